@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain and its virtual CPUs: the state that the rest of the hypervisor hangs on.
+ *
+ * struct vcpu begins with the guest's registers: while a guest runs, TSS.RSP0 points just behind vcpu->regs.ss, so the
+ * hardware itself pushes the interrupted guest's frame into its vCPU, and switching vCPUs copies nothing. Each CPU has one
+ * ring-0 stack that is empty whenever a guest runs; nobody sleeps in ring 0.
+ */
+#ifndef DOMUS_DOMAIN_DOMAIN_H
+#define DOMUS_DOMAIN_DOMAIN_H
+
+#include <xen/xen.h>
+#include <xen/vcpu.h>
+#include <xen/callback.h>
+#include "lib/types.h"
+#include "lib/list.h"
+#include "lib/spinlock.h"
+#include "machine/cpu.h"
+
+#define MAX_DOMAINS        1024     /* domids 0..1023 can live at once */
+#define MAX_VCPUS          32       /* a domain: what the 2-level events' shared_info has room for (XEN_LEGACY_MAX_VCPUS) */
+#define NR_EVTCHNS         4096     /* EVTCHN_2L_NR_CHANNELS on 64-bit */
+#define GUEST_GDT_PAGES    14       /* FIRST_RESERVED_GDT_PAGE: the 15th page of every GDT is ours */
+
+struct domain;
+struct vcpu;
+struct grant_table;
+struct evtchn;
+
+/* A one-shot timer in the CPU's deadline queue (domain/time.c). */
+struct timer {
+    struct list link;
+    uint64_t deadline;              /* ns of system time */
+    void (*fire)(void *arg);        /* runs in ring 0 on the exit path, holding no lock */
+    void *arg;
+    bool armed;
+};
+
+struct guest_callback {
+    uint64_t rip;                   /* canonical, checked when set; 0: none */
+    bool mask_events;               /* entering it masks events (CALLBACKF_mask_events) */
+};
+
+enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_BLOCKED };
+
+struct vcpu {
+    struct cpu_user_regs regs aligned(16);  /* first: see above; &regs.es is 16-byte aligned as the CPU wants RSP0 */
+    /* read on every entry and exit; offsets known to entry.asm through offsets.c */
+    struct vcpu_info *info;         /* in shared_info or where register_vcpu_info put it; always valid ring-0 address */
+    struct domain *domain;
+    bool in_kernel;                 /* guest kernel mode (both modes are ring 3: this bit is the guest's real CPL) */
+    uint8_t hypercall_restart;      /* the running hypercall asked to be continued (entry/hypercall.c) */
+    uint8_t in_multicall;
+    uint8_t nmi_pending;
+    uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
+    mfn_t kernel_table, user_table; /* the same as frames, each holding a type reference */
+    uint64_t kernel_sp;             /* stack_switch: where traps from user mode go */
+    uint16_t kernel_ss;
+    struct guest_callback event_callback, failsafe_callback, syscall_callback, syscall32_callback, sysenter_callback,
+                          nmi_callback;
+    struct trap_info traps[256];    /* the guest's IDT; address 0: none */
+
+    uint32_t id;
+    struct cpu *cpu;                /* where it runs */
+    bool initialised;               /* setvcpucontext or VCPUOP_initialise done */
+
+    /* descriptor tables: mapped in this vCPU's window (memory/window.c) */
+    uint64_t window;                /* ring-0 VA of 16 GDT pages, then 16 LDT pages */
+    mfn_t gdt_frames[GUEST_GDT_PAGES];
+    uint32_t gdt_entries;
+    uint64_t ldt_base;              /* guest linear address */
+    uint32_t ldt_entries;
+
+    /* segment state that is not in regs while the guest runs; saved and loaded by vCPU switches */
+    uint16_t sel_ds, sel_es, sel_fs, sel_gs;
+    uint64_t fs_base, gs_base_kernel, gs_base_user;
+
+    uint64_t guest_cr0, guest_cr4;  /* only TS of cr0 is real */
+    uint64_t debugreg[8];
+    uint32_t iopl;                  /* PHYSDEVOP_set_iopl: emulated IOPL for in/out/cli/sti */
+    uint64_t xcr0;
+    void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed at birth */
+
+    /* scheduling (domain/schedule.c) */
+    enum vcpu_state state;
+    uint32_t pause_count;           /* plus the domain's */
+    bool running;
+    struct list runqueue;           /* link */
+    int32_t credit;
+    uint64_t poll_mask;             /* SCHEDOP_poll: nonzero while polling */
+    uint32_t poll_port;             /* the single port polled, or 0: any */
+    struct timer singleshot, periodic, poll_timer;
+    uint64_t periodic_ns;
+    struct vcpu_runstate_info runstate;
+    uint64_t runstate_area;         /* guest VA or 0 */
+    uint64_t time_area;             /* guest VA of a secondary vcpu_time_info or 0 */
+    mfn_t info_frame;               /* held while info is registered elsewhere */
+
+    uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
+    struct { const char *why; const char *where; uint32_t line; int error; } last_error;   /* fail(): rule 7 */
+};
+
+struct domain {
+    domid_t id;
+    bool privileged;                /* dom0: the control domain */
+    bool dying;                     /* destruction began; no new references of any kind */
+    bool shutdown;                  /* asked by itself or crashed; paused until the toolstack acts */
+    uint8_t shutdown_code;
+    uint32_t refs;                  /* domain_get/domain_put; struct freed at 0 */
+    uint32_t pause_count;           /* XEN_DOMCTL_pausedomain: vCPUs run only at 0 */
+    bool paused_by_toolstack;
+    bool created_paused;            /* until the first unpausedomain */
+    uint8_t handle[16];
+    uint32_t ssidref;
+
+    struct shared_info *shared;     /* one frame, owned by the domain, mapped by it */
+    mfn_t shared_frame;
+
+    /* memory (memory/): all under memory_lock */
+    spinlock_t memory_lock;
+    struct list pages;              /* every frame owned, by struct frame's link */
+    uint64_t page_count, max_pages; /* frames owned and allowed */
+    spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
+    uint32_t vm_assist;             /* VMASST_TYPE_* bits */
+    void *destroy_cursor;           /* where preemptible destruction goes on */
+    uint32_t destroy_stage;
+
+    /* events (domain/events.c) */
+    spinlock_t event_lock;
+    struct evtchn **event_buckets;  /* a page of pointers to pages of channels */
+    uint32_t event_limit;           /* ports allowed */
+    uint32_t global_virq_port_vcpu; /* unused unless dom0 */
+
+    struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
+
+    uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */
+    struct vcpu *vcpus[MAX_VCPUS];
+
+    int64_t time_offset_seconds;
+    struct pirq_table *pirqs;       /* dom0 only (control/physdev.c) */
+    uint64_t cpu_time_ns;           /* of vCPUs already gone */
+    struct list all_domains;
+    uint64_t p2m_hint;
+};
+
+/* ---- life (domain/domain.c) ---- */
+struct domain *domain_get(domid_t id);              /* a reference, or NULL when there is none (or it is gone) */
+struct domain *domain_get_self_or(domid_t id);      /* DOMID_SELF understood */
+void domain_put(struct domain *d);
+struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error);
+int domain_destroy(struct domain *d) must_check;    /* -ERESTART while there is more to do: call again */
+void domain_shutdown(struct domain *d, uint8_t reason);    /* SHUTDOWN_*; dom0's ends or resets the machine */
+/* A guest did what no errno can tell it: say why on the console and end that domain. Returns; the caller unwinds. */
+void domain_crash(struct domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+extern struct domain *dom0;
+extern struct domain special_io, special_xen;       /* owners DOMID_IO and DOMID_XEN of frames that are nobody's RAM */
+extern struct list domain_list;                     /* by id, under domain_list_lock */
+extern spinlock_t domain_list_lock;
+
+/* ---- vCPUs (domain/vcpu.c) ---- */
+struct vcpu *vcpu_create(struct domain *d, uint32_t id);
+void vcpu_switch(struct vcpu *from, struct vcpu *to);      /* registers, FPU, segments, tables; regs need no copy */
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c) must_check;
+void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+void vcpu_load_tables(struct vcpu *v);                     /* CR3 after in_kernel, kernel_cr3 or user_cr3 changed */
+void vcpu_enter_kernel(struct vcpu *v);                    /* guest user -> guest kernel mode: CR3 and GS base */
+void vcpu_enter_user(struct vcpu *v);                      /* guest kernel -> user mode; needs user_cr3 */
+
+/* ---- scheduler (domain/schedule.c) ---- */
+void vcpu_wake(struct vcpu *v);                            /* BLOCKED -> RUNNABLE; no-op otherwise */
+void vcpu_block(struct vcpu *v);                           /* current only; stays runnable if an event is pending */
+void vcpu_yield(void);
+void vcpu_pause(struct vcpu *v);                           /* counted; on return it does not run */
+void vcpu_unpause(struct vcpu *v);
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d);
+
+/* ---- time (domain/time.c) ---- */
+uint64_t now_ns(void);                                     /* system time since boot */
+void timer_init(struct timer *t, void (*fire)(void *), void *arg);
+void timer_set(struct timer *t, uint64_t deadline_ns);
+void timer_stop(struct timer *t);
+void update_vcpu_time(struct vcpu *v);                     /* refresh v->info->time (pvclock) */
+
+/* ---- events (domain/events.c) ---- */
+void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq);
+void send_global_virq(uint32_t virq);                      /* to the domain (dom0) that bound it */
+void send_guest_pirq(struct domain *d, uint32_t pirq);
+void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wakes it */
+
+static inline bool vcpu_event_deliverable(const struct vcpu *v)
+{
+    return v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask;
+}
+
+#endif

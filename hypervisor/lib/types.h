@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words of the house: integers, the four address types, small helpers.
+ *
+ * A machine frame number, a guest's pseudo-physical frame number, a machine address and a virtual address are all
+ * 64-bit integers, and mixing them up is the classic hypervisor bug. So each is a struct of one member: the compiler
+ * refuses the mix, and costs nothing.
+ */
+#ifndef DOMUS_LIB_TYPES_H
+#define DOMUS_LIB_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xen/errno.h>   /* XEN_EPERM ...: the ABI's numbers */
+
+typedef struct { uint64_t n; } mfn_t;     /* machine frame number: what the hardware's page tables hold */
+typedef struct { uint64_t n; } pfn_t;     /* pseudo-physical frame number: a guest's own contiguous numbering */
+typedef struct { uint64_t a; } maddr_t;   /* machine address in bytes */
+typedef struct { uint64_t a; } vaddr_t;   /* virtual address, in a guest's or in our part of the address space */
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096UL
+#define PAGE_MASK  (~(PAGE_SIZE - 1))
+
+#define MFN(x)   ((mfn_t){ (uint64_t)(x) })
+#define PFN(x)   ((pfn_t){ (uint64_t)(x) })
+#define MADDR(x) ((maddr_t){ (uint64_t)(x) })
+#define VADDR(x) ((vaddr_t){ (uint64_t)(x) })
+#define INVALID_MFN MFN(~0UL)
+
+static inline bool mfn_eq(mfn_t a, mfn_t b) { return a.n == b.n; }
+static inline maddr_t mfn_to_maddr(mfn_t m) { return MADDR(m.n << PAGE_SHIFT); }
+static inline mfn_t maddr_to_mfn(maddr_t m) { return MFN(m.a >> PAGE_SHIFT); }
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ROUND_UP(x, n) (((x) + (n) - 1) & ~((typeof(x))(n) - 1))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define must_check  __attribute__((warn_unused_result))
+#define aligned(n)  __attribute__((aligned(n)))
+
+/* Short forms of the ABI's error numbers, as every kernel reader knows them. */
+#define EPERM XEN_EPERM
+#define ENOENT XEN_ENOENT
+#define ESRCH XEN_ESRCH
+#define EIO XEN_EIO
+#define ENXIO XEN_ENXIO
+#define E2BIG XEN_E2BIG
+#define EAGAIN XEN_EAGAIN
+#define EWOULDBLOCK XEN_EWOULDBLOCK
+#define ENOMEM XEN_ENOMEM
+#define EACCES XEN_EACCES
+#define EFAULT XEN_EFAULT
+#define EBUSY XEN_EBUSY
+#define EEXIST XEN_EEXIST
+#define EXDEV XEN_EXDEV
+#define ENODEV XEN_ENODEV
+#define EINVAL XEN_EINVAL
+#define ENOSPC XEN_ENOSPC
+#define ERANGE XEN_ERANGE
+#define EDEADLK XEN_EDEADLK
+#define ENOSYS XEN_ENOSYS
+#define EOPNOTSUPP XEN_EOPNOTSUPP
+#define ENODATA XEN_ENODATA
+#define ERESTART XEN_ERESTART   /* internal: "preempted, continue me"; never reaches a guest */
+
+#endif

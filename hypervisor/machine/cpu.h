@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU data: everything a processor owns. GS points here while we run in ring 0 (entry.asm swaps), so `this_cpu()`
+ * is one load. There is no global "current": the running vCPU is this_cpu()->current.
+ *
+ * Ring 0 runs with interrupts off, except in the two places that open a window for one instruction: the idle loop
+ * and preempt_check(). So an interrupt never nests in code that holds a lock, and locks need not mask interrupts.
+ */
+#ifndef DOMUS_MACHINE_CPU_H
+#define DOMUS_MACHINE_CPU_H
+
+#include "lib/types.h"
+
+struct vcpu;
+
+#define MAX_CPUS 64
+#define CPU_STACK_SIZE (16 * 1024)
+
+struct tss {                        /* Intel SDM vol. 3, 8.7 "Task management in 64-bit mode" */
+    uint32_t reserved0;
+    uint64_t rsp0, rsp1, rsp2;
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3, iomap_base;
+} __attribute__((packed));
+
+/* What waits for the way back to a guest; any bit sends the exit path into C (entry/exit.c). */
+#define WORK_RESCHEDULE 1u          /* the slice ended or somebody more urgent woke */
+#define WORK_TIMERS     2u          /* the timer interrupt fired: run expired timers */
+
+struct cpu {
+    struct cpu *self;               /* gs:0 */
+    struct vcpu *current;           /* the vCPU whose frame, address space and registers are loaded */
+    uint64_t syscall_rsp;           /* scratch of the syscall entry: the guest's RSP for two instructions */
+    uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
+    uint32_t work;                  /* WORK_* */
+    uint32_t id, apic_id;
+    uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
+    struct vcpu *idle;              /* the vCPU that runs when nobody can */
+    uint64_t slice_end;             /* ns: when current's time slice ends */
+    struct tss tss aligned(16);
+};
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("movq %%gs:0, %0" : "=r"(cpu));   /* not volatile: it never changes on one CPU */
+    return cpu;
+}
+
+static inline struct vcpu *current_vcpu(void)
+{
+    struct vcpu *v;
+    __asm__ volatile("movq %%gs:8, %0" : "=r"(v));
+    return v;
+}
+#define current current_vcpu()
+
+#endif
