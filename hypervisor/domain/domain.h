@@ -2,7 +2,7 @@
 /*
  * A domain and its virtual CPUs: the state that the rest of the hypervisor hangs on.
  *
- * struct vcpu begins with the guest's registers: while a guest runs, TSS.RSP0 points just behind vcpu->regs.ss, so the
+ * struct vcpu begins with the guest's registers (after 8 bytes of alignment): while a guest runs, TSS.RSP0 points just behind vcpu->regs.ss, so the
  * hardware itself pushes the interrupted guest's frame into its vCPU, and switching vCPUs copies nothing. Each CPU has one
  * ring-0 stack that is empty whenever a guest runs; nobody sleeps in ring 0.
  */
@@ -44,7 +44,8 @@ struct guest_callback {
 enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_BLOCKED };
 
 struct vcpu {
-    struct cpu_user_regs regs aligned(16);  /* first: see above; &regs.es is 16-byte aligned as the CPU wants RSP0 */
+    uint64_t regs_shift aligned(16);        /* &regs.es, 168 bytes into regs, must be 16-byte aligned: the CPU rounds RSP0 */
+    struct cpu_user_regs regs;              /* what the guest's registers are, whenever it does not run */
     /* read on every entry and exit; offsets known to entry.asm through offsets.c */
     struct vcpu_info *info;         /* in shared_info or where register_vcpu_info put it; always valid ring-0 address */
     struct domain *domain;
@@ -187,6 +188,8 @@ void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq);
 void send_global_virq(uint32_t virq);                      /* to the domain (dom0) that bound it */
 void send_guest_pirq(struct domain *d, uint32_t pirq);
 void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wakes it */
+
+_Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0, "RSP0 must be aligned");
 
 static inline bool vcpu_event_deliverable(const struct vcpu *v)
 {
