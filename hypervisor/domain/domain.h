@@ -9,10 +9,10 @@
 #ifndef DOMUS_DOMAIN_DOMAIN_H
 #define DOMUS_DOMAIN_DOMAIN_H
 
+#include "lib/types.h"   /* first: the public headers want the integer types declared */
 #include <xen/xen.h>
 #include <xen/vcpu.h>
 #include <xen/callback.h>
-#include "lib/types.h"
 #include "lib/list.h"
 #include "lib/spinlock.h"
 #include "machine/cpu.h"
