@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every back end shares: its two directories in XenStore and the XenBus state machine.
+ *
+ *      back                front
+ *      Initialising        Initialising          written by the toolstack
+ *      InitWait                                  features published
+ *                          Initialised           ring and event channel published
+ *      Connected                                 ring mapped, event channel bound
+ *                          Connected
+ *      Closing/Closed      Closing/Closed        either side may begin; the front end may come back by Initialising
+ *
+ * The toolstack owns one watch on "<frontend>/state" for each device and calls backend_changed() when it fires; it
+ * reaches XenStore through the three functions of struct backend_store, so a back end does not care whether the daemon
+ * lives in the same domain. These are called in thread context with events unmasked.
+ */
+#ifndef DRIVERS_BACKEND_H
+#define DRIVERS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xen/xen.h>
+#include <xen/io/xenbus.h>
+
+struct backend_store {
+    /* Reads a node as a string into value[size], always terminated; its length, or a negative errno. */
+    int (*read)(void *context, const char *path, char *value, size_t size);
+    int (*write)(void *context, const char *path, const char *value);
+    void *context;
+};
+
+struct backend {
+    const struct backend_store *store;
+    domid_t domain;                 /* the front end's */
+    char back[64];                  /* "/local/domain/0/backend/vbd/8/51712" */
+    char front[64];                 /* "/local/domain/8/device/vbd/51712" */
+    enum xenbus_state state;        /* ours */
+    const struct backend_driver *driver;
+};
+
+struct backend_driver {
+    int (*publish)(struct backend *backend);        /* write the features */
+    int (*connect)(struct backend *backend);        /* read the front end's nodes, map, bind; 0 or a negative errno */
+    void (*disconnect)(struct backend *backend);    /* undo connect; harmless when not connected */
+};
+
+/* kind is "vbd" or "vif". Publishes the features and enters InitWait. */
+int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
+                  const char *kind, domid_t domain, unsigned int device);
+void backend_changed(struct backend *backend);      /* "<front>/state" changed (spurious calls are harmless) */
+void backend_stop(struct backend *backend);         /* disconnects and says Closed; the domain may be dead already */
+/* The front end broke the protocol: disconnect it, say why in "<back>/error", end in Closed. Thread context. */
+void backend_fail(struct backend *backend, const char *why);
+
+/* Nodes of the two directories. */
+int backend_read_number(struct backend *backend, const char *directory, const char *key, uint64_t *value);
+int backend_write(struct backend *backend, const char *key, const char *value);
+int backend_write_number(struct backend *backend, const char *key, uint64_t value);
+
+#endif

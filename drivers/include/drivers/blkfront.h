@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block front end: a guest's disk. It speaks <xen/io/blkif.h> to a back end in another domain and shows itself as a
+ * struct blockdev. It needs no allocator and no threads: all its memory is inside the structure (put it into .bss), it
+ * waits for the back end by looking at XenStore while opening, and afterwards lives in its event handler.
+ */
+#ifndef DRIVERS_BLKFRONT_H
+#define DRIVERS_BLKFRONT_H
+
+#include <drivers/block.h>
+#include <xen/xen.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+#include <xen/io/blkif.h>
+
+#define BLKFRONT_RING 32u           /* requests in one page of ring */
+
+struct blkfront {
+    _Alignas(4096) uint8_t ring_page[4096];
+    struct blockdev device;
+    blkif_front_ring_t ring;
+    char node[48];                  /* "device/vbd/51712" */
+    char backend[80];
+    domid_t backend_domain;
+    uint16_t handle;
+    grant_ref_t ring_grant;
+    evtchn_port_t port;
+    struct block_request *waiting, *waiting_last;       /* no room on the ring yet */
+    struct {
+        struct block_request *request;                  /* NULL: the slot is free */
+        grant_ref_t grant[BLOCK_SEGMENTS_MAX];
+        unsigned int grants;
+    } slot[BLKFRONT_RING];
+    uint8_t free[BLKFRONT_RING];
+    unsigned int free_count;
+    bool connected;
+};
+
+/* Opens device/vbd/<vdev> (51712 is xvda). 0, or -ENOENT (no such device), -ETIMEDOUT, -EIO... */
+int blkfront_open(struct blkfront *front, unsigned int vdev);
+
+/* The first disk in XenStore, or -ENOENT. */
+int blkfront_first(void);
+
+/* Waits for what is in flight, then hands the device back. */
+void blkfront_close(struct blkfront *front);
+
+#endif

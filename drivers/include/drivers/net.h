@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network port, as every network driver offers it: a thing that sends Ethernet frames and hands up those it receives.
+ *
+ * A real card (virtio_net), the back end's end of a guest's vif (netback) and a guest's front end (netfront) fill in a
+ * struct netport; a bridge or a protocol stack uses it. Frames travel in batches: any number of send() calls, then one
+ * flush(). A frame lies within one page and stays valid, unchanged, until flush() has returned: that lets netback collect
+ * a batch of grant copies and do them in one hypercall. Likewise the receiver gets receive() for each frame of a batch,
+ * then received() once.
+ *
+ * Context: events masked, as for block.h.
+ */
+#ifndef DRIVERS_NET_H
+#define DRIVERS_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NET_FRAME_MIN 14u
+#define NET_FRAME_MAX 1518u         /* header, 1500 bytes, room for one VLAN tag; no frame check sequence */
+#define NET_MAC 6u
+
+/* The TCP or UDP checksum field holds only the pseudo header's sum: it travels between guests of one machine that trust
+ * memory, and is completed (net_complete_checksum) when the frame leaves for anybody else. */
+#define NET_CHECKSUM_BLANK 0x1u
+#define NET_CHECKSUM_GOOD  0x2u     /* somebody who is trusted has checked it already */
+
+struct netport {
+    const char *name;
+    uint8_t mac[NET_MAC];
+    /* Send one frame; false: dropped, no room. */
+    bool (*send)(struct netport *port, const void *frame, size_t length, uint32_t flags);
+    void (*flush)(struct netport *port);
+    void (*poll)(struct netport *port);     /* look for received frames without waiting for the interrupt */
+    void *context;                          /* the driver's */
+
+    /* Set by the user of the port before frames may arrive; NULL: frames are dropped. */
+    void (*receive)(struct netport *port, const void *frame, size_t length, uint32_t flags);
+    void (*received)(struct netport *port); /* end of a batch; may be NULL */
+    void *user;
+
+    uint64_t frames_sent, frames_received, frames_dropped;
+};
+
+/* Completes the checksum of an IPv4 or IPv6 TCP or UDP frame in place; a frame of another kind is left alone. */
+void net_complete_checksum(uint8_t *frame, size_t length);
+
+#endif
