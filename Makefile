@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Domus: the one makefile. Each folder's build.mk says what it makes; nothing recurses.
-#   make demo | test | run | bench | port [STEP=n] | gdb | lint | deps | help      V=1 shows the commands, B=dir builds elsewhere
+#   `make help` lists the targets. V=1 shows the commands, B=dir builds elsewhere.
 
 B ?= build
 V ?= 0
@@ -17,7 +17,9 @@ NASM := nasm
 LD   := ld
 AR   := ar
 OBJCOPY := objcopy
-PYTHON := python3
+# Debian's own interpreter has Debian's pytest and pexpect; another one first in PATH may not.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+export PYTHONDONTWRITEBYTECODE := 1
 
 ifeq ($(V),1)
 say = @:
@@ -39,19 +41,51 @@ HYPERVISOR_CFLAGS := $(FREESTANDING) $(WARNINGS) -Wconversion -Wno-sign-conversi
 .PHONY: all
 all:
 
+# As many jobs as CPUs, unless the caller says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 include hypervisor/build.mk pvguest-sdk/build.mk drivers/build.mk dom0/build.mk patches/build.mk tests/build.mk
 
-$(B)/guest-obj/%.o: %.c
+$(B)/guest-obj/%.o: %.c | $$(GENERATED)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -c -o $@ $<
 
-$(B)/guest-obj/%.o: %.asm
+$(B)/guest-obj/%.o: %.asm | $$(GENERATED)
 	$(say) NASM $<
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -Ipvguest-sdk/include/ -MD $(@:.o=.d) -o $@ $<
 
-.PHONY: clean
+# --- what a person types -----------------------------------------------------------------------------------------------------
+# demo, test, run, bench, port and gdb first install what is missing, then come back here for the work: the packages must be
+# there before make looks at what to build.
+DEPS ?= install
+.PHONY: deps demo test run bench port gdb iso lint clean help
+deps:
+	@test '$(DEPS)' = present || tests/tools/deps.sh
+
+demo test run bench port gdb: deps
+	@$(MAKE) --no-print-directory do-$@
+
+iso: $(B)/domus.iso
+
+help:
+	@echo 'make demo        the main job: hypervisor, dom0 with disk and network, guests, the cost table; names each step'
+	@echo 'make test        everything that is tested: lint, unit tests, micro-guests, whole systems (and on real Xen)'
+	@echo 'make run         the same system with its prompt on this terminal (poweroff at the prompt, or Ctrl-a x, ends it)'
+	@echo 'make bench       the cost table: hypercall beside trap, Domus beside real Xen, the kernel native beside domU'
+	@echo 'make port        applies the port series to the teaching kernel, boots both; STEP=n stops after patch n'
+	@echo 'make gdb         the hypervisor under the debugger, stopped at its first C function'
+	@echo 'make             builds into $(B)/: domus.elf dom0.elf domus.iso disk.img guests/'
+	@echo 'make unit        unit tests on the host (ASan, UBSan);  make guests-test: the micro-guests only'
+	@echo 'make system-test the whole-system scenarios only;  TESTS="-k NAME" chooses by name'
+	@echo 'make lint        the rules of the house: who may include whom, file sizes, one way out of ring 0, licences'
+	@echo 'make deps        installs missing Debian packages and says why;  make iso;  make clean'
+	@echo
+	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there.'
+
 clean:
 	$(Q)rm -rf $(B)
 

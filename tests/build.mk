@@ -30,3 +30,57 @@ unit: $(UNIT_NAMES:%=$(B)/unit/%/test)
 	  then printf '  %-8s unit %s (%s)\n' SUCCESS $$t "$$(sed -n 's/.*PASSED  \] //p' $(B)/unit/$$t/log)"; \
 	  else printf '  %-8s unit %s\n' FAILURE $$t; cat $(B)/unit/$$t/log; failed="$$failed $$t"; fi; done; \
 	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed"; exit 1; fi
+
+# --- images ----------------------------------------------------------------------------------------------------------------------
+IMAGE_TOOLS := $(wildcard tests/tools/*.py)
+ARCHIVE_CONFIGS := $(wildcard tests/system/configs/*)
+
+$(B)/archive.tar: $$(GUESTS) $(ARCHIVE_CONFIGS) tests/tools/archive.py
+	$(say) TAR $@
+	$(Q)$(PYTHON) tests/tools/archive.py $@ $(filter $(B)/guests/%,$^) $(ARCHIVE_CONFIGS)
+
+$(B)/domus.iso: $(B)/domus.elf $(B)/dom0.elf $(B)/archive.tar tests/tools/iso.py
+	$(say) ISO $@
+	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $(B)/domus.elf --module $(B)/dom0.elf --module $(B)/archive.tar
+
+# The real disk: two file systems of the teaching kernel and one partition for anybody's bytes.
+$(B)/disk.img: $(B)/native/insula-fs.img tests/tools/disk.py
+	$(say) DISK $@
+	$(Q)$(PYTHON) tests/tools/disk.py $@ insula1=16:$< insula2=16:$< scratch=16
+
+all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img
+
+# --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c ---------------------------------------------------------
+TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
+TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
+$(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB))))
+
+# --- running -----------------------------------------------------------------------------------------------------------------------
+# Debian's real Xen, fetched but not installed. Without it the tests on real Xen are skipped, and say so.
+.PHONY: peer
+peer: $(B)/peer/tried
+$(B)/peer/tried:
+	@mkdir -p $(@D)
+	@tests/tools/deps.sh peer $(B)/peer || true
+	@touch $@
+
+TESTS ?=
+PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
+.PHONY: do-demo do-test do-run do-bench do-gdb guests-test system-test
+do-run: all
+	@$(PYTHON) tests/tools/run.py $(B)
+do-gdb: all
+	@$(PYTHON) tests/tools/run.py $(B) --gdb
+do-demo: all
+	@$(PYTHON) tests/system/demo.py $(B)
+do-bench: all peer
+	@$(PYTHON) tests/bench/bench.py $(B)
+guests-test: all peer
+	@$(PYTEST) -n 2 tests/guests $(TESTS)
+system-test: all peer
+	@$(PYTEST) -n 2 tests/system $(TESTS)
+do-test: all lint unit peer
+	@$(PYTEST) -n 2 tests $(TESTS)
+
+lint:
+	@$(PYTHON) tests/tools/lint.py

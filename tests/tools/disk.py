@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Makes a disk image with a GPT and named partitions, as the real disk of a test machine.
+
+    disk.py OUT.img NAME=SIZE[:FILE] ...        SIZE in MiB; FILE's bytes are put at the partition's start
+
+Layout as in the UEFI specification, chapter 5: protective MBR, header at sector 1, 128 entries of 128 bytes from sector 2,
+their mirror at the end of the disk. Identifiers derive from the names, so the same arguments give the same bytes.
+"""
+import pathlib
+import struct
+import sys
+import uuid
+import zlib
+
+SECTOR = 512
+ENTRIES = 128
+ENTRY_SIZE = 128
+ENTRY_SECTORS = ENTRIES * ENTRY_SIZE // SECTOR
+ALIGN = 2048                                    # partitions begin on whole MiBs
+LINUX_DATA = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+
+
+def guid_of(name):
+    return uuid.uuid5(uuid.NAMESPACE_URL, "domus:" + name)
+
+
+def protective_mbr(sectors):
+    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF))
+    return bytes(446) + entry + bytes(48) + b"\x55\xaa"
+
+
+def header(sectors, here, other, table_at, table_crc):
+    def pack(own_crc):
+        return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, own_crc, 0, here, other, 2 + ENTRY_SECTORS,
+                           sectors - ENTRY_SECTORS - 2, guid_of("disk").bytes_le, table_at, ENTRIES, ENTRY_SIZE, table_crc)
+    return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
+
+
+def make_disk(out, partitions):
+    """partitions: [(name, MiB, path or None)]. The image is sparse where nothing is written."""
+    table, at = b"", ALIGN
+    starts = []
+    for name, mib, _ in partitions:
+        length = mib * 2048
+        table += struct.pack("<16s16sQQQ72s", LINUX_DATA.bytes_le, guid_of(name).bytes_le, at, at + length - 1, 0,
+                             name.encode("utf-16-le")[:72].ljust(72, b"\0"))
+        starts.append(at)
+        at += length
+    table = table.ljust(ENTRIES * ENTRY_SIZE, b"\0")
+    sectors = at + ALIGN
+    crc = zlib.crc32(table)
+    out = pathlib.Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = out.with_name(out.name + ".new")
+    with scratch.open("wb") as disk:
+        disk.truncate(sectors * SECTOR)
+        disk.write(protective_mbr(sectors))
+        disk.write(header(sectors, 1, sectors - 1, 2, crc))
+        disk.write(table)
+        disk.seek((sectors - 1 - ENTRY_SECTORS) * SECTOR)
+        disk.write(table)
+        disk.write(header(sectors, sectors - 1, 1, sectors - 1 - ENTRY_SECTORS, crc))
+        for (name, mib, path), start in zip(partitions, starts):
+            if path is None:
+                continue
+            data = pathlib.Path(path).read_bytes()
+            if len(data) > mib << 20:
+                sys.exit(f"disk.py: {path} ({len(data)} bytes) does not fit {name} ({mib} MiB)")
+            disk.seek(start * SECTOR)
+            disk.write(data)
+    scratch.replace(out)
+
+
+def parse(argument):
+    name, _, rest = argument.partition("=")
+    size, _, path = rest.partition(":")
+    return name, int(size), path or None
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    make_disk(sys.argv[1], [parse(argument) for argument in sys.argv[2:]])

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make lint: the rules of the house that a machine can check.
+
+1. Arrows: who may include whom (DESIGN: hypervisor and SDK know only the public interface, drivers know the SDK, dom0 both).
+2. Every source file opens with its licence.
+3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 10,000.
+4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
+5. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
+CODE = {".c", ".h", ".asm", ".S", ".lds"}
+LARGEST_FILE = 600
+LARGEST_HYPERVISOR = 10000
+# What the compiler itself brings; there is no C library in a freestanding program.
+FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
+# The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
+HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
+# Component: the include roots (folder, prefix of the name) that it may use beside its own folder.
+ARROWS = {
+    "hypervisor": ("pvguest-sdk/include/abi",),
+    "pvguest-sdk": (),
+    "drivers": ("pvguest-sdk/include",),
+    "dom0": ("pvguest-sdk/include", "drivers/include"),
+}
+ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
+INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
+# Instructions, not words in a comment: first on their line, perhaps after a label.
+WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
+
+problems = []
+
+
+def complain(path, text):
+    problems.append(f"{path}: {text}")
+
+
+def tracked():
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True).stdout
+    return [pathlib.Path(line) for line in listing.splitlines() if pathlib.Path(line).is_file()]
+
+
+def where(include, path):
+    """The file of this tree that an include names, or None for a system header."""
+    for root in (str(path.parent),) + ROOTS:
+        candidate = pathlib.Path(root) / include
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def check_arrows(path, text):
+    component = path.parts[0]
+    if component not in ARROWS:
+        return
+    for include in INCLUDE.findall(text):
+        if include.startswith("xen/") or include in FREESTANDING:
+            continue
+        if include in HOSTED and component != "hypervisor" and "UNIT_TEST" in text:
+            continue
+        if include in ("abi/hypercall_list.h", "pvguest/hypercalls.h"):     # generated from hypercall.tbl
+            continue
+        target = where(include, path)
+        if target is None:
+            complain(path, f"includes <{include}>, which is neither in this tree nor a freestanding header")
+        elif target.parts[0] != component and not str(target).startswith(ARROWS[component]):
+            complain(path, f"includes {target}: {component}/ may not know it")
+
+
+def check_licence(path, text):
+    if "SPDX-License-Identifier: MIT" not in "\n".join(text.splitlines()[:3]):
+        complain(path, "does not open with SPDX-License-Identifier: MIT")
+
+
+def check_way_out(path, text):
+    if path.parts[0] != "hypervisor" or str(path) == "hypervisor/entry/entry.asm":
+        return
+    for match in WAY_OUT.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        complain(f"{path}:{line}", f"`{match.group(1) or match.group(2)}` belongs in hypervisor/entry/entry.asm")
+
+
+def check_native_kernel(path, text):
+    if path.parts[0] == "patches" and path.suffix in CODE and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
+        if "port" not in path.parts[1]:
+            complain(path, "the native kernel has a trace of the port in it")
+
+
+def main():
+    files = tracked()
+    hypervisor_lines = 0
+    for path in files:
+        if path.suffix not in SOURCES and path.name != "Makefile":
+            continue
+        text = path.read_text(errors="replace")
+        lines = text.count("\n")
+        check_licence(path, text)
+        if path.suffix in CODE:
+            check_arrows(path, text)
+            check_way_out(path, text)
+            check_native_kernel(path, text)
+            if lines > LARGEST_FILE:
+                complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
+            if path.parts[0] == "hypervisor":
+                hypervisor_lines += lines
+    if hypervisor_lines > LARGEST_HYPERVISOR:
+        complain("hypervisor/", f"{hypervisor_lines} lines, more than {LARGEST_HYPERVISOR}")
+    allowed = {"hypervisor", "pvguest-sdk", "drivers", "dom0", "patches", "tests", ".ci"}
+    for folder in sorted({path.parts[0] for path in files if len(path.parts) > 1} - allowed):
+        complain(folder + "/", "no other folder at the top")
+    for problem in problems:
+        print("  LINT    " + problem)
+    if problems:
+        sys.exit(f"lint: {len(problems)} problem(s)")
+    print(f"  LINT    {len(files)} files as the house wants them; hypervisor/ has {hypervisor_lines} lines")
+
+
+main()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""A machine under test: QEMU with a hypervisor in it, seen through its serial line.
+
+Used by the pytest suites, the demo, the benchmark presenter and `make run`. A Machine owns one QEMU process and ends
+only that one. What came over the serial line is kept in build/logs/NAME.log, so that a failure can be read afterwards.
+"""
+import ctypes
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pexpect
+
+import iso
+
+BUILD = pathlib.Path(os.environ.get("DOMUS_BUILD", "build"))
+# A busy machine (or a slow one) may stretch every time limit.
+PATIENCE = float(os.environ.get("DOMUS_PATIENCE", "1"))
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r")
+PDEATHSIG = 1
+
+
+class Failed(Exception):
+    """What was expected of a machine did not happen; the text says what it said instead."""
+
+
+def die_with_parent():
+    """Runs in the child: a QEMU whose test was killed must not live on."""
+    ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
+
+
+def xen_available():
+    return (BUILD / "peer" / "xen.elf").exists()
+
+
+class Hypervisor:
+    """What to boot: an ELF for GRUB's multiboot2, its arguments, and the CPU it runs on."""
+
+    def __init__(self, name, path, args, cpu):
+        self.name, self.path, self.args, self.cpu = name, path, args, cpu
+
+
+DOMUS = Hypervisor("domus", BUILD / "domus.elf", [], "max")
+# Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked for.
+XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep")
+
+
+class Machine:
+    """One QEMU run. Give it an ISO, or a hypervisor and modules ([[path, arg...], ...]) to make one from."""
+
+    def __init__(self, name, *, image=None, hypervisor=DOMUS, modules=None, memory=1024, disk=None, snapshot=False,
+                 net=None, icount=False, accel="tcg", smp=1, extra=()):
+        self.name = name
+        self.transcript = BUILD / "logs" / f"{name}.log"
+        self.transcript.parent.mkdir(parents=True, exist_ok=True)
+        if modules is not None:
+            image = BUILD / "isos" / f"{name}.iso"
+            iso.make_iso(image, [str(hypervisor.path)] + hypervisor.args, [[str(word) for word in m] for m in modules])
+        self.log = self.transcript.open("w")
+        command = self.command(image, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra)
+        self.log.write("$ " + " ".join(command) + "\n")
+        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
+                                   preexec_fn=die_with_parent, dimensions=(50, 200))
+        self.child.logfile_read = self.log
+        self.child.delaybeforesend = None
+
+    @staticmethod
+    def command(image, hypervisor, memory, disk, snapshot, net, icount, accel, smp):
+        command = ["qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", hypervisor.cpu, "-m", str(memory), "-smp", str(smp),
+                   "-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-boot", "d", "-cdrom", str(image)]
+        if icount:
+            command += ["-icount", "shift=0,sleep=off"]
+        if disk:
+            command += ["-drive", f"if=none,id=d0,file={disk},format=raw" + (",snapshot=on" if snapshot else ""),
+                        "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+        command += ["-nic", "none"] if not net else []
+        if net:
+            command += ["-netdev", net, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
+        return command
+
+    # --- talking -------------------------------------------------------------------------------------------------------------
+    def expect(self, pattern, timeout=60):
+        """Waits for a regular expression (or the first of a list); returns its match. Raises Failed with the last lines seen."""
+        patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+        limit = timeout * PATIENCE
+        which = self.child.expect(patterns + [pexpect.TIMEOUT, pexpect.EOF], timeout=limit)
+        if which < len(patterns):
+            self.which = which
+            return self.child.match
+        what = f"within {limit:.0f} s" if which == len(patterns) else "before the machine ended"
+        raise Failed(f"{self.name}: expected {pattern!r} {what}.\nLast lines ({self.transcript}):\n{self.tail()}")
+
+    def send(self, line):
+        """Types a line. QEMU takes no more than the UART has room for, so nothing is lost."""
+        self.child.send(line + "\r")
+
+    def tail(self, lines=25):
+        self.log.flush()
+        text = ESCAPES.sub("", self.transcript.read_text(errors="replace"))
+        return "\n".join("    " + line for line in text.splitlines()[-lines:])
+
+    # --- ending --------------------------------------------------------------------------------------------------------------
+    def wait_off(self, timeout=30):
+        """Waits until the machine powers itself off."""
+        which = self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=timeout * PATIENCE)
+        if which == 1:
+            raise Failed(f"{self.name}: still running after {timeout} s.\n{self.tail()}")
+        self.child.close()
+        return self.child.exitstatus
+
+    def kill(self):
+        """Ends this QEMU, as a power cut does: no flush, no goodbye."""
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.close(force=True)
+        self.log.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.kill()
+        self.log.close()
+
+
+# --- choosing an accelerator ---------------------------------------------------------------------------------------------------
+def probe_accelerator(image):
+    """KVM only where it really runs the hypervisor: some machines have a /dev/kvm that cannot. The answer is kept in build/accel."""
+    kept = BUILD / "accel"
+    if kept.exists():
+        return kept.read_text().strip()
+    accel = "tcg"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        try:
+            with Machine("probe-kvm", image=image, accel="kvm") as machine:
+                machine.expect("dom0", timeout=10)
+                accel = "kvm"
+        except (Failed, OSError):
+            pass
+    kept.write_text(accel + "\n")
+    return accel
+
+
+def free_port():
+    """A TCP/UDP port of the host that nobody listens on now."""
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def fresh_disk(name):
+    """A private copy of build/disk.img, for a test that writes."""
+    target = BUILD / "disks" / f"{name}.img"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "--sparse=always", str(BUILD / "disk.img"), str(target)], check=True)
+    return target
