@@ -1,1 +1,44 @@
 # SPDX-License-Identifier: MIT
+# The guest SDK: generated hypercall stubs, libpvguest.a, the examples; and `guest`, by which every folder links a guest.
+#
+#   $(eval $(call guest,NAME,SOURCES,LIBRARIES))   makes $(B)/guests/NAME.elf from C and NASM sources (repository paths)
+#                                                  and archives (such as $(B)/libpvdrivers.a); libpvguest.a is implied.
+#   $(eval $(call guest_at,FILE,SOURCES,LIBRARIES)) the same with the product's file name spelled out.
+
+HYPERCALL_TABLE := pvguest-sdk/include/abi/hypercall.tbl
+GENERATED += $(B)/gen/pvguest/hypercalls.h $(B)/gen/abi/hypercall_list.h
+# __XEN_TOOLS__ opens the control plane's half of the public headers and selects their newest interface version.
+GUEST_CFLAGS += -I$(B)/gen -D__XEN_TOOLS__=1
+
+$(B)/gen/pvguest/hypercalls.h: pvguest-sdk/tools/hypercalls.py $(HYPERCALL_TABLE)
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) $< stubs $(HYPERCALL_TABLE) > $@
+
+$(B)/gen/abi/hypercall_list.h: pvguest-sdk/tools/hypercalls.py $(HYPERCALL_TABLE)
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) $< list $(HYPERCALL_TABLE) > $@
+
+guest_objects = $(patsubst %,$(B)/guest-obj/%.o,$(basename $(1)))
+
+PVGUEST_SOURCES := $(wildcard pvguest-sdk/lib/*.c pvguest-sdk/lib/*.asm)
+$(B)/libpvguest.a: $(call guest_objects,$(PVGUEST_SOURCES))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+GUEST_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections --build-id=none -T pvguest-sdk/pvguest.lds
+
+# The start file is named by the linker script (ENTRY), which pulls it out of the archive.
+define guest_at
+GUESTS += $(1)
+$(1): $$(call guest_objects,$(2)) $(3) $(B)/libpvguest.a pvguest-sdk/pvguest.lds
+	$$(say) LD $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(LD) $$(GUEST_LDFLAGS) -Map=$$(@:.elf=.map) -o $$@ $$(call guest_objects,$(2)) --start-group $(3) $(B)/libpvguest.a --end-group
+endef
+guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
+
+.PHONY: examples
+examples:
+EXAMPLES := $(basename $(notdir $(wildcard pvguest-sdk/examples/*.c)))

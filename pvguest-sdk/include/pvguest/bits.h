@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Barriers, and atomic operations on words that another domain or the hypervisor changes too. */
+#ifndef PVGUEST_BITS_H
+#define PVGUEST_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The compiler may not move memory accesses across; x86 keeps loads and stores in order by itself except store-load. */
+#define barrier()  asm volatile("" ::: "memory")
+#define rmb()      barrier()
+#define wmb()      barrier()
+#define mb()       asm volatile("lock addl $0, -8(%%rsp)" ::: "memory", "cc")
+#define cpu_relax() asm volatile("pause" ::: "memory")
+
+/* The macros of <xen/io/ring.h> call them so. */
+#define xen_mb()   mb()
+#define xen_rmb()  rmb()
+#define xen_wmb()  wmb()
+
+/* One access, as written: for memory that others change. */
+#define READ_ONCE(x)       (*(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v)   (*(volatile typeof(x) *)&(x) = (v))
+
+/* Bit `bit` of an array of words, with a lock prefix. test_and_* return what it was. */
+static inline void set_bit(unsigned int bit, volatile unsigned long *words)
+{
+    __atomic_fetch_or(&words[bit / 64], 1UL << (bit % 64), __ATOMIC_SEQ_CST);
+}
+static inline void clear_bit(unsigned int bit, volatile unsigned long *words)
+{
+    __atomic_fetch_and(&words[bit / 64], ~(1UL << (bit % 64)), __ATOMIC_SEQ_CST);
+}
+static inline bool test_bit(unsigned int bit, const volatile unsigned long *words)
+{
+    return words[bit / 64] >> (bit % 64) & 1;
+}
+static inline bool test_and_set_bit(unsigned int bit, volatile unsigned long *words)
+{
+    return __atomic_fetch_or(&words[bit / 64], 1UL << (bit % 64), __ATOMIC_SEQ_CST) >> (bit % 64) & 1;
+}
+static inline bool test_and_clear_bit(unsigned int bit, volatile unsigned long *words)
+{
+    return __atomic_fetch_and(&words[bit / 64], ~(1UL << (bit % 64)), __ATOMIC_SEQ_CST) >> (bit % 64) & 1;
+}
+/* *word = desired if it is *expected; else *expected = what it is. */
+static inline bool compare_exchange16(volatile uint16_t *word, uint16_t *expected, uint16_t desired)
+{
+    return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ < b_ ? a_ : b_; })
+#define MAX(a, b) ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ > b_ ? a_ : b_; })
+
+#endif

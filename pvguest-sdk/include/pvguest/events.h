@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels: the interrupts of a PV guest. A port is a number below 4096; when it fires, its handler runs with all
+ * events masked, on whatever stack was in use, and must not sleep. Wake a thread (<pvguest/thread.h>) for long work.
+ *
+ * All functions that bind return the port (>= 0) or a negative errno. A port is masked in no case after binding: the
+ * handler may run before the function returns. Unbinding closes the port.
+ */
+#ifndef PVGUEST_EVENTS_H
+#define PVGUEST_EVENTS_H
+
+#include <pvguest/xen.h>
+
+#define EVENT_PORTS 4096
+
+typedef uint32_t evtchn_t;
+typedef void (*event_handler)(evtchn_t port, void *data);
+
+/* Masks all ports, forgets handlers, opens the upcall. guest_start calls it after traps_init. */
+void events_init(void);
+
+/* Attach a handler to a port that exists already (console and store ports of a domU, a port told through XenStore). */
+void event_attach(evtchn_t port, event_handler handler, void *data);
+
+/* A new port that `remote` may bind to. */
+int event_alloc_unbound(domid_t remote, event_handler handler, void *data);
+/* The other end of a port that `remote` allocated for us. */
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data);
+/* VIRQ_TIMER, VIRQ_CONSOLE, VIRQ_DOM_EXC, ... of vCPU 0. */
+int event_bind_virq(unsigned int virq, event_handler handler, void *data);
+/* A physical interrupt (pirq from PHYSDEVOP_map_pirq), dom0 only. BIND_PIRQ__WILL_SHARE in flags where shared. */
+int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler, void *data);
+/* A port to ourselves, vCPU 0. */
+int event_bind_ipi(event_handler handler, void *data);
+
+/* Close the port and forget its handler. */
+void event_unbind(evtchn_t port);
+
+/* Kick the other end. 0 or a negative errno. */
+int event_send(evtchn_t port);
+
+/* One port: a masked one stays pending until unmasked. */
+void event_mask(evtchn_t port);
+void event_unmask(evtchn_t port);
+bool event_pending(evtchn_t port);
+void event_clear(evtchn_t port);
+
+/*
+ * All ports of this vCPU: the PV form of cli and sti, a byte in memory. Unmasking looks for events that came meanwhile.
+ * Nest with save and restore:   bool flags = events_save(); ... events_restore(flags);
+ */
+void events_mask_all(void);
+void events_unmask_all(void);
+bool events_masked(void);
+bool events_save(void);
+void events_restore(bool was_masked);
+
+/* Runs handlers for everything pending, with events masked: called by the upcall, and by pollers. */
+void events_poll(void);
+
+/* Events counted since boot: upcalls and handler runs. */
+extern uint64_t event_upcalls, event_handled;
+
+#endif

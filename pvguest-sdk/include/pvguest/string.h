@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of the C library that a kernel misses: memory, strings, numbers, formatting. Names and meanings are the
+ * standard's. The formatter knows %d %i %u %x %X %o %p %c %s %% with flags - 0 + space #, width, precision, * and the
+ * lengths hh h l ll z t j: no floating point, no %n.
+ */
+#ifndef PVGUEST_STRING_H
+#define PVGUEST_STRING_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memmove(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+void *memchr(const void *p, int byte, size_t n);
+
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t n);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+int strcasecmp(const char *a, const char *b);
+char *strchr(const char *s, int c);
+char *strrchr(const char *s, int c);
+char *strstr(const char *s, const char *needle);
+/* Always terminated, unlike strncpy; returns strlen(from), so a result >= size means it was cut. */
+size_t strlcpy(char *to, const char *from, size_t size);
+size_t strlcat(char *to, const char *from, size_t size);
+/* The next word separated by any of `separators`; *rest moves on; NULL when none is left. */
+char *strsep(char **rest, const char *separators);
+
+/* Base 0 understands 0x and 0. *end is where the number stopped. Saturates like the standard's. */
+unsigned long strtoul(const char *s, char **end, int base);
+long strtol(const char *s, char **end, int base);
+
+int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+
+static inline bool isdigit(int c)  { return c >= '0' && c <= '9'; }
+static inline bool islower(int c)  { return c >= 'a' && c <= 'z'; }
+static inline bool isupper(int c)  { return c >= 'A' && c <= 'Z'; }
+static inline bool isalpha(int c)  { return islower(c) || isupper(c); }
+static inline bool isalnum(int c)  { return isalpha(c) || isdigit(c); }
+static inline bool isspace(int c)  { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static inline bool isprint(int c)  { return c >= ' ' && c <= '~'; }
+static inline bool isxdigit(int c) { return isdigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+static inline int tolower(int c)   { return isupper(c) ? c + 32 : c; }
+static inline int toupper(int c)   { return islower(c) ? c - 32 : c; }
+
+#endif
