@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant tables, version 1: a domain lists frames in a shared table, and the domain it names may map them or have them copied.
+ *
+ * Lock: grant_table.lock of the granting domain for its entries; of the mapping domain for its handles (maptrack).
+ * Never both at once; neither is held while page tables change.
+ */
+#ifndef DOMUS_DOMAIN_GRANTS_H
+#define DOMUS_DOMAIN_GRANTS_H
+
+#include "domain/domain.h"
+
+#define GRANTS_DEFAULT_FRAMES   64      /* shared frames a table may grow to unless createdomain says otherwise */
+#define GRANTS_DEFAULT_MAPTRACK 1024    /* maptrack frames likewise */
+
+/* Limits in frames; negative: the default (XEN_DOMCTL_createdomain). 0, -ENOMEM, -EINVAL. */
+int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames) must_check;
+
+/* Release what d has mapped of others. d is dying and its vCPUs never run again. -ERESTART while there is more. */
+int grants_release_mappings(struct domain *d) must_check;
+
+/* The table itself; when the last reference to d goes, so that nobody can have one of its grants mapped any more. */
+void grants_free(struct domain *d);
+
+/* Shared frame number `index`, growing the table up to its limit: XENMEM_acquire_resource, GNTTABOP_setup_table. */
+int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_check;
+
+void grants_dump(const struct domain *d);       /* debug key 'g' */
+
+#endif

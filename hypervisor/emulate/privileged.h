@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Privileged operations of guests, emulated: who calls in, and the policies for CPUID, MSRs and I/O ports.
+ *
+ * Guest kernel and guest user mode are both ring 3, so what a kernel may do and a process may not is decided here and not
+ * by the hardware (advisory 105): emulate_privileged asks v->in_kernel before anything else.
+ */
+#ifndef DOMUS_EMULATE_PRIVILEGED_H
+#define DOMUS_EMULATE_PRIVILEGED_H
+
+#include "domain/domain.h"
+
+/*
+ * Called for #GP with error code 0 from a guest. True: the instruction was emulated (or a trap for the guest is queued);
+ * go back to the guest. False: not ours, deliver the exception. Uses and changes v->regs; v is current.
+ */
+bool emulate_privileged(struct vcpu *v);
+
+/* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
+bool emulate_forced_cpuid(struct vcpu *v);
+
+/* ---- emulate/cpuid.c ---- */
+struct cpuid_leaf { uint32_t a, b, c, d; };
+struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);   /* what this guest may see */
+uint64_t cr4_guest_mask(void);      /* CR4 bits a guest may read as set or try to set (advisory 293) */
+
+/* ---- emulate/msr.c: true when the guest may; false is #GP ---- */
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* ---- emulate/ports.c: size 1, 2, 4; false is #GP ---- */
+bool port_access_allowed(const struct vcpu *v, uint16_t port, unsigned int size);
+uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size);
+void port_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value);
+
+#endif
