@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The XenStore server: requests of the wire protocol of <xen/io/xs_wire.h> against the tree, for any number of
+ * connections. Pure: bytes come in by xenstore_handle(), bytes go out by a connection's `send`. Who carries them
+ * (a guest's shared ring: rings.c; dom0 itself: local.c; a unit test) the server does not know.
+ *
+ * Everything a guest sends is hostile until checked: sizes, strings without end, paths, numbers. What it may hold
+ * (nodes, watches, transactions, bytes in them) is bounded by struct xenstore_limits.
+ */
+#ifndef DOM0_XENSTORE_SERVER_H
+#define DOM0_XENSTORE_SERVER_H
+
+#include "dom0/xenstore/tree.h"
+#include <xen/xen.h>
+#include <xen/event_channel.h>
+#include <xen/io/xs_wire.h>
+
+/* What an unprivileged domain may hold; the figures are those of Xen's daemon. */
+#define XENSTORE_MAX_NODES 1000u
+#define XENSTORE_MAX_NODE_BYTES 2048u
+#define XENSTORE_MAX_WATCHES 128u
+#define XENSTORE_MAX_TRANSACTIONS 10u
+#define XENSTORE_MAX_TOUCHED 1024u              /* Nodes looked at or changed in one transaction. */
+
+struct xenstore_watch {
+    struct xenstore_watch *next;
+    bool relative;                              /* Set by a path without a leading slash: events report it so. */
+    char *path;                                 /* Absolute, or special ("@releaseDomain"). */
+    char *token;
+};
+
+struct xenstore_transaction;
+
+struct xenstore_connection {
+    struct xenstore_connection *next;
+    struct tree_actor actor;
+    struct xenstore_watch *watches;
+    unsigned watch_count;
+    struct xenstore_transaction *transactions;
+    unsigned transaction_count;
+    uint32_t last_transaction;
+    /* Takes one whole message; must copy the payload. */
+    void (*send)(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload);
+};
+
+/* How the server makes and ends the connections that requests INTRODUCE and RELEASE ask for. 0 or -errno. */
+struct xenstore_carrier {
+    int (*introduce)(domid_t domid, unsigned long mfn, evtchn_port_t port);
+    int (*release)(domid_t domid);
+};
+
+/* 0, or -ENOMEM. Once, before anything else. */
+int xenstore_start(const struct xenstore_carrier *carrier);
+
+/* Makes a connection known; `send` and `actor` are filled in by the caller, the rest is zero. */
+void xenstore_connect(struct xenstore_connection *connection);
+
+/* Ends a connection: its watches and transactions go; the caller frees the structure. */
+void xenstore_disconnect(struct xenstore_connection *connection);
+
+/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus watch events. */
+void xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload);
+
+/* Fires a special watch, "@introduceDomain" or "@releaseDomain". */
+void xenstore_announce(const char *special);
+
+bool xenstore_is_introduced(domid_t domid);
+
+#endif

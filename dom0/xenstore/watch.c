@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XenStore's watches: who is told when a path changes. Called by server.c and transaction.c only.
+ *
+ * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches on what was inside
+ * hear of that too. A domain hears only of nodes that it may read: the fact of a change is information
+ * (advisory XSA-115).
+ */
+#include "dom0/xenstore/internal.h"
+
+static char *duplicate(const char *text) {
+    size_t size = strlen(text) + 1;
+    char *copy = malloc(size);
+
+    if (copy)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+static void free_watch(struct xenstore_watch *watch) {
+    free(watch->path);
+    free(watch->token);
+    free(watch);
+}
+
+int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute, const char *token) {
+    struct xenstore_watch *watch;
+
+    for (watch = connection->watches; watch; watch = watch->next)
+        if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
+            return -EEXIST;
+    if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
+        return -ENOSPC;
+    watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return -ENOMEM;
+    watch->path = duplicate(absolute);
+    watch->token = duplicate(token);
+    if (!watch->path || !watch->token) {
+        free_watch(watch);
+        return -ENOMEM;
+    }
+    watch->relative = path[0] != '/' && path[0] != '@';
+    watch->next = connection->watches;
+    connection->watches = watch;
+    connection->watch_count++;
+    return 0;
+}
+
+int watch_remove(struct xenstore_connection *connection, const char *absolute, const char *token) {
+    for (struct xenstore_watch **link = &connection->watches; *link; link = &(*link)->next) {
+        struct xenstore_watch *watch = *link;
+
+        if (strcmp(watch->path, absolute) || strcmp(watch->token, token))
+            continue;
+        *link = watch->next;
+        connection->watch_count--;
+        free_watch(watch);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+void watch_drop_all(struct xenstore_connection *connection) {
+    while (connection->watches) {
+        struct xenstore_watch *watch = connection->watches;
+
+        connection->watches = watch->next;
+        free_watch(watch);
+    }
+    connection->watch_count = 0;
+}
+
+/* The part of an absolute path that the owner of a relative watch expects to see. */
+static const char *path_as_watched(const struct xenstore_connection *connection, const struct xenstore_watch *watch,
+                                   const char *path) {
+    char home[32];
+    int size = snprintf(home, sizeof(home), "/local/domain/%u/", (unsigned)connection->actor.domid);
+
+    return watch->relative && !strncmp(path, home, (size_t)size) ? path + size : path;
+}
+
+static void send_event(struct xenstore_connection *to, const struct xenstore_watch *watch, const char *path) {
+    const char *shown = path_as_watched(to, watch, path);
+    size_t path_size = strlen(shown) + 1, token_size = strlen(watch->token) + 1;
+    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_size + token_size) };
+    char *payload = malloc(path_size + token_size);
+
+    if (!payload)
+        return;                 /* An event lost for want of memory; the client's next read sees the value. */
+    memcpy(payload, shown, path_size);
+    memcpy(payload + path_size, watch->token, token_size);
+    to->send(to, &header, payload);
+    free(payload);
+}
+
+void watch_fire_first(struct xenstore_connection *connection) {
+    send_event(connection, connection->watches, connection->watches->path);     /* The newest stands first. */
+}
+
+static bool may_hear(const struct xenstore_connection *connection, const char *path, const struct tree_node *before) {
+    const struct tree_node *node = tree_find(xenstore_tree, path);
+
+    if (!node)
+        node = tree_find_nearest(before, path);
+    return tree_allows(node, connection->actor, TREE_READ);
+}
+
+/* Is `path` the watched one or below it? */
+static bool covers(const char *watched, const char *path) {
+    size_t size = strlen(watched);
+
+    if (!strcmp(watched, "/"))
+        return path[0] == '/';
+    return !strncmp(watched, path, size) && (path[size] == '\0' || path[size] == '/');
+}
+
+void watch_fire(const char *path, enum change_kind kind, const struct tree_node *before) {
+    for (struct xenstore_connection *to = xenstore_connections; to; to = to->next) {
+        for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next) {
+            if (covers(watch->path, path)) {
+                if (may_hear(to, path, before))
+                    send_event(to, watch, path);
+            } else if (kind == CHANGE_REMOVE && covers(path, watch->path) && tree_find(before, watch->path)) {
+                if (may_hear(to, watch->path, before))
+                    send_event(to, watch, watch->path);
+            }
+        }
+    }
+}
+
+void watch_fire_special(const char *special) {
+    for (struct xenstore_connection *to = xenstore_connections; to; to = to->next)
+        for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next)
+            if (to->actor.privileged && !strcmp(watch->path, special))
+                send_event(to, watch, special);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/xenstore/internal.h"
+
+/* --- a client that keeps the last answer and the events --- */
+
+struct client {
+    struct xenstore_connection connection;
+    struct xsd_sockmsg answer;
+    char payload[XENSTORE_PAYLOAD_MAX + 1];
+    unsigned events;
+    char event[512];                            /* "PATH TOKEN" of the last event. */
+};
+
+static struct client dom0, five, six;
+static domid_t introduced;
+
+static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+    struct client *client = (struct client *)to;
+
+    assert_true(header->len <= XENSTORE_PAYLOAD_MAX);
+    if (header->type == XS_WATCH_EVENT) {
+        const char *path = payload;
+
+        client->events++;
+        snprintf(client->event, sizeof(client->event), "%s %s", path, path + strlen(path) + 1);
+        return;
+    }
+    client->answer = *header;
+    memcpy(client->payload, payload, header->len);
+    client->payload[header->len] = '\0';
+}
+
+static int introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
+    introduced = domid;
+    return mfn == 77 && port == 3 ? 0 : -EINVAL;
+}
+
+static int release(domid_t domid) {
+    introduced = 0;
+    return 0;
+}
+
+static void client_start(struct client *client, uint16_t domid) {
+    memset(client, 0, sizeof(*client));
+    client->connection.actor = (struct tree_actor){ .domid = domid, .privileged = domid == 0 };
+    client->connection.send = receive;
+    xenstore_connect(&client->connection);
+}
+
+/* Sends a request; true if it was not answered by an error. */
+static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+    struct xsd_sockmsg header = { .type = type, .req_id = 42, .tx_id = tx, .len = (uint32_t)size };
+    char *exact = malloc(size ? size : 1);      /* So that the address sanitizer sees a read beyond the payload. */
+
+    memcpy(exact, payload, size);
+    memset(&client->answer, 0xff, sizeof(client->answer));
+    xenstore_handle(&client->connection, &header, exact);
+    free(exact);
+    assert_int_equal(client->answer.req_id, 42);
+    return client->answer.type != XS_ERROR;
+}
+
+#define ASK(client, type, tx, text) ask(client, type, tx, text, sizeof(text))           /* With the last NUL. */
+#define ASK_OPEN(client, type, tx, text) ask(client, type, tx, text, sizeof(text) - 1)  /* Without. */
+#define assert_refused(call, client, name) do { assert_false(call); assert_string_equal((client)->payload, name); } while (0)
+
+static int setup(void **state) {
+    static const struct xenstore_carrier carrier = { introduce, release };
+
+    assert_int_equal(xenstore_start(&carrier), 0);
+    client_start(&dom0, 0);
+    client_start(&five, 5);
+    client_start(&six, 6);
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/5"));
+    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/5\0n5"));
+    return 0;
+}
+
+static int teardown(void **state) {
+    xenstore_disconnect(&dom0.connection);
+    xenstore_disconnect(&five.connection);
+    xenstore_disconnect(&six.connection);
+    tree_drop(xenstore_tree);
+    assert_null(xenstore_connections);
+    return 0;
+}
+
+static void reads_what_was_written(void **state) {
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/x\0hello"));
+    assert_string_equal(five.payload, "OK");
+    assert_true(ASK(&five, XS_READ, 0, "/local/domain/5/data/x"));
+    assert_int_equal(five.answer.len, 5);
+    assert_string_equal(five.payload, "hello");
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "data"));
+    assert_int_equal(five.answer.len, 2);
+    assert_refused(ASK(&five, XS_READ, 0, "nothing"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_GET_DOMAIN_PATH, 0, "9"));
+    assert_string_equal(five.payload, "/local/domain/9");
+    assert_true(ASK(&five, XS_RM, 0, "data"));
+    assert_refused(ASK(&five, XS_READ, 0, "data/x"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_RM, 0, "data"));                          /* The parent exists: no error. */
+    assert_refused(ASK(&five, XS_RM, 0, "data/x/y"), &five, "ENOENT");
+    assert_refused(ASK(&dom0, XS_RM, 0, "/"), &dom0, "EINVAL");
+}
+
+static void hostile_payloads_are_refused(void **state) {
+    char longest[XENSTORE_PAYLOAD_MAX];
+
+    assert_refused(ask(&five, XS_READ, 0, "", 0), &five, "EINVAL");
+    assert_refused(ASK_OPEN(&five, XS_READ, 0, "no-end"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_READ, 0, "/a//b"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_READ, 0, "/a/"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_READ, 0, "a b"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_WATCH, 0, "a"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "data\0x5"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "data\0r99999"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_TRANSACTION_END, 7, "T"), &five, "ENOENT");
+    assert_refused(ASK(&five, XS_READ, 7, "data"), &five, "ENOENT");
+    assert_refused(ASK(&five, 9999, 0, ""), &five, "ENOSYS");
+    assert_refused(ASK(&five, XS_CONTROL, 0, "print"), &five, "ENOSYS");
+    assert_refused(ASK(&five, XS_GET_DOMAIN_PATH, 0, "99999999999999999999999"), &five, "EINVAL");
+    for (size_t i = 0; i < sizeof(longest); i++)
+        longest[i] = i % 2 ? 'a' : '/';
+    longest[sizeof(longest) - 1] = '\0';
+    assert_refused(ask(&dom0, XS_WRITE, 0, longest, sizeof(longest)), &dom0, "EINVAL");  /* Too long. */
+    longest[2000] = '\0';
+    assert_refused(ask(&dom0, XS_WRITE, 0, longest, 2001), &dom0, "EINVAL");             /* Too deep. */
+}
+
+static void permissions_hold(void **state) {
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret\0s"));
+    assert_refused(ASK(&six, XS_READ, 0, "/local/domain/5/secret"), &six, "EACCES");
+    assert_refused(ASK(&six, XS_READ, 0, "/local/domain/5/absent"), &six, "EACCES");    /* Not even that it is not. */
+    assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "/local/domain/5/new\0x"), &six, "EACCES");
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "secret\0n5\0r6"));
+    assert_true(ASK(&six, XS_READ, 0, "/local/domain/5/secret"));
+    assert_true(ASK(&six, XS_GET_PERMS, 0, "/local/domain/5/secret"));
+    assert_memory_equal(six.payload, "n5\0r6", 6);
+    assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "/local/domain/5/secret\0x"), &six, "EACCES");
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "secret\0n6"), &five, "EPERM");          /* Owners stay owners. */
+    assert_refused(ASK(&six, XS_SET_PERMS, 0, "/local/domain/5/secret\0b6"), &six, "EACCES");
+    assert_refused(ASK(&six, XS_INTRODUCE, 0, "6\0" "77\0" "3"), &six, "EACCES");
+    assert_refused(ASK(&six, XS_RELEASE, 0, "5"), &six, "EACCES");
+    /* What dom0 makes in a guest's directory is the guest's; what a guest makes below dom0's node is the guest's. */
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/name\0guest"));
+    assert_true(ASK(&five, XS_READ, 0, "name"));
+}
+
+static void watches_fire(void **state) {
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t1"));
+    assert_int_equal(five.events, 1);                                   /* The first event comes by itself. */
+    assert_string_equal(five.event, "data t1");                          /* Relative, as it was asked for. */
+    assert_refused(ASK(&five, XS_WATCH, 0, "data\0t1"), &five, "EEXIST");
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a/b\0x"));
+    assert_int_equal(five.events, 2);
+    assert_string_equal(five.event, "data/a/b t1");
+    assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/data\0spy"));
+    six.events = 0;
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0y"));
+    assert_int_equal(six.events, 0);                                    /* May not read it: hears nothing. */
+    assert_true(ASK(&five, XS_WATCH, 0, "/local/domain/5/data/a/b\0deep"));
+    five.events = 0;
+    assert_true(ASK(&dom0, XS_RM, 0, "/local/domain/5/data"));
+    assert_int_equal(five.events, 2);                                   /* The subtree's watch hears too. */
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t1"));
+    assert_refused(ASK(&five, XS_UNWATCH, 0, "data\0t1"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
+    five.events = 0;
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0z"));
+    assert_int_equal(five.events, 0);
+}
+
+static void special_watches_are_dom0s(void **state) {
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@introduceDomain\0in"));
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0out"));
+    assert_true(ASK(&six, XS_WATCH, 0, "@releaseDomain\0out"));
+    dom0.events = six.events = 0;
+    assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "5\0" "77\0" "3"), &dom0, "EEXIST");
+    assert_true(ASK(&dom0, XS_INTRODUCE, 0, "7\0" "77\0" "3"));
+    assert_int_equal(introduced, 7);
+    assert_string_equal(dom0.event, "@introduceDomain in");
+    assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "8\0" "1\0" "3"), &dom0, "EINVAL");
+    assert_true(ASK(&dom0, XS_RELEASE, 0, "5"));
+    assert_string_equal(dom0.event, "@releaseDomain out");
+    assert_int_equal(dom0.events, 2);
+    assert_int_equal(six.events, 0);
+    assert_true(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "5"));
+    assert_string_equal(six.payload, "T");
+    assert_true(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "55"));
+    assert_string_equal(six.payload, "F");
+}
+
+static uint32_t begin(struct client *client) {
+    assert_true(ASK(client, XS_TRANSACTION_START, 0, ""));
+    return (uint32_t)atoi(client->payload);
+}
+
+static void transactions_isolate(void **state) {
+    uint32_t tx = begin(&five);
+
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
+    five.events = 0;
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/a\0" "1"));
+    assert_refused(ASK(&five, XS_READ, 0, "data/a"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_READ, tx, "data/a"));
+    assert_int_equal(five.events, 0);
+    assert_refused(ASK(&five, XS_TRANSACTION_START, tx, ""), &five, "EBUSY");
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+    assert_int_equal(five.events, 1);
+    assert_true(ASK(&five, XS_READ, 0, "data/a"));
+    tx = begin(&five);
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/a\0" "2"));
+    assert_true(ASK(&five, XS_RM, tx, "data"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
+    assert_true(ASK(&five, XS_READ, 0, "data/a"));
+    assert_string_equal(five.payload, "1");
+}
+
+static void transactions_conflict(void **state) {
+    uint32_t first, second;
+
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "n\0" "1"));
+    first = begin(&five);
+    second = begin(&dom0);
+    assert_true(ASK(&five, XS_READ, first, "n"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, first, "n\0" "2"));
+    assert_true(ASK(&dom0, XS_READ, second, "/local/domain/5/n"));
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, second, "/local/domain/5/other\0x"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, first, "T"));
+    assert_refused(ASK(&dom0, XS_TRANSACTION_END, second, "T"), &dom0, "EAGAIN");
+    assert_refused(ASK(&dom0, XS_READ, 0, "/local/domain/5/other"), &dom0, "ENOENT");
+    /* Changes elsewhere do not disturb. */
+    first = begin(&five);
+    assert_true(ASK(&five, XS_READ, first, "n"));
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/tool/x\0x"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, first, "T"));
+    /* A removed and remade node is another node. */
+    first = begin(&five);
+    assert_true(ASK(&five, XS_READ, first, "n"));
+    assert_true(ASK(&dom0, XS_RM, 0, "/local/domain/5/n"));
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/n\0" "2"));
+    assert_refused(ASK(&five, XS_TRANSACTION_END, first, "T"), &five, "EAGAIN");
+}
+
+static void quotas_bind_guests(void **state) {
+    char path[64];
+    char big[XENSTORE_MAX_NODE_BYTES + 16] = "big";
+    unsigned made = 0;
+    uint32_t tx;
+
+    assert_refused(ask(&five, XS_WRITE, 0, big, 4 + XENSTORE_MAX_NODE_BYTES + 1), &five, "ENOSPC");
+    assert_true(ask(&five, XS_WRITE, 0, big, 4 + XENSTORE_MAX_NODE_BYTES));
+    for (; made < 2000; made++) {
+        int size = snprintf(path, sizeof(path), "many/%u", made);
+
+        if (!ask(&five, XS_MKDIR, 0, path, (size_t)size + 1))
+            break;
+    }
+    assert_string_equal(five.payload, "ENOSPC");
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), XENSTORE_MAX_NODES);
+    tx = begin(&five);
+    assert_refused(ASK(&five, XS_MKDIR, tx, "one-more"), &five, "ENOSPC");
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/by-dom0\0x"));
+    for (unsigned i = 1; i < XENSTORE_MAX_TRANSACTIONS; i++)
+        begin(&five);
+    assert_refused(ASK(&five, XS_TRANSACTION_START, 0, ""), &five, "ENOSPC");
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++) {
+        int size = snprintf(path, sizeof(path), "w/%u%ct", i, '\0');
+
+        assert_true(ask(&five, XS_WATCH, 0, path, (size_t)size + 1));
+    }
+    assert_refused(ASK(&five, XS_WATCH, 0, "w\0t"), &five, "ENOSPC");
+}
+
+static void touches_in_a_transaction_are_bounded(void **state) {
+    uint32_t tx = begin(&five);
+    char path[32];
+    unsigned i;
+
+    for (i = 0; i < 2 * XENSTORE_MAX_TOUCHED; i++) {
+        int size = snprintf(path, sizeof(path), "absent%u", i);
+
+        if (!ask(&five, XS_READ, tx, path, (size_t)size + 1) && !strcmp(five.payload, "ENOSPC"))
+            break;
+    }
+    assert_int_equal(i, XENSTORE_MAX_TOUCHED);
+}
+
+static void long_directories_come_in_parts(void **state) {
+    char path[64];
+    unsigned long offset = 0;
+    unsigned names = 0;
+
+    for (unsigned i = 0; i < 500; i++) {
+        int size = snprintf(path, sizeof(path), "/tool/a-rather-long-name-%u", i);
+
+        assert_true(ask(&dom0, XS_MKDIR, 0, path, (size_t)size + 1));
+    }
+    assert_refused(ASK(&dom0, XS_DIRECTORY, 0, "/tool"), &dom0, "E2BIG");
+    for (bool more = true; more;) {
+        int size = snprintf(path, sizeof(path), "/tool%c%lu", '\0', offset);
+        char *name;
+
+        assert_true(ask(&dom0, XS_DIRECTORY_PART, 0, path, (size_t)size + 1));
+        for (name = dom0.payload + strlen(dom0.payload) + 1; name < dom0.payload + dom0.answer.len;) {
+            if (!*name) {
+                more = false;
+                break;
+            }
+            names++;
+            offset += strlen(name) + 1;
+            name += strlen(name) + 1;
+        }
+    }
+    assert_int_equal(names, 500);
+}
+
+/* Random bytes as requests: whatever comes, every request is answered once and nothing is overrun (ASan watches). */
+static void noise_is_survived(void **state) {
+    static const char alphabet[] = "/a\0T@5nrbw1-";
+    uint32_t random = 12345;
+
+    for (unsigned round = 0; round < 20000; round++) {
+        char payload[24];
+        size_t size;
+
+        random = random * 1664525 + 1013904223;
+        size = (random >> 8) % sizeof(payload);
+        for (size_t i = 0; i < size; i++) {
+            random = random * 1664525 + 1013904223;
+            payload[i] = alphabet[(random >> 16) % (sizeof(alphabet) - 1)];
+        }
+        ask(&five, (random >> 5) % (XS_TYPE_COUNT + 2), (random >> 20) % 3, payload, size);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reads_what_was_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(hostile_payloads_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(permissions_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_fire, setup, teardown),
+        cmocka_unit_test_setup_teardown(special_watches_are_dom0s, setup, teardown),
+        cmocka_unit_test_setup_teardown(transactions_isolate, setup, teardown),
+        cmocka_unit_test_setup_teardown(transactions_conflict, setup, teardown),
+        cmocka_unit_test_setup_teardown(quotas_bind_guests, setup, teardown),
+        cmocka_unit_test_setup_teardown(touches_in_a_transaction_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_directories_come_in_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(noise_is_survived, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
