@@ -41,6 +41,12 @@ struct guest_callback {
     bool mask_events;               /* entering it masks events (CALLBACKF_mask_events) */
 };
 
+/* How often things happened; DOMUS_counters adds them up. */
+struct vcpu_counters {
+    uint64_t hypercalls[64];
+    uint64_t refused, exceptions, emulated, emulated_pte, events, switches, continuations;
+};
+
 enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_BLOCKED };
 
 struct vcpu {
@@ -87,7 +93,8 @@ struct vcpu {
     uint32_t pause_count;           /* plus the domain's */
     bool running;
     struct list runqueue;           /* link */
-    int32_t credit;
+    uint64_t virtual_time;          /* ns run, with what sleepers are forgiven: the smallest runs next */
+    uint64_t run_since;             /* ns: when it last got the CPU */
     uint64_t poll_mask;             /* SCHEDOP_poll: nonzero while polling */
     uint32_t poll_port;             /* the single port polled, or 0: any */
     struct timer singleshot, periodic, poll_timer;
@@ -95,10 +102,13 @@ struct vcpu {
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area;         /* guest VA or 0 */
     uint64_t time_area;             /* guest VA of a secondary vcpu_time_info or 0 */
+    bool runstate_stale;            /* the area must be written at the next entry to guest kernel mode */
     mfn_t info_frame;               /* held while info is registered elsewhere */
 
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
-    struct { const char *why; const char *where; uint32_t line; int error; } last_error;   /* fail(): rule 7 */
+    struct { const char *why; const char *where; uint32_t line; int error; uint32_t hypercall; } last_error;   /* fail(): rule 7 */
+    uint32_t hypercall;             /* the number of the hypercall being done */
+    struct vcpu_counters counters;
 };
 
 struct domain {

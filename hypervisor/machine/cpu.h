@@ -38,10 +38,20 @@ struct cpu {
     uint32_t id, apic_id;
     uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
-    struct vcpu *idle;              /* the vCPU that runs when nobody can */
     uint64_t slice_end;             /* ns: when current's time slice ends */
+    uint64_t *gdt_page;             /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
+    uint64_t idle_ns;
     struct tss tss aligned(16);
 };
+
+extern struct cpu boot_cpu;
+extern struct vcpu boot_vcpu;       /* current until dom0 runs: something for fail() to write into */
+extern uint32_t cpus_online;
+void cpu_init(struct cpu *cpu);     /* control registers, GDT, TSS, system call MSRs of the CPU we are on */
+
+/* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area. 0: FXSAVE only. */
+extern uint64_t xsave_mask;
+extern uint32_t xsave_size;
 
 static inline struct cpu *this_cpu(void)
 {

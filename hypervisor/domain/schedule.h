@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler's half that only the exit path and the start of the machine use (the rest: domain/domain.h). */
+#ifndef DOMUS_DOMAIN_SCHEDULE_H
+#define DOMUS_DOMAIN_SCHEDULE_H
+
+#include "domain/domain.h"
+
+void schedule_init(void);
+void schedule(void);                        /* pick who runs next and switch to it; idles until somebody can */
+void schedule_start(void) __attribute__((noreturn));        /* the end of boot: into the first guest */
+void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* as of now */
+uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
+uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
+bool vcpu_runnable(const struct vcpu *v);
+
+#endif

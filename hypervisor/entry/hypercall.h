@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercalls: their handlers, how a long one gives way, and how it goes on.
+ *
+ * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the arguments as the guest gave them.
+ * The table is made from pvguest-sdk/include/abi/hypercall.tbl (entry/hypercall.c).
+ */
+#ifndef DOMUS_ENTRY_HYPERCALL_H
+#define DOMUS_ENTRY_HYPERCALL_H
+
+#include "domain/domain.h"
+
+#define HYPERCALL_SLOTS 64          /* numbers at and above it, and holes, answer -ENOSYS */
+
+typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
+#define HYPERCALL(number, name, handler, arguments, flags) hypercall_fn handler;
+#include <abi/hypercall_list.h>
+#undef HYPERCALL
+
+/*
+ * Is something more urgent waiting (an event for this guest, the end of its slice, a timer)? Opens the interrupt window for
+ * an instant, so pending interrupts are taken here. Call it every few dozen steps of any loop whose length a guest chooses,
+ * holding no lock.
+ */
+bool preempt_check(void);
+
+/*
+ * Give way now and go on later: arrange that the guest, when it runs next, makes this hypercall again with these arguments.
+ * `return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops, count | marker, done, domid);` the returned value is not seen by
+ * the guest. Every argument is cast to uint64_t by the caller if it is a pointer. In a multicall the entry is rewritten.
+ */
+#define hypercall_continue(op, nargs, ...) hypercall_continue_with((op), (nargs), (const uint64_t[]){ __VA_ARGS__ })
+long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments);
+
+/* Write the hypercall page's 128 stubs into a frame (the dom0 builder, XEN_DOMCTL_hypercall_init). */
+void hypercall_page_fill(void *page);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Local APIC (timer, acknowledge, IPIs) and I/O APICs (the GSIs). The 8259 PICs are remapped and masked. */
+#ifndef DOMUS_MACHINE_APIC_H
+#define DOMUS_MACHINE_APIC_H
+
+#include "lib/types.h"
+
+void lapic_init(void);              /* on each CPU */
+uint32_t lapic_id(void);
+void lapic_eoi(void);
+void lapic_timer_set(uint32_t ticks);       /* one shot; 0 stops */
+uint32_t lapic_timer_left(void);
+void lapic_send_init(uint32_t apic_id);
+void lapic_send_startup(uint32_t apic_id, uint8_t page);
+
+void ioapic_init(void);
+uint32_t ioapic_gsi_count(void);
+/* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. */
+int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low) must_check;
+void ioapic_mask(uint32_t gsi, bool masked);
+void ioapic_eoi(uint32_t gsi);              /* nothing to do for edge; level: unmask after the guest's EOI */
+
+/* What to write into an MSI's address and data to have `vector` arrive on the boot CPU. */
+static inline uint64_t msi_address(uint32_t apic_id) { return 0xfee00000u | apic_id << 12; }
+
+#endif

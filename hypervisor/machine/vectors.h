@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupt vectors: who gets which. Handlers run in ring 0 on any CPU's stack, at most once nested over preempt_check() or the
+ * idle loop, so they only note what happened: raise an event, set a work bit. The local APIC is acknowledged after them.
+ */
+#ifndef DOMUS_MACHINE_VECTORS_H
+#define DOMUS_MACHINE_VECTORS_H
+
+#include "lib/types.h"
+
+#define VECTOR_FIRST    0x30        /* below: exceptions and the masked PICs */
+#define VECTOR_LAST     0xef
+#define VECTOR_INT80    0x80        /* guests' Linux system call gate: never given out */
+#define VECTOR_TIMER    0xf0
+#define VECTOR_SPURIOUS 0xff
+
+/* A free vector that calls handler(arg) from now on, or -ENOSPC. */
+int vector_alloc(void (*handler)(void *arg), void *arg) must_check;
+void vector_free(int vector);
+void vectors_init(void);            /* the IDT */
+void idt_load(void);
+
+#endif
