@@ -130,6 +130,7 @@ struct domain {
     /* memory (memory/): all under memory_lock */
     spinlock_t memory_lock;
     struct list pages;              /* every frame owned, by struct frame's link */
+    struct list undoing;            /* page tables whose entries are being dropped (memory/undo.c); likewise owned frames */
     uint64_t page_count, max_pages; /* frames owned and allowed */
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */

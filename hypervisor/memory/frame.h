@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames of RAM by their numbers: the frame table, references, types, owners, and the machine-to-physical table.
+ *
+ * The rule for everybody: before you use a frame that a guest named, take a reference (or a type); when you are done, put it.
+ * A function that returns 0 has taken what its name says; one that returns an error has taken nothing.
+ */
+#ifndef DOMUS_MEMORY_FRAME_H
+#define DOMUS_MEMORY_FRAME_H
+
+#include "domain/domain.h"
+#include "memory/layout.h"
+#include "memory/pagetype.h"
+
+extern uint64_t max_frame;              /* one more than the highest frame of RAM */
+
+#define frame_table ((struct frame *)FRAMETABLE_VIRT)
+static inline struct frame *frame_of(mfn_t m) { return &frame_table[m.n]; }
+static inline mfn_t mfn_of(const struct frame *f) { return MFN(f - frame_table); }
+
+/* RAM has a frame, device registers do not. (Holes below max_frame have a frame that nobody can take references of.) */
+static inline bool mfn_valid(mfn_t m) { return m.n < max_frame; }
+bool mfn_is_ram(mfn_t m);               /* in the firmware's memory map; slower */
+bool mfn_is_ours(mfn_t m);              /* registers of a device that the hypervisor keeps to itself (APICs), or our RAM */
+void mfn_reserve(mfn_t m);              /* make mfn_is_ours true for a device page (at boot, by the device's driver) */
+
+/* The direct map: every frame of RAM has a ring-0 address, by arithmetic alone. */
+static inline void *map_frame(mfn_t m) { return (void *)(DIRECTMAP_VIRT + (m.n << PAGE_SHIFT)); }
+static inline void *maddr_to_virt(maddr_t m) { return (void *)(DIRECTMAP_VIRT + m.a); }
+static inline mfn_t virt_to_mfn(const void *p) { return MFN(((uint64_t)p - DIRECTMAP_VIRT) >> PAGE_SHIFT); }  /* direct map only */
+static inline maddr_t virt_to_maddr(const void *p) { return MADDR((uint64_t)p - DIRECTMAP_VIRT); }
+
+/* Total references: the frame stays and stays its owner's. -EINVAL: not RAM or not owner's. */
+int frame_get(mfn_t m, struct domain *owner) must_check;
+void frame_put(mfn_t m);
+
+/* A reference and a type reference. Only for types that need no walk: FRAME_WRITABLE, FRAME_SEGDESC, FRAME_READONLY; page tables
+ * are validate.h's. -EINVAL, -EBUSY (half way in or out of being a page table). */
+int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t) must_check;
+void frame_put_type(mfn_t m);
+static inline int must_check frame_get_writable(mfn_t m, struct domain *owner) { return frame_get_type(m, owner, FRAME_WRITABLE); }
+static inline void frame_put_writable(mfn_t m) { frame_put_type(m); }
+
+/* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages. M2P is the caller's. */
+mfn_t domain_alloc_frame(struct domain *d);
+mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits);    /* contiguous, aligned */
+/* Out of the allotment; free once nothing refers to it. -EINVAL not owned, -EBUSY pinned. */
+int domain_free_frame(struct domain *d, mfn_t m) must_check;
+
+/* Show a page of ours (from hv_alloc_pages(0)) to a guest: d owns its frame until unshare, and can map it, writable or not, but never
+ * use it as a table, return it, or keep it: unshare takes it back. Total references that d's mappings still hold keep the page from being
+ * reused; unshare_hv_frame frees it (now or when the last mapping goes); do not touch the page afterwards. */
+void share_hv_frame(void *page, struct domain *d, bool writable);
+void unshare_hv_frame(void *page);
+
+/* The machine-to-physical table, which guests read (and write through MMU_MACHPHYS_UPDATE). */
+#define M2P_INVALID (~0UL)
+#define m2p_table ((uint64_t *)M2P_VIRT)
+static inline uint64_t m2p_get(mfn_t m) { return m.n < max_frame ? m2p_table[m.n] : M2P_INVALID; }
+void m2p_set(mfn_t m, uint64_t pfn);
+
+#endif

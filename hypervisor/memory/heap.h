@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The heap: all RAM that nobody owns, a buddy allocator over the frame table. Lock: its own, innermost but the console's.
+ */
+#ifndef DOMUS_MEMORY_HEAP_H
+#define DOMUS_MEMORY_HEAP_H
+
+#include "lib/types.h"
+
+#define HEAP_MAX_ORDER 10       /* blocks of up to 4 MiB */
+
+/* Contiguous, aligned frames without owner or state, NOT cleared; below 2^address_bits (0: anywhere). INVALID_MFN: none. */
+mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits);
+void heap_free_frames(mfn_t first, unsigned int order);
+uint64_t heap_free_count(void);         /* frames */
+uint64_t heap_total_count(void);        /* frames ever given to the heap */
+
+/* The hypervisor's own memory: zeroed, in the direct map. NULL: none. */
+void *hv_alloc_pages(unsigned int order);
+void hv_free_pages(void *p, unsigned int order);
+
+/* Small objects (up to a page), zeroed, 16-byte aligned; larger ones are rounded up to whole pages. Free with the same size. */
+void *hv_alloc(size_t size);
+void hv_free(void *p, size_t size);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables of guests: the hypercalls, and what the rest of the hypervisor asks of them.
+ */
+#ifndef DOMUS_MEMORY_MMU_H
+#define DOMUS_MEMORY_MMU_H
+
+#include "domain/domain.h"
+#include "memory/frame.h"
+#include <abi/domus.h>
+
+/* ---- base pointers: for vCPU contexts, the dom0 builder ---- */
+
+/* A type reference on an L4 of d, validating it if need be. -ERESTART: call again (nothing is held meanwhile by the caller). */
+int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level) must_check;
+void mmu_put_table(mfn_t m);                    /* undoing, if that was the last, is queued: mmu_undo */
+/* mmu_get_table and make it a pin. What MMUEXT_PIN_Ln_TABLE does. -EINVAL, -ERESTART. */
+int mmu_pin(struct domain *d, mfn_t m, enum frame_type level) must_check;
+/* Work off d's queue of tables to undo; -ERESTART while preempt_check() says so. Every mmu call starts with it. */
+int mmu_undo(struct domain *d) must_check;
+
+/* ---- the end of a domain ---- */
+/* Its vCPUs never run again and hold no tables, its grants are unmapped: drop pins, undo tables, free every frame. -ERESTART. */
+int domain_relinquish_memory(struct domain *d) must_check;
+
+/* ---- walking ---- */
+/* The L1 entry of va in the tables that v runs on, NULL when there is no L1. Software walk by the direct map; v's domain's
+ * tables must not change meanwhile (v is current, or paused). */
+uint64_t *mmu_walk(const struct vcpu *v, uint64_t va);
+/* For the builder of guests' contexts, debug keys and emulation: machine address behind va, or ~0. */
+uint64_t mmu_translate(const struct vcpu *v, uint64_t va);
+
+/* ---- grants (domain/grants.c): the frame's reference (writable or not) is taken by the caller and lives in the entry ---- */
+
+/*
+ * Put a granted frame into the page tables of v's domain. host_addr: the machine address of an L1 entry when contains_pte
+ * (GNTMAP_contains_pte), else a virtual address of current's. flags: PTE_P, PTE_US, and PTE_RW for a writable mapping; `available`
+ * bits as the guest asked. The old entry is replaced and its references dropped. 0; -EINVAL; the caller keeps its reference on error.
+ */
+int mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte) must_check;
+/*
+ * Take it out again. The whole entry must be what map made of (frame, flags) up to accessed and dirty (advisory 234). On success the entry is
+ * replaced by `new_va`'s entry (GNTTABOP_unmap_and_replace; new_va 0: by nothing), and the entry's reference on the frame is the caller's
+ * again, to put after the TLB is flushed. -EINVAL.
+ */
+int mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte, uint64_t new_va) must_check;
+
+/* ---- the auditor (memory/audit.c) ---- */
+uint64_t memory_audit(struct domus_audit *result);      /* number of violations; prints the first ones */
+
+/* ---- emulate/ptwrite.c ---- */
+/* Page fault of guest kernel code that wrote to a present, read-only page: a store into one of its own L1 tables? True: done (or a fault of
+ * its own is queued), resume the guest. */
+bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of one frame of RAM and its transitions. Pure: no hardware, no page tables, no allocator; the essay is in
+ * pagetype.c. Callers are memory/frame.c and memory/validate.c (which add the hardware) and the unit test.
+ */
+#ifndef DOMUS_MEMORY_PAGETYPE_H
+#define DOMUS_MEMORY_PAGETYPE_H
+
+#include "lib/types.h"
+#include "lib/list.h"
+
+struct domain;
+
+enum frame_type {
+    FRAME_NONE,                 /* only counted: mapped read-only, or not at all */
+    FRAME_L1, FRAME_L2, FRAME_L3, FRAME_L4,     /* a page table of that level */
+    FRAME_SEGDESC,              /* a page of a GDT or LDT in use */
+    FRAME_WRITABLE,             /* mapped writable somewhere */
+    FRAME_READONLY,             /* ours, shown to a guest: never writable, never a table */
+};
+
+/*
+ * struct frame.state, one word so that every transition is one compare-and-exchange:
+ *   bits 0-26 total references   27-53 type references   54-56 type   57.. the flags below
+ */
+#define FRAME_TOTAL_ONE     (1UL << 0)
+#define FRAME_TOTAL_MASK    ((1UL << 27) - 1)
+#define FRAME_TYPED_ONE     (1UL << 27)
+#define FRAME_TYPED_MASK    (FRAME_TOTAL_MASK << 27)
+#define FRAME_TYPE_SHIFT    54
+#define FRAME_TYPE_MASK     (7UL << FRAME_TYPE_SHIFT)
+#define FRAME_VALID         (1UL << 57) /* the type is in force: more references of it may be taken */
+#define FRAME_UNDOING       (1UL << 58) /* a table whose entries' references are being dropped */
+#define FRAME_PINNED        (1UL << 59) /* the guest's pin holds one reference of both kinds */
+#define FRAME_ALLOCATED     (1UL << 60) /* in its owner's allotment, which holds one total reference */
+#define FRAME_FREE          (1UL << 61) /* head of a free block of the heap */
+
+struct frame {
+    uint64_t state;
+    struct domain *owner;       /* stable while the total is not 0; NULL: the hypervisor's own, or free */
+    struct list link;           /* owner's list of pages (or tables to undo), or the heap's */
+    uint16_t cursor;            /* table being validated or undone: entries [0, cursor) hold references */
+    uint8_t order;              /* heap: of the free block */
+    uint32_t flush_stamp;       /* TLB clock when the type, or the frame, was last let go (memory/tlb.h) */
+};
+
+static inline uint64_t frame_total(const struct frame *f) { return f->state & FRAME_TOTAL_MASK; }
+static inline uint64_t frame_typed(const struct frame *f) { return (f->state & FRAME_TYPED_MASK) >> 27; }
+static inline enum frame_type frame_type(const struct frame *f) { return (f->state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT; }
+static inline bool frame_is_table(enum frame_type t) { return t >= FRAME_L1 && t <= FRAME_L4; }
+
+enum pt_result {
+    PT_OK,                      /* done */
+    PT_NEW,                     /* get_type: you hold the first reference; make it true, then pt_commit or pt_reject */
+    PT_REFUSED,                 /* it is in use as something else */
+    PT_BUSY,                    /* its entries are being undone, or somebody else makes it valid right now */
+    PT_FULL,                    /* a counter would overflow */
+    PT_UNDO,                    /* put_type, reject: that was the last; queue the table for undoing */
+    PT_LAST,                    /* put: that was the last reference of all; the frame is free to reuse */
+};
+
+bool pt_get(struct frame *f) must_check;                        /* one total reference; false: none left, or full */
+enum pt_result pt_put(struct frame *f) must_check;              /* PT_OK, PT_LAST */
+enum pt_result pt_get_type(struct frame *f, enum frame_type t) must_check;  /* both kinds, at once */
+enum pt_result pt_put_type(struct frame *f) must_check;         /* both kinds: PT_OK, PT_UNDO, PT_LAST */
+void pt_commit(struct frame *f);                                /* the type is true now */
+enum pt_result pt_reject(struct frame *f) must_check;           /* it is not: PT_OK, PT_UNDO, PT_LAST */
+enum pt_result pt_undone(struct frame *f) must_check;           /* the last entry is undone: PT_OK, PT_LAST */
+bool pt_pin(struct frame *f) must_check;                        /* the caller's references become the pin's; false: is pinned */
+bool pt_unpin(struct frame *f) must_check;                      /* the pin's references become the caller's; false: was not */
+void pt_allocate(struct frame *f, struct domain *owner);        /* a frame without state is given to an owner */
+bool pt_release(struct frame *f) must_check;    /* out of the allotment, its reference is the caller's; false: pinned or not in it */
+
+#endif

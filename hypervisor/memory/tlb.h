@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB flushes and the clock that saves them.
+ *
+ * Every full flush on a CPU advances a clock and is remembered per CPU. A frame remembers the clock when its type (or itself) was
+ * let go; when it gets another type, or another owner, CPUs that have not flushed since then are flushed first (I9). Guests
+ * flush all the time for their own reasons, so most of these flushes turn out to be done already.
+ *
+ * CR3 is loaded through load_cr3 only: it is a flush too (no PCIDs, and guests' entries are never global).
+ */
+#ifndef DOMUS_MEMORY_TLB_H
+#define DOMUS_MEMORY_TLB_H
+
+#include "domain/domain.h"
+
+extern uint32_t tlb_clock;
+extern uint32_t tlb_flushed_at[MAX_CPUS];
+
+void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded_cr3 */
+void tlb_flush_local(void);             /* everything but the hypervisor's global entries, on this CPU */
+void tlb_flush_page(uint64_t va);       /* one page on this CPU; va may be anything (non-canonical: nothing to do) */
+void tlb_flush_domain(struct domain *d);                /* on every CPU that runs or ran a vCPU of d */
+void tlb_flush_vcpus(struct domain *d, uint64_t mask);  /* the CPUs of these vCPUs */
+void tlb_flush_page_domain(struct domain *d, uint64_t va);
+void tlb_flush_global(void);            /* also global entries: after our own mappings changed */
+void tlb_flush_stale_slow(uint32_t stamp);
+
+static inline uint32_t tlb_stamp(void) { return tlb_clock; }
+
+/* Nobody may still use a translation from before `stamp`. */
+static inline void tlb_flush_stale(uint32_t stamp)
+{
+    if (unlikely((int32_t)(tlb_flushed_at[this_cpu()->id] - stamp) <= 0)) tlb_flush_stale_slow(stamp);
+}
+
+#endif
