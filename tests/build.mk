@@ -5,6 +5,7 @@
 # A unit test is one cmocka program. It names what it tests in comments that this file reads:
 #   sources: PATH PATH...     files of the project compiled into it (with ASan and UBSan)
 #   cflags: -DX -Ifoo         extra flags for all of its objects (optional)
+#   libraries: NAME...        libraries beside cmocka (optional)
 # Nothing else is needed: a new test_NAME.c is found, built as $(B)/unit/NAME/test and run by `make unit`.
 UNIT_NAMES  := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP \
@@ -19,7 +20,7 @@ $$(B)/unit/$(1)/%.o: %.c
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(call unit_field,$(1),cflags) -c -o $$@ $$<
 $$(B)/unit/$(1)/test: $$(patsubst %.c,$$(B)/unit/$(1)/%.o,$$(UNIT_SOURCES_$(1)))
 	$$(say) LD $$@
-	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka
+	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $(addprefix -l,$(call unit_field,$(1),libraries))
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 
