@@ -64,11 +64,12 @@ void block_submit(struct blockdev *device, struct block_request *request);
 void block_kick(struct blockdev *device);
 
 /* Describes `length` bytes at `data` (any alignment that is a multiple of 512) as segments; their machine addresses come
- * from frame_of(), the guest's own idea of where its memory is. Returns how many bytes fitted. */
+ * from machine_of() (the SDK has virt_to_machine). Returns how many bytes fitted. */
 size_t block_describe(struct block_request *request, void *data, size_t length, uint64_t (*machine_of)(const void *address));
 
 /* Transfers whole sectors and waits for the end; 0 or a negative errno. Waits by polling the device, so it works before
- * interrupts do and in any context with events masked or not. data must be mapped by the SDK's frame map. */
+ * interrupts do and in any context with events masked or not. data is 512-aligned memory of the
+ * SDK (image or direct map: virt_to_machine must know it). */
 int block_read(struct blockdev *device, uint64_t sector, void *data, uint64_t sectors);
 int block_write(struct blockdev *device, uint64_t sector, const void *data, uint64_t sectors);
 int block_flush(struct blockdev *device);

@@ -23,7 +23,6 @@ struct pci_device {
     uint8_t msix;                   /* offset of the capability, 0: none */
     uint16_t msix_vectors;
     uint64_t bar[PCI_BARS];         /* machine address, 0: not a memory BAR */
-    uint64_t bar_size[PCI_BARS];
 };
 
 uint32_t pci_read(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int bytes);

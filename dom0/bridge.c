@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The learning bridge: see bridge.h. The table is a hash with four places to look for an address, so neither looking up
+ * nor learning ever loops over more than four entries, however many addresses a guest invents: it can only push out
+ * entries that share its four places, never make the table grow.
+ */
+#include "bridge.h"
+#if __STDC_HOSTED__
+#include <string.h>
+#include <errno.h>
+#else
+#include <pvguest/string.h>
+#include <pvguest/errno.h>
+#endif
+
+#define PLACES 4u
+
+static bool is_group(const uint8_t *mac)
+{
+    return mac[0] & 1;          /* broadcast and multicast */
+}
+
+static unsigned int hash(const uint8_t *mac)
+{
+    uint32_t value = 2166136261u;       /* FNV-1a */
+
+    for (unsigned int i = 0; i < NET_MAC; i++)
+        value = (value ^ mac[i]) * 16777619u;
+    return (value >> 16 ^ value) & (BRIDGE_TABLE - 1);
+}
+
+static bool is_stale(const struct bridge_entry *entry, uint64_t now)
+{
+    return now - entry->seen > BRIDGE_AGE;
+}
+
+static struct bridge_entry *look_up(struct bridge *bridge, const uint8_t *mac)
+{
+    unsigned int at = hash(mac);
+
+    for (unsigned int i = 0; i < PLACES; i++) {
+        struct bridge_entry *entry = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
+
+        if (entry->used && memcmp(entry->mac, mac, NET_MAC) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static void learn(struct bridge *bridge, const uint8_t *mac, unsigned int port, uint64_t now)
+{
+    struct bridge_entry *entry = look_up(bridge, mac);
+    unsigned int at = hash(mac);
+
+    /* Not known: the first free or stale place, else the one that was silent for longest. */
+    for (unsigned int i = 0; !entry && i < PLACES; i++) {
+        struct bridge_entry *place = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
+
+        if (!place->used || is_stale(place, now))
+            entry = place;
+    }
+    if (!entry) {
+        entry = &bridge->table[at];
+        for (unsigned int i = 1; i < PLACES; i++) {
+            struct bridge_entry *place = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
+
+            if (place->seen < entry->seen)
+                entry = place;
+        }
+    }
+    memcpy(entry->mac, mac, NET_MAC);
+    entry->port = (uint8_t)port;        /* an address that moved is believed at its new place at once */
+    entry->seen = now;
+    entry->used = true;
+}
+
+static uint64_t everyone_but(const struct bridge *bridge, unsigned int from)
+{
+    uint64_t set = 0;
+
+    for (unsigned int i = 0; i < BRIDGE_PORTS; i++)
+        if (bridge->port[i] && i != from)
+            set |= 1ull << i;
+    return set;
+}
+
+uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *frame, size_t length, uint64_t now)
+{
+    const uint8_t *destination = frame, *source = frame + NET_MAC;
+
+    if (length < NET_FRAME_MIN || length > NET_FRAME_MAX || is_group(source)) {
+        bridge->dropped++;      /* nobody sends from a group address: a broken or lying guest */
+        return 0;
+    }
+    learn(bridge, source, from, now);
+    if (!is_group(destination)) {
+        struct bridge_entry *entry = look_up(bridge, destination);
+
+        if (entry && !is_stale(entry, now)) {
+            bridge->forwarded++;
+            return entry->port == from ? 0 : 1ull << entry->port;
+        }
+    }
+    bridge->flooded++;
+    return everyone_but(bridge, from);
+}
+
+/* --- ports ----------------------------------------------------------------------------------------------------------- */
+
+static unsigned int port_number(const struct bridge *bridge, const struct netport *port)
+{
+    unsigned int i = 0;
+
+    while (i < BRIDGE_PORTS && bridge->port[i] != port)
+        i++;
+    return i;
+}
+
+static void receive(struct netport *port, const void *frame, size_t length, uint32_t flags)
+{
+    struct bridge *bridge = port->user;
+    uint64_t targets = bridge_decide(bridge, port_number(bridge, port), frame, length, bridge->now());
+
+    bridge->touched |= targets;
+    while (targets) {
+        struct netport *target = bridge->port[__builtin_ctzll(targets)];
+
+        targets &= targets - 1;
+        target->send(target, frame, length, flags);     /* a full port drops and counts; the others still get theirs */
+    }
+}
+
+static void received(struct netport *port)
+{
+    struct bridge *bridge = port->user;
+
+    while (bridge->touched) {
+        struct netport *target = bridge->port[__builtin_ctzll(bridge->touched)];
+
+        bridge->touched &= bridge->touched - 1;
+        target->flush(target);
+    }
+}
+
+void bridge_init(struct bridge *bridge, uint64_t (*now)(void))
+{
+    memset(bridge, 0, sizeof *bridge);
+    bridge->now = now;
+}
+
+int bridge_attach(struct bridge *bridge, struct netport *port)
+{
+    unsigned int number = port_number(bridge, NULL);
+
+    if (number == BRIDGE_PORTS)
+        return -ENOSPC;
+    bridge->port[number] = port;
+    port->user = bridge;
+    port->receive = receive;
+    port->received = received;
+    return 0;
+}
+
+void bridge_detach(struct bridge *bridge, struct netport *port)
+{
+    unsigned int number = port_number(bridge, port);
+
+    if (number == BRIDGE_PORTS)
+        return;
+    bridge->port[number] = NULL;
+    bridge->touched &= ~(1ull << number);
+    port->receive = NULL;
+    port->received = NULL;
+    for (unsigned int i = 0; i < BRIDGE_TABLE; i++)
+        if (bridge->table[i].port == number)
+            bridge->table[i].used = false;
+}

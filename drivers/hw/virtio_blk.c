@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio-blk: a real disk as struct blockdev (VIRTIO 1.1 section 5.2).
+ *
+ * A request becomes a chain of descriptors: a 16-byte header (the device reads it), the data pages, and one status byte
+ * (the device writes it). Header and status live in a page of slots; a slot is taken for the time of the request. As
+ * many requests run at once as slots and descriptors allow; further ones wait on a list threaded through them, in order.
+ * All functions but virtio_blk_open run with events masked.
+ */
+#include <drivers/virtio_blk.h>
+#include "virtio.h"
+#include <pvguest/console.h>
+#include <pvguest/errno.h>
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/string.h>
+
+#define F_SEG_MAX (1ull << 2)
+#define F_READ_ONLY (1ull << 5)
+#define F_FLUSH   (1ull << 9)
+#define F_DISCARD (1ull << 13)
+
+#define CONFIG_CAPACITY 0
+#define CONFIG_SEG_MAX 12
+#define CONFIG_MAX_DISCARD 36
+
+#define TYPE_READ 0
+#define TYPE_WRITE 1
+#define TYPE_FLUSH 4
+#define TYPE_DISCARD 11
+
+#define SLOTS 64u
+
+/* One request's words to and from the device. 64 bytes, so that no slot crosses a page. */
+struct slot {
+    uint32_t type, reserved;
+    uint64_t sector;
+    struct { uint64_t sector; uint32_t sectors, flags; } discard;
+    uint8_t status;
+    uint8_t free_next;                  /* ours: the next free slot */
+    struct block_request *request;
+    uint8_t pad[16];
+};
+_Static_assert(sizeof(struct slot) == 64, "slots fill a page");
+
+struct virtio_blk {
+    struct blockdev device;
+    struct virtio_device virtio;
+    struct virtqueue queue;
+    struct pci_interrupt interrupt;
+    struct slot *slot;                  /* SLOTS of them in one page */
+    uint8_t free_first;                 /* SLOTS: none */
+    uint32_t max_discard;               /* sectors in one request */
+    struct block_request *waiting, *waiting_last;
+    char name[8];
+};
+
+#define DISKS_MAX 16u
+static struct virtio_blk *disks[DISKS_MAX];
+
+static const uint32_t type_of[] = {
+    [BLOCK_READ] = TYPE_READ, [BLOCK_WRITE] = TYPE_WRITE, [BLOCK_FLUSH] = TYPE_FLUSH, [BLOCK_DISCARD] = TYPE_DISCARD,
+};
+
+/* Fills the chain; the number of buffers. */
+static unsigned int build_chain(struct slot *slot, const struct block_request *request, struct virtq_buffer *chain)
+{
+    uint64_t machine = virt_to_machine(slot);
+    unsigned int count = 0;
+
+    slot->type = type_of[request->operation];
+    slot->reserved = 0;
+    slot->sector = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE ? request->sector : 0;
+    slot->status = 0xff;
+    chain[count++] = (struct virtq_buffer){ machine, 16, false };
+    if (request->operation == BLOCK_DISCARD) {
+        slot->discard.sector = request->sector;
+        slot->discard.sectors = (uint32_t)request->sectors;
+        slot->discard.flags = 0;
+        chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, discard), 16, false };
+    }
+    for (unsigned int i = 0; request->operation <= BLOCK_WRITE && i < request->segments; i++)
+        chain[count++] = (struct virtq_buffer){ request->segment[i].machine, request->segment[i].length,
+                                                request->operation == BLOCK_READ };
+    chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, status), 1, true };
+    return count;
+}
+
+static bool try_start(struct virtio_blk *disk, struct block_request *request)
+{
+    struct virtq_buffer chain[BLOCK_SEGMENTS_MAX + 2];
+
+    if (disk->free_first == SLOTS)
+        return false;
+
+    struct slot *slot = &disk->slot[disk->free_first];
+    unsigned int count = build_chain(slot, request, chain);
+
+    if (!virtqueue_add(&disk->queue, chain, count, slot))
+        return false;
+    disk->free_first = slot->free_next;
+    slot->request = request;
+    return true;
+}
+
+static void submit(struct blockdev *device, struct block_request *request)
+{
+    struct virtio_blk *disk = device->context;
+
+    if (request->operation == BLOCK_DISCARD && request->sectors > disk->max_discard) {
+        request->done(request, -EINVAL);
+        return;
+    }
+    request->next = NULL;
+    if (!disk->waiting && try_start(disk, request))
+        return;
+    if (disk->waiting)
+        disk->waiting_last->next = request;
+    else
+        disk->waiting = request;
+    disk->waiting_last = request;
+}
+
+static void kick(struct blockdev *device)
+{
+    struct virtio_blk *disk = device->context;
+
+    virtqueue_kick(&disk->queue);
+}
+
+static void start_waiting(struct virtio_blk *disk)
+{
+    while (disk->waiting) {
+        struct block_request *request = disk->waiting, *next = request->next;
+
+        if (!try_start(disk, request))
+            break;
+        disk->waiting = next;
+    }
+}
+
+static int error_of(uint8_t status)
+{
+    return status == 0 ? 0 : status == 2 ? -EOPNOTSUPP : -EIO;
+}
+
+/* Completes everything that has finished. done() may submit again; that finds its place behind the waiting ones. */
+static void complete(struct virtio_blk *disk)
+{
+    struct slot *slot;
+    uint32_t length;
+
+    do {
+        while ((slot = virtqueue_take(&disk->queue, &length))) {
+            struct block_request *request = slot->request;
+            int error = error_of(slot->status);
+
+            slot->request = NULL;
+            slot->free_next = disk->free_first;
+            disk->free_first = (uint8_t)(slot - disk->slot);
+            start_waiting(disk);
+            request->done(request, error);
+        }
+    } while (virtqueue_arm(&disk->queue));
+    virtqueue_kick(&disk->queue);
+}
+
+static void poll(struct blockdev *device)
+{
+    complete(device->context);
+}
+
+static void interrupt(void *context)
+{
+    complete(context);
+}
+
+static int set_up(struct virtio_blk *disk, struct pci_device *pci)
+{
+    int error = virtio_start(&disk->virtio, pci, F_SEG_MAX | F_READ_ONLY | F_FLUSH | F_DISCARD | VIRTIO_F_EVENT_INDEX);
+
+    if (error)
+        return error;
+    if (disk->virtio.features & F_SEG_MAX && virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4) < BLOCK_SEGMENTS_MAX)
+        return -EOPNOTSUPP;
+    disk->slot = alloc_zeroed_page();
+    if (!disk->slot)
+        return -ENOMEM;
+    for (unsigned int i = 0; i < SLOTS; i++)
+        disk->slot[i].free_next = (uint8_t)(i + 1);
+    error = pci_interrupt_open(pci, 0, &disk->interrupt, interrupt, disk);
+    if (!error)
+        error = virtqueue_open(&disk->queue, &disk->virtio, 0, 0);
+    return error;
+}
+
+static void describe(struct virtio_blk *disk)
+{
+    uint64_t features = disk->virtio.features;
+
+    disk->max_discard = features & F_DISCARD ? (uint32_t)virtio_config(&disk->virtio, CONFIG_MAX_DISCARD, 4) : 0;
+    disk->device = (struct blockdev){
+        .name = disk->name,
+        .sectors = virtio_config(&disk->virtio, CONFIG_CAPACITY, 8),
+        .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) | (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
+                 (features & F_READ_ONLY ? BLOCK_READ_ONLY : 0),
+        .submit = submit, .kick = kick, .poll = poll, .context = disk,
+    };
+}
+
+struct blockdev *virtio_blk_open(unsigned int nth)
+{
+    struct pci_device *pci = pci_find(VIRTIO_VENDOR, VIRTIO_DEVICE_BLOCK, nth);
+
+    if (!pci || nth >= DISKS_MAX)
+        return NULL;
+    if (disks[nth])
+        return &disks[nth]->device;
+
+    struct virtio_blk *disk = calloc(1, sizeof *disk);
+
+    if (!disk)
+        return NULL;
+    snprintf(disk->name, sizeof disk->name, "disk%u", nth);
+
+    bool masked = events_save();        /* the interrupt is bound before its queue exists */
+    int error = set_up(disk, pci);
+
+    if (!error) {
+        describe(disk);
+        virtio_ready(&disk->virtio);
+        virtqueue_arm(&disk->queue);
+        disks[nth] = disk;
+    }
+    events_restore(masked);
+    if (error) {
+        printk("virtio-blk %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7, errno_name(error));
+        return NULL;                    /* kept: its interrupt may be bound; a machine has few dead disks */
+    }
+    return &disk->device;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio-net: a real network card as struct netport (VIRTIO 1.1 section 5.1).
+ *
+ * Two queues. Receive: the device always has RX_BUFFERS pages to fill, one frame each behind a 12-byte header; what came
+ * is handed up in a batch and the pages are offered again after it. Transmit: frames are copied into pages of our own
+ * (the sender's buffer is only lent until flush), which come back without an interrupt: we look when we next send.
+ * No offloads: a blank checksum is completed here. All functions but virtio_net_open run with events masked.
+ */
+#include <drivers/virtio_net.h>
+#include "virtio.h"
+#include <pvguest/console.h>
+#include <pvguest/errno.h>
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/string.h>
+
+#define F_MAC (1ull << 5)
+
+#define RX_QUEUE 0
+#define TX_QUEUE 1
+#define RX_BUFFERS 128u
+#define TX_BUFFERS 128u
+#define HEADER 12u                      /* struct virtio_net_hdr with num_buffers: all zero for us */
+
+struct virtio_net {
+    struct netport port;
+    struct virtio_device virtio;
+    struct virtqueue rx, tx;
+    struct pci_interrupt interrupt;
+    uint8_t *tx_free[TX_BUFFERS];       /* a stack of pages */
+    unsigned int tx_free_count;
+    char name[8];
+};
+
+#define CARDS_MAX 8u
+static struct virtio_net *cards[CARDS_MAX];
+
+/* --- transmit -------------------------------------------------------------------------------------------------------- */
+
+static void reclaim(struct virtio_net *card)
+{
+    uint8_t *page;
+    uint32_t length;
+
+    while ((page = virtqueue_take(&card->tx, &length)))
+        card->tx_free[card->tx_free_count++] = page;
+    virtqueue_silence(&card->tx);
+}
+
+static bool send(struct netport *port, const void *frame, size_t length, uint32_t flags)
+{
+    struct virtio_net *card = port->context;
+
+    if (card->tx_free_count == 0)
+        reclaim(card);
+    if (card->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
+        port->frames_dropped++;
+        return false;
+    }
+
+    uint8_t *page = card->tx_free[--card->tx_free_count];
+
+    memset(page, 0, HEADER);
+    memcpy(page + HEADER, frame, length);
+    if (flags & NET_CHECKSUM_BLANK)
+        net_complete_checksum(page + HEADER, length);
+
+    struct virtq_buffer buffer = { virt_to_machine(page), HEADER + (uint32_t)length, false };
+
+    virtqueue_add(&card->tx, &buffer, 1, page);         /* has room: there are fewer pages than descriptors */
+    port->frames_sent++;
+    return true;
+}
+
+static void flush(struct netport *port)
+{
+    struct virtio_net *card = port->context;
+
+    virtqueue_kick(&card->tx);
+}
+
+/* --- receive --------------------------------------------------------------------------------------------------------- */
+
+static void offer(struct virtio_net *card, uint8_t *page)
+{
+    struct virtq_buffer buffer = { virt_to_machine(page), HEADER + NET_FRAME_MAX, true };
+
+    virtqueue_add(&card->rx, &buffer, 1, page);
+}
+
+static unsigned int receive_batch(struct virtio_net *card)
+{
+    struct netport *port = &card->port;
+    uint8_t *page[RX_BUFFERS];
+    unsigned int count = 0;
+    uint32_t length;
+
+    while (count < RX_BUFFERS && (page[count] = virtqueue_take(&card->rx, &length))) {
+        bool good = length >= HEADER + NET_FRAME_MIN && length <= HEADER + NET_FRAME_MAX;
+
+        if (good && port->receive) {
+            port->frames_received++;
+            port->receive(port, page[count] + HEADER, length - HEADER, 0);
+        } else {
+            port->frames_dropped++;
+        }
+        count++;
+    }
+    if (count && port->received)
+        port->received(port);
+    for (unsigned int i = 0; i < count; i++)            /* only now is nobody reading them any more */
+        offer(card, page[i]);
+    virtqueue_kick(&card->rx);
+    return count;
+}
+
+static void poll(struct netport *port)
+{
+    struct virtio_net *card = port->context;
+
+    do {
+        receive_batch(card);
+    } while (virtqueue_arm(&card->rx));
+}
+
+static void interrupt(void *context)
+{
+    struct virtio_net *card = context;
+
+    poll(&card->port);
+}
+
+/* --- set-up ---------------------------------------------------------------------------------------------------------- */
+
+static int allocate_buffers(struct virtio_net *card)
+{
+    uint8_t *page;
+
+    for (unsigned int i = 0; i < RX_BUFFERS && i < card->rx.size; i++) {
+        if (!(page = alloc_page()))
+            return -ENOMEM;
+        offer(card, page);
+    }
+    while (card->tx_free_count < TX_BUFFERS && card->tx_free_count < card->tx.size) {
+        if (!(page = alloc_page()))
+            return -ENOMEM;
+        card->tx_free[card->tx_free_count++] = page;
+    }
+    return 0;
+}
+
+static int set_up(struct virtio_net *card, struct pci_device *pci)
+{
+    int error = virtio_start(&card->virtio, pci, F_MAC | VIRTIO_F_EVENT_INDEX);
+
+    if (!error && !(card->virtio.features & F_MAC))
+        error = -EOPNOTSUPP;            /* a bridge that invents addresses would confuse its neighbours */
+    if (!error)
+        error = pci_interrupt_open(pci, 0, &card->interrupt, interrupt, card);
+    if (!error)
+        error = virtqueue_open(&card->rx, &card->virtio, RX_QUEUE, 0);
+    if (!error)
+        error = virtqueue_open(&card->tx, &card->virtio, TX_QUEUE, VIRTQ_NO_VECTOR);
+    return error ? error : allocate_buffers(card);
+}
+
+static void start(struct virtio_net *card)
+{
+    card->port.name = card->name;
+    card->port.send = send;
+    card->port.flush = flush;
+    card->port.poll = poll;
+    card->port.context = card;
+    for (unsigned int i = 0; i < NET_MAC; i++)
+        card->port.mac[i] = (uint8_t)virtio_config(&card->virtio, i, 1);
+    virtqueue_silence(&card->tx);
+    virtio_ready(&card->virtio);
+    virtqueue_arm(&card->rx);
+    virtqueue_kick(&card->rx);          /* the buffers offered before the device was ready */
+}
+
+struct netport *virtio_net_open(unsigned int nth)
+{
+    struct pci_device *pci = pci_find(VIRTIO_VENDOR, VIRTIO_DEVICE_NET, nth);
+
+    if (!pci || nth >= CARDS_MAX)
+        return NULL;
+    if (cards[nth])
+        return &cards[nth]->port;
+
+    struct virtio_net *card = calloc(1, sizeof *card);
+
+    if (!card)
+        return NULL;
+    snprintf(card->name, sizeof card->name, "net%u", nth);
+
+    bool masked = events_save();        /* the interrupt is bound before its queues exist */
+    int error = set_up(card, pci);
+
+    if (!error) {
+        start(card);
+        cards[nth] = card;
+    }
+    events_restore(masked);
+    if (error) {
+        printk("virtio-net %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7, errno_name(error));
+        return NULL;
+    }
+    return &card->port;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Judges what guests put on their rings. Decode, then perform: a request is first turned into a plan whose every number
+ * has been checked; only plans reach the code that maps, copies and starts transfers. Pure, tested on the host.
+ */
+#ifndef DRIVERS_PV_CHECK_H
+#define DRIVERS_PV_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <drivers/block.h>
+#include <drivers/net.h>
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+#include <xen/io/blkif.h>
+#include <xen/io/netif.h>
+
+/* One checked block request. */
+struct block_plan {
+    enum block_operation operation;
+    uint64_t sector, sectors;
+    unsigned int segments;
+    struct { grant_ref_t grant; uint16_t offset, length; } segment[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+};
+
+/* `request` is a private copy. BLKIF_RSP_OKAY and a plan, or the status to answer with. */
+int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t device_sectors, uint32_t device_flags);
+
+#define NET_SLOTS_MAX XEN_NETIF_NR_SLOTS_MIN    /* slots a frame may be spread over */
+
+/* One checked frame of a guest, gathered from `pieces` slots. */
+struct net_plan {
+    unsigned int pieces;
+    uint16_t length;
+    struct { grant_ref_t grant; uint16_t offset, length; } piece[NET_SLOTS_MAX];
+};
+
+/* `slot` are private copies of the slots of one frame (extra-info slots left out). 0 or a negative NETIF_RSP_*. */
+int plan_frame(struct net_plan *plan, const netif_tx_request_t *slot, unsigned int slots);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The learning bridge: learns, floods, ages, is bounded, survives lying guests; and the completion of checksums.
+ * sources: dom0/bridge.c drivers/checksum.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+#include <dom0/bridge.h>
+
+static uint64_t clock_now;
+static uint64_t now(void) { return clock_now; }
+
+/* A port that counts what it is given. */
+struct fake { struct netport port; unsigned int sent, flushed; };
+
+static bool fake_send(struct netport *port, const void *frame, size_t length, uint32_t flags)
+{
+    ((struct fake *)port->context)->sent++;
+    return true;
+}
+
+static void fake_flush(struct netport *port)
+{
+    ((struct fake *)port->context)->flushed++;
+}
+
+static void fake_init(struct fake *fake)
+{
+    *fake = (struct fake){ .port = { .name = "fake", .send = fake_send, .flush = fake_flush, .context = fake } };
+}
+
+static const uint8_t *frame_of(uint8_t to, uint8_t from)
+{
+    static uint8_t frame[60];
+
+    memset(frame, 0, sizeof frame);
+    memset(frame, to, 6);
+    memset(frame + 6, from, 6);
+    return frame;
+}
+
+static struct bridge bridge;
+static struct fake fake[4];
+
+static int set_up(void **state)
+{
+    clock_now = 1000;
+    bridge_init(&bridge, now);
+    for (int i = 0; i < 4; i++) {
+        fake_init(&fake[i]);
+        assert_int_equal(bridge_attach(&bridge, &fake[i].port), 0);
+    }
+    return 0;
+}
+
+static void test_unknown_is_flooded_known_is_not(void **state)
+{
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 60, clock_now), 0xe);
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0x1);
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 60, clock_now), 0x2);
+    assert_int_equal(bridge_decide(&bridge, 2, frame_of(0xff, 0x30), 60, clock_now), 0xb);
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x20, 0x20), 60, clock_now), 0);     /* its own side */
+}
+
+static void test_address_moves_and_ages(void **state)
+{
+    bridge_decide(&bridge, 0, frame_of(0xff, 0x10), 60, clock_now);
+    bridge_decide(&bridge, 3, frame_of(0xff, 0x10), 60, clock_now);
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0x8);
+    clock_now += BRIDGE_AGE + 1;
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0xd);
+}
+
+static void test_bad_frames_go_nowhere(void **state)
+{
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 13, clock_now), 0);
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), NET_FRAME_MAX + 1, clock_now), 0);
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x11), 60, clock_now), 0);     /* from a group address */
+    assert_int_equal(bridge.dropped, 3);
+}
+
+static void test_table_is_bounded(void **state)
+{
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 };
+
+    for (unsigned int i = 0; i < 100000; i++) {
+        memcpy(frame + 8, &i, 4);
+        bridge_decide(&bridge, 2, frame, sizeof frame, clock_now);
+    }
+    /* The one address that keeps talking wins its place back at once. */
+    bridge_decide(&bridge, 0, frame_of(0xff, 0x10), 60, clock_now);
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0x1);
+}
+
+static void test_ports_get_frames_and_one_flush(void **state)
+{
+    struct netport *in = &fake[0].port;
+
+    in->receive(in, frame_of(0xff, 0x10), 60, 0);
+    in->receive(in, frame_of(0xff, 0x10), 60, 0);
+    in->received(in);
+    assert_int_equal(fake[0].sent, 0);
+    assert_int_equal(fake[1].sent, 2);
+    assert_int_equal(fake[1].flushed, 1);
+    assert_int_equal(fake[3].sent, 2);
+}
+
+static void test_detached_port_is_forgotten(void **state)
+{
+    bridge_decide(&bridge, 3, frame_of(0xff, 0x10), 60, clock_now);
+    bridge_detach(&bridge, &fake[3].port);
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0x5);
+    assert_null(fake[3].port.receive);
+}
+
+static void test_ports_run_out(void **state)
+{
+    static struct fake many[BRIDGE_PORTS];
+    unsigned int attached = 0;
+
+    for (unsigned int i = 0; i < BRIDGE_PORTS; i++) {
+        fake_init(&many[i]);
+        attached += bridge_attach(&bridge, &many[i].port) == 0;
+    }
+    assert_int_equal(attached, BRIDGE_PORTS - 4);
+}
+
+/* A UDP packet whose checksum is known: 10.0.2.15:68 -> 10.0.2.2:67, payload "abc" (odd length). */
+static void test_checksum_is_completed(void **state)
+{
+    uint8_t frame[14 + 20 + 8 + 3] = {
+        2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x08, 0x00,
+        0x45, 0, 0, 31, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 2, 15, 10, 0, 2, 2,
+        0, 68, 0, 67, 0, 11, 0x12, 0x34, 'a', 'b', 'c',
+    };
+    uint32_t sum = 17 + 11;
+
+    net_complete_checksum(frame, sizeof frame);
+    for (unsigned int i = 26; i + 1 < sizeof frame; i += 2)
+        sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+    sum += (uint32_t)'c' << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    assert_int_equal(sum, 0xffff);      /* a receiver's check: everything adds up to minus zero */
+}
+
+static void test_checksum_ignores_lying_lengths(void **state)
+{
+    uint8_t frame[14 + 20 + 4] = { [12] = 0x08, [14] = 0x4f, [16] = 0xff, [17] = 0xff, [23] = 6 };
+
+    net_complete_checksum(frame, sizeof frame);         /* ASan is the judge */
+    frame[14] = 0x45;
+    net_complete_checksum(frame, sizeof frame);
+    frame[16] = 0;
+    frame[17] = 24;
+    net_complete_checksum(frame, sizeof frame);
+    net_complete_checksum(frame, 13);
+    frame[12] = 0x86;
+    frame[13] = 0xdd;
+    net_complete_checksum(frame, sizeof frame);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_unknown_is_flooded_known_is_not, set_up),
+        cmocka_unit_test_setup(test_address_moves_and_ages, set_up),
+        cmocka_unit_test_setup(test_bad_frames_go_nowhere, set_up),
+        cmocka_unit_test_setup(test_table_is_bounded, set_up),
+        cmocka_unit_test_setup(test_ports_get_frames_and_one_flush, set_up),
+        cmocka_unit_test_setup(test_detached_port_is_forgotten, set_up),
+        cmocka_unit_test_setup(test_ports_run_out, set_up),
+        cmocka_unit_test(test_checksum_is_completed),
+        cmocka_unit_test(test_checksum_ignores_lying_lengths),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared rings under a peer that lies: index arithmetic across the wrap, and the judging of block and network requests;
+ * block windows and RAM disks, which sit behind them.
+ * sources: drivers/pv/check.c drivers/block.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+#include <drivers/ring.h>
+#include "drivers/pv/check.h"
+
+static void test_requests_are_counted_across_the_wrap(void **state)
+{
+    const uint32_t start[] = { 0, 31, 0x7fffffff, 0xffffffe0, 0xffffffff };
+
+    for (unsigned int i = 0; i < sizeof start / sizeof *start; i++) {
+        uint32_t answered = start[i];
+
+        for (uint32_t flight = 0; flight <= 32; flight++)
+            for (uint32_t extra = 0; extra <= 40; extra++) {
+                uint32_t consumer = answered + flight;
+                int expected = flight + extra <= 32 ? (int)extra : RING_LIE;
+
+                assert_int_equal(ring_requests(consumer + extra, consumer, answered, 32), expected);
+            }
+    }
+}
+
+static void test_backward_producer_is_a_lie(void **state)
+{
+    assert_int_equal(ring_requests(9, 10, 5, 32), RING_LIE);    /* takes back what we have taken already */
+    assert_int_equal(ring_requests(4, 10, 5, 32), RING_LIE);
+    assert_int_equal(ring_requests(0x80000000u, 0, 0, 32), RING_LIE);
+    assert_int_equal(ring_requests(0xffffffffu, 0, 0, 32), RING_LIE);
+}
+
+static void test_answers_nobody_asked_for_are_a_lie(void **state)
+{
+    assert_int_equal(ring_answers(7, 5, 8), 2);
+    assert_int_equal(ring_answers(8, 5, 8), 3);
+    assert_int_equal(ring_answers(9, 5, 8), RING_LIE);
+    assert_int_equal(ring_answers(4, 5, 8), RING_LIE);
+    assert_int_equal(ring_answers(1, 0xfffffffe, 3), 3);
+    assert_int_equal(ring_room(8, 5, 32), 29);
+    assert_int_equal(ring_room(2, 0xffffffe2, 32), 0);
+}
+
+/* Against the definition: some index in (before, after] equals the event index. */
+static void test_notify_exactly_when_asked(void **state)
+{
+    for (uint32_t base = 0xfffffff0u; base != 8; base++)
+        for (uint32_t added = 0; added < 6; added++)
+            for (int offset = -8; offset < 8; offset++) {
+                uint32_t event = base + (uint32_t)offset;
+                bool expected = false;
+
+                for (uint32_t i = 1; i <= added; i++)
+                    expected |= base + i == event;
+                assert_int_equal(ring_must_notify(base, base + added, event), expected);
+            }
+}
+
+static blkif_request_t read_of(uint64_t sector, unsigned int segments)
+{
+    blkif_request_t request = { .operation = BLKIF_OP_READ, .nr_segments = (uint8_t)segments, .sector_number = sector };
+
+    for (unsigned int i = 0; i < segments && i < 11; i++)
+        request.seg[i] = (struct blkif_request_segment){ .gref = 8 + i, .first_sect = 0, .last_sect = 7 };
+    return request;
+}
+
+static void test_good_block_requests(void **state)
+{
+    struct block_plan plan;
+    blkif_request_t request = read_of(100, 11);
+
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+    assert_int_equal(plan.sectors, 88);
+    assert_int_equal(plan.segment[10].length, 4096);
+    request = read_of(187, 1);
+    request.seg[0].first_sect = request.seg[0].last_sect = 3;
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+    assert_int_equal(plan.segment[0].offset, 1536);
+    assert_int_equal(plan.segment[0].length, 512);
+    request = (blkif_request_t){ .operation = BLKIF_OP_FLUSH_DISKCACHE };
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+}
+
+static void test_bad_block_requests(void **state)
+{
+    struct block_plan plan;
+    blkif_request_t request;
+
+#define REFUSED(change) do { request = read_of(100, 2); change; \
+        assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_ERROR); } while (0)
+    REFUSED(request.nr_segments = 0);
+    REFUSED(request.nr_segments = 12);
+    REFUSED(request.nr_segments = 255);
+    REFUSED(request.seg[1].last_sect = 8);
+    REFUSED(request.seg[1].last_sect = 255);
+    REFUSED(request.seg[0].first_sect = 7; request.seg[0].last_sect = 6);
+    REFUSED(request.sector_number = 173);
+    REFUSED(request.sector_number = UINT64_MAX);
+    REFUSED(request.sector_number = UINT64_MAX - 15);
+#undef REFUSED
+    request = read_of(0, 1);
+    request.operation = BLKIF_OP_WRITE;
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    for (unsigned int operation = 4; operation < 256; operation++) {
+        request.operation = (uint8_t)operation;
+        assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);
+    }
+}
+
+static void test_discards(void **state)
+{
+    struct block_plan plan;
+    blkif_request_discard_t discard = { .operation = BLKIF_OP_DISCARD, .sector_number = 8, .nr_sectors = 180 };
+    blkif_request_t request = { 0 };
+
+    memcpy(&request, &discard, sizeof discard);
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD), BLKIF_RSP_OKAY);
+    assert_int_equal(plan_block(&plan, &request, 187, BLOCK_CAN_DISCARD), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD | BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    discard.nr_sectors = UINT64_MAX;
+    memcpy(&request, &discard, sizeof discard);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD), BLKIF_RSP_ERROR);
+    discard.nr_sectors = 1;
+    discard.flag = BLKIF_DISCARD_SECURE;
+    memcpy(&request, &discard, sizeof discard);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD), BLKIF_RSP_EOPNOTSUPP);
+}
+
+/* Random requests: whatever is accepted must be safe to carry out. */
+static void test_random_block_requests(void **state)
+{
+    srand(4);
+    for (unsigned int round = 0; round < 200000; round++) {
+        struct block_plan plan;
+        blkif_request_t request;
+        uint64_t bytes = 0;
+
+        for (unsigned int i = 0; i < sizeof request; i++)
+            ((uint8_t *)&request)[i] = (uint8_t)rand();
+        request.operation %= 6;
+        request.nr_segments %= 14;
+        request.sector_number >>= rand() % 64;
+        for (unsigned int i = 0; i < 11; i++) {
+            request.seg[i].first_sect %= 9;
+            request.seg[i].last_sect %= 9;
+        }
+        if (plan_block(&plan, &request, 1000, BLOCK_CAN_DISCARD) != BLKIF_RSP_OKAY || plan.operation == BLOCK_FLUSH)
+            continue;
+        assert_true(plan.sectors >= 1 && plan.sector < 1000 && plan.sectors <= 1000 - plan.sector);
+        for (unsigned int i = 0; i < plan.segments; i++) {
+            assert_true(plan.segment[i].offset + plan.segment[i].length <= 4096);
+            bytes += plan.segment[i].length;
+        }
+        assert_true(plan.operation == BLOCK_DISCARD || bytes == plan.sectors * BLOCK_SECTOR);
+    }
+}
+
+static void test_frames(void **state)
+{
+    struct net_plan plan;
+    netif_tx_request_t slot[NET_SLOTS_MAX + 1] = { { .size = 1500, .offset = 4000 }, { .size = 1404 } };
+
+    assert_int_equal(plan_frame(&plan, slot, 2), 0);
+    assert_int_equal(plan.length, 1500);
+    assert_int_equal(plan.piece[0].length, 96);
+    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);      /* crosses its page */
+    slot[1].size = 1403;
+    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);
+    slot[1].size = 1500;
+    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);      /* nothing left for the first */
+    slot[1].size = 0;
+    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);
+    slot[0] = (netif_tx_request_t){ .size = 60, .offset = 65535 };
+    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
+    slot[0].offset = 4036;
+    assert_int_equal(plan_frame(&plan, slot, 1), 0);
+    slot[0].size = 13;
+    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
+    slot[0] = (netif_tx_request_t){ .size = NET_FRAME_MAX + 1 };
+    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 0), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, NET_SLOTS_MAX + 1), NETIF_RSP_ERROR);
+}
+
+static int last_status;
+static void note(struct block_request *request, int status) { last_status = status; }
+static uint64_t identity(const void *address) { return (uint64_t)(uintptr_t)address; }
+
+static int transfer(struct blockdev *device, enum block_operation operation, uint64_t sector, void *data, size_t bytes)
+{
+    struct block_request request = { .operation = operation, .sector = sector, .done = note };
+
+    assert_int_equal(block_describe(&request, data, bytes, identity), bytes);
+    last_status = 1;
+    block_submit(device, &request);
+    assert_int_not_equal(last_status, 1);
+    return last_status;
+}
+
+static void test_ramdisk_and_window(void **state)
+{
+    static _Alignas(512) uint8_t memory[64 * 512], data[8 * 512 + 4096], back[8 * 512];
+    struct ramdisk disk;
+    struct block_window window;
+
+    memset(data, 0x5a, sizeof data);
+    ramdisk_open(&disk, "ram", memory, 64);
+    assert_int_equal(block_window_open(&window, "part", &disk.device, 60, 5), -EINVAL);
+    assert_int_equal(block_window_open(&window, "part", &disk.device, UINT64_MAX, 2), -EINVAL);
+    assert_int_equal(block_window_open(&window, "part", &disk.device, 10, 0), -EINVAL);
+    assert_int_equal(block_window_open(&window, "part", &disk.device, 10, 8), 0);
+    assert_int_equal(transfer(&window.device, BLOCK_WRITE, 0, data + 512, 8 * 512), 0);
+    assert_int_equal(memory[10 * 512 - 1], 0);
+    assert_int_equal(memory[10 * 512], 0x5a);
+    assert_int_equal(memory[18 * 512], 0);
+    assert_int_equal(transfer(&window.device, BLOCK_READ, 7, back, 1024), -EINVAL);
+    assert_int_equal(transfer(&window.device, BLOCK_READ, 0, back, sizeof back), 0);
+    assert_memory_equal(back, data, sizeof back);
+    disk.device.flags |= BLOCK_READ_ONLY;
+    assert_int_equal(transfer(&disk.device, BLOCK_WRITE, 0, data, 512), -EROFS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_are_counted_across_the_wrap),
+        cmocka_unit_test(test_backward_producer_is_a_lie),
+        cmocka_unit_test(test_answers_nobody_asked_for_are_a_lie),
+        cmocka_unit_test(test_notify_exactly_when_asked),
+        cmocka_unit_test(test_good_block_requests),
+        cmocka_unit_test(test_bad_block_requests),
+        cmocka_unit_test(test_discards),
+        cmocka_unit_test(test_random_block_requests),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_ramdisk_and_window),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
