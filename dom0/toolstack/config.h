@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's configuration file, in the form of xl.cfg(5): `key = value` lines, where a value is a number, a quoted
+ * string or a list of strings; '#' begins a comment. Pure.
+ *
+ * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), vcpus, disk, vif, on_poweroff, on_reboot, on_crash, type.
+ *   disk = [ 'phy:PARTITION,xvda,w' ]          a GPT partition of the real disk; 'r' instead of 'w': read-only
+ *   vif  = [ 'mac=00:16:3e:01:02:03,bridge=br0' ]    both parts may be missing
+ */
+#ifndef DOM0_TOOLSTACK_CONFIG_H
+#define DOM0_TOOLSTACK_CONFIG_H
+
+#include "dom0/base.h"
+
+#define CONFIG_MAX_DISKS 4u
+#define CONFIG_MAX_VIFS 4u
+#define CONFIG_MAX_VCPUS 32u
+#define CONFIG_MAX_EXTRA 1000u          /* start_info's command line holds 1023 characters. */
+
+/* What becomes of a domain that has ended in one way or another. */
+enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
+
+struct config_disk {
+    char partition[37];
+    char vdev[12];                      /* "xvda" */
+    unsigned number;                    /* 51712: the device number in XenStore */
+    bool writable;
+};
+
+struct config_vif {
+    uint8_t mac[6];                     /* All zero: to be made up. */
+    char bridge[16];
+};
+
+struct config {
+    char name[32];
+    char kernel[100], ramdisk[100];
+    char extra[CONFIG_MAX_EXTRA + 1];
+    unsigned long memory_mib;
+    unsigned vcpus;
+    unsigned disk_count, vif_count;
+    struct config_disk disk[CONFIG_MAX_DISKS];
+    struct config_vif vif[CONFIG_MAX_VIFS];
+    enum config_action on_poweroff, on_reboot, on_crash;
+};
+
+/* Where and why a file is refused; or, with 0 returned, the first key that was not understood (line 0: none). */
+struct config_problem {
+    unsigned line;
+    char text[120];
+};
+
+/* 0, or -EINVAL with the problem filled in. */
+int config_parse(const char *text, size_t size, struct config *config, struct config_problem *problem);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* dom0's GPT reader: names and extents, the backup when the primary is damaged, and every kind of lie refused.
+ * sources: dom0/storage/gpt.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/storage/gpt.h"
+
+#define SECTORS 200u
+
+static uint8_t disk[SECTORS][512];
+
+static int read_sector(void *context, uint64_t sector, void *data) {
+    assert_true(sector < SECTORS);
+    memcpy(data, disk[sector], 512);
+    return 0;
+}
+
+static const struct gpt_disk device = { .sectors = SECTORS, .read = read_sector };
+
+static uint32_t crc(const uint8_t *bytes, size_t size) {
+    uint32_t value = ~0u;
+
+    while (size--) {
+        value ^= *bytes++;
+        for (int bit = 0; bit < 8; bit++)
+            value = value >> 1 ^ (value & 1 ? 0xedb88320u : 0);
+    }
+    return ~value;
+}
+
+static void put(uint8_t *at, uint64_t value, unsigned bytes) {
+    memcpy(at, &value, bytes);
+}
+
+static void seal(unsigned header, unsigned table) {
+    uint8_t *h = disk[header];
+
+    put(h + 88, crc(disk[table], 128 * 128), 4);
+    put(h + 16, 0, 4);
+    put(h + 16, crc(h, 92), 4);
+}
+
+static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
+    uint8_t *entry = disk[2] + index * 128;
+
+    memset(entry, 0x11, 32);
+    put(entry + 32, first, 8);
+    put(entry + 40, last, 8);
+    for (unsigned i = 0; name[i]; i++)
+        put(entry + 56 + 2 * i, (uint8_t)name[i], 2);
+}
+
+static void header(unsigned at, unsigned other, unsigned table) {
+    uint8_t *h = disk[at];
+
+    memcpy(h, "EFI PART", 8);
+    put(h + 8, 0x10000, 4);
+    put(h + 12, 92, 4);
+    put(h + 24, at, 8);
+    put(h + 32, other, 8);
+    put(h + 40, 34, 8);
+    put(h + 48, SECTORS - 34, 8);
+    put(h + 72, table, 8);
+    put(h + 80, 128, 4);
+    put(h + 84, 128, 4);
+    seal(at, table);
+}
+
+static int setup(void **state) {
+    memset(disk, 0, sizeof(disk));
+    partition(0, "insula1", 40, 49);
+    partition(3, "data \xe9", 50, 50);
+    memcpy(disk[SECTORS - 33], disk[2], 32 * 512);
+    header(1, SECTORS - 1, 2);
+    header(SECTORS - 1, 1, SECTORS - 33);
+    return 0;
+}
+
+static void names_and_extents(void **state) {
+    struct gpt gpt;
+
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    assert_int_equal(gpt.count, 2);
+    assert_false(gpt.from_backup);
+    assert_int_equal(gpt_find(&gpt, "insula1")->first, 40);
+    assert_int_equal(gpt_find(&gpt, "insula1")->sectors, 10);
+    assert_non_null(gpt_find(&gpt, "data ?"));
+    assert_null(gpt_find(&gpt, "insula"));
+}
+
+static void the_backup_serves(void **state) {
+    struct gpt gpt;
+
+    disk[2][60] ^= 1;                                           /* An entry of the primary table. */
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    assert_true(gpt.from_backup);
+    assert_int_equal(gpt.count, 2);
+    disk[SECTORS - 1][50] ^= 1;                                 /* And the backup's header. */
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    assert_int_equal(gpt.count, 0);
+}
+
+static void only_primary(unsigned at, uint64_t value, unsigned bytes) {
+    struct gpt gpt;
+    uint64_t before;
+
+    memset(disk[SECTORS - 1], 0, 512);
+    memcpy(&before, disk[1] + at, bytes);
+    put(disk[1] + at, value, bytes);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    put(disk[1] + at, before, bytes);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+}
+
+static void lies_with_right_checksums(void **state) {
+    only_primary(12, 0xffffffff, 4);                            /* header size */
+    only_primary(24, 2, 8);                                     /* its own place */
+    only_primary(48, SECTORS, 8);                               /* usable sectors beyond the disk */
+    only_primary(72, SECTORS, 8);                               /* entries beyond the disk */
+    only_primary(72, SECTORS - 2, 8);                           /* entries running out of it */
+    only_primary(80, 0xffffffff, 4);                            /* too many */
+    only_primary(84, 0, 4);                                     /* entries of no size */
+}
+
+static void partitions_that_lie(void **state) {
+    struct gpt gpt;
+
+    memset(disk[SECTORS - 1], 0, 512);
+    partition(5, "over", 49, 60);                               /* overlaps the first */
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    partition(5, "over", 60, SECTORS + 1);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    partition(5, "over", 61, 60);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    partition(5, "fits", 60, 61);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+}
+
+static void a_disk_without_table(void **state) {
+    struct gpt gpt;
+    struct gpt_disk tiny = device;
+
+    memset(disk, 0, sizeof(disk));
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    tiny.sectors = 1;
+    assert_int_equal(gpt_load(&tiny, &gpt), -ENODEV);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(names_and_extents, setup),     cmocka_unit_test_setup(the_backup_serves, setup),
+        cmocka_unit_test_setup(lies_with_right_checksums, setup), cmocka_unit_test_setup(partitions_that_lie, setup),
+        cmocka_unit_test_setup(a_disk_without_table, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

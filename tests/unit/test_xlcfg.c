@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* dom0's parser of guest configurations: what xl.cfg allows, and for each mistake the line and a sentence.
+ * sources: dom0/toolstack/config.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/toolstack/config.h"
+
+static struct config config;
+static struct config_problem problem;
+
+static int parse(const char *text) {
+    size_t size = strlen(text);
+    char *exact = malloc(size ? size : 1);      /* Without the NUL: the parser may not count on one. */
+    int error;
+
+    memcpy(exact, text, size);
+    error = config_parse(exact, size, &config, &problem);
+    free(exact);
+    return error;
+}
+
+static void a_whole_file(void **state) {
+    assert_int_equal(parse("# a guest\n"
+                           "name = \"insula-1\"\n"
+                           "kernel='insula.elf'; ramdisk = \"initrd\"\r\n"
+                           "extra = \"root=/dev/xvda # no comment\"   # comment\n"
+                           "memory = 64\nvcpus=2\ntype = 'pv'\n"
+                           "disk = [ 'phy:insula1,xvda,w',\n  \"data,raw,xvdb,r\", # last\n ]\n"
+                           "vif = [ 'mac=00:16:3e:01:02:0a,bridge=br1', '' ]\n"
+                           "on_crash = 'preserve'\non_poweroff = \"destroy\"\non_reboot='restart'"), 0);
+    assert_int_equal(problem.line, 0);
+    assert_string_equal(config.name, "insula-1");
+    assert_string_equal(config.kernel, "insula.elf");
+    assert_string_equal(config.ramdisk, "initrd");
+    assert_string_equal(config.extra, "root=/dev/xvda # no comment");
+    assert_int_equal(config.memory_mib, 64);
+    assert_int_equal(config.vcpus, 2);
+    assert_int_equal(config.disk_count, 2);
+    assert_string_equal(config.disk[0].partition, "insula1");
+    assert_int_equal(config.disk[0].number, 51712);
+    assert_true(config.disk[0].writable);
+    assert_string_equal(config.disk[1].partition, "data");
+    assert_int_equal(config.disk[1].number, 51728);
+    assert_false(config.disk[1].writable);
+    assert_int_equal(config.vif_count, 2);
+    assert_int_equal(config.vif[0].mac[5], 10);
+    assert_string_equal(config.vif[0].bridge, "br1");
+    assert_string_equal(config.vif[1].bridge, "br0");
+    assert_int_equal(config.on_crash, ACTION_PRESERVE);
+}
+
+static void unknown_keys_warn(void **state) {
+    assert_int_equal(parse("name='a'\nkernel='k'\n\ncolour = 'blue'\n"), 0);
+    assert_int_equal(problem.line, 4);
+    assert_non_null(strstr(problem.text, "colour"));
+}
+
+static void mistakes_name_their_line(void **state) {
+    static const struct { const char *text; unsigned line; const char *says; } cases[] = {
+        { "", 1, "no name" },
+        { "name='a'\n", 2, "no kernel" },
+        { "kernel='k'\n\nname = 'a\n", 3, "closing" },
+        { "name = a\n", 1, "quoted" },
+        { "name 'a'\n", 1, "expected =" },
+        { "= 'a'\n", 1, "expected a key" },
+        { "name='a' 'b'\n", 1, "behind" },
+        { "name='a b'\n", 1, "letters" },
+        { "name=''\n", 1, "empty" },
+        { "name='0123456789012345678901234567890123456789'\n", 1, "too long" },
+        { "memory = 'x'\n", 1, "number" },
+        { "memory = 0\n", 1, "1 to" },
+        { "memory = 99999999999999999999\n", 1, "too large" },
+        { "memory = 12M\n", 1, "letters" },
+        { "vcpus = 99\n", 1, "1 to 32" },
+        { "type='hvm'\n", 1, "pv" },
+        { "on_crash='explode'\n", 1, "action" },
+        { "disk = 'phy:a,xvda,w'\n", 1, "list" },
+        { "disk = [ 'phy:a,xvda' ]\n", 1, "phy:PARTITION" },
+        { "disk = [ 'phy:a,hda,w' ]\n", 1, "device name" },
+        { "disk = [ 'phy:a,xvda,x' ]\n", 1, "'r' or 'w'" },
+        { "disk = [ 'phy:,xvda,w' ]\n", 1, "partition" },
+        { "disk = [ 'phy:a,xvda,w',\n 'phy:b,xvda,w' ]\n", 2, "both" },
+        { "disk = [ 'phy:a,xvda,w'\n 'phy:b,xvdb,w' ]\n", 2, "expected" },
+        { "disk = [ 'phy:a,xvda,w',\n", 2, "closing" },
+        { "disk = [ 5 ]\n", 1, "quoted" },
+        { "vif = [ 'mac=00:16:3e:01:02' ]\n", 1, "address" },
+        { "vif = [ 'mac=01:16:3e:01:02:03' ]\n", 1, "address" },
+        { "vif = [ 'speed=10' ]\n", 1, "speed" },
+        { "vif = [ 'bridge=a-very-long-name-of-a-bridge' ]\n", 1, "too long" },
+    };
+
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        assert_int_equal(parse(cases[i].text), -EINVAL);
+        if (problem.line != cases[i].line || !strstr(problem.text, cases[i].says))
+            fail_msg("%s -> line %u: %s", cases[i].text, problem.line, problem.text);
+    }
+}
+
+static void noise_is_survived(void **state) {
+    static const char alphabet[] = "name='k'\n[],# disk=vif\"1;\tphy:mac";
+    uint32_t random = 99;
+
+    for (unsigned round = 0; round < 20000; round++) {
+        char text[60];
+        size_t size = round % sizeof(text);
+
+        for (size_t i = 0; i < size; i++) {
+            random = random * 1664525 + 1013904223;
+            text[i] = alphabet[(random >> 16) % (sizeof(alphabet) - 1)];
+        }
+        text[size ? size - 1 : 0] = '\0';
+        parse(text);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_file),
+        cmocka_unit_test(unknown_keys_warn),
+        cmocka_unit_test(mistakes_name_their_line),
+        cmocka_unit_test(noise_is_survived),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
