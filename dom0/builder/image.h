@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's kernel image: ELF64 with Xen's notes. Pure; it believes nothing in the file.
+ *
+ * Addresses: a segment's physical address p becomes the virtual address p - paddr_offset + virt_base, where the
+ * initial page tables map virt_base + pfn * 4096 (<xen/elfnote.h>, VIRT_BASE and PADDR_OFFSET).
+ */
+#ifndef DOM0_BUILDER_IMAGE_H
+#define DOM0_BUILDER_IMAGE_H
+
+#include "dom0/base.h"
+
+#define IMAGE_MAX_SEGMENTS 16u
+#define IMAGE_ABSENT UINT64_MAX         /* A note that is not there. */
+
+struct image_segment {
+    uint64_t va, memory_size, file_size;
+    const uint8_t *bytes;
+};
+
+struct image {
+    uint64_t virt_base, entry, hypercall_page, init_p2m, paddr_offset;
+    bool module_by_pfn;                 /* MOD_START_PFN: the ramdisk need not be mapped. */
+    uint64_t low, high;                 /* The virtual extent of all segments. */
+    unsigned segment_count;
+    struct image_segment segment[IMAGE_MAX_SEGMENTS];
+};
+
+/* 0, or -ENOEXEC with `*why` a sentence for the operator. */
+int image_parse(const uint8_t *file, size_t size, struct image *image, const char **why);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where things lie in a new guest's memory. Pure arithmetic.
+ *
+ * From virt_base upwards, one page-aligned thing after the other (<xen/xen.h>, "Start-of-day memory layout"):
+ * kernel, ramdisk, p2m list, start_info, XenStore ring, console ring, page tables, stack; then at least 512 KiB, up to a
+ * multiple of 4 MiB. A kernel with INIT_P2M gets its list at that address instead, one with MOD_START_PFN its ramdisk
+ * by frame number only; both then take frames behind the region.
+ */
+#ifndef DOM0_BUILDER_LAYOUT_H
+#define DOM0_BUILDER_LAYOUT_H
+
+#include "dom0/builder/image.h"
+
+struct layout {
+    uint64_t base, end;                 /* The region mapped at the start: virtual addresses. */
+    uint64_t pages;                     /* Of the guest, in all. */
+    uint64_t ramdisk_va;                /* 0: not mapped. */
+    uint64_t ramdisk_pfn, ramdisk_pages;
+    uint64_t p2m_va, p2m_pfn, p2m_pages;
+    uint64_t start_info, store, console, tables, stack;         /* Virtual addresses of whole pages. */
+    uint64_t table_count;
+};
+
+/* 0, or -ENOMEM: `pages` do not hold it; then *needed says how many would. */
+int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages, struct layout *layout,
+                uint64_t *needed);
+
+static inline uint64_t layout_pfn(const struct layout *layout, uint64_t va) {
+    return (va - layout->base) / PAGE_BYTES;
+}
+
+#endif

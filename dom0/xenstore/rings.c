@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XenStore over guests' shared rings: a page per guest, two byte rings, an event channel.
+ *
+ * The guest writes the page whenever it likes: each index is read once, and an impossible one ends the service of that
+ * ring, nothing more. One thread serves all rings; a guest that does not read its answers is not asked for further
+ * requests (so at most one answer waits), and the watch events waiting for it are bounded: duplicates are dropped
+ * first, then everything beyond MAX_WAITING.
+ */
+#include "dom0/xenstore/rings.h"
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+
+#define MAX_WAITING (64u * 1024)        /* Bytes of watch events kept for a guest that does not read. */
+#define REQUESTS_PER_TURN 16            /* Then the next guest has its turn. */
+
+struct message {
+    struct message *next;
+    uint32_t size, sent;
+    bool event;
+    char bytes[];                       /* Header and payload. */
+};
+
+struct ring_connection {
+    struct xenstore_connection connection;      /* First: the server's pointer is ours. */
+    struct ring_connection *next;
+    struct xenstore_domain_interface *ring;
+    evtchn_t port;
+    bool broken;
+    struct message *output, **output_end;
+    uint32_t waiting;                           /* Bytes in `output`. */
+    uint32_t got;                               /* Bytes of the request that has begun to arrive. */
+    struct xsd_sockmsg header;
+    char payload[XENSTORE_PAYLOAD_MAX];
+};
+
+static struct ring_connection *rings;
+static bool work;                               /* Set by event handlers, cleared by the thread. */
+static WAIT_QUEUE(work_queue);
+
+static void ring_event(evtchn_t port, void *data) {
+    work = true;
+    wake_all(&work_queue);
+}
+
+/* --- output --- */
+
+static bool event_waits_already(const struct ring_connection *to, const struct xsd_sockmsg *header,
+                                const void *payload) {
+    for (const struct message *m = to->output; m; m = m->next)
+        if (m->event && !m->sent && m->size == sizeof(*header) + header->len &&
+            !memcmp(m->bytes + sizeof(*header), payload, header->len))
+            return true;
+    return false;
+}
+
+static void ring_send(struct xenstore_connection *connection, const struct xsd_sockmsg *header, const void *payload) {
+    struct ring_connection *to = (struct ring_connection *)connection;
+    uint32_t size = (uint32_t)sizeof(*header) + header->len;
+    bool event = header->type == XS_WATCH_EVENT;
+    struct message *message;
+
+    if (to->broken || (event && (to->waiting + size > MAX_WAITING || event_waits_already(to, header, payload))))
+        return;
+    message = malloc(sizeof(*message) + size);
+    if (!message) {
+        /* Without its answer the client would wait for ever: better no store than a silent one. */
+        to->broken = !event;
+        return;
+    }
+    *message = (struct message){ .size = size, .event = event };
+    memcpy(message->bytes, header, sizeof(*header));
+    memcpy(message->bytes + sizeof(*header), payload, header->len);
+    *to->output_end = message;
+    to->output_end = &message->next;
+    to->waiting += size;
+    work = true;                                /* Events may come from another guest's or dom0's request. */
+    wake_all(&work_queue);
+}
+
+static void break_ring(struct ring_connection *from, uint32_t why) {
+    printk("xenstore: domain %u broke its ring (error %u); it has no store any more\n",
+           (unsigned)from->connection.actor.domid, why);
+    from->ring->error = why;
+    from->broken = true;
+}
+
+/* Moves what fits into the ring. True if anything moved. */
+static bool push_output(struct ring_connection *to) {
+    struct xenstore_domain_interface *ring = to->ring;
+    uint32_t cons = READ_ONCE(ring->rsp_cons), prod = ring->rsp_prod, begin = prod;
+    struct message *message;
+
+    mb();
+    if (prod - cons > XENSTORE_RING_SIZE) {
+        break_ring(to, XENSTORE_ERROR_RINGIDX);
+        return false;
+    }
+    while ((message = to->output) && prod - cons < XENSTORE_RING_SIZE) {
+        while (message->sent < message->size && prod - cons < XENSTORE_RING_SIZE)
+            ring->rsp[MASK_XENSTORE_IDX(prod++)] = message->bytes[message->sent++];
+        if (message->sent < message->size)
+            break;
+        to->output = message->next;
+        if (!to->output)
+            to->output_end = &to->output;
+        to->waiting -= message->size;
+        free(message);
+    }
+    wmb();
+    WRITE_ONCE(ring->rsp_prod, prod);
+    return prod != begin;
+}
+
+/* --- input --- */
+
+/* Takes bytes until one request is whole. True if anything moved; *whole tells whether it is. */
+static bool pull_input(struct ring_connection *from, bool *whole) {
+    struct xenstore_domain_interface *ring = from->ring;
+    uint32_t prod = READ_ONCE(ring->req_prod), cons = ring->req_cons, begin = cons;
+    uint32_t head = sizeof(from->header);
+
+    rmb();
+    *whole = false;
+    if (prod - cons > XENSTORE_RING_SIZE) {
+        break_ring(from, XENSTORE_ERROR_RINGIDX);
+        return false;
+    }
+    while (cons != prod && !*whole) {
+        char byte = ring->req[MASK_XENSTORE_IDX(cons++)];
+
+        if (from->got < head)
+            ((char *)&from->header)[from->got] = byte;
+        else
+            from->payload[from->got - head] = byte;
+        from->got++;
+        if (from->got == head && from->header.len > XENSTORE_PAYLOAD_MAX) {
+            break_ring(from, XENSTORE_ERROR_PROTO);
+            return false;
+        }
+        *whole = from->got >= head && from->got == head + from->header.len;
+    }
+    mb();
+    WRITE_ONCE(ring->req_cons, cons);
+    return cons != begin;
+}
+
+static void serve(struct ring_connection *ring) {
+    bool moved = false;
+
+    for (unsigned turn = 0; !ring->broken; turn++) {
+        bool whole = false;
+
+        moved |= push_output(ring);
+        if (ring->broken || ring->output)
+            break;                              /* The guest's event comes when it has made room. */
+        if (turn == REQUESTS_PER_TURN) {
+            work = true;
+            break;
+        }
+        moved |= pull_input(ring, &whole);
+        if (!whole)
+            break;
+        ring->got = 0;
+        xenstore_handle(&ring->connection, &ring->header, ring->payload);
+    }
+    if (moved)
+        event_send(ring->port);
+}
+
+static void rings_thread(void *argument) {
+    for (;;) {
+        wait_event(work_queue, work);
+        work = false;
+        for (struct ring_connection *ring = rings; ring; ring = ring->next)
+            if (!ring->broken)
+                serve(ring);
+        thread_yield();                         /* A guest that asks without end shares the CPU with the others. */
+    }
+}
+
+/* --- the carrier --- */
+
+static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
+    struct ring_connection *ring = calloc(1, sizeof(*ring));
+    int bound;
+
+    if (!ring)
+        return -ENOMEM;
+    ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
+    if (IS_ERR(ring->ring)) {
+        int error = (int)PTR_ERR(ring->ring);
+
+        free(ring);
+        return error;
+    }
+    bound = event_bind_interdomain(domid, port, ring_event, NULL);
+    if (bound < 0) {
+        unmap_frames(ring->ring, 1);
+        free(ring);
+        return bound;
+    }
+    ring->port = (evtchn_t)bound;
+    ring->output_end = &ring->output;
+    ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
+    ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
+    ring->connection.send = ring_send;
+    ring->next = rings;
+    rings = ring;
+    xenstore_connect(&ring->connection);
+    ring_event(ring->port, NULL);
+    return 0;
+}
+
+static int rings_release(domid_t domid) {
+    struct ring_connection **link = &rings, *ring;
+
+    while (*link && (*link)->connection.actor.domid != domid)
+        link = &(*link)->next;
+    ring = *link;
+    if (!ring)
+        return -ENOENT;
+    *link = ring->next;
+    xenstore_disconnect(&ring->connection);
+    event_unbind(ring->port);
+    unmap_frames(ring->ring, 1);
+    while (ring->output) {
+        struct message *message = ring->output;
+
+        ring->output = message->next;
+        free(message);
+    }
+    free(ring);
+    return 0;
+}
+
+const struct xenstore_carrier xenstore_rings = { .introduce = rings_introduce, .release = rings_release };
+
+int xenstore_rings_start(void) {
+    return thread_create("xenstore", rings_thread, NULL) ? 0 : -ENOMEM;
+}
