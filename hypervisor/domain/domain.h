@@ -95,8 +95,7 @@ struct vcpu {
     struct list runqueue;           /* link */
     uint64_t virtual_time;          /* ns run, with what sleepers are forgiven: the smallest runs next */
     uint64_t run_since;             /* ns: when it last got the CPU */
-    uint64_t poll_mask;             /* SCHEDOP_poll: nonzero while polling */
-    uint32_t poll_port;             /* the single port polled, or 0: any */
+    uint32_t poll_port;             /* SCHEDOP_poll (domain.pollers says whether it does): the only port polled, or 0: any */
     struct timer singleshot, periodic, poll_timer;
     uint64_t periodic_ns;
     struct vcpu_runstate_info runstate;
@@ -117,6 +116,7 @@ struct domain {
     bool dying;                     /* destruction began; no new references of any kind */
     bool shutdown;                  /* asked by itself or crashed; paused until the toolstack acts */
     uint8_t shutdown_code;
+    bool shutdown_code_chosen;      /* SCHEDOP_shutdown_code said it beforehand: domain_shutdown keeps it */
     uint32_t refs;                  /* domain_get/domain_put; struct freed at 0 */
     uint32_t pause_count;           /* XEN_DOMCTL_pausedomain: vCPUs run only at 0 */
     bool paused_by_toolstack;
@@ -141,7 +141,10 @@ struct domain {
     spinlock_t event_lock;
     struct evtchn **event_buckets;  /* a page of pointers to pages of channels */
     uint32_t event_limit;           /* ports allowed */
-    uint32_t global_virq_port_vcpu; /* unused unless dom0 */
+    uint32_t pollers;               /* a bit for each vCPU in SCHEDOP_poll */
+
+    struct timer watchdogs[2];      /* SCHEDOP_watchdog (domain/sched_op.c) */
+    uint8_t watchdogs_used;         /* a bit each */
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
 
@@ -182,6 +185,8 @@ void vcpu_enter_user(struct vcpu *v);                      /* guest kernel -> us
 void vcpu_wake(struct vcpu *v);                            /* BLOCKED -> RUNNABLE; no-op otherwise */
 void vcpu_block(struct vcpu *v);                           /* current only; stays runnable if an event is pending */
 void vcpu_yield(void);
+void vcpu_up(struct vcpu *v);                              /* DOWN -> RUNNABLE; no-op otherwise */
+void vcpu_down(struct vcpu *v);                            /* -> DOWN, whatever it was; if it is current, at its next exit */
 void vcpu_pause(struct vcpu *v);                           /* counted; on return it does not run */
 void vcpu_unpause(struct vcpu *v);
 void domain_pause(struct domain *d);

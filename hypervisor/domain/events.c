@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels (EVTCHNOP_*, <xen/event_channel.h>): a port is a number in its domain, bound to a peer's port, a virtual
+ * interrupt, a physical one, or a vCPU of the same domain. Raising it sets a bit in the shared page, then a selector bit and the
+ * upcall flag in the vCPU's info; the guest is entered at its event callback on its way out of ring 0.
+ *
+ * Channels live in pages of 256, allocated when the first of them is needed: an idle domain pays for one page. FIFO channels
+ * are refused (-ENOSYS): guests fall back to these.
+ */
+#include "domain/events.h"
+#include "control/physdev.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/printk.h"
+#include "memory/access.h"
+#include "memory/heap.h"
+#include <xen/event_channel.h>
+
+struct evtchn {
+    uint8_t state;              /* EVTCHNSTAT_* */
+    uint16_t vcpu;              /* the vCPU that is notified */
+    uint32_t number;            /* remote port, PIRQ or VIRQ */
+    union {
+        struct domain *remote;  /* interdomain. No reference: whichever end dies first closes both under both locks */
+        domid_t remote_id;      /* unbound: who may connect */
+    };
+};
+
+#define PER_BUCKET  (PAGE_SIZE / sizeof(struct evtchn))
+#define NR_BUCKETS  (NR_EVTCHNS / PER_BUCKET)
+_Static_assert(sizeof(struct evtchn) == 16, "a power of two, so that buckets are full pages");
+
+static bool test_and_set(uint64_t *bits, uint32_t n)
+{
+    uint64_t bit = 1ul << n % 64;
+    return __atomic_fetch_or(&bits[n / 64], bit, __ATOMIC_SEQ_CST) & bit;
+}
+
+static void clear(uint64_t *bits, uint32_t n) { __atomic_fetch_and(&bits[n / 64], ~(1ul << n % 64), __ATOMIC_SEQ_CST); }
+
+static bool test(const uint64_t *bits, uint32_t n) { return __atomic_load_n(&bits[n / 64], __ATOMIC_RELAXED) >> n % 64 & 1; }
+
+/* The channel of a port, or NULL when that part of the port space was never used. The bucket is published by a release store
+ * after it is cleared (advisory 340), so this may be asked without the lock. */
+static struct evtchn *channel(const struct domain *d, uint32_t port)
+{
+    if (port >= d->event_limit || !d->event_buckets)
+        return NULL;
+    struct evtchn *bucket = __atomic_load_n(&d->event_buckets[port / PER_BUCKET], __ATOMIC_ACQUIRE);
+    return bucket ? &bucket[port % PER_BUCKET] : NULL;
+}
+
+bool event_port_valid(const struct domain *d, uint32_t port) { return channel(d, port) != NULL; }
+bool event_port_pending(const struct domain *d, uint32_t port) { return test(d->shared->evtchn_pending, port); }
+
+/* ---- raising events ---- */
+
+void vcpu_mark_event_pending(struct vcpu *v)
+{
+    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+        vcpu_wake(v);
+}
+
+static void wake_pollers(struct domain *d, uint32_t port)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        struct vcpu *v = d->vcpus[i];
+        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port))
+            continue;
+        __atomic_fetch_and(&d->pollers, ~(1u << i), __ATOMIC_SEQ_CST);
+        vcpu_wake(v);
+    }
+}
+
+static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
+{
+    struct vcpu *v = d->vcpus[vcpu];
+    if (test_and_set(d->shared->evtchn_pending, port))
+        return;
+    if (!test(d->shared->evtchn_mask, port) && !test_and_set(&v->info->evtchn_pending_sel, port / 64))
+        vcpu_mark_event_pending(v);
+    if (d->pollers)
+        wake_pollers(d, port);
+}
+
+void events_rescan(struct vcpu *v)
+{
+    v->info->evtchn_pending_sel = ~0ul;
+    v->info->evtchn_upcall_pending = 1;
+    vcpu_wake(v);
+}
+
+void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq)
+{
+    struct domain *d = v->domain;
+    spin_lock(&d->event_lock);
+    uint32_t port = v->virq_port[virq];
+    if (port)
+        raise_port(d, channel(d, port)->vcpu, port);
+    spin_unlock(&d->event_lock);
+}
+
+void send_global_virq(uint32_t virq)
+{
+    if (dom0 && dom0->vcpus[0])
+        send_guest_vcpu_virq(dom0->vcpus[0], virq);
+}
+
+void send_guest_pirq(struct domain *d, uint32_t pirq)
+{
+    spin_lock(&d->event_lock);
+    uint32_t port = pirq_port(d, pirq);
+    if (port)
+        raise_port(d, channel(d, port)->vcpu, port);
+    spin_unlock(&d->event_lock);
+}
+
+/* EVTCHNOP_send: the hot one. The peer's end cannot vanish while we hold our lock, because closing takes both. */
+static int send(struct domain *d, uint32_t port)
+{
+    struct evtchn *c = channel(d, port);
+    int error = 0;
+    if (unlikely(!c))
+        return fail(-EINVAL, "there is no such port");
+    spin_lock(&d->event_lock);
+    if (likely(c->state == EVTCHNSTAT_interdomain))
+        raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
+    else if (c->state == EVTCHNSTAT_ipi)
+        raise_port(d, c->vcpu, port);
+    else if (c->state != EVTCHNSTAT_unbound)        /* nobody is listening yet: not an error */
+        error = fail(-EINVAL, "only interdomain ports and IPIs can be sent on");
+    spin_unlock(&d->event_lock);
+    return error;
+}
+
+/* ---- ports ---- */
+
+static void lock_both(struct domain *a, struct domain *b)
+{
+    spin_lock(a < b ? &a->event_lock : &b->event_lock);
+    if (a != b)
+        spin_lock(a < b ? &b->event_lock : &a->event_lock);
+}
+
+static void unlock_both(struct domain *a, struct domain *b)
+{
+    spin_unlock(&a->event_lock);
+    if (a != b)
+        spin_unlock(&b->event_lock);
+}
+
+static int add_bucket(struct domain *d, uint32_t index)
+{
+    if (!d->event_buckets)
+        d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
+    struct evtchn *bucket = d->event_buckets ? hv_alloc_pages(0) : NULL;
+    if (!bucket)
+        return fail(-ENOMEM, "no memory for more event channels");
+    __atomic_store_n(&d->event_buckets[index], bucket, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* The lowest free port, still marked closed; port 0 is never given out. Negative: no port. Under the lock. */
+static int find_free_port(struct domain *d)
+{
+    if (d->dying)
+        return fail(-EINVAL, "the domain is being destroyed");
+    for (uint32_t port = 1; port < d->event_limit; port++) {
+        struct evtchn *c = channel(d, port);
+        if (!c) {
+            int error = add_bucket(d, port / PER_BUCKET);
+            if (error)
+                return error;
+            c = channel(d, port);
+        }
+        if (c->state == EVTCHNSTAT_closed)
+            return (int)port;
+    }
+    return fail(-ENOSPC, "all event channels of the domain are in use");
+}
+
+/* Give a free port its meaning. The state is set last: it publishes the rest (advisories 46, 47). */
+static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_t number)
+{
+    int port = find_free_port(d);
+    if (port < 0)
+        return port;
+    struct evtchn *c = channel(d, (uint32_t)port);
+    c->vcpu = (uint16_t)vcpu;
+    c->number = number;
+    c->remote = NULL;
+    c->state = state;
+    return port;
+}
+
+static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
+{
+    c->state = EVTCHNSTAT_closed;
+    c->vcpu = 0;
+    c->remote = NULL;
+    clear(d->shared->evtchn_pending, port);
+}
+
+/* Undo what a port other than an interdomain one is bound to. */
+static void unbind(struct domain *d, struct evtchn *c)
+{
+    if (c->state == EVTCHNSTAT_pirq)
+        pirq_unbind(d, c->number);
+    if (c->state != EVTCHNSTAT_virq)
+        return;
+    for (uint32_t i = 0; i < d->vcpu_count; i++)        /* a global VIRQ may have been moved to another vCPU */
+        if (d->vcpus[i] && d->vcpus[i]->virq_port[c->number]
+            && channel(d, d->vcpus[i]->virq_port[c->number]) == c)
+            d->vcpus[i]->virq_port[c->number] = 0;
+}
+
+static int close_port(struct domain *d, uint32_t port)
+{
+    struct evtchn *c = channel(d, port);
+    struct domain *peer;
+    if (!c || !port)
+        return fail(-EINVAL, "there is no such port");
+    for (;;) {              /* find the peer, lock both, and make sure that it still is the peer */
+        spin_lock(&d->event_lock);
+        peer = c->state == EVTCHNSTAT_interdomain ? c->remote : d;
+        spin_unlock(&d->event_lock);
+        lock_both(d, peer);
+        if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer)
+            break;
+        unlock_both(d, peer);
+    }
+    int error = 0;
+    if (c->state == EVTCHNSTAT_closed) {
+        error = fail(-EINVAL, "the port is closed already");
+    } else {
+        if (c->state == EVTCHNSTAT_interdomain) {       /* the other end waits for a new peer of the same domain */
+            struct evtchn *other = channel(peer, c->number);
+            other->state = EVTCHNSTAT_unbound;
+            other->remote = NULL;
+            other->remote_id = d->id;
+        } else {
+            unbind(d, c);
+        }
+        free_port(d, port, c);
+    }
+    unlock_both(d, peer);
+    return error;
+}
+
+/* Close every port; closed ones stay closed, so starting again after -ERESTART goes on. */
+static int close_all(struct domain *d)
+{
+    for (uint32_t port = 1; port < d->event_limit; port++) {
+        struct evtchn *c = channel(d, port);
+        if (!c) {
+            port |= PER_BUCKET - 1;
+            continue;
+        }
+        if (c->state != EVTCHNSTAT_closed && close_port(d, port) == 0 && port % 64 == 0 && preempt_check())
+            return -ERESTART;
+    }
+    return 0;
+}
+
+int events_destroy(struct domain *d)
+{
+    if (!d->event_buckets)
+        return 0;
+    int error = close_all(d);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < NR_BUCKETS; i++)
+        if (d->event_buckets[i])
+            hv_free_pages(d->event_buckets[i], 0);
+    hv_free(d->event_buckets, NR_BUCKETS * sizeof(*d->event_buckets));
+    d->event_buckets = NULL;
+    return 0;
+}
+
+/* ---- the operations ---- */
+
+/* A domain by number for an operation on itself, or on another by the control domain. NULL with *error set. */
+static struct domain *target(domid_t id, int *error)
+{
+    struct domain *d = domain_get_self_or(id);
+    *error = 0;
+    if (!d) {
+        *error = fail(-ESRCH, "there is no such domain");
+    } else if (d != current->domain && !current->domain->privileged) {
+        *error = fail(-EPERM, "only the control domain may do this for another domain");
+        domain_put(d);
+        d = NULL;
+    }
+    return d;
+}
+
+static int alloc_unbound(struct evtchn_alloc_unbound *op)
+{
+    int error;
+    struct domain *d = target(op->dom, &error);
+    if (!d)
+        return error;
+    spin_lock(&d->event_lock);
+    int port = bind_new_port(d, EVTCHNSTAT_unbound, 0, 0);
+    if (port > 0)
+        channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
+    spin_unlock(&d->event_lock);
+    domain_put(d);
+    op->port = (evtchn_port_t)port;
+    return port < 0 ? port : 0;
+}
+
+static int bind_interdomain(struct evtchn_bind_interdomain *op)
+{
+    struct domain *d = current->domain, *remote = domain_get_self_or(op->remote_dom);
+    int port;
+    if (!remote)
+        return fail(-ESRCH, "there is no such domain");
+    lock_both(d, remote);
+    struct evtchn *r = channel(remote, op->remote_port);
+    if (!r || r->state != EVTCHNSTAT_unbound || r->remote_id != d->id) {
+        port = fail(-EINVAL, "the remote port is not waiting for this domain");
+    } else if ((port = bind_new_port(d, EVTCHNSTAT_interdomain, 0, op->remote_port)) > 0) {
+        channel(d, (uint32_t)port)->remote = remote;
+        r->remote = d;
+        r->number = (uint32_t)port;
+        r->state = EVTCHNSTAT_interdomain;
+        raise_port(d, 0, (uint32_t)port);       /* what was sent while the port was unbound is lost: notify once to be safe */
+    }
+    unlock_both(d, remote);
+    domain_put(remote);
+    op->local_port = (evtchn_port_t)port;
+    return port < 0 ? port : 0;
+}
+
+static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
+{
+    return id < MAX_VCPUS && id < d->vcpu_count ? d->vcpus[id] : NULL;
+}
+
+static bool virq_is_global(uint32_t virq)
+{
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
+static int bind_virq(struct evtchn_bind_virq *op)
+{
+    struct domain *d = current->domain;
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0))
+        return fail(-EINVAL, "no such VIRQ, or a global one not bound to vCPU 0");
+    if (!v)
+        return fail(-ENOENT, "there is no such vCPU");
+    spin_lock(&d->event_lock);
+    int port = v->virq_port[op->virq] ? fail(-EEXIST, "the VIRQ is bound already")
+                                      : bind_new_port(d, EVTCHNSTAT_virq, op->vcpu, op->virq);
+    if (port > 0)
+        v->virq_port[op->virq] = (uint32_t)port;
+    spin_unlock(&d->event_lock);
+    op->port = (evtchn_port_t)port;
+    return port < 0 ? port : 0;
+}
+
+static int bind_ipi(struct evtchn_bind_ipi *op)
+{
+    struct domain *d = current->domain;
+    if (!vcpu_of(d, op->vcpu))
+        return fail(-ENOENT, "there is no such vCPU");
+    spin_lock(&d->event_lock);
+    int port = bind_new_port(d, EVTCHNSTAT_ipi, op->vcpu, 0);
+    spin_unlock(&d->event_lock);
+    op->port = (evtchn_port_t)port;
+    return port < 0 ? port : 0;
+}
+
+static int bind_pirq(struct evtchn_bind_pirq *op)
+{
+    struct domain *d = current->domain;
+    spin_lock(&d->event_lock);
+    int port = bind_new_port(d, EVTCHNSTAT_pirq, 0, op->pirq);
+    if (port > 0) {
+        int error = pirq_bind(d, op->pirq, (uint32_t)port);
+        if (error) {
+            free_port(d, (uint32_t)port, channel(d, (uint32_t)port));
+            port = error;
+        }
+    }
+    spin_unlock(&d->event_lock);
+    op->port = (evtchn_port_t)port;
+    return port < 0 ? port : 0;
+}
+
+static int status(struct evtchn_status *op)
+{
+    int error;
+    struct domain *d = target(op->dom, &error);
+    if (!d)
+        return error;
+    struct evtchn *c = channel(d, op->port);
+    if (!c) {
+        domain_put(d);
+        return fail(-EINVAL, "there is no such port");
+    }
+    spin_lock(&d->event_lock);
+    op->status = c->state;
+    op->vcpu = c->vcpu;
+    if (c->state == EVTCHNSTAT_unbound) {
+        op->u.unbound.dom = c->remote_id;
+    } else if (c->state == EVTCHNSTAT_interdomain) {
+        op->u.interdomain.dom = c->remote->id;
+        op->u.interdomain.port = c->number;
+    } else {
+        op->u.pirq = c->number;
+    }
+    spin_unlock(&d->event_lock);
+    domain_put(d);
+    return 0;
+}
+
+static int bind_vcpu(const struct evtchn_bind_vcpu *op)
+{
+    struct domain *d = current->domain;
+    struct evtchn *c = channel(d, op->port);
+    int error = 0;
+    if (!vcpu_of(d, op->vcpu))
+        return fail(-ENOENT, "there is no such vCPU");
+    if (!c)
+        return fail(-EINVAL, "there is no such port");
+    spin_lock(&d->event_lock);
+    if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound || c->state == EVTCHNSTAT_pirq
+        || (c->state == EVTCHNSTAT_virq && virq_is_global(c->number)))
+        c->vcpu = (uint16_t)op->vcpu;
+    else
+        error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
+    spin_unlock(&d->event_lock);
+    return error;
+}
+
+static int unmask(const struct evtchn_unmask *op)
+{
+    struct domain *d = current->domain;
+    struct evtchn *c = channel(d, op->port);
+    if (!c)
+        return fail(-EINVAL, "there is no such port");
+    spin_lock(&d->event_lock);
+    struct vcpu *v = d->vcpus[c->vcpu];
+    clear(d->shared->evtchn_mask, op->port);
+    if (test(d->shared->evtchn_pending, op->port) && !test_and_set(&v->info->evtchn_pending_sel, op->port / 64))
+        vcpu_mark_event_pending(v);
+    spin_unlock(&d->event_lock);
+    return 0;
+}
+
+static int reset(const struct evtchn_reset *op)
+{
+    int error;
+    struct domain *d = target(op->dom, &error);
+    if (!d)
+        return error;
+    error = close_all(d);
+    domain_put(d);
+    return error;
+}
+
+/* Copy in, do, and where the operation answers, copy out. */
+#define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; return call; }
+#define ANSWERING(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; int error = call; \
+                                return error ? error : write_guest(arg, &op); }
+
+long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    switch (cmd) {
+    case EVTCHNOP_send:             OPERATION(evtchn_send, send(current->domain, op.port))
+    case EVTCHNOP_unmask:           OPERATION(evtchn_unmask, unmask(&op))
+    case EVTCHNOP_close:            OPERATION(evtchn_close, close_port(current->domain, op.port))
+    case EVTCHNOP_bind_vcpu:        OPERATION(evtchn_bind_vcpu, bind_vcpu(&op))
+    case EVTCHNOP_alloc_unbound:    ANSWERING(evtchn_alloc_unbound, alloc_unbound(&op))
+    case EVTCHNOP_bind_interdomain: ANSWERING(evtchn_bind_interdomain, bind_interdomain(&op))
+    case EVTCHNOP_bind_virq:        ANSWERING(evtchn_bind_virq, bind_virq(&op))
+    case EVTCHNOP_bind_ipi:         ANSWERING(evtchn_bind_ipi, bind_ipi(&op))
+    case EVTCHNOP_bind_pirq:        ANSWERING(evtchn_bind_pirq, bind_pirq(&op))
+    case EVTCHNOP_status:           ANSWERING(evtchn_status, status(&op))
+    case EVTCHNOP_reset: {
+        struct evtchn_reset op;
+        if (read_guest(&op, arg))
+            goto fault;
+        int error = reset(&op);
+        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg) : error;
+    }
+    default:                        /* FIFO channels among them: guests fall back to these */
+        return fail(-ENOSYS, "not an operation of 2-level event channels");
+    }
+fault:
+    return fail(-EFAULT, "the argument cannot be read");
+}
+
+/* ---- debug key 'e' ---- */
+
+void events_dump(const struct domain *d)
+{
+    static const char *const names[] = { "closed", "unbound", "interdomain", "pirq", "virq", "ipi" };
+    for (uint32_t port = 1; port < d->event_limit; port++) {
+        struct evtchn *c = channel(d, port);
+        if (!c) {
+            port |= PER_BUCKET - 1;
+            continue;
+        }
+        if (c->state == EVTCHNSTAT_closed)
+            continue;
+        printk("d%u port %u: %s %u, vcpu %u, peer d%d%s%s\n", d->id, port, names[c->state], c->number, c->vcpu,
+               c->state == EVTCHNSTAT_interdomain ? c->remote->id : c->state == EVTCHNSTAT_unbound ? c->remote_id : -1,
+               event_port_pending(d, port) ? ", pending" : "", test(d->shared->evtchn_mask, port) ? ", masked" : "");
+    }
+}

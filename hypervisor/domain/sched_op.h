@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What SCHEDOP_* leaves behind in a domain: watchdogs and pollers (domain/sched_op.c). */
+#ifndef DOMUS_DOMAIN_SCHED_OP_H
+#define DOMUS_DOMAIN_SCHED_OP_H
+
+#include "domain/domain.h"
+
+void watchdogs_stop(struct domain *d);      /* the domain ends */
+void vcpu_stop_polling(struct vcpu *v);     /* forget SCHEDOP_poll: its timer and its ports */
+
+#endif
