@@ -55,6 +55,7 @@ all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img
 TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
 TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB))))
+$(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
 # --- running -----------------------------------------------------------------------------------------------------------------------
 # Debian's real Xen, fetched but not installed. Without it the tests on real Xen are skipped, and say so.

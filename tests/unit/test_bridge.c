@@ -33,7 +33,7 @@ static void fake_init(struct fake *fake)
     *fake = (struct fake){ .port = { .name = "fake", .send = fake_send, .flush = fake_flush, .context = fake } };
 }
 
-static const uint8_t *frame_of(uint8_t to, uint8_t from)
+static uint8_t *frame_of(uint8_t to, uint8_t from)
 {
     static uint8_t frame[60];
 
@@ -148,6 +148,20 @@ static void test_checksum_is_completed(void **state)
     assert_int_equal(sum, 0xffff);      /* a receiver's check: everything adds up to minus zero */
 }
 
+/* Blank checksums stay blank among ports that take them, and are completed once for the others. */
+static void test_bridge_completes_for_those_who_need_it(void **state)
+{
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, 0, 0, 30, [23] = 17, [39] = 10 };
+    struct netport *in = &fake[0].port;
+
+    fake[1].port.takes_blank = fake[2].port.takes_blank = fake[3].port.takes_blank = true;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK);
+    assert_int_equal(frame[40] | frame[41], 0);
+    fake[2].port.takes_blank = false;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK);
+    assert_int_not_equal(frame[40] | frame[41], 0);
+}
+
 static void test_checksum_ignores_lying_lengths(void **state)
 {
     uint8_t frame[14 + 20 + 4] = { [12] = 0x08, [14] = 0x4f, [16] = 0xff, [17] = 0xff, [23] = 6 };
@@ -174,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup(test_ports_get_frames_and_one_flush, set_up),
         cmocka_unit_test_setup(test_detached_port_is_forgotten, set_up),
         cmocka_unit_test_setup(test_ports_run_out, set_up),
+        cmocka_unit_test_setup(test_bridge_completes_for_those_who_need_it, set_up),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
     };

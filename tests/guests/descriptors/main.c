@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor tables of our own: a GDT page and an LDT page can be given and used; a descriptor that would give more than
+ * ring 3 (DPL 0, a gate, a TSS), and a table page that we could still write, are refused; a selector outside is #GP.
+ * Idea: invariant I2 for descriptor pages; XSA-110, XSA-214, XSA-298.
+ */
+#include "../lib/test.h"
+
+#define CODE64_DPL3 0x00affb000000ffffUL
+#define DATA_DPL3   0x00cff3000000ffffUL
+#define CODE64_DPL0 0x00af9b000000ffffUL
+#define TSS_DPL3    0x0000eb0000000067UL
+#define CALL_GATE   0x0000ec0000330000UL
+
+static uint64_t *gdt, *ldt;
+
+static void take_selector(void *selector)
+{
+    asm volatile("mov %0, %%gs\n\txor %%eax, %%eax\n\tmov %%eax, %%gs" : : "r" ((unsigned int)(unsigned long)selector) : "eax");
+}
+
+static int load(unsigned int selector)
+{
+    return trap_in(take_selector, (void *)(unsigned long)selector);
+}
+
+static void gdt_is_taken(void)
+{
+    unsigned long frame;
+
+    gdt = alloc_zeroed_page();
+    NEED(gdt != NULL);
+    frame = virt_to_mfn(gdt);
+    gdt[4] = DATA_DPL3;
+
+    CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));                 /* still writable to us */
+    NEED(page_set_readonly(gdt, true) == 0);
+    CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
+    CHECK_REFUSED(page_set_readonly(gdt, false));                   /* I2: it is a descriptor page now */
+    CHECK_IS(load(4 << 3 | 3), -1);
+    CHECK_IS(load(5 << 3 | 3), TRAP_GP);                            /* an empty slot */
+    CHECK_IS(trap_error & ~3UL, 5 << 3);
+    CHECK_IS(load(511 << 3 | 3), TRAP_GP);
+    CHECK_IS(load(1000 << 3 | 3), TRAP_GP);                         /* beyond the limit, before the hypervisor's own */
+}
+
+static long set(uint64_t *entry, uint64_t descriptor)
+{
+    return HYPERVISOR_update_descriptor(virt_to_machine(entry), descriptor);
+}
+
+static void descriptors_are_checked(void)
+{
+    CHECK_IS(set(&gdt[6], DATA_DPL3), 0);
+    CHECK_IS(load(6 << 3 | 3), -1);
+    CHECK_IS(set(&gdt[6], 0), 0);
+    CHECK_IS(load(6 << 3 | 3), TRAP_GP);
+    CHECK_IS(set(&gdt[7], CODE64_DPL3), 0);
+    /* A DPL of 0 is refused or raised to 3; a system descriptor is never accepted as it is. */
+    if (set(&gdt[8], CODE64_DPL0) == 0)
+        CHECK_IS(gdt[8] >> 45 & 3, 3);
+    CHECK_REFUSED(set(&gdt[9], TSS_DPL3));
+    if (set(&gdt[10], CALL_GATE) == 0)
+        CHECK_IS(load(10 << 3 | 3), TRAP_GP);
+    CHECK_REFUSED(HYPERVISOR_update_descriptor((uint64_t)foreign_mfn() << PAGE_SHIFT, DATA_DPL3));
+    CHECK_REFUSED(HYPERVISOR_update_descriptor(virt_to_machine(&gdt[6]) + 4, DATA_DPL3));
+    CHECK_REFUSED(HYPERVISOR_update_descriptor(~0xfffUL, DATA_DPL3));
+}
+
+static void bad_tables_are_refused(void)
+{
+    uint64_t *dirty = alloc_zeroed_page();
+    unsigned long frame = foreign_mfn(), frames[20];
+
+    CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
+    CHECK_REFUSED(HYPERVISOR_set_gdt((unsigned long *)0x1000, 512));
+    for (int i = 0; i < 20; i++)
+        frames[i] = virt_to_mfn(gdt);
+    CHECK_REFUSED(HYPERVISOR_set_gdt(frames, 8192));                /* into the hypervisor's reserved entries */
+    frame = ~0UL;
+    CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
+
+    /* A page with a TSS in it may not become a GDT. */
+    NEED(dirty != NULL);
+    dirty[3] = TSS_DPL3;
+    NEED(page_set_readonly(dirty, true) == 0);
+    frame = virt_to_mfn(dirty);
+    CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
+    page_set_readonly(dirty, false);
+    free_page(dirty);
+}
+
+static long set_ldt(const void *address, unsigned long entries)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = (unsigned long)address, .arg2.nr_ents = entries };
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+static void ldt_is_taken(void)
+{
+    ldt = alloc_zeroed_page();
+    NEED(ldt != NULL);
+    ldt[2] = DATA_DPL3;
+    NEED(page_set_readonly(ldt, true) == 0);
+    CHECK_IS(set_ldt(ldt, 512), 0);
+    CHECK_IS(load(2 << 3 | 7), -1);
+    CHECK_IS(load(3 << 3 | 7), TRAP_GP);
+    CHECK_IS(load(600 << 3 | 7), TRAP_GP);
+    CHECK_REFUSED(set_ldt(ldt, 8193));
+    CHECK_REFUSED(set_ldt((char *)ldt + 8, 16));
+    CHECK_REFUSED(set_ldt((void *)0x800000000000UL, 16));
+    CHECK_IS(set_ldt(NULL, 0), 0);
+    CHECK_IS(load(2 << 3 | 7), TRAP_GP);
+    CHECK_IS(page_set_readonly(ldt, false), 0);                     /* no LDT any more: an ordinary page */
+}
+
+void test_main(void)
+{
+    gdt_is_taken();
+    descriptors_are_checked();
+    bad_tables_are_refused();
+    ldt_is_taken();
+    CHECK_IS(HYPERVISOR_set_gdt(NULL, 0), 0);
+    CHECK_IS(page_set_readonly(gdt, false), 0);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The iret hypercall returns to where its frame says with every register the frame names, and takes the event mask from the
+ * frame's IF; what a guest may not choose (IOPL, NT, VM, an IF of zero) never reaches the CPU.
+ * Idea: invariant I7; XSA-7, XSA-44, XSA-136, XSA-202. The frame is struct iret_context of arch-x86/xen-x86_64.h.
+ */
+#include "../lib/test.h"
+
+/* Issues the iret hypercall with this frame on the stack; comes back after the `1:`, with rflags and rax as they are then. */
+static void iret_here(uint64_t flags_wanted, uint64_t rax_wanted, uint64_t *flags, uint64_t *rax, uint64_t *r11)
+{
+    asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tmov %%cs, %%edx\n\t"
+                 "push %%rcx\n\tpush %%rbx\n\tpush %[wanted]\n\tpush %%rdx\n\tlea 1f(%%rip), %%rcx\n\tpush %%rcx\n\t"
+                 "push $0\n\tpush $0x77\n\tpush $0x1234\n\tpush %[rax_in]\n\t"
+                 "mov %[number], %%eax\n\tsyscall\n\tud2\n1:\tmov %%rax, %[rax_out]\n\tmov %%r11, %[r11_out]\n\tpushf\n\tpop %[flags_out]"
+                 : [flags_out] "=&r" (*flags), [rax_out] "=&r" (*rax), [r11_out] "=&r" (*r11)
+                 : [wanted] "r" (flags_wanted), [rax_in] "r" (rax_wanted), [number] "i" (__HYPERVISOR_iret)
+                 : "rax", "rbx", "rcx", "rdx", "r11", "memory", "cc");
+}
+
+static void registers_come_from_the_frame(void)
+{
+    uint64_t flags, rax, r11;
+
+    iret_here(0x202, 0xfeedface, &flags, &rax, &r11);
+    CHECK_IS(rax, 0xfeedface);
+    CHECK_IS(r11, 0x1234);
+    CHECK(flags & 0x200);
+    iret_here(0x202 | 0x8d5, 1, &flags, &rax, &r11);
+    CHECK_IS(flags & 0x8d5, 0x8d5);
+}
+
+static void mask_comes_from_the_frame(void)
+{
+    uint64_t flags, rax, r11;
+
+    events_mask_all();
+    iret_here(0x202, 0, &flags, &rax, &r11);
+    CHECK(!events_masked());
+    iret_here(0x002, 0, &flags, &rax, &r11);
+    CHECK(events_masked());
+    CHECK(flags & 0x200);                   /* the CPU's own IF stays on */
+    events_unmask_all();
+}
+
+static void forbidden_flags_do_not_pass(void)
+{
+    uint64_t flags, rax, r11;
+
+    iret_here(0x202 | 0x3000, 0, &flags, &rax, &r11);      /* IOPL 3 */
+    CHECK_IS(flags & 0x3000, 0);
+    iret_here(0x202 | 0x4000, 0, &flags, &rax, &r11);      /* NT: the next iretq would fault */
+    CHECK_IS(flags & 0x20000, 0);
+    iret_here(0x202 | 0x20000, 0, &flags, &rax, &r11);     /* VM */
+    CHECK_IS(flags & 0x20000, 0);
+    asm volatile("pushf; andl $~0x4000, (%%rsp); popf" ::: "memory", "cc");
+}
+
+static void plain_iretq_works_in_the_kernel(void)
+{
+    uint64_t reached = 0;
+
+    asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tpush %%rcx\n\tpush %%rbx\n\tpushf\n\tmov %%cs, %%edx\n\tpush %%rdx\n\t"
+                 "lea 1f(%%rip), %%rcx\n\tpush %%rcx\n\tiretq\n\tud2\n1:\tmov $1, %0"
+                 : "=r" (reached) : : "rbx", "rcx", "rdx", "memory", "cc");
+    CHECK_IS(reached, 1);
+}
+
+void test_main(void)
+{
+    registers_come_from_the_frame();
+    mask_comes_from_the_frame();
+    forbidden_flags_do_not_pass();
+    plain_iretq_works_in_the_kernel();
+}

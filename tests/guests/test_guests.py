@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Runs every micro-guest as dom0, on Domus and on Debian's real Xen, and reads its outcome from the serial line.
+
+A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
+only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
+A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+"""
+import pathlib
+import re
+
+import pytest
+
+import machine
+
+HERE = pathlib.Path(__file__).parent
+GUESTS = sorted(path.parent.name for path in HERE.glob("*/main.c"))
+RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)"
+CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
+           r"Could not construct domain 0", r"GUEST PANIC[^\r\n]*"]
+
+
+def expected(name, hypervisor):
+    text = (HERE / name / "main.c").read_text()
+    line = re.search(rf"on {hypervisor}: (\w+)", text)
+    return line.group(1) if line else "SUCCESS"
+
+
+def run_guest(name, hypervisor):
+    """Boots the guest as dom0; returns (outcome, what it said)."""
+    guest = machine.BUILD / "guests" / f"test-{name}.elf"
+    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"], [guest]]) as box:
+        try:
+            match = box.expect([RESULT] + CRASHES, timeout=90)
+        except machine.Failed as failure:
+            return "CRASH", str(failure)
+        if box.which:
+            return "CRASH", match.group(0) + "\n" + box.tail()
+        outcome, words = match.group(1), match.group(2).strip()
+        if hypervisor.name == "domus" and outcome in ("SUCCESS", "SKIP"):
+            try:
+                box.wait_off(timeout=20)
+            except machine.Failed as failure:
+                return "CRASH", f"{outcome}, but then no power-off: {failure}"
+        if outcome in ("ERROR", "FAILURE"):
+            words += "\n" + box.tail(40)
+        return outcome, words
+
+
+@pytest.mark.parametrize("name", GUESTS)
+@pytest.mark.parametrize("where", ["domus", "xen"])
+def test_guest(name, where):
+    hypervisor = {"domus": machine.DOMUS, "xen": machine.XEN}[where]
+    if where == "xen" and not machine.xen_available():
+        pytest.skip("Debian's Xen could not be fetched: nothing to compare with")
+    outcome, words = run_guest(name, hypervisor)
+    wanted = expected(name, where)
+    if outcome == "SKIP" and wanted in ("SKIP", "SUCCESS"):
+        pytest.skip(words)
+    assert outcome == wanted, words

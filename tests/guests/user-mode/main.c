@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * User mode: its own page tables, into which the kernel does not appear; system calls, software interrupts and faults arrive on
+ * the kernel stack named by stack_switch, and know that they came from user mode; a hypercall number in user mode is only a
+ * system call of the guest.
+ * Idea: XSA-213, XSA-7; the 64-bit ABI runs kernel and user in the same ring, so page tables alone keep them apart.
+ */
+#include "../lib/test.h"
+
+#define USER_CODE  0x10000000UL
+#define USER_STACK 0x10001000UL
+#define USER_BIT   PTE_USER
+
+static uint64_t *l4;
+static unsigned char *code;
+static void *context[5];                    /* for __builtin_setjmp: the way back into the test */
+static struct trap_frame seen;
+static bool from_user;
+static char kernel_stack[16384] __attribute__((aligned(16)));
+
+/* Any entry from user mode ends the experiment: note it and return to where the test stands. */
+static bool note(struct trap_frame *frame)
+{
+    if (!frame_from_user(frame))
+        return false;
+    seen = *frame;
+    from_user = true;
+    __builtin_longjmp(context, 1);
+}
+
+static void system_call(struct trap_frame *frame)
+{
+    (void)note(frame);
+}
+
+/* Runs these bytes in user mode until they come back to the kernel by any way. */
+static void run_user(const void *bytes, size_t length, uint64_t rsp)
+{
+    struct user_context user = { .rip = USER_CODE, .rsp = rsp, .rflags = 0x202, .rdi = 0x1111, .rsi = 0x2222 };
+
+    from_user = false;
+    memset(code, 0xcc, PAGE_SIZE);
+    memcpy(code, bytes, length);
+    memset(&seen, 0, sizeof(seen));
+    if (__builtin_setjmp(context) == 0)
+        enter_user_mode(&user);
+    events_unmask_all();
+    CHECK(from_user);
+}
+#define RUN(...) do { static const unsigned char bytes_[] = { __VA_ARGS__ }; run_user(bytes_, sizeof(bytes_), USER_STACK + 0xff8); } while (0)
+
+static void make_address_space(void)
+{
+    uint64_t *l3 = new_table(), *l2 = new_table(), *l1 = new_table(), *stack = alloc_zeroed_page();
+
+    l4 = new_table();
+    code = alloc_zeroed_page();
+    NEED(code && stack);
+    NEED(mmuext_mfn(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4)) == 0);
+    NEED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(l1)) == 0);
+    NEED(mmuext_mfn(MMUEXT_PIN_L2_TABLE, virt_to_mfn(l2)) == 0);
+    NEED(mmuext_mfn(MMUEXT_PIN_L3_TABLE, virt_to_mfn(l3)) == 0);
+    NEED(write_entry(virt_to_machine(&l1[USER_CODE >> 12 & 511]), virt_to_machine(code) | PROT_EXEC | USER_BIT) == 0);
+    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]), virt_to_machine(stack) | PROT_RW | USER_BIT) == 0);
+    NEED(write_entry(virt_to_machine(&l2[USER_CODE >> 21 & 511]), virt_to_machine(l1) | PROT_TABLE) == 0);
+    NEED(write_entry(virt_to_machine(&l3[USER_CODE >> 30 & 511]), virt_to_machine(l2) | PROT_TABLE) == 0);
+    NEED(write_entry(virt_to_machine(&l4[0]), virt_to_machine(l3) | PROT_TABLE) == 0);
+    NEED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(l4)) == 0);
+    set_kernel_stack((unsigned long)kernel_stack + sizeof(kernel_stack));
+}
+
+static void calls_and_faults(void)
+{
+    /* mov $18, %eax (console_io's number); syscall */
+    RUN(0xb8, 18, 0, 0, 0, 0x0f, 0x05);
+    CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
+    CHECK_IS(seen.rax, 18);
+    CHECK_IS(seen.rdi, 0x1111);
+    CHECK_IS(seen.rsi, 0x2222);
+    CHECK_IS(seen.rip, USER_CODE + 7);
+    CHECK_IS(seen.rsp, USER_STACK + 0xff8);
+
+    RUN(0xcc);                                              /* int3 */
+    CHECK_IS(seen.vector, TRAP_BP);
+    CHECK_IS(seen.rip, USER_CODE + 1);
+    RUN(0xcd, 0x80);                                        /* int $0x80: no gate */
+    CHECK_IS(seen.vector, TRAP_GP);
+    CHECK_IS(seen.error, 0x80 * 8 | 2);
+    RUN(0xfa);                                              /* cli */
+    CHECK_IS(seen.vector, TRAP_GP);
+    RUN(0x0f, 0x06);                                        /* clts: emulated for the kernel only */
+    CHECK_IS(seen.vector, TRAP_GP);
+    RUN(0x0f, 0x20, 0xd8);                                  /* mov %cr3, %rax */
+    CHECK_IS(seen.vector, TRAP_GP);
+    RUN(0x0f, 0x0b);                                        /* ud2 */
+    CHECK_IS(seen.vector, TRAP_UD);
+    RUN(0x31, 0xc9, 0xf7, 0xf1);                            /* div by zero */
+    CHECK_IS(seen.vector, TRAP_DE);
+    RUN(0xf4);                                              /* hlt */
+    CHECK_IS(seen.vector, TRAP_GP);
+}
+
+static void memory_is_apart(void)
+{
+    RUN(0xc7, 0x04, 0x25, 0x00, 0x30, 0x00, 0x20, 1, 0, 0, 0);     /* movl $1, 0x20003000 */
+    CHECK_IS(seen.vector, TRAP_PF);
+    CHECK_IS(fault_address(), 0x20003000);
+    CHECK_IS(seen.error & (PF_PRESENT | PF_WRITE | PF_USER), PF_WRITE | PF_USER);
+    RUN(0x88, 0x04, 0x25, 0x00, 0x00, 0x00, 0x10);                 /* mov %al, USER_CODE: read-only */
+    CHECK_IS(seen.vector, TRAP_PF);
+    CHECK_IS(seen.error & (PF_PRESENT | PF_WRITE | PF_USER), PF_PRESENT | PF_WRITE | PF_USER);
+    RUN(0x48, 0xa1, 0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff);        /* movabs IMAGE_BASE, %rax: the kernel is not there */
+    CHECK_IS(seen.vector, TRAP_PF);
+    CHECK_IS(fault_address(), IMAGE_BASE);
+    CHECK(seen.error & PF_USER);
+    RUN(0x48, 0xa1, 0, 0, 0, 0, 0, 0x83, 0xff, 0xff);              /* movabs 0xffff830000000000, %rax: the hypervisor */
+    CHECK_IS(seen.vector, TRAP_PF);
+}
+
+static void odd_ways_in(void)
+{
+    /* NT set, then syscall: the flag must not follow into ring 0, nor hurt the kernel. */
+    RUN(0x9c, 0x81, 0x0c, 0x24, 0x00, 0x40, 0, 0, 0x9d, 0x0f, 0x05);
+    CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
+    asm volatile("pushf; andl $~0x4000, (%%rsp); popf" ::: "memory", "cc");
+    /* AC set, and a stack pointer that is nobody's. */
+    RUN(0x9c, 0x81, 0x0c, 0x24, 0x00, 0x00, 4, 0, 0x9d, 0x0f, 0x05);
+    CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
+    asm volatile("pushf; andl $~0x40000, (%%rsp); popf" ::: "memory", "cc");
+    run_user("\x0f\x05", 2, 0xffff830000000000UL);
+    CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
+    run_user("\x0f\x05", 2, 0x800000000000UL);
+    CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
+    /* Single step: one trap, in user mode. */
+    RUN(0x9c, 0x81, 0x0c, 0x24, 0x00, 0x01, 0, 0, 0x9d, 0x90, 0x90);
+    CHECK_IS(seen.vector, TRAP_DB);
+}
+
+void test_main(void)
+{
+    make_address_space();
+    NEED(set_syscall_handler(system_call, true) == 0);
+    for (unsigned int vector = 0; vector < 20; vector++)
+        if (vector != TRAP_NMI && vector != TRAP_DF)
+            set_trap_handler(vector, note);
+    calls_and_faults();
+    memory_is_apart();
+    odd_ways_in();
+    CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, 0), 0);
+    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(l4)), 0);
+}
