@@ -116,11 +116,23 @@ static unsigned int port_number(const struct bridge *bridge, const struct netpor
     return i;
 }
 
-static void receive(struct netport *port, const void *frame, size_t length, uint32_t flags)
+static bool all_take_blank(const struct bridge *bridge, uint64_t targets)
+{
+    for (; targets; targets &= targets - 1)
+        if (!bridge->port[__builtin_ctzll(targets)]->takes_blank)
+            return false;
+    return true;
+}
+
+static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
     struct bridge *bridge = port->user;
     uint64_t targets = bridge_decide(bridge, port_number(bridge, port), frame, length, bridge->now());
 
+    if (flags & NET_CHECKSUM_BLANK && !all_take_blank(bridge, targets)) {
+        net_complete_checksum(frame, length);
+        flags &= ~NET_CHECKSUM_BLANK;
+    }
     bridge->touched |= targets;
     while (targets) {
         struct netport *target = bridge->port[__builtin_ctzll(targets)];

@@ -63,7 +63,8 @@ static const uint32_t type_of[] = {
 };
 
 /* Fills the chain; the number of buffers. */
-static unsigned int build_chain(struct slot *slot, const struct block_request *request, struct virtq_buffer *chain)
+static unsigned int build_chain(struct slot *slot, const struct block_request *request, uint32_t max_discard,
+                                struct virtq_buffer *chain)
 {
     uint64_t machine = virt_to_machine(slot);
     unsigned int count = 0;
@@ -75,7 +76,8 @@ static unsigned int build_chain(struct slot *slot, const struct block_request *r
     chain[count++] = (struct virtq_buffer){ machine, 16, false };
     if (request->operation == BLOCK_DISCARD) {
         slot->discard.sector = request->sector;
-        slot->discard.sectors = (uint32_t)request->sectors;
+        /* More than one request may carry: the rest stays as it is. A discard is advice, no promise is broken. */
+        slot->discard.sectors = request->sectors < max_discard ? (uint32_t)request->sectors : max_discard;
         slot->discard.flags = 0;
         chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, discard), 16, false };
     }
@@ -94,7 +96,7 @@ static bool try_start(struct virtio_blk *disk, struct block_request *request)
         return false;
 
     struct slot *slot = &disk->slot[disk->free_first];
-    unsigned int count = build_chain(slot, request, chain);
+    unsigned int count = build_chain(slot, request, disk->max_discard, chain);
 
     if (!virtqueue_add(&disk->queue, chain, count, slot))
         return false;
@@ -107,10 +109,6 @@ static void submit(struct blockdev *device, struct block_request *request)
 {
     struct virtio_blk *disk = device->context;
 
-    if (request->operation == BLOCK_DISCARD && request->sectors > disk->max_discard) {
-        request->done(request, -EINVAL);
-        return;
-    }
     request->next = NULL;
     if (!disk->waiting && try_start(disk, request))
         return;

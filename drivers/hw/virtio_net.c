@@ -5,7 +5,7 @@
  * Two queues. Receive: the device always has RX_BUFFERS pages to fill, one frame each behind a 12-byte header; what came
  * is handed up in a batch and the pages are offered again after it. Transmit: frames are copied into pages of our own
  * (the sender's buffer is only lent until flush), which come back without an interrupt: we look when we next send.
- * No offloads: a blank checksum is completed here. All functions but virtio_net_open run with events masked.
+ * No offloads: takes_blank stays false. All functions but virtio_net_open run with events masked.
  */
 #include <drivers/virtio_net.h>
 #include "virtio.h"
@@ -63,8 +63,6 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
 
     memset(page, 0, HEADER);
     memcpy(page + HEADER, frame, length);
-    if (flags & NET_CHECKSUM_BLANK)
-        net_complete_checksum(page + HEADER, length);
 
     struct virtq_buffer buffer = { virt_to_machine(page), HEADER + (uint32_t)length, false };
 

@@ -40,7 +40,6 @@ struct block_request {
     void (*done)(struct block_request *request, int status);    /* 0, or a negative errno */
     void *context;                  /* the caller's */
     struct block_request *next;     /* the driver's, while it has the request */
-    uint64_t private[6];            /* the driver's, likewise */
 };
 
 #define BLOCK_CAN_FLUSH   0x1u      /* has a volatile cache, and BLOCK_FLUSH empties it */

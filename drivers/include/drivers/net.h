@@ -22,13 +22,14 @@
 #define NET_MAC 6u
 
 /* The TCP or UDP checksum field holds only the pseudo header's sum: it travels between guests of one machine that trust
- * memory, and is completed (net_complete_checksum) when the frame leaves for anybody else. */
+ * memory, and is completed (net_complete_checksum) before a port gets it that does not take such frames. */
 #define NET_CHECKSUM_BLANK 0x1u
 #define NET_CHECKSUM_GOOD  0x2u     /* somebody who is trusted has checked it already */
 
 struct netport {
     const char *name;
     uint8_t mac[NET_MAC];
+    bool takes_blank;                       /* send() accepts NET_CHECKSUM_BLANK */
     /* Send one frame; false: dropped, no room. */
     bool (*send)(struct netport *port, const void *frame, size_t length, uint32_t flags);
     void (*flush)(struct netport *port);
@@ -36,7 +37,7 @@ struct netport {
     void *context;                          /* the driver's */
 
     /* Set by the user of the port before frames may arrive; NULL: frames are dropped. */
-    void (*receive)(struct netport *port, const void *frame, size_t length, uint32_t flags);
+    void (*receive)(struct netport *port, void *frame, size_t length, uint32_t flags);    /* may complete the checksum in place */
     void (*received)(struct netport *port); /* end of a batch; may be NULL */
     void *user;
 

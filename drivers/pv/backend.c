@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The XenBus state machine of a back end: see drivers/backend.h. Thread context, except where a driver says otherwise. */
+#include <drivers/backend.h>
+#include <pvguest/console.h>
+#include <pvguest/errno.h>
+#include <pvguest/string.h>
+
+static int write_node(struct backend *backend, const char *directory, const char *key, const char *value)
+{
+    char path[sizeof backend->back + 40];
+
+    if (snprintf(path, sizeof path, "%s/%s", directory, key) >= (int)sizeof path)
+        return -E2BIG;
+    return backend->store->write(backend->store->context, path, value);
+}
+
+int backend_write(struct backend *backend, const char *key, const char *value)
+{
+    return write_node(backend, backend->back, key, value);
+}
+
+int backend_write_number(struct backend *backend, const char *key, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return backend_write(backend, key, text);
+}
+
+int backend_read_number(struct backend *backend, const char *directory, const char *key, uint64_t *value)
+{
+    char path[sizeof backend->back + 40], text[24], *end;
+
+    if (snprintf(path, sizeof path, "%s/%s", directory, key) >= (int)sizeof path)
+        return -E2BIG;
+
+    int length = backend->store->read(backend->store->context, path, text, sizeof text);
+
+    if (length < 0)
+        return length;
+    *value = strtoul(text, &end, 10);
+    return length > 0 && *end == '\0' ? 0 : -EINVAL;
+}
+
+static void enter(struct backend *backend, enum xenbus_state state)
+{
+    backend->state = state;
+    backend_write_number(backend, "state", state);      /* fails only when the toolstack has removed the directory */
+}
+
+static void open(struct backend *backend)
+{
+    int error = backend->driver->publish(backend);
+
+    if (error)
+        backend_fail(backend, errno_name(error));
+    else
+        enter(backend, XenbusStateInitWait);
+}
+
+static void connect(struct backend *backend)
+{
+    int error = backend->driver->connect(backend);
+
+    if (error)
+        backend_fail(backend, errno_name(error));
+    else
+        enter(backend, XenbusStateConnected);
+}
+
+void backend_fail(struct backend *backend, const char *why)
+{
+    printk("%s: %s\n", backend->back, why);
+    backend->driver->disconnect(backend);
+    backend_write(backend, "error", why);
+    enter(backend, XenbusStateClosing);
+    enter(backend, XenbusStateClosed);
+}
+
+int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
+                  const char *kind, domid_t domain, unsigned int device)
+{
+    *backend = (struct backend){ .store = store, .domain = domain, .driver = driver };
+    snprintf(backend->back, sizeof backend->back, "/local/domain/0/backend/%s/%u/%u", kind, domain, device);
+    snprintf(backend->front, sizeof backend->front, "/local/domain/%u/device/%s/%u", domain, kind, device);
+    open(backend);
+    return backend->state == XenbusStateInitWait ? 0 : -EIO;
+}
+
+void backend_changed(struct backend *backend)
+{
+    uint64_t front = XenbusStateUnknown;
+
+    backend_read_number(backend, backend->front, "state", &front);
+    switch (front) {
+    case XenbusStateInitialising:       /* it starts, or starts again (after closing, or a kernel booted by a boot loader) */
+        if (backend->state != XenbusStateInitWait) {
+            backend->driver->disconnect(backend);
+            open(backend);
+        }
+        break;
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        if (backend->state == XenbusStateInitWait)
+            connect(backend);
+        break;
+    case XenbusStateClosing:
+        backend->driver->disconnect(backend);
+        if (backend->state != XenbusStateClosing && backend->state != XenbusStateClosed)
+            enter(backend, XenbusStateClosing);
+        break;
+    case XenbusStateClosed:
+    case XenbusStateUnknown:            /* no such node: the toolstack takes the device away */
+        backend->driver->disconnect(backend);
+        if (backend->state != XenbusStateClosed)
+            enter(backend, XenbusStateClosed);
+        break;
+    default:
+        break;
+    }
+}
+
+void backend_stop(struct backend *backend)
+{
+    backend->driver->disconnect(backend);
+    if (backend->state != XenbusStateClosed)
+        enter(backend, XenbusStateClosed);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block back end: see drivers/blkback.h.
+ *
+ * The way of a request: the guest's event -> take_requests (index judged) -> a private copy -> plan_block (every number
+ * judged) -> its grants mapped at the slot's own addresses -> the disk -> done() -> unmapped -> answered. A slot per ring
+ * entry, so there is always one. The disk reaches the guest's pages directly (their machine addresses go into its
+ * descriptors); a RAM disk uses the mapping.
+ *
+ * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread), or its ring lies. The
+ * last is found in an event handler, where the store cannot be reached: the handler only sets `broken` and stops looking,
+ * and blkback_service does the rest. In every case transfers in flight are waited for before a page is unmapped: a disk
+ * that still writes into a page which the guest has got back would corrupt whoever owns it next.
+ */
+#include <drivers/blkback.h>
+#include <drivers/ring.h>
+#include "check.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/grant.h>
+#include <pvguest/mm.h>
+#include <pvguest/sched.h>
+#include <pvguest/string.h>
+
+#define SLOTS 32u                       /* the entries of a one-page ring */
+#define PAGES BLKIF_MAX_SEGMENTS_PER_REQUEST
+
+struct slot {
+    struct block_request request;
+    struct blkback *back;
+    struct slot *free_next;
+    uint64_t id;                        /* the guest's, echoed */
+    uint8_t operation;
+    unsigned int mapped;
+    grant_handle_t handle[PAGES];
+    void *page[PAGES];                  /* addresses of this slot, for good */
+};
+
+struct blkback {
+    struct backend backend;             /* first: the two are converted into each other */
+    struct blockdev *device;
+    bool writable, connected, broken;
+    struct grant_map ring_map;
+    blkif_back_ring_t ring;
+    evtchn_port_t port;
+    unsigned int in_flight;
+    struct slot *free;
+    uint8_t *pages;                     /* address space for SLOTS * PAGES mappings */
+    struct blkback_counters counters;
+    struct slot slot[SLOTS];
+};
+
+static uint32_t device_flags(const struct blkback *back)
+{
+    return back->device->flags | (back->writable ? 0 : BLOCK_READ_ONLY);
+}
+
+/* --- answers --------------------------------------------------------------------------------------------------------- */
+
+static void answer(struct blkback *back, uint64_t id, uint8_t operation, int status)
+{
+    blkif_response_t *response = RING_GET_RESPONSE(&back->ring, back->ring.rsp_prod_pvt);
+
+    response->id = id;
+    response->operation = operation;
+    response->status = (int16_t)status;
+    back->ring.rsp_prod_pvt++;
+    if (status != BLKIF_RSP_OKAY)
+        back->counters.errors++;
+}
+
+static void push_answers(struct blkback *back)
+{
+    int notify;
+
+    RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&back->ring, notify);
+    if (notify)
+        event_send(back->port);
+}
+
+static void unmap(struct slot *slot)
+{
+    if (slot->mapped && grant_unmap_at(slot->page, slot->handle, slot->mapped))
+        printk("%s: a grant could not be unmapped\n", slot->back->backend.back);
+    slot->mapped = 0;
+}
+
+static void release(struct slot *slot)
+{
+    slot->free_next = slot->back->free;
+    slot->back->free = slot;
+}
+
+static void count_done(struct blkback *back, const struct block_request *request)
+{
+    struct blkback_counters *counters = &back->counters;
+
+    counters->reads += request->operation == BLOCK_READ;
+    counters->writes += request->operation == BLOCK_WRITE;
+    counters->flushes += request->operation == BLOCK_FLUSH;
+    counters->sectors_read += request->operation == BLOCK_READ ? request->sectors : 0;
+    counters->sectors_written += request->operation == BLOCK_WRITE ? request->sectors : 0;
+}
+
+/* The disk is finished with a request: called from its interrupt, or from block_submit itself. */
+static void done(struct block_request *request, int error)
+{
+    struct slot *slot = request->context;
+    struct blkback *back = slot->back;
+
+    unmap(slot);
+    answer(back, slot->id, slot->operation,
+           error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR);
+    count_done(back, request);
+    release(slot);
+    back->in_flight--;
+    push_answers(back);
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------------- */
+
+/* Maps the pages of a plan; a guest that names a grant it never made gets an error, and the pages that did map go back. */
+static bool map(struct slot *slot, const struct block_plan *plan)
+{
+    domid_t domain = slot->back->backend.domain;
+    grant_ref_t reference[PAGES];
+    unsigned long frame[PAGES];
+    int result[PAGES];
+    bool good = true;
+
+    if (plan->segments == 0)
+        return true;
+    for (unsigned int i = 0; i < plan->segments; i++)
+        reference[i] = plan->segment[i].grant;
+    if (grant_map_at(domain, slot->page, reference, plan->segments, plan->operation == BLOCK_WRITE, slot->handle, frame, result))
+        good = false;
+    for (unsigned int i = 0; i < plan->segments; i++)
+        good = good && result[i] == 0;
+    for (unsigned int i = 0; i < plan->segments && !good; i++)
+        if (result[i] == 0)
+            grant_unmap_at(&slot->page[i], &slot->handle[i], 1);
+    for (unsigned int i = 0; i < plan->segments && good; i++)
+        slot->request.segment[i] = (struct block_segment){
+            .data = (uint8_t *)slot->page[i] + plan->segment[i].offset,
+            .machine = ((uint64_t)frame[i] << PAGE_SHIFT) + plan->segment[i].offset,
+            .length = plan->segment[i].length,
+        };
+    slot->mapped = good ? plan->segments : 0;
+    return good;
+}
+
+static void start(struct blkback *back, const blkif_request_t *request)
+{
+    struct slot *slot = back->free;
+    struct block_plan plan;
+    int status = plan_block(&plan, request, back->device->sectors, device_flags(back));
+
+    back->counters.requests++;
+    if (status == BLKIF_RSP_OKAY && !map(slot, &plan))
+        status = BLKIF_RSP_ERROR;
+    if (status != BLKIF_RSP_OKAY) {
+        answer(back, request->id, request->operation, status);
+        return;
+    }
+    back->free = slot->free_next;
+    back->in_flight++;
+    slot->id = request->id;
+    slot->operation = request->operation;
+    slot->request.operation = plan.operation;
+    slot->request.sector = plan.sector;
+    slot->request.sectors = plan.sectors;
+    slot->request.segments = plan.segments;
+    slot->request.done = done;
+    slot->request.context = slot;
+    block_submit(back->device, &slot->request);
+}
+
+/* One batch. False when the index is a lie. */
+static bool take_requests(struct blkback *back)
+{
+    uint32_t producer = ring_read_index(&back->ring.sring->req_prod);
+    int count = ring_requests(producer, back->ring.req_cons, back->ring.rsp_prod_pvt, SLOTS);
+
+    for (int i = 0; i < count; i++) {
+        blkif_request_t request;
+
+        RING_COPY_REQUEST(&back->ring, back->ring.req_cons, &request);
+        back->ring.req_cons++;
+        start(back, &request);
+    }
+    return count != RING_LIE;
+}
+
+static void event(evtchn_port_t port, void *data)
+{
+    struct blkback *back = data;
+    int more;
+
+    if (!back->connected || back->broken)
+        return;
+    do {
+        if (!take_requests(back)) {
+            back->broken = true;
+            event_mask(back->port);
+            return;
+        }
+        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
+    } while (more);
+    block_kick(back->device);
+    push_answers(back);
+}
+
+/* --- connection ------------------------------------------------------------------------------------------------------ */
+
+static int publish(struct backend *backend)
+{
+    struct blkback *back = (struct blkback *)backend;
+    bool discard = device_flags(back) & BLOCK_CAN_DISCARD && !(device_flags(back) & BLOCK_READ_ONLY);
+    int error = backend_write_number(backend, "feature-flush-cache", 1);
+
+    if (!error)
+        error = backend_write_number(backend, "feature-discard", discard);
+    if (!error && discard)
+        error = backend_write_number(backend, "discard-granularity", BLOCK_SECTOR);
+    if (!error && discard)
+        error = backend_write_number(backend, "discard-alignment", 0);
+    return error;
+}
+
+static int publish_properties(struct blkback *back)
+{
+    struct backend *backend = &back->backend;
+    int error = backend_write_number(backend, "sectors", back->device->sectors);
+
+    if (!error)
+        error = backend_write_number(backend, "sector-size", BLOCK_SECTOR);
+    if (!error)                         /* 4: read-only, as Linux's front end understands it */
+        error = backend_write_number(backend, "info", device_flags(back) & BLOCK_READ_ONLY ? 4 : 0);
+    return error;
+}
+
+static int attach_ring(struct blkback *back, grant_ref_t reference, evtchn_port_t remote)
+{
+    int error = grant_map(back->backend.domain, reference, false, &back->ring_map);
+
+    if (error)
+        return error;
+
+    blkif_sring_t *shared = back->ring_map.va;
+
+    BACK_RING_INIT(&back->ring, shared, PAGE_SIZE);
+
+    bool masked = events_save();        /* bound before we are ready: the first event must find us connected */
+    int port = event_bind_interdomain(back->backend.domain, remote, event, back);
+
+    if (port >= 0) {
+        back->port = (evtchn_port_t)port;
+        back->connected = true;
+        back->broken = false;
+        event(back->port, back);        /* requests that came before the binding */
+    }
+    events_restore(masked);
+    if (port < 0)
+        grant_unmap(&back->ring_map);
+    return port < 0 ? port : 0;
+}
+
+static int connect(struct backend *backend)
+{
+    struct blkback *back = (struct blkback *)backend;
+    uint64_t reference, port;
+
+    if (backend_read_number(backend, backend->front, "ring-ref", &reference) ||
+        backend_read_number(backend, backend->front, "event-channel", &port) || reference > UINT32_MAX || port > UINT32_MAX)
+        return -EINVAL;
+
+    int error = publish_properties(back);
+
+    return error ? error : attach_ring(back, (grant_ref_t)reference, (evtchn_port_t)port);
+}
+
+/* Ends when the disk has answered all: a disk always answers, so this is bounded by it. */
+static void wait_for_disk(struct blkback *back)
+{
+    while (back->in_flight) {
+        bool masked = events_save();
+
+        back->device->poll(back->device);
+        events_restore(masked);
+        if (back->in_flight)
+            vcpu_yield();
+    }
+}
+
+static void disconnect(struct backend *backend)
+{
+    struct blkback *back = (struct blkback *)backend;
+
+    if (!back->connected)
+        return;
+    event_mask(back->port);             /* nothing new; answers of what is in flight still go to the ring */
+    wait_for_disk(back);
+    back->connected = false;
+    event_unbind(back->port);
+    if (grant_unmap(&back->ring_map))
+        printk("%s: the ring could not be unmapped\n", backend->back);
+}
+
+static const struct backend_driver driver = { .publish = publish, .connect = connect, .disconnect = disconnect };
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
+                               struct blockdev *device, bool writable)
+{
+    struct blkback *back = calloc(1, sizeof *back);
+
+    if (!back)
+        return NULL;
+    back->pages = vspace_alloc(SLOTS * PAGES);
+    if (!back->pages || IS_ERR(back->pages)) {
+        free(back);
+        return NULL;
+    }
+    back->device = device;
+    back->writable = writable;
+    for (unsigned int i = 0; i < SLOTS; i++) {
+        back->slot[i].back = back;
+        for (unsigned int j = 0; j < PAGES; j++)
+            back->slot[i].page[j] = back->pages + (i * PAGES + j) * PAGE_SIZE;
+        release(&back->slot[i]);
+    }
+    backend_start(&back->backend, &driver, store, "vbd", domain, vdev);
+    return back;
+}
+
+void blkback_changed(struct blkback *back)
+{
+    backend_changed(&back->backend);
+}
+
+void blkback_service(struct blkback *back)
+{
+    if (back->broken && back->connected)
+        backend_fail(&back->backend, "the front end's ring index is impossible");
+}
+
+void blkback_destroy(struct blkback *back)
+{
+    backend_stop(&back->backend);
+    vspace_free(back->pages, SLOTS * PAGES);
+    free(back);
+}
+
+const struct blkback_counters *blkback_counters(const struct blkback *back)
+{
+    return &back->counters;
+}

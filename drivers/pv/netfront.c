@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network front end: see drivers/netfront.h. Transmit: a frame is copied into one of our granted buffers, whose number
+ * is the request's id. Receive: every buffer is always either on the ring for the back end to fill, or in our hands while
+ * its frame is handed up; ids are buffer numbers again. All after netfront_open runs with events masked.
+ */
+#include <drivers/netfront.h>
+#include <drivers/ring.h>
+#include "frontend.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/grant.h>
+#include <pvguest/mm.h>
+#include <pvguest/string.h>
+#include <pvguest/xenstore.h>
+
+/* --- transmit -------------------------------------------------------------------------------------------------------- */
+
+/* Takes finished buffers back. Looked at when we send: nobody waits for a frame to have left, so no event is asked for. */
+static void reclaim(struct netfront *front)
+{
+    uint32_t producer = ring_read_index(&front->tx.sring->rsp_prod);
+    int count = ring_answers(producer, front->tx.rsp_cons, front->tx.req_prod_pvt);
+
+    if (count == RING_LIE) {
+        printk("netfront %s: the back end's ring index is impossible; giving the card up\n", front->node);
+        front->connected = false;
+    }
+    for (int i = 0; i < count; i++) {
+        netif_tx_response_t response;
+
+        RING_COPY_RESPONSE(&front->tx, front->tx.rsp_cons, &response);
+        front->tx.rsp_cons++;
+        if (response.id < NETFRONT_TX && front->tx_busy[response.id]) {
+            front->tx_busy[response.id] = false;
+            front->tx_free[front->tx_free_count++] = (uint8_t)response.id;
+        }
+    }
+}
+
+static bool send(struct netport *port, const void *frame, size_t length, uint32_t flags)
+{
+    struct netfront *front = port->context;
+
+    if (front->connected && front->tx_free_count == 0)
+        reclaim(front);
+    if (!front->connected || front->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
+        port->frames_dropped++;
+        return false;
+    }
+
+    uint8_t id = front->tx_free[--front->tx_free_count];
+    netif_tx_request_t *request = RING_GET_REQUEST(&front->tx, front->tx.req_prod_pvt);
+
+    memcpy(front->tx_buffer[id], frame, length);
+    *request = (netif_tx_request_t){ .gref = front->tx_grant[id], .id = id, .size = (uint16_t)length };
+    if (flags & NET_CHECKSUM_BLANK)
+        request->flags = NETTXF_csum_blank | NETTXF_data_validated;
+    front->tx_busy[id] = true;
+    front->tx.req_prod_pvt++;
+    port->frames_sent++;
+    return true;
+}
+
+static void flush(struct netport *port)
+{
+    struct netfront *front = port->context;
+    int notify;
+
+    if (!front->connected)
+        return;
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&front->tx, notify);
+    if (notify)
+        event_send(front->event);
+}
+
+/* --- receive --------------------------------------------------------------------------------------------------------- */
+
+static void offer(struct netfront *front, uint16_t id)
+{
+    netif_rx_request_t *request = RING_GET_REQUEST(&front->rx, front->rx.req_prod_pvt);
+
+    *request = (netif_rx_request_t){ .id = id, .gref = front->rx_grant[id] };
+    front->rx.req_prod_pvt++;
+}
+
+static void hand_up(struct netfront *front, const netif_rx_response_t *response)
+{
+    struct netport *port = &front->port;
+    uint32_t flags = (response->flags & NETRXF_csum_blank ? NET_CHECKSUM_BLANK : 0) |
+                     (response->flags & NETRXF_data_validated ? NET_CHECKSUM_GOOD : 0);
+
+    /* We asked for neither scattered frames nor extra information: whoever sends them does not speak with us. */
+    if (!port->receive || response->status < (int)NET_FRAME_MIN || response->flags & (NETRXF_more_data | NETRXF_extra_info) ||
+        response->offset + response->status > (int)PAGE_SIZE) {
+        port->frames_dropped++;
+        return;
+    }
+    port->frames_received++;
+    port->receive(port, front->rx_buffer[response->id] + response->offset, (size_t)response->status, flags);
+}
+
+/* One batch, at most as many frames as there are buffers. False when the back end lied. */
+static bool receive_batch(struct netfront *front)
+{
+    uint32_t producer = ring_read_index(&front->rx.sring->rsp_prod);
+    int count = ring_answers(producer, front->rx.rsp_cons, front->rx.req_prod_pvt);
+    uint16_t ids[NETFRONT_RX];
+    int notify, good = 0;
+
+    for (int i = 0; i < count; i++) {
+        netif_rx_response_t response;
+
+        RING_COPY_RESPONSE(&front->rx, front->rx.rsp_cons, &response);
+        front->rx.rsp_cons++;
+        if (response.id >= NETFRONT_RX)
+            return false;
+        hand_up(front, &response);
+        ids[good++] = response.id;
+    }
+    if (count > 0 && front->port.received)
+        front->port.received(&front->port);
+    for (int i = 0; i < good; i++)      /* nobody reads them any more */
+        offer(front, ids[i]);
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&front->rx, notify);
+    if (notify)
+        event_send(front->event);
+    return count != RING_LIE;
+}
+
+static void poll(struct netport *port)
+{
+    struct netfront *front = port->context;
+    int more;
+
+    if (!front->connected)
+        return;
+    do {
+        if (!receive_batch(front)) {
+            printk("netfront %s: the back end breaks the protocol; giving the card up\n", front->node);
+            front->connected = false;
+            return;
+        }
+        RING_FINAL_CHECK_FOR_RESPONSES(&front->rx, more);
+    } while (more);
+}
+
+static void event(evtchn_port_t number, void *data)
+{
+    struct netfront *front = data;
+
+    poll(&front->port);
+}
+
+/* --- opening and closing --------------------------------------------------------------------------------------------- */
+
+static int grant(struct netfront *front, const void *page, bool readonly, grant_ref_t *reference)
+{
+    int result = grant_page(front->backend_domain, page, readonly);
+
+    if (result < 0)
+        return result;
+    *reference = (grant_ref_t)result;
+    return 0;
+}
+
+static int share_pages(struct netfront *front)
+{
+    int error = grant(front, front->tx_page, false, &front->tx_ring_grant);
+
+    if (!error)
+        error = grant(front, front->rx_page, false, &front->rx_ring_grant);
+    for (unsigned int i = 0; i < NETFRONT_TX && !error; i++)
+        error = grant(front, front->tx_buffer[i], true, &front->tx_grant[i]);
+    for (unsigned int i = 0; i < NETFRONT_RX && !error; i++)
+        error = grant(front, front->rx_buffer[i], false, &front->rx_grant[i]);
+    return error;
+}
+
+static void unshare(struct netfront *front)
+{
+    front->connected = false;
+    if (front->event)
+        event_unbind(front->event);
+    if (front->tx_ring_grant)
+        grant_end_access(front->tx_ring_grant);
+    if (front->rx_ring_grant)
+        grant_end_access(front->rx_ring_grant);
+    for (unsigned int i = 0; i < NETFRONT_TX; i++)
+        if (front->tx_grant[i])
+            grant_end_access(front->tx_grant[i]);
+    for (unsigned int i = 0; i < NETFRONT_RX; i++)
+        if (front->rx_grant[i])
+            grant_end_access(front->rx_grant[i]);
+}
+
+static int share(struct netfront *front)
+{
+    netif_tx_sring_t *tx = (netif_tx_sring_t *)(void *)front->tx_page;
+    netif_rx_sring_t *rx = (netif_rx_sring_t *)(void *)front->rx_page;
+    int error = share_pages(front);
+
+    if (error)
+        return error;
+    SHARED_RING_INIT(tx);
+    SHARED_RING_INIT(rx);
+    FRONT_RING_INIT(&front->tx, tx, PAGE_SIZE);
+    FRONT_RING_INIT(&front->rx, rx, PAGE_SIZE);
+    tx->rsp_event = UINT32_MAX / 2;     /* see reclaim: no event for frames that have left */
+    for (unsigned int i = 0; i < NETFRONT_TX; i++)
+        front->tx_free[i] = (uint8_t)i;
+    front->tx_free_count = NETFRONT_TX;
+    for (unsigned int i = 0; i < NETFRONT_RX; i++)
+        offer(front, (uint16_t)i);
+    RING_PUSH_REQUESTS(&front->rx);
+
+    int port = event_alloc_unbound(front->backend_domain, event, front);
+
+    if (port < 0)
+        return port;
+    front->event = (evtchn_port_t)port;
+    return 0;
+}
+
+static int publish(struct netfront *front)
+{
+    const struct { const char *key; uint64_t value; } node[] = {
+        { "tx-ring-ref", front->tx_ring_grant }, { "rx-ring-ref", front->rx_ring_grant },
+        { "event-channel", front->event }, { "request-rx-copy", 1 }, { "feature-rx-notify", 1 },
+        { "feature-no-csum-offload", 1 },       /* our users want complete checksums */
+    };
+    int error = 0;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(node) && !error; i++)
+        error = frontend_publish(front->node, node[i].key, node[i].value);
+    return error ? error : frontend_state(front->node, XenbusStateConnected);
+}
+
+static int read_mac(struct netfront *front)
+{
+    char *text = xs_read_node(XS_NONE, front->node, "mac"), *at = text;
+
+    if (IS_ERR(text))
+        return (int)PTR_ERR(text);
+    for (unsigned int i = 0; i < NET_MAC; i++) {
+        front->port.mac[i] = (uint8_t)strtoul(at, &at, 16);
+        if (*at == ':')
+            at++;
+    }
+    free(text);
+    return 0;
+}
+
+static void describe(struct netfront *front)
+{
+    front->port.name = front->node;
+    front->port.takes_blank = true;
+    front->port.send = send;
+    front->port.flush = flush;
+    front->port.poll = poll;
+    front->port.context = front;
+}
+
+int netfront_open(struct netfront *front, unsigned int index)
+{
+    struct netport port = front->port;  /* the user may have set his part already */
+
+    memset(front, 0, sizeof *front);
+    front->port.receive = port.receive;
+    front->port.received = port.received;
+    front->port.user = port.user;
+    snprintf(front->node, sizeof front->node, "device/vif/%u", index);
+    describe(front);
+
+    int error = frontend_find(front->node, front->backend, sizeof front->backend, &front->backend_domain);
+
+    if (!error)
+        error = read_mac(front);
+    if (!error)
+        error = frontend_state(front->node, XenbusStateInitialising);
+    if (!error)
+        error = frontend_wait(front->backend, 1u << XenbusStateInitWait);
+    if (error)
+        return error;
+
+    bool masked = events_save();
+
+    error = share(front);
+    front->connected = !error;
+    events_restore(masked);
+    if (!error)
+        error = publish(front);
+    if (!error)
+        error = frontend_wait(front->backend, 1u << XenbusStateConnected);
+    if (error)
+        netfront_close(front);
+    return error;
+}
+
+void netfront_close(struct netfront *front)
+{
+    frontend_state(front->node, XenbusStateClosing);
+    frontend_wait(front->backend, 1u << XenbusStateClosing | 1u << XenbusStateClosed);
+    frontend_state(front->node, XenbusStateClosed);
+    frontend_wait(front->backend, 1u << XenbusStateClosed);
+    unshare(front);
+}
