@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of the world's creation: boot.asm calls kernel_main on the boot stack, with interrupts off. */
+#include "kernel.h"
+
+char boot_arguments[256];
+u64 memory_start, memory_end;
+u8 *boot_module;
+u64 boot_module_size;
+
+void kernel_main(u64 info);
+
+/* Finds `key=value` among the arguments; the value ends at a space, except that `run=` takes all the rest. */
+bool boot_argument(const char *key, char *value, size_t size)
+{
+    size_t length = strlen(key), n = 0;
+
+    for (const char *at = boot_arguments; *at; at++) {
+        if ((at > boot_arguments && at[-1] != ' ') || strncmp(at, key, length) != 0 || at[length] != '=')
+            continue;
+        bool to_the_end = strncmp(key, "run", 4) == 0;
+        for (at += length + 1; *at && (to_the_end || *at != ' ') && n + 1 < size; at++)
+            value[n++] = *at;
+        value[n] = 0;
+        return true;
+    }
+    return false;
+}
+
+void kernel_main(u64 info)
+{
+    serial_init();
+    boot_information(info);
+    printk("Insula: %lu MiB of memory, arguments \"%s\"\n", memory_end >> 20, boot_arguments);
+    segments_init();
+    traps_init();
+    palloc_init();
+    vm_init();
+    time_init();
+    serial_interrupts();
+    disk_init();
+    buffer_init();
+    net_init();
+    process_init();
+    scheduler();
+}
