@@ -42,3 +42,6 @@ guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
 .PHONY: examples
 examples:
 EXAMPLES := $(basename $(notdir $(wildcard pvguest-sdk/examples/*.c)))
+
+$(foreach e,$(EXAMPLES),$(eval $(call guest,$(e),pvguest-sdk/examples/$(e).c,)))
+examples: $(EXAMPLES:%=$(B)/guests/%.elf)

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-extern char hypercall_page[];   /* lib/start.asm */
+extern char hypercall_page[];   /* lib/head.asm */
 
 
 /* `nr` must be a constant: the macros paste it into the instruction as an immediate. */

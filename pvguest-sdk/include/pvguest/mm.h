@@ -145,7 +145,8 @@ void vspace_free(void *va, unsigned long n);
  * itself. The rule: whoever could see a stale entry calls pt_flush() first: before touching a remapped address, before
  * freeing a page that was mapped, before returning to user mode, before switching base pointers. The *_tlb calls put the
  * TLB flush into the same batch, behind the updates it is for.
- * Errors come out of pt_flush(): the first one, negative; the rest of the batch was still tried.
+ * Errors come out of pt_flush(): the first one, negative. A refused update takes with it those queued behind it up to the
+ * next mmuext operation; a kernel that updates only its own tables sees no refusals.
  */
 void pt_set(uint64_t entry_machine_address, uint64_t value);                    /* mmu_update NORMAL */
 void pt_set_preserving_ad(uint64_t entry_machine_address, uint64_t value);      /* keeps accessed and dirty */

@@ -3,7 +3,7 @@
  * Start of day: what a guest finds when its code begins to run.
  *
  * The hypervisor (or the toolstack) builds the first page tables, maps our image at VIRT_BASE + pfn * 4096 and jumps to
- * _start (lib/start.asm) with rsi = struct start_info. _start clears .bss, takes our own stack and calls
+ * _start (lib/head.asm) with rsi = struct start_info. _start clears .bss, takes our own stack and calls
  *
  *     void guest_start(struct start_info *si);
  *

@@ -8,9 +8,9 @@
 
 #include <pvguest/xen.h>
 
-#define NS_PER_S  1000000000ULL
-#define NS_PER_MS 1000000ULL
-#define NS_PER_US 1000ULL
+#define NS_PER_S  1000000000UL
+#define NS_PER_MS 1000000UL
+#define NS_PER_US 1000UL
 
 /* Binds VIRQ_TIMER and stops the periodic timer Xen starts a vCPU with. guest_start calls it after events_init. */
 void time_init(void);

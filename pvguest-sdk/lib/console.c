@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console: two ways out and in. The initial domain talks to the hypervisor's serial port by console_io; any other has
+ * a ring in a page shared with the console daemon, told by start_info. Output works from the first moment, by polling;
+ * once events are up, readers sleep.
+ */
+#include <pvguest/xen.h>
+#include <xen/io/console.h>
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/hypercalls.h>
+#include <pvguest/mm.h>
+#include <pvguest/sched.h>
+#include <pvguest/start.h>
+#include <pvguest/string.h>
+#include <pvguest/thread.h>
+
+void (*console_output)(const char *bytes, size_t length);
+
+static struct xencons_interface *ring;      /* NULL: console_io */
+static evtchn_t port;
+static bool reader_gone;                    /* nobody has emptied the ring for a second: output is thrown away */
+static WAIT_QUEUE(readers);
+
+/* The ring's frame is mapped over this page: there is no address space allocator yet when we first print. */
+static char ring_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+void console_init(void)
+{
+    if (is_dom0())
+        return;
+    if (HYPERVISOR_update_va_mapping((unsigned long)ring_page, start_info->console.domU.mfn << PAGE_SHIFT | PROT_RW,
+                                     UVMF_INVLPG))
+        return;     /* no ring: console_io may still be allowed by a debugging hypervisor */
+    ring = (struct xencons_interface *)(void *)ring_page;
+    port = start_info->console.domU.evtchn;
+}
+
+static void console_event(evtchn_t unused, void *data)
+{
+    reader_gone = false;
+    wake_all(&readers);
+}
+
+void console_init_events(void)
+{
+    if (ring)
+        event_attach(port, console_event, NULL);
+    else
+        event_bind_virq(VIRQ_CONSOLE, console_event, NULL);     /* refused to all but dom0: then no input */
+}
+
+/* ---- output ---- */
+
+/* As much as there is room for. */
+static size_t ring_put(const char *bytes, size_t length)
+{
+    XENCONS_RING_IDX producer = ring->out_prod;
+    size_t n = 0;
+
+    /* The daemon may write nonsense into its index; then "room" is nonsense too, but we stay inside the array. */
+    while (n < length && producer - READ_ONCE(ring->out_cons) < sizeof(ring->out))
+        ring->out[MASK_XENCONS_IDX(producer++, ring->out)] = bytes[n++];
+    wmb();      /* the bytes before the index */
+    WRITE_ONCE(ring->out_prod, producer);
+    event_send(port);
+    return n;
+}
+
+static void ring_write(const char *bytes, size_t length)
+{
+    uint64_t give_up = 0;
+
+    while (length) {
+        size_t n = ring_put(bytes, length);
+
+        bytes += n;
+        length -= n;
+        if (n) {
+            give_up = 0;
+            reader_gone = false;
+            continue;
+        }
+        if (reader_gone)
+            return;
+        if (!give_up)
+            give_up = now_ns() + NS_PER_S;
+        else if (now_ns() > give_up)
+            reader_gone = true;
+        event_clear(port);      /* a poll returns at once for a pending port */
+        if (ring->out_prod - READ_ONCE(ring->out_cons) >= sizeof(ring->out))
+            vcpu_poll(&port, 1, now_ns() + 10 * NS_PER_MS);
+        wake_all(&readers);     /* the event we swallowed may have been input */
+    }
+}
+
+void console_write(const char *bytes, size_t length)
+{
+    if (console_output)
+        console_output(bytes, length);
+    else if (ring)
+        ring_write(bytes, length);
+    else
+        HYPERVISOR_console_io(CONSOLEIO_write, (unsigned int)length, (char *)(uintptr_t)bytes);
+}
+
+void vprintk(const char *format, va_list arguments)
+{
+    char buffer[512];
+    int length = vsnprintf(buffer, sizeof(buffer), format, arguments);
+
+    console_write(buffer, MIN((size_t)length, sizeof(buffer) - 1));
+}
+
+void printk(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vprintk(format, arguments);
+    va_end(arguments);
+}
+
+void panic(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vprintk(format, arguments);
+    va_end(arguments);
+    crash();
+}
+
+/* ---- input ---- */
+
+size_t console_read(char *bytes, size_t size)
+{
+    XENCONS_RING_IDX consumer;
+    size_t n = 0;
+
+    if (!ring) {
+        long count = HYPERVISOR_console_io(CONSOLEIO_read, (unsigned int)size, bytes);
+
+        return count > 0 ? (size_t)count : 0;
+    }
+    consumer = ring->in_cons;
+    while (n < size && consumer != READ_ONCE(ring->in_prod)) {
+        rmb();      /* the index before the bytes */
+        bytes[n++] = ring->in[MASK_XENCONS_IDX(consumer++, ring->in)];
+    }
+    mb();           /* we have read them before we say so */
+    WRITE_ONCE(ring->in_cons, consumer);
+    if (n)
+        event_send(port);
+    return n;
+}
+
+int console_getchar(void)
+{
+    char c;
+
+    wait_event(readers, console_read(&c, 1) == 1);
+    return (unsigned char)c;
+}
+
+size_t console_read_line(char *line, size_t size)
+{
+    size_t length = 0;
+
+    for (;;) {
+        int c = console_getchar();
+
+        if (c == '\r' || c == '\n') {
+            console_write("\n", 1);
+            line[length] = 0;
+            return length;
+        }
+        if ((c == 8 || c == 127) && length) {
+            length--;
+            console_write("\b \b", 3);
+        } else if (isprint(c) && length + 1 < size) {
+            line[length++] = (char)c;
+            console_write(&line[length - 1], 1);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+; SPDX-License-Identifier: MIT
+; Every way from the hypervisor into the guest, and the ways back. <pvguest/traps.h> describes the frame built here.
+;
+; What the hypervisor has pushed when one of these entries runs, on the current stack in kernel mode or on the kernel
+; stack (HYPERVISOR_stack_switch) from user mode; the top is 16-byte aligned:
+;
+;       ss                      rsp + 48 (+8 with an error code)
+;       rsp
+;       rflags                  IF = events were unmasked
+;       cs                      bits 0-1: 0 from kernel mode, 3 from user mode; bits 32-39: saved event mask
+;       rip
+;       error code              only for vectors 8, 10-14, 17
+;       r11
+;       rcx             <- rsp
+;
+; rcx and r11 are there because `syscall`/`sysret`, by which the hypervisor enters and leaves guests, destroy them.
+; Nothing below rsp is in use (no red zone), so popping those two and pushing a vector and an error code in their place
+; needs no care about events in between.
+
+bits 64
+default rel
+
+extern trap_dispatch
+extern event_dispatch
+extern syscall_dispatch
+extern hypercall_page
+extern shared_info
+
+global trap_entries
+global event_entry
+global failsafe_entry
+global syscall_entry
+global return_to_frame
+global enter_user_mode
+global thread_switch
+global catch_trap_run
+global catch_trap_resume
+global try_read64
+global try_read8
+global try_write64
+global try_write8
+global try_copy
+
+UPCALL_PENDING equ shared_info + 0              ; struct vcpu_info of vCPU 0
+UPCALL_MASK    equ shared_info + 1
+HYPERVISOR_iret equ 23
+VGCF_in_syscall equ 1 << 8
+FRAME_EVENT    equ 256
+FRAME_SYSCALL  equ 257
+
+; Offsets in struct trap_frame after the fifteen registers
+%define F_VECTOR 120
+%define F_CS     144
+%define F_RFLAGS 152
+
+%macro save_registers 0
+        push    rdi
+        push    rsi
+        push    rdx
+        push    rcx
+        push    rax
+        push    r8
+        push    r9
+        push    r10
+        push    r11
+        push    rbx
+        push    rbp
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        cld
+%endmacro
+
+%macro restore_registers 0
+        pop     r15
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbp
+        pop     rbx
+        pop     r11
+        pop     r10
+        pop     r9
+        pop     r8
+        pop     rax
+        pop     rcx
+        pop     rdx
+        pop     rsi
+        pop     rdi
+%endmacro
+
+section .text progbits alloc exec nowrite align=16
+
+; ---- exceptions: one stub a vector
+
+%assign vector 0
+%rep 32
+trap_entry_%+vector:
+        pop     rcx
+        pop     r11
+%if vector != 8 && (vector < 10 || vector > 14) && vector != 17
+        push    0
+%endif
+        push    vector
+        jmp     trap_common
+%assign vector vector + 1
+%endrep
+
+trap_common:
+        save_registers
+        mov     rdi, rsp
+        call    trap_dispatch
+        jmp     return_from_frame
+
+; The hypervisor could not return to where we asked (a bad selector in the frame): as above, with ds es fs gs between
+; r11 and rip. We treat it as a general protection fault at the place it was to return to.
+failsafe_entry:
+        pop     rcx
+        pop     r11
+        add     rsp, 32
+        push    0
+        push    13
+        jmp     trap_common
+
+; ---- events
+
+; If the event hit the few instructions of `unmask` below, all registers already hold what the outer frame wants restored,
+; and rsp (saved in this frame) points at that outer frame's rip. Then this frame is dropped and the outer one used again:
+; so frames cannot pile up however fast events come.
+event_entry:
+        pop     rcx
+        pop     r11
+        cmp     qword [rsp], unmask
+        jb      .new_frame
+        cmp     qword [rsp], unmask_end
+        jae     .new_frame
+        mov     rsp, [rsp + 24]
+.new_frame:
+        push    0
+        push    FRAME_EVENT
+        save_registers
+        mov     rdi, rsp
+        call    event_dispatch
+        jmp     return_from_frame
+
+; ---- system calls from user mode
+
+syscall_entry:
+        pop     rcx
+        pop     r11
+        push    0
+        push    FRAME_SYSCALL
+        save_registers
+        mov     rdi, rsp
+        call    syscall_dispatch
+        jmp     return_from_frame
+
+; ---- the way back: rsp = struct trap_frame
+
+return_to_frame:                                ; void return_to_frame(struct trap_frame *)
+        mov     rsp, rdi
+return_from_frame:
+        test    byte [rsp + F_CS], 3
+        jnz     to_user
+        or      byte [rsp + F_CS], 3            ; ring 3 is where the guest kernel really runs
+        mov     dword [rsp + F_CS + 4], 0       ; the saved mask is no part of a selector
+        test    dword [rsp + F_RFLAGS], 0x200
+        jnz     to_unmasked
+        restore_registers
+        add     rsp, 16
+        iretq                                   ; events stay masked: nothing to look for
+
+; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else will remind us. The
+; hypervisor never touches IF of a ring 3 iretq, so a plain one does; it is several times cheaper than a hypercall.
+to_unmasked:
+        restore_registers
+        add     rsp, 16
+unmask:
+        mov     byte [abs UPCALL_MASK], 0
+        cmp     byte [abs UPCALL_PENDING], 0
+        jne     .pending
+        iretq
+.pending:
+        mov     byte [abs UPCALL_MASK], 1
+unmask_end:
+        and     qword [rsp + 8], ~3             ; back to kernel mode, in the hypercall's words
+        push    0
+        jmp     hypercall_page + HYPERVISOR_iret * 32   ; delivers the event on the frame we return to
+
+; To user mode only the hypervisor can go: it changes page tables. Its frame: rax r11 rcx flags, then the hardware's; the
+; code in the hypercall page pushes the first three.
+to_user:
+        cmp     dword [rsp + F_VECTOR], FRAME_SYSCALL
+        je      .sysret
+        restore_registers
+        add     rsp, 16
+        push    0
+        jmp     hypercall_page + HYPERVISOR_iret * 32
+.sysret:                                        ; rcx and r11 are lost to user code anyway: sysret is cheaper
+        restore_registers
+        add     rsp, 16
+        push    VGCF_in_syscall
+        jmp     hypercall_page + HYPERVISOR_iret * 32
+
+; void enter_user_mode(const struct user_context { rip, rsp, rflags, rdi, rsi, rdx } *)
+enter_user_mode:
+        push    0xe02b                          ; FLAT_USER_SS
+        push    qword [rdi + 8]
+        push    qword [rdi + 16]
+        push    0xe033                          ; FLAT_USER_CS
+        push    qword [rdi]
+        mov     rsi, [rdi + 32]
+        mov     rdx, [rdi + 40]
+        mov     rdi, [rdi + 24]
+        xor     eax, eax                        ; nothing of the kernel's leaks in registers
+        xor     ebx, ebx
+        xor     ecx, ecx
+        xor     ebp, ebp
+        xor     r8d, r8d
+        xor     r9d, r9d
+        xor     r10d, r10d
+        xor     r11d, r11d
+        xor     r12d, r12d
+        xor     r13d, r13d
+        xor     r14d, r14d
+        xor     r15d, r15d
+        push    0
+        jmp     hypercall_page + HYPERVISOR_iret * 32
+
+; ---- threads: void thread_switch(unsigned long *save_sp, unsigned long load_sp)
+; Callee-saved registers and the stack are all a cooperative thread has. A new thread's stack holds six registers and an
+; address to return to.
+thread_switch:
+        push    rbx
+        push    rbp
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        mov     [rdi], rsp
+        mov     rsp, rsi
+        pop     r15
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbp
+        pop     rbx
+        ret
+
+; ---- faults that are expected
+
+; int catch_trap_run(void (*fn)(void *), void *arg, unsigned long *saved_sp): 0 when fn returned. On a trap inside,
+; trap_dispatch sets rsp = *saved_sp and rip = catch_trap_resume: the result is 1.
+catch_trap_run:
+        push    rbx
+        push    rbp
+        push    r12
+        push    r13
+        push    r14
+        push    r15
+        sub     rsp, 8
+        mov     [rdx], rsp
+        mov     rax, rdi
+        mov     rdi, rsi
+        call    rax
+        xor     eax, eax
+        jmp     catch_trap_out
+catch_trap_resume:
+        mov     eax, 1
+catch_trap_out:
+        add     rsp, 8
+        pop     r15
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     rbp
+        pop     rbx
+        ret
+
+; Loads and stores with a way out. The table says: a fault at .access continues at access_failed.
+%macro fixup 2
+        [section .fixups progbits alloc noexec nowrite align=16]
+        dq %1, %2
+        __?SECT?__
+%endmacro
+
+try_read64:                                     ; int (const void *address, uint64_t *value)
+.access: mov    rax, [rdi]
+        mov     [rsi], rax
+        xor     eax, eax
+        ret
+        fixup   .access, access_failed
+
+try_read8:                                      ; int (const void *address, uint8_t *value)
+.access: mov    al, [rdi]
+        mov     [rsi], al
+        xor     eax, eax
+        ret
+        fixup   .access, access_failed
+
+try_write64:                                    ; int (void *address, uint64_t value)
+.access: mov    [rdi], rsi
+        xor     eax, eax
+        ret
+        fixup   .access, access_failed
+
+try_write8:                                     ; int (void *address, uint8_t value)
+.access: mov    [rdi], sil
+        xor     eax, eax
+        ret
+        fixup   .access, access_failed
+
+try_copy:                                       ; int (void *to, const void *from, size_t length)
+        mov     rcx, rdx
+.access: rep movsb
+        xor     eax, eax
+        ret
+        fixup   .access, access_failed
+
+access_failed:
+        mov     eax, -14                        ; -EFAULT
+        ret
+
+; ---- the table for set_trap_table: addresses of the 32 stubs
+
+section .rodata progbits alloc noexec nowrite align=8
+trap_entries:
+%assign vector 0
+%rep 32
+        dq      trap_entry_%+vector
+%assign vector vector + 1
+%endrep

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory and strings, as the C standard says. The compiler itself calls memcpy, memmove, memset and memcmp.
+ * Pure: compiled on the host too, by the unit tests.
+ */
+#include <pvguest/string.h>
+
+/* ---- memory: the CPU's string instructions are the fastest thing without vector registers ---- */
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+    void *start = to;
+
+    asm volatile("rep movsb" : "+D" (to), "+S" (from), "+c" (n) :: "memory");
+    return start;
+}
+
+void *memset(void *to, int byte, size_t n)
+{
+    void *start = to;
+
+    asm volatile("rep stosb" : "+D" (to), "+c" (n) : "a" (byte) : "memory");
+    return start;
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+    char *t = to;
+    const char *f = from;
+
+    if (t <= f || t >= f + n)
+        return memcpy(to, from, n);
+    while (n--)
+        t[n] = f[n];
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const unsigned char *x = a, *y = b;
+
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] != y[i])
+            return x[i] < y[i] ? -1 : 1;
+    }
+    return 0;
+}
+
+void *memchr(const void *p, int byte, size_t n)
+{
+    for (const unsigned char *c = p; n; n--, c++) {
+        if (*c == (unsigned char)byte)
+            return (void *)(uintptr_t)c;
+    }
+    return NULL;
+}
+
+/* ---- strings ---- */
+
+size_t strlen(const char *s)
+{
+    const char *end = s;
+
+    while (*end)
+        end++;
+    return (size_t)(end - s);
+}
+
+size_t strnlen(const char *s, size_t n)
+{
+    size_t length = 0;
+
+    while (length < n && s[length])
+        length++;
+    return length;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (unsigned char)*a - (unsigned char)*b;
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+    for (; n; n--, a++, b++) {
+        if (*a != *b || !*a)
+            return (unsigned char)*a - (unsigned char)*b;
+    }
+    return 0;
+}
+
+int strcasecmp(const char *a, const char *b)
+{
+    while (*a && tolower(*a) == tolower(*b))
+        a++, b++;
+    return tolower((unsigned char)*a) - tolower((unsigned char)*b);
+}
+
+char *strchr(const char *s, int c)
+{
+    for (;; s++) {
+        if (*s == (char)c)
+            return (char *)(uintptr_t)s;
+        if (!*s)
+            return NULL;
+    }
+}
+
+char *strrchr(const char *s, int c)
+{
+    char *found = NULL;
+
+    for (;; s++) {
+        if (*s == (char)c)
+            found = (char *)(uintptr_t)s;
+        if (!*s)
+            return found;
+    }
+}
+
+char *strstr(const char *s, const char *needle)
+{
+    size_t length = strlen(needle);
+
+    for (;; s++) {
+        if (!strncmp(s, needle, length))
+            return (char *)(uintptr_t)s;
+        if (!*s)
+            return NULL;
+    }
+}
+
+size_t strlcpy(char *to, const char *from, size_t size)
+{
+    size_t length = strlen(from);
+
+    if (size) {
+        size_t n = length < size ? length : size - 1;
+
+        memcpy(to, from, n);
+        to[n] = 0;
+    }
+    return length;
+}
+
+size_t strlcat(char *to, const char *from, size_t size)
+{
+    size_t used = strnlen(to, size);
+
+    return used + strlcpy(to + used, from, size - used);
+}
+
+char *strsep(char **rest, const char *separators)
+{
+    char *word = *rest;
+
+    if (!word)
+        return NULL;
+    for (char *c = word; ; c++) {
+        if (!*c) {
+            *rest = NULL;
+            return word;
+        }
+        if (strchr(separators, *c)) {
+            *c = 0;
+            *rest = c + 1;
+            return word;
+        }
+    }
+}
+
+/* ---- numbers ---- */
+
+static unsigned int digit_value(char c)
+{
+    if (isdigit(c))
+        return (unsigned int)(c - '0');
+    return isalpha(c) ? (unsigned int)(tolower(c) - 'a' + 10) : 99;
+}
+
+unsigned long strtoul(const char *s, char **end, int base)
+{
+    const char *start = s;
+    unsigned long value = 0;
+    bool negative = false, any = false, overflow = false;
+
+    while (isspace(*s))
+        s++;
+    if (*s == '+' || *s == '-')
+        negative = *s++ == '-';
+    if ((base == 0 || base == 16) && s[0] == '0' && (s[1] | 32) == 'x' && digit_value(s[2]) < 16) {
+        s += 2;
+        base = 16;
+    }
+    if (base == 0)
+        base = *s == '0' ? 8 : 10;
+    for (; digit_value(*s) < (unsigned int)base; s++, any = true) {
+        if (__builtin_mul_overflow(value, (unsigned long)base, &value) ||
+            __builtin_add_overflow(value, (unsigned long)digit_value(*s), &value))
+            overflow = true;
+    }
+    if (end)
+        *end = (char *)(uintptr_t)(any ? s : start);
+    if (overflow)
+        return ~0UL;
+    return negative ? -value : value;
+}
+
+long strtol(const char *s, char **end, int base)
+{
+    const char *sign = s;
+    unsigned long value;
+
+    while (isspace(*sign))
+        sign++;
+    value = strtoul(*sign == '-' ? sign + 1 : s, end, base);
+    if (*sign != '-')
+        return value > INT64_MAX ? INT64_MAX : (long)value;
+    return value > (unsigned long)INT64_MAX + 1 ? INT64_MIN : (long)-value;
+}

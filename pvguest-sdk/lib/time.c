@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pvclock: the hypervisor keeps in vcpu_time_info a system time, the TSC at which it was true, and a scale; we add
+ * what the TSC says has passed since. The version is odd while it is being changed: read again until it is the same and even.
+ * One-shot timers are a sorted list; its head is the deadline the hypervisor is asked for.
+ */
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/hypercalls.h>
+#include <pvguest/start.h>
+#include <pvguest/time.h>
+
+static struct timer *timers;        /* sorted by when; events masked */
+static uint64_t latest;             /* what now_ns last said */
+
+uint64_t now_ns(void)
+{
+    const struct vcpu_time_info *info = &shared_info.vcpu_info[0].time;
+    uint64_t now;
+    uint32_t version;
+
+    do {
+        version = READ_ONCE(info->version);
+        rmb();
+        now = info->system_time +
+              pvclock_scale(read_tsc() - info->tsc_timestamp, info->tsc_to_system_mul, info->tsc_shift);
+        rmb();
+    } while ((version & 1) || version != READ_ONCE(info->version));
+    /* A new scale may put us some nanoseconds before what the old one said. */
+    if (now > latest)
+        latest = now;
+    return latest;
+}
+
+uint64_t wall_clock_ns(void)
+{
+    uint32_t version;
+    uint64_t boot;
+
+    do {
+        version = READ_ONCE(shared_info.wc_version);
+        rmb();
+        boot = ((uint64_t)shared_info.wc_sec_hi << 32 | shared_info.wc_sec) * NS_PER_S + shared_info.wc_nsec;
+        rmb();
+    } while ((version & 1) || version != READ_ONCE(shared_info.wc_version));
+    return boot + now_ns();
+}
+
+void delay_ns(uint64_t ns)
+{
+    for (uint64_t until = now_ns() + ns; now_ns() < until; )
+        cpu_relax();
+}
+
+void set_deadline(uint64_t system_time_ns)
+{
+    HYPERVISOR_set_timer_op((int64_t)system_time_ns);
+}
+
+/* ---- timers ---- */
+
+static void program_first(void)
+{
+    set_deadline(timers ? timers->when : 0);
+}
+
+static bool unlink_timer(struct timer *timer)
+{
+    for (struct timer **at = &timers; *at; at = &(*at)->next) {
+        if (*at == timer) {
+            *at = timer->next;
+            return true;
+        }
+    }
+    return false;
+}
+
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)
+{
+    bool masked = events_save();
+    struct timer **at = &timers;
+
+    unlink_timer(timer);
+    timer->when = when;
+    timer->handler = handler;
+    timer->data = data;
+    while (*at && (*at)->when <= when)
+        at = &(*at)->next;
+    timer->next = *at;
+    *at = timer;
+    if (timers == timer)
+        program_first();
+    events_restore(masked);
+}
+
+void timer_cancel(struct timer *timer)
+{
+    bool masked = events_save();
+
+    /* The hypervisor's deadline stays as it is: at worst one event finds nothing to do. */
+    unlink_timer(timer);
+    events_restore(masked);
+}
+
+uint64_t timer_next(void)
+{
+    bool masked = events_save();
+    uint64_t when = timers ? timers->when : 0;
+
+    events_restore(masked);
+    return when;
+}
+
+static void timer_event(evtchn_t port, void *data)
+{
+    while (timers && timers->when <= now_ns()) {
+        struct timer *timer = timers;
+
+        timers = timer->next;
+        timer->handler(timer->data);
+    }
+    if (timers)
+        program_first();
+}
+
+void time_init(void)
+{
+    /* Xen starts every vCPU with a 100 Hz tick; a kernel that wants one sets a timer. */
+    HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
+    if (event_bind_virq(VIRQ_TIMER, timer_event, NULL) < 0)
+        panic("pvguest: no timer\n");
+}

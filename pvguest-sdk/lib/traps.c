@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions: the trap table, and what happens with a trap: a handler of the kernel's, a fixup of try_read and friends,
+ * catch_trap, or the end with all registers on the console. lib/entry.asm calls trap_dispatch with the frame.
+ */
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/hypercalls.h>
+#include <pvguest/sched.h>
+#include <pvguest/start.h>
+#include <pvguest/string.h>
+#include <pvguest/traps.h>
+#include "entry.h"
+
+struct fixup { unsigned long access, resume; };
+extern const struct fixup fixups_start[], fixups_end[];
+
+static trap_handler handlers[32];
+
+static struct {
+    bool active;
+    unsigned long sp;
+    unsigned int vector;
+    uint64_t error, address;
+} caught;
+
+bool frame_from_user(const struct trap_frame *frame)
+{
+    return (frame->cs & 3) == 3;
+}
+
+trap_handler set_trap_handler(unsigned int vector, trap_handler handler)
+{
+    trap_handler old = handlers[vector];
+
+    handlers[vector] = handler;
+    return old;
+}
+
+int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void *entry)
+{
+    /* set_trap_table adds to what is there; an entry with address 0 ends the list. */
+    struct trap_info table[2] = {
+        { .vector = (uint8_t)vector, .flags = (uint8_t)(dpl | (mask_events ? 4 : 0)), .cs = FLAT_KERNEL_CS,
+          .address = (unsigned long)entry },
+    };
+    return (int)HYPERVISOR_set_trap_table(table);
+}
+
+void traps_init(void)
+{
+    static struct trap_info table[33];
+    unsigned int n = 0;
+
+    for (unsigned int vector = 0; vector < 32; vector++) {
+        /* NMI comes by a callback of its own, 15 and 9 and those above 19 are not given to guests. */
+        if (vector == TRAP_NMI || vector == 9 || vector == 15 || vector > TRAP_XM)
+            continue;
+        /* int3 and into are for everyone to use; the other exceptions only the CPU may raise. */
+        table[n].flags = vector == TRAP_BP || vector == TRAP_OF ? 3 : 0;
+        /* A second fault would overwrite cr2 before the handler of the first has read it: events wait meanwhile. */
+        if (vector == TRAP_PF || vector == TRAP_DF)
+            table[n].flags |= 4;
+        table[n].vector = (uint8_t)vector;
+        table[n].cs = FLAT_KERNEL_CS;
+        table[n++].address = trap_entries[vector];
+    }
+    if (HYPERVISOR_set_trap_table(table) ||
+        HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry, (unsigned long)syscall_entry))
+        panic("pvguest: trap table refused\n");
+}
+
+static bool apply_fixup(struct trap_frame *frame)
+{
+    for (const struct fixup *fixup = fixups_start; fixup < fixups_end; fixup++) {
+        if (fixup->access == frame->rip) {
+            frame->rip = fixup->resume;
+            return true;
+        }
+    }
+    return false;
+}
+
+void trap_dispatch(struct trap_frame *frame)
+{
+    uint64_t address = fault_address();
+
+    frame->error = (uint32_t)frame->error;
+    if (caught.active && !frame_from_user(frame)) {
+        caught.active = false;
+        caught.vector = (unsigned int)frame->vector;
+        caught.error = frame->error;
+        caught.address = address;
+        frame->rip = (unsigned long)catch_trap_resume;
+        frame->rsp = caught.sp;
+        frame->rflags &= ~0x100UL;      /* no single-stepping on */
+        return;
+    }
+    if (handlers[frame->vector] && handlers[frame->vector](frame))
+        return;
+    if (!frame_from_user(frame) && apply_fixup(frame))
+        return;
+    die(frame, "unexpected trap");
+}
+
+int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *address)
+{
+    bool masked = events_masked();
+    int trapped;
+
+    caught.active = true;
+    trapped = catch_trap_run(fn, arg, &caught.sp);
+    caught.active = false;
+    if (masked)
+        events_mask_all();
+    else
+        events_unmask_all();
+    if (!trapped)
+        return -1;
+    if (error)
+        *error = caught.error;
+    if (address)
+        *address = caught.address;
+    return (int)caught.vector;
+}
+
+static const char *const trap_names[] = {
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "device not available",
+    "double fault", "9", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "15",
+    "x87 error", "alignment check", "machine check", "SIMD error",
+};
+
+void dump_frame(const struct trap_frame *frame)
+{
+    printk("%s (vector %lu), error %lx, cr2 %lx, %s mode\n",
+           frame->vector < 20 ? trap_names[frame->vector] : "entry", frame->vector, frame->error,
+           (unsigned long)fault_address(), frame_from_user(frame) ? "user" : "kernel");
+    printk("rip %04x:%016lx  rsp %04lx:%016lx  rflags %08lx  saved mask %u\n", frame->cs, frame->rip, frame->ss & 0xffff,
+           frame->rsp, frame->rflags, frame->saved_mask);
+    printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx, frame->rdx);
+    printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->r8);
+    printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", frame->r9, frame->r10, frame->r11, frame->r12);
+    printk("r13 %016lx r14 %016lx r15 %016lx\n", frame->r13, frame->r14, frame->r15);
+    if (frame_from_user(frame))
+        return;
+    printk("return addresses on the stack:");
+    for (unsigned long slot = frame->rsp & ~7UL, found = 0; found < 12 && slot < (frame->rsp & ~7UL) + 4096; slot += 8) {
+        uint64_t word;
+
+        if (try_read64((void *)slot, &word))
+            break;
+        if (word >= (unsigned long)image_start && word < (unsigned long)image_text_end) {
+            printk(" %lx", word);
+            found++;
+        }
+    }
+    printk("\n");
+}
+
+void die(const struct trap_frame *frame, const char *why)
+{
+    static bool dying;
+
+    if (!dying) {       /* a fault while printing the first one must not go round */
+        dying = true;
+        printk("\npvguest: %s\n", why);
+        dump_frame(frame);
+    }
+    crash();
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XenStore client, lower half: requests and answers over a transport. A caller writes its message under a mutex and sleeps;
+ * one thread reads everything that comes and hands answers to whoever has that request number, and watch events to
+ * lib/xs_watch.c. The upper half, one function a request, is lib/xs_calls.c.
+ */
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/start.h>
+#include <pvguest/string.h>
+#include <pvguest/xenstore.h>
+#include "xs.h"
+
+struct pending {
+    struct list link;
+    uint32_t id;
+    bool done;
+    struct xsd_sockmsg header;
+    char *body;
+};
+
+static struct xs_transport transport;
+static bool connected;
+static uint32_t last_id;
+static LIST(waiting);                   /* struct pending */
+static MUTEX(writing);
+static WAIT_QUEUE(activity);            /* the transport may go on */
+static WAIT_QUEUE(answered);
+
+bool xs_available(void)
+{
+    return connected;
+}
+
+void xs_wake(void)
+{
+    wake_all(&activity);
+}
+
+/* ---- bytes ---- */
+
+/* A transport that moves nothing now says xs_wake() later; between our try and our sleep events are masked. */
+static void write_all(const void *from, size_t length)
+{
+    const char *bytes = from;
+
+    while (length) {
+        size_t n = 0;
+
+        wait_event(activity, (n = transport.write(transport.data, bytes, length)) > 0);
+        bytes += n;
+        length -= n;
+    }
+}
+
+static void read_all(void *to, size_t length)
+{
+    char *bytes = to;
+
+    while (length) {
+        size_t n = 0;
+
+        wait_event(activity, (n = transport.read(transport.data, bytes, length)) > 0);
+        bytes += n;
+        length -= n;
+    }
+}
+
+/* ---- the reader ---- */
+
+static void deliver_answer(const struct xsd_sockmsg *header, char *body)
+{
+    struct pending *pending;
+
+    list_for_each(pending, &waiting, link) {
+        if (pending->id != header->req_id)
+            continue;
+        list_remove(&pending->link);
+        pending->header = *header;
+        pending->body = body;
+        pending->done = true;
+        wake_all(&answered);
+        return;
+    }
+    free(body);     /* an answer to nothing we asked */
+}
+
+static void reader(void *unused)
+{
+    struct xsd_sockmsg header;
+    char *body;
+
+    for (;;) {
+        read_all(&header, sizeof(header));
+        if (header.len > XENSTORE_PAYLOAD_MAX || !(body = malloc(header.len + 1))) {
+            /* There is no way to find the next message's beginning. */
+            printk("pvguest: XenStore sent a message of %u bytes: giving up\n", header.len);
+            connected = false;
+            return;
+        }
+        read_all(body, header.len);
+        body[header.len] = 0;
+        if (header.type == XS_WATCH_EVENT)
+            xs_deliver_watch(body, header.len);
+        else
+            deliver_answer(&header, body);
+    }
+}
+
+/* ---- requests ---- */
+
+char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count,
+                  size_t *length)
+{
+    struct pending pending = { .id = ++last_id };
+    struct xsd_sockmsg header = { .type = type, .req_id = pending.id, .tx_id = t };
+    int error;
+
+    if (!connected)
+        return ERR_PTR(-ENODEV);
+    for (unsigned int i = 0; i < count; i++) {
+        if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len)
+            return ERR_PTR(-E2BIG);
+        header.len += (uint32_t)parts[i].length;
+    }
+    list_append(&waiting, &pending.link);
+    mutex_lock(&writing);
+    write_all(&header, sizeof(header));
+    for (unsigned int i = 0; i < count; i++)
+        write_all(parts[i].data, parts[i].length);
+    mutex_unlock(&writing);
+
+    wait_event(answered, pending.done);
+    if (pending.header.type == XS_ERROR) {
+        error = -xs_error_number(pending.body);
+        free(pending.body);
+        return ERR_PTR(error);
+    }
+    if (length)
+        *length = pending.header.len;
+    return pending.body;
+}
+
+char *xs_request(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length, size_t *answer_length)
+{
+    struct xs_part part = { body, length };
+
+    return xs_transact(type, t, &part, 1, answer_length);
+}
+
+/* ---- the transport of a domU: two byte rings in one shared page ---- */
+
+static evtchn_t ring_port;
+
+static void ring_event(evtchn_t port, void *data)
+{
+    xs_wake();
+}
+
+static size_t ring_write(void *data, const void *from, size_t length)
+{
+    struct xenstore_domain_interface *ring = data;
+    XENSTORE_RING_IDX producer = ring->req_prod;
+    int space = xs_ring_space(producer, READ_ONCE(ring->req_cons));
+    size_t n = space > 0 ? MIN((size_t)space, length) : 0;
+
+    mb();       /* the daemon has read what we overwrite */
+    for (size_t i = 0; i < n; i++)
+        ring->req[MASK_XENSTORE_IDX(producer + i)] = ((const char *)from)[i];
+    wmb();
+    WRITE_ONCE(ring->req_prod, producer + (XENSTORE_RING_IDX)n);
+    if (n)
+        event_send(ring_port);
+    return n;
+}
+
+static size_t ring_read(void *data, void *to, size_t length)
+{
+    struct xenstore_domain_interface *ring = data;
+    XENSTORE_RING_IDX consumer = ring->rsp_cons;
+    int filled = xs_ring_filled(READ_ONCE(ring->rsp_prod), consumer);
+    size_t n = filled > 0 ? MIN((size_t)filled, length) : 0;
+
+    rmb();
+    for (size_t i = 0; i < n; i++)
+        ((char *)to)[i] = ring->rsp[MASK_XENSTORE_IDX(consumer + i)];
+    mb();       /* read before we give the room back */
+    WRITE_ONCE(ring->rsp_cons, consumer + (XENSTORE_RING_IDX)n);
+    if (n)
+        event_send(ring_port);
+    return n;
+}
+
+int xs_set_transport(const struct xs_transport *new_transport)
+{
+    bool first = !connected;
+
+    transport = *new_transport;
+    connected = true;
+    if (first && (!thread_create("xenstore", reader, NULL) || xs_start_watches()))
+        return -ENOMEM;
+    xs_wake();
+    return 0;
+}
+
+int xs_init(void)
+{
+    struct xs_transport ring = { ring_write, ring_read, NULL };
+
+    if (is_dom0() || !start_info->store_mfn)
+        return -ENODEV;
+    ring.data = mfn_to_virt(start_info->store_mfn);
+    ring_port = start_info->store_evtchn;
+    event_attach(ring_port, ring_event, NULL);
+    return xs_set_transport(&ring);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the XenStore client call of each other. Inside the library only. */
+#ifndef LIB_XS_H
+#define LIB_XS_H
+
+#include <pvguest/xenstore.h>
+
+/* Sends the parts as one message, sleeps for the answer: malloc'ed with a NUL behind, or ERR_PTR. */
+char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count,
+                  size_t *length);
+
+/* A watch event has come: path NUL token NUL. Takes the body, which is malloc'ed. */
+void xs_deliver_watch(char *body, size_t length);
+int xs_start_watches(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs callbacks, so that these may
+ * make requests (whose answers the reader must stay free to receive).
+ */
+#include <pvguest/console.h>
+#include <pvguest/mm.h>
+#include <pvguest/string.h>
+#include "xs.h"
+
+struct watch_event { struct list link; char *path; };
+
+static LIST(watches);
+static WAIT_QUEUE(fired);
+static WAIT_QUEUE(callback_done);
+static struct xs_watch *running;        /* whose callback runs now */
+static struct thread *watch_thread;
+
+void xs_deliver_watch(char *body, size_t length)
+{
+    const char *token = body + strlen(body) + 1;
+    struct watch_event *event;
+    struct xs_watch *watch;
+
+    list_for_each(watch, &watches, link) {
+        if (token > body + length || strcmp(watch->token, token))
+            continue;
+        event = malloc(sizeof(*event));
+        if (!event)
+            break;
+        event->path = body;             /* ends at the path's NUL */
+        list_append(&watch->events, &event->link);
+        wake_all(watch->callback ? &fired : &watch->wait);
+        return;
+    }
+    free(body);
+}
+
+static char *take_event(struct xs_watch *watch)
+{
+    struct watch_event *event = list_first(&watch->events, struct watch_event, link);
+    char *path;
+
+    if (!event)
+        return NULL;
+    list_remove(&event->link);
+    path = event->path;
+    free(event);
+    return path;
+}
+
+static struct xs_watch *next_fired(void)
+{
+    struct xs_watch *watch;
+
+    list_for_each(watch, &watches, link) {
+        if (watch->callback && !list_empty(&watch->events))
+            return watch;
+    }
+    return NULL;
+}
+
+static void run_callbacks(void *unused)
+{
+    for (;;) {
+        struct xs_watch *watch = NULL;
+        char *path;
+
+        wait_event(fired, (watch = next_fired()) != NULL);
+        path = take_event(watch);
+        running = watch;
+        watch->callback(watch, path);
+        running = NULL;
+        free(path);
+        wake_all(&callback_done);
+    }
+}
+
+int xs_start_watches(void)
+{
+    watch_thread = thread_create("xenwatch", run_callbacks, NULL);
+    return watch_thread ? 0 : -ENOMEM;
+}
+
+static int watch_request(enum xsd_sockmsg_type type, const struct xs_watch *watch)
+{
+    struct xs_part parts[2] = {
+        { watch->path, strlen(watch->path) + 1 }, { watch->token, strlen(watch->token) + 1 },
+    };
+    char *answer = xs_transact(type, XS_NONE, parts, 2, NULL);
+
+    if (IS_ERR(answer))
+        return (int)PTR_ERR(answer);
+    free(answer);
+    return 0;
+}
+
+int xs_watch(struct xs_watch *watch, const char *path)
+{
+    static unsigned int tokens;
+    int error;
+
+    list_init(&watch->events);
+    wait_queue_init(&watch->wait);
+    snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
+    watch->path = strdup(path);
+    if (!watch->path)
+        return -ENOMEM;
+    list_append(&watches, &watch->link);    /* before asking: the first event may overtake the answer */
+    error = watch_request(XS_WATCH, watch);
+    if (error) {
+        list_remove(&watch->link);
+        free(watch->path);
+        watch->path = NULL;
+    }
+    return error;
+}
+
+int xs_unwatch(struct xs_watch *watch)
+{
+    int error;
+    char *path;
+
+    if (!watch->path)
+        return -EINVAL;
+    error = watch_request(XS_UNWATCH, watch);
+    list_remove(&watch->link);
+    while ((path = take_event(watch)))
+        free(path);
+    /* Its callback may be asleep in the middle; the caller is about to free the struct. */
+    if (thread_current() != watch_thread)
+        wait_event(callback_done, running != watch);
+    free(watch->path);
+    watch->path = NULL;
+    return error;
+}
+
+char *xs_watch_wait(struct xs_watch *watch, uint64_t timeout_ns)
+{
+    if (!timeout_ns)
+        wait_event(watch->wait, !list_empty(&watch->events));
+    else if (!wait_event_timeout(watch->wait, !list_empty(&watch->events), timeout_ns))
+        return NULL;
+    return take_event(watch);
+}
