@@ -54,7 +54,7 @@ all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img
 # --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c ---------------------------------------------------------
 TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
 TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
-$(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB))))
+$(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
 # --- running -----------------------------------------------------------------------------------------------------------------------

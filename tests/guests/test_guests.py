@@ -3,7 +3,7 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A header line `machine: disk net` asks for a virtio disk and a virtio card. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -25,10 +25,27 @@ def expected(name, hypervisor):
     return line.group(1) if line else "SUCCESS"
 
 
+def devices(name):
+    """The machine's extra devices, as Machine wants them."""
+    text = (HERE / name / "main.c").read_text()
+    wanted = re.search(r"machine:([ \w]*)", text)
+    options = {}
+    if wanted and "disk" in wanted.group(1).split():
+        disk = machine.BUILD / "logs" / f"{name}-disk.img"
+        disk.parent.mkdir(parents=True, exist_ok=True)
+        with disk.open("wb") as image:
+            image.truncate(16 << 20)
+        options["disk"] = disk
+    if wanted and "net" in wanted.group(1).split():
+        options["net"] = "user,id=n0"
+    return options
+
+
 def run_guest(name, hypervisor):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
-    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"], [guest]]) as box:
+    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"], [guest]],
+                         **devices(name)) as box:
         try:
             match = box.expect([RESULT] + CRASHES, timeout=90)
         except machine.Failed as failure:
