@@ -25,6 +25,8 @@ void grants_free(struct domain *d);
 /* Shared frame number `index`, growing the table up to its limit: XENMEM_acquire_resource, GNTTABOP_setup_table. */
 int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_check;
 
+/* Every frame that somebody uses through d's table now: `seen` once for its reference, and once more for the writable one. */
+void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable));
 void grants_dump(const struct domain *d);       /* debug key 'g' */
 
 #endif

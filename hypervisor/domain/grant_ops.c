@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant_table_op (<xen/grant_table.h>): the operations of version 1. Every request has a status of its own, 0 or negative
+ * (advisory 316); the hypercall itself fails only when the requests cannot be read or written.
+ *
+ * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the reasons: DESIGN.md, decision 2).
+ */
+#include "domain/grant_table.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+#include "memory/mmu.h"
+#include "memory/paging.h"
+#include "memory/tlb.h"
+
+#define UNMAP_BATCH   32            /* unmaps that share one TLB flush */
+#define PREEMPT_EVERY 16            /* requests between two looks at what else is waiting */
+
+/* A refusal of one request: the reason is written down, the status goes into the request. */
+static int16_t refuse(int16_t status, const char *why)
+{
+    (void)fail(-EINVAL, why);
+    return status;
+}
+
+/* ---- map ---- */
+
+static uint64_t pte_flags(uint32_t gntmap)
+{
+    uint64_t available = (uint64_t)(gntmap >> _GNTMAP_guest_avail0 & 7) << 9;
+    return PTE_P | PTE_US | available | (gntmap & GNTMAP_readonly ? 0 : PTE_RW);
+}
+
+static int16_t hold_for_mapping(mfn_t frame, struct domain *owner, bool writable)
+{
+    return (writable ? frame_get_writable(frame, owner) : frame_get(frame, owner))
+           ? refuse(GNTST_general_error, "too many references to the frame") : GNTST_okay;
+}
+
+static void put_mapping(mfn_t frame, bool writable)
+{
+    if (writable)
+        frame_put_writable(frame);
+    else
+        frame_put(frame);
+}
+
+/* Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
+static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op)
+{
+    struct grant_table *gt = current->domain->grants;
+    bool writable = !(op->flags & GNTMAP_readonly);
+    mfn_t frame;
+    uint32_t handle = handle_alloc(gt);
+    if (handle == NO_HANDLE)
+        return refuse(GNTST_no_space, "no mapping handles left");
+
+    int16_t status = grant_acquire(owner, op->ref, current->domain->id, writable, &frame);
+    if (status != GNTST_okay)
+        goto no_grant;
+    status = hold_for_mapping(frame, owner, writable);
+    if (status != GNTST_okay)
+        goto no_reference;
+    if (mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte)) {
+        status = GNTST_general_error;
+        put_mapping(frame, writable);
+        goto no_reference;
+    }
+    struct mapping_record *r = &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
+    r->ref = op->ref;
+    r->flags = op->flags;
+    r->owner = owner;               /* with the caller's reference: from here on the handle is in use */
+    op->handle = handle;
+    op->dev_bus_addr = mfn_to_maddr(frame).a;
+    return GNTST_okay;
+
+no_reference:
+    grant_release(owner, op->ref, writable);
+no_grant:
+    handle_free(gt, handle);
+    return status;
+}
+
+static void map_one(struct gnttab_map_grant_ref *op)
+{
+    op->handle = NO_HANDLE;
+    if (!(op->flags & GNTMAP_host_map)) {
+        op->status = refuse(GNTST_bad_gntref, "only mappings for the CPU are made");
+        return;
+    }
+    struct domain *owner = op->dom == DOMID_SELF ? NULL : domain_get(op->dom);
+    if (!owner) {
+        op->status = refuse(GNTST_bad_domain, "there is no such domain");
+        return;
+    }
+    op->status = map_granted(owner, op);
+    if (op->status != GNTST_okay)
+        domain_put(owner);
+}
+
+static long map(uint64_t arg, uint32_t count)
+{
+    struct gnttab_map_grant_ref op;
+    for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
+        if (i && i % PREEMPT_EVERY == 0 && preempt_check())
+            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_map_grant_ref, arg, count - i);
+        if (read_guest(&op, arg))
+            return fail(-EFAULT, "a request cannot be read");
+        map_one(&op);
+        if (write_guest(arg, &op))
+            return fail(-EFAULT, "a request cannot be answered");
+    }
+    return 0;
+}
+
+/* ---- unmap ---- */
+
+/* A mapping that is out of the page table, and may still be in a TLB. */
+struct unmapped {
+    struct domain *owner;
+    mfn_t frame;
+    uint32_t ref, handle;
+    bool writable;
+};
+
+/* First half: the mapping leaves the page table, its handle can no longer be used. u->owner stays NULL if nothing was unmapped. */
+static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus_addr, uint64_t new_addr, struct unmapped *u)
+{
+    struct grant_table *gt = current->domain->grants;
+    struct mapping_record *r = handle_record(gt, handle);
+    u->owner = NULL;
+    if (!r)
+        return refuse(GNTST_bad_handle, "no mapping has this handle");
+    struct grant_table *their = r->owner->grants;
+    u->frame = their->active[r->ref / ENTRIES_PER_FRAME][r->ref % ENTRIES_PER_FRAME].frame;    /* in use: it cannot change */
+    u->ref = r->ref;
+    u->handle = handle;
+    u->writable = !(r->flags & GNTMAP_readonly);
+    if (dev_bus_addr && dev_bus_addr != mfn_to_maddr(u->frame).a)
+        return refuse(GNTST_general_error, "the bus address is not the mapping's");
+    if (!host_addr)
+        return GNTST_okay;          /* the device half of a mapping, which is nothing by itself here */
+    if (mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags), r->flags & GNTMAP_contains_pte, new_addr))
+        return GNTST_general_error;
+    u->owner = r->owner;
+    r->owner = NULL;                /* not on the free list yet */
+    return GNTST_okay;
+}
+
+/* Second half, after one TLB flush for all of them. */
+static void unmap_finish(struct unmapped *batch, uint32_t count)
+{
+    if (count)
+        tlb_flush_domain(current->domain);
+    for (uint32_t i = 0; i < count; i++) {
+        put_mapping(batch[i].frame, batch[i].writable);
+        grant_release(batch[i].owner, batch[i].ref, batch[i].writable);
+        handle_free(current->domain->grants, batch[i].handle);
+        domain_put(batch[i].owner);
+    }
+}
+
+/* One request of either operation; its answer is written before the flush, as the guest cannot look before it is back. */
+static int unmap_one(bool replace, uint64_t arg, struct unmapped *u)
+{
+    if (replace) {
+        struct gnttab_unmap_and_replace op;
+        if (read_guest(&op, arg))
+            return fail(-EFAULT, "a request cannot be read");
+        op.status = unmap_begin(op.handle, op.host_addr, 0, op.new_addr, u);
+        return write_guest(arg, &op);
+    }
+    struct gnttab_unmap_grant_ref op;
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "a request cannot be read");
+    op.status = unmap_begin(op.handle, op.host_addr, op.dev_bus_addr, 0, u);
+    return write_guest(arg, &op);
+}
+
+static long unmap(uint32_t cmd, uint64_t arg, uint32_t count)
+{
+    bool replace = cmd == GNTTABOP_unmap_and_replace;
+    size_t size = replace ? sizeof(struct gnttab_unmap_and_replace) : sizeof(struct gnttab_unmap_grant_ref);
+    int error = 0;
+    while (count && !error) {
+        struct unmapped batch[UNMAP_BATCH];
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < UNMAP_BATCH && count && !error; i++) {
+            batch[n].owner = NULL;
+            error = unmap_one(replace, arg, &batch[n]);
+            if (batch[n].owner)
+                n++;
+            arg += size;
+            count--;
+        }
+        unmap_finish(batch, n);
+        if (count && !error && preempt_check())
+            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
+    }
+    return error;
+}
+
+/* ---- copy ---- */
+
+/* One side of a copy: a frame held for its duration. */
+struct copy_side {
+    struct domain *owner;           /* of the grant, with a reference; NULL: a frame of our own named by number */
+    mfn_t frame;
+    uint32_t ref;
+    bool writable;
+};
+
+static int16_t copy_side_get(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool by_ref, bool writable)
+{
+    *side = (struct copy_side){ .frame = MFN(ptr->u.gmfn), .ref = ptr->u.ref, .writable = writable };
+    if (!by_ref) {
+        if (ptr->domid != DOMID_SELF)
+            return refuse(GNTST_permission_denied, "only own frames are named by number");
+        if (writable ? frame_get_writable(side->frame, current->domain) : frame_get(side->frame, current->domain))
+            return refuse(GNTST_bad_page, "not a frame of this domain, or not one that can be written");
+        return GNTST_okay;
+    }
+    side->owner = domain_get_self_or(ptr->domid);
+    if (!side->owner)
+        return refuse(GNTST_bad_domain, "there is no such domain");
+    int16_t status = grant_acquire(side->owner, side->ref, current->domain->id, writable, &side->frame);
+    if (status != GNTST_okay)
+        domain_put(side->owner);
+    return status;
+}
+
+static void copy_side_put(const struct copy_side *side)
+{
+    if (side->owner) {
+        grant_release(side->owner, side->ref, side->writable);
+        domain_put(side->owner);
+    } else {
+        put_mapping(side->frame, side->writable);
+    }
+}
+
+static int16_t copy_one(const struct gnttab_copy *op)
+{
+    struct copy_side from, to;
+    if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
+        return refuse(GNTST_bad_copy_arg, "the copy crosses a page boundary");
+    int16_t status = copy_side_get(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
+    if (status != GNTST_okay)
+        return status;
+    status = copy_side_get(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+    if (status == GNTST_okay) {
+        memmove((char *)map_frame(to.frame) + op->dest.offset, (char *)map_frame(from.frame) + op->source.offset, op->len);
+        copy_side_put(&to);
+    }
+    copy_side_put(&from);
+    return status;
+}
+
+static long copy(uint64_t arg, uint32_t count)
+{
+    struct gnttab_copy op;
+    for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
+        if (i && i % PREEMPT_EVERY == 0 && preempt_check())
+            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_copy, arg, count - i);
+        if (read_guest(&op, arg))
+            return fail(-EFAULT, "a request cannot be read");
+        op.status = copy_one(&op);
+        if (write_guest(arg, &op))
+            return fail(-EFAULT, "a request cannot be answered");
+    }
+    return 0;
+}
+
+/* ---- the table itself ---- */
+
+/* The domain whose table is asked about: the caller's own, or any for the control domain. *status says why NULL. */
+static struct domain *table_owner(domid_t id, int16_t *status)
+{
+    struct domain *d = domain_get_self_or(id);
+    *status = GNTST_okay;
+    if (!d || !d->grants) {
+        *status = refuse(GNTST_bad_domain, "no such domain, or it has no grant table");
+    } else if (d != current->domain && !current->domain->privileged) {
+        *status = refuse(GNTST_permission_denied, "another domain's grant table");
+    } else {
+        return d;
+    }
+    if (d)
+        domain_put(d);
+    return NULL;
+}
+
+static int16_t write_frame_list(struct domain *d, const struct gnttab_setup_table *op)
+{
+    if (op->nr_frames > d->grants->max_frames)
+        return refuse(GNTST_general_error, "beyond the limit of the domain's grant table");
+    for (uint32_t i = 0; i < op->nr_frames; i++) {
+        mfn_t frame;
+        if (grants_shared_frame(d, i, &frame))
+            return GNTST_general_error;
+        if (write_guest_u64((uint64_t)op->frame_list.p + i * sizeof(uint64_t), frame.n))
+            return refuse(GNTST_bad_virt_addr, "the frame list cannot be written");
+    }
+    return GNTST_okay;
+}
+
+static long setup_table(uint64_t arg, uint32_t count)
+{
+    struct gnttab_setup_table op;
+    if (count != 1)
+        return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the request cannot be read");
+    struct domain *d = table_owner(op.dom, &op.status);
+    if (d) {
+        op.status = write_frame_list(d, &op);
+        domain_put(d);
+    }
+    return write_guest(arg, &op);
+}
+
+static long query_size(uint64_t arg, uint32_t count)
+{
+    struct gnttab_query_size op;
+    if (count != 1)
+        return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the request cannot be read");
+    struct domain *d = table_owner(op.dom, &op.status);
+    if (d) {
+        op.nr_frames = d->grants->frames;
+        op.max_nr_frames = d->grants->max_frames;
+        domain_put(d);
+    }
+    return write_guest(arg, &op);
+}
+
+static long get_version(uint64_t arg)
+{
+    struct gnttab_get_version op;
+    int16_t status;
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the request cannot be read");
+    struct domain *d = table_owner(op.dom, &status);
+    if (!d)
+        return status == GNTST_permission_denied ? -EPERM : -ESRCH;
+    domain_put(d);
+    op.version = 1;
+    return write_guest(arg, &op);
+}
+
+static long set_version(uint64_t arg)
+{
+    struct gnttab_set_version op;
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the request cannot be read");
+    if (op.version != 1)
+        return op.version == 2 ? fail(-ENOSYS, "version 2 is not offered") : fail(-EINVAL, "there is no such version");
+    return write_guest(arg, &op);
+}
+
+long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    if (count > INT32_MAX)
+        return fail(-EINVAL, "an absurd number of requests");
+    if (!current->domain->grants)
+        return fail(-ENOSYS, "this domain has no grant table");
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:     return map(arg, (uint32_t)count);
+    case GNTTABOP_unmap_grant_ref:
+    case GNTTABOP_unmap_and_replace: return unmap((uint32_t)cmd, arg, (uint32_t)count);
+    case GNTTABOP_copy:              return copy(arg, (uint32_t)count);
+    case GNTTABOP_setup_table:       return setup_table(arg, (uint32_t)count);
+    case GNTTABOP_query_size:        return query_size(arg, (uint32_t)count);
+    case GNTTABOP_get_version:       return get_version(arg);
+    case GNTTABOP_set_version:       return set_version(arg);
+    default:                         return fail(-ENOSYS, "not an operation of grant tables version 1");
+    }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a grant table, shared by domain/grants.c (entries, handles, life) and domain/grant_ops.c (the hypercall). */
+#ifndef DOMUS_DOMAIN_GRANT_TABLE_H
+#define DOMUS_DOMAIN_GRANT_TABLE_H
+
+#include "domain/grants.h"
+#include <xen/grant_table.h>
+
+/* What we know about one entry that is in use: the guest can rewrite its own table at any time, but not this. */
+struct active {
+    mfn_t frame;                    /* valid while readers + writers > 0; holds a reference, and a writable one if writers > 0 */
+    uint16_t readers, writers;      /* mappings and running copies of each kind */
+    domid_t peer;                   /* the only domain that may use the entry now */
+};
+
+/* One mapping that this domain has of somebody's grant; its number is the guest's handle. */
+struct mapping_record {
+    struct domain *owner;           /* who granted it, with a reference; NULL: a free record */
+    uint32_t ref;                   /* the entry; of a free record: the next free one */
+    uint32_t flags;                 /* GNTMAP_* as given to map */
+};
+
+#define ENTRIES_PER_FRAME   (PAGE_SIZE / sizeof(struct grant_entry_v1))
+#define ACTIVE_ORDER        1       /* pages of struct active for one shared frame, as a power of two */
+#define HANDLES_PER_FRAME   (PAGE_SIZE / sizeof(struct mapping_record))
+#define NO_HANDLE           (~0u)
+_Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_ORDER, "two pages of active entries a frame");
+
+struct grant_table {
+    spinlock_t lock;
+    uint32_t frames, max_frames;            /* shared frames */
+    struct grant_entry_v1 **shared;         /* max_frames pointers */
+    struct active **active;                 /* likewise */
+    uint32_t maptrack_frames, max_maptrack_frames;
+    struct mapping_record **maptrack;       /* max_maptrack_frames pointers */
+    uint32_t free_handle;                   /* head of the free records, or NO_HANDLE */
+    uint32_t release_cursor;                /* grants_release_mappings: handles below it are done */
+};
+
+/* All of these answer with a GNTST_* status. */
+
+/* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its frame. */
+int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable, mfn_t *frame) must_check;
+void grant_release(struct domain *owner, uint32_t ref, bool writable);
+
+/* A new record in the table of the mapping domain; NO_HANDLE: none left. The caller fills it in. */
+uint32_t handle_alloc(struct grant_table *gt);
+void handle_free(struct grant_table *gt, uint32_t handle);
+/* The record of a handle in use, or NULL. */
+struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle);
+
+#endif

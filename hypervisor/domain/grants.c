@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant tables: entries and handles.
+ *
+ * The shared table is the guest's to write, at any moment, while we read it. So an entry is read once, as one 64-bit word (flags,
+ * peer, frame), judged, and marked in use by a compare-and-exchange of that very word (advisory 500). From then on only our own
+ * record of it (struct active) counts, until the last user is gone and the marks are taken off again.
+ *
+ * Order when a use ends (advisory 218): the mapping leaves the page table, the TLB is flushed, the frame's references are put,
+ * and only then do the marks go, which tell the guest that it has its page back.
+ */
+#include "domain/grant_table.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/printk.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+
+#define MARK_ATTEMPTS 5             /* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
+
+/* ---- the table ---- */
+
+static int add_shared_frame(struct domain *d, struct grant_table *gt)
+{
+    void *page = hv_alloc_pages(0);
+    struct active *active = hv_alloc_pages(ACTIVE_ORDER);
+    if (!page || !active) {
+        if (page)
+            hv_free_pages(page, 0);
+        if (active)
+            hv_free_pages(active, ACTIVE_ORDER);
+        return fail(-ENOMEM, "no memory for another grant table frame");
+    }
+    share_hv_frame(page, d, true);
+    gt->shared[gt->frames] = page;
+    gt->active[gt->frames] = active;
+    gt->frames++;
+    return 0;
+}
+
+int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame)
+{
+    struct grant_table *gt = d->grants;
+    int error = 0;
+    if (!gt || index >= gt->max_frames)
+        return fail(-EINVAL, "beyond the limit of the domain's grant table");
+    spin_lock(&gt->lock);
+    while (index >= gt->frames && !error)
+        error = add_shared_frame(d, gt);
+    if (!error)
+        *frame = virt_to_mfn(gt->shared[index]);
+    spin_unlock(&gt->lock);
+    return error;
+}
+
+int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames)
+{
+    struct grant_table *gt = hv_alloc(sizeof(*gt));
+    mfn_t unused;
+    if (!gt)
+        return fail(-ENOMEM, "no memory for a grant table");
+    gt->max_frames = max_frames < 0 ? GRANTS_DEFAULT_FRAMES : (uint32_t)MIN(max_frames, 1024);
+    gt->max_maptrack_frames = max_maptrack_frames < 0 ? GRANTS_DEFAULT_MAPTRACK : (uint32_t)MIN(max_maptrack_frames, 4096);
+    gt->free_handle = NO_HANDLE;
+    gt->shared = hv_alloc(gt->max_frames * sizeof(*gt->shared) + 1);
+    gt->active = hv_alloc(gt->max_frames * sizeof(*gt->active) + 1);
+    gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack) + 1);
+    d->grants = gt;
+    if (!gt->shared || !gt->active || !gt->maptrack || (gt->max_frames && grants_shared_frame(d, 0, &unused))) {
+        grants_free(d);
+        return fail(-ENOMEM, "no memory for a grant table");
+    }
+    return 0;
+}
+
+void grants_free(struct domain *d)
+{
+    struct grant_table *gt = d->grants;
+    if (!gt)
+        return;
+    d->grants = NULL;
+    for (uint32_t i = 0; i < gt->frames; i++) {
+        unshare_hv_frame(gt->shared[i]);
+        hv_free_pages(gt->active[i], ACTIVE_ORDER);
+    }
+    for (uint32_t i = 0; i < gt->maptrack_frames; i++)
+        hv_free_pages(gt->maptrack[i], 0);
+    if (gt->shared)
+        hv_free(gt->shared, gt->max_frames * sizeof(*gt->shared) + 1);
+    if (gt->active)
+        hv_free(gt->active, gt->max_frames * sizeof(*gt->active) + 1);
+    if (gt->maptrack)
+        hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack) + 1);
+    hv_free(gt, sizeof(*gt));
+}
+
+/* ---- entries ---- */
+
+/* A shared entry as one word: flags in bits 0-15, peer in 16-31, frame in 32-63. */
+union entry_word {
+    struct grant_entry_v1 entry;
+    uint64_t word;
+};
+
+/* Set GTF_reading, and GTF_writing if asked, in an entry that grants what is wanted; *frame is what it named at that instant. */
+static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writable, mfn_t *frame)
+{
+    uint64_t *place = (uint64_t *)(void *)shared;
+    for (int attempt = 0; attempt < MARK_ATTEMPTS; attempt++) {
+        union entry_word old = { .word = __atomic_load_n(place, __ATOMIC_RELAXED) }, new = old;
+        if ((old.entry.flags & GTF_type_mask) != GTF_permit_access || old.entry.domid != peer) {
+            (void)fail(-EINVAL, "the entry does not grant access to this domain");
+            return GNTST_general_error;
+        }
+        if (writable && (old.entry.flags & GTF_readonly)) {
+            (void)fail(-EINVAL, "the entry grants reading only");
+            return GNTST_general_error;
+        }
+        new.entry.flags |= writable ? GTF_reading | GTF_writing : GTF_reading;
+        if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            *frame = MFN(old.entry.frame);
+            return GNTST_okay;
+        }
+    }
+    (void)fail(-EAGAIN, "the entry keeps changing");
+    return GNTST_general_error;
+}
+
+static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
+{
+    __atomic_fetch_and(&shared->flags, (uint16_t)~flags, __ATOMIC_SEQ_CST);
+}
+
+/* The first user of any kind, or the first writer: take the marks, then the frame. */
+static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared, struct active *a, domid_t peer, bool writable)
+{
+    bool idle = !a->readers && !a->writers;
+    mfn_t frame;
+    int16_t status = mark_entry(shared, peer, writable, &frame);
+    if (status != GNTST_okay)
+        return status;
+    if (!idle)
+        frame = a->frame;           /* whatever the guest wrote there since: the users share one frame */
+    if (idle && frame_get(frame, owner)) {
+        unmark_entry(shared, GTF_reading | GTF_writing);
+        (void)fail(-EINVAL, "the entry names a frame that the granting domain does not own");
+        return GNTST_bad_page;
+    }
+    if (writable && frame_get_writable(frame, owner)) {
+        if (idle)
+            frame_put(frame);
+        unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
+        (void)fail(-EINVAL, "the granted frame cannot be written: it is a page table or a descriptor page");
+        return GNTST_bad_page;
+    }
+    a->frame = frame;
+    a->peer = peer;
+    return GNTST_okay;
+}
+
+int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable, mfn_t *frame)
+{
+    struct grant_table *gt = owner->grants;
+    int16_t status = GNTST_okay;
+    if (!gt || owner->dying) {
+        (void)fail(-ESRCH, "the domain grants nothing, or is being destroyed");
+        return GNTST_bad_domain;
+    }
+    spin_lock(&gt->lock);
+    if (ref >= gt->frames * ENTRIES_PER_FRAME) {
+        spin_unlock(&gt->lock);
+        (void)fail(-EINVAL, "beyond the end of the grant table");
+        return GNTST_bad_gntref;
+    }
+    struct active *a = &gt->active[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
+    bool idle = !a->readers && !a->writers;
+    if (!idle && a->peer != peer)
+        status = GNTST_bad_gntref;
+    else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX)
+        status = GNTST_no_space;
+    else if (idle || (writable && !a->writers))
+        status = acquire_first(owner, &gt->shared[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME], a, peer, writable);
+    if (status == GNTST_okay) {
+        (*(writable ? &a->writers : &a->readers))++;
+        *frame = a->frame;
+    }
+    spin_unlock(&gt->lock);
+    return status;
+}
+
+void grant_release(struct domain *owner, uint32_t ref, bool writable)
+{
+    struct grant_table *gt = owner->grants;
+    spin_lock(&gt->lock);
+    struct active *a = &gt->active[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
+    struct grant_entry_v1 *shared = &gt->shared[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
+    mfn_t frame = a->frame;
+    (*(writable ? &a->writers : &a->readers))--;
+    if (writable && !a->writers) {
+        frame_put_writable(frame);
+        unmark_entry(shared, GTF_writing);
+    }
+    if (!a->readers && !a->writers) {
+        frame_put(frame);
+        unmark_entry(shared, GTF_reading);
+    }
+    spin_unlock(&gt->lock);
+}
+
+/* ---- handles ---- */
+
+static struct mapping_record *record(struct grant_table *gt, uint32_t handle)
+{
+    return &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
+}
+
+/* A page more of free records, chained from the lowest up. Under the lock. */
+static void add_maptrack_frame(struct grant_table *gt)
+{
+    if (gt->maptrack_frames == gt->max_maptrack_frames)
+        return;
+    struct mapping_record *page = hv_alloc_pages(0);
+    if (!page)
+        return;
+    uint32_t first = (uint32_t)(gt->maptrack_frames * HANDLES_PER_FRAME);
+    for (uint32_t i = 0; i < HANDLES_PER_FRAME; i++)
+        page[i].ref = i + 1 < HANDLES_PER_FRAME ? first + i + 1 : gt->free_handle;
+    gt->maptrack[gt->maptrack_frames++] = page;
+    gt->free_handle = first;
+}
+
+uint32_t handle_alloc(struct grant_table *gt)
+{
+    spin_lock(&gt->lock);
+    if (gt->free_handle == NO_HANDLE)
+        add_maptrack_frame(gt);
+    uint32_t handle = gt->free_handle;
+    if (handle != NO_HANDLE)
+        gt->free_handle = record(gt, handle)->ref;
+    spin_unlock(&gt->lock);
+    return handle;
+}
+
+void handle_free(struct grant_table *gt, uint32_t handle)
+{
+    spin_lock(&gt->lock);
+    record(gt, handle)->owner = NULL;
+    record(gt, handle)->ref = gt->free_handle;
+    gt->free_handle = handle;
+    spin_unlock(&gt->lock);
+}
+
+struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
+{
+    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner)
+        return NULL;
+    return record(gt, handle);
+}
+
+/* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the grants are given back. */
+int grants_release_mappings(struct domain *d)
+{
+    struct grant_table *gt = d->grants;
+    if (!gt)
+        return 0;
+    for (; gt->release_cursor < gt->maptrack_frames * HANDLES_PER_FRAME; gt->release_cursor++) {
+        struct mapping_record *r = record(gt, gt->release_cursor);
+        if (r->owner) {
+            struct domain *owner = r->owner;
+            grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
+            r->owner = NULL;
+            domain_put(owner);
+        }
+        if (gt->release_cursor % 128 == 127 && preempt_check()) {
+            gt->release_cursor++;
+            return -ERESTART;
+        }
+    }
+    return 0;
+}
+
+/* ---- for the auditor and the debug keys ---- */
+
+void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable))
+{
+    const struct grant_table *gt = d->grants;
+    for (uint32_t i = 0; gt && i < gt->frames * ENTRIES_PER_FRAME; i++) {
+        const struct active *a = &gt->active[i / ENTRIES_PER_FRAME][i % ENTRIES_PER_FRAME];
+        if (a->readers || a->writers)
+            seen(a->frame, false);
+        if (a->writers)
+            seen(a->frame, true);
+    }
+}
+
+void grants_dump(const struct domain *d)
+{
+    const struct grant_table *gt = d->grants;
+    if (!gt)
+        return;
+    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u)\n", d->id, gt->frames, gt->max_frames,
+           gt->maptrack_frames, gt->max_maptrack_frames);
+    for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
+        const struct active *a = &gt->active[i / ENTRIES_PER_FRAME][i % ENTRIES_PER_FRAME];
+        if (a->readers || a->writers)
+            printk("  ref %u: frame %lx used by d%u, %u readers, %u writers\n", i, a->frame.n, a->peer, a->readers, a->writers);
+    }
+}
