@@ -19,10 +19,35 @@ enum {
     SYS_COUNT
 };
 
-enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
-       EAGAIN = 11, ENOMEM = 12, EFAULT = 14, EBUSY = 16, EEXIST = 17, ENODEV = 19, ENOTDIR = 20, EISDIR = 21,
-       EINVAL = 22, ENFILE = 23, EMFILE = 24, EFBIG = 27, ENOSPC = 28, EPIPE = 32, ENAMETOOLONG = 36, ENOSYS = 38,
-       ENOTEMPTY = 39, EADDRINUSE = 98, EHOSTUNREACH = 113, ETIMEDOUT = 110 };
+#define EPERM         1
+#define ENOENT        2
+#define ESRCH         3
+#define EINTR         4
+#define EIO           5
+#define E2BIG         7
+#define ENOEXEC       8
+#define EBADF         9
+#define ECHILD        10
+#define EAGAIN        11
+#define ENOMEM        12
+#define EFAULT        14
+#define EBUSY         16
+#define EEXIST        17
+#define ENODEV        19
+#define ENOTDIR       20
+#define EISDIR        21
+#define EINVAL        22
+#define ENFILE        23
+#define EMFILE        24
+#define EFBIG         27
+#define ENOSPC        28
+#define EPIPE         32
+#define ENAMETOOLONG  36
+#define ENOSYS        38
+#define ENOTEMPTY     39
+#define EADDRINUSE    98
+#define ETIMEDOUT     110
+#define EHOSTUNREACH  113
 
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREATE = 0x40, O_TRUNC = 0x200, O_APPEND = 0x400 };
 enum { TYPE_FREE = 0, TYPE_DIR = 1, TYPE_FILE = 2, TYPE_DEVICE = 3, TYPE_PIPE = 4, TYPE_SOCKET = 5 };

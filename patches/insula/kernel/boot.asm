@@ -93,7 +93,6 @@ enter_c:
 
 section .bss
 align 4096
-global boot_level4
 boot_level4: resb 4096
 low_level3:  resb 4096
 high_level3: resb 4096

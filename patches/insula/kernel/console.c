@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The console: the terminal's line discipline between the serial port and the processes that read it. Input gathers in
  * `line` with echo and editing; a whole line (or control-D) makes it readable. The interrupt handler is the producer,
- * console_read the consumer; both run with interrupts off. */
+ * terminal_read the consumer; both run with interrupts off. */
 #include "kernel.h"
 
 enum { INPUT = 256, CONTROL_D = 4, CONTROL_U = 21, DELETE = 127 };
@@ -20,7 +20,7 @@ void console_putc(char c)
 static void rub_out(void)
 {
     line.edit--;
-    printk("\b \b");
+    kprintf("\b \b");
 }
 
 void console_input(char c)
@@ -45,7 +45,7 @@ void console_input(char c)
 }
 
 /* Reads up to the end of one line. 0: control-D. */
-int console_read(u64 user, u32 n)
+int terminal_read(u64 user, u32 n)
 {
     bool on = interrupts_off();
     u32 done = 0;
@@ -72,7 +72,7 @@ int console_read(u64 user, u32 n)
     return current->killed ? -EINTR : (int)done;
 }
 
-int console_write(u64 user, u32 n)
+int terminal_write(u64 user, u32 n)
 {
     char bytes[128];
 

@@ -2,7 +2,7 @@
 ; Every way into the kernel and the one way out. Each entry leaves this frame (struct frame) on the process's kernel
 ; stack, and calls trap(frame):
 ;
-;       ss rsp flags cs rip          pushed by the CPU, or by syscall_entry in its place
+;       ss rsp flags cs rip          pushed by the CPU, or by system_call_entry in its place
 ;       error vector                 the CPU's error code, or 0; the vector, or 0x100 for a system call
 ;       rax rbx rcx rdx rsi rdi rbp r8 .. r15
 ;
@@ -13,7 +13,7 @@ USER_CODE equ 0x23
 
 section .text
 extern trap
-global trap_return, syscall_entry, trap_stubs
+global trap_return, system_call_entry, trap_stubs
 
 %assign vector 0
 %rep 48
@@ -74,7 +74,7 @@ trap_return:                            ; also where a new process begins; inter
         iretq                           ; not sysret, which faults in ring 0 on a bad user RIP
 
 ; `syscall` changes no stack and saves only RIP (in RCX) and flags (in R11); interrupts are off by FMASK.
-syscall_entry:
+system_call_entry:
         swapgs
         mov [gs:0], rsp
         mov rsp, [gs:8]

@@ -22,7 +22,7 @@ enum { ELF_MAGIC = 0x464c457f, LOAD = 1, EXECUTE = 1, WRITE = 2, ARGUMENTS = 32 
 /* One segment, page by page, each filled through the direct map. */
 static int load_segment(struct space *space, struct inode *inode, const struct program_header *segment)
 {
-    u64 flags = (segment->flags & WRITE ? PTE_W : 0) | (segment->flags & EXECUTE ? 0 : PTE_NX);
+    u64 flags = (segment->flags & WRITE ? PTE_W : 0) | (segment->flags & EXECUTE ? 0 : PTE_XD);
     u64 end = segment->address + segment->memory_size;
 
     if (segment->address % PAGE_SIZE || segment->file_size > segment->memory_size || segment->address < space->heap_end ||
@@ -40,7 +40,7 @@ static int load_segment(struct space *space, struct inode *inode, const struct p
         if (inode_read(inode, page, 0, (u32)(segment->offset + done), n) != (int)n)
             return -ENOEXEC;
     }
-    space->heap_end = PAGE_UP(end);
+    space->heap_end = PAGE_CEILING(end);
     return 0;
 }
 
@@ -133,6 +133,6 @@ int exec_program(const char *path, char *const *arguments)
     for (const char *c = path; *c; c++)
         if (*c == '/')
             path = c + 1;
-    copy_string(current->name, path, sizeof current->name);
+    strlcpy(current->name, path, sizeof current->name);
     return result;
 }

@@ -76,7 +76,7 @@ int file_read(struct file *file, u64 user, u32 n)
     inode_lock(file->inode);
     if (file->inode->type == TYPE_DEVICE) {
         inode_unlock(file->inode);
-        return console_read(user, n);
+        return terminal_read(user, n);
     }
     result = inode_read(file->inode, NULL, user, file->offset, n);
     if (result > 0)
@@ -119,5 +119,5 @@ int file_write(struct file *file, u64 user, u32 n)
     inode_lock(file->inode);
     bool device = file->inode->type == TYPE_DEVICE;
     inode_unlock(file->inode);
-    return device ? console_write(user, n) : write_file(file, user, n);
+    return device ? terminal_write(user, n) : write_file(file, user, n);
 }

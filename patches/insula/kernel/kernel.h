@@ -5,8 +5,9 @@
  * it calls sleep_on() or on its way back to user mode. So data shared between processes needs a lock only across a sleep
  * (struct lock), and data shared with interrupt handlers needs interrupts_off(). Nothing else. */
 #pragma once
-#include "abi.h"
 #include "x86.h"
+#include "abi.h"
+#include <stdarg.h>
 
 /* The registers of an interrupted program, as entry.asm pushes them; a system call builds the same frame. */
 struct frame {
@@ -19,26 +20,26 @@ struct frame {
 extern char boot_arguments[256];                        /* the kernel command line */
 bool boot_argument(const char *key, char *value, size_t size);
 extern u64 memory_start, memory_end;                    /* physical memory that is free for use */
-extern u8 *boot_module;                                 /* a file system image in memory, or NULL */
-extern u64 boot_module_size;
+extern u8 *ram_image;                                 /* a file system image in memory, or NULL */
+extern u64 ram_image_size;
 void boot_information(u64 info);                        /* multiboot.c: fills in the five above */
 
-/* lib.c */
+/* string.c, print.c */
 void *memset(void *to, int byte, size_t n);
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strncmp(const char *a, const char *b, size_t n);
-void copy_string(char *to, const char *from, size_t size);      /* always terminated */
-void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+size_t strlcpy(char *to, const char *from, size_t size);
+void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void kvprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* console.c, serial.c */
 void console_putc(char c);
 void console_input(char c);                             /* from the serial interrupt */
-int console_read(u64 user, u32 n);
-int console_write(u64 user, u32 n);
+int terminal_read(u64 user, u32 n);
+int terminal_write(u64 user, u32 n);
 void serial_init(void);
 void serial_interrupts(void);
 void serial_put(char c);
@@ -75,21 +76,19 @@ void set_kernel_stack(u64 top);
 
 /* trap.c, pic.c, entry.asm */
 enum { VECTOR_PAGE_FAULT = 14, VECTOR_IRQ = 32, IRQS = 16, VECTOR_SYSCALL = 0x100 };
-void traps_init(void);
+void trap_init(void);
 void trap(struct frame *frame);
+void irq_init(void);
 void irq_install(u32 irq, void (*handler)(void *), void *argument);
 void irq_dispatch(u32 irq);
-void pic_init(void);
-void pic_enable(u32 irq);
-void pic_acknowledge(u32 irq);
 extern const u64 trap_stubs[VECTOR_IRQ + IRQS];
 void trap_return(void);
-void syscall_entry(void);
+void system_call_entry(void);
 
-/* time.c */
+/* clock.c */
 #define TICK_MS 10
 extern volatile u64 ticks;
-void time_init(void);
+void clock_init(void);
 void tick(void);
 
 /* process.c, switch.asm */
@@ -138,7 +137,7 @@ void lock_release(struct lock *lock);
 int exec_program(const char *path, char *const *arguments);
 
 /* syscall.c */
-void syscall_dispatch(struct frame *frame);
+void system_call(struct frame *frame);
 
 /* disk.c and the drivers below it */
 struct disk {
@@ -243,4 +242,5 @@ int socket_send(struct socket *socket, const struct address *to, u64 user, u32 n
 int socket_receive(struct socket *socket, struct address *from, u64 user, u32 n, u32 timeout_ms);
 
 /* machine.c */
+void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void power_off(void) __attribute__((noreturn));

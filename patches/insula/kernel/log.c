@@ -72,7 +72,7 @@ void log_init(u32 at)
     }
     flush();
     clear_header();
-    printk("Insula: log: recovered %u blocks\n", found.count);
+    kprintf("Insula: log: recovered %u blocks\n", found.count);
 }
 
 /* No operation is running, and none can start: committing is set. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's power switch. */
+/* The end: the machine's power switch, and what the kernel says when it cannot go on. */
 #include "kernel.h"
+#include <stdarg.h>
 
 /* The power management control register of QEMU's q35 chipset; soft-off is "sleep state 5, now". A kernel for any PC
  * would read the port and the value from ACPI's FADT and DSDT instead. */
@@ -12,4 +13,17 @@ void power_off(void)
     outw(PM_CONTROL, SLEEP_NOW);
     for (;;)
         __asm__ volatile("hlt");
+}
+
+void panic(const char *format, ...)
+{
+    va_list args;
+
+    interrupts_off();
+    kprintf("Insula: PANIC: ");
+    va_start(args, format);
+    kvprintf(format, args);
+    va_end(args);
+    kprintf("\n");
+    power_off();
 }

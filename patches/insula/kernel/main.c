@@ -4,8 +4,8 @@
 
 char boot_arguments[256];
 u64 memory_start, memory_end;
-u8 *boot_module;
-u64 boot_module_size;
+u8 *ram_image;
+u64 ram_image_size;
 
 void kernel_main(u64 info);
 
@@ -30,12 +30,12 @@ void kernel_main(u64 info)
 {
     serial_init();
     boot_information(info);
-    printk("Insula: %lu MiB of memory, arguments \"%s\"\n", memory_end >> 20, boot_arguments);
+    kprintf("Insula: %lu MiB of memory, arguments \"%s\"\n", memory_end >> 20, boot_arguments);
+    trap_init();
     segments_init();
-    traps_init();
     palloc_init();
     vm_init();
-    time_init();
+    clock_init();
     serial_interrupts();
     disk_init();
     buffer_init();

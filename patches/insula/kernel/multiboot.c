@@ -30,7 +30,7 @@ static void take_memory_map(const struct map_tag *map)
     for (const u8 *at = (const u8 *)map->entries; at < end; at += map->entry_size) {
         const struct map_entry *entry = (const struct map_entry *)at;
         if (entry->type == 1 && entry->base <= 0x100000 && entry->base + entry->length > 0x100000)
-            memory_end = PAGE_DOWN(entry->base + entry->length);
+            memory_end = PAGE_FLOOR(entry->base + entry->length);
     }
 }
 
@@ -49,10 +49,10 @@ void boot_information(u64 info)
             take_memory_map((const struct map_tag *)tag);
         if (tag->type == TAG_MODULE) {
             const struct module_tag *module = (const struct module_tag *)tag;
-            boot_module = to_virtual(module->start);
-            boot_module_size = module->end - module->start;
-            if (memory_start < PAGE_UP(module->end))
-                memory_start = PAGE_UP(module->end);
+            ram_image = to_virtual(module->start);
+            ram_image_size = module->end - module->start;
+            if (memory_start < PAGE_CEILING(module->end))
+                memory_start = PAGE_CEILING(module->end);
         }
     }
     if (memory_start >= memory_end)

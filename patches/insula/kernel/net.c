@@ -25,20 +25,22 @@ static u32 parse_address(const char *text, u32 *mask)
     return parts[0] << 24 | parts[1] << 16 | parts[2] << 8 | parts[3];
 }
 
+/* Without an address (`ip=`) there is no network. */
 void net_init(void)
 {
     char text[32];
 
+    if (!boot_argument("ip", text, sizeof text))
+        return;
+    net_address = parse_address(text, &net_mask);
     nic = virtio_net_find();
     if (!nic) {
-        printk("Insula: no network card\n");
+        kprintf("Insula: no network card\n");
         return;
     }
-    if (boot_argument("ip", text, sizeof text))
-        net_address = parse_address(text, &net_mask);
     if (boot_argument("gw", text, sizeof text))
         gateway = parse_address(text, NULL);
-    printk("Insula: network %s, address %u.%u.%u.%u\n", nic->name, net_address >> 24, net_address >> 16 & 255,
+    kprintf("Insula: network %s, address %u.%u.%u.%u\n", nic->name, net_address >> 24, net_address >> 16 & 255,
            net_address >> 8 & 255, net_address & 255);
 }
 

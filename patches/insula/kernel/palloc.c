@@ -9,7 +9,7 @@ u32 pages_used;
 
 void palloc_init(void)
 {
-    fresh = PAGE_UP(memory_start);
+    fresh = PAGE_CEILING(memory_start);
 }
 
 void *page_alloc(void)

@@ -58,7 +58,7 @@ void process_init(void)
     init = process_alloc(begin_first);
     if (space_create(&init->space) < 0)
         panic("no memory for the first process");
-    copy_string(init->name, "init", sizeof init->name);
+    strlcpy(init->name, "init", sizeof init->name);
     init->state = RUNNABLE;
 }
 
@@ -169,7 +169,7 @@ int process_fork(void)
         child->files[i] = current->files[i] ? file_hold(current->files[i]) : NULL;
     child->directory = inode_hold(current->directory);
     child->parent = current;
-    copy_string(child->name, current->name, sizeof child->name);
+    strlcpy(child->name, current->name, sizeof child->name);
     child->state = RUNNABLE;
     return child->pid;
 }
@@ -259,8 +259,8 @@ int process_info(u32 index, struct procinfo *info)
         info->parent = p->parent ? p->parent->pid : 0;
         info->pages = p->space.pages;
         info->ticks = p->ticks;
-        copy_string(info->state, names[p->state], sizeof info->state);
-        copy_string(info->name, p->name, sizeof info->name);
+        strlcpy(info->state, names[p->state], sizeof info->state);
+        strlcpy(info->name, p->name, sizeof info->name);
         return 0;
     }
     return -ESRCH;

@@ -5,9 +5,9 @@
 
 static int ram_transfer(bool write, u64 block, void *page)
 {
-    u8 *at = boot_module + block * BLOCK_SIZE;
+    u8 *at = ram_image + block * BLOCK_SIZE;
 
-    if (block >= boot_module_size / BLOCK_SIZE)
+    if (block >= ram_image_size / BLOCK_SIZE)
         return -EIO;
     memcpy(write ? at : page, write ? page : at, BLOCK_SIZE);
     return 0;
@@ -22,6 +22,6 @@ struct disk *ramdisk_find(void)
 {
     static struct disk ram = { "ram", 0, ram_transfer, ram_flush };
 
-    ram.blocks = boot_module_size / BLOCK_SIZE;
+    ram.blocks = ram_image_size / BLOCK_SIZE;
     return ram.blocks ? &ram : NULL;
 }

@@ -47,7 +47,7 @@ void segments_init(void)
     wrmsr(GS_BASE, (u64)&scratch);      /* swapgs on the first way out to user mode exchanges them */
     wrmsr(KERNEL_GS_BASE, 0);
     wrmsr(STAR, (u64)KERNEL_CODE << 32);
-    wrmsr(LSTAR, (u64)syscall_entry);
+    wrmsr(LSTAR, (u64)system_call_entry);
     wrmsr(FMASK, FLAGS_IF | 0x40500);   /* also off: trap, direction, alignment check */
     wrmsr(EFER, rdmsr(EFER) | 1);
 }

@@ -22,7 +22,7 @@ static long sys_sync(const u64 *arg)
 static long sys_poweroff(const u64 *arg)
 {
     log_sync();
-    printk("Insula: power off after %lu ms; %u log commits, %u writes absorbed\n", ticks * TICK_MS, log_commits, log_absorbed);
+    kprintf("Insula: power off after %lu ms; %u log commits, %u writes absorbed\n", ticks * TICK_MS, log_commits, log_absorbed);
     power_off();
 }
 
@@ -281,7 +281,7 @@ static long (*const calls[SYS_COUNT])(const u64 *arg) = {
 #undef X
 };
 
-void syscall_dispatch(struct frame *frame)
+void system_call(struct frame *frame)
 {
     const u64 arg[] = { frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8 };
     long result = frame->rax < SYS_COUNT ? calls[frame->rax](arg) : -ENOSYS;

@@ -4,7 +4,6 @@
 
 struct gate { u16 low, selector; u8 stack, type; u16 middle; u32 high, zero; };
 static struct gate gates[VECTOR_IRQ + IRQS];
-static struct { u32 irq; void (*handler)(void *); void *argument; } handlers[8];
 
 static const char *const exceptions[32] = {
     "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault",
@@ -12,7 +11,7 @@ static const char *const exceptions[32] = {
     "alignment check", "machine check", "SIMD error",
 };
 
-void traps_init(void)
+void trap_init(void)
 {
     struct { u16 limit; u64 base; } __attribute__((packed)) idt = { sizeof gates - 1, (u64)gates };
 
@@ -21,30 +20,7 @@ void traps_init(void)
         gates[i] = (struct gate){ (u16)to, KERNEL_CODE, 0, 0x8e, (u16)(to >> 16), (u32)(to >> 32), 0 };
     }
     __asm__ volatile("lidt %0" : : "m"(idt));
-    pic_init();
-}
-
-/* PCI devices may share a line, so each of a line's handlers is asked. */
-void irq_install(u32 irq, void (*handler)(void *), void *argument)
-{
-    u32 i = 0;
-
-    while (i < sizeof handlers / sizeof *handlers && handlers[i].handler)
-        i++;
-    if (irq >= IRQS || i == sizeof handlers / sizeof *handlers)
-        panic("no room for a handler of interrupt %u", irq);
-    handlers[i].irq = irq;
-    handlers[i].handler = handler;
-    handlers[i].argument = argument;
-    pic_enable(irq);
-}
-
-void irq_dispatch(u32 irq)
-{
-    for (u32 i = 0; i < sizeof handlers / sizeof *handlers && handlers[i].handler; i++)
-        if (handlers[i].irq == irq)
-            handlers[i].handler(handlers[i].argument);
-    pic_acknowledge(irq);
+    irq_init();
 }
 
 /* A page that the process may have but has not touched yet is given now; anything else ends the process. */
@@ -54,10 +30,10 @@ static void user_fault(struct frame *frame)
 
     if (frame->vector == VECTOR_PAGE_FAULT && space_fault(&current->space, address, frame->error & 2) == 0)
         return;
-    printk("Insula: process %d (%s): %s at %lx", current->pid, current->name, exceptions[frame->vector], frame->rip);
+    kprintf("Insula: process %d (%s): %s at %lx", current->pid, current->name, exceptions[frame->vector], frame->rip);
     if (frame->vector == VECTOR_PAGE_FAULT)
-        printk(", address %lx", address);
-    printk("\n");
+        kprintf(", address %lx", address);
+    kprintf("\n");
     current->killed = true;
 }
 
@@ -67,7 +43,7 @@ void trap(struct frame *frame)
 
     if (frame->vector == VECTOR_SYSCALL) {
         interrupts_on();
-        syscall_dispatch(frame);
+        system_call(frame);
         interrupts_off();
     } else if (frame->vector >= VECTOR_IRQ) {
         irq_dispatch((u32)frame->vector - VECTOR_IRQ);

@@ -6,21 +6,24 @@
  * a user pointer: it walks the process's tables and goes through the direct map, so a bad pointer is just -EFAULT. */
 #include "kernel.h"
 
-extern u64 boot_level4[512];
 enum { SLOTS = 512, TOP = 4, USER_SLOT = 0 };
+static u64 *kernel_root;                /* the top-level table that we booted with */
 
 static u32 slot(u64 va, int level) { return va >> (12 + 9 * (level - 1)) & (SLOTS - 1); }
 
 /* From now on addresses below the kernel's half mean nothing until a process gives them a meaning. */
 void vm_init(void)
 {
-    boot_level4[USER_SLOT] = 0;
-    write_cr3(to_physical(boot_level4));
+    kernel_root = to_virtual(PTE_ADDR(read_cr3()));
+    kernel_root[USER_SLOT] = 0;
+    write_cr3(to_physical(kernel_root));
 }
 
 /* The lowest-level entry for va; NULL if a table on the way is missing and not to be created (or memory is out). */
-static u64 *walk(u64 *table, u64 va, bool create)
+static u64 *walk(struct space *space, u64 va, bool create)
 {
+    u64 *table = space->root;
+
     for (int level = TOP; level > 1; level--) {
         u64 *entry = &table[slot(va, level)];
         if (!(*entry & PTE_P)) {
@@ -40,15 +43,15 @@ int space_create(struct space *space)
     space->root = page_alloc();
     if (!space->root)
         return -ENOMEM;
-    space->root[slot(DIRECT_MAP, TOP)] = boot_level4[slot(DIRECT_MAP, TOP)];
-    space->root[slot(KERNEL_BASE, TOP)] = boot_level4[slot(KERNEL_BASE, TOP)];
+    space->root[slot(DIRECT_MAP, TOP)] = kernel_root[slot(DIRECT_MAP, TOP)];
+    space->root[slot(KERNEL_BASE, TOP)] = kernel_root[slot(KERNEL_BASE, TOP)];
     return 0;
 }
 
 /* Gives va a zeroed page of its own, with the given rights. */
 int space_map_new(struct space *space, u64 va, u64 flags, u8 **result)
 {
-    u64 *entry = walk(space->root, va, true);
+    u64 *entry = walk(space, va, true);
     u8 *page = entry ? page_alloc() : NULL;
 
     if (!page)
@@ -71,7 +74,7 @@ static int copy_table(struct space *to, u64 *table, int level, u64 va)
         if (level > 1) {
             error = copy_table(to, (u64 *)below, level - 1, va);
         } else {
-            error = space_map_new(to, va, table[i] & (PTE_W | PTE_NX), &page);
+            error = space_map_new(to, va, table[i] & (PTE_W | PTE_XD), &page);
             if (!error)
                 memcpy(page, below, PAGE_SIZE);
         }
@@ -131,8 +134,8 @@ int space_set_heap(struct space *space, u64 end)
 {
     if (end < space->heap_start || end > USER_STACK_TOP - USER_STACK_SIZE - PAGE_SIZE)
         return -ENOMEM;
-    for (u64 va = PAGE_UP(end); va < PAGE_UP(space->heap_end); va += PAGE_SIZE) {
-        u64 *entry = walk(space->root, va, false);
+    for (u64 va = PAGE_CEILING(end); va < PAGE_CEILING(space->heap_end); va += PAGE_SIZE) {
+        u64 *entry = walk(space, va, false);
         if (!entry || !(*entry & PTE_P))
             continue;
         void *page = to_virtual(PTE_ADDR(*entry));
@@ -154,10 +157,10 @@ int space_fault(struct space *space, u64 va, bool write)
 
     if (!heap && !stack)
         return -EFAULT;
-    entry = walk(space->root, va, false);
+    entry = walk(space, va, false);
     if (entry && *entry & PTE_P)
         return -EFAULT;                 /* it is there, so the access itself was wrong */
-    return space_map_new(space, PAGE_DOWN(va), PTE_W | PTE_NX, NULL);
+    return space_map_new(space, PAGE_FLOOR(va), PTE_W | PTE_XD, NULL);
 }
 
 /* The direct-map address of a user byte, or NULL. */
@@ -167,11 +170,11 @@ static u8 *user_byte(struct space *space, u64 va, bool write)
 
     if (va < USER_BASE || va >= USER_STACK_TOP)
         return NULL;
-    entry = walk(space->root, va, false);
+    entry = walk(space, va, false);
     if (!entry || !(*entry & PTE_P)) {
         if (space_fault(space, va, write) < 0)
             return NULL;
-        entry = walk(space->root, va, false);
+        entry = walk(space, va, false);
     }
     if (write && !(*entry & PTE_W))
         return NULL;

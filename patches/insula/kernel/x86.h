@@ -15,20 +15,20 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
-#define PAGE_SIZE       4096ul
+#define PAGE_SIZE       4096UL
 #define KERNEL_BASE     0xffffffff80000000ul
 #define DIRECT_MAP      0xffff880000000000ul
 #define USER_BASE       0x400000ul
 #define USER_STACK_TOP  0x40000000ul        /* everything of a process lies in one slot of the top-level table */
 #define USER_STACK_SIZE 0x10000ul
 
-#define PAGE_UP(x)      (((x) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
-#define PAGE_DOWN(x)    ((x) & ~(PAGE_SIZE - 1))
+#define PAGE_CEILING(x)      (((x) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
+#define PAGE_FLOOR(x)    ((x) & ~(PAGE_SIZE - 1))
 
 #define PTE_P   0x001ul
 #define PTE_W   0x002ul
 #define PTE_U   0x004ul
-#define PTE_NX  (1ul << 63)
+#define PTE_XD  (1ul << 63)
 #define PTE_ADDR(entry) ((entry) & 0x000ffffffffff000ul)
 
 #define FLAGS_IF 0x200ul
@@ -76,6 +76,7 @@ static inline void interrupts_restore(bool on)
 static inline void wait_for_interrupt(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
 
 static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
+static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
 static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 

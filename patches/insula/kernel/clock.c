@@ -21,7 +21,7 @@ static void timer_interrupt(void *unused)
     tick();
 }
 
-void time_init(void)
+void clock_init(void)
 {
     u32 divisor = PIT_HZ * TICK_MS / 1000;
 
