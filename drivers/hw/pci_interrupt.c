@@ -2,11 +2,16 @@
 /*
  * Interrupts of PCI devices as event channels. A guest may not write an MSI-X table (it could aim an interrupt at any
  * vector of any CPU), so it asks: the hypervisor allocates a vector, programs and unmasks the table entry, and gives us a
- * "pirq" to bind an event channel to. Thread context, except the handler.
+ * "pirq" to bind an event channel to. The capability's main switch in configuration space is left to us (as it is to Linux
+ * on Xen); turning it on is harmless, for each entry has its own mask. Thread context, except the handler.
  */
 #include <drivers/pci.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
+
+#define MSIX_CONTROL 2u
+#define MSIX_ENABLE  0x8000u
+#define MSIX_MASK_ALL 0x4000u
 
 static void end_of_interrupt(struct pci_interrupt *interrupt)
 {
@@ -45,6 +50,13 @@ static void unmap(struct pci_interrupt *interrupt)
     HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap_pirq);
 }
 
+static void switch_on(struct pci_device *pci)
+{
+    uint32_t control = pci_read(pci->bus, pci->devfn, pci->msix + MSIX_CONTROL, 2);
+
+    pci_write(pci->bus, pci->devfn, pci->msix + MSIX_CONTROL, 2, (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
+}
+
 int pci_interrupt_open(struct pci_device *pci, unsigned int vector, struct pci_interrupt *interrupt,
                        void (*handler)(void *context), void *context)
 {
@@ -66,6 +78,7 @@ int pci_interrupt_open(struct pci_device *pci, unsigned int vector, struct pci_i
 
     if (error)
         return (int)error;
+    switch_on(pci);
     *interrupt = (struct pci_interrupt){ .pirq = (uint32_t)map.pirq, .handler = handler, .context = context };
     error = bind(interrupt);
     if (error)

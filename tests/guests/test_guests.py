@@ -44,7 +44,7 @@ def devices(name):
 def run_guest(name, hypervisor):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
-    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"], [guest]],
+    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"]],
                          **devices(name)) as box:
         try:
             match = box.expect([RESULT] + CRASHES, timeout=90)
