@@ -55,6 +55,7 @@ void vspace_free(void *va, unsigned long n)
 
     for (unsigned long i = 0; i <= n; i++)
         clear_bit((unsigned int)(page + i), used);
+    next_search = MIN(next_search, page);       /* low addresses again: their page tables exist */
 }
 
 /* ---- mapping frames ---- */
