@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #else
+#include <pvguest/bits.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/string.h>

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The domain builder: from a kernel image to a domain that waits, paused, for its first instruction.
+ */
+#ifndef DOM0_BUILDER_BUILD_H
+#define DOM0_BUILDER_BUILD_H
+
+#include "dom0/base.h"
+#include <pvguest/xen.h>
+
+struct build_request {
+    const uint8_t *kernel, *ramdisk;            /* ramdisk may be NULL. */
+    size_t kernel_size, ramdisk_size;
+    const char *command_line;
+    uint64_t pages;
+    unsigned vcpus;
+};
+
+struct build_result {
+    domid_t domid;
+    unsigned long store_mfn, console_mfn;
+    evtchn_port_t store_port, console_port;     /* In the new domain, for us to bind. */
+};
+
+/* 0, or a negative errno with a sentence in why[why_size]; then nothing is left of the domain. */
+int build_domain(const struct build_request *request, struct build_result *result, char *why, size_t why_size);
+
+#endif

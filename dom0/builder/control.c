@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * domctl, sysctl and their kin for the toolstack (control.h). One function an operation; no policy.
+ */
+#include "dom0/builder/control.h"
+#include <pvguest/hypercalls.h>
+
+int control_domain(struct xen_domctl *op) {
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    return (int)HYPERVISOR_domctl(op);
+}
+
+int control_system(struct xen_sysctl *op) {
+    op->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    return (int)HYPERVISOR_sysctl(op);
+}
+
+int domain_create(unsigned vcpus, const xen_domain_handle_t handle, domid_t *domid) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain, .domain = 0 };     /* 0: the next free number. */
+    struct xen_domctl more = { .cmd = XEN_DOMCTL_max_vcpus };
+    int error;
+
+    op.u.createdomain.max_vcpus = vcpus;
+    op.u.createdomain.max_evtchn_port = 4095;   /* What two-level events can address. */
+    op.u.createdomain.max_grant_frames = -1;    /* The hypervisor's default. */
+    op.u.createdomain.max_maptrack_frames = -1;
+    op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
+    memcpy(op.u.createdomain.handle, handle, sizeof(xen_domain_handle_t));
+    error = control_domain(&op);
+    if (error)
+        return error;
+    *domid = op.domain;
+    more.domain = op.domain;
+    more.u.max_vcpus.max = vcpus;
+    error = control_domain(&more);
+    if (error)
+        domain_destroy(*domid);
+    return error;
+}
+
+static int simple(uint32_t cmd, domid_t domid) {
+    struct xen_domctl op = { .cmd = cmd, .domain = domid };
+
+    return control_domain(&op);
+}
+
+int domain_destroy(domid_t domid) {
+    int error;
+
+    do
+        error = simple(XEN_DOMCTL_destroydomain, domid);
+    while (error == -EAGAIN);
+    return error;
+}
+
+int domain_pause(domid_t domid) {
+    return simple(XEN_DOMCTL_pausedomain, domid);
+}
+
+int domain_unpause(domid_t domid) {
+    return simple(XEN_DOMCTL_unpausedomain, domid);
+}
+
+int domain_set_max_memory(domid_t domid, uint64_t pages) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_max_mem, .domain = domid };
+
+    op.u.max_mem.max_memkb = pages * (PAGE_BYTES / 1024);
+    return control_domain(&op);
+}
+
+int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = domid };
+    int error = control_domain(&op);
+
+    if (error)
+        return error;
+    if (op.domain != domid)                     /* Xen answers with the next domain when there is a gap. */
+        return -ESRCH;
+    *info = op.u.getdomaininfo;
+    return 0;
+}
+
+int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages) {
+    uint64_t done = 0;
+
+    for (uint64_t i = 0; i < pages; i++)
+        frames[i] = i;                          /* In: guest frame numbers. Out: machine frames. */
+    while (done < pages) {
+        struct xen_memory_reservation reservation = { .nr_extents = pages - done, .domid = domid };
+        long result;
+
+        set_xen_guest_handle(reservation.extent_start, frames + done);
+        result = HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation);
+        if (result < 0)
+            return (int)result;
+        if (result == 0)
+            return -ENOMEM;
+        done += (uint64_t)result;
+    }
+    return 0;
+}
+
+uint64_t machine_free_pages(void) {
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo };
+
+    return control_system(&op) ? 0 : op.u.physinfo.free_pages;
+}
+
+int domain_alloc_port(domid_t domid, domid_t remote, evtchn_port_t *port) {
+    struct evtchn_alloc_unbound op = { .dom = domid, .remote_dom = remote };
+    int error = (int)HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &op);
+
+    *port = op.port;
+    return error;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's control operations (<xen/domctl.h>, <xen/sysctl.h>) as functions. All return 0 or a negative errno.
+ */
+#ifndef DOM0_BUILDER_CONTROL_H
+#define DOM0_BUILDER_CONTROL_H
+
+#include "dom0/base.h"
+#include <pvguest/xen.h>
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
+/* Interface versions are filled in here. */
+int control_domain(struct xen_domctl *op);
+int control_system(struct xen_sysctl *op);
+
+int domain_create(unsigned vcpus, const xen_domain_handle_t handle, domid_t *domid);
+int domain_destroy(domid_t domid);
+int domain_pause(domid_t domid);
+int domain_unpause(domid_t domid);
+int domain_set_max_memory(domid_t domid, uint64_t pages);
+
+/* -ESRCH when there is no domain of exactly this number. */
+int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info);
+
+/* `pages` frames from the hypervisor, for pfns 0 ..; frames[] gets the machine frames. -ENOMEM. */
+int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages);
+
+/* Free memory of the machine, in pages. */
+uint64_t machine_free_pages(void);
+
+/* An event channel between two other domains' ends: allocated in `domid` for `remote` to bind. */
+int domain_alloc_port(domid_t domid, domid_t remote, evtchn_port_t *port);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console daemon (guests.h). The ring belongs to the guest as much as to us: indices are read once and judged; a
+ * guest whose indices make no sense has no console any more, and that is all that happens.
+ */
+#include "dom0/console/guests.h"
+#include "dom0/console/terminal.h"
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <xen/io/console.h>
+
+#define LOG_BYTES 16384u
+#define LINE_BYTES 200u
+#define DETACH 0x1d                     /* Ctrl-] */
+
+struct guest_console {
+    struct guest_console *next;
+    char name[32];
+    domid_t domid;
+    struct xencons_interface *ring;
+    evtchn_t port;
+    bool broken, closed, attached;
+    char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
+    unsigned line_size;
+    char log[LOG_BYTES];
+    size_t logged;                      /* In all; the log holds the last LOG_BYTES of it. */
+};
+
+static struct guest_console *consoles;
+static bool show;
+static bool work;
+static WAIT_QUEUE(work_queue);
+
+static void console_event(evtchn_t port, void *data) {
+    work = true;
+    wake_all(&work_queue);
+}
+
+/* --- output --- */
+
+static void show_line(struct guest_console *console) {
+    char text[LINE_BYTES + 48];
+    int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size, console->line);
+
+    terminal_write(text, (size_t)size);
+    console->line_size = 0;
+}
+
+static void take_byte(struct guest_console *console, char c) {
+    console->log[console->logged++ % LOG_BYTES] = c;
+    if (!show || console->attached) {
+        console->line_size = 0;
+        return;
+    }
+    if (c == '\n' || console->line_size == LINE_BYTES)
+        show_line(console);
+    if (c != '\n' && c != '\r')
+        console->line[console->line_size++] = c;
+}
+
+static void drain(struct guest_console *console) {
+    struct xencons_interface *ring = console->ring;
+    XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
+    char taken[sizeof(ring->out)];
+    size_t size = 0;
+
+    rmb();
+    if (console->broken || prod == cons)
+        return;
+    if (prod - cons > sizeof(ring->out)) {
+        printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
+        console->broken = true;
+        return;
+    }
+    while (cons != prod)
+        taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
+    mb();                               /* We have the bytes before the guest may write over them. */
+    WRITE_ONCE(ring->out_cons, cons);
+    event_send(console->port);
+    for (size_t i = 0; i < size; i++)
+        take_byte(console, taken[i]);
+    if (console->attached)
+        terminal_write(taken, size);
+}
+
+static void consoles_thread(void *argument) {
+    for (;;) {
+        wait_event(work_queue, work);
+        work = false;
+        for (struct guest_console *console = consoles; console; console = console->next)
+            drain(console);
+        thread_yield();                 /* A guest that never stops talking does not silence the others. */
+    }
+}
+
+/* --- life --- */
+
+int guest_consoles_start(void) {
+    return thread_create("consoles", consoles_thread, NULL) ? 0 : -ENOMEM;
+}
+
+void guest_consoles_show(bool on) {
+    show = on;
+}
+
+int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
+                       struct guest_console **opened) {
+    struct guest_console *console = calloc(1, sizeof(*console));
+    int bound;
+
+    if (!console)
+        return -ENOMEM;
+    strlcpy(console->name, name, sizeof(console->name));
+    console->domid = domid;
+    console->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
+    if (IS_ERR(console->ring)) {
+        int error = (int)PTR_ERR(console->ring);
+
+        free(console);
+        return error;
+    }
+    bound = event_bind_interdomain(domid, port, console_event, NULL);
+    if (bound < 0) {
+        unmap_frames(console->ring, 1);
+        free(console);
+        return bound;
+    }
+    console->port = (evtchn_t)bound;
+    console->next = consoles;
+    consoles = console;
+    console_event(console->port, NULL);
+    *opened = console;
+    return 0;
+}
+
+void guest_console_close(struct guest_console *console) {
+    struct guest_console **link = &consoles;
+
+    drain(console);
+    if (console->line_size)
+        show_line(console);
+    while (*link != console)
+        link = &(*link)->next;
+    *link = console->next;
+    event_unbind(console->port);
+    unmap_frames(console->ring, 1);
+    console->closed = true;
+    if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */
+        free(console);
+}
+
+/* --- the attached operator --- */
+
+/* Puts one key into the guest's ring; waits for room while the guest lives. */
+static void put_input(struct guest_console *console, char key) {
+    while (!console->closed && !console->broken) {
+        struct xencons_interface *ring = console->ring;
+        XENCONS_RING_IDX prod = ring->in_prod, cons = READ_ONCE(ring->in_cons);
+
+        if (prod - cons < sizeof(ring->in)) {
+            ring->in[MASK_XENCONS_IDX(prod, ring->in)] = key;
+            wmb();
+            WRITE_ONCE(ring->in_prod, prod + 1);
+            event_send(console->port);
+            return;
+        }
+        if (prod - cons > sizeof(ring->in))
+            return;                     /* The guest lies about what it has read: its loss. */
+        thread_sleep(10 * NS_PER_MS);
+    }
+}
+
+static void show_log(const struct guest_console *console) {
+    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0;
+
+    for (; at < console->logged; at++)
+        terminal_write(&console->log[at % LOG_BYTES], 1);
+}
+
+void guest_console_attach(struct guest_console *console) {
+    bool detached = false;
+    char keys[32];
+
+    printk("Console of %s: Ctrl-] brings you back.\n", console->name);
+    show_log(console);
+    console->attached = true;
+    while (!detached && !console->closed) {
+        size_t count = console_read(keys, sizeof(keys));
+
+        for (size_t i = 0; i < count && !detached; i++) {
+            detached = keys[i] == DETACH;
+            if (!detached)
+                put_input(console, keys[i]);
+        }
+        if (!count)
+            thread_sleep(10 * NS_PER_MS);
+    }
+    console->attached = false;
+    printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");
+    if (console->closed)
+        free(console);
+}

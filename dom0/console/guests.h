@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console daemon: dom0's end of every guest's console ring (<xen/io/console.h>).
+ *
+ * What a guest prints is kept in a bounded log, shown line by line on the terminal when that is on ("(name) text"), and
+ * shown as it is to an operator who has attached himself.
+ */
+#ifndef DOM0_CONSOLE_GUESTS_H
+#define DOM0_CONSOLE_GUESTS_H
+
+#include "dom0/base.h"
+#include <pvguest/xen.h>
+
+struct guest_console;
+
+/* Starts the daemon's thread. 0 or -ENOMEM. */
+int guest_consoles_start(void);
+
+/* Guests' lines on the terminal: on or off for all. */
+void guest_consoles_show(bool on);
+
+/* Maps the ring and binds the port of a new guest. 0 or a negative errno. */
+int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
+                       struct guest_console **console);
+
+/* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
+void guest_console_close(struct guest_console *console);
+
+/* Shows the log and joins terminal and guest until Ctrl-] or the guest's end. Sleeps; main thread only. */
+void guest_console_attach(struct guest_console *console);
+
+#endif

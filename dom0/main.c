@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dom0: the control domain. The SDK has brought the guest up; this is its program, from top to bottom the order in
+ * which the system comes to life. Each step needs only those before it.
+ *
+ * Command line: run="COMMANDS" runs commands separated by ';' before the prompt; consoles=on|off says whether guests'
+ * output is shown on the terminal (on when there is a script). A file init.rc in the boot archive runs first.
+ */
+#include "dom0/base.h"
+#include "dom0/console/guests.h"
+#include "dom0/console/terminal.h"
+#include "dom0/storage/archive.h"
+#include "dom0/storage/disks.h"
+#include "dom0/toolstack/commands.h"
+#include "dom0/toolstack/devices.h"
+#include "dom0/xenstore/rings.h"
+#include <drivers/pci.h>
+#include <drivers/virtio_blk.h>
+#include <drivers/virtio_net.h>
+#include <pvguest/console.h>
+#include <pvguest/start.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+
+static struct archive archive;
+
+static void must(int error, const char *what) {
+    if (error)
+        panic("dom0: cannot start %s: %s\n", what, errno_name(error));
+}
+
+static void start_xenstore(void) {
+    must(xenstore_start(&xenstore_rings), "XenStore");
+    must(xenstore_local_start(), "XenStore");
+    must(xenstore_rings_start(), "XenStore");
+    must(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), "XenStore");
+    must(xs_printf(XS_NONE, "/local/domain/0", "domid", "0"), "XenStore");
+}
+
+/* A machine without disk or card is a machine too. */
+static void start_devices(void) {
+    int found = pci_scan();
+
+    if (found < 0)
+        printk("dom0: no PCI: %s\n", errno_name(found));
+    disks_start(found < 0 ? NULL : virtio_blk_open(0));
+    must(devices_start(found < 0 ? NULL : virtio_net_open(0)), "the bridge");
+}
+
+static void open_archive(void) {
+    struct archive_file file;
+    size_t position = 0;
+    unsigned files = 0;
+    int more;
+
+    archive.bytes = boot_module(&archive.size);
+    if (!archive.bytes)
+        archive.size = 0;
+    while ((more = archive_next(&archive, &position, &file)) > 0)
+        files++;
+    if (more < 0)
+        printk("dom0: the boot archive is damaged behind its file %u\n", files);
+    printk("dom0: %u files in the boot archive\n", files);
+}
+
+/* run="xl create a.cfg; xl list": command_option() knows no quotes, and this option is full of blanks. */
+static const char *run_option(size_t *size) {
+    const char *start = strstr(command_line(), "run=\""), *end;
+
+    if (!start)
+        return NULL;
+    start += strlen("run=\"");
+    end = strchr(start, '"');
+    *size = end ? (size_t)(end - start) : strlen(start);
+    return start;
+}
+
+static void run_scripts(void) {
+    struct archive_file init;
+    size_t size = 0;
+    const char *text = run_option(&size);
+    bool has_init = archive_find(&archive, "init.rc", &init) == 0;
+    char consoles[8];
+
+    guest_consoles_show(text || has_init);
+    if (command_option("consoles", consoles, sizeof(consoles)))
+        guest_consoles_show(!strcmp(consoles, "on"));
+    if (has_init)
+        commands_script((const char *)init.data, init.size);
+    if (text)
+        commands_script(text, size);
+}
+
+void guest_main(void) {
+    terminal_start();
+    printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
+    start_xenstore();
+    must(guest_consoles_start(), "the console daemon");
+    open_archive();
+    start_devices();
+    must(domains_start(&archive), "the toolstack");
+    printk("dom0: ready; \"help\" lists the commands\n");
+    run_scripts();
+    commands_prompt();
+}

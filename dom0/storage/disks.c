@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Partitions and who uses them (disks.h). A partition is a window on the whole disk, so a guest cannot leave it however
+ * large the sector number it asks for: the window checks.
+ */
+#include "dom0/storage/disks.h"
+#include "dom0/storage/gpt.h"
+#include <pvguest/console.h>
+
+static struct blockdev *whole;
+static struct gpt table;
+static bool have_table;
+
+static struct claim {
+    unsigned writers, readers;
+    bool opened;
+    struct block_window window;
+} claims[GPT_MAX_PARTITIONS];
+
+static uint8_t sector_buffer[GPT_SECTOR] __attribute__((aligned(GPT_SECTOR)));
+
+static int read_sector(void *context, uint64_t sector, void *data) {
+    int error = block_read(context, sector, sector_buffer, 1);
+
+    if (!error)
+        memcpy(data, sector_buffer, sizeof(sector_buffer));
+    return error;
+}
+
+void disks_start(struct blockdev *disk) {
+    struct gpt_disk source = { .read = read_sector, .context = disk };
+    int error;
+
+    whole = disk;
+    if (!disk) {
+        printk("dom0: no disk\n");
+        return;
+    }
+    source.sectors = disk->sectors;
+    error = gpt_load(&source, &table);
+    have_table = !error;
+    if (error)
+        printk("dom0: disk %s, %lu MiB: no usable GPT (%s)\n", disk->name, disk->sectors / 2048, errno_name(error));
+    else
+        printk("dom0: disk %s, %lu MiB: %u partitions%s\n", disk->name, disk->sectors / 2048, table.count,
+               table.from_backup ? " (from the backup table: the primary is damaged)" : "");
+}
+
+int disks_claim(const char *name, bool writable, struct blockdev **device, const char **why) {
+    const struct gpt_partition *partition;
+    struct claim *claim;
+    int error;
+
+    *why = whole ? "the disk has no GPT" : "this machine has no disk";
+    if (!whole || !have_table)
+        return -ENODEV;
+    partition = gpt_find(&table, name);
+    *why = "the disk has no partition of that name";
+    if (!partition)
+        return -ENOENT;
+    claim = &claims[partition - table.partition];
+    *why = "it is in use by another guest";
+    if (claim->writers || (writable && claim->readers))
+        return -EBUSY;
+    if (!claim->opened) {
+        error = block_window_open(&claim->window, partition->name, whole, partition->first, partition->sectors);
+        *why = "it does not lie on the disk";
+        if (error)
+            return error;
+        claim->opened = true;
+    }
+    claim->writers += writable;
+    claim->readers += !writable;
+    *device = &claim->window.device;
+    return 0;
+}
+
+void disks_release(const char *name, bool writable) {
+    const struct gpt_partition *partition = gpt_find(&table, name);
+    struct claim *claim;
+
+    if (!partition)
+        return;
+    claim = &claims[partition - table.partition];
+    claim->writers -= writable;
+    claim->readers -= !writable;
+}
+
+void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers, unsigned readers)) {
+    for (unsigned i = 0; i < table.count; i++)
+        visit(table.partition[i].name, table.partition[i].sectors, claims[i].writers, claims[i].readers);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its own will (poweroff,
+ * reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
+ *
+ * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it is in; creating stops
+ * at the first error and tears down what there is. So there is one way to make and one way to end.
+ */
+#include "dom0/toolstack/domains.h"
+#include "dom0/builder/build.h"
+#include "dom0/builder/control.h"
+#include "dom0/toolstack/devices.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+#include <stdarg.h>
+
+#define QUICK_NS (2 * NS_PER_S)         /* A life shorter than this ... */
+#define QUICK_LIMIT 5                   /* ... so many times in a row is a domain that cannot start. */
+
+static struct domain *domains;
+static const struct archive *files;
+static MUTEX(lock);                     /* One change of the set of domains at a time. */
+static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
+static WAIT_QUEUE(ended_queue);
+
+int trouble_set(struct trouble *trouble, int error, const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(trouble->text, sizeof(trouble->text), format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+/* --- XenStore --- */
+
+/* "n<owner>", and "r<reader>" unless they are the same. */
+static int set_owner(const char *path, domid_t owner, domid_t reader) {
+    char first[8], second[8];
+    const char *permissions[] = { first, second };
+
+    snprintf(first, sizeof(first), "n%u", (unsigned)owner);
+    snprintf(second, sizeof(second), "r%u", (unsigned)reader);
+    return xs_set_permissions(XS_NONE, path, permissions, owner == reader ? 1 : 2);
+}
+
+/* A directory in which the guest itself may write. */
+static int own_directory(const char *home, domid_t domid, const char *name) {
+    char path[96];
+    int error;
+
+    snprintf(path, sizeof(path), "%s/%s", home, name);
+    error = xs_mkdir(XS_NONE, path);
+    return error ? error : set_owner(path, domid, domid);
+}
+
+static int write_home(const struct domain *domain, const struct build_result *built) {
+    static const char *const own[] = {
+        "data", "attr", "error", "drivers", "feature", "device/suspend", "control/shutdown", "control/sysrq",
+        "control/feature-poweroff", "control/feature-reboot", "control/feature-suspend",
+    };
+    const struct config *config = &domain->config;
+    char home[32];
+    int error;
+
+    snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
+    error = xs_mkdir(XS_NONE, home);
+    error = error ? error : set_owner(home, 0, domain->domid);
+    error = error ? error : xs_printf(XS_NONE, home, "name", "%s", config->name);
+    error = error ? error : xs_printf(XS_NONE, home, "domid", "%u", (unsigned)domain->domid);
+    error = error ? error : xs_printf(XS_NONE, home, "memory/target", "%lu", config->memory_mib * 1024);
+    error = error ? error : xs_printf(XS_NONE, home, "memory/static-max", "%lu", config->memory_mib * 1024);
+    error = error ? error : xs_printf(XS_NONE, home, "store/ring-ref", "%lu", built->store_mfn);
+    error = error ? error : xs_printf(XS_NONE, home, "store/port", "%u", built->store_port);
+    error = error ? error : xs_printf(XS_NONE, home, "console/ring-ref", "%lu", built->console_mfn);
+    error = error ? error : xs_printf(XS_NONE, home, "console/port", "%u", built->console_port);
+    error = error ? error : xs_printf(XS_NONE, home, "console/type", "xenconsoled");
+    error = error ? error : xs_printf(XS_NONE, home, "console/limit", "%u", 1048576u);
+    for (unsigned i = 0; i < config->vcpus && !error; i++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "cpu/%u/availability", i);
+        error = xs_printf(XS_NONE, home, key, "online");
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(own) && !error; i++)
+        error = own_directory(home, domain->domid, own[i]);
+    return error;
+}
+
+static int introduce(const struct build_result *built) {
+    char body[64];
+    size_t size;
+    char *answer;
+
+    /* Three strings, each with its NUL. */
+    size = (size_t)snprintf(body, sizeof(body), "%u%c%lu%c%u", (unsigned)built->domid, 0, built->store_mfn, 0,
+                            built->store_port) + 1;
+    answer = xs_request(XS_INTRODUCE, XS_NONE, body, size, NULL);
+    if (IS_ERR(answer))
+        return (int)PTR_ERR(answer);
+    free(answer);
+    return 0;
+}
+
+static void release(domid_t domid) {
+    char text[48];
+    char *answer;
+
+    snprintf(text, sizeof(text), "%u", (unsigned)domid);
+    answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL);
+    if (!IS_ERR(answer))
+        free(answer);
+    snprintf(text, sizeof(text), "/local/domain/%u", (unsigned)domid);
+    xs_rm(XS_NONE, text);
+    snprintf(text, sizeof(text), "/local/domain/0/backend/vbd/%u", (unsigned)domid);
+    xs_rm(XS_NONE, text);
+    snprintf(text, sizeof(text), "/local/domain/0/backend/vif/%u", (unsigned)domid);
+    xs_rm(XS_NONE, text);
+}
+
+/* --- the end of a domain --- */
+
+static void tear_down(struct domain *domain) {
+    struct domain **link = &domains;
+    struct xen_domctl_getdomaininfo info;
+
+    while (*link && *link != domain)
+        link = &(*link)->next;
+    if (*link)
+        *link = domain->next;
+    if (domain->domid != DOMID_INVALID) {
+        domain_pause(domain->domid);
+        devices_detach(domain->devices);
+        if (domain->console)
+            guest_console_close(domain->console);
+        release(domain->domid);
+        domain_destroy(domain->domid);
+        /* All mappings of its memory are gone, so it must be gone too; a moment's patience for deferred work. */
+        for (int i = 0; i < 100 && domain_get_info(domain->domid, &info) == 0; i++)
+            thread_sleep(NS_PER_MS);
+        if (domain_get_info(domain->domid, &info) == 0)
+            printk("dom0: domain %u does not go away: %lu of its pages are still in use\n", (unsigned)domain->domid,
+                   (unsigned long)info.tot_pages);
+    }
+    free(domain);
+}
+
+/* --- the beginning --- */
+
+static int read_config(const char *file, struct config *config, struct trouble *trouble) {
+    struct config_problem problem;
+    struct archive_file found;
+    int error = archive_find(files, file, &found);
+
+    if (error)
+        return trouble_set(trouble, error, "no file '%s' in the boot archive", file);
+    error = config_parse((const char *)found.data, found.size, config, &problem);
+    if (error)
+        return trouble_set(trouble, error, "%s:%u: %s", file, problem.line, problem.text);
+    if (problem.line)
+        printk("Warning: %s:%u: %s\n", file, problem.line, problem.text);
+    return 0;
+}
+
+static int build(struct domain *domain, struct build_result *built, struct trouble *trouble) {
+    const struct config *config = &domain->config;
+    struct build_request request = {
+        .command_line = config->extra, .pages = config->memory_mib * 256, .vcpus = config->vcpus,
+    };
+    struct archive_file kernel, ramdisk;
+
+    if (archive_find(files, config->kernel, &kernel))
+        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
+    request.kernel = kernel.data;
+    request.kernel_size = kernel.size;
+    if (config->ramdisk[0]) {
+        if (archive_find(files, config->ramdisk, &ramdisk))
+            return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
+        request.ramdisk = ramdisk.data;
+        request.ramdisk_size = ramdisk.size;
+    }
+    return build_domain(&request, built, trouble->text, sizeof(trouble->text));
+}
+
+/* With the lock held. On an error nothing is left, and `domain` is freed. */
+static int bring_up(struct domain *domain, bool paused, struct trouble *trouble) {
+    struct build_result built;
+    int error = build(domain, &built, trouble);
+
+    if (!error) {
+        domain->domid = built.domid;
+        error = guest_console_open(built.domid, domain->config.name, built.console_mfn, built.console_port,
+                                   &domain->console);
+        error = error ? error : write_home(domain, &built);
+        if (error)
+            trouble_set(trouble, error, "cannot set up console and XenStore: %s", errno_name(error));
+    }
+    if (!error)
+        error = devices_attach(domain->domid, &domain->config, &domain->devices, trouble);
+    if (!error) {
+        error = introduce(&built);
+        if (!error && !paused)
+            error = domain_unpause(domain->domid);
+        if (error)
+            trouble_set(trouble, error, "cannot start the domain: %s", errno_name(error));
+    }
+    if (error) {
+        tear_down(domain);
+        return error;
+    }
+    domain->started = now_ns();
+    domain->next = domains;
+    domains = domain;
+    return 0;
+}
+
+static struct domain *new_domain(const struct config *config) {
+    struct domain *domain = calloc(1, sizeof(*domain));
+
+    if (domain) {
+        domain->domid = DOMID_INVALID;
+        domain->config = *config;
+    }
+    return domain;
+}
+
+int domains_create(const char *file, bool paused, struct domain **made, struct trouble *trouble) {
+    static struct config config;                /* Large; used under the lock. */
+    struct domain *domain;
+    int error;
+
+    mutex_lock(&lock);
+    error = read_config(file, &config, trouble);
+    if (!error && (domains_find(config.name) || !strcmp(config.name, "Domain-0")))
+        error = trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config.name);
+    if (!error) {
+        domain = new_domain(&config);
+        error = domain ? bring_up(domain, paused, trouble) : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        *made = domain;
+    }
+    mutex_unlock(&lock);
+    return error;
+}
+
+/* --- the operator's wishes --- */
+
+struct domain *domains_find(const char *name) {
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+
+    for (struct domain *domain = domains; domain; domain = domain->next)
+        if (!strcmp(domain->config.name, name) || (*name && !*end && domain->domid == number))
+            return domain;
+    return NULL;
+}
+
+void domains_for_each(void (*visit)(struct domain *domain)) {
+    for (struct domain *domain = domains; domain; domain = domain->next)
+        visit(domain);
+}
+
+int domains_destroy(const char *name, struct trouble *trouble) {
+    struct domain *domain;
+
+    mutex_lock(&lock);
+    domain = domains_find(name);
+    if (domain)
+        tear_down(domain);
+    mutex_unlock(&lock);
+    return domain ? 0 : trouble_set(trouble, -ESRCH, "no domain '%s'", name);
+}
+
+void domains_destroy_all(void) {
+    mutex_lock(&lock);
+    while (domains)
+        tear_down(domains);
+    mutex_unlock(&lock);
+}
+
+int domains_ask(const char *name, const char *what, struct trouble *trouble) {
+    struct domain *domain;
+    char path[64];
+    int error;
+
+    mutex_lock(&lock);
+    domain = domains_find(name);
+    if (!domain) {
+        error = trouble_set(trouble, -ESRCH, "no domain '%s'", name);
+    } else {
+        snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
+        error = xs_write(XS_NONE, path, what, strlen(what));
+        if (error)
+            trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
+    }
+    mutex_unlock(&lock);
+    return error;
+}
+
+/* --- domains that end by themselves --- */
+
+static const char *reason_name(unsigned reason) {
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
+        [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
+    };
+
+    return reason < ARRAY_COUNT(names) ? names[reason] : "a reason unknown";
+}
+
+static void restart(struct domain *old) {
+    unsigned quick = now_ns() - old->started < QUICK_NS ? old->quick_restarts + 1 : 0;
+    struct domain *domain = new_domain(&old->config);
+    struct trouble trouble;
+
+    tear_down(old);
+    if (!domain) {
+        printk("dom0: no memory left to restart a domain\n");
+        return;
+    }
+    if (quick > QUICK_LIMIT) {
+        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n", domain->config.name, quick);
+        free(domain);
+        return;
+    }
+    domain->quick_restarts = quick;
+    if (bring_up(domain, false, &trouble))
+        printk("dom0: a domain cannot be restarted: %s\n", trouble.text);
+    else
+        printk("dom0: domain '%s' is restarted as %u\n", domain->config.name, (unsigned)domain->domid);
+}
+
+static void act_on_end(struct domain *domain, unsigned reason) {
+    const struct config *config = &domain->config;
+    enum config_action action = config->on_crash;
+
+    if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend)
+        action = config->on_poweroff;
+    else if (reason == SHUTDOWN_reboot)
+        action = config->on_reboot;
+    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, config->name, reason_name(reason));
+    if (action == ACTION_DESTROY)
+        tear_down(domain);
+    else if (action == ACTION_RESTART)
+        restart(domain);
+    else
+        domain->ended = true;
+}
+
+/* One domain that has ended and was not seen to yet; the list changes under our hands, so the caller asks again. */
+static struct domain *find_ended(unsigned *reason) {
+    struct xen_domctl_getdomaininfo info;
+
+    for (struct domain *domain = domains; domain; domain = domain->next) {
+        if (domain->ended || domain_get_info(domain->domid, &info))
+            continue;
+        if (info.flags & XEN_DOMINF_shutdown) {
+            *reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+            return domain;
+        }
+    }
+    return NULL;
+}
+
+static void life_thread(void *argument) {
+    for (;;) {
+        struct domain *domain;
+        unsigned reason;
+
+        wait_event(ended_queue, somebody_ended);
+        somebody_ended = false;
+        mutex_lock(&lock);
+        while ((domain = find_ended(&reason)))
+            act_on_end(domain, reason);
+        mutex_unlock(&lock);
+    }
+}
+
+static void on_dom_exc(evtchn_t port, void *data) {
+    somebody_ended = true;
+    wake_all(&ended_queue);
+}
+
+int domains_start(const struct archive *archive) {
+    int error;
+
+    files = archive;
+    error = event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
+    if (error < 0)
+        return error;
+    return thread_create("domains", life_thread, NULL) ? 0 : -ENOMEM;
+}

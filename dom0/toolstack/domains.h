@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guests that this toolstack runs: creating them from a configuration, watching them end, destroying them.
+ *
+ * All functions sleep (they talk to XenStore) and take the one lock of the toolstack themselves, unless said otherwise.
+ */
+#ifndef DOM0_TOOLSTACK_DOMAINS_H
+#define DOM0_TOOLSTACK_DOMAINS_H
+
+#include "dom0/base.h"
+#include "dom0/console/guests.h"
+#include "dom0/storage/archive.h"
+#include "dom0/toolstack/config.h"
+#include <pvguest/xen.h>
+
+struct devices;
+
+struct domain {
+    struct domain *next;
+    domid_t domid;
+    struct config config;
+    struct guest_console *console;
+    struct devices *devices;
+    bool introduced;                    /* XenStore knows its ring. */
+    bool ended;                         /* Shut down or crashed, and kept by "preserve". */
+    uint64_t started;                   /* ns of system time */
+    unsigned quick_restarts;            /* In a row. */
+};
+
+/* An operator's error: a sentence. */
+struct trouble {
+    char text[240];
+};
+
+/* Writes the sentence, returns the error. */
+int trouble_set(struct trouble *trouble, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Starts the thread that looks after ended domains. Kernels and configurations come from the archive. */
+int domains_start(const struct archive *archive);
+
+/* From the configuration file of that name. 0, or a negative errno and the trouble. `paused`: leave it so. */
+int domains_create(const char *file, bool paused, struct domain **made, struct trouble *trouble);
+
+/* By name or by number; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
+struct domain *domains_find(const char *name);
+void domains_for_each(void (*visit)(struct domain *domain));
+
+int domains_destroy(const char *name, struct trouble *trouble);
+
+/* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
+int domains_ask(const char *name, const char *what, struct trouble *trouble);
+
+/* Everybody, at the machine's end. */
+void domains_destroy_all(void);
+
+#endif
