@@ -9,6 +9,7 @@
 
 #include "memory/layout.h"
 #include "lib/types.h"
+#include "machine/io.h"            /* is_canonical */
 
 int copy_from_guest(void *to, vaddr_t from, size_t bytes) must_check;   /* 0 or -EFAULT */
 int copy_to_guest(vaddr_t to, const void *from, size_t bytes) must_check;
@@ -23,8 +24,6 @@ int read_guest_u64(uint64_t *to, uint64_t va) must_check;
 int write_guest_u64(uint64_t va, uint64_t value) must_check;
 int write_guest_u32(uint64_t va, uint32_t value) must_check;
 
-static inline bool is_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
-
 /* May ring 3 have this range at all: canonical at both ends, no wrap, not ours. (Guests read the M2P, but never pass it to us.) */
 static inline bool guest_range_ok(uint64_t va, size_t bytes)
 {
@@ -32,8 +31,5 @@ static inline bool guest_range_ok(uint64_t va, size_t bytes)
 
     return end >= va && (end <= 0x0000800000000000UL || (va >= HV_END && bytes <= 0x0000800000000000UL));
 }
-
-/* The entry of the exception table for a faulting ring-0 RIP, or 0: the page-fault and #GP handlers go on there. */
-uint64_t access_fixup(uint64_t rip);
 
 #endif

@@ -18,17 +18,20 @@ extern uint64_t max_frame;              /* one more than the highest frame of RA
 static inline struct frame *frame_of(mfn_t m) { return &frame_table[m.n]; }
 static inline mfn_t mfn_of(const struct frame *f) { return MFN(f - frame_table); }
 
-/* RAM has a frame, device registers do not. (Holes below max_frame have a frame that nobody can take references of.) */
+/* Not RAM: above the frame table, or in a hole of it, where the owner is special_io. Entries that map it hold no references. */
 static inline bool mfn_valid(mfn_t m) { return m.n < max_frame; }
-bool mfn_is_ram(mfn_t m);               /* in the firmware's memory map; slower */
-bool mfn_is_ours(mfn_t m);              /* registers of a device that the hypervisor keeps to itself (APICs), or our RAM */
-void mfn_reserve(mfn_t m);              /* make mfn_is_ours true for a device page (at boot, by the device's driver) */
+static inline bool mfn_is_io(mfn_t m) { return !mfn_valid(m) || frame_of(m)->owner == &special_io; }
+bool mfn_is_ours(mfn_t m);              /* registers of a device that the hypervisor keeps to itself (APICs) */
+void mfn_reserve(mfn_t m);              /* make that true, at boot */
 
 /* The direct map: every frame of RAM has a ring-0 address, by arithmetic alone. */
 static inline void *map_frame(mfn_t m) { return (void *)(DIRECTMAP_VIRT + (m.n << PAGE_SHIFT)); }
 static inline void *maddr_to_virt(maddr_t m) { return (void *)(DIRECTMAP_VIRT + m.a); }
-static inline mfn_t virt_to_mfn(const void *p) { return MFN(((uint64_t)p - DIRECTMAP_VIRT) >> PAGE_SHIFT); }  /* direct map only */
-static inline maddr_t virt_to_maddr(const void *p) { return MADDR((uint64_t)p - DIRECTMAP_VIRT); }
+static inline maddr_t virt_to_maddr(const void *p)      /* of the direct map or of our image */
+{
+    return MADDR((uint64_t)p - ((uint64_t)p >= DIRECTMAP_VIRT ? DIRECTMAP_VIRT : IMAGE_VIRT));
+}
+static inline mfn_t virt_to_mfn(const void *p) { return maddr_to_mfn(virt_to_maddr(p)); }
 
 /* Total references: the frame stays and stays its owner's. -EINVAL: not RAM or not owner's. */
 int frame_get(mfn_t m, struct domain *owner) must_check;
@@ -40,6 +43,10 @@ int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t) must_check;
 void frame_put_type(mfn_t m);
 static inline int must_check frame_get_writable(mfn_t m, struct domain *owner) { return frame_get_type(m, owner, FRAME_WRITABLE); }
 static inline void frame_put_writable(mfn_t m) { frame_put_type(m); }
+
+/* What is left to do after a transition: PT_LAST frees the frame, PT_UNDO queues the table. (validate.c, undo.c) */
+void frame_finish(struct frame *f, enum pt_result r);
+int frame_type_error(enum pt_result r);         /* PT_REFUSED, PT_BUSY, PT_FULL as an errno */
 
 /* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages. M2P is the caller's. */
 mfn_t domain_alloc_frame(struct domain *d);
@@ -53,10 +60,11 @@ int domain_free_frame(struct domain *d, mfn_t m) must_check;
 void share_hv_frame(void *page, struct domain *d, bool writable);
 void unshare_hv_frame(void *page);
 
-/* The machine-to-physical table, which guests read (and write through MMU_MACHPHYS_UPDATE). */
+/* The machine-to-physical table, which guests read at M2P_VIRT (and change through MMU_MACHPHYS_UPDATE). We use the direct map's alias:
+ * the guests' one is read-only and user-accessible, which SMAP forbids us. */
 #define M2P_INVALID (~0UL)
-#define m2p_table ((uint64_t *)M2P_VIRT)
+extern uint64_t *m2p_table;
 static inline uint64_t m2p_get(mfn_t m) { return m.n < max_frame ? m2p_table[m.n] : M2P_INVALID; }
-void m2p_set(mfn_t m, uint64_t pfn);
+static inline void m2p_set(mfn_t m, uint64_t pfn) { if (m.n < max_frame) m2p_table[m.n] = pfn; }
 
 #endif

@@ -15,6 +15,10 @@ void heap_free_frames(mfn_t first, unsigned int order);
 uint64_t heap_free_count(void);         /* frames */
 uint64_t heap_total_count(void);        /* frames ever given to the heap */
 
+/* Boot (paging.c). */
+void heap_init(void);
+void heap_add(uint64_t first, uint64_t end);    /* frames [first, end) */
+
 /* The hypervisor's own memory: zeroed, in the direct map. NULL: none. */
 void *hv_alloc_pages(unsigned int order);
 void hv_free_pages(void *p, unsigned int order);

@@ -16,6 +16,7 @@ int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level) must_check;
 void mmu_put_table(mfn_t m);                    /* undoing, if that was the last, is queued: mmu_undo */
 /* mmu_get_table and make it a pin. What MMUEXT_PIN_Ln_TABLE does. -EINVAL, -ERESTART. */
 int mmu_pin(struct domain *d, mfn_t m, enum frame_type level) must_check;
+int mmu_unpin(struct domain *d, mfn_t m) must_check;     /* -EINVAL: not owned, not pinned */
 /* Work off d's queue of tables to undo; -ERESTART while preempt_check() says so. Every mmu call starts with it. */
 int mmu_undo(struct domain *d) must_check;
 
@@ -24,10 +25,10 @@ int mmu_undo(struct domain *d) must_check;
 int domain_relinquish_memory(struct domain *d) must_check;
 
 /* ---- walking ---- */
-/* The L1 entry of va in the tables that v runs on, NULL when there is no L1. Software walk by the direct map; v's domain's
- * tables must not change meanwhile (v is current, or paused). */
+/* The L1 entry of va in v's kernel tables, NULL when there is no L1. Software walk by the direct map; v's domain's
+ * tables must not change meanwhile (its pagetable_lock is held, or its vCPUs do not run). */
 uint64_t *mmu_walk(const struct vcpu *v, uint64_t va);
-/* For the builder of guests' contexts, debug keys and emulation: machine address behind va, or ~0. */
+/* Machine address behind va in the tables v runs on, kernel or user; or ~0. */
 uint64_t mmu_translate(const struct vcpu *v, uint64_t va);
 
 /* ---- grants (domain/grants.c): the frame's reference (writable or not) is taken by the caller and lives in the entry ---- */

@@ -59,16 +59,24 @@ enum pt_result {
     PT_LAST,                    /* put: that was the last reference of all; the frame is free to reuse */
 };
 
+/* `now`: the TLB clock, remembered when a type or a frame is let go. */
 bool pt_get(struct frame *f) must_check;                        /* one total reference; false: none left, or full */
-enum pt_result pt_put(struct frame *f) must_check;              /* PT_OK, PT_LAST */
-enum pt_result pt_get_type(struct frame *f, enum frame_type t) must_check;  /* both kinds, at once */
-enum pt_result pt_put_type(struct frame *f) must_check;         /* both kinds: PT_OK, PT_UNDO, PT_LAST */
-void pt_commit(struct frame *f);                                /* the type is true now */
-enum pt_result pt_reject(struct frame *f) must_check;           /* it is not: PT_OK, PT_UNDO, PT_LAST */
-enum pt_result pt_undone(struct frame *f) must_check;           /* the last entry is undone: PT_OK, PT_LAST */
-bool pt_pin(struct frame *f) must_check;                        /* the caller's references become the pin's; false: is pinned */
-bool pt_unpin(struct frame *f) must_check;                      /* the pin's references become the caller's; false: was not */
+enum pt_result pt_put(struct frame *f, uint32_t now) must_check;                /* PT_OK, PT_LAST */
+enum pt_result pt_get_type(struct frame *f, enum frame_type t) must_check;      /* both kinds at once */
+enum pt_result pt_put_type(struct frame *f, uint32_t now) must_check;           /* both kinds: PT_OK, PT_UNDO, PT_LAST */
+void pt_commit(struct frame *f);                                                /* the type is true now */
+enum pt_result pt_reject(struct frame *f, uint32_t now) must_check;             /* it is not: PT_OK, PT_UNDO, PT_LAST */
+enum pt_result pt_abandon(struct frame *f, uint32_t now) must_check;            /* a parked validation, by nobody's wish any more */
+enum pt_result pt_undone(struct frame *f, uint32_t now) must_check;             /* the last entry is undone: PT_OK, PT_LAST */
+bool pt_pin(struct frame *f) must_check;        /* the caller's two references become the pin's; false: is pinned already */
+bool pt_unpin(struct frame *f) must_check;      /* the pin's two references become the caller's; false: was not pinned */
 void pt_allocate(struct frame *f, struct domain *owner);        /* a frame without state is given to an owner */
-bool pt_release(struct frame *f) must_check;    /* out of the allotment, its reference is the caller's; false: pinned or not in it */
+bool pt_release(struct frame *f) must_check;    /* out of the allotment, its reference is the caller's; false: pinned, or not in it */
+
+/* A table that validation left half way, for the next one who wants it: nobody but the frame itself holds its references. */
+static inline bool frame_is_parked(const struct frame *f)
+{
+    return frame_is_table(frame_type(f)) && frame_typed(f) && !(f->state & (FRAME_VALID | FRAME_UNDOING));
+}
 
 #endif

@@ -2,30 +2,23 @@
 /*
  * The hypervisor's own address space: what boot calls once, and mappings of device registers.
  *
- * Contract with boot: the loader's tables map RAM below 4 GiB at DIRECTMAP_VIRT and our image at IMAGE_VIRT; memory_init then
- * builds the final tables (direct map of all RAM, frame table, M2P, windows, ioremap), switches to them and fills the heap.
+ * Contract with boot (boot/boot.h): boot_l4 is loaded and maps the image and the first 4 GiB of machine memory. memory_init makes
+ * hv_l4 with the same and the rest: the direct map of RAM above, the frame table, the M2P, empty tables for windows and
+ * ioremap; loads it, and fills the heap.
  */
 #ifndef DOMUS_MEMORY_PAGING_H
 #define DOMUS_MEMORY_PAGING_H
 
+#include "boot/boot.h"
 #include "lib/types.h"
+#include "memory/layout.h"
 
-/* One range of the firmware's map (multiboot2 memory map entries have E820's types: 1 is RAM). */
-struct memory_region { uint64_t start, length; uint32_t type, reserved; };
-#define MEMORY_RAM 1
+void memory_init(const struct boot_info *info);
+/* RAM that boot has finished with (modules): the whole pages within join the heap. */
+void heap_give(uint64_t start, uint64_t end);
 
-/* Ranges of RAM in use at boot that must not enter the heap: our image, the modules, multiboot information. Modules are given
- * to the heap later by heap_give. */
-struct boot_range { uint64_t start, end; };
-
-void memory_init(const struct memory_region *map, unsigned int regions, const struct boot_range *used, unsigned int ranges);
-void heap_give(uint64_t start, uint64_t end);           /* RAM that boot has finished with, whole pages within */
-
-extern const struct memory_region *memory_map;          /* a copy that stays: XENMEM_machine_memory_map */
-extern unsigned int memory_regions;
-
-extern uint64_t *hv_l4;                                 /* the hypervisor's own L4: idle vCPUs run on it */
-extern maddr_t hv_cr3;
+extern uint64_t *hv_l4;         /* the hypervisor's own L4: no guest's part; what a CPU without a guest runs on */
+extern maddr_t hv_cr3;          /* its machine address */
 
 /* Map device registers uncached; never unmapped. NULL: no room. Marks the pages ours (guests cannot map them) when `keep`. */
 void *ioremap(maddr_t start, size_t bytes, bool keep);

@@ -22,6 +22,7 @@ void tlb_flush_page(uint64_t va);       /* one page on this CPU; va may be anyth
 void tlb_flush_domain(struct domain *d);                /* on every CPU that runs or ran a vCPU of d */
 void tlb_flush_vcpus(struct domain *d, uint64_t mask);  /* the CPUs of these vCPUs */
 void tlb_flush_page_domain(struct domain *d, uint64_t va);
+void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va);
 void tlb_flush_global(void);            /* also global entries: after our own mappings changed */
 void tlb_flush_stale_slow(uint32_t stamp);
 

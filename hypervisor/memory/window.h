@@ -29,7 +29,11 @@ int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check; 
  * guest at (ldt_base + offset). */
 bool ldt_fault(uint64_t cr2);
 
-/* A descriptor that a guest may have in its GDT or LDT: never a system segment or gate, DPL forced by refusal. */
+/* The CPU's LDT register for v: its GDT (window) is loaded and v is to run. domain/vcpu.c on a switch; window_set_ldt. */
+void window_load_ldt(const struct vcpu *v);
+
+/* A descriptor that a guest may have in its GDT or LDT: no system segment, no gate; its DPL becomes 3. */
 bool descriptor_ok(uint64_t *descriptor);
+bool segdesc_page_ok(mfn_t m);                  /* all of a page that is about to become FRAME_SEGDESC */
 
 #endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a page-table entry of a guest may be, and the references it holds while it is in a valid table:
+ *
+ *   level 1, writable      a total and a type reference (writable) of the frame
+ *   level 1, read-only     a total reference
+ *   level 1, a device page none: nobody can take device registers away. The control domain only, and never our own devices
+ *   levels 2 to 4          a type reference (table of the level below) and a total one, whatever its RW bit says
+ *   not present            none
+ *
+ * So an entry's bits alone say what to drop when it goes; no list of mappings exists anywhere.
+ *
+ * Every entry, by whatever way it comes, passes one allow-mask (advisory 148: a fast path that forgot one bit). Refused are large
+ * pages, PAT, and on RAM every cacheability but write-back: validation would read RAM by another memory type than the guest wrote it
+ * (advisory 402). The user bit is set for the guest, which runs at ring 3; the global bit is dropped, so that each CR3 load flushes.
+ */
+#include "memory/entry.h"
+#include "memory/tlb.h"
+#include "lib/fail.h"
+#include "machine/io.h"
+
+#define PTE_AVAILABLE   0x07f0000000000e00UL    /* bits 9-11 and 52-58: the guest's own */
+#define TABLE_ALLOWED   (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAILABLE | PTE_ADDRESS | PTE_NX)
+#define L1_ALLOWED      (TABLE_ALLOWED | PTE_G | PTE_PWT | PTE_PCD)
+
+static bool l1tf_vulnerable;
+static uint64_t device_address_mask = PTE_ADDRESS;
+
+/* Intel CPUs before the fix read a not-present entry's address speculatively out of the L1 cache (advisory 273). */
+void entry_init(void)
+{
+    struct cpuid_regs vendor = cpuid(0, 0), features = cpuid(7, 0), sizes = cpuid(0x80000008, 0);
+    uint64_t capabilities = 0;
+
+    device_address_mask = PTE_ADDRESS & ((1UL << (sizes.a & 0xff)) - 1);
+    if (vendor.b != 0x756e6547) return;                             /* "Genu"ineIntel */
+    if (vendor.a >= 7 && (features.d & 1u << 29) && !rdmsr_safe(0x10a, &capabilities)) capabilities = 0;
+    l1tf_vulnerable = !(capabilities & 1);                          /* IA32_ARCH_CAPABILITIES.RDCL_NO */
+}
+
+/* A not-present entry may hold anything that the hardware ignores, except, on an L1TF CPU, the address of another's RAM. */
+static int absent_entry_ok(const struct walk *w, uint64_t e)
+{
+    mfn_t m = pte_mfn(e);
+
+    if (likely(!l1tf_vulnerable) || e == 0 || w->owner->privileged || !mfn_valid(m)) return 0;
+    if (frame_of(m)->owner == w->owner) return 0;
+    return fail(-EINVAL, "a not-present entry with the address of RAM that is not yours (L1TF)");
+}
+
+static int device_page_ok(const struct walk *w, uint64_t e)
+{
+    if (!w->owner->privileged) return fail(-EINVAL, "not RAM: only the control domain may map device pages");
+    if (w->frames != w->owner && w->frames != &special_io) return fail(-EINVAL, "not RAM of that domain");
+    if (e & PTE_ADDRESS & ~device_address_mask) return fail(-EINVAL, "an address the CPU does not have");
+    if (mfn_is_ours(pte_mfn(e))) return fail(-EINVAL, "the device is the hypervisor's");
+    return 0;
+}
+
+static inline uint64_t loadable(uint64_t e) { return (e | PTE_US) & ~PTE_G; }
+
+static inline int l1_get(const struct walk *w, uint64_t *e)
+{
+    mfn_t m = pte_mfn(*e);
+    int error;
+
+    if (!(*e & PTE_P)) return absent_entry_ok(w, *e);
+    if (unlikely(*e & ~L1_ALLOWED)) return fail(-EINVAL, "reserved, PAT or protection-key bits in a level-1 entry");
+    if (unlikely(mfn_is_io(m))) {
+        error = device_page_ok(w, *e);
+    } else {
+        if (unlikely(*e & (PTE_PWT | PTE_PCD))) return fail(-EINVAL, "RAM must be cached (advisory 402)");
+        error = *e & PTE_RW ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
+    }
+    if (error) return error;
+    *e = loadable(*e);
+    return 0;
+}
+
+static inline void l1_put(uint64_t e)
+{
+    mfn_t m = pte_mfn(e);
+
+    if (!(e & PTE_P) || unlikely(mfn_is_io(m))) return;
+    if (e & PTE_RW) frame_put_type(m);
+    else frame_put(m);
+}
+
+int entry_get(struct walk *w, unsigned int level, uint64_t *e)
+{
+    int error;
+
+    if (level == 1) return l1_get(w, e);
+    if (!(*e & PTE_P)) return absent_entry_ok(w, *e);
+    if (*e & ~TABLE_ALLOWED) return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
+    error = table_get(w, pte_mfn(*e), level - 1);
+    if (error) return error;
+    *e |= PTE_US;
+    return 0;
+}
+
+void entry_put(unsigned int level, uint64_t e)
+{
+    if (level == 1) l1_put(e);
+    else if (e & PTE_P) frame_put_type(pte_mfn(e));     /* the last one queues the table below for undoing */
+}
+
+/* The CPU sets accessed and dirty bits in the slot behind our back; nobody else writes, the lock is held. */
+static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
+{
+    uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+    if (!preserve) return __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL);
+    while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_A | PTE_D)), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {}
+    return old;
+}
+
+/* Only bits change that decide nothing about references: same frame, and for level 1 same access and cacheability. */
+static inline bool same_references(unsigned int level, uint64_t old, uint64_t new)
+{
+    uint64_t decides = PTE_ADDRESS | PTE_P | (level == 1 ? PTE_RW | PTE_PWT | PTE_PCD : 0);
+
+    return ((old ^ new) & decides) == 0 && (old & PTE_P);
+}
+
+int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t new, bool preserve)
+{
+    uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    int error;
+
+    if (same_references(level, old, new)) {
+        if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED)) return fail(-EINVAL, "reserved bits in a page-table entry");
+        write_slot(slot, loadable(new), preserve);
+        return 0;
+    }
+    error = entry_get(w, level, &new);                  /* first what may fail */
+    if (error) return error;
+    entry_put(level, write_slot(slot, new, preserve));
+    return 0;
+}
+
+int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new, uint64_t *seen)
+{
+    int error = l1_get(w, &new);
+
+    if (error) return error;
+    *seen = expected;
+    if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        l1_put(new);
+        return -EAGAIN;
+    }
+    l1_put(expected);
+    return 0;
+}

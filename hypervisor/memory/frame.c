@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and frames given to domains
+ * and taken back. Lists and counts of a domain's frames are under its memory_lock; references need no lock.
+ *
+ * Every frame that a domain owns, in its allotment or only still mapped, holds a reference of the domain itself, so frame.owner never
+ * points to a domain that is gone.
+ */
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/tlb.h"
+#include "memory/window.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+
+uint64_t max_frame;
+uint64_t *m2p_table;
+
+/* ---- pages of devices that are ours ---- */
+
+static mfn_t reserved[32];
+static unsigned int reserved_count;
+
+void mfn_reserve(mfn_t m)
+{
+    if (!mfn_is_ours(m) && reserved_count < ARRAY_SIZE(reserved)) reserved[reserved_count++] = m;
+}
+
+bool mfn_is_ours(mfn_t m)
+{
+    for (unsigned int i = 0; i < reserved_count; i++)
+        if (mfn_eq(reserved[i], m)) return true;
+    return false;
+}
+
+/* ---- the end of a frame ---- */
+
+static void frame_free(struct frame *f)
+{
+    struct domain *d = f->owner;
+
+    spin_lock(&d->memory_lock);
+    list_remove(&f->link);
+    spin_unlock(&d->memory_lock);
+    f->owner = NULL;
+    m2p_set(mfn_of(f), M2P_INVALID);
+    heap_free_frames(mfn_of(f), 0);
+    domain_put(d);
+}
+
+/* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
+static void queue_undo(struct frame *f)
+{
+    struct domain *d = f->owner;
+
+    spin_lock(&d->memory_lock);
+    list_remove(&f->link);
+    list_add_tail(&f->link, &d->undoing);
+    spin_unlock(&d->memory_lock);
+}
+
+void frame_finish(struct frame *f, enum pt_result r)
+{
+    if (r == PT_LAST) frame_free(f);
+    else if (r == PT_UNDO) queue_undo(f);
+}
+
+/* ---- references ---- */
+
+int frame_get(mfn_t m, struct domain *owner)
+{
+    struct frame *f = frame_of(m);
+
+    if (!mfn_valid(m) || !pt_get(f)) return fail(-EINVAL, "no such frame of RAM, or too many references");
+    if (f->owner != owner) {                    /* looked at behind the get: now it cannot change any more */
+        frame_put(m);
+        return fail(-EINVAL, "the frame belongs to another domain");
+    }
+    return 0;
+}
+
+void frame_put(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    if (pt_put(f, tlb_stamp()) == PT_LAST) frame_free(f);
+}
+
+int frame_type_error(enum pt_result r)
+{
+    if (r == PT_BUSY) return fail(-EBUSY, "the frame is on its way out of being a page table");
+    if (r == PT_FULL) return fail(-EINVAL, "too many references");
+    return fail(-EINVAL, "the frame is in use as another type, or is nobody's");
+}
+
+/* First reference of a simple type: flush who could still have the other one, look if there is something to look at, commit. */
+static int make_true(struct frame *f, enum frame_type t)
+{
+    tlb_flush_stale(f->flush_stamp);
+    if (t == FRAME_SEGDESC && !segdesc_page_ok(mfn_of(f))) {
+        frame_finish(f, pt_reject(f, tlb_stamp()));
+        return fail(-EINVAL, "a descriptor in the page is not allowed");
+    }
+    pt_commit(f);
+    return 0;
+}
+
+int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
+{
+    struct frame *f = frame_of(m);
+    enum pt_result r;
+
+    /* The first look keeps a foreign frame from even a moment of a new type; the second is the one that counts. */
+    if (!mfn_valid(m) || f->owner != owner) return fail(-EINVAL, "the frame is not RAM, or another domain's");
+    r = pt_get_type(f, t);
+    if (unlikely(r != PT_OK && r != PT_NEW)) return frame_type_error(r);
+    if (unlikely(f->owner != owner)) {
+        frame_finish(f, r == PT_NEW ? pt_reject(f, tlb_stamp()) : pt_put_type(f, tlb_stamp()));
+        return fail(-EINVAL, "the frame changed hands");
+    }
+    return r == PT_NEW ? make_true(f, t) : 0;
+}
+
+void frame_put_type(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    enum pt_result r = pt_put_type(f, tlb_stamp());
+
+    if (unlikely(r != PT_OK)) frame_finish(f, r);
+}
+
+/* ---- frames for domains ---- */
+
+static void give_frame(struct domain *d, struct frame *f)
+{
+    pt_allocate(f, d);
+    list_add_tail(&f->link, &d->pages);
+    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+}
+
+mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+{
+    uint64_t count = 1UL << order;
+    mfn_t m;
+
+    spin_lock(&d->memory_lock);
+    if (d->dying || d->page_count > d->max_pages || count > d->max_pages - d->page_count) {    /* advisory 385: no overflow */
+        spin_unlock(&d->memory_lock);
+        return INVALID_MFN;
+    }
+    d->page_count += count;
+    spin_unlock(&d->memory_lock);
+
+    m = heap_alloc_frames(order, address_bits);
+    if (m.n == INVALID_MFN.n) {
+        spin_lock(&d->memory_lock);
+        d->page_count -= count;
+        spin_unlock(&d->memory_lock);
+        return m;
+    }
+    memset(map_frame(m), 0, count << PAGE_SHIFT);       /* scrub: what was in it was another's */
+    spin_lock(&d->memory_lock);
+    for (uint64_t i = 0; i < count; i++) {
+        m2p_set(MFN(m.n + i), M2P_INVALID);
+        give_frame(d, frame_of(MFN(m.n + i)));
+    }
+    spin_unlock(&d->memory_lock);
+    return m;
+}
+
+mfn_t domain_alloc_frame(struct domain *d) { return domain_alloc_frames(d, 0, 0); }
+
+int domain_free_frame(struct domain *d, mfn_t m)
+{
+    int error = frame_get(m, d);
+
+    if (error) return error;
+    if (!pt_release(frame_of(m))) {
+        frame_put(m);
+        return fail(-EBUSY, "the frame is pinned, or not in the domain's allotment");
+    }
+    spin_lock(&d->memory_lock);
+    d->page_count--;
+    spin_unlock(&d->memory_lock);
+    frame_put(m);                               /* the allotment's */
+    frame_put(m);                               /* ours */
+    return 0;
+}
+
+/* ---- our pages, shown to guests ---- */
+
+void share_hv_frame(void *page, struct domain *d, bool writable)
+{
+    struct frame *f = frame_of(virt_to_mfn(page));
+    enum frame_type t = writable ? FRAME_WRITABLE : FRAME_READONLY;
+
+    f->owner = d;
+    spin_lock(&d->memory_lock);
+    list_add_tail(&f->link, &d->pages);
+    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+    /* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it. */
+    __atomic_store_n(&f->state, FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)t << FRAME_TYPE_SHIFT, __ATOMIC_RELEASE);
+    spin_unlock(&d->memory_lock);
+}
+
+void unshare_hv_frame(void *page) { frame_put_type(virt_to_mfn(page)); }

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmuext_op: pins, base pointers, flushes, the LDT, clearing and copying of frames. Each operation is a function of the table at the end;
+ * the loop copies one request at a time, performs it, and gives way between two when something waits.
+ */
+#include "memory/access.h"
+#include "memory/foreign.h"
+#include "memory/tlb.h"
+#include "memory/window.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+
+#define PREEMPTED 0x80000000u       /* in the count: this is a continuation, *done counts on */
+
+/* ---- tables ---- */
+
+static int pin(struct walk *w, const struct mmuext_op *op)
+{
+    return mmu_pin(w->frames, MFN(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
+}
+
+static int unpin(struct walk *w, const struct mmuext_op *op) { return mmu_unpin(w->frames, MFN(op->arg1.mfn)); }
+
+static int new_base(struct walk *w, const struct mmuext_op *op)
+{
+    struct vcpu *v = current;
+    mfn_t new = MFN(op->arg1.mfn), old = v->kernel_table;
+    int error;
+
+    if (mfn_eq(new, old)) return 0;
+    error = mmu_get_table(v->domain, new, FRAME_L4);
+    if (error) return error;
+    v->kernel_table = new;
+    v->kernel_cr3 = mfn_to_maddr(new).a;
+    vcpu_load_tables(v);                        /* before the old one may become something else */
+    mmu_put_table(old);
+    return 0;
+}
+
+/* Frame 0: no user tables. The kernel's own table is allowed. */
+static int new_user_base(struct walk *w, const struct mmuext_op *op)
+{
+    struct vcpu *v = current;
+    mfn_t new = MFN(op->arg1.mfn), old = v->user_table;
+    bool had = v->user_cr3;
+    int error;
+
+    if (had && mfn_eq(new, old)) return 0;
+    if (new.n) {
+        error = mmu_get_table(v->domain, new, FRAME_L4);
+        if (error) return error;
+    }
+    v->user_table = new;
+    v->user_cr3 = mfn_to_maddr(new).a;
+    if (had) mmu_put_table(old);                /* it is not loaded: we came from guest kernel mode */
+    return 0;
+}
+
+/* ---- flushes ---- */
+
+static int flush_local(struct walk *w, const struct mmuext_op *op)
+{
+    tlb_flush_local();
+    return 0;
+}
+
+static int flush_page_local(struct walk *w, const struct mmuext_op *op)
+{
+    if (is_canonical(op->arg1.linear_addr)) tlb_flush_page(op->arg1.linear_addr);
+    return 0;
+}
+
+static int flush_some(struct walk *w, const struct mmuext_op *op)
+{
+    uint64_t mask;
+
+    if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p)) return fail(-EINVAL, "the bitmap of vCPUs to flush");
+    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI) tlb_flush_vcpus(current->domain, mask);
+    else tlb_flush_page_vcpus(current->domain, mask, op->arg1.linear_addr);
+    return 0;
+}
+
+static int flush_all(struct walk *w, const struct mmuext_op *op)
+{
+    tlb_flush_domain(current->domain);
+    return 0;
+}
+
+static int flush_page_all(struct walk *w, const struct mmuext_op *op)
+{
+    if (is_canonical(op->arg1.linear_addr)) tlb_flush_page_domain(current->domain, op->arg1.linear_addr);
+    return 0;
+}
+
+/* Caches matter to those who have devices; for others it would only slow their neighbours. */
+static int flush_cache(struct walk *w, const struct mmuext_op *op)
+{
+    if (!current->domain->privileged) return fail(-EACCES, "only a domain with devices may flush caches");
+    __asm__ volatile("wbinvd" : : : "memory");
+    return 0;
+}
+
+/* ---- the rest ---- */
+
+static int set_ldt(struct walk *w, const struct mmuext_op *op)
+{
+    return window_set_ldt(current, op->arg1.linear_addr, op->arg2.nr_ents);
+}
+
+static int clear_page(struct walk *w, const struct mmuext_op *op)
+{
+    mfn_t m = MFN(op->arg1.mfn);
+    int error = frame_get_writable(m, w->frames);
+
+    if (error) return error;
+    memset(map_frame(m), 0, PAGE_SIZE);
+    frame_put_writable(m);
+    return 0;
+}
+
+static int copy_page(struct walk *w, const struct mmuext_op *op)
+{
+    mfn_t to = MFN(op->arg1.mfn), from = MFN(op->arg2.src_mfn);
+    int error = frame_get(from, w->frames);
+
+    if (error) return error;
+    error = frame_get_writable(to, w->frames);
+    if (!error) {
+        memmove(map_frame(to), map_frame(from), PAGE_SIZE);
+        frame_put_writable(to);
+    }
+    frame_put(from);
+    return error;
+}
+
+static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op); bool foreign; } operations[] = {
+    [MMUEXT_PIN_L1_TABLE] = { pin, true },
+    [MMUEXT_PIN_L2_TABLE] = { pin, true },
+    [MMUEXT_PIN_L3_TABLE] = { pin, true },
+    [MMUEXT_PIN_L4_TABLE] = { pin, true },
+    [MMUEXT_UNPIN_TABLE] = { unpin, true },
+    [MMUEXT_NEW_BASEPTR] = { new_base, false },
+    [MMUEXT_TLB_FLUSH_LOCAL] = { flush_local, false },
+    [MMUEXT_INVLPG_LOCAL] = { flush_page_local, false },
+    [MMUEXT_TLB_FLUSH_MULTI] = { flush_some, false },
+    [MMUEXT_INVLPG_MULTI] = { flush_some, false },
+    [MMUEXT_TLB_FLUSH_ALL] = { flush_all, false },
+    [MMUEXT_INVLPG_ALL] = { flush_page_all, false },
+    [MMUEXT_FLUSH_CACHE] = { flush_cache, false },
+    [MMUEXT_SET_LDT] = { set_ldt, false },
+    [MMUEXT_NEW_USER_BASEPTR] = { new_user_base, false },
+    [MMUEXT_CLEAR_PAGE] = { clear_page, true },
+    [MMUEXT_COPY_PAGE] = { copy_page, true },
+    [MMUEXT_FLUSH_CACHE_GLOBAL] = { flush_cache, false },
+};
+
+static int perform(struct walk *w, const struct mmuext_op *op)
+{
+    if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform) return fail(-ENOSYS, "no such mmuext operation");
+    if (w->frames != current->domain && (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
+        return fail(-EPERM, "this operation is for one's own domain only");
+    return operations[op->cmd].perform(w, op);
+}
+
+static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsigned int *done)
+{
+    for (;;) {
+        struct mmuext_op op;
+        int error = mmu_undo(current->domain);
+
+        if (!error && w->frames != current->domain) error = mmu_undo(w->frames);
+        if (error || *done == count) return error;
+        if (*done && preempt_check()) return -ERESTART;
+        if (read_guest(&op, ops + *done * sizeof(op))) return fail(-EFAULT, "the list of operations");
+        error = perform(w, &op);
+        if (error) return error;
+        ++*done;
+    }
+}
+
+long do_mmuext_op(unsigned long ops, unsigned long count_arg, unsigned long done_va, unsigned long domid, unsigned long a5, unsigned long a6)
+{
+    uint32_t count = (uint32_t)count_arg & ~PREEMPTED, before = 0, done = 0;
+    struct walk w;
+    int error;
+
+    if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va)) return fail(-EFAULT, "the count of operations done");
+    error = foreign_begin(&w, (uint16_t)domid);
+    if (error) return error;
+    error = run_operations(&w, ops, count, &done);
+    foreign_end(&w);
+
+    if (done_va && write_guest_u32(done_va, before + done)) return fail(-EFAULT, "the count of operations done");
+    if (error != -ERESTART) return error;
+    return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops + done * sizeof(struct mmuext_op), (count - done) | PREEMPTED, done_va, domid);
+}

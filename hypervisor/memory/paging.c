@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's address space, built at boot (memory/layout.h is its plan), and who owns each frame in the beginning:
+ *
+ *   RAM that nobody uses        the heap
+ *   our image, boot modules     nobody; modules join the heap when boot has read them
+ *   RAM below 1 MiB             nobody, for good (the application processors start there)
+ *   holes below the top of RAM  special_io: device registers, firmware tables; the control domain may map them
+ *   the M2P's own frames        special_xen, read-only
+ *
+ * Before there is a heap, memory comes from the end of the biggest piece of free RAM below 4 GiB, and stays ours.
+ */
+#include "memory/paging.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/tlb.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+
+#define BIG_PAGE   (1UL << 21)
+#define LOW_MEMORY (1UL << 20)
+#define HV_TABLE   (PTE_P | PTE_RW | PTE_US | PTE_A)    /* U=1 in the upper levels; the leaf decides */
+
+uint64_t *hv_l4;
+maddr_t hv_cr3;
+
+static uint64_t early_start, early_end;         /* machine addresses; 0: the heap is ready */
+static uint64_t ioremap_next = IOREMAP_VIRT;
+
+/* ---- ranges of RAM that are free at boot ---- */
+
+/* The first free range of RAM at or after *start, page-aligned; false: no more. Used are low memory, our image, the modules. */
+static bool next_free(const struct boot_info *info, uint64_t *start, uint64_t *end)
+{
+    uint64_t image_from = (uint64_t)image_start - IMAGE_VIRT, image_to = (uint64_t)image_end - IMAGE_VIRT;
+    uint64_t at = MAX(ROUND_UP(*start, PAGE_SIZE), LOW_MEMORY);
+
+again:
+    for (uint32_t r = 0; r < info->region_count; r++) {
+        const struct region *ram = &info->regions[r];
+        uint64_t from = MAX(at, ROUND_UP(ram->start, PAGE_SIZE)), to = ram->end & PAGE_MASK;
+
+        if (ram->type != 1 || from >= to) continue;
+        if (from >= image_from && from < image_to) { at = ROUND_UP(image_to, PAGE_SIZE); goto again; }
+        if (image_from >= from) to = MIN(to, image_from);
+        for (uint32_t m = 0; m < info->module_count; m++) {
+            const struct module *mod = &info->modules[m];
+            uint64_t mod_from = mod->start & PAGE_MASK, mod_to = ROUND_UP(mod->end, PAGE_SIZE);
+
+            if (from >= mod_from && from < mod_to) { at = mod_to; goto again; }
+            if (mod_from >= from) to = MIN(to, mod_from);
+        }
+        *start = from;
+        *end = to;
+        return true;
+    }
+    return false;
+}
+
+static void find_early_memory(const struct boot_info *info)
+{
+    uint64_t start = 0, end;
+
+    for (; next_free(info, &start, &end); start = end) {
+        uint64_t to = MIN(end, BOOT_DIRECTMAP);
+
+        if (start < to && to - start > early_end - early_start) {
+            early_start = start;
+            early_end = to;
+        }
+    }
+}
+
+static void *early_alloc(uint64_t bytes, uint64_t alignment)
+{
+    uint64_t at = (early_end - bytes) & ~(alignment - 1);
+
+    if (bytes > early_end - early_start || at < early_start) panic("too little memory for the frame table");
+    early_end = at;
+    return memset(maddr_to_virt(MADDR(at)), 0, bytes);
+}
+
+/* ---- our tables ---- */
+
+static uint64_t *new_table(void) { return early_end ? early_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc_pages(0); }
+
+/* The entry for va in the table of `level` (1, or 2 for a big page), with the tables above made as needed. NULL: no memory. */
+static uint64_t *hv_entry(uint64_t va, unsigned int level)
+{
+    uint64_t *table = hv_l4;
+
+    for (unsigned int l = 4; ; l--) {
+        uint64_t *e = &table[va >> (PAGE_SHIFT + 9 * (l - 1)) & 511];
+
+        if (l == level) return e;
+        if (!(*e & PTE_P)) {
+            uint64_t *next = new_table();
+
+            if (!next) return NULL;
+            *e = virt_to_maddr(next).a | HV_TABLE;
+        }
+        table = maddr_to_virt(MADDR(*e & PTE_ADDRESS));
+    }
+}
+
+bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags)
+{
+    uint64_t *e = hv_entry(va, 1);
+
+    if (!e) return false;
+    *e = flags ? mfn_to_maddr(m).a | flags : 0;
+    tlb_flush_page(va);
+    return true;
+}
+
+static void map_big(uint64_t va, uint64_t machine, uint64_t bytes, uint64_t flags)
+{
+    for (uint64_t at = 0; at < bytes; at += BIG_PAGE) *hv_entry(va + at, 2) = (machine + at) | flags | PTE_PS;
+}
+
+void *ioremap(maddr_t start, size_t bytes, bool keep)
+{
+    uint64_t va = ioremap_next, first = start.a >> PAGE_SHIFT, last = (start.a + bytes - 1) >> PAGE_SHIFT;
+
+    if (bytes == 0 || last - first >= 1 << 18) return NULL;
+    for (uint64_t m = first; m <= last; m++, ioremap_next += PAGE_SIZE) {
+        if (!hv_map_page(ioremap_next, MFN(m), HV_RW | PTE_PCD | PTE_PWT)) return NULL;
+        if (keep) mfn_reserve(MFN(m));
+    }
+    return (void *)(va + (start.a & (PAGE_SIZE - 1)));
+}
+
+void hv_fill_l4(uint64_t *l4)
+{
+    memcpy(l4 + HV_SLOT_FIRST, hv_l4 + HV_SLOT_FIRST, HV_SLOT_COUNT * sizeof(*l4));
+}
+
+/* ---- boot ---- */
+
+static void make_l4(void)
+{
+    hv_l4 = early_alloc(PAGE_SIZE, PAGE_SIZE);
+    hv_cr3 = virt_to_maddr(hv_l4);
+    memcpy(hv_l4 + HV_SLOT_FIRST, boot_l4 + HV_SLOT_FIRST, HV_SLOT_COUNT * sizeof(*hv_l4));
+}
+
+static void map_high_memory(const struct boot_info *info)
+{
+    for (uint32_t r = 0; r < info->region_count; r++) {
+        uint64_t from = MAX(info->regions[r].start & ~(BIG_PAGE - 1), BOOT_DIRECTMAP);
+        uint64_t to = MIN(ROUND_UP(info->regions[r].end, BIG_PAGE), DIRECTMAP_SIZE);
+
+        if (info->regions[r].type == 1 && from < to) map_big(DIRECTMAP_VIRT + from, from, to - from, HV_RW);
+    }
+}
+
+static void find_top(const struct boot_info *info)
+{
+    for (uint32_t r = 0; r < info->region_count; r++)
+        if (info->regions[r].type == 1)
+            max_frame = MAX(max_frame, MIN(info->regions[r].end, DIRECTMAP_SIZE) >> PAGE_SHIFT);
+}
+
+static void own_by(mfn_t m, struct domain *owner, uint64_t state)
+{
+    struct frame *f = frame_of(m);
+
+    f->owner = owner;
+    f->state = state;
+}
+
+/* Everything that no RAM region covers belongs to special_io: a reference can be had, a type cannot (its own never ends). */
+static void own_holes(const struct boot_info *info)
+{
+    for (uint64_t n = 0; n < max_frame; n++)
+        own_by(MFN(n), &special_io, FRAME_TOTAL_ONE | FRAME_TYPED_ONE | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
+    for (uint32_t r = 0; r < info->region_count; r++)
+        if (info->regions[r].type == 1)
+            for (uint64_t n = ROUND_UP(info->regions[r].start, PAGE_SIZE) >> PAGE_SHIFT;
+                 n < info->regions[r].end >> PAGE_SHIFT && n < max_frame; n++)
+                own_by(MFN(n), NULL, 0);
+}
+
+static void make_m2p(void)
+{
+    uint64_t bytes = ROUND_UP(max_frame * sizeof(*m2p_table), BIG_PAGE);
+
+    m2p_table = early_alloc(bytes, BIG_PAGE);
+    memset(m2p_table, 0xff, bytes);
+    map_big(M2P_VIRT, virt_to_maddr(m2p_table).a, bytes, PTE_P | PTE_US | PTE_A | PTE_G | PTE_NX);
+}
+
+static void make_frame_table(void)
+{
+    uint64_t bytes = ROUND_UP(max_frame * sizeof(struct frame), BIG_PAGE);
+
+    map_big(FRAMETABLE_VIRT, virt_to_maddr(early_alloc(bytes, BIG_PAGE)).a, bytes, HV_RW);
+}
+
+void memory_init(const struct boot_info *info)
+{
+    uint64_t start = 0, end, taken_from, taken_to;
+
+    find_top(info);
+    find_early_memory(info);
+    taken_to = early_end;
+    make_l4();
+    map_high_memory(info);
+    make_m2p();
+    make_frame_table();
+    if (!hv_entry(WINDOW_VIRT, 2) || !hv_entry(IOREMAP_VIRT, 2)) panic("no tables");    /* the L4 slots exist from now on */
+    taken_from = early_end;
+    early_end = 0;
+    load_cr3(hv_cr3);
+
+    own_holes(info);
+    for (uint64_t at = 0; at < max_frame * sizeof(*m2p_table); at += PAGE_SIZE)
+        own_by(virt_to_mfn((char *)m2p_table + at), &special_xen,
+               FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
+    heap_init();
+    for (; next_free(info, &start, &end); start = end) {
+        if (start < taken_to && end >= taken_to) {      /* the piece that early memory came from */
+            heap_add(start >> PAGE_SHIFT, taken_from >> PAGE_SHIFT);
+            start = taken_to;
+            if (start == end) continue;
+        }
+        heap_add(start >> PAGE_SHIFT, MIN(end >> PAGE_SHIFT, max_frame));
+    }
+    printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8, max_frame * sizeof(struct frame) >> 10);
+}
+
+void heap_give(uint64_t start, uint64_t end)
+{
+    heap_add(ROUND_UP(start, PAGE_SIZE) >> PAGE_SHIFT, (end & PAGE_MASK) >> PAGE_SHIFT);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB flushes (the idea is in tlb.h). One CPU runs guests so far; the functions say what is to be flushed, and a second CPU will
+ * need its interprocessor interrupt here and nowhere else.
+ */
+#include "memory/tlb.h"
+#include "machine/io.h"
+
+uint32_t tlb_clock = 1;
+uint32_t tlb_flushed_at[MAX_CPUS];
+
+/* The stamp is read before the flush: what is let go in between counts as not flushed, which costs a flush at most. */
+static inline void note_flush(struct cpu *cpu)
+{
+    tlb_flushed_at[cpu->id] = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
+}
+
+void load_cr3(maddr_t table)
+{
+    struct cpu *cpu = this_cpu();
+
+    note_flush(cpu);
+    cpu->loaded_cr3 = table.a;
+    write_cr3(table.a);
+}
+
+void tlb_flush_local(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    note_flush(cpu);
+    write_cr3(cpu->loaded_cr3);
+}
+
+void tlb_flush_page(uint64_t va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");     /* a no-op for a non-canonical address, not a fault */
+}
+
+void tlb_flush_global(void)
+{
+    uint64_t cr4 = read_cr4();
+
+    note_flush(this_cpu());
+    write_cr4(cr4 & ~CR4_PGE);          /* SDM vol. 3, 4.10.4.1: changing PGE drops everything */
+    write_cr4(cr4);
+}
+
+/* The vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it switches to another (another CR3): so only
+ * what is loaded now can be stale. */
+void tlb_flush_domain(struct domain *d)
+{
+    if (current->domain == d) tlb_flush_local();
+}
+
+void tlb_flush_vcpus(struct domain *d, uint64_t mask)
+{
+    if (current->domain == d && (mask >> current->id & 1)) tlb_flush_local();
+}
+
+void tlb_flush_page_domain(struct domain *d, uint64_t va)
+{
+    if (current->domain == d) tlb_flush_page(va);
+}
+
+void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
+{
+    if (current->domain == d && (mask >> current->id & 1)) tlb_flush_page(va);
+}
+
+void tlb_flush_stale_slow(uint32_t stamp) { tlb_flush_local(); }

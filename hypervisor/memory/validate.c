@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A frame becomes a page table: each entry takes the references it needs, from the first to the last; then the table is valid.
+ *
+ * frame.cursor is how far we came. The walk stops there in three cases: at the end; at an entry that is not allowed (what was taken
+ * is queued for undoing); or when it has taken long enough, and then the frame is left parked, as the essay in pagetype.c says. The recursion
+ * goes down the four levels of the hardware and no deeper, since each level's tables are of another type.
+ */
+#include "memory/entry.h"
+#include "memory/tlb.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+
+/* Level 1, the common case: 512 entries without a look at the clock. */
+static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
+{
+    w->steps += 512;
+    for (; f->cursor < 512; f->cursor++) {
+        uint64_t e = table[f->cursor];
+        int error;
+
+        if (e == 0) continue;
+        error = entry_get(w, 1, &e);
+        if (error) return error;
+        table[f->cursor] = e;
+    }
+    return 0;
+}
+
+static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint64_t *table)
+{
+    while (f->cursor < 512) {
+        uint64_t e = table[f->cursor];
+
+        if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {
+            int error = entry_get(w, level, &e);
+
+            if (error) return error;
+            table[f->cursor] = e;
+        }
+        f->cursor++;
+        if (++w->steps > WALK_STEPS) return -ERESTART;
+    }
+    return 0;
+}
+
+/* The caller has just had PT_NEW from pt_get_type: the frame's first two references are his once the table is valid. */
+static int validate(struct walk *w, struct frame *f, enum frame_type level)
+{
+    struct walk own = { w->owner, w->owner, w->steps };     /* a table's entries may name its owner's frames only */
+    uint64_t *table = map_frame(mfn_of(f));
+    int error = level == FRAME_L1 ? walk_l1(&own, f, table) : walk_upper(&own, f, level, table);
+
+    w->steps = own.steps;
+    if (error == -ERESTART) return error;                   /* parked */
+    if (error) {
+        frame_finish(f, pt_reject(f, tlb_stamp()));
+        return error;
+    }
+    if (level == FRAME_L4) hv_fill_l4(table);
+    pt_commit(f);
+    return 0;
+}
+
+int table_get(struct walk *w, mfn_t m, enum frame_type level)
+{
+    struct frame *f = frame_of(m);
+    enum pt_result r;
+
+    if (!mfn_valid(m) || f->owner != w->owner) return fail(-EINVAL, "the table is not a frame of this domain");
+    r = pt_get_type(f, level);
+    if (r == PT_OK) return 0;
+    if (r != PT_NEW) return frame_type_error(r);
+    if (f->cursor == 0) tlb_flush_stale(f->flush_stamp);    /* after this nobody can write to it by an old translation (I9) */
+    return validate(w, f, level);
+}
+
+int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
+{
+    struct walk w = { d, d, 0 };
+    int error;
+
+    do {
+        error = mmu_undo(d);                                /* it may be a table's frame that waits there */
+        if (error) return error;
+        w.steps = 0;
+        spin_lock(&d->pagetable_lock);
+        error = table_get(&w, m, level);
+        spin_unlock(&d->pagetable_lock);
+    } while (error == -ERESTART && !preempt_check());
+    return error;
+}
+
+void mmu_put_table(mfn_t m)
+{
+    struct domain *d = frame_of(m)->owner;
+
+    spin_lock(&d->pagetable_lock);
+    frame_put_type(m);
+    spin_unlock(&d->pagetable_lock);
+}
+
+int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)
+{
+    int error = mmu_get_table(d, m, level);
+
+    if (error) return error;
+    if (pt_pin(frame_of(m))) return 0;                      /* our references are the pin's now */
+    mmu_put_table(m);
+    return fail(-EINVAL, "the table is pinned already");
+}
+
+int mmu_unpin(struct domain *d, mfn_t m)
+{
+    int error = frame_get(m, d);
+
+    if (error) return error;
+    if (pt_unpin(frame_of(m))) mmu_put_table(m);
+    else error = fail(-EINVAL, "the frame is not pinned");
+    frame_put(m);
+    return error;
+}

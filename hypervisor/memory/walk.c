@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Software walks of guests' page tables, by the direct map: to find the level-1 entry behind a virtual address.
+ * Valid tables name valid tables of the same domain, so a walk needs no checks below its root; while nobody changes the domain's
+ * tables (its pagetable_lock, or its vCPUs do not run) what it finds stays.
+ */
+#include "memory/entry.h"
+#include "memory/access.h"
+
+static uint64_t *walk_from(mfn_t table, uint64_t va)
+{
+    for (unsigned int level = 4; level > 1; level--) {
+        const uint64_t *entries = map_frame(table);
+        uint64_t e = entries[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
+
+        if (!(e & PTE_P)) return NULL;
+        table = pte_mfn(e);
+    }
+    return (uint64_t *)map_frame(table) + (va >> PAGE_SHIFT & 511);
+}
+
+uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
+{
+    return guest_range_ok(va, 1) && v->kernel_cr3 ? walk_from(v->kernel_table, va) : NULL;
+}
+
+uint64_t mmu_translate(const struct vcpu *v, uint64_t va)
+{
+    const uint64_t *e = NULL;
+
+    if (v->in_kernel) e = mmu_walk(v, va);
+    else if (guest_range_ok(va, 1) && v->user_cr3) e = walk_from(v->user_table, va);
+    return e && (*e & PTE_P) ? (*e & PTE_ADDRESS) | (va & (PAGE_SIZE - 1)) : ~0UL;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Windows (window.h has the picture): where the CPU reads a vCPU's descriptors. The guest's GDT and LDT are its own frames, of
+ * type FRAME_SEGDESC, so it cannot write them: each descriptor in them was looked at when the page got that type, or
+ * came by update_descriptor. The window is U=0: the guest sees its tables where it mapped them itself, read-only.
+ *
+ * set_gdt and the LDT belong to the vCPU they are of: current, or one that does not run.
+ */
+#include "memory/window.h"
+#include "memory/access.h"
+#include "memory/entry.h"
+#include "memory/heap.h"
+#include "memory/tlb.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "machine/segments.h"
+
+#define WINDOWS     (MAX_DOMAINS * MAX_VCPUS)
+#define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
+#define WINDOW_RW   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)   /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
+#define WINDOW_RO   (PTE_P | PTE_A | PTE_NX)
+
+static uint64_t used[WINDOWS / 64];
+static spinlock_t window_lock;
+static uint64_t zero_page[512] aligned(PAGE_SIZE);      /* behind GDT pages that a guest has not: null descriptors */
+
+/* The window's own page table is never taken away again, so this pointer stays good. */
+static uint64_t *window_entry(uint64_t va)
+{
+    const uint64_t *table = hv_l4;
+
+    for (unsigned int level = 4; level > 1; level--) {
+        uint64_t e = table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
+
+        table = maddr_to_virt(MADDR(e & PTE_ADDRESS));
+    }
+    return (uint64_t *)(uint64_t)table + (va >> PAGE_SHIFT & 511);
+}
+
+static void set_page(uint64_t va, mfn_t m, uint64_t flags)
+{
+    *window_entry(va) = flags ? mfn_to_maddr(m).a | flags : 0;
+    tlb_flush_page(va);
+}
+
+int window_create(struct vcpu *v)
+{
+    unsigned int slot = 0;
+
+    spin_lock(&window_lock);
+    while (slot < WINDOWS && (used[slot / 64] >> slot % 64 & 1)) slot++;
+    if (slot < WINDOWS) used[slot / 64] |= 1UL << slot % 64;
+    spin_unlock(&window_lock);
+    if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
+    v->window = WINDOW_VIRT + slot * WINDOW_SIZE;
+    if (!hv_map_page(v->window, virt_to_mfn(zero_page), WINDOW_RO)) {   /* makes the page table, for good */
+        used[slot / 64] &= ~(1UL << slot % 64);
+        v->window = 0;
+        return fail(-ENOMEM, "no memory for a window's page table");
+    }
+    for (unsigned int i = 0; i < WINDOW_PAGES; i++)
+        set_page(v->window + i * PAGE_SIZE, virt_to_mfn(zero_page), i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
+    return 0;
+}
+
+void window_set_cpu_page(struct vcpu *v, const void *page)
+{
+    set_page(v->window + GUEST_GDT_PAGES * PAGE_SIZE, virt_to_mfn(page), WINDOW_RW);
+}
+
+void window_destroy(struct vcpu *v)
+{
+    uint64_t slot = (v->window - WINDOW_VIRT) / WINDOW_SIZE;
+
+    if (!v->window) return;
+    if (window_set_gdt(v, NULL, 0) || window_set_ldt(v, 0, 0)) return;      /* neither can fail with nothing to set */
+    set_page(v->window + GUEST_GDT_PAGES * PAGE_SIZE, MFN(0), 0);
+    spin_lock(&window_lock);
+    used[slot / 64] &= ~(1UL << slot % 64);
+    spin_unlock(&window_lock);
+    v->window = 0;
+}
+
+/* ---- descriptors ---- */
+
+#define DESC_PRESENT    (1UL << 47)
+#define DESC_DPL3       (3UL << 45)
+#define DESC_CODE_DATA  (1UL << 44)
+#define DESC_CODE       (1UL << 43)
+#define DESC_TYPE       (15UL << 40)
+#define DESC_LONG       (1UL << 53)
+#define DESC_DEFAULT    (1UL << 54)
+
+/*
+ * Code and data segments are harmless whatever their base and limit: paging protects us. Their privilege is made 3 for the guest.
+ * TSS, LDT and gates could lead into ring 0. A not-present descriptor only faults.
+ */
+bool descriptor_ok(uint64_t *descriptor)
+{
+    uint64_t d = *descriptor;
+
+    if (!(d & DESC_PRESENT)) return true;
+    if (!(d & DESC_CODE_DATA)) return (d & DESC_TYPE) == 0;                     /* reserved type 0 faults as well */
+    if ((d & DESC_CODE) && (d & DESC_LONG) && (d & DESC_DEFAULT)) return false; /* L and D together are reserved */
+    *descriptor = d | DESC_DPL3;
+    return true;
+}
+
+bool segdesc_page_ok(mfn_t m)
+{
+    uint64_t *d = map_frame(m);
+
+    for (unsigned int i = 0; i < 512; i++)
+        if (!descriptor_ok(&d[i])) return false;
+    return true;
+}
+
+/* ---- GDT ---- */
+
+int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
+{
+    unsigned int pages = (entries + 511) / 512, old = (v->gdt_entries + 511) / 512;
+
+    if (entries > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
+    for (unsigned int i = 0; i < pages; i++) {
+        int error = frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
+
+        if (error) {
+            while (i-- > 0) frame_put_type(MFN(frames[i]));
+            return error;
+        }
+    }
+    for (unsigned int i = 0; i < MAX(pages, old); i++) {
+        mfn_t before = v->gdt_frames[i];
+
+        if (i < pages) {
+            v->gdt_frames[i] = MFN(frames[i]);
+            set_page(v->window + i * PAGE_SIZE, MFN(frames[i]), WINDOW_RW);
+        } else {
+            set_page(v->window + i * PAGE_SIZE, virt_to_mfn(zero_page), WINDOW_RO);
+        }
+        if (i < old) frame_put_type(before);
+    }
+    v->gdt_entries = entries;
+    return 0;
+}
+
+long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    uint64_t frames[GUEST_GDT_PAGES];
+    uint32_t n = (uint32_t)entries;
+
+    if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
+    if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0]))) return fail(-EFAULT, "the list of GDT frames");
+    return window_set_gdt(current, frames, n);
+}
+
+/* ---- LDT: its pages are mapped one by one, when the CPU first looks for a descriptor there ---- */
+
+void window_load_ldt(const struct vcpu *v)
+{
+    uint64_t base = v->window + LDT_WINDOW, limit = v->ldt_entries * 8UL - 1;
+    uint64_t *descriptor = (uint64_t *)(v->window + (HV_LDT & ~7));
+    uint16_t selector = v->ldt_entries ? HV_LDT : 0;
+
+    if (selector) {                             /* SDM vol. 3, 8.2.3: type 2, present, limit in bytes, 64-bit base */
+        descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x82UL << 40 | (limit >> 16 & 15) << 48 | (base >> 24 & 0xff) << 56;
+        descriptor[1] = base >> 32;
+    }
+    __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
+}
+
+int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
+{
+    if (entries > LDT_ENTRIES_MAX || (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
+        return fail(-EINVAL, "the LDT is not page-aligned guest memory of at most 8192 entries");
+    if (entries == v->ldt_entries && (base == v->ldt_base || !entries)) return 0;
+    for (unsigned int i = 0; i < LDT_PAGES; i++) {
+        uint64_t va = v->window + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
+
+        if (!e) continue;
+        set_page(va, MFN(0), 0);
+        frame_put_type(pte_mfn(e));
+    }
+    v->ldt_base = entries ? base : 0;
+    v->ldt_entries = entries;
+    if (v == current) window_load_ldt(v);
+    return 0;
+}
+
+bool ldt_fault(uint64_t cr2)
+{
+    struct vcpu *v = current;
+    uint64_t offset = cr2 - (v->window + LDT_WINDOW), va = v->ldt_base + (offset & PAGE_MASK);
+    bool mapped = false;
+    uint64_t *e;
+
+    if (!v->window || offset >= LDT_PAGES * PAGE_SIZE || offset >= v->ldt_entries * 8UL) return false;
+    if (*window_entry(cr2)) return false;                       /* mapped: the fault is about something else */
+    spin_lock(&v->domain->pagetable_lock);
+    e = mmu_walk(v, va);
+    if (e && (*e & PTE_P) && !mfn_is_io(pte_mfn(*e)) && frame_get_type(pte_mfn(*e), v->domain, FRAME_SEGDESC) == 0) {
+        set_page(cr2 & PAGE_MASK, pte_mfn(*e), WINDOW_RW);
+        mapped = true;
+    }
+    spin_unlock(&v->domain->pagetable_lock);
+    return mapped;
+}
+
+/* ---- one descriptor ---- */
+
+long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct domain *d = current->domain;
+    mfn_t m = maddr_to_mfn(MADDR(address));
+    uint64_t value = descriptor;
+    enum frame_type t;
+    int error;
+
+    if (address & 7) return fail(-EINVAL, "the descriptor's address is not aligned");
+    if (!descriptor_ok(&value)) return fail(-EINVAL, "the descriptor is a system segment or a gate");
+    if (!mfn_valid(m)) return fail(-EINVAL, "not a frame of RAM");
+    t = frame_type(frame_of(m)) == FRAME_SEGDESC ? FRAME_SEGDESC : FRAME_WRITABLE;
+    error = frame_get_type(m, d, t);
+    if (error) return error;
+    __atomic_store_n((uint64_t *)maddr_to_virt(MADDR(address)), value, __ATOMIC_RELEASE);
+    frame_put_type(m);
+    return 0;
+}
