@@ -43,5 +43,5 @@ guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
 examples:
 EXAMPLES := $(basename $(notdir $(wildcard pvguest-sdk/examples/*.c)))
 
-$(foreach e,$(EXAMPLES),$(eval $(call guest,$(e),pvguest-sdk/examples/$(e).c,)))
+$(foreach e,$(EXAMPLES),$(eval $(call guest,$(e),pvguest-sdk/examples/$(e).c,$(B)/libpvdrivers.a)))
 examples: $(EXAMPLES:%=$(B)/guests/%.elf)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* XenStore client, upper half: a function for each request of the protocol, and a few comforts. */
 #include <pvguest/mm.h>
+#include <pvguest/start.h>
 #include <pvguest/string.h>
 #include "xs.h"
 
@@ -159,6 +160,24 @@ int xs_printf(xs_transaction t, const char *directory, const char *node, const c
     if ((size_t)length >= sizeof(value) || join_path(path, sizeof(path), directory, node))
         return -E2BIG;
     return xs_write(t, path, value, (size_t)length);
+}
+
+int xs_write_for(domid_t reader, const char *path, const char *format, ...)
+{
+    char value[512], owner[8], other[8];
+    const char *const permissions[2] = { owner, other };
+    va_list arguments;
+    int length, error;
+
+    va_start(arguments, format);
+    length = vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    if ((size_t)length >= sizeof(value))
+        return -E2BIG;
+    snprintf(owner, sizeof(owner), "n%u", own_domid());     /* n: nobody else, but those that follow */
+    snprintf(other, sizeof(other), "r%u", reader);
+    error = xs_write(XS_NONE, path, value, (size_t)length);
+    return error ? error : xs_set_permissions(XS_NONE, path, permissions, 2);
 }
 
 int xs_read_ulong(xs_transaction t, const char *directory, const char *node, unsigned long *value)

@@ -25,6 +25,7 @@ HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
 ARROWS = {
     "hypervisor": ("pvguest-sdk/include/abi",),
     "pvguest-sdk": (),
+    "pvguest-sdk/examples": ("pvguest-sdk/include", "drivers/include"),
     "drivers": ("pvguest-sdk/include",),
     "dom0": ("pvguest-sdk/include", "drivers/include"),
 }
@@ -56,6 +57,8 @@ def where(include, path):
 
 def check_arrows(path, text):
     component = path.parts[0]
+    if path.parts[:2] == ("pvguest-sdk", "examples"):       # guests like any other: they use SDK and drivers
+        component = "pvguest-sdk/examples"
     if component not in ARROWS:
         return
     for include in INCLUDE.findall(text):

@@ -3,8 +3,8 @@
  * Exceptions of a PV guest, and the stack frame they leave.
  *
  * There is no IDT: set_trap_table names a handler per vector, and the hypervisor builds the frame on our kernel stack.
- * Kernel and user of a 64-bit PV guest both run in ring 3 of the real CPU, so the low bits of `cs` say nothing:
- * use frame_from_user(), which asks what the hypervisor recorded.
+ * Kernel and user of a 64-bit PV guest both run in ring 3 of the real CPU. In the frame the hypervisor tells them apart
+ * as on bare hardware: the low two bits of `cs` are 0 for a trap in kernel mode, 3 for one in user mode.
  *
  * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read and friends.
  */

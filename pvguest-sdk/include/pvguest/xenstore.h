@@ -44,6 +44,8 @@ char *xs_domain_path(domid_t domid);
 char *xs_read_node(xs_transaction t, const char *directory, const char *node);
 int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Writes a node of our own that the domain `reader` may read (a domain's nodes are otherwise its own and dom0's to see). */
+int xs_write_for(domid_t reader, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A decimal number; -EINVAL when the node holds something else. */
 int xs_read_ulong(xs_transaction t, const char *directory, const char *node, unsigned long *value);
 
