@@ -13,14 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#if __STDC_HOSTED__     /* unit tests */
-#define xen_mb()  __sync_synchronize()
-#define xen_rmb() __asm__ volatile("" ::: "memory")
-#define xen_wmb() __asm__ volatile("" ::: "memory")
-#else
-#include <pvguest/bits.h>
-#endif
+#include <pvguest/bits.h>       /* barriers */
 
 #define RING_LIE (-1)
 
