@@ -1,84 +1,72 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the operations and prints their medians. What is measured is in calls.c, pagetables.c, spaces.c, traps.c, events.c,
- * grants.c and user.c. */
+/* The benchmark guest's frame: the stopwatch, and the rows in the order of the table. See bench.h. */
 #include "bench.h"
 
-#include <pvguest/console.h>
-#include <pvguest/sched.h>
+static uint64_t empty_cost;
 
-long run_error;
+static const char *group_name;
 
-uint64_t median(uint64_t *samples, unsigned int count)
+uint64_t median(uint64_t *samples)
 {
-    for (unsigned int i = 1; i < count; i++)            /* insertion sort: 51 numbers */
-        for (unsigned int j = i; j > 0 && samples[j] < samples[j - 1]; j--) {
+    for (unsigned int i = 1; i < RUNS; i++)
+        for (unsigned int j = i; j > 0 && samples[j - 1] > samples[j]; j--) {
             uint64_t swap = samples[j];
-
             samples[j] = samples[j - 1];
             samples[j - 1] = swap;
         }
-    return samples[count / 2];
+    return samples[RUNS / 2];
 }
 
-void report(const char *group, const char *name, const char *form, uint64_t ticks)
+static uint64_t median_of(void (*before)(void), void (*run)(void))
 {
-    printk("BENCH %s|%s|%s|%lu\n", group, name, form, (unsigned long)ticks);
-}
+    uint64_t samples[RUNS];
 
-void report_refused(const char *group, const char *name, const char *form, long error)
-{
-    printk("BENCH %s|%s|%s|refused %ld\n", group, name, form, error);
-}
-
-static uint64_t median_of(void (*run)(void))
-{
-    static uint64_t samples[SAMPLES];
-
-    for (unsigned int i = 0; i < SAMPLES; i++) {
+    for (int i = 0; i < RUNS; i++) {
+        if (before)
+            before();
         uint64_t start = read_tsc();
-
         run();
         samples[i] = read_tsc() - start;
     }
-    return median(samples, SAMPLES);
+    return median(samples);
 }
 
 static void nothing(void)
 {
+    asm volatile("");
 }
 
-static void measure(const struct operation *operation, uint64_t overhead)
+void group(const char *name)
 {
-    long error = operation->prepare ? operation->prepare() : 0;
-    uint64_t ticks;
+    group_name = name;
+}
 
-    if (error < 0) {
-        report_refused(operation->group, operation->name, operation->form, error);
-        return;
-    }
-    run_error = 0;
-    operation->run();                                   /* once to warm up, and to see whether it works */
-    ticks = run_error ? 0 : median_of(operation->run);
-    if (operation->cleanup)
-        operation->cleanup();
-    if (run_error)
-        report_refused(operation->group, operation->name, operation->form, run_error);
-    else
-        report(operation->group, operation->name, operation->form, (ticks - overhead) / operation->units);
+void report(const char *operation, const char *form, uint64_t ticks)
+{
+    printk("BENCH %s|%s|%s|%lu\n", group_name, operation, form, ticks);
+}
+
+void measure(const char *operation, const char *form, unsigned int per, void (*before)(void), void (*run)(void))
+{
+    report(operation, form, (median_of(before, run) - empty_cost + per / 2) / per);
+}
+
+void must(long result, const char *what)
+{
+    if (result < 0)
+        panic("benchmark failed: %s is %ld\n", what, result);
 }
 
 void guest_main(void)
 {
-    static const struct operation *const files[] = {
-        call_operations, pagetable_operations, space_operations, trap_operations, event_operations, grant_operations,
-    };
-    uint64_t overhead = median_of(nothing);
-
-    lab_init();
-    for (unsigned int i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-        for (const struct operation *operation = files[i]; operation->name; operation++)
-            measure(operation, overhead);
-    measure_user_mode();
+    events_mask_all();
+    empty_cost = median_of(NULL, nothing);
+    bench_calls();
+    bench_tables();
+    bench_spaces();
+    bench_traps();
+    bench_sharing();
+    bench_user();
     printk("BENCH END\n");
     poweroff();
 }

@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions inside the kernel: the bounce to the guest's handler and both ways back. Handlers are a few instructions. */
+/* Rows about exceptions and returns in the kernel, with handlers of a few instructions (entries.asm). */
 #include "bench.h"
 
-static void kernel_iret(void) { bench_kernel_iret(); }
-static void int3(void) { asm volatile("int3"); }
-static long int3_by_iretq(void) { return set_trap_gate(TRAP_BP, 3, false, bench_int3_iretq); }
-static long int3_by_hypercall(void) { return set_trap_gate(TRAP_BP, 3, false, bench_int3_hypercall); }
-static long fast_page_fault(void) { return set_trap_gate(TRAP_PF, 0, false, bench_page_fault); }
+extern char bench_int3_plain[], bench_int3_hypercall[], bench_fault[];
+void bench_do_fault(void);
+void bench_do_iret(void);
 
-/* The handler skips the faulting instruction, which is two bytes long. */
-static void page_fault(void)
+static void breakpoint(void) { asm volatile("int3"); }
+
+static void plain_iretq(void)
 {
-    asm volatile("movb (%%rdi), %%al" : : "D" (8UL) : "rax");
+    asm volatile("mov %%rsp, %%rdx\n\tmov %%ss, %%ecx\n\tpush %%rcx\n\tpush %%rdx\n\tpushf\n\tmov %%cs, %%ecx\n\tpush %%rcx\n\t"
+                 "lea 1f(%%rip), %%rcx\n\tpush %%rcx\n\tiretq\n1:" : : : "rcx", "rdx", "memory", "cc");
 }
 
-#define TRAP(name_, form_, prepare_, run_) \
-    { .group = "exceptions", .name = name_, .form = form_, .units = 1, .prepare = prepare_, .run = run_, .cleanup = traps_init }
-const struct operation trap_operations[] = {
-    { .group = "exceptions", .name = "iret hypercall, kernel to kernel", .form = "hypercall", .units = 1, .run = kernel_iret },
-    TRAP("int3, handler, return (iret hypercall; plain iretq)", "hypercall", int3_by_hypercall, int3),
-    TRAP("int3, handler, return (iret hypercall; plain iretq)", "trap", int3_by_iretq, int3),
-    TRAP("page fault, handler, iret hypercall", "trap", fast_page_fault, page_fault),
-    { .name = NULL },
-};
+void bench_traps(void)
+{
+    group("exceptions");
+    measure("iret hypercall, kernel to kernel", ONLY, 1, NULL, bench_do_iret);
+    measure("plain iretq, kernel to kernel", ONLY, 1, NULL, plain_iretq);
+    must(set_trap_gate(TRAP_BP, 3, true, bench_int3_plain), "gate");
+    measure("int3 in kernel, handler, plain iretq", ONLY, 1, NULL, breakpoint);
+    must(set_trap_gate(TRAP_BP, 3, true, bench_int3_hypercall), "gate");
+    measure("int3 in kernel, handler, iret hypercall", ONLY, 1, NULL, breakpoint);
+    must(set_trap_gate(TRAP_PF, 0, true, bench_fault), "gate");
+    measure("page fault in kernel, handler, iret hypercall", ONLY, 1, NULL, bench_do_fault);
+    traps_init();
+}

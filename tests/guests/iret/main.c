@@ -6,10 +6,12 @@
  */
 #include "../lib/test.h"
 
-/* Issues the iret hypercall with this frame on the stack; comes back after the `1:`, with rflags and rax as they are then. */
+/* CS with RPL 0 is how a 64-bit kernel says "to kernel mode"; RPL 3 would mean its user.
+ * Issues the iret hypercall with this frame on the stack; comes back after the `1:`, with rflags and rax as they are then.
+ */
 static void iret_here(uint64_t flags_wanted, uint64_t rax_wanted, uint64_t *flags, uint64_t *rax, uint64_t *r11)
 {
-    asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tmov %%cs, %%edx\n\t"
+    asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tmov $0xe030, %%edx\n\t"
                  "push %%rcx\n\tpush %%rbx\n\tpush %[wanted]\n\tpush %%rdx\n\tlea 1f(%%rip), %%rcx\n\tpush %%rcx\n\t"
                  "push $0\n\tpush $0x77\n\tpush $0x1234\n\tpush %[rax_in]\n\t"
                  "mov %[number], %%eax\n\tsyscall\n\tud2\n1:\tmov %%rax, %[rax_out]\n\tmov %%r11, %[r11_out]\n\tpushf\n\tpop %[flags_out]"

@@ -42,19 +42,26 @@ long mmuext_mfn(unsigned int command, unsigned long mfn)
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
 
+/* Does the M2P say that this frame is one of ours? Each of our frames names our number for it, and p2m leads back. */
+static bool is_ours(unsigned long mfn)
+{
+    uint64_t pfn;
+
+    return try_read64((const unsigned long *)MACH2PHYS_VIRT_START + mfn, &pfn) == 0 && pfn < nr_pages && p2m[pfn] == mfn;
+}
+
 /*
- * The M2P names the guest's own number for each of its frames. A frame whose entry leads back to one of our pages that
- * is really elsewhere, or to no page of ours, is somebody else's. Low memory is skipped: it may be a device's.
+ * The first frame above 1 MiB inside a run of many that are not ours: the hypervisor's, or another domain's. Single odd frames
+ * are skipped, they may be holes of the firmware's memory map, which dom0 may map as a device's.
  */
 unsigned long foreign_mfn(void)
 {
-    const unsigned long *m2p = (const unsigned long *)MACH2PHYS_VIRT_START;
-    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
+    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL), run = 0;
 
-    for (unsigned long mfn = last; mfn > 0x1000; mfn--) {
-        uint64_t pfn;
-        if (try_read64(&m2p[mfn], &pfn) == 0 && (pfn >= nr_pages || p2m[pfn] != mfn))
-            return mfn;
+    for (unsigned long mfn = 0x100; mfn < last; mfn++) {
+        run = is_ours(mfn) ? 0 : run + 1;
+        if (run == 64)
+            return mfn - 32;
     }
     return INVALID_MFN;
 }

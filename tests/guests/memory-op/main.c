@@ -84,8 +84,6 @@ static void absurd_requests(void)
     set_xen_guest_handle(reservation.extent_start, &frame);
     frame = foreign_mfn();
     CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
-    frame = kernel_root_mfn;                                        /* our own L4, in use */
-    CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
 
     /* XSA-212: an index of progress that points anywhere. */
     set_xen_guest_handle(exchange.in.extent_start, &frame);

@@ -118,8 +118,6 @@ static void not_ours(void)
     }
     update.ptr = PTE_MFN_MASK | MMU_MACHPHYS_UPDATE;
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
-    update.ptr = at | 3;                                                /* no such command */
-    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
     CHECK_REFUSED(write_entry(PTE_MFN_MASK, 0));
     CHECK_REFUSED(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RW));     /* our own L4, writable */
     CHECK_IS(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RO), 0);       /* reading it is fine */

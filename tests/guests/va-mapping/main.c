@@ -63,7 +63,7 @@ static void refused_and_unchanged(void)
 static void in_another_domain(void)
 {
     CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 4242));
-    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, DOMID_XEN));
+    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[1] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, DOMID_XEN));
     CHECK_IS(*page[0], 100);
 }
 
