@@ -57,7 +57,6 @@ struct vcpu {
     struct domain *domain;
     bool in_kernel;                 /* guest kernel mode (both modes are ring 3: this bit is the guest's real CPL) */
     uint8_t hypercall_restart;      /* the running hypercall asked to be continued (entry/hypercall.c) */
-    uint8_t in_multicall;
     uint8_t nmi_pending;
     uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
     mfn_t kernel_table, user_table; /* the same as frames, each holding a type reference */
@@ -85,6 +84,9 @@ struct vcpu {
     uint64_t guest_cr0, guest_cr4;  /* only TS of cr0 is real */
     uint64_t debugreg[8];
     uint32_t iopl;                  /* PHYSDEVOP_set_iopl: emulated IOPL for in/out/cli/sti */
+    uint64_t io_bitmap;             /* PHYSDEVOP_set_iobitmap: guest VA of a bit a port, 0 allows; and how many ports it covers */
+    uint32_t io_bitmap_ports;
+    uint32_t tsc_aux;               /* MSR 0xc0000103 while it runs: what RDTSCP and RDPID give */
     uint64_t xcr0;
     void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed at birth */
 
@@ -107,6 +109,7 @@ struct vcpu {
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
     struct { const char *why; const char *where; uint32_t line; int error; uint32_t hypercall; } last_error;   /* fail(): rule 7 */
     uint32_t hypercall;             /* the number of the hypercall being done */
+    struct multicall_entry *multicall;          /* our copy of the multicall entry being done, or NULL */
     struct vcpu_counters counters;
 };
 
@@ -153,6 +156,7 @@ struct domain {
 
     int64_t time_offset_seconds;
     struct pirq_table *pirqs;       /* dom0 only (control/physdev.c) */
+    uint32_t pci_address;           /* what it last wrote to port 0xcf8 (emulate/ports.c) */
     uint64_t cpu_time_ns;           /* of vCPUs already gone */
     struct list all_domains;
     uint64_t p2m_hint;

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Privileged instructions of guests. A guest's kernel runs at CPL 3, so the CPU answers `mov %cr0, %rax` or `out` with #GP;
+ * we look at the instruction and perform what the ABI promises. Whatever is not in the switch below stays a #GP.
+ *
+ * The bytes are read once into ring-0 memory, at most 15 (the guest may change them under us, or run off a page's end), decoded
+ * by the allow-list of decode.c, and only then judged. User mode gets I/O ports if its kernel gave it some, and CPUID.
+ */
+#include "emulate/privileged.h"
+#include "emulate/decode.h"
+#include "entry/hypercall.h"
+#include "entry/trap.h"
+#include "machine/io.h"
+#include "machine/segments.h"
+#include "memory/access.h"
+#include "memory/mmu.h"
+
+#define DR6_SINGLE_STEP (1u << 14)
+#define STRING_BURST 64             /* rep ins/outs: elements between two looks at what else is waiting */
+#define SELECTOR_LDT 4
+#define DESCRIPTOR_LONG (1ul << 53)
+#define DESCRIPTOR_BIG (1ul << 54)
+#define DESCRIPTOR_BASE 0xff0000ffffff0000
+
+/* 64-bit code, or 32-bit code whose segment begins at 0, by the guest's GDT. Anything else is not emulated. */
+static bool code_segment_ok(const struct vcpu *v, bool *long_mode)
+{
+    *long_mode = true;
+    if (v->regs.cs == FLAT_RING3_CS64)
+        return true;
+    if (v->regs.cs & SELECTOR_LDT)
+        return false;
+    uint64_t descriptor = *(const uint64_t *)(v->window + (v->regs.cs & ~7u));     /* the window covers every selector */
+    *long_mode = descriptor & DESCRIPTOR_LONG;
+    return *long_mode || ((descriptor & DESCRIPTOR_BIG) && !(descriptor & DESCRIPTOR_BASE));
+}
+
+/* The instruction may end right before an unmapped page: read up to the page's end, and further only when it goes on. */
+static bool fetch(const struct vcpu *v, struct insn *insn)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    uint64_t rip = v->regs.rip;
+    size_t here = MIN(PAGE_SIZE - rip % PAGE_SIZE, sizeof(bytes));
+    bool long_mode;
+    if (!code_segment_ok(v, &long_mode) || copy_from_guest(bytes, VADDR(rip), here))
+        return false;
+    enum decode_result result = decode_insn(insn, bytes, (unsigned int)here, long_mode);
+    if (result != DECODE_SHORT || here == sizeof(bytes))
+        return result == DECODE_OK;
+    if (copy_from_guest(bytes + here, VADDR(rip + here), sizeof(bytes) - here))
+        return false;
+    return decode_insn(insn, bytes, sizeof(bytes), long_mode) == DECODE_OK;
+}
+
+/* The instruction is done: step over it. A guest that single-steps gets its #DB here, because the CPU never ran it. */
+static void finish(struct vcpu *v, unsigned int length)
+{
+    v->regs.rip += length;
+    v->regs.rflags &= ~(uint64_t)RFLAGS_RF;
+    if (v->regs.rflags & RFLAGS_TF) {
+        v->debugreg[6] |= DR6_SINGLE_STEP;
+        inject_trap(v, TRAP_DEBUG, NO_ERROR_CODE);
+    }
+}
+
+/* A two-register answer: low half in eax, high half in edx. */
+static void set_edx_eax(struct cpu_user_regs *r, uint64_t value)
+{
+    r->rax = (uint32_t)value;
+    r->rdx = value >> 32;
+}
+
+static void perform_cpuid(struct vcpu *v)
+{
+    struct cpu_user_regs *r = &v->regs;
+    struct cpuid_leaf leaf = cpuid_policy(v, (uint32_t)r->rax, (uint32_t)r->rcx);
+    r->rax = leaf.a;
+    r->rbx = leaf.b;
+    r->rcx = leaf.c;
+    r->rdx = leaf.d;
+}
+
+/* ---- ports ---- */
+
+/* Guest kernel mode counts as ring 1 of the emulated IOPL; with the architectural_iopl assist it counts as ring 0. */
+static bool iopl_ok(const struct vcpu *v)
+{
+    unsigned int needed = !v->in_kernel ? 3 : v->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1 ? 0 : 1;
+    return v->iopl >= needed;
+}
+
+static bool ports_ok(const struct vcpu *v, uint16_t port, unsigned int size)
+{
+    uint8_t bits[2] = { 0xff, 0xff };
+    if (iopl_ok(v))
+        return true;
+    if (port + size > v->io_bitmap_ports)
+        return false;
+    size_t bytes = port / 8 == (port + size - 1) / 8 ? 1 : 2;
+    if (copy_from_guest(bits, VADDR(v->io_bitmap + port / 8), bytes))
+        return false;
+    unsigned int wanted = ((1u << size) - 1) << port % 8;
+    return !((bits[0] | bits[1] << 8) & wanted);
+}
+
+static bool perform_in_out(struct vcpu *v, const struct insn *i)
+{
+    bool immediate = !(i->opcode & 8);
+    uint16_t port = immediate ? (uint8_t)i->immediate : (uint16_t)v->regs.rdx;
+    if (!ports_ok(v, port, i->operand_size))
+        return false;
+    if (i->opcode & 2)
+        port_out(v, port, i->operand_size, (uint32_t)v->regs.rax);
+    else
+        insn_set_register(i, &v->regs, 0, port_in(v, port, i->operand_size));
+    return true;
+}
+
+/* The base of the segment that outs reads from: only FS and GS have one in 64-bit code. GS was swapped on entry. */
+static uint64_t source_base(const struct insn *i)
+{
+    return i->segment == INSN_SEG_FS ? rdmsr(MSR_FS_BASE) : i->segment == INSN_SEG_GS ? rdmsr(MSR_KERNEL_GS_BASE) : 0;
+}
+
+enum string_result { STRING_DONE, STRING_REFUSED, STRING_FAULTED };
+
+/* One element of ins (0x6c, 0x6d) or outs (0x6e, 0x6f), then the pointer moves. */
+static enum string_result string_element(struct vcpu *v, const struct insn *i)
+{
+    struct cpu_user_regs *r = &v->regs;
+    bool out = i->opcode & 2;
+    uint64_t *pointer = out ? &r->rsi : &r->rdi;
+    uint64_t mask = i->address_size == 4 ? UINT32_MAX : UINT64_MAX;
+    uint64_t address = (*pointer & mask) + (out ? source_base(i) : 0);
+    uint32_t value = 0;
+    int error;
+    if (!ports_ok(v, (uint16_t)r->rdx, i->operand_size))
+        return STRING_REFUSED;
+    if (out) {
+        error = copy_from_guest(&value, VADDR(address), i->operand_size);
+        if (!error)
+            port_out(v, (uint16_t)r->rdx, i->operand_size, value);
+    } else {
+        value = port_in(v, (uint16_t)r->rdx, i->operand_size);
+        error = copy_to_guest(VADDR(address), &value, i->operand_size);
+    }
+    if (error) {
+        const uint64_t *entry = mmu_walk(v, address);
+        inject_page_fault(v, address, (entry && (*entry & 1) ? PF_PRESENT : 0) | (out ? 0 : PF_WRITE));
+        return STRING_FAULTED;
+    }
+    uint64_t moved = r->rflags & RFLAGS_DF ? *pointer - i->operand_size : *pointer + i->operand_size;
+    *pointer = i->address_size == 4 ? moved & mask : moved;
+    return STRING_DONE;
+}
+
+/* With rep: a burst of elements, then back to the guest at the same instruction until the count is 0. */
+static bool perform_string(struct vcpu *v, const struct insn *i)
+{
+    struct cpu_user_regs *r = &v->regs;
+    bool repeated = i->rep || i->repne;
+    uint64_t mask = i->address_size == 4 ? UINT32_MAX : UINT64_MAX;
+    for (int n = 0; n < (repeated ? STRING_BURST : 1); n++) {
+        if (repeated && !(r->rcx & mask))
+            break;
+        switch (string_element(v, i)) {
+        case STRING_REFUSED: return false;
+        case STRING_FAULTED: return true;           /* the guest's handler runs next; RIP stays at the instruction */
+        case STRING_DONE: break;
+        }
+        if (repeated)
+            r->rcx = (r->rcx - 1) & mask;
+    }
+    if (!repeated || !(r->rcx & mask))
+        finish(v, i->length);
+    return true;
+}
+
+/* ---- control and debug registers ---- */
+
+static bool read_control_register(struct vcpu *v, const struct insn *i)
+{
+    uint64_t *to = regs_register(&v->regs, i->rm);
+    switch (i->reg) {
+    case 0: *to = (read_cr0() & ~CR0_TS) | (v->guest_cr0 & CR0_TS); return true;
+    case 2: *to = v->info->arch.cr2; return true;
+    case 3: *to = v->kernel_cr3; return true;
+    case 4: *to = v->guest_cr4 | cr4_fixed(); return true;
+    default: return false;
+    }
+}
+
+/* As MMUEXT_NEW_BASEPTR. Validating the table may take several goes: then the guest makes the same move again. */
+static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
+{
+    mfn_t new = maddr_to_mfn(MADDR(value)), old = v->kernel_table;
+    int error = mmu_get_table(v->domain, new, FRAME_L4);
+    *again = error == -ERESTART;
+    if (error)
+        return *again;
+    v->kernel_table = new;
+    v->kernel_cr3 = mfn_to_maddr(new).a;
+    vcpu_load_tables(v);
+    mmu_put_table(old);
+    return true;
+}
+
+static bool write_control_register(struct vcpu *v, const struct insn *i, bool *again)
+{
+    uint64_t value = *regs_register(&v->regs, i->rm);
+    switch (i->reg) {
+    case 0:                         /* only TS is the guest's to change */
+        if ((value ^ read_cr0()) & ~(uint64_t)CR0_TS)
+            return false;
+        do_fpu_taskswitch((value & CR0_TS) != 0, 0, 0, 0, 0, 0);
+        return true;
+    case 2: v->info->arch.cr2 = value; return true;
+    case 3: return change_cr3(v, value, again);
+    case 4: v->guest_cr4 = value & cr4_guest_mask(); return true;      /* bits that are not the guest's stay as they are */
+    default: return false;
+    }
+}
+
+static bool debug_register(struct vcpu *v, const struct insn *i)
+{
+    uint64_t *general = regs_register(&v->regs, i->rm);
+    if (i->reg == 4 || i->reg == 5)         /* aliases that CR4.DE switches off */
+        return false;
+    if (i->opcode == 0x23)
+        return do_set_debugreg(i->reg, *general, 0, 0, 0, 0) == 0;
+    *general = v->debugreg[i->reg];
+    return true;
+}
+
+/* ---- MSRs ---- */
+
+/* Early in their start some kernels read MSRs before they have a #GP handler; they get 0 rather than their end (the note in
+ * <xen/arch-x86/xen.h> at trap_info). */
+static bool perform_rdmsr(struct vcpu *v)
+{
+    uint64_t value = 0;
+    if (!msr_read(v, (uint32_t)v->regs.rcx, &value) && v->traps[TRAP_GP].address)
+        return false;
+    set_edx_eax(&v->regs, value);
+    return true;
+}
+
+static bool perform_wrmsr(struct vcpu *v)
+{
+    return msr_write(v, (uint32_t)v->regs.rcx, (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax);
+}
+
+/* XCR0, the only extended control register: x87 always on, AVX needs SSE, AVX-512 comes in one piece, all within the host's. */
+static bool perform_xsetbv(struct vcpu *v)
+{
+    uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax, avx512 = value & 0xe0;
+    if ((uint32_t)v->regs.rcx != 0 || !(v->guest_cr4 & CR4_OSXSAVE) || !(value & 1) || (value & ~xsave_mask))
+        return false;
+    if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4))))
+        return false;
+    v->xcr0 = value;
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+    return true;
+}
+
+/* ---- the switch ---- */
+
+static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
+{
+    if (i->opcode == 0xa2) {
+        perform_cpuid(v);
+        return true;
+    }
+    if (!v->in_kernel)              /* all that follows is for guest kernels (advisory 105) */
+        return false;
+    switch (i->opcode) {
+    case 0x01:
+        if (i->reg == 2 && i->rm == 1)
+            return perform_xsetbv(v);
+        if (i->reg == 7 && i->rm == 1) {            /* rdtscp */
+            set_edx_eax(&v->regs, rdtsc());
+            v->regs.rcx = v->tsc_aux;
+            return true;
+        }
+        return false;
+    case 0x06: do_fpu_taskswitch(0, 0, 0, 0, 0, 0); return true;
+    case 0x09:                                      /* wbinvd: who has no devices has nothing to write back */
+        if (v->domain->privileged)
+            __asm__ volatile("wbinvd" : : : "memory");
+        return true;
+    case 0x20: return read_control_register(v, i);
+    case 0x22: return write_control_register(v, i, again);
+    case 0x21: case 0x23: return debug_register(v, i);
+    case 0x30: return perform_wrmsr(v);
+    case 0x31: set_edx_eax(&v->regs, rdtsc()); return true;
+    case 0x32: return perform_rdmsr(v);
+    default: return false;
+    }
+}
+
+bool emulate_privileged(struct vcpu *v)
+{
+    struct insn insn;
+    bool done, again = false;
+    if (!fetch(v, &insn))
+        return false;
+    if (insn.two_byte) {
+        done = perform_two_byte(v, &insn, &again);
+    } else {
+        switch (insn.opcode) {
+        case 0x6c: case 0x6d: case 0x6e: case 0x6f:
+            return perform_string(v, &insn);
+        case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xec: case 0xed: case 0xee: case 0xef:
+            done = perform_in_out(v, &insn);
+            break;
+        case 0xfa: case 0xfb:       /* cli, sti: accepted by IOPL, without effect on the event mask */
+            done = iopl_ok(v);
+            break;
+        case 0xf4:                  /* hlt: wait for an event, with upcalls as they are */
+            done = v->in_kernel;
+            if (done)
+                vcpu_block(v);
+            break;
+        default:
+            done = false;
+        }
+    }
+    if (done && !again)
+        finish(v, insn.length);
+    return done;
+}
+
+bool emulate_forced_cpuid(struct vcpu *v)
+{
+    static const uint8_t prefixed_cpuid[7] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
+    uint8_t bytes[7];
+    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes)))
+        return false;
+    for (unsigned int i = 0; i < sizeof(bytes); i++)
+        if (bytes[i] != prefixed_cpuid[i])
+            return false;
+    perform_cpuid(v);
+    finish(v, sizeof(bytes));
+    return true;
+}
