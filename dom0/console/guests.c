@@ -85,6 +85,10 @@ static void drain(struct guest_console *console) {
         terminal_write(taken, size);
 }
 
+void guest_console_drain(struct guest_console *console) {
+    drain(console);
+}
+
 static void consoles_thread(void *argument) {
     for (;;) {
         wait_event(work_queue, work);

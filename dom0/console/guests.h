@@ -23,6 +23,9 @@ void guest_consoles_show(bool on);
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **console);
 
+/* Takes what is in the ring now, so that a guest's last words stand before the news of its end. */
+void guest_console_drain(struct guest_console *console);
+
 /* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
 void guest_console_close(struct guest_console *console);
 

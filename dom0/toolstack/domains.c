@@ -339,6 +339,7 @@ static void act_on_end(struct domain *domain, unsigned reason) {
         action = config->on_poweroff;
     else if (reason == SHUTDOWN_reboot)
         action = config->on_reboot;
+    guest_console_drain(domain->console);
     printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, config->name, reason_name(reason));
     if (action == ACTION_DESTROY)
         tear_down(domain);
