@@ -39,14 +39,14 @@ long strtol(const char *s, char **end, int base);
 int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
 
-static inline bool isdigit(int c)  { return c >= '0' && c <= '9'; }
-static inline bool islower(int c)  { return c >= 'a' && c <= 'z'; }
-static inline bool isupper(int c)  { return c >= 'A' && c <= 'Z'; }
-static inline bool isalpha(int c)  { return islower(c) || isupper(c); }
-static inline bool isalnum(int c)  { return isalpha(c) || isdigit(c); }
-static inline bool isspace(int c)  { return c == ' ' || (c >= '\t' && c <= '\r'); }
-static inline bool isprint(int c)  { return c >= ' ' && c <= '~'; }
-static inline bool isxdigit(int c) { return isdigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+static inline int isdigit(int c)  { return c >= '0' && c <= '9'; }
+static inline int islower(int c)  { return c >= 'a' && c <= 'z'; }
+static inline int isupper(int c)  { return c >= 'A' && c <= 'Z'; }
+static inline int isalpha(int c)  { return islower(c) || isupper(c); }
+static inline int isalnum(int c)  { return isalpha(c) || isdigit(c); }
+static inline int isspace(int c)  { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static inline int isprint(int c)  { return c >= ' ' && c <= '~'; }
+static inline int isxdigit(int c) { return isdigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 static inline int tolower(int c)   { return isupper(c) ? c + 32 : c; }
 static inline int toupper(int c)   { return islower(c) ? c - 32 : c; }
 
