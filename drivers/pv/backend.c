@@ -5,6 +5,8 @@
 #include <pvguest/errno.h>
 #include <pvguest/string.h>
 
+#define FAILURES_SAID 10u               /* a guest that fails for ever shall not fill our console */
+
 static int write_node(struct backend *backend, const char *directory, const char *key, const char *value)
 {
     char path[sizeof backend->back + 40];
@@ -70,7 +72,8 @@ static void connect(struct backend *backend)
 
 void backend_fail(struct backend *backend, const char *why)
 {
-    printk("%s: %s\n", backend->back, why);
+    if (backend->failures++ < FAILURES_SAID)
+        printk("%s: %s\n", backend->back, why);
     backend->driver->disconnect(backend);
     backend_write(backend, "error", why);
     enter(backend, XenbusStateClosing);

@@ -141,7 +141,8 @@ static void answer(struct blkfront *front, const blkif_response_t *response)
     struct block_request *request = response->id < BLKFRONT_RING ? front->slot[response->id].request : NULL;
 
     if (!request) {
-        printk("blkfront %s: an answer to nothing we asked\n", front->node);
+        if (front->strays++ == 0)
+            printk("blkfront %s: an answer to nothing we asked\n", front->node);
         return;
     }
     take_back(front, (unsigned int)response->id);

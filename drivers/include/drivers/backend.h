@@ -36,6 +36,7 @@ struct backend {
     char back[64];                  /* "/local/domain/0/backend/vbd/8/51712" */
     char front[64];                 /* "/local/domain/8/device/vbd/51712" */
     enum xenbus_state state;        /* ours */
+    unsigned int failures;
     const struct backend_driver *driver;
 };
 

@@ -33,6 +33,7 @@ struct blkfront {
     } slot[BLKFRONT_RING];
     uint8_t free[BLKFRONT_RING];
     unsigned int free_count;
+    unsigned int strays;                                /* answers to nothing we asked */
     bool connected;
 };
 
