@@ -141,14 +141,14 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
 
 int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new, uint64_t *seen)
 {
-    int error = l1_get(w, &new);
+    bool same = same_references(1, expected, new) && !(new & ~L1_ALLOWED);
+    int error = 0;
 
+    if (same) new = loadable(new);
+    else error = l1_get(w, &new);
     if (error) return error;
     *seen = expected;
-    if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        l1_put(new);
-        return -EAGAIN;
-    }
-    l1_put(expected);
-    return 0;
+    if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) error = -EAGAIN;
+    if (!same) l1_put(error ? new : expected);          /* what did not get in, or what went out */
+    return error;
 }

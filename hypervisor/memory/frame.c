@@ -3,8 +3,8 @@
  * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and frames given to domains
  * and taken back. Lists and counts of a domain's frames are under its memory_lock; references need no lock.
  *
- * Every frame that a domain owns, in its allotment or only still mapped, holds a reference of the domain itself, so frame.owner never
- * points to a domain that is gone.
+ * Every frame of a domain's memory, in its allotment or only still mapped, holds a reference of the domain itself, so frame.owner
+ * never points to a domain that is gone.
  */
 #include "memory/frame.h"
 #include "memory/heap.h"
@@ -45,7 +45,7 @@ static void frame_free(struct frame *f)
     f->owner = NULL;
     m2p_set(mfn_of(f), M2P_INVALID);
     heap_free_frames(mfn_of(f), 0);
-    domain_put(d);
+    if (d != &special_xen) domain_put(d);
 }
 
 /* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
@@ -138,21 +138,26 @@ static void give_frame(struct domain *d, struct frame *f)
     __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
 }
 
-mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+/* Enter `count` frames in d's books before they are there, within d's limit unless the same number is about to go (exchange). */
+static bool account(struct domain *d, uint64_t count, bool swapping)
+{
+    bool ok;
+
+    spin_lock(&d->memory_lock);
+    ok = !d->dying && (swapping || (d->page_count <= d->max_pages && count <= d->max_pages - d->page_count)); /* advisory 385 */
+    if (ok) d->page_count += count;
+    spin_unlock(&d->memory_lock);
+    return ok;
+}
+
+static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
 {
     uint64_t count = 1UL << order;
     mfn_t m;
 
-    spin_lock(&d->memory_lock);
-    if (d->dying || d->page_count > d->max_pages || count > d->max_pages - d->page_count) {    /* advisory 385: no overflow */
-        spin_unlock(&d->memory_lock);
-        return INVALID_MFN;
-    }
-    d->page_count += count;
-    spin_unlock(&d->memory_lock);
-
+    if (!account(d, count, swapping)) return INVALID_MFN;
     m = heap_alloc_frames(order, address_bits);
-    if (m.n == INVALID_MFN.n) {
+    if (mfn_eq(m, INVALID_MFN)) {
         spin_lock(&d->memory_lock);
         d->page_count -= count;
         spin_unlock(&d->memory_lock);
@@ -168,7 +173,9 @@ mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int add
     return m;
 }
 
-mfn_t domain_alloc_frame(struct domain *d) { return domain_alloc_frames(d, 0, 0); }
+mfn_t domain_alloc_frame(struct domain *d) { return alloc(d, 0, 0, false); }
+mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits) { return alloc(d, order, address_bits, false); }
+mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits) { return alloc(d, order, address_bits, true); }
 
 int domain_free_frame(struct domain *d, mfn_t m)
 {
@@ -189,18 +196,34 @@ int domain_free_frame(struct domain *d, mfn_t m)
 
 /* ---- our pages, shown to guests ---- */
 
+static void set_owner(struct frame *f, struct domain *d)
+{
+    spin_lock(&d->memory_lock);
+    f->owner = d;
+    list_add_tail(&f->link, &d->pages);
+    spin_unlock(&d->memory_lock);
+}
+
+/* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it.
+ * It needs no reference of the domain, which unshares its pages before it goes. */
 void share_hv_frame(void *page, struct domain *d, bool writable)
 {
     struct frame *f = frame_of(virt_to_mfn(page));
     enum frame_type t = writable ? FRAME_WRITABLE : FRAME_READONLY;
 
-    f->owner = d;
-    spin_lock(&d->memory_lock);
-    list_add_tail(&f->link, &d->pages);
-    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
-    /* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it. */
+    set_owner(f, d);
     __atomic_store_n(&f->state, FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)t << FRAME_TYPE_SHIFT, __ATOMIC_RELEASE);
-    spin_unlock(&d->memory_lock);
 }
 
-void unshare_hv_frame(void *page) { frame_put_type(virt_to_mfn(page)); }
+/* Mappings that are left (the control domain's, say) keep the frame, and special_xen takes it over from a domain that may be gone soon. */
+void unshare_hv_frame(void *page)
+{
+    struct frame *f = frame_of(virt_to_mfn(page));
+    struct domain *d = f->owner;
+
+    spin_lock(&d->memory_lock);
+    list_remove(&f->link);
+    spin_unlock(&d->memory_lock);
+    set_owner(f, &special_xen);
+    frame_put_type(mfn_of(f));
+}

@@ -51,6 +51,7 @@ int frame_type_error(enum pt_result r);         /* PT_REFUSED, PT_BUSY, PT_FULL 
 /* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages. M2P is the caller's. */
 mfn_t domain_alloc_frame(struct domain *d);
 mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits);    /* contiguous, aligned */
+mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits);     /* d is about to give as many back */
 /* Out of the allotment; free once nothing refers to it. -EINVAL not owned, -EBUSY pinned. */
 int domain_free_frame(struct domain *d, mfn_t m) must_check;
 
