@@ -53,9 +53,10 @@ void console_init_events(void)
 
 /* ---- output ---- */
 
-/* As much as there is room for. */
+/* As much as there is room for. Event handlers print too: one at a time moves the index. */
 static size_t ring_put(const char *bytes, size_t length)
 {
+    bool masked = events_save();
     XENCONS_RING_IDX producer = ring->out_prod;
     size_t n = 0;
 
@@ -64,6 +65,7 @@ static size_t ring_put(const char *bytes, size_t length)
         ring->out[MASK_XENCONS_IDX(producer++, ring->out)] = bytes[n++];
     wmb();      /* the bytes before the index */
     WRITE_ONCE(ring->out_prod, producer);
+    events_restore(masked);
     event_send(port);
     return n;
 }

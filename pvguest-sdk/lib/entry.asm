@@ -176,6 +176,7 @@ return_from_frame:
 to_unmasked:
         restore_registers
         add     rsp, 16
+global unmask
 unmask:
         mov     byte [abs UPCALL_MASK], 0
         cmp     byte [abs UPCALL_PENDING], 0

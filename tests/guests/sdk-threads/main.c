@@ -2,7 +2,8 @@
 /*
  * The SDK's threads, timers and events together: threads take turns, sleep as long as they asked, wait with and without a
  * limit, and hold a mutex across a sleep; an event handler wakes a sleeper; events under load reach the handler although
- * each return unmasks with a plain iretq; ended threads give their memory back.
+ * each return unmasks with a plain iretq (an event in the middle of that return is played by hand: its frame is dropped and
+ * the outer one used again); ended threads give their memory back.
  */
 #include "../lib/test.h"
 #include <pvguest/thread.h>
@@ -152,6 +153,30 @@ static void no_event_is_lost(void)
     done = 0;
 }
 
+/* Two frames as the hypervisor would leave them: the outer one about to be returned to, registers restored, and over it the
+   one of an event that hit the instruction `unmask`. We enter event_entry with both, and must come back at 1: as if nothing
+   had been. Both labels are lib/entry.asm's. */
+static void event_in_the_middle_of_a_return(void)
+{
+    uint64_t rcx, r11, rbx = 0x3333, moved;
+    uint64_t upcalls = event_upcalls;
+
+    events_mask_all();
+    asm volatile("mov %%rsp, %%rax\n\tmov %%rsp, %%rdx\n\t"
+                 "push $0xe02b\n\tpush %%rax\n\tpush $0x202\n\tpush $0xe030\n\tpush $1f\n\t"
+                 "mov %%rsp, %%rax\n\t"
+                 "push $0xe02b\n\tpush %%rax\n\tpush $0x202\n\tpush $0xe030\n\tpush $unmask\n\t"
+                 "push $0x2222\n\tpush $0x1111\n\tjmp event_entry\n"
+                 "1:\tsub %%rsp, %%rdx\n\tmov %%r11, %%rax"
+                 : "=c" (rcx), "=d" (moved), "=a" (r11), "+b" (rbx) : : "r11", "memory", "cc");
+    CHECK_IS(rcx, 0x1111);
+    CHECK_IS(r11, 0x2222);
+    CHECK_IS(rbx, 0x3333);
+    CHECK_IS(moved, 0);
+    CHECK_IS(event_upcalls, upcalls + 1);
+    CHECK(!events_masked());
+}
+
 static void memory_comes_back(void)
 {
     unsigned long before;
@@ -173,5 +198,6 @@ void test_main(void)
     sleeping_and_waiting();
     timers_fire_in_order();
     no_event_is_lost();
+    event_in_the_middle_of_a_return();
     memory_comes_back();
 }
