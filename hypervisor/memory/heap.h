@@ -7,7 +7,7 @@
 
 #include "lib/types.h"
 
-#define HEAP_MAX_ORDER 10       /* blocks of up to 4 MiB */
+#define HEAP_MAX_ORDER 13       /* blocks of up to 32 MiB */
 
 /* Contiguous, aligned frames without owner or state, NOT cleared; below 2^address_bits (0: anywhere). INVALID_MFN: none. */
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits);

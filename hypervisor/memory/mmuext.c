@@ -51,8 +51,8 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
         error = mmu_get_table(v->domain, new, FRAME_L4);
         if (error) return error;
     }
-    v->user_table = new;
-    v->user_cr3 = mfn_to_maddr(new).a;
+    v->user_table = new.n ? new : INVALID_MFN;
+    v->user_cr3 = mfn_to_maddr(new).a;          /* of frame 0: 0 */
     if (had) mmu_put_table(old);                /* it is not loaded: we came from guest kernel mode */
     return 0;
 }

@@ -11,6 +11,7 @@
  * Before there is a heap, memory comes from the end of the biggest piece of free RAM below 4 GiB, and stays ours.
  */
 #include "memory/paging.h"
+#include "memory/entry.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
@@ -234,6 +235,7 @@ void memory_init(const struct boot_info *info)
         }
         heap_add(start >> PAGE_SHIFT, MIN(end >> PAGE_SHIFT, max_frame));
     }
+    entry_init();
     printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8, max_frame * sizeof(struct frame) >> 10);
 }
 

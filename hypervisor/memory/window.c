@@ -207,6 +207,16 @@ bool ldt_fault(uint64_t cr2)
     return mapped;
 }
 
+void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
+{
+    for (unsigned int i = 0; i < (v->gdt_entries + 511) / 512; i++) seen(v->gdt_frames[i]);
+    for (unsigned int i = 0; v->window && i < LDT_PAGES; i++) {
+        uint64_t e = *window_entry(v->window + LDT_WINDOW + i * PAGE_SIZE);
+
+        if (e) seen(pte_mfn(e));
+    }
+}
+
 /* ---- one descriptor ---- */
 
 long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)

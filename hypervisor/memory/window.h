@@ -29,6 +29,9 @@ int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check; 
  * guest at (ldt_base + offset). */
 bool ldt_fault(uint64_t cr2);
 
+/* The frames behind the window that hold a FRAME_SEGDESC reference each, for the auditor. */
+void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m));
+
 /* The CPU's LDT register for v: its GDT (window) is loaded and v is to run. domain/vcpu.c on a switch; window_set_ldt. */
 void window_load_ldt(const struct vcpu *v);
 

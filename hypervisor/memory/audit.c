@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The auditor: forget all counters, walk everything that can hold a reference, and compare (I1 to I4 of pagetype.c). Slow on purpose, and
+ * simple: it shares no code with what it checks, except the meaning of an entry's bits.
+ *
+ * Holders of references: the allotment, pins, tables half way (the frame's own), entries of tables, base pointers, descriptor windows,
+ * grants in use, registered vcpu_info pages. Pages of ours shown to a guest (FRAME_READONLY, or writable and not in the allotment) hold
+ * one of each more. Nobody else runs meanwhile.
+ */
+#include "memory/mmu.h"
+#include "memory/entry.h"
+#include "memory/heap.h"
+#include "memory/window.h"
+#include "domain/grants.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+
+struct count { uint32_t total, typed; };
+static struct count *counts;
+static struct domus_audit *report;
+
+static void violation(mfn_t m, const char *what, uint64_t found, uint64_t expected)
+{
+    const struct frame *f = frame_of(m);
+    int owner = mfn_valid(m) && f->owner ? f->owner->id : -1;
+
+    if (report->violations++ < 10)
+        printk("audit: frame %lx of d%d, state %lx: %s (%lu, should be %lu)\n", m.n, owner, f->state, what, found, expected);
+    if (report->violations > 1) return;
+    report->first_bad_mfn = m.n;
+    snprintf(report->first_bad, sizeof(report->first_bad), "%s (%lu, should be %lu)", what, found, expected);
+}
+
+/* Somebody holds a reference of m; of that type, unless FRAME_NONE. */
+static void hold(mfn_t m, enum frame_type t)
+{
+    if (!mfn_valid(m)) return;
+    counts[m.n].total++;
+    if (t == FRAME_NONE) return;
+    counts[m.n].typed++;
+    if (frame_type(frame_of(m)) != t) violation(m, "is referred to as another type (I1, I2)", frame_type(frame_of(m)), t);
+}
+
+static void look_at_entry(mfn_t table, unsigned int level, uint64_t e)
+{
+    mfn_t m = pte_mfn(e);
+
+    if (!(e & PTE_P) || (level == 1 && mfn_is_io(m))) return;
+    if (!(e & PTE_US)) violation(table, "has an entry without U=1 (I8)", e, e | PTE_US);
+    if (level > 1) hold(m, level - 1);
+    else hold(m, e & PTE_RW ? FRAME_WRITABLE : FRAME_NONE);
+}
+
+/* The first `cursor` entries of a table half way hold references, all of a valid one. */
+static void look_at_table(mfn_t m, const struct frame *f)
+{
+    unsigned int level = frame_type(f), end = f->state & FRAME_VALID ? 512 : f->cursor;
+    const uint64_t *table = map_frame(m);
+
+    for (unsigned int i = 0; i < end; i++)
+        if (!(level == 4 && l4_slot_is_ours(i))) look_at_entry(m, level, table[i]);
+        else if ((f->state & FRAME_VALID) && table[i] != hv_l4[i]) violation(m, "has another entry in our slots (I8)", table[i], hv_l4[i]);
+}
+
+static void look_at_frame(mfn_t m, struct frame *f)
+{
+    if (f->state & FRAME_ALLOCATED) hold(m, FRAME_NONE);
+    if (f->state & FRAME_PINNED) hold(m, frame_type(f));
+    if (!frame_is_table(frame_type(f)) || !frame_typed(f)) return;
+    report->typed++;
+    if (!(f->state & FRAME_VALID)) hold(m, frame_type(f));          /* half way: the frame's own */
+    look_at_table(m, f);
+}
+
+static void segdesc_seen(mfn_t m) { hold(m, FRAME_SEGDESC); report->typed++; }
+static void grant_seen(mfn_t m, bool writable) { hold(m, writable ? FRAME_WRITABLE : FRAME_NONE); }
+
+static void look_at_vcpu(const struct vcpu *v)
+{
+    if (v->kernel_cr3) hold(v->kernel_table, FRAME_L4);
+    if (v->user_cr3) hold(v->user_table, FRAME_L4);
+    if (!mfn_eq(v->info_frame, INVALID_MFN)) hold(v->info_frame, FRAME_WRITABLE);
+    window_for_each_frame(v, segdesc_seen);
+}
+
+static void look_at_domain(const struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
+        if (d->vcpus[i]) look_at_vcpu(d->vcpus[i]);
+    grants_for_each_hold(d, grant_seen);
+}
+
+/* A page of ours that a guest may see: one reference of each kind is ours. */
+static bool is_shared(const struct frame *f)
+{
+    return !(f->state & FRAME_ALLOCATED) && frame_typed(f) && (frame_type(f) == FRAME_READONLY || frame_type(f) == FRAME_WRITABLE);
+}
+
+static void compare(mfn_t m, const struct frame *f)
+{
+    uint64_t total = frame_total(f), typed = frame_typed(f), ours = is_shared(f);
+
+    report->frames++;
+    if (typed > total) violation(m, "has more type references than references (I4)", typed, total);
+    if (typed != counts[m.n].typed && typed != counts[m.n].typed + ours) violation(m, "type references (I3)", typed, counts[m.n].typed);
+    if (total != counts[m.n].total && total != counts[m.n].total + ours) violation(m, "references (I3)", total, counts[m.n].total);
+    if (total && !f->owner) violation(m, "has references and no owner", total, 0);
+}
+
+static void compare_domain(const struct domain *d)
+{
+    uint64_t allotted = 0, listed = 0;
+
+    for (uint64_t n = 0; n < max_frame; n++)
+        if (frame_of(MFN(n))->owner == d && (frame_of(MFN(n))->state & FRAME_ALLOCATED)) allotted++;
+    list_for_each (l, &d->pages) listed++;
+    if (allotted == d->page_count && listed >= allotted) return;
+    report->violations++;
+    printk("audit: d%d: %lu frames allotted, %lu listed, %lu in its books\n", d->id, allotted, listed, d->page_count);
+}
+
+uint64_t memory_audit(struct domus_audit *result)
+{
+    unsigned int order = 0;
+
+    while (PAGE_SIZE << order < max_frame * sizeof(*counts)) order++;
+    memset(result, 0, sizeof(*result));
+    result->first_bad_mfn = ~0UL;
+    counts = hv_alloc_pages(order);
+    if (!counts) {
+        snprintf(result->first_bad, sizeof(result->first_bad), "no memory to count in");
+        return result->violations = 1;
+    }
+    report = result;
+    for (uint64_t n = 0; n < max_frame; n++)
+        if (!mfn_is_io(MFN(n)) && frame_total(frame_of(MFN(n)))) look_at_frame(MFN(n), frame_of(MFN(n)));
+    list_for_each (l, &domain_list) look_at_domain(list_entry(l, struct domain, all_domains));
+    for (uint64_t n = 0; n < max_frame; n++)
+        if (!mfn_is_io(MFN(n)) && !(frame_of(MFN(n))->state & FRAME_FREE)) compare(MFN(n), frame_of(MFN(n)));
+    list_for_each (l, &domain_list) compare_domain(list_entry(l, struct domain, all_domains));
+    hv_free_pages(counts, order);
+    result->free = heap_free_count();
+    return result->violations;
+}
