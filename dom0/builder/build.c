@@ -222,6 +222,19 @@ static int seed_grants(struct build *build) {
     return 0;
 }
 
+/* A guest starts with events masked: Linux has no stack for an interrupt yet. The toolstack's part, says the ABI. */
+static int mask_events(struct build *build) {
+    unsigned long mfn = build->shared_info >> PAGE_SHIFT;
+    struct shared_info *shared = map_frames(&mfn, 1, PROT_RW, build->domid, NULL);
+
+    if (IS_ERR(shared))
+        return failed(build, (int)PTR_ERR(shared), "cannot map the new domain's shared page");
+    for (size_t i = 0; i < ARRAY_COUNT(shared->vcpu_info); i++)
+        shared->vcpu_info[i].evtchn_upcall_mask = 1;
+    unmap_frames(shared, 1);
+    return 0;
+}
+
 static int set_registers(struct build *build) {
     const struct layout *layout = &build->layout;
     struct vcpu_guest_context *context = calloc(1, sizeof(*context));
@@ -311,8 +324,8 @@ static int make_domain(struct build *build) {
 
 int build_domain(const struct build_request *request, struct build_result *result, char *why, size_t why_size) {
     static int (*const steps[])(struct build *build) = {
-        make_domain, load_kernel, build_tables, write_start_info, seed_grants, fill_hypercall_page, pin_tables,
-        set_registers,
+        make_domain, load_kernel, build_tables, write_start_info, seed_grants, mask_events, fill_hypercall_page,
+        pin_tables, set_registers,
     };
     struct build build = { .request = request, .result = result, .why = why, .why_size = why_size };
     int error = plan(&build);
