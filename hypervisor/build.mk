@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: MIT
+# The hypervisor: every .c and .asm below hypervisor/ linked into domus.elf, a multiboot2 image.
+
+HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm))
+HV_OBJECTS := $(patsubst %,$(B)/hv-obj/%.o,$(filter-out hypervisor/entry/offsets.c,$(HV_SOURCES)))
+HV_OFFSETS := $(B)/gen/hypervisor/offsets.inc
+HYPERVISOR_CFLAGS += -I$(B)/gen -D__XEN__=1 -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
+
+all: $(B)/domus.elf
+
+# Object names keep the source's suffix (entry.asm.o), so that a .c and a .asm may share a name.
+$(B)/hv-obj/%.c.o: %.c | $(B)/gen/abi/hypercall_list.h
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -c -o $@ $<
+
+$(B)/hv-obj/%.asm.o: %.asm $(HV_OFFSETS)
+	$(say) NASM $<
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f elf64 -g -F dwarf -Ihypervisor/ -I$(B)/gen/hypervisor/ -MD $(@:.o=.d) -o $@ $<
+
+# Where C puts things that assembly touches: offsets.c is compiled to text and its marked lines become %defines.
+$(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/machine/cpu.h | $(B)/gen/abi/hypercall_list.h
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP -g,$(HYPERVISOR_CFLAGS)) -S -o $(@:.inc=.s) $<
+	$(Q)sed -n 's/^.*@define \([A-Z_a-z0-9]*\) [$$]*\(-*[0-9]*\).*/%define \1 \2/p' $(@:.inc=.s) > $@
+
+$(B)/domus.elf: $(HV_OBJECTS) hypervisor/domus.lds
+	$(say) LD $@
+	$(Q)$(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
+	    -Map=$(B)/domus.map -T hypervisor/domus.lds -o $@ $(HV_OBJECTS)

@@ -2,7 +2,7 @@
 /*
  * What the boot loader told us, copied out of its tables before anything can overwrite them (boot/multiboot.c).
  *
- * The state that boot.asm leaves: hv_l4 is loaded; slot 261 maps the image (4 KiB pages), slot 262 maps the first 4 GiB of
+ * The state that boot.asm leaves: boot_l4 is loaded; slot 261 maps the image (4 KiB pages), slot 262 maps the first 4 GiB of
  * machine addresses with 2 MiB pages, writable, not executable, global. Machine memory below 1 MiB is never given to anybody.
  */
 #ifndef DOMUS_BOOT_BOOT_H
@@ -15,7 +15,7 @@
 #define BOOT_DIRECTMAP   (4ul << 30)        /* bytes of machine memory that the boot tables map at DIRECTMAP_VIRT */
 
 struct region { uint64_t start, end; uint32_t type; };     /* bytes, end exclusive; type as in e820 (1: usable RAM) */
-struct module { uint64_t start, end; char line[256]; };    /* machine addresses; line: arguments without the file name */
+struct module { uint64_t start, end; char line[1024]; };    /* machine addresses; line: arguments without the file name */
 
 struct boot_info {
     char command_line[256];
@@ -31,7 +31,10 @@ void multiboot_read(uint32_t info_address);
 /* Machine address range that boot occupies and memory_init must not give out: the image, and the modules until dom0 is built. */
 extern char image_start[], image_end[];                     /* linker script: virtual, at IMAGE_VIRT + machine address */
 
-/* The hypervisor's own top table: slots 256 to 271 of it are copied into every guest's L4. memory_init fills all sixteen. */
-extern uint64_t hv_l4[512];
+/* The table we booted on; memory_init makes the one that stays (memory/paging.h) and takes slot 261 over from here. */
+extern uint64_t boot_l4[512], image_l1[512];
+void image_protect(void);           /* code read-only and executable, constants read-only, the rest writable, never both */
+
+void start_other_cpus(void);        /* boot/smp.c: found, started, identified and parked */
 
 #endif

@@ -93,7 +93,6 @@ struct vcpu {
     /* scheduling (domain/schedule.c) */
     enum vcpu_state state;
     uint32_t pause_count;           /* plus the domain's */
-    bool running;
     struct list runqueue;           /* link */
     uint64_t virtual_time;          /* ns run, with what sleepers are forgiven: the smallest runs next */
     uint64_t run_since;             /* ns: when it last got the CPU */
@@ -117,6 +116,7 @@ struct domain {
     domid_t id;
     bool privileged;                /* dom0: the control domain */
     bool dying;                     /* destruction began; no new references of any kind */
+    bool destroyed;                 /* destruction is complete; waits for its last references */
     bool shutdown;                  /* asked by itself or crashed; paused until the toolstack acts */
     uint8_t shutdown_code;
     bool shutdown_code_chosen;      /* SCHEDOP_shutdown_code said it beforehand: domain_shutdown keeps it */
@@ -166,6 +166,7 @@ struct domain {
 struct domain *domain_get(domid_t id);              /* a reference, or NULL when there is none (or it is gone) */
 struct domain *domain_get_self_or(domid_t id);      /* DOMID_SELF understood */
 void domain_put(struct domain *d);
+void domains_init(void);
 struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error);
 int domain_destroy(struct domain *d) must_check;    /* -ERESTART while there is more to do: call again */
 void domain_shutdown(struct domain *d, uint8_t reason);    /* SHUTDOWN_*; dom0's ends or resets the machine */
@@ -178,6 +179,9 @@ extern spinlock_t domain_list_lock;
 
 /* ---- vCPUs (domain/vcpu.c) ---- */
 struct vcpu *vcpu_create(struct domain *d, uint32_t id);
+void vcpu_release(struct vcpu *v);                         /* its domain ends: puts every frame it holds */
+void vcpu_free(struct vcpu *v);                            /* NULL is fine */
+void vcpu_fpu_sync(struct vcpu *v);                        /* the registers into xsave_area, if v is current */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);      /* registers, FPU, segments, tables; regs need no copy */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c) must_check;
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);

@@ -12,5 +12,6 @@ void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* a
 uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
 uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
 bool vcpu_runnable(const struct vcpu *v);
+void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
 
 #endif

@@ -30,7 +30,9 @@ enum {
 void inject_trap(struct vcpu *v, unsigned int vector, int error);
 void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code);   /* sets arch.cr2; U bit made right here */
 
-/* Enter the guest's kernel at a callback (events, failsafe, syscall, NMI); frame as for an exception without error code. */
+/* Enter the guest's kernel at a callback (events, syscall, NMI); frame as for an exception without error code. */
 void bounce_callback(struct vcpu *v, const struct guest_callback *callback);
+
+void bounce_failsafe(struct vcpu *v);
 
 #endif

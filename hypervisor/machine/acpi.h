@@ -9,7 +9,7 @@
 #define ISA_IRQS     16
 
 struct acpi_facts {
-    uint64_t rsdp;                          /* machine address, as GRUB found it (a copy of the table may be its own) */
+    uint64_t root;                          /* machine address of the root table (RSDT or XSDT) */
     uint64_t lapic_address;
     uint32_t cpu_count, apic_ids[MAX_CPUS]; /* usable CPUs, the boot CPU among them */
     uint32_t ioapic_count;

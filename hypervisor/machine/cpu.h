@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Per-CPU data: everything a processor owns. GS points here while we run in ring 0 (entry.asm swaps), so `this_cpu()`
- * is one load. There is no global "current": the running vCPU is this_cpu()->current.
+ * is one load. There is no global "current": the running vCPU is this_cpu()->running, or `current`.
  *
  * Ring 0 runs with interrupts off, except in the two places that open a window for one instruction: the idle loop
  * and preempt_check(). So an interrupt never nests in code that holds a lock, and locks need not mask interrupts.
@@ -31,7 +31,7 @@ struct tss {                        /* Intel SDM vol. 3, 8.7 "Task management in
 
 struct cpu {
     struct cpu *self;               /* gs:0 */
-    struct vcpu *current;           /* the vCPU whose frame, address space and registers are loaded */
+    struct vcpu *running;           /* `current`: the vCPU whose frame, address space and registers are loaded */
     uint64_t syscall_rsp;           /* scratch of the syscall entry: the guest's RSP for two instructions */
     uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
     uint32_t work;                  /* WORK_* */
@@ -47,7 +47,15 @@ struct cpu {
 extern struct cpu boot_cpu;
 extern struct vcpu boot_vcpu;       /* current until dom0 runs: something for fail() to write into */
 extern uint32_t cpus_online;
-void cpu_init(struct cpu *cpu);     /* control registers, GDT, TSS, system call MSRs of the CPU we are on */
+
+/* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the GDT. */
+struct cpu_stacks {
+    uint8_t main[CPU_STACK_SIZE];
+    uint8_t ist[4][4096];
+    uint64_t gdt[512];
+};
+void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);      /* control registers, GDT, TSS, SYSCALL of the CPU we are on */
+bool cpu_has_smap(void);
 
 /* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area. 0: FXSAVE only. */
 extern uint64_t xsave_mask;

@@ -97,6 +97,7 @@ static inline void cpu_relax(void) { __builtin_ia32_pause(); }
 #define RFLAGS_VM   (1u << 17)
 #define RFLAGS_AC   (1u << 18)
 
+/* An address that the CPU takes at all: bits 63 to 47 are alike. */
 static inline bool is_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
 
 #endif

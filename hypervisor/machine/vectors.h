@@ -17,7 +17,9 @@
 /* A free vector that calls handler(arg) from now on, or -ENOSPC. */
 int vector_alloc(void (*handler)(void *arg), void *arg) must_check;
 void vector_free(int vector);
+void vector_claim(int vector, void (*handler)(void *arg));  /* a fixed one: the timer */
 void vectors_init(void);            /* the IDT */
+void interrupt(unsigned int vector);        /* entry/traps.c: one arrived */
 void idt_load(void);
 
 #endif

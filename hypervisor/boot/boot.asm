@@ -1,0 +1,142 @@
+; SPDX-License-Identifier: MIT
+; From GRUB to C. The boot loader leaves us in 32-bit protected mode without paging (multiboot2 specification, 3.3); we
+; build the first page tables, turn on long mode, and call boot_main() at the address the image is linked at.
+;
+; The first tables, all in .bss (see boot/boot.h):
+;   L4[0] and L4[262] -> boot_l3 -> boot_l2[4]: the first 4 GiB, seen at 0 (until boot is over) and at DIRECTMAP_VIRT
+;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (boot/paging.c gives them their permissions)
+
+%define IMAGE_VIRT 0xffff828000000000
+%define MULTIBOOT2_MAGIC   0xe85250d6
+%define MULTIBOOT2_LOADED  0x36d76289
+%define PTE_TABLE  0x003            ; present, writable
+%define PTE_BIG    0x183            ; present, writable, 2 MiB, global
+%define PTE_IMAGE  0x103            ; present, writable, global
+%define IMAGE_MACHINE 0x200000
+
+extern boot_l4_machine, boot_l3_machine, boot_l2_machine, image_l3_machine, image_l2_machine, image_l1_machine
+extern boot_stack_machine, boot_stack_top, boot_main
+
+section .boot progbits alloc exec nowrite align=4096
+bits 32
+align 8
+multiboot_header:
+    dd MULTIBOOT2_MAGIC, 0, .end - multiboot_header
+    dd 0x100000000 - (MULTIBOOT2_MAGIC + 0 + (.end - multiboot_header))
+    dw 3, 0                         ; entry address: a machine address, whatever the ELF header says
+    dd 12, boot_start, 0
+    dw 6, 0                         ; modules on page boundaries
+    dd 8
+    dw 0, 0
+    dd 8
+.end:
+
+global boot_start
+boot_start:
+    cli
+    cld
+    cmp eax, MULTIBOOT2_LOADED
+    jne .stop
+    mov esp, boot_stack_machine
+    mov esi, ebx                    ; the loader's tables
+    mov eax, 0x80000001
+    cpuid
+    test edx, 1 << 29               ; long mode?
+    jz .stop
+
+    mov eax, PTE_BIG                ; the first 4 GiB
+    mov edi, boot_l2_machine
+    mov ecx, 4 * 512
+.big:
+    mov [edi], eax
+    mov dword [edi + 4], 0
+    add eax, 0x200000
+    add edi, 8
+    loop .big
+    mov eax, boot_l2_machine + PTE_TABLE
+    mov edi, boot_l3_machine
+    mov ecx, 4
+.l3:
+    mov [edi], eax
+    add eax, 4096
+    add edi, 8
+    loop .l3
+
+    mov eax, IMAGE_MACHINE + PTE_IMAGE
+    mov edi, image_l1_machine
+    mov ecx, 512
+.image:
+    mov [edi], eax
+    add eax, 4096
+    add edi, 8
+    loop .image
+    mov dword [image_l2_machine + 8], image_l1_machine + PTE_TABLE
+    mov dword [image_l3_machine], image_l2_machine + PTE_TABLE
+
+    mov dword [boot_l4_machine], boot_l3_machine + PTE_TABLE
+    mov dword [boot_l4_machine + 261 * 8], image_l3_machine + PTE_TABLE
+    mov dword [boot_l4_machine + 262 * 8], boot_l3_machine + PTE_TABLE
+    mov dword [boot_l4_machine + 262 * 8 + 4], 0x80000000     ; the direct map is not executable
+
+    call enable_long_mode
+    lgdt [boot_gdt_pointer]
+    mov edi, esi
+    jmp 8:.long
+.stop:
+    hlt
+    jmp .stop
+
+bits 64
+.long:
+    mov rax, high_start
+    jmp rax
+
+bits 32
+; Also the way of the application processors (boot/trampoline.asm): CR4, CR3, EFER, CR0, in the order the manual demands.
+global enable_long_mode
+enable_long_mode:
+    mov eax, 1 << 5                 ; CR4.PAE; the rest comes in cpu_init
+    mov cr4, eax
+    mov eax, boot_l4_machine
+    mov cr3, eax
+    mov ecx, 0xc0000080             ; EFER
+    rdmsr
+    or eax, 1 << 8 | 1 << 11        ; LME, NXE
+    wrmsr
+    mov eax, 0x80010023             ; PG WP NE MP PE
+    mov cr0, eax
+    ret
+
+align 8
+boot_gdt:
+    dq 0
+    dq 0x00af9a000000ffff           ; 8: 64-bit code
+    dq 0x00cf92000000ffff           ; 16: data
+global boot_gdt_pointer
+boot_gdt_pointer:
+    dw $ - boot_gdt - 1
+    dq boot_gdt
+
+section .text
+bits 64
+high_start:
+    mov eax, 16
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
+    lea rsp, [rel boot_stack_top]
+    xor ebp, ebp                    ; the end of every stack trace
+    call boot_main
+    ud2
+
+section .bss nobits alloc write align=4096
+global boot_l4, boot_l3, boot_l2, image_l3, image_l2, image_l1
+boot_l4:    resb 4096
+boot_l3:  resb 4096
+boot_l2:  resb 4 * 4096
+image_l3: resb 4096
+image_l2: resb 4096
+image_l1: resb 4096

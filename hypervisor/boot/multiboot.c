@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The boot loader's tables (multiboot2 specification, 3.6 "Boot information"), copied into boot_info. */
+#include "boot/boot.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+#include "memory/layout.h"
+
+struct boot_info boot_info;
+
+enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
+
+struct tag { uint32_t type, size; uint8_t data[]; };
+struct map_entry { uint64_t base, length; uint32_t type, reserved; };
+
+/* The first word of a line is the file's name; the contract gives a kernel what follows it, byte for byte. */
+static const char *arguments(const char *line)
+{
+    while (*line && *line != ' ') line++;
+    return *line ? line + 1 : line;
+}
+
+static void read_map(const struct tag *t)
+{
+    const struct { uint32_t entry_size, version; } *head = (const void *)t->data;
+
+    for (uint32_t at = 8; at + head->entry_size <= t->size - 8; at += head->entry_size) {
+        struct map_entry e;
+
+        memcpy(&e, t->data + at, sizeof(e));
+        if (boot_info.region_count == BOOT_MAX_REGIONS || e.length == 0) continue;
+        boot_info.regions[boot_info.region_count++] = (struct region){ e.base, e.base + e.length, e.type };
+    }
+}
+
+static void read_module(const struct tag *t)
+{
+    uint32_t range[2];
+    struct module *m = &boot_info.modules[boot_info.module_count];
+
+    if (boot_info.module_count == BOOT_MAX_MODULES) return;
+    memcpy(range, t->data, 8);
+    m->start = range[0];
+    m->end = range[1];
+    strlcpy(m->line, arguments((const char *)t->data + 8), sizeof(m->line));
+    boot_info.module_count++;
+}
+
+void multiboot_read(uint32_t info_address)
+{
+    const uint8_t *p = (const uint8_t *)(DIRECTMAP_VIRT + info_address), *end = p + *(const uint32_t *)(const void *)p;
+    const struct tag *t;
+
+    for (p += 8; p < end && (t = (const void *)p)->type != TAG_END; p += ROUND_UP(t->size, 8u)) {
+        switch (t->type) {
+        case TAG_COMMAND_LINE: strlcpy(boot_info.command_line, (const char *)t->data, sizeof(boot_info.command_line)); break;
+        case TAG_MEMORY_MAP: read_map(t); break;
+        case TAG_MODULE: read_module(t); break;
+        case TAG_ACPI_OLD: case TAG_ACPI_NEW:
+            memcpy(boot_info.rsdp, t->data, MIN(t->size - 8, (uint32_t)sizeof(boot_info.rsdp)));
+            boot_info.have_rsdp = true;
+            break;
+        default: break;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+; SPDX-License-Identifier: MIT
+; Where an application processor wakes: real mode, at a page below 1 MiB that boot/smp.c copied this code to. It goes the
+; same way as the boot CPU (protected mode, long mode) on the same tables, takes the stack that boot/smp.c left in
+; ap_stack, and calls ap_main().
+
+%define PAGE 0x8000                 ; TRAMPOLINE in boot/smp.c: the copy must be here, the code is not relocatable
+%define AT(label) (PAGE + label - trampoline_start)
+
+extern enable_long_mode, boot_gdt_pointer, ap_main, ap_stack, hv_cr3
+
+section .boot progbits alloc exec nowrite align=4096
+bits 16
+trampoline_start:
+    cli
+    xor ax, ax
+    mov ds, ax
+    o32 lgdt [AT(.gdt_pointer)]
+    mov eax, 1
+    mov cr0, eax
+    jmp dword 8:AT(.protected)
+bits 32
+.protected:
+    mov eax, 16
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    mov esp, PAGE + 4096
+    mov eax, enable_long_mode       ; near calls are relative and this code has moved: call by address
+    call eax
+    lgdt [boot_gdt_pointer]
+    jmp 8:ap_long                   ; in the image itself, still at its machine address
+align 8
+.gdt:
+    dq 0
+    dq 0x00cf9a000000ffff           ; 8: 32-bit code
+    dq 0x00cf92000000ffff           ; 16: data
+.gdt_pointer:
+    dw $ - .gdt - 1
+    dd AT(.gdt)
+trampoline_end:
+
+bits 64
+ap_long:
+    mov rax, ap_high
+    jmp rax
+
+section .text
+bits 64
+ap_high:
+    mov eax, 16
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    mov rax, [rel hv_cr3]           ; the final tables: the stack may be anywhere in RAM
+    mov cr3, rax
+    mov rsp, [rel ap_stack]
+    xor ebp, ebp
+    call ap_main
+    ud2
+
+section .rodata
+global trampoline_range             ; machine addresses of what to copy: start, end
+trampoline_range: dq trampoline_start, trampoline_end

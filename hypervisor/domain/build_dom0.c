@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first domain: memory, kernel, archive, page tables, start_info, as <xen/xen.h> ("Start-of-day memory layout") says. What
+ * follows the kernel from VIRT_BASE on, each on a page boundary, in one piece that ends at a multiple of 4 MiB:
+ *
+ *     kernel | archive | p2m list | start_info | page tables | boot stack | at least 512 KiB, mapped and free
+ *
+ * unless the kernel's notes want the p2m list mapped elsewhere (INIT_P2M) and the archive not mapped at all (MOD_START_PFN):
+ * then their frames come behind. Page VIRT_BASE + n * 4096 is frame number n.
+ *
+ * The tables are plain memory while we write them; validating and pinning them at the end makes them page tables.
+ */
+#include "domain/build_dom0.h"
+#include "boot/boot.h"
+#include "control/physdev.h"
+#include "domain/domain.h"
+#include "domain/elf.h"
+#include "domain/grants.h"
+#include "entry/hypercall.h"
+#include "lib/params.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+#include "machine/acpi.h"
+#include "machine/io.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/mmu.h"
+#include "memory/paging.h"
+
+#define REGION   (4ul << 20)
+#define SLACK    (512ul << 10)
+#define PTE_PAGE (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
+
+struct builder {
+    struct domain *d;
+    struct elf_facts elf;
+    const uint8_t *kernel, *archive;
+    uint64_t kernel_size, archive_size, pages;
+    uint64_t *p2m;                  /* ours; frames of the guest's pages */
+    unsigned int p2m_order;
+    uint64_t archive_va, p2m_va, info_va, tables_va, stack_va, end_va;
+    uint64_t archive_pfn, p2m_pfn;  /* where they are, mapped or not */
+    uint64_t tables_room, tables_used;
+};
+
+static __attribute__((noreturn)) void give_up(const char *why)
+{
+    log_error("cannot build dom0: %s", why);
+    machine_poweroff();
+}
+
+static uint64_t pages_of(uint64_t bytes) { return ROUND_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
+
+/* How many tables below an L4 a range needs. */
+static uint64_t tables_for(uint64_t start, uint64_t end)
+{
+    uint64_t count = 0;
+
+    for (unsigned int shift = 21; shift <= 39; shift += 9) count += ((end - 1) >> shift) - (start >> shift) + 1;
+    return count;
+}
+
+/* The plan above. The room for tables depends on the end, which depends on the room for tables: repeat until it holds. */
+static void plan(struct builder *b)
+{
+    uint64_t base = b->elf.virt_base, list = b->pages * 8;
+    bool own_p2m = b->elf.init_p2m != ELF_NONE;
+
+    for (b->tables_room = 0;;) {
+        uint64_t at = ROUND_UP(b->elf.end, PAGE_SIZE), needed;
+
+        b->archive_va = at;
+        if (!b->elf.module_unmapped) at += pages_of(b->archive_size) << PAGE_SHIFT;
+        b->p2m_va = own_p2m ? b->elf.init_p2m : at;
+        if (!own_p2m) at += pages_of(list) << PAGE_SHIFT;
+        b->info_va = at;
+        b->tables_va = at + PAGE_SIZE;
+        b->stack_va = b->tables_va + (b->tables_room << PAGE_SHIFT);
+        at = b->stack_va + PAGE_SIZE;
+        b->end_va = ROUND_UP(at + SLACK - base, REGION) + base;
+        needed = 1 + tables_for(base, b->end_va) + (own_p2m ? tables_for(b->p2m_va, b->p2m_va + list) : 0);
+        if (needed <= b->tables_room) break;
+        b->tables_room = needed;
+    }
+    b->p2m_pfn = own_p2m ? (b->end_va - base) >> PAGE_SHIFT : (b->p2m_va - base) >> PAGE_SHIFT;
+    b->archive_pfn = b->elf.module_unmapped ? ((b->end_va - base) >> PAGE_SHIFT) + (own_p2m ? pages_of(list) : 0)
+                                            : (b->archive_va - base) >> PAGE_SHIFT;
+    if (((b->end_va - base) >> PAGE_SHIFT) + pages_of(list) + pages_of(b->archive_size) > b->pages)
+        give_up("its memory (dom0_mem=) is too small for its kernel and archive");
+}
+
+/* In pieces as large as there are, so that the frames are mostly contiguous. */
+static void allocate(struct builder *b)
+{
+    uint64_t have = 0;
+
+    while (PAGE_SIZE << b->p2m_order < b->pages * 8) b->p2m_order++;
+    b->p2m = hv_alloc_pages(b->p2m_order);
+    if (!b->p2m) give_up("no memory for its frame list");
+    for (unsigned int order = 9; have < b->pages;) {
+        mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(b->d, order, 0) : INVALID_MFN;
+
+        if (mfn_eq(m, INVALID_MFN)) {
+            if (order-- == 0) give_up("not enough free memory");
+            continue;
+        }
+        for (uint64_t i = 0; i < 1ul << order; i++, have++) {
+            b->p2m[have] = m.n + i;
+            m2p_set(MFN(m.n + i), have);
+        }
+    }
+}
+
+static void *page(const struct builder *b, uint64_t pfn) { return map_frame(MFN(b->p2m[pfn])); }
+static uint64_t pfn_of(const struct builder *b, uint64_t va) { return (va - b->elf.virt_base) >> PAGE_SHIFT; }
+
+static void copy_to_pfn(const struct builder *b, uint64_t pfn, uint64_t offset, const uint8_t *from, uint64_t n)
+{
+    for (; n; pfn++, offset = 0) {
+        uint64_t piece = MIN(n, PAGE_SIZE - offset);
+
+        memcpy((uint8_t *)page(b, pfn) + offset, from, piece);
+        from += piece;
+        n -= piece;
+    }
+}
+
+static void copy_segment(void *arg, uint64_t va, const void *bytes, uint64_t n)
+{
+    copy_to_pfn(arg, pfn_of(arg, va), va & (PAGE_SIZE - 1), bytes, n);
+}
+
+/* ---- page tables ---- */
+
+static uint64_t *table_entry(struct builder *b, uint64_t va)
+{
+    uint64_t *table = page(b, pfn_of(b, b->tables_va));
+
+    for (unsigned int shift = 39; shift > 12; shift -= 9) {
+        uint64_t *e = &table[va >> shift & 511];
+
+        if (!*e) {
+            if (b->tables_used == b->tables_room) panic("the dom0 builder counted its tables wrong");
+            *e = b->p2m[pfn_of(b, b->tables_va) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
+        }
+        table = map_frame(pte_mfn(*e));
+    }
+    return &table[va >> 12 & 511];
+}
+
+static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t pages)
+{
+    for (uint64_t i = 0; i < pages; i++) *table_entry(b, va + (i << PAGE_SHIFT)) = b->p2m[pfn + i] << PAGE_SHIFT | PTE_PAGE;
+}
+
+static mfn_t build_tables(struct builder *b)
+{
+    mfn_t top = MFN(b->p2m[pfn_of(b, b->tables_va)]);
+    int error;
+
+    b->tables_used = 1;
+    map_range(b, b->elf.virt_base, 0, pfn_of(b, b->end_va));
+    if (b->elf.init_p2m != ELF_NONE) map_range(b, b->p2m_va, b->p2m_pfn, pages_of(b->pages * 8));
+    for (uint64_t i = 0; i < b->tables_used; i++) *table_entry(b, b->tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
+    do error = mmu_pin(b->d, top, FRAME_L4); while (error == -ERESTART);
+    if (error) panic("dom0's page tables are refused: %d, %s", error, boot_vcpu.last_error.why);
+    return top;
+}
+
+/* ---- start_info and the first registers ---- */
+
+static void fill_start_info(struct builder *b, const char *command_line)
+{
+    struct start_info *s = page(b, pfn_of(b, b->info_va));
+
+    strlcpy(s->magic, "xen-3.0-x86_64", sizeof(s->magic));
+    s->nr_pages = b->pages;
+    s->shared_info = mfn_to_maddr(b->d->shared_frame).a;
+    s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN | (b->elf.module_unmapped && b->archive_size ? SIF_MOD_START_PFN : 0);
+    s->pt_base = b->tables_va;
+    s->nr_pt_frames = b->tables_used;
+    s->mfn_list = b->p2m_va;
+    if (b->elf.init_p2m != ELF_NONE) {
+        s->first_p2m_pfn = b->p2m_pfn;
+        s->nr_p2m_frames = pages_of(b->pages * 8);
+    }
+    if (b->archive_size) {
+        s->mod_start = b->elf.module_unmapped ? b->archive_pfn : b->archive_va;
+        s->mod_len = b->archive_size;
+    }
+    strlcpy((char *)s->cmd_line, command_line, MAX_GUEST_CMDLINE);
+}
+
+static void set_first_context(struct builder *b, mfn_t top)
+{
+    struct vcpu *v = vcpu_create(b->d, 0);
+    struct vcpu_guest_context *c = hv_alloc(sizeof(*c));
+    int error;
+
+    if (!v || !c) give_up("no memory for its vCPU");
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = b->elf.entry;
+    c->user_regs.rsp = b->stack_va + PAGE_SIZE;
+    c->user_regs.rsi = b->info_va;
+    c->user_regs.cs = FLAT_KERNEL_CS;
+    c->user_regs.ss = FLAT_KERNEL_SS;
+    c->user_regs.rflags = RFLAGS_IF | RFLAGS_FIXED;
+    c->ctrlreg[3] = xen_pfn_to_cr3(top.n);
+    do error = vcpu_set_context(v, c); while (error == -ERESTART);
+    if (error) panic("dom0's first context is refused: %d, %s", error, boot_vcpu.last_error.why);
+    hv_free(c, sizeof(*c));
+    vcpu_up(v);
+}
+
+/* A quarter of the machine, unless the command line says how much. */
+static uint64_t memory_pages(void)
+{
+    if (params.dom0_memory) return params.dom0_memory >> PAGE_SHIFT;
+    return heap_total_count() / 4;
+}
+
+static void create(struct builder *b)
+{
+    int error;
+
+    b->d = dom0 = domain_create(0, MAX(1u, MIN(cpus_online, MAX_VCPUS)), true, &error);
+    if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0) give_up("no memory for its structures");
+    b->d->max_pages = b->pages;
+    for (uint32_t i = 1; i < b->d->vcpu_count; i++)
+        if (!vcpu_create(b->d, i)) give_up("no memory for its vCPUs");
+}
+
+void build_dom0(const struct module *kernel, const struct module *archive)
+{
+    struct builder b = { .pages = memory_pages() };
+    const char *why;
+    mfn_t top;
+
+    b.kernel = maddr_to_virt(MADDR(kernel->start));
+    b.kernel_size = kernel->end - kernel->start;
+    if (archive) {
+        b.archive = maddr_to_virt(MADDR(archive->start));
+        b.archive_size = archive->end - archive->start;
+    }
+    if (elf_parse(b.kernel, b.kernel_size, &b.elf, &why) != 0) give_up(why);
+    plan(&b);
+    create(&b);
+    allocate(&b);
+    elf_load(b.kernel, &b.elf, copy_segment, &b);
+    copy_to_pfn(&b, b.archive_pfn, 0, b.archive, b.archive_size);
+    copy_to_pfn(&b, b.p2m_pfn, 0, (const uint8_t *)b.p2m, b.pages * 8);
+    if (b.elf.hypercall_page != ELF_NONE) hypercall_page_fill(page(&b, pfn_of(&b, b.elf.hypercall_page)));
+    top = build_tables(&b);
+    fill_start_info(&b, kernel->line);
+    set_first_context(&b, top);
+    hv_free_pages(b.p2m, b.p2m_order);
+    printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.elf.start, b.elf.entry, b.tables_used);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a domain: created empty, filled by the dom0 builder or the toolstack, shut down (by itself, by a crash), destroyed
+ * in steps, and freed when the last reference goes. Every frame it owns holds a reference, so a domain whose memory is still
+ * mapped by another stays in memory, dying, with no number anybody can find it by.
+ *
+ * Lock: domain_list_lock for the list and the table of numbers.
+ */
+#include "domain/domain.h"
+#include "domain/events.h"
+#include "domain/grants.h"
+#include "domain/sched_op.h"
+#include "domain/schedule.h"
+#include "domain/time.h"
+#include "control/physdev.h"
+#include "entry/traps.h"
+#include "lib/fail.h"
+#include "lib/printk.h"
+#include "machine/acpi.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/mmu.h"
+#include "memory/window.h"
+#include <xen/sched.h>
+
+struct domain *dom0;
+struct domain special_io, special_xen;
+struct list domain_list = LIST_INIT(domain_list);
+spinlock_t domain_list_lock;
+static struct domain *by_id[MAX_DOMAINS];
+
+static void domain_prepare(struct domain *d, domid_t id)
+{
+    d->id = id;
+    d->refs = 1;                    /* the list's, until it is destroyed */
+    list_init(&d->pages);
+    list_init(&d->undoing);
+    list_init(&d->all_domains);
+}
+
+/* Before memory_init: the owners of frames that are nobody's, and the vCPU that boots. */
+void domains_init(void)
+{
+    static struct domain boot_domain;
+    static struct vcpu_info nothing_pending = { .evtchn_upcall_mask = 1 };
+
+    domain_prepare(&special_io, DOMID_IO);
+    domain_prepare(&special_xen, DOMID_XEN);
+    domain_prepare(&boot_domain, DOMID_IDLE);
+    boot_vcpu.domain = &boot_domain;
+    boot_vcpu.info = &nothing_pending;
+    boot_vcpu.state = VCPU_DOWN;
+    list_init(&boot_vcpu.runqueue);
+    boot_cpu.running = &boot_vcpu;
+}
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&domain_list_lock);
+    if (id < MAX_DOMAINS && by_id[id]) {
+        d = by_id[id];
+        __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+    }
+    spin_unlock(&domain_list_lock);
+    return d;
+}
+
+struct domain *domain_get_self_or(domid_t id)
+{
+    if (id != DOMID_SELF) return domain_get(id);
+    __atomic_add_fetch(&current->domain->refs, 1, __ATOMIC_RELAXED);
+    return current->domain;
+}
+
+static void domain_free(struct domain *d)
+{
+    for (uint32_t i = 0; i < MAX_VCPUS; i++) vcpu_free(d->vcpus[i]);
+    hv_free(d, sizeof(*d));
+}
+
+/*
+ * The grant table goes when nobody can have one of its grants mapped: a mapping holds a frame, a frame holds the domain. Its own
+ * shared frames hold the domain too, so that moment is when only they are left.
+ */
+void domain_put(struct domain *d)
+{
+    uint32_t left = __atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL);
+
+    if (left == 0) {
+        domain_free(d);
+    } else if (d->destroyed && d->grants && left == grants_frame_count(d)) {
+        __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+        grants_free(d);
+        domain_put(d);
+    }
+}
+
+/* Into the list, sorted by number. */
+static bool publish(struct domain *d)
+{
+    struct list *at;
+
+    spin_lock(&domain_list_lock);
+    if (by_id[d->id]) {
+        spin_unlock(&domain_list_lock);
+        return false;
+    }
+    for (at = domain_list.next; at != &domain_list && list_entry(at, struct domain, all_domains)->id < d->id;) at = at->next;
+    list_insert_before(&d->all_domains, at);
+    by_id[d->id] = d;
+    spin_unlock(&domain_list_lock);
+    return true;
+}
+
+struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error)
+{
+    struct domain *d = hv_alloc(sizeof(*d));
+
+    *error = fail(-ENOMEM, "no memory for a domain");
+    if (!d) return NULL;
+    domain_prepare(d, id);
+    d->vcpu_count = max_vcpus;
+    d->privileged = privileged;
+    d->shared = hv_alloc_pages(0);
+    if (!d->shared) {
+        hv_free(d, sizeof(*d));
+        return NULL;
+    }
+    for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
+    share_hv_frame(d->shared, d, true);
+    d->shared_frame = virt_to_mfn(d->shared);
+    update_domain_wallclock(d);
+    if (publish(d)) {
+        *error = 0;
+        return d;
+    }
+    *error = fail(-EEXIST, "there is a domain of this number");
+    unshare_hv_frame(d->shared);
+    domain_put(d);
+    return NULL;
+}
+
+/* ---- the end ---- */
+
+static void stop_timers(struct domain *d)
+{
+    watchdogs_stop(d);
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        struct vcpu *v = d->vcpus[i];
+        if (!v) continue;
+        vcpu_timers_stop(v);
+        vcpu_stop_polling(v);
+        vcpu_down(v);
+    }
+}
+
+static void release_vcpus(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
+        if (d->vcpus[i]) vcpu_release(d->vcpus[i]);
+}
+
+static void unpublish(struct domain *d)
+{
+    spin_lock(&domain_list_lock);
+    list_remove(&d->all_domains);
+    by_id[d->id] = NULL;
+    spin_unlock(&domain_list_lock);
+    unshare_hv_frame(d->shared);
+    d->shared = NULL;
+    d->destroyed = true;
+    domain_put(d);
+}
+
+/* In stages, each of which can be interrupted and called again. The caller holds a reference of its own. */
+int domain_destroy(struct domain *d)
+{
+    int error = 0;
+
+    for (; d->destroy_stage < 6; d->destroy_stage++) {
+        switch (d->destroy_stage) {
+        case 0:
+            d->dying = true;
+            domain_reconsider(d);
+            stop_timers(d);
+            break;
+        case 1: error = grants_release_mappings(d); break;
+        case 2: error = events_destroy(d); break;
+        case 3: release_vcpus(d); break;
+        case 4: error = domain_relinquish_memory(d); break;
+        case 5:
+            physdev_destroy(d);
+            unpublish(d);
+            send_global_virq(VIRQ_DOM_EXC);
+            break;
+        default: break;
+        }
+        if (error) return error;
+    }
+    return 0;
+}
+
+static const char *shutdown_name(uint8_t reason)
+{
+    static const char *const names[] = { "power-off", "reboot", "suspend", "crash", "watchdog", "soft reset" };
+    return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";
+}
+
+void domain_shutdown(struct domain *d, uint8_t reason)
+{
+    if (d->shutdown_code_chosen) reason = d->shutdown_code;
+    if (d->shutdown) return;
+    if (d == dom0) {
+        printk("dom0 is done (%s): the machine %s", shutdown_name(reason), reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
+        if (reason == SHUTDOWN_poweroff) machine_poweroff();
+        machine_reset();
+    }
+    log_debug("d%u shuts down: %s", d->id, shutdown_name(reason));
+    d->shutdown_code = reason;
+    d->shutdown = true;
+    domain_reconsider(d);
+    send_global_virq(VIRQ_DOM_EXC);
+}
+
+void domain_crash(struct domain *d, const char *format, ...)
+{
+    char why[160];
+    va_list args;
+
+    if (d->shutdown) return;
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    log_error("d%u crashed: %s", d->id, why);
+    if (d == current->domain) print_registers(&current->regs);
+    d->shutdown_code_chosen = false;
+    domain_shutdown(d, SHUTDOWN_crash);
+}

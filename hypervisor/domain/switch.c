@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switching vCPUs: everything of a guest that lives in the processor and not in vcpu->regs. FPU and vector registers are switched
+ * at once, always and whole (advisory 267: never lazily). Also the switch between guest user and guest kernel mode.
+ */
+#include "domain/domain.h"
+#include "entry/trap.h"
+#include "entry/traps.h"
+#include "machine/io.h"
+#include "memory/access.h"
+#include "memory/tlb.h"
+#include "memory/window.h"
+
+/* ---- FPU and vector registers ---- */
+
+static void set_xcr0(uint64_t mask)
+{
+    if (xsave_mask) __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
+}
+
+static void fpu_save(struct vcpu *v)
+{
+    __asm__ volatile("clts");
+    set_xcr0(xsave_mask);           /* all of it, also what the guest has hidden from itself by XSETBV */
+    if (xsave_mask) __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+    else __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
+}
+
+static void fpu_load(struct vcpu *v)
+{
+    __asm__ volatile("clts");
+    set_xcr0(xsave_mask);
+    if (xsave_mask) __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+    else __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
+    if (v->xcr0 != xsave_mask) set_xcr0(v->xcr0);
+    if (v->guest_cr0 & CR0_TS) write_cr0(read_cr0() | CR0_TS);
+}
+
+void vcpu_fpu_sync(struct vcpu *v)
+{
+    if (v == current) {
+        fpu_save(v);
+        fpu_load(v);
+    }
+}
+
+/* ---- debug registers: only if one of the two uses them ---- */
+
+static void debug_load(const struct vcpu *from, const struct vcpu *to)
+{
+    if (from->debugreg[7] & 0xff) __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
+    if (!(to->debugreg[7] & 0xff)) return;
+    __asm__ volatile("mov %0, %%dr0" : : "r"(to->debugreg[0]));
+    __asm__ volatile("mov %0, %%dr1" : : "r"(to->debugreg[1]));
+    __asm__ volatile("mov %0, %%dr2" : : "r"(to->debugreg[2]));
+    __asm__ volatile("mov %0, %%dr3" : : "r"(to->debugreg[3]));
+    __asm__ volatile("mov %0, %%dr7" : : "r"(to->debugreg[7]));
+}
+
+/* ---- segments ---- */
+
+static void segments_save(struct vcpu *v)
+{
+    __asm__("mov %%ds, %0" : "=r"(v->sel_ds));
+    __asm__("mov %%es, %0" : "=r"(v->sel_es));
+    __asm__("mov %%fs, %0" : "=r"(v->sel_fs));
+    __asm__("mov %%gs, %0" : "=r"(v->sel_gs));
+    v->fs_base = rdmsr(MSR_FS_BASE);
+    *(v->in_kernel ? &v->gs_base_kernel : &v->gs_base_user) = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+/* A selector that its GDT or LDT no longer has (the guest changed them meanwhile) becomes null. */
+#define LOAD_SELECTOR(segment, selector, failed) \
+    __asm__ volatile("1: mov %1, %%" #segment "; jmp 3f; 2: movl $1, %0; mov %2, %%" #segment "; 3:\n" \
+                     ".pushsection .fixups, \"a\"; .quad 1b, 2b; .popsection" \
+                     : "+m"(failed) : "r"((uint32_t)(selector)), "r"(0))
+
+/* True: one could not be loaded. Bases come last, because loading a selector changes them. */
+static bool segments_load(struct vcpu *v)
+{
+    int failed = 0;
+
+    LOAD_SELECTOR(ds, v->sel_ds, failed);
+    LOAD_SELECTOR(es, v->sel_es, failed);
+    LOAD_SELECTOR(fs, v->sel_fs, failed);
+    if (load_gs_selector(v->sel_gs) != 0) failed = 1;
+    wrmsr(MSR_FS_BASE, v->fs_base);
+    wrmsr(MSR_KERNEL_GS_BASE, v->in_kernel ? v->gs_base_kernel : v->gs_base_user);
+    return failed != 0;
+}
+
+static void descriptor_tables_load(struct vcpu *v)
+{
+    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { GDT_LIMIT, v->window };
+
+    window_set_cpu_page(v, this_cpu()->gdt_page);
+    __asm__ volatile("lgdt %0" : : "m"(pointer));
+    window_load_ldt(v);
+}
+
+/* ---- runstate area: guest memory, so only while the guest's kernel tables are loaded ---- */
+
+static void runstate_write(struct vcpu *v)
+{
+    struct vcpu_runstate_info info = v->runstate;
+    uint64_t area = v->runstate_area;
+    bool flag = v->domain->vm_assist & 1u << VMASST_TYPE_runstate_update_flag;
+
+    v->runstate_stale = false;
+    info.state_entry_time |= flag ? XEN_RUNSTATE_UPDATE : 0;
+    if (write_guest(area, &info) != 0 || !flag) return;
+    (void)!write_guest_u64(area + offsetof(struct vcpu_runstate_info, state_entry_time), v->runstate.state_entry_time);
+}
+
+static void runstate_changed(struct vcpu *v)
+{
+    if (!v->runstate_area) return;
+    if (v->in_kernel) runstate_write(v);
+    else v->runstate_stale = true;
+}
+
+/* ---- the switch ---- */
+
+void vcpu_switch(struct vcpu *from, struct vcpu *to)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (from != &boot_vcpu) {
+        segments_save(from);
+        fpu_save(from);
+    }
+    cpu->running = to;
+    cpu->tss.rsp0 = (uint64_t)&to->regs.es;
+    to->counters.switches++;
+    to->cpu = cpu;
+    vcpu_load_tables(to);
+    descriptor_tables_load(to);
+    fpu_load(to);
+    debug_load(from, to);
+    if (segments_load(to)) bounce_failsafe(to);
+    runstate_changed(to);
+}
+
+/* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */
+
+void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(v->in_kernel ? v->kernel_cr3 : v->user_cr3)); }
+
+void vcpu_enter_kernel(struct vcpu *v)
+{
+    v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
+    wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_kernel);
+    v->in_kernel = true;
+    if (v->kernel_cr3 != v->user_cr3) vcpu_load_tables(v);
+    if (unlikely(v->runstate_stale)) runstate_write(v);
+}
+
+void vcpu_enter_user(struct vcpu *v)
+{
+    v->gs_base_kernel = rdmsr(MSR_KERNEL_GS_BASE);
+    wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
+    v->in_kernel = false;
+    if (v->kernel_cr3 != v->user_cr3) vcpu_load_tables(v);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU's birth and end, and its context as the toolstack (XEN_DOMCTL_setvcpucontext) or the guest itself (VCPUOP_initialise) gives
+ * it: checked whole before any of it counts.
+ */
+#include "domain/domain.h"
+#include "domain/time.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "machine/io.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/mmu.h"
+#include "memory/window.h"
+
+#define FXSAVE_SIZE 512u
+#define MXCSR_OFFSET 24
+#define MXCSR_DEFAULT 0x1f80u
+#define XSTATE_HEADER 512
+
+static size_t fpu_size(void) { return MAX(xsave_size, FXSAVE_SIZE); }
+
+/* The state after FINIT with everything else zero: nothing of whoever had the memory before. */
+static void fpu_reset(struct vcpu *v)
+{
+    uint8_t *area = v->xsave_area;
+    uint16_t control = 0x37f;
+    uint32_t mxcsr = MXCSR_DEFAULT;
+
+    memset(area, 0, fpu_size());
+    memcpy(area, &control, sizeof(control));
+    memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+}
+
+/* XSAVE wants its area on a 64-byte boundary: whole pages have it. */
+static unsigned int fpu_order(void)
+{
+    unsigned int order = 0;
+    while (PAGE_SIZE << order < fpu_size()) order++;
+    return order;
+}
+
+struct vcpu *vcpu_create(struct domain *d, uint32_t id)
+{
+    struct vcpu *v = hv_alloc(sizeof(*v));
+
+    if (!v) return NULL;
+    v->domain = d;
+    v->id = id;
+    v->info = &d->shared->vcpu_info[id];
+    v->info_frame = INVALID_MFN;
+    v->kernel_table = v->user_table = INVALID_MFN;
+    for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++) v->gdt_frames[i] = INVALID_MFN;
+    v->in_kernel = true;
+    v->state = VCPU_DOWN;
+    v->runstate.state = RUNSTATE_offline;
+    v->runstate.state_entry_time = now_ns();
+    v->debugreg[6] = 0xffff0ff0;
+    v->debugreg[7] = 0x400;
+    v->xcr0 = xsave_mask;
+    list_init(&v->runqueue);
+    vcpu_timers_init(v);
+    v->xsave_area = hv_alloc_pages(fpu_order());
+    if (!v->xsave_area || window_create(v) != 0) {
+        vcpu_free(v);
+        return NULL;
+    }
+    fpu_reset(v);
+    update_vcpu_time(v);
+    d->vcpus[id] = v;
+    return v;
+}
+
+void vcpu_release(struct vcpu *v)
+{
+    if (!mfn_eq(v->kernel_table, INVALID_MFN)) mmu_put_table(v->kernel_table);
+    if (!mfn_eq(v->user_table, INVALID_MFN)) mmu_put_table(v->user_table);
+    v->kernel_table = v->user_table = INVALID_MFN;
+    v->kernel_cr3 = v->user_cr3 = 0;
+    window_destroy(v);
+    v->info = &v->domain->shared->vcpu_info[v->id];
+    if (!mfn_eq(v->info_frame, INVALID_MFN)) frame_put_writable(v->info_frame);
+    v->info_frame = INVALID_MFN;
+    v->runstate_area = v->time_area = 0;
+}
+
+void vcpu_free(struct vcpu *v)
+{
+    if (!v) return;
+    if (v->xsave_area) hv_free_pages(v->xsave_area, fpu_order());
+    hv_free(v, sizeof(*v));
+}
+
+/* ---- contexts ---- */
+
+static int check_addresses(const struct vcpu_guest_context *c)
+{
+    bool ok = is_canonical(c->user_regs.rip) && is_canonical(c->event_callback_eip) && is_canonical(c->failsafe_callback_eip) &&
+              is_canonical(c->syscall_callback_eip) && is_canonical(c->fs_base) && is_canonical(c->gs_base_kernel) &&
+              is_canonical(c->gs_base_user);
+
+    for (unsigned int i = 0; i < 256 && ok; i++) ok = is_canonical(c->trap_ctxt[i].address);
+    return ok ? 0 : fail(-EINVAL, "the context has a non-canonical address");
+}
+
+/* Both base tables and the GDT, which hold references; all or nothing. */
+static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    struct domain *d = v->domain;
+    mfn_t kernel = MFN(xen_cr3_to_pfn(c->ctrlreg[3])), user = MFN(xen_cr3_to_pfn(c->ctrlreg[1]));
+    bool has_user = c->ctrlreg[1] != 0;
+    int error = mmu_get_table(d, kernel, FRAME_L4);
+
+    if (error) return error;
+    if (has_user) {
+        error = mmu_get_table(d, user, FRAME_L4);
+        if (error) goto put_kernel;
+    }
+    if (c->gdt_ents > GDT_ENTRIES_MAX) error = fail(-EINVAL, "too many GDT entries");
+    else error = window_set_gdt(v, c->gdt_frames, (uint32_t)c->gdt_ents);
+    if (error) goto put_user;
+    if (c->ldt_ents > LDT_ENTRIES_MAX) error = fail(-EINVAL, "too many LDT entries");
+    else error = window_set_ldt(v, c->ldt_base, (uint32_t)c->ldt_ents);
+    if (error) goto put_user;
+    v->kernel_table = kernel;
+    v->kernel_cr3 = mfn_to_maddr(kernel).a;
+    v->user_table = has_user ? user : INVALID_MFN;
+    v->user_cr3 = has_user ? mfn_to_maddr(user).a : 0;
+    return 0;
+
+put_user:
+    if (has_user) mmu_put_table(user);
+put_kernel:
+    mmu_put_table(kernel);
+    return error;
+}
+
+static void set_fpu(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    uint8_t *area = v->xsave_area;
+    uint64_t present = 3;           /* x87 and SSE are in the legacy part */
+    uint32_t mxcsr;
+
+    fpu_reset(v);
+    if (!(c->flags & VGCF_i387_valid)) return;
+    memcpy(area, &c->fpu_ctxt, FXSAVE_SIZE);
+    memcpy(&mxcsr, area + MXCSR_OFFSET, sizeof(mxcsr));
+    mxcsr &= 0xffbf;                /* reserved bits would fault the loading (advisories 53, 54); without DAZ on the oldest CPUs */
+    memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    if (xsave_mask) memcpy(area + XSTATE_HEADER, &present, sizeof(present));
+}
+
+static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    v->regs = c->user_regs;
+    v->regs.cs |= 3;
+    v->regs.ss |= 3;
+    v->regs.rflags |= RFLAGS_IF;    /* the rest is made harmless at every exit */
+    v->regs.entry_vector = 0;
+    v->sel_ds = c->user_regs.ds;
+    v->sel_es = c->user_regs.es;
+    v->sel_fs = c->user_regs.fs;
+    v->sel_gs = c->user_regs.gs;
+    v->fs_base = c->fs_base;
+    v->gs_base_kernel = c->gs_base_kernel;
+    v->gs_base_user = c->gs_base_user;
+    v->kernel_sp = c->kernel_sp;
+    v->kernel_ss = (uint16_t)(c->kernel_ss | 3);
+    v->guest_cr0 = c->ctrlreg[0] & CR0_TS;
+    v->in_kernel = (c->flags & VGCF_in_kernel) || !v->user_cr3;
+}
+
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    int error;
+
+    if (v->initialised) return fail(-EINVAL, "the vCPU has its context already");
+    error = check_addresses(c);
+    if (!error) error = take_frames(v, c);
+    if (error) return error;
+    set_registers(v, c);
+    set_fpu(v, c);
+    for (unsigned int i = 0; i < 256; i++) {
+        v->traps[i] = c->trap_ctxt[i];
+        v->traps[i].vector = (uint8_t)i;
+    }
+    v->event_callback = (struct guest_callback){ c->event_callback_eip, true };
+    v->failsafe_callback = (struct guest_callback){ c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events };
+    v->syscall_callback = (struct guest_callback){ c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events };
+    v->domain->vm_assist |= (uint32_t)c->vm_assist;
+    v->initialised = true;
+    return 0;
+}
+
+/* v does not run (it is paused, or its own registers are in v->regs because it made this call). */
+void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+    vcpu_fpu_sync(v);
+    memset(c, 0, sizeof(*c));
+    memcpy(&c->fpu_ctxt, v->xsave_area, FXSAVE_SIZE);
+    c->flags = VGCF_i387_valid | (v->in_kernel ? VGCF_in_kernel : 0) | (v->state != VCPU_DOWN ? VGCF_online : 0) |
+               (v->failsafe_callback.mask_events ? VGCF_failsafe_disables_events : 0) |
+               (v->syscall_callback.mask_events ? VGCF_syscall_disables_events : 0);
+    c->user_regs = v->regs;
+    c->user_regs.ds = v->sel_ds;
+    c->user_regs.es = v->sel_es;
+    c->user_regs.fs = v->sel_fs;
+    c->user_regs.gs = v->sel_gs;
+    memcpy(c->trap_ctxt, v->traps, sizeof(c->trap_ctxt));
+    c->ldt_base = v->ldt_base;
+    c->ldt_ents = v->ldt_entries;
+    for (unsigned int i = 0; i < ROUND_UP(v->gdt_entries, 512u) / 512; i++) c->gdt_frames[i] = v->gdt_frames[i].n;
+    c->gdt_ents = v->gdt_entries;
+    c->kernel_ss = v->kernel_ss;
+    c->kernel_sp = v->kernel_sp;
+    c->ctrlreg[0] = CR0_PG | CR0_WP | CR0_NE | 1 | v->guest_cr0;
+    c->ctrlreg[1] = v->user_cr3;
+    c->ctrlreg[3] = v->kernel_cr3;
+    c->ctrlreg[4] = v->guest_cr4;
+    memcpy(c->debugreg, v->debugreg, sizeof(c->debugreg));
+    c->event_callback_eip = v->event_callback.rip;
+    c->failsafe_callback_eip = v->failsafe_callback.rip;
+    c->syscall_callback_eip = v->syscall_callback.rip;
+    c->vm_assist = v->domain->vm_assist;
+    c->fs_base = v->fs_base;
+    c->gs_base_kernel = v->gs_base_kernel;
+    c->gs_base_user = v->gs_base_user;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros (advisory 122). */
+#include "boot/boot.h"
+#include "domain/domain.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "memory/access.h"
+#include "memory/layout.h"
+#include <xen/features.h>
+#include <xen/version.h>
+
+#define VERSION (4 << 16 | 17)      /* the ABI we keep to */
+
+static uint32_t features(const struct domain *d)
+{
+    return 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits |
+           1u << XENFEAT_memory_op_vnode_supported | (d->privileged ? 1u << XENFEAT_dom0 : 0) |
+           (d->vm_assist & 1u << VMASST_TYPE_pae_extended_cr3 ? 1u << XENFEAT_pae_pgdir_above_4gb : 0);
+}
+
+static long answer(uint64_t to, const void *object, size_t size)
+{
+    return copy_to_guest(VADDR(to), object, size) != 0 ? fail(-EFAULT, "the answer cannot be written") : 0;
+}
+
+static long answer_text(uint64_t to, const char *text, size_t size)
+{
+    char buffer[1024] = "";
+
+    strlcpy(buffer, text, size);
+    return answer(to, buffer, size);
+}
+
+static long get_features(uint64_t arg)
+{
+    struct xen_feature_info info;
+
+    if (read_guest(&info, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
+    if (info.submap_idx != 0) return fail(-EINVAL, "there is one word of features");
+    info.submap = features(current->domain);
+    return answer(arg, &info, sizeof(info));
+}
+
+long do_xen_version(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    static const struct xen_compile_info compile = { "gcc " __VERSION__, "domus", "domus", "" };
+    static const struct xen_platform_parameters platform = { .virt_start = HV_START };
+
+    switch (op) {
+    case XENVER_version: return VERSION;
+    case XENVER_extraversion: return answer_text(arg, ".0-domus", sizeof(xen_extraversion_t));
+    case XENVER_compile_info: return answer(arg, &compile, sizeof(compile));
+    case XENVER_capabilities: return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+    case XENVER_changeset: return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
+    case XENVER_platform_parameters: return answer(arg, &platform, sizeof(platform));
+    case XENVER_get_features: return get_features(arg);
+    case XENVER_pagesize: return PAGE_SIZE;
+    case XENVER_guest_handle: return answer(arg, current->domain->handle, 16);
+    case XENVER_commandline:
+        if (!current->domain->privileged) return answer_text(arg, "", sizeof(xen_commandline_t));
+        return answer_text(arg, boot_info.command_line, sizeof(xen_commandline_t));
+    case XENVER_build_id: return fail(-ENODATA, "the image has no build identifier");
+    default: return fail(-ENOSYS, "not an operation of xen_version");
+    }
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercalls by which a guest says where its handlers are and how its vCPU's segments and modes stand: trap table,
+ * callbacks, IRET, kernel stack, segment bases, FPU switch, assists. All work on the current vCPU only.
+ */
+#include "domain/domain.h"
+#include "entry/hypercall.h"
+#include "entry/trap.h"
+#include "entry/traps.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "machine/io.h"
+#include "memory/access.h"
+#include <xen/callback.h>
+
+#define TRAP_SYSCALL 0x100          /* entry.asm */
+
+/* The list ends with an entry whose address is 0; a NULL list clears the table. */
+long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct vcpu *v = current;
+    struct trap_info t;
+
+    if (traps == 0) {
+        memset(v->traps, 0, sizeof(v->traps));
+        return 0;
+    }
+    for (unsigned int done = 1;; done++, traps += sizeof(t)) {
+        if (read_guest(&t, traps) != 0) return fail(-EFAULT, "the trap table cannot be read");
+        if (t.address == 0) return 0;
+        if (!is_canonical(t.address)) return fail(-EINVAL, "a trap handler at a non-canonical address");
+        v->traps[t.vector] = t;
+        if (done % 64 == 0 && preempt_check())
+            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
+    }
+}
+
+long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall, unsigned long a4, unsigned long a5,
+                      unsigned long a6)
+{
+    struct vcpu *v = current;
+
+    if (!is_canonical(event) || !is_canonical(failsafe) || !is_canonical(syscall))
+        return fail(-EINVAL, "a callback at a non-canonical address");
+    v->event_callback = (struct guest_callback){ event, true };
+    v->failsafe_callback.rip = failsafe;
+    v->syscall_callback.rip = syscall;
+    return 0;
+}
+
+static struct guest_callback *callback_of(struct vcpu *v, uint16_t type)
+{
+    switch (type) {
+    case CALLBACKTYPE_event: return &v->event_callback;
+    case CALLBACKTYPE_failsafe: return &v->failsafe_callback;
+    case CALLBACKTYPE_syscall: return &v->syscall_callback;
+    case CALLBACKTYPE_syscall32: return &v->syscall32_callback;
+    case CALLBACKTYPE_sysenter: return &v->sysenter_callback;
+    case CALLBACKTYPE_nmi: return &v->nmi_callback;
+    default: return NULL;
+    }
+}
+
+long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct vcpu *v = current;
+    struct callback_register r;
+    struct callback_unregister u;
+    struct guest_callback *callback;
+
+    switch (op) {
+    case CALLBACKOP_register:
+        if (read_guest(&r, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
+        callback = callback_of(v, r.type);
+        if (!callback) return fail(-ENOSYS, "no callback of this type");
+        if (!is_canonical(r.address)) return fail(-EINVAL, "a callback at a non-canonical address");
+        callback->rip = r.address;
+        callback->mask_events = r.type == CALLBACKTYPE_event || r.type == CALLBACKTYPE_nmi || r.flags & CALLBACKF_mask_events;
+        return 0;
+    case CALLBACKOP_unregister:
+        if (read_guest(&u, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
+        if (!callback_of(v, u.type)) return fail(-ENOSYS, "no callback of this type");
+        if (u.type != CALLBACKTYPE_nmi) return fail(-EINVAL, "only the NMI callback can be taken back");
+        v->nmi_callback.rip = 0;
+        return 0;
+    default:
+        return fail(-ENOSYS, "not an operation of callback_op");
+    }
+}
+
+/*
+ * Return from an exception: nine words on the guest's stack say where to. CS with RPL 3 means guest user mode, which is only
+ * possible with user page tables. RAX is the guest's own, so it is what we "return". No flag is believed but the harmless ones.
+ */
+long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct vcpu *v = current;
+    struct cpu_user_regs *r = &v->regs;
+    struct iret_context frame;
+
+    if (read_guest(&frame, r->rsp) != 0) {
+        domain_crash(v->domain, "iret with an unreadable frame at %lx", r->rsp);
+        return 0;
+    }
+    if ((frame.cs & 3) == 3) {
+        if (!v->user_cr3) {
+            domain_crash(v->domain, "iret to user mode without user page tables");
+            return 0;
+        }
+        vcpu_enter_user(v);
+    }
+    if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl) v->iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
+    r->rip = frame.rip;
+    r->cs = (uint16_t)(frame.cs | 3);
+    r->rflags = (frame.rflags & ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_NT)) | RFLAGS_IF;
+    r->rsp = frame.rsp;
+    r->ss = (uint16_t)(frame.ss | 3);
+    if (!(frame.flags & VGCF_in_syscall)) {
+        r->entry_vector = 0;                            /* leave by IRETQ: rcx and r11 are the guest's */
+        r->rcx = frame.rcx;
+        r->r11 = frame.r11;
+    }
+    v->info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
+    return (long)frame.rax;
+}
+
+long do_stack_switch(unsigned long ss, unsigned long rsp, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    current->kernel_ss = (uint16_t)(ss | 3);
+    current->kernel_sp = rsp;       /* checked when it is used: bounce.c survives any value */
+    return 0;
+}
+
+long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    if (set) {
+        current->guest_cr0 |= CR0_TS;
+        write_cr0(read_cr0() | CR0_TS);
+    } else {
+        current->guest_cr0 &= ~CR0_TS;
+        __asm__ volatile("clts");
+    }
+    return 0;
+}
+
+/* In ring 0, MSR_KERNEL_GS_BASE holds the guest's active GS base, which is its kernel's, since this is a hypercall. */
+long do_set_segment_base(unsigned long which, unsigned long base, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct vcpu *v = current;
+    uint64_t kernel_base;
+
+    if (which != SEGBASE_GS_USER_SEL && !is_canonical(base)) return fail(-EINVAL, "a non-canonical segment base");   /* advisory 193 */
+    switch (which) {
+    case SEGBASE_FS:
+        wrmsr(MSR_FS_BASE, base);
+        return 0;
+    case SEGBASE_GS_USER:
+        v->gs_base_user = base;
+        return 0;
+    case SEGBASE_GS_KERNEL:
+        wrmsr(MSR_KERNEL_GS_BASE, base);
+        return 0;
+    case SEGBASE_GS_USER_SEL:       /* load it to learn its base; a bad selector becomes the null one, as on Xen */
+        kernel_base = rdmsr(MSR_KERNEL_GS_BASE);
+        (void)load_gs_selector((uint16_t)base);
+        v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
+        wrmsr(MSR_KERNEL_GS_BASE, kernel_base);
+        return 0;
+    default:
+        return fail(-EINVAL, "no such segment base");
+    }
+}
+
+#define ASSISTS (1u << VMASST_TYPE_4gb_segments | 1u << VMASST_TYPE_4gb_segments_notify | 1u << VMASST_TYPE_writable_pagetables | \
+                 1u << VMASST_TYPE_pae_extended_cr3 | 1u << VMASST_TYPE_architectural_iopl | 1u << VMASST_TYPE_runstate_update_flag)
+
+long do_vm_assist(unsigned long op, unsigned long type, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct domain *d = current->domain;
+
+    if (type >= 32 || !(ASSISTS >> type & 1)) return fail(-EINVAL, "no such assist");
+    switch (op) {
+    case VMASST_CMD_enable: __atomic_fetch_or(&d->vm_assist, 1u << type, __ATOMIC_RELAXED); return 0;
+    case VMASST_CMD_disable: __atomic_fetch_and(&d->vm_assist, ~(1u << type), __ATOMIC_RELAXED); return 0;
+    default: return fail(-ENOSYS, "neither enable nor disable");
+    }
+}

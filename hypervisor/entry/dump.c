@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What is printed when ring 0 itself is in trouble: registers, and the chain of callers by frame pointers. */
+#include "entry/traps.h"
+#include "machine/cpu.h"
+#include "lib/printk.h"
+#include "machine/io.h"
+
+extern char text_start[], text_end[];
+
+bool in_text(uint64_t address) { return address >= (uint64_t)text_start && address < (uint64_t)text_end; }
+
+void print_registers(const struct cpu_user_regs *r)
+{
+    log_error("rip %04x:%016lx  rsp %04x:%016lx  rflags %08lx", r->cs, r->rip, r->ss, r->rsp, r->rflags);
+    log_error("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
+    log_error("rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", r->rsi, r->rdi, r->rbp, r->r8);
+    log_error("r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", r->r9, r->r10, r->r11, r->r12);
+    log_error("r13 %016lx  r14 %016lx  r15 %016lx  cr3 %016lx", r->r13, r->r14, r->r15, read_cr3());
+}
+
+/* Follows saved frame pointers while they climb within one stack and return into our code; `addr2line -e domus.elf` names them. */
+void print_stack_trace(uint64_t frame)
+{
+    for (unsigned int depth = 0; depth < 24; depth++) {
+        const uint64_t *f = (const uint64_t *)frame;
+        uint64_t limit = frame + CPU_STACK_SIZE;
+
+        if (frame < 0xffff800000000000 || frame & 7 || !in_text(f[1])) return;
+        log_error("  called from %lx", f[1]);
+        if (f[0] <= frame || f[0] > limit) return;
+        frame = f[0];
+    }
+}

@@ -1,0 +1,405 @@
+; SPDX-License-Identifier: MIT
+; Every way into ring 0 and out of it. Only this file has SWAPGS, SYSRET and IRETQ.
+;
+; A guest's registers live in its vCPU (struct vcpu.regs), laid out so that the hardware itself pushes their upper part:
+;
+;       vcpu + VCPU_frame_top ->  es ...               TSS.RSP0 points here while the vCPU is current
+;                                 ss                   <- pushed by the CPU (or by syscall_entry)
+;                                 rsp
+;                                 rflags
+;                                 cs
+;                                 rip
+;                                 vector : error code  <- error code by the CPU or the stub, vector by the stub
+;                                 rdi rsi rdx rcx rax r8 r9 r10 r11 rbx rbp r12 r13 r14 r15
+;       vcpu + VCPU_regs      ->  (r15)
+;
+; Then RSP moves to the CPU's ring-0 stack, which is empty whenever a guest runs. GS: in ring 0 the base is this CPU's
+; struct cpu, and MSR_KERNEL_GS_BASE keeps the guest's; SWAPGS on the way in and out.
+;
+; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on the stack it runs on,
+; as does an interrupt in preempt_check() or the idle loop. #DB, NMI, #MC and #DF have stacks of their own (IST), because they
+; can arrive on the first instruction of syscall_entry, when RSP is still the guest's (advisory 260).
+
+%include "entry/asm.inc"
+%include "offsets.inc"
+
+%define FLAT_CS32 0xe023
+%define FLAT_SS   0xe02b
+%define FLAT_CS64 0xe033
+%define TRAP_SYSCALL 0x100          ; in regs.entry_vector: came by SYSCALL, may leave by SYSRET
+%define MSR_GS_BASE 0xc0000101
+%define RFLAGS_GUEST 0x250dd5       ; what ring 3 may set: CF PF AF ZF SF TF DF OF RF AC ID. Not IOPL, NT, VM (I7)
+%define RFLAGS_FORCED 0x202         ; IF and the bit that is always one
+%define RFLAGS_RF 0x10000
+
+extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed, hypercall_table
+
+%macro SAVE_REGISTERS 0
+    push rdi
+    push rsi
+    push rdx
+    push rcx
+    push rax
+    push r8
+    push r9
+    push r10
+    push r11
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+%endmacro
+
+%macro RESTORE_REGISTERS 0          ; from the stack
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rax
+    pop rcx
+    pop rdx
+    pop rsi
+    pop rdi
+%endmacro
+
+section .entry progbits alloc exec nowrite align=16
+bits 64
+default rel
+
+; ---------------------------------------------------------------------------------------------------------------------
+; Exceptions and interrupts: 256 stubs of 16 bytes, which the IDT points to (machine/vectors.c). Each makes the frame
+; uniform: an error code (0 where the CPU pushes none), and the vector in the four bytes above it.
+global vector_stubs
+align 16
+vector_stubs:
+%assign vector 0
+%rep 256
+    align 16
+  %if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+  %else
+    push 0
+  %endif
+    mov dword [rsp + 4], vector
+    jmp trap_entry
+  %assign vector vector + 1
+%endrep
+
+trap_entry:
+    test byte [rsp + 16], 3         ; CS: whom did it interrupt?
+    jz from_ring0
+    swapgs
+from_guest:
+    SAVE_REGISTERS
+    cld
+    CLOSE_GUEST                     ; a guest may set AC, and AC in ring 0 would open all guest memory to us
+    mov rdi, rsp
+    mov rsp, [gs:CPU_stack_top]
+    xor ebp, ebp
+    call guest_trap
+    ; fall through
+
+; ---------------------------------------------------------------------------------------------------------------------
+; The way out. Work or a deliverable upcall goes through C first; then SYSRET where that is safe, IRETQ everywhere else.
+exit_to_guest:
+    mov rbx, [gs:CPU_current]
+exit_current:
+    cmp dword [gs:CPU_work], 0
+    jne .work
+    mov rax, [rbx + VCPU_info]
+    cmp byte [rax + INFO_pending], 0
+    je restore_guest
+    cmp byte [rax + INFO_mask], 0
+    jne restore_guest
+.work:
+    call exit_work
+    mov rbx, [gs:CPU_current]
+
+restore_guest:
+    lea rdi, [rbx + VCPU_regs]
+    mov r11, [rdi + REGS_flags]
+    and r11d, RFLAGS_GUEST          ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
+    or r11d, RFLAGS_FORCED
+    cmp dword [rdi + REGS_vector], TRAP_SYSCALL
+    jne .iret
+    cmp word [rdi + REGS_cs], FLAT_CS64
+    jne .iret
+    cmp word [rdi + REGS_ss], FLAT_SS
+    jne .iret
+    test r11d, RFLAGS_RF            ; SYSRET would drop it
+    jnz .iret
+    mov rcx, [rdi + REGS_ip]
+    mov rax, rcx
+    shl rax, 16
+    sar rax, 16
+    cmp rax, rcx                    ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
+    jne .iret
+    mov r15, [rdi + REGS_15]
+    mov r14, [rdi + REGS_14]
+    mov r13, [rdi + REGS_13]
+    mov r12, [rdi + REGS_12]
+    mov rbp, [rdi + REGS_bp]
+    mov rbx, [rdi + REGS_bx]
+    mov r10, [rdi + REGS_10]
+    mov r9, [rdi + REGS_9]
+    mov r8, [rdi + REGS_8]
+    mov rax, [rdi + REGS_ax]
+    mov rdx, [rdi + REGS_dx]
+    mov rsi, [rdi + REGS_si]
+    mov rsp, [rdi + REGS_sp]
+    mov rdi, [rdi + REGS_di]
+    swapgs
+    o64 sysret
+
+.iret:
+    mov rsp, [gs:CPU_stack_top]     ; a copy of the frame on our stack: if IRETQ faults, the vCPU's registers are whole
+    movzx eax, word [rdi + REGS_ss]
+    push rax
+    push qword [rdi + REGS_sp]
+    push r11
+    movzx eax, word [rdi + REGS_cs]
+    or eax, 3                       ; never to ring 0, whatever stands there
+    push rax
+    push qword [rdi + REGS_ip]
+    mov r15, [rdi + REGS_15]
+    mov r14, [rdi + REGS_14]
+    mov r13, [rdi + REGS_13]
+    mov r12, [rdi + REGS_12]
+    mov rbp, [rdi + REGS_bp]
+    mov rbx, [rdi + REGS_bx]
+    mov r11, [rdi + REGS_11]
+    mov r10, [rdi + REGS_10]
+    mov r9, [rdi + REGS_9]
+    mov r8, [rdi + REGS_8]
+    mov rax, [rdi + REGS_ax]
+    mov rcx, [rdi + REGS_cx]
+    mov rdx, [rdi + REGS_dx]
+    mov rsi, [rdi + REGS_si]
+    mov rdi, [rdi + REGS_di]
+    swapgs
+guest_iretq:
+    iretq
+    FIXUP guest_iretq, iretq_failed
+
+; The frame was bad (a selector, a non-canonical RIP). from_ring0 has swapped GS back; the registers are still in the vCPU.
+iretq_failed:
+    mov rsp, [gs:CPU_stack_top]
+    call exit_failed
+    jmp exit_to_guest
+
+global enter_guest
+enter_guest:
+    mov rsp, [gs:CPU_stack_top]
+    jmp exit_to_guest
+
+; ---------------------------------------------------------------------------------------------------------------------
+; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9.
+; From guest user mode it belongs to the guest's kernel. The CPU saved RIP in rcx and RFLAGS in r11, and changed no stack.
+global syscall_entry
+syscall_entry:
+    swapgs
+    mov [gs:CPU_syscall_rsp], rsp
+    mov rsp, [gs:CPU_current]
+    add rsp, VCPU_frame_top
+    push FLAT_SS
+    push qword [gs:CPU_syscall_rsp]
+    push r11
+    push FLAT_CS64
+    push rcx
+    push 0
+    mov dword [rsp + 4], TRAP_SYSCALL
+    SAVE_REGISTERS
+    mov rbx, [gs:CPU_current]
+    mov rsp, [gs:CPU_stack_top]
+    cmp byte [rbx + VCPU_in_kernel], 0
+    je user_syscall
+
+    mov ecx, 63                     ; the last slot answers -ENOSYS; a conditional move, so no speculation past the table
+    cmp rax, rcx
+    cmova rax, rcx
+    mov rcx, r10
+    mov [rbx + VCPU_hypercall], eax
+    inc qword [rbx + VCPU_counts + rax * 8]
+    lea r10, [hypercall_table]
+    xor ebp, ebp
+    call [r10 + rax * 8]
+    cmp byte [rbx + VCPU_restart], 0
+    jne .restart
+    mov [rbx + VCPU_regs + REGS_ax], rax
+    jmp exit_current
+.restart:                           ; preempted: rip and the arguments are set to make the call again
+    mov byte [rbx + VCPU_restart], 0
+    jmp exit_to_guest
+
+; SYSCALL from 32-bit code (CPUs of AMD's kind): always the guest kernel's.
+global syscall32_entry
+syscall32_entry:
+    swapgs
+    mov [gs:CPU_syscall_rsp], rsp
+    mov rsp, [gs:CPU_current]
+    add rsp, VCPU_frame_top
+    push FLAT_SS
+    push qword [gs:CPU_syscall_rsp]
+    push r11
+    push FLAT_CS32
+    push rcx
+    push 0
+    mov dword [rsp + 4], TRAP_SYSCALL
+    SAVE_REGISTERS
+    mov rbx, [gs:CPU_current]
+    mov rsp, [gs:CPU_stack_top]
+user_syscall:
+    xor ebp, ebp
+    mov rdi, rbx
+    call guest_syscall
+    jmp exit_to_guest
+
+; ---------------------------------------------------------------------------------------------------------------------
+; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change back before calling C.
+from_ring0:
+    push rax
+    lea rax, [guest_iretq]
+    cmp [rsp + 16], rax
+    je .swap
+    lea rax, [load_gs_instruction]
+    cmp [rsp + 16], rax
+    jne .ours
+.swap:
+    swapgs
+.ours:
+    pop rax
+    SAVE_REGISTERS
+    cld
+    CLOSE_GUEST
+    mov rdi, rsp
+    sub rsp, 8
+    call ring0_trap
+    add rsp, 8
+    RESTORE_REGISTERS
+    add rsp, 8
+    iretq
+
+; ---------------------------------------------------------------------------------------------------------------------
+; Exceptions on stacks of their own. The last word of each IST stack holds this CPU's struct cpu (machine/cpu.c), since GS
+; cannot be trusted: a guest may load any value into its base, ours too.
+%macro PARANOID_SAVE 1              ; 1: vector. Stack: error code, rip ... ss, struct cpu *
+    mov dword [rsp + 4], %1
+    SAVE_REGISTERS
+    cld
+    CLOSE_GUEST
+    mov ecx, MSR_GS_BASE
+    rdmsr
+    mov r12d, eax
+    mov r13d, edx
+    mov rax, [rsp + 16 * 8 + 5 * 8]
+    mov rdx, rax
+    shr rdx, 32
+    wrmsr
+    mov rdi, rsp
+%endmacro
+
+global debug_entry, nmi_entry, double_fault_entry, machine_check_entry
+debug_entry:
+    test byte [rsp + 8], 3
+    jz .ring0
+    swapgs                          ; from a guest: move the frame into the vCPU and go the usual way
+    push rax
+    mov rax, rsp
+    mov rsp, [gs:CPU_current]
+    add rsp, VCPU_frame_top
+    push qword [rax + 40]
+    push qword [rax + 32]
+    push qword [rax + 24]
+    push qword [rax + 16]
+    push qword [rax + 8]
+    push 0
+    mov dword [rsp + 4], 1
+    mov rax, [rax]
+    jmp from_guest
+.ring0:
+    push 0
+    PARANOID_SAVE 1
+    jmp paranoid
+nmi_entry:
+    push 0
+    PARANOID_SAVE 2
+    jmp paranoid
+machine_check_entry:
+    push 0
+    PARANOID_SAVE 18
+    jmp paranoid
+double_fault_entry:
+    PARANOID_SAVE 8
+paranoid:
+    call paranoid_trap
+    mov ecx, MSR_GS_BASE
+    mov eax, r12d
+    mov edx, r13d
+    wrmsr
+    RESTORE_REGISTERS
+    add rsp, 8
+    iretq
+
+; ---------------------------------------------------------------------------------------------------------------------
+; Small services for C that belong here.
+
+; int load_gs_selector(uint16_t selector): the guest's GS, which is not ours. 0, or -1 (a null selector was loaded).
+global load_gs_selector
+load_gs_selector:
+    swapgs
+load_gs_instruction:
+    mov gs, edi
+    swapgs
+    xor eax, eax
+    ret
+.bad:                               ; from_ring0 has changed back to our GS
+    swapgs
+    xor eax, eax
+    mov gs, eax
+    swapgs
+    mov eax, -1
+    ret
+    FIXUP load_gs_instruction, load_gs_instruction.bad
+
+; int bounce_write(uint64_t *to, const uint64_t *frame, unsigned int words): a bounce frame onto a guest's stack, of which the
+; caller has checked that it is not ours. 0, or -1 when the stack faults.
+global bounce_write
+bounce_write:
+    OPEN_GUEST
+.next:
+    mov rax, [rsi + rdx * 8 - 8]
+.store:
+    mov [rdi + rdx * 8 - 8], rax
+    dec edx
+    jnz .next
+    CLOSE_GUEST
+    xor eax, eax
+    ret
+.bad:
+    CLOSE_GUEST
+    mov eax, -1
+    ret
+    FIXUP bounce_write.store, bounce_write.bad
+
+; void idle_once(void): wait for one interrupt. STI takes effect after HLT, so none can slip between them.
+global idle_once
+idle_once:
+    sti
+    hlt
+    cli
+    ret
+
+; void open_interrupts(void): take what is pending.
+global open_interrupts
+open_interrupts:
+    sti
+    nop
+    cli
+    ret

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last stop before a guest runs. entry.asm comes here only when something waits: a work bit of this CPU, or an upcall
+ * that the guest can take.
+ */
+#include "entry/exit.h"
+#include "domain/schedule.h"
+#include "domain/time.h"
+#include "entry/trap.h"
+#include "lib/printk.h"
+
+static void deliver_upcall(struct vcpu *v)
+{
+    if (v->nmi_pending && v->nmi_callback.rip) {
+        v->nmi_pending = 0;
+        bounce_callback(v, &v->nmi_callback);
+    } else if (vcpu_event_deliverable(v)) {
+        v->counters.events++;
+        bounce_callback(v, &v->event_callback);
+    }
+}
+
+/* Each of these can make more work: an upcall to a bad stack ends the domain, which asks for somebody else to run. */
+void exit_work(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    do {
+        if (cpu->work & WORK_TIMERS) timers_run();
+        if (cpu->work & WORK_RESCHEDULE) schedule();
+        deliver_upcall(cpu->running);
+    } while (cpu->work);
+}
+
+/* IRETQ refused current's frame. */
+void exit_failed(void) { bounce_failsafe(current); }

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when a guest, or ring 0, is interrupted: one switch decides who deals with an exception of a guest. Exceptions of
+ * ring 0 are either expected at the instruction that made them (the fixup table) or the end of the machine.
+ */
+#include "entry/trap.h"
+#include "domain/domain.h"
+#include "emulate/privileged.h"
+#include "entry/traps.h"
+#include "lib/printk.h"
+#include "machine/io.h"
+#include "machine/vectors.h"
+#include "memory/access.h"
+#include "memory/mmu.h"
+#include "memory/window.h"
+
+#define ERROR_IDT 2u                /* #GP error code: the index is a vector, the cause was INT n */
+#define OPCODE_INT 0xcd
+#define DR6_BITS 0xe00f             /* B0-B3, BD, BS, BT */
+#define DR6_FIXED 0xffff0ff0ul
+
+/* A #GP or #UD at an instruction of a guest that ring 0 may perform for it. */
+static bool emulated(struct vcpu *v, bool done)
+{
+    if (done) v->counters.emulated++;
+    return done;
+}
+
+/*
+ * INT n from ring 3 met a gate of DPL 0. The vector is read from the instruction, because QEMU 7.2's error code in long mode is
+ * n * 16 + 2 where hardware's is n * 8 + 2. Into the guest's own vector n if its gate's DPL lets it: 0 is nobody, 1 the kernel too.
+ */
+static void software_interrupt(struct vcpu *v)
+{
+    uint8_t code[2];
+    const struct trap_info *t;
+
+    if (copy_from_guest(code, VADDR(v->regs.rip), sizeof(code)) != 0 || code[0] != OPCODE_INT) {
+        inject_trap(v, TRAP_GP, (int)(v->regs.error_code & 0xffff));
+        return;
+    }
+    t = &v->traps[code[1]];
+    if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
+        v->regs.rip += 2;
+        inject_trap(v, code[1], NO_ERROR_CODE);
+    } else {
+        inject_trap(v, TRAP_GP, code[1] * 8 + (int)ERROR_IDT);
+    }
+}
+
+/* INT 0x80 has a gate of its own; RIP is behind the instruction already. */
+static void int80(struct vcpu *v)
+{
+    const struct trap_info *t = &v->traps[VECTOR_INT80];
+
+    if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
+        inject_trap(v, VECTOR_INT80, NO_ERROR_CODE);
+    } else {
+        v->regs.rip -= 2;
+        inject_trap(v, TRAP_GP, VECTOR_INT80 * 8 + (int)ERROR_IDT);
+    }
+}
+
+static void general_protection(struct vcpu *v)
+{
+    uint32_t error = v->regs.error_code;
+
+    if (error & ERROR_IDT) software_interrupt(v);
+    else if (error != 0 || !emulated(v, emulate_privileged(v))) inject_trap(v, TRAP_GP, (int)(error & 0xffff));
+}
+
+static void page_fault(struct vcpu *v)
+{
+    uint64_t address = read_cr2();
+    uint32_t code = v->regs.error_code;
+
+    if (address >= WINDOW_VIRT && address < IOREMAP_VIRT) {     /* the CPU reading a descriptor for the guest */
+        if (ldt_fault(address)) return;
+        address = v->ldt_base + (address - (v->window + LDT_WINDOW));
+    } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) && v->in_kernel &&
+               (address < HV_START || address >= HV_END) && emulate_pt_write(v, address, code)) {
+        return;
+    }
+    inject_page_fault(v, address, code);
+}
+
+static void debug(struct vcpu *v)
+{
+    uint64_t dr6;
+
+    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+    __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
+    v->debugreg[6] = (v->debugreg[6] & ~0xful) | (dr6 & DR6_BITS) | DR6_FIXED;
+    inject_trap(v, TRAP_DEBUG, NO_ERROR_CODE);
+}
+
+/* CR0.TS is the guest's: set by fpu_taskswitch or an emulated write of CR0, cleared here as Xen does. */
+static void no_device(struct vcpu *v)
+{
+    __asm__ volatile("clts");
+    if (!(v->guest_cr0 & CR0_TS)) return;
+    v->guest_cr0 &= ~CR0_TS;
+    inject_trap(v, TRAP_NO_DEVICE, NO_ERROR_CODE);
+}
+
+/* From entry.asm: the guest's registers are in its vCPU, `regs` points there. */
+void guest_trap(struct cpu_user_regs *regs);
+void guest_trap(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current;
+
+    switch (regs->entry_vector) {
+    case TRAP_PAGE_FAULT: page_fault(v); break;
+    case TRAP_GP: general_protection(v); break;
+    case TRAP_INVALID_OP:
+        if (!emulated(v, emulate_forced_cpuid(v))) inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);
+        break;
+    case TRAP_DEBUG: debug(v); break;
+    case TRAP_NO_DEVICE: no_device(v); break;
+    case VECTOR_INT80: int80(v); break;
+    case TRAP_DIVIDE: case TRAP_BREAKPOINT: case TRAP_OVERFLOW: case TRAP_BOUNDS: case TRAP_FPU: case TRAP_SIMD:
+        inject_trap(v, regs->entry_vector, NO_ERROR_CODE);
+        break;
+    case TRAP_INVALID_TSS: case TRAP_NO_SEGMENT: case TRAP_STACK: case TRAP_ALIGNMENT:
+        inject_trap(v, regs->entry_vector, (int)(regs->error_code & 0xffff));
+        break;
+    default:
+        if (regs->entry_vector >= VECTOR_FIRST) interrupt(regs->entry_vector);
+        else inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);    /* a vector no CPU of today raises in ring 3 */
+    }
+}
+
+/* ---- ring 0 ---- */
+
+struct fixup { uint64_t fault, target; };
+extern const struct fixup fixups_start[], fixups_end[];
+
+static uint64_t find_fixup(uint64_t rip)
+{
+    for (const struct fixup *f = fixups_start; f < fixups_end; f++)
+        if (f->fault == rip) return f->target;
+    return 0;
+}
+
+static __attribute__((noreturn)) void ring0_fault(const struct cpu_user_regs *regs)
+{
+    log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector, regs->error_code, read_cr2());
+    print_registers(regs);
+    print_stack_trace(regs->rbp);
+    panic("unexpected exception %u at %lx", regs->entry_vector, regs->rip);
+}
+
+/* From entry.asm: ring 0 was interrupted; `regs` is on its stack. */
+void ring0_trap(struct cpu_user_regs *regs);
+void ring0_trap(struct cpu_user_regs *regs)
+{
+    uint64_t target, address;
+
+    if (regs->entry_vector >= VECTOR_FIRST) {
+        interrupt(regs->entry_vector);
+        return;
+    }
+    if (regs->entry_vector == TRAP_PAGE_FAULT) {
+        address = read_cr2();           /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
+        if (address >= WINDOW_VIRT && address < IOREMAP_VIRT && ldt_fault(address)) return;
+    }
+    target = find_fixup(regs->rip);
+    if (!target) ring0_fault(regs);
+    regs->rip = target;
+}
+
+/* From entry.asm: an exception on a stack of its own, that came from ring 0 or is none of the guest's. */
+void paranoid_trap(struct cpu_user_regs *regs);
+void paranoid_trap(struct cpu_user_regs *regs)
+{
+    switch (regs->entry_vector) {
+    case TRAP_DEBUG:
+        /* A guest's breakpoint that struck in ring 0: on memory that a hypercall reads for it, or held back by MOV SS until the
+         * first instruction of an entry (advisory 260). No business of anybody's: drop it, do not even say so. */
+        __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
+        regs->rflags &= ~(uint64_t)RFLAGS_TF;
+        break;
+    case TRAP_NMI:
+        log_warn("NMI at %x:%lx, %s", regs->cs, regs->rip, regs->cs & 3 ? "in a guest" : "in the hypervisor");
+        break;
+    default:
+        ring0_fault(regs);
+    }
+}

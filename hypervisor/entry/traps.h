@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What the entry code shows to the rest of ring 0 about faults of ring 0 itself. */
+#ifndef DOMUS_ENTRY_TRAPS_H
+#define DOMUS_ENTRY_TRAPS_H
+
+#include "lib/types.h"
+#include <xen/xen.h>
+
+void print_stack_trace(uint64_t frame_pointer);
+void print_registers(const struct cpu_user_regs *regs);
+bool in_text(uint64_t address);             /* is this an address of our code? */
+void open_interrupts(void);                 /* entry.asm: take pending interrupts, now */
+void idle_once(void);                       /* entry.asm: wait for one interrupt */
+int load_gs_selector(uint16_t selector);    /* entry.asm: the guest's GS; 0 or -1 */
+
+#endif

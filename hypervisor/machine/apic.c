@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA), and an end to the 8259s.
+ * All interrupts go to the boot CPU by physical destination.
+ */
+#include "machine/apic.h"
+#include "lib/fail.h"
+#include "lib/printk.h"
+#include "machine/acpi.h"
+#include "machine/io.h"
+#include "machine/vectors.h"
+#include "memory/paging.h"
+
+#define LAPIC_ID            0x020
+#define LAPIC_TPR           0x080
+#define LAPIC_EOI           0x0b0
+#define LAPIC_SPURIOUS      0x0f0
+#define LAPIC_COMMAND_LOW   0x300
+#define LAPIC_COMMAND_HIGH  0x310
+#define LAPIC_LVT_TIMER     0x320
+#define LAPIC_LVT_LINT0     0x350
+#define LAPIC_LVT_LINT1     0x360
+#define LAPIC_LVT_ERROR     0x370
+#define LAPIC_TIMER_INITIAL 0x380
+#define LAPIC_TIMER_CURRENT 0x390
+#define LAPIC_TIMER_DIVIDE  0x3e0
+#define LVT_MASKED          (1u << 16)
+#define LVT_NMI             (4u << 8)
+#define COMMAND_PENDING     (1u << 12)
+
+static volatile uint8_t *lapic;
+
+static uint32_t lapic_read(uint32_t reg) { return *(volatile uint32_t *)(lapic + reg); }
+static void lapic_write(uint32_t reg, uint32_t v) { *(volatile uint32_t *)(lapic + reg) = v; }
+
+void lapic_init(void)
+{
+    if (!lapic) lapic = ioremap(MADDR(acpi.lapic_address), PAGE_SIZE, true);
+    wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);        /* enabled, not x2APIC */
+    lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    lapic_write(LAPIC_TPR, 0);
+    lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+    lapic_write(LAPIC_LVT_LINT1, LVT_NMI);
+    lapic_write(LAPIC_LVT_ERROR, LVT_MASKED);
+    lapic_write(LAPIC_TIMER_DIVIDE, 0xb);       /* by 1 */
+    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER); /* one shot */
+}
+
+uint32_t lapic_id(void) { return lapic_read(LAPIC_ID) >> 24; }
+void lapic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
+void lapic_timer_set(uint32_t ticks) { lapic_write(LAPIC_TIMER_INITIAL, ticks); }
+uint32_t lapic_timer_left(void) { return lapic_read(LAPIC_TIMER_CURRENT); }
+
+static void send_command(uint32_t apic_id, uint32_t command)
+{
+    lapic_write(LAPIC_COMMAND_HIGH, apic_id << 24);
+    lapic_write(LAPIC_COMMAND_LOW, command);
+    while (lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING) cpu_relax();
+}
+
+void lapic_send_init(uint32_t apic_id) { send_command(apic_id, 0x4500); }
+void lapic_send_startup(uint32_t apic_id, uint8_t page) { send_command(apic_id, 0x4600u | page); }
+
+/* ---- I/O APICs: an index register and a data register, 24 inputs each ---- */
+
+#define REDIRECTION(n)      (0x10 + (n) * 2)
+#define REDIRECTION_MASKED  (1u << 16)
+#define REDIRECTION_LEVEL   (1u << 15)
+#define REDIRECTION_LOW     (1u << 13)
+
+static struct { volatile uint32_t *registers; uint32_t base, count; } ioapics[MAX_IOAPICS];
+
+static uint32_t io_read(unsigned int i, uint32_t reg)
+{
+    ioapics[i].registers[0] = reg;
+    return ioapics[i].registers[4];
+}
+
+static void io_write(unsigned int i, uint32_t reg, uint32_t v)
+{
+    ioapics[i].registers[0] = reg;
+    ioapics[i].registers[4] = v;
+}
+
+void ioapic_init(void)
+{
+    outb(0x20, 0x11); outb(0xa0, 0x11);         /* the 8259s: vectors 0x20 to 0x2f, then all masked */
+    outb(0x21, 0x20); outb(0xa1, 0x28);
+    outb(0x21, 0x04); outb(0xa1, 0x02);
+    outb(0x21, 0x01); outb(0xa1, 0x01);
+    outb(0x21, 0xff); outb(0xa1, 0xff);
+    for (unsigned int i = 0; i < acpi.ioapic_count; i++) {
+        ioapics[i].registers = ioremap(MADDR(acpi.ioapics[i].address), PAGE_SIZE, true);
+        ioapics[i].base = acpi.ioapics[i].gsi_base;
+        ioapics[i].count = (io_read(i, 1) >> 16 & 0xff) + 1;
+        for (uint32_t n = 0; n < ioapics[i].count; n++) io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
+    }
+}
+
+uint32_t ioapic_gsi_count(void)
+{
+    uint32_t count = 0;
+
+    for (unsigned int i = 0; i < acpi.ioapic_count; i++) count = MAX(count, ioapics[i].base + ioapics[i].count);
+    return count;
+}
+
+/* Which I/O APIC has this GSI: its index, or -1. */
+static int find(uint32_t gsi)
+{
+    for (unsigned int i = 0; i < acpi.ioapic_count; i++)
+        if (gsi >= ioapics[i].base && gsi - ioapics[i].base < ioapics[i].count) return (int)i;
+    return -1;
+}
+
+int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low)
+{
+    int i = find(gsi);
+    uint32_t n;
+
+    if (i < 0) return fail(-EINVAL, "no I/O APIC has this interrupt");
+    n = gsi - ioapics[i].base;
+    io_write((unsigned int)i, REDIRECTION(n) + 1, lapic_id() << 24);
+    io_write((unsigned int)i, REDIRECTION(n), (uint32_t)vector | REDIRECTION_MASKED | (level ? REDIRECTION_LEVEL : 0) |
+                                              (active_low ? REDIRECTION_LOW : 0));
+    return 0;
+}
+
+void ioapic_mask(uint32_t gsi, bool masked)
+{
+    int i = find(gsi);
+    uint32_t reg, v;
+
+    if (i < 0) return;
+    reg = REDIRECTION(gsi - ioapics[i].base);
+    v = io_read((unsigned int)i, reg);
+    io_write((unsigned int)i, reg, masked ? v | REDIRECTION_MASKED : v & ~REDIRECTION_MASKED);
+}
