@@ -91,6 +91,25 @@ static void one_by_one(struct blockdev *disk)
     free_page(page);
 }
 
+/* Discarded sectors may read as anything; the request must end well, and its neighbours keep their data. */
+static void discard(struct blockdev *disk)
+{
+    struct block_request request = { .operation = BLOCK_DISCARD, .sector = 8, .sectors = 8, .done = done };
+    uint64_t until = now_ns() + 10 * NS_PER_S;
+    uint8_t *page = alloc_zeroed_page();
+
+    NEED(page);
+    finished = errors = 0;
+    block_submit(disk, &request);
+    block_kick(disk);
+    while (finished == 0 && now_ns() < until)
+        vcpu_yield();
+    CHECK(finished == 1 && errors == !(disk->flags & BLOCK_CAN_DISCARD));
+    CHECK_IS(block_read(disk, 7, page, 1), 0);
+    CHECK(memcmp(page, "a sector in the middle of a page", 32) == 0);
+    free_page(page);
+}
+
 /* --- card ------------------------------------------------------------------------------------------------------------ */
 
 static const uint8_t gateway[4] = { 10, 0, 2, 2 }, ours[4] = { 10, 0, 2, 15 };
@@ -155,5 +174,6 @@ void test_main(void)
     printk("%s: %lu sectors, flags %x\n", disk->name, disk->sectors, disk->flags);
     one_by_one(disk);
     many_at_once(disk);
+    discard(disk);
     card(port);
 }
