@@ -4,7 +4,7 @@
 HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm))
 HV_OBJECTS := $(patsubst %,$(B)/hv-obj/%.o,$(filter-out hypervisor/entry/offsets.c,$(HV_SOURCES)))
 HV_OFFSETS := $(B)/gen/hypervisor/offsets.inc
-HYPERVISOR_CFLAGS += -I$(B)/gen -D__XEN__=1 -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
+HYPERVISOR_CFLAGS += -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
 
 all: $(B)/domus.elf
 

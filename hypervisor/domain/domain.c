@@ -114,29 +114,35 @@ static bool publish(struct domain *d)
     return true;
 }
 
-struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error)
+static struct domain *domain_alloc(domid_t id)
 {
     struct domain *d = hv_alloc(sizeof(*d));
 
-    *error = fail(-ENOMEM, "no memory for a domain");
     if (!d) return NULL;
     domain_prepare(d, id);
-    d->vcpu_count = max_vcpus;
-    d->privileged = privileged;
     d->shared = hv_alloc_pages(0);
-    if (!d->shared) {
-        hv_free(d, sizeof(*d));
+    if (d->shared) return d;
+    hv_free(d, sizeof(*d));
+    return NULL;
+}
+
+struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error)
+{
+    struct domain *d = domain_alloc(id);
+
+    if (!d) {
+        *error = fail(-ENOMEM, "no memory for a domain");
         return NULL;
     }
+    d->vcpu_count = max_vcpus;
+    d->privileged = privileged;
+    d->event_limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
     share_hv_frame(d->shared, d, true);
     d->shared_frame = virt_to_mfn(d->shared);
     update_domain_wallclock(d);
-    if (publish(d)) {
-        *error = 0;
-        return d;
-    }
-    *error = fail(-EEXIST, "there is a domain of this number");
+    *error = publish(d) ? 0 : fail(-EEXIST, "there is a domain of this number");
+    if (*error == 0) return d;
     unshare_hv_frame(d->shared);
     domain_put(d);
     return NULL;

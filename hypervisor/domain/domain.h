@@ -122,8 +122,7 @@ struct domain {
     bool shutdown_code_chosen;      /* SCHEDOP_shutdown_code said it beforehand: domain_shutdown keeps it */
     uint32_t refs;                  /* domain_get/domain_put; struct freed at 0 */
     uint32_t pause_count;           /* XEN_DOMCTL_pausedomain: vCPUs run only at 0 */
-    bool paused_by_toolstack;
-    bool created_paused;            /* until the first unpausedomain */
+    uint32_t toolstack_pauses;      /* of these, by XEN_DOMCTL_pausedomain; a domU is created with one */
     uint8_t handle[16];
     uint32_t ssidref;
 

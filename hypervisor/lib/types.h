@@ -66,6 +66,6 @@ static inline mfn_t maddr_to_mfn(maddr_t m) { return MFN(m.a >> PAGE_SHIFT); }
 #define ENOSYS XEN_ENOSYS
 #define EOPNOTSUPP XEN_EOPNOTSUPP
 #define ENODATA XEN_ENODATA
-#define ERESTART XEN_ERESTART   /* internal: "preempted, continue me"; never reaches a guest */
+#define ERESTART 85             /* internal (as in <xen/errno.h>, for Xen itself only): "preempted, continue me"; never reaches a guest */
 
 #endif

@@ -5,6 +5,7 @@
  * tables is kept. Everything read is bounded by the tables' own lengths, which firmware is trusted to have right.
  */
 #include "machine/acpi.h"
+#include "domain/domain.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/io.h"
@@ -152,6 +153,7 @@ void machine_poweroff(void)
         outw(acpi.pm1a_control, (uint16_t)(acpi.sleep_type_a << 10 | 1 << 13));     /* SLP_TYP, SLP_EN */
         if (acpi.pm1b_control) outw(acpi.pm1b_control, (uint16_t)(acpi.sleep_type_b << 10 | 1 << 13));
     }
+    for (uint64_t end = now_ns() + 1000000000; now_ns() < end;) cpu_relax();       /* the chipset takes its time */
     printk("it is now safe to switch off this machine");
     machine_halt();
 }
@@ -161,10 +163,10 @@ void machine_reset(void)
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 0, 0 };
 
     if (acpi.reset.valid && acpi.reset.space == 1) outb((uint16_t)acpi.reset.address, acpi.reset.value);
-    for (int i = 0; i < 100000; i++) cpu_relax();
+    for (uint64_t end = now_ns() + 100000000; now_ns() < end;) cpu_relax();
     outb(0xcf9, 0x02);
     outb(0xcf9, 0x06);                                  /* the chipset's reset register */
-    for (int i = 0; i < 100000; i++) cpu_relax();
+    for (uint64_t end = now_ns() + 100000000; now_ns() < end;) cpu_relax();
     __asm__ volatile("lidt %0; int3" : : "m"(none));    /* last resort: a triple fault */
     machine_halt();
 }
