@@ -83,7 +83,7 @@ static void run_scripts(void) {
     char consoles[8];
 
     guest_consoles_show(text || has_init);
-    if (command_option("consoles", consoles, sizeof(consoles)))
+    if (command_option("consoles", consoles, sizeof(consoles)) && consoles[0])      /* Not the word in a run="". */
         guest_consoles_show(!strcmp(consoles, "on"));
     if (has_init)
         commands_script((const char *)init.data, init.size);

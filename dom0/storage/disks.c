@@ -86,6 +86,13 @@ void disks_release(const char *name, bool writable) {
     claim->readers -= !writable;
 }
 
+void disks_flush(void) {
+    int error = whole && whole->flags & BLOCK_CAN_FLUSH ? block_flush(whole) : 0;
+
+    if (error)
+        printk("dom0: the disk does not flush: %s\n", errno_name(error));
+}
+
 void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers, unsigned readers)) {
     for (unsigned i = 0; i < table.count; i++)
         visit(table.partition[i].name, table.partition[i].sectors, claims[i].writers, claims[i].readers);

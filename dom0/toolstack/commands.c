@@ -19,6 +19,7 @@
 
 #define MAX_WORDS 8
 #define LINE_BYTES 256
+#define PATIENCE_NS (5 * NS_PER_S)
 
 struct command {
     const char *name, *arguments, *help;
@@ -103,11 +104,31 @@ static bool do_shutdown(int count, char **word) {
     return true;
 }
 
+static unsigned still_running;
+
+static void count_running(struct domain *domain) {
+    still_running += !domain->ended;
+}
+
+/* The machine's end: guests that have said they can be asked are asked, and given a moment; then they are ended. */
+static void end_guests(void) {
+    uint64_t until = now_ns() + PATIENCE_NS;
+
+    for (bool asked = domains_ask_all("poweroff"); asked && now_ns() < until; thread_sleep(20 * NS_PER_MS)) {
+        still_running = 0;
+        domains_for_each(count_running);
+        if (!still_running)
+            break;
+    }
+    domains_destroy_all();
+    disks_flush();
+}
+
 static bool do_reboot(int count, char **word) {
     struct trouble trouble;
 
     if (count == 0) {                                   /* Without a name: the machine. */
-        domains_destroy_all();
+        end_guests();
         printk("The machine is restarted.\n");
         shutdown(SHUTDOWN_reboot);
         return true;
@@ -166,7 +187,7 @@ static bool do_audit(int count, char **word) {
 }
 
 static bool do_poweroff(int count, char **word) {
-    domains_destroy_all();
+    end_guests();
     printk("The machine is powered off.\n");
     poweroff();
 }

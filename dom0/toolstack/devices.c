@@ -13,6 +13,7 @@
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
 
+#define BRIDGE_NAME "br0"
 #define HOUSEKEEPING_NS (100 * NS_PER_MS)
 
 struct device {
@@ -200,8 +201,6 @@ static int attach_vif(struct device *device, const struct config *config, unsign
     if (!memcmp(mac, none, sizeof(mac)))
         make_mac(config->name, index, mac);
     snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    if (strcmp(vif->bridge, "br0"))
-        return trouble_set(trouble, -ENODEV, "vif %u: there is no bridge '%s'; the only one is br0", index, vif->bridge);
     error = make_nodes(device, "vif", index);
     error = error ? error : number_node(device->front, "handle", index);
     error = error ? error : text_node(device->front, "mac", text);
@@ -219,6 +218,24 @@ static int attach_vif(struct device *device, const struct config *config, unsign
     if (!device->plugged)
         return trouble_set(trouble, -ENOSPC, "vif %u: the bridge has no free port", index);
     watch_front(device);
+    return 0;
+}
+
+int devices_check(const struct config *config, struct trouble *trouble) {
+    for (unsigned i = 0; i < config->disk_count; i++) {
+        const struct config_disk *disk = &config->disk[i];
+        struct blockdev *blockdev;
+        const char *why;
+        int error = disks_claim(disk->partition, disk->writable, &blockdev, &why);
+
+        if (error)
+            return trouble_set(trouble, error, "disk '%s': %s", disk->partition, why);
+        disks_release(disk->partition, disk->writable);
+    }
+    for (unsigned i = 0; i < config->vif_count; i++)
+        if (strcmp(config->vif[i].bridge, BRIDGE_NAME))
+            return trouble_set(trouble, -ENODEV, "vif %u: there is no bridge '%s'; the only one is " BRIDGE_NAME, i,
+                               config->vif[i].bridge);
     return 0;
 }
 

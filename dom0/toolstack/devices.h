@@ -14,6 +14,9 @@ struct devices;
 /* Once: the bridge, with the machine's card (may be NULL) as its first port; and the back ends' housekeeping thread. */
 int devices_start(struct netport *card);
 
+/* Could these devices be had now? 0 or a negative errno and the trouble. */
+int devices_check(const struct config *config, struct trouble *trouble);
+
 /* Makes all of a configuration's devices. 0 or a negative errno and the trouble; then nothing is left of them. */
 int devices_attach(domid_t domid, const struct config *config, struct devices **devices, struct trouble *trouble);
 

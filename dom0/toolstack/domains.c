@@ -235,6 +235,8 @@ int domains_create(const char *file, bool paused, struct domain **made, struct t
     error = read_config(file, &config, trouble);
     if (!error && (domains_find(config.name) || !strcmp(config.name, "Domain-0")))
         error = trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config.name);
+    if (!error)
+        error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
     if (!error) {
         domain = new_domain(&config);
         error = domain ? bring_up(domain, paused, trouble) : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
@@ -279,23 +281,43 @@ void domains_destroy_all(void) {
     mutex_unlock(&lock);
 }
 
+static int ask(const struct domain *domain, const char *what) {
+    char path[64];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
+    return xs_write(XS_NONE, path, what, strlen(what));
+}
+
 int domains_ask(const char *name, const char *what, struct trouble *trouble) {
     struct domain *domain;
-    char path[64];
     int error;
 
     mutex_lock(&lock);
     domain = domains_find(name);
-    if (!domain) {
-        error = trouble_set(trouble, -ESRCH, "no domain '%s'", name);
-    } else {
-        snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
-        error = xs_write(XS_NONE, path, what, strlen(what));
-        if (error)
-            trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
+    error = domain ? ask(domain, what) : -ESRCH;
+    mutex_unlock(&lock);
+    if (!domain)
+        trouble_set(trouble, error, "no domain '%s'", name);
+    else if (error)
+        trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
+    return error;
+}
+
+bool domains_ask_all(const char *what) {
+    bool any = false;
+
+    mutex_lock(&lock);
+    for (struct domain *domain = domains; domain; domain = domain->next) {
+        unsigned long can;
+        char home[32];
+
+        snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
+        domain->config.on_poweroff = ACTION_DESTROY;    /* The machine goes: nothing is started again. */
+        if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can && ask(domain, what) == 0)
+            any = true;
     }
     mutex_unlock(&lock);
-    return error;
+    return any;
 }
 
 /* --- domains that end by themselves --- */

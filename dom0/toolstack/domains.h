@@ -50,6 +50,9 @@ int domains_destroy(const char *name, struct trouble *trouble);
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
 int domains_ask(const char *name, const char *what, struct trouble *trouble);
 
+/* Asks all guests that have set control/feature-poweroff; true if there is any. */
+bool domains_ask_all(const char *what);
+
 /* Everybody, at the machine's end. */
 void domains_destroy_all(void);
 
