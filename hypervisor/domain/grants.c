@@ -73,6 +73,8 @@ int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_fra
     return 0;
 }
 
+uint32_t grants_frame_count(const struct domain *d) { return d->grants ? d->grants->frames : 0; }
+
 void grants_free(struct domain *d)
 {
     struct grant_table *gt = d->grants;

@@ -22,8 +22,11 @@ int grants_release_mappings(struct domain *d) must_check;
 /* The table itself; when the last reference to d goes, so that nobody can have one of its grants mapped any more. */
 void grants_free(struct domain *d);
 
+uint32_t grants_frame_count(const struct domain *d);   /* shared frames, each of which holds a reference of d */
+
 /* Shared frame number `index`, growing the table up to its limit: XENMEM_acquire_resource, GNTTABOP_setup_table. */
 int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_check;
+
 
 /* Every frame that somebody uses through d's table now: `seen` once for its reference, and once more for the writable one. */
 void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable));

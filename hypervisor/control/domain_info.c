@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* A domain as the toolstack sees it: XEN_DOMCTL_getdomaininfo and XEN_SYSCTL_getdomaininfolist. */
+#include "control/domctl.h"
+#include "domain/schedule.h"
+#include "lib/string.h"
+
+static uint32_t state_flags(struct domain *d, uint32_t online, uint32_t blocked, bool running)
+{
+    return (d->dying ? XEN_DOMINF_dying : 0)
+         | (d->shutdown ? XEN_DOMINF_shutdown | (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift : 0)
+         | (d->toolstack_pauses ? XEN_DOMINF_paused : 0)
+         | (online && blocked == online ? XEN_DOMINF_blocked : 0)
+         | (running ? XEN_DOMINF_running : 0);
+}
+
+void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
+{
+    uint32_t blocked = 0;
+    bool running = false;
+    memset(info, 0, sizeof(*info));
+    info->domain = d->id;
+    info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
+    info->cpu_time = d->cpu_time_ns;
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        struct vcpu *v = d->vcpus[i];
+        if (!v)
+            continue;
+        info->max_vcpu_id = i;
+        info->cpu_time += vcpu_cpu_time(v);
+        info->nr_online_vcpus += v->state != VCPU_DOWN;
+        blocked += v->state == VCPU_BLOCKED;
+        running |= v->runstate.state == RUNSTATE_running;
+    }
+    info->flags = state_flags(d, info->nr_online_vcpus, blocked, running);
+    info->tot_pages = d->page_count;
+    info->max_pages = d->max_pages;
+    info->shared_info_frame = d->shared_frame.n;
+    info->ssidref = d->ssidref;
+    memcpy(info->handle, d->handle, sizeof(info->handle));
+    info->gpaddr_bits = 52;
+}
+
+struct domain *domain_get_from(domid_t first)
+{
+    struct domain *found = NULL;
+    spin_lock(&domain_list_lock);
+    list_for_each(l, &domain_list) {
+        struct domain *d = list_entry(l, struct domain, all_domains);
+        if (d->id >= first) {
+            found = d;
+            break;
+        }
+    }
+    domid_t id = found ? found->id : DOMID_INVALID;
+    spin_unlock(&domain_list_lock);
+    return id == DOMID_INVALID ? NULL : domain_get(id);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * domctl (<xen/domctl.h>): the control domain makes, fills, watches and ends domains. The structures and the interface version
+ * are Xen 4.17's, so a toolstack built for it can drive Domus.
+ *
+ * Lock: domctl_lock, taken by trying: who does not get it makes the same call again. It is held over preempt_check(), which is
+ * safe because no interrupt handler takes it.
+ */
+#include "control/domctl.h"
+#include "domain/grants.h"
+#include "domain/schedule.h"
+#include "domain/time.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+
+#define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
+#define TSC_NEVER_EMULATED 2        /* gettscinfo: tsc_mode */
+
+static spinlock_t domctl_lock;
+
+/* ---- creating ---- */
+
+static int check_config(const struct xen_domctl_createdomain *c)
+{
+    if (c->flags & ~(uint32_t)(XEN_DOMCTL_CDF_xs_domain))
+        return fail(-EINVAL, "only plain PV domains: no HVM, no IOMMU, no tracing");
+    if (c->max_vcpus < 1 || c->max_vcpus > MAX_VCPUS)
+        return fail(-EINVAL, "a domain has 1 to 32 vCPUs");
+    if (XEN_DOMCTL_GRANT_version(c->grant_opts) != 1)
+        return fail(-EINVAL, "grant tables are of version 1");
+    if (c->vmtrace_size || c->iommu_opts || c->cpupool_id)
+        return fail(-EINVAL, "no tracing, IOMMU or further CPU pools");
+    if (c->arch.emulation_flags || (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED))
+        return fail(-EINVAL, "PV domains have no emulated devices");
+    return 0;
+}
+
+/* The number asked for, or the next free one after the last given out: a number is not used again soon. */
+static struct domain *create_numbered(domid_t wanted, uint32_t vcpus, int *error)
+{
+    static domid_t last;
+    if (wanted > 0 && wanted < DOMID_FIRST_RESERVED) {
+        if (wanted < MAX_DOMAINS)
+            return domain_create(wanted, vcpus, false, error);
+        *error = fail(-EINVAL, "domain numbers go up to 1023");
+        return NULL;
+    }
+    for (int tries = 1; tries < MAX_DOMAINS; tries++) {
+        last = (domid_t)(last + 1 < MAX_DOMAINS ? last + 1 : 1);
+        struct domain *taken = domain_get(last);
+        if (!taken)
+            return domain_create(last, vcpus, false, error);
+        domain_put(taken);
+    }
+    *error = fail(-ENOSPC, "all domain numbers are in use");
+    return NULL;
+}
+
+/* The domain as it is has no memory and was never run: destroying it cannot take long. */
+static void abandon(struct domain *d)
+{
+    while (domain_destroy(d) == -ERESTART)
+        ;
+}
+
+static int create(struct xen_domctl *op)
+{
+    const struct xen_domctl_createdomain *c = &op->u.createdomain;
+    int error = check_config(c);
+    if (error)
+        return error;
+    struct domain *d = create_numbered(op->domain, c->max_vcpus, &error);
+    if (!d)
+        return error;
+    memcpy(d->handle, c->handle, sizeof(d->handle));
+    d->ssidref = c->ssidref;
+    d->event_limit = c->max_evtchn_port >= NR_EVTCHNS ? NR_EVTCHNS : c->max_evtchn_port + 1;
+    d->toolstack_pauses = 1;
+    domain_pause(d);
+    error = grants_create(d, c->max_grant_frames, c->max_maptrack_frames);
+    if (error)
+        abandon(d);
+    else
+        op->domain = d->id;
+    return error;
+}
+
+static int make_vcpus(struct domain *d, uint32_t count)
+{
+    if (count != d->vcpu_count)
+        return fail(-EINVAL, "as many as the domain was created for");
+    for (uint32_t i = 0; i < count; i++)
+        if (!d->vcpus[i] && !vcpu_create(d, i))
+            return fail(-ENOMEM, "no memory for a vCPU");
+    return 0;
+}
+
+/* ---- pausing and ending ---- */
+
+static int pause(struct domain *d)
+{
+    if (d == current->domain)
+        return fail(-EINVAL, "who pauses itself stays so");
+    d->toolstack_pauses++;
+    domain_pause(d);
+    return 0;
+}
+
+static int unpause(struct domain *d)
+{
+    if (!d->toolstack_pauses)
+        return fail(-EINVAL, "the domain is not paused");
+    d->toolstack_pauses--;
+    domain_unpause(d);
+    return 0;
+}
+
+/* A suspended domain goes on where it was: its suspend hypercall returns 1. */
+static int resume(struct domain *d)
+{
+    if (d == current->domain)
+        return fail(-EINVAL, "the caller runs");
+    if (!d->shutdown || d->dying)
+        return 0;
+    d->shutdown = false;
+    d->shutdown_code_chosen = false;
+    domain_reconsider(d);
+    return 0;
+}
+
+/* ---- memory ---- */
+
+static int fill_hypercall_page(struct domain *d, mfn_t frame)
+{
+    if (frame_get_writable(frame, d))
+        return fail(-EACCES, "not a frame of the domain that can be written");
+    hypercall_page_fill(map_frame(frame));
+    frame_put_writable(frame);
+    return 0;
+}
+
+static uint64_t page_info(struct domain *d, mfn_t frame)
+{
+    static const uint32_t types[] = {
+        [FRAME_L1] = XEN_DOMCTL_PFINFO_L1TAB, [FRAME_L2] = XEN_DOMCTL_PFINFO_L2TAB,
+        [FRAME_L3] = XEN_DOMCTL_PFINFO_L3TAB, [FRAME_L4] = XEN_DOMCTL_PFINFO_L4TAB,
+    };
+    if (!mfn_valid(frame) || frame_get(frame, d))
+        return XEN_DOMCTL_PFINFO_XTAB;
+    const struct frame *f = frame_of(frame);
+    uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)] : XEN_DOMCTL_PFINFO_NOTAB;
+    if (f->state & FRAME_PINNED)
+        info |= XEN_DOMCTL_PFINFO_LPINTAB;
+    frame_put(frame);
+    return info;
+}
+
+/* Each frame number of the array is replaced by what the frame is. */
+static int get_page_info(struct domain *d, const struct xen_domctl_getpageframeinfo3 *op)
+{
+    if (op->num > PAGEINFO_MAX)
+        return fail(-E2BIG, "at most 1024 frames at once");
+    for (uint64_t i = 0; i < op->num; i++) {
+        uint64_t va = (uint64_t)op->array.p + i * sizeof(uint64_t), frame;
+        if (read_guest_u64(&frame, va) || write_guest_u64(va, page_info(d, MFN(frame))))
+            return fail(-EFAULT, "the array cannot be read and written");
+    }
+    return 0;
+}
+
+/* ---- the rest ---- */
+
+/* Without an I/O permission list of its own, no domain but the control domain has any: taking them away is no change. */
+static int permission(bool allow) { return allow ? fail(-EOPNOTSUPP, "devices are the control domain's") : 0; }
+
+static int scheduler(const struct xen_domctl_scheduler_op *op, struct xen_domctl_scheduler_op *answer)
+{
+    if (op->sched_id != XEN_SCHEDULER_CREDIT)
+        return fail(-EINVAL, "another scheduler");
+    if (op->cmd == XEN_DOMCTL_SCHEDOP_putinfo && op->u.credit.weight == 256 && op->u.credit.cap == 0)
+        return 0;
+    if (op->cmd != XEN_DOMCTL_SCHEDOP_getinfo)
+        return fail(-EOPNOTSUPP, "all vCPUs have the same weight and no cap");
+    answer->u.credit.weight = 256;
+    answer->u.credit.cap = 0;
+    return 0;
+}
+
+static int set_time_offset(struct domain *d, int64_t seconds)
+{
+    d->time_offset_seconds = seconds;
+    update_domain_wallclock(d);
+    return 0;
+}
+
+static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_back)
+{
+    switch (op->cmd) {
+    case XEN_DOMCTL_destroydomain:
+        return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+    case XEN_DOMCTL_pausedomain:       return pause(d);
+    case XEN_DOMCTL_unpausedomain:     return unpause(d);
+    case XEN_DOMCTL_resumedomain:      return resume(d);
+    case XEN_DOMCTL_max_vcpus:         return make_vcpus(d, op->u.max_vcpus.max);
+    case XEN_DOMCTL_max_mem:           d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10); return 0;
+    case XEN_DOMCTL_hypercall_init:    return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
+    case XEN_DOMCTL_getpageframeinfo3: return get_page_info(d, &op->u.getpageframeinfo3);
+    case XEN_DOMCTL_settimeoffset:     return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
+    case XEN_DOMCTL_setdomainhandle:   memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle)); return 0;
+    case XEN_DOMCTL_setdebugging:
+        return op->u.setdebugging.enable ? fail(-EOPNOTSUPP, "there is no debugger of guests") : 0;
+    case XEN_DOMCTL_irq_permission:    return permission(op->u.irq_permission.allow_access);
+    case XEN_DOMCTL_iomem_permission:  return permission(op->u.iomem_permission.allow_access);
+    case XEN_DOMCTL_ioport_permission: return permission(op->u.ioport_permission.allow_access);
+    case XEN_DOMCTL_set_address_size:
+        return op->u.address_size.size == 64 ? 0 : fail(-EINVAL, "64-bit guests only");
+    case XEN_DOMCTL_get_address_size:
+        op->u.address_size.size = 64;
+        *copy_back = true;
+        return 0;
+    case XEN_DOMCTL_gettscinfo:
+        op->u.tsc_info = (struct xen_domctl_tsc_info){ .tsc_mode = TSC_NEVER_EMULATED, .gtsc_khz = (uint32_t)tsc_khz() };
+        *copy_back = true;
+        return 0;
+    case XEN_DOMCTL_settscinfo:
+        return op->u.tsc_info.tsc_mode == 1 ? fail(-EOPNOTSUPP, "the TSC is never emulated") : 0;
+    case XEN_DOMCTL_scheduler_op:
+        *copy_back = true;
+        return scheduler(&op->u.scheduler_op, &op->u.scheduler_op);
+    case XEN_DOMCTL_shadow_op:
+        return fail(-EOPNOTSUPP, "no shadow page tables");
+    default:
+        return domctl_vcpu(d, op, copy_back);
+    }
+}
+
+/* Information about a domain: of this number, or of the next higher one there is. */
+static int get_info(struct xen_domctl *op)
+{
+    struct domain *d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL;
+    if (!d)
+        return op->domain < DOMID_FIRST_RESERVED ? -ESRCH : fail(-EINVAL, "not the number of a domain");
+    domain_info(d, &op->u.getdomaininfo);
+    op->domain = d->id;
+    domain_put(d);
+    return 0;
+}
+
+static int domctl(struct xen_domctl *op, bool *copy_back)
+{
+    if (op->cmd == XEN_DOMCTL_createdomain || op->cmd == XEN_DOMCTL_getdomaininfo) {
+        *copy_back = true;
+        return op->cmd == XEN_DOMCTL_createdomain ? create(op) : get_info(op);
+    }
+    struct domain *d = domain_get_self_or(op->domain);
+    if (!d)
+        return fail(-ESRCH, "there is no such domain");
+    int error = domctl_domain(d, op, copy_back);
+    domain_put(d);
+    return error;
+}
+
+long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct xen_domctl op;
+    bool copy_back = false;
+    if (!current->domain->privileged)
+        return fail(-EPERM, "only the control domain controls domains");
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the operation cannot be read");
+    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return fail(-EACCES, "another version of the domctl interface");
+    if (!spin_trylock(&domctl_lock))
+        return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    int error = domctl(&op, &copy_back);
+    spin_unlock(&domctl_lock);
+    if (error == -ERESTART)
+        return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    return error || !copy_back ? error : write_guest(arg, &op);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so affinity is CPU 0 or an error. */
+#include "control/domctl.h"
+#include "domain/schedule.h"
+#include "lib/fail.h"
+#include "memory/access.h"
+#include "memory/heap.h"
+
+static struct vcpu *vcpu_of(struct domain *d, uint32_t id) { return id < d->vcpu_count ? d->vcpus[id] : NULL; }
+
+/* May answer -ERESTART: validating the base page table takes its time. */
+static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
+{
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (!v || !op->ctxt.p)
+        return fail(-EINVAL, "no such vCPU, or no context");
+    struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
+    int error;
+    if (!context)
+        return fail(-ENOMEM, "no memory to read the context into");
+    domain_pause(d);
+    if (read_guest(context, (uint64_t)op->ctxt.p))
+        error = fail(-EFAULT, "the context cannot be read");
+    else
+        error = vcpu_set_context(v, context);
+    if (!error && (context->flags & VGCF_online))
+        vcpu_up(v);
+    domain_unpause(d);
+    hv_free(context, sizeof(*context));
+    return error;
+}
+
+static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
+{
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (!v)
+        return fail(-EINVAL, "no such vCPU");
+    if (!v->initialised)
+        return fail(-ENODATA, "the vCPU has no context yet");
+    struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
+    if (!context)
+        return fail(-ENOMEM, "no memory to build the context in");
+    vcpu_pause(v);
+    vcpu_get_context(v, context);
+    vcpu_unpause(v);
+    int error = write_guest((uint64_t)op->ctxt.p, context);
+    hv_free(context, sizeof(*context));
+    return error;
+}
+
+static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
+{
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (!v)
+        return fail(-ESRCH, "no such vCPU");
+    op->online = v->state != VCPU_DOWN;
+    op->blocked = v->state == VCPU_BLOCKED;
+    op->running = v->runstate.state == RUNSTATE_running;
+    op->cpu_time = vcpu_cpu_time(v);
+    op->cpu = 0;
+    return 0;
+}
+
+/* A CPU or node map of which only bit 0 is set. */
+static int write_map(const struct xenctl_bitmap *map)
+{
+    uint8_t first = 1;
+    if (!map->nr_bits || !map->bitmap.p)
+        return 0;
+    if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) || clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
+        return fail(-EFAULT, "the map cannot be written");
+    return 0;
+}
+
+/* Is bit 0 among those asked for? */
+static int check_map(const struct xenctl_bitmap *map)
+{
+    uint8_t first;
+    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1))
+        return fail(-EFAULT, "the map cannot be read");
+    return first & 1 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
+}
+
+static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffinity *op)
+{
+    int error = 0;
+    if (!vcpu_of(d, op->vcpu))
+        return fail(-ESRCH, "no such vCPU");
+    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
+        return fail(-EINVAL, "neither hard nor soft affinity asked for");
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
+    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
+        error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
+    return error;
+}
+
+static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
+{
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (!v)
+        return fail(-ESRCH, "no such vCPU");
+    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
+        return fail(-ENOSYS, "a PV guest has no such button");
+    v->nmi_pending = 1;
+    vcpu_wake(v);
+    return 0;
+}
+
+int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
+{
+    switch (op->cmd) {
+    case XEN_DOMCTL_setvcpucontext:
+        return d == current->domain ? fail(-EINVAL, "not on the caller itself") : set_context(d, &op->u.vcpucontext);
+    case XEN_DOMCTL_getvcpucontext:
+        return get_context(d, &op->u.vcpucontext);
+    case XEN_DOMCTL_getvcpuinfo:
+        *copy_back = true;
+        return get_info(d, &op->u.getvcpuinfo);
+    case XEN_DOMCTL_setvcpuaffinity:
+    case XEN_DOMCTL_getvcpuaffinity:
+        return affinity(d, op->cmd == XEN_DOMCTL_setvcpuaffinity, &op->u.vcpuaffinity);
+    case XEN_DOMCTL_setnodeaffinity:
+        return check_map(&op->u.nodeaffinity.nodemap);
+    case XEN_DOMCTL_getnodeaffinity:
+        return write_map(&op->u.nodeaffinity.nodemap);
+    case XEN_DOMCTL_sendtrigger:
+        return send_trigger(d, &op->u.sendtrigger);
+    default:
+        return fail(-ENOSYS, "not an operation of domctl that is offered");
+    }
+}
