@@ -8,9 +8,11 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/string.h"
+#include "machine/io.h"
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include <xen/nmi.h>
 #include <xen/sched.h>
 
 #define ETIME XEN_ETIME
@@ -161,4 +163,21 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
         return fail(-ENOSYS, "not an operation of vcpu_op");
     }
     return fail(-EFAULT, "the argument cannot be read");
+}
+
+/* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain's first vCPU only. */
+long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct vcpu *v = current;
+    struct xennmi_callback op = { 0 };
+    if (!v->domain->privileged || v->id != 0)
+        return fail(-EINVAL, "only the control domain's first vCPU has NMIs");
+    if (cmd != XENNMI_register_callback && cmd != XENNMI_unregister_callback)
+        return fail(-ENOSYS, "not an operation of nmi_op");
+    if (cmd == XENNMI_register_callback && read_guest(&op, arg))
+        return fail(-EFAULT, "the argument cannot be read");
+    if (!is_canonical(op.handler_address))
+        return fail(-EINVAL, "a callback at a non-canonical address");
+    v->nmi_callback = (struct guest_callback){ .rip = op.handler_address, .mask_events = true };
+    return 0;
 }

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same thing). */
+#include "control/debug_keys.h"
+#include "control/domctl.h"
+#include "domain/events.h"
+#include "domain/grants.h"
+#include "domain/schedule.h"
+#include "entry/traps.h"
+#include "lib/printk.h"
+#include "machine/acpi.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include "memory/mmu.h"
+
+static void for_each_domain(void (*show)(struct domain *d))
+{
+    struct domain *d;
+    for (domid_t next = 0; (d = domain_get_from(next)) != NULL; domain_put(d)) {
+        next = (domid_t)(d->id + 1);
+        show(d);
+    }
+}
+
+static void show_registers(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        if (!d->vcpus[i] || !d->vcpus[i]->initialised)
+            continue;
+        printk("d%u vcpu %u, guest %s mode", d->id, i, d->vcpus[i]->in_kernel ? "kernel" : "user");
+        print_registers(&d->vcpus[i]->regs);
+    }
+}
+
+static void show_domain(struct domain *d)
+{
+    printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->page_count, d->max_pages, d->refs, d->pause_count,
+           d->shutdown ? ", shut down" : "", d->dying ? ", dying" : "");
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        const struct vcpu *v = d->vcpus[i];
+        if (v)
+            printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i, (int)v->state, v->pause_count,
+                   v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask, v->regs.rip);
+    }
+}
+
+static void show_times(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
+        if (d->vcpus[i])
+            printk("d%u vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", d->id, i,
+                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->virtual_time / 1000000, d->vcpus[i]->counters.switches,
+                   vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
+}
+
+static void show_events(struct domain *d) { events_dump(d); }
+static void show_grants(struct domain *d) { grants_dump(d); }
+
+static void memory(void)
+{
+    printk("heap: %lu of %lu pages free", heap_free_count(), heap_total_count());
+}
+
+static void audit(void)
+{
+    struct domus_audit result;
+    printk("audit: %lu violations", memory_audit(&result));
+}
+
+static void registers(void) { for_each_domain(show_registers); }
+static void domains(void) { for_each_domain(show_domain); }
+static void run_times(void) { for_each_domain(show_times); }
+static void events(void) { for_each_domain(show_events); }
+static void grants(void) { for_each_domain(show_grants); }
+static void help(void);
+
+static const struct { char key; const char *what; void (*show)(void); } keys[] = {
+    { 'A', "recount all references and types", audit },
+    { 'd', "registers of all vCPUs", registers },
+    { 'e', "event channels in use", events },
+    { 'g', "grants in use", grants },
+    { 'h', "this list", help },
+    { 'm', "memory", memory },
+    { 'q', "domains and their vCPUs", domains },
+    { 'r', "who ran how long", run_times },
+    { 'R', "reset the machine", machine_reset },
+};
+
+static void help(void)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+        printk("key '%c': %s", keys[i].key, keys[i].what);
+}
+
+void debug_key(char key)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (keys[i].key == key) {
+            keys[i].show();
+            return;
+        }
+    }
+    printk("no debug key 0x%x; 'h' lists them", (unsigned int)(uint8_t)key);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercall 55, our own (pvguest-sdk/include/abi/domus.h): why a call was refused, how often things happened, whether the books
+ * balance. Its own refusals are not written down: asking must not change the answer.
+ */
+#include "control/domctl.h"
+#include "domain/schedule.h"
+#include "entry/hypercall.h"
+#include "lib/string.h"
+#include "memory/access.h"
+#include "memory/mmu.h"
+#include <abi/domus.h>
+
+static long last_error(uint64_t arg)
+{
+    const struct vcpu *v = current;
+    struct domus_last_error answer;
+    if (!v->last_error.why)
+        return -ENOENT;
+    memset(&answer, 0, sizeof(answer));
+    answer.error = v->last_error.error;
+    answer.hypercall = v->last_error.hypercall;
+    answer.line = v->last_error.line;
+    strlcpy(answer.file, v->last_error.where, sizeof(answer.file));
+    strlcpy(answer.reason, v->last_error.why, sizeof(answer.reason));
+    return write_guest(arg, &answer);
+}
+
+static long audit(uint64_t arg)
+{
+    struct domus_audit answer;
+    if (!current->domain->privileged)
+        return -EPERM;
+    memset(&answer, 0, sizeof(answer));
+    long violations = (long)memory_audit(&answer);
+    return arg && write_guest(arg, &answer) ? -EFAULT : violations;
+}
+
+static void add_vcpu(struct domus_counters *sum, struct vcpu *v)
+{
+    const struct vcpu_counters *c = &v->counters;
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hypercalls); i++)
+        sum->hypercalls[i] += c->hypercalls[i];
+    sum->refused += c->refused;
+    sum->exceptions += c->exceptions;
+    sum->emulated += c->emulated;
+    sum->emulated_pte += c->emulated_pte;
+    sum->events += c->events;
+    sum->switches += c->switches;
+    sum->continuations += c->continuations;
+    sum->run_ns += vcpu_cpu_time(v);
+}
+
+/* The vCPUs of one domain, or of all there are now. */
+static long counters(uint64_t arg)
+{
+    struct domus_counters asked, sum;
+    struct domain *d;
+    bool found = false;
+    if (!current->domain->privileged)
+        return -EPERM;
+    if (read_guest(&asked, arg))
+        return -EFAULT;
+    memset(&sum, 0, sizeof(sum));
+    sum.domid = asked.domid;
+    for (domid_t next = 0; (d = domain_get_from(next)) != NULL; domain_put(d)) {
+        next = (domid_t)(d->id + 1);
+        if (asked.domid != DOMID_INVALID && asked.domid != d->id)
+            continue;
+        found = true;
+        for (uint32_t i = 0; i < d->vcpu_count; i++)
+            if (d->vcpus[i])
+                add_vcpu(&sum, d->vcpus[i]);
+    }
+    return found ? write_guest(arg, &sum) : -ESRCH;
+}
+
+long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    switch (op) {
+    case DOMUS_last_error: return last_error(arg);
+    case DOMUS_audit:      return audit(arg);
+    case DOMUS_counters:   return counters(arg);
+    default:               return -ENOSYS;
+    }
+}
+
+/* Performance counters for guests are not offered; Linux asks once and goes on. */
+long do_xenpmu_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    return -EOPNOTSUPP;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* sysctl (<xen/sysctl.h>): the control domain asks about the machine: memory, CPUs, all domains, the log; and presses debug keys. */
+#include "control/debug_keys.h"
+#include "control/domctl.h"
+#include "domain/schedule.h"
+#include "domain/time.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+#include "machine/io.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include <xen/sysctl.h>
+
+#define LOG_CHUNK 256
+
+static int physinfo(struct xen_sysctl_physinfo *op)
+{
+    struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0), structured = cpuid(7, 0);
+    *op = (struct xen_sysctl_physinfo){
+        .threads_per_core = 1, .cores_per_socket = cpus_online, .nr_cpus = cpus_online, .max_cpu_id = cpus_online - 1,
+        .nr_nodes = 1, .cpu_khz = (uint32_t)tsc_khz(),
+        .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+        .total_pages = heap_total_count(), .free_pages = heap_free_count(), .max_mfn = max_frame - 1,
+        .hw_cap = { basic.d, basic.c, extended.d, extended.c, cpuid(0xd, 1).a, structured.b, structured.c,
+                    cpuid(0x80000007, 0).d },
+    };
+    return 0;
+}
+
+static int domain_list_info(struct xen_sysctl_getdomaininfolist *op)
+{
+    domid_t next = op->first_domain;
+    for (op->num_domains = 0; op->num_domains < op->max_domains; op->num_domains++) {
+        struct xen_domctl_getdomaininfo info;
+        struct domain *d = domain_get_from(next);
+        if (!d)
+            break;
+        domain_info(d, &info);
+        next = (domid_t)(d->id + 1);
+        domain_put(d);
+        if (write_guest((uint64_t)op->buffer.p + op->num_domains * sizeof(info), &info))
+            return fail(-EFAULT, "the buffer cannot be written");
+    }
+    return 0;
+}
+
+static int read_console(struct xen_sysctl_readconsole *op)
+{
+    char chunk[LOG_CHUNK];
+    uint32_t index = op->incremental ? op->index : 0, done = 0;
+    while (done < op->count) {
+        size_t n = log_read(chunk, MIN((size_t)(op->count - done), sizeof(chunk)), &index);
+        if (n == 0)
+            break;
+        if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n))
+            return fail(-EFAULT, "the buffer cannot be written");
+        done += (uint32_t)n;
+    }
+    if (op->clear)
+        log_clear();
+    op->count = done;
+    op->index = index;
+    return 0;
+}
+
+static int press_keys(const struct xen_sysctl_debug_keys *op)
+{
+    for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
+        char key;
+        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1))
+            return fail(-EFAULT, "the keys cannot be read");
+        debug_key(key);
+    }
+    return 0;
+}
+
+static int cpu_times(struct xen_sysctl_getcpuinfo *op)
+{
+    struct xen_sysctl_cpuinfo info = { .idletime = cpu_idle_time() };
+    op->nr_cpus = MIN(op->max_cpus, 1u);
+    return op->nr_cpus ? write_guest((uint64_t)op->info.p, &info) : 0;
+}
+
+static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
+{
+    uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
+    for (uint32_t i = 0; op->cputopo.p && i < count; i++) {
+        struct xen_sysctl_cputopo cpu = { .core = i };
+        if (write_guest((uint64_t)(op->cputopo.p + i), &cpu))
+            return fail(-EFAULT, "the buffer cannot be written");
+    }
+    op->num_cpus = cpus_online;
+    return 0;
+}
+
+static int numa(struct xen_sysctl_numainfo *op)
+{
+    struct xen_sysctl_meminfo memory = { heap_total_count() * PAGE_SIZE, heap_free_count() * PAGE_SIZE };
+    uint32_t distance = 10;         /* of a node to itself */
+    if (op->num_nodes && op->meminfo.p && write_guest((uint64_t)op->meminfo.p, &memory))
+        return fail(-EFAULT, "the buffer cannot be written");
+    if (op->num_nodes && op->distance.p && write_guest((uint64_t)op->distance.p, &distance))
+        return fail(-EFAULT, "the buffer cannot be written");
+    op->num_nodes = 1;
+    return 0;
+}
+
+static int sysctl(struct xen_sysctl *op)
+{
+    switch (op->cmd) {
+    case XEN_SYSCTL_physinfo:          return physinfo(&op->u.physinfo);
+    case XEN_SYSCTL_getdomaininfolist: return domain_list_info(&op->u.getdomaininfolist);
+    case XEN_SYSCTL_readconsole:       return read_console(&op->u.readconsole);
+    case XEN_SYSCTL_debug_keys:        return press_keys(&op->u.debug_keys);
+    case XEN_SYSCTL_getcpuinfo:        return cpu_times(&op->u.getcpuinfo);
+    case XEN_SYSCTL_cputopoinfo:       return cpu_topology(&op->u.cputopoinfo);
+    case XEN_SYSCTL_numainfo:          return numa(&op->u.numainfo);
+    case XEN_SYSCTL_sched_id:
+        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
+        return 0;
+    case XEN_SYSCTL_availheap:
+        op->u.availheap.avail_bytes = op->u.availheap.node > 0 ? 0 : heap_free_count() * PAGE_SIZE;
+        return 0;
+    case XEN_SYSCTL_get_cpu_levelling_caps:
+        op->u.cpu_levelling_caps.caps = 0;
+        return 0;
+    default:
+        return fail(-ENOSYS, "not an operation of sysctl that is offered");
+    }
+}
+
+long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    struct xen_sysctl op;
+    if (!current->domain->privileged)
+        return fail(-EPERM, "only the control domain controls the machine");
+    if (read_guest(&op, arg))
+        return fail(-EFAULT, "the operation cannot be read");
+    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
+        return fail(-EACCES, "another version of the sysctl interface");
+    int error = sysctl(&op);
+    return error ? error : write_guest(arg, &op);
+}
