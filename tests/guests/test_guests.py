@@ -14,7 +14,7 @@ import machine
 
 HERE = pathlib.Path(__file__).parent
 GUESTS = sorted(path.parent.name for path in HERE.glob("*/main.c"))
-RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)"
+RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)\r?\n"
 CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
            r"Could not construct domain 0", r"GUEST PANIC[^\r\n]*"]
 
@@ -47,10 +47,11 @@ def run_guest(name, hypervisor):
     with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"]],
                          **devices(name)) as box:
         try:
-            match = box.expect([RESULT] + CRASHES, timeout=90)
+            match = box.expect([RESULT] + CRASHES, timeout=120)
         except machine.Failed as failure:
             return "CRASH", str(failure)
         if box.which:
+            box.listen(1)
             return "CRASH", match.group(0) + "\n" + box.tail()
         outcome, words = match.group(1), match.group(2).strip()
         if hypervisor.name == "domus" and outcome in ("SUCCESS", "SKIP"):

@@ -92,6 +92,10 @@ class Machine:
         what = f"within {limit:.0f} s" if which == len(patterns) else "before the machine ended"
         raise Failed(f"{self.name}: expected {pattern!r} {what}.\nLast lines ({self.transcript}):\n{self.tail()}")
 
+    def listen(self, seconds):
+        """Lets the machine say what else it has to say, into the transcript."""
+        self.child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=seconds)
+
     def send(self, line):
         """Types a line. QEMU takes no more than the UART has room for, so nothing is lost."""
         self.child.send(line + "\r")

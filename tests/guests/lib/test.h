@@ -67,6 +67,8 @@ uint64_t entry_address(const void *va, unsigned int level);
 long write_entry(uint64_t machine_address, uint64_t value);
 /* One mmuext operation with an MFN argument; its result. */
 long mmuext_mfn(unsigned int command, unsigned long mfn);
+/* Is this machine frame one of our own? */
+bool is_ours(unsigned long mfn);
 /* An MFN of this machine that does not belong to us: the hypervisor's, by all signs. INVALID_MFN when none is found. */
 unsigned long foreign_mfn(void);
 /* Deterministic numbers, for fuzzers: the same on every machine. */

@@ -43,7 +43,7 @@ long mmuext_mfn(unsigned int command, unsigned long mfn)
 }
 
 /* Does the M2P say that this frame is one of ours? Each of our frames names our number for it, and p2m leads back. */
-static bool is_ours(unsigned long mfn)
+bool is_ours(unsigned long mfn)
 {
     uint64_t pfn;
 

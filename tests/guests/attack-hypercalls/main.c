@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fuzzer with a fixed seed: every hypercall number with numbers, pointers and structures made of values that have hurt before:
+ * around page ends, powers of two, the hypervisor's half, non-canonical addresses, frames of others, huge counts. The guest may
+ * be refused a million times; the machine must go on, and the guest's own next sane call must work.
+ * Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap table, closing its console) are left out.
+ * Idea: XSA-212, 296 and most others: "pass wild pointers and counts to every hypercall".
+ */
+#include "../lib/test.h"
+
+#define ROUNDS 20000
+
+static uint64_t seed = 0x5eed;
+static uint64_t *buffer;                    /* a page with nothing behind it: a wild count runs off its end, not into our own data */
+static uint64_t *victim;                    /* a page of ours that may come to harm */
+static unsigned long foreign;
+
+static uint64_t any_value(void)
+{
+    uint64_t r = next_random(&seed);
+
+    switch (r % 20) {
+    case 0:  return 0;
+    case 1:  return ~0UL;
+    case 2:  return r >> 32 & 0xff;
+    case 3:  return r >> 32 & 0xffff;
+    case 4:  return 1UL << (r >> 40 & 63);
+    case 5:  return (1UL << (r >> 40 & 63)) - 1;
+    case 6:  return 0xffff800000000000UL + (r & 0x7fffffffff8UL);
+    case 7:  return 0x800000000000UL + (r >> 20);
+    case 8:  return (unsigned long)buffer + 4096 - (r >> 32 & 63);
+    case 9:  return (unsigned long)buffer;
+    case 10: return (unsigned long)&buffer[r >> 32 & 255];
+    case 11: return virt_to_mfn(victim);
+    case 12: return (uint64_t)virt_to_mfn(victim) << PAGE_SHIFT | (r >> 32 & 0xfff);
+    case 13: return foreign;
+    case 14: return (uint64_t)foreign << PAGE_SHIFT | (r >> 32 & 0xfff);
+    case 15: return DOMID_SELF;
+    case 16: return 0x7ff0 + (r >> 32 & 15);
+    case 17: return (unsigned long)victim;
+    case 18: return r >> 32 & 7;
+    default: return r;
+    }
+}
+
+/*
+ * A number that happens to name one of our own frames, but the victim's, might have us clear our own stack: that would say nothing
+ * about the hypervisor.
+ */
+static uint64_t harmless(uint64_t value)
+{
+    unsigned long frame = virt_to_mfn(victim);
+
+    if (value != frame && is_ours(value))
+        return frame;
+    if (value >> PAGE_SHIFT != frame && is_ours((value & PTE_MFN_MASK) >> PAGE_SHIFT))
+        return (uint64_t)frame << PAGE_SHIFT | (value & 0xfff);
+    return value;
+}
+
+static uint64_t random_value(void)
+{
+    return harmless(any_value());
+}
+
+static void random_buffer(void)
+{
+    for (int i = 0; i < 48; i++)
+        buffer[i] = random_value();
+    for (int i = 0; i < 8; i++)             /* narrow fields: sub-commands, ports, domain numbers */
+        ((uint32_t *)(void *)buffer)[next_random(&seed) % 64] = (uint32_t)next_random(&seed) & 63;
+    for (int i = 0; i < 48; i++)
+        buffer[i] = harmless(buffer[i]);
+}
+
+/* What a sane kernel would not do to itself. */
+static bool suicidal(unsigned long number, const uint64_t *a)
+{
+    switch (number) {
+    case __HYPERVISOR_set_trap_table:
+    case __HYPERVISOR_set_callbacks:
+    case __HYPERVISOR_callback_op:
+    case __HYPERVISOR_stack_switch:
+    case __HYPERVISOR_set_gdt:
+    case __HYPERVISOR_iret:
+    case __HYPERVISOR_nmi_op:
+    case __HYPERVISOR_set_debugreg:
+    case __HYPERVISOR_fpu_taskswitch:
+        return true;
+    case __HYPERVISOR_console_io:
+        return a[0] == CONSOLEIO_write;     /* noise on the serial line hides the result */
+    case __HYPERVISOR_sched_op:
+    case __HYPERVISOR_sched_op_compat:
+        return true;                        /* the system tests have guests for these */
+    case __HYPERVISOR_vcpu_op:
+        return (uint32_t)a[0] == VCPUOP_down || (uint32_t)a[0] == VCPUOP_register_vcpu_info || (uint32_t)a[0] == VCPUOP_send_nmi;
+    case __HYPERVISOR_event_channel_op:
+        return (uint32_t)a[0] == EVTCHNOP_close || (uint32_t)a[0] == EVTCHNOP_reset;
+    case __HYPERVISOR_update_va_mapping:
+    case __HYPERVISOR_update_va_mapping_otherdomain:
+        return (a[0] & PAGE_MASK) == (unsigned long)buffer;
+    case __HYPERVISOR_platform_op:
+    case __HYPERVISOR_domctl:
+    case __HYPERVISOR_sysctl:
+    case __HYPERVISOR_physdev_op:
+    case __HYPERVISOR_kexec_op:
+        return is_privileged();             /* dom0 may really do these things */
+    case __HYPERVISOR_multicall:
+        return true;                        /* made below, of calls that passed this gate */
+    default:
+        return number > 127;
+    }
+}
+
+static void random_call(unsigned long *number, uint64_t *a)
+{
+    do {
+        *number = next_random(&seed) % 64;
+        for (int i = 0; i < 5; i++)
+            a[i] = random_value();
+        if (next_random(&seed) % 4)         /* a plausible sub-command, then a plausible pointer */
+            a[0] = next_random(&seed) % 48;
+        if (next_random(&seed) % 2)
+            a[1] = (unsigned long)buffer;
+        if (next_random(&seed) % 2)
+            a[2] = next_random(&seed) % 4;
+        if (*number == __HYPERVISOR_mmu_update || *number == __HYPERVISOR_mmuext_op || *number == __HYPERVISOR_set_gdt) {
+            a[0] = next_random(&seed) % 8 ? (unsigned long)buffer : random_value();
+            a[1] = next_random(&seed) % 8 ? next_random(&seed) % 5 : random_value();
+            a[2] = next_random(&seed) % 8 ? 0 : random_value();
+            a[3] = next_random(&seed) % 8 ? DOMID_SELF : random_value();
+        }
+    } while (suicidal(*number, a));
+}
+
+static void one_round(void)
+{
+    static struct multicall_entry calls[4];
+    unsigned long number;
+    uint64_t a[5];
+
+    random_buffer();
+    if (next_random(&seed) % 16) {
+        random_call(&number, a);
+        (void)hypercall_by_syscall(number, a[0], a[1], a[2], a[3], a[4]);
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        random_call(&number, a);
+        calls[i] = (struct multicall_entry){ .op = number, .args = { a[0], a[1], a[2], a[3], a[4] } };
+    }
+    (void)HYPERVISOR_multicall(calls, 4);
+}
+
+/* Whatever has become of the victim, the rest of us stands. */
+static void still_alive(void)
+{
+    CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
+    CHECK_IS(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
+}
+
+static bool ignore(struct trap_frame *frame)
+{
+    return true;
+}
+
+void test_main(void)
+{
+    buffer = alloc_pages(1);
+    victim = alloc_zeroed_page();
+    foreign = foreign_mfn();
+    NEED(buffer && victim);
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)buffer + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    set_trap_handler(TRAP_DB, ignore);
+    events_mask_all();
+    for (unsigned int i = 0; i < ROUNDS; i++) {
+        one_round();
+        if (i % 1000 == 0)
+            still_alive();
+    }
+    still_alive();
+    (void)HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
+}
