@@ -6,6 +6,7 @@
 #include "entry/trap.h"
 #include "domain/domain.h"
 #include "emulate/privileged.h"
+#include "entry/far_return.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
 #include "machine/io.h"
@@ -83,6 +84,7 @@ static void page_fault(struct vcpu *v)
     } else if (!(code & PF_USER) && emulate_iret(v, address, code)) {
         return;
     }
+    if ((code & (PF_PRESENT | PF_USER)) == PF_PRESENT && far_return(v)) return;
     inject_page_fault(v, address, code);
 }
 
