@@ -125,9 +125,9 @@ failsafe_entry:
 
 ; ---- events
 
-; If the event hit the few instructions of `unmask` below, all registers already hold what the outer frame wants restored,
-; and rsp (saved in this frame) points at that outer frame's rip. Then this frame is dropped and the outer one used again:
-; so frames cannot pile up however fast events come.
+; If the event hit the few instructions of `unmask` below, all registers already hold what is to be restored, and the two
+; words on top of the interrupted stack are the last of the way back. Then this frame is made to return right there, to where
+; `unmask` was going: so frames cannot pile up however fast events come.
 event_entry:
         pop     rcx
         pop     r11
@@ -135,7 +135,19 @@ event_entry:
         jb      .new_frame
         cmp     qword [rsp], unmask_end
         jae     .new_frame
-        mov     rsp, [rsp + 24]
+        push    rax
+        mov     rax, [rsp + 32]                 ; the interrupted rsp: rflags, rip; or rip alone if it stood at the ret
+        cmp     qword [rsp + 8], unmask_ret
+        je      .only_rip
+        push    qword [rax]
+        pop     qword [rsp + 24]                ; our rflags (pop counts from rsp after it)
+        add     rax, 8
+.only_rip:
+        push    qword [rax]
+        pop     qword [rsp + 8]                 ; our rip
+        add     rax, 8
+        mov     [rsp + 32], rax                 ; our rsp
+        pop     rax
 .new_frame:
         push    0
         push    FRAME_EVENT
@@ -157,37 +169,79 @@ syscall_entry:
         jmp     return_from_frame
 
 ; ---- the way back: rsp = struct trap_frame
+;
+; Inside the kernel no privilege changes, so popfq and ret will do: the hypervisor leaves IF alone in ring 3, and events are
+; masked by a byte in memory. (An iretq would do on real hardware, but QEMU's emulator reads its frame as if it were in
+; ring 0, which SMAP forbids.) The two words are put below the rsp that we return to; they may overlay the frame itself,
+; which ends at most there. A frame may not name an rsp within itself.
+
+; rsp = rip cs rflags rsp ss  ->  rsp = rflags rip, all registers restored
+%macro rflags_and_rip_on_the_target_stack 0
+        push    rax
+        push    rcx
+        mov     rax, [rsp + 40]                 ; the rsp to return to
+        mov     rcx, [rsp + 16]
+        mov     [rax - 8], rcx                  ; rip
+        mov     rcx, [rsp + 32]
+        mov     [rax - 16], rcx                 ; rflags
+        mov     rcx, [rsp + 8]
+        mov     [rax - 24], rcx                 ; rax
+        mov     rcx, [rsp]
+        lea     rsp, [rax - 24]
+        pop     rax
+%endmacro
 
 return_to_frame:                                ; void return_to_frame(struct trap_frame *)
         mov     rsp, rdi
 return_from_frame:
         test    byte [rsp + F_CS], 3
         jnz     to_user
-        or      byte [rsp + F_CS], 3            ; ring 3 is where the guest kernel really runs
-        mov     dword [rsp + F_CS + 4], 0       ; the saved mask is no part of a selector
+        test    dword [rsp + F_RFLAGS], 0x10100 ; single steps (TF) would stop behind our ret for ever, RF would be lost:
+        jnz     by_hypercall                    ; for debuggers, the long way
         test    dword [rsp + F_RFLAGS], 0x200
         jnz     to_unmasked
         restore_registers
         add     rsp, 16
-        iretq                                   ; events stay masked: nothing to look for
+        rflags_and_rip_on_the_target_stack
+        popfq
+        ret                                     ; events stay masked: nothing to look for
 
-; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else will remind us. The
-; hypervisor never touches IF of a ring 3 iretq, so a plain one does; it is several times cheaper than a hypercall.
+; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else will remind us.
 to_unmasked:
         restore_registers
         add     rsp, 16
+        rflags_and_rip_on_the_target_stack
 global unmask
 unmask:
         mov     byte [abs UPCALL_MASK], 0
         cmp     byte [abs UPCALL_PENDING], 0
-        jne     .pending
-        iretq
-.pending:
+        jne     unmask_pending
+        popfq
+unmask_ret:
+        ret
+unmask_pending:
         mov     byte [abs UPCALL_MASK], 1
 unmask_end:
-        and     qword [rsp + 8], ~3             ; back to kernel mode, in the hypercall's words
+        push    rax                             ; in the iret hypercall's words: it delivers the event on the frame we return to
+        sub     rsp, 40
+        mov     qword [rsp + 32], 0xe02b        ; FLAT_KERNEL_SS
+        lea     rax, [rsp + 64]
+        mov     [rsp + 24], rax                 ; rsp
+        mov     rax, [rsp + 48]
+        mov     [rsp + 16], rax                 ; rflags
+        mov     qword [rsp + 8], 0xe030         ; FLAT_KERNEL_CS with ring 0 in it: kernel mode, in the hypercall's words
+        mov     rax, [rsp + 56]
+        mov     [rsp], rax                      ; rip
+        mov     rax, [rsp + 40]
         push    0
-        jmp     hypercall_page + HYPERVISOR_iret * 32   ; delivers the event on the frame we return to
+        jmp     hypercall_page + HYPERVISOR_iret * 32
+
+by_hypercall:
+        mov     dword [rsp + F_CS + 4], 0       ; the saved mask is no part of a selector
+        restore_registers
+        add     rsp, 16
+        push    0
+        jmp     hypercall_page + HYPERVISOR_iret * 32
 
 ; To user mode only the hypervisor can go: it changes page tables. Its frame: rax r11 rcx flags, then the hardware's; the
 ; code in the hypercall page pushes the first three.

@@ -2,7 +2,7 @@
 /*
  * The SDK's threads, timers and events together: threads take turns, sleep as long as they asked, wait with and without a
  * limit, and hold a mutex across a sleep; an event handler wakes a sleeper; events under load reach the handler although
- * each return unmasks with a plain iretq (an event in the middle of that return is played by hand: its frame is dropped and
+ * each return unmasks with a plain popfq and ret (an event in the middle of that return is played by hand: its frame is dropped and
  * the outer one used again); ended threads give their memory back.
  */
 #include "../lib/test.h"
@@ -153,8 +153,8 @@ static void no_event_is_lost(void)
     done = 0;
 }
 
-/* Two frames as the hypervisor would leave them: the outer one about to be returned to, registers restored, and over it the
-   one of an event that hit the instruction `unmask`. We enter event_entry with both, and must come back at 1: as if nothing
+/* A return about to be made, registers restored, flags and address on the stack; and over it the frame of an event that hit
+   the instruction `unmask`, as the hypervisor would leave it. We enter event_entry with both, and must come back at 1: as if nothing
    had been. Both labels are lib/entry.asm's. */
 static void event_in_the_middle_of_a_return(void)
 {
@@ -163,7 +163,7 @@ static void event_in_the_middle_of_a_return(void)
 
     events_mask_all();
     asm volatile("mov %%rsp, %%rax\n\tmov %%rsp, %%rdx\n\t"
-                 "push $0xe02b\n\tpush %%rax\n\tpush $0x202\n\tpush $0xe030\n\tpush $1f\n\t"
+                 "push $1f\n\tpush $0x202\n\t"
                  "mov %%rsp, %%rax\n\t"
                  "push $0xe02b\n\tpush %%rax\n\tpush $0x202\n\tpush $0xe030\n\tpush $unmask\n\t"
                  "push $0x2222\n\tpush $0x1111\n\tjmp event_entry\n"
