@@ -76,25 +76,18 @@ struct domain *domain_get_self_or(domid_t id)
 
 static void domain_free(struct domain *d)
 {
+    grants_free(d);
     for (uint32_t i = 0; i < MAX_VCPUS; i++) vcpu_free(d->vcpus[i]);
     hv_free(d, sizeof(*d));
 }
 
 /*
- * The grant table goes when nobody can have one of its grants mapped: a mapping holds a frame, a frame holds the domain. Its own
- * shared frames hold the domain too, so that moment is when only they are left.
+ * With the last reference go the structures, the grant table among them: it is needed as long as anybody has one of its grants
+ * mapped, and a mapping holds a frame, a frame holds the domain.
  */
 void domain_put(struct domain *d)
 {
-    uint32_t left = __atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL);
-
-    if (left == 0) {
-        domain_free(d);
-    } else if (d->destroyed && d->grants && left == grants_frame_count(d)) {
-        __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
-        grants_free(d);
-        domain_put(d);
-    }
+    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0) domain_free(d);
 }
 
 /* Into the list, sorted by number. */
