@@ -63,14 +63,24 @@ static void open_archive(void) {
     printk("dom0: %u files in the boot archive\n", files);
 }
 
-/* run="xl create a.cfg; xl list": command_option() knows no quotes, and this option is full of blanks. */
+/*
+ * run="create a.cfg; list": command_option() knows no quotes, and this option is full of blanks. GRUB puts its quotes
+ * around the whole word instead: "run=create a.cfg; list".
+ */
 static const char *run_option(size_t *size) {
-    const char *start = strstr(command_line(), "run=\""), *end;
+    const char *line = command_line(), *start = strstr(line, "run="), *end;
+    char closing = ' ';
 
-    if (!start)
+    if (!start || (start != line && start[-1] != ' ' && start[-1] != '"'))
         return NULL;
-    start += strlen("run=\"");
-    end = strchr(start, '"');
+    if (start != line && start[-1] == '"')
+        closing = '"';
+    start += strlen("run=");
+    if (*start == '"') {
+        closing = '"';
+        start++;
+    }
+    end = strchr(start, closing);
     *size = end ? (size_t)(end - start) : strlen(start);
     return start;
 }
