@@ -43,12 +43,28 @@ $(NATIVE)/insula-fs.img: $(addprefix $(NATIVE)/bin/,$(PROGRAMS)) $(INSULA)/tools
 	$(say) MKFS $@
 	$(Q)$(PYTHON) $(INSULA)/tools/mkfs.py $@ 8 $(addprefix $(NATIVE)/bin/,$(PROGRAMS))
 
-# The command line is GRUB's; `make ... INSULA_ARGS="run=tests;poweroff"` changes it.
+# `make ... INSULA_ARGS="ip=10.0.2.15/24 run=tests;poweroff"` changes the command line. The quotes are for GRUB.
 INSULA_ARGS ?= ip=10.0.2.15/24 gw=10.0.2.2
-$(NATIVE)/insula.iso: $(NATIVE)/insula.elf
+$(NATIVE)/insula.iso: $(NATIVE)/insula.elf tests/tools/iso.py
 	$(say) ISO $@
-	@mkdir -p $(NATIVE)/iso/boot/grub
-	$(Q)cp $< $(NATIVE)/iso/insula.elf
-	$(Q)printf 'serial\nterminal_output serial\nset timeout=0\nmenuentry Insula { multiboot2 /insula.elf "%s"; }\n' \
-	        "$(INSULA_ARGS)" > $(NATIVE)/iso/boot/grub/grub.cfg
-	$(Q)grub-mkrescue -o $@ $(NATIVE)/iso > $(NATIVE)/grub-mkrescue.log 2>&1 || { cat $(NATIVE)/grub-mkrescue.log; exit 1; }
+	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $< '"$(INSULA_ARGS)"'
+
+# --- the port ------------------------------------------------------------------------------------------------------------------
+# port.py copies the kernel, applies the series (the first STEP patches) and builds the copy with the SDK.
+PORT_INPUTS := $(shell find $(INSULA) -type f) $(wildcard patches/series/*) patches/tools/port.py
+PORT_TOOLS   = CC='$(CC)' NASM='$(NASM)' LD='$(LD)' CFLAGS='$(filter-out -MMD -MP,$(GUEST_CFLAGS))' LDFLAGS='$(GUEST_LDFLAGS)' \
+               LIBS='$(B)/libpvdrivers.a $(B)/libpvguest.a'
+
+# port_build(tree, elf, step)
+define port_build
+	$(say) PORT $(2)
+	$(Q)$(PYTHON) patches/tools/port.py apply $(INSULA) patches/series $(1) $(3)
+	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(1) $(2)
+endef
+
+GUESTS += $(B)/guests/insula.elf
+$(B)/guests/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
+	$(call port_build,$(B)/port/all,$@)
+
+$(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
+	$(call port_build,$(B)/port/step-$*,$@,$*)

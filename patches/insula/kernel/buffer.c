@@ -13,7 +13,7 @@ void buffer_init(void)
     for (int i = 0; i < BUFFERS; i++) {
         buffers[i].data = page_alloc();
         if (!buffers[i].data)
-            panic("no memory for the block cache");
+            kpanic("no memory for the block cache");
     }
 }
 
@@ -28,7 +28,7 @@ static struct buffer *find(u32 block)
             oldest = b;
     }
     if (!oldest)
-        panic("all block buffers are in use");
+        kpanic("all block buffers are in use");
     oldest->block = block;
     oldest->valid = false;
     return oldest;
@@ -43,7 +43,7 @@ struct buffer *buffer_get(u32 block)
     lock_acquire(&buffer->lock);
     if (!buffer->valid) {
         if (disk->transfer(false, block, buffer->data) < 0)
-            panic("disk %s: cannot read block %u", disk->name, block);
+            kpanic("disk %s: cannot read block %u", disk->name, block);
         buffer->valid = true;
     }
     return buffer;
@@ -59,5 +59,5 @@ void buffer_put(struct buffer *buffer)
 void buffer_write(struct buffer *buffer)
 {
     if (disk->transfer(true, buffer->block, buffer->data) < 0)
-        panic("disk %s: cannot write block %u", disk->name, buffer->block);
+        kpanic("disk %s: cannot write block %u", disk->name, buffer->block);
 }

@@ -13,8 +13,9 @@ static struct {
 void console_putc(char c)
 {
     if (c == '\n')
-        serial_put('\r');
-    serial_put(c);
+        serial_write("\r\n", 2);
+    else
+        serial_write(&c, 1);
 }
 
 static void rub_out(void)
@@ -74,14 +75,19 @@ int terminal_read(u64 user, u32 n)
 
 int terminal_write(u64 user, u32 n)
 {
-    char bytes[128];
+    char bytes[128], out[2 * sizeof bytes];
 
     for (u32 done = 0; done < n; ) {
         u32 chunk = n - done < sizeof bytes ? n - done : sizeof bytes;
         if (copy_in(bytes, user + done, chunk) < 0)
             return -EFAULT;
-        for (u32 i = 0; i < chunk; i++)
-            console_putc(bytes[i]);
+        u32 length = 0;
+        for (u32 i = 0; i < chunk; i++) {
+            if (bytes[i] == '\n')
+                out[length++] = '\r';
+            out[length++] = bytes[i];
+        }
+        serial_write(out, length);
         done += chunk;
     }
     return (int)n;

@@ -12,6 +12,6 @@ void disk_init(void)
     for (u32 i = 0; i < sizeof drivers / sizeof *drivers && !disk; i++)
         disk = drivers[i]();
     if (!disk)
-        panic("no disk");
+        kpanic("no disk");
     kprintf("Insula: disk %s, %lu blocks\n", disk->name, disk->blocks);
 }

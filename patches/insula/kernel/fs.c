@@ -38,7 +38,7 @@ static void block_free(u32 block)
     struct buffer *bitmap = buffer_get(super.bitmap);
 
     if (!(bitmap->data[block / 8] & 1 << block % 8))
-        panic("block %u is free already", block);
+        kpanic("block %u is free already", block);
     bitmap->data[block / 8] &= (u8)~(1 << block % 8);
     log_write(bitmap);
     buffer_put(bitmap);
@@ -66,7 +66,7 @@ struct inode *inode_get(u32 number)
             free = i;
     }
     if (!free)
-        panic("too many files in use");
+        kpanic("too many files in use");
     memset(free, 0, sizeof *free);
     free->number = number;
     free->references = 1;
@@ -316,7 +316,7 @@ void fs_init(void)
     memcpy(&super, buffer->data, sizeof super);
     buffer_put(buffer);
     if (super.magic != FS_MAGIC || super.blocks > disk->blocks || super.log_start + LOG_MAX >= super.inode_start)
-        panic("disk %s holds no file system of mine", disk->name);
+        kpanic("disk %s holds no file system of mine", disk->name);
     log_init(super.log_start);
     free_orphans();
 }

@@ -17,6 +17,7 @@ struct frame {
 };
 
 /* main.c */
+void kernel_main(u64 info);                             /* from boot.asm */
 extern char boot_arguments[256];                        /* the kernel command line */
 bool boot_argument(const char *key, char *value, size_t size);
 extern u64 memory_start, memory_end;                    /* physical memory that is free for use */
@@ -42,13 +43,12 @@ int terminal_read(u64 user, u32 n);
 int terminal_write(u64 user, u32 n);
 void serial_init(void);
 void serial_interrupts(void);
-void serial_put(char c);
+void serial_write(const char *bytes, u32 n);
 
 /* palloc.c: physical pages, by their address in the direct map */
 void palloc_init(void);
 void *page_alloc(void);                                 /* zeroed, or NULL */
 void page_free(void *page);
-extern u32 pages_used;
 
 /* vm.c */
 struct space {                                          /* the memory of one process */
@@ -72,7 +72,7 @@ int copy_in_string(char *to, u64 user, size_t size);    /* length, or -EFAULT / 
 /* segment.c */
 enum { KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, USER_DATA = 0x18 | 3, USER_CODE = 0x20 | 3, TASK = 0x28 };
 void segments_init(void);
-void set_kernel_stack(u64 top);
+void use_kernel_stack(u64 top);
 
 /* trap.c, pic.c, entry.asm */
 enum { VECTOR_PAGE_FAULT = 14, VECTOR_IRQ = 32, IRQS = 16, VECTOR_SYSCALL = 0x100 };
@@ -242,5 +242,5 @@ int socket_send(struct socket *socket, const struct address *to, u64 user, u32 n
 int socket_receive(struct socket *socket, struct address *from, u64 user, u32 n, u32 timeout_ms);
 
 /* machine.c */
-void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void kpanic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void power_off(void) __attribute__((noreturn));

@@ -33,7 +33,7 @@ static u32 checksum(const struct log_header *h)
 static void flush(void)
 {
     if (disk->flush() < 0)
-        panic("disk %s: cannot flush", disk->name);
+        kpanic("disk %s: cannot flush", disk->name);
 }
 
 static void write_header(const struct log_header *h)
@@ -80,7 +80,7 @@ static void write_transaction(void)
 {
     for (u32 i = 0; i < header.count; i++)
         if (disk->transfer(true, start + 1 + i, held[i]->data) < 0)
-            panic("disk %s: cannot write the log", disk->name);
+            kpanic("disk %s: cannot write the log", disk->name);
     flush();
     header.checksum = checksum(&header);
     write_header(&header);              /* the moment of truth */
@@ -136,7 +136,7 @@ void log_write(struct buffer *buffer)
         return;
     }
     if (header.count == LOG_MAX || operations == 0)
-        panic("log: too much in one operation");
+        kpanic("log: too much in one operation");
     buffer->logged = true;
     held[header.count] = buffer;
     header.home[header.count++] = buffer->block;

@@ -7,8 +7,6 @@ u64 memory_start, memory_end;
 u8 *ram_image;
 u64 ram_image_size;
 
-void kernel_main(u64 info);
-
 /* Finds `key=value` among the arguments; the value ends at a space, except that `run=` takes all the rest. */
 bool boot_argument(const char *key, char *value, size_t size)
 {
@@ -35,6 +33,7 @@ void kernel_main(u64 info)
     segments_init();
     palloc_init();
     vm_init();
+    irq_init();
     clock_init();
     serial_interrupts();
     disk_init();

@@ -56,5 +56,5 @@ void boot_information(u64 info)
         }
     }
     if (memory_start >= memory_end)
-        panic("no memory map from the boot loader");
+        kpanic("no memory map from the boot loader");
 }

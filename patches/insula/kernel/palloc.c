@@ -5,7 +5,6 @@
 struct free_page { struct free_page *next; };
 static struct free_page *freed;
 static u64 fresh;
-u32 pages_used;
 
 void palloc_init(void)
 {
@@ -24,10 +23,8 @@ void *page_alloc(void)
         page = to_virtual(fresh);
         fresh += PAGE_SIZE;
     }
-    if (page) {
-        pages_used++;
+    if (page)
         memset(page, 0, PAGE_SIZE);
-    }
     interrupts_restore(on);
     return page;
 }
@@ -39,6 +36,5 @@ void page_free(void *page)
 
     entry->next = freed;
     freed = entry;
-    pages_used--;
     interrupts_restore(on);
 }

@@ -49,7 +49,7 @@ void irq_install(u32 irq, void (*handler)(void *), void *argument)
     while (i < sizeof handlers / sizeof *handlers && handlers[i].handler)
         i++;
     if (irq >= IRQS || i == sizeof handlers / sizeof *handlers)
-        panic("no room for a handler of interrupt %u", irq);
+        kpanic("no room for a handler of interrupt %u", irq);
     handlers[i].irq = irq;
     handlers[i].handler = handler;
     handlers[i].argument = argument;

@@ -49,7 +49,7 @@ static void begin_first(void)
     boot_argument("run", run, sizeof run);
     int error = exec_program("/bin/init", arguments);
     if (error < 0)
-        panic("cannot run /bin/init: error %d", -error);
+        kpanic("cannot run /bin/init: error %d", -error);
     interrupts_off();
 }
 
@@ -57,7 +57,7 @@ void process_init(void)
 {
     init = process_alloc(begin_first);
     if (space_create(&init->space) < 0)
-        panic("no memory for the first process");
+        kpanic("no memory for the first process");
     strlcpy(init->name, "init", sizeof init->name);
     init->state = RUNNABLE;
 }
@@ -86,7 +86,7 @@ void scheduler(void)
         p->state = RUNNING;
         current = p;
         reschedule = false;
-        set_kernel_stack(p->kernel_stack);
+        use_kernel_stack(p->kernel_stack);
         space_switch(&p->space);
         switch_context(&scheduler_context, p->context);
         current = NULL;
@@ -179,7 +179,7 @@ int process_fork(void)
 void process_exit(int status)
 {
     if (current == init)
-        panic("init has ended with status %d", status);
+        kpanic("init has ended with status %d", status);
     interrupts_on();
     for (int i = 0; i < FILES; i++)
         if (current->files[i])
@@ -199,7 +199,7 @@ void process_exit(int status)
     current->status = status;
     wake(current->parent);
     give_up(ZOMBIE);
-    panic("a zombie ran");
+    kpanic("a zombie ran");
 }
 
 int process_wait(u64 user_status)

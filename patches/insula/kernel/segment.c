@@ -26,7 +26,7 @@ struct pointer { u16 limit; u64 base; } __attribute__((packed));
 
 enum { EFER = 0xc0000080, STAR = 0xc0000081, LSTAR, CSTAR, FMASK, GS_BASE = 0xc0000101, KERNEL_GS_BASE };
 
-void set_kernel_stack(u64 top)
+void use_kernel_stack(u64 top)
 {
     task.kernel_stack = top;
     scratch.kernel_stack = top;

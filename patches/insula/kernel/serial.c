@@ -28,9 +28,11 @@ void serial_interrupts(void)
     outb(COM1 + INTERRUPTS, 1);
 }
 
-void serial_put(char c)
+void serial_write(const char *bytes, u32 n)
 {
-    while (!(inb(COM1 + STATUS) & CAN_SEND))
-        ;
-    outb(COM1 + DATA, (u8)c);
+    for (u32 i = 0; i < n; i++) {
+        while (!(inb(COM1 + STATUS) & CAN_SEND))
+            ;
+        outb(COM1 + DATA, (u8)bytes[i]);
+    }
 }

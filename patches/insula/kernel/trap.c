@@ -20,7 +20,6 @@ void trap_init(void)
         gates[i] = (struct gate){ (u16)to, KERNEL_CODE, 0, 0x8e, (u16)(to >> 16), (u32)(to >> 32), 0 };
     }
     __asm__ volatile("lidt %0" : : "m"(idt));
-    irq_init();
 }
 
 /* A page that the process may have but has not touched yet is given now; anything else ends the process. */
@@ -50,7 +49,7 @@ void trap(struct frame *frame)
     } else if (user) {
         user_fault(frame);
     } else {
-        panic("%s in the kernel at %lx, error %lx, address %lx", exceptions[frame->vector], frame->rip, frame->error,
+        kpanic("%s in the kernel at %lx, error %lx, address %lx", exceptions[frame->vector], frame->rip, frame->error,
               read_cr2());
     }
     if (!user)

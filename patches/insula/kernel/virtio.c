@@ -32,7 +32,7 @@ static void find_registers(struct virtio *device, u32 function)
             continue;
         u64 physical = bar_address(function, bar) + pci_read(function, at + 8);
         if (physical >> 32)
-            panic("virtio registers above 4 GiB");
+            kpanic("virtio registers above 4 GiB");
         u8 *registers = to_virtual(physical);
         if (type == COMMON)
             device->common = registers;
@@ -81,7 +81,7 @@ void virtio_negotiate(struct virtio *device, u64 wanted, u64 *features)
     }
     REGISTER(u8, device->common, DEVICE_STATUS) = ACKNOWLEDGE | DRIVER | FEATURES_OK;
     if (!(REGISTER(u8, device->common, DEVICE_STATUS) & FEATURES_OK))
-        panic("virtio: the device refuses our features");
+        kpanic("virtio: the device refuses our features");
 }
 
 static void set_address(struct virtio *device, u32 offset, volatile void *part)
@@ -97,7 +97,7 @@ void virtio_queue_init(struct virtio *device, struct queue *queue, u16 number)
     u8 *page = page_alloc();
 
     if (!page)
-        panic("no memory for a virtio queue");
+        kpanic("no memory for a virtio queue");
     REGISTER(u16, device->common, QUEUE_SELECT) = number;
     REGISTER(u16, device->common, QUEUE_LENGTH) = QUEUE_SIZE;
     queue->number = number;

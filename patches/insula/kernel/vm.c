@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtual memory: the page tables of each process, and the kernel's way into user memory.
  *
- * A process owns the first slot of its top-level table; the slots of the direct map and of the kernel image are the same
- * in all, copied from the boot tables. Heap and stack pages come on first touch (space_fault). The kernel never follows
+ * A process owns the first slot of its top-level table; the slots from the direct map up are the kernel's, the same in
+ * all, copied from the boot tables. Heap and stack pages come on first touch (space_fault). The kernel never follows
  * a user pointer: it walks the process's tables and goes through the direct map, so a bad pointer is just -EFAULT. */
 #include "kernel.h"
 
@@ -43,8 +43,8 @@ int space_create(struct space *space)
     space->root = page_alloc();
     if (!space->root)
         return -ENOMEM;
-    space->root[slot(DIRECT_MAP, TOP)] = kernel_root[slot(DIRECT_MAP, TOP)];
-    space->root[slot(KERNEL_BASE, TOP)] = kernel_root[slot(KERNEL_BASE, TOP)];
+    for (u32 i = slot(DIRECT_MAP, TOP); i < SLOTS; i++)
+        space->root[i] = kernel_root[i];
     return 0;
 }
 
