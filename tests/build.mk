@@ -34,11 +34,22 @@ unit: $(UNIT_NAMES:%=$(B)/unit/%/test)
 
 # --- images ----------------------------------------------------------------------------------------------------------------------
 IMAGE_TOOLS := $(wildcard tests/tools/*.py)
-ARCHIVE_CONFIGS := $(wildcard tests/system/configs/*)
+# The boot archive: kernels without their debugging symbols, and the configurations of tests/system/configs.
+ARCHIVE_CONFIGS := $(wildcard tests/system/configs/*.cfg)
+ARCHIVE_GUESTS   = $(filter $(B)/guests/insula.elf $(EXAMPLES:%=$(B)/guests/%.elf) $(B)/guests/test-attack-%.elf,$(GUESTS))
+ARCHIVE_KERNELS  = $(ARCHIVE_GUESTS:$(B)/guests/%=$(B)/archive/%) $(B)/archive/insula-native.elf
 
-$(B)/archive.tar: $$(GUESTS) $(ARCHIVE_CONFIGS) tests/tools/archive.py
+$(B)/archive/%.elf: $(B)/guests/%.elf
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-debug $< $@
+
+$(B)/archive/insula-native.elf: $(B)/native/insula.elf
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-debug $< $@
+
+$(B)/archive.tar: $$(ARCHIVE_KERNELS) $(ARCHIVE_CONFIGS) tests/tools/archive.py
 	$(say) TAR $@
-	$(Q)$(PYTHON) tests/tools/archive.py $@ $(filter $(B)/guests/%,$^) $(ARCHIVE_CONFIGS)
+	$(Q)$(PYTHON) tests/tools/archive.py $@ $(filter %.elf %.cfg,$^)
 
 $(B)/domus.iso: $(B)/domus.elf $(B)/dom0.elf $(B)/archive.tar tests/tools/iso.py
 	$(say) ISO $@

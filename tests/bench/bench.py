@@ -25,7 +25,7 @@ def measure(machine_module, build, name, hypervisor, icount):
     print(f"# {name}: booting the benchmark guest", file=sys.stderr, flush=True)
     with machine_module.Machine(name, hypervisor=hypervisor, modules=[[build / "guests" / "bench.elf"]], icount=icount) as machine:
         while True:
-            match = machine.expect(r"BENCH (END|([^|\r\n]+)\|([^|\r\n]+)\|([^|\r\n]+)\|([^\r\n]+))\r?\n", timeout=120)
+            match = machine.expect(r"BENCH (END|([^|\r\n]+)\|([^|\r\n]+)\|([^|\r\n]+)\|([^\r\n]+))\r*\n", timeout=120)
             if match.group(1) == "END":
                 return figures
             group, operation, form, ticks = match.group(2, 3, 4, 5)

@@ -58,7 +58,7 @@ class Machine:
         if modules is not None:
             image = BUILD / "isos" / f"{name}.iso"
             iso.make_iso(image, [str(hypervisor.path)] + hypervisor.args, [[str(word) for word in m] for m in modules])
-        self.log = self.transcript.open("w")
+        self.log = self.transcript.open("w", newline="")
         command = self.command(image, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra)
         self.log.write("$ " + " ".join(command) + "\n")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
@@ -102,7 +102,8 @@ class Machine:
 
     def tail(self, lines=25):
         self.log.flush()
-        text = ESCAPES.sub("", self.transcript.read_text(errors="replace"))
+        with self.transcript.open(newline="", errors="replace") as transcript:     # the terminal makes \r\r\n of \r\n
+            text = ESCAPES.sub("", transcript.read())
         return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
     # --- ending --------------------------------------------------------------------------------------------------------------
