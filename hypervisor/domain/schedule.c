@@ -227,6 +227,7 @@ void schedule(void)
     next->run_since = now_ns();
     set_runstate(next, RUNSTATE_running);
     if (next != was) vcpu_switch(was, next);
+    vcpu_runstate_publish(next);    /* its tables are loaded now; it may have slept without a switch */
     if (list_empty(&queue)) timer_stop(&slice_timer);
     else timer_set(&slice_timer, next->run_since + SLICE_NS);
 }

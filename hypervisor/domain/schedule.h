@@ -9,6 +9,7 @@ void schedule_init(void);
 void schedule(void);                        /* pick who runs next and switch to it; idles until somebody can */
 void schedule_start(void) __attribute__((noreturn));        /* the end of boot: into the first guest */
 void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* as of now */
+void vcpu_runstate_publish(struct vcpu *v);                 /* domain/switch.c: into the area current registered, if any */
 uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
 uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
 bool vcpu_runnable(const struct vcpu *v);

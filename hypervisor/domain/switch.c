@@ -4,6 +4,7 @@
  * at once, always and whole (advisory 267: never lazily). Also the switch between guest user and guest kernel mode.
  */
 #include "domain/domain.h"
+#include "domain/schedule.h"
 #include "entry/trap.h"
 #include "entry/traps.h"
 #include "machine/io.h"
@@ -112,7 +113,7 @@ static void runstate_write(struct vcpu *v)
     (void)!write_guest_u64(area + offsetof(struct vcpu_runstate_info, state_entry_time), v->runstate.state_entry_time);
 }
 
-static void runstate_changed(struct vcpu *v)
+void vcpu_runstate_publish(struct vcpu *v)
 {
     if (!v->runstate_area) return;
     if (v->in_kernel) runstate_write(v);
@@ -138,7 +139,6 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     fpu_load(to);
     debug_load(from, to);
     if (segments_load(to)) bounce_failsafe(to);
-    runstate_changed(to);
 }
 
 /* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */
