@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make demo: the main job, end to end, step by step. Each step says what it does, shows what came of it, and must hold.
+
+    demo.py BUILD
+
+Two boots of one machine with a disk and a network card: the hypervisor, dom0, two teaching kernels, the SDK's examples; then
+the benchmark. Exit status 0 when all of it held; otherwise the step that did not, what was expected, and the last lines of
+the serial line, which is kept in BUILD/logs.
+"""
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+os.environ["DOMUS_BUILD"] = sys.argv[1]
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "tools"), str(HERE)]
+import machine  # noqa: E402  (it reads DOMUS_BUILD)
+from dom0 import Dom0, udp_echo  # noqa: E402
+
+STARTED = time.monotonic()
+steps = 0
+INSULA2 = "10.0.2.32"
+HOST = "10.0.2.2"                       # this host, as QEMU's user network shows it to a guest
+KEPT = "kept over two boots"
+
+
+@contextlib.contextmanager
+def step(text):
+    global steps
+    steps += 1
+    print(f"\n== {steps}. {text}", flush=True)
+    yield
+    print(f"   holds ({time.monotonic() - STARTED:.0f} s since the start)", flush=True)
+
+
+def show(text):
+    for line in text.splitlines():
+        if line.strip():
+            print("   | " + line.rstrip(), flush=True)
+
+
+def must(condition, text):
+    if not condition:
+        raise machine.Failed(text)
+
+
+def boot(name, disk, port):
+    system = Dom0(name, disk=disk, net=f"user,id=n0,hostfwd=udp:127.0.0.1:{port}-10.0.2.31:7")
+    show("\n".join(line for line in system.said().splitlines() if re.match(r"(?i)\(XEN\)|domus|dom0:", line)))
+    return system
+
+
+def guests_come_up(system):
+    with step("Three guests at once: two teaching kernels with disk and network, and an example of the SDK"):
+        for config in ("insula1.cfg", "insula2.cfg", "share-take.cfg"):
+            show(system.ask(f"xl create {config}"))
+        for name in ("insula1", "insula2"):
+            show(system.shell(name, "cat /README"))
+        listed = system.ask("xl list")
+        show(listed)
+        must({"insula1", "insula2", "take"} <= system.domains().keys(), "not all three guests are in the list")
+    with step("A fourth guest: two domains share a page by a grant, and take turns by an event channel"):
+        said = "\n".join(system.ask(line) for line in ("xl create share-offer.cfg", "wait offer 30", "wait take 30"))
+        show("\n".join(re.findall(r"^\(.*|^Domain.*", said, re.M)))
+        must(said.count("has had its 500 turns") == 2, "the two did not take their turns")
+
+
+def files_are_written(system):
+    with step("Files: each teaching kernel writes one to its own file system on the real disk"):
+        for name in ("insula1", "insula2"):
+            show(system.shell(name, f"echo {name}: {KEPT} > /kept; sync; cat /kept"))
+        show(system.ask("xl create disk.cfg") + "\n" + system.ask("wait disk 30"))
+        show(system.ask("disks"))
+
+
+def packets_are_exchanged(system, port):
+    with step("Network: the teaching kernels reach each other through dom0's bridge"):
+        answer = system.shell("insula1", f"ping {INSULA2} 3 fast")
+        show(answer)
+        must("3 sent, 3 answered" in answer, "insula2 does not answer insula1's pings")
+        system.shell("insula2", "udpecho 7 &")
+        answer = system.shell("insula1", f"udpsend {INSULA2} 7 good-morning")
+        show(answer)
+        must(f"answer from {INSULA2}:7: good-morning" in answer, "insula2's udpecho does not answer")
+    with step("Network: and the host, through dom0's bridge and the real network card"):
+        answer = system.shell("insula1", f"ping {HOST} 3 fast")
+        show(answer)
+        must("3 sent, 3 answered" in answer, "the host does not answer")
+        system.shell("insula1", "udpecho 7 &")
+        answer = udp_echo(port, "hello from the host")
+        print(f"   | this host sent a datagram to 127.0.0.1:{port}, insula1 sent back: {answer}", flush=True)
+        must(answer == "hello from the host", "insula1 does not answer this host")
+
+
+def lives_are_led(system, port):
+    with step("A guest is paused and resumed"):
+        system.ask("xl pause insula1")
+        listed = system.ask("xl list")
+        show(listed)
+        must("p" in system.domains()["insula1"][1], "xl list does not show it paused")
+        must(udp_echo(port, "are you there?", tries=2) is None, "a paused guest answers")
+        show(system.ask("xl unpause insula1"))
+        answer = udp_echo(port, "are you there now?")
+        print(f"   | paused, it answered nobody; now it says: {answer}", flush=True)
+        must(answer in ("are you there now?", "are you there?"), "a resumed guest does not answer")
+    with step("It is destroyed, and created again; its files are there"):
+        show(system.ask("xl destroy insula1"))
+        must("insula1" not in system.domains(), "xl list still shows it")
+        show(system.ask("xl create insula1.cfg"))
+        show(system.ask("xl list"))
+        answer = system.shell("insula1", "cat /kept")
+        show(answer)
+        must(f"insula1: {KEPT}" in answer, "the file is gone")
+    with step("The hypervisor recounts every reference to every page of memory"):
+        show(system.audit())
+
+
+def first_boot(disk, port):
+    with step("The machine starts: GRUB, the hypervisor in ring 0, dom0 with a real disk and a real network card"):
+        system = boot("demo-1", disk, port)
+    with system:
+        guests_come_up(system)
+        files_are_written(system)
+        packets_are_exchanged(system, port)
+        lives_are_led(system, port)
+        with step("Power off: guests are asked to end, the disk is flushed, the machine switches itself off"):
+            status = system.power_off()
+            print(f"   | QEMU has ended by itself, with status {status}", flush=True)
+
+
+def second_boot(disk, port):
+    with step("The machine starts again, from the same disk"):
+        system = boot("demo-2", disk, port)
+    with system:
+        with step("What was written in the first boot is there in the second"):
+            for name in ("insula1", "insula2"):
+                system.create(f"{name}.cfg")
+                answer = system.shell(name, "cat /kept")
+                show(answer)
+                must(f"{name}: {KEPT}" in answer, f"{name}'s file is gone")
+            said = system.ask("xl create disk.cfg") + "\n" + system.ask("wait disk 30")
+            show("\n".join(re.findall(r"^\(disk.*", said, re.M)))
+            must("visit number 2" in said, "the SDK's block example does not find its first visit")
+        with step("Power off"):
+            system.power_off()
+
+
+def cost_table():
+    with step("What a hypercall costs against a trap, in instructions (make bench: with wall ticks and the kernel's own figures)"):
+        sys.stdout.flush()
+        done = subprocess.run([sys.executable, str(HERE.parent / "bench" / "bench.py"), sys.argv[1], "--fast"])
+        must(done.returncode == 0, f"the benchmark failed with status {done.returncode}")
+
+
+def main():
+    disk, port = machine.fresh_disk("demo"), machine.free_port()
+    try:
+        first_boot(disk, port)
+        second_boot(disk, port)
+        cost_table()
+    except machine.Failed as failure:
+        print(f"\n** Step {steps} does not hold.\n** {failure}", file=sys.stderr, flush=True)
+        return 1
+    print(f"\nAll {steps} steps hold. What the machine said is in {machine.BUILD}/logs/demo-1.log and demo-2.log.", flush=True)
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The whole system at its prompt: a machine that runs the hypervisor and our dom0, spoken to as an operator would.
+
+Used by the system tests and the demo. A command is followed by an `echo` of a word that nobody has said before; what comes
+before that word is the command's answer, whatever else the guests say in between.
+
+DOMUS_ON=xen runs everything that uses this on Debian's real Xen instead: dom0 does not know the difference. (There, power-off
+ends in a halt, and the hypervisor cannot audit itself.)
+"""
+import contextlib
+import itertools
+import os
+import re
+import socket
+
+import machine
+
+ON_XEN = os.environ.get("DOMUS_ON") == "xen"
+XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all"], machine.XEN.cpu)
+LEAVE_CONSOLE = "\x1d"
+WORDS = itertools.count(1)
+FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
+         r"GUEST PANIC[^\r\n]*"]
+
+
+class Dom0(machine.Machine):
+    """A booted machine with dom0's prompt before us."""
+
+    def __init__(self, name, *, disk=None, net="user,id=n0", **machine_options):
+        super().__init__(name, hypervisor=XEN if ON_XEN else machine.DOMUS, disk=disk, net=net,
+                         modules=[[machine.BUILD / "dom0.elf"], [machine.BUILD / "archive.tar"]], **machine_options)
+        try:
+            self.see(r'dom0: ready; "help" lists the commands', timeout=60)
+            self.ask("consoles on")
+        except BaseException:
+            self.kill()
+            raise
+
+    # --- at the prompt ---------------------------------------------------------------------------------------------------------
+    def see(self, pattern, timeout=60):
+        """Like expect(), but a dying system is noticed at once."""
+        patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+        match = self.expect(patterns + FATAL, timeout)
+        if self.which >= len(patterns):
+            with contextlib.suppress(machine.Failed):
+                self.listen(1)
+            raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n{self.tail(40)}")
+        return match
+
+    def run(self, line, timeout=60):
+        """Runs a command; returns what was said meanwhile, without control characters."""
+        word = f"said-{next(WORDS)}"
+        self.send(line)
+        self.send(f"echo {word}")
+        self.see(rf"\n{word}\r*\n", timeout)
+        text = machine.ESCAPES.sub("", self.child.before)
+        typed = (line, f"echo {word}", "dom0> ")                # its own echo, which a guest's words may have cut in two
+        return "\n".join(row for row in text.split("\n") if row not in typed and not row.startswith("dom0> ")).strip("\n")
+
+    def ask(self, line, timeout=60):
+        """Runs a command that must succeed."""
+        answer = self.run(line, timeout)
+        if re.search(r"^Error: ", answer, re.M):
+            raise machine.Failed(f"{self.name}: `{line}` says:\n{answer}")
+        return answer
+
+    def refused(self, line, timeout=60):
+        """Runs a command that must not succeed; returns its error."""
+        answer = self.run(line, timeout)
+        match = re.search(r"^(?:cycle \d+: )?Error: .*", answer, re.M)
+        if not match:
+            raise machine.Failed(f"{self.name}: `{line}` is not refused:\n{answer}")
+        return match.group(0)
+
+    def create(self, config, timeout=60):
+        """`xl create`; returns the new domain's number."""
+        answer = self.ask(f"xl create {config}", timeout)
+        match = re.search(r"Domain '\S+' is created: (\d+)", answer)
+        if not match:
+            raise machine.Failed(f"{self.name}: `xl create {config}` says:\n{answer}")
+        return int(match.group(1))
+
+    def domains(self):
+        """`xl list` as {name: (number, state)}."""
+        rows = re.findall(r"^(\S+) +(\d+) +\d+ +\d+ +(\S+) +[\d.]+$", self.ask("xl list"), re.M)
+        return {name: (int(number), state) for name, number, state in rows}
+
+    def free_pages(self):
+        """Pages of the machine, and of dom0, that belong to nobody."""
+        info = self.ask("info")
+        return tuple(int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1)) for key in ("free_pages", "dom0_free_pages"))
+
+    def audit(self):
+        """Lets the hypervisor recount every frame; its sentence. Real Xen cannot: None."""
+        answer = self.run("audit", timeout=120)
+        if ON_XEN:
+            return None
+        if not re.search(r"^audit: 0 violations in \d+ frames", answer, re.M):
+            raise machine.Failed(f"{self.name}: the audit finds violations:\n{answer}")
+        return answer
+
+    def said(self):
+        """All that came over the serial line so far."""
+        self.log.flush()
+        return machine.ESCAPES.sub("", self.transcript.read_text(errors="replace"))
+
+    # --- at a guest's console --------------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def console(self, name):
+        """The operator joins a guest's console, and leaves it."""
+        self.send(f"xl console {name}")
+        self.see(rf"Console of {name}: Ctrl-\] brings you back")
+        yield
+        self.child.send(LEAVE_CONSOLE)
+        self.see(r"\n(?:Detached|The guest is gone)\.")
+
+    def shell(self, name, line, timeout=60):
+        """Runs a line in the shell of a teaching kernel; returns what it printed."""
+        word = f"said-{next(WORDS)}"
+        with self.console(name):
+            self.send(f"echo; {line}; echo {word}")
+            self.see(rf"echo {word}\r*\n", timeout)        # its echo; what was on the screen before does not count
+            self.see(rf"\n{word}\r*\n", timeout)
+            text = machine.ESCAPES.sub("", self.child.before)
+        return "\n".join(row for row in text.split("\n") if row.strip() != "$").strip("\n")
+
+    # --- the end -----------------------------------------------------------------------------------------------------------------
+    def power_off(self, timeout=40):
+        """Everything ends in order: guests, disk, machine. QEMU must end by itself, without complaint."""
+        self.send("poweroff")
+        self.see("The machine is powered off.", timeout)
+        if ON_XEN:
+            self.kill()
+            return 0
+        status = self.wait_off(timeout)
+        if status:
+            raise machine.Failed(f"{self.name}: QEMU ended with {status}\n{self.tail()}")
+        return status
+
+
+def udp_echo(port, text, tries=10):
+    """Sends a datagram from this host to a forwarded port until it comes back; what came, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(machine.PATIENCE)
+        for _ in range(tries):
+            client.sendto(text.encode(), ("127.0.0.1", port))
+            with contextlib.suppress(TimeoutError):
+                return client.recv(2048).decode(errors="replace")
+    return None
