@@ -212,7 +212,8 @@ void domain_shutdown(struct domain *d, uint8_t reason)
     if (d->shutdown_code_chosen) reason = d->shutdown_code;
     if (d->shutdown) return;
     if (d == dom0) {
-        printk("dom0 is done (%s): the machine %s", shutdown_name(reason), reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
+        printk("Domain 0 %s (%s): the machine %s", reason == SHUTDOWN_crash ? "crashed" : "ended", shutdown_name(reason),
+               reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
         if (reason == SHUTDOWN_poweroff) machine_poweroff();
         machine_reset();
     }
@@ -232,7 +233,7 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    log_error("d%u crashed: %s", d->id, why);
+    log_error("Domain %u crashed: %s", d->id, why);
     if (d == current->domain) print_registers(&current->regs);
     d->shutdown_code_chosen = false;
     domain_shutdown(d, SHUTDOWN_crash);

@@ -69,10 +69,11 @@ void panic(const char *format, ...)
 
     if (panicking) machine_halt();              /* a fault while telling of a fault */
     panicking = true;
+    log_error("HYPERVISOR PANIC");
     va_start(args, format);
     print(format, args);
     va_end(args);
     print_stack_trace((uint64_t)__builtin_frame_address(0));
-    printk("the hypervisor has stopped: this is a bug of Domus, no guest should be able to cause it");
+    log_error("the machine has stopped: this is a bug of Domus, no guest should be able to cause it");
     machine_halt();
 }
