@@ -4,7 +4,8 @@
 
 1. Arrows: who may include whom (DESIGN: hypervisor and SDK know only the public interface, drivers know the SDK, dom0 both).
 2. Every source file opens with its licence.
-3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 10,000.
+3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 10,000 lines of code (what is left of C and
+   assembly without comments and empty lines: nobody shall save on words).
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
 5. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
 """
@@ -21,6 +22,8 @@ LARGEST_HYPERVISOR = 10000
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
 HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
+# Made by the build: from hypercall.tbl, and from C structures for NASM.
+GENERATED = {"abi/hypercall_list.h", "pvguest/hypercalls.h", "offsets.inc"}
 # Component: the include roots (folder, prefix of the name) that it may use beside its own folder.
 ARROWS = {
     "hypervisor": ("pvguest-sdk/include/abi",),
@@ -55,6 +58,15 @@ def where(include, path):
     return None
 
 
+def lines_of_code(path, text):
+    """Without comments and empty lines."""
+    if path.suffix in (".asm", ".inc"):
+        text = re.sub(r";.*", "", text)
+    else:
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    return sum(1 for line in text.splitlines() if line.strip())
+
+
 def check_arrows(path, text):
     component = path.parts[0]
     if path.parts[:2] == ("pvguest-sdk", "examples"):       # guests like any other: they use SDK and drivers
@@ -66,7 +78,7 @@ def check_arrows(path, text):
             continue
         if include in HOSTED and component != "hypervisor" and ("UNIT_TEST" in text or "__STDC_HOSTED__" in text):
             continue
-        if include in ("abi/hypercall_list.h", "pvguest/hypercalls.h"):     # generated from hypercall.tbl
+        if include in GENERATED:
             continue
         target = where(include, path)
         if target is None:
@@ -110,9 +122,9 @@ def main():
             if lines > LARGEST_FILE:
                 complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
             if path.parts[0] == "hypervisor":
-                hypervisor_lines += lines
+                hypervisor_lines += lines_of_code(path, text)
     if hypervisor_lines > LARGEST_HYPERVISOR:
-        complain("hypervisor/", f"{hypervisor_lines} lines, more than {LARGEST_HYPERVISOR}")
+        complain("hypervisor/", f"{hypervisor_lines} lines of code, more than {LARGEST_HYPERVISOR}")
     allowed = {"hypervisor", "pvguest-sdk", "drivers", "dom0", "patches", "tests", ".ci"}
     for folder in sorted({path.parts[0] for path in files if len(path.parts) > 1} - allowed):
         complain(folder + "/", "no other folder at the top")
@@ -120,7 +132,7 @@ def main():
         print("  LINT    " + problem)
     if problems:
         sys.exit(f"lint: {len(problems)} problem(s)")
-    print(f"  LINT    {len(files)} files as the house wants them; hypervisor/ has {hypervisor_lines} lines")
+    print(f"  LINT    {len(files)} files as the house wants them; hypervisor/ has {hypervisor_lines} lines of code")
 
 
 main()
