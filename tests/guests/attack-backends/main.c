@@ -121,6 +121,33 @@ static void revoke_in_flight(void)
     blkfront_close(&disk);
 }
 
+/* A page that is only granted for reading must not be written by dom0's disk on our word. */
+static void read_into_read_only(void)
+{
+    printk("read into read-only\n");
+    disk_serves();
+    memset(page, 0xa5, sizeof page);
+
+    bool masked = events_save();
+    int grant = grant_page(0, page, true);
+    blkif_request_t *request = RING_GET_REQUEST(&disk.ring, disk.ring.req_prod_pvt);
+
+    NEED(grant > 0);
+    *request = (blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 1000,
+                                  .seg = { { .gref = (grant_ref_t)grant, .last_sect = 7 } } };
+    disk.ring.req_prod_pvt++;
+    block_kick(&disk.device);
+    events_restore(masked);
+    settle();
+    for (unsigned int i = 0; i < sizeof page; i++)
+        if (page[i] != 0xa5) {
+            CHECK(!"a read-only grant was written");
+            break;
+        }
+    CHECK_IS(grant_end_access((grant_ref_t)grant), 0);
+    blkfront_close(&disk);
+}
+
 /* Nodes that promise a ring or a port which do not exist. */
 static void false_promises(const char *node, const char *backend, const char *reference, const char *port, unsigned int ready)
 {
@@ -191,6 +218,7 @@ void test_main(void)
     impossible_index();
     random_requests();
     revoke_in_flight();
+    read_into_read_only();
     event_flood();
     flapping_states(disk.node);
     false_promises(disk.node, disk.backend, "ring-ref", "event-channel", XenbusStateInitialised);
