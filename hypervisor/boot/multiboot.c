@@ -12,13 +12,6 @@ enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TA
 struct tag { uint32_t type, size; uint8_t data[]; };
 struct map_entry { uint64_t base, length; uint32_t type, reserved; };
 
-/* The first word of a line is the file's name; the contract gives a kernel what follows it, byte for byte. */
-static const char *arguments(const char *line)
-{
-    while (*line && *line != ' ') line++;
-    return *line ? line + 1 : line;
-}
-
 static void read_map(const struct tag *t)
 {
     const struct { uint32_t entry_size, version; } *head = (const void *)t->data;
@@ -41,7 +34,8 @@ static void read_module(const struct tag *t)
     memcpy(range, t->data, 8);
     m->start = range[0];
     m->end = range[1];
-    strlcpy(m->line, arguments((const char *)t->data + 8), sizeof(m->line));
+    /* GRUB gives what follows the file's name, byte for byte: that is the kernel's command line. */
+    strlcpy(m->line, (const char *)t->data + 8, sizeof(m->line));
     boot_info.module_count++;
 }
 
