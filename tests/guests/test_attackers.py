@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""The attack guests as domUs: each is refused or ended, while dom0 and a neighbour go on working and nothing leaks.
+
+One system for all of them, with a teaching kernel as the neighbour: it must write, read and answer the network while the attacker
+runs and afterwards. After each attack the hypervisor recounts all frames, and as many are free as before.
+"""
+import os
+
+import pytest
+
+import dom0
+import machine
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="these attacks are for Domus")
+
+# What the attacker says, or how it ends.
+SURVIVES = r"\(attack\) RESULT SUCCESS"
+CRASHES = r"'attack' has ended: crash"
+ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES, "attack-registers": SURVIVES, "attack-hypercalls": SURVIVES,
+           "attack-events": SURVIVES, "crash-stack": CRASHES, "crash-callback": CRASHES, "crash-iret": CRASHES,
+           "crash-fault": CRASHES, "crash-user": CRASHES, "crash-crash": CRASHES}
+
+
+@pytest.fixture(scope="module")
+def system():
+    name = "attackers-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    with dom0.Dom0(name, disk=machine.fresh_disk(name)) as box:
+        box.create("insula1.cfg")
+        works(box, "first")
+        box.create("crash-crash.cfg")           # the first of its kind fills caches that stay
+        box.ask("wait attack")
+        yield box
+        assert box.power_off() == 0
+
+
+def works(box, word):
+    """The neighbour's disk, processes and network."""
+    said = box.shell("insula1", f"echo {word} > /proof; sync; cat < /proof | cat; ping 10.0.2.2 1", timeout=90)
+    assert word in said.splitlines() and "ping: reply" in said, said
+
+
+def nothing_is_lost(box, before):
+    box.audit()
+    for _ in range(20):                         # the last frames of a domain go when no CPU can look at them any more
+        if box.free_pages()[0] >= before:
+            return
+        box.ask("sleep 1")
+    assert box.free_pages()[0] >= before
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack(system, attack):
+    before = system.free_pages()[0]
+    system.send(f"xl create {attack}.cfg")
+    system.see(ATTACKS[attack], timeout=120)
+    system.ask("wait attack")
+    works(system, attack)
+    nothing_is_lost(system, before)
+
+
+def test_spinning_with_events_masked(system):
+    before = system.free_pages()[0]
+    system.create("attack-spin.cfg")
+    works(system, "spinning")                   # beside it, not after it
+    assert "attack" in system.domains()
+    system.ask("xl destroy attack")
+    works(system, "spun")
+    nothing_is_lost(system, before)
+
+
+def test_corrupt_rings(system):
+    before = system.free_pages()[0]
+    system.create("attack-rings.cfg")
+    for _ in range(3):
+        works(system, "rings")
+        system.ask("sleep 1")
+    system.ask("xl destroy attack")
+    works(system, "after-rings")
+    system.create("disk.cfg")                   # the partition whose ring was corrupted is free for the next guest
+    system.ask("wait disk")
+    nothing_is_lost(system, before)
+
+
+def test_flood_beside_a_working_neighbour(system):
+    system.create("attack-events.cfg")
+    works(system, "flooded")
+    system.ask("wait attack")
