@@ -40,9 +40,10 @@ static bool refuse_errno(const char *what, int error) {
 static struct domain *find(const char *name) {
     struct domain *domain = domains_find(name);
 
-    if (!domain)
-        printk("Error: no domain '%s'\n", name);
-    return domain;
+    if (domain && !domain->leaving)
+        return domain;
+    printk("Error: %s '%s'\n", domain ? "just now ends domain" : "no domain", name);
+    return NULL;
 }
 
 /* --- guests --- */

@@ -122,14 +122,20 @@ static void release(domid_t domid) {
 
 /* --- the end of a domain --- */
 
-static void tear_down(struct domain *domain) {
+static void unlink(struct domain *domain) {
     struct domain **link = &domains;
-    struct xen_domctl_getdomaininfo info;
 
     while (*link && *link != domain)
         link = &(*link)->next;
     if (*link)
         *link = domain->next;
+}
+
+/* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits for all of it. */
+static void tear_down(struct domain *domain) {
+    struct xen_domctl_getdomaininfo info;
+
+    domain->leaving = true;
     if (domain->domid != DOMID_INVALID) {
         domain_pause(domain->domid);
         devices_detach(domain->devices);
@@ -144,6 +150,7 @@ static void tear_down(struct domain *domain) {
             printk("dom0: domain %u does not go away: %lu of its pages are still in use\n", (unsigned)domain->domid,
                    (unsigned long)info.tot_pages);
     }
+    unlink(domain);
     free(domain);
 }
 

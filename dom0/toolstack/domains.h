@@ -21,8 +21,8 @@ struct domain {
     struct config config;
     struct guest_console *console;
     struct devices *devices;
-    bool introduced;                    /* XenStore knows its ring. */
     bool ended;                         /* Shut down or crashed, and kept by "preserve". */
+    bool leaving;                       /* Being torn down: its parts go one by one, look at none of them. */
     uint64_t started;                   /* ns of system time */
     unsigned quick_restarts;            /* In a row. */
 };
