@@ -125,6 +125,7 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
     if (error) goto put_user;
     v->kernel_table = kernel;
     v->kernel_cr3 = mfn_to_maddr(kernel).a;
+    hv_show_m2p(kernel);
     v->user_table = has_user ? user : INVALID_MFN;
     v->user_cr3 = has_user ? mfn_to_maddr(user).a : 0;
     return 0;

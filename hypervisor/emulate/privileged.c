@@ -200,6 +200,7 @@ static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
         return *again;
     v->kernel_table = new;
     v->kernel_cr3 = mfn_to_maddr(new).a;
+    hv_show_m2p(new);
     vcpu_load_tables(v);
     mmu_put_table(old);
     return true;
@@ -221,14 +222,16 @@ static bool write_control_register(struct vcpu *v, const struct insn *i, bool *a
     }
 }
 
+/* 4 and 5 are other names of 6 and 7, unless the guest switched that off by CR4.DE. */
 static bool debug_register(struct vcpu *v, const struct insn *i)
 {
     uint64_t *general = regs_register(&v->regs, i->rm);
-    if (i->reg == 4 || i->reg == 5)         /* aliases that CR4.DE switches off */
+    unsigned int reg = i->reg == 4 || i->reg == 5 ? i->reg + 2u : i->reg;
+    if (reg != i->reg && (v->guest_cr4 & CR4_DE))
         return false;
     if (i->opcode == 0x23)
-        return do_set_debugreg(i->reg, *general, 0, 0, 0, 0) == 0;
-    *general = v->debugreg[i->reg];
+        return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
+    *general = v->debugreg[reg];
     return true;
 }
 
@@ -254,7 +257,7 @@ static bool perform_wrmsr(struct vcpu *v)
 static bool perform_xsetbv(struct vcpu *v)
 {
     uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax, avx512 = value & 0xe0;
-    if ((uint32_t)v->regs.rcx != 0 || !(v->guest_cr4 & CR4_OSXSAVE) || !(value & 1) || (value & ~xsave_mask))
+    if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask))
         return false;
     if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4))))
         return false;
@@ -315,11 +318,6 @@ bool emulate_privileged(struct vcpu *v)
             break;
         case 0xfa: case 0xfb:       /* cli, sti: accepted by IOPL, without effect on the event mask */
             done = iopl_ok(v);
-            break;
-        case 0xf4:                  /* hlt: wait for an event, with upcalls as they are */
-            done = v->in_kernel;
-            if (done)
-                vcpu_block(v);
             break;
         default:
             done = false;

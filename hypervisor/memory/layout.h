@@ -9,6 +9,7 @@
 
 #define HV_SLOT_FIRST       256
 #define HV_SLOT_COUNT       16
+#define M2P_SLOT            256                 /* the only one that guests can see, and only in kernel mode */
 #define HV_START            0xffff800000000000
 #define HV_END              0xffff880000000000
 

@@ -14,6 +14,8 @@
 /* A type reference on an L4 of d, validating it if need be. -ERESTART: call again (nothing is held meanwhile by the caller). */
 int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level) must_check;
 void mmu_put_table(mfn_t m);                    /* undoing, if that was the last, is queued: mmu_undo */
+/* Lets a guest's L4 that becomes a kernel base pointer show the M2P; one that only user mode uses never does, as on Xen. */
+void hv_show_m2p(mfn_t l4);
 /* mmu_get_table and make it a pin. What MMUEXT_PIN_Ln_TABLE does. -EINVAL, -ERESTART. */
 int mmu_pin(struct domain *d, mfn_t m, enum frame_type level) must_check;
 int mmu_unpin(struct domain *d, mfn_t m) must_check;     /* -EINVAL: not owned, not pinned */

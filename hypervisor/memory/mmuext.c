@@ -33,6 +33,7 @@ static int new_base(struct walk *w, const struct mmuext_op *op)
     if (error) return error;
     v->kernel_table = new;
     v->kernel_cr3 = mfn_to_maddr(new).a;
+    hv_show_m2p(new);
     vcpu_load_tables(v);                        /* before the old one may become something else */
     mmu_put_table(old);
     return 0;

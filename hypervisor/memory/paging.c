@@ -134,6 +134,12 @@ void *ioremap(maddr_t start, size_t bytes, bool keep)
 void hv_fill_l4(uint64_t *l4)
 {
     memcpy(l4 + HV_SLOT_FIRST, hv_l4 + HV_SLOT_FIRST, HV_SLOT_COUNT * sizeof(*l4));
+    l4[M2P_SLOT] = 0;
+}
+
+void hv_show_m2p(mfn_t l4)
+{
+    ((uint64_t *)map_frame(l4))[M2P_SLOT] = hv_l4[M2P_SLOT];
 }
 
 /* ---- boot ---- */
@@ -194,7 +200,8 @@ static void make_m2p(void)
 
     m2p_table = early_alloc(bytes, BIG_PAGE);
     memset(m2p_table, 0xff, bytes);
-    map_big(M2P_VIRT, virt_to_maddr(m2p_table).a, bytes, PTE_P | PTE_US | PTE_A | PTE_G | PTE_NX);
+    /* Not global: guest user mode must not find it in the TLB. */
+    map_big(M2P_VIRT, virt_to_maddr(m2p_table).a, bytes, PTE_P | PTE_US | PTE_A | PTE_NX);
 }
 
 static void make_frame_table(void)
