@@ -149,10 +149,10 @@ void pirq_free(struct pirq *p)
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
     struct pirq *p = pirq_of(d, pirq);
-    if (!d->pirqs)
-        return fail(-EPERM, "the domain has no physical interrupts");
+    if (pirq >= NR_PIRQS)
+        return fail(-EINVAL, "there is no such PIRQ");
     if (!p || p->kind == PIRQ_NONE)
-        return fail(-EINVAL, "no interrupt is mapped to this PIRQ");
+        return fail(-EPERM, "no interrupt is mapped to this PIRQ");
     if (p->port)
         return fail(-EEXIST, "the PIRQ is bound to a port already");
     p->port = port;

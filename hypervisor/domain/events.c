@@ -50,7 +50,7 @@ static struct evtchn *channel(const struct domain *d, uint32_t port)
     return bucket ? &bucket[port % PER_BUCKET] : NULL;
 }
 
-bool event_port_valid(const struct domain *d, uint32_t port) { return channel(d, port) != NULL; }
+bool event_port_valid(const struct domain *d, uint32_t port) { return port && channel(d, port); }
 bool event_port_pending(const struct domain *d, uint32_t port) { return test(d->shared->evtchn_pending, port); }
 
 /* ---- raising events ---- */
@@ -75,7 +75,7 @@ static void wake_pollers(struct domain *d, uint32_t port)
 static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
 {
     struct vcpu *v = d->vcpus[vcpu];
-    if (test_and_set(d->shared->evtchn_pending, port))
+    if (test_and_set(d->shared->evtchn_pending, port) || !v)   /* a domain being built may have ports and no vCPU yet */
         return;
     if (!test(d->shared->evtchn_mask, port) && !test_and_set(&v->info->evtchn_pending_sel, port / 64))
         vcpu_mark_event_pending(v);
@@ -443,7 +443,7 @@ static int unmask(const struct evtchn_unmask *op)
     if (!c)
         return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
-    struct vcpu *v = d->vcpus[c->vcpu];
+    struct vcpu *v = d->vcpus[c->vcpu];         /* our own domain: it has one */
     clear(d->shared->evtchn_mask, op->port);
     if (test(d->shared->evtchn_pending, op->port) && !test_and_set(&v->info->evtchn_pending_sel, op->port / 64))
         vcpu_mark_event_pending(v);

@@ -139,7 +139,7 @@ static int pin_override(const struct sched_pin_override *op)
 {
     if (!current->domain->privileged)
         return fail(-EPERM, "only the control domain pins its vCPUs");
-    return op->pcpu <= 0 ? 0 : fail(-ERANGE, "guests run on CPU 0 only");
+    return op->pcpu <= 0 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
 }
 
 #define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) break; return call; }

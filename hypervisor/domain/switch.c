@@ -138,6 +138,7 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     descriptor_tables_load(to);
     fpu_load(to);
     debug_load(from, to);
+    if (from->tsc_aux != to->tsc_aux) wrmsr(MSR_TSC_AUX, to->tsc_aux);    /* exists: one of them has set it (emulate/msr.c) */
     if (segments_load(to)) bounce_failsafe(to);
 }
 

@@ -40,9 +40,9 @@ enum {
 #define MAX_EXT_LEAF 0x80000008u
 #define XEN_VERSION  (4u << 16 | 17)
 
-/* CR4 as guests see it: what is set for good, and what they may switch for their own CPUID to show. */
-uint64_t cr4_fixed(void) { return CR4_PAE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT; }
-uint64_t cr4_guest_mask(void) { return read_cr4() & (CR4_OSXSAVE | CR4_FSGSBASE); }
+/* CR4 as guests see it: what is set for good, and what they may switch; the latter only changes what we emulate. */
+uint64_t cr4_fixed(void) { return CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT; }
+uint64_t cr4_guest_mask(void) { return read_cr4() & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE); }
 
 static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
 {
@@ -62,7 +62,7 @@ static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
         break;
     case XEN_CPUID_LEAF(3):         /* time: the TSC is real, never emulated */
         if (subleaf == 0) {
-            r.a = (cpuid(0x80000007, 0).d & INVARIANT_TSC) ? 2 : 0;
+            r.a = ((cpuid(0x80000007, 0).d & INVARIANT_TSC) ? 2 : 0) | (cpuid(0x80000001, 0).d & F(RDTSCP) ? 4 : 0);
             r.c = (uint32_t)tsc_khz();
         } else if (subleaf == 2) {
             r.a = (uint32_t)tsc_khz();
@@ -96,8 +96,9 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
     switch (leaf) {
     case 1:
         r->b = (r->b & 0xff00) | v->id * 2 << 24;               /* CLFLUSH size, initial APIC id */
-        r->c = (r->c & LEAF1_ECX & (xsave_mask ? ~0u : ~(F(XSAVE) | F(AVX) | F(FMA) | F(F16C)))) | F(HYPERVISOR)
-               | (v->guest_cr4 & CR4_OSXSAVE ? F(OSXSAVE) : 0);
+        r->c = (r->c & LEAF1_ECX) | F(HYPERVISOR) | F(OSXSAVE);
+        if (!xsave_mask)
+            r->c &= ~(F(XSAVE) | F(OSXSAVE) | F(AVX) | F(FMA) | F(F16C));
         r->d &= LEAF1_EDX;
         break;
     case 7:
@@ -111,7 +112,7 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
         r->d = (r->d & EXT1_EDX) | (r->d & AMD_COMMON_EDX & LEAF1_EDX);
         break;
     case 0x80000007: *r = (struct cpuid_leaf){ .d = r->d & INVARIANT_TSC }; break;
-    case 0x80000008: *r = (struct cpuid_leaf){ .a = r->a & 0xffff, .b = r->b & EXT8_EBX }; break;
+    case 0x80000008: *r = (struct cpuid_leaf){ .a = (r->a & 0xff) | 48 << 8, .b = r->b & EXT8_EBX }; break;     /* 4 levels */
     default: break;
     }
 }

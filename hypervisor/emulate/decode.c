@@ -37,7 +37,7 @@ static const uint16_t one_byte[256] = {
     [0xe4] = ALLOWED | BYTE | IMM8, [0xe5] = ALLOWED | NO_REX_W | IMM8,                                         /* in a, imm */
     [0xe6] = ALLOWED | BYTE | IMM8, [0xe7] = ALLOWED | NO_REX_W | IMM8,                                         /* out imm, a */
     [0xec] = ALLOWED | BYTE, [0xed] = ALLOWED | NO_REX_W, [0xee] = ALLOWED | BYTE, [0xef] = ALLOWED | NO_REX_W, /* in out dx */
-    [0xf4] = ALLOWED, [0xfa] = ALLOWED, [0xfb] = ALLOWED,                                                       /* hlt cli sti */
+    [0xfa] = ALLOWED, [0xfb] = ALLOWED,                                                                         /* cli sti */
     [0xf6] = ALU | BYTE, [0xf7] = ALU,                                                                          /* not neg */
     [0xfe] = ALU | BYTE, [0xff] = ALU,                                                                          /* inc dec */
 };

@@ -14,7 +14,6 @@
 #define MSR_MISC_ENABLE     0x1a0
 #define MSR_MCG_CAP         0x179
 #define MSR_MCG_STATUS      0x17a
-#define MSR_TSC_AUX         0xc0000103
 #define MSR_K7_EVENTSEL0    0xc0010000      /* four selectors, then four counters */
 #define MSR_K7_LAST         0xc0010007
 #define MSR_K8_HWCR         0xc0010015
@@ -83,6 +82,8 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         return true;
     case MSR_UCODE_REV:             /* written with 0 before it is read: how Intel wants it */
         return value == 0;
+    case MSR_K8_HWCR:               /* errata switches: dropped */
+        return true;
     case MSR_TSC:
         return false;
     default:                        /* writing what is there already changes nothing */

@@ -20,6 +20,7 @@ static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1
 #define MSR_FS_BASE         0xc0000100u
 #define MSR_GS_BASE         0xc0000101u
 #define MSR_KERNEL_GS_BASE  0xc0000102u     /* while in ring 0: the guest's GS base */
+#define MSR_TSC_AUX         0xc0000103u     /* what RDTSCP and RDPID give */
 #define MSR_APIC_BASE       0x1bu
 #define MSR_SYSENTER_CS     0x174u
 #define MSR_PAT             0x277u
