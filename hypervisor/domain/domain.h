@@ -133,7 +133,8 @@ struct domain {
     spinlock_t memory_lock;
     struct list pages;              /* every frame owned, by struct frame's link */
     struct list undoing;            /* page tables whose entries are being dropped (memory/undo.c); likewise owned frames */
-    uint64_t page_count, max_pages; /* frames owned and allowed */
+    struct list leaving;            /* frames already seen by domain_relinquish_memory */
+    uint64_t page_count, max_pages; /* frames owned (also those given back but still mapped) and allowed */
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
     void *destroy_cursor;           /* where preemptible destruction goes on */

@@ -4,8 +4,7 @@
  * simple: it shares no code with what it checks, except the meaning of an entry's bits.
  *
  * Holders of references: the allotment, pins, tables half way (the frame's own), entries of tables, base pointers, descriptor windows,
- * grants in use, registered vcpu_info pages. Pages of ours shown to a guest (FRAME_READONLY, or writable and not in the allotment) hold
- * one of each more. Nobody else runs meanwhile.
+ * grants in use, registered vcpu_info pages, and we for pages of ours that a guest may see. Nobody else runs meanwhile.
  */
 #include "memory/mmu.h"
 #include "memory/entry.h"
@@ -65,7 +64,7 @@ static void look_at_table(mfn_t m, const struct frame *f)
 static void look_at_frame(mfn_t m, struct frame *f)
 {
     if (f->state & FRAME_ALLOCATED) hold(m, FRAME_NONE);
-    if (f->state & FRAME_PINNED) hold(m, frame_type(f));
+    if (f->state & (FRAME_PINNED | FRAME_SHARED)) hold(m, frame_type(f));
     if (!frame_is_table(frame_type(f)) || !frame_typed(f)) return;
     report->typed++;
     if (!(f->state & FRAME_VALID)) hold(m, frame_type(f));          /* half way: the frame's own */
@@ -90,33 +89,29 @@ static void look_at_domain(const struct domain *d)
     grants_for_each_hold(d, grant_seen);
 }
 
-/* A page of ours that a guest may see: one reference of each kind is ours. */
-static bool is_shared(const struct frame *f)
-{
-    return !(f->state & FRAME_ALLOCATED) && frame_typed(f) && (frame_type(f) == FRAME_READONLY || frame_type(f) == FRAME_WRITABLE);
-}
-
 static void compare(mfn_t m, const struct frame *f)
 {
-    uint64_t total = frame_total(f), typed = frame_typed(f), ours = is_shared(f);
+    uint64_t total = frame_total(f), typed = frame_typed(f);
 
     report->frames++;
     if (typed > total) violation(m, "has more type references than references (I4)", typed, total);
-    if (typed != counts[m.n].typed && typed != counts[m.n].typed + ours) violation(m, "type references (I3)", typed, counts[m.n].typed);
-    if (total != counts[m.n].total && total != counts[m.n].total + ours) violation(m, "references (I3)", total, counts[m.n].total);
+    if (typed != counts[m.n].typed) violation(m, "type references (I3)", typed, counts[m.n].typed);
+    if (total != counts[m.n].total) violation(m, "references (I3)", total, counts[m.n].total);
     if (total && !f->owner) violation(m, "has references and no owner", total, 0);
 }
 
 static void compare_domain(const struct domain *d)
 {
-    uint64_t allotted = 0, listed = 0;
+    uint64_t owned = 0;
 
-    for (uint64_t n = 0; n < max_frame; n++)
-        if (frame_of(MFN(n))->owner == d && (frame_of(MFN(n))->state & FRAME_ALLOCATED)) allotted++;
-    list_for_each (l, &d->pages) listed++;
-    if (allotted == d->page_count && listed >= allotted) return;
+    for (uint64_t n = 0; n < max_frame; n++) {
+        const struct frame *f = frame_of(MFN(n));
+
+        if (f->owner == d && frame_total(f) && !(f->state & FRAME_SHARED)) owned++;
+    }
+    if (owned == d->page_count) return;
     report->violations++;
-    printk("audit: d%d: %lu frames allotted, %lu listed, %lu in its books\n", d->id, allotted, listed, d->page_count);
+    printk("audit: d%d owns %lu frames, its books say %lu\n", d->id, owned, d->page_count);
 }
 
 uint64_t memory_audit(struct domus_audit *result)

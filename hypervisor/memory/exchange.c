@@ -23,13 +23,13 @@ struct chunk {
 
 static int check(const struct xen_memory_exchange *x)
 {
-    uint64_t frames = x->in.nr_extents << x->in.extent_order;
+    uint64_t frames;
 
     if (x->in.extent_order > MAX_EXTENT_ORDER || x->out.extent_order > MAX_EXTENT_ORDER) return fail(-EPERM, "extents of more than 2 MiB");
     if ((x->in.extent_order || x->out.extent_order) && !current->domain->privileged)
         return fail(-EPERM, "contiguous memory is for a domain that drives devices");
-    if (frames >> x->in.extent_order != x->in.nr_extents || x->in.nr_extents > ~0UL >> 16 || x->out.nr_extents > ~0UL >> 16)
-        return fail(-EINVAL, "absurdly many extents");
+    if (x->in.nr_extents > ~0UL >> 16 || x->out.nr_extents > ~0UL >> 16) return fail(-EINVAL, "absurdly many extents");
+    frames = x->in.nr_extents << x->in.extent_order;
     if (frames != x->out.nr_extents << x->out.extent_order) return fail(-EINVAL, "not as much out as in");
     if (x->in.domid != x->out.domid) return fail(-EINVAL, "in and out of different domains");
     if (x->nr_exchanged > x->in.nr_extents) return fail(-EINVAL, "more done than there is");

@@ -3,8 +3,9 @@
  * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and frames given to domains
  * and taken back. Lists and counts of a domain's frames are under its memory_lock; references need no lock.
  *
- * Every frame of a domain's memory, in its allotment or only still mapped, holds a reference of the domain itself, so frame.owner
- * never points to a domain that is gone.
+ * A frame counts as its owner's memory until it is really free: one that was given back but is still mapped somewhere must not make room for
+ * another. Frames that outlive their domain, because others have them mapped, become special_xen's (domain_relinquish_memory),
+ * so frame.owner never points to a domain that is gone.
  */
 #include "memory/frame.h"
 #include "memory/heap.h"
@@ -41,11 +42,12 @@ static void frame_free(struct frame *f)
 
     spin_lock(&d->memory_lock);
     list_remove(&f->link);
+    if (!(f->state & FRAME_SHARED)) d->page_count--;
     spin_unlock(&d->memory_lock);
     f->owner = NULL;
+    f->state = 0;
     m2p_set(mfn_of(f), M2P_INVALID);
     heap_free_frames(mfn_of(f), 0);
-    if (d != &special_xen) domain_put(d);
 }
 
 /* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
@@ -135,7 +137,6 @@ static void give_frame(struct domain *d, struct frame *f)
 {
     pt_allocate(f, d);
     list_add_tail(&f->link, &d->pages);
-    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
 }
 
 /* Enter `count` frames in d's books before they are there, within d's limit unless the same number is about to go (exchange). */
@@ -186,9 +187,6 @@ int domain_free_frame(struct domain *d, mfn_t m)
         frame_put(m);
         return fail(-EBUSY, "the frame is pinned, or not in the domain's allotment");
     }
-    spin_lock(&d->memory_lock);
-    d->page_count--;
-    spin_unlock(&d->memory_lock);
     frame_put(m);                               /* the allotment's */
     frame_put(m);                               /* ours */
     return 0;
@@ -196,34 +194,43 @@ int domain_free_frame(struct domain *d, mfn_t m)
 
 /* ---- our pages, shown to guests ---- */
 
-static void set_owner(struct frame *f, struct domain *d)
+static void join(struct frame *f, struct domain *d)
 {
     spin_lock(&d->memory_lock);
     f->owner = d;
     list_add_tail(&f->link, &d->pages);
+    if (!(f->state & FRAME_SHARED)) d->page_count++;
     spin_unlock(&d->memory_lock);
 }
 
-/* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it.
- * It needs no reference of the domain, which unshares its pages before it goes. */
-void share_hv_frame(void *page, struct domain *d, bool writable)
+void frame_disown(struct frame *f)
 {
-    struct frame *f = frame_of(virt_to_mfn(page));
-    enum frame_type t = writable ? FRAME_WRITABLE : FRAME_READONLY;
-
-    set_owner(f, d);
-    __atomic_store_n(&f->state, FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)t << FRAME_TYPE_SHIFT, __ATOMIC_RELEASE);
-}
-
-/* Mappings that are left (the control domain's, say) keep the frame, and special_xen takes it over from a domain that may be gone soon. */
-void unshare_hv_frame(void *page)
-{
-    struct frame *f = frame_of(virt_to_mfn(page));
     struct domain *d = f->owner;
 
     spin_lock(&d->memory_lock);
     list_remove(&f->link);
+    if (!(f->state & FRAME_SHARED)) d->page_count--;
     spin_unlock(&d->memory_lock);
-    set_owner(f, &special_xen);
+    join(f, &special_xen);
+}
+
+/* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it. */
+void share_hv_frame(void *page, struct domain *d, bool writable)
+{
+    struct frame *f = frame_of(virt_to_mfn(page));
+    enum frame_type t = writable ? FRAME_WRITABLE : FRAME_READONLY;
+    uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)t << FRAME_TYPE_SHIFT;
+
+    f->state = FRAME_SHARED;                    /* nobody can take a reference yet */
+    join(f, d);
+    __atomic_store_n(&f->state, state, __ATOMIC_RELEASE);
+}
+
+/* Mappings that are left (the control domain's, say) keep the frame, but not as a domain's that may be gone soon. */
+void unshare_hv_frame(void *page)
+{
+    struct frame *f = frame_of(virt_to_mfn(page));
+
+    frame_disown(f);
     frame_put_type(mfn_of(f));
 }

@@ -55,6 +55,9 @@ mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int addr
 /* Out of the allotment; free once nothing refers to it. -EINVAL not owned, -EBUSY pinned. */
 int domain_free_frame(struct domain *d, mfn_t m) must_check;
 
+/* The frame stays for those who have it mapped, as special_xen's instead of its owner's. */
+void frame_disown(struct frame *f);
+
 /* Show a page of ours (from hv_alloc_pages(0)) to a guest: d owns its frame until unshare, and can map it, writable or not, but never
  * use it as a table, return it, or keep it: unshare takes it back. Total references that d's mappings still hold keep the page from being
  * reused; unshare_hv_frame frees it (now or when the last mapping goes); do not touch the page afterwards. */

@@ -34,6 +34,7 @@ enum frame_type {
 #define FRAME_PINNED        (1UL << 59) /* the guest's pin holds one reference of both kinds */
 #define FRAME_ALLOCATED     (1UL << 60) /* in its owner's allotment, which holds one total reference */
 #define FRAME_FREE          (1UL << 61) /* head of a free block of the heap */
+#define FRAME_SHARED        (1UL << 62) /* a page of ours shown to its owner; one reference of both kinds is ours */
 
 struct frame {
     uint64_t state;

@@ -232,7 +232,7 @@ void memory_init(const struct boot_info *info)
     own_holes(info);
     for (uint64_t at = 0; at < max_frame * sizeof(*m2p_table); at += PAGE_SIZE)
         own_by(virt_to_mfn((char *)m2p_table + at), &special_xen,
-               FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
+               FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
     heap_init();
     for (; next_free(info, &start, &end); start = end) {
         if (start < taken_to && end >= taken_to) {      /* the piece that early memory came from */

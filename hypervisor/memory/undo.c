@@ -52,7 +52,7 @@ int mmu_undo(struct domain *d)
 
 /* ---- the end of a domain ---- */
 
-/* Drop what the domain itself holds on one of its frames: the pin, a parked validation, the allotment. */
+/* Drop what the domain itself holds on one of its frames: the pin, a validation that nobody came back to, the allotment. */
 static void let_go(struct domain *d, struct frame *f)
 {
     mfn_t m = mfn_of(f);
@@ -62,35 +62,39 @@ static void let_go(struct domain *d, struct frame *f)
     spin_lock(&d->pagetable_lock);
     if (frame_is_parked(f)) frame_finish(f, pt_abandon(f, tlb_stamp()));
     spin_unlock(&d->pagetable_lock);
-    if (pt_release(f)) {
-        spin_lock(&d->memory_lock);
-        d->page_count--;
-        spin_unlock(&d->memory_lock);
-        frame_put(m);
-    }
+    if (pt_release(f)) frame_put(m);
     frame_put(m);
 }
 
+/* One frame goes to the list of those seen, and from there, if nobody else holds it, to the heap. */
+static void let_go_next(struct domain *d)
+{
+    struct list *l;
+
+    spin_lock(&d->memory_lock);
+    l = d->pages.next;
+    list_remove(l);
+    list_add_tail(l, &d->leaving);
+    spin_unlock(&d->memory_lock);
+    let_go(d, list_entry(l, struct frame, link));
+}
+
 /*
- * Frames that others still have mapped stay, ours in name only, and are freed when the last mapping goes. They move to the tail: each round
- * trip of the list lets all go that can, and page_count, the size of the allotment, says when none is left.
+ * First every frame is let go; tables that lose their last reference thereby are undone, come back to the list of pages and are seen
+ * again. What is left in the end is held by others: mapped by the control domain, or through grants.
  */
 int domain_relinquish_memory(struct domain *d)
 {
     unsigned int count = 0;
 
+    if (!d->leaving.next) list_init(&d->leaving);
     for (;;) {
         int error = mmu_undo(d);
-        struct list *l;
 
         if (error) return error;
-        if (d->page_count == 0) return 0;
-        spin_lock(&d->memory_lock);
-        l = d->pages.next;
-        list_remove(l);
-        list_add_tail(l, &d->pages);
-        spin_unlock(&d->memory_lock);
-        let_go(d, list_entry(l, struct frame, link));
+        if (!list_empty(&d->pages)) let_go_next(d);
+        else if (!list_empty(&d->leaving)) frame_disown(list_entry(d->leaving.next, struct frame, link));
+        else return 0;
         if (++count % 64 == 0 && preempt_check()) return -ERESTART;
     }
 }
