@@ -26,6 +26,8 @@ def system():
     name = "attackers-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
     with dom0.Dom0(name, disk=machine.fresh_disk(name)) as box:
         box.create("insula1.cfg")
+        with box.console("insula1"):
+            box.see(r"\$ ", timeout=60)         # the shell is up
         works(box, "first")
         box.create("crash-crash.cfg")           # the first of its kind fills caches that stay
         box.ask("wait attack")
