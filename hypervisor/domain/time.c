@@ -147,8 +147,6 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
     spin_unlock(&domain_list_lock);
 }
 
-uint64_t wallclock_seconds(void) { return wall_base_s + (now_ns() + wall_base_ns) / NS_PER_S; }
-
 /* ---- pvclock: since the TSC is the clock, what a guest needs never changes; it is written when its place changes ---- */
 
 void update_vcpu_time(struct vcpu *v)

@@ -11,7 +11,6 @@ void timers_run(void);                      /* fire what is due and set the next
 void update_domain_wallclock(struct domain *d);             /* shared_info's wc_*: the wall clock when now_ns() was 0 */
 /* platform_op settime64: at system time `system_ns` it was sec, nsec since 1970. Tells every domain. */
 void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns);
-uint64_t wallclock_seconds(void);           /* since 1970, now */
 /* Called by timer handlers that want their own deadline: the vCPU timers. -ETIME (62) style checks are the callers'. */
 void vcpu_timers_init(struct vcpu *v);
 void vcpu_timers_stop(struct vcpu *v);

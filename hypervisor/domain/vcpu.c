@@ -157,6 +157,7 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->regs = c->user_regs;
     v->regs.cs |= 3;
     v->regs.ss |= 3;
+    v->iopl = (uint32_t)(c->user_regs.rflags & RFLAGS_IOPL) >> 12;      /* Linux gives it to its other vCPUs only so */
     v->regs.rflags |= RFLAGS_IF;    /* the rest is made harmless at every exit */
     v->regs.entry_vector = 0;
     v->sel_ds = c->user_regs.ds;

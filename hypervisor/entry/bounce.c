@@ -21,9 +21,10 @@
 
 #define TRAP_SYSCALL 0x100          /* entry.asm: may leave by SYSRET */
 
-#define FRAME_MAX 11
+#define FRAME_MAX 88                /* bytes */
 
-int bounce_write(uint64_t *to, const uint64_t *frame, unsigned int words);
+uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags, const uint64_t *extra,
+                      unsigned int extras);
 
 /* What the guest sees pushed as RFLAGS: its own, with IF standing for the event mask. */
 static uint64_t visible_flags(const struct vcpu *v, uint8_t mask)
@@ -39,8 +40,8 @@ static uint64_t visible_flags(const struct vcpu *v, uint8_t mask)
 static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uint64_t *extra, unsigned int extras)
 {
     struct cpu_user_regs *r = &v->regs;
-    uint64_t frame[FRAME_MAX], *p = frame, sp = r->rsp, cs = r->cs;
     uint8_t mask = v->info->evtchn_upcall_mask;
+    uint64_t sp = r->rsp, cs = r->cs;
 
     if (v->in_kernel) {
         cs &= ~3ul;
@@ -48,22 +49,14 @@ static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uin
         vcpu_enter_kernel(v);
         sp = v->kernel_sp;
     }
-    *p++ = r->rcx;
-    *p++ = r->r11;
-    for (unsigned int i = 0; i < extras; i++) *p++ = extra[i];
-    *p++ = r->rip;
-    *p++ = cs | (uint64_t)mask << 32;
-    *p++ = visible_flags(v, mask);
-    *p++ = r->rsp;
-    *p++ = r->ss;
     sp &= ~15ul;
-    if (sp > HV_START && sp < HV_END + sizeof(frame)) {
+    if (sp > HV_START && sp < HV_END + FRAME_MAX) {
         domain_crash(v->domain, "its kernel stack %lx is in the hypervisor's part", sp);
         return;
     }
-    sp -= (uint64_t)(p - frame) * 8;
-    if (bounce_write((uint64_t *)sp, frame, (unsigned int)(p - frame)) != 0) {
-        domain_crash(v->domain, "its kernel stack %lx cannot take an exception frame (for %lx, at %lx)", sp, handler, r->rip);
+    sp = bounce_write(sp, r, cs | (uint64_t)mask << 32, visible_flags(v, mask), extra, extras);
+    if (unlikely(!sp)) {
+        domain_crash(v->domain, "its kernel stack cannot take an exception frame (for %lx, at %lx)", handler, r->rip);
         return;
     }
     if (mask_events) v->info->evtchn_upcall_mask = 1;

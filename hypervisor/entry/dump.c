@@ -7,7 +7,7 @@
 
 extern char text_start[], text_end[];
 
-bool in_text(uint64_t address) { return address >= (uint64_t)text_start && address < (uint64_t)text_end; }
+static bool in_text(uint64_t address) { return address >= (uint64_t)text_start && address < (uint64_t)text_end; }
 
 void print_registers(const struct cpu_user_regs *r)
 {
@@ -18,16 +18,18 @@ void print_registers(const struct cpu_user_regs *r)
     log_error("r13 %016lx  r14 %016lx  r15 %016lx  cr3 %016lx", r->r13, r->r14, r->r15, read_cr3());
 }
 
-/* Follows saved frame pointers while they climb within one stack and return into our code; `addr2line -e domus.elf` names them. */
+/* Follows saved frame pointers while they climb within this CPU's stack; `addr2line -e domus.elf` names what is printed. The first may
+ * be a guest's value, so nothing is read before it is known to lie in the stack. */
 void print_stack_trace(uint64_t frame)
 {
-    for (unsigned int depth = 0; depth < 24; depth++) {
-        const uint64_t *f = (const uint64_t *)frame;
-        uint64_t limit = frame + CPU_STACK_SIZE;
+    uint64_t top = this_cpu()->stack_top;
 
-        if (frame < 0xffff800000000000 || frame & 7 || !in_text(f[1])) return;
+    while (frame >= top - CPU_STACK_SIZE && frame < top - 16 && !(frame & 7)) {
+        const uint64_t *f = (const uint64_t *)frame;
+
+        if (!in_text(f[1])) return;
         log_error("  called from %lx", f[1]);
-        if (f[0] <= frame || f[0] > limit) return;
+        if (f[0] <= frame) return;
         frame = f[0];
     }
 }

@@ -102,7 +102,6 @@ from_guest:
     CLOSE_GUEST                     ; a guest may set AC, and AC in ring 0 would open all guest memory to us
     mov rdi, rsp
     mov rsp, [gs:CPU_stack_top]
-    xor ebp, ebp
     call guest_trap
     ; fall through
 
@@ -110,49 +109,43 @@ from_guest:
 ; The way out. Work or a deliverable upcall goes through C first; then SYSRET where that is safe, IRETQ everywhere else.
 exit_to_guest:
     mov rbx, [gs:CPU_current]
-exit_current:
     cmp dword [gs:CPU_work], 0
-    jne .work
+    jne exit_by_c
     mov rax, [rbx + VCPU_info]
     cmp byte [rax + INFO_pending], 0
     je restore_guest
     cmp byte [rax + INFO_mask], 0
     jne restore_guest
-.work:
+exit_by_c:
     call exit_work
-    mov rbx, [gs:CPU_current]
+    mov rbx, [gs:CPU_current]       ; perhaps another vCPU now
 
-restore_guest:
+restore_guest:                      ; rbx: the vCPU
     lea rdi, [rbx + VCPU_regs]
-    mov r11, [rdi + REGS_flags]
-    and r11d, RFLAGS_GUEST          ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
-    or r11d, RFLAGS_FORCED
-    cmp dword [rdi + REGS_vector], TRAP_SYSCALL
-    jne .iret
-    cmp word [rdi + REGS_cs], FLAT_CS64
-    jne .iret
-    cmp word [rdi + REGS_ss], FLAT_SS
-    jne .iret
-    test r11d, RFLAGS_RF            ; SYSRET would drop it
-    jnz .iret
-    mov rcx, [rdi + REGS_ip]
-    mov rax, rcx
-    shl rax, 16
-    sar rax, 16
-    cmp rax, rcx                    ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
-    jne .iret
     mov r15, [rdi + REGS_15]
     mov r14, [rdi + REGS_14]
     mov r13, [rdi + REGS_13]
     mov r12, [rdi + REGS_12]
     mov rbp, [rdi + REGS_bp]
-    mov rbx, [rdi + REGS_bx]
+restore_rest:                       ; rdi: its registers; r12-r15 and rbp are the guest's already
     mov r10, [rdi + REGS_10]
     mov r9, [rdi + REGS_9]
     mov r8, [rdi + REGS_8]
-    mov rax, [rdi + REGS_ax]
     mov rdx, [rdi + REGS_dx]
     mov rsi, [rdi + REGS_si]
+    mov r11, [rdi + REGS_flags]
+    and r11d, RFLAGS_GUEST          ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
+    or r11d, RFLAGS_FORCED
+    mov rcx, [rdi + REGS_ip]
+    cmp dword [rdi + REGS_vector], TRAP_SYSCALL     ; says also that CS and SS are the flat ones, and RF is clear
+    jne .iret
+    mov rax, rcx
+    sar rax, 47
+    inc rax
+    cmp rax, 1                      ; bits 63 to 47 all alike?
+    ja .iret                        ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
+    mov rbx, [rdi + REGS_bx]
+    mov rax, [rdi + REGS_ax]
     mov rsp, [rdi + REGS_sp]
     mov rdi, [rdi + REGS_di]
     swapgs
@@ -167,21 +160,11 @@ restore_guest:
     movzx eax, word [rdi + REGS_cs]
     or eax, 3                       ; never to ring 0, whatever stands there
     push rax
-    push qword [rdi + REGS_ip]
-    mov r15, [rdi + REGS_15]
-    mov r14, [rdi + REGS_14]
-    mov r13, [rdi + REGS_13]
-    mov r12, [rdi + REGS_12]
-    mov rbp, [rdi + REGS_bp]
-    mov rbx, [rdi + REGS_bx]
+    push rcx
     mov r11, [rdi + REGS_11]
-    mov r10, [rdi + REGS_10]
-    mov r9, [rdi + REGS_9]
-    mov r8, [rdi + REGS_8]
-    mov rax, [rdi + REGS_ax]
     mov rcx, [rdi + REGS_cx]
-    mov rdx, [rdi + REGS_dx]
-    mov rsi, [rdi + REGS_si]
+    mov rbx, [rdi + REGS_bx]
+    mov rax, [rdi + REGS_ax]
     mov rdi, [rdi + REGS_di]
     swapgs
 guest_iretq:
@@ -228,12 +211,19 @@ syscall_entry:
     mov [rbx + VCPU_hypercall], eax
     inc qword [rbx + VCPU_counts + rax * 8]
     lea r10, [hypercall_table]
-    xor ebp, ebp
     call [r10 + rax * 8]
     cmp byte [rbx + VCPU_restart], 0
     jne .restart
     mov [rbx + VCPU_regs + REGS_ax], rax
-    jmp exit_current
+    lea rdi, [rbx + VCPU_regs]      ; the way out again, short: C preserved r12-r15 and rbp, so they are still the guest's
+    cmp dword [gs:CPU_work], 0
+    jne exit_by_c
+    mov rax, [rbx + VCPU_info]
+    cmp byte [rax + INFO_pending], 0
+    je restore_rest
+    cmp byte [rax + INFO_mask], 0
+    jne restore_rest
+    jmp exit_by_c
 .restart:                           ; preempted: rip and the arguments are set to make the call again
     mov byte [rbx + VCPU_restart], 0
     jmp exit_to_guest
@@ -250,13 +240,11 @@ syscall32_entry:
     push r11
     push FLAT_CS32
     push rcx
-    push 0
-    mov dword [rsp + 4], TRAP_SYSCALL
+    push 0                          ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
     SAVE_REGISTERS
     mov rbx, [gs:CPU_current]
     mov rsp, [gs:CPU_stack_top]
 user_syscall:
-    xor ebp, ebp
     mov rdi, rbx
     call guest_syscall
     jmp exit_to_guest
@@ -368,25 +356,46 @@ load_gs_instruction:
     ret
     FIXUP load_gs_instruction, load_gs_instruction.bad
 
-; int bounce_write(uint64_t *to, const uint64_t *frame, unsigned int words): a bounce frame onto a guest's stack, of which the
-; caller has checked that it is not ours. 0, or -1 when the stack faults.
+; uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags, const uint64_t *extra,
+; unsigned int extras): a bounce frame (drawn in bounce.c) onto a guest's stack below `top`, of which the caller has checked that it
+; is not ours. The new stack pointer; 0 when the stack faults.
+%macro STORE 2                      ; to, from: a word of guest memory
+%%store:
+    mov [%1], %2
+    FIXUP %%store, bounce_failed
+%endmacro
+
 global bounce_write
 bounce_write:
     OPEN_GUEST
+    mov rax, [rsi + REGS_ss]
+    STORE rdi - 8, rax
+    mov rax, [rsi + REGS_sp]
+    STORE rdi - 16, rax
+    STORE rdi - 24, rcx
+    STORE rdi - 32, rdx
+    mov rax, [rsi + REGS_ip]
+    STORE rdi - 40, rax
+    sub rdi, 40
+    jmp .more
 .next:
-    mov rax, [rsi + rdx * 8 - 8]
-.store:
-    mov [rdi + rdx * 8 - 8], rax
-    dec edx
-    jnz .next
+    mov rax, [r8 + r9 * 8]
+    sub rdi, 8
+    STORE rdi, rax
+.more:
+    sub r9d, 1
+    jns .next
+    mov rax, [rsi + REGS_11]
+    STORE rdi - 8, rax
+    mov rax, [rsi + REGS_cx]
+    STORE rdi - 16, rax
+    CLOSE_GUEST
+    lea rax, [rdi - 16]
+    ret
+bounce_failed:
     CLOSE_GUEST
     xor eax, eax
     ret
-.bad:
-    CLOSE_GUEST
-    mov eax, -1
-    ret
-    FIXUP bounce_write.store, bounce_write.bad
 
 ; void idle_once(void): wait for one interrupt. STI takes effect after HLT, so none can slip between them.
 global idle_once

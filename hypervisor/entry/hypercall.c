@@ -109,7 +109,7 @@ long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, un
         if (write_guest_u64(calls + offsetof(struct multicall_entry, result), e.result) != 0)
             return fail(-EFAULT, "a result cannot be written");
         if (v->domain->shutdown) return 0;
-        if (count > 1 && preempt_check())
+        if (count % 8 == 1 && count > 1 && preempt_check())
             return hypercall_continue(__HYPERVISOR_multicall, 2, calls + sizeof(e), count - 1);
     }
     return 0;

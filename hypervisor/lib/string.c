@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* String functions. The bulk ones are `rep` instructions: short, and fast on every CPU of the last ten years. */
+/* String functions. The bulk ones are `rep` instructions, by eight bytes first: pages are what is copied here mostly. */
 #include "lib/string.h"
 #include "lib/types.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
     void *d = to;
-    __asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+    size_t words = n / 8, bytes = n % 8;
+
+    __asm__ volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words) : : "memory");
+    __asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(bytes) : : "memory");
     return to;
 }
 
@@ -22,7 +25,11 @@ void *memmove(void *to, const void *from, size_t n)
 void *memset(void *to, int byte, size_t n)
 {
     void *d = to;
-    __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(byte) : "memory");
+    size_t words = n / 8, bytes = n % 8;
+    uint64_t word = 0x0101010101010101ul * (uint8_t)byte;
+
+    __asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(word) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(word) : "memory");
     return to;
 }
 
@@ -49,21 +56,11 @@ int strncmp(const char *a, const char *b, size_t n)
     return n ? (unsigned char)*a - (unsigned char)*b : 0;
 }
 
-int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
-
 char *strchr(const char *s, int c)
 {
     for (; *s != (char)c; s++)
         if (!*s) return NULL;
     return (char *)(uintptr_t)s;
-}
-
-char *strstr(const char *s, const char *word)
-{
-    size_t n = strlen(word);
-    for (; *s; s++)
-        if (strncmp(s, word, n) == 0) return (char *)(uintptr_t)s;
-    return NULL;
 }
 
 size_t strlcpy(char *to, const char *from, size_t size)
