@@ -19,9 +19,6 @@ bool emulate_privileged(struct vcpu *v);
 /* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
 bool emulate_forced_cpuid(struct vcpu *v);
 
-/* Called for a page fault with an error code that no real CPU gives ring 3: QEMU's IRETQ under SMAP (emulate/iret.c). */
-bool emulate_iret(struct vcpu *v, uint64_t address, uint32_t error_code);
-
 /* ---- emulate/cpuid.c ---- */
 struct cpuid_leaf { uint32_t a, b, c, d; };
 struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);   /* what this guest may see */

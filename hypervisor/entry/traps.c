@@ -81,8 +81,6 @@ static void page_fault(struct vcpu *v)
     } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) && v->in_kernel &&
                (address < HV_START || address >= HV_END) && emulate_pt_write(v, address, code)) {
         return;
-    } else if (!(code & PF_USER) && emulate_iret(v, address, code)) {
-        return;
     }
     if ((code & (PF_PRESENT | PF_USER)) == PF_PRESENT && far_return(v)) return;
     inject_page_fault(v, address, code);
