@@ -163,6 +163,17 @@ static bool do_dmesg(int count, char **word) {
     return error ? refuse_errno("dmesg", error) : true;
 }
 
+/* The hypervisor answers on the console itself; 'h' lists its keys. */
+static bool do_debug_keys(int count, char **word) {
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys };
+    int error;
+
+    op.u.debug_keys.nr_keys = (uint32_t)strlen(word[0]);
+    set_xen_guest_handle(op.u.debug_keys.keys, word[0]);
+    error = control_system(&op);
+    return error ? refuse_errno("debug-keys", error) : true;
+}
+
 static void show_partition(const char *name, uint64_t sectors, unsigned writers, unsigned readers) {
     printk("%-36s %8lu MiB  %s\n", name, (unsigned long)sectors / 2048,
            writers ? "written by a guest" : readers ? "read by guests" : "free");
@@ -288,6 +299,7 @@ static const struct command commands[] = {
     { "destroy", "NAME", "end a guest at once", 1, 1, do_destroy },
     { "info", "", "the machine and its hypervisor", 0, 0, do_info },
     { "dmesg", "", "the hypervisor's log", 0, 0, do_dmesg },
+    { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys },
     { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit },
     { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles },

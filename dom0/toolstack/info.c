@@ -114,18 +114,21 @@ int info_machine(void) {
 
 /* --- xl dmesg --- */
 
-int info_log(void) {
-    static char buffer[16384];
-    struct xen_sysctl op = { .cmd = XEN_SYSCTL_readconsole };
-    uint32_t index = 0;
+#define LOG_BYTES (64u * 1024)
 
-    /* Read all before printing any: what we print goes into the same log. The last part is what fits. */
-    op.u.readconsole.incremental = 0;
-    op.u.readconsole.index = index;
-    op.u.readconsole.count = sizeof(buffer);
+int info_log(void) {
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_readconsole };
+    char *buffer = malloc(LOG_BYTES);
+    int error;
+
+    if (!buffer)
+        return -ENOMEM;
+    /* One reading, then the printing: what we print goes into the same log. */
+    op.u.readconsole.count = LOG_BYTES;
     set_xen_guest_handle(op.u.readconsole.buffer, buffer);
-    if (control_system(&op))
-        return -EIO;
-    console_write(buffer, MIN(op.u.readconsole.count, (uint32_t)sizeof(buffer)));
-    return 0;
+    error = control_system(&op);
+    if (!error)
+        console_write(buffer, MIN(op.u.readconsole.count, LOG_BYTES));
+    free(buffer);
+    return error;
 }
