@@ -34,19 +34,29 @@ static bool code_selector_ok(uint16_t selector)
     return (selector & 3) == 3 && (rights & (RIGHTS_CODE | RIGHTS_DPL3)) == (RIGHTS_CODE | RIGHTS_DPL3);
 }
 
+/* `words` words of 4 or 8 bytes from the guest's stack. */
+static bool pop(const struct vcpu *v, uint64_t *frame, unsigned int words, unsigned int size)
+{
+    uint32_t narrow[5];
+
+    if (size == 8) return copy_from_guest(frame, VADDR(v->regs.rsp), words * 8) == 0;
+    if (copy_from_guest(narrow, VADDR(v->regs.rsp), words * 4) != 0) return false;
+    for (unsigned int i = 0; i < words; i++) frame[i] = narrow[i];
+    return true;
+}
+
 bool far_return(struct vcpu *v)
 {
     struct cpu_user_regs *r = &v->regs;
     uint8_t code[2];
-    uint64_t frame[5] = { 0 };
+    uint64_t frame[5];
     unsigned int words, size;
 
     if (!(access_rights(r->cs) & RIGHTS_LONG) || copy_from_guest(code, VADDR(r->rip), sizeof(code)) != 0) return false;
     size = code[0] == REX_W ? 8 : 4;
     if (code[size == 8] != IRET && code[size == 8] != RETF) return false;
     words = code[size == 8] == IRET ? 5 : 2;
-    for (unsigned int i = 0; i < words; i++)
-        if (copy_from_guest(&frame[i], VADDR(r->rsp + i * size), size) != 0) return false;
+    if (!pop(v, frame, words, size)) return false;
     if (!code_selector_ok((uint16_t)frame[1]) || !is_canonical(frame[0])) {
         inject_trap(v, TRAP_GP, (int)(frame[1] & 0xfffc));
         return true;
