@@ -58,7 +58,8 @@ static void look_at_table(mfn_t m, const struct frame *f)
 
     for (unsigned int i = 0; i < end; i++)
         if (!(level == 4 && l4_slot_is_ours(i))) look_at_entry(m, level, table[i]);
-        else if ((f->state & FRAME_VALID) && table[i] != hv_l4[i]) violation(m, "has another entry in our slots (I8)", table[i], hv_l4[i]);
+        else if ((f->state & FRAME_VALID) && table[i] != hv_l4[i] && !(i == M2P_SLOT && table[i] == 0))
+            violation(m, "has another entry in our slots (I8)", table[i], hv_l4[i]);
 }
 
 static void look_at_frame(mfn_t m, struct frame *f)

@@ -19,10 +19,6 @@
 #include "lib/fail.h"
 #include "machine/io.h"
 
-#define PTE_AVAILABLE   0x07f0000000000e00UL    /* bits 9-11 and 52-58: the guest's own */
-#define TABLE_ALLOWED   (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAILABLE | PTE_ADDRESS | PTE_NX)
-#define L1_ALLOWED      (TABLE_ALLOWED | PTE_G | PTE_PWT | PTE_PCD)
-
 static bool l1tf_vulnerable;
 static uint64_t device_address_mask = PTE_ADDRESS;
 
@@ -57,33 +53,23 @@ static int device_page_ok(const struct walk *w, uint64_t e)
     return 0;
 }
 
-static inline uint64_t loadable(uint64_t e) { return (e | PTE_US) & ~PTE_G; }
-
-static inline int l1_get(const struct walk *w, uint64_t *e)
-{
-    mfn_t m = pte_mfn(*e);
-    int error;
-
-    if (!(*e & PTE_P)) return absent_entry_ok(w, *e);
-    if (unlikely(*e & ~L1_ALLOWED)) return fail(-EINVAL, "reserved, PAT or protection-key bits in a level-1 entry");
-    if (unlikely(mfn_is_io(m))) {
-        error = device_page_ok(w, *e);
-    } else {
-        if (unlikely(*e & (PTE_PWT | PTE_PCD))) return fail(-EINVAL, "RAM must be cached (advisory 402)");
-        error = *e & PTE_RW ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
-    }
-    if (error) return error;
-    *e = loadable(*e);
-    return 0;
-}
-
-static inline void l1_put(uint64_t e)
+static int l1_get_other(const struct walk *w, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (!(e & PTE_P) || unlikely(mfn_is_io(m))) return;
-    if (e & PTE_RW) frame_put_type(m);
-    else frame_put(m);
+    if (!(e & PTE_P)) return absent_entry_ok(w, e);
+    if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved, PAT or protection-key bits in a level-1 entry");
+    if (mfn_is_io(m)) return device_page_ok(w, e);
+    if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");
+    return e & PTE_RW ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
+}
+
+static inline int l1_get(const struct walk *w, uint64_t *e)
+{
+    int error = likely(l1_get_common(w, *e)) ? 0 : l1_get_other(w, *e);
+
+    if (error == 0 && (*e & PTE_P)) *e = loadable(*e);
+    return error;
 }
 
 int entry_get(struct walk *w, unsigned int level, uint64_t *e)
@@ -133,9 +119,11 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
         write_slot(slot, loadable(new), preserve);
         return 0;
     }
-    error = entry_get(w, level, &new);                  /* first what may fail */
+    error = level == 1 ? l1_get(w, &new) : entry_get(w, level, &new);       /* first what may fail */
     if (error) return error;
-    entry_put(level, write_slot(slot, new, preserve));
+    old = write_slot(slot, new, preserve);
+    if (level == 1) l1_put(old);
+    else entry_put(level, old);
     return 0;
 }
 

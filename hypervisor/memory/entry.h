@@ -10,6 +10,7 @@
 
 #include "memory/mmu.h"
 #include "memory/paging.h"
+#include "memory/tlb.h"
 
 /*
  * What one operation is about: tables of `owner`, whose entries may name frames of `frames` (itself; another domain, special_io, special_xen for
@@ -33,6 +34,54 @@ int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint
 
 /* A type reference of a table, validating it if it is the first. -EINVAL, -EBUSY, -ERESTART. */
 int table_get(struct walk *w, mfn_t m, enum frame_type level) must_check;
+
+/*
+ * ---- the common cases of level 1, inline ----
+ * An ordinary entry of an ordinary frame: RAM of w->frames with plain flags, whose type need not change. False: entry_get decides.
+ */
+#define PTE_AVAILABLE   0x07f0000000000e00UL    /* bits 9-11 and 52-58: the guest's own */
+#define TABLE_ALLOWED   (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAILABLE | PTE_ADDRESS | PTE_NX)
+#define L1_ALLOWED      (TABLE_ALLOWED | PTE_G | PTE_PWT | PTE_PCD)
+
+static inline bool l1_get_common(const struct walk *w, uint64_t e)
+{
+    struct frame *f = frame_of(pte_mfn(e));
+
+    if (((e ^ PTE_P) & (PTE_P | ~(TABLE_ALLOWED | PTE_G))) || !mfn_valid(pte_mfn(e)) || f->owner != w->frames) return false;
+    if (!(e & PTE_RW ? pt_get_same(f, FRAME_WRITABLE) : pt_get(f))) return false;
+    if (likely(f->owner == w->frames)) return true;     /* looked at again: now it cannot change any more */
+    frame_finish(f, e & PTE_RW ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp()));
+    return false;
+}
+
+/* Any level-1 entry that holds its references. */
+static inline void l1_put(uint64_t e)
+{
+    struct frame *f = frame_of(pte_mfn(e));
+    enum pt_result r;
+
+    if (!(e & PTE_P) || unlikely(mfn_is_io(pte_mfn(e)))) return;
+    r = e & PTE_RW ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp());
+    if (unlikely(r != PT_OK)) frame_finish(f, r);
+}
+
+/* What goes into the table: accessible to ring 3, flushed by each CR3 load. */
+static inline uint64_t loadable(uint64_t e) { return (e | PTE_US) & ~PTE_G; }
+
+/* Most tables are mostly empty: from i (or below i) on, pass over empty groups of eight. */
+static inline bool eight_empty(const uint64_t *e) { return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]); }
+
+static inline unsigned int skip_empty(const uint64_t *table, unsigned int i)
+{
+    while (i % 8 == 0 && i < 512 && eight_empty(table + i)) i += 8;
+    return i;
+}
+
+static inline unsigned int skip_empty_below(const uint64_t *table, unsigned int i)
+{
+    while (i % 8 == 0 && i > 0 && eight_empty(table + i - 8)) i -= 8;
+    return i;
+}
 
 /* An L4's slots that are ours: not the guest's to write. */
 static inline bool l4_slot_is_ours(unsigned int slot) { return slot - HV_SLOT_FIRST < HV_SLOT_COUNT; }

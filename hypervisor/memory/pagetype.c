@@ -68,14 +68,6 @@
  */
 #include "memory/pagetype.h"
 
-/* Counters stop short of their fields: some room for code that takes two. */
-#define FULL (FRAME_TOTAL_MASK - 16)
-
-static inline bool swap(struct frame *f, uint64_t *old, uint64_t new)
-{
-    return __atomic_compare_exchange_n(&f->state, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
 static inline uint64_t load(const struct frame *f) { return __atomic_load_n(&f->state, __ATOMIC_RELAXED); }
 
 static inline enum frame_type type_in(uint64_t state) { return (state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT; }
@@ -83,28 +75,6 @@ static inline enum frame_type type_in(uint64_t state) { return (state & FRAME_TY
 static inline uint64_t with_type(uint64_t state, enum frame_type t)
 {
     return (state & ~FRAME_TYPE_MASK) | (uint64_t)t << FRAME_TYPE_SHIFT;
-}
-
-bool pt_get(struct frame *f)
-{
-    uint64_t old = load(f);
-
-    do {
-        uint64_t total = old & FRAME_TOTAL_MASK;
-
-        if (total == 0 || total >= FULL) return false;
-    } while (!swap(f, &old, old + FRAME_TOTAL_ONE));
-    return true;
-}
-
-enum pt_result pt_put(struct frame *f, uint32_t now)
-{
-    uint64_t old = load(f);
-
-    do {
-        if ((old & FRAME_TOTAL_MASK) == 1) f->flush_stamp = now;    /* before it can be anybody else's */
-    } while (!swap(f, &old, old - FRAME_TOTAL_ONE));
-    return (old & FRAME_TOTAL_MASK) == 1 ? PT_LAST : PT_OK;
 }
 
 /*
@@ -126,7 +96,7 @@ enum pt_result pt_get_type(struct frame *f, enum frame_type t)
         uint64_t total = old & FRAME_TOTAL_MASK;
 
         if (total == 0) return PT_REFUSED;
-        if (total >= FULL) return PT_FULL;                          /* I4: then the type count is not full either */
+        if (total >= FRAME_TOTAL_FULL) return PT_FULL;                          /* I4: then the type count is not full either */
         if ((old & FRAME_TYPED_MASK) == 0) {
             new = first_of_type(old, t);
         } else {
@@ -137,7 +107,7 @@ enum pt_result pt_get_type(struct frame *f, enum frame_type t)
             }
             new = old + FRAME_TOTAL_ONE + FRAME_TYPED_ONE;
         }
-    } while (!swap(f, &old, new));
+    } while (!pt_swap(f, &old, new));
 
     if (new & FRAME_VALID) return PT_OK;
     f->cursor = 0;
@@ -156,7 +126,7 @@ enum pt_result pt_put_type(struct frame *f, uint32_t now)
             f->flush_stamp = now;
             new = frame_is_table(type_in(old)) ? (old & ~FRAME_VALID) | FRAME_UNDOING : new & ~FRAME_VALID;
         }
-    } while (!swap(f, &old, new));
+    } while (!pt_swap(f, &old, new));
 
     if (new & FRAME_UNDOING) {
         f->cursor = 512;
@@ -174,7 +144,7 @@ static enum pt_result back_to_none(struct frame *f, uint32_t now)
     do {
         new = with_type(old, FRAME_NONE) - FRAME_TOTAL_ONE - FRAME_TYPED_ONE;
         new &= ~FRAME_UNDOING;
-    } while (!swap(f, &old, new));
+    } while (!pt_swap(f, &old, new));
     return (new & FRAME_TOTAL_MASK) == 0 ? PT_LAST : PT_OK;
 }
 
@@ -216,6 +186,6 @@ bool pt_release(struct frame *f)
 
     do {
         if (!(old & FRAME_ALLOCATED) || (old & FRAME_PINNED)) return false;     /* advisory 252: no implicit unpin */
-    } while (!swap(f, &old, old & ~FRAME_ALLOCATED));
+    } while (!pt_swap(f, &old, old & ~FRAME_ALLOCATED));
     return true;
 }

@@ -61,8 +61,8 @@ enum pt_result {
 };
 
 /* `now`: the TLB clock, remembered when a type or a frame is let go. */
-bool pt_get(struct frame *f) must_check;                        /* one total reference; false: none left, or full */
-enum pt_result pt_put(struct frame *f, uint32_t now) must_check;                /* PT_OK, PT_LAST */
+static inline bool pt_get(struct frame *f) must_check;                          /* one total reference; false: none left, or full */
+static inline enum pt_result pt_put(struct frame *f, uint32_t now) must_check;  /* PT_OK, PT_LAST */
 enum pt_result pt_get_type(struct frame *f, enum frame_type t) must_check;      /* both kinds at once */
 enum pt_result pt_put_type(struct frame *f, uint32_t now) must_check;           /* both kinds: PT_OK, PT_UNDO, PT_LAST */
 void pt_commit(struct frame *f);                                                /* the type is true now */
@@ -74,10 +74,68 @@ bool pt_unpin(struct frame *f) must_check;      /* the pin's two references beco
 void pt_allocate(struct frame *f, struct domain *owner);        /* a frame without state is given to an owner */
 bool pt_release(struct frame *f) must_check;    /* out of the allotment, its reference is the caller's; false: pinned, or not in it */
 
+/* The two most frequent cases, short: a type that is in force already (false: ask pt_get_type); a put of a type that is no table's. */
+static inline bool pt_get_same(struct frame *f, enum frame_type t) must_check;
+static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now) must_check;    /* PT_OK, PT_LAST */
+
 /* A table that validation left half way, for the next one who wants it: nobody but the frame itself holds its references. */
 static inline bool frame_is_parked(const struct frame *f)
 {
     return frame_is_table(frame_type(f)) && frame_typed(f) && !(f->state & (FRAME_VALID | FRAME_UNDOING));
+}
+
+/* ---- hot: inline ---- */
+
+#define FRAME_TOTAL_FULL (FRAME_TOTAL_MASK - 16)        /* counters stop short of their fields: room for code that takes two */
+
+static inline bool pt_swap(struct frame *f, uint64_t *old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(&f->state, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static inline bool pt_get(struct frame *f)
+{
+    uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    do {
+        if ((old & FRAME_TOTAL_MASK) - 1 >= FRAME_TOTAL_FULL - 1) return false;         /* 0, or full */
+    } while (unlikely(!pt_swap(f, &old, old + FRAME_TOTAL_ONE)));
+    return true;
+}
+
+static inline enum pt_result pt_put(struct frame *f, uint32_t now)
+{
+    uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    do {
+        if ((old & FRAME_TOTAL_MASK) == 1) f->flush_stamp = now;    /* before it can be anybody else's */
+    } while (unlikely(!pt_swap(f, &old, old - FRAME_TOTAL_ONE)));
+    return (old & FRAME_TOTAL_MASK) == 1 ? PT_LAST : PT_OK;
+}
+
+static inline bool pt_get_same(struct frame *f, enum frame_type t)
+{
+    uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    do {
+        if ((old & (FRAME_TYPE_MASK | FRAME_VALID)) != ((uint64_t)t << FRAME_TYPE_SHIFT | FRAME_VALID)) return false;
+        if ((old & FRAME_TOTAL_MASK) >= FRAME_TOTAL_FULL) return false;
+    } while (unlikely(!pt_swap(f, &old, old + FRAME_TOTAL_ONE + FRAME_TYPED_ONE)));
+    return true;
+}
+
+static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now)
+{
+    uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED), new;
+
+    do {
+        new = old - FRAME_TOTAL_ONE - FRAME_TYPED_ONE;
+        if ((new & FRAME_TYPED_MASK) == 0) {
+            f->flush_stamp = now;
+            new &= ~FRAME_VALID;
+        }
+    } while (unlikely(!pt_swap(f, &old, new)));
+    return (new & FRAME_TOTAL_MASK) == 0 ? PT_LAST : PT_OK;
 }
 
 #endif

@@ -11,16 +11,17 @@
 /* All entries below the cursor, from the top down, until done or out of steps. True: done. */
 static bool undo_entries(struct frame *f, unsigned int *steps)
 {
-    unsigned int level = frame_type(f);
+    unsigned int level = frame_type(f), i = f->cursor;
     const uint64_t *table = map_frame(mfn_of(f));
 
-    while (f->cursor > 0) {
-        unsigned int slot = --f->cursor;
+    while ((i = skip_empty_below(table, i)) > 0 && ++*steps <= WALK_STEPS) {
+        uint64_t e = table[--i];
 
-        if (table[slot] && !(level == 4 && l4_slot_is_ours(slot))) entry_put(level, table[slot]);
-        if (++*steps > WALK_STEPS) break;
+        if (level == 1) l1_put(e);
+        else if (e && !(level == 4 && l4_slot_is_ours(i))) entry_put(level, e);
     }
-    return f->cursor == 0;
+    f->cursor = (uint16_t)i;
+    return i == 0;
 }
 
 static void undo_some(struct domain *d)

@@ -11,25 +11,28 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 
-/* Level 1, the common case: 512 entries without a look at the clock. */
+/* Level 1: 512 entries without a look at the clock. */
 static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
 {
-    w->steps += 512;
-    for (; f->cursor < 512; f->cursor++) {
-        uint64_t e = table[f->cursor];
-        int error;
+    unsigned int i = f->cursor;
+    int error = 0;
 
-        if (e == 0) continue;
-        error = entry_get(w, 1, &e);
-        if (error) return error;
-        table[f->cursor] = e;
+    w->steps += 512;
+    for (i = skip_empty(table, i); i < 512; i = skip_empty(table, i + 1)) {
+        uint64_t e = table[i];
+
+        if (likely(l1_get_common(w, e))) e = loadable(e);
+        else if (e) error = entry_get(w, 1, &e);
+        if (unlikely(error)) break;
+        table[i] = e;
     }
-    return 0;
+    f->cursor = (uint16_t)i;
+    return error;
 }
 
 static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint64_t *table)
 {
-    while (f->cursor < 512) {
+    while ((f->cursor = (uint16_t)skip_empty(table, f->cursor)) < 512) {
         uint64_t e = table[f->cursor];
 
         if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {
