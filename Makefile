@@ -62,11 +62,11 @@ $(B)/guest-obj/%.o: %.asm | $$(GENERATED)
 # demo, test, run, bench, port and gdb first install what is missing, then come back here for the work: the packages must be
 # there before make looks at what to build.
 DEPS ?= install
-.PHONY: deps demo test run bench port gdb iso lint clean help
+.PHONY: deps demo test run bench port gdb figures iso lint clean help
 deps:
 	@test '$(DEPS)' = present || tests/tools/deps.sh
 
-demo test run bench port gdb: deps
+demo test run bench port gdb figures: deps
 	@$(MAKE) --no-print-directory do-$@
 
 iso: $(B)/domus.iso
@@ -78,6 +78,7 @@ help:
 	@echo 'make bench       the cost table: hypercall beside trap, Domus beside real Xen, the kernel native beside domU'
 	@echo 'make port        applies the port series to the teaching kernel, boots both; STEP=n stops after patch n'
 	@echo 'make gdb         the hypervisor under the debugger, stopped at its first C function'
+	@echo 'make figures     measures again and puts the tables into README.md'
 	@echo 'make             builds into $(B)/: domus.elf dom0.elf domus.iso disk.img guests/'
 	@echo 'make unit        unit tests on the host (ASan, UBSan);  make guests-test: the micro-guests only'
 	@echo 'make system-test the whole-system scenarios only;  TESTS="-k NAME" chooses by name'

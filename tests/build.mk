@@ -78,7 +78,7 @@ $(B)/peer/tried:
 
 TESTS ?=
 PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
-.PHONY: do-demo do-test do-run do-bench do-gdb guests-test system-test
+.PHONY: do-figures do-demo do-test do-run do-bench do-gdb guests-test system-test
 do-run: all
 	@$(PYTHON) tests/tools/run.py $(B)
 do-gdb: all
@@ -87,6 +87,8 @@ do-demo: all
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer
 	@$(PYTHON) tests/bench/bench.py $(B)
+do-figures: do-bench
+	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
 guests-test: all peer
 	@$(PYTEST) -n 2 tests/guests $(TESTS)
 system-test: all peer
