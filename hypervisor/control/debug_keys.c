@@ -24,8 +24,7 @@ static void for_each_domain(void (*show)(struct domain *d))
 static void show_registers(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (!d->vcpus[i] || !d->vcpus[i]->initialised)
-            continue;
+        if (!d->vcpus[i] || !d->vcpus[i]->initialised) continue;
         printk("d%u vcpu %u, guest %s mode", d->id, i, d->vcpus[i]->in_kernel ? "kernel" : "user");
         print_registers(&d->vcpus[i]->regs);
     }
@@ -52,9 +51,6 @@ static void show_times(struct domain *d)
                    vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
 }
 
-static void show_events(struct domain *d) { events_dump(d); }
-static void show_grants(struct domain *d) { grants_dump(d); }
-
 static void memory(void)
 {
     printk("heap: %lu of %lu pages free", heap_free_count(), heap_total_count());
@@ -66,38 +62,33 @@ static void audit(void)
     printk("audit: %lu violations", memory_audit(&result));
 }
 
-static void registers(void) { for_each_domain(show_registers); }
-static void domains(void) { for_each_domain(show_domain); }
-static void run_times(void) { for_each_domain(show_times); }
-static void events(void) { for_each_domain(show_events); }
-static void grants(void) { for_each_domain(show_grants); }
 static void help(void);
 
-static const struct { char key; const char *what; void (*show)(void); } keys[] = {
-    { 'A', "recount all references and types", audit },
-    { 'd', "registers of all vCPUs", registers },
-    { 'e', "event channels in use", events },
-    { 'g', "grants in use", grants },
-    { 'h', "this list", help },
-    { 'm', "memory", memory },
-    { 'q', "domains and their vCPUs", domains },
-    { 'r', "who ran how long", run_times },
-    { 'R', "reset the machine", machine_reset },
+/* Either something of the whole machine, or something of each domain. */
+static const struct { char key; const char *what; void (*machine)(void); void (*each)(struct domain *d); } keys[] = {
+    { 'A', "recount all references and types", audit, NULL },
+    { 'd', "registers of all vCPUs", NULL, show_registers },
+    { 'e', "event channels in use", NULL, events_dump },
+    { 'g', "grants in use", NULL, grants_dump },
+    { 'h', "this list", help, NULL },
+    { 'm', "memory", memory, NULL },
+    { 'q', "domains and their vCPUs", NULL, show_domain },
+    { 'r', "who ran how long", NULL, show_times },
+    { 'R', "reset the machine", machine_reset, NULL },
 };
 
 static void help(void)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
-        printk("key '%c': %s", keys[i].key, keys[i].what);
+    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) printk("key '%c': %s", keys[i].key, keys[i].what);
 }
 
 void debug_key(char key)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (keys[i].key == key) {
-            keys[i].show();
-            return;
-        }
+        if (keys[i].key != key) continue;
+        if (keys[i].machine) keys[i].machine();
+        else for_each_domain(keys[i].each);
+        return;
     }
     printk("no debug key 0x%x; 'h' lists them", (unsigned int)(uint8_t)key);
 }

@@ -23,8 +23,7 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->cpu_time = d->cpu_time_ns;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!v)
-            continue;
+        if (!v) continue;
         info->max_vcpu_id = i;
         info->cpu_time += vcpu_cpu_time(v);
         info->nr_online_vcpus += v->state != VCPU_DOWN;

@@ -27,12 +27,9 @@ static int check_config(const struct xen_domctl_createdomain *c)
 {
     if (c->flags & ~(uint32_t)(XEN_DOMCTL_CDF_xs_domain))
         return fail(-EINVAL, "only plain PV domains: no HVM, no IOMMU, no tracing");
-    if (c->max_vcpus < 1 || c->max_vcpus > MAX_VCPUS)
-        return fail(-EINVAL, "a domain has 1 to 32 vCPUs");
-    if (XEN_DOMCTL_GRANT_version(c->grant_opts) != 1)
-        return fail(-EINVAL, "grant tables are of version 1");
-    if (c->vmtrace_size || c->iommu_opts || c->cpupool_id)
-        return fail(-EINVAL, "no tracing, IOMMU or further CPU pools");
+    if (c->max_vcpus < 1 || c->max_vcpus > MAX_VCPUS) return fail(-EINVAL, "a domain has 1 to 32 vCPUs");
+    if (XEN_DOMCTL_GRANT_version(c->grant_opts) != 1) return fail(-EINVAL, "grant tables are of version 1");
+    if (c->vmtrace_size || c->iommu_opts || c->cpupool_id) return fail(-EINVAL, "no tracing, IOMMU or further CPU pools");
     if (c->arch.emulation_flags || (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED))
         return fail(-EINVAL, "PV domains have no emulated devices");
     return 0;
@@ -43,16 +40,14 @@ static struct domain *create_numbered(domid_t wanted, uint32_t vcpus, int *error
 {
     static domid_t last;
     if (wanted > 0 && wanted < DOMID_FIRST_RESERVED) {
-        if (wanted < MAX_DOMAINS)
-            return domain_create(wanted, vcpus, false, error);
+        if (wanted < MAX_DOMAINS) return domain_create(wanted, vcpus, false, error);
         *error = fail(-EINVAL, "domain numbers go up to 1023");
         return NULL;
     }
     for (int tries = 1; tries < MAX_DOMAINS; tries++) {
         last = (domid_t)(last + 1 < MAX_DOMAINS ? last + 1 : 1);
         struct domain *taken = domain_get(last);
-        if (!taken)
-            return domain_create(last, vcpus, false, error);
+        if (!taken) return domain_create(last, vcpus, false, error);
         domain_put(taken);
     }
     *error = fail(-ENOSPC, "all domain numbers are in use");
@@ -70,31 +65,25 @@ static int create(struct xen_domctl *op)
 {
     const struct xen_domctl_createdomain *c = &op->u.createdomain;
     int error = check_config(c);
-    if (error)
-        return error;
+    if (error) return error;
     struct domain *d = create_numbered(op->domain, c->max_vcpus, &error);
-    if (!d)
-        return error;
+    if (!d) return error;
     memcpy(d->handle, c->handle, sizeof(d->handle));
     d->ssidref = c->ssidref;
     d->event_limit = c->max_evtchn_port >= NR_EVTCHNS ? NR_EVTCHNS : c->max_evtchn_port + 1;
     d->toolstack_pauses = 1;
     domain_pause(d);
     error = grants_create(d, c->max_grant_frames, c->max_maptrack_frames);
-    if (error)
-        abandon(d);
-    else
-        op->domain = d->id;
+    if (error) abandon(d);
+    else op->domain = d->id;
     return error;
 }
 
 static int make_vcpus(struct domain *d, uint32_t count)
 {
-    if (count != d->vcpu_count)
-        return fail(-EINVAL, "as many as the domain was created for");
+    if (count != d->vcpu_count) return fail(-EINVAL, "as many as the domain was created for");
     for (uint32_t i = 0; i < count; i++)
-        if (!d->vcpus[i] && !vcpu_create(d, i))
-            return fail(-ENOMEM, "no memory for a vCPU");
+        if (!d->vcpus[i] && !vcpu_create(d, i)) return fail(-ENOMEM, "no memory for a vCPU");
     return 0;
 }
 
@@ -102,8 +91,7 @@ static int make_vcpus(struct domain *d, uint32_t count)
 
 static int pause(struct domain *d)
 {
-    if (d == current->domain)
-        return fail(-EINVAL, "who pauses itself stays so");
+    if (d == current->domain) return fail(-EINVAL, "who pauses itself stays so");
     d->toolstack_pauses++;
     domain_pause(d);
     return 0;
@@ -111,8 +99,7 @@ static int pause(struct domain *d)
 
 static int unpause(struct domain *d)
 {
-    if (!d->toolstack_pauses)
-        return fail(-EINVAL, "the domain is not paused");
+    if (!d->toolstack_pauses) return fail(-EINVAL, "the domain is not paused");
     d->toolstack_pauses--;
     domain_unpause(d);
     return 0;
@@ -121,10 +108,8 @@ static int unpause(struct domain *d)
 /* A suspended domain goes on where it was: its suspend hypercall returns 1. */
 static int resume(struct domain *d)
 {
-    if (d == current->domain)
-        return fail(-EINVAL, "the caller runs");
-    if (!d->shutdown || d->dying)
-        return 0;
+    if (d == current->domain) return fail(-EINVAL, "the caller runs");
+    if (!d->shutdown || d->dying) return 0;
     d->shutdown = false;
     d->shutdown_code_chosen = false;
     domain_reconsider(d);
@@ -135,8 +120,7 @@ static int resume(struct domain *d)
 
 static int fill_hypercall_page(struct domain *d, mfn_t frame)
 {
-    if (frame_get_writable(frame, d))
-        return fail(-EACCES, "not a frame of the domain that can be written");
+    if (frame_get_writable(frame, d)) return fail(-EACCES, "not a frame of the domain that can be written");
     hypercall_page_fill(map_frame(frame));
     frame_put_writable(frame);
     return 0;
@@ -148,12 +132,10 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
         [FRAME_L1] = XEN_DOMCTL_PFINFO_L1TAB, [FRAME_L2] = XEN_DOMCTL_PFINFO_L2TAB,
         [FRAME_L3] = XEN_DOMCTL_PFINFO_L3TAB, [FRAME_L4] = XEN_DOMCTL_PFINFO_L4TAB,
     };
-    if (!mfn_valid(frame) || frame_get(frame, d))
-        return XEN_DOMCTL_PFINFO_XTAB;
+    if (!mfn_valid(frame) || frame_get(frame, d)) return XEN_DOMCTL_PFINFO_XTAB;
     const struct frame *f = frame_of(frame);
     uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)] : XEN_DOMCTL_PFINFO_NOTAB;
-    if (f->state & FRAME_PINNED)
-        info |= XEN_DOMCTL_PFINFO_LPINTAB;
+    if (f->state & FRAME_PINNED) info |= XEN_DOMCTL_PFINFO_LPINTAB;
     frame_put(frame);
     return info;
 }
@@ -161,8 +143,7 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
 /* Each frame number of the array is replaced by what the frame is. */
 static int get_page_info(struct domain *d, const struct xen_domctl_getpageframeinfo3 *op)
 {
-    if (op->num > PAGEINFO_MAX)
-        return fail(-E2BIG, "at most 1024 frames at once");
+    if (op->num > PAGEINFO_MAX) return fail(-E2BIG, "at most 1024 frames at once");
     for (uint64_t i = 0; i < op->num; i++) {
         uint64_t va = (uint64_t)op->array.p + i * sizeof(uint64_t), frame;
         if (read_guest_u64(&frame, va) || write_guest_u64(va, page_info(d, MFN(frame))))
@@ -178,12 +159,9 @@ static int permission(bool allow) { return allow ? fail(-EOPNOTSUPP, "devices ar
 
 static int scheduler(const struct xen_domctl_scheduler_op *op, struct xen_domctl_scheduler_op *answer)
 {
-    if (op->sched_id != XEN_SCHEDULER_CREDIT)
-        return fail(-EINVAL, "another scheduler");
-    if (op->cmd == XEN_DOMCTL_SCHEDOP_putinfo && op->u.credit.weight == 256 && op->u.credit.cap == 0)
-        return 0;
-    if (op->cmd != XEN_DOMCTL_SCHEDOP_getinfo)
-        return fail(-EOPNOTSUPP, "all vCPUs have the same weight and no cap");
+    if (op->sched_id != XEN_SCHEDULER_CREDIT) return fail(-EINVAL, "another scheduler");
+    if (op->cmd == XEN_DOMCTL_SCHEDOP_putinfo && op->u.credit.weight == 256 && op->u.credit.cap == 0) return 0;
+    if (op->cmd != XEN_DOMCTL_SCHEDOP_getinfo) return fail(-EOPNOTSUPP, "all vCPUs have the same weight and no cap");
     answer->u.credit.weight = 256;
     answer->u.credit.cap = 0;
     return 0;
@@ -241,8 +219,7 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
 static int get_info(struct xen_domctl *op)
 {
     struct domain *d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL;
-    if (!d)
-        return op->domain < DOMID_FIRST_RESERVED ? -ESRCH : fail(-EINVAL, "not the number of a domain");
+    if (!d) return op->domain < DOMID_FIRST_RESERVED ? -ESRCH : fail(-EINVAL, "not the number of a domain");
     domain_info(d, &op->u.getdomaininfo);
     op->domain = d->id;
     domain_put(d);
@@ -256,8 +233,7 @@ static int domctl(struct xen_domctl *op, bool *copy_back)
         return op->cmd == XEN_DOMCTL_createdomain ? create(op) : get_info(op);
     }
     struct domain *d = domain_get_self_or(op->domain);
-    if (!d)
-        return fail(-ESRCH, "there is no such domain");
+    if (!d) return fail(-ESRCH, "there is no such domain");
     int error = domctl_domain(d, op, copy_back);
     domain_put(d);
     return error;
@@ -267,17 +243,12 @@ long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned l
 {
     struct xen_domctl op;
     bool copy_back = false;
-    if (!current->domain->privileged)
-        return fail(-EPERM, "only the control domain controls domains");
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
-        return fail(-EACCES, "another version of the domctl interface");
-    if (!spin_trylock(&domctl_lock))
-        return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    if (!current->domain->privileged) return fail(-EPERM, "only the control domain controls domains");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
+    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the domctl interface");
+    if (!spin_trylock(&domctl_lock)) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
     int error = domctl(&op, &copy_back);
     spin_unlock(&domctl_lock);
-    if (error == -ERESTART)
-        return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
     return error || !copy_back ? error : write_guest(arg, &op);
 }

@@ -12,19 +12,14 @@ static struct vcpu *vcpu_of(struct domain *d, uint32_t id) { return id < d->vcpu
 static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v || !op->ctxt.p)
-        return fail(-EINVAL, "no such vCPU, or no context");
+    if (!v || !op->ctxt.p) return fail(-EINVAL, "no such vCPU, or no context");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
     int error;
-    if (!context)
-        return fail(-ENOMEM, "no memory to read the context into");
+    if (!context) return fail(-ENOMEM, "no memory to read the context into");
     domain_pause(d);
-    if (read_guest(context, (uint64_t)op->ctxt.p))
-        error = fail(-EFAULT, "the context cannot be read");
-    else
-        error = vcpu_set_context(v, context);
-    if (!error && (context->flags & VGCF_online))
-        vcpu_up(v);
+    if (read_guest(context, (uint64_t)op->ctxt.p)) error = fail(-EFAULT, "the context cannot be read");
+    else error = vcpu_set_context(v, context);
+    if (!error && (context->flags & VGCF_online)) vcpu_up(v);
     domain_unpause(d);
     hv_free(context, sizeof(*context));
     return error;
@@ -33,13 +28,10 @@ static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op
 static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v)
-        return fail(-EINVAL, "no such vCPU");
-    if (!v->initialised)
-        return fail(-ENODATA, "the vCPU has no context yet");
+    if (!v) return fail(-EINVAL, "no such vCPU");
+    if (!v->initialised) return fail(-ENODATA, "the vCPU has no context yet");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
-    if (!context)
-        return fail(-ENOMEM, "no memory to build the context in");
+    if (!context) return fail(-ENOMEM, "no memory to build the context in");
     vcpu_pause(v);
     vcpu_get_context(v, context);
     vcpu_unpause(v);
@@ -51,8 +43,7 @@ static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
 static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v)
-        return fail(-ESRCH, "no such vCPU");
+    if (!v) return fail(-ESRCH, "no such vCPU");
     op->online = v->state != VCPU_DOWN;
     op->blocked = v->state == VCPU_BLOCKED;
     op->running = v->runstate.state == RUNSTATE_running;
@@ -65,8 +56,7 @@ static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 static int write_map(const struct xenctl_bitmap *map)
 {
     uint8_t first = 1;
-    if (!map->nr_bits || !map->bitmap.p)
-        return 0;
+    if (!map->nr_bits || !map->bitmap.p) return 0;
     if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) || clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
         return fail(-EFAULT, "the map cannot be written");
     return 0;
@@ -76,32 +66,26 @@ static int write_map(const struct xenctl_bitmap *map)
 static int check_map(const struct xenctl_bitmap *map)
 {
     uint8_t first;
-    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1))
-        return fail(-EFAULT, "the map cannot be read");
+    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1)) return fail(-EFAULT, "the map cannot be read");
     return first & 1 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
 }
 
 static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffinity *op)
 {
     int error = 0;
-    if (!vcpu_of(d, op->vcpu))
-        return fail(-ESRCH, "no such vCPU");
+    if (!vcpu_of(d, op->vcpu)) return fail(-ESRCH, "no such vCPU");
     if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return fail(-EINVAL, "neither hard nor soft affinity asked for");
-    if (op->flags & XEN_VCPUAFFINITY_HARD)
-        error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
-    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
-        error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
+    if (op->flags & XEN_VCPUAFFINITY_HARD) error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
+    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT)) error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
     return error;
 }
 
 static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v)
-        return fail(-ESRCH, "no such vCPU");
-    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
-        return fail(-ENOSYS, "a PV guest has no such button");
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI) return fail(-ENOSYS, "a PV guest has no such button");
     v->nmi_pending = 1;
     vcpu_wake(v);
     return 0;

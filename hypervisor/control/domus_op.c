@@ -15,8 +15,7 @@ static long last_error(uint64_t arg)
 {
     const struct vcpu *v = current;
     struct domus_last_error answer;
-    if (!v->last_error.why)
-        return -ENOENT;
+    if (!v->last_error.why) return -ENOENT;
     memset(&answer, 0, sizeof(answer));
     answer.error = v->last_error.error;
     answer.hypercall = v->last_error.hypercall;
@@ -29,8 +28,7 @@ static long last_error(uint64_t arg)
 static long audit(uint64_t arg)
 {
     struct domus_audit answer;
-    if (!current->domain->privileged)
-        return -EPERM;
+    if (!current->domain->privileged) return -EPERM;
     memset(&answer, 0, sizeof(answer));
     long violations = (long)memory_audit(&answer);
     return arg && write_guest(arg, &answer) ? -EFAULT : violations;
@@ -39,8 +37,7 @@ static long audit(uint64_t arg)
 static void add_vcpu(struct domus_counters *sum, struct vcpu *v)
 {
     const struct vcpu_counters *c = &v->counters;
-    for (unsigned int i = 0; i < ARRAY_SIZE(c->hypercalls); i++)
-        sum->hypercalls[i] += c->hypercalls[i];
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hypercalls); i++) sum->hypercalls[i] += c->hypercalls[i];
     sum->refused += c->refused;
     sum->exceptions += c->exceptions;
     sum->emulated += c->emulated;
@@ -57,20 +54,16 @@ static long counters(uint64_t arg)
     struct domus_counters asked, sum;
     struct domain *d;
     bool found = false;
-    if (!current->domain->privileged)
-        return -EPERM;
-    if (read_guest(&asked, arg))
-        return -EFAULT;
+    if (!current->domain->privileged) return -EPERM;
+    if (read_guest(&asked, arg)) return -EFAULT;
     memset(&sum, 0, sizeof(sum));
     sum.domid = asked.domid;
     for (domid_t next = 0; (d = domain_get_from(next)) != NULL; domain_put(d)) {
         next = (domid_t)(d->id + 1);
-        if (asked.domid != DOMID_INVALID && asked.domid != d->id)
-            continue;
+        if (asked.domid != DOMID_INVALID && asked.domid != d->id) continue;
         found = true;
         for (uint32_t i = 0; i < d->vcpu_count; i++)
-            if (d->vcpus[i])
-                add_vcpu(&sum, d->vcpus[i]);
+            if (d->vcpus[i]) add_vcpu(&sum, d->vcpus[i]);
     }
     return found ? write_guest(arg, &sum) : -ESRCH;
 }

@@ -37,8 +37,7 @@ static struct { uint64_t page; void *virt; } mapped[64];
 static void *map_page(uint64_t page)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(mapped); i++) {
-        if (mapped[i].virt && mapped[i].page == page)
-            return mapped[i].virt;
+        if (mapped[i].virt && mapped[i].page == page) return mapped[i].virt;
         if (!mapped[i].virt) {
             mapped[i].page = page;
             return mapped[i].virt = ioremap(MADDR(page), PAGE_SIZE, false);
@@ -52,12 +51,10 @@ static void write16(uint16_t bdf, uint16_t offset, uint32_t v) { pci_config_writ
 
 static uint16_t find_capability(uint16_t bdf, uint8_t id)
 {
-    if (!(read16(bdf, PCI_STATUS) & STATUS_CAPABILITIES))
-        return 0;
+    if (!(read16(bdf, PCI_STATUS) & STATUS_CAPABILITIES)) return 0;
     uint16_t at = (uint16_t)(pci_config_read(bdf, PCI_CAPABILITIES, 1) & 0xfc);
     for (int n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
-        if (pci_config_read(bdf, at, 1) == id)
-            return at;
+        if (pci_config_read(bdf, at, 1) == id) return at;
         at = (uint16_t)(pci_config_read(bdf, (uint16_t)(at + 1), 1) & 0xfc);
     }
     return 0;
@@ -68,35 +65,28 @@ static uint64_t table_address(const struct msi *m)
 {
     uint32_t table = pci_config_read(m->bdf, (uint16_t)(m->capability + MSIX_TABLE), 4);
     uint16_t bar = (uint16_t)(PCI_BAR0 + 4 * (table & 7));
-    if ((table & 7) > 5)
-        return 0;
+    if ((table & 7) > 5) return 0;
     uint32_t low = pci_config_read(m->bdf, bar, 4);
     uint64_t base = low & ~15u;
     if (low & 1)                        /* ports, not memory */
         return 0;
-    if ((low & 6) == 4)
-        base |= (uint64_t)pci_config_read(m->bdf, (uint16_t)(bar + 4), 4) << 32;
+    if ((low & 6) == 4) base |= (uint64_t)pci_config_read(m->bdf, (uint16_t)(bar + 4), 4) << 32;
     return base ? base + (table & ~7u) : 0;
 }
 
 int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
 {
     *m = (struct msi){ .bdf = bdf, .msix = msix, .entry = entry };
-    if (read16(bdf, PCI_VENDOR) == 0xffff)
-        return fail(-ENODEV, "there is no such PCI device");
+    if (read16(bdf, PCI_VENDOR) == 0xffff) return fail(-ENODEV, "there is no such PCI device");
     m->capability = find_capability(bdf, msix ? CAPABILITY_MSIX : CAPABILITY_MSI);
-    if (!m->capability)
-        return fail(-ENODEV, "the device has no such capability");
-    if (!msix)
-        return 0;
+    if (!m->capability) return fail(-ENODEV, "the device has no such capability");
+    if (!msix) return 0;
     if (entry > (read16(bdf, (uint16_t)(m->capability + CONTROL)) & MSIX_TABLE_SIZE))
         return fail(-EINVAL, "beyond the device's MSI-X table");
-    if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY))
-        return fail(-ENXIO, "the device's memory is switched off");
+    if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY)) return fail(-ENXIO, "the device's memory is switched off");
     uint64_t address = table_address(m) + entry * 16u;
     void *page = address > entry * 16u ? map_page(address & PAGE_MASK) : NULL;
-    if (!page)
-        return fail(-ENOMEM, "the device's MSI-X table cannot be mapped");
+    if (!page) return fail(-ENOMEM, "the device's MSI-X table cannot be mapped");
     m->table_entry = (volatile uint32_t *)((char *)page + address % PAGE_SIZE);
     return 0;
 }
@@ -107,8 +97,7 @@ static void program_msi(const struct msi *m, uint64_t address, uint32_t data)
     uint32_t control = read16(m->bdf, (uint16_t)(at + CONTROL));
     write16(m->bdf, (uint16_t)(at + CONTROL), control & ~(MSI_ENABLE | MSI_MULTIPLE));
     pci_config_write(m->bdf, (uint16_t)(at + 4), 4, (uint32_t)address);
-    if (control & MSI_64BIT)
-        pci_config_write(m->bdf, (uint16_t)(at + 8), 4, (uint32_t)(address >> 32));
+    if (control & MSI_64BIT) pci_config_write(m->bdf, (uint16_t)(at + 8), 4, (uint32_t)(address >> 32));
     write16(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 12 : 8)), data);
     msi_mask(m, true);
     if (control & MSI_MASKABLE)         /* others have the enable bit for a mask */
@@ -138,10 +127,8 @@ void msi_mask(const struct msi *m, bool masked)
         return;
     }
     uint16_t at = m->capability, control = (uint16_t)read16(m->bdf, (uint16_t)(at + CONTROL));
-    if (control & MSI_MASKABLE)
-        pci_config_write(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 16 : 12)), 4, masked ? 1 : 0);
-    else
-        write16(m->bdf, (uint16_t)(at + CONTROL), masked ? control & ~MSI_ENABLE : control | MSI_ENABLE);
+    if (control & MSI_MASKABLE) pci_config_write(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 16 : 12)), 4, masked ? 1 : 0);
+    else write16(m->bdf, (uint16_t)(at + CONTROL), masked ? control & ~MSI_ENABLE : control | MSI_ENABLE);
 }
 
 void msi_disable(const struct msi *m)

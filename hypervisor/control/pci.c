@@ -31,11 +31,8 @@ void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t
 {
     spin_lock(&config_lock);
     uint16_t port = select(bdf, offset);
-    if (size == 1)
-        outb(port, (uint8_t)value);
-    else if (size == 2)
-        outw(port, (uint16_t)value);
-    else
-        outl(port, value);
+    if (size == 1) outb(port, (uint8_t)value);
+    else if (size == 2) outw(port, (uint16_t)value);
+    else outl(port, value);
     spin_unlock(&config_lock);
 }

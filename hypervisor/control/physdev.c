@@ -26,10 +26,8 @@
 
 static void mask(const struct pirq *p, bool masked)
 {
-    if (p->kind == PIRQ_GSI)
-        ioapic_mask(p->number, masked);
-    else if (p->kind == PIRQ_MSI)
-        msi_mask(&p->msi, masked);
+    if (p->kind == PIRQ_GSI) ioapic_mask(p->number, masked);
+    else if (p->kind == PIRQ_MSI) msi_mask(&p->msi, masked);
 }
 
 static bool is_level(const struct pirq *p) { return p->kind == PIRQ_GSI && p->domain->pirqs->gsi_level[p->number]; }
@@ -37,8 +35,7 @@ static bool is_level(const struct pirq *p) { return p->kind == PIRQ_GSI && p->do
 static void calm_again(void *arg)
 {
     struct pirq *p = arg;
-    if (p->port)
-        mask(p, false);
+    if (p->port) mask(p, false);
 }
 
 /* True once too many came within the window: masked until the window is over. */
@@ -49,10 +46,8 @@ static bool is_storm(struct pirq *p)
         p->window_start = now;
         p->window_count = 0;
     }
-    if (++p->window_count < STORM_LIMIT)
-        return false;
-    if (p->window_count == STORM_LIMIT)
-        log_debug("PIRQ %u: an interrupt storm\n", p->number);
+    if (++p->window_count < STORM_LIMIT) return false;
+    if (p->window_count == STORM_LIMIT) log_debug("PIRQ %u: an interrupt storm\n", p->number);
     mask(p, true);
     timer_set(&p->calm, now + STORM_WINDOW);
     return true;
@@ -84,11 +79,9 @@ uint32_t pirq_port(const struct domain *d, uint32_t pirq)
 /* A number without a source yet. NULL: taken, or no memory. */
 struct pirq *pirq_create(struct domain *d, uint32_t number)
 {
-    if (d->pirqs->pirq[number])
-        return NULL;
+    if (d->pirqs->pirq[number]) return NULL;
     struct pirq *p = hv_alloc(sizeof(*p));
-    if (!p)
-        return NULL;
+    if (!p) return NULL;
     p->domain = d;
     p->number = number;
     p->vector = -1;
@@ -101,8 +94,7 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
 int pirq_connect(struct pirq *p, enum pirq_kind kind)
 {
     int vector = vector_alloc(pirq_interrupt, p);
-    if (vector < 0)
-        return vector;
+    if (vector < 0) return vector;
     if (kind == PIRQ_GSI) {
         const struct pirq_table *t = p->domain->pirqs;
         int error = ioapic_route(p->number, vector, t->gsi_level[p->number], t->gsi_low[p->number]);
@@ -121,8 +113,7 @@ int pirq_connect(struct pirq *p, enum pirq_kind kind)
 /* The last interrupt of a device gone, its capability is switched off. */
 static void disconnect(struct pirq *p)
 {
-    if (p->kind == PIRQ_NONE)
-        return;
+    if (p->kind == PIRQ_NONE) return;
     mask(p, true);
     timer_stop(&p->calm);
     vector_free(p->vector);
@@ -132,8 +123,7 @@ static void disconnect(struct pirq *p)
             const struct pirq *q = p->domain->pirqs->pirq[i];
             others |= q && q != p && q->kind == PIRQ_MSI && q->msi.bdf == p->msi.bdf;
         }
-        if (!others)
-            msi_disable(&p->msi);
+        if (!others) msi_disable(&p->msi);
     }
     p->kind = PIRQ_NONE;
 }
@@ -149,12 +139,9 @@ void pirq_free(struct pirq *p)
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
     struct pirq *p = pirq_of(d, pirq);
-    if (pirq >= NR_PIRQS)
-        return fail(-EINVAL, "there is no such PIRQ");
-    if (!p || p->kind == PIRQ_NONE)
-        return fail(-EPERM, "no interrupt is mapped to this PIRQ");
-    if (p->port)
-        return fail(-EEXIST, "the PIRQ is bound to a port already");
+    if (pirq >= NR_PIRQS) return fail(-EINVAL, "there is no such PIRQ");
+    if (!p || p->kind == PIRQ_NONE) return fail(-EPERM, "no interrupt is mapped to this PIRQ");
+    if (p->port) return fail(-EEXIST, "the PIRQ is bound to a port already");
     p->port = port;
     pirq_mark_eoi(p);
     mask(p, false);
@@ -164,8 +151,7 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 void pirq_unbind(struct domain *d, uint32_t pirq)
 {
     struct pirq *p = pirq_of(d, pirq);
-    if (!p)
-        return;
+    if (!p) return;
     mask(p, true);
     timer_stop(&p->calm);
     p->needs_eoi = false;
@@ -175,33 +161,26 @@ void pirq_unbind(struct domain *d, uint32_t pirq)
 /* The guest has served a level-triggered interrupt. */
 void pirq_eoi(struct pirq *p)
 {
-    if (!p->needs_eoi)
-        return;
+    if (!p->needs_eoi) return;
     p->needs_eoi = false;
-    if (p->port)
-        mask(p, false);
+    if (p->port) mask(p, false);
 }
 
 /* The page where the guest looks whether a PIRQ wants an EOI: a bit each, set for level-triggered ones. */
 void pirq_mark_eoi(const struct pirq *p)
 {
     uint64_t *map = p->domain->pirqs->eoi_map;
-    if (!map)
-        return;
-    if (is_level(p))
-        __atomic_fetch_or(&map[p->number / 64], 1ul << p->number % 64, __ATOMIC_SEQ_CST);
-    else
-        __atomic_fetch_and(&map[p->number / 64], ~(1ul << p->number % 64), __ATOMIC_SEQ_CST);
+    if (!map) return;
+    if (is_level(p)) __atomic_fetch_or(&map[p->number / 64], 1ul << p->number % 64, __ATOMIC_SEQ_CST);
+    else __atomic_fetch_and(&map[p->number / 64], ~(1ul << p->number % 64), __ATOMIC_SEQ_CST);
 }
 
 /* ISA interrupts are edges unless the firmware says otherwise; the PCI ones above them are levels, active low. */
 int physdev_create(struct domain *d)
 {
     struct pirq_table *t = hv_alloc(sizeof(*t));
-    if (!t)
-        return fail(-ENOMEM, "no memory for the domain's interrupts");
-    for (uint32_t gsi = ISA_IRQS; gsi < GSI_PIRQS; gsi++)
-        t->gsi_level[gsi] = t->gsi_low[gsi] = true;
+    if (!t) return fail(-ENOMEM, "no memory for the domain's interrupts");
+    for (uint32_t gsi = ISA_IRQS; gsi < GSI_PIRQS; gsi++) t->gsi_level[gsi] = t->gsi_low[gsi] = true;
     for (uint32_t irq = 0; irq < ISA_IRQS; irq++) {
         if (acpi.isa[irq].gsi < GSI_PIRQS) {
             t->gsi_level[acpi.isa[irq].gsi] = acpi.isa[irq].level;
@@ -215,13 +194,10 @@ int physdev_create(struct domain *d)
 void physdev_destroy(struct domain *d)
 {
     struct pirq_table *t = d->pirqs;
-    if (!t)
-        return;
+    if (!t) return;
     for (uint32_t i = 0; i < NR_PIRQS; i++)
-        if (t->pirq[i])
-            pirq_free(t->pirq[i]);
-    if (t->eoi_map)
-        frame_put_writable(t->eoi_frame);
+        if (t->pirq[i]) pirq_free(t->pirq[i]);
+    if (t->eoi_map) frame_put_writable(t->eoi_frame);
     d->pirqs = NULL;
     hv_free(t, sizeof(*t));
 }

@@ -15,8 +15,7 @@
 
 static int set_iopl(const struct physdev_set_iopl *op)
 {
-    if (op->iopl > 3)
-        return fail(-EINVAL, "privilege levels are 0 to 3");
+    if (op->iopl > 3) return fail(-EINVAL, "privilege levels are 0 to 3");
     current->iopl = op->iopl;
     return 0;
 }
@@ -35,8 +34,7 @@ static int set_iobitmap(const struct physdev_set_iobitmap *op)
 static int free_pirq_number(const struct domain *d)
 {
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++)
-        if (!d->pirqs->pirq[i])
-            return i;
+        if (!d->pirqs->pirq[i]) return i;
     return fail(-ENOSPC, "all PIRQs are in use");
 }
 
@@ -44,19 +42,15 @@ static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
 {
     if (op->index < 0 || op->index >= GSI_PIRQS || (op->pirq >= 0 && op->pirq != op->index))
         return fail(-EINVAL, "no such GSI; its PIRQ has the same number");
-    if ((uint32_t)op->index == acpi.isa[4].gsi)
-        return fail(-EBUSY, "this interrupt is the hypervisor's console's");
+    if ((uint32_t)op->index == acpi.isa[4].gsi) return fail(-EBUSY, "this interrupt is the hypervisor's console's");
     op->pirq = op->index;
     struct pirq *p = pirq_of(d, (uint32_t)op->index);
     if (p && p->kind == PIRQ_GSI)
         return 0;                   /* mapping it again is not an error */
-    if (!p)
-        p = pirq_create(d, (uint32_t)op->index);
-    if (!p)
-        return fail(-ENOMEM, "no memory for the PIRQ");
+    if (!p) p = pirq_create(d, (uint32_t)op->index);
+    if (!p) return fail(-ENOMEM, "no memory for the PIRQ");
     int error = pirq_connect(p, PIRQ_GSI);
-    if (error)
-        pirq_free(p);
+    if (error) pirq_free(p);
     return error;
 }
 
@@ -68,35 +62,28 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
         || op->entry_nr > 0x7ff || (!msix && op->entry_nr > 1))
         return fail(-EINVAL, "not a device of segment 0, or not an entry of it");
     int error = msi_setup(&msi, (uint16_t)(op->bus << 8 | op->devfn), msix, (uint16_t)op->entry_nr);
-    if (error)
-        return error;
+    if (error) return error;
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++) {
         const struct pirq *other = d->pirqs->pirq[i];
         if (other && other->kind == PIRQ_MSI && other->msi.bdf == msi.bdf && (!msix || other->msi.entry == msi.entry))
             return fail(-EEXIST, "the interrupt is mapped already");
     }
     int number = op->pirq >= 0 ? op->pirq : free_pirq_number(d);
-    if (number < 0)
-        return number;
-    if (number < GSI_PIRQS || number >= NR_PIRQS)
-        return fail(-EINVAL, "not a PIRQ that messages can have");
+    if (number < 0) return number;
+    if (number < GSI_PIRQS || number >= NR_PIRQS) return fail(-EINVAL, "not a PIRQ that messages can have");
     struct pirq *p = pirq_of(d, (uint32_t)number);
-    if (p && p->kind != PIRQ_NONE)
-        return fail(-EEXIST, "the PIRQ has a source already");
-    if (!p && !(p = pirq_create(d, (uint32_t)number)))
-        return fail(-ENOMEM, "no memory for the PIRQ");
+    if (p && p->kind != PIRQ_NONE) return fail(-EEXIST, "the PIRQ has a source already");
+    if (!p && !(p = pirq_create(d, (uint32_t)number))) return fail(-ENOMEM, "no memory for the PIRQ");
     p->msi = msi;
     error = pirq_connect(p, PIRQ_MSI);
-    if (error)
-        pirq_free(p);
+    if (error) pirq_free(p);
     op->pirq = number;
     return error;
 }
 
 static int map_pirq(struct domain *d, struct physdev_map_pirq *op)
 {
-    if (op->domid != DOMID_SELF && op->domid != d->id)
-        return fail(-EOPNOTSUPP, "no interrupts for other domains");
+    if (op->domid != DOMID_SELF && op->domid != d->id) return fail(-EOPNOTSUPP, "no interrupts for other domains");
     switch (op->type) {
     case MAP_PIRQ_TYPE_GSI: return map_gsi(d, op);
     case MAP_PIRQ_TYPE_MSI: case MAP_PIRQ_TYPE_MSI_SEG: return map_msi(d, op);
@@ -109,12 +96,9 @@ static int map_pirq(struct domain *d, struct physdev_map_pirq *op)
 static int unmap_pirq(struct domain *d, const struct physdev_unmap_pirq *op)
 {
     struct pirq *p = op->pirq >= 0 ? pirq_of(d, (uint32_t)op->pirq) : NULL;
-    if (op->domid != DOMID_SELF && op->domid != d->id)
-        return fail(-EOPNOTSUPP, "no interrupts for other domains");
-    if (!p)
-        return fail(-EINVAL, "no such PIRQ");
-    if (p->port)
-        return fail(-EBUSY, "close its event channel first");
+    if (op->domid != DOMID_SELF && op->domid != d->id) return fail(-EOPNOTSUPP, "no interrupts for other domains");
+    if (!p) return fail(-EINVAL, "no such PIRQ");
+    if (p->port) return fail(-EBUSY, "close its event channel first");
     pirq_free(p);
     return 0;
 }
@@ -122,20 +106,16 @@ static int unmap_pirq(struct domain *d, const struct physdev_unmap_pirq *op)
 static int get_free_pirq(struct domain *d, struct physdev_get_free_pirq *op)
 {
     int number = free_pirq_number(d);
-    if (number < 0)
-        return number;
-    if (!pirq_create(d, (uint32_t)number))
-        return fail(-ENOMEM, "no memory for the PIRQ");
+    if (number < 0) return number;
+    if (!pirq_create(d, (uint32_t)number)) return fail(-ENOMEM, "no memory for the PIRQ");
     op->pirq = (uint32_t)number;
     return 0;
 }
 
 static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
 {
-    if (op->gsi < 0 || op->gsi >= GSI_PIRQS)
-        return fail(-EINVAL, "no such GSI");
-    if (pirq_of(d, (uint32_t)op->gsi))
-        return fail(-EBUSY, "the GSI is in use");
+    if (op->gsi < 0 || op->gsi >= GSI_PIRQS) return fail(-EINVAL, "no such GSI");
+    if (pirq_of(d, (uint32_t)op->gsi)) return fail(-EBUSY, "the GSI is in use");
     d->pirqs->gsi_level[op->gsi] = op->triggering != EDGE_TRIGGERED;
     d->pirqs->gsi_low[op->gsi] = op->polarity != 0;
     return 0;
@@ -144,8 +124,7 @@ static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
 static int eoi(struct domain *d, const struct physdev_eoi *op)
 {
     struct pirq *p = pirq_of(d, op->irq);
-    if (!p)
-        return fail(-EINVAL, "no such PIRQ");
+    if (!p) return fail(-EINVAL, "no such PIRQ");
     pirq_eoi(p);
     return 0;
 }
@@ -153,23 +132,19 @@ static int eoi(struct domain *d, const struct physdev_eoi *op)
 static int irq_status(struct domain *d, struct physdev_irq_status_query *op)
 {
     const struct pirq *p = pirq_of(d, op->irq);
-    if (op->irq >= NR_PIRQS)
-        return fail(-EINVAL, "no such PIRQ");
+    if (op->irq >= NR_PIRQS) return fail(-EINVAL, "no such PIRQ");
     op->flags = p && p->kind == PIRQ_GSI && d->pirqs->gsi_level[p->number] ? XENIRQSTAT_needs_eoi : 0;
     return 0;
 }
 
 static int register_eoi_map(struct domain *d, const struct physdev_pirq_eoi_gmfn *op)
 {
-    if (d->pirqs->eoi_map)
-        return fail(-EBUSY, "there is a page already");
-    if (frame_get_writable(MFN(op->gmfn), d))
-        return fail(-EINVAL, "not a frame of the domain that can be written");
+    if (d->pirqs->eoi_map) return fail(-EBUSY, "there is a page already");
+    if (frame_get_writable(MFN(op->gmfn), d)) return fail(-EINVAL, "not a frame of the domain that can be written");
     d->pirqs->eoi_frame = MFN(op->gmfn);
     d->pirqs->eoi_map = map_frame(MFN(op->gmfn));
     for (uint32_t i = 0; i < NR_PIRQS; i++)
-        if (d->pirqs->pirq[i])
-            pirq_mark_eoi(d->pirqs->pirq[i]);
+        if (d->pirqs->pirq[i]) pirq_mark_eoi(d->pirqs->pirq[i]);
     return 0;
 }
 

@@ -17,8 +17,7 @@
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)
 {
-    if (nanoseconds >= 1000000000 || system_time > seconds * 1000000000ull)
-        return fail(-EINVAL, "not a time");
+    if (nanoseconds >= 1000000000 || system_time > seconds * 1000000000ull) return fail(-EINVAL, "not a time");
     wallclock_set(seconds, nanoseconds, system_time);
     return 0;
 }
@@ -29,8 +28,7 @@ static int idle_times(struct xenpf_getidletime *op)
     uint8_t first = 1;
     uint64_t idle = cpu_idle_time();
     op->now = now_ns();
-    if (!op->cpumap_nr_cpus)
-        return 0;
+    if (!op->cpumap_nr_cpus) return 0;
     if (copy_to_guest(VADDR(op->cpumap_bitmap.p), &first, 1) || write_guest_u64((uint64_t)op->idletime.p, idle))
         return fail(-EFAULT, "the answer cannot be written");
     return 0;
@@ -40,8 +38,7 @@ static int cpu_info(struct xenpf_pcpuinfo *op)
 {
     op->max_present = acpi.cpu_count - 1;
     op->flags = 0;
-    if (op->xen_cpuid >= acpi.cpu_count)
-        return 0;
+    if (op->xen_cpuid >= acpi.cpu_count) return 0;
     op->apic_id = acpi.apic_ids[op->xen_cpuid];
     op->acpi_id = op->xen_cpuid;
     op->flags = op->xen_cpuid < cpus_online ? XEN_PCPU_FLAGS_ONLINE : 0;
@@ -50,8 +47,7 @@ static int cpu_info(struct xenpf_pcpuinfo *op)
 
 static int acpi_sleep(const struct xenpf_enter_acpi_sleep *op)
 {
-    if (op->sleep_state != ACPI_S5)
-        return fail(-EOPNOTSUPP, "the machine can be switched off, but not put to sleep");
+    if (op->sleep_state != ACPI_S5) return fail(-EOPNOTSUPP, "the machine can be switched off, but not put to sleep");
     machine_poweroff();
 }
 
@@ -61,8 +57,7 @@ static int platform(struct xen_platform_op *op)
     case XENPF_settime32:
         return set_time(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
     case XENPF_settime64:
-        if (op->u.settime64.mbz)
-            return fail(-EINVAL, "a field that must be zero is not");
+        if (op->u.settime64.mbz) return fail(-EINVAL, "a field that must be zero is not");
         return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
     case XENPF_getidletime:      return idle_times(&op->u.getidletime);
     case XENPF_get_cpuinfo:      return cpu_info(&op->u.pcpu_info);
@@ -76,12 +71,9 @@ static int platform(struct xen_platform_op *op)
 long do_platform_op(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct xen_platform_op op;
-    if (!current->domain->privileged)
-        return fail(-EPERM, "only the control domain controls the platform");
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XENPF_INTERFACE_VERSION)
-        return fail(-EACCES, "another version of the platform interface");
+    if (!current->domain->privileged) return fail(-EPERM, "only the control domain controls the platform");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
+    if (op.interface_version != XENPF_INTERFACE_VERSION) return fail(-EACCES, "another version of the platform interface");
     int error = platform(&op);
     return error ? error : write_guest(arg, &op);
 }

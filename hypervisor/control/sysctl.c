@@ -36,8 +36,7 @@ static int domain_list_info(struct xen_sysctl_getdomaininfolist *op)
     for (op->num_domains = 0; op->num_domains < op->max_domains; op->num_domains++) {
         struct xen_domctl_getdomaininfo info;
         struct domain *d = domain_get_from(next);
-        if (!d)
-            break;
+        if (!d) break;
         domain_info(d, &info);
         next = (domid_t)(d->id + 1);
         domain_put(d);
@@ -53,14 +52,11 @@ static int read_console(struct xen_sysctl_readconsole *op)
     uint32_t index = op->incremental ? op->index : 0, done = 0;
     while (done < op->count) {
         size_t n = log_read(chunk, MIN((size_t)(op->count - done), sizeof(chunk)), &index);
-        if (n == 0)
-            break;
-        if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n))
-            return fail(-EFAULT, "the buffer cannot be written");
+        if (n == 0) break;
+        if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n)) return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;
     }
-    if (op->clear)
-        log_clear();
+    if (op->clear) log_clear();
     op->count = done;
     op->index = index;
     return 0;
@@ -70,8 +66,7 @@ static int press_keys(const struct xen_sysctl_debug_keys *op)
 {
     for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
         char key;
-        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1))
-            return fail(-EFAULT, "the keys cannot be read");
+        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1)) return fail(-EFAULT, "the keys cannot be read");
         debug_key(key);
     }
     return 0;
@@ -89,22 +84,9 @@ static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
     uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
     for (uint32_t i = 0; op->cputopo.p && i < count; i++) {
         struct xen_sysctl_cputopo cpu = { .core = i };
-        if (write_guest((uint64_t)(op->cputopo.p + i), &cpu))
-            return fail(-EFAULT, "the buffer cannot be written");
+        if (write_guest((uint64_t)(op->cputopo.p + i), &cpu)) return fail(-EFAULT, "the buffer cannot be written");
     }
     op->num_cpus = cpus_online;
-    return 0;
-}
-
-static int numa(struct xen_sysctl_numainfo *op)
-{
-    struct xen_sysctl_meminfo memory = { heap_total_count() * PAGE_SIZE, heap_free_count() * PAGE_SIZE };
-    uint32_t distance = 10;         /* of a node to itself */
-    if (op->num_nodes && op->meminfo.p && write_guest((uint64_t)op->meminfo.p, &memory))
-        return fail(-EFAULT, "the buffer cannot be written");
-    if (op->num_nodes && op->distance.p && write_guest((uint64_t)op->distance.p, &distance))
-        return fail(-EFAULT, "the buffer cannot be written");
-    op->num_nodes = 1;
     return 0;
 }
 
@@ -117,7 +99,6 @@ static int sysctl(struct xen_sysctl *op)
     case XEN_SYSCTL_debug_keys:        return press_keys(&op->u.debug_keys);
     case XEN_SYSCTL_getcpuinfo:        return cpu_times(&op->u.getcpuinfo);
     case XEN_SYSCTL_cputopoinfo:       return cpu_topology(&op->u.cputopoinfo);
-    case XEN_SYSCTL_numainfo:          return numa(&op->u.numainfo);
     case XEN_SYSCTL_sched_id:
         op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
         return 0;
@@ -135,12 +116,9 @@ static int sysctl(struct xen_sysctl *op)
 long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct xen_sysctl op;
-    if (!current->domain->privileged)
-        return fail(-EPERM, "only the control domain controls the machine");
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return fail(-EACCES, "another version of the sysctl interface");
+    if (!current->domain->privileged) return fail(-EPERM, "only the control domain controls the machine");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
+    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the sysctl interface");
     int error = sysctl(&op);
     return error ? error : write_guest(arg, &op);
 }

@@ -17,13 +17,11 @@ static long console_output(uint32_t count, uint64_t buffer)
     char chunk[CHUNK];
     while (count) {
         uint32_t n = MIN(count, (uint32_t)CHUNK);
-        if (copy_from_guest(chunk, VADDR(buffer), n))
-            return fail(-EFAULT, "the text cannot be read");
+        if (copy_from_guest(chunk, VADDR(buffer), n)) return fail(-EFAULT, "the text cannot be read");
         console_write(chunk, n);
         buffer += n;
         count -= n;
-        if (count && preempt_check())
-            return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count, buffer);
+        if (count && preempt_check()) return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count, buffer);
     }
     return 0;
 }
@@ -35,10 +33,8 @@ static long console_input(uint32_t count, uint64_t buffer)
     uint32_t done = 0;
     while (done < count) {
         size_t n = serial_read(chunk, MIN(count - done, (uint32_t)CHUNK));
-        if (n == 0)
-            break;
-        if (copy_to_guest(VADDR(buffer + done), chunk, n))
-            return fail(-EFAULT, "the buffer cannot be written");
+        if (n == 0) break;
+        if (copy_to_guest(VADDR(buffer + done), chunk, n)) return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;
     }
     return done;
@@ -46,10 +42,8 @@ static long console_input(uint32_t count, uint64_t buffer)
 
 long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    if (!current->domain->privileged)
-        return fail(-EPERM, "the machine's console is the control domain's");
-    if (count > INT32_MAX)
-        return fail(-E2BIG, "more than 2 GiB of text");
+    if (!current->domain->privileged) return fail(-EPERM, "the machine's console is the control domain's");
+    if (count > INT32_MAX) return fail(-E2BIG, "more than 2 GiB of text");
     switch (cmd) {
     case CONSOLEIO_write: return console_output((uint32_t)count, buffer);
     case CONSOLEIO_read:  return console_input((uint32_t)count, buffer);

@@ -44,8 +44,7 @@ static bool test(const uint64_t *bits, uint32_t n) { return __atomic_load_n(&bit
  * after it is cleared (advisory 340), so this may be asked without the lock. */
 static struct evtchn *channel(const struct domain *d, uint32_t port)
 {
-    if (port >= d->event_limit || !d->event_buckets)
-        return NULL;
+    if (port >= d->event_limit || !d->event_buckets) return NULL;
     struct evtchn *bucket = __atomic_load_n(&d->event_buckets[port / PER_BUCKET], __ATOMIC_ACQUIRE);
     return bucket ? &bucket[port % PER_BUCKET] : NULL;
 }
@@ -57,16 +56,14 @@ bool event_port_pending(const struct domain *d, uint32_t port) { return test(d->
 
 void vcpu_mark_event_pending(struct vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
-        vcpu_wake(v);
+    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST)) vcpu_wake(v);
 }
 
 static void wake_pollers(struct domain *d, uint32_t port)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port))
-            continue;
+        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port)) continue;
         __atomic_fetch_and(&d->pollers, ~(1u << i), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
     }
@@ -77,10 +74,8 @@ static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
     struct vcpu *v = d->vcpus[vcpu];
     if (test_and_set(d->shared->evtchn_pending, port) || !v)   /* a domain being built may have ports and no vCPU yet */
         return;
-    if (!test(d->shared->evtchn_mask, port) && !test_and_set(&v->info->evtchn_pending_sel, port / 64))
-        vcpu_mark_event_pending(v);
-    if (d->pollers)
-        wake_pollers(d, port);
+    if (!test(d->shared->evtchn_mask, port) && !test_and_set(&v->info->evtchn_pending_sel, port / 64)) vcpu_mark_event_pending(v);
+    if (d->pollers) wake_pollers(d, port);
 }
 
 void events_rescan(struct vcpu *v)
@@ -95,23 +90,20 @@ void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq)
     struct domain *d = v->domain;
     spin_lock(&d->event_lock);
     uint32_t port = v->virq_port[virq];
-    if (port)
-        raise_port(d, channel(d, port)->vcpu, port);
+    if (port) raise_port(d, channel(d, port)->vcpu, port);
     spin_unlock(&d->event_lock);
 }
 
 void send_global_virq(uint32_t virq)
 {
-    if (dom0 && dom0->vcpus[0])
-        send_guest_vcpu_virq(dom0->vcpus[0], virq);
+    if (dom0 && dom0->vcpus[0]) send_guest_vcpu_virq(dom0->vcpus[0], virq);
 }
 
 void send_guest_pirq(struct domain *d, uint32_t pirq)
 {
     spin_lock(&d->event_lock);
     uint32_t port = pirq_port(d, pirq);
-    if (port)
-        raise_port(d, channel(d, port)->vcpu, port);
+    if (port) raise_port(d, channel(d, port)->vcpu, port);
     spin_unlock(&d->event_lock);
 }
 
@@ -120,13 +112,10 @@ static int send(struct domain *d, uint32_t port)
 {
     struct evtchn *c = channel(d, port);
     int error = 0;
-    if (unlikely(!c))
-        return fail(-EINVAL, "there is no such port");
+    if (unlikely(!c)) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
-    if (likely(c->state == EVTCHNSTAT_interdomain))
-        raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
-    else if (c->state == EVTCHNSTAT_ipi)
-        raise_port(d, c->vcpu, port);
+    if (likely(c->state == EVTCHNSTAT_interdomain)) raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
+    else if (c->state == EVTCHNSTAT_ipi) raise_port(d, c->vcpu, port);
     else if (c->state != EVTCHNSTAT_unbound)        /* nobody is listening yet: not an error */
         error = fail(-EINVAL, "only interdomain ports and IPIs can be sent on");
     spin_unlock(&d->event_lock);
@@ -138,24 +127,20 @@ static int send(struct domain *d, uint32_t port)
 static void lock_both(struct domain *a, struct domain *b)
 {
     spin_lock(a < b ? &a->event_lock : &b->event_lock);
-    if (a != b)
-        spin_lock(a < b ? &b->event_lock : &a->event_lock);
+    if (a != b) spin_lock(a < b ? &b->event_lock : &a->event_lock);
 }
 
 static void unlock_both(struct domain *a, struct domain *b)
 {
     spin_unlock(&a->event_lock);
-    if (a != b)
-        spin_unlock(&b->event_lock);
+    if (a != b) spin_unlock(&b->event_lock);
 }
 
 static int add_bucket(struct domain *d, uint32_t index)
 {
-    if (!d->event_buckets)
-        d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
+    if (!d->event_buckets) d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
     struct evtchn *bucket = d->event_buckets ? hv_alloc_pages(0) : NULL;
-    if (!bucket)
-        return fail(-ENOMEM, "no memory for more event channels");
+    if (!bucket) return fail(-ENOMEM, "no memory for more event channels");
     __atomic_store_n(&d->event_buckets[index], bucket, __ATOMIC_RELEASE);
     return 0;
 }
@@ -163,18 +148,15 @@ static int add_bucket(struct domain *d, uint32_t index)
 /* The lowest free port, still marked closed; port 0 is never given out. Negative: no port. Under the lock. */
 static int find_free_port(struct domain *d)
 {
-    if (d->dying)
-        return fail(-EINVAL, "the domain is being destroyed");
+    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
     for (uint32_t port = 1; port < d->event_limit; port++) {
         struct evtchn *c = channel(d, port);
         if (!c) {
             int error = add_bucket(d, port / PER_BUCKET);
-            if (error)
-                return error;
+            if (error) return error;
             c = channel(d, port);
         }
-        if (c->state == EVTCHNSTAT_closed)
-            return (int)port;
+        if (c->state == EVTCHNSTAT_closed) return (int)port;
     }
     return fail(-ENOSPC, "all event channels of the domain are in use");
 }
@@ -183,8 +165,7 @@ static int find_free_port(struct domain *d)
 static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_t number)
 {
     int port = find_free_port(d);
-    if (port < 0)
-        return port;
+    if (port < 0) return port;
     struct evtchn *c = channel(d, (uint32_t)port);
     c->vcpu = (uint16_t)vcpu;
     c->number = number;
@@ -204,10 +185,8 @@ static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
 /* Undo what a port other than an interdomain one is bound to. */
 static void unbind(struct domain *d, struct evtchn *c)
 {
-    if (c->state == EVTCHNSTAT_pirq)
-        pirq_unbind(d, c->number);
-    if (c->state != EVTCHNSTAT_virq)
-        return;
+    if (c->state == EVTCHNSTAT_pirq) pirq_unbind(d, c->number);
+    if (c->state != EVTCHNSTAT_virq) return;
     for (uint32_t i = 0; i < d->vcpu_count; i++)        /* a global VIRQ may have been moved to another vCPU */
         if (d->vcpus[i] && d->vcpus[i]->virq_port[c->number]
             && channel(d, d->vcpus[i]->virq_port[c->number]) == c)
@@ -218,15 +197,13 @@ static int close_port(struct domain *d, uint32_t port)
 {
     struct evtchn *c = channel(d, port);
     struct domain *peer;
-    if (!c || !port)
-        return fail(-EINVAL, "there is no such port");
+    if (!c || !port) return fail(-EINVAL, "there is no such port");
     for (;;) {              /* find the peer, lock both, and make sure that it still is the peer */
         spin_lock(&d->event_lock);
         peer = c->state == EVTCHNSTAT_interdomain ? c->remote : d;
         spin_unlock(&d->event_lock);
         lock_both(d, peer);
-        if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer)
-            break;
+        if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer) break;
         unlock_both(d, peer);
     }
     int error = 0;
@@ -256,22 +233,18 @@ static int close_all(struct domain *d)
             port |= PER_BUCKET - 1;
             continue;
         }
-        if (c->state != EVTCHNSTAT_closed && close_port(d, port) == 0 && port % 64 == 0 && preempt_check())
-            return -ERESTART;
+        if (c->state != EVTCHNSTAT_closed && close_port(d, port) == 0 && port % 64 == 0 && preempt_check()) return -ERESTART;
     }
     return 0;
 }
 
 int events_destroy(struct domain *d)
 {
-    if (!d->event_buckets)
-        return 0;
+    if (!d->event_buckets) return 0;
     int error = close_all(d);
-    if (error)
-        return error;
+    if (error) return error;
     for (uint32_t i = 0; i < NR_BUCKETS; i++)
-        if (d->event_buckets[i])
-            hv_free_pages(d->event_buckets[i], 0);
+        hv_free_pages(d->event_buckets[i], 0);
     hv_free(d->event_buckets, NR_BUCKETS * sizeof(*d->event_buckets));
     d->event_buckets = NULL;
     return 0;
@@ -294,28 +267,31 @@ static struct domain *target(domid_t id, int *error)
     return d;
 }
 
+/* A port, or the error that there is instead of one. */
+static int answer(evtchn_port_t *out, int port)
+{
+    *out = (evtchn_port_t)port;
+    return MIN(port, 0);
+}
+
 static int alloc_unbound(struct evtchn_alloc_unbound *op)
 {
     int error;
     struct domain *d = target(op->dom, &error);
-    if (!d)
-        return error;
+    if (!d) return error;
     spin_lock(&d->event_lock);
     int port = bind_new_port(d, EVTCHNSTAT_unbound, 0, 0);
-    if (port > 0)
-        channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
+    if (port > 0) channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
     spin_unlock(&d->event_lock);
     domain_put(d);
-    op->port = (evtchn_port_t)port;
-    return port < 0 ? port : 0;
+    return answer(&op->port, port);
 }
 
 static int bind_interdomain(struct evtchn_bind_interdomain *op)
 {
     struct domain *d = current->domain, *remote = domain_get_self_or(op->remote_dom);
     int port;
-    if (!remote)
-        return fail(-ESRCH, "there is no such domain");
+    if (!remote) return fail(-ESRCH, "there is no such domain");
     lock_both(d, remote);
     struct evtchn *r = channel(remote, op->remote_port);
     if (!r || r->state != EVTCHNSTAT_unbound || r->remote_id != d->id) {
@@ -329,8 +305,7 @@ static int bind_interdomain(struct evtchn_bind_interdomain *op)
     }
     unlock_both(d, remote);
     domain_put(remote);
-    op->local_port = (evtchn_port_t)port;
-    return port < 0 ? port : 0;
+    return answer(&op->local_port, port);
 }
 
 static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
@@ -349,28 +324,23 @@ static int bind_virq(struct evtchn_bind_virq *op)
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0))
         return fail(-EINVAL, "no such VIRQ, or a global one not bound to vCPU 0");
-    if (!v)
-        return fail(-ENOENT, "there is no such vCPU");
+    if (!v) return fail(-ENOENT, "there is no such vCPU");
     spin_lock(&d->event_lock);
     int port = v->virq_port[op->virq] ? fail(-EEXIST, "the VIRQ is bound already")
                                       : bind_new_port(d, EVTCHNSTAT_virq, op->vcpu, op->virq);
-    if (port > 0)
-        v->virq_port[op->virq] = (uint32_t)port;
+    if (port > 0) v->virq_port[op->virq] = (uint32_t)port;
     spin_unlock(&d->event_lock);
-    op->port = (evtchn_port_t)port;
-    return port < 0 ? port : 0;
+    return answer(&op->port, port);
 }
 
 static int bind_ipi(struct evtchn_bind_ipi *op)
 {
     struct domain *d = current->domain;
-    if (!vcpu_of(d, op->vcpu))
-        return fail(-ENOENT, "there is no such vCPU");
+    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     spin_lock(&d->event_lock);
     int port = bind_new_port(d, EVTCHNSTAT_ipi, op->vcpu, 0);
     spin_unlock(&d->event_lock);
-    op->port = (evtchn_port_t)port;
-    return port < 0 ? port : 0;
+    return answer(&op->port, port);
 }
 
 static int bind_pirq(struct evtchn_bind_pirq *op)
@@ -386,16 +356,14 @@ static int bind_pirq(struct evtchn_bind_pirq *op)
         }
     }
     spin_unlock(&d->event_lock);
-    op->port = (evtchn_port_t)port;
-    return port < 0 ? port : 0;
+    return answer(&op->port, port);
 }
 
 static int status(struct evtchn_status *op)
 {
     int error;
     struct domain *d = target(op->dom, &error);
-    if (!d)
-        return error;
+    if (!d) return error;
     struct evtchn *c = channel(d, op->port);
     if (!c) {
         domain_put(d);
@@ -422,16 +390,13 @@ static int bind_vcpu(const struct evtchn_bind_vcpu *op)
     struct domain *d = current->domain;
     struct evtchn *c = channel(d, op->port);
     int error = 0;
-    if (!vcpu_of(d, op->vcpu))
-        return fail(-ENOENT, "there is no such vCPU");
-    if (!c)
-        return fail(-EINVAL, "there is no such port");
+    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
+    if (!c) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
     if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound || c->state == EVTCHNSTAT_pirq
         || (c->state == EVTCHNSTAT_virq && virq_is_global(c->number)))
         c->vcpu = (uint16_t)op->vcpu;
-    else
-        error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
+    else error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
     spin_unlock(&d->event_lock);
     return error;
 }
@@ -440,8 +405,7 @@ static int unmask(const struct evtchn_unmask *op)
 {
     struct domain *d = current->domain;
     struct evtchn *c = channel(d, op->port);
-    if (!c)
-        return fail(-EINVAL, "there is no such port");
+    if (!c) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
     struct vcpu *v = d->vcpus[c->vcpu];         /* our own domain: it has one */
     clear(d->shared->evtchn_mask, op->port);
@@ -455,8 +419,7 @@ static int reset(const struct evtchn_reset *op)
 {
     int error;
     struct domain *d = target(op->dom, &error);
-    if (!d)
-        return error;
+    if (!d) return error;
     error = close_all(d);
     domain_put(d);
     return error;
@@ -482,8 +445,7 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3,
     case EVTCHNOP_status:           ANSWERING(evtchn_status, status(&op))
     case EVTCHNOP_reset: {
         struct evtchn_reset op;
-        if (read_guest(&op, arg))
-            goto fault;
+        if (read_guest(&op, arg)) goto fault;
         int error = reset(&op);
         return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg) : error;
     }
@@ -496,7 +458,7 @@ fault:
 
 /* ---- debug key 'e' ---- */
 
-void events_dump(const struct domain *d)
+void events_dump(struct domain *d)
 {
     static const char *const names[] = { "closed", "unbound", "interdomain", "pirq", "virq", "ipi" };
     for (uint32_t port = 1; port < d->event_limit; port++) {
@@ -505,8 +467,7 @@ void events_dump(const struct domain *d)
             port |= PER_BUCKET - 1;
             continue;
         }
-        if (c->state == EVTCHNSTAT_closed)
-            continue;
+        if (c->state == EVTCHNSTAT_closed) continue;
         printk("d%u port %u: %s %u, vcpu %u, peer d%d%s%s\n", d->id, port, names[c->state], c->number, c->vcpu,
                c->state == EVTCHNSTAT_interdomain ? c->remote->id : c->state == EVTCHNSTAT_unbound ? c->remote_id : -1,
                event_port_pending(d, port) ? ", pending" : "", test(d->shared->evtchn_mask, port) ? ", masked" : "");

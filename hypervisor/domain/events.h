@@ -23,6 +23,6 @@ bool event_port_pending(const struct domain *d, uint32_t port);
 /* VCPUOP_register_vcpu_info moved v->info: anything sent meanwhile must not be lost, so mark every selector pending. */
 void events_rescan(struct vcpu *v);
 
-void events_dump(const struct domain *d);       /* debug key 'e' */
+void events_dump(struct domain *d);       /* debug key 'e' */
 
 #endif

@@ -41,10 +41,8 @@ static int16_t hold_for_mapping(mfn_t frame, struct domain *owner, bool writable
 
 static void put_mapping(mfn_t frame, bool writable)
 {
-    if (writable)
-        frame_put_writable(frame);
-    else
-        frame_put(frame);
+    if (writable) frame_put_writable(frame);
+    else frame_put(frame);
 }
 
 /* Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
@@ -54,15 +52,12 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
     bool writable = !(op->flags & GNTMAP_readonly);
     mfn_t frame;
     uint32_t handle = handle_alloc(gt);
-    if (handle == NO_HANDLE)
-        return refuse(GNTST_no_space, "no mapping handles left");
+    if (handle == NO_HANDLE) return refuse(GNTST_no_space, "no mapping handles left");
 
     int16_t status = grant_acquire(owner, op->ref, current->domain->id, writable, &frame);
-    if (status != GNTST_okay)
-        goto no_grant;
+    if (status != GNTST_okay) goto no_grant;
     status = hold_for_mapping(frame, owner, writable);
-    if (status != GNTST_okay)
-        goto no_reference;
+    if (status != GNTST_okay) goto no_reference;
     if (mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte)) {
         status = GNTST_general_error;
         put_mapping(frame, writable);
@@ -96,8 +91,7 @@ static void map_one(struct gnttab_map_grant_ref *op)
         return;
     }
     op->status = map_granted(owner, op);
-    if (op->status != GNTST_okay)
-        domain_put(owner);
+    if (op->status != GNTST_okay) domain_put(owner);
 }
 
 static long map(uint64_t arg, uint32_t count)
@@ -106,11 +100,9 @@ static long map(uint64_t arg, uint32_t count)
     for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
         if (i && i % PREEMPT_EVERY == 0 && preempt_check())
             return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_map_grant_ref, arg, count - i);
-        if (read_guest(&op, arg))
-            return fail(-EFAULT, "a request cannot be read");
+        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
         map_one(&op);
-        if (write_guest(arg, &op))
-            return fail(-EFAULT, "a request cannot be answered");
+        if (write_guest(arg, &op)) return fail(-EFAULT, "a request cannot be answered");
     }
     return 0;
 }
@@ -131,10 +123,9 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
     struct grant_table *gt = current->domain->grants;
     struct mapping_record *r = handle_record(gt, handle);
     u->owner = NULL;
-    if (!r)
-        return refuse(GNTST_bad_handle, "no mapping has this handle");
+    if (!r) return refuse(GNTST_bad_handle, "no mapping has this handle");
     struct grant_table *their = r->owner->grants;
-    u->frame = their->active[r->ref / ENTRIES_PER_FRAME][r->ref % ENTRIES_PER_FRAME].frame;    /* in use: it cannot change */
+    u->frame = active_of(their, r->ref)->frame;    /* in use: it cannot change */
     u->ref = r->ref;
     u->handle = handle;
     u->writable = !(r->flags & GNTMAP_readonly);
@@ -152,8 +143,7 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
 /* Second half, after one TLB flush for all of them. */
 static void unmap_finish(struct unmapped *batch, uint32_t count)
 {
-    if (count)
-        tlb_flush_domain(current->domain);
+    if (count) tlb_flush_domain(current->domain);
     for (uint32_t i = 0; i < count; i++) {
         put_mapping(batch[i].frame, batch[i].writable);
         grant_release(batch[i].owner, batch[i].ref, batch[i].writable);
@@ -167,14 +157,12 @@ static int unmap_one(bool replace, uint64_t arg, struct unmapped *u)
 {
     if (replace) {
         struct gnttab_unmap_and_replace op;
-        if (read_guest(&op, arg))
-            return fail(-EFAULT, "a request cannot be read");
+        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
         op.status = unmap_begin(op.handle, op.host_addr, 0, op.new_addr, u);
         return write_guest(arg, &op);
     }
     struct gnttab_unmap_grant_ref op;
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "a request cannot be read");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
     op.status = unmap_begin(op.handle, op.host_addr, op.dev_bus_addr, 0, u);
     return write_guest(arg, &op);
 }
@@ -190,14 +178,12 @@ static long unmap(uint32_t cmd, uint64_t arg, uint32_t count)
         for (uint32_t i = 0; i < UNMAP_BATCH && count && !error; i++) {
             batch[n].owner = NULL;
             error = unmap_one(replace, arg, &batch[n]);
-            if (batch[n].owner)
-                n++;
+            if (batch[n].owner) n++;
             arg += size;
             count--;
         }
         unmap_finish(batch, n);
-        if (count && !error && preempt_check())
-            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
+        if (count && !error && preempt_check()) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
     }
     return error;
 }
@@ -216,18 +202,15 @@ static int16_t copy_side_get(struct copy_side *side, const struct gnttab_copy_pt
 {
     *side = (struct copy_side){ .frame = MFN(ptr->u.gmfn), .ref = ptr->u.ref, .writable = writable };
     if (!by_ref) {
-        if (ptr->domid != DOMID_SELF)
-            return refuse(GNTST_permission_denied, "only own frames are named by number");
+        if (ptr->domid != DOMID_SELF) return refuse(GNTST_permission_denied, "only own frames are named by number");
         if (writable ? frame_get_writable(side->frame, current->domain) : frame_get(side->frame, current->domain))
             return refuse(GNTST_bad_page, "not a frame of this domain, or not one that can be written");
         return GNTST_okay;
     }
     side->owner = domain_get_self_or(ptr->domid);
-    if (!side->owner)
-        return refuse(GNTST_bad_domain, "there is no such domain");
+    if (!side->owner) return refuse(GNTST_bad_domain, "there is no such domain");
     int16_t status = grant_acquire(side->owner, side->ref, current->domain->id, writable, &side->frame);
-    if (status != GNTST_okay)
-        domain_put(side->owner);
+    if (status != GNTST_okay) domain_put(side->owner);
     return status;
 }
 
@@ -247,8 +230,7 @@ static int16_t copy_one(const struct gnttab_copy *op)
     if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
         return refuse(GNTST_bad_copy_arg, "the copy crosses a page boundary");
     int16_t status = copy_side_get(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
-    if (status != GNTST_okay)
-        return status;
+    if (status != GNTST_okay) return status;
     status = copy_side_get(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
     if (status == GNTST_okay) {
         memmove((char *)map_frame(to.frame) + op->dest.offset, (char *)map_frame(from.frame) + op->source.offset, op->len);
@@ -264,11 +246,9 @@ static long copy(uint64_t arg, uint32_t count)
     for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
         if (i && i % PREEMPT_EVERY == 0 && preempt_check())
             return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_copy, arg, count - i);
-        if (read_guest(&op, arg))
-            return fail(-EFAULT, "a request cannot be read");
+        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
         op.status = copy_one(&op);
-        if (write_guest(arg, &op))
-            return fail(-EFAULT, "a request cannot be answered");
+        if (write_guest(arg, &op)) return fail(-EFAULT, "a request cannot be answered");
     }
     return 0;
 }
@@ -287,19 +267,16 @@ static struct domain *table_owner(domid_t id, int16_t *status)
     } else {
         return d;
     }
-    if (d)
-        domain_put(d);
+    if (d) domain_put(d);
     return NULL;
 }
 
 static int16_t write_frame_list(struct domain *d, const struct gnttab_setup_table *op)
 {
-    if (op->nr_frames > d->grants->max_frames)
-        return refuse(GNTST_general_error, "beyond the limit of the domain's grant table");
+    if (op->nr_frames > d->grants->max_frames) return refuse(GNTST_general_error, "beyond the limit of the domain's grant table");
     for (uint32_t i = 0; i < op->nr_frames; i++) {
         mfn_t frame;
-        if (grants_shared_frame(d, i, &frame))
-            return GNTST_general_error;
+        if (grants_shared_frame(d, i, &frame)) return GNTST_general_error;
         if (write_guest_u64((uint64_t)op->frame_list.p + i * sizeof(uint64_t), frame.n))
             return refuse(GNTST_bad_virt_addr, "the frame list cannot be written");
     }
@@ -309,10 +286,8 @@ static int16_t write_frame_list(struct domain *d, const struct gnttab_setup_tabl
 static long setup_table(uint64_t arg, uint32_t count)
 {
     struct gnttab_setup_table op;
-    if (count != 1)
-        return fail(-EINVAL, "one request at a time");
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the request cannot be read");
+    if (count != 1) return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &op.status);
     if (d) {
         op.status = write_frame_list(d, &op);
@@ -324,10 +299,8 @@ static long setup_table(uint64_t arg, uint32_t count)
 static long query_size(uint64_t arg, uint32_t count)
 {
     struct gnttab_query_size op;
-    if (count != 1)
-        return fail(-EINVAL, "one request at a time");
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the request cannot be read");
+    if (count != 1) return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &op.status);
     if (d) {
         op.nr_frames = d->grants->frames;
@@ -341,11 +314,9 @@ static long get_version(uint64_t arg)
 {
     struct gnttab_get_version op;
     int16_t status;
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the request cannot be read");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &status);
-    if (!d)
-        return status == GNTST_permission_denied ? -EPERM : -ESRCH;
+    if (!d) return status == GNTST_permission_denied ? -EPERM : -ESRCH;
     domain_put(d);
     op.version = 1;
     return write_guest(arg, &op);
@@ -354,8 +325,7 @@ static long get_version(uint64_t arg)
 static long set_version(uint64_t arg)
 {
     struct gnttab_set_version op;
-    if (read_guest(&op, arg))
-        return fail(-EFAULT, "the request cannot be read");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     if (op.version != 1)
         return op.version == 2 ? fail(-ENOSYS, "version 2 is not offered") : fail(-EINVAL, "there is no such version");
     return write_guest(arg, &op);
@@ -363,10 +333,8 @@ static long set_version(uint64_t arg)
 
 long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    if (count > INT32_MAX)
-        return fail(-EINVAL, "an absurd number of requests");
-    if (!current->domain->grants)
-        return fail(-ENOSYS, "this domain has no grant table");
+    if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
+    if (!current->domain->grants) return fail(-ENOSYS, "this domain has no grant table");
     switch (cmd) {
     case GNTTABOP_map_grant_ref:     return map(arg, (uint32_t)count);
     case GNTTABOP_unmap_grant_ref:

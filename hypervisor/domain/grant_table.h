@@ -29,13 +29,17 @@ _Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_
 struct grant_table {
     spinlock_t lock;
     uint32_t frames, max_frames;            /* shared frames */
-    struct grant_entry_v1 **shared;         /* max_frames pointers */
-    struct active **active;                 /* likewise */
+    struct { struct grant_entry_v1 *shared; struct active *active; } *slots;   /* max_frames of them */
     uint32_t maptrack_frames, max_maptrack_frames;
     struct mapping_record **maptrack;       /* max_maptrack_frames pointers */
     uint32_t free_handle;                   /* head of the free records, or NO_HANDLE */
     uint32_t release_cursor;                /* grants_release_mappings: handles below it are done */
 };
+
+static inline struct active *active_of(const struct grant_table *gt, uint32_t ref)
+{
+    return &gt->slots[ref / ENTRIES_PER_FRAME].active[ref % ENTRIES_PER_FRAME];
+}
 
 /* All of these answer with a GNTST_* status. */
 

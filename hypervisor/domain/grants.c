@@ -25,16 +25,13 @@ static int add_shared_frame(struct domain *d, struct grant_table *gt)
     void *page = hv_alloc_pages(0);
     struct active *active = hv_alloc_pages(ACTIVE_ORDER);
     if (!page || !active) {
-        if (page)
-            hv_free_pages(page, 0);
-        if (active)
-            hv_free_pages(active, ACTIVE_ORDER);
+        hv_free_pages(page, 0);
+        hv_free_pages(active, ACTIVE_ORDER);
         return fail(-ENOMEM, "no memory for another grant table frame");
     }
     share_hv_frame(page, d, true);
-    gt->shared[gt->frames] = page;
-    gt->active[gt->frames] = active;
-    gt->frames++;
+    gt->slots[gt->frames].shared = page;
+    gt->slots[gt->frames++].active = active;
     return 0;
 }
 
@@ -42,31 +39,29 @@ int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame)
 {
     struct grant_table *gt = d->grants;
     int error = 0;
-    if (!gt || index >= gt->max_frames)
-        return fail(-EINVAL, "beyond the limit of the domain's grant table");
+    if (!gt || index >= gt->max_frames) return fail(-EINVAL, "beyond the limit of the domain's grant table");
     spin_lock(&gt->lock);
-    while (index >= gt->frames && !error)
-        error = add_shared_frame(d, gt);
-    if (!error)
-        *frame = virt_to_mfn(gt->shared[index]);
+    while (index >= gt->frames && !error) error = add_shared_frame(d, gt);
+    if (!error) *frame = virt_to_mfn(gt->slots[index].shared);
     spin_unlock(&gt->lock);
     return error;
 }
+
+/* What createdomain asked for, within what we keep pointers for; negative: the default. */
+static uint32_t limit(int32_t asked, uint32_t usual) { return asked < 0 ? usual : (uint32_t)MAX(1, MIN(asked, 4096)); }
 
 int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames)
 {
     struct grant_table *gt = hv_alloc(sizeof(*gt));
     mfn_t unused;
-    if (!gt)
-        return fail(-ENOMEM, "no memory for a grant table");
-    gt->max_frames = max_frames < 0 ? GRANTS_DEFAULT_FRAMES : (uint32_t)MIN(max_frames, 1024);
-    gt->max_maptrack_frames = max_maptrack_frames < 0 ? GRANTS_DEFAULT_MAPTRACK : (uint32_t)MIN(max_maptrack_frames, 4096);
+    if (!gt) return fail(-ENOMEM, "no memory for a grant table");
+    gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES);
+    gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK);
     gt->free_handle = NO_HANDLE;
-    gt->shared = hv_alloc(gt->max_frames * sizeof(*gt->shared) + 1);
-    gt->active = hv_alloc(gt->max_frames * sizeof(*gt->active) + 1);
-    gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack) + 1);
+    gt->slots = hv_alloc(gt->max_frames * sizeof(*gt->slots));
+    gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack));
     d->grants = gt;
-    if (!gt->shared || !gt->active || !gt->maptrack || (gt->max_frames && grants_shared_frame(d, 0, &unused))) {
+    if (!gt->slots || !gt->maptrack || grants_shared_frame(d, 0, &unused)) {
         grants_free(d);
         return fail(-ENOMEM, "no memory for a grant table");
     }
@@ -78,25 +73,24 @@ uint32_t grants_frame_count(const struct domain *d) { return d->grants ? d->gran
 void grants_free(struct domain *d)
 {
     struct grant_table *gt = d->grants;
-    if (!gt)
-        return;
+    if (!gt) return;
     d->grants = NULL;
     for (uint32_t i = 0; i < gt->frames; i++) {
-        unshare_hv_frame(gt->shared[i]);
-        hv_free_pages(gt->active[i], ACTIVE_ORDER);
+        unshare_hv_frame(gt->slots[i].shared);
+        hv_free_pages(gt->slots[i].active, ACTIVE_ORDER);
     }
-    for (uint32_t i = 0; i < gt->maptrack_frames; i++)
-        hv_free_pages(gt->maptrack[i], 0);
-    if (gt->shared)
-        hv_free(gt->shared, gt->max_frames * sizeof(*gt->shared) + 1);
-    if (gt->active)
-        hv_free(gt->active, gt->max_frames * sizeof(*gt->active) + 1);
-    if (gt->maptrack)
-        hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack) + 1);
+    for (uint32_t i = 0; i < gt->maptrack_frames; i++) hv_free_pages(gt->maptrack[i], 0);
+    hv_free(gt->slots, gt->max_frames * sizeof(*gt->slots));
+    hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack));
     hv_free(gt, sizeof(*gt));
 }
 
 /* ---- entries ---- */
+
+static struct grant_entry_v1 *shared_entry(const struct grant_table *gt, uint32_t ref)
+{
+    return &gt->slots[ref / ENTRIES_PER_FRAME].shared[ref % ENTRIES_PER_FRAME];
+}
 
 /* A shared entry as one word: flags in bits 0-15, peer in 16-31, frame in 32-63. */
 union entry_word {
@@ -139,8 +133,7 @@ static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared
     bool idle = !a->readers && !a->writers;
     mfn_t frame;
     int16_t status = mark_entry(shared, peer, writable, &frame);
-    if (status != GNTST_okay)
-        return status;
+    if (status != GNTST_okay) return status;
     if (!idle)
         frame = a->frame;           /* whatever the guest wrote there since: the users share one frame */
     if (idle && frame_get(frame, owner)) {
@@ -149,8 +142,7 @@ static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared
         return GNTST_bad_page;
     }
     if (writable && frame_get_writable(frame, owner)) {
-        if (idle)
-            frame_put(frame);
+        if (idle) frame_put(frame);
         unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
         (void)fail(-EINVAL, "the granted frame cannot be written: it is a page table or a descriptor page");
         return GNTST_bad_page;
@@ -174,14 +166,12 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
         (void)fail(-EINVAL, "beyond the end of the grant table");
         return GNTST_bad_gntref;
     }
-    struct active *a = &gt->active[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
+    struct active *a = active_of(gt, ref);
     bool idle = !a->readers && !a->writers;
-    if (!idle && a->peer != peer)
-        status = GNTST_bad_gntref;
-    else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX)
-        status = GNTST_no_space;
+    if (!idle && a->peer != peer) status = GNTST_bad_gntref;
+    else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX) status = GNTST_no_space;
     else if (idle || (writable && !a->writers))
-        status = acquire_first(owner, &gt->shared[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME], a, peer, writable);
+        status = acquire_first(owner, shared_entry(gt, ref), a, peer, writable);
     if (status == GNTST_okay) {
         (*(writable ? &a->writers : &a->readers))++;
         *frame = a->frame;
@@ -194,8 +184,8 @@ void grant_release(struct domain *owner, uint32_t ref, bool writable)
 {
     struct grant_table *gt = owner->grants;
     spin_lock(&gt->lock);
-    struct active *a = &gt->active[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
-    struct grant_entry_v1 *shared = &gt->shared[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
+    struct active *a = active_of(gt, ref);
+    struct grant_entry_v1 *shared = shared_entry(gt, ref);
     mfn_t frame = a->frame;
     (*(writable ? &a->writers : &a->readers))--;
     if (writable && !a->writers) {
@@ -219,14 +209,11 @@ static struct mapping_record *record(struct grant_table *gt, uint32_t handle)
 /* A page more of free records, chained from the lowest up. Under the lock. */
 static void add_maptrack_frame(struct grant_table *gt)
 {
-    if (gt->maptrack_frames == gt->max_maptrack_frames)
-        return;
+    if (gt->maptrack_frames == gt->max_maptrack_frames) return;
     struct mapping_record *page = hv_alloc_pages(0);
-    if (!page)
-        return;
+    if (!page) return;
     uint32_t first = (uint32_t)(gt->maptrack_frames * HANDLES_PER_FRAME);
-    for (uint32_t i = 0; i < HANDLES_PER_FRAME; i++)
-        page[i].ref = i + 1 < HANDLES_PER_FRAME ? first + i + 1 : gt->free_handle;
+    for (uint32_t i = 0; i < HANDLES_PER_FRAME; i++) page[i].ref = i + 1 < HANDLES_PER_FRAME ? first + i + 1 : gt->free_handle;
     gt->maptrack[gt->maptrack_frames++] = page;
     gt->free_handle = first;
 }
@@ -234,11 +221,9 @@ static void add_maptrack_frame(struct grant_table *gt)
 uint32_t handle_alloc(struct grant_table *gt)
 {
     spin_lock(&gt->lock);
-    if (gt->free_handle == NO_HANDLE)
-        add_maptrack_frame(gt);
+    if (gt->free_handle == NO_HANDLE) add_maptrack_frame(gt);
     uint32_t handle = gt->free_handle;
-    if (handle != NO_HANDLE)
-        gt->free_handle = record(gt, handle)->ref;
+    if (handle != NO_HANDLE) gt->free_handle = record(gt, handle)->ref;
     spin_unlock(&gt->lock);
     return handle;
 }
@@ -254,8 +239,7 @@ void handle_free(struct grant_table *gt, uint32_t handle)
 
 struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 {
-    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner)
-        return NULL;
+    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner) return NULL;
     return record(gt, handle);
 }
 
@@ -263,8 +247,7 @@ struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 int grants_release_mappings(struct domain *d)
 {
     struct grant_table *gt = d->grants;
-    if (!gt)
-        return 0;
+    if (!gt) return 0;
     for (; gt->release_cursor < gt->maptrack_frames * HANDLES_PER_FRAME; gt->release_cursor++) {
         struct mapping_record *r = record(gt, gt->release_cursor);
         if (r->owner) {
@@ -287,23 +270,20 @@ void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool
 {
     const struct grant_table *gt = d->grants;
     for (uint32_t i = 0; gt && i < gt->frames * ENTRIES_PER_FRAME; i++) {
-        const struct active *a = &gt->active[i / ENTRIES_PER_FRAME][i % ENTRIES_PER_FRAME];
-        if (a->readers || a->writers)
-            seen(a->frame, false);
-        if (a->writers)
-            seen(a->frame, true);
+        const struct active *a = active_of(gt, i);
+        if (a->readers || a->writers) seen(a->frame, false);
+        if (a->writers) seen(a->frame, true);
     }
 }
 
-void grants_dump(const struct domain *d)
+void grants_dump(struct domain *d)
 {
     const struct grant_table *gt = d->grants;
-    if (!gt)
-        return;
+    if (!gt) return;
     printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u)\n", d->id, gt->frames, gt->max_frames,
            gt->maptrack_frames, gt->max_maptrack_frames);
     for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
-        const struct active *a = &gt->active[i / ENTRIES_PER_FRAME][i % ENTRIES_PER_FRAME];
+        const struct active *a = active_of(gt, i);
         if (a->readers || a->writers)
             printk("  ref %u: frame %lx used by d%u, %u readers, %u writers\n", i, a->frame.n, a->peer, a->readers, a->writers);
     }

@@ -30,6 +30,6 @@ int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_che
 
 /* Every frame that somebody uses through d's table now: `seen` once for its reference, and once more for the writable one. */
 void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable));
-void grants_dump(const struct domain *d);       /* debug key 'g' */
+void grants_dump(struct domain *d);       /* debug key 'g' */
 
 #endif

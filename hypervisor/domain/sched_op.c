@@ -15,8 +15,7 @@
 void vcpu_stop_polling(struct vcpu *v)
 {
     __atomic_fetch_and(&v->domain->pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
-    if (v->poll_timer.fire)
-        timer_stop(&v->poll_timer);
+    if (v->poll_timer.fire) timer_stop(&v->poll_timer);
 }
 
 static void poll_timed_out(void *arg)
@@ -43,8 +42,7 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
 {
     struct domain *d = v->domain;
     uint32_t port = 0;
-    if (op->nr_ports > MAX_POLL_PORTS)
-        return fail(-EINVAL, "more than 128 ports to poll");
+    if (op->nr_ports > MAX_POLL_PORTS) return fail(-EINVAL, "more than 128 ports to poll");
     vcpu_stop_polling(v);
     v->poll_port = 0;
     __atomic_fetch_or(&d->pollers, 1u << v->id, __ATOMIC_SEQ_CST);
@@ -54,20 +52,16 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     for (uint32_t i = 0; i < op->nr_ports && !ready && !error; i++) {
         if (read_guest(&port, (uint64_t)op->ports.p + i * sizeof(port)))
             error = fail(-EFAULT, "the list of ports cannot be read");
-        else if (!event_port_valid(d, port))
-            error = fail(-EINVAL, "there is no such port");
-        else
-            ready = event_port_pending(d, port);
+        else if (!event_port_valid(d, port)) error = fail(-EINVAL, "there is no such port");
+        else ready = event_port_pending(d, port);
     }
     if (ready || error) {
         vcpu_stop_polling(v);
         return error;
     }
-    if (op->nr_ports == 1)
-        v->poll_port = port;
+    if (op->nr_ports == 1) v->poll_port = port;
     if (op->timeout) {
-        if (!v->poll_timer.fire)
-            timer_init(&v->poll_timer, poll_timed_out, v);
+        if (!v->poll_timer.fire) timer_init(&v->poll_timer, poll_timed_out, v);
         timer_set(&v->poll_timer, op->timeout);
     }
     vcpu_block(v);
@@ -76,11 +70,9 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
 
 static int remote_shutdown(const struct sched_remote_shutdown *op)
 {
-    if (!current->domain->privileged)
-        return fail(-EPERM, "only the control domain shuts other domains down");
+    if (!current->domain->privileged) return fail(-EPERM, "only the control domain shuts other domains down");
     struct domain *d = domain_get(op->domain_id);
-    if (!d)
-        return fail(-ESRCH, "there is no such domain");
+    if (!d) return fail(-ESRCH, "there is no such domain");
     domain_shutdown(d, (uint8_t)op->reason);
     domain_put(d);
     return 0;
@@ -103,8 +95,7 @@ static void watchdog_fired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog);
 void watchdogs_stop(struct domain *d)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdogs); i++)
-        if (d->watchdogs[i].fire)
-            timer_stop(&d->watchdogs[i]);
+        if (d->watchdogs[i].fire) timer_stop(&d->watchdogs[i]);
     d->watchdogs_used = 0;
 }
 
@@ -115,17 +106,14 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     if (id > ARRAY_SIZE(d->watchdogs) || (id == 0 && op->timeout == 0))
         return fail(-EINVAL, "no such watchdog, or a new one without a timeout");
     if (id == 0) {
-        while (id < ARRAY_SIZE(d->watchdogs) && (d->watchdogs_used >> id & 1))
-            id++;
-        if (id++ == ARRAY_SIZE(d->watchdogs))
-            return fail(-ENOSPC, "all watchdogs are in use");
+        while (id < ARRAY_SIZE(d->watchdogs) && (d->watchdogs_used >> id & 1)) id++;
+        if (id++ == ARRAY_SIZE(d->watchdogs)) return fail(-ENOSPC, "all watchdogs are in use");
         d->watchdogs_used |= (uint8_t)(1u << (id - 1));
     } else if (!(d->watchdogs_used >> (id - 1) & 1)) {
         return fail(-EINVAL, "this watchdog was not asked for");
     }
     struct timer *t = &d->watchdogs[id - 1];
-    if (!t->fire)
-        timer_init(t, watchdog_fired, d);
+    if (!t->fire) timer_init(t, watchdog_fired, d);
     if (op->timeout) {
         timer_set(t, now_ns() + op->timeout * 1000000000ull);
     } else {
@@ -137,8 +125,7 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
 
 static int pin_override(const struct sched_pin_override *op)
 {
-    if (!current->domain->privileged)
-        return fail(-EPERM, "only the control domain pins its vCPUs");
+    if (!current->domain->privileged) return fail(-EPERM, "only the control domain pins its vCPUs");
     return op->pcpu <= 0 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
 }
 

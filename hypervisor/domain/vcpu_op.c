@@ -21,14 +21,10 @@ static int initialise(struct vcpu *v, uint64_t arg)
 {
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));     /* five kilobytes: too much for the stack */
     int error;
-    if (!context)
-        return fail(-ENOMEM, "no memory to read the context into");
-    if (v->initialised)
-        error = fail(-EEXIST, "the vCPU is initialised already");
-    else if (read_guest(context, arg))
-        error = fail(-EFAULT, "the context cannot be read");
-    else
-        error = vcpu_set_context(v, context);
+    if (!context) return fail(-ENOMEM, "no memory to read the context into");
+    if (v->initialised) error = fail(-EEXIST, "the vCPU is initialised already");
+    else if (read_guest(context, arg)) error = fail(-EFAULT, "the context cannot be read");
+    else error = vcpu_set_context(v, context);
     hv_free(context, sizeof(*context));
     return error;
 }
@@ -55,12 +51,9 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
 {
     if (op->offset > PAGE_SIZE - sizeof(struct vcpu_info) || op->offset % sizeof(uint64_t))
         return fail(-ENXIO, "the structure would cross its page, or is not aligned");     /* advisory 327 */
-    if (v != current && v->state != VCPU_DOWN)
-        return fail(-EINVAL, "another vCPU's info moves only while it is down");
-    if (!mfn_eq(v->info_frame, INVALID_MFN))
-        return fail(-EINVAL, "the info was moved already");
-    if (frame_get_writable(MFN(op->mfn), v->domain))
-        return fail(-EINVAL, "not a frame of this domain that can be written");
+    if (v != current && v->state != VCPU_DOWN) return fail(-EINVAL, "another vCPU's info moves only while it is down");
+    if (!mfn_eq(v->info_frame, INVALID_MFN)) return fail(-EINVAL, "the info was moved already");
+    if (frame_get_writable(MFN(op->mfn), v->domain)) return fail(-EINVAL, "not a frame of this domain that can be written");
     struct vcpu_info *info = (void *)((char *)map_frame(MFN(op->mfn)) + op->offset);
     memcpy(info, v->info, sizeof(*info));
     v->info_frame = MFN(op->mfn);
@@ -72,8 +65,7 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
 static int register_runstate_area(struct vcpu *v, uint64_t area)
 {
     struct vcpu_runstate_info now;
-    if (!guest_range_ok(area, sizeof(now)))
-        return fail(-EFAULT, "not a guest address");
+    if (!guest_range_ok(area, sizeof(now))) return fail(-EFAULT, "not a guest address");
     v->runstate_area = area;
     vcpu_runstate_get(v, &now);
     return area && write_guest(area, &now) ? fail(-EFAULT, "the area cannot be written") : 0;
@@ -81,25 +73,21 @@ static int register_runstate_area(struct vcpu *v, uint64_t area)
 
 static int register_time_area(struct vcpu *v, uint64_t area)
 {
-    if (!guest_range_ok(area, sizeof(struct vcpu_time_info)))
-        return fail(-EFAULT, "not a guest address");
+    if (!guest_range_ok(area, sizeof(struct vcpu_time_info))) return fail(-EFAULT, "not a guest address");
     v->time_area = area;
-    if (v == current)
-        update_vcpu_time(v);
+    if (v == current) update_vcpu_time(v);
     return 0;
 }
 
 static int set_periodic(struct vcpu *v, uint64_t period_ns)
 {
-    if (period_ns < 1000000 || period_ns > INT64_MAX)
-        return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
+    if (period_ns < 1000000 || period_ns > INT64_MAX) return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
     return vcpu_set_periodic(v, period_ns);
 }
 
 static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer *op)
 {
-    if (v != current)
-        return fail(-EINVAL, "a vCPU sets its own timer only");
+    if (v != current) return fail(-EINVAL, "a vCPU sets its own timer only");
     if ((op->flags & VCPU_SSHOTTMR_future) && op->timeout_abs_ns < now_ns())
         return -ETIME;              /* expected: the guest asked to be told */
     vcpu_set_singleshot(v, op->timeout_abs_ns);
@@ -108,8 +96,7 @@ static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer
 
 static int send_nmi(struct vcpu *v, uint64_t arg)
 {
-    if (arg)
-        return fail(-EINVAL, "the argument must be NULL");
+    if (arg) return fail(-EINVAL, "the argument must be NULL");
     v->nmi_pending = 1;
     vcpu_wake(v);
     return 0;
@@ -130,8 +117,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
         return error == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 3, cmd, id, arg) : error;
     }
     case VCPUOP_up:
-        if (!v->initialised)
-            return fail(-EINVAL, "the vCPU has no context yet");
+        if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
         vcpu_up(v);
         return 0;
     case VCPUOP_down:
@@ -151,8 +137,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     case VCPUOP_stop_periodic_timer:            return vcpu_set_periodic(v, 0);
     case VCPUOP_set_singleshot_timer:           OPERATION(vcpu_set_singleshot_timer, set_singleshot(v, &op))
     case VCPUOP_stop_singleshot_timer:
-        if (v != current)
-            return fail(-EINVAL, "a vCPU stops its own timer only");
+        if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
         vcpu_stop_singleshot(v);
         return 0;
     case VCPUOP_send_nmi:
@@ -170,14 +155,10 @@ long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned 
 {
     struct vcpu *v = current;
     struct xennmi_callback op = { 0 };
-    if (!v->domain->privileged || v->id != 0)
-        return fail(-EINVAL, "only the control domain's first vCPU has NMIs");
-    if (cmd != XENNMI_register_callback && cmd != XENNMI_unregister_callback)
-        return fail(-ENOSYS, "not an operation of nmi_op");
-    if (cmd == XENNMI_register_callback && read_guest(&op, arg))
-        return fail(-EFAULT, "the argument cannot be read");
-    if (!is_canonical(op.handler_address))
-        return fail(-EINVAL, "a callback at a non-canonical address");
+    if (!v->domain->privileged || v->id != 0) return fail(-EINVAL, "only the control domain's first vCPU has NMIs");
+    if (cmd != XENNMI_register_callback && cmd != XENNMI_unregister_callback) return fail(-ENOSYS, "not an operation of nmi_op");
+    if (cmd == XENNMI_register_callback && read_guest(&op, arg)) return fail(-EFAULT, "the argument cannot be read");
+    if (!is_canonical(op.handler_address)) return fail(-EINVAL, "a callback at a non-canonical address");
     v->nmi_callback = (struct guest_callback){ .rip = op.handler_address, .mask_events = true };
     return 0;
 }

@@ -81,12 +81,9 @@ static struct cpuid_leaf xsave_leaf(const struct vcpu *v, uint32_t subleaf)
 {
     struct cpuid_regs host = cpuid(0xd, subleaf);
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
-    if (!xsave_mask)
-        return (struct cpuid_leaf){ 0 };
-    if (subleaf == 0)
-        return (struct cpuid_leaf){ (uint32_t)xsave_mask, host.b, xsave_size, (uint32_t)(xsave_mask >> 32) };
-    if (subleaf == 1)
-        return (struct cpuid_leaf){ host.a & XSAVE_EAX, 0, 0, 0 };
+    if (!xsave_mask) return (struct cpuid_leaf){ 0 };
+    if (subleaf == 0) return (struct cpuid_leaf){ (uint32_t)xsave_mask, host.b, xsave_size, (uint32_t)(xsave_mask >> 32) };
+    if (subleaf == 1) return (struct cpuid_leaf){ host.a & XSAVE_EAX, 0, 0, 0 };
     return subleaf < 63 && (xsave_mask >> subleaf & 1) ? r : (struct cpuid_leaf){ 0 };
 }
 
@@ -97,8 +94,7 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
     case 1:
         r->b = (r->b & 0xff00) | v->id * 2 << 24;               /* CLFLUSH size, initial APIC id */
         r->c = (r->c & LEAF1_ECX) | F(HYPERVISOR) | F(OSXSAVE);
-        if (!xsave_mask)
-            r->c &= ~(F(XSAVE) | F(OSXSAVE) | F(AVX) | F(FMA) | F(F16C));
+        if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE) | F(AVX) | F(FMA) | F(F16C));
         r->d &= LEAF1_EDX;
         break;
     case 7:
@@ -123,23 +119,17 @@ static uint32_t last_leaf(uint32_t range, uint32_t limit) { return MIN(cpuid(ran
 struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
-    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff))
-        return hypervisor_leaf(leaf, subleaf);
-    if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF) : leaf > last_leaf(0, MAX_LEAF))
-        return none;
-    if (leaf == 0xd)
-        return xsave_leaf(v, subleaf);
-    if (leaf == 7 && subleaf != 0)
-        return none;
+    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff)) return hypervisor_leaf(leaf, subleaf);
+    if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF) : leaf > last_leaf(0, MAX_LEAF)) return none;
+    if (leaf == 0xd) return xsave_leaf(v, subleaf);
+    if (leaf == 7 && subleaf != 0) return none;
     if ((leaf == 3) || (leaf >= 5 && leaf <= 6) || (leaf >= 8 && leaf <= 0xc))
         return none;                /* serial number, MONITOR, thermal, cache access, PMU, topology: not the guest's */
 
     struct cpuid_regs host = cpuid(leaf, subleaf);
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
-    if (leaf == 0)
-        r.a = last_leaf(0, MAX_LEAF);
-    else if (leaf == 0x80000000)
-        r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
+    if (leaf == 0) r.a = last_leaf(0, MAX_LEAF);
+    else if (leaf == 0x80000000) r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
     hide_features(v, leaf, &r);
     return r;
 }

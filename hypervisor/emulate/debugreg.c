@@ -33,18 +33,14 @@ static void load(unsigned int reg, uint64_t v)
 
 static int set_control(struct vcpu *v, uint64_t value)
 {
-    if (value >> 32)
-        return fail(-EPERM, "the upper half of DR7 must be 0");
+    if (value >> 32) return fail(-EPERM, "the upper half of DR7 must be 0");
     value = (value & DR7_RESERVED_0 & ~DR7_GENERAL_DETECT) | DR7_FIXED;
     for (unsigned int n = 0; n < 4; n++)
-        if (DR7_FIELD(n, value) == DR7_ON_IO)
-            return fail(-EPERM, "no breakpoints on I/O ports");
+        if (DR7_FIELD(n, value) == DR7_ON_IO) return fail(-EPERM, "no breakpoints on I/O ports");
     /* The addresses are in the hardware only while a breakpoint is on. */
     if ((value & DR7_ENABLED) && !(v->debugreg[7] & DR7_ENABLED))
-        for (unsigned int n = 0; n < 4; n++)
-            load(n, v->debugreg[n]);
-    if ((value | v->debugreg[7]) & DR7_ENABLED)
-        load(7, value);
+        for (unsigned int n = 0; n < 4; n++) load(n, v->debugreg[n]);
+    if ((value | v->debugreg[7]) & DR7_ENABLED) load(7, value);
     v->debugreg[7] = value;
     return 0;
 }
@@ -54,11 +50,9 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
     struct vcpu *v = current;
     switch (reg) {
     case 0: case 1: case 2: case 3:
-        if (!guest_range_ok(value, 8))
-            return fail(-EPERM, "not an address where a guest may have a breakpoint");
+        if (!guest_range_ok(value, 8)) return fail(-EPERM, "not an address where a guest may have a breakpoint");
         v->debugreg[reg] = value;
-        if (v->debugreg[7] & DR7_ENABLED)
-            load((unsigned int)reg, value);
+        if (v->debugreg[7] & DR7_ENABLED) load((unsigned int)reg, value);
         return 0;
     case 6:
         v->debugreg[6] = ((value & UINT32_MAX) | DR6_FIXED) & ~DR6_RESERVED_0;
@@ -72,7 +66,6 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
 
 long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    if (reg > 7 || reg == 4 || reg == 5)
-        return fail(-EINVAL, "there is no such debug register");
+    if (reg > 7 || reg == 4 || reg == 5) return fail(-EINVAL, "there is no such debug register");
     return (long)current->debugreg[reg];
 }

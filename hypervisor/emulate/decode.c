@@ -74,8 +74,7 @@ static uint8_t next_byte(struct cursor *c)
 static int64_t next_number(struct cursor *c, unsigned int size)
 {
     uint64_t value = 0;
-    for (unsigned int i = 0; i < size; i++)
-        value |= (uint64_t)next_byte(c) << (8 * i);
+    for (unsigned int i = 0; i < size; i++) value |= (uint64_t)next_byte(c) << (8 * i);
     unsigned int unused = 64 - 8 * size;
     return unused ? (int64_t)(value << unused) >> unused : (int64_t)value;
 }
@@ -85,8 +84,7 @@ static uint8_t read_prefixes(struct cursor *c, struct insn *insn)
 {
     for (;;) {
         uint8_t byte = next_byte(c);
-        if (c->short_of_bytes)
-            return 0;
+        if (c->short_of_bytes) return 0;
         if (c->long_mode && (byte & 0xf0) == 0x40) {
             c->rex = byte;
             continue;
@@ -131,10 +129,8 @@ static void read_memory_operand(struct cursor *c, struct insn *insn, unsigned in
         return;
     }
     insn->base = (int8_t)(base | (c->rex & 1 ? 8u : 0u));
-    if (mod == 1)
-        insn->displacement = next_number(c, 1);
-    else if (mod == 2)
-        insn->displacement = next_number(c, 4);
+    if (mod == 1) insn->displacement = next_number(c, 1);
+    else if (mod == 2) insn->displacement = next_number(c, 4);
 }
 
 /* Groups share an opcode; ModRM's reg field tells the members apart. Which members are on the list? */
@@ -168,20 +164,16 @@ static bool read_modrm(struct cursor *c, struct insn *insn, uint16_t flags)
     insn->has_modrm = true;
     insn->reg = (uint8_t)((modrm >> 3 & 7) | (c->rex & 4 ? 8 : 0));
     insn->rm = (uint8_t)((modrm & 7) | (c->rex & 1 ? 8 : 0));
-    if (mod != 3 && !(flags & REGISTER))
-        read_memory_operand(c, insn, mod, modrm & 7);
+    if (mod != 3 && !(flags & REGISTER)) read_memory_operand(c, insn, mod, modrm & 7);
     return group_member_allowed(insn, modrm);
 }
 
 static void set_sizes(struct cursor *c, struct insn *insn, uint16_t flags)
 {
     bool wide = (c->rex & 8) && !(flags & NO_REX_W);
-    if (flags & BYTE)
-        insn->operand_size = 1;
-    else if (flags & REGISTER)
-        insn->operand_size = c->long_mode ? 8 : 4;
-    else
-        insn->operand_size = wide ? 8 : c->operand_prefix ? 2 : 4;
+    if (flags & BYTE) insn->operand_size = 1;
+    else if (flags & REGISTER) insn->operand_size = c->long_mode ? 8 : 4;
+    else insn->operand_size = wide ? 8 : c->operand_prefix ? 2 : 4;
     insn->address_size = c->long_mode && !c->address_prefix ? 8 : 4;
 }
 
@@ -196,28 +188,22 @@ enum decode_result decode_insn(struct insn *insn, const uint8_t *bytes, unsigned
         opcode = next_byte(&c);
     }
     uint16_t flags = insn->two_byte ? two_byte[opcode] : one_byte[opcode];
-    if (c.short_of_bytes)
-        goto too_short;
+    if (c.short_of_bytes) goto too_short;
     if (!(flags & ALLOWED) || (!long_mode && c.address_prefix))     /* no 16-bit addressing */
         return DECODE_UNKNOWN;
-    if ((flags & NO_PREFIX) && (insn->rep || insn->repne || c.operand_prefix))
-        return DECODE_UNKNOWN;
+    if ((flags & NO_PREFIX) && (insn->rep || insn->repne || c.operand_prefix)) return DECODE_UNKNOWN;
     insn->opcode = opcode;
     insn->rex = c.rex != 0;
     set_sizes(&c, insn, flags);
 
-    if ((flags & MODRM) && !read_modrm(&c, insn, flags) && !c.short_of_bytes)
-        return DECODE_UNKNOWN;
+    if ((flags & MODRM) && !read_modrm(&c, insn, flags) && !c.short_of_bytes) return DECODE_UNKNOWN;
     if (flags & MOFFS) {
         insn->memory = true;
         insn->displacement = next_number(&c, insn->address_size);
     }
-    if (flags & IMM8)
-        insn->immediate = (uint64_t)next_number(&c, 1);
-    else if (flags & IMMZ)
-        insn->immediate = (uint64_t)next_number(&c, insn->operand_size == 2 ? 2 : 4);
-    if (c.short_of_bytes)
-        goto too_short;
+    if (flags & IMM8) insn->immediate = (uint64_t)next_number(&c, 1);
+    else if (flags & IMMZ) insn->immediate = (uint64_t)next_number(&c, insn->operand_size == 2 ? 2 : 4);
+    if (c.short_of_bytes) goto too_short;
     if (insn->lock && !((flags & LOCKABLE) && insn->memory))
         return DECODE_UNKNOWN;                                      /* #UD on hardware */
     insn->length = (uint8_t)c.at;
@@ -249,12 +235,9 @@ static uint64_t read_register(const struct cpu_user_regs *regs, unsigned int num
 uint64_t insn_address(const struct insn *insn, const struct cpu_user_regs *regs)
 {
     uint64_t address = (uint64_t)insn->displacement;
-    if (insn->base == INSN_REG_RIP)
-        address += regs->rip + insn->length;
-    else if (insn->base != INSN_NO_REG)
-        address += read_register(regs, (unsigned int)insn->base);
-    if (insn->index != INSN_NO_REG)
-        address += read_register(regs, (unsigned int)insn->index) * insn->scale;
+    if (insn->base == INSN_REG_RIP) address += regs->rip + insn->length;
+    else if (insn->base != INSN_NO_REG) address += read_register(regs, (unsigned int)insn->base);
+    if (insn->index != INSN_NO_REG) address += read_register(regs, (unsigned int)insn->index) * insn->scale;
     return insn->address_size == 4 ? (uint32_t)address : address;
 }
 
@@ -266,8 +249,7 @@ static bool is_high_byte(const struct insn *insn, unsigned int number)
 
 uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *regs, unsigned int number)
 {
-    if (is_high_byte(insn, number))
-        return (uint8_t)(read_register(regs, number - 4) >> 8);
+    if (is_high_byte(insn, number)) return (uint8_t)(read_register(regs, number - 4) >> 8);
     uint64_t value = read_register(regs, number);
     return insn->operand_size == 8 ? value : value & ((1ULL << (8 * insn->operand_size)) - 1);
 }

@@ -52,13 +52,11 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_K8_HWCR:        *value = HWCR_TSC_AT_P0; return true;
     case MSR_UCODE_REV:      return rdmsr_safe(msr, value);
     case MSR_AMD_DE_CFG:
-        if (!rdmsr_safe(msr, value))
-            return false;
+        if (!rdmsr_safe(msr, value)) return false;
         *value &= DE_CFG_LFENCE;
         return true;
     case MSR_MISC_ENABLE:
-        if (!rdmsr_safe(msr, value))
-            return false;
+        if (!rdmsr_safe(msr, value)) return false;
         *value |= MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
         return true;
     default:
@@ -69,15 +67,13 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     uint64_t old;
-    if (is_performance_counter(msr))
-        return true;
+    if (is_performance_counter(msr)) return true;
     switch (msr) {                  /* the segment bases check for canonical values (advisory 193) */
     case MSR_FS_BASE:        return do_set_segment_base(SEGBASE_FS, value, 0, 0, 0, 0) == 0;
     case MSR_GS_BASE:        return do_set_segment_base(SEGBASE_GS_KERNEL, value, 0, 0, 0, 0) == 0;
     case MSR_KERNEL_GS_BASE: return do_set_segment_base(SEGBASE_GS_USER, value, 0, 0, 0, 0) == 0;
     case MSR_TSC_AUX:
-        if (value > UINT32_MAX || !wrmsr_safe(MSR_TSC_AUX, value))
-            return false;
+        if (value > UINT32_MAX || !wrmsr_safe(MSR_TSC_AUX, value)) return false;
         v->tsc_aux = (uint32_t)value;
         return true;
     case MSR_UCODE_REV:             /* written with 0 before it is read: how Intel wants it */

@@ -23,11 +23,9 @@ static const struct { uint16_t first, last; } ours[] = {
 
 bool port_access_allowed(const struct vcpu *v, uint16_t port, unsigned int size)
 {
-    if (!v->domain->privileged || port + size > 0x10000)
-        return false;
+    if (!v->domain->privileged || port + size > 0x10000) return false;
     for (unsigned int i = 0; i < ARRAY_SIZE(ours); i++)
-        if (port <= ours[i].last && port + size > ours[i].first)
-            return false;
+        if (port <= ours[i].last && port + size > ours[i].first) return false;
     return true;
 }
 
@@ -44,12 +42,10 @@ static bool pci_target(const struct domain *d, uint16_t port, unsigned int size,
 uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
 {
     uint16_t bdf, offset;
-    if (port == PCI_ADDRESS && size == 4)
-        return v->domain->pci_address;
+    if (port == PCI_ADDRESS && size == 4) return v->domain->pci_address;
     if (port >= PCI_DATA && port < PCI_DATA + 4)
         return pci_target(v->domain, port, size, &bdf, &offset) ? pci_config_read(bdf, offset, size) : ones(size);
-    if (!port_access_allowed(v, port, size))
-        return ones(size);
+    if (!port_access_allowed(v, port, size)) return ones(size);
     return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
 }
 
@@ -59,14 +55,10 @@ void port_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value)
     if (port == PCI_ADDRESS && size == 4) {
         v->domain->pci_address = value;
     } else if (port >= PCI_DATA && port < PCI_DATA + 4) {
-        if (pci_target(v->domain, port, size, &bdf, &offset))
-            pci_config_write(bdf, offset, size, value);
+        if (pci_target(v->domain, port, size, &bdf, &offset)) pci_config_write(bdf, offset, size, value);
     } else if (port_access_allowed(v, port, size)) {
-        if (size == 1)
-            outb(port, (uint8_t)value);
-        else if (size == 2)
-            outw(port, (uint16_t)value);
-        else
-            outl(port, value);
+        if (size == 1) outb(port, (uint8_t)value);
+        else if (size == 2) outw(port, (uint16_t)value);
+        else outl(port, value);
     }
 }

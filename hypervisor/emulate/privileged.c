@@ -26,10 +26,8 @@
 static bool code_segment_ok(const struct vcpu *v, bool *long_mode)
 {
     *long_mode = true;
-    if (v->regs.cs == FLAT_RING3_CS64)
-        return true;
-    if (v->regs.cs & SELECTOR_LDT)
-        return false;
+    if (v->regs.cs == FLAT_RING3_CS64) return true;
+    if (v->regs.cs & SELECTOR_LDT) return false;
     uint64_t descriptor = *(const uint64_t *)(v->window + (v->regs.cs & ~7u));     /* the window covers every selector */
     *long_mode = descriptor & DESCRIPTOR_LONG;
     return *long_mode || ((descriptor & DESCRIPTOR_BIG) && !(descriptor & DESCRIPTOR_BASE));
@@ -42,13 +40,10 @@ static bool fetch(const struct vcpu *v, struct insn *insn)
     uint64_t rip = v->regs.rip;
     size_t here = MIN(PAGE_SIZE - rip % PAGE_SIZE, sizeof(bytes));
     bool long_mode;
-    if (!code_segment_ok(v, &long_mode) || copy_from_guest(bytes, VADDR(rip), here))
-        return false;
+    if (!code_segment_ok(v, &long_mode) || copy_from_guest(bytes, VADDR(rip), here)) return false;
     enum decode_result result = decode_insn(insn, bytes, (unsigned int)here, long_mode);
-    if (result != DECODE_SHORT || here == sizeof(bytes))
-        return result == DECODE_OK;
-    if (copy_from_guest(bytes + here, VADDR(rip + here), sizeof(bytes) - here))
-        return false;
+    if (result != DECODE_SHORT || here == sizeof(bytes)) return result == DECODE_OK;
+    if (copy_from_guest(bytes + here, VADDR(rip + here), sizeof(bytes) - here)) return false;
     return decode_insn(insn, bytes, sizeof(bytes), long_mode) == DECODE_OK;
 }
 
@@ -92,13 +87,10 @@ static bool iopl_ok(const struct vcpu *v)
 static bool ports_ok(const struct vcpu *v, uint16_t port, unsigned int size)
 {
     uint8_t bits[2] = { 0xff, 0xff };
-    if (iopl_ok(v))
-        return true;
-    if (port + size > v->io_bitmap_ports)
-        return false;
+    if (iopl_ok(v)) return true;
+    if (port + size > v->io_bitmap_ports) return false;
     size_t bytes = port / 8 == (port + size - 1) / 8 ? 1 : 2;
-    if (copy_from_guest(bits, VADDR(v->io_bitmap + port / 8), bytes))
-        return false;
+    if (copy_from_guest(bits, VADDR(v->io_bitmap + port / 8), bytes)) return false;
     unsigned int wanted = ((1u << size) - 1) << port % 8;
     return !((bits[0] | bits[1] << 8) & wanted);
 }
@@ -107,12 +99,9 @@ static bool perform_in_out(struct vcpu *v, const struct insn *i)
 {
     bool immediate = !(i->opcode & 8);
     uint16_t port = immediate ? (uint8_t)i->immediate : (uint16_t)v->regs.rdx;
-    if (!ports_ok(v, port, i->operand_size))
-        return false;
-    if (i->opcode & 2)
-        port_out(v, port, i->operand_size, (uint32_t)v->regs.rax);
-    else
-        insn_set_register(i, &v->regs, 0, port_in(v, port, i->operand_size));
+    if (!ports_ok(v, port, i->operand_size)) return false;
+    if (i->opcode & 2) port_out(v, port, i->operand_size, (uint32_t)v->regs.rax);
+    else insn_set_register(i, &v->regs, 0, port_in(v, port, i->operand_size));
     return true;
 }
 
@@ -134,12 +123,10 @@ static enum string_result string_element(struct vcpu *v, const struct insn *i)
     uint64_t address = (*pointer & mask) + (out ? source_base(i) : 0);
     uint32_t value = 0;
     int error;
-    if (!ports_ok(v, (uint16_t)r->rdx, i->operand_size))
-        return STRING_REFUSED;
+    if (!ports_ok(v, (uint16_t)r->rdx, i->operand_size)) return STRING_REFUSED;
     if (out) {
         error = copy_from_guest(&value, VADDR(address), i->operand_size);
-        if (!error)
-            port_out(v, (uint16_t)r->rdx, i->operand_size, value);
+        if (!error) port_out(v, (uint16_t)r->rdx, i->operand_size, value);
     } else {
         value = port_in(v, (uint16_t)r->rdx, i->operand_size);
         error = copy_to_guest(VADDR(address), &value, i->operand_size);
@@ -161,18 +148,15 @@ static bool perform_string(struct vcpu *v, const struct insn *i)
     bool repeated = i->rep || i->repne;
     uint64_t mask = i->address_size == 4 ? UINT32_MAX : UINT64_MAX;
     for (int n = 0; n < (repeated ? STRING_BURST : 1); n++) {
-        if (repeated && !(r->rcx & mask))
-            break;
+        if (repeated && !(r->rcx & mask)) break;
         switch (string_element(v, i)) {
         case STRING_REFUSED: return false;
         case STRING_FAULTED: return true;           /* the guest's handler runs next; RIP stays at the instruction */
         case STRING_DONE: break;
         }
-        if (repeated)
-            r->rcx = (r->rcx - 1) & mask;
+        if (repeated) r->rcx = (r->rcx - 1) & mask;
     }
-    if (!repeated || !(r->rcx & mask))
-        finish(v, i->length);
+    if (!repeated || !(r->rcx & mask)) finish(v, i->length);
     return true;
 }
 
@@ -196,8 +180,7 @@ static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
     mfn_t new = maddr_to_mfn(MADDR(value)), old = v->kernel_table;
     int error = mmu_get_table(v->domain, new, FRAME_L4);
     *again = error == -ERESTART;
-    if (error)
-        return *again;
+    if (error) return *again;
     v->kernel_table = new;
     v->kernel_cr3 = mfn_to_maddr(new).a;
     hv_show_m2p(new);
@@ -211,8 +194,7 @@ static bool write_control_register(struct vcpu *v, const struct insn *i, bool *a
     uint64_t value = *regs_register(&v->regs, i->rm);
     switch (i->reg) {
     case 0:                         /* only TS is the guest's to change */
-        if ((value ^ read_cr0()) & ~(uint64_t)CR0_TS)
-            return false;
+        if ((value ^ read_cr0()) & ~(uint64_t)CR0_TS) return false;
         do_fpu_taskswitch((value & CR0_TS) != 0, 0, 0, 0, 0, 0);
         return true;
     case 2: v->info->arch.cr2 = value; return true;
@@ -227,10 +209,8 @@ static bool debug_register(struct vcpu *v, const struct insn *i)
 {
     uint64_t *general = regs_register(&v->regs, i->rm);
     unsigned int reg = i->reg == 4 || i->reg == 5 ? i->reg + 2u : i->reg;
-    if (reg != i->reg && (v->guest_cr4 & CR4_DE))
-        return false;
-    if (i->opcode == 0x23)
-        return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
+    if (reg != i->reg && (v->guest_cr4 & CR4_DE)) return false;
+    if (i->opcode == 0x23) return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
     *general = v->debugreg[reg];
     return true;
 }
@@ -242,8 +222,7 @@ static bool debug_register(struct vcpu *v, const struct insn *i)
 static bool perform_rdmsr(struct vcpu *v)
 {
     uint64_t value = 0;
-    if (!msr_read(v, (uint32_t)v->regs.rcx, &value) && v->traps[TRAP_GP].address)
-        return false;
+    if (!msr_read(v, (uint32_t)v->regs.rcx, &value) && v->traps[TRAP_GP].address) return false;
     set_edx_eax(&v->regs, value);
     return true;
 }
@@ -257,10 +236,8 @@ static bool perform_wrmsr(struct vcpu *v)
 static bool perform_xsetbv(struct vcpu *v)
 {
     uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax, avx512 = value & 0xe0;
-    if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask))
-        return false;
-    if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4))))
-        return false;
+    if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask)) return false;
+    if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4)))) return false;
     v->xcr0 = value;
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
     return true;
@@ -278,8 +255,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         return false;
     switch (i->opcode) {
     case 0x01:
-        if (i->reg == 2 && i->rm == 1)
-            return perform_xsetbv(v);
+        if (i->reg == 2 && i->rm == 1) return perform_xsetbv(v);
         if (i->reg == 7 && i->rm == 1) {            /* rdtscp */
             set_edx_eax(&v->regs, rdtsc());
             v->regs.rcx = v->tsc_aux;
@@ -288,8 +264,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         return false;
     case 0x06: do_fpu_taskswitch(0, 0, 0, 0, 0, 0); return true;
     case 0x09:                                      /* wbinvd: who has no devices has nothing to write back */
-        if (v->domain->privileged)
-            __asm__ volatile("wbinvd" : : : "memory");
+        if (v->domain->privileged) __asm__ volatile("wbinvd" : : : "memory");
         return true;
     case 0x20: return read_control_register(v, i);
     case 0x22: return write_control_register(v, i, again);
@@ -305,8 +280,7 @@ bool emulate_privileged(struct vcpu *v)
 {
     struct insn insn;
     bool done, again = false;
-    if (!fetch(v, &insn))
-        return false;
+    if (!fetch(v, &insn)) return false;
     if (insn.two_byte) {
         done = perform_two_byte(v, &insn, &again);
     } else {
@@ -323,8 +297,7 @@ bool emulate_privileged(struct vcpu *v)
             done = false;
         }
     }
-    if (done && !again)
-        finish(v, insn.length);
+    if (done && !again) finish(v, insn.length);
     return done;
 }
 
@@ -332,11 +305,9 @@ bool emulate_forced_cpuid(struct vcpu *v)
 {
     static const uint8_t prefixed_cpuid[7] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
     uint8_t bytes[7];
-    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes)))
-        return false;
+    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes))) return false;
     for (unsigned int i = 0; i < sizeof(bytes); i++)
-        if (bytes[i] != prefixed_cpuid[i])
-            return false;
+        if (bytes[i] != prefixed_cpuid[i]) return false;
     perform_cpuid(v);
     finish(v, sizeof(bytes));
     return true;
