@@ -115,7 +115,7 @@ static int get_free_pirq(struct domain *d, struct physdev_get_free_pirq *op)
 static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
 {
     if (op->gsi < 0 || op->gsi >= GSI_PIRQS) return fail(-EINVAL, "no such GSI");
-    if (pirq_of(d, (uint32_t)op->gsi)) return fail(-EBUSY, "the GSI is in use");
+    if (pirq_of(d, (uint32_t)op->gsi)) return fail(-EEXIST, "the GSI is set up and in use");   /* what Linux takes for good news */
     d->pirqs->gsi_level[op->gsi] = op->triggering != EDGE_TRIGGERED;
     d->pirqs->gsi_low[op->gsi] = op->polarity != 0;
     return 0;
