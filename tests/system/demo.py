@@ -53,7 +53,7 @@ def must(condition, text):
 
 def boot(name, disk, port):
     system = Dom0(name, disk=disk, net=f"user,id=n0,hostfwd=udp:127.0.0.1:{port}-10.0.2.31:7")
-    show("\n".join(line for line in system.said().splitlines() if re.match(r"(?i)\(XEN\)|domus|dom0:", line)))
+    show("\n".join(line for line in system.said().splitlines() if re.match(r"\((XEN|domus)\)|dom0:", line)))
     return system
 
 

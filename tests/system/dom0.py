@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The whole system at its prompt: a machine that runs the hypervisor and our dom0, spoken to as an operator would.
 
-Used by the system tests and the demo. A command is followed by an `echo` of a word that nobody has said before; what comes
-before that word is the command's answer, whatever else the guests say in between.
+Used by the system tests and the demo. A command is followed by an `echo` of a number that nobody has said before; what comes
+before that is the command's answer, whatever else the guests say in between.
 
 DOMUS_ON=xen runs everything that uses this on Debian's real Xen instead: dom0 does not know the difference. (There, power-off
 ends in a halt, and the hypervisor cannot audit itself.)
@@ -49,12 +49,12 @@ class Dom0(machine.Machine):
 
     def run(self, line, timeout=60):
         """Runs a command; returns what was said meanwhile, without control characters."""
-        word = f"said-{next(WORDS)}"
+        number = next(WORDS)
         self.send(line)
-        self.send(f"echo {word}")
-        self.see(rf"\n{word}\r*\n", timeout)
+        self.send(f"echo  done  {number}")                      # said back with single blanks: not what was typed
+        self.see(rf"done {number}\r*\n", timeout)
         text = machine.ESCAPES.sub("", self.child.before)
-        typed = (line, f"echo {word}", "dom0> ")                # its own echo, which a guest's words may have cut in two
+        typed = (line, f"echo  done  {number}", "dom0> ")       # its own echo, which a guest's words may have cut in two
         return "\n".join(row for row in text.split("\n") if row not in typed and not row.startswith("dom0> ")).strip("\n")
 
     def ask(self, line, timeout=60):
@@ -116,13 +116,13 @@ class Dom0(machine.Machine):
 
     def shell(self, name, line, timeout=60):
         """Runs a line in the shell of a teaching kernel; returns what it printed."""
-        word = f"said-{next(WORDS)}"
+        number = next(WORDS)
         with self.console(name):
-            self.send(f"echo; {line}; echo {word}")
-            self.see(rf"echo {word}\r*\n", timeout)        # its echo; what was on the screen before does not count
-            self.see(rf"\n{word}\r*\n", timeout)
-            text = machine.ESCAPES.sub("", self.child.before)
-        return "\n".join(row for row in text.split("\n") if row.strip() != "$").strip("\n")
+            self.send(f"echo  begin  {number}; {line}; echo  done  {number}")
+            self.see(rf"begin {number}\r*\n", timeout)       # said back with single blanks: not what was typed
+            self.see(rf"done {number}\r*\n", timeout)
+            text = machine.ESCAPES.sub("", "\n" + self.child.before)
+        return "\n".join(row for row in text.split("\n") if not re.match(r"\(\w+\) ", row)).strip("\n")
 
     # --- the end -----------------------------------------------------------------------------------------------------------------
     def power_off(self, timeout=40):

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What an operator can get wrong: each is one clear error at the prompt, and the system goes on."""
+import pytest
+
+import dom0
+import machine
+
+MISTAKES = [
+    ("xl create nothing.cfg", "no file 'nothing.cfg' in the boot archive"),
+    ("xl create bad-syntax.cfg", "bad-syntax.cfg:4: the string has no closing"),
+    ("xl create bad-kernel.cfg", "no kernel 'nothing.elf' in the boot archive"),
+    ("xl create bad-notes.cfg", "note"),
+    ("xl create bad-elf.cfg", "ELF"),
+    ("xl create bad-little.cfg", "memory"),
+    ("xl create bad-memory.cfg", "memory"),
+    ("xl create bad-disk.cfg", "disk 'nowhere': the disk has no partition of that name"),
+    ("xl create bad-bridge.cfg", "there is no bridge 'br7'"),
+    ("xl create", "usage: create"),
+    ("xl frobnicate", "no command 'frobnicate'"),
+    ("frobnicate all of it", "no command 'frobnicate'"),
+    ("xl destroy nobody", "no domain 'nobody'"),
+    ("xl pause 77", "no domain '77'"),
+    ("xl unpause nobody", "no domain 'nobody'"),
+    ("xl shutdown nobody", "no domain 'nobody'"),
+    ("xl console nobody", "no domain 'nobody'"),
+    ("xl console", "usage: console"),
+    ("xl destroy Domain-0", "no domain 'Domain-0'"),
+]
+
+
+def goes_on(system):
+    number = system.create("hello.cfg")
+    system.ask("wait hello 30")
+    assert f"Hello from domain {number}!" in system.said()
+
+
+@pytest.mark.parametrize("line, error", MISTAKES, ids=[line.replace(" ", "-") for line, _ in MISTAKES])
+def test_a_mistake_is_a_clear_error(system, line, error):
+    assert error in system.refused(line)
+    assert list(system.domains()) == ["Domain-0"]
+    if "create" in line:
+        goes_on(system)
+
+
+def test_a_disk_in_use_is_refused(system):
+    system.create("insula1.cfg")
+    assert "disk 'insula1': it is in use by another guest" in system.refused("xl create bad-busy.cfg")
+    assert system.shell("insula1", "echo unharmed > /x; cat /x") == "unharmed"
+    system.ask("destroy insula1")
+    system.create("bad-busy.cfg")                       # now it is free
+
+
+def blank_disk(name):
+    path = machine.BUILD / "disks" / f"{name}.img"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as image:
+        image.truncate(16 << 20)
+    return path
+
+
+def test_a_disk_without_gpt():
+    with dom0.Dom0("no-gpt", disk=blank_disk("no-gpt")) as system:
+        assert "no usable GPT" in system.said()
+        assert "the disk has no GPT" in system.refused("xl create insula1.cfg")
+        goes_on(system)
+        system.power_off()
+
+
+def test_a_machine_without_disk_and_card():
+    with dom0.Dom0("bare-machine", disk=None, net=None) as system:
+        assert "this machine has no disk" in system.refused("xl create insula1.cfg")
+        goes_on(system)
+        system.power_off()
+
+
+def test_a_damaged_gpt_is_read_from_its_backup():
+    disk = machine.fresh_disk("half-gpt")
+    with disk.open("r+b") as image:
+        image.seek(512)
+        image.write(bytes(512))
+    with dom0.Dom0("half-gpt", disk=disk) as system:
+        assert "from the backup table" in system.said()
+        system.create("insula1.cfg")
+        assert "README" in system.shell("insula1", "ls /")
+        system.power_off()
