@@ -27,6 +27,9 @@ struct walk {
 int entry_get(struct walk *w, unsigned int level, uint64_t *e) must_check;
 void entry_put(unsigned int level, uint64_t e);
 
+/* The queue is empty nearly always. */
+static inline int undo_if_any(struct domain *d) { return likely(list_empty(&d->undoing)) ? 0 : mmu_undo(d); }
+
 /* Replace the entry in *slot of a valid table. preserve: accessed and dirty bits survive (MMU_PT_UPDATE_PRESERVE_AD). */
 int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t new, bool preserve) must_check;
 /* The same for an atomic read-modify-write: only if the slot still holds `expected` (in *seen what it does hold): -EAGAIN. Level 1. */

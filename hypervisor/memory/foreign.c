@@ -21,7 +21,7 @@ static int find(domid_t id, struct domain **d)
     return fail(-ESRCH, "no such domain");
 }
 
-static void put(struct domain *d)
+void foreign_put(struct domain *d)
 {
     if (d != current->domain && d != &special_io && d != &special_xen) domain_put(d);
 }
@@ -36,12 +36,6 @@ int foreign_begin(struct walk *w, uint32_t foreigndom)
     if (error || tables == 0 || tables - 1 == w->owner->id) return error;
     error = find((domid_t)(tables - 1), &w->owner);
     if (!error && (w->owner == &special_io || w->owner == &special_xen)) error = fail(-EINVAL, "that owner has no page tables");
-    if (error) put(w->frames);
+    if (error) foreign_put(w->frames);
     return error;
-}
-
-void foreign_end(struct walk *w)
-{
-    put(w->frames);
-    put(w->owner);
 }

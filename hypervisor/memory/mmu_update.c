@@ -111,7 +111,7 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         unsigned int n = MIN(count - *done, BATCH);
         uint64_t from = requests + *done * sizeof(batch[0]);
 
-        error = mmu_undo(w->owner);
+        error = undo_if_any(w->owner);
         if (error || n == 0) return error;
         if (copy_from_guest(batch, VADDR(from), n * sizeof(batch[0]))) {
             n = 1;                                                  /* up to the unreadable one, all are performed */
@@ -130,8 +130,8 @@ long do_mmu_update(unsigned long requests, unsigned long count_arg, unsigned lon
     int error;
 
     if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va)) return fail(-EFAULT, "the count of updates done");
-    error = foreign_begin(&w, (uint32_t)domid);
-    if (error) return error;
+    if (likely((uint32_t)domid == DOMID_SELF)) w = (struct walk){ current->domain, current->domain, 0 };
+    else if ((error = foreign_begin(&w, (uint32_t)domid)) != 0) return error;
     error = run_updates(&w, requests, count, &done);
     foreign_end(&w);
 
@@ -172,7 +172,7 @@ long do_update_va_mapping(unsigned long va, unsigned long entry, unsigned long f
 {
     struct vcpu *v = current;
     struct walk w = { v->domain, v->domain, 0 };
-    int error = mmu_undo(v->domain);
+    int error = undo_if_any(v->domain);
 
     if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);
     error = update_by_va(&w, v, va, entry);
@@ -183,7 +183,7 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, uns
 {
     struct vcpu *v = current;
     struct walk w;
-    int error = mmu_undo(v->domain);
+    int error = undo_if_any(v->domain);
 
     if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags, domid);
     error = foreign_begin(&w, (uint16_t)domid);

@@ -168,9 +168,9 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
 {
     for (;;) {
         struct mmuext_op op;
-        int error = mmu_undo(current->domain);
+        int error = undo_if_any(current->domain);
 
-        if (!error && w->frames != current->domain) error = mmu_undo(w->frames);
+        if (!error && w->frames != current->domain) error = undo_if_any(w->frames);
         if (error || *done == count) return error;
         if (*done && preempt_check()) return -ERESTART;
         if (read_guest(&op, ops + *done * sizeof(op))) return fail(-EFAULT, "the list of operations");

@@ -79,13 +79,13 @@ static inline uint64_t with_type(uint64_t state, enum frame_type t)
 
 /*
  * What the first reference of a type makes of the state. Memory that was writable last and is to be writable again needs no flush, and
- * a descriptor page has not changed since it was checked (changing it would have made it writable): both are true at once.
+ * a descriptor page has not changed since it was checked (changing it would have made it writable): both stay valid at count 0.
  */
 static inline uint64_t first_of_type(uint64_t old, enum frame_type t)
 {
-    uint64_t new = with_type(old, t) + FRAME_TOTAL_ONE + FRAME_TYPED_ONE;
+    uint64_t new = old + FRAME_TOTAL_ONE + FRAME_TYPED_ONE;
 
-    return type_in(old) == t && !frame_is_table(t) ? new | FRAME_VALID : new;
+    return type_in(old) == t && (old & FRAME_VALID) ? new : with_type(new, t) & ~FRAME_VALID;
 }
 
 enum pt_result pt_get_type(struct frame *f, enum frame_type t)
@@ -124,7 +124,7 @@ enum pt_result pt_put_type(struct frame *f, uint32_t now)
         new = old - FRAME_TOTAL_ONE - FRAME_TYPED_ONE;
         if ((new & FRAME_TYPED_MASK) == 0) {
             f->flush_stamp = now;
-            new = frame_is_table(type_in(old)) ? (old & ~FRAME_VALID) | FRAME_UNDOING : new & ~FRAME_VALID;
+            if (frame_is_table(type_in(old))) new = (old & ~FRAME_VALID) | FRAME_UNDOING;
         }
     } while (!pt_swap(f, &old, new));
 

@@ -29,7 +29,7 @@ enum frame_type {
 #define FRAME_TYPED_MASK    (FRAME_TOTAL_MASK << 27)
 #define FRAME_TYPE_SHIFT    54
 #define FRAME_TYPE_MASK     (7UL << FRAME_TYPE_SHIFT)
-#define FRAME_VALID         (1UL << 57) /* the type is in force: more references of it may be taken */
+#define FRAME_VALID         (1UL << 57) /* the type is in force: more references of it may be taken, even the first again (no table's) */
 #define FRAME_UNDOING       (1UL << 58) /* a table whose entries' references are being dropped */
 #define FRAME_PINNED        (1UL << 59) /* the guest's pin holds one reference of both kinds */
 #define FRAME_ALLOCATED     (1UL << 60) /* in its owner's allotment, which holds one total reference */
@@ -130,10 +130,7 @@ static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now)
 
     do {
         new = old - FRAME_TOTAL_ONE - FRAME_TYPED_ONE;
-        if ((new & FRAME_TYPED_MASK) == 0) {
-            f->flush_stamp = now;
-            new &= ~FRAME_VALID;
-        }
+        if ((new & FRAME_TYPED_MASK) == 0) f->flush_stamp = now;
     } while (unlikely(!pt_swap(f, &old, new)));
     return (new & FRAME_TOTAL_MASK) == 0 ? PT_LAST : PT_OK;
 }
