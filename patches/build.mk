@@ -68,3 +68,13 @@ $(B)/guests/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
 
 $(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
 	$(call port_build,$(B)/port/step-$*,$@,$*)
+
+# make port: apply, build, boot both, compare; make port STEP=n: the kernel after patch n, and how far it gets.
+.PHONY: do-port
+ifdef STEP
+do-port: $(B)/port/step-$(STEP)/insula.elf $(B)/domus.elf $(B)/dom0.elf $(B)/disk.img
+	@$(PYTHON) patches/tools/boot.py $(B) --step $(STEP)
+else
+do-port: $(B)/native/insula.elf $(B)/native/insula-fs.img $(B)/guests/insula.elf $(B)/domus.elf $(B)/dom0.elf $(B)/disk.img
+	@$(PYTHON) patches/tools/boot.py $(B)
+endif

@@ -24,7 +24,7 @@ void *page_alloc(void)
         fresh += PAGE_SIZE;
     }
     if (page)
-        memset(page, 0, PAGE_SIZE);
+        page_clear(page);
     interrupts_restore(on);
     return page;
 }

@@ -9,7 +9,7 @@ static int ram_transfer(bool write, u64 block, void *page)
 
     if (block >= ram_image_size / BLOCK_SIZE)
         return -EIO;
-    memcpy(write ? at : page, write ? page : at, BLOCK_SIZE);
+    page_copy(write ? at : page, write ? page : at);
     return 0;
 }
 

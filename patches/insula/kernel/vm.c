@@ -76,7 +76,7 @@ static int copy_table(struct space *to, u64 *table, int level, u64 va)
         } else {
             error = space_map_new(to, va, table[i] & (PTE_W | PTE_XD), &page);
             if (!error)
-                memcpy(page, below, PAGE_SIZE);
+                page_copy(page, below);
         }
         if (error)
             return error;

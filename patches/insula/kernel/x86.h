@@ -42,11 +42,16 @@ static inline u64 to_physical(const void *address)
     return va >= KERNEL_BASE ? va - KERNEL_BASE : va - DIRECT_MAP;
 }
 
-static inline u64 rdtsc(void)
+static inline void page_clear(void *page)
 {
-    u32 low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (u64)high << 32 | low;
+    u64 count = PAGE_SIZE / 8;
+    __asm__ volatile("rep stosq" : "+D"(page), "+c"(count) : "a"(0) : "memory");
+}
+
+static inline void page_copy(void *to, const void *from)
+{
+    u64 count = PAGE_SIZE / 8;
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
 }
 
 static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
