@@ -91,6 +91,10 @@ static bool do_unpause(int count, char **word) {
     struct domain *domain = find(word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
 
+    if (domain && error == -EINVAL) {
+        printk("Error: domain '%s' is not paused\n", domain->config.name);
+        return false;
+    }
     if (domain && !error)
         printk("Domain '%s' runs\n", domain->config.name);
     return error ? refuse_errno("unpause", error) : domain != NULL;
