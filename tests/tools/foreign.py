@@ -21,8 +21,10 @@ while [ ! -b /dev/xvda ]; do sleep 0.1; done
 dd if=/dev/urandom of=/written bs=64k count=64 2>/dev/null
 dd if=/written of=/dev/xvda bs=64k oflag=direct conv=fsync 2>/dev/null && dd if=/dev/xvda of=/read bs=64k count=64 iflag=direct 2>/dev/null
 cmp /written /read && echo "LINUX: 4 MiB written and read back"
+while [ ! -e /sys/class/net/eth0 ]; do sleep 0.1; done
+ifconfig eth0 up
 udhcpc -i eth0 -n -q -t 10 -s /bin/true >/dev/null 2>&1 && echo "LINUX: a lease"
-ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+ifconfig eth0 10.0.2.15 netmask 255.255.255.0
 ping -c 3 10.0.2.2 | grep -q "3 packets received" && echo "LINUX: ping answered"
 port=$(sed -n 's/.*fetch=\\([0-9]*\\).*/\\1/p' /proc/cmdline)
 echo "LINUX: fetched $(nc 10.0.2.2 $port </dev/null | md5sum | cut -c1-32)"
@@ -83,18 +85,18 @@ def linux(folder):
     """(kernel ELF, initial RAM disk). Our domain builder takes ELF files: the kernel is taken out of its self-extractor."""
     folder = pathlib.Path(folder)
     kernel, initrd = folder / "vmlinux", folder / "linux-initrd.gz"
-    if not initrd.exists():
-        try:
-            package = re.search(r"Depends: (linux-image-\S+)", call("apt-cache", "depends", "linux-image-amd64")).group(1)
-        except (OSError, AttributeError) as problem:
-            raise Unavailable(f"linux-image-amd64: {problem}") from problem
-        root = fetch(folder, package)
+    try:
+        package = re.search(r"Depends: (linux-image-\S+)", call("apt-cache", "depends", "linux-image-amd64")).group(1)
+    except (OSError, AttributeError) as problem:
+        raise Unavailable(f"linux-image-amd64: {problem}") from problem
+    root = fetch(folder, package)
+    if not kernel.exists():
         image = next(root.glob("boot/vmlinuz-*")).read_bytes()
         start = image.find(b"\xfd7zXZ\0")
         if start < 0:
             raise Unavailable("the kernel is not packed with xz any more")
         kernel.write_bytes(lzma.LZMADecompressor().decompress(image[start:]))
-        make_initrd(initrd, root, fetch(folder, "busybox-static") / "bin" / "busybox")
+    make_initrd(initrd, root, fetch(folder, "busybox-static") / "bin" / "busybox")
     return kernel, initrd
 
 
