@@ -137,7 +137,6 @@ struct domain {
     uint64_t page_count, max_pages; /* frames owned (also those given back but still mapped) and allowed */
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
-    void *destroy_cursor;           /* where preemptible destruction goes on */
     uint32_t destroy_stage;
 
     /* events (domain/events.c) */
@@ -159,7 +158,6 @@ struct domain {
     uint32_t pci_address;           /* what it last wrote to port 0xcf8 (emulate/ports.c) */
     uint64_t cpu_time_ns;           /* of vCPUs already gone */
     struct list all_domains;
-    uint64_t p2m_hint;
 };
 
 /* ---- life (domain/domain.c) ---- */

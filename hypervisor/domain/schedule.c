@@ -84,7 +84,10 @@ static void reconsider(struct vcpu *v)
     }
     spin_lock(&queue_lock);
     list_remove(&v->runqueue);
-    if (vcpu_runnable(v)) list_add_tail(&v->runqueue, &queue);
+    if (vcpu_runnable(v)) {
+        v->virtual_time = MAX(v->virtual_time, least_time - MIN(least_time, SLEEP_CREDIT_NS));
+        list_add_tail(&v->runqueue, &queue);
+    }
     spin_unlock(&queue_lock);
     set_runstate(v, waiting_state(v));
     if (!vcpu_runnable(v)) return;
@@ -94,10 +97,7 @@ static void reconsider(struct vcpu *v)
 
 static void make_runnable(struct vcpu *v)
 {
-    uint64_t floor = least_time > SLEEP_CREDIT_NS ? least_time - SLEEP_CREDIT_NS : 0;
-
     v->state = VCPU_RUNNABLE;
-    v->virtual_time = MAX(v->virtual_time, floor);
     reconsider(v);
 }
 

@@ -99,10 +99,9 @@ static int send_nmi(struct vcpu *v, uint64_t arg)
     if (arg) return fail(-EINVAL, "the argument must be NULL");
     v->nmi_pending = 1;
     vcpu_wake(v);
+    this_cpu()->work |= WORK_RESCHEDULE;        /* delivered on the way out, to itself too */
     return 0;
 }
-
-#define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) break; return call; }
 
 long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned long a4, unsigned long a5, unsigned long a6)
 {
@@ -130,12 +129,12 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
         return write_guest(arg, &now);
     }
     case VCPUOP_register_runstate_memory_area:
-        OPERATION(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))
-    case VCPUOP_register_vcpu_time_memory_area: OPERATION(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
-    case VCPUOP_register_vcpu_info:             OPERATION(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
-    case VCPUOP_set_periodic_timer:             OPERATION(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
+        WITH_ARGUMENT(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))
+    case VCPUOP_register_vcpu_time_memory_area: WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
+    case VCPUOP_register_vcpu_info:             WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
+    case VCPUOP_set_periodic_timer:             WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
     case VCPUOP_stop_periodic_timer:            return vcpu_set_periodic(v, 0);
-    case VCPUOP_set_singleshot_timer:           OPERATION(vcpu_set_singleshot_timer, set_singleshot(v, &op))
+    case VCPUOP_set_singleshot_timer:           WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
     case VCPUOP_stop_singleshot_timer:
         if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
         vcpu_stop_singleshot(v);
@@ -147,7 +146,6 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     default:
         return fail(-ENOSYS, "not an operation of vcpu_op");
     }
-    return fail(-EFAULT, "the argument cannot be read");
 }
 
 /* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain's first vCPU only. */
@@ -157,7 +155,7 @@ long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned 
     struct xennmi_callback op = { 0 };
     if (!v->domain->privileged || v->id != 0) return fail(-EINVAL, "only the control domain's first vCPU has NMIs");
     if (cmd != XENNMI_register_callback && cmd != XENNMI_unregister_callback) return fail(-ENOSYS, "not an operation of nmi_op");
-    if (cmd == XENNMI_register_callback && read_guest(&op, arg)) return fail(-EFAULT, "the argument cannot be read");
+    if (cmd == XENNMI_register_callback && read_guest(&op, arg)) return UNREADABLE;
     if (!is_canonical(op.handler_address)) return fail(-EINVAL, "a callback at a non-canonical address");
     v->nmi_callback = (struct guest_callback){ .rip = op.handler_address, .mask_events = true };
     return 0;

@@ -32,6 +32,15 @@ bool preempt_check(void);
 #define hypercall_continue(op, nargs, ...) hypercall_continue_with((op), (nargs), (const uint64_t[]){ __VA_ARGS__ })
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments);
 
+/*
+ * For a handler's switch: `case OP: WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument (at guest address `arg`) into
+ * `op`, and returns what the call returns. WITH_ANSWER also copies it back if there was no error.
+ */
+#define WITH_ARGUMENT(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; return call; }
+#define WITH_ANSWER(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; int error_ = call; \
+                                  return error_ ? error_ : write_guest(arg, &op); }
+#define UNREADABLE fail(-EFAULT, "the argument cannot be read")
+
 /* Write the hypercall page's 128 stubs into a frame (the dom0 builder, XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);
 

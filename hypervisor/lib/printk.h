@@ -35,6 +35,5 @@ void log_clear(void);
 
 /* The hypervisor itself is broken: say so, with a stack trace, and stop the machine. Never reached by guest input. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-#define BUG_ON(condition) do { if (unlikely(condition)) panic("%s:%d: %s", __FILE__, __LINE__, #condition); } while (0)
 
 #endif

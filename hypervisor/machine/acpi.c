@@ -86,7 +86,6 @@ static void read_fadt(const struct header *t)
     uint64_t dsdt = get(t, 40, 4);
 
     if (t->length >= 148 && get(t, 140, 8)) dsdt = get(t, 140, 8);
-    acpi.sci_gsi = (uint16_t)get(t, 46, 2);
     acpi.pm1a_control = (uint16_t)get(t, 64, 4);
     acpi.pm1b_control = (uint16_t)get(t, 68, 4);
     acpi.pm_timer_port = (uint16_t)get(t, 76, 4);
@@ -99,14 +98,6 @@ static void read_fadt(const struct header *t)
     if (dsdt && dsdt < 4ul << 30) read_dsdt(at(dsdt));
 }
 
-static void read_mcfg(const struct header *t)
-{
-    if (t->length < 60) return;
-    acpi.mcfg_address = get(t, 44, 8);
-    acpi.mcfg_first_bus = (uint8_t)get(t, 54, 1);
-    acpi.mcfg_last_bus = (uint8_t)get(t, 55, 1);
-}
-
 static void read_table(uint64_t address)
 {
     const struct header *t = at(address);
@@ -114,7 +105,6 @@ static void read_table(uint64_t address)
     if (address == 0 || address >= 4ul << 30) return;
     if (!memcmp(t->signature, "APIC", 4)) read_madt(t);
     else if (!memcmp(t->signature, "FACP", 4)) read_fadt(t);
-    else if (!memcmp(t->signature, "MCFG", 4)) read_mcfg(t);
 }
 
 /* Without the boot loader's copy: the RSDP is on a 16-byte boundary in the BIOS area. */
@@ -128,6 +118,7 @@ static const void *find_rsdp(void)
 void acpi_init(const void *rsdp)
 {
     bool wide;
+    uint64_t address;
     const struct header *root;
 
     for (unsigned int i = 0; i < ISA_IRQS; i++) acpi.isa[i].gsi = i;
@@ -137,8 +128,8 @@ void acpi_init(const void *rsdp)
         return;
     }
     wide = get(rsdp, 15, 1) >= 2 && get(rsdp, 24, 8) != 0;
-    acpi.root = get(rsdp, wide ? 24 : 16, wide ? 8 : 4);
-    root = at(acpi.root);
+    address = get(rsdp, wide ? 24 : 16, wide ? 8 : 4);
+    root = at(address);
     for (size_t o = sizeof(*root); o < root->length; o += wide ? 8 : 4) read_table(get(root, o, wide ? 8 : 4));
 }
 

@@ -9,7 +9,6 @@
 #define ISA_IRQS     16
 
 struct acpi_facts {
-    uint64_t root;                          /* machine address of the root table (RSDT or XSDT) */
     uint64_t lapic_address;
     uint32_t cpu_count, apic_ids[MAX_CPUS]; /* usable CPUs, the boot CPU among them */
     uint32_t ioapic_count;
@@ -17,11 +16,8 @@ struct acpi_facts {
     struct { uint32_t gsi; bool level, active_low; } isa[ISA_IRQS];   /* where the ISA interrupts really are */
     uint16_t pm_timer_port;                 /* 0: none */
     uint16_t pm1a_control, pm1b_control;
-    uint16_t sci_gsi;
     int sleep_type_a, sleep_type_b;         /* S5; -1: unknown */
     struct { uint8_t space; uint64_t address; uint8_t value; bool valid; } reset;
-    uint64_t mcfg_address;                  /* PCI Express configuration space, 0: none */
-    uint8_t mcfg_first_bus, mcfg_last_bus;
 };
 extern struct acpi_facts acpi;
 

@@ -38,7 +38,6 @@ struct cpu {
     uint32_t id, apic_id;
     uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
-    uint64_t slice_end;             /* ns: when current's time slice ends */
     uint64_t *gdt_page;             /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
     uint64_t idle_ns;
     struct tss tss aligned(16);
