@@ -28,7 +28,7 @@ bits 64
 %%ok:
 %endmacro
 
-; Constant-size form: [va, va + 8) is out when va is in the hole, in ours, or touches an end. Uses rax, r8.
+; Constant-size form: [va, va + 8) is out when va is in the hole, in ours, or touches an end. Uses r8.
 %macro RANGE8 1
     mov r8, LOW_END - 8
     cmp %1, r8
@@ -93,54 +93,29 @@ clear_guest:
     ret
     FIXUP .store, .fault
 
+; ONE name, address register, instruction, afterwards: a function that moves one word and nothing else
+%macro ONE 4
+global %1
+%1:
+    RANGE8 %2
+    xor eax, eax
+    OPEN_GUEST
+.move:
+    %3
+    CLOSE_GUEST
+    %4
+    ret
+.fault:
+    CLOSE_GUEST
+.bad:
+    mov eax, -EFAULT
+    ret
+    FIXUP .move, .fault
+%endmacro
+
 ; int read_guest_u64(uint64_t *to, uint64_t va)
-global read_guest_u64
-read_guest_u64:
-    RANGE8 rsi
-    OPEN_GUEST
-.load:
-    mov rax, [rsi]
-    CLOSE_GUEST
-    mov [rdi], rax
-    xor eax, eax
-    ret
-.fault:
-    CLOSE_GUEST
-.bad:
-    mov eax, -EFAULT
-    ret
-    FIXUP .load, .fault
-
 ; int write_guest_u64(uint64_t va, uint64_t value)
-global write_guest_u64
-write_guest_u64:
-    RANGE8 rdi
-    xor eax, eax
-    OPEN_GUEST
-.store:
-    mov [rdi], rsi
-    CLOSE_GUEST
-    ret
-.fault:
-    CLOSE_GUEST
-.bad:
-    mov eax, -EFAULT
-    ret
-    FIXUP .store, .fault
-
 ; int write_guest_u32(uint64_t va, uint32_t value): the last four bytes of the address space are refused with the last eight
-global write_guest_u32
-write_guest_u32:
-    RANGE8 rdi
-    xor eax, eax
-    OPEN_GUEST
-.store:
-    mov [rdi], esi
-    CLOSE_GUEST
-    ret
-.fault:
-    CLOSE_GUEST
-.bad:
-    mov eax, -EFAULT
-    ret
-    FIXUP .store, .fault
+    ONE read_guest_u64, rsi, {mov rdx, [rsi]}, {mov [rdi], rdx}
+    ONE write_guest_u64, rdi, {mov [rdi], rsi}, {}
+    ONE write_guest_u32, rdi, {mov [rdi], esi}, {}

@@ -37,15 +37,6 @@ void tlb_flush_page(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");     /* a no-op for a non-canonical address, not a fault */
 }
 
-void tlb_flush_global(void)
-{
-    uint64_t cr4 = read_cr4();
-
-    note_flush(this_cpu());
-    write_cr4(cr4 & ~CR4_PGE);          /* SDM vol. 3, 4.10.4.1: changing PGE drops everything */
-    write_cr4(cr4);
-}
-
 /* The vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it switches to another (another CR3): so only
  * what is loaded now can be stale. */
 void tlb_flush_domain(struct domain *d)

@@ -23,7 +23,6 @@ void tlb_flush_domain(struct domain *d);                /* on every CPU that run
 void tlb_flush_vcpus(struct domain *d, uint64_t mask);  /* the CPUs of these vCPUs */
 void tlb_flush_page_domain(struct domain *d, uint64_t va);
 void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va);
-void tlb_flush_global(void);            /* also global entries: after our own mappings changed */
 void tlb_flush_stale_slow(uint32_t stamp);
 
 static inline uint32_t tlb_stamp(void) { return tlb_clock; }

@@ -7,8 +7,11 @@
 #include "memory/entry.h"
 #include "memory/access.h"
 
-static uint64_t *walk_from(mfn_t table, uint64_t va)
+uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
 {
+    mfn_t table = v->kernel_table;
+
+    if (!guest_range_ok(va, 1) || !v->kernel_cr3) return NULL;
     for (unsigned int level = 4; level > 1; level--) {
         const uint64_t *entries = map_frame(table);
         uint64_t e = entries[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
@@ -17,18 +20,4 @@ static uint64_t *walk_from(mfn_t table, uint64_t va)
         table = pte_mfn(e);
     }
     return (uint64_t *)map_frame(table) + (va >> PAGE_SHIFT & 511);
-}
-
-uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
-{
-    return guest_range_ok(va, 1) && v->kernel_cr3 ? walk_from(v->kernel_table, va) : NULL;
-}
-
-uint64_t mmu_translate(const struct vcpu *v, uint64_t va)
-{
-    const uint64_t *e = NULL;
-
-    if (v->in_kernel) e = mmu_walk(v, va);
-    else if (guest_range_ok(va, 1) && v->user_cr3) e = walk_from(v->user_table, va);
-    return e && (*e & PTE_P) ? (*e & PTE_ADDRESS) | (va & (PAGE_SIZE - 1)) : ~0UL;
 }
