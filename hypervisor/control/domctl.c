@@ -8,7 +8,6 @@
  */
 #include "control/domctl.h"
 #include "domain/grants.h"
-#include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -17,7 +16,6 @@
 #include "memory/frame.h"
 
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
-#define TSC_NEVER_EMULATED 2        /* gettscinfo: tsc_mode */
 
 static spinlock_t domctl_lock;
 
@@ -105,17 +103,6 @@ static int unpause(struct domain *d)
     return 0;
 }
 
-/* A suspended domain goes on where it was: its suspend hypercall returns 1. */
-static int resume(struct domain *d)
-{
-    if (d == current->domain) return fail(-EINVAL, "the caller runs");
-    if (!d->shutdown || d->dying) return 0;
-    d->shutdown = false;
-    d->shutdown_code_chosen = false;
-    domain_reconsider(d);
-    return 0;
-}
-
 /* ---- memory ---- */
 
 static int fill_hypercall_page(struct domain *d, mfn_t frame)
@@ -181,15 +168,12 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
         return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
     case XEN_DOMCTL_pausedomain:       return pause(d);
     case XEN_DOMCTL_unpausedomain:     return unpause(d);
-    case XEN_DOMCTL_resumedomain:      return resume(d);
     case XEN_DOMCTL_max_vcpus:         return make_vcpus(d, op->u.max_vcpus.max);
     case XEN_DOMCTL_max_mem:           d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10); return 0;
     case XEN_DOMCTL_hypercall_init:    return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
     case XEN_DOMCTL_getpageframeinfo3: return get_page_info(d, &op->u.getpageframeinfo3);
     case XEN_DOMCTL_settimeoffset:     return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
     case XEN_DOMCTL_setdomainhandle:   memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle)); return 0;
-    case XEN_DOMCTL_setdebugging:
-        return op->u.setdebugging.enable ? fail(-EOPNOTSUPP, "there is no debugger of guests") : 0;
     case XEN_DOMCTL_irq_permission:    return permission(op->u.irq_permission.allow_access);
     case XEN_DOMCTL_iomem_permission:  return permission(op->u.iomem_permission.allow_access);
     case XEN_DOMCTL_ioport_permission: return permission(op->u.ioport_permission.allow_access);
@@ -199,17 +183,9 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
         op->u.address_size.size = 64;
         *copy_back = true;
         return 0;
-    case XEN_DOMCTL_gettscinfo:
-        op->u.tsc_info = (struct xen_domctl_tsc_info){ .tsc_mode = TSC_NEVER_EMULATED, .gtsc_khz = (uint32_t)tsc_khz() };
-        *copy_back = true;
-        return 0;
-    case XEN_DOMCTL_settscinfo:
-        return op->u.tsc_info.tsc_mode == 1 ? fail(-EOPNOTSUPP, "the TSC is never emulated") : 0;
     case XEN_DOMCTL_scheduler_op:
         *copy_back = true;
         return scheduler(&op->u.scheduler_op, &op->u.scheduler_op);
-    case XEN_DOMCTL_shadow_op:
-        return fail(-EOPNOTSUPP, "no shadow page tables");
     default:
         return domctl_vcpu(d, op, copy_back);
     }

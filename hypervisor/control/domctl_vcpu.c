@@ -52,7 +52,7 @@ static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
     return 0;
 }
 
-/* A CPU or node map of which only bit 0 is set. */
+/* A CPU map of which only bit 0 is set. */
 static int write_map(const struct xenctl_bitmap *map)
 {
     uint8_t first = 1;
@@ -81,16 +81,6 @@ static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffi
     return error;
 }
 
-static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
-{
-    struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v) return fail(-ESRCH, "no such vCPU");
-    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI) return fail(-ENOSYS, "a PV guest has no such button");
-    v->nmi_pending = 1;
-    vcpu_wake(v);
-    return 0;
-}
-
 int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
 {
     switch (op->cmd) {
@@ -104,12 +94,6 @@ int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
     case XEN_DOMCTL_setvcpuaffinity:
     case XEN_DOMCTL_getvcpuaffinity:
         return affinity(d, op->cmd == XEN_DOMCTL_setvcpuaffinity, &op->u.vcpuaffinity);
-    case XEN_DOMCTL_setnodeaffinity:
-        return check_map(&op->u.nodeaffinity.nodemap);
-    case XEN_DOMCTL_getnodeaffinity:
-        return write_map(&op->u.nodeaffinity.nodemap);
-    case XEN_DOMCTL_sendtrigger:
-        return send_trigger(d, &op->u.sendtrigger);
     default:
         return fail(-ENOSYS, "not an operation of domctl that is offered");
     }

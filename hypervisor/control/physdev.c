@@ -18,7 +18,6 @@
 #include "machine/acpi.h"
 #include "machine/apic.h"
 #include "machine/vectors.h"
-#include "memory/frame.h"
 #include "memory/heap.h"
 
 #define STORM_WINDOW 10000000ull    /* ns */
@@ -143,7 +142,6 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
     if (!p || p->kind == PIRQ_NONE) return fail(-EPERM, "no interrupt is mapped to this PIRQ");
     if (p->port) return fail(-EEXIST, "the PIRQ is bound to a port already");
     p->port = port;
-    pirq_mark_eoi(p);
     mask(p, false);
     return 0;
 }
@@ -164,15 +162,6 @@ void pirq_eoi(struct pirq *p)
     if (!p->needs_eoi) return;
     p->needs_eoi = false;
     if (p->port) mask(p, false);
-}
-
-/* The page where the guest looks whether a PIRQ wants an EOI: a bit each, set for level-triggered ones. */
-void pirq_mark_eoi(const struct pirq *p)
-{
-    uint64_t *map = p->domain->pirqs->eoi_map;
-    if (!map) return;
-    if (is_level(p)) __atomic_fetch_or(&map[p->number / 64], 1ul << p->number % 64, __ATOMIC_SEQ_CST);
-    else __atomic_fetch_and(&map[p->number / 64], ~(1ul << p->number % 64), __ATOMIC_SEQ_CST);
 }
 
 /* ISA interrupts are edges unless the firmware says otherwise; the PCI ones above them are levels, active low. */
@@ -197,7 +186,6 @@ void physdev_destroy(struct domain *d)
     if (!t) return;
     for (uint32_t i = 0; i < NR_PIRQS; i++)
         if (t->pirq[i]) pirq_free(t->pirq[i]);
-    if (t->eoi_map) frame_put_writable(t->eoi_frame);
     d->pirqs = NULL;
     hv_free(t, sizeof(*t));
 }

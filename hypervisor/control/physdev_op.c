@@ -8,7 +8,6 @@
 #include "lib/fail.h"
 #include "machine/acpi.h"
 #include "memory/access.h"
-#include "memory/frame.h"
 #include <xen/physdev.h>
 
 #define EDGE_TRIGGERED 0            /* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
@@ -137,17 +136,6 @@ static int irq_status(struct domain *d, struct physdev_irq_status_query *op)
     return 0;
 }
 
-static int register_eoi_map(struct domain *d, const struct physdev_pirq_eoi_gmfn *op)
-{
-    if (d->pirqs->eoi_map) return fail(-EBUSY, "there is a page already");
-    if (frame_get_writable(MFN(op->gmfn), d)) return fail(-EINVAL, "not a frame of the domain that can be written");
-    d->pirqs->eoi_frame = MFN(op->gmfn);
-    d->pirqs->eoi_map = map_frame(MFN(op->gmfn));
-    for (uint32_t i = 0; i < NR_PIRQS; i++)
-        if (d->pirqs->pirq[i]) pirq_mark_eoi(d->pirqs->pirq[i]);
-    return 0;
-}
-
 /* ---- devices: found by looking, nothing is kept about them ---- */
 
 static int device_present(uint32_t segment, uint8_t bus, uint8_t devfn)
@@ -157,62 +145,38 @@ static int device_present(uint32_t segment, uint8_t bus, uint8_t devfn)
     return 0;
 }
 
-/* After the guest reset the device: aim its interrupts again. */
-static int restore_msi(struct domain *d, uint32_t segment, uint8_t bus, uint8_t devfn)
+static int locked_unlock(struct domain *d, int result)
 {
-    int error = device_present(segment, bus, devfn);
-    for (uint32_t i = GSI_PIRQS; i < NR_PIRQS && !error; i++) {
-        const struct pirq *p = d->pirqs->pirq[i];
-        if (p && p->kind == PIRQ_MSI && p->msi.bdf == (bus << 8 | devfn)) {
-            msi_program(&p->msi, p->vector);
-            msi_mask(&p->msi, p->port == 0);
-        }
-    }
-    return error;
+    spin_unlock(&d->event_lock);
+    return result;
 }
-
-#define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; return call; }
-#define LOCKED(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; spin_lock(&d->event_lock); \
-                             int error = call; spin_unlock(&d->event_lock); return error; }
-#define ANSWERING(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; spin_lock(&d->event_lock); \
-                                int error = call; spin_unlock(&d->event_lock); return error ? error : write_guest(arg, &op); }
+#define LOCKED(call) locked_unlock(d, (spin_lock(&d->event_lock), (call)))
 
 static long control_domain_op(struct domain *d, unsigned long cmd, unsigned long arg)
 {
     switch (cmd) {
-    case PHYSDEVOP_eoi:               LOCKED(physdev_eoi, eoi(d, &op))
-    case PHYSDEVOP_irq_status_query:  ANSWERING(physdev_irq_status_query, irq_status(d, &op))
-    case PHYSDEVOP_map_pirq:          ANSWERING(physdev_map_pirq, map_pirq(d, &op))
-    case PHYSDEVOP_unmap_pirq:        LOCKED(physdev_unmap_pirq, unmap_pirq(d, &op))
-    case PHYSDEVOP_get_free_pirq:     ANSWERING(physdev_get_free_pirq, get_free_pirq(d, &op))
-    case PHYSDEVOP_setup_gsi:         LOCKED(physdev_setup_gsi, setup_gsi(d, &op))
-    case PHYSDEVOP_pirq_eoi_gmfn_v2:  LOCKED(physdev_pirq_eoi_gmfn, register_eoi_map(d, &op))
-    case PHYSDEVOP_alloc_irq_vector:  ANSWERING(physdev_irq, (op.vector = op.irq, op.irq < GSI_PIRQS ? 0 : -EINVAL))
-    case PHYSDEVOP_manage_pci_add: case PHYSDEVOP_manage_pci_remove:
-        OPERATION(physdev_manage_pci, device_present(0, op.bus, op.devfn))
-    case PHYSDEVOP_manage_pci_add_ext: OPERATION(physdev_manage_pci_ext, device_present(0, op.bus, op.devfn))
+    case PHYSDEVOP_eoi:               WITH_ARGUMENT(physdev_eoi, LOCKED(eoi(d, &op)))
+    case PHYSDEVOP_irq_status_query:  WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
+    case PHYSDEVOP_map_pirq:          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
+    case PHYSDEVOP_unmap_pirq:        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
+    case PHYSDEVOP_get_free_pirq:     WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
+    case PHYSDEVOP_setup_gsi:         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
     case PHYSDEVOP_pci_device_add: case PHYSDEVOP_pci_device_remove: case PHYSDEVOP_prepare_msix: case PHYSDEVOP_release_msix:
-        OPERATION(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
-    case PHYSDEVOP_restore_msi:       LOCKED(physdev_restore_msi, restore_msi(d, 0, op.bus, op.devfn))
-    case PHYSDEVOP_restore_msi_ext:   LOCKED(physdev_pci_device, restore_msi(d, op.seg, op.bus, op.devfn))
+        WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
     case PHYSDEVOP_pci_mmcfg_reserved:          /* we use the legacy ports */
-        OPERATION(physdev_pci_mmcfg_reserved, op.segment ? -EINVAL : 0)
+        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, op.segment ? -EINVAL : 0)
     default:
         return fail(-ENOSYS, "not an operation of physdev_op");
     }
-fault:
-    return fail(-EFAULT, "the argument cannot be read");
 }
 
 long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct domain *d = current->domain;
     switch (cmd) {
-    case PHYSDEVOP_set_iopl:     OPERATION(physdev_set_iopl, set_iopl(&op))
-    case PHYSDEVOP_set_iobitmap: OPERATION(physdev_set_iobitmap, set_iobitmap(&op))
+    case PHYSDEVOP_set_iopl:     WITH_ARGUMENT(physdev_set_iopl, set_iopl(&op))
+    case PHYSDEVOP_set_iobitmap: WITH_ARGUMENT(physdev_set_iobitmap, set_iobitmap(&op))
     default:
         return d->pirqs ? control_domain_op(d, cmd, arg) : fail(-EPERM, "physical interrupts are the control domain's");
     }
-fault:
-    return fail(-EFAULT, "the argument cannot be read");
 }

@@ -24,8 +24,6 @@ struct pirq {
 struct pirq_table {
     struct pirq *pirq[NR_PIRQS];
     bool gsi_level[GSI_PIRQS], gsi_low[GSI_PIRQS];
-    uint64_t *eoi_map;              /* PHYSDEVOP_pirq_eoi_gmfn_v2, or NULL */
-    mfn_t eoi_frame;                /* the frame of it, held writable */
 };
 
 struct pirq *pirq_of(const struct domain *d, uint32_t number);
@@ -33,6 +31,5 @@ struct pirq *pirq_create(struct domain *d, uint32_t number);
 int pirq_connect(struct pirq *p, enum pirq_kind kind) must_check;
 void pirq_free(struct pirq *p);
 void pirq_eoi(struct pirq *p);
-void pirq_mark_eoi(const struct pirq *p);
 
 #endif

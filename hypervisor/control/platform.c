@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * platform_op (<xen/platform.h>): what the control domain does to the physical platform on the hypervisor's behalf: sets the wall
- * clock, asks for idle times and CPUs, switches off. BIOS disk and video data were not collected at boot: -ESRCH, as on Xen when
+ * clock, asks for idle times and CPUs. BIOS disk and video data were not collected at boot: -ESRCH, as on Xen when
  * there is none.
  */
 #include "domain/schedule.h"
@@ -12,8 +12,6 @@
 #include "machine/io.h"
 #include "memory/access.h"
 #include <xen/platform.h>
-
-#define ACPI_S5 5
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)
 {
@@ -45,12 +43,6 @@ static int cpu_info(struct xenpf_pcpuinfo *op)
     return 0;
 }
 
-static int acpi_sleep(const struct xenpf_enter_acpi_sleep *op)
-{
-    if (op->sleep_state != ACPI_S5) return fail(-EOPNOTSUPP, "the machine can be switched off, but not put to sleep");
-    machine_poweroff();
-}
-
 static int platform(struct xen_platform_op *op)
 {
     switch (op->cmd) {
@@ -61,7 +53,6 @@ static int platform(struct xen_platform_op *op)
         return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
     case XENPF_getidletime:      return idle_times(&op->u.getidletime);
     case XENPF_get_cpuinfo:      return cpu_info(&op->u.pcpu_info);
-    case XENPF_enter_acpi_sleep: return acpi_sleep(&op->u.enter_acpi_sleep);
     case XENPF_firmware_info:    return fail(-ESRCH, "nothing was asked of the BIOS at boot");
     default:
         return fail(-ENOSYS, "not an operation of platform_op that is offered");

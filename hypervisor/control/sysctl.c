@@ -72,13 +72,6 @@ static int press_keys(const struct xen_sysctl_debug_keys *op)
     return 0;
 }
 
-static int cpu_times(struct xen_sysctl_getcpuinfo *op)
-{
-    struct xen_sysctl_cpuinfo info = { .idletime = cpu_idle_time() };
-    op->nr_cpus = MIN(op->max_cpus, 1u);
-    return op->nr_cpus ? write_guest((uint64_t)op->info.p, &info) : 0;
-}
-
 static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
 {
     uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
@@ -97,16 +90,12 @@ static int sysctl(struct xen_sysctl *op)
     case XEN_SYSCTL_getdomaininfolist: return domain_list_info(&op->u.getdomaininfolist);
     case XEN_SYSCTL_readconsole:       return read_console(&op->u.readconsole);
     case XEN_SYSCTL_debug_keys:        return press_keys(&op->u.debug_keys);
-    case XEN_SYSCTL_getcpuinfo:        return cpu_times(&op->u.getcpuinfo);
     case XEN_SYSCTL_cputopoinfo:       return cpu_topology(&op->u.cputopoinfo);
     case XEN_SYSCTL_sched_id:
         op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
         return 0;
     case XEN_SYSCTL_availheap:
         op->u.availheap.avail_bytes = op->u.availheap.node > 0 ? 0 : heap_free_count() * PAGE_SIZE;
-        return 0;
-    case XEN_SYSCTL_get_cpu_levelling_caps:
-        op->u.cpu_levelling_caps.caps = 0;
         return 0;
     default:
         return fail(-ENOSYS, "not an operation of sysctl that is offered");

@@ -425,35 +425,28 @@ static int reset(const struct evtchn_reset *op)
     return error;
 }
 
-/* Copy in, do, and where the operation answers, copy out. */
-#define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; return call; }
-#define ANSWERING(type, call) { struct type op; if (read_guest(&op, arg)) goto fault; int error = call; \
-                                return error ? error : write_guest(arg, &op); }
-
 long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     switch (cmd) {
-    case EVTCHNOP_send:             OPERATION(evtchn_send, send(current->domain, op.port))
-    case EVTCHNOP_unmask:           OPERATION(evtchn_unmask, unmask(&op))
-    case EVTCHNOP_close:            OPERATION(evtchn_close, close_port(current->domain, op.port))
-    case EVTCHNOP_bind_vcpu:        OPERATION(evtchn_bind_vcpu, bind_vcpu(&op))
-    case EVTCHNOP_alloc_unbound:    ANSWERING(evtchn_alloc_unbound, alloc_unbound(&op))
-    case EVTCHNOP_bind_interdomain: ANSWERING(evtchn_bind_interdomain, bind_interdomain(&op))
-    case EVTCHNOP_bind_virq:        ANSWERING(evtchn_bind_virq, bind_virq(&op))
-    case EVTCHNOP_bind_ipi:         ANSWERING(evtchn_bind_ipi, bind_ipi(&op))
-    case EVTCHNOP_bind_pirq:        ANSWERING(evtchn_bind_pirq, bind_pirq(&op))
-    case EVTCHNOP_status:           ANSWERING(evtchn_status, status(&op))
+    case EVTCHNOP_send:             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
+    case EVTCHNOP_unmask:           WITH_ARGUMENT(evtchn_unmask, unmask(&op))
+    case EVTCHNOP_close:            WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
+    case EVTCHNOP_bind_vcpu:        WITH_ARGUMENT(evtchn_bind_vcpu, bind_vcpu(&op))
+    case EVTCHNOP_alloc_unbound:    WITH_ANSWER(evtchn_alloc_unbound, alloc_unbound(&op))
+    case EVTCHNOP_bind_interdomain: WITH_ANSWER(evtchn_bind_interdomain, bind_interdomain(&op))
+    case EVTCHNOP_bind_virq:        WITH_ANSWER(evtchn_bind_virq, bind_virq(&op))
+    case EVTCHNOP_bind_ipi:         WITH_ANSWER(evtchn_bind_ipi, bind_ipi(&op))
+    case EVTCHNOP_bind_pirq:        WITH_ANSWER(evtchn_bind_pirq, bind_pirq(&op))
+    case EVTCHNOP_status:           WITH_ANSWER(evtchn_status, status(&op))
     case EVTCHNOP_reset: {
         struct evtchn_reset op;
-        if (read_guest(&op, arg)) goto fault;
+        if (read_guest(&op, arg)) return UNREADABLE;
         int error = reset(&op);
         return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg) : error;
     }
     default:                        /* FIFO channels among them: guests fall back to these */
         return fail(-ENOSYS, "not an operation of 2-level event channels");
     }
-fault:
-    return fail(-EFAULT, "the argument cannot be read");
 }
 
 /* ---- debug key 'e' ---- */

@@ -123,14 +123,6 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     return op->id == 0 ? (int)id : 0;
 }
 
-static int pin_override(const struct sched_pin_override *op)
-{
-    if (!current->domain->privileged) return fail(-EPERM, "only the control domain pins its vCPUs");
-    return op->pcpu <= 0 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
-}
-
-#define OPERATION(type, call) { struct type op; if (read_guest(&op, arg)) break; return call; }
-
 long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
@@ -142,14 +134,12 @@ long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigne
         return 0;
     case SCHEDOP_block:
         return block(v);
-    case SCHEDOP_poll:            OPERATION(sched_poll, poll(v, &op))
-    case SCHEDOP_shutdown:        OPERATION(sched_shutdown, (domain_shutdown(d, (uint8_t)op.reason), 0))
-    case SCHEDOP_shutdown_code:   OPERATION(sched_shutdown, choose_shutdown_code(d, (uint8_t)op.reason))
-    case SCHEDOP_remote_shutdown: OPERATION(sched_remote_shutdown, remote_shutdown(&op))
-    case SCHEDOP_watchdog:        OPERATION(sched_watchdog, watchdog(d, &op))
-    case SCHEDOP_pin_override:    OPERATION(sched_pin_override, pin_override(&op))
+    case SCHEDOP_poll:            WITH_ARGUMENT(sched_poll, poll(v, &op))
+    case SCHEDOP_shutdown:        WITH_ARGUMENT(sched_shutdown, (domain_shutdown(d, (uint8_t)op.reason), 0))
+    case SCHEDOP_shutdown_code:   WITH_ARGUMENT(sched_shutdown, choose_shutdown_code(d, (uint8_t)op.reason))
+    case SCHEDOP_remote_shutdown: WITH_ARGUMENT(sched_remote_shutdown, remote_shutdown(&op))
+    case SCHEDOP_watchdog:        WITH_ARGUMENT(sched_watchdog, watchdog(d, &op))
     default:
         return fail(-ENOSYS, "not an operation of sched_op");
     }
-    return fail(-EFAULT, "the argument cannot be read");
 }
