@@ -127,7 +127,7 @@ void guest_trap(struct cpu_user_regs *regs)
         inject_trap(v, regs->entry_vector, (int)(regs->error_code & 0xffff));
         break;
     default:
-        if (regs->entry_vector >= VECTOR_FIRST) interrupt(regs->entry_vector);
+        if (regs->entry_vector >= VECTOR_EXTERNAL) interrupt(regs->entry_vector);
         else inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);    /* a vector no CPU of today raises in ring 3 */
     }
 }
@@ -158,7 +158,7 @@ void ring0_trap(struct cpu_user_regs *regs)
 {
     uint64_t target, address;
 
-    if (regs->entry_vector >= VECTOR_FIRST) {
+    if (regs->entry_vector >= VECTOR_EXTERNAL) {
         interrupt(regs->entry_vector);
         return;
     }

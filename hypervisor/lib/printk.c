@@ -21,12 +21,15 @@ static void log_put(const char *text, size_t length)
     if (log_head - log_start > LOG_SIZE) log_start = log_head - LOG_SIZE;
 }
 
+/* An NMI may speak while its own CPU holds the lock: after a while, speak anyway. */
 void console_write(const char *text, size_t length)
 {
-    if (!panicking) spin_lock(&console_lock);
+    bool locked = false;
+
+    for (unsigned int i = 0; i < 1000000 && !locked && !panicking; i++) locked = spin_trylock(&console_lock);
     log_put(text, length);
     serial_write(text, length);
-    if (!panicking) spin_unlock(&console_lock);
+    if (locked) spin_unlock(&console_lock);
 }
 
 size_t log_read(char *buffer, size_t size, uint32_t *index)

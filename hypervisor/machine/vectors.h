@@ -8,7 +8,8 @@
 
 #include "lib/types.h"
 
-#define VECTOR_FIRST    0x30        /* below: exceptions and the masked PICs */
+#define VECTOR_EXTERNAL 0x20        /* below: exceptions. The 8259s, masked, have the first sixteen; spurious ones may still come */
+#define VECTOR_FIRST    0x30
 #define VECTOR_LAST     0xef
 #define VECTOR_INT80    0x80        /* guests' Linux system call gate: never given out */
 #define VECTOR_TIMER    0xf0
