@@ -49,6 +49,13 @@ $(NATIVE)/insula.iso: $(NATIVE)/insula.elf tests/tools/iso.py
 	$(say) ISO $@
 	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $< '"$(INSULA_ARGS)"'
 
+# Natively, with the console on this terminal; Ctrl-a x leaves. The disk keeps what is written, until the next `make`.
+.PHONY: insula
+insula: $(NATIVE)/insula.iso $(NATIVE)/insula-fs.img
+	@qemu-system-x86_64 -M q35 -accel tcg -cpu max -m 256 -nographic -no-reboot -boot d -cdrom $(NATIVE)/insula.iso \
+	  -drive if=none,id=d0,file=$(NATIVE)/insula-fs.img,format=raw -device virtio-blk-pci,drive=d0,disable-legacy=on \
+	  -netdev user,id=n0 -device virtio-net-pci,netdev=n0,disable-legacy=on
+
 # --- the port ------------------------------------------------------------------------------------------------------------------
 # port.py copies the kernel, applies the series (the first STEP patches) and builds the copy with the SDK.
 PORT_INPUTS := $(shell find $(INSULA) -type f) $(wildcard patches/series/*) patches/tools/port.py

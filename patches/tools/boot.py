@@ -101,7 +101,7 @@ def main():
     print("what the kernel's services cost            native       domU   (instructions, -icount shift=0,sleep=off)")
     for name, ticks in native.items():
         print(f"  {name:38} {ticks:>11} {ported.get(name, 0):>10}")
-    print()
+    print("  (file_write_sync waits for the disk; time passes in instructions too)\n")
     portsize.main(["portsize.py", "patches/insula", "patches/series"])
 
 

@@ -2,7 +2,7 @@
 /* The shell: `a b < in > out | c ; d &`, with cd and exit built in. One list of words, taken apart left to right. */
 #include "user.h"
 
-enum { LINE = 256, WORDS = 32 };
+enum { LINE = 256, WORDS = LINE / 2 };
 static char *words[WORDS + 1];
 
 /* Cuts a line into words; the special characters are words of their own, found by their address in this table. */
