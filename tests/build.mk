@@ -60,7 +60,7 @@ $(B)/disk.img: $(B)/native/insula-fs.img tests/tools/disk.py
 	$(say) DISK $@
 	$(Q)$(PYTHON) tests/tools/disk.py $@ insula1=16:$< insula2=16:$< scratch=16
 
-all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img
+all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img $$(GUESTS)
 
 # --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c ---------------------------------------------------------
 TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
@@ -83,7 +83,7 @@ do-run: all
 	@$(PYTHON) tests/tools/run.py $(B)
 do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
-do-demo: all
+do-demo: all peer
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer
 	@$(PYTHON) tests/bench/bench.py $(B)
