@@ -90,4 +90,4 @@ help:
 clean:
 	$(Q)rm -rf $(B)
 
--include $(shell test -d $(B) && find $(B) -name '*.d')
+-include $(shell test -d $(B) && find $(B) -type f -name '*.d')
