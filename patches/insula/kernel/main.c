@@ -24,10 +24,22 @@ bool boot_argument(const char *key, char *value, size_t size)
     return false;
 }
 
+/* Boot loaders quote arguments with spaces, and put backslashes before the quotes. */
+static void drop_quotes(void)
+{
+    char *to = boot_arguments;
+
+    for (const char *from = boot_arguments; *from; from++)
+        if (*from != '"' && *from != '\'' && *from != '\\')
+            *to++ = *from;
+    *to = 0;
+}
+
 void kernel_main(u64 info)
 {
     serial_init();
     boot_information(info);
+    drop_quotes();
     kprintf("Insula: %lu MiB of memory, arguments \"%s\"\n", memory_end >> 20, boot_arguments);
     trap_init();
     segments_init();

@@ -11,17 +11,6 @@ struct map_tag { struct tag tag; u32 entry_size, version; struct map_entry entri
 
 extern char kernel_end[];
 
-/* Boot loaders may quote arguments: drop the quotes and backslashes. */
-static void take_command_line(const char *from)
-{
-    size_t n = 0;
-
-    for (; *from && n + 1 < sizeof boot_arguments; from++)
-        if (*from != '"' && *from != '\'' && *from != '\\')
-            boot_arguments[n++] = *from;
-    boot_arguments[n] = 0;
-}
-
 /* We use one region: the one that holds the kernel, from 1 MiB up to the first hole (at most 3 GiB on a PC). */
 static void take_memory_map(const struct map_tag *map)
 {
@@ -44,7 +33,7 @@ void boot_information(u64 info)
         if (tag->type == TAG_END)
             break;
         if (tag->type == TAG_COMMAND_LINE)
-            take_command_line((const char *)(tag + 1));
+            strlcpy(boot_arguments, (const char *)(tag + 1), sizeof boot_arguments);
         if (tag->type == TAG_MEMORY_MAP)
             take_memory_map((const struct map_tag *)tag);
         if (tag->type == TAG_MODULE) {
