@@ -3,13 +3,16 @@
 
 linux(folder) and grub(folder) return paths, or raise Unavailable with the reason. A second call fetches nothing.
 """
+import fnmatch
 import glob
 import gzip
+import io
 import lzma
 import pathlib
 import re
 import stat
 import subprocess
+import tarfile
 
 # What the Linux guest does when it is up: disk and network by Debian's own front ends. It speaks in lines "LINUX: ...".
 INIT = """#!/bin/busybox sh
@@ -44,16 +47,19 @@ def call(*command, cwd=None):
     return done.stdout
 
 
-def fetch(folder, package):
-    """The package's files, unpacked below folder."""
+def fetch(folder, package, *wanted):
+    """Those of the package's files that match the wanted patterns, below folder/package. Fetched once, never installed."""
     root = folder / package
     if not root.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             call("apt-get", "-qq", "download", package, cwd=folder)
-            call("dpkg", "-x", glob.glob(str(folder / f"{package}_*.deb"))[0], str(folder / f"{package}.new"))
-        except (OSError, IndexError) as problem:
+            deb = glob.glob(str(folder / f"{package}_*.deb"))[0]
+            data = subprocess.run(["dpkg", "--fsys-tarfile", deb], check=True, stdout=subprocess.PIPE).stdout
+        except (OSError, IndexError, subprocess.CalledProcessError) as problem:
             raise Unavailable(f"{package}: {problem}") from problem
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            tar.extractall(folder / f"{package}.new", [m for m in tar if any(fnmatch.fnmatch(m.name, w) for w in wanted)])
         (folder / f"{package}.new").rename(root)
     return root
 
@@ -89,16 +95,16 @@ def linux(folder):
         package = re.search(r"Depends: (linux-image-\S+)", call("apt-cache", "depends", "linux-image-amd64")).group(1)
     except (OSError, AttributeError) as problem:
         raise Unavailable(f"linux-image-amd64: {problem}") from problem
-    root = fetch(folder, package)
+    root = fetch(folder, package, "*/vmlinuz-*", "*/xen-blkfront.ko", "*/xen-netfront.ko")
     if not kernel.exists():
         image = next(root.glob("boot/vmlinuz-*")).read_bytes()
         start = image.find(b"\xfd7zXZ\0")
         if start < 0:
             raise Unavailable("the kernel is not packed with xz any more")
         kernel.write_bytes(lzma.LZMADecompressor().decompress(image[start:]))
-    make_initrd(initrd, root, fetch(folder, "busybox-static") / "bin" / "busybox")
+    make_initrd(initrd, root, fetch(folder, "busybox-static", "*/bin/busybox") / "bin" / "busybox")
     return kernel, initrd
 
 
 def grub(folder):
-    return fetch(pathlib.Path(folder), "grub-xen-host") / "usr/lib/grub-xen/grub-x86_64-xen.bin"
+    return fetch(pathlib.Path(folder), "grub-xen-host", "*/grub-x86_64-xen.bin") / "usr/lib/grub-xen/grub-x86_64-xen.bin"
