@@ -26,6 +26,8 @@ uint64_t *hv_l4;
 maddr_t hv_cr3;
 
 static uint64_t early_start, early_end;         /* machine addresses; 0: the heap is ready */
+static struct gap { uint64_t start, end; } gaps[4];
+static unsigned int gap_count;
 static uint64_t ioremap_next = IOREMAP_VIRT;
 
 /* ---- ranges of RAM that are free at boot ---- */
@@ -72,11 +74,13 @@ static void find_early_memory(const struct boot_info *info)
     }
 }
 
+/* What alignment leaves over joins the heap later. */
 static void *early_alloc(uint64_t bytes, uint64_t alignment)
 {
-    uint64_t at = (early_end - bytes) & ~(alignment - 1);
+    uint64_t at = (early_end - bytes) & ~(alignment - 1), rest = ROUND_UP(at + bytes, PAGE_SIZE);
 
     if (bytes > early_end - early_start || at < early_start) panic("too little memory for the frame table");
+    if (rest < early_end && gap_count < ARRAY_SIZE(gaps)) gaps[gap_count++] = (struct gap){ rest, early_end };
     early_end = at;
     return memset(maddr_to_virt(MADDR(at)), 0, bytes);
 }
@@ -196,7 +200,7 @@ static void own_holes(const struct boot_info *info)
 
 static void make_m2p(void)
 {
-    uint64_t bytes = ROUND_UP(max_frame * sizeof(*m2p_table), BIG_PAGE);
+    uint64_t bytes = ROUND_UP(max_frame * sizeof(*m2p_table), BIG_PAGE);     /* whole pages, for guests see all of each */
 
     m2p_table = early_alloc(bytes, BIG_PAGE);
     memset(m2p_table, 0xff, bytes);
@@ -206,7 +210,7 @@ static void make_m2p(void)
 
 static void make_frame_table(void)
 {
-    uint64_t bytes = ROUND_UP(max_frame * sizeof(struct frame), BIG_PAGE);
+    uint64_t bytes = max_frame * sizeof(struct frame);
 
     map_big(FRAMETABLE_VIRT, virt_to_maddr(early_alloc(bytes, BIG_PAGE)).a, bytes, HV_RW);
 }
@@ -242,6 +246,7 @@ void memory_init(const struct boot_info *info)
         }
         heap_add(start >> PAGE_SHIFT, MIN(end >> PAGE_SHIFT, max_frame));
     }
+    for (unsigned int i = 0; i < gap_count; i++) heap_add(gaps[i].start >> PAGE_SHIFT, gaps[i].end >> PAGE_SHIFT);
     entry_init();
     printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8, max_frame * sizeof(struct frame) >> 10);
 }
