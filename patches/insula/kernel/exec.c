@@ -64,7 +64,7 @@ static int load(struct space *space, struct inode *inode, u64 *entry)
     }
     space->heap_start = space->heap_end;
     *entry = elf.entry;
-    return 0;
+    return elf.entry >= USER_BASE && elf.entry < space->heap_end ? 0 : -ENOEXEC;       /* iretq wants it canonical */
 }
 
 /* Strings at the top of the stack, below them the array of pointers to them. Returns argc; *stack is the array. */

@@ -135,7 +135,10 @@ int path_link(const char *from, const char *to)
     if (directory) {
         inode_lock(directory);
         there = directory_find(directory, name, NULL);
-        error = there ? -EEXIST : directory_add(directory, name, inode->number);
+        if (!there && directory->links)
+            error = directory_add(directory, name, inode->number);
+        else
+            error = there ? -EEXIST : -ENOENT;
         if (there)
             inode_put(there);
         release(directory);

@@ -48,6 +48,6 @@ void segments_init(void)
     wrmsr(KERNEL_GS_BASE, 0);
     wrmsr(STAR, (u64)KERNEL_CODE << 32);
     wrmsr(LSTAR, (u64)system_call_entry);
-    wrmsr(FMASK, FLAGS_IF | 0x40500);   /* also off: trap, direction, alignment check */
+    wrmsr(FMASK, FLAGS_IF | 0x44500);   /* also off: trap, direction, nested task (or iretq faults), alignment check */
     wrmsr(EFER, rdmsr(EFER) | 1);
 }

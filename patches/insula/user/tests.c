@@ -328,6 +328,16 @@ static void expect_death(void (*crime)(unsigned long), unsigned long argument)
     CHECK(wait(&status) == pid && status == -EINTR);
 }
 
+/* Flags that a program may set, and that must not hurt the kernel on its way back. */
+static void test_flags(void)
+{
+    long pid = SYS_getpid;
+
+    __asm__ volatile("pushfq; orq $0x4400, (%%rsp); popfq; syscall; pushfq; andq $~0x4400, (%%rsp); popfq"
+                     : "+a"(pid) : : "rcx", "r11", "memory");
+    CHECK(pid == getpid());
+}
+
 static void store(unsigned long address) { *(volatile char *)address = 1; }
 static void load(unsigned long address) { (void)*(volatile char *)address; }
 static void halt(unsigned long unused) { __asm__ volatile("hlt"); }
@@ -425,7 +435,7 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
     { "files", test_files }, { "big file", test_big_file }, { "many files", test_many_files }, { "names", test_names },
     { "descriptors", test_descriptors }, { "fork", test_fork }, { "fork storm", test_fork_storm },
     { "fork tree", test_fork_tree }, { "pipe", test_pipe }, { "kill", test_kill }, { "preemption", test_preemption },
-    { "memory", test_memory }, { "no memory", test_no_memory }, { "bad pointers", test_bad_pointers },
+    { "memory", test_memory }, { "no memory", test_no_memory }, { "bad pointers", test_bad_pointers }, { "flags", test_flags },
     { "crimes", test_crimes }, { "exec", test_exec }, { "time", test_time }, { "log", test_log },
     { "log recovery", test_log_recovery },
 };
