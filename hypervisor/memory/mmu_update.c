@@ -16,33 +16,29 @@
 #define BATCH     32
 #define PREEMPTED 0x80000000u       /* in the count: this is a continuation, *done counts on (MMU_UPDATE_PREEMPTED) */
 
-/* The table that the last request was about; its type reference is held while slot != NULL. */
+/* The table that the last request was about; its type reference is held while entries != NULL. */
 struct target { mfn_t frame; unsigned int level; uint64_t *entries; };
 
-static void drop_target(struct target *t)
+static inline void drop_target(struct target *t)
 {
-    if (t->entries) frame_put_type(t->frame);
+    if (t->entries && unlikely(!pt_put_not_last(frame_of(t->frame)))) frame_put_type(t->frame);
     t->entries = NULL;
 }
 
-/* Is the frame a valid table of w->owner's? Then take a type reference. 0: it is not. The lock keeps "valid" true meanwhile. */
-static bool take_target(struct target *t, struct walk *w, mfn_t m)
+/* Is the frame a valid table of w->owner's? Then take a type reference. The lock keeps "valid" true meanwhile. */
+static inline bool take_target(struct target *t, struct walk *w, mfn_t m)
 {
     struct frame *f = frame_of(m);
     enum frame_type level;
-    enum pt_result r;
 
     drop_target(t);
     if (!mfn_valid(m) || f->owner != w->owner) return false;
     level = frame_type(f);
-    if (!frame_is_table(level) || !(f->state & FRAME_VALID)) return false;
-    r = pt_get_type(f, level);
-    if (r != PT_OK) {
-        if (r == PT_NEW) frame_finish(f, pt_reject(f, tlb_stamp()));
-        return false;
-    }
+    if (!frame_is_table(level) || !pt_get_same(f, level)) return false;
     *t = (struct target){ m, level, map_frame(m) };
-    return true;
+    if (likely(f->owner == w->owner)) return true;
+    drop_target(t);                                 /* it changed hands in between */
+    return false;
 }
 
 /* The address is in no table: then it must be memory that the guest may write, and the request is a plain store. */
@@ -112,14 +108,15 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         uint64_t from = requests + *done * sizeof(batch[0]);
 
         error = undo_if_any(w->owner);
-        if (error || n == 0) return error;
+        if (error || n == 0) return error;              /* n == 0: a continuation that had nothing left but the undoing */
         if (copy_from_guest(batch, VADDR(from), n * sizeof(batch[0]))) {
             n = 1;                                                  /* up to the unreadable one, all are performed */
             if (read_guest(&batch[0], from)) return fail(-EFAULT, "the list of updates");
         }
         error = perform(w, batch, n, done);
         if (error && error != -ERESTART) return error;
-        if ((error || *done < count) && preempt_check()) return -ERESTART;
+        if (error == 0 && *done == count) return undo_if_any(w->owner);
+        if (preempt_check()) return -ERESTART;
     }
 }
 

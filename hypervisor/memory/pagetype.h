@@ -74,9 +74,11 @@ bool pt_unpin(struct frame *f) must_check;      /* the pin's two references beco
 void pt_allocate(struct frame *f, struct domain *owner);        /* a frame without state is given to an owner */
 bool pt_release(struct frame *f) must_check;    /* out of the allotment, its reference is the caller's; false: pinned, or not in it */
 
-/* The two most frequent cases, short: a type that is in force already (false: ask pt_get_type); a put of a type that is no table's. */
+/* The frequent cases, short: a type that is in force already (false: ask pt_get_type); a put of a type that is no table's, or that is
+ * not the last (false: nothing done). */
 static inline bool pt_get_same(struct frame *f, enum frame_type t) must_check;
 static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now) must_check;    /* PT_OK, PT_LAST */
+static inline bool pt_put_not_last(struct frame *f) must_check;
 
 /* A table that validation left half way, for the next one who wants it: nobody but the frame itself holds its references. */
 static inline bool frame_is_parked(const struct frame *f)
@@ -133,6 +135,16 @@ static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now)
         if ((new & FRAME_TYPED_MASK) == 0) f->flush_stamp = now;
     } while (unlikely(!pt_swap(f, &old, new)));
     return (new & FRAME_TOTAL_MASK) == 0 ? PT_LAST : PT_OK;
+}
+
+static inline bool pt_put_not_last(struct frame *f)
+{
+    uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    do {
+        if ((old & FRAME_TYPED_MASK) == FRAME_TYPED_ONE) return false;
+    } while (unlikely(!pt_swap(f, &old, old - FRAME_TOTAL_ONE - FRAME_TYPED_ONE)));
+    return true;
 }
 
 #endif
