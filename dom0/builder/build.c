@@ -303,7 +303,7 @@ static int make_domain(struct build *build) {
     if (error)
         return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;
-    error = domain_set_max_memory(build->domid, request->pages);
+    error = domain_set_max_memory(build->domid, request->max_pages);
     if (!error)
         error = domain_populate(build->domid, build->frames, request->pages);
     if (error)

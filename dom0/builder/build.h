@@ -12,7 +12,7 @@ struct build_request {
     const uint8_t *kernel, *ramdisk;            /* ramdisk may be NULL. */
     size_t kernel_size, ramdisk_size;
     const char *command_line;
-    uint64_t pages;
+    uint64_t pages, max_pages;                  /* At the start; at most, ever. */
     unsigned vcpus;
 };
 

@@ -80,6 +80,24 @@ int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info) {
     return 0;
 }
 
+int domain_get_vcpu(domid_t domid, unsigned vcpu, struct xen_domctl_getvcpuinfo *info) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpuinfo, .domain = domid };
+    int error;
+
+    op.u.getvcpuinfo.vcpu = vcpu;
+    error = control_domain(&op);
+    *info = op.u.getvcpuinfo;
+    return error;
+}
+
+int domain_trigger(domid_t domid, unsigned trigger, unsigned vcpu) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_sendtrigger, .domain = domid };
+
+    op.u.sendtrigger.trigger = trigger;
+    op.u.sendtrigger.vcpu = vcpu;
+    return control_domain(&op);
+}
+
 int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages) {
     uint64_t done = 0;
 

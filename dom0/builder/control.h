@@ -23,6 +23,11 @@ int domain_set_max_memory(domid_t domid, uint64_t pages);
 /* -ESRCH when there is no domain of exactly this number. */
 int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info);
 
+int domain_get_vcpu(domid_t domid, unsigned vcpu, struct xen_domctl_getvcpuinfo *info);
+
+/* XEN_DOMCTL_SENDTRIGGER_*: what a button or a wire would do to a real machine. */
+int domain_trigger(domid_t domid, unsigned trigger, unsigned vcpu);
+
 /* `pages` frames from the hypervisor, for pfns 0 ..; frames[] gets the machine frames. -ENOMEM. */
 int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages);
 

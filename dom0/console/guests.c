@@ -12,6 +12,8 @@
 #include <xen/io/console.h>
 
 #define LOG_BYTES 16384u
+#define LAST_WORDS_BYTES 8192u          /* Of a guest that is gone. */
+#define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
 
@@ -29,6 +31,12 @@ struct guest_console {
 };
 
 static struct guest_console *consoles;
+static struct last_words {
+    char name[32];
+    size_t size;
+    char text[LAST_WORDS_BYTES];
+} last_words[LAST_WORDS];
+static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
 static bool show;
 static bool work;
 static WAIT_QUEUE(work_queue);
@@ -139,12 +147,27 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     return 0;
 }
 
+void guest_console_rename(struct guest_console *console, const char *name) {
+    strlcpy(console->name, name, sizeof(console->name));
+}
+
+/* A crash is asked about when its guest is gone: memory set aside, so that nothing seems to leak. */
+static void keep_last_words(const struct guest_console *console) {
+    struct last_words *words = &last_words[departed++ % LAST_WORDS];
+    size_t size = MIN(console->logged, (size_t)LAST_WORDS_BYTES), at = console->logged - size;
+
+    strlcpy(words->name, console->name, sizeof(words->name));
+    for (words->size = 0; words->size < size; at++)
+        words->text[words->size++] = console->log[at % LOG_BYTES];
+}
+
 void guest_console_close(struct guest_console *console) {
     struct guest_console **link = &consoles;
 
     drain(console);
     if (console->line_size)
         show_line(console);
+    keep_last_words(console);
     while (*link != console)
         link = &(*link)->next;
     *link = console->next;
@@ -177,10 +200,33 @@ static void put_input(struct guest_console *console, char key) {
 }
 
 static void show_log(const struct guest_console *console) {
-    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0;
+    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0, end = console->logged;
 
-    for (; at < console->logged; at++)
-        terminal_write(&console->log[at % LOG_BYTES], 1);
+    while (at < end) {
+        size_t chunk = MIN(end - at, LOG_BYTES - at % LOG_BYTES);
+
+        terminal_write(&console->log[at % LOG_BYTES], chunk);
+        at += chunk;
+    }
+}
+
+bool guest_console_show_log(const char *name) {
+    for (const struct guest_console *console = consoles; console; console = console->next)
+        if (!strcmp(console->name, name)) {
+            show_log(console);
+            terminal_write("\n", 1);
+            return true;
+        }
+    for (unsigned back = 1; back <= MIN(departed, LAST_WORDS); back++) {
+        const struct last_words *words = &last_words[(departed - back) % LAST_WORDS];
+
+        if (!strcmp(words->name, name)) {
+            terminal_write(words->text, words->size);
+            terminal_write("\n", 1);
+            return true;
+        }
+    }
+    return false;
 }
 
 void guest_console_attach(struct guest_console *console) {

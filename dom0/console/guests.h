@@ -26,6 +26,11 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
 /* Takes what is in the ring now, so that a guest's last words stand before the news of its end. */
 void guest_console_drain(struct guest_console *console);
 
+void guest_console_rename(struct guest_console *console, const char *name);
+
+/* Prints what a guest said last: of one that lives, or of one of the few that ended last. False: not known. */
+bool guest_console_show_log(const char *name);
+
 /* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
 void guest_console_close(struct guest_console *console);
 

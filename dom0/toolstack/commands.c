@@ -10,6 +10,7 @@
 #include "dom0/storage/disks.h"
 #include "dom0/toolstack/domains.h"
 #include "dom0/toolstack/info.h"
+#include "dom0/toolstack/verbs.h"
 #include <abi/domus.h>
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -26,11 +27,6 @@ struct command {
     int least, most;                    /* Arguments behind the name. */
     bool (*run)(int count, char **word);
 };
-
-static bool refuse(const struct trouble *trouble) {
-    printk("Error: %s\n", trouble->text);
-    return false;
-}
 
 static bool refuse_errno(const char *what, int error) {
     printk("Error: %s: %s\n", what, errno_name(error));
@@ -59,7 +55,7 @@ static bool do_create(int count, char **word) {
     }
     printk("Parsing config from %s\n", word[paused]);
     if (domains_create(word[paused], paused, &domain, &trouble))
-        return refuse(&trouble);
+        return verb_refuse(&trouble);
     printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
     return true;
 }
@@ -104,7 +100,7 @@ static bool do_shutdown(int count, char **word) {
     struct trouble trouble;
 
     if (domains_ask(word[0], "poweroff", &trouble))
-        return refuse(&trouble);
+        return verb_refuse(&trouble);
     printk("Shutting down domain '%s'\n", word[0]);
     return true;
 }
@@ -139,16 +135,26 @@ static bool do_reboot(int count, char **word) {
         return true;
     }
     if (domains_ask(word[0], "reboot", &trouble))
-        return refuse(&trouble);
+        return verb_refuse(&trouble);
     printk("Rebooting domain '%s'\n", word[0]);
     return true;
+}
+
+/* What a guest said last is asked for when it is gone. */
+static bool do_console_log(int count, char **word) {
+    struct domain *domain = domains_find(word[0]);
+
+    if (guest_console_show_log(domain ? domain->config.name : word[0]))
+        return true;
+    printk("Error: nothing is known of a console of '%s'\n", word[0]);
+    return false;
 }
 
 static bool do_destroy(int count, char **word) {
     struct trouble trouble;
 
     if (domains_destroy(word[0], &trouble))
-        return refuse(&trouble);
+        return verb_refuse(&trouble);
     printk("Domain '%s' is destroyed\n", word[0]);
     return true;
 }
@@ -268,13 +274,13 @@ static bool do_cycle(int count, char **word) {
 
         if (domains_create(word[0], false, &domain, &trouble)) {
             printk("cycle %lu: ", i);
-            return refuse(&trouble);
+            return verb_refuse(&trouble);
         }
         strlcpy(name, domain->config.name, sizeof(name));
         if (alive_ms)
             thread_sleep(alive_ms * NS_PER_MS);
         if (domains_find(name) && domains_destroy(name, &trouble))
-            return refuse(&trouble);
+            return verb_refuse(&trouble);
         if (i == 0) {                                   /* The first time fills caches that stay. */
             free_before = machine_free_pages();
             own_before = free_page_count();
@@ -301,6 +307,21 @@ static const struct command commands[] = {
     { "shutdown", "NAME", "ask a guest to power off", 1, 1, do_shutdown },
     { "reboot", "[NAME]", "ask a guest to reboot; without a name: restart the machine", 0, 1, do_reboot },
     { "destroy", "NAME", "end a guest at once", 1, 1, do_destroy },
+    { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename },
+    { "uptime", "[NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime },
+    { "mem-set", "NAME SIZE", "tell a guest how much memory to use (MiB; or with k, m, g)", 2, 2, verb_mem_set },
+    { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max },
+    { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list },
+    { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set },
+    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list },
+    { "block-attach", "NAME DISK", "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS, verb_block_attach },
+    { "block-detach", "NAME DEVICE [--force]", "take it away: xvdb, or its number", 2, 3, verb_block_detach },
+    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list },
+    { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0", 1, MAX_WORDS, verb_network_attach },
+    { "network-detach", "NAME DEVICE [--force]", "take it away: its number or its address", 2, 3, verb_network_detach },
+    { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger },
+    { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq },
+    { "console-log", "NAME", "what a guest said last, also when it is gone", 1, 1, do_console_log },
     { "info", "", "the machine and its hypervisor", 0, 0, do_info },
     { "dmesg", "", "the hypervisor's log", 0, 0, do_dmesg },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys },
@@ -318,7 +339,7 @@ static const struct command commands[] = {
 static bool do_help(int count, char **word) {
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
         if (commands[i].help[0])
-            printk("  %-10s %-16s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+            printk("  %-14s %-21s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     printk("\"xl\" may stand before a command. NAME is a guest's name or number.\n");
     return true;
 }

@@ -158,14 +158,24 @@ static int want_number(struct parser *parser, unsigned long least, unsigned long
     return 0;
 }
 
+bool config_name_valid(const char *name) {
+    size_t size = 0;
+
+    for (; name[size]; size++)
+        if (!word_character(name[size]) && name[size] != '-' && name[size] != '.')
+            return false;
+    return size && size < sizeof(((struct config *)NULL)->name);
+}
+
 static int key_name(struct parser *parser) {
     char *name = parser->config->name;
     int error = want_string(parser, name, sizeof(parser->config->name));
 
-    for (const char *c = name; !error && *c; c++)
-        if (!word_character(*c) && *c != '-' && *c != '.')
-            error = refuse(parser, "a name has letters, digits, '-', '_' and '.' only");
-    return error ? error : name[0] ? 0 : refuse(parser, "the name is empty");
+    if (!error && !name[0])
+        error = refuse(parser, "the name is empty");
+    if (!error && !config_name_valid(name))
+        error = refuse(parser, "a name has letters, digits, '-', '_' and '.' only");
+    return error;
 }
 
 static int key_kernel(struct parser *parser) {
@@ -182,6 +192,10 @@ static int key_extra(struct parser *parser) {
 
 static int key_memory(struct parser *parser) {
     return want_number(parser, 1, 1024 * 1024, &parser->config->memory_mib);
+}
+
+static int key_maxmem(struct parser *parser) {
+    return want_number(parser, 1, 1024 * 1024, &parser->config->maxmem_mib);
 }
 
 static int key_vcpus(struct parser *parser) {
@@ -244,7 +258,7 @@ static char *cut(char **text) {
 }
 
 /* "xvda" is 202 << 8, each further disk 16 more; a digit behind the letter names a partition (<xen/io/blkif.h>). */
-static bool device_number(const char *vdev, unsigned *number) {
+bool config_device_number(const char *vdev, unsigned *number) {
     unsigned disk, partition = 0;
 
     if (strncmp(vdev, "xvd", 3) || vdev[3] < 'a' || vdev[3] > 'p')
@@ -274,7 +288,7 @@ static int one_disk(struct parser *parser, char *text, struct config_disk *disk)
         return refuse(parser, "a disk is 'phy:PARTITION,xvda,w'");
     if (!*target || (size_t)snprintf(disk->partition, sizeof(disk->partition), "%s", target) >= sizeof(disk->partition))
         return refuse(parser, "a partition's name has 1 to 36 characters");
-    if (strlen(vdev) >= sizeof(disk->vdev) || !device_number(vdev, &disk->number))
+    if (strlen(vdev) >= sizeof(disk->vdev) || !config_device_number(vdev, &disk->number))
         return refuse(parser, "'%.20s' is no device name: xvda to xvdp", vdev);
     snprintf(disk->vdev, sizeof(disk->vdev), "%s", vdev);
     disk->writable = !strcmp(access, "w") || !strcmp(access, "rw");
@@ -307,7 +321,7 @@ static int hex_digit(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool parse_mac(const char *text, uint8_t mac[6]) {
+bool config_parse_mac(const char *text, uint8_t mac[6]) {
     for (unsigned i = 0; i < 6; i++, text += 3) {
         int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
 
@@ -327,7 +341,7 @@ static int one_vif(struct parser *parser, char *text, struct config_vif *vif) {
         if (!*part)
             continue;
         if (!strncmp(part, "mac=", 4)) {
-            if (!parse_mac(part + 4, vif->mac))
+            if (!config_parse_mac(part + 4, vif->mac))
                 return refuse(parser, "'%.20s' is no station's address", part + 4);
         } else if (!strncmp(part, "bridge=", 7)) {
             if ((size_t)snprintf(vif->bridge, sizeof(vif->bridge), "%s", part + 7) >= sizeof(vif->bridge))
@@ -361,7 +375,7 @@ static const struct {
     { "extra", key_extra },             { "cmdline", key_extra },       { "memory", key_memory },
     { "vcpus", key_vcpus },             { "disk", key_disk },           { "vif", key_vif },
     { "on_poweroff", key_on_poweroff }, { "on_reboot", key_on_reboot }, { "on_crash", key_on_crash },
-    { "type", key_type },
+    { "type", key_type },               { "maxmem", key_maxmem },
 };
 
 /* --- the file --- */
@@ -420,9 +434,51 @@ int config_parse(const char *text, size_t size, struct config *config, struct co
             break;
         error = one_line(&parser);
     }
+    if (!config->maxmem_mib)
+        config->maxmem_mib = config->memory_mib;
+    if (!error && config->maxmem_mib < config->memory_mib)
+        error = refuse(&parser, "maxmem is less than memory");
     if (!error && !config->name[0])
         error = refuse(&parser, "the file gives no name");
     if (!error && !config->kernel[0])
         error = refuse(&parser, "the file gives no kernel");
     return error;
+}
+
+/* --- single words, for the commands --- */
+
+int config_parse_disk(char *text, struct config_disk *disk, struct config_problem *problem) {
+    static struct parser parser;
+
+    parser.problem = problem;
+    return one_disk(&parser, text, disk);
+}
+
+int config_parse_vif(char *text, struct config_vif *vif, struct config_problem *problem) {
+    static struct parser parser;
+
+    parser.problem = problem;
+    return one_vif(&parser, text, vif);
+}
+
+bool config_parse_size(const char *text, unsigned long *kib) {
+    static const struct { char letter; unsigned left, right; } units[] = {
+        { 'b', 0, 10 }, { 'k', 0, 0 }, { 'm', 10, 0 }, { '\0', 10, 0 }, { 'g', 20, 0 },
+    };
+    unsigned long number = 0;
+    const char *at = text;
+
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (number > UINT64_MAX >> 34)
+            return false;
+        number = number * 10 + (unsigned long)(*at - '0');
+    }
+    if (at == text || (at[0] && at[1]))
+        return false;
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++)
+        if (units[i].letter == (*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at)) {
+            *kib = number << units[i].left >> units[i].right;
+            return *kib != 0;
+        }
+    return false;
 }

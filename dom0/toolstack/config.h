@@ -3,7 +3,8 @@
  * A guest's configuration file, in the form of xl.cfg(5): `key = value` lines, where a value is a number, a quoted
  * string or a list of strings; '#' begins a comment. Pure.
  *
- * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), vcpus, disk, vif, on_poweroff, on_reboot, on_crash, type.
+ * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), maxmem (MiB: as far as mem-set may go), vcpus, disk,
+ * vif, on_poweroff, on_reboot, on_crash, type.
  *   disk = [ 'phy:PARTITION,xvda,w' ]          a GPT partition of the real disk; 'r' instead of 'w': read-only
  *   vif  = [ 'mac=00:16:3e:01:02:03,bridge=br0' ]    both parts may be missing
  */
@@ -12,8 +13,8 @@
 
 #include "dom0/base.h"
 
-#define CONFIG_MAX_DISKS 4u
-#define CONFIG_MAX_VIFS 4u
+#define CONFIG_MAX_DISKS 8u
+#define CONFIG_MAX_VIFS 8u
 #define CONFIG_MAX_VCPUS 32u
 #define CONFIG_MAX_EXTRA 1000u          /* start_info's command line holds 1023 characters. */
 
@@ -36,7 +37,7 @@ struct config {
     char name[32];
     char kernel[100], ramdisk[100];
     char extra[CONFIG_MAX_EXTRA + 1];
-    unsigned long memory_mib;
+    unsigned long memory_mib, maxmem_mib;
     unsigned vcpus;
     unsigned disk_count, vif_count;
     struct config_disk disk[CONFIG_MAX_DISKS];
@@ -52,5 +53,21 @@ struct config_problem {
 
 /* 0, or -EINVAL with the problem filled in. */
 int config_parse(const char *text, size_t size, struct config *config, struct config_problem *problem);
+
+/* One element of the lists `disk` and `vif`, which is changed. 0, or -EINVAL with the problem's text filled in. */
+int config_parse_disk(char *text, struct config_disk *disk, struct config_problem *problem);
+int config_parse_vif(char *text, struct config_vif *vif, struct config_problem *problem);
+
+/* Letters, digits, '-', '_', '.': what may name a guest. */
+bool config_name_valid(const char *name);
+
+/* "xvda" to its device number, 51712. False: no such name. */
+bool config_device_number(const char *vdev, unsigned *number);
+
+/* "00:16:3e:01:02:03". False: not a station's address. */
+bool config_parse_mac(const char *text, uint8_t mac[6]);
+
+/* "256", "256m": MiB; or with k, g, or b for bytes. To KiB; false: no size, or zero. */
+bool config_parse_size(const char *text, unsigned long *kib);
 
 #endif

@@ -2,6 +2,9 @@
 /*
  * Devices of guests (devices.h). Each is two directories in XenStore, one of the front end's and one of ours, and a
  * back end of drivers/pv. We watch the front end's state node and pass its changes on; the back end does the rest.
+ *
+ * A running guest looks at a new device in the moment its state node appears. So both directories are written in one
+ * transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/devices.h"
 #include "dom0/bridge.h"
@@ -12,27 +15,33 @@
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
+#include <stdarg.h>
 
 #define BRIDGE_NAME "br0"
 #define HOUSEKEEPING_NS (100 * NS_PER_MS)
 
 struct device {
-    struct device *next;                /* All devices of all guests. */
+    struct device *next;                /* All devices of all guests, while they have a back end. */
+    struct device *sibling;             /* All devices of one guest, in the order of their making. */
     domid_t domid;
+    enum device_kind kind;
+    unsigned number;
     bool watched;
     struct xs_watch watch;
     char front[64], back[64];
-    const struct config_disk *disk;     /* One of the two kinds. */
+    struct config_disk disk;            /* One of the two kinds. */
+    struct config_vif vif;
     struct blkback *blkback;
     struct netback *netback;
     bool claimed, plugged;
 };
 
 struct devices {
-    struct config_disk disks[CONFIG_MAX_DISKS];
-    unsigned count;
-    struct device device[CONFIG_MAX_DISKS + CONFIG_MAX_VIFS];
+    domid_t domid;
+    struct device *first;
 };
+
+static const char *const kind_names[] = { [DEVICE_DISK] = "vbd", [DEVICE_VIF] = "vif" };
 
 static struct bridge bridge;
 static struct device *all;
@@ -96,42 +105,99 @@ int devices_start(struct netport *card) {
 
 /* --- nodes --- */
 
-static int number_node(const char *directory, const char *key, unsigned long value) {
-    return xs_printf(XS_NONE, directory, key, "%lu", value);
-}
+/* The transaction that writes a device's nodes; after the first error nothing more is tried. */
+struct writing {
+    xs_transaction transaction;
+    int error;
+};
 
-static int text_node(const char *directory, const char *key, const char *value) {
-    return xs_printf(XS_NONE, directory, key, "%s", value);
+__attribute__((format(printf, 4, 5)))
+static void node(struct writing *writing, const char *directory, const char *key, const char *format, ...) {
+    char value[128], path[96];
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(value, sizeof(value), format, arguments);
+    va_end(arguments);
+    snprintf(path, sizeof(path), "%s/%s", directory, key);
+    if (!writing->error)
+        writing->error = xs_write(writing->transaction, path, value, (size_t)size);
 }
 
 /* Owner first; the other may read. */
-static int share(const char *path, domid_t owner, domid_t reader) {
+static void directory(struct writing *writing, const char *path, domid_t owner, domid_t reader) {
     char first[8], second[8];
     const char *permissions[] = { first, second };
 
     snprintf(first, sizeof(first), "n%u", (unsigned)owner);
     snprintf(second, sizeof(second), "r%u", (unsigned)reader);
-    return xs_set_permissions(XS_NONE, path, permissions, 2);
+    if (!writing->error)
+        writing->error = xs_mkdir(writing->transaction, path);
+    if (!writing->error)
+        writing->error = xs_set_permissions(writing->transaction, path, permissions, 2);
 }
 
-/* The nodes both kinds have. */
-static int make_nodes(struct device *device, const char *kind, unsigned number) {
+static void disk_nodes(struct writing *writing, const struct device *device) {
+    const struct config_disk *disk = &device->disk;
+
+    node(writing, device->front, "virtual-device", "%u", disk->number);
+    node(writing, device->front, "device-type", "disk");
+    node(writing, device->back, "dev", "%s", disk->vdev);
+    node(writing, device->back, "type", "phy");
+    node(writing, device->back, "params", "%s", disk->partition);
+    node(writing, device->back, "mode", "%s", disk->writable ? "w" : "r");
+    node(writing, device->back, "removable", "0");
+    node(writing, device->back, "device-type", "disk");
+}
+
+static void vif_nodes(struct writing *writing, const struct device *device) {
+    const uint8_t *mac = device->vif.mac;
+    char text[20];
+
+    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    node(writing, device->front, "handle", "%u", device->number);
+    node(writing, device->front, "mac", "%s", text);
+    node(writing, device->front, "mtu", "1500");
+    node(writing, device->back, "handle", "%u", device->number);
+    node(writing, device->back, "mac", "%s", text);
+    node(writing, device->back, "bridge", "%s", device->vif.bridge);
+    node(writing, device->back, "type", "vif");
+}
+
+static void all_nodes(struct writing *writing, const struct device *device) {
+    directory(writing, device->back, 0, device->domid);
+    node(writing, device->back, "frontend", "%s", device->front);
+    node(writing, device->back, "frontend-id", "%u", (unsigned)device->domid);
+    node(writing, device->back, "online", "1");
+    node(writing, device->back, "state", "%u", XenbusStateInitialising);
+    directory(writing, device->front, device->domid, 0);
+    node(writing, device->front, "backend", "%s", device->back);
+    node(writing, device->front, "backend-id", "0");
+    if (device->kind == DEVICE_DISK)
+        disk_nodes(writing, device);
+    else
+        vif_nodes(writing, device);
+    node(writing, device->front, "state", "%u", XenbusStateInitialising);
+}
+
+static int make_nodes(struct device *device) {
+    const char *kind = kind_names[device->kind];
     unsigned domid = device->domid;
     int error;
 
-    snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind, number);
-    snprintf(device->back, sizeof(device->back), "/local/domain/0/backend/%s/%u/%u", kind, domid, number);
-    error = xs_mkdir(XS_NONE, device->front);
-    error = error ? error : share(device->front, device->domid, 0);
-    error = error ? error : xs_mkdir(XS_NONE, device->back);
-    error = error ? error : share(device->back, 0, device->domid);
-    error = error ? error : text_node(device->front, "backend", device->back);
-    error = error ? error : number_node(device->front, "backend-id", 0);
-    error = error ? error : number_node(device->front, "state", XenbusStateInitialising);
-    error = error ? error : text_node(device->back, "frontend", device->front);
-    error = error ? error : number_node(device->back, "frontend-id", domid);
-    error = error ? error : number_node(device->back, "online", 1);
-    error = error ? error : number_node(device->back, "state", XenbusStateInitialising);
+    snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind, device->number);
+    snprintf(device->back, sizeof(device->back), "/local/domain/0/backend/%s/%u/%u", kind, domid, device->number);
+    do {
+        struct writing writing = { .error = 0 };
+
+        error = xs_begin(&writing.transaction);
+        if (error)
+            return error;
+        all_nodes(&writing, device);
+        error = xs_end(writing.transaction, writing.error != 0);
+        error = writing.error ? writing.error : error;
+    } while (error == -EAGAIN);
     return error;
 }
 
@@ -150,26 +216,19 @@ static void watch_front(struct device *device) {
 
 /* --- making --- */
 
-static int attach_disk(struct device *device, const struct config_disk *disk, struct trouble *trouble) {
+static int make_disk(struct device *device, struct trouble *trouble) {
+    const struct config_disk *disk = &device->disk;
     struct blockdev *blockdev;
     const char *why;
     int error = disks_claim(disk->partition, disk->writable, &blockdev, &why);
 
     if (error)
         return trouble_set(trouble, error, "disk '%s': %s", disk->partition, why);
-    device->disk = disk;
     device->claimed = true;
-    error = make_nodes(device, "vbd", disk->number);
-    error = error ? error : number_node(device->front, "virtual-device", disk->number);
-    error = error ? error : text_node(device->front, "device-type", "disk");
-    error = error ? error : text_node(device->back, "dev", disk->vdev);
-    error = error ? error : text_node(device->back, "type", "phy");
-    error = error ? error : text_node(device->back, "params", disk->partition);
-    error = error ? error : text_node(device->back, "mode", disk->writable ? "w" : "r");
-    error = error ? error : text_node(device->back, "device-type", "disk");
+    error = make_nodes(device);
     if (error)
         return trouble_set(trouble, error, "disk '%s': XenStore: %s", disk->partition, errno_name(error));
-    device->blkback = blkback_create(&store, device->domid, disk->number, blockdev, disk->writable);
+    device->blkback = blkback_create(&store, device->domid, device->number, blockdev, disk->writable);
     if (!device->blkback)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end", disk->partition);
     watch_front(device);
@@ -190,35 +249,90 @@ static void make_mac(const char *name, unsigned index, uint8_t mac[6]) {
     mac[5] = (uint8_t)hash;
 }
 
-static int attach_vif(struct device *device, const struct config *config, unsigned index, struct trouble *trouble) {
-    static const uint8_t none[6];
-    const struct config_vif *vif = &config->vif[index];
-    char text[20];
-    uint8_t mac[6];
-    int error;
+static int make_vif(struct device *device, struct trouble *trouble) {
+    unsigned number = device->number;
+    bool masked;
+    int error = make_nodes(device);
 
-    memcpy(mac, vif->mac, sizeof(mac));
-    if (!memcmp(mac, none, sizeof(mac)))
-        make_mac(config->name, index, mac);
-    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    error = make_nodes(device, "vif", index);
-    error = error ? error : number_node(device->front, "handle", index);
-    error = error ? error : text_node(device->front, "mac", text);
-    error = error ? error : number_node(device->front, "mtu", 1500);
-    error = error ? error : number_node(device->back, "handle", index);
-    error = error ? error : text_node(device->back, "mac", text);
-    error = error ? error : text_node(device->back, "bridge", vif->bridge);
-    error = error ? error : text_node(device->back, "type", "vif");
     if (error)
-        return trouble_set(trouble, error, "vif %u: XenStore: %s", index, errno_name(error));
-    device->netback = netback_create(&store, device->domid, index, mac);
+        return trouble_set(trouble, error, "vif %u: XenStore: %s", number, errno_name(error));
+    device->netback = netback_create(&store, device->domid, number, device->vif.mac);
     if (!device->netback)
-        return trouble_set(trouble, -ENOMEM, "vif %u: no memory for its back end", index);
+        return trouble_set(trouble, -ENOMEM, "vif %u: no memory for its back end", number);
+    masked = events_save();             /* Frames pass through the bridge in event handlers. */
     device->plugged = bridge_attach(&bridge, netback_port(device->netback)) == 0;
+    events_restore(masked);
     if (!device->plugged)
-        return trouble_set(trouble, -ENOSPC, "vif %u: the bridge has no free port", index);
+        return trouble_set(trouble, -ENOSPC, "vif %u: the bridge has no free port", number);
     watch_front(device);
     return 0;
+}
+
+static struct device **find(struct devices *devices, enum device_kind kind, unsigned number) {
+    struct device **link = &devices->first;
+
+    while (*link && ((*link)->kind != kind || (*link)->number != number))
+        link = &(*link)->sibling;
+    return link;
+}
+
+static void unmake(struct device *device);
+
+/* A device of its kind and number, known to its guest's list; NULL with the trouble. */
+static struct device *new_device(struct devices *devices, enum device_kind kind, unsigned number,
+                                 struct trouble *trouble) {
+    struct device **end = find(devices, kind, number), *device;
+
+    if (*end) {
+        trouble_set(trouble, -EEXIST, "the guest has a %s %u already", kind_names[kind], number);
+        return NULL;
+    }
+    device = calloc(1, sizeof(*device));
+    if (!device) {
+        trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        return NULL;
+    }
+    device->domid = devices->domid;
+    device->kind = kind;
+    device->number = number;
+    *end = device;
+    return device;
+}
+
+/* What was begun and did not succeed leaves nothing behind. */
+static int made(struct devices *devices, struct device *device, int error) {
+    if (error) {
+        *find(devices, device->kind, device->number) = device->sibling;
+        unmake(device);
+    }
+    return error;
+}
+
+int devices_add_disk(struct devices *devices, const struct config_disk *disk, struct trouble *trouble) {
+    struct device *device = new_device(devices, DEVICE_DISK, disk->number, trouble);
+
+    if (!device)
+        return -EEXIST;
+    device->disk = *disk;
+    return made(devices, device, make_disk(device, trouble));
+}
+
+int devices_add_vif(struct devices *devices, const char *name, struct config_vif *vif, unsigned *number,
+                    struct trouble *trouble) {
+    static const uint8_t none[6];
+    struct device *device;
+
+    if (strcmp(vif->bridge, BRIDGE_NAME))
+        return trouble_set(trouble, -ENODEV, "there is no bridge '%s'; the only one is " BRIDGE_NAME, vif->bridge);
+    for (*number = 0; *find(devices, DEVICE_VIF, *number); )
+        ++*number;
+    if (!memcmp(vif->mac, none, sizeof(vif->mac)))
+        make_mac(name, *number, vif->mac);
+    device = new_device(devices, DEVICE_VIF, *number, trouble);
+    if (!device)
+        return -ENOMEM;
+    device->vif = *vif;
+    return made(devices, device, make_vif(device, trouble));
 }
 
 int devices_check(const struct config *config, struct trouble *trouble) {
@@ -239,31 +353,30 @@ int devices_check(const struct config *config, struct trouble *trouble) {
     return 0;
 }
 
-int devices_attach(domid_t domid, const struct config *config, struct devices **made, struct trouble *trouble) {
+int devices_attach(domid_t domid, struct config *config, struct devices **attached, struct trouble *trouble) {
     struct devices *devices = calloc(1, sizeof(*devices));
+    unsigned number;
     int error = 0;
 
-    *made = NULL;
+    *attached = NULL;
     if (!devices)
         return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
-    memcpy(devices->disks, config->disk, sizeof(devices->disks));
-    for (unsigned i = 0; i < config->disk_count + config->vif_count && !error; i++) {
-        struct device *device = &devices->device[devices->count++];
-
-        device->domid = domid;
-        error = i < config->disk_count ? attach_disk(device, &devices->disks[i], trouble)
-                                       : attach_vif(device, config, i - config->disk_count, trouble);
-    }
+    devices->domid = domid;
+    for (unsigned i = 0; i < config->disk_count && !error; i++)
+        error = devices_add_disk(devices, &config->disk[i], trouble);
+    for (unsigned i = 0; i < config->vif_count && !error; i++)
+        error = devices_add_vif(devices, config->name, &config->vif[i], &number, trouble);
     if (error)
         devices_detach(devices);
     else
-        *made = devices;
+        *attached = devices;
     return error;
 }
 
 /* --- unmaking --- */
 
-static void detach(struct device *device) {
+/* The back end lets go of everything it holds of the guest, whatever the front end thinks of it. */
+static void unmake(struct device *device) {
     struct device **link = &all;
     bool masked;
 
@@ -275,7 +388,7 @@ static void detach(struct device *device) {
     if (*link)
         *link = device->next;
     if (device->plugged) {
-        masked = events_save();         /* Frames pass through the bridge in event handlers. */
+        masked = events_save();
         bridge_detach(&bridge, netback_port(device->netback));
         events_restore(masked);
     }
@@ -283,21 +396,74 @@ static void detach(struct device *device) {
         netback_destroy(device->netback);
     if (device->blkback)
         blkback_destroy(device->blkback);
-    device->netback = NULL;
-    device->blkback = NULL;
     mutex_unlock(&all_lock);
     if (device->claimed)
-        disks_release(device->disk->partition, device->disk->writable);
+        disks_release(device->disk.partition, device->disk.writable);
     if (device->back[0])
         xs_rm(XS_NONE, device->back);
     if (device->front[0])
         xs_rm(XS_NONE, device->front);
+    free(device);
 }
 
 void devices_detach(struct devices *devices) {
     if (!devices)
         return;
-    while (devices->count)
-        detach(&devices->device[--devices->count]);
+    while (devices->first) {
+        struct device *device = devices->first;
+
+        devices->first = device->sibling;
+        unmake(device);
+    }
     free(devices);
+}
+
+static unsigned long back_state(const struct device *device) {
+    unsigned long state;
+
+    return xs_read_ulong(XS_NONE, device->back, "state", &state) ? XenbusStateUnknown : state;
+}
+
+int devices_ask_removal(struct devices *devices, enum device_kind kind, unsigned number) {
+    struct device *device = *find(devices, kind, number);
+    int error;
+
+    if (!device)
+        return -ENODEV;
+    error = xs_printf(XS_NONE, device->back, "online", "0");
+    /* Only a front end that is at work has something to finish first; it does so when it sees us close. */
+    if (!error && back_state(device) == XenbusStateConnected)
+        error = xs_printf(XS_NONE, device->back, "state", "%u", XenbusStateClosing);
+    return error;
+}
+
+bool devices_removable(struct devices *devices, enum device_kind kind, unsigned number) {
+    struct device *device = *find(devices, kind, number);
+    unsigned long state = device ? back_state(device) : XenbusStateUnknown;
+
+    return state != XenbusStateConnected && state != XenbusStateClosing;
+}
+
+void devices_remove(struct devices *devices, enum device_kind kind, unsigned number) {
+    struct device **link = find(devices, kind, number), *device = *link;
+
+    if (!device)
+        return;
+    *link = device->sibling;
+    unmake(device);
+}
+
+bool devices_vif_mac(struct devices *devices, unsigned number, uint8_t mac[6]) {
+    const struct device *device = *find(devices, DEVICE_VIF, number);
+
+    if (device)
+        memcpy(mac, device->vif.mac, sizeof(device->vif.mac));
+    return device;
+}
+
+void devices_for_each(struct devices *devices, enum device_kind kind,
+                      void (*visit)(unsigned number, const char *front, const char *back)) {
+    for (struct device *device = devices->first; device; device = device->sibling)
+        if (device->kind == kind)
+            visit(device->number, device->front, device->back);
 }

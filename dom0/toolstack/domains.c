@@ -71,7 +71,7 @@ static int write_home(const struct domain *domain, const struct build_result *bu
     error = error ? error : xs_printf(XS_NONE, home, "name", "%s", config->name);
     error = error ? error : xs_printf(XS_NONE, home, "domid", "%u", (unsigned)domain->domid);
     error = error ? error : xs_printf(XS_NONE, home, "memory/target", "%lu", config->memory_mib * 1024);
-    error = error ? error : xs_printf(XS_NONE, home, "memory/static-max", "%lu", config->memory_mib * 1024);
+    error = error ? error : xs_printf(XS_NONE, home, "memory/static-max", "%lu", config->maxmem_mib * 1024);
     error = error ? error : xs_printf(XS_NONE, home, "store/ring-ref", "%lu", built->store_mfn);
     error = error ? error : xs_printf(XS_NONE, home, "store/port", "%u", built->store_port);
     error = error ? error : xs_printf(XS_NONE, home, "console/ring-ref", "%lu", built->console_mfn);
@@ -174,7 +174,8 @@ static int read_config(const char *file, struct config *config, struct trouble *
 static int build(struct domain *domain, struct build_result *built, struct trouble *trouble) {
     const struct config *config = &domain->config;
     struct build_request request = {
-        .command_line = config->extra, .pages = config->memory_mib * 256, .vcpus = config->vcpus,
+        .command_line = config->extra, .pages = config->memory_mib * 256,
+        .max_pages = config->maxmem_mib * 256, .vcpus = config->vcpus,
     };
     struct archive_file kernel, ramdisk;
 
@@ -268,6 +269,22 @@ struct domain *domains_find(const char *name) {
 void domains_for_each(void (*visit)(struct domain *domain)) {
     for (struct domain *domain = domains; domain; domain = domain->next)
         visit(domain);
+}
+
+struct domain *domains_lock(const char *name, struct trouble *trouble) {
+    struct domain *domain;
+
+    mutex_lock(&lock);
+    domain = domains_find(name);
+    if (domain && !domain->ended)
+        return domain;
+    trouble_set(trouble, -ESRCH, domain ? "domain '%s' has ended" : "no domain '%s'", name);
+    mutex_unlock(&lock);
+    return NULL;
+}
+
+void domains_unlock(void) {
+    mutex_unlock(&lock);
 }
 
 int domains_destroy(const char *name, struct trouble *trouble) {

@@ -45,6 +45,10 @@ int domains_create(const char *file, bool paused, struct domain **made, struct t
 struct domain *domains_find(const char *name);
 void domains_for_each(void (*visit)(struct domain *domain));
 
+/* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the trouble, no lock. */
+struct domain *domains_lock(const char *name, struct trouble *trouble);
+void domains_unlock(void);
+
 int domains_destroy(const char *name, struct trouble *trouble);
 
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands that change or show a running guest, each with its words behind its name; the table in commands.c says
+ * how many there may be. They print what they did, or `Error: ` and why not; true: done.
+ */
+#ifndef DOM0_TOOLSTACK_VERBS_H
+#define DOM0_TOOLSTACK_VERBS_H
+
+#include "dom0/toolstack/domains.h"
+
+/* Prints the trouble; false. */
+bool verb_refuse(const struct trouble *trouble);
+
+/* hotplug.c */
+bool verb_block_attach(int count, char **word);
+bool verb_block_detach(int count, char **word);
+bool verb_block_list(int count, char **word);
+bool verb_network_attach(int count, char **word);
+bool verb_network_detach(int count, char **word);
+bool verb_network_list(int count, char **word);
+
+/* adjust.c */
+bool verb_mem_set(int count, char **word);
+bool verb_mem_max(int count, char **word);
+bool verb_vcpu_set(int count, char **word);
+bool verb_vcpu_list(int count, char **word);
+bool verb_uptime(int count, char **word);
+bool verb_rename(int count, char **word);
+bool verb_trigger(int count, char **word);
+bool verb_sysrq(int count, char **word);
+
+#endif
