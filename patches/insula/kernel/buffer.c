@@ -49,6 +49,18 @@ struct buffer *buffer_get(u32 block)
     return buffer;
 }
 
+/* The same for a block whose old contents nobody wants: zeroed, without asking the disk. */
+struct buffer *buffer_new(u32 block)
+{
+    struct buffer *buffer = find(block);
+
+    buffer->references++;
+    lock_acquire(&buffer->lock);
+    page_clear(buffer->data);
+    buffer->valid = true;
+    return buffer;
+}
+
 void buffer_put(struct buffer *buffer)
 {
     lock_release(&buffer->lock);

@@ -23,8 +23,7 @@ static u32 block_alloc(void)
         bitmap->data[block / 8] |= (u8)(1 << block % 8);
         log_write(bitmap);
         buffer_put(bitmap);
-        struct buffer *fresh = buffer_get(block);
-        memset(fresh->data, 0, BLOCK_SIZE);
+        struct buffer *fresh = buffer_new(block);
         log_write(fresh);
         buffer_put(fresh);
         return block;

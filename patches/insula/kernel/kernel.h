@@ -161,6 +161,7 @@ struct buffer {
 };
 void buffer_init(void);
 struct buffer *buffer_get(u32 block);                   /* locked, with the block's contents */
+struct buffer *buffer_new(u32 block);                   /* locked, zeroed */
 void buffer_put(struct buffer *buffer);
 void buffer_write(struct buffer *buffer);               /* straight to the disk */
 

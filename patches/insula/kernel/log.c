@@ -38,9 +38,8 @@ static void flush(void)
 
 static void write_header(const struct log_header *h)
 {
-    struct buffer *buffer = buffer_get(start);
+    struct buffer *buffer = buffer_new(start);
 
-    memset(buffer->data, 0, BLOCK_SIZE);
     memcpy(buffer->data, h, sizeof *h);
     buffer_write(buffer);
     buffer_put(buffer);
