@@ -93,7 +93,7 @@ def test_info_and_log(system):
     info = system.ask("xl info")
     assert re.search(r"^xen_version *: 4\.17", info, re.M)
     assert re.search(r"^total_memory *: \d+$", info, re.M)
-    assert len(system.ask("xl dmesg").splitlines()) > 3
+    assert len(system.run("xl dmesg").splitlines()) > 3          # not ask(): the log holds errors of the past
     assert "create" in system.ask("help")
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer with a fixed seed: every hypercall number with numbers, pointers and structures made of values that have hurt before:
+ * A fuzzer with a fixed seed (seed=N and rounds=N on the command line choose others): every hypercall number with numbers, pointers and structures made of values that have hurt before:
  * around page ends, powers of two, the hypervisor's half, non-canonical addresses, frames of others, huge counts. The guest may
  * be refused a million times; the machine must go on, and the guest's own next sane call must work.
  * Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap table, closing its console) are left out.
@@ -8,9 +8,7 @@
  */
 #include "../lib/test.h"
 
-#define ROUNDS 20000
-
-static uint64_t seed = 0x5eed;
+static uint64_t seed;
 static uint64_t *buffer;                    /* a page with nothing behind it: a wild count runs off its end, not into our own data */
 static uint64_t *victim;                    /* a page of ours that may come to harm */
 static unsigned long foreign;
@@ -152,6 +150,13 @@ static void one_round(void)
     (void)HYPERVISOR_multicall(calls, 4);
 }
 
+static uint64_t number_option(const char *name, uint64_t otherwise)
+{
+    char value[24];
+
+    return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
+}
+
 /* Whatever has become of the victim, the rest of us stands. */
 static void still_alive(void)
 {
@@ -166,6 +171,9 @@ static bool ignore(struct trap_frame *frame)
 
 void test_main(void)
 {
+    uint64_t rounds = number_option("rounds", 20000);
+
+    seed = number_option("seed", 0x5eed);
     buffer = alloc_pages(1);
     victim = alloc_zeroed_page();
     foreign = foreign_mfn();
@@ -173,7 +181,7 @@ void test_main(void)
     NEED(HYPERVISOR_update_va_mapping((unsigned long)buffer + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
     set_trap_handler(TRAP_DB, ignore);
     events_mask_all();
-    for (unsigned int i = 0; i < ROUNDS; i++) {
+    for (uint64_t i = 0; i < rounds; i++) {
         one_round();
         if (i % 1000 == 0)
             still_alive();
