@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import socket
+import time
 
 import machine
 
@@ -48,15 +49,29 @@ class Dom0(machine.Machine):
             raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n{self.tail(40)}")
         return match
 
+    def mark(self, word, timeout):
+        """Lets whoever listens say a word and a number that nobody has said before, when it has done all before; what came until then.
+
+        It is typed with more blanks than it is said back with, so its echo does not count. Somebody else's words may fall into the
+        middle of it, as on any terminal: then it is asked for again.
+        """
+        number, patience, end = next(WORDS), 4, time.monotonic() + timeout * machine.PATIENCE
+        while True:
+            self.send(f"echo  {word}  {number}")
+            try:
+                self.see(rf"{word} {number}\b", min(patience, timeout))
+                return machine.ESCAPES.sub("", self.child.before)
+            except machine.TooLate:
+                if time.monotonic() > end:
+                    raise
+            patience *= 2
+
     def run(self, line, timeout=60):
         """Runs a command; returns what was said meanwhile, without control characters."""
-        number = next(WORDS)
         self.send(line)
-        self.send(f"echo  done  {number}")                      # said back with single blanks: not what was typed
-        self.see(rf"done {number}\r*\n", timeout)
-        text = machine.ESCAPES.sub("", self.child.before)
-        typed = (line, f"echo  done  {number}", "dom0> ")       # its own echo, which a guest's words may have cut in two
-        return "\n".join(row for row in text.split("\n") if row not in typed and not row.startswith("dom0> ")).strip("\n")
+        text = self.mark("done", timeout)
+        return "\n".join(row for row in text.split("\n")
+                         if row not in (line, "dom0> ") and not re.match(r"(dom0> )?echo  done", row) and row != f"dom0> {line}").strip("\n")
 
     def ask(self, line, timeout=60):
         """Runs a command that must succeed."""
@@ -117,13 +132,12 @@ class Dom0(machine.Machine):
 
     def shell(self, name, line, timeout=60):
         """Runs a line in the shell of a teaching kernel; returns what it printed."""
-        number = next(WORDS)
         with self.console(name):
-            self.send(f"echo  begin  {number}; {line}; echo  done  {number}")
-            self.see(rf"begin {number}\r*\n", timeout)       # said back with single blanks: not what was typed
-            self.see(rf"done {number}\r*\n", timeout)
-            text = machine.ESCAPES.sub("", "\n" + self.child.before)
-        return "\n".join(row for row in text.split("\n") if not re.match(r"\(\w+\) ", row)).strip("\n")
+            self.mark("begin", timeout)
+            self.send(line)
+            text = self.mark("done", timeout)
+        rows = text.replace(f"$ {line}\n", "\n", 1).split("\n")
+        return "\n".join(row for row in rows if not re.match(r"\(\w+\) |\$? ?echo  |\$ $", row)).strip("\n")
 
     # --- the end -----------------------------------------------------------------------------------------------------------------
     def power_off(self, timeout=40):

@@ -58,6 +58,17 @@ def test_destroyed_and_created_again_keeps_its_files(system):
         assert "insula1" not in system.domains()
 
 
+def test_asked_to_shut_down_a_guest_ends_in_order(system):
+    """It gets to the disk what was written, without a sync of the operator's."""
+    system.create("insula1.cfg")
+    system.shell("insula1", "echo last words > /last")
+    system.ask("xl shutdown insula1")
+    system.ask("wait insula1 30")
+    assert "'insula1' has ended: poweroff" in system.said()
+    system.create("insula1.cfg")
+    assert system.shell("insula1", "cat /last") == "last words"
+
+
 def test_a_name_is_taken_once(system):
     system.create("insula1.cfg")
     assert "runs already" in system.refused("xl create insula1.cfg")

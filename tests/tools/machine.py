@@ -26,6 +26,10 @@ class Failed(Exception):
     """What was expected of a machine did not happen; the text says what it said instead."""
 
 
+class TooLate(Failed):
+    """It may still happen: only the time was up."""
+
+
 def die_with_parent():
     """Runs in the child: a QEMU whose test was killed must not live on."""
     ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
@@ -90,7 +94,7 @@ class Machine:
             self.which = which
             return self.child.match
         what = f"within {limit:.0f} s" if which == len(patterns) else "before the machine ended"
-        raise Failed(f"{self.name}: expected {pattern!r} {what}.\nLast lines ({self.transcript}):\n{self.tail()}")
+        raise (TooLate if which == len(patterns) else Failed)(f"{self.name}: expected {pattern!r} {what}.\nLast lines ({self.transcript}):\n{self.tail()}")
 
     def listen(self, seconds):
         """Lets the machine say what else it has to say, into the transcript."""
