@@ -46,7 +46,7 @@ static bool is_storm(struct pirq *p)
         p->window_count = 0;
     }
     if (++p->window_count < STORM_LIMIT) return false;
-    if (p->window_count == STORM_LIMIT) log_debug("PIRQ %u: an interrupt storm\n", p->number);
+    if (p->window_count == STORM_LIMIT) log_debug("PIRQ %u: an interrupt storm", p->number);
     mask(p, true);
     timer_set(&p->calm, now + STORM_WINDOW);
     return true;

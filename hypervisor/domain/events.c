@@ -461,8 +461,8 @@ void events_dump(struct domain *d)
             continue;
         }
         if (c->state == EVTCHNSTAT_closed) continue;
-        printk("d%u port %u: %s %u, vcpu %u, peer d%d%s%s\n", d->id, port, names[c->state], c->number, c->vcpu,
-               c->state == EVTCHNSTAT_interdomain ? c->remote->id : c->state == EVTCHNSTAT_unbound ? c->remote_id : -1,
+        printk("d%u port %u: %s %u, vcpu %u%s%s", d->id, port, names[c->state], c->number, c->vcpu,
                event_port_pending(d, port) ? ", pending" : "", test(d->shared->evtchn_mask, port) ? ", masked" : "");
+        if (c->state == EVTCHNSTAT_interdomain) printk("  of d%u", c->remote->id);
     }
 }

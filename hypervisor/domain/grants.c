@@ -280,11 +280,11 @@ void grants_dump(struct domain *d)
 {
     const struct grant_table *gt = d->grants;
     if (!gt) return;
-    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u)\n", d->id, gt->frames, gt->max_frames,
+    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u)", d->id, gt->frames, gt->max_frames,
            gt->maptrack_frames, gt->max_maptrack_frames);
     for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
         const struct active *a = active_of(gt, i);
         if (a->readers || a->writers)
-            printk("  ref %u: frame %lx used by d%u, %u readers, %u writers\n", i, a->frame.n, a->peer, a->readers, a->writers);
+            printk("  ref %u: frame %lx used by d%u, %u readers, %u writers", i, a->frame.n, a->peer, a->readers, a->writers);
     }
 }
