@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Makes a guest of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox and the PV front ends.
 
-    linux.py ROOT OUT        ROOT: where the packages linux-image-*-amd64 and busybox-static are unpacked (dpkg -x)
-                             OUT: gets vmlinux and initramfs.cpio.gz
+    linux.py ROOT OUT [PROGRAM...]    ROOT: where the packages linux-image-*-amd64 and busybox-static are unpacked (dpkg -x)
+                             OUT: gets vmlinux and initramfs.cpio.gz; PROGRAM: static programs that go to its /bin
 
 Nothing of the kernel is changed: the bytes that boot are Debian's, only taken out of their wrapping, because a PV guest is not
 loaded by the bzImage's own decompressor. The layout of the wrapping is Documentation/x86/boot.rst's: `payload_offset` and
@@ -107,16 +107,17 @@ def initramfs(root, extra):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    root, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    root, out, *programs = (pathlib.Path(argument) for argument in sys.argv[1:])
     kernels = sorted((root / "boot").glob("vmlinuz-*"))
     if not kernels:
         sys.exit(f"linux.py: no kernel in {root}/boot: unpack Debian's linux-image package there")
     out.mkdir(parents=True, exist_ok=True)
     (out / "vmlinux").write_bytes(vmlinux_of(kernels[-1].read_bytes()))
-    init = pathlib.Path(__file__).parent.parent / "linux" / "init"
-    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, {"init": init.read_bytes()}), 6, mtime=0))
+    extra = {f"bin/{path.name}": path.read_bytes() for path in programs}
+    extra["init"] = (pathlib.Path(__file__).parent.parent / "linux" / "init").read_bytes()
+    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, extra), 6, mtime=0))
 
 
 if __name__ == "__main__":
