@@ -83,6 +83,10 @@ int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
     struct walk w = { d, d, 0 };
     int error;
 
+    if (likely(mfn_valid(m) && frame_of(m)->owner == d && pt_get_same(frame_of(m), level))) {   /* it is one already */
+        if (likely(frame_of(m)->owner == d)) return 0;
+        mmu_put_table(m);                                   /* it changed hands in between */
+    }
     do {
         error = mmu_undo(d);                                /* it may be a table's frame that waits there */
         if (error) return error;
@@ -98,6 +102,7 @@ void mmu_put_table(mfn_t m)
 {
     struct domain *d = frame_of(m)->owner;
 
+    if (likely(pt_put_not_last(frame_of(m)))) return;
     spin_lock(&d->pagetable_lock);
     frame_put_type(m);
     spin_unlock(&d->pagetable_lock);
