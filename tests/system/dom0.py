@@ -49,15 +49,16 @@ class Dom0(machine.Machine):
             raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n{self.tail(40)}")
         return match
 
-    def mark(self, word, timeout):
+    def mark(self, word, timeout, behind=""):
         """Lets whoever listens say a word and a number that nobody has said before, when it has done all before; what came until then.
 
         It is typed with more blanks than it is said back with, so its echo does not count. Somebody else's words may fall into the
-        middle of it, as on any terminal: then it is asked for again.
+        middle of it, as on any terminal: then it is asked for again. `behind` is typed before it, on the same line.
         """
         number, patience, end = next(WORDS), 4, time.monotonic() + timeout * machine.PATIENCE
         while True:
-            self.send(f"echo  {word}  {number}")
+            self.send(f"{behind}echo  {word}  {number}")
+            behind = ""
             try:
                 self.see(rf"{word} {number}\b", min(patience, timeout))
                 return machine.ESCAPES.sub("", self.child.before)
@@ -134,10 +135,9 @@ class Dom0(machine.Machine):
         """Runs a line in the shell of a teaching kernel; returns what it printed."""
         with self.console(name):
             self.mark("begin", timeout)
-            self.send(line)
-            text = self.mark("done", timeout)
-        rows = text.replace(f"$ {line}\n", "\n", 1).split("\n")
-        return "\n".join(row for row in rows if not re.match(r"\(\w+\) |\$? ?echo  |\$ $", row)).strip("\n")
+            text = self.mark("done", timeout, behind=line + "; ")
+        output = text.rpartition("echo  done  ")[2].partition("\n")[2]         # behind the echo of what was typed
+        return "\n".join(row for row in output.split("\n") if not re.match(r"\(\w+\) ", row)).strip("\n")
 
     # --- the end -----------------------------------------------------------------------------------------------------------------
     def power_off(self, timeout=40):
