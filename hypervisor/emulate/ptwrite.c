@@ -209,22 +209,26 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
     return error == 0;
 }
 
+/* The instruction at RIP, if it is one that stores to `va` within one slot. */
+static bool decode_store(struct store *s, const struct vcpu *v, uint64_t va)
+{
+    if (v->regs.cs != FLAT_RING3_CS64 || !fetch(&s->insn, v->regs.rip)) return false;
+    if (!s->insn.memory || s->insn.segment == INSN_SEG_FS || s->insn.segment == INSN_SEG_GS || s->insn.address_size != 8) return false;
+    return operand_address(&s->insn, &v->regs) == va && (va & 7) + s->insn.operand_size <= 8;
+}
+
 bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code)
 {
     struct store s;
     uint64_t *slot;
-    bool done = false;
+    bool done;
 
     if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) != (PF_PRESENT | PF_WRITE) || !v->in_kernel) return false;
-    if (mmu_undo(v->domain)) return true;                       /* something more urgent first; the instruction faults again */
-    if (!find_slot(v, cr2)) return false;                       /* most faults are not ours: find out before decoding */
-    if (v->regs.cs != FLAT_RING3_CS64 || !fetch(&s.insn, v->regs.rip)) return false;
-    if (!s.insn.memory || s.insn.segment == INSN_SEG_FS || s.insn.segment == INSN_SEG_GS || s.insn.address_size != 8) return false;
-    if (operand_address(&s.insn, &v->regs) != cr2 || (cr2 & 7) + s.insn.operand_size > 8) return false;
+    if (undo_if_any(v->domain)) return true;                    /* something more urgent first; the instruction faults again */
 
     spin_lock(&v->domain->pagetable_lock);
-    slot = find_slot(v, cr2);
-    if (slot) done = store_to_slot(&s, v, slot, 8 * (cr2 & 7));
+    slot = find_slot(v, cr2);                                   /* most faults are not ours: find out before decoding */
+    done = slot && decode_store(&s, v, cr2) && store_to_slot(&s, v, slot, 8 * (cr2 & 7));
     spin_unlock(&v->domain->pagetable_lock);
     if (!done) return false;
 
