@@ -235,5 +235,6 @@ bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code)
     if (s.result_register >= 0) insn_set_register(&s.insn, &v->regs, (unsigned int)s.result_register, s.old);
     v->regs.rflags = s.flags & ~(uint64_t)RFLAGS_RF;
     v->regs.rip += s.insn.length;
+    v->counters.emulated_pte++;
     return true;
 }
