@@ -61,9 +61,13 @@ static bool do_create(int count, char **word) {
 }
 
 static bool do_list(int count, char **word) {
-    int error = info_list();
-
-    return error ? refuse_errno("list", error) : true;
+    for (int i = 0; i < count; i++)
+        if (strcmp(word[i], "0") && strcmp(word[i], "Domain-0") && !domains_find(word[i])) {
+            printk("Error: no domain '%s'\n", word[i]);
+            return false;
+        }
+    info_list(count, word);
+    return true;
 }
 
 static bool do_console(int count, char **word) {
@@ -96,13 +100,20 @@ static bool do_unpause(int count, char **word) {
     return error ? refuse_errno("unpause", error) : domain != NULL;
 }
 
+static bool do_wait(int count, char **word);
+
 static bool do_shutdown(int count, char **word) {
+    bool wait = !strcmp(word[0], "-w");
     struct trouble trouble;
 
-    if (domains_ask(word[0], "poweroff", &trouble))
+    if (wait != (count == 2)) {
+        printk("Error: shutdown [-w] NAME\n");
+        return false;
+    }
+    if (domains_ask(word[wait], "poweroff", &trouble))
         return verb_refuse(&trouble);
-    printk("Shutting down domain '%s'\n", word[0]);
-    return true;
+    printk("Shutting down domain '%s'\n", word[wait]);
+    return wait ? do_wait(1, word + 1) : true;
 }
 
 static unsigned still_running;
@@ -300,11 +311,11 @@ static bool do_help(int count, char **word);
 
 static const struct command commands[] = {
     { "create", "[-p] FILE", "make a guest from a configuration in the boot archive (-p: leave it paused)", 1, 2, do_create },
-    { "list", "", "all domains", 0, 1, do_list },
+    { "list", "[NAME...]", "the domains", 0, MAX_WORDS, do_list },
     { "console", "NAME", "join a guest's console; Ctrl-] leaves it", 1, 1, do_console },
     { "pause", "NAME", "stop a guest's vCPUs", 1, 1, do_pause },
     { "unpause", "NAME", "let them run again", 1, 1, do_unpause },
-    { "shutdown", "NAME", "ask a guest to power off", 1, 1, do_shutdown },
+    { "shutdown", "[-w] NAME", "ask a guest to power off (-w: and wait for it)", 1, 2, do_shutdown },
     { "reboot", "[NAME]", "ask a guest to reboot; without a name: restart the machine", 0, 1, do_reboot },
     { "destroy", "NAME", "end a guest at once", 1, 1, do_destroy },
     { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename },

@@ -35,7 +35,17 @@ static const char *name_of(domid_t domid) {
     return domid == 0 ? "Domain-0" : domain ? domain->config.name : "(null)";
 }
 
-int info_list(void) {
+static bool is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word) {
+    for (int i = 0; i < count; i++) {
+        struct domain *domain = domains_find(word[i]);
+
+        if (domain ? domain->domid == info->domain : info->domain == 0)
+            return true;
+    }
+    return count == 0;
+}
+
+void info_list(int count, char **word) {
     struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo };
     domid_t next = 0;
 
@@ -44,8 +54,9 @@ int info_list(void) {
         op.domain = next;
         op.cmd = XEN_DOMCTL_getdomaininfo;
         if (control_domain(&op) || op.domain < next)    /* Asked for a number, Xen answers for that or the next one. */
-            return 0;
-        list_row(name_of(op.domain), &op.u.getdomaininfo);
+            return;
+        if (is_named(&op.u.getdomaininfo, count, word))
+            list_row(name_of(op.domain), &op.u.getdomaininfo);
         next = (domid_t)(op.domain + 1);
     }
 }

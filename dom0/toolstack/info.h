@@ -7,8 +7,10 @@
 
 #include "dom0/base.h"
 
+/* The domains of these names (dom0's too), or all when there are none. */
+void info_list(int count, char **word);
+
 /* 0 or a negative errno of the hypervisor's. */
-int info_list(void);
 int info_machine(void);
 int info_log(void);
 

@@ -361,6 +361,11 @@ static int do_release(struct request *request) {
     return reply_ok(request);
 }
 
+/* For the toolstack only, and this one does without: says so to it, and to everybody else that they may not ask. */
+static int do_privileged(struct request *request) {
+    return request->from->actor.privileged ? -ENOSYS : -EACCES;
+}
+
 static int (*const handlers[XS_TYPE_COUNT])(struct request *) = {
     [XS_DIRECTORY] = do_directory,
     [XS_READ] = do_read,
@@ -379,6 +384,9 @@ static int (*const handlers[XS_TYPE_COUNT])(struct request *) = {
     [XS_IS_DOMAIN_INTRODUCED] = do_is_domain_introduced,
     [XS_RESET_WATCHES] = do_reset_watches,
     [XS_DIRECTORY_PART] = do_directory_part,
+    [XS_CONTROL] = do_privileged,
+    [XS_SET_TARGET] = do_privileged,
+    [XS_RESUME] = do_privileged,
 };
 
 /* Clients expect the error's name, and only one of the protocol's list. */

@@ -81,6 +81,17 @@ static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffi
     return error;
 }
 
+/* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a handler for it. */
+static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
+{
+    struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI) return fail(-ENOSYS, "a PV guest has no such wire");
+    v->nmi_pending = 1;
+    vcpu_wake(v);
+    return 0;
+}
+
 int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
 {
     switch (op->cmd) {
@@ -94,6 +105,8 @@ int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
     case XEN_DOMCTL_setvcpuaffinity:
     case XEN_DOMCTL_getvcpuaffinity:
         return affinity(d, op->cmd == XEN_DOMCTL_setvcpuaffinity, &op->u.vcpuaffinity);
+    case XEN_DOMCTL_sendtrigger:
+        return send_trigger(d, &op->u.sendtrigger);
     default:
         return fail(-ENOSYS, "not an operation of domctl that is offered");
     }

@@ -11,9 +11,11 @@
 
 static void deliver_upcall(struct vcpu *v)
 {
-    if (v->nmi_pending && v->nmi_callback.rip) {
+    /* A handler for vector 2 is as good as the callback: Linux as a domU registers only that. */
+    if (v->nmi_pending && (v->nmi_callback.rip || v->traps[TRAP_NMI].address)) {
         v->nmi_pending = 0;
-        bounce_callback(v, &v->nmi_callback);
+        if (v->nmi_callback.rip) bounce_callback(v, &v->nmi_callback);
+        else inject_trap(v, TRAP_NMI, NO_ERROR_CODE);
     } else if (vcpu_event_deliverable(v)) {
         v->counters.events++;
         bounce_callback(v, &v->event_callback);

@@ -125,7 +125,7 @@ static void hostile_payloads_are_refused(void **state) {
     assert_refused(ASK(&five, XS_TRANSACTION_END, 7, "T"), &five, "ENOENT");
     assert_refused(ASK(&five, XS_READ, 7, "data"), &five, "ENOENT");
     assert_refused(ASK(&five, 9999, 0, ""), &five, "ENOSYS");
-    assert_refused(ASK(&five, XS_CONTROL, 0, "print"), &five, "ENOSYS");
+    assert_refused(ASK(&five, XS_CONTROL, 0, "print"), &five, "EACCES");
     assert_refused(ASK(&five, XS_GET_DOMAIN_PATH, 0, "99999999999999999999999"), &five, "EINVAL");
     for (size_t i = 0; i < sizeof(longest); i++)
         longest[i] = i % 2 ? 'a' : '/';
@@ -280,6 +280,29 @@ static void quotas_bind_guests(void **state) {
     assert_refused(ASK(&five, XS_WATCH, 0, "w\0t"), &five, "ENOSPC");
 }
 
+/* What only a toolstack may ask: a guest hears that it may not, ours that it need not. */
+static void control_is_not_for_guests(void **state) {
+    static const uint32_t types[] = { XS_CONTROL, XS_SET_TARGET, XS_RESUME };
+
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        assert_refused(ASK(&five, types[i], 0, "check"), &five, "EACCES");
+        assert_refused(ASK(&dom0, types[i], 0, "check"), &dom0, "ENOSYS");
+    }
+}
+
+/* A guest whose kernel starts anew in place (kexec, a boot loader's child) begins without the old one's watches. */
+static void reset_forgets_watches_and_transactions(void **state) {
+    uint32_t tx = begin(&five);
+
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
+    assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
+    assert_refused(ASK(&five, XS_UNWATCH, 0, "data\0t"), &five, "ENOENT");
+    assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "ENOENT");
+    five.events = 0;
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data\0x"));
+    assert_int_equal(five.events, 0);
+}
+
 static void touches_in_a_transaction_are_bounded(void **state) {
     uint32_t tx = begin(&five);
     char path[32];
@@ -352,6 +375,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(transactions_isolate, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_conflict, setup, teardown),
         cmocka_unit_test_setup_teardown(quotas_bind_guests, setup, teardown),
+        cmocka_unit_test_setup_teardown(control_is_not_for_guests, setup, teardown),
+        cmocka_unit_test_setup_teardown(reset_forgets_watches_and_transactions, setup, teardown),
         cmocka_unit_test_setup_teardown(touches_in_a_transaction_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(long_directories_come_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(noise_is_survived, setup, teardown),

@@ -100,6 +100,57 @@ static void mistakes_name_their_line(void **state) {
     }
 }
 
+static void memory_may_grow_to_maxmem(void **state) {
+    assert_int_equal(parse("name='a'\nkernel='k'\nmemory=64"), 0);
+    assert_int_equal(config.maxmem_mib, 64);
+    assert_int_equal(parse("name='a'\nkernel='k'\nmemory=64\nmaxmem=128"), 0);
+    assert_int_equal(config.maxmem_mib, 128);
+    assert_int_equal(parse("name='a'\nkernel='k'\nmemory=64\nmaxmem=63"), -EINVAL);
+}
+
+static void sizes_have_units(void **state) {
+    static const struct { const char *text; unsigned long kib; } good[] = {
+        { "256", 262144 }, { "256m", 262144 }, { "256M", 262144 }, { "1g", 1048576 }, { "300k", 300 }, { "4096b", 4 },
+    };
+    static const char *const bad[] = { "", "m", "0", "12x", "1mm", "-1", "1023b", "99999999999999999999", "1 m" };
+    unsigned long kib;
+
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+        assert_true(config_parse_size(good[i].text, &kib));
+        assert_int_equal(kib, good[i].kib);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_false(config_parse_size(bad[i], &kib));
+}
+
+/* What block-attach and network-attach are given. */
+static void single_devices(void **state) {
+    char disk_text[] = "phy:data,xvdc,r", bad_disk[] = "phy:data,sda,r";
+    char vif_text[] = "bridge=br0,mac=00:16:3e:00:00:09", bad_vif[] = "mac=01:16:3e:00:00:09", no_vif[] = "";
+    struct config_disk disk;
+    struct config_vif vif;
+    unsigned number;
+    uint8_t mac[6];
+
+    assert_int_equal(config_parse_disk(disk_text, &disk, &problem), 0);
+    assert_string_equal(disk.partition, "data");
+    assert_int_equal(disk.number, 51744);
+    assert_false(disk.writable);
+    assert_int_equal(config_parse_disk(bad_disk, &disk, &problem), -EINVAL);
+    assert_non_null(strstr(problem.text, "sda"));
+    assert_int_equal(config_parse_vif(vif_text, &vif, &problem), 0);
+    assert_int_equal(vif.mac[5], 9);
+    assert_int_equal(config_parse_vif(no_vif, &vif, &problem), 0);
+    assert_int_equal(vif.mac[0] | vif.mac[2], 0);
+    assert_int_equal(config_parse_vif(bad_vif, &vif, &problem), -EINVAL);
+    assert_true(config_device_number("xvdb", &number));
+    assert_int_equal(number, 51728);
+    assert_false(config_device_number("51728", &number));
+    assert_false(config_parse_mac("00:16:3e:00:00:0", mac));
+    assert_true(config_name_valid("a-guest.1"));
+    assert_false(config_name_valid("") || config_name_valid("a b") || config_name_valid("0123456789012345678901234567890123"));
+}
+
 static void noise_is_survived(void **state) {
     static const char alphabet[] = "name='k'\n[],# disk=vif\"1;\tphy:mac";
     uint32_t random = 99;
@@ -122,6 +173,9 @@ int main(void) {
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(unknown_keys_warn),
         cmocka_unit_test(mistakes_name_their_line),
+        cmocka_unit_test(memory_may_grow_to_maxmem),
+        cmocka_unit_test(sizes_have_units),
+        cmocka_unit_test(single_devices),
         cmocka_unit_test(noise_is_survived),
     };
 
