@@ -60,37 +60,17 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
 
 /* ---- flushes ---- */
 
-static int flush_local(struct walk *w, const struct mmuext_op *op)
+static int flush(struct walk *w, const struct mmuext_op *op)
 {
-    tlb_flush_local();
-    return 0;
-}
+    struct vcpu *v = current;
+    bool page = op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL;
+    uint64_t mask = ~0UL;
 
-static int flush_page_local(struct walk *w, const struct mmuext_op *op)
-{
-    if (is_canonical(op->arg1.linear_addr)) tlb_flush_page(op->arg1.linear_addr);
-    return 0;
-}
-
-static int flush_some(struct walk *w, const struct mmuext_op *op)
-{
-    uint64_t mask;
-
-    if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p)) return fail(-EINVAL, "the bitmap of vCPUs to flush");
-    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI) tlb_flush_vcpus(current->domain, mask);
-    else tlb_flush_page_vcpus(current->domain, mask, op->arg1.linear_addr);
-    return 0;
-}
-
-static int flush_all(struct walk *w, const struct mmuext_op *op)
-{
-    tlb_flush_domain(current->domain);
-    return 0;
-}
-
-static int flush_page_all(struct walk *w, const struct mmuext_op *op)
-{
-    if (is_canonical(op->arg1.linear_addr)) tlb_flush_page_domain(current->domain, op->arg1.linear_addr);
+    if (op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_INVLPG_LOCAL) mask = 1UL << v->id;
+    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI)
+        if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p)) return fail(-EINVAL, "the bitmap of vCPUs to flush");
+    if (page) tlb_flush_page_vcpus(v->domain, mask, op->arg1.linear_addr);
+    else tlb_flush_vcpus(v->domain, mask);
     return 0;
 }
 
@@ -142,12 +122,12 @@ static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op)
     [MMUEXT_PIN_L4_TABLE] = { pin, true },
     [MMUEXT_UNPIN_TABLE] = { unpin, true },
     [MMUEXT_NEW_BASEPTR] = { new_base, false },
-    [MMUEXT_TLB_FLUSH_LOCAL] = { flush_local, false },
-    [MMUEXT_INVLPG_LOCAL] = { flush_page_local, false },
-    [MMUEXT_TLB_FLUSH_MULTI] = { flush_some, false },
-    [MMUEXT_INVLPG_MULTI] = { flush_some, false },
-    [MMUEXT_TLB_FLUSH_ALL] = { flush_all, false },
-    [MMUEXT_INVLPG_ALL] = { flush_page_all, false },
+    [MMUEXT_TLB_FLUSH_LOCAL] = { flush, false },
+    [MMUEXT_INVLPG_LOCAL] = { flush, false },
+    [MMUEXT_TLB_FLUSH_MULTI] = { flush, false },
+    [MMUEXT_INVLPG_MULTI] = { flush, false },
+    [MMUEXT_TLB_FLUSH_ALL] = { flush, false },
+    [MMUEXT_INVLPG_ALL] = { flush, false },
     [MMUEXT_FLUSH_CACHE] = { flush_cache, false },
     [MMUEXT_SET_LDT] = { set_ldt, false },
     [MMUEXT_NEW_USER_BASEPTR] = { new_user_base, false },

@@ -18,11 +18,10 @@ extern uint32_t tlb_flushed_at[MAX_CPUS];
 
 void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded_cr3 */
 void tlb_flush_local(void);             /* everything but the hypervisor's global entries, on this CPU */
-void tlb_flush_page(uint64_t va);       /* one page on this CPU; va may be anything (non-canonical: nothing to do) */
-void tlb_flush_domain(struct domain *d);                /* on every CPU that runs or ran a vCPU of d */
-void tlb_flush_vcpus(struct domain *d, uint64_t mask);  /* the CPUs of these vCPUs */
-void tlb_flush_page_domain(struct domain *d, uint64_t va);
+void tlb_flush_page(uint64_t va);       /* one page on this CPU; va is canonical */
+void tlb_flush_vcpus(struct domain *d, uint64_t mask);          /* on every CPU that runs or ran one of these vCPUs of d */
 void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va);
+static inline void tlb_flush_domain(struct domain *d) { tlb_flush_vcpus(d, ~0UL); }
 void tlb_flush_stale_slow(uint32_t stamp);
 
 static inline uint32_t tlb_stamp(void) { return tlb_clock; }
