@@ -27,12 +27,13 @@ FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPE
 class Dom0(machine.Machine):
     """A booted machine with dom0's prompt before us."""
 
-    def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, **machine_options):
+    def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, xen=XEN, archive=None, **machine_options):
+        """xen: the real one to boot when DOMUS_ON says so; archive: the guests, other than the build's own."""
         self.on_xen = on_xen
-        super().__init__(name, hypervisor=XEN if on_xen else machine.DOMUS, disk=disk, net=net,
-                         modules=[[machine.BUILD / "dom0.elf"], [machine.BUILD / "archive.tar"]], **machine_options)
+        super().__init__(name, hypervisor=xen if on_xen else machine.DOMUS, disk=disk, net=net,
+                         modules=[[machine.BUILD / "dom0.elf"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
         try:
-            self.see(r'dom0: ready; "help" lists the commands', timeout=60)
+            self.see(r'dom0: ready; "help" lists the commands', timeout=90 if archive else 60)
             self.ask("consoles on")
         except BaseException:
             self.kill()
@@ -136,7 +137,8 @@ class Dom0(machine.Machine):
         with self.console(name):
             self.mark("begin", timeout)
             text = self.mark("done", timeout, behind=line + "; ")
-        output = text.rpartition("echo  done  ")[2].partition("\n")[2]         # behind the echo of what was typed
+        output = text.rpartition("echo  done  ")[2].partition("\n")[2]         # behind the echo of what was typed,
+        output = output.removeprefix("$ ")                                    # and the prompt, when we were faster
         return "\n".join(row for row in output.split("\n") if not re.match(r"\(\w+\) ", row)).strip("\n")
 
     # --- the end -----------------------------------------------------------------------------------------------------------------
