@@ -67,6 +67,24 @@ TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main
 TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
+
+# --- guests of Debian's Linux -------------------------------------------------------------------------------------------------------
+# Kernel and packages are Debian's, fetched but not installed; without them the tests that want them are skipped, and say so.
+.PHONY: linux
+linux: $(B)/linux/tried
+$(B)/linux/work: tests/linux/work.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -pthread -o $@ $< -lm
+$(B)/linux/call32: tests/linux/call32.asm
+	$(say) NASM $@
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f elf32 -o $@.o $< && $(LD) -m elf_i386 -o $@ $@.o
+$(B)/linux/tried: tests/tools/linux.py tests/tools/foreign.py tests/linux/init tests/linux/inittab $(B)/linux/work $(B)/linux/call32 | $(B)/peer/tried
+	$(say) LINUX $(@D)
+	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(B)/linux/work $(B)/linux/call32
+	@[ -e $(@D)/unavailable ] || touch $@
+
 # --- running -----------------------------------------------------------------------------------------------------------------------
 # Debian's real Xen, fetched but not installed. Without it the tests on real Xen are skipped, and say so.
 .PHONY: peer
@@ -77,23 +95,23 @@ $(B)/peer/tried:
 	@touch $@
 
 TESTS ?=
-PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
+PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
 .PHONY: do-figures do-demo do-test do-run do-bench do-gdb guests-test system-test
 do-run: all
 	@$(PYTHON) tests/tools/run.py $(B)
 do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
-do-demo: all peer
+do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
-do-bench: all peer
+do-bench: all peer linux
 	@$(PYTHON) tests/bench/bench.py $(B)
 do-figures: do-bench
 	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
-guests-test: all peer
+guests-test: all peer linux
 	@$(PYTEST) -n 2 tests/guests $(TESTS)
-system-test: all peer
+system-test: all peer linux
 	@$(PYTEST) -n 2 tests/system $(TESTS)
-do-test: all lint unit peer
+do-test: all lint unit peer linux
 	@$(PYTEST) -n 2 tests $(TESTS)
 
 lint:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes a guest of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox and the PV front ends.
+"""Makes guests of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox, xenstore-utils and the PV front ends.
 
-    linux.py ROOT OUT [PROGRAM...]    ROOT: where the packages linux-image-*-amd64 and busybox-static are unpacked (dpkg -x)
-                             OUT: gets vmlinux and initramfs.cpio.gz; PROGRAM: static programs that go to its /bin
+    linux.py OUT [PROGRAM...]    OUT gets vmlinux and initramfs.cpio.gz, and OUT/backports those of the newest kernel in backports;
+                                 PROGRAM: static programs that go to its /bin
 
+The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had, OUT/unavailable says why.
 Nothing of the kernel is changed: the bytes that boot are Debian's, only taken out of their wrapping, because a PV guest is not
 loaded by the bzImage's own decompressor. The layout of the wrapping is Documentation/x86/boot.rst's: `payload_offset` and
 `payload_length` in the setup header say where the compressed ELF is.
@@ -14,11 +15,25 @@ import lzma
 import pathlib
 import re
 import struct
+import subprocess
 import sys
+
+import foreign
 
 # What the initramfs needs beyond busybox: front ends (modules in Debian's kernel) and a file system for the disk.
 MODULES = ["xen-blkfront", "xen-netfront", "ext4"]
 APPLETS_AT_BOOT = ["sh", "mount", "mkdir", "insmod", "mknod", "cat", "echo"]
+# xenstore-utils: one program that goes by many names.
+XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
+OWN_FILES = pathlib.Path(__file__).parent.parent / "linux"
+
+
+def unpacked_by(program, option, data):
+    """For the formats that Python does not know."""
+    try:
+        return subprocess.run([program, option], input=data, check=True, stdout=subprocess.PIPE).stdout
+    except (OSError, subprocess.CalledProcessError) as problem:
+        raise foreign.Unavailable(f"the kernel wants {program} to unpack it: {problem}") from problem
 
 
 def vmlinux_of(bzimage):
@@ -36,6 +51,8 @@ def vmlinux_of(bzimage):
         return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(payload)
     if payload.startswith(b"\x1f\x8b"):
         return gzip.decompress(payload[:-4])
+    if payload.startswith(b"\x28\xb5\x2f\xfd"):
+        return unpacked_by("zstd", "-dc", payload[:-4])
     if payload.startswith(b"\x7fELF"):
         return payload
     sys.exit(f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
@@ -47,22 +64,68 @@ def dependencies(module):
     return [name for name in found.group(1).decode().split(",") if name] if found else []
 
 
+def module_bytes(path):
+    """A module as insmod wants it; newer packages compress them."""
+    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+
+
+def module_name(path):
+    return path.name.removesuffix(".xz").removesuffix(".ko")
+
+
 def in_loading_order(tree, names):
     """Paths of the modules and all they depend on, each after its dependencies."""
-    by_name = {path.name.removesuffix(".ko").replace("-", "_"): path for path in tree.rglob("*.ko")}
+    by_name = {module_name(path).replace("-", "_"): path for path in [*tree.rglob("*.ko"), *tree.rglob("*.ko.xz")]}
     order = []
 
     def add(name):
         path = by_name[name.replace("-", "_")]
         if path in order:
             return
-        for needed in dependencies(path.read_bytes()):
+        for needed in dependencies(module_bytes(path)):
             add(needed)
         order.append(path)
 
     for name in names:
         add(name)
     return order
+
+
+def add_modules(archive, tree, names):
+    """The modules into /lib, and /lib/order for whoever loads them."""
+    modules = in_loading_order(tree, names)
+    for path in modules:
+        archive.add(f"lib/{module_name(path)}.ko", module_bytes(path))
+    archive.add("lib/order", "".join(f"/lib/{module_name(path)}.ko\n" for path in modules).encode())
+
+
+def needed(binary):
+    """Names of the shared libraries a binary asks for."""
+    listing = subprocess.run(["readelf", "-d", str(binary)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return re.findall(r"NEEDED.*\[(.*)\]", listing)
+
+
+def libraries(roots, programs):
+    """{soname: path} of all libraries the programs need: the packages' own, else this (Debian) machine's."""
+    def find(name):
+        for root in [*roots, pathlib.Path("/")]:
+            for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/xen-4.17/lib/x86_64-linux-gnu", "lib64"):
+                if (root / folder / name).exists():
+                    return root / folder / name
+        raise foreign.Unavailable(f"no library {name}")
+
+    found, todo = {}, list(programs)
+    while todo:
+        for name in needed(todo.pop()):
+            if name not in found:
+                found[name] = find(name)
+                todo.append(found[name])
+    return found
+
+
+def add_libraries(archive, roots, programs):
+    for name, path in libraries(roots, programs).items():
+        archive.add(("lib64/" if name.startswith("ld-") else "lib/") + name, path.read_bytes(), 0o100755)
 
 
 class Cpio:
@@ -87,37 +150,66 @@ class Cpio:
         return bytes(self.bytes)
 
 
-def initramfs(root, extra):
-    """busybox, the modules and /init; extra: {name in the archive: bytes}, executable."""
+def initramfs(modules, packages, programs):
+    """busybox as init, the modules, xenstore-utils; programs: paths of executables for /bin."""
     archive = Cpio()
-    for directory in ["bin", "dev", "proc", "sys", "tmp", "mnt", "etc", "lib", "www"]:
+    for directory in ["bin", "sbin", "usr", "usr/bin", "usr/sbin", "dev", "proc", "sys", "tmp", "mnt", "etc", "lib", "lib64", "www"]:
         archive.directory(directory)
     archive.add("dev/console", mode=0o020600, device=(5, 1))
     archive.add("dev/null", mode=0o020666, device=(1, 3))
-    archive.add("bin/busybox", (root / "bin/busybox").read_bytes(), 0o100755)
+    archive.add("bin/busybox", (packages["busybox-static"] / "bin/busybox").read_bytes(), 0o100755)
     for applet in APPLETS_AT_BOOT:
         archive.add(f"bin/{applet}", b"busybox", 0o120777)
-    modules = in_loading_order(next((root / "lib/modules").iterdir()), MODULES)
-    for path in modules:
-        archive.add(f"lib/{path.name}", path.read_bytes())
-    archive.add("lib/order", "".join(f"/lib/{path.name}\n" for path in modules).encode())
-    for name, data in extra.items():
-        archive.add(name, data, 0o100755)
+    add_modules(archive, modules, MODULES)
+    xenstore = packages["xenstore-utils"] / "usr/bin/xenstore"
+    archive.add("bin/xenstore", xenstore.read_bytes(), 0o100755)
+    for verb in XENSTORE:
+        archive.add(f"bin/xenstore-{verb}", b"xenstore", 0o120777)
+    add_libraries(archive, packages.values(), [xenstore])
+    for path in programs:
+        archive.add(f"bin/{path.name}", path.read_bytes(), 0o100755)
+    archive.add("init", (OWN_FILES / "init").read_bytes(), 0o100755)
+    archive.add("etc/inittab", (OWN_FILES / "inittab").read_bytes())
     return archive.finished()
 
 
-def main():
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    root, out, *programs = (pathlib.Path(argument) for argument in sys.argv[1:])
-    kernels = sorted((root / "boot").glob("vmlinuz-*"))
-    if not kernels:
-        sys.exit(f"linux.py: no kernel in {root}/boot: unpack Debian's linux-image package there")
+def fetch_kernel(folder, apt=()):
+    """Where today's linux-image is unpacked, as far as it is needed."""
+    package = foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
+    return foreign.fetch(folder, package, "./boot/vmlinuz-*", "*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
+                         *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net")), apt=apt)
+
+
+def make_guest(out, root, packages, programs):
     out.mkdir(parents=True, exist_ok=True)
-    (out / "vmlinux").write_bytes(vmlinux_of(kernels[-1].read_bytes()))
-    extra = {f"bin/{path.name}": path.read_bytes() for path in programs}
-    extra["init"] = (pathlib.Path(__file__).parent.parent / "linux" / "init").read_bytes()
-    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, extra), 6, mtime=0))
+    (out / "vmlinux").write_bytes(vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes()))
+    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, packages, programs), 6, mtime=0))
+
+
+def attempt(out, make):
+    """Makes what can be had; leaves the reason where it cannot."""
+    out.mkdir(parents=True, exist_ok=True)
+    reason = out / "unavailable"
+    reason.unlink(missing_ok=True)
+    try:
+        make()
+    except foreign.Unavailable as problem:
+        reason.write_text(f"{problem}\n")
+        print(f"  SKIP    {out}: {problem}")
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    out, *programs = (pathlib.Path(argument) for argument in sys.argv[1:])
+    store = out / "packages"
+
+    def packages():
+        return {name: foreign.fetch(store, name, *wanted) for name, *wanted in (
+            ("busybox-static", "./bin/busybox"), ("xenstore-utils", "./usr/bin/xenstore"), ("libxenstore4", "*.so*"), ("libxentoolcore1", "*.so*"))}
+
+    attempt(out, lambda: make_guest(out, fetch_kernel(store), packages(), programs))
+    attempt(out / "backports", lambda: make_guest(out / "backports", fetch_kernel(store, foreign.backports(store / "backports")), packages(), programs))
 
 
 if __name__ == "__main__":
