@@ -88,7 +88,7 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
 {
     const uint8_t *destination = frame, *source = frame + NET_MAC;
 
-    if (length < NET_FRAME_MIN || length > NET_FRAME_MAX || is_group(source)) {
+    if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source)) {
         bridge->dropped++;      /* nobody sends from a group address: a broken or lying guest */
         return 0;
     }
@@ -124,22 +124,72 @@ static bool all_take_blank(const struct bridge *bridge, uint64_t targets)
     return true;
 }
 
+static uint64_t those_that_take_large(const struct bridge *bridge, uint64_t targets)
+{
+    uint64_t set = 0;
+
+    for (; targets; targets &= targets - 1)
+        if (bridge->port[__builtin_ctzll(targets)]->takes_large)
+            set |= targets & -targets;
+    return set;
+}
+
+static void send_to(struct bridge *bridge, uint64_t targets, const void *frame, size_t length, uint32_t flags)
+{
+    bridge->touched |= targets;
+    for (; targets; targets &= targets - 1) {
+        struct netport *target = bridge->port[__builtin_ctzll(targets)];
+
+        target->send(target, frame, length, flags);     /* a full port drops and counts; the others still get theirs */
+    }
+}
+
+/* A large frame for ports that want small ones. The piece is ours to use again only when nobody looks at it any more. */
+static void send_cut(struct bridge *bridge, uint64_t targets, const uint8_t *frame, size_t length, unsigned int size)
+{
+    struct net_cutter cutter;
+    size_t piece;
+
+    if (!targets)
+        return;
+    if (!net_cut_begin(&cutter, frame, length, size)) {
+        bridge->dropped++;
+        return;
+    }
+    while ((piece = net_cut_next(&cutter, bridge->piece))) {
+        send_to(bridge, targets, bridge->piece, piece, 0);
+        for (uint64_t left = targets; left; left &= left - 1) {
+            struct netport *target = bridge->port[__builtin_ctzll(left)];
+
+            if (!target->copies_at_once)
+                target->flush(target);
+        }
+    }
+}
+
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
     struct bridge *bridge = port->user;
+
+    if (length > NET_FRAME_MAX && !(flags & NET_GSO_TCP4)) {
+        bridge->dropped++;
+        return;
+    }
+
     uint64_t targets = bridge_decide(bridge, port_number(bridge, port), frame, length, bridge->now());
 
+    if (flags & NET_GSO_TCP4) {
+        uint64_t large = those_that_take_large(bridge, targets);
+
+        send_to(bridge, large, frame, length, flags);
+        send_cut(bridge, targets & ~large, frame, length, net_gso_size(flags));
+        return;
+    }
     if (flags & NET_CHECKSUM_BLANK && !all_take_blank(bridge, targets)) {
         net_complete_checksum(frame, length);
         flags &= ~NET_CHECKSUM_BLANK;
     }
-    bridge->touched |= targets;
-    while (targets) {
-        struct netport *target = bridge->port[__builtin_ctzll(targets)];
-
-        targets &= targets - 1;
-        target->send(target, frame, length, flags);     /* a full port drops and counts; the others still get theirs */
-    }
+    send_to(bridge, targets, frame, length, flags);
 }
 
 static void received(struct netport *port)

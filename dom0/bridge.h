@@ -21,6 +21,7 @@ struct bridge_entry {
 };
 
 struct bridge {
+    _Alignas(4096) uint8_t piece[4096]; /* of a large frame, on its way to a port that takes none */
     struct netport *port[BRIDGE_PORTS];
     uint64_t touched;               /* ports with frames sent since the last flush */
     struct bridge_entry table[BRIDGE_TABLE];

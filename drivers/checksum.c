@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Completing TCP and UDP checksums that a guest left blank. A guest that believes its card will do it stores only the
- * pseudo header's sum; before the frame reaches a wire, or a guest that checks, somebody must do the rest. Pure. The
- * frame comes from a guest, so every length in it is checked against the frame's own.
+ * What cards do for guests, in software: completing TCP and UDP checksums that a guest left blank, and cutting large TCP
+ * frames. A guest that believes its card will do it stores only the pseudo header's sum, or hands over 64 KiB at once;
+ * before that reaches a wire, or a guest that checks, somebody must do the rest. Pure. The frame comes from a guest, so
+ * every length in it is checked against the frame's own.
  */
 #include <drivers/net.h>
+#if __STDC_HOSTED__
+#include <string.h>
+#else
+#include <pvguest/string.h>
+#endif
 
 #define TYPE_IPV4 0x0800u
 #define TYPE_IPV6 0x86ddu
@@ -82,4 +88,72 @@ void net_complete_checksum(uint8_t *frame, size_t length)
         complete_ipv4(frame + header, length - header);
     else if (big16(frame + header - 2) == TYPE_IPV6)
         complete_ipv6(frame + header, length - header);
+}
+
+/* --- cutting --------------------------------------------------------------------------------------------------------- */
+
+#define GSO_SIZE_MIN 256u               /* a guest that wants smaller pieces wants us to be busy */
+#define TCP_CWR 0x80u
+#define TCP_PSH 0x08u
+#define TCP_FIN 0x01u
+
+static void set_big16(uint8_t *at, size_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+bool net_cut_begin(struct net_cutter *cutter, const uint8_t *frame, size_t length, unsigned int size)
+{
+    const uint8_t *ip = frame + NET_FRAME_MIN;
+
+    if (length < NET_FRAME_MIN + 40 || length > NET_LARGE_MAX || big16(frame + 12) != TYPE_IPV4 || ip[0] >> 4 != 4 ||
+        ip[9] != PROTOCOL_TCP)
+        return false;
+
+    size_t ip_header = (ip[0] & 15u) * 4u, tcp = NET_FRAME_MIN + ip_header;
+
+    if (ip_header < 20 || tcp + 20 > length)
+        return false;
+
+    size_t header = tcp + (frame[tcp + 12] >> 4) * 4u;
+
+    if (header < tcp + 20 || header >= length || size < GSO_SIZE_MIN || header + size > NET_FRAME_MAX)
+        return false;
+    *cutter = (struct net_cutter){ .frame = frame, .header = header, .tcp = tcp, .length = length, .size = size };
+    return true;
+}
+
+size_t net_cut_next(struct net_cutter *cutter, uint8_t *out)
+{
+    size_t payload = cutter->length - cutter->header - cutter->at;
+    bool first = cutter->at == 0, last = payload <= cutter->size;
+    uint8_t *ip = out + NET_FRAME_MIN, *tcp = out + cutter->tcp;
+
+    if (payload == 0)
+        return 0;
+    if (!last)
+        payload = cutter->size;
+    memcpy(out, cutter->frame, cutter->header);
+    memcpy(out + cutter->header, cutter->frame + cutter->header + cutter->at, payload);
+
+    size_t ip_header = cutter->tcp - NET_FRAME_MIN;
+
+    set_big16(ip + 2, cutter->header - NET_FRAME_MIN + payload);
+    set_big16(ip + 4, big16(ip + 4) + cutter->at / cutter->size);       /* each has an identification of its own */
+    set_big16(ip + 10, 0);
+    set_big16(ip + 10, ~fold(add_words(0, ip, ip_header)));
+
+    uint32_t sequence = (uint32_t)big16(tcp + 4) << 16 | big16(tcp + 6);
+
+    sequence += (uint32_t)cutter->at;
+    set_big16(tcp + 4, sequence >> 16);
+    set_big16(tcp + 6, sequence & 0xffff);
+    if (!first)
+        tcp[13] &= (uint8_t)~TCP_CWR;   /* said once */
+    if (!last)
+        tcp[13] &= (uint8_t)~(TCP_PSH | TCP_FIN);       /* only the end is the end */
+    cutter->at += payload;
+    net_complete_checksum(out, cutter->header + payload);
+    return cutter->header + payload;
 }

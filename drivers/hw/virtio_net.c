@@ -170,6 +170,7 @@ static void start(struct virtio_net *card)
     card->port.flush = flush;
     card->port.poll = poll;
     card->port.context = card;
+    card->port.copies_at_once = true;
     for (unsigned int i = 0; i < NET_MAC; i++)
         card->port.mac[i] = (uint8_t)virtio_config(&card->virtio, i, 1);
     virtqueue_silence(&card->tx);

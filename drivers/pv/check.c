@@ -75,12 +75,19 @@ int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t
     return BLKIF_RSP_OKAY;
 }
 
-int plan_frame(struct net_plan *plan, const netif_tx_request_t *slot, unsigned int slots)
+uint32_t plan_gso(const netif_extra_info_t *extra, uint16_t frame_flags)
+{
+    if (extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 || extra->u.gso.size == 0 || !(frame_flags & NETTXF_csum_blank))
+        return 0;
+    return NET_GSO_TCP4 | NET_GSO_SIZE(extra->u.gso.size);
+}
+
+int plan_frame(struct net_plan *plan, const netif_tx_request_t *slot, unsigned int slots, unsigned int limit)
 {
     /* The first slot's size is that of the whole frame, each later one's its own; the first one's own share is the rest. */
     unsigned int first = slots ? slot[0].size : 0;
 
-    if (slots == 0 || slots > NET_SLOTS_MAX || first < NET_FRAME_MIN || first > NET_FRAME_MAX)
+    if (slots == 0 || slots > NET_SLOTS_MAX || first < NET_FRAME_MIN || first > limit)
         return NETIF_RSP_ERROR;
     for (unsigned int i = 1; i < slots; i++) {
         if (slot[i].size == 0 || slot[i].size >= first)

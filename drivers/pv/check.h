@@ -36,7 +36,11 @@ struct net_plan {
     struct { grant_ref_t grant; uint16_t offset, length; } piece[NET_SLOTS_MAX];
 };
 
-/* `slot` are private copies of the slots of one frame (extra-info slots left out). 0 or a negative NETIF_RSP_*. */
-int plan_frame(struct net_plan *plan, const netif_tx_request_t *slot, unsigned int slots);
+/* `slot` are private copies of the slots of one frame (extra-info slots left out); `limit` is the longest frame allowed,
+ * NET_FRAME_MAX or NET_LARGE_MAX. 0 or a negative NETIF_RSP_*. */
+int plan_frame(struct net_plan *plan, const netif_tx_request_t *slot, unsigned int slots, unsigned int limit);
+
+/* Segmentation wishes of a frame: its NET_GSO_* flags, or 0 when they are none that we offered. */
+uint32_t plan_gso(const netif_extra_info_t *extra, uint16_t frame_flags);
 
 #endif

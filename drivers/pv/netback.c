@@ -4,8 +4,11 @@
  *
  * From the guest: slots are copied from its ring, gathered into frames and judged; then one hypercall copies a batch of
  * frames into a pool of pages that all vifs share (a batch lives only as long as one event handler runs), and they go to
- * whoever holds the port. To the guest: send() takes one of its receive requests and notes a copy; flush() does all noted
- * copies in one hypercall and answers them. The guest's pages are never mapped, so there is nothing to leak or unmap: only
+ * whoever holds the port. To the guest: send() takes as many of its receive requests as the frame has pages and notes the
+ * copies; flush() does all noted copies in one hypercall and answers them.
+ *
+ * Large TCP frames (segmentation offload) pass through uncut from guest to guest; who cannot take them is the bridge's
+ * business. In a ring such a frame's second slot holds no data but the size of the pieces ("extra info"). The guest's pages are never mapped, so there is nothing to leak or unmap: only
  * the two rings are.
  *
  * A ring that lies is handled as in blkback: the event handler sets `broken`, netback_service disconnects.
@@ -20,6 +23,9 @@
 #include <pvguest/string.h>
 
 #define BATCH 32u                       /* frames in one go */
+#define POOL_ORDER 4u                   /* 64 KiB hold the largest frame */
+#define COPIES_MAX (NET_SLOTS_MAX + 16u)        /* of one frame: a piece that crosses a page of ours makes two */
+#define TO_GUEST 64u                    /* receive slots noted between two flushes */
 #define EXTRAS_MAX 4u                   /* extra-info slots one frame may carry; more is nonsense */
 
 struct netback {
@@ -32,9 +38,9 @@ struct netback {
     netif_tx_back_ring_t tx;
     netif_rx_back_ring_t rx;
     evtchn_port_t tx_event, rx_event;   /* the same one unless the guest has split them */
-    struct gnttab_copy to_guest[BATCH]; /* noted by send */
-    struct { uint16_t id, length, flags; } to_guest_answer[BATCH];
-    unsigned int to_guest_count;
+    struct outgoing { uint16_t id, length, flags, gso_size; unsigned int frame_slots; bool is_extra; } to_guest[TO_GUEST];
+    struct gnttab_copy copy[TO_GUEST];  /* of the same index; unused where to_guest is an extra */
+    unsigned int to_guest_count;        /* noted by send */
 };
 
 /* One frame on its way from the guest. */
@@ -42,28 +48,29 @@ struct incoming {
     struct net_plan plan;
     int status;
     uint16_t flags;
+    uint32_t gso;                       /* NET_GSO_*, 0 for an ordinary frame */
     unsigned int slots, extras;         /* answers owed */
-    unsigned int first_copy;            /* of plan.pieces in from_guest[] */
+    unsigned int first_copy, copies;    /* in from_guest[] */
     uint16_t id[NET_SLOTS_MAX];
 };
 
 /* Shared by all vifs: events are masked from the copy into them until the last receiver is done. */
 static uint8_t *pool[BATCH];
 static struct incoming incoming[BATCH];
-static struct gnttab_copy from_guest[BATCH * NET_SLOTS_MAX];
+static struct gnttab_copy from_guest[BATCH * COPIES_MAX];
 
 static bool allocate_pool(void)
 {
     for (unsigned int i = 0; i < BATCH; i++)
-        if (!pool[i] && !(pool[i] = alloc_page()))
+        if (!pool[i] && !(pool[i] = alloc_pages(POOL_ORDER)))
             return false;
     return true;
 }
 
 /* --- from the guest -------------------------------------------------------------------------------------------------- */
 
-/* Takes the extra-info slots behind a frame's first one. They carry offload wishes that we did not offer: the frame is
- * refused if one asks for segmentation. False: the chain does not end where the guest said there is something. */
+/* Takes the extra-info slots behind a frame's first one. A wish that we did not offer makes the frame an error. False: the
+ * chain does not end where the guest said there is something. */
 static bool take_extras(struct netback *back, struct incoming *frame, int *left)
 {
     netif_extra_info_t extra;
@@ -72,11 +79,11 @@ static bool take_extras(struct netback *back, struct incoming *frame, int *left)
         if (*left == 0 || frame->extras == EXTRAS_MAX)
             return false;
         memcpy(&extra, RING_GET_REQUEST(&back->tx, back->tx.req_cons), sizeof extra);
-        xen_rmb();
+        barrier();                      /* what follows looks at the copy, not at the guest's memory again */
         back->tx.req_cons++;
         --*left;
         frame->extras++;
-        if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO)
+        if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO && !(frame->gso = plan_gso(&extra, frame->flags)))
             frame->status = NETIF_RSP_ERROR;
     } while (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
     return true;
@@ -89,6 +96,7 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
     uint16_t flags;
 
     frame->slots = frame->extras = 0;
+    frame->gso = 0;
     frame->status = NETIF_RSP_OKAY;
     do {
         if (*left == 0 || frame->slots == NET_SLOTS_MAX)
@@ -104,26 +112,33 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
                 return false;
         }
     } while (flags & NETTXF_more_data);
-    if (plan_frame(&frame->plan, slot, frame->slots))
+    if (plan_frame(&frame->plan, slot, frame->slots, frame->gso ? NET_LARGE_MAX : NET_FRAME_MAX))
         frame->status = NETIF_RSP_ERROR;
     return true;
 }
 
-static unsigned int note_copies(struct netback *back, const struct incoming *frame, void *page, struct gnttab_copy *copy)
+static unsigned int note_copies(struct netback *back, const struct incoming *frame, uint8_t *page, struct gnttab_copy *copy)
 {
-    unsigned int at = 0;
+    unsigned int copies = 0, at = 0;
 
     for (unsigned int i = 0; i < frame->plan.pieces; i++) {
-        copy[i] = (struct gnttab_copy){
-            .source = { .u.ref = frame->plan.piece[i].grant, .domid = back->backend.domain,
-                        .offset = frame->plan.piece[i].offset },
-            .dest = { .u.gmfn = virt_to_mfn(page), .domid = DOMID_SELF, .offset = (uint16_t)at },
-            .len = frame->plan.piece[i].length,
-            .flags = GNTCOPY_source_gref,
-        };
-        at += frame->plan.piece[i].length;
+        unsigned int offset = frame->plan.piece[i].offset, left = frame->plan.piece[i].length;
+
+        while (left) {                  /* our pages are not contiguous in the machine: a copy stays within one */
+            unsigned int room = PAGE_SIZE - at % PAGE_SIZE, length = left < room ? left : room;
+
+            copy[copies++] = (struct gnttab_copy){
+                .source = { .u.ref = frame->plan.piece[i].grant, .domid = back->backend.domain, .offset = (uint16_t)offset },
+                .dest = { .u.gmfn = virt_to_mfn(page + at), .domid = DOMID_SELF, .offset = (uint16_t)(at % PAGE_SIZE) },
+                .len = (uint16_t)length,
+                .flags = GNTCOPY_source_gref,
+            };
+            at += length;
+            offset += length;
+            left -= length;
+        }
     }
-    return frame->plan.pieces;
+    return copies;
 }
 
 static void copy_frames(struct netback *back, unsigned int frames)
@@ -132,14 +147,16 @@ static void copy_frames(struct netback *back, unsigned int frames)
 
     for (unsigned int i = 0; i < frames; i++) {
         incoming[i].first_copy = copies;
+        incoming[i].copies = 0;
         if (incoming[i].status == NETIF_RSP_OKAY)
-            copies += note_copies(back, &incoming[i], pool[i], &from_guest[copies]);
+            incoming[i].copies = note_copies(back, &incoming[i], pool[i], &from_guest[copies]);
+        copies += incoming[i].copies;
     }
 
     bool failed = copies && grant_copy(from_guest, copies);     /* the call as a whole: none of them counts */
 
     for (unsigned int i = 0; i < frames; i++)
-        for (unsigned int j = 0; incoming[i].status == NETIF_RSP_OKAY && j < incoming[i].plan.pieces; j++)
+        for (unsigned int j = 0; j < incoming[i].copies; j++)
             if (failed || from_guest[incoming[i].first_copy + j].status != GNTST_okay)
                 incoming[i].status = NETIF_RSP_ERROR;
 }
@@ -150,7 +167,7 @@ static void deliver(struct netback *back, unsigned int frames)
 
     for (unsigned int i = 0; i < frames; i++) {
         uint32_t flags = (incoming[i].flags & NETTXF_csum_blank ? NET_CHECKSUM_BLANK : 0) |
-                         (incoming[i].flags & NETTXF_data_validated ? NET_CHECKSUM_GOOD : 0);
+                         (incoming[i].flags & NETTXF_data_validated ? NET_CHECKSUM_GOOD : 0) | incoming[i].gso;
 
         if (incoming[i].status == NETIF_RSP_OKAY && port->receive) {
             port->frames_received++;
@@ -236,6 +253,47 @@ static void rx_event(evtchn_port_t number, void *data)
 
 /* --- to the guest ---------------------------------------------------------------------------------------------------- */
 
+static void answer_slot(struct netback *back, const struct outgoing *slot, bool good)
+{
+    if (slot->is_extra) {
+        netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
+                                     .u.gso = { .size = slot->gso_size, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
+
+        memcpy(RING_GET_RESPONSE(&back->rx, back->rx.rsp_prod_pvt), &extra, sizeof extra);
+    } else {
+        *RING_GET_RESPONSE(&back->rx, back->rx.rsp_prod_pvt) = (netif_rx_response_t){
+            .id = slot->id, .flags = slot->flags, .status = good ? (int16_t)slot->length : NETIF_RSP_ERROR,
+        };
+    }
+    back->rx.rsp_prod_pvt++;
+}
+
+/* The copies of the frame whose slots begin at `first`: all good, or the frame is an error in every slot. */
+static bool copied(const struct netback *back, unsigned int first)
+{
+    for (unsigned int i = first; i < first + back->to_guest[first].frame_slots; i++)
+        if (!back->to_guest[i].is_extra && back->copy[i].status != GNTST_okay)
+            return false;
+    return true;
+}
+
+/* Extras copy nothing: closes the gaps for the hypercall, and opens them again. */
+static int copy_all(struct netback *back, unsigned int count)
+{
+    unsigned int copies = 0;
+
+    for (unsigned int i = 0; i < count; i++)
+        if (!back->to_guest[i].is_extra)
+            back->copy[copies++] = back->copy[i];
+
+    int error = grant_copy(back->copy, copies);
+
+    for (unsigned int i = count; i-- > 0;)
+        if (!back->to_guest[i].is_extra)
+            back->copy[i] = back->copy[--copies];
+    return error;
+}
+
 static void flush(struct netport *port)
 {
     struct netback *back = port->context;
@@ -246,18 +304,14 @@ static void flush(struct netport *port)
     if (count == 0 || !back->connected)
         return;
 
-    int error = grant_copy(back->to_guest, count);
+    int error = copy_all(back, count);
 
-    for (unsigned int i = 0; i < count; i++) {
-        netif_rx_response_t *response = RING_GET_RESPONSE(&back->rx, back->rx.rsp_prod_pvt);
-        bool good = !error && back->to_guest[i].status == GNTST_okay;
+    for (unsigned int i = 0; i < count;) {
+        bool good = !error && copied(back, i);
+        unsigned int end = i + back->to_guest[i].frame_slots;
 
-        *response = (netif_rx_response_t){
-            .id = back->to_guest_answer[i].id,
-            .flags = good ? back->to_guest_answer[i].flags : 0,
-            .status = good ? (int16_t)back->to_guest_answer[i].length : NETIF_RSP_ERROR,
-        };
-        back->rx.rsp_prod_pvt++;
+        while (i < end)
+            answer_slot(back, &back->to_guest[i++], good);
         port->frames_sent += good;
         port->frames_dropped += !good;
     }
@@ -266,45 +320,71 @@ static void flush(struct netport *port)
         event_send(back->rx_event);
 }
 
-/* The guest's next receive buffer, or false: it has none, or its ring lies. */
-static bool take_buffer(struct netback *back, netif_rx_request_t *request)
+/* Does the guest offer so many buffers? False also if its ring lies. */
+static bool has_buffers(struct netback *back, unsigned int wanted)
 {
     uint32_t producer = ring_read_index(&back->rx.sring->req_prod);
     int count = ring_requests(producer, back->rx.req_cons, back->rx.rsp_prod_pvt, RING_SIZE(&back->rx));
 
     if (count == RING_LIE)
         back->broken = true;
-    if (count <= 0)
-        return false;
-    RING_COPY_REQUEST(&back->rx, back->rx.req_cons, request);
+    return count >= (int)wanted;
+}
+
+/* Notes one slot; `page` is NULL for the extra. */
+static struct outgoing *note_slot(struct netback *back, const uint8_t *page, unsigned int length)
+{
+    unsigned int i = back->to_guest_count++;
+    netif_rx_request_t request;
+
+    RING_COPY_REQUEST(&back->rx, back->rx.req_cons, &request);
     back->rx.req_cons++;
-    return true;
+    back->to_guest[i] = (struct outgoing){ .id = request.id, .length = (uint16_t)length, .is_extra = !page };
+    if (page)
+        back->copy[i] = (struct gnttab_copy){
+            .source = { .u.gmfn = virt_to_mfn(page), .domid = DOMID_SELF, .offset = (uintptr_t)page & (PAGE_SIZE - 1) },
+            .dest = { .u.ref = request.gref, .domid = back->backend.domain },
+            .len = (uint16_t)length,
+            .flags = GNTCOPY_dest_gref,
+        };
+    return &back->to_guest[i];
+}
+
+static uint16_t rx_flags(uint32_t flags)
+{
+    return (uint16_t)((flags & NET_CHECKSUM_BLANK ? NETRXF_csum_blank | NETRXF_data_validated : 0) |
+                      (flags & NET_CHECKSUM_GOOD ? NETRXF_data_validated : 0) |
+                      (flags & NET_GSO_TCP4 ? NETRXF_extra_info : 0));
 }
 
 static bool send(struct netport *port, const void *frame, size_t length, uint32_t flags)
 {
     struct netback *back = port->context;
-    netif_rx_request_t request;
+    const uint8_t *at = frame;
+    bool large = flags & NET_GSO_TCP4;
+    unsigned int slots = (unsigned int)(PAGE_UP(length) / PAGE_SIZE) + large;
 
-    if (back->to_guest_count == BATCH)
+    if (back->to_guest_count + slots > TO_GUEST)
         flush(port);
-    if (!back->connected || back->broken || length > NET_FRAME_MAX || !take_buffer(back, &request)) {
+    if (!back->connected || back->broken || length > (large ? NET_LARGE_MAX : NET_FRAME_MAX) || !has_buffers(back, slots)) {
         port->frames_dropped++;
         return false;
     }
 
-    unsigned int i = back->to_guest_count++;
+    struct outgoing *first = &back->to_guest[back->to_guest_count], *slot = first;
 
-    back->to_guest[i] = (struct gnttab_copy){
-        .source = { .u.gmfn = virt_to_mfn(frame), .domid = DOMID_SELF, .offset = (uintptr_t)frame & (PAGE_SIZE - 1) },
-        .dest = { .u.ref = request.gref, .domid = back->backend.domain },
-        .len = (uint16_t)length,
-        .flags = GNTCOPY_dest_gref,
-    };
-    back->to_guest_answer[i].id = request.id;
-    back->to_guest_answer[i].length = (uint16_t)length;
-    back->to_guest_answer[i].flags = (uint16_t)((flags & NET_CHECKSUM_BLANK ? NETRXF_csum_blank | NETRXF_data_validated : 0) |
-                                                (flags & NET_CHECKSUM_GOOD ? NETRXF_data_validated : 0));
+    for (size_t left = length; left;) {
+        size_t piece = left < PAGE_SIZE ? left : PAGE_SIZE;
+
+        slot = note_slot(back, at, (unsigned int)piece);
+        at += piece;
+        left -= piece;
+        slot->flags = left ? NETRXF_more_data : 0;
+        if (slot == first && large)
+            note_slot(back, NULL, 0)->gso_size = (uint16_t)net_gso_size(flags);
+    }
+    first->flags |= rx_flags(flags);
+    first->frame_slots = slots;
     return true;
 }
 
@@ -313,7 +393,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
 static int publish(struct backend *backend)
 {
     const struct { const char *key; uint64_t value; } feature[] = {
-        { "feature-sg", 1 },            /* a frame may be spread over slots; it may not be longer for that */
+        { "feature-sg", 1 }, { "feature-gso-tcpv4", 1 },
         { "feature-rx-copy", 1 }, { "feature-rx-flip", 0 }, { "feature-split-event-channels", 1 },
     };
     int error = 0;
@@ -401,6 +481,7 @@ static int connect(struct backend *backend)
     if (front_number(back, "request-rx-copy", 0) != 1 || front_number(back, "multi-queue-num-queues", 1) != 1)
         return -EOPNOTSUPP;             /* page flipping, and queues that we did not offer */
     back->port.takes_blank = !front_number(back, "feature-no-csum-offload", 0);
+    back->port.takes_large = back->port.takes_blank && front_number(back, "feature-sg", 0) && front_number(back, "feature-gso-tcpv4", 0);
 
     int error = map_rings(back);
 

@@ -255,6 +255,7 @@ static void describe(struct netfront *front)
 {
     front->port.name = front->node;
     front->port.takes_blank = true;
+    front->port.copies_at_once = true;
     front->port.send = send;
     front->port.flush = flush;
     front->port.poll = poll;

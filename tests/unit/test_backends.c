@@ -123,7 +123,7 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
         assert_true(ops[i].len >= 1 && ops[i].source.offset + ops[i].len <= 4096 && ops[i].dest.offset + ops[i].len <= 4096);
         if (ops[i].flags == GNTCOPY_source_gref)        /* into our memory: it must be ours */
             memset((uint8_t *)(ops[i].dest.u.gmfn << 12) + ops[i].dest.offset, 0x55, ops[i].len);
-        ops[i].status = rand() % 8 ? GNTST_okay : GNTST_bad_gntref;
+        ops[i].status = rand() % 50 ? GNTST_okay : GNTST_bad_gntref;
     }
     return 0;
 }
@@ -139,7 +139,7 @@ static int store_read(void *context, const char *path, char *value, size_t size)
     const struct { const char *key, *value; } node[] = {
         { "/state", front_state }, { "/ring-ref", "0" }, { "/event-channel", "5" }, { "/tx-ring-ref", "0" },
         { "/rx-ring-ref", "1" }, { "/request-rx-copy", "1" }, { split ? "/event-channel-tx" : "/none", "5" },
-        { split ? "/event-channel-rx" : "/none", "6" },
+        { split ? "/event-channel-rx" : "/none", "6" }, { "/feature-sg", "1" }, { "/feature-gso-tcpv4", "1" },
     };
 
     for (unsigned int i = 0; i < sizeof node / sizeof *node; i++)
@@ -264,12 +264,13 @@ static void test_block_back_end_survives(void **state)
 
 /* --- network ----------------------------------------------------------------------------------------------------------- */
 
-static unsigned int delivered;
+static unsigned int delivered, large;
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
-    assert_true(length >= NET_FRAME_MIN && length <= NET_FRAME_MAX);
+    assert_true(length >= NET_FRAME_MIN && length <= (flags & NET_GSO_TCP4 ? NET_LARGE_MAX : NET_FRAME_MAX));
     delivered++;
+    large += (flags & NET_GSO_TCP4) != 0;
     if (rand() % 2)
         port->send(port, frame, length, flags);         /* comes back: the receive ring is tried as well */
 }
@@ -289,6 +290,22 @@ static void plausible_slot(netif_tx_request_t *slot, unsigned int left)
         random_bytes(slot, sizeof *slot);
 }
 
+/* A large frame: first slot, its extra, then pages. Returns the slots used. */
+static unsigned int large_frame(netif_tx_sring_t *tx, uint32_t producer)
+{
+    unsigned int pages = (unsigned int)rand() % 17;
+    netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
+                                 .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = (uint16_t)(rand() % 1500) } };
+
+    tx->ring[producer & 255].req = (netif_tx_request_t){ .gref = 3, .offset = 1000, .size = (uint16_t)(200 + pages * 3800),
+        .flags = (uint16_t)(NETTXF_csum_blank | NETTXF_extra_info | (pages ? NETTXF_more_data : 0)) };
+    memcpy(&tx->ring[(producer + 1) & 255], &extra, sizeof extra);
+    for (unsigned int i = 0; i < pages; i++)
+        tx->ring[(producer + 2 + i) & 255].req = (netif_tx_request_t){ .gref = 5, .offset = (uint16_t)(rand() % 297),
+            .size = 3800, .flags = i + 1 < pages ? NETTXF_more_data : 0 };
+    return pages + 2;
+}
+
 static void net_guest(struct netback *back)
 {
     netif_tx_sring_t *tx = (netif_tx_sring_t *)(void *)ring_page[0];
@@ -301,6 +318,8 @@ static void net_guest(struct netback *back)
             random_bytes(ring_page[rand() % 2], 16);
         for (unsigned int i = (unsigned int)rand() % 60; i && step <= 150 && producer - tx->rsp_prod < 256; i--, producer++)
             plausible_slot(&tx->ring[producer & 255].req, i - 1);
+        if (step <= 150 && rand() % 2 && producer - tx->rsp_prod < 256 - 20)
+            producer += large_frame(tx, producer);
         tx->req_prod = producer;
         if (step <= 150)
             rx->req_prod = rx->rsp_prod + (uint32_t)rand() % 257;
@@ -332,7 +351,8 @@ static void test_net_back_end_survives(void **state)
         assert_int_equal(mapped, 0);
         assert_int_equal(bound, 0);
     }
-    assert_true(delivered > 1000);
+    print_message("%u frames, %u of them large\n", delivered, large);
+    assert_true(delivered > 1000 && large > 100);
 }
 
 int main(void)

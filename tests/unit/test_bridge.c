@@ -15,11 +15,19 @@ static uint64_t clock_now;
 static uint64_t now(void) { return clock_now; }
 
 /* A port that counts what it is given. */
-struct fake { struct netport port; unsigned int sent, flushed; };
+struct fake { struct netport port; unsigned int sent, flushed; size_t bytes; uint32_t flags; };
+
+static uint8_t last_frame[NET_FRAME_MAX];
 
 static bool fake_send(struct netport *port, const void *frame, size_t length, uint32_t flags)
 {
-    ((struct fake *)port->context)->sent++;
+    struct fake *fake = port->context;
+
+    fake->sent++;
+    fake->bytes += length;
+    fake->flags = flags;
+    if (length <= sizeof last_frame)
+        memcpy(last_frame, frame, length);
     return true;
 }
 
@@ -78,7 +86,7 @@ static void test_address_moves_and_ages(void **state)
 static void test_bad_frames_go_nowhere(void **state)
 {
     assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 13, clock_now), 0);
-    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), NET_FRAME_MAX + 1, clock_now), 0);
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), NET_LARGE_MAX + 1, clock_now), 0);
     assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x11), 60, clock_now), 0);     /* from a group address */
     assert_int_equal(bridge.dropped, 3);
 }
@@ -162,6 +170,43 @@ static void test_bridge_completes_for_those_who_need_it(void **state)
     assert_int_not_equal(frame[40] | frame[41], 0);
 }
 
+/* 40,000 bytes of TCP payload in one frame: uncut to who takes it, in 28 good frames to who does not. */
+static void test_large_frames_are_cut_for_those_who_need_it(void **state)
+{
+    static uint8_t frame[14 + 20 + 20 + 40000] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, [20] = 0x40, [22] = 64, [23] = 6,
+        [26] = 10, 0, 2, 15, 10, 0, 2, 2, [38] = 0xff, 0xff, 0xff, 0xf0, [46] = 0x50, 0x19,     /* sequence wraps; FIN PSH ACK */
+    };
+    struct netport *in = &fake[0].port;
+    uint32_t sum = 6 + 20 + 40000 % 1448;
+
+    for (unsigned int i = 0; i < 40000; i++)
+        frame[54 + i] = (uint8_t)(i * 13);
+    fake[1].port.takes_large = fake[1].port.takes_blank = true;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(1448));
+    assert_int_equal(fake[1].sent, 1);
+    assert_int_equal(fake[1].bytes, sizeof frame);
+    assert_int_equal(fake[2].sent, 28);
+    assert_int_equal(fake[2].bytes, 28 * 54 + 40000);
+    assert_int_equal(fake[2].flags, 0);
+    /* The last one: what a receiver checks. */
+    assert_int_equal(last_frame[47], 0x19);
+    assert_int_equal(last_frame[16] << 8 | last_frame[17], 40 + 40000 % 1448);
+    assert_int_equal((uint32_t)last_frame[38] << 24 | last_frame[39] << 16 | last_frame[40] << 8 | last_frame[41],
+                     0xfffffff0u + 27 * 1448);
+    for (unsigned int i = 26; i < 54 + 40000 % 1448; i++)
+        sum += i & 1 ? last_frame[i] : last_frame[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    assert_int_equal(sum, 0xffff);
+    /* Sizes that would make us busy, and frames that are none, go nowhere. */
+    in->receive(in, frame, sizeof frame, NET_GSO_TCP4 | NET_GSO_SIZE(1));
+    frame[46] = 0xf0;
+    in->receive(in, frame, 60, NET_GSO_TCP4 | NET_GSO_SIZE(1448));
+    in->receive(in, frame, sizeof frame, 0);
+    assert_int_equal(fake[2].sent, 28);
+}
+
 static void test_checksum_ignores_lying_lengths(void **state)
 {
     uint8_t frame[14 + 20 + 4] = { [12] = 0x08, [14] = 0x4f, [16] = 0xff, [17] = 0xff, [23] = 6 };
@@ -189,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup(test_detached_port_is_forgotten, set_up),
         cmocka_unit_test_setup(test_ports_run_out, set_up),
         cmocka_unit_test_setup(test_bridge_completes_for_those_who_need_it, set_up),
+        cmocka_unit_test_setup(test_large_frames_are_cut_for_those_who_need_it, set_up),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
     };

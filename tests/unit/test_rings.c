@@ -172,26 +172,48 @@ static void test_frames(void **state)
     struct net_plan plan;
     netif_tx_request_t slot[NET_SLOTS_MAX + 1] = { { .size = 1500, .offset = 4000 }, { .size = 1404 } };
 
-    assert_int_equal(plan_frame(&plan, slot, 2), 0);
+    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), 0);
     assert_int_equal(plan.length, 1500);
     assert_int_equal(plan.piece[0].length, 96);
-    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);      /* crosses its page */
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);      /* crosses its page */
     slot[1].size = 1403;
-    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[1].size = 1500;
-    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);      /* nothing left for the first */
+    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);      /* nothing left for the first */
     slot[1].size = 0;
-    assert_int_equal(plan_frame(&plan, slot, 2), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[0] = (netif_tx_request_t){ .size = 60, .offset = 65535 };
-    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[0].offset = 4036;
-    assert_int_equal(plan_frame(&plan, slot, 1), 0);
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), 0);
     slot[0].size = 13;
-    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[0] = (netif_tx_request_t){ .size = NET_FRAME_MAX + 1 };
-    assert_int_equal(plan_frame(&plan, slot, 1), NETIF_RSP_ERROR);
-    assert_int_equal(plan_frame(&plan, slot, 0), NETIF_RSP_ERROR);
-    assert_int_equal(plan_frame(&plan, slot, NET_SLOTS_MAX + 1), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 0, NET_FRAME_MAX), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, NET_SLOTS_MAX + 1, NET_FRAME_MAX), NETIF_RSP_ERROR);
+}
+
+static void test_large_frames(void **state)
+{
+    struct net_plan plan;
+    netif_tx_request_t slot[NET_SLOTS_MAX] = { { .size = 60000, .offset = 100 } };
+    netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO, .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = 1448 } };
+
+    for (unsigned int i = 1; i < 16; i++)
+        slot[i] = (netif_tx_request_t){ .size = 3900, .offset = 100 };
+    assert_int_equal(plan_frame(&plan, slot, 16, NET_LARGE_MAX), 0);
+    assert_int_equal(plan.length, 60000);
+    assert_int_equal(plan.piece[0].length, 1500);
+    assert_int_equal(plan_frame(&plan, slot, 16, NET_FRAME_MAX), NETIF_RSP_ERROR);
+    assert_int_equal(plan_frame(&plan, slot, 15, NET_LARGE_MAX), NETIF_RSP_ERROR);
+    assert_int_equal(plan_gso(&extra, NETTXF_csum_blank), NET_GSO_TCP4 | NET_GSO_SIZE(1448));
+    assert_int_equal(plan_gso(&extra, 0), 0);
+    extra.u.gso.size = 0;
+    assert_int_equal(plan_gso(&extra, NETTXF_csum_blank), 0);
+    extra.u.gso.size = 1448;
+    extra.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV6;
+    assert_int_equal(plan_gso(&extra, NETTXF_csum_blank), 0);
 }
 
 static int last_status;
@@ -244,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_discards),
         cmocka_unit_test(test_random_block_requests),
         cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_ramdisk_and_window),
     };
 

@@ -4,8 +4,8 @@
  *
  * A real card (virtio_net), the back end's end of a guest's vif (netback) and a guest's front end (netfront) fill in a
  * struct netport; a bridge or a protocol stack uses it. Frames travel in batches: any number of send() calls, then one
- * flush(). A frame lies within one page and stays valid, unchanged, until flush() has returned: that lets netback collect
- * a batch of grant copies and do them in one hypercall. Likewise the receiver gets receive() for each frame of a batch,
+ * flush(). A frame begins on a page of its own or within one, and stays valid, unchanged, until flush() has returned: that
+ * lets netback collect a batch of grant copies and do them in one hypercall. Likewise the receiver gets receive() for each frame of a batch,
  * then received() once.
  *
  * Context: events masked, as for block.h.
@@ -19,17 +19,25 @@
 
 #define NET_FRAME_MIN 14u
 #define NET_FRAME_MAX 1518u         /* header, 1500 bytes, room for one VLAN tag; no frame check sequence */
+#define NET_LARGE_MAX 65535u        /* a frame with NET_GSO_TCP4: TCP payload for many frames, still in one piece, in pages
+                                     * that follow each other, beginning on a page boundary */
 #define NET_MAC 6u
 
 /* The TCP or UDP checksum field holds only the pseudo header's sum: it travels between guests of one machine that trust
  * memory, and is completed (net_complete_checksum) before a port gets it that does not take such frames. */
 #define NET_CHECKSUM_BLANK 0x1u
 #define NET_CHECKSUM_GOOD  0x2u     /* somebody who is trusted has checked it already */
+/* A TCP over IPv4 frame still to be cut into frames of net_gso_size(flags) bytes of payload; its checksum is blank. */
+#define NET_GSO_TCP4       0x4u
+#define NET_GSO_SIZE(size) ((uint32_t)(size) << 16)
+#define net_gso_size(flags) ((flags) >> 16)
 
 struct netport {
     const char *name;
     uint8_t mac[NET_MAC];
     bool takes_blank;                       /* send() accepts NET_CHECKSUM_BLANK */
+    bool takes_large;                       /* send() accepts NET_GSO_TCP4 */
+    bool copies_at_once;                    /* send() has copied the frame when it returns: no need to wait for flush() */
     /* Send one frame; false: dropped, no room. */
     bool (*send)(struct netport *port, const void *frame, size_t length, uint32_t flags);
     void (*flush)(struct netport *port);
@@ -46,5 +54,16 @@ struct netport {
 
 /* Completes the checksum of an IPv4 or IPv6 TCP or UDP frame in place; a frame of another kind is left alone. */
 void net_complete_checksum(uint8_t *frame, size_t length);
+
+/* Cuts a NET_GSO_TCP4 frame: begin judges it (false: it is none), next writes one frame (at most NET_FRAME_MAX bytes, checksum
+ * complete) and returns its length, 0 when there are no more. */
+struct net_cutter {
+    const uint8_t *frame;
+    size_t header, tcp, length;             /* bytes of all headers; where TCP's begins; all of it */
+    size_t at;                              /* payload bytes that are out */
+    unsigned int size;
+};
+bool net_cut_begin(struct net_cutter *cutter, const uint8_t *frame, size_t length, unsigned int size);
+size_t net_cut_next(struct net_cutter *cutter, uint8_t *out);
 
 #endif
