@@ -43,6 +43,7 @@ void boot_main(uint32_t multiboot_info)
     multiboot_read(multiboot_info);
     serial_init(115200);
     params_parse(boot_info.command_line);
+    if (params.baud != 115200) serial_init(params.baud);
     say_hello();
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();

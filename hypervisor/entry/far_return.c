@@ -14,18 +14,19 @@
 #define IRET   0xcf
 #define RETF   0xcb
 
+#define RIGHTS_CODE   0x9800u       /* present, code segment */
+#define RIGHTS_DPL3   0x6000u
+#define RIGHTS_LONG   0x200000u
+
 /* LAR: the access rights of a selector as bits 8 to 23 of a descriptor's upper half; 0 if it has none. */
 static uint32_t access_rights(uint16_t selector)
 {
     uint32_t rights = 0;
 
+    if (likely(selector == FLAT_RING3_CS64)) return RIGHTS_CODE | RIGHTS_DPL3 | RIGHTS_LONG;
     __asm__ volatile("lar %1, %0; jz 1f; xor %0, %0; 1:" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
     return rights;
 }
-
-#define RIGHTS_CODE   0x9800u       /* present, code segment */
-#define RIGHTS_DPL3   0x6000u
-#define RIGHTS_LONG   0x200000u
 
 static bool code_selector_ok(uint16_t selector)
 {
