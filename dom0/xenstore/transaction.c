@@ -31,14 +31,17 @@ struct xenstore_transaction {
     struct logged_change *changes, **last_change;
 };
 
-static int within_quota(const struct tree_node *root, const struct change *change, struct tree_actor actor) {
+/* Nodes bind whoever makes more of them. Who has too many already (dom0 gave him a device, say) may still write them. */
+static int within_quota(const struct tree_node *root, const struct tree_node *before, const struct change *change,
+                        struct tree_actor actor) {
+    unsigned count;
+
     if (actor.privileged)
         return 0;
     if (change->kind == CHANGE_WRITE && change->size > XENSTORE_MAX_NODE_BYTES)
         return -ENOSPC;
-    if (tree_count_owned(root, actor.domid) > XENSTORE_MAX_NODES)
-        return -ENOSPC;
-    return 0;
+    count = tree_count_owned(root, actor.domid);
+    return count > XENSTORE_MAX_NODES && count > tree_count_owned(before, actor.domid) ? -ENOSPC : 0;
 }
 
 int change_apply(struct tree_node **root, const struct change *change, struct tree_actor actor) {
@@ -60,7 +63,7 @@ int change_apply(struct tree_node **root, const struct change *change, struct tr
         break;
     }
     if (!error && change->kind != CHANGE_REMOVE)
-        error = within_quota(*root, change, actor);
+        error = within_quota(*root, before, change, actor);
     if (error) {                                /* Also what was half done goes: nodes made on the way. */
         tree_drop(*root);
         *root = before;

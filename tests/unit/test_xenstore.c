@@ -266,6 +266,10 @@ static void quotas_bind_guests(void **state) {
     }
     assert_string_equal(five.payload, "ENOSPC");
     assert_int_equal(tree_count_owned(xenstore_tree, 5), XENSTORE_MAX_NODES);
+    /* A device from dom0 is nobody's to refuse, and what is full can still be used. */
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/5/many/device/state"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "many/device/state\0" "4"));
+    assert_refused(ASK(&five, XS_MKDIR, 0, "one-more"), &five, "ENOSPC");
     tx = begin(&five);
     assert_refused(ASK(&five, XS_MKDIR, tx, "one-more"), &five, "ENOSPC");
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/by-dom0\0x"));
