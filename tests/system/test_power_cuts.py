@@ -4,6 +4,7 @@
 A teaching kernel writes numbered records and says which it has synced; QEMU is killed at a random moment; the next boot's
 `crashcheck` reads all records back before the writing goes on. As a domU every write passes the log, blkfront, blkback and virtio.
 """
+import os
 import random
 import re
 
@@ -42,10 +43,10 @@ def boot_native(name, disk):
 
 @pytest.mark.parametrize("how, chain", [("domu", 1), ("domu", 2), ("native", 1)])
 def test_twenty_power_cuts(how, chain):
-    """Two chains of ten cuts as a domU (so that two CPUs can share the work), and one natively."""
+    """Two chains of ten cuts as a domU (so that two CPUs can share the work), and one natively; DOMUS_SEED=n cuts at other moments."""
     name = f"power-cuts-{how}-{chain}"
     disk = machine.fresh_disk(name) if how == "domu" else test_kernel.native_disk(name)
-    moments = random.Random(name)
+    moments = random.Random(name + os.environ.get("DOMUS_SEED", ""))
     synced = -1
     for _ in range(10):
         with (boot_domu if how == "domu" else boot_native)(name, disk) as box:
