@@ -21,7 +21,7 @@ import sys
 import foreign
 
 # What the initramfs needs beyond busybox: front ends (modules in Debian's kernel) and a file system for the disk.
-MODULES = ["xen-blkfront", "xen-netfront", "ext4"]
+MODULES = ["xen-blkfront", "xen-netfront", "crc32c_generic", "ext4"]
 APPLETS_AT_BOOT = ["sh", "mount", "mkdir", "insmod", "mknod", "cat", "echo"]
 # xenstore-utils: one program that goes by many names.
 XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
