@@ -2,7 +2,8 @@
 /*
  * What a guest is told about the CPU. On hardware that cannot trap CPUID, guest user space sees the real leaves; kernels ask
  * through the forced-emulation prefix and see these: no feature that a PV guest cannot use (virtualisation, large and global
- * pages, PCIDs, SMEP, SMAP, protection keys, machine checks, x2APIC), and the hypervisor's own leaves at 0x40000000.
+ * pages, PCIDs, SMEP, SMAP, protection keys, x2APIC), and the hypervisor's own leaves at 0x40000000. Machine checks are there as
+ * on Xen, for Linux complains without, but with no banks (msr.c).
  *
  * The masks are allow-lists: a feature that a future CPU invents stays hidden until somebody thought about it.
  */
@@ -23,7 +24,7 @@ enum {
 #define LEAF1_ECX (F(SSE3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(SSE4_1) | F(SSE4_2) | F(MOVBE) | F(POPCNT) | \
                    F(AESNI) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND))
 #define LEAF1_EDX (F(FPU) | F(DE) | F(TSC) | F(MSR) | F(PAE) | F(CX8) | F(APIC) | F(CMOV) | F(PAT) | F(CLFLUSH) | F(MMX) | \
-                   F(FXSR) | F(SSE) | F(SSE2))
+                   F(FXSR) | F(SSE) | F(SSE2) | F(MCE) | F(MCA))
 #define LEAF7_EBX (F(BMI1) | F(AVX2) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(CLFLUSHOPT) | F(CLWB) | F(SHA) | AVX512_EBX)
 #define AVX512_EBX (F(AVX512F) | F(AVX512DQ) | F(AVX512_IFMA) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL))
 #define LEAF7_ECX (F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(RDPID) | AVX512_ECX)
