@@ -12,7 +12,6 @@ import itertools
 import os
 import re
 import socket
-import time
 
 import machine
 
@@ -22,6 +21,8 @@ XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=
                          machine.XEN.cpu + ",-avx")
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
+# Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
+OTHERS = r"(?:(?:\([\w.-]+\) |dom0: |/local/domain/)[^\n]*\n)*"
 FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
 
@@ -52,28 +53,20 @@ class Dom0(machine.Machine):
             raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n{self.tail(40)}")
         return match
 
-    def mark(self, word, timeout, behind=""):
-        """Lets whoever listens say a word and a number that nobody has said before, when it has done all before; what came until then.
+    def mark(self, word, timeout, number):
+        """Waits until whoever was told to say a word and a number has said it, other people's lines in the middle of it or not.
 
-        It is typed with more blanks than it is said back with, so its echo does not count. Somebody else's words may fall into the
-        middle of it, as on any terminal: then it is asked for again. `behind` is typed before it, on the same line.
+        Returns what came before it.
         """
-        number, patience, end = next(WORDS), 4, time.monotonic() + timeout * machine.PATIENCE
-        while True:
-            self.send(f"{behind}echo  {word}  {number}")
-            behind = ""
-            try:
-                self.see(rf"{word} {number}\b", min(patience, timeout))
-                return machine.ESCAPES.sub("", self.child.before)
-            except machine.TooLate:
-                if time.monotonic() > end:
-                    raise
-            patience *= 2
+        self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b", timeout)
+        return machine.ESCAPES.sub("", self.child.before)
 
     def run(self, line, timeout=60):
         """Runs a command; returns what was said meanwhile, without control characters."""
+        number = next(WORDS)
         self.send(line)
-        text = self.mark("done", timeout)
+        self.send(f"echo  done  {number}")          # said back with single blanks: its echo is not what we wait for
+        text = self.mark("done", timeout, number)
         rows = (row for row in text.split("\n") if row != line and not re.match("dom0> |echo  done", row))    # less its echo
         return "\n".join(rows).strip("\n")
 
@@ -136,12 +129,12 @@ class Dom0(machine.Machine):
 
     def shell(self, name, line, timeout=60):
         """Runs a line in the shell of a teaching kernel; returns what it printed."""
+        number = next(WORDS)
         with self.console(name):
-            self.mark("begin", timeout)
-            text = self.mark("done", timeout, behind=line + "; ")
-        output = text.rpartition("echo  done  ")[2].partition("\n")[2]         # behind the echo of what was typed
-        output = re.sub(r"^(\$ )?(begin \d+\n|\(\w+\) .*\n)|^\$ ", "", output, flags=re.M)      # late marks, others' words, a late prompt
-        return output.strip("\n")
+            self.send(f"echo  begin  {number}; {line}; echo  done  {number}")       # one line: all of its echo is before all it says
+            self.mark("begin", timeout, number)
+            text = self.mark("done", timeout, number)
+        return re.sub(OTHERS, "", text).strip("\n")
 
     # --- the end -----------------------------------------------------------------------------------------------------------------
     def power_off(self, timeout=40):

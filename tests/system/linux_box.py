@@ -4,7 +4,6 @@
 The kernel is as Debian packages it (tests/tools/linux.py); without Debian's archive every test that wants it is skipped.
 """
 import pathlib
-import re
 
 import archive
 import pytest
@@ -49,17 +48,26 @@ class LinuxBox(dom0.Dom0):
         self.see(r"LINUX UP: [^\r\n]*", timeout)
         return number
 
-    def shell(self, name, line, timeout=60):
-        """Runs a line in the guest's shell on hvc0; returns what it printed (and what the kernel said meanwhile)."""
-        start = next(dom0.WORDS)
-        with self.console(name):
-            self.mark("begin", timeout)
-            text = self.mark("done", timeout, behind=f"echo  from  {start}; {line}; ")
-        output = text.rpartition(f"from {start}\n")[2]                     # behind the echo of what was typed
-        return "\n".join(row for row in output.split("\n") if not re.match(r"\(\w+\) ", row)).strip("\n")
 
+class Shared:
+    """The machine of one file of tests, as conftest's; a module's own fixture `shared` puts it in that one's place."""
 
-def usual_archive():
-    """What the archive of the other tests holds: the teaching kernels and their configurations."""
-    system = pathlib.Path(__file__).parent / "configs"
-    return [machine.BUILD / "archive" / "insula.elf", *sorted(system.glob("insula?.cfg"))]
+    def __init__(self, name, configs, **options):
+        self.name, self.configs, self.options, self.system = name, configs, options, None
+
+    def get(self):
+        if not self.system:
+            self.system = LinuxBox(self.name, self.configs, disk=machine.fresh_disk(self.name), **self.options)
+            self.warm_up()
+        return self.system
+
+    def warm_up(self):
+        """The first guest makes tables of dom0 grow, which stay: they are no leak."""
+        first = next(iter(self.configs))
+        self.system.boot(first)
+        self.system.ask(f"xl destroy {first.removesuffix('.cfg')}")
+
+    def drop(self):
+        if self.system:
+            self.system.kill()
+            self.system = None

@@ -28,7 +28,7 @@ def test_three_at_once_are_listed(system):
 
 def test_pause_and_unpause(system):
     system.create("insula1.cfg")
-    system.shell("insula1", "udpecho 7 &")
+    system.shell("insula1", "udpecho 7 > /log &")
     assert udp_echo(system.port, "awake") == "awake"
     system.ask("xl pause insula1")
     assert "p" in system.domains()["insula1"][1]

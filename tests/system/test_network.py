@@ -8,7 +8,7 @@ INSULA2 = "10.0.2.32"
 def two_guests(system):
     system.create("insula1.cfg")
     system.create("insula2.cfg")
-    system.shell("insula2", "udpecho 7 &")
+    system.shell("insula2", "udpecho 7 > /log &")
 
 
 def test_guests_reach_each_other_and_the_host(system):
@@ -20,7 +20,7 @@ def test_guests_reach_each_other_and_the_host(system):
 
 def test_the_host_reaches_a_guest(system):
     system.create("insula1.cfg")
-    system.shell("insula1", "udpecho 7 &")
+    system.shell("insula1", "udpecho 7 > /log &")
     for size in (1, 40, 63, 64, 500, 1024, 1400):
         text = f"{size}:".ljust(size, "x")
         assert udp_echo(system.port, text) == text
