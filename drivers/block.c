@@ -22,7 +22,7 @@ static int check(const struct blockdev *device, const struct block_request *requ
         return -EINVAL;
     if (request->operation == BLOCK_DISCARD)
         return device->flags & BLOCK_CAN_DISCARD ? 0 : -EOPNOTSUPP;
-    if (request->segments == 0 || request->segments > BLOCK_SEGMENTS_MAX)
+    if (request->segments == 0 || request->segments > device->max_segments)
         return -EINVAL;
 
     uint64_t bytes = 0;
@@ -57,7 +57,7 @@ size_t block_describe(struct block_request *request, void *data, size_t length, 
     uint8_t *at = data;
 
     request->segments = 0;
-    while (length && request->segments < BLOCK_SEGMENTS_MAX) {
+    while (length && request->segments < BLOCK_SEGMENTS_ANY) {
         size_t piece = 4096 - ((uintptr_t)at & 4095);
         struct block_segment *segment = &request->segment[request->segments++];
 
@@ -102,8 +102,8 @@ int block_window_open(struct block_window *window, const char *name, struct bloc
     if (sectors == 0 || sectors > whole->sectors || first > whole->sectors - sectors)
         return -EINVAL;
     *window = (struct block_window){
-        .device = { .name = name, .sectors = sectors, .flags = whole->flags, .submit = window_submit,
-                    .kick = window_kick, .poll = window_poll, .context = window },
+        .device = { .name = name, .sectors = sectors, .flags = whole->flags, .max_segments = whole->max_segments,
+                    .submit = window_submit, .kick = window_kick, .poll = window_poll, .context = window },
         .whole = whole,
         .first = first,
     };
@@ -136,8 +136,8 @@ static void ramdisk_nothing(struct blockdev *device)
 void ramdisk_open(struct ramdisk *disk, const char *name, void *memory, uint64_t sectors)
 {
     *disk = (struct ramdisk){
-        .device = { .name = name, .sectors = sectors, .flags = BLOCK_CAN_DISCARD, .submit = ramdisk_submit,
-                    .kick = ramdisk_nothing, .poll = ramdisk_nothing, .context = disk },
+        .device = { .name = name, .sectors = sectors, .flags = BLOCK_CAN_DISCARD, .max_segments = BLOCK_SEGMENTS_MAX,
+                    .submit = ramdisk_submit, .kick = ramdisk_nothing, .poll = ramdisk_nothing, .context = disk },
         .memory = memory,
     };
 }

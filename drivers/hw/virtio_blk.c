@@ -51,6 +51,7 @@ struct virtio_blk {
     struct slot *slot;                  /* SLOTS of them in one page */
     uint8_t free_first;                 /* SLOTS: none */
     uint32_t max_discard;               /* sectors in one request */
+    unsigned int max_segments;
     struct block_request *waiting, *waiting_last;
     char name[8];
 };
@@ -179,7 +180,10 @@ static int set_up(struct virtio_blk *disk, struct pci_device *pci)
 
     if (error)
         return error;
+    disk->max_segments = BLOCK_SEGMENTS_MAX;
     if (disk->virtio.features & F_SEG_MAX && virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4) < BLOCK_SEGMENTS_MAX)
+        disk->max_segments = (unsigned int)virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4);
+    if (disk->max_segments < BLOCK_SEGMENTS_ANY)
         return -EOPNOTSUPP;
     disk->slot = alloc_zeroed_page();
     if (!disk->slot)
@@ -202,6 +206,7 @@ static void describe(struct virtio_blk *disk)
         .sectors = virtio_config(&disk->virtio, CONFIG_CAPACITY, 8),
         .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) | (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
                  (features & F_READ_ONLY ? BLOCK_READ_ONLY : 0),
+        .max_segments = disk->max_segments,
         .submit = submit, .kick = kick, .poll = poll, .context = disk,
     };
 }

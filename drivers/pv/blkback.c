@@ -23,7 +23,7 @@
 #include <pvguest/string.h>
 
 #define SLOTS 32u                       /* the entries of a one-page ring */
-#define PAGES BLKIF_MAX_SEGMENTS_PER_REQUEST
+#define PAGES BLOCK_SEGMENTS_MAX        /* of one request; more than 11 come by an indirect page */
 
 struct slot {
     struct block_request request;
@@ -149,23 +149,52 @@ static bool map(struct slot *slot, const struct block_plan *plan)
     return good;
 }
 
+static unsigned int max_segments(const struct blkback *back)
+{
+    return back->device->max_segments < PAGES ? back->device->max_segments : PAGES;
+}
+
+/* An indirect request's segments are fetched, once, before they are judged: the guest can still write their page. */
+static int plan_by_page(struct blkback *back, struct block_plan *plan, const blkif_request_t *request)
+{
+    static struct blkif_request_segment segment[PAGES] __attribute__((aligned(512)));   /* within one page; events are masked */
+    unsigned int segments = indirect_segments(request, max_segments(back));
+    blkif_request_indirect_t indirect;
+
+    memcpy(&indirect, request, sizeof indirect);
+    if (segments == 0 || grant_copy_from(segment, back->backend.domain, indirect.indirect_grefs[0], 0, segments * sizeof *segment))
+        return BLKIF_RSP_ERROR;
+    return plan_indirect(plan, request, segment, segments, back->device->sectors, device_flags(back));
+}
+
+/* The operation as the answer names it: of an indirect request the one inside, or Linux gives the disk up. */
+static uint8_t operation_of(const blkif_request_t *request)
+{
+    blkif_request_indirect_t indirect;
+
+    memcpy(&indirect, request, sizeof indirect);
+    return request->operation == BLKIF_OP_INDIRECT ? indirect.indirect_op : request->operation;
+}
+
 static void start(struct blkback *back, const blkif_request_t *request)
 {
     struct slot *slot = back->free;
     struct block_plan plan;
-    int status = plan_block(&plan, request, back->device->sectors, device_flags(back));
+    int status = request->operation == BLKIF_OP_INDIRECT
+                     ? plan_by_page(back, &plan, request)
+                     : plan_block(&plan, request, back->device->sectors, device_flags(back));
 
     back->counters.requests++;
     if (status == BLKIF_RSP_OKAY && !map(slot, &plan))
         status = BLKIF_RSP_ERROR;
     if (status != BLKIF_RSP_OKAY) {
-        answer(back, request->id, request->operation, status);
+        answer(back, request->id, operation_of(request), status);    /* the id is in the same place in all layouts */
         return;
     }
     back->free = slot->free_next;
     back->in_flight++;
     slot->id = request->id;
-    slot->operation = request->operation;
+    slot->operation = operation_of(request);
     slot->request.operation = plan.operation;
     slot->request.sector = plan.sector;
     slot->request.sectors = plan.sectors;
@@ -218,6 +247,8 @@ static int publish(struct backend *backend)
     bool discard = device_flags(back) & BLOCK_CAN_DISCARD && !(device_flags(back) & BLOCK_READ_ONLY);
     int error = backend_write_number(backend, "feature-flush-cache", 1);
 
+    if (!error)
+        error = backend_write_number(backend, "feature-max-indirect-segments", max_segments(back));
     if (!error)
         error = backend_write_number(backend, "feature-discard", discard);
     if (!error && discard)

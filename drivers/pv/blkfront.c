@@ -275,7 +275,7 @@ static int read_properties(struct blkfront *front)
     if (sectors == 0 || sector_size != BLOCK_SECTOR)    /* we did not offer feature-large-sector-size */
         return -EINVAL;
     front->device = (struct blockdev){ .name = front->node, .sectors = sectors, .flags = flags,
-                                       .submit = submit, .kick = kick, .poll = poll, .context = front };
+                                       .max_segments = BLOCK_SEGMENTS_ANY, .submit = submit, .kick = kick, .poll = poll, .context = front };
     return 0;
 }
 

@@ -28,22 +28,54 @@ static int plan_discard(struct block_plan *plan, const blkif_request_t *request,
     return BLKIF_RSP_OKAY;
 }
 
-static int plan_segments(struct block_plan *plan, const blkif_request_t *request)
+/* Judges the segments and the sectors that they make together. */
+static int plan_segments(struct block_plan *plan, const struct blkif_request_segment *segment, unsigned int segments, uint64_t limit)
 {
-    if (request->nr_segments == 0 || request->nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
-        return BLKIF_RSP_ERROR;
-    for (unsigned int i = 0; i < request->nr_segments; i++) {
-        const struct blkif_request_segment *segment = &request->seg[i];
-
-        if (segment->last_sect >= SECTORS_PER_PAGE || segment->first_sect > segment->last_sect)
+    for (unsigned int i = 0; i < segments; i++) {
+        if (segment[i].last_sect >= SECTORS_PER_PAGE || segment[i].first_sect > segment[i].last_sect)
             return BLKIF_RSP_ERROR;
-        plan->segment[i].grant = segment->gref;
-        plan->segment[i].offset = segment->first_sect * BLOCK_SECTOR;
-        plan->segment[i].length = (segment->last_sect - segment->first_sect + 1u) * BLOCK_SECTOR;
-        plan->sectors += segment->last_sect - segment->first_sect + 1u;
+        plan->segment[i].grant = segment[i].gref;
+        plan->segment[i].offset = segment[i].first_sect * BLOCK_SECTOR;
+        plan->segment[i].length = (segment[i].last_sect - segment[i].first_sect + 1u) * BLOCK_SECTOR;
+        plan->sectors += segment[i].last_sect - segment[i].first_sect + 1u;
     }
-    plan->segments = request->nr_segments;
-    return BLKIF_RSP_OKAY;
+    plan->segments = segments;
+    return in_range(plan->sector, plan->sectors, limit) ? BLKIF_RSP_OKAY : BLKIF_RSP_ERROR;
+}
+
+static int plan_direction(struct block_plan *plan, uint8_t operation, uint32_t flags)
+{
+    if (operation != BLKIF_OP_READ && operation != BLKIF_OP_WRITE)
+        return BLKIF_RSP_EOPNOTSUPP;
+    plan->operation = operation == BLKIF_OP_READ ? BLOCK_READ : BLOCK_WRITE;
+    return operation == BLKIF_OP_WRITE && flags & BLOCK_READ_ONLY ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY;
+}
+
+unsigned int indirect_segments(const blkif_request_t *request, unsigned int limit)
+{
+    blkif_request_indirect_t indirect;
+
+    __builtin_memcpy(&indirect, request, sizeof indirect);
+    return indirect.nr_segments <= limit ? indirect.nr_segments : 0;
+}
+
+int plan_indirect(struct block_plan *plan, const blkif_request_t *request, const struct blkif_request_segment *segment,
+                  unsigned int segments, uint64_t device_sectors, uint32_t device_flags)
+{
+    blkif_request_indirect_t indirect;
+
+    __builtin_memcpy(&indirect, request, sizeof indirect);
+    plan->sector = indirect.sector_number;
+    plan->sectors = 0;
+    plan->segments = 0;
+
+    int status = plan_direction(plan, indirect.indirect_op, device_flags);
+
+    if (status != BLKIF_RSP_OKAY)
+        return status;
+    if (segments == 0 || segments > BLOCK_SEGMENTS_MAX)
+        return BLKIF_RSP_ERROR;
+    return plan_segments(plan, segment, segments, device_sectors);
 }
 
 int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t device_sectors, uint32_t device_flags)
@@ -51,28 +83,21 @@ int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t
     plan->sector = request->sector_number;
     plan->sectors = 0;
     plan->segments = 0;
-
-    switch (request->operation) {
-    case BLKIF_OP_READ:
-        plan->operation = BLOCK_READ;
-        break;
-    case BLKIF_OP_WRITE:
-        if (device_flags & BLOCK_READ_ONLY)
-            return BLKIF_RSP_ERROR;
-        plan->operation = BLOCK_WRITE;
-        break;
-    case BLKIF_OP_FLUSH_DISKCACHE:
+    if (request->operation == BLKIF_OP_FLUSH_DISKCACHE) {
         /* Linux sends empty flushes only; one that carries data would need two steps. */
         plan->operation = BLOCK_FLUSH;
         return request->nr_segments == 0 ? BLKIF_RSP_OKAY : BLKIF_RSP_EOPNOTSUPP;
-    case BLKIF_OP_DISCARD:
-        return plan_discard(plan, request, device_sectors, device_flags);
-    default:
-        return BLKIF_RSP_EOPNOTSUPP;
     }
-    if (plan_segments(plan, request) != BLKIF_RSP_OKAY || !in_range(plan->sector, plan->sectors, device_sectors))
+    if (request->operation == BLKIF_OP_DISCARD)
+        return plan_discard(plan, request, device_sectors, device_flags);
+
+    int status = plan_direction(plan, request->operation, device_flags);
+
+    if (status != BLKIF_RSP_OKAY)
+        return status;
+    if (request->nr_segments == 0 || request->nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
         return BLKIF_RSP_ERROR;
-    return BLKIF_RSP_OKAY;
+    return plan_segments(plan, request->seg, request->nr_segments, device_sectors);
 }
 
 uint32_t plan_gso(const netif_extra_info_t *extra, uint16_t frame_flags)

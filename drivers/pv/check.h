@@ -21,11 +21,17 @@ struct block_plan {
     enum block_operation operation;
     uint64_t sector, sectors;
     unsigned int segments;
-    struct { grant_ref_t grant; uint16_t offset, length; } segment[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+    struct { grant_ref_t grant; uint16_t offset, length; } segment[BLOCK_SEGMENTS_MAX];
 };
 
 /* `request` is a private copy. BLKIF_RSP_OKAY and a plan, or the status to answer with. */
 int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t device_sectors, uint32_t device_flags);
+
+/* Indirect requests name a page of the guest's that holds the segments. First how many there are, at most `limit` (0: none
+ * that we would take), then, with a private copy of them, as plan_block. */
+unsigned int indirect_segments(const blkif_request_t *request, unsigned int limit);
+int plan_indirect(struct block_plan *plan, const blkif_request_t *request, const struct blkif_request_segment *segment,
+                  unsigned int segments, uint64_t device_sectors, uint32_t device_flags);
 
 #define NET_SLOTS_MAX XEN_NETIF_NR_SLOTS_MIN    /* slots a frame may be spread over */
 

@@ -25,7 +25,7 @@
 
 /* --- the fake SDK ---------------------------------------------------------------------------------------------------- */
 
-static _Alignas(4096) uint8_t ring_page[2][4096], guest_page[64][4096];
+static _Alignas(4096) uint8_t ring_page[2][4096], guest_page[1024][4096];
 static int mapped, bound, sent;
 static event_handler handler[2];
 static void *handler_data[2];
@@ -80,20 +80,20 @@ int grant_unmap(struct grant_map *map)
 }
 
 /* The handle is the reference plus one: unmapping something else than was mapped would show. */
-static bool is_mapped[64];
+static bool is_mapped[1024];
 
 int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
                  grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     int first = 0;
 
-    assert_true(n >= 1 && n <= 11);
+    assert_true(n >= 1 && n <= 32);
     for (unsigned int i = 0; i < n; i++) {
         unsigned int slot = 0;
 
-        while (slot < 64 && is_mapped[slot])
+        while (slot < 1024 && is_mapped[slot])
             slot++;
-        results[i] = refs[i] % 8 == 0 || slot == 64 ? -22 : 0;
+        results[i] = refs[i] % 16 == 0 || slot == 1024 ? -22 : 0;
         if (results[i] == 0) {
             is_mapped[slot] = true;
             handles[i] = slot;
@@ -109,11 +109,22 @@ int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsig
 int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n)
 {
     for (unsigned int i = 0; i < n; i++) {
-        assert_true(handles[i] < 64 && is_mapped[handles[i]]);
+        assert_true(handles[i] < 1024 && is_mapped[handles[i]]);
         is_mapped[handles[i]] = false;
         mapped--;
     }
     return 0;
+}
+
+/* The segments of an indirect request: likely ones. */
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length)
+{
+    struct blkif_request_segment *segment = to;
+
+    assert_true(offset == 0 && length <= 32 * sizeof *segment && ((uintptr_t)to & 4095) + length <= 4096);
+    for (unsigned int i = 0; i < length / sizeof *segment; i++)
+        segment[i] = (struct blkif_request_segment){ .gref = (uint32_t)(rand() % 500 ? 1 : 16), .last_sect = rand() % 100 ? 7 : 9 };
+    return rand() % 10 ? 0 : -22;
 }
 
 int grant_copy(struct gnttab_copy *ops, unsigned int n)
@@ -174,12 +185,14 @@ static void ring_bell(unsigned int port)
 
 /* --- a slow disk ------------------------------------------------------------------------------------------------------- */
 
+static unsigned int long_requests;      /* of more than 11 segments */
 static struct block_request *pending[32];
 static unsigned int pending_count;
 
 static void disk_submit(struct blockdev *device, struct block_request *request)
 {
     assert_true(pending_count < 32);
+    long_requests += request->segments > 11;
     pending[pending_count++] = request;
 }
 
@@ -199,14 +212,21 @@ static void disk_poll(struct blockdev *device)
     }
 }
 
-static struct blockdev disk = { .name = "slow", .sectors = 1000, .flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD,
+static struct blockdev disk = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD,
                                 .submit = disk_submit, .kick = disk_kick, .poll = disk_poll };
 
 /* A request that may be good: random bytes alone would never get past the first check. */
 static void plausible_request(blkif_request_t *request)
 {
     random_bytes(request, sizeof *request);
-    request->operation %= 6;
+    request->operation %= 7;
+    if (request->operation == BLKIF_OP_INDIRECT) {
+        blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = (uint8_t)(rand() % 3),
+            .nr_segments = (uint16_t)(rand() % 34), .sector_number = (uint64_t)rand() % 1000 };
+
+        memcpy(request, &indirect, sizeof indirect);
+        return;
+    }
     request->nr_segments %= 13;
     request->sector_number %= 1100;
     for (unsigned int i = 0; i < 11; i++) {
@@ -260,6 +280,7 @@ static void test_block_back_end_survives(void **state)
         assert_int_equal(bound, 0);
         assert_int_equal(pending_count, 0);
     }
+    assert_true(long_requests > 1000);
 }
 
 /* --- network ----------------------------------------------------------------------------------------------------------- */

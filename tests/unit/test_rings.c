@@ -118,6 +118,34 @@ static void test_bad_block_requests(void **state)
     }
 }
 
+static void test_indirect_requests(void **state)
+{
+    struct block_plan plan;
+    struct blkif_request_segment segment[32];
+    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = BLKIF_OP_WRITE, .nr_segments = 32,
+                                          .sector_number = 44, .id = 7 };
+    blkif_request_t request = { 0 };
+
+    for (unsigned int i = 0; i < 32; i++)
+        segment[i] = (struct blkif_request_segment){ .gref = i + 8, .last_sect = 7 };
+    memcpy(&request, &indirect, sizeof indirect);
+    assert_int_equal(indirect_segments(&request, 32), 32);
+    assert_int_equal(indirect_segments(&request, 31), 0);
+    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, 0), BLKIF_RSP_OKAY);
+    assert_int_equal(plan.sectors, 256);
+    assert_int_equal(plan.operation, BLOCK_WRITE);
+    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 299, 0), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_indirect(&plan, &request, segment, 33, 300, 0), BLKIF_RSP_ERROR);
+    segment[31].first_sect = 8;
+    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, 0), BLKIF_RSP_ERROR);
+    for (unsigned int operation = 2; operation < 256; operation++) {    /* an indirect flush, discard or indirect: nonsense */
+        indirect.indirect_op = (uint8_t)operation;
+        memcpy(&request, &indirect, sizeof indirect);
+        assert_int_equal(plan_indirect(&plan, &request, segment, 31, 300, 0), BLKIF_RSP_EOPNOTSUPP);
+    }
+}
+
 static void test_discards(void **state)
 {
     struct block_plan plan;
@@ -263,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_notify_exactly_when_asked),
         cmocka_unit_test(test_good_block_requests),
         cmocka_unit_test(test_bad_block_requests),
+        cmocka_unit_test(test_indirect_requests),
         cmocka_unit_test(test_discards),
         cmocka_unit_test(test_random_block_requests),
         cmocka_unit_test(test_frames),

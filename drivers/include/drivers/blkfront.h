@@ -28,7 +28,7 @@ struct blkfront {
     struct block_request *waiting, *waiting_last;       /* no room on the ring yet */
     struct {
         struct block_request *request;                  /* NULL: the slot is free */
-        grant_ref_t grant[BLOCK_SEGMENTS_MAX];
+        grant_ref_t grant[BLOCK_SEGMENTS_ANY];
         unsigned int grants;
     } slot[BLKFRONT_RING];
     uint8_t free[BLKFRONT_RING];

@@ -20,7 +20,8 @@
 #include <stdint.h>
 
 #define BLOCK_SECTOR 512u           /* every sector number and count in this interface is in units of 512 bytes */
-#define BLOCK_SEGMENTS_MAX 11u      /* pieces of one request: what blkif can carry without indirect descriptors */
+#define BLOCK_SEGMENTS_ANY 11u      /* pieces of one request that every device takes: what fits a slot of blkif's ring */
+#define BLOCK_SEGMENTS_MAX 32u      /* what a request has room for; how many a device takes is in its max_segments */
 
 enum block_operation { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD };
 
@@ -51,6 +52,7 @@ struct blockdev {
     const char *name;
     uint64_t sectors;
     uint32_t flags;                 /* BLOCK_* */
+    unsigned int max_segments;      /* of one request; at least BLOCK_SEGMENTS_ANY */
     void (*submit)(struct blockdev *device, struct block_request *request);
     void (*kick)(struct blockdev *device);      /* after the last submit of a batch: tell the device */
     void (*poll)(struct blockdev *device);      /* complete what has finished, without waiting for the interrupt */
@@ -62,7 +64,7 @@ struct blockdev {
 void block_submit(struct blockdev *device, struct block_request *request);
 void block_kick(struct blockdev *device);
 
-/* Describes `length` bytes at `data` (any alignment that is a multiple of 512) as segments; their machine addresses come
+/* For any device: describes up to BLOCK_SEGMENTS_ANY pieces of `length` bytes at `data` (any alignment that is a multiple of 512) as segments; their machine addresses come
  * from machine_of() (the SDK has virt_to_machine). Returns how many bytes fitted. */
 size_t block_describe(struct block_request *request, void *data, size_t length, uint64_t (*machine_of)(const void *address));
 
