@@ -22,7 +22,7 @@ XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
 # Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
-OTHERS = r"(?:(?:\([\w.-]+\) |dom0: |/local/domain/)[^\n]*\n)*"
+OTHERS = r"(?:(?:\([\w.-]+\) |(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
 FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
 
@@ -58,7 +58,10 @@ class Dom0(machine.Machine):
 
         Returns what came before it.
         """
-        self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b", timeout)
+        try:
+            self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b", timeout)
+        except machine.TooLate:
+            raise machine.TooLate(f"{self.name}: nobody has said `{word} {number}` within {timeout} s.\n{self.tail()}") from None
         return machine.ESCAPES.sub("", self.child.before)
 
     def run(self, line, timeout=60):

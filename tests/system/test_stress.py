@@ -15,7 +15,8 @@ SEED = int(os.environ.get("DOMUS_SEED", "1"))
 WORKERS = ["insula1", "insula2"]
 OTHERS = ["attack-memory", "attack-tables", "attack-registers", "attack-hypercalls", "attack-events", "attack-rings", "attack-backends",
           "attack-spin", "crash-stack", "crash-callback", "crash-fault", "crash-user", "disk", "hello", "share-take"]
-LOADS = ["tests > /out &", "ping 10.0.2.2 20 fast > /out &", "crashwrite 3 > /out &", "ls /bin | wc", "echo x > /x; sync; rm /x"]
+LOADS = [*(f"tests {kind} > /out &" for kind in ("files", "pipe", "preemption", "log", "exec")),
+         "ping 10.0.2.2 20 fast > /out &", "crashwrite 3 > /out &", "ls /bin | wc", "echo x > /x; sync; rm /x"]
 
 
 def one_step(system, dice, paused):
