@@ -67,8 +67,11 @@ static void random_buffer(void)
         buffer[i] = random_value();
     for (int i = 0; i < 8; i++)             /* narrow fields: sub-commands, ports, domain numbers */
         ((uint32_t *)(void *)buffer)[next_random(&seed) % 64] = (uint32_t)next_random(&seed) & 63;
-    for (int i = 0; i < 48; i++)
+    for (int i = 0; i < 48; i++) {
         buffer[i] = harmless(buffer[i]);
+        if ((uint32_t)buffer[i] == MMUEXT_NEW_BASEPTR)      /* the victim, once an empty but valid L4, would be our end */
+            buffer[i]++;
+    }
 }
 
 /* What a sane kernel would not do to itself. */
