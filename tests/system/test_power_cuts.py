@@ -53,3 +53,18 @@ def test_twenty_power_cuts(how, chain):
             synced = write_and_die(box, synced, moments.uniform(0.02, 1.2))
     with (boot_domu if how == "domu" else boot_native)(name, disk) as box:
         write_and_die(box, synced, 0)
+
+
+def test_destroyed_in_the_middle_of_writes(system):
+    """The same, when it is not the machine that goes but the guest: its requests in flight are finished or never were."""
+    moments, synced = random.Random("destroyed" + os.environ.get("DOMUS_SEED", "")), -1
+    for _ in range(8):
+        system.send("xl create crashwrite.cfg")
+        match = system.see(CHECKED)
+        assert match.group(1) is not None and int(match.group(1)) >= synced, f"{synced} was synced; {match.group(0)}"
+        system.see(SYNCED)
+        system.listen(moments.uniform(0.02, 0.5))
+        said = system.ask("xl destroy writer")
+        assert "writer" not in system.domains()
+        synced = max(map(int, re.findall(SYNCED, system.said().rpartition("xl create crashwrite.cfg")[2])))
+        assert "destroyed" in said
