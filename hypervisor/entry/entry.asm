@@ -250,26 +250,30 @@ user_syscall:
     jmp exit_to_guest
 
 ; ---------------------------------------------------------------------------------------------------------------------
-; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change back before calling C.
-from_ring0:
-    push rax
+; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change to ours before calling C, and back to the
+; guest's if one of them is to run again, its LDT page being mapped now.
+%macro SWAP_AT_THE_TWO 0            ; rsp: the saved registers
     lea rax, [guest_iretq]
-    cmp [rsp + 16], rax
-    je .swap
+    cmp [rsp + REGS_ip], rax
+    je %%swap
     lea rax, [load_gs_instruction]
-    cmp [rsp + 16], rax
-    jne .ours
-.swap:
+    cmp [rsp + REGS_ip], rax
+    jne %%ours
+%%swap:
     swapgs
-.ours:
-    pop rax
+%%ours:
+%endmacro
+
+from_ring0:
     SAVE_REGISTERS
     cld
     CLOSE_GUEST
+    SWAP_AT_THE_TWO
     mov rdi, rsp
     sub rsp, 8
     call ring0_trap
     add rsp, 8
+    SWAP_AT_THE_TWO
     RESTORE_REGISTERS
     add rsp, 8
     iretq

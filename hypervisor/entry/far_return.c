@@ -18,13 +18,15 @@
 #define RIGHTS_DPL3   0x6000u
 #define RIGHTS_LONG   0x200000u
 
-/* LAR: the access rights of a selector as bits 8 to 23 of a descriptor's upper half; 0 if it has none. */
+/* LAR: the access rights of a selector as bits 8 to 23 of a descriptor's upper half; 0 if it has none, or is in an LDT page that is not
+ * there: that faults. */
 static uint32_t access_rights(uint16_t selector)
 {
     uint32_t rights = 0;
 
     if (likely(selector == FLAT_RING3_CS64)) return RIGHTS_CODE | RIGHTS_DPL3 | RIGHTS_LONG;
-    __asm__ volatile("lar %1, %0; jz 1f; xor %0, %0; 1:" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
+    __asm__ volatile("1: lar %1, %0; jz 3f; 2: xor %0, %0; 3:\n"
+                     ".pushsection .fixups, \"a\"; .quad 1b, 2b; .popsection" : "+r"(rights) : "r"((uint32_t)selector) : "cc");
     return rights;
 }
 

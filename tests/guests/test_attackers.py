@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="these attacks are for Domus
 # What the attacker says, or how it ends.
 SURVIVES = r"\(attack\) RESULT SUCCESS"
 CRASHES = r"'attack' has ended: crash"
-ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES, "attack-registers": SURVIVES, "attack-hypercalls": SURVIVES,
+ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES, "attack-registers": SURVIVES, "attack-ldt": SURVIVES, "attack-hypercalls": SURVIVES,
            "attack-events": SURVIVES, "attack-backends": SURVIVES, "crash-stack": CRASHES, "crash-callback": CRASHES, "crash-iret": CRASHES,
            "crash-fault": CRASHES, "crash-user": CRASHES, "crash-crash": CRASHES}
 
