@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What the toolstack can do to a Linux guest that runs: columns, names and refusals of `xl`, triggers, XenStore's rights and limits,
+and what becomes of a guest that dies while disks and cards come and go.
+
+(That disks, cards and memory really come and go: test_linux.py.)
+"""
+import os
+import re
+
+import pytest
+
+import linux_box
+
+CONFIGS = {
+    "guest.cfg": linux_box.config("guest", vcpus=2, memory=192, maxmem=256, vif=["bridge=br0"], disk=["phy:scratch,xvda,w"]),
+}
+
+
+@pytest.fixture(scope="module")
+def shared():
+    holder = linux_box.Shared(f"toolstack-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", CONFIGS)
+    yield holder
+    holder.drop()
+
+
+def test_tables_refusals_name_vcpus_and_the_nmi(system):
+    number = system.boot("guest.cfg")
+    assert re.search(r"^Vdev  BE  handle state evt-ch ring-ref BE-path *\n51712 0   51712  4 +\d+ +\d+ +/local/domain/0/backend/vbd/"
+                     rf"{number}/51712 *$", system.ask("xl block-list guest"), re.M)
+    assert re.search(r"^Idx BE Mac Addr. +handle state evt-ch +tx-/rx-ring-ref BE-path *\n0   0  00:16:3e(:[0-9a-f]{2}){3} +0 +4 +-?\d+ +\d+/\d+ +"
+                     rf"/local/domain/0/backend/vif/{number}/0 *$", system.ask("xl network-list guest"), re.M)
+    assert len(re.findall(rf"^guest +{number} +[01] +\d+ +[r-][b-]- +\d+\.\d +all / all$", system.ask("xl vcpu-list guest"), re.M)) == 2
+    assert re.search(rf"^guest +{number} +0:\d\d:\d\d$", system.ask("xl uptime guest"), re.M)
+    assert "no domain 'other'" in system.refused("xl vcpu-list other")
+    assert "in use by another guest" in system.refused("xl block-attach guest phy:scratch,xvdb,r")
+    assert "no partition of that name" in system.refused("xl block-attach guest phy:nowhere,xvdb,r")
+    assert "has a vbd 51712 already" in system.refused("xl block-attach guest phy:insula1,xvda,r")
+    assert "a disk is" in system.refused("xl block-attach guest nonsense")
+    assert "no device 'xvdb'" in system.refused("xl block-detach guest xvdb")
+    assert "no bridge 'br9'" in system.refused("xl network-attach guest bridge=br9")
+    assert "256 MiB at most" in system.refused("xl mem-set guest 257")
+    assert "is no size" in system.refused("xl mem-set guest much")
+    assert "has more than that now" in system.refused("xl mem-max guest 100")
+    assert "1 to 2 vCPUs" in system.refused("xl vcpu-set guest 3")
+    assert "invalid trigger" in system.refused("xl trigger guest kick")
+    assert "no wire" in system.refused("xl trigger guest power")
+
+    system.ask("xl rename guest penguin")
+    assert system.domains()["penguin"][0] == number and "guest" not in system.domains()
+    assert system.shell("penguin", "xenstore-read name") == "penguin"
+    assert "a name has" in system.refused("xl rename penguin a/b")
+    system.ask("xl vcpu-set penguin 1")
+    assert system.shell("penguin", "while [ $(nproc) = 2 ]; do sleep 0.1; done; nproc") == "1"
+    assert re.search(r"^penguin +\d+ +1 +- +--p +", system.ask("xl vcpu-list penguin"), re.M)
+    system.ask("xl trigger penguin nmi")
+    assert system.shell("penguin", "until dmesg | grep -q 'NMI received for unknown reason'; do sleep 0.1; done; echo $((6 * 7))").endswith("42")
+
+
+def test_rights_and_limits_in_the_store(system):
+    number = system.boot("guest.cfg")
+
+    def ask(line):
+        return system.shell("guest", line)
+    assert "Permission denied" in ask("xenstore-ls / 2>&1")
+    assert ask("xenstore-write data/mine 1; xenstore-chmod data/mine b0; xenstore-chmod data/mine n0 2>&1").endswith("Operation not permitted")
+    assert re.search(rf"^mine = \"1\" +\(n{number}\)$", ask(f"xenstore-chmod data/mine n{number}; xenstore-ls -p data"), re.M)
+    assert ask("xenstore-read data//x 2>/dev/null || echo refused") == "refused"
+    # More names than one message holds come in parts; more nodes than a guest may have do not come to be.
+    fill = "i=0; while [ $i -lt %d ]; do echo data/%s$i v; i=$((i+1)); done | xargs -n 50 xenstore-write >/dev/null 2>&1"
+    assert ask(fill % (300, "long/a-name-of-some-length-") + "; xenstore-list data/long | wc -l").split()[-1] == "300"
+    assert int(ask(fill % (1000, "many/") + "; xenstore-list data/many | wc -l").split()[-1]) < 800
+    assert ask("xenstore-rm data/long; xenstore-rm data/many; xenstore-write data/mine 2; xenstore-read data/mine") == "2"
+
+
+def test_a_guest_that_does_not_answer_and_one_that_dies_meanwhile(system):
+    number = system.boot("guest.cfg")
+    system.ask("xl pause guest")                            # it may be given time, or the disk may be taken
+    assert "does not let go" in system.refused("xl block-detach guest xvda", timeout=60)
+    assert re.search(r"^scratch +\d+ MiB  written by a guest", system.ask("disks"), re.M)
+    system.ask("xl block-detach --force guest xvda")
+    assert re.search(r"^scratch +\d+ MiB  free", system.ask("disks"), re.M)
+    system.ask("xl unpause guest")
+    system.shell("guest", "echo 1 > /proc/sys/kernel/sysrq; (sleep 3; echo c > /proc/sysrq-trigger) & true")
+    for _ in range(200):
+        said = [system.run(f"xl {line}") for line in ("block-attach guest phy:insula1,xvdb,w", "network-attach guest",
+                                                      "block-detach guest xvdb", "network-detach guest 1")]
+        if any("Error: no domain" in line for line in said):
+            break
+    assert f"domain {number} 'guest' has ended: crash" in system.said()
+    assert "Kernel panic" in system.run("console-log guest")
+    assert system.ask("disks").count(" free") >= 2
