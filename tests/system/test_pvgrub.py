@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""pvgrub: GRUB's PV images as kernel= list the guest's disk and boot an unmodified bzImage from it, which runs to its shell.
+
+GRUB takes over its own memory and page tables, builds Linux's physical-to-machine map and tables, unpins its own, and jumps: the
+domain changes its kernel without the toolstack. Both images are tried on both kinds of disk that a guest may have.
+"""
+import contextlib
+import os
+
+import archive
+import pytest
+
+import disk
+import dom0
+import foreign
+import linux_box
+import machine
+import pvgrub
+
+FOLDER = machine.BUILD / "pvgrub" / os.environ.get("PYTEST_XDIST_WORKER", "main")        # each worker makes its own
+CONFIG = """
+name = "{name}"
+kernel = "{image}"
+memory = 256
+disk = [ 'phy:{disk},xvda,w' ]
+"""
+SLOW = 240              # seconds: GRUB unpacks the kernel twice, in software, under emulation
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The images and the real disk, with the guests' disks as its partitions."""
+    linux_box.available()
+    try:
+        packaged, own = pvgrub.images(FOLDER.parent)
+    except foreign.Unavailable as problem:
+        pytest.skip(f"not to be had from Debian's archive: {problem}")
+    bzimage = min((linux_box.FOLDER / "packages").glob("linux-image-6.1*/boot/vmlinuz-*"))
+    bare, partitioned = pvgrub.guest_disk(FOLDER, bzimage, linux_box.FOLDER / "initramfs.cpio.gz")
+    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned)])
+    for name, image, partition in (("packaged", packaged, "bare"), ("own", own, "parts")):
+        (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name, disk=partition))
+    archive.make_archive(FOLDER / "archive.tar", [packaged, own, FOLDER / "packaged.cfg", FOLDER / "own.cfg"])
+
+
+@contextlib.contextmanager
+def grub(name):
+    """A machine with that GRUB running, its console before us; afterwards the references are recounted."""
+    with dom0.Dom0(f"pvgrub-{name}", archive=FOLDER / "archive.tar", disk=FOLDER / "disk.img", snapshot=True) as box:
+        box.create(f"{name}.cfg")
+        with box.console(name):
+            yield box
+        box.run(f"wait {name} 60")
+        assert set(box.domains()) == {"Domain-0"}
+        box.audit()
+        box.power_off()
+
+
+def type_at_prompt(box, line, answer):
+    box.send(line)
+    box.see(answer, timeout=60)
+
+
+def linux_runs(box, chosen, device):
+    """From the kernel's first line to its end; the disk it came from is its disk still."""
+    box.see(r"LINUX UP: 6\.1", timeout=SLOW)
+    box.send("")
+    box.see(r"/ # ")
+    box.send("cat /proc/cmdline")
+    box.see(rf"chosen={chosen}")
+    box.send(f"mount -o ro {device} /mnt && grep -q by-menu /mnt/boot/grub/grub.cfg && echo the same di''sk")
+    box.see(r"the same disk")
+    box.send("work check 3")
+    box.see(r"CHECK PASSED", timeout=60)
+    box.send("poweroff -f")
+
+
+def test_packaged_image_boots_by_its_menu(made):
+    with grub("packaged") as box:
+        box.see(r"Linux of the guest's own disk", timeout=60)
+        box.child.send("c")
+        box.see(r"grub> ")
+        type_at_prompt(box, "ls", r"\(xen/xvda\)")
+        type_at_prompt(box, "ls (xen/xvda)/boot/", r"vmlinuz")
+        box.child.send("\x1b")
+        box.see(r"Linux of the guest's own disk")
+        box.send("")
+        linux_runs(box, "by-menu", "/dev/xvda")
+
+
+def test_own_image_boots_from_a_partition_by_hand(made):
+    with grub("own") as box:
+        box.see(r"Linux of the guest's own disk", timeout=60)
+        box.child.send("c")
+        box.see(r"grub> ")
+        type_at_prompt(box, "ls", r"\(xen/xvda,gpt1\)")
+        type_at_prompt(box, "ls (xen/xvda,gpt1)/boot/", r"vmlinuz")
+        type_at_prompt(box, "cat (xen/xvda,gpt1)/boot/grub/grub.cfg", r"chosen=by-menu")
+        type_at_prompt(box, "linux (xen/xvda,gpt1)/boot/vmlinuz console=hvc0 quiet chosen=by-hand", r"grub> ")
+        box.send("initrd (xen/xvda,gpt1)/boot/initrd.gz")
+        box.send("boot")
+        linux_runs(box, "by-hand", "/dev/xvda1")
