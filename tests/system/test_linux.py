@@ -127,7 +127,7 @@ def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
     number = system.boot("large.cfg")
     total = mem_total(system, "large")
     assert 900 <= total <= 1024
-    fill(system, "large", 300)
+    fill(system, "large", 150)
     before = system.free_pages()[0]
     digest = system.shell("large", "dd if=/dev/urandom of=/mnt/file bs=1M count=8 2>/dev/null; md5sum < /mnt/file")
     for target in (200, 1024):
