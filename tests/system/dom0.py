@@ -134,7 +134,8 @@ class Dom0(machine.Machine):
         """Runs a line in the shell of a teaching kernel; returns what it printed."""
         number = next(WORDS)
         with self.console(name):
-            self.send(f"echo  begin  {number}; {line}; echo  done  {number}")       # one line: all of its echo is before all it says
+            end = " " if line.endswith("&") else "; "
+            self.send(f"echo  begin  {number}; {line}{end}echo  done  {number}")    # one line: all of its echo is before all it says
             self.mark("begin", timeout, number)
             text = self.mark("done", timeout, number)
         return re.sub(OTHERS, "", text).strip("\n")
