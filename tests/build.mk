@@ -108,11 +108,11 @@ do-bench: all peer linux
 do-figures: do-bench
 	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
 guests-test: all peer linux
-	@$(PYTEST) -n 2 tests/guests $(TESTS)
+	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
 system-test: all peer linux
-	@$(PYTEST) -n 2 tests/system $(TESTS)
+	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
 do-test: all lint unit peer linux
-	@$(PYTEST) -n 2 tests $(TESTS)
+	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
 
 lint:
 	@$(PYTHON) tests/tools/lint.py

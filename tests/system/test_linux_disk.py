@@ -19,6 +19,7 @@ import linux_box
 import machine
 import pvgrub
 
+pytestmark = pytest.mark.xdist_group("linux-disk")             # one machine: all on one worker
 FOLDER = machine.BUILD / "linux-disk"
 TOOLS = [pathlib.Path("/usr/sbin") / name for name in ("mke2fs", "e2fsck")]       # this host's, into the guest
 FILES = {"letter": b"written by the host\n", "numbers": b"".join(b"%d\n" % i for i in range(200000))}

@@ -15,6 +15,7 @@ import pytest
 import linux_box
 import machine
 
+pytestmark = pytest.mark.xdist_group("linux-net")             # one machine: all on one worker
 MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "8"))
 PATIENCE = 60 + 3 * MIB
 FIXED, HOST = "10.0.2.30", "10.0.2.2"
