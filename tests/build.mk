@@ -95,6 +95,7 @@ $(B)/peer/tried:
 	@touch $@
 
 TESTS ?=
+GUEST_RUNS ?= 3#       of whole guests in `make bench`; minutes each
 PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
 .PHONY: do-figures do-demo do-test do-run do-bench do-gdb guests-test system-test
 do-run: all
@@ -105,6 +106,7 @@ do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux
 	@$(PYTHON) tests/bench/bench.py $(B)
+	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
 do-figures: do-bench
 	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
 guests-test: all peer linux

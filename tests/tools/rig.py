@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one initramfs, to be measured against.
 
-    rig.py ROOT OUT          ROOT: where the packages below are unpacked (dpkg -x); OUT: gets rig.cpio.gz
+    rig.py STORE KERNEL OUT    fetches the packages below into STORE; KERNEL: where linux-image is unpacked; OUT: the file
 
 It holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a
 shell on the console, where a harness types `xl create` as it does at our own prompt. Disks are partitions of a virtio disk, at
@@ -10,15 +10,14 @@ shell on the console, where a harness types `xl create` as it does at our own pr
 """
 import gzip
 import pathlib
-import re
-import subprocess
 import sys
 
+import foreign
 import linux
 
 PACKAGES = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
             "libxenforeignmemory1", "libxengnttab1", "libxenhypfs1", "libxenmisc4.17", "libxenstore4", "libxentoolcore1",
-            "libxentoollog1", "libyajl2", "busybox-static"]
+            "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200", "busybox-static"]
 PROGRAMS = ["usr/lib/xen-4.17/bin/" + name for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
             "usr/bin/" + name for name in ("xenstore-ls", "xenstore-read", "xenstore-write")]
 MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "xen-netback", "xen-blkback", "bridge", "virtio_pci",
@@ -65,48 +64,23 @@ exit 0
 """
 
 
-def needed(binary):
-    """Names of the shared libraries a binary asks for."""
-    listing = subprocess.run(["readelf", "-d", str(binary)], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return re.findall(r"NEEDED.*\[(.*)\]", listing)
-
-
-def libraries(root, programs):
-    """{soname: path} of all libraries the programs need: the packages' own, else this (Debian) machine's."""
+def build(roots, kernel_root):
     def find(name):
-        for folder in [root / "usr/lib/x86_64-linux-gnu", root / "usr/lib/xen-4.17/lib/x86_64-linux-gnu",
-                       pathlib.Path("/lib/x86_64-linux-gnu"), pathlib.Path("/lib64")]:
-            if (folder / name).exists():
-                return folder / name
-        sys.exit(f"rig.py: no library {name}")
+        return next(root / name for root in roots if (root / name).exists())
 
-    found, todo = {}, list(programs)
-    while todo:
-        for name in needed(todo.pop()):
-            if name not in found:
-                found[name] = find(name)
-                todo.append(found[name])
-    return found
-
-
-def build(root, kernel_root):
     archive = linux.Cpio()
     for directory in ["bin", "sbin", "dev", "proc", "sys", "run", "tmp", "etc", "etc/xen", "etc/xen/scripts", "lib", "lib64", "usr", "usr/bin",
                       "usr/lib", "usr/lib/xen-4.17", "usr/lib/xen-4.17/bin", "var", "var/lib", "var/log", "mnt"]:
         archive.directory(directory)
     archive.add("dev/console", mode=0o020600, device=(5, 1))
     archive.add("var/run", b"/run", 0o120777)
-    archive.add("bin/busybox", (root / "bin/busybox").read_bytes(), 0o100755)
+    archive.add("bin/busybox", find("bin/busybox").read_bytes(), 0o100755)
     archive.add("bin/sh", b"busybox", 0o120777)
-    programs = [root / name for name in PROGRAMS]
+    programs = [find(name) for name in PROGRAMS]
     for name, path in zip(PROGRAMS, programs):
         archive.add(name, path.read_bytes(), 0o100755)
-    for name, path in libraries(root, programs).items():
-        archive.add(("lib64/" if name.startswith("ld-") else "lib/") + name, path.read_bytes(), 0o100755)
-    modules = linux.in_loading_order(kernel_root / "lib/modules", MODULES)
-    for path in modules:
-        archive.add(f"lib/{path.name}", path.read_bytes())
-    archive.add("lib/order", "".join(f"/lib/{path.name}\n" for path in modules).encode())
+    linux.add_libraries(archive, roots, programs)
+    linux.add_modules(archive, kernel_root / "lib/modules", MODULES)
     archive.add("etc/xen/xl.conf", b'autoballoon="off"\n')
     archive.add("etc/xen/scripts/block", BLOCK.encode(), 0o100755)
     archive.add("etc/xen/scripts/vif-bridge", VIF.encode(), 0o100755)
@@ -114,11 +88,15 @@ def build(root, kernel_root):
     return archive.finished()
 
 
+def make_rig(store, kernel_root, out):
+    roots = [foreign.fetch(store, package, "./usr/*", "./bin/*", "./lib/*") for package in PACKAGES]
+    pathlib.Path(out).write_bytes(gzip.compress(build(roots, pathlib.Path(kernel_root)), 6, mtime=0))
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    root, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    (out / "rig.cpio.gz").write_bytes(gzip.compress(build(root, root), 6, mtime=0))
+    make_rig(*sys.argv[1:])
 
 
 if __name__ == "__main__":
