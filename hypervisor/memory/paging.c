@@ -186,11 +186,11 @@ static void own_by(mfn_t m, struct domain *owner, uint64_t state)
     f->state = state;
 }
 
-/* Everything that no RAM region covers belongs to special_io: a reference can be had, a type cannot (its own never ends). */
+/* Everything that no RAM region covers belongs to special_io, and has no reference to take another from: each entry goes device_page_ok's way. */
 static void own_holes(const struct boot_info *info)
 {
     for (uint64_t n = 0; n < max_frame; n++)
-        own_by(MFN(n), &special_io, FRAME_TOTAL_ONE | FRAME_TYPED_ONE | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
+        own_by(MFN(n), &special_io, 0);
     for (uint32_t r = 0; r < info->region_count; r++)
         if (info->regions[r].type == 1)
             for (uint64_t n = ROUND_UP(info->regions[r].start, PAGE_SIZE) >> PAGE_SHIFT;
