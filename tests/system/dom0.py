@@ -22,7 +22,7 @@ XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
 # Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
-OTHERS = r"(?:(?:\([\w.-]+\) |(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
+OTHERS = r"(?:(?:(?<!:)\((?:XEN|[a-z][a-z0-9.-]*)\) |(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
 FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
 
