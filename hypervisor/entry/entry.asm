@@ -183,10 +183,8 @@ enter_guest:
     jmp exit_to_guest
 
 ; ---------------------------------------------------------------------------------------------------------------------
-; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9.
-; From guest user mode it belongs to the guest's kernel. The CPU saved RIP in rcx and RFLAGS in r11, and changed no stack.
-global syscall_entry
-syscall_entry:
+; The frame that the CPU would have pushed for an exception, made by hand, since SYSCALL changes no stack. 1: the guest's CS.
+%macro SYSCALL_FRAME 1
     swapgs
     mov [gs:CPU_syscall_rsp], rsp
     mov rsp, [gs:CPU_current]
@@ -194,9 +192,16 @@ syscall_entry:
     push FLAT_SS
     push qword [gs:CPU_syscall_rsp]
     push r11
-    push FLAT_CS64
+    push %1
     push rcx
     push 0
+%endmacro
+
+; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9.
+; From guest user mode it belongs to the guest's kernel. The CPU saved RIP in rcx and RFLAGS in r11, and changed no stack.
+global syscall_entry
+syscall_entry:
+    SYSCALL_FRAME FLAT_CS64
     mov dword [rsp + 4], TRAP_SYSCALL
     SAVE_REGISTERS
     mov rbx, [gs:CPU_current]
@@ -231,16 +236,7 @@ syscall_entry:
 ; SYSCALL from 32-bit code (CPUs of AMD's kind): always the guest kernel's.
 global syscall32_entry
 syscall32_entry:
-    swapgs
-    mov [gs:CPU_syscall_rsp], rsp
-    mov rsp, [gs:CPU_current]
-    add rsp, VCPU_frame_top
-    push FLAT_SS
-    push qword [gs:CPU_syscall_rsp]
-    push r11
-    push FLAT_CS32
-    push rcx
-    push 0                          ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
+    SYSCALL_FRAME FLAT_CS32         ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
     SAVE_REGISTERS
     mov rbx, [gs:CPU_current]
     mov rsp, [gs:CPU_stack_top]

@@ -283,24 +283,33 @@ enter_user_mode:
         push    0
         jmp     hypercall_page + HYPERVISOR_iret * 32
 
-; ---- threads: void thread_switch(unsigned long *save_sp, unsigned long load_sp)
-; Callee-saved registers and the stack are all a cooperative thread has. A new thread's stack holds six registers and an
-; address to return to.
-thread_switch:
+; What a C function must leave as it found it.
+%macro push_preserved 0
         push    rbx
         push    rbp
         push    r12
         push    r13
         push    r14
         push    r15
-        mov     [rdi], rsp
-        mov     rsp, rsi
+%endmacro
+
+%macro pop_preserved 0
         pop     r15
         pop     r14
         pop     r13
         pop     r12
         pop     rbp
         pop     rbx
+%endmacro
+
+; ---- threads: void thread_switch(unsigned long *save_sp, unsigned long load_sp)
+; Callee-saved registers and the stack are all a cooperative thread has. A new thread's stack holds six registers and an
+; address to return to.
+thread_switch:
+        push_preserved
+        mov     [rdi], rsp
+        mov     rsp, rsi
+        pop_preserved
         ret
 
 ; ---- faults that are expected
@@ -308,12 +317,7 @@ thread_switch:
 ; int catch_trap_run(void (*fn)(void *), void *arg, unsigned long *saved_sp): 0 when fn returned. On a trap inside,
 ; trap_dispatch sets rsp = *saved_sp and rip = catch_trap_resume: the result is 1.
 catch_trap_run:
-        push    rbx
-        push    rbp
-        push    r12
-        push    r13
-        push    r14
-        push    r15
+        push_preserved
         sub     rsp, 8
         mov     [rdx], rsp
         mov     rax, rdi
@@ -325,12 +329,7 @@ catch_trap_resume:
         mov     eax, 1
 catch_trap_out:
         add     rsp, 8
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     rbp
-        pop     rbx
+        pop_preserved
         ret
 
 ; Loads and stores with a way out. The table says: a fault at .access continues at access_failed.

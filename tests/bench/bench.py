@@ -32,9 +32,6 @@ def measure(machine_module, build, name, hypervisor, icount):
             figures[group, operation, form] = int(ticks) if ticks.isdigit() else "refused"
 
 
-COLUMNS = ["Domus call", "Domus trap", "Xen call", "Xen trap"]
-
-
 def rows_of(results):
     """The operations in the order the guest made them, each once: hypercall and trap form stand side by side."""
     rows = []
