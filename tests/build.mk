@@ -85,6 +85,14 @@ $(B)/linux/tried: tests/tools/linux.py tests/tools/foreign.py tests/linux/init t
 	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(B)/linux/work $(B)/linux/call32 tests/linux/load
 	@[ -e $(@D)/unavailable ] || touch $@
 
+# The peer rig: real Xen with Debian's Linux as dom0 and Xen's own xl, to compare with.
+.PHONY: rig
+rig: $(B)/rig/tried
+$(B)/rig/tried: tests/tools/rig.py tests/tools/linux.py tests/tools/foreign.py | $(B)/linux/tried
+	$(say) RIG $(@D)
+	$(Q)$(PYTHON) tests/tools/rig.py $(@D) $(B)/linux/packages
+	@[ -e $(@D)/unavailable ] || touch $@
+
 # --- running -----------------------------------------------------------------------------------------------------------------------
 # Debian's real Xen, fetched but not installed. Without it the tests on real Xen are skipped, and say so.
 .PHONY: peer
@@ -104,16 +112,16 @@ do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
-do-bench: all peer linux
+do-bench: all peer linux rig
 	@$(PYTHON) tests/bench/bench.py $(B)
 	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
 do-figures: do-bench
 	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
 guests-test: all peer linux
 	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
-system-test: all peer linux
+system-test: all peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
-do-test: all lint unit peer linux
+do-test: all lint unit peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
 
 lint:

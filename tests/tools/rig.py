@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one initramfs, to be measured against.
 
-    rig.py STORE KERNEL OUT    fetches the packages below into STORE; KERNEL: where linux-image is unpacked; OUT: the file
+    rig.py OUT STORE    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps its linux-image, which is dom0's kernel, too
 
-It holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a
+The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says why. The image holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a
 shell on the console, where a harness types `xl create` as it does at our own prompt. Disks are partitions of a virtio disk, at
 /dev/disk/NAME; cards join the bridge br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to /guests.
 """
 import gzip
 import pathlib
+import shutil
 import sys
 
 import foreign
@@ -88,15 +89,18 @@ def build(roots, kernel_root):
     return archive.finished()
 
 
-def make_rig(store, kernel_root, out):
-    roots = [foreign.fetch(store, package, "./usr/*", "./bin/*", "./lib/*") for package in PACKAGES]
-    pathlib.Path(out).write_bytes(gzip.compress(build(roots, pathlib.Path(kernel_root)), 6, mtime=0))
+def make_rig(out, store):
+    roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*") for package in PACKAGES]
+    kernel_root = linux.fetch_kernel(store)
+    shutil.copy(next(kernel_root.glob("boot/vmlinuz-*")), out / "vmlinuz")
+    (out / "rig.cpio.gz").write_bytes(gzip.compress(build(roots, kernel_root), 6, mtime=0))
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    make_rig(*sys.argv[1:])
+    out, store = (pathlib.Path(argument) for argument in sys.argv[1:])
+    linux.attempt(out, lambda: make_rig(out, store))
 
 
 if __name__ == "__main__":

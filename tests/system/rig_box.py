@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""The peer rig as a machine: real Xen, Debian's Linux as dom0, Xen's own `xl` at its shell (tests/tools/rig.py makes the image).
+
+The same kernel and initramfs as in linux_box.py are its guests; what is done there at our dom0's prompt is done here at a shell.
+Where Debian's archive cannot be reached, every test that wants it is skipped.
+"""
+import contextlib
+import re
+import time
+
+import archive
+import pytest
+
+import linux_box
+import machine
+
+FOLDER = machine.BUILD / "rig"
+# Linux does not start as dom0 of real Xen under QEMU's TCG with SMAP and SMEP; and with AVX (and Xen's lazy FPU, below) the vector
+# registers of user space are corrupted. A comparison gives Domus the same processor.
+CPU = "max,-smap,-smep,-avx"
+XEN_ARGUMENTS = "console=com1 com1=115200,8n1 noreboot dom0_mem=1024M spec-ctrl=eager-fpu"
+
+
+def missing():
+    """Why there is no rig here, or None."""
+    if not machine.xen_available():
+        return "Debian's Xen could not be fetched"
+    reason = FOLDER / "unavailable"
+    return None if (FOLDER / "rig.cpio.gz").exists() else reason.read_text().strip() if reason.exists() else "run `make rig`"
+
+
+def available():
+    if missing():
+        pytest.skip(f"the peer rig is not here: {missing()}")
+
+
+class Rig(machine.Machine):
+    """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has. configs: {"NAME.cfg": text}."""
+
+    def __init__(self, name, configs, *, disk, memory=4096):
+        available()
+        place = machine.BUILD / "linux-boxes" / name
+        place.mkdir(parents=True, exist_ok=True)
+        for file, text in configs.items():
+            (place / file).write_text(text)
+        self.guests, self.disk, self.up = place / "guests.tar", disk, 0.0
+        archive.make_archive(self.guests, [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz", *(place / file for file in configs)])
+        super().__init__(name, memory=memory)
+        self.expect("RIG UP", 300)
+
+    def command(self, image, hypervisor, memory, *_):
+        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", CPU, "-m", str(memory), "-display", "none", "-vga", "none",
+                "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", str(machine.XEN.path), "-append", XEN_ARGUMENTS,
+                "-initrd", f"{FOLDER / 'vmlinuz'} console=hvc0 quiet,{FOLDER / 'rig.cpio.gz'}",
+                "-drive", f"if=none,id=d0,file={self.disk},format=raw,snapshot=on", "-device", "virtio-blk-pci,drive=d0,disable-legacy=on",
+                "-drive", f"if=none,id=d1,file={self.guests},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=d1",
+                "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
+
+    def ask(self, line, timeout=60):
+        """Runs a line in dom0's own shell; returns what it printed."""
+        self.send(f"echo  begin  7; {line}; echo  done  7")        # the echo of this line has two blanks
+        self.expect("begin 7\r?\n", timeout)
+        self.expect("done 7", timeout)
+        return machine.ESCAPES.sub("", self.child.before).strip("\n")
+
+    def boot(self, file, timeout=240):
+        """Attached at once (-c), so that the guest's first words are seen; then detached."""
+        self.send(f"xl create -c {file}")
+        self.expect(r"LINUX UP: [^\r\n]*", timeout)
+        self.up = time.monotonic()
+        self.leave()
+
+    def leave(self):
+        """xenconsole takes its leave only when it has the terminal raw; then the rig's shell answers."""
+        for _ in range(10):
+            time.sleep(1)
+            self.child.send("\x1d")
+            with contextlib.suppress(machine.TooLate):
+                self.expect(r"guests # ", 3)
+                return
+        raise machine.Failed(f"{self.name}: cannot leave a console\n{self.tail()}")
+
+    def shell(self, name, line, timeout=240):
+        """Runs a line in a guest's shell on hvc0; returns what it printed."""
+        self.send("")
+        self.send(f"xl console {name}")
+        time.sleep(1)
+        self.child.send(f"\recho  begin  7; {line}; echo  done  7\r")
+        self.expect("begin 7", timeout)
+        self.expect("done 7", timeout)
+        text = machine.ESCAPES.sub("", self.child.before)
+        self.leave()
+        return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?", "", text, flags=re.M).strip("\n")
