@@ -5,21 +5,27 @@
  */
 #include <pvguest/string.h>
 
-/* ---- memory: the CPU's string instructions are the fastest thing without vector registers ---- */
+/* ---- memory: the CPU's string instructions, by eight bytes first: an emulated CPU, and a real one without fast short strings
+ * (Intel's SDM volume 1, 7.3.9.3), does them one element after the other ---- */
 
 void *memcpy(void *to, const void *from, size_t n)
 {
     void *start = to;
+    size_t words = n / 8, bytes = n % 8;
 
-    asm volatile("rep movsb" : "+D" (to), "+S" (from), "+c" (n) :: "memory");
+    asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (words) :: "memory");
+    asm volatile("rep movsb" : "+D" (to), "+S" (from), "+c" (bytes) :: "memory");
     return start;
 }
 
 void *memset(void *to, int byte, size_t n)
 {
     void *start = to;
+    size_t words = n / 8, bytes = n % 8;
+    uint64_t pattern = (unsigned char)byte * 0x0101010101010101ul;
 
-    asm volatile("rep stosb" : "+D" (to), "+c" (n) : "a" (byte) : "memory");
+    asm volatile("rep stosq" : "+D" (to), "+c" (words) : "a" (pattern) : "memory");
+    asm volatile("rep stosb" : "+D" (to), "+c" (bytes) : "a" (pattern) : "memory");
     return start;
 }
 

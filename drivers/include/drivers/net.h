@@ -52,6 +52,9 @@ struct netport {
     uint64_t frames_sent, frames_received, frames_dropped;
 };
 
+/* The one's complement sum of a run of 16-bit words (RFC 1071) and of `more`; 0xffff when a right checksum is among them. */
+unsigned int net_sum(const uint8_t *at, size_t length, uint64_t more);
+
 /* Completes the checksum of an IPv4 or IPv6 TCP or UDP frame in place; a frame of another kind is left alone. */
 void net_complete_checksum(uint8_t *frame, size_t length);
 
