@@ -4,13 +4,15 @@
  * which the system comes to life. Each step needs only those before it.
  *
  * Command line: run="COMMANDS" runs commands separated by ';' before the prompt; consoles=on|off says whether guests'
- * output is shown on the terminal (on when there is a script). A file init.rc in the boot archive runs first.
+ * output is shown on the terminal (on when there is a script); ip=10.0.2.10 is dom0's own address on the bridge (none
+ * without). A file init.rc in the boot archive runs first.
  */
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
+#include "dom0/toolstack/address.h"
 #include "dom0/toolstack/commands.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/xenstore/rings.h"
@@ -40,11 +42,14 @@ static void start_xenstore(void) {
 /* A machine without disk or card is a machine too. */
 static void start_devices(void) {
     int found = pci_scan();
+    struct netport *card;
 
     if (found < 0)
         printk("dom0: no PCI: %s\n", errno_name(found));
     disks_start(found < 0 ? NULL : virtio_blk_open(0));
-    must(devices_start(found < 0 ? NULL : virtio_net_open(0)), "the bridge");
+    card = found < 0 ? NULL : virtio_net_open(0);
+    must(devices_start(card), "the bridge");
+    must(address_start(card), "its own place at the bridge");
 }
 
 static void open_archive(void) {

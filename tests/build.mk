@@ -53,7 +53,7 @@ $(B)/archive.tar: $$(ARCHIVE_KERNELS) $(ARCHIVE_CONFIGS) tests/tools/archive.py
 
 $(B)/domus.iso: $(B)/domus.elf $(B)/dom0.elf $(B)/archive.tar tests/tools/iso.py
 	$(say) ISO $@
-	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $(B)/domus.elf --module $(B)/dom0.elf --module $(B)/archive.tar
+	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $(B)/domus.elf --module $(B)/dom0.elf ip=10.0.2.10 --module $(B)/archive.tar
 
 # The real disk: two file systems of the teaching kernel and one partition for anybody's bytes.
 $(B)/disk.img: $(B)/native/insula-fs.img tests/tools/disk.py

@@ -336,6 +336,7 @@ static const struct command commands[] = {
     { "info", "", "the machine and its hypervisor", 0, 0, do_info },
     { "dmesg", "", "the hypervisor's log", 0, 0, do_dmesg },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys },
+    { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1, verb_ip },
     { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit },
     { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles },

@@ -7,7 +7,7 @@
  * transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/devices.h"
-#include "dom0/bridge.h"
+#include "dom0/network/bridge.h"
 #include "dom0/storage/disks.h"
 #include <drivers/blkback.h>
 #include <drivers/netback.h>
@@ -101,6 +101,14 @@ int devices_start(struct netport *card) {
     if (card && bridge_attach(&bridge, card))
         printk("dom0: the card %s does not fit the bridge\n", card->name);
     return thread_create("devices", housekeeping_thread, NULL) ? 0 : -ENOMEM;
+}
+
+int devices_plug(struct netport *port) {
+    bool masked = events_save();        /* Frames pass through the bridge in event handlers. */
+    int error = bridge_attach(&bridge, port);
+
+    events_restore(masked);
+    return error;
 }
 
 /* --- nodes --- */
@@ -251,7 +259,6 @@ static void make_mac(const char *name, unsigned index, uint8_t mac[6]) {
 
 static int make_vif(struct device *device, struct trouble *trouble) {
     unsigned number = device->number;
-    bool masked;
     int error = make_nodes(device);
 
     if (error)
@@ -259,9 +266,7 @@ static int make_vif(struct device *device, struct trouble *trouble) {
     device->netback = netback_create(&store, device->domid, number, device->vif.mac);
     if (!device->netback)
         return trouble_set(trouble, -ENOMEM, "vif %u: no memory for its back end", number);
-    masked = events_save();             /* Frames pass through the bridge in event handlers. */
-    device->plugged = bridge_attach(&bridge, netback_port(device->netback)) == 0;
-    events_restore(masked);
+    device->plugged = devices_plug(netback_port(device->netback)) == 0;
     if (!device->plugged)
         return trouble_set(trouble, -ENOSPC, "vif %u: the bridge has no free port", number);
     watch_front(device);

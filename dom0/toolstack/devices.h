@@ -16,6 +16,9 @@ enum device_kind { DEVICE_DISK, DEVICE_VIF };
 /* Once: the bridge, with the machine's card (may be NULL) as its first port; and the back ends' housekeeping thread. */
 int devices_start(struct netport *card);
 
+/* One more port for the bridge, for good. 0, or -ENOSPC. */
+int devices_plug(struct netport *port);
+
 /* Could these devices be had now? 0 or a negative errno and the trouble. */
 int devices_check(const struct config *config, struct trouble *trouble);
 

@@ -19,6 +19,9 @@ bool verb_network_attach(int count, char **word);
 bool verb_network_detach(int count, char **word);
 bool verb_network_list(int count, char **word);
 
+/* address.c */
+bool verb_ip(int count, char **word);
+
 /* adjust.c */
 bool verb_mem_set(int count, char **word);
 bool verb_mem_max(int count, char **word);

@@ -19,6 +19,7 @@ ON_XEN = os.environ.get("DOMUS_ON") == "xen"
 # With its lazy FPU, real Xen under QEMU's TCG corrupts the vector registers of a Linux guest's user space.
 XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all", "spec-ctrl=eager-fpu"],
                          machine.XEN.cpu + ",-avx")
+ADDRESS = "10.0.2.10"                   # dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
 # Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
@@ -34,7 +35,7 @@ class Dom0(machine.Machine):
         """xen: the real one to boot when DOMUS_ON says so; archive: the guests, other than the build's own."""
         self.on_xen = on_xen
         super().__init__(name, hypervisor=xen if on_xen else machine.DOMUS, disk=disk, net=net,
-                         modules=[[machine.BUILD / "dom0.elf"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
+                         modules=[[machine.BUILD / "dom0.elf", f"ip={ADDRESS}"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
         try:
             self.see(r'dom0: ready; "help" lists the commands', timeout=90 if archive else 60)
             self.ask("consoles on")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Two of Debian's Linux on the network: each other, this host, HTTP from this host; transfers arrive with their checksums.
+"""Two of Debian's Linux on the network: each other, dom0, this host, HTTP from this host; transfers arrive with their checksums.
 
 One has a fixed address and is what QEMU's port forwarding points to; the other asks QEMU's DHCP server. Packets go front end, back
-end, dom0's bridge, real card. (dom0 itself has no address: its bridge only forwards, so there is nobody in it to be pinged.)
+end, dom0's bridge, and from there to another back end, to dom0's own address (which throws away what comes by TCP), or to the real card.
 DOMUS_TRANSFER_MIB sets the size of the transfers; the same program, tests/linux/work.c, is on both ends, here too.
 """
 import os
@@ -14,12 +14,13 @@ import pytest
 
 import linux_box
 import machine
+from dom0 import ADDRESS as DOM0
 
 pytestmark = pytest.mark.xdist_group("linux-net")             # one machine: all on one worker
 MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "8"))
 PATIENCE = 60 + 3 * MIB
 FIXED, HOST = "10.0.2.30", "10.0.2.2"
-WEB, TRANSFER = 80, 5001
+WEB, TRANSFER, DISCARD = 80, 5001, 9
 WORK = linux_box.FOLDER / "work"
 # What udhcpc runs when it has a lease.
 LEASE = '[ \\$1 = bound ] && ip addr add \\$ip/24 dev eth0 && ip route add default via \\$router'
@@ -36,12 +37,14 @@ def box():
     configs = {"fixed.cfg": linux_box.config("fixed", extra=f"quiet ip4={FIXED}/24 gw4={HOST}", vif=["bridge=br0"]),
                "asks.cfg": linux_box.config("asks", extra="quiet", vif=["bridge=br0"])}
     ports = {WEB: machine.free_port(), TRANSFER: machine.free_port()}
+    to_dom0 = machine.free_port()
     net = "user,id=n0" + "".join(f",hostfwd=tcp:127.0.0.1:{here}-{FIXED}:{there}" for there, here in ports.items())
+    net += f",hostfwd=tcp:127.0.0.1:{to_dom0}-{DOM0}:{DISCARD}"
     with linux_box.LinuxBox("linux-net", configs, net=net, disk=machine.fresh_disk("linux-net")) as system:
         for name in ("fixed", "asks"):
             system.boot(f"{name}.cfg")
             system.shell(name, "stty columns 400")
-        system.ports = ports
+        system.ports = ports | {DISCARD: to_dom0}
         system.shell("asks", linked("/tmp/lease"))
         system.lease = system.shell("asks", "ip link set eth0 up; udhcpc -i eth0 -n -q -t 10 -s /tmp/lease; ip addr show eth0")
         yield system
@@ -70,7 +73,7 @@ def test_front_and_back_end_agree_on_offloads(box):
     assert not re.search(r"^1$", said, re.M), said                                # the back end takes frames without a checksum
 
 
-@pytest.mark.parametrize("target", [FIXED, HOST])
+@pytest.mark.parametrize("target", [FIXED, DOM0, HOST])
 def test_ping(box, target):
     said = box.shell("asks", f"ping -c 5 {target}")
     assert "5 packets transmitted, 5 packets received" in said, said
@@ -103,3 +106,49 @@ def test_transfer_from_the_host(box):
     here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[TRANSFER]), str(MIB)], stdout=subprocess.PIPE, text=True,
                           timeout=PATIENCE, check=True)
     agree(here.stdout, box.shell("fixed", "sleep 1; cat /tmp/got", PATIENCE))
+
+
+# --- dom0 itself -------------------------------------------------------------------------------------------------------------------
+def discarded(box):
+    """What `ip` at dom0's prompt says of its port 9: connections open now, connections so far, bytes."""
+    said = box.ask("ip")
+    return tuple(int(number) for number in re.search(r"^discard  (\d+) connections open, (\d+) so far, (\d+) bytes$", said, re.M).groups())
+
+
+def test_ping_dom0_with_large_packets(box):
+    said = box.shell("fixed", f"ping -c 5 -s 1472 {DOM0}; ping -c 5 -s 1 {DOM0}")
+    assert said.count("5 packets transmitted, 5 packets received") == 2, said
+
+
+def test_transfers_to_dom0_by_two_guests_at_once(box):
+    _, connections, size = discarded(box)
+    box.shell("fixed", f"(work send {DOM0} {DISCARD} {MIB} > /tmp/sent 2>&1; echo ended >> /tmp/sent) &")
+    for sent in (box.shell("asks", f"work send {DOM0} {DISCARD} {MIB}", PATIENCE),
+                 box.shell("fixed", "until grep -q ended /tmp/sent; do sleep 0.1; done; cat /tmp/sent", PATIENCE)):
+        assert re.search(rf"SENT {MIB << 20} ", sent), sent
+    linux_box.until(lambda: discarded(box) == (0, connections + 2, size + 2 * (MIB << 20)))
+
+
+def test_transfer_from_the_host_to_dom0(box):
+    _, connections, size = discarded(box)
+    here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[DISCARD]), str(MIB)], stdout=subprocess.PIPE, text=True,
+                          timeout=PATIENCE, check=True)
+    assert f"SENT {MIB << 20} " in here.stdout
+    linux_box.until(lambda: discarded(box) == (0, connections + 1, size + (MIB << 20)))
+
+
+def test_other_ports_of_dom0_refuse_at_once(box):
+    said = box.shell("asks", f"time nc -w 20 {DOM0} 80 < /dev/null; nc {DOM0} {DISCARD} < /dev/null && echo closed")
+    assert "Connection refused" in said and re.search(r"real\s+0m 0\.", said), said
+    assert said.endswith("closed")
+
+
+def test_dom0_takes_and_loses_its_address(box):
+    assert "dom0 has no address" in box.ask("ip none")
+    assert "5 packets transmitted, 0 packets received" in box.shell("asks", f"ip neigh flush dev eth0; ping -c 5 -i 0.2 -W 1 {DOM0}")
+    for wrong in ("10.0.2", "10.0.2.256", "10.0.2.10.1", "10.0.2.10/", "10.0.2.10/33", "224.0.0.1", "0.0.0.0", "dom0"):
+        assert "no address for dom0" in box.refused(f"ip {wrong}")
+    box.ask(f"ip {DOM0}/24")
+    assert re.search(rf"^address  {DOM0}  12:54:00:12:34:56$", box.ask("ip"), re.M)
+    said = box.shell("asks", f"until ping -c 1 -W 1 {DOM0} > /dev/null; do :; done; ping -c 5 -i 0.2 {DOM0}")    # Linux asks again who it is
+    assert "5 packets transmitted, 5 packets received" in said, said

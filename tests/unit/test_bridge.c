@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The learning bridge: learns, floods, ages, is bounded, survives lying guests; and the completion of checksums.
- * sources: dom0/bridge.c drivers/checksum.c
+ * sources: dom0/network/bridge.c drivers/checksum.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include <dom0/bridge.h>
+#include <dom0/network/bridge.h>
 
 static uint64_t clock_now;
 static uint64_t now(void) { return clock_now; }
@@ -137,6 +137,25 @@ static void test_ports_run_out(void **state)
     assert_int_equal(attached, BRIDGE_PORTS - 4);
 }
 
+/* However long, and wherever it begins: the sum is RFC 1071's, word by word. */
+static void test_sum_is_that_of_the_words_one_by_one(void **state)
+{
+    uint8_t bytes[80];
+
+    for (unsigned int i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 0x9d + 0xf7);
+    for (unsigned int from = 0; from < 8; from++)
+        for (unsigned int length = 0; length < sizeof bytes - 8; length++) {
+            uint64_t expected = 0x1234;
+
+            for (unsigned int i = 0; i < length; i++)
+                expected += i % 2 ? bytes[from + i] : (unsigned int)bytes[from + i] << 8;
+            while (expected >> 16)
+                expected = (expected & 0xffff) + (expected >> 16);
+            assert_int_equal(net_sum(bytes + from, length, 0x1234), expected);
+        }
+}
+
 /* A UDP packet whose checksum is known: 10.0.2.15:68 -> 10.0.2.2:67, payload "abc" (odd length). */
 static void test_checksum_is_completed(void **state)
 {
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup(test_ports_run_out, set_up),
         cmocka_unit_test_setup(test_bridge_completes_for_those_who_need_it, set_up),
         cmocka_unit_test_setup(test_large_frames_are_cut_for_those_who_need_it, set_up),
+        cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
     };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dom0's own address: one more port of the bridge, behind which sits dom0 itself. It answers ARP for its address, ICMP
+ * echo, and TCP: port 9, discard (RFC 863), takes whatever comes and throws it away, which is how fast a guest can send
+ * without a second guest or a card in the way; every other port is refused.
+ *
+ * It only ever answers, to the station that the question came from. So it needs no routes, no ARP table, no timers and no
+ * thread: all of it runs while the bridge hands over a batch of frames. Pure, as the bridge is. Not here: fragments, IP
+ * options (skipped), IPv6, UDP.
+ */
+#ifndef DOM0_NETWORK_ENDPOINT_H
+#define DOM0_NETWORK_ENDPOINT_H
+
+#include "dom0/network/tcp.h"
+#include <drivers/net.h>
+
+#define ENDPOINT_REPLIES 64u            /* in one batch; what is beyond is not answered */
+
+struct endpoint {
+    _Alignas(4096) uint8_t reply[ENDPOINT_REPLIES][2048];       /* none crosses a page */
+    size_t reply_length[ENDPOINT_REPLIES];
+    unsigned replies;                   /* waiting for the end of the batch */
+    uint32_t address;                   /* 10.0.2.10 is 0x0a00020a; 0: none, nothing is answered */
+    uint64_t (*now)(void);              /* nanoseconds since some start */
+    struct tcp tcp;
+    struct netport port;                /* to be plugged into a bridge */
+};
+
+/* Without an address. `base` is another station's MAC that ours is made from: the machine's card. */
+void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void));
+
+/* Events masked. What was connected to the old address is forgotten. False: no address a station can have. */
+bool endpoint_set_address(struct endpoint *endpoint, uint32_t address);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dom0's own address on the bridge: given by ip=ADDRESS on its command line, or by the command `ip`, which also shows it.
+ */
+#ifndef DOM0_TOOLSTACK_ADDRESS_H
+#define DOM0_TOOLSTACK_ADDRESS_H
+
+#include <drivers/net.h>
+
+/* Once, behind devices_start(), with the same card. 0, or -ENOSPC: the bridge is full. */
+int address_start(const struct netport *card);
+
+#endif
