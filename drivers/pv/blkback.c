@@ -3,9 +3,9 @@
  * The block back end: see drivers/blkback.h.
  *
  * The way of a request: the guest's event -> take_requests (index judged) -> a private copy -> plan_block (every number
- * judged) -> its grants mapped at the slot's own addresses -> the disk -> done() -> unmapped -> answered. A slot per ring
- * entry, so there is always one. The disk reaches the guest's pages directly (their machine addresses go into its
- * descriptors); a RAM disk uses the mapping.
+ * judged) -> its grants mapped -> the disk -> done() -> unmapped -> answered. A slot per ring entry, so there is always one.
+ * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
+ * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
  * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread), or its ring lies. The
  * last is found in an event handler, where the store cannot be reached: the handler only sets `broken` and stops looking,
@@ -33,7 +33,8 @@ struct slot {
     uint8_t operation;
     unsigned int mapped;
     grant_handle_t handle[PAGES];
-    void *page[PAGES];                  /* addresses of this slot, for good */
+    unsigned long frame[PAGES];
+    void *page[PAGES];                  /* addresses of this slot, for good; unused if the disk has DMA */
 };
 
 struct blkback {
@@ -45,7 +46,7 @@ struct blkback {
     evtchn_port_t port;
     unsigned int in_flight;
     struct slot *free;
-    uint8_t *pages;                     /* address space for SLOTS * PAGES mappings */
+    uint8_t *pages;                     /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
     struct blkback_counters counters;
     struct slot slot[SLOTS];
 };
@@ -78,11 +79,12 @@ static void push_answers(struct blkback *back)
         event_send(back->port);
 }
 
-static void unmap(struct slot *slot)
+/* A run of the slot's pages. */
+static void unmap(struct slot *slot, unsigned int first, unsigned int count)
 {
-    if (slot->mapped && grant_unmap_at(slot->page, slot->handle, slot->mapped))
+    if (slot->back->pages ? grant_unmap_at(slot->page + first, slot->handle + first, count)
+                          : grant_unmap_dma(slot->frame + first, slot->handle + first, count))
         printk("%s: a grant could not be unmapped\n", slot->back->backend.back);
-    slot->mapped = 0;
 }
 
 static void release(struct slot *slot)
@@ -108,7 +110,9 @@ static void done(struct block_request *request, int error)
     struct slot *slot = request->context;
     struct blkback *back = slot->back;
 
-    unmap(slot);
+    if (slot->mapped)
+        unmap(slot, 0, slot->mapped);
+    slot->mapped = 0;
     answer(back, slot->id, slot->operation,
            error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR);
     count_done(back, request);
@@ -119,34 +123,41 @@ static void done(struct block_request *request, int error)
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
 
+static bool map_all(struct slot *slot, const struct block_plan *plan, int *result)
+{
+    domid_t domain = slot->back->backend.domain;
+    bool readonly = plan->operation == BLOCK_WRITE;
+    grant_ref_t reference[PAGES];
+    int error;
+
+    for (unsigned int i = 0; i < plan->segments; i++)
+        reference[i] = plan->segment[i].grant;
+    error = slot->back->pages ? grant_map_at(domain, slot->page, reference, plan->segments, readonly, slot->handle, slot->frame, result)
+                              : grant_map_dma(domain, reference, plan->segments, readonly, slot->handle, slot->frame, result);
+    return error == 0;
+}
+
 /* Maps the pages of a plan; a guest that names a grant it never made gets an error, and the pages that did map go back. */
 static bool map(struct slot *slot, const struct block_plan *plan)
 {
-    domid_t domain = slot->back->backend.domain;
-    grant_ref_t reference[PAGES];
-    unsigned long frame[PAGES];
     int result[PAGES];
-    bool good = true;
 
     if (plan->segments == 0)
         return true;
+    if (!map_all(slot, plan, result)) {
+        for (unsigned int i = 0; i < plan->segments; i++)
+            if (result[i] == 0)
+                unmap(slot, i, 1);
+        return false;
+    }
     for (unsigned int i = 0; i < plan->segments; i++)
-        reference[i] = plan->segment[i].grant;
-    if (grant_map_at(domain, slot->page, reference, plan->segments, plan->operation == BLOCK_WRITE, slot->handle, frame, result))
-        good = false;
-    for (unsigned int i = 0; i < plan->segments; i++)
-        good = good && result[i] == 0;
-    for (unsigned int i = 0; i < plan->segments && !good; i++)
-        if (result[i] == 0)
-            grant_unmap_at(&slot->page[i], &slot->handle[i], 1);
-    for (unsigned int i = 0; i < plan->segments && good; i++)
         slot->request.segment[i] = (struct block_segment){
-            .data = (uint8_t *)slot->page[i] + plan->segment[i].offset,
-            .machine = ((uint64_t)frame[i] << PAGE_SHIFT) + plan->segment[i].offset,
+            .data = slot->back->pages ? (uint8_t *)slot->page[i] + plan->segment[i].offset : NULL,
+            .machine = ((uint64_t)slot->frame[i] << PAGE_SHIFT) + plan->segment[i].offset,
             .length = plan->segment[i].length,
         };
-    slot->mapped = good ? plan->segments : 0;
-    return good;
+    slot->mapped = plan->segments;
+    return true;
 }
 
 static unsigned int max_segments(const struct blkback *back)
@@ -341,6 +352,20 @@ static const struct backend_driver driver = { .publish = publish, .connect = con
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
 
+/* The addresses at which the guest's pages are mapped for a disk without DMA. */
+static bool allocate_addresses(struct blkback *back)
+{
+    uint8_t *pages = vspace_alloc(SLOTS * PAGES);
+
+    if (!pages || IS_ERR(pages))
+        return false;
+    back->pages = pages;
+    for (unsigned int i = 0; i < SLOTS; i++)
+        for (unsigned int j = 0; j < PAGES; j++)
+            back->slot[i].page[j] = pages + (i * PAGES + j) * PAGE_SIZE;
+    return true;
+}
+
 struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
                                struct blockdev *device, bool writable)
 {
@@ -348,8 +373,7 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
 
     if (!back)
         return NULL;
-    back->pages = vspace_alloc(SLOTS * PAGES);
-    if (!back->pages || IS_ERR(back->pages)) {
+    if (!(device->flags & BLOCK_BY_DMA) && !allocate_addresses(back)) {
         free(back);
         return NULL;
     }
@@ -357,8 +381,6 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
     back->writable = writable;
     for (unsigned int i = 0; i < SLOTS; i++) {
         back->slot[i].back = back;
-        for (unsigned int j = 0; j < PAGES; j++)
-            back->slot[i].page[j] = back->pages + (i * PAGES + j) * PAGE_SIZE;
         release(&back->slot[i]);
     }
     backend_start(&back->backend, &driver, store, "vbd", domain, vdev);
@@ -379,7 +401,8 @@ void blkback_service(struct blkback *back)
 void blkback_destroy(struct blkback *back)
 {
     backend_stop(&back->backend);
-    vspace_free(back->pages, SLOTS * PAGES);
+    if (back->pages)
+        vspace_free(back->pages, SLOTS * PAGES);
     free(back);
 }
 

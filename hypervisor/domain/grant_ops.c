@@ -45,7 +45,8 @@ static void put_mapping(mfn_t frame, bool writable)
     else frame_put(frame);
 }
 
-/* Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
+/* A mapping for devices only is the grant's own references and no page-table entry: there is no IOMMU to be told.
+ * Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
 static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op)
 {
     struct grant_table *gt = current->domain->grants;
@@ -56,9 +57,10 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
 
     int16_t status = grant_acquire(owner, op->ref, current->domain->id, writable, &frame);
     if (status != GNTST_okay) goto no_grant;
-    status = hold_for_mapping(frame, owner, writable);
+    if (op->flags & GNTMAP_host_map) status = hold_for_mapping(frame, owner, writable);
     if (status != GNTST_okay) goto no_reference;
-    if (mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte)) {
+    if (op->flags & GNTMAP_host_map &&
+        mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte)) {
         status = GNTST_general_error;
         put_mapping(frame, writable);
         goto no_reference;
@@ -81,8 +83,8 @@ no_grant:
 static void map_one(struct gnttab_map_grant_ref *op)
 {
     op->handle = NO_HANDLE;
-    if (!(op->flags & GNTMAP_host_map)) {
-        op->status = refuse(GNTST_bad_gntref, "only mappings for the CPU are made");
+    if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
+        op->status = refuse(GNTST_bad_gntref, "a mapping is for the CPU, for devices, or both");
         return;
     }
     struct domain *owner = op->dom == DOMID_SELF ? NULL : domain_get(op->dom);
@@ -109,12 +111,12 @@ static long map(uint64_t arg, uint32_t count)
 
 /* ---- unmap ---- */
 
-/* A mapping that is out of the page table, and may still be in a TLB. */
+/* A mapping that has ended; one for the CPU is out of the page table, and may still be in a TLB. */
 struct unmapped {
     struct domain *owner;
     mfn_t frame;
     uint32_t ref, handle;
-    bool writable;
+    bool writable, by_cpu;
 };
 
 /* First half: the mapping leaves the page table, its handle can no longer be used. u->owner stays NULL if nothing was unmapped. */
@@ -131,9 +133,10 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
     u->writable = !(r->flags & GNTMAP_readonly);
     if (dev_bus_addr && dev_bus_addr != mfn_to_maddr(u->frame).a)
         return refuse(GNTST_general_error, "the bus address is not the mapping's");
-    if (!host_addr)
-        return GNTST_okay;          /* the device half of a mapping, which is nothing by itself here */
-    if (mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags), r->flags & GNTMAP_contains_pte, new_addr))
+    u->by_cpu = r->flags & GNTMAP_host_map;
+    if (!(u->by_cpu ? host_addr : dev_bus_addr))
+        return GNTST_okay;          /* the device half of a mapping for both, or no half at all */
+    if (u->by_cpu && mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags), r->flags & GNTMAP_contains_pte, new_addr))
         return GNTST_general_error;
     u->owner = r->owner;
     r->owner = NULL;                /* not on the free list yet */
@@ -143,9 +146,11 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
 /* Second half, after one TLB flush for all of them. */
 static void unmap_finish(struct unmapped *batch, uint32_t count)
 {
-    if (count) tlb_flush_domain(current->domain);
+    bool flush = false;
+    for (uint32_t i = 0; i < count; i++) flush |= batch[i].by_cpu;
+    if (flush) tlb_flush_domain(current->domain);
     for (uint32_t i = 0; i < count; i++) {
-        put_mapping(batch[i].frame, batch[i].writable);
+        if (batch[i].by_cpu) put_mapping(batch[i].frame, batch[i].writable);
         grant_release(batch[i].owner, batch[i].ref, batch[i].writable);
         handle_free(current->domain->grants, batch[i].handle);
         domain_put(batch[i].owner);

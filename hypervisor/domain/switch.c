@@ -90,11 +90,12 @@ static bool segments_load(struct vcpu *v)
     return failed != 0;
 }
 
-static void descriptor_tables_load(struct vcpu *v)
+static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
 {
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { GDT_LIMIT, v->window };
 
-    window_set_cpu_page(v, this_cpu()->gdt_page);
+    if (v->cpu != cpu) window_set_cpu_page(v, cpu->gdt_page);
+    v->cpu = cpu;
     __asm__ volatile("lgdt %0" : : "m"(pointer));
     window_load_ldt(v);
 }
@@ -133,9 +134,8 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     cpu->running = to;
     cpu->tss.rsp0 = (uint64_t)&to->regs.es;
     to->counters.switches++;
-    to->cpu = cpu;
     vcpu_load_tables(to);
-    descriptor_tables_load(to);
+    descriptor_tables_load(to, cpu);
     fpu_load(to);
     debug_load(from, to);
     if (from->tsc_aux != to->tsc_aux) wrmsr(MSR_TSC_AUX, to->tsc_aux);    /* exists: one of them has set it (emulate/msr.c) */

@@ -10,9 +10,11 @@
 
 #define CHUNK 32U       /* operations a hypercall, so that they fit on the stack */
 
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-                 grant_handle_t *handles, unsigned long *mfns, int *results)
+/* vas NULL: for devices only. */
+static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
+               grant_handle_t *handles, unsigned long *mfns, int *results)
 {
+    uint32_t flags = (vas ? GNTMAP_host_map : GNTMAP_device_map) | (readonly ? GNTMAP_readonly : 0);
     struct gnttab_map_grant_ref ops[CHUNK];
     int first_error = 0;
 
@@ -21,8 +23,8 @@ int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsig
 
         for (unsigned int i = 0; i < count; i++)
             ops[i] = (struct gnttab_map_grant_ref){
-                .host_addr = (unsigned long)vas[done + i], .ref = refs[done + i], .dom = domid,
-                .flags = GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0), .status = GNTST_general_error,
+                .host_addr = vas ? (unsigned long)vas[done + i] : 0, .ref = refs[done + i], .dom = domid,
+                .flags = flags, .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count) < 0 && !first_error)
             first_error = -EFAULT;
@@ -41,7 +43,8 @@ int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsig
     return first_error;
 }
 
-int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n)
+/* One of vas and mfns is NULL. */
+static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
 {
     struct gnttab_unmap_grant_ref ops[CHUNK];
     int first_error = 0;
@@ -51,7 +54,8 @@ int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int
 
         for (unsigned int i = 0; i < count; i++)
             ops[i] = (struct gnttab_unmap_grant_ref){
-                .host_addr = (unsigned long)vas[done + i], .handle = handles[done + i], .status = GNTST_general_error,
+                .host_addr = vas ? (unsigned long)vas[done + i] : 0, .dev_bus_addr = mfns ? mfns[done + i] << PAGE_SHIFT : 0,
+                .handle = handles[done + i], .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, count) < 0 && !first_error)
             first_error = -EFAULT;
@@ -61,6 +65,28 @@ int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int
         }
     }
     return first_error;
+}
+
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
+                 grant_handle_t *handles, unsigned long *mfns, int *results)
+{
+    return map(domid, vas, refs, n, readonly, handles, mfns, results);
+}
+
+int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n)
+{
+    return unmap(vas, NULL, handles, n);
+}
+
+int grant_map_dma(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
+                  grant_handle_t *handles, unsigned long *mfns, int *results)
+{
+    return map(domid, NULL, refs, n, readonly, handles, mfns, results);
+}
+
+int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
+{
+    return unmap(NULL, mfns, handles, n);
 }
 
 int grant_unmap_many(void *va, const grant_handle_t *handles, unsigned int n)

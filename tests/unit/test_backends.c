@@ -79,6 +79,8 @@ int grant_unmap(struct grant_map *map)
     return 0;
 }
 
+static bool by_dma;                     /* how the disk under test is to be reached */
+
 /* The handle is the reference plus one: unmapping something else than was mapped would show. */
 static bool is_mapped[1024];
 
@@ -87,7 +89,7 @@ int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsig
 {
     int first = 0;
 
-    assert_true(n >= 1 && n <= 32);
+    assert_true(n >= 1 && n <= 32 && by_dma == !vas);
     for (unsigned int i = 0; i < n; i++) {
         unsigned int slot = 0;
 
@@ -114,6 +116,20 @@ int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int
         mapped--;
     }
     return 0;
+}
+
+int grant_map_dma(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
+                  grant_handle_t *handles, unsigned long *mfns, int *results)
+{
+    assert_true(by_dma);
+    return grant_map_at(domid, NULL, refs, n, readonly, handles, mfns, results);
+}
+
+int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++)
+        assert_int_equal(mfns[i], virt_to_mfn(guest_page[handles[i]]));
+    return grant_unmap_at(NULL, handles, n);
 }
 
 /* The segments of an indirect request: likely ones. */
@@ -206,13 +222,13 @@ static void disk_poll(struct blockdev *device)
         struct block_request *request = pending[which];
 
         for (unsigned int i = 0; i < request->segments; i++)
-            assert_true((request->segment[i].machine & 4095) + request->segment[i].length <= 4096);
+            assert_true((request->segment[i].machine & 4095) + request->segment[i].length <= 4096 && by_dma == !request->segment[i].data);
         pending[which] = pending[--pending_count];
         request->done(request, rand() % 5 ? 0 : -5);
     }
 }
 
-static struct blockdev disk = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD,
+static struct blockdev disk = { .name = "slow", .sectors = 1000, .max_segments = 32,
                                 .submit = disk_submit, .kick = disk_kick, .poll = disk_poll };
 
 /* A request that may be good: random bytes alone would never get past the first check. */
@@ -262,6 +278,8 @@ static void test_block_back_end_survives(void **state)
         struct blkback *back;
 
         srand(round);
+        by_dma = round % 2;
+        disk.flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | (by_dma ? BLOCK_BY_DMA : 0);
         front_state = "1";
         back = blkback_create(&store, 7, 51712, &disk, round % 3 != 0);
         assert_string_equal(back_state, "2");

@@ -56,6 +56,14 @@ int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsig
                  grant_handle_t *handles, unsigned long *mfns, int *results);
 int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n);
 
+/*
+ * The same for a device that reaches the pages by DMA: mfns[] gets the machine frames, which stay the grants' until the unmap;
+ * no page-table entry is made, so the unmap flushes no TLB (GNTMAP_device_map alone).
+ */
+int grant_map_dma(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
+                  grant_handle_t *handles, unsigned long *mfns, int *results);
+int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n);
+
 /* GNTTABOP_copy between a granted page and our own memory; offset + length stay within one page on both sides. */
 int grant_copy_to(domid_t domid, grant_ref_t ref, unsigned int offset, const void *from, unsigned int length);
 int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length);

@@ -87,6 +87,39 @@ static void misuse_of_maps(void)
     vspace_free(va, 1);
 }
 
+/* For devices only: the machine address and no page-table entry. It is a use like any other: the grant stays taken until it ends. */
+static void for_devices_only(void)
+{
+    int ref = grant_page(self, page, false), ref_ro = grant_page(self, page, true);
+    grant_ref_t refs[2] = { (grant_ref_t)ref, (grant_ref_t)ref_ro };
+    grant_handle_t handle[2];
+    unsigned long frame[2];
+    int result[2];
+
+    NEED(ref > 0 && ref_ro > 0);
+    CHECK_IS(grant_map_dma(self, refs, 2, true, handle, frame, result), 0);
+    CHECK(result[0] == 0 && result[1] == 0 && frame[0] == virt_to_mfn(page) && frame[1] == frame[0]);
+    CHECK_IS(grant_end_access(refs[0]), -EBUSY);
+    CHECK_IS(unmap_status(0, handle[0]), GNTST_okay);           /* names no half of the mapping: nothing happens */
+    CHECK_IS(grant_end_access(refs[0]), -EBUSY);
+    CHECK_IS(grant_unmap_dma(frame, handle, 1), 0);
+    CHECK_REFUSED(grant_unmap_dma(frame, handle, 1));           /* twice */
+    unsigned long other = frame[1] + 1;
+    CHECK_REFUSED(grant_unmap_dma(&other, &handle[1], 1));
+    CHECK_IS(grant_unmap_dma(&frame[1], &handle[1], 1), 0);
+    CHECK_IS(grant_map_dma(self, refs, 2, false, handle, frame, result), -EIO);     /* the second may only be read */
+    CHECK(result[0] == 0 && result[1] != 0);
+    CHECK_IS(grant_end_access(refs[0]), -EBUSY);
+    CHECK_IS(grant_unmap_dma(frame, handle, 1), 0);
+    CHECK_IS(grant_end_access(refs[0]), 0);
+    CHECK_IS(grant_end_access(refs[1]), 0);
+    ref = grant_access(self, virt_to_mfn(pt_walk((unsigned long)page, 1)), false);
+    NEED(ref > 0);
+    refs[0] = (grant_ref_t)ref;
+    CHECK_REFUSED(grant_map_dma(self, refs, 1, false, handle, frame, result));      /* a page table: no device writes it (I2) */
+    CHECK_IS(grant_end_access(refs[0]), 0);
+}
+
 static void copies(void)
 {
     static uint64_t mine[512] __attribute__((aligned(4096)));
@@ -166,6 +199,7 @@ void test_main(void)
     NEED(page != NULL);
     mapped_and_unmapped();
     misuse_of_maps();
+    for_devices_only();
     copies();
     a_page_table_is_not_granted_writable();
     the_table_itself();
