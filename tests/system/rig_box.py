@@ -37,29 +37,36 @@ def available():
 class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has. configs: {"NAME.cfg": text}."""
 
-    def __init__(self, name, configs, *, disk, memory=4096):
+    def __init__(self, name, configs, *, disk, memory=4096, cpu=CPU):
         available()
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
         for file, text in configs.items():
             (place / file).write_text(text)
-        self.guests, self.disk, self.up = place / "guests.tar", disk, 0.0
+        self.guests, self.disk, self.cpu, self.up = place / "guests.tar", disk, cpu, 0.0
         archive.make_archive(self.guests, [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz", *(place / file for file in configs)])
         super().__init__(name, memory=memory)
         self.expect("RIG UP", 300)
 
     def command(self, image, hypervisor, memory, *_):
-        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", CPU, "-m", str(memory), "-display", "none", "-vga", "none",
+        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", self.cpu, "-m", str(memory), "-display", "none", "-vga", "none",
                 "-serial", "stdio", "-monitor", "none", "-no-reboot", "-kernel", str(machine.XEN.path), "-append", XEN_ARGUMENTS,
                 "-initrd", f"{FOLDER / 'vmlinuz'} console=hvc0 quiet,{FOLDER / 'rig.cpio.gz'}",
                 "-drive", f"if=none,id=d0,file={self.disk},format=raw,snapshot=on", "-device", "virtio-blk-pci,drive=d0,disable-legacy=on",
                 "-drive", f"if=none,id=d1,file={self.guests},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=d1",
                 "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
+    def send(self, line):
+        """Xen keeps 128 characters that dom0 has not read yet, and drops more: a long line goes in pieces."""
+        for start in range(0, len(line), 64):
+            self.child.send(line[start:start + 64])
+            time.sleep(0.2)
+        self.child.send("\r")
+
     def ask(self, line, timeout=60):
         """Runs a line in dom0's own shell; returns what it printed."""
         self.send(f"echo  begin  7; {line}; echo  done  7")        # the echo of this line has two blanks
-        self.expect("begin 7\r?\n", timeout)
+        self.expect(r"begin 7[\r\n]+", timeout)
         self.expect("done 7", timeout)
         return machine.ESCAPES.sub("", self.child.before).strip("\n")
 
@@ -85,8 +92,8 @@ class Rig(machine.Machine):
         self.send("")
         self.send(f"xl console {name}")
         time.sleep(1)
-        self.child.send(f"\recho  begin  7; {line}; echo  done  7\r")
-        self.expect("begin 7", timeout)
+        self.send(f"\recho  begin  7; {line}; echo  done  7")
+        self.expect(r"begin 7[\r\n]+", timeout)
         self.expect("done 7", timeout)
         text = machine.ESCAPES.sub("", self.child.before)
         self.leave()

@@ -105,8 +105,8 @@ def needed(binary):
     return re.findall(r"NEEDED.*\[(.*)\]", listing)
 
 
-def libraries(roots, programs):
-    """{soname: path} of all libraries the programs need: the packages' own, else this (Debian) machine's."""
+def libraries(roots, programs, more=()):
+    """{soname: path} of all libraries the programs need, and of more: the packages' own, else this (Debian) machine's."""
     def find(name):
         for root in [*roots, pathlib.Path("/")]:
             for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/xen-4.17/lib/x86_64-linux-gnu", "lib64"):
@@ -114,7 +114,8 @@ def libraries(roots, programs):
                     return root / folder / name
         raise foreign.Unavailable(f"no library {name}")
 
-    found, todo = {}, list(programs)
+    found = {name: find(name) for name in more}
+    todo = [*programs, *found.values()]
     while todo:
         for name in needed(todo.pop()):
             if name not in found:
@@ -123,8 +124,8 @@ def libraries(roots, programs):
     return found
 
 
-def add_libraries(archive, roots, programs):
-    for name, path in libraries(roots, programs).items():
+def add_libraries(archive, roots, programs, more=()):
+    for name, path in libraries(roots, programs, more).items():
         archive.add(("lib64/" if name.startswith("ld-") else "lib/") + name, path.read_bytes(), 0o100755)
 
 
