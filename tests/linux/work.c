@@ -3,8 +3,9 @@
  * Work for a Linux guest to do, and to be measured by: one static program in the initramfs, the same on Domus and on real Xen.
  *
  *   work disk DEVICE read|write BYTES COUNT seq|rand   direct I/O, one request at a time; prints "DISK <MB/s>"
- *   work receive PORT                                  takes one TCP connection; prints "RECEIVED <bytes> <Mbit/s> <checksum>"
- *   work send ADDRESS PORT MIB                         the other side; prints "SENT <bytes> <Mbit/s> <checksum>"
+ *   work receive PORT [fast]                           takes one TCP connection; prints "RECEIVED <bytes> <Mbit/s> <checksum>"
+ *   work send ADDRESS PORT MIB [fast]                  the other side; prints "SENT <bytes> <Mbit/s> <checksum>"
+ *                                                      fast: neither fills what it sends nor sums it, to measure the way alone
  *   work check SECONDS                                 processes, signals, mappings, threads, floating point, AVX, int 0x80,
  *                                                      single-step, clocks, page faults, all at once, with results checked
  * Rates are of CLOCK_MONOTONIC. Exit status 0 when all went well; what did not is on stderr.
@@ -86,7 +87,7 @@ static uint64_t checksum(uint64_t sum, const uint64_t *words, size_t bytes)
     return sum;
 }
 
-static int receive(int port)
+static int receive(int port, int fast)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, fd;
@@ -108,7 +109,7 @@ static int receive(int port)
         filled += (size_t)n;
         bytes += (uint64_t)n;
         if (filled == CHUNK) {
-            sum = checksum(sum, chunk, CHUNK);
+            if (!fast) sum = checksum(sum, chunk, CHUNK);
             filled = 0;
         }
     }
@@ -116,7 +117,7 @@ static int receive(int port)
     return 0;
 }
 
-static int send_to(const char *host, int port, unsigned long mib)
+static int send_to(const char *host, int port, unsigned long mib, int fast)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     static uint64_t chunk[CHUNK / 8];
@@ -133,8 +134,8 @@ static int send_to(const char *host, int port, unsigned long mib)
     }
     start = now();
     for (unsigned long i = 0; i < mib * (1048576 / CHUNK); i++) {
-        for (size_t w = 0; w < CHUNK / 8; w += 64) chunk[w] = next_random(&seed);
-        sum = checksum(sum, chunk, CHUNK);
+        for (size_t w = 0; w < CHUNK / 8 && !fast; w += 64) chunk[w] = next_random(&seed);
+        if (!fast) sum = checksum(sum, chunk, CHUNK);
         for (size_t at = 0; at < CHUNK;) {
             ssize_t n = write(fd, (char *)chunk + at, CHUNK - at);
 
@@ -371,9 +372,10 @@ int main(int argc, char **argv)
     if (argc == 2 && !strcmp(argv[1], "answer")) return 42;
     if (argc == 7 && !strcmp(argv[1], "disk"))
         return disk(argv[2], !strcmp(argv[3], "write"), strtoul(argv[4], NULL, 0), strtoul(argv[5], NULL, 0), !strcmp(argv[6], "rand"));
-    if (argc == 3 && !strcmp(argv[1], "receive")) return receive(atoi(argv[2]));
-    if (argc == 5 && !strcmp(argv[1], "send")) return send_to(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 0));
+    if (argc >= 3 && !strcmp(argv[1], "receive")) return receive(atoi(argv[2]), argc == 4 && !strcmp(argv[3], "fast"));
+    if (argc >= 5 && !strcmp(argv[1], "send"))
+        return send_to(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 0), argc == 6 && !strcmp(argv[5], "fast"));
     if (argc == 3 && !strcmp(argv[1], "check")) return check(atof(argv[2]));
-    fprintf(stderr, "usage: work disk DEVICE read|write BYTES COUNT seq|rand | receive PORT | send ADDRESS PORT MIB | check SECONDS\n");
+    fprintf(stderr, "usage: work disk DEVICE read|write BYTES COUNT seq|rand | receive PORT [fast] | send ADDRESS PORT MIB [fast] | check SECONDS\n");
     return 2;
 }
