@@ -15,7 +15,7 @@
 static uint32_t features(const struct domain *d)
 {
     return 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits |
-           1u << XENFEAT_memory_op_vnode_supported | (d->privileged ? 1u << XENFEAT_dom0 : 0) |
+           1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_direct_mapped | (d->privileged ? 1u << XENFEAT_dom0 : 0) |
            (d->vm_assist & 1u << VMASST_TYPE_pae_extended_cr3 ? 1u << XENFEAT_pae_pgdir_above_4gb : 0);
 }
 

@@ -24,12 +24,16 @@ enum {
 #define LEAF1_ECX (F(SSE3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(SSE4_1) | F(SSE4_2) | F(MOVBE) | F(POPCNT) | \
                    F(AESNI) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND))
 #define LEAF1_EDX (F(FPU) | F(DE) | F(TSC) | F(MSR) | F(PAE) | F(CX8) | F(APIC) | F(CMOV) | F(PAT) | F(CLFLUSH) | F(MMX) | \
-                   F(FXSR) | F(SSE) | F(SSE2) | F(MCE) | F(MCA))
+                   F(FXSR) | F(SSE) | F(SSE2) | F(SS) | F(MCE) | F(MCA))
 #define LEAF7_EBX (F(BMI1) | F(AVX2) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(CLFLUSHOPT) | F(CLWB) | F(SHA) | AVX512_EBX)
 #define AVX512_EBX (F(AVX512F) | F(AVX512DQ) | F(AVX512_IFMA) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL))
 #define LEAF7_ECX (F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(RDPID) | AVX512_ECX)
 #define AVX512_ECX (F(AVX512_VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ))
 #define LEAF7_EDX (F(FSRM) | F(SERIALIZE))
+/* Instructions on the registers of AVX: none of them where XSAVE does not keep those (then the CPU has no AVX). */
+#define AVX_LEAF1_ECX (F(AVX) | F(FMA) | F(F16C))
+#define AVX_LEAF7_ECX (F(VAES) | F(VPCLMULQDQ))
+#define AVX_EXT1_ECX  (F(XOP) | F(FMA4))
 #define EXT1_ECX  (F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM))
 #define EXT1_EDX  (F(SYSCALL) | F(NX) | F(MMXEXT) | F(FFXSR) | F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW))
 #define EXT8_EBX  (F(CLZERO) | F(RSTR_FP_ERR_PTRS))
@@ -78,7 +82,7 @@ static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
-static struct cpuid_leaf xsave_leaf(const struct vcpu *v, uint32_t subleaf)
+static struct cpuid_leaf xsave_leaf(uint32_t subleaf)
 {
     struct cpuid_regs host = cpuid(0xd, subleaf);
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
@@ -88,24 +92,25 @@ static struct cpuid_leaf xsave_leaf(const struct vcpu *v, uint32_t subleaf)
     return subleaf < 63 && (xsave_mask >> subleaf & 1) ? r : (struct cpuid_leaf){ 0 };
 }
 
-static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf *r)
+static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
 {
-    bool avx512 = (xsave_mask & 0xe0) == 0xe0;
+    bool avx = xsave_mask & 4, avx512 = (xsave_mask & 0xe0) == 0xe0;
     switch (leaf) {
     case 1:
-        r->b = (r->b & 0xff00) | v->id * 2 << 24;               /* CLFLUSH size, initial APIC id */
-        r->c = (r->c & LEAF1_ECX) | F(HYPERVISOR) | F(OSXSAVE);
-        if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE) | F(AVX) | F(FMA) | F(F16C));
+        r->b &= 0xff00;                                         /* CLFLUSH size; there is no APIC, so all have the same id */
+        r->c = (r->c & LEAF1_ECX & (avx ? ~0u : ~AVX_LEAF1_ECX)) | F(HYPERVISOR) | F(OSXSAVE);
+        if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE));
         r->d &= LEAF1_EDX;
         break;
     case 7:
         r->a = 0;                                               /* no further subleaves */
-        r->b &= (LEAF7_EBX & (avx512 ? ~0u : ~AVX512_EBX)) | (read_cr4() & CR4_FSGSBASE ? F(FSGSBASE) : 0);
-        r->c &= LEAF7_ECX & (avx512 ? ~0u : ~AVX512_ECX);
+        r->b &= LEAF7_EBX & (avx512 ? ~0u : ~AVX512_EBX) & (avx ? ~0u : ~F(AVX2));
+        r->b |= read_cr4() & CR4_FSGSBASE ? F(FSGSBASE) : 0;
+        r->c &= LEAF7_ECX & (avx512 ? ~0u : ~AVX512_ECX) & (avx ? ~0u : ~AVX_LEAF7_ECX);
         r->d &= LEAF7_EDX;
         break;
     case 0x80000001:
-        r->c &= EXT1_ECX;
+        r->c &= EXT1_ECX & (avx ? ~0u : ~AVX_EXT1_ECX);
         r->d = (r->d & EXT1_EDX) | (r->d & AMD_COMMON_EDX & LEAF1_EDX);
         break;
     case 0x80000007: *r = (struct cpuid_leaf){ .d = r->d & INVARIANT_TSC }; break;
@@ -117,12 +122,12 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
 /* The highest leaf of a range that host and policy have. */
 static uint32_t last_leaf(uint32_t range, uint32_t limit) { return MIN(cpuid(range, 0).a, limit); }
 
-struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
     if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff)) return hypervisor_leaf(leaf, subleaf);
     if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF) : leaf > last_leaf(0, MAX_LEAF)) return none;
-    if (leaf == 0xd) return xsave_leaf(v, subleaf);
+    if (leaf == 0xd) return xsave_leaf(subleaf);
     if (leaf == 7 && subleaf != 0) return none;
     if ((leaf == 3) || (leaf >= 5 && leaf <= 6) || (leaf >= 8 && leaf <= 0xc))
         return none;                /* serial number, MONITOR, thermal, cache access, PMU, topology: not the guest's */
@@ -131,6 +136,6 @@ struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t sub
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
     if (leaf == 0) r.a = last_leaf(0, MAX_LEAF);
     else if (leaf == 0x80000000) r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
-    hide_features(v, leaf, &r);
+    hide_features(leaf, &r);
     return r;
 }

@@ -62,6 +62,7 @@ void test_main(void)
     CHECK_IS(HYPERVISOR_xen_version(XENVER_get_features, &features), 0);
     CHECK(features.submap & (1u << XENFEAT_mmu_pt_update_preserve_ad));
     CHECK(features.submap & (1u << XENFEAT_gnttab_map_avail_bits));
+    CHECK(features.submap & (1u << XENFEAT_direct_mapped));
     features.submap_idx = 1000;
     CHECK_REFUSED(HYPERVISOR_xen_version(XENVER_get_features, &features));
 
