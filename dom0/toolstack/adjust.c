@@ -150,26 +150,24 @@ static void vcpus_of(struct domain *domain) {
     vcpu_rows(domain->domid, domain->config.name);
 }
 
-static bool is_dom0(const char *name) {
-    return !strcmp(name, "0") || !strcmp(name, "Domain-0");
-}
-
 /* For each guest that was named, or for all and dom0. */
 static bool for_named(int count, char **word, void (*visit)(struct domain *domain), void (*visit_dom0)(void)) {
+    struct trouble trouble;
+
     if (!count) {
         visit_dom0();
         domains_for_each(visit);
     }
     for (int i = 0; i < count; i++) {
-        struct domain *domain = is_dom0(word[i]) ? NULL : domains_find(word[i]);
+        struct domain *domain = domains_is_dom0(word[i]) ? NULL : domains_find(word[i]);
 
-        if (is_dom0(word[i])) {
+        if (domains_is_dom0(word[i])) {
             visit_dom0();
         } else if (domain) {
             visit(domain);
         } else {
-            printk("Error: no domain '%s'\n", word[i]);
-            return false;
+            domains_unknown(word[i], &trouble);
+            return verb_refuse(&trouble);
         }
     }
     return true;
@@ -188,10 +186,16 @@ bool verb_vcpu_list(int count, char **word) {
 
 static void uptime_row(const char *name, domid_t domid, uint64_t since) {
     unsigned long seconds = (unsigned long)((now_ns() - since) / NS_PER_S), days = seconds / 86400;
+    unsigned long day = (unsigned long)(wall_clock_ns() / NS_PER_S % 86400);
     char text[40] = "";
 
     if (days)
         snprintf(text, sizeof(text), "%lu day%s, ", days, days > 1 ? "s" : "");
+    if (verb_option('s')) {
+        printk(" %02lu:%02lu:%02lu up %s%2lu:%02lu, %s (%u)\n", day / 3600, day / 60 % 60, day % 60, text, seconds / 3600 % 24,
+               seconds / 60 % 60, name, (unsigned)domid);
+        return;
+    }
     printk("%-33s %4u %s%2lu:%02lu:%02lu\n", name, (unsigned)domid, text, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
 }
 
@@ -204,7 +208,8 @@ static void uptime_of_dom0(void) {
 }
 
 bool verb_uptime(int count, char **word) {
-    printk("%-33s %4s %s\n", "Name", "ID", "Uptime");
+    if (!verb_option('s'))
+        printk("%-33s %4s %s\n", "Name", "ID", "Uptime");
     return for_named(count, word, uptime_of, uptime_of_dom0);
 }
 
@@ -215,7 +220,9 @@ static int rename(struct domain *domain, const char *name, struct trouble *troub
 
     if (!config_name_valid(name))
         return trouble_set(trouble, -EINVAL, "a name has 1 to 31 letters, digits, '-', '_' and '.'");
-    if (domains_find(name) || is_dom0(name))
+    if (!strcmp(name, domain->config.name))
+        return 0;
+    if (domains_find(name) || domains_is_dom0(name))
         return trouble_set(trouble, -EEXIST, "a domain '%s' runs already", name);
     error = home_text(domain, "name", name);
     if (error)

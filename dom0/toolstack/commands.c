@@ -11,6 +11,7 @@
 #include "dom0/toolstack/domains.h"
 #include "dom0/toolstack/info.h"
 #include "dom0/toolstack/verbs.h"
+#include "dom0/toolstack/words.h"
 #include <abi/domus.h>
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -18,156 +19,34 @@
 #include <pvguest/sched.h>
 #include <pvguest/thread.h>
 
-#define MAX_WORDS 8
-#define LINE_BYTES 256
+#define MAX_WORDS 16
+#define MAX_OPTIONS 8
+#define LINE_BYTES 512
 #define PATIENCE_NS (5 * NS_PER_S)
+
+/* Exit statuses, as xl has them. */
+#define STATUS_FAILED 1
+#define STATUS_USAGE 2
+#define STATUS_NO_GUEST 3               /* create */
 
 struct command {
     const char *name, *arguments, *help;
     int least, most;                    /* Arguments behind the name. */
     bool (*run)(int count, char **word);
+    const char *options;                /* Letters; NULL: a word that begins with - is a word like others. */
+    int failed;                         /* Its status when it fails, if that is not STATUS_FAILED. */
 };
+
+static int last_status;                 /* Of the last command: $? */
+static char options[MAX_OPTIONS + 1];   /* Of the command that runs. */
+
+bool verb_option(char letter) {
+    return strchr(options, letter);
+}
 
 static bool refuse_errno(const char *what, int error) {
     printk("Error: %s: %s\n", what, errno_name(error));
     return false;
-}
-
-static struct domain *find(const char *name) {
-    struct domain *domain = domains_find(name);
-
-    if (domain && !domain->leaving)
-        return domain;
-    printk("Error: %s '%s'\n", domain ? "just now ends domain" : "no domain", name);
-    return NULL;
-}
-
-/* --- guests --- */
-
-static bool do_create(int count, char **word) {
-    bool paused = !strcmp(word[0], "-p");
-    struct domain *domain = NULL;
-    struct trouble trouble;
-
-    if (paused && count < 2) {
-        printk("Error: create -p FILE\n");
-        return false;
-    }
-    printk("Parsing config from %s\n", word[paused]);
-    if (domains_create(word[paused], paused, &domain, &trouble))
-        return verb_refuse(&trouble);
-    printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
-    return true;
-}
-
-static bool do_list(int count, char **word) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(word[i], "0") && strcmp(word[i], "Domain-0") && !domains_find(word[i])) {
-            printk("Error: no domain '%s'\n", word[i]);
-            return false;
-        }
-    info_list(count, word);
-    return true;
-}
-
-static bool do_console(int count, char **word) {
-    struct domain *domain = find(word[0]);
-
-    if (domain)
-        guest_console_attach(domain->console);
-    return domain;
-}
-
-static bool do_pause(int count, char **word) {
-    struct domain *domain = find(word[0]);
-    int error = domain ? domain_pause(domain->domid) : 0;
-
-    if (domain && !error)
-        printk("Domain '%s' is paused\n", domain->config.name);
-    return error ? refuse_errno("pause", error) : domain != NULL;
-}
-
-static bool do_unpause(int count, char **word) {
-    struct domain *domain = find(word[0]);
-    int error = domain ? domain_unpause(domain->domid) : 0;
-
-    if (domain && error == -EINVAL) {
-        printk("Error: domain '%s' is not paused\n", domain->config.name);
-        return false;
-    }
-    if (domain && !error)
-        printk("Domain '%s' runs\n", domain->config.name);
-    return error ? refuse_errno("unpause", error) : domain != NULL;
-}
-
-static bool do_wait(int count, char **word);
-
-static bool do_shutdown(int count, char **word) {
-    bool wait = !strcmp(word[0], "-w");
-    struct trouble trouble;
-
-    if (wait != (count == 2)) {
-        printk("Error: shutdown [-w] NAME\n");
-        return false;
-    }
-    if (domains_ask(word[wait], "poweroff", &trouble))
-        return verb_refuse(&trouble);
-    printk("Shutting down domain '%s'\n", word[wait]);
-    return wait ? do_wait(1, word + 1) : true;
-}
-
-static unsigned still_running;
-
-static void count_running(struct domain *domain) {
-    still_running += !domain->ended;
-}
-
-/* The machine's end: guests that have said they can be asked are asked, and given a moment; then they are ended. */
-static void end_guests(void) {
-    uint64_t until = now_ns() + PATIENCE_NS;
-
-    for (bool asked = domains_ask_all("poweroff"); asked && now_ns() < until; thread_sleep(20 * NS_PER_MS)) {
-        still_running = 0;
-        domains_for_each(count_running);
-        if (!still_running)
-            break;
-    }
-    domains_destroy_all();
-    disks_flush();
-}
-
-static bool do_reboot(int count, char **word) {
-    struct trouble trouble;
-
-    if (count == 0) {                                   /* Without a name: the machine. */
-        end_guests();
-        printk("The machine is restarted.\n");
-        shutdown(SHUTDOWN_reboot);
-        return true;
-    }
-    if (domains_ask(word[0], "reboot", &trouble))
-        return verb_refuse(&trouble);
-    printk("Rebooting domain '%s'\n", word[0]);
-    return true;
-}
-
-/* What a guest said last is asked for when it is gone. */
-static bool do_console_log(int count, char **word) {
-    struct domain *domain = domains_find(word[0]);
-
-    if (guest_console_show_log(domain ? domain->config.name : word[0]))
-        return true;
-    printk("Error: nothing is known of a console of '%s'\n", word[0]);
-    return false;
-}
-
-static bool do_destroy(int count, char **word) {
-    struct trouble trouble;
-
-    if (domains_destroy(word[0], &trouble))
-        return verb_refuse(&trouble);
-    printk("Domain '%s' is destroyed\n", word[0]);
-    return true;
 }
 
 /* --- the machine --- */
@@ -179,7 +58,7 @@ static bool do_info(int count, char **word) {
 }
 
 static bool do_dmesg(int count, char **word) {
-    int error = info_log();
+    int error = info_log(verb_option('c'));
 
     return error ? refuse_errno("dmesg", error) : true;
 }
@@ -219,6 +98,33 @@ static bool do_audit(int count, char **word) {
     return violations == 0;
 }
 
+static unsigned still_running;
+
+static void count_running(struct domain *domain) {
+    still_running += !domain->ended;
+}
+
+/* The machine's end: guests that have said they can be asked are asked, and given a moment; then they are ended. */
+static void end_guests(void) {
+    uint64_t until = now_ns() + PATIENCE_NS;
+
+    for (bool asked = domains_ask_all("poweroff"); asked && now_ns() < until; thread_sleep(20 * NS_PER_MS)) {
+        still_running = 0;
+        domains_for_each(count_running);
+        if (!still_running)
+            break;
+    }
+    domains_destroy_all();
+    disks_flush();
+}
+
+static bool do_restart(int count, char **word) {
+    end_guests();
+    printk("The machine is restarted.\n");
+    shutdown(SHUTDOWN_reboot);
+    return true;
+}
+
 static bool do_poweroff(int count, char **word) {
     end_guests();
     printk("The machine is powered off.\n");
@@ -239,36 +145,27 @@ static bool do_consoles(int count, char **word) {
     return true;
 }
 
+/* $? in a word is the exit status of the command before, as in a shell. */
+static void say_word(const char *word) {
+    const char *status = strstr(word, "$?");
+
+    if (status)
+        printk("%.*s%d%s", (int)(status - word), word, last_status, status + 2);
+    else
+        printk("%s", word);
+}
+
 static bool do_echo(int count, char **word) {
-    for (int i = 0; i < count; i++)
-        printk("%s%s", i ? " " : "", word[i]);
+    for (int i = 0; i < count; i++) {
+        printk("%s", i ? " " : "");
+        say_word(word[i]);
+    }
     printk("\n");
     return true;
 }
 
 static bool do_sleep(int count, char **word) {
     thread_sleep(strtoul(word[0], NULL, 10) * NS_PER_S);
-    return true;
-}
-
-/* Is there still a domain of that name that has not ended? */
-static bool runs(const char *name) {
-    struct domain *domain = domains_find(name);
-
-    return domain && !domain->ended;
-}
-
-static bool do_wait(int count, char **word) {
-    uint64_t limit = count > 1 ? strtoul(word[1], NULL, 10) : 60;
-    uint64_t until = now_ns() + limit * NS_PER_S;
-
-    while (runs(word[0]) && now_ns() < until)
-        thread_sleep(20 * NS_PER_MS);
-    if (runs(word[0])) {
-        printk("Error: domain '%s' still runs after %lu seconds\n", word[0], (unsigned long)limit);
-        return false;
-    }
-    printk("Domain '%s' has ended\n", word[0]);
     return true;
 }
 
@@ -283,7 +180,7 @@ static bool do_cycle(int count, char **word) {
         struct trouble trouble;
         char name[sizeof(domain->config.name)];
 
-        if (domains_create(word[0], false, &domain, &trouble)) {
+        if (domains_create(word[0], "", false, &domain, &trouble)) {
             printk("cycle %lu: ", i);
             return verb_refuse(&trouble);
         }
@@ -310,118 +207,154 @@ static bool do_cycle(int count, char **word) {
 static bool do_help(int count, char **word);
 
 static const struct command commands[] = {
-    { "create", "[-p] FILE", "make a guest from a configuration in the boot archive (-p: leave it paused)", 1, 2, do_create },
-    { "list", "[NAME...]", "the domains", 0, MAX_WORDS, do_list },
-    { "console", "NAME", "join a guest's console; Ctrl-] leaves it", 1, 1, do_console },
-    { "pause", "NAME", "stop a guest's vCPUs", 1, 1, do_pause },
-    { "unpause", "NAME", "let them run again", 1, 1, do_unpause },
-    { "shutdown", "[-w] NAME", "ask a guest to power off (-w: and wait for it)", 1, 2, do_shutdown },
-    { "reboot", "[NAME]", "ask a guest to reboot; without a name: restart the machine", 0, 1, do_reboot },
-    { "destroy", "NAME", "end a guest at once", 1, 1, do_destroy },
-    { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename },
-    { "uptime", "[NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime },
-    { "mem-set", "NAME SIZE", "tell a guest how much memory to use (MiB; or with k, m, g)", 2, 2, verb_mem_set },
-    { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max },
-    { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list },
-    { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set },
-    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list },
-    { "block-attach", "NAME DISK", "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS, verb_block_attach },
-    { "block-detach", "NAME DEVICE [--force]", "take it away: xvdb, or its number", 2, 3, verb_block_detach },
-    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list },
-    { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0", 1, MAX_WORDS, verb_network_attach },
-    { "network-detach", "NAME DEVICE [--force]", "take it away: its number or its address", 2, 3, verb_network_detach },
-    { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger },
-    { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq },
-    { "console-log", "NAME", "what a guest said last, also when it is gone", 1, 1, do_console_log },
-    { "info", "", "the machine and its hypervisor", 0, 0, do_info },
-    { "dmesg", "", "the hypervisor's log", 0, 0, do_dmesg },
-    { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys },
-    { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1, verb_ip },
-    { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks },
-    { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit },
-    { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles },
-    { "wait", "NAME [SECONDS]", "until a guest has ended", 1, 2, do_wait },
-    { "sleep", "SECONDS", "", 1, 1, do_sleep },
-    { "cycle", "FILE TIMES [MS]", "create and destroy a guest so many times, and compare the free memory", 2, 3, do_cycle },
-    { "echo", "TEXT...", "", 0, MAX_WORDS, do_echo },
-    { "poweroff", "", "end all guests and switch the machine off", 0, 0, do_poweroff },
-    { "help", "", "this list", 0, 0, do_help },
+    { "create", "[-pcq] FILE [KEY=VALUE...]", "make a guest from a configuration in the boot archive (paused, at its console, quietly)",
+      1, MAX_WORDS, verb_create, "pcq", STATUS_NO_GUEST },
+    { "list", "[-lv] [NAME...]", "the domains (-l: all about them, as JSON)", 0, MAX_WORDS, verb_list, "lv", 0 },
+    { "domid", "NAME", "a guest's number", 1, 1, verb_domid, NULL, 0 },
+    { "domname", "NUMBER", "a guest's name", 1, 1, verb_domname, NULL, 0 },
+    { "console", "NAME", "join a guest's console; Ctrl-] leaves it", 1, 1, verb_console, NULL, 0 },
+    { "pause", "NAME", "stop a guest's vCPUs", 1, 1, verb_pause, NULL, 0 },
+    { "unpause", "NAME", "let them run again", 1, 1, verb_unpause, NULL, 0 },
+    { "shutdown", "[-w] -a|NAME", "ask a guest, or all, to power off (-w: and wait for it)", 0, 1, verb_shutdown, "waF", 0 },
+    { "reboot", "[-w] -a|NAME", "ask a guest, or all, to reboot", 0, 1, verb_reboot, "waF", 0 },
+    { "destroy", "NAME", "end a guest at once", 1, 1, verb_destroy, NULL, 0 },
+    { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename, NULL, 0 },
+    { "uptime", "[-s] [NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime, "s", 0 },
+    { "mem-set", "NAME SIZE", "tell a guest how much memory to use (MiB; or with k, m, g)", 2, 2, verb_mem_set, NULL, 0 },
+    { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max, NULL, 0 },
+    { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, NULL, 0 },
+    { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set, "i", 0 },
+    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list, NULL, 0 },
+    { "block-attach", "NAME DISK", "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS, verb_block_attach, NULL, 0 },
+    { "block-detach", "[-f] NAME DEVICE", "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_block_detach, "f", 0 },
+    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list, NULL, 0 },
+    { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0", 1, MAX_WORDS, verb_network_attach, NULL, 0 },
+    { "network-detach", "[-f] NAME DEVICE", "take it away: its number or its address", 2, 2, verb_network_detach, "f", 0 },
+    { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger, NULL, 0 },
+    { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, NULL, 0 },
+    { "console-log", "NAME", "what a guest said last, also when it is gone", 1, 1, verb_console_log, NULL, 0 },
+    { "info", "", "the machine and its hypervisor", 0, 0, do_info, NULL, 0 },
+    { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c", 0 },
+    { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys, NULL, 0 },
+    { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1, verb_ip, NULL, 0 },
+    { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, NULL, 0 },
+    { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, NULL, 0 },
+    { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles, NULL, 0 },
+    { "wait", "NAME [SECONDS]", "until a guest has ended", 1, 2, verb_wait, NULL, 0 },
+    { "sleep", "SECONDS", "", 1, 1, do_sleep, NULL, 0 },
+    { "cycle", "FILE TIMES [MS]", "create and destroy a guest so many times, and compare the free memory", 2, 3, do_cycle, NULL, 0 },
+    { "echo", "TEXT...", "", 0, MAX_WORDS, do_echo, NULL, 0 },
+    { "restart", "", "end all guests and restart the machine", 0, 0, do_restart, NULL, 0 },
+    { "poweroff", "", "end all guests and switch the machine off", 0, 0, do_poweroff, NULL, 0 },
+    { "help", "[COMMAND]", "this list, or one line of it", 0, 1, do_help, NULL, 0 },
 };
 
-static bool do_help(int count, char **word) {
+static const struct command *find_command(const char *name) {
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    printk("Error: no command '%s'; \"help\" lists them\n", name);
+    return NULL;
+}
+
+static void help_line(const struct command *command) {
+    printk("  %-14s %-26s %s\n", command->name, command->arguments, command->help);
+}
+
+static bool do_help(int count, char **word) {
+    const struct command *command = count ? find_command(word[0]) : NULL;
+
+    if (command)
+        help_line(command);
+    for (size_t i = 0; i < ARRAY_COUNT(commands) && !count; i++)
         if (commands[i].help[0])
-            printk("  %-14s %-21s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
-    printk("\"xl\" may stand before a command. NAME is a guest's name or number.\n");
-    return true;
+            help_line(&commands[i]);
+    if (!count)
+        printk("\"xl\" may stand before a command. NAME is a guest's name or number. $? is the last exit status.\n");
+    return command || !count;
 }
 
 /* --- lines --- */
 
-static int split(char *line, char **word) {
-    int count = 0;
+static int usage(const struct command *command) {
+    printk("Error: usage: %s %s\n", command->name, command->arguments);
+    return STATUS_USAGE;
+}
 
-    while (count < MAX_WORDS) {
-        while (*line == ' ' || *line == '\t' || *line == '\r')
-            *line++ = '\0';
-        if (!*line || *line == '#')
-            break;
-        word[count++] = line;
-        while (*line && *line != ' ' && *line != '\t' && *line != '\r')
-            line++;
+static bool wants_help(const char *word) {
+    return !strcmp(word, "-h") || !strcmp(word, "--help");
+}
+
+/* The words of one command, with its name first; its exit status. */
+static int run_words(int count, char **word) {
+    const struct command *command = find_command(word[0]);
+
+    options[0] = '\0';
+    if (!command)
+        return STATUS_FAILED;
+    count--;
+    word++;
+    if (count && command->run != do_echo && wants_help(word[0])) {
+        help_line(command);
+        return 0;
     }
-    if (count < MAX_WORDS)
-        *line = '\0';
-    return count;
+    if (command->options && words_take_options(&count, word, command->options, options))
+        return usage(command);
+    if (count < command->least || count > command->most)
+        return usage(command);
+    if (command->run(count, word))
+        return 0;
+    return command->failed ? command->failed : STATUS_FAILED;
 }
 
 bool commands_run(char *line) {
     char *words[MAX_WORDS], **word = words;
-    int count = split(line, words);
+    int count = words_split(line, words, MAX_WORDS);
 
+    if (count < 0) {
+        printk("Error: %s\n", count == WORDS_UNCLOSED ? "a quote without its end" : "too many words");
+        last_status = STATUS_USAGE;
+        return false;
+    }
     if (count && !strcmp(word[0], "xl")) {
-        word++;
-        count--;
-        if (!count)
+        do {                                    /* xl -vf VERB: how much xl says of its own work. */
+            word++;
+            count--;
+        } while (count && word[0][0] == '-' && !wants_help(word[0]));
+        if (!count || wants_help(word[0]))
             return do_help(0, NULL);
     }
     if (!count)
         return true;
-    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        const struct command *command = &commands[i];
+    last_status = run_words(count, word);
+    return last_status == 0;
+}
 
-        if (strcmp(command->name, word[0]))
-            continue;
-        if (count - 1 < command->least || count - 1 > command->most) {
-            printk("Error: usage: %s %s\n", command->name, command->arguments);
-            return false;
-        }
-        return command->run(count - 1, word + 1);
+/* The commands of one line; `shown`: each is said before it runs. */
+static void run_line(char *line, bool shown) {
+    for (char *rest = line; rest;) {
+        char *command = words_command(&rest);
+
+        while (*command == ' ')
+            command++;
+        if (shown && *command)
+            printk("dom0> %s\n", command);
+        commands_run(command);
+        thread_yield();                 /* A script does not sleep between its lines; let the others see to events. */
     }
-    printk("Error: no command '%s'; \"help\" lists them\n", word[0]);
-    return false;
 }
 
 void commands_script(const char *text, size_t size) {
     char line[LINE_BYTES];
 
-    for (size_t at = 0; at < size;) {
+    for (size_t at = 0; at < size; at++) {
         size_t length = 0;
 
-        while (at < size && text[at] != '\n' && text[at] != ';' && text[at]) {
+        for (; at < size && text[at] != '\n' && text[at]; at++)
             if (length + 1 < sizeof(line))
                 line[length++] = text[at];
-            at++;
-        }
-        at++;
         line[length] = '\0';
-        while (length && line[0] == ' ')
-            memmove(line, line + 1, length--);
-        if (!length)
-            continue;
-        printk("dom0> %s\n", line);
-        commands_run(line);
-        thread_yield();                 /* A script does not sleep between its lines; let the others see to events. */
+        run_line(line, true);
     }
 }
 
@@ -430,6 +363,6 @@ void commands_prompt(void) {
 
     for (;;) {
         terminal_read_line("dom0> ", line, sizeof(line));
-        commands_run(line);
+        run_line(line, false);
     }
 }

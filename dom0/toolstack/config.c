@@ -202,6 +202,14 @@ static int key_vcpus(struct parser *parser) {
     unsigned long vcpus = 1;
     int error = want_number(parser, 1, CONFIG_MAX_VCPUS, &vcpus);
 
+    parser->config->vcpus_at_start = (unsigned)vcpus;
+    return error;
+}
+
+static int key_maxvcpus(struct parser *parser) {
+    unsigned long vcpus = 1;
+    int error = want_number(parser, 1, CONFIG_MAX_VCPUS, &vcpus);
+
     parser->config->vcpus = (unsigned)vcpus;
     return error;
 }
@@ -244,6 +252,10 @@ static int key_on_crash(struct parser *parser) {
     return want_action(parser, &parser->config->on_crash);
 }
 
+static int key_on_watchdog(struct parser *parser) {
+    return want_action(parser, &parser->config->on_watchdog);
+}
+
 /* Cuts the text at its next comma; the rest, or NULL when there was none. Leading blanks of the part go. */
 static char *cut(char **text) {
     char *part = *text, *comma;
@@ -275,17 +287,51 @@ bool config_device_number(const char *vdev, unsigned *number) {
     return true;
 }
 
-static int one_disk(struct parser *parser, char *text, struct config_disk *disk) {
-    char *target = cut(&text);
-    char *vdev = text ? cut(&text) : NULL, *access;
+enum { DISK_TARGET, DISK_FORMAT, DISK_VDEV, DISK_ACCESS, DISK_FIELDS };
 
-    if (vdev && text && (!*vdev || !strcmp(vdev, "raw")))       /* xl's newer form names the format in between. */
-        vdev = cut(&text);
-    access = text ? cut(&text) : NULL;
-    if (!strncmp(target, "phy:", 4))
+/* "target,format,vdev,access", where a part may also come as key=value, in any order; the format may be left out. */
+static int disk_fields(struct parser *parser, char *text, char *field[DISK_FIELDS]) {
+    static const char *const names[] = { "target", "format", "vdev", "access" };
+    unsigned next = DISK_TARGET, i;
+
+    while (text) {
+        char *part = cut(&text), *value = strchr(part, '=');
+
+        if (!value) {
+            if (next == DISK_FORMAT && *part && strcmp(part, "raw"))
+                next = DISK_VDEV;
+            if (next == DISK_FIELDS)
+                return refuse(parser, "a disk is 'phy:PARTITION,xvda,w'; '%.20s' is too much", part);
+            field[next++] = part;
+            continue;
+        }
+        *value++ = '\0';
+        for (i = 0; i < DISK_FIELDS && strcmp(names[i], part); i++)
+            ;
+        if (i < DISK_FIELDS)
+            field[i] = value;
+        else if (strcmp(part, "backendtype") || strcmp(value, "phy"))
+            return refuse(parser, "a disk has no '%.20s=%.20s' here", part, value);
+    }
+    return 0;
+}
+
+static int one_disk(struct parser *parser, char *text, struct config_disk *disk) {
+    char *field[DISK_FIELDS] = { NULL };
+    const char *target, *vdev, *access;
+    int error = disk_fields(parser, text, field);
+
+    if (error)
+        return error;
+    target = field[DISK_TARGET];
+    vdev = field[DISK_VDEV];
+    access = field[DISK_ACCESS] ? field[DISK_ACCESS] : "w";
+    if (target && !strncmp(target, "phy:", 4))
         target += 4;
-    if (!vdev || !access || text)
+    if (!target || !vdev)
         return refuse(parser, "a disk is 'phy:PARTITION,xvda,w'");
+    if (field[DISK_FORMAT] && *field[DISK_FORMAT] && strcmp(field[DISK_FORMAT], "raw"))
+        return refuse(parser, "a disk's format can only be raw");
     if (!*target || (size_t)snprintf(disk->partition, sizeof(disk->partition), "%s", target) >= sizeof(disk->partition))
         return refuse(parser, "a partition's name has 1 to 36 characters");
     if (strlen(vdev) >= sizeof(disk->vdev) || !config_device_number(vdev, &disk->number))
@@ -375,7 +421,8 @@ static const struct {
     { "extra", key_extra },             { "cmdline", key_extra },       { "memory", key_memory },
     { "vcpus", key_vcpus },             { "disk", key_disk },           { "vif", key_vif },
     { "on_poweroff", key_on_poweroff }, { "on_reboot", key_on_reboot }, { "on_crash", key_on_crash },
-    { "type", key_type },               { "maxmem", key_maxmem },
+    { "type", key_type },               { "maxmem", key_maxmem },       { "maxvcpus", key_maxvcpus },
+    { "on_watchdog", key_on_watchdog },
 };
 
 /* --- the file --- */
@@ -417,7 +464,7 @@ int config_parse(const char *text, size_t size, struct config *config, struct co
     memset(config, 0, sizeof(*config));
     memset(problem, 0, sizeof(*problem));
     config->memory_mib = 32;
-    config->vcpus = 1;
+    config->vcpus_at_start = 1;
     config->on_reboot = ACTION_RESTART;
     parser.at = text;
     parser.end = text + size;
@@ -438,6 +485,10 @@ int config_parse(const char *text, size_t size, struct config *config, struct co
         config->maxmem_mib = config->memory_mib;
     if (!error && config->maxmem_mib < config->memory_mib)
         error = refuse(&parser, "maxmem is less than memory");
+    if (!config->vcpus)
+        config->vcpus = config->vcpus_at_start;
+    if (!error && config->vcpus < config->vcpus_at_start)
+        error = refuse(&parser, "maxvcpus is less than vcpus");
     if (!error && !config->name[0])
         error = refuse(&parser, "the file gives no name");
     if (!error && !config->kernel[0])

@@ -3,9 +3,10 @@
  * A guest's configuration file, in the form of xl.cfg(5): `key = value` lines, where a value is a number, a quoted
  * string or a list of strings; '#' begins a comment. Pure.
  *
- * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), maxmem (MiB: as far as mem-set may go), vcpus, disk,
- * vif, on_poweroff, on_reboot, on_crash, type.
+ * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), maxmem (MiB: as far as mem-set may go), vcpus, maxvcpus
+ * (as far as vcpu-set may go), disk, vif, on_poweroff, on_reboot, on_crash, on_watchdog, type.
  *   disk = [ 'phy:PARTITION,xvda,w' ]          a GPT partition of the real disk; 'r' instead of 'w': read-only
+ *          [ 'vdev=xvda,access=rw,target=PARTITION' ]          the same
  *   vif  = [ 'mac=00:16:3e:01:02:03,bridge=br0' ]    both parts may be missing
  */
 #ifndef DOM0_TOOLSTACK_CONFIG_H
@@ -38,11 +39,11 @@ struct config {
     char kernel[100], ramdisk[100];
     char extra[CONFIG_MAX_EXTRA + 1];
     unsigned long memory_mib, maxmem_mib;
-    unsigned vcpus;
+    unsigned vcpus, vcpus_at_start;     /* How many there may be, and how many the guest is to use first. */
     unsigned disk_count, vif_count;
     struct config_disk disk[CONFIG_MAX_DISKS];
     struct config_vif vif[CONFIG_MAX_VIFS];
-    enum config_action on_poweroff, on_reboot, on_crash;
+    enum config_action on_poweroff, on_reboot, on_crash, on_watchdog;
 };
 
 /* Where and why a file is refused; or, with 0 returned, the first key that was not understood (line 0: none). */

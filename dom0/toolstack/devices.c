@@ -182,6 +182,7 @@ static void all_nodes(struct writing *writing, const struct device *device) {
     directory(writing, device->front, device->domid, 0);
     node(writing, device->front, "backend", "%s", device->back);
     node(writing, device->front, "backend-id", "0");
+    node(writing, device->front, "trusted", "1");       /* Linux need not copy what it shares with us. */
     if (device->kind == DEVICE_DISK)
         disk_nodes(writing, device);
     else

@@ -82,7 +82,7 @@ static int write_home(const struct domain *domain, const struct build_result *bu
         char key[32];
 
         snprintf(key, sizeof(key), "cpu/%u/availability", i);
-        error = xs_printf(XS_NONE, home, key, "online");
+        error = xs_printf(XS_NONE, home, key, i < config->vcpus_at_start ? "online" : "offline");
     }
     for (size_t i = 0; i < ARRAY_COUNT(own) && !error; i++)
         error = own_directory(home, domain->domid, own[i]);
@@ -156,14 +156,21 @@ static void tear_down(struct domain *domain) {
 
 /* --- the beginning --- */
 
-static int read_config(const char *file, struct config *config, struct trouble *trouble) {
+static int read_config(const char *file, const char *more, struct config *config, struct trouble *trouble) {
     struct config_problem problem;
     struct archive_file found;
-    int error = archive_find(files, file, &found);
+    int error = archive_find(files, file, &found), size;
+    char *text;
 
     if (error)
         return trouble_set(trouble, error, "no file '%s' in the boot archive", file);
-    error = config_parse((const char *)found.data, found.size, config, &problem);
+    text = malloc(found.size + strlen(more) + 2);
+    if (!text)
+        return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+    memcpy(text, found.data, found.size);
+    size = snprintf(text + found.size, strlen(more) + 2, "\n%s", more);
+    error = config_parse(text, found.size + (size_t)size, config, &problem);
+    free(text);
     if (error)
         return trouble_set(trouble, error, "%s:%u: %s", file, problem.line, problem.text);
     if (problem.line)
@@ -234,14 +241,14 @@ static struct domain *new_domain(const struct config *config) {
     return domain;
 }
 
-int domains_create(const char *file, bool paused, struct domain **made, struct trouble *trouble) {
+int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble) {
     static struct config config;                /* Large; used under the lock. */
     struct domain *domain;
     int error;
 
     mutex_lock(&lock);
-    error = read_config(file, &config, trouble);
-    if (!error && (domains_find(config.name) || !strcmp(config.name, "Domain-0")))
+    error = read_config(file, more, &config, trouble);
+    if (!error && (domains_find(config.name) || domains_is_dom0(config.name)))
         error = trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config.name);
     if (!error)
         error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
@@ -261,9 +268,20 @@ struct domain *domains_find(const char *name) {
     unsigned long number = strtoul(name, &end, 10);
 
     for (struct domain *domain = domains; domain; domain = domain->next)
-        if (!strcmp(domain->config.name, name) || (*name && !*end && domain->domid == number))
+        if (*name && !*end && domain->domid == number)
+            return domain;
+    for (struct domain *domain = domains; domain; domain = domain->next)
+        if (!strcmp(domain->config.name, name))
             return domain;
     return NULL;
+}
+
+bool domains_is_dom0(const char *name) {
+    return !strcmp(name, "0") || !strcmp(name, "Domain-0");
+}
+
+int domains_unknown(const char *name, struct trouble *trouble) {
+    return trouble_set(trouble, -ESRCH, domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
 }
 
 void domains_for_each(void (*visit)(struct domain *domain)) {
@@ -278,7 +296,10 @@ struct domain *domains_lock(const char *name, struct trouble *trouble) {
     domain = domains_find(name);
     if (domain && !domain->ended)
         return domain;
-    trouble_set(trouble, -ESRCH, domain ? "domain '%s' has ended" : "no domain '%s'", name);
+    if (domain)
+        trouble_set(trouble, -ESRCH, "domain '%s' has ended", name);
+    else
+        domains_unknown(name, trouble);
     mutex_unlock(&lock);
     return NULL;
 }
@@ -295,7 +316,7 @@ int domains_destroy(const char *name, struct trouble *trouble) {
     if (domain)
         tear_down(domain);
     mutex_unlock(&lock);
-    return domain ? 0 : trouble_set(trouble, -ESRCH, "no domain '%s'", name);
+    return domain ? 0 : domains_unknown(name, trouble);
 }
 
 void domains_destroy_all(void) {
@@ -321,8 +342,8 @@ int domains_ask(const char *name, const char *what, struct trouble *trouble) {
     error = domain ? ask(domain, what) : -ESRCH;
     mutex_unlock(&lock);
     if (!domain)
-        trouble_set(trouble, error, "no domain '%s'", name);
-    else if (error)
+        return domains_unknown(name, trouble);
+    if (error)
         trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
     return error;
 }
@@ -385,6 +406,8 @@ static void act_on_end(struct domain *domain, unsigned reason) {
         action = config->on_poweroff;
     else if (reason == SHUTDOWN_reboot)
         action = config->on_reboot;
+    else if (reason == SHUTDOWN_watchdog)
+        action = config->on_watchdog;
     guest_console_drain(domain->console);
     printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, config->name, reason_name(reason));
     if (action == ACTION_DESTROY)

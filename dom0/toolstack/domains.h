@@ -38,11 +38,21 @@ int trouble_set(struct trouble *trouble, int error, const char *format, ...) __a
 /* Starts the thread that looks after ended domains. Kernels and configurations come from the archive. */
 int domains_start(const struct archive *archive);
 
-/* From the configuration file of that name. 0, or a negative errno and the trouble. `paused`: leave it so. */
-int domains_create(const char *file, bool paused, struct domain **made, struct trouble *trouble);
+/*
+ * From the configuration file of that name, and more lines of the same kind that have the last word. 0, or a negative
+ * errno and the trouble. `paused`: leave it so.
+ */
+int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble);
 
-/* By name or by number; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
+/* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
 struct domain *domains_find(const char *name);
+
+/* dom0 has a name and a number, but is no guest: what can be done to guests cannot be done to it. */
+bool domains_is_dom0(const char *name);
+
+/* Says that there is no guest of that name, or that it is dom0's; -ESRCH. */
+int domains_unknown(const char *name, struct trouble *trouble);
+
 void domains_for_each(void (*visit)(struct domain *domain));
 
 /* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the trouble, no lock. */

@@ -200,18 +200,12 @@ static int finish(const char *name, enum device_kind kind, unsigned number, stru
 }
 
 static bool detach(enum device_kind kind, int count, char **word) {
-    bool force = count == 3;
+    bool force = verb_option('f');
     struct trouble trouble;
     uint64_t until;
     unsigned number;
     int error;
 
-    if (force && !strcmp(word[0], "--force"))
-        word++;
-    else if (force && strcmp(word[2], "--force")) {
-        printk("Error: only --force may be added\n");
-        return false;
-    }
     error = begin(word[0], kind, word[1], force, &trouble);
     number = wanted.number;
     for (until = now_ns() + PATIENCE_NS; !error && !force; thread_sleep(LOOK_NS)) {
@@ -247,8 +241,9 @@ static long front_number(const char *front, const char *key) {
     return xs_read_ulong(XS_NONE, front, key, &number) ? -1 : (long)number;
 }
 
+/* Under "handle" Xen's xl prints the guest's number; so do we. */
 static void block_row(unsigned number, const char *front, const char *back) {
-    printk("%-5u %-3d %-6u %-5ld %-6ld %-8ld %-30s\n", number, 0, number, front_number(front, "state"),
+    printk("%-5u %-3d %-6ld %-5ld %-6ld %-8ld %-30s\n", number, 0, front_number(back, "frontend-id"), front_number(front, "state"),
            front_number(front, "event-channel"), front_number(front, "ring-ref"), back);
 }
 
@@ -266,8 +261,11 @@ static bool list(enum device_kind kind, int count, char **word,
                  void (*row)(unsigned number, const char *front, const char *back)) {
     for (int i = 0; i < count; i++) {
         struct trouble trouble;
-        struct domain *domain = domains_lock(word[i], &trouble);
+        struct domain *domain;
 
+        if (domains_is_dom0(word[i]))           /* It has none, and may be asked. */
+            continue;
+        domain = domains_lock(word[i], &trouble);
         if (!domain)
             return verb_refuse(&trouble);
         devices_for_each(domain->devices, kind, row);

@@ -13,17 +13,31 @@
 
 /* --- xl list --- */
 
-static void list_row(const char *name, const struct xen_domctl_getdomaininfo *info) {
+void info_uuid(const xen_domain_handle_t handle) {
+    for (unsigned i = 0; i < sizeof(xen_domain_handle_t); i++)
+        printk("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", handle[i]);
+}
+
+static void list_row(const char *name, const struct xen_domctl_getdomaininfo *info, bool verbose) {
     unsigned reason = info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
     bool shutdown = info->flags & XEN_DOMINF_shutdown;
     bool crashed = shutdown && reason == SHUTDOWN_crash;
     uint64_t tenths = info->cpu_time / (NS_PER_S / 10);
 
-    printk("%-40s %5u %5lu %5u     %c%c%c%c%c%c  %6lu.%lu\n", name, (unsigned)info->domain,
+    printk("%-40s %5u %5lu %5u     %c%c%c%c%c%c  %6lu.%lu", name, (unsigned)info->domain,
            (unsigned long)info->tot_pages / 256, info->nr_online_vcpus, info->flags & XEN_DOMINF_running ? 'r' : '-',
            info->flags & XEN_DOMINF_blocked ? 'b' : '-', info->flags & XEN_DOMINF_paused ? 'p' : '-',
            shutdown && !crashed ? 's' : '-', crashed ? 'c' : '-', info->flags & XEN_DOMINF_dying ? 'd' : '-',
            (unsigned long)tenths / 10, (unsigned long)tenths % 10);
+    if (verbose) {
+        printk(" ");
+        info_uuid(info->handle);
+        if (shutdown)
+            printk(" %8x %16s", reason, "-");
+        else
+            printk(" %8s %16s", "-", "-");
+    }
+    printk("\n");
 }
 
 static const char *name_of(domid_t domid) {
@@ -35,7 +49,7 @@ static const char *name_of(domid_t domid) {
     return domid == 0 ? "Domain-0" : domain ? domain->config.name : "(null)";
 }
 
-static bool is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word) {
+bool info_is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word) {
     for (int i = 0; i < count; i++) {
         struct domain *domain = domains_find(word[i]);
 
@@ -45,20 +59,23 @@ static bool is_named(const struct xen_domctl_getdomaininfo *info, int count, cha
     return count == 0;
 }
 
-void info_list(int count, char **word) {
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo };
-    domid_t next = 0;
+bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info) {
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = from };
 
-    printk("Name                                        ID   Mem VCPUs\tState\tTime(s)\n");
-    for (;;) {
-        op.domain = next;
-        op.cmd = XEN_DOMCTL_getdomaininfo;
-        if (control_domain(&op) || op.domain < next)    /* Asked for a number, Xen answers for that or the next one. */
-            return;
-        if (is_named(&op.u.getdomaininfo, count, word))
-            list_row(name_of(op.domain), &op.u.getdomaininfo);
-        next = (domid_t)(op.domain + 1);
-    }
+    if (control_domain(&op) || op.domain < from)        /* Asked for a number, Xen answers for that or the next one. */
+        return false;
+    *info = op.u.getdomaininfo;
+    return true;
+}
+
+void info_list(int count, char **word, bool verbose) {
+    struct xen_domctl_getdomaininfo info;
+
+    printk("Name                                        ID   Mem VCPUs\tState\tTime(s)%s\n",
+           verbose ? "   UUID                            Reason-Code\tSecurity Label" : "");
+    for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
+        if (info_is_named(&info, count, word))
+            list_row(name_of(info.domain), &info, verbose);
 }
 
 /* --- xl info --- */
@@ -69,6 +86,18 @@ static void text_line(const char *key, const char *value) {
 
 static void number_line(const char *key, unsigned long value) {
     printk("%-23s: %lu\n", key, value);
+}
+
+static const char *scheduler_name(void) {
+    static const char *const names[] = {
+        [XEN_SCHEDULER_CREDIT] = "credit", [XEN_SCHEDULER_CREDIT2] = "credit2", [XEN_SCHEDULER_RTDS] = "rtds",
+        [XEN_SCHEDULER_NULL] = "null",
+    };
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_sched_id };
+
+    if (control_system(&op) || op.u.sched_id.sched_id >= ARRAY_COUNT(names) || !names[op.u.sched_id.sched_id])
+        return "unknown";
+    return names[op.u.sched_id.sched_id];
 }
 
 static void version_lines(void) {
@@ -91,12 +120,31 @@ static void version_lines(void) {
     text_line("xen_extra", extra);
     printk("%-23s: %lu.%lu%s\n", "xen_version", (unsigned long)version >> 16, (unsigned long)version & 0xffff, extra);
     text_line("xen_caps", capabilities);
+    text_line("xen_scheduler", scheduler_name());
     number_line("xen_pagesize", (unsigned long)HYPERVISOR_xen_version(XENVER_pagesize, NULL));
     printk("%-23s: virt_start=0x%lx\n", "platform_params", (unsigned long)platform.virt_start);
     text_line("xen_changeset", changeset);
     text_line("xen_commandline", line);
     text_line("cc_compiler", compiled.compiler);
+    text_line("cc_compile_by", compiled.compile_by);
+    text_line("cc_compile_domain", compiled.compile_domain);
     text_line("cc_compile_date", compiled.compile_date);
+}
+
+/* What the processor has, and what of it guests can use. */
+static void capability_lines(const struct xen_sysctl_physinfo *info) {
+    static const struct { uint32_t bit; const char *name; } known[] = {
+        { XEN_SYSCTL_PHYSCAP_pv, " pv" }, { XEN_SYSCTL_PHYSCAP_hvm, " hvm" }, { XEN_SYSCTL_PHYSCAP_hap, " hap" },
+        { XEN_SYSCTL_PHYSCAP_gnttab_v1, " gnttab-v1" }, { XEN_SYSCTL_PHYSCAP_gnttab_v2, " gnttab-v2" },
+    };
+
+    printk("%-23s: ", "hw_caps");
+    for (size_t i = 0; i < ARRAY_COUNT(info->hw_cap); i++)
+        printk("%s%08x", i ? ":" : "", info->hw_cap[i]);
+    printk("\n%-23s:", "virt_caps");
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+        printk("%s", info->capabilities & known[i].bit ? known[i].name : "");
+    printk("\n");
 }
 
 int info_machine(void) {
@@ -113,9 +161,11 @@ int info_machine(void) {
     number_line("nr_nodes", info->nr_nodes);
     number_line("cores_per_socket", info->cores_per_socket);
     number_line("threads_per_core", info->threads_per_core);
-    number_line("cpu_mhz", info->cpu_khz / 1000);
+    printk("%-23s: %u.%03u\n", "cpu_mhz", info->cpu_khz / 1000, info->cpu_khz % 1000);
+    capability_lines(info);
     number_line("total_memory", (unsigned long)info->total_pages / 256);
     number_line("free_memory", (unsigned long)info->free_pages / 256);
+    number_line("outstanding_claims", (unsigned long)info->outstanding_pages / 256);
     number_line("free_pages", (unsigned long)info->free_pages);
     number_line("dom0_free_pages", free_page_count());
     number_line("uptime", (unsigned long)(now_ns() / NS_PER_S));
@@ -127,7 +177,7 @@ int info_machine(void) {
 
 #define LOG_BYTES (64u * 1024)
 
-int info_log(void) {
+int info_log(bool clear) {
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_readconsole };
     char *buffer = malloc(LOG_BYTES);
     int error;
@@ -141,5 +191,10 @@ int info_log(void) {
     if (!error)
         console_write(buffer, MIN(op.u.readconsole.count, LOG_BYTES));
     free(buffer);
+    if (!error && clear) {                              /* Last, or what we have just printed would stay in it. */
+        op.u.readconsole.count = 0;
+        op.u.readconsole.clear = 1;
+        error = control_system(&op);
+    }
     return error;
 }

@@ -6,12 +6,20 @@
 #define DOM0_TOOLSTACK_INFO_H
 
 #include "dom0/base.h"
+#include <pvguest/xen.h>
+#include <xen/domctl.h>
 
-/* The domains of these names (dom0's too), or all when there are none. */
-void info_list(int count, char **word);
+/* The domains of these names (dom0's too), or all when there are none. `verbose`: what makes each of them unique, too. */
+void info_list(int count, char **word, bool verbose);
+void info_list_long(int count, char **word);    /* details.c */
+
+/* For both of them: the domain of that number or the next one; is it among the names; its UUID, printed. */
+bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info);
+bool info_is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word);
+void info_uuid(const xen_domain_handle_t handle);
 
 /* 0 or a negative errno of the hypervisor's. */
 int info_machine(void);
-int info_log(void);
+int info_log(bool clear);                       /* `clear`: and forget what was shown. */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands that change or show a running guest, each with its words behind its name; the table in commands.c says
- * how many there may be. They print what they did, or `Error: ` and why not; true: done.
+ * The commands that change or show a running guest, or dom0's own address, each with its words behind its name; the
+ * table in commands.c says how many there may be. They print what they did, or `Error: ` and why not; true: done.
  */
 #ifndef DOM0_TOOLSTACK_VERBS_H
 #define DOM0_TOOLSTACK_VERBS_H
@@ -10,6 +10,23 @@
 
 /* Prints the trouble; false. */
 bool verb_refuse(const struct trouble *trouble);
+
+/* commands.c: did that option (of those in the verb's row) stand in the line? */
+bool verb_option(char letter);
+
+/* life.c */
+bool verb_create(int count, char **word);
+bool verb_list(int count, char **word);
+bool verb_domid(int count, char **word);
+bool verb_domname(int count, char **word);
+bool verb_console(int count, char **word);
+bool verb_console_log(int count, char **word);
+bool verb_pause(int count, char **word);
+bool verb_unpause(int count, char **word);
+bool verb_shutdown(int count, char **word);
+bool verb_reboot(int count, char **word);
+bool verb_destroy(int count, char **word);
+bool verb_wait(int count, char **word);
 
 /* hotplug.c */
 bool verb_block_attach(int count, char **word);

@@ -24,7 +24,16 @@ MISTAKES = [
     ("xl shutdown nobody", "no domain 'nobody'"),
     ("xl console nobody", "no domain 'nobody'"),
     ("xl console", "usage: console"),
-    ("xl destroy Domain-0", "no domain 'Domain-0'"),
+    ("xl destroy Domain-0", "'Domain-0' is the control domain"),
+    ("xl mem-set 0 64", "'0' is the control domain"),
+    ("xl reboot", "say which domain, or -a"),                   # without a name it must not mean the machine
+    ("xl shutdown -a nobody", "say which domain, or -a"),
+    ("xl shutdown -x nobody", "usage: shutdown"),
+    ("xl domid nobody", "no domain 'nobody'"),
+    ("xl domname nobody", "'nobody' is no domain's number"),
+    ("xl domname 99", "no domain '99'"),
+    ("xl create hello.cfg memory=much", "hello.cfg:"),
+    ("xl create 'hello.cfg", "a quote without its end"),
 ]
 
 

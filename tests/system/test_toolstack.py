@@ -4,15 +4,18 @@ and what becomes of a guest that dies while disks and cards come and go.
 
 (That disks, cards and memory really come and go: test_linux.py.)
 """
+import json
 import os
 import re
 
 import pytest
 
+import dom0
 import linux_box
 
 CONFIGS = {
     "guest.cfg": linux_box.config("guest", vcpus=2, memory=192, maxmem=256, vif=["bridge=br0"], disk=["phy:scratch,xvda,w"]),
+    "small.cfg": linux_box.config("small", memory=128, maxvcpus=2),
 }
 
 
@@ -23,9 +26,53 @@ def shared():
     holder.drop()
 
 
+def status(system, line):
+    """The exit status of a command that a script would see."""
+    return int(re.search(r"^status (\d+)$", system.run(f"{line}; echo status $?"), re.M).group(1))
+
+
+def test_words_options_and_statuses_are_those_of_xl(system):
+    system.ask("xl create -pq small.cfg memory=160 name=\"little\" 'on_crash=\"preserve\"'")
+    assert re.search(r"^little +\d+ +160 +1 +--p---", system.ask("xl list"), re.M)
+    number = int(system.ask("xl domid little"))
+    assert system.ask(f"xl domname {number}") == "little"
+    assert re.search(rf"^little +{number} +160 .* [0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} +- +-$", system.ask("xl list -v little"), re.M)
+    [little] = json.loads(system.ask("xl list --long little"))
+    assert little["domid"] == number and little["config"]["c_info"]["name"] == "little"
+    assert little["config"]["b_info"]["target_memkb"] == 160 << 10 and little["config"]["b_info"]["max_vcpus"] == 2
+    assert [entry["domid"] for entry in json.loads(system.ask("xl list -l"))] == [0, number]
+    assert re.search(rf"^ \d\d:\d\d:\d\d up +0:\d\d, little \({number}\)$", system.ask("xl uptime -s little"), re.M)
+    assert status(system, "xl unpause little") == 0 == status(system, "xl unpause little")
+    assert [status(system, f"xl {line}") for line in ("list", "list nobody", "frobnicate", "block-detach little", "list -x", "create nothing.cfg")] == \
+        [0, 1, 1, 2, 2, 3]
+    assert status(system, "xl rename little little") == 0
+    assert "shut" not in system.run("xl reboot")                # it is not the machine that is meant
+    system.run("xl dmesg -c")                                   # all that was said, errors too
+    assert "TSC" not in system.run("xl dmesg")
+    assert "Shutting down domain" in system.ask("xl shutdown -a --wait", timeout=120)
+    assert set(system.domains()) == {"Domain-0"}
+
+
+def test_created_at_its_console(system):
+    system.send("xl create -c small.cfg")
+    system.see(r"LINUX UP: \S+ 1 CPU", 120)                     # of two that it may have
+    system.see("/ # ")
+    system.send("echo $((6 * 7))")
+    system.see(r"\n42\r")
+    system.child.send(dom0.LEAVE_CONSOLE)
+    system.see("Detached")
+    system.ask("xl vcpu-set small 2")
+    # Linux learns of it, and leaves it to its user space to bring the CPU up.
+    assert system.shell("small", "until echo 1 2>/dev/null >/sys/devices/system/cpu/cpu1/online; do sleep 0.1; done; nproc").endswith("2")
+    system.send("xl console small")
+    system.send("poweroff -f")
+    system.see("The guest is gone")                             # and the operator is back at the prompt
+    assert set(system.domains()) == {"Domain-0"}
+
+
 def test_tables_refusals_name_vcpus_and_the_nmi(system):
     number = system.boot("guest.cfg")
-    assert re.search(r"^Vdev  BE  handle state evt-ch ring-ref BE-path *\n51712 0   51712  4 +\d+ +\d+ +/local/domain/0/backend/vbd/"
+    assert re.search(rf"^Vdev  BE  handle state evt-ch ring-ref BE-path *\n51712 0   {number} +4 +\d+ +\d+ +/local/domain/0/backend/vbd/"
                      rf"{number}/51712 *$", system.ask("xl block-list guest"), re.M)
     assert re.search(r"^Idx BE Mac Addr. +handle state evt-ch +tx-/rx-ring-ref BE-path *\n0   0  00:16:3e(:[0-9a-f]{2}){3} +0 +4 +-?\d+ +\d+/\d+ +"
                      rf"/local/domain/0/backend/vif/{number}/0 *$", system.ask("xl network-list guest"), re.M)
@@ -36,6 +83,7 @@ def test_tables_refusals_name_vcpus_and_the_nmi(system):
     assert "no partition of that name" in system.refused("xl block-attach guest phy:nowhere,xvdb,r")
     assert "has a vbd 51712 already" in system.refused("xl block-attach guest phy:insula1,xvda,r")
     assert "a disk is" in system.refused("xl block-attach guest nonsense")
+    assert "in use by another guest" in system.refused("xl block-attach guest vdev=xvdb,access=rw,target=scratch")
     assert "no device 'xvdb'" in system.refused("xl block-detach guest xvdb")
     assert "no bridge 'br9'" in system.refused("xl network-attach guest bridge=br9")
     assert "256 MiB at most" in system.refused("xl mem-set guest 257")

@@ -39,6 +39,8 @@ static void a_whole_file(void **state) {
     assert_string_equal(config.extra, "root=/dev/xvda # no comment");
     assert_int_equal(config.memory_mib, 64);
     assert_int_equal(config.vcpus, 2);
+    assert_int_equal(config.vcpus, 2);
+    assert_int_equal(config.vcpus_at_start, 2);
     assert_int_equal(config.disk_count, 2);
     assert_string_equal(config.disk[0].partition, "insula1");
     assert_int_equal(config.disk[0].number, 51712);
@@ -79,7 +81,11 @@ static void mistakes_name_their_line(void **state) {
         { "type='hvm'\n", 1, "pv" },
         { "on_crash='explode'\n", 1, "action" },
         { "disk = 'phy:a,xvda,w'\n", 1, "list" },
-        { "disk = [ 'phy:a,xvda' ]\n", 1, "phy:PARTITION" },
+        { "disk = [ 'phy:a' ]\n", 1, "phy:PARTITION" },
+        { "disk = [ 'phy:a,xvda,w,more' ]\n", 1, "too much" },
+        { "disk = [ 'format=qcow2,vdev=xvda,target=a' ]\n", 1, "raw" },
+        { "disk = [ 'vdev=xvda,backendtype=qdisk,target=a' ]\n", 1, "'backendtype=qdisk'" },
+        { "vcpus = 3\nmaxvcpus = 2\n", 3, "less than vcpus" },
         { "disk = [ 'phy:a,hda,w' ]\n", 1, "device name" },
         { "disk = [ 'phy:a,xvda,x' ]\n", 1, "'r' or 'w'" },
         { "disk = [ 'phy:,xvda,w' ]\n", 1, "partition" },
@@ -127,6 +133,10 @@ static void sizes_have_units(void **state) {
 static void single_devices(void **state) {
     char disk_text[] = "phy:data,xvdc,r", bad_disk[] = "phy:data,sda,r";
     char vif_text[] = "bridge=br0,mac=00:16:3e:00:00:09", bad_vif[] = "mac=01:16:3e:00:00:09", no_vif[] = "";
+    static const char *const same_disk[] = {                  /* The forms of xl-disk-configuration(5). */
+        "phy:data,xvdb,w", "data,raw,xvdb,rw", "data,,xvdb", "phy:data,xvdb", "vdev=xvdb,access=rw,target=data",
+        "format=raw,vdev=xvdb,backendtype=phy,target=phy:data", "data,xvdb,access=w",
+    };
     struct config_disk disk;
     struct config_vif vif;
     unsigned number;
@@ -137,6 +147,16 @@ static void single_devices(void **state) {
     assert_int_equal(disk.number, 51744);
     assert_false(disk.writable);
     assert_int_equal(config_parse_disk(bad_disk, &disk, &problem), -EINVAL);
+    for (size_t i = 0; i < ARRAY_COUNT(same_disk); i++) {
+        char text[80];
+
+        snprintf(text, sizeof(text), "%s", same_disk[i]);
+        memset(&disk, 0xff, sizeof(disk));
+        assert_int_equal(config_parse_disk(text, &disk, &problem), 0);
+        assert_string_equal(disk.partition, "data");
+        assert_int_equal(disk.number, 51728);
+        assert_true(disk.writable);
+    }
     assert_non_null(strstr(problem.text, "sda"));
     assert_int_equal(config_parse_vif(vif_text, &vif, &problem), 0);
     assert_int_equal(vif.mac[5], 9);

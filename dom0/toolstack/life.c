@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's life as commands: made, listed, joined at its console, stopped, asked to end, ended; its name and number.
+ * `xl`'s words, options and exit statuses.
+ */
+#include "dom0/builder/control.h"
+#include "dom0/console/guests.h"
+#include "dom0/toolstack/info.h"
+#include "dom0/toolstack/verbs.h"
+#include <pvguest/console.h>
+#include <pvguest/thread.h>
+#include <pvguest/time.h>
+
+#define MORE_BYTES 512u                 /* Of configuration, given behind `create FILE`. */
+#define MAX_NAMED 64u
+#define LOOK_NS (20 * NS_PER_MS)
+#define PATIENCE_S 300ul                /* shutdown -w: nobody can interrupt our waiting, so it ends by itself. */
+
+static struct domain *find(const char *name) {
+    struct domain *domain = domains_find(name);
+    struct trouble trouble;
+
+    if (domain && !domain->leaving)
+        return domain;
+    if (domain)
+        printk("Error: just now ends domain '%s'\n", name);
+    else
+        domains_unknown(name, &trouble), verb_refuse(&trouble);
+    return NULL;
+}
+
+static bool refuse_errno(const char *what, int error) {
+    printk("Error: %s: %s\n", what, errno_name(error));
+    return false;
+}
+
+/* --- the beginning --- */
+
+bool verb_create(int count, char **word) {
+    bool quiet = verb_option('q');
+    struct domain *domain = NULL;
+    struct trouble trouble;
+    char more[MORE_BYTES];
+    size_t size = 0;
+
+    for (int i = 1; i < count && size < sizeof(more); i++)
+        size += (size_t)snprintf(more + size, sizeof(more) - size, "%s\n", word[i]);
+    if (size >= sizeof(more)) {
+        printk("Error: more configuration than fits behind a file's name\n");
+        return false;
+    }
+    more[size] = '\0';
+    if (!quiet)
+        printk("Parsing config from %s\n", word[0]);
+    if (domains_create(word[0], more, verb_option('p'), &domain, &trouble))
+        return verb_refuse(&trouble);
+    if (!quiet)
+        printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
+    if (verb_option('c'))
+        guest_console_attach(domain->console);
+    return true;
+}
+
+/* --- who is there --- */
+
+bool verb_list(int count, char **word) {
+    struct trouble trouble;
+
+    for (int i = 0; i < count; i++)
+        if (!domains_is_dom0(word[i]) && !domains_find(word[i])) {
+            domains_unknown(word[i], &trouble);
+            return verb_refuse(&trouble);
+        }
+    if (verb_option('l'))
+        info_list_long(count, word);
+    else
+        info_list(count, word, verb_option('v'));
+    return true;
+}
+
+bool verb_domid(int count, char **word) {
+    struct domain *domain = domains_is_dom0(word[0]) ? NULL : find(word[0]);
+
+    if (domain || domains_is_dom0(word[0]))
+        printk("%u\n", domain ? (unsigned)domain->domid : 0);
+    return domain || domains_is_dom0(word[0]);
+}
+
+bool verb_domname(int count, char **word) {
+    struct domain *domain;
+    char *end;
+
+    strtoul(word[0], &end, 10);
+    if (*end) {
+        printk("Error: '%s' is no domain's number\n", word[0]);
+        return false;
+    }
+    domain = domains_is_dom0(word[0]) ? NULL : find(word[0]);
+    if (domain || domains_is_dom0(word[0]))
+        printk("%s\n", domain ? domain->config.name : "Domain-0");
+    return domain || domains_is_dom0(word[0]);
+}
+
+bool verb_console(int count, char **word) {
+    struct domain *domain = find(word[0]);
+
+    if (domain)
+        guest_console_attach(domain->console);
+    return domain;
+}
+
+/* What a guest said last is asked for when it is gone. */
+bool verb_console_log(int count, char **word) {
+    struct domain *domain = domains_find(word[0]);
+
+    if (guest_console_show_log(domain ? domain->config.name : word[0]))
+        return true;
+    printk("Error: nothing is known of a console of '%s'\n", word[0]);
+    return false;
+}
+
+/* --- stop and go --- */
+
+bool verb_pause(int count, char **word) {
+    struct domain *domain = find(word[0]);
+    int error = domain ? domain_pause(domain->domid) : 0;
+
+    if (domain && !error)
+        printk("Domain '%s' is paused\n", domain->config.name);
+    return error ? refuse_errno("pause", error) : domain != NULL;
+}
+
+/* One that is not paused runs: that was wanted, and is no error with xl either. */
+bool verb_unpause(int count, char **word) {
+    struct domain *domain = find(word[0]);
+    int error = domain ? domain_unpause(domain->domid) : 0;
+
+    if (error && error != -EINVAL)
+        return refuse_errno("unpause", error);
+    if (domain)
+        printk("Domain '%s' %s\n", domain->config.name, error ? "was not paused" : "runs");
+    return domain;
+}
+
+/* --- the end --- */
+
+/* The guests that -a means, by number: names may change while we wait, and a guest that restarts gets another number. */
+static char named[MAX_NAMED][8];
+static unsigned named_count;
+
+static void name_one(struct domain *domain) {
+    if (!domain->ended && named_count < MAX_NAMED)
+        snprintf(named[named_count++], sizeof(named[0]), "%u", (unsigned)domain->domid);
+}
+
+/* Is there still a domain of that name or number that has not ended? */
+static bool runs(const char *name) {
+    struct domain *domain = domains_find(name);
+
+    return domain && !domain->ended;
+}
+
+static bool wait_for(const char *name, unsigned long limit_s) {
+    uint64_t until = now_ns() + limit_s * NS_PER_S;
+
+    while (runs(name) && now_ns() < until)
+        thread_sleep(LOOK_NS);
+    if (runs(name)) {
+        printk("Error: domain '%s' still runs after %lu seconds\n", name, limit_s);
+        return false;
+    }
+    printk("Domain '%s' has ended\n", name);
+    return true;
+}
+
+bool verb_wait(int count, char **word) {
+    return wait_for(word[0], count > 1 ? strtoul(word[1], NULL, 10) : 60);
+}
+
+/* Asks one guest, or with -a all of them; with -w it is over when they have ended. */
+static bool ask_to_end(int count, char **word, const char *what, const char *doing) {
+    struct domain *domain = NULL;
+    struct trouble trouble;
+    bool well = true;
+
+    if ((count == 1) == verb_option('a')) {
+        printk("Error: say which domain, or -a for all\n");
+        return false;
+    }
+    if (count && !(domain = find(word[0])))
+        return false;
+    named_count = 0;
+    if (domain)
+        name_one(domain);
+    else
+        domains_for_each(name_one);
+    if (domain && !named_count) {
+        printk("Error: domain '%s' has ended\n", word[0]);
+        return false;
+    }
+    for (unsigned i = 0; i < named_count; i++) {
+        printk("%s domain %s\n", doing, named[i]);
+        if (domains_ask(named[i], what, &trouble))
+            well = verb_refuse(&trouble);
+    }
+    for (unsigned i = 0; i < named_count && verb_option('w'); i++)
+        well = wait_for(named[i], PATIENCE_S) && well;
+    return well;
+}
+
+bool verb_shutdown(int count, char **word) {
+    return ask_to_end(count, word, "poweroff", "Shutting down");
+}
+
+bool verb_reboot(int count, char **word) {
+    return ask_to_end(count, word, "reboot", "Rebooting");
+}
+
+bool verb_destroy(int count, char **word) {
+    struct trouble trouble;
+
+    if (domains_destroy(word[0], &trouble))
+        return verb_refuse(&trouble);
+    printk("Domain '%s' is destroyed\n", word[0]);
+    return true;
+}
