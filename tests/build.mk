@@ -80,7 +80,7 @@ $(B)/linux/call32: tests/linux/call32.asm
 	$(say) NASM $@
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f elf32 -o $@.o $< && $(LD) -m elf_i386 -o $@ $@.o
-$(B)/linux/tried: tests/tools/linux.py tests/tools/foreign.py tests/linux/init tests/linux/inittab tests/linux/load tests/linux/survey $(B)/linux/work $(B)/linux/call32 | $(B)/peer/tried
+$(B)/linux/tried: tests/tools/linux.py tests/tools/foreign.py tests/linux/init tests/linux/inittab tests/linux/modprobe tests/linux/load tests/linux/survey $(B)/linux/work $(B)/linux/call32 | $(B)/peer/tried
 	$(say) LINUX $(@D)
 	$(Q)$(PYTHON) tests/tools/linux.py $(@D) $(B)/linux/work $(B)/linux/call32 tests/linux/load tests/linux/survey
 	@[ -e $(@D)/unavailable ] || touch $@
