@@ -103,9 +103,9 @@ $(B)/peer/tried:
 	@touch $@
 
 TESTS ?=
-GUEST_RUNS ?= 3#       of whole guests in `make bench`; minutes each
+GUEST_RUNS ?= 5#       of whole guests in `make bench`; minutes each
 PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
-.PHONY: do-figures do-demo do-test do-run do-bench do-gdb guests-test system-test
+.PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb guests-test system-test
 do-run: all
 	@$(PYTHON) tests/tools/run.py $(B)
 do-gdb: all
@@ -116,13 +116,18 @@ do-bench: all peer linux rig
 	@$(PYTHON) tests/bench/bench.py $(B)
 	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
 do-figures: do-bench
-	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md
+	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md $(B)/guests.md
 guests-test: all peer linux
 	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
 system-test: all peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
 do-test: all lint unit peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
+
+# The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers.
+do-soak: all peer linux
+	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
+	  $(PYTEST) -s tests/system/test_linux_load.py tests/system/test_linux_net.py $(TESTS)
 
 lint:
 	@$(PYTHON) tests/tools/lint.py
