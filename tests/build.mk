@@ -106,8 +106,8 @@ TESTS ?=
 GUEST_RUNS ?= 5#       of whole guests in `make bench`; minutes each
 PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
 .PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb guests-test system-test
-do-run: all
-	@$(PYTHON) tests/tools/run.py $(B)
+do-run: all $(if $(LINUX),linux)
+	@$(PYTHON) tests/tools/run.py $(B) $(if $(LINUX),--linux)
 do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
 do-demo: all peer linux
