@@ -26,7 +26,7 @@ ATTACKED = [
 
 def alike(line):
     """A line without what differs from boot to boot: time, numbers, addresses."""
-    line = re.sub(r"^(?:<\d+>)?\[ *\d+\.\d{6}\] ", "", line)
+    line = re.sub(r"^(?:<\d+>)?\[ *(?:\d+\.\d{6}\] |[\d.]*$)", "", line)
     return re.sub(r"\d+", "N", re.sub(r"\b0x[0-9a-f]+", "N", line)).strip()
 
 
@@ -52,6 +52,8 @@ def unexplained(text, names, known, more=()):
 
 
 def unexplained_messages(dmesg, known):
-    """The same for the messages of a Linux kernel, which are all there, whoever was attached to its console."""
+    """The same for the messages of a Linux kernel (`dmesg -r`), which are all there, whoever was attached to its console."""
     patterns = re.compile("|".join(linux_box.ACCEPTED))
-    return [line for line in dmesg.splitlines() if alike(line) not in known and not patterns.search(line)]
+    messages = [line for line in dmesg.splitlines() if re.match(r"<\d+>\[", line)]
+    assert messages, dmesg                          # or nobody was asked
+    return [line for line in messages if alike(line) not in known and not patterns.search(line)]

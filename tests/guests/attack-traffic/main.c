@@ -6,7 +6,7 @@
  * frames that are almost right. Each time the back end must refuse or close, hold no page of ours afterwards, and serve us again.
  * The system test watches a neighbour's own traffic meanwhile. With `full`: no attack, only everything that is allowed at once, so
  * that dom0's tables have grown before somebody counts its pages. Skips when it runs bare, without a XenStore.
- * Idea: XSA-155, 216, 365 (requests and grants that change under the back end), 396 (a page given back while it is mapped).
+ * Idea: XSA-155 (requests that change under the back end), 365 (grants that cannot be mapped), 423 and 432 (unusual packets).
  */
 #include "traffic.h"
 
