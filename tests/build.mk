@@ -68,6 +68,12 @@ TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
+# A plugin for QEMU that counts instructions by address.
+$(B)/count.so: tests/tools/count.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<
+
 # --- guests of Debian's Linux -------------------------------------------------------------------------------------------------------
 # Kernel and packages are Debian's, fetched but not installed; without them the tests that want them are skipped, and say so.
 .PHONY: linux
@@ -112,11 +118,12 @@ do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
-do-bench: all peer linux rig
+do-bench: all peer linux rig $(B)/count.so
 	@$(PYTHON) tests/bench/bench.py $(B)
 	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
+	@$(PYTHON) tests/bench/shares.py $(B)
 do-figures: do-bench
-	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md $(B)/guests.md
+	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md $(B)/guests.md $(B)/shares.md
 guests-test: all peer linux
 	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
 system-test: all peer linux rig

@@ -19,9 +19,10 @@ import sys
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
-if len(sys.argv) < 2:
-    sys.exit(__doc__)
-os.environ["DOMUS_BUILD"] = sys.argv[1]
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    os.environ["DOMUS_BUILD"] = sys.argv[1]
 import disk  # noqa: E402  (the tools read DOMUS_BUILD)
 import linux_box  # noqa: E402
 import machine  # noqa: E402

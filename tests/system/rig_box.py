@@ -37,7 +37,7 @@ def available():
 class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has. configs: {"NAME.cfg": text}."""
 
-    def __init__(self, name, configs, *, disk, memory=4096, cpu=CPU):
+    def __init__(self, name, configs, *, disk, memory=4096, cpu=CPU, extra=()):
         available()
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Rig(machine.Machine):
             (place / file).write_text(text)
         self.guests, self.disk, self.cpu, self.up = place / "guests.tar", disk, cpu, 0.0
         archive.make_archive(self.guests, [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz", *(place / file for file in configs)])
-        super().__init__(name, memory=memory)
+        super().__init__(name, memory=memory, extra=extra)
         self.expect("RIG UP", 300)
 
     def command(self, image, hypervisor, memory, *_):
