@@ -15,8 +15,16 @@
 #include "memory/paging.h"
 #include "memory/tlb.h"
 
-#define UNMAP_BATCH   32            /* unmaps that share one TLB flush */
-#define PREEMPT_EVERY 16            /* requests between two looks at what else is waiting */
+/* Requests are an array in the guest's memory. So many at a time are read, performed and answered; between two batches we look what
+ * else is waiting. Unmaps of a batch share one TLB flush. */
+#define BATCH 16
+
+union requests {
+    struct gnttab_map_grant_ref map[BATCH];
+    struct gnttab_unmap_grant_ref unmap[BATCH];
+    struct gnttab_unmap_and_replace replace[BATCH];
+    struct gnttab_copy copy[BATCH];
+};
 
 /* A refusal of one request: the reason is written down, the status goes into the request. */
 static int16_t refuse(int16_t status, const char *why)
@@ -96,19 +104,6 @@ static void map_one(struct gnttab_map_grant_ref *op)
     if (op->status != GNTST_okay) domain_put(owner);
 }
 
-static long map(uint64_t arg, uint32_t count)
-{
-    struct gnttab_map_grant_ref op;
-    for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
-        if (i && i % PREEMPT_EVERY == 0 && preempt_check())
-            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_map_grant_ref, arg, count - i);
-        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
-        map_one(&op);
-        if (write_guest(arg, &op)) return fail(-EFAULT, "a request cannot be answered");
-    }
-    return 0;
-}
-
 /* ---- unmap ---- */
 
 /* A mapping that has ended; one for the CPU is out of the page table, and may still be in a TLB. */
@@ -157,40 +152,18 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
     }
 }
 
-/* One request of either operation; its answer is written before the flush, as the guest cannot look before it is back. */
-static int unmap_one(bool replace, uint64_t arg, struct unmapped *u)
+static void unmap_some(union requests *requests, bool replace, uint32_t count)
 {
-    if (replace) {
-        struct gnttab_unmap_and_replace op;
-        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
-        op.status = unmap_begin(op.handle, op.host_addr, 0, op.new_addr, u);
-        return write_guest(arg, &op);
+    struct unmapped ended[BATCH];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gnttab_unmap_and_replace *r = &requests->replace[i];
+        struct gnttab_unmap_grant_ref *u = &requests->unmap[i];
+        if (replace) r->status = unmap_begin(r->handle, r->host_addr, 0, r->new_addr, &ended[n]);
+        else u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, &ended[n]);
+        if (ended[n].owner) n++;
     }
-    struct gnttab_unmap_grant_ref op;
-    if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
-    op.status = unmap_begin(op.handle, op.host_addr, op.dev_bus_addr, 0, u);
-    return write_guest(arg, &op);
-}
-
-static long unmap(uint32_t cmd, uint64_t arg, uint32_t count)
-{
-    bool replace = cmd == GNTTABOP_unmap_and_replace;
-    size_t size = replace ? sizeof(struct gnttab_unmap_and_replace) : sizeof(struct gnttab_unmap_grant_ref);
-    int error = 0;
-    while (count && !error) {
-        struct unmapped batch[UNMAP_BATCH];
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < UNMAP_BATCH && count && !error; i++) {
-            batch[n].owner = NULL;
-            error = unmap_one(replace, arg, &batch[n]);
-            if (batch[n].owner) n++;
-            arg += size;
-            count--;
-        }
-        unmap_finish(batch, n);
-        if (count && !error && preempt_check()) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
-    }
-    return error;
+    unmap_finish(ended, n);
 }
 
 /* ---- copy ---- */
@@ -245,15 +218,44 @@ static int16_t copy_one(const struct gnttab_copy *op)
     return status;
 }
 
-static long copy(uint64_t arg, uint32_t count)
+/* ---- batches ---- */
+
+static size_t size_of_request(uint32_t cmd)
 {
-    struct gnttab_copy op;
-    for (uint32_t i = 0; i < count; i++, arg += sizeof(op)) {
-        if (i && i % PREEMPT_EVERY == 0 && preempt_check())
-            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_copy, arg, count - i);
-        if (read_guest(&op, arg)) return fail(-EFAULT, "a request cannot be read");
-        op.status = copy_one(&op);
-        if (write_guest(arg, &op)) return fail(-EFAULT, "a request cannot be answered");
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:   return sizeof(struct gnttab_map_grant_ref);
+    case GNTTABOP_unmap_grant_ref: return sizeof(struct gnttab_unmap_grant_ref);
+    case GNTTABOP_copy:            return sizeof(struct gnttab_copy);
+    default:                       return sizeof(struct gnttab_unmap_and_replace);
+    }
+}
+
+static void perform(uint32_t cmd, union requests *requests, uint32_t count)
+{
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:
+        for (uint32_t i = 0; i < count; i++) map_one(&requests->map[i]);
+        break;
+    case GNTTABOP_copy:
+        for (uint32_t i = 0; i < count; i++) requests->copy[i].status = copy_one(&requests->copy[i]);
+        break;
+    default:
+        unmap_some(requests, cmd == GNTTABOP_unmap_and_replace, count);
+    }
+}
+
+static long perform_all(uint32_t cmd, uint64_t arg, uint32_t count)
+{
+    size_t size = size_of_request(cmd);
+    union requests requests;
+    while (count) {
+        uint32_t n = MIN(count, BATCH);
+        if (copy_from_guest(&requests, VADDR(arg), n * size)) return fail(-EFAULT, "the requests cannot be read");
+        perform(cmd, &requests, n);
+        if (copy_to_guest(VADDR(arg), &requests, n * size)) return fail(-EFAULT, "the requests cannot be answered");
+        arg += n * size;
+        count -= n;
+        if (count && preempt_check()) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
     }
     return 0;
 }
@@ -341,10 +343,10 @@ long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count
     if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
     if (!current->domain->grants) return fail(-ENOSYS, "this domain has no grant table");
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:     return map(arg, (uint32_t)count);
+    case GNTTABOP_map_grant_ref:
     case GNTTABOP_unmap_grant_ref:
-    case GNTTABOP_unmap_and_replace: return unmap((uint32_t)cmd, arg, (uint32_t)count);
-    case GNTTABOP_copy:              return copy(arg, (uint32_t)count);
+    case GNTTABOP_unmap_and_replace:
+    case GNTTABOP_copy:              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
     case GNTTABOP_setup_table:       return setup_table(arg, (uint32_t)count);
     case GNTTABOP_query_size:        return query_size(arg, (uint32_t)count);
     case GNTTABOP_get_version:       return get_version(arg);
