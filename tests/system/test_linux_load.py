@@ -18,6 +18,7 @@ import machine
 from dom0 import udp_echo
 from linux_box import config, until, well
 
+pytestmark = pytest.mark.xdist_group("linux-load")             # one machine, slowly warmed up: all on one worker
 SECONDS = int(os.environ.get("DOMUS_LOAD_SECONDS", "30"))
 CYCLES = int(os.environ.get("DOMUS_CYCLES", "4"))
 FOR_EVER = 9000                                 # until it is told to stop
