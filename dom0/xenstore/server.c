@@ -72,6 +72,8 @@ static bool take_number(struct request *request, unsigned long limit, unsigned l
 static int resolve(struct request *request, const char *text) {
     int size;
 
+    if (text[0] == '@')                                     /* What begins so is no path: see take_watched(). */
+        return -EINVAL;
     if (text[0] == '/') {
         if (strlen(text) > XENSTORE_ABS_PATH_MAX)
             return -EINVAL;
@@ -248,13 +250,13 @@ static int do_set_perms(struct request *request) {
     return error ? error : make_change(request, &change);
 }
 
-/* Watches may also stand on the special names, which are no paths. */
+/* Watches may also stand on special names, "@releaseDomain" and the like: one that nobody fires is no mistake. */
 static int take_watched(struct request *request, const char **text, const char **token) {
     *text = take_string(request);
     *token = *text ? take_string(request) : NULL;
     if (!*token || strlen(*token) > XENSTORE_ABS_PATH_MAX / 4)
         return -EINVAL;
-    if (!strcmp(*text, "@introduceDomain") || !strcmp(*text, "@releaseDomain")) {
+    if ((*text)[0] == '@' && strlen(*text) <= XENSTORE_REL_PATH_MAX) {
         snprintf(request->path, sizeof(request->path), "%s", *text);
         return 0;
     }
@@ -321,6 +323,8 @@ static int do_get_domain_path(struct request *request) {
 static int do_is_domain_introduced(struct request *request) {
     unsigned long domid;
 
+    if (!request->from->actor.privileged)                   /* Who else there is, is no guest's business. */
+        return -EACCES;
     if (!take_number(request, UINT16_MAX, &domid))
         return -EINVAL;
     return reply_string(request, xenstore_is_introduced((domid_t)domid) ? "T" : "F");

@@ -92,8 +92,7 @@ static bool make_private(struct tree_node **slot) {
 }
 
 static bool path_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '@' || c == '+' || c == ':' || c == ',' || c == '.' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '@';
 }
 
 bool tree_path_valid(const char *path) {
@@ -273,7 +272,7 @@ int tree_remove(struct tree_node **root, const char *path, struct tree_actor act
     if (!parent)
         return -ENOMEM;
     parent_path(path, parent);
-    if (path[1] == '\0')
+    if (!error && path[1] == '\0')
         error = -EINVAL;
     if (error) {
         if (error == -ENOENT && tree_find(*root, parent))

@@ -54,7 +54,7 @@ struct tree_node *tree_new(void);
 struct tree_node *tree_hold(struct tree_node *root);
 void tree_drop(struct tree_node *root);
 
-/* A path is absolute, without empty components or a slash at its end ("/" excepted), of XenStore's characters. */
+/* A path is absolute, without empty components or a slash at its end ("/" excepted), of letters, digits and - _ @. */
 bool tree_path_valid(const char *path);
 
 /* NULL when there is no such node. */

@@ -116,6 +116,11 @@ static bool covers(const char *watched, const char *path) {
 }
 
 void watch_fire(const char *path, enum change_kind kind, const struct tree_node *before) {
+    bool existed = tree_find(before, path);
+
+    /* Making what there is and removing what there is not is allowed, but nothing has changed by it. */
+    if ((kind == CHANGE_MKDIR && existed) || (kind == CHANGE_REMOVE && !existed))
+        return;
     for (struct xenstore_connection *to = xenstore_connections; to; to = to->next) {
         for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next) {
             if (covers(watch->path, path)) {

@@ -19,9 +19,18 @@ CONFIGS = {
 }
 
 
+class Shared(linux_box.Shared):
+    def warm_up(self):
+        """Two at once, as the largest test has them."""
+        for name in ("guest", "small"):
+            self.system.boot(f"{name}.cfg")
+        for name in ("guest", "small"):
+            self.system.ask(f"xl destroy {name}")
+
+
 @pytest.fixture(scope="module")
 def shared():
-    holder = linux_box.Shared(f"toolstack-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", CONFIGS)
+    holder = Shared(f"toolstack-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", CONFIGS)
     yield holder
     holder.drop()
 
@@ -119,6 +128,29 @@ def test_rights_and_limits_in_the_store(system):
     assert ask(fill % (300, "long/a-name-of-some-length-") + "; xenstore-list data/long | wc -l").split()[-1] == "300"
     assert int(ask(fill % (1000, "many/") + "; xenstore-list data/many | wc -l").split()[-1]) < 800
     assert ask("xenstore-rm data/long; xenstore-rm data/many; xenstore-write data/mine 2; xenstore-read data/mine") == "2"
+
+
+def test_rights_between_two_guests(system):
+    """n, r, w, b as XenStore's documentation means them, seen from the other guest: reading, writing, removing, hearing of a change."""
+    owner, other = system.boot("guest.cfg"), system.boot("small.cfg")
+
+    def foreign(line):
+        return system.shell("small", f"N=/local/domain/{owner}/data/shared; {line}")
+
+    for mode, may_read, may_write in (("n", False, False), ("r", True, False), ("w", False, True), ("b", True, True)):
+        system.shell("guest", f"xenstore-write data/shared mine; xenstore-chmod data/shared n{owner} {mode}{other}")
+        assert foreign("xenstore-read $N 2>/dev/null || echo refused") == ("mine" if may_read else "refused")
+        assert foreign("xenstore-exists $N && echo there || echo refused") == ("there" if may_read else "refused")
+        assert foreign("xenstore-write $N theirs 2>/dev/null && echo done || echo refused") == ("done" if may_write else "refused")
+        assert system.shell("guest", "xenstore-read data/shared") == ("theirs" if may_write else "mine")
+        assert foreign(f"xenstore-chmod $N n{other} 2>/dev/null && echo done || echo refused") == "refused"      # the owner stays the owner
+        foreign("(timeout 20 xenstore-watch -n 2 $N >/tmp/heard 2>/dev/null &); until [ -s /tmp/heard ]; do sleep 0.1; done")
+        system.shell("guest", "xenstore-write data/shared news")
+        assert foreign("sleep 1; wc -l < /tmp/heard; killall xenstore-watch 2>/dev/null") == ("2" if may_read else "1")
+        assert foreign("xenstore-rm $N 2>/dev/null && echo done || echo refused") == ("done" if may_write else "refused")
+    for line in ("xenstore-write /local/domain/0/x y", "xenstore-write name other", "xenstore-rm /local", f"xenstore-write /local/domain/{owner}/data/x y",
+                 f"xenstore-list /local/domain/{owner}/device"):
+        assert foreign(f"{line} 2>/dev/null && echo done || echo refused") == "refused", line
 
 
 def test_a_guest_that_does_not_answer_and_one_that_dies_meanwhile(system):

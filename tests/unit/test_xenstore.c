@@ -119,6 +119,9 @@ static void hostile_payloads_are_refused(void **state) {
     assert_refused(ASK(&five, XS_READ, 0, "/a//b"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_READ, 0, "/a/"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_READ, 0, "a b"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_READ, 0, "a.b"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_READ, 0, "."), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_RM, 0, "/"), &five, "EACCES");
     assert_refused(ASK(&five, XS_WATCH, 0, "a"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "data\0x5"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "data\0r99999"), &five, "EINVAL");
@@ -166,6 +169,10 @@ static void watches_fire(void **state) {
     six.events = 0;
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0y"));
     assert_int_equal(six.events, 0);                                    /* May not read it: hears nothing. */
+    five.events = 0;
+    assert_true(ASK(&five, XS_MKDIR, 0, "data/a"));                     /* Nothing changes by these two. */
+    assert_true(ASK(&five, XS_RM, 0, "data/a/nothing"));
+    assert_int_equal(five.events, 0);
     assert_true(ASK(&five, XS_WATCH, 0, "/local/domain/5/data/a/b\0deep"));
     five.events = 0;
     assert_true(ASK(&dom0, XS_RM, 0, "/local/domain/5/data"));
@@ -192,10 +199,15 @@ static void special_watches_are_dom0s(void **state) {
     assert_string_equal(dom0.event, "@releaseDomain out");
     assert_int_equal(dom0.events, 2);
     assert_int_equal(six.events, 0);
-    assert_true(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "5"));
-    assert_string_equal(six.payload, "T");
-    assert_true(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "55"));
-    assert_string_equal(six.payload, "F");
+    assert_true(ASK(&dom0, XS_IS_DOMAIN_INTRODUCED, 0, "5"));
+    assert_string_equal(dom0.payload, "T");
+    assert_true(ASK(&dom0, XS_IS_DOMAIN_INTRODUCED, 0, "55"));
+    assert_string_equal(dom0.payload, "F");
+    assert_refused(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "5"), &six, "EACCES");
+    assert_true(ASK(&six, XS_WATCH, 0, "@notKnown\0t"));                  /* As Xen's daemon: it only never fires. */
+    assert_string_equal(six.event, "@notKnown t");
+    assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "@releaseDomain\0x"), &six, "EINVAL");
+    assert_refused(ASK(&six, XS_GET_PERMS, 0, "@releaseDomain"), &six, "EINVAL");
 }
 
 static uint32_t begin(struct client *client) {
