@@ -116,7 +116,7 @@ def discarded(box):
 
 
 def test_ping_dom0_with_large_packets(box):
-    said = box.shell("fixed", f"ping -c 5 -s 1472 {DOM0}; ping -c 5 -s 1 {DOM0}")
+    said = box.shell("fixed", f"ping -c 5 -i 0.2 -s 1472 {DOM0}; ping -c 5 -i 0.2 -s 1 {DOM0}")
     assert said.count("5 packets transmitted, 5 packets received") == 2, said
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Packets: between guests through dom0's bridge, and with this host through the real card."""
-from dom0 import udp_echo
+"""Packets: between guests through dom0's bridge, with dom0 itself, and with this host through the real card."""
+from dom0 import ADDRESS, udp_echo
 
 INSULA2 = "10.0.2.32"
 
@@ -11,9 +11,9 @@ def two_guests(system):
     system.shell("insula2", "udpecho 7 > /log &")
 
 
-def test_guests_reach_each_other_and_the_host(system):
+def test_guests_reach_each_other_dom0_and_the_host(system):
     two_guests(system)
-    for target in (INSULA2, "10.0.2.2"):
+    for target in (INSULA2, ADDRESS, "10.0.2.2"):
         assert "40 sent, 40 answered" in system.shell("insula1", f"ping {target} 40 fast")
     assert "good-morning" in system.shell("insula1", f"udpsend {INSULA2} 7 good-morning")
 
