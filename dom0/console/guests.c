@@ -237,15 +237,13 @@ void guest_console_attach(struct guest_console *console) {
     show_log(console);
     console->attached = true;
     while (!detached && !console->closed) {
-        size_t count = console_read(keys, sizeof(keys));
+        size_t count = console_read_wait(keys, sizeof(keys), 200 * NS_PER_MS);      /* Now and then: is the guest still there? */
 
         for (size_t i = 0; i < count && !detached; i++) {
             detached = keys[i] == DETACH;
             if (!detached)
                 put_input(console, keys[i]);
         }
-        if (!count)
-            thread_sleep(10 * NS_PER_MS);
     }
     console->attached = false;
     printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");

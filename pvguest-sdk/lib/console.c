@@ -158,6 +158,14 @@ size_t console_read(char *bytes, size_t size)
     return n;
 }
 
+size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns)
+{
+    size_t n;
+
+    wait_event_timeout(readers, (n = console_read(bytes, size)) > 0, timeout_ns);
+    return n;
+}
+
 int console_getchar(void)
 {
     char c;

@@ -22,6 +22,8 @@ void vprintk(const char *format, va_list arguments) __attribute__((format(printf
 
 /* Bytes that have come, at most size; 0 when there are none. Never sleeps. */
 size_t console_read(char *bytes, size_t size);
+/* The same, but sleeps for the first one, at most timeout_ns. */
+size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns);
 /* Sleeps for one byte. */
 int console_getchar(void);
 /* A line without its newline, with echo and backspace; returns its length. */
