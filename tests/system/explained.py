@@ -22,12 +22,13 @@ ATTACKED = [
     r"console: domain \d+ broke its ring; it has no console any more",
     r"xenstore: .*",                                                # a ring that was broken
 ]
+BRACKETS = str.maketrans("()", "[]")
 
 
 def alike(line):
-    """A line without what differs from boot to boot: time, numbers, addresses."""
+    """A line without what differs from boot to boot: time, numbers, addresses. All brackets are the same (see messages)."""
     line = re.sub(r"^(?:<\d+>)?\[ *(?:\d+\.\d{6}\] |[\d.]*$)", "", line)
-    return re.sub(r"\d+", "N", re.sub(r"\b0x[0-9a-f]+", "N", line)).strip()
+    return re.sub(r"\d+", "N", re.sub(r"\b0x[0-9a-f]+", "N", line)).translate(BRACKETS).strip()
 
 
 def lines(text, names):
@@ -51,9 +52,13 @@ def unexplained(text, names, known, more=()):
             if alike(line) not in known and not patterns.search(line) and not any(whole.startswith(alike(line)) for whole in known)]
 
 
-def unexplained_messages(dmesg, known):
-    """The same for the messages of a Linux kernel (`dmesg -r`), which are all there, whoever was attached to its console."""
-    patterns = re.compile("|".join(linux_box.ACCEPTED))
+def unexplained_messages(system, name, known):
+    """The same for the messages of a Linux kernel, which are all there, whoever was attached to its console.
+
+    Round brackets would make `(initmem) memory: 2824K` look like something that a guest called initmem says.
+    """
+    dmesg = system.shell(name, "dmesg -r | tr '()' '[]'")
     messages = [line for line in dmesg.splitlines() if re.match(r"<\d+>\[", line)]
     assert messages, dmesg                          # or nobody was asked
+    patterns = re.compile("|".join(linux_box.ACCEPTED))
     return [line for line in messages if alike(line) not in known and not patterns.search(line)]

@@ -26,6 +26,15 @@ def test_other_peoples_consoles_are_not_looked_at():
     assert explained.unexplained("(two) Oops\nxl list\n", ["one"], MODEL) == []
 
 
+class Guest:
+    def __init__(self, dmesg):
+        self.dmesg = dmesg
+
+    def shell(self, name, line):
+        return self.dmesg
+
+
 def test_messages_of_a_kernel():
-    assert explained.unexplained_messages("<6>[    3.000001] Memory: 5K available\n", MODEL) == []
-    assert explained.unexplained_messages("<6>[    3.000001] Memory: 5K available\n<6>[    3.100000] strange\n", MODEL) == ["<6>[    3.100000] strange"]
+    known = "<6>[    3.000001] Memory: 5K available\n"
+    assert explained.unexplained_messages(Guest(known), "one", MODEL) == []
+    assert explained.unexplained_messages(Guest(known + "<6>[    3.100000] strange\n"), "one", MODEL) == ["<6>[    3.100000] strange"]

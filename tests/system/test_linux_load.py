@@ -113,7 +113,7 @@ def load_was_right(system, number):
 
 def is_healthy(system, name):
     well(system, name)
-    said = explained.unexplained_messages(system.shell(name, "dmesg -r"), system.model)
+    said = explained.unexplained_messages(system, name, system.model)
     assert not said, said
 
 
