@@ -123,6 +123,7 @@ def test_rights_and_limits_in_the_store(system):
     assert ask("xenstore-write data/mine 1; xenstore-chmod data/mine b0; xenstore-chmod data/mine n0 2>&1").endswith("Operation not permitted")
     assert re.search(rf"^mine = \"1\" +\(n{number}\)$", ask(f"xenstore-chmod data/mine n{number}; xenstore-ls -p data"), re.M)
     assert ask("xenstore-read data//x 2>/dev/null || echo refused") == "refused"
+    assert ask("xenstore-watch -n 1 data/mine 2>&1; echo status $?") == "data/mine\nstatus 0"
     # More names than one message holds come in parts; more nodes than a guest may have do not come to be.
     fill = "i=0; while [ $i -lt %d ]; do echo data/%s$i v; i=$((i+1)); done | xargs -n 50 xenstore-write >/dev/null 2>&1"
     assert ask(fill % (300, "long/a-name-of-some-length-") + "; xenstore-list data/long | wc -l").split()[-1] == "300"

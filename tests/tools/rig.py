@@ -21,8 +21,6 @@ PACKAGES = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils", "libxencall1
             "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200", "busybox-static"]
 PROGRAMS = ["usr/lib/xen-4.17/bin/" + name for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
             "usr/bin/" + name for name in ("xenstore-ls", "xenstore-read", "xenstore-write")]
-# The C library loads it only when a thread ends itself or another one, as xenconsole and xl do; nobody names it as needed.
-LOADED_LATE = "libgcc_s.so.1"
 MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "xen-netback", "xen-blkback", "bridge", "virtio_pci",
            "virtio_blk", "virtio_net"]
 
@@ -82,7 +80,7 @@ def build(roots, kernel_root):
     programs = [find(name) for name in PROGRAMS]
     for name, path in zip(PROGRAMS, programs):
         archive.add(name, path.read_bytes(), 0o100755)
-    linux.add_libraries(archive, roots, programs, [LOADED_LATE])
+    linux.add_libraries(archive, roots, programs, [linux.LOADED_LATE])
     linux.add_modules(archive, kernel_root / "lib/modules", MODULES)
     archive.add("etc/xen/xl.conf", b'autoballoon="off"\n')
     archive.add("etc/xen/scripts/block", BLOCK.encode(), 0o100755)
