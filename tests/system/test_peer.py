@@ -3,6 +3,7 @@
 import pytest
 
 import dom0
+import linux_box
 import machine
 
 pytestmark = pytest.mark.skipif(not machine.xen_available(), reason="Debian's Xen could not be fetched: nothing to compare with")
@@ -27,4 +28,17 @@ def test_our_dom0_and_guests_on_real_xen():
         assert system.free_pages()[0] > free
         system.create("insula2.cfg")
         assert system.shell("insula2", "cat /where") == "insula2"
+        system.power_off()
+
+
+def test_our_dom0_and_linux_on_real_xen():
+    """(DOMUS_ON=xen runs all of test_linux.py so.)"""
+    configs = {"linux.cfg": linux_box.config("linux", "ip4=10.0.2.30/24 gw4=10.0.2.2", disk=["phy:scratch,xvda,w"], vif=["bridge=br0"])}
+    with linux_box.LinuxBox("linux-on-xen", configs, disk=machine.fresh_disk("linux-on-xen"), on_xen=True) as system:
+        system.boot("linux.cfg")
+        linux_box.well(system, "linux")
+        assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
+        assert "CHECK PASSED" in system.shell("linux", "work check 2", timeout=90)
+        system.ask("xl shutdown linux")
+        system.ask("wait linux 60", timeout=90)
         system.power_off()
