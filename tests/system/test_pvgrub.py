@@ -37,10 +37,12 @@ def made():
         pytest.skip(f"not to be had from Debian's archive: {problem}")
     bzimage = min((linux_box.FOLDER / "packages").glob("linux-image-6.1*/boot/vmlinuz-*"))
     bare, partitioned = pvgrub.guest_disk(FOLDER, bzimage, linux_box.FOLDER / "initramfs.cpio.gz")
-    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned)])
-    for name, image, partition in (("packaged", packaged, "bare"), ("own", own, "parts")):
+    older = pvgrub.mbr_disk(FOLDER / "older.img", bare)
+    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned), ("older", 36, older)])
+    guests = (("packaged", packaged, "bare"), ("own", own, "parts"), ("older", packaged, "older"))
+    for name, image, partition in guests:
         (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name, disk=partition))
-    archive.make_archive(FOLDER / "archive.tar", [packaged, own, FOLDER / "packaged.cfg", FOLDER / "own.cfg"])
+    archive.make_archive(FOLDER / "archive.tar", [packaged, own, *(FOLDER / f"{name}.cfg" for name, *_ in guests)])
 
 
 @contextlib.contextmanager
@@ -100,3 +102,23 @@ def test_own_image_boots_from_a_partition_by_hand(made):
         box.send("initrd (xen/xvda,gpt1)/boot/initrd.gz")
         box.send("boot")
         linux_runs(box, "by-hand", "/dev/xvda1")
+
+
+def test_what_goes_wrong_and_how_grub_ends(made):
+    """On a disk with a master boot record: mistakes are GRUB's to tell; `reboot` starts the domain anew, `halt` ends it."""
+    with grub("older") as box:
+        box.see(r"Linux of the guest's own disk", timeout=60)
+        box.child.send("c")
+        box.see(r"grub> ")
+        type_at_prompt(box, "ls", r"\(xen/xvda,msdos1\)")
+        type_at_prompt(box, "linux (xen/xvda,msdos1)/boot/nothing", r"error: file .*not found")
+        type_at_prompt(box, "ls (xen/xvdb)/", r"error: ")
+        type_at_prompt(box, "boot", r"error: you need to load the kernel first")
+        box.send("reboot")
+        gone, back = r"The guest is gone\.", r"domain 'older' is restarted as \d+"
+        box.see(rf"(?s){gone}.*{back}|{back}.*{gone}", timeout=60)
+        box.send("xl console older")
+        box.see(r"Linux of the guest's own disk", timeout=60)
+        box.child.send("c")
+        box.see(r"grub> ")
+        box.send("halt")

@@ -6,6 +6,7 @@ Called by tests/system/test_pvgrub.py. Raises foreign.Unavailable where Debian's
 """
 import pathlib
 import shutil
+import struct
 import subprocess
 
 import disk
@@ -38,6 +39,19 @@ def file_system(out, mib, tree):
     pathlib.Path(out).unlink(missing_ok=True)
     subprocess.run(["truncate", "-s", f"{mib}M", str(out)], check=True)
     foreign.call("/usr/sbin/mkfs.ext4", "-q", "-F", "-d", str(tree), str(out))
+    return out
+
+
+def mbr_disk(out, system):
+    """The older kind of disk: a master boot record whose first partition, from 1 MiB on, is the file system."""
+    size = pathlib.Path(system).stat().st_size // 512
+    record = bytearray(512)
+    record[446:462] = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", 2048, size)
+    record[510:] = b"\x55\xaa"
+    with pathlib.Path(out).open("wb") as image:
+        image.write(record)
+        image.seek(2048 * 512)
+        image.write(pathlib.Path(system).read_bytes())
     return out
 
 
