@@ -392,7 +392,8 @@ static int one_vif(struct parser *parser, char *text, struct config_vif *vif) {
         } else if (!strncmp(part, "bridge=", 7)) {
             if ((size_t)snprintf(vif->bridge, sizeof(vif->bridge), "%s", part + 7) >= sizeof(vif->bridge))
                 return refuse(parser, "the bridge's name is too long");
-        } else {
+        } else if (strcmp(part, "type=vif") && strncmp(part, "script=", 7) && strncmp(part, "model=", 6)) {
+            /* Those three are about Linux's scripts and about emulated cards: as true of a vif of ours as of any. */
             return refuse(parser, "a vif is 'mac=...,bridge=...', not '%.20s'", part);
         }
     }

@@ -33,7 +33,7 @@ void devices_detach(struct devices *devices);
  * One more device, or one less, while the guest runs. A disk's number is that of its configuration; a card gets the
  * first free number. 0 or a negative errno and the trouble.
  *
- * To remove one: ask; wait until it is removable, which is the guest's to say (a mounted disk stays); then remove. Or
+ * To remove one: ask; wait until it is removable, which is the guest's to say; then remove. Or
  * remove without asking: then the guest's next request finds nobody.
  */
 int devices_add_disk(struct devices *devices, const struct config_disk *disk, struct trouble *trouble);

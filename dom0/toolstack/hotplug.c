@@ -3,9 +3,10 @@
  * Disks and cards that come and go while their guest runs: `xl block-*` and `xl network-*`, with Xen's own columns.
  *
  * Attaching is what happens at a guest's start, only later. Detaching is a conversation: we say Closing, the guest
- * finishes (a mounted disk it keeps), says Closed, and only then the nodes go. The toolstack's lock is not held while
- * we wait: the guest may end meanwhile, and then it is simply not found any more. A configuration follows what was
- * attached and detached, so that a guest that restarts comes back with what it had.
+ * finishes, says Closed, and only then the nodes go. (What becomes of a mounted disk is the guest's affair: Linux 6 gives
+ * it up, on Xen as here.) The toolstack's lock is not held while we wait: the guest may end meanwhile, and then it is
+ * simply not found any more. A configuration follows what was attached and detached, so that a guest that restarts
+ * comes back with what it had.
  */
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/verbs.h"

@@ -133,6 +133,7 @@ static void sizes_have_units(void **state) {
 static void single_devices(void **state) {
     char disk_text[] = "phy:data,xvdc,r", bad_disk[] = "phy:data,sda,r";
     char vif_text[] = "bridge=br0,mac=00:16:3e:00:00:09", bad_vif[] = "mac=01:16:3e:00:00:09", no_vif[] = "";
+    char usual_vif[] = "type=vif,script=vif-bridge,model=e1000,bridge=br0", odd_vif[] = "rate=1Mb/s";
     static const char *const same_disk[] = {                  /* The forms of xl-disk-configuration(5). */
         "phy:data,xvdb,w", "data,raw,xvdb,rw", "data,,xvdb", "phy:data,xvdb", "vdev=xvdb,access=rw,target=data",
         "format=raw,vdev=xvdb,backendtype=phy,target=phy:data", "data,xvdb,access=w",
@@ -160,6 +161,9 @@ static void single_devices(void **state) {
     assert_non_null(strstr(problem.text, "sda"));
     assert_int_equal(config_parse_vif(vif_text, &vif, &problem), 0);
     assert_int_equal(vif.mac[5], 9);
+    assert_int_equal(config_parse_vif(usual_vif, &vif, &problem), 0);
+    assert_string_equal(vif.bridge, "br0");
+    assert_int_equal(config_parse_vif(odd_vif, &vif, &problem), -EINVAL);
     assert_int_equal(config_parse_vif(no_vif, &vif, &problem), 0);
     assert_int_equal(vif.mac[0] | vif.mac[2], 0);
     assert_int_equal(config_parse_vif(bad_vif, &vif, &problem), -EINVAL);
