@@ -10,6 +10,7 @@
 #include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
 #include "dom0/toolstack/devices.h"
+#include "dom0/toolstack/home.h"
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
@@ -34,92 +35,6 @@ int trouble_set(struct trouble *trouble, int error, const char *format, ...) {
     return error;
 }
 
-/* --- XenStore --- */
-
-/* "n<owner>", and "r<reader>" unless they are the same. */
-static int set_owner(const char *path, domid_t owner, domid_t reader) {
-    char first[8], second[8];
-    const char *permissions[] = { first, second };
-
-    snprintf(first, sizeof(first), "n%u", (unsigned)owner);
-    snprintf(second, sizeof(second), "r%u", (unsigned)reader);
-    return xs_set_permissions(XS_NONE, path, permissions, owner == reader ? 1 : 2);
-}
-
-/* A directory in which the guest itself may write. */
-static int own_directory(const char *home, domid_t domid, const char *name) {
-    char path[96];
-    int error;
-
-    snprintf(path, sizeof(path), "%s/%s", home, name);
-    error = xs_mkdir(XS_NONE, path);
-    return error ? error : set_owner(path, domid, domid);
-}
-
-static int write_home(const struct domain *domain, const struct build_result *built) {
-    static const char *const own[] = {
-        "data", "attr", "error", "drivers", "feature", "device/suspend", "control/shutdown", "control/sysrq",
-        "control/feature-poweroff", "control/feature-reboot", "control/feature-suspend",
-    };
-    const struct config *config = &domain->config;
-    char home[32];
-    int error;
-
-    snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
-    error = xs_mkdir(XS_NONE, home);
-    error = error ? error : set_owner(home, 0, domain->domid);
-    error = error ? error : xs_printf(XS_NONE, home, "name", "%s", config->name);
-    error = error ? error : xs_printf(XS_NONE, home, "domid", "%u", (unsigned)domain->domid);
-    error = error ? error : xs_printf(XS_NONE, home, "memory/target", "%lu", config->memory_mib * 1024);
-    error = error ? error : xs_printf(XS_NONE, home, "memory/static-max", "%lu", config->maxmem_mib * 1024);
-    error = error ? error : xs_printf(XS_NONE, home, "store/ring-ref", "%lu", built->store_mfn);
-    error = error ? error : xs_printf(XS_NONE, home, "store/port", "%u", built->store_port);
-    error = error ? error : xs_printf(XS_NONE, home, "console/ring-ref", "%lu", built->console_mfn);
-    error = error ? error : xs_printf(XS_NONE, home, "console/port", "%u", built->console_port);
-    error = error ? error : xs_printf(XS_NONE, home, "console/type", "xenconsoled");
-    error = error ? error : xs_printf(XS_NONE, home, "console/limit", "%u", 1048576u);
-    for (unsigned i = 0; i < config->vcpus && !error; i++) {
-        char key[32];
-
-        snprintf(key, sizeof(key), "cpu/%u/availability", i);
-        error = xs_printf(XS_NONE, home, key, i < config->vcpus_at_start ? "online" : "offline");
-    }
-    for (size_t i = 0; i < ARRAY_COUNT(own) && !error; i++)
-        error = own_directory(home, domain->domid, own[i]);
-    return error;
-}
-
-static int introduce(const struct build_result *built) {
-    char body[64];
-    size_t size;
-    char *answer;
-
-    /* Three strings, each with its NUL. */
-    size = (size_t)snprintf(body, sizeof(body), "%u%c%lu%c%u", (unsigned)built->domid, 0, built->store_mfn, 0,
-                            built->store_port) + 1;
-    answer = xs_request(XS_INTRODUCE, XS_NONE, body, size, NULL);
-    if (IS_ERR(answer))
-        return (int)PTR_ERR(answer);
-    free(answer);
-    return 0;
-}
-
-static void release(domid_t domid) {
-    char text[48];
-    char *answer;
-
-    snprintf(text, sizeof(text), "%u", (unsigned)domid);
-    answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL);
-    if (!IS_ERR(answer))
-        free(answer);
-    snprintf(text, sizeof(text), "/local/domain/%u", (unsigned)domid);
-    xs_rm(XS_NONE, text);
-    snprintf(text, sizeof(text), "/local/domain/0/backend/vbd/%u", (unsigned)domid);
-    xs_rm(XS_NONE, text);
-    snprintf(text, sizeof(text), "/local/domain/0/backend/vif/%u", (unsigned)domid);
-    xs_rm(XS_NONE, text);
-}
-
 /* --- the end of a domain --- */
 
 static void unlink(struct domain *domain) {
@@ -141,7 +56,7 @@ static void tear_down(struct domain *domain) {
         devices_detach(domain->devices);
         if (domain->console)
             guest_console_close(domain->console);
-        release(domain->domid);
+        home_release(domain->domid);
         domain_destroy(domain->domid);
         /* All mappings of its memory are gone, so it must be gone too; a moment's patience for deferred work. */
         for (int i = 0; i < 100 && domain_get_info(domain->domid, &info) == 0; i++)
@@ -208,14 +123,14 @@ static int bring_up(struct domain *domain, bool paused, struct trouble *trouble)
         domain->domid = built.domid;
         error = guest_console_open(built.domid, domain->config.name, built.console_mfn, built.console_port,
                                    &domain->console);
-        error = error ? error : write_home(domain, &built);
+        error = error ? error : home_write(&domain->config, &built);
         if (error)
             trouble_set(trouble, error, "cannot set up console and XenStore: %s", errno_name(error));
     }
     if (!error)
         error = devices_attach(domain->domid, &domain->config, &domain->devices, trouble);
     if (!error) {
-        error = introduce(&built);
+        error = home_introduce(&built);
         if (!error && !paused)
             error = domain_unpause(domain->domid);
         if (error)

@@ -31,10 +31,10 @@ FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPE
 class Dom0(machine.Machine):
     """A booted machine with dom0's prompt before us."""
 
-    def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, xen=XEN, archive=None, **machine_options):
-        """xen: the real one to boot when DOMUS_ON says so; archive: the guests, other than the build's own."""
+    def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, domus=machine.DOMUS, xen=XEN, archive=None, **machine_options):
+        """domus or, when DOMUS_ON says so, xen: what to boot; archive: the guests, other than the build's own."""
         self.on_xen = on_xen
-        super().__init__(name, hypervisor=xen if on_xen else machine.DOMUS, disk=disk, net=net,
+        super().__init__(name, hypervisor=xen if on_xen else domus, disk=disk, net=net,
                          modules=[[machine.BUILD / "dom0.elf", f"ip={ADDRESS}"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
         try:
             self.see(r'dom0: ready; "help" lists the commands', timeout=90 if archive else 60)
