@@ -17,7 +17,7 @@ import machine
 from dom0 import ADDRESS as DOM0
 
 pytestmark = pytest.mark.xdist_group("linux-net")             # one machine: all on one worker
-MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "8"))
+MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "100"))
 PATIENCE = 60 + 3 * MIB
 FIXED, HOST = "10.0.2.30", "10.0.2.2"
 WEB, TRANSFER, DISCARD = 80, 5001, 9
