@@ -70,7 +70,7 @@ def linux_runs(box, chosen, device):
     box.see(r"/ # ")
     box.send("cat /proc/cmdline")
     box.see(rf"chosen={chosen}")
-    box.send(f"mount -o ro {device} /mnt && grep -q by-menu /mnt/boot/grub/grub.cfg && echo the same di''sk")
+    box.send(f"mount -t ext4 -o ro {device} /mnt && grep -q by-menu /mnt/boot/grub/grub.cfg && echo the same di''sk")
     box.see(r"the same disk")
     box.send("work check 3")
     box.see(r"CHECK PASSED", timeout=60)
