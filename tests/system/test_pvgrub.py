@@ -21,7 +21,7 @@ FOLDER = machine.BUILD / "pvgrub" / os.environ.get("PYTEST_XDIST_WORKER", "main"
 CONFIG = """
 name = "{name}"
 kernel = "{image}"
-memory = 256
+memory = {memory}
 disk = [ 'phy:{disk},xvda,w' ]
 """
 SLOW = 240              # seconds: GRUB unpacks the kernel twice, in software, under emulation
@@ -38,10 +38,10 @@ def made():
     bzimage = min((linux_box.FOLDER / "packages").glob("linux-image-6.1*/boot/vmlinuz-*"))
     bare, partitioned = pvgrub.guest_disk(FOLDER, bzimage, linux_box.FOLDER / "initramfs.cpio.gz")
     older = pvgrub.mbr_disk(FOLDER / "older.img", bare)
-    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned), ("older", 36, older)])
-    guests = (("packaged", packaged, "bare"), ("own", own, "parts"), ("older", packaged, "older"))
-    for name, image, partition in guests:
-        (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name, disk=partition))
+    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned), ("older", 36, older), ("empty", 1, None)])
+    guests = (("packaged", packaged, "bare", 256), ("own", own, "parts", 256), ("older", packaged, "older", 256), ("prompt", packaged, "empty", 64))
+    for name, image, partition, memory in guests:
+        (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name, disk=partition, memory=memory))
     archive.make_archive(FOLDER / "archive.tar", [packaged, own, *(FOLDER / f"{name}.cfg" for name, *_ in guests)])
 
 
@@ -75,6 +75,13 @@ def linux_runs(box, chosen, device):
     box.send("work check 3")
     box.see(r"CHECK PASSED", timeout=60)
     box.send("poweroff -f")
+
+
+def test_packaged_image_on_an_empty_disk_gives_its_prompt(made):
+    with grub("prompt") as box:
+        box.see(r"grub> ", timeout=60)
+        type_at_prompt(box, "ls", r"\(xen/xvda\)")
+        box.send("halt")
 
 
 def test_packaged_image_boots_by_its_menu(made):
