@@ -177,6 +177,7 @@ def initramfs(modules, packages, programs):
         archive.add(f"bin/{path.name}", path.read_bytes(), 0o100755)
     archive.add("init", (OWN_FILES / "init").read_bytes(), 0o100755)
     archive.add("sbin/modprobe", (OWN_FILES / "modprobe").read_bytes(), 0o100755)
+    archive.add("etc/filesystems", "".join(f"{name}\n" for name in FILE_SYSTEMS).encode())     # what `mount` tries
     archive.add("etc/inittab", (OWN_FILES / "inittab").read_bytes())
     return archive.finished()
 
