@@ -182,12 +182,13 @@ static bool knows_scale(const uint8_t *option, size_t left) {
 
 /* --- in -------------------------------------------------------------------------------------------------------------- */
 
-/* LISTEN and CLOSED [3.10.7.1, 3.10.7.2]. What comes with a SYN is left to be sent again. */
+/* LISTEN and CLOSED [3.10.7.1, 3.10.7.2]. What comes with a SYN is left to be sent again. Who calls from the port of discard is
+ * refused: it may be our like on another machine, and two of us, told of each other by a liar, would answer each other for ever. */
 static void take_from_stranger(struct endpoint *endpoint, const struct segment *segment) {
     uint64_t now = endpoint->now();
     struct tcp_connection *connection = NULL;
 
-    if ((segment->flags & (SYN | ACK | RST)) == SYN && segment->port == TCP_DISCARD)
+    if ((segment->flags & (SYN | ACK | RST)) == SYN && segment->port == TCP_DISCARD && segment->peer.port != TCP_DISCARD)
         connection = find_place(&endpoint->tcp, now);
     if (!connection) {
         refuse(endpoint, segment);

@@ -269,6 +269,16 @@ static void test_other_ports_refuse(void **state) {
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
 }
 
+/* Who sends from the port of discard may be an endpoint like us, on another machine: two of us, told of each other by a third, would
+ * each answer the other's SYN | ACK for ever. */
+static void test_two_of_us_do_not_talk(void **state) {
+    send_segment(9, ISN, 0, SYN, 0);
+    came(9, RST | ACK, ISN + 1);
+    assert_int_equal(tcp_count(&endpoint.tcp), 0);
+    send_segment(9, ISN, 77, SYN | ACK, 0);
+    assert_int_equal(came(9, RST, 0), 77);
+}
+
 static void test_table_is_bounded_and_ages(void **state) {
     for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
         clock_ns++;
@@ -394,6 +404,7 @@ int main(void) {
         cmocka_unit_test_setup(test_a_peer_that_starts_anew, set_up),
         cmocka_unit_test_setup(test_a_new_address_knows_nobody, set_up),
         cmocka_unit_test_setup(test_other_ports_refuse, set_up),
+        cmocka_unit_test_setup(test_two_of_us_do_not_talk, set_up),
         cmocka_unit_test_setup(test_table_is_bounded_and_ages, set_up),
         cmocka_unit_test_setup(test_truncated_and_lying_headers, set_up),
         cmocka_unit_test_setup(test_random_bytes, set_up),
