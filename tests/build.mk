@@ -94,9 +94,13 @@ $(B)/linux/tried: tests/tools/linux.py tests/tools/foreign.py tests/linux/init t
 # The peer rig: real Xen with Debian's Linux as dom0 and Xen's own xl, to compare with.
 .PHONY: rig
 rig: $(B)/rig/tried
-$(B)/rig/tried: tests/tools/rig.py tests/tools/linux.py tests/tools/foreign.py | $(B)/linux/tried
+$(B)/rig/free-pages: tests/linux/free-pages.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -o $@ $< -lxenctrl
+$(B)/rig/tried: tests/tools/rig.py tests/tools/linux.py tests/tools/foreign.py $(B)/rig/free-pages | $(B)/linux/tried
 	$(say) RIG $(@D)
-	$(Q)$(PYTHON) tests/tools/rig.py $(@D) $(B)/linux/packages
+	$(Q)$(PYTHON) tests/tools/rig.py $(@D) $(B)/linux/packages $(B)/rig/free-pages
 	@[ -e $(@D)/unavailable ] || touch $@
 
 # --- running -----------------------------------------------------------------------------------------------------------------------

@@ -58,6 +58,10 @@ class Rig(machine.Machine):
         self.expect("done 7", timeout)
         return machine.ESCAPES.sub("", self.child.before).strip("\n")
 
+    def free_pages(self):
+        """Pages of the machine that belong to nobody, in a tuple as LinuxBox has it."""
+        return (int(self.ask("free-pages")),)
+
     def boot(self, file, timeout=240):
         """Attached at once (-c), so that the guest's first words are seen; then detached."""
         self.send(f"xl create -c {file}")

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one initramfs, to be measured against.
 
-    rig.py OUT STORE    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps its linux-image, which is dom0's kernel, too
+    rig.py OUT STORE [PROGRAM...]    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps its linux-image, which is dom0's
+                                     kernel, too; PROGRAM: for its /bin
 
-The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says why. The image holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a
-shell on the console, where a harness types `xl create` as it does at our own prompt. Disks are partitions of a virtio disk, at
-/dev/disk/NAME; cards join the bridge br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to /guests.
+The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says why. The image holds busybox, xl,
+xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a shell on the console, where
+a harness types `xl create` as it does at our own prompt. Disks are partitions of a virtio disk, at /dev/disk/NAME; cards join the bridge
+br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to /guests.
 """
 import gzip
 import pathlib
@@ -65,7 +67,7 @@ exit 0
 """
 
 
-def build(roots, kernel_root):
+def build(roots, kernel_root, own):
     def find(name):
         return next(root / name for root in roots if (root / name).exists())
 
@@ -80,7 +82,9 @@ def build(roots, kernel_root):
     programs = [find(name) for name in PROGRAMS]
     for name, path in zip(PROGRAMS, programs):
         archive.add(name, path.read_bytes(), 0o100755)
-    linux.add_libraries(archive, roots, programs, [linux.LOADED_LATE])
+    for path in own:
+        archive.add(f"bin/{path.name}", path.read_bytes(), 0o100755)
+    linux.add_libraries(archive, roots, [*programs, *own], [linux.LOADED_LATE])
     linux.add_modules(archive, kernel_root / "lib/modules", MODULES)
     archive.add("etc/xen/xl.conf", b'autoballoon="off"\n')
     archive.add("etc/xen/scripts/block", BLOCK.encode(), 0o100755)
@@ -89,18 +93,18 @@ def build(roots, kernel_root):
     return archive.finished()
 
 
-def make_rig(out, store):
+def make_rig(out, store, own):
     roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*") for package in PACKAGES]
     kernel_root = linux.fetch_kernel(store)
     shutil.copy(next(kernel_root.glob("boot/vmlinuz-*")), out / "vmlinuz")
-    (out / "rig.cpio.gz").write_bytes(gzip.compress(build(roots, kernel_root), 6, mtime=0))
+    (out / "rig.cpio.gz").write_bytes(gzip.compress(build(roots, kernel_root, own), 6, mtime=0))
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    out, store = (pathlib.Path(argument) for argument in sys.argv[1:])
-    linux.attempt(out, lambda: make_rig(out, store))
+    out, store, *own = (pathlib.Path(argument) for argument in sys.argv[1:])
+    linux.attempt(out, lambda: make_rig(out, store, own))
 
 
 if __name__ == "__main__":
