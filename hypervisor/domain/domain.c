@@ -25,7 +25,7 @@
 
 struct domain *dom0;
 struct domain special_io, special_xen;
-struct list domain_list = LIST_INIT(domain_list);
+struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
 spinlock_t domain_list_lock;
 static struct domain *by_id[MAX_DOMAINS];
 
@@ -76,6 +76,9 @@ struct domain *domain_get_self_or(domid_t id)
 
 static void domain_free(struct domain *d)
 {
+    spin_lock(&domain_list_lock);
+    list_remove(&d->all_domains);
+    spin_unlock(&domain_list_lock);
     grants_free(d);
     for (uint32_t i = 0; i < MAX_VCPUS; i++) vcpu_free(d->vcpus[i]);
     hv_free(d, sizeof(*d));
@@ -165,6 +168,7 @@ static void unpublish(struct domain *d)
 {
     spin_lock(&domain_list_lock);
     list_remove(&d->all_domains);
+    list_add_tail(&d->all_domains, &destroyed_list);
     by_id[d->id] = NULL;
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);

@@ -173,6 +173,7 @@ void domain_crash(struct domain *d, const char *format, ...) __attribute__((form
 extern struct domain *dom0;
 extern struct domain special_io, special_xen;       /* owners DOMID_IO and DOMID_XEN of frames that are nobody's RAM */
 extern struct list domain_list;                     /* by id, under domain_list_lock */
+extern struct list destroyed_list;                  /* those that others' grant mappings keep in memory; under the same lock */
 extern spinlock_t domain_list_lock;
 
 /* ---- vCPUs (domain/vcpu.c) ---- */

@@ -131,6 +131,7 @@ uint64_t memory_audit(struct domus_audit *result)
     for (uint64_t n = 0; n < max_frame; n++)
         if (!mfn_is_io(MFN(n)) && frame_total(frame_of(MFN(n)))) look_at_frame(MFN(n), frame_of(MFN(n)));
     list_for_each (l, &domain_list) look_at_domain(list_entry(l, struct domain, all_domains));
+    list_for_each (l, &destroyed_list) look_at_domain(list_entry(l, struct domain, all_domains));
     for (uint64_t n = 0; n < max_frame; n++)
         if (!mfn_is_io(MFN(n)) && !(frame_of(MFN(n))->state & FRAME_FREE)) compare(MFN(n), frame_of(MFN(n)));
     list_for_each (l, &domain_list) compare_domain(list_entry(l, struct domain, all_domains));

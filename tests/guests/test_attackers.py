@@ -83,6 +83,20 @@ def test_corrupt_rings(system):
     nothing_is_lost(system, before)
 
 
+def test_grants_of_the_dead(system):
+    """The survivor of two keeps pages of the other in memory, by mappings that are in no page table, too; they go with it."""
+    for names in ("attack", "twin"), ("twin", "attack"), ("attack", "twin"):
+        before = system.free_pages()[0]         # the first round fills caches that stay, and is not compared
+        system.create("attack-cross.cfg")
+        system.ask('xl create attack-cross.cfg name="twin"')
+        for name in names:
+            system.see(rf"\({name}\) attack-cross: mapped a thousand", timeout=60)
+        for name in names:
+            system.ask(f"xl destroy {name}")
+            system.audit()
+    nothing_is_lost(system, before)
+
+
 def test_flood_beside_a_working_neighbour(system):
     system.create("attack-events.cfg")
     works(system, "flooded")
