@@ -74,7 +74,7 @@ iso: $(B)/domus.iso
 help:
 	@echo 'make demo        the main job: hypervisor, dom0 with disk and network, guests, the cost table; names each step'
 	@echo 'make test        everything that is tested: lint, unit tests, micro-guests, whole systems (and on real Xen)'
-	@echo 'make soak        the long runs (half an hour): ten minutes of mixed load, a hundred lives of a Linux guest, large transfers'
+	@echo 'make soak        the long runs (40 minutes): twice ten minutes of mixed load, a hundred lives of a Linux guest, large transfers'
 	@echo 'make run         the same system with its prompt on this terminal (poweroff at the prompt, or Ctrl-a x, ends it);'
 	@echo '                 LINUX=1 adds Debian'\''s Linux as a guest: xl create -c linux.cfg'
 	@echo 'make bench       the cost table: hypercall beside trap, Domus beside real Xen, the kernel native beside domU'
