@@ -100,6 +100,7 @@ static int receive(int port, int fast)
     if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 1) != 0) fail("listen");
     fd = accept(listener, NULL, NULL);
     if (fd < 0) fail("accept");
+    close(listener);                    /* who comes next waits for the next of us, and is not cut off when we end */
     start = now();
     for (;;) {
         ssize_t n = read(fd, (char *)chunk + filled, CHUNK - filled);
