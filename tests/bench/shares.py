@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,7 +43,7 @@ def owner(address):
 
 
 class Counter:
-    """Counts between begin() and end()."""
+    """What the plugin counts in a machine that runs with it."""
 
     def __init__(self, box):
         self.box = box
