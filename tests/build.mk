@@ -18,16 +18,23 @@ $$(B)/unit/$(1)/%.o: %.c
 	$$(say) CC 'unit $(1): $$<'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(call unit_field,$(1),cflags) -c -o $$@ $$<
-$$(B)/unit/$(1)/test: $$(patsubst %.c,$$(B)/unit/$(1)/%.o,$$(UNIT_SOURCES_$(1)))
+$$(B)/unit/$(1)/test: $$(patsubst %.c,$$(B)/unit/$(1)/%.o,$$(UNIT_SOURCES_$(1))) $$(B)/unit/refusals.o
 	$$(say) LD $$@
 	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $(addprefix -l,$(call unit_field,$(1),libraries))
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 
+$(B)/unit/refusals.o: tests/unit/refusals.c
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(UNIT_CFLAGS) -c -o $@ $<
+
+# Every run of the tests notes which refusals it reached (tests/tools/refusals.py); the unit tests come first and begin with none.
+REFUSALS := $(abspath $(B)/refusals)
 .PHONY: unit
 unit: $(UNIT_NAMES:%=$(B)/unit/%/test)
-	@failed=; for t in $(UNIT_NAMES); do \
-	  if $(B)/unit/$$t/test >$(B)/unit/$$t/log 2>&1; \
+	@rm -rf $(REFUSALS); mkdir -p $(REFUSALS); failed=; for t in $(UNIT_NAMES); do \
+	  if REFUSALS_FILE=$(REFUSALS)/unit-$$t $(B)/unit/$$t/test >$(B)/unit/$$t/log 2>&1; \
 	  then printf '  %-8s unit %s (%s)\n' SUCCESS $$t "$$(sed -n 's/.*PASSED  \] //p' $(B)/unit/$$t/log)"; \
 	  else printf '  %-8s unit %s\n' FAILURE $$t; cat $(B)/unit/$$t/log; failed="$$failed $$t"; fi; done; \
 	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed"; exit 1; fi
@@ -114,7 +121,7 @@ $(B)/peer/tried:
 
 TESTS ?=
 GUEST_RUNS ?= 5#       of whole guests in `make bench`; minutes each
-PYTEST = DOMUS_BUILD=$(B) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
+PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
 .PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb guests-test system-test
 do-run: all $(if $(LINUX),linux)
 	@$(PYTHON) tests/tools/run.py $(B) $(if $(LINUX),--linux)
@@ -134,6 +141,7 @@ system-test: all peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
 do-test: all lint unit peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
+	@$(PYTHON) tests/tools/refusals.py $(B) --partial
 
 # The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers.
 do-soak: all peer linux

@@ -10,18 +10,19 @@
 #include "memory/access.h"
 #include "memory/mmu.h"
 #include <abi/domus.h>
+#include <abi/refusal.h>
 
 static long last_error(uint64_t arg)
 {
     const struct vcpu *v = current;
     struct domus_last_error answer;
-    if (!v->last_error.why) return -ENOENT;
+    if (!v->last_error.place) return -ENOENT;
     memset(&answer, 0, sizeof(answer));
     answer.error = v->last_error.error;
     answer.hypercall = v->last_error.hypercall;
-    answer.line = v->last_error.line;
-    strlcpy(answer.file, v->last_error.where, sizeof(answer.file));
-    strlcpy(answer.reason, v->last_error.why, sizeof(answer.reason));
+    answer.line = v->last_error.place->line;
+    strlcpy(answer.file, v->last_error.place->file, sizeof(answer.file));
+    strlcpy(answer.reason, v->last_error.place->why, sizeof(answer.reason));
     return write_guest(arg, &answer);
 }
 

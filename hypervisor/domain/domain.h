@@ -26,6 +26,7 @@ struct domain;
 struct vcpu;
 struct grant_table;
 struct evtchn;
+struct refusal;
 
 /* A one-shot timer in the CPU's deadline queue (domain/time.c). */
 struct timer {
@@ -106,7 +107,7 @@ struct vcpu {
     mfn_t info_frame;               /* held while info is registered elsewhere */
 
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
-    struct { const char *why; const char *where; uint32_t line; int error; uint32_t hypercall; } last_error;   /* fail(): rule 7 */
+    struct { const struct refusal *place; int error; uint32_t hypercall; } last_error;         /* fail(): rule 7 */
     uint32_t hypercall;             /* the number of the hypercall being done */
     struct multicall_entry *multicall;          /* our copy of the multicall entry being done, or NULL */
     struct vcpu_counters counters;

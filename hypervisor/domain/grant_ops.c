@@ -26,13 +26,6 @@ union requests {
     struct gnttab_copy copy[BATCH];
 };
 
-/* A refusal of one request: the reason is written down, the status goes into the request. */
-static int16_t refuse(int16_t status, const char *why)
-{
-    (void)fail(-EINVAL, why);
-    return status;
-}
-
 /* ---- map ---- */
 
 static uint64_t pte_flags(uint32_t gntmap)
@@ -323,7 +316,7 @@ static long get_version(uint64_t arg)
     int16_t status;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &status);
-    if (!d) return status == GNTST_permission_denied ? -EPERM : -ESRCH;
+    if (!d) return status == GNTST_permission_denied ? -EPERM : -ESRCH;   /* table_owner() said why */
     domain_put(d);
     op.version = 1;
     return write_guest(arg, &op);

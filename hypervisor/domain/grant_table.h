@@ -4,6 +4,7 @@
 #define DOMUS_DOMAIN_GRANT_TABLE_H
 
 #include "domain/grants.h"
+#include "lib/fail.h"
 #include <xen/grant_table.h>
 
 /* What we know about one entry that is in use: the guest can rewrite its own table at any time, but not this. */
@@ -41,7 +42,8 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
     return &gt->slots[ref / ENTRIES_PER_FRAME].active[ref % ENTRIES_PER_FRAME];
 }
 
-/* All of these answer with a GNTST_* status. */
+/* All of these answer with a GNTST_* status. One that is not okay is born here: the reason is written down as with fail(). */
+#define refuse(status, why) ((int16_t)fail((status), (why)))
 
 /* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its frame. */
 int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable, mfn_t *frame) must_check;

@@ -104,22 +104,17 @@ static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writ
     uint64_t *place = (uint64_t *)(void *)shared;
     for (int attempt = 0; attempt < MARK_ATTEMPTS; attempt++) {
         union entry_word old = { .word = __atomic_load_n(place, __ATOMIC_RELAXED) }, new = old;
-        if ((old.entry.flags & GTF_type_mask) != GTF_permit_access || old.entry.domid != peer) {
-            (void)fail(-EINVAL, "the entry does not grant access to this domain");
-            return GNTST_general_error;
-        }
-        if (writable && (old.entry.flags & GTF_readonly)) {
-            (void)fail(-EINVAL, "the entry grants reading only");
-            return GNTST_general_error;
-        }
+        if ((old.entry.flags & GTF_type_mask) != GTF_permit_access || old.entry.domid != peer)
+            return refuse(GNTST_general_error, "the entry does not grant access to this domain");
+        if (writable && (old.entry.flags & GTF_readonly))
+            return refuse(GNTST_general_error, "the entry grants reading only");
         new.entry.flags |= writable ? GTF_reading | GTF_writing : GTF_reading;
         if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
             *frame = MFN(old.entry.frame);
             return GNTST_okay;
         }
     }
-    (void)fail(-EAGAIN, "the entry keeps changing");
-    return GNTST_general_error;
+    return refuse(GNTST_general_error, "the entry keeps changing");
 }
 
 static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
@@ -131,21 +126,19 @@ static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
 static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared, struct active *a, domid_t peer, bool writable)
 {
     bool idle = !a->readers && !a->writers;
-    mfn_t frame;
+    mfn_t frame = INVALID_MFN;
     int16_t status = mark_entry(shared, peer, writable, &frame);
     if (status != GNTST_okay) return status;
     if (!idle)
         frame = a->frame;           /* whatever the guest wrote there since: the users share one frame */
     if (idle && frame_get(frame, owner)) {
         unmark_entry(shared, GTF_reading | GTF_writing);
-        (void)fail(-EINVAL, "the entry names a frame that the granting domain does not own");
-        return GNTST_bad_page;
+        return refuse(GNTST_bad_page, "the entry names a frame that the granting domain does not own");
     }
     if (writable && frame_get_writable(frame, owner)) {
         if (idle) frame_put(frame);
         unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
-        (void)fail(-EINVAL, "the granted frame cannot be written: it is a page table or a descriptor page");
-        return GNTST_bad_page;
+        return refuse(GNTST_bad_page, "the granted frame cannot be written: it is a page table or a descriptor page");
     }
     a->frame = frame;
     a->peer = peer;
@@ -156,20 +149,18 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
 {
     struct grant_table *gt = owner->grants;
     int16_t status = GNTST_okay;
-    if (!gt || owner->dying) {
-        (void)fail(-ESRCH, "the domain grants nothing, or is being destroyed");
-        return GNTST_bad_domain;
-    }
+    if (!gt || owner->dying)
+        return refuse(GNTST_bad_domain, "the domain grants nothing, or is being destroyed");
     spin_lock(&gt->lock);
     if (ref >= gt->frames * ENTRIES_PER_FRAME) {
         spin_unlock(&gt->lock);
-        (void)fail(-EINVAL, "beyond the end of the grant table");
-        return GNTST_bad_gntref;
+        return refuse(GNTST_bad_gntref, "beyond the end of the grant table");
     }
     struct active *a = active_of(gt, ref);
     bool idle = !a->readers && !a->writers;
-    if (!idle && a->peer != peer) status = GNTST_bad_gntref;
-    else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX) status = GNTST_no_space;
+    if (!idle && a->peer != peer) status = refuse(GNTST_bad_gntref, "another domain uses the entry");
+    else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX)
+        status = refuse(GNTST_no_space, "the entry is in use 65535 times");
     else if (idle || (writable && !a->writers))
         status = acquire_first(owner, shared_entry(gt, ref), a, peer, writable);
     if (status == GNTST_okay) {

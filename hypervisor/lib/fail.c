@@ -4,16 +4,17 @@
 #include "lib/printk.h"
 #include "domain/domain.h"
 
-int fail_at(int error, const char *why, const char *file, uint32_t line)
+int fail_at(int error, struct refusal *place)
 {
     struct vcpu *v = current;
 
-    v->last_error.why = why;
-    v->last_error.where = file;
-    v->last_error.line = line;
+    place->count++;
+    v->last_error.place = place;
     v->last_error.error = error;
     v->last_error.hypercall = v->hypercall;
     v->counters.refused++;
-    if (log_level >= LOG_DEBUG) log_debug("d%u: %d: %s (%s:%u)", v->domain->id, error, why, file, line);
+    if (log_level >= LOG_DEBUG) log_debug("d%u: %d: %s (%s:%u)", v->domain->id, error, place->why, place->file, place->line);
     return error;
 }
+
+const char *last_reason(void) { return current->last_error.place ? current->last_error.place->why : ""; }

@@ -7,8 +7,15 @@
 #define DOMUS_LIB_FAIL_H
 
 #include "lib/types.h"
+#include <abi/refusal.h>
 
-int fail_at(int error, const char *why, const char *file, uint32_t line) __attribute__((cold));
-#define fail(error, why) fail_at((error), (why), __FILE__, __LINE__)
+int fail_at(int error, struct refusal *place) __attribute__((cold));
+#define fail(error, why) ({ REFUSAL(place_, (why)); fail_at((error), &place_); })
+
+/* Why the current vCPU was last refused something; "" when it never was. */
+const char *last_reason(void);
+
+/* All places there are, one behind the other (domus.lds). */
+extern struct refusal refusals_start[], refusals_end[];
 
 #endif

@@ -15,6 +15,7 @@ import time
 import pexpect
 
 import iso
+import refusals
 
 BUILD = pathlib.Path(os.environ.get("DOMUS_BUILD", "build"))
 # A busy machine (or a slow one) may stretch every time limit.
@@ -72,7 +73,8 @@ class Machine:
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
         boot = ["-boot", "d", "-cdrom", str(image)] if modules is None else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
-        command = self.command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra)
+        self.memory = refusals.Memory(memory)
+        command = self.command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra) + self.memory.options()
         self.log.write("$ " + " ".join(command) + "\n")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
                                    preexec_fn=die_with_parent, dimensions=(50, 200))
@@ -140,6 +142,7 @@ class Machine:
             self.child.wait()
         self.child.close(force=True)
         self.log.flush()
+        self.memory.end(self.name)
 
     def __enter__(self):
         return self
