@@ -3,8 +3,8 @@
  * domctl (<xen/domctl.h>): the control domain makes, fills, watches and ends domains. The structures and the interface version
  * are Xen 4.17's, so a toolstack built for it can drive Domus.
  *
- * Lock: domctl_lock, taken by trying: who does not get it makes the same call again. It is held over preempt_check(), which is
- * safe because no interrupt handler takes it.
+ * Lock: domctl_lock, taken by trying: who does not get it makes the same call again. No
+ * interrupt handler takes it.
  */
 #include "control/domctl.h"
 #include "domain/grants.h"
@@ -15,6 +15,7 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 
+#define COST_VCPU    8000           /* a vCPU made: its structure and its FPU state cleared */
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
 
 static spinlock_t domctl_lock;
@@ -80,8 +81,12 @@ static int create(struct xen_domctl *op)
 static int make_vcpus(struct domain *d, uint32_t count)
 {
     if (count != d->vcpu_count) return fail(-EINVAL, "as many as the domain was created for");
-    for (uint32_t i = 0; i < count; i++)
-        if (!d->vcpus[i] && !vcpu_create(d, i)) return fail(-ENOMEM, "no memory for a vCPU");
+    for (uint32_t i = 0; i < count; i++) {
+        if (d->vcpus[i]) continue;
+        if (spent()) return -ERESTART;
+        if (!vcpu_create(d, i)) return fail(-ENOMEM, "no memory for a vCPU");
+        spend(COST_VCPU);
+    }
     return 0;
 }
 

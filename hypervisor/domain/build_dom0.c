@@ -163,7 +163,10 @@ static mfn_t build_tables(struct builder *b)
     map_range(b, b->elf.virt_base, 0, pfn_of(b, b->end_va));
     if (b->elf.init_p2m != ELF_NONE) map_range(b, b->p2m_va, b->p2m_pfn, pages_of(b->pages * 8));
     for (uint64_t i = 0; i < b->tables_used; i++) *table_entry(b, b->tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
-    do error = mmu_pin(b->d, top, FRAME_L4); while (error == -ERESTART);
+    do {
+        budget_refill();
+        error = mmu_pin(b->d, top, FRAME_L4);
+    } while (error == -ERESTART);
     if (error) panic("dom0's page tables are refused: %d, %s", error, last_reason());
     return top;
 }
@@ -207,7 +210,10 @@ static void set_first_context(struct builder *b, mfn_t top)
     c->user_regs.ss = FLAT_KERNEL_SS;
     c->user_regs.rflags = RFLAGS_IF | RFLAGS_FIXED;
     c->ctrlreg[3] = xen_pfn_to_cr3(top.n);
-    do error = vcpu_set_context(v, c); while (error == -ERESTART);
+    do {
+        budget_refill();
+        error = vcpu_set_context(v, c);
+    } while (error == -ERESTART);
     if (error) panic("dom0's first context is refused: %d, %s", error, last_reason());
     hv_free(c, sizeof(*c));
     vcpu_up(v);

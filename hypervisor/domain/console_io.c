@@ -21,7 +21,8 @@ static long console_output(uint32_t count, uint64_t buffer)
         console_write(chunk, n);
         buffer += n;
         count -= n;
-        if (count && preempt_check()) return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count, buffer);
+        spend((int)n * COST_ENTRY);
+        if (count && spent()) return hypercall_continue(__HYPERVISOR_console_io, 3, CONSOLEIO_write, count, buffer);
     }
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "control/physdev.h"
+#include "entry/budget.h"
 #include "entry/traps.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
@@ -67,12 +68,13 @@ struct domain *domain_get(domid_t id)
     return d;
 }
 
-struct domain *domain_get_self_or(domid_t id)
+struct domain *domain_hold(struct domain *d)
 {
-    if (id != DOMID_SELF) return domain_get(id);
-    __atomic_add_fetch(&current->domain->refs, 1, __ATOMIC_RELAXED);
-    return current->domain;
+    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+    return d;
 }
+
+struct domain *domain_get_self_or(domid_t id) { return id == DOMID_SELF ? domain_hold(current->domain) : domain_get(id); }
 
 static void domain_free(struct domain *d)
 {
@@ -146,6 +148,8 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
 
 /* ---- the end ---- */
 
+#define COST_VCPU 2000              /* a vCPU's tables, descriptor pages and window given back */
+
 static void stop_timers(struct domain *d)
 {
     watchdogs_stop(d);
@@ -158,10 +162,15 @@ static void stop_timers(struct domain *d)
     }
 }
 
-static void release_vcpus(struct domain *d)
+static int release_vcpus(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i]) vcpu_release(d->vcpus[i]);
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        if (!d->vcpus[i] || !d->vcpus[i]->window) continue;     /* never there, or released before */
+        vcpu_release(d->vcpus[i]);
+        spend(COST_VCPU);
+        if (spent()) return -ERESTART;
+    }
+    return 0;
 }
 
 static void unpublish(struct domain *d)
@@ -191,7 +200,7 @@ int domain_destroy(struct domain *d)
             break;
         case 1: error = grants_release_mappings(d); break;
         case 2: error = events_destroy(d); break;
-        case 3: release_vcpus(d); break;
+        case 3: error = release_vcpus(d); break;
         case 4: error = domain_relinquish_memory(d); break;
         case 5:
             physdev_destroy(d);

@@ -108,6 +108,7 @@ struct vcpu {
 
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
     struct { const struct refusal *place; int error; uint32_t hypercall; } last_error;         /* fail(): rule 7 */
+    struct { struct domain *domain; uint64_t command, argument; mfn_t first; uint32_t order, done; } extent;    /* memory/reservation.c */
     uint32_t hypercall;             /* the number of the hypercall being done */
     struct multicall_entry *multicall;          /* our copy of the multicall entry being done, or NULL */
     struct vcpu_counters counters;
@@ -143,6 +144,7 @@ struct domain {
     /* events (domain/events.c) */
     spinlock_t event_lock;
     struct evtchn **event_buckets;  /* a page of pointers to pages of channels */
+    uint64_t ports_used[NR_EVTCHNS / 64];   /* a bit for each channel that is not closed */
     uint32_t event_limit;           /* ports allowed */
     uint32_t pollers;               /* a bit for each vCPU in SCHEDOP_poll */
 
@@ -164,6 +166,7 @@ struct domain {
 /* ---- life (domain/domain.c) ---- */
 struct domain *domain_get(domid_t id);              /* a reference, or NULL when there is none (or it is gone) */
 struct domain *domain_get_self_or(domid_t id);      /* DOMID_SELF understood */
+struct domain *domain_hold(struct domain *d);       /* one more, by who has one */
 void domain_put(struct domain *d);
 void domains_init(void);
 struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, int *error);

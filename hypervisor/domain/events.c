@@ -148,17 +148,15 @@ static int add_bucket(struct domain *d, uint32_t index)
 /* The lowest free port, still marked closed; port 0 is never given out. Negative: no port. Under the lock. */
 static int find_free_port(struct domain *d)
 {
+    uint32_t port = 0;
     if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
-    for (uint32_t port = 1; port < d->event_limit; port++) {
-        struct evtchn *c = channel(d, port);
-        if (!c) {
-            int error = add_bucket(d, port / PER_BUCKET);
-            if (error) return error;
-            c = channel(d, port);
-        }
-        if (c->state == EVTCHNSTAT_closed) return (int)port;
+    for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used) && !port; word++) {
+        uint64_t free = ~d->ports_used[word] & (word == 0 ? ~1ul : ~0ul);
+        if (free) port = word * 64 + (uint32_t)__builtin_ctzl(free);
     }
-    return fail(-ENOSPC, "all event channels of the domain are in use");
+    if (!port || port >= d->event_limit) return fail(-ENOSPC, "all event channels of the domain are in use");
+    int error = channel(d, port) ? 0 : add_bucket(d, port / PER_BUCKET);
+    return error ? error : (int)port;
 }
 
 /* Give a free port its meaning. The state is set last: it publishes the rest (advisories 46, 47). */
@@ -171,6 +169,7 @@ static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_
     c->number = number;
     c->remote = NULL;
     c->state = state;
+    d->ports_used[port / 64] |= 1ul << port % 64;
     return port;
 }
 
@@ -179,6 +178,7 @@ static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
     c->state = EVTCHNSTAT_closed;
     c->vcpu = 0;
     c->remote = NULL;
+    d->ports_used[port / 64] &= ~(1ul << port % 64);
     clear(d->shared->evtchn_pending, port);
 }
 
@@ -227,14 +227,12 @@ static int close_port(struct domain *d, uint32_t port)
 /* Close every port; closed ones stay closed, so starting again after -ERESTART goes on. */
 static int close_all(struct domain *d)
 {
-    for (uint32_t port = 1; port < d->event_limit; port++) {
-        struct evtchn *c = channel(d, port);
-        if (!c) {
-            port |= PER_BUCKET - 1;
-            continue;
+    for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used); word++)
+        while (d->ports_used[word]) {
+            if (close_port(d, word * 64 + (uint32_t)__builtin_ctzl(d->ports_used[word]))) return 0;  /* cannot be: it is in use */
+            spend(COST_FRAME);
+            if (spent()) return -ERESTART;
         }
-        if (c->state != EVTCHNSTAT_closed && close_port(d, port) == 0 && port % 64 == 0 && preempt_check()) return -ERESTART;
-    }
     return 0;
 }
 

@@ -18,6 +18,7 @@
 /* Requests are an array in the guest's memory. So many at a time are read, performed and answered; between two batches we look what
  * else is waiting. Unmaps of a batch share one TLB flush. */
 #define BATCH 16
+#define COST_GRANT 1000             /* a mapping, its end, or a copy without its bytes */
 
 union requests {
     struct gnttab_map_grant_ref map[BATCH];
@@ -145,18 +146,21 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
     }
 }
 
-static void unmap_some(union requests *requests, bool replace, uint32_t count)
+static uint32_t unmap_some(union requests *requests, bool replace, uint32_t count)
 {
     struct unmapped ended[BATCH];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t n = 0, i = 0;
+    while (i < count && (i == 0 || !spent())) {
         struct gnttab_unmap_and_replace *r = &requests->replace[i];
         struct gnttab_unmap_grant_ref *u = &requests->unmap[i];
         if (replace) r->status = unmap_begin(r->handle, r->host_addr, 0, r->new_addr, &ended[n]);
         else u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, &ended[n]);
         if (ended[n].owner) n++;
+        i++;
+        spend(COST_GRANT);
     }
     unmap_finish(ended, n);
+    return i;
 }
 
 /* ---- copy ---- */
@@ -204,6 +208,7 @@ static int16_t copy_one(const struct gnttab_copy *op)
     if (status != GNTST_okay) return status;
     status = copy_side_get(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
     if (status == GNTST_okay) {
+        spend(COST_CLEAR);
         memmove((char *)map_frame(to.frame) + op->dest.offset, (char *)map_frame(from.frame) + op->source.offset, op->len);
         copy_side_put(&to);
     }
@@ -223,18 +228,19 @@ static size_t size_of_request(uint32_t cmd)
     }
 }
 
-static void perform(uint32_t cmd, union requests *requests, uint32_t count)
+/* As many of the requests as the budget allows, at least one; how many. */
+static uint32_t perform(uint32_t cmd, union requests *requests, uint32_t count)
 {
-    switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-        for (uint32_t i = 0; i < count; i++) map_one(&requests->map[i]);
-        break;
-    case GNTTABOP_copy:
-        for (uint32_t i = 0; i < count; i++) requests->copy[i].status = copy_one(&requests->copy[i]);
-        break;
-    default:
-        unmap_some(requests, cmd == GNTTABOP_unmap_and_replace, count);
+    uint32_t i = 0;
+    if (cmd != GNTTABOP_map_grant_ref && cmd != GNTTABOP_copy)
+        return unmap_some(requests, cmd == GNTTABOP_unmap_and_replace, count);
+    while (i < count && (i == 0 || !spent())) {
+        if (cmd == GNTTABOP_copy) requests->copy[i].status = copy_one(&requests->copy[i]);
+        else map_one(&requests->map[i]);
+        i++;
+        spend(COST_GRANT);
     }
+    return i;
 }
 
 static long perform_all(uint32_t cmd, uint64_t arg, uint32_t count)
@@ -244,11 +250,11 @@ static long perform_all(uint32_t cmd, uint64_t arg, uint32_t count)
     while (count) {
         uint32_t n = MIN(count, BATCH);
         if (copy_from_guest(&requests, VADDR(arg), n * size)) return fail(-EFAULT, "the requests cannot be read");
-        perform(cmd, &requests, n);
+        n = perform(cmd, &requests, n);
         if (copy_to_guest(VADDR(arg), &requests, n * size)) return fail(-EFAULT, "the requests cannot be answered");
         arg += n * size;
         count -= n;
-        if (count && preempt_check()) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
+        if (count && spent()) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
     }
     return 0;
 }
@@ -271,18 +277,20 @@ static struct domain *table_owner(domid_t id, int16_t *status)
     return NULL;
 }
 
-static int16_t write_frame_list(struct domain *d, const struct gnttab_setup_table *op)
+static int write_frame_list(struct domain *d, const struct gnttab_setup_table *op)
 {
     if (op->nr_frames > d->grants->max_frames) return refuse(GNTST_general_error, "beyond the limit of the domain's grant table");
     for (uint32_t i = 0; i < op->nr_frames; i++) {
         mfn_t frame;
-        if (grants_shared_frame(d, i, &frame)) return GNTST_general_error;
+        int error = grants_shared_frame(d, i, &frame);
+        if (error) return error == -ERESTART ? -ERESTART : GNTST_general_error;
         if (write_guest_u64((uint64_t)op->frame_list.p + i * sizeof(uint64_t), frame.n))
             return refuse(GNTST_bad_virt_addr, "the frame list cannot be written");
     }
     return GNTST_okay;
 }
 
+/* The table has what frames were added when it gives way: the rest is added when the guest asks again. */
 static long setup_table(uint64_t arg, uint32_t count)
 {
     struct gnttab_setup_table op;
@@ -290,8 +298,10 @@ static long setup_table(uint64_t arg, uint32_t count)
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &op.status);
     if (d) {
-        op.status = write_frame_list(d, &op);
+        int status = write_frame_list(d, &op);
         domain_put(d);
+        if (status == -ERESTART) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_setup_table, arg, count);
+        op.status = (int16_t)status;
     }
     return write_guest(arg, &op);
 }

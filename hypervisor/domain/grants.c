@@ -41,22 +41,26 @@ int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame)
     int error = 0;
     if (!gt || index >= gt->max_frames) return fail(-EINVAL, "beyond the limit of the domain's grant table");
     spin_lock(&gt->lock);
-    while (index >= gt->frames && !error) error = add_shared_frame(d, gt);
+    while (index >= gt->frames && !error) {
+        error = add_shared_frame(d, gt);
+        spend(3 * COST_CLEAR);
+        if (!error && index >= gt->frames && spent()) error = -ERESTART;
+    }
     if (!error) *frame = virt_to_mfn(gt->slots[index].shared);
     spin_unlock(&gt->lock);
     return error;
 }
 
 /* What createdomain asked for, within what we keep pointers for; negative: the default. */
-static uint32_t limit(int32_t asked, uint32_t usual) { return asked < 0 ? usual : (uint32_t)MAX(1, MIN(asked, 4096)); }
+static uint32_t limit(int32_t asked, uint32_t usual, int32_t most) { return asked < 0 ? usual : (uint32_t)MAX(1, MIN(asked, most)); }
 
 int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames)
 {
     struct grant_table *gt = hv_alloc(sizeof(*gt));
     mfn_t unused;
     if (!gt) return fail(-ENOMEM, "no memory for a grant table");
-    gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES);
-    gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK);
+    gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES, GRANTS_MAX_FRAMES);
+    gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK, GRANTS_MAX_MAPTRACK);
     gt->free_handle = NO_HANDLE;
     gt->slots = hv_alloc(gt->max_frames * sizeof(*gt->slots));
     gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack));
@@ -79,7 +83,6 @@ void grants_free(struct domain *d)
         unshare_hv_frame(gt->slots[i].shared);
         hv_free_pages(gt->slots[i].active, ACTIVE_ORDER);
     }
-    for (uint32_t i = 0; i < gt->maptrack_frames; i++) hv_free_pages(gt->maptrack[i], 0);
     hv_free(gt->slots, gt->max_frames * sizeof(*gt->slots));
     hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack));
     hv_free(gt, sizeof(*gt));
@@ -246,11 +249,18 @@ int grants_release_mappings(struct domain *d)
             grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
             r->owner = NULL;
             domain_put(owner);
+            spend(COST_FRAME);
         }
-        if (gt->release_cursor % 128 == 127 && preempt_check()) {
+        spend(COST_ENTRY);
+        if (spent()) {
             gt->release_cursor++;
             return -ERESTART;
         }
+    }
+    while (gt->maptrack_frames) {
+        hv_free_pages(gt->maptrack[--gt->maptrack_frames], 0);
+        spend(COST_FRAME);
+        if (spent()) return -ERESTART;
     }
     return 0;
 }

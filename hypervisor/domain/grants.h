@@ -12,6 +12,8 @@
 
 #define GRANTS_DEFAULT_FRAMES   64      /* shared frames a table may grow to unless createdomain says otherwise */
 #define GRANTS_DEFAULT_MAPTRACK 1024    /* maptrack frames likewise */
+#define GRANTS_MAX_FRAMES       128     /* more are not given, whoever asks: the end of a table must not take long */
+#define GRANTS_MAX_MAPTRACK     4096
 
 /* Limits in frames; negative: the default (XEN_DOMCTL_createdomain). 0, -ENOMEM, -EINVAL. */
 int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames) must_check;

@@ -5,6 +5,7 @@
  */
 #include "domain/domain.h"
 #include "domain/time.h"
+#include "entry/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "machine/io.h"
@@ -12,12 +13,14 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
+#include "memory/reservation.h"
 #include "memory/window.h"
 
 #define FXSAVE_SIZE 512u
 #define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80u
 #define XSTATE_HEADER 512
+#define COST_CONTEXT 8000           /* a context read, checked and taken over */
 
 static size_t fpu_size(void) { return MAX(xsave_size, FXSAVE_SIZE); }
 
@@ -79,6 +82,7 @@ void vcpu_release(struct vcpu *v)
     v->kernel_table = v->user_table = INVALID_MFN;
     v->kernel_cr3 = v->user_cr3 = 0;
     window_destroy(v);
+    extent_end(v);
     v->info = &v->domain->shared->vcpu_info[v->id];
     if (!mfn_eq(v->info_frame, INVALID_MFN)) frame_put_writable(v->info_frame);
     v->info_frame = INVALID_MFN;
@@ -178,6 +182,7 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     int error;
 
     if (v->initialised) return fail(-EINVAL, "the vCPU has its context already");
+    spend(COST_CONTEXT);
     error = check_addresses(c);
     if (!error) error = take_frames(v, c);
     if (error) return error;

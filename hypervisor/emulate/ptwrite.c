@@ -194,7 +194,7 @@ static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 /* Retried while the CPU changes accessed and dirty bits under our feet. */
 static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsigned int shift)
 {
-    struct walk w = { v->domain, v->domain, 0 };
+    struct walk w = { v->domain, v->domain };
     uint64_t mask = size_mask(&s->insn), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
     int error;
 

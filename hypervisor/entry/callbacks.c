@@ -25,12 +25,13 @@ long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, 
         memset(v->traps, 0, sizeof(v->traps));
         return 0;
     }
-    for (unsigned int done = 1;; done++, traps += sizeof(t)) {
+    for (;; traps += sizeof(t)) {
         if (read_guest(&t, traps) != 0) return fail(-EFAULT, "the trap table cannot be read");
         if (t.address == 0) return 0;
         if (!is_canonical(t.address)) return fail(-EINVAL, "a trap handler at a non-canonical address");
         v->traps[t.vector] = t;
-        if (done % 64 == 0 && preempt_check())
+        spend(COST_CALL);
+        if (spent())
             return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
     }
 }

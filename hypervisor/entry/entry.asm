@@ -17,7 +17,7 @@
 ; struct cpu, and MSR_KERNEL_GS_BASE keeps the guest's; SWAPGS on the way in and out.
 ;
 ; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on the stack it runs on,
-; as does an interrupt in preempt_check() or the idle loop. #DB, NMI, #MC and #DF have stacks of their own (IST), because they
+; as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of their own (IST), because they
 ; can arrive on the first instruction of syscall_entry, when RSP is still the guest's (advisory 260).
 
 %include "entry/asm.inc"
@@ -102,6 +102,7 @@ from_guest:
     CLOSE_GUEST                     ; a guest may set AC, and AC in ring 0 would open all guest memory to us
     mov rdi, rsp
     mov rsp, [gs:CPU_stack_top]
+    mov dword [gs:CPU_budget], BUDGET
     call guest_trap
     ; fall through
 
@@ -215,6 +216,7 @@ syscall_entry:
     mov rcx, r10
     mov [rbx + VCPU_hypercall], eax
     inc qword [rbx + VCPU_counts + rax * 8]
+    mov dword [gs:CPU_budget], BUDGET
     lea r10, [hypercall_table]
     call [r10 + rax * 8]
     cmp byte [rbx + VCPU_restart], 0
@@ -402,13 +404,5 @@ global idle_once
 idle_once:
     sti
     hlt
-    cli
-    ret
-
-; void open_interrupts(void): take what is pending.
-global open_interrupts
-open_interrupts:
-    sti
-    nop
     cli
     ret

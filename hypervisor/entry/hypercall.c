@@ -40,13 +40,6 @@ static const uint8_t hypercall_flags[HYPERCALL_SLOTS] = {
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
-bool preempt_check(void)
-{
-    if (this_cpu()->work) return true;
-    open_interrupts();
-    return this_cpu()->work || vcpu_event_deliverable(current);
-}
-
 /* SYSCALL is two bytes long: with RIP in front of it again, the guest itself repeats the call, whenever it runs next. */
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments)
 {
@@ -109,7 +102,8 @@ long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, un
         if (write_guest_u64(calls + offsetof(struct multicall_entry, result), e.result) != 0)
             return fail(-EFAULT, "a result cannot be written");
         if (v->domain->shutdown) return 0;
-        if (count % 8 == 1 && count > 1 && preempt_check())
+        spend(COST_CALL);
+        if (count > 1 && spent())
             return hypercall_continue(__HYPERVISOR_multicall, 2, calls + sizeof(e), count - 1);
     }
     return 0;

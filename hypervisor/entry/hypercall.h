@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls: their handlers, how a long one gives way, and how it goes on.
+ * Hypercalls: their handlers, and how a long one gives way and goes on (when: entry/budget.h).
  *
  * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the arguments as the guest gave them.
  * The table is made from pvguest-sdk/include/abi/hypercall.tbl (entry/hypercall.c).
@@ -9,6 +9,7 @@
 #define DOMUS_ENTRY_HYPERCALL_H
 
 #include "domain/domain.h"
+#include "entry/budget.h"
 
 #define HYPERCALL_SLOTS 64          /* numbers at and above it, and holes, answer -ENOSYS */
 
@@ -16,13 +17,6 @@ typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned 
 #define HYPERCALL(number, name, handler, arguments, flags) hypercall_fn handler;
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
-
-/*
- * Is something more urgent waiting (an event for this guest, the end of its slice, a timer)? Opens the interrupt window for
- * an instant, so pending interrupts are taken here. Call it every few dozen steps of any loop whose length a guest chooses,
- * holding no lock.
- */
-bool preempt_check(void);
 
 /*
  * Give way now and go on later: arrange that the guest, when it runs next, makes this hypercall again with these arguments.

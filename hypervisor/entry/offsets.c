@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Offsets into C structures for entry.asm. Never linked: build.mk reads the @define lines out of the assembly text. */
 #include "domain/domain.h"
+#include "entry/budget.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n@define " #name " %0" : : "i"(value))
 #define REG(name) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, r##name))
@@ -12,6 +13,8 @@ void offsets(void)
     DEFINE(CPU_syscall_rsp, offsetof(struct cpu, syscall_rsp));
     DEFINE(CPU_stack_top, offsetof(struct cpu, stack_top));
     DEFINE(CPU_work, offsetof(struct cpu, work));
+    DEFINE(CPU_budget, offsetof(struct cpu, budget));
+    DEFINE(BUDGET, ENTRY_BUDGET);
 
     DEFINE(VCPU_regs, offsetof(struct vcpu, regs));
     DEFINE(VCPU_frame_top, offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es));

@@ -8,7 +8,6 @@
 
 void print_stack_trace(uint64_t frame_pointer);
 void print_registers(const struct cpu_user_regs *regs);
-void open_interrupts(void);                 /* entry.asm: take pending interrupts, now */
 void idle_once(void);                       /* entry.asm: wait for one interrupt */
 int load_gs_selector(uint16_t selector);    /* entry.asm: the guest's GS; 0 or -1 */
 

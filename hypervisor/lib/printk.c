@@ -38,7 +38,14 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
 
     spin_lock(&console_lock);
     if (*index - log_start > LOG_SIZE || *index - log_start > log_head - log_start) *index = log_start;   /* overwritten since */
-    while (n < size && *index != log_head) buffer[n++] = log_ring[(*index)++ % LOG_SIZE];
+    while (n < size && *index != log_head) {            /* at most two pieces: to the ring's end, and from its beginning */
+        uint32_t at = *index % LOG_SIZE;
+        size_t piece = MIN(MIN(size - n, log_head - *index), LOG_SIZE - at);
+
+        memcpy(buffer + n, log_ring + at, piece);
+        n += piece;
+        *index += (uint32_t)piece;
+    }
     spin_unlock(&console_lock);
     return n;
 }

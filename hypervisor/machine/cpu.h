@@ -3,8 +3,8 @@
  * Per-CPU data: everything a processor owns. GS points here while we run in ring 0 (entry.asm swaps), so `this_cpu()`
  * is one load. There is no global "current": the running vCPU is this_cpu()->running, or `current`.
  *
- * Ring 0 runs with interrupts off, except in the two places that open a window for one instruction: the idle loop
- * and preempt_check(). So an interrupt never nests in code that holds a lock, and locks need not mask interrupts.
+ * Ring 0 runs with interrupts off, except in the idle loop. So an interrupt never nests in code that holds a lock, and locks
+ * need not mask interrupts.
  */
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
@@ -35,6 +35,7 @@ struct cpu {
     uint64_t syscall_rsp;           /* scratch of the syscall entry: the guest's RSP for two instructions */
     uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
     uint32_t work;                  /* WORK_* */
+    int32_t budget;                 /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
     uint32_t id, apic_id;
     uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */

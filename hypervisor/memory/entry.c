@@ -15,6 +15,7 @@
  * (advisory 402). The user bit is set for the guest, which runs at ring 3; the global bit is dropped, so that each CR3 load flushes.
  */
 #include "memory/entry.h"
+#include "entry/budget.h"
 #include "memory/tlb.h"
 #include "lib/fail.h"
 #include "machine/io.h"
@@ -59,6 +60,7 @@ static int l1_get_other(const struct walk *w, uint64_t e)
 
     if (!(e & PTE_P)) return absent_entry_ok(w, e);
     if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved, PAT or protection-key bits in a level-1 entry");
+    spend(COST_TYPE);
     if (mfn_is_io(m)) return device_page_ok(w, e);
     if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");
     return e & PTE_RW ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);

@@ -14,16 +14,12 @@
 
 /*
  * What one operation is about: tables of `owner`, whose entries may name frames of `frames` (itself; another domain, special_io, special_xen for
- * the control domain's foreign mappings). steps: entries looked at; walks give way (-ERESTART) beyond WALK_STEPS.
+ * the control domain's foreign mappings).
  */
-struct walk {
-    struct domain *owner, *frames;
-    unsigned int steps;
-};
-#define WALK_STEPS 2048
+struct walk { struct domain *owner, *frames; };
 
 /* Take the references that entry *e of a table of this level needs, and bring it into the form that hardware may load (U=1, no G).
- * 0, -EINVAL, -EBUSY, -ERESTART (level > 1 only). */
+ * 0, -EINVAL, -EBUSY, -ERESTART (level > 1 only: the budget is spent). */
 int entry_get(struct walk *w, unsigned int level, uint64_t *e) must_check;
 void entry_put(unsigned int level, uint64_t e);
 

@@ -126,6 +126,7 @@ long memory_exchange(uint64_t arg)
     if (!error) error = reservation_domain(x.in.domid, &d);
     if (error) return error;
     c = hv_alloc_pages(CHUNK_ORDER);
+    spend(COST_CLEAR << CHUNK_ORDER);
     if (!c) error = fail(-ENOMEM, "no memory for the lists");
 
     while (!error && x.nr_exchanged < x.in.nr_extents) {
@@ -133,7 +134,8 @@ long memory_exchange(uint64_t arg)
 
         error = exchange_chunk(d, &x, frames, c);
         if (!error) x.nr_exchanged += frames >> x.in.extent_order;
-        if (!error && x.nr_exchanged < x.in.nr_extents && preempt_check()) error = -ERESTART;
+        spend((int)frames * 4 * COST_FRAME);
+        if (!error && x.nr_exchanged < x.in.nr_extents && spent()) error = -ERESTART;
     }
     hv_free_pages(c, CHUNK_ORDER);
     reservation_put(d);

@@ -31,7 +31,6 @@ int foreign_begin(struct walk *w, uint32_t foreigndom)
     uint32_t tables = foreigndom >> 16;
     int error = find((domid_t)foreigndom, &w->frames);
 
-    w->steps = 0;
     w->owner = current->domain;
     if (error || tables == 0 || tables - 1 == w->owner->id) return error;
     error = find((domid_t)(tables - 1), &w->owner);

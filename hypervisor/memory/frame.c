@@ -11,6 +11,7 @@
 #include "memory/heap.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
+#include "entry/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 
@@ -48,6 +49,7 @@ static void frame_free(struct frame *f)
     f->state = 0;
     m2p_set(mfn_of(f), M2P_INVALID);
     heap_free_frames(mfn_of(f), 0);
+    spend(COST_FRAME);
 }
 
 /* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
@@ -99,6 +101,7 @@ int frame_type_error(enum pt_result r)
 static int make_true(struct frame *f, enum frame_type t)
 {
     tlb_flush_stale(f->flush_stamp);
+    if (t == FRAME_SEGDESC) spend(COST_DESCRIPTORS);
     if (t == FRAME_SEGDESC && !segdesc_page_ok(mfn_of(f))) {
         frame_finish(f, pt_reject(f, tlb_stamp()));
         return fail(-EINVAL, "a descriptor in the page is not allowed");
@@ -133,12 +136,6 @@ void frame_put_type(mfn_t m)
 
 /* ---- frames for domains ---- */
 
-static void give_frame(struct domain *d, struct frame *f)
-{
-    pt_allocate(f, d);
-    list_add_tail(&f->link, &d->pages);
-}
-
 /* Enter `count` frames in d's books before they are there, within d's limit unless the same number is about to go (exchange). */
 static bool account(struct domain *d, uint64_t count, bool swapping)
 {
@@ -151,26 +148,56 @@ static bool account(struct domain *d, uint64_t count, bool swapping)
     return ok;
 }
 
-static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
+static void unaccount(struct domain *d, uint64_t count)
 {
-    uint64_t count = 1UL << order;
+    spin_lock(&d->memory_lock);
+    d->page_count -= count;
+    spin_unlock(&d->memory_lock);
+}
+
+mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
+{
     mfn_t m;
 
-    if (!account(d, count, swapping)) return INVALID_MFN;
+    if (!account(d, 1UL << order, swapping)) return INVALID_MFN;
     m = heap_alloc_frames(order, address_bits);
-    if (mfn_eq(m, INVALID_MFN)) {
-        spin_lock(&d->memory_lock);
-        d->page_count -= count;
-        spin_unlock(&d->memory_lock);
-        return m;
-    }
-    memset(map_frame(m), 0, count << PAGE_SHIFT);       /* scrub: what was in it was another's */
+    if (mfn_eq(m, INVALID_MFN)) unaccount(d, 1UL << order);
+    return m;
+}
+
+void frames_unreserve(struct domain *d, mfn_t m, unsigned int order)
+{
+    unaccount(d, 1UL << order);
+    heap_free_frames(m, order);
+}
+
+void frame_clear(mfn_t m)
+{
+    memset(map_frame(m), 0, PAGE_SIZE);
+    m2p_set(m, M2P_INVALID);
+    spend(COST_CLEAR);
+}
+
+void frames_give(struct domain *d, mfn_t m, unsigned int order)
+{
     spin_lock(&d->memory_lock);
-    for (uint64_t i = 0; i < count; i++) {
-        m2p_set(MFN(m.n + i), M2P_INVALID);
-        give_frame(d, frame_of(MFN(m.n + i)));
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        struct frame *f = frame_of(MFN(m.n + i));
+
+        pt_allocate(f, d);
+        list_add_tail(&f->link, &d->pages);
     }
     spin_unlock(&d->memory_lock);
+    spend(COST_ENTRY << order);
+}
+
+static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
+{
+    mfn_t m = frames_reserve(d, order, address_bits, swapping);
+
+    if (mfn_eq(m, INVALID_MFN)) return m;
+    for (uint64_t i = 0; i < 1UL << order; i++) frame_clear(MFN(m.n + i));     /* what was in it was another's */
+    frames_give(d, m, order);
     return m;
 }
 

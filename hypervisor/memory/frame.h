@@ -52,6 +52,11 @@ int frame_type_error(enum pt_result r);         /* PT_REFUSED, PT_BUSY, PT_FULL 
 mfn_t domain_alloc_frame(struct domain *d);
 mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits);    /* contiguous, aligned */
 mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits);     /* d is about to give as many back */
+/* The same in three parts, for many frames: entered in d's books but nobody's yet; each cleared; d's. Or back in the heap. */
+mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping);
+void frame_clear(mfn_t m);
+void frames_give(struct domain *d, mfn_t m, unsigned int order);
+void frames_unreserve(struct domain *d, mfn_t m, unsigned int order);
 /* Out of the allotment; free once nothing refers to it. -EINVAL not owned, -EBUSY pinned. */
 int domain_free_frame(struct domain *d, mfn_t m) must_check;
 

@@ -14,7 +14,7 @@
 /* The slot: of a valid level-1 table of v's domain, by machine address or through v's tables. A type reference of the table is taken. */
 static int find_slot(struct vcpu *v, uint64_t host_addr, bool contains_pte, uint64_t **slot)
 {
-    struct walk w = { v->domain, v->domain, 0 };
+    struct walk w = { v->domain, v->domain };
 
     if (contains_pte) {
         mfn_t m = maddr_to_mfn(MADDR(host_addr));

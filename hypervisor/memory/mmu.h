@@ -19,7 +19,7 @@ void hv_show_m2p(mfn_t l4);
 /* mmu_get_table and make it a pin. What MMUEXT_PIN_Ln_TABLE does. -EINVAL, -ERESTART. */
 int mmu_pin(struct domain *d, mfn_t m, enum frame_type level) must_check;
 int mmu_unpin(struct domain *d, mfn_t m) must_check;     /* -EINVAL: not owned, not pinned */
-/* Work off d's queue of tables to undo; -ERESTART while preempt_check() says so. Every mmu call starts with it. */
+/* Work off d's queue of tables to undo; -ERESTART when the budget is spent before. Every mmu call starts with it. */
 int mmu_undo(struct domain *d) must_check;
 
 /* ---- the end of a domain ---- */

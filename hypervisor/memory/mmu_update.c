@@ -84,13 +84,13 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
     struct target t = { .entries = NULL };
     int error = 0;
 
-    w->steps = 0;
     spin_lock(&w->owner->pagetable_lock);
     for (unsigned int i = 0; i < count && !error; i++) {
         if ((batch[i].ptr & 3) == MMU_MACHPHYS_UPDATE) error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
         else error = update_one(w, &t, batch[i].ptr, batch[i].val);
         if (!error) ++*done;
-        if (unlikely(!list_empty(&w->owner->undoing))) break;      /* a later request may want what is being undone */
+        spend(COST_TYPE);
+        if (unlikely(!list_empty(&w->owner->undoing) || spent())) break;     /* a later request may want what is being undone */
     }
     drop_target(&t);
     spin_unlock(&w->owner->pagetable_lock);
@@ -116,7 +116,7 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         error = perform(w, batch, n, done);
         if (error && error != -ERESTART) return error;
         if (error == 0 && *done == count) return undo_if_any(w->owner);
-        if (preempt_check()) return -ERESTART;
+        if (error || spent()) return -ERESTART;
     }
 }
 
@@ -127,7 +127,7 @@ long do_mmu_update(unsigned long requests, unsigned long count_arg, unsigned lon
     int error;
 
     if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va)) return fail(-EFAULT, "the count of updates done");
-    if (likely((uint32_t)domid == DOMID_SELF)) w = (struct walk){ current->domain, current->domain, 0 };
+    if (likely((uint32_t)domid == DOMID_SELF)) w = (struct walk){ current->domain, current->domain };
     else if ((error = foreign_begin(&w, (uint32_t)domid)) != 0) return error;
     error = run_updates(&w, requests, count, &done);
     foreign_end(&w);
@@ -168,7 +168,7 @@ static int update_by_va(struct walk *w, struct vcpu *v, uint64_t va, uint64_t en
 long do_update_va_mapping(unsigned long va, unsigned long entry, unsigned long flags, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
-    struct walk w = { v->domain, v->domain, 0 };
+    struct walk w = { v->domain, v->domain };
     int error = undo_if_any(v->domain);
 
     if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);

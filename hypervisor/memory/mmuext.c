@@ -96,6 +96,7 @@ static int clear_page(struct walk *w, const struct mmuext_op *op)
 
     if (error) return error;
     memset(map_frame(m), 0, PAGE_SIZE);
+    spend(COST_CLEAR);
     frame_put_writable(m);
     return 0;
 }
@@ -109,6 +110,7 @@ static int copy_page(struct walk *w, const struct mmuext_op *op)
     error = frame_get_writable(to, w->frames);
     if (!error) {
         memmove(map_frame(to), map_frame(from), PAGE_SIZE);
+        spend(COST_CLEAR);
         frame_put_writable(to);
     }
     frame_put(from);
@@ -152,8 +154,9 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
 
         if (!error && w->frames != current->domain) error = undo_if_any(w->frames);
         if (error || *done == count) return error;
-        if (*done && preempt_check()) return -ERESTART;
+        if (*done && spent()) return -ERESTART;
         if (read_guest(&op, ops + *done * sizeof(op))) return fail(-EFAULT, "the list of operations");
+        spend(COST_TYPE);
         error = perform(w, &op);
         if (error) return error;
         ++*done;

@@ -3,6 +3,9 @@
  * How much memory a domain has: increase, decrease, populate. The guest names extents of 2^order frames in a list; one extent is
  * done at a time, its list element read or written at its own address each time (advisory 29: a range checked once, then left
  * behind). The result is the number of extents done, also when the next one could not be.
+ *
+ * An extent of many frames takes longer than one stay in ring 0 may, so frames are cleared or let go in steps. How far the extent
+ * has come is kept in the vCPU; only the very call that began it goes on from there, and any other ends it (extent_end).
  */
 #include "memory/reservation.h"
 #include "memory/access.h"
@@ -26,26 +29,80 @@ void reservation_put(struct domain *d)
     if (d != current->domain) domain_put(d);
 }
 
+/* ---- one extent ---- */
+
+/* Frames that were on their way go back. `first` is INVALID_MFN when frames were being let go: what went is gone. */
+void extent_end(struct vcpu *v)
+{
+    struct domain *d = v->extent.domain;
+
+    if (!d) return;
+    if (!mfn_eq(v->extent.first, INVALID_MFN)) frames_unreserve(d, v->extent.first, v->extent.order);
+    v->extent.domain = NULL;
+    domain_put(d);
+}
+
+static void extent_begin(struct domain *d, mfn_t first, unsigned int order)
+{
+    struct vcpu *v = current;
+
+    v->extent.domain = domain_hold(d);
+    v->extent.first = first;
+    v->extent.order = order;
+    v->extent.done = 0;
+}
+
+/* Is this the call whose extent is half way? If not, that one ends. */
+static void extent_continue(struct domain *d, const struct xen_memory_reservation *r, uint64_t command, uint64_t argument)
+{
+    struct vcpu *v = current;
+
+    if (v->extent.domain != d || v->extent.command != command || v->extent.argument != argument || v->extent.order != r->extent_order)
+        extent_end(v);
+    v->extent.command = command;
+    v->extent.argument = argument;
+}
+
 /* populate: *frame comes in as the pfn the guest will know the extent by, and goes out as its machine frame. */
 static int add_extent(struct domain *d, const struct xen_memory_reservation *r, bool populate, uint64_t *frame)
 {
+    struct vcpu *v = current;
     uint64_t pfn = *frame;
-    mfn_t m = domain_alloc_frames(d, r->extent_order, XENMEMF_get_address_bits(r->mem_flags));
 
-    if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no memory left, or over the domain's limit");
-    for (uint64_t i = 0; populate && i < 1UL << r->extent_order; i++) m2p_set(MFN(m.n + i), pfn + i);
-    *frame = m.n;
+    if (!v->extent.domain) {
+        mfn_t m = frames_reserve(d, r->extent_order, XENMEMF_get_address_bits(r->mem_flags), false);
+
+        if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no memory left, or over the domain's limit");
+        extent_begin(d, m, r->extent_order);
+    }
+    while (v->extent.done < 1u << r->extent_order) {
+        mfn_t m = MFN(v->extent.first.n + v->extent.done);
+
+        frame_clear(m);                         /* what was in it was another's */
+        if (populate) m2p_set(m, pfn + v->extent.done);
+        v->extent.done++;
+        if (spent() && v->extent.done < 1u << r->extent_order) return -ERESTART;
+    }
+    *frame = v->extent.first.n;
+    frames_give(d, v->extent.first, r->extent_order);
+    v->extent.first = INVALID_MFN;
+    extent_end(v);
     return 0;
 }
 
 static int remove_extent(struct domain *d, const struct xen_memory_reservation *r, uint64_t frame)
 {
-    for (uint64_t i = 0; i < 1UL << r->extent_order; i++) {
-        int error = domain_free_frame(d, MFN(frame + i));
+    struct vcpu *v = current;
+    int error = 0;
 
-        if (error) return error;
+    if (!v->extent.domain) extent_begin(d, INVALID_MFN, r->extent_order);
+    while (!error && v->extent.done < 1u << r->extent_order) {
+        error = domain_free_frame(d, MFN(frame + v->extent.done));
+        v->extent.done++;
+        if (!error && spent() && v->extent.done < 1u << r->extent_order) return -ERESTART;
     }
-    return 0;
+    extent_end(v);
+    return error;
 }
 
 static int one_extent(unsigned int op, struct domain *d, const struct xen_memory_reservation *r, uint64_t at)
@@ -75,9 +132,10 @@ long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
     if (r.extent_order > MAX_EXTENT_ORDER) error = fail(-EINVAL, "extents of more than 2 MiB");     /* advisories 31, 158 */
 
     while (!error && done < r.nr_extents) {
+        extent_continue(d, &r, op | done << MEMOP_EXTENT_SHIFT, arg);
         error = one_extent(op, d, &r, (uint64_t)r.extent_start.p + done * sizeof(xen_pfn_t));
-        if (!error) done++;
-        if (!error && done < r.nr_extents && (r.extent_order || done % 32 == 0) && preempt_check()) error = -ERESTART;
+        spend(COST_FRAME);
+        if (!error && ++done < r.nr_extents && spent()) error = -ERESTART;
     }
     reservation_put(d);
     if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_EXTENT_SHIFT, arg);

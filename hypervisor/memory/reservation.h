@@ -7,12 +7,15 @@
 #include <xen/memory.h>
 
 #define MEMOP_EXTENT_SHIFT 6            /* a continuation's op is op | extents done << 6 */
-#define MAX_EXTENT_ORDER 9              /* 2 MiB: what is cleared without giving way */
+#define MAX_EXTENT_ORDER 9              /* 2 MiB */
 
 /* The domain that a reservation is about: DOMID_SELF, or by the control domain any living one. *d is the caller's to domain_put if it is
  * not current's. 0, -EPERM, -ESRCH. */
 int reservation_domain(domid_t id, struct domain **d) must_check;
 void reservation_put(struct domain *d);
+
+/* What a memory_op of v's has left half way ends; nothing if there is none. Also when v is released. */
+void extent_end(struct vcpu *v);
 
 /* increase_reservation, decrease_reservation, populate_physmap, from extent `start` on. */
 long memory_reservation(unsigned int op, uint64_t start, uint64_t arg);

@@ -8,45 +8,40 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 
-/* All entries below the cursor, from the top down, until done or out of steps. True: done. */
-static bool undo_entries(struct frame *f, unsigned int *steps)
+/* All entries below the cursor, from the top down, until done or the budget is spent. True: done. */
+static bool undo_entries(struct frame *f)
 {
     unsigned int level = frame_type(f), i = f->cursor;
     const uint64_t *table = map_frame(mfn_of(f));
 
-    while ((i = skip_empty_below(table, i)) > 0 && ++*steps <= WALK_STEPS) {
+    while ((i = skip_empty_below(table, i)) > 0) {
         uint64_t e = table[--i];
 
         if (level == 1) l1_put(e);
         else if (e && !(level == 4 && l4_slot_is_ours(i))) entry_put(level, e);
+        spend(COST_ENTRY);
+        if (spent()) break;
     }
     f->cursor = (uint16_t)i;
     return i == 0;
 }
 
-static void undo_some(struct domain *d)
-{
-    unsigned int steps = 0;
-
-    while (!list_empty(&d->undoing) && steps < WALK_STEPS) {
-        struct frame *f = list_entry(d->undoing.next, struct frame, link);
-
-        if (!undo_entries(f, &steps)) return;
-        spin_lock(&d->memory_lock);
-        list_remove(&f->link);
-        list_add_tail(&f->link, &d->pages);
-        spin_unlock(&d->memory_lock);
-        frame_finish(f, pt_undone(f, tlb_stamp()));
-    }
-}
-
 int mmu_undo(struct domain *d)
 {
     while (unlikely(!list_empty(&d->undoing))) {
+        struct frame *f = list_entry(d->undoing.next, struct frame, link);
+
         spin_lock(&d->pagetable_lock);
-        undo_some(d);
+        if (undo_entries(f)) {
+            spin_lock(&d->memory_lock);
+            list_remove(&f->link);
+            list_add_tail(&f->link, &d->pages);
+            spin_unlock(&d->memory_lock);
+            spend(COST_TYPE);
+            frame_finish(f, pt_undone(f, tlb_stamp()));
+        }
         spin_unlock(&d->pagetable_lock);
-        if (!list_empty(&d->undoing) && preempt_check()) return -ERESTART;
+        if (!list_empty(&d->undoing) && spent()) return -ERESTART;
     }
     return 0;
 }
@@ -86,8 +81,6 @@ static void let_go_next(struct domain *d)
  */
 int domain_relinquish_memory(struct domain *d)
 {
-    unsigned int count = 0;
-
     if (!d->leaving.next) list_init(&d->leaving);
     for (;;) {
         int error = mmu_undo(d);
@@ -96,6 +89,7 @@ int domain_relinquish_memory(struct domain *d)
         if (!list_empty(&d->pages)) let_go_next(d);
         else if (!list_empty(&d->leaving)) frame_disown(list_entry(d->leaving.next, struct frame, link));
         else return 0;
-        if (++count % 64 == 0 && preempt_check()) return -ERESTART;
+        spend(COST_FRAME);
+        if (spent()) return -ERESTART;
     }
 }

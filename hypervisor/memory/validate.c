@@ -3,7 +3,7 @@
  * A frame becomes a page table: each entry takes the references it needs, from the first to the last; then the table is valid.
  *
  * frame.cursor is how far we came. The walk stops there in three cases: at the end; at an entry that is not allowed (what was taken
- * is queued for undoing); or when it has taken long enough, and then the frame is left parked, as the essay in pagetype.c says. The recursion
+ * is queued for undoing); or when the budget is spent, and then the frame is left parked, as the essay in pagetype.c says. The recursion
  * goes down the four levels of the hardware and no deeper, since each level's tables are of another type.
  */
 #include "memory/entry.h"
@@ -11,23 +11,29 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 
-/* Level 1: 512 entries without a look at the clock. */
+#define STRIDE 32                   /* level-1 entries between two looks at the budget */
+
 static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
 {
     unsigned int i = f->cursor;
     int error = 0;
 
-    w->steps += 512;
-    for (i = skip_empty(table, i); i < 512; i = skip_empty(table, i + 1)) {
-        uint64_t e = table[i];
+    for (;;) {
+        unsigned int end = (i / STRIDE + 1) * STRIDE, start = i;
 
-        if (likely(l1_get_common(w, e))) e = loadable(e);
-        else if (e) error = entry_get(w, 1, &e);
-        if (unlikely(error)) break;
-        table[i] = e;
+        for (i = skip_empty(table, i); i < end; i = skip_empty(table, i + 1)) {
+            uint64_t e = table[i];
+
+            if (likely(l1_get_common(w, e))) e = loadable(e);
+            else if (e) error = entry_get(w, 1, &e);
+            if (unlikely(error)) break;
+            table[i] = e;
+        }
+        f->cursor = (uint16_t)i;
+        spend((int)(MIN(i, end) - start + 8) * COST_ENTRY);
+        if (error || i == 512) return error;
+        if (spent()) return -ERESTART;
     }
-    f->cursor = (uint16_t)i;
-    return error;
 }
 
 static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint64_t *table)
@@ -42,7 +48,8 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
             table[f->cursor] = e;
         }
         f->cursor++;
-        if (++w->steps > WALK_STEPS) return -ERESTART;
+        spend(COST_TYPE);
+        if (spent()) return -ERESTART;
     }
     return 0;
 }
@@ -50,11 +57,10 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
 /* The caller has just had PT_NEW from pt_get_type: the frame's first two references are his once the table is valid. */
 static int validate(struct walk *w, struct frame *f, enum frame_type level)
 {
-    struct walk own = { w->owner, w->owner, w->steps };     /* a table's entries may name its owner's frames only */
+    struct walk own = { w->owner, w->owner };       /* a table's entries may name its owner's frames only */
     uint64_t *table = map_frame(mfn_of(f));
     int error = level == FRAME_L1 ? walk_l1(&own, f, table) : walk_upper(&own, f, level, table);
 
-    w->steps = own.steps;
     if (error == -ERESTART) return error;                   /* parked */
     if (error) {
         frame_finish(f, pt_reject(f, tlb_stamp()));
@@ -80,21 +86,18 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level)
 
 int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
 {
-    struct walk w = { d, d, 0 };
+    struct walk w = { d, d };
     int error;
 
     if (likely(mfn_valid(m) && frame_of(m)->owner == d && pt_get_same(frame_of(m), level))) {   /* it is one already */
         if (likely(frame_of(m)->owner == d)) return 0;
         mmu_put_table(m);                                   /* it changed hands in between */
     }
-    do {
-        error = mmu_undo(d);                                /* it may be a table's frame that waits there */
-        if (error) return error;
-        w.steps = 0;
-        spin_lock(&d->pagetable_lock);
-        error = table_get(&w, m, level);
-        spin_unlock(&d->pagetable_lock);
-    } while (error == -ERESTART && !preempt_check());
+    error = mmu_undo(d);                                    /* it may be a table's frame that waits there */
+    if (error) return error;
+    spin_lock(&d->pagetable_lock);
+    error = table_get(&w, m, level);
+    spin_unlock(&d->pagetable_lock);
     return error;
 }
 

@@ -123,9 +123,9 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
 
     if (entries > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
     for (unsigned int i = 0; i < pages; i++) {
-        int error = frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
+        int error = i && spent() ? -ERESTART : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
 
-        if (error) {
+        if (error) {                    /* pages once looked at stay valid: the next try is quick to come as far */
             while (i-- > 0) frame_put_type(MFN(frames[i]));
             return error;
         }
@@ -149,10 +149,12 @@ long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3
 {
     uint64_t frames[GUEST_GDT_PAGES];
     uint32_t n = (uint32_t)entries;
+    int error;
 
     if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
     if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0]))) return fail(-EFAULT, "the list of GDT frames");
-    return window_set_gdt(current, frames, n);
+    error = window_set_gdt(current, frames, n);
+    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries) : error;
 }
 
 /* ---- LDT: its pages are mapped one by one, when the CPU first looks for a descriptor there ---- */
