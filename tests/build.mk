@@ -67,7 +67,7 @@ $(B)/disk.img: $(B)/native/insula-fs.img tests/tools/disk.py
 	$(say) DISK $@
 	$(Q)$(PYTHON) tests/tools/disk.py $@ insula1=16:$< insula2=16:$< scratch=16
 
-all: $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img $$(GUESTS)
+all: $(B)/residence.so $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img $$(GUESTS)
 
 # --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c ---------------------------------------------------------
 TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
@@ -75,8 +75,8 @@ TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
-# A plugin for QEMU that counts instructions by address.
-$(B)/count.so: tests/tools/count.c
+# Plugins for QEMU: instructions by address; the longest stay in ring 0.
+$(B)/count.so $(B)/residence.so: $(B)/%.so: tests/tools/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<

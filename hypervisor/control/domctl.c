@@ -15,7 +15,6 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 
-#define COST_VCPU    8000           /* a vCPU made: its structure and its FPU state cleared */
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
 
 static spinlock_t domctl_lock;
@@ -83,9 +82,8 @@ static int make_vcpus(struct domain *d, uint32_t count)
     if (count != d->vcpu_count) return fail(-EINVAL, "as many as the domain was created for");
     for (uint32_t i = 0; i < count; i++) {
         if (d->vcpus[i]) continue;
-        if (spent()) return -ERESTART;
+        if (i && spent()) return -ERESTART;
         if (!vcpu_create(d, i)) return fail(-ENOMEM, "no memory for a vCPU");
-        spend(COST_VCPU);
     }
     return 0;
 }

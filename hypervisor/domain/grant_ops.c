@@ -282,8 +282,9 @@ static int write_frame_list(struct domain *d, const struct gnttab_setup_table *o
     if (op->nr_frames > d->grants->max_frames) return refuse(GNTST_general_error, "beyond the limit of the domain's grant table");
     for (uint32_t i = 0; i < op->nr_frames; i++) {
         mfn_t frame;
-        int error = grants_shared_frame(d, i, &frame);
-        if (error) return error == -ERESTART ? -ERESTART : GNTST_general_error;
+        if (i >= d->grants->frames && spent()) return -ERESTART;
+        if (grants_shared_frame(d, i, &frame)) return GNTST_general_error;
+        spend(COST_ENTRY);
         if (write_guest_u64((uint64_t)op->frame_list.p + i * sizeof(uint64_t), frame.n))
             return refuse(GNTST_bad_virt_addr, "the frame list cannot be written");
     }

@@ -20,6 +20,7 @@
 #define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80u
 #define XSTATE_HEADER 512
+#define COST_BIRTH 4000              /* a vCPU: its window, its FPU state */
 #define COST_CONTEXT 8000           /* a context read, checked and taken over */
 
 static size_t fpu_size(void) { return MAX(xsave_size, FXSAVE_SIZE); }
@@ -70,6 +71,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
         return NULL;
     }
     fpu_reset(v);
+    spend(COST_BIRTH);
     update_vcpu_time(v);
     d->vcpus[id] = v;
     return v;

@@ -19,7 +19,8 @@
 
 /* What things cost, in instructions. */
 #define COST_CALL      400          /* a hypercall without loops, in a multicall */
-#define COST_ENTRY     32           /* a level-1 entry that takes or drops an ordinary reference */
+#define COST_ENTRY     40           /* a level-1 entry that takes or drops an ordinary reference */
+#define COST_CHILD     120          /* an entry of an upper level dropped */
 #define COST_TYPE      250          /* one that changes a frame's type */
 #define COST_FRAME     250          /* a frame given or taken */
 #define COST_DESCRIPTORS 6000       /* a page of descriptors looked at */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt vectors: who gets which. Handlers run in ring 0 on any CPU's stack, at most once nested over preempt_check() or the
+ * Interrupt vectors: who gets which. Handlers run in ring 0 on any CPU's stack, never nested but over the
  * idle loop, so they only note what happened: raise an event, set a work bit. The local APIC is acknowledged after them.
  */
 #ifndef DOMUS_MACHINE_VECTORS_H

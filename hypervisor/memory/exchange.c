@@ -126,7 +126,6 @@ long memory_exchange(uint64_t arg)
     if (!error) error = reservation_domain(x.in.domid, &d);
     if (error) return error;
     c = hv_alloc_pages(CHUNK_ORDER);
-    spend(COST_CLEAR << CHUNK_ORDER);
     if (!c) error = fail(-ENOMEM, "no memory for the lists");
 
     while (!error && x.nr_exchanged < x.in.nr_extents) {

@@ -12,6 +12,7 @@
 #include "memory/heap.h"
 #include "memory/frame.h"
 #include "memory/tlb.h"
+#include "entry/budget.h"
 #include "lib/string.h"
 
 #define LOW_FRAMES (1UL << (32 - PAGE_SHIFT))
@@ -131,6 +132,7 @@ void *hv_alloc_pages(unsigned int order)
 {
     mfn_t m = heap_alloc_frames(order, 0);
 
+    spend(COST_CLEAR << order);
     return m.n == INVALID_MFN.n ? NULL : memset(map_frame(m), 0, PAGE_SIZE << order);
 }
 

@@ -130,6 +130,7 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
             return error;
         }
     }
+    spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < MAX(pages, old); i++) {
         mfn_t before = v->gdt_frames[i];
 

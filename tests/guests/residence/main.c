@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The longest that a guest can keep ring 0 busy with one entry: each call at its worst, long lists, and multicalls of the costly ones.
+ * The guest only makes the calls; who counts instructions between two guest instructions is QEMU, with the plugin tools/residence.c
+ * (test_residence.py). It runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not give way).
+ */
+#include "../lib/test.h"
+#include <xen/domctl.h>
+#include <xen/memory.h>
+#include <xen/physdev.h>
+#include <xen/sched.h>
+#include <xen/sysctl.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+
+#define TABLES 40
+#define CALLS  64
+
+static uint64_t *l2, *tables[TABLES];
+static uint8_t *pages[512];
+static struct multicall_entry calls[CALLS];
+
+/* The same call, as often as a multicall of CALLS has it. */
+#define MANY(number, ...) many((number), (const unsigned long[6]){ __VA_ARGS__ })
+static void many(unsigned long number, const unsigned long arguments[6])
+{
+    for (unsigned int i = 0; i < CALLS; i++) {
+        calls[i] = (struct multicall_entry){ .op = number };
+        memcpy(calls[i].args, arguments, sizeof(calls[i].args));
+    }
+    CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
+}
+
+static unsigned long address(const void *p) { return (unsigned long)p; }
+
+/* ---- page tables ---- */
+
+static void fill(uint64_t *table, uint64_t flags)
+{
+    static struct mmu_update updates[512];
+
+    for (unsigned int i = 0; i < 512; i++)
+        updates[i] = (struct mmu_update){ virt_to_machine(table) + i * 8, (uint64_t)virt_to_mfn(pages[i]) << PAGE_SHIFT | flags };
+    CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
+}
+
+static void link_tables(bool in)
+{
+    static struct mmu_update updates[TABLES];
+
+    for (unsigned int t = 0; t < TABLES; t++)
+        updates[t] = (struct mmu_update){ virt_to_machine(l2 + t), in ? (uint64_t)virt_to_mfn(tables[t]) << PAGE_SHIFT | PROT_TABLE : 0 };
+    CHECK_IS(HYPERVISOR_mmu_update(updates, TABLES, NULL, DOMID_SELF), 0);
+    for (unsigned int t = 0; t < CALLS; t++)
+        calls[t] = (struct multicall_entry){ .op = __HYPERVISOR_mmu_update, .args = { address(&updates[t % TABLES]), 1, 0, DOMID_SELF } };
+    CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
+}
+
+static void page_tables(uint64_t flags)
+{
+    for (unsigned int t = 0; t < TABLES; t++)
+        fill(tables[t], flags);
+    link_tables(true);                              /* into a page that is no table yet: plain stores */
+    CHECK_IS(mmuext_mfn(MMUEXT_PIN_L2_TABLE, virt_to_mfn(l2)), 0);
+    link_tables(false);
+    link_tables(true);                              /* into a table: each entry validates a table of 512 */
+    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(l2)), 0);
+    for (unsigned int t = 0; t < TABLES; t++)
+        fill(tables[t], 0);
+}
+
+static void frames_by_number(void)
+{
+    static struct mmuext_op clear[512], copy[512];
+    struct mmuext_op flush = { .cmd = MMUEXT_TLB_FLUSH_ALL };
+
+    for (unsigned int i = 0; i < 512; i++) {
+        clear[i] = (struct mmuext_op){ .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = virt_to_mfn(tables[i % TABLES]) };
+        copy[i] = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(tables[i % TABLES]), .arg2.src_mfn = virt_to_mfn(pages[i]) };
+    }
+    CHECK_IS(HYPERVISOR_mmuext_op(clear, 512, NULL, DOMID_SELF), 0);
+    CHECK_IS(HYPERVISOR_mmuext_op(copy, 512, NULL, DOMID_SELF), 0);
+    MANY(__HYPERVISOR_mmuext_op, address(clear), 1, 0, DOMID_SELF);
+    MANY(__HYPERVISOR_mmuext_op, address(&flush), 1, 0, DOMID_SELF);
+    MANY(__HYPERVISOR_update_va_mapping, address(pages[1]), (uint64_t)virt_to_mfn(pages[1]) << PAGE_SHIFT | PROT_RW, UVMF_TLB_FLUSH | UVMF_ALL);
+    CHECK_IS(HYPERVISOR_mmuext_op(clear, TABLES, NULL, DOMID_SELF), 0);
+}
+
+/* ---- grants ---- */
+
+static void grants(void)
+{
+    static struct gnttab_copy copies[256];
+    static struct gnttab_map_grant_ref maps[128];
+    static struct gnttab_unmap_grant_ref unmaps[128];
+    static unsigned long frames[128];
+    uint8_t *area;
+
+    for (unsigned int i = 0; i < 128; i++)
+        frames[i] = virt_to_mfn(pages[i]);
+    area = map_frames(frames, 128, PROT_RO, DOMID_SELF, NULL);
+    NEED(area && is_dom0());
+    for (unsigned int i = 0; i < 256; i++)
+        copies[i] = (struct gnttab_copy){ .source = { .u.gmfn = virt_to_mfn(pages[i]), .domid = DOMID_SELF },
+                                          .dest = { .u.gmfn = virt_to_mfn(pages[i + 256]), .domid = DOMID_SELF }, .len = PAGE_SIZE };
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, copies, 256), 0);
+    CHECK_IS(copies[255].status, GNTST_okay);
+    MANY(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(copies), 16);
+
+    for (unsigned int i = 0; i < 128; i++) {
+        grant_ref_t ref = (grant_ref_t)grant_page(0, pages[i], false);
+
+        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = address(area) + i * PAGE_SIZE, .flags = GNTMAP_host_map,
+                                                 .ref = ref, .dom = 0 };
+    }
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, maps, 128), 0);
+    for (unsigned int i = 0; i < 128; i++) {
+        CHECK_IS(maps[i].status, GNTST_okay);
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = maps[i].host_addr, .handle = maps[i].handle };
+    }
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, unmaps, 128), 0);
+    for (unsigned int i = 0; i < 128; i++)
+        CHECK_IS(unmaps[i].status, GNTST_okay);
+}
+
+/* ---- memory ---- */
+
+static long control(struct xen_domctl *op, uint32_t command, domid_t domain)
+{
+    op->cmd = command;
+    op->domain = domain;
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    return HYPERVISOR_domctl(op);
+}
+
+static void reservations(void)
+{
+    static xen_pfn_t extents[512];
+    struct xen_memory_reservation r = { .nr_extents = 4, .extent_order = 9, .domid = DOMID_SELF };
+    struct xen_domctl op = { .u.max_mem.max_memkb = 512 << 10 };
+
+    CHECK_IS(control(&op, XEN_DOMCTL_max_mem, DOMID_SELF), 0);
+    set_xen_guest_handle(r.extent_start, extents);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 4);
+    for (unsigned int e = 0; e < 4; e++)
+        CHECK_IS(extents[e] & 511, 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 4);
+    r.nr_extents = 512;
+    r.extent_order = 0;
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 512);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 512);
+    r.nr_extents = 1;
+    r.extent_order = 4;
+    extents[0] = 0;
+    set_xen_guest_handle(r.extent_start, (xen_pfn_t *)NULL);
+    MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&r));
+}
+
+/* ---- descriptors, traps, contexts ---- */
+
+static void tables_of_the_cpu(void)
+{
+    static struct trap_info traps[257];
+    unsigned long frames[14];
+
+    for (unsigned int i = 0; i < 14; i++)
+        frames[i] = virt_to_mfn(tables[i]);
+    CHECK_IS(HYPERVISOR_set_gdt(frames, 14 * 512), 0);
+    MANY(__HYPERVISOR_set_gdt, address(frames), 14 * 512);
+    CHECK_IS(HYPERVISOR_set_gdt(frames, 0), 0);
+    for (unsigned int i = 0; i < 256; i++)
+        traps[i] = (struct trap_info){ .vector = 200, .cs = FLAT_KERNEL_CS, .address = address(pages[0]) };
+    CHECK_IS(HYPERVISOR_set_trap_table(traps), 0);
+    MANY(__HYPERVISOR_set_trap_table, address(traps));
+}
+
+/* ---- short calls, many times ---- */
+
+static void short_calls(void)
+{
+    static char text[1024];
+    static struct sched_poll poll = { .nr_ports = 128, .timeout = 1 };
+    static evtchn_port_t ports[128];
+    static struct xen_sysctl info = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    static struct vcpu_runstate_info runstate;
+
+    MANY(__HYPERVISOR_xen_version, XENVER_commandline, address(text));
+    MANY(__HYPERVISOR_xen_version, XENVER_capabilities, address(text));
+    MANY(__HYPERVISOR_sysctl, address(&info));
+    MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&runstate));
+    MANY(__HYPERVISOR_set_timer_op, now_ns() + NS_PER_S);
+    MANY(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+    set_xen_guest_handle(poll.ports, ports);
+    MANY(__HYPERVISOR_sched_op, SCHEDOP_poll, address(&poll));
+    for (unsigned int i = 0; i < 16; i++)
+        CHECK_IS(HYPERVISOR_console_io(CONSOLEIO_write, 0, text), 0);
+}
+
+/* A repeated string instruction on a port that we may use: done by ring 0, element by element. */
+static void strings(void)
+{
+    struct physdev_set_iopl iopl = { .iopl = 1 };
+    unsigned long count = 4096;
+    const void *from = pages[0];
+
+    if (HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl) != 0)
+        return;
+    __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(0x80) : "memory");
+    CHECK_IS(count, 0);
+}
+
+/* ---- a domain, made and destroyed ---- */
+
+static void a_domain(void)
+{
+    static xen_pfn_t extents[4];
+    static struct xen_domctl op;
+    struct xen_memory_reservation r = { .nr_extents = 4, .extent_order = 9 };
+    domid_t domain;
+
+    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32, .max_evtchn_port = 4095, .max_grant_frames = 64,
+                                                          .max_maptrack_frames = 64, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    NEED(control(&op, XEN_DOMCTL_createdomain, 0) == 0);
+    domain = op.domain;
+    op.u.max_vcpus.max = 32;
+    CHECK_IS(control(&op, XEN_DOMCTL_max_vcpus, domain), 0);
+    op.u.max_mem.max_memkb = 16 << 10;
+    CHECK_IS(control(&op, XEN_DOMCTL_max_mem, domain), 0);
+    r.domid = domain;
+    set_xen_guest_handle(r.extent_start, extents);
+    for (unsigned int e = 0; e < 4; e++)
+        extents[e] = e * 512;
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 4);
+    for (unsigned int port = 0; port < 4000; port++) {
+        struct evtchn_alloc_unbound alloc = { .dom = domain, .remote_dom = DOMID_SELF };
+
+        if (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc) != 0)
+            break;
+        if (port == 3999)
+            CHECK_IS(alloc.port, 4000);
+    }
+    struct evtchn_reset reset = { .dom = domain };
+
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_reset, &reset), 0);
+    struct gnttab_setup_table setup = { .dom = domain, .nr_frames = 64 };
+    static xen_pfn_t frames[64];
+
+    set_xen_guest_handle(setup.frame_list, frames);
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0);
+    CHECK_IS(setup.status, GNTST_okay);
+    CHECK_IS(control(&op, XEN_DOMCTL_destroydomain, domain), 0);
+}
+
+void test_main(void)
+{
+    for (unsigned int i = 0; i < 512; i++)
+        NEED((pages[i] = alloc_page()) != NULL);
+    for (unsigned int t = 0; t < TABLES; t++)
+        tables[t] = new_table();
+    l2 = new_table();
+    page_tables(PROT_RO);
+    page_tables(PROT_RW);
+    frames_by_number();
+    grants();
+    reservations();
+    tables_of_the_cpu();
+    short_calls();
+    strings();
+    a_domain();
+}
