@@ -4,7 +4,7 @@
 
 1. Arrows: who may include whom (DESIGN: hypervisor and SDK know only the public interface, drivers know the SDK, dom0 both).
 2. Every source file opens with its licence.
-3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 10,000 lines of code (what is left of C and
+3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 12,500 lines of code (what is left of C and
    assembly without comments and empty lines: nobody shall save on words).
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
 5. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
@@ -17,7 +17,7 @@ import sys
 SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 600
-LARGEST_HYPERVISOR = 10000
+LARGEST_HYPERVISOR = 12500
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
