@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""A test's time limit counts the time that the machine under test got, not the wall's: other people's load makes no test fail."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import machine
+
+
+def spinner():
+    return subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=machine.die_with_parent)
+
+
+def end(processes):
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def elapsed(pid, seconds):
+    """(the process's time, the wall's) while the wall goes on by so many seconds."""
+    clock, wall = machine.Clock(pid), time.monotonic()
+    start = clock.now()
+    while time.monotonic() < wall + seconds:
+        time.sleep(0.2)
+        clock.now()
+    return clock.now() - start, time.monotonic() - wall
+
+
+def test_the_time_of_a_process_that_waits_for_a_cpu_stands_still():
+    watched, cpu = spinner(), min(os.sched_getaffinity(0))
+    others = [spinner() for _ in range(4)]
+    try:
+        for process in [watched] + others:
+            os.sched_setaffinity(process.pid, {cpu})
+        got, wall = elapsed(watched.pid, 3)
+    finally:
+        end([watched] + others)
+    assert got < wall / 2                   # a fifth, if only these five want the CPU
+
+
+def test_the_time_of_a_process_that_sleeps_goes_on():
+    sleeper = subprocess.Popen(["sleep", "60"], preexec_fn=machine.die_with_parent)
+    try:
+        got, wall = elapsed(sleeper.pid, 1)
+    finally:
+        end([sleeper])
+    assert got > wall * 0.8
+
+
+def test_the_time_of_a_process_that_is_stopped_goes_on():
+    """So a machine that hangs is found."""
+    stopped = spinner()
+    os.kill(stopped.pid, signal.SIGSTOP)
+    time.sleep(0.1)
+    try:
+        got, wall = elapsed(stopped.pid, 1)
+    finally:
+        end([stopped])
+    assert got > wall * 0.8
