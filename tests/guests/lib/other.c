@@ -78,6 +78,17 @@ static void populate(struct other *o)
     NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == (long)o->pages);
 }
 
+/* Xen hands on what a living domain gave back as it is. */
+static void clear_all(const struct other *o)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_CLEAR_PAGE };
+
+    for (unsigned int i = 0; i < o->pages && !on_domus(); i++) {
+        op.arg1.mfn = o->frame[i];
+        NEED(HYPERVISOR_mmuext_op(&op, 1, NULL, o->id) == 0);
+    }
+}
+
 void *other_map(const struct other *o, unsigned int pfn)
 {
     void *va = map_frames((const unsigned long *)&o->frame[pfn], 1, PROT_RW, o->id, NULL);
@@ -157,6 +168,7 @@ void other_begin(struct other *o, unsigned int pages)
     o->id = (domid_t)id;
     o->pages = pages;
     populate(o);
+    clear_all(o);
     write_page(o, OTHER_L4, write_l4);
     write_page(o, OTHER_L3, write_l3);
     write_page(o, OTHER_L2, write_l2);
