@@ -418,7 +418,8 @@ static int reset(const struct evtchn_reset *op)
     int error;
     struct domain *d = target(op->dom, &error);
     if (!d) return error;
-    error = close_all(d);
+    if (d != current->domain && !d->toolstack_pauses) error = fail(-EINVAL, "another domain's ports are reset while it is paused");
+    else error = close_all(d);
     domain_put(d);
     return error;
 }

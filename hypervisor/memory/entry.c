@@ -59,7 +59,7 @@ static int l1_get_other(const struct walk *w, uint64_t e)
     mfn_t m = pte_mfn(e);
 
     if (!(e & PTE_P)) return absent_entry_ok(w, e);
-    if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved, PAT or protection-key bits in a level-1 entry");
+    if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved or PAT bits in a level-1 entry");
     spend(COST_TYPE);
     if (mfn_is_io(m)) return device_page_ok(w, e);
     if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");

@@ -38,7 +38,7 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level) must_check;
  * ---- the common cases of level 1, inline ----
  * An ordinary entry of an ordinary frame: RAM of w->frames with plain flags, whose type need not change. False: entry_get decides.
  */
-#define PTE_AVAILABLE   0x07f0000000000e00UL    /* bits 9-11 and 52-58: the guest's own */
+#define PTE_AVAILABLE   0x7ff0000000000e00UL    /* bits 9-11 and 52-62: the guest's own, for CR4.PKE is never set */
 #define TABLE_ALLOWED   (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAILABLE | PTE_ADDRESS | PTE_NX)
 #define L1_ALLOWED      (TABLE_ALLOWED | PTE_G | PTE_PWT | PTE_PCD)
 

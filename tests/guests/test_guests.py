@@ -15,7 +15,7 @@ import machine
 HERE = pathlib.Path(__file__).parent
 GUESTS = sorted(path.parent.name for path in HERE.glob("*/main.c"))
 RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)\r*\n"
-CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
+CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"Hardware Dom0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
            r"Could not construct domain 0", r"GUEST PANIC[^\r\n]*"]
 
 

@@ -3,6 +3,8 @@
  * A fuzzer with a fixed seed (seed=N and rounds=N on the command line choose others): every hypercall number with numbers, pointers and structures made of values that have hurt before:
  * around page ends, powers of two, the hypervisor's half, non-canonical addresses, frames of others, huge counts. The guest may
  * be refused a million times; the machine must go on, and the guest's own next sane call must work.
+ * Results are errnos or what the call may say, never more; some calls succeed and most are refused; and pages of ours that no call was
+ * given stay as they are.
  * Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap table, closing its console) are left out.
  * Idea: XSA-212, 296 and most others: "pass wild pointers and counts to every hypercall".
  */
@@ -12,6 +14,10 @@ static uint64_t seed;
 static uint64_t *buffer;                    /* a page with nothing behind it: a wild count runs off its end, not into our own data */
 static uint64_t *victim;                    /* a page of ours that may come to harm */
 static unsigned long foreign;
+static unsigned int taken, refused;
+
+#define BYSTANDERS 16
+static uint64_t *bystander[BYSTANDERS];     /* pages of ours that no call names: before and behind the victim in the machine, most likely */
 
 static uint64_t any_value(void)
 {
@@ -134,6 +140,20 @@ static void random_call(unsigned long *number, uint64_t *a)
     } while (suicidal(*number, a));
 }
 
+/* An errno, or a value that the call may have: a pointer of the hypervisor's in it would be a leak. */
+static void judge(unsigned long number, uint64_t command, long result)
+{
+    bool own = number == __HYPERVISOR_get_debugreg              /* what we put there, or the progress that we said */
+               || (number == __HYPERVISOR_memory_op && result == (long)(command >> 6));
+
+    if (result < 0)
+        refused++;
+    else
+        taken++;
+    if (!own && (result < -4095 || result > 1L << 40))
+        test_failure(__FILE__, __LINE__, "hypercall %lu says %lx", number, result);
+}
+
 static void one_round(void)
 {
     static struct multicall_entry calls[4];
@@ -143,14 +163,16 @@ static void one_round(void)
     random_buffer();
     if (next_random(&seed) % 16) {
         random_call(&number, a);
-        (void)hypercall_by_syscall(number, a[0], a[1], a[2], a[3], a[4]);
+        judge(number, a[0], hypercall_by_syscall(number, a[0], a[1], a[2], a[3], a[4]));
         return;
     }
     for (int i = 0; i < 4; i++) {
         random_call(&number, a);
         calls[i] = (struct multicall_entry){ .op = number, .args = { a[0], a[1], a[2], a[3], a[4] } };
     }
-    (void)HYPERVISOR_multicall(calls, 4);
+    CHECK_IS(HYPERVISOR_multicall(calls, 4), 0);
+    for (int i = 0; i < 4; i++)
+        judge(calls[i].op, calls[i].args[0], (long)calls[i].result);
 }
 
 static uint64_t number_option(const char *name, uint64_t otherwise)
@@ -160,11 +182,30 @@ static uint64_t number_option(const char *name, uint64_t otherwise)
     return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
 }
 
+static uint64_t mark(unsigned int page, unsigned int word) { return ((uint64_t)page << 32 | word) * 0x9e3779b97f4a7c15UL; }
+
 /* Whatever has become of the victim, the rest of us stands. */
 static void still_alive(void)
 {
     CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
     CHECK_IS(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
+    for (unsigned int i = 0; i < BYSTANDERS; i++)
+        for (unsigned int j = 0; j < 512; j++)
+            if (bystander[i][j] != mark(i, j)) {
+                test_failure(__FILE__, __LINE__, "a page that no call named has changed: word %u is %lx", j, bystander[i][j]);
+                bystander[i][j] = mark(i, j);
+            }
+}
+
+static void place_bystanders(void)
+{
+    for (unsigned int i = 0; i < BYSTANDERS; i++) {
+        if (i == BYSTANDERS / 2)
+            victim = alloc_zeroed_page();
+        NEED((bystander[i] = alloc_zeroed_page()) != NULL);
+        for (unsigned int j = 0; j < 512; j++)
+            bystander[i][j] = mark(i, j);
+    }
 }
 
 static bool ignore(struct trap_frame *frame)
@@ -178,7 +219,7 @@ void test_main(void)
 
     seed = number_option("seed", 0x5eed);
     buffer = alloc_pages(1);
-    victim = alloc_zeroed_page();
+    place_bystanders();
     foreign = foreign_mfn();
     NEED(buffer && victim);
     NEED(HYPERVISOR_update_va_mapping((unsigned long)buffer + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
@@ -190,5 +231,7 @@ void test_main(void)
             still_alive();
     }
     still_alive();
+    printk("attack-hypercalls: %u calls taken, %u refused\n", taken, refused);
+    CHECK(taken > rounds / 50 && refused > rounds / 2);
     (void)HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
 }

@@ -30,6 +30,44 @@ static unsigned int status_of(evtchn_t port)
     return status.status;
 }
 
+static bool selected(evtchn_t port)
+{
+    return shared_info.vcpu_info[0].evtchn_pending_sel >> port / 64 & 1;
+}
+
+/* Events are off meanwhile: what the hypervisor writes into the shared page stays there to be seen. */
+static void forget_upcalls(void)
+{
+    events_mask_all();
+    shared_info.vcpu_info[0].evtchn_pending_sel = 0;
+    shared_info.vcpu_info[0].evtchn_upcall_pending = 0;
+}
+
+/* A masked port becomes pending and nothing else; the hypercall that unmasks it raises what was held back. */
+static void unmask_by_hypercall(evtchn_t one, evtchn_t two)
+{
+    struct evtchn_unmask unmask = { .port = one };
+
+    fired = 0;
+    event_mask(one);
+    forget_upcalls();
+    CHECK_IS(event_send(two), 0);
+    CHECK(event_pending(one) && !selected(one) && !shared_info.vcpu_info[0].evtchn_upcall_pending);
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    CHECK(event_pending(one) && selected(one) && shared_info.vcpu_info[0].evtchn_upcall_pending);
+    CHECK(!(shared_info.evtchn_mask[one / 64] >> one % 64 & 1));
+    events_unmask_all();
+    CHECK(fires_within(1, NS_PER_S));
+    /* Nothing pending: the port is unmasked, and nobody is called. */
+    event_mask(one);
+    forget_upcalls();
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    CHECK(!selected(one) && !(shared_info.evtchn_mask[one / 64] >> one % 64 & 1));
+    events_unmask_all();
+    unmask.port = EVENT_PORTS;
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask));
+}
+
 static void a_pair_with_ourselves(void)
 {
     int one = event_alloc_unbound(own_domid(), count, (void *)1), two;
@@ -63,8 +101,7 @@ static void a_pair_with_ourselves(void)
     events_unmask_all();
     CHECK(fires_within(1, NS_PER_S));
 
-    struct evtchn_unmask unmask = { .port = (evtchn_t)one };
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    unmask_by_hypercall((evtchn_t)one, (evtchn_t)two);
     event_unbind((evtchn_t)two);
     CHECK_IS(status_of((evtchn_t)one), EVTCHNSTAT_unbound);
     event_unbind((evtchn_t)one);
@@ -94,6 +131,41 @@ static void ipis_and_virqs(void)
     virq.virq = VIRQ_DEBUG;
     virq.vcpu = 77;
     CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq));
+}
+
+/* What is closed can be bound again, and what cannot be bound leaves no port behind. */
+static void ports_come_back(void)
+{
+    struct evtchn_bind_virq virq = { .virq = VIRQ_DEBUG, .vcpu = 0 };
+    struct evtchn_bind_pirq pirq = { .pirq = 0x7fffffff };
+    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
+    struct evtchn_status status = { .dom = DOMID_SELF };
+    struct evtchn_close close;
+    evtchn_port_t first;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), 0);
+        first = virq.port;
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EEXIST);
+        status.port = first;
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_status, &status), 0);
+        CHECK(status.status == EVTCHNSTAT_virq && status.u.virq == VIRQ_DEBUG && status.vcpu == 0);
+        close.port = first;
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
+    }
+    if (is_dom0())
+        CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &pirq));
+    pirq.pirq = 200;                                            /* nothing is mapped to it */
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &pirq));
+    ipi.vcpu = 77;
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi));
+    ipi.vcpu = 0;
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi), 0);
+    CHECK_IS(ipi.port, first);
+    struct evtchn_bind_vcpu bind = { .port = ipi.port, .vcpu = 0 };
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &bind));  /* IPIs stay where they are */
+    close.port = ipi.port;
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
 }
 
 static void bad_ports(void)
@@ -152,6 +224,7 @@ void test_main(void)
 {
     a_pair_with_ourselves();
     ipis_and_virqs();
+    ports_come_back();
     bad_ports();
     as_many_as_there_are();
 }

@@ -51,6 +51,7 @@ static void give_and_take(void)
     /* It is not ours any more. */
     CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
     CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);
 
     frame = pfn;
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation), 1);
@@ -62,42 +63,201 @@ static void give_and_take(void)
     free_page(page);
 }
 
+static long reserved(void)
+{
+    domid_t self = DOMID_SELF;
+
+    return HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
+}
+
+/* Nothing is done and nothing changes; Xen says 0 extents for what Domus says an errno for. */
+#define CHECK_NOTHING_DONE(op, reservation) do { long before_ = reserved(); \
+    CHECK(HYPERVISOR_memory_op((op), (reservation)) <= 0); CHECK_IS(reserved(), before_); } while (0)
+
 static void absurd_requests(void)
 {
     xen_pfn_t frame = 0;
     struct xen_memory_reservation reservation = { .nr_extents = 1, .extent_order = 60, .domid = DOMID_SELF };
-    struct xen_memory_exchange exchange = { .in = { .nr_extents = 1, .domid = DOMID_SELF }, .out = { .nr_extents = 1, .domid = DOMID_SELF } };
 
     set_xen_guest_handle(reservation.extent_start, &frame);
-    CHECK(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation) <= 0);
-    CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
-    CHECK(HYPERVISOR_memory_op(XENMEM_increase_reservation, &reservation) <= 0);
+    CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
+    CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
+    reservation.extent_order = 64;                  /* a shift by that is none */
+    CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
+    CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
     reservation.extent_order = 0;
     reservation.nr_extents = ~0UL;
-    CHECK(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation) <= 0);
+    CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     reservation.nr_extents = 1;
     reservation.domid = 4242;
-    CHECK(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation) <= 0);
+    CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     reservation.domid = DOMID_SELF;
     set_xen_guest_handle(reservation.extent_start, (xen_pfn_t *)0xffff830000000000UL);
-    CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
+    CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     set_xen_guest_handle(reservation.extent_start, &frame);
     frame = foreign_mfn();
-    CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
+    CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    frame = ~0UL >> 12;
+    CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    frame = virt_to_mfn(start_info);                /* progress (in bits 6 and up) that is there already: nothing is left to do */
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation | 1 << 6, &reservation), 1);
+    CHECK_IS(is_ours(frame), true);
+}
 
+/* A pinned table is given back by nobody: the pin must go first (XSA-252). */
+static void a_pinned_table_stays(void)
+{
+    uint64_t *table = new_table();
+    xen_pfn_t frame = virt_to_mfn(table);
+    struct xen_memory_reservation reservation = { .nr_extents = 1, .domid = DOMID_SELF };
+
+    set_xen_guest_handle(reservation.extent_start, &frame);
+    CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, frame), 0);
+    if (on_domus())                                 /* Xen unpins it */
+        CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
+    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, frame), 0);
+    CHECK_IS(page_set_readonly(table, false), 0);
+    free_page(table);
+}
+
+/* ---- exchange ---- */
+
+static struct xen_memory_exchange exchange_of(xen_pfn_t *in, unsigned int n_in, unsigned int in_order, xen_pfn_t *out,
+                                              unsigned int n_out, unsigned int out_order)
+{
+    struct xen_memory_exchange x = { .in = { .nr_extents = n_in, .extent_order = in_order, .domid = DOMID_SELF },
+                                     .out = { .nr_extents = n_out, .extent_order = out_order, .domid = DOMID_SELF } };
+
+    set_xen_guest_handle(x.in.extent_start, in);
+    set_xen_guest_handle(x.out.extent_start, out);
+    return x;
+}
+
+static void absurd_exchanges(void)
+{
+    xen_pfn_t frame = foreign_mfn(), out = 0;
+    struct xen_memory_exchange good = exchange_of(&frame, 1, 0, &out, 1, 0), x;
+
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &good));
     /* XSA-212: an index of progress that points anywhere. */
-    set_xen_guest_handle(exchange.in.extent_start, &frame);
-    set_xen_guest_handle(exchange.out.extent_start, &frame);
     for (int shift = 0; shift < 64; shift += 7) {
-        exchange.nr_exchanged = ~0UL << shift;
-        CHECK(HYPERVISOR_memory_op(XENMEM_exchange, &exchange) != 0 || exchange.nr_exchanged >= exchange.in.nr_extents);
+        x = good;
+        x.nr_exchanged = ~0UL << shift;
+        CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
     }
-    exchange.nr_exchanged = 0;
-    exchange.in.extent_order = 40;
-    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &exchange));
-    exchange.in.extent_order = 0;
-    exchange.out.nr_extents = 7;
-    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &exchange));
+    x = good, x.in.extent_order = 40;
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    x = good, x.out.nr_extents = 7;
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    x = good, x.in.nr_extents = x.out.nr_extents = ~0UL;
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    x = good, x.in.domid = 4242;
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    x = good, x.out.domid = 4242;
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, (void *)0x1000));
+}
+
+#define AREA 4u
+
+/* Pages with a pattern, unmapped, their frames in a list. */
+static void offer(char *area, xen_pfn_t *frames)
+{
+    for (unsigned int i = 0; i < AREA; i++) {
+        frames[i] = virt_to_mfn(area + i * PAGE_SIZE);
+        memset(area + i * PAGE_SIZE, 0x99, PAGE_SIZE);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    }
+}
+
+static void map_again(char *area, const xen_pfn_t *frames)
+{
+    unsigned long pfn = virt_to_pfn(area);
+
+    for (unsigned int i = 0; i < AREA; i++) {
+        p2m[pfn + i] = frames[i];
+        CHECK_IS(mfn_to_pfn(frames[i]), pfn + i);
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+        for (unsigned int j = 0; j < PAGE_SIZE && on_domus(); j++)
+            if (area[i * PAGE_SIZE + j] != 0) {
+                test_failure(__FILE__, __LINE__, "a frame had in exchange is not clean");
+                break;
+            }
+    }
+}
+
+/* Refused as a whole: what was offered is there as before, and mapped again it has its content. */
+static void refused(struct xen_memory_exchange *x, char *area, const xen_pfn_t *frames)
+{
+    long before = reserved();
+
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, x));
+    CHECK_IS(x->nr_exchanged, 0);
+    CHECK_IS(reserved(), before);
+    for (unsigned int i = 0; i < AREA; i++) {
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+        CHECK_IS((uint8_t)area[i * PAGE_SIZE + 77], 0x99);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    }
+}
+
+/* Four singles for one of four, and back; in between the requests that may not be. */
+static void exchanges(void)
+{
+    char *area = alloc_pages(2);
+    unsigned long pfn = virt_to_pfn(area);
+    xen_pfn_t in[AREA], out[AREA], singles[AREA];
+    struct xen_memory_exchange x;
+    long before = reserved();
+
+    NEED(area);
+    offer(area, in);
+    /* One is mapped; one is offered twice; one is another's; the answer has no place. */
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)area, (uint64_t)in[0] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG) == 0);
+    out[0] = pfn;
+    x = exchange_of(in, AREA, 0, out, 1, 2);
+    CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)area, 0, UVMF_INVLPG) == 0);
+    memcpy(singles, in, sizeof(in));
+    singles[3] = in[0];
+    x = exchange_of(singles, AREA, 0, out, 1, 2);
+    refused(&x, area, in);
+    singles[3] = foreign_mfn();
+    x = exchange_of(singles, AREA, 0, out, 1, 2);
+    refused(&x, area, in);
+    x = exchange_of((xen_pfn_t *)0xffff830000000000UL, AREA, 0, out, 1, 2);
+    refused(&x, area, in);
+    x = exchange_of(in, AREA, 0, (xen_pfn_t *)0xffff830000000000UL, 1, 2);
+    refused(&x, area, in);
+
+    out[0] = pfn;
+    x = exchange_of(in, AREA, 0, out, 1, 2);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), 0);
+    CHECK_IS(x.nr_exchanged, AREA);
+    CHECK_IS(reserved(), before);
+    CHECK_IS(out[0] & 3, 0);
+    for (unsigned int i = 0; i < AREA; i++) {
+        CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)area, (uint64_t)in[i] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG));
+        singles[i] = out[0] + i;
+    }
+    map_again(area, singles);
+
+    /* Back to singles, with addresses below 16 MiB wished for where there are such. */
+    offer(area, in);
+    for (unsigned int i = 0; i < AREA; i++)
+        out[i] = pfn + i;
+    x = exchange_of(in, 1, 2, out, AREA, 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), 0);
+    CHECK_IS(x.nr_exchanged, 1);
+    CHECK_IS(reserved(), before);
+    map_again(area, out);
+    /* All done already: nothing happens. */
+    x.nr_exchanged = 1;
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), 0);
+    CHECK_IS(reserved(), before);
+    free_pages(area, 2);
 }
 
 /* Four scattered frames become four neighbours below 4 GiB: what a device's DMA wants. */
@@ -105,14 +265,19 @@ static void contiguous_memory(void)
 {
     uint64_t *area = alloc_machine_contiguous(2, 32);
 
-    if (area == NULL)
-        return;
+    if (area == NULL && !is_dom0())
+        return;                                     /* for domains with devices only */
+    NEED(area != NULL);
     for (unsigned long i = 1; i < 4; i++)
         CHECK_IS(virt_to_mfn((char *)area + i * PAGE_SIZE), virt_to_mfn(area) + i);
     CHECK(virt_to_mfn(area) < 0x100000);
     CHECK_IS(area[0], 0);
     memset(area, 7, 4 * PAGE_SIZE);
     free_pages(area, 2);
+    area = alloc_machine_contiguous(0, 27);
+    NEED(area != NULL);
+    CHECK(virt_to_mfn(area) < 1UL << (27 - PAGE_SHIFT));
+    free_page(area);
 }
 
 void test_main(void)
@@ -120,5 +285,8 @@ void test_main(void)
     what_we_own();
     give_and_take();
     absurd_requests();
+    a_pinned_table_stays();
+    absurd_exchanges();
+    exchanges();
     contiguous_memory();
 }

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* The other domain (other.h): made with domctl, filled through foreign mappings, and started at other_code.asm. */
+#include "other.h"
+
+#include <pvguest/errno.h>
+
+extern const char other_code[], other_code_end[];
+
+/* ---- domains ---- */
+
+long domctl(struct xen_domctl *op)
+{
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    return HYPERVISOR_domctl(op);
+}
+
+static long with_number(uint32_t command, domid_t id)
+{
+    struct xen_domctl op = { .cmd = command, .domain = id };
+
+    return domctl(&op);
+}
+
+int domain_make(unsigned int max_pages)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain }, more = { .cmd = XEN_DOMCTL_max_vcpus };
+    long error;
+
+    if (!is_dom0())
+        test_skip("only dom0 makes other domains");
+    op.u.createdomain.max_vcpus = 1;
+    op.u.createdomain.max_evtchn_port = 4095;
+    op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = -1;
+    op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
+    error = domctl(&op);
+    if (error)
+        return (int)error;
+    more.domain = op.domain;
+    more.u.max_vcpus.max = 1;
+    NEED(domctl(&more) == 0);
+    more = (struct xen_domctl){ .cmd = XEN_DOMCTL_max_mem, .domain = op.domain };
+    more.u.max_mem.max_memkb = max_pages * (PAGE_SIZE / 1024);
+    NEED(domctl(&more) == 0);
+    return (int)op.domain;
+}
+
+long domain_pages(domid_t id)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = id };
+    long error = domctl(&op);
+
+    return error ? error : op.domain != id ? -ESRCH : (long)op.u.getdomaininfo.tot_pages;
+}
+
+void domain_unmake(domid_t id)
+{
+    uint64_t until = now_ns() + 5 * NS_PER_S;
+    long error;
+
+    do
+        error = with_number(XEN_DOMCTL_destroydomain, id);
+    while (error == -EAGAIN && now_ns() < until);
+    NEED(error == 0);
+    while (domain_pages(id) >= 0 && now_ns() < until)
+        vcpu_yield();
+    NEED(domain_pages(id) < 0);
+}
+
+/* ---- memory ---- */
+
+static void populate(struct other *o)
+{
+    struct xen_memory_reservation r = { .nr_extents = o->pages, .domid = o->id };
+
+    for (unsigned int i = 0; i < o->pages; i++)
+        o->frame[i] = i;
+    set_xen_guest_handle(r.extent_start, o->frame);
+    NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == (long)o->pages);
+}
+
+/* Xen hands on what a living domain gave back as it is. */
+static void clear_all(const struct other *o)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_CLEAR_PAGE };
+
+    for (unsigned int i = 0; i < o->pages && !on_domus(); i++) {
+        op.arg1.mfn = o->frame[i];
+        NEED(HYPERVISOR_mmuext_op(&op, 1, NULL, o->id) == 0);
+    }
+}
+
+void *other_map(const struct other *o, unsigned int pfn)
+{
+    void *va = map_frames((const unsigned long *)&o->frame[pfn], 1, PROT_RW, o->id, NULL);
+
+    NEED(!IS_ERR(va));
+    return va;
+}
+
+static void write_page(const struct other *o, unsigned int pfn, void (*write)(const struct other *o, uint64_t *page))
+{
+    void *page = other_map(o, pfn);
+
+    write(o, page);
+    unmap_frames(page, 1);
+}
+
+static uint64_t entry_of(const struct other *o, unsigned int pfn) { return (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_TABLE; }
+static void write_l4(const struct other *o, uint64_t *page) { page[0] = entry_of(o, OTHER_L3); }
+static void write_l3(const struct other *o, uint64_t *page) { page[0] = entry_of(o, OTHER_L2); }
+static void write_l2(const struct other *o, uint64_t *page) { page[OTHER_BASE >> 21] = entry_of(o, OTHER_L1); }
+
+static void write_l1(const struct other *o, uint64_t *page)
+{
+    for (unsigned int i = 0; i < o->pages; i++)
+        page[i] = (uint64_t)o->frame[i] << PAGE_SHIFT | (i == OTHER_CODE ? PROT_EXEC : i <= OTHER_L1 ? PROT_RO : PROT_RW);
+}
+
+static void write_code(const struct other *o, uint64_t *page) { memcpy(page, other_code, (size_t)(other_code_end - other_code)); }
+
+/* ---- life ---- */
+
+struct shared_info *other_shared_info(const struct other *o)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = o->id };
+    unsigned long frame;
+    void *va;
+
+    NEED(domctl(&op) == 0);
+    frame = op.u.getdomaininfo.shared_info_frame;
+    va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
+    NEED(!IS_ERR(va));
+    return va;
+}
+
+/* It has no handler of events: they stay pending, for the test to see. */
+static void mask_events(const struct other *o)
+{
+    struct shared_info *shared = other_shared_info(o);
+
+    shared->vcpu_info[0].evtchn_upcall_mask = 1;
+    unmap_frames(shared, 1);
+}
+
+static void set_context(const struct other *o)
+{
+    static struct vcpu_guest_context context;
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = o->id };
+
+    memset(&context, 0, sizeof(context));
+    context.flags = VGCF_in_kernel | VGCF_online;
+    context.user_regs.rip = OTHER_VA(OTHER_CODE);
+    context.user_regs.rsp = context.kernel_sp = OTHER_VA(OTHER_STACK) + PAGE_SIZE;
+    context.user_regs.rflags = 1 << 9;
+    context.user_regs.cs = FLAT_KERNEL_CS;
+    context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
+    context.ctrlreg[3] = xen_pfn_to_cr3(o->frame[OTHER_L4]);
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
+    NEED(domctl(&op) == 0);
+}
+
+void other_begin(struct other *o, unsigned int pages)
+{
+    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L4_TABLE };
+    int id = domain_make(pages + 8);
+
+    NEED(id > 0 && pages >= OTHER_FREE && pages <= OTHER_MAX);
+    o->id = (domid_t)id;
+    o->pages = pages;
+    populate(o);
+    clear_all(o);
+    write_page(o, OTHER_L4, write_l4);
+    write_page(o, OTHER_L3, write_l3);
+    write_page(o, OTHER_L2, write_l2);
+    write_page(o, OTHER_L1, write_l1);
+    write_page(o, OTHER_CODE, write_code);
+    pin.arg1.mfn = o->frame[OTHER_L4];
+    NEED(HYPERVISOR_mmuext_op(&pin, 1, NULL, o->id) == 0);
+    o->mailbox = other_map(o, OTHER_MAILBOX);
+    o->data = other_map(o, OTHER_DATA);
+    mask_events(o);
+    set_context(o);
+    NEED(with_number(XEN_DOMCTL_unpausedomain, o->id) == 0);
+}
+
+void other_pause(const struct other *o, bool pause)
+{
+    NEED(with_number(pause ? XEN_DOMCTL_pausedomain : XEN_DOMCTL_unpausedomain, o->id) == 0);
+}
+
+void other_end(struct other *o)
+{
+    unmap_frames(ADDRESS(o->mailbox), 1);
+    unmap_frames(o->data, 1);
+    domain_unmake(o->id);
+}
+
+/* ---- calls ---- */
+
+void other_ask(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+{
+    o->mailbox->number = number;
+    o->mailbox->argument[0] = a1;
+    o->mailbox->argument[1] = a2;
+    o->mailbox->argument[2] = a3;
+    o->mailbox->argument[3] = a4;
+    o->mailbox->state = MAILBOX_ASKED;
+}
+
+bool other_done(const struct other *o) { return o->mailbox->state != MAILBOX_ASKED; }
+
+long other_call(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+{
+    uint64_t until = now_ns() + 10 * NS_PER_S;
+
+    other_ask(o, number, a1, a2, a3, a4);
+    while (!other_done(o) && now_ns() < until)
+        vcpu_yield();
+    NEED(other_done(o));
+    return (long)o->mailbox->result;
+}
+
+long other_op(struct other *o, unsigned long number, unsigned int command, void *argument, size_t bytes)
+{
+    long result;
+
+    memcpy(o->data, argument, bytes);
+    result = other_call(o, number, command, OTHER_VA(OTHER_DATA), 1, 0);
+    memcpy(argument, o->data, bytes);
+    return result;
+}
+
+long other_grant_op(struct other *o, unsigned int command, void *argument, size_t bytes)
+{
+    return other_op(o, __HYPERVISOR_grant_table_op, command, argument, bytes);
+}
+
+/* ---- its grant table, of which the first frame is seen here ---- */
+
+static grant_entry_v1_t *table_of(const struct other *o)
+{
+    unsigned long frame = 0;
+    struct gnttab_setup_table setup = { .dom = o->id, .nr_frames = 1 };
+    void *va;
+
+    set_xen_guest_handle(setup.frame_list, &frame);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
+    NEED(!IS_ERR(va));
+    return va;
+}
+
+void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn, unsigned int flags)
+{
+    grant_entry_v1_t *table = table_of(o);
+
+    table[ref] = (grant_entry_v1_t){ .flags = (uint16_t)flags, .domid = to, .frame = (uint32_t)mfn };
+    unmap_frames(table, 1);
+}
+
+uint16_t other_grant_flags(struct other *o, unsigned int ref)
+{
+    grant_entry_v1_t *table = table_of(o);
+    uint16_t flags = table[ref].flags;
+
+    unmap_frames(table, 1);
+    return flags;
+}

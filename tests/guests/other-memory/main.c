@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that goes from one domain to another. Nobody finds in it what somebody left there: a domain's pages, its grant table and its
+ * shared page are filled with a pattern, and the next owner, whatever way it comes by the frames, must see zeroes. A frame that was given
+ * back stays what it is while somebody has it mapped. Limits are kept when they are lowered below what is there. Foreign mappings are of the
+ * domain that was named, and no one's page table can be had writable. A domain that holds everything that a domain can hold, down to a
+ * table half validated, leaves nothing behind: as many pages are free as before.
+ * Idea: XSA-45, 310 (interrupted pins), 100, 214, 280, 385 (limits), invariant I10.
+ */
+#include "../lib/other.h"
+
+#include <pvguest/bits.h>
+#include <xen/sysctl.h>
+
+#define SIZE    64u
+#define PATTERN 0xfeedfacecafebeefUL
+
+static struct other other, next;
+
+static long free_pages_of_machine(void)
+{
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    NEED(HYPERVISOR_sysctl(&op) == 0);
+    return (long)op.u.physinfo.free_pages;
+}
+
+/* Xen frees and scrubs in its idle time. */
+static bool free_again(long pages)
+{
+    for (int i = 0; i < 2000 && free_pages_of_machine() < pages; i++)
+        vcpu_yield();
+    return free_pages_of_machine() >= pages;
+}
+
+static unsigned int words_other_than(const uint64_t *page, uint64_t value)
+{
+    unsigned int count = 0;
+
+    for (unsigned int i = 0; i < 512; i++)
+        count += page[i] != value;
+    return count;
+}
+
+static void fill(uint64_t *page)
+{
+    for (unsigned int i = 0; i < 512; i++)
+        page[i] = PATTERN;
+}
+
+/* ---- nobody sees what another left ---- */
+
+static uint64_t *grant_frame(domid_t domid, unsigned int count)
+{
+    unsigned long frames[8];
+    struct gnttab_setup_table setup = { .dom = domid, .nr_frames = count };
+    void *va;
+
+    set_xen_guest_handle(setup.frame_list, frames);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    va = map_frames(frames, count, PROT_RW, domid, NULL);
+    NEED(!IS_ERR(va));
+    return va;
+}
+
+static void dirty_all(struct other *o)
+{
+    uint64_t *grants = grant_frame(o->id, 4), *shared = ADDRESS(other_shared_info(o));
+
+    other_pause(o, true);
+    for (unsigned int i = OTHER_FREE; i < o->pages; i++) {
+        uint64_t *page = other_map(o, i);
+        fill(page);
+        unmap_frames(page, 1);
+    }
+    for (unsigned int i = 0; i < 4; i++)
+        fill(grants + i * 512);
+    fill(shared);
+    unmap_frames(grants, 4);
+    unmap_frames(shared, 1);
+}
+
+static void all_clean(domid_t id, const xen_pfn_t *frames, unsigned int count)
+{
+    unsigned int dirty = 0;
+    uint64_t *grants = grant_frame(id, 4);
+
+    for (unsigned int i = 0; i < count; i++) {
+        uint64_t *page = map_frames((const unsigned long *)&frames[i], 1, PROT_RW, id, NULL);
+        NEED(!IS_ERR(page));
+        dirty += words_other_than(page, 0) != 0;
+        unmap_frames(page, 1);
+    }
+    if (on_domus())                                                 /* Xen leaves it to a living domain to clear what it gives back */
+        CHECK_IS(dirty, 0);
+    for (unsigned int i = 0; i < 4; i++)
+        CHECK_IS(words_other_than(grants + 512 * i, 0), 0);
+    unmap_frames(grants, 4);
+}
+
+static unsigned int in_both(const xen_pfn_t *a, const xen_pfn_t *b, unsigned int count)
+{
+    unsigned int found = 0;
+
+    for (unsigned int i = 0; i < count; i++)
+        for (unsigned int j = 0; j < count; j++)
+            found += a[i] == b[j];
+    return found;
+}
+
+/* A new domain has, most likely, the frames of the one that has just ended. */
+static void the_next_domain_sees_nothing(void)
+{
+    static xen_pfn_t frames[SIZE];
+    struct xen_memory_reservation r = { .nr_extents = SIZE };
+    struct shared_info *shared;
+    int id;
+
+    other_begin(&other, SIZE);
+    dirty_all(&other);
+    other_end(&other);
+    id = domain_make(SIZE);
+    NEED(id > 0);
+    r.domid = next.id = (domid_t)id;
+    for (unsigned int i = 0; i < SIZE; i++)
+        frames[i] = i;
+    set_xen_guest_handle(r.extent_start, frames);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), SIZE);
+    if (on_domus())                                                 /* which frames Xen takes is its business */
+        CHECK(in_both(other.frame, frames, SIZE) > SIZE / 2);
+    all_clean(next.id, frames, SIZE);
+    shared = other_shared_info(&next);
+    for (unsigned int i = 0; i < 512; i++)                          /* it has a clock in it, so it is not all zero */
+        CHECK(((uint64_t *)(void *)shared)[i] != PATTERN);
+    CHECK(shared->evtchn_pending[1] == 0 && shared->evtchn_mask[1] == 0);
+    unmap_frames(shared, 1);
+    domain_unmake(next.id);
+}
+
+/* The same by the ways in which a running domain comes by memory: populate, increase, exchange. */
+static void we_see_nothing(void)
+{
+    static const unsigned int ways[] = { XENMEM_populate_physmap, XENMEM_increase_reservation };
+    uint64_t *page = alloc_zeroed_page();
+    unsigned long pfn = virt_to_pfn(page);
+    domid_t self = DOMID_SELF;
+    long owned = HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
+
+    for (unsigned int i = 0; i < 2; i++) {
+        struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
+        xen_pfn_t frame = virt_to_mfn(page);
+
+        fill(page);
+        set_xen_guest_handle(r.extent_start, &frame);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)page, 0, UVMF_INVLPG) == 0);
+        CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1);
+        CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), owned - 1);
+        frame = pfn;
+        CHECK_IS(HYPERVISOR_memory_op(ways[i], &r), 1);
+        CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), owned);
+        p2m[pfn] = frame;
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) == 0);
+        if (on_domus())
+            CHECK_IS(words_other_than(page, 0), 0);
+    }
+    struct mmu_update update = { (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, pfn };
+    NEED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF) == 0);
+    free_page(page);
+}
+
+/* ---- limits ---- */
+
+static long set_limit(domid_t id, unsigned int pages)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_max_mem, .domain = id };
+
+    op.u.max_mem.max_memkb = pages * 4;
+    return domctl(&op);
+}
+
+static long populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned int order)
+{
+    struct xen_memory_reservation r = { .nr_extents = count, .extent_order = order, .domid = id };
+
+    for (unsigned int i = 0; i < count; i++)
+        frames[i] = i << order;
+    set_xen_guest_handle(r.extent_start, frames);
+    return HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
+}
+
+static long give_back(domid_t id, xen_pfn_t *frames, unsigned int count)
+{
+    struct xen_memory_reservation r = { .nr_extents = count, .domid = id };
+
+    set_xen_guest_handle(r.extent_start, frames);
+    return HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r);
+}
+
+static void limits(void)
+{
+    static xen_pfn_t frames[32], more[32];
+    int id = domain_make(16);
+
+    NEED(id > 0);
+    CHECK_IS(populate((domid_t)id, frames, 32, 0), 16);
+    CHECK_IS(domain_pages((domid_t)id), 16);
+    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);
+    CHECK_IS(set_limit((domid_t)id, 10), 0);                        /* below what it has */
+    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);
+    CHECK_IS(domain_pages((domid_t)id), 16);
+    CHECK_IS(give_back((domid_t)id, frames, 6), 6);
+    CHECK_IS(domain_pages((domid_t)id), 10);
+    CHECK_IS(give_back((domid_t)id, frames, 1), 0);                 /* a second time */
+    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);                 /* exactly at the limit */
+    CHECK_IS(give_back((domid_t)id, frames + 6, 1), 1);
+    CHECK_IS(populate((domid_t)id, more, 1, 1), 0);                 /* two at once are one too many */
+    CHECK_IS(populate((domid_t)id, more, 2, 0), 1);
+    CHECK_IS(domain_pages((domid_t)id), 10);
+    CHECK_IS(set_limit((domid_t)id, 32), 0);
+    CHECK_IS(populate((domid_t)id, more + 1, 2, 3), 2);
+    CHECK_IS(more[1] & 7, 0);                                       /* aligned to their size */
+    CHECK_IS(domain_pages((domid_t)id), 26);
+    CHECK_IS(mfn_to_pfn(more[2] + 5), 13);
+    CHECK(populate((domid_t)(id + 1), more, 1, 0) <= 0);
+    domain_unmake((domid_t)id);
+    CHECK(populate((domid_t)id, more, 1, 0) <= 0);
+}
+
+/* ---- foreign mappings ---- */
+
+static void foreign_mappings(void)
+{
+    uint64_t *va = vspace_alloc(1), *ours = alloc_zeroed_page();
+    uint64_t their_page = other.frame[OTHER_FREE], slot = entry_address(va, 1);
+    struct mmu_update update = { .ptr = slot };
+    struct mmuext_op op = { .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = their_page };
+
+    NEED(va && ours);
+    CHECK_REFUSED(map_page((unsigned long)va, their_page, PROT_RW, DOMID_SELF));
+    CHECK_REFUSED(map_page((unsigned long)va, their_page, PROT_RO, DOMID_SELF));
+    CHECK_REFUSED(map_page((unsigned long)va, their_page, PROT_RW, DOMID_XEN));
+    CHECK_REFUSED(map_page((unsigned long)va, their_page, PROT_RW, next.id));
+    CHECK_REFUSED(map_page((unsigned long)va, virt_to_mfn(ours), PROT_RW, other.id));
+    CHECK_REFUSED(map_page((unsigned long)va, other.frame[OTHER_L1], PROT_RW, other.id));   /* I2 */
+    CHECK_REFUSED(map_page((unsigned long)va, other.frame[OTHER_L4], PROT_RW, other.id));
+    CHECK_IS(map_page((unsigned long)va, other.frame[OTHER_L1], PROT_RO, other.id), 0);
+    CHECK_IS((va[OTHER_FREE] & PTE_MFN_MASK) >> PAGE_SHIFT, their_page);
+    CHECK_IS(map_page((unsigned long)va, their_page, PROT_RW, other.id), 0);
+    va[3] = 33;
+    CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), -EINVAL);
+    CHECK_IS(va[3], 33);
+    CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id), 0);
+    CHECK_IS(va[3], 0);
+    op.arg1.mfn = virt_to_mfn(ours);
+    ours[3] = 44;
+    CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
+    CHECK_IS(ours[3], 44);
+    CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
+
+    /* An entry of their table, by us: it may name their frames, and ours only when we say so. */
+    update.ptr = (uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT | (other.pages + 1) * 8;
+    update.val = their_page << PAGE_SHIFT | PROT_RW;
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));       /* tables of ours, frames of theirs */
+    CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, (other.id + 1U) << 16 | other.id), 0);
+    update.val = virt_to_machine(ours) | PROT_RW;
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, (other.id + 1U) << 16 | other.id));
+    update.val = 0;
+    CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, (other.id + 1U) << 16 | other.id), 0);
+    /* Its frame as a table of ours. */
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, their_page));
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_UNPIN_TABLE, other.frame[OTHER_L4]));
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, other.frame[OTHER_L4]));
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, other.frame[OTHER_L4]));
+    vspace_free(va, 1);
+    free_page(ours);
+}
+
+/* Given back by its owner while we have it mapped: nobody else gets it until we let go. */
+static void given_back_while_mapped(void)
+{
+    static xen_pfn_t frames[32];
+    unsigned int pfn = OTHER_FREE + 1;
+    uint64_t *va = other_map(&other, pfn);
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
+    xen_pfn_t frame = other.frame[pfn];
+    long before = domain_pages(other.id);
+
+    fill(va);
+    CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), 0, UVMF_INVLPG, 0), 0);
+    memcpy(other.data + 256, &frame, sizeof(frame));
+    set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 256));
+    CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)), 1);
+    NEED(populate(next.id, frames, 32, 0) == 32);
+    for (unsigned int i = 0; i < 32; i++)
+        CHECK(frames[i] != frame);
+    CHECK_IS(words_other_than(va, PATTERN), 0);
+    unmap_frames(va, 1);
+    CHECK_IS(domain_pages(other.id), before - 1);
+    CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 0));
+}
+
+/* ---- the end of one that holds much ---- */
+
+/* Tables of the other domain, written while they are plain pages: an L2 of `count` full L1s, at its page numbers from `first` on. */
+static void build_big_tree(const struct other *o, unsigned int first, unsigned int count)
+{
+    uint64_t *l2 = other_map(o, first);
+
+    for (unsigned int t = 0; t < count; t++) {
+        uint64_t *l1 = other_map(o, first + 1 + t);
+
+        l2[t] = (uint64_t)o->frame[first + 1 + t] << PAGE_SHIFT | PROT_TABLE;
+        for (unsigned int i = 0; i < 512; i++)
+            l1[i] = (uint64_t)o->frame[OTHER_FREE + i % 4] << PAGE_SHIFT | PROT_RO;
+        unmap_frames(l1, 1);
+    }
+    unmap_frames(l2, 1);
+    for (unsigned int pfn = first; pfn <= first + count; pfn++) {
+        struct mmu_update update = { (uint64_t)o->frame[OTHER_L1] << PAGE_SHIFT | pfn * 8, (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_RO };
+        NEED(HYPERVISOR_mmu_update(&update, 1, NULL, (o->id + 1U) << 16 | o->id) == 0);
+    }
+}
+
+static unsigned long page_info(domid_t id, xen_pfn_t frame)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getpageframeinfo3, .domain = id };
+    xen_pfn_t list[1] = { frame };
+
+    op.u.getpageframeinfo3.num = 1;
+    set_xen_guest_handle(op.u.getpageframeinfo3.array, list);
+    NEED(domctl(&op) == 0);
+    return list[0];
+}
+
+/* It pins a tree that takes long; our timer interrupts that; we end it before it goes on. True: the table was half way then. */
+static bool ended_within_a_pin(unsigned int delay_us)
+{
+    enum { FIRST = OTHER_FREE + 4, TABLES = 100 };
+    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L2_TABLE };
+    unsigned long info;
+    bool parked;
+
+    other_begin(&other, FIRST + 1 + TABLES);
+    build_big_tree(&other, FIRST, TABLES);
+    pin.arg1.mfn = other.frame[FIRST];
+    memcpy(other.data, &pin, sizeof(pin));
+    other_call(&other, __HYPERVISOR_xen_version, XENVER_version, 0, 0, 0);
+    other_ask(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
+    (void)vcpu_poll(NULL, 0, now_ns() + delay_us * NS_PER_US);      /* it runs meanwhile, and is interrupted by our timer */
+    other_pause(&other, true);
+    info = page_info(other.id, other.frame[FIRST]);
+    parked = info == XEN_DOMCTL_PFINFO_L2TAB;                       /* a table, and not pinned */
+    other_end(&other);
+    return parked;
+}
+
+static void parked_tables(void)
+{
+    long before;
+    unsigned int parked = 0;
+
+    (void)ended_within_a_pin(50);                                   /* the first of its kind fills caches that stay */
+    before = free_pages_of_machine();
+    for (unsigned int i = 0; i < 40; i++) {
+        parked += ended_within_a_pin(20 + i * 25);
+        CHECK(free_again(before));
+    }
+    printk("other-memory: %u domains ended with a table half way\n", parked);
+    if (on_domus())
+        CHECK(parked > 0);
+}
+
+/* Grants mapped and given, ports of all kinds, descriptor tables, a registered vcpu_info, user tables, pins: all at once. */
+static void ask_well(unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+{
+    CHECK_IS(other_call(&other, number, a1, a2, a3, a4), 0);
+}
+
+static void hold_much(void)
+{
+    enum { GDT = OTHER_FREE, LDT, INFO, TABLE, USER };
+    struct vcpu_register_vcpu_info info = { .mfn = other.frame[INFO], .offset = 64 };
+    struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[TABLE] };
+    struct gnttab_map_grant_ref map = { .host_addr = OTHER_VA(USER + 1), .flags = GNTMAP_host_map, .ref = 9, .dom = other.id };
+    struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER };
+    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
+    uint64_t frame = other.frame[GDT];
+
+    for (unsigned int pfn = GDT; pfn <= USER; pfn++)
+        if (pfn != INFO)
+            ask_well(__HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)other.frame[pfn] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0);
+    memcpy(other.data, &frame, sizeof(frame));
+    ask_well(__HYPERVISOR_set_gdt, OTHER_VA(OTHER_DATA), 512, 0, 0);
+    memcpy(other.data, &info, sizeof(info));
+    ask_well(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, OTHER_VA(OTHER_DATA), 0);
+    memcpy(other.data, &op, sizeof(op));
+    ask_well(__HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
+    op.cmd = MMUEXT_NEW_USER_BASEPTR;
+    op.arg1.mfn = other.frame[USER];
+    memcpy(other.data, &op, sizeof(op));
+    ask_well(__HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
+    other_grant(&other, 9, other.id, other.frame[USER + 2], GTF_permit_access);
+    CHECK_IS(other_grant_op(&other, GNTTABOP_map_grant_ref, &map, sizeof(map)), 0);
+    CHECK_IS(map.status, GNTST_okay);
+    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &virq, sizeof(virq)), 0);
+    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)), 0);
+}
+
+static void all_at_once(void)
+{
+    long before = 0;
+
+    for (unsigned int i = 0; i < 4; i++) {
+        if (i == 1)
+            before = free_pages_of_machine();
+        other_begin(&other, SIZE);
+        hold_much();
+        other_end(&other);
+        CHECK(i == 0 || free_again(before));
+    }
+}
+
+void test_main(void)
+{
+    int id;
+
+    the_next_domain_sees_nothing();
+    we_see_nothing();
+    limits();
+    other_begin(&other, SIZE);
+    id = domain_make(SIZE);
+    NEED(id > 0);
+    next.id = (domid_t)id;
+    foreign_mappings();
+    given_back_while_mapped();
+    domain_unmake(next.id);
+    other_end(&other);
+    all_at_once();
+    parked_tables();
+}
