@@ -3,6 +3,7 @@
  * The longest that a guest can keep ring 0 busy with one entry: each call at its worst, long lists, and multicalls of the costly ones.
  * The guest only makes the calls; who counts instructions between two guest instructions is QEMU, with the plugin tools/residence.c
  * (test_residence.py). It runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not give way).
+ * on xen: SKIP
  */
 #include "../lib/test.h"
 #include <xen/domctl.h>
@@ -253,6 +254,8 @@ static void a_domain(void)
 
 void test_main(void)
 {
+    if (!on_domus())
+        test_skip("what is measured is Domus");
     for (unsigned int i = 0; i < 512; i++)
         NEED((pages[i] = alloc_page()) != NULL);
     for (unsigned int t = 0; t < TABLES; t++)
