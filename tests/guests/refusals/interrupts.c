@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* physdev_op with arguments that are wrong: interrupts that there are not, or that are somebody's. */
+#include "refusals.h"
+
+#include <xen/physdev.h>
+
+#define GSIS        24              /* of the machine's one I/O APIC: GSI n has PIRQ n */
+#define COM1        4               /* the hypervisor's own console */
+#define CARD_BUS    0
+
+static long map(struct physdev_map_pirq request)
+{
+    request.domid = request.domid ? request.domid : DOMID_SELF;
+    return HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &request);
+}
+
+static void bad_gsis(void)
+{
+    struct physdev_setup_gsi gsi = { .gsi = 1000 };
+
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = -1, .pirq = -1 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 1000, .pirq = -1 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 10 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = COM1, .pirq = COM1 }), -EBUSY);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 200, .pirq = 200 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = 77, .pirq = -1 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .domid = 900, .index = 9, .pirq = 9 }), -EOPNOTSUPP);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 }), 0);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 }), 0);    /* again is no error */
+    gsi.gsi = 9;
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EEXIST);
+}
+
+/* The first device of bus 0 that can MSI-X; its devfn, or -1. */
+static int card(void)
+{
+    for (int devfn = 8; devfn < 256; devfn += 8)
+        if (map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .bus = CARD_BUS, .devfn = devfn, .entry_nr = 2000, .table_base = 4096 })
+            == -EINVAL)
+            return devfn;
+    return -1;
+}
+
+static void bad_messages(void)
+{
+    struct physdev_map_pirq msix = { .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .table_base = 4096 };
+
+    msix.bus = 0x10000;
+    CHECK_IS(map(msix), -EINVAL);
+    msix.bus = -1;
+    CHECK_IS(map(msix), -EINVAL);
+    msix.bus = 0;
+    msix.devfn = 256;
+    CHECK_IS(map(msix), -EINVAL);
+    msix.devfn = 0;
+    msix.entry_nr = 0x800;
+    CHECK_IS(map(msix), -EINVAL);
+    msix.entry_nr = 0;
+    CHECK_IS(map(msix), -ENODEV);           /* the host bridge has no MSI-X */
+    msix.devfn = 0xf0;
+    msix.bus = 0x20;
+    CHECK_IS(map(msix), -ENODEV);           /* nothing is there */
+    msix.type = MAP_PIRQ_TYPE_MULTI_MSI;
+    msix.entry_nr = 2;
+    CHECK_IS(map(msix), -EOPNOTSUPP);
+    NEED(card() > 0);
+}
+
+static void bad_pirqs(void)
+{
+    struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF, .pirq = 200 };
+    struct physdev_eoi eoi = { .irq = 200 };
+    struct physdev_irq_status_query status = { .irq = 100000 };
+    struct physdev_get_free_pirq fresh = { 0 };
+    struct evtchn_bind_pirq bind = { .pirq = 9 };
+    long result;
+    unsigned int got = 0;
+
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), -EINVAL);
+    unmap.domid = 900;
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), -EOPNOTSUPP);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi), -EINVAL);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &status), -EINVAL);
+
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), 0);
+    struct evtchn_bind_pirq again = { .pirq = 9 };
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &again), -EEXIST);
+    unmap = (struct physdev_unmap_pirq){ .domid = DOMID_SELF, .pirq = 9 };
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), -EBUSY);
+    struct evtchn_close close = { .port = bind.port };
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
+
+    while ((result = HYPERVISOR_physdev_op(PHYSDEVOP_get_free_pirq, &fresh)) == 0 && got < 1000)
+        got++;
+    CHECK_IS(result, -ENOSPC);
+    for (int pirq = 0; pirq < 1000; pirq++) {
+        unmap.pirq = pirq;
+        (void)HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
+    }
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_get_free_pirq, &fresh), 0);
+}
+
+static void bad_rest(void)
+{
+    struct physdev_set_iopl iopl = { .iopl = 4 };
+    struct physdev_set_iobitmap bits = { .nr_ports = 65537 };
+    struct physdev_pci_device device = { .seg = 1 };
+    struct physdev_pci_mmcfg_reserved window = { .segment = 1 };
+
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl), -EINVAL);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iobitmap, &bits), -EINVAL);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_prepare_msix, &device), -ENODEV);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_pci_mmcfg_reserved, &window), -EINVAL);
+    CHECK_IS(HYPERVISOR_physdev_op(1000, &window), -ENOSYS);
+    for (int i = PHYSDEVOP_eoi; i <= PHYSDEVOP_release_msix; i++)      /* each of ours, with an argument that cannot be read */
+        CHECK_REFUSED(HYPERVISOR_physdev_op((unsigned int)i, NOWHERE));
+}
+
+void refused_interrupts(void)
+{
+    bad_gsis();
+    bad_messages();
+    bad_pirqs();
+    bad_rest();
+}
