@@ -73,6 +73,7 @@ class Machine:
         boot = ["-boot", "d", "-cdrom", str(image)] if modules is None else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
         command = self.command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra)
+        command += os.environ.get("DOMUS_QEMU", "").split()         # a plugin that watches, say
         self.log.write("$ " + " ".join(command) + "\n")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
                                    preexec_fn=die_with_parent, dimensions=(50, 200))
