@@ -62,11 +62,11 @@ $(B)/guest-obj/%.o: %.asm | $$(GENERATED)
 # demo, test, run, bench, port and gdb first install what is missing, then come back here for the work: the packages must be
 # there before make looks at what to build.
 DEPS ?= install
-.PHONY: deps demo test soak run bench port gdb figures iso lint clean help
+.PHONY: deps demo test mutate soak run bench port gdb figures iso lint clean help
 deps:
 	@test '$(DEPS)' = present || tests/tools/deps.sh
 
-demo test soak run bench port gdb figures: deps
+demo test mutate soak run bench port gdb figures: deps
 	@$(MAKE) --no-print-directory do-$@
 
 iso: $(B)/domus.iso
@@ -74,6 +74,8 @@ iso: $(B)/domus.iso
 help:
 	@echo 'make demo        the main job: hypervisor, dom0 with disk and network, guests, the cost table; names each step'
 	@echo 'make test        everything that is tested: lint, unit tests, micro-guests, whole systems (and on real Xen)'
+	@echo 'make mutate N=40  puts 40 small mistakes into copies of the shipped code, one at a time: does a test notice? FILES="PATH..."'
+	@echo '                 limits where, SURVIVED=1 tries the survivors again, without N the table is printed (tests/README.md)'
 	@echo 'make soak        the long runs (40 minutes): twice ten minutes of mixed load, a hundred lives of a Linux guest, large transfers'
 	@echo 'make run         the same system with its prompt on this terminal (poweroff at the prompt, or Ctrl-a x, ends it);'
 	@echo '                 LINUX=1 adds Debian'\''s Linux as a guest: xl create -c linux.cfg'

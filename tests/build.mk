@@ -81,6 +81,12 @@ $(B)/count.so $(B)/residence.so: $(B)/%.so: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<
 
+# Another, that says which instructions ran.
+$(B)/reach.so: tests/mutate/reach.c
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<
+
 # --- guests of Debian's Linux -------------------------------------------------------------------------------------------------------
 # Kernel and packages are Debian's, fetched but not installed; without them the tests that want them are skipped, and say so.
 .PHONY: linux
@@ -122,7 +128,7 @@ $(B)/peer/tried:
 TESTS ?=
 GUEST_RUNS ?= 5#       of whole guests in `make bench`; minutes each
 PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
-.PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb guests-test system-test
+.PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb do-mutate guests-test system-test
 do-run: all $(if $(LINUX),linux)
 	@$(PYTHON) tests/tools/run.py $(B) $(if $(LINUX),--linux)
 do-gdb: all
@@ -147,6 +153,17 @@ do-test: all lint unit peer linux rig
 do-soak: all peer linux
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  $(PYTEST) -s tests/system/test_linux_load.py tests/system/test_linux_net.py $(TESTS)
+
+# Mutants: small mistakes put into copies of the shipped code; does a test notice?
+FILES ?=
+N ?=
+SEED ?=
+WITH ?=
+JOBS ?=
+MUTATE = $(PYTHON) tests/mutate/mutate.py $(B) $(if $(FILES),--files $(FILES)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) \
+  $(if $(JOBS),--jobs $(JOBS)) $(if $(WITH),--with $(WITH)) $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
+do-mutate:
+	@$(MUTATE)
 
 lint:
 	@$(PYTHON) tests/tools/lint.py

@@ -41,13 +41,13 @@ def devices(name):
     return options
 
 
-def run_guest(name, hypervisor):
+def run_guest(name, hypervisor, timeout=120):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
     with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"]],
                          **devices(name)) as box:
         try:
-            match = box.expect([RESULT] + CRASHES, timeout=120)
+            match = box.expect([RESULT] + CRASHES, timeout=timeout)
         except machine.Failed as failure:
             return "CRASH", str(failure)
         if box.which:

@@ -97,6 +97,7 @@ class Machine:
         self.log = self.transcript.open("w", newline="")
         self.memory = refusals.Memory(memory)
         command = self.command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra) + self.memory.options()
+        command += os.environ.get("DOMUS_QEMU", "").split()         # a plugin that watches, say
         self.log.write("$ " + " ".join(command) + "\n")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
                                    preexec_fn=die_with_parent, dimensions=(50, 200))

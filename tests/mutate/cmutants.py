@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes in C, as edits of a csource.Source. Each maker yields (kind, first token, last token, after, statement's tokens); edits()
+turns tokens into positions and says in which function they stand."""
+import re
+
+from csource import ASSIGNMENTS, DEFINE, PAIRS, SILENT, Source
+
+REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|-E[A-Z]{2,}\b|\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*"
+                     r"|\bgoto\b|\breturn\s*(false|NULL|-\s*1|0|error|err|status|result|rc)?\s*;", re.I)
+PRIVILEGE = re.compile(r"privileged|EPERM|permission|is_control|hardware_domain|\bEACCES\b|may_|allowed", re.I)
+SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
+# Calls whose loss is a hole: what is flushed, given back, locked, ordered, wiped, taken, masked, checked.
+GUARDS = re.compile(r"flush|put|lock|barrier|\b[rwx]?e?n?_?mb$|memset|clear|scrub|zero|get|free|release|undo|drop|unmap|unbind|detach|remove|"
+                    r"mask|revoke|stop|cancel|invalid|invlpg|wrmsr|write|load|check|valid|finish|forget|reset|end|restore|save|stamp|fence|"
+                    r"atomic|close|destroy|pause|own|mark", re.I)
+CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}\w*$|_?[A-Z]+_\w+$")
+OPERAND_ENDS = {"?", ":", ",", ";", ")", "]", "}", "return", ""}
+OPERAND_STARTS = {"(", "[", "{", ",", ";", "?", ":", "return", "}", ""} | ASSIGNMENTS
+
+
+def is_constant(source, at):
+    token = source.tokens[at] if 0 <= at < len(source.tokens) else None
+    return bool(token and (token.kind == "number" or token.kind == "word" and CONSTANT.match(token.text) and source.word(at + 1) != "("))
+
+
+def ifs(source, first, last):
+    """if (...) whose body refuses: the refusal removed; any other: turned around."""
+    for i in range(first, last):
+        if source.word(i) != "if" or source.word(i + 1) != "(" or i in source.silent:
+            continue
+        close = source.match[i + 1]
+        body = source.end_of_body(close + 1)
+        condition, text = source.slice(i + 1, close), source.slice(close + 1, body) if body else ""
+        if body and text.count("\n") <= 10 and REFUSES.search(text):
+            kind = "privilege" if PRIVILEGE.search(condition + text) else "refusal"
+            yield kind, i + 1, close, f"({condition} && 0)", (i, close)
+        yield "invert", i + 1, close, f"(!{condition})", (i, close)
+
+
+def refusals_without_if(source, function):
+    """A default that refuses; a refusal as one side of ?:."""
+    for first, last, guarded in source.statements(function):
+        text = source.slice(first, last)
+        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", text) and source.word(last + 1) != "":
+            yield "refusal", first, last, "return 0;", (first, last)
+    for i in range(function[1], function[2]):
+        if source.word(i) == "?" and i not in source.silent:
+            colon = matching_colon(source, i)
+            start, before, behind = operand_start(source, i, {"&&", "||"}), source.slice(i + 1, i + 4), source.slice(colon, colon + 3)
+            if colon and re.search(r"^(\(?-E[A-Z]|fail|refuse)", before):
+                yield "refusal", start, i - 1, f"(({source.slice(start, i - 1)}) && 0)", (start, colon)
+            elif colon and re.search(r"^:\s*(\(?-E[A-Z]|fail|refuse)", behind):
+                yield "refusal", start, i - 1, f"(({source.slice(start, i - 1)}) || 1)", (start, colon)
+
+
+def matching_colon(source, at):
+    depth = 0
+    for i in range(at + 1, len(source.tokens)):
+        if source.inside[i] == source.inside[at]:
+            depth += {"?": 1, ":": -1}.get(source.word(i), 0)
+            if depth < 0:
+                return i
+        if source.word(i) == ";" and source.inside[i] <= source.inside[at]:
+            break
+    return 0
+
+
+def operand_start(source, at, through=()):
+    """The first token of the operand that ends before token at."""
+    i = at - 1
+    while i >= 0:
+        text = source.word(i)
+        if text in (")", "]", "}") and i in source.match:
+            if text == "}" and source.word(source.match[i] - 1) != ")":
+                break
+            i = source.match[i]
+        elif text in OPERAND_STARTS or text in ("&&", "||") and text not in through:
+            break
+        i -= 1
+    return i + 1
+
+
+def operand_end(source, at, through=()):
+    """The last token of the operand that begins behind token at."""
+    i = at + 1
+    while i < len(source.tokens):
+        text = source.word(i)
+        if text in PAIRS:
+            i = source.match[i]
+        elif text in OPERAND_ENDS or text in ("&&", "||") and text not in through:
+            break
+        i += 1
+    return i - 1
+
+
+def operators(source, first, last):
+    """Comparisons shifted or turned around; operands of && and || dropped."""
+    for i in range(first, last):
+        token = source.tokens[i]
+        if token.kind != "op" or i in source.silent:
+            continue
+        if token.text in SHIFTED and i > first:
+            yield "compare", i, i, SHIFTED[token.text], (i, i)
+        if token.text in ("&&", "||"):
+            neutral, through = ("1", ()) if token.text == "&&" else ("0", ("&&",))
+            start, end = operand_start(source, i, through), operand_end(source, i, through)
+            if source.word(i - 1) and start < i <= last:
+                yield "logic", start, i - 1, neutral, (start, i)
+            if i < end <= last:
+                yield "logic", i + 1, end, neutral, (i, end)
+
+
+def masks(source, first, last):
+    """A bit of a mask less, a bit more, a bit not cleared."""
+    for i in range(first, last):
+        text = source.word(i)
+        if i in source.silent or source.tokens[i].kind != "op":
+            continue
+        if text in ("|", "|=") and is_constant(source, i + 1) and source.word(i + 2) not in ("<<", "["):
+            yield "mask", i + 1, i + 1, "0", (i, i + 1)
+        if text == "|" and is_constant(source, i - 1) and source.word(i - 2) in OPERAND_STARTS:
+            yield "mask", i - 1, i - 1, "0", (i - 1, i)
+        binary = text == "&=" or text == "&" and (source.tokens[i - 1].kind in ("word", "number") and source.word(i - 1) != "return"
+                                                  or source.word(i - 1) in (")", "]"))
+        if binary and source.word(i + 1) == "~":
+            end = source.match[i + 2] if source.word(i + 2) == "(" else i + 2
+            if source.word(end + 1) == "(":
+                end = source.match[end + 1]
+            yield "mask", i + 1, end, "~0", (i, end)
+        elif binary and is_constant(source, i + 1):
+            constant = source.word(i + 1)
+            yield "mask", i + 1, i + 1, f"({constant} & ({constant} - 1))", (i, i + 1)
+            yield "mask", i + 1, i + 1, f"({constant} | {constant} << 1)", (i, i + 1)
+
+
+def constants(source, first, last):
+    for i in range(first, last + 1):
+        token = source.tokens[i]
+        if token.kind != "number" or i in source.silent or source.word(i - 1) in ("{", "#"):
+            continue
+        if source.word(i - 1) == "[" and source.word(i + 1) == "]" and source.tokens[i - 3].kind == "word" and source.word(i - 3) != "return":
+            continue                                        # the size of an array
+        digits = token.text.rstrip("uUlL")
+        value, suffix = int(digits, 0) if digits != "08" else 8, token.text[len(digits):]
+        other = value + 1 if value == 0 or token.start % 2 else value - 1
+        yield "const", i, i, (hex(other) if digits.lower().startswith("0x") else str(other)) + suffix, (i, i)
+
+
+def statements(source, function):
+    """Calls and assignments left out."""
+    for first, last, _ in source.statements(function):
+        if first in source.silent and source.word(first) not in ("__asm__", "asm", "must"):
+            continue
+        call = call_of(source, first, last)
+        if call:
+            kind = "call" if GUARDS.search(call) else "call-other"
+            if not SILENT.match(call) or call in ("__asm__", "asm"):
+                yield kind, first, last, ";", (first, last)
+        elif assigns(source, first, last):
+            yield "assign", first, last, ";", (first, last)
+
+
+def call_of(source, first, last):
+    """The name of what the statement calls and does nothing else; None: it is no such statement."""
+    at = first
+    if source.slice(at, min(at + 2, last)).replace(" ", "") == "(void)":
+        at += 3
+    if source.word(at) in ("return", "goto", "break", "continue", "typedef"):
+        return None
+    while at < last and source.tokens[at].kind == "word" and source.word(at + 1) in ("->", ".", "volatile"):
+        at += 1 if source.word(at + 1) == "volatile" else 2
+    if source.word(at) == "volatile":
+        at += 1
+    if source.word(at) == "(" and source.word(at - 1) in ("volatile",) and source.match[at] == last - 1:
+        return "asm"
+    if source.tokens[at].kind == "word" and source.word(at + 1) == "(" and source.match[at + 1] == last - 1:
+        return source.word(at)
+    return None
+
+
+def assigns(source, first, last):
+    if source.tokens[first].kind == "word" and (source.tokens[first + 1].kind == "word" or source.word(first + 1) == "*"):
+        return False                                        # a declaration, or return x
+    top = [source.word(i) for i in range(first, last) if source.inside[i] == source.inside[first]]
+    return bool(top) and top[0] not in ("return", "goto") and bool(set(top) & (ASSIGNMENTS | {"++", "--"}))
+
+
+def expression_edits(source, first, last):
+    for maker in (operators, masks, constants):
+        yield from maker(source, first, last)
+
+
+def edits(source):
+    """Yields (kind, start, end, after, lines, function, factor)."""
+    tokens = source.tokens
+    for function in source.functions:
+        name, first, last = function
+        body = next(i for i in range(first, last + 1) if source.word(i) == "{")
+        where = (name, source.line_of(tokens[first].start), source.line_of(tokens[last].start))
+        found = [*ifs(source, body, last), *refusals_without_if(source, function), *statements(source, function),
+                 *expression_edits(source, body, last)]
+        for kind, a, b, after, (c, d) in found:
+            lines = source.line_of(tokens[min(a, c)].start), source.line_of(tokens[max(b, d)].end - 1)
+            yield kind, tokens[a].start, tokens[b].end, after, lines, where, 0.5 if in_loop_head(source, a) else 1
+    for directive in source.directives:
+        yield from macro_edits(source, directive)
+
+
+def in_loop_head(source, at):
+    bracket = source.inside[at]
+    return bracket > 0 and source.word(bracket - 1) in ("for", "while")
+
+
+def macro_edits(source, directive):
+    """What a #define says is looked at like an expression of its own."""
+    define = DEFINE.match(directive.text)
+    if not define:
+        return
+    padded = " " * (directive.start + define.end()) + directive.text[define.end():].replace("\\\n", " \n")
+    inner = Source(source.path, padded)
+    if len(inner.tokens) < 2 and not (inner.tokens and inner.tokens[0].kind == "number") or not inner.tokens:
+        return
+    line = source.line_of(directive.start)
+    for kind, a, b, after, _ in expression_edits(inner, 0, len(inner.tokens) - 1):
+        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, (line, line + directive.text.count("\n")), None, 0.4

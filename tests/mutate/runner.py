@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""One mutant at a time, in a copy of the tree that is nobody's: build what changed, run tests until one fails, put all back.
+
+A Tree is such a copy. Its build folder came with it, so that make only does what the mistake makes necessary; afterwards source
+and products come back from the base with their times, and make finds nothing to do.
+"""
+import ctypes
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import reach
+from limits import bound
+
+HYPERVISOR, DOM0, DRIVERS, SDK = "build/domus.elf", "build/dom0.elf", "build/libpvdrivers.a", "build/libpvguest.a"
+# What is compared to see whether a mistake in a file makes any difference to the shipped code.
+PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]), ("drivers/", [DRIVERS]), ("dom0/", [DOM0]),
+            ("pvguest-sdk/lib/", [SDK]), ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
+# Their warnings would be errors: a mutant may leave a variable unused.
+MAKE = ["make", "--no-print-directory", "-s", "-j1", "B=build", "DEPS=present", "CC=gcc -w"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits", "--rootdir=tests", "-c", "tests/pytest.ini"]
+
+
+class Broken(Exception):
+    """The tool cannot go on; the text says why."""
+
+
+def die_with_parent():
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+
+
+def products(file):
+    return next(made for prefix, made in PRODUCTS if file.startswith(prefix))
+
+
+def make(tree, *targets):
+    """None, or what make complains of."""
+    done = subprocess.run([*MAKE, *targets], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                          preexec_fn=die_with_parent)
+    return done.stdout if done.returncode else None
+
+
+def fingerprint(tree, files):
+    """What the code in some products is, debugging information aside."""
+    digest = hashlib.sha1()
+    with tempfile.NamedTemporaryFile() as bare:
+        for file in files:
+            subprocess.run(["objcopy", "--strip-debug", str(tree / file), bare.name], check=True)
+            digest.update(pathlib.Path(bare.name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Tree:
+    """A scratch copy, by name; `base` is the one without mistakes."""
+
+    def __init__(self, path, base):
+        self.path, self.base = pathlib.Path(path), pathlib.Path(base)
+        self.fingerprints = {}
+
+    def enter(self):
+        """Makes this process live here: the tests' own tools are those of this tree."""
+        os.chdir(self.path)
+        os.environ["DOMUS_BUILD"] = "build"
+        sys.path[:0] = [str(self.path / "tests" / name) for name in ("tools", "guests")]
+
+    # --- a mutant ------------------------------------------------------------------------------------------------------------
+    def try_mutant(self, mutant, tests, times, near):
+        """{"result": killed, survived or discarded; "by": the test, or why; ...}."""
+        start = time.time()
+        made = products(mutant.file)
+        source = self.path / mutant.file
+        if tuple(made) not in self.fingerprints:
+            self.fingerprints[tuple(made)] = fingerprint(self.base, made)
+        try:
+            source.write_text(mutant.apply((self.base / mutant.file).read_text()))
+            if make(self.path, *made):
+                return {"result": "discarded", "by": "does not build"}
+            code = fingerprint(self.path, made)
+            if code == self.fingerprints[tuple(made)]:
+                return {"result": "discarded", "by": "the same code"}
+            built = time.time()
+            found = {"result": "survived", "by": f"{len(tests)} tests pass" if tests else "no test comes here"}
+            ran = 0
+            for ran, test in enumerate(tests, 1):
+                passed, _ = self.run(test, times[test], rebuild=True)
+                if not passed:
+                    found = {"result": "killed", "by": test}
+                    break
+            return {**found, "code": code, "ran": ran, "near": near, "build": round(built - start, 1), "test": round(time.time() - built, 1)}
+        finally:
+            self.restore(mutant.file, start)
+
+    def restore(self, file, since):
+        shutil.copy2(self.base / file, self.path / file)
+        for folder, _, names in os.walk(self.path / "build"):
+            for name in names:
+                path = os.path.join(folder, name)
+                original = self.base / os.path.relpath(path, self.path)
+                if os.lstat(path).st_mtime < since - 1 or os.path.islink(path):
+                    continue
+                if original.exists():
+                    shutil.copy2(original, path)
+                else:
+                    os.unlink(path)
+
+    # --- a test --------------------------------------------------------------------------------------------------------------
+    def run(self, test, usual=None, rebuild=False):
+        """(did it pass, what it said). usual: its time, from which the limit comes; None: no mistake is in the tree."""
+        kind, name = test.split(":", 1)
+        target = {"unit": f"build/unit/{name}/test", "guest": f"build/guests/test-{name}.elf"}.get(kind, "all")
+        if rebuild and (said := make(self.path, target)):
+            return False, said
+        limit = bound(usual["seconds"]) if usual else 900
+        if kind == "guest":
+            return self.run_guest(name, limit)
+        environment = dict(os.environ)
+        if kind == "unit":
+            command = [target]
+        else:
+            command = PYTEST + [f"tests/{name}.py"]
+            environment["PYTHONPATH"] = str(self.path / "tests/mutate")
+            environment["MUTATE_TIMES" if usual else "MUTATE_NOTE"] = str(self.times_of(name))
+        process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", preexec_fn=die_with_parent)
+        try:
+            said = process.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said = process.communicate()[0] + "\ntime is up"
+        return process.returncode == 0, said
+
+    def times_of(self, name):
+        return self.base / "times" / f"{name.replace('/', '-')}.json"
+
+    @staticmethod
+    def run_guest(name, limit):
+        import machine
+        import test_guests
+        outcome, words = test_guests.run_guest(name, machine.DOMUS, timeout=limit / machine.PATIENCE)
+        return outcome in (test_guests.expected(name, "domus"), "SKIP"), f"{outcome} {words}"
+
+    # --- before any mistake --------------------------------------------------------------------------------------------------
+    def measure(self, test):
+        """{"passed", "said", "seconds", "lines"} of a test here, where nothing is wrong."""
+        kind, name = test.split(":", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            if kind != "unit":
+                os.environ["DOMUS_QEMU"] = f"-plugin {self.base}/build/reach.so,out={folder}"
+            start = time.monotonic()
+            passed, said = self.run(test)
+            seconds = time.monotonic() - start
+            os.environ.pop("DOMUS_QEMU", None)
+            elves = [HYPERVISOR, f"build/guests/test-{name}.elf" if kind == "guest" else DOM0]
+            lines = {} if kind == "unit" else reach.lines_reached(folder, [self.path / elf for elf in elves])
+        return {"passed": passed, "said": said, "seconds": round(seconds, 2), "lines": lines}
+
+    def key(self, test):
+        """Changes when the test, or what it tests, does."""
+        kind, name = test.split(":", 1)
+        files = {"unit": [f"build/unit/{name}/test"], "guest": [HYPERVISOR, f"build/guests/test-{name}.elf", "tests/guests/test_guests.py"]}.get(
+            kind, [HYPERVISOR, DOM0, "build/archive.tar", f"tests/{name}.py", *map(str, self.path.glob("tests/system/[a-z]*.py"))])
+        digest = hashlib.sha1()
+        for file in files:
+            digest.update((self.path / file).read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def worker(tree, pipe):
+    """Lives in a process of its own: takes (what to do, with what), sends what came of it."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                    # the parent decides
+    tree.enter()
+    while True:
+        task, arguments = pipe.recv()
+        try:
+            pipe.send((getattr(tree, task)(*arguments), None))
+        except (Exception, SystemExit) as problem:
+            pipe.send((None, f"{type(problem).__name__}: {problem}"))
+
+
+def prepare_base(root, build, base):
+    """The tree as it is now, copied and built."""
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
+    wanted = [line for line in listing.splitlines() if (root / line).is_file()]
+    first = not (base / "Makefile").exists()
+    for line in wanted:
+        source, target = root / line, base / line
+        if not target.exists() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+            if not first:
+                target.touch()
+    kept = base / "files.json"
+    for line in set(json.loads(kept.read_text()) if kept.exists() else []) - set(wanted):
+        (base / line).unlink(missing_ok=True)
+    kept.write_text(json.dumps(wanted))
+    (base / "times").mkdir(exist_ok=True)
+    if first and build == root / "build":
+        for entry in build.iterdir():
+            if entry.name in ("hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port") or entry.suffix in (".elf", ".a", ".tar"):
+                (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, base / "build" / entry.name) if (base / "build").mkdir(exist_ok=True) is None else None
+    units = [f"build/unit/{path.stem[5:]}/test" for path in sorted((base / "tests/unit").glob("test_*.c"))]
+    complaint = make(base, f"-j{os.cpu_count()}", "all", "build/reach.so", *units)
+    if complaint:
+        raise Broken(f"the tree does not build as it is:\n{complaint}")
+    for name in ("linux", "peer", "rig"):
+        if (build / name).exists() and not (base / "build" / name).exists():
+            (base / "build" / name).symlink_to((build / name).resolve())
+
+
+def copy_of(base, path):
+    """A scratch tree, fresh."""
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(base, path, symlinks=True, ignore=lambda folder, names: {"logs", "isos", "disks"} & set(names))
+    return Tree(path, base)
