@@ -30,6 +30,25 @@ static unsigned int status_of(evtchn_t port)
     return status.status;
 }
 
+/* EVTCHNOP_unmask of a port that became pending while it was masked delivers it; of one that is not pending it delivers nothing. */
+static void unmasked_by_hypercall(evtchn_t one, evtchn_t two)
+{
+    struct evtchn_unmask unmask = { .port = one };
+
+    fired = 0;
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    CHECK(!fires_within(1, 5 * NS_PER_MS));
+    event_mask(one);
+    CHECK_IS(event_send(two), 0);
+    CHECK(!fires_within(1, 5 * NS_PER_MS));
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    CHECK(!(shared_info.evtchn_mask[one / 64] >> one % 64 & 1));
+    CHECK(fires_within(1, NS_PER_S));
+    CHECK(!event_pending(one));
+    unmask.port = EVENT_PORTS;
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask));
+}
+
 static void a_pair_with_ourselves(void)
 {
     int one = event_alloc_unbound(own_domid(), count, (void *)1), two;
@@ -63,8 +82,7 @@ static void a_pair_with_ourselves(void)
     events_unmask_all();
     CHECK(fires_within(1, NS_PER_S));
 
-    struct evtchn_unmask unmask = { .port = (evtchn_t)one };
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
+    unmasked_by_hypercall((evtchn_t)one, (evtchn_t)two);
     event_unbind((evtchn_t)two);
     CHECK_IS(status_of((evtchn_t)one), EVTCHNSTAT_unbound);
     event_unbind((evtchn_t)one);
