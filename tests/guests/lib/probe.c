@@ -12,7 +12,16 @@ void probe_int_gate(void);
 
 _Static_assert(offsetof(struct probe, registers) == 8 && offsetof(struct probe, flags) == 136 && offsetof(struct probe, way) == 144 &&
                offsetof(struct probe, vector) == 152 && offsetof(struct probe, ss) == 200 &&
-               offsetof(struct probe, handler_flags) == 208 && offsetof(struct probe, selectors) == 216, "as ways.asm has it");
+               offsetof(struct probe, handler_flags) == 208 && offsetof(struct probe, selectors) == 216 &&
+               offsetof(struct probe, under_way) == 248, "as ways.asm has it");
+
+/* A trap of the test's own lines, while the gates are the probes'. vector error rip cs rflags rsp ss. */
+void probe_stray(const uint64_t *frame) __attribute__((noreturn));
+void probe_stray(const uint64_t *frame)
+{
+    test_error("a trap outside of a probe: vector %ld, error %lx, rip %lx, rsp %lx, cr2 %lx", (long)frame[0], frame[1], frame[2], frame[5],
+               (unsigned long)fault_address());
+}
 
 /* Software may use INT 0x80, INT3 and the gate of INT 0x55; what the CPU raises is for the CPU. */
 static void fill_gates(struct trap_info *table)

@@ -35,6 +35,7 @@ struct probe {
     uint64_t error, rip, cs, frame_flags, frame_rsp, ss;    /* what the frame says; without a trap only frame_flags: the flags */
     uint64_t handler_flags;             /* as they are at the handler's first instruction */
     uint64_t selectors[4];              /* failsafe: ds es fs gs */
+    uint64_t under_way;                 /* ways.asm's: a trap belongs to this probe */
 };
 
 union probe_stack { struct probe probe; uint8_t bytes[PROBE_STACK]; } __attribute__((aligned(PROBE_STACK)));
@@ -51,7 +52,8 @@ void probe_context(struct vcpu_guest_context *context);
  * The ways. NAME is where the instruction stands, less the POPFQ before it; NAME_end is behind it.
  */
 #define WAYS(WAY) WAY(nothing) WAY(syscall) WAY(call_page) WAY(int3) WAY(int80) WAY(int_gate) WAY(ud2) WAY(store) WAY(load) WAY(hlt) \
-    WAY(read_cr0) WAY(forced_cpuid) WAY(divide) WAY(spin) WAY(load_es) WAY(cli) WAY(fpu) WAY(copy) \
+    WAY(read_cr0) WAY(read_cr4) WAY(write_cr4) WAY(forced_cpuid) WAY(divide) WAY(spin) WAY(load_es) WAY(cli) WAY(fpu) WAY(copy) \
+    WAY(wrmsr) WAY(rdmsr) WAY(rdtscp) WAY(xsetbv) WAY(wait_0) WAY(wait_1) \
     WAY(iret) WAY(iret_sysret) WAY(iretq) WAY(user)
 #define WAY(name) void way_##name(void); extern const char way_##name##_at[], way_##name##_end[];
 WAYS(WAY)

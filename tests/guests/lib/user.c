@@ -4,16 +4,18 @@
 
 static uint64_t *l4;
 static unsigned char *code;
+unsigned char *user_stack;
 
 unsigned long user_space(void)
 {
-    uint64_t *l3 = new_table(), *l2 = new_table(), *l1 = new_table(), *stack = alloc_zeroed_page();
+    uint64_t *l3 = new_table(), *l2 = new_table(), *l1 = new_table();
 
     l4 = new_table();
     code = alloc_zeroed_page();
-    NEED(code && stack);
+    user_stack = alloc_zeroed_page();
+    NEED(code && user_stack);
     NEED(write_entry(virt_to_machine(&l1[USER_CODE >> 12 & 511]), virt_to_machine(code) | PROT_EXEC | PTE_USER) == 0);
-    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]), virt_to_machine(stack) | PROT_RW | PTE_USER) == 0);
+    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]), virt_to_machine(user_stack) | PROT_RW | PTE_USER) == 0);
     NEED(write_entry(virt_to_machine(&l2[USER_CODE >> 21 & 511]), virt_to_machine(l1) | PROT_TABLE) == 0);
     NEED(write_entry(virt_to_machine(&l3[USER_CODE >> 30 & 511]), virt_to_machine(l2) | PROT_TABLE) == 0);
     NEED(write_entry(virt_to_machine(&l4[0]), virt_to_machine(l3) | PROT_TABLE) == 0);

@@ -16,5 +16,6 @@ unsigned long user_space(void);
 void user_space_end(void);
 /* What lies at USER_CODE: these bytes, and int3 behind them. */
 void user_code(const void *bytes, size_t length);
+extern unsigned char *user_stack;       /* the page at USER_STACK, as the kernel sees it */
 
 #endif

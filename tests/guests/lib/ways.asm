@@ -15,9 +15,11 @@ default rel
 %define P_ERROR      160                ; then rip cs flags rsp ss: as on the stack
 %define P_HANDLER    208
 %define P_SELECTORS  216
+%define P_UNDER_WAY  248
+%define UNDER_WAY    0x50524f42
 %define REG(n)       (P_REGISTERS + 8 * (n))
 
-extern hypercall_page, shared_info
+extern hypercall_page, shared_info, turn, probe_stray
 global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80, probe_int_gate
 global probe_spinning, probe_user_rip, probe_user_rsp
 
@@ -52,12 +54,28 @@ simple_way store,        {mov [rdi], rax}
 simple_way load,         {mov rax, [rdi]}
 simple_way hlt,          {hlt}
 simple_way read_cr0,     {mov rax, cr0}
+simple_way read_cr4,     {mov rax, cr4}
+simple_way write_cr4,    {mov cr4, rax}
 simple_way forced_cpuid, {db 0x0f, 0x0b, 'xen', 0x0f, 0xa2}
 simple_way divide,       {div rdi}
 simple_way load_es,      {mov es, eax}
 simple_way cli,          {cli}
 simple_way fpu,          {fninit}
 simple_way copy,         {rep movsb}
+simple_way wrmsr,        {wrmsr}
+simple_way rdmsr,        {rdmsr}
+simple_way rdtscp,       {rdtscp}
+simple_way xsetbv,       {xsetbv}
+
+; Until the turn is 0, or 1 (vcpu.h), holding every register meanwhile.
+%macro waiting_way 2
+        way %1
+        cmp     qword [abs turn], %2
+        jne     way_%1_at
+        way_end %1
+%endmacro
+waiting_way wait_0, 0
+waiting_way wait_1, 1
 
 ; Unmasks events and goes round until one comes (or probe_spinning is 0).
 global way_spin, way_spin_at, way_spin_end
@@ -138,6 +156,7 @@ probe_run:
         push    r14
         push    r15
         mov     [rdi + P_SAVED_SP], rsp
+        mov     dword [rdi + P_UNDER_WAY], UNDER_WAY
         lea     rsp, [rdi + STACK]
         push    qword [rdi + P_FLAGS]
         push    qword [rdi + P_WAY]
@@ -212,6 +231,9 @@ caught:                                 ; rsp: vector error rip cs rflags rsp ss
         push    rax
         lea     rax, [rsp - 1]
         and     rax, -STACK
+        cmp     dword [rax + P_UNDER_WAY], UNDER_WAY
+        jne     stray
+        mov     dword [rax + P_UNDER_WAY], 0
         mov     [rax + REG(1)], rcx
         mov     [rax + REG(2)], rdx
         mov     [rax + REG(3)], rbx
@@ -243,6 +265,10 @@ caught:                                 ; rsp: vector error rip cs rflags rsp ss
         pop     rbp
         pop     rbx
         ret
+
+stray:                                  ; no probe is under way on this stack: the test itself trapped
+        lea     rdi, [rsp + 16]
+        call    probe_stray
 
 section .rodata progbits alloc noexec nowrite align=8
 probe_entries:
