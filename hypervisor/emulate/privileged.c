@@ -47,8 +47,7 @@ static bool fetch(const struct vcpu *v, struct insn *insn)
     return decode_insn(insn, bytes, sizeof(bytes), long_mode) == DECODE_OK;
 }
 
-/* The instruction is done: step over it. A guest that single-steps gets its #DB here, because the CPU never ran it. */
-static void finish(struct vcpu *v, unsigned int length)
+void emulate_finish(struct vcpu *v, unsigned int length)
 {
     v->regs.rip += length;
     v->regs.rflags &= ~(uint64_t)RFLAGS_RF;
@@ -156,7 +155,7 @@ static bool perform_string(struct vcpu *v, const struct insn *i)
         }
         if (repeated) r->rcx = (r->rcx - 1) & mask;
     }
-    if (!repeated || !(r->rcx & mask)) finish(v, i->length);
+    if (!repeated || !(r->rcx & mask)) emulate_finish(v, i->length);
     return true;
 }
 
@@ -297,7 +296,7 @@ bool emulate_privileged(struct vcpu *v)
             done = false;
         }
     }
-    if (done && !again) finish(v, insn.length);
+    if (done && !again) emulate_finish(v, insn.length);
     return done;
 }
 
@@ -309,6 +308,6 @@ bool emulate_forced_cpuid(struct vcpu *v)
     for (unsigned int i = 0; i < sizeof(bytes); i++)
         if (bytes[i] != prefixed_cpuid[i]) return false;
     perform_cpuid(v);
-    finish(v, sizeof(bytes));
+    emulate_finish(v, sizeof(bytes));
     return true;
 }

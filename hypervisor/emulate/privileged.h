@@ -19,6 +19,9 @@ bool emulate_privileged(struct vcpu *v);
 /* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
 bool emulate_forced_cpuid(struct vcpu *v);
 
+/* The instruction is done: step over it. A guest that single-steps gets its #DB here, because the CPU never ran it. */
+void emulate_finish(struct vcpu *v, unsigned int length);
+
 /* ---- emulate/cpuid.c ---- */
 struct cpuid_leaf { uint32_t a, b, c, d; };
 struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf);   /* what this guest may see */

@@ -8,6 +8,7 @@
  * fit is simply a page fault of the guest's.
  */
 #include "emulate/decode.h"
+#include "emulate/privileged.h"
 #include "entry/trap.h"
 #include "machine/io.h"
 #include "memory/access.h"
@@ -233,8 +234,8 @@ bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code)
     if (!done) return false;
 
     if (s.result_register >= 0) insn_set_register(&s.insn, &v->regs, (unsigned int)s.result_register, s.old);
-    v->regs.rflags = s.flags & ~(uint64_t)RFLAGS_RF;
-    v->regs.rip += s.insn.length;
+    v->regs.rflags = s.flags;
     v->counters.emulated_pte++;
+    emulate_finish(v, s.insn.length);
     return true;
 }

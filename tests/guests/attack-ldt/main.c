@@ -47,6 +47,20 @@ static void far_return_into(void *selector)
     asm volatile("push %0\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:" : : "r" (selector) : "rax", "memory");
 }
 
+/* Which selector GS holds: SEGBASE_GS_USER_SEL leaves it there, to be loaded again whenever this vCPU comes back to a CPU. */
+static unsigned int gs_selector(void)
+{
+    unsigned int selector;
+
+    asm volatile("mov %%gs, %0" : "=r" (selector));
+    return selector;
+}
+
+static void no_gs(void)
+{
+    NEED(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 0) == 0);
+}
+
 void test_main(void)
 {
     ldt = alloc_zeroed_page();
@@ -58,10 +72,14 @@ void test_main(void)
     fresh_ldt(NOT_MAPPED);
     CHECK(trap_in(far_return_into, (void *)(CODE_IN_LDT | 3)) >= 0);
     CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, DATA_IN_LDT), 0);     /* the null selector instead */
+    CHECK_IS(gs_selector() & ~3u, 0);
+    no_gs();
 
     fresh_ldt(ldt);
     CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, DATA_IN_LDT), 0);
+    CHECK_IS(gs_selector(), DATA_IN_LDT);
     CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
+    no_gs();
 
     fresh_ldt(ldt);
     CHECK_IS(iret_into(CODE_IN_LDT), CODE_IN_LDT | 3);

@@ -47,7 +47,8 @@ static void random_descriptors(void)
         unsigned int type = now >> 40 & 31;                 /* with S as its top bit */
         if (!(now >> 47 & 1) || type == 0)
             continue;                                       /* not present, or type 0: the CPU refuses both */
-        if ((now >> 45 & 3) == 0 || (type < 16 && type != 0xc))
+        bool harmless_gate = type == 0xc && (now >> 45 & 3) == 0 && !on_domus();     /* Xen's, for 32-bit guests */
+        if (type < 16 ? !harmless_gate : (now >> 45 & 3) != 3)
             test_failure(__FILE__, __LINE__, "descriptor %lx was taken as %lx", wanted, now);
     }
     CHECK(taken > 0);

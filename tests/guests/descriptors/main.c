@@ -49,6 +49,42 @@ static long set(uint64_t *entry, uint64_t descriptor)
     return HYPERVISOR_update_descriptor(virt_to_machine(entry), descriptor);
 }
 
+/* A present system descriptor of DPL 3 would lead into ring 0: LDT, TSS, call, interrupt and trap gates. None is taken as it is. */
+static void system_descriptors(uint64_t *entry)
+{
+    for (uint64_t type = 0; type < 16; type++) {
+        for (uint64_t dpl = 0; dpl < 4; dpl++) {
+            uint64_t wanted = (CALL_GATE & ~(15UL << 40 | 3UL << 45)) | type << 40 | dpl << 45;
+
+            if (type == 0 || type == 12) {      /* 0 is harmless; Xen takes a call gate for a 32-bit guest's and emulates it at DPL 0 */
+                if (set(entry, wanted) == 0)
+                    CHECK(type == 0 || (!on_domus() && (*entry >> 45 & 3) == 0));
+            } else {
+                CHECK_REFUSED(set(entry, wanted));
+            }
+            CHECK_IS(set(entry, wanted & ~(1UL << 47)), 0);         /* not present: it only faults */
+        }
+    }
+    CHECK_IS(set(entry, 0), 0);
+    CHECK_REFUSED(set(entry, TSS_DPL3));
+    CHECK_REFUSED(set(entry, 0x00008b0000000067UL));                /* a busy one */
+    CHECK_IS(*entry, 0);
+}
+
+/* A descriptor comes through update_descriptor or not at all. */
+static void not_by_a_plain_store(uint64_t *entry)
+{
+    struct mmu_update update = { virt_to_machine(entry) | MMU_PT_UPDATE_PRESERVE_AD, DATA_DPL3 };
+
+    CHECK_REFUSED(write_entry(virt_to_machine(entry), CALL_GATE));
+    CHECK_REFUSED(write_entry(virt_to_machine(entry), DATA_DPL3));
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
+    CHECK_IS(*entry, 0);
+    CHECK_IS(try_write64(entry, DATA_DPL3), -EFAULT);
+    CHECK_IS(*entry, 0);
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_CLEAR_PAGE, virt_to_mfn(entry)));
+}
+
 static void descriptors_are_checked(void)
 {
     CHECK_IS(set(&gdt[6], DATA_DPL3), 0);
@@ -59,9 +95,19 @@ static void descriptors_are_checked(void)
     /* A DPL of 0 is refused or raised to 3; a system descriptor is never accepted as it is. */
     if (set(&gdt[8], CODE64_DPL0) == 0)
         CHECK_IS(gdt[8] >> 45 & 3, 3);
-    CHECK_REFUSED(set(&gdt[9], TSS_DPL3));
-    if (set(&gdt[10], CALL_GATE) == 0)
-        CHECK_IS(load(10 << 3 | 3), TRAP_GP);
+    system_descriptors(&gdt[10]);
+    if (on_domus()) {                                               /* long and 32-bit at once: reserved; it would only fault */
+        CHECK_REFUSED(set(&gdt[11], CODE64_DPL3 | 1UL << 54));
+        CHECK_IS(gdt[11], 0);
+    }
+    not_by_a_plain_store(&gdt[12]);
+    /* Elsewhere it is a store like any other, of a descriptor: but a page table is no place for it. */
+    uint64_t *page = alloc_zeroed_page();
+    NEED(page != NULL);
+    CHECK_IS(set(&page[1], DATA_DPL3), 0);
+    CHECK_IS(page[1] | 1UL << 40, DATA_DPL3 | 1UL << 40);
+    CHECK_REFUSED(set(ADDRESS(pt_walk((unsigned long)page, 1)), 0));
+    free_page(page);
     CHECK_REFUSED(HYPERVISOR_update_descriptor((uint64_t)foreign_mfn() << PAGE_SHIFT, DATA_DPL3));
     CHECK_REFUSED(HYPERVISOR_update_descriptor(virt_to_machine(&gdt[6]) + 4, DATA_DPL3));
     CHECK_REFUSED(HYPERVISOR_update_descriptor(~0xfffUL, DATA_DPL3));
@@ -80,13 +126,44 @@ static void bad_tables_are_refused(void)
     frame = ~0UL;
     CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
 
-    /* A page with a TSS in it may not become a GDT. */
+    /* A page with a TSS or a gate in it may not become a GDT, wherever it stands; of two pages, both are looked at. */
     NEED(dirty != NULL);
-    dirty[3] = TSS_DPL3;
+    for (unsigned int i = 0; i < 512; i += i == 0 ? 3 : 508) {
+        static const uint64_t bad[] = { TSS_DPL3, CALL_GATE, 0x0000e20000000000UL /* an LDT */ };
+
+        for (unsigned int b = 0; b < 3; b++) {
+            dirty[i] = bad[b];
+            NEED(page_set_readonly(dirty, true) == 0);
+            frames[0] = virt_to_mfn(gdt);
+            frames[1] = frame = virt_to_mfn(dirty);
+            if (bad[b] != CALL_GATE || on_domus()) {
+                CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
+                CHECK_REFUSED(HYPERVISOR_set_gdt(frames, 513));
+            }
+            CHECK_IS(page_set_readonly(dirty, false), 0);
+        }
+        dirty[i] = 0;
+    }
+    CHECK_IS(load(4 << 3 | 3), -1);                                 /* all that was refused left the old one as it was */
+    /* What a page has when it becomes one is raised to ring 3, too. */
+    dirty[0] = CODE64_DPL0;
+    dirty[511] = DATA_DPL3 & ~(3UL << 45);
     NEED(page_set_readonly(dirty, true) == 0);
     frame = virt_to_mfn(dirty);
-    CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
-    page_set_readonly(dirty, false);
+    if (HYPERVISOR_set_gdt(&frame, 512) == 0) {
+        CHECK_IS(dirty[0] >> 45 & 3, 3);
+        CHECK_IS(dirty[511] >> 45 & 3, 3);
+        CHECK_IS(load(511 << 3 | 3), -1);
+        CHECK_REFUSED(HYPERVISOR_set_gdt(frames + 1, 14 * 512 + 1));
+        /* A shorter one, then one of two pages, of which the second goes with the next. */
+        frames[0] = frame;
+        frames[1] = virt_to_mfn(gdt);
+        CHECK_IS(HYPERVISOR_set_gdt(frames, 1024), 0);
+        CHECK_IS(load((512 + 4) << 3 | 3), -1);
+        CHECK_IS(HYPERVISOR_set_gdt(frames + 1, 512), 0);
+        CHECK_IS(load((512 + 4) << 3 | 3), TRAP_GP);
+    }
+    CHECK_IS(page_set_readonly(dirty, false), 0);
     free_page(dirty);
 }
 

@@ -9,16 +9,17 @@
 
 static volatile uint64_t *alias;            /* a second mapping, by an entry that we write without any flush */
 static uint64_t alias_entry;
+#define SECRET 0x5ca1ab1e5ca1ab1eUL
 
 /* The page's own mapping becomes read-only and the alias goes, and nobody flushes. Both were used just before. */
-static void unmap_quietly(uint64_t *page)
+static void unmap_quietly(uint64_t *page, uint64_t word)
 {
     uint64_t frame = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT;
 
     NEED(write_entry(alias_entry, frame | PROT_RW) == 0);
     NEED(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0) == 0);
     alias[7] = 0;
-    page[7] = 0;
+    page[7] = word;
     struct mmu_update quiet[2] = { { entry_address(page, 1), frame | PROT_RO }, { alias_entry, 0 } };
     NEED(HYPERVISOR_mmu_update(quiet, 2, NULL, DOMID_SELF) == 0);
 }
@@ -33,7 +34,7 @@ static void becomes_a_table(unsigned int pin)
 {
     uint64_t *page = alloc_zeroed_page();
 
-    unmap_quietly(page);
+    unmap_quietly(page, 0);
     CHECK_IS(mmuext_mfn(pin, virt_to_mfn(page)), 0);
     CHECK_IS(TRAP_IN(alias[7] = 0x1234), 14);
     CHECK_IS(page[7], 0);
@@ -47,7 +48,7 @@ static void becomes_a_descriptor_page(void)
     uint64_t *page = alloc_zeroed_page();
     unsigned long frame = virt_to_mfn(page);
 
-    unmap_quietly(page);
+    unmap_quietly(page, 0);
     CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
     CHECK_IS(TRAP_IN(alias[7] = 0x0000890000000000UL), 14);
     CHECK_IS(page[7], 0);
@@ -65,7 +66,7 @@ static void goes_and_comes_back(void)
     struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
 
     set_xen_guest_handle(r.extent_start, &frame);
-    unmap_quietly(page);
+    unmap_quietly(page, SECRET);
     NEED(write_entry(entry_address(page, 1), 0) == 0);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1);
     frame = pfn;
@@ -73,7 +74,8 @@ static void goes_and_comes_back(void)
     CHECK_IS(TRAP_IN((void)alias[7]), 14);
     p2m[pfn] = frame;
     NEED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) == 0);
-    CHECK_IS(page[7], 0);
+    if (on_domus())                             /* Xen scrubs what a domain leaves behind, not what it gives back */
+        CHECK_IS(page[7], 0);
     free_page(page);
 }
 

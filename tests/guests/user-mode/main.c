@@ -5,14 +5,8 @@
  * system call of the guest.
  * Idea: XSA-213, XSA-7; the 64-bit ABI runs kernel and user in the same ring, so page tables alone keep them apart.
  */
-#include "../lib/test.h"
+#include "../lib/user.h"
 
-#define USER_CODE  0x10000000UL
-#define USER_STACK 0x10001000UL
-#define USER_BIT   PTE_USER
-
-static uint64_t *l4;
-static unsigned char *code;
 static void *context[5];                    /* for __builtin_setjmp: the way back into the test */
 static struct trap_frame seen;
 static bool from_user;
@@ -39,8 +33,7 @@ static void run_user(const void *bytes, size_t length, uint64_t rsp)
     struct user_context user = { .rip = USER_CODE, .rsp = rsp, .rflags = 0x202, .rdi = 0x1111, .rsi = 0x2222 };
 
     from_user = false;
-    memset(code, 0xcc, PAGE_SIZE);
-    memcpy(code, bytes, length);
+    user_code(bytes, length);
     memset(&seen, 0, sizeof(seen));
     if (__builtin_setjmp(context) == 0)
         enter_user_mode(&user);
@@ -48,26 +41,6 @@ static void run_user(const void *bytes, size_t length, uint64_t rsp)
     CHECK(from_user);
 }
 #define RUN(...) do { static const unsigned char bytes_[] = { __VA_ARGS__ }; run_user(bytes_, sizeof(bytes_), USER_STACK + 0xff8); } while (0)
-
-static void make_address_space(void)
-{
-    uint64_t *l3 = new_table(), *l2 = new_table(), *l1 = new_table(), *stack = alloc_zeroed_page();
-
-    l4 = new_table();
-    code = alloc_zeroed_page();
-    NEED(code && stack);
-    NEED(mmuext_mfn(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4)) == 0);
-    NEED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(l1)) == 0);
-    NEED(mmuext_mfn(MMUEXT_PIN_L2_TABLE, virt_to_mfn(l2)) == 0);
-    NEED(mmuext_mfn(MMUEXT_PIN_L3_TABLE, virt_to_mfn(l3)) == 0);
-    NEED(write_entry(virt_to_machine(&l1[USER_CODE >> 12 & 511]), virt_to_machine(code) | PROT_EXEC | USER_BIT) == 0);
-    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]), virt_to_machine(stack) | PROT_RW | USER_BIT) == 0);
-    NEED(write_entry(virt_to_machine(&l2[USER_CODE >> 21 & 511]), virt_to_machine(l1) | PROT_TABLE) == 0);
-    NEED(write_entry(virt_to_machine(&l3[USER_CODE >> 30 & 511]), virt_to_machine(l2) | PROT_TABLE) == 0);
-    NEED(write_entry(virt_to_machine(&l4[0]), virt_to_machine(l3) | PROT_TABLE) == 0);
-    NEED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(l4)) == 0);
-    set_kernel_stack((unsigned long)kernel_stack + sizeof(kernel_stack));
-}
 
 static void calls_and_faults(void)
 {
@@ -119,14 +92,20 @@ static void memory_is_apart(void)
 
 static void odd_ways_in(void)
 {
+    uint64_t flags;
+
     /* NT set, then syscall: the flag must not follow into ring 0, nor hurt the kernel. */
     RUN(0x9c, 0x81, 0x0c, 0x24, 0x00, 0x40, 0, 0, 0x9d, 0x0f, 0x05);
     CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
-    asm volatile("pushf; andl $~0x4000, (%%rsp); popf" ::: "memory", "cc");
-    /* AC set, and a stack pointer that is nobody's. */
+    CHECK_IS(seen.rflags & 0x4000, 0x4000);
+    asm volatile("pushf; pop %0" : "=r" (flags));
+    CHECK_IS(flags & 0x4000, 0);
+    /* AC set; then a stack pointer that is nobody's. */
     RUN(0x9c, 0x81, 0x0c, 0x24, 0x00, 0x00, 4, 0, 0x9d, 0x0f, 0x05);
     CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
-    asm volatile("pushf; andl $~0x40000, (%%rsp); popf" ::: "memory", "cc");
+    CHECK_IS(seen.rflags & 0x40000, 0x40000);
+    asm volatile("pushf; pop %0" : "=r" (flags));
+    CHECK_IS(flags & 0x40000, 0);
     run_user("\x0f\x05", 2, 0xffff830000000000UL);
     CHECK_IS(seen.vector, TRAP_FRAME_SYSCALL);
     run_user("\x0f\x05", 2, 0x800000000000UL);
@@ -138,7 +117,8 @@ static void odd_ways_in(void)
 
 void test_main(void)
 {
-    make_address_space();
+    (void)user_space();
+    set_kernel_stack((unsigned long)kernel_stack + sizeof(kernel_stack));
     NEED(set_syscall_handler(system_call, true) == 0);
     for (unsigned int vector = 0; vector < 20; vector++)
         if (vector != TRAP_NMI && vector != TRAP_DF)
@@ -146,6 +126,5 @@ void test_main(void)
     calls_and_faults();
     memory_is_apart();
     odd_ways_in();
-    CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, 0), 0);
-    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(l4)), 0);
+    user_space_end();
 }
