@@ -276,6 +276,30 @@ static void foreign_mappings(void)
     free_page(ours);
 }
 
+/* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's, ours. */
+static void what_they_may_not_map(void)
+{
+    uint64_t *ours = alloc_zeroed_page();
+    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
+    const unsigned long frames[] = { 0xb8, 0xfebf0, 0xfec00, 0xfee00, last + 5, 1UL << 38, PTE_MFN_MASK >> PAGE_SHIFT, virt_to_mfn(ours), foreign_mfn() };
+    uint64_t *va = vspace_alloc(1);
+
+    NEED(ours && va);
+    for (unsigned int i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+        for (unsigned int write = 0; write < 2; write++) {
+            uint64_t entry = (uint64_t)frames[i] << PAGE_SHIFT | (write ? PROT_RW : PROT_RO);
+
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, 0));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, DOMID_IO));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, own_domid()));
+        }
+    /* And we cannot have a device's page as if it were theirs. */
+    CHECK_REFUSED(map_page((unsigned long)va, 0xfebf0, PROT_RW, other.id));
+    CHECK_REFUSED(map_page((unsigned long)va, last + 5, PROT_RW, other.id));
+    vspace_free(va, 1);
+    free_page(ours);
+}
+
 /* Given back by its owner while we have it mapped: nobody else gets it until we let go. */
 static void given_back_while_mapped(void)
 {
@@ -433,6 +457,7 @@ void test_main(void)
     NEED(id > 0);
     next.id = (domid_t)id;
     foreign_mappings();
+    what_they_may_not_map();
     given_back_while_mapped();
     domain_unmake(next.id);
     other_end(&other);
