@@ -228,6 +228,30 @@ static void limits(void)
 
 /* ---- foreign mappings ---- */
 
+/* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
+static void a_table_with_their_frames(void)
+{
+    uint64_t *l1 = alloc_zeroed_page();
+    void *va = vspace_alloc(1);
+    const uint64_t *l2 = pt_walk((unsigned long)va, 2);
+    unsigned int free_slot = 0;
+
+    NEED(l1 && l2);
+    l2 = (const uint64_t *)((uintptr_t)l2 & PAGE_MASK);
+    while (l2[free_slot])
+        free_slot++;
+    NEED(free_slot < 512);
+    l1[0] = (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW;
+    NEED(page_set_readonly(l1, true) == 0);
+    struct mmu_update update = { virt_to_machine(l2 + free_slot), virt_to_machine(l1) | PROT_TABLE };
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(l1)));
+    NEED(page_set_readonly(l1, false) == 0);
+    free_page(l1);
+    vspace_free(va, 1);
+}
+
 static void foreign_mappings(void)
 {
     uint64_t *va = vspace_alloc(1), *ours = alloc_zeroed_page();
@@ -272,6 +296,7 @@ static void foreign_mappings(void)
     CHECK_REFUSED(mmuext_mfn(MMUEXT_UNPIN_TABLE, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, other.frame[OTHER_L4]));
+    a_table_with_their_frames();
     vspace_free(va, 1);
     free_page(ours);
 }
