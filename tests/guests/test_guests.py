@@ -3,7 +3,7 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A header line `machine: disk net` asks for a virtio disk and a virtio card. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A header line `machine: disk net intel` asks for a virtio disk, a virtio card, a CPU that says it is Intel's. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -25,18 +25,28 @@ def expected(name, hypervisor):
     return line.group(1) if line else "SUCCESS"
 
 
-def devices(name):
-    """The machine's extra devices, as Machine wants them."""
+def wishes(name):
     text = (HERE / name / "main.c").read_text()
-    wanted = re.search(r"machine:([ \w]*)", text)
+    line = re.search(r"machine:([ \w]*)", text)
+    return line.group(1).split() if line else []
+
+
+def on_cpu(hypervisor, wanted):
+    """The hypervisor, on the CPU that the guest wants."""
+    cpu = hypervisor.cpu + (",vendor=GenuineIntel" if "intel" in wanted else "")
+    return machine.Hypervisor(hypervisor.name, hypervisor.path, hypervisor.args, cpu, hypervisor.direct)
+
+
+def devices(name, wanted):
+    """The machine's extra devices, as Machine wants them."""
     options = {}
-    if wanted and "disk" in wanted.group(1).split():
+    if "disk" in wanted:
         disk = machine.BUILD / "logs" / f"{name}-disk.img"
         disk.parent.mkdir(parents=True, exist_ok=True)
         with disk.open("wb") as image:
             image.truncate(16 << 20)
         options["disk"] = disk
-    if wanted and "net" in wanted.group(1).split():
+    if "net" in wanted:
         options["net"] = "user,id=n0"
     return options
 
@@ -44,8 +54,9 @@ def devices(name):
 def run_guest(name, hypervisor):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
-    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"]],
-                         **devices(name)) as box:
+    wanted = wishes(name)
+    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
+                         **devices(name, wanted)) as box:
         try:
             match = box.expect([RESULT] + CRASHES, timeout=120)
         except machine.Failed as failure:

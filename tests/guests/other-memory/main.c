@@ -301,6 +301,35 @@ static void foreign_mappings(void)
     free_page(ours);
 }
 
+/* A table that they could not have is a page again at once, for us too; so is one that they have no more. */
+static void no_table_any_more(void)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[OTHER_FREE] };
+    uint64_t *page = other_map(&other, OTHER_FREE);
+
+    for (unsigned int round = 0; round < 2; round++) {
+        page[0] = (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT | PROT_RW;
+        page[9] = round ? 0 : (uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | PROT_RW;
+        unmap_frames(page, 1);
+        CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE),
+                            (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0), 0);
+        op.cmd = MMUEXT_PIN_L1_TABLE;
+        memcpy(other.data, &op, sizeof(op));
+        if (round)
+            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+        else
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
+        op.cmd = MMUEXT_UNPIN_TABLE;
+        memcpy(other.data, &op, sizeof(op));
+        if (round)
+            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+        page = other_map(&other, OTHER_FREE);
+        CHECK_IS(page[0] & PTE_MFN_MASK, (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT);
+    }
+    memset(page, 0, PAGE_SIZE);
+    unmap_frames(page, 1);
+}
+
 /* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's, ours. */
 static void what_they_may_not_map(void)
 {
@@ -482,6 +511,7 @@ void test_main(void)
     NEED(id > 0);
     next.id = (domid_t)id;
     foreign_mappings();
+    no_table_any_more();
     what_they_may_not_map();
     given_back_while_mapped();
     domain_unmake(next.id);
