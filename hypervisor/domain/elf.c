@@ -103,7 +103,8 @@ int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char 
     f->virt_offset = f->virt_base - paddr_offset;
     f->start = low + f->virt_offset;
     f->end = high + f->virt_offset;
-    if (f->start < f->virt_base || f->end < f->start || f->entry < f->start || f->entry >= f->end) {
+    if (f->start < f->virt_base || f->end < f->start || f->entry < f->start || f->entry >= f->end ||
+        (f->hypercall_page != ELF_NONE && (f->hypercall_page < f->virt_base || f->hypercall_page > f->end - PAGE_SIZE))) {
         *why = "its addresses do not fit together";
         return -EINVAL;
     }

@@ -40,7 +40,7 @@ static int absent_entry_ok(const struct walk *w, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (likely(!l1tf_vulnerable) || e == 0 || w->owner->privileged || !mfn_valid(m)) return 0;
+    if (likely(!l1tf_vulnerable) || !(e & PTE_ADDRESS) || w->owner->privileged || !mfn_valid(m)) return 0;
     if (frame_of(m)->owner == w->owner) return 0;
     return fail(-EINVAL, "a not-present entry with the address of RAM that is not yours (L1TF)");
 }

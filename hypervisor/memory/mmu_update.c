@@ -108,6 +108,7 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         uint64_t from = requests + *done * sizeof(batch[0]);
 
         error = undo_if_any(w->owner);
+        if (!error && w->frames != w->owner) error = undo_if_any(w->frames);
         if (error || n == 0) return error;              /* n == 0: a continuation that had nothing left but the undoing */
         if (copy_from_guest(batch, VADDR(from), n * sizeof(batch[0]))) {
             n = 1;                                                  /* up to the unreadable one, all are performed */
@@ -180,12 +181,13 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, uns
 {
     struct vcpu *v = current;
     struct walk w;
-    int error = undo_if_any(v->domain);
+    int error = foreign_begin(&w, (uint16_t)domid);
 
-    if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags, domid);
-    error = foreign_begin(&w, (uint16_t)domid);
     if (error) return error;
-    error = update_by_va(&w, v, va, entry);
+    error = undo_if_any(w.owner);
+    if (!error) error = undo_if_any(w.frames);
+    if (!error) error = update_by_va(&w, v, va, entry);
     foreign_end(&w);
+    if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags, domid);
     return error ? error : flush_as_asked(v, va, flags);
 }

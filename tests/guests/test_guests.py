@@ -3,7 +3,8 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A header line `machine: disk net smp` asks for a virtio disk, a virtio card, and two CPUs (dom0 has a vCPU for each). A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A header line `machine: disk net smp intel` asks for a virtio disk, a virtio card, two CPUs (dom0 has a vCPU for each), a CPU that says
+it is Intel's. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -25,20 +26,30 @@ def expected(name, hypervisor):
     return line.group(1) if line else "SUCCESS"
 
 
-def devices(name):
-    """The machine's extra devices, as Machine wants them."""
+def wishes(name):
     text = (HERE / name / "main.c").read_text()
-    wanted = re.search(r"machine:([ \w]*)", text)
+    line = re.search(r"machine:([ \w]*)", text)
+    return line.group(1).split() if line else []
+
+
+def on_cpu(hypervisor, wanted):
+    """The hypervisor, on the CPU that the guest wants."""
+    cpu = hypervisor.cpu + (",vendor=GenuineIntel" if "intel" in wanted else "")
+    return machine.Hypervisor(hypervisor.name, hypervisor.path, hypervisor.args, cpu, hypervisor.direct)
+
+
+def devices(name, wanted):
+    """The machine's extra devices, as Machine wants them."""
     options = {}
-    if wanted and "disk" in wanted.group(1).split():
+    if "disk" in wanted:
         disk = machine.BUILD / "logs" / f"{name}-disk.img"
         disk.parent.mkdir(parents=True, exist_ok=True)
         with disk.open("wb") as image:
             image.truncate(16 << 20)
         options["disk"] = disk
-    if wanted and "smp" in wanted.group(1).split():
+    if "smp" in wanted:
         options["smp"] = 2
-    if wanted and "net" in wanted.group(1).split():
+    if "net" in wanted:
         options["net"] = "user,id=n0"
     return options
 
@@ -46,8 +57,9 @@ def devices(name):
 def run_guest(name, hypervisor, timeout=120):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
-    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=hypervisor, modules=[[guest, "test"]],
-                         **devices(name)) as box:
+    wanted = wishes(name)
+    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
+                         **devices(name, wanted)) as box:
         try:
             match = box.expect([RESULT] + CRASHES, timeout=timeout)
         except machine.Failed as failure:

@@ -45,7 +45,8 @@ def test_residence(name, symbols):
                        f"begin={symbols['enter_guest']:#x}", f"sleep={symbols['idle_once']:#x}", f"except={symbols['memory_audit']:#x}",
                        f"limit={LIMIT}"])
     guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
-    with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin], **test_guests.devices(name)) as box:
+    with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
+                         **test_guests.devices(name, test_guests.wishes(name))) as box:
         box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
         assert box.which == 0, box.tail()
         box.wait_off()

@@ -228,6 +228,30 @@ static void limits(void)
 
 /* ---- foreign mappings ---- */
 
+/* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
+static void a_table_with_their_frames(void)
+{
+    uint64_t *l1 = alloc_zeroed_page();
+    void *va = vspace_alloc(1);
+    const uint64_t *l2 = pt_walk((unsigned long)va, 2);
+    unsigned int free_slot = 0;
+
+    NEED(l1 && l2);
+    l2 = (const uint64_t *)((uintptr_t)l2 & PAGE_MASK);
+    while (l2[free_slot])
+        free_slot++;
+    NEED(free_slot < 512);
+    l1[0] = (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW;
+    NEED(page_set_readonly(l1, true) == 0);
+    struct mmu_update update = { virt_to_machine(l2 + free_slot), virt_to_machine(l1) | PROT_TABLE };
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
+    CHECK_REFUSED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(l1)));
+    NEED(page_set_readonly(l1, false) == 0);
+    free_page(l1);
+    vspace_free(va, 1);
+}
+
 static void foreign_mappings(void)
 {
     uint64_t *va = vspace_alloc(1), *ours = alloc_zeroed_page();
@@ -272,6 +296,60 @@ static void foreign_mappings(void)
     CHECK_REFUSED(mmuext_mfn(MMUEXT_UNPIN_TABLE, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, other.frame[OTHER_L4]));
+    a_table_with_their_frames();
+    vspace_free(va, 1);
+    free_page(ours);
+}
+
+/* A table that they could not have is a page again at once, for us too; so is one that they have no more. */
+static void no_table_any_more(void)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[OTHER_FREE] };
+    uint64_t *page = other_map(&other, OTHER_FREE);
+
+    for (unsigned int round = 0; round < 2; round++) {
+        page[0] = (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT | PROT_RW;
+        page[9] = round ? 0 : (uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | PROT_RW;
+        unmap_frames(page, 1);
+        CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE),
+                            (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0), 0);
+        op.cmd = MMUEXT_PIN_L1_TABLE;
+        memcpy(other.data, &op, sizeof(op));
+        if (round)
+            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+        else
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
+        op.cmd = MMUEXT_UNPIN_TABLE;
+        memcpy(other.data, &op, sizeof(op));
+        if (round)
+            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+        page = other_map(&other, OTHER_FREE);
+        CHECK_IS(page[0] & PTE_MFN_MASK, (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT);
+    }
+    memset(page, 0, PAGE_SIZE);
+    unmap_frames(page, 1);
+}
+
+/* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's, ours. */
+static void what_they_may_not_map(void)
+{
+    uint64_t *ours = alloc_zeroed_page();
+    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
+    const unsigned long frames[] = { 0xb8, 0xfebf0, 0xfec00, 0xfee00, last + 5, 1UL << 38, PTE_MFN_MASK >> PAGE_SHIFT, virt_to_mfn(ours), foreign_mfn() };
+    uint64_t *va = vspace_alloc(1);
+
+    NEED(ours && va);
+    for (unsigned int i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+        for (unsigned int write = 0; write < 2; write++) {
+            uint64_t entry = (uint64_t)frames[i] << PAGE_SHIFT | (write ? PROT_RW : PROT_RO);
+
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, 0));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, DOMID_IO));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, own_domid()));
+        }
+    /* And we cannot have a device's page as if it were theirs. */
+    CHECK_REFUSED(map_page((unsigned long)va, 0xfebf0, PROT_RW, other.id));
+    CHECK_REFUSED(map_page((unsigned long)va, last + 5, PROT_RW, other.id));
     vspace_free(va, 1);
     free_page(ours);
 }
@@ -433,6 +511,8 @@ void test_main(void)
     NEED(id > 0);
     next.id = (domid_t)id;
     foreign_mappings();
+    no_table_any_more();
+    what_they_may_not_map();
     given_back_while_mapped();
     domain_unmake(next.id);
     other_end(&other);

@@ -19,9 +19,9 @@
 #define SPARE_VA 0x0000008000000000UL      /* slot 1 of the L4: a tree of our own, with free slots at each level */
 
 enum way { NORMAL, KEEP_AD, BY_VA, STORE, PIN, WAYS };
-enum kind { INTO_EMPTY, SAME_FRAME, ABSENT, KINDS };
+enum kind { INTO_EMPTY, SAME_FRAME, ABSENT, STILL_ABSENT, KINDS };
 static const char *const way_names[] = { "mmu_update", "mmu_update, A and D kept", "update_va_mapping", "a store", "a pin" };
-static const char *const kind_names[] = { "into an empty entry", "over the same frame", "not present" };
+static const char *const kind_names[] = { "into an empty entry", "over the same frame", "not present", "not present over the same frame, not present" };
 
 /* At each level: a slot of a valid table that nobody uses, a page that becomes such a table, and what an entry may name. */
 static struct level { uint64_t *slot, *fresh, target; } levels[5];
@@ -100,7 +100,7 @@ static bool way_exists(enum way way, unsigned int level, enum kind kind)
 {
     if (way == BY_VA)
         return level == 1;
-    return way != PIN || kind != SAME_FRAME;
+    return way != PIN || (kind != SAME_FRAME && kind != STILL_ABSENT);
 }
 
 static void store(void *entry)
@@ -133,11 +133,13 @@ static bool taken(enum way way, unsigned int level, uint64_t entry, uint64_t *se
 
 static void try_one(enum way way, unsigned int level, enum kind kind, unsigned int bit)
 {
-    uint64_t before = kind == SAME_FRAME ? levels[level].target | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER : 0;
-    uint64_t entry = (levels[level].target | (kind == ABSENT ? 0 : PTE_PRESENT | PTE_WRITE)) ^ BIT(bit), seen = ~0UL, wanted;
+    bool absent = kind == ABSENT || kind == STILL_ABSENT;
+    uint64_t before = kind == SAME_FRAME ? levels[level].target | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER
+                      : kind == STILL_ABSENT ? levels[level].target : 0;
+    uint64_t entry = (levels[level].target | (absent ? 0 : PTE_PRESENT | PTE_WRITE)) ^ BIT(bit), seen = ~0UL, wanted;
     bool yes = allowed(level, entry) && !(way == STORE && level > 1);
 
-    if (kind == ABSENT && (entry & PTE_PRESENT))
+    if (absent && (entry & PTE_PRESENT))
         return;                                                     /* of the other kinds */
     NEED(update(level, before, false) == 0);
     before = way == PIN ? entry : *levels[level].slot;              /* a page that was refused stays as it was */

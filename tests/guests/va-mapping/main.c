@@ -60,6 +60,19 @@ static void refused_and_unchanged(void)
     CHECK_IS(*page[0], 100);
 }
 
+/* Interrupt controllers that the hypervisor uses itself: no device's page, by whatever name. (Xen shows dom0 the one for I/O.) */
+static void the_hypervisors_devices(void)
+{
+    static const domid_t owners[] = { DOMID_SELF, DOMID_IO };
+    static const unsigned long frames[] = { 0xfee00, 0xfec00 };
+
+    for (unsigned int i = 0; i < 4 && on_domus(); i++) {
+        CHECK_REFUSED(map_page((unsigned long)page[0], frames[i / 2], PROT_RW, owners[i & 1]));
+        CHECK_REFUSED(map_page((unsigned long)page[0], frames[i / 2], PROT_RO, owners[i & 1]));
+    }
+    CHECK_IS(*page[0], 100);
+}
+
 static void in_another_domain(void)
 {
     CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 4242));
@@ -77,5 +90,6 @@ void test_main(void)
     }
     remap_and_flush();
     refused_and_unchanged();
+    the_hypervisors_devices();
     in_another_domain();
 }
