@@ -387,7 +387,7 @@ static void other(void)
     wait_for_turn(1);
     CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
     all_of_it(1);
-    turn = 0;
+    wait_for_turn(1);
     for (;;)
         (void)HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL);
 }
@@ -420,7 +420,7 @@ void test_main(void)
     probe_gates(true);
     give_turn(0);
     all_of_it(0);
-    give_turn(0);
+    turn = 1;
     while (HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL) == 1)
         vcpu_yield();
 }
