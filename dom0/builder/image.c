@@ -4,6 +4,7 @@
  * linkers make no segment); kernels from before the notes carry a `__xen_guest` section with "KEY=value,..." text.
  */
 #include "dom0/builder/image.h"
+#include <stdarg.h>
 #include <xen/elfnote.h>
 
 struct elf_header {
@@ -39,26 +40,38 @@ struct reader {
     struct elf_header header;
     struct image *image;
     bool notes;                         /* Any note of Xen's was found. */
+    unsigned notes_seen;                /* Of anybody's. */
 };
+
+__attribute__((format(printf, 2, 3)))
+static int refuse(struct reader *reader, const char *format, ...) {
+    struct image *image = reader->image;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(image->why, sizeof(image->why), format, arguments);
+    va_end(arguments);
+    return -ENOEXEC;
+}
 
 /* Is [offset, offset + size) inside the file? */
 static bool inside(const struct reader *reader, uint64_t offset, uint64_t size) {
-    return offset <= reader->size && size <= reader->size - offset;
+    return lies_within(offset, size, reader->size);
 }
 
 static bool read_segment(const struct reader *reader, unsigned i, struct elf_segment *segment) {
-    uint64_t offset = reader->header.segments_at + (uint64_t)i * sizeof(*segment);
+    uint64_t offset = sum_of(reader->header.segments_at, (uint64_t)i * sizeof(*segment));
 
-    if (offset < reader->header.segments_at || !inside(reader, offset, sizeof(*segment)))
+    if (!inside(reader, offset, sizeof(*segment)))
         return false;
     memcpy(segment, reader->file + offset, sizeof(*segment));
     return true;
 }
 
 static bool read_section(const struct reader *reader, unsigned i, struct elf_section *section) {
-    uint64_t offset = reader->header.sections_at + (uint64_t)i * sizeof(*section);
+    uint64_t offset = sum_of(reader->header.sections_at, (uint64_t)i * sizeof(*section));
 
-    if (offset < reader->header.sections_at || !inside(reader, offset, sizeof(*section)))
+    if (!inside(reader, offset, sizeof(*section)))
         return false;
     memcpy(section, reader->file + offset, sizeof(*section));
     return true;
@@ -66,43 +79,58 @@ static bool read_section(const struct reader *reader, unsigned i, struct elf_sec
 
 /* --- notes --- */
 
-static void take_note(struct reader *reader, uint32_t type, const uint8_t *value, uint32_t size) {
-    struct image *image = reader->image;
-    uint64_t number = 0;
-
-    if (size <= sizeof(number))
-        memcpy(&number, value, size);   /* Numbers come in 4 or 8 bytes, little-endian. */
-    reader->notes = true;
+/* Where the value of a note goes, if it is one that matters here. */
+static uint64_t *note_of(struct image *image, uint32_t type, const char **name) {
     switch (type) {
-    case XEN_ELFNOTE_ENTRY:          image->entry = number; break;
-    case XEN_ELFNOTE_HYPERCALL_PAGE: image->hypercall_page = number; break;
-    case XEN_ELFNOTE_VIRT_BASE:      image->virt_base = number; break;
-    case XEN_ELFNOTE_PADDR_OFFSET:   image->paddr_offset = number; break;
-    case XEN_ELFNOTE_INIT_P2M:       image->init_p2m = number; break;
-    case XEN_ELFNOTE_MOD_START_PFN:  image->module_by_pfn = number != 0; break;
-    default: break;
+    case XEN_ELFNOTE_ENTRY:          *name = "ENTRY"; return &image->entry;
+    case XEN_ELFNOTE_HYPERCALL_PAGE: *name = "HYPERCALL_PAGE"; return &image->hypercall_page;
+    case XEN_ELFNOTE_VIRT_BASE:      *name = "VIRT_BASE"; return &image->virt_base;
+    case XEN_ELFNOTE_PADDR_OFFSET:   *name = "PADDR_OFFSET"; return &image->paddr_offset;
+    case XEN_ELFNOTE_INIT_P2M:       *name = "INIT_P2M"; return &image->init_p2m;
+    case XEN_ELFNOTE_MOD_START_PFN:  *name = "MOD_START_PFN"; return &image->module_by_pfn;
+    default: return NULL;
     }
 }
 
+/* Numbers come in up to 8 bytes, little-endian. */
+static int take_note(struct reader *reader, uint32_t type, const uint8_t *bytes, uint32_t size) {
+    const char *name;
+    uint64_t *value = note_of(reader->image, type, &name);
+
+    reader->notes = true;
+    if (!value)
+        return 0;
+    if (size > sizeof(*value))
+        return refuse(reader, "its note %s has %u bytes: a number has 8 at most", name, size);
+    *value = 0;
+    memcpy(value, bytes, size);
+    return 0;
+}
+
 /* Name and value are each padded to 4 bytes. */
-static void take_notes(struct reader *reader, uint64_t offset, uint64_t size) {
-    while (size >= sizeof(struct elf_note) && inside(reader, offset, size)) {
+static int take_notes(struct reader *reader, uint64_t offset, uint64_t size) {
+    int error = 0;
+
+    while (!error && size >= sizeof(struct elf_note) && inside(reader, offset, size)) {
         struct elf_note note;
         uint64_t owner, value, whole;
 
+        if (reader->notes_seen++ == IMAGE_MAX_NOTES)
+            return refuse(reader, "it has more than %u notes", IMAGE_MAX_NOTES);
         memcpy(&note, reader->file + offset, sizeof(note));
         owner = sizeof(note);
-        value = owner + ((uint64_t)note.owner_size + 3) / 4 * 4;
-        whole = value + ((uint64_t)note.value_size + 3) / 4 * 4;
-        if (value + note.value_size > size)
-            return;
+        value = sum_of(owner, rounded_up(note.owner_size, 4));
+        whole = sum_of(value, rounded_up(note.value_size, 4));
+        if (!lies_within(value, note.value_size, size))
+            return 0;
         if (note.owner_size == 4 && !memcmp(reader->file + offset + owner, "Xen", 4))
-            take_note(reader, note.type, reader->file + offset + value, note.value_size);
+            error = take_note(reader, note.type, reader->file + offset + value, note.value_size);
         if (whole >= size)
-            return;
+            return error;
         offset += whole;
         size -= whole;
     }
+    return error;
 }
 
 /* "0x..." or decimal; stops at the first other character. */
@@ -121,13 +149,13 @@ static uint64_t text_number(const char *text, size_t size) {
 
         if (digit >= base)
             break;
-        number = number * base + digit;
+        number = sum_of(product_of(number, base), digit);
     }
     return number;
 }
 
 /* "GUEST_OS=...,VIRT_BASE=0x...,HYPERCALL_PAGE=0x2,..."; the page is a frame number there, not an address. */
-static void take_guest_section(struct reader *reader, const char *text, size_t size) {
+static int take_guest_section(struct reader *reader, const char *text, size_t size) {
     static const struct { const char *key; uint32_t note; } keys[] = {
         { "VIRT_BASE=", XEN_ELFNOTE_VIRT_BASE },       { "VIRT_ENTRY=", XEN_ELFNOTE_ENTRY },
         { "ELF_PADDR_OFFSET=", XEN_ELFNOTE_PADDR_OFFSET }, { "HYPERCALL_PAGE=", XEN_ELFNOTE_HYPERCALL_PAGE },
@@ -141,7 +169,8 @@ static void take_guest_section(struct reader *reader, const char *text, size_t s
             if (length < size - at && !memcmp(text + at, keys[k].key, length)) {
                 uint64_t value = text_number(text + at + length, size - at - length);
 
-                take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value));
+                if (take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value)))
+                    return -ENOEXEC;
             }
         }
         while (at < size && text[at] && text[at] != ',')
@@ -151,8 +180,9 @@ static void take_guest_section(struct reader *reader, const char *text, size_t s
     if (image->paddr_offset == IMAGE_ABSENT)    /* The old convention: physical addresses are virtual ones. */
         image->paddr_offset = image->virt_base == IMAGE_ABSENT ? 0 : image->virt_base;
     if (image->hypercall_page != IMAGE_ABSENT)
-        image->hypercall_page = image->hypercall_page * PAGE_BYTES +
-                                (image->virt_base == IMAGE_ABSENT ? 0 : image->virt_base);
+        image->hypercall_page = sum_of(product_of(image->hypercall_page, PAGE_BYTES),
+                                       image->virt_base == IMAGE_ABSENT ? 0 : image->virt_base);
+    return 0;
 }
 
 static bool named(const struct reader *reader, const struct elf_section *section, const char *name) {
@@ -164,24 +194,49 @@ static bool named(const struct reader *reader, const struct elf_section *section
            !memcmp(reader->file + names.offset + section->name, name, strlen(name) + 1);
 }
 
-static void find_notes(struct reader *reader) {
+static int find_notes(struct reader *reader) {
     struct elf_segment segment;
     struct elf_section section;
+    int error = 0;
 
-    for (unsigned i = 0; i < reader->header.segment_count && read_segment(reader, i, &segment); i++)
+    for (unsigned i = 0; !error && i < reader->header.segment_count && read_segment(reader, i, &segment); i++)
         if (segment.type == SEGMENT_NOTE)
-            take_notes(reader, segment.offset, segment.file_size);
-    for (unsigned i = 0; !reader->notes && i < reader->header.section_count && read_section(reader, i, &section); i++)
+            error = take_notes(reader, segment.offset, segment.file_size);
+    for (unsigned i = 0; !error && !reader->notes && i < reader->header.section_count && read_section(reader, i, &section);
+         i++)
         if (section.type == SECTION_NOTE)
-            take_notes(reader, section.offset, section.size);
-    for (unsigned i = 0; !reader->notes && i < reader->header.section_count && read_section(reader, i, &section); i++)
+            error = take_notes(reader, section.offset, section.size);
+    for (unsigned i = 0; !error && !reader->notes && i < reader->header.section_count && read_section(reader, i, &section);
+         i++)
         if (named(reader, &section, "__xen_guest") && inside(reader, section.offset, section.size))
-            take_guest_section(reader, (const char *)reader->file + section.offset, section.size);
+            error = take_guest_section(reader, (const char *)reader->file + section.offset, section.size);
+    return error;
 }
 
 /* --- segments --- */
 
-static const char *take_segments(struct reader *reader) {
+/* Where a segment comes to lie. The sums cannot hide anything: what is too large for them is too large for a kernel. */
+static int place_segment(struct reader *reader, const struct elf_segment *segment, struct image_segment *out) {
+    struct image *image = reader->image;
+    uint64_t offset = segment->pa - image->paddr_offset;
+
+    if (segment->pa < image->paddr_offset)
+        return refuse(reader, "a segment's physical address, %#lx, is below the note PADDR_OFFSET, %#lx", segment->pa,
+                      image->paddr_offset);
+    if (sum_of(offset, segment->memory_size) > IMAGE_MAX_BYTES)
+        return refuse(reader, "a segment of %lu bytes at %#lx ends more than 16 GiB behind VIRT_BASE", segment->memory_size,
+                      offset);
+    if (!guest_may_map(image->virt_base, offset + segment->memory_size))
+        return refuse(reader, "a segment ends %#lx bytes behind the note VIRT_BASE, %#lx: it must lie %s",
+                      offset + segment->memory_size, image->virt_base, GUEST_RANGES);
+    out->va = image->virt_base + offset;
+    out->memory_size = segment->memory_size;
+    out->file_size = segment->file_size;
+    out->bytes = reader->file + segment->offset;
+    return 0;
+}
+
+static int take_segments(struct reader *reader) {
     struct image *image = reader->image;
     struct elf_segment segment;
 
@@ -191,66 +246,93 @@ static const char *take_segments(struct reader *reader) {
         struct image_segment *out = &image->segment[image->segment_count];
 
         if (!read_segment(reader, i, &segment))
-            return "its program headers are outside the file";
+            return refuse(reader, "its program headers are outside the file");
         if (segment.type != SEGMENT_LOAD || !segment.memory_size)
             continue;
         if (image->segment_count == IMAGE_MAX_SEGMENTS)
-            return "it has too many segments";
-        if (!inside(reader, segment.offset, segment.file_size) || segment.file_size > segment.memory_size)
-            return "a segment is outside the file";
-        out->va = segment.pa - image->paddr_offset + image->virt_base;
-        out->memory_size = segment.memory_size;
-        out->file_size = segment.file_size;
-        out->bytes = reader->file + segment.offset;
-        /* No kernel needs 16 GiB; beyond it the sums of the layout could wrap. */
-        if (out->va < image->virt_base || out->va - image->virt_base > 1ull << 34 || out->memory_size > 1ull << 34 ||
-            out->va + out->memory_size < out->va)
-            return "a segment lies outside what VIRT_BASE and PADDR_OFFSET allow";
+            return refuse(reader, "it has too many segments to load: %u are allowed", IMAGE_MAX_SEGMENTS);
+        if (!inside(reader, segment.offset, segment.file_size))
+            return refuse(reader, "a segment is outside the file: %lu bytes at %#lx", segment.file_size, segment.offset);
+        if (segment.file_size > segment.memory_size)
+            return refuse(reader, "a segment has %lu bytes in the file, more than the %lu it has in memory",
+                          segment.file_size, segment.memory_size);
+        if (place_segment(reader, &segment, out))
+            return -ENOEXEC;
         if (out->va < image->low)
             image->low = out->va;
         if (out->va + out->memory_size > image->high)
             image->high = out->va + out->memory_size;
         image->segment_count++;
     }
-    return image->segment_count ? NULL : "it has nothing to load";
+    return image->segment_count ? 0 : refuse(reader, "it has nothing to load");
 }
 
-int image_parse(const uint8_t *file, size_t size, struct image *image, const char **why) {
-    struct reader reader = { .file = file, .size = size, .image = image };
+/* --- all of it --- */
 
-    memset(image, 0, sizeof(*image));
-    image->virt_base = image->entry = image->hypercall_page = image->init_p2m = image->paddr_offset = IMAGE_ABSENT;
-    *why = "it is no ELF file";
-    if (size < sizeof(reader.header) || memcmp(file, "\177ELF", 4))
-        return -ENOEXEC;
-    memcpy(&reader.header, file, sizeof(reader.header));
-    *why = "it is no ELF file for x86-64";
-    if (reader.header.ident[4] != 2 || reader.header.ident[5] != 1 || reader.header.machine != MACHINE_X86_64)
-        return -ENOEXEC;
-    *why = "its program headers are of a wrong size";
-    if (reader.header.segment_size != sizeof(struct elf_segment) ||
-        (reader.header.section_count && reader.header.section_size != sizeof(struct elf_section)))
-        return -ENOEXEC;
-    find_notes(&reader);
-    *why = "it has no Xen ELF notes: it is not a PV kernel";
-    if (!reader.notes)
-        return -ENOEXEC;
+static int check_header(struct reader *reader) {
+    struct elf_header *header = &reader->header;
+
+    if (reader->size < sizeof(*header) || memcmp(reader->file, "\177ELF", 4))
+        return refuse(reader, "it is no ELF file");
+    memcpy(header, reader->file, sizeof(*header));
+    if (header->ident[4] != 2 || header->ident[5] != 1 || header->machine != MACHINE_X86_64)
+        return refuse(reader, "it is no ELF file for x86-64");
+    if (header->segment_size != sizeof(struct elf_segment) ||
+        (header->section_count && header->section_size != sizeof(struct elf_section)))
+        return refuse(reader, "its program headers are of a wrong size");
+    return 0;
+}
+
+/* What a note does not say has a value all the same. */
+static void set_defaults(struct reader *reader) {
+    struct image *image = reader->image;
+
     if (image->virt_base == IMAGE_ABSENT)
         image->virt_base = 0;
     if (image->paddr_offset == IMAGE_ABSENT)
         image->paddr_offset = 0;
     if (image->entry == IMAGE_ABSENT)
-        image->entry = reader.header.entry;
-    *why = take_segments(&reader);
-    if (*why)
-        return -ENOEXEC;
-    *why = "its entry or its hypercall page is outside its segments";
+        image->entry = reader->header.entry;
+}
+
+static int check_addresses(struct reader *reader) {
+    const struct image *image = reader->image;
+
     if (image->entry < image->low || image->entry >= image->high)
-        return -ENOEXEC;
+        return refuse(reader, "its entry, %#lx, is outside its segments, %#lx to %#lx", image->entry, image->low,
+                      image->high);
     if (image->hypercall_page != IMAGE_ABSENT &&
-        (image->hypercall_page < image->low || image->hypercall_page >= image->high ||
-         image->hypercall_page % PAGE_BYTES))
-        return -ENOEXEC;
-    *why = NULL;
+        (image->hypercall_page % PAGE_BYTES || image->hypercall_page < image->low || image->hypercall_page >= image->high))
+        return refuse(reader, "its note HYPERCALL_PAGE, %#lx, is no page in its segments, %#lx to %#lx",
+                      image->hypercall_page, image->low, image->high);
+    if (image->init_p2m != IMAGE_ABSENT &&
+        (image->init_p2m % PAGE_BYTES || !guest_may_map(image->init_p2m, PAGE_BYTES)))
+        return refuse(reader, "its note INIT_P2M, %#lx, must be a page %s", image->init_p2m, GUEST_RANGES);
     return 0;
+}
+
+static int parse(struct reader *reader) {
+    int error = check_header(reader);
+
+    error = error ? error : find_notes(reader);
+    if (!error && !reader->notes)
+        error = refuse(reader, "it has no Xen ELF notes: it is not a PV kernel");
+    if (error)
+        return error;
+    set_defaults(reader);
+    if (reader->image->virt_base % PAGE_BYTES || !guest_may_map(reader->image->virt_base, PAGE_BYTES))
+        return refuse(reader, "its note VIRT_BASE, %#lx, must be a page %s", reader->image->virt_base, GUEST_RANGES);
+    error = take_segments(reader);
+    return error ? error : check_addresses(reader);
+}
+
+int image_parse(const uint8_t *file, size_t size, struct image *image, const char **why) {
+    struct reader reader = { .file = file, .size = size, .image = image };
+    int error;
+
+    memset(image, 0, sizeof(*image));
+    image->virt_base = image->entry = image->hypercall_page = image->init_p2m = image->paddr_offset = IMAGE_ABSENT;
+    error = parse(&reader);
+    *why = error ? image->why : NULL;
+    return error;
 }

@@ -9,8 +9,11 @@
 #define DOM0_BUILDER_IMAGE_H
 
 #include "dom0/base.h"
+#include <abi/sums.h>
 
 #define IMAGE_MAX_SEGMENTS 16u
+#define IMAGE_MAX_NOTES 4096u           /* Looked at, in all, whoever's they are. */
+#define IMAGE_MAX_BYTES (16ull << 30)   /* From VIRT_BASE to the end of the last segment. */
 #define IMAGE_ABSENT UINT64_MAX         /* A note that is not there. */
 
 struct image_segment {
@@ -20,13 +23,18 @@ struct image_segment {
 
 struct image {
     uint64_t virt_base, entry, hypercall_page, init_p2m, paddr_offset;
-    bool module_by_pfn;                 /* MOD_START_PFN: the ramdisk need not be mapped. */
+    uint64_t module_by_pfn;             /* MOD_START_PFN, if not 0: the ramdisk need not be mapped. */
     uint64_t low, high;                 /* The virtual extent of all segments. */
     unsigned segment_count;
     struct image_segment segment[IMAGE_MAX_SEGMENTS];
+    char why[200];                      /* The sentence of a refusal. */
 };
 
-/* 0, or -ENOEXEC with `*why` a sentence for the operator. */
+/*
+ * 0: every address in *image is one that a guest may map, on a page boundary where it names a page, and all segments,
+ * the entry and the hypercall page lie in [virt_base, high). Or -ENOEXEC with `*why` a sentence for the operator, which
+ * says what number is wrong and what is allowed; it is part of *image.
+ */
 int image_parse(const uint8_t *file, size_t size, struct image *image, const char **why);
 
 #endif

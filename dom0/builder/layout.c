@@ -1,68 +1,92 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lays out a new guest's memory (layout.h). The one circle in it: the page tables map the region, and are part of it;
- * it is gone round until the number of tables stays the same.
+ * it is gone round until the number of tables stays the same. Each round adds a 512th of what the last one added, and a
+ * region that leaves the address space ends them, so there are few.
  */
 #include "dom0/builder/layout.h"
 
 #define SLACK (512u * 1024)             /* Behind the stack, for the kernel's first needs. */
 #define REGION (4u * 1024 * 1024)
 
-static uint64_t round_up(uint64_t value, uint64_t unit) {
-    return (value + unit - 1) / unit * unit;
+struct range {
+    uint64_t start, end;
+};
+
+static uint64_t pages_of(uint64_t bytes) {
+    return rounded_up(bytes, PAGE_BYTES) / PAGE_BYTES;
 }
 
-/* Tables of one level (1: page tables proper) that cover [start, end). */
-static uint64_t tables_for(uint64_t start, uint64_t end, unsigned level) {
-    unsigned shift = 12 + 9 * level;
+/* Tables of one level that cover both ranges: those that each needs, but none twice. */
+static uint64_t tables_for(struct range a, struct range b, unsigned shift) {
+    uint64_t a_first = a.start >> shift, a_last = (a.end - 1) >> shift;
+    uint64_t b_first = b.start >> shift, b_last = (b.end - 1) >> shift;
+    uint64_t first = a_first > b_first ? a_first : b_first, last = a_last < b_last ? a_last : b_last;
 
-    return ((end - 1) >> shift) - (start >> shift) + 1;
+    return a_last - a_first + 1 + b_last - b_first + 1 - (last >= first ? last - first + 1 : 0);
 }
 
-static uint64_t count_tables(const struct layout *layout, bool own_p2m_range) {
+static uint64_t count_tables(struct range region, struct range list) {
     uint64_t count = 1;                 /* The L4. */
 
-    for (unsigned level = 1; level <= 3; level++) {
-        count += tables_for(layout->base, layout->end, level);
-        if (own_p2m_range)              /* Counted as if it shared no table with the region: some may stay unused. */
-            count += tables_for(layout->p2m_va, layout->p2m_va + layout->p2m_pages * PAGE_BYTES, level);
-    }
+    for (unsigned shift = 21; shift <= 39; shift += 9)
+        count += tables_for(region, list, shift);
     return count;
 }
 
-/* Takes whole pages at the cursor; returns where they begin. */
-static uint64_t take(uint64_t *cursor, uint64_t pages) {
-    uint64_t at = *cursor;
+/* Takes whole pages behind what is taken of the region; returns the address where they begin. */
+static uint64_t take(const struct layout *layout, uint64_t *taken, uint64_t pages) {
+    uint64_t at = sum_of(layout->base, *taken);
 
-    *cursor += pages * PAGE_BYTES;
+    *taken = sum_of(*taken, product_of(pages, PAGE_BYTES));
     return at;
+}
+
+/* One thing after the other, with room for as many page tables as there are so far. Returns the size of the region. */
+static uint64_t lay_out(struct layout *layout, const struct image *image, bool own_p2m_range) {
+    uint64_t taken = rounded_up(image->high - image->virt_base, PAGE_BYTES);
+
+    if (!image->module_by_pfn && layout->ramdisk_pages)
+        layout->ramdisk_va = take(layout, &taken, layout->ramdisk_pages);
+    if (!own_p2m_range)
+        layout->p2m_va = take(layout, &taken, layout->p2m_pages);
+    layout->start_info = take(layout, &taken, 1);
+    layout->store = take(layout, &taken, 1);
+    layout->console = take(layout, &taken, 1);
+    layout->tables = take(layout, &taken, layout->table_count);
+    layout->stack = take(layout, &taken, 1);
+    return rounded_up(sum_of(taken, SLACK), REGION);
 }
 
 int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages, struct layout *layout,
                 uint64_t *needed) {
     bool own_p2m_range = image->init_p2m != IMAGE_ABSENT;
-    uint64_t cursor, pfn, before;
+    uint64_t before, pfn;
 
     memset(layout, 0, sizeof(*layout));
     layout->base = image->virt_base;
     layout->pages = pages;
-    layout->ramdisk_pages = round_up(ramdisk_size, PAGE_BYTES) / PAGE_BYTES;
-    layout->p2m_pages = round_up(pages * sizeof(uint64_t), PAGE_BYTES) / PAGE_BYTES;
+    layout->ramdisk_pages = pages_of(ramdisk_size);
+    layout->p2m_pages = pages_of(product_of(pages, sizeof(uint64_t)));
     layout->p2m_va = own_p2m_range ? image->init_p2m : 0;
     do {
+        uint64_t size = lay_out(layout, image, own_p2m_range);
+        struct range region, list;
+
+        *needed = size / PAGE_BYTES;
+        if (!guest_may_map(layout->base, size))
+            return -ERANGE;
+        layout->end = layout->base + size;
+        region = list = (struct range){ layout->base, layout->end };
+        if (own_p2m_range) {
+            list = (struct range){ layout->p2m_va, sum_of(layout->p2m_va, product_of(layout->p2m_pages, PAGE_BYTES)) };
+            if (list.start % PAGE_BYTES || !guest_may_map(list.start, layout->p2m_pages * PAGE_BYTES))
+                return -EADDRNOTAVAIL;
+            if (list.start < region.end && region.start < list.end)
+                return -EADDRINUSE;
+        }
         before = layout->table_count;
-        cursor = round_up(image->high, PAGE_BYTES);
-        if (layout->ramdisk_pages && !image->module_by_pfn)
-            layout->ramdisk_va = take(&cursor, layout->ramdisk_pages);
-        if (!own_p2m_range)
-            layout->p2m_va = take(&cursor, layout->p2m_pages);
-        layout->start_info = take(&cursor, 1);
-        layout->store = take(&cursor, 1);
-        layout->console = take(&cursor, 1);
-        layout->tables = take(&cursor, layout->table_count);
-        layout->stack = take(&cursor, 1);
-        layout->end = layout->base + round_up(cursor + SLACK - layout->base, REGION);
-        layout->table_count = count_tables(layout, own_p2m_range);
+        layout->table_count = count_tables(region, list);
     } while (layout->table_count != before);
 
     pfn = (layout->end - layout->base) / PAGE_BYTES;

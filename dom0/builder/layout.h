@@ -6,6 +6,9 @@
  * kernel, ramdisk, p2m list, start_info, XenStore ring, console ring, page tables, stack; then at least 512 KiB, up to a
  * multiple of 4 MiB. A kernel with INIT_P2M gets its list at that address instead, one with MOD_START_PFN its ramdisk
  * by frame number only; both then take frames behind the region.
+ *
+ * The image is one that image_parse() has let pass; sizes may be any numbers. What comes out lies in a guest's part of
+ * the address space, nothing on top of anything else.
  */
 #ifndef DOM0_BUILDER_LAYOUT_H
 #define DOM0_BUILDER_LAYOUT_H
@@ -22,7 +25,11 @@ struct layout {
     uint64_t table_count;
 };
 
-/* 0, or -ENOMEM: `pages` do not hold it; then *needed says how many would. */
+/*
+ * 0; -ENOMEM: `pages` do not hold it; -ERANGE: the region leaves the guest's part of the address space (then *needed says
+ * how many pages it would take, as far as that was counted); -EADDRNOTAVAIL: the list of INIT_P2M does, or is no whole
+ * pages; -EADDRINUSE: that list lies in the region.
+ */
 int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages, struct layout *layout,
                 uint64_t *needed);
 

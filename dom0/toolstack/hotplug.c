@@ -20,9 +20,10 @@
 
 static bool is_number(const char *text, unsigned *number) {
     char *end;
+    unsigned long value = strtoul(text, &end, 10);
 
-    *number = (unsigned)strtoul(text, &end, 10);
-    return *text && !*end;
+    *number = (unsigned)value;
+    return *text && !*end && value <= UINT32_MAX;
 }
 
 /* --- attach --- */

@@ -13,8 +13,8 @@
 #include "domain/build_dom0.h"
 #include "boot/boot.h"
 #include "control/physdev.h"
+#include "domain/dom0_layout.h"
 #include "domain/domain.h"
-#include "domain/elf.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -28,20 +28,17 @@
 #include "memory/mmu.h"
 #include "memory/paging.h"
 
-#define REGION   (4ul << 20)
-#define SLACK    (512ul << 10)
 #define PTE_PAGE (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
 
 struct builder {
     struct domain *d;
     struct elf_facts elf;
+    struct dom0_layout at;
     const uint8_t *kernel, *archive;
     uint64_t kernel_size, archive_size, pages;
     uint64_t *p2m;                  /* ours; frames of the guest's pages */
     unsigned int p2m_order;
-    uint64_t archive_va, p2m_va, info_va, tables_va, stack_va, end_va;
-    uint64_t archive_pfn, p2m_pfn;  /* where they are, mapped or not */
-    uint64_t tables_room, tables_used;
+    uint64_t tables_used;
 };
 
 static __attribute__((noreturn)) void give_up(const char *why)
@@ -50,44 +47,20 @@ static __attribute__((noreturn)) void give_up(const char *why)
     machine_poweroff();
 }
 
-static uint64_t pages_of(uint64_t bytes) { return ROUND_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
-
-/* How many tables below an L4 a range needs. */
-static uint64_t tables_for(uint64_t start, uint64_t end)
-{
-    uint64_t count = 0;
-
-    for (unsigned int shift = 21; shift <= 39; shift += 9) count += ((end - 1) >> shift) - (start >> shift) + 1;
-    return count;
-}
-
-/* The plan above. The room for tables depends on the end, which depends on the room for tables: repeat until it holds. */
+/* Everything that can be refused is refused before anything is built. */
 static void plan(struct builder *b)
 {
-    uint64_t base = b->elf.virt_base, list = b->pages * 8;
-    bool own_p2m = b->elf.init_p2m != ELF_NONE;
+    const char *why;
 
-    for (b->tables_room = 0;;) {
-        uint64_t at = ROUND_UP(b->elf.end, PAGE_SIZE), needed;
-
-        b->archive_va = at;
-        if (!b->elf.module_unmapped) at += pages_of(b->archive_size) << PAGE_SHIFT;
-        b->p2m_va = own_p2m ? b->elf.init_p2m : at;
-        if (!own_p2m) at += pages_of(list) << PAGE_SHIFT;
-        b->info_va = at;
-        b->tables_va = at + PAGE_SIZE;
-        b->stack_va = b->tables_va + (b->tables_room << PAGE_SHIFT);
-        at = b->stack_va + PAGE_SIZE;
-        b->end_va = ROUND_UP(at + SLACK - base, REGION) + base;
-        needed = 1 + tables_for(base, b->end_va) + (own_p2m ? tables_for(b->p2m_va, b->p2m_va + list) : 0);
-        if (needed <= b->tables_room) break;
-        b->tables_room = needed;
+    if (elf_parse(b->kernel, b->kernel_size, &b->elf, &why) != 0) give_up(why);
+    if (b->pages > heap_free_count()) {
+        log_error("dom0_mem= asks for %lu MiB, %lu MiB are free", b->pages >> 8, heap_free_count() >> 8);
+        give_up("not enough free memory");
     }
-    b->p2m_pfn = own_p2m ? (b->end_va - base) >> PAGE_SHIFT : (b->p2m_va - base) >> PAGE_SHIFT;
-    b->archive_pfn = b->elf.module_unmapped ? ((b->end_va - base) >> PAGE_SHIFT) + (own_p2m ? pages_of(list) : 0)
-                                            : (b->archive_va - base) >> PAGE_SHIFT;
-    if (((b->end_va - base) >> PAGE_SHIFT) + pages_of(list) + pages_of(b->archive_size) > b->pages)
-        give_up("its memory (dom0_mem=) is too small for its kernel and archive");
+    if (dom0_layout(&b->elf, b->archive_size, b->pages, &b->at, &why) == 0) return;
+    log_error("its kernel: VIRT_BASE %lx, INIT_P2M %lx, %lx to %lx; memory: %lu MiB", b->elf.virt_base, b->elf.init_p2m, b->elf.start,
+              b->elf.end, b->pages >> 8);
+    give_up(why);
 }
 
 /* In pieces as large as there are, so that the frames are mostly contiguous. */
@@ -135,14 +108,14 @@ static void copy_segment(void *arg, uint64_t va, const void *bytes, uint64_t n)
 
 static uint64_t *table_entry(struct builder *b, uint64_t va)
 {
-    uint64_t *table = page(b, pfn_of(b, b->tables_va));
+    uint64_t *table = page(b, pfn_of(b, b->at.tables_va));
 
     for (unsigned int shift = 39; shift > 12; shift -= 9) {
         uint64_t *e = &table[va >> shift & 511];
 
         if (!*e) {
-            if (b->tables_used == b->tables_room) panic("the dom0 builder counted its tables wrong");
-            *e = b->p2m[pfn_of(b, b->tables_va) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
+            if (b->tables_used == b->at.tables_room) panic("the dom0 builder counted its tables wrong");
+            *e = b->p2m[pfn_of(b, b->at.tables_va) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
         }
         table = map_frame(pte_mfn(*e));
     }
@@ -156,13 +129,13 @@ static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t pag
 
 static mfn_t build_tables(struct builder *b)
 {
-    mfn_t top = MFN(b->p2m[pfn_of(b, b->tables_va)]);
+    mfn_t top = MFN(b->p2m[pfn_of(b, b->at.tables_va)]);
     int error;
 
     b->tables_used = 1;
-    map_range(b, b->elf.virt_base, 0, pfn_of(b, b->end_va));
-    if (b->elf.init_p2m != ELF_NONE) map_range(b, b->p2m_va, b->p2m_pfn, pages_of(b->pages * 8));
-    for (uint64_t i = 0; i < b->tables_used; i++) *table_entry(b, b->tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
+    map_range(b, b->elf.virt_base, 0, pfn_of(b, b->at.end_va));
+    if (b->elf.init_p2m != ELF_NONE) map_range(b, b->at.p2m_va, b->at.p2m_pfn, b->at.p2m_pages);
+    for (uint64_t i = 0; i < b->tables_used; i++) *table_entry(b, b->at.tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
     do {
         budget_refill();
         error = mmu_pin(b->d, top, FRAME_L4);
@@ -175,21 +148,21 @@ static mfn_t build_tables(struct builder *b)
 
 static void fill_start_info(struct builder *b, const char *command_line)
 {
-    struct start_info *s = page(b, pfn_of(b, b->info_va));
+    struct start_info *s = page(b, pfn_of(b, b->at.info_va));
 
     strlcpy(s->magic, "xen-3.0-x86_64", sizeof(s->magic));
     s->nr_pages = b->pages;
     s->shared_info = mfn_to_maddr(b->d->shared_frame).a;
     s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN | (b->elf.module_unmapped && b->archive_size ? SIF_MOD_START_PFN : 0);
-    s->pt_base = b->tables_va;
+    s->pt_base = b->at.tables_va;
     s->nr_pt_frames = b->tables_used;
-    s->mfn_list = b->p2m_va;
+    s->mfn_list = b->at.p2m_va;
     if (b->elf.init_p2m != ELF_NONE) {
-        s->first_p2m_pfn = b->p2m_pfn;
-        s->nr_p2m_frames = pages_of(b->pages * 8);
+        s->first_p2m_pfn = b->at.p2m_pfn;
+        s->nr_p2m_frames = b->at.p2m_pages;
     }
     if (b->archive_size) {
-        s->mod_start = b->elf.module_unmapped ? b->archive_pfn : b->archive_va;
+        s->mod_start = b->elf.module_unmapped ? b->at.archive_pfn : b->at.archive_va;
         s->mod_len = b->archive_size;
     }
     strlcpy((char *)s->cmd_line, command_line, MAX_GUEST_CMDLINE);
@@ -204,8 +177,8 @@ static void set_first_context(struct builder *b, mfn_t top)
     if (!v || !c) give_up("no memory for its vCPU");
     c->flags = VGCF_in_kernel;
     c->user_regs.rip = b->elf.entry;
-    c->user_regs.rsp = b->stack_va + PAGE_SIZE;
-    c->user_regs.rsi = b->info_va;
+    c->user_regs.rsp = b->at.stack_va + PAGE_SIZE;
+    c->user_regs.rsi = b->at.info_va;
     c->user_regs.cs = FLAT_KERNEL_CS;
     c->user_regs.ss = FLAT_KERNEL_SS;
     c->user_regs.rflags = RFLAGS_IF | RFLAGS_FIXED;
@@ -240,7 +213,6 @@ static void create(struct builder *b)
 void build_dom0(const struct module *kernel, const struct module *archive)
 {
     struct builder b = { .pages = memory_pages() };
-    const char *why;
     mfn_t top;
 
     b.kernel = maddr_to_virt(MADDR(kernel->start));
@@ -249,13 +221,12 @@ void build_dom0(const struct module *kernel, const struct module *archive)
         b.archive = maddr_to_virt(MADDR(archive->start));
         b.archive_size = archive->end - archive->start;
     }
-    if (elf_parse(b.kernel, b.kernel_size, &b.elf, &why) != 0) give_up(why);
     plan(&b);
     create(&b);
     allocate(&b);
     elf_load(b.kernel, &b.elf, copy_segment, &b);
-    copy_to_pfn(&b, b.archive_pfn, 0, b.archive, b.archive_size);
-    copy_to_pfn(&b, b.p2m_pfn, 0, (const uint8_t *)b.p2m, b.pages * 8);
+    copy_to_pfn(&b, b.at.archive_pfn, 0, b.archive, b.archive_size);
+    copy_to_pfn(&b, b.at.p2m_pfn, 0, (const uint8_t *)b.p2m, b.pages * 8);
     if (b.elf.hypercall_page != ELF_NONE) hypercall_page_fill(page(&b, pfn_of(&b, b.elf.hypercall_page)));
     top = build_tables(&b);
     fill_start_info(&b, kernel->line);

@@ -2,6 +2,7 @@
 /* ELF64 (System V ABI, AMD64 supplement) and Xen's notes (<xen/elfnote.h>). Every offset is checked against the image's size. */
 #include "domain/elf.h"
 #include "lib/string.h"
+#include "lib/types.h"
 #include <xen/elfnote.h>
 
 struct elf_header {
@@ -20,8 +21,6 @@ struct note { uint32_t name_size, desc_size, type; };
 #define PT_NOTE 4
 #define MACHINE_X86_64 62
 
-static bool inside(uint64_t offset, uint64_t length, uint64_t size) { return offset <= size && length <= size - offset; }
-
 static const struct program_header *header(const void *image, unsigned int i)
 {
     const struct elf_header *e = image;
@@ -34,11 +33,11 @@ static const char *check(const void *image, uint64_t size)
 
     if (size < sizeof(*e) || memcmp(e->ident, "\177ELF\2\1", 6) != 0 || e->machine != MACHINE_X86_64) return "not an ELF file for x86-64";
     if (e->ph_size < sizeof(struct program_header) || e->program_headers & 7 || e->ph_size & 7 ||
-        !inside(e->program_headers, (uint64_t)e->ph_count * e->ph_size, size)) return "its program headers are outside the file";
+        !lies_within(e->program_headers, (uint64_t)e->ph_count * e->ph_size, size)) return "its program headers are outside the file";
     for (unsigned int i = 0; i < e->ph_count; i++) {
         const struct program_header *p = header(image, i);
-        if (!inside(p->offset, p->file_size, size)) return "a segment is outside the file";
-        if (p->type == PT_LOAD && (p->memory_size < p->file_size || p->pa + p->memory_size < p->pa)) return "a segment's size is impossible";
+        if (!lies_within(p->offset, p->file_size, size)) return "a segment is outside the file";
+        if (p->type == PT_LOAD && (p->memory_size < p->file_size || sum_of(p->pa, p->memory_size) == BEYOND)) return "a segment's size is impossible";
     }
     return NULL;
 }
@@ -59,32 +58,46 @@ static void take_note(struct elf_facts *f, uint64_t *paddr_offset, uint32_t type
     }
 }
 
-/* Name and descriptor are each padded to four bytes. True: there was a note of Xen's. */
-static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_t *notes, uint64_t size)
+/* Name and descriptor are each padded to four bytes. True: there was a note of Xen's. *left: how many may still be looked at. */
+static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_t *notes, uint64_t size, unsigned int *left)
 {
     bool found = false;
     struct note n;
 
-    for (uint64_t at = 0; inside(at, sizeof(n), size);) {
+    for (uint64_t at = 0; *left && lies_within(at, sizeof(n), size); --*left) {
         uint64_t name, desc;
 
         memcpy(&n, notes + at, sizeof(n));
         name = at + sizeof(n);
-        desc = name + ROUND_UP((uint64_t)n.name_size, 4);
-        if (!inside(desc, n.desc_size, size)) break;
+        desc = sum_of(name, rounded_up(n.name_size, 4));
+        if (!lies_within(desc, n.desc_size, size)) break;
         if (n.name_size == 4 && memcmp(notes + name, "Xen", 4) == 0) {
             take_note(f, paddr_offset, n.type, notes + desc, n.desc_size);
             found = true;
         }
-        at = desc + ROUND_UP((uint64_t)n.desc_size, 4);
+        at = sum_of(desc, rounded_up(n.desc_size, 4));
     }
     return found;
+}
+
+/* Physical addresses from paddr_offset on become virtual ones from virt_base on: [low, high) becomes [start, end). */
+static const char *check_addresses(const struct elf_facts *f, uint64_t paddr_offset, uint64_t low, uint64_t high)
+{
+    if (f->virt_base % PAGE_SIZE || low < paddr_offset || !guest_may_map(f->virt_base, high - paddr_offset))
+        return "its notes VIRT_BASE and PADDR_OFFSET put it elsewhere than " GUEST_RANGES;
+    if (f->entry < f->start || f->entry >= f->end) return "its entry is outside its segments";
+    if (f->hypercall_page != ELF_NONE && (f->hypercall_page % PAGE_SIZE || f->hypercall_page < f->start || f->hypercall_page >= f->end))
+        return "its note HYPERCALL_PAGE is no page of its segments";
+    if (f->init_p2m != ELF_NONE && (f->init_p2m % PAGE_SIZE || !guest_may_map(f->init_p2m, PAGE_SIZE)))
+        return "its note INIT_P2M is no page " GUEST_RANGES;
+    return NULL;
 }
 
 int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char **why)
 {
     const struct elf_header *e = image;
     uint64_t paddr_offset = 0, low = ~0ul, high = 0;
+    unsigned int notes = ELF_MAX_NOTES;
     bool xen = false;
 
     *why = check(image, size);
@@ -93,22 +106,18 @@ int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char 
     for (unsigned int i = 0; i < e->ph_count; i++) {
         const struct program_header *p = header(image, i);
 
-        if (p->type == PT_NOTE) xen |= read_notes(f, &paddr_offset, (const uint8_t *)image + p->offset, p->file_size);
+        if (p->type == PT_NOTE) xen |= read_notes(f, &paddr_offset, (const uint8_t *)image + p->offset, p->file_size, &notes);
         if (p->type != PT_LOAD || p->memory_size == 0) continue;
         low = MIN(low, p->pa);
         high = MAX(high, p->pa + p->memory_size);
     }
-    *why = !xen ? "it has no Xen ELF notes: not a PV kernel" : low >= high ? "nothing to load" : NULL;
+    *why = !notes ? "it has too many notes" : !xen ? "it has no Xen ELF notes: not a PV kernel" : low >= high ? "nothing to load" : NULL;
     if (*why) return -EINVAL;
     f->virt_offset = f->virt_base - paddr_offset;
     f->start = low + f->virt_offset;
     f->end = high + f->virt_offset;
-    if (f->start < f->virt_base || f->end < f->start || f->entry < f->start || f->entry >= f->end ||
-        (f->hypercall_page != ELF_NONE && (f->hypercall_page < f->virt_base || f->hypercall_page > f->end - PAGE_SIZE))) {
-        *why = "its addresses do not fit together";
-        return -EINVAL;
-    }
-    return 0;
+    *why = check_addresses(f, paddr_offset, low, high);
+    return *why ? -EINVAL : 0;
 }
 
 void elf_load(const void *image, const struct elf_facts *f, void (*copy)(void *arg, uint64_t va, const void *bytes, uint64_t n), void *arg)

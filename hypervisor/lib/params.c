@@ -3,6 +3,7 @@
 #include "lib/params.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include <abi/sums.h>
 
 struct params params = { .baud = 115200 };
 
@@ -11,11 +12,11 @@ static uint64_t parse_size(const char *s)
 {
     uint64_t n = 0;
 
-    for (; *s >= '0' && *s <= '9'; s++) n = n * 10 + (uint64_t)(*s - '0');
+    for (; *s >= '0' && *s <= '9'; s++) n = sum_of(product_of(n, 10), (uint64_t)(*s - '0'));
     switch (*s) {
-    case 'G': case 'g': n <<= 10; /* fall through */
-    case 'M': case 'm': n <<= 10; /* fall through */
-    case 'K': case 'k': n <<= 10; break;
+    case 'G': case 'g': n = product_of(n, 1024); /* fall through */
+    case 'M': case 'm': n = product_of(n, 1024); /* fall through */
+    case 'K': case 'k': n = product_of(n, 1024); break;
     default: break;
     }
     return n;

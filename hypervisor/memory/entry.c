@@ -16,14 +16,15 @@
  */
 #include "memory/entry.h"
 #include "entry/budget.h"
+#include "memory/l1tf.h"
 #include "memory/tlb.h"
 #include "lib/fail.h"
+#include "lib/printk.h"
 #include "machine/io.h"
 
 static bool l1tf_vulnerable;
 static uint64_t device_address_mask = PTE_ADDRESS;
 
-/* Intel CPUs before the fix read a not-present entry's address speculatively out of the L1 cache (advisory 273). */
 void entry_init(void)
 {
     struct cpuid_regs vendor = cpuid(0, 0), features = cpuid(7, 0), sizes = cpuid(0x80000008, 0);
@@ -33,16 +34,15 @@ void entry_init(void)
     if (vendor.b != 0x756e6547) return;                             /* "Genu"ineIntel */
     if (vendor.a >= 7 && (features.d & 1u << 29) && !rdmsr_safe(0x10a, &capabilities)) capabilities = 0;
     l1tf_vulnerable = !(capabilities & 1);                          /* IA32_ARCH_CAPABILITIES.RDCL_NO */
+    if (l1tf_vulnerable) log_warn("this CPU has L1TF: a guest's not-present page-table entries may not name RAM");
 }
 
-/* A not-present entry may hold anything that the hardware ignores, except, on an L1TF CPU, the address of another's RAM. */
-static int absent_entry_ok(const struct walk *w, uint64_t e)
+/* A not-present entry may hold anything that the hardware ignores, and some hardware does not (memory/l1tf.h). */
+static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
 {
-    mfn_t m = pte_mfn(e);
-
-    if (likely(!l1tf_vulnerable) || !(e & PTE_ADDRESS) || w->owner->privileged || !mfn_valid(m)) return 0;
-    if (frame_of(m)->owner == w->owner) return 0;
-    return fail(-EINVAL, "a not-present entry with the address of RAM that is not yours (L1TF)");
+    if (likely(!l1tf_vulnerable) || e == 0 || w->owner->privileged) return 0;
+    if (l1tf_safe(e, level, device_address_mask, max_frame << PAGE_SHIFT)) return 0;
+    return fail(-EINVAL, "a not-present entry with an address of RAM (L1TF)");
 }
 
 static int device_page_ok(const struct walk *w, uint64_t e)
@@ -58,7 +58,7 @@ static int l1_get_other(const struct walk *w, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (!(e & PTE_P)) return absent_entry_ok(w, e);
+    if (!(e & PTE_P)) return absent_entry_ok(w, 1, e);
     if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved or PAT bits in a level-1 entry");
     spend(COST_TYPE);
     if (mfn_is_io(m)) return device_page_ok(w, e);
@@ -79,7 +79,7 @@ int entry_get(struct walk *w, unsigned int level, uint64_t *e)
     int error;
 
     if (level == 1) return l1_get(w, e);
-    if (!(*e & PTE_P)) return absent_entry_ok(w, *e);
+    if (!(*e & PTE_P)) return absent_entry_ok(w, level, *e);
     if (*e & ~TABLE_ALLOWED) return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
     error = table_get(w, pte_mfn(*e), level - 1);
     if (error) return error;

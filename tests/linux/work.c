@@ -192,6 +192,8 @@ static void mappings(void)
 
         if (area == MAP_FAILED) fail("mmap");
         for (size_t i = 0; i < pages; i++) area[i * 4096] = (unsigned char)i;                   /* a fault each */
+        if (mprotect(area, pages * 4096, PROT_NONE) != 0) fail("mprotect");                     /* not present, and not gone */
+        madvise(area, pages * 4096, MADV_PAGEOUT);                                              /* where there is swap space */
         if (mprotect(area, pages * 4096, PROT_READ) != 0) fail("mprotect");
         for (size_t i = 0; i < pages; i++)
             if (area[i * 4096] != (unsigned char)i) fail("memory changed");

@@ -112,6 +112,35 @@ static void each_fault_has_its_sentence(void **state) {
     assert_non_null(strstr(why, "no ELF"));
 }
 
+/* The sentence of each number names it, says what it is, and what it should be. */
+static void a_refusal_names_the_number(void **state) {
+    static const struct { uint32_t type; uint64_t value; const char *words; } odd[] = {
+        { 3, 0x800000000000, "VIRT_BASE, 0x800000000000, must be a page below 0x800000000000 or from 0xffff880000000000 on" },
+        { 3, 0x7ffffffff000, "a segment ends 0x102000 bytes behind the note VIRT_BASE, 0x7ffffffff000" },
+        { 4, 0x100001, "a segment's physical address, 0x100000, is below the note PADDR_OFFSET, 0x100001" },
+        { 2, 0x100001, "HYPERCALL_PAGE, 0x100001, is no page in its segments, 0x100000 to 0x102000" },
+        { 2, 0x102000, "HYPERCALL_PAGE, 0x102000, is no page" },
+        { 1, 0x102000, "its entry, 0x102000, is outside its segments, 0x100000 to 0x102000" },
+        { 15, 0xffff800000000000, "INIT_P2M, 0xffff800000000000, must be a page" },
+        { 15, 0x8000000010, "INIT_P2M, 0x8000000010, must be a page" },
+    };
+    struct image image;
+    const char *why;
+
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        setup(state);
+        note(3, 0);
+        note(odd[i].type, odd[i].value);
+        assert_int_equal(parse(&image, &why), -ENOEXEC);
+        assert_non_null(strstr(why, odd[i].words));
+    }
+    setup(state);
+    note(3, 0);
+    put(64 + 40, 1ull << 40, 8);
+    assert_int_equal(parse(&image, &why), -ENOEXEC);
+    assert_non_null(strstr(why, "a segment of 1099511627776 bytes at 0x100000 ends more than 16 GiB behind VIRT_BASE"));
+}
+
 /* One byte after the other set to awkward values: no verdict is asked for, only that the sanitizers stay silent. */
 static void noise_is_survived(void **state) {
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
@@ -192,15 +221,42 @@ static void linux_has_its_own_places(void **state) {
     assert_int_equal(l.table_count, 3 + 32 + 3);
 }
 
+static void addresses_that_do_not_fit_have_an_error_each(void **state) {
+    struct image image = { .virt_base = 0xffffffffffc00000, .low = 0xffffffffffc00000, .high = 0xffffffffffc01000,
+                           .init_p2m = IMAGE_ABSENT };
+    struct layout l;
+    uint64_t needed;
+
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), -ERANGE);         /* The end would be 0. */
+    image.virt_base = image.low = 0xffffffffff800000;
+    image.high = image.low + 4096;
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), 0);
+    assert_int_equal(layout_make(&image, UINT64_MAX, 65536, &l, &needed), -ERANGE);
+    assert_int_equal(layout_make(&image, 0, UINT64_MAX, &l, &needed), -ERANGE);
+    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);     /* 1 TiB: 2 GiB of list. */
+    image.init_p2m = 0x8000000000;
+    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);     /* 4 MiB of tables for it. */
+    assert_int_equal(layout_make(&image, 0, 1ul << 27, &l, &needed), 0);
+    image.init_p2m = 0x7fffffffe000;
+    assert_int_equal(layout_make(&image, 0, 1024, &l, &needed), -ENOMEM);
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), -EADDRNOTAVAIL);
+    image.init_p2m = image.virt_base - 4096;
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), -EADDRINUSE);
+    image.init_p2m = image.virt_base - 128 * 4096;
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_are_read, setup),
         cmocka_unit_test_setup(defaults_without_notes_of_addresses, setup),
         cmocka_unit_test_setup(each_fault_has_its_sentence, setup),
+        cmocka_unit_test_setup(a_refusal_names_the_number, setup),
         cmocka_unit_test_setup(noise_is_survived, setup),
         cmocka_unit_test_setup(an_old_kernel_has_a_section, setup),
         cmocka_unit_test_setup(the_layout_obeys_its_rules, setup),
         cmocka_unit_test_setup(linux_has_its_own_places, setup),
+        cmocka_unit_test(addresses_that_do_not_fit_have_an_error_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
