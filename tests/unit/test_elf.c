@@ -228,33 +228,35 @@ static void impossible_sizes(void **state)
 static void addresses_that_do_not_fit(void **state)
 {
     put(24, BASE + 0x0fffff, 8);
-    REFUSED("do not fit");
+    REFUSED("outside its segments");
     put(24, BASE + 0x100000, 8);
     assert_int_equal(parse(), 0);
     put(24, BASE + 0x1029ff, 8);
     assert_int_equal(parse(), 0);
     put(24, BASE + 0x102a00, 8);
-    REFUSED("do not fit");
+    REFUSED("outside its segments");
     put(24, BASE + 0x100000, 8);
     note(4, 0x100001);                              /* PADDR_OFFSET: it would begin in front of VIRT_BASE */
     put(24, BASE, 8);
-    REFUSED("do not fit");
+    REFUSED("VIRT_BASE and PADDR_OFFSET");
     fresh(state);
     program_header(1, 1, DATA, 0x80000000 - 0x100, 0, 0x101);           /* it would end beyond all addresses */
-    REFUSED("do not fit");
-    program_header(1, 1, DATA, 0x80000000 - 0x101, 0, 0x100);
+    REFUSED("VIRT_BASE and PADDR_OFFSET");
+    program_header(1, 1, DATA, 0x80000000 - 0x2000, 0, 0x1000);
     assert_int_equal(parse(), 0);
 }
 
 static void a_hypercall_page_outside(void **state)
 {
-    note(2, BASE + 0x102000);                       /* it would reach beyond the image */
-    REFUSED("do not fit");
+    note(2, BASE + 0x103000);                       /* the page behind the image's last */
+    REFUSED("HYPERCALL_PAGE");
     note(2, BASE - 0x1000);
-    REFUSED("do not fit");
+    REFUSED("HYPERCALL_PAGE");
     note(2, 0);
-    REFUSED("do not fit");
-    note(2, BASE + 0x101a00);
+    REFUSED("HYPERCALL_PAGE");
+    note(2, BASE + 0x101a00);                       /* no page at all */
+    REFUSED("HYPERCALL_PAGE");
+    note(2, BASE + 0x102000);
     assert_int_equal(parse(), 0);
 }
 
