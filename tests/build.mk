@@ -159,9 +159,10 @@ FILES ?=
 N ?=
 SEED ?=
 WITH ?=
+BUDGET ?=
 JOBS ?=
 MUTATE = $(PYTHON) tests/mutate/mutate.py $(B) $(if $(FILES),--files $(FILES)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) \
-  $(if $(JOBS),--jobs $(JOBS)) $(if $(WITH),--with $(WITH)) $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
+  $(if $(JOBS),--jobs $(JOBS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(WITH),--with $(WITH)) $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
 do-mutate:
 	@$(MUTATE)
 

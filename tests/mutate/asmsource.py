@@ -19,10 +19,9 @@ def without_comment(line):
 
 
 def flipped(number):
-    """Its lowest bit that is set, cleared; and the next one set."""
+    """Its lowest bit cleared; its highest bit and the next one set."""
     value = int(number, 0)
-    lowest = value & -value
-    return [f"0x{value ^ lowest:x}", f"0x{value | lowest << 1:x}"] if value else ["1"]
+    return [f"0x{value & value - 1:x}", f"0x{value | 1 << value.bit_length():x}"] if value else ["1"]
 
 
 def edits(text):

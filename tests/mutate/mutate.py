@@ -163,7 +163,7 @@ def baseline(crew, base, scratch, tests):
     for test, found in crew.work((test, "measure", (test,)) for test in sorted(missing, key=lambda test: not test.startswith("system"))):
         say(f"  {'passes' if found['passed'] else 'FAILS':7} {found['seconds']:6.1f} s  {test}")
         if found["passed"]:
-            kept[test] = {"key": keys[test], "seconds": found["seconds"], "lines": found["lines"]}
+            kept[test] = {"key": keys[test], **{name: found[name] for name in ("seconds", "cpu", "lines")}}
             kept_in.write_text(json.dumps(kept))
         else:
             failed.append(f"{test}:\n{found['said'][-3000:]}")
@@ -175,7 +175,8 @@ def baseline(crew, base, scratch, tests):
 def campaign(args, chosen, results):
     scratch = args.build / "mutate"
     base = scratch / "base"
-    base.mkdir(parents=True, exist_ok=True)
+    for folder in (base, scratch / "said"):
+        folder.mkdir(parents=True, exist_ok=True)
     say(f"{len(chosen)} mutants to try; the tree is copied and built")
     runner.prepare_base(ROOT, args.build, base)
     crew = Crew(scratch, base, args.jobs)
@@ -188,6 +189,7 @@ def campaign(args, chosen, results):
         def tasks():
             for mutant in chosen:
                 tests, near = known.tests_for(mutant)
+                tests = known.within(tests, args.budget)
                 times = {test: {"seconds": known.known[test]["seconds"]} for test in tests}
                 yield mutant, "try_mutant", (mutant, tests, times, near)
         done, start = 0, time.monotonic()
@@ -197,6 +199,8 @@ def campaign(args, chosen, results):
                 record = {"result": "discarded", "by": f"the same code as {twin['id']}"}
             if record["result"] == "killed":
                 known.note_kill(mutant.file, record["by"])
+            said = record.pop("said", "")
+            (scratch / "said" / mutant.id).write_text(f"{mutant}\n{record['by']}\n{said}\n")
             results.add(mutant, record)
             done += 1
             seconds = record.get("build", 0) + record.get("test", 0)
@@ -216,6 +220,8 @@ def options():
     parser.add_argument("--survived", action="store_true", help="try the survivors again that have no reason")
     parser.add_argument("--again", action="store_true", help="forget what came of the mutants in these files")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--budget", type=float, default=100, metavar="SECONDS",
+                        help="of the CPU's, for the tests of one mutant; a survivor has seen all tests only with a large one (default 100)")
     parser.add_argument("--with", dest="extra", nargs="*", default=[], metavar="TEST", help="system tests to run beside: " + " ".join(sorted(LEFT_OUT)))
     parser.add_argument("--list", action="store_true", help="say what would be tried, try nothing")
     return parser.parse_args()

@@ -67,7 +67,7 @@ def units_of(build):
 
 
 class Reach:
-    """What is known of all tests: {test: {"seconds": usual time, "lines": {file: [lines]}}}, units {name: files}."""
+    """What is known of all tests: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]}}}, units {name: files}."""
 
     def __init__(self, known, units):
         self.known, self.units = known, units
@@ -96,7 +96,16 @@ class Reach:
 
         def promise(test):                                  # seconds for a line of the file, less for who has killed here
             return self.cost(test) / (1 + len(self.lines[test].get(mutant.file, ()))) / (1 + self.kills.get((mutant.file, test), 0))
-        return units + sorted(near, key=promise) + sorted(far, key=promise), len(units) + len(near)
+        return units + sorted(near or far, key=promise), len(units) + len(near)
 
     def cost(self, test):
-        return self.known[test]["seconds"] + 0.1
+        return self.known[test]["cpu"] + 0.1
+
+    def within(self, tests, budget):
+        """As many of them as take so many seconds of CPU; the first whole system in any case, its guests are no control domains."""
+        chosen, spent = [], 0
+        for test in tests:
+            spent += self.cost(test)
+            if spent <= budget or test.startswith("system:") and not any(other.startswith("system:") for other in chosen):
+                chosen.append(test)
+        return chosen

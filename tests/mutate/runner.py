@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,8 @@ HYPERVISOR, DOM0, DRIVERS, SDK = "build/domus.elf", "build/dom0.elf", "build/lib
 # What is compared to see whether a mistake in a file makes any difference to the shipped code.
 PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]), ("drivers/", [DRIVERS]), ("dom0/", [DOM0]),
             ("pvguest-sdk/lib/", [SDK]), ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
+# Folders of the build that are worth a copy.
+BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port"}
 # Their warnings would be errors: a mutant may leave a variable unused.
 MAKE = ["make", "--no-print-directory", "-s", "-j1", "B=build", "DEPS=present", "CC=gcc -w"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits", "--rootdir=tests", "-c", "tests/pytest.ini"]
@@ -34,6 +37,12 @@ class Broken(Exception):
 
 def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+
+
+def cpu_seconds():
+    """Of the tests that this process has run, QEMU and all."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def products(file):
@@ -89,9 +98,11 @@ class Tree:
             found = {"result": "survived", "by": f"{len(tests)} tests pass" if tests else "no test comes here"}
             ran = 0
             for ran, test in enumerate(tests, 1):
-                passed, _ = self.run(test, times[test], rebuild=True)
+                passed, said = self.run(test, times[test], rebuild=ran == 1 or HYPERVISOR not in made)
+                if not passed and test.startswith("system:"):       # a busy machine can make one fail: once is no proof
+                    passed, said = self.run(test, times[test])
                 if not passed:
-                    found = {"result": "killed", "by": test}
+                    found = {"result": "killed", "by": test, "said": said}
                     break
             return {**found, "code": code, "ran": ran, "near": near, "build": round(built - start, 1), "test": round(time.time() - built, 1)}
         finally:
@@ -126,6 +137,7 @@ class Tree:
         else:
             command = PYTEST + [f"tests/{name}.py"]
             environment["PYTHONPATH"] = str(self.path / "tests/mutate")
+            environment.setdefault("DOMUS_PATIENCE", "3")           # the limits are ours
             environment["MUTATE_TIMES" if usual else "MUTATE_NOTE"] = str(self.times_of(name))
         process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="replace", preexec_fn=die_with_parent)
@@ -148,18 +160,18 @@ class Tree:
 
     # --- before any mistake --------------------------------------------------------------------------------------------------
     def measure(self, test):
-        """{"passed", "said", "seconds", "lines"} of a test here, where nothing is wrong."""
+        """{"passed", "said", "seconds", "cpu", "lines"} of a test here, where nothing is wrong."""
         kind, name = test.split(":", 1)
         with tempfile.TemporaryDirectory() as folder:
             if kind != "unit":
                 os.environ["DOMUS_QEMU"] = f"-plugin {self.base}/build/reach.so,out={folder}"
-            start = time.monotonic()
+            start, used = time.monotonic(), cpu_seconds()
             passed, said = self.run(test)
-            seconds = time.monotonic() - start
+            seconds, cpu = time.monotonic() - start, cpu_seconds() - used
             os.environ.pop("DOMUS_QEMU", None)
             elves = [HYPERVISOR, f"build/guests/test-{name}.elf" if kind == "guest" else DOM0]
             lines = {} if kind == "unit" else reach.lines_reached(folder, [self.path / elf for elf in elves])
-        return {"passed": passed, "said": said, "seconds": round(seconds, 2), "lines": lines}
+        return {"passed": passed, "said": said, "seconds": round(seconds, 2), "cpu": round(cpu, 2), "lines": lines}
 
     def key(self, test):
         """Changes when the test, or what it tests, does."""
@@ -202,10 +214,13 @@ def prepare_base(root, build, base):
         (base / line).unlink(missing_ok=True)
     kept.write_text(json.dumps(wanted))
     (base / "times").mkdir(exist_ok=True)
-    if first and build == root / "build":
+    if first and build == root / "build":                           # what is built already need not be built again
         for entry in build.iterdir():
-            if entry.name in ("hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port") or entry.suffix in (".elf", ".a", ".tar"):
-                (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, base / "build" / entry.name) if (base / "build").mkdir(exist_ok=True) is None else None
+            if entry.suffix in (".elf", ".a", ".tar"):
+                (base / "build").mkdir(exist_ok=True)
+                shutil.copy2(entry, base / "build")
+            elif entry.name in BUILT:
+                shutil.copytree(entry, base / "build" / entry.name)
     units = [f"build/unit/{path.stem[5:]}/test" for path in sorted((base / "tests/unit").glob("test_*.c"))]
     complaint = make(base, f"-j{os.cpu_count()}", "all", "build/reach.so", *units)
     if complaint:
