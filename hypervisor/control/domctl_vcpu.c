@@ -29,7 +29,7 @@ static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op
 static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
-    if (!v) return fail(-EINVAL, "no such vCPU");
+    if (!v || v == current) return fail(-EINVAL, "no such vCPU, or the caller's own");
     if (!v->initialised) return fail(-ENODATA, "the vCPU has no context yet");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
     if (!context) return fail(-ENOMEM, "no memory to build the context in");

@@ -184,7 +184,6 @@ extern spinlock_t domain_list_lock;
 struct vcpu *vcpu_create(struct domain *d, uint32_t id);
 void vcpu_release(struct vcpu *v);                         /* its domain ends: puts every frame it holds */
 void vcpu_free(struct vcpu *v);                            /* NULL is fine */
-void vcpu_fpu_sync(struct vcpu *v);                        /* the registers into xsave_area, if v is current */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);      /* registers, FPU, segments, tables; regs need no copy */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c) must_check;
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);

@@ -27,22 +27,13 @@ static void fpu_save(struct vcpu *v)
     else __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
 }
 
-static void fpu_load(struct vcpu *v)
+/* After fpu_save or cpu_init: TS is clear, and XCR0 has all that we switch. */
+static void fpu_load(const struct vcpu *v)
 {
-    __asm__ volatile("clts");
-    set_xcr0(xsave_mask);
     if (xsave_mask) __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
     else __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
     if (v->xcr0 != xsave_mask) set_xcr0(v->xcr0);
     if (v->guest_cr0 & CR0_TS) write_cr0(read_cr0() | CR0_TS);
-}
-
-void vcpu_fpu_sync(struct vcpu *v)
-{
-    if (v == current) {
-        fpu_save(v);
-        fpu_load(v);
-    }
 }
 
 /* ---- debug registers: only if one of the two uses them ---- */

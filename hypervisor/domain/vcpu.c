@@ -202,10 +202,9 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     return 0;
 }
 
-/* v does not run (it is paused, or its own registers are in v->regs because it made this call). */
+/* v is not current: all of its state is in memory. */
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
-    vcpu_fpu_sync(v);
     memset(c, 0, sizeof(*c));
     memcpy(&c->fpu_ctxt, v->xsave_area, FXSAVE_SIZE);
     c->flags = VGCF_i387_valid | (v->in_kernel ? VGCF_in_kernel : 0) | (v->state != VCPU_DOWN ? VGCF_online : 0) |

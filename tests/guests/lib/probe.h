@@ -21,6 +21,7 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 #define PROBE_EVENT    TRAP_FRAME_EVENT
 #define PROBE_SYSCALL  TRAP_FRAME_SYSCALL
 #define PROBE_FAILSAFE 258
+#define PROBE_NMI      TRAP_NMI         /* by the NMI callback, if it is set to probe_nmi */
 #define VECTOR_INT80   0x80
 
 #define PROBE_STACK 16384               /* bytes, and the alignment; ways.asm knows it */
@@ -44,6 +45,7 @@ union probe_stack { struct probe probe; uint8_t bytes[PROBE_STACK]; } __attribut
 int64_t probe_run(struct probe *p);
 
 void probe_gates(bool on);
+void probe_nmi(void);                   /* an entry for NMIs; not C */
 
 /* The same for a vCPU that is yet to come: the gates as its context names them. */
 void probe_context(struct vcpu_guest_context *context);

@@ -20,7 +20,7 @@ default rel
 %define REG(n)       (P_REGISTERS + 8 * (n))
 
 extern hypercall_page, shared_info, turn, probe_stray
-global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80, probe_int_gate
+global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80, probe_int_gate, probe_nmi
 global probe_spinning, probe_user_rip, probe_user_rsp
 
 section .text progbits alloc exec nowrite align=16
@@ -208,6 +208,7 @@ probe_int80:    entry 0x80, 0
 probe_int_gate: entry 0x55, 0
 probe_event:    entry 256, 0
 probe_syscall:  entry 257, 0
+probe_nmi:      entry 2, 0
 
 probe_failsafe:                         ; ds es fs gs between r11 and rip
         pop     rcx

@@ -78,7 +78,7 @@ static void general_registers(uint64_t me)
 }
 
 /* An image of all vector registers, different in each byte that may be. */
-static void make_image(uint64_t me)
+static void make_image(uint64_t me, unsigned int seed)
 {
     uint8_t *a = image[me];
     uint64_t present = has_avx ? 7 : 3;
@@ -91,10 +91,15 @@ static void make_image(uint64_t me)
     memcpy(a + 24, &mxcsr, 4);
     for (unsigned int i = 32; i < 416; i++)
         if (i >= 160 || i % 16 < 10)
-            a[i] = (uint8_t)(i * 3 + 101 * me);
+            a[i] = (uint8_t)(i * 3 + 101 * me + seed);
     memcpy(a + 512, &present, 8);
     for (unsigned int i = 576; has_avx && i < 832; i++)
-        a[i] = (uint8_t)(i * 7 + 53 * me + 1);
+        a[i] = (uint8_t)(i * 7 + 53 * me + 1 + seed);
+}
+
+static void load_image(uint64_t me)
+{
+    asm volatile("xrstor64 %0" : : "m" (image[me]), "a" (~0u), "d" (~0u));
 }
 
 static void vectors_set(uint64_t me)
@@ -111,8 +116,8 @@ static void vectors_set(uint64_t me)
     p->registers[RCX] = p->registers[RDX] = 0;
     p->registers[RAX] = has_avx ? 7 : 3;
     CHECK_IS(probe_run(p), PROBE_THROUGH);
-    make_image(me);
-    asm volatile("xrstor64 %0" : : "m" (image[me]), "a" (~0u), "d" (~0u));
+    make_image(me, 0);
+    load_image(me);
 }
 
 static void vectors_look(uint64_t me)
@@ -265,6 +270,8 @@ static void extended_control(uint64_t me)
 
     if (!has_avx)
         return;
+    make_image(me, 19);
+    load_image(me);
     if (me) {
         p->registers[RCX] = p->registers[RDX] = 0;
         p->registers[RAX] = 3;

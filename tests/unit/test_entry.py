@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Every path through entry.asm, as it was assembled: what no guest under QEMU can show.
+
+No guest notices when ring 0 runs with AC set: SMAP is then open, and nothing goes wrong until a bug makes it go wrong. Nor can one
+interrupt the one instruction between SWAPGS and SYSRET. So all paths are walked from each way into ring 0 to each way out, with three
+facts that change on the way: whose GS base it is, whether DF may be set, whether AC may be. What must hold where is in `step`.
+"""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import machine
+
+ROOT = pathlib.Path(__file__).parents[2]
+OBJECT = machine.BUILD / "hv-obj" / "hypervisor" / "entry" / "entry.asm.o"
+GUEST, OURS, EITHER = "the guest's", "ours", "not known"
+# What ring 3 may have in its flags, and what it always has (I7): CF PF AF ZF SF TF DF OF RF AC ID; IF and the constant bit.
+MAY, MUST = 0x250dd5, 0x202
+
+
+class Code:
+    """The instructions of the section by address, the symbols by name, and what each call's relocation names."""
+
+    def __init__(self):
+        text = subprocess.run(["objdump", "-Dr", "-M", "intel", "--no-show-raw-insn", "-j", ".entry", str(OBJECT)],
+                              capture_output=True, text=True, check=True).stdout
+        self.at, self.symbols, self.next = {}, {}, {}
+        last = None
+        for line in text.splitlines():
+            if match := re.match(r"\s+([0-9a-f]+):\s+([a-z].*?)(?:\s+#.*)?$", line):
+                address = int(match[1], 16)
+                self.at[address] = re.sub(r"\s+", " ", match[2])
+                if last is not None:
+                    self.next[last] = address
+                last = address
+            elif (match := re.match(r"\s+[0-9a-f]+: R_X86_64_\w+\s+(\w+)", line)) and self.at[last].startswith("call"):
+                self.at[last] = "call " + match[1]
+        for line in subprocess.run(["nm", str(OBJECT)], capture_output=True, text=True, check=True).stdout.splitlines():
+            if match := re.match(r"([0-9a-f]+) [tT] (\S+)", line):
+                self.symbols[match[2]] = int(match[1], 16)
+        self.swaps = {address for name, address in self.symbols.items() if name.endswith(".swap")}
+        self.names = {address: name for name, address in self.symbols.items() if not name.startswith("..")}
+
+
+@pytest.fixture(scope="module")
+def code():
+    if not OBJECT.exists():
+        pytest.fail(f"{OBJECT} is not built")
+    return Code()
+
+
+def where(code, address):
+    name = max((n for n in code.symbols if code.symbols[n] <= address and not n.startswith("..")), key=lambda n: code.symbols[n])
+    return f"{name}+{address - code.symbols[name]:#x} `{code.at[address]}`"
+
+
+def walk(code, start, state):
+    """All paths from here; state: (gs, df, ac, paranoid wrmsrs done). Raises AssertionError where one breaks a rule."""
+    seen, to_do = set(), [(start, state, ())]
+    while to_do:
+        address, state, path = to_do.pop()
+        if (address, state) in seen:
+            continue
+        seen.add((address, state))
+        for target, after in step(code, address, state, path):
+            to_do.append((target, after, path + (address,)))
+    return seen
+
+
+def step(code, address, state, path):
+    gs, df, ac, msrs = state
+    text, here, behind = code.at[address], where(code, address), code.next.get(address)
+    before = [code.at[a] for a in path]
+    word = text.split()[0]
+    if "gs:" in text:
+        assert gs == OURS, f"{here}: GS is {gs}"
+    if word == "swapgs" and address not in code.swaps:      # those at the two instructions: test_interrupted_ring0
+        assert gs != EITHER, f"{here}: whose GS is it?"
+        gs = GUEST if gs == OURS else OURS
+    elif word == "cld":
+        df = False
+    elif word == "stac":
+        ac = True
+    elif word == "clac":
+        ac = False
+    elif word == "wrmsr":                       # on stacks of their own: GS from the stack's last word, and back
+        expected = (["mov ecx,0xc0000101", "rdmsr", "mov r12d,eax", "mov r13d,edx", "mov rax,QWORD PTR [rsp+0xa8]", "mov rdx,rax",
+                     "shr rdx,0x20"], ["mov ecx,0xc0000101", "mov eax,r12d", "mov edx,r13d"])[msrs]
+        assert before[-len(expected):] == expected, f"{here}: not after {expected}, but {before[-len(expected):]}"
+        gs, msrs = (OURS if msrs == 0 else EITHER), msrs + 1
+    elif word == "call":
+        assert gs == OURS, f"{here}: C is called with {gs} GS"
+        assert not df and not ac, f"{here}: C is called with {'DF' if df else 'AC'} as the guest left it"
+    elif word in ("sysretq", "iretq"):
+        way_out(code, address, gs, msrs, before, here)
+        return []
+    elif word == "ret":
+        assert not ac, f"{here}: back to C with SMAP open"
+        return []
+    elif word == "jmp":
+        return [(int(text.split()[1], 16), (gs, df, ac, msrs))]
+    elif word.startswith("j"):
+        target = int(text.split()[1], 16)
+        if before and re.match(r"test BYTE PTR \[rsp\+0x(8|10)\],0x3", before[-1]):     # CS: from ring 0 or from a guest?
+            assert gs == EITHER, f"{here}: asked twice"
+            origin = code.names[target]
+            return [(behind, (GUEST, df, ac, msrs)), (target, (OURS if origin == "from_ring0" else EITHER, df, ac, msrs))]
+        return [(behind, (gs, df, ac, msrs)), (target, (gs, df, ac, msrs))]
+    return [(behind, (gs, df, ac, msrs))]
+
+
+def way_out(code, address, gs, msrs, before, here):
+    name = code.names.get(address, "")
+    if name == "guest_iretq" or code.at[address] == "sysretq":
+        assert gs == GUEST and before[-1] == "swapgs", f"{here}: GS is {gs}, after {before[-1]}"
+        flags = [line for line in before if re.match(r"(and|or|mov) r11d?,", line)][-4:]
+        assert f"and r11d,{MAY:#x}" in flags and f"or r11d,{MUST:#x}" in flags, f"{here}: flags {flags}"
+        if code.at[address] == "sysretq":       # nothing between the guest's stack pointer and the way out touches the stack
+            tail = before[max(i for i, line in enumerate(before) if line.startswith("mov rsp,")):]
+            assert not [line for line in tail if re.match("push|pop|call", line)], f"{here}: on the guest's stack: {tail}"
+            assert ["mov rax,rcx", "sar rax,0x2f", "inc rax", "cmp rax,0x1"] == before[-10:-6], f"{here}: RIP is not looked at"
+        else:
+            assert "or eax,0x3" in before, f"{here}: CS may be ring 0's"
+    else:                                       # back into ring 0, or to a guest by a stack of its own
+        assert msrs in (0, 2), f"{here}: GS is not given back"
+        assert before[-1] == "add rsp,0x8" and before[-2] == "pop rdi", f"{here}: the vector is still on the stack"
+
+
+def test_exceptions(code):
+    for vector in range(256):
+        walk(code, code.symbols["vector_stubs"] + 16 * vector, (EITHER, True, True, 0))
+
+
+@pytest.mark.parametrize("entry", ["debug_entry", "nmi_entry", "machine_check_entry", "double_fault_entry"])
+def test_stacks_of_their_own(code, entry):
+    seen = walk(code, code.symbols[entry], (EITHER, True, True, 0))
+    assert any(code.at[address] == "call paranoid_trap" for address, _ in seen)
+
+
+@pytest.mark.parametrize("entry", ["syscall_entry", "syscall32_entry"])
+def test_system_calls(code, entry):
+    """The CPU has cleared DF and AC itself, by MSR_FMASK: the next test."""
+    walk(code, code.symbols[entry], (GUEST, False, False, 0))
+
+
+def test_flags_that_syscall_clears():
+    text = (ROOT / "hypervisor" / "machine" / "cpu.c").read_text()
+    mask = re.search(r"#define SYSCALL_FLAG_MASK \((.*)\)", text)[1].split(" | ")
+    assert sorted(mask) == sorted(f"RFLAGS_{name}" for name in ("TF", "IF", "DF", "IOPL", "NT", "RF", "AC"))
+    assert "wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);" in text
+
+
+@pytest.mark.parametrize("service", ["load_gs_selector", "bounce_write", "idle_once", "enter_guest", "iretq_failed"])
+def test_services(code, service):
+    walk(code, code.symbols[service], (OURS, False, False, 0))
+
+
+def test_faults_in_services(code):
+    """Where a guarded instruction goes on when it faults: SMAP is open there, or GS was changed back by from_ring0."""
+    walk(code, code.symbols["bounce_failed"], (OURS, False, True, 0))
+    walk(code, code.symbols["load_gs_instruction.bad"], (OURS, False, False, 0))
+
+
+def test_interrupted_ring0(code):
+    """The two instructions that run with the guest's GS base are told from all others, before C is called and after."""
+    def asks(address):
+        lines = []
+        while len(lines) < 7:
+            lines.append(code.at[address])
+            address = code.next[address]
+        return lines
+    wanted = [r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax", "je ", r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax", "jne ", "swapgs"]
+    calls = [a for a, text in code.at.items() if text == "call ring0_trap"]
+    assert len(calls) == 1
+    begin = code.symbols["from_ring0"]
+    first = next(a for a in code.at if a > begin and code.at[a].startswith("lea rax"))
+    second = next(a for a in code.at if a > calls[0] and code.at[a].startswith("lea rax"))
+    for start in first, second:
+        assert all(re.match(pattern, text) for pattern, text in zip(wanted, asks(start))), asks(start)
+
+
+def test_smap_sites_are_all_known():
+    """STAC and CLAC only by the macros, which tell boot where they stand."""
+    for path in (ROOT / "hypervisor").rglob("*.asm"):
+        assert not re.search(r"^\s*(stac|clac)\b", path.read_text(), re.M), path
