@@ -90,6 +90,7 @@ static void ring_bell(unsigned int number)
 
 static struct { bool mapped, readonly; void *va; } grant[GRANTS];
 static unsigned int mapped, rings_mapped, refuse_map;
+static grant_ref_t refused_ring;        /* 0: each */
 static bool by_dma, refuse_unmap;
 static grant_ref_t bad_grant = UINT32_MAX;      /* this one cannot be mapped or copied */
 
@@ -109,7 +110,7 @@ int grant_unmap(struct grant_map *map)
 {
     assert_ptr_equal(map->va, page[map->handle]);
     rings_mapped--;
-    return refuse_unmap ? -22 : 0;
+    return refuse_unmap && (refused_ring == 0 || refused_ring == map->handle) ? -22 : 0;
 }
 
 static int map_each(void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly, grant_handle_t *handles,
@@ -191,6 +192,7 @@ int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offse
 /* Copies as the hypervisor does, within a page on either side. */
 int grant_copy(struct gnttab_copy *ops, unsigned int n)
 {
+    assert_true(n >= 1);
     if (refuse_copies)
         return -14;
     for (unsigned int i = 0; i < n; i++) {

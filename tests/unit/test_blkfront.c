@@ -34,7 +34,8 @@ static void done(struct block_request *which, int status)
 
 static void submit(unsigned int number, enum block_operation operation, unsigned int segments)
 {
-    request[number] = (struct block_request){ .operation = operation, .sector = 8 + number, .segments = segments, .done = done };
+    request[number] = (struct block_request){ .operation = operation, .sector = 8 + number, .segments = segments, .done = done,
+                                              .next = (void *)8 };      /* the driver's to set */
     for (unsigned int i = 0; i < segments; i++) {
         request[number].segment[i] = (struct block_segment){ .data = data[i], .machine = virt_to_machine(data[i]) + 1024,
                                                              .length = 1536 };
@@ -95,6 +96,7 @@ static void close_disk(void)
 
 static void opening_and_closing(void **state)
 {
+    memset(&disk, 0xa5, sizeof disk);           /* nothing of what was there before counts */
     open_disk();
     assert_string_equal(states, "134");
     assert_string_equal(value_of("device/vbd/51712/event-channel"), "9");
@@ -107,6 +109,8 @@ static void opening_and_closing(void **state)
     close_disk();
     assert_string_equal(states, "13456");
     assert_string_equal(value_of(BACK "/state"), "6");
+    submit(0, BLOCK_FLUSH, 0);
+    assert_int_equal(result[0], -EIO);
     set_node(BACK "/mode", "r");
     set_node(BACK "/feature-flush-cache", "0");
     set_node(BACK "/feature-discard", "0");
@@ -130,6 +134,7 @@ static void disks_that_do_not_open(void **state)
         assert_int_equal(blkfront_open(&disk, 51712), wrong[i].error);
         assert_int_equal(granted, 0);
         assert_null(handler);
+        assert_string_equal(states, wrong[i].stuck == '2' ? "1" : i == 2 ? "" : "136");
         if (wrong[i].stuck)
             assert_true(clock_ns > 10 * NS_PER_S && clock_ns < 31 * NS_PER_S);
     }
@@ -293,6 +298,7 @@ static void a_full_ring(void **state)
         ring->req_event = ring->req_prod + 1;
         ring_bell();
         assert_int_equal(result[i], 0);
+        assert_int_equal(ring->rsp_event, ring->rsp_prod + 1);      /* and the next one rings */
         assert_int_equal(ring->req_prod, i + 33 < 70 ? i + 33 : 70);
         assert_int_equal(sent, i + 33 <= 70);
     }
@@ -388,6 +394,31 @@ static void the_first_disk(void **state)
     assert_int_equal(blkfront_first(), -ENOENT);
 }
 
+/* Slots of the ring, and of the grants, are used again by other requests: nothing of the older ones shows. */
+static void slots_are_used_again(void **state)
+{
+    blkif_request_discard_t discard;
+
+    open_disk();
+    for (unsigned int i = 0; i < 32; i++) {
+        submit(i, BLOCK_WRITE, 11);
+        answer(next_request()->id, 0);
+        ring_bell();
+    }
+    submit(32, BLOCK_DISCARD, 0);
+    submit(33, BLOCK_FLUSH, 0);
+    memcpy(&discard, next_request(), sizeof discard);
+    assert_int_equal(discard.flag, 0);
+    assert_int_equal(next_request()->nr_segments, 0);
+    answer(discard.id, 0);
+    answer(ring->ring[1].req.id, 0);
+    ring_bell();
+    assert_int_equal(result[32], 0);
+    assert_int_equal(result[33], 0);
+    assert_int_equal(granted, 1);
+    close_disk();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup(a_ring_that_lies, set_up),      cmocka_unit_test_setup(a_full_ring, set_up),
         cmocka_unit_test_setup(no_grants_left, set_up),        cmocka_unit_test_setup(a_page_that_is_kept, set_up),
         cmocka_unit_test_setup(closing_waits, set_up),         cmocka_unit_test_setup(the_first_disk, set_up),
+        cmocka_unit_test_setup(slots_are_used_again, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

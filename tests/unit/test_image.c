@@ -75,6 +75,8 @@ static int parse_cut(size_t cut) {
             assert_int_equal(image.segment[i].bytes[j], file[image.segment[i].bytes - exact + (ptrdiff_t)j]);
     free(exact);
     assert_int_equal(error ? -ENOEXEC : 0, error);
+    if (!error)
+        assert_null(why);
     return error;
 }
 
@@ -311,9 +313,10 @@ static void headers_of_other_kinds(void **state) {
 }
 
 /* Kernels from before the notes say the same in the text of a section. */
-static void guest_section(const char *text, size_t length) {
+static void guest_section(const char *text, size_t length, bool text_last) {
     static const char name[] = "__xen_guest";
-    size_t at = HEADERS, names = at + length, table = names + sizeof(name);
+    size_t table = HEADERS, at = table + 128 + (text_last ? sizeof(name) : 0);
+    size_t names = table + 128 + (text_last ? 0 : length);
 
     memcpy(file + at, text, length);
     memcpy(file + names, name, sizeof(name));
@@ -327,10 +330,11 @@ static void guest_section(const char *text, size_t length) {
     put(table + 64, sizeof(name) - 1, 4);                       /* The names' own is none. */
     put(table + 64 + 24, names, 8);
     put(table + 64 + 32, sizeof(name), 8);
-    size = table + 128;
+    size = table + 128 + length + sizeof(name);
 }
 
-#define SECTION(text) guest_section(text, sizeof(text) - 1)
+#define SECTION(text) guest_section(text, sizeof(text) - 1, true)
+#define TABLE HEADERS
 
 static void old_kernels(void **state) {
     SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE=256");
@@ -354,20 +358,36 @@ static void old_kernels(void **state) {
     assert_int_equal(parse(), 0);
     assert_int_equal(image.virt_base, 0);
     assert_int_equal(image.entry, 1048593);
+    SECTION("VIRT_ENTRY=01048593");                             /* Decimal, for all its 0. */
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 1048593);
+    SECTION("VIRT_ENTRY=0x100BDFg");
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100bdf);
+    put(load + 24, 0x1000, 8);
+    put(24, 0x1000, 8);
+    SECTION("HYPERCALL_PAGE=0x1");
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.hypercall_page, 0x1000);
+    put(load + 24, 0x100000, 8);
+    put(24, 0x100010, 8);
+    guest_section("VIRT_ENTRY=0x100020", 19, false);            /* The names are the last thing in the file. */
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100020);
     SECTION("VIRT_ENTRY=0x");
     assert_int_equal(parse(), -ENOEXEC);
     put(62, 2, 2);                                              /* The names are in no section. */
     assert_refused("no Xen ELF notes");
     put(62, 1, 2);
-    put(size - 128, 1, 4);                                      /* The name begins one letter later. */
+    put(TABLE, 1, 4);                                      /* The name begins one letter later. */
     assert_refused("no Xen ELF notes");
-    put(size - 128, 12, 4);
+    put(TABLE, 12, 4);
     assert_refused("no Xen ELF notes");
-    put(size - 128, 0, 4);
-    put(size - 64 + 32, 11, 8);                                 /* The table of names ends before its NUL. */
+    put(TABLE, 0, 4);
+    put(TABLE + 64 + 32, 11, 8);                                 /* The table of names ends before its NUL. */
     assert_refused("no Xen ELF notes");
-    put(size - 64 + 32, 12, 8);
-    put(size - 128 + 32, size, 8);                              /* The text is not in the file. */
+    put(TABLE + 64 + 32, 12, 8);
+    put(TABLE + 32, size, 8);                              /* The text is not in the file. */
     assert_refused("no Xen ELF notes");
 }
 
@@ -375,10 +395,10 @@ static void old_kernels(void **state) {
 static void noise_at_the_edges(void **state) {
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
 
-    for (unsigned kind = 0; kind < 2; kind++) {
+    for (unsigned kind = 0; kind < 3; kind++) {
         setup(state);
         if (kind)
-            SECTION("VIRT_BASE=0x100000,VIRT_ENTRY=0x100000");
+            guest_section("VIRT_BASE=0x100000,VIRT_ENTRY=0x100000", 38, kind == 2);
         else
             with_notes();
         for (size_t cut = 0; cut <= size; cut++)
@@ -395,6 +415,53 @@ static void noise_at_the_edges(void **state) {
     }
 }
 
+/* Headers that are in the file but that the count leaves out are none. */
+static void counts_are_obeyed(void **state) {
+    with_notes();
+    segment(1, 0, 0x200000, 8, 8);
+    put(56, 2, 2);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.segment_count, 1);
+    put(56, 1, 2);
+    assert_refused("no Xen ELF notes");
+    setup(state);
+    note(XEN_ELFNOTE_ENTRY, 0x100040, 8);
+    put(40, size, 8);
+    put(58, 64, 2);
+    put(60, 1, 2);
+    put(size + 64 + 4, 7, 4);                                   /* The second section has notes. */
+    put(size + 64 + 24, HEADERS, 8);
+    put(size + 64 + 32, size - HEADERS, 8);
+    size += 128;
+    assert_refused("no Xen ELF notes");
+    put(60, 2, 2);
+    assert_int_equal(parse(), 0);
+    setup(state);
+    SECTION("VIRT_ENTRY=0x100020");
+    memcpy(file + TABLE + 64, file + TABLE, 64);
+    memset(file + TABLE, 0, 64);                                /* The text's section is the second now; the names' the third. */
+    put(60, 1, 2);
+    assert_refused("no Xen ELF notes");
+    setup(state);
+    size = 64;
+    put(56, 0, 2);
+    assert_refused("no Xen ELF notes");                         /* A whole header, and nothing else. */
+    size = 63;
+    assert_refused("no ELF file");
+}
+
+static void the_end_is_the_largest(void **state) {
+    with_notes();
+    put(load + 40, 0x1000, 8);
+    put(load + 32, 0x10, 8);
+    segment(1, 0, 0x101000, 8, 0x10000);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.high, 0x111000);
+    put(load + 40, 0x20000, 8);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.high, 0x120000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_up_to_the_last_byte, setup),
@@ -407,6 +474,8 @@ int main(void) {
         cmocka_unit_test_setup(headers_of_other_kinds, setup),
         cmocka_unit_test_setup(old_kernels, setup),
         cmocka_unit_test_setup(noise_at_the_edges, setup),
+        cmocka_unit_test_setup(counts_are_obeyed, setup),
+        cmocka_unit_test_setup(the_end_is_the_largest, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,15 @@ static void fill(unsigned int id, unsigned int offset, int status, unsigned int 
 static void frames_in(void **state)
 {
     open_card();
+    ring_bell();
+    assert_int_equal(batches, 0);               /* nothing has come */
+    fill(3, 0, 60, 0);
+    ring_bell();
+    assert_int_equal(got_flags, 0);
+    close_card();
+    set_up(state);
+    open_card();
+    assert_true(rx->rsp_event == 1 && rx->req_event == 1 && tx->req_event == 1);
     fill(0, 0, 60, 0);
     fill(1, 2, 1500, NETRXF_data_validated);
     ring_bell();
@@ -322,10 +331,13 @@ static void buffers_that_are_none(void **state)
     }
     set_up(state);
     open_card();
+    assert_true(send(60, 0));
     rx->rsp_prod = NETFRONT_RX + 1;             /* more than there are */
     ring_bell();
     assert_int_equal(got_count, 0);
     assert_false(card.connected);
+    card.port.flush(&card.port);
+    assert_int_equal(tx->req_prod, 0);          /* nobody is spoken to any more */
     close_card();
     /* One buffer twice is one buffer offered twice: no more are out than there were. */
     set_up(state);
