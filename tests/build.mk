@@ -9,12 +9,13 @@
 # Nothing else is needed: a new test_NAME.c is found, built as $(B)/unit/NAME/test and run by `make unit`.
 UNIT_NAMES  := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP \
-               -Wall -Wextra -Werror -Wno-unused-parameter -DUNIT_TEST -Ihypervisor -Ipvguest-sdk/include -Idrivers/include -Idom0 -I.
+               -Wall -Wextra -Werror -Wno-unused-parameter -DUNIT_TEST -Ihypervisor -Ipvguest-sdk/include -Idrivers/include -Idom0 -I. \
+               -I$(B)/gen
 unit_field   = $(shell sed -n 's/^[ */]*$(2): *\([^*]*\).*/\1/p' tests/unit/test_$(1).c)
 
 define unit_rules
 UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $(call unit_field,$(1),sources)
-$$(B)/unit/$(1)/%.o: %.c
+$$(B)/unit/$(1)/%.o: %.c | $$(GENERATED)
 	$$(say) CC 'unit $(1): $$<'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(call unit_field,$(1),cflags) -c -o $$@ $$<

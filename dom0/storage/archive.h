@@ -15,7 +15,7 @@ struct archive {
 };
 
 struct archive_file {
-    char name[256];             /* Without a leading "./" or "/". */
+    char name[257];             /* Without a leading "./" or "/"; the longest has 155 + 1 + 100 letters. */
     const uint8_t *data;        /* Within the archive: not a copy, not NUL-terminated. */
     size_t size;
 };

@@ -145,6 +145,9 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
     error = touch(transaction, change->path);
     if (error)
         return error;
+    /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
+    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
+        return -ENOSPC;
     logged = calloc(1, sizeof(*logged) + path_size + size);
     if (!logged)
         return -ENOMEM;
@@ -164,7 +167,6 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
     logged->change.perms = &logged->perms;
     *transaction->last_change = logged;
     transaction->last_change = &logged->next;
-    /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
     transaction->touched_count++;
     return 0;
 }

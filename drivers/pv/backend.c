@@ -40,8 +40,13 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
 
     if (length < 0)
         return length;
-    *value = strtoul(text, &end, 10);
-    return length > 0 && *end == '\0' ? 0 : -EINVAL;
+
+    uint64_t number = strtoul(text, &end, 10);
+
+    if (length == 0 || *end != '\0')
+        return -EINVAL;                 /* and *value stays: half a number is none */
+    *value = number;
+    return 0;
 }
 
 static void enter(struct backend *backend, enum xenbus_state state)

@@ -102,13 +102,15 @@ void *calloc(size_t count, size_t size)
 
 void free(void *p)
 {
-    struct header *header = (struct header *)p - 1;
-    union free_object *object = (union free_object *)header;
+    union free_object *object;
+    struct header *header;
     unsigned int shift;
     bool masked;
 
     if (!p)
         return;
+    header = (struct header *)p - 1;
+    object = (union free_object *)header;
     if (header->magic != MAGIC)
         panic("pvguest: free(%p): not allocated\n", p);
     header->magic = 0;
@@ -125,10 +127,11 @@ void free(void *p)
 
 void *realloc(void *p, size_t size)
 {
-    const struct header *header = (const struct header *)p - 1;
     void *bigger = malloc(size);
 
     if (bigger && p) {
+        const struct header *header = (const struct header *)p - 1;
+
         memcpy(bigger, p, header->size < size ? header->size : size);
         free(p);
     }

@@ -42,7 +42,11 @@ static void receive(struct netport *port, void *data, size_t length, uint32_t fl
     assert_true(got_count < ENDPOINT_REPLIES && length <= NET_FRAME_MAX && length >= 34);
     assert_true((uintptr_t)data / 4096 == ((uintptr_t)data + length - 1) / 4096);      /* in one page, as netback wants it */
     assert_memory_equal(frame + 6, endpoint.port.mac, 6);
+    assert_true(get16(frame + 12) == 0x0800 || get16(frame + 12) == 0x0806);
+    assert_int_equal(flags, NET_CHECKSUM_GOOD);
     if (get16(frame + 12) == 0x0800) {
+        assert_int_equal(ip[0], 0x45);
+        assert_true(get16(ip + 6) == 0x4000 && ip[8] == 64);
         assert_int_equal(get16(ip + 2), length - 14);
         assert_int_equal(sum(ip, 20, 0), 0xffff);
         assert_int_equal(sum(ip + 20, length - 34, ip[9] == 6 ? pseudo(ip, length - 34) : 0), 0xffff);

@@ -96,11 +96,78 @@ static void survives_cuts(void **state) {
     }
 }
 
+/* The last file may lack its padding, but not a byte of itself; and numbers may be written in several ways. */
+static void the_end_of_the_archive(void **state) {
+    struct archive_file file;
+    size_t position = 0;
+
+    free(image);
+    image = NULL;
+    image_size = 0;
+    add("", "last", '\0', "0123456789");
+
+    struct archive archive = { image, image_size - 502 };
+
+    assert_int_equal(archive_next(&archive, &position, &file), 1);
+    assert_int_equal(file.size, 10);
+    assert_memory_equal(file.data, "0123456789", 10);
+    assert_int_equal(archive_next(&archive, &position, &file), 0);
+    archive.size--;
+    position = 0;
+    assert_int_equal(archive_next(&archive, &position, &file), -EINVAL);
+    archive.size++;
+    memcpy(image + 124, "         12 ", 12);
+    sum(image);
+    position = 0;
+    assert_int_equal(archive_next(&archive, &position, &file), 1);
+    assert_int_equal(file.size, 10);
+    memcpy(image + 124, "         18 ", 12);                    /* Not octal. */
+    sum(image);
+    position = 0;
+    assert_int_equal(archive_next(&archive, &position, &file), -EINVAL);
+    memcpy(image + 124, "000000000012", 12);                    /* To the last column. */
+    sum(image);
+    position = 0;
+    assert_int_equal(archive_next(&archive, &position, &file), 1);
+    image[257] = 'U';
+    sum(image);
+    position = 0;
+    assert_int_equal(archive_next(&archive, &position, &file), -EINVAL);
+}
+
+/* The longest names there are: both fields full, without a NUL; the one behind them does not count. */
+static void the_longest_name(void **state) {
+    struct archive_file file;
+    char name[300];
+    size_t position = 0;
+
+    free(image);
+    image = NULL;
+    image_size = 0;
+    add("p", "n", '0', "x");
+    memset(image, 'n', 100);
+    memset(image + 345, 'p', 155);
+    image[500] = 'X';
+    sum(image);
+
+    struct archive archive = { image, image_size };
+
+    assert_int_equal(archive_next(&archive, &position, &file), 1);
+    memset(name, 'p', 155);
+    name[155] = '/';
+    memset(name + 156, 'n', 100);
+    name[256] = '\0';
+    assert_string_equal(file.name, name);
+    assert_int_equal(archive_find(&archive, name, &file), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_files, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_cuts, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_of_the_archive, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_longest_name, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

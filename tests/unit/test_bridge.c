@@ -242,6 +242,186 @@ static void test_checksum_ignores_lying_lengths(void **state)
     net_complete_checksum(frame, sizeof frame);
 }
 
+/* A port that goes between the frames of a batch and its end gets neither frame nor flush, and the others theirs. */
+static void test_detached_between_receive_and_flush(void **state)
+{
+    struct netport *in = &fake[0].port;
+
+    in->receive(in, frame_of(0xff, 0x10), 60, 0);
+    assert_int_equal(fake[3].sent, 1);
+    bridge_detach(&bridge, &fake[3].port);
+    in->receive(in, frame_of(0xff, 0x10), 60, 0);
+    in->received(in);
+    assert_int_equal(fake[3].sent, 1);
+    assert_int_equal(fake[3].flushed, 0);
+    assert_int_equal(fake[1].sent, 2);
+    assert_int_equal(fake[1].flushed, 1);
+    assert_int_equal(fake[2].flushed, 1);
+    in->received(in);                           /* nothing more to flush */
+    assert_int_equal(fake[1].flushed, 1);
+    /* Who takes its place is not taken for it: no frame of the old one's, and none of its addresses. */
+    bridge_decide(&bridge, 1, frame_of(0xff, 0x20), 60, clock_now);
+    bridge_detach(&bridge, &fake[1].port);
+    assert_int_equal(bridge_attach(&bridge, &fake[3].port), 0);
+    in->receive(in, frame_of(0x20, 0x10), 60, 0);
+    assert_int_equal(fake[2].sent, 3);
+    in->received(in);
+    assert_int_equal(fake[3].flushed, 1);
+}
+
+static void test_detaching_a_stranger_changes_nothing(void **state)
+{
+    static struct fake stranger;
+    struct bridge before;
+
+    fake_init(&stranger);
+    stranger.port.receive = fake[0].port.receive;
+    before = bridge;
+    bridge_detach(&bridge, &stranger.port);
+    assert_non_null(stranger.port.receive);
+    assert_memory_equal(&before, &bridge, sizeof bridge);
+}
+
+/* Addresses that share their places in the table, found by looking where each is put in an empty one. */
+static unsigned int same_place(uint8_t mac[][6], unsigned int wanted, unsigned int place)
+{
+    static struct bridge empty;
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 };
+    unsigned int found = 0;
+
+    for (unsigned int i = 0; found < wanted && i < 100000; i++) {
+        memcpy(frame + 8, &i, 4);
+        bridge_init(&empty, now);
+        bridge_decide(&empty, 0, frame, sizeof frame, 1);
+        if (empty.table[place].used)
+            memcpy(mac[found++], frame + 6, 6);
+    }
+    return found;
+}
+
+static uint64_t where(const uint8_t *mac)
+{
+    uint8_t frame[60];
+
+    memcpy(frame, mac, 6);
+    memset(frame + 6, 0x40, 6);
+    return bridge_decide(&bridge, 0, frame, sizeof frame, clock_now);
+}
+
+static void say(const uint8_t *mac, unsigned int port)
+{
+    uint8_t frame[60];
+
+    memset(frame, 0xff, 6);
+    memcpy(frame + 6, mac, 6);
+    bridge_decide(&bridge, port, frame, sizeof frame, clock_now);
+}
+
+/* Four places an address, at the table's end too: all are remembered; a fifth pushes out who was silent for longest. */
+static void test_addresses_that_share_their_places(void **state)
+{
+    static const unsigned int places[] = { 17, BRIDGE_TABLE - 1 };
+    uint8_t mac[6][6];
+
+    for (unsigned int p = 0; p < 2; p++) {
+        bridge_init(&bridge, now);
+        for (int i = 0; i < 4; i++)
+            bridge_attach(&bridge, &fake[i].port);
+        assert_int_equal(same_place(mac, 6, places[p]), 6);
+        for (unsigned int i = 0; i < 4; i++, clock_now++)
+            say(mac[i], 3);
+        for (unsigned int i = 0; i < 4; i++)
+            assert_int_equal(where(mac[i]), 8);
+        say(mac[0], 3);                         /* now the second is the oldest */
+        clock_now++;
+        say(mac[4], 2);
+        assert_int_equal(where(mac[4]), 4);
+        assert_int_equal(where(mac[1]), 0xe);   /* asked in vain: everybody */
+        assert_int_equal(where(mac[0]), 8);
+        assert_int_equal(where(mac[2]), 8);
+        assert_int_equal(where(mac[3]), 8);
+        /* A stale place is taken first, whoever is older among those that are not. */
+        clock_now += BRIDGE_AGE - 1;
+        say(mac[0], 3);
+        say(mac[4], 2);
+        say(mac[2], 3);
+        clock_now += BRIDGE_AGE;
+        say(mac[5], 1);
+        assert_int_equal(where(mac[5]), 2);
+        assert_int_equal(where(mac[0]), 8);
+        assert_int_equal(where(mac[4]), 4);
+        assert_int_equal(where(mac[2]), 8);
+        assert_int_equal(where(mac[3]), 0xe);
+    }
+}
+
+static void test_age_at_its_limit(void **state)
+{
+    say(frame_of(0xff, 0x10) + 6, 3);
+    clock_now += BRIDGE_AGE;
+    assert_int_equal(where(frame_of(0, 0x10) + 6), 8);
+    clock_now++;
+    assert_int_equal(where(frame_of(0, 0x10) + 6), 0xe);
+}
+
+static void test_lengths_at_their_limits(void **state)
+{
+    static uint8_t frame[NET_LARGE_MAX + 1] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2 };
+    struct netport *in = &fake[0].port;
+
+    assert_int_equal(bridge_decide(&bridge, 0, frame, NET_FRAME_MIN, clock_now), 0xe);
+    assert_int_equal(bridge_decide(&bridge, 0, frame, NET_FRAME_MIN - 1, clock_now), 0);
+    assert_int_equal(bridge_decide(&bridge, 0, frame, NET_LARGE_MAX, clock_now), 0xe);
+    assert_int_equal(bridge_decide(&bridge, 0, frame, NET_LARGE_MAX + 1, clock_now), 0);
+    in->receive(in, frame, NET_FRAME_MAX, 0);
+    assert_int_equal(fake[1].sent, 1);
+    in->receive(in, frame, NET_FRAME_MAX + 1, 0);
+    assert_int_equal(fake[1].sent, 1);
+    assert_int_equal(bridge.dropped, 3);
+}
+
+/* What the flags say of the frame is true of it where it arrives. */
+static void test_flags_that_arrive(void **state)
+{
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, 0, 0, 30, [23] = 17, [39] = 10 };
+    struct netport *in = &fake[0].port;
+
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_CHECKSUM_GOOD);
+    assert_int_equal(fake[1].flags, NET_CHECKSUM_GOOD);
+    fake[1].port.takes_blank = fake[2].port.takes_blank = fake[3].port.takes_blank = true;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_CHECKSUM_GOOD);
+    assert_int_equal(fake[1].flags, NET_CHECKSUM_BLANK | NET_CHECKSUM_GOOD);
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_GOOD);
+    assert_int_equal(fake[1].flags, NET_CHECKSUM_GOOD);
+}
+
+/* The piece is one buffer: who has not copied it when send() returns is flushed before it is written again. */
+static void test_pieces_are_flushed_one_by_one(void **state)
+{
+    static uint8_t frame[14 + 40 + 3000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, [23] = 6,
+                                             [46] = 0x50 };
+    struct netport *in = &fake[0].port;
+
+    fake[2].port.copies_at_once = true;
+    fake[3].port.takes_large = true;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(1000));
+    assert_int_equal(fake[1].sent, 3);
+    assert_int_equal(fake[1].flushed, 3);
+    assert_int_equal(fake[2].sent, 3);
+    assert_int_equal(fake[2].flushed, 0);
+    assert_int_equal(fake[3].sent, 1);
+    assert_int_equal(fake[3].flags, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(1000));
+    in->received(in);
+    assert_int_equal(fake[1].flushed, 4);
+    assert_int_equal(fake[2].flushed, 1);
+    assert_int_equal(fake[3].flushed, 1);
+    /* Nobody needs it cut: nobody judges whether it could be. */
+    fake[1].port.takes_large = fake[2].port.takes_large = true;
+    in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(1));
+    assert_int_equal(fake[1].sent, 4);
+    assert_int_equal(bridge.dropped, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +437,13 @@ int main(void)
         cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
+        cmocka_unit_test_setup(test_detached_between_receive_and_flush, set_up),
+        cmocka_unit_test_setup(test_detaching_a_stranger_changes_nothing, set_up),
+        cmocka_unit_test_setup(test_addresses_that_share_their_places, set_up),
+        cmocka_unit_test_setup(test_age_at_its_limit, set_up),
+        cmocka_unit_test_setup(test_lengths_at_their_limits, set_up),
+        cmocka_unit_test_setup(test_flags_that_arrive, set_up),
+        cmocka_unit_test_setup(test_pieces_are_flushed_one_by_one, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,11 +156,120 @@ static void a_disk_without_table(void **state) {
     assert_int_equal(gpt_load(&tiny, &gpt), -ENODEV);
 }
 
+/* A disk whose sectors cannot all be read: an error of the disk's own, if both tables are behind it. */
+static uint64_t broken_from, broken_to;
+
+static int read_broken(void *context, uint64_t sector, void *data) {
+    return sector >= broken_from && sector < broken_to ? -EIO : read_sector(context, sector, data);
+}
+
+static void a_disk_that_fails(void **state) {
+    struct gpt_disk bad = device;
+    struct gpt gpt;
+
+    bad.read = read_broken;
+    broken_from = 1;
+    broken_to = 2;
+    assert_int_equal(gpt_load(&bad, &gpt), 0);                  /* The header, then the entries: the backup serves. */
+    assert_true(gpt.from_backup);
+    broken_from = 2;
+    broken_to = 3;
+    assert_int_equal(gpt_load(&bad, &gpt), 0);
+    assert_true(gpt.from_backup);
+    broken_from = 33;
+    broken_to = 34;
+    assert_int_equal(gpt_load(&bad, &gpt), 0);
+    assert_true(gpt.from_backup);
+    broken_to = SECTORS;
+    assert_int_equal(gpt_load(&bad, &gpt), -EIO);
+    assert_int_equal(gpt.count, 0);
+    assert_null(gpt_find(&gpt, "insula1"));
+}
+
+/* What is refused by one is taken at its limit. */
+static void limits_of_the_header(void **state) {
+    struct gpt gpt;
+
+    memset(disk[SECTORS - 1], 0, 512);
+    put(disk[1] + 40, 40, 8);                                   /* The first partition begins with the first sector, */
+    put(disk[1] + 48, 50, 8);                                   /* the last ends with the last. */
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    only_primary(40, 41, 8);
+    only_primary(48, 49, 8);
+    only_primary(48, 39, 8);                                    /* Not one usable sector. */
+    put(disk[1] + 48, SECTORS - 1, 8);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    only_primary(12, 91, 4);
+    only_primary(12, 513, 4);
+    only_primary(80, 129, 4);
+    only_primary(84, 256, 4);
+    only_primary(0, 'e', 1);
+    only_primary(7, 't', 1);
+    put(disk[1] + 12, 512, 4);                                  /* All of the sector is header: its sum, too. */
+    put(disk[1] + 88, crc(disk[2], 128 * 128), 4);
+    put(disk[1] + 16, 0, 4);
+    put(disk[1] + 16, crc(disk[1], 512), 4);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    disk[1][511] ^= 1;
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+}
+
+static void partitions_side_by_side(void **state) {
+    struct gpt gpt;
+
+    memset(disk[SECTORS - 1], 0, 512);
+    partition(5, "0123456789abcdef0123456789abcdef0123", 39, 39);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    assert_int_equal(gpt.count, 3);
+    assert_int_equal(gpt_find(&gpt, "0123456789abcdef0123456789abcdef0123")->sectors, 1);
+    assert_int_equal(gpt_find(&gpt, "insula1"), &gpt.partition[0]);
+    assert_null(gpt_find(&gpt, ""));
+    partition(5, "over", 39, 40);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    partition(5, "over", 35, 60);                               /* around another */
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    partition(5, "over", 33, 33);
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    memset(disk[3] + 128 + 56, 0, 72);
+    partition(5, "a~ \x7f", SECTORS - 34, SECTORS - 34);
+    disk[3][128 + 57] = 1;                                          /* no letter of ours */
+    seal(1, 2);
+    assert_int_equal(gpt_load(&device, &gpt), 0);
+    assert_non_null(gpt_find(&gpt, "?~ ?"));
+}
+
+static void the_smallest_disk(void **state) {
+    struct gpt_disk tiny = device;
+    struct gpt gpt;
+
+    memset(disk[2], 0, 512);                                    /* No entries, so nowhere to be. */
+    put(disk[1] + 40, 0, 8);
+    put(disk[1] + 48, 0, 8);
+    put(disk[1] + 80, 4, 4);
+    put(disk[1] + 88, crc(disk[2], 512), 4);
+    put(disk[1] + 16, 0, 4);
+    put(disk[1] + 16, crc(disk[1], 92), 4);
+    tiny.sectors = 3;
+    assert_int_equal(gpt_load(&tiny, &gpt), 0);
+    tiny.sectors = 2;
+    assert_int_equal(gpt_load(&tiny, &gpt), -ENODEV);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(names_and_extents, setup),     cmocka_unit_test_setup(the_backup_serves, setup),
         cmocka_unit_test_setup(lies_with_right_checksums, setup), cmocka_unit_test_setup(partitions_that_lie, setup),
         cmocka_unit_test_setup(a_disk_without_table, setup),
+        cmocka_unit_test_setup(a_disk_that_fails, setup),
+        cmocka_unit_test_setup(limits_of_the_header, setup),
+        cmocka_unit_test_setup(partitions_side_by_side, setup),
+        cmocka_unit_test_setup(the_smallest_disk, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,17 @@ static void test_life_of_a_connection(void **state) {
     assert_int_equal(came(5000, RST, 0), next + 1);
 }
 
+/* A guest that was moved has the same address behind another card: what we say goes there from its next segment on. */
+static void test_a_peer_that_moves(void **state) {
+    uint32_t next = connect_from(5000, ISN);
+    size_t length = segment(5000, ISN + 1, next, ACK, 10);
+
+    frame[11] ^= 0xff;
+    assert_int_equal(ask(frame, length), 1);
+    assert_memory_equal(got[0], frame + 6, 6);
+    assert_memory_not_equal(got[0], their_mac, 6);
+}
+
 static void test_without_large_windows(void **state) {
     static const uint8_t options[] = { 0, 4, 1, 1, 3, 3, 7, 1 };     /* the list ends at once */
     uint32_t next;
@@ -391,6 +402,7 @@ static void test_random_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_life_of_a_connection, set_up),
+        cmocka_unit_test_setup(test_a_peer_that_moves, set_up),
         cmocka_unit_test_setup(test_without_large_windows, set_up),
         cmocka_unit_test_setup(test_lost_answers_are_asked_for_again, set_up),
         cmocka_unit_test_setup(test_order, set_up),

@@ -192,6 +192,179 @@ static void noise_is_survived(void **state) {
     }
 }
 
+/* A file with one string of that many characters as the value of `key`; whether it is taken. */
+static bool takes_string(const char *key, size_t length) {
+    char text[2000];
+    int size = snprintf(text, sizeof(text), "name='a'\nkernel='k'\n%s = '", key);
+
+    memset(text + size, 'x', length);
+    strcpy(text + size + length, "'");
+    return parse(text) == 0;
+}
+
+static void strings_at_their_limits(void **state) {
+    assert_true(takes_string("name", 31));
+    assert_false(takes_string("name", 32));
+    assert_true(takes_string("kernel", 99));
+    assert_false(takes_string("kernel", 100));
+    assert_true(takes_string("extra", CONFIG_MAX_EXTRA));
+    assert_int_equal(strlen(config.extra), CONFIG_MAX_EXTRA);
+    assert_false(takes_string("extra", CONFIG_MAX_EXTRA + 1));
+    assert_non_null(strstr(problem.text, "1000 characters"));
+    assert_true(takes_string("unknown", 1099));
+    assert_false(takes_string("unknown", 1100));
+    assert_int_equal(problem.line, 3);
+    assert_false(takes_string("disk", 5));
+    assert_int_equal(parse("name='a'\nkernel='k'\nextra='a\tb'"), -EINVAL);
+    assert_non_null(strstr(problem.text, "control"));
+    assert_int_equal(parse("name='a'\nkernel='k'\nextra='a\x80 \"'"), 0);
+    assert_string_equal(config.extra, "a\x80 \"");
+    assert_int_equal(parse("name='a'\nkernel='k'\nextra='a"), -EINVAL);
+    assert_int_equal(parse("name='a'\nkernel='k'\ncmdline='b'"), 0);
+    assert_string_equal(config.extra, "b");
+}
+
+static void numbers_at_their_limits(void **state) {
+    static const struct { const char *line; bool good; } cases[] = {
+        { "memory=1", true },     { "memory=1048576\nmaxmem=1048576", true }, { "memory=1048577", false },
+        { "maxmem=1048577", false }, { "maxmem=0", false }, { "vcpus=32", true }, { "vcpus=33", false }, { "vcpus=0", false },
+        { "maxvcpus=32", true },  { "maxvcpus=33", false }, { "maxvcpus=0", false }, { "memory=1000000000", false },
+        { "maxmem='1'", false },  { "unknown=1000000000", true }, { "unknown=1000000001", false },
+        { "vcpus=2\nmaxvcpus=2", true }, { "type=1", false }, { "type='pvh'", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char text[100];
+
+        snprintf(text, sizeof(text), "name='a'\nkernel='k'\n%s", cases[i].line);
+        if (parse(text) != (cases[i].good ? 0 : -EINVAL))
+            fail_msg("%s: %s", cases[i].line, problem.text);
+    }
+    assert_int_equal(parse("name='a'\nkernel='k'"), 0);
+    assert_int_equal(config.memory_mib, 32);
+    assert_int_equal(config.vcpus, 1);
+    assert_int_equal(parse("name='a'\nkernel='k'\nvcpus=2\nmaxvcpus=4"), 0);
+    assert_int_equal(config.vcpus, 4);
+    assert_int_equal(config.vcpus_at_start, 2);
+}
+
+static void every_action_of_every_end(void **state) {
+    static const char *const keys[] = { "on_poweroff", "on_reboot", "on_crash", "on_watchdog" };
+    static const char *const names[] = { "destroy", "restart", "preserve" };
+
+    assert_int_equal(parse("name='a'\nkernel='k'"), 0);
+    assert_int_equal(config.on_poweroff, ACTION_DESTROY);
+    assert_int_equal(config.on_reboot, ACTION_RESTART);
+    assert_int_equal(config.on_crash, ACTION_DESTROY);
+    assert_int_equal(config.on_watchdog, ACTION_DESTROY);
+    for (size_t key = 0; key < ARRAY_COUNT(keys); key++)
+        for (size_t action = 0; action < ARRAY_COUNT(names); action++) {
+            static const enum config_action expected[] = { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
+            const enum config_action *const got[] = { &config.on_poweroff, &config.on_reboot, &config.on_crash,
+                                                      &config.on_watchdog };
+            char text[100];
+
+            snprintf(text, sizeof(text), "name='a'\nkernel='k'\n%s='%s'", keys[key], names[action]);
+            assert_int_equal(parse(text), 0);
+            assert_int_equal(*got[key], expected[action]);
+        }
+    assert_int_equal(parse("name='a'\nkernel='k'\non_crash=1"), -EINVAL);
+}
+
+static void names_of_disks(void **state) {
+    static const struct { const char *name; unsigned number; } good[] = {
+        { "xvda", 51712 }, { "xvdp", 51952 }, { "xvda1", 51713 }, { "xvdb15", 51743 }, { "xvda12", 51724 },
+    };
+    static const char *const bad[] = { "xvd", "xvdq", "xvd`", "xvdA", "xvda0", "xvda16", "xvda1a", "xvda:", "xvda/", "sda", "" };
+    unsigned number;
+
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+        assert_true(config_device_number(good[i].name, &number));
+        assert_int_equal(number, good[i].number);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_false(config_device_number(bad[i], &number));
+}
+
+static void lists_at_their_limits(void **state) {
+    char text[700] = "name='a'\nkernel='k'\ndisk = [ ", vifs[200] = "name='a'\nkernel='k'\nvif = [ ";
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "'phy:p%d,xvd%c,%s', ", i, 'a' + i, i % 2 ? "rw" : "ro");
+        strcat(vifs, "'',");
+    }
+    strcat(text, "]");
+    strcat(vifs, "]");
+    assert_int_equal(parse(text), 0);
+    assert_int_equal(config.disk_count, 8);
+    assert_string_equal(config.disk[7].partition, "p7");
+    assert_string_equal(config.disk[7].vdev, "xvdh");
+    assert_true(config.disk[7].writable && !config.disk[6].writable);
+    strcpy(strrchr(text, ']'), "'phy:p8,xvdi,w' ]");
+    assert_int_equal(parse(text), -EINVAL);
+    assert_non_null(strstr(problem.text, "too long"));
+    assert_int_equal(parse(vifs), 0);
+    assert_int_equal(config.vif_count, 8);
+    assert_int_equal(parse("name='a'\nkernel='k'\nvif = []\ndisk = [ ]"), 0);
+    assert_int_equal(config.vif_count + config.disk_count, 0);
+    assert_int_equal(parse("name='a'\nkernel='k'\nvif = 'mac=00:16:3e:00:00:01'"), -EINVAL);
+    assert_non_null(strstr(problem.text, "vif is a list"));
+    assert_int_equal(parse("name='a'\nkernel='k'\nvif = [ 'speed=1', '' ]"), -EINVAL);
+    assert_int_equal(parse("name='a'\nkernel='k'\nvif = [ '' "), -EINVAL);
+    assert_int_equal(parse("name='a'\nkernel='k'\nvif = [ '' ''"), -EINVAL);
+}
+
+static void parts_of_disks_and_vifs(void **state) {
+    static const struct { const char *text; const char *says; } disks[] = {
+        { "target=0123456789012345678901234567890123456,vdev=xvda", "36 characters" },
+        { "phy:a,qcow2,xvda,w", "too much" }, { "a,raw,xvda,r,", "too much" }, { "vdev=xvda", "phy:PARTITION" },
+        { "target=a,vdev=xvda0123456789", "device name" }, { "a,xvda,", "'r' or 'w'" }, { "a,xvda,script=x", "script=x" },
+        { "target=a,vdev=xvda,access=W", "'r' or 'w'" },
+    };
+    char text[100];
+    struct config_disk disk;
+    struct config_vif vif;
+    uint8_t mac[6];
+
+    for (size_t i = 0; i < ARRAY_COUNT(disks); i++) {
+        strcpy(text, disks[i].text);
+        assert_int_equal(config_parse_disk(text, &disk, &problem), -EINVAL);
+        if (!strstr(problem.text, disks[i].says))
+            fail_msg("%s: %s", disks[i].text, problem.text);
+    }
+    strcpy(text, "target=012345678901234567890123456789012345,vdev=xvda15, access=ro");
+    assert_int_equal(config_parse_disk(text, &disk, &problem), 0);
+    assert_int_equal(strlen(disk.partition), 36);
+    strcpy(text, "  mac=00:16:3E:aF:00:09,  bridge=0123456789abcde");
+    assert_int_equal(config_parse_vif(text, &vif, &problem), 0);
+    assert_memory_equal(vif.mac, "\x00\x16\x3e\xaf\x00\x09", 6);
+    assert_string_equal(vif.bridge, "0123456789abcde");
+    strcpy(text, "bridge=0123456789abcdef");
+    assert_int_equal(config_parse_vif(text, &vif, &problem), -EINVAL);
+    assert_false(config_parse_mac("00:16:3e:00:00:00:", mac));
+    assert_false(config_parse_mac("00:16:3e:00:00-00", mac));
+    assert_false(config_parse_mac("0g:16:3e:00:00:00", mac));
+    assert_false(config_parse_mac("0:16:3e:00:00:00", mac));
+    assert_false(config_parse_mac("/0:16:3e:00:00:00", mac));
+    assert_false(config_parse_mac("", mac));
+    assert_true(config_name_valid("0123456789012345678901234567890"));
+    assert_false(config_name_valid("01234567890123456789012345678901"));
+    assert_false(config_name_valid("a/b") || config_name_valid("a:b") || config_name_valid("a[") || config_name_valid("a`"));
+    assert_true(config_name_valid("azAZ09_-."));
+}
+
+static void keys_are_whole_words(void **state) {
+    assert_int_equal(parse("name='a'; kernel='k'\nnam='b'\nnames='c'\n"), 0);
+    assert_string_equal(config.name, "a");
+    assert_int_equal(problem.line, 2);                          /* The first of the two. */
+    assert_non_null(strstr(problem.text, "'nam'"));
+    assert_int_equal(parse(";;name='a'\r\n\t;kernel='k' ; # and so on\n#\n"), 0);
+    assert_int_equal(parse("0123456789012345678901234567890123456789='x'\nname='a'\nkernel='k'"), 0);
+    assert_non_null(strstr(problem.text, "'012345678901234567890123456789'"));
+    assert_int_equal(parse("0123456789012345678901234567890123456789 'x'"), -EINVAL);
+    assert_non_null(strstr(problem.text, "'012345678901234567890123456789'"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
@@ -201,6 +374,13 @@ int main(void) {
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(single_devices),
         cmocka_unit_test(noise_is_survived),
+        cmocka_unit_test(strings_at_their_limits),
+        cmocka_unit_test(numbers_at_their_limits),
+        cmocka_unit_test(every_action_of_every_end),
+        cmocka_unit_test(names_of_disks),
+        cmocka_unit_test(lists_at_their_limits),
+        cmocka_unit_test(parts_of_disks_and_vifs),
+        cmocka_unit_test(keys_are_whole_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block back end, request by request: what reaches the disk and what comes back; grants that fail; a disk that is still
+ * writing when the connection ends; a ring that lies. test_backends.c has the guest that writes random bytes.
+ * sources: drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
+ * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <drivers/blkback.h>
+#include <pvguest/bits.h>
+#include <xen/io/blkif.h>
+#include "backends_host.h"
+
+#define RING 1u                         /* references: of the ring, of an indirect request's segments, of data */
+#define SEGMENTS 2u
+#define DATA 8u
+
+static const char front[] = "/local/domain/7/device/vbd/51712/", back_node[] = "/local/domain/0/backend/vbd/7/51712/";
+
+static void front_node(const char *key, const char *value)
+{
+    char path[96];
+
+    snprintf(path, sizeof path, "%s%s", front, key);
+    set_node(path, value);
+}
+
+static const char *said_in(const char *key)
+{
+    char path[96];
+
+    snprintf(path, sizeof path, "%s%s", back_node, key);
+    return value_of(path);
+}
+
+/* --- a disk that answers when the test says so -------------------------------------------------------------------------- */
+
+static uint8_t *const addresses = (uint8_t *)0x100000000;      /* nobody looks there */
+static struct block_request *pending[32];
+static unsigned int pending_count, kicks, polls, yields, polls_until_done;
+static int disk_result;
+
+/* An error in every segment that is not mapped: a disk may touch it until it has answered. */
+static void check_mapped(const struct block_request *request)
+{
+    for (unsigned int i = 0; i < request->segments; i++) {
+        unsigned int number = (unsigned int)((request->segment[i].machine - (uintptr_t)page) / 4096);
+
+        assert_true(number < GRANTS && grant[number].mapped);
+        assert_int_equal(grant[number].readonly, request->operation == BLOCK_WRITE);
+        if (by_dma) {
+            assert_null(request->segment[i].data);
+            continue;
+        }
+        assert_in_range((uint8_t *)grant[number].va - addresses, 0, 32 * 32 * 4096 - 1);
+        assert_ptr_equal(request->segment[i].data, (uint8_t *)grant[number].va + (request->segment[i].machine & 4095));
+    }
+}
+
+static void finish(unsigned int which)
+{
+    struct block_request *request = pending[which];
+
+    check_mapped(request);
+    pending[which] = pending[--pending_count];
+    request->done(request, disk_result);
+}
+
+static void disk_submit(struct blockdev *device, struct block_request *request)
+{
+    check_mapped(request);
+    pending[pending_count++] = request;
+}
+
+static void disk_kick(struct blockdev *device) { kicks++; }
+
+static void (*while_waiting)(void);
+
+static void disk_poll(struct blockdev *device)
+{
+    assert_true(events_are_masked);
+    polls++;
+    if (while_waiting)
+        while_waiting();
+    if (pending_count && polls > polls_until_done)
+        finish(0);
+}
+
+static struct blockdev disk;
+static struct blkback *back;
+static blkif_sring_t *ring;
+
+void vcpu_yield(void)
+{
+    assert_false(events_are_masked);
+    assert_true(yields++ < 1000);
+}
+
+unsigned allocations_until_failure;
+static void *no_addresses;              /* what to answer instead */
+static unsigned int vspaces;
+
+void *vspace_alloc(unsigned long n)
+{
+    assert_true(!by_dma && n == 32 * 32);
+    if (no_addresses || allocations_until_failure)
+        return no_addresses == addresses ? NULL : no_addresses;
+    vspaces++;
+    return addresses;
+}
+
+void vspace_free(void *va, unsigned long n)
+{
+    assert_true(!by_dma && va == addresses && n == 32 * 32);
+    vspaces--;
+}
+
+/* --- a front end --------------------------------------------------------------------------------------------------------- */
+
+static void open_back(bool writable)
+{
+    back = blkback_create(&store, 7, 51712, &disk, writable);
+    assert_string_equal(states, "2");
+    ring = (blkif_sring_t *)(void *)page[RING];
+    ring->req_event = ring->rsp_event = 1;
+    front_node("ring-ref", "1");
+    front_node("event-channel", "5");
+    front_node("state", "3");
+}
+
+static void connect(void)
+{
+    blkback_changed(back);
+    assert_int_equal(port[1].remote, 5);
+    assert_int_equal(rings_mapped, 1);
+    assert_int_equal(states[strlen(states) - 1], '4');
+}
+
+static int set_up(void **state)
+{
+    forget_all();
+    by_dma = *state != NULL;
+    disk = (struct blockdev){ .name = "slow", .sectors = 1000, .max_segments = 16, .submit = disk_submit, .kick = disk_kick,
+                              .poll = disk_poll, .flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | (by_dma ? BLOCK_BY_DMA : 0) };
+    pending_count = kicks = polls = yields = polls_until_done = 0;
+    disk_result = 0;
+    open_back(true);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    if (back)
+        blkback_destroy(back);
+    back = NULL;
+    assert_int_equal(pending_count + mapped + rings_mapped + bound + vspaces, 0);
+    while_waiting = NULL;
+    return 0;
+}
+
+static void put(blkif_request_t request)
+{
+    ring->ring[ring->req_prod & 31].req = request;
+    ring->req_prod++;
+}
+
+static blkif_request_t request_of(unsigned int operation, uint64_t id, unsigned int segments)
+{
+    blkif_request_t request = { .operation = (uint8_t)operation, .id = id, .nr_segments = (uint8_t)segments, .sector_number = 100 };
+
+    for (unsigned int i = 0; i < segments; i++)
+        request.seg[i] = (struct blkif_request_segment){ .gref = DATA + i, .first_sect = (uint8_t)(i & 1), .last_sect = 7 };
+    return request;
+}
+
+static void assert_answer(unsigned int number, uint64_t id, unsigned int operation, int status)
+{
+    const blkif_response_t *response = &ring->ring[number & 31].rsp;
+
+    assert_true((int32_t)(ring->rsp_prod - number) > 0);
+    assert_int_equal(response->id, id);
+    assert_int_equal(response->operation, operation);
+    assert_int_equal(response->status, status);
+}
+
+/* --- tests --------------------------------------------------------------------------------------------------------------- */
+
+static void a_request_goes_and_comes(void **state)
+{
+    connect();
+    kicks = 0;
+    put(request_of(BLKIF_OP_READ, 77, 3));
+    put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 78, .seg = { { .gref = 50, .last_sect = 7 } } });
+    ring_bell(1);
+    assert_int_equal(pending_count, 2);
+    assert_int_equal(kicks, 1);
+    assert_int_equal(mapped, 4);
+    assert_int_equal(pending[0]->operation, BLOCK_READ);
+    assert_int_equal(pending[0]->sector, 100);
+    assert_int_equal(pending[0]->sectors, 8 + 7 + 8);
+    assert_int_equal(pending[0]->segments, 3);
+    for (unsigned int i = 0; i < 3; i++) {
+        assert_int_equal(pending[0]->segment[i].machine, (uintptr_t)page[DATA + i] + 512 * (i & 1));
+        assert_int_equal(pending[0]->segment[i].length, 4096 - 512 * (i & 1));
+    }
+    assert_int_equal(ring->rsp_prod, 0);
+    assert_int_equal(port[1].sent, 0);
+    finish(1);                                  /* the second first */
+    assert_answer(0, 78, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
+    assert_int_equal(port[1].sent, 1);
+    finish(0);
+    assert_answer(1, 77, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+    assert_int_equal(port[1].sent, 1);          /* not asked for */
+    assert_int_equal(mapped, 0);
+}
+
+static void counters_count(void **state)
+{
+    const struct blkback_counters *counters = blkback_counters(back);
+    blkif_request_t discard = { 0 };
+    blkif_request_discard_t wish = { .operation = BLKIF_OP_DISCARD, .id = 9, .sector_number = 3, .nr_sectors = 50 };
+
+    memcpy(&discard, &wish, sizeof wish);
+    connect();
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    ring_bell(1);
+    finish(0);
+    put(request_of(BLKIF_OP_WRITE, 2, 2));
+    ring_bell(1);
+    finish(0);
+    put(request_of(BLKIF_OP_FLUSH_DISKCACHE, 3, 0));
+    put(discard);
+    put(request_of(5, 4, 1));
+    ring_bell(1);
+    assert_answer(2, 4, 5, BLKIF_RSP_EOPNOTSUPP);
+    disk_result = -EOPNOTSUPP;
+    assert_int_equal(pending[1]->operation, BLOCK_DISCARD);
+    assert_int_equal(pending[1]->sector, 3);
+    assert_int_equal(pending[1]->sectors, 50);
+    finish(0);
+    assert_answer(3, 3, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_RSP_EOPNOTSUPP);
+    disk_result = -EIO;
+    finish(0);
+    assert_answer(4, 9, BLKIF_OP_DISCARD, BLKIF_RSP_ERROR);
+    assert_int_equal(counters->requests, 5);
+    assert_int_equal(counters->reads, 1);
+    assert_int_equal(counters->writes, 1);
+    assert_int_equal(counters->flushes, 1);
+    assert_int_equal(counters->sectors_read, 8);
+    assert_int_equal(counters->sectors_written, 15);
+    assert_int_equal(counters->errors, 3);
+}
+
+/* One grant of three that there is not: the others go back, the disk hears nothing. */
+static void a_grant_that_is_none(void **state)
+{
+    connect();
+    for (unsigned int i = 0; i < 3; i++) {
+        bad_grant = DATA + i;
+        put(request_of(BLKIF_OP_READ, i, 3));
+        ring_bell(1);
+        assert_answer(i, i, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+        assert_int_equal(mapped + pending_count, 0);
+    }
+    bad_grant = UINT32_MAX;
+    put(request_of(BLKIF_OP_READ, 5, 3));
+    ring_bell(1);
+    refuse_unmap = true;                        /* is said, and the request is answered all the same */
+    finish(0);
+    refuse_unmap = false;
+    assert_int_equal(said, 1);
+    assert_answer(3, 5, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+}
+
+static void put_indirect(uint64_t id, unsigned int operation, unsigned int segments)
+{
+    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = (uint8_t)operation, .id = id,
+                                          .nr_segments = (uint16_t)segments, .sector_number = 8, .indirect_grefs = { SEGMENTS } };
+    blkif_request_t request = { 0 };
+
+    memcpy(&request, &indirect, sizeof indirect);
+    put(request);
+}
+
+static void indirect_requests(void **state)
+{
+    struct blkif_request_segment *segment = (struct blkif_request_segment *)(void *)page[SEGMENTS];
+
+    connect();
+    for (unsigned int i = 0; i < 17; i++)
+        segment[i] = (struct blkif_request_segment){ .gref = DATA + i, .last_sect = 7 };
+    put_indirect(1, BLKIF_OP_WRITE, 16);
+    ring_bell(1);
+    assert_int_equal(pending[0]->segments, 16);
+    assert_int_equal(pending[0]->sectors, 128);
+    assert_int_equal(pending[0]->segment[15].machine, (uintptr_t)page[DATA + 15]);
+    finish(0);
+    assert_answer(0, 1, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
+    put_indirect(2, BLKIF_OP_WRITE, 17);        /* more than the disk takes */
+    put_indirect(3, BLKIF_OP_READ, 0);
+    put_indirect(4, BLKIF_OP_FLUSH_DISKCACHE, 1);
+    bad_grant = SEGMENTS;
+    ring_bell(1);
+    bad_grant = UINT32_MAX;
+    assert_answer(1, 2, BLKIF_OP_WRITE, BLKIF_RSP_ERROR);
+    assert_answer(2, 3, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+    assert_answer(3, 4, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_RSP_ERROR);
+    put_indirect(5, BLKIF_OP_FLUSH_DISKCACHE, 1);
+    bad_grant = DATA;
+    put_indirect(6, BLKIF_OP_READ, 1);
+    ring_bell(1);
+    assert_answer(4, 5, BLKIF_OP_FLUSH_DISKCACHE, BLKIF_RSP_EOPNOTSUPP);
+    assert_answer(5, 6, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+    assert_int_equal(pending_count, 0);
+    bad_grant = UINT32_MAX;
+    disk.max_segments = 100;                    /* never more than a slot has room for */
+    for (unsigned int i = 0; i < 33; i++)
+        segment[i] = (struct blkif_request_segment){ .gref = DATA + i, .last_sect = 7 };
+    put_indirect(7, BLKIF_OP_READ, 33);
+    put_indirect(8, BLKIF_OP_READ, 32);
+    ring_bell(1);
+    assert_answer(6, 7, BLKIF_OP_READ, BLKIF_RSP_ERROR);
+    assert_int_equal(pending[0]->segments, 32);
+    assert_int_equal(pending[0]->sectors, 256);
+    finish(0);
+    assert_answer(7, 8, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+}
+
+/* All the ring in flight, several times round it: each answer makes room for one more request. */
+static void a_full_ring(void **state)
+{
+    unsigned int id = 0, answered = 0;
+
+    connect();
+    for (unsigned int round = 0; round < 5; round++) {
+        while (ring->req_prod - ring->rsp_prod < 32)
+            put((blkif_request_t){ .operation = BLKIF_OP_READ, .id = id++, .nr_segments = 1,
+                                   .seg = { { .gref = DATA + ring->req_prod % 32, .last_sect = 7 } } });
+        ring_bell(1);
+        assert_int_equal(pending_count, 32);
+        for (unsigned int i = 0; i < 10 + round; i++) {
+            finish((i * 7) % pending_count);
+            answered++;
+        }
+        assert_int_equal(ring->rsp_prod, answered);
+        /* Pages in use stay in use: all have gone before the next round names them again. */
+        while (pending_count) {
+            finish(pending_count - 1);
+            answered++;
+        }
+    }
+    assert_int_equal(mapped, 0);
+    assert_int_equal(port[1].masked, false);
+}
+
+/* The disk is still writing: every page stays mapped until it has answered, and only then the ring goes. */
+static void disconnect_with_transfers_in_flight(void **state)
+{
+    static const char *const endings[] = { "5", "6", "" };
+
+    for (unsigned int i = 0; i < 4; i++) {
+        polls = yields = 0;
+        polls_until_done = 5;
+        if (back)
+            blkback_destroy(back);
+        forget_all();
+        by_dma = *state != NULL;
+        open_back(true);
+        connect();
+        put(request_of(BLKIF_OP_READ, 1, 3));
+        put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+        ring_bell(1);
+        assert_int_equal(pending_count, 2);
+        polls = 0;
+        if (i < 3) {
+            front_node("state", endings[i]);
+            blkback_changed(back);
+        } else {
+            blkback_destroy(back);
+            back = NULL;
+        }
+        assert_int_equal(pending_count + mapped + rings_mapped + bound, 0);
+        assert_true(polls == 7 && yields >= 5);
+        assert_answer(1, 2, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
+        assert_int_equal(states[strlen(states) - 1], i == 0 ? '5' : '6');
+        if (back)
+            blkback_changed(back);              /* once more: harmless */
+    }
+}
+
+/* What comes while the last transfers are waited for is not begun any more. */
+static void one_more(void)
+{
+    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 9, .seg = { { .gref = 50 + ring->req_prod, .last_sect = 7 } } });
+    ring_bell(1);
+}
+
+static void nothing_new_while_disconnecting(void **state)
+{
+    connect();
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    ring_bell(1);
+    polls_until_done = 5;
+    while_waiting = one_more;
+    front_node("state", "5");
+    blkback_changed(back);
+    assert_int_equal(ring->rsp_prod, 1);
+    assert_answer(0, 1, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+}
+
+static void a_ring_that_lies(void **state)
+{
+    connect();
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    ring_bell(1);
+    blkback_service(back);                      /* nothing to do */
+    assert_string_equal(states, "24");
+    ring->req_prod = 33 + ring->rsp_prod;
+    ring_bell(1);
+    assert_true(port[1].masked);
+    ring->req_prod = 1;                         /* too late to be honest */
+    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+    port[1].masked = false;
+    ring_bell(1);
+    assert_int_equal(pending_count, 1);
+    assert_string_equal(states, "24");          /* an event handler cannot reach the store */
+    blkback_service(back);
+    assert_string_equal(states, "2456");
+    assert_non_null(strstr(said_in("error"), "impossible"));
+    assert_int_equal(pending_count + mapped + rings_mapped + bound, 0);
+    blkback_service(back);
+    assert_string_equal(states, "2456");
+    /* And may begin anew. */
+    memset(page[RING], 0, 4096);
+    front_node("state", "1");
+    blkback_changed(back);
+    front_node("state", "3");
+    ring->req_event = ring->rsp_event = 1;
+    connect();
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    ring_bell(1);
+    assert_int_equal(pending_count, 1);
+    finish(0);
+    assert_answer(0, 1, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+}
+
+/* The front end may have asked, and notified, before we were there. */
+static void requests_from_before_the_binding(void **state)
+{
+    put(request_of(BLKIF_OP_READ, 1, 1));
+    connect();
+    assert_int_equal(pending_count, 1);
+    assert_false(events_are_masked);
+    assert_int_equal(ring->req_event, 2);       /* and the next one shall ring */
+}
+
+static void connections_that_fail(void **state)
+{
+    static const struct { const char *key, *value; } wrong[] = {
+        { "ring-ref", "" }, { "ring-ref", "x" }, { "ring-ref", "4294967296" }, { "ring-ref", "100" },
+        { "event-channel", "" }, { "event-channel", "4294967296" },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(wrong) + 2; i++) {
+        front_node("state", "1");
+        blkback_changed(back);
+        states[0] = 0;
+        front_node("ring-ref", "1");
+        front_node("event-channel", "5");
+        front_node("state", "3");
+        if (i < ARRAY_SIZE(wrong))
+            front_node(wrong[i].key, wrong[i].value);
+        else
+            *(i == ARRAY_SIZE(wrong) ? &refuse_binding : &refuse_write) = 1;
+        blkback_changed(back);
+        assert_string_equal(states, "56");
+        assert_int_equal(rings_mapped + bound, 0);
+        assert_false(events_are_masked);
+    }
+    assert_int_equal(refused_bindings, 1);
+}
+
+static void what_is_published(void **state)
+{
+    assert_string_equal(said_in("feature-flush-cache"), "1");
+    assert_string_equal(said_in("feature-discard"), "1");
+    assert_string_equal(said_in("discard-granularity"), "512");
+    assert_string_equal(said_in("discard-alignment"), "0");
+    assert_string_equal(said_in("feature-max-indirect-segments"), "16");
+    connect();
+    assert_string_equal(said_in("sectors"), "1000");
+    assert_string_equal(said_in("sector-size"), "512");
+    assert_string_equal(said_in("info"), "0");
+    blkback_destroy(back);
+    forget_all();
+    by_dma = *state != NULL;
+    disk.max_segments = 100;
+    open_back(false);
+    assert_string_equal(said_in("feature-discard"), "0");
+    assert_null(said_in("discard-granularity"));
+    assert_string_equal(said_in("feature-max-indirect-segments"), "32");
+    connect();
+    assert_string_equal(said_in("info"), "4");
+    put(request_of(BLKIF_OP_WRITE, 1, 1));
+    ring_bell(1);
+    assert_answer(0, 1, BLKIF_OP_WRITE, BLKIF_RSP_ERROR);
+    blkback_destroy(back);
+    forget_all();
+    by_dma = *state != NULL;
+    disk.flags &= ~BLOCK_CAN_DISCARD;
+    open_back(true);
+    assert_string_equal(said_in("feature-discard"), "0");
+    disk.flags |= BLOCK_CAN_DISCARD;
+    for (unsigned int i = 1; i <= 5; i++) {     /* each of the five nodes may fail */
+        blkback_destroy(back);
+        forget_all();
+        by_dma = *state != NULL;
+        refuse_write = i;
+        back = blkback_create(&store, 7, 51712, &disk, true);
+        assert_string_equal(states, "56");
+    }
+}
+
+static void without_memory_or_addresses(void **state)
+{
+    blkback_destroy(back);
+    allocations_until_failure = 1;
+    back = blkback_create(&store, 7, 51712, &disk, true);
+    assert_null(back);
+    allocations_until_failure = 0;
+    for (unsigned int i = 0; i < 2 && !by_dma; i++) {
+        no_addresses = i ? ERR_PTR(-ENOMEM) : addresses;
+        back = blkback_create(&store, 7, 51712, &disk, true);
+        no_addresses = NULL;
+        assert_null(back);
+    }
+}
+
+/* A ring that the hypervisor does not take back is said; nothing else can be done. */
+static void a_ring_that_stays(void **state)
+{
+    connect();
+    refuse_unmap = true;
+    front_node("state", "5");
+    blkback_changed(back);
+    refuse_unmap = false;
+    assert_int_equal(said, 1);
+    front_node("state", "1");
+    blkback_changed(back);
+    front_node("state", "3");
+    connect();
+    front_node("state", "5");
+    blkback_changed(back);
+    assert_int_equal(said, 1);
+}
+
+int main(void)
+{
+    static char dma;
+#define BOTH(test) { #test, test, set_up, tear_down, NULL }, { #test "_by_dma", test, set_up, tear_down, &dma }
+    const struct CMUnitTest tests[] = {
+        BOTH(a_request_goes_and_comes), BOTH(counters_count), BOTH(a_grant_that_is_none), BOTH(indirect_requests),
+        BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight), BOTH(nothing_new_while_disconnecting), BOTH(a_ring_that_lies),
+        BOTH(requests_from_before_the_binding), BOTH(connections_that_fail), BOTH(what_is_published),
+        BOTH(without_memory_or_addresses), BOTH(a_ring_that_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

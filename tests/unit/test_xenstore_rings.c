@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * XenStore over guests' rings: requests in pieces and round the ring, lengths and indices that lie, guests that do not read, and
+ * that nothing is left of who is released. The SDK is faked; its thread runs until it would sleep.
+ * sources: dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include "dom0/xenstore/rings.h"
+#include "dom0/xenstore/internal.h"
+
+unsigned allocations_until_failure;
+size_t __sanitizer_get_current_allocated_bytes(void);          /* ASan counts for us */
+
+/* --- the SDK --------------------------------------------------------------------------------------------------------------- */
+
+#define GUESTS 3                        /* domains 1 to 3; number 0 of what follows is dom0's */
+
+static struct guest {
+    struct xenstore_domain_interface ring;
+    event_handler handler;
+    void *data;
+    bool mapped;
+    unsigned notified;
+    uint32_t request;                   /* numbers its requests */
+    struct xsd_sockmsg header;          /* of the last message */
+    char payload[XENSTORE_PAYLOAD_MAX + 1];
+    unsigned events;
+} guest[GUESTS + 1];
+
+static unsigned said;
+static bool refuse_map, refuse_port;
+static void (*thread)(void *argument);
+static jmp_buf asleep;
+
+void printk(const char *format, ...) { said++; }
+bool events_save(void) { return false; }
+void events_restore(bool was_masked) { }
+void wake_all(struct wait_queue *queue) { }
+void thread_yield(void) { }
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns) { longjmp(asleep, 1); }
+
+struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument) {
+    static struct thread created;
+
+    if (allocations_until_failure)
+        return NULL;
+    thread = entry;
+    return &created;
+}
+
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) {
+    assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
+    if (refuse_map)
+        return ERR_PTR(-22);
+    guest[owner].mapped = true;
+    return &guest[owner].ring;
+}
+
+void unmap_frames(void *va, unsigned long n) {
+    struct guest *of = (struct guest *)va;
+
+    assert_true(n == 1 && of->mapped && !of->handler);
+    of->mapped = false;
+}
+
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) {
+    assert_int_equal(remote_port, 5);
+    if (refuse_port) {
+        guest[remote].handler = NULL;
+        return -22;
+    }
+    guest[remote].handler = handler;
+    guest[remote].data = data;
+    return remote + 10;
+}
+
+void event_unbind(evtchn_t port) {
+    assert_non_null(guest[port - 10].handler);
+    guest[port - 10].handler = NULL;
+}
+
+static uint32_t taken_of_others;        /* bytes of guest 3's requests when guest 1 was first notified */
+
+int event_send(evtchn_t port) {
+    if (guest[port - 10].notified++ == 0 && port == 11)
+        taken_of_others = guest[3].ring.req_cons;
+    return 0;
+}
+
+static void run(void) {
+    if (!setjmp(asleep))
+        thread(NULL);
+}
+
+/* --- dom0 -------------------------------------------------------------------------------------------------------------------- */
+
+static struct xenstore_connection dom0;
+static char dom0_answer[XENSTORE_PAYLOAD_MAX + 1];
+
+static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+    memcpy(dom0_answer, payload, header->len);
+    dom0_answer[header->len] = '\0';
+}
+
+static const char *dom0_asks(uint32_t type, const char *payload, size_t size) {
+    struct xsd_sockmsg header = { .type = type, .len = (uint32_t)size };
+
+    xenstore_handle(&dom0, &header, payload);
+    return dom0_answer;
+}
+
+static const char *introduce(unsigned number) {
+    char text[32];
+    int size = snprintf(text, sizeof(text), "%u%c%u%c5", number, '\0', 100 + number, '\0');
+
+    return dom0_asks(XS_INTRODUCE, text, (size_t)size + 1);
+}
+
+static const char *release(unsigned number) {
+    char text[8];
+
+    return dom0_asks(XS_RELEASE, text, (size_t)snprintf(text, sizeof(text), "%u", number) + 1);
+}
+
+static void prepare(unsigned number) {
+    char text[64];
+    int size = snprintf(text, sizeof(text), "/local/domain/%u", number);
+
+    memset(&guest[number], 0, sizeof(guest[number]));
+    dom0_asks(XS_MKDIR, text, (size_t)size + 1);
+    size = snprintf(text, sizeof(text), "/local/domain/%u%cn%u", number, '\0', number);
+    assert_string_equal(dom0_asks(XS_SET_PERMS, text, (size_t)size + 1), "OK");
+}
+
+static int setup(void **state) {
+    assert_int_equal(xenstore_start(&xenstore_rings), 0);
+    dom0.actor = (struct tree_actor){ .domid = 0, .privileged = true };
+    dom0.send = dom0_receives;
+    xenstore_connect(&dom0);
+    said = 0;
+    refuse_map = refuse_port = false;
+    allocations_until_failure = 0;
+    if (!thread)
+        assert_int_equal(xenstore_rings_start(), 0);
+    for (unsigned i = 1; i <= GUESTS; i++) {
+        prepare(i);
+        assert_string_equal(introduce(i), "OK");
+        assert_int_equal(guest[i].ring.server_features, XENSTORE_SERVER_FEATURE_ERROR);
+    }
+    run();
+    return 0;
+}
+
+static int teardown(void **state) {
+    for (unsigned i = 1; i <= GUESTS; i++)
+        if (guest[i].mapped)
+            assert_string_equal(release(i), "OK");
+    xenstore_disconnect(&dom0);
+    assert_null(xenstore_connections);
+    tree_drop(xenstore_tree);
+    return 0;
+}
+
+/* --- a guest ----------------------------------------------------------------------------------------------------------------- */
+
+static void ring_bell(struct guest *from) {
+    from->handler((evtchn_t)(from - guest) + 10, from->data);
+}
+
+/* As many bytes as fit; returns how many. */
+static size_t write_some(struct guest *from, const char *bytes, size_t size) {
+    size_t i = 0;
+
+    for (; i < size && from->ring.req_prod - from->ring.req_cons < XENSTORE_RING_SIZE; i++)
+        from->ring.req[MASK_XENSTORE_IDX(from->ring.req_prod++)] = bytes[i];
+    ring_bell(from);
+    return i;
+}
+
+/* One whole message, if there is one; else what there is stays. False: nothing more comes. */
+static bool read_message(struct guest *to) {
+    uint32_t got = 0, whole = sizeof(to->header);
+
+    for (;;) {
+        if (to->ring.rsp_cons == to->ring.rsp_prod) {
+            ring_bell(to);
+            run();
+            if (to->ring.rsp_cons == to->ring.rsp_prod) {
+                assert_int_equal(got, 0);       /* never half a message */
+                return false;
+            }
+        }
+
+        char byte = to->ring.rsp[MASK_XENSTORE_IDX(to->ring.rsp_cons++)];
+
+        if (got < sizeof(to->header))
+            ((char *)&to->header)[got] = byte;
+        else
+            to->payload[got - sizeof(to->header)] = byte;
+        if (++got == sizeof(to->header)) {
+            whole += to->header.len;
+            assert_true(to->header.len <= XENSTORE_PAYLOAD_MAX);
+        }
+        if (got >= sizeof(to->header) && got == whole) {
+            to->payload[to->header.len] = '\0';
+            to->events += to->header.type == XS_WATCH_EVENT;
+            return true;
+        }
+    }
+}
+
+static void put_request(struct guest *from, uint32_t type, const char *payload, size_t size, size_t step) {
+    char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
+    struct xsd_sockmsg header = { .type = type, .req_id = ++from->request, .len = (uint32_t)size };
+
+    memcpy(message, &header, sizeof(header));
+    memcpy(message + sizeof(header), payload, size);
+    for (size_t at = 0; at < sizeof(header) + size;) {
+        size_t left = sizeof(header) + size - at;
+
+        at += write_some(from, message + at, left < step ? left : step);
+        run();
+    }
+}
+
+/* Asks and reads until the answer comes; events on the way are counted. */
+static const char *ask_in(struct guest *from, uint32_t type, const char *payload, size_t size, size_t step) {
+    put_request(from, type, payload, size, step);
+    do
+        assert_true(read_message(from));
+    while (from->header.type == XS_WATCH_EVENT);
+    assert_int_equal(from->header.req_id, from->request);
+    assert_int_equal(from->header.type == XS_ERROR, from->header.type != type);
+    return from->payload;
+}
+
+#define ASK(from, type, text) ask_in(from, type, text, sizeof(text), 4096)
+#define ASK_OPEN(from, type, text) ask_in(from, type, text, sizeof(text) - 1, 4096)
+
+/* --- tests ------------------------------------------------------------------------------------------------------------------- */
+
+static void requests_in_pieces(void **state) {
+    struct guest *one = &guest[1];
+
+    assert_string_equal(ASK_OPEN(one, XS_WRITE, "a\0value"), "OK");
+    for (size_t step = 1; step < 40; step++)
+        for (unsigned i = 0; i < 40; i++) {     /* round the ring, at every offset */
+            assert_string_equal(ask_in(one, XS_READ, "a", 2, step), "value");
+            assert_int_equal(one->header.len, 5);
+        }
+    assert_true(one->ring.req_cons > 10 * XENSTORE_RING_SIZE && one->ring.req_cons == one->ring.req_prod);
+    one->notified = 0;
+    run();
+    ring_bell(one);                             /* for nothing */
+    run();
+    assert_int_equal(one->notified, 0);
+    put_request(one, XS_READ, "a", 2, 100);
+    assert_true(one->notified >= 1);
+}
+
+/* Indices that are about to wrap are like others. */
+static void indices_wrap(void **state) {
+    struct guest *one = &guest[1];
+
+    assert_string_equal(release(1), "OK");
+    one->ring.req_prod = one->ring.req_cons = UINT32_MAX - 20;
+    one->ring.rsp_prod = one->ring.rsp_cons = UINT32_MAX - 5;
+    assert_string_equal(introduce(1), "OK");
+    for (unsigned i = 0; i < 100; i++)
+        assert_string_equal(ASK_OPEN(one, XS_WRITE, "a\0value"), "OK");
+    assert_int_equal(one->ring.error, 0);
+}
+
+/* The longest request there is, and an answer as long; one byte more ends the service, and nobody else's. */
+static void the_longest_request_and_one_more(void **state) {
+    struct xsd_sockmsg header = { .type = XS_WRITE, .len = XENSTORE_PAYLOAD_MAX + 1 };
+    static char value[XENSTORE_PAYLOAD_MAX];
+    struct guest *one = &guest[1];
+
+    memset(value, 'v', sizeof(value));
+    memcpy(value, "a", 2);
+    assert_string_equal(ask_in(one, XS_WRITE, value, 2 + XENSTORE_MAX_NODE_BYTES, 4096), "OK");
+    ASK(one, XS_READ, "a");
+    assert_int_equal(one->header.len, XENSTORE_MAX_NODE_BYTES);
+    assert_memory_equal(one->payload, value + 2, XENSTORE_MAX_NODE_BYTES);
+    assert_string_equal(ask_in(one, XS_WRITE, value, sizeof(value), 4096), "ENOSPC");
+    assert_int_equal(said, 0);
+    write_some(one, (const char *)&header, sizeof(header));
+    write_some(one, value, 100);
+    run();
+    assert_int_equal(one->ring.error, XENSTORE_ERROR_PROTO);
+    assert_int_equal(said, 1);
+    one->ring.error = 0;
+    put_request(&guest[2], XS_GET_DOMAIN_PATH, "2", 2, 4096);
+    assert_true(read_message(&guest[2]));
+    assert_string_equal(guest[2].payload, "/local/domain/2");
+    header.len = 2;
+    header.type = XS_READ;
+    for (unsigned i = 0; i < 10; i++) {
+        write_some(one, (const char *)&header, sizeof(header));
+        write_some(one, "a", 2);
+        run();
+    }
+    assert_int_equal(one->ring.rsp_prod, one->ring.rsp_cons);   /* no answer, ever */
+    assert_int_equal(said, 1);
+    header.len = UINT32_MAX;
+    write_some(&guest[2], (const char *)&header, sizeof(header));
+    run();
+    assert_int_equal(guest[2].ring.error, XENSTORE_ERROR_PROTO);
+}
+
+static void indices_that_lie(void **state) {
+    uint32_t *const lies[GUESTS] = { &guest[1].ring.req_prod, &guest[2].ring.req_prod, &guest[3].ring.rsp_cons };
+
+    for (unsigned i = 0; i < GUESTS; i++) {
+        *lies[i] += i == 0 ? XENSTORE_RING_SIZE + 1 : i == 1 ? -1u : 1;
+        ring_bell(&guest[i + 1]);
+        run();
+        assert_int_equal(said, i + 1);
+        assert_int_equal(guest[i + 1].ring.error, XENSTORE_ERROR_RINGIDX);
+    }
+    guest[1].ring.req_prod = guest[1].ring.req_cons;
+    put_request(&guest[1], XS_READ, "a", 2, 4096);
+    assert_int_equal(guest[1].ring.rsp_prod, 0);
+    assert_string_equal(release(1), "OK");
+    prepare(1);
+    assert_string_equal(introduce(1), "OK");
+    assert_string_equal(ASK_OPEN(&guest[1], XS_WRITE, "a\0value"), "OK");
+    /* A full ring is none. */
+    for (unsigned i = 0; i < XENSTORE_RING_SIZE / 18; i++) {
+        struct xsd_sockmsg header = { .type = XS_READ, .len = 2 };
+
+        write_some(&guest[1], (const char *)&header, sizeof(header));
+        write_some(&guest[1], "a", 2);
+    }
+    while (guest[1].ring.req_prod - guest[1].ring.req_cons < XENSTORE_RING_SIZE)
+        write_some(&guest[1], "", 1);
+    run();
+    assert_int_equal(guest[1].ring.error, 0);
+}
+
+/* Who does not read is not asked for more, and what waits for it is bounded, however much happens that it watches. */
+static void a_guest_that_does_not_read(void **state) {
+    static const char long_name[] = "a-name-that-makes-its-events-longer-than-they-would-be";
+    struct guest *one = &guest[1];
+    size_t before;
+    unsigned asked = 0;
+
+    assert_string_equal(ASK(one, XS_WATCH, "data\0token"), "OK");
+    while (read_message(one))
+        ;
+    assert_int_equal(one->events, 1);
+    before = __sanitizer_get_current_allocated_bytes();
+    for (unsigned i = 0; i < 20000; i++) {
+        char payload[160];
+        int size = snprintf(payload, sizeof(payload), "/local/domain/1/data/%s/%u", long_name, i % 500);
+
+        dom0_asks(XS_WRITE, payload, (size_t)size + 1);
+        dom0_asks(XS_RM, payload, (size_t)size + 1);
+        if (i % 1000 == 0)
+            run();
+    }
+    assert_true(__sanitizer_get_current_allocated_bytes() - before < 200 * 1024);
+    for (one->events = 0; read_message(one);)
+        assert_int_equal(one->header.type, XS_WATCH_EVENT);
+    assert_true(one->events >= 1 && one->events < 1000);
+    assert_true(__sanitizer_get_current_allocated_bytes() - before < 10 * 1024);
+    /* One path that changes again and again: what waits already is not sent once more. */
+    for (unsigned i = 0; i < 5000; i++)
+        dom0_asks(XS_WRITE, "/local/domain/1/data/x\0v", 24);
+    for (one->events = 0; read_message(one);)
+        assert_string_equal(one->payload, "data/x");
+    assert_true(one->events >= 1 && one->events < 40);
+    /* Requests without end, answers unread: it stops, and goes on where it stopped. */
+    for (; one->ring.req_prod - one->ring.req_cons < XENSTORE_RING_SIZE - 100; asked++) {
+        put_request(one, XS_GET_DOMAIN_PATH, "1", 2, 4096);
+        assert_true(asked < 1000);
+    }
+    assert_true(one->ring.rsp_prod - one->ring.rsp_cons == XENSTORE_RING_SIZE);
+    assert_true(__sanitizer_get_current_allocated_bytes() - before < 10 * 1024);
+    assert_string_equal(ASK(&guest[2], XS_GET_DOMAIN_PATH, "7"), "/local/domain/7");
+    for (unsigned i = 0; i < asked; i++) {
+        assert_true(read_message(one));
+        assert_int_equal(one->header.req_id, one->request - asked + 1 + i);
+        assert_string_equal(one->payload, "/local/domain/1");
+    }
+    assert_false(read_message(one));
+}
+
+/* A ring full of requests does not keep the next guest waiting: a turn is a few requests. */
+static void turns_are_bounded(void **state) {
+    struct xsd_sockmsg header = { .type = XS_IS_DOMAIN_INTRODUCED, .len = 2 };
+    unsigned answers = 0;
+
+    for (unsigned i = 0; i < 40; i++)           /* Whoever came last is served first. */
+        for (int number = 3; number > 0; number -= 2) {
+            write_some(&guest[number], (const char *)&header, sizeof(header));
+            write_some(&guest[number], "1", 2);
+        }
+    guest[1].notified = 0;
+    run();
+    assert_in_range(taken_of_others, 1, 20 * 18);
+    while (read_message(&guest[3])) {
+        answers++;
+        assert_string_equal(guest[3].payload, "EACCES");
+    }
+    assert_int_equal(answers, 40);
+}
+
+/* In the middle of a request, with answers and events unread: all of it goes; the next one with that number begins anew. */
+static void release_in_the_middle(void **state) {
+    struct guest *one = &guest[1];
+
+    assert_string_equal(ASK(one, XS_WATCH, "data\0token"), "OK");
+    while (one->ring.req_prod - one->ring.req_cons < XENSTORE_RING_SIZE - 100)
+        put_request(one, XS_GET_DOMAIN_PATH, "1", 2, 4096);
+    dom0_asks(XS_WRITE, "/local/domain/1/data\0v", 22);
+    write_some(one, "half of a header", 10);
+    run();
+    assert_string_equal(release(1), "OK");
+    assert_false(one->mapped || one->handler);
+    assert_string_equal(dom0_asks(XS_IS_DOMAIN_INTRODUCED, "1", 2), "F");
+    assert_string_equal(release(1), "ENOENT");
+    dom0_asks(XS_WRITE, "/local/domain/1/data\0w", 22);
+    run();
+    prepare(1);
+    assert_string_equal(introduce(1), "OK");
+    assert_string_equal(introduce(1), "EEXIST");
+    run();
+    assert_false(read_message(one));            /* no event of a watch that somebody else set */
+    assert_string_equal(ASK(one, XS_UNWATCH, "data\0token"), "ENOENT");
+    assert_string_equal(release(2), "OK");      /* the one in the middle of the list */
+    assert_string_equal(ASK(&guest[3], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
+    assert_string_equal(ASK(one, XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
+}
+
+static void introductions_that_fail(void **state) {
+    assert_string_equal(release(1), "OK");
+    refuse_map = true;
+    assert_string_equal(introduce(1), "EINVAL");
+    assert_false(guest[1].mapped);
+    refuse_map = false;
+    refuse_port = true;
+    assert_string_equal(introduce(1), "EINVAL");
+    assert_false(guest[1].mapped);
+    refuse_port = false;
+    allocations_until_failure = 1;
+    assert_string_equal(introduce(1), "ENOMEM");
+    assert_false(guest[1].mapped);
+    assert_int_equal(xenstore_rings_start(), 0);
+    allocations_until_failure = 1;
+    assert_int_equal(xenstore_rings_start(), -ENOMEM);
+    allocations_until_failure = 0;
+    assert_string_equal(introduce(1), "OK");
+    assert_string_equal(ASK(&guest[1], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
+}
+
+/* What arrived before the introduction is served by it. */
+static void requests_from_before(void **state) {
+    struct xsd_sockmsg header = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
+    struct guest *one = &guest[1];
+
+    assert_string_equal(release(1), "OK");
+    prepare(1);
+    memcpy(one->ring.req, &header, sizeof(header));
+    memcpy(one->ring.req + sizeof(header), "1", 2);
+    one->ring.req_prod = sizeof(header) + 2;
+    assert_string_equal(introduce(1), "OK");
+    run();
+    assert_true(one->ring.rsp_prod > 0 && one->notified);
+    assert_true(read_message(one));
+    assert_string_equal(one->payload, "/local/domain/1");
+}
+
+/* A guest whose answer finds no memory has no store any more; it does not wait for ever in the middle of one. */
+static void an_answer_without_memory(void **state) {
+    struct guest *one = &guest[1];
+
+    write_some(one, "\x0a\0\0\0" "\1\0\0\0" "\0\0\0\0" "\2\0\0\0" "1", 18);    /* GET_DOMAIN_PATH */
+    allocations_until_failure = 1;
+    run();
+    assert_int_equal(allocations_until_failure, 0);
+    assert_int_equal(one->ring.rsp_prod, 0);
+    put_request(one, XS_GET_DOMAIN_PATH, "1", 2, 4096);
+    assert_int_equal(one->ring.rsp_prod, 0);
+    assert_string_equal(ASK(&guest[2], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(requests_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(indices_wrap, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_longest_request_and_one_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(indices_that_lie, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(turns_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(release_in_the_middle, setup, teardown),
+        cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_from_before, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_without_memory, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
