@@ -223,24 +223,24 @@ static int16_t copy_one(const struct gnttab_copy *op)
 static size_t size_of_request(uint32_t cmd)
 {
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:   return sizeof(struct gnttab_map_grant_ref);
-    case GNTTABOP_unmap_grant_ref: return sizeof(struct gnttab_unmap_grant_ref);
-    case GNTTABOP_copy:            return sizeof(struct gnttab_copy);
-    default:                       return sizeof(struct gnttab_unmap_and_replace);
+    case OP(GNTTABOP_map_grant_ref):   return sizeof(struct gnttab_map_grant_ref);
+    case OP(GNTTABOP_unmap_grant_ref): return sizeof(struct gnttab_unmap_grant_ref);
+    case OP(GNTTABOP_copy):            return sizeof(struct gnttab_copy);
+    default:                           return sizeof(struct gnttab_unmap_and_replace);
     }
 }
 
 static void perform(uint32_t cmd, union requests *requests, uint32_t count)
 {
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:
+    case OP(GNTTABOP_map_grant_ref):
         for (uint32_t i = 0; i < count; i++) map_one(&requests->map[i]);
         break;
-    case GNTTABOP_copy:
+    case OP(GNTTABOP_copy):
         for (uint32_t i = 0; i < count; i++) requests->copy[i].status = copy_one(&requests->copy[i]);
         break;
     default:
-        unmap_some(requests, cmd == GNTTABOP_unmap_and_replace, count);
+        unmap_some(requests, cmd == OP(GNTTABOP_unmap_and_replace), count);
     }
 }
 
@@ -343,14 +343,14 @@ long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count
     if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
     if (!current->domain->grants) return fail(-ENOSYS, "this domain has no grant table");
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-    case GNTTABOP_unmap_grant_ref:
-    case GNTTABOP_unmap_and_replace:
-    case GNTTABOP_copy:              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
-    case GNTTABOP_setup_table:       return setup_table(arg, (uint32_t)count);
-    case GNTTABOP_query_size:        return query_size(arg, (uint32_t)count);
-    case GNTTABOP_get_version:       return get_version(arg);
-    case GNTTABOP_set_version:       return set_version(arg);
+    CASE(GNTTABOP_map_grant_ref)
+    ALSO(GNTTABOP_unmap_grant_ref)
+    ALSO(GNTTABOP_unmap_and_replace)
+    ALSO(GNTTABOP_copy)              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
+    CASE(GNTTABOP_setup_table)       return setup_table(arg, (uint32_t)count);
+    CASE(GNTTABOP_query_size)        return query_size(arg, (uint32_t)count);
+    CASE(GNTTABOP_get_version)       return get_version(arg);
+    CASE(GNTTABOP_set_version)       return set_version(arg);
     default:                         return fail(-ENOSYS, "not an operation of grant tables version 1");
     }
 }

@@ -3,7 +3,7 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A header line `machine: disk net` asks for a virtio disk and a virtio card. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A header line `machine: disk net cpus` asks for a virtio disk, a virtio card, a second CPU. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -38,6 +38,8 @@ def devices(name):
         options["disk"] = disk
     if wanted and "net" in wanted.group(1).split():
         options["net"] = "user,id=n0"
+    if wanted and "cpus" in wanted.group(1).split():
+        options["smp"] = 2
     return options
 
 
