@@ -9,7 +9,7 @@ HYPERVISOR_CFLAGS += -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-fra
 all: $(B)/domus.elf
 
 # Object names keep the source's suffix (entry.asm.o), so that a .c and a .asm may share a name.
-$(B)/hv-obj/%.c.o: %.c | $(B)/gen/abi/hypercall_list.h
+$(B)/hv-obj/%.c.o: %.c | $$(HYPERCALL_LISTS)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HYPERVISOR_CFLAGS) -c -o $@ $<
@@ -20,7 +20,7 @@ $(B)/hv-obj/%.asm.o: %.asm $(HV_OFFSETS)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -Ihypervisor/ -I$(B)/gen/hypervisor/ -MD $(@:.o=.d) -o $@ $<
 
 # Where C puts things that assembly touches: offsets.c is compiled to text and its marked lines become %defines.
-$(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/machine/cpu.h | $(B)/gen/abi/hypercall_list.h
+$(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/machine/cpu.h | $$(HYPERCALL_LISTS)
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP -g,$(HYPERVISOR_CFLAGS)) -S -o $(@:.inc=.s) $<

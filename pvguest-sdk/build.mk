@@ -5,20 +5,20 @@
 #                                                  and archives (such as $(B)/libpvdrivers.a); libpvguest.a is implied.
 #   $(eval $(call guest_at,FILE,SOURCES,LIBRARIES)) the same with the product's file name spelled out.
 
-HYPERCALL_TABLE := pvguest-sdk/include/abi/hypercall.tbl
-GENERATED += $(B)/gen/pvguest/hypercalls.h $(B)/gen/abi/hypercall_list.h
+HYPERCALL_TABLES := pvguest-sdk/include/abi/hypercall.tbl pvguest-sdk/include/abi/privilege.tbl
+HYPERCALL_LISTS  := $(addprefix $(B)/gen/abi/,hypercall_list.h operation_names.h operation_list.h)
+GENERATED += $(B)/gen/pvguest/hypercalls.h $(HYPERCALL_LISTS)
 # __XEN_TOOLS__ opens the control plane's half of the public headers and selects their newest interface version.
 GUEST_CFLAGS += -I$(B)/gen -D__XEN_TOOLS__=1
 
-$(B)/gen/pvguest/hypercalls.h: pvguest-sdk/tools/hypercalls.py $(HYPERCALL_TABLE)
+$(B)/gen/pvguest/hypercalls.h: PRODUCT = stubs
+$(B)/gen/abi/hypercall_list.h: PRODUCT = list
+$(B)/gen/abi/operation_names.h: PRODUCT = names
+$(B)/gen/abi/operation_list.h: PRODUCT = operations
+$(B)/gen/pvguest/hypercalls.h $(HYPERCALL_LISTS): pvguest-sdk/tools/hypercalls.py $(HYPERCALL_TABLES)
 	$(say) GEN $@
 	@mkdir -p $(@D)
-	$(Q)$(PYTHON) $< stubs $(HYPERCALL_TABLE) > $@
-
-$(B)/gen/abi/hypercall_list.h: pvguest-sdk/tools/hypercalls.py $(HYPERCALL_TABLE)
-	$(say) GEN $@
-	@mkdir -p $(@D)
-	$(Q)$(PYTHON) $< list $(HYPERCALL_TABLE) > $@
+	$(Q)$(PYTHON) $< $(PRODUCT) $(HYPERCALL_TABLES) > $@
 
 guest_objects = $(patsubst %,$(B)/guest-obj/%.o,$(basename $(1)))
 

@@ -44,7 +44,7 @@ unit: $(UNIT_NAMES:%=$(B)/unit/%/test)
 IMAGE_TOOLS := $(wildcard tests/tools/*.py)
 # The boot archive: kernels without their debugging symbols, and the configurations of tests/system/configs.
 ARCHIVE_CONFIGS := $(wildcard tests/system/configs/*.cfg tests/bench/*.cfg)
-ARCHIVE_GUESTS   = $(filter $(B)/guests/insula.elf $(EXAMPLES:%=$(B)/guests/%.elf) $(B)/guests/test-attack-%.elf,$(GUESTS))
+ARCHIVE_GUESTS   = $(filter $(B)/guests/insula.elf $(EXAMPLES:%=$(B)/guests/%.elf) $(B)/guests/test-attack-%.elf $(B)/guests/test-privilege.elf,$(GUESTS))
 ARCHIVE_KERNELS  = $(ARCHIVE_GUESTS:$(B)/guests/%=$(B)/archive/%) $(B)/archive/insula-native.elf
 
 $(B)/archive/%.elf: $(B)/guests/%.elf

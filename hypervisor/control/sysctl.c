@@ -86,15 +86,15 @@ static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
 static int sysctl(struct xen_sysctl *op)
 {
     switch (op->cmd) {
-    case XEN_SYSCTL_physinfo:          return physinfo(&op->u.physinfo);
-    case XEN_SYSCTL_getdomaininfolist: return domain_list_info(&op->u.getdomaininfolist);
-    case XEN_SYSCTL_readconsole:       return read_console(&op->u.readconsole);
-    case XEN_SYSCTL_debug_keys:        return press_keys(&op->u.debug_keys);
-    case XEN_SYSCTL_cputopoinfo:       return cpu_topology(&op->u.cputopoinfo);
-    case XEN_SYSCTL_sched_id:
+    CASE(XEN_SYSCTL_physinfo)          return physinfo(&op->u.physinfo);
+    CASE(XEN_SYSCTL_getdomaininfolist) return domain_list_info(&op->u.getdomaininfolist);
+    CASE(XEN_SYSCTL_readconsole)       return read_console(&op->u.readconsole);
+    CASE(XEN_SYSCTL_debug_keys)        return press_keys(&op->u.debug_keys);
+    CASE(XEN_SYSCTL_cputopoinfo)       return cpu_topology(&op->u.cputopoinfo);
+    CASE(XEN_SYSCTL_sched_id)
         op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
         return 0;
-    case XEN_SYSCTL_availheap:
+    CASE(XEN_SYSCTL_availheap)
         op->u.availheap.avail_bytes = op->u.availheap.node > 0 ? 0 : heap_free_count() * PAGE_SIZE;
         return 0;
     default:
@@ -105,7 +105,6 @@ static int sysctl(struct xen_sysctl *op)
 long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct xen_sysctl op;
-    if (!current->domain->privileged) return fail(-EPERM, "only the control domain controls the machine");
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the sysctl interface");
     int error = sysctl(&op);

@@ -427,17 +427,17 @@ static int reset(const struct evtchn_reset *op)
 long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     switch (cmd) {
-    case EVTCHNOP_send:             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
-    case EVTCHNOP_unmask:           WITH_ARGUMENT(evtchn_unmask, unmask(&op))
-    case EVTCHNOP_close:            WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
-    case EVTCHNOP_bind_vcpu:        WITH_ARGUMENT(evtchn_bind_vcpu, bind_vcpu(&op))
-    case EVTCHNOP_alloc_unbound:    WITH_ANSWER(evtchn_alloc_unbound, alloc_unbound(&op))
-    case EVTCHNOP_bind_interdomain: WITH_ANSWER(evtchn_bind_interdomain, bind_interdomain(&op))
-    case EVTCHNOP_bind_virq:        WITH_ANSWER(evtchn_bind_virq, bind_virq(&op))
-    case EVTCHNOP_bind_ipi:         WITH_ANSWER(evtchn_bind_ipi, bind_ipi(&op))
-    case EVTCHNOP_bind_pirq:        WITH_ANSWER(evtchn_bind_pirq, bind_pirq(&op))
-    case EVTCHNOP_status:           WITH_ANSWER(evtchn_status, status(&op))
-    case EVTCHNOP_reset: {
+    CASE(EVTCHNOP_send)             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
+    CASE(EVTCHNOP_unmask)           WITH_ARGUMENT(evtchn_unmask, unmask(&op))
+    CASE(EVTCHNOP_close)            WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
+    CASE(EVTCHNOP_bind_vcpu)        WITH_ARGUMENT(evtchn_bind_vcpu, bind_vcpu(&op))
+    CASE(EVTCHNOP_alloc_unbound)    WITH_ANSWER(evtchn_alloc_unbound, alloc_unbound(&op))
+    CASE(EVTCHNOP_bind_interdomain) WITH_ANSWER(evtchn_bind_interdomain, bind_interdomain(&op))
+    CASE(EVTCHNOP_bind_virq)        WITH_ANSWER(evtchn_bind_virq, bind_virq(&op))
+    CASE(EVTCHNOP_bind_ipi)         WITH_ANSWER(evtchn_bind_ipi, bind_ipi(&op))
+    CASE(EVTCHNOP_bind_pirq)        WITH_ANSWER(evtchn_bind_pirq, bind_pirq(&op))
+    CASE(EVTCHNOP_status)           WITH_ANSWER(evtchn_status, status(&op))
+    CASE(EVTCHNOP_reset) {
         struct evtchn_reset op;
         if (read_guest(&op, arg)) return UNREADABLE;
         int error = reset(&op);

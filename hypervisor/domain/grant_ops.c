@@ -221,10 +221,10 @@ static int16_t copy_one(const struct gnttab_copy *op)
 static size_t size_of_request(uint32_t cmd)
 {
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:   return sizeof(struct gnttab_map_grant_ref);
-    case GNTTABOP_unmap_grant_ref: return sizeof(struct gnttab_unmap_grant_ref);
-    case GNTTABOP_copy:            return sizeof(struct gnttab_copy);
-    default:                       return sizeof(struct gnttab_unmap_and_replace);
+    case OP(GNTTABOP_map_grant_ref):   return sizeof(struct gnttab_map_grant_ref);
+    case OP(GNTTABOP_unmap_grant_ref): return sizeof(struct gnttab_unmap_grant_ref);
+    case OP(GNTTABOP_copy):            return sizeof(struct gnttab_copy);
+    default:                           return sizeof(struct gnttab_unmap_and_replace);
     }
 }
 
@@ -232,10 +232,10 @@ static size_t size_of_request(uint32_t cmd)
 static uint32_t perform(uint32_t cmd, union requests *requests, uint32_t count)
 {
     uint32_t i = 0;
-    if (cmd != GNTTABOP_map_grant_ref && cmd != GNTTABOP_copy)
-        return unmap_some(requests, cmd == GNTTABOP_unmap_and_replace, count);
+    if (cmd != OP(GNTTABOP_map_grant_ref) && cmd != OP(GNTTABOP_copy))
+        return unmap_some(requests, cmd == OP(GNTTABOP_unmap_and_replace), count);
     while (i < count && (i == 0 || !spent())) {
-        if (cmd == GNTTABOP_copy) requests->copy[i].status = copy_one(&requests->copy[i]);
+        if (cmd == OP(GNTTABOP_copy)) requests->copy[i].status = copy_one(&requests->copy[i]);
         else map_one(&requests->map[i]);
         i++;
         spend(COST_GRANT);
@@ -301,7 +301,7 @@ static long setup_table(uint64_t arg, uint32_t count)
     if (d) {
         int status = write_frame_list(d, &op);
         domain_put(d);
-        if (status == -ERESTART) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, GNTTABOP_setup_table, arg, count);
+        if (status == -ERESTART) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, OP(GNTTABOP_setup_table), arg, count);
         op.status = (int16_t)status;
     }
     return write_guest(arg, &op);
@@ -347,14 +347,14 @@ long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count
     if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
     if (!current->domain->grants) return fail(-ENOSYS, "this domain has no grant table");
     switch (cmd) {
-    case GNTTABOP_map_grant_ref:
-    case GNTTABOP_unmap_grant_ref:
-    case GNTTABOP_unmap_and_replace:
-    case GNTTABOP_copy:              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
-    case GNTTABOP_setup_table:       return setup_table(arg, (uint32_t)count);
-    case GNTTABOP_query_size:        return query_size(arg, (uint32_t)count);
-    case GNTTABOP_get_version:       return get_version(arg);
-    case GNTTABOP_set_version:       return set_version(arg);
+    CASE(GNTTABOP_map_grant_ref)
+    ALSO(GNTTABOP_unmap_grant_ref)
+    ALSO(GNTTABOP_unmap_and_replace)
+    ALSO(GNTTABOP_copy)              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
+    CASE(GNTTABOP_setup_table)       return setup_table(arg, (uint32_t)count);
+    CASE(GNTTABOP_query_size)        return query_size(arg, (uint32_t)count);
+    CASE(GNTTABOP_get_version)       return get_version(arg);
+    CASE(GNTTABOP_set_version)       return set_version(arg);
     default:                         return fail(-ENOSYS, "not an operation of grant tables version 1");
     }
 }

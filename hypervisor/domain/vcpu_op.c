@@ -111,52 +111,57 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
         return -ENOENT;             /* expected: Linux asks for is_up of 8192 vCPUs */
 
     switch (cmd) {
-    case VCPUOP_initialise: {
+    CASE(VCPUOP_initialise) {
         int error = initialise(v, arg);
         return error == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 3, cmd, id, arg) : error;
     }
-    case VCPUOP_up:
+    CASE(VCPUOP_up)
         if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
         vcpu_up(v);
         return 0;
-    case VCPUOP_down:
+    CASE(VCPUOP_down)
         return down(v);
-    case VCPUOP_is_up:
+    CASE(VCPUOP_is_up)
         return v->state != VCPU_DOWN;
-    case VCPUOP_get_runstate_info: {
+    CASE(VCPUOP_get_runstate_info) {
         struct vcpu_runstate_info now;
         vcpu_runstate_get(v, &now);
         return write_guest(arg, &now);
     }
-    case VCPUOP_register_runstate_memory_area:
+    CASE(VCPUOP_register_runstate_memory_area)
         WITH_ARGUMENT(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))
-    case VCPUOP_register_vcpu_time_memory_area: WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
-    case VCPUOP_register_vcpu_info:             WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
-    case VCPUOP_set_periodic_timer:             WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
-    case VCPUOP_stop_periodic_timer:            return vcpu_set_periodic(v, 0);
-    case VCPUOP_set_singleshot_timer:           WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
-    case VCPUOP_stop_singleshot_timer:
+    CASE(VCPUOP_register_vcpu_time_memory_area) WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
+    CASE(VCPUOP_register_vcpu_info)             WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
+    CASE(VCPUOP_set_periodic_timer)             WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
+    CASE(VCPUOP_stop_periodic_timer)            return vcpu_set_periodic(v, 0);
+    CASE(VCPUOP_set_singleshot_timer)           WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
+    CASE(VCPUOP_stop_singleshot_timer)
         if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
         vcpu_stop_singleshot(v);
         return 0;
-    case VCPUOP_send_nmi:
+    CASE(VCPUOP_send_nmi)
         return send_nmi(v, arg);
-    case VCPUOP_get_physid:         /* vCPUs are not pinned to CPUs for good */
+    CASE(VCPUOP_get_physid)         /* vCPUs are not pinned to CPUs for good */
         return fail(-EINVAL, "the vCPU has no CPU of its own");
     default:
         return fail(-ENOSYS, "not an operation of vcpu_op");
     }
 }
 
+static int set_nmi_callback(struct vcpu *v, uint64_t address)
+{
+    if (v->id != 0) return fail(-EINVAL, "only the first vCPU has NMIs by this call");
+    if (!is_canonical(address)) return fail(-EINVAL, "a callback at a non-canonical address");
+    v->nmi_callback = (struct guest_callback){ .rip = address, .mask_events = true };
+    return 0;
+}
+
 /* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain's first vCPU only. */
 long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    struct vcpu *v = current;
-    struct xennmi_callback op = { 0 };
-    if (!v->domain->privileged || v->id != 0) return fail(-EINVAL, "only the control domain's first vCPU has NMIs");
-    if (cmd != XENNMI_register_callback && cmd != XENNMI_unregister_callback) return fail(-ENOSYS, "not an operation of nmi_op");
-    if (cmd == XENNMI_register_callback && read_guest(&op, arg)) return UNREADABLE;
-    if (!is_canonical(op.handler_address)) return fail(-EINVAL, "a callback at a non-canonical address");
-    v->nmi_callback = (struct guest_callback){ .rip = op.handler_address, .mask_events = true };
-    return 0;
+    switch (cmd) {
+    CASE(XENNMI_register_callback)   WITH_ARGUMENT(xennmi_callback, set_nmi_callback(current, op.handler_address))
+    CASE(XENNMI_unregister_callback) return set_nmi_callback(current, 0);
+    default:                         return fail(-ENOSYS, "not an operation of nmi_op");
+    }
 }

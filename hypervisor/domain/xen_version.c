@@ -48,18 +48,18 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
     static const struct xen_platform_parameters platform = { .virt_start = HV_START };
 
     switch (op) {
-    case XENVER_extraversion: return answer_text(arg, ".0-domus", sizeof(xen_extraversion_t));
-    case XENVER_compile_info: return answer(arg, &compile, sizeof(compile));
-    case XENVER_capabilities: return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
-    case XENVER_changeset: return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
-    case XENVER_platform_parameters: return answer(arg, &platform, sizeof(platform));
-    case XENVER_get_features: return get_features(arg);
-    case XENVER_pagesize: return PAGE_SIZE;
-    case XENVER_guest_handle: return answer(arg, current->domain->handle, 16);
-    case XENVER_commandline:
+    CASE(XENVER_extraversion) return answer_text(arg, ".0-domus", sizeof(xen_extraversion_t));
+    CASE(XENVER_compile_info) return answer(arg, &compile, sizeof(compile));
+    CASE(XENVER_capabilities) return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+    CASE(XENVER_changeset) return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
+    CASE(XENVER_platform_parameters) return answer(arg, &platform, sizeof(platform));
+    CASE(XENVER_get_features) return get_features(arg);
+    CASE(XENVER_pagesize) return PAGE_SIZE;
+    CASE(XENVER_guest_handle) return answer(arg, current->domain->handle, 16);
+    CASE(XENVER_commandline)
         if (!current->domain->privileged) return answer_text(arg, "", sizeof(xen_commandline_t));
         return answer_text(arg, boot_info.command_line, sizeof(xen_commandline_t));
-    case XENVER_build_id: return fail(-ENODATA, "the image has no build identifier");
+    CASE(XENVER_build_id) return fail(-ENODATA, "the image has no build identifier");
     default: return fail(-ENOSYS, "not an operation of xen_version");
     }
 }
@@ -67,5 +67,5 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
 /* The first one is what everybody measures a hypervisor by; it needs none of the buffers of the others. */
 long do_xen_version(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    return op == XENVER_version ? VERSION : version_text(op, arg);
+    return op == OP(XENVER_version) ? VERSION : version_text(op, arg);
 }

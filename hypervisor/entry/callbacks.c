@@ -70,7 +70,7 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
     struct guest_callback *callback;
 
     switch (op) {
-    case CALLBACKOP_register:
+    CASE(CALLBACKOP_register)
         if (read_guest(&r, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
         callback = callback_of(v, r.type);
         if (!callback) return fail(-ENOSYS, "no callback of this type");
@@ -78,7 +78,7 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
         callback->rip = r.address;
         callback->mask_events = r.type == CALLBACKTYPE_event || r.type == CALLBACKTYPE_nmi || r.flags & CALLBACKF_mask_events;
         return 0;
-    case CALLBACKOP_unregister:
+    CASE(CALLBACKOP_unregister)
         if (read_guest(&u, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
         if (!callback_of(v, u.type)) return fail(-ENOSYS, "no callback of this type");
         if (u.type != CALLBACKTYPE_nmi) return fail(-EINVAL, "only the NMI callback can be taken back");
@@ -152,18 +152,18 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
     struct vcpu *v = current;
     uint64_t kernel_base;
 
-    if (which != SEGBASE_GS_USER_SEL && !is_canonical(base)) return fail(-EINVAL, "a non-canonical segment base");   /* advisory 193 */
+    if (which != OP(SEGBASE_GS_USER_SEL) && !is_canonical(base)) return fail(-EINVAL, "a non-canonical segment base");   /* advisory 193 */
     switch (which) {
-    case SEGBASE_FS:
+    CASE(SEGBASE_FS)
         wrmsr(MSR_FS_BASE, base);
         return 0;
-    case SEGBASE_GS_USER:
+    CASE(SEGBASE_GS_USER)
         v->gs_base_user = base;
         return 0;
-    case SEGBASE_GS_KERNEL:
+    CASE(SEGBASE_GS_KERNEL)
         wrmsr(MSR_KERNEL_GS_BASE, base);
         return 0;
-    case SEGBASE_GS_USER_SEL:       /* load it to learn its base; a bad selector becomes the null one, as on Xen */
+    CASE(SEGBASE_GS_USER_SEL)       /* load it to learn its base; a bad selector becomes the null one, as on Xen */
         kernel_base = rdmsr(MSR_KERNEL_GS_BASE);
         (void)load_gs_selector((uint16_t)base);
         v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
@@ -183,8 +183,13 @@ long do_vm_assist(unsigned long op, unsigned long type, unsigned long a3, unsign
 
     if (type >= 32 || !(ASSISTS >> type & 1)) return fail(-EINVAL, "no such assist");
     switch (op) {
-    case VMASST_CMD_enable: __atomic_fetch_or(&d->vm_assist, 1u << type, __ATOMIC_RELAXED); return 0;
-    case VMASST_CMD_disable: __atomic_fetch_and(&d->vm_assist, ~(1u << type), __ATOMIC_RELAXED); return 0;
-    default: return fail(-ENOSYS, "neither enable nor disable");
+    CASE(VMASST_CMD_enable)
+        __atomic_fetch_or(&d->vm_assist, 1u << type, __ATOMIC_RELAXED);
+        return 0;
+    CASE(VMASST_CMD_disable)
+        __atomic_fetch_and(&d->vm_assist, ~(1u << type), __ATOMIC_RELAXED);
+        return 0;
+    default:
+        return fail(-ENOSYS, "neither enable nor disable");
     }
 }

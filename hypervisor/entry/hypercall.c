@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypercall table, multicalls, and continuations: how a hypercall that took long enough gives way and goes on.
- * entry.asm calls straight through the table; nothing else stands between a guest and a handler.
+ * entry.asm calls straight through the table; between a guest and a handler stands nothing but the
+ * door of those hypercalls that are the control domain's.
  */
 #include "entry/hypercall.h"
 #include "entry/traps.h"
@@ -11,7 +12,7 @@
 
 #define HC_MULTICALL   1u
 #define HC_PREEMPTIBLE 2u
-#define HC_PRIVILEGED  4u           /* for readers of the table: the handlers check, as it depends on the sub-operation */
+#define HC_PRIVILEGED  4u
 #define HC_EXTENSION   8u
 
 static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
@@ -19,8 +20,21 @@ static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, u
     return -ENOSYS;                 /* expected: guests probe */
 }
 
+/* The control domain's hypercalls have a door before the handler; those of the others are never used. */
+#define HYPERCALL(number, name, handler, arguments, flags) \
+    static long door_##name(unsigned long a1, unsigned long a2, unsigned long a3, \
+                            unsigned long a4, unsigned long a5, unsigned long a6) \
+    { \
+        if (!current->domain->privileged) \
+            return fail(-EPERM, "this hypercall is the control domain's"); \
+        return handler(a1, a2, a3, a4, a5, a6); \
+    }
+#include <abi/hypercall_list.h>
+#undef HYPERCALL
+
 /* Numbers without a handler, and the last slot, which stands for all larger numbers, answer -ENOSYS without a branch. */
-#define HYPERCALL(number, name, handler, arguments, flags) [number] = handler,
+#define HYPERCALL(number, name, handler, arguments, flags) \
+    [number] = (flags) & HC_PRIVILEGED ? door_##name : handler,
 extern hypercall_fn *const hypercall_table[HYPERCALL_SLOTS];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"

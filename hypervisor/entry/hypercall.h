@@ -3,13 +3,16 @@
  * Hypercalls: their handlers, and how a long one gives way and goes on (when: entry/budget.h).
  *
  * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the arguments as the guest gave them.
- * The table is made from pvguest-sdk/include/abi/hypercall.tbl (entry/hypercall.c).
+ * The table is made from pvguest-sdk/include/abi/hypercall.tbl (entry/hypercall.c), the checks of
+ * privileges from privilege.tbl beside it.
  */
 #ifndef DOMUS_ENTRY_HYPERCALL_H
 #define DOMUS_ENTRY_HYPERCALL_H
 
 #include "domain/domain.h"
 #include "entry/budget.h"
+#include "lib/fail.h"
+#include <abi/operation_names.h>
 
 #define HYPERCALL_SLOTS 64          /* numbers at and above it, and holes, answer -ENOSYS */
 
@@ -27,7 +30,22 @@ typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned 
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments);
 
 /*
- * For a handler's switch: `case OP: WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument (at guest address `arg`) into
+ * The operations of a hypercall, by their public names; a name without a row in privilege.tbl does
+ * not compile. In a handler's switch, `CASE(XENMEM_exchange) return memory_exchange(arg);` refuses
+ * whoever may not by the table, before anything is read; where every domain may, it costs nothing.
+ * ALSO is one more operation for the same statement. Elsewhere OP(x) stands for x. May the caller
+ * name another domain? That is asked where the domain is looked up.
+ */
+#define OP(operation) OP_##operation
+#define CASE(operation) case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
+#define ALSO(operation) \
+    __attribute__((fallthrough)); case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
+#define REFUSE_OTHERS(error) \
+    if ((error) && !current->domain->privileged) \
+        return fail((error), "this operation is the control domain's");
+
+/*
+ * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument (at guest address `arg`) into
  * `op`, and returns what the call returns. WITH_ANSWER also copies it back if there was no error.
  */
 #define WITH_ARGUMENT(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; return call; }

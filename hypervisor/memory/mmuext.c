@@ -17,7 +17,7 @@
 
 static int pin(struct walk *w, const struct mmuext_op *op)
 {
-    return mmu_pin(w->frames, MFN(op->arg1.mfn), FRAME_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE));
+    return mmu_pin(w->frames, MFN(op->arg1.mfn), FRAME_L1 + (op->cmd - OP(MMUEXT_PIN_L1_TABLE)));
 }
 
 static int unpin(struct walk *w, const struct mmuext_op *op) { return mmu_unpin(w->frames, MFN(op->arg1.mfn)); }
@@ -63,11 +63,11 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
 static int flush(struct walk *w, const struct mmuext_op *op)
 {
     struct vcpu *v = current;
-    bool page = op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL;
+    bool page = op->cmd == OP(MMUEXT_INVLPG_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_MULTI) || op->cmd == OP(MMUEXT_INVLPG_ALL);
     uint64_t mask = ~0UL;
 
-    if (op->cmd == MMUEXT_TLB_FLUSH_LOCAL || op->cmd == MMUEXT_INVLPG_LOCAL) mask = 1UL << v->id;
-    if (op->cmd == MMUEXT_TLB_FLUSH_MULTI || op->cmd == MMUEXT_INVLPG_MULTI)
+    if (op->cmd == OP(MMUEXT_TLB_FLUSH_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_LOCAL)) mask = 1UL << v->id;
+    if (op->cmd == OP(MMUEXT_TLB_FLUSH_MULTI) || op->cmd == OP(MMUEXT_INVLPG_MULTI))
         if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p)) return fail(-EINVAL, "the bitmap of vCPUs to flush");
     if (page) tlb_flush_page_vcpus(v->domain, mask, op->arg1.linear_addr);
     else tlb_flush_vcpus(v->domain, mask);
@@ -77,8 +77,10 @@ static int flush(struct walk *w, const struct mmuext_op *op)
 /* Caches matter to those who have devices; for others it would only slow their neighbours. */
 static int flush_cache(struct walk *w, const struct mmuext_op *op)
 {
-    if (!current->domain->privileged) return fail(-EACCES, "only a domain with devices may flush caches");
-    __asm__ volatile("wbinvd" : : : "memory");
+    switch (op->cmd) {
+    CASE(MMUEXT_FLUSH_CACHE)
+    ALSO(MMUEXT_FLUSH_CACHE_GLOBAL) __asm__ volatile("wbinvd" : : : "memory");
+    }
     return 0;
 }
 
@@ -117,25 +119,27 @@ static int copy_page(struct walk *w, const struct mmuext_op *op)
     return error;
 }
 
+/* By number; whether the control domain may name another domain is in privilege.tbl. */
+#define OPERATION(name, function) [OP_##name] = { function, FOREIGN_##name }
 static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op); bool foreign; } operations[] = {
-    [MMUEXT_PIN_L1_TABLE] = { pin, true },
-    [MMUEXT_PIN_L2_TABLE] = { pin, true },
-    [MMUEXT_PIN_L3_TABLE] = { pin, true },
-    [MMUEXT_PIN_L4_TABLE] = { pin, true },
-    [MMUEXT_UNPIN_TABLE] = { unpin, true },
-    [MMUEXT_NEW_BASEPTR] = { new_base, false },
-    [MMUEXT_TLB_FLUSH_LOCAL] = { flush, false },
-    [MMUEXT_INVLPG_LOCAL] = { flush, false },
-    [MMUEXT_TLB_FLUSH_MULTI] = { flush, false },
-    [MMUEXT_INVLPG_MULTI] = { flush, false },
-    [MMUEXT_TLB_FLUSH_ALL] = { flush, false },
-    [MMUEXT_INVLPG_ALL] = { flush, false },
-    [MMUEXT_FLUSH_CACHE] = { flush_cache, false },
-    [MMUEXT_SET_LDT] = { set_ldt, false },
-    [MMUEXT_NEW_USER_BASEPTR] = { new_user_base, false },
-    [MMUEXT_CLEAR_PAGE] = { clear_page, true },
-    [MMUEXT_COPY_PAGE] = { copy_page, true },
-    [MMUEXT_FLUSH_CACHE_GLOBAL] = { flush_cache, false },
+    OPERATION(MMUEXT_PIN_L1_TABLE, pin),
+    OPERATION(MMUEXT_PIN_L2_TABLE, pin),
+    OPERATION(MMUEXT_PIN_L3_TABLE, pin),
+    OPERATION(MMUEXT_PIN_L4_TABLE, pin),
+    OPERATION(MMUEXT_UNPIN_TABLE, unpin),
+    OPERATION(MMUEXT_NEW_BASEPTR, new_base),
+    OPERATION(MMUEXT_TLB_FLUSH_LOCAL, flush),
+    OPERATION(MMUEXT_INVLPG_LOCAL, flush),
+    OPERATION(MMUEXT_TLB_FLUSH_MULTI, flush),
+    OPERATION(MMUEXT_INVLPG_MULTI, flush),
+    OPERATION(MMUEXT_TLB_FLUSH_ALL, flush),
+    OPERATION(MMUEXT_INVLPG_ALL, flush),
+    OPERATION(MMUEXT_FLUSH_CACHE, flush_cache),
+    OPERATION(MMUEXT_SET_LDT, set_ldt),
+    OPERATION(MMUEXT_NEW_USER_BASEPTR, new_user_base),
+    OPERATION(MMUEXT_CLEAR_PAGE, clear_page),
+    OPERATION(MMUEXT_COPY_PAGE, copy_page),
+    OPERATION(MMUEXT_FLUSH_CACHE_GLOBAL, flush_cache),
 };
 
 static int perform(struct walk *w, const struct mmuext_op *op)

@@ -110,10 +110,10 @@ static int one_extent(unsigned int op, struct domain *d, const struct xen_memory
     uint64_t frame = 0;
     int error;
 
-    if (op == XENMEM_increase_reservation && !r->extent_start.p) return add_extent(d, r, false, &frame);
-    if (op != XENMEM_increase_reservation && read_guest_u64(&frame, at)) return fail(-EFAULT, "the list of extents");
-    if (op == XENMEM_decrease_reservation) return remove_extent(d, r, frame);
-    error = add_extent(d, r, op == XENMEM_populate_physmap, &frame);
+    if (op == OP(XENMEM_increase_reservation) && !r->extent_start.p) return add_extent(d, r, false, &frame);
+    if (op != OP(XENMEM_increase_reservation) && read_guest_u64(&frame, at)) return fail(-EFAULT, "the list of extents");
+    if (op == OP(XENMEM_decrease_reservation)) return remove_extent(d, r, frame);
+    error = add_extent(d, r, op == OP(XENMEM_populate_physmap), &frame);
     if (error) return error;
     return write_guest_u64(at, frame) ? fail(-EFAULT, "the list of extents: that one is lost to the guest") : 0;
 }

@@ -7,12 +7,18 @@
 3. A file has one subject: none over 600 lines; the hypervisor as a whole stays under 12,500 lines of code (what is left of C and
    assembly without comments and empty lines: nobody shall save on words).
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
-5. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP, CASE and
+   their kin, never as they are; each row has its place in a handler and its call in
+   tests/guests/privilege; one with a check stands where the check is made.
+6. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
 """
 import pathlib
 import re
 import subprocess
 import sys
+
+sys.path.insert(0, "pvguest-sdk/tools")
+import hypercalls  # noqa: E402
 
 SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
@@ -23,7 +29,8 @@ FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
 HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
 # Made by the build: from hypercall.tbl, and from C structures for NASM.
-GENERATED = {"abi/hypercall_list.h", "pvguest/hypercalls.h", "offsets.inc"}
+GENERATED = {"abi/hypercall_list.h", "abi/operation_names.h", "abi/operation_list.h",
+             "pvguest/hypercalls.h", "offsets.inc"}
 # Component: the include roots (folder, prefix of the name) that it may use beside its own folder.
 ARROWS = {
     "hypervisor": ("pvguest-sdk/include/abi",),
@@ -36,6 +43,14 @@ ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
 WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
+# The public constants that choose an operation, and the macros (entry/hypercall.h, memory/mmuext.c) by
+# which they may be named.
+OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_[a-z]|PHYSDEVOP_|"
+                        r"XENMEM_[a-z]|GNTTABOP_|EVTCHNOP_|VCPUOP_|SCHEDOP_|XENVER_|CONSOLEIO_|"
+                        r"MMUEXT_[A-Z]|CALLBACKOP_|XENNMI_|VMASST_CMD_|SEGBASE_|DOMUS_[a-z]|"
+                        r"MMU_[A-Z_]*UPDATE)\w*)")
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+CHECKED, UNCHECKED = {"CASE(", "ALSO("}, {"OP(", "OPERATION("}
 
 problems = []
 
@@ -106,6 +121,42 @@ def check_native_kernel(path, text):
             complain(path, "the native kernel has a trace of the port in it")
 
 
+def operations_in(path, dispatched, checked):
+    """Notes which operations a file of the hypervisor names, and which of them it checks."""
+    text = COMMENT.sub(lambda comment: "\n" * comment.group(0).count("\n"), path.read_text())
+    for match in OPERATIONS.finditer(text):
+        by, name = match.groups()
+        dispatched.add(name)
+        if by in CHECKED:
+            checked.add(name)
+        elif by not in UNCHECKED:
+            line = text.count("\n", 0, match.start()) + 1
+            complain(f"{path}:{line}", f"{name} goes by CASE or OP: its privilege is in privilege.tbl")
+
+
+def check_operations(files):
+    dispatched, checked = set(), set()
+    tries = ""
+    for path in files:
+        if path.parts[0] == "hypervisor" and path.suffix in CODE:
+            operations_in(path, dispatched, checked)
+        elif path.parts[:3] == ("tests", "guests", "privilege") and path.suffix == ".c":
+            tries += path.read_text()
+    abi = "pvguest-sdk/include/abi"
+    table = hypercalls.read_hypercalls(f"{abi}/hypercall.tbl")
+    for row in hypercalls.read_operations(f"{abi}/privilege.tbl", table):
+        if not re.search(rf"\bTRY\({row.hypercall if row.name == '-' else row.name}\)", tries):
+            complain(row.where, f"{row.hypercall} {row.name}: tests/guests/privilege does not try it")
+        if row.name == "-":
+            continue
+        if not OPERATIONS.fullmatch(row.name):
+            complain(row.where, f"{row.name}: lint does not know such constants for operations")
+        elif row.name not in dispatched:
+            complain(row.where, f"{row.name}: no handler in hypervisor/ knows it")
+        elif hypercalls.is_guarded(row, table) and row.name not in checked:
+            complain(row.where, f"{row.name}: dispatched, but not by CASE or ALSO, which check")
+
+
 def main():
     files = tracked()
     hypervisor_lines = 0
@@ -123,6 +174,7 @@ def main():
                 complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
             if path.parts[0] == "hypervisor":
                 hypervisor_lines += lines_of_code(path, text)
+    check_operations(files)
     if hypervisor_lines > LARGEST_HYPERVISOR:
         complain("hypervisor/", f"{hypervisor_lines} lines of code, more than {LARGEST_HYPERVISOR}")
     allowed = {"hypervisor", "pvguest-sdk", "drivers", "dom0", "patches", "tests", ".ci"}

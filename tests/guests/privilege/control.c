@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* The control domain's: domains (domctl), the machine (sysctl), the platform (platform_op), devices
+ * (physdev_op). */
+#include "privilege.h"
+
+#include <xen/domctl.h>
+#include <xen/platform.h>
+#include <xen/sysctl.h>
+
+/* ---- domctl ---- */
+
+static struct xen_domctl op;                /* each call's own; cleared for the next one */
+
+static long domctl(uint32_t command, domid_t target)
+{
+    long result;
+
+    op.cmd = command;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = target;
+    result = HYPERVISOR_domctl(&op);
+    if (command != XEN_DOMCTL_createdomain)
+        memset(&op, 0, sizeof(op));
+    return result;
+}
+
+TRY(XEN_DOMCTL_createdomain)
+{
+    long result;
+
+    op.u.createdomain.max_vcpus = 1;
+    op.u.createdomain.max_evtchn_port = 100;
+    op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = 1;
+    op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
+    result = domctl(XEN_DOMCTL_createdomain, 0);
+    if (result == 0)
+        CHECK_IS(destroy(op.domain), 0);
+    memset(&op, 0, sizeof(op));
+    return result;
+}
+
+TRY(XEN_DOMCTL_destroydomain)  { return domctl(XEN_DOMCTL_destroydomain, disposable(target)); }
+TRY(XEN_DOMCTL_pausedomain)    { return domctl(XEN_DOMCTL_pausedomain, target); }
+TRY(XEN_DOMCTL_unpausedomain)  { return domctl(XEN_DOMCTL_unpausedomain, target); }
+TRY(XEN_DOMCTL_getdomaininfo)  { return domctl(XEN_DOMCTL_getdomaininfo, target); }
+TRY(XEN_DOMCTL_settimeoffset)  { return domctl(XEN_DOMCTL_settimeoffset, target); }
+TRY(XEN_DOMCTL_getvcpuinfo)    { return domctl(XEN_DOMCTL_getvcpuinfo, target); }
+TRY(XEN_DOMCTL_sendtrigger)    { return domctl(XEN_DOMCTL_sendtrigger, target); }
+TRY(XEN_DOMCTL_get_address_size) { return domctl(XEN_DOMCTL_get_address_size, target); }
+TRY(XEN_DOMCTL_setdomainhandle)  { return domctl(XEN_DOMCTL_setdomainhandle, target); }
+TRY(XEN_DOMCTL_irq_permission)   { return domctl(XEN_DOMCTL_irq_permission, target); }
+
+TRY(XEN_DOMCTL_iomem_permission)
+{
+    op.u.iomem_permission.nr_mfns = 1;
+    return domctl(XEN_DOMCTL_iomem_permission, target);
+}
+
+TRY(XEN_DOMCTL_ioport_permission)
+{
+    op.u.ioport_permission.first_port = 0x80;
+    op.u.ioport_permission.nr_ports = 1;
+    return domctl(XEN_DOMCTL_ioport_permission, target);
+}
+
+TRY(XEN_DOMCTL_set_address_size)
+{
+    op.u.address_size.size = 64;
+    return domctl(XEN_DOMCTL_set_address_size, target);
+}
+
+TRY(XEN_DOMCTL_max_mem)
+{
+    op.u.max_mem.max_memkb = 32 << 10;
+    return domctl(XEN_DOMCTL_max_mem, target);
+}
+
+TRY(XEN_DOMCTL_max_vcpus)
+{
+    op.u.max_vcpus.max = 1;
+    return domctl(XEN_DOMCTL_max_vcpus, target);
+}
+
+TRY(XEN_DOMCTL_scheduler_op)
+{
+    struct xen_sysctl which = { .cmd = XEN_SYSCTL_sched_id,
+                                .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    CHECK_IS(HYPERVISOR_sysctl(&which), is_dom0() ? 0 : -EPERM);
+    op.u.scheduler_op.sched_id = which.u.sched_id.sched_id;
+    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+    return domctl(XEN_DOMCTL_scheduler_op, target);
+}
+
+TRY(XEN_DOMCTL_hypercall_init)
+{
+    op.u.hypercall_init.gmfn = frame_of(target);
+    return domctl(XEN_DOMCTL_hypercall_init, target);
+}
+
+TRY(XEN_DOMCTL_getpageframeinfo3)
+{
+    static xen_pfn_t frame;
+
+    frame = frame_of(target);
+    op.u.getpageframeinfo3.num = 1;
+    set_xen_guest_handle(op.u.getpageframeinfo3.array, &frame);
+    return domctl(XEN_DOMCTL_getpageframeinfo3, target);
+}
+
+static long affinity(uint32_t command, domid_t target)
+{
+    static uint8_t cpus[8];
+
+    cpus[0] = 1;
+    op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
+    op.u.vcpuaffinity.cpumap_hard.nr_bits = 64;
+    set_xen_guest_handle(op.u.vcpuaffinity.cpumap_hard.bitmap, cpus);
+    return domctl(command, target);
+}
+
+TRY(XEN_DOMCTL_setvcpuaffinity) { return affinity(XEN_DOMCTL_setvcpuaffinity, target); }
+TRY(XEN_DOMCTL_getvcpuaffinity) { return affinity(XEN_DOMCTL_getvcpuaffinity, target); }
+
+static struct vcpu_guest_context context;
+
+/* An empty table of level 4 will do for a vCPU that never runs. */
+TRY(XEN_DOMCTL_setvcpucontext)
+{
+    unsigned long root = table_of(target);
+    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L4_TABLE, .arg1.mfn = root };
+
+    (void)HYPERVISOR_mmuext_op(&pin, 1, NULL, target);
+    memset(&context, 0, sizeof(context));
+    context.flags = VGCF_in_kernel;
+    context.user_regs.cs = FLAT_KERNEL_CS;
+    context.user_regs.ss = context.kernel_ss = FLAT_KERNEL_SS;
+    context.ctrlreg[3] = xen_pfn_to_cr3(root);
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
+    return domctl(XEN_DOMCTL_setvcpucontext, target);
+}
+
+TRY(XEN_DOMCTL_getvcpucontext)
+{
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, &context);
+    return domctl(XEN_DOMCTL_getvcpucontext, target);
+}
+
+/* ---- sysctl ---- */
+
+static long sysctl(struct xen_sysctl *request, uint32_t command)
+{
+    request->cmd = command;
+    request->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    return HYPERVISOR_sysctl(request);
+}
+
+TRY(XEN_SYSCTL_physinfo)  { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_physinfo); }
+TRY(XEN_SYSCTL_sched_id)  { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_sched_id); }
+TRY(XEN_SYSCTL_availheap) { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_availheap); }
+
+TRY(XEN_SYSCTL_readconsole)
+{
+    char text[64];
+    struct xen_sysctl s = { .u.readconsole = { .count = sizeof(text) } };
+
+    set_xen_guest_handle(s.u.readconsole.buffer, text);
+    return sysctl(&s, XEN_SYSCTL_readconsole);
+}
+
+TRY(XEN_SYSCTL_getdomaininfolist)
+{
+    struct xen_domctl_getdomaininfo info[1];
+    struct xen_sysctl s = { .u.getdomaininfolist = { .max_domains = 1 } };
+
+    set_xen_guest_handle(s.u.getdomaininfolist.buffer, info);
+    return sysctl(&s, XEN_SYSCTL_getdomaininfolist);
+}
+
+TRY(XEN_SYSCTL_debug_keys)
+{
+    char key = 'm';
+    struct xen_sysctl s = { .u.debug_keys = { .nr_keys = 1 } };
+
+    set_xen_guest_handle(s.u.debug_keys.keys, &key);
+    return sysctl(&s, XEN_SYSCTL_debug_keys);
+}
+
+TRY(XEN_SYSCTL_cputopoinfo)
+{
+    struct xen_sysctl_cputopo cpu[1];
+    struct xen_sysctl s = { .u.cputopoinfo = { .num_cpus = 1 } };
+
+    set_xen_guest_handle(s.u.cputopoinfo.cputopo, cpu);
+    return sysctl(&s, XEN_SYSCTL_cputopoinfo);
+}
+
+/* ---- platform_op ---- */
+
+static long platform(struct xen_platform_op *request, uint32_t command)
+{
+    request->cmd = command;
+    request->interface_version = XENPF_INTERFACE_VERSION;
+    return HYPERVISOR_platform_op(request);
+}
+
+/* dom0 sets what is; a domU would make it a minute later. */
+static uint64_t wanted_time(void)
+{
+    return wall_clock_ns() / NS_PER_S + (is_dom0() ? 0 : 60);
+}
+
+TRY(XENPF_settime32)
+{
+    struct xen_platform_op p = { .u.settime32 = { .secs = (uint32_t)wanted_time(),
+                                                  .system_time = now_ns() } };
+
+    return platform(&p, XENPF_settime32);
+}
+
+TRY(XENPF_settime64)
+{
+    struct xen_platform_op p = { .u.settime64 = { .secs = wanted_time(),
+                                                  .system_time = now_ns() } };
+
+    return platform(&p, XENPF_settime64);
+}
+
+TRY(XENPF_getidletime)
+{
+    uint8_t cpus = 1;
+    uint64_t idle[8];
+    struct xen_platform_op p = { .u.getidletime = { .cpumap_nr_cpus = 8 } };
+
+    set_xen_guest_handle(p.u.getidletime.cpumap_bitmap, &cpus);
+    set_xen_guest_handle(p.u.getidletime.idletime, idle);
+    return platform(&p, XENPF_getidletime);
+}
+
+TRY(XENPF_get_cpuinfo)
+{
+    struct xen_platform_op p = { .u.pcpu_info = { .xen_cpuid = 0 } };
+
+    return platform(&p, XENPF_get_cpuinfo);
+}
+
+TRY(XENPF_firmware_info)
+{
+    struct xen_platform_op p = { .u.firmware_info = { .type = XEN_FW_DISK_INFO } };
+
+    return platform(&p, XENPF_firmware_info);
+}
+
+/* ---- physdev_op: on interrupts of the I/O APIC that no device has, and the host bridge, 0:0.0
+ * ---- */
+
+int map_gsi(int gsi)
+{
+    struct physdev_map_pirq map = {
+        .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = gsi, .pirq = gsi
+    };
+
+    if (is_dom0())
+        NEED(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map) == 0);
+    return gsi;
+}
+
+static long unmap_pirq(int pirq)
+{
+    struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF, .pirq = pirq };
+
+    return HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
+}
+
+void unmap_gsi(int gsi)
+{
+    if (is_dom0())
+        CHECK_IS(unmap_pirq(gsi), 0);
+}
+
+TRY(PHYSDEVOP_map_pirq)
+{
+    struct physdev_map_pirq map = {
+        .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 20, .pirq = 20
+    };
+    long result = HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map);
+
+    unmap_gsi(20);
+    return result;
+}
+
+TRY(PHYSDEVOP_unmap_pirq) { return unmap_pirq(map_gsi(20)); }
+
+TRY(PHYSDEVOP_eoi)
+{
+    struct physdev_eoi eoi = { .irq = (uint32_t)map_gsi(20) };
+    long result = HYPERVISOR_physdev_op(PHYSDEVOP_eoi, &eoi);
+
+    unmap_gsi(20);
+    return result;
+}
+
+TRY(PHYSDEVOP_irq_status_query)
+{
+    struct physdev_irq_status_query query = { .irq = (uint32_t)map_gsi(20) };
+    long result = HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query);
+
+    unmap_gsi(20);
+    return result;
+}
+
+TRY(PHYSDEVOP_get_free_pirq)
+{
+    struct physdev_get_free_pirq pirq = { .type = MAP_PIRQ_TYPE_MSI };
+    long result = HYPERVISOR_physdev_op(PHYSDEVOP_get_free_pirq, &pirq);
+
+    if (result == 0)
+        CHECK_IS(unmap_pirq((int)pirq.pirq), 0);
+    return result;
+}
+
+TRY(PHYSDEVOP_setup_gsi)
+{
+    struct physdev_setup_gsi gsi = { .gsi = 21, .triggering = 1, .polarity = 1 };
+
+    return HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi);
+}
+
+static long pci_device(unsigned int command)
+{
+    struct physdev_pci_device device = { .seg = 0, .bus = 0, .devfn = 0 };
+
+    return HYPERVISOR_physdev_op(command, &device);
+}
+
+TRY(PHYSDEVOP_pci_device_remove) { return pci_device(PHYSDEVOP_pci_device_remove); }
+TRY(PHYSDEVOP_prepare_msix)      { return pci_device(PHYSDEVOP_prepare_msix); }
+TRY(PHYSDEVOP_release_msix)      { return pci_device(PHYSDEVOP_release_msix); }
+
+TRY(PHYSDEVOP_pci_device_add)
+{
+    struct physdev_pci_device_add device = { .seg = 0, .bus = 0, .devfn = 0 };
+
+    return HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_add, &device);
+}
+
+TRY(PHYSDEVOP_pci_mmcfg_reserved)
+{
+    struct physdev_pci_mmcfg_reserved window = { .address = 0xb0000000, .end_bus = 255 };
+
+    return HYPERVISOR_physdev_op(PHYSDEVOP_pci_mmcfg_reserved, &window);
+}
+
+TRY(PHYSDEVOP_set_iopl)
+{
+    struct physdev_set_iopl iopl = { .iopl = 1 };
+
+    return HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl);
+}
+
+TRY(PHYSDEVOP_set_iobitmap)
+{
+    static uint8_t bits[8192];
+    struct physdev_set_iobitmap bitmap = { .nr_ports = 65536 };
+    long result;
+
+    memset(bits, 0xff, sizeof(bits));
+    set_xen_guest_handle(bitmap.bitmap, bits);
+    result = HYPERVISOR_physdev_op(PHYSDEVOP_set_iobitmap, &bitmap);
+    bitmap.nr_ports = 0;
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iobitmap, &bitmap), 0);
+    return result;
+}
