@@ -122,6 +122,47 @@ static void notes_say_how(void **state)
     assert_true(facts.module_unmapped);
 }
 
+/* Names and descriptors of odd lengths are padded to four bytes; a name is "Xen" with its end, in that length; a longer number is cut. */
+static void padded_notes(void **state)
+{
+    note_of("a", 1, "\0\0\0\0", 4);
+    note_of("abcd", 1, "x", 1);
+    note_of("Xen", 99, "abcde", 5);
+    note_of("Xen", 1, "\x30\x00\x10\x80\xff\xff\xff\xff" "more", 12);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100030);
+    put(notes_end - 12 - 16, 5, 4);                 /* "Xen" and one byte more is no "Xen" */
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100010);
+    put(notes_end - 12 - 16, 4, 4);
+    note_of("Xen", 16, "\0\0\0\0", 4);             /* MOD_START_PFN: no; what comes behind these four bytes is another note */
+    note_of("Xen", 98, "abcd", 4);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100030);
+    assert_false(facts.module_unmapped);
+    program_header(2, 4, NOTES, 0, notes_end - NOTES + 6, 0);           /* half a header behind them */
+    size = notes_end + 6;
+    program_header(0, 1, 64, 0x100000, 0x100, 0x100);
+    program_header(1, 1, 64, 0x102000, 0x100, 0xa00);
+    assert_int_equal(parse(), 0);
+}
+
+/* A second segment of notes that are not Xen's takes nothing back; an empty segment moves no end; the highest end counts. */
+static void several_segments(void **state)
+{
+    put(56, 5, 2);
+    memmove(file + 64 + 5 * 56, file + NOTES, notes_end - NOTES);       /* make room: the headers grow */
+    program_header(2, 4, 64 + 5 * 56, 0, notes_end - NOTES, 0);
+    program_header(3, 4, DATA, 0, 0, 0);
+    program_header(4, 1, DATA, 0x500000, 0, 0);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.end, BASE + 0x102a00);
+    program_header(4, 1, DATA, 0x101000, 0x10, 0x10);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.end, BASE + 0x102a00);
+    assert_int_equal(facts.start, BASE + 0x100000);
+}
+
 static void a_note_at_the_very_end(void **state)
 {
     uint64_t entry = BASE + 0x100020;
@@ -327,6 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_right_is_read, fresh),
         cmocka_unit_test_setup(notes_say_how, fresh),
+        cmocka_unit_test_setup(padded_notes, fresh),
+        cmocka_unit_test_setup(several_segments, fresh),
         cmocka_unit_test_setup(a_note_at_the_very_end, fresh),
         cmocka_unit_test_setup(not_an_image, fresh),
         cmocka_unit_test_setup(headers_outside, fresh),

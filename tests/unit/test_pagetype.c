@@ -168,6 +168,120 @@ static void counters_stop_before_they_wrap(void **state)
     assert_int_equal(frame_total(&f), FRAME_TOTAL_MASK - 16);
 }
 
+/* A type that nobody has made true yet is nobody's to share; only a table half way is to be taken over. */
+static void a_type_that_is_not_true_yet(void **state)
+{
+    struct frame f = fresh();
+
+    assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_NEW);
+    assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_BUSY);
+    assert_false(pt_get_same(&f, FRAME_WRITABLE));
+    assert_false(frame_is_parked(&f));
+    assert_int_equal(frame_typed(&f), 1);
+    pt_commit(&f);
+    assert_true(pt_get_same(&f, FRAME_WRITABLE));
+    assert_int_equal(frame_typed(&f), 2);
+    assert_int_equal(frame_total(&f), 3);
+}
+
+/* Where the last walk stopped is forgotten when a new one begins, and what was rejected has no type. */
+static void walks_begin_at_the_beginning(void **state)
+{
+    struct frame f = fresh();
+
+    f.cursor = 77;
+    assert_int_equal(pt_get_type(&f, FRAME_L2), PT_NEW);
+    assert_int_equal(f.cursor, 0);
+    assert_int_equal(pt_reject(&f, 5), PT_OK);
+    assert_int_equal(f.flush_stamp, 5);
+    assert_int_equal(frame_type(&f), FRAME_NONE);
+    f.cursor = 77;                                              /* descriptor pages have no cursor: nothing is to be undone */
+    assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);
+    f.cursor = 77;
+    assert_int_equal(pt_reject(&f, 6), PT_OK);
+    assert_int_equal(frame_type(&f), FRAME_NONE);
+    assert_int_equal(frame_typed(&f), 0);
+    f.cursor = 77;
+    f.owner = NULL;
+    pt_allocate(&f, owner);
+    assert_int_equal(f.cursor, 0);
+    assert_ptr_equal(f.owner, owner);
+}
+
+static void parked_is_a_table_half_way_and_nothing_else(void **state)
+{
+    struct frame f = fresh();
+
+    assert_false(frame_is_parked(&f));
+    assert_int_equal(pt_get_type(&f, FRAME_L4), PT_NEW);
+    f.cursor = 9;
+    assert_true(frame_is_parked(&f));
+    assert_int_equal(pt_abandon(&f, 3), PT_UNDO);
+    assert_false(frame_is_parked(&f));                          /* somebody undoes it already */
+    f.cursor = 0;
+    assert_int_equal(pt_undone(&f, 8), PT_OK);
+    assert_int_equal(f.flush_stamp, 8);                         /* translations through it may be cached until now */
+    assert_int_equal(frame_type(&f), FRAME_NONE);
+    assert_false(frame_is_parked(&f));
+    f.state |= (uint64_t)FRAME_L1 << FRAME_TYPE_SHIFT;          /* a table's type at count 0 is no table */
+    assert_false(frame_is_parked(&f));
+}
+
+/* The last reference of all may be of either kind, by either function. */
+static void the_very_last_reference(void **state)
+{
+    for (int plain = 0; plain < 2; plain++) {
+        struct frame f = fresh();
+
+        assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_NEW);
+        pt_commit(&f);
+        assert_true(pt_get_same(&f, FRAME_WRITABLE));
+        assert_true(pt_release(&f));
+        assert_int_equal(pt_put(&f, 1), PT_OK);
+        assert_int_equal(plain ? pt_put_plain(&f, 2) : pt_put_type(&f, 2), PT_OK);
+        assert_int_equal(f.flush_stamp, 0);
+        assert_int_equal(plain ? pt_put_plain(&f, 4) : pt_put_type(&f, 4), PT_LAST);
+        assert_int_equal(f.flush_stamp, 4);
+        assert_int_equal(frame_total(&f), 0);
+        assert_int_equal(frame_typed(&f), 0);
+    }
+    struct frame f = fresh();
+    assert_true(pt_get(&f));
+    assert_int_equal(pt_put(&f, 5), PT_OK);
+    assert_int_equal(f.flush_stamp, 0);
+    assert_true(pt_release(&f));
+    assert_int_equal(pt_put(&f, 6), PT_LAST);
+    assert_int_equal(f.flush_stamp, 6);                         /* nobody may have it before translations from now are gone */
+}
+
+/* The short forms do what the long ones do, or nothing. */
+static void short_forms(void **state)
+{
+    for (enum frame_type t = FRAME_L1; t <= FRAME_READONLY; t++) {
+        struct frame f = fresh();
+        uint64_t before = f.state;
+
+        assert_false(pt_get_same(&f, t));                       /* not its type */
+        assert_int_equal(f.state, before);
+        assert_int_equal(pt_get_type(&f, t), PT_NEW);
+        pt_commit(&f);
+        before = f.state;
+        for (enum frame_type other = FRAME_L1; other <= FRAME_READONLY; other++)
+            if (other != t) assert_false(pt_get_same(&f, other));
+        assert_false(pt_put_not_last(&f));
+        assert_int_equal(f.state, before);
+        assert_true(pt_get_same(&f, t));
+        assert_int_equal(frame_typed(&f), 2);
+        assert_int_equal(frame_total(&f), 3);
+        assert_true(pt_put_not_last(&f));
+        assert_int_equal(f.state, before);
+        f.state += FRAME_TOTAL_FULL - 2;
+        assert_int_equal(frame_total(&f), FRAME_TOTAL_FULL);
+        assert_false(pt_get_same(&f, t));
+        assert_int_equal(pt_get_type(&f, t), PT_FULL);
+    }
+}
+
 /* ---- the model: frames with four entries each instead of 512 ---- */
 
 #define FRAMES  24
@@ -378,6 +492,11 @@ int main(void)
         cmocka_unit_test(the_last_put_of_a_table_queues_it),
         cmocka_unit_test(a_rejected_table_undoes_what_it_took),
         cmocka_unit_test(a_pinned_frame_stays),
+        cmocka_unit_test(a_type_that_is_not_true_yet),
+        cmocka_unit_test(walks_begin_at_the_beginning),
+        cmocka_unit_test(parked_is_a_table_half_way_and_nothing_else),
+        cmocka_unit_test(the_very_last_reference),
+        cmocka_unit_test(short_forms),
         cmocka_unit_test(counters_stop_before_they_wrap),
         cmocka_unit_test(random_walks_keep_the_books),
     };
