@@ -4,7 +4,7 @@
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
 A header line `machine: disk net smp intel` asks for a virtio disk, a virtio card, two CPUs (dom0 has a vCPU for each), a CPU that says
-it is Intel's. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -54,6 +54,13 @@ def devices(name, wanted):
     return options
 
 
+def other_cpus():
+    for name in GUESTS:
+        line = re.search(r"also on: ([^\n]*)", (HERE / name / "main.c").read_text())
+        for cpu in line.group(1).split(";") if line else []:
+            yield name, cpu.strip()
+
+
 def run_guest(name, hypervisor, timeout=120):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
@@ -89,3 +96,9 @@ def test_guest(name, where):
     if outcome == "SKIP" and wanted in ("SKIP", "SUCCESS"):
         pytest.skip(words)
     assert outcome == wanted, words
+
+
+@pytest.mark.parametrize("name,cpu", other_cpus())
+def test_guest_on_another_cpu(name, cpu):
+    outcome, words = run_guest(name, machine.Hypervisor(f"domus-{re.sub('[^a-z0-9]+', '-', cpu)}", machine.DOMUS.path, machine.DOMUS.args, cpu))
+    assert outcome == "SUCCESS", words

@@ -38,6 +38,34 @@ static void fill_gates(struct trap_info *table)
     table[n] = (struct trap_info){ 0 };
 }
 
+#define CODE_VA 0x5550000000UL
+
+/* The page is writable where the allocator gave it and executable at CODE_VA. */
+void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void)
+{
+    static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 };       /* jmp *0(%rip) */
+    static uint8_t *page;
+    extern const char probe_through[];
+    uint64_t target = (unsigned long)probe_through;
+    uint8_t *at;
+
+    if (!page) {
+        page = alloc_zeroed_page();
+        NEED(page && map_page(CODE_VA, virt_to_mfn(page), PROT_EXEC, DOMID_SELF) == 0);
+    }
+    at = page;
+    *at++ = 0x9d;                                                   /* popfq */
+    memcpy(at, bytes, length);
+    memcpy(at + length, jump, sizeof(jump));
+    memcpy(at + length + sizeof(jump), &target, sizeof(target));
+    return (void (*)(void))CODE_VA;
+}
+
+unsigned long probe_instruction_at(void)
+{
+    return CODE_VA + 1;
+}
+
 void probe_gates(bool on)
 {
     static struct trap_info table[32];

@@ -61,6 +61,10 @@ void probe_context(struct vcpu_guest_context *context);
 WAYS(WAY)
 #undef WAY
 
+/* A way of any one instruction, given as bytes; good until the next one is asked for. */
+void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void);
+unsigned long probe_instruction_at(void);       /* where it stands */
+
 extern volatile uint64_t probe_spinning;    /* way_spin goes round until this is 0 */
 extern uint64_t probe_user_rip, probe_user_rsp;     /* where way_user goes */
 

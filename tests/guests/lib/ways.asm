@@ -178,6 +178,8 @@ probe_run:
         ret                             ; to the way, which pops the flags
 
 ; The instruction came out behind itself: a frame without a trap.
+global probe_through
+probe_through:
 through:
         push    0
         push    0

@@ -6,6 +6,7 @@
  * clear; after a hypercall everything is as it was but NT. Single steps come out of ring 0 as single steps, also where ring 0 did the
  * instruction for the guest.
  * Idea: XSA-202 and 204 (flags on the way in and out); SDM volume 3, 6.12.1.3; SMAP's AC.
+ * also on: max,-xsave
  */
 #include "../lib/user.h"
 

@@ -6,6 +6,7 @@
  * some itself or not. A selector that is gone when its vCPU comes back is reported by the failsafe callback.
  * Idea: XSA-52, 62, 267 (state left behind), 444; "registers and breakpoints left over a switch".
  * machine: smp
+ * also on: max,-xsave
  */
 #include "../lib/user.h"
 #include "../lib/vcpu.h"
@@ -13,6 +14,7 @@
 #define DATA_DPL3   0x00cff3000000ffffUL
 #define CR4_DE      (1UL << 3)
 #define CR4_OSXSAVE (1UL << 18)
+#define WITH_A_BASE 60UL                        /* a descriptor of vCPU 1's GDT */
 #define ROUNDS      8
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
@@ -104,15 +106,10 @@ static void load_image(uint64_t me)
 
 static void vectors_set(uint64_t me)
 {
-    struct probe *p = probe_of(me);
+    struct probe *p = fresh(me, way_xsetbv);
 
     if (!has_xsave)
         return;
-    CHECK_IS(probe_run(fresh(me, way_read_cr4)), PROBE_THROUGH);
-    p->registers[RAX] = (p->registers[RAX] & ~CR4_DE) | CR4_OSXSAVE | (me ? CR4_DE : 0);    /* Xen gives OSXSAVE to nobody unasked */
-    p->way = way_write_cr4;
-    CHECK_IS(probe_run(p), PROBE_THROUGH);
-    p = fresh(me, way_xsetbv);
     p->registers[RCX] = p->registers[RDX] = 0;
     p->registers[RAX] = has_avx ? 7 : 3;
     CHECK_IS(probe_run(p), PROBE_THROUGH);
@@ -188,8 +185,13 @@ static void segments_look(uint64_t me)
 static void numbers_set(uint64_t me)
 {
     struct physdev_set_iopl iopl = { .iopl = me ? 0 : 1 };
-    struct probe *p = fresh(me, way_wrmsr);
+    struct probe *p = fresh(me, way_read_cr4);
 
+    CHECK_IS(probe_run(p), PROBE_THROUGH);
+    p->registers[RAX] = (p->registers[RAX] & ~CR4_DE) | (has_xsave ? CR4_OSXSAVE : 0) | (me ? CR4_DE : 0);  /* Xen: OSXSAVE only if asked */
+    p->way = way_write_cr4;
+    CHECK_IS(probe_run(p), PROBE_THROUGH);
+    p = fresh(me, way_wrmsr);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl), 0);
     p->registers[RCX] = MSR_TSC_AUX;
     p->registers[RAX] = 4711 + me;
@@ -242,9 +244,9 @@ static void breakpoints_look(uint64_t me, bool on)
 
 static void everything(uint64_t me)
 {
+    numbers_set(me);
     vectors_set(me);
     segments_set(me);
-    numbers_set(me);
     for (int round = 0; round < ROUNDS; round++) {
         /* Both have breakpoints, one of them, the other, none. */
         bool on = me ? round & 1 : !(round & 2);
@@ -310,7 +312,10 @@ static void in_user_mode(uint64_t me)
                                     0xc6, 0x04, 0x24, 1,                        /* movb $1, (%rsp): here we are */
                                     0x80, 0x3c, 0x24, 2, 0x75, 0xfa,            /* wait for 2 */
                                     0x65, 0x48, 0x8b, 0x1c, 0x25, 0, 0, 0, 0,   /* mov %gs:0, %rbx */
+                                    0x8e, 0xe9,                                 /* mov %ecx, %gs: its base is the descriptor's */
                                     0x0f, 0x05 };                               /* syscall */
+    static struct vcpu_runstate_info area;
+    struct vcpu_register_runstate_memory_area area_call = { 0 };
     volatile uint8_t *word;
 
     if (me) {
@@ -323,12 +328,22 @@ static void in_user_mode(uint64_t me)
         HYPERVISOR_stack_switch(FLAT_KERNEL_SS, (unsigned long)&stacks[1] + PROBE_STACK);
         probe_user_rip = USER_CODE;
         probe_user_rsp = USER_STACK + 0x800;
+        p->registers[RCX] = WITH_A_BASE << 3 | 3;
+        area_call.addr.v = &area;
+        CHECK_IS(HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag), 0);
+        CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 1, &area_call), 0);
+        uint64_t waited = area.time[RUNSTATE_runnable] + area.time[RUNSTATE_running];
         turn = 0;
         CHECK_IS(probe_run(p), PROBE_SYSCALL);
         CHECK_IS(p->registers[RAX], 0x12345);
         CHECK_IS(p->registers[RBX], 0x12345);
-        CHECK_IS(read_msr(me, MSR_KERNEL_GS_BASE), USER_STACK + 0x100);
-        CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER, 0x7000000 + me), 0);
+        CHECK_IS(read_msr(me, MSR_KERNEL_GS_BASE), 0x567000);
+        /* It was waiting, and running again, while its kernel's memory was out of reach; that is made up for. */
+        CHECK_IS(area.state, RUNSTATE_running);
+        CHECK_IS(area.state_entry_time & XEN_RUNSTATE_UPDATE, 0);
+        if (on_domus())
+            CHECK(area.time[RUNSTATE_runnable] + area.time[RUNSTATE_running] > waited + NS_PER_MS);
+        segments_set(me);
         segments_look(me);
         wait_for_turn(1);
         turn = 0;
@@ -419,6 +434,7 @@ void test_main(void)
         ldt[me] = table();
         for (unsigned int which = 0; which < 4; which++)
             (which == 1 ? ldt : gdt)[me][selector_of(me, which) >> 3] = DATA_DPL3;
+        gdt[me][WITH_A_BASE] = DATA_DPL3 | 0x567000UL << 16;
         NEED(page_set_readonly(gdt[me], true) == 0);
         NEED(page_set_readonly(ldt[me], true) == 0);
     }
