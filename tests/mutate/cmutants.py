@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Mistakes in C, as edits of a csource.Source. Each maker yields (kind, first token, last token, after, statement's tokens); edits()
-turns tokens into positions and says in which function they stand."""
+"""Mistakes in C, as edits of a csource.Source.
+
+Each maker yields (kind, first token, last token, what stands there instead, first and last token of
+what it belongs to); edits() turns tokens into positions and says in which function they stand.
+"""
 import re
 
 from csource import ASSIGNMENTS, DEFINE, PAIRS, SILENT, Source
 
-REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|-E[A-Z]{2,}\b|\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*"
-                     r"|\bgoto\b|\breturn\s*(false|NULL|-\s*1|0|error|err|status|result|rc)?\s*;", re.I)
-PRIVILEGE = re.compile(r"privileged|EPERM|permission|is_control|hardware_domain|\bEACCES\b|may_|allowed", re.I)
+REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|-E[A-Z]{2,}\b|"
+                     r"\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*|\bgoto\b|"
+                     r"\breturn\s*(false|NULL|-\s*1|0|error|err|status|result|rc)?\s*;", re.I)
+PRIVILEGE = re.compile(r"privileged|EPERM|permission|is_control|\bEACCES\b|may_|allowed", re.I)
 SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
-# Calls whose loss is a hole: what is flushed, given back, locked, ordered, wiped, taken, masked, checked.
-GUARDS = re.compile(r"flush|put|lock|barrier|\b[rwx]?e?n?_?mb$|memset|clear|scrub|zero|get|free|release|undo|drop|unmap|unbind|detach|remove|"
-                    r"mask|revoke|stop|cancel|invalid|invlpg|wrmsr|write|load|check|valid|finish|forget|reset|end|restore|save|stamp|fence|"
-                    r"atomic|close|destroy|pause|own|mark", re.I)
-# One CPU runs guests: taking a lock makes no difference that a test could see (giving it back does).
+# Calls whose loss is a hole: what is flushed, given back, locked, ordered, wiped, taken, checked.
+GUARDS = re.compile(r"flush|put|lock|barrier|\b[rwx]?e?n?_?mb$|memset|clear|scrub|zero|get|free|release|"
+                    r"undo|drop|unmap|unbind|detach|remove|mask|revoke|stop|cancel|inval|invlpg|wrmsr|"
+                    r"write|load|check|valid|finish|forget|reset|end|restore|save|stamp|fence|atomic|"
+                    r"close|destroy|pause|own|mark", re.I)
+# Taking a lock makes no difference while one CPU runs guests; giving it back does.
 UNSEEN = {"spin_lock", "mutex_lock"}
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}\w*$|_?[A-Z]+_\w+$")
 OPERAND_ENDS = {"?", ":", ",", ";", ")", "]", "}", "return", ""}
@@ -22,11 +27,13 @@ OPERAND_STARTS = {"(", "[", "{", ",", ";", "?", ":", "return", "}", ""} | ASSIGN
 
 def is_constant(source, at):
     token = source.tokens[at] if 0 <= at < len(source.tokens) else None
-    return bool(token and (token.kind == "number" or token.kind == "word" and CONSTANT.match(token.text) and source.word(at + 1) != "("))
+    if not token or token.kind not in ("number", "word"):
+        return False
+    return token.kind == "number" or bool(CONSTANT.match(token.text)) and source.word(at + 1) != "("
 
 
 def ifs(source, first, last):
-    """if (...) whose body refuses: the refusal removed; any other: turned around."""
+    """if (...) whose body refuses: the refusal removed. Any if: turned around."""
     for i in range(first, last):
         if source.word(i) != "if" or source.word(i + 1) != "(" or i in source.silent:
             continue
@@ -42,17 +49,18 @@ def ifs(source, first, last):
 def refusals_without_if(source, function):
     """A default that refuses; a refusal as one side of ?:."""
     for first, last, guarded in source.statements(function):
-        text = source.slice(first, last)
-        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", text) and source.word(last + 1) != "":
+        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", source.slice(first, last)):
             yield "refusal", first, last, "return 0;", (first, last)
     for i in range(function[1], function[2]):
-        if source.word(i) == "?" and i not in source.silent:
-            colon = matching_colon(source, i)
-            start, before, behind = operand_start(source, i, {"&&", "||"}), source.slice(i + 1, i + 4), source.slice(colon, colon + 3)
-            if colon and re.search(r"^(\(?-E[A-Z]|fail|refuse)", before):
-                yield "refusal", start, i - 1, f"(({source.slice(start, i - 1)}) && 0)", (start, colon)
-            elif colon and re.search(r"^:\s*(\(?-E[A-Z]|fail|refuse)", behind):
-                yield "refusal", start, i - 1, f"(({source.slice(start, i - 1)}) || 1)", (start, colon)
+        colon = matching_colon(source, i) if source.word(i) == "?" and i not in source.silent else 0
+        if not colon:
+            continue
+        start = operand_start(source, i, {"&&", "||"})
+        condition = source.slice(start, i - 1)
+        if re.match(r"\(?-E[A-Z]|fail|refuse", source.slice(i + 1, i + 4)):
+            yield "refusal", start, i - 1, f"(({condition}) && 0)", (start, colon)
+        elif re.match(r":\s*(\(?-E[A-Z]|fail|refuse)", source.slice(colon, colon + 3)):
+            yield "refusal", start, i - 1, f"(({condition}) || 1)", (start, colon)
 
 
 def matching_colon(source, at):
@@ -106,7 +114,7 @@ def operators(source, first, last):
         if token.text in ("&&", "||"):
             neutral, through = ("1", ()) if token.text == "&&" else ("0", ("&&",))
             start, end = operand_start(source, i, through), operand_end(source, i, through)
-            if source.word(i - 1) and start < i <= last:
+            if start < i <= last:
                 yield "logic", start, i - 1, neutral, (start, i)
             if i < end <= last:
                 yield "logic", i + 1, end, neutral, (i, end)
@@ -115,24 +123,28 @@ def operators(source, first, last):
 def masks(source, first, last):
     """A bit of a mask less, a bit more, a bit not cleared."""
     for i in range(first, last):
-        text = source.word(i)
+        text, before = source.word(i), source.tokens[i - 1]
         if i in source.silent or source.tokens[i].kind != "op":
             continue
         if text in ("|", "|=") and is_constant(source, i + 1) and source.word(i + 2) not in ("<<", "["):
             yield "mask", i + 1, i + 1, "0", (i, i + 1)
         if text == "|" and is_constant(source, i - 1) and source.word(i - 2) in OPERAND_STARTS:
             yield "mask", i - 1, i - 1, "0", (i - 1, i)
-        binary = text == "&=" or text == "&" and (source.tokens[i - 1].kind in ("word", "number") and source.word(i - 1) != "return"
-                                                  or source.word(i - 1) in (")", "]"))
-        if binary and source.word(i + 1) == "~":
-            end = source.match[i + 2] if source.word(i + 2) == "(" else i + 2
-            if source.word(end + 1) == "(":
-                end = source.match[end + 1]
-            yield "mask", i + 1, end, "~0", (i, end)
-        elif binary and is_constant(source, i + 1):
-            constant = source.word(i + 1)
-            yield "mask", i + 1, i + 1, f"({constant} & ({constant} - 1))", (i, i + 1)
-            yield "mask", i + 1, i + 1, f"({constant} | {constant} << 1)", (i, i + 1)
+        operand = before.kind in ("word", "number") and before.text != "return" or before.text in (")", "]")
+        if text == "&=" or text == "&" and operand:
+            yield from mask_operand(source, i)
+
+
+def mask_operand(source, i):
+    if source.word(i + 1) == "~":
+        end = source.match[i + 2] if source.word(i + 2) == "(" else i + 2
+        if source.word(end + 1) == "(":                     # a cast, a macro's arguments
+            end = source.match[end + 1]
+        yield "mask", i + 1, end, "~0", (i, end)
+    elif is_constant(source, i + 1):
+        constant = source.word(i + 1)
+        yield "mask", i + 1, i + 1, f"({constant} & ({constant} - 1))", (i, i + 1)
+        yield "mask", i + 1, i + 1, f"({constant} | {constant} << 1)", (i, i + 1)
 
 
 def constants(source, first, last):
@@ -140,12 +152,13 @@ def constants(source, first, last):
         token = source.tokens[i]
         if token.kind != "number" or i in source.silent or source.word(i - 1) in ("{", "#"):
             continue
-        if source.word(i - 1) == "[" and source.word(i + 1) == "]" and source.tokens[i - 3].kind == "word" and source.word(i - 3) != "return":
+        declared = i >= 3 and source.tokens[i - 3].kind == "word" and source.word(i - 3) != "return"
+        if source.word(i - 1) == "[" and source.word(i + 1) == "]" and declared:
             continue                                        # the size of an array
         digits = token.text.rstrip("uUlL")
-        value, suffix = int(digits, 0) if digits != "08" else 8, token.text[len(digits):]
-        other = value ^ 1
-        yield "const", i, i, (hex(other) if digits.lower().startswith("0x") else str(other)) + suffix, (i, i)
+        other = int(digits, 16 if digits[:2] in ("0x", "0X") else 10) ^ 1
+        number = hex(other) if digits[:2] in ("0x", "0X") else str(other)
+        yield "const", i, i, number + token.text[len(digits):], (i, i)
 
 
 def statements(source, function):
@@ -154,37 +167,34 @@ def statements(source, function):
         if first in source.silent and source.word(first) not in ("__asm__", "asm", "must"):
             continue
         call = call_of(source, first, last)
-        if call:
-            kind = "call" if GUARDS.search(call) else "call-other"
-            if call not in UNSEEN and (not SILENT.match(call) or call == "asm"):
-                yield kind, first, last, ";", (first, last)
-        elif assigns(source, first, last):
+        if call and call not in UNSEEN and (call == "__asm__" or not SILENT.match(call)):
+            yield "call" if GUARDS.search(call) else "call-other", first, last, ";", (first, last)
+        elif not call and assigns(source, first, last):
             yield "assign", first, last, ";", (first, last)
 
 
 def call_of(source, first, last):
     """The name of what the statement calls and does nothing else; None: it is no such statement."""
     at = first
-    if source.slice(at, min(at + 2, last)).replace(" ", "") == "(void)":
+    if source.word(at) == "(" and source.word(at + 1) == "void":
         at += 3
     if source.word(at) in ("return", "goto", "break", "continue", "typedef"):
         return None
-    while at < last and source.tokens[at].kind == "word" and source.word(at + 1) in ("->", ".", "volatile"):
-        at += 1 if source.word(at + 1) == "volatile" else 2
-    if source.word(at) == "volatile":
-        at += 1
-    if source.word(at) == "(" and source.word(at - 1) in ("volatile",) and source.match[at] == last - 1:
-        return "asm"
-    if source.tokens[at].kind == "word" and source.word(at + 1) == "(" and source.match[at + 1] == last - 1:
-        return source.word(at)
-    return None
+    while source.tokens[at].kind == "word" and source.word(at + 1) in ("->", "."):
+        at += 2
+    name = source.word(at)
+    if name in ("__asm__", "asm"):
+        return "__asm__"
+    simple = source.tokens[at].kind == "word" and source.word(at + 1) == "("
+    return name if simple and source.match[at + 1] == last - 1 else None
 
 
 def assigns(source, first, last):
-    if source.tokens[first].kind == "word" and (source.tokens[first + 1].kind == "word" or source.word(first + 1) == "*"):
+    second = source.tokens[first + 1]
+    if source.tokens[first].kind == "word" and (second.kind == "word" or second.text == "*"):
         return False                                        # a declaration, or return x
     top = [source.word(i) for i in range(first, last) if source.inside[i] == source.inside[first]]
-    return bool(top) and top[0] not in ("return", "goto") and bool(set(top) & (ASSIGNMENTS | {"++", "--"}))
+    return top[0] not in ("return", "goto") and bool(set(top) & (ASSIGNMENTS | {"++", "--"}))
 
 
 def expression_edits(source, first, last):
@@ -199,18 +209,20 @@ def edits(source):
         name, first, last = function
         body = next(i for i in range(first, last + 1) if source.word(i) == "{")
         where = (name, source.line_of(tokens[first].start), source.line_of(tokens[last].start))
-        found = [*ifs(source, body, last), *refusals_without_if(source, function), *statements(source, function),
-                 *expression_edits(source, body, last)]
+        found = [*ifs(source, body, last), *refusals_without_if(source, function),
+                 *statements(source, function), *expression_edits(source, body, last)]
         for kind, a, b, after, (c, d) in found:
             lines = source.line_of(tokens[min(a, c)].start), source.line_of(tokens[max(b, d)].end - 1)
-            yield kind, tokens[a].start, tokens[b].end, after, lines, where, 0.5 if in_loop_head(source, a) else 1
+            yield kind, tokens[a].start, tokens[b].end, after, lines, where, factor(source, a, after)
     for directive in source.directives:
         yield from macro_edits(source, directive)
 
 
-def in_loop_head(source, at):
-    bracket = source.inside[at]
-    return bracket > 0 and source.word(bracket - 1) in ("for", "while")
+def factor(source, at, after):
+    """Less of what seldom tells: where loops end, bits that nobody sets beside those that are looked at."""
+    around = source.inside[at]
+    loop = around > 0 and source.word(around - 1) in ("for", "while")
+    return 0.5 if loop or "<< 1)" in after else 1
 
 
 def macro_edits(source, directive):
@@ -218,10 +230,11 @@ def macro_edits(source, directive):
     define = DEFINE.match(directive.text)
     if not define:
         return
-    padded = " " * (directive.start + define.end()) + directive.text[define.end():].replace("\\\n", " \n")
-    inner = Source(source.path, padded)
-    if len(inner.tokens) < 2 and not (inner.tokens and inner.tokens[0].kind == "number") or not inner.tokens:
+    said = directive.text[define.end():].replace("\\\n", " \n")
+    inner = Source(source.path, " " * (directive.start + define.end()) + said)
+    if not inner.tokens or len(inner.tokens) == 1 and inner.tokens[0].kind != "number":
         return
     line = source.line_of(directive.start)
+    lines = line, line + directive.text.count("\n")
     for kind, a, b, after, _ in expression_edits(inner, 0, len(inner.tokens) - 1):
-        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, (line, line + directive.text.count("\n")), None, 0.4
+        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, lines, None, 0.4

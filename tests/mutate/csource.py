@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""C as the mutators see it: tokens, who encloses whom, functions, statements. No parser: as much as a careful reader sees
-without types. Comments are no tokens, texts are tokens that nobody changes, a directive is one token."""
+"""C as the mutants' makers see it: tokens, who encloses whom, functions, statements. No parser: as
+much as a careful reader sees without types. Comments are no tokens, texts are tokens that nobody
+changes, a directive is one token."""
 import bisect
 import re
 
@@ -17,8 +18,9 @@ PAIRS = {"(": ")", "[": "]", "{": "}"}
 ASSIGNMENTS = {"=", "|=", "&=", "^=", "+=", "-=", "*=", "/=", "%=", "<<=", ">>="}
 HEADS = {"if", "for", "while", "switch"}
 # What is said, asserted or declared with these is no behaviour of a guest's concern.
-SILENT = re.compile(r"(printk\w*|vprintk|printf|log_\w+|panic|assert|ASSERT|BUG|BUG_ON|static_assert|_Static_assert|must|"
-                    r"__attribute__|aligned|__asm__|asm|sizeof|offsetof|list_for_each\w*|va_start|va_end)$")
+SILENT = re.compile(r"(printk\w*|vprintk|printf|log_\w+|panic|assert|ASSERT|BUG|BUG_ON|static_assert|"
+                    r"_Static_assert|must|__attribute__|aligned|__asm__|asm|sizeof|offsetof|"
+                    r"list_for_each\w*|va_start|va_end)$")
 
 
 class Token:
@@ -105,7 +107,7 @@ class Source:
         return self.match[start] if self.word(start) == "{" else self.end_of_statement(start)
 
     def statements(self, function):
-        """Yields (first, last, guarded) for each simple statement; guarded: it is the whole body of an if or else."""
+        """Yields (first, last, guarded) for each simple statement; guarded: the whole body of an if."""
         _, name, end = function
         at = next(i for i in range(name, end) if self.word(i) == "{") + 1
         guarded = False
@@ -117,7 +119,7 @@ class Source:
             elif text in ("else", "do"):
                 guarded = True
                 at += 1
-            elif text in ("case", "default") or (self.tokens[at].kind == "word" and self.word(at + 1) == ":"):
+            elif text == "case" or self.tokens[at].kind == "word" and self.word(at + 1) == ":":
                 while self.word(at) != ":":
                     at += 1
                 at, guarded = at + 1, False

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Makes mutants: the shipped code with one small mistake in it.
 
-A mutant is a place (start, end) in a file and what stands there instead, on as many lines as before, so that neither line numbers in
-messages nor results of other mutants change. It is named after its line's text, not its number: a hash of file, kind, line, what is
-replaced by what, and the how-manieth of those it is. Its order in a campaign follows from the seed and its weight alone.
+A mutant is a place (start, end) in a file and what stands there instead, on as many lines as before,
+so that neither the line numbers in messages nor other mutants change. Its name is a hash of file, kind,
+the text of its line, what is replaced by what, and the how-manieth of those it is. The order of a
+campaign follows from the seed and the weights alone.
 """
 import hashlib
 import math
@@ -16,15 +17,17 @@ import cmutants
 import csource
 
 SUFFIXES = {".c", ".h", ".asm", ".inc", ".tbl"}
-# (prefix of the path, weight): the first that fits. What a guest can reach with its own words comes first.
-PLACES = [("hypervisor/entry/offsets.c", 0), ("hypervisor/entry/", 3), ("hypervisor/memory/", 3), ("hypervisor/domain/", 2.5),
-          ("hypervisor/emulate/", 2.5), ("hypervisor/control/debug_keys", 0.3), ("hypervisor/control/", 2.5),
-          ("hypervisor/boot/", 0.3), ("hypervisor/machine/", 0.7), ("hypervisor/", 0.7), ("drivers/pv/", 2.5),
-          ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1), ("dom0/xenstore/", 2.5),
-          ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1), ("dom0/", 0.6), ("pvguest-sdk/include/abi/", 3),
-          ("pvguest-sdk/lib/", 1), ("pvguest-sdk/include/", 0.7)]
-KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "call-other": 1, "mask": 2, "logic": 2, "compare": 1.5, "invert": 0.7,
-         "assign": 1, "const": 0.4, "insn": 2.5, "jump": 1.5}
+# (prefix of the path, weight): the first that fits. What a guest reaches with its own words comes first.
+PLACES = [
+    ("hypervisor/entry/offsets.c", 0), ("hypervisor/entry/", 3), ("hypervisor/memory/", 3),
+    ("hypervisor/domain/", 2.5), ("hypervisor/emulate/", 2.5), ("hypervisor/control/debug_keys", 0.3),
+    ("hypervisor/control/", 2.5), ("hypervisor/boot/", 0.3), ("hypervisor/", 0.7),
+    ("drivers/pv/", 2.5), ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1),
+    ("dom0/xenstore/", 2.5), ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1), ("dom0/", 0.6),
+    ("pvguest-sdk/include/abi/", 3), ("pvguest-sdk/lib/", 1), ("pvguest-sdk/include/", 0.7)]
+KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2, "compare": 1.5,
+         "jump": 1.5, "call-other": 1, "assign": 1, "invert": 0.7, "const": 0.4}
+RING0 = ("entry", "memory", "domain", "emulate", "control", "svm")      # lines of the table; others are "rest"
 SHIPPED = ("hypervisor", "drivers", "dom0", "pvguest-sdk/lib", "pvguest-sdk/include")
 
 
@@ -62,7 +65,7 @@ def component(path):
     """The line of the table that a file belongs to."""
     parts = pathlib.PurePath(path).parts
     if parts[0] == "hypervisor":
-        return f"hypervisor/{parts[1]}" if parts[1] in ("entry", "memory", "domain", "emulate", "control", "svm") else "hypervisor/rest"
+        return f"hypervisor/{parts[1]}" if parts[1] in RING0 else "hypervisor/rest"
     if str(path).endswith(".tbl"):
         return "hypervisor/entry"
     return parts[0]
@@ -83,10 +86,10 @@ def edits_of(path, text):
 
 def table_edits(text):
     """hypercall.tbl: a hypercall that is no longer the control domain's own."""
-    for match in re.finditer(r"^[ \d][^#\n|]*\|\s*(\w+)\s*\|[^|\n]*\|\s*\w+\s*\|\s*([MPX]*)(D)([MPX]*)", text, re.M):
+    for match in re.finditer(r"^[ \d](?:[^#\n|]*\|){4}\s*([MPX]*)(D)([MPX]*)", text, re.M):
         line = text.count("\n", 0, match.start()) + 1
-        alone = not match.group(2) and not match.group(4)
-        yield "privilege", match.start(3), match.end(3), "-" if alone else "", (line, line), None, 1
+        instead = "" if match.group(1) or match.group(3) else "-"
+        yield "privilege", match.start(2), match.end(2), instead, (line, line), None, 1
 
 
 def mutants_of(path, text):
@@ -98,18 +101,20 @@ def mutants_of(path, text):
     found, names = [], {}
     for kind, start, end, after, lines, function, factor in edits:
         line = text.count("\n", 0, start) + 1
-        whole = one_line(text[starts[line - 1]:text.find("\n", max(end - 1, start)) % (len(text) + 1)])
+        line_end = text.find("\n", max(end - 1, start))
+        whole = one_line(text[starts[line - 1]:line_end if line_end >= 0 else len(text)])
         before = one_line(text[start:end])
         name = "|".join((path, kind, whole, before, one_line(after)))
         names[name] = names.get(name, 0) + 1
         identity = hashlib.sha1(f"{name}|{names[name]}".encode()).hexdigest()[:10]
         weight = factor * KINDS[kind] * place_weight(path) / math.sqrt(per_line[lines[0]])
-        found.append(Mutant(identity, path, kind, start, end, before, after, line, lines, function, weight))
+        found.append(Mutant(identity, path, kind, start, end, before, after, line, lines, function,
+                            weight))
     return found
 
 
 def chosen(mutants, seed):
-    """In the order of the campaign: heavy ones early, yet each at random; a longer campaign begins with the shorter one."""
+    """In the order of the campaign: at random, heavy ones early; the longer begins with the shorter."""
     def key(mutant):
         digest = hashlib.sha1(f"{seed}|{mutant.id}".encode()).digest()
         return -math.log((int.from_bytes(digest[:8], "big") + 1) / (2 ** 64 + 1)) / mutant.weight
@@ -118,5 +123,6 @@ def chosen(mutants, seed):
 
 def shipped_files(root):
     """The files of the tree that mutants are made of."""
-    return sorted(str(path.relative_to(root)) for folder in SHIPPED for path in (pathlib.Path(root) / folder).rglob("*")
+    folders = (pathlib.Path(root) / folder for folder in SHIPPED)
+    return sorted(str(path.relative_to(root)) for folder in folders for path in folder.rglob("*")
                   if path.suffix in SUFFIXES)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin for QEMU's TCG: which instructions a machine came to. Each address is written once, when its block is translated, which QEMU
- * does just before it runs it; so what is in the file stays true when QEMU is killed, and the machine is as fast as without.
+ * A plugin for QEMU's TCG: which instructions a machine came to. Each address is written once, when its
+ * block is translated, which QEMU does just before it runs it; so what is in the file stays true when
+ * QEMU is killed, and the machine is as fast as without.
  *
  *     qemu-system-x86_64 -plugin reach.so,out=FOLDER ...        writes FOLDER/PID, 64-bit addresses
  *
- * Debian ships QEMU without its plugin header, so the few functions used are declared here, as interface version 1 has them.
+ * Debian ships QEMU without its plugin header, so the few functions used are declared here, as
+ * interface version 1 has them.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,7 +22,8 @@ typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*translated)(plugin_id, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+                                           void (*translated)(plugin_id, struct qemu_plugin_tb *));
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
@@ -29,6 +32,7 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 #define PLACES (1u << 22)
+#define ROOM   1024                     /* instructions of a block: QEMU makes none longer than 512 */
 
 static uint64_t *seen;                  /* a hash table, open addressing; 0 is an empty place */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -52,11 +56,11 @@ static bool is_new(uint64_t address)
 
 static void translated(plugin_id id, struct qemu_plugin_tb *block)
 {
-    uint64_t fresh[1024];
+    uint64_t fresh[ROOM];
     size_t count = 0;
 
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < qemu_plugin_tb_n_insns(block) && count < sizeof fresh / sizeof *fresh; i++) {
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(block) && count < ROOM; i++) {
         uint64_t address = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, i));
 
         if (is_new(address)) fresh[count++] = address;
@@ -65,7 +69,8 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
     pthread_mutex_unlock(&lock);
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+__attribute__((visibility("default")))
+int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
     char path[4096];
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Which lines of the shipped code a test comes to: instructions that QEMU saw (reach.c), taken to lines by the debugging
-information. Guests share addresses, so a whole system may be said to come to a line of dom0's that only its guest has an
-instruction for: that costs time, it hides nothing.
+"""Which lines of the shipped code a test comes to: instructions that QEMU saw (reach.c), taken to
+lines by the debugging information. Guests share addresses, so a whole system may be said to come to
+a line of dom0's where only its guest has an instruction: that costs time, it hides nothing.
 """
 import array
 import bisect
@@ -14,23 +14,28 @@ import mutants
 
 HEADING = re.compile(r"^(?:CU: )?(\S+):$")
 ROW = re.compile(r"^\S+\s+(\d+|-)\s+0x([0-9a-f]+)\b")
+# Whose code is in which product; a guest is whatever else.
+PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"), "dom0.elf": ("dom0/", "drivers/", "pvguest-sdk/")}
+GUEST = ("drivers/", "pvguest-sdk/")
 
 
 @functools.lru_cache(maxsize=4)
-def line_table(elf):
-    """([address, ...] rising, [[(file, line), ...], ...] of the same length)."""
-    text = subprocess.run(["objdump", "--dwarf=decodedline", str(elf)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          check=True).stdout
+def line_table(tree, elf):
+    """([address, ...] rising, [{(file, line), ...}, ...] of the same length)."""
+    parts = PARTS.get(pathlib.Path(elf).name, GUEST)
+    files = [file for file in mutants.shipped_files(tree) if file.startswith(parts)]
+    by_name = {pathlib.Path(file).name: file for file in files}      # objdump leaves out some folders
+    done = subprocess.run(["objdump", "--dwarf=decodedline", str(tree / elf)], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True)
     rows, file = {}, None
-    for line in text.splitlines():
-        row = ROW.match(line)
-        if row:
+    for line in done.stdout.splitlines():
+        if row := ROW.match(line):
             places = rows.setdefault(int(row.group(2), 16), set())
             if file and row.group(1) != "-":
                 places.add((file, int(row.group(1))))
         elif heading := HEADING.match(line):
-            file = heading.group(1).removeprefix("./")
-            file = file if file.startswith(mutants.SHIPPED) else None
+            name = heading.group(1).removeprefix("./")
+            file = by_name.get(name) if "/" not in name else name if name.startswith(parts) else None
     addresses = sorted(rows)
     return addresses, [rows[address] for address in addresses]
 
@@ -44,16 +49,15 @@ def addresses_in(folder):
     return found
 
 
-def lines_reached(folder, elves):
+def lines_reached(folder, tree, elves):
     """{file: [line, ...]}, from what QEMU wrote into a folder."""
     executed, reached = addresses_in(folder), {}
     for elf in elves:
-        addresses, rows = line_table(elf)
+        addresses, rows = line_table(tree, elf)
         for address in executed:
             at = bisect.bisect_right(addresses, address) - 1
-            if at >= 0:
-                for file, line in rows[at]:
-                    reached.setdefault(file, set()).add(line)
+            for file, line in rows[at] if at >= 0 else ():
+                reached.setdefault(file, set()).add(line)
     return {file: sorted(lines) for file, lines in reached.items()}
 
 
@@ -67,45 +71,50 @@ def units_of(build):
 
 
 class Reach:
-    """What is known of all tests: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]}}}, units {name: files}."""
+    """known: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]}}};
+    units: {unit test: files}."""
 
     def __init__(self, known, units):
-        self.known, self.units = known, units
-        self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()} for test, about in known.items()}
-        self.kills = {}
+        self.known, self.units, self.kills = known, units, {}
+        self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()}
+                      for test, about in known.items()}
 
     def note_kill(self, file, test):
         self.kills[file, test] = self.kills.get((file, test), 0) + 1
 
     def tests_for(self, mutant):
-        """([tests, the most promising first], how many of them come to its very line)."""
-        units = sorted((test for test in self.known if test.startswith("unit:") and mutant.file in self.units.get(test[5:], ())),
-                       key=self.cost)
-        near, far = [], []
+        """([tests, the most promising first], how many of them come to its very line).
+
+        Where a line is known to be come to, nobody else can notice: only without one those that come
+        to its function are asked, since the compiler may have moved what the line is about."""
+        units, near, far = [], [], []
         for test in self.known:
+            lines = self.lines[test].get(mutant.file, ())
             if test.startswith("unit:"):
-                continue
-            lines = self.lines[test].get(mutant.file, set())
-            if mutant.function is None:                     # a macro, a table: whoever comes to the file at all
-                if lines or mutant.file.endswith((".tbl", ".h", ".inc")):
-                    near.append(test)
-            elif any(line in lines for line in range(mutant.lines[0], mutant.lines[1] + 1)):
+                units += [test] * (mutant.file in self.units.get(test[5:], ()))
+            elif mutant.function is None:           # a macro, a table: whoever comes to the file at all
+                near += [test] * bool(lines or mutant.file.endswith((".tbl", ".h", ".inc")))
+            elif any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines):
                 near.append(test)
-            elif any(line in lines for line in range(mutant.function[1], mutant.function[2] + 1)):
+            elif any(mutant.function[1] <= line <= mutant.function[2] for line in lines):
                 far.append(test)
 
-        def promise(test):                                  # seconds for a line of the file, less for who has killed here
-            return self.cost(test) / (1 + len(self.lines[test].get(mutant.file, ()))) / (1 + self.kills.get((mutant.file, test), 0))
-        return units + sorted(near or far, key=promise), len(units) + len(near)
+        def promise(test):                          # time for each line of the file, less for who killed here
+            lines = len(self.lines[test].get(mutant.file, ()))
+            return self.cost(test) / (1 + lines) / (1 + self.kills.get((mutant.file, test), 0))
+        return sorted(units, key=promise) + sorted(near or far, key=promise), len(units) + len(near)
 
     def cost(self, test):
         return self.known[test]["cpu"] + 0.1
 
     def within(self, tests, budget):
-        """As many of them as take so many seconds of CPU; the first whole system in any case, its guests are no control domains."""
-        chosen, spent = [], 0
+        """As many of them as take so many seconds of the CPU; in any case the first whole system,
+        whose guests are not in control."""
+        chosen, spent, system = [], 0, False
         for test in tests:
             spent += self.cost(test)
-            if spent <= budget or test.startswith("system:") and not any(other.startswith("system:") for other in chosen):
+            first = test.startswith("system:") and not system
+            system |= first
+            if spent <= budget or first:
                 chosen.append(test)
         return chosen

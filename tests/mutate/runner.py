@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""One mutant at a time, in a copy of the tree that is nobody's: build what changed, run tests until one fails, put all back.
+"""One mutant at a time, in a copy of the tree that is nobody's: build what changed, run tests until
+one fails, put all back.
 
-A Tree is such a copy. Its build folder came with it, so that make only does what the mistake makes necessary; afterwards source
-and products come back from the base with their times, and make finds nothing to do.
+A Tree is such a copy. Its build folder came with it, so that make only does what the mistake makes
+necessary; afterwards source and products come back from the base with their times, and make finds
+nothing to do.
 """
 import ctypes
 import hashlib
@@ -20,15 +22,19 @@ import time
 import reach
 from limits import bound
 
-HYPERVISOR, DOM0, DRIVERS, SDK = "build/domus.elf", "build/dom0.elf", "build/libpvdrivers.a", "build/libpvguest.a"
+HYPERVISOR, DOM0 = "build/domus.elf", "build/dom0.elf"
+DRIVERS, SDK = "build/libpvdrivers.a", "build/libpvguest.a"
 # What is compared to see whether a mistake in a file makes any difference to the shipped code.
-PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]), ("drivers/", [DRIVERS]), ("dom0/", [DOM0]),
-            ("pvguest-sdk/lib/", [SDK]), ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
-# Folders of the build that are worth a copy.
+PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]), ("drivers/", [DRIVERS]),
+            ("dom0/", [DOM0]), ("pvguest-sdk/lib/", [SDK]), ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]),
+            ("", [SDK, DRIVERS, DOM0])]
+SYSTEM = [HYPERVISOR, DOM0, "build/archive.tar", "build/disk.img"]
+# Folders of a build that are worth a copy.
 BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port"}
-# Their warnings would be errors: a mutant may leave a variable unused.
-MAKE = ["make", "--no-print-directory", "-s", "-j1", "B=build", "DEPS=present", "CC=gcc -w"]
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits", "--rootdir=tests", "-c", "tests/pytest.ini"]
+# Warnings would be errors: a mutant may leave a variable unused.
+MAKE = ["make", "--no-print-directory", "-s", "B=build", "DEPS=present", "CC=gcc -w"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits",
+          "--rootdir=tests", "-c", "tests/pytest.ini"]
 
 
 class Broken(Exception):
@@ -49,10 +55,10 @@ def products(file):
     return next(made for prefix, made in PRODUCTS if file.startswith(prefix))
 
 
-def make(tree, *targets):
+def make(tree, *targets, jobs=1):
     """None, or what make complains of."""
-    done = subprocess.run([*MAKE, *targets], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                          preexec_fn=die_with_parent)
+    done = subprocess.run([*MAKE, f"-j{jobs}", *targets], cwd=tree, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=die_with_parent)
     return done.stdout if done.returncode else None
 
 
@@ -61,13 +67,13 @@ def fingerprint(tree, files):
     digest = hashlib.sha1()
     with tempfile.NamedTemporaryFile() as bare:
         for file in files:
-            subprocess.run(["objcopy", "--strip-debug", str(tree / file), bare.name], check=True)
+            subprocess.run(["objcopy", "-D", "--strip-debug", str(tree / file), bare.name], check=True)
             digest.update(pathlib.Path(bare.name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 class Tree:
-    """A scratch copy, by name; `base` is the one without mistakes."""
+    """A scratch copy; base is the one without mistakes."""
 
     def __init__(self, path, base):
         self.path, self.base = pathlib.Path(path), pathlib.Path(base)
@@ -79,34 +85,37 @@ class Tree:
         os.environ["DOMUS_BUILD"] = "build"
         sys.path[:0] = [str(self.path / "tests" / name) for name in ("tools", "guests")]
 
-    # --- a mutant ------------------------------------------------------------------------------------------------------------
-    def try_mutant(self, mutant, tests, times, near):
-        """{"result": killed, survived or discarded; "by": the test, or why; ...}."""
-        start = time.time()
-        made = products(mutant.file)
-        source = self.path / mutant.file
-        if tuple(made) not in self.fingerprints:
-            self.fingerprints[tuple(made)] = fingerprint(self.base, made)
+    # --- a mutant ------------------------------------------------------------------------------
+    def try_mutant(self, mutant, tests, seconds, near, codes):
+        """What came of it: "result" is killed, survived or discarded, "by" the test, or why."""
+        start, made = time.time(), products(mutant.file)
+        right = self.fingerprints.setdefault(tuple(made), fingerprint(self.base, made))
         try:
+            source = self.path / mutant.file
             source.write_text(mutant.apply((self.base / mutant.file).read_text()))
             if make(self.path, *made):
                 return {"result": "discarded", "by": "does not build"}
             code = fingerprint(self.path, made)
-            if code == self.fingerprints[tuple(made)]:
-                return {"result": "discarded", "by": "the same code"}
+            if code == right or code in codes:
+                return {"result": "discarded", "by": f"the same code as {codes.get(code, 'without it')}"}
             built = time.time()
-            found = {"result": "survived", "by": f"{len(tests)} tests pass" if tests else "no test comes here"}
-            ran = 0
-            for ran, test in enumerate(tests, 1):
-                passed, said = self.run(test, times[test], rebuild=ran == 1 or HYPERVISOR not in made)
-                if not passed and test.startswith("system:"):       # a busy machine can make one fail: once is no proof
-                    passed, said = self.run(test, times[test])
-                if not passed:
-                    found = {"result": "killed", "by": test, "said": said}
-                    break
-            return {**found, "code": code, "ran": ran, "near": near, "build": round(built - start, 1), "test": round(time.time() - built, 1)}
+            found = self.first_to_fail(tests, seconds, made)
+            if not found:
+                passed = f"{len(tests)} tests pass" if tests else "no test comes here"
+                found = {"result": "survived", "by": passed if near or not tests else f"{passed}, none at the line"}
+            return {**found, "code": code, "build": round(built - start, 1), "test": round(time.time() - built, 1)}
         finally:
             self.restore(mutant.file, start)
+
+    def first_to_fail(self, tests, seconds, made):
+        for test in tests:
+            needs = test.startswith("unit:") or made != [HYPERVISOR]    # guests do not change with ring 0
+            passed, said = self.run(test, seconds[test], rebuild=needs)
+            if not passed and test.startswith("system:"):   # a busy machine can make one fail: once is no proof
+                passed, said = self.run(test, seconds[test])
+            if not passed:
+                return {"result": "killed", "by": test, "said": said}
+        return None
 
     def restore(self, file, since):
         shutil.copy2(self.base / file, self.path / file)
@@ -114,42 +123,39 @@ class Tree:
             for name in names:
                 path = os.path.join(folder, name)
                 original = self.base / os.path.relpath(path, self.path)
-                if os.lstat(path).st_mtime < since - 1 or os.path.islink(path):
+                if os.path.islink(path) or os.lstat(path).st_mtime < since - 1:
                     continue
                 if original.exists():
                     shutil.copy2(original, path)
                 else:
                     os.unlink(path)
 
-    # --- a test --------------------------------------------------------------------------------------------------------------
+    # --- a test --------------------------------------------------------------------------------
     def run(self, test, usual=None, rebuild=False):
-        """(did it pass, what it said). usual: its time, from which the limit comes; None: no mistake is in the tree."""
+        """(did it pass, what it said). usual: its time; None: no mistake is in the tree."""
         kind, name = test.split(":", 1)
-        target = {"unit": f"build/unit/{name}/test", "guest": f"build/guests/test-{name}.elf"}.get(kind, "all")
-        if rebuild and (said := make(self.path, target)):
+        targets = {"unit": [f"build/unit/{name}/test"], "guest": [HYPERVISOR, f"build/guests/test-{name}.elf"],
+                   "system": SYSTEM}[kind]
+        if rebuild and (said := make(self.path, *targets)):
             return False, said
-        limit = bound(usual["seconds"]) if usual else 900
+        limit = 900 if usual is None else bound(usual)
         if kind == "guest":
             return self.run_guest(name, limit)
-        environment = dict(os.environ)
-        if kind == "unit":
-            command = [target]
-        else:
+        environment, command = dict(os.environ), targets
+        if kind == "system":
             command = PYTEST + [f"tests/{name}.py"]
             environment["PYTHONPATH"] = str(self.path / "tests/mutate")
-            environment.setdefault("DOMUS_PATIENCE", "3")           # the limits are ours
-            environment["MUTATE_TIMES" if usual else "MUTATE_NOTE"] = str(self.times_of(name))
-        process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   errors="replace", preexec_fn=die_with_parent)
+            environment.setdefault("DOMUS_PATIENCE", "3")               # the limits are ours
+            times = self.base / "times" / f"{name.replace('/', '-')}.json"
+            environment["MUTATE_NOTE" if usual is None else "MUTATE_TIMES"] = str(times)
+        process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=die_with_parent)
         try:
             said = process.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
             process.kill()
             said = process.communicate()[0] + "\ntime is up"
         return process.returncode == 0, said
-
-    def times_of(self, name):
-        return self.base / "times" / f"{name.replace('/', '-')}.json"
 
     @staticmethod
     def run_guest(name, limit):
@@ -158,9 +164,9 @@ class Tree:
         outcome, words = test_guests.run_guest(name, machine.DOMUS, timeout=limit / machine.PATIENCE)
         return outcome in (test_guests.expected(name, "domus"), "SKIP"), f"{outcome} {words}"
 
-    # --- before any mistake --------------------------------------------------------------------------------------------------
+    # --- before any mistake --------------------------------------------------------------------
     def measure(self, test):
-        """{"passed", "said", "seconds", "cpu", "lines"} of a test here, where nothing is wrong."""
+        """What is to be known of a test here, where nothing is wrong."""
         kind, name = test.split(":", 1)
         with tempfile.TemporaryDirectory() as folder:
             if kind != "unit":
@@ -169,17 +175,18 @@ class Tree:
             passed, said = self.run(test)
             seconds, cpu = time.monotonic() - start, cpu_seconds() - used
             os.environ.pop("DOMUS_QEMU", None)
-            elves = [HYPERVISOR, f"build/guests/test-{name}.elf" if kind == "guest" else DOM0]
-            lines = {} if kind == "unit" else reach.lines_reached(folder, [self.path / elf for elf in elves])
+            guest = f"build/guests/test-{name}.elf" if kind == "guest" else DOM0
+            lines = {} if kind == "unit" else reach.lines_reached(folder, self.path, [HYPERVISOR, guest])
         return {"passed": passed, "said": said, "seconds": round(seconds, 2), "cpu": round(cpu, 2), "lines": lines}
 
     def key(self, test):
-        """Changes when the test, or what it tests, does."""
+        """Changes when the test does, or what it tests."""
         kind, name = test.split(":", 1)
-        files = {"unit": [f"build/unit/{name}/test"], "guest": [HYPERVISOR, f"build/guests/test-{name}.elf", "tests/guests/test_guests.py"]}.get(
-            kind, [HYPERVISOR, DOM0, "build/archive.tar", f"tests/{name}.py", *map(str, self.path.glob("tests/system/[a-z]*.py"))])
+        system = [*SYSTEM[:3], f"tests/{name}.py", *map(str, self.path.glob("tests/system/[a-z]*.py"))]
+        files = {"unit": [f"build/unit/{name}/test"], "system": system,
+                 "guest": [HYPERVISOR, f"build/guests/test-{name}.elf", "tests/guests/test_guests.py"]}[kind]
         digest = hashlib.sha1()
-        for file in files:
+        for file in [*files, "tests/mutate/reach.py"]:
             digest.update((self.path / file).read_bytes())
         return digest.hexdigest()[:16]
 
@@ -187,7 +194,7 @@ class Tree:
 def worker(tree, pipe):
     """Lives in a process of its own: takes (what to do, with what), sends what came of it."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)                    # the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                        # the parent decides
     tree.enter()
     while True:
         task, arguments = pipe.recv()
@@ -197,10 +204,13 @@ def worker(tree, pipe):
             pipe.send((None, f"{type(problem).__name__}: {problem}"))
 
 
+# --- trees -------------------------------------------------------------------------------------
 def prepare_base(root, build, base):
     """The tree as it is now, copied and built."""
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
-    wanted = [line for line in listing.splitlines() if (root / line).is_file()]
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, stdout=subprocess.PIPE, text=True)
+    if listing.returncode:
+        raise Broken("the files of the tree are those that git knows, and git knows none here")
+    wanted = [line for line in listing.stdout.splitlines() if (root / line).is_file()]
     first = not (base / "Makefile").exists()
     for line in wanted:
         source, target = root / line, base / line
@@ -213,17 +223,16 @@ def prepare_base(root, build, base):
     for line in set(json.loads(kept.read_text()) if kept.exists() else []) - set(wanted):
         (base / line).unlink(missing_ok=True)
     kept.write_text(json.dumps(wanted))
-    (base / "times").mkdir(exist_ok=True)
-    if first and build == root / "build":                           # what is built already need not be built again
+    for name in ("times", "build"):
+        (base / name).mkdir(exist_ok=True)
+    if first and build == root / "build":                           # what is built need not be built again
         for entry in build.iterdir():
             if entry.suffix in (".elf", ".a", ".tar"):
-                (base / "build").mkdir(exist_ok=True)
                 shutil.copy2(entry, base / "build")
             elif entry.name in BUILT:
                 shutil.copytree(entry, base / "build" / entry.name)
     units = [f"build/unit/{path.stem[5:]}/test" for path in sorted((base / "tests/unit").glob("test_*.c"))]
-    complaint = make(base, f"-j{os.cpu_count()}", "all", "build/reach.so", *units)
-    if complaint:
+    if complaint := make(base, "all", "build/reach.so", *units, jobs=os.cpu_count()):
         raise Broken(f"the tree does not build as it is:\n{complaint}")
     for name in ("linux", "peer", "rig"):
         if (build / name).exists() and not (base / "build" / name).exists():
