@@ -3,19 +3,21 @@
  * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU, who had least; for a slice at most
  * if others wait. Who wakes up from sleep and had less than who runs, runs at once, so I/O is answered without delay.
  *
- * Every nanosecond of a CPU is charged to somebody: to the vCPU that runs, to the domain that ring 0 works for meanwhile (its timers,
- * the switches that its comings and goings cost), or to nobody while the CPU idles.
+ * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for meanwhile (its timers, the switches
+ * that its comings and goings cost), or to nobody while nobody runs.
  *
  * Nobody runnable: the CPU idles in ring 0 with the last vCPU's state still loaded, so a lone guest that sleeps and wakes costs no
  * switch. Lock: runqueue_lock. Everything here is O(log n), but for what is done to all vCPUs of one domain.
  */
 #include "domain/schedule.h"
 #include "domain/time.h"
+#include "entry/budget.h"
 #include "entry/exit.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
 
-#define SLICE_NS 10000000ul
+#define SLICE_NS        10000000ul
+#define COST_RECONSIDER 300         /* instructions */
 
 /* ---- runstate: where each vCPU's time goes ---- */
 
@@ -73,7 +75,7 @@ static struct vcpu *running(const struct cpu *cpu)
 
 /* ---- who pays ---- */
 
-/* The time since this was last asked, to whoever it was. What others have it spent on, the one who runs sees as time it waited. */
+/* The time since this was last asked, to whoever it was; under the lock. What it is spent on for others, who runs sees as time he waited. */
 static void account(struct cpu *cpu, uint64_t now)
 {
     struct runqueue *q = &cpu->runqueue;
@@ -81,37 +83,39 @@ static void account(struct cpu *cpu, uint64_t now)
     uint64_t ns = now - cpu->since;
 
     cpu->since = now;
-    spin_lock(&cpu->runqueue_lock);
-    if (cpu->payer) {
-        share_charge(q, &cpu->payer->share, ns);
-        cpu->payer->cpu_time_ns += ns;
-        if (v) {
-            v->runstate.time[RUNSTATE_runnable] += ns;
-            v->runstate.state_entry_time += ns;
-        }
-    } else if (v) {
+    if (!v) {
+        cpu->idle_ns += ns;
+    } else if (likely(!cpu->payer)) {
         run_charge(q, ns);
     } else {
-        cpu->idle_ns += ns;
+        share_charge(q, &cpu->payer->share, ns);
+        cpu->payer->cpu_time_ns += ns;
+        v->runstate.time[RUNSTATE_runnable] += ns;
+        v->runstate.state_entry_time += ns;
     }
-    spin_unlock(&cpu->runqueue_lock);
 }
 
-uint64_t time_goes_to(struct domain *d)
+void time_goes_to(struct domain *d, uint64_t now)
 {
     struct cpu *cpu = this_cpu();
     const struct vcpu *v = running(cpu);
-    uint64_t now = now_ns();
 
+    if (!v || v->domain == d) d = NULL;
+    if (d == cpu->payer) return;
+    spin_lock(&cpu->runqueue_lock);
     account(cpu, now);
-    cpu->payer = v && v->domain == d ? NULL : d;
-    return now;
+    spin_unlock(&cpu->runqueue_lock);
+    cpu->payer = d;
 }
 
 void domain_set_weight(struct domain *d, uint32_t weight)
 {
-    account(this_cpu(), now_ns());
+    struct cpu *cpu = this_cpu();
+
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now_ns());         /* what was, by the old one */
     d->share.weight = weight;
+    spin_unlock(&cpu->runqueue_lock);
 }
 
 /* ---- the queue ---- */
@@ -131,8 +135,8 @@ static void reconsider(struct vcpu *v)
     now = now_ns();
     set_runstate(v, waiting_state(v), now);
     if (runnable == pq_queued(&v->turn.node)) return;
-    account(cpu, now);
     spin_lock(&cpu->runqueue_lock);
+    if (q->running && now - cpu->since > GRANULARITY_NS) account(cpu, now);
     if (runnable) run_wait(q, &v->turn);
     else run_leave(q, &v->turn);
     spin_unlock(&cpu->runqueue_lock);
@@ -191,8 +195,10 @@ void vcpu_unpause(struct vcpu *v)
 
 static void reconsider_all(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
         if (d->vcpus[i]) reconsider(d->vcpus[i]);
+        spend(COST_RECONSIDER);
+    }
 }
 
 void domain_reconsider(struct domain *d) { reconsider_all(d); }
@@ -215,26 +221,30 @@ void domain_unpause(struct domain *d)
 static void idle_until_work(struct cpu *cpu)
 {
     while (!(cpu->work & WORK_RESCHEDULE)) {
+        budget_refill();            /* nobody waits */
         if (cpu->work & WORK_TIMERS) timers_run();
         else idle_once();
     }
     cpu->work &= ~WORK_RESCHEDULE;
 }
 
-/* Who runs next, was or another. NULL: nobody can. */
-static struct vcpu *choose(struct cpu *cpu, struct vcpu *was)
+/* Who runs next, perhaps still the same, if he can. NULL: nobody can. */
+static struct vcpu *choose(struct cpu *cpu, bool stays, uint64_t now)
 {
     struct runqueue *q = &cpu->runqueue;
-    bool stays = q->running && vcpu_runnable(was);
-    struct turn *next = NULL;
+    bool yields = cpu->yielded;
+    struct turn *next = q->running;
 
-    spin_lock(&cpu->runqueue_lock);
-    run_stop(q);
-    if (stays && cpu->yielded) next = run_pick(q);
-    if (stays) run_wait(q, &was->turn);
-    if (!next) next = run_pick(q);
-    spin_unlock(&cpu->runqueue_lock);
     cpu->yielded = false;
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now);
+    if (next && stays) {
+        if (run_others_wait(q)) next = run_next(q, yields);
+    } else {
+        if (next) run_stop(q);
+        next = run_pick(q);
+    }
+    spin_unlock(&cpu->runqueue_lock);
     return next ? container_of(next, struct vcpu, turn) : NULL;
 }
 
@@ -243,26 +253,24 @@ void schedule(void)
     struct cpu *cpu = this_cpu();
     struct vcpu *was = cpu->running, *next;
     uint64_t now = now_ns();
-    bool leaves = cpu->runqueue.running && (cpu->yielded || !vcpu_runnable(was));
+    bool stays = vcpu_runnable(was), leaves = cpu->runqueue.running && (cpu->yielded || !stays);
 
     cpu->work &= ~WORK_RESCHEDULE;
-    account(cpu, now);
-    set_runstate(was, waiting_state(was), now);
-    while ((next = choose(cpu, was)) == NULL) {
+    set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);
+    while ((next = choose(cpu, stays, now)) == NULL) {
         idle_until_work(cpu);
         leaves = false;
         now = now_ns();
-        account(cpu, now);
     }
     set_runstate(next, RUNSTATE_running, now);
     if (next != was) {              /* paid for by who wanted it: who comes, or who went by itself */
-        if (leaves) (void)time_goes_to(was->domain);
+        if (leaves && was->domain != next->domain) cpu->payer = was->domain;
         vcpu_switch(was, next);
-        if (leaves) (void)time_goes_to(NULL);
+        if (cpu->payer) time_goes_to(NULL, now_ns());
     }
     if (unlikely(next->periodic_ns)) vcpu_resume_periodic(next);
     vcpu_runstate_publish(next);    /* its tables are loaded now; it may have slept without a switch */
-    if (cpu->runqueue.shares.first && !timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
+    if (run_others_wait(&cpu->runqueue) && !timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
 }
 
 /* The timer is not moved with every switch; so when it fires, the slice of who runs may have begun only now. */
@@ -271,7 +279,7 @@ static void slice_ended(void *arg)
     struct cpu *cpu = arg;
     uint64_t end;
 
-    if (!running(cpu) || !cpu->runqueue.shares.first) return;
+    if (!running(cpu) || !run_others_wait(&cpu->runqueue)) return;
     end = running(cpu)->runstate.state_entry_time + SLICE_NS;
     if (now_ns() < end) timer_set(&cpu->slice, end);
     else cpu->work |= WORK_RESCHEDULE;

@@ -25,7 +25,7 @@ struct turn {                       /* a vCPU's */
 };
 
 struct share {                      /* a domain's */
-    struct pq_node node;            /* on the run queue while one of its vCPUs waits */
+    struct pq_node node;            /* on the run queue, while one of its vCPUs waits and none runs */
     struct pqueue waiting;
     uint64_t time;                  /* virtual */
     uint64_t least;                 /* of its vCPUs' times, as of their last change; never falls */
@@ -38,18 +38,37 @@ struct runqueue {                   /* a CPU's; zeroes are an empty one */
     uint64_t least;                 /* as in a share */
 };
 
+/* Does anybody wait, beside the one who runs? */
+static inline bool run_others_wait(const struct runqueue *q)
+{
+    return q->shares.first || (q->running && q->running->share->waiting.first);
+}
+
 /* A domain is born as one that has just had its turn: it is no way to a better place to end and to begin again. */
-void share_init(struct share *s, const struct runqueue *q);
+void share_init(struct share *s, struct runqueue *q);
 
 void run_wait(struct runqueue *q, struct turn *t);      /* neither waits nor runs: waits from now on */
 void run_leave(struct runqueue *q, struct turn *t);     /* waits: no longer */
-struct turn *run_pick(struct runqueue *q);              /* who waits and is next runs from now on (nobody does); NULL: nobody waits */
+struct turn *run_pick(struct runqueue *q);              /* nobody runs: who is next does from now on; NULL: nobody waits */
 void run_stop(struct runqueue *q);                      /* who runs does not any more, nor waits */
+/* Others wait, too: who runs waits again, and who is next runs. He may be the same, but not if he yields. */
+struct turn *run_next(struct runqueue *q, bool yields);
 
-/* ns of CPU time: to the one who runs, or to a domain as a whole (work done for it while others run). Before anything else is asked. */
-void run_charge(struct runqueue *q, uint64_t ns);
-void share_charge(struct runqueue *q, struct share *s, uint64_t ns);
+/* ns of CPU time to a domain, for work done for it; or to the one who runs. Before anything else is asked. */
+void share_moved(struct runqueue *q, struct share *s);
+static inline void share_charge(struct runqueue *q, struct share *s, uint64_t ns)
+{
+    if (likely(s->weight == SHARE_WEIGHT)) s->time += ns;
+    else s->time += ns / s->weight * SHARE_WEIGHT + ns % s->weight * SHARE_WEIGHT / s->weight;     /* however long it was */
+    if (pq_queued(&s->node)) share_moved(q, s);
+}
+static inline void run_charge(struct runqueue *q, uint64_t ns)
+{
+    q->running->time += ns;
+    share_charge(q, q->running->share, ns);
+}
 
-bool run_urgent(const struct runqueue *q, const struct turn *t);       /* waits: should it run instead of who does? */
+/* t waits: should it run instead of who does? What that one ran since GRANULARITY_NS may still be missing in its account. */
+bool run_urgent(const struct runqueue *q, const struct turn *t);
 
 #endif

@@ -3,9 +3,10 @@
  * Timers: one queue a CPU, by deadline; the local APIC's alarm is set for its first (or earlier: an alarm that rings for nobody does
  * no harm, setting it anew costs more). They fire on the exit path or in the idle loop, never inside an interrupt.
  *
- * No guest can keep ring 0 busy with them. What a timer does is charged to its owner, not to who runs. At most TIMERS_PER_EXIT fire at
- * once; before the next ones, due or not, whoever runs gets some times as long as these took. And a vCPU's periodic timer ticks while
- * the vCPU runs; once more, if it is blocked, to wake it; then not until it runs again. So every tick is of a vCPU that had its turn.
+ * No guest can keep ring 0 busy with them. What a timer does is charged to its owner, not to who runs. At one exit they fire until its
+ * budget is spent; before the next ones, due or not, whoever runs gets some times as long as these took. And a vCPU's periodic timer
+ * ticks while the vCPU runs; once more, if it is blocked, to wake it (on Xen, not even then); then not until it runs again. So every
+ * tick is of a vCPU that had its turn.
  *
  * Lock: the queue's, not held while a timer fires.
  */
@@ -13,13 +14,14 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
+#include "entry/budget.h"
 #include "entry/hypercall.h"
 
-#define TIMERS_PER_EXIT 16u
-#define REST_TIMES      4u
-#define REST_MAX_NS     100000ul
-#define NEVER           UINT64_MAX
-#define NS_PER_S        1000000000ul
+#define COST_TIMER  800             /* instructions: off the queue, an event raised, a vCPU woken */
+#define REST_TIMES  4u
+#define REST_MAX_NS 100000ul
+#define NEVER       UINT64_MAX
+#define NS_PER_S    1000000000ul
 
 /* ---- the queue ---- */
 
@@ -71,18 +73,21 @@ static struct timer *take_due(struct timer_queue *q, uint64_t now)
 void timers_run(void)
 {
     struct timer_queue *q = &this_cpu()->timers;
-    uint64_t start = now_ns(), end;
+    uint64_t start = now_ns(), now = start;
     struct timer *t;
 
     this_cpu()->work &= ~WORK_TIMERS;
     q->alarm = 0;                   /* set once, at the end */
-    for (unsigned int i = 0; i < TIMERS_PER_EXIT && (t = take_due(q, start)) != NULL; i++) {
-        time_goes_to(t->owner);
+    while ((t = take_due(q, start)) != NULL) {
+        time_goes_to(t->owner, now);
         t->fire(t->arg);
+        now = now_ns();
+        spend(COST_TIMER);
+        if (spent()) break;
     }
-    end = time_goes_to(NULL);
+    time_goes_to(NULL, now);
     spin_lock(&q->lock);
-    set_alarm(q, q->armed.first ? MAX(q->armed.first->key, end + MIN((end - start) * REST_TIMES, REST_MAX_NS)) : NEVER);
+    set_alarm(q, q->armed.first ? MAX(q->armed.first->key, now + MIN((now - start) * REST_TIMES, REST_MAX_NS)) : NEVER);
     spin_unlock(&q->lock);
 }
 

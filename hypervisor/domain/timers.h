@@ -31,7 +31,7 @@ void timer_stop(struct timer *t);
 static inline bool timer_armed(const struct timer *t) { return pq_queued(&t->node); }
 
 void timers_init(void);
-void timers_run(void);              /* fire what is due, up to a limit, and set the next interrupt; exit path and idle loop only */
+void timers_run(void);              /* fire what is due, while the budget lasts, and set the next interrupt; exit path and idle loop only */
 
 /* A vCPU's own: VIRQ_TIMER once at a system time (a past one: at once), or again and again while it runs. */
 void vcpu_timers_init(struct vcpu *v);

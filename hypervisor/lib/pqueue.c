@@ -37,18 +37,13 @@ static struct pq_node *merge(struct pq_node *a, struct pq_node *b)
     return root;
 }
 
-void pq_insert(struct pqueue *q, struct pq_node *n, uint64_t key)
-{
-    *n = (struct pq_node){ .key = key, .rank = 1 };
-    q->first = q->first ? merge(q->first, n) : n;
-}
+void pq_join(struct pqueue *q, struct pq_node *n) { q->first = merge(q->first, n); }
 
 /* What hung below n takes its place. Ranks above may have fallen, each by less than the one below it: up until one has not. */
-void pq_remove(struct pqueue *q, struct pq_node *n)
+void pq_part(struct pqueue *q, struct pq_node *n)
 {
     struct pq_node *parent = n->parent, *heir = merge(n->left, n->right);
 
-    n->rank = 0;
     if (heir) heir->parent = parent;
     if (!parent) q->first = heir;
     else if (parent->left == n) parent->left = heir;

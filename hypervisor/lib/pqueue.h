@@ -23,7 +23,23 @@ struct pqueue { struct pq_node *first; };       /* the smallest, or NULL */
 
 static inline bool pq_queued(const struct pq_node *n) { return n->rank != 0; }
 
-void pq_insert(struct pqueue *q, struct pq_node *n, uint64_t key);  /* n is on no queue */
-void pq_remove(struct pqueue *q, struct pq_node *n);                /* n is on this one */
+void pq_join(struct pqueue *q, struct pq_node *n);                  /* the two below, where there are others */
+void pq_part(struct pqueue *q, struct pq_node *n);
+
+/* n is on no queue. */
+static inline void pq_insert(struct pqueue *q, struct pq_node *n, uint64_t key)
+{
+    *n = (struct pq_node){ .key = key, .rank = 1 };
+    if (q->first) pq_join(q, n);
+    else q->first = n;
+}
+
+/* n is on this queue. */
+static inline void pq_remove(struct pqueue *q, struct pq_node *n)
+{
+    if (q->first == n && !n->left) q->first = NULL;
+    else pq_part(q, n);
+    n->rank = 0;
+}
 
 #endif

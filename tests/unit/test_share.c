@@ -75,12 +75,8 @@ static void wait(struct vcpu *v)
     v->waits_since = now;
 }
 
-static void pick(struct vcpu *yielder)
+static void goes_on(struct turn *t)
 {
-    struct turn *t = run_pick(&queue);
-
-    if (yielder) wait(yielder);
-    if (!t) t = run_pick(&queue);
     on_cpu = t ? container_of(t, struct vcpu, turn) : NULL;
     slice_end = now + SLICE;
     if (on_cpu) on_cpu->longest_wait = MAX(on_cpu->longest_wait, now - on_cpu->waits_since);
@@ -99,13 +95,20 @@ static void pass(uint64_t ns)
     if (on_cpu->left != FOREVER) on_cpu->left -= ns;
 }
 
-static void reschedule(void)
+static void reschedule(bool yields)
 {
-    struct vcpu *was = on_cpu;
+    if (!on_cpu) {
+        goes_on(run_pick(&queue));
+    } else if (run_others_wait(&queue)) {
+        on_cpu->waits_since = now;
+        goes_on(run_next(&queue, yields));
+    }
+}
 
+static void stops(void)
+{
     run_stop(&queue);
-    if (was) wait(was);
-    pick(NULL);
+    goes_on(run_pick(&queue));
 }
 
 static void wake(struct vcpu *v)
@@ -113,7 +116,7 @@ static void wake(struct vcpu *v)
     v->asleep = false;
     v->left = stretch(v, v->habit.run);
     wait(v);
-    if (run_urgent(&queue, &v->turn)) reschedule();
+    if (run_urgent(&queue, &v->turn)) reschedule(false);
 }
 
 static void add_vcpu(struct domain *d, struct habit habit)
@@ -139,13 +142,14 @@ static void gives_way(void)
 {
     struct vcpu *v = on_cpu;
 
-    run_stop(&queue);
     v->left = stretch(v, v->habit.run);
-    if (!v->habit.yields) {
-        v->asleep = true;
-        v->wakes = now + stretch(v, v->habit.sleep);
+    if (v->habit.yields) {
+        reschedule(true);
+        return;
     }
-    pick(v->habit.yields ? v : NULL);
+    v->asleep = true;
+    v->wakes = now + stretch(v, v->habit.sleep);
+    stops();
 }
 
 static struct vcpu *next_to_wake(void)
@@ -167,11 +171,11 @@ static void run_until(uint64_t end)
         uint64_t next = sleeper ? MIN(end, sleeper->wakes) : end;
 
         if (on_cpu && on_cpu->left != FOREVER) next = MIN(next, now + on_cpu->left);
-        if (on_cpu && queue.shares.first) next = MIN(next, MAX(slice_end, now));
+        if (on_cpu && run_others_wait(&queue)) next = MIN(next, MAX(slice_end, now));
         pass(next - now);
         if (sleeper && sleeper->wakes <= now) wake(sleeper);
         else if (on_cpu && !on_cpu->left) gives_way();
-        else if (on_cpu && queue.shares.first && now >= slice_end) reschedule();
+        else if (on_cpu && run_others_wait(&queue) && now >= slice_end) reschedule(false);
     }
 }
 
@@ -308,12 +312,8 @@ static void by_restarting(void **state)
             struct domain *honest = add_domain(256, 1, SPIN), *d = add_domain(256, 1, SPIN);
             for (end = now + 4 * S; now < end;) {
                 run_until(MIN(end, now + life));
-                if (on_cpu == &d->vcpu[0]) {
-                    run_stop(&queue);
-                    pick(NULL);
-                } else {
-                    run_leave(&queue, &d->vcpu[0].turn);
-                }
+                if (on_cpu == &d->vcpu[0]) stops();
+                else run_leave(&queue, &d->vcpu[0].turn);
                 gone += ran(d);
                 d->vcpus = 0;
                 run_until(MIN(end, now + pause));
@@ -338,7 +338,7 @@ static void by_having_others_work_for_it(void **state)
             now += 40 * US;
             share_charge(&queue, &d->share, 40 * US);
             d->charged += 40 * US;
-            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0]) reschedule();
+            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0]) reschedule(false);
         }
         assert_part(honest, 10 * S, .49, 1);
         assert_part(d, 10 * S, .3, .51);
@@ -385,6 +385,33 @@ static void nobody_catches_up_with_an_hour(void **state)
     assert_true(a->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
     assert_true(c->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
     assert_true(ran(b) < 31 * S && ran(b) > 28 * S);
+}
+
+/* It goes to sleep with all its hours; who comes after it, alone at first, must not be given as many. */
+static void who_was_last_is_remembered(void **state)
+{
+    machine();
+    struct domain *a = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
+    run_until(now + 3600 * S + 500 * MS);
+    assert_ptr_equal(on_cpu, NULL);
+    struct domain *b = add_domain(256, 1, SPIN);
+    b->share.time = 0;                                          /* it has been there for long, but asleep */
+    a->vcpu[0].habit.run = FOREVER;
+    run_until(now + 10 * S);
+    assert_true(a->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(b->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+}
+
+/* The same among the vCPUs of one domain. */
+static void which_vcpu_was_last_is_remembered(void **state)
+{
+    machine();
+    struct domain *d = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
+    run_until(now + 3600 * S + 500 * MS);
+    add_vcpu(d, SPIN);
+    d->vcpu[0].habit.run = FOREVER;
+    run_until(now + 10 * S);
+    assert_true(d->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
 }
 
 static void no_arithmetic_overflows(void **state)
@@ -463,20 +490,27 @@ static void who_is_urgent(void **state)
 
 /* ---- the choice ---- */
 
-static struct turn *search(void)
+/* The next by looking at everybody who waits, and at one more. */
+static struct turn *search(const struct turn *also)
 {
-    struct share *s = NULL;
-    struct turn *t = NULL;
+    struct turn *best = NULL;
 
     for (unsigned int i = 0; i < domains; i++)
-        for (unsigned int j = 0; j < domain[i].vcpus; j++)
-            if (pq_queued(&domain[i].vcpu[j].turn.node) && (!s || domain[i].share.time < s->time)) s = &domain[i].share;
-    for (unsigned int i = 0; i < domains; i++)
         for (unsigned int j = 0; j < domain[i].vcpus; j++) {
-            struct turn *u = &domain[i].vcpu[j].turn;
-            if (u->share == s && pq_queued(&u->node) && (!t || u->time < t->time)) t = u;
+            struct turn *t = &domain[i].vcpu[j].turn;
+
+            if (t != also && !pq_queued(&t->node)) continue;
+            if (!best || t->share->time < best->share->time || (t->share == best->share && t->time < best->time)) best = t;
         }
-    return t;
+    return best;
+}
+
+/* As good: others may have had as little. */
+static void check_choice(const struct turn *got, const struct turn *best)
+{
+    assert_int_equal(got->share->time, best->share->time);
+    if (got->share == best->share) assert_int_equal(got->time, best->time);
+    assert_false(pq_queued(&got->node));
 }
 
 static void a_storm_of_operations(void **state)
@@ -498,29 +532,37 @@ static void a_storm_of_operations(void **state)
             else run_wait(&queue, t);
             break;
         case 2: case 3:
-            if (queue.running) run_charge(&queue, dice() % (30 * MS));
-            t = queue.running;
-            run_stop(&queue);
-            if (t && dice() % 2) run_wait(&queue, t);
+            if (!queue.running) break;
+            run_charge(&queue, dice() % (30 * MS));
+            if (dice() % 2) {
+                run_stop(&queue);
+            } else if (run_others_wait(&queue)) {
+                bool yields = dice() % 2;
+                struct turn *was = queue.running, *other = search(NULL);
+                struct turn *best_of_all = search(was), *got = run_next(&queue, yields);
+                assert_ptr_equal(queue.running, got);
+                check_choice(got, yields ? other : best_of_all);
+                assert_false(yields && got == was);
+                assert_true(got == was || pq_queued(&was->node));
+            }
             break;
         case 4: share_charge(&queue, &d->share, dice() % MS); break;
         default: d->share.weight = 1 + (uint32_t)(dice() % 65535); break;
         }
-        best = search();
-        if (!best) {
-            assert_null(queue.shares.first);
-            continue;
+        for (unsigned int i = 0; i < domains; i++) {
+            struct share *s = &domain[i].share;
+            bool runs = queue.running && queue.running->share == s;
+            assert_int_equal(pq_queued(&s->node), s->waiting.first && !runs);
+            if (pq_queued(&s->node)) assert_int_equal(s->node.key, s->time);
+            if (runs || s->waiting.first) assert_true(s->time + SLEEP_CREDIT_NS >= queue.least);
         }
-        struct share *s = container_of(queue.shares.first, struct share, node);
-        assert_int_equal(s->time, best->share->time);
-        assert_int_equal(s->node.key, s->time);
-        assert_int_equal(best->share->waiting.first->key, best->time);
-        assert_true(best->share->time + SLEEP_CREDIT_NS >= queue.least);
+        best = search(NULL);
+        assert_int_equal(run_others_wait(&queue), best != NULL);
         if (queue.running || dice() % 2) continue;
         struct turn *got = run_pick(&queue);
-        assert_int_equal(got->share->time, best->share->time);
         assert_ptr_equal(queue.running, got);
-        assert_false(pq_queued(&got->node));
+        assert_int_equal(got != NULL, best != NULL);
+        if (best) check_choice(got, best);
     }
 }
 
@@ -538,6 +580,8 @@ int main(void)
         cmocka_unit_test(who_slept_runs_at_once),
         cmocka_unit_test(a_crowd),
         cmocka_unit_test(nobody_catches_up_with_an_hour),
+        cmocka_unit_test(who_was_last_is_remembered),
+        cmocka_unit_test(which_vcpu_was_last_is_remembered),
         cmocka_unit_test(no_arithmetic_overflows),
         cmocka_unit_test(newcomers_start_at_the_least),
         cmocka_unit_test(who_is_urgent),

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Timers of vCPUs: what may be asked for; that a periodic one ticks while its vCPU runs, and does not while it is down, however many
- * such vCPUs there are; that what is long past fires at once and once. With `stay` on the command line the domain then lies low, all
- * its vCPUs but the first down, each with a timer of a millisecond: an attack on the hypervisor's timer queue, and on its neighbours'
- * time (tests/system/test_share.py).
+ * such vCPUs there are; that what is long past fires at once and once.
+ *
+ * Two attacks on the hypervisor's timer queue, and on its neighbours' time (tests/system/test_share.py), with a timer of a millisecond
+ * for each vCPU but the first: `stay` leaves them down; `wake` has them sleep, to be woken by every tick.
  */
 #include "../lib/test.h"
 #include "../lib/vcpus.h"
 
 static volatile uint64_t spins[MOST_VCPUS];
+static int timer_port[MOST_VCPUS];
 
 static long set_periodic(unsigned int vcpu, uint64_t ns)
 {
@@ -20,6 +22,16 @@ static long set_periodic(unsigned int vcpu, uint64_t ns)
 static void stop_periodic(unsigned int vcpu)
 {
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, vcpu, NULL), 0);
+}
+
+static void sleep_and_wake(unsigned long id)
+{
+    evtchn_port_t port = (evtchn_port_t)timer_port[id];
+
+    for (;; spins[id]++) {
+        vcpu_poll(&port, 1, 0);
+        event_clear(port);
+    }
 }
 
 static void spin(unsigned long id)
@@ -141,13 +153,17 @@ static void a_vcpu_that_is_down_does_not_tick(void)
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL), 0);
 }
 
-static void stay(unsigned int vcpus)
+static void attack(unsigned int vcpus, bool wake)
 {
     for (unsigned int i = 1; i < vcpus; i++) {
-        (void)vcpu_timer_port(i);
+        timer_port[i] = vcpu_timer_port(i);
         CHECK_IS(set_periodic(i, NS_PER_MS), 0);
+        if (wake) {
+            NEED(vcpu_prepare(i, sleep_and_wake) == 0);
+            NEED(HYPERVISOR_vcpu_op(VCPUOP_up, i, NULL) == 0);
+        }
     }
-    printk("attack-timers: %u vCPUs are down, their timers set\n", vcpus - 1);
+    printk("attack-timers: %u vCPUs %s\n", vcpus - 1, wake ? "sleep and wake" : "are down");
     for (;;)
         vcpu_poll(NULL, 0, now_ns() + 100 * NS_PER_S);
 }
@@ -160,7 +176,9 @@ void test_main(void)
 
     events_mask_all();
     if (command_option("stay", unused, sizeof(unused)))
-        stay(vcpus);
+        attack(vcpus, false);
+    if (command_option("wake", unused, sizeof(unused)))
+        attack(vcpus, true);
     port = vcpu_timer_port(0);
     NEED(port > 0);
     (void)HYPERVISOR_set_timer_op(0);
