@@ -20,7 +20,8 @@ $(B)/hv-obj/%.asm.o: %.asm $(HV_OFFSETS)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -Ihypervisor/ -I$(B)/gen/hypervisor/ -MD $(@:.o=.d) -o $@ $<
 
 # Where C puts things that assembly touches: offsets.c is compiled to text and its marked lines become %defines.
-$(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/machine/cpu.h | $$(HYPERCALL_LISTS)
+$(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/domain/share.h hypervisor/domain/timers.h \
+               hypervisor/entry/budget.h hypervisor/lib/pqueue.h hypervisor/machine/cpu.h | $$(HYPERCALL_LISTS)
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP -g,$(HYPERVISOR_CFLAGS)) -S -o $(@:.inc=.s) $<

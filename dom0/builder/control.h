@@ -25,6 +25,10 @@ int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info);
 
 int domain_get_vcpu(domid_t domid, unsigned vcpu, struct xen_domctl_getvcpuinfo *info);
 
+/* Its part of the CPU beside others', 256 if nobody set it: 1 to 65535. */
+int domain_get_weight(domid_t domid, unsigned *weight);
+int domain_set_weight(domid_t domid, unsigned weight);
+
 /* XEN_DOMCTL_SENDTRIGGER_*: what a button or a wire would do to a real machine. */
 int domain_trigger(domid_t domid, unsigned trigger, unsigned vcpu);
 

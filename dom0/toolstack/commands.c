@@ -224,6 +224,7 @@ static const struct command commands[] = {
     { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max, NULL, 0 },
     { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, NULL, 0 },
     { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set, "i", 0 },
+    { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 4, verb_sched_credit, NULL, 0 },
     { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list, NULL, 0 },
     { "block-attach", "NAME DISK", "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS, verb_block_attach, NULL, 0 },
     { "block-detach", "[-f] NAME DEVICE", "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_block_detach, "f", 0 },

@@ -214,6 +214,14 @@ static int key_maxvcpus(struct parser *parser) {
     return error;
 }
 
+static int key_cpu_weight(struct parser *parser) {
+    unsigned long weight = 0;
+    int error = want_number(parser, CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT, &weight);
+
+    parser->config->cpu_weight = (unsigned)weight;
+    return error;
+}
+
 static int key_type(struct parser *parser) {
     char type[16];
     int error = want_string(parser, type, sizeof(type));
@@ -423,7 +431,7 @@ static const struct {
     { "vcpus", key_vcpus },             { "disk", key_disk },           { "vif", key_vif },
     { "on_poweroff", key_on_poweroff }, { "on_reboot", key_on_reboot }, { "on_crash", key_on_crash },
     { "type", key_type },               { "maxmem", key_maxmem },       { "maxvcpus", key_maxvcpus },
-    { "on_watchdog", key_on_watchdog },
+    { "on_watchdog", key_on_watchdog }, { "cpu_weight", key_cpu_weight },
 };
 
 /* --- the file --- */

@@ -17,6 +17,8 @@
 #define CONFIG_MAX_DISKS 8u
 #define CONFIG_MAX_VIFS 8u
 #define CONFIG_MAX_VCPUS 32u
+#define CONFIG_LEAST_WEIGHT 1u          /* As Xen's credit schedulers have it. */
+#define CONFIG_MOST_WEIGHT 65535u
 #define CONFIG_MAX_EXTRA 1000u          /* start_info's command line holds 1023 characters. */
 
 /* What becomes of a domain that has ended in one way or another. */
@@ -40,6 +42,7 @@ struct config {
     char extra[CONFIG_MAX_EXTRA + 1];
     unsigned long memory_mib, maxmem_mib;
     unsigned vcpus, vcpus_at_start;     /* How many there may be, and how many the guest is to use first. */
+    unsigned cpu_weight;                /* Its part of the CPU beside others'; 0: the hypervisor's default. */
     unsigned disk_count, vif_count;
     struct config_disk disk[CONFIG_MAX_DISKS];
     struct config_vif vif[CONFIG_MAX_VIFS];

@@ -69,6 +69,8 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
     info_uuid(info->handle);
     printk("\"\n            },\n            \"b_info\": {\n                \"max_vcpus\": %u,\n", config->vcpus);
     printk("                \"max_memkb\": %lu,\n                \"target_memkb\": %lu,\n", config->maxmem_mib * 1024, config->memory_mib * 1024);
+    if (config->cpu_weight)
+        printk("                \"sched_params\": {\n                    \"weight\": %u\n                },\n", config->cpu_weight);
     text_line("                ", "kernel", config->kernel, ",");
     text_line("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
     if (config->ramdisk[0])

@@ -121,6 +121,11 @@ static int bring_up(struct domain *domain, bool paused, struct trouble *trouble)
 
     if (!error) {
         domain->domid = built.domid;
+        error = domain->config.cpu_weight ? domain_set_weight(built.domid, domain->config.cpu_weight) : 0;
+        if (error)
+            trouble_set(trouble, error, "cannot set its weight: %s", errno_name(error));
+    }
+    if (!error) {
         error = guest_console_open(built.domid, domain->config.name, built.console_mfn, built.console_port,
                                    &domain->console);
         error = error ? error : home_write(&domain->config, &built);

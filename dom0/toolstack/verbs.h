@@ -49,4 +49,7 @@ bool verb_rename(int count, char **word);
 bool verb_trigger(int count, char **word);
 bool verb_sysrq(int count, char **word);
 
+/* sched.c */
+bool verb_sched_credit(int count, char **word);
+
 #endif

@@ -51,6 +51,7 @@ void boot_main(uint32_t multiboot_info)
     ioapic_init();                              /* first: it silences the 8259s while the local APIC still listens to them */
     lapic_init();
     time_init();
+    timers_init();
     start_other_cpus();
     schedule_init();
     printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online, cpus_online == 1 ? "" : "s",

@@ -44,12 +44,16 @@ static void show_domain(struct domain *d)
 
 static void show_times(struct domain *d)
 {
+    printk("d%u: weight %u, virtual time %lu ms, ring 0 for it beside its vCPUs %lu ms", d->id, d->share.weight,
+           d->share.time / 1000000, d->cpu_time_ns / 1000000);
     for (uint32_t i = 0; i < d->vcpu_count; i++)
         if (d->vcpus[i])
-            printk("d%u vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", d->id, i,
-                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->virtual_time / 1000000, d->vcpus[i]->counters.switches,
+            printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", i, vcpu_cpu_time(d->vcpus[i]) / 1000000,
+                   d->vcpus[i]->turn.time / 1000000, d->vcpus[i]->counters.switches,
                    vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
 }
+
+static void show_idle(void) { printk("idle %lu ms of %lu ms", cpu_idle_time() / 1000000, now_ns() / 1000000); }
 
 static void memory(void)
 {
@@ -64,7 +68,7 @@ static void audit(void)
 
 static void help(void);
 
-/* Either something of the whole machine, or something of each domain. */
+/* Something of the whole machine, of each domain, or both. */
 static const struct { char key; const char *what; void (*machine)(void); void (*each)(struct domain *d); } keys[] = {
     { 'A', "recount all references and types", audit, NULL },
     { 'd', "registers of all vCPUs", NULL, show_registers },
@@ -73,7 +77,7 @@ static const struct { char key; const char *what; void (*machine)(void); void (*
     { 'h', "this list", help, NULL },
     { 'm', "memory", memory, NULL },
     { 'q', "domains and their vCPUs", NULL, show_domain },
-    { 'r', "who ran how long", NULL, show_times },
+    { 'r', "who ran how long", show_idle, show_times },
     { 'R', "reset the machine", machine_reset, NULL },
 };
 
@@ -87,7 +91,7 @@ void debug_key(char key)
     for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
         if (keys[i].key != key) continue;
         if (keys[i].machine) keys[i].machine();
-        else for_each_domain(keys[i].each);
+        if (keys[i].each) for_each_domain(keys[i].each);
         return;
     }
     printk("no debug key 0x%x; 'h' lists them", (unsigned int)(uint8_t)key);

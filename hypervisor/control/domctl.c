@@ -8,6 +8,7 @@
  */
 #include "control/domctl.h"
 #include "domain/grants.h"
+#include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -147,14 +148,22 @@ static int get_page_info(struct domain *d, const struct xen_domctl_getpageframei
 /* Without an I/O permission list of its own, no domain but the control domain has any: taking them away is no change. */
 static int permission(bool allow) { return allow ? fail(-EOPNOTSUPP, "devices are the control domain's") : 0; }
 
-static int scheduler(const struct xen_domctl_scheduler_op *op, struct xen_domctl_scheduler_op *answer)
+/* As Xen's credit scheduler: weight 0 leaves it as it is, and a cap of all ones too. */
+static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
 {
     if (op->sched_id != XEN_SCHEDULER_CREDIT) return fail(-EINVAL, "another scheduler");
-    if (op->cmd == XEN_DOMCTL_SCHEDOP_putinfo && op->u.credit.weight == 256 && op->u.credit.cap == 0) return 0;
-    if (op->cmd != XEN_DOMCTL_SCHEDOP_getinfo) return fail(-EOPNOTSUPP, "all vCPUs have the same weight and no cap");
-    answer->u.credit.weight = 256;
-    answer->u.credit.cap = 0;
-    return 0;
+    switch (op->cmd) {
+    case XEN_DOMCTL_SCHEDOP_putinfo:
+        if (op->u.credit.cap != 0 && op->u.credit.cap != UINT16_MAX) return fail(-EOPNOTSUPP, "there are no caps");
+        if (op->u.credit.weight) domain_set_weight(d, op->u.credit.weight);
+        return 0;
+    case XEN_DOMCTL_SCHEDOP_getinfo:
+        op->u.credit.weight = (uint16_t)d->share.weight;
+        op->u.credit.cap = 0;
+        return 0;
+    default:
+        return fail(-EINVAL, "weights are of whole domains");
+    }
 }
 
 static int set_time_offset(struct domain *d, int64_t seconds)
@@ -192,7 +201,7 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
         return 0;
     CASE(XEN_DOMCTL_scheduler_op)
         *copy_back = true;
-        return scheduler(&op->u.scheduler_op, &op->u.scheduler_op);
+        return scheduler(d, &op->u.scheduler_op);
     default:
         return domctl_vcpu(d, op, copy_back);
     }

@@ -61,6 +61,7 @@ static long counters(uint64_t arg)
         next = (domid_t)(d->id + 1);
         if (asked.domid != DOMID_INVALID && asked.domid != d->id) continue;
         found = true;
+        sum.run_ns += d->cpu_time_ns;
         for (uint32_t i = 0; i < d->vcpu_count; i++)
             if (d->vcpus[i]) add_vcpu(&sum, d->vcpus[i]);
     }

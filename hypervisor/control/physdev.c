@@ -84,7 +84,7 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
     p->domain = d;
     p->number = number;
     p->vector = -1;
-    timer_init(&p->calm, calm_again, p);
+    timer_init(&p->calm, d, calm_again, p);
     d->pirqs->pirq[number] = p;
     return p;
 }

@@ -24,6 +24,10 @@
 #include "memory/window.h"
 #include <xen/sched.h>
 
+/* The control domain works for all others. With twice the share of one it keeps up where they all want something of it, and where one
+ * has it work without end, it leaves a neighbour a quarter of the CPU and not less. */
+#define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
+
 struct domain *dom0;
 struct domain special_io, special_xen;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
@@ -51,7 +55,6 @@ void domains_init(void)
     boot_vcpu.domain = &boot_domain;
     boot_vcpu.info = &nothing_pending;
     boot_vcpu.state = VCPU_DOWN;
-    list_init(&boot_vcpu.runqueue);
     boot_cpu.running = &boot_vcpu;
 }
 
@@ -132,6 +135,8 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
         *error = fail(-ENOMEM, "no memory for a domain");
         return NULL;
     }
+    share_init(&d->share, &this_cpu()->runqueue);
+    if (privileged) d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
     d->privileged = privileged;
     d->event_limit = NR_EVTCHNS;

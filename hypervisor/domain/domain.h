@@ -13,6 +13,8 @@
 #include <xen/xen.h>
 #include <xen/vcpu.h>
 #include <xen/callback.h>
+#include "domain/share.h"
+#include "domain/timers.h"
 #include "lib/list.h"
 #include "lib/spinlock.h"
 #include "machine/cpu.h"
@@ -27,15 +29,6 @@ struct vcpu;
 struct grant_table;
 struct evtchn;
 struct refusal;
-
-/* A one-shot timer in the CPU's deadline queue (domain/time.c). */
-struct timer {
-    struct list link;
-    uint64_t deadline;              /* ns of system time */
-    void (*fire)(void *arg);        /* runs in ring 0 on the exit path, holding no lock */
-    void *arg;
-    bool armed;
-};
 
 struct guest_callback {
     uint64_t rip;                   /* canonical, checked when set; 0: none */
@@ -94,12 +87,10 @@ struct vcpu {
     /* scheduling (domain/schedule.c) */
     enum vcpu_state state;
     uint32_t pause_count;           /* plus the domain's */
-    struct list runqueue;           /* link */
-    uint64_t virtual_time;          /* ns run, with what sleepers are forgiven: the smallest runs next */
-    uint64_t run_since;             /* ns: when it last got the CPU */
+    struct turn turn;               /* domain/share.h */
     uint32_t poll_port;             /* SCHEDOP_poll (domain.pollers says whether it does): the only port polled, or 0: any */
     struct timer singleshot, periodic, poll_timer;
-    uint64_t periodic_ns;
+    uint64_t periodic_ns;           /* 0: no periodic timer */
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area;         /* guest VA or 0 */
     uint64_t time_area;             /* guest VA of a secondary vcpu_time_info or 0 */
@@ -153,13 +144,14 @@ struct domain {
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
 
+    struct share share;             /* of the CPU (domain/share.h) */
+    uint64_t cpu_time_ns;           /* of ring 0 on its behalf while none of its vCPUs was running */
     uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */
     struct vcpu *vcpus[MAX_VCPUS];
 
     int64_t time_offset_seconds;
     struct pirq_table *pirqs;       /* dom0 only (control/physdev.c) */
     uint32_t pci_address;           /* what it last wrote to port 0xcf8 (emulate/ports.c) */
-    uint64_t cpu_time_ns;           /* of vCPUs already gone */
     struct list all_domains;
 };
 
@@ -204,9 +196,6 @@ void domain_unpause(struct domain *d);
 
 /* ---- time (domain/time.c) ---- */
 uint64_t now_ns(void);                                     /* system time since boot */
-void timer_init(struct timer *t, void (*fire)(void *), void *arg);
-void timer_set(struct timer *t, uint64_t deadline_ns);
-void timer_stop(struct timer *t);
 void update_vcpu_time(struct vcpu *v);                     /* refresh v->info->time (pvclock) */
 
 /* ---- events (domain/events.c) ---- */

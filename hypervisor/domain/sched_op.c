@@ -61,7 +61,7 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     }
     if (op->nr_ports == 1) v->poll_port = port;
     if (op->timeout) {
-        if (!v->poll_timer.fire) timer_init(&v->poll_timer, poll_timed_out, v);
+        if (!v->poll_timer.fire) timer_init(&v->poll_timer, v->domain, poll_timed_out, v);
         timer_set(&v->poll_timer, op->timeout);
     }
     vcpu_block(v);
@@ -112,7 +112,7 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
         return fail(-EINVAL, "this watchdog was not asked for");
     }
     struct timer *t = &d->watchdogs[id - 1];
-    if (!t->fire) timer_init(t, watchdog_fired, d);
+    if (!t->fire) timer_init(t, d, watchdog_fired, d);
     if (op->timeout) {
         timer_set(t, now_ns() + op->timeout * 1000000000ull);
     } else {

@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: fair, preemptive, one queue. Each vCPU has a virtual time, the nanoseconds it has run; the one with the least
- * runs next, for a slice at most if others wait. Who wakes up from sleep is forgiven at most SLEEP_CREDIT of what it did not
- * use: enough to run before those that compute, so I/O is answered at once; too little to starve them.
+ * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU, who had least; for a slice at most
+ * if others wait. Who wakes up from sleep and had less than who runs, runs at once, so I/O is answered without delay.
+ *
+ * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for meanwhile (its timers, the switches
+ * that its comings and goings cost), or to nobody while nobody runs.
  *
  * Nobody runnable: the CPU idles in ring 0 with the last vCPU's state still loaded, so a lone guest that sleeps and wakes costs no
- * switch. Lock: queue_lock. Everything here is O(runnable vCPUs).
+ * switch. Lock: runqueue_lock. Everything here is O(log n), but for what is done to all vCPUs of one domain.
  */
 #include "domain/schedule.h"
 #include "domain/time.h"
+#include "entry/budget.h"
 #include "entry/exit.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
 
-#define SLICE_NS         10000000ul
-#define SLEEP_CREDIT_NS  10000000ul
-#define GRANULARITY_NS   200000ul   /* a waker must be this much poorer than who runs, or switching costs more than it gives */
-
-static struct list queue = LIST_INIT(queue);        /* runnable and not running */
-static spinlock_t queue_lock;
-static uint64_t least_time;                         /* virtual time of who runs: newcomers start here */
-static struct timer slice_timer;
-static bool idle;
+#define SLICE_NS        10000000ul
+#define COST_RECONSIDER 300         /* instructions */
 
 /* ---- runstate: where each vCPU's time goes ---- */
 
-static void set_runstate(struct vcpu *v, int state)
+static void set_runstate(struct vcpu *v, int state, uint64_t now)
 {
-    uint64_t now;
-
     if (v->runstate.state == state) return;
-    now = now_ns();
     v->runstate.time[v->runstate.state] += now - v->runstate.state_entry_time;
     v->runstate.state_entry_time = now;
     v->runstate.state = state;
@@ -53,7 +46,10 @@ uint64_t vcpu_cpu_time(struct vcpu *v)
     return info.time[RUNSTATE_running];
 }
 
-uint64_t cpu_idle_time(void) { return boot_cpu.idle_ns; }
+uint64_t cpu_idle_time(void)
+{
+    return boot_cpu.idle_ns + (boot_cpu.runqueue.running ? 0 : now_ns() - boot_cpu.since);
+}
 
 bool vcpu_runnable(const struct vcpu *v)
 {
@@ -69,30 +65,84 @@ static int waiting_state(const struct vcpu *v)
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
-/* ---- the queue ---- */
+bool vcpu_stopped(const struct vcpu *v) { return waiting_state(v) == RUNSTATE_offline; }
 
-static uint64_t virtual_now(const struct vcpu *v) { return v->virtual_time + (now_ns() - v->run_since); }
+/* Who has the CPU; `current`, that is whose state is loaded, may have left it idle. NULL: nobody has. */
+static struct vcpu *running(const struct cpu *cpu)
+{
+    return cpu->runqueue.running ? container_of(cpu->runqueue.running, struct vcpu, turn) : NULL;
+}
+
+/* ---- who pays ---- */
+
+/* The time since this was last asked, to whoever it was; under the lock. What it is spent on for others, who runs sees as time he waited. */
+static void account(struct cpu *cpu, uint64_t now)
+{
+    struct runqueue *q = &cpu->runqueue;
+    struct vcpu *v = running(cpu);
+    uint64_t ns = now - cpu->since;
+
+    cpu->since = now;
+    if (!v) {
+        cpu->idle_ns += ns;
+    } else if (likely(!cpu->payer)) {
+        run_charge(q, ns);
+    } else {
+        share_charge(q, &cpu->payer->share, ns);
+        cpu->payer->cpu_time_ns += ns;
+        v->runstate.time[RUNSTATE_runnable] += ns;
+        v->runstate.state_entry_time += ns;
+    }
+}
+
+void time_goes_to(struct domain *d, uint64_t now)
+{
+    struct cpu *cpu = this_cpu();
+    const struct vcpu *v = running(cpu);
+
+    if (!v || v->domain == d) d = NULL;
+    if (d == cpu->payer) return;
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now);
+    spin_unlock(&cpu->runqueue_lock);
+    cpu->payer = d;
+}
+
+void domain_set_weight(struct domain *d, uint32_t weight)
+{
+    struct cpu *cpu = this_cpu();
+
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now_ns());         /* what was, by the old one */
+    d->share.weight = weight;
+    spin_unlock(&cpu->runqueue_lock);
+}
+
+/* ---- the queue ---- */
 
 /* The state of v may have changed either way: on the queue if it should be, off it otherwise; and is it more urgent than who runs? */
 static void reconsider(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
+    struct runqueue *q = &cpu->runqueue;
+    bool runnable = vcpu_runnable(v);
+    uint64_t now;
 
-    if (v == cpu->running) {
-        if (!vcpu_runnable(v) || idle) cpu->work |= WORK_RESCHEDULE;
+    if (&v->turn == q->running) {
+        if (!runnable) cpu->work |= WORK_RESCHEDULE;
         return;
     }
-    spin_lock(&queue_lock);
-    list_remove(&v->runqueue);
-    if (vcpu_runnable(v)) {
-        v->virtual_time = MAX(v->virtual_time, least_time - MIN(least_time, SLEEP_CREDIT_NS));
-        list_add_tail(&v->runqueue, &queue);
-    }
-    spin_unlock(&queue_lock);
-    set_runstate(v, waiting_state(v));
-    if (!vcpu_runnable(v)) return;
-    if (idle || v->virtual_time + GRANULARITY_NS < virtual_now(cpu->running)) cpu->work |= WORK_RESCHEDULE;
-    else if (!slice_timer.armed) timer_set(&slice_timer, now_ns() + SLICE_NS);
+    now = now_ns();
+    set_runstate(v, waiting_state(v), now);
+    if (runnable == pq_queued(&v->turn.node)) return;
+    spin_lock(&cpu->runqueue_lock);
+    if (q->running && now - cpu->since > GRANULARITY_NS) account(cpu, now);
+    if (runnable) run_wait(q, &v->turn);
+    else run_leave(q, &v->turn);
+    spin_unlock(&cpu->runqueue_lock);
+    if (!runnable) return;
+    if (run_urgent(q, &v->turn)) cpu->work |= WORK_RESCHEDULE;
+    else if (!timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
 }
 
 static void make_runnable(struct vcpu *v)
@@ -124,18 +174,10 @@ void vcpu_block(struct vcpu *v)
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
-/* Behind everybody who waits now. */
+/* Once, whoever else waits goes first. */
 void vcpu_yield(void)
 {
-    struct vcpu *v = current;
-
-    spin_lock(&queue_lock);
-    list_for_each(l, &queue) {
-        uint64_t t = list_entry(l, struct vcpu, runqueue)->virtual_time + 1;
-        uint64_t ran = now_ns() - v->run_since;
-        if (v->virtual_time + ran < t) v->virtual_time = t - MIN(ran, t);
-    }
-    spin_unlock(&queue_lock);
+    this_cpu()->yielded = true;
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
@@ -153,8 +195,10 @@ void vcpu_unpause(struct vcpu *v)
 
 static void reconsider_all(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
         if (d->vcpus[i]) reconsider(d->vcpus[i]);
+        spend(COST_RECONSIDER);
+    }
 }
 
 void domain_reconsider(struct domain *d) { reconsider_all(d); }
@@ -173,70 +217,80 @@ void domain_unpause(struct domain *d)
 
 /* ---- choosing ---- */
 
-static struct vcpu *choose(struct vcpu *running)
-{
-    struct vcpu *best = vcpu_runnable(running) ? running : NULL;
-
-    list_for_each(l, &queue) {
-        struct vcpu *v = list_entry(l, struct vcpu, runqueue);
-        if (!best || v->virtual_time < best->virtual_time) best = v;
-    }
-    return best;
-}
-
 /* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, or a timer, sets the work bit. */
 static void idle_until_work(struct cpu *cpu)
 {
-    uint64_t start = now_ns();
-
-    idle = true;
     while (!(cpu->work & WORK_RESCHEDULE)) {
+        budget_refill();            /* nobody waits */
         if (cpu->work & WORK_TIMERS) timers_run();
         else idle_once();
     }
-    idle = false;
-    cpu->idle_ns += now_ns() - start;
+    cpu->work &= ~WORK_RESCHEDULE;
 }
 
-static void account(struct vcpu *v)
+/* Who runs next, perhaps still the same, if he can. NULL: nobody can. */
+static struct vcpu *choose(struct cpu *cpu, bool stays, uint64_t now)
 {
-    uint64_t now = now_ns();
+    struct runqueue *q = &cpu->runqueue;
+    bool yields = cpu->yielded;
+    struct turn *next = q->running;
 
-    v->virtual_time += now - v->run_since;
-    v->run_since = now;
+    cpu->yielded = false;
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now);
+    if (next && stays) {
+        if (run_others_wait(q)) next = run_next(q, yields);
+    } else {
+        if (next) run_stop(q);
+        next = run_pick(q);
+    }
+    spin_unlock(&cpu->runqueue_lock);
+    return next ? container_of(next, struct vcpu, turn) : NULL;
 }
 
 void schedule(void)
 {
     struct cpu *cpu = this_cpu();
     struct vcpu *was = cpu->running, *next;
+    uint64_t now = now_ns();
+    bool stays = vcpu_runnable(was), leaves = cpu->runqueue.running && (cpu->yielded || !stays);
 
-    account(was);
-    set_runstate(was, waiting_state(was));
-    for (;;) {
-        cpu->work &= ~WORK_RESCHEDULE;
-        next = choose(was);
-        if (next) break;
+    cpu->work &= ~WORK_RESCHEDULE;
+    set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);
+    while ((next = choose(cpu, stays, now)) == NULL) {
         idle_until_work(cpu);
+        leaves = false;
+        now = now_ns();
     }
-    spin_lock(&queue_lock);
-    list_remove(&next->runqueue);
-    if (next != was && vcpu_runnable(was)) list_add_tail(&was->runqueue, &queue);
-    spin_unlock(&queue_lock);
-    least_time = MAX(least_time, next->virtual_time);
-    next->run_since = now_ns();
-    set_runstate(next, RUNSTATE_running);
-    if (next != was) vcpu_switch(was, next);
+    set_runstate(next, RUNSTATE_running, now);
+    if (next != was) {              /* paid for by who wanted it: who comes, or who went by itself */
+        if (leaves && was->domain != next->domain) cpu->payer = was->domain;
+        vcpu_switch(was, next);
+        if (cpu->payer) time_goes_to(NULL, now_ns());
+    }
+    if (unlikely(next->periodic_ns)) vcpu_resume_periodic(next);
     vcpu_runstate_publish(next);    /* its tables are loaded now; it may have slept without a switch */
-    if (list_empty(&queue)) timer_stop(&slice_timer);
-    else timer_set(&slice_timer, next->run_since + SLICE_NS);
+    if (run_others_wait(&cpu->runqueue) && !timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
 }
 
-static void slice_ended(void *unused) { this_cpu()->work |= WORK_RESCHEDULE; }
+/* The timer is not moved with every switch; so when it fires, the slice of who runs may have begun only now. */
+static void slice_ended(void *arg)
+{
+    struct cpu *cpu = arg;
+    uint64_t end;
+
+    if (!running(cpu) || !run_others_wait(&cpu->runqueue)) return;
+    end = running(cpu)->runstate.state_entry_time + SLICE_NS;
+    if (now_ns() < end) timer_set(&cpu->slice, end);
+    else cpu->work |= WORK_RESCHEDULE;
+}
 
 void schedule_init(void)
 {
-    timer_init(&slice_timer, slice_ended, NULL);
+    struct cpu *cpu = this_cpu();
+
+    timer_init(&cpu->slice, NULL, slice_ended, cpu);
+    cpu->since = now_ns();
 }
 
 void schedule_start(void)

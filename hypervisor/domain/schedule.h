@@ -13,6 +13,9 @@ void vcpu_runstate_publish(struct vcpu *v);                 /* domain/switch.c: 
 uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
 uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
 bool vcpu_runnable(const struct vcpu *v);
+bool vcpu_stopped(const struct vcpu *v);    /* down, paused, or its domain is, or has ended: it neither runs nor waits for anything */
+void time_goes_to(struct domain *d, uint64_t now);      /* this CPU's from now on, so long as somebody runs; NULL: to him */
+void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (domain/share.h) */
 void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
 
 #endif

@@ -3,12 +3,9 @@
  * Time: the TSC is the clock, its rate measured at boot; the local APIC's one-shot timer is the alarm. Guests get the TSC's rate in
  * their vcpu_info and compute the same nanoseconds from it as now_ns() does here.
  *
- * Timers are one sorted queue; the alarm is always set for its head. They fire on the exit path (or in the idle loop), never inside an
- * interrupt. Lock: timer_lock, not held while a timer fires.
+ * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot and by dom0's settime.
  */
 #include "domain/time.h"
-#include "entry/hypercall.h"
-#include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
@@ -27,8 +24,6 @@ static struct { uint64_t tsc_base; uint32_t multiplier; int8_t shift; } scale;
 static uint64_t tsc_hz, lapic_hz;
 static uint64_t wall_base_s;        /* the wall clock when now_ns() was 0 */
 static uint32_t wall_base_ns;
-static struct list timers = LIST_INIT(timers);
-static spinlock_t timer_lock;
 
 static uint64_t scale_ticks(uint64_t ticks)
 {
@@ -166,119 +161,23 @@ void update_vcpu_time(struct vcpu *v)
     if (v->time_area && v == current) (void)!write_guest(v->time_area, &copy);
 }
 
-/* ---- the queue ---- */
+/* ---- the alarm ---- */
 
-static void set_alarm(void)
+/* A far deadline in steps of a second; one in the past at once, on the way out of ring 0. */
+uint64_t alarm_set(uint64_t deadline)
 {
-    uint64_t now, ticks;
+    uint64_t now = now_ns(), wait;
 
-    if (list_empty(&timers)) return;            /* an alarm that rings for nobody does no harm */
-    now = now_ns();
-    uint64_t deadline = list_entry(timers.next, struct timer, link)->deadline;
     if (deadline <= now) {
         this_cpu()->work |= WORK_TIMERS;
-        return;
+        return now;
     }
-    ticks = MIN(deadline - now, NS_PER_S) * lapic_hz / NS_PER_S + 1;    /* a far deadline in steps of a second */
-    lapic_timer_set((uint32_t)MIN(ticks, 0xfffffffful));
+    wait = MIN(deadline - now, NS_PER_S);
+    lapic_timer_set((uint32_t)MIN(wait * lapic_hz / NS_PER_S + 1, 0xfffffffful));
+    return now + wait;
 }
 
 static void on_timer_interrupt(void *unused) { this_cpu()->work |= WORK_TIMERS; }
-
-void timer_init(struct timer *t, void (*fire)(void *), void *arg)
-{
-    *t = (struct timer){ .fire = fire, .arg = arg };
-    list_init(&t->link);
-}
-
-void timer_set(struct timer *t, uint64_t deadline)
-{
-    struct list *at;
-
-    spin_lock(&timer_lock);
-    list_remove(&t->link);
-    t->deadline = deadline;
-    t->armed = true;
-    for (at = timers.next; at != &timers && list_entry(at, struct timer, link)->deadline <= deadline;) at = at->next;
-    list_insert_before(&t->link, at);
-    if (timers.next == &t->link) set_alarm();
-    spin_unlock(&timer_lock);
-}
-
-void timer_stop(struct timer *t)
-{
-    spin_lock(&timer_lock);
-    if (t->armed) list_remove(&t->link);
-    t->armed = false;
-    spin_unlock(&timer_lock);
-}
-
-/* What is due when we begin; a timer that sets itself again in the past waits for the next round. */
-void timers_run(void)
-{
-    uint64_t now = now_ns();
-
-    this_cpu()->work &= ~WORK_TIMERS;
-    spin_lock(&timer_lock);
-    while (!list_empty(&timers)) {
-        struct timer *t = list_entry(timers.next, struct timer, link);
-
-        if (t->deadline > now) break;
-        list_remove(&t->link);
-        t->armed = false;
-        spin_unlock(&timer_lock);
-        t->fire(t->arg);
-        spin_lock(&timer_lock);
-    }
-    set_alarm();
-    spin_unlock(&timer_lock);
-}
-
-/* ---- a vCPU's own timers ---- */
-
-static void singleshot_fired(void *arg) { send_guest_vcpu_virq(arg, VIRQ_TIMER); }
-
-static void periodic_fired(void *arg)
-{
-    struct vcpu *v = arg;
-
-    send_guest_vcpu_virq(v, VIRQ_TIMER);
-    timer_set(&v->periodic, now_ns() + v->periodic_ns);
-}
-
-void vcpu_timers_init(struct vcpu *v)
-{
-    timer_init(&v->singleshot, singleshot_fired, v);
-    timer_init(&v->periodic, periodic_fired, v);
-}
-
-void vcpu_timers_stop(struct vcpu *v)
-{
-    timer_stop(&v->singleshot);
-    timer_stop(&v->periodic);
-}
-
-int vcpu_set_periodic(struct vcpu *v, uint64_t period_ns)
-{
-    v->periodic_ns = period_ns;
-    if (period_ns) timer_set(&v->periodic, now_ns() + period_ns);
-    else timer_stop(&v->periodic);
-    return 0;
-}
-
-void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns) { timer_set(&v->singleshot, deadline_ns); }
-void vcpu_stop_singleshot(struct vcpu *v) { timer_stop(&v->singleshot); }
-
-/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in a tenth of a second, as on Xen. */
-long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
-{
-    uint64_t now = now_ns();
-
-    if (deadline == 0) vcpu_stop_singleshot(current);
-    else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0) vcpu_set_singleshot(current, now + NS_PER_S / 10);
-    else vcpu_set_singleshot(current, deadline);
-    return 0;
-}
 
 void time_init(void)
 {

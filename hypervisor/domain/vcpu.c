@@ -4,7 +4,6 @@
  * it: checked whole before any of it counts.
  */
 #include "domain/domain.h"
-#include "domain/time.h"
 #include "entry/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
@@ -63,7 +62,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->debugreg[6] = 0xffff0ff0;
     v->debugreg[7] = 0x400;
     v->xcr0 = xsave_mask;
-    list_init(&v->runqueue);
+    v->turn.share = &d->share;
     vcpu_timers_init(v);
     v->xsave_area = hv_alloc_pages(fpu_order());
     if (!v->xsave_area || window_create(v) != 0) {

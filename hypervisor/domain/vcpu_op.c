@@ -81,8 +81,9 @@ static int register_time_area(struct vcpu *v, uint64_t area)
 
 static int set_periodic(struct vcpu *v, uint64_t period_ns)
 {
-    if (period_ns < 1000000 || period_ns > INT64_MAX) return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
-    return vcpu_set_periodic(v, period_ns);
+    if (period_ns < 1000000 || period_ns > INT64_MAX / 2) return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
+    vcpu_set_periodic(v, period_ns);
+    return 0;
 }
 
 static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer *op)
@@ -133,7 +134,9 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     CASE(VCPUOP_register_vcpu_time_memory_area) WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
     CASE(VCPUOP_register_vcpu_info)             WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
     CASE(VCPUOP_set_periodic_timer)             WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
-    CASE(VCPUOP_stop_periodic_timer)            return vcpu_set_periodic(v, 0);
+    CASE(VCPUOP_stop_periodic_timer)
+        vcpu_set_periodic(v, 0);
+        return 0;
     CASE(VCPUOP_set_singleshot_timer)           WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
     CASE(VCPUOP_stop_singleshot_timer)
         if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");

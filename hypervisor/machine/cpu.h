@@ -9,6 +9,8 @@
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
 
+#include "domain/share.h"
+#include "domain/timers.h"
 #include "lib/types.h"
 
 struct vcpu;
@@ -40,6 +42,14 @@ struct cpu {
     uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
     uint64_t *gdt_page;             /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
+    struct timer_queue timers;      /* domain/timers.c */
+    /* scheduling (domain/schedule.c) */
+    struct runqueue runqueue;
+    spinlock_t runqueue_lock;
+    bool yielded;                   /* who runs wants others to run first */
+    struct timer slice;
+    uint64_t since;                 /* ns: up to here all of this CPU's time has been charged to somebody */
+    struct domain *payer;           /* who is charged for it now; NULL: who runs */
     uint64_t idle_ns;
     struct tss tss aligned(16);
 };

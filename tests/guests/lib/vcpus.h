@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Further vCPUs of a micro-guest: each runs one function, on a stack of its own, with its events masked. It must not return. */
+#ifndef VCPUS_H
+#define VCPUS_H
+
+#include "test.h"
+
+#define MOST_VCPUS 32
+
+/* How many this domain has. */
+unsigned int vcpu_count(void);
+/* Gives vCPU id (not 0) what it is to run: 0, or the hypercall's error. Brought up by VCPUOP_up. */
+long vcpu_prepare(unsigned int id, void (*run)(unsigned long id));
+/* The port of a vCPU's timer event; binds it if nobody has. */
+int vcpu_timer_port(unsigned int id);
+bool port_pending(int port);
+
+#endif

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who gets the CPU: a small machine of one CPU is driven by the arithmetic that the hypervisor uses, with domains that compute, sleep,
+ * yield, wake each other's timers, begin anew and lie low. Beside each of them a plain spinner has to get its part, and nobody waits
+ * longer than the slices of the others. Then a storm of operations, where after each step the choice must be the one that a search
+ * through everybody makes.
+ * sources: hypervisor/domain/share.c hypervisor/lib/pqueue.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "domain/share.h"
+
+#define US       1000ull
+#define MS       1000000ull
+#define S        1000000000ull
+#define FOREVER  UINT64_MAX
+#define SLICE    (10 * MS)
+#define DOMAINS  512
+#define VCPUS    32
+
+/* What a vCPU does: computes for run ns, then sleeps or yields; up to twice as long, by chance, if loose. */
+struct habit { uint64_t run, sleep; bool yields, loose; };
+
+struct vcpu {
+    struct turn turn;
+    struct habit habit;
+    bool asleep;
+    uint64_t wakes, left, waits_since;          /* asleep until; still to compute; since when it waits */
+    uint64_t ran, longest_wait;
+};
+
+struct domain { struct share share; struct vcpu vcpu[VCPUS]; unsigned int vcpus; uint64_t charged; };
+
+static struct runqueue queue;
+static struct domain domain[DOMAINS];
+static unsigned int domains;
+static struct vcpu *on_cpu;
+static uint64_t now, slice_end, idle;
+
+static uint64_t dice(void)
+{
+    static uint64_t state = 88172645463325252;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+/* ---- the machine ---- */
+
+static void machine(void)
+{
+    memset(&queue, 0, sizeof(queue));
+    memset(domain, 0, sizeof(domain));
+    domains = 0;
+    on_cpu = NULL;
+    now = 5 * S;
+    slice_end = FOREVER;
+    idle = 0;
+}
+
+static uint64_t stretch(const struct vcpu *v, uint64_t ns)
+{
+    return v->habit.loose && ns != FOREVER ? ns / 2 + dice() % (ns * 3 / 2) + 1 : ns;
+}
+
+static void wait(struct vcpu *v)
+{
+    run_wait(&queue, &v->turn);
+    v->waits_since = now;
+}
+
+static void goes_on(struct turn *t)
+{
+    on_cpu = t ? container_of(t, struct vcpu, turn) : NULL;
+    slice_end = now + SLICE;
+    if (on_cpu) on_cpu->longest_wait = MAX(on_cpu->longest_wait, now - on_cpu->waits_since);
+}
+
+/* Time goes on, for who has the CPU; it must not pass the next event. */
+static void pass(uint64_t ns)
+{
+    now += ns;
+    if (!on_cpu) {
+        idle += ns;
+        return;
+    }
+    run_charge(&queue, ns);
+    on_cpu->ran += ns;
+    if (on_cpu->left != FOREVER) on_cpu->left -= ns;
+}
+
+static void reschedule(bool yields)
+{
+    if (!on_cpu) {
+        goes_on(run_pick(&queue));
+    } else if (run_others_wait(&queue)) {
+        on_cpu->waits_since = now;
+        goes_on(run_next(&queue, yields));
+    }
+}
+
+static void stops(void)
+{
+    run_stop(&queue);
+    goes_on(run_pick(&queue));
+}
+
+static void wake(struct vcpu *v)
+{
+    v->asleep = false;
+    v->left = stretch(v, v->habit.run);
+    wait(v);
+    if (run_urgent(&queue, &v->turn)) reschedule(false);
+}
+
+static void add_vcpu(struct domain *d, struct habit habit)
+{
+    struct vcpu *v = &d->vcpu[d->vcpus++];
+
+    *v = (struct vcpu){ .habit = habit, .turn = { .share = &d->share } };
+    wake(v);
+}
+
+static struct domain *add_domain(uint32_t weight, unsigned int vcpus, struct habit habit)
+{
+    struct domain *d = &domain[domains++];
+
+    share_init(&d->share, &queue);
+    d->share.weight = weight;
+    while (d->vcpus < vcpus) add_vcpu(d, habit);
+    return d;
+}
+
+/* Who has computed enough sleeps, or lets others go first. */
+static void gives_way(void)
+{
+    struct vcpu *v = on_cpu;
+
+    v->left = stretch(v, v->habit.run);
+    if (v->habit.yields) {
+        reschedule(true);
+        return;
+    }
+    v->asleep = true;
+    v->wakes = now + stretch(v, v->habit.sleep);
+    stops();
+}
+
+static struct vcpu *next_to_wake(void)
+{
+    struct vcpu *first = NULL;
+
+    for (unsigned int i = 0; i < domains; i++)
+        for (unsigned int j = 0; j < domain[i].vcpus; j++) {
+            struct vcpu *v = &domain[i].vcpu[j];
+            if (v->asleep && (!first || v->wakes < first->wakes)) first = v;
+        }
+    return first;
+}
+
+static void run_until(uint64_t end)
+{
+    while (now < end) {
+        struct vcpu *sleeper = next_to_wake();
+        uint64_t next = sleeper ? MIN(end, sleeper->wakes) : end;
+
+        if (on_cpu && on_cpu->left != FOREVER) next = MIN(next, now + on_cpu->left);
+        if (on_cpu && run_others_wait(&queue)) next = MIN(next, MAX(slice_end, now));
+        pass(next - now);
+        if (sleeper && sleeper->wakes <= now) wake(sleeper);
+        else if (on_cpu && !on_cpu->left) gives_way();
+        else if (on_cpu && run_others_wait(&queue) && now >= slice_end) reschedule(false);
+    }
+}
+
+static uint64_t ran(const struct domain *d)
+{
+    uint64_t sum = d->charged;
+
+    for (unsigned int i = 0; i < d->vcpus; i++) sum += d->vcpu[i].ran;
+    return sum;
+}
+
+static void assert_part(const struct domain *d, uint64_t of, double least, double most)
+{
+    double part = (double)ran(d) / (double)of;
+
+    if (part < least || part > most) fail_msg("domain %d has %.4f, not %.4f to %.4f", (int)(d - domain), part, least, most);
+}
+
+static const struct habit SPIN = { .run = FOREVER };
+
+/* ---- fair parts ---- */
+
+static void by_domain_not_by_vcpu(void **state)
+{
+    machine();
+    struct domain *one = add_domain(256, 1, SPIN), *many = add_domain(256, 32, SPIN);
+    run_until(now + 20 * S);
+    assert_part(one, 20 * S, .495, .505);
+    assert_part(many, 20 * S, .495, .505);
+    for (unsigned int i = 0; i < 32; i++)       /* and then fairly among its own */
+        assert_true(many->vcpu[i].ran > ran(many) / 32 - 2 * SLICE && many->vcpu[i].ran < ran(many) / 32 + 2 * SLICE);
+}
+
+static void by_weight(void **state)
+{
+    static const uint32_t weights[][3] = { { 512, 256, 256 }, { 1, 256, 1 }, { 65535, 1, 256 }, { 100, 300, 1000 }, { 3, 2, 1 } };
+
+    for (unsigned int w = 0; w < ARRAY_SIZE(weights); w++) {
+        double all = weights[w][0] + weights[w][1] + weights[w][2];
+        uint64_t time = 200 * S;
+
+        machine();
+        for (unsigned int i = 0; i < 3; i++) add_domain(weights[w][i], 1 + i * 7, SPIN);
+        run_until(now + time);
+        for (unsigned int i = 0; i < 3; i++) assert_part(&domain[i], time, weights[w][i] / all * .99 - .001, weights[w][i] / all * 1.01 + .001);
+    }
+}
+
+static void a_new_weight_counts_from_now_on(void **state)
+{
+    machine();
+    struct domain *a = add_domain(256, 1, SPIN), *b = add_domain(256, 1, SPIN);
+    run_until(now + 10 * S);
+    assert_part(a, 10 * S, .49, .51);
+    uint64_t before = ran(a);
+    a->share.weight = 768;
+    run_until(now + 10 * S);
+    assert_true(ran(a) - before > 7400 * MS && ran(a) - before < 7600 * MS);
+    b->share.weight = 768 * 3;
+    before = ran(a);
+    run_until(now + 10 * S);
+    assert_true(ran(a) - before > 2400 * MS && ran(a) - before < 2600 * MS);
+}
+
+/* ---- nothing is gained ---- */
+
+/* One spinner beside domains of that habit: it gets what is left, and its full part at least. */
+static void beside_a_spinner(unsigned int others, unsigned int vcpus, struct habit habit)
+{
+    uint64_t time = 4 * S;
+
+    machine();
+    struct domain *honest = add_domain(256, 1, SPIN);
+    for (unsigned int i = 0; i < others; i++) add_domain(256, vcpus, habit);
+    run_until(now + time);
+    assert_part(honest, time, 1. / (others + 1) - .01, 1);
+    assert_int_equal(idle, 0);
+    assert_true(honest->vcpu[0].longest_wait <= others * (SLICE + SLEEP_CREDIT_NS) + SLICE);
+}
+
+static void by_sleeping(void **state)
+{
+    static const uint64_t times[] = { 20 * US, 150 * US, 1 * MS, 9 * MS, 10 * MS, 11 * MS, 20 * MS, 35 * MS };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(times); i++)
+        for (unsigned int j = 0; j < ARRAY_SIZE(times); j++)
+            for (unsigned int loose = 0; loose < 2; loose++) {
+                struct habit habit = { .run = times[i], .sleep = times[j], .loose = loose };
+                beside_a_spinner(1, 1, habit);
+                beside_a_spinner(1, 8, habit);
+                beside_a_spinner(3, 2, habit);
+            }
+}
+
+static void by_yielding(void **state)
+{
+    static const uint64_t times[] = { 5 * US, 100 * US, 3 * MS, 9 * MS, 12 * MS };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(times); i++)
+        for (unsigned int loose = 0; loose < 2; loose++) {
+            struct habit habit = { .run = times[i], .yields = true, .loose = loose };
+            beside_a_spinner(1, 1, habit);
+            beside_a_spinner(1, 8, habit);
+            beside_a_spinner(3, 2, habit);
+        }
+}
+
+/* A vCPU that never ran, again and again, while the older ones rest. */
+static void by_new_vcpus(void **state)
+{
+    machine();
+    struct domain *honest = add_domain(256, 1, SPIN), *d = add_domain(256, 1, (struct habit){ .run = 2 * MS, .sleep = FOREVER / 2 });
+    for (uint64_t i = 0; i < 3000; i++) {
+        run_until(now + 1 * MS);
+        struct vcpu *v = &d->vcpu[i % VCPUS];
+        if (i < VCPUS - 1) {
+            add_vcpu(d, d->vcpu[0].habit);
+        } else if (v->asleep) {
+            v->turn.time = 0;                                   /* as if it had just been made */
+            wake(v);
+        }
+    }
+    assert_part(honest, 3 * S, .49, 1);
+}
+
+/* Ends when it has had its turn, and begins anew at once, or a little later. */
+static void by_restarting(void **state)
+{
+    for (uint64_t life = 1 * MS; life < 60 * MS; life += 3 * MS)
+        for (uint64_t pause = 0; pause <= 16 * MS; pause += 4 * MS) {
+            uint64_t end, gone = 0;
+
+            machine();
+            struct domain *honest = add_domain(256, 1, SPIN), *d = add_domain(256, 1, SPIN);
+            for (end = now + 4 * S; now < end;) {
+                run_until(MIN(end, now + life));
+                if (on_cpu == &d->vcpu[0]) stops();
+                else run_leave(&queue, &d->vcpu[0].turn);
+                gone += ran(d);
+                d->vcpus = 0;
+                run_until(MIN(end, now + pause));
+                share_init(&d->share, &queue);
+                add_vcpu(d, SPIN);
+            }
+            gone += ran(d);
+            assert_true(gone <= 4 * S * 51 / 100);
+            assert_part(honest, 4 * S, .49, 1);
+        }
+}
+
+/* Work that is done for a domain, its timers, counts as if it had run; also while it sleeps or another runs. */
+static void by_having_others_work_for_it(void **state)
+{
+    for (unsigned int spins = 0; spins < 2; spins++) {
+        machine();
+        struct domain *honest = add_domain(256, 1, SPIN);
+        struct domain *d = add_domain(256, 2, spins ? SPIN : (struct habit){ .run = 2 * MS, .sleep = 1 * MS });
+        for (uint64_t end = now + 10 * S; now < end;) {
+            run_until(now + 100 * US);
+            now += 40 * US;
+            share_charge(&queue, &d->share, 40 * US);
+            d->charged += 40 * US;
+            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0]) reschedule(false);
+        }
+        assert_part(honest, 10 * S, .49, 1);
+        assert_part(d, 10 * S, .3, .51);
+    }
+}
+
+/* ---- nobody starves, and who slept is served soon ---- */
+
+static void who_slept_runs_at_once(void **state)
+{
+    machine();
+    struct domain *d = add_domain(256, 1, (struct habit){ .run = 100 * US, .sleep = 7 * MS, .loose = true });
+    for (unsigned int i = 0; i < 10; i++) add_domain(256, 1 + i % 3, SPIN);
+    run_until(now + 2 * S);                                     /* the first turn of a newborn comes after those of the others */
+    d->vcpu[0].longest_wait = 0;
+    run_until(now + 20 * S);
+    assert_int_equal(d->vcpu[0].longest_wait, 0);
+}
+
+/* 500 domains of all habits: nobody who wants the CPU waits longer than everybody else's slice and credit. */
+static void a_crowd(void **state)
+{
+    machine();
+    for (unsigned int i = 0; i < 500; i++) {
+        struct habit habit = i % 3 ? (struct habit){ .run = 1 + dice() % (20 * MS), .sleep = 1 + dice() % S, .loose = true }
+                           : i % 2 ? (struct habit){ .run = 1 * MS, .yields = true, .loose = true } : SPIN;
+        add_domain(256, 1, habit);
+    }
+    run_until(now + 40 * S);
+    for (unsigned int i = 0; i < domains; i++) assert_true(domain[i].vcpu[0].longest_wait < 500 * (SLICE + SLEEP_CREDIT_NS));
+    for (unsigned int i = 0; i < domains; i += 6) assert_part(&domain[i], 40 * S, 1. / 500 * .7, .1);
+}
+
+/* Alone for an hour: who comes then is no hour behind, and who goes away for an hour has no hour to claim. */
+static void nobody_catches_up_with_an_hour(void **state)
+{
+    machine();
+    struct domain *a = add_domain(256, 1, SPIN), *b = add_domain(256, 1, (struct habit){ .run = 1 * MS, .sleep = 3600 * S });
+    run_until(now + 3590 * S);
+    struct domain *c = add_domain(256, 1, SPIN);
+    a->vcpu[0].longest_wait = 0;
+    b->vcpu[0].habit = SPIN;
+    run_until(now + 100 * S);
+    assert_true(a->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(c->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(ran(b) < 31 * S && ran(b) > 28 * S);
+}
+
+/* It goes to sleep with all its hours; who comes after it, alone at first, must not be given as many. */
+static void who_was_last_is_remembered(void **state)
+{
+    machine();
+    struct domain *a = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
+    run_until(now + 3600 * S + 500 * MS);
+    assert_ptr_equal(on_cpu, NULL);
+    struct domain *b = add_domain(256, 1, SPIN);
+    b->share.time = 0;                                          /* it has been there for long, but asleep */
+    a->vcpu[0].habit.run = FOREVER;
+    run_until(now + 10 * S);
+    assert_true(a->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(b->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+}
+
+/* The same among the vCPUs of one domain. */
+static void which_vcpu_was_last_is_remembered(void **state)
+{
+    machine();
+    struct domain *d = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
+    run_until(now + 3600 * S + 500 * MS);
+    add_vcpu(d, SPIN);
+    d->vcpu[0].habit.run = FOREVER;
+    run_until(now + 10 * S);
+    assert_true(d->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+}
+
+static void no_arithmetic_overflows(void **state)
+{
+    machine();
+    struct domain *a = add_domain(256, 1, SPIN);
+    share_charge(&queue, &a->share, 1ull << 60);                /* 36 years at one stretch */
+    assert_true(a->share.time >= 1ull << 60 && a->share.time < (1ull << 60) + S);
+    a->share.weight = 512;
+    uint64_t before = a->share.time;
+    for (unsigned int i = 0; i < 1000; i++) share_charge(&queue, &a->share, 300);
+    assert_int_equal(a->share.time - before, 150000);           /* what is short counts, too */
+    a->share.weight = 65535;
+    before = a->share.time;
+    share_charge(&queue, &a->share, 65535);
+    assert_int_equal(a->share.time - before, 256);
+}
+
+/* ---- where newcomers start, and whom they interrupt ---- */
+
+/* A turn of a share, in a state of its own. */
+static struct turn *turn_of(unsigned int d, unsigned int v, uint64_t share_time, uint64_t time)
+{
+    struct turn *t = &domain[d].vcpu[v].turn;
+
+    domain[d].share.weight = SHARE_WEIGHT;
+    domain[d].share.time = share_time;
+    t->share = &domain[d].share;
+    t->time = time;
+    return t;
+}
+
+static void newcomers_start_at_the_least(void **state)
+{
+    uint64_t first = 100 * MS - SLEEP_CREDIT_NS;
+
+    machine();
+    run_wait(&queue, turn_of(0, 0, 100 * MS, 70 * MS));         /* the first of all is what the least is taken from */
+    assert_int_equal(domain[0].share.time, 100 * MS);
+    run_pick(&queue);
+    run_wait(&queue, turn_of(1, 0, 0, 0));                      /* the one who runs counts, where nobody waits */
+    assert_int_equal(domain[1].share.time, first);
+    run_wait(&queue, turn_of(2, 0, 3 * MS, 0));                 /* the first newcomer's credit is not credit for the second */
+    assert_int_equal(domain[2].share.time, first);
+    run_leave(&queue, &domain[1].vcpu[0].turn);
+    run_leave(&queue, &domain[2].vcpu[0].turn);
+    run_wait(&queue, turn_of(3, 0, 150 * MS, 0));               /* who is ahead stays so, */
+    assert_int_equal(domain[3].share.time, 150 * MS);
+    run_charge(&queue, 20 * MS);
+    run_wait(&queue, turn_of(4, 0, 0, 0));                      /* and it is who runs that has the least now */
+    assert_int_equal(domain[4].share.time, 120 * MS - SLEEP_CREDIT_NS);
+    run_wait(&queue, turn_of(0, 1, domain[0].share.time, 1));   /* likewise among the vCPUs of one domain, */
+    assert_int_equal(domain[0].vcpu[1].turn.time, 90 * MS - SLEEP_CREDIT_NS);
+    run_wait(&queue, turn_of(0, 2, domain[0].share.time, 2));
+    assert_int_equal(domain[0].vcpu[2].turn.time, 90 * MS - SLEEP_CREDIT_NS);
+    run_wait(&queue, turn_of(3, 1, domain[3].share.time, 500 * MS));
+    run_leave(&queue, &domain[3].vcpu[0].turn);
+    run_wait(&queue, turn_of(3, 2, domain[3].share.time, 5 * MS));      /* whoever of another runs */
+    assert_int_equal(domain[3].vcpu[2].turn.time, 500 * MS - SLEEP_CREDIT_NS);
+}
+
+static void who_is_urgent(void **state)
+{
+    uint64_t t = 100 * MS, far = GRANULARITY_NS + 1, near = GRANULARITY_NS;
+
+    machine();
+    assert_true(run_urgent(&queue, turn_of(0, 0, t, t)));       /* nobody runs */
+    run_wait(&queue, turn_of(0, 0, t, t));
+    run_pick(&queue);
+    assert_true(run_urgent(&queue, turn_of(1, 0, t - far, 2 * t)));
+    assert_false(run_urgent(&queue, turn_of(1, 0, t - near, 0)));
+    assert_false(run_urgent(&queue, turn_of(1, 0, t + far, 0)));
+    assert_true(run_urgent(&queue, turn_of(0, 1, t, t - far))); /* of one domain: vCPUs compare their own times */
+    assert_false(run_urgent(&queue, turn_of(0, 1, t, t - near)));
+}
+
+/* ---- the choice ---- */
+
+/* The next by looking at everybody who waits, and at one more. */
+static struct turn *search(const struct turn *also)
+{
+    struct turn *best = NULL;
+
+    for (unsigned int i = 0; i < domains; i++)
+        for (unsigned int j = 0; j < domain[i].vcpus; j++) {
+            struct turn *t = &domain[i].vcpu[j].turn;
+
+            if (t != also && !pq_queued(&t->node)) continue;
+            if (!best || t->share->time < best->share->time || (t->share == best->share && t->time < best->time)) best = t;
+        }
+    return best;
+}
+
+/* As good: others may have had as little. */
+static void check_choice(const struct turn *got, const struct turn *best)
+{
+    assert_int_equal(got->share->time, best->share->time);
+    if (got->share == best->share) assert_int_equal(got->time, best->time);
+    assert_false(pq_queued(&got->node));
+}
+
+static void a_storm_of_operations(void **state)
+{
+    machine();
+    for (domains = 0; domains < 12; domains++) {
+        share_init(&domain[domains].share, &queue);
+        domain[domains].vcpus = 1 + domains % 5;
+        for (unsigned int j = 0; j < 5; j++) domain[domains].vcpu[j].turn.share = &domain[domains].share;
+    }
+    for (unsigned int step = 0; step < 400000; step++) {
+        struct domain *d = &domain[dice() % domains];
+        struct turn *t = &d->vcpu[dice() % d->vcpus].turn, *best;
+
+        switch (dice() % 6) {
+        case 0: case 1:
+            if (t == queue.running) break;
+            if (pq_queued(&t->node)) run_leave(&queue, t);
+            else run_wait(&queue, t);
+            break;
+        case 2: case 3:
+            if (!queue.running) break;
+            run_charge(&queue, dice() % (30 * MS));
+            if (dice() % 2) {
+                run_stop(&queue);
+            } else if (run_others_wait(&queue)) {
+                bool yields = dice() % 2;
+                struct turn *was = queue.running, *other = search(NULL);
+                struct turn *best_of_all = search(was), *got = run_next(&queue, yields);
+                assert_ptr_equal(queue.running, got);
+                check_choice(got, yields ? other : best_of_all);
+                assert_false(yields && got == was);
+                assert_true(got == was || pq_queued(&was->node));
+            }
+            break;
+        case 4: share_charge(&queue, &d->share, dice() % MS); break;
+        default: d->share.weight = 1 + (uint32_t)(dice() % 65535); break;
+        }
+        for (unsigned int i = 0; i < domains; i++) {
+            struct share *s = &domain[i].share;
+            bool runs = queue.running && queue.running->share == s;
+            assert_int_equal(pq_queued(&s->node), s->waiting.first && !runs);
+            if (pq_queued(&s->node)) assert_int_equal(s->node.key, s->time);
+            if (runs || s->waiting.first) assert_true(s->time + SLEEP_CREDIT_NS >= queue.least);
+        }
+        best = search(NULL);
+        assert_int_equal(run_others_wait(&queue), best != NULL);
+        if (queue.running || dice() % 2) continue;
+        struct turn *got = run_pick(&queue);
+        assert_ptr_equal(queue.running, got);
+        assert_int_equal(got != NULL, best != NULL);
+        if (best) check_choice(got, best);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_domain_not_by_vcpu),
+        cmocka_unit_test(by_weight),
+        cmocka_unit_test(a_new_weight_counts_from_now_on),
+        cmocka_unit_test(by_sleeping),
+        cmocka_unit_test(by_yielding),
+        cmocka_unit_test(by_new_vcpus),
+        cmocka_unit_test(by_restarting),
+        cmocka_unit_test(by_having_others_work_for_it),
+        cmocka_unit_test(who_slept_runs_at_once),
+        cmocka_unit_test(a_crowd),
+        cmocka_unit_test(nobody_catches_up_with_an_hour),
+        cmocka_unit_test(who_was_last_is_remembered),
+        cmocka_unit_test(which_vcpu_was_last_is_remembered),
+        cmocka_unit_test(no_arithmetic_overflows),
+        cmocka_unit_test(newcomers_start_at_the_least),
+        cmocka_unit_test(who_is_urgent),
+        cmocka_unit_test(a_storm_of_operations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
