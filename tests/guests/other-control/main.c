@@ -374,7 +374,14 @@ static void small_wishes(void)
     op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
     CHECK_IS(domctl(&op), 0);
     op.u.scheduler_op.u.credit.weight = 512;
+    CHECK_IS(domctl(&op), 0);
+    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+    CHECK_IS(domctl(&op), 0);
+    CHECK_IS(op.u.scheduler_op.u.credit.weight, 512);
+    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+    op.u.scheduler_op.u.credit.cap = 50;
     CHECK_REFUSED(domctl(&op));
+    op.u.scheduler_op.u.credit.cap = 0;
     op.u.scheduler_op.sched_id = XEN_SCHEDULER_ARINC653;
     CHECK_REFUSED(domctl(&op));
 }

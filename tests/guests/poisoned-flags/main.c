@@ -38,10 +38,13 @@ static void prepare(void)
     p->flags = FIXED | IF | poison;
 }
 
-/* What a handler finds: its own flags, and the interrupted ones in the frame, where IF says whether events were on. */
+/* What a handler finds: its own flags, and the interrupted ones in the frame, where IF says whether events were on. If they were, an
+ * interrupt that is none of ours may have come first, and what does not survive one is gone. */
 static void handler_saw(bool events_on)
 {
-    SAME("the frame's", p->frame_flags, FIXED | (events_on ? IF : 0) | (poison & ~(IOPL | RF)));
+    uint64_t gone = IOPL | RF | (events_on ? lost & NT & ~p->frame_flags : 0);
+
+    SAME("the frame's", p->frame_flags, FIXED | (events_on ? IF : 0) | (poison & ~gone));
     SAME("the handler's", p->handler_flags & (TF | NT | RF | AC | IOPL | IF), IF);
     SAME("the handler's DF", p->handler_flags & DF, poison & DF);
 }

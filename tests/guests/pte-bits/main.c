@@ -153,15 +153,18 @@ static void try_one(enum way way, unsigned int level, enum kind kind, unsigned i
     NEED(update(level, 0, false) == 0);
 }
 
-/* dom0 may map what is not RAM as a device's: only a frame that is somebody's, or that no CPU has, is surely refused. */
+/* dom0 may map what is not RAM as a device's: only a frame that is somebody's, or that no CPU has, is surely refused. Another frame of
+ * ours, if it happens to hold a table or zeroes, is rightly taken as a table. */
 static bool judged(unsigned int level, unsigned int bit)
 {
     unsigned long mfn = (levels[level].target ^ BIT(bit)) >> PAGE_SHIFT;
 
     if (!on_domus() && level == 1 && (bit == 3 || bit == 4 || bit == 7))
         return false;                                               /* the difference by design */
-    if (bit < 12 || bit > 51 || level > 1)
+    if (bit < 12 || bit > 51)
         return true;
+    if (level > 1)
+        return !is_ours(mfn);
     return bit > 47 || (mfn < (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL) && !is_ours(mfn) && !is_dom0());
 }
 
