@@ -226,6 +226,22 @@ static void limits(void)
     CHECK(populate((domid_t)id, more, 1, 0) <= 0);
 }
 
+/* As much as the machine has: what could not be had is not counted, and all of it comes back. */
+static void all_there_is(void)
+{
+    static xen_pfn_t frames[1024];
+    long before = free_pages_of_machine(), done;
+    int id = domain_make(1u << 22);
+
+    NEED(id > 0);
+    done = populate((domid_t)id, frames, 1024, 9);
+    CHECK_IS(domain_pages((domid_t)id), done * 512);
+    CHECK(done == 1024 || populate((domid_t)id, frames, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
+    CHECK_IS(domain_pages((domid_t)id), done * 512);
+    domain_unmake((domid_t)id);
+    CHECK(free_again(before - 512));
+}
+
 /* ---- foreign mappings ---- */
 
 /* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
@@ -528,6 +544,7 @@ void test_main(void)
     the_next_domain_sees_nothing();
     we_see_nothing();
     limits();
+    all_there_is();
     other_begin(&other, SIZE);
     id = domain_make(SIZE);
     NEED(id > 0);
