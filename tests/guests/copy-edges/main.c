@@ -76,14 +76,37 @@ static void one_copy(unsigned int form, unsigned int source_offset, unsigned int
 
 static void grant_copies(void)
 {
-    static const unsigned int offsets[] = { 0, 1, 8, 2047, 4088, 4095, 4096, 4097, 65535 };
-    static const unsigned int lengths[] = { 0, 1, 7, 8, 9, 2048, 4095, 4096, 4097, 65535 };
+    static const unsigned int offsets[] = { 0, 1, 2047, 4088, 4095, 4096, 65535 };
+    static const unsigned int lengths[] = { 0, 1, 8, 9, 2048, 4095, 4096, 4097, 65535 };
 
     for (unsigned int form = 0; form < 4; form++)
-        for (unsigned int i = 0; i < 9; i++)
-            for (unsigned int j = 0; j < 9; j++)
-                for (unsigned int k = 0; k < 10; k++)
+        for (unsigned int i = 0; i < 7; i++)
+            for (unsigned int j = 0; j < 7; j++)
+                for (unsigned int k = 0; k < 9; k++)
                     one_copy(form, offsets[i], offsets[j], lengths[k]);
+}
+
+/* More in one call than the hypervisor takes at once: each is done where it says, and answered in its own place. */
+static void a_batch(void)
+{
+    enum { MANY = 41 };
+    static struct gnttab_copy op[MANY];
+    unsigned int wrong = 0;
+
+    memcpy(image, to, sizeof(image));
+    for (unsigned int i = 0; i < MANY; i++) {
+        op[i] = (struct gnttab_copy){ .len = 3, .status = 1, .source = { .u.gmfn = virt_to_mfn(from + PAGE_SIZE), .domid = DOMID_SELF, .offset = (uint16_t)(7 * i) },
+                                      .dest = { .u.gmfn = virt_to_mfn(to + PAGE_SIZE), .domid = DOMID_SELF, .offset = (uint16_t)(11 * i) } };
+        if (i % 5 == 4)
+            op[i].len = 4097;                                       /* refused, in the middle of the others */
+        else
+            memcpy(image + PAGE_SIZE + 11 * i, from + PAGE_SIZE + 7 * i, 3);
+    }
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, op, MANY), 0);
+    for (unsigned int i = 0; i < MANY; i++)
+        wrong += i % 5 == 4 ? op[i].status >= 0 : op[i].status != GNTST_okay;
+    CHECK_IS(wrong, 0);
+    CHECK(memcmp(image, to, sizeof(image)) == 0);
 }
 
 /* ---- clear and copy of whole frames, one descriptor ---- */
@@ -198,6 +221,7 @@ void test_main(void)
     to_ref = (grant_ref_t)ref;
     fill();
     grant_copies();
+    a_batch();
     whole_frames();
     descriptors();
     versions();

@@ -128,6 +128,9 @@ static void ipis_and_virqs(void)
     event_unbind((evtchn_t)port);
     virq.virq = 1000;
     CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq));
+    virq.virq = VIRQ_DOM_EXC;
+    virq.vcpu = 1;
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EINVAL);      /* a global one is the first vCPU's */
     virq.virq = VIRQ_DEBUG;
     virq.vcpu = 77;
     CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq));

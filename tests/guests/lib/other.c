@@ -8,6 +8,8 @@ extern const char other_code[], other_code_end[];
 
 /* ---- domains ---- */
 
+int domain_maptrack_frames = -1;
+
 long domctl(struct xen_domctl *op)
 {
     op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -30,7 +32,8 @@ int domain_make(unsigned int max_pages)
         test_skip("only dom0 makes other domains");
     op.u.createdomain.max_vcpus = 1;
     op.u.createdomain.max_evtchn_port = 4095;
-    op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = -1;
+    op.u.createdomain.max_grant_frames = -1;
+    op.u.createdomain.max_maptrack_frames = domain_maptrack_frames;
     op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
     error = domctl(&op);
     if (error)

@@ -37,6 +37,8 @@ enum { MAILBOX_EMPTY, MAILBOX_ASKED, MAILBOX_DONE };
 long domctl(struct xen_domctl *op);
 /* A domain without memory and without a vCPU that ever ran, which may have so many pages. -errno, or its number. */
 int domain_make(unsigned int max_pages);
+/* Frames of handles of grant mappings that domains made from now on may have; -1: the usual number. */
+extern int domain_maptrack_frames;
 /* To the end: waits until nobody can find it any more. */
 void domain_unmake(domid_t id);
 /* Pages owned now, or -errno. */

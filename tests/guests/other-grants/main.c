@@ -13,7 +13,7 @@
 #define REF 8u                              /* the first one that is not reserved */
 enum { PAGE_A = OTHER_FREE, PAGE_B, PAGES };
 
-static struct other other;
+static struct other other, third;
 static domid_t self;
 static uint64_t *a, *b;                     /* their pages, seen by dom0's foreign mapping */
 static uint64_t *va;                        /* where grants are mapped */
@@ -47,6 +47,13 @@ static int16_t unmap(grant_handle_t handle) { return unmap_at((unsigned long)va,
 static void give(domid_t to, unsigned int pfn, unsigned int flags)
 {
     other_grant(&other, REF, to, other.frame[pfn], GTF_permit_access | flags);
+}
+
+/* Xen counts no more than some hundred users of one entry. */
+static void give_many(domid_t to)
+{
+    for (unsigned int i = 0; i < 7; i++)
+        other_grant(&other, REF + i, to, other.frame[PAGE_A], GTF_permit_access);
 }
 
 static uint16_t marks(void) { return other_grant_flags(&other, REF) & (GTF_reading | GTF_writing); }
@@ -312,7 +319,11 @@ static void numbers_of_others(void)
                               .dest = { .u.gmfn = virt_to_mfn(alloc_zeroed_page()), .domid = DOMID_SELF } };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1), 0);
-    CHECK(op.status < 0);
+    CHECK_IS(op.status, GNTST_permission_denied);
+    op.source.u.gmfn = op.dest.u.gmfn;                              /* ours, in their name */
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1), 0);
+    CHECK_IS(op.status, GNTST_permission_denied);
+    op.source.u.gmfn = other.frame[PAGE_A];
     op.source.domid = DOMID_SELF;
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1), 0);
     CHECK(op.status < 0);
@@ -325,6 +336,106 @@ static void numbers_of_others(void)
     op.source.domid = DOMID_SELF;
     CHECK_IS(other_grant_op(&other, GNTTABOP_copy, &op, sizeof(op)), 0);
     CHECK(op.status < 0);
+}
+
+/* An entry in use by one domain is no other's, whatever the giver writes there meanwhile. */
+static void one_user_at_a_time(void)
+{
+    struct gnttab_map_grant_ref there = { .host_addr = OTHER_VA(OTHER_FREE), .flags = GNTMAP_host_map, .ref = REF, .dom = other.id, .status = 1 };
+    grant_handle_t handle;
+
+    give(self, PAGE_A, 0);
+    CHECK_IS(map(GNTMAP_host_map, &handle), GNTST_okay);
+    other_grant(&other, REF, third.id, other.frame[PAGE_A], GTF_permit_access | GTF_reading | GTF_writing);
+    CHECK_IS(other_grant_op(&third, GNTTABOP_map_grant_ref, &there, sizeof(there)), 0);
+    CHECK(there.status < 0);
+    there.flags |= GNTMAP_readonly;
+    CHECK_IS(other_grant_op(&third, GNTTABOP_map_grant_ref, &there, sizeof(there)), 0);
+    CHECK(there.status < 0);
+    CHECK_IS(unmap(handle), GNTST_okay);
+    CHECK_IS(marks(), 0);
+    /* Now it is theirs, and ours no more. */
+    CHECK_IS(other_grant_op(&third, GNTTABOP_map_grant_ref, &there, sizeof(there)), 0);
+    CHECK_IS(there.status, GNTST_okay);
+    CHECK(map(GNTMAP_host_map | GNTMAP_readonly, &handle) < 0);
+    struct gnttab_unmap_grant_ref end = { .host_addr = OTHER_VA(OTHER_FREE), .handle = there.handle };
+    CHECK_IS(other_grant_op(&third, GNTTABOP_unmap_grant_ref, &end, sizeof(end)), 0);
+    CHECK_IS(end.status, GNTST_okay);
+    CHECK_IS(marks(), 0);
+}
+
+static int16_t map_there(unsigned int ref, grant_handle_t *handle)
+{
+    struct gnttab_map_grant_ref op = { .host_addr = OTHER_VA(OTHER_FREE), .flags = GNTMAP_host_map | GNTMAP_readonly, .ref = ref, .dom = other.id };
+
+    NEED(other_grant_op(&third, GNTTABOP_map_grant_ref, &op, sizeof(op)) == 0);
+    *handle = op.handle;
+    return op.status;
+}
+
+/* The third domain has one page for handles. What is refused costs none; when all are in use, one that comes back is the next. */
+static void as_many_handles_as_there_are(void)
+{
+    static grant_handle_t handle[600];
+    struct gnttab_unmap_grant_ref end = { .host_addr = OTHER_VA(OTHER_FREE) };
+    unsigned int n = 0;
+    grant_handle_t last;
+
+    give_many(third.id);
+    for (unsigned int i = 0; i < 600; i++)
+        NEED(map_there(REF + 100, &last) < 0);
+    while (n < 600 && map_there(REF + n / 100, &handle[n]) == GNTST_okay)
+        n++;
+    CHECK(n >= 200 && n < 600);
+    CHECK_IS(map_there(REF + 6, &last), GNTST_no_space);
+    end.handle = handle[n - 1];
+    CHECK_IS(other_grant_op(&third, GNTTABOP_unmap_grant_ref, &end, sizeof(end)), 0);
+    CHECK_IS(end.status, GNTST_okay);
+    for (unsigned int i = 0; i < 3; i++) {
+        CHECK_IS(map_there(REF + 6, &last), GNTST_okay);
+        end.handle = last;
+        CHECK_IS(other_grant_op(&third, GNTTABOP_unmap_grant_ref, &end, sizeof(end)), 0);
+        CHECK_IS(end.status, GNTST_okay);
+    }
+    /* All the others go with the domain. */
+    other_end(&third);
+    CHECK_IS(marks(), 0);
+}
+
+/* More of ours than one page of handles has room for. */
+static void many_handles(void)
+{
+    enum { MANY = 700 };
+    static grant_handle_t handle[MANY];
+    unsigned char *place = vspace_alloc(MANY);
+    unsigned int wrong = 0;
+
+    NEED(place);
+    give_many(self);
+    for (unsigned int i = 0; i < MANY; i++) {
+        struct gnttab_map_grant_ref op = map_at((unsigned long)place + i * PAGE_SIZE, REF + i / 100, GNTMAP_host_map);
+        wrong += op.status != GNTST_okay;
+        handle[i] = op.handle;
+        for (unsigned int j = 0; j < i && j < 4; j++)
+            wrong += handle[j] == op.handle;
+    }
+    CHECK_IS(wrong, 0);
+    for (unsigned int i = 0; i < MANY; i++)
+        wrong += unmap_at((unsigned long)place + i * PAGE_SIZE, handle[i]) != GNTST_okay;
+    CHECK_IS(wrong, 0);
+    CHECK_IS(marks(), 0);
+    vspace_free(place, MANY);
+}
+
+/* The first reference behind the table's end. */
+static void behind_the_end(void)
+{
+    struct gnttab_query_size size = { .dom = other.id };
+
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_query_size, &size, 1) == 0);
+    CHECK_IS(map_at((unsigned long)va, size.nr_frames * 512, GNTMAP_host_map).status, GNTST_bad_gntref);
+    CHECK_IS(map_at((unsigned long)va, ~0u, GNTMAP_host_map).status, GNTST_bad_gntref);
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &size, 0x80000000u), -EINVAL);
 }
 
 /* ---- whose table ---- */
@@ -412,5 +523,11 @@ void test_main(void)
     handles();
     numbers_of_others();
     tables();
+    behind_the_end();
+    many_handles();
+    domain_maptrack_frames = 1;
+    other_begin(&third, 16);
+    one_user_at_a_time();
+    as_many_handles_as_there_are();
     what_outlives_its_domain();
 }

@@ -226,6 +226,22 @@ static void limits(void)
     CHECK(populate((domid_t)id, more, 1, 0) <= 0);
 }
 
+/* As much as the machine has: what could not be had is not counted, and all of it comes back. */
+static void all_there_is(void)
+{
+    static xen_pfn_t frames[1024];
+    long before = free_pages_of_machine(), done;
+    int id = domain_make(1u << 22);
+
+    NEED(id > 0);
+    done = populate((domid_t)id, frames, 1024, 9);
+    CHECK_IS(domain_pages((domid_t)id), done * 512);
+    CHECK(done == 1024 || populate((domid_t)id, frames, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
+    CHECK_IS(domain_pages((domid_t)id), done * 512);
+    domain_unmake((domid_t)id);
+    CHECK(free_again(before - 512));
+}
+
 /* ---- foreign mappings ---- */
 
 /* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
@@ -455,6 +471,23 @@ static void ask_well(unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3
     CHECK_IS(other_call(&other, number, a1, a2, a3, a4), 0);
 }
 
+/* Mapped, refused, unmapped, copied from: no reference to the domain is left, or it would stay in memory for ever. */
+static void we_use_their_grants(unsigned int pfn)
+{
+    uint64_t *ours = alloc_zeroed_page();
+    struct grant_map map;
+
+    NEED(ours);
+    other_grant(&other, 10, own_domid(), other.frame[pfn], GTF_permit_access | GTF_readonly);
+    CHECK_IS(grant_map(other.id, 10, true, &map), 0);
+    CHECK_IS(grant_unmap(&map), 0);
+    CHECK_REFUSED(grant_map(other.id, 10, false, &map));
+    CHECK_REFUSED(grant_map(other.id, 11, true, &map));
+    CHECK_IS(grant_copy_from(ours, other.id, 10, 0, 64), 0);
+    CHECK_REFUSED(grant_copy_to(other.id, 10, 0, ours, 64));
+    free_page(ours);
+}
+
 static void hold_much(void)
 {
     enum { GDT = OTHER_FREE, LDT, INFO, TABLE, USER };
@@ -472,6 +505,10 @@ static void hold_much(void)
     ask_well(__HYPERVISOR_set_gdt, OTHER_VA(OTHER_DATA), 512, 0, 0);
     memcpy(other.data, &info, sizeof(info));
     ask_well(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, OTHER_VA(OTHER_DATA), 0);
+    struct vcpu_info *there = other_map(&other, INFO);              /* what was pending before is found again: all is looked at */
+    there = (struct vcpu_info *)(void *)((char *)there + 64);
+    CHECK(there->evtchn_upcall_pending == 1 && there->evtchn_pending_sel == ~0UL);
+    unmap_frames((char *)there - 64, 1);
     memcpy(other.data, &op, sizeof(op));
     ask_well(__HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
     op.cmd = MMUEXT_NEW_USER_BASEPTR;
@@ -481,6 +518,7 @@ static void hold_much(void)
     other_grant(&other, 9, other.id, other.frame[USER + 2], GTF_permit_access);
     CHECK_IS(other_grant_op(&other, GNTTABOP_map_grant_ref, &map, sizeof(map)), 0);
     CHECK_IS(map.status, GNTST_okay);
+    we_use_their_grants(USER + 3);
     CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &virq, sizeof(virq)), 0);
     CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)), 0);
 }
@@ -506,6 +544,7 @@ void test_main(void)
     the_next_domain_sees_nothing();
     we_see_nothing();
     limits();
+    all_there_is();
     other_begin(&other, SIZE);
     id = domain_make(SIZE);
     NEED(id > 0);
