@@ -2,7 +2,7 @@
 /*
  * The learning bridge: see bridge.h. The table is a hash with four places to look for an address, so neither looking up
  * nor learning ever loops over more than four entries, however many addresses a guest invents: it can only push out
- * entries that share its four places, never make the table grow.
+ * entries that share its four places, never make the table grow. Pinned entries are pushed out by nothing.
  */
 #include "bridge.h"
 #if __STDC_HOSTED__
@@ -31,7 +31,7 @@ static unsigned int hash(const uint8_t *mac)
 
 static bool is_stale(const struct bridge_entry *entry, uint64_t now)
 {
-    return now - entry->seen > BRIDGE_AGE;
+    return !entry->pinned && now - entry->seen > BRIDGE_AGE;
 }
 
 static struct bridge_entry *look_up(struct bridge *bridge, const uint8_t *mac)
@@ -47,31 +47,55 @@ static struct bridge_entry *look_up(struct bridge *bridge, const uint8_t *mac)
     return NULL;
 }
 
-static void learn(struct bridge *bridge, const uint8_t *mac, unsigned int port, uint64_t now)
+/* Where a new address goes: the first free or stale place, else the one that was silent for longest. NULL: all are pinned. */
+static struct bridge_entry *find_place(struct bridge *bridge, const uint8_t *mac, uint64_t now)
 {
-    struct bridge_entry *entry = look_up(bridge, mac);
     unsigned int at = hash(mac);
+    struct bridge_entry *oldest = NULL;
 
-    /* Not known: the first free or stale place, else the one that was silent for longest. */
-    for (unsigned int i = 0; !entry && i < PLACES; i++) {
+    for (unsigned int i = 0; i < PLACES; i++) {
         struct bridge_entry *place = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
 
         if (!place->used || is_stale(place, now))
-            entry = place;
+            return place;
+        if (!place->pinned && (!oldest || place->seen < oldest->seen))
+            oldest = place;
     }
-    if (!entry) {
-        entry = &bridge->table[at];
-        for (unsigned int i = 1; i < PLACES; i++) {
-            struct bridge_entry *place = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
+    return oldest;
+}
 
-            if (place->seen < entry->seen)
-                entry = place;
-        }
-    }
+static bool put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bool pinned, uint64_t now)
+{
+    struct bridge_entry *entry = look_up(bridge, mac);
+
+    if (!entry)
+        entry = find_place(bridge, mac, now);
+    if (!entry)
+        return false;
     memcpy(entry->mac, mac, NET_MAC);
     entry->port = (uint8_t)port;        /* an address that moved is believed at its new place at once */
     entry->seen = now;
+    entry->pinned = pinned;
     entry->used = true;
+    return true;
+}
+
+/* Is the sender who it says, as far as we know? What it tells us of new addresses is remembered. */
+static bool sender_is_right(struct bridge *bridge, unsigned int from, const uint8_t *frame, size_t length, uint64_t now)
+{
+    const uint8_t *source = frame + NET_MAC;
+    struct bridge_entry *known = look_up(bridge, source);
+    bool guarded = bridge->guarded >> from & 1;
+
+    if (guarded && !guard_knows_sender(&bridge->guard[from], frame, length))
+        return false;
+    if (known && known->pinned) {
+        if (known->port != from && guarded)
+            bridge->guard[from].spoofed++;
+        return known->port == from;
+    }
+    put(bridge, source, from, false, now);
+    return true;
 }
 
 static uint64_t everyone_but(const struct bridge *bridge, unsigned int from)
@@ -88,11 +112,11 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
 {
     const uint8_t *destination = frame, *source = frame + NET_MAC;
 
-    if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source)) {
-        bridge->dropped++;      /* nobody sends from a group address: a broken or lying guest */
+    /* Nobody sends from a group address: a broken or lying guest. */
+    if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source) || !sender_is_right(bridge, from, frame, length, now)) {
+        bridge->dropped++;
         return 0;
     }
-    learn(bridge, source, from, now);
     if (!is_group(destination)) {
         struct bridge_entry *entry = look_up(bridge, destination);
 
@@ -100,6 +124,10 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
             bridge->forwarded++;
             return entry->port == from ? 0 : 1ull << entry->port;
         }
+    }
+    if (bridge->guarded >> from & 1 && !guard_lets_flood(&bridge->guard[from], now)) {
+        bridge->dropped++;
+        return 0;
     }
     bridge->flooded++;
     return everyone_but(bridge, from);
@@ -167,16 +195,57 @@ static void send_cut(struct bridge *bridge, uint64_t targets, const uint8_t *fra
     }
 }
 
+/* A port with a rate pays for what it sends; one in debt is not looked at until it is due again. */
+static void pay(struct bridge *bridge, unsigned int from, size_t length)
+{
+    uint64_t now, wait;
+
+    if (!(bridge->guarded >> from & 1))
+        return;
+    now = bridge->now();
+    wait = guard_pays(&bridge->guard[from], length, now);
+    if (!wait)
+        return;
+    bridge->due[from] = now + wait;
+    if (bridge->port[from]->paused)
+        return;                         /* the rest of a batch that was on its way: only longer */
+    bridge->port[from]->paused = true;
+    bridge->guard[from].pauses++;
+    if (bridge->call)
+        bridge->call(bridge->due[from]);
+}
+
+void bridge_resume(struct bridge *bridge)
+{
+    uint64_t now = bridge->now(), next = UINT64_MAX;
+
+    for (unsigned int i = 0; i < BRIDGE_PORTS; i++) {
+        struct netport *port = bridge->port[i];
+
+        if (port && port->paused && bridge->due[i] <= now) {
+            port->paused = false;
+            port->poll(port);
+        }
+        if (port && port->paused && bridge->due[i] < next)
+            next = bridge->due[i];
+    }
+    if (next != UINT64_MAX && bridge->call)
+        bridge->call(next);
+}
+
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
     struct bridge *bridge = port->user;
+    unsigned int from = port_number(bridge, port);
+
+    pay(bridge, from, length);
 
     if (length > NET_FRAME_MAX && !(flags & NET_GSO_TCP4)) {
         bridge->dropped++;
         return;
     }
 
-    uint64_t targets = bridge_decide(bridge, port_number(bridge, port), frame, length, bridge->now());
+    uint64_t targets = bridge_decide(bridge, from, frame, length, bridge->now());
 
     if (flags & NET_GSO_TCP4) {
         uint64_t large = those_that_take_large(bridge, targets);
@@ -223,6 +292,28 @@ int bridge_attach(struct bridge *bridge, struct netport *port)
     return 0;
 }
 
+int bridge_attach_guarded(struct bridge *bridge, struct netport *port, const struct guard_rule *rule)
+{
+    const struct bridge_entry *known = look_up(bridge, rule->mac);
+    unsigned int number = port_number(bridge, NULL);
+    uint64_t now = bridge->now();
+
+    if (known && known->pinned)
+        return -EEXIST;
+    if (number == BRIDGE_PORTS || !put(bridge, rule->mac, number, true, now))
+        return -ENOSPC;
+    guard_init(&bridge->guard[number], rule, now);
+    bridge->guarded |= 1ull << number;
+    return bridge_attach(bridge, port);
+}
+
+const struct guard *bridge_guard(const struct bridge *bridge, const struct netport *port)
+{
+    unsigned int number = port_number(bridge, port);
+
+    return number < BRIDGE_PORTS && bridge->guarded >> number & 1 ? &bridge->guard[number] : NULL;
+}
+
 void bridge_detach(struct bridge *bridge, struct netport *port)
 {
     unsigned int number = port_number(bridge, port);
@@ -231,6 +322,8 @@ void bridge_detach(struct bridge *bridge, struct netport *port)
         return;
     bridge->port[number] = NULL;
     bridge->touched &= ~(1ull << number);
+    bridge->guarded &= ~(1ull << number);
+    port->paused = false;
     port->receive = NULL;
     port->received = NULL;
     for (unsigned int i = 0; i < BRIDGE_TABLE; i++)

@@ -238,6 +238,7 @@ static const struct command commands[] = {
     { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c", 0 },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys, NULL, 0 },
     { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1, verb_ip, NULL, 0 },
+    { "bridge", "", "the bridge's ports, and the frames it has not let pass", 0, 0, verb_bridge, NULL, 0 },
     { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, NULL, 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, NULL, 0 },
     { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles, NULL, 0 },

@@ -386,26 +386,56 @@ bool config_parse_mac(const char *text, uint8_t mac[6]) {
     return !(mac[0] & 1);                                       /* A station, not a group. */
 }
 
-static int one_vif(struct parser *parser, char *text, struct config_vif *vif) {
-    memset(vif, 0, sizeof(*vif));
-    snprintf(vif->bridge, sizeof(vif->bridge), "br0");
-    while (text) {
-        char *part = cut(&text);
+/* One word of a vif; its value, or NULL if it is another. */
+static const char *word_value(const char *part, const char *key) {
+    size_t size = strlen(key);
 
-        if (!*part)
-            continue;
-        if (!strncmp(part, "mac=", 4)) {
-            if (!config_parse_mac(part + 4, vif->mac))
-                return refuse(parser, "'%.20s' is no station's address", part + 4);
-        } else if (!strncmp(part, "bridge=", 7)) {
-            if ((size_t)snprintf(vif->bridge, sizeof(vif->bridge), "%s", part + 7) >= sizeof(vif->bridge))
-                return refuse(parser, "the bridge's name is too long");
-        } else if (strcmp(part, "type=vif") && strncmp(part, "script=", 7) && strncmp(part, "model=", 6)) {
-            /* Those three are about Linux's scripts and about emulated cards: as true of a vif of ours as of any. */
-            return refuse(parser, "a vif is 'mac=...,bridge=...', not '%.20s'", part);
-        }
+    return strncmp(part, key, size) || part[size] != '=' ? NULL : part + size + 1;
+}
+
+static int vif_word(struct parser *parser, const char *part, struct config_vif *vif) {
+    const char *value, *why;
+
+    if ((value = word_value(part, "mac"))) {
+        if (!config_parse_mac(value, vif->mac))
+            return refuse(parser, "'%.20s' is no station's address", value);
+    } else if ((value = word_value(part, "bridge"))) {
+        if ((size_t)snprintf(vif->bridge, sizeof(vif->bridge), "%s", value) >= sizeof(vif->bridge))
+            return refuse(parser, "the bridge's name is too long");
+    } else if ((value = word_value(part, "ip"))) {
+        if ((size_t)snprintf(vif->ip, sizeof(vif->ip), "%s", value) >= sizeof(vif->ip) ||
+            !vif_parse_addresses(value, vif->address, &vif->addresses))
+            return refuse(parser, "'%.40s' are not one to %u addresses like 10.0.2.30", value, VIF_MAX_ADDRESSES);
+    } else if ((value = word_value(part, "rate"))) {
+        why = vif_parse_rate(value, &vif->rate_bytes, &vif->rate_usecs);
+        if (why)
+            return refuse(parser, "%s in '%.30s'", why, value);
+    } else if ((value = word_value(part, "spoof"))) {
+        if (strcmp(value, "0") && strcmp(value, "1"))
+            return refuse(parser, "spoof is 0 or 1, not '%.20s'", value);
+        vif->spoof = *value == '1';
+    } else if (strcmp(part, "type=vif") && !word_value(part, "script") && !word_value(part, "model")) {
+        /* Those three are about Linux's scripts and about emulated cards: as true of a vif of ours as of any. */
+        return refuse(parser, "a vif is 'mac=...,bridge=...', not '%.20s'", part);
     }
     return 0;
+}
+
+static int one_vif(struct parser *parser, char *text, struct config_vif *vif) {
+    int error = 0;
+
+    memset(vif, 0, sizeof(*vif));
+    snprintf(vif->bridge, sizeof(vif->bridge), "br0");
+    while (text && !error) {
+        char *part = cut(&text);
+        size_t size = strlen(part);
+
+        while (size && part[size - 1] == ' ')
+            part[--size] = '\0';
+        if (size)
+            error = vif_word(parser, part, vif);
+    }
+    return error;
 }
 
 static int key_vif(struct parser *parser) {

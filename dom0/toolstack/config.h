@@ -8,11 +8,12 @@
  *   disk = [ 'phy:PARTITION,xvda,w' ]          a GPT partition of the real disk; 'r' instead of 'w': read-only
  *          [ 'vdev=xvda,access=rw,target=PARTITION' ]          the same
  *   vif  = [ 'mac=00:16:3e:01:02:03,bridge=br0' ]    both parts may be missing
+ *          [ 'mac=...,ip=10.0.2.30,rate=10Mb/s@50ms,spoof=1' ]         as in dom0/network/guard.h
  */
 #ifndef DOM0_TOOLSTACK_CONFIG_H
 #define DOM0_TOOLSTACK_CONFIG_H
 
-#include "dom0/base.h"
+#include "dom0/toolstack/vif.h"
 
 #define CONFIG_MAX_DISKS 8u
 #define CONFIG_MAX_VIFS 8u
@@ -34,6 +35,12 @@ struct config_disk {
 struct config_vif {
     uint8_t mac[6];                     /* All zero: to be made up. */
     char bridge[16];
+    bool spoof;                         /* May send from other addresses than its own. */
+    char ip[VIF_MAX_ADDRESSES * 16];    /* As written; empty: any. */
+    uint32_t address[VIF_MAX_ADDRESSES];
+    unsigned addresses;
+    uint64_t rate_bytes;                /* Each rate_usecs; 0: no limit. */
+    uint32_t rate_usecs;
 };
 
 struct config {

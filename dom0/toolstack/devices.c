@@ -11,6 +11,7 @@
 #include "dom0/storage/disks.h"
 #include <drivers/blkback.h>
 #include <drivers/netback.h>
+#include <abi/sums.h>
 #include <pvguest/console.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
@@ -92,23 +93,46 @@ static void front_changed(struct xs_watch *watch, const char *path) {
     mutex_unlock(&all_lock);
 }
 
-static uint64_t seconds(void) {
-    return now_ns() / NS_PER_S;
+/* --- the bridge --- */
+
+/* Cards with a rate= that have sent too much go on in a timer's handler: as frames do, with events masked. */
+static struct timer pace_timer;
+
+static void pace(void *unused) {
+    pace_timer.when = 0;                /* It is not set any more. */
+    bridge_resume(&bridge);
+}
+
+static void call_at(uint64_t when) {
+    if (!pace_timer.when || when < pace_timer.when)
+        timer_set(&pace_timer, when, pace, NULL);
 }
 
 int devices_start(struct netport *card) {
-    bridge_init(&bridge, seconds);
+    bridge_init(&bridge, now_ns);
+    bridge.call = call_at;
     if (card && bridge_attach(&bridge, card))
         printk("dom0: the card %s does not fit the bridge\n", card->name);
     return thread_create("devices", housekeeping_thread, NULL) ? 0 : -ENOMEM;
 }
 
-int devices_plug(struct netport *port) {
+static int plug(struct netport *port, const struct guard_rule *rule) {
     bool masked = events_save();        /* Frames pass through the bridge in event handlers. */
-    int error = bridge_attach(&bridge, port);
+    int error = bridge_attach_guarded(&bridge, port, rule);
 
     events_restore(masked);
     return error;
+}
+
+int devices_plug(struct netport *port) {
+    struct guard_rule rule = { .addresses = 0 };
+
+    memcpy(rule.mac, port->mac, sizeof(rule.mac));
+    return plug(port, &rule);
+}
+
+const struct bridge *devices_bridge(void) {
+    return &bridge;
 }
 
 /* --- nodes --- */
@@ -171,6 +195,10 @@ static void vif_nodes(struct writing *writing, const struct device *device) {
     node(writing, device->back, "mac", "%s", text);
     node(writing, device->back, "bridge", "%s", device->vif.bridge);
     node(writing, device->back, "type", "vif");
+    if (device->vif.ip[0])
+        node(writing, device->back, "ip", "%s", device->vif.ip);
+    if (device->vif.rate_bytes)
+        node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes, device->vif.rate_usecs);
 }
 
 static void all_nodes(struct writing *writing, const struct device *device) {
@@ -258,6 +286,18 @@ static void make_mac(const char *name, unsigned index, uint8_t mac[6]) {
     mac[5] = (uint8_t)hash;
 }
 
+static int plug_vif(const struct device *device) {
+    const struct config_vif *vif = &device->vif;
+    struct guard_rule rule = { .spoof = vif->spoof, .addresses = vif->addresses, .burst = vif->rate_bytes };
+
+    _Static_assert(sizeof(rule.address) == sizeof(vif->address), "as many addresses here as there");
+    memcpy(rule.mac, vif->mac, sizeof(rule.mac));
+    memcpy(rule.address, vif->address, sizeof(rule.address));
+    if (vif->rate_usecs)
+        rule.rate = product_of(vif->rate_bytes, NS_PER_S / NS_PER_US) / vif->rate_usecs;
+    return plug(netback_port(device->netback), &rule);
+}
+
 static int make_vif(struct device *device, struct trouble *trouble) {
     unsigned number = device->number;
     int error = make_nodes(device);
@@ -267,9 +307,12 @@ static int make_vif(struct device *device, struct trouble *trouble) {
     device->netback = netback_create(&store, device->domid, number, device->vif.mac);
     if (!device->netback)
         return trouble_set(trouble, -ENOMEM, "vif %u: no memory for its back end", number);
-    device->plugged = devices_plug(netback_port(device->netback)) == 0;
-    if (!device->plugged)
-        return trouble_set(trouble, -ENOSPC, "vif %u: the bridge has no free port", number);
+    error = plug_vif(device);
+    device->plugged = error == 0;
+    if (error == -EEXIST)
+        return trouble_set(trouble, error, "vif %u: another card of the bridge has its address", number);
+    if (error)
+        return trouble_set(trouble, error, "vif %u: the bridge has no free port", number);
     watch_front(device);
     return 0;
 }

@@ -46,6 +46,10 @@ void devices_remove(struct devices *devices, enum device_kind kind, unsigned num
 /* The address of a card; false: no such card. */
 bool devices_vif_mac(struct devices *devices, unsigned number, uint8_t mac[6]);
 
+/* The bridge, to look at. */
+struct bridge;
+const struct bridge *devices_bridge(void);
+
 /* Their two directories in XenStore. */
 void devices_for_each(struct devices *devices, enum device_kind kind,
                       void (*visit)(unsigned number, const char *front, const char *back));

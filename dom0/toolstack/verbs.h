@@ -39,6 +39,9 @@ bool verb_network_list(int count, char **word);
 /* address.c */
 bool verb_ip(int count, char **word);
 
+/* ports.c */
+bool verb_bridge(int count, char **word);
+
 /* adjust.c */
 bool verb_mem_set(int count, char **word);
 bool verb_mem_max(int count, char **word);

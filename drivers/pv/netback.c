@@ -226,7 +226,7 @@ static void poll(struct netport *port)
     struct netback *back = port->context;
     int more;
 
-    if (!back->connected || back->broken)
+    if (!back->connected || back->broken || port->paused)
         return;
     do {
         if (!take_batch(back)) {
@@ -236,7 +236,7 @@ static void poll(struct netport *port)
             return;
         }
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
-    } while (more);
+    } while (more && !port->paused);
 }
 
 static void event(evtchn_port_t number, void *data)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's parser of guest configurations: what xl.cfg allows, and for each mistake the line and a sentence.
- * sources: dom0/toolstack/config.c
+ * sources: dom0/toolstack/config.c dom0/toolstack/vif.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,6 +98,12 @@ static void mistakes_name_their_line(void **state) {
         { "vif = [ 'mac=00:16:3e:01:02' ]\n", 1, "address" },
         { "vif = [ 'mac=01:16:3e:01:02:03' ]\n", 1, "address" },
         { "vif = [ 'speed=10' ]\n", 1, "speed" },
+        { "vif = [ 'macs=1' ]\n", 1, "macs" },
+        { "vif = [ 'rate=10Mb' ]\n", 1, "invalid rate in '10Mb'" },
+        { "vif = [ 'ip=10.0.2.256' ]\n", 1, "'10.0.2.256' are not one to 4 addresses" },
+        { "vif = [ 'ip=' ]\n", 1, "addresses" },
+        { "vif = [ 'ip=1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5' ]\n", 1, "addresses" },
+        { "vif = [ 'spoof=2' ]\n", 1, "spoof is 0 or 1, not '2'" },
         { "vif = [ 'bridge=a-very-long-name-of-a-bridge' ]\n", 1, "too long" },
     };
 
@@ -135,7 +141,7 @@ static void sizes_have_units(void **state) {
 static void single_devices(void **state) {
     char disk_text[] = "phy:data,xvdc,r", bad_disk[] = "phy:data,sda,r";
     char vif_text[] = "bridge=br0,mac=00:16:3e:00:00:09", bad_vif[] = "mac=01:16:3e:00:00:09", no_vif[] = "";
-    char usual_vif[] = "type=vif,script=vif-bridge,model=e1000,bridge=br0", odd_vif[] = "rate=1Mb/s";
+    char usual_vif[] = "type=vif,script=vif-bridge,model=e1000,bridge=br0", odd_vif[] = "speed=1Mb/s";
     static const char *const same_disk[] = {                  /* The forms of xl-disk-configuration(5). */
         "phy:data,xvdb,w", "data,raw,xvdb,rw", "data,,xvdb", "phy:data,xvdb", "vdev=xvdb,access=rw,target=data",
         "format=raw,vdev=xvdb,backendtype=phy,target=phy:data", "data,xvdb,access=w",
@@ -367,8 +373,71 @@ static void keys_are_whole_words(void **state) {
     assert_non_null(strstr(problem.text, "'012345678901234567890123456789'"));
 }
 
+/* Rates as Xen's libxlutil reads them, seen side by side. */
+static void rates_are_xls(void **state) {
+    static const struct { const char *text; uint64_t bytes; uint32_t usecs; const char *why; } rates[] = {
+        { "10Mb/s", 62500, 50000, NULL },           { "1MB/s@20ms", 20000, 20000, NULL },
+        { "250KB/s", 12500, 50000, NULL },          { "1GB/s", 50000000, 50000, NULL },
+        { "160b/s", 1, 50000, NULL },               { "20B/s", 1, 50000, NULL },
+        { "4294967295B/s", 214748364, 50000, NULL },  { "1MB/s@10us", 10, 10, NULL },
+        { "1MB/s@10u", 10, 10, NULL },              { "1MB/s@10m", 10000, 10000, NULL },
+        { "1MB/s@1s", 1000000, 1000000, NULL },     { "1MB/s@10", 10000000, 10000000, NULL },
+        { "1MB/s@4294967295us", 4294967295, 4294967295, NULL },
+        { "", 0, 0, "invalid rate" },               { "10", 0, 0, "invalid rate" },
+        { "10Mb", 0, 0, "invalid rate" },           { "10 Mb/s", 0, 0, "invalid rate" },
+        { "-1B/s", 0, 0, "invalid rate" },          { "1mb/s", 0, 0, "invalid rate" },
+        { "1TB/s", 0, 0, "invalid rate" },          { "1MB/s ", 0, 0, "invalid rate" },
+        { "1MB/sec", 0, 0, "invalid rate" },        { "0x10MB/s", 0, 0, "invalid rate" },
+        { "0B/s", 0, 0, "rate overflow" },          { "4294967296B/s", 0, 0, "rate overflow" },
+        { "18446744073709551617B/s", 0, 0, "rate overflow" },
+        { "10GB/s@4294s", 0, 0, "rate overflow" },
+        { "1MB/s@", 0, 0, "invalid replenishment interval" },
+        { "1MB/s@5ns", 0, 0, "invalid replenishment interval" },
+        { "1MB/s@20ms@5ms", 0, 0, "invalid replenishment interval" },
+        { "1MB/s@0ms", 0, 0, "replenishment interval overflow" },
+        { "1MB/s@4295s", 0, 0, "replenishment interval overflow" },
+        { "1MB/s@18446744073709551616", 0, 0, "replenishment interval overflow" },
+        { "19B/s", 0, 0, "too small" },             /* There, nothing at all may be sent then. */
+    };
+
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        uint64_t bytes = 0;
+        uint32_t usecs = 0;
+        const char *why = vif_parse_rate(rates[i].text, &bytes, &usecs);
+
+        if (rates[i].why) {
+            assert_non_null(why);
+            assert_non_null(strstr(why, rates[i].why));
+        } else {
+            assert_null(why);
+            assert_int_equal(bytes, rates[i].bytes);
+            assert_int_equal(usecs, rates[i].usecs);
+        }
+    }
+}
+
+static void a_card_has_its_words(void **state) {
+    char text[] = " ip=192.168.1.5  10.0.2.30 ,mac=00:16:3E:AA:BB:CC , rate=1MB/s@20ms,spoof=1", plain[] = "spoof=0";
+    struct config_problem problem;
+    struct config_vif vif;
+
+    assert_int_equal(config_parse_vif(text, &vif, &problem), 0);
+    assert_int_equal(vif.addresses, 2);
+    assert_int_equal(vif.address[0], 0xc0a80105);
+    assert_int_equal(vif.address[1], 0x0a00021e);
+    assert_string_equal(vif.ip, "192.168.1.5  10.0.2.30");
+    assert_int_equal(vif.mac[3], 0xaa);
+    assert_int_equal(vif.rate_bytes, 20000);
+    assert_int_equal(vif.rate_usecs, 20000);
+    assert_true(vif.spoof);
+    assert_int_equal(config_parse_vif(plain, &vif, &problem), 0);
+    assert_false(vif.spoof || vif.addresses || vif.rate_bytes || vif.ip[0]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rates_are_xls),
+        cmocka_unit_test(a_card_has_its_words),
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(unknown_keys_warn),
         cmocka_unit_test(mistakes_name_their_line),

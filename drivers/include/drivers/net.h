@@ -48,6 +48,7 @@ struct netport {
     void (*receive)(struct netport *port, void *frame, size_t length, uint32_t flags);    /* may complete the checksum in place */
     void (*received)(struct netport *port); /* end of a batch; may be NULL */
     void *user;
+    bool paused;                            /* set by the user too: hand up nothing now; the user polls when that is over */
 
     uint64_t frames_sent, frames_received, frames_dropped;
 };

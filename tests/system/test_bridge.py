@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Guests that lie to dom0's bridge, send too much, or are held to a rate."""
+import re
+
+from dom0 import ADDRESS
+
+INSULA2 = "10.0.2.32"
+PORTS = {"insula1": "00:16:3e:00:00:01", "insula2": "00:16:3e:00:00:02", "attack": "00:16:3e:00:00:66"}
+
+
+def ports(system):
+    """`bridge` as {address: (in, out, room, spoofed, flood, pauses)}; the card has no more than the first three."""
+    rows = re.findall(r"^\S+ +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})((?: +\d+)+)$", system.ask("bridge"), re.M)
+    return {mac: tuple(map(int, numbers.split())) for mac, numbers in rows}
+
+
+def two_guests(system):
+    for name in ("insula1", "insula2"):
+        system.create(f"{name}.cfg")
+    assert "2 answered" in system.shell("insula1", f"ping {INSULA2} 2 fast", timeout=90)
+
+
+def stolen(system):
+    return int(system.see(r"\(attack\) attack-spoof: \d+ frames sent, (\d+) stolen", timeout=60).group(1))
+
+
+def test_a_spoofer_gets_nothing(system):
+    two_guests(system)
+    before = ports(system)
+    system.create("attack-spoof.cfg")
+    for _ in range(3):
+        assert "40 sent, 40 answered" in system.shell("insula1", f"ping {INSULA2} 40 fast", timeout=120)
+        assert "10 sent, 10 answered" in system.shell("insula2", f"ping {ADDRESS} 10 fast", timeout=120)
+        assert stolen(system) == 0
+    seen = ports(system)
+    system.ask("destroy attack")
+    taken, _, _, spoofed, flood, pauses = seen[PORTS["attack"]]
+    assert spoofed > 500 and flood > 100 and taken >= spoofed + flood and not pauses
+    for name in ("insula1", "insula2"):                         # and nobody else is taken for one
+        assert seen[PORTS[name]][3:] == (0, 0, 0)
+        assert seen[PORTS[name]][1] - before[PORTS[name]][1] < taken / 3         # most of the flood has not come through
+    assert "2 answered" in system.shell("insula1", f"ping {INSULA2} 2 fast")
+    assert PORTS["attack"] not in ports(system)
+
+
+def test_who_may_spoof_does_not_get_a_neighbours_frames(system):
+    two_guests(system)
+    system.create("may-spoof.cfg")
+    for _ in range(2):
+        assert "40 sent, 40 answered" in system.shell("insula1", f"ping {INSULA2} 40 fast", timeout=120)
+        assert stolen(system) == 0
+
+
+def test_a_rate_is_kept(system):
+    """1 Mb/s are 125,000 bytes a second: of 1,400-byte frames 446 in 5 seconds, and some that wait in the ring."""
+    system.create("insula1.cfg")
+    system.create("attack-bulk.cfg")
+    sent, rate = system.see(r"\(attack\) attack-spoof: (\d+) frames sent at (\S+)", timeout=60).groups()
+    seen = ports(system)[PORTS["attack"]]
+    system.ask("destroy attack")
+    assert rate == "2500,20000"                                 # as Xen's tools write it
+    assert 350 < int(sent) < 500
+    assert seen[3:5] == (0, 0) and seen[5] > 10                 # nothing dropped: the ring was left alone
+
+
+def test_words_of_a_card_that_are_wrong(system):
+    system.create("insula1.cfg")
+    for word, why in (("rate=10", "invalid rate in '10'"), ("rate=1MB/s@5ns", "invalid replenishment interval in '1MB/s@5ns'"),
+                      ("rate=5000000000B/s", "rate overflow"), ("ip=10.0.2", "'10.0.2' are not one to 4 addresses"),
+                      ("spoof=yes", "spoof is 0 or 1, not 'yes'"), ("mac=00:16:3e:00:00:01", "another card of the bridge has its address")):
+        assert why in system.refused(f"network-attach insula1 {word}")
+    assert "10 sent, 10 answered" in system.shell("insula1", f"ping {ADDRESS} 10 fast")
