@@ -13,6 +13,7 @@
 #include "control/physdev.h"
 #include "control/msi.h"
 #include "control/pirq.h"
+#include "domain/schedule.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
@@ -55,6 +56,7 @@ static bool is_storm(struct pirq *p)
 static void pirq_interrupt(void *arg)
 {
     struct pirq *p = arg;
+    time_goes_to(p->domain, now_ns());          /* whoever is interrupted has no part in it */
     if (is_level(p)) {
         mask(p, true);
         p->needs_eoi = true;
@@ -62,6 +64,7 @@ static void pirq_interrupt(void *arg)
         (void)is_storm(p);
     }
     send_guest_pirq(p->domain, p->number);
+    time_goes_to(NULL, now_ns());
 }
 
 struct pirq *pirq_of(const struct domain *d, uint32_t number)

@@ -187,6 +187,11 @@ static uint64_t ran(const struct domain *d)
     return sum;
 }
 
+static uint64_t longest_wait(const struct vcpu *v)
+{
+    return pq_queued(&v->turn.node) ? MAX(v->longest_wait, now - v->waits_since) : v->longest_wait;
+}
+
 static void assert_part(const struct domain *d, uint64_t of, double least, double most)
 {
     double part = (double)ran(d) / (double)of;
@@ -253,7 +258,7 @@ static void beside_a_spinner(unsigned int others, unsigned int vcpus, struct hab
     run_until(now + time);
     assert_part(honest, time, 1. / (others + 1) - .01, 1);
     assert_int_equal(idle, 0);
-    assert_true(honest->vcpu[0].longest_wait <= others * (SLICE + SLEEP_CREDIT_NS) + SLICE);
+    assert_true(longest_wait(&honest->vcpu[0]) <= others * (SLICE + SLEEP_CREDIT_NS) + SLICE);
 }
 
 static void by_sleeping(void **state)
@@ -355,7 +360,7 @@ static void who_slept_runs_at_once(void **state)
     run_until(now + 2 * S);                                     /* the first turn of a newborn comes after those of the others */
     d->vcpu[0].longest_wait = 0;
     run_until(now + 20 * S);
-    assert_int_equal(d->vcpu[0].longest_wait, 0);
+    assert_int_equal(longest_wait(&d->vcpu[0]), 0);
 }
 
 /* 500 domains of all habits: nobody who wants the CPU waits longer than everybody else's slice and credit. */
@@ -368,7 +373,7 @@ static void a_crowd(void **state)
         add_domain(256, 1, habit);
     }
     run_until(now + 40 * S);
-    for (unsigned int i = 0; i < domains; i++) assert_true(domain[i].vcpu[0].longest_wait < 500 * (SLICE + SLEEP_CREDIT_NS));
+    for (unsigned int i = 0; i < domains; i++) assert_true(longest_wait(&domain[i].vcpu[0]) < 500 * (SLICE + SLEEP_CREDIT_NS));
     for (unsigned int i = 0; i < domains; i += 6) assert_part(&domain[i], 40 * S, 1. / 500 * .7, .1);
 }
 
@@ -382,36 +387,38 @@ static void nobody_catches_up_with_an_hour(void **state)
     a->vcpu[0].longest_wait = 0;
     b->vcpu[0].habit = SPIN;
     run_until(now + 100 * S);
-    assert_true(a->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
-    assert_true(c->vcpu[0].longest_wait <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(longest_wait(&a->vcpu[0]) <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(longest_wait(&c->vcpu[0]) <= 3 * SLICE + 2 * SLEEP_CREDIT_NS);
     assert_true(ran(b) < 31 * S && ran(b) > 28 * S);
 }
 
-/* It goes to sleep with all its hours; who comes after it, alone at first, must not be given as many. */
-static void who_was_last_is_remembered(void **state)
+/* One sleeps for an hour while the other runs; then that one sleeps, and the first has the CPU alone; then both want it. */
+static void who_was_last_is_remembered(struct vcpu *early, struct vcpu *late)
 {
-    machine();
-    struct domain *a = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
     run_until(now + 3600 * S + 500 * MS);
-    assert_ptr_equal(on_cpu, NULL);
-    struct domain *b = add_domain(256, 1, SPIN);
-    b->share.time = 0;                                          /* it has been there for long, but asleep */
-    a->vcpu[0].habit.run = FOREVER;
-    run_until(now + 10 * S);
-    assert_true(a->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
-    assert_true(b->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(on_cpu == NULL && early->asleep && late->asleep);
+    early->habit = late->habit = SPIN;
+    early->longest_wait = late->longest_wait = 0;
+    run_until(now + 60 * S);
+    assert_true(early->ran > 20 * S);
+    assert_true(longest_wait(early) <= SLICE + 2 * SLEEP_CREDIT_NS && longest_wait(late) <= SLICE + 2 * SLEEP_CREDIT_NS);
 }
 
-/* The same among the vCPUs of one domain. */
+static const struct habit EARLY = { .run = 1 * MS, .sleep = 3601 * S }, LATE = { .run = 3600 * S, .sleep = 10 * S };
+
+static void which_domain_was_last_is_remembered(void **state)
+{
+    machine();
+    struct domain *early = add_domain(256, 1, EARLY), *late = add_domain(256, 1, LATE);
+    who_was_last_is_remembered(&early->vcpu[0], &late->vcpu[0]);
+}
+
 static void which_vcpu_was_last_is_remembered(void **state)
 {
     machine();
-    struct domain *d = add_domain(256, 1, (struct habit){ .run = 3600 * S, .sleep = 1 * S });
-    run_until(now + 3600 * S + 500 * MS);
-    add_vcpu(d, SPIN);
-    d->vcpu[0].habit.run = FOREVER;
-    run_until(now + 10 * S);
-    assert_true(d->vcpu[0].longest_wait <= SLICE + 2 * SLEEP_CREDIT_NS);
+    struct domain *d = add_domain(256, 1, EARLY);
+    add_vcpu(d, LATE);
+    who_was_last_is_remembered(&d->vcpu[0], &d->vcpu[1]);
 }
 
 static void no_arithmetic_overflows(void **state)
@@ -580,7 +587,7 @@ int main(void)
         cmocka_unit_test(who_slept_runs_at_once),
         cmocka_unit_test(a_crowd),
         cmocka_unit_test(nobody_catches_up_with_an_hour),
-        cmocka_unit_test(who_was_last_is_remembered),
+        cmocka_unit_test(which_domain_was_last_is_remembered),
         cmocka_unit_test(which_vcpu_was_last_is_remembered),
         cmocka_unit_test(no_arithmetic_overflows),
         cmocka_unit_test(newcomers_start_at_the_least),
