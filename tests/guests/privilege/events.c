@@ -171,9 +171,6 @@ TRY(EVTCHNOP_reset)
 
 /* ---- grants ---- */
 
-#define NOT_GRANTED \
-    500u /* a reference in everybody's first page of grants, far behind what is in use */
-
 /* The status of a request that the call as such has taken. */
 static long granted(unsigned int op, void *request, const int16_t *status)
 {

@@ -19,6 +19,8 @@
 
 extern domid_t self;                        /* our own number */
 #define VICTIM_PORT 1u                      /* of the victim: waits for the victim itself */
+/* In everybody's first page of grants, far behind what is in use; the victim's is for itself. */
+#define NOT_GRANTED 500u
 
 /* ---- domains for dom0 to work upon: victim.c ---- */
 

@@ -42,7 +42,24 @@ domid_t disposable(domid_t target)
     return is_dom0() && make_domain(&domain) == 0 ? domain : target;
 }
 
-/* A domain with one vCPU, memory, and an event channel; it never runs. */
+/* An entry in the victim's table of grants, as it would write it: one of its frames, for itself. */
+static void grant_to_itself(void)
+{
+    xen_pfn_t frame;
+    struct gnttab_setup_table setup = { .dom = victim, .nr_frames = 1 };
+    struct grant_entry_v1 *table;
+
+    set_xen_guest_handle(setup.frame_list, &frame);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0);
+    table = map_frames(&frame, 1, PROT_RW, victim, NULL);
+    NEED(setup.status == GNTST_okay && !IS_ERR(table));
+    table[NOT_GRANTED] = (struct grant_entry_v1){
+        .flags = GTF_permit_access, .domid = victim, .frame = (uint32_t)frames[used++]
+    };
+    unmap_frames(table, 1);
+}
+
+/* A domain with one vCPU, memory, an event channel and a grant; it never runs. */
 void make_victim(void)
 {
     struct xen_domctl op = { .interface_version = XEN_DOMCTL_INTERFACE_VERSION };
@@ -63,6 +80,7 @@ void make_victim(void)
     NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &memory) == FRAMES);
     NEED(HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &port) == 0 &&
          port.port == VICTIM_PORT);
+    grant_to_itself();
 }
 
 unsigned long frame_of(domid_t target)
