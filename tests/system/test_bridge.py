@@ -39,7 +39,11 @@ def test_a_spoofer_gets_nothing(system):
     for name in ("insula1", "insula2"):                         # and nobody else is taken for one
         assert seen[PORTS[name]][3:] == (0, 0, 0)
         assert seen[PORTS[name]][1] - before[PORTS[name]][1] < taken / 3         # most of the flood has not come through
-    assert "2 answered" in system.shell("insula1", f"ping {INSULA2} 2 fast")
+    for _ in range(5):                                          # what the flood left in dom0's queues goes first
+        if "2 answered" in system.shell("insula1", f"ping {INSULA2} 2 fast"):
+            break
+    else:
+        raise AssertionError("nobody answers after the flood")
     assert PORTS["attack"] not in ports(system)
 
 
