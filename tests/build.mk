@@ -76,14 +76,11 @@ TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
-# Plugins for QEMU: instructions by address; the longest stay in ring 0.
-$(B)/count.so $(B)/residence.so: $(B)/%.so: tests/tools/%.c
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<
-
-# Another, that says which instructions ran.
+# Plugins for QEMU: instructions by address; the longest stay in ring 0; which instructions ran.
+$(B)/count.so: tests/tools/count.c
+$(B)/residence.so: tests/tools/residence.c
 $(B)/reach.so: tests/mutate/reach.c
+$(B)/count.so $(B)/residence.so $(B)/reach.so:
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<

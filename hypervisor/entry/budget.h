@@ -15,7 +15,7 @@
 
 #include "machine/cpu.h"
 
-#define ENTRY_BUDGET 25000          /* instructions; no entry takes more than 50,000 (tests/system/test_residence.py) */
+#define ENTRY_BUDGET 25000          /* instructions; no entry takes more than 50,000 (tests/guests/test_residence.py) */
 
 /* What things cost, in instructions. */
 #define COST_CALL      400          /* a hypercall without loops, in a multicall */

@@ -15,7 +15,4 @@ int fail_at(int error, struct refusal *place) __attribute__((cold));
 /* Why the current vCPU was last refused something; "" when it never was. */
 const char *last_reason(void);
 
-/* All places there are, one behind the other (domus.lds). */
-extern struct refusal refusals_start[], refusals_end[];
-
 #endif
