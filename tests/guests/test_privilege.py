@@ -100,7 +100,7 @@ def test_as_domu():
         free, domains = box.free_pages()[0], state(box)
         box.send(f'xl create privilege.cfg extra="test neighbour={neighbour}"')
         # A call that goes through may end dom0 or the guest: then nobody says anything any more.
-        result = box.see([r"\(privilege\) RESULT SUCCESS", r"\(privilege\) RESULT \w+[^\n]*",
+        result = box.see([r"\(privilege\) RESULT SUCCESS", r"\(privilege\) RESULT \w+[^\n]*\n",
                           r"\(privilege\) [\w./]+:\d+: [^\n]*", r"'privilege' has ended",
                           r"Domain 0 ended[^\n]*"], timeout=120)
         assert box.which == 0, result.group(0) + "\n" + box.tail(60)

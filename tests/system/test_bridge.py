@@ -59,7 +59,7 @@ def test_a_rate_is_kept(system):
     """1 Mb/s are 125,000 bytes a second: of 1,400-byte frames 446 in 5 seconds, and some that wait in the ring."""
     system.create("insula1.cfg")
     system.create("attack-bulk.cfg")
-    sent, rate = system.see(r"\(attack\) attack-spoof: (\d+) frames sent at (\S+)", timeout=60).groups()
+    sent, rate = system.see(r"\(attack\) attack-spoof: (\d+) frames sent at (\S+)\s", timeout=60).groups()
     seen = ports(system)[PORTS["attack"]]
     system.ask("destroy attack")
     assert rate == "2500,20000"                                 # as Xen's tools write it

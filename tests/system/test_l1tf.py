@@ -13,7 +13,7 @@ AFFECTED = machine.Hypervisor("domus", machine.DOMUS.path, [], "max,vendor=Genui
 
 def attack(system, words):
     system.send(f'xl create attack-l1tf.cfg extra="test {words}"')
-    said = system.see(r"\(attack\) RESULT (\w+)[^\n]*", timeout=120)
+    said = system.see(r"\(attack\) RESULT (\w+)[^\n]*\n", timeout=120)
     assert said.group(1) == "SUCCESS", said.group(0)
     system.ask("wait attack")
     system.audit()

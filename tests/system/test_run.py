@@ -18,7 +18,7 @@ def test_linux_on_the_terminal():
     with (machine.BUILD / "logs" / "run-linux.log").open("w") as log:
         child = pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), "--linux"], encoding="utf-8", codec_errors="replace", echo=False,
                               timeout=90 * machine.PATIENCE, logfile=log, preexec_fn=machine.die_with_parent)
-        child.expect(r"(http://127\.0\.0\.1:\d+)")
+        child.expect(r"(http://127\.0\.0\.1:\d+) here")
         address = child.match.group(1)
         child.expect("dom0: ready")
         child.send("xl create -c linux.cfg\r")
