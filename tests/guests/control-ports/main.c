@@ -410,6 +410,32 @@ static void pci(void)
     CHECK_IS(in(0xcf8, 4), 0x80000040);
 }
 
+/* The instruction's bytes are read up to the end of its page, and further only if it goes on there. */
+static void over_the_edge(void)
+{
+    unsigned long second = PAGE_UP(probe_instruction_at());
+    uint64_t entry;
+
+    iopl_is(1);
+    (void)probe_instruction((const uint8_t[]){ 0x90 }, 1);
+    entry = *pt_walk(second, 1);
+    for (unsigned int before = 1; before <= 4; before++) {
+        probe_instruction_offset = PAGE_SIZE - before;
+        DONE(0x1234, 0, 0x0f, 0x20, 0xc0);
+        CHECK_IS(p->registers[RAX] & 0x80000001, 0x80000001);
+    }
+    /* It ends where its page does, and behind it there is nothing: it is done, and then the next one is not there. */
+    probe_instruction_offset = PAGE_SIZE - 4;
+    NEED(map_page(second, 0, 0, DOMID_SELF) == 0);
+    CHECK_IS(RUN(0x1234, 0, 0x0f, 0x20, 0xc0), TRAP_PF);
+    CHECK_IS(p->rip, second);
+    CHECK_IS(fault_address(), second);
+    CHECK_IS(p->registers[RAX] & 0x80000001, 0x80000001);
+    NEED(HYPERVISOR_update_va_mapping(second, entry, UVMF_INVLPG) == 0);
+    probe_instruction_offset = 0;
+    iopl_is(0);
+}
+
 void test_main(void)
 {
     (void)user_space();
@@ -422,6 +448,7 @@ void test_main(void)
     cr2_and_cr3();
     cr4();
     debug_registers();
+    over_the_edge();
     permission();
     iopl_is(1);
     if (is_dom0()) {

@@ -40,30 +40,33 @@ static void fill_gates(struct trap_info *table)
 
 #define CODE_VA 0x5550000000UL
 
-/* The page is writable where the allocator gave it and executable at CODE_VA. */
+unsigned int probe_instruction_offset;
+
+/* Two pages, writable where the allocator gave them and executable at CODE_VA. */
 void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void)
 {
     static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 };       /* jmp *0(%rip) */
-    static uint8_t *page;
+    static uint8_t *pages;
     extern const char probe_through[];
     uint64_t target = (unsigned long)probe_through;
     uint8_t *at;
 
-    if (!page) {
-        page = alloc_zeroed_page();
-        NEED(page && map_page(CODE_VA, virt_to_mfn(page), PROT_EXEC, DOMID_SELF) == 0);
+    if (!pages) {
+        pages = alloc_pages(1);
+        NEED(pages && map_page(CODE_VA, virt_to_mfn(pages), PROT_EXEC, DOMID_SELF) == 0);
+        NEED(map_page(CODE_VA + PAGE_SIZE, virt_to_mfn(pages + PAGE_SIZE), PROT_EXEC, DOMID_SELF) == 0);
     }
-    at = page;
+    at = pages + probe_instruction_offset;
     *at++ = 0x9d;                                                   /* popfq */
     memcpy(at, bytes, length);
     memcpy(at + length, jump, sizeof(jump));
     memcpy(at + length + sizeof(jump), &target, sizeof(target));
-    return (void (*)(void))CODE_VA;
+    return (void (*)(void))(CODE_VA + probe_instruction_offset);
 }
 
 unsigned long probe_instruction_at(void)
 {
-    return CODE_VA + 1;
+    return CODE_VA + probe_instruction_offset + 1;
 }
 
 void probe_gates(bool on)

@@ -64,8 +64,9 @@ WAYS(WAY)
 /* A way of any one instruction, given as bytes; good until the next one is asked for. */
 void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void);
 unsigned long probe_instruction_at(void);       /* where it stands */
+extern unsigned int probe_instruction_offset;   /* in two pages of code; the POPFQ before it stands there. 0 unless it is set */
 
 extern volatile uint64_t probe_spinning;    /* way_spin goes round until this is 0 */
-extern uint64_t probe_user_rip, probe_user_rsp;     /* where way_user goes */
+extern uint64_t probe_user_cs, probe_user_rip, probe_user_rsp;  /* where way_user goes; CS is the flat 64-bit one unless it is set */
 
 #endif
