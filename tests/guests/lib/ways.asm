@@ -67,7 +67,7 @@ simple_way rdmsr,        {rdmsr}
 simple_way rdtscp,       {rdtscp}
 simple_way xsetbv,       {xsetbv}
 
-; Until the turn is 0, or 1 (vcpu.h), holding every register meanwhile.
+; Until the turn is 0, or 1 (turns.h), holding every register meanwhile.
 %macro waiting_way 2
         way %1
         cmp     qword [abs turn], %2

@@ -7,7 +7,6 @@
  * machine: smp
  */
 #include "../lib/user.h"
-#include "../lib/vcpu.h"
 #include <xen/domctl.h>
 #include <xen/nmi.h>
 
