@@ -58,18 +58,27 @@ static void cr0(void)
 
 static void cr2_and_cr3(void)
 {
-    uint64_t *page = alloc_zeroed_page(), *other = new_table();
+    uint64_t *page = alloc_zeroed_page(), *other = alloc_zeroed_page();
 
+    NEED(page && other);
     DONE(0x123456789abcdef0, 0, 0x0f, 0x22, 0xd0);
     CHECK_IS(fault_address(), 0x123456789abcdef0);
     DONE(0, 0, 0x0f, 0x20, 0xd0);
     CHECK_IS(p->registers[RAX], 0x123456789abcdef0);
     DONE(0, 0, 0x0f, 0x20, 0xd8);
     CHECK_IS(p->registers[RAX], kernel_root_mfn << PAGE_SHIFT);
-    /* A copy of our own L4 is as good; then back. */
+    /* A copy of our own L4, in which the direct map is seen a second time; then back. */
     memcpy(ADDRESS(page), pt_walk(0, 4), PAGE_SIZE);
+    page[300] = page[DIRECT_BASE >> 39 & 511];
     NEED(page_set_readonly(page, true) == 0);
+    *other = 0x1234567;
+    p->registers[RDI] = (unsigned long)other - DIRECT_BASE + (0xffff000000000000UL | 300UL << 39);
+    p->way = way_load;
+    CHECK_IS(probe_run(p), TRAP_PF);
     DONE(virt_to_machine(page), 0, 0x0f, 0x22, 0xd8);
+    p->way = way_load;
+    CHECK_IS(probe_run(p), PROBE_THROUGH);
+    CHECK_IS(p->registers[RAX], 0x1234567);
     DONE(0, 0, 0x0f, 0x20, 0xd8);
     CHECK_IS(p->registers[RAX], virt_to_machine(page));
     CHECK_REFUSED(page_set_readonly(page, false));          /* it is held as the table in use */
@@ -84,7 +93,6 @@ static void cr2_and_cr3(void)
     REFUSED(0, 0, 0x0f, 0x22, 0xc8);
     REFUSED(0, 0, 0x44, 0x0f, 0x20, 0xc0);                  /* cr8 */
     REFUSED(0, 0, 0x44, 0x0f, 0x22, 0xc0);
-    NEED(page_set_readonly(other, false) == 0);
     free_page(other);
     free_page(page);
 }
