@@ -68,7 +68,6 @@ static void emulated_where_it_may_be(void)
 static void system_calls(void)
 {
     struct callback_register reg = { .type = CALLBACKTYPE_syscall32, .address = 0 };
-    void probe_syscall(void);
 
     CHECK_IS(USER(FLAT_USER_CS64, 7, 0x0f, 0x05), PROBE_SYSCALL);
     CHECK_IS(USER(FLAT_USER_CS32, 7, 0x0f, 0x05), TRAP_UD);

@@ -5,7 +5,6 @@
 
 extern void *const probe_entries[20];
 void probe_event(void);
-void probe_syscall(void);
 void probe_failsafe(void);
 void probe_int80(void);
 void probe_int_gate(void);
@@ -23,7 +22,7 @@ void probe_stray(const uint64_t *frame)
                (unsigned long)fault_address());
 }
 
-/* Software may use INT 0x80, INT3 and the gate of INT 0x55; what the CPU raises is for the CPU. */
+/* Software may use INT 0x80, INT3 and the gate of INT 0x55, which masks events; what the CPU raises is for the CPU. */
 static void fill_gates(struct trap_info *table)
 {
     unsigned int n = 0;
@@ -34,7 +33,7 @@ static void fill_gates(struct trap_info *table)
         table[n++] = (struct trap_info){ (uint8_t)vector, vector == TRAP_BP ? 3 : 0, FLAT_KERNEL_CS, (unsigned long)probe_entries[vector] };
     }
     table[n++] = (struct trap_info){ VECTOR_INT80, 3, FLAT_KERNEL_CS, (unsigned long)probe_int80 };
-    table[n++] = (struct trap_info){ 0x55, 3, FLAT_KERNEL_CS, (unsigned long)probe_int_gate };
+    table[n++] = (struct trap_info){ 0x55, 3 | 4, FLAT_KERNEL_CS, (unsigned long)probe_int_gate };
     table[n] = (struct trap_info){ 0 };
 }
 

@@ -45,7 +45,8 @@ union probe_stack { struct probe probe; uint8_t bytes[PROBE_STACK]; } __attribut
 int64_t probe_run(struct probe *p);
 
 void probe_gates(bool on);
-void probe_nmi(void);                   /* an entry for NMIs; not C */
+void probe_nmi(void);                   /* entries for NMIs and for system calls, to be registered by hand; not C */
+void probe_syscall(void);
 
 /* The same for a vCPU that is yet to come: the gates as its context names them. */
 void probe_context(struct vcpu_guest_context *context);
