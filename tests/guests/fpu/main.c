@@ -78,9 +78,26 @@ static void bad_images_fault_here(void)
     image[24 + 3] = 0;
     CHECK_IS(trap_in(restore, NULL), -1);
     /* XSETBV is the kernel's to try, and wrong values are refused. */
+    uint32_t all, high;
+    asm volatile("mov %%cr4, %%rax; or $0x40000, %%rax; mov %%rax, %%cr4" ::: "rax");      /* OSXSAVE: Xen wants to be asked */
+    asm volatile("xgetbv" : "=a" (all), "=d" (high) : "c" (0));
     void set_xcr0(void *value) { asm volatile("xsetbv" : : "c" (0), "a" ((uint32_t)(unsigned long)value), "d" (0)); }
-    CHECK(trap_in(set_xcr0, (void *)0) != -1);
-    CHECK(trap_in(set_xcr0, (void *)0xffffffff) != -1);
+    void set_high(void *value) { asm volatile("xsetbv" : : "c" (0), "a" (3), "d" ((uint32_t)(unsigned long)value)); }
+    void set_xcr1(void *value) { asm volatile("xsetbv" : : "c" (1), "a" (3), "d" (0)); }
+    uint32_t there = 0xd;
+    ecx = 0;
+    asm volatile("cpuid" : "+a" (there), "=b" (ebx), "+c" (ecx), "=d" (edx));
+    for (unsigned long value = 0; value < (on_domus() ? 0x400 : 8); value++) {
+        bool good = value == 1 || value == 3 || (value == 7 && (there & 4));
+        if (!(value & 0xe0) && value < 0x100)               /* AVX-512, protection keys: QEMU has none of the first, guests none of the other */
+            CHECK_IS(trap_in(set_xcr0, (void *)value), good ? -1 : TRAP_GP);
+        else
+            CHECK_IS(trap_in(set_xcr0, (void *)value), TRAP_GP);
+    }
+    CHECK_IS(trap_in(set_xcr0, (void *)0xffffffff), TRAP_GP);
+    CHECK_IS(trap_in(set_high, (void *)1), TRAP_GP);
+    CHECK_IS(trap_in(set_xcr1, NULL), TRAP_GP);
+    CHECK_IS(trap_in(set_xcr0, (void *)(unsigned long)all), -1);
 }
 
 void test_main(void)

@@ -6,6 +6,7 @@
  * Xen's public/arch-x86/xen-x86_64.h: arguments in rdi rsi rdx r10 r8 r9, rcx and r11 destroyed.
  */
 #include "../lib/test.h"
+#include <abi/domus.h>
 
 /* Calls XENVER_version with a pattern in every preserved register; returns how many of them changed. */
 static unsigned int registers_lost(bool by_page)
@@ -37,6 +38,28 @@ static void flags_come_back(void)
     CHECK_IS(after & 0x37000, 0);           /* IOPL, NT, RF, VM: never */
 }
 
+/* Domus counts each call, and remembers which one was refused last. */
+static void calls_are_counted(void)
+{
+    struct domus_counters before = { .domid = own_domid() }, after = before;
+    struct domus_last_error error;
+
+    if (HYPERVISOR_domus_op(DOMUS_counters, &before) != 0)
+        return;
+    for (int i = 0; i < 10; i++) {
+        (void)hypercall_by_syscall(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0, 0);
+        (void)hypercall_by_syscall(100 + (unsigned int)i, 0, 0, 0, 0, 0);
+    }
+    CHECK_IS(HYPERVISOR_domus_op(DOMUS_counters, &after), 0);
+    CHECK_IS(after.hypercalls[__HYPERVISOR_xen_version] - before.hypercalls[__HYPERVISOR_xen_version], 10);
+    CHECK_IS(after.hypercalls[63] - before.hypercalls[63], 10);         /* all large numbers together */
+    CHECK_REFUSED(HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 5000, NULL));
+    CHECK_REFUSED(HYPERVISOR_set_debugreg(4, 0));
+    CHECK_IS(HYPERVISOR_domus_op(DOMUS_last_error, &error), 0);
+    CHECK_IS(error.hypercall, __HYPERVISOR_set_debugreg);
+    CHECK_IS(error.error, -EINVAL);
+}
+
 void test_main(void)
 {
     long version = HYPERVISOR_xen_version(XENVER_version, NULL);
@@ -47,6 +70,7 @@ void test_main(void)
     CHECK_IS(registers_lost(true), 0);
     CHECK_IS(registers_lost(false), 0);
     flags_come_back();
+    calls_are_counted();
 
     static const unsigned long unknown[] = { 11, 62, 63, 64, 100, 127, 128, 255, 256, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
     for (unsigned int i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {

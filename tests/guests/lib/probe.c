@@ -5,7 +5,6 @@
 
 extern void *const probe_entries[20];
 void probe_event(void);
-void probe_syscall(void);
 void probe_failsafe(void);
 void probe_int80(void);
 void probe_int_gate(void);
@@ -23,7 +22,7 @@ void probe_stray(const uint64_t *frame)
                (unsigned long)fault_address());
 }
 
-/* Software may use INT 0x80, INT3 and the gate of INT 0x55; what the CPU raises is for the CPU. */
+/* Software may use INT 0x80, INT3 and the gate of INT 0x55, which masks events; what the CPU raises is for the CPU. */
 static void fill_gates(struct trap_info *table)
 {
     unsigned int n = 0;
@@ -34,36 +33,39 @@ static void fill_gates(struct trap_info *table)
         table[n++] = (struct trap_info){ (uint8_t)vector, vector == TRAP_BP ? 3 : 0, FLAT_KERNEL_CS, (unsigned long)probe_entries[vector] };
     }
     table[n++] = (struct trap_info){ VECTOR_INT80, 3, FLAT_KERNEL_CS, (unsigned long)probe_int80 };
-    table[n++] = (struct trap_info){ 0x55, 3, FLAT_KERNEL_CS, (unsigned long)probe_int_gate };
+    table[n++] = (struct trap_info){ 0x55, 3 | 4, FLAT_KERNEL_CS, (unsigned long)probe_int_gate };
     table[n] = (struct trap_info){ 0 };
 }
 
 #define CODE_VA 0x5550000000UL
 
-/* The page is writable where the allocator gave it and executable at CODE_VA. */
+unsigned int probe_instruction_offset;
+
+/* Two pages, writable where the allocator gave them and executable at CODE_VA. */
 void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void)
 {
     static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 };       /* jmp *0(%rip) */
-    static uint8_t *page;
+    static uint8_t *pages;
     extern const char probe_through[];
     uint64_t target = (unsigned long)probe_through;
     uint8_t *at;
 
-    if (!page) {
-        page = alloc_zeroed_page();
-        NEED(page && map_page(CODE_VA, virt_to_mfn(page), PROT_EXEC, DOMID_SELF) == 0);
+    if (!pages) {
+        pages = alloc_pages(1);
+        NEED(pages && map_page(CODE_VA, virt_to_mfn(pages), PROT_EXEC, DOMID_SELF) == 0);
+        NEED(map_page(CODE_VA + PAGE_SIZE, virt_to_mfn(pages + PAGE_SIZE), PROT_EXEC, DOMID_SELF) == 0);
     }
-    at = page;
+    at = pages + probe_instruction_offset;
     *at++ = 0x9d;                                                   /* popfq */
     memcpy(at, bytes, length);
     memcpy(at + length, jump, sizeof(jump));
     memcpy(at + length + sizeof(jump), &target, sizeof(target));
-    return (void (*)(void))CODE_VA;
+    return (void (*)(void))(CODE_VA + probe_instruction_offset);
 }
 
 unsigned long probe_instruction_at(void)
 {
-    return CODE_VA + 1;
+    return CODE_VA + probe_instruction_offset + 1;
 }
 
 void probe_gates(bool on)

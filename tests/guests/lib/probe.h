@@ -45,7 +45,8 @@ union probe_stack { struct probe probe; uint8_t bytes[PROBE_STACK]; } __attribut
 int64_t probe_run(struct probe *p);
 
 void probe_gates(bool on);
-void probe_nmi(void);                   /* an entry for NMIs; not C */
+void probe_nmi(void);                   /* entries for NMIs and for system calls, to be registered by hand; not C */
+void probe_syscall(void);
 
 /* The same for a vCPU that is yet to come: the gates as its context names them. */
 void probe_context(struct vcpu_guest_context *context);
@@ -64,8 +65,9 @@ WAYS(WAY)
 /* A way of any one instruction, given as bytes; good until the next one is asked for. */
 void (*probe_instruction(const uint8_t *bytes, unsigned int length))(void);
 unsigned long probe_instruction_at(void);       /* where it stands */
+extern unsigned int probe_instruction_offset;   /* in two pages of code; the POPFQ before it stands there. 0 unless it is set */
 
 extern volatile uint64_t probe_spinning;    /* way_spin goes round until this is 0 */
-extern uint64_t probe_user_rip, probe_user_rsp;     /* where way_user goes */
+extern uint64_t probe_user_cs, probe_user_rip, probe_user_rsp;  /* where way_user goes; CS is the flat 64-bit one unless it is set */
 
 #endif

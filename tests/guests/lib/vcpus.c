@@ -15,6 +15,11 @@ unsigned int vcpu_count(void)
 
 long vcpu_prepare(unsigned int id, void (*run)(unsigned long id))
 {
+    return vcpu_prepare_with(id, run, NULL);
+}
+
+long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id), void (*more)(struct vcpu_guest_context *context))
+{
     static struct vcpu_guest_context context;
 
     memset(&context, 0, sizeof(context));
@@ -28,6 +33,8 @@ long vcpu_prepare(unsigned int id, void (*run)(unsigned long id))
     context.kernel_ss = FLAT_KERNEL_SS;
     context.kernel_sp = context.user_regs.rsp;
     context.ctrlreg[3] = xen_pfn_to_cr3(kernel_root_mfn);
+    if (more)
+        more(&context);
     return HYPERVISOR_vcpu_op(VCPUOP_initialise, id, &context);
 }
 

@@ -58,6 +58,45 @@ static void arguments_are_checked(void)
     call(2, __HYPERVISOR_xen_version, XENVER_version, 0);
     CHECK_IS(HYPERVISOR_multicall(calls, 1), 0);
     CHECK((long)calls[0].result < 0);
+    CHECK_IS(calls[2].result, 0xa5a5a5a5a5a5a5a5UL);
+}
+
+/* IRET in a list goes where its frame says, and what stands behind it in the list is not done (XSA-213). */
+static void iret_ends_the_list(void)
+{
+    char *page = alloc_zeroed_page();
+    uint64_t mfn = virt_to_mfn(page), rax;
+
+    NEED(page != NULL);
+    call(0, __HYPERVISOR_xen_version, XENVER_version, 0);
+    call(1, __HYPERVISOR_iret, 0, 0);
+    call(2, __HYPERVISOR_update_va_mapping, (unsigned long)page, mfn << PAGE_SHIFT | PROT_RO);
+    calls[2].args[2] = UVMF_INVLPG;
+    asm volatile("mov %%rsp, %%rbx\n\tpush $0xe02b\n\tpush %%rbx\n\tpush $0x202\n\tpush $0xe030\n\tlea 1f(%%rip), %%rcx\n\tpush %%rcx\n\t"
+                 "push $0\n\tpush $0\n\tpush $0\n\tpush $0x4321\n\tmov %[number], %%eax\n\tsyscall\n\tud2\n1:"
+                 : "=a" (rax) : [number] "i" (__HYPERVISOR_multicall), "D" (calls), "S" (3ul) : "rbx", "rcx", "rdx", "r11", "memory", "cc");
+    CHECK_IS(rax, 0x4321);
+    CHECK_IS(calls[0].result, HYPERVISOR_xen_version(XENVER_version, NULL));
+    CHECK_IS(calls[2].result, 0xa5a5a5a5a5a5a5a5UL);
+    CHECK_IS(try_write8(page, 1), 0);
+    free_page(page);
+}
+
+/* A list in memory that can be read only: the first call is done, its result has no place, and the rest is not done. */
+static void results_need_room(void)
+{
+    static struct multicall_entry list[4096 / sizeof(struct multicall_entry)] __attribute__((aligned(4096)));
+    char *page = alloc_zeroed_page();
+    uint64_t mfn = virt_to_mfn(page);
+
+    NEED(page != NULL);
+    list[0] = (struct multicall_entry){ .op = __HYPERVISOR_xen_version };
+    list[1] = (struct multicall_entry){ .op = __HYPERVISOR_update_va_mapping, .args = { (unsigned long)page, mfn << PAGE_SHIFT | PROT_RO, UVMF_INVLPG } };
+    NEED(page_set_readonly(list, true) == 0);
+    CHECK_IS(HYPERVISOR_multicall(list, 2), -EFAULT);
+    CHECK_IS(try_write8(page, 1), 0);
+    NEED(page_set_readonly(list, false) == 0);
+    free_page(page);
 }
 
 void test_main(void)
@@ -65,4 +104,6 @@ void test_main(void)
     results_are_each_its_own();
     order_is_kept();
     arguments_are_checked();
+    iret_ends_the_list();
+    results_need_room();
 }

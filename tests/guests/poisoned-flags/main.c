@@ -9,6 +9,7 @@
  * also on: max,-xsave
  */
 #include "../lib/user.h"
+#include <xen/callback.h>
 
 #define CF_TO_OF 0x8d5UL        /* the arithmetic flags */
 #define TF       0x100UL
@@ -114,7 +115,9 @@ static void exceptions(void)
     p->registers[RDI] = 0x1230;
     TRAPS(store, at, TRAP_PF);
     SAME("the address", fault_address(), 0x1230);
+    SAME("the error", p->error & 0xffffffff, PF_WRITE);             /* the kernel's: not U, though it runs in ring 3 */
     TRAPS(load, at, TRAP_PF);
+    SAME("the error", p->error & 0xffffffff, 0);
     prepare();
     p->registers[RAX] = 0x1238;
     TRAPS(load_es, at, TRAP_GP);
@@ -178,9 +181,12 @@ static void run_until_struck(unsigned long rip)
         ticking(true);
         SAME("the vector", (uint64_t)probe_run(p), PROBE_EVENT);
         ticking(false);
+        SAME("the mask of events", events_masked(), true);
         events_poll();
-        if (p->rip >= rip)
+        if (p->rip >= rip) {
+            poison &= ~(lost & NT) | p->frame_flags;        /* lost to an earlier interrupt, perhaps, that brought no event */
             return;
+        }
     }
     test_error("events come too early, always");
 }
@@ -250,10 +256,40 @@ static void user_ways(void)
     p->registers[RDI] = 0x1230;
     FROM_USER("store", 0, TRAP_PF, 0x48, 0x89, 0x07);
     SAME("the address", fault_address(), 0x1230);
+    SAME("the error", p->error & 0xffffffff, PF_WRITE | PF_USER);
     p->registers[RDI] = 0;
     FROM_USER("divide", 0, TRAP_DE, 0x48, 0xf7, 0xf7);
     prepare();
     FROM_USER("loop", 0, PROBE_EVENT, 0xeb, 0xfe);
+}
+
+/* Which entries mask events is the gate's and the callback's to say. */
+static void masking(void)
+{
+    static const uint8_t int80[] = { 0xcd, 0x80 }, gate[] = { 0xcd, 0x55 }, call[] = { 0x0f, 0x05 };
+    struct callback_register syscall = { .type = CALLBACKTYPE_syscall, .address = (unsigned long)probe_syscall };
+
+    poison = 0;
+    where = "masking";
+    prepare();
+    p->way = way_user;
+    user_code(int80, 2);
+    SAME("the vector", (uint64_t)probe_run(p), VECTOR_INT80);
+    SAME("the mask", events_masked(), false);
+    if (on_domus()) {
+        user_code(gate, 2);
+        SAME("the vector", (uint64_t)probe_run(p), 0x55);
+        SAME("the mask", events_masked(), true);
+    }
+    user_code(call, 2);
+    for (int mask = 0; mask < 2; mask++) {
+        syscall.flags = mask ? CALLBACKF_mask_events : 0;
+        NEED(HYPERVISOR_callback_op(CALLBACKOP_register, &syscall) == 0);
+        events_mask_all();
+        SAME("the vector", (uint64_t)probe_run(p), PROBE_SYSCALL);
+        SAME("the mask", events_masked(), mask);
+    }
+    events_mask_all();
 }
 
 /* ---- one flag, all ways ---- */
@@ -329,6 +365,7 @@ void test_main(void)
         poison = poisons[i];
         every_way();
     }
+    masking();
     single_steps();
     resume();
     probe_gates(false);

@@ -74,9 +74,35 @@ static void non_canonical_is_refused(void)
     CHECK_IS(at_fs(), 0x2222);
 }
 
+/* SEGBASE_GS_USER_SEL names a selector of ours whose base user mode is to have; the kernel's own base stays. A bad one gives 0. */
+static void by_selector(void)
+{
+    static uint64_t gdt[512] __attribute__((aligned(4096)));
+    struct msr user = { MSR_KERNEL_GS_BASE, 0 };
+    unsigned long frame = virt_to_mfn(gdt);
+    uint64_t here;
+
+    gdt[7] = 0x00cff3000000ffffUL | 0x777000UL << 16;
+    NEED(page_set_readonly(gdt, true) == 0);
+    CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
+    here = at_gs();
+    CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 7 << 3 | 3), 0);
+    CHECK_IS(trap_in(read_msr, &user), -1);
+    CHECK_IS(user.value, 0x777000);
+    CHECK_IS(at_gs(), here);
+    CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 8 << 3 | 3), 0);
+    CHECK_IS(trap_in(read_msr, &user), -1);
+    CHECK(user.value != 0x777000 || !on_domus());
+    CHECK_IS(at_gs(), here);
+    CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 0), 0);
+    CHECK_IS(HYPERVISOR_set_gdt(NULL, 0), 0);
+    CHECK_IS(page_set_readonly(gdt, false), 0);
+}
+
 void test_main(void)
 {
     by_hypercall();
     by_msr();
     non_canonical_is_refused();
+    by_selector();
 }

@@ -9,7 +9,7 @@
  * also on: max,-xsave
  */
 #include "../lib/user.h"
-#include "../lib/vcpu.h"
+#include "../lib/turns.h"
 
 #define DATA_DPL3   0x00cff3000000ffffUL
 #define CR4_DE      (1UL << 3)
@@ -402,7 +402,7 @@ static void all_of_it(uint64_t me)
         lost_selectors(me);
 }
 
-static void other(void)
+static void other(unsigned long id)
 {
     struct mmuext_op op = { .cmd = MMUEXT_NEW_USER_BASEPTR, .arg1.mfn = root_of_user };
 
@@ -439,7 +439,7 @@ void test_main(void)
         NEED(page_set_readonly(ldt[me], true) == 0);
     }
     root_of_user = user_space();
-    second_vcpu(other, NULL);
+    second_vcpu(other);
     probe_gates(true);
     give_turn(0);
     all_of_it(0);

@@ -7,7 +7,6 @@
  * machine: smp
  */
 #include "../lib/user.h"
-#include "../lib/vcpu.h"
 #include <xen/domctl.h>
 #include <xen/nmi.h>
 
@@ -33,6 +32,7 @@ static long is_up(void) { return HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL); }
 static void second(void)
 {
     asm volatile("fxsave64 %0; stmxcsr %1" : "=m" (seen_image), "=m" (loaded_mxcsr));
+    asm volatile("cli");                                /* by the IOPL of its context */
     ran = true;
     while (!go_on)
         vcpu_yield();

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""NMIs rain on a guest that has something else in every register, and on ring 0 while it works for it.
+
+An NMI comes on a stack of its own and finds GS by that stack, since it may strike between SWAPGS and what follows. The guest's own
+checks (every register, flag and breakpoint of its two vCPUs) say whether anything was lost.
+"""
+import json
+import socket
+import time
+
+import machine
+import test_guests
+
+RAIN = 0.004                            # seconds between two
+
+
+class Monitor:
+    """QEMU's machine protocol on a socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile("r")
+        self.lines.readline()
+        self.say("qmp_capabilities")
+
+    def say(self, command):
+        self.socket.sendall(json.dumps({"execute": command}).encode())
+        while "return" not in (answer := json.loads(self.lines.readline())):
+            assert "error" not in answer, answer
+
+
+def test_rain_of_nmis():
+    path = machine.BUILD / "logs" / "nmi.qmp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    guest = machine.BUILD / "guests" / "test-two-vcpus.elf"
+    with machine.Machine("domus-nmi", modules=[[guest, "test"]], smp=2, extra=("-qmp", f"unix:{path},server=on,wait=off")) as box:
+        box.expect(r"dom0: \d+ MiB")
+        monitor = Monitor(path)
+        rain, until = 0, time.monotonic() + 120 * machine.PATIENCE
+        while box.child.expect([test_guests.RESULT] + test_guests.CRASHES + [machine.pexpect.TIMEOUT], timeout=RAIN) == len(test_guests.CRASHES) + 1:
+            assert time.monotonic() < until, box.tail()
+            monitor.say("inject-nmi")
+            rain += 1
+        assert box.child.match.group(1) == "SUCCESS", box.tail(40)
+        said = box.tail(100000)
+        assert rain > 50 and "in the hypervisor" in said and "in a guest" in said, f"{rain} NMIs were not enough"
