@@ -49,6 +49,8 @@ static void give_and_take(void)
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation), 1);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);
     /* It is not ours any more. */
+    if (on_domus())
+        CHECK_IS(mfn_to_pfn(frame), ~0UL);
     CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
     CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);

@@ -394,6 +394,37 @@ static void given_back_while_mapped(void)
     CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 0));
 }
 
+/* Pages of the hypervisor that it showed to a domain which has ended, and that we have mapped still: nobody else gets them meanwhile. */
+static void shared_pages_of_the_dead(void)
+{
+    static xen_pfn_t frames[256];
+    struct xen_domctl gone = { .cmd = XEN_DOMCTL_destroydomain };
+    struct shared_info *shared;
+    uint64_t *grants;
+    int id;
+
+    other_begin(&other, 16);
+    shared = other_shared_info(&other);
+    grants = grant_frame(other.id, 1);
+    unmap_frames(ADDRESS(other.mailbox), 1);
+    unmap_frames(other.data, 1);
+    gone.domain = other.id;
+    while (domctl(&gone) == -EAGAIN)
+        ;
+    fill(ADDRESS(shared));
+    fill(grants);
+    id = domain_make(256);
+    NEED(id > 0 && populate((domid_t)id, frames, 256, 0) == 256);
+    CHECK_IS(words_other_than(ADDRESS(shared), PATTERN), 0);
+    CHECK_IS(words_other_than(grants, PATTERN), 0);
+    domain_unmake((domid_t)id);
+    unmap_frames(shared, 1);
+    unmap_frames(grants, 1);
+    for (int i = 0; i < 1000 && domain_pages(other.id) >= 0; i++)
+        vcpu_yield();
+    CHECK(domain_pages(other.id) < 0);
+}
+
 /* ---- the end of one that holds much ---- */
 
 /* Tables of the other domain, written while they are plain pages: an L2 of `count` full L1s, at its page numbers from `first` on. */
@@ -555,6 +586,7 @@ void test_main(void)
     given_back_while_mapped();
     domain_unmake(next.id);
     other_end(&other);
+    shared_pages_of_the_dead();
     all_at_once();
     parked_tables();
 }
