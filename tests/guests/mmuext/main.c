@@ -77,6 +77,7 @@ static void base_pointers(void)
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l4)), 0);
     CHECK_IS(try_read64((void *)0, &value), 0);
     CHECK_IS(value, 0x4711);
+    CHECK(is_ours(virt_to_mfn(page)));                                      /* the M2P is seen in any base that is the kernel's */
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l3)));         /* not an L4 */
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, kernel_root_mfn), 0);
     CHECK_IS(try_read64((void *)0, &value), -EFAULT);

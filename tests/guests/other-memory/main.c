@@ -516,6 +516,8 @@ static void we_use_their_grants(unsigned int pfn)
     CHECK_REFUSED(grant_map(other.id, 11, true, &map));
     CHECK_IS(grant_copy_from(ours, other.id, 10, 0, 64), 0);
     CHECK_REFUSED(grant_copy_to(other.id, 10, 0, ours, 64));
+    struct mmu_update update = { entry_address(ours, 1), 0 };       /* tables of a domain that there is not, frames of this one */
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, 4243u << 16 | other.id));
     free_page(ours);
 }
 
