@@ -229,6 +229,13 @@ static void exchanges(void)
     singles[3] = foreign_mfn();
     x = exchange_of(singles, AREA, 0, out, 1, 2);
     refused(&x, area, in);
+    x = exchange_of(in, AREA, 0, out, 2, 0);                /* more than comes back, less, and to somebody else */
+    refused(&x, area, in);
+    x = exchange_of(in, 2, 0, singles, AREA, 0);
+    refused(&x, area, in);
+    x = exchange_of(in, AREA, 0, out, 1, 2);
+    x.out.domid = own_domid();
+    refused(&x, area, in);
     x = exchange_of((xen_pfn_t *)0xffff830000000000UL, AREA, 0, out, 1, 2);
     refused(&x, area, in);
     x = exchange_of(in, AREA, 0, (xen_pfn_t *)0xffff830000000000UL, 1, 2);

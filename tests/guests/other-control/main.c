@@ -131,6 +131,10 @@ static void wishes_that_come_true(void)
     more.domain = 78;
     CHECK_IS(domctl(&more), -ESRCH);
     CHECK_IS(domctl_on(XEN_DOMCTL_pausedomain, 78), -ESRCH);
+    op = good_wish(), op.domain = 78;
+    CHECK_IS(domctl(&op), 0);
+    CHECK_IS(domains(), 3);                                         /* the next number is not passed over */
+    domain_unmake(78);
     /* By free number: never one that is taken, and not the same one again at once. */
     op = good_wish();
     CHECK_IS(domctl(&op), 0);
