@@ -261,6 +261,23 @@ static void no_contiguous_memory_for_them(void)
         CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_exchange, &x, sizeof(x)), -EPERM);
 }
 
+/* Nor may they give away or take memory in our name. */
+static void not_in_our_name(void)
+{
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = own_domid() };
+    uint64_t *ours = alloc_zeroed_page();
+    xen_pfn_t frame = virt_to_mfn(ours);
+    long before = domain_pages(own_domid());
+
+    memcpy(other.data + 512, &frame, sizeof(frame));
+    set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
+    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)) <= 0);
+    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r, sizeof(r)) <= 0);
+    CHECK_IS(domain_pages(own_domid()), before);
+    CHECK(is_ours(frame));
+    free_page(ours);
+}
+
 /* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
 static void a_table_with_their_frames(void)
 {
@@ -283,6 +300,19 @@ static void a_table_with_their_frames(void)
     NEED(page_set_readonly(l1, false) == 0);
     free_page(l1);
     vspace_free(va, 1);
+}
+
+/* Bases and flushes are the caller's own. */
+static void only_for_oneself(void)
+{
+    static const unsigned int commands[] = { MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL,
+                                             MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_ALL, MMUEXT_SET_LDT };
+
+    for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        struct mmuext_op op = { .cmd = commands[i], .arg1.mfn = kernel_root_mfn };
+
+        CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
+    }
 }
 
 static void foreign_mappings(void)
@@ -312,7 +342,11 @@ static void foreign_mappings(void)
     ours[3] = 44;
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
     CHECK_IS(ours[3], 44);
+    op = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(ours), .arg2.src_mfn = their_page };
+    CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
+    CHECK_IS(ours[3], 44);
     CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
+    only_for_oneself();
 
     /* An entry of their table, by us: it may name their frames, and ours only when we say so. */
     update.ptr = (uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT | (other.pages + 1) * 8;
@@ -430,6 +464,7 @@ void test_main(void)
     next.id = (domid_t)id;
     foreign_mappings();
     no_contiguous_memory_for_them();
+    not_in_our_name();
     no_table_any_more();
     what_they_may_not_map();
     given_back_while_mapped();
