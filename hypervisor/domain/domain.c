@@ -141,7 +141,7 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
     d->privileged = privileged;
     d->event_limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
-    share_hv_frame(d->shared, d, true);
+    share_hv_frame(d->shared, d);
     d->shared_frame = virt_to_mfn(d->shared);
     update_domain_wallclock(d);
     *error = publish(d) ? 0 : fail(-EEXIST, "there is a domain of this number");

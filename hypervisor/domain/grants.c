@@ -29,7 +29,7 @@ static int add_shared_frame(struct domain *d, struct grant_table *gt)
         hv_free_pages(active, ACTIVE_ORDER);
         return fail(-ENOMEM, "no memory for another grant table frame");
     }
-    share_hv_frame(page, d, true);
+    share_hv_frame(page, d);
     gt->slots[gt->frames].shared = page;
     gt->slots[gt->frames++].active = active;
     return 0;

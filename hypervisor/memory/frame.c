@@ -241,12 +241,11 @@ void frame_disown(struct frame *f)
     join(f, &special_xen);
 }
 
-/* Our reference keeps the type for as long as the page is shared: a guest can neither make it a table nor, if read-only, write it. */
-void share_hv_frame(void *page, struct domain *d, bool writable)
+/* Our reference keeps the type for as long as the page is shared: a guest cannot make it a table. */
+void share_hv_frame(void *page, struct domain *d)
 {
     struct frame *f = frame_of(virt_to_mfn(page));
-    enum frame_type t = writable ? FRAME_WRITABLE : FRAME_READONLY;
-    uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)t << FRAME_TYPE_SHIFT;
+    uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT;
 
     f->state = FRAME_SHARED;                    /* nobody can take a reference yet */
     join(f, d);

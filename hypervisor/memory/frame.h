@@ -63,10 +63,10 @@ int domain_free_frame(struct domain *d, mfn_t m) must_check;
 /* The frame stays for those who have it mapped, as special_xen's instead of its owner's. */
 void frame_disown(struct frame *f);
 
-/* Show a page of ours (from hv_alloc_pages(0)) to a guest: d owns its frame until unshare, and can map it, writable or not, but never
+/* Show a page of ours (from hv_alloc_pages(0)) to a guest: d owns its frame until unshare, and can map it, but never
  * use it as a table, return it, or keep it: unshare takes it back. Total references that d's mappings still hold keep the page from being
  * reused; unshare_hv_frame frees it (now or when the last mapping goes); do not touch the page afterwards. */
-void share_hv_frame(void *page, struct domain *d, bool writable);
+void share_hv_frame(void *page, struct domain *d);
 void unshare_hv_frame(void *page);
 
 /* The machine-to-physical table, which guests read at M2P_VIRT (and change through MMU_MACHPHYS_UPDATE). We use the direct map's alias:

@@ -45,15 +45,13 @@ static inline bool take_target(struct target *t, struct walk *w, mfn_t m)
 }
 
 /* The address is in no table: then it must be memory that the guest may write, and the request is a plain store. */
-static int plain_store(struct walk *w, uint64_t address, uint64_t value, bool preserve)
+static int plain_store(struct walk *w, uint64_t address, uint64_t value)
 {
     mfn_t m = maddr_to_mfn(MADDR(address));
-    uint64_t *slot = maddr_to_virt(MADDR(address));
     int error = frame_get_writable(m, w->owner);
 
     if (error) return error;
-    if (preserve) value |= *slot & (PTE_A | PTE_D);
-    __atomic_store_n(slot, value, __ATOMIC_RELEASE);
+    __atomic_store_n((uint64_t *)maddr_to_virt(MADDR(address)), value, __ATOMIC_RELEASE);
     frame_put_writable(m);
     return 0;
 }
@@ -66,7 +64,7 @@ static int update_one(struct walk *w, struct target *t, uint64_t ptr, uint64_t v
     unsigned int slot = (unsigned int)(address & (PAGE_SIZE - 1)) / 8;
 
     if (unlikely(ptr & 4)) return fail(-EINVAL, "the entry's address is not aligned");
-    if (!(t->entries && mfn_eq(t->frame, m)) && !take_target(t, w, m)) return plain_store(w, address, value, preserve);
+    if (!(t->entries && mfn_eq(t->frame, m)) && !take_target(t, w, m)) return plain_store(w, address, value);
     if (t->level == 4 && l4_slot_is_ours(slot)) return fail(-EINVAL, "the level-4 slot is the hypervisor's");
     return entry_update(w, t->level, &t->entries[slot], value, preserve);
 }

@@ -3,6 +3,7 @@
 #include "other.h"
 
 #include <pvguest/errno.h>
+#include <xen/sysctl.h>
 
 extern const char other_code[], other_code_end[];
 
@@ -238,6 +239,39 @@ long other_grant_op(struct other *o, unsigned int command, void *argument, size_
     return other_op(o, __HYPERVISOR_grant_table_op, command, argument, bytes);
 }
 
+/* ---- what there is in the machine and in a page ---- */
+
+long free_pages_of_machine(void)
+{
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    NEED(HYPERVISOR_sysctl(&op) == 0);
+    return (long)op.u.physinfo.free_pages;
+}
+
+/* Xen frees and scrubs in its idle time. */
+bool free_again(long pages)
+{
+    for (int i = 0; i < 2000 && free_pages_of_machine() < pages; i++)
+        vcpu_yield();
+    return free_pages_of_machine() >= pages;
+}
+
+unsigned int words_other_than(const uint64_t *page, uint64_t value)
+{
+    unsigned int count = 0;
+
+    for (unsigned int i = 0; i < 512; i++)
+        count += page[i] != value;
+    return count;
+}
+
+void fill_page(uint64_t *page)
+{
+    for (unsigned int i = 0; i < 512; i++)
+        page[i] = OTHER_PATTERN;
+}
+
 /* ---- its grant table, of which the first frame is seen here ---- */
 
 static grant_entry_v1_t *table_of(const struct other *o)
@@ -268,4 +302,17 @@ uint16_t other_grant_flags(struct other *o, unsigned int ref)
 
     unmap_frames(table, 1);
     return flags;
+}
+
+uint64_t *grant_frames(domid_t domid, unsigned int count)
+{
+    unsigned long frames[8];
+    struct gnttab_setup_table setup = { .dom = domid, .nr_frames = count };
+    void *va;
+
+    set_xen_guest_handle(setup.frame_list, frames);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    va = map_frames(frames, count, PROT_RW, domid, NULL);
+    NEED(!IS_ERR(va));
+    return va;
 }

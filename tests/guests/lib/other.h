@@ -64,4 +64,15 @@ long other_grant_op(struct other *o, unsigned int command, void *argument, size_
 void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn, unsigned int flags);
 uint16_t other_grant_flags(struct other *o, unsigned int ref);
 
+/* The grant table of any domain, its first frames mapped here; unmap_frames(va, count). */
+uint64_t *grant_frames(domid_t domid, unsigned int count);
+
+/* Pages of the machine that are free; and wait until there are so many (Xen frees and scrubs in its idle time). */
+long free_pages_of_machine(void);
+bool free_again(long pages);
+/* A page of one word, and how many words of a page are another. */
+#define OTHER_PATTERN 0xfeedfacecafebeefUL
+void fill_page(uint64_t *page);
+unsigned int words_other_than(const uint64_t *page, uint64_t value);
+
 #endif

@@ -49,6 +49,8 @@ static void give_and_take(void)
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation), 1);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);
     /* It is not ours any more. */
+    if (on_domus())
+        CHECK_IS(mfn_to_pfn(frame), ~0UL);
     CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
     CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);
@@ -83,6 +85,9 @@ static void absurd_requests(void)
     CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
     CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
+    reservation.extent_order = 10;                  /* Xen gives a domain with devices so much in one piece */
+    if (on_domus())
+        CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
     reservation.extent_order = 64;                  /* a shift by that is none */
     CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
@@ -226,6 +231,13 @@ static void exchanges(void)
     refused(&x, area, in);
     singles[3] = foreign_mfn();
     x = exchange_of(singles, AREA, 0, out, 1, 2);
+    refused(&x, area, in);
+    x = exchange_of(in, AREA, 0, out, 2, 0);                /* more than comes back, less, and to somebody else */
+    refused(&x, area, in);
+    x = exchange_of(in, 2, 0, singles, AREA, 0);
+    refused(&x, area, in);
+    x = exchange_of(in, AREA, 0, out, 1, 2);
+    x.out.domid = own_domid();
     refused(&x, area, in);
     x = exchange_of((xen_pfn_t *)0xffff830000000000UL, AREA, 0, out, 1, 2);
     refused(&x, area, in);

@@ -102,6 +102,74 @@ static void a_tree_is_validated_at_once(void)
     free_page(l3);
 }
 
+/* A table that goes and its page that becomes writable, in one list: the second request finds the first one done. */
+static void gone_within_a_list(void)
+{
+    uint64_t *l3 = new_table(), *l2 = new_table();
+    uint64_t slot = (uint64_t)kernel_root_mfn << PAGE_SHIFT | (SPARE_VA >> 39 & 511) * 8;
+    struct mmu_update list[2] = { { slot, 0 }, { entry_address(l3, 1), virt_to_machine(l3) | PROT_RW } };
+    unsigned int done = 0;
+
+    CHECK_IS(write_entry(slot, table_entry(l3)), 0);
+    CHECK_IS(write_entry(virt_to_machine(&l3[511]), table_entry(l2)), 0);
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&list[1], 1, &done, DOMID_SELF));
+    CHECK_IS(HYPERVISOR_mmu_update(list, 2, &done, DOMID_SELF), 0);
+    CHECK_IS(done, 2);
+    CHECK_IS(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
+    CHECK_IS(try_write64(l3, 0), 0);
+    CHECK_IS(page_set_readonly(l2, false), 0);
+    free_page(l3);
+    free_page(l2);
+}
+
+/* What is in no table is stored as it is, if it is ours to write: not into a descriptor table, and only where an entry could be. */
+static void plain_stores(void)
+{
+    uint64_t *gdt = alloc_zeroed_page(), before;
+    unsigned long frame = virt_to_mfn(gdt);
+    struct mmu_update keep = { virt_to_machine(&page[9]) | MMU_PT_UPDATE_PRESERVE_AD, 0x7000 };
+
+    NEED(gdt);
+    page[8] = page[10] = 3;
+    CHECK_IS(write_entry(virt_to_machine(&page[9]), 0x1234567890abcdefUL), 0);
+    CHECK_IS(page[9], 0x1234567890abcdefUL);
+    page[9] = 0xff;
+    CHECK_IS(HYPERVISOR_mmu_update(&keep, 1, NULL, DOMID_SELF), 0);
+    CHECK_IS(page[9], 0x7000);              /* no entry, so nothing to keep */
+    CHECK(page[8] == 3 && page[10] == 3);
+    before = page[9];
+    if (on_domus())                     /* Xen rounds down */
+        CHECK_REFUSED(write_entry(virt_to_machine(&page[9]) + 4, 5));
+    CHECK_IS(page[9], before);
+    NEED(page_set_readonly(gdt, true) == 0);
+    CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
+    CHECK_REFUSED(write_entry(virt_to_machine(&gdt[5]), 0x0000ec0000330000UL));     /* a call gate */
+    CHECK_IS(gdt[5], 0);
+    CHECK_IS(HYPERVISOR_set_gdt(NULL, 0), 0);
+    CHECK_IS(page_set_readonly(gdt, false), 0);
+    free_page(gdt);
+}
+
+/* A list that is too long for one turn is done in several, and counted as one. */
+static void a_long_list(void)
+{
+    enum { MANY = 40000 };
+    struct mmu_update *list = alloc_pages(8);
+    uint64_t at = entry_address(page, 1);
+    unsigned int done = 7;
+
+    NEED(list && MANY * sizeof(*list) <= PAGE_SIZE << 8);
+    for (unsigned int i = 0; i < MANY; i++)
+        list[i] = (struct mmu_update){ at, mfn << PAGE_SHIFT | (i & 1 ? PROT_RW : PROT_RO) };
+    CHECK_IS(HYPERVISOR_mmu_update(list, MANY, &done, DOMID_SELF), 0);
+    CHECK_IS(done, MANY);
+    list[MANY - 5].val = PTE_MFN_MASK | PROT_RW;
+    CHECK_REFUSED(HYPERVISOR_mmu_update(list, MANY, &done, DOMID_SELF));
+    CHECK_IS(done, MANY - 5);
+    CHECK_IS(write_entry(at, mfn << PAGE_SHIFT | PROT_RW), 0);
+    free_pages(list, 8);
+}
+
 static void not_ours(void)
 {
     uint64_t at = entry_address(page, 1);
@@ -140,6 +208,9 @@ void test_main(void)
     counts_what_was_done();
     accessed_and_dirty();
     a_tree_is_validated_at_once();
+    gone_within_a_list();
+    plain_stores();
+    a_long_list();
     not_ours();
     reserved_slots();
 }

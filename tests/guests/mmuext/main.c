@@ -77,10 +77,17 @@ static void base_pointers(void)
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l4)), 0);
     CHECK_IS(try_read64((void *)0, &value), 0);
     CHECK_IS(value, 0x4711);
+    CHECK(is_ours(virt_to_mfn(page)));                                      /* the M2P is seen in any base that is the kernel's */
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l3)));         /* not an L4 */
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, kernel_root_mfn), 0);
     CHECK_IS(try_read64((void *)0, &value), -EFAULT);
+    uint64_t *for_users = new_table();
+    CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(for_users)), 0);
+    if (on_domus())                                                         /* Xen shows user mode the M2P unless asked not to */
+        CHECK_IS(for_users[256], 0);
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(l4)), 0);
+    CHECK_IS(page_set_readonly(for_users, false), 0);
+    free_page(for_users);
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, kernel_root_mfn), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, 0), 0);                    /* none */
 }
@@ -108,6 +115,30 @@ static void flushes(void)
     CHECK_REFUSED(mmuext_mfn(1000, 0));
     CHECK_IS(HYPERVISOR_mmuext_op((struct mmuext_op *)0x1000, 1, NULL, DOMID_SELF), -EFAULT);
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, 4242));
+}
+
+/* An entry that has changed is seen after each kind of flush, whatever the TLB has kept. */
+static void what_a_flush_does(void)
+{
+    static const unsigned int commands[] = { MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_MULTI, MMUEXT_TLB_FLUSH_ALL,
+                                             MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_MULTI, MMUEXT_INVLPG_ALL };
+    uint64_t *second = alloc_zeroed_page(), at = entry_address(page, 1), frame[2] = { virt_to_mfn(page), virt_to_mfn(second) };
+    unsigned long mask = 1;
+
+    page[0] = 100, second[0] = 101;
+    for (unsigned int i = 0; i < 12; i++) {
+        struct mmuext_op op = { .cmd = commands[i / 2] };
+
+        if (i / 2 >= 3)
+            op.arg1.linear_addr = (unsigned long)page;
+        if (i / 2 % 3 == 1)
+            set_xen_guest_handle(op.arg2.vcpumask, &mask);
+        CHECK_IS(*(volatile uint64_t *)page, 100 + (i & 1));
+        CHECK_IS(write_entry(at, frame[!(i & 1)] << PAGE_SHIFT | PROT_RW), 0);
+        CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
+        CHECK_IS(*(volatile uint64_t *)page, 100 + !(i & 1));
+    }
+    free_page(second);
 }
 
 static void clear_and_copy(void)
@@ -149,6 +180,7 @@ void test_main(void)
     bad_frames_do_not_pin();
     base_pointers();
     flushes();
+    what_a_flush_does();
     clear_and_copy();
     unpinned_tables_are_pages_again();
 }

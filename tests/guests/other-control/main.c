@@ -9,6 +9,7 @@
 
 #include <abi/domus.h>
 #include <pvguest/bits.h>
+#include <pvguest/errno.h>
 #include <xen/sysctl.h>
 
 static struct other other;
@@ -131,6 +132,10 @@ static void wishes_that_come_true(void)
     more.domain = 78;
     CHECK_IS(domctl(&more), -ESRCH);
     CHECK_IS(domctl_on(XEN_DOMCTL_pausedomain, 78), -ESRCH);
+    op = good_wish(), op.domain = 78;
+    CHECK_IS(domctl(&op), 0);
+    CHECK_IS(domains(), 3);                                         /* the next number is not passed over */
+    domain_unmake(78);
     /* By free number: never one that is taken, and not the same one again at once. */
     op = good_wish();
     CHECK_IS(domctl(&op), 0);
@@ -237,9 +242,9 @@ static void hypercall_pages(void)
 
 /* ---- contexts ---- */
 
-static long set_context(uint32_t vcpu, struct vcpu_guest_context *c)
+static long set_context(domid_t id, uint32_t vcpu, struct vcpu_guest_context *c)
 {
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = other.id };
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = id };
 
     op.u.vcpucontext.vcpu = vcpu;
     set_xen_guest_handle(op.u.vcpucontext.ctxt, c);
@@ -253,6 +258,50 @@ static long get_context(domid_t id, uint32_t vcpu, struct vcpu_guest_context *c)
     op.u.vcpucontext.vcpu = vcpu;
     set_xen_guest_handle(op.u.vcpucontext.ctxt, c);
     return domctl(&op);
+}
+
+/* The first context of a vCPU: its base pointers and descriptor tables are its domain's own, or it gets none, and no frame is kept. */
+static void first_contexts(domid_t id, struct vcpu_guest_context c)
+{
+    static struct vcpu_guest_context bad;
+    static xen_pfn_t frames[4];
+    struct xen_memory_reservation r = { .nr_extents = 4, .domid = id };
+    const unsigned long not_its[] = { kernel_root_mfn, other.frame[OTHER_L4], foreign_mfn(), 1UL << 38 };
+
+    set_xen_guest_handle(r.extent_start, frames);
+    NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == 4);
+    for (unsigned int i = 0; i < 4; i++) {
+        struct mmuext_op clear = { .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = frames[i] };
+        NEED(HYPERVISOR_mmuext_op(&clear, 1, NULL, id) == 0);
+    }
+    c.ctrlreg[3] = frames[0] << PAGE_SHIFT;
+    CHECK_REFUSED(set_context(id, 1, &c));
+    CHECK_REFUSED(set_context(id, ~0u, &c));
+    if (on_domus())                                                 /* Xen resets the vCPU */
+        CHECK_REFUSED(set_context(id, 0, NULL));
+    CHECK_IS(set_context(id, 0, (void *)0xffff830000000000UL), -EFAULT);
+    for (unsigned int i = 0; i < 4; i++) {
+        bad = c, bad.ctrlreg[3] = (uint64_t)not_its[i] << PAGE_SHIFT;
+        CHECK_REFUSED(set_context(id, 0, &bad));
+        bad = c, bad.gdt_ents = 512, bad.gdt_frames[0] = not_its[i];
+        CHECK_REFUSED(set_context(id, 0, &bad));
+    }
+    bad = c, bad.gdt_ents = 7169;                                   /* into the hypervisor's part of a GDT */
+    for (unsigned int i = 0; i < 16; i++)
+        bad.gdt_frames[i] = frames[1];
+    CHECK_REFUSED(set_context(id, 0, &bad));
+    CHECK_IS(get_context(id, 0, &bad), -ENODATA);
+    for (unsigned int i = 0; i < 4; i++) {                          /* writable memory again, all of them */
+        void *page = map_frames((const unsigned long *)&frames[i], 1, PROT_RW, id, NULL);
+
+        CHECK(!IS_ERR(page));
+        if (!IS_ERR(page))
+            unmap_frames(page, 1);
+    }
+    CHECK_IS(set_context(id, 0, &c), 0);
+    CHECK_IS(get_context(id, 0, &bad), 0);
+    CHECK_IS(bad.ctrlreg[3], c.ctrlreg[3]);
+    CHECK_IS(bad.gdt_ents, 0);
 }
 
 static void contexts(void)
@@ -273,20 +322,9 @@ static void contexts(void)
     CHECK_REFUSED(get_context(other.id, ~0u, &c));
     CHECK_IS(get_context((domid_t)id, 0, &bad), -ENODATA);
     CHECK_IS(get_context(other.id, 0, (void *)0xffff830000000000UL), -EFAULT);
-    CHECK_REFUSED(set_context(1, &c));
-    CHECK_REFUSED(set_context(~0u, &c));
-    if (on_domus())                                                 /* Xen resets the vCPU */
-        CHECK_REFUSED(set_context(0, NULL));
-    CHECK_IS(set_context(0, (void *)0xffff830000000000UL), -EFAULT);
-    /* Base pointers that are not its own L4: nothing changes. */
-    bad = c, bad.ctrlreg[3] = (uint64_t)kernel_root_mfn << PAGE_SHIFT;
-    CHECK_REFUSED(set_context(0, &bad));
-    bad.ctrlreg[3] = (uint64_t)other.frame[OTHER_L3] << PAGE_SHIFT;
-    CHECK_REFUSED(set_context(0, &bad));
-    bad.ctrlreg[3] = (uint64_t)foreign_mfn() << PAGE_SHIFT;
-    CHECK_REFUSED(set_context(0, &bad));
-    CHECK_IS(get_context(other.id, 0, &bad), 0);
-    CHECK_IS(bad.ctrlreg[3], c.ctrlreg[3]);
+    if (on_domus())                                                 /* a vCPU has one context for life; Xen gives it another */
+        CHECK_IS(set_context(other.id, 0, &c), -EINVAL);
+    first_contexts((domid_t)id, c);
     other_pause(&other, false);
     CHECK(answers());
     domain_unmake((domid_t)id);

@@ -313,6 +313,25 @@ static void handles(void)
     CHECK_IS(marks(), 0);
 }
 
+/* A mapping for reading and one for writing are not each other's, though the frame is the same. */
+static void by_the_wrong_handle(void)
+{
+    grant_handle_t reader, writer;
+
+    give(self, PAGE_A, 0);
+    CHECK_IS(map(GNTMAP_host_map | GNTMAP_readonly, &reader), GNTST_okay);
+    CHECK_IS(map(GNTMAP_host_map, &writer), GNTST_okay);            /* in the same place: the reader's entry is gone */
+    if (on_domus())                                                 /* Xen compares the frame only */
+        CHECK(unmap(reader) < 0);
+    CHECK_IS(unmap(writer), GNTST_okay);
+    CHECK_IS(marks(), GTF_reading);
+    CHECK_IS(map(GNTMAP_host_map | GNTMAP_readonly, &writer), GNTST_okay);
+    CHECK_IS(unmap(reader), GNTST_okay);
+    NEED(map_page((unsigned long)va, other.frame[PAGE_A], PROT_RO, other.id) == 0);
+    CHECK_IS(unmap(writer), GNTST_okay);
+    CHECK_IS(marks(), 0);
+}
+
 static void numbers_of_others(void)
 {
     struct gnttab_copy op = { .len = 8, .source = { .u.gmfn = other.frame[PAGE_A], .domid = other.id },
@@ -521,6 +540,7 @@ void test_main(void)
     the_entry();
     replaced();
     handles();
+    by_the_wrong_handle();
     numbers_of_others();
     tables();
     behind_the_end();

@@ -3,79 +3,32 @@
  * Memory that goes from one domain to another. Nobody finds in it what somebody left there: a domain's pages, its grant table and its
  * shared page are filled with a pattern, and the next owner, whatever way it comes by the frames, must see zeroes. A frame that was given
  * back stays what it is while somebody has it mapped. Limits are kept when they are lowered below what is there. Foreign mappings are of the
- * domain that was named, and no one's page table can be had writable. A domain that holds everything that a domain can hold, down to a
- * table half validated, leaves nothing behind: as many pages are free as before.
- * Idea: XSA-45, 310 (interrupted pins), 100, 214, 280, 385 (limits), invariant I10.
+ * domain that was named, and no one's page table can be had writable.
+ * Idea: XSA-22, 100, 280, 385 (limits).
  */
 #include "../lib/other.h"
 
 #include <pvguest/bits.h>
-#include <xen/sysctl.h>
 
 #define SIZE    64u
-#define PATTERN 0xfeedfacecafebeefUL
 
 static struct other other, next;
 
-static long free_pages_of_machine(void)
-{
-    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
-
-    NEED(HYPERVISOR_sysctl(&op) == 0);
-    return (long)op.u.physinfo.free_pages;
-}
-
-/* Xen frees and scrubs in its idle time. */
-static bool free_again(long pages)
-{
-    for (int i = 0; i < 2000 && free_pages_of_machine() < pages; i++)
-        vcpu_yield();
-    return free_pages_of_machine() >= pages;
-}
-
-static unsigned int words_other_than(const uint64_t *page, uint64_t value)
-{
-    unsigned int count = 0;
-
-    for (unsigned int i = 0; i < 512; i++)
-        count += page[i] != value;
-    return count;
-}
-
-static void fill(uint64_t *page)
-{
-    for (unsigned int i = 0; i < 512; i++)
-        page[i] = PATTERN;
-}
-
 /* ---- nobody sees what another left ---- */
-
-static uint64_t *grant_frame(domid_t domid, unsigned int count)
-{
-    unsigned long frames[8];
-    struct gnttab_setup_table setup = { .dom = domid, .nr_frames = count };
-    void *va;
-
-    set_xen_guest_handle(setup.frame_list, frames);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
-    va = map_frames(frames, count, PROT_RW, domid, NULL);
-    NEED(!IS_ERR(va));
-    return va;
-}
 
 static void dirty_all(struct other *o)
 {
-    uint64_t *grants = grant_frame(o->id, 4), *shared = ADDRESS(other_shared_info(o));
+    uint64_t *grants = grant_frames(o->id, 4), *shared = ADDRESS(other_shared_info(o));
 
     other_pause(o, true);
     for (unsigned int i = OTHER_FREE; i < o->pages; i++) {
         uint64_t *page = other_map(o, i);
-        fill(page);
+        fill_page(page);
         unmap_frames(page, 1);
     }
     for (unsigned int i = 0; i < 4; i++)
-        fill(grants + i * 512);
-    fill(shared);
+        fill_page(grants + i * 512);
+    fill_page(shared);
     unmap_frames(grants, 4);
     unmap_frames(shared, 1);
 }
@@ -83,7 +36,7 @@ static void dirty_all(struct other *o)
 static void all_clean(domid_t id, const xen_pfn_t *frames, unsigned int count)
 {
     unsigned int dirty = 0;
-    uint64_t *grants = grant_frame(id, 4);
+    uint64_t *grants = grant_frames(id, 4);
 
     for (unsigned int i = 0; i < count; i++) {
         uint64_t *page = map_frames((const unsigned long *)&frames[i], 1, PROT_RW, id, NULL);
@@ -131,8 +84,10 @@ static void the_next_domain_sees_nothing(void)
     all_clean(next.id, frames, SIZE);
     shared = other_shared_info(&next);
     for (unsigned int i = 0; i < 512; i++)                          /* it has a clock in it, so it is not all zero */
-        CHECK(((uint64_t *)(void *)shared)[i] != PATTERN);
+        CHECK(((uint64_t *)(void *)shared)[i] != OTHER_PATTERN);
     CHECK(shared->evtchn_pending[1] == 0 && shared->evtchn_mask[1] == 0);
+    for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS && on_domus(); i++)   /* a vCPU begins without upcalls; Xen's toolstack sees to it */
+        CHECK_IS(shared->vcpu_info[i].evtchn_upcall_mask, 1);
     unmap_frames(shared, 1);
     domain_unmake(next.id);
 }
@@ -150,7 +105,7 @@ static void we_see_nothing(void)
         struct xen_memory_reservation r = { .nr_extents = 1, .domid = DOMID_SELF };
         xen_pfn_t frame = virt_to_mfn(page);
 
-        fill(page);
+        fill_page(page);
         set_xen_guest_handle(r.extent_start, &frame);
         NEED(HYPERVISOR_update_va_mapping((unsigned long)page, 0, UVMF_INVLPG) == 0);
         CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 1);
@@ -226,6 +181,34 @@ static void limits(void)
     CHECK(populate((domid_t)id, more, 1, 0) <= 0);
 }
 
+/* Six pages are free, four of them for the list that the hypervisor makes: four frames are not to be had, and two not lost. */
+static void exchanged_for_what_is_not_there(domid_t id, xen_pfn_t *frames)
+{
+    uint64_t *area = alloc_machine_contiguous(2, 32);
+    struct xen_memory_exchange x = { .in = { .nr_extents = 1, .extent_order = 2, .domid = DOMID_SELF }, .out = { .nr_extents = 4, .domid = DOMID_SELF } };
+    xen_pfn_t in = virt_to_mfn(area), out[4], kept = frames[0], give[6];
+
+    for (unsigned int i = 0; i < 4; i++) {
+        out[i] = virt_to_pfn(area) + i;
+        give[i] = kept + i;
+    }
+    give[4] = kept + 8, give[5] = kept + 16;
+    while (populate(id, frames, 1, 0) == 1)
+        ;
+    CHECK_IS(free_pages_of_machine(), 0);
+    CHECK_IS(give_back(id, give, 6), 6);
+    for (unsigned int i = 0; i < 4; i++)
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    set_xen_guest_handle(x.in.extent_start, &in);
+    set_xen_guest_handle(x.out.extent_start, out);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), -ENOMEM);
+    CHECK_IS(x.nr_exchanged, 0);
+    CHECK_IS(free_pages_of_machine(), 6);
+    for (unsigned int i = 0; i < 4; i++)
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)(in + i) << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+    free_pages(area, 2);
+}
+
 /* As much as the machine has: what could not be had is not counted, and all of it comes back. */
 static void all_there_is(void)
 {
@@ -236,13 +219,64 @@ static void all_there_is(void)
     NEED(id > 0);
     done = populate((domid_t)id, frames, 1024, 9);
     CHECK_IS(domain_pages((domid_t)id), done * 512);
-    CHECK(done == 1024 || populate((domid_t)id, frames, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
+    NEED(done > 0);
+    CHECK(done == 1024 || populate((domid_t)id, frames + 1023, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
     CHECK_IS(domain_pages((domid_t)id), done * 512);
+    if (on_domus())
+        exchanged_for_what_is_not_there((domid_t)id, frames);
     domain_unmake((domid_t)id);
     CHECK(free_again(before - 512));
 }
 
 /* ---- foreign mappings ---- */
+
+/* XSA-22: whose frame it is, says what number it has. */
+static void the_numbers_of_frames(void)
+{
+    uint64_t *ours = alloc_zeroed_page();
+    xen_pfn_t theirs = other.frame[OTHER_FREE], mine = virt_to_mfn(ours);
+    struct mmu_update update = { theirs << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, 4711 };
+
+    CHECK_IS(mfn_to_pfn(theirs), OTHER_FREE);
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
+    CHECK_IS(mfn_to_pfn(theirs), OTHER_FREE);
+    CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, other.id), 0);
+    CHECK_IS(mfn_to_pfn(theirs), 4711);
+    update = (struct mmu_update){ mine << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, 4711 };
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
+    memcpy(other.data, &update, sizeof(update));
+    CHECK_REFUSED(other_call(&other, __HYPERVISOR_mmu_update, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
+    CHECK_IS(mfn_to_pfn(mine), virt_to_pfn(ours));
+    free_page(ours);
+}
+
+/* Contiguous memory is for a domain that has devices. (Xen limits it to 2 MiB.) */
+static void no_contiguous_memory_for_them(void)
+{
+    struct xen_memory_exchange x = { .in = { .nr_extents = 2, .domid = DOMID_SELF }, .out = { .nr_extents = 1, .extent_order = 1, .domid = DOMID_SELF } };
+
+    set_xen_guest_handle(x.in.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
+    set_xen_guest_handle(x.out.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
+    if (on_domus())
+        CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_exchange, &x, sizeof(x)), -EPERM);
+}
+
+/* Nor may they give away or take memory in our name. */
+static void not_in_our_name(void)
+{
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = own_domid() };
+    uint64_t *ours = alloc_zeroed_page();
+    xen_pfn_t frame = virt_to_mfn(ours);
+    long before = domain_pages(own_domid());
+
+    memcpy(other.data + 512, &frame, sizeof(frame));
+    set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
+    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)) <= 0);
+    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r, sizeof(r)) <= 0);
+    CHECK_IS(domain_pages(own_domid()), before);
+    CHECK(is_ours(frame));
+    free_page(ours);
+}
 
 /* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
 static void a_table_with_their_frames(void)
@@ -266,6 +300,19 @@ static void a_table_with_their_frames(void)
     NEED(page_set_readonly(l1, false) == 0);
     free_page(l1);
     vspace_free(va, 1);
+}
+
+/* Bases and flushes are the caller's own. */
+static void only_for_oneself(void)
+{
+    static const unsigned int commands[] = { MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL,
+                                             MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_ALL, MMUEXT_SET_LDT };
+
+    for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        struct mmuext_op op = { .cmd = commands[i], .arg1.mfn = kernel_root_mfn };
+
+        CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
+    }
 }
 
 static void foreign_mappings(void)
@@ -295,7 +342,11 @@ static void foreign_mappings(void)
     ours[3] = 44;
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
     CHECK_IS(ours[3], 44);
+    op = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(ours), .arg2.src_mfn = their_page };
+    CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
+    CHECK_IS(ours[3], 44);
     CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
+    only_for_oneself();
 
     /* An entry of their table, by us: it may name their frames, and ours only when we say so. */
     update.ptr = (uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT | (other.pages + 1) * 8;
@@ -312,6 +363,7 @@ static void foreign_mappings(void)
     CHECK_REFUSED(mmuext_mfn(MMUEXT_UNPIN_TABLE, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, other.frame[OTHER_L4]));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, other.frame[OTHER_L4]));
+    the_numbers_of_frames();
     a_table_with_their_frames();
     vspace_free(va, 1);
     free_page(ours);
@@ -321,8 +373,9 @@ static void foreign_mappings(void)
 static void no_table_any_more(void)
 {
     struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[OTHER_FREE] };
-    uint64_t *page = other_map(&other, OTHER_FREE);
+    uint64_t *page = other_map(&other, OTHER_FREE), *va = vspace_alloc(1);
 
+    NEED(va);
     for (unsigned int round = 0; round < 2; round++) {
         page[0] = (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT | PROT_RW;
         page[9] = round ? 0 : (uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | PROT_RW;
@@ -339,11 +392,14 @@ static void no_table_any_more(void)
         memcpy(other.data, &op, sizeof(op));
         if (round)
             CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+        CHECK_IS(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)va, (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, other.id), 0);
+        CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
         page = other_map(&other, OTHER_FREE);
         CHECK_IS(page[0] & PTE_MFN_MASK, (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT);
     }
     memset(page, 0, PAGE_SIZE);
     unmap_frames(page, 1);
+    vspace_free(va, 1);
 }
 
 /* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's, ours. */
@@ -380,7 +436,7 @@ static void given_back_while_mapped(void)
     xen_pfn_t frame = other.frame[pfn];
     long before = domain_pages(other.id);
 
-    fill(va);
+    fill_page(va);
     CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), 0, UVMF_INVLPG, 0), 0);
     memcpy(other.data + 256, &frame, sizeof(frame));
     set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 256));
@@ -388,153 +444,10 @@ static void given_back_while_mapped(void)
     NEED(populate(next.id, frames, 32, 0) == 32);
     for (unsigned int i = 0; i < 32; i++)
         CHECK(frames[i] != frame);
-    CHECK_IS(words_other_than(va, PATTERN), 0);
+    CHECK_IS(words_other_than(va, OTHER_PATTERN), 0);
     unmap_frames(va, 1);
     CHECK_IS(domain_pages(other.id), before - 1);
     CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 0));
-}
-
-/* ---- the end of one that holds much ---- */
-
-/* Tables of the other domain, written while they are plain pages: an L2 of `count` full L1s, at its page numbers from `first` on. */
-static void build_big_tree(const struct other *o, unsigned int first, unsigned int count)
-{
-    uint64_t *l2 = other_map(o, first);
-
-    for (unsigned int t = 0; t < count; t++) {
-        uint64_t *l1 = other_map(o, first + 1 + t);
-
-        l2[t] = (uint64_t)o->frame[first + 1 + t] << PAGE_SHIFT | PROT_TABLE;
-        for (unsigned int i = 0; i < 512; i++)
-            l1[i] = (uint64_t)o->frame[OTHER_FREE + i % 4] << PAGE_SHIFT | PROT_RO;
-        unmap_frames(l1, 1);
-    }
-    unmap_frames(l2, 1);
-    for (unsigned int pfn = first; pfn <= first + count; pfn++) {
-        struct mmu_update update = { (uint64_t)o->frame[OTHER_L1] << PAGE_SHIFT | pfn * 8, (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_RO };
-        NEED(HYPERVISOR_mmu_update(&update, 1, NULL, (o->id + 1U) << 16 | o->id) == 0);
-    }
-}
-
-static unsigned long page_info(domid_t id, xen_pfn_t frame)
-{
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_getpageframeinfo3, .domain = id };
-    xen_pfn_t list[1] = { frame };
-
-    op.u.getpageframeinfo3.num = 1;
-    set_xen_guest_handle(op.u.getpageframeinfo3.array, list);
-    NEED(domctl(&op) == 0);
-    return list[0];
-}
-
-/* It pins a tree that takes long; our timer interrupts that; we end it before it goes on. True: the table was half way then. */
-static bool ended_within_a_pin(unsigned int delay_us)
-{
-    enum { FIRST = OTHER_FREE + 4, TABLES = 100 };
-    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L2_TABLE };
-    unsigned long info;
-    bool parked;
-
-    other_begin(&other, FIRST + 1 + TABLES);
-    build_big_tree(&other, FIRST, TABLES);
-    pin.arg1.mfn = other.frame[FIRST];
-    memcpy(other.data, &pin, sizeof(pin));
-    other_call(&other, __HYPERVISOR_xen_version, XENVER_version, 0, 0, 0);
-    other_ask(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
-    (void)vcpu_poll(NULL, 0, now_ns() + delay_us * NS_PER_US);      /* it runs meanwhile, and is interrupted by our timer */
-    other_pause(&other, true);
-    info = page_info(other.id, other.frame[FIRST]);
-    parked = info == XEN_DOMCTL_PFINFO_L2TAB;                       /* a table, and not pinned */
-    other_end(&other);
-    return parked;
-}
-
-static void parked_tables(void)
-{
-    long before;
-    unsigned int parked = 0;
-
-    (void)ended_within_a_pin(50);                                   /* the first of its kind fills caches that stay */
-    before = free_pages_of_machine();
-    for (unsigned int i = 0; i < 40; i++) {
-        parked += ended_within_a_pin(20 + i * 25);
-        CHECK(free_again(before));
-    }
-    printk("other-memory: %u domains ended with a table half way\n", parked);
-    if (on_domus())
-        CHECK(parked > 0);
-}
-
-/* Grants mapped and given, ports of all kinds, descriptor tables, a registered vcpu_info, user tables, pins: all at once. */
-static void ask_well(unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
-{
-    CHECK_IS(other_call(&other, number, a1, a2, a3, a4), 0);
-}
-
-/* Mapped, refused, unmapped, copied from: no reference to the domain is left, or it would stay in memory for ever. */
-static void we_use_their_grants(unsigned int pfn)
-{
-    uint64_t *ours = alloc_zeroed_page();
-    struct grant_map map;
-
-    NEED(ours);
-    other_grant(&other, 10, own_domid(), other.frame[pfn], GTF_permit_access | GTF_readonly);
-    CHECK_IS(grant_map(other.id, 10, true, &map), 0);
-    CHECK_IS(grant_unmap(&map), 0);
-    CHECK_REFUSED(grant_map(other.id, 10, false, &map));
-    CHECK_REFUSED(grant_map(other.id, 11, true, &map));
-    CHECK_IS(grant_copy_from(ours, other.id, 10, 0, 64), 0);
-    CHECK_REFUSED(grant_copy_to(other.id, 10, 0, ours, 64));
-    free_page(ours);
-}
-
-static void hold_much(void)
-{
-    enum { GDT = OTHER_FREE, LDT, INFO, TABLE, USER };
-    struct vcpu_register_vcpu_info info = { .mfn = other.frame[INFO], .offset = 64 };
-    struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[TABLE] };
-    struct gnttab_map_grant_ref map = { .host_addr = OTHER_VA(USER + 1), .flags = GNTMAP_host_map, .ref = 9, .dom = other.id };
-    struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER };
-    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
-    uint64_t frame = other.frame[GDT];
-
-    for (unsigned int pfn = GDT; pfn <= USER; pfn++)
-        if (pfn != INFO)
-            ask_well(__HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)other.frame[pfn] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0);
-    memcpy(other.data, &frame, sizeof(frame));
-    ask_well(__HYPERVISOR_set_gdt, OTHER_VA(OTHER_DATA), 512, 0, 0);
-    memcpy(other.data, &info, sizeof(info));
-    ask_well(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, OTHER_VA(OTHER_DATA), 0);
-    struct vcpu_info *there = other_map(&other, INFO);              /* what was pending before is found again: all is looked at */
-    there = (struct vcpu_info *)(void *)((char *)there + 64);
-    CHECK(there->evtchn_upcall_pending == 1 && there->evtchn_pending_sel == ~0UL);
-    unmap_frames((char *)there - 64, 1);
-    memcpy(other.data, &op, sizeof(op));
-    ask_well(__HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
-    op.cmd = MMUEXT_NEW_USER_BASEPTR;
-    op.arg1.mfn = other.frame[USER];
-    memcpy(other.data, &op, sizeof(op));
-    ask_well(__HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
-    other_grant(&other, 9, other.id, other.frame[USER + 2], GTF_permit_access);
-    CHECK_IS(other_grant_op(&other, GNTTABOP_map_grant_ref, &map, sizeof(map)), 0);
-    CHECK_IS(map.status, GNTST_okay);
-    we_use_their_grants(USER + 3);
-    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &virq, sizeof(virq)), 0);
-    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)), 0);
-}
-
-static void all_at_once(void)
-{
-    long before = 0;
-
-    for (unsigned int i = 0; i < 4; i++) {
-        if (i == 1)
-            before = free_pages_of_machine();
-        other_begin(&other, SIZE);
-        hold_much();
-        other_end(&other);
-        CHECK(i == 0 || free_again(before));
-    }
 }
 
 void test_main(void)
@@ -550,11 +463,11 @@ void test_main(void)
     NEED(id > 0);
     next.id = (domid_t)id;
     foreign_mappings();
+    no_contiguous_memory_for_them();
+    not_in_our_name();
     no_table_any_more();
     what_they_may_not_map();
     given_back_while_mapped();
     domain_unmake(next.id);
     other_end(&other);
-    all_at_once();
-    parked_tables();
 }
