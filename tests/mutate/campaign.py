@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A campaign: workers, each in a tree of its own; first all tests where nothing is wrong, then the mutants."""
+"""A campaign: workers, each in a tree of its own; first all tests where nothing is wrong, then the
+mutants."""
 import fcntl
 import json
 import multiprocessing
@@ -23,9 +24,9 @@ class Crew:
         for number in range(jobs):
             tree = runner.copy_of(base, scratch / f"job{number}")
             ours, theirs = multiprocessing.Pipe()
-            process = multiprocessing.Process(target=runner.worker, args=(tree, theirs), daemon=True)
-            process.start()
-            self.workers[ours] = process
+            self.workers[ours] = multiprocessing.Process(target=runner.worker, args=(tree, theirs),
+                                                         daemon=True)
+            self.workers[ours].start()
 
     def work(self, tasks):
         """tasks: an iterator of (key, what to do, with what). Yields (key, what came of it)."""
@@ -54,17 +55,22 @@ class Crew:
             process.terminate()
 
 
-def tests_of(base, chosen, extra):
+def tests_of(base, chosen, extra, without):
     """The set that a campaign runs: all that can notice something there and take seconds."""
     units, files = reach.units_of(base / "build"), {mutant.file for mutant in chosen}
     tests = [f"unit:{name}" for name in sorted(units) if units[name] & files]
     if any(not file.startswith("dom0/") for file in files):
-        tests += [f"guest:{path.parent.name}" for path in sorted(base.glob("tests/guests/*/main.c"))]
+        guests = base.glob("tests/guests/*/main.c")
+        tests += [f"guest:{path.parent.name}" for path in sorted(guests)]
     names = [path.stem[5:] for path in sorted(base.glob("tests/system/test_*.py"))]
     if unknown := set(extra) - set(names):
         raise runner.Broken(f"no such system test: {' '.join(unknown)}")
-    return tests + ["system:guests/test_attackers"] + [
-        f"system:system/test_{name}" for name in names if name not in LEFT_OUT or name in extra]
+    tests += ["system:guests/test_attackers"]
+    tests += [f"system:system/test_{name}" for name in names
+              if name not in LEFT_OUT or name in extra]
+    if unknown := set(without) - set(tests):
+        raise runner.Broken(f"not among the tests of this campaign: {' '.join(unknown)}")
+    return [test for test in tests if test not in without]
 
 
 def baseline(crew, base, scratch, tests, say):
@@ -86,12 +92,12 @@ def baseline(crew, base, scratch, tests, say):
         else:
             failed.append(f"{test}:\n{said[-3000:]}")
     if failed:
-        raise runner.Broken("these tests fail without any mutant; nothing can be learnt from them:\n"
-                            + "\n".join(failed))
+        raise runner.Broken("these tests fail without any mutant, nothing can be learnt from them "
+                            "(WITHOUT=TEST leaves one out):\n" + "\n".join(failed))
     return {test: kept[test] for test in tests}
 
 
-def run(root, build, chosen, results, jobs, budget, extra, say):
+def run(root, build, chosen, results, args, say):
     """Tries the chosen mutants; results are kept as they come."""
     scratch = build / "mutate"
     base, said_in = scratch / "base", scratch / "said"
@@ -104,10 +110,11 @@ def run(root, build, chosen, results, jobs, budget, extra, say):
         raise runner.Broken(f"another campaign is at work in {scratch}") from None
     say(f"{len(chosen)} mutants to try; the tree is copied and built")
     runner.prepare_base(root, build, base)
-    crew = Crew(scratch, base, jobs)
+    crew = Crew(scratch, base, args.jobs)
     try:
-        tests = tests_of(base, chosen, extra)
-        known = reach.Reach(baseline(crew, base, scratch, tests, say), reach.units_of(base / "build"))
+        tests = tests_of(base, chosen, args.extra, args.without)
+        known = reach.Reach(baseline(crew, base, scratch, tests, say),
+                            reach.units_of(base / "build"))
         for record in results.of.values():
             if record["result"] == "killed":
                 known.note_kill(record["file"], record["by"])
@@ -115,12 +122,13 @@ def run(root, build, chosen, results, jobs, budget, extra, say):
         def tasks():
             for mutant in chosen:
                 wanted, near = known.tests_for(mutant)
-                wanted = known.within(wanted, budget)
+                wanted = known.within(wanted, args.budget)
                 seconds = {test: known.known[test]["seconds"] for test in wanted}
                 yield mutant, "try_mutant", (mutant, wanted, seconds, near, results.codes(mutant))
         start = time.monotonic()
         for done, (mutant, record) in enumerate(crew.work(tasks()), 1):
-            (said_in / mutant.id).write_text(f"{mutant}\n{record['by']}\n{record.pop('said', '')}\n")
+            said = record.pop("said", "")
+            (said_in / mutant.id).write_text(f"{mutant}\n{record['by']}\n{said}\n")
             results.add(mutant, record)
             if record["result"] == "killed":
                 known.note_kill(mutant.file, record["by"])

@@ -27,7 +27,8 @@ def say(text):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("build", type=lambda text: pathlib.Path(text).resolve(), help="the build folder")
     add("-n", type=int, default=0,
@@ -45,6 +46,7 @@ def options():
         help="of the CPU's time that the tests of one mutant may take together (default 100)")
     add("--with", dest="extra", nargs="*", default=[], metavar="TEST",
         help="further system tests: " + " ".join(sorted(campaign.LEFT_OUT)))
+    add("--without", nargs="*", default=[], metavar="TEST", help="leave out: guest:NAME unit:NAME")
     add("--list", action="store_true", help="say what would be tried, and try nothing")
     return parser.parse_args()
 
@@ -58,8 +60,10 @@ def choose(args, every, order, results, reasons):
     if args.survived:
         return [mutant for mutant in order if mutant.id not in reasons
                 and results.of.get(mutant.id, {}).get("result") == "survived"]
-    tried = sum(results.of.get(mutant.id, {}).get("result") in ("killed", "survived") for mutant in order)
-    return [mutant for mutant in order if mutant.id not in results.of][:max(args.n - tried, 0)]
+    fresh = [mutant for mutant in order if mutant.id not in results.of]
+    tried = sum(results.of[mutant.id]["result"] != "discarded" for mutant in order
+                if mutant.id in results.of)
+    return fresh[:max(args.n - tried, 0)]
 
 
 def main():
@@ -71,8 +75,9 @@ def main():
     reasons = kept.explained(ROOT / SURVIVORS, every)
 
     def meant(mutant):
-        return (not args.files or any(mutant.file.startswith(pattern) or fnmatch.fnmatch(mutant.file, pattern)
-                                      for pattern in args.files)) and (not args.kinds or mutant.kind in args.kinds)
+        here = any(mutant.file.startswith(pattern) or fnmatch.fnmatch(mutant.file, pattern)
+                   for pattern in args.files or [""])
+        return here and mutant.kind in (args.kinds or mutants.KINDS)
     shown = {name: mutant for name, mutant in every.items() if meant(mutant)}
     if not shown:
         raise runner.Broken(f"no mutant is in {' '.join(args.files)}")
@@ -85,7 +90,7 @@ def main():
         return 0
     if chosen:
         try:
-            campaign.run(ROOT, args.build, chosen, results, args.jobs, args.budget, args.extra, say)
+            campaign.run(ROOT, args.build, chosen, results, args, say)
         except KeyboardInterrupt:
             say("\nended early; what is known stays known")
     return 0 if kept.show(shown, results, reasons, say) else 1
