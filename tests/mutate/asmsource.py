@@ -27,7 +27,7 @@ def flipped(number):
 
 
 def edits(text):
-    """Yields (kind, start, end, after, lines, function, factor)."""
+    """Yields (kind, start, end, after, lines, function, no refusal, factor)."""
     lines = text.split("\n")
     labels = [i for i, line in enumerate(lines) if re.match(r"[A-Za-z]\w*:", line)] + [len(lines)]
     offset, macro = 0, False
@@ -37,7 +37,7 @@ def edits(text):
         first = max((at for at in labels if at <= i), default=0)
         last = min(at for at in labels if at > i)
         function = None if macro else (lines[first].split(":")[0], first + 1, last)
-        where = (i + 1, i + 1), function, 1
+        where = (i + 1, i + 1), function, None, 1
         define = re.match(r"%define\s+\w+\s+", code)
         found = INSTRUCTION.match(code)
         if define:

@@ -205,7 +205,7 @@ def expression_edits(source, first, last):
 
 
 def edits(source):
-    """Yields (kind, start, end, after, lines, function, factor)."""
+    """Yields (kind, start, end, after, lines, function, refusal, factor)."""
     tokens = source.tokens
     for function in source.functions:
         name, first, last = function
@@ -216,10 +216,22 @@ def edits(source):
         for kind, a, b, after, (c, d) in found:
             lines = (source.line_of(tokens[min(a, c)].start),
                      source.line_of(tokens[max(b, d)].end - 1))
+            refusal = unsaid(source, a, b) if kind in ("refusal", "privilege") else None
             weight = factor(source, a, after)
-            yield kind, tokens[a].start, tokens[b].end, after, lines, where, weight
+            yield kind, tokens[a].start, tokens[b].end, after, lines, where, refusal, weight
     for directive in source.directives:
         yield from macro_edits(source, directive)
+
+
+def unsaid(source, first, last):
+    """The lines of what a refusal without its if would no longer say. None: it does more."""
+    if source.word(first - 1) == "if":
+        first, last = last + 1, source.end_of_body(last + 1)
+    elif source.word(first) != "return":
+        return None
+    simple = not any(source.word(i) in ("if", "?", "for", "while") for i in range(first, last))
+    return (source.line_of(source.tokens[first].start),
+            source.line_of(source.tokens[last].start)) if simple else None
 
 
 def factor(source, at, after):
@@ -241,4 +253,4 @@ def macro_edits(source, directive):
     line = source.line_of(directive.start)
     lines = line, line + directive.text.count("\n")
     for kind, a, b, after, _ in expression_edits(inner, 0, len(inner.tokens) - 1):
-        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, lines, None, 0.4
+        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, lines, None, None, 0.4

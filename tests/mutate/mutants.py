@@ -45,6 +45,7 @@ class Mutant(typing.NamedTuple):
     line: int
     lines: tuple            # first and last line of the statement
     function: tuple         # name, first and last line; None: a macro or a table
+    refusal: tuple          # first and last line of a refusal that is gone; or None
     weight: float
 
     def apply(self, text):
@@ -80,7 +81,7 @@ def place_weight(path):
 
 
 def edits_of(path, text):
-    """Yields (kind, start, end, after, lines, function, factor) of a file."""
+    """Yields (kind, start, end, after, lines, function, refusal, factor) of a file."""
     if path.endswith((".asm", ".inc")):
         return asmsource.edits(text)
     if path.endswith(".tbl"):
@@ -93,7 +94,7 @@ def table_edits(text):
     for match in re.finditer(r"^[ \d](?:[^#\n|]*\|){4}\s*([MPX]*)(D)([MPX]*)", text, re.M):
         line = text.count("\n", 0, match.start()) + 1
         instead = "" if match.group(1) or match.group(3) else "-"
-        yield "privilege", match.start(2), match.end(2), instead, (line, line), None, 1
+        yield "privilege", match.start(2), match.end(2), instead, (line, line), None, None, 1
 
 
 def mutants_of(path, text):
@@ -103,7 +104,7 @@ def mutants_of(path, text):
     for edit in edits:
         per_line[edit[4][0]] = per_line.get(edit[4][0], 0) + 1
     found, names = [], {}
-    for kind, start, end, after, lines, function, factor in edits:
+    for kind, start, end, after, lines, function, refusal, factor in edits:
         line = text.count("\n", 0, start) + 1
         line_end = text.find("\n", max(end - 1, start))
         whole = one_line(text[starts[line - 1]:line_end if line_end >= 0 else len(text)])
@@ -113,7 +114,7 @@ def mutants_of(path, text):
         identity = hashlib.sha1(f"{name}|{names[name]}".encode()).hexdigest()[:10]
         weight = factor * KINDS[kind] * place_weight(path) / math.sqrt(per_line[lines[0]])
         found.append(Mutant(identity, path, kind, start, end, before, after, line, lines, function,
-                            weight))
+                            refusal, weight))
     return found
 
 

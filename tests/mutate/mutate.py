@@ -16,7 +16,7 @@ import sys
 import campaign
 import mutants
 import results as kept
-import runner
+import scratch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SURVIVORS = pathlib.Path("tests/mutate/survivors")
@@ -55,7 +55,7 @@ def choose(args, every, order, results, reasons):
     """The mutants to try now, in their order."""
     if args.only:
         if missing := [name for name in args.only if name not in every]:
-            raise runner.Broken(f"no such mutant: {' '.join(missing)}")
+            raise scratch.Broken(f"no such mutant: {' '.join(missing)}")
         return [every[name] for name in args.only]
     if args.survived:
         return [mutant for mutant in order if mutant.id not in reasons
@@ -80,7 +80,7 @@ def main():
         return here and mutant.kind in (args.kinds or mutants.KINDS)
     shown = {name: mutant for name, mutant in every.items() if meant(mutant)}
     if not shown:
-        raise runner.Broken(f"no mutant is in {' '.join(args.files)}")
+        raise scratch.Broken(f"no mutant is in {' '.join(args.files)}")
     if args.again:
         results.of = {name: record for name, record in results.of.items() if name not in shown}
     chosen = choose(args, every, mutants.chosen(shown.values(), args.seed), results, reasons)
@@ -99,5 +99,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (runner.Broken, kept.Stale) as problem:
+    except (scratch.Broken, kept.Stale) as problem:
         sys.exit(f"mutate: {problem}")

@@ -72,12 +72,22 @@ def units_of(build):
     return found
 
 
-class Reach:
-    """known: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]}}};
-    units: {unit test: files}."""
+def by_file(places):
+    """{file: [line, ...]} of places "FILE:LINE"."""
+    found = {}
+    for place in places:
+        file, line = place.rsplit(":", 1)
+        found.setdefault(file, []).append(int(line))
+    return found
 
-    def __init__(self, known, units):
-        self.known, self.units, self.kills = known, units, {}
+
+class Reach:
+    """known: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]},
+    "refusals": {file: [lines that said no]}}}; units: {unit test: files}; refusals: {file: [lines
+    that count how often they say no]}."""
+
+    def __init__(self, known, units, refusals):
+        self.known, self.units, self.refusals, self.kills = known, units, refusals, {}
         self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()}
                       for test, about in known.items()}
 
@@ -88,12 +98,18 @@ class Reach:
         """([tests, the most promising first], how many of them come to its very line).
 
         Where some come to the line, nobody else can notice. Where none does, those that come to its
-        function are asked, since the compiler may have moved what the line is about."""
+        function are asked, since the compiler may have moved what the line is about. That a refusal
+        is gone, only who was refused can notice: the tests that took it, where it counts that."""
         units, near, far = [], [], []
+        counted = [line for line in self.refusals.get(mutant.file, ())
+                   if mutant.refusal and mutant.refusal[0] <= line <= mutant.refusal[1]]
         for test in self.known:
             lines = self.lines[test].get(mutant.file, ())
             if test.startswith("unit:"):
                 units += [test] * (mutant.file in self.units.get(test[5:], ()))
+            elif counted:
+                said = self.known[test]["refusals"].get(mutant.file, ())
+                near += [test] * bool(set(said) & set(counted))
             elif mutant.function is None:           # a macro, a table: whoever comes to the file
                 near += [test] * bool(lines or mutant.file.endswith((".tbl", ".h", ".inc")))
             elif any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines):
@@ -108,6 +124,11 @@ class Reach:
 
     def cost(self, test):
         return self.known[test]["cpu"] + 0.1
+
+    def usual(self, test):
+        """Seconds that it takes; a guest's limit is in its machine's own time, whatever else ran."""
+        about = self.known[test]
+        return min(about["seconds"], about["cpu"] + 2) if test.startswith("guest:") else about["seconds"]
 
     def within(self, tests, budget):
         """As many of them as take so many seconds of the CPU; in any case the first whole system,

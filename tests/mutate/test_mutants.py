@@ -170,9 +170,13 @@ def test_the_order_follows_from_the_seed():
 def test_who_comes_to_a_line_is_asked_first():
     lines = {"guest:far": [9, 11], "guest:near": [9, 18], "guest:often": [9, 11, 17, 18],
              "guest:never": [100], "unit:a": [], "system:s": [], "system:t": []}
-    known = {test: {"seconds": 1, "cpu": 1, "lines": {C_FILE: at}} for test, at in lines.items()}
-    about = reach.Reach(known, {"a": {C_FILE}})
+    known = {test: {"seconds": 1, "cpu": 1, "lines": {C_FILE: at}, "refusals": {}}
+             for test, at in lines.items()}
+    known["guest:far"]["refusals"] = {C_FILE: [12]}
+    about = reach.Reach(known, {"a": {C_FILE}}, {C_FILE: [12, 30]})
     every = mutants.mutants_of(C_FILE, C)
+    refusal = next(mutant for mutant in every if mutant.kind == "refusal")
+    assert refusal.refusal == (12, 12) and about.tests_for(refusal) == (["unit:a", "guest:far"], 2)
     flush = next(mutant for mutant in every if mutant.before == "flush(x);")
     assert flush.line == 18
     assert about.tests_for(flush) == (["unit:a", "guest:often", "guest:near"], 3)
