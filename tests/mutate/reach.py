@@ -126,9 +126,9 @@ class Reach:
         return self.known[test]["cpu"] + 0.1
 
     def usual(self, test):
-        """Seconds that it takes; a guest's limit is in its machine's own time, whatever else ran."""
-        about = self.known[test]
-        return min(about["seconds"], about["cpu"] + 2) if test.startswith("guest:") else about["seconds"]
+        """Seconds that it takes. A guest's limit is in its machine's own time, whatever else ran."""
+        seconds, cpu = self.known[test]["seconds"], self.known[test]["cpu"]
+        return min(seconds, cpu + 2) if test.startswith("guest:") else seconds
 
     def within(self, tests, budget):
         """As many of them as take so many seconds of the CPU; in any case the first whole system,
