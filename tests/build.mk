@@ -157,10 +157,11 @@ FILES ?=
 N ?=
 SEED ?=
 WITH ?=
+WITHOUT ?=
 BUDGET ?=
 JOBS ?=
 MUTATE = $(PYTHON) tests/mutate/mutate.py $(B) $(if $(FILES),--files $(FILES)) $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) \
-  $(if $(JOBS),--jobs $(JOBS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(WITH),--with $(WITH)) $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
+  $(if $(JOBS),--jobs $(JOBS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(WITH),--with $(WITH)) $(if $(WITHOUT),--without $(WITHOUT)) $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
 do-mutate:
 	@$(MUTATE)
 

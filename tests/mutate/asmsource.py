@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Mistakes in NASM: an instruction (or a macro that stands for some) left out, a jump that looks at
-another condition, a constant of a mask changed. A line is an instruction; a label before it stays."""
+another condition, a constant of a mask changed. A line is an instruction; its label stays."""
 import re
 
 INSTRUCTION = re.compile(r"^(?P<label>\s*(?:[.$%\w]+:)?\s*)(?P<what>[A-Za-z]\w*\b(?!:).*?)\s*$")
-DIRECTIVE = re.compile(r"^(section|segment|global|extern|bits|default|align|alignb|org|times|d[bwdq]|"
-                       r"res[bwdq]|struc|istruc|at|iend|endstruc|incbin|equ|absolute|cpu)\b", re.I)
+DIRECTIVE = re.compile(r"^(section|segment|global|extern|bits|default|align|alignb|org|times|"
+                       r"d[bwdq]|res[bwdq]|struc|istruc|at|iend|endstruc|incbin|equ|cpu)\b", re.I)
 # A condition and what it is mistaken for.
 PAIRS = [("jb", "jbe"), ("ja", "jae"), ("je", "jne"), ("jz", "jnz"), ("jl", "jle"), ("jg", "jge"),
          ("jns", "js"), ("jc", "jnc"), ("cmova", "cmovae")]
@@ -27,16 +27,17 @@ def flipped(number):
 
 
 def edits(text):
-    """Yields (kind, start, end, after, lines, function, factor)."""
+    """Yields (kind, start, end, after, lines, function, no refusal, factor)."""
     lines = text.split("\n")
     labels = [i for i, line in enumerate(lines) if re.match(r"[A-Za-z]\w*:", line)] + [len(lines)]
     offset, macro = 0, False
     for i, line in enumerate(lines):
         code = without_comment(line)
         macro = (macro or code.startswith("%macro")) and not code.startswith("%endmacro")
-        first, last = max((at for at in labels if at <= i), default=0), min(at for at in labels if at > i)
+        first = max((at for at in labels if at <= i), default=0)
+        last = min(at for at in labels if at > i)
         function = None if macro else (lines[first].split(":")[0], first + 1, last)
-        where = (i + 1, i + 1), function, 1
+        where = (i + 1, i + 1), function, None, 1
         define = re.match(r"%define\s+\w+\s+", code)
         found = INSTRUCTION.match(code)
         if define:

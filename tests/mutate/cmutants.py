@@ -8,16 +8,16 @@ import re
 
 from csource import ASSIGNMENTS, DEFINE, PAIRS, SILENT, Source
 
-REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|-E[A-Z]{2,}\b|"
-                     r"\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*|\bgoto\b|"
+REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|"
+                     r"-E[A-Z]{2,}\b|\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*|\bgoto\b|"
                      r"\breturn\s*(false|NULL|-\s*1|0|error|err|status|result|rc)?\s*;", re.I)
 PRIVILEGE = re.compile(r"privileged|EPERM|permission|is_control|\bEACCES\b|may_|allowed", re.I)
 SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 # Calls whose loss is a hole: what is flushed, given back, locked, ordered, wiped, taken, checked.
-GUARDS = re.compile(r"flush|put|lock|barrier|\b[rwx]?e?n?_?mb$|memset|clear|scrub|zero|get|free|release|"
-                    r"undo|drop|unmap|unbind|detach|remove|mask|revoke|stop|cancel|inval|invlpg|wrmsr|"
-                    r"write|load|check|valid|finish|forget|reset|end|restore|save|stamp|fence|atomic|"
-                    r"close|destroy|pause|own|mark", re.I)
+GUARDS = re.compile(r"flush|put|lock|barrier|\b[rwx]?e?n?_?mb$|memset|clear|scrub|zero|get|free|"
+                    r"release|undo|drop|unmap|unbind|detach|remove|mask|revoke|stop|cancel|inval|"
+                    r"invlpg|wrmsr|write|load|check|valid|finish|forget|reset|end|restore|save|"
+                    r"stamp|fence|atomic|close|destroy|pause|own|mark", re.I)
 # Taking a lock makes no difference while one CPU runs guests; giving it back does.
 UNSEEN = {"spin_lock", "mutex_lock"}
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}\w*$|_?[A-Z]+_\w+$")
@@ -49,7 +49,8 @@ def ifs(source, first, last):
 def refusals_without_if(source, function):
     """A default that refuses; a refusal as one side of ?:."""
     for first, last, guarded in source.statements(function):
-        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", source.slice(first, last)):
+        text = source.slice(first, last)
+        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", text):
             yield "refusal", first, last, "return 0;", (first, last)
     for i in range(function[1], function[2]):
         colon = matching_colon(source, i) if source.word(i) == "?" and i not in source.silent else 0
@@ -126,12 +127,13 @@ def masks(source, first, last):
         text, before = source.word(i), source.tokens[i - 1]
         if i in source.silent or source.tokens[i].kind != "op":
             continue
-        if text in ("|", "|=") and is_constant(source, i + 1) and source.word(i + 2) not in ("<<", "["):
+        behind = source.word(i + 2)
+        if text in ("|", "|=") and is_constant(source, i + 1) and behind not in ("<<", "["):
             yield "mask", i + 1, i + 1, "0", (i, i + 1)
         if text == "|" and is_constant(source, i - 1) and source.word(i - 2) in OPERAND_STARTS:
             yield "mask", i - 1, i - 1, "0", (i - 1, i)
-        operand = before.kind in ("word", "number") and before.text != "return" or before.text in (")", "]")
-        if text == "&=" or text == "&" and operand:
+        operand = before.kind in ("word", "number") or before.text in (")", "]")
+        if text == "&=" or text == "&" and operand and before.text != "return":
             yield from mask_operand(source, i)
 
 
@@ -203,7 +205,7 @@ def expression_edits(source, first, last):
 
 
 def edits(source):
-    """Yields (kind, start, end, after, lines, function, factor)."""
+    """Yields (kind, start, end, after, lines, function, refusal, factor)."""
     tokens = source.tokens
     for function in source.functions:
         name, first, last = function
@@ -212,14 +214,28 @@ def edits(source):
         found = [*ifs(source, body, last), *refusals_without_if(source, function),
                  *statements(source, function), *expression_edits(source, body, last)]
         for kind, a, b, after, (c, d) in found:
-            lines = source.line_of(tokens[min(a, c)].start), source.line_of(tokens[max(b, d)].end - 1)
-            yield kind, tokens[a].start, tokens[b].end, after, lines, where, factor(source, a, after)
+            lines = (source.line_of(tokens[min(a, c)].start),
+                     source.line_of(tokens[max(b, d)].end - 1))
+            refusal = unsaid(source, a, b) if kind in ("refusal", "privilege") else None
+            weight = factor(source, a, after)
+            yield kind, tokens[a].start, tokens[b].end, after, lines, where, refusal, weight
     for directive in source.directives:
         yield from macro_edits(source, directive)
 
 
+def unsaid(source, first, last):
+    """The lines of what a refusal without its if would no longer say. None: it does more."""
+    if source.word(first - 1) == "if":
+        first, last = last + 1, source.end_of_body(last + 1)
+    elif source.word(first) != "return":
+        return None
+    simple = not any(source.word(i) in ("if", "?", "for", "while") for i in range(first, last))
+    return (source.line_of(source.tokens[first].start),
+            source.line_of(source.tokens[last].start)) if simple else None
+
+
 def factor(source, at, after):
-    """Less of what seldom tells: where loops end, bits that nobody sets beside those that are looked at."""
+    """Less of what seldom tells: where loops end, bits looked at that nobody sets."""
     around = source.inside[at]
     loop = around > 0 and source.word(around - 1) in ("for", "while")
     return 0.5 if loop or "<< 1)" in after else 1
@@ -237,4 +253,4 @@ def macro_edits(source, directive):
     line = source.line_of(directive.start)
     lines = line, line + directive.text.count("\n")
     for kind, a, b, after, _ in expression_edits(inner, 0, len(inner.tokens) - 1):
-        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, lines, None, 0.4
+        yield kind, inner.tokens[a].start, inner.tokens[b].end, after, lines, None, None, 0.4

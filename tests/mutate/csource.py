@@ -18,9 +18,9 @@ PAIRS = {"(": ")", "[": "]", "{": "}"}
 ASSIGNMENTS = {"=", "|=", "&=", "^=", "+=", "-=", "*=", "/=", "%=", "<<=", ">>="}
 HEADS = {"if", "for", "while", "switch"}
 # What is said, asserted or declared with these is no behaviour of a guest's concern.
-SILENT = re.compile(r"(printk\w*|vprintk|printf|log_\w+|panic|assert|ASSERT|BUG|BUG_ON|static_assert|"
-                    r"_Static_assert|must|__attribute__|aligned|__asm__|asm|sizeof|offsetof|"
-                    r"list_for_each\w*|va_start|va_end)$")
+SILENT = re.compile(r"(printk\w*|vprintk|printf|log_\w+|panic|assert|ASSERT|BUG|BUG_ON|"
+                    r"static_assert|_Static_assert|must|__attribute__|aligned|__asm__|asm|sizeof|"
+                    r"offsetof|list_for_each\w*|va_start|va_end)$")
 
 
 class Token:
@@ -107,7 +107,7 @@ class Source:
         return self.match[start] if self.word(start) == "{" else self.end_of_statement(start)
 
     def statements(self, function):
-        """Yields (first, last, guarded) for each simple statement; guarded: the whole body of an if."""
+        """Yields (first, last, guarded) of each simple statement; guarded: all that an if does."""
         _, name, end = function
         at = next(i for i in range(name, end) if self.word(i) == "{") + 1
         guarded = False
@@ -127,7 +127,7 @@ class Source:
                 at, guarded = at + 1, text == "{" and guarded
             else:
                 last = self.end_of_statement(at)
-                if last is None:                            # a list in braces, or a macro without semicolon
+                if last is None:                # a list in braces, or a macro without semicolon
                     at, guarded = at + 1, False
                     continue
                 yield at, last, guarded
@@ -135,7 +135,7 @@ class Source:
 
 
 def brackets(tokens):
-    """{index: index of its partner}, and for each token the index of the bracket around it (-1: none)."""
+    """{index: its partner's}, and for each token the index of the bracket around it (-1: none)."""
     match, inside, stack = {}, [], []
     for i, token in enumerate(tokens):
         if token.kind == "op" and token.text in (")", "]", "}") and stack:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A plugin for pytest: notes how long each test takes (MUTATE_NOTE=FILE), and later gives each no
-more than a multiple of that (MUTATE_TIMES=FILE), so that a guest that hangs costs seconds and not the
-patience of the tests themselves."""
+more than a multiple of that (MUTATE_TIMES=FILE), so that a guest that hangs costs seconds and not
+the patience of the tests themselves."""
 import json
 import os
 import signal

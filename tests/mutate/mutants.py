@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Makes mutants: the shipped code with one small mistake in it.
 
-A mutant is a place (start, end) in a file and what stands there instead, on as many lines as before,
-so that neither the line numbers in messages nor other mutants change. Its name is a hash of file, kind,
-the text of its line, what is replaced by what, and the how-manieth of those it is. The order of a
-campaign follows from the seed and the weights alone.
+A mutant is a place (start, end) in a file and what stands there instead, on as many lines as
+before, so that neither line numbers in messages nor other mutants change. Its name is a hash of
+file, kind, the text of its line, what is replaced by what, and the how-manieth of those it is. The
+order of a campaign follows from the seed and the weights alone.
 """
 import hashlib
 import math
@@ -17,17 +17,20 @@ import cmutants
 import csource
 
 SUFFIXES = {".c", ".h", ".asm", ".inc", ".tbl"}
-# (prefix of the path, weight): the first that fits. What a guest reaches with its own words comes first.
+# (prefix of the path, weight): the first that fits. What a guest can reach comes first.
 PLACES = [
-    ("hypervisor/entry/offsets.c", 0), ("hypervisor/entry/", 3), ("hypervisor/memory/", 3),
-    ("hypervisor/domain/", 2.5), ("hypervisor/emulate/", 2.5), ("hypervisor/control/debug_keys", 0.3),
-    ("hypervisor/control/", 2.5), ("hypervisor/boot/", 0.3), ("hypervisor/", 0.7),
-    ("drivers/pv/", 2.5), ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1),
-    ("dom0/xenstore/", 2.5), ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1), ("dom0/", 0.6),
+    ("hypervisor/entry/offsets.c", 0), ("hypervisor/control/debug_keys", 0.3),
+    ("hypervisor/entry/", 3), ("hypervisor/memory/", 3),
+    ("hypervisor/domain/", 2.5), ("hypervisor/emulate/", 2.5), ("hypervisor/control/", 2.5),
+    ("hypervisor/boot/", 0.3), ("hypervisor/", 0.7), ("drivers/pv/", 2.5),
+    ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1),
+    ("dom0/xenstore/", 2.5), ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1),
+    ("dom0/", 0.6),
     ("pvguest-sdk/include/abi/", 3), ("pvguest-sdk/lib/", 1), ("pvguest-sdk/include/", 0.7)]
-KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2, "compare": 1.5,
-         "jump": 1.5, "call-other": 1, "assign": 1, "invert": 0.7, "const": 0.4}
-RING0 = ("entry", "memory", "domain", "emulate", "control", "svm")      # lines of the table; others are "rest"
+KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2,
+         "compare": 1.5, "jump": 1.5, "call-other": 1, "assign": 1, "invert": 0.7, "const": 0.4}
+# Rows of the table; what is in other folders of ring 0 is its "rest".
+RING0 = ("entry", "memory", "domain", "emulate", "control", "svm")
 SHIPPED = ("hypervisor", "drivers", "dom0", "pvguest-sdk/lib", "pvguest-sdk/include")
 
 
@@ -42,6 +45,7 @@ class Mutant(typing.NamedTuple):
     line: int
     lines: tuple            # first and last line of the statement
     function: tuple         # name, first and last line; None: a macro or a table
+    refusal: tuple          # first and last line of a refusal that is gone; or None
     weight: float
 
     def apply(self, text):
@@ -49,7 +53,8 @@ class Mutant(typing.NamedTuple):
         return text[:self.start] + self.after + "\n" * max(lost, 0) + text[self.end:]
 
     def __str__(self):
-        return f"{self.file}:{self.line}: {self.kind}: `{short(self.before)}` -> `{short(self.after)}`"
+        change = f"`{short(self.before)}` -> `{short(self.after)}`"
+        return f"{self.file}:{self.line}: {self.kind}: {change}"
 
 
 def short(text):
@@ -76,7 +81,7 @@ def place_weight(path):
 
 
 def edits_of(path, text):
-    """Yields (kind, start, end, after, lines, function, factor) of a file."""
+    """Yields (kind, start, end, after, lines, function, refusal, factor) of a file."""
     if path.endswith((".asm", ".inc")):
         return asmsource.edits(text)
     if path.endswith(".tbl"):
@@ -89,7 +94,7 @@ def table_edits(text):
     for match in re.finditer(r"^[ \d](?:[^#\n|]*\|){4}\s*([MPX]*)(D)([MPX]*)", text, re.M):
         line = text.count("\n", 0, match.start()) + 1
         instead = "" if match.group(1) or match.group(3) else "-"
-        yield "privilege", match.start(2), match.end(2), instead, (line, line), None, 1
+        yield "privilege", match.start(2), match.end(2), instead, (line, line), None, None, 1
 
 
 def mutants_of(path, text):
@@ -99,7 +104,7 @@ def mutants_of(path, text):
     for edit in edits:
         per_line[edit[4][0]] = per_line.get(edit[4][0], 0) + 1
     found, names = [], {}
-    for kind, start, end, after, lines, function, factor in edits:
+    for kind, start, end, after, lines, function, refusal, factor in edits:
         line = text.count("\n", 0, start) + 1
         line_end = text.find("\n", max(end - 1, start))
         whole = one_line(text[starts[line - 1]:line_end if line_end >= 0 else len(text)])
@@ -109,12 +114,12 @@ def mutants_of(path, text):
         identity = hashlib.sha1(f"{name}|{names[name]}".encode()).hexdigest()[:10]
         weight = factor * KINDS[kind] * place_weight(path) / math.sqrt(per_line[lines[0]])
         found.append(Mutant(identity, path, kind, start, end, before, after, line, lines, function,
-                            weight))
+                            refusal, weight))
     return found
 
 
 def chosen(mutants, seed):
-    """In the order of the campaign: at random, heavy ones early; the longer begins with the shorter."""
+    """In the order of a campaign: at random, heavy ones early; a longer one begins alike."""
     def key(mutant):
         digest = hashlib.sha1(f"{seed}|{mutant.id}".encode()).digest()
         return -math.log((int.from_bytes(digest[:8], "big") + 1) / (2 ** 64 + 1)) / mutant.weight

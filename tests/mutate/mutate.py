@@ -16,7 +16,7 @@ import sys
 import campaign
 import mutants
 import results as kept
-import runner
+import scratch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SURVIVORS = pathlib.Path("tests/mutate/survivors")
@@ -27,7 +27,8 @@ def say(text):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("build", type=lambda text: pathlib.Path(text).resolve(), help="the build folder")
     add("-n", type=int, default=0,
@@ -44,7 +45,8 @@ def options():
     add("--budget", type=float, default=100, metavar="SECONDS",
         help="of the CPU's time that the tests of one mutant may take together (default 100)")
     add("--with", dest="extra", nargs="*", default=[], metavar="TEST",
-        help="further system tests: " + " ".join(sorted(campaign.LEFT_OUT)))
+        help="further system tests, such as toolstack linux_disk cycles")
+    add("--without", nargs="*", default=[], metavar="TEST", help="leave out: guest:NAME unit:NAME")
     add("--list", action="store_true", help="say what would be tried, and try nothing")
     return parser.parse_args()
 
@@ -53,13 +55,15 @@ def choose(args, every, order, results, reasons):
     """The mutants to try now, in their order."""
     if args.only:
         if missing := [name for name in args.only if name not in every]:
-            raise runner.Broken(f"no such mutant: {' '.join(missing)}")
+            raise scratch.Broken(f"no such mutant: {' '.join(missing)}")
         return [every[name] for name in args.only]
     if args.survived:
         return [mutant for mutant in order if mutant.id not in reasons
                 and results.of.get(mutant.id, {}).get("result") == "survived"]
-    tried = sum(results.of.get(mutant.id, {}).get("result") in ("killed", "survived") for mutant in order)
-    return [mutant for mutant in order if mutant.id not in results.of][:max(args.n - tried, 0)]
+    fresh = [mutant for mutant in order if mutant.id not in results.of]
+    tried = sum(results.of[mutant.id]["result"] != "discarded" for mutant in order
+                if mutant.id in results.of)
+    return fresh[:max(args.n - tried, 0)]
 
 
 def main():
@@ -71,11 +75,12 @@ def main():
     reasons = kept.explained(ROOT / SURVIVORS, every)
 
     def meant(mutant):
-        return (not args.files or any(mutant.file.startswith(pattern) or fnmatch.fnmatch(mutant.file, pattern)
-                                      for pattern in args.files)) and (not args.kinds or mutant.kind in args.kinds)
+        here = any(mutant.file.startswith(pattern) or fnmatch.fnmatch(mutant.file, pattern)
+                   for pattern in args.files or [""])
+        return here and mutant.kind in (args.kinds or mutants.KINDS)
     shown = {name: mutant for name, mutant in every.items() if meant(mutant)}
     if not shown:
-        raise runner.Broken(f"no mutant is in {' '.join(args.files)}")
+        raise scratch.Broken(f"no mutant is in {' '.join(args.files)}")
     if args.again:
         results.of = {name: record for name, record in results.of.items() if name not in shown}
     chosen = choose(args, every, mutants.chosen(shown.values(), args.seed), results, reasons)
@@ -85,7 +90,7 @@ def main():
         return 0
     if chosen:
         try:
-            campaign.run(ROOT, args.build, chosen, results, args.jobs, args.budget, args.extra, say)
+            campaign.run(ROOT, args.build, chosen, results, args, say)
         except KeyboardInterrupt:
             say("\nended early; what is known stays known")
     return 0 if kept.show(shown, results, reasons, say) else 1
@@ -94,5 +99,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (runner.Broken, kept.Stale) as problem:
+    except (scratch.Broken, kept.Stale) as problem:
         sys.exit(f"mutate: {problem}")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin for QEMU's TCG: which instructions a machine came to. Each address is written once, when its
- * block is translated, which QEMU does just before it runs it; so what is in the file stays true when
- * QEMU is killed, and the machine is as fast as without.
+ * A plugin for QEMU's TCG: which instructions a machine came to. Each address is written once, when
+ * its block is translated, which QEMU does just before it runs it; so what is in the file stays
+ * true when QEMU is killed, and the machine is as fast as without.
  *
  *     qemu-system-x86_64 -plugin reach.so,out=FOLDER ...        writes FOLDER/PID, 64-bit addresses
  *
@@ -32,7 +32,7 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 #define PLACES (1u << 22)
-#define ROOM   1024                     /* instructions of a block: QEMU makes none longer than 512 */
+#define ROOM   1024                     /* instructions of a block; QEMU makes none of over 512 */
 
 static uint64_t *seen;                  /* a hash table, open addressing; 0 is an empty place */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -15,7 +15,8 @@ import mutants
 HEADING = re.compile(r"^(?:CU: )?(\S+):$")
 ROW = re.compile(r"^\S+\s+(\d+|-)\s+0x([0-9a-f]+)\b")
 # Whose code is in which product; a guest is whatever else.
-PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"), "dom0.elf": ("dom0/", "drivers/", "pvguest-sdk/")}
+PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"),
+         "dom0.elf": ("dom0/", "drivers/", "pvguest-sdk/")}
 GUEST = ("drivers/", "pvguest-sdk/")
 
 
@@ -24,9 +25,9 @@ def line_table(tree, elf):
     """([address, ...] rising, [{(file, line), ...}, ...] of the same length)."""
     parts = PARTS.get(pathlib.Path(elf).name, GUEST)
     files = [file for file in mutants.shipped_files(tree) if file.startswith(parts)]
-    by_name = {pathlib.Path(file).name: file for file in files}      # objdump leaves out some folders
-    done = subprocess.run(["objdump", "--dwarf=decodedline", str(tree / elf)], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, check=True)
+    by_name = {pathlib.Path(file).name: file for file in files}    # objdump leaves out some folders
+    done = subprocess.run(["objdump", "--dwarf=decodedline", str(tree / elf)], text=True,
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     rows, file = {}, None
     for line in done.stdout.splitlines():
         if row := ROW.match(line):
@@ -35,7 +36,8 @@ def line_table(tree, elf):
                 places.add((file, int(row.group(1))))
         elif heading := HEADING.match(line):
             name = heading.group(1).removeprefix("./")
-            file = by_name.get(name) if "/" not in name else name if name.startswith(parts) else None
+            name = name if "/" in name else by_name.get(name, "")
+            file = name if name.startswith(parts) else None
     addresses = sorted(rows)
     return addresses, [rows[address] for address in addresses]
 
@@ -70,12 +72,22 @@ def units_of(build):
     return found
 
 
-class Reach:
-    """known: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]}}};
-    units: {unit test: files}."""
+def by_file(places):
+    """{file: [line, ...]} of places "FILE:LINE"."""
+    found = {}
+    for place in places:
+        file, line = place.rsplit(":", 1)
+        found.setdefault(file, []).append(int(line))
+    return found
 
-    def __init__(self, known, units):
-        self.known, self.units, self.kills = known, units, {}
+
+class Reach:
+    """known: {test: {"seconds": usual time, "cpu": of the CPU's, "lines": {file: [lines]},
+    "refusals": {file: [lines that said no]}}}; units: {unit test: files}; refusals: {file: [lines
+    that count how often they say no]}."""
+
+    def __init__(self, known, units, refusals):
+        self.known, self.units, self.refusals, self.kills = known, units, refusals, {}
         self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()}
                       for test, about in known.items()}
 
@@ -85,27 +97,38 @@ class Reach:
     def tests_for(self, mutant):
         """([tests, the most promising first], how many of them come to its very line).
 
-        Where a line is known to be come to, nobody else can notice: only without one those that come
-        to its function are asked, since the compiler may have moved what the line is about."""
+        Where some come to the line, nobody else can notice. Where none does, those that come to its
+        function are asked, since the compiler may have moved what the line is about. That a refusal
+        is gone, only who was refused can notice: the tests that took it, where it counts that."""
         units, near, far = [], [], []
+        counted = [line for line in self.refusals.get(mutant.file, ())
+                   if mutant.refusal and mutant.refusal[0] <= line <= mutant.refusal[1]]
         for test in self.known:
             lines = self.lines[test].get(mutant.file, ())
             if test.startswith("unit:"):
                 units += [test] * (mutant.file in self.units.get(test[5:], ()))
-            elif mutant.function is None:           # a macro, a table: whoever comes to the file at all
+            elif counted:
+                said = self.known[test]["refusals"].get(mutant.file, ())
+                near += [test] * bool(set(said) & set(counted))
+            elif mutant.function is None:           # a macro, a table: whoever comes to the file
                 near += [test] * bool(lines or mutant.file.endswith((".tbl", ".h", ".inc")))
             elif any(mutant.lines[0] <= line <= mutant.lines[1] for line in lines):
                 near.append(test)
             elif any(mutant.function[1] <= line <= mutant.function[2] for line in lines):
                 far.append(test)
 
-        def promise(test):                          # time for each line of the file, less for who killed here
+        def promise(test):                          # time for a line; less for who has killed here
             lines = len(self.lines[test].get(mutant.file, ()))
             return self.cost(test) / (1 + lines) / (1 + self.kills.get((mutant.file, test), 0))
         return sorted(units, key=promise) + sorted(near or far, key=promise), len(units) + len(near)
 
     def cost(self, test):
         return self.known[test]["cpu"] + 0.1
+
+    def usual(self, test):
+        """Seconds that it takes. A guest's limit is in its machine's own time, whatever else ran."""
+        seconds, cpu = self.known[test]["seconds"], self.known[test]["cpu"]
+        return min(seconds, cpu + 2) if test.startswith("guest:") else seconds
 
     def within(self, tests, budget):
         """As many of them as take so many seconds of the CPU; in any case the first whole system,

@@ -22,7 +22,8 @@ class Results:
 
     def add(self, mutant, record):
         record = {"id": mutant.id, "file": mutant.file, "line": mutant.line, "kind": mutant.kind,
-                  "before": mutants.short(mutant.before), "after": mutants.short(mutant.after), **record}
+                  "before": mutants.short(mutant.before), "after": mutants.short(mutant.after),
+                  **record}
         self.of[mutant.id] = record
         with self.path.open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -30,8 +31,8 @@ class Results:
     def codes(self, mutant):
         """{what the code is: who} of the other mutants of its file that were tried."""
         return {record["code"]: record["id"] for record in self.of.values()
-                if record["file"] == mutant.file and record["result"] != "discarded" and "code" in record
-                and record["id"] != mutant.id}
+                if record["file"] == mutant.file and record["result"] != "discarded"
+                and record["id"] != mutant.id and "code" in record}
 
 
 def explained(path, every):
@@ -43,9 +44,9 @@ def explained(path, every):
         identity, _, rest = line.partition(" ")
         what, bar, reason = rest.rpartition(" | ")
         if not bar or not what.strip() or not reason.strip():
-            raise Stale(f"{path}:{number}: says no reason; ID FILE: KIND: `BEFORE` -> `AFTER` | REASON")
+            raise Stale(f"{path}:{number}: no reason: ID FILE: KIND: `BEFORE` -> `AFTER` | REASON")
         if identity not in every:
-            raise Stale(f"{path}:{number}: no mutant {identity} any more, its line has changed: {rest}")
+            raise Stale(f"{path}:{number}: no mutant {identity} any more, its line changed: {rest}")
         reasons[identity] = reason.strip()
     return reasons
 
@@ -76,12 +77,12 @@ def show(every, results, reasons, say):
         return True
     for identity in reasons:
         if results.of.get(identity, {}).get("result") == "killed":
-            say(f"explained as a survivor, but killed by {results.of[identity]['by']}: {every[identity]}")
+            say(f"has a reason, but {results.of[identity]['by']} kills it: {every[identity]}")
     if survivors:
         say("survivors without a reason:")
     for mutant, record in sorted(survivors, key=lambda pair: (pair[0].file, pair[0].line)):
         say(f"  {mutant.id} {mutant}   ({record['by']})")
-    say(f"\n{'component':20} {'mutants':>8} {'killed':>7} {'survived':>9} {'explained':>10} {'killed of the rest':>19}")
+    say(f"\n{'component':20} mutants  killed  survived  explained  killed of the rest")
     every_row = {outcome: sum(row[outcome] for row in rows.values()) for outcome in OUTCOMES}
     fine = True
     for name, row in [*sorted(rows.items()), ("all", every_row)]:
@@ -89,8 +90,8 @@ def show(every, results, reasons, say):
         enough = row["survived"] <= ALLOWED * tried
         fine &= enough
         rate = row["killed"] / max(row["killed"] + row["survived"], 1)
-        say(f"{name:20} {tried:8} {row['killed']:7} {row['survived']:9} {row['explained']:10} {rate:19.1%}"
-            + ("" if enough else "  too few"))
+        say(f"{name:20} {tried:7} {row['killed']:7} {row['survived']:9} {row['explained']:10} "
+            f"{rate:19.1%}{'' if enough else '  too few'}")
     discarded = sum(results.of.get(identity, {}).get("result") == "discarded" for identity in every)
-    say(f"({discarded} more do not build, or are the same code as without the mistake or with another)")
+    say(f"({discarded} more do not build, or are the same code as without it or as another)")
     return fine

@@ -6,9 +6,7 @@ A Tree is such a copy. Its build folder came with it, so that make only does wha
 necessary; afterwards source and products come back from the base with their times, and make finds
 nothing to do.
 """
-import ctypes
 import hashlib
-import json
 import os
 import pathlib
 import resource
@@ -21,28 +19,17 @@ import time
 
 import reach
 from limits import bound
+from scratch import fingerprint, make, start, die_with_parent
 
 HYPERVISOR, DOM0 = "build/domus.elf", "build/dom0.elf"
 DRIVERS, SDK = "build/libpvdrivers.a", "build/libpvguest.a"
 # What is compared to see whether a mistake in a file makes any difference to the shipped code.
-PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]), ("drivers/", [DRIVERS]),
-            ("dom0/", [DOM0]), ("pvguest-sdk/lib/", [SDK]), ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]),
-            ("", [SDK, DRIVERS, DOM0])]
+PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]),
+            ("drivers/", [DRIVERS]), ("dom0/", [DOM0]), ("pvguest-sdk/lib/", [SDK]),
+            ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
 SYSTEM = [HYPERVISOR, DOM0, "build/archive.tar", "build/disk.img"]
-# Folders of a build that are worth a copy.
-BUILT = {"hv-obj", "guest-obj", "gen", "guests", "archive", "unit", "native", "port"}
-# Warnings would be errors: a mutant may leave a variable unused.
-MAKE = ["make", "--no-print-directory", "-s", "B=build", "DEPS=present", "CC=gcc -w"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits",
           "--rootdir=tests", "-c", "tests/pytest.ini"]
-
-
-class Broken(Exception):
-    """The tool cannot go on; the text says why."""
-
-
-def die_with_parent():
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 
 
 def cpu_seconds():
@@ -51,25 +38,12 @@ def cpu_seconds():
     return used.ru_utime + used.ru_stime
 
 
+def guest_elf(name):
+    return f"build/guests/test-{name.partition('@')[0]}.elf"
+
+
 def products(file):
     return next(made for prefix, made in PRODUCTS if file.startswith(prefix))
-
-
-def make(tree, *targets, jobs=1):
-    """None, or what make complains of."""
-    done = subprocess.run([*MAKE, f"-j{jobs}", *targets], cwd=tree, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=die_with_parent)
-    return done.stdout if done.returncode else None
-
-
-def fingerprint(tree, files):
-    """What the code in some products is, debugging information aside."""
-    digest = hashlib.sha1()
-    with tempfile.NamedTemporaryFile() as bare:
-        for file in files:
-            subprocess.run(["objcopy", "-D", "--strip-debug", str(tree / file), bare.name], check=True)
-            digest.update(pathlib.Path(bare.name).read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class Tree:
@@ -88,30 +62,34 @@ class Tree:
     # --- a mutant ------------------------------------------------------------------------------
     def try_mutant(self, mutant, tests, seconds, near, codes):
         """What came of it: "result" is killed, survived or discarded, "by" the test, or why."""
-        start, made = time.time(), products(mutant.file)
-        right = self.fingerprints.setdefault(tuple(made), fingerprint(self.base, made))
+        since, made = time.time(), products(mutant.file)
+        if tuple(made) not in self.fingerprints:
+            self.fingerprints[tuple(made)] = fingerprint(self.base, made)
         try:
             source = self.path / mutant.file
             source.write_text(mutant.apply((self.base / mutant.file).read_text()))
             if make(self.path, *made):
                 return {"result": "discarded", "by": "does not build"}
             code = fingerprint(self.path, made)
-            if code == right or code in codes:
-                return {"result": "discarded", "by": f"the same code as {codes.get(code, 'without it')}"}
+            if code in codes or code == self.fingerprints[tuple(made)]:
+                twin = codes.get(code, "without it")
+                return {"result": "discarded", "by": f"the same code as {twin}"}
             built = time.time()
             found = self.first_to_fail(tests, seconds, made)
             if not found:
                 passed = f"{len(tests)} tests pass" if tests else "no test comes here"
-                found = {"result": "survived", "by": passed if near or not tests else f"{passed}, none at the line"}
-            return {**found, "code": code, "build": round(built - start, 1), "test": round(time.time() - built, 1)}
+                passed += ", none at the line" if tests and not near else ""
+                found = {"result": "survived", "by": passed}
+            return {**found, "code": code, "build": round(built - since, 1),
+                    "test": round(time.time() - built, 1)}
         finally:
-            self.restore(mutant.file, start)
+            self.restore(mutant.file, since)
 
     def first_to_fail(self, tests, seconds, made):
         for test in tests:
-            needs = test.startswith("unit:") or made != [HYPERVISOR]    # guests do not change with ring 0
+            needs = test.startswith("unit:") or made != [HYPERVISOR]   # ring 0 is no part of guests
             passed, said = self.run(test, seconds[test], rebuild=needs)
-            if not passed and test.startswith("system:"):   # a busy machine can make one fail: once is no proof
+            if not passed and test.startswith("system:"):       # on a busy machine once is no proof
                 passed, said = self.run(test, seconds[test])
             if not passed:
                 return {"result": "killed", "by": test, "said": said}
@@ -134,8 +112,8 @@ class Tree:
     def run(self, test, usual=None, rebuild=False):
         """(did it pass, what it said). usual: its time; None: no mistake is in the tree."""
         kind, name = test.split(":", 1)
-        targets = {"unit": [f"build/unit/{name}/test"], "guest": [HYPERVISOR, f"build/guests/test-{name}.elf"],
-                   "system": SYSTEM}[kind]
+        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM,
+                   "guest": [HYPERVISOR, guest_elf(name)]}[kind]
         if rebuild and (said := make(self.path, *targets)):
             return False, said
         limit = 900 if usual is None else bound(usual)
@@ -148,8 +126,7 @@ class Tree:
             environment.setdefault("DOMUS_PATIENCE", "3")               # the limits are ours
             times = self.base / "times" / f"{name.replace('/', '-')}.json"
             environment["MUTATE_NOTE" if usual is None else "MUTATE_TIMES"] = str(times)
-        process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=die_with_parent)
+        process = start(command, self.path, environment)
         try:
             said = process.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
@@ -159,34 +136,47 @@ class Tree:
 
     @staticmethod
     def run_guest(name, limit):
+        """name: GUEST, or GUEST@CPU."""
         import machine
         import test_guests
-        outcome, words = test_guests.run_guest(name, machine.DOMUS, timeout=limit / machine.PATIENCE)
-        return outcome in (test_guests.expected(name, "domus"), "SKIP"), f"{outcome} {words}"
+        guest, _, cpu = name.partition("@")
+        domus = machine.DOMUS
+        if cpu:
+            domus = machine.Hypervisor(domus.name, domus.path, domus.args, cpu)
+        outcome, words = test_guests.run_guest(guest, domus, timeout=limit / machine.PATIENCE)
+        return outcome in (test_guests.expected(guest, "domus"), "SKIP"), f"{outcome} {words}"
 
     # --- before any mistake --------------------------------------------------------------------
     def measure(self, test):
         """What is to be known of a test here, where nothing is wrong."""
+        import refusals
         kind, name = test.split(":", 1)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as refused:
             if kind != "unit":
                 os.environ["DOMUS_QEMU"] = f"-plugin {self.base}/build/reach.so,out={folder}"
-            start, used = time.monotonic(), cpu_seconds()
+            os.environ["DOMUS_REFUSALS"] = refusals.FOLDER = refused        # of pytest; of guests
+            os.environ["REFUSALS_FILE"] = f"{refused}/unit-{name}"
+            since, used = time.monotonic(), cpu_seconds()
             passed, said = self.run(test)
-            seconds, cpu = time.monotonic() - start, cpu_seconds() - used
-            os.environ.pop("DOMUS_QEMU", None)
-            guest = f"build/guests/test-{name}.elf" if kind == "guest" else DOM0
-            lines = {} if kind == "unit" else reach.lines_reached(folder, self.path, [HYPERVISOR, guest])
-        return {"passed": passed, "said": said, "seconds": round(seconds, 2), "cpu": round(cpu, 2), "lines": lines}
+            found = {"passed": passed, "said": said, "seconds": round(time.monotonic() - since, 2),
+                     "cpu": round(cpu_seconds() - used, 2)}
+            refusals.FOLDER = None
+            for variable in ("DOMUS_QEMU", "DOMUS_REFUSALS", "REFUSALS_FILE"):
+                os.environ.pop(variable, None)
+            taken = reach.by_file(refusals.all_reached(pathlib.Path(refused)))
+            elves = [HYPERVISOR, guest_elf(name) if kind == "guest" else DOM0]
+            lines = {} if kind == "unit" else reach.lines_reached(folder, self.path, elves)
+            return {**found, "refusals": taken, "lines": lines}
 
     def key(self, test):
         """Changes when the test does, or what it tests."""
         kind, name = test.split(":", 1)
-        system = [*SYSTEM[:3], f"tests/{name}.py", *map(str, self.path.glob("tests/system/[a-z]*.py"))]
-        files = {"unit": [f"build/unit/{name}/test"], "system": system,
-                 "guest": [HYPERVISOR, f"build/guests/test-{name}.elf", "tests/guests/test_guests.py"]}[kind]
+        tools = sorted(map(str, self.path.glob("tests/system/[a-z]*.py")))
+        files = {"unit": [f"build/unit/{name}/test"],
+                 "system": [*SYSTEM[:3], f"tests/{name}.py", *tools],
+                 "guest": [HYPERVISOR, guest_elf(name), "tests/guests/test_guests.py"]}[kind]
         digest = hashlib.sha1()
-        for file in [*files, "tests/mutate/reach.py"]:
+        for file in [*files, "tests/mutate/reach.py", "tests/mutate/runner.py"]:
             digest.update((self.path / file).read_bytes())
         return digest.hexdigest()[:16]
 
@@ -202,45 +192,3 @@ def worker(tree, pipe):
             pipe.send((getattr(tree, task)(*arguments), None))
         except (Exception, SystemExit) as problem:
             pipe.send((None, f"{type(problem).__name__}: {problem}"))
-
-
-# --- trees -------------------------------------------------------------------------------------
-def prepare_base(root, build, base):
-    """The tree as it is now, copied and built."""
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, stdout=subprocess.PIPE, text=True)
-    if listing.returncode:
-        raise Broken("the files of the tree are those that git knows, and git knows none here")
-    wanted = [line for line in listing.stdout.splitlines() if (root / line).is_file()]
-    first = not (base / "Makefile").exists()
-    for line in wanted:
-        source, target = root / line, base / line
-        if not target.exists() or target.read_bytes() != source.read_bytes():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-            if not first:
-                target.touch()
-    kept = base / "files.json"
-    for line in set(json.loads(kept.read_text()) if kept.exists() else []) - set(wanted):
-        (base / line).unlink(missing_ok=True)
-    kept.write_text(json.dumps(wanted))
-    for name in ("times", "build"):
-        (base / name).mkdir(exist_ok=True)
-    if first and build == root / "build":                           # what is built need not be built again
-        for entry in build.iterdir():
-            if entry.suffix in (".elf", ".a", ".tar"):
-                shutil.copy2(entry, base / "build")
-            elif entry.name in BUILT:
-                shutil.copytree(entry, base / "build" / entry.name)
-    units = [f"build/unit/{path.stem[5:]}/test" for path in sorted((base / "tests/unit").glob("test_*.c"))]
-    if complaint := make(base, "all", "build/reach.so", *units, jobs=os.cpu_count()):
-        raise Broken(f"the tree does not build as it is:\n{complaint}")
-    for name in ("linux", "peer", "rig"):
-        if (build / name).exists() and not (base / "build" / name).exists():
-            (base / "build" / name).symlink_to((build / name).resolve())
-
-
-def copy_of(base, path):
-    """A scratch tree, fresh."""
-    shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(base, path, symlinks=True, ignore=lambda folder, names: {"logs", "isos", "disks"} & set(names))
-    return Tree(path, base)
