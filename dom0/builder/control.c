@@ -90,33 +90,34 @@ int domain_get_vcpu(domid_t domid, unsigned vcpu, struct xen_domctl_getvcpuinfo 
     return error;
 }
 
-/* Of the scheduler there is. Xen's two kinds of credit have weight and cap in one place and with one meaning. */
-static int scheduler_op(domid_t domid, uint32_t cmd, uint16_t *weight) {
+/* Of the scheduler that there is: Xen's two kinds of credit have weight and cap in one place and with one meaning. */
+static int scheduler_op(domid_t domid, uint32_t cmd, struct xen_domctl_sched_credit *credit) {
     struct xen_sysctl which = { .cmd = XEN_SYSCTL_sched_id };
     struct xen_domctl op = { .cmd = XEN_DOMCTL_scheduler_op, .domain = domid };
     int error = control_system(&which);
 
     op.u.scheduler_op.sched_id = which.u.sched_id.sched_id;
     op.u.scheduler_op.cmd = cmd;
-    op.u.scheduler_op.u.credit.weight = *weight;
-    op.u.scheduler_op.u.credit.cap = UINT16_MAX;        /* As it is. */
+    op.u.scheduler_op.u.credit = *credit;
     error = error ? error : control_domain(&op);
-    *weight = op.u.scheduler_op.u.credit.weight;
+    *credit = op.u.scheduler_op.u.credit;
     return error;
 }
 
 int domain_get_weight(domid_t domid, unsigned *weight) {
-    uint16_t got = 0;
-    int error = scheduler_op(domid, XEN_DOMCTL_SCHEDOP_getinfo, &got);
+    struct xen_domctl_sched_credit credit = { 0 };
+    int error = scheduler_op(domid, XEN_DOMCTL_SCHEDOP_getinfo, &credit);
 
-    *weight = got;
+    *weight = credit.weight;
     return error;
 }
 
 int domain_set_weight(domid_t domid, unsigned weight) {
-    uint16_t set = (uint16_t)weight;
+    struct xen_domctl_sched_credit credit = { 0 };
+    int error = scheduler_op(domid, XEN_DOMCTL_SCHEDOP_getinfo, &credit);       /* Its cap stays. */
 
-    return scheduler_op(domid, XEN_DOMCTL_SCHEDOP_putinfo, &set);
+    credit.weight = (uint16_t)weight;
+    return error ? error : scheduler_op(domid, XEN_DOMCTL_SCHEDOP_putinfo, &credit);
 }
 
 int domain_trigger(domid_t domid, unsigned trigger, unsigned vcpu) {

@@ -124,7 +124,7 @@ void vcpu_timers_stop(struct vcpu *v)
 void vcpu_set_periodic(struct vcpu *v, uint64_t period_ns)
 {
     v->periodic_ns = period_ns;
-    if (period_ns && !vcpu_stopped(v)) timer_set(&v->periodic, now_ns() + period_ns);
+    if (period_ns) timer_set(&v->periodic, now_ns() + period_ns);
     else timer_stop(&v->periodic);
 }
 

@@ -34,6 +34,15 @@ static void sleep_and_wake(unsigned long id)
     }
 }
 
+/* Until somebody else's port is raised: never. */
+static void sleep_for_ever(unsigned long id)
+{
+    evtchn_port_t port = (evtchn_port_t)timer_port[0];
+
+    for (;; spins[id]++)
+        vcpu_poll(&port, 1, 0);
+}
+
 static void spin(unsigned long id)
 {
     for (;;)
@@ -151,6 +160,23 @@ static void a_vcpu_that_is_down_does_not_tick(void)
         vcpu_yield();
     CHECK(spins[1] > before && port_pending(port));
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL), 0);
+    stop_periodic(1);
+}
+
+/* It does not wait for the event: the tick that would wake it comes once, and the next when it has run again. */
+static void a_vcpu_that_sleeps_ticks_once(void)
+{
+    int port = vcpu_timer_port(2);
+
+    NEED(port > 0 && vcpu_prepare(2, sleep_for_ever) == 0);
+    event_clear((evtchn_t)timer_port[0]);
+    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 2, NULL), 0);
+    for (uint64_t until = now_ns() + 30 * NS_PER_MS; now_ns() < until;)
+        vcpu_yield();                                                               /* and now it sleeps */
+    CHECK_IS(set_periodic(2, NS_PER_MS), 0);
+    CHECK_IS(ticks(port, 50 * NS_PER_MS), 1);
+    CHECK_IS(spins[2], 0);
+    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_down, 2, NULL), 0);
 }
 
 static void attack(unsigned int vcpus, bool wake)
@@ -188,7 +214,10 @@ void test_main(void)
     the_past_fires_once(port);
     what_moves_does_not_fire(port);
     a_blocked_vcpu_is_woken(port);
-    if (vcpus > 1)
+    if (vcpus > 2) {
+        timer_port[0] = port;
         a_vcpu_that_is_down_does_not_tick();
+        a_vcpu_that_sleeps_ticks_once();
+    }
     events_unmask_all();
 }
