@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's builder of domains against a machine whose frames lie in disorder: what the new domain finds in its memory, its page
- * tables walked as the CPU would, its first registers, and that of a domain that could not be built nothing is left.
+ * dom0's builder of domains against a machine whose frames lie in disorder: what the new domain
+ * finds in its memory, its page tables walked as the CPU would, its first registers, and that of a
+ * domain that could not be built nothing is left.
  * sources: dom0/builder/build.c dom0/builder/control.c dom0/builder/image.c dom0/builder/layout.c
  * cflags: -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
@@ -20,9 +21,9 @@
 
 unsigned allocations_until_failure;
 
-/* --- the machine: its pages, which are in no order ---------------------------------------------------------------------------- */
+/* --- the machine: its pages, which are in no order -------------------------------------------- */
 
-#define PAGES 2500u                     /* of the domain; an odd multiplier makes each frame another's neighbour */
+#define PAGES 2500u      /* of the domain; an odd multiplier makes each frame another's neighbour */
 #define FRAMES 4096u
 #define FIRST_MFN 0x10000u
 #define GRANT_MFN (FIRST_MFN + FRAMES)
@@ -33,12 +34,16 @@ static unsigned windows, populated;     /* mapped in dom0 now; given to the doma
 static struct { void *at; unsigned long mfn[128], n; } window[4];
 
 static unsigned long frame_of(uint64_t pfn) { return FIRST_MFN + (pfn * 1237 + 99) % FRAMES; }
-static uint8_t *page(unsigned long mfn) { assert_in_range(mfn, FIRST_MFN, SHARED_MFN); return memory[mfn - FIRST_MFN]; }
+static uint8_t *page(unsigned long mfn) {
+    assert_in_range(mfn, FIRST_MFN, SHARED_MFN);
+    return memory[mfn - FIRST_MFN];
+}
 static uint8_t *page_at(uint64_t pfn) { return page(frame_of(pfn)); }
 
 static unsigned refuse_window;          /* the n-th next one */
 
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) {
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors) {
     unsigned i = 0;
 
     assert_true(n && n <= 128 && prot == PROT_RW && owner == 9 && !errors);
@@ -69,7 +74,9 @@ void unmap_frames(void *va, unsigned long n) {
     windows--;
 }
 
-void *alloc_pages(unsigned order) { return allocation_fails() ? NULL : aligned_alloc(4096, 4096u << order); }
+void *alloc_pages(unsigned order) {
+    return allocation_fails() ? NULL : aligned_alloc(4096, 4096u << order);
+}
 void free_pages(void *va, unsigned order) { free(va); }
 const char *errno_name(long error) { return "ERROR"; }
 uint64_t wall_clock_ns(void) { return 1234567; }
@@ -79,7 +86,7 @@ void panic(const char *format, ...) {
     abort();
 }
 
-/* --- the hypervisor -------------------------------------------------------------------------------------------------------------- */
+/* --- the hypervisor --------------------------------------------------------------------------- */
 
 static bool alive, pinned;
 static unsigned destroyed, refuse_call, calls, ports, tell_again;
@@ -132,7 +139,8 @@ static long domain_op(struct xen_domctl *op) {
 }
 
 static long memory_op(struct xen_memory_reservation *op) {
-    unsigned long n = op->nr_extents < 1000 ? op->nr_extents : 1000, *list = (unsigned long *)op->extent_start.p;
+    unsigned long n = op->nr_extents < 1000 ? op->nr_extents : 1000,
+                  *list = (unsigned long *)op->extent_start.p;
 
     assert_true(op->domid == 9 && op->extent_order == 0);
     for (unsigned long i = 0; i < n; i++) {
@@ -144,12 +152,13 @@ static long memory_op(struct xen_memory_reservation *op) {
 
 static long pin(struct mmuext_op *op, domid_t owner) {
     assert_true(op->cmd == MMUEXT_PIN_L4_TABLE && owner == 9);
-    assert_int_equal(windows, 0);               /* a table that we could still write would be refused */
+    assert_int_equal(windows, 0);           /* a table that we could still write would be refused */
     pinned = true;
     return 0;
 }
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e) {
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e) {
     calls++;
     if (refuse_call && --refuse_call == 0)
         return -ENOMEM;
@@ -182,7 +191,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     }
 }
 
-/* --- a kernel: 700 bytes of it in the file, at 0x...100010, and 9,000 in memory ---------------------------------------------------- */
+/* --- a kernel: 700 bytes of it in the file, at 0x...100010, and 9,000 in memory --------------- */
 
 #define BASE 0xffffffff80000000ul
 
@@ -229,10 +238,17 @@ static int setup(void **state) {
     for (unsigned i = 0; i < sizeof(ramdisk); i++)
         ramdisk[i] = (uint8_t)(i * 7 + i / 300);
     memset(memory, 0xcc, sizeof(memory));
-    request = (struct build_request){ .kernel = file, .kernel_size = 2048, .ramdisk = ramdisk, .ramdisk_size = sizeof(ramdisk),
-                                      .command_line = "root=/dev/xvda", .pages = PAGES, .max_pages = 3000, .vcpus = 3 };
+    request = (struct build_request){ .kernel = file,
+                                      .kernel_size = 2048,
+                                      .ramdisk = ramdisk,
+                                      .ramdisk_size = sizeof(ramdisk),
+                                      .command_line = "root=/dev/xvda",
+                                      .pages = PAGES,
+                                      .max_pages = 3000,
+                                      .vcpus = 3 };
     alive = pinned = false;
-    populated = calls = ports = destroyed = refuse_call = refuse_window = allocations_until_failure = tell_again = 0;
+    populated = calls = ports = destroyed = refuse_call = refuse_window =
+        allocations_until_failure = tell_again = 0;
     hypercall_mfn = 0;
     setup_status = GNTST_okay;
     free_pages_left = PAGES;
@@ -250,7 +266,8 @@ static int build(void) {
     return error;
 }
 
-/* What the CPU finds at an address of the domain's: its entry; and that only its leaf may be written, never a table. */
+/* What the CPU finds at an address of the domain's: its entry; and that only its leaf may be
+ * written, never a table. */
 static uint64_t walk(uint64_t va) {
     unsigned long table = context.ctrlreg[3] >> 12;
 
@@ -272,7 +289,9 @@ static uint8_t *at(uint64_t va) {
     return page((entry & PTE_MFN_MASK) >> 12) + (va & 4095);
 }
 
-static struct start_info *info(void) { return (struct start_info *)(void *)at(context.user_regs.rsi); }
+static struct start_info *info(void) {
+    return (struct start_info *)(void *)at(context.user_regs.rsi);
+}
 
 static void what_the_domain_finds(void **state) {
     const uint64_t *p2m;
@@ -303,7 +322,8 @@ static void what_the_domain_finds(void **state) {
     assert_int_equal(info()->store_evtchn, result.store_port);
     assert_int_equal(info()->console.domU.mfn, result.console_mfn);
     assert_int_equal(info()->console.domU.evtchn, result.console_port);
-    assert_true(result.store_port == 1 && result.console_port == 2 && result.store_mfn != result.console_mfn);
+    assert_true(result.store_port == 1 && result.console_port == 2 &&
+                result.store_mfn != result.console_mfn);
     /* Kernel, and zeroes behind it, to the end of the region; ramdisk; list of frames. */
     assert_memory_equal(at(BASE + 0x100010), file + 1024, 700);
     for (uint64_t va = BASE; va < BASE + 0x103000; va++)
@@ -315,13 +335,15 @@ static void what_the_domain_finds(void **state) {
         p2m = (const uint64_t *)(void *)at(info()->mfn_list + 8 * i);
         assert_int_equal(*p2m, frame_of(i));
     }
-    /* The region is mapped in order, all of it writable but the page tables; nothing behind it is. */
+    /* The region is mapped in order, all of it writable but the page tables; nothing behind it
+     * is. */
     end = BASE + 4 * 1024 * 1024;
     for (uint64_t va = BASE; va < end; va += 4096) {
         bool table = va >= info()->pt_base && va < info()->pt_base + info()->nr_pt_frames * 4096;
 
         assert_int_equal((walk(va) & PTE_MFN_MASK) >> 12, frame_of((va - BASE) >> 12));
-        assert_int_equal(walk(va) & ~PTE_MFN_MASK, PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY | (table ? 0 : PTE_WRITE));
+        assert_int_equal(walk(va) & ~PTE_MFN_MASK, PTE_PRESENT | PTE_USER | PTE_ACCESSED |
+                                                       PTE_DIRTY | (table ? 0 : PTE_WRITE));
     }
     assert_int_equal(walk(end), 0);
     assert_int_equal(walk(BASE - 4096), 0);
@@ -364,7 +386,8 @@ static void as_linux_wants_it(void **state) {
     for (unsigned i = 0; i < PAGES; i++)
         assert_int_equal(*(const uint64_t *)(void *)at(info()->mfn_list + 8 * i), frame_of(i));
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(walk(info()->mfn_list + i * 4096) & PTE_MFN_MASK, (uint64_t)frame_of(1024 + i) << 12);
+        assert_int_equal(walk(info()->mfn_list + i * 4096) & PTE_MFN_MASK,
+                         (uint64_t)frame_of(1024 + i) << 12);
     assert_int_equal(walk(info()->mfn_list + 5 * 4096), 0);
     for (unsigned i = 0; i < sizeof(ramdisk); i++)
         assert_int_equal(page_at(info()->mod_start + i / 4096)[i % 4096], ramdisk[i]);
@@ -407,7 +430,8 @@ static void whatever_fails(void **state) {
         tell_again = 3;
         assert_true(build() < 0);
         assert_true(why[0]);
-        assert_int_equal(destroyed, i > 2);     /* the first asks for free memory, the second makes it */
+        /* the first asks for free memory, the second makes it */
+        assert_int_equal(destroyed, i > 2);
     }
     for (i = 1;; i++) {
         setup(state);
@@ -444,9 +468,12 @@ static void longest_command_line(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_the_domain_finds, setup), cmocka_unit_test_setup(what_is_shared, setup),
-        cmocka_unit_test_setup(as_linux_wants_it, setup),     cmocka_unit_test_setup(without_a_ramdisk, setup),
-        cmocka_unit_test_setup(too_little_memory, setup),     cmocka_unit_test_setup(whatever_fails, setup),
+        cmocka_unit_test_setup(what_the_domain_finds, setup),
+        cmocka_unit_test_setup(what_is_shared, setup),
+        cmocka_unit_test_setup(as_linux_wants_it, setup),
+        cmocka_unit_test_setup(without_a_ramdisk, setup),
+        cmocka_unit_test_setup(too_little_memory, setup),
+        cmocka_unit_test_setup(whatever_fails, setup),
         cmocka_unit_test_setup(longest_command_line, setup),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partitions and who uses them: one writer or several readers, windows that end where the partition does, and disks that fail;
- * with the transfers that wait for their end.
+ * Partitions and who uses them: one writer or several readers, windows that end where the partition
+ * does, and disks that fail; with the transfers that wait for their end.
  * sources: dom0/storage/disks.c dom0/storage/gpt.c drivers/block.c drivers/block_wait.c
  * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
@@ -17,7 +17,7 @@
 #include <pvguest/sched.h>
 #include "dom0/storage/disks.h"
 
-/* --- the SDK ---------------------------------------------------------------------------------------------------------------- */
+/* --- the SDK ---------------------------------------------------------------------------------- */
 
 static char said[200];
 static bool masked;
@@ -31,7 +31,9 @@ void printk(const char *format, ...) {
     va_end(arguments);
 }
 
-const char *errno_name(long error) { return error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another"; }
+const char *errno_name(long error) {
+    return error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another";
+}
 bool events_save(void) { bool was = masked; masked = true; return was; }
 void events_restore(bool was) { masked = was; }
 
@@ -40,7 +42,7 @@ void vcpu_yield(void) {
     yields++;
 }
 
-/* --- a disk of 8,000 sectors that answers when it is asked often enough --------------------------------------------------------- */
+/* --- a disk of 8,000 sectors that answers when it is asked often enough ----------------------- */
 
 #define SECTORS 8000u
 
@@ -77,10 +79,11 @@ static void poll(struct blockdev *device) {
     request->done(request, result);
 }
 
-static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segments = 11, .flags = BLOCK_CAN_FLUSH,
+static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segments = 11,
+                                .flags = BLOCK_CAN_FLUSH,
                                 .submit = submit, .kick = kick, .poll = poll };
 
-/* --- its table -------------------------------------------------------------------------------------------------------------------- */
+/* --- its table -------------------------------------------------------------------------------- */
 
 static uint32_t crc(const uint8_t *bytes, size_t size) {
     uint32_t value = ~0u;
@@ -124,7 +127,7 @@ static void make_table(void) {
     put(h + 16, crc(h, 92), 4);
 }
 
-/* --- tests, in this order ------------------------------------------------------------------------------------------------------------ */
+/* --- tests, in this order --------------------------------------------------------------------- */
 
 static struct blockdev *device;
 static const char *why;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Real cards and disks on virtio against a device that is simulated below the queues: what each request says to the device, what
- * comes back, full queues, devices that lie about lengths, and devices that do not come up.
+ * Real cards and disks on virtio against a device that is simulated below the queues: what each
+ * request says to the device, what comes back, full queues, devices that lie about lengths, and
+ * devices that do not come up.
  * sources: drivers/hw/virtio_net.c drivers/hw/virtio_blk.c drivers/hw/virtqueue.c drivers/block.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
@@ -21,7 +22,7 @@
 
 unsigned allocations_until_failure;
 
-/* --- the SDK and the bus ----------------------------------------------------------------------------------------------------- */
+/* --- the SDK and the bus ---------------------------------------------------------------------- */
 
 static unsigned int said;
 static bool masked;
@@ -52,15 +53,17 @@ static bool ready;
 
 struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned int nth)
 {
-    assert_true(vendor == VIRTIO_VENDOR && (device == VIRTIO_DEVICE_NET || device == VIRTIO_DEVICE_BLOCK));
+    assert_true(vendor == VIRTIO_VENDOR &&
+                (device == VIRTIO_DEVICE_NET || device == VIRTIO_DEVICE_BLOCK));
     return nth < DEVICES ? &pci[device == VIRTIO_DEVICE_BLOCK][nth] : NULL;
 }
 
 static void (*handler)(void *context);
 static void *handler_context;
 
-int pci_interrupt_open(struct pci_device *which, unsigned int vector, struct pci_interrupt *interrupt,
-                       void (*function)(void *context), void *context)
+int pci_interrupt_open(struct pci_device *which, unsigned int vector,
+                       struct pci_interrupt *interrupt, void (*function)(void *context),
+                       void *context)
 {
     assert_true(vector == 0 && masked);
     if (refuse_interrupt)
@@ -74,8 +77,12 @@ int virtio_start(struct virtio_device *device, struct pci_device *which, uint64_
 {
     if (refuse_start)
         return -19;
-    *device = (struct virtio_device){ .pci = which, .common = registers, .notify = (uint8_t *)doorbells,
-                                      .notify_length = sizeof doorbells, .notify_multiplier = 2, .features = (offered & wanted) | VIRTIO_F_VERSION_1 };
+    *device = (struct virtio_device){ .pci = which,
+                                      .common = registers,
+                                      .notify = (uint8_t *)doorbells,
+                                      .notify_length = sizeof doorbells,
+                                      .notify_multiplier = 2,
+                                      .features = (offered & wanted) | VIRTIO_F_VERSION_1 };
     ready = false;
     return 0;
 }
@@ -98,12 +105,17 @@ static void interrupt(void)
     masked = false;
 }
 
-/* --- the device's side of its queues: their pages as it was told of them ------------------------------------------------------- */
+/* --- the device's side of its queues: their pages as it was told of them ---------------------- */
 
-static struct queue { struct virtq_descriptor *descriptor; uint16_t *available, *used; uint16_t size, seen; } queues[2];
+static struct queue {
+    struct virtq_descriptor *descriptor;
+    uint16_t *available, *used;
+    uint16_t size, seen;
+} queues[2];
 static unsigned int queues_told;
 
-/* Registers do nothing by themselves here: what the driver wrote is taken when it has finished with a queue. */
+/* Registers do nothing by themselves here: what the driver wrote is taken when it has finished
+ * with a queue. */
 static uint64_t register64(unsigned int offset)
 {
     uint64_t value;
@@ -114,7 +126,8 @@ static uint64_t register64(unsigned int offset)
 
 static void learn(struct queue *queue, const struct virtqueue *driver)
 {
-    *queue = (struct queue){ .descriptor = driver->descriptor, .available = (uint16_t *)(uintptr_t)driver->available,
+    *queue = (struct queue){ .descriptor = driver->descriptor,
+                             .available = (uint16_t *)(uintptr_t)driver->available,
                              .used = (uint16_t *)(uintptr_t)driver->used, .size = driver->size };
     queues_told++;
 }
@@ -144,7 +157,8 @@ static void give_back(struct queue *queue, uint16_t first, uint32_t length)
     queue->used[1]++;
 }
 
-/* Where the driver keeps its queues is its own; the structure begins as it does in both drivers' sources. */
+/* Where the driver keeps its queues is its own; the structure begins as it does in both drivers'
+ * sources. */
 static int set_up(void **state)
 {
     memset(registers, 0, sizeof registers);
@@ -155,14 +169,18 @@ static int set_up(void **state)
     return 0;
 }
 
-/* --- a disk ---------------------------------------------------------------------------------------------------------------------- */
+/* --- a disk ----------------------------------------------------------------------------------- */
 
 #define F_SEG_MAX (1ull << 2)
 #define F_READ_ONLY (1ull << 5)
 #define F_FLUSH   (1ull << 9)
 #define F_DISCARD (1ull << 13)
 
-struct virtio_blk_as_it_begins { struct blockdev device; struct virtio_device virtio; struct virtqueue queue; };
+struct virtio_blk_as_it_begins {
+    struct blockdev device;
+    struct virtio_device virtio;
+    struct virtqueue queue;
+};
 
 static struct blockdev *disk;
 static struct queue *const disk_queue = &queues[0];
@@ -178,10 +196,12 @@ static void done(struct block_request *which, int status)
 
 static void submit(unsigned int number, enum block_operation operation, unsigned int segments)
 {
-    request[number] = (struct block_request){ .operation = operation, .sector = 100 + number, .segments = segments, .done = done,
+    request[number] = (struct block_request){ .operation = operation, .sector = 100 + number,
+                                              .segments = segments, .done = done,
                                               .next = (void *)8 };
     for (unsigned int i = 0; i < segments; i++) {
-        request[number].segment[i] = (struct block_segment){ .machine = virt_to_machine(data[i]), .length = 1024 };
+        request[number].segment[i] = (struct block_segment){ .machine = virt_to_machine(data[i]),
+                                                             .length = 1024 };
         request[number].sectors += 2;
     }
     if (operation == BLOCK_DISCARD)
@@ -211,14 +231,16 @@ static void a_disk_says_what_it_is(void **state)
     open_disk(0, F_SEG_MAX | F_READ_ONLY | F_FLUSH | F_DISCARD);
     assert_string_equal(disk->name, "disk0");
     assert_int_equal(disk->sectors, 123456);
-    assert_int_equal(disk->flags, BLOCK_BY_DMA | BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | BLOCK_READ_ONLY);
+    assert_int_equal(disk->flags,
+                     BLOCK_BY_DMA | BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | BLOCK_READ_ONLY);
     assert_int_equal(disk->max_segments, 14);
     open_disk(1, 0);
     assert_int_equal(disk->flags, BLOCK_BY_DMA);
     assert_int_equal(disk->max_segments, BLOCK_SEGMENTS_MAX);
 }
 
-/* The header, the data, and one byte for the status, in this order; each readable or writable as it must be. */
+/* The header, the data, and one byte for the status, in this order; each readable or writable as
+ * it must be. */
 static void what_the_disk_is_asked(void **state)
 {
     struct virtq_descriptor chain[40];
@@ -234,7 +256,8 @@ static void what_the_disk_is_asked(void **state)
     block_kick(disk);
     assert_int_equal(next_chain(disk_queue, chain, &first), 5);
     header = (void *)(uintptr_t)chain[0].address;
-    assert_true(header->type == 0 && header->sector == 100 && header->reserved == 0 && chain[0].length == 16);
+    assert_true(header->type == 0 && header->sector == 100 && header->reserved == 0 &&
+                chain[0].length == 16);
     assert_false(chain[0].flags & VIRTQ_WRITE);
     for (unsigned int i = 0; i < 3; i++) {
         assert_int_equal(chain[1 + i].address, (uintptr_t)data[i]);
@@ -242,7 +265,8 @@ static void what_the_disk_is_asked(void **state)
         assert_true(chain[1 + i].flags & VIRTQ_WRITE);
     }
     assert_true(chain[4].length == 1 && chain[4].flags & VIRTQ_WRITE);
-    assert_int_equal(*(uint8_t *)(uintptr_t)chain[4].address, 0xff);    /* nothing is known until the device says so */
+    /* nothing is known until the device says so */
+    assert_int_equal(*(uint8_t *)(uintptr_t)chain[4].address, 0xff);
     *(uint8_t *)(uintptr_t)chain[4].address = 0;
     give_back(disk_queue, first, 0);
     assert_int_equal(next_chain(disk_queue, chain, &first), 3);
@@ -259,7 +283,8 @@ static void what_the_disk_is_asked(void **state)
     assert_int_equal(next_chain(disk_queue, chain, &first), 3);
     header = (void *)(uintptr_t)chain[0].address;
     range = (void *)(uintptr_t)chain[1].address;
-    assert_true(header->type == 11 && header->sector == 0 && chain[1].length == 16 && !(chain[1].flags & VIRTQ_WRITE));
+    assert_true(header->type == 11 && header->sector == 0 && chain[1].length == 16 &&
+                !(chain[1].flags & VIRTQ_WRITE));
     assert_true(range->sector == 103 && range->sectors == 303 && range->flags == 0);
     give_back(disk_queue, first, 0);            /* without a word: an error */
     interrupt();
@@ -267,7 +292,7 @@ static void what_the_disk_is_asked(void **state)
     assert_int_equal(result[1], -EIO);
     assert_int_equal(result[2], -EOPNOTSUPP);
     assert_int_equal(result[3], -EIO);
-    submit(20, BLOCK_DISCARD, 0);               /* more than one request of the device's may carry */
+    submit(20, BLOCK_DISCARD, 0);              /* more than one request of the device's may carry */
     next_chain(disk_queue, chain, &first);
     range = (void *)(uintptr_t)chain[1].address;
     assert_int_equal(range->sectors, 310);
@@ -313,9 +338,13 @@ static void disks_that_do_not_come_up(void **state)
     assert_int_equal(said, 0);
 }
 
-/* --- a card ------------------------------------------------------------------------------------------------------------------------ */
+/* --- a card ----------------------------------------------------------------------------------- */
 
-struct virtio_net_as_it_begins { struct netport port; struct virtio_device virtio; struct virtqueue rx, tx; };
+struct virtio_net_as_it_begins {
+    struct netport port;
+    struct virtio_device virtio;
+    struct virtqueue rx, tx;
+};
 
 static struct netport *card;
 static struct queue *const rx = &queues[0], *const tx = &queues[1];
@@ -397,7 +426,8 @@ static void frames_from_the_card(void **state)
 {
     struct virtq_descriptor chain[40];
     static const struct { uint32_t length; bool good; } cases[] = {
-        { 12 + 14, true }, { 12 + 13, false }, { 12 + NET_FRAME_MAX, true }, { 12 + NET_FRAME_MAX + 1, false }, { 0, false },
+        { 12 + 14, true }, { 12 + 13, false }, { 12 + NET_FRAME_MAX, true },
+        { 12 + NET_FRAME_MAX + 1, false }, { 0, false },
         { UINT32_MAX, false },
     };
     unsigned int good = 0;
@@ -424,7 +454,8 @@ static void frames_from_the_card(void **state)
                 assert_int_equal(got[0][0], i + round);
                 assert_int_equal(got[0][got_length[0] - 1], i + round);
             }
-            assert_int_equal(rx->available[1], (uint16_t)(17 + round * ARRAY_SIZE(cases) + i));    /* and again */
+            /* and again */
+            assert_int_equal(rx->available[1], (uint16_t)(17 + round * ARRAY_SIZE(cases) + i));
             assert_int_equal(rx->available[0] & 1, 0);
         }
     assert_int_equal(card->frames_received, good);
@@ -452,7 +483,8 @@ static void frames_from_the_card(void **state)
     assert_int_equal(card->frames_dropped, 60 - good + 1);
 }
 
-/* Each failure is said, and the next attempt may succeed. What a dead card had stays with it: its interrupt may be bound. */
+/* Each failure is said, and the next attempt may succeed. What a dead card had stays with it:
+ * its interrupt may be bound. */
 void __lsan_disable(void);
 void __lsan_enable(void);
 
@@ -474,7 +506,8 @@ static void devices_that_do_not_come_up(void **state)
         assert_int_equal(said, 1);
         assert_false(masked || ready);
     }
-    for (unsigned int i = 1; i < 39; i++) {     /* six pages of queues, sixteen buffers each way, and the card itself */
+    /* six pages of queues, sixteen buffers each way, and the card itself */
+    for (unsigned int i = 1; i < 39; i++) {
         set_up(state);
         offered = 1ull << 5;
         allocations_until_failure = i;
@@ -491,9 +524,12 @@ static void devices_that_do_not_come_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_disk_says_what_it_is, set_up), cmocka_unit_test_setup(what_the_disk_is_asked, set_up),
-        cmocka_unit_test_setup(a_full_disk_queue, set_up),      cmocka_unit_test_setup(disks_that_do_not_come_up, set_up),
-        cmocka_unit_test_setup(frames_to_the_card, set_up),     cmocka_unit_test_setup(frames_from_the_card, set_up),
+        cmocka_unit_test_setup(a_disk_says_what_it_is, set_up),
+        cmocka_unit_test_setup(what_the_disk_is_asked, set_up),
+        cmocka_unit_test_setup(a_full_disk_queue, set_up),
+        cmocka_unit_test_setup(disks_that_do_not_come_up, set_up),
+        cmocka_unit_test_setup(frames_to_the_card, set_up),
+        cmocka_unit_test_setup(frames_from_the_card, set_up),
         cmocka_unit_test_setup(devices_that_do_not_come_up, set_up),
     };
 
