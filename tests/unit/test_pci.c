@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI as dom0 sees it: the driver's own port instructions fault here as they do in a guest, and what
- * the hypervisor does about them is done by a signal handler: configuration space is an array of the
- * test's. Enumeration through bridges, capability lists that loop, BARs of every kind, interrupts.
+ * PCI as dom0 sees it: the driver's own port instructions fault here as they do in a guest, and
+ * what the hypervisor does about them is done by a signal handler: configuration space is an array
+ * of the test's. Enumeration through bridges, capability lists that loop, BARs of every kind, interrupts.
  * sources: drivers/hw/pci.c drivers/hw/pci_interrupt.c
  * cflags: -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
  */
@@ -82,7 +82,8 @@ static void port_fault(int number, siginfo_t *info, void *context)
     r[REG_RIP] += 1 + half;
 }
 
-static uint8_t *add(uint8_t bus, unsigned int slot, unsigned int number, uint16_t device, uint8_t header)
+static uint8_t *add(uint8_t bus, unsigned int slot, unsigned int number, uint16_t device,
+                    uint8_t header)
 {
     uint8_t *bytes = function[functions].bytes;
 
@@ -219,7 +220,7 @@ static void every_width_at_every_place(void **state)
     assert_true(space[0x48] == 0x78 && space[0x4b] == 0x12 && space[0x4c] == (uint8_t)(0x4c * 3));
 }
 
-/* Single functions, several, bridges behind bridges, and bridges that the firmware has forgotten. */
+/* Single functions, several, bridges behind bridges, bridges that the firmware has forgotten. */
 static void what_is_found(void **state)
 {
     take_faults();
