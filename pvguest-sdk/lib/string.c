@@ -186,16 +186,18 @@ static unsigned int digit_value(char c)
     return isalpha(c) ? (unsigned int)(tolower(c) - 'a' + 10) : 99;
 }
 
-unsigned long strtoul(const char *s, char **end, int base)
+/* What both functions below read: spaces, a sign, digits. */
+static unsigned long magnitude(const char *s, char **end, int base, bool *negative, bool *overflow)
 {
     const char *start = s;
     unsigned long value = 0;
-    bool negative = false, any = false, overflow = false;
+    bool any = false;
 
+    *negative = *overflow = false;
     while (isspace(*s))
         s++;
     if (*s == '+' || *s == '-')
-        negative = *s++ == '-';
+        *negative = *s++ == '-';
     if ((base == 0 || base == 16) && s[0] == '0' && (s[1] | 32) == 'x' && digit_value(s[2]) < 16) {
         s += 2;
         base = 16;
@@ -205,24 +207,27 @@ unsigned long strtoul(const char *s, char **end, int base)
     for (; digit_value(*s) < (unsigned int)base; s++, any = true) {
         if (__builtin_mul_overflow(value, (unsigned long)base, &value) ||
             __builtin_add_overflow(value, (unsigned long)digit_value(*s), &value))
-            overflow = true;
+            *overflow = true;
     }
     if (end)
         *end = (char *)(uintptr_t)(any ? s : start);
-    if (overflow)
-        return ~0UL;
-    return negative ? -value : value;
+    return value;
+}
+
+unsigned long strtoul(const char *s, char **end, int base)
+{
+    bool negative, overflow;
+    unsigned long value = magnitude(s, end, base, &negative, &overflow);
+
+    return overflow ? ~0UL : negative ? -value : value;
 }
 
 long strtol(const char *s, char **end, int base)
 {
-    const char *sign = s;
-    unsigned long value;
+    bool negative, overflow;
+    unsigned long value = magnitude(s, end, base, &negative, &overflow);
 
-    while (isspace(*sign))
-        sign++;
-    value = strtoul(*sign == '-' ? sign + 1 : s, end, base);
-    if (*sign != '-')
-        return value > INT64_MAX ? INT64_MAX : (long)value;
-    return value > (unsigned long)INT64_MAX + 1 ? INT64_MIN : (long)-value;
+    if (negative)
+        return overflow || value > (unsigned long)INT64_MAX + 1 ? INT64_MIN : (long)-value;
+    return overflow || value > INT64_MAX ? INT64_MAX : (long)value;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of single back ends share: an SDK that is faked call by call, whose every resource is counted and every one of
- * whose calls can be told to fail, and a store whose nodes the test writes. A grant reference n is the page page[n].
+ * What the tests of single back ends share: an SDK that is faked call by call, whose every resource
+ * is counted and every one of whose calls can be told to fail, and a store whose nodes the test
+ * writes. A grant reference n is the page page[n].
  */
 #ifndef TESTS_UNIT_BACKENDS_HOST_H
 #define TESTS_UNIT_BACKENDS_HOST_H
@@ -20,9 +21,15 @@
 
 static _Alignas(4096) uint8_t page[GRANTS][4096];
 
-/* --- events ---------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
-static struct { event_handler handler; void *data; evtchn_t remote; bool masked; unsigned int sent; } port[8];
+static struct {
+    event_handler handler;
+    void *data;
+    evtchn_t remote;
+    bool masked;
+    unsigned int sent;
+} port[8];
 static unsigned int bound, refused_bindings, refuse_binding;    /* the n-th next one fails */
 static bool events_are_masked;
 static unsigned int said;               /* on the console */
@@ -86,7 +93,7 @@ static void ring_bell(unsigned int number)
     events_restore(masked);
 }
 
-/* --- grants ---------------------------------------------------------------------------------------------------------- */
+/* --- grants ----------------------------------------------------------------------------------- */
 
 static struct { bool mapped, readonly; void *va; } grant[GRANTS];
 static unsigned int mapped, rings_mapped, refuse_map;
@@ -113,8 +120,8 @@ int grant_unmap(struct grant_map *map)
     return refuse_unmap && (refused_ring == 0 || refused_ring == map->handle) ? -22 : 0;
 }
 
-static int map_each(void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly, grant_handle_t *handles,
-                    unsigned long *mfns, int *results)
+static int map_each(void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
+                    grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     int first = 0;
 
@@ -138,19 +145,21 @@ static int map_each(void *const *vas, const grant_ref_t *refs, unsigned int n, b
     return first;
 }
 
-static void unmap_each(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
+static void unmap_each(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles,
+                       unsigned int n)
 {
     assert_true(n >= 1);
     for (unsigned int i = 0; i < n; i++) {
         assert_true(handles[i] < GRANTS && grant[handles[i]].mapped);
-        assert_true(vas ? vas[i] == grant[handles[i]].va : mfns[i] == virt_to_mfn(page[handles[i]]));
+        assert_true(vas ? vas[i] == grant[handles[i]].va
+                        : mfns[i] == virt_to_mfn(page[handles[i]]));
         grant[handles[i]].mapped = false;
         mapped--;
     }
 }
 
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-                 grant_handle_t *handles, unsigned long *mfns, int *results)
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
+                 bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     assert_true(vas && domid == 7);
     return map_each(vas, refs, n, readonly, handles, mfns, results);
@@ -180,9 +189,11 @@ int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, un
 static unsigned int copies;             /* made by the hypervisor */
 static bool refuse_copies;
 
-int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length)
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
+                    unsigned int length)
 {
-    assert_true(domid == 7 && offset == 0 && length <= 4096 && ((uintptr_t)to & 4095) + length <= 4096);
+    assert_true(domid == 7 && offset == 0 && length <= 4096 &&
+                ((uintptr_t)to & 4095) + length <= 4096);
     if (ref == bad_grant)
         return -22;
     memcpy(to, page[ref], length);
@@ -202,7 +213,8 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
         uint8_t *ours = own + (from_guest ? ops[i].dest.offset : ops[i].source.offset);
 
         assert_true(from_guest || ops[i].flags == GNTCOPY_dest_gref);
-        assert_true(ops[i].len && ops[i].source.offset + ops[i].len <= 4096 && ops[i].dest.offset + ops[i].len <= 4096);
+        assert_true(ops[i].len && ops[i].source.offset + ops[i].len <= 4096 &&
+                    ops[i].dest.offset + ops[i].len <= 4096);
         assert_int_equal(from_guest ? ops[i].source.domid : ops[i].dest.domid, 7);
         assert_int_equal(from_guest ? ops[i].dest.domid : ops[i].source.domid, DOMID_SELF);
         ops[i].status = ref == bad_grant || ref >= GRANTS ? GNTST_bad_gntref : GNTST_okay;
@@ -215,7 +227,7 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
     return 0;
 }
 
-/* --- the store ------------------------------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 static struct { char path[96], value[64]; } node[64];
 static unsigned int nodes, refuse_write;        /* the n-th next write fails */
@@ -265,7 +277,8 @@ static int store_write(void *context, const char *path, const char *value)
     return 0;
 }
 
-static const struct backend_store store = { .read = store_read, .write = store_write, .context = &nodes };
+static const struct backend_store store = { .read = store_read, .write = store_write,
+                                            .context = &nodes };
 
 static void forget_all(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the front ends share: an SDK that is faked call by call and counts what it gave, and a back end that is the
- * test: it sees the rings as the real one would, and may put into them what it likes.
+ * What the tests of the front ends share: an SDK that is faked call by call and counts what it
+ * gave, and a back end that is the test: it sees the rings as the real one would, and may put into
+ * them what it likes.
  */
 #ifndef TESTS_UNIT_FRONTENDS_HOST_H
 #define TESTS_UNIT_FRONTENDS_HOST_H
@@ -39,7 +40,7 @@ bool events_save(void)
 
 void events_restore(bool was_masked) { events_are_masked = was_masked; }
 
-/* --- one event channel --------------------------------------------------------------------------------------------------- */
+/* --- one event channel ------------------------------------------------------------------------ */
 
 static event_handler handler;
 static void *handler_data;
@@ -79,7 +80,7 @@ static void ring_bell(void)
     events_are_masked = false;
 }
 
-/* --- grants -------------------------------------------------------------------------------------------------------------- */
+/* --- grants ----------------------------------------------------------------------------------- */
 
 #define GRANTS 400u
 
@@ -119,7 +120,7 @@ static uint8_t *granted_page(grant_ref_t ref)
     return (uint8_t *)(grant[ref].mfn << 12);
 }
 
-/* --- the store ----------------------------------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 static struct { char path[64], value[64]; } node[40];
 static unsigned int nodes;
@@ -183,7 +184,7 @@ int xs_printf(xs_transaction t, const char *directory, const char *name, const c
     return 0;
 }
 
-/* --- time: whenever the front end sleeps, the back end has its turn -------------------------------------------------------- */
+/* --- time: whenever the front end sleeps, the back end has its turn --------------------------- */
 
 static uint64_t clock_ns;
 static unsigned int sleeps;
@@ -212,7 +213,11 @@ static void dutiful(void)
 
     snprintf(path, sizeof path, "%s/state", front_path);
     front = value_of(path);
-    next = !front ? 0 : front[0] == '1' ? '2' : front[0] == '3' || front[0] == '4' ? '4' : front[0] == '5' ? '5' : '6';
+    next = !front                               ? 0
+           : front[0] == '1'                    ? '2'
+           : front[0] == '3' || front[0] == '4' ? '4'
+           : front[0] == '5'                    ? '5'
+                                                : '6';
     if (!next || next == stuck_before)
         return;
     snprintf(path, sizeof path, "%s/state", back_path);

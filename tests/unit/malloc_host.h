@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that runs out when a test says so: included before everything else (a test's cflags), it gives the code under test
- * an allocator whose n-th next allocation fails. The test sets `allocations_until_failure`; 0 again says that it has.
+ * Memory that runs out when a test says so: included before everything else (a test's cflags), it
+ * gives the code under test an allocator whose n-th next allocation fails. The test sets
+ * `allocations_until_failure`; 0 again says that it has.
  */
 #ifndef TESTS_UNIT_MALLOC_HOST_H
 #define TESTS_UNIT_MALLOC_HOST_H
@@ -16,8 +17,12 @@ static inline bool allocation_fails(void) {
 }
 
 static inline void *malloc_or_fail(size_t size) { return allocation_fails() ? NULL : malloc(size); }
-static inline void *calloc_or_fail(size_t count, size_t size) { return allocation_fails() ? NULL : calloc(count, size); }
-static inline void *realloc_or_fail(void *at, size_t size) { return allocation_fails() ? NULL : realloc(at, size); }
+static inline void *calloc_or_fail(size_t count, size_t size) {
+    return allocation_fails() ? NULL : calloc(count, size);
+}
+static inline void *realloc_or_fail(void *at, size_t size) {
+    return allocation_fails() ? NULL : realloc(at, size);
+}
 
 #define malloc malloc_or_fail
 #define calloc calloc_or_fail

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the network back end share, beside backends_host.h: one vif, its rings as the guest sees them, and whoever
- * holds its port.
+ * What the tests of the network back end share, beside backends_host.h: one vif, its rings as the
+ * guest sees them, and whoever holds its port.
  */
 #ifndef TESTS_UNIT_NETBACK_HOST_H
 #define TESTS_UNIT_NETBACK_HOST_H
@@ -38,7 +38,7 @@ void *alloc_pages(unsigned int order)
     return pool[pool_pages++] = aligned_alloc(4096, 4096u << order);
 }
 
-/* --- who holds the port -------------------------------------------------------------------------------------------------- */
+/* --- who holds the port ----------------------------------------------------------------------- */
 
 static uint8_t got[64][NET_LARGE_MAX];
 static size_t got_length[64];
@@ -109,7 +109,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- the guest's side ------------------------------------------------------------------------------------------------ */
+/* --- the guest's side ------------------------------------------------------------------------- */
 
 static void put(netif_tx_request_t slot)
 {
@@ -131,7 +131,9 @@ static _Alignas(4096) uint8_t outgoing[NET_LARGE_MAX + 1];
 static inline void offer(unsigned int count)
 {
     for (unsigned int i = 0; i < count; i++) {
-        rx->ring[rx->req_prod & 255].req = (netif_rx_request_t){ .id = (uint16_t)(rx->req_prod + 1000), .gref = DATA + rx->req_prod % 90 };
+        rx->ring[rx->req_prod & 255].req =
+            (netif_rx_request_t){ .id = (uint16_t)(rx->req_prod + 1000),
+                                  .gref = DATA + rx->req_prod % 90 };
         rx->req_prod++;
     }
 }

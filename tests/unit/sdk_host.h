@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK on the host: included before everything else by the tests of its files (their cflags). A hypercall is a call of the
- * test's host_hypercall(), with the number and the arguments as the hypervisor gets them; an address is its own machine address.
+ * The SDK on the host: included before everything else by the tests of its files (their cflags). A
+ * hypercall is a call of the test's host_hypercall(), with the number and the arguments as the
+ * hypervisor gets them; an address is its own machine address.
  */
 #ifndef TESTS_UNIT_SDK_HOST_H
 #define TESTS_UNIT_SDK_HOST_H
 
 /* In place of <pvguest/hypercall.h>, on which the generated calls stand. */
 #define PVGUEST_HYPERCALL_H
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e);
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e);
 #define pvguest_call0(nr) host_hypercall(nr, 0, 0, 0, 0, 0)
 #define pvguest_call1(nr, a) host_hypercall(nr, a, 0, 0, 0, 0)
 #define pvguest_call2(nr, a, b) host_hypercall(nr, a, b, 0, 0, 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state machine that all back ends share, against a driver that only counts: what each state of the front end does in each
- * of ours, and that whatever fails ends in Closed with its reason in the store.
+ * The state machine that all back ends share, against a driver that only counts: what each state of
+ * the front end does in each of ours, and that whatever fails ends in Closed with its reason in the
+ * store.
  * sources: drivers/pv/backend.c
  * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
@@ -104,7 +105,7 @@ static void the_usual_life(void **state)
     assert_int_equal(published, 2);
     front_says("4");
     assert_string_equal(states, "45624");
-    front_says("1");                            /* a kernel started by another one, in the middle of it */
+    front_says("1");                      /* a kernel started by another one, in the middle of it */
     assert_string_equal(states, "456242");
     assert_int_equal(disconnected, 7);
     backend_stop(&backend);

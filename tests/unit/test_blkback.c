@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block back end, request by request: what reaches the disk and what comes back; grants that fail; a disk that is still
- * writing when the connection ends; a ring that lies. test_backends.c has the guest that writes random bytes.
+ * The block back end, request by request: what reaches the disk and what comes back; grants that
+ * fail; a disk that is still writing when the connection ends; a ring that lies. test_backends.c
+ * has the guest that writes random bytes.
  * sources: drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
@@ -15,11 +16,12 @@
 #include <xen/io/blkif.h>
 #include "backends_host.h"
 
-#define RING 1u                         /* references: of the ring, of an indirect request's segments, of data */
+#define RING 1u            /* references: of the ring, of an indirect request's segments, of data */
 #define SEGMENTS 2u
 #define DATA 8u
 
-static const char front[] = "/local/domain/7/device/vbd/51712/", back_node[] = "/local/domain/0/backend/vbd/7/51712/";
+static const char front[] = "/local/domain/7/device/vbd/51712/",
+                  back_node[] = "/local/domain/0/backend/vbd/7/51712/";
 
 static void front_node(const char *key, const char *value)
 {
@@ -37,7 +39,7 @@ static const char *said_in(const char *key)
     return value_of(path);
 }
 
-/* --- a disk that answers when the test says so -------------------------------------------------------------------------- */
+/* --- a disk that answers when the test says so ------------------------------------------------ */
 
 static uint8_t *const addresses = (uint8_t *)0x100000000;      /* nobody looks there */
 static struct block_request *pending[32];
@@ -48,7 +50,8 @@ static int disk_result;
 static void check_mapped(const struct block_request *request)
 {
     for (unsigned int i = 0; i < request->segments; i++) {
-        unsigned int number = (unsigned int)((request->segment[i].machine - (uintptr_t)page) / 4096);
+        unsigned int number =
+            (unsigned int)((request->segment[i].machine - (uintptr_t)page) / 4096);
 
         assert_true(number < GRANTS && grant[number].mapped);
         assert_int_equal(grant[number].readonly, request->operation == BLOCK_WRITE);
@@ -57,7 +60,8 @@ static void check_mapped(const struct block_request *request)
             continue;
         }
         assert_in_range((uint8_t *)grant[number].va - addresses, 0, 32 * 32 * 4096 - 1);
-        assert_ptr_equal(request->segment[i].data, (uint8_t *)grant[number].va + (request->segment[i].machine & 4095));
+        assert_ptr_equal(request->segment[i].data,
+                         (uint8_t *)grant[number].va + (request->segment[i].machine & 4095));
     }
 }
 
@@ -119,7 +123,7 @@ void vspace_free(void *va, unsigned long n)
     vspaces--;
 }
 
-/* --- a front end --------------------------------------------------------------------------------------------------------- */
+/* --- a front end ------------------------------------------------------------------------------ */
 
 static void open_back(bool writable)
 {
@@ -144,8 +148,9 @@ static int set_up(void **state)
 {
     forget_all();
     by_dma = *state != NULL;
-    disk = (struct blockdev){ .name = "slow", .sectors = 1000, .max_segments = 16, .submit = disk_submit, .kick = disk_kick,
-                              .poll = disk_poll, .flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | (by_dma ? BLOCK_BY_DMA : 0) };
+    disk = (struct blockdev){ .name = "slow", .sectors = 1000, .max_segments = 16,
+                              .submit = disk_submit, .kick = disk_kick, .poll = disk_poll };
+    disk.flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | (by_dma ? BLOCK_BY_DMA : 0);
     pending_count = kicks = polls = yields = polls_until_done = 0;
     disk_result = 0;
     open_back(true);
@@ -170,10 +175,13 @@ static void put(blkif_request_t request)
 
 static blkif_request_t request_of(unsigned int operation, uint64_t id, unsigned int segments)
 {
-    blkif_request_t request = { .operation = (uint8_t)operation, .id = id, .nr_segments = (uint8_t)segments, .sector_number = 100 };
+    blkif_request_t request = { .operation = (uint8_t)operation, .id = id,
+                                .nr_segments = (uint8_t)segments, .sector_number = 100 };
 
     for (unsigned int i = 0; i < segments; i++)
-        request.seg[i] = (struct blkif_request_segment){ .gref = DATA + i, .first_sect = (uint8_t)(i & 1), .last_sect = 7 };
+        request.seg[i] = (struct blkif_request_segment){ .gref = DATA + i,
+                                                         .first_sect = (uint8_t)(i & 1),
+                                                         .last_sect = 7 };
     return request;
 }
 
@@ -187,14 +195,15 @@ static void assert_answer(unsigned int number, uint64_t id, unsigned int operati
     assert_int_equal(response->status, status);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void a_request_goes_and_comes(void **state)
 {
     connect();
     kicks = 0;
     put(request_of(BLKIF_OP_READ, 77, 3));
-    put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 78, .seg = { { .gref = 50, .last_sect = 7 } } });
+    put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 78,
+                           .seg = { { .gref = 50, .last_sect = 7 } } });
     ring_bell(1);
     assert_int_equal(pending_count, 2);
     assert_int_equal(kicks, 1);
@@ -222,7 +231,8 @@ static void counters_count(void **state)
 {
     const struct blkback_counters *counters = blkback_counters(back);
     blkif_request_t discard = { 0 };
-    blkif_request_discard_t wish = { .operation = BLKIF_OP_DISCARD, .id = 9, .sector_number = 3, .nr_sectors = 50 };
+    blkif_request_discard_t wish = { .operation = BLKIF_OP_DISCARD, .id = 9, .sector_number = 3,
+                                     .nr_sectors = 50 };
 
     memcpy(&discard, &wish, sizeof wish);
     connect();
@@ -269,7 +279,7 @@ static void a_grant_that_is_none(void **state)
     bad_grant = UINT32_MAX;
     put(request_of(BLKIF_OP_READ, 5, 3));
     ring_bell(1);
-    refuse_unmap = true;                        /* is said, and the request is answered all the same */
+    refuse_unmap = true;                     /* is said, and the request is answered all the same */
     finish(0);
     refuse_unmap = false;
     assert_int_equal(said, 1);
@@ -278,8 +288,10 @@ static void a_grant_that_is_none(void **state)
 
 static void put_indirect(uint64_t id, unsigned int operation, unsigned int segments)
 {
-    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = (uint8_t)operation, .id = id,
-                                          .nr_segments = (uint16_t)segments, .sector_number = 8, .indirect_grefs = { SEGMENTS } };
+    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .id = id,
+                                          .indirect_op = (uint8_t)operation, .sector_number = 8,
+                                          .nr_segments = (uint16_t)segments,
+                                          .indirect_grefs = { SEGMENTS } };
     blkif_request_t request = { 0 };
 
     memcpy(&request, &indirect, sizeof indirect);
@@ -338,8 +350,11 @@ static void a_full_ring(void **state)
     connect();
     for (unsigned int round = 0; round < 5; round++) {
         while (ring->req_prod - ring->rsp_prod < 32)
-            put((blkif_request_t){ .operation = BLKIF_OP_READ, .id = id++, .nr_segments = 1,
-                                   .seg = { { .gref = DATA + ring->req_prod % 32, .last_sect = 7 } } });
+            put((blkif_request_t){
+                .operation = BLKIF_OP_READ,
+                .id = id++,
+                .nr_segments = 1,
+                .seg = { { .gref = DATA + ring->req_prod % 32, .last_sect = 7 } } });
         ring_bell(1);
         assert_int_equal(pending_count, 32);
         for (unsigned int i = 0; i < 10 + round; i++) {
@@ -357,7 +372,8 @@ static void a_full_ring(void **state)
     assert_int_equal(port[1].masked, false);
 }
 
-/* The disk is still writing: every page stays mapped until it has answered, and only then the ring goes. */
+/* The disk is still writing: every page stays mapped until it has answered, and only then the
+ * ring goes. */
 static void disconnect_with_transfers_in_flight(void **state)
 {
     static const char *const endings[] = { "5", "6", "" };
@@ -372,7 +388,8 @@ static void disconnect_with_transfers_in_flight(void **state)
         open_back(true);
         connect();
         put(request_of(BLKIF_OP_READ, 1, 3));
-        put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+        put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 2,
+                               .seg = { { .gref = 50, .last_sect = 7 } } });
         ring_bell(1);
         assert_int_equal(pending_count, 2);
         polls = 0;
@@ -395,7 +412,8 @@ static void disconnect_with_transfers_in_flight(void **state)
 /* What comes while the last transfers are waited for is not begun any more. */
 static void one_more(void)
 {
-    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 9, .seg = { { .gref = 50 + ring->req_prod, .last_sect = 7 } } });
+    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 9,
+                           .seg = { { .gref = 50 + ring->req_prod, .last_sect = 7 } } });
     ring_bell(1);
 }
 
@@ -423,7 +441,8 @@ static void a_ring_that_lies(void **state)
     ring_bell(1);
     assert_true(port[1].masked);
     ring->req_prod = 1;                         /* too late to be honest */
-    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 2,
+                           .seg = { { .gref = 50, .last_sect = 7 } } });
     port[1].masked = false;
     ring_bell(1);
     assert_int_equal(pending_count, 1);
@@ -461,7 +480,8 @@ static void requests_from_before_the_binding(void **state)
 static void connections_that_fail(void **state)
 {
     static const struct { const char *key, *value; } wrong[] = {
-        { "ring-ref", "" }, { "ring-ref", "x" }, { "ring-ref", "4294967296" }, { "ring-ref", "100" },
+        { "ring-ref", "" }, { "ring-ref", "x" }, { "ring-ref", "4294967296" },
+        { "ring-ref", "100" },
         { "event-channel", "" }, { "event-channel", "4294967296" },
     };
 
@@ -561,11 +581,15 @@ static void a_ring_that_stays(void **state)
 int main(void)
 {
     static char dma;
-#define BOTH(test) { #test, test, set_up, tear_down, NULL }, { #test "_by_dma", test, set_up, tear_down, &dma }
+#define BOTH(test)                                                                                 \
+    { #test, test, set_up, tear_down, NULL }, { #test "_by_dma", test, set_up, tear_down, &dma }
     const struct CMUnitTest tests[] = {
-        BOTH(a_request_goes_and_comes), BOTH(counters_count), BOTH(a_grant_that_is_none), BOTH(indirect_requests),
-        BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight), BOTH(nothing_new_while_disconnecting), BOTH(a_ring_that_lies),
-        BOTH(requests_from_before_the_binding), BOTH(connections_that_fail), BOTH(what_is_published),
+        BOTH(a_request_goes_and_comes), BOTH(counters_count), BOTH(a_grant_that_is_none),
+        BOTH(indirect_requests),
+        BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight),
+        BOTH(nothing_new_while_disconnecting), BOTH(a_ring_that_lies),
+        BOTH(requests_from_before_the_binding), BOTH(connections_that_fail),
+        BOTH(what_is_published),
         BOTH(without_memory_or_addresses), BOTH(a_ring_that_stays),
     };
 

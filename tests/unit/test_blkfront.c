@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block front end against a back end that is honest, slow, or lies: what it puts on its ring, whose answers it believes, and
- * that every page it granted is taken back.
+ * The block front end against a back end that is honest, slow, or lies: what it puts on its ring,
+ * whose answers it believes, and that every page it granted is taken back.
  * sources: drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
  * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
@@ -20,7 +20,7 @@ static struct blkfront disk;
 static blkif_sring_t *ring;
 static unsigned int taken;              /* requests that the back end has looked at */
 
-/* --- requests of the kernel's ---------------------------------------------------------------------------------------------- */
+/* --- requests of the kernel's ----------------------------------------------------------------- */
 
 static _Alignas(4096) uint8_t data[40][4096];
 static struct block_request request[80];
@@ -34,11 +34,13 @@ static void done(struct block_request *which, int status)
 
 static void submit(unsigned int number, enum block_operation operation, unsigned int segments)
 {
-    request[number] = (struct block_request){ .operation = operation, .sector = 8 + number, .segments = segments, .done = done,
+    request[number] = (struct block_request){ .operation = operation, .sector = 8 + number,
+                                              .segments = segments, .done = done,
                                               .next = (void *)8 };      /* the driver's to set */
     for (unsigned int i = 0; i < segments; i++) {
-        request[number].segment[i] = (struct block_segment){ .data = data[i], .machine = virt_to_machine(data[i]) + 1024,
-                                                             .length = 1536 };
+        request[number].segment[i] = (struct block_segment){
+            .data = data[i], .machine = virt_to_machine(data[i]) + 1024, .length = 1536
+        };
         request[number].sectors += 3;
     }
     if (!segments)
@@ -50,7 +52,7 @@ static void submit(unsigned int number, enum block_operation operation, unsigned
     events_are_masked = false;
 }
 
-/* --- the back end ------------------------------------------------------------------------------------------------------------ */
+/* --- the back end ----------------------------------------------------------------------------- */
 
 static const blkif_request_t *next_request(void)
 {
@@ -92,7 +94,7 @@ static void close_disk(void)
     assert_null(handler);
 }
 
-/* --- tests --------------------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void opening_and_closing(void **state)
 {
@@ -101,7 +103,8 @@ static void opening_and_closing(void **state)
     assert_string_equal(states, "134");
     assert_string_equal(value_of("device/vbd/51712/event-channel"), "9");
     assert_string_equal(value_of("device/vbd/51712/protocol"), "x86_64-abi");
-    assert_ptr_equal(granted_page((grant_ref_t)atoi(value_of("device/vbd/51712/ring-ref"))), disk.ring_page);
+    assert_ptr_equal(granted_page((grant_ref_t)atoi(value_of("device/vbd/51712/ring-ref"))),
+                     disk.ring_page);
     assert_false(grant[disk.ring_grant].readonly);
     assert_int_equal(disk.device.sectors, 1000);
     assert_int_equal(disk.device.flags, BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD);
@@ -152,9 +155,10 @@ static void disks_that_do_not_open(void **state)
     }
     set_up(state);
     assert_int_equal(blkfront_open(&disk, 51728), -ENOENT);
-    set_node("device/vbd/51712/backend", "/a/path/that/is/longer/than/the/drivers/have/room/for/it/0123");
+    set_node("device/vbd/51712/backend",
+             "/a/path/that/is/longer/than/the/drivers/have/room/for/it/0123");
     memset(value_of("device/vbd/51712/backend"), 'x', 63);
-    assert_int_equal(blkfront_open(&disk, 51712), -ETIMEDOUT);  /* 63 letters fit; there is nobody */
+    assert_int_equal(blkfront_open(&disk, 51712), -ETIMEDOUT); /* 63 letters fit; there is nobody */
 }
 
 static void requests_on_the_ring(void **state)
@@ -187,7 +191,8 @@ static void requests_on_the_ring(void **state)
     assert_int_equal(seen->operation, BLKIF_OP_WRITE);
     assert_int_equal(seen->nr_segments, 1);
     assert_int_equal(seen->sector_number, 9);
-    assert_true(grant[seen->seg[0].gref].readonly);     /* a disk that writes into what we write is refused by hardware */
+    /* a disk that writes into what we write is refused by hardware */
+    assert_true(grant[seen->seg[0].gref].readonly);
     seen = next_request();
     id[2] = seen->id;
     assert_int_equal(seen->operation, BLKIF_OP_FLUSH_DISKCACHE);
@@ -394,7 +399,8 @@ static void the_first_disk(void **state)
     assert_int_equal(blkfront_first(), -ENOENT);
 }
 
-/* Slots of the ring, and of the grants, are used again by other requests: nothing of the older ones shows. */
+/* Slots of the ring, and of the grants, are used again by other requests: nothing of the older
+ * ones shows. */
 static void slots_are_used_again(void **state)
 {
     blkif_request_discard_t discard;
@@ -422,11 +428,16 @@ static void slots_are_used_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(opening_and_closing, set_up),   cmocka_unit_test_setup(disks_that_do_not_open, set_up),
-        cmocka_unit_test_setup(requests_on_the_ring, set_up),  cmocka_unit_test_setup(answers_to_nothing, set_up),
-        cmocka_unit_test_setup(a_ring_that_lies, set_up),      cmocka_unit_test_setup(a_full_ring, set_up),
-        cmocka_unit_test_setup(no_grants_left, set_up),        cmocka_unit_test_setup(a_page_that_is_kept, set_up),
-        cmocka_unit_test_setup(closing_waits, set_up),         cmocka_unit_test_setup(the_first_disk, set_up),
+        cmocka_unit_test_setup(opening_and_closing, set_up),
+        cmocka_unit_test_setup(disks_that_do_not_open, set_up),
+        cmocka_unit_test_setup(requests_on_the_ring, set_up),
+        cmocka_unit_test_setup(answers_to_nothing, set_up),
+        cmocka_unit_test_setup(a_ring_that_lies, set_up),
+        cmocka_unit_test_setup(a_full_ring, set_up),
+        cmocka_unit_test_setup(no_grants_left, set_up),
+        cmocka_unit_test_setup(a_page_that_is_kept, set_up),
+        cmocka_unit_test_setup(closing_waits, set_up),
+        cmocka_unit_test_setup(the_first_disk, set_up),
         cmocka_unit_test_setup(slots_are_used_again, set_up),
     };
 

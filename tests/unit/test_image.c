@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A kernel's file that lies, one field at a time, in memory of exactly its size: the sanitizer sees one byte too far. What is
- * judged: sizes and places of segments, notes up to the file's last byte, the entry and the hypercall page at their limits.
+ * A kernel's file that lies, one field at a time, in memory of exactly its size: the sanitizer sees
+ * one byte too far. What is judged: sizes and places of segments, notes up to the file's last byte,
+ * the entry and the hypercall page at their limits.
  * sources: dom0/builder/image.c
  */
 #include <stdarg.h>
@@ -24,7 +25,8 @@ static void put(size_t at, uint64_t value, unsigned bytes) {
     memcpy(file + at, &value, bytes);
 }
 
-static size_t segment(uint32_t type, uint64_t offset, uint64_t address, uint64_t in_file, uint64_t in_memory) {
+static size_t segment(uint32_t type, uint64_t offset, uint64_t address, uint64_t in_file,
+                      uint64_t in_memory) {
     size_t at = 64 + 56 * segments++;
 
     put(at, type, 4);
@@ -72,7 +74,8 @@ static int parse_cut(size_t cut) {
     /* What is promised may be read, to its last byte. */
     for (unsigned i = 0; !error && i < image.segment_count; i++)
         for (uint64_t j = 0; j < image.segment[i].file_size; j++)
-            assert_int_equal(image.segment[i].bytes[j], file[image.segment[i].bytes - exact + (ptrdiff_t)j]);
+            assert_int_equal(image.segment[i].bytes[j],
+                             file[image.segment[i].bytes - exact + (ptrdiff_t)j]);
     free(exact);
     assert_int_equal(error ? -ENOEXEC : 0, error);
     if (!error)
@@ -84,9 +87,14 @@ static int parse(void) {
     return parse_cut(size);
 }
 
-#define assert_refused(sentence) do { assert_int_equal(parse(), -ENOEXEC); assert_non_null(strstr(why, sentence)); } while (0)
+#define assert_refused(sentence)                                                                   \
+    do {                                                                                           \
+        assert_int_equal(parse(), -ENOEXEC);                                                       \
+        assert_non_null(strstr(why, sentence));                                                    \
+    } while (0)
 
-/* The last thing in the file: notes whose last value is not padded, and then one that is a byte too long. */
+/* The last thing in the file: notes whose last value is not padded, and then one that is a byte
+ * too long. */
 static void notes_up_to_the_last_byte(void **state) {
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
@@ -116,7 +124,7 @@ static void notes_up_to_the_last_byte(void **state) {
     assert_int_equal(parse(), 0);
     put(notes + 32, 11, 8);                                     /* Not even a note's head. */
     assert_refused("no Xen ELF notes");
-    put(notes + 32, size - begin + 1, 8);                       /* The segment ends behind the file. */
+    put(notes + 32, size - begin + 1, 8);                    /* The segment ends behind the file. */
     assert_refused("no Xen ELF notes");
     put(notes + 8, UINT64_MAX - 7, 8);
     assert_refused("no Xen ELF notes");
@@ -128,7 +136,7 @@ static void only_xens_notes_count(void **state) {
 
     note(XEN_ELFNOTE_ENTRY, 0x100030, 8);
     file[begin + 12] = 'Y';
-    put(size, 5, 4);                                            /* "GNUs" NUL, and a value of 3: each is padded. */
+    put(size, 5, 4);                             /* "GNUs" NUL, and a value of 3: each is padded. */
     put(size + 4, 3, 4);
     put(size + 8, XEN_ELFNOTE_ENTRY, 4);
     memcpy(file + size + 12, "GNUs", 5);
@@ -204,7 +212,7 @@ static void a_segment_is_within_file_and_memory(void **state) {
     put(load + 32, 513, 8);
     put(load + 40, 513, 8);
     assert_int_equal(parse(), 0);
-    put(load + 40, 512, 8);                                     /* More in the file than in memory. */
+    put(load + 40, 512, 8);                                   /* More in the file than in memory. */
     assert_refused("513 bytes in the file, more than the 512");
 }
 
@@ -270,7 +278,8 @@ static void the_entry_is_inside(void **state) {
     }
 }
 
-/* The extent is that of all segments in any order; those without memory do not count; more than there is room for are refused. */
+/* The extent is that of all segments in any order; those without memory do not count; more than
+ * there is room for are refused. */
 static void many_segments(void **state) {
     with_notes();
     segment(1, 0, 0x80000, 16, 32);
@@ -298,7 +307,7 @@ static void many_segments(void **state) {
     put(load, 2, 4);
     assert_refused("nothing to load");
     put(load, 1, 4);
-    memcpy(file + size, file + 64, 112);                        /* A header more, which the file does not hold. */
+    memcpy(file + size, file + 64, 112);          /* A header more, which the file does not hold. */
     put(32, size, 8);
     put(56, 3, 2);
     size += 112;
@@ -307,7 +316,8 @@ static void many_segments(void **state) {
 
 static void headers_of_other_kinds(void **state) {
     static const struct { size_t at; uint8_t value; const char *says; } wrong[] = {
-        { 0, 'E', "no ELF file" }, { 4, 1, "x86-64" }, { 5, 2, "x86-64" }, { 18, 3, "x86-64" }, { 54, 55, "wrong size" },
+        { 0, 'E', "no ELF file" }, { 4, 1, "x86-64" }, { 5, 2, "x86-64" }, { 18, 3, "x86-64" },
+        { 54, 55, "wrong size" },
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
@@ -344,14 +354,15 @@ static void guest_section(const char *text, size_t length, bool text_last) {
 #define TABLE HEADERS
 
 static void old_kernels(void **state) {
-    SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE=256");
+    SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE="
+            "256");
     put(load + 24, 0x100000, 8);
     assert_int_equal(parse(), 0);
     assert_int_equal(image.virt_base, 0x100000);
     assert_int_equal(image.low, 0x200000);
     assert_int_equal(image.entry, 0x2000af);
     assert_int_equal(image.hypercall_page, 0x200000);
-    SECTION("VIRT_BASE=0x100000");                              /* Physical addresses are virtual ones, then. */
+    SECTION("VIRT_BASE=0x100000");                  /* Physical addresses are virtual ones, then. */
     assert_int_equal(parse(), 0);
     assert_int_equal(image.paddr_offset, 0x100000);
     assert_int_equal(image.low, 0x100000);
@@ -361,7 +372,8 @@ static void old_kernels(void **state) {
     assert_int_equal(image.hypercall_page, 0x101000);
     SECTION("VIRT_BASE=");                                      /* Ends where a number should be. */
     assert_int_equal(parse(), 0);
-    SECTION("XVIRT_BASE=0x100000,,VIRT_ENTRY=1048593x9");       /* Not the key; and a number ends with its digits. */
+    /* Not the key; and a number ends with its digits. */
+    SECTION("XVIRT_BASE=0x100000,,VIRT_ENTRY=1048593x9");
     assert_int_equal(parse(), 0);
     assert_int_equal(image.virt_base, 0);
     assert_int_equal(image.entry, 1048593);
@@ -378,7 +390,7 @@ static void old_kernels(void **state) {
     assert_int_equal(image.hypercall_page, 0x1000);
     put(load + 24, 0x100000, 8);
     put(24, 0x100010, 8);
-    guest_section("VIRT_ENTRY=0x100020", 19, false);            /* The names are the last thing in the file. */
+    guest_section("VIRT_ENTRY=0x100020", 19, false); /* The names are the last thing in the file. */
     assert_int_equal(parse(), 0);
     assert_int_equal(image.entry, 0x100020);
     SECTION("VIRT_ENTRY=0x");
@@ -391,14 +403,15 @@ static void old_kernels(void **state) {
     put(TABLE, 12, 4);
     assert_refused("no Xen ELF notes");
     put(TABLE, 0, 4);
-    put(TABLE + 64 + 32, 11, 8);                                 /* The table of names ends before its NUL. */
+    put(TABLE + 64 + 32, 11, 8);                       /* The table of names ends before its NUL. */
     assert_refused("no Xen ELF notes");
     put(TABLE + 64 + 32, 12, 8);
     put(TABLE + 32, size, 8);                              /* The text is not in the file. */
     assert_refused("no Xen ELF notes");
 }
 
-/* Cut anywhere and any byte changed: no verdict is asked for, but that no access leaves the file. */
+/* Cut anywhere and any byte changed: no verdict is asked for, but that no access leaves the
+ * file. */
 static void noise_at_the_edges(void **state) {
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
 
@@ -446,13 +459,13 @@ static void counts_are_obeyed(void **state) {
     setup(state);
     SECTION("VIRT_ENTRY=0x100020");
     memcpy(file + TABLE + 64, file + TABLE, 64);
-    memset(file + TABLE, 0, 64);                                /* The text's section is the second now; the names' the third. */
+    memset(file + TABLE, 0, 64);   /* The text's section is the second now; the names' the third. */
     put(60, 1, 2);
     assert_refused("no Xen ELF notes");
     setup(state);
     size = 64;
     put(56, 0, 2);
-    assert_refused("no Xen ELF notes");                         /* A whole header, and nothing else. */
+    assert_refused("no Xen ELF notes");                      /* A whole header, and nothing else. */
     size = 63;
     assert_refused("no ELF file");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network back end, frame by frame, with copies that are made: chains at their limit and over it, what each slot is answered,
- * and connections that fail. test_netback_out.c has the other direction.
+ * The network back end, frame by frame, with copies that are made: chains at their limit and over
+ * it, what each slot is answered, and connections that fail. test_netback_out.c has the other
+ * direction.
  * sources: drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
@@ -12,7 +13,7 @@
 #include <cmocka.h>
 #include "netback_host.h"
 
-/* --- from the guest ------------------------------------------------------------------------------------------------------ */
+/* --- from the guest --------------------------------------------------------------------------- */
 
 static void put_extra(netif_extra_info_t extra)
 {
@@ -22,17 +23,22 @@ static void put_extra(netif_extra_info_t extra)
 
 static netif_extra_info_t gso(uint16_t size)
 {
-    return (netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_GSO, .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = size } };
+    return (netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_GSO,
+                                 .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = size } };
 }
 
-/* A frame in pieces: the first slot has the size of all, its own bytes are what the others leave. */
+/* A frame in pieces: the first slot has the size of all, its own bytes are what the others
+ * leave. */
 static void a_frame_of_pieces(void **state)
 {
     connect();
-    put((netif_tx_request_t){ .gref = DATA, .offset = 10, .size = 300, .id = 7, .flags = NETTXF_more_data | NETTXF_csum_blank });
-    put((netif_tx_request_t){ .gref = DATA + 1, .offset = 4000, .size = 96, .id = 9, .flags = NETTXF_more_data });
+    put((netif_tx_request_t){ .gref = DATA, .offset = 10, .size = 300, .id = 7,
+                              .flags = NETTXF_more_data | NETTXF_csum_blank });
+    put((netif_tx_request_t){ .gref = DATA + 1, .offset = 4000, .size = 96, .id = 9,
+                              .flags = NETTXF_more_data });
     put((netif_tx_request_t){ .gref = DATA + 2, .offset = 0, .size = 4, .id = 8 });
-    put((netif_tx_request_t){ .gref = DATA + 3, .offset = 4082, .size = 14, .id = 3, .flags = NETTXF_data_validated });
+    put((netif_tx_request_t){ .gref = DATA + 3, .offset = 4082, .size = 14, .id = 3,
+                              .flags = NETTXF_data_validated });
     ring_bell(1);
     assert_int_equal(got_count, 2);
     assert_int_equal(batches, 1);
@@ -103,7 +109,8 @@ static void put_chain(unsigned int slots)
                                   .flags = i + 1 < slots ? NETTXF_more_data : 0 });
 }
 
-/* As many slots as a frame may have, and one more: that is no frame but nonsense, and ends the connection. */
+/* As many slots as a frame may have, and one more: that is no frame but nonsense, and ends the
+ * connection. */
 static void chains_at_their_limit(void **state)
 {
     connect();
@@ -147,7 +154,8 @@ static void chains_that_do_not_end(void **state)
             break;
         case 2:
             put((netif_tx_request_t){ .gref = DATA, .size = 60, .flags = NETTXF_extra_info });
-            put_extra((netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_MCAST_ADD, .flags = XEN_NETIF_EXTRA_FLAG_MORE });
+            put_extra((netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_MCAST_ADD,
+                                            .flags = XEN_NETIF_EXTRA_FLAG_MORE });
             break;
         case 3:
             put((netif_tx_request_t){ .gref = DATA, .size = 60, .flags = NETTXF_extra_info });
@@ -176,7 +184,8 @@ static void a_large_frame(void **state)
                               .flags = NETTXF_csum_blank | NETTXF_extra_info | NETTXF_more_data });
     put_extra(gso(1448));
     for (unsigned int i = 1; i < NET_SLOTS_MAX; i++)
-        put((netif_tx_request_t){ .gref = DATA + i, .offset = 7, .size = i < 16 ? 3900 : 1500, .id = (uint16_t)(50 + i),
+        put((netif_tx_request_t){ .gref = DATA + i, .offset = 7, .size = i < 16 ? 3900 : 1500,
+                                  .id = (uint16_t)(50 + i),
                                   .flags = i + 1 < NET_SLOTS_MAX ? NETTXF_more_data : 0 });
     ring_bell(1);
     assert_int_equal(got_count, 1);
@@ -191,11 +200,14 @@ static void a_large_frame(void **state)
     for (unsigned int i = 1; i < NET_SLOTS_MAX; i++)
         assert_answer(1 + i, 50 + i, NETIF_RSP_OKAY);
     assert_int_equal(tx->rsp_prod, NET_SLOTS_MAX + 1);
-    /* Four extras are taken; a wish that we did not offer is an error; a large frame without a wish is none. */
+    /* Four extras are taken; a wish that we did not offer is an error; a large frame without a
+     * wish is none. */
     put((netif_tx_request_t){ .gref = DATA, .size = 60, .id = 80, .flags = NETTXF_extra_info });
     for (unsigned int j = 0; j < 4; j++)
-        put_extra((netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_MCAST_ADD, .flags = j < 3 ? XEN_NETIF_EXTRA_FLAG_MORE : 0 });
-    put((netif_tx_request_t){ .gref = DATA, .size = 60, .id = 81, .flags = NETTXF_csum_blank | NETTXF_extra_info });
+        put_extra((netif_extra_info_t){ .type = XEN_NETIF_EXTRA_TYPE_MCAST_ADD,
+                                        .flags = j < 3 ? XEN_NETIF_EXTRA_FLAG_MORE : 0 });
+    put((netif_tx_request_t){ .gref = DATA, .size = 60, .id = 81,
+                              .flags = NETTXF_csum_blank | NETTXF_extra_info });
     put_extra(gso(0));
     ring_bell(1);
     assert_int_equal(got_count, 2);
@@ -216,7 +228,8 @@ static void many_frames(void **state)
     for (unsigned int round = 0; round < 6; round++) {
         got_count = 0;
         for (unsigned int i = 0; i < 50; i++)
-            put((netif_tx_request_t){ .gref = DATA + i, .size = (uint16_t)(60 + i), .id = (uint16_t)(answered + i) });
+            put((netif_tx_request_t){ .gref = DATA + i, .size = (uint16_t)(60 + i),
+                                      .id = (uint16_t)(answered + i) });
         ring_bell(1);
         assert_int_equal(got_count, 50);
         for (unsigned int i = 0; i < 50; i++) {
@@ -230,7 +243,7 @@ static void many_frames(void **state)
     assert_int_equal(batches, 12);
 }
 
-/* --- connections --------------------------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void split_events(void **state)
 {
@@ -286,15 +299,18 @@ static void what_the_front_end_takes(void **state)
     assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-gso-tcpv4"), "1");
     assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-rx-copy"), "1");
     assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-rx-flip"), "0");
-    assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-split-event-channels"), "1");
+    assert_string_equal(value_of("/local/domain/0/backend/vif/7/0/feature-split-event-channels"),
+                        "1");
 }
 
 static void connections_that_fail(void **state)
 {
     static const struct { const char *key, *value; } wrong[] = {
         { "request-rx-copy", "" }, { "request-rx-copy", "0" }, { "multi-queue-num-queues", "2" },
-        { "tx-ring-ref", "" }, { "rx-ring-ref", "" }, { "tx-ring-ref", "4294967296" }, { "rx-ring-ref", "4294967296" },
-        { "tx-ring-ref", "100" }, { "rx-ring-ref", "100" }, { "event-channel", "" }, { "event-channel", "4294967296" },
+        { "tx-ring-ref", "" }, { "rx-ring-ref", "" }, { "tx-ring-ref", "4294967296" },
+        { "rx-ring-ref", "4294967296" },
+        { "tx-ring-ref", "100" }, { "rx-ring-ref", "100" }, { "event-channel", "" },
+        { "event-channel", "4294967296" },
         { "event-channel-tx", "4294967296" },
     };
 

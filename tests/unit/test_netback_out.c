@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network back end towards its guest: what arrives in which of its buffers, frames that find none, and connections that end
- * between a frame and its flush.
+ * The network back end towards its guest: what arrives in which of its buffers, frames that find
+ * none, and connections that end between a frame and its flush.
  * sources: drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include "netback_host.h"
 
-/* --- to the guest -------------------------------------------------------------------------------------------------------- */
+/* --- to the guest ----------------------------------------------------------------------------- */
 
 static void assert_received(unsigned int number, unsigned int flags, int status)
 {
@@ -76,7 +76,8 @@ static void large_frames_to_the_guest(void **state)
     assert_true(send(0, NET_LARGE_MAX, NET_GSO_TCP4 | NET_CHECKSUM_BLANK | NET_GSO_SIZE(1448)));
     flush();
     assert_int_equal(copies, 16);
-    assert_received(0, NETRXF_more_data | NETRXF_extra_info | NETRXF_csum_blank | NETRXF_data_validated, 4096);
+    assert_received(
+        0, NETRXF_more_data | NETRXF_extra_info | NETRXF_csum_blank | NETRXF_data_validated, 4096);
     memcpy(&extra, &rx->ring[1], sizeof extra);
     assert_int_equal(extra.type, XEN_NETIF_EXTRA_TYPE_GSO);
     assert_int_equal(extra.flags, 0);
@@ -89,7 +90,8 @@ static void large_frames_to_the_guest(void **state)
     assert_received(16, 0, 4095);
     assert_memory_equal(page[DATA + 16], outgoing + 4096 * 15, 4095);
     assert_int_equal(vif->frames_sent, 1);
-    /* One piece that cannot be copied spoils the frame: all of its slots say so; its neighbours are untouched. */
+    /* One piece that cannot be copied spoils the frame: all of its slots say so; its neighbours
+     * are untouched. */
     offer(20);
     bad_grant = DATA + 17 + 3;
     assert_true(send(0, 60, 0));
@@ -104,7 +106,7 @@ static void large_frames_to_the_guest(void **state)
     assert_int_equal(vif->frames_sent, 3);
     assert_int_equal(vif->frames_dropped, 1);
     assert_false(send(0, NET_LARGE_MAX + 1ul, NET_GSO_TCP4));
-    offer(1);                                   /* sixteen are there: one too few for its seventeen slots */
+    offer(1);                           /* sixteen are there: one too few for its seventeen slots */
     assert_int_equal(rx->req_prod - 23, 15);
     assert_false(send(0, NET_LARGE_MAX, NET_GSO_TCP4 | NET_GSO_SIZE(1448)));
     flush();
@@ -127,7 +129,8 @@ static void many_frames_to_the_guest(void **state)
         assert_memory_equal(page[DATA + i], outgoing + i, 60);
 }
 
-/* Gone between a frame and its flush, and back: nothing of the old connection reaches the new one. */
+/* Gone between a frame and its flush, and back: nothing of the old connection reaches the new
+ * one. */
 static void disconnected_between_send_and_flush(void **state)
 {
     connect();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network front end against a back end that is honest, slow, or lies: which answers give a buffer back, which frames are
- * handed up, and that every page is taken back.
+ * The network front end against a back end that is honest, slow, or lies: which answers give a
+ * buffer back, which frames are handed up, and that every page is taken back.
  * sources: drivers/pv/netfront.c drivers/pv/frontend.c
  * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
@@ -73,7 +73,7 @@ static grant_ref_t number(const char *key)
     return (grant_ref_t)atoi(value_of(path));
 }
 
-/* --- tests ---------------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void opening_and_closing(void **state)
 {
@@ -87,6 +87,7 @@ static void opening_and_closing(void **state)
     assert_int_equal(number("feature-no-csum-offload"), 1);
     assert_memory_equal(card.port.mac, "\x00\x16\x3e\xa1\x0b\x03", 6);
     assert_ptr_equal(card.port.user, &got);
+    assert_ptr_equal(card.port.name, card.node);
     assert_true(card.port.takes_blank && card.port.copies_at_once && !card.port.takes_large);
     assert_int_equal(rx->req_prod, NETFRONT_RX);
     for (unsigned int i = 0; i < NETFRONT_RX; i++) {
@@ -101,8 +102,9 @@ static void opening_and_closing(void **state)
 
 static void cards_that_do_not_open(void **state)
 {
-    static const char *const refused[] = { "tx-ring-ref", "rx-ring-ref", "event-channel", "request-rx-copy", "feature-rx-notify",
-                                           "feature-no-csum-offload" };
+    static const char *const refused[] = { "tx-ring-ref",       "rx-ring-ref",
+                                           "event-channel",     "request-rx-copy",
+                                           "feature-rx-notify", "feature-no-csum-offload" };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
         set_up(state);
@@ -182,7 +184,8 @@ static void answer_tx(unsigned int id)
     tx->rsp_prod++;
 }
 
-/* A buffer is free again when it was in use, is ours, and once: whoever answers otherwise gives nothing back. */
+/* A buffer is free again when it was in use, is ours, and once: whoever answers otherwise gives
+ * nothing back. */
 static void buffers_come_back_once(void **state)
 {
     unsigned int order[NETFRONT_TX];
@@ -235,14 +238,16 @@ static void a_transmit_ring_that_lies(void **state)
     close_card();
 }
 
-/* --- receive ------------------------------------------------------------------------------------------------------------------ */
+/* --- receive ---------------------------------------------------------------------------------- */
 
 static void fill(unsigned int id, unsigned int offset, int status, unsigned int flags)
 {
     if (id < NETFRONT_RX)
         for (unsigned int i = 0; i < 4096; i++)
             card.rx_buffer[id][i] = (uint8_t)(i + id);
-    rx->ring[rx->rsp_prod & 255].rsp = (netif_rx_response_t){ .id = (uint16_t)id, .offset = (uint16_t)offset, .status = (int16_t)status,
+    rx->ring[rx->rsp_prod & 255].rsp = (netif_rx_response_t){ .id = (uint16_t)id,
+                                                              .offset = (uint16_t)offset,
+                                                              .status = (int16_t)status,
                                                               .flags = (uint16_t)flags };
     rx->rsp_prod++;
 }
@@ -253,7 +258,8 @@ static void frames_in(void **state)
     ring_bell();
     assert_int_equal(batches, 0);               /* nothing has come */
     fill(3, 0, 60, 0);
-    ring_bell();
+    card.port.poll(&card.port);                 /* without waiting for the event */
+    assert_int_equal(got_count, 1);
     assert_int_equal(got_flags, 0);
     close_card();
     set_up(state);
@@ -286,10 +292,25 @@ static void frames_in(void **state)
 /* What would leave the buffer, or is no frame, is dropped; the buffer is offered again. */
 static void frames_that_are_none(void **state)
 {
-    static const struct { unsigned int offset; int status; unsigned int flags; bool good; } cases[] = {
-        { 0, 13, 0, false }, { 0, 14, 0, true }, { 0, -1, 0, false }, { 0, 0, 0, false }, { 0, -32768, 0, false },
-        { 0, 4096, 0, true }, { 1, 4096, 0, false }, { 4082, 14, 0, true }, { 4083, 14, 0, false }, { 65535, 14, 0, false },
-        { 65535, 32767, 0, false }, { 0, 60, NETRXF_more_data, false }, { 0, 60, NETRXF_extra_info, false },
+    static const struct {
+        unsigned int offset;
+        int status;
+        unsigned int flags;
+        bool good;
+    } cases[] = {
+        { 0, 13, 0, false },
+        { 0, 14, 0, true },
+        { 0, -1, 0, false },
+        { 0, 0, 0, false },
+        { 0, -32768, 0, false },
+        { 0, 4096, 0, true },
+        { 1, 4096, 0, false },
+        { 4082, 14, 0, true },
+        { 4083, 14, 0, false },
+        { 65535, 14, 0, false },
+        { 65535, 32767, 0, false },
+        { 0, 60, NETRXF_more_data, false },
+        { 0, 60, NETRXF_extra_info, false },
     };
     unsigned int good = 0;
 
@@ -359,10 +380,14 @@ static void buffers_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(opening_and_closing, set_up),     cmocka_unit_test_setup(cards_that_do_not_open, set_up),
-        cmocka_unit_test_setup(frames_out, set_up),              cmocka_unit_test_setup(buffers_come_back_once, set_up),
-        cmocka_unit_test_setup(a_transmit_ring_that_lies, set_up), cmocka_unit_test_setup(frames_in, set_up),
-        cmocka_unit_test_setup(frames_that_are_none, set_up),    cmocka_unit_test_setup(buffers_that_are_none, set_up),
+        cmocka_unit_test_setup(opening_and_closing, set_up),
+        cmocka_unit_test_setup(cards_that_do_not_open, set_up),
+        cmocka_unit_test_setup(frames_out, set_up),
+        cmocka_unit_test_setup(buffers_come_back_once, set_up),
+        cmocka_unit_test_setup(a_transmit_ring_that_lies, set_up),
+        cmocka_unit_test_setup(frames_in, set_up),
+        cmocka_unit_test_setup(frames_that_are_none, set_up),
+        cmocka_unit_test_setup(buffers_that_are_none, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

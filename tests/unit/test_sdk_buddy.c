@@ -90,6 +90,57 @@ static void freed_blocks_join(void **unused)
     }
 }
 
+/* The state begins as nothing: what was in it before is no block. And a range is cut into the largest blocks there are. */
+static void ranges_are_cut_well(void **unused)
+{
+    memset(state, 3, sizeof(state));
+    buddy_init(&buddy, memory, state, PAGES);
+    assert_int_equal(buddy_alloc(&buddy, 0), ~0UL);
+    buddy_free(&buddy, 8, 1);                   /* beside it no block is, whatever was said there */
+    assert_int_equal(buddy_alloc(&buddy, 2), ~0UL);
+    assert_int_equal(buddy_alloc(&buddy, 1), 8);
+    for (unsigned int i = 0; i < PAGES; i++)
+        assert_int_equal(state[i], 0);
+    buddy_free_range(&buddy, 4, 100);
+    assert_int_equal(state[4], 3);              /* 4, 8, 16, 32, then 64 to 96, and 4 more */
+    assert_int_equal(state[8], 4);
+    assert_int_equal(state[16], 5);
+    assert_int_equal(state[32], 6);
+    assert_int_equal(state[64], 6);
+    assert_int_equal(state[96], 3);
+    assert_int_equal(buddy.free, 96);
+    buddy_free_range(&buddy, 100, 101);
+    buddy_free_range(&buddy, 50, 50);
+    assert_int_equal(buddy.free, 97);
+    assert_int_equal(state[100], 1);
+    /* The last page of all, whose other half would be behind the end. */
+    buddy_init(&buddy, memory, state, 999);
+    buddy_free_range(&buddy, 998, 999);
+    assert_int_equal(state[998], 1);
+    assert_int_equal(buddy_alloc(&buddy, 0), 998);
+    assert_int_equal(buddy_alloc(&buddy, BUDDY_ORDERS - 1), ~0UL);
+    assert_int_equal(buddy_alloc(&buddy, BUDDY_ORDERS), ~0UL);
+}
+
+/* The largest blocks there are: nothing joins to more than that. */
+static void the_largest_blocks(void **unused)
+{
+    static struct buddy large;
+    unsigned long pages = 4UL << (BUDDY_ORDERS - 1);
+    uint8_t *states = malloc(pages);
+    char *area = malloc(pages * 4096);
+    unsigned int blocks = 0;
+
+    buddy_init(&large, area, states, pages);
+    buddy_free_range(&large, 0, pages);
+    assert_int_equal(large.free, pages);
+    while (buddy_alloc(&large, BUDDY_ORDERS - 1) != ~0UL)
+        blocks++;
+    assert_int_equal(blocks, 4);
+    free(states);
+    free(area);
+}
+
 struct item { int value; struct list link; };
 
 static void lists_keep_order(void **unused)
@@ -122,6 +173,8 @@ int main(void)
         cmocka_unit_test_setup(odd_ranges_are_all_used, set_up),
         cmocka_unit_test_setup(blocks_are_aligned_and_apart, set_up),
         cmocka_unit_test_setup(freed_blocks_join, set_up),
+        cmocka_unit_test_setup(ranges_are_cut_well, set_up),
+        cmocka_unit_test(the_largest_blocks),
         cmocka_unit_test(lists_keep_order),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

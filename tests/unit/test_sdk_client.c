@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's XenStore client and dom0's XenStore, joined by a shared ring, on threads of the SDK in one process: requests of
- * several threads at once, watches that are queued and that call back, transactions, XenBus handshakes; and a daemon that lies.
+ * The SDK's XenStore client and dom0's XenStore, joined by a shared ring, on threads of the SDK in
+ * one process: requests of several threads at once, watches that are queued and that call back,
+ * transactions, XenBus handshakes; and a daemon that lies.
  * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
@@ -15,7 +16,7 @@
 #include <pvguest/xenstore.h>
 #include "dom0/xenstore/rings.h"
 
-/* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------------------------------------------ */
+/* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------- */
 
 static _Alignas(4096) struct { struct xenstore_domain_interface ring; } store_page;
 static struct start_info info;
@@ -26,14 +27,16 @@ void printk(const char *format, ...) { said++; }
 const char *errno_name(long error) { return error == -5 || error == 5 ? "EIO" : "another"; }
 domid_t own_domid(void) { return 5; }
 
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors)
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors)
 {
     return mfn_to_virt(*mfns);
 }
 
 void unmap_frames(void *va, unsigned long n) { }
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
 {
     if (nr == __HYPERVISOR_event_channel_op && a == EVTCHNOP_send) {
         ring(((struct evtchn_send *)b)->port ^ 1);
@@ -49,7 +52,8 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 static struct xenstore_connection dom0;
 static char dom0_answer[XENSTORE_PAYLOAD_MAX + 1];
 
-static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload)
+static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                          const void *payload)
 {
     memcpy(dom0_answer, payload, header->len);
     dom0_answer[header->len] = 0;
@@ -106,7 +110,7 @@ static void assert_reads(xs_transaction t, const char *path, const char *expecte
     free(value);
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void requests(void **state)
 {
@@ -209,7 +213,7 @@ static void transactions(void **state)
     assert_reads(XS_NONE, "t", NULL);
 }
 
-/* --- several threads --------------------------------------------------------------------------------------------------------------- */
+/* --- several threads -------------------------------------------------------------------------- */
 
 static unsigned int finished;
 
@@ -234,7 +238,7 @@ static void many_threads_at_once(void **state)
         thread_sleep(10);
 }
 
-/* --- watches ------------------------------------------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 static void assert_fires(struct xs_watch *watch, const char *expected)
 {
@@ -321,7 +325,8 @@ static void watches_that_call_back(void **state)
     DOM0_WRITES("/local/domain/5/c/3\0v");
     thread_sleep(100);
     assert_true(slow && called == 4);
-    assert_int_equal(xs_unwatch(&watch), 0);    /* waits for the one that runs: the structure is ours again */
+    /* waits for the one that runs: the structure is ours again */
+    assert_int_equal(xs_unwatch(&watch), 0);
     assert_false(slow);
     memset(&watch, 0xee, sizeof watch);
     DOM0_WRITES("/local/domain/5/c/4\0v");
@@ -329,7 +334,7 @@ static void watches_that_call_back(void **state)
     assert_int_equal(called, 4);
 }
 
-/* --- XenBus -------------------------------------------------------------------------------------------------------------------------- */
+/* --- XenBus ----------------------------------------------------------------------------------- */
 
 static unsigned int changes;
 static enum xenbus_state last_change;
@@ -355,12 +360,15 @@ static void handshakes(void **state)
     assert_int_equal(front.other_id, 3);
     assert_string_equal(front.other_path, "/back");
     assert_int_equal(front.state, XenbusStateInitialising);
-    assert_int_equal(xenbus_wait_state(&front, 1 << XenbusStateInitialising, 1000), XenbusStateInitialising);
+    assert_int_equal(xenbus_wait_state(&front, 1 << XenbusStateInitialising, 1000),
+                     XenbusStateInitialising);
     assert_int_equal(xenbus_wait_state(&front, 1 << XenbusStateConnected, 1000), -ETIMEDOUT);
     assert_int_equal(changes, 1);
     DOM0_WRITES("/back/state\0" "1");           /* no news */
     DOM0_WRITES("/back/state\0" "4");
-    assert_int_equal(xenbus_wait_state(&front, 1 << XenbusStateConnected | 1 << XenbusStateClosed, 1000), XenbusStateConnected);
+    assert_int_equal(
+        xenbus_wait_state(&front, 1 << XenbusStateConnected | 1 << XenbusStateClosed, 1000),
+        XenbusStateConnected);
     thread_sleep(100);
     assert_int_equal(changes, 2);
     assert_int_equal(last_change, XenbusStateConnected);
@@ -398,7 +406,7 @@ static void handshakes(void **state)
     assert_string_equal(xenbus_state_name((enum xenbus_state)9), "?");
 }
 
-/* --- a daemon that lies: the last test, for nothing comes after it -------------------------------------------------------------------- */
+/* --- a daemon that lies: the last test, for nothing comes after it ---------------------------- */
 
 static void daemon_says(struct xsd_sockmsg header, const char *payload)
 {
@@ -418,15 +426,19 @@ static void a_daemon_that_lies(void **state)
 
     assert_int_equal(xs_watch(&watch, "w"), 0);
     assert_fires(&watch, "w");
-    daemon_says((struct xsd_sockmsg){ .type = XS_READ, .req_id = 999999, .len = 3 }, "abc");     /* to nothing we asked */
-    daemon_says((struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = 3 }, "w\0q");                /* of no watch of ours */
-    daemon_says((struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = 3 }, "www");                 /* without a token */
+    /* to nothing we asked */
+    daemon_says((struct xsd_sockmsg){ .type = XS_READ, .req_id = 999999, .len = 3 }, "abc");
+    /* of no watch of ours */
+    daemon_says((struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = 3 }, "w\0q");
+    /* without a token */
+    daemon_says((struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = 3 }, "www");
     daemon_says((struct xsd_sockmsg){ .type = XS_WATCH_EVENT, .len = 0 }, "");
     assert_fires(&watch, NULL);
     assert_reads(XS_NONE, "w/z", "v");
     assert_int_equal(xs_unwatch(&watch), 0);
     said = 0;
-    store_page.ring.rsp_prod += XENSTORE_RING_SIZE + 1;     /* more than the ring holds: nothing is read */
+    /* more than the ring holds: nothing is read */
+    store_page.ring.rsp_prod += XENSTORE_RING_SIZE + 1;
     ring(2);
     thread_sleep(100);
     store_page.ring.rsp_prod -= XENSTORE_RING_SIZE + 1;

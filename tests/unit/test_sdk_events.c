@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events and time on the host: the three bits of each port, nothing lost between them, masks that nest; the clock of the shared
- * page while it changes, and timers in their order, one of them removed by another.
+ * Events and time on the host: the three bits of each port, nothing lost between them, masks that
+ * nest; the clock of the shared page while it changes, and timers in their order, one of them
+ * removed by another.
  * sources: pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
@@ -23,7 +24,7 @@
 struct shared_info shared_info;
 static struct vcpu_info *const vcpu = &shared_info.vcpu_info[0];
 
-/* --- the hypervisor ---------------------------------------------------------------------------------------------------------- */
+/* --- the hypervisor --------------------------------------------------------------------------- */
 
 static unsigned long last_op;
 static uint32_t closed, sent_to, refuse_bind;
@@ -76,7 +77,8 @@ static long event_op(unsigned long op, void *at)
     }
 }
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
 {
     if (nr == __HYPERVISOR_event_channel_op)
         return event_op(a, (void *)b);
@@ -97,7 +99,8 @@ void panic(const char *format, ...) { longjmp(panicked, 1); }
 /* What the hypervisor does when a port is rung: three bits, and the upcall if nothing is masked. */
 static void ring(evtchn_t port)
 {
-    if (test_and_set_bit(port, shared_info.evtchn_pending) || test_bit(port, shared_info.evtchn_mask))
+    if (test_and_set_bit(port, shared_info.evtchn_pending) ||
+        test_bit(port, shared_info.evtchn_mask))
         return;
     if (test_and_set_bit(port / 64, &vcpu->evtchn_pending_sel))
         return;
@@ -111,7 +114,7 @@ static void ring(evtchn_t port)
     }
 }
 
-/* --- events -------------------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static unsigned int calls[EVENT_PORTS];
 static evtchn_t rings_too;              /* by the handler, once */
@@ -193,7 +196,8 @@ static void masks_nest(void **state)
     assert_int_equal(calls[6], 1);
 }
 
-/* A masked port stays pending; the unmask does the sender's rest, whether or not all events are masked. */
+/* A masked port stays pending; the unmask does the sender's rest, whether or not all events are
+ * masked. */
 static void one_port_masked(void **state)
 {
     event_mask(9);
@@ -274,7 +278,7 @@ static void binding(void **state)
             assert_true(test_bit(port, shared_info.evtchn_mask));
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------- */
 
 /* The clock says what it is told to: a scale of 0 lets no time pass by itself. */
 static void set_clock(uint64_t now)
@@ -318,7 +322,7 @@ static void timer_fires(void *data)
 
     strcat(order, (char[]){ (char)('a' + (timer - timers)), 0 });
     assert_true(events_masked());
-    if (timer == &timers[2]) {                  /* cancels another that is due, and sets itself again */
+    if (timer == &timers[2]) {              /* cancels another that is due, and sets itself again */
         timer_cancel(&timers[3]);
         if (strlen(order) < 5)
             timer_set(&timers[2], now_ns() + 10, timer_fires, &timers[2]);

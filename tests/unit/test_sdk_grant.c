@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grants, given and taken, against a hypervisor that refuses: what the entries say and when, references that come back, mappings
- * that are undone when one of them fails, and no address used again under one that would not go away.
+ * Grants, given and taken, against a hypervisor that refuses: what the entries say and when,
+ * references that come back, mappings that are undone when one of them fails, and no address used
+ * again under one that would not go away.
  * sources: pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
@@ -26,7 +27,8 @@ static unsigned int max_frames = FRAMES;
 bool events_save(void) { bool was = masked; masked = true; return was; }
 void events_restore(bool was) { masked = was; }
 
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors)
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors)
 {
     assert_true(n == FRAMES && prot == PROT_RW && owner == DOMID_SELF && !errors);
     for (unsigned long i = 0; i < n; i++)
@@ -34,7 +36,7 @@ void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domi
     return refuse_map_frames ? ERR_PTR(-ENOMEM) : table;
 }
 
-/* --- the hypervisor: mappings by handle -------------------------------------------------------------------------------------- */
+/* --- the hypervisor: mappings by handle ------------------------------------------------------- */
 
 static struct { bool used; uint64_t address, bus; grant_ref_t ref; uint32_t flags; } mapping[200];
 static unsigned int mappings, largest_call, calls;
@@ -98,7 +100,8 @@ static void unmap_one(struct gnttab_unmap_grant_ref *op)
 static struct gnttab_copy last_copy;
 static int16_t copy_status;
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
 {
     void *ops = (void *)b;
 
@@ -138,7 +141,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     return 0;
 }
 
-/* --- giving -------------------------------------------------------------------------------------------------------------------- */
+/* --- giving ----------------------------------------------------------------------------------- */
 
 static void the_table_is_set_up(void **state)
 {
@@ -153,7 +156,7 @@ static void the_table_is_set_up(void **state)
     refuse_map_frames = true;
     assert_int_equal(grants_init(), -ENOMEM);
     refuse_map_frames = false;
-    assert_int_equal(grant_access(7, 1, false), -ENOSPC);      /* nothing to give before it is there */
+    assert_int_equal(grant_access(7, 1, false), -ENOSPC);   /* nothing to give before it is there */
     assert_int_equal(grants_init(), 0);
 }
 
@@ -161,7 +164,8 @@ static void entries_say_what_was_given(void **state)
 {
     int first = grant_access(7, 0x1234, false), second = grant_access(9, 0x99, true);
 
-    assert_true(first >= (int)GNTTAB_NR_RESERVED_ENTRIES && second >= (int)GNTTAB_NR_RESERVED_ENTRIES && first != second);
+    assert_true(first >= (int)GNTTAB_NR_RESERVED_ENTRIES &&
+                second >= (int)GNTTAB_NR_RESERVED_ENTRIES && first != second);
     assert_int_equal(table[first].flags, GTF_permit_access);
     assert_int_equal(table[first].domid, 7);
     assert_int_equal(table[first].frame, 0x1234);
@@ -192,7 +196,8 @@ static void a_grant_in_use_stays(void **state)
     assert_int_equal(grant_end_access((grant_ref_t)ref), 0);
 }
 
-/* All of them, each once; then none; and all again. Nothing is written outside the table, nor into what is reserved. */
+/* All of them, each once; then none; and all again. Nothing is written outside the table, nor
+ * into what is reserved. */
 static void references_run_out(void **state)
 {
     static bool seen[FRAMES * 512];
@@ -202,7 +207,8 @@ static void references_run_out(void **state)
     for (unsigned int round = 0; round < 2; round++) {
         memset(seen, 0, sizeof seen);
         for (count = 0; (ref = grant_access(7, 1, false)) >= 0; count++) {
-            assert_true(ref >= (int)GNTTAB_NR_RESERVED_ENTRIES && ref < (int)(FRAMES * 512) && !seen[ref]);
+            assert_true(ref >= (int)GNTTAB_NR_RESERVED_ENTRIES && ref < (int)(FRAMES * 512) &&
+                        !seen[ref]);
             seen[ref] = true;
         }
         assert_int_equal(ref, -ENOSPC);
@@ -216,7 +222,7 @@ static void references_run_out(void **state)
         assert_int_equal(table[i].flags | table[i].frame, 0);
 }
 
-/* --- taking -------------------------------------------------------------------------------------------------------------------- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 #define MANY 70u
 
@@ -318,7 +324,8 @@ static void an_area_of_grants(void **state)
     assert_int_equal(mappings + areas, 0);
 }
 
-/* One page that the hypervisor does not let go: the others go, and the addresses are never used again. */
+/* One page that the hypervisor does not let go: the others go, and the addresses are never used
+ * again. */
 static void a_page_that_stays(void **state)
 {
     grant_map_many(7, refs, 5, false, handles);
@@ -364,10 +371,14 @@ static void copies(void **state)
 static void statuses_have_errnos(void **state)
 {
     static const struct { int16_t status; int error; } cases[] = {
-        { GNTST_okay, 0 }, { GNTST_general_error, -EIO }, { GNTST_bad_domain, -ESRCH }, { GNTST_bad_gntref, -EINVAL },
-        { GNTST_bad_handle, -EINVAL }, { GNTST_bad_virt_addr, -EINVAL }, { GNTST_bad_dev_addr, -EINVAL },
-        { GNTST_no_device_space, -ENOSPC }, { GNTST_permission_denied, -EPERM }, { GNTST_bad_page, -EINVAL },
-        { GNTST_bad_copy_arg, -EINVAL }, { GNTST_address_too_big, -E2BIG }, { GNTST_eagain, -EAGAIN }, { GNTST_no_space, -ENOSPC },
+        { GNTST_okay, 0 }, { GNTST_general_error, -EIO }, { GNTST_bad_domain, -ESRCH },
+        { GNTST_bad_gntref, -EINVAL },
+        { GNTST_bad_handle, -EINVAL }, { GNTST_bad_virt_addr, -EINVAL },
+        { GNTST_bad_dev_addr, -EINVAL },
+        { GNTST_no_device_space, -ENOSPC }, { GNTST_permission_denied, -EPERM },
+        { GNTST_bad_page, -EINVAL },
+        { GNTST_bad_copy_arg, -EINVAL }, { GNTST_address_too_big, -E2BIG },
+        { GNTST_eagain, -EAGAIN }, { GNTST_no_space, -ENOSPC },
         { 1, -EIO }, { -99, -EIO },
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's malloc, under names of its own: objects apart from each other and aligned, sizes that overflow, memory that runs out,
- * and pointers that are none.
+ * The SDK's malloc, under names of its own: objects apart from each other and aligned, sizes that
+ * overflow, memory that runs out, and pointers that are none.
  * sources: pvguest-sdk/lib/malloc.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
  */
@@ -29,7 +29,7 @@ void panic(const char *format, ...)
     longjmp(panicked, 1);
 }
 
-/* --- pages: a stack of them, so that each area is fresh -------------------------------------------------------------------------- */
+/* --- pages: a stack of them, so that each area is fresh --------------------------------------- */
 
 #define PAGES 4096u
 
@@ -57,7 +57,7 @@ void free_pages(void *va, unsigned int order)
     live--;
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /* Every size, each filled to its last byte: what one holds no other has touched. */
 static void apart_and_aligned(void **state)
@@ -79,7 +79,7 @@ static void apart_and_aligned(void **state)
             free(object[(i * 7) % 1200]);
         assert_false(masked);
         if (round == 1)
-            live = 0;                           /* from here on: what is small comes from what was freed */
+            live = 0;                    /* from here on: what is small comes from what was freed */
     }
     assert_int_equal(live, 0);
 }
@@ -183,8 +183,10 @@ static void pointers_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(apart_and_aligned), cmocka_unit_test(whole_pages_are_whole), cmocka_unit_test(sizes_that_overflow),
-        cmocka_unit_test(no_memory), cmocka_unit_test(the_comforts), cmocka_unit_test(pointers_that_are_none),
+        cmocka_unit_test(apart_and_aligned), cmocka_unit_test(whole_pages_are_whole),
+        cmocka_unit_test(sizes_that_overflow),
+        cmocka_unit_test(no_memory), cmocka_unit_test(the_comforts),
+        cmocka_unit_test(pointers_that_are_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

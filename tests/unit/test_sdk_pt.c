@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page-table queue and the address space for foreign frames: what reaches the hypervisor, in which order and in how few
- * calls; that errors come out once; that addresses are given once, with a free page behind each area.
+ * The page-table queue and the address space for foreign frames: what reaches the hypervisor, in
+ * which order and in how few calls; that errors come out once; that addresses are given once, with
+ * a free page behind each area.
  * sources: pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
@@ -15,7 +16,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/mm.h>
 
-/* --- the hypervisor: writes down what it is asked, and does it to the tables below ------------------------------------------- */
+/* --- the hypervisor: writes down what it is asked, and does it to the tables below ------------ */
 
 static struct { char kind; uint64_t a, b; domid_t owner; } done[2000];
 static unsigned int done_count, hypercalls, multicalls;
@@ -23,7 +24,8 @@ static uint64_t refused_value = ~0ull;  /* an update with this value is refused 
 static unsigned int refused_op = ~0u;
 static bool refuse_multicall;
 
-static long update(const struct mmu_update *at, unsigned long count, unsigned int *how_many, domid_t owner)
+static long update(const struct mmu_update *at, unsigned long count, unsigned int *how_many,
+                   domid_t owner)
 {
     for (unsigned long i = 0; i < count; i++) {
         uint64_t value = at[i].val;
@@ -59,7 +61,8 @@ static long extended(const struct mmuext_op *at, unsigned long count, domid_t ow
     return 0;
 }
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
 {
     struct multicall_entry *call = (struct multicall_entry *)a;
 
@@ -74,9 +77,12 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
         return -14;
     for (unsigned long i = 0; i < b; i++) {
         assert_int_equal(call[i].args[2], 0);
-        call[i].result = call[i].op == __HYPERVISOR_mmu_update
-            ? (unsigned long)update((struct mmu_update *)call[i].args[0], call[i].args[1], NULL, (domid_t)call[i].args[3])
-            : (unsigned long)extended((struct mmuext_op *)call[i].args[0], call[i].args[1], (domid_t)call[i].args[3]);
+        call[i].result =
+            call[i].op == __HYPERVISOR_mmu_update
+                ? (unsigned long)update((struct mmu_update *)call[i].args[0], call[i].args[1], NULL,
+                                        (domid_t)call[i].args[3])
+                : (unsigned long)extended((struct mmuext_op *)call[i].args[0], call[i].args[1],
+                                          (domid_t)call[i].args[3]);
         call[i].args[1] = 0;                    /* as a preempted call leaves it */
     }
     return 0;
@@ -101,7 +107,9 @@ int pt_populate(unsigned long va)
 const uint64_t *pt_walk(unsigned long va, unsigned int level)
 {
     assert_int_equal(level, 1);
-    return va >= MAP_BASE && l1_of(va) < 1024 && populated[l1_of(va)] ? &tables[l1_of(va)][va >> 12 & 511] : NULL;
+    return va >= MAP_BASE && l1_of(va) < 1024 && populated[l1_of(va)]
+               ? &tables[l1_of(va)][va >> 12 & 511]
+               : NULL;
 }
 
 static uint64_t entry_of(const void *va) { return *pt_walk((unsigned long)va, 1); }
@@ -116,7 +124,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* --- the queue ------------------------------------------------------------------------------------------------------------------ */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static uint64_t word[200];
 
@@ -144,9 +152,12 @@ static void order_is_kept(void **state)
     assert_int_equal(multicalls, 1);
     assert_int_equal(done_count, 10);
     const struct { char kind; uint64_t a, b; } expected[] = {
-        { '0', (uintptr_t)&word[0], 1 }, { '0', (uintptr_t)&word[1], 2 }, { 'x', MMUEXT_INVLPG_LOCAL, 0x5000 },
-        { 'x', MMUEXT_TLB_FLUSH_LOCAL, 0 }, { '2', (uintptr_t)&word[2], 3 }, { '1', 77 << 12, 88 }, { 'x', MMUEXT_PIN_L3_TABLE, 9 },
-        { 'x', MMUEXT_UNPIN_TABLE, 8 }, { 'x', MMUEXT_NEW_BASEPTR, 7 }, { 'x', MMUEXT_NEW_USER_BASEPTR, 6 },
+        { '0', (uintptr_t)&word[0], 1 }, { '0', (uintptr_t)&word[1], 2 },
+        { 'x', MMUEXT_INVLPG_LOCAL, 0x5000 },
+        { 'x', MMUEXT_TLB_FLUSH_LOCAL, 0 }, { '2', (uintptr_t)&word[2], 3 }, { '1', 77 << 12, 88 },
+        { 'x', MMUEXT_PIN_L3_TABLE, 9 },
+        { 'x', MMUEXT_UNPIN_TABLE, 8 }, { 'x', MMUEXT_NEW_BASEPTR, 7 },
+        { 'x', MMUEXT_NEW_USER_BASEPTR, 6 },
     };
     for (unsigned int i = 0; i < 10; i++) {
         assert_int_equal(done[i].kind, expected[i].kind);
@@ -165,7 +176,8 @@ static void order_is_kept(void **state)
     assert_int_equal(pt_statistics.hypercalls, 6);
 }
 
-/* Full in any of three ways: flushed by itself, nothing lost or out of order, nothing written behind the arrays. */
+/* Full in any of three ways: flushed by itself, nothing lost or out of order, nothing written
+ * behind the arrays. */
 static void a_full_queue_flushes_itself(void **state)
 {
     for (unsigned int i = 0; i < 300; i++)
@@ -241,7 +253,7 @@ static void owners_do_not_mix(void **state)
     assert_int_equal(pt_flush(), 0);
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static void areas_do_not_touch(void **state)
 {
@@ -287,7 +299,7 @@ static void addresses_run_out(void **state)
     vspace_free(two, 2000);
 }
 
-/* --- frames ---------------------------------------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void frames_are_mapped(void **state)
 {
@@ -329,7 +341,8 @@ static void frames_are_mapped(void **state)
         assert_ptr_equal(map_frames(mfns, 700, PROT_RO, 9, errors), at);
         for (unsigned int i = 0; i < 700; i++) {
             assert_int_equal(errors[i], i == bad ? -22 : 0);
-            assert_int_equal(entry_of(at + i * 4096), i == bad ? 0 : (uint64_t)mfns[i] << 12 | PROT_RO);
+            assert_int_equal(entry_of(at + i * 4096),
+                             i == bad ? 0 : (uint64_t)mfns[i] << 12 | PROT_RO);
         }
         done_count = 0;
         unmap_frames(at, 700);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's threads: turns in order, sleeps that end in time and by a wake-up whichever is first, wait queues, mutexes, and
- * ended threads that are buried.
+ * The SDK's threads: turns in order, sleeps that end in time and by a wake-up whichever is first,
+ * wait queues, mutexes, and ended threads that are buried.
  * sources: pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
@@ -16,7 +16,8 @@
 
 unsigned allocations_until_failure;
 
-long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e)
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
 {
     return thread_hypercall(nr, a, b);
 }
@@ -83,7 +84,7 @@ static void turns_in_order(void **state)
     assert_int_equal(living, 1);
 }
 
-/* --- sleeping ------------------------------------------------------------------------------------------------------------------- */
+/* --- sleeping --------------------------------------------------------------------------------- */
 
 static WAIT_QUEUE(queue);
 
@@ -216,7 +217,7 @@ static void woken_by_an_event(void **state)
     events_unmask_all();
 }
 
-/* --- mutexes -------------------------------------------------------------------------------------------------------------------- */
+/* --- mutexes ---------------------------------------------------------------------------------- */
 
 static MUTEX(mutex);
 static unsigned int inside;
@@ -254,7 +255,7 @@ static void one_inside(void **state)
     mutex_unlock(&mutex);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void end_early(void *data)
 {
@@ -291,7 +292,8 @@ static void overrun(void *data)
     thread_yield();
 }
 
-/* A stack that was overrun is noticed when its thread next gives way: nothing is well after that, so a child of ours has it. */
+/* A stack that was overrun is noticed when its thread next gives way: nothing is well after
+ * that, so a child of ours has it. */
 static void a_guard_on_each_stack(void **state)
 {
     pid_t child = fork();
@@ -311,7 +313,8 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(turns_in_order), TEST(sleeps_end_in_time), TEST(wakes_and_times), TEST(one_by_one), TEST(woken_by_an_event),
+        TEST(turns_in_order), TEST(sleeps_end_in_time), TEST(wakes_and_times), TEST(one_by_one),
+        TEST(woken_by_an_event),
         TEST(one_inside), TEST(many_lives), TEST(without_memory), TEST(a_guard_on_each_stack),
     };
 

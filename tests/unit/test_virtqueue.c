@@ -198,6 +198,100 @@ static void test_lying_device_is_reported(void **state)
     close_queue();
 }
 
+static uint64_t written64(unsigned int offset)
+{
+    uint64_t value;
+
+    memcpy(&value, registers + offset, 8);
+    return value;
+}
+
+/* What the device is told of a queue, register by register; and what it may refuse. */
+static void test_what_the_device_is_told(void **state)
+{
+    memset(registers, 0, sizeof registers);
+    registers[0x18] = 8;
+    registers[0x1e] = 1;
+    device = (struct virtio_device){ .common = registers, .notify = doorbell, .notify_length = 4, .notify_multiplier = 2 };
+    assert_int_equal(virtqueue_open(&queue, &device, 3, 0), 0);
+    assert_int_equal(registers[0x16], 3);
+    assert_int_equal(registers[0x1a], 0);
+    assert_int_equal(registers[0x1c], 1);
+    assert_int_equal(written64(0x20), (uintptr_t)queue.descriptor);
+    assert_int_equal(written64(0x28), (uintptr_t)queue.available);
+    assert_int_equal(written64(0x30), (uintptr_t)queue.used);
+    assert_ptr_equal(queue.notify, doorbell + 2);
+    memset(doorbell, 0xff, sizeof doorbell);
+    virtqueue_add(&queue, &(struct virtq_buffer){ 1, 2, false }, 1, &queue);
+    virtqueue_kick(&queue);
+    assert_int_equal(doorbell[2], 3);
+    assert_int_equal(doorbell[0], 0xff);
+    close_queue();
+    device.notify_length = 3;                   /* half of its doorbell is behind the window */
+    assert_true(virtqueue_open(&queue, &device, 3, 0) < 0);
+    registers[0x19] = 4;
+    device.notify_length = 4;
+    assert_int_equal(virtqueue_open(&queue, &device, 3, VIRTQ_NO_VECTOR), 0);
+    assert_int_equal(registers[0x18] | registers[0x19] << 8, VIRTQUEUE_SIZE);   /* told of the smaller size */
+    close_queue();
+}
+
+/* With flags instead of indices: each side sleeps and is woken by a word of the other. */
+static void test_flags_say_who_sleeps(void **state)
+{
+    const struct virtq_buffer buffer = { 1, 2, false };
+    uint32_t length;
+
+    open_queue(8, false);
+    virtqueue_kick(&queue);
+    assert_int_equal(doorbell[0], 0xff);        /* nothing is new */
+    virtqueue_add(&queue, &buffer, 1, &queue);
+    queue.used[0] = 1;                          /* the device does not want to be told */
+    virtqueue_kick(&queue);
+    assert_int_equal(doorbell[0], 0xff);
+    queue.used[0] = 0;
+    virtqueue_kick(&queue);
+    assert_int_equal(doorbell[0], 0xff);        /* it was told already, as far as we know */
+    virtqueue_add(&queue, &buffer, 1, &queue);
+    virtqueue_kick(&queue);
+    assert_int_equal(doorbell[0], 0);
+    virtqueue_silence(&queue);
+    assert_int_equal(queue.available[0], 1);
+    assert_false(virtqueue_arm(&queue));
+    assert_int_equal(queue.available[0], 0);
+    device_returns(queue.available[2], 5);
+    assert_true(virtqueue_arm(&queue));
+    assert_ptr_equal(virtqueue_take(&queue, &length), &queue);
+    assert_int_equal(length, 5);
+    close_queue();
+    open_queue(8, true);
+    queue.used_index = 7;
+    virtqueue_silence(&queue);
+    assert_int_equal(queue.available[2 + 8], 6);
+    virtqueue_arm(&queue);
+    assert_int_equal(queue.available[2 + 8], 7);
+    assert_int_equal(queue.available[0], 0);
+    close_queue();
+}
+
+/* A device that ties the descriptors into a ring: a chain has no more of them than there are. */
+static void test_a_chain_without_end(void **state)
+{
+    uint32_t length;
+
+    open_queue(8, true);
+    for (unsigned int i = 0; i < 8; i++)
+        virtqueue_add(&queue, &(struct virtq_buffer){ 1, 2, false }, 1, &tokens[i]);
+    for (unsigned int i = 0; i < 8; i++) {
+        queue.descriptor[i].flags = VIRTQ_NEXT;
+        queue.descriptor[i].next = (uint16_t)((i + 1) % 8);
+    }
+    device_returns(0, 0);
+    assert_ptr_equal(virtqueue_take(&queue, &length), &tokens[0]);
+    assert_int_equal(queue.free_count, 8);
+    close_queue();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +300,9 @@ int main(void)
         cmocka_unit_test(test_small_queue),
         cmocka_unit_test(test_large_queue_is_cut_to_a_page),
         cmocka_unit_test(test_lying_device_is_reported),
+        cmocka_unit_test(test_what_the_device_is_told),
+        cmocka_unit_test(test_flags_say_who_sleeps),
+        cmocka_unit_test(test_a_chain_without_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XenStore over guests' rings: requests in pieces and round the ring, lengths and indices that lie, guests that do not read, and
- * that nothing is left of who is released. The SDK is faked; its thread runs until it would sleep.
+ * XenStore over guests' rings: requests in pieces and round the ring, lengths and indices that lie,
+ * guests that do not read, and that nothing is left of who is released. The SDK is faked; its
+ * thread runs until it would sleep.
  * sources: dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
@@ -21,7 +22,7 @@
 unsigned allocations_until_failure;
 size_t __sanitizer_get_current_allocated_bytes(void);          /* ASan counts for us */
 
-/* --- the SDK --------------------------------------------------------------------------------------------------------------- */
+/* --- the SDK ---------------------------------------------------------------------------------- */
 
 #define GUESTS 3                        /* domains 1 to 3; number 0 of what follows is dom0's */
 
@@ -58,7 +59,8 @@ struct thread *thread_create(const char *name, void (*entry)(void *argument), vo
     return &created;
 }
 
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) {
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors) {
     assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
     if (refuse_map)
         return ERR_PTR(-22);
@@ -73,7 +75,8 @@ void unmap_frames(void *va, unsigned long n) {
     of->mapped = false;
 }
 
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) {
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler,
+                           void *data) {
     assert_int_equal(remote_port, 5);
     if (refuse_port) {
         guest[remote].handler = NULL;
@@ -89,7 +92,7 @@ void event_unbind(evtchn_t port) {
     guest[port - 10].handler = NULL;
 }
 
-static uint32_t taken_of_others;        /* bytes of guest 3's requests when guest 1 was first notified */
+static uint32_t taken_of_others;   /* bytes of guest 3's requests when guest 1 was first notified */
 
 int event_send(evtchn_t port) {
     if (guest[port - 10].notified++ == 0 && port == 11)
@@ -102,12 +105,13 @@ static void run(void) {
         thread(NULL);
 }
 
-/* --- dom0 -------------------------------------------------------------------------------------------------------------------- */
+/* --- dom0 ------------------------------------------------------------------------------------- */
 
 static struct xenstore_connection dom0;
 static char dom0_answer[XENSTORE_PAYLOAD_MAX + 1];
 
-static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                          const void *payload) {
     memcpy(dom0_answer, payload, header->len);
     dom0_answer[header->len] = '\0';
 }
@@ -171,7 +175,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* --- a guest ----------------------------------------------------------------------------------------------------------------- */
+/* --- a guest ---------------------------------------------------------------------------------- */
 
 static void ring_bell(struct guest *from) {
     from->handler((evtchn_t)(from - guest) + 10, from->data);
@@ -219,7 +223,8 @@ static bool read_message(struct guest *to) {
     }
 }
 
-static void put_request(struct guest *from, uint32_t type, const char *payload, size_t size, size_t step) {
+static void put_request(struct guest *from, uint32_t type, const char *payload, size_t size,
+                        size_t step) {
     char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
     struct xsd_sockmsg header = { .type = type, .req_id = ++from->request, .len = (uint32_t)size };
 
@@ -234,7 +239,8 @@ static void put_request(struct guest *from, uint32_t type, const char *payload, 
 }
 
 /* Asks and reads until the answer comes; events on the way are counted. */
-static const char *ask_in(struct guest *from, uint32_t type, const char *payload, size_t size, size_t step) {
+static const char *ask_in(struct guest *from, uint32_t type, const char *payload, size_t size,
+                          size_t step) {
     put_request(from, type, payload, size, step);
     do
         assert_true(read_message(from));
@@ -247,7 +253,7 @@ static const char *ask_in(struct guest *from, uint32_t type, const char *payload
 #define ASK(from, type, text) ask_in(from, type, text, sizeof(text), 4096)
 #define ASK_OPEN(from, type, text) ask_in(from, type, text, sizeof(text) - 1, 4096)
 
-/* --- tests ------------------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void requests_in_pieces(void **state) {
     struct guest *one = &guest[1];
@@ -258,7 +264,8 @@ static void requests_in_pieces(void **state) {
             assert_string_equal(ask_in(one, XS_READ, "a", 2, step), "value");
             assert_int_equal(one->header.len, 5);
         }
-    assert_true(one->ring.req_cons > 10 * XENSTORE_RING_SIZE && one->ring.req_cons == one->ring.req_prod);
+    assert_true(one->ring.req_cons > 10 * XENSTORE_RING_SIZE &&
+                one->ring.req_cons == one->ring.req_prod);
     one->notified = 0;
     run();
     ring_bell(one);                             /* for nothing */
@@ -281,7 +288,8 @@ static void indices_wrap(void **state) {
     assert_int_equal(one->ring.error, 0);
 }
 
-/* The longest request there is, and an answer as long; one byte more ends the service, and nobody else's. */
+/* The longest request there is, and an answer as long; one byte more ends the service, and
+ * nobody else's. */
 static void the_longest_request_and_one_more(void **state) {
     struct xsd_sockmsg header = { .type = XS_WRITE, .len = XENSTORE_PAYLOAD_MAX + 1 };
     static char value[XENSTORE_PAYLOAD_MAX];
@@ -320,7 +328,8 @@ static void the_longest_request_and_one_more(void **state) {
 }
 
 static void indices_that_lie(void **state) {
-    uint32_t *const lies[GUESTS] = { &guest[1].ring.req_prod, &guest[2].ring.req_prod, &guest[3].ring.rsp_cons };
+    uint32_t *const lies[GUESTS] = { &guest[1].ring.req_prod, &guest[2].ring.req_prod,
+                                     &guest[3].ring.rsp_cons };
 
     for (unsigned i = 0; i < GUESTS; i++) {
         *lies[i] += i == 0 ? XENSTORE_RING_SIZE + 1 : i == 1 ? -1u : 1;
@@ -349,7 +358,8 @@ static void indices_that_lie(void **state) {
     assert_int_equal(guest[1].ring.error, 0);
 }
 
-/* Who does not read is not asked for more, and what waits for it is bounded, however much happens that it watches. */
+/* Who does not read is not asked for more, and what waits for it is bounded, however much
+ * happens that it watches. */
 static void a_guest_that_does_not_read(void **state) {
     static const char long_name[] = "a-name-that-makes-its-events-longer-than-they-would-be";
     struct guest *one = &guest[1];
@@ -363,7 +373,8 @@ static void a_guest_that_does_not_read(void **state) {
     before = __sanitizer_get_current_allocated_bytes();
     for (unsigned i = 0; i < 20000; i++) {
         char payload[160];
-        int size = snprintf(payload, sizeof(payload), "/local/domain/1/data/%s/%u", long_name, i % 500);
+        int size =
+            snprintf(payload, sizeof(payload), "/local/domain/1/data/%s/%u", long_name, i % 500);
 
         dom0_asks(XS_WRITE, payload, (size_t)size + 1);
         dom0_asks(XS_RM, payload, (size_t)size + 1);
@@ -417,7 +428,8 @@ static void turns_are_bounded(void **state) {
     assert_int_equal(answers, 40);
 }
 
-/* In the middle of a request, with answers and events unread: all of it goes; the next one with that number begins anew. */
+/* In the middle of a request, with answers and events unread: all of it goes; the next one with
+ * that number begins anew. */
 static void release_in_the_middle(void **state) {
     struct guest *one = &guest[1];
 
@@ -482,7 +494,8 @@ static void requests_from_before(void **state) {
     assert_string_equal(one->payload, "/local/domain/1");
 }
 
-/* A guest whose answer finds no memory has no store any more; it does not wait for ever in the middle of one. */
+/* A guest whose answer finds no memory has no store any more; it does not wait for ever in the
+ * middle of one. */
 static void an_answer_without_memory(void **state) {
     struct guest *one = &guest[1];
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's XenStore, rule by rule: whose permissions count, what is heard of, what conflicts, what is bounded, sizes at their
- * limits, and every allocation failing once. test_xenstore.c has the protocol as a whole.
+ * dom0's XenStore, rule by rule: whose permissions count, what is heard of, what conflicts, what is
+ * bounded, sizes at their limits, and every allocation failing once. test_xenstore.c has the
+ * protocol as a whole.
  * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
  * cflags: -include tests/unit/malloc_host.h
  */
@@ -27,7 +28,8 @@ static void only_the_owner_sets_permissions(void **state) {
     assert_true(ASK(&five, XS_GET_PERMS, 0, "shared"));
     assert_int_equal(five.answer.len, 6);
     assert_memory_equal(five.payload, "n5\0b6", 6);
-    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/5/shared\0n6\0r5"));        /* Only dom0 gives away. */
+    /* Only dom0 gives away. */
+    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/5/shared\0n6\0r5"));
     assert_refused(ASK_OPEN(&five, XS_WRITE, 0, "shared\0u"), &five, "EACCES");
     assert_true(ASK(&five, XS_READ, 0, "shared"));
     assert_string_equal(five.payload, "t");
@@ -56,8 +58,9 @@ static void each_letter_means_what_it_says(void **state) {
         assert_true(ASK(&dom0, XS_RM, 0, "/local/domain/5/node/below"));
     }
     assert_true(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r1\0r2\0r3\0r4\0r6\0r7\0r8"));
-    assert_refused(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r1\0r2\0r3\0r4\0r6\0r7\0r8\0r9"), &five, "ENOSPC");
-    assert_true(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r32751"));              /* The last that is a domain's. */
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r1\0r2\0r3\0r4\0r6\0r7\0r8\0r9"), &five,
+                   "ENOSPC");
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r32751")); /* The last that is a domain's. */
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r32752"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "node\0n5\0r:"), &five, "EINVAL");
@@ -90,7 +93,8 @@ static unsigned heard(struct client *client) {
     return events;
 }
 
-/* No event for what one may not read: not of a change, not of a removal, not by a transaction, not of what was below. */
+/* No event for what one may not read: not of a change, not of a removal, not by a transaction,
+ * not of what was below. */
 static void unreadable_nodes_are_not_heard_of(void **state) {
     uint32_t tx;
 
@@ -106,17 +110,18 @@ static void unreadable_nodes_are_not_heard_of(void **state) {
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
     assert_true(ASK(&five, XS_RM, 0, "secret"));
     assert_int_equal(heard(&six), 0);
-    /* And of what one may, all of it: the change, the removal, and the removal of what was below. */
+    /* And of what one may, all of it: the change, the removal, and the removal of what was
+     * below. */
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret/below\0x"));
     assert_true(ASK(&five, XS_SET_PERMS, 0, "secret/below\0n5\0r6"));
-    assert_int_equal(heard(&six), 2);                   /* Both watches: the new permissions count already. */
+    assert_int_equal(heard(&six), 2);         /* Both watches: the new permissions count already. */
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret/below\0y"));
     assert_int_equal(heard(&six), 2);
     assert_true(ASK(&five, XS_RM, 0, "secret"));
     assert_int_equal(heard(&six), 1);
     assert_string_equal(six.event, "/local/domain/5/secret/below deep");
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret/below\0x"));
-    assert_true(ASK(&five, XS_SET_PERMS, 0, "secret\0w5"));                     /* Writing is not reading. */
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "secret\0w5"));            /* Writing is not reading. */
     assert_int_equal(heard(&six), 0);
 }
 
@@ -131,11 +136,11 @@ static void watches_cover_whole_names(void **state) {
     assert_int_equal(heard(&dom0), 2);
     assert_true(ASK(&five, XS_RM, 0, "dat"));
     assert_int_equal(heard(&five), 0);
-    assert_true(ASK(&five, XS_RM, 0, "data"));                                  /* Not there: no event. */
+    assert_true(ASK(&five, XS_RM, 0, "data"));                            /* Not there: no event. */
     assert_int_equal(heard(&five), 0);
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data\0x"));
     assert_int_equal(heard(&five), 1);
-    assert_true(ASK(&five, XS_WATCH, 0, "/local/domain/5/data\0t2"));           /* Absolute: reported so. */
+    assert_true(ASK(&five, XS_WATCH, 0, "/local/domain/5/data\0t2"));   /* Absolute: reported so. */
     assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t"));
     heard(&five);
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data\0x"));
@@ -143,7 +148,7 @@ static void watches_cover_whole_names(void **state) {
     assert_string_equal(five.event, "/local/domain/5/data t2");
     assert_refused(ASK(&five, XS_UNWATCH, 0, "data\0other"), &five, "ENOENT");
     assert_refused(ASK(&five, XS_UNWATCH, 0, "dat\0t2"), &five, "ENOENT");
-    assert_true(ASK(&five, XS_WATCH, 0, "data\0t3"));                           /* Same path, another token. */
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t3"));                /* Same path, another token. */
     assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t2"));
     heard(&five);
     assert_true(ASK(&five, XS_RM, 0, "data"));
@@ -155,7 +160,11 @@ static void watches_cover_whole_names(void **state) {
 
 /* Each line: what a transaction looks at or changes, and what somebody else does meanwhile. */
 static void every_change_of_what_was_touched_is_a_conflict(void **state) {
-    static const struct { uint32_t touch, change; const char *touched, *changed, *with; const char *verdict; } cases[] = {
+    static const struct {
+        uint32_t touch, change;
+        const char *touched, *changed, *with;
+        const char *verdict;
+    } cases[] = {
         { XS_READ, XS_WRITE, "n", "/local/domain/5/n", "2", "EAGAIN" },
         { XS_READ, XS_RM, "n", "/local/domain/5/n", NULL, "EAGAIN" },
         { XS_READ, XS_SET_PERMS, "n", "/local/domain/5/n", "n5", "EAGAIN" },
@@ -168,7 +177,8 @@ static void every_change_of_what_was_touched_is_a_conflict(void **state) {
         { XS_RM, XS_WRITE, "n", "/local/domain/5/n", "2", "EAGAIN" },
         { XS_READ, XS_WRITE, "n", "/local/domain/5/other", "2", "OK" },
         { XS_READ, XS_RM, "n", "/local/domain/5/dir", NULL, "OK" },
-        { XS_READ, XS_WRITE, "n", "/local/domain/5/n/below", "2", "EAGAIN" },   /* Its list of children is its own. */
+        { XS_READ, XS_WRITE, "n", "/local/domain/5/n/below", "2",
+          "EAGAIN" }, /* Its list of children is its own. */
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -183,8 +193,10 @@ static void every_change_of_what_was_touched_is_a_conflict(void **state) {
         tx = begin(&five);
         size = snprintf(payload, sizeof(payload), "%s%c", cases[i].touched, '\0');
         ask(&five, cases[i].touch, tx, payload, (size_t)size);
-        size = snprintf(payload, sizeof(payload), "%s%c%s", cases[i].changed, '\0', cases[i].with ? cases[i].with : "");
-        assert_true(ask(&dom0, cases[i].change, 0, payload, (size_t)size + (cases[i].change == XS_SET_PERMS)));
+        size = snprintf(payload, sizeof(payload), "%s%c%s", cases[i].changed, '\0',
+                        cases[i].with ? cases[i].with : "");
+        assert_true(ask(&dom0, cases[i].change, 0, payload,
+                        (size_t)size + (cases[i].change == XS_SET_PERMS)));
         ASK(&five, XS_TRANSACTION_END, tx, "T");
         if (strcmp(five.payload, cases[i].verdict))
             fail_msg("case %zu: %s", i, five.payload);
@@ -192,7 +204,8 @@ static void every_change_of_what_was_touched_is_a_conflict(void **state) {
     }
 }
 
-/* One change of several that is refused at the end takes the others with it, and nobody hears of them. */
+/* One change of several that is refused at the end takes the others with it, and nobody hears of
+ * them. */
 static void a_commit_is_all_or_nothing(void **state) {
     char path[32];
     uint32_t tx = begin(&five);
@@ -211,7 +224,8 @@ static void a_commit_is_all_or_nothing(void **state) {
     assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "ENOSPC");
     assert_refused(ASK(&five, XS_READ, 0, "first"), &five, "ENOENT");
     assert_int_equal(heard(&dom0), 0);
-    /* Nothing stays of what is half made, either: the quota would be reached in the middle of the path. */
+    /* Nothing stays of what is half made, either: the quota would be reached in the middle of
+     * the path. */
     assert_refused(ASK(&five, XS_MKDIR, 0, "a/b/c"), &five, "ENOSPC");
     assert_refused(ASK(&five, XS_DIRECTORY, 0, "a"), &five, "ENOENT");
     assert_true(ASK(&five, XS_MKDIR, 0, "a"));
@@ -220,7 +234,8 @@ static void a_commit_is_all_or_nothing(void **state) {
     assert_true(ASK(&five, XS_MKDIR, 0, "b"));
 }
 
-/* Everything a transaction can do is made again at its end: written values, directories, removals, permissions. */
+/* Everything a transaction can do is made again at its end: written values, directories,
+ * removals, permissions. */
 static void a_commit_makes_all_changes(void **state) {
     uint32_t tx;
 
@@ -236,7 +251,7 @@ static void a_commit_makes_all_changes(void **state) {
     assert_true(ASK(&five, XS_WATCH, 0, "w\0t"));
     heard(&five);
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
-    assert_int_equal(heard(&five), 2);                                          /* The value, and the permissions. */
+    assert_int_equal(heard(&five), 2);                         /* The value, and the permissions. */
     assert_true(ASK(&six, XS_READ, 0, "/local/domain/5/w"));
     assert_string_equal(six.payload, "value");
     assert_true(ASK(&five, XS_DIRECTORY, 0, "d"));
@@ -261,7 +276,7 @@ static void the_log_of_a_transaction_is_bounded(void **state) {
     assert_true(i < XENSTORE_MAX_TOUCHED);
     assert_string_equal(five.payload, "ENOSPC");
     assert_refused(ASK(&five, XS_RM, tx, "n"), &five, "ENOSPC");
-    assert_true(ASK(&five, XS_READ, tx, "n"));                                  /* Looking again costs nothing. */
+    assert_true(ASK(&five, XS_READ, tx, "n"));                    /* Looking again costs nothing. */
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
 }
 
@@ -279,7 +294,8 @@ static void quotas_count_what_is_held_now(void **state) {
         uint32_t tx = begin(&five);
 
         assert_int_not_equal(tx, 0);
-        assert_true(i % 2 ? ASK(&five, XS_TRANSACTION_END, tx, "T") : ASK(&five, XS_TRANSACTION_END, tx, "F"));
+        assert_true(i % 2 ? ASK(&five, XS_TRANSACTION_END, tx, "T")
+                          : ASK(&five, XS_TRANSACTION_END, tx, "F"));
     }
     for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++) {
         int size = snprintf(path, sizeof(path), "w/%u%ct", i, '\0');
@@ -352,7 +368,8 @@ static void lengths_at_their_limits(void **state) {
     watch[XENSTORE_REL_PATH_MAX] = 'a';
     watch[XENSTORE_REL_PATH_MAX + 2] = '\0';
     assert_refused(ask(&six, XS_WATCH, 0, watch, XENSTORE_REL_PATH_MAX + 3), &six, "EINVAL");
-    /* A value as long as a message carries comes back whole; permissions and names never make more than one. */
+    /* A value as long as a message carries comes back whole; permissions and names never make
+     * more than one. */
     memcpy(value, "/v", 3);
     assert_true(ask(&dom0, XS_WRITE, 0, value, sizeof(value)));
     assert_true(ASK(&dom0, XS_READ, 0, "/v"));
@@ -395,20 +412,27 @@ static void letters_of_paths(void **state) {
         assert_int_equal(tree_path_valid(path), bad[i] == '@');
     }
     assert_true(tree_path_valid("/"));
-    assert_false(tree_path_valid("x/y") || tree_path_valid("") || tree_path_valid("//") || tree_path_valid("/x/"));
+    assert_false(tree_path_valid("x/y") || tree_path_valid("") || tree_path_valid("//") ||
+                 tree_path_valid("/x/"));
 }
 
 /* --- without memory --- */
 
-/* Some requests, with each allocation failing in its turn: an answer, and the tree is as before or as after, never between. */
+/* Some requests, with each allocation failing in its turn: an answer, and the tree is as before
+ * or as after, never between. */
 static void each_allocation_may_fail(void **state) {
-    static const struct { uint32_t type; const char *payload; size_t size; bool in_transaction; } requests[] = {
+    static const struct {
+        uint32_t type;
+        const char *payload;
+        size_t size;
+        bool in_transaction;
+    } requests[] = {
 #define REQUEST(type, text, tx) { type, text, sizeof(text) - 1, tx }
-        REQUEST(XS_WRITE, "a/b\0value", false),    REQUEST(XS_MKDIR, "a/c\0", false),
+        REQUEST(XS_WRITE, "a/b\0value", false),      REQUEST(XS_MKDIR, "a/c\0", false),
         REQUEST(XS_SET_PERMS, "a\0n5\0r6\0", false), REQUEST(XS_RM, "a/b\0", false),
-        REQUEST(XS_WATCH, "a\0t\0", false),        REQUEST(XS_WRITE, "a/b\0value", true),
-        REQUEST(XS_SET_PERMS, "a\0n5\0r6\0", true), REQUEST(XS_RM, "a\0", true), REQUEST(XS_TRANSACTION_START, "\0", false),
-        REQUEST(XS_READ, "a\0", true),
+        REQUEST(XS_WATCH, "a\0t\0", false),          REQUEST(XS_WRITE, "a/b\0value", true),
+        REQUEST(XS_SET_PERMS, "a\0n5\0r6\0", true),  REQUEST(XS_RM, "a\0", true),
+        REQUEST(XS_TRANSACTION_START, "\0", false),  REQUEST(XS_READ, "a\0", true),
 #undef REQUEST
     };
 
@@ -422,11 +446,12 @@ static void each_allocation_may_fail(void **state) {
             uint32_t tx = requests[i].in_transaction ? begin(&five) : 0;
             /* Held versions make every node shared, so that changing it takes memory. */
             struct tree_node *before = tree_hold(xenstore_tree);
-            unsigned watches = five.connection.watch_count, transactions = five.connection.transaction_count;
+            unsigned watches = five.connection.watch_count,
+                     transactions = five.connection.transaction_count;
 
             allocations_until_failure = fail;
             done = ask(&five, requests[i].type, tx, requests[i].payload, requests[i].size);
-            done |= allocations_until_failure != 0;                             /* More than it makes. */
+            done |= allocations_until_failure != 0;                        /* More than it makes. */
             allocations_until_failure = 0;
             if (!done) {
                 assert_string_equal(five.payload, "ENOMEM");
@@ -455,7 +480,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_made_inherits, setup, teardown),
         cmocka_unit_test_setup_teardown(unreadable_nodes_are_not_heard_of, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_cover_whole_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(every_change_of_what_was_touched_is_a_conflict, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_change_of_what_was_touched_is_a_conflict, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_commit_is_all_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_commit_makes_all_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(the_log_of_a_transaction_is_bounded, setup, teardown),

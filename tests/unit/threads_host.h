@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's threads on the host: the switch itself, stacks, and a hypervisor that lets time pass when nobody can run. Sources:
- * thread.c, events.c, time.c. A port that is rung reaches its handler when events are unmasked.
+ * The SDK's threads on the host: the switch itself, stacks, and a hypervisor that lets time pass
+ * when nobody can run. Sources: thread.c, events.c, time.c. A port that is rung reaches its handler
+ * when events are unmasked.
  */
 #ifndef TESTS_UNIT_THREADS_HOST_H
 #define TESTS_UNIT_THREADS_HOST_H
@@ -25,7 +26,8 @@ asm(".globl thread_switch\n"
     "thread_switch:\n"
     "    push %rbx\n    push %rbp\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
     "    mov %rsp, (%rdi)\n    mov %rsi, %rsp\n"
-    "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbp\n    pop %rbx\n    ret\n");
+    "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbp\n    pop %rbx\n    "
+    "ret\n");
 
 static bool panic_ends;                 /* in a child of a test's: as 42 */
 
@@ -37,7 +39,8 @@ void panic(const char *format, ...)
     abort();
 }
 
-/* Stacks lie on top of room that is not theirs: the host's own functions want more than a guest's. */
+/* Stacks lie on top of room that is not theirs: the host's own functions want more than a
+ * guest's. */
 #define BELOW (256u * 1024)
 static unsigned int stacks, stacks_left = ~0u;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of dom0's XenStore share: clients that keep their last answer and their events, one of dom0 and two of guests.
- * Each test file has all of it to itself.
+ * What the tests of dom0's XenStore share: clients that keep their last answer and their events,
+ * one of dom0 and two of guests. Each test file has all of it to itself.
  */
 #ifndef TESTS_UNIT_XENSTORE_HOST_H
 #define TESTS_UNIT_XENSTORE_HOST_H
@@ -21,7 +21,8 @@ struct client {
 static struct client dom0, five, six;
 static domid_t introduced;
 
-static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                    const void *payload) {
     struct client *client = (struct client *)to;
 
     assert_true(header->len <= XENSTORE_PAYLOAD_MAX);
@@ -55,9 +56,11 @@ static void client_start(struct client *client, uint16_t domid) {
 }
 
 /* Sends a request; true if it was not answered by an error. */
-static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *payload,
+                size_t size) {
     struct xsd_sockmsg header = { .type = type, .req_id = 42, .tx_id = tx, .len = (uint32_t)size };
-    char *exact = malloc(size ? size : 1);      /* So that the address sanitizer sees a read beyond the payload. */
+    /* So that the address sanitizer sees a read beyond the payload. */
+    char *exact = malloc(size ? size : 1);
 
     memcpy(exact, payload, size);
     memset(&client->answer, 0xff, sizeof(client->answer));
@@ -67,9 +70,15 @@ static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *p
     return client->answer.type != XS_ERROR;
 }
 
-#define ASK(client, type, tx, text) ask(client, type, tx, text, sizeof(text))           /* With the last NUL. */
-#define ASK_OPEN(client, type, tx, text) ask(client, type, tx, text, sizeof(text) - 1)  /* Without. */
-#define assert_refused(call, client, name) do { assert_false(call); assert_string_equal((client)->payload, name); } while (0)
+/* With the last NUL. */
+#define ASK(client, type, tx, text) ask(client, type, tx, text, sizeof(text))
+/* Without. */
+#define ASK_OPEN(client, type, tx, text) ask(client, type, tx, text, sizeof(text) - 1)
+#define assert_refused(call, client, name)                                                         \
+    do {                                                                                           \
+        assert_false(call);                                                                        \
+        assert_string_equal((client)->payload, name);                                              \
+    } while (0)
 
 static int setup(void **state) {
     static const struct xenstore_carrier carrier = { introduce, release };

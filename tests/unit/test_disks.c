@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Partitions and who uses them: one writer or several readers, windows that end where the partition
+ * does, and disks that fail; with the transfers that wait for their end.
+ * sources: dom0/storage/disks.c dom0/storage/gpt.c drivers/block.c drivers/block_wait.c
+ * cflags: -fno-builtin -include tests/unit/drivers_host.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/sched.h>
+#include "dom0/storage/disks.h"
+
+/* --- the SDK ---------------------------------------------------------------------------------- */
+
+static char said[200];
+static bool masked;
+static unsigned yields;
+
+void printk(const char *format, ...) {
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(said, sizeof(said), format, arguments);
+    va_end(arguments);
+}
+
+const char *errno_name(long error) {
+    return error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another";
+}
+bool events_save(void) { bool was = masked; masked = true; return was; }
+void events_restore(bool was) { masked = was; }
+
+void vcpu_yield(void) {
+    assert_false(masked);                       /* others may have work */
+    yields++;
+}
+
+/* --- a disk of 8,000 sectors that answers when it is asked often enough ----------------------- */
+
+#define SECTORS 8000u
+
+static _Alignas(4096) uint8_t sectors[SECTORS * 512], data[100 * 512 + 4096], back[100 * 512];
+static struct block_request *waiting[8];
+static unsigned waiting_count, polls, flushes, kicks, patience;
+static int result;
+
+static void submit(struct blockdev *device, struct block_request *request) {
+    assert_true(masked && waiting_count < 8);
+    waiting[waiting_count++] = request;
+}
+
+static void kick(struct blockdev *device) { kicks++; }
+
+static void poll(struct blockdev *device) {
+    struct block_request *request;
+
+    assert_true(masked);
+    if (++polls % (patience + 1) || !waiting_count)
+        return;
+    request = waiting[--waiting_count];
+
+    uint8_t *at = sectors + request->sector * 512;
+
+    for (unsigned i = 0; i < request->segments; at += request->segment[i].length, i++) {
+        assert_int_equal(request->segment[i].machine, virt_to_machine(request->segment[i].data));
+        if (request->operation == BLOCK_READ)
+            memcpy(request->segment[i].data, at, request->segment[i].length);
+        else
+            memcpy(at, request->segment[i].data, request->segment[i].length);
+    }
+    flushes += request->operation == BLOCK_FLUSH;
+    request->done(request, result);
+}
+
+static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segments = 11,
+                                .flags = BLOCK_CAN_FLUSH,
+                                .submit = submit, .kick = kick, .poll = poll };
+
+/* --- its table -------------------------------------------------------------------------------- */
+
+static uint32_t crc(const uint8_t *bytes, size_t size) {
+    uint32_t value = ~0u;
+
+    while (size--) {
+        value ^= *bytes++;
+        for (int bit = 0; bit < 8; bit++)
+            value = value >> 1 ^ (value & 1 ? 0xedb88320u : 0);
+    }
+    return ~value;
+}
+
+static void put(uint8_t *at, uint64_t value, unsigned bytes) {
+    memcpy(at, &value, bytes);
+}
+
+static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
+    uint8_t *entry = sectors + 2 * 512 + index * 128;
+
+    memset(entry, 0x11, 32);
+    put(entry + 32, first, 8);
+    put(entry + 40, last, 8);
+    for (unsigned i = 0; name[i]; i++)
+        put(entry + 56 + 2 * i, (uint8_t)name[i], 2);
+}
+
+static void make_table(void) {
+    uint8_t *h = sectors + 512;
+
+    partition(0, "one", 100, 199);
+    partition(1, "two", 200, 7000);
+    memcpy(h, "EFI PART", 8);
+    put(h + 12, 92, 4);
+    put(h + 24, 1, 8);
+    put(h + 40, 34, 8);
+    put(h + 48, SECTORS - 34, 8);
+    put(h + 72, 2, 8);
+    put(h + 80, 128, 4);
+    put(h + 84, 128, 4);
+    put(h + 88, crc(sectors + 1024, 128 * 128), 4);
+    put(h + 16, crc(h, 92), 4);
+}
+
+/* --- tests, in this order --------------------------------------------------------------------- */
+
+static struct blockdev *device;
+static const char *why;
+
+static void no_disk_and_no_table(void **state) {
+    disks_start(NULL);
+    assert_string_equal(said, "dom0: no disk\n");
+    assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
+    assert_string_equal(why, "this machine has no disk");
+    disks_flush();
+    disks_start(&disk);
+    assert_non_null(strstr(said, "no usable GPT (ENODEV)"));
+    assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
+    assert_string_equal(why, "the disk has no GPT");
+    result = -EIO;
+    disks_start(&disk);
+    assert_non_null(strstr(said, "no usable GPT (EIO)"));
+    result = 0;
+    make_table();
+    disks_start(&disk);
+    assert_string_equal(said, "dom0: disk disk0, 3 MiB: 2 partitions\n");
+}
+
+static unsigned visited, writers, readers;
+
+static void visit(const char *name, uint64_t size, unsigned w, unsigned r) {
+    if (visited++ == 0) {
+        assert_string_equal(name, "one");
+        assert_int_equal(size, 100);
+        writers = w;
+        readers = r;
+    }
+}
+
+static void assert_users(unsigned w, unsigned r) {
+    visited = 0;
+    disks_for_each(visit);
+    assert_int_equal(visited, 2);
+    assert_true(writers == w && readers == r);
+}
+
+static void one_writer_or_readers(void **state) {
+    struct blockdev *again;
+
+    assert_int_equal(disks_claim("none", true, &device, &why), -ENOENT);
+    assert_int_equal(disks_claim("one", true, &device, &why), 0);
+    assert_users(1, 0);
+    assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
+    assert_string_equal(why, "it is in use by another guest");
+    assert_int_equal(disks_claim("one", false, &again, &why), -EBUSY);
+    assert_int_equal(disks_claim("two", true, &again, &why), 0);
+    disks_release("two", true);
+    disks_release("one", true);
+    disks_release("none", true);
+    assert_users(0, 0);
+    assert_int_equal(disks_claim("one", false, &device, &why), 0);
+    assert_int_equal(disks_claim("one", false, &again, &why), 0);
+    assert_ptr_equal(device, again);
+    assert_users(0, 2);
+    assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
+    disks_release("one", false);
+    assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
+    disks_release("one", false);
+    assert_int_equal(disks_claim("one", true, &device, &why), 0);
+    disks_release("one", true);
+}
+
+/* A guest cannot leave its partition, however large the numbers. */
+static void a_window_ends_with_its_partition(void **state) {
+    assert_int_equal(disks_claim("one", true, &device, &why), 0);
+    assert_int_equal(device->sectors, 100);
+    for (unsigned i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i / 512 + 1);
+    memset(sectors + 100 * 512, 0, 100 * 512);
+    memset(sectors + 200 * 512, 0xee, 512);
+    assert_int_equal(block_write(device, 0, data, 100), 0);
+    assert_memory_equal(sectors + 100 * 512, data, 100 * 512);
+    assert_int_equal(sectors[200 * 512], 0xee);
+    assert_int_equal(block_write(device, 1, data, 100), -EINVAL);
+    assert_int_equal(block_read(device, 100, back, 1), -EINVAL);
+    assert_int_equal(block_read(device, UINT64_MAX, back, 1), -EINVAL);
+    assert_int_equal(sectors[200 * 512], 0xee);
+    assert_int_equal(block_read(device, 99, back, 1), 0);
+    assert_memory_equal(back, data + 99 * 512, 512);
+    disks_release("one", true);
+}
+
+/* Long, at any place in a page, on a slow disk: all of it comes, in pieces that the disk takes. */
+static void transfers_that_wait(void **state) {
+    patience = 3;
+    polls = yields = kicks = 0;
+    for (unsigned offset = 0; offset < 4096; offset += 512) {
+        for (unsigned i = 0; i < 100 * 512; i++)
+            data[offset + i] = (uint8_t)(i * 3 + i / 512 + offset);
+        assert_int_equal(block_write(&disk, 1000, data + offset, 100), 0);
+        assert_memory_equal(sectors + 1000 * 512, data + offset, 100 * 512);
+        memset(back, 0, sizeof(back));
+        assert_int_equal(block_read(&disk, 1000, back, 100), 0);
+        assert_memory_equal(back, data + offset, 100 * 512);
+    }
+    assert_true(kicks >= 8 * 4 && yields > kicks);
+    assert_false(masked);
+    assert_int_equal(block_read(&disk, 5, back, 0), 0);
+    result = -EIO;
+    assert_int_equal(block_read(&disk, 5, back, 1), -EIO);
+    assert_int_equal(block_write(&disk, 5, back, 100), -EIO);
+    assert_int_equal(waiting_count, 0);
+    flushes = 0;
+    said[0] = '\0';
+    disks_flush();
+    assert_int_equal(flushes, 1);
+    assert_non_null(strstr(said, "does not flush: EIO"));
+    result = 0;
+    said[0] = '\0';
+    disks_flush();
+    assert_int_equal(flushes, 2);
+    assert_int_equal(block_flush(&disk), 0);
+    assert_int_equal(flushes, 3);
+    disk.flags = 0;
+    disks_flush();
+    assert_int_equal(block_flush(&disk), 0);    /* nothing to flush */
+    assert_int_equal(flushes, 3);
+    assert_string_equal(said, "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_disk_and_no_table), cmocka_unit_test(one_writer_or_readers),
+        cmocka_unit_test(a_window_ends_with_its_partition), cmocka_unit_test(transfers_that_wait),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
