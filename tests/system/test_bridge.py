@@ -56,14 +56,15 @@ def test_who_may_spoof_does_not_get_a_neighbours_frames(system):
 
 
 def test_a_rate_is_kept(system):
-    """1 Mb/s are 125,000 bytes a second: of 1,400-byte frames 446 in 5 seconds, and some that wait in the ring."""
+    """1 Mb/s are 125,000 bytes a second: of 1,400-byte frames 89. Some more wait in the ring when the time is over."""
     system.create("insula1.cfg")
     system.create("attack-bulk.cfg")
-    sent, rate = system.see(r"\(attack\) attack-spoof: (\d+) frames sent at (\S+)\s", timeout=60).groups()
+    sent, took, rate = system.see(r"\(attack\) attack-spoof: (\d+) frames sent in (\d+) ms at (\S+)\s", timeout=60).groups()
     seen = ports(system)[PORTS["attack"]]
     system.ask("destroy attack")
     assert rate == "2500,20000"                                 # as Xen's tools write it
-    assert 350 < int(sent) < 500
+    due, ring, batch = 125 * int(took) / 1400, 32, 64           # netfront's buffers; what is served before the rate is looked at
+    assert 0.8 * due < int(sent) < due + ring + batch, (sent, took)
     assert seen[3:5] == (0, 0) and seen[5] > 10                 # nothing dropped: the ring was left alone
 
 
