@@ -4,8 +4,7 @@
  *
  * The guest writes the page whenever it likes: each index is read once, and an impossible one ends the service of that
  * ring, nothing more. One thread serves all rings; a guest that does not read its answers is not asked for further
- * requests (so at most one answer waits), and the watch events waiting for it are bounded: duplicates are dropped
- * first, then everything beyond MAX_WAITING.
+ * requests, and its events stay with the server (watch.c), so at most one event and one answer wait here.
  */
 #include "dom0/xenstore/rings.h"
 #include <pvguest/bits.h>
@@ -13,13 +12,11 @@
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
 
-#define MAX_WAITING (64u * 1024)        /* Bytes of watch events kept for a guest that does not read. */
 #define REQUESTS_PER_TURN 16            /* Then the next guest has its turn. */
 
 struct message {
     struct message *next;
     uint32_t size, sent;
-    bool event;
     char bytes[];                       /* Header and payload. */
 };
 
@@ -30,7 +27,6 @@ struct ring_connection {
     evtchn_t port;
     bool broken;
     struct message *output, **output_end;
-    uint32_t waiting;                           /* Bytes in `output`. */
     uint32_t got;                               /* Bytes of the request that has begun to arrive. */
     struct xsd_sockmsg header;
     char payload[XENSTORE_PAYLOAD_MAX];
@@ -47,35 +43,30 @@ static void ring_event(evtchn_t port, void *data) {
 
 /* --- output --- */
 
-static bool event_waits_already(const struct ring_connection *to, const struct xsd_sockmsg *header,
-                                const void *payload) {
-    for (const struct message *m = to->output; m; m = m->next)
-        if (m->event && !m->sent && m->size == sizeof(*header) + header->len &&
-            !memcmp(m->bytes + sizeof(*header), payload, header->len))
-            return true;
-    return false;
+static bool ring_ready(struct xenstore_connection *connection) {
+    struct ring_connection *to = (struct ring_connection *)connection;
+
+    return !to->broken && !to->output;
 }
 
 static void ring_send(struct xenstore_connection *connection, const struct xsd_sockmsg *header, const void *payload) {
     struct ring_connection *to = (struct ring_connection *)connection;
     uint32_t size = (uint32_t)sizeof(*header) + header->len;
-    bool event = header->type == XS_WATCH_EVENT;
     struct message *message;
 
-    if (to->broken || (event && (to->waiting + size > MAX_WAITING || event_waits_already(to, header, payload))))
+    if (to->broken)
         return;
     message = malloc(sizeof(*message) + size);
     if (!message) {
         /* Without its answer the client would wait for ever: better no store than a silent one. */
-        to->broken = !event;
+        to->broken = true;
         return;
     }
-    *message = (struct message){ .size = size, .event = event };
+    *message = (struct message){ .size = size };
     memcpy(message->bytes, header, sizeof(*header));
     memcpy(message->bytes + sizeof(*header), payload, header->len);
     *to->output_end = message;
     to->output_end = &message->next;
-    to->waiting += size;
     work = true;                                /* Events may come from another guest's or dom0's request. */
     wake_all(&work_queue);
 }
@@ -106,7 +97,6 @@ static bool push_output(struct ring_connection *to) {
         to->output = message->next;
         if (!to->output)
             to->output_end = &to->output;
-        to->waiting -= message->size;
         free(message);
     }
     wmb();
@@ -147,13 +137,20 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
     return cons != begin;
 }
 
+static bool ring_has_room(const struct ring_connection *to) {
+    return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
+}
+
 static void serve(struct ring_connection *ring) {
     bool moved = false;
 
     for (unsigned turn = 0; !ring->broken; turn++) {
         bool whole = false;
 
-        moved |= push_output(ring);
+        do {
+            moved |= push_output(ring);
+            xenstore_pump(&ring->connection);
+        } while (ring->output && ring_has_room(ring));
         if (ring->broken || ring->output)
             break;                              /* The guest's event comes when it has made room. */
         if (turn == REQUESTS_PER_TURN) {
@@ -207,6 +204,7 @@ static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
     ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
     ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
     ring->connection.send = ring_send;
+    ring->connection.ready = ring_ready;
     ring->next = rings;
     rings = ring;
     xenstore_connect(&ring->connection);

@@ -5,6 +5,9 @@
  * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches on what was inside
  * hear of that too. A domain hears only of nodes that it may read: the fact of a change is information
  * (advisory XSA-115).
+ *
+ * Between firing and sending, an event waits at its watch, and the watch in its connection's queue. What waits there
+ * already is not put there again, so a node that changes a thousand times before its watcher looks costs one event.
  */
 #include "dom0/xenstore/internal.h"
 
@@ -17,7 +20,33 @@ static char *duplicate(const char *text) {
     return copy;
 }
 
-static void free_watch(struct xenstore_watch *watch) {
+static void forget_fired(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    while (watch->fired) {
+        struct xenstore_fired *fired = watch->fired;
+
+        watch->fired = fired->next;
+        connection->fired_bytes -= (uint32_t)(sizeof(*fired) + strlen(fired->path) + 1);
+        free(fired);
+    }
+    watch->fired_end = &watch->fired;
+    watch->fired_count = 0;
+}
+
+static void leave_queue(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    struct xenstore_watch **link = &connection->fired;
+
+    while (*link && *link != watch)
+        link = &(*link)->queue_next;
+    if (!*link)
+        return;
+    *link = watch->queue_next;
+    if (!*link)
+        connection->fired_end = link;
+}
+
+static void free_watch(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    forget_fired(connection, watch);
+    leave_queue(connection, watch);
     free(watch->path);
     free(watch->token);
     free(watch);
@@ -36,8 +65,9 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
         return -ENOMEM;
     watch->path = duplicate(absolute);
     watch->token = duplicate(token);
+    watch->fired_end = &watch->fired;
     if (!watch->path || !watch->token) {
-        free_watch(watch);
+        free_watch(connection, watch);
         return -ENOMEM;
     }
     watch->relative = path[0] != '/' && path[0] != '@';
@@ -55,7 +85,7 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
             continue;
         *link = watch->next;
         connection->watch_count--;
-        free_watch(watch);
+        free_watch(connection, watch);
         return 0;
     }
     return -ENOENT;
@@ -66,7 +96,7 @@ void watch_drop_all(struct xenstore_connection *connection) {
         struct xenstore_watch *watch = connection->watches;
 
         connection->watches = watch->next;
-        free_watch(watch);
+        free_watch(connection, watch);
     }
     connection->watch_count = 0;
 }
@@ -81,21 +111,85 @@ static const char *path_as_watched(const struct xenstore_connection *connection,
 }
 
 static void send_event(struct xenstore_connection *to, const struct xenstore_watch *watch, const char *path) {
-    const char *shown = path_as_watched(to, watch, path);
-    size_t path_size = strlen(shown) + 1, token_size = strlen(watch->token) + 1;
+    static char payload[XENSTORE_PAYLOAD_MAX];      /* A path has at most 3 KiB, a token a quarter of that. */
+    size_t path_size = strlen(path) + 1, token_size = strlen(watch->token) + 1;
     struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_size + token_size) };
-    char *payload = malloc(path_size + token_size);
 
-    if (!payload)
-        return;                 /* An event lost for want of memory; the client's next read sees the value. */
-    memcpy(payload, shown, path_size);
+    memcpy(payload, path, path_size);
     memcpy(payload + path_size, watch->token, token_size);
     to->send(to, &header, payload);
-    free(payload);
+}
+
+static void enter_queue(struct xenstore_connection *to, struct xenstore_watch *watch) {
+    watch->queued = true;
+    watch->queue_next = NULL;
+    *to->fired_end = watch;
+    to->fired_end = &watch->queue_next;
+}
+
+/* One event of the watch at the queue's head; one that has more goes behind the others. */
+static void send_next(struct xenstore_connection *to) {
+    struct xenstore_watch *watch = to->fired;
+    struct xenstore_fired *fired = watch->fired;
+
+    to->fired = watch->queue_next;
+    if (!to->fired)
+        to->fired_end = &to->fired;
+    watch->queued = false;
+    if (fired) {
+        watch->fired = fired->next;
+        if (!watch->fired)
+            watch->fired_end = &watch->fired;
+        watch->fired_count--;
+        to->fired_bytes -= (uint32_t)(sizeof(*fired) + strlen(fired->path) + 1);
+    } else {
+        watch->fired_whole = false;
+    }
+    if (watch->fired || watch->fired_whole)
+        enter_queue(to, watch);
+    send_event(to, watch, fired ? fired->path : path_as_watched(to, watch, watch->path));
+    free(fired);
+}
+
+void xenstore_pump(struct xenstore_connection *to) {
+    while (to->fired && (!to->ready || to->ready(to)))
+        send_next(to);
+}
+
+static bool waits_already(const struct xenstore_watch *watch, const char *shown) {
+    for (const struct xenstore_fired *fired = watch->fired; fired; fired = fired->next)
+        if (!strcmp(fired->path, shown))
+            return true;
+    return false;
+}
+
+/* Never fails: without room or memory for the path, the watch as a whole has fired. */
+static void fire(struct xenstore_connection *to, struct xenstore_watch *watch, const char *path) {
+    const char *shown = path_as_watched(to, watch, path);
+    size_t size = sizeof(struct xenstore_fired) + strlen(shown) + 1;
+    struct xenstore_fired *fired = NULL;
+
+    if (watch->fired_whole || waits_already(watch, shown))
+        return;
+    if (watch->fired_count < XENSTORE_MAX_FIRED_PATHS && to->fired_bytes + size <= XENSTORE_MAX_FIRED_BYTES)
+        fired = malloc(size);
+    if (fired) {
+        fired->next = NULL;
+        memcpy(fired->path, shown, strlen(shown) + 1);
+        *watch->fired_end = fired;
+        watch->fired_end = &fired->next;
+        watch->fired_count++;
+        to->fired_bytes += (uint32_t)size;
+    } else {
+        watch->fired_whole = true;
+    }
+    if (!watch->queued)
+        enter_queue(to, watch);
+    xenstore_pump(to);
 }
 
 void watch_fire_first(struct xenstore_connection *connection) {
-    send_event(connection, connection->watches, connection->watches->path);     /* The newest stands first. */
+    fire(connection, connection->watches, connection->watches->path);           /* The newest stands first. */
 }
 
 static bool may_hear(const struct xenstore_connection *connection, const char *path, const struct tree_node *before) {
@@ -125,10 +219,10 @@ void watch_fire(const char *path, enum change_kind kind, const struct tree_node 
         for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next) {
             if (covers(watch->path, path)) {
                 if (may_hear(to, path, before))
-                    send_event(to, watch, path);
+                    fire(to, watch, path);
             } else if (kind == CHANGE_REMOVE && covers(path, watch->path) && tree_find(before, watch->path)) {
                 if (may_hear(to, watch->path, before))
-                    send_event(to, watch, watch->path);
+                    fire(to, watch, watch->path);
             }
         }
     }
@@ -138,5 +232,5 @@ void watch_fire_special(const char *special) {
     for (struct xenstore_connection *to = xenstore_connections; to; to = to->next)
         for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next)
             if (to->actor.privileged && !strcmp(watch->path, special))
-                send_event(to, watch, special);
+                fire(to, watch, special);
 }
