@@ -15,6 +15,7 @@
 #include "dom0/toolstack/address.h"
 #include "dom0/toolstack/commands.h"
 #include "dom0/toolstack/devices.h"
+#include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
 #include <drivers/pci.h>
 #include <drivers/virtio_blk.h>
@@ -34,7 +35,6 @@ static void must(int error, const char *what) {
 static void start_xenstore(void) {
     must(xenstore_start(&xenstore_rings), "XenStore");
     must(xenstore_local_start(), "XenStore");
-    must(xenstore_rings_start(), "XenStore");
     must(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), "XenStore");
     must(xs_printf(XS_NONE, "/local/domain/0", "domid", "0"), "XenStore");
 }
@@ -109,8 +109,8 @@ static void run_scripts(void) {
 void guest_main(void) {
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
+    must(workers_start(), "its workers");
     start_xenstore();
-    must(guest_consoles_start(), "the console daemon");
     open_archive();
     start_devices();
     must(domains_start(&archive), "the toolstack");

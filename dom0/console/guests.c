@@ -5,6 +5,7 @@
  */
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
+#include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -24,6 +25,7 @@ struct guest_console {
     struct xencons_interface *ring;
     evtchn_t port;
     bool broken, closed, attached;
+    struct turn turn;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
     unsigned line_size;
     char log[LOG_BYTES];
@@ -38,12 +40,9 @@ static struct last_words {
 } last_words[LAST_WORDS];
 static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
 static bool show;
-static bool work;
-static WAIT_QUEUE(work_queue);
 
 static void console_event(evtchn_t port, void *data) {
-    work = true;
-    wake_all(&work_queue);
+    turns_mark(data);
 }
 
 /* --- output --- */
@@ -68,7 +67,9 @@ static void take_byte(struct guest_console *console, char c) {
         console->line[console->line_size++] = c;
 }
 
-static void drain(struct guest_console *console) {
+/* Takes at most so many bytes; true: there are more. */
+static bool drain(void *owner, unsigned most) {
+    struct guest_console *console = owner;
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
     char taken[sizeof(ring->out)];
@@ -76,13 +77,13 @@ static void drain(struct guest_console *console) {
 
     rmb();
     if (console->broken || prod == cons)
-        return;
+        return false;
     if (prod - cons > sizeof(ring->out)) {
         printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
         console->broken = true;
-        return;
+        return false;
     }
-    while (cons != prod)
+    while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
     mb();                               /* We have the bytes before the guest may write over them. */
     WRITE_ONCE(ring->out_cons, cons);
@@ -91,27 +92,14 @@ static void drain(struct guest_console *console) {
         take_byte(console, taken[i]);
     if (console->attached)
         terminal_write(taken, size);
+    return cons != prod;
 }
 
 void guest_console_drain(struct guest_console *console) {
-    drain(console);
-}
-
-static void consoles_thread(void *argument) {
-    for (;;) {
-        wait_event(work_queue, work);
-        work = false;
-        for (struct guest_console *console = consoles; console; console = console->next)
-            drain(console);
-        thread_yield();                 /* A guest that never stops talking does not silence the others. */
-    }
+    drain(console, sizeof(console->ring->out));
 }
 
 /* --- life --- */
-
-int guest_consoles_start(void) {
-    return thread_create("consoles", consoles_thread, NULL) ? 0 : -ENOMEM;
-}
 
 void guest_consoles_show(bool on) {
     show = on;
@@ -133,8 +121,11 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
         free(console);
         return error;
     }
-    bound = event_bind_interdomain(domid, port, console_event, NULL);
+    bound = turns_join(&console->turn, TURN_CONSOLE, domid, drain, console);
+    if (!bound)
+        bound = event_bind_interdomain(domid, port, console_event, &console->turn);
     if (bound < 0) {
+        turns_leave(&console->turn);
         unmap_frames(console->ring, 1);
         free(console);
         return bound;
@@ -142,7 +133,7 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     console->port = (evtchn_t)bound;
     console->next = consoles;
     consoles = console;
-    console_event(console->port, NULL);
+    turns_mark(&console->turn);
     *opened = console;
     return 0;
 }
@@ -164,14 +155,15 @@ static void keep_last_words(const struct guest_console *console) {
 void guest_console_close(struct guest_console *console) {
     struct guest_console **link = &consoles;
 
-    drain(console);
+    guest_console_drain(console);
+    event_unbind(console->port);
+    worker_leave(&console->turn);
     if (console->line_size)
         show_line(console);
     keep_last_words(console);
     while (*link != console)
         link = &(*link)->next;
     *link = console->next;
-    event_unbind(console->port);
     unmap_frames(console->ring, 1);
     console->closed = true;
     if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */

@@ -3,16 +3,14 @@
  * XenStore over guests' shared rings: a page per guest, two byte rings, an event channel.
  *
  * The guest writes the page whenever it likes: each index is read once, and an impossible one ends the service of that
- * ring, nothing more. One thread serves all rings; a guest that does not read its answers is not asked for further
+ * ring, nothing more. Each ring has its turns; a guest that does not read its answers is not asked for further
  * requests, and its events stay with the server (watch.c), so at most one event and one answer wait here.
  */
 #include "dom0/xenstore/rings.h"
+#include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
-#include <pvguest/thread.h>
-
-#define REQUESTS_PER_TURN 16            /* Then the next guest has its turn. */
 
 struct message {
     struct message *next;
@@ -23,6 +21,7 @@ struct message {
 struct ring_connection {
     struct xenstore_connection connection;      /* First: the server's pointer is ours. */
     struct ring_connection *next;
+    struct turn turn;
     struct xenstore_domain_interface *ring;
     evtchn_t port;
     bool broken;
@@ -33,12 +32,9 @@ struct ring_connection {
 };
 
 static struct ring_connection *rings;
-static bool work;                               /* Set by event handlers, cleared by the thread. */
-static WAIT_QUEUE(work_queue);
 
 static void ring_event(evtchn_t port, void *data) {
-    work = true;
-    wake_all(&work_queue);
+    turns_mark(data);
 }
 
 /* --- output --- */
@@ -67,8 +63,7 @@ static void ring_send(struct xenstore_connection *connection, const struct xsd_s
     memcpy(message->bytes + sizeof(*header), payload, header->len);
     *to->output_end = message;
     to->output_end = &message->next;
-    work = true;                                /* Events may come from another guest's or dom0's request. */
-    wake_all(&work_queue);
+    turns_mark(&to->turn);                      /* Events may come from another guest's or dom0's request. */
 }
 
 static void break_ring(struct ring_connection *from, uint32_t why) {
@@ -137,26 +132,24 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
     return cons != begin;
 }
 
-static bool ring_has_room(const struct ring_connection *to) {
+static bool has_room(const struct ring_connection *to) {
     return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
 }
 
-static void serve(struct ring_connection *ring) {
-    bool moved = false;
+/* What waits goes out first, events too. True if nothing is left: the guest may ask on. */
+static bool flush(struct ring_connection *to, bool *moved) {
+    do {
+        *moved |= push_output(to);
+        xenstore_pump(&to->connection);
+    } while (to->output && has_room(to));
+    return !to->broken && !to->output;          /* Else the guest's event comes when it has made room. */
+}
 
-    for (unsigned turn = 0; !ring->broken; turn++) {
-        bool whole = false;
+static bool serve(void *owner, unsigned budget) {
+    struct ring_connection *ring = owner;
+    bool moved = false, whole = false, flushed;
 
-        do {
-            moved |= push_output(ring);
-            xenstore_pump(&ring->connection);
-        } while (ring->output && ring_has_room(ring));
-        if (ring->broken || ring->output)
-            break;                              /* The guest's event comes when it has made room. */
-        if (turn == REQUESTS_PER_TURN) {
-            work = true;
-            break;
-        }
+    while ((flushed = !ring->broken && flush(ring, &moved)) && budget--) {
         moved |= pull_input(ring, &whole);
         if (!whole)
             break;
@@ -165,17 +158,7 @@ static void serve(struct ring_connection *ring) {
     }
     if (moved)
         event_send(ring->port);
-}
-
-static void rings_thread(void *argument) {
-    for (;;) {
-        wait_event(work_queue, work);
-        work = false;
-        for (struct ring_connection *ring = rings; ring; ring = ring->next)
-            if (!ring->broken)
-                serve(ring);
-        thread_yield();                         /* A guest that asks without end shares the CPU with the others. */
-    }
+    return flushed && whole;
 }
 
 /* --- the carrier --- */
@@ -193,8 +176,11 @@ static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
         free(ring);
         return error;
     }
-    bound = event_bind_interdomain(domid, port, ring_event, NULL);
+    bound = turns_join(&ring->turn, TURN_STORE, domid, serve, ring);
+    if (!bound)
+        bound = event_bind_interdomain(domid, port, ring_event, &ring->turn);
     if (bound < 0) {
+        turns_leave(&ring->turn);
         unmap_frames(ring->ring, 1);
         free(ring);
         return bound;
@@ -208,7 +194,7 @@ static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
     ring->next = rings;
     rings = ring;
     xenstore_connect(&ring->connection);
-    ring_event(ring->port, NULL);
+    turns_mark(&ring->turn);
     return 0;
 }
 
@@ -223,6 +209,7 @@ static int rings_release(domid_t domid) {
     *link = ring->next;
     xenstore_disconnect(&ring->connection);
     event_unbind(ring->port);
+    turns_leave(&ring->turn);
     unmap_frames(ring->ring, 1);
     while (ring->output) {
         struct message *message = ring->output;
@@ -235,7 +222,3 @@ static int rings_release(domid_t domid) {
 }
 
 const struct xenstore_carrier xenstore_rings = { .introduce = rings_introduce, .release = rings_release };
-
-int xenstore_rings_start(void) {
-    return thread_create("xenstore", rings_thread, NULL) ? 0 : -ENOMEM;
-}
