@@ -7,6 +7,7 @@
  * output is shown on the terminal (on when there is a script); ip=10.0.2.10 is dom0's own address on the bridge (none
  * without). A file init.rc in the boot archive runs first.
  */
+#include "dom0/account.h"
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
@@ -26,6 +27,14 @@
 #include <pvguest/xenstore.h>
 
 static struct archive archive;
+
+/* Below this many free pages guests get no more memory of dom0's (dom0/account.h): 4 MiB are the operator's, who must be able
+ * to look, destroy, and create one more guest. */
+#define RESERVE_PAGES 1024u
+
+static bool memory_is_low(void) {
+    return free_page_count() < RESERVE_PAGES;
+}
 
 static void must(int error, const char *what) {
     if (error)
@@ -109,6 +118,7 @@ static void run_scripts(void) {
 void guest_main(void) {
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
+    account_start(memory_is_low);
     must(workers_start(), "its workers");
     start_xenstore();
     open_archive();

@@ -4,6 +4,7 @@
  * guest whose indices make no sense has no console any more, and that is all that happens.
  */
 #include "dom0/console/guests.h"
+#include "dom0/account.h"
 #include "dom0/console/terminal.h"
 #include "dom0/worker.h"
 #include <pvguest/bits.h>
@@ -105,20 +106,26 @@ void guest_consoles_show(bool on) {
     show = on;
 }
 
+static void free_console(struct guest_console *console) {
+    account_credit(console->domid, HELD_CONSOLE, sizeof(*console));
+    free(console);
+}
+
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **opened) {
-    struct guest_console *console = calloc(1, sizeof(*console));
+    struct guest_console *console = account_known(domid) ? calloc(1, sizeof(*console)) : NULL;
     int bound;
 
     if (!console)
         return -ENOMEM;
+    account_add(domid, HELD_CONSOLE, sizeof(*console));
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
     console->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
     if (IS_ERR(console->ring)) {
         int error = (int)PTR_ERR(console->ring);
 
-        free(console);
+        free_console(console);
         return error;
     }
     bound = turns_join(&console->turn, TURN_CONSOLE, domid, drain, console);
@@ -127,7 +134,7 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     if (bound < 0) {
         turns_leave(&console->turn);
         unmap_frames(console->ring, 1);
-        free(console);
+        free_console(console);
         return bound;
     }
     console->port = (evtchn_t)bound;
@@ -167,7 +174,7 @@ void guest_console_close(struct guest_console *console) {
     unmap_frames(console->ring, 1);
     console->closed = true;
     if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */
-        free(console);
+        free_console(console);
 }
 
 /* --- the attached operator --- */
@@ -240,5 +247,5 @@ void guest_console_attach(struct guest_console *console) {
     console->attached = false;
     printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");
     if (console->closed)
-        free(console);
+        free_console(console);
 }

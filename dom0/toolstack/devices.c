@@ -8,6 +8,7 @@
  * transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/devices.h"
+#include "dom0/account.h"
 #include "dom0/network/bridge.h"
 #include "dom0/storage/disks.h"
 #include "dom0/worker.h"
@@ -353,6 +354,11 @@ static struct device **find(struct devices *devices, enum device_kind kind, unsi
 
 static void unmake(struct device *device);
 
+/* All memory that a device holds; its grants and what is in flight have their places in it. */
+static size_t device_bytes(enum device_kind kind) {
+    return sizeof(struct device) + (kind == DEVICE_DISK ? blkback_bytes() : netback_bytes());
+}
+
 /* A device of its kind and number, known to its guest's list; NULL with the trouble. */
 static struct device *new_device(struct devices *devices, enum device_kind kind, unsigned number,
                                  struct trouble *trouble) {
@@ -362,11 +368,12 @@ static struct device *new_device(struct devices *devices, enum device_kind kind,
         trouble_set(trouble, -EEXIST, "the guest has a %s %u already", kind_names[kind], number);
         return NULL;
     }
-    device = calloc(1, sizeof(*device));
+    device = account_known(devices->domid) ? calloc(1, sizeof(*device)) : NULL;
     if (!device) {
         trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
         return NULL;
     }
+    account_add(devices->domid, HELD_DEVICES, device_bytes(kind));
     device->domid = devices->domid;
     device->kind = kind;
     device->number = number;
@@ -468,6 +475,7 @@ static void unmake(struct device *device) {
         xs_rm(XS_NONE, device->back);
     if (device->front[0])
         xs_rm(XS_NONE, device->front);
+    account_credit(device->domid, HELD_DEVICES, device_bytes(device->kind));
     free(device);
 }
 

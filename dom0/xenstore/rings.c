@@ -7,6 +7,7 @@
  * requests, and its events stay with the server (watch.c), so at most one event and one answer wait here.
  */
 #include "dom0/xenstore/rings.h"
+#include "dom0/account.h"
 #include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -145,17 +146,21 @@ static bool flush(struct ring_connection *to, bool *moved) {
     return !to->broken && !to->output;          /* Else the guest's event comes when it has made room. */
 }
 
+/* A request that cost as much as many is charged as many. */
 static bool serve(void *owner, unsigned budget) {
     struct ring_connection *ring = owner;
     bool moved = false, whole = false, flushed;
+    unsigned spent = 0;
 
-    while ((flushed = !ring->broken && flush(ring, &moved)) && budget--) {
+    while ((flushed = !ring->broken && flush(ring, &moved)) && spent < budget) {
         moved |= pull_input(ring, &whole);
         if (!whole)
             break;
         ring->got = 0;
-        xenstore_handle(&ring->connection, &ring->header, ring->payload);
+        spent += xenstore_handle(&ring->connection, &ring->header, ring->payload);
     }
+    if (spent > budget)
+        turns_charge(&ring->turn, spent - budget);
     if (moved)
         event_send(ring->port);
     return flushed && whole;
@@ -163,34 +168,60 @@ static bool serve(void *owner, unsigned budget) {
 
 /* --- the carrier --- */
 
+/* What a ring takes, with the longest answer that may wait. */
+#define RING_BYTES (sizeof(struct ring_connection) + sizeof(struct message) + sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
+
+static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_port_t port) {
+    domid_t domid = ring->connection.actor.domid;
+    int error = account_add(domid, HELD_RING, RING_BYTES), bound;
+
+    error = error ? error : turns_join(&ring->turn, TURN_STORE, domid, serve, ring);
+    if (error)
+        return error;
+    ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
+    if (IS_ERR(ring->ring)) {
+        error = (int)PTR_ERR(ring->ring);
+        ring->ring = NULL;
+        return error;
+    }
+    bound = event_bind_interdomain(domid, port, ring_event, &ring->turn);
+    ring->port = bound < 0 ? 0 : (evtchn_t)bound;
+    return bound < 0 ? bound : 0;
+}
+
+/* Whatever of it was opened. */
+static void close_ring(struct ring_connection *ring) {
+    if (ring->port)
+        event_unbind(ring->port);
+    turns_leave(&ring->turn);
+    if (ring->ring)
+        unmap_frames(ring->ring, 1);
+    while (ring->output) {
+        struct message *message = ring->output;
+
+        ring->output = message->next;
+        free(message);
+    }
+    account_credit(ring->connection.actor.domid, HELD_RING, RING_BYTES);
+    free(ring);
+}
+
 static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
-    struct ring_connection *ring = calloc(1, sizeof(*ring));
-    int bound;
+    struct ring_connection *ring = account_known(domid) ? calloc(1, sizeof(*ring)) : NULL;
+    int error;
 
     if (!ring)
         return -ENOMEM;
-    ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
-    if (IS_ERR(ring->ring)) {
-        int error = (int)PTR_ERR(ring->ring);
-
-        free(ring);
-        return error;
-    }
-    bound = turns_join(&ring->turn, TURN_STORE, domid, serve, ring);
-    if (!bound)
-        bound = event_bind_interdomain(domid, port, ring_event, &ring->turn);
-    if (bound < 0) {
-        turns_leave(&ring->turn);
-        unmap_frames(ring->ring, 1);
-        free(ring);
-        return bound;
-    }
-    ring->port = (evtchn_t)bound;
     ring->output_end = &ring->output;
-    ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
     ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
     ring->connection.send = ring_send;
     ring->connection.ready = ring_ready;
+    error = open_ring(ring, mfn, port);
+    if (error) {
+        close_ring(ring);
+        return error;
+    }
+    ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
     ring->next = rings;
     rings = ring;
     xenstore_connect(&ring->connection);
@@ -208,16 +239,7 @@ static int rings_release(domid_t domid) {
         return -ENOENT;
     *link = ring->next;
     xenstore_disconnect(&ring->connection);
-    event_unbind(ring->port);
-    turns_leave(&ring->turn);
-    unmap_frames(ring->ring, 1);
-    while (ring->output) {
-        struct message *message = ring->output;
-
-        ring->output = message->next;
-        free(message);
-    }
-    free(ring);
+    close_ring(ring);
     return 0;
 }
 

@@ -423,6 +423,11 @@ void blkback_service(struct blkback *back)
         backend_fail(&back->backend, "the front end's ring index is impossible");
 }
 
+size_t blkback_bytes(void)
+{
+    return sizeof(struct blkback);
+}
+
 void blkback_destroy(struct blkback *back)
 {
     backend_stop(&back->backend);

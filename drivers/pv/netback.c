@@ -574,6 +574,11 @@ void netback_service(struct netback *back)
         backend_fail(&back->backend, "the front end's ring makes no sense");
 }
 
+size_t netback_bytes(void)
+{
+    return sizeof(struct netback);
+}
+
 void netback_destroy(struct netback *back)
 {
     backend_stop(&back->backend);

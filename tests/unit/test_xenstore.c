@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "dom0/account.h"
 #include "xenstore_host.h"
 
 static void reads_what_was_written(void **state) {
@@ -147,7 +148,7 @@ static void events_that_wait_are_merged(void **state) {
     assert_true(takes_event(&five, "data/b t1"));
     assert_true(takes_event(&five, "data/a t1"));
     assert_false(takes_event(&five, ""));
-    assert_int_equal(five.connection.fired_bytes, 0);
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
 }
 
 /* What waits for who does not read is bounded, by count and by bytes; nothing is lost: the whole is named instead. */
@@ -175,7 +176,7 @@ static void events_that_wait_are_bounded(void **state) {
         assert_true(ask(&five, XS_WATCH, 0, path, (size_t)size + 1));
         size = snprintf(path, sizeof(path), "/local/domain/5/w%u/%01000u", i, i);
         assert_true(ask(&dom0, XS_MKDIR, 0, path, (size_t)size + 1));
-        assert_true(five.connection.fired_bytes <= XENSTORE_MAX_FIRED_BYTES);
+        assert_true(account_held(5, HELD_EVENTS) <= account_rules[HELD_EVENTS].quota);
     }
     five.events = 0;
     room = UINT32_MAX;
@@ -191,7 +192,7 @@ static void events_that_wait_are_bounded(void **state) {
     room = 0;
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/w1/c\0x"));
     assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
-    assert_int_equal(five.connection.fired_bytes, 0);
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
     assert_false(takes_event(&five, ""));
 }
 

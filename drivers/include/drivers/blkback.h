@@ -22,6 +22,7 @@ void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *wake
 bool blkback_serve(struct blkback *back, unsigned int budget);
 bool blkback_is_broken(const struct blkback *back);     /* the guest has corrupted its ring: blkback_service is due */
 void blkback_service(struct blkback *back);     /* from a thread: finishes a disconnect that serving could only begin */
+size_t blkback_bytes(void);                     /* memory that one holds: fixed, whatever the guest does */
 void blkback_destroy(struct blkback *back);     /* waits for transfers in flight, releases everything */
 
 struct blkback_counters { uint64_t requests, reads, writes, flushes, errors, sectors_read, sectors_written; };

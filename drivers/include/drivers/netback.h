@@ -18,6 +18,7 @@ void netback_changed(struct netback *back);
 /* The port's wake and serve are as blkback's; likewise these. */
 bool netback_is_broken(const struct netback *back);
 void netback_service(struct netback *back);
+size_t netback_bytes(void);                     /* as blkback_bytes */
 void netback_destroy(struct netback *back);     /* unplug the port from the bridge first */
 
 #endif
