@@ -89,11 +89,12 @@ void turns_leave(struct turn *turn) {
     masked = events_save();
     turn->domain = NULL;
     list_remove(&turn->marked);
-    events_restore(masked);
-    if (--domain->services)
-        return;
-    for (unsigned lane = 0; lane < TURN_LANES; lane++)
+    domain->services--;
+    for (unsigned lane = 0; lane < TURN_LANES && !domain->services; lane++)
         list_remove(&domain->waiting[lane]);
+    events_restore(masked);
+    if (domain->services)
+        return;
     list_remove(&domain->all);
     free(domain);
 }

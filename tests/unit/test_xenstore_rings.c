@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * XenStore over guests' rings: requests in pieces and round the ring, lengths and indices that lie, guests that do not read, and
- * that nothing is left of who is released. The SDK is faked; its thread runs until it would sleep.
- * sources: dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ * that nothing is left of who is released. The SDK is faked; turns are taken for as long as somebody has work.
+ * sources: dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
-#include <pvguest/thread.h>
+#include "dom0/turns.h"
 #include "dom0/xenstore/rings.h"
 #include "dom0/xenstore/internal.h"
 
@@ -39,24 +39,10 @@ static struct guest {
 
 static unsigned said;
 static bool refuse_map, refuse_port;
-static void (*thread)(void *argument);
-static jmp_buf asleep;
 
 void printk(const char *format, ...) { said++; }
 bool events_save(void) { return false; }
 void events_restore(bool was_masked) { }
-void wake_all(struct wait_queue *queue) { }
-void thread_yield(void) { }
-bool wait_on(struct wait_queue *queue, uint64_t timeout_ns) { longjmp(asleep, 1); }
-
-struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument) {
-    static struct thread created;
-
-    if (allocations_until_failure)
-        return NULL;
-    thread = entry;
-    return &created;
-}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) {
     assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
@@ -97,9 +83,12 @@ int event_send(evtchn_t port) {
     return 0;
 }
 
+static void nobody_sleeps(enum turn_lane lane) { }
+static uint64_t no_time(void) { return 0; }
+
 static void run(void) {
-    if (!setjmp(asleep))
-        thread(NULL);
+    while (turns_take(LANE_QUICK))
+        ;
 }
 
 /* --- dom0 -------------------------------------------------------------------------------------------------------------------- */
@@ -150,8 +139,7 @@ static int setup(void **state) {
     said = 0;
     refuse_map = refuse_port = false;
     allocations_until_failure = 0;
-    if (!thread)
-        assert_int_equal(xenstore_rings_start(), 0);
+    turns_start(nobody_sleeps, no_time);
     for (unsigned i = 1; i <= GUESTS; i++) {
         prepare(i);
         assert_string_equal(introduce(i), "OK");
@@ -402,14 +390,14 @@ static void turns_are_bounded(void **state) {
     struct xsd_sockmsg header = { .type = XS_IS_DOMAIN_INTRODUCED, .len = 2 };
     unsigned answers = 0;
 
-    for (unsigned i = 0; i < 40; i++)           /* Whoever came last is served first. */
+    for (unsigned i = 0; i < 40; i++)           /* Whoever asks first is served first. */
         for (int number = 3; number > 0; number -= 2) {
             write_some(&guest[number], (const char *)&header, sizeof(header));
             write_some(&guest[number], "1", 2);
         }
     guest[1].notified = 0;
     run();
-    assert_in_range(taken_of_others, 1, 20 * 18);
+    assert_in_range(taken_of_others, 1, turn_rules[TURN_STORE].budget * 18);
     while (read_message(&guest[3])) {
         answers++;
         assert_string_equal(guest[3].payload, "EACCES");
@@ -457,9 +445,9 @@ static void introductions_that_fail(void **state) {
     allocations_until_failure = 1;
     assert_string_equal(introduce(1), "ENOMEM");
     assert_false(guest[1].mapped);
-    assert_int_equal(xenstore_rings_start(), 0);
-    allocations_until_failure = 1;
-    assert_int_equal(xenstore_rings_start(), -ENOMEM);
+    allocations_until_failure = 2;
+    assert_string_equal(introduce(1), "ENOMEM");
+    assert_false(guest[1].mapped);
     allocations_until_failure = 0;
     assert_string_equal(introduce(1), "OK");
     assert_string_equal(ASK(&guest[1], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
