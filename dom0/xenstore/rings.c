@@ -134,6 +134,7 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
 }
 
 static bool has_room(const struct ring_connection *to) {
+    mb();                                       /* What we wrote is seen before we look what was read. */
     return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
 }
 
@@ -144,6 +145,12 @@ static bool flush(struct ring_connection *to, bool *moved) {
         xenstore_pump(&to->connection);
     } while (to->output && has_room(to));
     return !to->broken && !to->output;          /* Else the guest's event comes when it has made room. */
+}
+
+/* A guest that writes behind bytes which are not yet taken need not say so: who takes those looks again. */
+static bool has_written(const struct ring_connection *from) {
+    mb();                                       /* What we took is seen before we look again. */
+    return !from->broken && READ_ONCE(from->ring->req_prod) != from->ring->req_cons;
 }
 
 /* A request that cost as much as many is charged as many. */
@@ -163,7 +170,7 @@ static bool serve(void *owner, unsigned budget) {
         turns_charge(&ring->turn, spent - budget);
     if (moved)
         event_send(ring->port);
-    return flushed && whole;
+    return flushed && (whole || has_written(ring));
 }
 
 /* --- the carrier --- */

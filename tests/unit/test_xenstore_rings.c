@@ -7,10 +7,13 @@
  */
 #include <stdarg.h>
 #include <stddef.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -484,6 +487,63 @@ static void an_answer_without_memory(void **state) {
     assert_string_equal(ASK(&guest[2], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
 }
 
+/* --- a guest that runs meanwhile ----------------------------------------------------------------------------------------------- */
+
+#define MEANWHILE 5000u
+
+static bool bell, done;
+
+/* As Linux does: one who writes behind bytes that are not yet taken says nothing, for whoever takes those will look again. */
+static void write_quietly(struct guest *from, const void *bytes, size_t size) {
+    uint32_t before = from->ring.req_prod;
+
+    for (size_t i = 0; i < size; i++)
+        from->ring.req[MASK_XENSTORE_IDX(before + i)] = ((const char *)bytes)[i];
+    __atomic_store_n(&from->ring.req_prod, before + (uint32_t)size, __ATOMIC_SEQ_CST);
+    if (before == __atomic_load_n(&from->ring.req_cons, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&bell, true, __ATOMIC_SEQ_CST);
+}
+
+static void *ask_meanwhile(void *unused) {
+    const struct xsd_sockmsg header = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
+    struct guest *one = &guest[1];
+    const uint32_t answer = sizeof(header) + sizeof("/local/domain/1");
+
+    for (unsigned i = 0; i < MEANWHILE; i++) {
+        write_quietly(one, &header, sizeof(header));
+        write_quietly(one, "1", 2);
+        for (time_t begin = time(NULL); __atomic_load_n(&one->ring.rsp_prod, __ATOMIC_SEQ_CST) - one->ring.rsp_cons < answer;)
+            if (time(NULL) > begin + 10)
+                return "no answer";
+        __atomic_store_n(&one->ring.rsp_cons, one->ring.rsp_cons + answer, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+static void *ask_and_say_so(void *unused) {
+    void *trouble = ask_meanwhile(NULL);
+
+    __atomic_store_n(&done, true, __ATOMIC_SEQ_CST);
+    return trouble;
+}
+
+/* Headers and bodies come at any moment of our looking: none is forgotten. */
+static void a_guest_that_writes_while_we_look(void **state) {
+    pthread_t thread;
+    void *trouble;
+
+    bell = done = false;
+    assert_int_equal(pthread_create(&thread, NULL, ask_and_say_so, NULL), 0);
+    while (!__atomic_load_n(&done, __ATOMIC_SEQ_CST)) {
+        if (__atomic_exchange_n(&bell, false, __ATOMIC_SEQ_CST))
+            ring_bell(&guest[1]);
+        run();
+        sched_yield();
+    }
+    pthread_join(thread, &trouble);
+    assert_null(trouble);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(requests_in_pieces, setup, teardown),
@@ -496,6 +556,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_from_before, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_writes_while_we_look, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
