@@ -85,10 +85,10 @@ def test_what_dom0_did_for_whom(system):
     """`served`: dom0's time goes to who caused it."""
     attack(system, "transactions")
     beats(system, 6)
-    rows = {row[0]: row for row in re.findall(r"^(\S+) +(\d+) +[\d.]+ +([\d.]+)((?: +\d+){7}) +(\d+) +(\d+)$", system.ask("served"), re.M)}
+    rows = {row[0]: row for row in re.findall(r"^(\S+) +(\d+) +[\d.]+ +([\d.]+)((?: +\d+){8}) +(\d+) +(\d+)$", system.ask("served"), re.M)}
     system.ask("xl destroy attack")
     assert set(rows) == {"Domain-0", "neighbour", "attack"}
     assert float(rows["attack"][2]) > 0.05
-    disk, card, vbd, vif, store, console, state = (int(word) for word in rows["attack"][3].split())
+    disk, card, vbd, vif, store, console, pace, state = (int(word) for word in rows["attack"][3].split())
     assert store > 10 and console and state and not disk and not card
     assert 200 < int(rows["attack"][4]) <= 1000
