@@ -7,6 +7,7 @@
  * output is shown on the terminal (on when there is a script); ip=10.0.2.10 is dom0's own address on the bridge (none
  * without). A file init.rc in the boot archive runs first.
  */
+#include "dom0/account.h"
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
@@ -15,6 +16,7 @@
 #include "dom0/toolstack/address.h"
 #include "dom0/toolstack/commands.h"
 #include "dom0/toolstack/devices.h"
+#include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
 #include <drivers/pci.h>
 #include <drivers/virtio_blk.h>
@@ -26,6 +28,14 @@
 
 static struct archive archive;
 
+/* Below this many free pages guests get no more memory of dom0's (dom0/account.h): 4 MiB are the operator's, who must be able
+ * to look, destroy, and create one more guest. */
+#define RESERVE_PAGES 1024u
+
+static bool memory_is_low(void) {
+    return free_page_count() < RESERVE_PAGES;
+}
+
 static void must(int error, const char *what) {
     if (error)
         panic("dom0: cannot start %s: %s\n", what, errno_name(error));
@@ -34,7 +44,6 @@ static void must(int error, const char *what) {
 static void start_xenstore(void) {
     must(xenstore_start(&xenstore_rings), "XenStore");
     must(xenstore_local_start(), "XenStore");
-    must(xenstore_rings_start(), "XenStore");
     must(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), "XenStore");
     must(xs_printf(XS_NONE, "/local/domain/0", "domid", "0"), "XenStore");
 }
@@ -109,8 +118,9 @@ static void run_scripts(void) {
 void guest_main(void) {
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
+    account_start(memory_is_low);
+    must(workers_start(), "its workers");
     start_xenstore();
-    must(guest_consoles_start(), "the console daemon");
     open_archive();
     start_devices();
     must(domains_start(&archive), "the toolstack");

@@ -4,7 +4,9 @@
  * guest whose indices make no sense has no console any more, and that is all that happens.
  */
 #include "dom0/console/guests.h"
+#include "dom0/account.h"
 #include "dom0/console/terminal.h"
+#include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -24,6 +26,7 @@ struct guest_console {
     struct xencons_interface *ring;
     evtchn_t port;
     bool broken, closed, attached;
+    struct turn turn;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
     unsigned line_size;
     char log[LOG_BYTES];
@@ -38,12 +41,9 @@ static struct last_words {
 } last_words[LAST_WORDS];
 static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
 static bool show;
-static bool work;
-static WAIT_QUEUE(work_queue);
 
 static void console_event(evtchn_t port, void *data) {
-    work = true;
-    wake_all(&work_queue);
+    turns_mark(data);
 }
 
 /* --- output --- */
@@ -68,7 +68,9 @@ static void take_byte(struct guest_console *console, char c) {
         console->line[console->line_size++] = c;
 }
 
-static void drain(struct guest_console *console) {
+/* Takes at most so many bytes; true: there are more. */
+static bool drain(void *owner, unsigned most) {
+    struct guest_console *console = owner;
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
     char taken[sizeof(ring->out)];
@@ -76,13 +78,13 @@ static void drain(struct guest_console *console) {
 
     rmb();
     if (console->broken || prod == cons)
-        return;
+        return false;
     if (prod - cons > sizeof(ring->out)) {
         printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
         console->broken = true;
-        return;
+        return false;
     }
-    while (cons != prod)
+    while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
     mb();                               /* We have the bytes before the guest may write over them. */
     WRITE_ONCE(ring->out_cons, cons);
@@ -91,58 +93,54 @@ static void drain(struct guest_console *console) {
         take_byte(console, taken[i]);
     if (console->attached)
         terminal_write(taken, size);
+    return cons != prod;
 }
 
 void guest_console_drain(struct guest_console *console) {
-    drain(console);
-}
-
-static void consoles_thread(void *argument) {
-    for (;;) {
-        wait_event(work_queue, work);
-        work = false;
-        for (struct guest_console *console = consoles; console; console = console->next)
-            drain(console);
-        thread_yield();                 /* A guest that never stops talking does not silence the others. */
-    }
+    drain(console, sizeof(console->ring->out));
 }
 
 /* --- life --- */
-
-int guest_consoles_start(void) {
-    return thread_create("consoles", consoles_thread, NULL) ? 0 : -ENOMEM;
-}
 
 void guest_consoles_show(bool on) {
     show = on;
 }
 
+static void free_console(struct guest_console *console) {
+    account_credit(console->domid, HELD_CONSOLE, sizeof(*console));
+    free(console);
+}
+
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
                        struct guest_console **opened) {
-    struct guest_console *console = calloc(1, sizeof(*console));
+    struct guest_console *console = account_known(domid) ? calloc(1, sizeof(*console)) : NULL;
     int bound;
 
     if (!console)
         return -ENOMEM;
+    account_add(domid, HELD_CONSOLE, sizeof(*console));
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
     console->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
     if (IS_ERR(console->ring)) {
         int error = (int)PTR_ERR(console->ring);
 
-        free(console);
+        free_console(console);
         return error;
     }
-    bound = event_bind_interdomain(domid, port, console_event, NULL);
+    bound = turns_join(&console->turn, TURN_CONSOLE, domid, drain, console);
+    if (!bound)
+        bound = event_bind_interdomain(domid, port, console_event, &console->turn);
     if (bound < 0) {
+        turns_leave(&console->turn);
         unmap_frames(console->ring, 1);
-        free(console);
+        free_console(console);
         return bound;
     }
     console->port = (evtchn_t)bound;
     console->next = consoles;
     consoles = console;
-    console_event(console->port, NULL);
+    turns_mark(&console->turn);
     *opened = console;
     return 0;
 }
@@ -164,18 +162,19 @@ static void keep_last_words(const struct guest_console *console) {
 void guest_console_close(struct guest_console *console) {
     struct guest_console **link = &consoles;
 
-    drain(console);
+    guest_console_drain(console);
+    event_unbind(console->port);
+    worker_leave(&console->turn);
     if (console->line_size)
         show_line(console);
     keep_last_words(console);
     while (*link != console)
         link = &(*link)->next;
     *link = console->next;
-    event_unbind(console->port);
     unmap_frames(console->ring, 1);
     console->closed = true;
     if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */
-        free(console);
+        free_console(console);
 }
 
 /* --- the attached operator --- */
@@ -248,5 +247,5 @@ void guest_console_attach(struct guest_console *console) {
     console->attached = false;
     printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");
     if (console->closed)
-        free(console);
+        free_console(console);
 }

@@ -13,9 +13,6 @@
 
 struct guest_console;
 
-/* Starts the daemon's thread. 0 or -ENOMEM. */
-int guest_consoles_start(void);
-
 /* Guests' lines on the terminal: on or off for all. */
 void guest_consoles_show(bool on);
 

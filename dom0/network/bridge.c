@@ -224,7 +224,10 @@ void bridge_resume(struct bridge *bridge)
 
         if (port && port->paused && bridge->due[i] <= now) {
             port->paused = false;
-            port->poll(port);
+            if (port->wake)
+                port->wake(port->waker);
+            else
+                port->poll(port);
         }
         if (port && port->paused && bridge->due[i] < next)
             next = bridge->due[i];

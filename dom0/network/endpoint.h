@@ -29,7 +29,7 @@ struct endpoint {
 /* Without an address. `base` is another station's MAC that ours is made from: the machine's card. */
 void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void));
 
-/* Events masked. What was connected to the old address is forgotten. False: no address a station can have. */
+/* What was connected to the old address is forgotten. False: no address a station can have. */
 bool endpoint_set_address(struct endpoint *endpoint, uint32_t address);
 
 #endif

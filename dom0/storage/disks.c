@@ -5,9 +5,11 @@
  */
 #include "dom0/storage/disks.h"
 #include "dom0/storage/gpt.h"
+#include "dom0/turns.h"
 #include <pvguest/console.h>
 
 static struct blockdev *whole;
+static struct turn turn;                /* Of its finished transfers. */
 static struct gpt table;
 static bool have_table;
 
@@ -27,6 +29,16 @@ static int read_sector(void *context, uint64_t sector, void *data) {
     return error;
 }
 
+static bool serve(void *owner, unsigned budget) {
+    struct blockdev *disk = owner;
+
+    return disk->serve(disk, budget);
+}
+
+static void wake(void *waker) {
+    turns_mark(waker);
+}
+
 void disks_start(struct blockdev *disk) {
     struct gpt_disk source = { .read = read_sector, .context = disk };
     int error;
@@ -35,6 +47,10 @@ void disks_start(struct blockdev *disk) {
     if (!disk) {
         printk("dom0: no disk\n");
         return;
+    }
+    if (turns_join(&turn, TURN_DISK, 0, serve, disk) == 0) {
+        disk->waker = &turn;
+        disk->wake = wake;
     }
     source.sectors = disk->sectors;
     error = gpt_load(&source, &table);

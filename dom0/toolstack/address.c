@@ -7,7 +7,6 @@
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
-#include <pvguest/events.h>
 #include <pvguest/start.h>
 #include <pvguest/time.h>
 
@@ -30,16 +29,12 @@ static bool parse(const char *text, uint32_t *address) {
 
 static bool give(const char *text) {
     uint32_t address;
-    bool masked, taken;
 
     if (!strcmp(text, "none"))
         address = 0;
     else if (!parse(text, &address) || !address)
         return false;
-    masked = events_save();             /* Frames come in event handlers. */
-    taken = endpoint_set_address(&endpoint, address);
-    events_restore(masked);
-    return taken;
+    return endpoint_set_address(&endpoint, address);
 }
 
 static void show(void) {

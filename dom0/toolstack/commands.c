@@ -85,6 +85,11 @@ static bool do_disks(int count, char **word) {
 }
 
 /* Domus can recount every reference to every frame; real Xen does not know the question. */
+static bool do_served(int count, char **word) {
+    info_service();
+    return true;
+}
+
 static bool do_audit(int count, char **word) {
     static struct domus_audit audit;
     long violations = HYPERVISOR_domus_op(DOMUS_audit, &audit);
@@ -240,6 +245,7 @@ static const struct command commands[] = {
     { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1, verb_ip, NULL, 0 },
     { "bridge", "", "the bridge's ports, and the frames it has not let pass", 0, 0, verb_bridge, NULL, 0 },
     { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, NULL, 0 },
+    { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0, do_served, NULL, 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, NULL, 0 },
     { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles, NULL, 0 },
     { "wait", "NAME [SECONDS]", "until a guest has ended", 1, 2, verb_wait, NULL, 0 },

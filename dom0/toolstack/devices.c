@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Devices of guests (devices.h). Each is two directories in XenStore, one of the front end's and one of ours, and a
- * back end of drivers/pv. We watch the front end's state node and pass its changes on; the back end does the rest.
+ * back end of drivers/pv. We watch the front end's state node and pass its changes on; the back end does the rest. Its
+ * traffic and its changes of state have turns of their own (dom0/turns.h): a handler or a watch only marks them.
  *
  * A running guest looks at a new device in the moment its state node appears. So both directories are written in one
  * transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/devices.h"
+#include "dom0/account.h"
 #include "dom0/network/bridge.h"
 #include "dom0/storage/disks.h"
+#include "dom0/worker.h"
 #include <drivers/blkback.h>
 #include <drivers/netback.h>
 #include <abi/sums.h>
 #include <pvguest/console.h>
-#include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
 #include <stdarg.h>
 
 #define BRIDGE_NAME "br0"
-#define HOUSEKEEPING_NS (100 * NS_PER_MS)
 
 struct device {
-    struct device *next;                /* All devices of all guests, while they have a back end. */
     struct device *sibling;             /* All devices of one guest, in the order of their making. */
     domid_t domid;
     enum device_kind kind;
@@ -34,6 +34,7 @@ struct device {
     struct config_vif vif;
     struct blkback *blkback;
     struct netback *netback;
+    struct turn traffic, state;
     bool claimed, plugged;
 };
 
@@ -45,8 +46,7 @@ struct devices {
 static const char *const kind_names[] = { [DEVICE_DISK] = "vbd", [DEVICE_VIF] = "vif" };
 
 static struct bridge bridge;
-static struct device *all;
-static MUTEX(all_lock);                 /* Held while back ends are called: they sleep in XenStore. */
+static struct turn card_turn;
 
 /* --- what back ends need from us --- */
 
@@ -67,61 +67,81 @@ static int store_write(void *context, const char *path, const char *value) {
 
 static const struct backend_store store = { .read = store_read, .write = store_write };
 
-static void housekeeping_thread(void *argument) {
-    for (;;) {
-        thread_sleep(HOUSEKEEPING_NS);
-        mutex_lock(&all_lock);
-        for (struct device *device = all; device; device = device->next) {
-            if (device->blkback)
-                blkback_service(device->blkback);
-            if (device->netback)
-                netback_service(device->netback);
-        }
-        mutex_unlock(&all_lock);
-    }
+/* --- turns --- */
+
+static void mark(void *turn) {
+    turns_mark(turn);
 }
 
-/* On the watch thread. A device that is being detached has no back end any more when we get the lock. */
+/* A ring that lies is found while it is served; to close its device is work that sleeps. */
+static bool serve_traffic(void *owner, unsigned budget) {
+    struct device *device = owner;
+    struct netport *port = device->netback ? netback_port(device->netback) : NULL;
+    bool more = port ? port->serve(port, budget) : blkback_serve(device->blkback, budget);
+
+    if (port ? netback_is_broken(device->netback) : blkback_is_broken(device->blkback))
+        turns_mark(&device->state);
+    return more;
+}
+
+static bool serve_state(void *owner, unsigned budget) {
+    struct device *device = owner;
+
+    if (device->blkback) {
+        blkback_service(device->blkback);
+        blkback_changed(device->blkback);
+    }
+    if (device->netback) {
+        netback_service(device->netback);
+        netback_changed(device->netback);
+    }
+    return false;
+}
+
+static bool serve_card(void *owner, unsigned budget) {
+    struct netport *card = owner;
+
+    return card->serve(card, budget);
+}
+
+/* On the watch thread. */
 static void front_changed(struct xs_watch *watch, const char *path) {
     struct device *device = watch->data;
 
-    mutex_lock(&all_lock);
-    if (device->blkback)
-        blkback_changed(device->blkback);
-    if (device->netback)
-        netback_changed(device->netback);
-    mutex_unlock(&all_lock);
+    turns_mark(&device->state);
 }
 
 /* --- the bridge --- */
 
-/* Cards with a rate= that have sent too much go on in a timer's handler: as frames do, with events masked. */
+/* Cards with a rate= that have sent too much go on in a turn that a timer asks for. */
 static struct timer pace_timer;
+static struct turn pace_turn;
 
-static void pace(void *unused) {
+static bool pace(void *unused, unsigned budget) {
     pace_timer.when = 0;                /* It is not set any more. */
     bridge_resume(&bridge);
+    return false;
 }
 
 static void call_at(uint64_t when) {
     if (!pace_timer.when || when < pace_timer.when)
-        timer_set(&pace_timer, when, pace, NULL);
+        timer_set(&pace_timer, when, mark, &pace_turn);
 }
 
 int devices_start(struct netport *card) {
     bridge_init(&bridge, now_ns);
     bridge.call = call_at;
-    if (card && bridge_attach(&bridge, card))
-        printk("dom0: the card %s does not fit the bridge\n", card->name);
-    return thread_create("devices", housekeeping_thread, NULL) ? 0 : -ENOMEM;
+    if (turns_join(&pace_turn, TURN_PACE, 0, pace, NULL))
+        return -ENOMEM;
+    if (!card)
+        return 0;
+    card->waker = &card_turn;
+    card->wake = mark;
+    return turns_join(&card_turn, TURN_CARD, 0, serve_card, card) || bridge_attach(&bridge, card) ? -ENOMEM : 0;
 }
 
 static int plug(struct netport *port, const struct guard_rule *rule) {
-    bool masked = events_save();        /* Frames pass through the bridge in event handlers. */
-    int error = bridge_attach_guarded(&bridge, port, rule);
-
-    events_restore(masked);
-    return error;
+    return bridge_attach_guarded(&bridge, port, rule);
 }
 
 int devices_plug(struct netport *port) {
@@ -238,17 +258,21 @@ static int make_nodes(struct device *device) {
     return error;
 }
 
-static void watch_front(struct device *device) {
+/* Everything is there: from here on the guest's doings reach the back end. */
+static int open_turns(struct device *device, enum turn_kind kind) {
     char path[sizeof(device->front) + 8];
+    int error = turns_join(&device->traffic, kind, device->domid, serve_traffic, device);
+
+    error = error ? error : turns_join(&device->state, TURN_STATE, device->domid, serve_state, device);
+    if (error)
+        return error;
 
     device->watch.callback = front_changed;
     device->watch.data = device;
     snprintf(path, sizeof(path), "%s/state", device->front);
-    device->watched = xs_watch(&device->watch, path) == 0;
-    mutex_lock(&all_lock);
-    device->next = all;
-    all = device;
-    mutex_unlock(&all_lock);
+    error = xs_watch(&device->watch, path);
+    device->watched = !error;
+    return error;
 }
 
 /* --- making --- */
@@ -268,8 +292,9 @@ static int make_disk(struct device *device, struct trouble *trouble) {
     device->blkback = blkback_create(&store, device->domid, device->number, blockdev, disk->writable);
     if (!device->blkback)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end", disk->partition);
-    watch_front(device);
-    return 0;
+    blkback_on_work(device->blkback, mark, &device->traffic);
+    error = open_turns(device, TURN_BLOCK);
+    return error ? trouble_set(trouble, error, "disk '%s': no turns: %s", disk->partition, errno_name(error)) : 0;
 }
 
 /* An address of Xen's own range (00:16:3e), made from the guest's name so that it is the same at each start. */
@@ -313,8 +338,10 @@ static int make_vif(struct device *device, struct trouble *trouble) {
         return trouble_set(trouble, error, "vif %u: another card of the bridge has its address", number);
     if (error)
         return trouble_set(trouble, error, "vif %u: the bridge has no free port", number);
-    watch_front(device);
-    return 0;
+    netback_port(device->netback)->waker = &device->traffic;
+    netback_port(device->netback)->wake = mark;
+    error = open_turns(device, TURN_NET);
+    return error ? trouble_set(trouble, error, "vif %u: no turns: %s", number, errno_name(error)) : 0;
 }
 
 static struct device **find(struct devices *devices, enum device_kind kind, unsigned number) {
@@ -327,6 +354,11 @@ static struct device **find(struct devices *devices, enum device_kind kind, unsi
 
 static void unmake(struct device *device);
 
+/* All memory that a device holds; its grants and what is in flight have their places in it. */
+static size_t device_bytes(enum device_kind kind) {
+    return sizeof(struct device) + (kind == DEVICE_DISK ? blkback_bytes() : netback_bytes());
+}
+
 /* A device of its kind and number, known to its guest's list; NULL with the trouble. */
 static struct device *new_device(struct devices *devices, enum device_kind kind, unsigned number,
                                  struct trouble *trouble) {
@@ -336,11 +368,12 @@ static struct device *new_device(struct devices *devices, enum device_kind kind,
         trouble_set(trouble, -EEXIST, "the guest has a %s %u already", kind_names[kind], number);
         return NULL;
     }
-    device = calloc(1, sizeof(*device));
+    device = account_known(devices->domid) ? calloc(1, sizeof(*device)) : NULL;
     if (!device) {
         trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
         return NULL;
     }
+    account_add(devices->domid, HELD_DEVICES, device_bytes(kind));
     device->domid = devices->domid;
     device->kind = kind;
     device->number = number;
@@ -426,32 +459,23 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
 
 /* The back end lets go of everything it holds of the guest, whatever the front end thinks of it. */
 static void unmake(struct device *device) {
-    struct device **link = &all;
-    bool masked;
-
     if (device->watched)
         xs_unwatch(&device->watch);
-    mutex_lock(&all_lock);
-    while (*link && *link != device)
-        link = &(*link)->next;
-    if (*link)
-        *link = device->next;
-    if (device->plugged) {
-        masked = events_save();
+    worker_leave(&device->state);
+    worker_leave(&device->traffic);
+    if (device->plugged)
         bridge_detach(&bridge, netback_port(device->netback));
-        events_restore(masked);
-    }
     if (device->netback)
         netback_destroy(device->netback);
     if (device->blkback)
         blkback_destroy(device->blkback);
-    mutex_unlock(&all_lock);
     if (device->claimed)
         disks_release(device->disk.partition, device->disk.writable);
     if (device->back[0])
         xs_rm(XS_NONE, device->back);
     if (device->front[0])
         xs_rm(XS_NONE, device->front);
+    account_credit(device->domid, HELD_DEVICES, device_bytes(device->kind));
     free(device);
 }
 

@@ -13,7 +13,7 @@ struct devices;
 
 enum device_kind { DEVICE_DISK, DEVICE_VIF };
 
-/* Once: the bridge, with the machine's card (may be NULL) as its first port; and the back ends' housekeeping thread. */
+/* Once: the bridge, with the machine's card (may be NULL) as its first port. */
 int devices_start(struct netport *card);
 
 /* One more port for the bridge, for good. 0, or -ENOSPC. */

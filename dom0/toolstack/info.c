@@ -4,8 +4,10 @@
  * scripts that know that one find their way.
  */
 #include "dom0/toolstack/info.h"
+#include "dom0/account.h"
 #include "dom0/builder/control.h"
 #include "dom0/toolstack/domains.h"
+#include "dom0/turns.h"
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
@@ -76,6 +78,33 @@ void info_list(int count, char **word, bool verbose) {
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
         if (info_is_named(&info, count, word))
             list_row(name_of(info.domain), &info, verbose);
+}
+
+/* --- what dom0 does for whom --- */
+
+static void service_row(const struct xen_domctl_getdomaininfo *info) {
+    const struct turns_domain *domain = turns_of(info->domain);
+    uint64_t tenths = info->cpu_time / (NS_PER_S / 10), served = domain ? domain->nanoseconds / (NS_PER_S / 1000) : 0;
+    size_t bytes = 0;
+
+    printk("%-24s %5u %6lu.%lu %6lu.%03lu", name_of(info->domain), (unsigned)info->domain, (unsigned long)tenths / 10,
+           (unsigned long)tenths % 10, (unsigned long)served / 1000, (unsigned long)served % 1000);
+    for (unsigned kind = 0; kind < TURN_KINDS; kind++)
+        printk(" %8lu", domain ? (unsigned long)domain->turns[kind] : 0);
+    for (unsigned kind = HELD_NODE_BYTES; kind < HELD_KINDS; kind++)
+        bytes += account_held(info->domain, (enum held)kind);
+    printk(" %6lu %7lu\n", (unsigned long)account_held(info->domain, HELD_NODES), (unsigned long)(bytes + 1023) / 1024);
+}
+
+void info_service(void) {
+    struct xen_domctl_getdomaininfo info;
+
+    printk("Name                        ID  Time(s) Served(s)");
+    for (unsigned kind = 0; kind < TURN_KINDS; kind++)
+        printk(" %8s", turn_rules[kind].name);
+    printk("  Nodes Held(K)\n");
+    for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
+        service_row(&info);
 }
 
 /* --- xl info --- */

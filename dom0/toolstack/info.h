@@ -13,6 +13,9 @@
 void info_list(int count, char **word, bool verbose);
 void info_list_long(int count, char **word);    /* details.c */
 
+/* What dom0 has done for each domain: seconds of its own, turns of each kind (dom0/turns.h), and what it holds for it. */
+void info_service(void);
+
 /* For both of them: the domain of that number or the next one; is it among the names; its UUID, printed. */
 bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info);
 bool info_is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word);

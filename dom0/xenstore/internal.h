@@ -6,6 +6,7 @@
 #define DOM0_XENSTORE_INTERNAL_H
 
 #include "dom0/xenstore/server.h"
+#include "dom0/xenstore/shadow.h"
 
 /* One change of the tree: how a transaction remembers it, and what watches are told about. */
 enum change_kind { CHANGE_WRITE, CHANGE_MKDIR, CHANGE_REMOVE, CHANGE_PERMS };
@@ -23,9 +24,6 @@ extern struct xenstore_connection *xenstore_connections;
 extern struct tree_node *xenstore_tree;
 
 /* --- transaction.c --- */
-/* Applies a change to a version of the tree; on an error the version is as before. Quotas are checked here. */
-int change_apply(struct tree_node **root, const struct change *change, struct tree_actor actor);
-
 /* Applies a change to the tree itself, and tells the watches. */
 int change_commit(const struct change *change, struct tree_actor actor);
 
@@ -35,11 +33,11 @@ int transaction_start(struct xenstore_connection *connection, uint32_t *number);
 /* NULL: no such transaction. */
 struct xenstore_transaction *transaction_find(struct xenstore_connection *connection, uint32_t number);
 
-/* The version of the tree that a transaction sees; a look at `path` is remembered for the check at its end. */
-int transaction_look(struct xenstore_transaction *transaction, const char *path, const struct tree_node **root);
+/* What a transaction sees at a path that its client may read, or the error that he hears. The look is remembered for the
+ * check at the end. `generation` tells two states of the node apart, within the transaction too. */
+int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen, uint64_t *generation);
 
-int transaction_change(struct xenstore_transaction *transaction, const struct change *change,
-                       struct tree_actor actor);
+int transaction_change(struct xenstore_transaction *transaction, const struct change *change);
 
 /* Ends it. With `commit`: -EAGAIN when somebody else changed what it looked at; then nothing has happened. */
 int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit);
@@ -55,8 +53,9 @@ void watch_drop_all(struct xenstore_connection *connection);
 /* The event every new watch begins with. */
 void watch_fire_first(struct xenstore_connection *connection);
 
-/* Tells whoever watches a changed path. `before` is the tree as it was: what was removed is looked up there. */
-void watch_fire(const char *path, enum change_kind kind, const struct tree_node *before);
+/* Tells whoever watches a changed path. `gone` is what was taken out of the tree there (CHANGE_REMOVE), with all below it:
+ * watches on that hear, too. */
+void watch_fire(const char *path, const struct tree_node *gone);
 
 /* Special watches carry no path below them; only privileged connections hear of them. */
 void watch_fire_special(const char *special);

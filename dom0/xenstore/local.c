@@ -2,8 +2,9 @@
 /*
  * dom0's own connection to its XenStore: the SDK's client and the server in one image, joined by two byte queues.
  *
- * A request is served in the moment its last byte is written, on the caller's thread; the answer and any watch events
- * wait in a growing buffer until the client's reader takes them. dom0 is privileged and trusted: no quotas here.
+ * A request is served in the moment its last byte is written, on the caller's thread; the answer waits in a buffer until
+ * the client's reader takes it. Nothing here can run out: no request is taken before there is room for its answer, and
+ * events stay with the server (watch.c) while a few wait here. A thread of dom0 asks one thing at a time.
  */
 #include "dom0/xenstore/rings.h"
 #include <pvguest/console.h>
@@ -17,24 +18,29 @@ static struct {
     uint32_t got;
 } request;
 
+#define MESSAGE_MAX (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
+
+/* One answer, and before it the last event that found it ready. */
 static struct {
-    char *bytes;
-    size_t begin, end, room;
+    char bytes[4 * MESSAGE_MAX];
+    size_t begin, end;
 } answers;
+
+static size_t waiting(void) {
+    return answers.end - answers.begin;
+}
+
+static bool local_ready(struct xenstore_connection *to) {
+    return waiting() <= MESSAGE_MAX;
+}
 
 static void local_send(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
     size_t size = sizeof(*header) + header->len;
 
-    if (answers.begin == answers.end)
-        answers.begin = answers.end = 0;
-    if (answers.room - answers.end < size) {
-        size_t room = 2 * (answers.end + size);
-        char *bigger = realloc(answers.bytes, room);
-
-        if (!bigger)
-            panic("xenstore: dom0 has no memory left for its own answers\n");
-        answers.bytes = bigger;
-        answers.room = room;
+    if (sizeof(answers.bytes) - answers.end < size) {
+        memmove(answers.bytes, answers.bytes + answers.begin, waiting());
+        answers.end = waiting();
+        answers.begin = 0;
     }
     memcpy(answers.bytes + answers.end, header, sizeof(*header));
     memcpy(answers.bytes + answers.end + sizeof(*header), payload, header->len);
@@ -46,6 +52,8 @@ static size_t local_write(void *data, const void *from, size_t length) {
     const uint32_t head = sizeof(request.header);
     const char *bytes = from;
 
+    if (waiting() > 2 * MESSAGE_MAX)            /* More than an event and the answer before: the reader wakes us. */
+        return 0;
     for (size_t i = 0; i < length; i++) {
         if (request.got < head)
             ((char *)&request.header)[request.got] = bytes[i];
@@ -63,13 +71,17 @@ static size_t local_write(void *data, const void *from, size_t length) {
 }
 
 static size_t local_read(void *data, void *to, size_t length) {
-    size_t size = answers.end - answers.begin;
+    size_t size = waiting();
 
     if (size > length)
         size = length;
     if (size)
         memcpy(to, answers.bytes + answers.begin, size);
     answers.begin += size;
+    if (size) {
+        xenstore_pump(&local);
+        xs_wake();
+    }
     return size;
 }
 
@@ -78,6 +90,7 @@ int xenstore_local_start(void) {
 
     local.actor = (struct tree_actor){ .domid = 0, .privileged = true };
     local.send = local_send;
+    local.ready = local_ready;
     xenstore_connect(&local);
     return xs_set_transport(&transport);
 }

@@ -3,81 +3,68 @@
  * XenStore over guests' shared rings: a page per guest, two byte rings, an event channel.
  *
  * The guest writes the page whenever it likes: each index is read once, and an impossible one ends the service of that
- * ring, nothing more. One thread serves all rings; a guest that does not read its answers is not asked for further
- * requests (so at most one answer waits), and the watch events waiting for it are bounded: duplicates are dropped
- * first, then everything beyond MAX_WAITING.
+ * ring, nothing more. Each ring has its turns; a guest that does not read its answers is not asked for further
+ * requests, and its events stay with the server (watch.c), so at most one event and one answer wait here.
  */
 #include "dom0/xenstore/rings.h"
+#include "dom0/account.h"
+#include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
-#include <pvguest/thread.h>
-
-#define MAX_WAITING (64u * 1024)        /* Bytes of watch events kept for a guest that does not read. */
-#define REQUESTS_PER_TURN 16            /* Then the next guest has its turn. */
 
 struct message {
     struct message *next;
     uint32_t size, sent;
-    bool event;
     char bytes[];                       /* Header and payload. */
 };
 
 struct ring_connection {
     struct xenstore_connection connection;      /* First: the server's pointer is ours. */
     struct ring_connection *next;
+    struct turn turn;
     struct xenstore_domain_interface *ring;
     evtchn_t port;
     bool broken;
     struct message *output, **output_end;
-    uint32_t waiting;                           /* Bytes in `output`. */
     uint32_t got;                               /* Bytes of the request that has begun to arrive. */
     struct xsd_sockmsg header;
     char payload[XENSTORE_PAYLOAD_MAX];
 };
 
 static struct ring_connection *rings;
-static bool work;                               /* Set by event handlers, cleared by the thread. */
-static WAIT_QUEUE(work_queue);
 
 static void ring_event(evtchn_t port, void *data) {
-    work = true;
-    wake_all(&work_queue);
+    turns_mark(data);
 }
 
 /* --- output --- */
 
-static bool event_waits_already(const struct ring_connection *to, const struct xsd_sockmsg *header,
-                                const void *payload) {
-    for (const struct message *m = to->output; m; m = m->next)
-        if (m->event && !m->sent && m->size == sizeof(*header) + header->len &&
-            !memcmp(m->bytes + sizeof(*header), payload, header->len))
-            return true;
-    return false;
+static bool ring_ready(struct xenstore_connection *connection) {
+    struct ring_connection *to = (struct ring_connection *)connection;
+
+    return !to->broken && !to->output;
 }
 
 static void ring_send(struct xenstore_connection *connection, const struct xsd_sockmsg *header, const void *payload) {
     struct ring_connection *to = (struct ring_connection *)connection;
     uint32_t size = (uint32_t)sizeof(*header) + header->len;
-    bool event = header->type == XS_WATCH_EVENT;
     struct message *message;
 
-    if (to->broken || (event && (to->waiting + size > MAX_WAITING || event_waits_already(to, header, payload))))
+    if (to->broken)
         return;
     message = malloc(sizeof(*message) + size);
     if (!message) {
         /* Without its answer the client would wait for ever: better no store than a silent one. */
-        to->broken = !event;
+        to->broken = true;
         return;
     }
-    *message = (struct message){ .size = size, .event = event };
+    *message = (struct message){ .size = size };
     memcpy(message->bytes, header, sizeof(*header));
     memcpy(message->bytes + sizeof(*header), payload, header->len);
     *to->output_end = message;
     to->output_end = &message->next;
-    to->waiting += size;
-    work = true;                                /* Events may come from another guest's or dom0's request. */
-    wake_all(&work_queue);
+    turns_mark(&to->turn);                      /* Events may come from another guest's or dom0's request. */
 }
 
 static void break_ring(struct ring_connection *from, uint32_t why) {
@@ -106,7 +93,6 @@ static bool push_output(struct ring_connection *to) {
         to->output = message->next;
         if (!to->output)
             to->output_end = &to->output;
-        to->waiting -= message->size;
         free(message);
     }
     wmb();
@@ -147,70 +133,106 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
     return cons != begin;
 }
 
-static void serve(struct ring_connection *ring) {
-    bool moved = false;
+static bool has_room(const struct ring_connection *to) {
+    mb();                                       /* What we wrote is seen before we look what was read. */
+    return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
+}
 
-    for (unsigned turn = 0; !ring->broken; turn++) {
-        bool whole = false;
+/* What waits goes out first, events too. True if nothing is left: the guest may ask on. */
+static bool flush(struct ring_connection *to, bool *moved) {
+    do {
+        *moved |= push_output(to);
+        xenstore_pump(&to->connection);
+    } while (to->output && has_room(to));
+    return !to->broken && !to->output;          /* Else the guest's event comes when it has made room. */
+}
 
-        moved |= push_output(ring);
-        if (ring->broken || ring->output)
-            break;                              /* The guest's event comes when it has made room. */
-        if (turn == REQUESTS_PER_TURN) {
-            work = true;
-            break;
-        }
+/* A guest that writes behind bytes which are not yet taken need not say so: who takes those looks again. */
+static bool has_written(const struct ring_connection *from) {
+    mb();                                       /* What we took is seen before we look again. */
+    return !from->broken && READ_ONCE(from->ring->req_prod) != from->ring->req_cons;
+}
+
+/* A request that cost as much as many is charged as many. */
+static bool serve(void *owner, unsigned budget) {
+    struct ring_connection *ring = owner;
+    bool moved = false, whole = false, flushed;
+    unsigned spent = 0;
+
+    while ((flushed = !ring->broken && flush(ring, &moved)) && spent < budget) {
         moved |= pull_input(ring, &whole);
         if (!whole)
             break;
         ring->got = 0;
-        xenstore_handle(&ring->connection, &ring->header, ring->payload);
+        spent += xenstore_handle(&ring->connection, &ring->header, ring->payload);
     }
+    if (spent > budget)
+        turns_charge(&ring->turn, spent - budget);
     if (moved)
         event_send(ring->port);
-}
-
-static void rings_thread(void *argument) {
-    for (;;) {
-        wait_event(work_queue, work);
-        work = false;
-        for (struct ring_connection *ring = rings; ring; ring = ring->next)
-            if (!ring->broken)
-                serve(ring);
-        thread_yield();                         /* A guest that asks without end shares the CPU with the others. */
-    }
+    return flushed && (whole || has_written(ring));
 }
 
 /* --- the carrier --- */
 
+/* What a ring takes, with the longest answer that may wait. */
+#define RING_BYTES (sizeof(struct ring_connection) + sizeof(struct message) + sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
+
+static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_port_t port) {
+    domid_t domid = ring->connection.actor.domid;
+    int error = account_add(domid, HELD_RING, RING_BYTES), bound;
+
+    error = error ? error : turns_join(&ring->turn, TURN_STORE, domid, serve, ring);
+    if (error)
+        return error;
+    ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
+    if (IS_ERR(ring->ring)) {
+        error = (int)PTR_ERR(ring->ring);
+        ring->ring = NULL;
+        return error;
+    }
+    bound = event_bind_interdomain(domid, port, ring_event, &ring->turn);
+    ring->port = bound < 0 ? 0 : (evtchn_t)bound;
+    return bound < 0 ? bound : 0;
+}
+
+/* Whatever of it was opened. */
+static void close_ring(struct ring_connection *ring) {
+    if (ring->port)
+        event_unbind(ring->port);
+    turns_leave(&ring->turn);
+    if (ring->ring)
+        unmap_frames(ring->ring, 1);
+    while (ring->output) {
+        struct message *message = ring->output;
+
+        ring->output = message->next;
+        free(message);
+    }
+    account_credit(ring->connection.actor.domid, HELD_RING, RING_BYTES);
+    free(ring);
+}
+
 static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
-    struct ring_connection *ring = calloc(1, sizeof(*ring));
-    int bound;
+    struct ring_connection *ring = account_known(domid) ? calloc(1, sizeof(*ring)) : NULL;
+    int error;
 
     if (!ring)
         return -ENOMEM;
-    ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
-    if (IS_ERR(ring->ring)) {
-        int error = (int)PTR_ERR(ring->ring);
-
-        free(ring);
-        return error;
-    }
-    bound = event_bind_interdomain(domid, port, ring_event, NULL);
-    if (bound < 0) {
-        unmap_frames(ring->ring, 1);
-        free(ring);
-        return bound;
-    }
-    ring->port = (evtchn_t)bound;
     ring->output_end = &ring->output;
-    ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
     ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
     ring->connection.send = ring_send;
+    ring->connection.ready = ring_ready;
+    error = open_ring(ring, mfn, port);
+    if (error) {
+        close_ring(ring);
+        return error;
+    }
+    ring->ring->server_features = XENSTORE_SERVER_FEATURE_ERROR;
     ring->next = rings;
     rings = ring;
     xenstore_connect(&ring->connection);
-    ring_event(ring->port, NULL);
+    turns_mark(&ring->turn);
     return 0;
 }
 
@@ -224,20 +246,8 @@ static int rings_release(domid_t domid) {
         return -ENOENT;
     *link = ring->next;
     xenstore_disconnect(&ring->connection);
-    event_unbind(ring->port);
-    unmap_frames(ring->ring, 1);
-    while (ring->output) {
-        struct message *message = ring->output;
-
-        ring->output = message->next;
-        free(message);
-    }
-    free(ring);
+    close_ring(ring);
     return 0;
 }
 
 const struct xenstore_carrier xenstore_rings = { .introduce = rings_introduce, .release = rings_release };
-
-int xenstore_rings_start(void) {
-    return thread_create("xenstore", rings_thread, NULL) ? 0 : -ENOMEM;
-}

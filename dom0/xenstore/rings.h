@@ -10,9 +10,6 @@
 /* The carrier for xenstore_start(): maps and unmaps guests' rings. */
 extern const struct xenstore_carrier xenstore_rings;
 
-/* Starts the thread that serves the rings. 0 or -ENOMEM. */
-int xenstore_rings_start(void);
-
 /* Connects dom0's own XenStore client (<pvguest/xenstore.h>) to the server in the same image. 0 or -ENOMEM. */
 int xenstore_local_start(void);
 

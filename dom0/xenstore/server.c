@@ -97,20 +97,23 @@ static int take_path(struct request *request) {
 
 /* --- reaching the tree, inside or outside a transaction --- */
 
-static int readable_node(struct request *request, const struct tree_node **node) {
-    const struct tree_node *root = xenstore_tree;
+/* What the client may read at the next path of its payload. */
+static int readable_node(struct request *request, struct seen *seen, uint64_t *generation) {
+    struct xenstore_transaction *transaction;
     int error = take_path(request);
 
     if (!error && request->transaction) {
-        struct xenstore_transaction *transaction = transaction_find(request->from, request->transaction);
-
-        error = transaction ? transaction_look(transaction, request->path, &root) : -ENOENT;
+        transaction = transaction_find(request->from, request->transaction);
+        return transaction ? transaction_look(transaction, request->path, seen, generation) : -ENOENT;
     }
     if (!error)
-        error = tree_check(root, request->path, request->from->actor, TREE_READ);
-    if (!error)
-        *node = tree_find(root, request->path);
-    return error;
+        error = tree_check(xenstore_tree, request->path, request->from->actor, TREE_READ);
+    if (error)
+        return error;
+    seen->node = seen->live = tree_find(xenstore_tree, request->path);
+    seen->shadow = NULL;
+    *generation = seen->node->generation;
+    return 0;
 }
 
 static int make_change(struct request *request, struct change *change) {
@@ -118,11 +121,13 @@ static int make_change(struct request *request, struct change *change) {
     int error;
 
     change->path = request->path;
+    if (change->kind == CHANGE_WRITE && !request->from->actor.privileged && change->size > XENSTORE_MAX_NODE_BYTES)
+        return -ENOSPC;
     if (request->transaction) {
         transaction = transaction_find(request->from, request->transaction);
         if (!transaction)
             return -ENOENT;
-        error = transaction_change(transaction, change, request->from->actor);
+        error = transaction_change(transaction, change);
     } else {
         error = change_commit(change, request->from->actor);
     }
@@ -132,38 +137,43 @@ static int make_change(struct request *request, struct change *change) {
 /* --- the requests --- */
 
 static int do_read(struct request *request) {
-    const struct tree_node *node;
-    int error = readable_node(request, &node);
+    struct seen seen;
+    uint64_t generation;
+    int error = readable_node(request, &seen, &generation);
 
-    return error ? error : reply_bytes(request, node->value, node->value_size);
+    return error ? error : reply_bytes(request, seen.node->value, seen.node->value_size);
 }
 
 static int do_directory(struct request *request) {
-    const struct tree_node *node;
-    int error = readable_node(request, &node);
+    struct seen_children at = { 0, 0 };
+    struct seen seen;
+    uint64_t generation;
+    int error = readable_node(request, &seen, &generation);
 
-    for (unsigned i = 0; !error && i < node->child_count; i++)
-        error = reply_string(request, node->children[i]->name);
+    for (const char *name; !error && (name = seen_next_child(&seen, &at));)
+        error = reply_string(request, name);
     return error;
 }
 
 /* A long directory, from a byte offset: the generation, as many names as fit, an empty name behind the last one. */
 static int do_directory_part(struct request *request) {
-    const struct tree_node *node;
+    struct seen_children child = { 0, 0 };
+    struct seen seen;
     unsigned long offset, at = 0;
+    uint64_t number;
     char generation[24];
-    int error = readable_node(request, &node);
+    int error = readable_node(request, &seen, &number);
 
     if (error)
         return error;
     if (!take_number(request, UINT32_MAX, &offset))
         return -EINVAL;
-    snprintf(generation, sizeof(generation), "%llu", (unsigned long long)node->generation);
+    snprintf(generation, sizeof(generation), "%llu", (unsigned long long)number);
     reply_string(request, generation);
-    for (unsigned i = 0; i < node->child_count; i++) {
-        if (at >= offset && reply_string(request, node->children[i]->name))
+    for (const char *name; (name = seen_next_child(&seen, &child));) {
+        if (at >= offset && reply_string(request, name))
             return 0;
-        at += strlen(node->children[i]->name) + 1;
+        at += strlen(name) + 1;
     }
     reply_string(request, "");                  /* Does not fit: the client asks again from here, and gets it then. */
     return 0;
@@ -196,14 +206,15 @@ static int do_rm(struct request *request) {
 
 static int do_get_perms(struct request *request) {
     static const char letters[] = { 'n', 'r', 'w', 'b' };
-    const struct tree_node *node;
-    int error = readable_node(request, &node);
+    struct seen seen;
+    uint64_t generation;
+    int error = readable_node(request, &seen, &generation);
 
-    for (unsigned i = 0; !error && i < node->perms.count; i++) {
+    for (unsigned i = 0; !error && i < seen.node->perms.count; i++) {
         char text[16];
 
-        snprintf(text, sizeof(text), "%c%u", letters[node->perms.entry[i].access & 3],
-                 (unsigned)node->perms.entry[i].domid);
+        snprintf(text, sizeof(text), "%c%u", letters[seen.node->perms.entry[i].access & 3],
+                 (unsigned)seen.node->perms.entry[i].domid);
         error = reply_string(request, text);
     }
     return error;
@@ -407,9 +418,12 @@ static const char *error_name(int error) {
     return "EIO";
 }
 
-void xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload) {
+#define WORK_OF_A_REQUEST 16u                   /* Steps of tree_work that an ordinary request does not reach. */
+
+unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload) {
     static struct request request;              /* 8 KiB: too much for a stack; dom0 serves one request at a time. */
     struct xsd_sockmsg answer = { .type = header->type, .req_id = header->req_id, .tx_id = header->tx_id };
+    unsigned before = tree_work;
     int error = -ENOSYS;
 
     request.from = from;
@@ -429,6 +443,7 @@ void xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg 
     from->send(from, &answer, request.reply);
     if (request.watch_added)
         watch_fire_first(from);
+    return 1 + (tree_work - before) / WORK_OF_A_REQUEST;
 }
 
 /* --- connections --- */
@@ -443,11 +458,12 @@ int xenstore_start(const struct xenstore_carrier *carried_by) {
     if (!xenstore_tree)
         return -ENOMEM;
     for (size_t i = 0; i < ARRAY_COUNT(first) && !error; i++)
-        error = tree_write(&xenstore_tree, first[i], NULL, 0, dom0);
+        error = tree_write(xenstore_tree, first[i], NULL, 0, dom0);
     return error;
 }
 
 void xenstore_connect(struct xenstore_connection *connection) {
+    connection->fired_end = &connection->fired;
     connection->next = xenstore_connections;
     xenstore_connections = connection;
 }

@@ -4,8 +4,8 @@
  * connections. Pure: bytes come in by xenstore_handle(), bytes go out by a connection's `send`. Who carries them
  * (a guest's shared ring: rings.c; dom0 itself: local.c; a unit test) the server does not know.
  *
- * Everything a guest sends is hostile until checked: sizes, strings without end, paths, numbers. What it may hold
- * (nodes, watches, transactions, bytes in them) is bounded by struct xenstore_limits.
+ * Everything a guest sends is hostile until checked: sizes, strings without end, paths, numbers. What it may hold is bounded:
+ * by the numbers below, and in bytes by its account (dom0/account.h).
  */
 #ifndef DOM0_XENSTORE_SERVER_H
 #define DOM0_XENSTORE_SERVER_H
@@ -16,17 +16,35 @@
 #include <xen/io/xs_wire.h>
 
 /* What an unprivileged domain may hold; the figures are those of Xen's daemon. */
-#define XENSTORE_MAX_NODES 1000u
+#define XENSTORE_MAX_NODES 1000u                /* The quota of its account (dom0/account.c). */
 #define XENSTORE_MAX_NODE_BYTES 2048u
 #define XENSTORE_MAX_WATCHES 128u
 #define XENSTORE_MAX_TRANSACTIONS 10u
 #define XENSTORE_MAX_TOUCHED 1024u              /* Nodes looked at or changed in one transaction. */
 
+/*
+ * Events that wait for a client, dom0 itself included. A watch has fired once for each path, however often that changed
+ * meanwhile; with more paths than these, or more bytes of them than its account allows, a single event of the watched path
+ * stands for all: look at everything there. So no event is lost, and what waits is bounded by the watches.
+ */
+#define XENSTORE_MAX_FIRED_PATHS 16u
+
+struct xenstore_fired {
+    struct xenstore_fired *next;
+    char path[];                                /* As the client shall see it. */
+};
+
 struct xenstore_watch {
-    struct xenstore_watch *next;
+    struct xenstore_watch *next, *bucket_next;
+    struct xenstore_connection *connection;
     bool relative;                              /* Set by a path without a leading slash: events report it so. */
     char *path;                                 /* Absolute, or special ("@releaseDomain"). */
     char *token;
+    struct xenstore_fired *fired, **fired_end;  /* Paths that wait, the oldest first. */
+    unsigned fired_count;
+    bool fired_whole;                           /* After those, one event of the watched path. */
+    bool queued;                                /* In its connection's queue of watches that have fired. */
+    struct xenstore_watch *queue_next;
 };
 
 struct xenstore_transaction;
@@ -39,6 +57,9 @@ struct xenstore_connection {
     struct xenstore_transaction *transactions;
     unsigned transaction_count;
     uint32_t last_transaction;
+    struct xenstore_watch *fired, **fired_end;  /* Watches with events that wait: a turn each, one event a turn. */
+    /* Is there room for one more event now? NULL: always. Who says no calls xenstore_pump() when there is. */
+    bool (*ready)(struct xenstore_connection *to);
     /* Takes one whole message; must copy the payload. */
     void (*send)(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload);
 };
@@ -52,14 +73,18 @@ struct xenstore_carrier {
 /* 0, or -ENOMEM. Once, before anything else. */
 int xenstore_start(const struct xenstore_carrier *carrier);
 
-/* Makes a connection known; `send` and `actor` are filled in by the caller, the rest is zero. */
+/* Makes a connection known; `send`, `ready` and `actor` are filled in by the caller, the rest is zero. */
 void xenstore_connect(struct xenstore_connection *connection);
 
 /* Ends a connection: its watches and transactions go; the caller frees the structure. */
 void xenstore_disconnect(struct xenstore_connection *connection);
 
-/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus watch events. */
-void xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload);
+/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus watch events. What it has
+ * cost: 1 for most, more for one that has done the work of many. */
+unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload);
+
+/* Sends events that wait, for as long as the connection is ready for them. */
+void xenstore_pump(struct xenstore_connection *to);
 
 /* Fires a special watch, "@introduceDomain" or "@releaseDomain". */
 void xenstore_announce(const char *special);

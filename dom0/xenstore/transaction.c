@@ -2,101 +2,81 @@
 /*
  * Changes of XenStore's tree, one by one or in transactions. Called by server.c only.
  *
- * A transaction holds two versions of the tree: `base`, as it was at the start, and `view`, with its own changes. It
- * remembers which paths it touched and which changes it made. At its end it is valid if every touched node still has
- * the generation it had in `base`; then the changes are made again on the tree itself, one after the other, and
- * either all of them stand or, by putting the old root back, none.
+ * A transaction keeps what it has touched and made to itself (shadow.h), and a log of its changes for the watches. At its end
+ * it is valid if every node it touched is as it was; then all of its changes stand, or none. What it holds is charged to
+ * its client's account, and its end costs what it has done, however large the tree is.
  */
 #include "dom0/xenstore/internal.h"
-
-/* A touched path, or a change: one allocation each, strings and values behind the structure. */
-struct touched {
-    struct touched *next;
-    char path[];
-};
+#include "dom0/account.h"
 
 struct logged_change {
     struct logged_change *next;
-    struct change change;
-    struct tree_perms perms;
-    char bytes[];                               /* The path with its NUL, then the value. */
+    enum change_kind kind;
+    char path[];
 };
 
 struct xenstore_transaction {
     struct xenstore_transaction *next;
     uint32_t number;
-    struct tree_node *base, *view;
-    unsigned touched_count;
-    struct touched *touched;
+    struct shadows shadows;
+    unsigned touched_count, change_count;
     struct logged_change *changes, **last_change;
 };
 
-/* Nodes bind whoever makes more of them. Who has too many already (dom0 gave him a device, say) may still write them. */
-static int within_quota(const struct tree_node *root, const struct tree_node *before, const struct change *change,
-                        struct tree_actor actor) {
-    unsigned count;
-
-    if (actor.privileged)
-        return 0;
-    if (change->kind == CHANGE_WRITE && change->size > XENSTORE_MAX_NODE_BYTES)
-        return -ENOSPC;
-    count = tree_count_owned(root, actor.domid);
-    return count > XENSTORE_MAX_NODES && count > tree_count_owned(before, actor.domid) ? -ENOSPC : 0;
-}
-
-int change_apply(struct tree_node **root, const struct change *change, struct tree_actor actor) {
-    struct tree_node *before = tree_hold(*root);
+/* A change that is none (making what there is, removing what there is not) is allowed, and nobody hears of it. */
+int change_commit(const struct change *change, struct tree_actor actor) {
+    struct tree_node *gone = NULL;
+    bool changed = true;
     int error = -EINVAL;
 
     switch (change->kind) {
     case CHANGE_WRITE:
-        error = tree_write(root, change->path, change->value, change->size, actor);
+        error = tree_write(xenstore_tree, change->path, change->value, change->size, actor);
         break;
     case CHANGE_MKDIR:
-        error = tree_write(root, change->path, NULL, 0, actor);
+        changed = !tree_find(xenstore_tree, change->path);
+        error = tree_write(xenstore_tree, change->path, NULL, 0, actor);
         break;
     case CHANGE_REMOVE:
-        error = tree_remove(root, change->path, actor);
+        error = tree_remove(xenstore_tree, change->path, actor, &gone);
+        changed = gone;
         break;
     case CHANGE_PERMS:
-        error = tree_set_perms(root, change->path, change->perms, actor);
+        error = tree_set_perms(xenstore_tree, change->path, change->perms, actor);
         break;
     }
-    if (!error && change->kind != CHANGE_REMOVE)
-        error = within_quota(*root, before, change, actor);
-    if (error) {                                /* Also what was half done goes: nodes made on the way. */
-        tree_drop(*root);
-        *root = before;
-        return error;
-    }
-    tree_drop(before);
-    return 0;
-}
-
-int change_commit(const struct change *change, struct tree_actor actor) {
-    struct tree_node *before = tree_hold(xenstore_tree);
-    int error = change_apply(&xenstore_tree, change, actor);
-
-    if (!error)
-        watch_fire(change->path, change->kind, before);
-    tree_drop(before);
+    if (!error && changed)
+        watch_fire(change->path, gone);
+    tree_drop(gone);
     return error;
 }
 
+/* --- life --- */
+
 int transaction_start(struct xenstore_connection *connection, uint32_t *number) {
     struct xenstore_transaction *transaction;
+    int error;
 
     if (!connection->actor.privileged && connection->transaction_count >= XENSTORE_MAX_TRANSACTIONS)
         return -ENOSPC;
     transaction = calloc(1, sizeof(*transaction));
     if (!transaction)
         return -ENOMEM;
+    error = shadows_open(&transaction->shadows, &connection->actor);
+    if (error) {
+        free(transaction);
+        return error;
+    }
+    error = shadows_charge(&transaction->shadows, sizeof(*transaction));
+    if (error) {
+        shadows_close(&transaction->shadows);
+        free(transaction);
+        return error;
+    }
     do {                                        /* 0 means "no transaction"; numbers in use are skipped. */
         connection->last_transaction++;
     } while (!connection->last_transaction || transaction_find(connection, connection->last_transaction));
     transaction->number = connection->last_transaction;
-    transaction->base = tree_hold(xenstore_tree);
-    transaction->view = tree_hold(xenstore_tree);
     transaction->last_change = &transaction->changes;
     transaction->next = connection->transactions;
     connection->transactions = transaction;
@@ -113,64 +93,6 @@ struct xenstore_transaction *transaction_find(struct xenstore_connection *connec
     return transaction;
 }
 
-static int touch(struct xenstore_transaction *transaction, const char *path) {
-    struct touched *touched;
-
-    for (touched = transaction->touched; touched; touched = touched->next)
-        if (!strcmp(touched->path, path))
-            return 0;
-    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return -ENOSPC;
-    touched = malloc(sizeof(*touched) + strlen(path) + 1);
-    if (!touched)
-        return -ENOMEM;
-    memcpy(touched->path, path, strlen(path) + 1);
-    touched->next = transaction->touched;
-    transaction->touched = touched;
-    transaction->touched_count++;
-    return 0;
-}
-
-int transaction_look(struct xenstore_transaction *transaction, const char *path, const struct tree_node **root) {
-    *root = transaction->view;
-    return touch(transaction, path);
-}
-
-int transaction_change(struct xenstore_transaction *transaction, const struct change *change,
-                       struct tree_actor actor) {
-    size_t path_size = strlen(change->path) + 1, size = change->kind == CHANGE_WRITE ? change->size : 0;
-    struct logged_change *logged;
-    int error;
-
-    error = touch(transaction, change->path);
-    if (error)
-        return error;
-    /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
-    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return -ENOSPC;
-    logged = calloc(1, sizeof(*logged) + path_size + size);
-    if (!logged)
-        return -ENOMEM;
-    error = change_apply(&transaction->view, change, actor);
-    if (error) {
-        free(logged);
-        return error;
-    }
-    logged->change = *change;
-    memcpy(logged->bytes, change->path, path_size);
-    logged->change.path = logged->bytes;
-    if (size)
-        memcpy(logged->bytes + path_size, change->value, size);
-    logged->change.value = logged->bytes + path_size;
-    if (change->perms)
-        logged->perms = *change->perms;
-    logged->change.perms = &logged->perms;
-    *transaction->last_change = logged;
-    transaction->last_change = &logged->next;
-    transaction->touched_count++;
-    return 0;
-}
-
 static void free_transaction(struct xenstore_connection *connection, struct xenstore_transaction *transaction) {
     struct xenstore_transaction **link = &connection->transactions;
 
@@ -178,50 +100,108 @@ static void free_transaction(struct xenstore_connection *connection, struct xens
         link = &(*link)->next;
     *link = transaction->next;
     connection->transaction_count--;
-    while (transaction->touched) {
-        struct touched *touched = transaction->touched;
-
-        transaction->touched = touched->next;
-        free(touched);
-    }
     while (transaction->changes) {
         struct logged_change *logged = transaction->changes;
 
         transaction->changes = logged->next;
         free(logged);
     }
-    tree_drop(transaction->base);
-    tree_drop(transaction->view);
+    shadows_close(&transaction->shadows);
     free(transaction);
 }
 
-static uint64_t generation_of(const struct tree_node *root, const char *path) {
-    const struct tree_node *node = tree_find(root, path);
-
-    return node ? node->generation : 0;         /* Generations begin at 1: 0 is "not there". */
+void transaction_drop_all(struct xenstore_connection *connection) {
+    while (connection->transactions)
+        free_transaction(connection, connection->transactions);
 }
 
-static bool still_valid(const struct xenstore_transaction *transaction) {
-    for (const struct touched *touched = transaction->touched; touched; touched = touched->next)
-        if (generation_of(transaction->base, touched->path) != generation_of(xenstore_tree, touched->path))
-            return false;
-    return true;
+/* --- in it --- */
+
+static int touch(struct xenstore_transaction *transaction, const char *path, struct shadow **shadow) {
+    bool touched = shadows_touched(&transaction->shadows, path);
+    int error;
+
+    if (!touched && transaction->touched_count >= XENSTORE_MAX_TOUCHED)
+        return -ENOSPC;
+    error = shadows_touch(&transaction->shadows, xenstore_tree, path, shadow);
+    transaction->touched_count += !error && !touched;
+    return error;
 }
 
-static int commit(const struct xenstore_transaction *transaction, struct tree_actor actor) {
-    struct tree_node *before = tree_hold(xenstore_tree);
-    int error = 0;
+int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen, uint64_t *generation) {
+    struct shadow *shadow;
+    struct seen nearest;
+    int error = touch(transaction, path, &shadow);
 
-    for (const struct logged_change *l = transaction->changes; l && !error; l = l->next)
-        error = change_apply(&xenstore_tree, &l->change, actor);
-    if (error) {
-        tree_drop(xenstore_tree);
-        xenstore_tree = before;
+    if (error)
+        return error;
+    *seen = shadows_see(&transaction->shadows, xenstore_tree, path, &nearest);
+    if (!tree_allows(nearest.node, *transaction->shadows.actor, TREE_READ))
+        return -EACCES;
+    if (!seen->node)
+        return -ENOENT;
+    *generation = seen->node->generation + transaction->change_count;
+    return 0;
+}
+
+static int make_change(struct shadows *shadows, const struct change *change, bool *changed) {
+    *changed = true;
+    switch (change->kind) {
+    case CHANGE_WRITE:
+        return shadows_write(shadows, xenstore_tree, change->path, change->value, change->size, changed);
+    case CHANGE_MKDIR:
+        return shadows_write(shadows, xenstore_tree, change->path, NULL, 0, changed);
+    case CHANGE_REMOVE:
+        return shadows_remove(shadows, xenstore_tree, change->path, changed);
+    case CHANGE_PERMS:
+        return shadows_set_perms(shadows, xenstore_tree, change->path, change->perms);
+    }
+    return -EINVAL;
+}
+
+int transaction_change(struct xenstore_transaction *transaction, const struct change *change) {
+    size_t size = sizeof(struct logged_change) + strlen(change->path) + 1;
+    struct logged_change *logged;
+    struct shadow *shadow;
+    bool changed;
+    int error;
+
+    /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
+    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
+        return -ENOSPC;
+    error = touch(transaction, change->path, &shadow);
+    error = error ? error : shadows_charge(&transaction->shadows, size);
+    if (error)
+        return error;
+    logged = calloc(1, size);
+    error = logged ? make_change(&transaction->shadows, change, &changed) : -ENOMEM;
+    if (error || !changed) {
+        free(logged);                           /* Its bytes stay charged until the end: the path was touched all the same. */
         return error;
     }
-    for (const struct logged_change *l = transaction->changes; l; l = l->next)
-        watch_fire(l->change.path, l->change.kind, before);
-    tree_drop(before);
+    logged->kind = change->kind;
+    memcpy(logged->path, change->path, strlen(change->path) + 1);
+    *transaction->last_change = logged;
+    transaction->last_change = &logged->next;
+    transaction->touched_count++;
+    transaction->change_count++;
+    return 0;
+}
+
+/* --- its end --- */
+
+static int commit(struct xenstore_transaction *transaction) {
+    int error = shadows_prepare(&transaction->shadows, xenstore_tree);
+
+    if (error)
+        return error;
+    shadows_perform(&transaction->shadows, xenstore_tree);
+    for (const struct logged_change *l = transaction->changes; l; l = l->next) {
+        const struct tree_node *gone = l->kind == CHANGE_REMOVE ? shadows_gone(&transaction->shadows, l->path) : NULL;
+
+        if (gone || l->kind != CHANGE_REMOVE)   /* What came and went within it was never there. */
+            watch_fire(l->path, gone);
+    }
     return 0;
 }
 
@@ -232,12 +212,7 @@ int transaction_end(struct xenstore_connection *connection, uint32_t number, boo
     if (!transaction)
         return -ENOENT;
     if (commit_it)
-        error = still_valid(transaction) ? commit(transaction, connection->actor) : -EAGAIN;
+        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction) : -EAGAIN;
     free_transaction(connection, transaction);
     return error;
-}
-
-void transaction_drop_all(struct xenstore_connection *connection) {
-    while (connection->transactions)
-        free_transaction(connection, connection->transactions);
 }

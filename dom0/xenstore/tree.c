@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * XenStore's tree, copy-on-write. tree.h says what the functions promise.
- *
- * The one trick is make_private(): a node with a single reference, reached through nodes with single references,
- * belongs to this version of the tree alone and is changed in place; a shared one is replaced by a copy whose
- * children gain a reference each. Every change walks down from the root slot through make_private(), so a held
- * version never sees it.
- */
+/* XenStore's tree. tree.h says what the functions promise. */
 #include "dom0/xenstore/tree.h"
+#include "dom0/account.h"
 
-/* Never repeats, also across transactions: equal generations mean the same state of the node. */
+unsigned tree_work;
+
+/* Equal generations mean the same state of the node. */
 static uint64_t last_generation;
 
-static char *copy_bytes(const char *bytes, size_t size) {
+/* --- nodes --- */
+
+static char *copy_bytes(const void *bytes, size_t size) {
     char *copy = malloc(size + 1);      /* One more: values get a NUL that is not part of them. */
 
     if (copy) {
@@ -22,74 +20,66 @@ static char *copy_bytes(const char *bytes, size_t size) {
     return copy;
 }
 
-static struct tree_node *new_node(const char *name, size_t name_size) {
+size_t tree_bytes(const struct tree_node *node) {
+    return sizeof(*node) + strlen(node->name) + 1 + node->value_size + 1 + node->child_room * sizeof(*node->children);
+}
+
+static uint16_t owner(const struct tree_node *node) {
+    return node->perms.entry[0].domid;
+}
+
+struct tree_node *tree_make(const char *name, size_t name_size, const void *value, uint32_t size,
+                            const struct tree_perms *perms) {
     struct tree_node *node = calloc(1, sizeof(*node));
 
     if (!node)
         return NULL;
-    node->references = 1;
     node->generation = ++last_generation;
+    node->perms = *perms;
     node->name = copy_bytes(name, name_size);
-    node->value = copy_bytes("", 0);
+    node->value = copy_bytes(value, size);
+    node->value_size = size;
     if (!node->name || !node->value) {
-        tree_drop(node);
+        tree_free(node);
         return NULL;
     }
     return node;
 }
 
-struct tree_node *tree_new(void) {
-    struct tree_node *root = new_node("", 0);
-
-    if (root) {
-        root->perms.count = 1;
-        root->perms.entry[0] = (struct tree_perm){ .domid = 0, .access = TREE_NONE };
-    }
-    return root;
+void tree_free(struct tree_node *node) {
+    free(node->children);
+    free(node->name);
+    free(node->value);
+    free(node);
 }
 
-struct tree_node *tree_hold(struct tree_node *root) {
-    root->references++;
+struct tree_node *tree_new(void) {
+    static const struct tree_perms perms = { .count = 1, .entry = { { .domid = 0, .access = TREE_NONE } } };
+    struct tree_node *root = tree_make("", 0, "", 0, &perms);
+
+    if (root && !account_known(0)) {
+        tree_free(root);
+        return NULL;
+    }
+    if (root) {
+        account_add(0, HELD_NODES, 1);
+        account_add(0, HELD_NODE_BYTES, tree_bytes(root));
+    }
     return root;
 }
 
 void tree_drop(struct tree_node *root) {
-    if (!root || --root->references)
+    if (!root)
         return;
     for (unsigned i = 0; i < root->child_count; i++)
         tree_drop(root->children[i]);
-    free(root->children);
-    free(root->name);
-    free(root->value);
-    free(root);
+    tree_work++;
+    account_credit(owner(root), HELD_NODES, 1);
+    account_credit(owner(root), HELD_NODE_BYTES, tree_bytes(root));
+    tree_free(root);
 }
 
-/* Makes the node in `slot` belong to this version alone. False without memory; then nothing changed. */
-static bool make_private(struct tree_node **slot) {
-    struct tree_node *old = *slot, *copy;
-
-    if (old->references == 1)
-        return true;
-    copy = new_node(old->name, strlen(old->name));
-    if (!copy)
-        return false;
-    free(copy->value);
-    copy->value = copy_bytes(old->value, old->value_size);
-    copy->children = malloc((old->child_count + 1) * sizeof(*copy->children));
-    if (!copy->value || !copy->children) {
-        tree_drop(copy);
-        return false;
-    }
-    copy->generation = old->generation;         /* The same node, only somewhere else. */
-    copy->perms = old->perms;
-    copy->value_size = old->value_size;
-    copy->child_room = old->child_count + 1;
-    for (unsigned i = 0; i < old->child_count; i++)
-        copy->children[copy->child_count++] = tree_hold(old->children[i]);
-    old->references--;
-    *slot = copy;
-    return true;
-}
+/* --- paths --- */
 
 static bool path_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '@';
@@ -113,8 +103,7 @@ bool tree_path_valid(const char *path) {
     return true;
 }
 
-/* Steps over the next component of a path: its start, its size, and `*path` moved behind it. Size 0 at the end. */
-static const char *next_component(const char **path, size_t *size) {
+const char *tree_component(const char **path, size_t *size) {
     const char *start = *path;
 
     while (*start == '/')
@@ -126,37 +115,85 @@ static const char *next_component(const char **path, size_t *size) {
     return start;
 }
 
-static struct tree_node **find_child(const struct tree_node *node, const char *name, size_t size) {
-    for (unsigned i = 0; i < node->child_count; i++) {
-        const char *own = node->children[i]->name;
+void tree_parent_path(const char *path, char *parent) {
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == path ? 1 : (size_t)(slash - path);
 
-        if (strncmp(own, name, size) == 0 && own[size] == '\0')
-            return &node->children[i];
-    }
-    return NULL;
+    memcpy(parent, path, size);
+    parent[size] = '\0';
 }
 
-static const struct tree_node *walk(const struct tree_node *node, const char *path, bool nearest) {
-    for (;;) {
+/* --- finding --- */
+
+int tree_compare(const char *name, const char *component, size_t size) {
+    int order = strncmp(name, component, size);
+
+    return order ? order : name[size] != '\0';
+}
+
+/* Where a child of that name is, or would be. */
+static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found) {
+    unsigned low = 0, high = node->child_count;
+
+    *found = false;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        int order = tree_compare(node->children[middle]->name, name, size);
+
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size) {
+    bool found;
+    unsigned at = place(node, name, size, &found);
+
+    return found ? node->children[at] : NULL;
+}
+
+/* The node, or the nearest one on the way to it; `*rest` is the part of the path that is missing. */
+static struct tree_node *walk(const struct tree_node *root, const char *path, const char **rest) {
+    const struct tree_node *node = root, *child = node;
+
+    while (child) {
         size_t size;
-        const char *name = next_component(&path, &size);
-        struct tree_node **child;
+        const char *name;
 
+        node = child;
+        *rest = path;
+        name = tree_component(&path, &size);
         if (!size)
-            return node;
-        child = find_child(node, name, size);
-        if (!child)
-            return nearest ? node : NULL;
-        node = *child;
+            break;
+        child = tree_child(node, name, size);
     }
-}
-
-const struct tree_node *tree_find(const struct tree_node *root, const char *path) {
-    return walk(root, path, false);
+    return (struct tree_node *)(uintptr_t)node;
 }
 
 const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path) {
-    return walk(root, path, true);
+    const char *rest;
+
+    return walk(root, path, &rest);
+}
+
+static struct tree_node *find(const struct tree_node *root, const char *path) {
+    const char *rest;
+    struct tree_node *node = walk(root, path, &rest);
+    size_t missing;
+
+    tree_component(&rest, &missing);
+    return missing ? NULL : node;
+}
+
+const struct tree_node *tree_find(const struct tree_node *root, const char *path) {
+    return find(root, path);
 }
 
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access) {
@@ -180,144 +217,238 @@ int tree_check(const struct tree_node *root, const char *path, struct tree_actor
     return tree_allows(tree_find_nearest(root, path), actor, access) ? -ENOENT : -EACCES;
 }
 
-/* Adds a new child that inherits the parent's permissions. The parent must be private. NULL without memory. */
-static struct tree_node **add_child(struct tree_node *parent, const char *name, size_t size, struct tree_actor actor) {
-    struct tree_node *child;
-
-    if (parent->child_count == parent->child_room) {
-        unsigned room = parent->child_room ? 2 * parent->child_room : 4;
-        struct tree_node **bigger = malloc(room * sizeof(*bigger));
-
-        if (!bigger)
-            return NULL;
-        if (parent->child_count)
-            memcpy(bigger, parent->children, parent->child_count * sizeof(*bigger));
-        free(parent->children);
-        parent->children = bigger;
-        parent->child_room = room;
-    }
-    child = new_node(name, size);
-    if (!child)
-        return NULL;
-    child->perms = parent->perms;
-    if (!actor.privileged)
-        child->perms.entry[0].domid = actor.domid;
-    parent->children[parent->child_count] = child;
-    parent->generation = ++last_generation;
-    return &parent->children[parent->child_count++];
+int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms, struct tree_actor actor) {
+    if (!perms->count || perms->count > TREE_MAX_PERMS)
+        return -EINVAL;
+    if (actor.privileged)
+        return 0;
+    if (owner(node) != actor.domid)
+        return -EACCES;
+    return perms->entry[0].domid == actor.domid ? 0 : -EPERM;
 }
 
-/* The slot of a node, all private on the way to it; made where missing if `create`. NULL: no memory, or no node. */
-static struct tree_node **private_path(struct tree_node **root, const char *path, bool create,
-                                       struct tree_actor actor) {
-    struct tree_node **slot = root;
+/* --- changing the shape; nothing here can fail --- */
+
+int tree_reserve(struct tree_node *parent, unsigned children, bool charged) {
+    unsigned room = parent->child_room ? parent->child_room : 4;
+    struct tree_node **bigger;
+
+    if (parent->child_count + children <= parent->child_room)
+        return 0;
+    while (room < parent->child_count + children)
+        room *= 2;
+    bigger = malloc(room * sizeof(*bigger));
+    if (!bigger)
+        return -ENOMEM;
+    if (charged)                        /* The owner of a node is known. */
+        account_add(owner(parent), HELD_NODE_BYTES, (room - parent->child_room) * sizeof(*bigger));
+    if (parent->child_count)
+        memcpy(bigger, parent->children, parent->child_count * sizeof(*bigger));
+    free(parent->children);
+    parent->children = bigger;
+    parent->child_room = room;
+    return 0;
+}
+
+static void charge(const struct tree_node *node) {
+    account_add(owner(node), HELD_NODES, 1);
+    account_add(owner(node), HELD_NODE_BYTES, tree_bytes(node));
+}
+
+void tree_link(struct tree_node *parent, struct tree_node *child) {
+    bool found;
+    unsigned at = place(parent, child->name, strlen(child->name), &found);
+
+    for (unsigned i = parent->child_count++; i > at; i--)
+        parent->children[i] = parent->children[i - 1];
+    parent->children[at] = child;
+    parent->generation = ++last_generation;
+    charge(child);
+    tree_work++;
+}
+
+struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child) {
+    bool found;
+    unsigned at = place(parent, child->name, strlen(child->name), &found);
+
+    for (parent->child_count--; at < parent->child_count; at++)
+        parent->children[at] = parent->children[at + 1];
+    parent->generation = ++last_generation;
+    tree_work++;
+    return child;
+}
+
+static void set_owner_and_perms(struct tree_node *node, const struct tree_perms *perms) {
+    struct tree_node before = *node;
+
+    node->perms = *perms;
+    if (owner(node) == owner(&before))
+        return;
+    charge(node);
+    account_credit(owner(&before), HELD_NODES, 1);
+    account_credit(owner(&before), HELD_NODE_BYTES, tree_bytes(&before));
+}
+
+void tree_replace(struct tree_node *node, struct tree_node *made) {
+    uint32_t size = node->value_size;
+    char *value = node->value;
+
+    account_add(owner(node), HELD_NODE_BYTES, made->value_size);
+    account_credit(owner(node), HELD_NODE_BYTES, size);
+    node->value = made->value;
+    node->value_size = made->value_size;
+    made->value = value;
+    made->value_size = size;
+    set_owner_and_perms(node, &made->perms);
+    node->generation = ++last_generation;
+    tree_work++;
+}
+
+/* --- changes --- */
+
+static int over(struct tree_actor actor, uint16_t domid, enum held kind, size_t amount) {
+    return actor.privileged ? 0 : account_check(domid, kind, amount);
+}
+
+/* A new value for a node that there is. */
+static int rewrite(struct tree_node *node, const void *value, uint32_t size, struct tree_actor actor) {
+    struct tree_node *made;
+    int error = size > node->value_size ? over(actor, owner(node), HELD_NODE_BYTES, size - node->value_size) : 0;
+
+    if (error)
+        return error;
+    made = tree_make("", 0, value, size, &node->perms);
+    if (!made)
+        return -ENOMEM;
+    tree_replace(node, made);
+    tree_free(made);
+    return 0;
+}
+
+static void free_chain(struct tree_node *top) {
+    while (top) {
+        struct tree_node *below = top->child_count ? top->children[0] : NULL;
+
+        tree_free(top);
+        top = below;
+    }
+}
+
+/* The nodes for what is missing of a path, each the only child of the one before; charged to nobody yet. */
+static struct tree_node *make_chain(const char *rest, const void *value, uint32_t size, const struct tree_perms *perms) {
+    struct tree_node *top = NULL, *last = NULL;
 
     for (;;) {
-        size_t size;
-        const char *name = next_component(&path, &size);
-        struct tree_node **child;
+        size_t name_size, next_size;
+        const char *name = tree_component(&rest, &name_size), *behind = rest;
+        struct tree_node *node;
 
-        if (!make_private(slot))
+        if (!name_size)
+            return top;
+        tree_component(&behind, &next_size);
+        node = tree_make(name, name_size, next_size ? "" : value, next_size ? 0 : size, perms);
+        if (node && next_size) {                        /* The one below it will be here. */
+            node->children = calloc(1, sizeof(*node->children));
+            node->child_room = node->children ? 1 : 0;
+        }
+        if (!node || (next_size && !node->children)) {
+            if (node)
+                tree_free(node);
+            free_chain(top);
             return NULL;
-        if (!size)
-            return slot;
-        child = find_child(*slot, name, size);
-        if (!child && create)
-            child = add_child(*slot, name, size, actor);
-        if (!child)
-            return NULL;
-        slot = child;
+        }
+        if (last)
+            last->children[last->child_count++] = node;
+        else
+            top = node;
+        last = node;
     }
 }
 
-int tree_write(struct tree_node **root, const char *path, const void *value, uint32_t size, struct tree_actor actor) {
-    int error = tree_check(*root, path, actor, TREE_WRITE);
-    struct tree_node **slot;
-    char *copy = NULL;
+static int make(struct tree_node *parent, const char *rest, const void *value, uint32_t size, struct tree_actor actor) {
+    struct tree_perms perms = parent->perms;
+    struct tree_node *top;
+    size_t count = 0, bytes = 0;
+    int error;
+
+    if (!actor.privileged)
+        perms.entry[0].domid = actor.domid;
+    top = make_chain(rest, value, size, &perms);
+    if (!top)
+        return -ENOMEM;
+    for (struct tree_node *node = top; node; node = node->child_count ? node->children[0] : NULL) {
+        count++;
+        bytes += tree_bytes(node);
+    }
+    error = over(actor, perms.entry[0].domid, HELD_NODES, count);
+    error = error ? error : over(actor, perms.entry[0].domid, HELD_NODE_BYTES, bytes);
+    if (!error && !account_known(perms.entry[0].domid))
+        error = -ENOMEM;
+    error = error ? error : tree_reserve(parent, 1, true);
+    if (error) {
+        free_chain(top);
+        return error;
+    }
+    for (struct tree_node *node = top; node->child_count; node = node->children[0])
+        charge(node->children[0]);
+    tree_link(parent, top);
+    return 0;
+}
+
+int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size, struct tree_actor actor) {
+    int error = tree_check(root, path, actor, TREE_WRITE);
+    const char *rest;
+    struct tree_node *node;
 
     if (error && error != -ENOENT)
         return error;
     if (!value && !error)
         return 0;
-    if (value && !(copy = copy_bytes(value, size)))
-        return -ENOMEM;
-    slot = private_path(root, path, true, actor);
-    if (!slot) {
-        free(copy);
-        return -ENOMEM;
-    }
-    if (copy) {
-        free((*slot)->value);
-        (*slot)->value = copy;
-        (*slot)->value_size = size;
-    }
-    (*slot)->generation = ++last_generation;
-    return 0;
+    node = walk(root, path, &rest);
+    if (!error)
+        return rewrite(node, value, size, actor);
+    return make(node, rest, value ? value : "", value ? size : 0, actor);
 }
 
-/* The parent's part of a path, into a buffer at least as long as the path. "/" for a child of the root. */
-static void parent_path(const char *path, char *parent) {
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == path ? 1 : (size_t)(slash - path);
+int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor, struct tree_node **gone) {
+    int error = tree_check(root, path, actor, TREE_WRITE);
+    char *parent_path;
+    struct tree_node *parent;
 
-    memcpy(parent, path, size);
-    parent[size] = '\0';
-}
-
-int tree_remove(struct tree_node **root, const char *path, struct tree_actor actor) {
-    int error = tree_check(*root, path, actor, TREE_WRITE);
-    char *parent = copy_bytes(path, strlen(path));
-    struct tree_node **slot, **child;
-
-    if (!parent)
-        return -ENOMEM;
-    parent_path(path, parent);
-    if (!error && path[1] == '\0')
-        error = -EINVAL;
-    if (error) {
-        if (error == -ENOENT && tree_find(*root, parent))
-            error = 0;
-        free(parent);
+    *gone = NULL;
+    if (path[1] == '\0')
+        return error ? error : -EINVAL;
+    if (error && error != -ENOENT)
         return error;
-    }
-    slot = private_path(root, parent, false, actor);
-    free(parent);
-    if (!slot)
+    parent_path = copy_bytes(path, strlen(path));
+    if (!parent_path)
         return -ENOMEM;
-    child = find_child(*slot, strrchr(path, '/') + 1, strlen(strrchr(path, '/') + 1));
-    tree_drop(*child);
-    (*slot)->child_count--;
-    /* Close the gap instead of moving the last child in: a reader of a directory in parts relies on the order. */
-    for (; child < (*slot)->children + (*slot)->child_count; child++)
-        child[0] = child[1];
-    (*slot)->generation = ++last_generation;
+    tree_parent_path(path, parent_path);
+    parent = find(root, parent_path);
+    free(parent_path);
+    if (error)
+        return parent ? 0 : error;
+    *gone = tree_unlink(parent, find(root, path));
     return 0;
 }
 
-int tree_set_perms(struct tree_node **root, const char *path, const struct tree_perms *perms,
+int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms,
                    struct tree_actor actor) {
-    const struct tree_node *node = tree_find(*root, path);
-    struct tree_node **slot;
-    int error = tree_check(*root, path, actor, TREE_WRITE);
+    struct tree_node *node = find(root, path);
+    int error = tree_check(root, path, actor, TREE_WRITE);
 
+    error = error ? error : tree_perms_allowed(node, perms, actor);
+    if (!error && !account_known(perms->entry[0].domid))
+        error = -ENOMEM;
     if (error)
         return error;
-    if (!perms->count || perms->count > TREE_MAX_PERMS)
-        return -EINVAL;
-    if (!actor.privileged && node->perms.entry[0].domid != actor.domid)
-        return -EACCES;
-    if (!actor.privileged && perms->entry[0].domid != actor.domid)
-        return -EPERM;
-    slot = private_path(root, path, false, actor);
-    if (!slot)
-        return -ENOMEM;
-    (*slot)->perms = *perms;
-    (*slot)->generation = ++last_generation;
+    set_owner_and_perms(node, perms);
+    node->generation = ++last_generation;
     return 0;
 }
 
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid) {
-    unsigned count = root->perms.entry[0].domid == domid;
+    unsigned count = owner(root) == domid;
 
     for (unsigned i = 0; i < root->child_count; i++)
         count += tree_count_owned(root->children[i], domid);

@@ -2,10 +2,11 @@
 /*
  * XenStore's tree: nodes with a value, permissions and children. Pure: no connection, no ring, no clock.
  *
- * The tree is copy-on-write. A node is shared by reference count; whoever holds the root (`tree_hold`) keeps that
- * version for ever, at no cost until something changes: changing a path first makes the nodes on it unshared
- * (see tree.c). So a transaction is a held root, a rollback is putting the old root back, and a watch event can ask
- * for the permissions a node had before it was removed.
+ * There is one tree, changed in place; what a transaction wants to change it keeps to itself until its end (shadow.h).
+ * Children stand in the order of their names, so that finding one of many is a binary search. A change is checked, and
+ * everything for it allocated, before anything is touched: so one that fails has changed nothing.
+ *
+ * Each node is charged to its owner's account, by number and in bytes (dom0/account.h).
  *
  * Errors are negative errnos. Sizes are bytes.
  */
@@ -31,15 +32,14 @@ struct tree_perms {
 };
 
 struct tree_node {
-    unsigned references;
-    uint64_t generation;        /* Changes when the value, the permissions or the list of children change. */
+    uint64_t generation;        /* Never repeats; changes with the value, the permissions or the list of children. */
     struct tree_perms perms;
     char *name;
     char *value;
     uint32_t value_size;
     unsigned child_count;
     unsigned child_room;
-    struct tree_node **children;
+    struct tree_node **children; /* By name. */
 };
 
 /* Who asks. Domain 0 is privileged: it may do everything and is not bound by quotas. */
@@ -51,7 +51,7 @@ struct tree_actor {
 /* An empty tree: "/" owned by domain 0, readable by nobody else. NULL without memory. */
 struct tree_node *tree_new(void);
 
-struct tree_node *tree_hold(struct tree_node *root);
+/* Frees a tree, or one that was taken out of it. */
 void tree_drop(struct tree_node *root);
 
 /* A path is absolute, without empty components or a slash at its end ("/" excepted), of letters, digits and - _ @. */
@@ -71,17 +71,55 @@ int tree_check(const struct tree_node *root, const char *path, struct tree_actor
 /*
  * Writes a value, making missing nodes on the way; these inherit their parent's permissions, but belong to the actor
  * when it is not privileged. `value` NULL makes the node only (mkdir) and leaves an existing one alone.
- * -EACCES, -ENOMEM, -EINVAL.
+ * -EACCES, -ENOSPC (a quota), -ENOMEM.
  */
-int tree_write(struct tree_node **root, const char *path, const void *value, uint32_t size, struct tree_actor actor);
+int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size, struct tree_actor actor);
 
-/* Removes a node and everything below it. A missing node is no error if its parent exists. -EINVAL for "/". */
-int tree_remove(struct tree_node **root, const char *path, struct tree_actor actor);
+/*
+ * Takes a node with everything below it out of the tree: it comes back in `gone`, to be dropped by the caller; NULL when
+ * there was none, which is no error if its parent exists. -EINVAL for "/".
+ */
+int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor, struct tree_node **gone);
 
 /* Only the owner may; only the privileged may give a node away (-EPERM). */
-int tree_set_perms(struct tree_node **root, const char *path, const struct tree_perms *perms, struct tree_actor actor);
+int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms, struct tree_actor actor);
 
-/* Nodes that a domain owns: what its quota is measured by. Counted, not book-kept: it cannot drift. */
+/* Nodes that a domain owns: a walk over all, which accounts make unnecessary for the living. */
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid);
+
+/* --- for transactions, which make in advance what a change will need --- */
+
+/* Steps over the next component of a path: its start, its size, and `*path` moved behind it. Size 0 at the end. */
+const char *tree_component(const char **path, size_t *size);
+
+/* The parent's part of a path, into a buffer at least as long as the path. "/" for a child of the root. */
+void tree_parent_path(const char *path, char *parent);
+
+/* Compares a name with a component, as strcmp does. */
+int tree_compare(const char *name, const char *component, size_t size);
+
+struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size);
+
+/* May these permissions be given to a node with those? 0, -EINVAL, -EACCES, -EPERM. */
+int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms, struct tree_actor actor);
+
+/* A node of no tree, charged to nobody yet. NULL without memory. */
+struct tree_node *tree_make(const char *name, size_t name_size, const void *value, uint32_t size,
+                            const struct tree_perms *perms);
+void tree_free(struct tree_node *node);                 /* Such a one; it has no children. */
+size_t tree_bytes(const struct tree_node *node);        /* What it is charged with, without those below it. */
+
+/* Room for so many more children, so that tree_link() cannot fail. `charged`: the parent is in the tree. -ENOMEM. */
+int tree_reserve(struct tree_node *parent, unsigned children, bool charged);
+
+/* A node made before becomes a child, charged to its owner, who must be known (account_known). */
+void tree_link(struct tree_node *parent, struct tree_node *child);
+struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child);
+
+/* Value and permissions of a node made before become those of a node of the tree; both owners must be known. */
+void tree_replace(struct tree_node *node, struct tree_node *made);
+
+/* Steps of work done so far, about the same size each: nodes made, removed, walked over. Wraps. */
+extern unsigned tree_work;
 
 #endif

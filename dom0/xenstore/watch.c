@@ -5,8 +5,26 @@
  * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches on what was inside
  * hear of that too. A domain hears only of nodes that it may read: the fact of a change is information
  * (advisory XSA-115).
+ *
+ * Between firing and sending, an event waits at its watch, and the watch in its connection's queue. What waits there
+ * already is not put there again, so a node that changes a thousand times before its watcher looks costs one event.
+ *
+ * Watches are found by their path: a change asks once for each ancestor, not each watch of each domain.
  */
 #include "dom0/xenstore/internal.h"
+#include "dom0/account.h"
+
+#define BUCKETS 1024u
+
+static struct xenstore_watch *buckets[BUCKETS];
+
+static struct xenstore_watch **bucket(const char *path, size_t size) {
+    uint32_t hash = 2166136261u;                /* FNV-1a */
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (uint8_t)path[i]) * 16777619u;
+    return &buckets[(hash >> 16 ^ hash) % BUCKETS];
+}
 
 static char *duplicate(const char *text) {
     size_t size = strlen(text) + 1;
@@ -17,27 +35,94 @@ static char *duplicate(const char *text) {
     return copy;
 }
 
-static void free_watch(struct xenstore_watch *watch) {
+static size_t fired_bytes(const struct xenstore_fired *fired) {
+    return sizeof(*fired) + strlen(fired->path) + 1;
+}
+
+static size_t watch_bytes(const char *path, const char *token) {
+    return sizeof(struct xenstore_watch) + strlen(path) + 1 + strlen(token) + 1;
+}
+
+static void forget_fired(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    while (watch->fired) {
+        struct xenstore_fired *fired = watch->fired;
+
+        watch->fired = fired->next;
+        account_credit(connection->actor.domid, HELD_EVENTS, fired_bytes(fired));
+        free(fired);
+    }
+    watch->fired_end = &watch->fired;
+    watch->fired_count = 0;
+}
+
+static void leave_queue(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    struct xenstore_watch **link = &connection->fired;
+
+    while (*link && *link != watch)
+        link = &(*link)->queue_next;
+    if (!*link)
+        return;
+    *link = watch->queue_next;
+    if (!*link)
+        connection->fired_end = link;
+}
+
+static void leave_bucket(struct xenstore_watch *watch) {
+    struct xenstore_watch **link = bucket(watch->path, strlen(watch->path));
+
+    while (*link != watch)
+        link = &(*link)->bucket_next;
+    *link = watch->bucket_next;
+}
+
+/* One that its connection has. */
+static void drop_watch(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    forget_fired(connection, watch);
+    leave_queue(connection, watch);
+    leave_bucket(watch);
+    connection->watch_count--;
+    account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(watch->path, watch->token));
+    tree_work++;
     free(watch->path);
     free(watch->token);
     free(watch);
 }
 
+static struct xenstore_watch *new_watch(struct xenstore_connection *connection, const char *path, const char *token) {
+    struct xenstore_watch *watch = calloc(1, sizeof(*watch)), **in = bucket(path, strlen(path));
+
+    if (!watch)
+        return NULL;
+    watch->connection = connection;
+    watch->fired_end = &watch->fired;
+    watch->path = duplicate(path);
+    watch->token = duplicate(token);
+    if (!watch->path || !watch->token) {
+        free(watch->path);
+        free(watch->token);
+        free(watch);
+        return NULL;
+    }
+    watch->bucket_next = *in;
+    *in = watch;
+    return watch;
+}
+
 int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute, const char *token) {
     struct xenstore_watch *watch;
+    int error;
 
     for (watch = connection->watches; watch; watch = watch->next)
         if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
             return -EEXIST;
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
         return -ENOSPC;
-    watch = calloc(1, sizeof(*watch));
-    if (!watch)
-        return -ENOMEM;
-    watch->path = duplicate(absolute);
-    watch->token = duplicate(token);
-    if (!watch->path || !watch->token) {
-        free_watch(watch);
+    error = account_charge(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
+    if (error)
+        return error;
+    watch = new_watch(connection, absolute, token);
+    if (!watch) {
+        account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
         return -ENOMEM;
     }
     watch->relative = path[0] != '/' && path[0] != '@';
@@ -54,8 +139,7 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
         if (strcmp(watch->path, absolute) || strcmp(watch->token, token))
             continue;
         *link = watch->next;
-        connection->watch_count--;
-        free_watch(watch);
+        drop_watch(connection, watch);
         return 0;
     }
     return -ENOENT;
@@ -66,9 +150,8 @@ void watch_drop_all(struct xenstore_connection *connection) {
         struct xenstore_watch *watch = connection->watches;
 
         connection->watches = watch->next;
-        free_watch(watch);
+        drop_watch(connection, watch);
     }
-    connection->watch_count = 0;
 }
 
 /* The part of an absolute path that the owner of a relative watch expects to see. */
@@ -81,62 +164,143 @@ static const char *path_as_watched(const struct xenstore_connection *connection,
 }
 
 static void send_event(struct xenstore_connection *to, const struct xenstore_watch *watch, const char *path) {
-    const char *shown = path_as_watched(to, watch, path);
-    size_t path_size = strlen(shown) + 1, token_size = strlen(watch->token) + 1;
+    static char payload[XENSTORE_PAYLOAD_MAX];      /* A path has at most 3 KiB, a token a quarter of that. */
+    size_t path_size = strlen(path) + 1, token_size = strlen(watch->token) + 1;
     struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_size + token_size) };
-    char *payload = malloc(path_size + token_size);
 
-    if (!payload)
-        return;                 /* An event lost for want of memory; the client's next read sees the value. */
-    memcpy(payload, shown, path_size);
+    memcpy(payload, path, path_size);
     memcpy(payload + path_size, watch->token, token_size);
     to->send(to, &header, payload);
-    free(payload);
+}
+
+static void enter_queue(struct xenstore_connection *to, struct xenstore_watch *watch) {
+    watch->queued = true;
+    watch->queue_next = NULL;
+    *to->fired_end = watch;
+    to->fired_end = &watch->queue_next;
+}
+
+/* One event of the watch at the queue's head; one that has more goes behind the others. */
+static void send_next(struct xenstore_connection *to) {
+    struct xenstore_watch *watch = to->fired;
+    struct xenstore_fired *fired = watch->fired;
+
+    to->fired = watch->queue_next;
+    if (!to->fired)
+        to->fired_end = &to->fired;
+    watch->queued = false;
+    if (fired) {
+        watch->fired = fired->next;
+        if (!watch->fired)
+            watch->fired_end = &watch->fired;
+        watch->fired_count--;
+        account_credit(to->actor.domid, HELD_EVENTS, fired_bytes(fired));
+    } else {
+        watch->fired_whole = false;
+    }
+    if (watch->fired || watch->fired_whole)
+        enter_queue(to, watch);
+    send_event(to, watch, fired ? fired->path : path_as_watched(to, watch, watch->path));
+    free(fired);
+}
+
+void xenstore_pump(struct xenstore_connection *to) {
+    while (to->fired && (!to->ready || to->ready(to)))
+        send_next(to);
+}
+
+static bool waits_already(const struct xenstore_watch *watch, const char *shown) {
+    for (const struct xenstore_fired *fired = watch->fired; fired; fired = fired->next)
+        if (!strcmp(fired->path, shown))
+            return true;
+    return false;
+}
+
+/* Never fails: without room or memory for the path, the watch as a whole has fired. */
+static void fire(struct xenstore_watch *watch, const char *path) {
+    struct xenstore_connection *to = watch->connection;
+    const char *shown = path_as_watched(to, watch, path);
+    size_t size = sizeof(struct xenstore_fired) + strlen(shown) + 1;
+    struct xenstore_fired *fired = NULL;
+
+    tree_work++;
+    if (watch->fired_whole || waits_already(watch, shown))
+        return;
+    if (watch->fired_count < XENSTORE_MAX_FIRED_PATHS && !account_charge(to->actor.domid, HELD_EVENTS, size)) {
+        fired = malloc(size);
+        if (!fired)
+            account_credit(to->actor.domid, HELD_EVENTS, size);
+    }
+    if (fired) {
+        fired->next = NULL;
+        memcpy(fired->path, shown, strlen(shown) + 1);
+        *watch->fired_end = fired;
+        watch->fired_end = &fired->next;
+        watch->fired_count++;
+    } else {
+        watch->fired_whole = true;
+    }
+    if (!watch->queued)
+        enter_queue(to, watch);
+    xenstore_pump(to);
 }
 
 void watch_fire_first(struct xenstore_connection *connection) {
-    send_event(connection, connection->watches, connection->watches->path);     /* The newest stands first. */
+    fire(connection->watches, connection->watches->path);                       /* The newest stands first. */
 }
 
-static bool may_hear(const struct xenstore_connection *connection, const char *path, const struct tree_node *before) {
+/* --- who hears --- */
+
+/* Watches on the first `size` bytes of a path hear of all of it, if they may read what is there, or was: `node`. */
+static void fire_at(const char *path, size_t size, const char *changed, const struct tree_node *node) {
+    struct xenstore_watch *watch, *next;
+
+    for (watch = *bucket(path, size); watch; watch = next) {
+        next = watch->bucket_next;
+        if (!strncmp(watch->path, path, size) && watch->path[size] == '\0' &&
+            tree_allows(node, watch->connection->actor, TREE_READ))
+            fire(watch, changed);
+    }
+}
+
+/* Everything below what is gone; `path` grows and shrinks. */
+static void fire_below(char *path, size_t size, const struct tree_node *gone) {
+    for (unsigned i = 0; i < gone->child_count; i++) {
+        const struct tree_node *child = gone->children[i], *again;
+        size_t longer = size + 1 + strlen(child->name);
+
+        path[size] = '/';
+        memcpy(path + size + 1, child->name, strlen(child->name) + 1);
+        again = tree_find(xenstore_tree, path);         /* Made anew in the same transaction. */
+        fire_at(path, longer, path, again ? again : child);
+        fire_below(path, longer, child);
+        tree_work++;
+    }
+}
+
+void watch_fire(const char *path, const struct tree_node *gone) {
+    static char below[XENSTORE_ABS_PATH_MAX + 1];
     const struct tree_node *node = tree_find(xenstore_tree, path);
+    size_t size = strlen(path);
 
     if (!node)
-        node = tree_find_nearest(before, path);
-    return tree_allows(node, connection->actor, TREE_READ);
-}
-
-/* Is `path` the watched one or below it? */
-static bool covers(const char *watched, const char *path) {
-    size_t size = strlen(watched);
-
-    if (!strcmp(watched, "/"))
-        return path[0] == '/';
-    return !strncmp(watched, path, size) && (path[size] == '\0' || path[size] == '/');
-}
-
-void watch_fire(const char *path, enum change_kind kind, const struct tree_node *before) {
-    bool existed = tree_find(before, path);
-
-    /* Making what there is and removing what there is not is allowed, but nothing has changed by it. */
-    if ((kind == CHANGE_MKDIR && existed) || (kind == CHANGE_REMOVE && !existed))
-        return;
-    for (struct xenstore_connection *to = xenstore_connections; to; to = to->next) {
-        for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next) {
-            if (covers(watch->path, path)) {
-                if (may_hear(to, path, before))
-                    send_event(to, watch, path);
-            } else if (kind == CHANGE_REMOVE && covers(path, watch->path) && tree_find(before, watch->path)) {
-                if (may_hear(to, watch->path, before))
-                    send_event(to, watch, watch->path);
-            }
-        }
+        node = gone ? gone : tree_find_nearest(xenstore_tree, path);
+    fire_at("/", 1, path, node);
+    for (size_t i = 1; path[1] && i <= size; i++)
+        if (path[i] == '/' || path[i] == '\0')
+            fire_at(path, i, path, node);
+    if (gone) {
+        memcpy(below, path, size + 1);
+        fire_below(below, size, gone);
     }
 }
 
 void watch_fire_special(const char *special) {
-    for (struct xenstore_connection *to = xenstore_connections; to; to = to->next)
-        for (struct xenstore_watch *watch = to->watches; watch; watch = watch->next)
-            if (to->actor.privileged && !strcmp(watch->path, special))
-                send_event(to, watch, special);
+    struct xenstore_watch *watch, *next;
+
+    for (watch = *bucket(special, strlen(special)); watch; watch = next) {
+        next = watch->bucket_next;
+        if (watch->connection->actor.privileged && !strcmp(watch->path, special))
+            fire(watch, special);
+    }
 }

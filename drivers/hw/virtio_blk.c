@@ -143,35 +143,42 @@ static int error_of(uint8_t status)
     return status == 0 ? 0 : status == 2 ? -EOPNOTSUPP : -EIO;
 }
 
-/* Completes everything that has finished. done() may submit again; that finds its place behind the waiting ones. */
-static void complete(struct virtio_blk *disk)
+/* Completes what has finished. done() may submit again; that finds its place behind the waiting ones. */
+static bool serve(struct blockdev *device, unsigned int budget)
 {
-    struct slot *slot;
+    struct virtio_blk *disk = device->context;
+    struct slot *slot = NULL;
     uint32_t length;
 
-    do {
-        while ((slot = virtqueue_take(&disk->queue, &length))) {
-            struct block_request *request = slot->request;
-            int error = error_of(slot->status);
+    while (budget && (slot = virtqueue_take(&disk->queue, &length))) {
+        struct block_request *request = slot->request;
+        int error = error_of(slot->status);
 
-            slot->request = NULL;
-            slot->free_next = disk->free_first;
-            disk->free_first = (uint8_t)(slot - disk->slot);
-            start_waiting(disk);
-            request->done(request, error);
-        }
-    } while (virtqueue_arm(&disk->queue));
+        slot->request = NULL;
+        slot->free_next = disk->free_first;
+        disk->free_first = (uint8_t)(slot - disk->slot);
+        start_waiting(disk);
+        request->done(request, error);
+        budget--;
+    }
     virtqueue_kick(&disk->queue);
+    return slot || virtqueue_arm(&disk->queue);
 }
 
 static void poll(struct blockdev *device)
 {
-    complete(device->context);
+    serve(device, SLOTS);
 }
 
 static void interrupt(void *context)
 {
-    complete(context);
+    struct virtio_blk *disk = context;
+
+    if (disk->device.wake)
+        disk->device.wake(disk->device.waker);
+    else
+        while (serve(&disk->device, SLOTS))     /* as many as there are slots, unless done() submits */
+            ;
 }
 
 static int set_up(struct virtio_blk *disk, struct pci_device *pci)
@@ -207,7 +214,7 @@ static void describe(struct virtio_blk *disk)
         .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) | (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
                  (features & F_READ_ONLY ? BLOCK_READ_ONLY : 0),
         .max_segments = disk->max_segments,
-        .submit = submit, .kick = kick, .poll = poll, .context = disk,
+        .submit = submit, .kick = kick, .poll = poll, .serve = serve, .context = disk,
     };
 }
 

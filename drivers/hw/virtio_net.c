@@ -87,14 +87,15 @@ static void offer(struct virtio_net *card, uint8_t *page)
     virtqueue_add(&card->rx, &buffer, 1, page);
 }
 
-static unsigned int receive_batch(struct virtio_net *card)
+/* The buffers go back in the end: only then is nobody reading them any more. */
+static bool serve(struct netport *port, unsigned int budget)
 {
-    struct netport *port = &card->port;
+    struct virtio_net *card = port->context;
     uint8_t *page[RX_BUFFERS];
-    unsigned int count = 0;
+    unsigned int count = 0, most = budget < RX_BUFFERS ? budget : RX_BUFFERS;
     uint32_t length;
 
-    while (count < RX_BUFFERS && (page[count] = virtqueue_take(&card->rx, &length))) {
+    while (count < most && (page[count] = virtqueue_take(&card->rx, &length))) {
         bool good = length >= HEADER + NET_FRAME_MIN && length <= HEADER + NET_FRAME_MAX;
 
         if (good && port->receive) {
@@ -107,26 +108,26 @@ static unsigned int receive_batch(struct virtio_net *card)
     }
     if (count && port->received)
         port->received(port);
-    for (unsigned int i = 0; i < count; i++)            /* only now is nobody reading them any more */
+    for (unsigned int i = 0; i < count; i++)
         offer(card, page[i]);
     virtqueue_kick(&card->rx);
-    return count;
+    return count == most || virtqueue_arm(&card->rx);
 }
 
 static void poll(struct netport *port)
 {
-    struct virtio_net *card = port->context;
-
-    do {
-        receive_batch(card);
-    } while (virtqueue_arm(&card->rx));
+    serve(port, RX_BUFFERS);
 }
 
 static void interrupt(void *context)
 {
     struct virtio_net *card = context;
 
-    poll(&card->port);
+    if (card->port.wake)
+        card->port.wake(card->port.waker);
+    else
+        while (serve(&card->port, RX_BUFFERS))
+            ;
 }
 
 /* --- set-up ---------------------------------------------------------------------------------------------------------- */
@@ -169,6 +170,7 @@ static void start(struct virtio_net *card)
     card->port.send = send;
     card->port.flush = flush;
     card->port.poll = poll;
+    card->port.serve = serve;
     card->port.context = card;
     card->port.copies_at_once = true;
     for (unsigned int i = 0; i < NET_MAC; i++)

@@ -2,13 +2,14 @@
 /*
  * The block back end: see drivers/blkback.h.
  *
- * The way of a request: the guest's event -> take_requests (index judged) -> a private copy -> plan_block (every number
- * judged) -> its grants mapped -> the disk -> done() -> unmapped -> answered. A slot per ring entry, so there is always one.
+ * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a private copy -> plan_block
+ * (every number judged) -> its grants mapped -> the disk -> done() -> unmapped -> answered. A slot per ring entry, so there
+ * is always one. How much is served at once, and when, is the caller's to say.
  * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
  * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
  * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread), or its ring lies. The
- * last is found in an event handler, where the store cannot be reached: the handler only sets `broken` and stops looking,
+ * last is found where nobody may sleep, and the store not be reached: `broken` is set, nobody looks any more,
  * and blkback_service does the rest. In every case transfers in flight are waited for before a page is unmapped: a disk
  * that still writes into a page which the guest has got back would corrupt whoever owns it next.
  */
@@ -19,8 +20,8 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/mm.h>
-#include <pvguest/sched.h>
 #include <pvguest/string.h>
+#include <pvguest/thread.h>
 
 #define SLOTS 32u                       /* the entries of a one-page ring */
 #define PAGES BLOCK_SEGMENTS_MAX        /* of one request; more than 11 come by an indirect page */
@@ -40,7 +41,9 @@ struct slot {
 struct blkback {
     struct backend backend;             /* first: the two are converted into each other */
     struct blockdev *device;
-    bool writable, connected, broken;
+    bool writable, connected, broken, closing;
+    void (*wake)(void *waker);          /* NULL: served in the event handler */
+    void *waker;
     struct grant_map ring_map;
     blkif_back_ring_t ring;
     evtchn_port_t port;
@@ -168,7 +171,7 @@ static unsigned int max_segments(const struct blkback *back)
 /* An indirect request's segments are fetched, once, before they are judged: the guest can still write their page. */
 static int plan_by_page(struct blkback *back, struct block_plan *plan, const blkif_request_t *request)
 {
-    static struct blkif_request_segment segment[PAGES] __attribute__((aligned(512)));   /* within one page; events are masked */
+    static struct blkif_request_segment segment[PAGES] __attribute__((aligned(512)));   /* within one page; used at once */
     unsigned int segments = indirect_segments(request, max_segments(back));
     blkif_request_indirect_t indirect;
 
@@ -216,12 +219,12 @@ static void start(struct blkback *back, const blkif_request_t *request)
 }
 
 /* One batch. False when the index is a lie. */
-static bool take_requests(struct blkback *back)
+static bool take_requests(struct blkback *back, unsigned int budget)
 {
     uint32_t producer = ring_read_index(&back->ring.sring->req_prod);
     int count = ring_requests(producer, back->ring.req_cons, back->ring.rsp_prod_pvt, SLOTS);
 
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && budget; i++, budget--) {
         blkif_request_t request;
 
         RING_COPY_REQUEST(&back->ring, back->ring.req_cons, &request);
@@ -231,23 +234,44 @@ static bool take_requests(struct blkback *back)
     return count != RING_LIE;
 }
 
+/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. */
+bool blkback_serve(struct blkback *back, unsigned int budget)
+{
+    int more = 0;
+
+    if (!back->connected || back->broken || back->closing)
+        return false;
+    if (take_requests(back, budget)) {
+        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
+    } else {
+        back->broken = true;
+        event_mask(back->port);
+    }
+    block_kick(back->device);
+    push_answers(back);
+    return more;
+}
+
+void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker)
+{
+    back->wake = wake;
+    back->waker = waker;
+}
+
+bool blkback_is_broken(const struct blkback *back)
+{
+    return back->connected && back->broken;
+}
+
 static void event(evtchn_port_t port, void *data)
 {
     struct blkback *back = data;
-    int more;
 
-    if (!back->connected || back->broken)
-        return;
-    do {
-        if (!take_requests(back)) {
-            back->broken = true;
-            event_mask(back->port);
-            return;
-        }
-        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
-    } while (more);
-    block_kick(back->device);
-    push_answers(back);
+    if (back->wake)
+        back->wake(back->waker);
+    else
+        while (blkback_serve(back, SLOTS))
+            ;
 }
 
 /* --- connection ------------------------------------------------------------------------------------------------------ */
@@ -321,7 +345,7 @@ static int connect(struct backend *backend)
     return error ? error : attach_ring(back, (grant_ref_t)reference, (evtchn_port_t)port);
 }
 
-/* Ends when the disk has answered all: a disk always answers, so this is bounded by it. */
+/* Ends when the disk has answered all: a disk always answers, so this is bounded by it. Others work meanwhile. */
 static void wait_for_disk(struct blkback *back)
 {
     while (back->in_flight) {
@@ -330,7 +354,7 @@ static void wait_for_disk(struct blkback *back)
         back->device->poll(back->device);
         events_restore(masked);
         if (back->in_flight)
-            vcpu_yield();
+            thread_yield();
     }
 }
 
@@ -340,9 +364,10 @@ static void disconnect(struct backend *backend)
 
     if (!back->connected)
         return;
-    event_mask(back->port);             /* nothing new; answers of what is in flight still go to the ring */
+    back->closing = true;               /* nothing new; answers of what is in flight still go to the ring */
+    event_mask(back->port);
     wait_for_disk(back);
-    back->connected = false;
+    back->connected = back->closing = false;
     event_unbind(back->port);
     if (grant_unmap(&back->ring_map))
         printk("%s: the ring could not be unmapped\n", backend->back);
@@ -396,6 +421,11 @@ void blkback_service(struct blkback *back)
 {
     if (back->broken && back->connected)
         backend_fail(&back->backend, "the front end's ring index is impossible");
+}
+
+size_t blkback_bytes(void)
+{
+    return sizeof(struct blkback);
 }
 
 void blkback_destroy(struct blkback *back)

@@ -3,7 +3,7 @@
  * The network back end: see drivers/netback.h.
  *
  * From the guest: slots are copied from its ring, gathered into frames and judged; then one hypercall copies a batch of
- * frames into a pool of pages that all vifs share (a batch lives only as long as one event handler runs), and they go to
+ * frames into a pool of pages that all vifs share (a batch lives only as long as one turn), and they go to
  * whoever holds the port. To the guest: send() takes as many of its receive requests as the frame has pages and notes the
  * copies; flush() does all noted copies in one hypercall and answers them.
  *
@@ -11,7 +11,8 @@
  * business. In a ring such a frame's second slot holds no data but the size of the pieces ("extra info"). The guest's pages are never mapped, so there is nothing to leak or unmap: only
  * the two rings are.
  *
- * A ring that lies is handled as in blkback: the event handler sets `broken`, netback_service disconnects.
+ * As in blkback the guest's event only wakes, and the caller says how much is served at once; a ring that lies sets
+ * `broken`, netback_service disconnects.
  */
 #include <drivers/netback.h>
 #include <drivers/ring.h>
@@ -54,7 +55,7 @@ struct incoming {
     uint16_t id[NET_SLOTS_MAX];
 };
 
-/* Shared by all vifs: events are masked from the copy into them until the last receiver is done. */
+/* Shared by all vifs: nobody else is served between the copy into them and the last receiver's use. */
 static uint8_t *pool[BATCH];
 static struct incoming incoming[BATCH];
 static struct gnttab_copy from_guest[BATCH * COPIES_MAX];
@@ -200,7 +201,7 @@ static void answer_frames(struct netback *back, unsigned int frames)
         event_send(back->tx_event);
 }
 
-static bool take_batch(struct netback *back)
+static bool take_batch(struct netback *back, unsigned int most)
 {
     uint32_t producer = ring_read_index(&back->tx.sring->req_prod);
     int left = ring_requests(producer, back->tx.req_cons, back->tx.rsp_prod_pvt, RING_SIZE(&back->tx));
@@ -208,7 +209,7 @@ static bool take_batch(struct netback *back)
 
     if (left == RING_LIE)
         return false;
-    while (left && frames < BATCH) {
+    while (left && frames < most) {
         if (!take_frame(back, &incoming[frames], &left))
             return false;
         frames++;
@@ -221,29 +222,45 @@ static bool take_batch(struct netback *back)
     return true;
 }
 
-static void poll(struct netport *port)
+static void end_service(struct netback *back)
+{
+    back->broken = true;
+    event_mask(back->tx_event);
+    event_mask(back->rx_event);
+}
+
+/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. */
+static bool serve(struct netport *port, unsigned int budget)
 {
     struct netback *back = port->context;
-    int more;
+    int more = 0;
 
     if (!back->connected || back->broken || port->paused)
-        return;
-    do {
-        if (!take_batch(back)) {
-            back->broken = true;
-            event_mask(back->tx_event);
-            event_mask(back->rx_event);
-            return;
-        }
+        return false;
+    if (take_batch(back, budget < BATCH ? budget : BATCH))
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
-    } while (more && !port->paused);
+    else
+        end_service(back);
+    return more && !port->paused;
+}
+
+static void poll(struct netport *port)
+{
+    while (serve(port, BATCH))
+        ;
+}
+
+static void wake(struct netback *back)
+{
+    if (back->port.wake)
+        back->port.wake(back->port.waker);
+    else
+        poll(&back->port);
 }
 
 static void event(evtchn_port_t number, void *data)
 {
-    struct netback *back = data;
-
-    poll(&back->port);
+    wake(data);
 }
 
 /* New receive buffers wake nobody: frames do not wait here for them. */
@@ -326,8 +343,11 @@ static bool has_buffers(struct netback *back, unsigned int wanted)
     uint32_t producer = ring_read_index(&back->rx.sring->req_prod);
     int count = ring_requests(producer, back->rx.req_cons, back->rx.rsp_prod_pvt, RING_SIZE(&back->rx));
 
-    if (count == RING_LIE)
-        back->broken = true;
+    if (count == RING_LIE) {
+        end_service(back);
+        if (back->port.wake)
+            back->port.wake(back->port.waker);
+    }
     return count >= (int)wanted;
 }
 
@@ -494,7 +514,7 @@ static int connect(struct backend *backend)
     if (!error) {
         back->connected = true;
         back->broken = false;
-        poll(&back->port);              /* frames that came before the binding */
+        wake(back);                     /* frames that came before the binding */
     }
     events_restore(masked);
     if (error)
@@ -508,7 +528,7 @@ static void disconnect(struct backend *backend)
 
     if (!back->connected)
         return;
-    back->connected = false;            /* nothing is in flight outside an event handler */
+    back->connected = false;            /* nothing is in flight outside a turn */
     back->to_guest_count = 0;
     event_unbind(back->tx_event);
     if (back->rx_event != back->tx_event)
@@ -527,7 +547,7 @@ struct netback *netback_create(const struct backend_store *store, domid_t domain
     if (!back)
         return NULL;
     snprintf(back->name, sizeof back->name, "vif%u.%u", domain, index);
-    back->port = (struct netport){ .name = back->name, .send = send, .flush = flush, .poll = poll, .context = back };
+    back->port = (struct netport){ .name = back->name, .send = send, .flush = flush, .poll = poll, .serve = serve, .context = back };
     memcpy(back->port.mac, mac, NET_MAC);
     backend_start(&back->backend, &driver, store, "vif", domain, index);
     return back;
@@ -543,10 +563,20 @@ void netback_changed(struct netback *back)
     backend_changed(&back->backend);
 }
 
+bool netback_is_broken(const struct netback *back)
+{
+    return back->connected && back->broken;
+}
+
 void netback_service(struct netback *back)
 {
     if (back->broken && back->connected)
         backend_fail(&back->backend, "the front end's ring makes no sense");
+}
+
+size_t netback_bytes(void)
+{
+    return sizeof(struct netback);
 }
 
 void netback_destroy(struct netback *back)

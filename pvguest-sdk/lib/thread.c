@@ -239,12 +239,16 @@ bool mutex_trylock(struct mutex *mutex)
 
 void mutex_lock(struct mutex *mutex)
 {
-    while (!mutex_trylock(mutex))
+    if (mutex_trylock(mutex))
+        return;
+    while (mutex->owner != current)
         wait_on(&mutex->wait, 0);
 }
 
+/* Hands it to who has waited longest: left free, whoever runs next would take it, and that is us. */
 void mutex_unlock(struct mutex *mutex)
 {
-    mutex->owner = NULL;
-    wake_one(&mutex->wait);
+    mutex->owner = list_first(&mutex->wait.waiters, struct thread, run);
+    if (mutex->owner)
+        thread_wake(mutex->owner);
 }

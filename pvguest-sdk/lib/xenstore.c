@@ -41,15 +41,16 @@ void xs_wake(void)
 
 /* ---- bytes ---- */
 
-/* A transport that moves nothing now says xs_wake() later; between our try and our sleep events are masked. */
+/* A transport that moves nothing now says xs_wake() later; between our last try and our sleep events are masked. */
 static void write_all(const void *from, size_t length)
 {
     const char *bytes = from;
 
     while (length) {
-        size_t n = 0;
+        size_t n = transport.write(transport.data, bytes, length);
 
-        wait_event(activity, (n = transport.write(transport.data, bytes, length)) > 0);
+        if (!n)
+            wait_event(activity, (n = transport.write(transport.data, bytes, length)) > 0);
         bytes += n;
         length -= n;
     }
@@ -60,9 +61,10 @@ static void read_all(void *to, size_t length)
     char *bytes = to;
 
     while (length) {
-        size_t n = 0;
+        size_t n = transport.read(transport.data, bytes, length);
 
-        wait_event(activity, (n = transport.read(transport.data, bytes, length)) > 0);
+        if (!n)
+            wait_event(activity, (n = transport.read(transport.data, bytes, length)) > 0);
         bytes += n;
         length -= n;
     }

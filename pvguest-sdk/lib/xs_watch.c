@@ -2,11 +2,16 @@
 /*
  * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs callbacks, so that these may
  * make requests (whose answers the reader must stay free to receive).
+ *
+ * What waits is bounded, whoever writes however often: a path that waits already is not queued again, and a watch that
+ * has MANY paths waiting gets one event of its own path for all further ones. Watches have their callbacks in turn.
  */
 #include <pvguest/console.h>
 #include <pvguest/mm.h>
 #include <pvguest/string.h>
 #include "xs.h"
+
+#define MANY 16U
 
 struct watch_event { struct list link; char *path; };
 
@@ -16,24 +21,47 @@ static WAIT_QUEUE(callback_done);
 static struct xs_watch *running;        /* whose callback runs now */
 static struct thread *watch_thread;
 
-void xs_deliver_watch(char *body, size_t length)
+static bool waits_already(struct xs_watch *watch, const char *path)
 {
-    const char *token = body + strlen(body) + 1;
     struct watch_event *event;
+
+    list_for_each(event, &watch->events, link) {
+        if (!strcmp(event->path, path))
+            return true;
+    }
+    return false;
+}
+
+static struct xs_watch *find_watch(const char *token)
+{
     struct xs_watch *watch;
 
     list_for_each(watch, &watches, link) {
-        if (token > body + length || strcmp(watch->token, token))
-            continue;
+        if (!strcmp(watch->token, token))
+            return watch;
+    }
+    return NULL;
+}
+
+void xs_deliver_watch(char *body, size_t length)
+{
+    const char *token = body + strlen(body) + 1;
+    struct xs_watch *watch = token <= body + length ? find_watch(token) : NULL;
+    struct watch_event *event = NULL;
+
+    /* What is below the watched path begins with it. */
+    if (watch && watch->event_count >= MANY && strlen(body) > strlen(watch->path))
+        body[strlen(watch->path)] = 0;
+    if (watch && !waits_already(watch, body))
         event = malloc(sizeof(*event));
-        if (!event)
-            break;
-        event->path = body;             /* ends at the path's NUL */
-        list_append(&watch->events, &event->link);
-        wake_all(watch->callback ? &fired : &watch->wait);
+    if (!event) {
+        free(body);
         return;
     }
-    free(body);
+    event->path = body;                 /* ends at the path's NUL */
+    list_append(&watch->events, &event->link);
+    watch->event_count++;
+    wake_all(watch->callback ? &fired : &watch->wait);
 }
 
 static char *take_event(struct xs_watch *watch)
@@ -44,6 +72,7 @@ static char *take_event(struct xs_watch *watch)
     if (!event)
         return NULL;
     list_remove(&event->link);
+    watch->event_count--;
     path = event->path;
     free(event);
     return path;
@@ -54,8 +83,11 @@ static struct xs_watch *next_fired(void)
     struct xs_watch *watch;
 
     list_for_each(watch, &watches, link) {
-        if (watch->callback && !list_empty(&watch->events))
+        if (watch->callback && !list_empty(&watch->events)) {
+            list_remove(&watch->link);      /* behind the others, for the next time */
+            list_append(&watches, &watch->link);
             return watch;
+        }
     }
     return NULL;
 }
@@ -101,6 +133,7 @@ int xs_watch(struct xs_watch *watch, const char *path)
     int error;
 
     list_init(&watch->events);
+    watch->event_count = 0;
     wait_queue_init(&watch->wait);
     snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
     watch->path = strdup(path);

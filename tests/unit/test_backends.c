@@ -36,7 +36,7 @@ const char *errno_name(long error) { return "error"; }
 bool events_save(void) { return true; }
 void events_restore(bool was_masked) { }
 void event_mask(evtchn_t port) { masked_port[port - 1] = true; }
-void vcpu_yield(void) { }
+void thread_yield(void) { }
 void *alloc_pages(unsigned int order) { return aligned_alloc(4096, 4096u << order); }
 void *vspace_alloc(unsigned long n) { return guest_page; }      /* nobody looks at these addresses: map_at replaces them */
 void vspace_free(void *va, unsigned long n) { }

@@ -98,7 +98,7 @@ static struct blockdev disk;
 static struct blkback *back;
 static blkif_sring_t *ring;
 
-void vcpu_yield(void)
+void thread_yield(void)
 {
     assert_false(events_are_masked);
     assert_true(yields++ < 1000);

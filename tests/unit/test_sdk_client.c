@@ -3,7 +3,7 @@
  * The SDK's XenStore client and dom0's XenStore, joined by a shared ring, on threads of the SDK in
  * one process: requests of several threads at once, watches that are queued and that call back,
  * transactions, XenBus handshakes; and a daemon that lies.
- * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
  * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include "threads_host.h"
 #include <pvguest/xenbus.h>
 #include <pvguest/xenstore.h>
+#include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
 
 /* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------- */
@@ -79,7 +80,7 @@ static void connect(void **state)
     dom0.actor = (struct tree_actor){ .domid = 0, .privileged = true };
     dom0.send = dom0_receives;
     xenstore_connect(&dom0);
-    assert_int_equal(xenstore_rings_start(), 0);
+    assert_int_equal(workers_start(), 0);
     DOM0(XS_MKDIR, "/local/domain/5");
     DOM0(XS_SET_PERMS, "/local/domain/5\0n5");
     assert_string_equal(dom0_asks(XS_INTRODUCE, text, (size_t)size + 1), "OK");
@@ -137,8 +138,8 @@ static void requests(void **state)
     assert_int_equal(xs_write(XS_NONE, "dir/longer", "2", 1), 0);
     list = xs_directory(XS_NONE, "dir", &count);
     assert_int_equal(count, 2);
-    assert_string_equal(list[0], "x");
-    assert_string_equal(list[1], "longer");
+    assert_string_equal(list[0], "longer");     /* by name */
+    assert_string_equal(list[1], "x");
     assert_null(list[2]);
     free(list);
     assert_int_equal(PTR_ERR(xs_directory(XS_NONE, "none", &count)), -ENOENT);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/transaction.c dom0/xenstore/watch.c
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "dom0/account.h"
 #include "xenstore_host.h"
 
 static void reads_what_was_written(void **state) {
@@ -99,6 +100,100 @@ static void watches_fire(void **state) {
     five.events = 0;
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0z"));
     assert_int_equal(five.events, 0);
+}
+
+/* --- a client that takes its events when it likes --- */
+
+static unsigned room;
+
+static bool has_room(struct xenstore_connection *to) {
+    return room > 0;
+}
+
+static void take_with_room(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+    room -= header->type == XS_WATCH_EVENT;
+    receive(to, header, payload);
+}
+
+static void be_slow(struct client *client) {
+    room = 0;
+    client->connection.ready = has_room;
+    client->connection.send = take_with_room;
+}
+
+/* The next event that waited; false: there was none. */
+static bool takes_event(struct client *client, const char *event) {
+    client->events = 0;
+    room = 1;
+    xenstore_pump(&client->connection);
+    if (client->events && strcmp(client->event, event))
+        fail_msg("%s, not %s", client->event, event);
+    return client->events;
+}
+
+/* Who looks late finds one event for each path, whatever happened how often meanwhile; every watch has its turn. */
+static void events_that_wait_are_merged(void **state) {
+    be_slow(&five);
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t1"));
+    assert_true(ASK(&five, XS_WATCH, 0, "other\0t2"));
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));
+        assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/b\0x"));
+        assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/other\0x"));
+    }
+    assert_true(takes_event(&five, "data t1"));
+    assert_true(takes_event(&five, "other t2"));
+    assert_true(takes_event(&five, "data/a t1"));
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));     /* Taken: this is news again. */
+    assert_true(takes_event(&five, "data/b t1"));
+    assert_true(takes_event(&five, "data/a t1"));
+    assert_false(takes_event(&five, ""));
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
+}
+
+/* What waits for who does not read is bounded, by count and by bytes; nothing is lost: the whole is named instead. */
+static void events_that_wait_are_bounded(void **state) {
+    char path[1200];
+    int size;
+
+    be_slow(&five);
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
+    assert_true(takes_event(&five, "data t"));
+    room = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        size = snprintf(path, sizeof(path), "/local/domain/5/data/%u", i);
+        assert_true(ask(&dom0, XS_MKDIR, 0, path, (size_t)size + 1));
+    }
+    for (unsigned i = 0; i < XENSTORE_MAX_FIRED_PATHS; i++) {
+        snprintf(path, sizeof(path), "data/%u t", i);
+        assert_true(takes_event(&five, path));
+    }
+    assert_true(takes_event(&five, "data t"));
+    assert_false(takes_event(&five, ""));
+    room = 0;
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES - 1; i++) {
+        size = snprintf(path, sizeof(path), "w%u%ct", i, '\0');
+        assert_true(ask(&five, XS_WATCH, 0, path, (size_t)size + 1));
+        size = snprintf(path, sizeof(path), "/local/domain/5/w%u/%01000u", i, i);
+        assert_true(ask(&dom0, XS_MKDIR, 0, path, (size_t)size + 1));
+        assert_true(account_held(5, HELD_EVENTS) <= account_rules[HELD_EVENTS].quota);
+    }
+    five.events = 0;
+    room = UINT32_MAX;
+    xenstore_pump(&five.connection);
+    assert_true(five.events >= XENSTORE_MAX_WATCHES - 1);                        /* All have heard. */
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));
+    room = 0;
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/b\0x"));
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/w1/b\0x"));
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t"));                          /* With an event that waits. */
+    assert_true(takes_event(&five, "w1/b t"));
+    assert_false(takes_event(&five, ""));
+    room = 0;
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/w1/c\0x"));
+    assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
+    assert_false(takes_event(&five, ""));
 }
 
 static void special_watches_are_dom0s(void **state) {
@@ -298,6 +393,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(hostile_payloads_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(permissions_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_fire, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_that_wait_are_merged, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_that_wait_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(special_watches_are_dom0s, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_isolate, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_conflict, setup, teardown),

@@ -15,8 +15,14 @@ struct blkback;
 struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
                                struct blockdev *device, bool writable);
 void blkback_changed(struct blkback *back);     /* the front end's state node changed */
-void blkback_service(struct blkback *back);     /* call now and then from a thread: finishes a disconnect that the event
-                                                 * handler could only begin (a guest that corrupted its ring) */
+/* Who sets `wake` has it called by the event handler, which then does nothing else, and calls blkback_serve from a thread:
+ * it takes at most `budget` requests; true: there are more. Otherwise the handler serves until the ring is empty: only for
+ * a front end that is trusted not to go on for ever. */
+void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker);
+bool blkback_serve(struct blkback *back, unsigned int budget);
+bool blkback_is_broken(const struct blkback *back);     /* the guest has corrupted its ring: blkback_service is due */
+void blkback_service(struct blkback *back);     /* from a thread: finishes a disconnect that serving could only begin */
+size_t blkback_bytes(void);                     /* memory that one holds: fixed, whatever the guest does */
 void blkback_destroy(struct blkback *back);     /* waits for transfers in flight, releases everything */
 
 struct blkback_counters { uint64_t requests, reads, writes, flushes, errors, sectors_read, sectors_written; };

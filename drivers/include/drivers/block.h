@@ -9,8 +9,9 @@
  * driver ever needs memory to accept one: what does not fit the hardware queue waits on a list threaded through the
  * requests themselves, and submit() cannot fail for want of room.
  *
- * Context: submit, kick and poll are called with events masked (an event handler, or events_save/restore around them);
- * done() is called in the same way, possibly before submit() returns.
+ * Context: one call at a time. Where event handlers work (front ends, a guest without threads) submit, kick, poll and serve are
+ * called with events masked; where they only wake (dom0), by threads, which do not interrupt each other. done() is called
+ * in the same way, possibly before submit() returns.
  */
 #ifndef DRIVERS_BLOCK_H
 #define DRIVERS_BLOCK_H
@@ -56,6 +57,11 @@ struct blockdev {
     void (*submit)(struct blockdev *device, struct block_request *request);
     void (*kick)(struct blockdev *device);      /* after the last submit of a batch: tell the device */
     void (*poll)(struct blockdev *device);      /* complete what has finished, without waiting for the interrupt */
+    /* A real disk whose user has set `wake` does no work in its interrupt: it calls wake, and the user then serve, which
+     * completes at most `budget` transfers; true: there are more. */
+    bool (*serve)(struct blockdev *device, unsigned int budget);
+    void (*wake)(void *waker);
+    void *waker;
     void *context;                  /* the driver's */
 };
 

@@ -8,7 +8,7 @@
  * lets netback collect a batch of grant copies and do them in one hypercall. Likewise the receiver gets receive() for each frame of a batch,
  * then received() once.
  *
- * Context: events masked, as for block.h.
+ * Context: one call at a time, as for block.h.
  */
 #ifndef DRIVERS_NET_H
 #define DRIVERS_NET_H
@@ -42,13 +42,18 @@ struct netport {
     bool (*send)(struct netport *port, const void *frame, size_t length, uint32_t flags);
     void (*flush)(struct netport *port);
     void (*poll)(struct netport *port);     /* look for received frames without waiting for the interrupt */
+    /* A port whose user has set `wake` does no work in its event handler: it calls wake, and the user then serve, which
+     * hands up at most `budget` frames; true: there are more. For a card and a back end. */
+    bool (*serve)(struct netport *port, unsigned int budget);
+    void (*wake)(void *waker);
+    void *waker;
     void *context;                          /* the driver's */
 
     /* Set by the user of the port before frames may arrive; NULL: frames are dropped. */
     void (*receive)(struct netport *port, void *frame, size_t length, uint32_t flags);    /* may complete the checksum in place */
     void (*received)(struct netport *port); /* end of a batch; may be NULL */
     void *user;
-    bool paused;                            /* set by the user too: hand up nothing now; the user polls when that is over */
+    bool paused;                            /* set by the user too: hand up nothing now; the user wakes or polls it then */
 
     uint64_t frames_sent, frames_received, frames_dropped;
 };

@@ -15,7 +15,10 @@ struct netback;
 struct netback *netback_create(const struct backend_store *store, domid_t domain, unsigned int index, const uint8_t mac[6]);
 struct netport *netback_port(struct netback *back);     /* to be plugged into a bridge */
 void netback_changed(struct netback *back);
-void netback_service(struct netback *back);     /* as blkback_service */
+/* The port's wake and serve are as blkback's; likewise these. */
+bool netback_is_broken(const struct netback *back);
+void netback_service(struct netback *back);
+size_t netback_bytes(void);                     /* as blkback_bytes */
 void netback_destroy(struct netback *back);     /* unplug the port from the bridge first */
 
 #endif

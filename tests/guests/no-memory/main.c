@@ -20,14 +20,6 @@ static unsigned int given;          /* of the piece's pages, are free now */
 static xen_pfn_t large[1024];       /* what we have in extents of 2 MiB, to be given back in the end: the audit needs memory */
 static long larges;
 
-static unsigned long free_pages_of_machine(void)
-{
-    struct xen_sysctl s = { .cmd = XEN_SYSCTL_availheap, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
-
-    NEED(HYPERVISOR_sysctl(&s) == 0);
-    return s.u.availheap.avail_bytes / PAGE_SIZE;
-}
-
 static long reserve(unsigned int command, xen_pfn_t *frames, unsigned long extents, unsigned int order)
 {
     struct xen_memory_reservation r = { .nr_extents = extents, .extent_order = order, .domid = DOMID_SELF };
@@ -85,7 +77,7 @@ static void starve(const char *what, long (*attempt)(void), void (*undo)(long re
     unsigned int failures = 0;
 
     for (;;) {
-        unsigned long before = free_pages_of_machine();
+        long before = free_pages_of_machine();
 
         result = attempt();
         if (result != -ENOMEM)
@@ -149,7 +141,7 @@ static long first_port(void)
     return HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
 }
 
-static long grant_frames(void)
+static long grant_table_frames(void)
 {
     static xen_pfn_t frames[3];
     struct gnttab_setup_table setup = { .dom = there, .nr_frames = 3 };
@@ -253,7 +245,7 @@ void test_main(void)
     starve("getvcpucontext", get_context, NULL, false);
     starve("exchange", exchange_one, NULL, false);
     starve("alloc_unbound", first_port, NULL, true);
-    starve("setup_table", grant_frames, NULL, true);
+    starve("setup_table", grant_table_frames, NULL, true);
     vcpus((domid_t)id);
     destroy(id);
     domain_unmake(there);

@@ -35,6 +35,18 @@ static void hold_the_mutex(void *counter)
     done++;
 }
 
+/* Each lets go and wants it back at once; who waits has it first all the same. */
+static void want_it_again(void *me)
+{
+    for (int i = 0; i < 3; i++) {
+        mutex_lock(&mutex);
+        order[strlen(order)] = (char)('0' + (unsigned long)me);
+        thread_yield();
+        mutex_unlock(&mutex);
+    }
+    done++;
+}
+
 static void wait_for(unsigned int wanted)
 {
     for (uint64_t until = now_ns() + 5 * NS_PER_S; done < wanted && now_ns() < until; )
@@ -56,6 +68,11 @@ static void turns_and_mutex(void)
         NEED(thread_create("mutex", hold_the_mutex, &counter));
     wait_for(5);
     CHECK_IS(counter, 5);
+    memset(order, 0, sizeof(order));
+    for (unsigned long i = 0; i < 3; i++)
+        NEED(thread_create("mutex", want_it_again, (void *)i));
+    wait_for(3);
+    CHECK(!strcmp(order, "012012012"));
     CHECK(mutex_trylock(&mutex));
     CHECK(!mutex_trylock(&mutex));
     mutex_unlock(&mutex);

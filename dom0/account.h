@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What dom0 holds on behalf of each domain, counted where it is allocated and where it is freed: never recounted, and a
+ * test compares with a recount. Every allocation that a guest can cause is charged here first, in bytes of what was asked
+ * for; so two things are checked at one place: the domain's quota, and that enough is left for the operator.
+ *
+ * Domain 0 is counted, and bound by neither.
+ */
+#ifndef DOM0_ACCOUNT_H
+#define DOM0_ACCOUNT_H
+
+#include "dom0/base.h"
+
+enum held {
+    HELD_NODES,                         /* XenStore's nodes it owns: how many, */
+    HELD_NODE_BYTES,                    /* and with names, values, permissions, lists of children. */
+    HELD_TRANSACTIONS,                  /* All that its open transactions remember. */
+    HELD_WATCHES,                       /* Paths and tokens. */
+    HELD_EVENTS,                        /* Fired, not yet sent. */
+    HELD_RING,                          /* XenStore's ring: buffers, an answer that waits. */
+    HELD_CONSOLE,                       /* Its console's log. */
+    HELD_DEVICES,                       /* Its back ends: slots, grants, copies in flight. */
+    HELD_KINDS
+};
+
+struct account_rule {
+    const char *name;
+    size_t quota;                       /* Bytes; of HELD_NODES, nodes. */
+};
+
+extern const struct account_rule account_rules[HELD_KINDS];
+
+/* `low`: is so little memory left that guests get no more of it? NULL: never. */
+void account_start(bool (*low)(void));
+
+/* 0, and it is counted; -ENOSPC: beyond the quota; -ENOMEM: dom0 is short of memory. */
+int account_charge(uint16_t domid, enum held kind, size_t amount);
+
+/* Counts what is there whatever the quota. -ENOMEM only for a domain that account_known() has not promised. */
+int account_add(uint16_t domid, enum held kind, size_t amount);
+
+/* From now on account_add() cannot fail for this domain. False without memory. */
+bool account_known(uint16_t domid);
+
+void account_credit(uint16_t domid, enum held kind, size_t amount);
+
+/* What account_charge() would say; nothing is counted. */
+int account_check(uint16_t domid, enum held kind, size_t amount);
+
+size_t account_held(uint16_t domid, enum held kind);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See worker.h. A thread gives way after each turn, and threads run in turn: so between two turns everybody else in dom0
+ * who can run has run, the operator's prompt and commands among them, and nobody waits for longer than one turn of each.
+ */
+#include "dom0/worker.h"
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <pvguest/time.h>
+
+static struct worker {
+    enum turn_lane lane;
+    struct wait_queue wanted;           /* The worker sleeps here. */
+} workers[TURN_LANES];
+static WAIT_QUEUE(served);              /* Who wants to leave does here. */
+
+static void wake(enum turn_lane lane) {
+    wake_all(&workers[lane].wanted);
+}
+
+static void work(void *argument) {
+    struct worker *worker = argument;
+
+    for (;;) {
+        wait_event(worker->wanted, turns_wanted(worker->lane));
+        turns_take(worker->lane);
+        wake_all(&served);
+        thread_yield();
+    }
+}
+
+void worker_leave(struct turn *turn) {
+    if (turn->domain)
+        wait_event(served, turns_served(turn_rules[turn->kind].lane) != turn);
+    turns_leave(turn);
+}
+
+int workers_start(void) {
+    static const char *const names[TURN_LANES] = { "turns", "states" };
+
+    turns_start(wake, now_ns);
+    for (unsigned lane = 0; lane < TURN_LANES; lane++) {
+        workers[lane].lane = (enum turn_lane)lane;
+        wait_queue_init(&workers[lane].wanted);
+    }
+    for (unsigned lane = 0; lane < TURN_LANES; lane++)
+        if (!thread_create(names[lane], work, &workers[lane]))
+            return -ENOMEM;
+    return 0;
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A guest that asks for too much beside one that works: nobody stops dom0, and what dom0 holds for it is bounded and comes back.
+
+The neighbour (tests/guests/attack-flood) says every tenth of a second how long store, disk and ping took it at most; it is also the clock by
+which the prompt and the creation of a third guest are measured. All of it on an instruction counter: a microsecond is a thousand
+instructions, and nothing of this host's load is measured. Whoever spins shares the one CPU with dom0 and the neighbour, so most of
+what is allowed here are the scheduler's slices.
+
+How the turns divide dom0's work, flood by flood, is tests/unit/test_turns.c, test_serving.c and test_xenstore_held.c.
+"""
+import os
+import re
+import statistics
+
+import pytest
+
+import dom0
+import machine
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="these bounds are Domus's")
+
+FLOODS = ["net-small", "net-large", "net-broadcast", "disk", "store", "state", "transactions", "deaf", "held"]
+BEATS = 8
+# Microseconds: the longest time a thing took in a tenth of a second, the median of some of them.
+BOUND = {"store": 45000, "disk": 60000, "ping": 45000}
+BEAT = r"\(neighbour\) beat (\d+) store (\d+) disk (\d+) ping (\d+)"
+# Beats until the prompt has answered `xl list`, and until a third guest is made. A beat is longer than a tenth of a second when
+# what it measures is.
+PROMPT, CREATE = 6, 40
+# Pages of dom0's that one guest may hold, devices and allocator's waste included (dom0/README.md has the quotas).
+HELD = 1200
+
+
+@pytest.fixture(scope="module")
+def system():
+    name = "floods-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    with dom0.Dom0(name, disk=machine.fresh_disk(name), icount=True) as box:
+        box.create("neighbour.cfg")
+        beats(box, 2)
+        attack(box, "held")             # the first of its kind fills caches that stay
+        box.see("attack-flood: holds what it can", timeout=200)
+        box.ask("xl destroy attack")
+        yield box
+        assert box.power_off() == 0
+
+
+def beats(box, count):
+    """What the neighbour says of the next so many beats: a list of times for each thing."""
+    rows = [[int(word) for word in box.see(BEAT, timeout=60).groups()] for _ in range(count)]
+    return {thing: [row[i + 1] for row in rows] for i, thing in enumerate(("store", "disk", "ping"))}
+
+
+def during(box, line):
+    """Runs a command; the beats that came meanwhile."""
+    return len(re.findall(BEAT, box.ask(line, timeout=200)))
+
+
+def attack(box, mode):
+    box.ask(f'xl create attack-flood.cfg extra="flood={mode}"')
+
+
+@pytest.mark.parametrize("mode", FLOODS)
+def test_a_neighbour_works_beside(system, mode):
+    before = system.free_pages()
+    attack(system, mode)
+    beats(system, 3)
+    times = beats(system, BEATS)
+    prompt, create = during(system, "xl list"), during(system, 'xl create hello.cfg name="third"')
+    system.run("xl destroy third")
+    free = system.free_pages()[1]
+    beats(system, 5)
+    still_free = system.free_pages()[1]
+    system.ask("xl destroy attack")
+    after = system.free_pages()
+    seen = {thing: (statistics.median(took), max(took)) for thing, took in times.items()}
+    print(mode, seen, "prompt", prompt, "create", create, "dom0's pages", before, free, still_free, after)
+    for thing, took in times.items():
+        assert statistics.median(took) <= BOUND[thing], (mode, thing, took)
+    assert prompt <= PROMPT and create <= CREATE
+    assert before[1] - still_free <= HELD and free - still_free <= 64
+    assert after[1] >= before[1] - 16, "something is not given back"
+
+
+def test_what_dom0_did_for_whom(system):
+    """`served`: dom0's time goes to who caused it."""
+    attack(system, "transactions")
+    beats(system, 6)
+    rows = {row[0]: row for row in re.findall(r"^(\S+) +(\d+) +[\d.]+ +([\d.]+)((?: +\d+){8}) +(\d+) +(\d+)$", system.ask("served"), re.M)}
+    system.ask("xl destroy attack")
+    assert set(rows) == {"Domain-0", "neighbour", "attack"}
+    assert float(rows["attack"][2]) > 0.05
+    disk, card, vbd, vif, store, console, pace, state = (int(word) for word in rows["attack"][3].split())
+    assert store > 10 and console and state and not disk and not card
+    assert 200 < int(rows["attack"][4]) <= 1000

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block and network back ends against a guest that is faster than they are: whenever one of its requests is looked at, its
+ * ring is full again. Serving ends with the budget all the same and says that there is more; the event handler does nothing but
+ * wake; and nothing is forgotten when the guest stops in the moment of the last look.
+ * sources: drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
+ * cflags: -fno-builtin -include tests/unit/drivers_host.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <drivers/blkback.h>
+#include <drivers/netback.h>
+#include <pvguest/events.h>
+#include <pvguest/grant.h>
+#include <xen/io/blkif.h>
+#include <xen/io/netif.h>
+
+static _Alignas(4096) uint8_t ring_page[2][4096];
+static blkif_sring_t *block_ring = (blkif_sring_t *)(void *)ring_page[0];
+static netif_tx_sring_t *net_ring = (netif_tx_sring_t *)(void *)ring_page[0];
+static event_handler handler;
+static void *handler_data;
+static unsigned int woken, frames, refills;
+static void (*refill)(void);
+
+/* --- the fake SDK ---------------------------------------------------------------------------------------------------- */
+
+void printk(const char *format, ...) { }
+const char *errno_name(long error) { return "error"; }
+bool events_save(void) { return true; }
+void events_restore(bool was_masked) { }
+void event_mask(evtchn_t port) { }
+void event_unbind(evtchn_t port) { }
+int event_send(evtchn_t port) { return 0; }
+void thread_yield(void) { }
+void *alloc_pages(unsigned int order) { return aligned_alloc(4096, 4096u << order); }
+void *vspace_alloc(unsigned long n) { return NULL; }
+void vspace_free(void *va, unsigned long n) { }
+int grant_unmap(struct grant_map *map) { return 0; }
+int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n) { return 0; }
+int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n) { return 0; }
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length) { return -22; }
+
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler function, void *data)
+{
+    handler = function;
+    handler_data = data;
+    return 1;
+}
+
+int grant_map(domid_t domid, grant_ref_t ref, bool readonly, struct grant_map *map)
+{
+    map->va = ring_page[ref];
+    return 0;
+}
+
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
+                 grant_handle_t *handles, unsigned long *mfns, int *results)
+{
+    return -22;
+}
+
+/* The moment in which the guest is faster. */
+int grant_map_dma(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
+                  grant_handle_t *handles, unsigned long *mfns, int *results)
+{
+    memset(results, 0, n * sizeof *results);
+    memset(mfns, 0, n * sizeof *mfns);
+    if (refill)
+        refill();
+    return 0;
+}
+
+int grant_copy(struct gnttab_copy *ops, unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++)
+        ops[i].status = GNTST_okay;
+    if (refill)
+        refill();
+    return 0;
+}
+
+static int store_read(void *context, const char *path, char *value, size_t size)
+{
+    static const struct { const char *key, *value; } node[] = {
+        { "/state", "4" }, { "/ring-ref", "0" }, { "/event-channel", "5" }, { "/tx-ring-ref", "0" },
+        { "/rx-ring-ref", "1" }, { "/request-rx-copy", "1" },
+    };
+
+    for (unsigned int i = 0; i < sizeof node / sizeof *node; i++)
+        if (strcmp(strrchr(path, '/'), node[i].key) == 0)
+            return (int)strlen(strcpy(value, node[i].value));
+    return -2;
+}
+
+static int store_write(void *context, const char *path, const char *value) { return 0; }
+
+static const struct backend_store store = { .read = store_read, .write = store_write };
+
+static void wake(void *waker)
+{
+    assert_ptr_equal(waker, &woken);
+    woken++;
+}
+
+/* --- disk -------------------------------------------------------------------------------------------------------------- */
+
+/* Answers in the moment it is asked, so that the guest may ask again. */
+static void submit(struct blockdev *device, struct block_request *request) { request->done(request, 0); }
+static void nothing(struct blockdev *device) { }
+
+static struct blockdev disk = { .name = "quick", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
+                                .submit = submit, .kick = nothing, .poll = nothing };
+
+static void refill_block(void)
+{
+    refills++;
+    assert_true(refills < 10000);       /* it goes on for as long as the guest does */
+    for (; block_ring->req_prod - block_ring->rsp_prod < 32; block_ring->req_prod++)
+        block_ring->ring[block_ring->req_prod & 31].req = (blkif_request_t){
+            .operation = BLKIF_OP_READ, .nr_segments = 1, .seg = { { .gref = 1, .last_sect = 7 } } };
+}
+
+static void disk_serves_a_budget(void **state)
+{
+    struct blkback *back = blkback_create(&store, 7, 51712, &disk, true);
+
+    memset(ring_page, 0, sizeof ring_page);
+    block_ring->req_event = 1;
+    woken = refills = 0;
+    blkback_on_work(back, wake, &woken);
+    blkback_changed(back);
+    assert_int_equal(woken, 1);         /* what came before the connection */
+    refill = refill_block;
+    refill();
+    handler(1, handler_data);
+    assert_int_equal(woken, 2);
+    assert_int_equal(blkback_counters(back)->requests, 0);
+    for (unsigned int turn = 1; turn < 50; turn++) {
+        assert_true(blkback_serve(back, 8));
+        assert_int_equal(blkback_counters(back)->requests, turn * 8);
+    }
+    refill = NULL;                      /* it stops: the rest is served, and an event asked for */
+    while (blkback_serve(back, 8))
+        ;
+    assert_int_equal(block_ring->rsp_prod, block_ring->req_prod);
+    assert_int_equal(block_ring->req_event, block_ring->req_prod + 1);
+    blkback_destroy(back);
+}
+
+/* --- card -------------------------------------------------------------------------------------------------------------- */
+
+static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
+{
+    frames++;
+}
+
+static void refill_net(void)
+{
+    refills++;
+    assert_true(refills < 10000);
+    for (; net_ring->req_prod - net_ring->rsp_prod < 256; net_ring->req_prod++)
+        net_ring->ring[net_ring->req_prod & 255].req = (netif_tx_request_t){ .gref = 1, .size = 60 };
+}
+
+static void card_serves_a_budget(void **state)
+{
+    static const uint8_t mac[6];
+    struct netback *back = netback_create(&store, 7, 0, mac);
+    struct netport *port = netback_port(back);
+
+    memset(ring_page, 0, sizeof ring_page);
+    net_ring->req_event = 1;
+    woken = refills = frames = 0;
+    port->receive = receive;
+    port->waker = &woken;
+    port->wake = wake;
+    netback_changed(back);
+    assert_int_equal(woken, 1);
+    refill = refill_net;
+    refill();
+    handler(1, handler_data);
+    assert_int_equal(woken, 2);
+    assert_int_equal(frames, 0);
+    for (unsigned int turn = 1; turn < 50; turn++) {
+        assert_true(port->serve(port, 20));
+        assert_int_equal(frames, turn * 20);
+    }
+    refill = NULL;
+    while (port->serve(port, 1000))
+        ;
+    assert_int_equal(net_ring->rsp_prod, net_ring->req_prod);
+    assert_int_equal(net_ring->req_event, net_ring->req_prod + 1);
+    netback_destroy(back);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(disk_serves_a_budget),
+        cmocka_unit_test(card_serves_a_budget),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

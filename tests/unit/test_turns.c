@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* dom0's turns: floods are played against them, and everybody else has what is his: by domain first, then by service, in the
+ * order of asking, with what was overdrawn paid back.
+ * sources: dom0/turns.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/turns.h"
+
+bool events_save(void) { return false; }
+void events_restore(bool was_masked) { }
+
+static uint64_t clock_ns;
+static unsigned woken[TURN_LANES];
+
+static uint64_t now(void) { return clock_ns; }
+static void wake(enum turn_lane lane) { woken[lane]++; }
+
+struct service {
+    struct turn turn;
+    unsigned work, done, turns, costs, overdraft;   /* Units; `costs` nanoseconds each. */
+    unsigned long served_at;
+};
+
+static unsigned long served;                        /* Turns in all. */
+
+static bool serve(void *owner, unsigned budget) {
+    struct service *service = owner;
+    unsigned units = service->work < budget ? service->work : budget;
+
+    assert_ptr_equal(turns_served(turn_rules[service->turn.kind].lane), &service->turn);
+    service->work -= units;
+    service->done += units;
+    service->turns++;
+    service->served_at = ++served;
+    clock_ns += units * service->costs;
+    if (service->overdraft)
+        turns_charge(&service->turn, service->overdraft);
+    return service->work;
+}
+
+static void join(struct service *service, enum turn_kind kind, uint16_t domid, unsigned work) {
+    memset(service, 0, sizeof(*service));
+    service->work = work;
+    service->costs = 1;
+    assert_int_equal(turns_join(&service->turn, kind, domid, serve, service), 0);
+    if (work)
+        turns_mark(&service->turn);
+}
+
+static int setup(void **state) {
+    turns_start(wake, now);
+    memset(woken, 0, sizeof(woken));
+    served = 0;
+    return 0;
+}
+
+/* A flooder has one turn between two of anybody else, however much it asks for and however often. */
+static void one_question_waits_for_one_turn_of_each(void **state) {
+    struct service flood[4], neighbour;
+
+    for (unsigned i = 0; i < 4; i++)
+        join(&flood[i], TURN_NET, (uint16_t)(i + 1), UINT32_MAX);
+    join(&neighbour, TURN_STORE, 9, 0);
+    for (unsigned round = 0; round < 100; round++) {
+        unsigned long asked = served;
+
+        neighbour.work = 1;
+        for (unsigned i = 0; i < 50; i++)
+            turns_mark(&flood[i % 4].turn);
+        turns_mark(&neighbour.turn);
+        while (neighbour.work)
+            assert_true(turns_take(LANE_QUICK));
+        assert_true(neighbour.served_at - asked <= 5);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(flood[i].done, flood[i].turns * turn_rules[TURN_NET].budget);
+        assert_in_range(flood[i].turns, 99, 101);
+        turns_leave(&flood[i].turn);
+    }
+    turns_leave(&neighbour.turn);
+    assert_false(turns_take(LANE_QUICK));
+}
+
+static void ten_cards_are_one_domain(void **state) {
+    struct service card[10], one, disk;
+    unsigned ten = 0;
+
+    for (unsigned i = 0; i < 10; i++)
+        join(&card[i], TURN_NET, 1, UINT32_MAX);
+    join(&one, TURN_NET, 2, UINT32_MAX);
+    join(&disk, TURN_BLOCK, 2, UINT32_MAX);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(turns_take(LANE_QUICK));
+    for (unsigned i = 0; i < 10; i++) {
+        ten += card[i].turns;
+        assert_int_equal(card[i].turns, 50);
+    }
+    assert_int_equal(ten, 500);
+    assert_int_equal(one.turns, 250);
+    assert_int_equal(disk.turns, 250);
+    assert_int_equal(turns_of(1)->turns[TURN_NET], 500);
+    assert_int_equal(turns_of(1)->nanoseconds, 500 * turn_rules[TURN_NET].budget);
+    for (unsigned i = 0; i < 10; i++)
+        turns_leave(&card[i].turn);
+    assert_null(turns_of(1));
+    assert_true(turns_take(LANE_QUICK));
+    turns_leave(&one.turn);
+    turns_leave(&disk.turn);
+    assert_null(turns_of(2));
+}
+
+/* Who costs five budgets in one turn sits out the next ones; but alone it waits for nobody. */
+static void what_is_overdrawn_is_paid_back(void **state) {
+    struct service dear, fair;
+
+    join(&dear, TURN_STORE, 1, UINT32_MAX);
+    join(&fair, TURN_STORE, 2, UINT32_MAX);
+    dear.overdraft = 4 * turn_rules[TURN_STORE].budget;
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(dear.turns, 100);
+    assert_int_equal(fair.turns, 500);
+    turns_leave(&fair.turn);
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(turns_take(LANE_QUICK));
+    assert_in_range(dear.turns, 101, 103);
+    turns_leave(&dear.turn);
+}
+
+static void nobody_is_woken_for_nothing(void **state) {
+    struct service one, two, sleeper;
+
+    join(&one, TURN_NET, 1, 0);
+    join(&two, TURN_NET, 2, 0);
+    join(&sleeper, TURN_STATE, 1, 0);
+    assert_false(turns_wanted(LANE_QUICK));
+    assert_false(turns_take(LANE_QUICK));
+    turns_mark(&one.turn);
+    turns_mark(&one.turn);
+    turns_mark(&two.turn);
+    assert_int_equal(woken[LANE_QUICK], 1);
+    assert_int_equal(woken[LANE_SLEEPING], 0);
+    turns_mark(&sleeper.turn);
+    assert_int_equal(woken[LANE_SLEEPING], 1);
+    assert_true(turns_take(LANE_QUICK));
+    assert_true(turns_take(LANE_QUICK));
+    assert_false(turns_take(LANE_QUICK));
+    assert_int_equal(one.turns + two.turns, 2);
+    assert_int_equal(sleeper.turns, 0);
+    turns_mark(&one.turn);
+    assert_int_equal(woken[LANE_QUICK], 2);
+    turns_leave(&one.turn);                             /* With work. */
+    turns_leave(&one.turn);                             /* Twice is harmless, and so is a mark afterwards. */
+    turns_mark(&one.turn);
+    turns_take(LANE_QUICK);
+    assert_int_equal(one.turns, 1);
+    assert_true(turns_take(LANE_SLEEPING));
+    assert_int_equal(sleeper.turns, 1);
+    turns_leave(&two.turn);
+    turns_leave(&sleeper.turn);
+}
+
+/* Marks, turns, comings and goings at random: who has work is served within a round, who has none never. */
+static void noise(void **state) {
+    static struct service services[40];
+    uint32_t random = 1;
+
+    memset(services, 0, sizeof(services));
+    for (unsigned step = 0; step < 200000; step++) {
+        struct service *service;
+
+        random = random * 1664525 + 1013904223;
+        service = &services[(random >> 8) % 40];
+        switch (random >> 29) {
+        case 0:
+            if (!service->turn.domain)
+                join(service, (random >> 20) % TURN_KINDS, (uint16_t)((random >> 16) % 7), 0);
+            break;
+        case 1:
+            if (random >> 20 & 1)
+                turns_leave(&service->turn);
+            break;
+        case 2: case 3:
+            service->work += (random >> 16) % 100;
+            turns_mark(&service->turn);
+            break;
+        default:
+            turns_take(random >> 24 & 1 ? LANE_QUICK : LANE_SLEEPING);
+        }
+    }
+    while (turns_take(LANE_QUICK) || turns_take(LANE_SLEEPING))
+        ;
+    for (unsigned i = 0; i < 40; i++) {
+        assert_true(!services[i].turn.domain || !services[i].work);
+        turns_leave(&services[i].turn);
+    }
+    for (uint16_t domid = 0; domid < 7; domid++)
+        assert_null(turns_of(domid));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(one_question_waits_for_one_turn_of_each, setup),
+        cmocka_unit_test_setup(ten_cards_are_one_domain, setup),
+        cmocka_unit_test_setup(what_is_overdrawn_is_paid_back, setup),
+        cmocka_unit_test_setup(nobody_is_woken_for_nothing, setup),
+        cmocka_unit_test_setup(noise, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

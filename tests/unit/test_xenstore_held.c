@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* What XenStore holds for each domain: random requests of four clients, in and out of transactions, and now and then a recount of
+ * every node, shadow, watch and event against the accounts; who reaches a quota is refused; who goes holds nothing; what a
+ * large transaction costs depends on its size, not on the tree's.
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/account.h"
+#include "dom0/xenstore/internal.h"
+
+#define CLIENTS 4u
+
+struct client {
+    struct xenstore_connection connection;
+    char answer[XENSTORE_PAYLOAD_MAX + 1];
+    bool refused, deaf;
+    uint32_t transaction[XENSTORE_MAX_TRANSACTIONS];
+};
+
+static struct client clients[CLIENTS];          /* Domains 0 to 3. */
+static bool low;
+
+static bool memory_is_low(void) { return low; }
+
+static bool ready(struct xenstore_connection *to) {
+    return !((struct client *)to)->deaf;
+}
+
+static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+    struct client *client = (struct client *)to;
+
+    if (header->type == XS_WATCH_EVENT)
+        return;
+    client->refused = header->type == XS_ERROR;
+    memcpy(client->answer, payload, header->len);
+    client->answer[header->len] = '\0';
+}
+
+static unsigned ask(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+    struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)size };
+
+    return xenstore_handle(&client->connection, &header, payload);
+}
+
+static int setup(void **state) {
+    static const struct xenstore_carrier carrier = { NULL, NULL };
+    char payload[64];
+
+    low = false;
+    account_start(memory_is_low);
+    assert_int_equal(xenstore_start(&carrier), 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        memset(&clients[i], 0, sizeof(clients[i]));
+        clients[i].connection.actor = (struct tree_actor){ .domid = (uint16_t)i, .privileged = i == 0 };
+        clients[i].connection.send = receive;
+        clients[i].connection.ready = ready;
+        xenstore_connect(&clients[i].connection);
+        if (!i)
+            continue;
+        ask(&clients[0], XS_MKDIR, 0, payload, (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u", i) + 1);
+        /* Open to the next one, who makes nodes of his own there. */
+        ask(&clients[0], XS_SET_PERMS, 0, payload,
+            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u%cn%u%cb%u", i, 0, i, 0, i % 3 + 1) + 1);
+        assert_false(clients[0].refused);
+    }
+    return 0;
+}
+
+/* --- the recount --- */
+
+static size_t counted[CLIENTS][HELD_KINDS];
+
+static void count_nodes(const struct tree_node *node) {
+    uint16_t owner = node->perms.entry[0].domid;
+
+    counted[owner][HELD_NODES]++;
+    counted[owner][HELD_NODE_BYTES] += sizeof(*node) + strlen(node->name) + 1 + node->value_size + 1 +
+                                       node->child_room * sizeof(*node->children);
+    for (unsigned i = 0; i < node->child_count; i++) {
+        if (i)
+            assert_true(strcmp(node->children[i - 1]->name, node->children[i]->name) < 0);
+        count_nodes(node->children[i]);
+    }
+}
+
+static void count_watches(const struct xenstore_connection *connection) {
+    size_t *count = counted[connection->actor.domid];
+    unsigned number = 0;
+
+    for (const struct xenstore_watch *w = connection->watches; w; w = w->next, number++) {
+        count[HELD_WATCHES] += sizeof(*w) + strlen(w->path) + 1 + strlen(w->token) + 1;
+        for (const struct xenstore_fired *f = w->fired; f; f = f->next)
+            count[HELD_EVENTS] += sizeof(*f) + strlen(f->path) + 1;
+    }
+    assert_int_equal(number, connection->watch_count);
+}
+
+static void recount(void) {
+    memset(counted, 0, sizeof(counted));
+    count_nodes(xenstore_tree);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        count_watches(&clients[i].connection);
+        for (unsigned kind = 0; kind < HELD_KINDS; kind++)
+            if (kind != HELD_TRANSACTIONS)
+                assert_int_equal(account_held((uint16_t)i, kind), counted[i][kind]);
+        for (unsigned kind = HELD_NODE_BYTES; i && kind < HELD_KINDS; kind++)
+            assert_true(account_held((uint16_t)i, kind) <= account_rules[kind].quota + 65536);     /* What dom0 gave comes above. */
+        if (!clients[i].connection.transactions)
+            assert_int_equal(account_held((uint16_t)i, HELD_TRANSACTIONS), 0);
+    }
+}
+
+static int teardown(void **state) {
+    recount();
+    for (unsigned i = 0; i < CLIENTS; i++)
+        xenstore_disconnect(&clients[i].connection);
+    for (uint16_t i = 0; i < CLIENTS; i++)
+        assert_int_equal(account_held(i, HELD_TRANSACTIONS) + account_held(i, HELD_WATCHES) + account_held(i, HELD_EVENTS), 0);
+    tree_drop(xenstore_tree);
+    for (uint16_t i = 0; i < CLIENTS; i++)
+        for (unsigned kind = 0; kind < HELD_KINDS; kind++)
+            assert_int_equal(account_held(i, kind), 0);
+    return 0;
+}
+
+/* --- anything at all --- */
+
+static uint64_t seed;
+
+static unsigned random_below(unsigned limit) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % limit;
+}
+
+/* Somewhere in one's own directory, or in another's: few names, so that things meet. */
+static size_t random_path(char *path, unsigned domid) {
+    size_t size = (size_t)sprintf(path, "/local/domain/%u", random_below(3) ? domid : random_below(3) + 1);
+
+    for (unsigned depth = random_below(4); depth; depth--)
+        size += (size_t)sprintf(path + size, "/%.*s%u", (int)random_below(9), "somename", random_below(6));
+    return size + 1;
+}
+
+static void random_request(struct client *client) {
+    static const uint32_t types[] = { XS_WRITE, XS_WRITE, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_READ, XS_DIRECTORY, XS_WATCH,
+                                      XS_UNWATCH, XS_GET_PERMS, XS_DIRECTORY_PART };
+    uint32_t type = types[random_below(ARRAY_COUNT(types))], *slot = &client->transaction[random_below(XENSTORE_MAX_TRANSACTIONS)];
+    uint16_t domid = client->connection.actor.domid;
+    char payload[4096];
+    size_t size;
+
+    client->deaf = random_below(20) ? client->deaf : !client->deaf;
+    if (!client->deaf)
+        xenstore_pump(&client->connection);
+    if (random_below(15) == 0) {
+        if (*slot) {
+            ask(client, XS_TRANSACTION_END, *slot, random_below(4) ? "T" : "F", 2);
+            *slot = 0;
+        } else {
+            ask(client, XS_TRANSACTION_START, 0, "", 1);
+            *slot = client->refused ? 0 : (uint32_t)atoi(client->answer);
+        }
+        return;
+    }
+    size = random_path(payload, domid ? domid : random_below(3) + 1);
+    if (type == XS_WRITE) {
+        unsigned length = random_below(10) ? random_below(40) : random_below(2100);
+
+        memset(payload + size, 'v', length);
+        size += length;
+    } else if (type == XS_SET_PERMS) {
+        unsigned owner = domid && random_below(5) ? domid : random_below(3) + 1;
+
+        size += (size_t)sprintf(payload + size, "%c%u%c%c%u", "nrwb"[random_below(4)], owner, 0, "nrwb"[random_below(4)], random_below(4)) + 1;
+    } else if (type == XS_WATCH || type == XS_UNWATCH) {
+        size += (size_t)sprintf(payload + size, "t%u", random_below(3)) + 1;
+    } else if (type == XS_DIRECTORY_PART) {
+        size += (size_t)sprintf(payload + size, "0") + 1;
+    }
+    ask(client, type, type == XS_WATCH || type == XS_UNWATCH || random_below(2) ? 0 : *slot, payload, size);
+}
+
+static void accounts_are_what_is_there(void **state) {
+    for (seed = 1; seed < 2000; seed++) {
+        uint64_t round = seed;
+
+        for (unsigned step = 0; step < 60; step++)
+            random_request(&clients[random_below(CLIENTS)]);
+        recount();
+        seed = round;
+    }
+}
+
+/* --- quotas, and the reserve --- */
+
+static void each_quota_refuses(void **state) {
+    struct client *one = &clients[1];
+    static char payload[4096];
+    unsigned made = 0;
+    uint32_t tx;
+
+    memset(payload, 'x', sizeof(payload));
+    do {                                        /* Bytes end before nodes do. */
+        int size = sprintf(payload, "data/%u", made++);
+
+        payload[size] = '\0';
+        ask(one, XS_WRITE, 0, payload, (size_t)size + 1 + XENSTORE_MAX_NODE_BYTES);
+        memset(payload, 'x', 64);
+    } while (!one->refused && made < 2000);
+    assert_string_equal(one->answer, "ENOSPC");
+    assert_in_range(made, 400, 520);
+    ask(one, XS_WRITE, 0, "data/1\0short", 12);
+    assert_false(one->refused);                 /* What becomes less always may. */
+    ask(one, XS_TRANSACTION_START, 0, "", 1);
+    tx = (uint32_t)atoi(one->answer);
+    for (made = 0; made < 2000 && !one->refused; made++) {
+        int size = sprintf(payload, "data/%u", made);
+
+        payload[size] = '\0';
+        ask(one, XS_WRITE, tx, payload, (size_t)size + 1 + XENSTORE_MAX_NODE_BYTES);
+        memset(payload, 'x', 64);
+    }
+    assert_string_equal(one->answer, "ENOSPC");
+    assert_in_range(made, 200, 260);
+    assert_true(account_held(1, HELD_TRANSACTIONS) <= account_rules[HELD_TRANSACTIONS].quota);
+    ask(one, XS_TRANSACTION_END, tx, "F", 2);
+    ask(one, XS_TRANSACTION_START, 0, "", 1);
+    tx = (uint32_t)atoi(one->answer);
+    memcpy(payload, "data/7", 7);
+    for (unsigned i = 0; i < 400; i++)          /* The same node again and again holds one value. */
+        ask(one, XS_WRITE, tx, payload, 7 + XENSTORE_MAX_NODE_BYTES);
+    assert_true(account_held(1, HELD_TRANSACTIONS) < 32768);
+    memset(payload, 'x', 64);
+    ask(one, XS_TRANSACTION_END, tx, "F", 2);
+    for (made = 0, one->refused = false; made < XENSTORE_MAX_WATCHES && !one->refused; made++) {
+        payload[sprintf(payload, "%u", made)] = 'x';
+        payload[1000] = '\0';
+        payload[1001] = 't';
+        payload[1002] = '\0';
+        ask(one, XS_WATCH, 0, payload, 1003);
+    }
+    assert_string_equal(one->answer, "ENOSPC");
+    assert_in_range(made, 50, 70);
+}
+
+/* When memory is short guests get no more of it, and the operator does. */
+static void the_reserve_is_the_operators(void **state) {
+    struct client *one = &clients[1];
+
+    ask(one, XS_WRITE, 0, "data\0xxx", 8);
+    low = true;
+    ask(one, XS_WRITE, 0, "more\0x", 6);
+    assert_string_equal(one->answer, "ENOMEM");
+    ask(one, XS_TRANSACTION_START, 0, "", 1);
+    assert_string_equal(one->answer, "ENOMEM");
+    ask(one, XS_WATCH, 0, "data\0t", 7);
+    assert_string_equal(one->answer, "ENOMEM");
+    ask(one, XS_READ, 0, "data", 5);
+    assert_string_equal(one->answer, "xxx");
+    ask(one, XS_WRITE, 0, "data\0x", 6);
+    assert_false(one->refused);
+    ask(&clients[0], XS_WRITE, 0, "/local/domain/1/more\0x", 22);
+    assert_false(clients[0].refused);
+    low = false;
+}
+
+/* --- what it costs --- */
+
+/* The same transaction in a small tree and in a large one; alone, and beside domains full of watches on everything else. */
+static unsigned cost_of_many(struct client *one) {
+    char payload[64];
+    unsigned cost;
+    uint32_t tx;
+
+    ask(one, XS_TRANSACTION_START, 0, "", 1);
+    tx = (uint32_t)atoi(one->answer);
+    for (unsigned i = 0; i < 400; i++) {
+        int size = sprintf(payload, "data/%u", i);
+
+        cost = ask(one, XS_WRITE, tx, payload, (size_t)size + 2);
+        assert_false(one->refused);
+        assert_int_equal(cost, 1);
+    }
+    cost = ask(one, XS_TRANSACTION_END, tx, "T", 2);
+    assert_false(one->refused);
+    return cost;
+}
+
+static void a_transaction_costs_what_it_does(void **state) {
+    char payload[128];
+    unsigned small, large;
+
+    cost_of_many(&clients[1]);
+    small = cost_of_many(&clients[1]);
+    for (unsigned i = 0; i < 5000; i++)
+        ask(&clients[0], XS_MKDIR, 0, payload, (size_t)sprintf(payload, "/tool/%u/%u", i / 100, i) + 1);
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        ask(&clients[2], XS_WATCH, 0, payload, (size_t)sprintf(payload, "/local/domain/2/w%u%ct", i, 0) + 1);
+    large = cost_of_many(&clients[1]);
+    assert_int_equal(small, large);
+    assert_in_range(small, 20, 200);            /* And it is not taken for one request: that is paid with later turns. */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(accounts_are_what_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_quota_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_reserve_is_the_operators, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_costs_what_it_does, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
