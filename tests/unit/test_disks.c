@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Partitions and who uses them: one writer or several readers, windows that end where the partition
- * does, and disks that fail; with the transfers that wait for their end.
- * sources: dom0/storage/disks.c dom0/storage/gpt.c drivers/block.c drivers/block_wait.c
+ * does, and disks that fail; with the transfers that wait for their end. Its interrupt only marks.
+ * sources: dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c drivers/block_wait.c
  * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include <pvguest/events.h>
 #include <pvguest/sched.h>
 #include "dom0/storage/disks.h"
+#include "dom0/turns.h"
 
 /* --- the SDK ---------------------------------------------------------------------------------- */
 
@@ -79,9 +80,16 @@ static void poll(struct blockdev *device) {
     request->done(request, result);
 }
 
+static unsigned served;
+
+static bool serve(struct blockdev *device, unsigned budget) {
+    served += budget;
+    return served == budget;                    /* there is more to do after the first turn */
+}
+
 static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segments = 11,
                                 .flags = BLOCK_CAN_FLUSH,
-                                .submit = submit, .kick = kick, .poll = poll };
+                                .submit = submit, .kick = kick, .poll = poll, .serve = serve };
 
 /* --- its table -------------------------------------------------------------------------------- */
 
@@ -253,10 +261,28 @@ static void transfers_that_wait(void **state) {
     assert_string_equal(said, "");
 }
 
+static unsigned woken;
+
+static void wake_lane(enum turn_lane lane) { woken += lane == LANE_QUICK; }
+static uint64_t no_time(void) { return 0; }
+
+/* The interrupt marks; the work is done in turns, for as long as there is some. */
+static void finished_transfers_have_turns(void **state) {
+    turns_start(wake_lane, no_time);
+    disk.wake(disk.waker);
+    disk.wake(disk.waker);
+    assert_true(woken == 1 && served == 0);
+    while (turns_take(LANE_QUICK))
+        ;
+    assert_int_equal(served, 2 * turn_rules[TURN_DISK].budget);
+    assert_int_equal(turns_of(0)->turns[TURN_DISK], 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_disk_and_no_table), cmocka_unit_test(one_writer_or_readers),
         cmocka_unit_test(a_window_ends_with_its_partition), cmocka_unit_test(transfers_that_wait),
+        cmocka_unit_test(finished_transfers_have_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
