@@ -4,11 +4,13 @@
  * guest whose indices make no sense has no console any more, and that is all that happens.
  */
 #include "dom0/console/guests.h"
+#include "dom0/console/limit.h"
 #include "dom0/console/terminal.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
+#include <pvguest/time.h>
 #include <xen/io/console.h>
 
 #define LOG_BYTES 16384u
@@ -24,6 +26,8 @@ struct guest_console {
     struct xencons_interface *ring;
     evtchn_t port;
     bool broken, closed, attached;
+    struct limit limit;
+    struct timer look;                  /* Without an event of the guest's: at what is missing, at what waits. */
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
     unsigned line_size;
     char log[LOG_BYTES];
@@ -46,13 +50,32 @@ static void console_event(evtchn_t port, void *data) {
     wake_all(&work_queue);
 }
 
+static void look(void *console) {
+    console_event(0, console);
+}
+
 /* --- output --- */
+
+static void look_at(struct guest_console *console, uint64_t when) {
+    timer_set(&console->look, when, look, console);
+}
+
+/* Once it may speak again, or is gone: how much of what it said was not seen here. */
+static void say_what_is_missing(struct guest_console *console, bool anyway) {
+    uint64_t lines = limit_missing(&console->limit, anyway, now_ns());
+
+    if (lines)
+        printk("console: %lu lines of %s were dropped\n", (unsigned long)lines, console->name);
+    else if (limit_due(&console->limit))
+        look_at(console, limit_due(&console->limit));
+}
 
 static void show_line(struct guest_console *console) {
     char text[LINE_BYTES + 48];
     int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size, console->line);
 
-    terminal_write(text, (size_t)size);
+    if (limit_line(&console->limit, (size_t)size, now_ns()))
+        terminal_write(text, (size_t)size);
     console->line_size = 0;
 }
 
@@ -68,13 +91,15 @@ static void take_byte(struct guest_console *console, char c) {
         console->line[console->line_size++] = c;
 }
 
-static void drain(struct guest_console *console) {
+/* paced: an attached operator's terminal is not flooded; what it does not take now stays with the guest. */
+static void drain(struct guest_console *console, bool paced) {
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
     char taken[sizeof(ring->out)];
-    size_t size = 0;
+    size_t size = 0, most = sizeof(taken);
 
     rmb();
+    say_what_is_missing(console, false);
     if (console->broken || prod == cons)
         return;
     if (prod - cons > sizeof(ring->out)) {
@@ -82,7 +107,12 @@ static void drain(struct guest_console *console) {
         console->broken = true;
         return;
     }
-    while (cons != prod)
+    if (console->attached && paced) {
+        most = limit_attached(&console->limit, prod - cons, now_ns());
+        if (most < prod - cons)
+            look_at(console, now_ns() + LIMIT_PACE_NS);
+    }
+    while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
     mb();                               /* We have the bytes before the guest may write over them. */
     WRITE_ONCE(ring->out_cons, cons);
@@ -94,7 +124,7 @@ static void drain(struct guest_console *console) {
 }
 
 void guest_console_drain(struct guest_console *console) {
-    drain(console);
+    drain(console, false);
 }
 
 static void consoles_thread(void *argument) {
@@ -102,7 +132,7 @@ static void consoles_thread(void *argument) {
         wait_event(work_queue, work);
         work = false;
         for (struct guest_console *console = consoles; console; console = console->next)
-            drain(console);
+            drain(console, true);
         thread_yield();                 /* A guest that never stops talking does not silence the others. */
     }
 }
@@ -115,6 +145,15 @@ int guest_consoles_start(void) {
 
 void guest_consoles_show(bool on) {
     show = on;
+}
+
+static void share_terminal(void) {
+    unsigned guests = 0;
+
+    for (const struct guest_console *console = consoles; console; console = console->next)
+        guests++;
+    for (struct guest_console *console = consoles; console; console = console->next)
+        limit_share(&console->limit, guests, now_ns());
 }
 
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
@@ -140,8 +179,10 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
         return bound;
     }
     console->port = (evtchn_t)bound;
+    limit_init(&console->limit, now_ns());
     console->next = consoles;
     consoles = console;
+    share_terminal();
     console_event(console->port, NULL);
     *opened = console;
     return 0;
@@ -164,13 +205,16 @@ static void keep_last_words(const struct guest_console *console) {
 void guest_console_close(struct guest_console *console) {
     struct guest_console **link = &consoles;
 
-    drain(console);
+    drain(console, false);
     if (console->line_size)
         show_line(console);
+    say_what_is_missing(console, true);
+    timer_cancel(&console->look);
     keep_last_words(console);
     while (*link != console)
         link = &(*link)->next;
     *link = console->next;
+    share_terminal();
     event_unbind(console->port);
     unmap_frames(console->ring, 1);
     console->closed = true;
