@@ -5,12 +5,14 @@
  */
 #include "dom0/console/guests.h"
 #include "dom0/account.h"
+#include "dom0/console/limit.h"
 #include "dom0/console/terminal.h"
 #include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
+#include <pvguest/time.h>
 #include <xen/io/console.h>
 
 #define LOG_BYTES 16384u
@@ -27,6 +29,8 @@ struct guest_console {
     evtchn_t port;
     bool broken, closed, attached;
     struct turn turn;
+    struct limit limit;
+    struct timer look;                  /* Without an event of the guest's: at what is missing, at what waits. */
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
     unsigned line_size;
     char log[LOG_BYTES];
@@ -48,11 +52,30 @@ static void console_event(evtchn_t port, void *data) {
 
 /* --- output --- */
 
+static void look(void *turn) {
+    turns_mark(turn);
+}
+
+static void look_at(struct guest_console *console, uint64_t when) {
+    timer_set(&console->look, when, look, &console->turn);
+}
+
+/* Once it may speak again, or is gone: how much of what it said was not seen here. */
+static void say_what_is_missing(struct guest_console *console, bool anyway) {
+    uint64_t lines = limit_missing(&console->limit, anyway, now_ns());
+
+    if (lines)
+        printk("console: %lu lines of %s were dropped\n", (unsigned long)lines, console->name);
+    else if (limit_due(&console->limit))
+        look_at(console, limit_due(&console->limit));
+}
+
 static void show_line(struct guest_console *console) {
     char text[LINE_BYTES + 48];
     int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size, console->line);
 
-    terminal_write(text, (size_t)size);
+    if (limit_line(&console->limit, (size_t)size, now_ns()))
+        terminal_write(text, (size_t)size);
     console->line_size = 0;
 }
 
@@ -69,8 +92,7 @@ static void take_byte(struct guest_console *console, char c) {
 }
 
 /* Takes at most so many bytes; true: there are more. */
-static bool drain(void *owner, unsigned most) {
-    struct guest_console *console = owner;
+static bool take(struct guest_console *console, size_t most) {
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
     char taken[sizeof(ring->out)];
@@ -96,8 +118,23 @@ static bool drain(void *owner, unsigned most) {
     return cons != prod;
 }
 
+/* An attached operator's terminal is not flooded; what it does not take now stays with the guest. */
+static bool serve(void *owner, unsigned budget) {
+    struct guest_console *console = owner;
+    size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget), most = waiting;
+
+    say_what_is_missing(console, false);
+    if (console->attached)
+        most = limit_attached(&console->limit, waiting, now_ns());
+    if (most == waiting)
+        return take(console, budget);
+    look_at(console, now_ns() + LIMIT_PACE_NS);
+    take(console, most);
+    return false;
+}
+
 void guest_console_drain(struct guest_console *console) {
-    drain(console, sizeof(console->ring->out));
+    take(console, sizeof(console->ring->out));
 }
 
 /* --- life --- */
@@ -109,6 +146,15 @@ void guest_consoles_show(bool on) {
 static void free_console(struct guest_console *console) {
     account_credit(console->domid, HELD_CONSOLE, sizeof(*console));
     free(console);
+}
+
+static void share_terminal(void) {
+    unsigned guests = 0;
+
+    for (const struct guest_console *console = consoles; console; console = console->next)
+        guests++;
+    for (struct guest_console *console = consoles; console; console = console->next)
+        limit_share(&console->limit, guests, now_ns());
 }
 
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
@@ -128,7 +174,7 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
         free_console(console);
         return error;
     }
-    bound = turns_join(&console->turn, TURN_CONSOLE, domid, drain, console);
+    bound = turns_join(&console->turn, TURN_CONSOLE, domid, serve, console);
     if (!bound)
         bound = event_bind_interdomain(domid, port, console_event, &console->turn);
     if (bound < 0) {
@@ -138,8 +184,10 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
         return bound;
     }
     console->port = (evtchn_t)bound;
+    limit_init(&console->limit, now_ns());
     console->next = consoles;
     consoles = console;
+    share_terminal();
     turns_mark(&console->turn);
     *opened = console;
     return 0;
@@ -164,13 +212,16 @@ void guest_console_close(struct guest_console *console) {
 
     guest_console_drain(console);
     event_unbind(console->port);
+    timer_cancel(&console->look);
     worker_leave(&console->turn);
     if (console->line_size)
         show_line(console);
+    say_what_is_missing(console, true);
     keep_last_words(console);
     while (*link != console)
         link = &(*link)->next;
     *link = console->next;
+    share_terminal();
     unmap_frames(console->ring, 1);
     console->closed = true;
     if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""A guest that talks without end, and everybody else's words beside it."""
+import re
+import time
+
+import machine
+
+FLOOD = r"flood (\d+), and so that"
+
+
+def flood(system):
+    """It has said more than it may at once."""
+    system.create("attack-console.cfg")
+    system.see(r"\(attack\) flood 1200,", timeout=60)
+
+
+def test_the_prompt_and_a_neighbour_are_heard(system):
+    flood(system)
+    start = time.monotonic()
+    for _ in range(5):
+        assert "dom0_free_pages" in system.ask("info")
+    system.create("insula1.cfg")                                # its boot messages appear
+    system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+    assert "2 answered" in system.shell("insula1", "ping 10.0.2.2 2 fast")
+    seconds = time.monotonic() - start
+    shown = [int(number) for number in re.findall(rf"\(attack\) {FLOOD}", system.said())]
+    assert shown == sorted(shown)
+    # Half of a serial line for two guests, beside what it may say at once; a line is of some 100 bytes.
+    assert len(shown) < (2 * 131072 + 5760 * (seconds + 60 * machine.PATIENCE)) / 90
+    system.ask("destroy attack")
+    dropped = sum(map(int, re.findall(r"console: (\d+) lines of attack were dropped", system.said())))
+    assert dropped > 1000
+    log = system.ask("console-log attack")                      # there the last words are complete
+    last = [int(number) for number in re.findall(rf"^{FLOOD}", log, re.M)]
+    assert len(last) > 50 and last == list(range(last[0], last[0] + len(last)))
+    assert last[-1] >= len(shown) + dropped - 1
+
+
+def test_one_that_falls_silent_is_said_to_be_incomplete(system):
+    flood(system)
+    for _ in range(60):                                         # until it says what is not shown
+        logged = re.findall(rf"^{FLOOD}", system.ask("sleep 1; console-log attack"), re.M)
+        shown = re.findall(rf"\(attack\) {FLOOD}", system.said())
+        if int(logged[-1]) > int(shown[-1]) + 100:
+            break
+    system.ask("pause attack")
+    system.see(r"console: \d+ lines of attack were dropped", timeout=30)
+    system.ask("unpause attack")
+    system.see(rf"\(attack\) {FLOOD}", timeout=30)              # and speaks again
+
+
+def test_who_is_attached_sees_every_line(system):
+    flood(system)
+    with system.console("attack"):
+        first = int(system.see(rf"\n{FLOOD}", timeout=60).group(1))
+        for number in range(first + 1, first + 1500):
+            assert int(system.see(rf"\n{FLOOD}", timeout=60).group(1)) in (number, first)
+    system.ask("info")
