@@ -12,6 +12,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <stdarg.h>
 
@@ -61,6 +62,7 @@ static int write_guest(struct build *build, uint64_t pfn, uint64_t offset, const
         else
             memset(window + offset, 0, chunk);
         unmap_frames(window, pages);
+        thread_yield();                         /* Everybody else has his turn: there may be a lot of it. */
         if (from)
             from += chunk;
         pfn += pages;

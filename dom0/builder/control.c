@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl, sysctl and their kin for the toolstack (control.h). One function an operation; no policy.
+ * domctl, sysctl and their kin for the toolstack (control.h). One function an operation; no policy. What takes long is asked for
+ * piece by piece, and everybody else in dom0 has his turn in between.
  */
 #include "dom0/builder/control.h"
+#include <pvguest/bits.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/thread.h>
+
+#define PIECE 1024u                     /* Pages of a new domain asked for at once. */
 
 int control_domain(struct xen_domctl *op) {
     op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -47,9 +52,8 @@ static int simple(uint32_t cmd, domid_t domid) {
 int domain_destroy(domid_t domid) {
     int error;
 
-    do
-        error = simple(XEN_DOMCTL_destroydomain, domid);
-    while (error == -EAGAIN);
+    while ((error = simple(XEN_DOMCTL_destroydomain, domid)) == -EAGAIN)
+        thread_yield();
     return error;
 }
 
@@ -134,7 +138,8 @@ int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages) {
     for (uint64_t i = 0; i < pages; i++)
         frames[i] = i;                          /* In: guest frame numbers. Out: machine frames. */
     while (done < pages) {
-        struct xen_memory_reservation reservation = { .nr_extents = pages - done, .domid = domid };
+        uint64_t piece = MIN(pages - done, (uint64_t)PIECE);
+        struct xen_memory_reservation reservation = { .nr_extents = piece, .domid = domid };
         long result;
 
         set_xen_guest_handle(reservation.extent_start, frames + done);
@@ -144,6 +149,7 @@ int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages) {
         if (result == 0)
             return -ENOMEM;
         done += (uint64_t)result;
+        thread_yield();
     }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
+#include "machine/console.h"
 #include "machine/io.h"
 #include "machine/serial.h"
 #include "machine/vectors.h"
@@ -59,6 +60,6 @@ void boot_main(uint32_t multiboot_info)
     if (boot_info.module_count == 0) panic("no kernel for dom0: GRUB's first module2 is missing");
     build_dom0(&boot_info.modules[0], boot_info.module_count > 1 ? &boot_info.modules[1] : NULL);
     give_modules_to_heap();
-    serial_enable_interrupt();
+    console_start();
     schedule_start();
 }

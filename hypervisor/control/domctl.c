@@ -60,6 +60,17 @@ static void abandon(struct domain *d)
         ;
 }
 
+/*
+ * Not continued here for as long as it takes, which is long for a large domain: a caller of one vCPU, such as dom0, would do nothing
+ * else meanwhile. -EAGAIN: ask again.
+ */
+static int destroy(struct domain *d)
+{
+    int error = d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+
+    return error == -ERESTART ? -EAGAIN : error;
+}
+
 static int create(struct xen_domctl *op)
 {
     const struct xen_domctl_createdomain *c = &op->u.createdomain;
@@ -177,7 +188,7 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
 {
     switch (op->cmd) {
     CASE(XEN_DOMCTL_destroydomain)
-        return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+        return destroy(d);
     CASE(XEN_DOMCTL_pausedomain)       return pause(d);
     CASE(XEN_DOMCTL_unpausedomain)     return unpause(d);
     CASE(XEN_DOMCTL_max_vcpus)         return make_vcpus(d, op->u.max_vcpus.max);

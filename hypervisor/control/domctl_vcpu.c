@@ -54,11 +54,15 @@ static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
     return 0;
 }
 
+#define CPU_MAP_MOST 4096           /* Xen's own limit: NR_CPUS is at most 4095 */
+
 /* A CPU map of which only bit 0 is set. */
 static int write_map(const struct xenctl_bitmap *map)
 {
     uint8_t first = 1;
+
     if (!map->nr_bits || !map->bitmap.p) return 0;
+    if (map->nr_bits > CPU_MAP_MOST) return fail(-E2BIG, "a map of more than 4096 CPUs");
     if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) || clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
         return fail(-EFAULT, "the map cannot be written");
     return 0;

@@ -8,6 +8,7 @@
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "machine/console.h"
 #include "machine/io.h"
 #include "memory/access.h"
 #include "memory/frame.h"

@@ -6,8 +6,7 @@
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
-#include "lib/printk.h"
-#include "machine/serial.h"
+#include "machine/console.h"
 #include "memory/access.h"
 
 #define CHUNK 128
@@ -15,8 +14,11 @@
 static long console_output(uint32_t count, uint64_t buffer)
 {
     char chunk[CHUNK];
+
     while (count) {
         uint32_t n = MIN(count, (uint32_t)CHUNK);
+
+        if (!console_has_room()) return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count, buffer);
         if (copy_from_guest(chunk, VADDR(buffer), n)) return fail(-EFAULT, "the text cannot be read");
         console_write(chunk, n);
         buffer += n;
@@ -33,7 +35,7 @@ static long console_input(uint32_t count, uint64_t buffer)
     char chunk[CHUNK];
     uint32_t done = 0;
     while (done < count) {
-        size_t n = serial_read(chunk, MIN(count - done, (uint32_t)CHUNK));
+        size_t n = console_read(chunk, MIN(count - done, (uint32_t)CHUNK));
         if (n == 0) break;
         if (copy_to_guest(VADDR(buffer + done), chunk, n)) return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's own voice: lines on the console, prefixed "(domus) ", kept in a log ring that the toolstack reads
- * (sysctl readconsole). Never prints guest bytes as a format. Formats: %c %s %d %i %u %x %X %p %% with l, ll, z, width, 0, -.
+ * The hypervisor's own voice: lines on the console (machine/console.h), prefixed "(domus) ". Never prints guest bytes as a
+ * format. Formats: %c %s %d %i %u %x %X %p %% with l, ll, z, width, 0, -.
  */
 #ifndef DOMUS_LIB_PRINTK_H
 #define DOMUS_LIB_PRINTK_H
@@ -25,13 +25,6 @@ void printk_at(int level, const char *format, ...) __attribute__((format(printf,
 
 int vsnprintf(char *buffer, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* Raw text to the console and into the log ring: what guests write through console_io. Line ends are left as they are. */
-void console_write(const char *text, size_t length);
-
-/* What the log ring holds: copies at most `size` bytes starting at the ring's position *index, advances it, returns the count. */
-size_t log_read(char *buffer, size_t size, uint32_t *index);
-void log_clear(void);
 
 /* The hypervisor itself is broken: say so, with a stack trace, and stop the machine. Never reached by guest input. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

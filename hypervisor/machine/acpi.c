@@ -8,6 +8,7 @@
 #include "domain/domain.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "machine/console.h"
 #include "machine/io.h"
 #include "memory/layout.h"
 
@@ -140,6 +141,7 @@ void machine_halt(void)
 
 void machine_poweroff(void)
 {
+    console_end();
     if (acpi.pm1a_control && acpi.sleep_type_a >= 0) {
         outw(acpi.pm1a_control, (uint16_t)(acpi.sleep_type_a << 10 | 1 << 13));     /* SLP_TYP, SLP_EN */
         if (acpi.pm1b_control) outw(acpi.pm1b_control, (uint16_t)(acpi.sleep_type_b << 10 | 1 << 13));
@@ -153,6 +155,7 @@ void machine_reset(void)
 {
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 0, 0 };
 
+    console_end();
     if (acpi.reset.valid && acpi.reset.space == 1) outb((uint16_t)acpi.reset.address, acpi.reset.value);
     for (uint64_t end = now_ns() + 100000000; now_ns() < end;) cpu_relax();
     outb(0xcf9, 0x02);

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot be debugged.
- * Received bytes are collected by the interrupt (or by reading, when there is none yet) and dom0 fetches them by console_io.
- */
+/* COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot be debugged. */
 #include "machine/serial.h"
-#include "domain/domain.h"
+#include "domain/time.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
@@ -18,13 +15,19 @@
 #define LINE_CONTROL (COM1 + 3)
 #define MODEM        (COM1 + 4)
 #define LINE_STATUS  (COM1 + 5)
+#define WHEN_RECEIVED   0x01
+#define WHEN_EMPTY      0x02
 #define STATUS_RECEIVED 0x01
 #define STATUS_TX_EMPTY 0x20
 #define COM1_IRQ 4
 
+#define FIFO_SIZE 16
+#define BURSTS    16                /* fills of the FIFO in one go, on a line as fast as an emulated one */
+#define STUCK_NS  1000000000ull     /* a line that takes nothing for so long goes without what waits: the log has it */
+
 static char received[256];
 static uint32_t received_in, received_out;
-static bool present;
+static bool present, interrupts, left;      /* left: somebody waits for room */
 
 void serial_init(uint32_t baud)
 {
@@ -40,55 +43,92 @@ void serial_init(uint32_t baud)
     present = inb(LINE_STATUS) != 0xff;
 }
 
-/* A bounded wait: a UART that is stuck must not stop the machine. */
-static void send(char c)
+/* The line of the I/O APIC is an edge, and there are two reasons for it: off and on makes a new one, if there is any reason left. */
+void serial_rearm(void)
 {
-    for (unsigned int i = 0; i < 100000 && !(inb(LINE_STATUS) & STATUS_TX_EMPTY); i++) cpu_relax();
-    outb(DATA, (uint8_t)c);
+    bool room = received_in - received_out < sizeof(received);
+
+    if (!interrupts) return;
+    outb(INTERRUPTS, 0);
+    outb(INTERRUPTS, (room ? WHEN_RECEIVED : 0) | (left ? WHEN_EMPTY : 0));
 }
 
-void serial_write(const char *text, size_t length)
+/* --- sending --- */
+
+/* A bounded wait: a UART that is stuck must not stop the machine. */
+static bool has_room(bool wait)
+{
+    bool room = inb(LINE_STATUS) & STATUS_TX_EMPTY;
+
+    for (unsigned int i = 0; !room && wait && i < 100000; i++) {
+        cpu_relax();
+        room = inb(LINE_STATUS) & STATUS_TX_EMPTY;
+    }
+    return room || wait;
+}
+
+/* Nobody takes what waits, and has not for long: a terminal that is paused, a cable without an end. Until it takes something again. */
+static bool is_stuck(size_t taken)
+{
+    static bool stuck;
+    static uint64_t since;              /* when the line last took something, or something began to wait */
+
+    if (!interrupts) return false;
+    stuck = !taken && (stuck || (left && now_ns() - since > STUCK_NS));
+    if (taken || !left) since = now_ns();
+    return stuck;
+}
+
+size_t serial_send(const char *text, size_t length, bool all)
 {
     static char last;
+    bool wait = all || !interrupts;
+    size_t n = 0;
 
-    if (!present) return;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n' && last != '\r') send('\r');      /* terminals want both */
-        send(last = text[i]);
+    if (!present) return length;
+    for (unsigned int burst = 0; n < length && (burst < BURSTS || wait) && has_room(wait); burst++)
+        for (unsigned int room = FIFO_SIZE; room && n < length; room--) {
+            last = text[n] == '\n' && last != '\r' ? '\r' : text[n++];          /* terminals want both */
+            outb(DATA, (uint8_t)last);
+        }
+    if (is_stuck(n)) n = length;
+    if (left != (n < length)) {
+        left = n < length;
+        serial_rearm();
     }
+    return n;
 }
 
-/* What finds no room stays in the UART, which holds the sender up; the next read goes on here. So a pasted text loses nothing. */
-static void drain(void)
+/* --- receiving: what finds no room stays in the UART, which holds the sender up; so a pasted text loses nothing --- */
+
+bool serial_receive(void)
 {
     while (present && received_in - received_out < sizeof(received) && inb(LINE_STATUS) & STATUS_RECEIVED)
         received[received_in++ % sizeof(received)] = (char)inb(DATA);
-}
-
-static void on_interrupt(void *unused)
-{
-    drain();
-    if (received_in != received_out) send_global_virq(VIRQ_CONSOLE);
-}
-
-void serial_enable_interrupt(void)
-{
-    int vector = vector_alloc(on_interrupt, NULL);
-
-    if (!present) return;
-    if (vector < 0 || ioapic_route(acpi.isa[COM1_IRQ].gsi, vector, false, false) < 0) {
-        log_warn("no interrupt for COM1: input waits until it is read");
-        return;
-    }
-    ioapic_mask(acpi.isa[COM1_IRQ].gsi, false);
-    outb(INTERRUPTS, 1);
+    return received_in != received_out;
 }
 
 size_t serial_read(char *buffer, size_t size)
 {
+    bool full = received_in - received_out == sizeof(received);
     size_t n = 0;
 
-    drain();
+    serial_receive();
     while (n < size && received_out != received_in) buffer[n++] = received[received_out++ % sizeof(received)];
+    if (full) serial_rearm();
     return n;
+}
+
+void serial_enable_interrupt(void (*handler)(void *unused))
+{
+    int vector = vector_alloc(handler, NULL);
+
+    if (!present) return;
+    if (vector < 0 || ioapic_route(acpi.isa[COM1_IRQ].gsi, vector, false, false) < 0) {
+        log_warn("no interrupt for COM1: input waits until it is read, output is waited for");
+        return;
+    }
+    ioapic_mask(acpi.isa[COM1_IRQ].gsi, false);
+    interrupts = true;
+    serial_rearm();
 }

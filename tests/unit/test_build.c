@@ -41,12 +41,21 @@ static uint8_t *page(unsigned long mfn) {
 static uint8_t *page_at(uint64_t pfn) { return page(frame_of(pfn)); }
 
 static unsigned refuse_window;          /* the n-th next one */
+static unsigned busy;                   /* pages' worth of work since others had their turn */
+
+void thread_yield(void) { busy = 0; }
+
+static void work(unsigned pages) {
+    busy += pages;
+    assert_true(busy <= 1700);
+}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
                  int *errors) {
     unsigned i = 0;
 
     assert_true(n && n <= 128 && prot == PROT_RW && owner == 9 && !errors);
+    work((unsigned)n);
     if (refuse_window && --refuse_window == 0)
         return ERR_PTR(-12);
     while (window[i].at)
@@ -114,6 +123,7 @@ static long domain_op(struct xen_domctl *op) {
         break;
     case XEN_DOMCTL_destroydomain:
         assert_true(alive);
+        work(500);
         if (tell_again && tell_again--)
             return -EAGAIN;
         alive = false;
@@ -143,6 +153,7 @@ static long memory_op(struct xen_memory_reservation *op) {
                   *list = (unsigned long *)op->extent_start.p;
 
     assert_true(op->domid == 9 && op->extent_order == 0);
+    work((unsigned)op->nr_extents);
     for (unsigned long i = 0; i < n; i++) {
         assert_int_equal(list[i], populated);   /* the page's number in the domain */
         list[i] = frame_of(populated++);
@@ -247,7 +258,7 @@ static int setup(void **state) {
                                       .max_pages = 3000,
                                       .vcpus = 3 };
     alive = pinned = false;
-    populated = calls = ports = destroyed = refuse_call = refuse_window =
+    busy = populated = calls = ports = destroyed = refuse_call = refuse_window =
         allocations_until_failure = tell_again = 0;
     hypercall_mfn = 0;
     setup_status = GNTST_okay;

@@ -13,17 +13,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <signal.h>
-#include <ucontext.h>
 #include <cmocka.h>
 #include <drivers/pci.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
+#include "ports_host.h"
 
 /* --- configuration space ---------------------------------------------------------------------- */
 
 static struct { uint8_t bus, devfn, bytes[256]; } function[80];
-static unsigned int functions, accesses;
+static unsigned int functions;
 static uint32_t address;
 
 static uint8_t *space_of(uint8_t bus, uint8_t devfn)
@@ -57,30 +56,6 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
     memcpy(space_of((uint8_t)(address >> 16), (uint8_t)(address >> 8)) + (address & 0xfc) +
                (port - 0xcfc),
            &value, bytes);
-}
-
-/* in and out, in their forms with dx. */
-static void port_fault(int number, siginfo_t *info, void *context)
-{
-    greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
-    const uint8_t *at = (const uint8_t *)r[REG_RIP];
-    bool half = *at == 0x66;
-    uint8_t opcode = at[half];
-    unsigned int bytes = opcode & 1 ? (half ? 2 : 4) : 1;
-    uint16_t port = (uint16_t)r[REG_RDX];
-    uint64_t mask = bytes == 4 ? UINT32_MAX : (1u << 8 * bytes) - 1;
-
-    if (opcode < 0xec || opcode > 0xef)
-        abort();
-    accesses++;
-    if (opcode < 0xee) {
-        uint64_t old = bytes == 4 ? 0 : (uint64_t)r[REG_RAX] & ~mask;
-
-        r[REG_RAX] = (greg_t)(old | (read_port(port, bytes) & mask));
-    } else {
-        write_port(port, bytes, (uint32_t)((uint64_t)r[REG_RAX] & mask));
-    }
-    r[REG_RIP] += 1 + half;
 }
 
 static uint8_t *add(uint8_t bus, unsigned int slot, unsigned int number, uint16_t device,
@@ -176,14 +151,6 @@ void *map_frame_range(unsigned long mfn, unsigned long n, uint64_t prot, domid_t
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-/* Each test's first call: cmocka has a handler of its own, which it sets just before. */
-static void take_faults(void)
-{
-    struct sigaction action = { .sa_sigaction = port_fault, .sa_flags = SA_SIGINFO };
-
-    sigaction(SIGSEGV, &action, NULL);
-}
-
 static int set_up(void **state)
 {
     functions = said = told = mapped_pirqs = eois = unbound = 0;
@@ -196,7 +163,7 @@ static void every_width_at_every_place(void **state)
 {
     uint8_t *space = add(3, 5, 1, 0x1041, 0);
 
-    take_faults();
+    take_port_faults();
     for (unsigned int i = 4; i < 256; i++)
         space[i] = (uint8_t)(i * 3);
     for (unsigned int at = 4; at < 256; at++) {
@@ -224,7 +191,7 @@ static void every_width_at_every_place(void **state)
 /* Single functions, several, bridges behind bridges, bridges that the firmware has forgotten. */
 static void what_is_found(void **state)
 {
-    take_faults();
+    take_port_faults();
     add(0, 0, 0, 1, 0);
     add(0, 0, 3, 2, 0);                         /* of a device that says it has one function only */
     add(0, 4, 0, 3, 0x80);
@@ -268,7 +235,7 @@ static void what_is_found(void **state)
 /* More than there is room for; and bridges so deep that somebody is joking. */
 static void bounded(void **state)
 {
-    take_faults();
+    take_port_faults();
     for (unsigned int i = 0; i < 70; i++)
         add(0, i / 8, i % 8, (uint16_t)i, i % 8 ? 0 : 0x80);
     assert_int_equal(pci_scan(), PCI_DEVICES_MAX);
@@ -282,7 +249,7 @@ static void bars(void **state)
 {
     uint8_t *space = add(0, 1, 0, 1, 0), *bridge = add(0, 2, 0, 2, 1);
 
-    take_faults();
+    take_port_faults();
     put32(space, 0x08, 0x02000012);
     put32(space, 0x10, 0xfebf0008);             /* 32 bits, prefetchable */
     put32(space, 0x14, 0xc001);                 /* ports */
@@ -325,7 +292,7 @@ static void capabilities(void **state)
     uint8_t *space = add(0, 1, 0, 1, 0);
     struct pci_device *pci;
 
-    take_faults();
+    take_port_faults();
     space[0x34] = 0x53;                         /* the low bits do not count */
     memcpy(space + 0x50, "\x09\x60", 2);
     memcpy(space + 0x60, "\x11\x73", 2);
@@ -343,9 +310,9 @@ static void capabilities(void **state)
     assert_int_equal(pci_find_capability(pci, 9, 0x70), 0);
     assert_int_equal(pci_find_capability(pci, 5, 0), 0);
     space[0x71] = 0x50;
-    accesses = 0;
+    port_accesses = 0;
     assert_int_equal(pci_find_capability(pci, 5, 0), 0);
-    assert_true(accesses < 500);
+    assert_true(port_accesses < 500);
     space[0x34] = 0x3c;                         /* into the header */
     assert_int_equal(pci_find_capability(pci, 9, 0), 0);
     space[0x34] = 0x40;
@@ -364,7 +331,7 @@ static void interrupts(void **state)
     struct pci_interrupt interrupt;
     unsigned int step = 5;
 
-    take_faults();
+    take_port_faults();
     put32(space, 0x60, 0x40020011);             /* all masked, not enabled */
     put32(space, 0x64, 0x1002);                 /* its table is in BAR 2 */
     assert_int_equal(pci_interrupt_open(&pci, 3, &interrupt, handle, &step), -ENODEV);

@@ -109,6 +109,8 @@ static void bad_vcpus(domid_t there)
     CHECK_IS(control(XEN_DOMCTL_setvcpuaffinity, there), -EFAULT);
     op.u.vcpuaffinity.cpumap_hard.bitmap.p = &map;
     CHECK_IS(control(XEN_DOMCTL_setvcpuaffinity, there), -EINVAL);
+    op.u.vcpuaffinity.cpumap_hard.nr_bits = 4097;
+    CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -E2BIG);
     op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_NMI, .vcpu = 1 };
     CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -ESRCH);
     op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_POWER };

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* See console.h. Lock: console_lock, the innermost of all; the serial line is under it, too. */
+#include "machine/console.h"
+#include "domain/domain.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+#include "machine/serial.h"
+
+#define LOG_SIZE (32u * 1024)       /* a power of two */
+
+static char log_ring[LOG_SIZE];
+/* Positions grow forever; head - start and head - sent are at most LOG_SIZE. */
+static uint32_t log_head, log_start, log_sent;
+static spinlock_t console_lock;
+static bool ending;
+
+/* Hands the line what it takes now; or all, which may take seconds. */
+static void send(bool all)
+{
+    while (log_sent != log_head) {
+        uint32_t at = log_sent % LOG_SIZE, piece = MIN(log_head - log_sent, LOG_SIZE - at);
+        size_t taken = serial_send(log_ring + at, piece, all);
+
+        log_sent += (uint32_t)taken;
+        if (taken < piece) return;
+    }
+}
+
+static void log_put(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) log_ring[log_head++ % LOG_SIZE] = text[i];
+    if (log_head - log_start > LOG_SIZE) log_start = log_head - LOG_SIZE;
+}
+
+/* An NMI may speak while its own CPU holds the lock: after a while, speak anyway. */
+void console_write(const char *text, size_t length)
+{
+    bool locked = false;
+
+    for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++) locked = spin_trylock(&console_lock);
+    if (log_head - log_sent + length > LOG_SIZE) send(true);
+    log_put(text, length);
+    send(ending);
+    if (locked) spin_unlock(&console_lock);
+}
+
+bool console_has_room(void)
+{
+    spin_lock(&console_lock);
+    send(false);                        /* no interrupt asks for what a line that is stuck will not take */
+    spin_unlock(&console_lock);
+    return log_head - log_sent <= LOG_SIZE / 2;
+}
+
+size_t console_read(char *buffer, size_t size)
+{
+    size_t n;
+
+    spin_lock(&console_lock);
+    n = serial_read(buffer, size);
+    spin_unlock(&console_lock);
+    return n;
+}
+
+static void on_interrupt(void *unused)
+{
+    bool typed;
+
+    spin_lock(&console_lock);
+    typed = serial_receive();
+    send(false);
+    serial_rearm();
+    spin_unlock(&console_lock);
+    if (typed) send_global_virq(VIRQ_CONSOLE);
+}
+
+void console_start(void) { serial_enable_interrupt(on_interrupt); }
+
+void console_end(void)
+{
+    ending = true;
+    send(true);
+}
+
+size_t log_read(char *buffer, size_t size, uint32_t *index)
+{
+    size_t n = 0;
+
+    spin_lock(&console_lock);
+    if (*index - log_start > LOG_SIZE || *index - log_start > log_head - log_start) *index = log_start;   /* overwritten since */
+    while (n < size && *index != log_head) {            /* at most two pieces: to the ring's end, and from its beginning */
+        uint32_t at = *index % LOG_SIZE;
+        size_t piece = MIN(MIN(size - n, log_head - *index), LOG_SIZE - at);
+
+        memcpy(buffer + n, log_ring + at, piece);
+        n += piece;
+        *index += (uint32_t)piece;
+    }
+    spin_unlock(&console_lock);
+    return n;
+}
+
+void log_clear(void) { log_start = log_head; }
