@@ -37,7 +37,8 @@ void console_write(const char *text, size_t length)
 {
     bool locked = false;
 
-    for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++) locked = spin_trylock(&console_lock);
+    for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++)
+        locked = spin_trylock(&console_lock);
     if (log_head - log_sent + length > LOG_SIZE) send(true);
     log_put(text, length);
     send(ending);
@@ -47,7 +48,7 @@ void console_write(const char *text, size_t length)
 bool console_has_room(void)
 {
     spin_lock(&console_lock);
-    send(false);                        /* no interrupt asks for what a line that is stuck will not take */
+    send(false);                    /* no interrupt asks for what a line that is stuck will not take */
     spin_unlock(&console_lock);
     return log_head - log_sent <= LOG_SIZE / 2;
 }
@@ -87,8 +88,9 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     size_t n = 0;
 
     spin_lock(&console_lock);
-    if (*index - log_start > LOG_SIZE || *index - log_start > log_head - log_start) *index = log_start;   /* overwritten since */
-    while (n < size && *index != log_head) {            /* at most two pieces: to the ring's end, and from its beginning */
+    if (*index - log_start > LOG_SIZE || *index - log_start > log_head - log_start)
+        *index = log_start;                         /* overwritten since */
+    while (n < size && *index != log_head) {        /* to the ring's end, and from its beginning */
         uint32_t at = *index % LOG_SIZE;
         size_t piece = MIN(MIN(size - n, log_head - *index), LOG_SIZE - at);
 

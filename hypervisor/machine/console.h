@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's console: what the hypervisor and dom0 say goes into a ring in memory, the log, which the toolstack reads
- * (sysctl readconsole) and which the serial line sends at its own pace, by its interrupts: nobody waits in ring 0 for a line
- * of 11 KiB a second. Only who is about to end the machine does, and who has outrun the whole log.
+ * The machine's console: what the hypervisor and dom0 say goes into a ring in memory, the log,
+ * which the toolstack reads (sysctl readconsole) and which the serial line sends at its own pace, by its
+ * interrupts: nobody waits in ring 0 for a line of 11 KiB a second. Only who is about to end the
+ * machine does, and who has outrun the whole log.
  */
 #ifndef DOMUS_MACHINE_CONSOLE_H
 #define DOMUS_MACHINE_CONSOLE_H
@@ -12,19 +13,19 @@
 /* Raw text: line ends are left as they are. */
 void console_write(const char *text, size_t length);
 
-/* False: the line is so far behind that dom0 shall wait. The other half of the log is for what ring 0 has to say. */
+/* False: the line is so far behind that dom0 shall wait. The other half of the log is ring 0's. */
 bool console_has_room(void);
 
 /* What was typed since, at most `size` bytes; never waits. */
 size_t console_read(char *buffer, size_t size);
 
-/* From now on the line has interrupts; VIRQ_CONSOLE tells dom0 of input. After the I/O APIC and dom0 exist. */
+/* From now on the line has interrupts, and VIRQ_CONSOLE tells dom0 of input. Both exist. */
 void console_start(void);
 
 /* The machine is about to end: what waits is sent, and what is said from now on at once. */
 void console_end(void);
 
-/* What the log holds: copies at most `size` bytes starting at its position *index, advances it, returns the count. */
+/* What the log holds: copies at most `size` bytes from its position *index on, which advances. The count. */
 size_t log_read(char *buffer, size_t size, uint32_t *index);
 void log_clear(void);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot be debugged. */
+/*
+ * COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot be
+ * debugged.
+ */
 #include "machine/serial.h"
 #include "domain/time.h"
 #include "lib/printk.h"
@@ -22,8 +25,8 @@
 #define COM1_IRQ 4
 
 #define FIFO_SIZE 16
-#define BURSTS    16                /* fills of the FIFO in one go, on a line as fast as an emulated one */
-#define STUCK_NS  1000000000ull     /* a line that takes nothing for so long goes without what waits: the log has it */
+#define BURSTS    16                /* fills of the FIFO in one go, if the line is that fast */
+#define STUCK_NS  1000000000ull     /* after so long a line goes without what it does not take */
 
 static char received[256];
 static uint32_t received_in, received_out;
@@ -43,7 +46,7 @@ void serial_init(uint32_t baud)
     present = inb(LINE_STATUS) != 0xff;
 }
 
-/* The line of the I/O APIC is an edge, and there are two reasons for it: off and on makes a new one, if there is any reason left. */
+/* An edge interrupts, and there are two reasons for it: off and on makes a new one if one is left. */
 void serial_rearm(void)
 {
     bool room = received_in - received_out < sizeof(received);
@@ -67,11 +70,14 @@ static bool has_room(bool wait)
     return room || wait;
 }
 
-/* Nobody takes what waits, and has not for long: a terminal that is paused, a cable without an end. Until it takes something again. */
+/*
+ * Nobody takes what waits, and has not for long: a terminal that is paused, a cable without an end.
+ * Until something is taken again, what is said goes into the log only.
+ */
 static bool is_stuck(size_t taken)
 {
     static bool stuck;
-    static uint64_t since;              /* when the line last took something, or something began to wait */
+    static uint64_t since;          /* when it last took something, or something began to wait */
 
     if (!interrupts) return false;
     stuck = !taken && (stuck || (left && now_ns() - since > STUCK_NS));
@@ -88,7 +94,7 @@ size_t serial_send(const char *text, size_t length, bool all)
     if (!present) return length;
     for (unsigned int burst = 0; n < length && (burst < BURSTS || wait) && has_room(wait); burst++)
         for (unsigned int room = FIFO_SIZE; room && n < length; room--) {
-            last = text[n] == '\n' && last != '\r' ? '\r' : text[n++];          /* terminals want both */
+            last = text[n] == '\n' && last != '\r' ? '\r' : text[n++];    /* both */
             outb(DATA, (uint8_t)last);
         }
     if (is_stuck(n)) n = length;
@@ -99,11 +105,12 @@ size_t serial_send(const char *text, size_t length, bool all)
     return n;
 }
 
-/* --- receiving: what finds no room stays in the UART, which holds the sender up; so a pasted text loses nothing --- */
+/* --- receiving: what finds no room stays in the UART, which holds up whoever pastes a text --- */
 
 bool serial_receive(void)
 {
-    while (present && received_in - received_out < sizeof(received) && inb(LINE_STATUS) & STATUS_RECEIVED)
+    while (present && received_in - received_out < sizeof(received) &&
+           inb(LINE_STATUS) & STATUS_RECEIVED)
         received[received_in++ % sizeof(received)] = (char)inb(DATA);
     return received_in != received_out;
 }
@@ -114,7 +121,8 @@ size_t serial_read(char *buffer, size_t size)
     size_t n = 0;
 
     serial_receive();
-    while (n < size && received_out != received_in) buffer[n++] = received[received_out++ % sizeof(received)];
+    while (n < size && received_out != received_in)
+        buffer[n++] = received[received_out++ % sizeof(received)];
     if (full) serial_rearm();
     return n;
 }

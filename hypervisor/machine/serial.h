@@ -8,8 +8,9 @@
 void serial_init(uint32_t baud);
 
 /*
- * Sends what the UART has room for now and returns how many bytes that was; an interrupt asks for the rest. `all`: waits for room, a
- * bounded time, until everything is sent. So does everybody until there are interrupts.
+ * Sends what the UART has room for now and returns how many bytes that was; an interrupt asks for the
+ * rest. `all`: waits for room, a bounded time, until everything is sent. So does everybody until there
+ * are interrupts.
  */
 size_t serial_send(const char *text, size_t length, bool all);
 
@@ -19,7 +20,10 @@ bool serial_receive(void);
 /* Bytes received, at most `size`; never waits. */
 size_t serial_read(char *buffer, size_t size);
 
-/* From now on `handler` runs whenever there is something to receive, or room for what was left. It ends with serial_rearm(). */
+/*
+ * From now on `handler` runs whenever there is something to receive, or room for what was left. It
+ * ends with serial_rearm().
+ */
 void serial_enable_interrupt(void (*handler)(void *unused));
 void serial_rearm(void);
 

@@ -97,4 +97,5 @@ def copy_of(base, path):
     """A scratch copy, fresh."""
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(base, path, symlinks=True,
-                    ignore=lambda folder, names: {"logs", "isos", "disks"} & set(names))
+                    ignore=lambda folder, names: {"logs", "isos", "disks"} & set(names)
+                    if pathlib.Path(folder) == base / "build" else set())

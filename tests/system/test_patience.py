@@ -13,6 +13,14 @@ def spinner():
     return subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=machine.die_with_parent)
 
 
+def wait_for_state(pid, state):
+    """A busy machine is slow to start a process, and to stop it."""
+    until = time.monotonic() + 60
+    while open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != state:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def end(processes):
     for process in processes:
         process.kill()
@@ -42,8 +50,10 @@ def test_the_time_of_a_process_that_waits_for_a_cpu_stands_still():
 
 
 def test_the_time_of_a_process_that_sleeps_goes_on():
-    sleeper = subprocess.Popen(["sleep", "60"], preexec_fn=machine.die_with_parent)
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
+                               preexec_fn=machine.die_with_parent)
     try:
+        wait_for_state(sleeper.pid, "S")
         got, wall = elapsed(sleeper.pid, 1)
     finally:
         end([sleeper])
@@ -54,8 +64,8 @@ def test_the_time_of_a_process_that_is_stopped_goes_on():
     """So a machine that hangs is found."""
     stopped = spinner()
     os.kill(stopped.pid, signal.SIGSTOP)
-    time.sleep(0.1)
     try:
+        wait_for_state(stopped.pid, "T")
         got, wall = elapsed(stopped.pid, 1)
     finally:
         end([stopped])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Port instructions on the host: a driver's own `in` and `out` (their forms with dx) fault here, and the test that includes this
- * answers with read_port() and write_port(). Needs -D_GNU_SOURCE.
+ * Port instructions on the host: a driver's own `in` and `out` (their forms with dx) fault here, and
+ * the test that includes this answers with read_port() and write_port(). Needs -D_GNU_SOURCE.
  */
 #ifndef PORTS_HOST_H
 #define PORTS_HOST_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's console on a simulated 16550: one that takes its time, one as fast as an emulated one, one that is stuck. Nothing is
- * lost or doubled, nobody waits but who must, and typed bytes wait in the UART while there is no room for them.
+ * The machine's console on a simulated 16550: one that takes its time, one as fast as an emulated
+ * one, one that is stuck. Nothing is lost or doubled, nobody waits but who must, and typed bytes wait
+ * in the UART while there is no room for them.
  * sources: hypervisor/machine/console.c hypervisor/machine/serial.c
  * cflags: -D_GNU_SOURCE
  */
@@ -15,7 +16,7 @@
 #include "machine/serial.h"
 #include "ports_host.h"
 
-/* --- the UART: sixteen bytes wait; one of them is sent at each tick ----------------------------------------------------------------- */
+/* --- the UART: sixteen bytes wait; one of them is sent at each tick --------------------------- */
 
 static char line[1 << 20];                      /* what came out at the other end */
 static size_t sent;
@@ -79,7 +80,7 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
     wire();
 }
 
-/* --- the machine -------------------------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------ */
 
 #include "machine/acpi.h"
 #include "machine/apic.h"
@@ -130,7 +131,8 @@ static void say_lines(unsigned int count)
     char text[80];
 
     for (; count--; number++) {
-        snprintf(text, sizeof(text), "line %u of many, so that it can be seen if one is missing%s", number, number % 3 ? "\n" : "\r\n");
+        snprintf(text, sizeof(text), "line %u of many, so that it can be seen if one is missing%s",
+                 number, number % 3 ? "\n" : "\r\n");
         say(text);
     }
 }
@@ -142,7 +144,7 @@ static void assert_all_sent(void)
     sent = expected_size = 0;
 }
 
-/* --- tests, in this order ----------------------------------------------------------------------------------------------------------- */
+/* --- tests, in this order --------------------------------------------------------------------- */
 
 static void without_interrupts_the_sender_waits(void **state)
 {
@@ -177,7 +179,7 @@ static void with_interrupts_nobody_waits(void **state)
     assert_int_equal(enabled, 1);
 }
 
-/* Sixteen FIFOs at a time, and then the interrupt: a guest's text is not sent in one go by whoever runs then. */
+/* Sixteen FIFOs at a time, and then the interrupt: nobody sends a long text in one go. */
 static void a_fast_line_is_not_fed_for_ever(void **state)
 {
     take_port_faults();
@@ -219,7 +221,7 @@ static void what_is_typed_waits_for_room(void **state)
     assert_int_equal(to_receive, 300 - 256);
     run(100 * 80);
     assert_all_sent();
-    assert_int_equal(enabled, 0);               /* no storm of interrupts for what cannot be taken */
+    assert_int_equal(enabled, 0);           /* no storm of interrupts for what cannot be taken */
     while ((n = console_read(typed + had, 100)) != 0) {
         had += n;
         run(1);
@@ -330,11 +332,14 @@ static void no_uart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_interrupts_the_sender_waits), cmocka_unit_test(with_interrupts_nobody_waits),
-        cmocka_unit_test(a_fast_line_is_not_fed_for_ever), cmocka_unit_test(what_is_typed_waits_for_room),
-        cmocka_unit_test(dom0_waits_at_half_of_the_log), cmocka_unit_test(who_outruns_the_log_waits),
-        cmocka_unit_test(a_stuck_line_stops_nobody), cmocka_unit_test(the_log_has_it_all),
-        cmocka_unit_test(the_end_is_heard), cmocka_unit_test(no_uart),
+        cmocka_unit_test(without_interrupts_the_sender_waits),
+        cmocka_unit_test(with_interrupts_nobody_waits),
+        cmocka_unit_test(a_fast_line_is_not_fed_for_ever),
+        cmocka_unit_test(what_is_typed_waits_for_room),
+        cmocka_unit_test(dom0_waits_at_half_of_the_log),
+        cmocka_unit_test(who_outruns_the_log_waits), cmocka_unit_test(a_stuck_line_stops_nobody),
+        cmocka_unit_test(the_log_has_it_all), cmocka_unit_test(the_end_is_heard),
+        cmocka_unit_test(no_uart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
