@@ -74,7 +74,7 @@ static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
         }
         break;
     case XEN_CPUID_LEAF(5):         /* how many bits a machine address can have */
-        r.b = 64 - (uint32_t)__builtin_clzll(max_frame) + PAGE_SHIFT;
+        if (subleaf == 0) r.b = 64 - (uint32_t)__builtin_clzll(max_frame) + PAGE_SHIFT;
         break;
     default:
         break;

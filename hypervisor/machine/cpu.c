@@ -104,6 +104,7 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
     wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
     wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);
+    wrmsr(MSR_PAT, XEN_MSR_PAT);
     wrmsr(MSR_SYSENTER_CS, 0);                          /* SYSENTER is a #GP, which the guest gets */
 }
 

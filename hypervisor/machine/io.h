@@ -24,6 +24,8 @@ static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1
 #define MSR_APIC_BASE       0x1bu
 #define MSR_SYSENTER_CS     0x174u
 #define MSR_PAT             0x277u
+/* What PAT, PCD and PWT of an entry mean is part of the ABI: WB, WT, UC-, UC, WC, WP, UC, UC. */
+#define XEN_MSR_PAT         0x50100070406ul
 #define EFER_SCE (1u << 0)
 #define EFER_LME (1u << 8)
 #define EFER_LMA (1u << 10)

@@ -100,6 +100,7 @@ static void of_domus(void)
     CHECK_IS(rdmsr(0x277, &pat), PROBE_THROUGH);
     CHECK(pat != 0);
     constant(0x277, pat);
+    CHECK_IS(pat, 0x50100070406);               /* part of the ABI: what the bits of an entry mean */
     constant(0x179, 0);                                 /* no machine-check banks */
     constant(0x17a, 0);
     constant(0xc0010055, 0);
@@ -321,6 +322,7 @@ static void hypervisor_leaves(void)
     empty(0x40000004, 0);
     unsigned long frames = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
     same(0x40000005, 0, B, ~0u, 64 - (uint32_t)__builtin_clzl(frames - 1) + 12);
+    empty(0x40000005, 1);
 }
 
 void test_main(void)
