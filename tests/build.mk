@@ -145,7 +145,7 @@ system-test: all peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
 do-test: all lint unit peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
-	@$(PYTHON) tests/tools/refusals.py $(B) --partial
+	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
 
 # The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers.
 do-soak: all peer linux

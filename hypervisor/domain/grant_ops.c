@@ -337,15 +337,14 @@ static long set_version(uint64_t arg)
 {
     struct gnttab_set_version op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    if (op.version != 1)
-        return op.version == 2 ? fail(-ENOSYS, "version 2 is not offered") : fail(-EINVAL, "there is no such version");
+    if (op.version == 2) return fail(-ENOSYS, "version 2 is not offered");
+    if (op.version != 1) return fail(-EINVAL, "there is no such version");
     return write_guest(arg, &op);
 }
 
 long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
-    if (!current->domain->grants) return fail(-ENOSYS, "this domain has no grant table");
     switch (cmd) {
     CASE(GNTTABOP_map_grant_ref)
     ALSO(GNTTABOP_unmap_grant_ref)

@@ -39,7 +39,6 @@ int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame)
 {
     struct grant_table *gt = d->grants;
     int error = 0;
-    if (!gt || index >= gt->max_frames) return fail(-EINVAL, "beyond the limit of the domain's grant table");
     spin_lock(&gt->lock);
     while (index >= gt->frames && !error) error = add_shared_frame(d, gt);
     if (!error) *frame = virt_to_mfn(gt->slots[index].shared);
@@ -54,18 +53,17 @@ int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_fra
 {
     struct grant_table *gt = hv_alloc(sizeof(*gt));
     mfn_t unused;
-    if (!gt) return fail(-ENOMEM, "no memory for a grant table");
-    gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES, GRANTS_MAX_FRAMES);
-    gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK, GRANTS_MAX_MAPTRACK);
-    gt->free_handle = NO_HANDLE;
-    gt->slots = hv_alloc(gt->max_frames * sizeof(*gt->slots));
-    gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack));
-    d->grants = gt;
-    if (!gt->slots || !gt->maptrack || grants_shared_frame(d, 0, &unused)) {
+    if (gt) {
+        gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES, GRANTS_MAX_FRAMES);
+        gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK, GRANTS_MAX_MAPTRACK);
+        gt->free_handle = NO_HANDLE;
+        gt->slots = hv_alloc(gt->max_frames * sizeof(*gt->slots));
+        gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack));
+        d->grants = gt;
+        if (gt->slots && gt->maptrack && grants_shared_frame(d, 0, &unused) == 0) return 0;
         grants_free(d);
-        return fail(-ENOMEM, "no memory for a grant table");
     }
-    return 0;
+    return fail(-ENOMEM, "no memory for a grant table");
 }
 
 uint32_t grants_frame_count(const struct domain *d) { return d->grants ? d->grants->frames : 0; }

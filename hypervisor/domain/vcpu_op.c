@@ -153,13 +153,12 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
 
 static int set_nmi_callback(struct vcpu *v, uint64_t address)
 {
-    if (v->id != 0) return fail(-EINVAL, "only the first vCPU has NMIs by this call");
     if (!is_canonical(address)) return fail(-EINVAL, "a callback at a non-canonical address");
     v->nmi_callback = (struct guest_callback){ .rip = address, .mask_events = true };
     return 0;
 }
 
-/* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain's first vCPU only. */
+/* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain only. */
 long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     switch (cmd) {

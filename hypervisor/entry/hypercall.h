@@ -41,8 +41,8 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
 #define ALSO(operation) \
     __attribute__((fallthrough)); case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
 #define REFUSE_OTHERS(error) \
-    if ((error) && !current->domain->privileged) \
-        return fail((error), "this operation is the control domain's");
+    if ((error) && !current->domain->privileged) return refuse_others(error);
+int refuse_others(int error) __attribute__((cold));
 
 /*
  * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument (at guest address `arg`) into

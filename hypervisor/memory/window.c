@@ -121,7 +121,6 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
 {
     unsigned int pages = (entries + 511) / 512, old = (v->gdt_entries + 511) / 512;
 
-    if (entries > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
     for (unsigned int i = 0; i < pages; i++) {
         int error = i && spent() ? -ERESTART : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
 

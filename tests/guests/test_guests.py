@@ -3,7 +3,7 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A header line `machine: disk net smp intel` asks for a virtio disk, a virtio card, two CPUs (dom0 has a vCPU for each), a CPU that says
+A guest that says `TYPE word` is sent that word. A header line `machine: disk net smp intel` asks for a virtio disk, a virtio card, two CPUs (dom0 has a vCPU for each), a CPU that says
 it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
@@ -16,6 +16,7 @@ import machine
 HERE = pathlib.Path(__file__).parent
 GUESTS = sorted(path.parent.name for path in HERE.glob("*/main.c"))
 RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)\r*\n"
+TYPE = r"TYPE (\w+)\r*\n"              # a guest asks for input
 CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"Hardware Dom0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
            r"Could not construct domain 0", r"GUEST PANIC[^\r\n]*"]
 
@@ -68,7 +69,10 @@ def run_guest(name, hypervisor, timeout=120):
     with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
                          **devices(name, wanted)) as box:
         try:
-            match = box.expect([RESULT] + CRASHES, timeout=timeout)
+            match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)
+            while box.which == 1:
+                box.send(match.group(1))
+                match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)
         except machine.Failed as failure:
             return "CRASH", str(failure)
         if box.which:

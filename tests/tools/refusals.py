@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Which refusals a run of the suite has reached, and which it has not.
 
-    refusals.py BUILD              the table, and an error for each place that no test reached and nothing explains
+    refusals.py BUILD              the table; fails for each place that no test reached and nothing
+                                   explains, and for each explanation that explains nothing
     refusals.py BUILD --partial    the table only: not the whole suite ran
 
 Each place that says no has a record in its image (pvguest-sdk/include/abi/refusal.h). The build is asked for all of them: the
@@ -14,6 +15,7 @@ import collections
 import json
 import os
 import pathlib
+import re
 import struct
 import sys
 
@@ -96,23 +98,49 @@ def section(file, wanted):
     return b""
 
 
+def no_two_on_a_line(places):
+    """A place is known by its line alone."""
+    twice = sorted(place for place, n in collections.Counter(places).items() if n > 1)
+    if twice:
+        sys.exit(f"refusals: more than one on a line: {', '.join(twice)}. One would hide the others: "
+                 "give each its own.")
+
+
 def all_places(build):
-    objects = [o for folder in ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0")
-               for o in sorted((build / folder).rglob("*.o"))]
-    return sorted({place for o in objects for place, _ in records(section(o, "refusals"))},
-                  key=lambda place: (place.split(":")[0], int(place.split(":")[1])))
+    """Every place there is, in order. The same header may be in several objects."""
+    places = set()
+    for folder in ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0"):
+        for file in (build / folder).rglob("*.o"):
+            found = [place for place, _ in records(section(file, "refusals"))]
+            no_two_on_a_line(found)
+            places.update(found)
+    return sorted(places, key=lambda place: (place.split(":")[0], int(place.split(":")[1])))
 
 
-def source_line(place):
-    """The source of a place, to the end of its statement."""
-    file, line = place.split(":")
-    lines = (ROOT / file).read_text().splitlines()[int(line) - 1:]
+def statement(lines):
+    """The source that begins with the first of these lines, to the end of its statement."""
     text = lines[0].strip()
     for more in lines[1:4]:
         if ";" in text or "{" in text or text.count("(") == text.count(")"):
             break
         text += " " + more.strip()
     return text
+
+
+def function_around(lines):
+    """The name of the function that the last of these lines is in; "" outside of all."""
+    for line in reversed(lines):
+        begins = re.match(r"(?!__attribute__)(?:#define )?[A-Za-z_][\w *]*?(\w+)\(", line)
+        if begins and not line.rstrip().endswith(";"):
+            return begins[1]
+    return ""
+
+
+def look_at(place):
+    """(function, source) of a place."""
+    file, line = place.split(":")
+    lines = (ROOT / file).read_text().splitlines()
+    return function_around(lines[:int(line)]), statement(lines[int(line) - 1:])
 
 
 # --- what was reached, and why not ---------------------------------------------------------------------------------------------------
@@ -131,21 +159,49 @@ def all_reached(folder):
     return reached
 
 
-def read_reasons(file):
-    """[(file, text in the line, reason)]"""
+Reason = collections.namedtuple("Reason", "where file function part words")
+
+
+def read_reasons(text, name=REASONS):
+    """[Reason] of the lines FILE | FUNCTION | text in the line | reason."""
     rows = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        parts = [part.strip() for part in line.split("|", 2)]
-        if len(parts) != 3 or not all(parts):
-            sys.exit(f"{file}:{number}: FILE | text in the line | reason")
-        rows.append(parts)
+        parts = [part.strip() for part in line.split("|", 3)]
+        if len(parts) != 4 or not all(parts):
+            sys.exit(f"{name}:{number}: FILE | FUNCTION | text in the line | reason")
+        rows.append(Reason(f"{name}:{number}", *parts))
     return rows
 
 
-def explained(place, text, reasons):
-    return next((reason for file, part, reason in reasons if place.startswith(file + ":") and part in text), None)
+def explains(reason, place, function, text):
+    return (place.split(":")[0], function) == (reason.file, reason.function) and reason.part in text
+
+
+def judge(places, reached, reasons):
+    """places: {place: (function, source)}. Returns ({place: why nobody reaches it}, [what is wrong])."""
+    why, wrong = {}, []
+    for reason in reasons:
+        meant = [place for place, (function, text) in places.items()
+                 if explains(reason, place, function, text)]
+        what = f"{reason.file}, {reason.function}(), {reason.part}"
+        if not meant:
+            wrong.append(f"{reason.where}: there is no such place (any more): {what}. Delete the line.")
+        elif len(meant) > 1:
+            wrong.append(f"{reason.where}: {what} is at {', '.join(meant)}. A reason is for one place: "
+                         "have the line say more of its text, or make the texts differ.")
+        elif meant[0] in reached:
+            who = ", ".join(name for name, _ in reached[meant[0]].most_common(3))
+            wrong.append(f"{reason.where}: {meant[0]} is reached, by {who}. Delete the line.")
+        else:
+            why[meant[0]] = reason.words
+    for place, (function, text) in places.items():
+        if place not in reached and place not in why:
+            wrong.append(f"{place}: in {function}(): no test is refused by: {text}. Write a test that is, "
+                         f"and that checks the errno; or delete what cannot happen; or say in {REASONS} "
+                         "why no test can.")
+    return why, wrong
 
 
 def row(place, text, by, reason):
@@ -158,28 +214,24 @@ def main():
     if len(arguments) != 1:
         sys.exit(__doc__)
     build = pathlib.Path(arguments[0])
-    places = {place: source_line(place) for place in all_places(build)}
-    reached, reasons = all_reached(build / "refusals"), read_reasons(ROOT / REASONS)
-    rows, nobody = [], []
-    for place, text in places.items():
-        reason = explained(place, text, reasons)
-        rows.append(row(place, text, reached.get(place), reason))
-        if place not in reached and not reason:
-            nobody.append(place)
-    (build / "refusals" / "table.txt").write_text("\n".join(rows) + "\n")
+    places = {place: look_at(place) for place in all_places(build)}
+    reached = all_reached(build / "refusals")
+    why, wrong = judge(places, reached, read_reasons((ROOT / REASONS).read_text()))
+    (build / "refusals").mkdir(exist_ok=True)
+    (build / "refusals" / "table.txt").write_text("".join(
+        row(place, text, reached.get(place), why.get(place)) + "\n"
+        for place, (_, text) in places.items()))
     hit = sum(place in reached for place in places)
-    print(f"refusals: {len(places)} places, {hit} reached, {len(places) - hit - len(nobody)} explained, {len(nobody)} reached by "
-          f"nobody; {build}/refusals/table.txt")
+    print(f"refusals: {len(places)} places, {hit} reached, {len(why)} explained, "
+          f"{len(places) - hit - len(why)} reached by nobody; {build}/refusals/table.txt")
     if "--partial" in sys.argv:
         return
-    stale = [f"{file} | {part}" for file, part, _ in reasons
-             if not any(place.startswith(file + ":") and part in text for place, text in places.items())]
-    for place in nobody:
-        print(f"  no test reaches {place}: {places[place]}")
-    for line in stale:
-        print(f"  {REASONS}: there is no such place any more: {line}")
-    if nobody or stale:
-        sys.exit(f"refusals: write a test for each, or say in {REASONS} why there can be none")
+    if not places:
+        sys.exit(f"refusals: {build} has no places at all: it is not built")
+    for line in wrong:
+        print(f"  {line}")
+    if wrong:
+        sys.exit("refusals: FAILURE")
 
 
 if __name__ == "__main__":

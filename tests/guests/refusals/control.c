@@ -44,6 +44,22 @@ static void bad_domains(domid_t there)
     CHECK_IS(control(XEN_DOMCTL_pausedomain, there + 1), -ESRCH);
 }
 
+/* As many domains as there can be, none of which has memory. */
+static void too_many_domains(void)
+{
+    static domid_t made[1024];
+    struct xen_domctl_createdomain least = { .max_grant_frames = 1, .max_maptrack_frames = 1 };
+    unsigned int count = 0;
+    long error;
+
+    while ((error = make(0, least)) == 0 && count < 1024)
+        made[count++] = op.domain;
+    CHECK_IS(error, -ENOSPC);
+    CHECK(count > 1000);
+    while (count)
+        domain_unmake(made[--count]);
+}
+
 static void bad_lives(domid_t there)
 {
     op.u.max_vcpus.max = 2;
@@ -179,6 +195,24 @@ static void bad_texts(void)
     CHECK_IS(HYPERVISOR_console_io(2, 0, NOWHERE), -ENOSYS);
 }
 
+/* What was typed has no place; that is known as soon as there is something. */
+static void bad_places(void)
+{
+    char letter;
+    uint64_t until = now_ns() + 30 * NS_PER_S;
+    long result;
+
+    CHECK_IS(HYPERVISOR_console_io(CONSOLEIO_read, 1, NOWHERE), 0);
+    printk("TYPE text\n");
+    do
+        result = HYPERVISOR_console_io(CONSOLEIO_read, 1, NOWHERE);
+    while (result == 0 && now_ns() < until);
+    CHECK_IS(result, -EFAULT);
+    while (HYPERVISOR_console_io(CONSOLEIO_read, 1, &letter) == 0 && now_ns() < until)
+        ;
+    CHECK_IS(letter, 'e');
+}
+
 void refused_control(void)
 {
     int there = domain_make(16);
@@ -194,5 +228,7 @@ void refused_control(void)
     bad_sysctls();
     bad_platforms();
     bad_texts();
+    bad_places();
     domain_unmake((domid_t)there);
+    too_many_domains();
 }

@@ -2,11 +2,16 @@
 /* physdev_op with arguments that are wrong: interrupts that there are not, or that are somebody's. */
 #include "refusals.h"
 
+#include <drivers/pci.h>
 #include <xen/physdev.h>
 
 #define GSIS        24              /* of the machine's one I/O APIC: GSI n has PIRQ n */
 #define COM1        4               /* the hypervisor's own console */
-#define CARD_BUS    0
+#define NO_INPUT    40              /* a GSI that the domain may have, and no I/O APIC has */
+#define MSI_FIRST   48              /* PIRQs below are GSIs */
+#define PIRQS       256
+#define COMMAND     4               /* registers of a PCI device */
+#define BAR_0       0x10
 
 static long map(struct physdev_map_pirq request)
 {
@@ -23,6 +28,7 @@ static void bad_gsis(void)
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 10 }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = COM1, .pirq = COM1 }), -EBUSY);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 200, .pirq = 200 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = NO_INPUT, .pirq = NO_INPUT }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = 77, .pirq = -1 }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .domid = 900, .index = 9, .pirq = 9 }), -EOPNOTSUPP);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EINVAL);
@@ -32,19 +38,64 @@ static void bad_gsis(void)
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EEXIST);
 }
 
-/* The first device of bus 0 that can MSI-X; its devfn, or -1. */
-static int card(void)
+/* The first device that has MSI-X. */
+static struct pci_device *card(void)
 {
-    for (int devfn = 8; devfn < 256; devfn += 8)
-        if (map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .bus = CARD_BUS, .devfn = devfn, .entry_nr = 2000, .table_base = 4096 })
-            == -EINVAL)
-            return devfn;
-    return -1;
+    NEED(pci_scan() >= 0);
+    for (unsigned int i = 0; i < pci_count(); i++)
+        if (pci_get(i)->msix)
+            return pci_get(i);
+    test_error("no device here has MSI-X");
+}
+
+static long map_entry(const struct pci_device *pci, int entry, int pirq, int *got)
+{
+    struct physdev_map_pirq op = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .bus = pci->bus, .devfn = pci->devfn,
+                                   .entry_nr = entry, .pirq = pirq, .table_base = 4096 };
+    long error = HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &op);
+
+    *got = op.pirq;
+    return error;
+}
+
+/* Its table is in memory, which can be switched off, or be nowhere. */
+static void bad_tables(struct pci_device *pci)
+{
+    unsigned int bir = pci_read(pci->bus, pci->devfn, pci->msix + 4u, 4) & 7, bar = BAR_0 + 4 * bir;
+    uint32_t command = pci_read(pci->bus, pci->devfn, COMMAND, 2), address = pci_read(pci->bus, pci->devfn, bar, 4);
+    int pirq;
+
+    CHECK_IS(map_entry(pci, 2000, -1, &pirq), -EINVAL);
+    pci_write(pci->bus, pci->devfn, COMMAND, 2, command & ~2u);
+    CHECK_IS(map_entry(pci, 0, -1, &pirq), -ENXIO);
+    pci_write(pci->bus, pci->devfn, bar, 4, 0);
+    pci_write(pci->bus, pci->devfn, COMMAND, 2, command | 2);
+    CHECK_IS(map_entry(pci, 0, -1, &pirq), -ENOMEM);
+    pci_write(pci->bus, pci->devfn, bar, 4, address);
+}
+
+static void bad_entries(struct pci_device *pci)
+{
+    struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF };
+    int pirq, unused;
+
+    CHECK_IS(map_entry(pci, 0, MSI_FIRST - 1, &unused), -EINVAL);
+    CHECK_IS(map_entry(pci, 0, PIRQS, &unused), -EINVAL);
+    CHECK_IS(map_entry(pci, 0, -1, &pirq), 0);
+    CHECK(pirq >= MSI_FIRST && pirq < PIRQS);
+    CHECK_IS(map_entry(pci, 0, -1, &unused), -EEXIST);          /* the entry */
+    CHECK_IS(map_entry(pci, 1, pirq, &unused), -EEXIST);        /* the PIRQ */
+    unmap.pirq = pirq;
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
+    CHECK_IS(map_entry(pci, 1, PIRQS - 1, &pirq), 0);
+    unmap.pirq = PIRQS - 1;
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
 }
 
 static void bad_messages(void)
 {
     struct physdev_map_pirq msix = { .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .table_base = 4096 };
+    struct pci_device *pci = card();
 
     msix.bus = 0x10000;
     CHECK_IS(map(msix), -EINVAL);
@@ -64,7 +115,8 @@ static void bad_messages(void)
     msix.type = MAP_PIRQ_TYPE_MULTI_MSI;
     msix.entry_nr = 2;
     CHECK_IS(map(msix), -EOPNOTSUPP);
-    NEED(card() > 0);
+    bad_tables(pci);
+    bad_entries(pci);
 }
 
 static void bad_pirqs(void)

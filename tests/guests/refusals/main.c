@@ -4,10 +4,36 @@
  * vCPUs and domains, arguments out of range, structures that cannot be read or answers that cannot be written. The other half of what
  * guests/privilege does with arguments that are right. Runs as dom0, because most of these operations are its own. What Xen answers
  * differently on purpose (it has HVM, more schedulers, more interrupts) is judged on Domus only.
- * machine: net
+ * machine: net (a card with MSI-X)
  * on xen: SKIP
  */
 #include "refusals.h"
+
+#include <abi/domus.h>
+
+void *unwritable(const void *bytes, size_t length)
+{
+    void *page = alloc_zeroed_page();
+
+    NEED(page && length <= PAGE_SIZE);
+    memcpy(page, bytes, length);
+    NEED(page_set_readonly(page, true) == 0);
+    return page;
+}
+
+void unwritable_end(void *page)
+{
+    NEED(page_set_readonly(page, false) == 0);
+    free_page(page);
+}
+
+long last_error(void)
+{
+    struct domus_last_error error = { 0 };
+
+    NEED(HYPERVISOR_domus_op(DOMUS_last_error, &error) == 0);
+    return error.error;
+}
 
 void test_main(void)
 {
@@ -16,4 +42,7 @@ void test_main(void)
     refused_control();
     refused_vcpus();
     refused_interrupts();
+    refused_memory();
+    refused_sharing();
+    refused_to_the_dying();
 }

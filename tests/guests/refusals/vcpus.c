@@ -98,22 +98,35 @@ static void bad_callbacks(void)
     CHECK_IS(HYPERVISOR_callback_op(1000, NOWHERE), -ENOSYS);
 }
 
+/* A call that takes long, in a list that cannot be written: what remains of it has no place. */
+static void long_call_in_a_list(void)
+{
+    static struct mmu_update updates[4000];
+    static uint64_t target[512] __attribute__((aligned(PAGE_SIZE)));
+    struct multicall_entry call = { .op = __HYPERVISOR_mmu_update, .args = { (unsigned long)updates, 4000, 0, DOMID_SELF } };
+    struct multicall_entry *list = unwritable(&call, sizeof(call));
+
+    for (unsigned int i = 0; i < 4000; i++)
+        updates[i] = (struct mmu_update){ entry_address(target, 1),
+                                          (uint64_t)virt_to_mfn(target) << PAGE_SHIFT | (i % 2 ? PROT_RW : PROT_RO) };
+    CHECK_IS(HYPERVISOR_multicall(list, 1), -EFAULT);
+    CHECK_IS(HYPERVISOR_mmu_update(&updates[1], 1, NULL, DOMID_SELF), 0);
+    unwritable_end(list);
+}
+
 /* A list in a page that cannot be written: the call is made, its result has no place. And lists in lists. */
 static void bad_multicalls(void)
 {
-    struct multicall_entry *list = alloc_zeroed_page();
     struct multicall_entry inner = { .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_yield } };
     struct multicall_entry outer = { .op = __HYPERVISOR_multicall, .args = { (unsigned long)&inner, 1 } };
+    struct multicall_entry *list = unwritable(&inner, sizeof(inner));
 
-    NEED(list != NULL);
-    list[0] = inner;
-    NEED(page_set_readonly(list, true) == 0);
     CHECK_IS(HYPERVISOR_multicall(list, 1), -EFAULT);
     CHECK_IS(HYPERVISOR_multicall(NOWHERE, 1), -EFAULT);
     CHECK_IS(HYPERVISOR_multicall(&outer, 1), 0);
     CHECK_IS(outer.result, -EINVAL);
-    NEED(page_set_readonly(list, false) == 0);
-    free_page(list);
+    unwritable_end(list);
+    long_call_in_a_list();
 }
 
 void refused_vcpus(void)

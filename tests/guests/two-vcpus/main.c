@@ -11,6 +11,8 @@
 #include "../lib/user.h"
 #include "../lib/turns.h"
 
+#include <xen/nmi.h>
+
 #define DATA_DPL3   0x00cff3000000ffffUL
 #define CR4_DE      (1UL << 3)
 #define CR4_OSXSAVE (1UL << 18)
@@ -405,8 +407,11 @@ static void all_of_it(uint64_t me)
 static void other(unsigned long id)
 {
     struct mmuext_op op = { .cmd = MMUEXT_NEW_USER_BASEPTR, .arg1.mfn = root_of_user };
+    struct xennmi_callback nmi = { .handler_address = (unsigned long)probe_nmi };
 
     wait_for_turn(1);
+    CHECK_IS(HYPERVISOR_nmi_op(XENNMI_register_callback, &nmi), 0);             /* its own, by the older call, too */
+    CHECK_IS(HYPERVISOR_nmi_op(XENNMI_unregister_callback, NULL), 0);
     CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
     all_of_it(1);
     wait_for_turn(1);

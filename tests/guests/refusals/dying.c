@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A large domain takes long to end. Its end is interrupted by our timer; the handler finds it dying, and tries to give it what it would
+ * never give back: memory, a vCPU's tables, an event port; and to use its grants.
+ */
+#include "refusals.h"
+
+#include <xen/memory.h>
+
+#define PIECES  128u                /* of 2 MiB */
+
+static domid_t there;
+static struct timer timer;
+static volatile bool seen, destroyed;
+static long populated, context_set, port_made;
+static int16_t copied;
+static uint64_t target[512] __attribute__((aligned(PAGE_SIZE)));
+
+static bool is_dying(void)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = there };
+
+    return domctl(&op) == 0 && op.domain == there && (op.u.getdomaininfo.flags & XEN_DOMINF_dying);
+}
+
+static void try_all(void)
+{
+    static vcpu_guest_context_t context;
+    static xen_pfn_t frame;
+    struct xen_memory_reservation r = { .nr_extents = 1, .domid = there };
+    struct xen_domctl set = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = there };
+    struct evtchn_alloc_unbound alloc = { .dom = there, .remote_dom = DOMID_SELF };
+    struct gnttab_copy copy = { .source = { .u.ref = 8, .domid = there }, .dest = { .domid = DOMID_SELF },
+                                .len = 8, .flags = GNTCOPY_source_gref };
+
+    set_xen_guest_handle(r.extent_start, &frame);
+    populated = HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
+    set.u.vcpucontext.ctxt.p = &context;
+    context_set = domctl(&set);
+    port_made = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+    copy.dest.u.gmfn = virt_to_mfn(target);
+    (void)HYPERVISOR_grant_table_op(GNTTABOP_copy, &copy, 1);
+    copied = copy.status;
+}
+
+static void look(void *unused)
+{
+    if (is_dying() && !seen) {
+        try_all();
+        seen = is_dying();          /* all the time */
+    }
+    if (!seen && !destroyed)
+        timer_set(&timer, now_ns() + NS_PER_MS, look, NULL);
+}
+
+void refused_to_the_dying(void)
+{
+    static xen_pfn_t frames[PIECES];
+    struct xen_memory_reservation r = { .nr_extents = PIECES, .extent_order = 9 };
+    int id = domain_make(PIECES * 512);
+
+    NEED(id > 0);
+    r.domid = there = (domid_t)id;
+    for (unsigned int i = 0; i < PIECES; i++)
+        frames[i] = i * 512;
+    set_xen_guest_handle(r.extent_start, frames);
+    NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == PIECES);
+    timer_set(&timer, now_ns() + NS_PER_MS, look, NULL);
+    domain_unmake(there);
+    destroyed = true;
+    timer_cancel(&timer);
+    NEED(seen);
+    CHECK_IS(populated, -ESRCH);
+    CHECK_IS(context_set, -EINVAL);
+    CHECK_IS(port_made, -EINVAL);
+    CHECK_IS(copied, GNTST_bad_domain);
+}

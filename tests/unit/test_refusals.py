@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The judgement over refusals (tests/tools/refusals.py): what is missing and what explains nothing
+is found, and nothing else is."""
+import collections
+import pathlib
+import struct
+
+import pytest
+
+import refusals
+
+HERE = "a/b.c"
+PLACES = {f"{HERE}:3": ("first", 'return fail(-EINVAL, "too large");'),
+          f"{HERE}:4": ("first", 'return fail(-EFAULT, "cannot be read");'),
+          f"{HERE}:9": ("second", 'return fail(-EFAULT, "cannot be read");')}
+
+
+def judge(reached, *lines):
+    found = {f"{HERE}:{line}": collections.Counter({f"test-{line}": 2}) for line in reached}
+    return refusals.judge(PLACES, found, refusals.read_reasons("\n".join(lines), "reasons"))
+
+
+def test_all_reached():
+    assert judge([3, 4, 9]) == ({}, [])
+
+
+def test_one_that_nobody_reaches_is_named_with_its_function_and_text():
+    why, wrong = judge([3, 9])
+    assert not why and len(wrong) == 1
+    assert wrong[0].startswith(f"{HERE}:4: in first()") and '"cannot be read"' in wrong[0]
+
+
+def test_a_reason_is_for_one_place_of_one_function():
+    why, wrong = judge([3, 9], f"{HERE} | first | cannot be read | no such hardware")
+    assert (why, wrong) == ({f"{HERE}:4": "no such hardware"}, [])
+    why, wrong = judge([3], f"{HERE} | first | cannot be read | no such hardware")
+    assert len(wrong) == 1 and wrong[0].startswith(f"{HERE}:9: in second()")
+    why, wrong = judge([9], f"{HERE} | first | fail | all of them")
+    assert not why and len(wrong) == 3 and "is at a/b.c:3, a/b.c:4" in wrong[0]
+
+
+@pytest.mark.parametrize("line", [f"{HERE} | first | too small | gone", f"{HERE} | third | too large | gone",
+                                  "a/c.c | first | too large | gone"])
+def test_a_reason_for_nothing(line):
+    why, wrong = judge([3, 4, 9], "# a comment", "", line)
+    assert not why and len(wrong) == 1 and wrong[0].startswith("reasons:3: there is no such place")
+
+
+def test_a_reason_for_what_is_reached():
+    why, wrong = judge([3, 4, 9], f"{HERE} | second | cannot be read | hardly ever")
+    assert not why and len(wrong) == 1 and "is reached, by test-9" in wrong[0]
+
+
+@pytest.mark.parametrize("line", ["a/b.c | first | too large", "a/b.c | first | | because", "a/b.c"])
+def test_a_reason_of_another_form(line):
+    with pytest.raises(SystemExit):
+        judge([3, 4, 9], line)
+
+
+def test_functions_and_statements():
+    lines = ["static int first(int a,", "                 int b)", "{", "    int x = other(a);", "    if (x)",
+             '        return fail(-EINVAL,', '                    "so");', "}"]
+    assert refusals.function_around(lines[:6]) == "first"
+    assert refusals.statement(lines[5:]) == 'return fail(-EINVAL, "so");'
+    assert refusals.function_around(["int declared(void);", "int n;"]) == ""
+
+
+def record(line, count, file):
+    return refusals.RECORD.pack(struct.unpack("<Q", refusals.MAGIC)[0], 0, line, count, file)
+
+
+def test_what_lies_in_memory():
+    data = record(3, 0, b"a/b.c") + b"\0" * 24 + record(4, 1, b"a/b.c") + b"\0" * 40 + record(9, 2, b"a/b.c")
+    assert list(refusals.records(data)) == [("a/b.c:3", 0), ("a/b.c:9", 2)]     # one is not aligned
+
+
+def test_two_on_one_line():
+    with pytest.raises(SystemExit, match="a/b.c:3"):
+        refusals.no_two_on_a_line(["a/b.c:3", "a/b.c:4", "a/b.c:3"])
+
+
+def test_the_file_of_reasons_can_be_read():
+    refusals.read_reasons((refusals.ROOT / refusals.REASONS).read_text())
+    assert pathlib.Path(refusals.ROOT / refusals.REASONS).exists()
