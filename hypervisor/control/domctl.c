@@ -252,5 +252,5 @@ long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned l
     int error = domctl(&op, &copy_back);
     spin_unlock(&domctl_lock);
     if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
-    return error || !copy_back ? error : write_guest(arg, &op);
+    return error || !copy_back ? error : ANSWER(arg, &op);
 }

@@ -37,7 +37,7 @@ static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     vcpu_pause(v);
     vcpu_get_context(v, context);
     vcpu_unpause(v);
-    int error = write_guest((uint64_t)op->ctxt.p, context);
+    int error = ANSWER((uint64_t)op->ctxt.p, context);
     hv_free(context, sizeof(*context));
     return error;
 }

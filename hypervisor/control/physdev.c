@@ -96,7 +96,7 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
 int pirq_connect(struct pirq *p, enum pirq_kind kind)
 {
     int vector = vector_alloc(pirq_interrupt, p);
-    if (vector < 0) return vector;
+    if (vector < 0) return fail(-ENOSPC, "the CPU's vectors are all in use");
     if (kind == PIRQ_GSI) {
         const struct pirq_table *t = p->domain->pirqs;
         int error = ioapic_route(p->number, vector, t->gsi_level[p->number], t->gsi_low[p->number]);

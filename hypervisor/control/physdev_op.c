@@ -145,6 +145,12 @@ static int device_present(uint32_t segment, uint8_t bus, uint8_t devfn)
     return 0;
 }
 
+/* We use the legacy ports, which reach segment 0. */
+static int window_reserved(const struct physdev_pci_mmcfg_reserved *op)
+{
+    return op->segment ? fail(-EINVAL, "there is one PCI segment") : 0;
+}
+
 static int locked_unlock(struct domain *d, int result)
 {
     spin_unlock(&d->event_lock);
@@ -168,8 +174,8 @@ long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsig
     ALSO(PHYSDEVOP_pci_device_remove)
     ALSO(PHYSDEVOP_prepare_msix)
     ALSO(PHYSDEVOP_release_msix)      WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
-    CASE(PHYSDEVOP_pci_mmcfg_reserved)          /* we use the legacy ports */
-        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, op.segment ? -EINVAL : 0)
+    CASE(PHYSDEVOP_pci_mmcfg_reserved)
+        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, window_reserved(&op))
     default:
         return fail(-ENOSYS, "not an operation of physdev_op");
     }

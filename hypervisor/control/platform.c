@@ -65,5 +65,5 @@ long do_platform_op(unsigned long arg, unsigned long a2, unsigned long a3, unsig
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XENPF_INTERFACE_VERSION) return fail(-EACCES, "another version of the platform interface");
     int error = platform(&op);
-    return error ? error : write_guest(arg, &op);
+    return error ? error : ANSWER(arg, &op);
 }

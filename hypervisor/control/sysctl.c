@@ -109,5 +109,5 @@ long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned l
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the sysctl interface");
     int error = sysctl(&op);
-    return error ? error : write_guest(arg, &op);
+    return error ? error : ANSWER(arg, &op);
 }

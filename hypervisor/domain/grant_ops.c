@@ -304,7 +304,7 @@ static long setup_table(uint64_t arg, uint32_t count)
         if (status == -ERESTART) return hypercall_continue(__HYPERVISOR_grant_table_op, 3, OP(GNTTABOP_setup_table), arg, count);
         op.status = (int16_t)status;
     }
-    return write_guest(arg, &op);
+    return ANSWER(arg, &op);
 }
 
 static long query_size(uint64_t arg, uint32_t count)
@@ -318,7 +318,7 @@ static long query_size(uint64_t arg, uint32_t count)
         op.max_nr_frames = d->grants->max_frames;
         domain_put(d);
     }
-    return write_guest(arg, &op);
+    return ANSWER(arg, &op);
 }
 
 static long get_version(uint64_t arg)
@@ -330,7 +330,7 @@ static long get_version(uint64_t arg)
     if (!d) return status == GNTST_permission_denied ? -EPERM : -ESRCH;   /* table_owner() said why */
     domain_put(d);
     op.version = 1;
-    return write_guest(arg, &op);
+    return ANSWER(arg, &op);
 }
 
 static long set_version(uint64_t arg)
@@ -339,7 +339,7 @@ static long set_version(uint64_t arg)
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     if (op.version == 2) return fail(-ENOSYS, "version 2 is not offered");
     if (op.version != 1) return fail(-EINVAL, "there is no such version");
-    return write_guest(arg, &op);
+    return ANSWER(arg, &op);
 }
 
 long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)

@@ -127,7 +127,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     CASE(VCPUOP_get_runstate_info) {
         struct vcpu_runstate_info now;
         vcpu_runstate_get(v, &now);
-        return write_guest(arg, &now);
+        return ANSWER(arg, &now);
     }
     CASE(VCPUOP_register_runstate_memory_area)
         WITH_ARGUMENT(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))

@@ -23,6 +23,11 @@ static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, u
 /* One place for all operations: that each has its check, tests/guests/privilege sees. */
 int refuse_others(int error) { return fail(error, "this is the control domain's business"); }
 
+int answer_guest(uint64_t va, const void *object, size_t bytes)
+{
+    return copy_to_guest(VADDR(va), object, bytes) ? fail(-EFAULT, "the answer cannot be written") : 0;
+}
+
 /* The control domain's hypercalls have a door before the handler; those of the others are never used. */
 #define HYPERCALL(number, name, handler, arguments, flags) \
     static long door_##name(unsigned long a1, unsigned long a2, unsigned long a3, \

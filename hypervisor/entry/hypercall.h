@@ -50,8 +50,11 @@ int refuse_others(int error) __attribute__((cold));
  */
 #define WITH_ARGUMENT(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; return call; }
 #define WITH_ANSWER(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; int error_ = call; \
-                                  return error_ ? error_ : write_guest(arg, &op); }
+                                  return error_ ? error_ : ANSWER(arg, &op); }
 #define UNREADABLE fail(-EFAULT, "the argument cannot be read")
+/* The last step of a call: its answer goes to the guest, mostly to where the argument was. 0 or -EFAULT. */
+#define ANSWER(va, object) answer_guest((va), (object), sizeof(*(object)))
+int answer_guest(uint64_t va, const void *object, size_t bytes) must_check;
 
 /* Write the hypercall page's 128 stubs into a frame (the dom0 builder, XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);

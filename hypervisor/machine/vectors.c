@@ -54,7 +54,7 @@ int vector_alloc(void (*handler)(void *), void *arg)
         handlers[v].handler = handler;
         return v;
     }
-    return -ENOSPC;
+    return -1;
 }
 
 void vector_free(int vector) { handlers[vector].handler = NULL; }

@@ -15,7 +15,7 @@
 #define VECTOR_TIMER    0xf0
 #define VECTOR_SPURIOUS 0xff
 
-/* A free vector that calls handler(arg) from now on, or -ENOSPC. */
+/* A free vector that calls handler(arg) from now on, or -1. */
 int vector_alloc(void (*handler)(void *arg), void *arg) must_check;
 void vector_free(int vector);
 void vector_claim(int vector, void (*handler)(void *arg));  /* a fixed one: the timer */

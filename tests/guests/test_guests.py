@@ -3,7 +3,7 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A guest that says `TYPE word` is sent that word. A header line `machine: disk net smp intel` asks for a virtio disk, a virtio card, two CPUs (dom0 has a vCPU for each), a CPU that says
+A guest that says `TYPE word` is sent that word. A header line `machine: disk net nvme smp intel` asks for a virtio disk, a virtio card, a device with 250 interrupts, two CPUs (dom0 has a vCPU for each), a CPU that says
 it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
@@ -50,6 +50,8 @@ def devices(name, wanted):
         options["disk"] = disk
     if "smp" in wanted:
         options["smp"] = 2
+    if "nvme" in wanted:
+        options["extra"] = ["-device", "nvme,serial=1,msix_qsize=250"]
     if "net" in wanted:
         options["net"] = "user,id=n0"
     return options

@@ -38,14 +38,14 @@ static void bad_gsis(void)
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EEXIST);
 }
 
-/* The first device that has MSI-X. */
+/* A device that has MSI-X, with more entries than there are PIRQs for. */
 static struct pci_device *card(void)
 {
     NEED(pci_scan() >= 0);
     for (unsigned int i = 0; i < pci_count(); i++)
-        if (pci_get(i)->msix)
+        if (pci_get(i)->msix_vectors > PIRQS - MSI_FIRST)
             return pci_get(i);
-    test_error("no device here has MSI-X");
+    test_error("no device here has so many messages");
 }
 
 static long map_entry(const struct pci_device *pci, int entry, int pirq, int *got)
@@ -92,6 +92,27 @@ static void bad_entries(struct pci_device *pci)
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
 }
 
+/* The CPU has fewer vectors than we have PIRQs; the one that got none is free again. */
+static void too_many_vectors(struct pci_device *pci)
+{
+    static int pirqs[PIRQS];
+    struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF };
+    int count = 0, unused;
+    long error;
+
+    while ((error = map_entry(pci, count, -1, &pirqs[count])) == 0 && count < PIRQS - 1)
+        count++;
+    CHECK_IS(error, -ENOSPC);
+    CHECK(count > 100 && count < PIRQS - MSI_FIRST);
+    CHECK_IS(map_entry(pci, count, -1, &unused), -ENOSPC);
+    while (count) {
+        unmap.pirq = pirqs[--count];
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
+    }
+    CHECK_IS(map_entry(pci, 0, -1, &unmap.pirq), 0);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
+}
+
 static void bad_messages(void)
 {
     struct physdev_map_pirq msix = { .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .table_base = 4096 };
@@ -117,6 +138,7 @@ static void bad_messages(void)
     CHECK_IS(map(msix), -EOPNOTSUPP);
     bad_tables(pci);
     bad_entries(pci);
+    too_many_vectors(pci);
 }
 
 static void bad_pirqs(void)

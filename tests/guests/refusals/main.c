@@ -4,7 +4,7 @@
  * vCPUs and domains, arguments out of range, structures that cannot be read or answers that cannot be written. The other half of what
  * guests/privilege does with arguments that are right. Runs as dom0, because most of these operations are its own. What Xen answers
  * differently on purpose (it has HVM, more schedulers, more interrupts) is judged on Domus only.
- * machine: net (a card with MSI-X)
+ * machine: nvme (it has MSI-X, and more messages than the CPU has vectors)
  * on xen: SKIP
  */
 #include "refusals.h"
@@ -44,5 +44,6 @@ void test_main(void)
     refused_interrupts();
     refused_memory();
     refused_sharing();
+    refused_answers();
     refused_to_the_dying();
 }
