@@ -117,14 +117,19 @@ def all_places(build):
     return sorted(places, key=lambda place: (place.split(":")[0], int(place.split(":")[1])))
 
 
-def statement(lines):
-    """The source that begins with the first of these lines, to the end of its statement."""
-    text = lines[0].strip()
-    for more in lines[1:4]:
-        if ";" in text or "{" in text or text.count("(") == text.count(")"):
-            break
-        text += " " + more.strip()
-    return text
+ENDS = re.compile(r"[;{}:/\\]\s*$|^\s*$")             # a statement ends with such a line
+BEGINS = re.compile(r"\s*(CASE|ALSO|case|default)\b")    # and one begins with such a one
+
+
+def statement(lines, at):
+    """The statement that a line (its index) is in, with the condition in front of it, on one line."""
+    first = last = at
+    while first > max(at - 3, 0) and not BEGINS.match(lines[first]) and not ENDS.search(lines[first - 1]):
+        first -= 1
+    while (last < min(at + 3, len(lines) - 1) and not re.search(r"[;{]", lines[last])
+           and not BEGINS.match(lines[last + 1])):
+        last += 1
+    return " ".join(line.strip() for line in lines[first:last + 1])
 
 
 def function_around(lines):
@@ -140,7 +145,7 @@ def look_at(place):
     """(function, source) of a place."""
     file, line = place.split(":")
     lines = (ROOT / file).read_text().splitlines()
-    return function_around(lines[:int(line)]), statement(lines[int(line) - 1:])
+    return function_around(lines[:int(line)]), statement(lines, int(line) - 1)
 
 
 # --- what was reached, and why not ---------------------------------------------------------------------------------------------------
@@ -206,7 +211,7 @@ def judge(places, reached, reasons):
 
 def row(place, text, by, reason):
     who = f"{sum(by.values())} by {', '.join(name for name, _ in by.most_common(3))}" if by else reason or "NOBODY"
-    return f"{place:44} {text[:100]:100} {who}"
+    return f"{place:44} {text[:140]:140} {who}"
 
 
 def main():

@@ -25,7 +25,14 @@ static void bad_requests(void)
     fixed = unwritable(&map, sizeof(map));
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, fixed, 1), -EFAULT);
     unwritable_end(fixed);
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_reset, NOWHERE), -EFAULT);
+    for (unsigned int i = 0; i <= EVTCHNOP_reset; i++)
+        CHECK_IS(HYPERVISOR_event_channel_op(i, NOWHERE), -EFAULT);
+    struct gnttab_set_version version = { .version = 2 };
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_set_version, &version, 1), -ENOSYS);
+    version.version = 3;
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_set_version, &version, 1), -EINVAL);
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_set_version, NOWHERE, 1), -EFAULT);
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_get_version, NOWHERE, 1), -EFAULT);
 }
 
 /* ---- one entry, many users ---- */
