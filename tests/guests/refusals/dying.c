@@ -25,7 +25,6 @@ static bool is_dying(void)
 
 static void try_all(void)
 {
-    static vcpu_guest_context_t context;
     static xen_pfn_t frame;
     struct xen_memory_reservation r = { .nr_extents = 1, .domid = there };
     struct xen_domctl set = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = there };
@@ -35,7 +34,7 @@ static void try_all(void)
 
     set_xen_guest_handle(r.extent_start, &frame);
     populated = HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
-    set.u.vcpucontext.ctxt.p = &context;
+    set.u.vcpucontext.ctxt.p = NOWHERE;         /* not even looked at */
     context_set = domctl(&set);
     port_made = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
     copy.dest.u.gmfn = virt_to_mfn(target);
