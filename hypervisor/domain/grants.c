@@ -55,7 +55,8 @@ int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_fra
     mfn_t unused;
     if (gt) {
         gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES, GRANTS_MAX_FRAMES);
-        gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK, GRANTS_MAX_MAPTRACK);
+        gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK,
+                                        GRANTS_MAX_MAPTRACK);
         gt->free_handle = NO_HANDLE;
         gt->slots = hv_alloc(gt->max_frames * sizeof(*gt->slots));
         gt->maptrack = hv_alloc(gt->max_maptrack_frames * sizeof(*gt->maptrack));

@@ -26,7 +26,7 @@ void grants_free(struct domain *d);
 
 uint32_t grants_frame_count(const struct domain *d);   /* shared frames, each of which holds a reference of d */
 
-/* Shared frame number `index`, below the table's limit; the table grows so far: GNTTABOP_setup_table. */
+/* Shared frame number `index`, below the table's limit; the table grows so far. */
 int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_check;
 
 

@@ -25,7 +25,8 @@ int refuse_others(int error) { return fail(error, "this is the control domain's 
 
 int answer_guest(uint64_t va, const void *object, size_t bytes)
 {
-    return copy_to_guest(VADDR(va), object, bytes) ? fail(-EFAULT, "the answer cannot be written") : 0;
+    if (copy_to_guest(VADDR(va), object, bytes) == 0) return 0;
+    return fail(-EFAULT, "the answer cannot be written");
 }
 
 /* The control domain's hypercalls have a door before the handler; those of the others are never used. */

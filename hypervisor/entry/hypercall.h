@@ -52,7 +52,7 @@ int refuse_others(int error) __attribute__((cold));
 #define WITH_ANSWER(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; int error_ = call; \
                                   return error_ ? error_ : ANSWER(arg, &op); }
 #define UNREADABLE fail(-EFAULT, "the argument cannot be read")
-/* The last step of a call: its answer goes to the guest, mostly to where the argument was. 0 or -EFAULT. */
+/* The last step of a call: its answer goes to where the argument was, mostly. 0 or -EFAULT. */
 #define ANSWER(va, object) answer_guest((va), (object), sizeof(*(object)))
 int answer_guest(uint64_t va, const void *object, size_t bytes) must_check;
 

@@ -3,8 +3,8 @@
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A guest that says `TYPE word` is sent that word. A header line `machine: disk net nvme smp intel` asks for a virtio disk, a virtio card, a device with 250 interrupts, two CPUs (dom0 has a vCPU for each), a CPU that says
-it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A guest that says `TYPE word` is sent that word. A header line `machine: disk net nvme smp intel` asks for a virtio
+disk, a virtio card, a device with 250 interrupts, two CPUs (dom0 has a vCPU for each), a CPU that says it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re

@@ -77,7 +77,8 @@ def compare(said, wanted_of):
 def test_as_dom0():
     domus = machine.DOMUS
     # A name of its own: test_guests runs the same guest, perhaps at the same time.
-    outcome, words = run_guest("privilege", machine.Hypervisor("table", domus.path, domus.args, domus.cpu))
+    named = machine.Hypervisor("table", domus.path, domus.args, domus.cpu)
+    outcome, words = run_guest("privilege", named)
     assert outcome == "SUCCESS", words
     said = (machine.BUILD / "logs" / "table-privilege.log").read_text(errors="replace")
     compare(said, wanted_of_dom0)

@@ -102,14 +102,17 @@ def no_two_on_a_line(places):
     """A place is known by its line alone."""
     twice = sorted(place for place, n in collections.Counter(places).items() if n > 1)
     if twice:
-        sys.exit(f"refusals: more than one on a line: {', '.join(twice)}. One would hide the others: "
-                 "give each its own.")
+        sys.exit(f"refusals: more than one on a line: {', '.join(twice)}. One would hide the "
+                 "others: give each its own.")
+
+
+FOLDERS = ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0")
 
 
 def all_places(build):
     """Every place there is, in order. The same header may be in several objects."""
     places = set()
-    for folder in ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0"):
+    for folder in FOLDERS:
         for file in (build / folder).rglob("*.o"):
             found = [place for place, _ in records(section(file, "refusals"))]
             no_two_on_a_line(found)
@@ -122,9 +125,10 @@ BEGINS = re.compile(r"\s*(CASE|ALSO|case|default)\b")    # and one begins with s
 
 
 def statement(lines, at):
-    """The statement that a line (its index) is in, with the condition in front of it, on one line."""
+    """The statement that a line (its index) is in, on one line, and the condition before it."""
     first = last = at
-    while first > max(at - 3, 0) and not BEGINS.match(lines[first]) and not ENDS.search(lines[first - 1]):
+    while (first > max(at - 3, 0) and not BEGINS.match(lines[first])
+           and not ENDS.search(lines[first - 1])):
         first -= 1
     while (last < min(at + 3, len(lines) - 1) and not re.search(r"[;{]", lines[last])
            and not BEGINS.match(lines[last + 1])):
@@ -185,17 +189,18 @@ def explains(reason, place, function, text):
 
 
 def judge(places, reached, reasons):
-    """places: {place: (function, source)}. Returns ({place: why nobody reaches it}, [what is wrong])."""
+    """places: {place: (function, source)}. Returns {place: why nobody reaches it}, [complaint]."""
     why, wrong = {}, []
     for reason in reasons:
         meant = [place for place, (function, text) in places.items()
                  if explains(reason, place, function, text)]
         what = f"{reason.file}, {reason.function}(), {reason.part}"
         if not meant:
-            wrong.append(f"{reason.where}: there is no such place (any more): {what}. Delete the line.")
+            wrong.append(f"{reason.where}: there is no such place (any more): {what}. "
+                         "Delete the line.")
         elif len(meant) > 1:
-            wrong.append(f"{reason.where}: {what} is at {', '.join(meant)}. A reason is for one place: "
-                         "have the line say more of its text, or make the texts differ.")
+            wrong.append(f"{reason.where}: {what} is at {', '.join(meant)}. A reason is for one "
+                         "place: have the line say more of its text, or make the texts differ.")
         elif meant[0] in reached:
             who = ", ".join(name for name, _ in reached[meant[0]].most_common(3))
             wrong.append(f"{reason.where}: {meant[0]} is reached, by {who}. Delete the line.")
@@ -203,9 +208,9 @@ def judge(places, reached, reasons):
             why[meant[0]] = reason.words
     for place, (function, text) in places.items():
         if place not in reached and place not in why:
-            wrong.append(f"{place}: in {function}(): no test is refused by: {text}. Write a test that is, "
-                         f"and that checks the errno; or delete what cannot happen; or say in {REASONS} "
-                         "why no test can.")
+            wrong.append(f"{place}: in {function}(): no test is refused by: {text}. Write a test "
+                         "that is, and that checks the errno; or delete what cannot happen; or say "
+                         f"in {REASONS} why no test can.")
     return why, wrong
 
 

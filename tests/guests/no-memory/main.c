@@ -211,9 +211,10 @@ static void interrupts(void)
 {
     struct physdev_get_free_pirq fresh = { 0 };
     struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF };
-    struct physdev_map_pirq gsi = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 };
-    struct physdev_map_pirq msi = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .table_base = 4096,
-                                    .bus = card->bus, .devfn = card->devfn };
+    struct physdev_map_pirq gsi = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI,
+                                    .index = 9, .pirq = 9 };
+    struct physdev_map_pirq msi = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .pirq = -1,
+                                    .table_base = 4096, .bus = card->bus, .devfn = card->devfn };
     long error;
 
     do

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A large domain takes long to end. Its end is interrupted by our timer; the handler finds it dying, and tries to give it what it would
- * never give back: memory, a vCPU's tables, an event port; and to use its grants.
+ * A large domain takes long to end. Its end is interrupted by our timer; the handler finds it
+ * dying, and tries to give it what it would never give back: memory, a vCPU's tables, an event
+ * port; and to use its grants.
  */
 #include "refusals.h"
 
@@ -29,8 +30,8 @@ static void try_all(void)
     struct xen_memory_reservation r = { .nr_extents = 1, .domid = there };
     struct xen_domctl set = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = there };
     struct evtchn_alloc_unbound alloc = { .dom = there, .remote_dom = DOMID_SELF };
-    struct gnttab_copy copy = { .source = { .u.ref = 8, .domid = there }, .dest = { .domid = DOMID_SELF },
-                                .len = 8, .flags = GNTCOPY_source_gref };
+    struct gnttab_copy copy = { .source = { .u.ref = 8, .domid = there }, .len = 8,
+                                .dest = { .domid = DOMID_SELF }, .flags = GNTCOPY_source_gref };
 
     set_xen_guest_handle(r.extent_start, &frame);
     populated = HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);

@@ -28,8 +28,9 @@ static void bad_gsis(void)
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 10 }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = COM1, .pirq = COM1 }), -EBUSY);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 200, .pirq = 200 }), -EINVAL);
-    for (unsigned int i = 0; i < 256; i++)              /* more than there are vectors: none is lost */
-        CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = NO_INPUT, .pirq = NO_INPUT }), -EINVAL);
+    for (int i = 0; i < 256; i++)       /* more than there are vectors: none is lost */
+        CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = NO_INPUT,
+                                                .pirq = NO_INPUT }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = 77, .pirq = -1 }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .domid = 900, .index = 9, .pirq = 9 }), -EOPNOTSUPP);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EINVAL);
@@ -51,8 +52,9 @@ static struct pci_device *card(void)
 
 static long map_entry(const struct pci_device *pci, int entry, int pirq, int *got)
 {
-    struct physdev_map_pirq op = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .bus = pci->bus, .devfn = pci->devfn,
-                                   .entry_nr = entry, .pirq = pirq, .table_base = 4096 };
+    struct physdev_map_pirq op = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .pirq = pirq,
+                                   .bus = pci->bus, .devfn = pci->devfn, .entry_nr = entry,
+                                   .table_base = 4096 };
     long error = HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &op);
 
     *got = op.pirq;
@@ -63,7 +65,8 @@ static long map_entry(const struct pci_device *pci, int entry, int pirq, int *go
 static void bad_tables(struct pci_device *pci)
 {
     unsigned int bir = pci_read(pci->bus, pci->devfn, pci->msix + 4u, 4) & 7, bar = BAR_0 + 4 * bir;
-    uint32_t command = pci_read(pci->bus, pci->devfn, COMMAND, 2), address = pci_read(pci->bus, pci->devfn, bar, 4);
+    uint32_t command = pci_read(pci->bus, pci->devfn, COMMAND, 2);
+    uint32_t address = pci_read(pci->bus, pci->devfn, bar, 4);
     int pirq;
 
     CHECK_IS(map_entry(pci, 2000, -1, &pirq), -EINVAL);
@@ -180,9 +183,11 @@ static void bad_pirqs(void)
 static void bad_rest(void)
 {
     static const unsigned int ours[] = {
-        PHYSDEVOP_irq_status_query, PHYSDEVOP_set_iopl, PHYSDEVOP_set_iobitmap, PHYSDEVOP_eoi, PHYSDEVOP_map_pirq, PHYSDEVOP_unmap_pirq,
-        PHYSDEVOP_setup_gsi, PHYSDEVOP_get_free_pirq, PHYSDEVOP_pci_mmcfg_reserved, PHYSDEVOP_pci_device_add, PHYSDEVOP_pci_device_remove,
-        PHYSDEVOP_prepare_msix, PHYSDEVOP_release_msix
+        PHYSDEVOP_irq_status_query,   PHYSDEVOP_set_iopl,       PHYSDEVOP_set_iobitmap,
+        PHYSDEVOP_eoi,                PHYSDEVOP_map_pirq,       PHYSDEVOP_unmap_pirq,
+        PHYSDEVOP_setup_gsi,          PHYSDEVOP_get_free_pirq,  PHYSDEVOP_pci_mmcfg_reserved,
+        PHYSDEVOP_pci_device_add,     PHYSDEVOP_prepare_msix,   PHYSDEVOP_release_msix,
+        PHYSDEVOP_pci_device_remove,
     };
     struct physdev_set_iopl iopl = { .iopl = 4 };
     struct physdev_set_iobitmap bits = { .nr_ports = 65537 };

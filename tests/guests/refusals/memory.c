@@ -19,7 +19,8 @@ static long pages_now(void)
     return HYPERVISOR_memory_op(XENMEM_current_reservation, &us);
 }
 
-/* The list cannot be written when the frames are there already: they are the guest's, but it does not learn which. */
+/* The list cannot be written when the frames are there already: they are the guest's, but it does
+ * not learn which. */
 static void bad_reservations(void)
 {
     xen_pfn_t *list = unwritable(&(xen_pfn_t){ 0 }, sizeof(*list));
@@ -37,13 +38,14 @@ static void bad_reservations(void)
 static void bad_exchanges(void)
 {
     xen_pfn_t frame = 0, *out = unwritable(&(xen_pfn_t){ 0 }, sizeof(*out));
-    struct xen_memory_exchange x = { .in = { .nr_extents = 512, .domid = DOMID_SELF },
-                                     .out = { .nr_extents = 1, .extent_order = 9, .domid = DOMID_SELF },
-                                     .nr_exchanged = 1 }, *fixed;
+    struct xen_memory_exchange x = { .in.nr_extents = 512, .out.nr_extents = 1, .nr_exchanged = 1 };
+    struct xen_memory_exchange *fixed;
     long before;
 
+    x.in.domid = x.out.domid = DOMID_SELF;
     x.in.extent_start.p = x.out.extent_start.p = NOWHERE;
-    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), -EINVAL);       /* in the middle of an extent: the lists are not looked at */
+    x.out.extent_order = 9;
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), -EINVAL);       /* within an extent */
     x.nr_exchanged = 0;
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), -EFAULT);
     x.in.nr_extents = x.out.nr_extents = x.out.extent_order = 0;
@@ -74,7 +76,8 @@ static void bad_rest(void)
     CHECK(list[0] != 0);                    /* the list itself was written */
     unwritable_end(fixed);
     NEED(page);
-    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW,
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page,
+                                          (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW,
                                           (unsigned long)NOWHERE | UVMF_TLB_FLUSH), -EFAULT);
     free_page(page);
 }

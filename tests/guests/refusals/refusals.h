@@ -19,6 +19,6 @@ void refused_interrupts(void);      /* physdev_op */
 void refused_memory(void);          /* memory_op, update_va_mapping */
 void refused_sharing(void);         /* grant_table_op, event_channel_op */
 void refused_answers(void);         /* whatever answers in its argument, which cannot be written */
-void refused_to_the_dying(void);    /* whatever gives something to a domain that is on its way out */
+void refused_to_the_dying(void);    /* whatever gives something to a domain on its way out */
 
 #endif

@@ -103,12 +103,14 @@ static void long_call_in_a_list(void)
 {
     static struct mmu_update updates[4000];
     static uint64_t target[512] __attribute__((aligned(PAGE_SIZE)));
-    struct multicall_entry call = { .op = __HYPERVISOR_mmu_update, .args = { (unsigned long)updates, 4000, 0, DOMID_SELF } };
+    struct multicall_entry call = { .op = __HYPERVISOR_mmu_update,
+                                    .args = { (unsigned long)updates, 4000, 0, DOMID_SELF } };
     struct multicall_entry *list = unwritable(&call, sizeof(call));
 
     for (unsigned int i = 0; i < 4000; i++)
         updates[i] = (struct mmu_update){ entry_address(target, 1),
-                                          (uint64_t)virt_to_mfn(target) << PAGE_SHIFT | (i % 2 ? PROT_RW : PROT_RO) };
+                                          (uint64_t)virt_to_mfn(target) << PAGE_SHIFT |
+                                          (i % 2 ? PROT_RW : PROT_RO) };
     CHECK_IS(HYPERVISOR_multicall(list, 1), -EFAULT);
     CHECK_IS(HYPERVISOR_mmu_update(&updates[1], 1, NULL, DOMID_SELF), 0);
     unwritable_end(list);

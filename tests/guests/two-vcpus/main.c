@@ -410,7 +410,7 @@ static void other(unsigned long id)
     struct xennmi_callback nmi = { .handler_address = (unsigned long)probe_nmi };
 
     wait_for_turn(1);
-    CHECK_IS(HYPERVISOR_nmi_op(XENNMI_register_callback, &nmi), 0);             /* its own, by the older call, too */
+    CHECK_IS(HYPERVISOR_nmi_op(XENNMI_register_callback, &nmi), 0);     /* its own, by this, too */
     CHECK_IS(HYPERVISOR_nmi_op(XENNMI_unregister_callback, NULL), 0);
     CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
     all_of_it(1);
