@@ -457,8 +457,12 @@ void shadows_perform(struct shadows *shadows, struct tree_node *tree) {
     perform(shadows, shadows->root, tree);
 }
 
-const struct tree_node *shadows_gone(const struct shadows *shadows, const char *path) {
-    const struct shadow *shadow = find_shadow(shadows, path);
+bool shadows_tell(const struct shadows *shadows, const char *path, bool removed, const struct tree_node **gone) {
+    struct shadow *shadow = find_shadow(shadows, path);
 
-    return shadow ? shadow->gone : NULL;
+    if (!shadow || shadow->told)
+        return false;
+    *gone = shadow->gone;
+    shadow->told = *gone || !removed;
+    return shadow->told;
 }

@@ -197,9 +197,9 @@ static int commit(struct xenstore_transaction *transaction) {
         return error;
     shadows_perform(&transaction->shadows, xenstore_tree);
     for (const struct logged_change *l = transaction->changes; l; l = l->next) {
-        const struct tree_node *gone = l->kind == CHANGE_REMOVE ? shadows_gone(&transaction->shadows, l->path) : NULL;
+        const struct tree_node *gone;
 
-        if (gone || l->kind != CHANGE_REMOVE)   /* What came and went within it was never there. */
+        if (shadows_tell(&transaction->shadows, l->path, l->kind == CHANGE_REMOVE, &gone))
             watch_fire(l->path, gone);
     }
     return 0;
