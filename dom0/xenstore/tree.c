@@ -447,6 +447,18 @@ int tree_set_perms(struct tree_node *root, const char *path, const struct tree_p
     return 0;
 }
 
+void tree_withdraw(struct tree_node *node, uint16_t domid) {
+    struct tree_perms *perms = &node->perms;
+    unsigned kept = 1;
+
+    for (unsigned i = 1; i < perms->count; i++)
+        if (perms->entry[i].domid != domid)
+            perms->entry[kept++] = perms->entry[i];
+    if (kept < perms->count)
+        node->generation = ++last_generation;
+    perms->count = kept;
+}
+
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid) {
     unsigned count = owner(root) == domid;
 

@@ -83,11 +83,54 @@ static void what_came_and_went_and_came_is_told(void **state) {
     assert_string_equal(dom0.event, "/local/domain/5/a t");
 }
 
+/* --- who is gone --- */
+
+/* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
+static void the_dead_own_nothing(void **state) {
+    char path[64];
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "open"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6\0r7"));
+    assert_true(ASK(&five, XS_WRITE, 0, "open/mine\0x"));
+    assert_true(ASK(&dom0, XS_WATCH, 0, "/local/domain/5/open/1\0t"));
+    for (unsigned i = 0; i < 300; i++)
+        cost(&six, XS_MKDIR, 0, path, (size_t)sprintf(path, "/local/domain/5/open/%u", i) + 1);
+    assert_int_equal(account_held(6, HELD_NODES), 300);
+    dom0.events = 0;
+    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    xenstore_disconnect(&six.connection);
+    assert_int_equal(dom0.events, 1);
+    assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
+    assert_int_equal(tree_count_owned(xenstore_tree, 6), 0);
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "open"));
+    assert_string_equal(five.payload, "mine");
+    /* The next of that number finds the door closed; others find it as it was. */
+    assert_true(ASK(&five, XS_GET_PERMS, 0, "open"));
+    assert_int_equal(five.answer.len, 6);
+    assert_memory_equal(five.payload, "n5\0r7", 6);
+    client_start(&six, 6);
+    assert_refused(ASK(&six, XS_MKDIR, 0, "/local/domain/5/open/again"), &six, "EACCES");
+}
+
+/* A transaction that has seen a door open does not open it again. */
+static void a_transaction_does_not_bring_them_back(void **state) {
+    uint32_t tx;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "open"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6"));
+    tx = begin(&five);
+    assert_true(ASK(&five, XS_WRITE, tx, "open\0x"));
+    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "EAGAIN");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_changes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_came_and_went_and_came_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,14 +128,18 @@ static const char *release(unsigned number) {
     return dom0_asks(XS_RELEASE, text, (size_t)snprintf(text, sizeof(text), "%u", number) + 1);
 }
 
-static void prepare(unsigned number) {
+static void give_home(unsigned number) {
     char text[64];
     int size = snprintf(text, sizeof(text), "/local/domain/%u", number);
 
-    memset(&guest[number], 0, sizeof(guest[number]));
     dom0_asks(XS_MKDIR, text, (size_t)size + 1);
     size = snprintf(text, sizeof(text), "/local/domain/%u%cn%u", number, '\0', number);
     assert_string_equal(dom0_asks(XS_SET_PERMS, text, (size_t)size + 1), "OK");
+}
+
+static void prepare(unsigned number) {
+    memset(&guest[number], 0, sizeof(guest[number]));
+    give_home(number);
 }
 
 static int setup(void **state) {
@@ -271,6 +275,7 @@ static void indices_wrap(void **state) {
     struct guest *one = &guest[1];
 
     assert_string_equal(release(1), "OK");
+    give_home(1);
     one->ring.req_prod = one->ring.req_cons = UINT32_MAX - 20;
     one->ring.rsp_prod = one->ring.rsp_cons = UINT32_MAX - 5;
     assert_string_equal(introduce(1), "OK");
