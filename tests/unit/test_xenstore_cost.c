@@ -83,6 +83,77 @@ static void what_came_and_went_and_came_is_told(void **state) {
     assert_string_equal(dom0.event, "/local/domain/5/a t");
 }
 
+/* --- the CPU's time; compared with that of something that costs what it should --- */
+
+static uint64_t cpu_time(void) {
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Of so many steps, each of so many bytes. */
+static size_t long_path(char *path, unsigned steps, unsigned bytes) {
+    size_t size = 0;
+
+    for (unsigned i = 0; i < steps; i++) {
+        path[size] = '/';
+        memset(path + size + 1, 'x', bytes - 1);
+        size += bytes;
+    }
+    path[size] = '\0';
+    return size;
+}
+
+/* Nanoseconds for a write of it, the least of some. */
+static uint64_t time_to_write(unsigned steps, unsigned bytes) {
+    char path[XENSTORE_ABS_PATH_MAX + 1];
+    size_t size = long_path(path, steps, bytes);
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t start = cpu_time(), time;
+
+        cost(&dom0, XS_WRITE, 0, path, size + 1);
+        time = cpu_time() - start;
+        least = time < least ? time : least;
+    }
+    return least;
+}
+
+static void deep_paths_cost_their_length(void **state) {
+    uint64_t flat = time_to_write(2, 1500), deep = time_to_write(60, 50);
+
+    if (deep > 2 * flat)
+        fail_msg("%lu ns for a flat one, %lu for a deep one", flat, deep);
+}
+
+static uint64_t time_to_remove(unsigned bytes) {
+    char path[XENSTORE_ABS_PATH_MAX + 1];
+    size_t size = long_path(path, 1, bytes);
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t start, time;
+
+        for (unsigned j = 0; j < 1000; j++)
+            cost(&dom0, XS_MKDIR, 0, path, size + (size_t)sprintf(path + size, "/%u", j) + 1);
+        path[size] = '\0';
+        start = cpu_time();
+        cost(&dom0, XS_RM, 0, path, size + 1);
+        time = cpu_time() - start;
+        least = time < least ? time : least;
+    }
+    return least;
+}
+
+static void what_is_removed_costs_its_number(void **state) {
+    uint64_t high = time_to_remove(10), low = time_to_remove(3000);
+
+    if (low > 3 * high)
+        fail_msg("%lu ns where names are short, %lu where they are long", high, low);
+}
+
 /* --- who is gone --- */
 
 /* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
@@ -129,6 +200,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_goes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_changes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_came_and_went_and_came_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_paths_cost_their_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),
     };
