@@ -462,6 +462,7 @@ void tree_withdraw(struct tree_node *node, uint16_t domid) {
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid) {
     unsigned count = owner(root) == domid;
 
+    tree_work++;
     for (unsigned i = 0; i < root->child_count; i++)
         count += tree_count_owned(root->children[i], domid);
     return count;

@@ -83,6 +83,47 @@ static void what_came_and_went_and_came_is_told(void **state) {
     assert_string_equal(dom0.event, "/local/domain/5/a t");
 }
 
+/* --- walks --- */
+
+/* A long directory is walked from its beginning, whatever part of it is asked for. */
+static void a_look_at_many_is_a_look_at_many(void **state) {
+    uint32_t tx;
+
+    make_many("large", 800);
+    assert_in_range(COST(&five, XS_DIRECTORY_PART, 0, "large\0" "4000"), 50, 60);
+    assert_int_equal(COST(&five, XS_DIRECTORY_PART, 0, "large/7\0" "0"), 1);
+    tx = begin(&five);
+    assert_in_range(COST(&five, XS_DIRECTORY_PART, tx, "large\0" "4000"), 50, 60);
+    assert_in_range(COST(&five, XS_RM, tx, "large"), 50, 60);           /* Whose is all that? */
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
+}
+
+/* --- quotas --- */
+
+/* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it goes. */
+static void a_writer_fills_the_owners_account(void **state) {
+    static char payload[64 + XENSTORE_MAX_NODE_BYTES];
+    uint32_t tx;
+
+    make_many("large", 900);
+    for (unsigned i = 0; i < 900; i++)
+        cost(&five, XS_SET_PERMS, 0, payload, (size_t)sprintf(payload, "large/%u%cn5%cw6", i, 0, 0) + 1);
+    memset(payload, 'x', sizeof(payload));
+    for (unsigned i = 0; i < 900; i += 100) {
+        tx = begin(&six);
+        for (unsigned j = i; j < i + 100; j++) {
+            int size = sprintf(payload, "/local/domain/5/large/%u", j);
+
+            cost(&six, XS_WRITE, tx, payload, (size_t)size + 1 + XENSTORE_MAX_NODE_BYTES);
+            memset(payload, 'x', 64);
+        }
+        if (!ASK(&six, XS_TRANSACTION_END, tx, "T"))
+            break;
+    }
+    assert_string_equal(six.payload, "ENOSPC");
+    assert_in_range(account_held(5, HELD_NODE_BYTES), 800000, account_rules[HELD_NODE_BYTES].quota);
+}
+
 /* --- the CPU's time; compared with that of something that costs what it should --- */
 
 static uint64_t cpu_time(void) {
@@ -200,6 +241,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_goes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_changes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_came_and_went_and_came_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_look_at_many_is_a_look_at_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
         cmocka_unit_test_setup_teardown(deep_paths_cost_their_length, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
