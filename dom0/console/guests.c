@@ -235,10 +235,14 @@ void guest_console_close(struct guest_console *console) {
 /* Puts what it has room for of the keys into the guest's ring; what is left of them. */
 static size_t put_input(struct guest_console *console, char *keys, size_t count) {
     struct xencons_interface *ring = console->ring;
-    XENCONS_RING_IDX begin = ring->in_prod, prod = begin, filled = begin - READ_ONCE(ring->in_cons);
+    XENCONS_RING_IDX begin, prod, filled;
     size_t put = 0;
 
-    if (console->closed || console->broken || filled > sizeof(ring->in))
+    if (console->closed || console->broken)
+        return 0;
+    begin = prod = ring->in_prod;
+    filled = begin - READ_ONCE(ring->in_cons);
+    if (filled > sizeof(ring->in))
         return 0;                       /* It lies about what it has read: its loss. */
     mb();                               /* It has read what we write over. */
     while (put < count && filled++ < sizeof(ring->in))

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "dom0/account.h"
@@ -25,7 +26,7 @@
 
 /* --- the SDK --- */
 
-static struct xencons_interface ring;
+static struct xencons_interface *ring;
 static uint64_t now;
 static const char *typed;               /* What the operator has typed, and is not taken yet. */
 static size_t typed_size;
@@ -38,8 +39,8 @@ void printk(const char *format, ...) { }
 void terminal_write(const char *bytes, size_t size) { }
 void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) { }
 void timer_cancel(struct timer *timer) { }
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) { return &ring; }
-void unmap_frames(void *va, unsigned long n) { }
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) { return ring; }
+void unmap_frames(void *va, unsigned long n) { free(va); }
 int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) { return 9; }
 void event_unbind(evtchn_t port) { }
 int event_send(evtchn_t port) { return 0; }
@@ -79,17 +80,17 @@ static size_t got_size;
 
 static void idle(void) { }
 
-static void lie(void) { ring.in_cons = ring.in_prod - sizeof(ring.in); }
+static void lie(void) { ring->in_cons = ring->in_prod - sizeof(ring->in); }
 
 static void read_slowly(void) {
-    for (unsigned i = 0; i < 20 && ring.in_cons != ring.in_prod; i++)
-        got[got_size++] = ring.in[MASK_XENCONS_IDX(ring.in_cons++, ring.in)];
+    for (unsigned i = 0; i < 20 && ring->in_cons != ring->in_prod; i++)
+        got[got_size++] = ring->in[MASK_XENCONS_IDX(ring->in_cons++, ring->in)];
 }
 
 static struct guest_console *console;
 
 static int setup(void **state) {
-    memset(&ring, 0, sizeof(ring));
+    ring = calloc(1, sizeof(*ring));
     now = 1;
     got_size = 0;
     turns_start(wake, now_ns);
@@ -98,7 +99,8 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-    guest_console_close(console);
+    if (console)
+        guest_console_close(console);
     assert_int_equal(account_held(5, HELD_CONSOLE), 0);
     return 0;
 }
@@ -123,14 +125,27 @@ static void a_guest_without_room_holds_nobody(void **state) {
     memset(many, 'x', sizeof(many));
     many[sizeof(many) - 1] = '\035';
     attach(many, sizeof(many), idle);
-    ring.in_cons = ring.in_prod + 1;            /* It has read what nobody wrote. */
+    ring->in_cons = ring->in_prod + 1;            /* It has read what nobody wrote. */
     attach("x\035", 2, idle);
 }
 
 static void the_key_to_leave_is_not_the_guests(void **state) {
     attach("ab\035cd", 5, idle);
-    assert_int_equal(ring.in_prod, 2);
-    assert_memory_equal(ring.in, "ab", 2);
+    assert_int_equal(ring->in_prod, 2);
+    assert_memory_equal(ring->in, "ab", 2);
+}
+
+static void end(void) {
+    guest_console_close(console);
+    console = NULL;
+}
+
+/* It is destroyed while the operator is attached, with keys that wait for it or without. */
+static void a_guest_that_is_gone_is_not_looked_at(void **state) {
+    attach("", 0, end);
+    setup(state);
+    lie();
+    attach("abc", 3, end);
 }
 
 static void a_guest_that_reads_slowly_has_all(void **state) {
@@ -141,7 +156,7 @@ static void a_guest_that_reads_slowly_has_all(void **state) {
     typed = many;
     many[sizeof(many) - 1] = '\035';
     attach(many, sizeof(many), read_slowly);
-    while (ring.in_cons != ring.in_prod)
+    while (ring->in_cons != ring->in_prod)
         read_slowly();
     assert_true(got_size >= sizeof(many) - 1 - 256);            /* He left before it had taken the last ones. */
     assert_memory_equal(got, many, got_size);
@@ -151,6 +166,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_guest_without_room_holds_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_to_leave_is_not_the_guests, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_is_gone_is_not_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_reads_slowly_has_all, setup, teardown),
     };
 
