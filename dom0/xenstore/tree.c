@@ -32,6 +32,7 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
                             const struct tree_perms *perms) {
     struct tree_node *node = calloc(1, sizeof(*node));
 
+    tree_work++;
     if (!node)
         return NULL;
     node->generation = ++last_generation;

@@ -121,7 +121,7 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
     struct xenstore_watch *watch;
     int error;
 
-    for (watch = connection->watches; watch; watch = watch->next)
+    for (watch = connection->watches; watch; watch = watch->next, tree_work++)
         if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
             return -EEXIST;
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
@@ -146,6 +146,7 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
     for (struct xenstore_watch **link = &connection->watches; *link; link = &(*link)->next) {
         struct xenstore_watch *watch = *link;
 
+        tree_work++;
         if (strcmp(watch->path, absolute) || strcmp(watch->token, token))
             continue;
         *link = watch->next;
