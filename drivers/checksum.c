@@ -117,7 +117,6 @@ void net_complete_checksum(uint8_t *frame, size_t length)
 
 /* --- cutting --------------------------------------------------------------------------------------------------------- */
 
-#define GSO_SIZE_MIN 256u               /* a guest that wants smaller pieces wants us to be busy */
 #define TCP_CWR 0x80u
 #define TCP_PSH 0x08u
 #define TCP_FIN 0x01u
@@ -143,7 +142,7 @@ bool net_cut_begin(struct net_cutter *cutter, const uint8_t *frame, size_t lengt
 
     size_t header = tcp + (frame[tcp + 12] >> 4) * 4u;
 
-    if (header < tcp + 20 || header >= length || size < GSO_SIZE_MIN || header + size > NET_FRAME_MAX)
+    if (header < tcp + 20 || header >= length || size < NET_CUT_MIN || header + size > NET_FRAME_MAX)
         return false;
     *cutter = (struct net_cutter){ .frame = frame, .header = header, .tcp = tcp, .length = length, .size = size };
     return true;

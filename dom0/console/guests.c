@@ -20,6 +20,8 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
+#define KEYS 256u                       /* That wait for a guest without room for them, */
+#define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
 
 struct guest_console {
     struct guest_console *next;
@@ -230,23 +232,27 @@ void guest_console_close(struct guest_console *console) {
 
 /* --- the attached operator --- */
 
-/* Puts one key into the guest's ring; waits for room while the guest lives. */
-static void put_input(struct guest_console *console, char key) {
-    while (!console->closed && !console->broken) {
-        struct xencons_interface *ring = console->ring;
-        XENCONS_RING_IDX prod = ring->in_prod, cons = READ_ONCE(ring->in_cons);
+/* Puts what it has room for of the keys into the guest's ring; what is left of them. */
+static size_t put_input(struct guest_console *console, char *keys, size_t count) {
+    struct xencons_interface *ring = console->ring;
+    XENCONS_RING_IDX begin, prod, filled;
+    size_t put = 0;
 
-        if (prod - cons < sizeof(ring->in)) {
-            ring->in[MASK_XENCONS_IDX(prod, ring->in)] = key;
-            wmb();
-            WRITE_ONCE(ring->in_prod, prod + 1);
-            event_send(console->port);
-            return;
-        }
-        if (prod - cons > sizeof(ring->in))
-            return;                     /* The guest lies about what it has read: its loss. */
-        thread_sleep(10 * NS_PER_MS);
-    }
+    if (console->closed || console->broken)
+        return 0;
+    begin = prod = ring->in_prod;
+    filled = begin - READ_ONCE(ring->in_cons);
+    if (filled > sizeof(ring->in))
+        return 0;                       /* It lies about what it has read: its loss. */
+    mb();                               /* It has read what we write over. */
+    while (put < count && filled++ < sizeof(ring->in))
+        ring->in[MASK_XENCONS_IDX(prod++, ring->in)] = keys[put++];
+    wmb();
+    WRITE_ONCE(ring->in_prod, prod);
+    if (prod != begin)
+        event_send(console->port);
+    memmove(keys, keys + put, count - put);
+    return count - put;
 }
 
 static void show_log(const struct guest_console *console) {
@@ -279,21 +285,37 @@ bool guest_console_show_log(const char *name) {
     return false;
 }
 
+/* What was typed goes behind what waits. True: the key that brings him back. */
+static bool take_keys(char *keys, size_t *waiting) {
+    /* Now and then: is the guest still there, has it room? */
+    size_t count = console_read_wait(keys + *waiting, KEYS - *waiting, (*waiting ? 10 : 200) * NS_PER_MS);
+    const char *detach = memchr(keys + *waiting, DETACH, count);
+
+    *waiting = detach ? (size_t)(detach - keys) : *waiting + count;
+    return detach;
+}
+
+/* A guest that reads slowly has all of a pasted text; one that does not read loses it, and holds nobody. */
 void guest_console_attach(struct guest_console *console) {
     bool detached = false;
-    char keys[32];
+    char keys[KEYS];
+    size_t waiting = 0, left;
+    uint64_t moved = 0;                 /* When the guest last took a key, or there was none. */
 
     printk("Console of %s: Ctrl-] brings you back.\n", console->name);
     show_log(console);
     console->attached = true;
     while (!detached && !console->closed) {
-        size_t count = console_read_wait(keys, sizeof(keys), 200 * NS_PER_MS);      /* Now and then: is the guest still there? */
-
-        for (size_t i = 0; i < count && !detached; i++) {
-            detached = keys[i] == DETACH;
-            if (!detached)
-                put_input(console, keys[i]);
-        }
+        if (waiting < sizeof(keys))
+            detached = take_keys(keys, &waiting);
+        else if (now_ns() - moved < PATIENCE_NS)
+            thread_sleep(10 * NS_PER_MS);
+        else
+            waiting = 0;
+        left = put_input(console, keys, waiting);
+        if (left < waiting || !left)
+            moved = now_ns();
+        waiting = left;
     }
     console->attached = false;
     printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");

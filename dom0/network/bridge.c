@@ -125,7 +125,7 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
             return entry->port == from ? 0 : 1ull << entry->port;
         }
     }
-    if (bridge->guarded >> from & 1 && !guard_lets_flood(&bridge->guard[from], now)) {
+    if (bridge->guarded >> from & 1 && !guard_lets_flood(&bridge->guard[from], length, now)) {
         bridge->dropped++;
         return 0;
     }

@@ -71,9 +71,9 @@ bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length
     return false;
 }
 
-bool guard_lets_flood(struct guard *guard, uint64_t now)
+bool guard_lets_flood(struct guard *guard, size_t length, uint64_t now)
 {
-    if (bucket_take(&guard->flood, 1, now))
+    if (bucket_take(&guard->flood, length > NET_FRAME_MAX ? length / NET_CUT_MIN + 1 : 1, now))
         return true;
     guard->floods++;
     return false;

@@ -36,8 +36,8 @@ struct guard {
 void guard_init(struct guard *guard, const struct guard_rule *rule, uint64_t now);
 /* Is the frame's sender who it says? `length` is at least NET_FRAME_MIN. */
 bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length);
-/* May one more frame be flooded? */
-bool guard_lets_flood(struct guard *guard, uint64_t now);
+/* May one more frame of so many bytes be flooded? A large one counts as all the pieces that it may be cut into. */
+bool guard_lets_flood(struct guard *guard, size_t length, uint64_t now);
 /* So many bytes were sent. Nanoseconds to stop the card for, 0: none. */
 uint64_t guard_pays(struct guard *guard, size_t bytes, uint64_t now);
 

@@ -27,6 +27,9 @@ extern struct tree_node *xenstore_tree;
 /* Applies a change to the tree itself, and tells the watches. */
 int change_commit(const struct change *change, struct tree_actor actor);
 
+/* A domain is gone: so are its nodes, wherever they are, with all below them, and what others have permitted it. */
+void change_forget(uint16_t domid);
+
 /* 0 and the number, or -ENOSPC, -ENOMEM. */
 int transaction_start(struct xenstore_connection *connection, uint32_t *number);
 

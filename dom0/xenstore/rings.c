@@ -138,13 +138,17 @@ static bool has_room(const struct ring_connection *to) {
     return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
 }
 
-/* What waits goes out first, events too. True if nothing is left: the guest may ask on. */
-static bool flush(struct ring_connection *to, bool *moved) {
-    do {
+/* What waits goes out first, events too, up to so many: a guest that takes them meanwhile has the rest in its next turn. True if
+ * nothing is left: it may ask on. */
+static bool flush(struct ring_connection *to, bool *moved, unsigned *messages) {
+    while (*messages) {
+        --*messages;
         *moved |= push_output(to);
         xenstore_pump(&to->connection);
-    } while (to->output && has_room(to));
-    return !to->broken && !to->output;          /* Else the guest's event comes when it has made room. */
+        if (!to->output || !has_room(to))       /* No room: the guest's event comes when it has made some. */
+            break;
+    }
+    return !to->broken && !to->output;
 }
 
 /* A guest that writes behind bytes which are not yet taken need not say so: who takes those looks again. */
@@ -153,13 +157,15 @@ static bool has_written(const struct ring_connection *from) {
     return !from->broken && READ_ONCE(from->ring->req_prod) != from->ring->req_cons;
 }
 
+#define MESSAGES 16u                            /* Answers and events of one turn. */
+
 /* A request that cost as much as many is charged as many. */
 static bool serve(void *owner, unsigned budget) {
     struct ring_connection *ring = owner;
     bool moved = false, whole = false, flushed;
-    unsigned spent = 0;
+    unsigned spent = 0, messages = MESSAGES;
 
-    while ((flushed = !ring->broken && flush(ring, &moved)) && spent < budget) {
+    while ((flushed = !ring->broken && flush(ring, &moved, &messages)) && spent < budget) {
         moved |= pull_input(ring, &whole);
         if (!whole)
             break;
@@ -170,7 +176,7 @@ static bool serve(void *owner, unsigned budget) {
         turns_charge(&ring->turn, spent - budget);
     if (moved)
         event_send(ring->port);
-    return flushed && (whole || has_written(ring));
+    return flushed ? whole || has_written(ring) : !messages && has_room(ring);
 }
 
 /* --- the carrier --- */

@@ -372,6 +372,7 @@ static int do_release(struct request *request) {
     error = carrier->release((domid_t)domid);
     if (error)
         return error;
+    change_forget((uint16_t)domid);
     xenstore_announce("@releaseDomain");
     return reply_ok(request);
 }

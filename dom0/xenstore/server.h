@@ -37,8 +37,8 @@ struct xenstore_fired {
 struct xenstore_watch {
     struct xenstore_watch *next, *bucket_next;
     struct xenstore_connection *connection;
-    bool relative;                              /* Set by a path without a leading slash: events report it so. */
     char *path;                                 /* Absolute, or special ("@releaseDomain"). */
+    size_t path_size, shown_from;               /* Who set it by a path relative to his home sees what comes behind that. */
     char *token;
     struct xenstore_fired *fired, **fired_end;  /* Paths that wait, the oldest first. */
     unsigned fired_count;

@@ -156,6 +156,7 @@ const char *seen_next_child(const struct seen *seen, struct seen_children *at) {
                                       ? seen->shadow->children[at->shadow] : NULL;
         int order = !live ? 1 : !shadow ? -1 : strcmp(live->name, shadow->name);
 
+        tree_work++;
         if (!live && !shadow)
             return NULL;
         at->live += order <= 0;
@@ -370,8 +371,22 @@ bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree) 
     return valid(shadows->root, tree);
 }
 
-/* What the actor will hold more, and less, when all is done. */
-struct sums { long nodes, bytes; };
+/* What the actor will hold more, and less, when all is done; and how far values grow that are others', all together. */
+struct sums { long nodes, bytes, others; };
+
+/* A value that is replaced is its owner's, whoever writes it. */
+static int weigh_value(const struct shadows *shadows, const struct tree_node *live, const struct tree_node *made, struct sums *sums) {
+    uint16_t owner = live->perms.entry[0].domid;
+    long more = (long)made->value_size - (long)live->value_size;
+
+    if (owner == shadows->actor->domid) {
+        sums->bytes += more;
+    } else if (more > 0 && !shadows->actor->privileged) {
+        sums->others += more;
+        return account_check(owner, HELD_NODE_BYTES, (size_t)sums->others);
+    }
+    return 0;
+}
 
 /* One shadow: `live` is what the tree has here unless it is hidden. Is there a node that has to be linked? */
 static int weigh(const struct shadows *shadows, const struct shadow *shadow, const struct tree_node *parent, bool parent_in_tree,
@@ -387,8 +402,10 @@ static int weigh(const struct shadows *shadows, const struct shadow *shadow, con
         return -EACCES;
     if (!account_known(made->perms.entry[0].domid))
         return -ENOMEM;
-    sums->nodes += *link;
-    sums->bytes += (long)(*link ? tree_bytes(made) : made->value_size) - (long)(*link ? 0 : live->value_size);
+    if (live)
+        return weigh_value(shadows, live, made, sums);
+    sums->nodes++;
+    sums->bytes += (long)tree_bytes(made);
     return 0;
 }
 
@@ -416,7 +433,7 @@ static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_n
 }
 
 int shadows_prepare(struct shadows *shadows, struct tree_node *tree) {
-    struct sums sums = { 0, 0 };
+    struct sums sums = { 0, 0, 0 };
     int error = prepare(shadows, shadows->root, tree, true, &sums);
 
     if (!error && shadows->root->made && !account_known(shadows->root->made->perms.entry[0].domid))
@@ -457,8 +474,12 @@ void shadows_perform(struct shadows *shadows, struct tree_node *tree) {
     perform(shadows, shadows->root, tree);
 }
 
-const struct tree_node *shadows_gone(const struct shadows *shadows, const char *path) {
-    const struct shadow *shadow = find_shadow(shadows, path);
+bool shadows_tell(const struct shadows *shadows, const char *path, bool removed, const struct tree_node **gone) {
+    struct shadow *shadow = find_shadow(shadows, path);
 
-    return shadow ? shadow->gone : NULL;
+    if (!shadow || shadow->told)
+        return false;
+    *gone = shadow->gone;
+    shadow->told = *gone || !removed;
+    return shadow->told;
 }

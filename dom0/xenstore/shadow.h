@@ -21,6 +21,7 @@ struct shadow {
     bool touched;
     uint64_t generation;                /* Of the tree's node when it was touched; 0: there was none. */
     struct tree_node *gone;             /* What was taken out of the tree here. */
+    bool told;
     char name[];
 };
 
@@ -62,8 +63,10 @@ bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree);
 int shadows_prepare(struct shadows *shadows, struct tree_node *tree);
 void shadows_perform(struct shadows *shadows, struct tree_node *tree);
 
-/* After that: what was taken out of the tree at a path; NULL: nothing. It goes with the shadows. */
-const struct tree_node *shadows_gone(const struct shadows *shadows, const char *path);
+/* After that, for each change made: is anybody to be told of this path, and has not been? All changes of a path are one, for
+ * they happen at once, and one that was only made to be `removed` again is none. `gone`: what was taken out of the tree there,
+ * which goes with the shadows; NULL: nothing. */
+bool shadows_tell(const struct shadows *shadows, const char *path, bool removed, const struct tree_node **gone);
 
 /* The names of a node's children, one after the other, in their order; NULL behind the last. Begin with zeroes. */
 struct seen_children { unsigned live, shadow; };

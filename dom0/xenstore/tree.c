@@ -32,6 +32,7 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
                             const struct tree_perms *perms) {
     struct tree_node *node = calloc(1, sizeof(*node));
 
+    tree_work++;
     if (!node)
         return NULL;
     node->generation = ++last_generation;
@@ -447,9 +448,22 @@ int tree_set_perms(struct tree_node *root, const char *path, const struct tree_p
     return 0;
 }
 
+void tree_withdraw(struct tree_node *node, uint16_t domid) {
+    struct tree_perms *perms = &node->perms;
+    unsigned kept = 1;
+
+    for (unsigned i = 1; i < perms->count; i++)
+        if (perms->entry[i].domid != domid)
+            perms->entry[kept++] = perms->entry[i];
+    if (kept < perms->count)
+        node->generation = ++last_generation;
+    perms->count = kept;
+}
+
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid) {
     unsigned count = owner(root) == domid;
 
+    tree_work++;
     for (unsigned i = 0; i < root->child_count; i++)
         count += tree_count_owned(root->children[i], domid);
     return count;

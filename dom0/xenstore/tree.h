@@ -84,6 +84,9 @@ int tree_remove(struct tree_node *root, const char *path, struct tree_actor acto
 /* Only the owner may; only the privileged may give a node away (-EPERM). */
 int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms, struct tree_actor actor);
 
+/* A domain is named in these permissions no more. Its own node this is not. */
+void tree_withdraw(struct tree_node *node, uint16_t domid);
+
 /* Nodes that a domain owns: a walk over all, which accounts make unnecessary for the living. */
 unsigned tree_count_owned(const struct tree_node *root, uint16_t domid);
 

@@ -18,12 +18,21 @@
 
 static struct xenstore_watch *buckets[BUCKETS];
 
-static struct xenstore_watch **bucket(const char *path, size_t size) {
-    uint32_t hash = 2166136261u;                /* FNV-1a */
+/* FNV-1a: the hash of a path goes on to that of every longer one. */
+#define HASH_OF_NOTHING 2166136261u
 
+static uint32_t hash_on(uint32_t hash, const char *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (uint8_t)path[i]) * 16777619u;
+        hash = (hash ^ (uint8_t)bytes[i]) * 16777619u;
+    return hash;
+}
+
+static struct xenstore_watch **bucket(uint32_t hash) {
     return &buckets[(hash >> 16 ^ hash) % BUCKETS];
+}
+
+static struct xenstore_watch **bucket_of(const char *path) {
+    return bucket(hash_on(HASH_OF_NOTHING, path, strlen(path)));
 }
 
 static char *duplicate(const char *text) {
@@ -68,7 +77,7 @@ static void leave_queue(struct xenstore_connection *connection, struct xenstore_
 }
 
 static void leave_bucket(struct xenstore_watch *watch) {
-    struct xenstore_watch **link = bucket(watch->path, strlen(watch->path));
+    struct xenstore_watch **link = bucket_of(watch->path);
 
     while (*link != watch)
         link = &(*link)->bucket_next;
@@ -89,7 +98,7 @@ static void drop_watch(struct xenstore_connection *connection, struct xenstore_w
 }
 
 static struct xenstore_watch *new_watch(struct xenstore_connection *connection, const char *path, const char *token) {
-    struct xenstore_watch *watch = calloc(1, sizeof(*watch)), **in = bucket(path, strlen(path));
+    struct xenstore_watch *watch = calloc(1, sizeof(*watch)), **in = bucket_of(path);
 
     if (!watch)
         return NULL;
@@ -112,7 +121,7 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
     struct xenstore_watch *watch;
     int error;
 
-    for (watch = connection->watches; watch; watch = watch->next)
+    for (watch = connection->watches; watch; watch = watch->next, tree_work++)
         if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
             return -EEXIST;
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
@@ -125,7 +134,8 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
         account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
         return -ENOMEM;
     }
-    watch->relative = path[0] != '/' && path[0] != '@';
+    watch->path_size = strlen(absolute);
+    watch->shown_from = watch->path_size - strlen(path);
     watch->next = connection->watches;
     connection->watches = watch;
     connection->watch_count++;
@@ -136,6 +146,7 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
     for (struct xenstore_watch **link = &connection->watches; *link; link = &(*link)->next) {
         struct xenstore_watch *watch = *link;
 
+        tree_work++;
         if (strcmp(watch->path, absolute) || strcmp(watch->token, token))
             continue;
         *link = watch->next;
@@ -152,15 +163,6 @@ void watch_drop_all(struct xenstore_connection *connection) {
         connection->watches = watch->next;
         drop_watch(connection, watch);
     }
-}
-
-/* The part of an absolute path that the owner of a relative watch expects to see. */
-static const char *path_as_watched(const struct xenstore_connection *connection, const struct xenstore_watch *watch,
-                                   const char *path) {
-    char home[32];
-    int size = snprintf(home, sizeof(home), "/local/domain/%u/", (unsigned)connection->actor.domid);
-
-    return watch->relative && !strncmp(path, home, (size_t)size) ? path + size : path;
 }
 
 static void send_event(struct xenstore_connection *to, const struct xenstore_watch *watch, const char *path) {
@@ -200,7 +202,7 @@ static void send_next(struct xenstore_connection *to) {
     }
     if (watch->fired || watch->fired_whole)
         enter_queue(to, watch);
-    send_event(to, watch, fired ? fired->path : path_as_watched(to, watch, watch->path));
+    send_event(to, watch, fired ? fired->path : watch->path + watch->shown_from);
     free(fired);
 }
 
@@ -219,7 +221,7 @@ static bool waits_already(const struct xenstore_watch *watch, const char *shown)
 /* Never fails: without room or memory for the path, the watch as a whole has fired. */
 static void fire(struct xenstore_watch *watch, const char *path) {
     struct xenstore_connection *to = watch->connection;
-    const char *shown = path_as_watched(to, watch, path);
+    const char *shown = path + watch->shown_from;
     size_t size = sizeof(struct xenstore_fired) + strlen(shown) + 1;
     struct xenstore_fired *fired = NULL;
 
@@ -251,54 +253,60 @@ void watch_fire_first(struct xenstore_connection *connection) {
 
 /* --- who hears --- */
 
-/* Watches on the first `size` bytes of a path hear of all of it, if they may read what is there, or was: `node`. */
-static void fire_at(const char *path, size_t size, const char *changed, const struct tree_node *node) {
+/* Watches on the first `size` bytes of a path, of this hash, hear of all of it, if they may read what is there, or was: `node`.
+ * Who else is in that bucket costs a look, however much of his path is the same. */
+static void fire_at(const char *path, size_t size, uint32_t hash, const struct tree_node *node) {
     struct xenstore_watch *watch, *next;
 
-    for (watch = *bucket(path, size); watch; watch = next) {
+    for (watch = *bucket(hash); watch; watch = next) {
         next = watch->bucket_next;
-        if (!strncmp(watch->path, path, size) && watch->path[size] == '\0' &&
+        if (watch->path_size == size && !memcmp(watch->path, path, size) &&
             tree_allows(node, watch->connection->actor, TREE_READ))
-            fire(watch, changed);
+            fire(watch, path);
     }
 }
 
-/* Everything below what is gone; `path` grows and shrinks. */
-static void fire_below(char *path, size_t size, const struct tree_node *gone) {
+/* Everything below what is gone; `path` grows and shrinks. `now`: what is there again, made anew in the same transaction. */
+static void fire_below(char *path, size_t size, uint32_t hash, const struct tree_node *gone, const struct tree_node *now) {
     for (unsigned i = 0; i < gone->child_count; i++) {
         const struct tree_node *child = gone->children[i], *again;
-        size_t longer = size + 1 + strlen(child->name);
+        size_t more = 1 + strlen(child->name);
+        uint32_t longer;
 
         path[size] = '/';
-        memcpy(path + size + 1, child->name, strlen(child->name) + 1);
-        again = tree_find(xenstore_tree, path);         /* Made anew in the same transaction. */
-        fire_at(path, longer, path, again ? again : child);
-        fire_below(path, longer, child);
+        memcpy(path + size + 1, child->name, more);
+        longer = hash_on(hash, path + size, more);
+        again = now ? tree_child(now, child->name, more - 1) : NULL;
+        fire_at(path, size + more, longer, again ? again : child);
+        fire_below(path, size + more, longer, child, again);
         tree_work++;
     }
 }
 
 void watch_fire(const char *path, const struct tree_node *gone) {
     static char below[XENSTORE_ABS_PATH_MAX + 1];
-    const struct tree_node *node = tree_find(xenstore_tree, path);
+    const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
+    uint32_t hash = hash_on(HASH_OF_NOTHING, path, 1);
     size_t size = strlen(path);
 
     if (!node)
         node = gone ? gone : tree_find_nearest(xenstore_tree, path);
-    fire_at("/", 1, path, node);
-    for (size_t i = 1; path[1] && i <= size; i++)
+    fire_at(path, 1, hash, node);               /* All paths begin with that of the root. */
+    for (size_t i = 1; path[1] && i <= size; i++) {
         if (path[i] == '/' || path[i] == '\0')
-            fire_at(path, i, path, node);
+            fire_at(path, i, hash, node);
+        hash = hash_on(hash, path + i, 1);
+    }
     if (gone) {
         memcpy(below, path, size + 1);
-        fire_below(below, size, gone);
+        fire_below(below, size, hash_on(HASH_OF_NOTHING, path, size), gone, now);
     }
 }
 
 void watch_fire_special(const char *special) {
     struct xenstore_watch *watch, *next;
 
-    for (watch = *bucket(special, strlen(special)); watch; watch = next) {
+    for (watch = *bucket_of(special); watch; watch = next) {
         next = watch->bucket_next;
         if (watch->connection->actor.privileged && !strcmp(watch->path, special))
             fire(watch, special);

@@ -201,18 +201,24 @@ static void answer_frames(struct netback *back, unsigned int frames)
         event_send(back->tx_event);
 }
 
+/* A large frame is so much to copy, and may be cut into sixteen times as many pieces. */
+static unsigned int cost_of(const struct incoming *frame)
+{
+    return frame->status == NETIF_RSP_OKAY ? 1 + frame->plan.length / PAGE_SIZE : 1;
+}
+
 static bool take_batch(struct netback *back, unsigned int most)
 {
     uint32_t producer = ring_read_index(&back->tx.sring->req_prod);
     int left = ring_requests(producer, back->tx.req_cons, back->tx.rsp_prod_pvt, RING_SIZE(&back->tx));
-    unsigned int frames = 0;
+    unsigned int frames = 0, spent = 0;
 
     if (left == RING_LIE)
         return false;
-    while (left && frames < most) {
+    while (left && spent < most) {
         if (!take_frame(back, &incoming[frames], &left))
             return false;
-        frames++;
+        spent += cost_of(&incoming[frames++]);
     }
     if (frames) {
         copy_frames(back, frames);

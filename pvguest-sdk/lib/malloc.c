@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * malloc: powers of two from 32 bytes to half a page out of free lists, larger ones in whole pages. A header of 16 bytes
- * before each object says which. Pages cut up for small objects are not given back: a kernel's need for a size comes again.
+ * before each object says which. A page cut up for small objects counts those in use, in its first header, and is given back
+ * when there are none, unless it is the last with free ones of that size: what was a flood of one size serves all others.
  */
 #include <pvguest/console.h>
 #include <pvguest/events.h>
+#include <pvguest/list.h>
 #include <pvguest/mm.h>
 #include <pvguest/string.h>
 
@@ -15,13 +17,22 @@
 struct header {
     uint32_t magic;
     uint16_t class;                     /* shift of a small object; 0: whole pages */
-    uint16_t order;
+    uint16_t order;                     /* of those; of a page of small ones, in the first of them: how many are in use */
     size_t size;                        /* as asked for */
 };
 
-union free_object { union free_object *next; struct header header; };
+struct free_object { struct header header; struct list link; };
 
-static union free_object *free_lists[LARGEST_SHIFT + 1];
+static struct list free_lists[LARGEST_SHIFT + 1] = {
+    [5] = LIST_INIT(free_lists[5]), [6] = LIST_INIT(free_lists[6]), [7] = LIST_INIT(free_lists[7]),
+    [8] = LIST_INIT(free_lists[8]), [9] = LIST_INIT(free_lists[9]), [10] = LIST_INIT(free_lists[10]),
+    [11] = LIST_INIT(free_lists[11]),
+};
+
+static struct header *first_of_page(const void *object)
+{
+    return (struct header *)((uintptr_t)object & PAGE_MASK);
+}
 
 static bool refill(unsigned int shift)
 {
@@ -30,28 +41,55 @@ static bool refill(unsigned int shift)
     if (!page)
         return false;
     for (size_t at = 0; at < PAGE_SIZE; at += 1UL << shift) {
-        union free_object *object = (union free_object *)(void *)(page + at);
+        struct free_object *object = (struct free_object *)(void *)(page + at);
 
-        object->next = free_lists[shift];
-        free_lists[shift] = object;
+        object->header = (struct header){ .class = (uint16_t)shift };
+        list_append(&free_lists[shift], &object->link);
     }
     return true;
 }
 
 static struct header *take_small(unsigned int shift)
 {
-    union free_object *object;
+    struct free_object *object;
     bool masked = events_save();
 
-    if (!free_lists[shift] && !refill(shift)) {
+    if (list_empty(&free_lists[shift]) && !refill(shift)) {
         events_restore(masked);
         return NULL;
     }
-    object = free_lists[shift];
-    free_lists[shift] = object->next;
+    object = list_first(&free_lists[shift], struct free_object, link);
+    list_remove(&object->link);
+    first_of_page(object)->order++;
     events_restore(masked);
-    object->header.class = (uint16_t)shift;
     return &object->header;
+}
+
+/* Events are masked. */
+static void give_back(struct header *page)
+{
+    struct list *list = &free_lists[page->class];
+    size_t each = 1UL << page->class;
+
+    for (size_t at = 0; at < PAGE_SIZE; at += each)
+        list_remove(&((struct free_object *)(void *)((char *)page + at))->link);
+    if (!list_empty(list)) {
+        free_page(page);
+        return;
+    }
+    for (size_t at = 0; at < PAGE_SIZE; at += each)
+        list_append(list, &((struct free_object *)(void *)((char *)page + at))->link);
+}
+
+static void free_small(struct header *header)
+{
+    struct header *page = first_of_page(header);
+    bool masked = events_save();
+
+    list_push(&free_lists[header->class], &((struct free_object *)(void *)header)->link);
+    if (--page->order == 0)
+        give_back(page);
+    events_restore(masked);
 }
 
 static struct header *take_pages(size_t total)
@@ -102,27 +140,18 @@ void *calloc(size_t count, size_t size)
 
 void free(void *p)
 {
-    union free_object *object;
     struct header *header;
-    unsigned int shift;
-    bool masked;
 
     if (!p)
         return;
     header = (struct header *)p - 1;
-    object = (union free_object *)header;
     if (header->magic != MAGIC)
         panic("pvguest: free(%p): not allocated\n", p);
     header->magic = 0;
-    shift = header->class;
-    if (!shift) {
+    if (header->class)
+        free_small(header);
+    else
         free_pages(header, header->order);
-        return;
-    }
-    masked = events_save();
-    object->next = free_lists[shift];
-    free_lists[shift] = object;
-    events_restore(masked);
 }
 
 void *realloc(void *p, size_t size)

@@ -218,6 +218,25 @@ static void test_floods_have_a_rate(void **state)
     assert_in_range(passed, 4 * GUARD_FLOOD_RATE - 1, 4 * GUARD_FLOOD_RATE);
 }
 
+/* A large frame is flooded in up to 256 pieces, and so it counts. */
+static void test_floods_of_large_frames_have_it_too(void **state)
+{
+    static uint8_t frame[NET_LARGE_MAX] = { [12] = 0x08, 0x00, 0x45, [23] = 6, [46] = 0x50 };
+    struct netport *port = &guarded[1].port;
+    unsigned int before = fake[0].sent;
+
+    memcpy(frame, everybody, NET_MAC);
+    memcpy(frame + NET_MAC, mallory.mac, NET_MAC);
+    for (unsigned int i = 0; i < 100; i++)
+        port->receive(port, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
+    assert_in_range(fake[0].sent - before, 256, GUARD_FLOOD_BURST);
+    memcpy(frame, alice.mac, NET_MAC);                          /* conversations have no such limit */
+    before = guarded[0].sent;
+    for (unsigned int i = 0; i < 10; i++)
+        port->receive(port, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
+    assert_int_equal(guarded[0].sent - before, 10 * 256);
+}
+
 static void fake_poll(struct netport *port) { ((struct fake *)port->context)->flushed += 100; }
 
 /* 100,000 bytes a second: the card stops when it has spent its 5,000, and goes on when its debt is paid. */
@@ -276,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup(test_arp_names_the_given_addresses_only, guarded_set_up),
         cmocka_unit_test_setup(test_spoofing_is_an_option, guarded_set_up),
         cmocka_unit_test_setup(test_floods_have_a_rate, guarded_set_up),
+        cmocka_unit_test_setup(test_floods_of_large_frames_have_it_too, guarded_set_up),
         cmocka_unit_test_setup(test_a_rate_stops_the_card, guarded_set_up),
     };
 

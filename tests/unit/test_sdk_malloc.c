@@ -31,7 +31,7 @@ void panic(const char *format, ...)
 
 /* --- pages: a stack of them, so that each area is fresh --------------------------------------- */
 
-#define PAGES 4096u
+#define PAGES 8192u
 
 static _Alignas(4096) uint8_t memory[PAGES * 4096];
 static unsigned int next_page, live, last_order, freed_order;
@@ -102,6 +102,49 @@ static void whole_pages_are_whole(void **state)
     freed_order = 99;
     free(malloc(2032));                         /* the largest that is small */
     assert_int_equal(freed_order, 99);
+}
+
+/* What was a flood of one size serves any other afterwards: at most a page of each size stays. */
+static void pages_come_back(void **state)
+{
+    static uint8_t *object[2000], *kept[100];
+    unsigned int before = live;
+
+    for (size_t size = 16; size <= 2032; size = 2 * size + 16) {
+        unsigned int count = size < 500 ? 2000 : 200;
+
+        for (unsigned int i = 0; i < count; i++) {
+            object[i] = malloc(size);
+            memset(object[i], (int)i, size);
+        }
+        for (unsigned int i = 0; i < count; i++)
+            free(object[(i * 7) % count]);              /* from everywhere */
+    }
+    assert_true(live <= before + 7);
+    /* One that stays keeps its page, and what it holds; the others' come back. */
+    for (unsigned int i = 0; i < 2000; i++) {
+        object[i] = malloc(100);
+        memset(object[i], (int)i, 100);
+    }
+    for (unsigned int i = 0; i < 2000; i++) {
+        if (i % 200 == 0)
+            kept[i / 200] = object[i];
+        else
+            free(object[i]);
+    }
+    assert_true(live <= before + 7 + 10);
+    for (unsigned int i = 0; i < 10; i++) {
+        for (unsigned int j = 0; j < 100; j++)
+            assert_int_equal(kept[i][j], (uint8_t)(i * 200));
+        free(kept[i]);
+    }
+    assert_true(live <= before + 7);
+    /* The last page of a size is not given and taken again with every object. */
+    free(malloc(1000));
+    before = next_page;
+    for (unsigned int i = 0; i < 100; i++)
+        free(malloc(1000));
+    assert_int_equal(next_page, before);
 }
 
 static void sizes_that_overflow(void **state)
@@ -184,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(apart_and_aligned), cmocka_unit_test(whole_pages_are_whole),
+        cmocka_unit_test(pages_come_back),
         cmocka_unit_test(sizes_that_overflow),
         cmocka_unit_test(no_memory), cmocka_unit_test(the_comforts),
         cmocka_unit_test(pointers_that_are_none),

@@ -168,6 +168,54 @@ static void refill_net(void)
         net_ring->ring[net_ring->req_prod & 255].req = (netif_tx_request_t){ .gref = 1, .size = 60 };
 }
 
+/* As many frames of 40,000 bytes as there is room for: a slot, extra information, nine slots more. */
+static void refill_net_large(void)
+{
+    const netif_extra_info_t gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO, .u.gso = { .size = 256, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
+
+    refills++;
+    assert_true(refills < 10000);
+    while (256 - (net_ring->req_prod - net_ring->rsp_prod) >= 11) {
+        for (unsigned int i = 0; i < 11; i++) {
+            netif_tx_request_t *slot = &net_ring->ring[(net_ring->req_prod + i) & 255].req;
+
+            *slot = (netif_tx_request_t){ .gref = 1, .size = i ? 4096 : 40000, .flags = i < 10 ? NETTXF_more_data : 0 };
+            if (i == 0)
+                slot->flags |= NETTXF_csum_blank | NETTXF_extra_info;
+            if (i == 1)
+                memcpy(slot, &gso, sizeof gso);
+        }
+        net_ring->req_prod += 11;
+    }
+}
+
+/* A large frame is as many as it has pages: what becomes of it costs so much. */
+static void large_frames_cost_their_pages(void **state)
+{
+    static const uint8_t mac[6];
+    struct netback *back = netback_create(&store, 7, 0, mac);
+    struct netport *port = netback_port(back);
+
+    memset(ring_page, 0, sizeof ring_page);
+    net_ring->req_event = 1;
+    woken = refills = frames = 0;
+    port->receive = receive;
+    port->waker = &woken;
+    port->wake = wake;
+    netback_changed(back);
+    refill = refill_net_large;
+    refill();
+    for (unsigned int turn = 1; turn < 50; turn++) {
+        assert_true(port->serve(port, 20));
+        assert_int_equal(frames, turn * 2);
+    }
+    refill = NULL;
+    while (port->serve(port, 1))            /* But one is always served. */
+        ;
+    assert_int_equal(net_ring->rsp_prod, net_ring->req_prod);
+    netback_destroy(back);
+}
+
 static void card_serves_a_budget(void **state)
 {
     static const uint8_t mac[6];
@@ -204,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disk_serves_a_budget),
         cmocka_unit_test(card_serves_a_budget),
+        cmocka_unit_test(large_frames_cost_their_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@
 #define NET_FRAME_MAX 1518u         /* header, 1500 bytes, room for one VLAN tag; no frame check sequence */
 #define NET_LARGE_MAX 65535u        /* a frame with NET_GSO_TCP4: TCP payload for many frames, still in one piece, in pages
                                      * that follow each other, beginning on a page boundary */
+#define NET_CUT_MIN 256u            /* bytes of payload in a piece of such a frame; who wants less wants us to be busy */
 #define NET_MAC 6u
 
 /* The TCP or UDP checksum field holds only the pseudo header's sum: it travels between guests of one machine that trust
@@ -43,7 +44,7 @@ struct netport {
     void (*flush)(struct netport *port);
     void (*poll)(struct netport *port);     /* look for received frames without waiting for the interrupt */
     /* A port whose user has set `wake` does no work in its event handler: it calls wake, and the user then serve, which
-     * hands up at most `budget` frames; true: there are more. For a card and a back end. */
+     * hands up at most `budget` frames, of which a large one counts as its pages; true: there are more. For a card and a back end. */
     bool (*serve)(struct netport *port, unsigned int budget);
     void (*wake)(void *waker);
     void *waker;

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* The console daemon with an operator attached: whatever a guest does with its ring, he comes back by Ctrl-]; and one that
+ * reads slowly has all that was typed. The SDK and the terminal are faked; time goes on when somebody sleeps.
+ * sources: dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c dom0/turns.c
+ * cflags: -fno-builtin -include pvguest/string.h -include tests/unit/drivers_host.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dom0/account.h"
+#include "dom0/console/guests.h"
+#include "dom0/console/terminal.h"
+#include "dom0/turns.h"
+#include "dom0/worker.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/thread.h>
+#include <pvguest/time.h>
+#include <xen/io/console.h>
+
+/* --- the SDK --- */
+
+static struct xencons_interface *ring;
+static uint64_t now;
+static const char *typed;               /* What the operator has typed, and is not taken yet. */
+static size_t typed_size;
+static void (*guest)(void);             /* What it does while dom0 sleeps. */
+
+uint64_t now_ns(void) { return now; }
+bool events_save(void) { return false; }
+void events_restore(bool was_masked) { }
+void printk(const char *format, ...) { }
+void terminal_write(const char *bytes, size_t size) { }
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) { }
+void timer_cancel(struct timer *timer) { }
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) { return ring; }
+void unmap_frames(void *va, unsigned long n) { free(va); }
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) { return 9; }
+void event_unbind(evtchn_t port) { }
+int event_send(evtchn_t port) { return 0; }
+void worker_leave(struct turn *turn) { turns_leave(turn); }
+
+static void sleep_a_while(uint64_t ns) {
+    now += ns;
+    if (now > 60 * NS_PER_S)
+        fail_msg("the operator is still there after a minute");
+    guest();
+}
+
+void thread_sleep(uint64_t ns) { sleep_a_while(ns); }
+
+size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns) {
+    size_t count = size < typed_size ? size : typed_size;
+
+    if (!count)
+        sleep_a_while(timeout_ns);
+    memcpy(bytes, typed, count);
+    typed += count;
+    typed_size -= count;
+    return count;
+}
+
+size_t strlcpy(char *to, const char *from, size_t size) {
+    snprintf(to, size, "%s", from);
+    return strlen(from);
+}
+
+static void wake(enum turn_lane lane) { }
+
+/* --- the guest --- */
+
+static char got[8192];
+static size_t got_size;
+
+static void idle(void) { }
+
+static void lie(void) { ring->in_cons = ring->in_prod - sizeof(ring->in); }
+
+static void read_slowly(void) {
+    for (unsigned i = 0; i < 20 && ring->in_cons != ring->in_prod; i++)
+        got[got_size++] = ring->in[MASK_XENCONS_IDX(ring->in_cons++, ring->in)];
+}
+
+static struct guest_console *console;
+
+static int setup(void **state) {
+    ring = calloc(1, sizeof(*ring));
+    now = 1;
+    got_size = 0;
+    turns_start(wake, now_ns);
+    assert_int_equal(guest_console_open(5, "five", 1, 1, &console), 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    if (console)
+        guest_console_close(console);
+    assert_int_equal(account_held(5, HELD_CONSOLE), 0);
+    return 0;
+}
+
+static void attach(const char *text, size_t size, void (*does)(void)) {
+    typed = text;
+    typed_size = size;
+    guest = does;
+    guest_console_attach(console);
+    assert_int_equal(typed_size, 0);
+}
+
+/* --- tests --- */
+
+static void a_guest_without_room_holds_nobody(void **state) {
+    static char many[5000];
+
+    lie();
+    attach("x\035", 2, lie);
+    lie();
+    attach("hello?\035", 7, idle);
+    memset(many, 'x', sizeof(many));
+    many[sizeof(many) - 1] = '\035';
+    attach(many, sizeof(many), idle);
+    ring->in_cons = ring->in_prod + 1;            /* It has read what nobody wrote. */
+    attach("x\035", 2, idle);
+}
+
+static void the_key_to_leave_is_not_the_guests(void **state) {
+    attach("ab\035cd", 5, idle);
+    assert_int_equal(ring->in_prod, 2);
+    assert_memory_equal(ring->in, "ab", 2);
+}
+
+static void end(void) {
+    guest_console_close(console);
+    console = NULL;
+}
+
+/* It is destroyed while the operator is attached, with keys that wait for it or without. */
+static void a_guest_that_is_gone_is_not_looked_at(void **state) {
+    attach("", 0, end);
+    setup(state);
+    lie();
+    attach("abc", 3, end);
+}
+
+static void a_guest_that_reads_slowly_has_all(void **state) {
+    static char many[5000];
+
+    for (size_t i = 0; i < sizeof(many); i++)
+        many[i] = (char)('a' + i % 26);
+    typed = many;
+    many[sizeof(many) - 1] = '\035';
+    attach(many, sizeof(many), read_slowly);
+    while (ring->in_cons != ring->in_prod)
+        read_slowly();
+    assert_true(got_size >= sizeof(many) - 1 - 256);            /* He left before it had taken the last ones. */
+    assert_memory_equal(got, many, got_size);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_guest_without_room_holds_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_key_to_leave_is_not_the_guests, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_is_gone_is_not_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_reads_slowly_has_all, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and that a domain which is gone
+ * has left nothing: no nodes in a neighbour's home (advisory XSA-419), no permissions for the next of its number (XSA-322).
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <time.h>
+#include "dom0/account.h"
+#include "xenstore_host.h"
+
+
+
+/* A request that succeeds, and its cost. */
+static unsigned cost(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+    struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)size };
+    unsigned spent = xenstore_handle(&client->connection, &header, payload);
+
+    assert_int_not_equal(client->answer.type, XS_ERROR);
+    return spent;
+}
+
+#define COST(client, type, tx, text) cost(client, type, tx, text, sizeof(text))
+
+static void make_many(const char *parent, unsigned count) {
+    char path[128];
+
+    for (unsigned i = 0; i < count; i++)
+        cost(&five, XS_MKDIR, 0, path, (size_t)sprintf(path, "%s/%u", parent, i) + 1);
+}
+
+/* --- transactions --- */
+
+/* A directory removed and made anew a hundred times in one transaction goes once. */
+static void what_goes_is_told_once(void **state) {
+    uint32_t tx;
+
+    make_many("large", 500);
+    assert_true(ASK(&dom0, XS_WATCH, 0, "/local/domain/5/large/7\0seven"));
+    dom0.events = 0;
+    tx = begin(&five);
+    for (unsigned i = 0; i < 100; i++) {
+        COST(&five, XS_RM, tx, "large");
+        COST(&five, XS_MKDIR, tx, "large");
+    }
+    assert_true(COST(&five, XS_TRANSACTION_END, tx, "T") < 200);
+    assert_int_equal(dom0.events, 1);
+}
+
+/* A node written five hundred times in one transaction changes once, however many watch it. */
+static void what_changes_is_told_once(void **state) {
+    char watch[64];
+    uint32_t tx;
+
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&five, XS_WATCH, 0, watch, (size_t)sprintf(watch, "data%ct%u", 0, i) + 1);
+    five.events = 0;
+    tx = begin(&five);
+    for (unsigned i = 0; i < 500; i++)
+        COST(&five, XS_WRITE, tx, "data/x\0value");
+    assert_true(COST(&five, XS_TRANSACTION_END, tx, "T") < 50);
+    assert_int_equal(five.events, XENSTORE_MAX_WATCHES);
+    assert_true(ASK(&five, XS_READ, 0, "data/x"));
+}
+
+/* What was made and removed in it is no change; what was made again after that is. */
+static void what_came_and_went_and_came_is_told(void **state) {
+    uint32_t tx = begin(&five);
+
+    assert_true(ASK(&dom0, XS_WATCH, 0, "/local/domain/5/a\0t"));
+    dom0.events = 0;
+    COST(&five, XS_MKDIR, tx, "b");
+    COST(&five, XS_MKDIR, tx, "b/a");
+    COST(&five, XS_RM, tx, "b");
+    COST(&five, XS_WRITE, tx, "a\0x");
+    COST(&five, XS_RM, tx, "a");
+    COST(&five, XS_WRITE, tx, "a\0y");
+    COST(&five, XS_TRANSACTION_END, tx, "T");
+    assert_int_equal(dom0.events, 1);
+    assert_string_equal(dom0.event, "/local/domain/5/a t");
+}
+
+/* --- walks --- */
+
+/* A long directory is walked from its beginning, whatever part of it is asked for. */
+static void a_look_at_many_is_a_look_at_many(void **state) {
+    uint32_t tx;
+
+    make_many("large", 800);
+    assert_in_range(COST(&five, XS_DIRECTORY_PART, 0, "large\0" "4000"), 50, 60);
+    assert_int_equal(COST(&five, XS_DIRECTORY_PART, 0, "large/7\0" "0"), 1);
+    tx = begin(&five);
+    assert_in_range(COST(&five, XS_DIRECTORY_PART, tx, "large\0" "4000"), 50, 60);
+    assert_in_range(COST(&five, XS_RM, tx, "large"), 50, 60);           /* Whose is all that? */
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
+}
+
+static size_t deep_path(char *path) {
+    size_t size = 0;
+
+    for (unsigned i = 0; i < TREE_MAX_DEPTH - 3; i++)           /* It is relative to a home. */
+        size += (size_t)sprintf(path + size, "%sd", i ? "/" : "");
+    return size + 1;
+}
+
+/* Nodes made on the way to one count as those they are, also when in the end there is no room for them. */
+static void a_deep_path_is_many_nodes(void **state) {
+    struct xsd_sockmsg header = { .type = XS_MKDIR };
+    char path[2 * TREE_MAX_DEPTH];
+    uint32_t tx = begin(&five);
+
+    header.len = (uint32_t)deep_path(path);
+    assert_in_range(cost(&five, XS_MKDIR, tx, path, header.len), 4, 10);
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
+    assert_in_range(cost(&five, XS_MKDIR, 0, path, header.len), 4, 10);
+    assert_in_range(COST(&five, XS_RM, 0, "d"), 4, 10);
+    make_many("large", 960);
+    assert_in_range(xenstore_handle(&five.connection, &header, path), 4, 10);
+    assert_string_equal(five.payload, "ENOSPC");
+}
+
+/* So do the watches that one has when there are to be more or fewer of them. */
+static void many_watches_are_many_to_look_at(void **state) {
+    char watch[64];
+
+    for (unsigned i = 0; i + 1 < XENSTORE_MAX_WATCHES; i++)
+        cost(&five, XS_WATCH, 0, watch, (size_t)sprintf(watch, "data%ct%u", 0, i) + 1);
+    assert_in_range(COST(&five, XS_WATCH, 0, "data\0t"), 8, 10);
+    assert_in_range(COST(&five, XS_UNWATCH, 0, "data\0t0"), 8, 10);
+}
+
+/* --- quotas --- */
+
+/* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it goes. */
+static void a_writer_fills_the_owners_account(void **state) {
+    static char payload[64 + XENSTORE_MAX_NODE_BYTES];
+    uint32_t tx;
+
+    make_many("large", 900);
+    for (unsigned i = 0; i < 900; i++)
+        cost(&five, XS_SET_PERMS, 0, payload, (size_t)sprintf(payload, "large/%u%cn5%cw6", i, 0, 0) + 1);
+    memset(payload, 'x', sizeof(payload));
+    for (unsigned i = 0; i < 900; i += 100) {
+        tx = begin(&six);
+        for (unsigned j = i; j < i + 100; j++) {
+            int size = sprintf(payload, "/local/domain/5/large/%u", j);
+
+            cost(&six, XS_WRITE, tx, payload, (size_t)size + 1 + XENSTORE_MAX_NODE_BYTES);
+            memset(payload, 'x', 64);
+        }
+        if (!ASK(&six, XS_TRANSACTION_END, tx, "T"))
+            break;
+    }
+    assert_string_equal(six.payload, "ENOSPC");
+    assert_in_range(account_held(5, HELD_NODE_BYTES), 800000, account_rules[HELD_NODE_BYTES].quota);
+}
+
+/* --- the CPU's time; compared with that of something that costs what it should --- */
+
+static uint64_t cpu_time(void) {
+    struct timespec time;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t time_to_remove(unsigned bytes) {
+    char path[XENSTORE_ABS_PATH_MAX + 1];
+    size_t size = bytes;
+    uint64_t least = UINT64_MAX;
+
+    memset(path, 'x', bytes);
+    path[0] = '/';
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t start, time;
+
+        for (unsigned j = 0; j < 1000; j++)
+            cost(&dom0, XS_MKDIR, 0, path, size + (size_t)sprintf(path + size, "/%u", j) + 1);
+        path[size] = '\0';
+        start = cpu_time();
+        cost(&dom0, XS_RM, 0, path, size + 1);
+        time = cpu_time() - start;
+        least = time < least ? time : least;
+    }
+    return least;
+}
+
+static void what_is_removed_costs_its_number(void **state) {
+    uint64_t high = time_to_remove(10), low = time_to_remove(3000);
+
+    if (low > 3 * high)
+        fail_msg("%lu ns where names are short, %lu where they are long", high, low);
+}
+
+/* --- who is gone --- */
+
+/* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
+static void the_dead_own_nothing(void **state) {
+    char path[64];
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "open"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6\0r7"));
+    assert_true(ASK(&five, XS_WRITE, 0, "open/mine\0x"));
+    assert_true(ASK(&dom0, XS_WATCH, 0, "/local/domain/5/open/1\0t"));
+    for (unsigned i = 0; i < 300; i++)
+        cost(&six, XS_MKDIR, 0, path, (size_t)sprintf(path, "/local/domain/5/open/%u", i) + 1);
+    assert_int_equal(account_held(6, HELD_NODES), 300);
+    dom0.events = 0;
+    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    xenstore_disconnect(&six.connection);
+    assert_int_equal(dom0.events, 1);
+    assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
+    assert_int_equal(tree_count_owned(xenstore_tree, 6), 0);
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "open"));
+    assert_string_equal(five.payload, "mine");
+    /* The next of that number finds the door closed; others find it as it was. */
+    assert_true(ASK(&five, XS_GET_PERMS, 0, "open"));
+    assert_int_equal(five.answer.len, 6);
+    assert_memory_equal(five.payload, "n5\0r7", 6);
+    client_start(&six, 6);
+    assert_refused(ASK(&six, XS_MKDIR, 0, "/local/domain/5/open/again"), &six, "EACCES");
+}
+
+/* A transaction that has seen a door open does not open it again. */
+static void a_transaction_does_not_bring_them_back(void **state) {
+    uint32_t tx;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "open"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6"));
+    tx = begin(&five);
+    assert_true(ASK(&five, XS_WRITE, tx, "open\0x"));
+    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "EAGAIN");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_goes_is_told_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_is_told_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_came_and_went_and_came_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_look_at_many_is_a_look_at_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deep_path_is_many_nodes, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
