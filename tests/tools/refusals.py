@@ -97,7 +97,7 @@ def section(file, wanted):
 
 
 def all_places(build):
-    objects = [o for folder in ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0")
+    objects = [o for folder in ("hv-obj/hypervisor", "counted")
                for o in sorted((build / folder).rglob("*.o"))]
     return sorted({place for o in objects for place, _ in records(section(o, "refusals"))},
                   key=lambda place: (place.split(":")[0], int(place.split(":")[1])))
