@@ -54,6 +54,9 @@ static int refuse(struct reader *reader, const char *format, ...) {
     return -ENOEXEC;
 }
 
+/* Each sentence is a place of its own. */
+#define refuse(reader, ...) refused(refuse(reader, __VA_ARGS__))
+
 /* Is [offset, offset + size) inside the file? */
 static bool inside(const struct reader *reader, uint64_t offset, uint64_t size) {
     return lies_within(offset, size, reader->size);
@@ -122,7 +125,7 @@ static int take_notes(struct reader *reader, uint64_t offset, uint64_t size) {
         value = sum_of(owner, rounded_up(note.owner_size, 4));
         whole = sum_of(value, rounded_up(note.value_size, 4));
         if (!lies_within(value, note.value_size, size))
-            return 0;
+            return refused(0);
         if (note.owner_size == 4 && !memcmp(reader->file + offset + owner, "Xen", 4))
             error = take_note(reader, note.type, reader->file + offset + value, note.value_size);
         if (whole >= size)

@@ -104,7 +104,7 @@ static bool take(struct guest_console *console, size_t most) {
     if (prod - cons > sizeof(ring->out)) {
         printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
         console->broken = true;
-        return false;
+        return refused(false);
     }
     while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
@@ -163,7 +163,7 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     int bound;
 
     if (!console)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     account_add(domid, HELD_CONSOLE, sizeof(*console));
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
@@ -244,7 +244,7 @@ static void put_input(struct guest_console *console, char key) {
             return;
         }
         if (prod - cons > sizeof(ring->in))
-            return;                     /* The guest lies about what it has read: its loss. */
+            return refused((void)0);    /* The guest lies about what it has read: its loss. */
         thread_sleep(10 * NS_PER_MS);
     }
 }
