@@ -202,8 +202,10 @@ int xs_set_transport(const struct xs_transport *new_transport)
 
     transport = *new_transport;
     connected = true;
-    if (first && (!thread_create("xenstore", reader, NULL) || xs_start_watches()))
+    if (first && (xs_start_watches() || !thread_create("xenstore", reader, NULL))) {
+        connected = false;
         return refused(-ENOMEM);
+    }
     xs_wake();
     return 0;
 }

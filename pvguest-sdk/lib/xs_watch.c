@@ -111,7 +111,8 @@ static void run_callbacks(void *unused)
 
 int xs_start_watches(void)
 {
-    watch_thread = thread_create("xenwatch", run_callbacks, NULL);
+    if (!watch_thread)
+        watch_thread = thread_create("xenwatch", run_callbacks, NULL);
     return watch_thread ? 0 : refused(-ENOMEM);
 }
 
