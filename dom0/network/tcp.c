@@ -102,8 +102,6 @@ static void refuse(struct endpoint *endpoint, const struct segment *segment) {
     transmit(endpoint, &reset);
 }
 
-#define refuse(endpoint, segment) refused(refuse(endpoint, segment))
-
 void tcp_acknowledge(struct endpoint *endpoint) {
     for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
         struct tcp_connection *connection = &endpoint->tcp.connection[i];
@@ -193,7 +191,7 @@ static void take_from_stranger(struct endpoint *endpoint, const struct segment *
     if ((segment->flags & (SYN | ACK | RST)) == SYN && segment->port == TCP_DISCARD && segment->peer.port != TCP_DISCARD)
         connection = find_place(&endpoint->tcp, now);
     if (!connection) {
-        refuse(endpoint, segment);
+        refused(refuse(endpoint, segment));
         return;
     }
     *connection = (struct tcp_connection){
@@ -248,7 +246,7 @@ static void take_from_peer(struct endpoint *endpoint, struct tcp_connection *con
         return;
     if (connection->state == TCP_SYN_RECEIVED) {
         if (segment->ack != connection->next) {
-            refuse(endpoint, segment);
+            refused(refuse(endpoint, segment));
             return;
         }
         connection->state = TCP_ESTABLISHED;

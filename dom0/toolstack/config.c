@@ -25,18 +25,16 @@ struct parser {
 };
 
 __attribute__((format(printf, 2, 3)))
-static int refuse(struct parser *parser, const char *format, ...) {
+static void say_why(struct parser *parser, const char *format, ...) {
     va_list arguments;
 
     parser->problem->line = parser->line;
     va_start(arguments, format);
     vsnprintf(parser->problem->text, sizeof(parser->problem->text), format, arguments);
     va_end(arguments);
-    return -EINVAL;
 }
 
-/* Each sentence is a place of its own. */
-#define refuse(parser, ...) refused(refuse(parser, __VA_ARGS__))
+#define refuse(parser, ...) (say_why(parser, __VA_ARGS__), refused(-EINVAL))
 
 /* --- values --- */
 

@@ -180,11 +180,11 @@ static void give_up(struct blkfront *front)
         if ((request = front->slot[i].request)) {
             take_back(front, i);
             front->slot[i].request = NULL;
-            request->done(request, -EIO);
+            request->done(request, refused(-EIO));
         }
     while ((request = front->waiting)) {
         front->waiting = request->next;
-        request->done(request, -EIO);
+        request->done(request, refused(-EIO));
     }
 }
 

@@ -82,6 +82,9 @@ static void connect(void **state)
     dom0.actor = (struct tree_actor){ .domid = 0, .privileged = true };
     dom0.send = dom0_receives;
     xenstore_connect(&dom0);
+    stacks_left = 0;
+    assert_int_equal(workers_start(), -ENOMEM);
+    stacks_left = ~0u;
     assert_int_equal(workers_start(), 0);
     DOM0(XS_MKDIR, "/local/domain/5");
     DOM0(XS_SET_PERMS, "/local/domain/5\0n5");
