@@ -125,6 +125,7 @@ void backend_changed(struct backend *backend)
             enter(backend, XenbusStateClosed);
         break;
     default:
+        refused((void)0);               /* no state that a front end has, or none at all */
         break;
     }
 }

@@ -35,6 +35,8 @@ static void reclaim(struct netfront *front)
         if (response.id < NETFRONT_TX && front->tx_busy[response.id]) {
             front->tx_busy[response.id] = false;
             front->tx_free[front->tx_free_count++] = (uint8_t)response.id;
+        } else {
+            refused((void)0);           /* an answer to nothing we asked */
         }
     }
 }

@@ -20,7 +20,7 @@ enum xenbus_state xenbus_read_state(const char *directory)
     unsigned long state;
 
     if (xs_read_ulong(XS_NONE, directory, "state", &state) || state > XenbusStateReconfigured)
-        return XenbusStateUnknown;
+        return refused(XenbusStateUnknown);
     return (enum xenbus_state)state;
 }
 
