@@ -7,7 +7,7 @@
 #include <stdarg.h>
 
 #define MAX_STRING 1100u
-#define MAX_LIST 9u                     /* One more than any key takes: it says by itself how many. */
+#define MAX_LIST 9u                     /* One more than any key takes: each says how many. */
 
 struct value {
     enum { NUMBER, STRING, LIST } kind;

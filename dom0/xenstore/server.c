@@ -104,7 +104,8 @@ static int readable_node(struct request *request, struct seen *seen, uint64_t *g
 
     if (!error && request->transaction) {
         transaction = transaction_find(request->from, request->transaction);
-        return transaction ? transaction_look(transaction, request->path, seen, generation) : refused(-ENOENT);
+        return transaction ? transaction_look(transaction, request->path, seen, generation)
+                           : refused(-ENOENT);
     }
     if (!error)
         error = tree_check(xenstore_tree, request->path, request->from->actor, TREE_READ);
@@ -305,7 +306,7 @@ static int do_transaction_start(struct request *request) {
     int error;
 
     if (request->transaction)
-        return refused(-EBUSY);                      /* No transactions inside transactions. */
+        return refused(-EBUSY);             /* No transactions inside transactions. */
     error = transaction_start(request->from, &number);
     snprintf(text, sizeof(text), "%u", (unsigned)(error ? 0 : number));
     return error ? error : reply_string(request, text);

@@ -382,7 +382,7 @@ static int weigh(const struct shadows *shadows, const struct shadow *shadow, con
     if (!made || (live && shadow->implied))
         return 0;
     if (*link && !parent)
-        return refused(-EAGAIN);                 /* Somebody has removed what it would stand in. */
+        return refused(-EAGAIN);        /* Somebody has removed what it would stand in. */
     if (*link && parent_in_tree && !tree_allows(parent, *shadows->actor, TREE_WRITE))
         return refused(-EACCES);
     if (!account_known(made->perms.entry[0].domid))

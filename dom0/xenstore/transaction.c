@@ -212,7 +212,8 @@ int transaction_end(struct xenstore_connection *connection, uint32_t number, boo
     if (!transaction)
         return refused(-ENOENT);
     if (commit_it)
-        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction) : refused(-EAGAIN);
+        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction)
+                                                                    : refused(-EAGAIN);
     free_transaction(connection, transaction);
     return error;
 }

@@ -78,7 +78,8 @@ static int map_windows(struct virtio_device *device)
             device->notify_multiplier = pci_read(pci->bus, pci->devfn, at + CAP_NOTIFY_MULTIPLIER, 4);
         }
     }
-    return device->common && common_length >= COMMON_LENGTH && device->notify ? 0 : refused(-ENODEV);
+    return device->common && common_length >= COMMON_LENGTH && device->notify ? 0
+                                                                              : refused(-ENODEV);
 }
 
 static uint64_t offered_features(struct virtio_device *device)

@@ -46,7 +46,7 @@ static int allocate(struct virtqueue *queue)
     queue->available = alloc_zeroed_page();
     queue->used = alloc_zeroed_page();
     if (!queue->descriptor || !queue->available || !queue->used)
-        return refused(-ENOMEM);                 /* the device is given up at boot; what was allocated stays with it */
+        return refused(-ENOMEM);        /* the device is given up at boot; what was allocated stays with it */
     for (uint16_t i = 0; i < queue->size; i++)
         queue->descriptor[i].next = i + 1;
     queue->free_count = queue->size;
@@ -74,7 +74,7 @@ int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16
     set_address(device, QUEUE_DEVICE, queue->used);
     *register16(device, QUEUE_VECTOR) = vector;
     if (*register16(device, QUEUE_VECTOR) != vector)
-        return refused(-ENOSPC);                 /* the device had no room for another vector */
+        return refused(-ENOSPC);        /* the device had no room for another vector */
     *register16(device, QUEUE_ENABLE) = 1;
     return 0;
 }

@@ -45,7 +45,7 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
     uint64_t number = strtoul(text, &end, 10);
 
     if (length == 0 || *end != '\0')
-        return refused(-EINVAL);                 /* and *value stays: half a number is none */
+        return refused(-EINVAL);        /* and *value stays: half a number is none */
     *value = number;
     return 0;
 }

@@ -500,7 +500,7 @@ static int connect(struct backend *backend)
     struct netback *back = (struct netback *)backend;
 
     if (front_number(back, "request-rx-copy", 0) != 1 || front_number(back, "multi-queue-num-queues", 1) != 1)
-        return refused(-EOPNOTSUPP);             /* page flipping, and queues that we did not offer */
+        return refused(-EOPNOTSUPP);    /* page flipping, and queues that we did not offer */
     back->port.takes_blank = !front_number(back, "feature-no-csum-offload", 0);
     back->port.takes_large = back->port.takes_blank && front_number(back, "feature-sg", 0) && front_number(back, "feature-gso-tcpv4", 0);
 

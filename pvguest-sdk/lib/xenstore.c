@@ -87,7 +87,7 @@ static void deliver_answer(const struct xsd_sockmsg *header, char *body)
         wake_all(&answered);
         return;
     }
-    refused(free(body));                /* an answer to nothing we asked */
+    refused(free(body)); /* an answer to nothing we asked */
 }
 
 static void reader(void *unused)

@@ -146,7 +146,9 @@ char *xs_read_node(xs_transaction t, const char *directory, const char *node)
 {
     char path[256];
 
-    return join_path(path, sizeof(path), directory, node) ? ERR_PTR(refused(-E2BIG)) : xs_read(t, path, NULL);
+    if (join_path(path, sizeof(path), directory, node))
+        return ERR_PTR(refused(-E2BIG));
+    return xs_read(t, path, NULL);
 }
 
 int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
