@@ -66,6 +66,7 @@ static void mistakes_name_their_line(void **state) {
         { "", 1, "no name" },
         { "name='a'\n", 2, "no kernel" },
         { "kernel='k'\n\nname = 'a\n", 3, "closing" },
+        { "name='a'\nkernel = 5\n", 2, "the value must be a quoted string" },
         { "name = a\n", 1, "quoted" },
         { "name 'a'\n", 1, "expected =" },
         { "= 'a'\n", 1, "expected a key" },
