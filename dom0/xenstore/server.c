@@ -75,8 +75,6 @@ static int resolve(struct request *request, const char *text) {
     if (text[0] == '@')                                     /* What begins so is no path: see take_watched(). */
         return refused(-EINVAL);
     if (text[0] == '/') {
-        if (strlen(text) > XENSTORE_ABS_PATH_MAX)
-            return refused(-EINVAL);
         size = snprintf(request->path, sizeof(request->path), "%s", text);
     } else {
         if (strlen(text) > XENSTORE_REL_PATH_MAX)

@@ -101,6 +101,7 @@ static void mistakes_name_their_line(void **state) {
         { "vif = [ 'speed=10' ]\n", 1, "speed" },
         { "vif = [ 'macs=1' ]\n", 1, "macs" },
         { "vif = [ 'rate=10Mb' ]\n", 1, "invalid rate in '10Mb'" },
+        { "vif = [ 'rate=Mb/s' ]\n", 1, "invalid rate in 'Mb/s'" },
         { "vif = [ 'ip=10.0.2.256' ]\n", 1, "'10.0.2.256' are not one to 4 addresses" },
         { "vif = [ 'ip=' ]\n", 1, "addresses" },
         { "vif = [ 'ip=0.0.0.0' ]\n", 1, "addresses" },
