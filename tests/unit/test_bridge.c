@@ -371,7 +371,8 @@ static void test_frames_that_cannot_be_cut(void **state)
         { 23, 17, 3054 },               /* UDP */
         { 0, 0xff, 53 },                /* no room for the headers */
         { 14, 0x44, 3054 },             /* an IP header shorter than itself */
-        { 14, 0x4f, 93 },               /* one behind which TCP's ends a byte behind the frame */
+        { 14, 0x4f, 86 },               /* one behind which TCP's length is not in the frame */
+        { 14, 0x4f, 93 },               /* or its last byte */
         { 46, 0x40, 3054 },             /* a TCP header shorter than itself */
         { 46, 0xf0, 94 },               /* one behind which nothing is left */
     };
@@ -385,7 +386,7 @@ static void test_frames_that_cannot_be_cut(void **state)
         memcpy(exact + 12, "\x08\0\x45", 3);
         exact[23] = 6;
         if (lies[i].length > 46)
-            exact[46] = 0x50;
+            exact[42] = exact[46] = 0x50;               /* also for who believes the short header */
         exact[lies[i].at] = lies[i].value;
         in->receive(in, exact, lies[i].length, NET_GSO_TCP4 | NET_GSO_SIZE(1448));
         assert_int_equal(bridge.dropped, i + 1);

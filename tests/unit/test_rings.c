@@ -296,8 +296,13 @@ static void test_requests_that_no_device_takes(void **state)
     assert_int_equal(STATUS(), 0);
     assert_int_equal(STATUS(request.segments = 0), -EINVAL);
     assert_int_equal(STATUS(request.segments = BLOCK_SEGMENTS_MAX + 1), -EINVAL);
-    assert_int_equal(STATUS(request.segment[1].length = 0), -EINVAL);
-    assert_int_equal(STATUS(request.segment[1].length = 1023), -EINVAL);
+    assert_int_equal(STATUS(request.segments = 3; request.segment[2] = request.segment[1];
+                            request.segment[1].length = 0), -EINVAL);
+    assert_int_equal(STATUS(request.segment[0].length = 511; request.segment[1].length = 1025), -EINVAL);
+    disk.device.max_segments = 1;
+    assert_int_equal(STATUS(), -EINVAL);
+    disk.device.max_segments = 2;
+    assert_int_equal(STATUS(), 0);
     assert_int_equal(STATUS(request.segment[1].length = 512), -EINVAL);        /* less than three sectors */
     assert_int_equal(STATUS(request.segment[1].length = 1536), -EINVAL);       /* more */
     assert_int_equal(STATUS(request.sectors = 0), -EINVAL);
