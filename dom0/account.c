@@ -59,8 +59,8 @@ int account_check(uint16_t domid, enum held kind, size_t amount) {
     if (domid == 0)
         return 0;
     if (held > quota || amount > quota - held)
-        return -ENOSPC;
-    return memory_is_low && memory_is_low() ? -ENOMEM : 0;
+        return refused(-ENOSPC);
+    return memory_is_low && memory_is_low() ? refused(-ENOMEM) : 0;
 }
 
 bool account_known(uint16_t domid) {
@@ -71,7 +71,7 @@ int account_add(uint16_t domid, enum held kind, size_t amount) {
     struct account *account = find_or_make(domid);
 
     if (!account)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     account->held[kind] += amount;
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pvguest/refuse.h>
 
 #if __STDC_HOSTED__
 #include <errno.h>

@@ -72,7 +72,7 @@ int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid, bool (*se
     if (!domain)
         domain = new_domain(domid);
     if (!domain)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     domain->services++;
     *turn = (struct turn){ .kind = kind, .serve = serve, .owner = owner };
     list_init(&turn->marked);

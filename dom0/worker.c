@@ -45,6 +45,6 @@ int workers_start(void) {
     }
     for (unsigned lane = 0; lane < TURN_LANES; lane++)
         if (!thread_create(names[lane], work, &workers[lane]))
-            return -ENOMEM;
+            return refused(-ENOMEM);
     return 0;
 }

@@ -4,6 +4,7 @@
  * no hypervisor; waiting for a transfer is in block_wait.c. Context and ownership: see drivers/block.h.
  */
 #include <drivers/block.h>
+#include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
 #include <errno.h>
@@ -17,22 +18,22 @@ static int check(const struct blockdev *device, const struct block_request *requ
     if (request->operation == BLOCK_FLUSH)
         return 0;
     if (request->operation != BLOCK_READ && (device->flags & BLOCK_READ_ONLY))
-        return -EROFS;
+        return refused(-EROFS);
     if (request->sectors == 0 || request->sectors > device->sectors || request->sector > device->sectors - request->sectors)
-        return -EINVAL;
+        return refused(-EINVAL);
     if (request->operation == BLOCK_DISCARD)
-        return device->flags & BLOCK_CAN_DISCARD ? 0 : -EOPNOTSUPP;
+        return device->flags & BLOCK_CAN_DISCARD ? 0 : refused(-EOPNOTSUPP);
     if (request->segments == 0 || request->segments > device->max_segments)
-        return -EINVAL;
+        return refused(-EINVAL);
 
     uint64_t bytes = 0;
 
     for (unsigned int i = 0; i < request->segments; i++) {
         if (request->segment[i].length == 0 || request->segment[i].length % BLOCK_SECTOR)
-            return -EINVAL;
+            return refused(-EINVAL);
         bytes += request->segment[i].length;
     }
-    return bytes == request->sectors * BLOCK_SECTOR ? 0 : -EINVAL;
+    return bytes == request->sectors * BLOCK_SECTOR ? 0 : refused(-EINVAL);
 }
 
 void block_submit(struct blockdev *device, struct block_request *request)
@@ -100,7 +101,7 @@ static void window_poll(struct blockdev *device)
 int block_window_open(struct block_window *window, const char *name, struct blockdev *whole, uint64_t first, uint64_t sectors)
 {
     if (sectors == 0 || sectors > whole->sectors || first > whole->sectors - sectors)
-        return -EINVAL;
+        return refused(-EINVAL);
     *window = (struct block_window){
         .device = { .name = name, .sectors = sectors, .flags = whole->flags, .max_segments = whole->max_segments,
                     .submit = window_submit, .kick = window_kick, .poll = window_poll, .context = window },

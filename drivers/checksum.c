@@ -6,6 +6,7 @@
  * every length in it is checked against the frame's own.
  */
 #include <drivers/net.h>
+#include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
 #else
@@ -133,17 +134,17 @@ bool net_cut_begin(struct net_cutter *cutter, const uint8_t *frame, size_t lengt
 
     if (length < NET_FRAME_MIN + 40 || length > NET_LARGE_MAX || big16(frame + 12) != TYPE_IPV4 || ip[0] >> 4 != 4 ||
         ip[9] != PROTOCOL_TCP)
-        return false;
+        return refused(false);
 
     size_t ip_header = (ip[0] & 15u) * 4u, tcp = NET_FRAME_MIN + ip_header;
 
     if (ip_header < 20 || tcp + 20 > length)
-        return false;
+        return refused(false);
 
     size_t header = tcp + (frame[tcp + 12] >> 4) * 4u;
 
     if (header < tcp + 20 || header >= length || size < NET_CUT_MIN || header + size > NET_FRAME_MAX)
-        return false;
+        return refused(false);
     *cutter = (struct net_cutter){ .frame = frame, .header = header, .tcp = tcp, .length = length, .size = size };
     return true;
 }

@@ -9,7 +9,7 @@
 # Nothing else is needed: a new test_NAME.c is found, built as $(B)/unit/NAME/test and run by `make unit`.
 UNIT_NAMES  := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP \
-               -Wall -Wextra -Werror -Wno-unused-parameter -DUNIT_TEST -Ihypervisor -Ipvguest-sdk/include -Idrivers/include -Idom0 -I. \
+               -Wall -Wextra -Werror -Wno-unused-parameter -DUNIT_TEST -DCOUNT_REFUSALS -Ihypervisor -Ipvguest-sdk/include -Idrivers/include -Idom0 -I. \
                -I$(B)/gen
 unit_field   = $(shell sed -n 's/^[ */]*$(2): *\([^*]*\).*/\1/p' tests/unit/test_$(1).c)
 
@@ -30,10 +30,17 @@ $(B)/unit/refusals.o: tests/unit/refusals.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) -c -o $@ $<
 
+# Which refusals dom0, drivers and SDK have says their code built so that it counts them (<pvguest/refuse.h>).
+COUNTED := $(patsubst %.c,$(B)/counted/%.o,$(filter %.c,$(DOM0_SOURCES) $(PVDRIVERS_SOURCES) $(PVGUEST_SOURCES)))
+$(B)/counted/%.o: %.c | $$(GENERATED)
+	$(say) CC 'counted: $<'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -O0 -DCOUNT_REFUSALS -c -o $@ $<
+
 # Every run of the tests notes which refusals it reached (tests/tools/refusals.py); the unit tests come first and begin with none.
 REFUSALS := $(abspath $(B)/refusals)
 .PHONY: unit
-unit: $(UNIT_NAMES:%=$(B)/unit/%/test)
+unit: $(UNIT_NAMES:%=$(B)/unit/%/test) $(COUNTED)
 	@rm -rf $(REFUSALS); mkdir -p $(REFUSALS); failed=; for t in $(UNIT_NAMES); do \
 	  if REFUSALS_FILE=$(REFUSALS)/unit-$$t $(B)/unit/$$t/test >$(B)/unit/$$t/log 2>&1; \
 	  then printf '  %-8s unit %s (%s)\n' SUCCESS $$t "$$(sed -n 's/.*PASSED  \] //p' $(B)/unit/$$t/log)"; \

@@ -170,7 +170,7 @@ static int write_start_info(struct build *build) {
     int error;
 
     if (!info)
-        return failed(build, -ENOMEM, "dom0 has no memory left");
+        return failed(build, refused(-ENOMEM), "dom0 has no memory left");
     snprintf(info->magic, sizeof(info->magic), "xen-3.0-x86_64");
     info->nr_pages = layout->pages;
     info->shared_info = build->shared_info;
@@ -211,7 +211,8 @@ static int seed_grants(struct build *build) {
     set_xen_guest_handle(setup.frame_list, &frame);
     error = (int)HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1);
     if (error || setup.status != GNTST_okay)
-        return failed(build, error ? error : -EIO, "cannot reach the new domain's grant table (status %d)", setup.status);
+        return failed(build, error ? error : refused(-EIO),
+                      "cannot reach the new domain's grant table (status %d)", setup.status);
     mfn = frame;
     table = map_frames(&mfn, 1, PROT_RW, build->domid, NULL);
     if (IS_ERR(table))
@@ -245,7 +246,7 @@ static int set_registers(struct build *build) {
     int error;
 
     if (!context)
-        return failed(build, -ENOMEM, "dom0 has no memory left");
+        return failed(build, refused(-ENOMEM), "dom0 has no memory left");
     context->flags = VGCF_in_kernel | VGCF_online;
     context->user_regs.rip = build->image.entry;
     context->user_regs.rsp = layout->stack + PAGE_BYTES;
@@ -305,7 +306,8 @@ static int plan(struct build *build) {
     if (error)
         return failed(build, error, "the kernel cannot be used: %s", why);
     if (request->pages > free_pages)
-        return failed(build, -ENOMEM, "too little memory: %lu MiB are asked for, %lu MiB are free",
+        return failed(build, refused(-ENOMEM),
+                      "too little memory: %lu MiB are asked for, %lu MiB are free",
                       request->pages / 256, free_pages / 256);
     error = layout_make(&build->image, request->ramdisk_size, request->pages, &build->layout, &needed);
     return error ? no_layout(build, error, needed) : 0;
@@ -368,7 +370,8 @@ int build_domain(const struct build_request *request, struct build_result *resul
         build.frames_order++;
     build.frames = alloc_pages(build.frames_order);
     if (!build.frames)
-        return failed(&build, -ENOMEM, "dom0 has no memory left to build a domain this large");
+        return failed(&build, refused(-ENOMEM),
+                      "dom0 has no memory left to build a domain this large");
     for (size_t i = 0; i < ARRAY_COUNT(steps) && !error; i++)
         error = steps[i](&build);
     free_pages(build.frames, build.frames_order);

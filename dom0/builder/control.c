@@ -79,7 +79,7 @@ int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info) {
     if (error)
         return error;
     if (op.domain != domid)                     /* Xen answers with the next domain when there is a gap. */
-        return -ESRCH;
+        return refused(-ESRCH);
     *info = op.u.getdomaininfo;
     return 0;
 }
@@ -147,7 +147,7 @@ int domain_populate(domid_t domid, unsigned long *frames, uint64_t pages) {
         if (result < 0)
             return (int)result;
         if (result == 0)
-            return -ENOMEM;
+            return refused(-ENOMEM);
         done += (uint64_t)result;
         thread_yield();
     }

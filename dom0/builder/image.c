@@ -44,15 +44,16 @@ struct reader {
 };
 
 __attribute__((format(printf, 2, 3)))
-static int refuse(struct reader *reader, const char *format, ...) {
+static void say_why(struct reader *reader, const char *format, ...) {
     struct image *image = reader->image;
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(image->why, sizeof(image->why), format, arguments);
     va_end(arguments);
-    return -ENOEXEC;
 }
+
+#define refuse(reader, ...) (say_why(reader, __VA_ARGS__), refused(-ENOEXEC))
 
 /* Is [offset, offset + size) inside the file? */
 static bool inside(const struct reader *reader, uint64_t offset, uint64_t size) {
@@ -122,7 +123,7 @@ static int take_notes(struct reader *reader, uint64_t offset, uint64_t size) {
         value = sum_of(owner, rounded_up(note.owner_size, 4));
         whole = sum_of(value, rounded_up(note.value_size, 4));
         if (!lies_within(value, note.value_size, size))
-            return 0;
+            return refused(0);
         if (note.owner_size == 4 && !memcmp(reader->file + offset + owner, "Xen", 4))
             error = take_note(reader, note.type, reader->file + offset + value, note.value_size);
         if (whole >= size)
@@ -168,9 +169,10 @@ static int take_guest_section(struct reader *reader, const char *text, size_t si
 
             if (length < size - at && !memcmp(text + at, keys[k].key, length)) {
                 uint64_t value = text_number(text + at + length, size - at - length);
+                int error = take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value));
 
-                if (take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value)))
-                    return -ENOEXEC;
+                if (error)
+                    return error;
             }
         }
         while (at < size && text[at] && text[at] != ',')
@@ -239,6 +241,7 @@ static int place_segment(struct reader *reader, const struct elf_segment *segmen
 static int take_segments(struct reader *reader) {
     struct image *image = reader->image;
     struct elf_segment segment;
+    int error;
 
     image->low = UINT64_MAX;
     image->high = 0;
@@ -256,8 +259,9 @@ static int take_segments(struct reader *reader) {
         if (segment.file_size > segment.memory_size)
             return refuse(reader, "a segment has %lu bytes in the file, more than the %lu it has in memory",
                           segment.file_size, segment.memory_size);
-        if (place_segment(reader, &segment, out))
-            return -ENOEXEC;
+        error = place_segment(reader, &segment, out);
+        if (error)
+            return error;
         if (out->va < image->low)
             image->low = out->va;
         if (out->va + out->memory_size > image->high)

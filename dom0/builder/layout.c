@@ -75,15 +75,15 @@ int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages
 
         *needed = size / PAGE_BYTES;
         if (!guest_may_map(layout->base, size))
-            return -ERANGE;
+            return refused(-ERANGE);
         layout->end = layout->base + size;
         region = list = (struct range){ layout->base, layout->end };
         if (own_p2m_range) {
             list = (struct range){ layout->p2m_va, sum_of(layout->p2m_va, product_of(layout->p2m_pages, PAGE_BYTES)) };
             if (list.start % PAGE_BYTES || !guest_may_map(list.start, layout->p2m_pages * PAGE_BYTES))
-                return -EADDRNOTAVAIL;
+                return refused(-EADDRNOTAVAIL);
             if (list.start < region.end && region.start < list.end)
-                return -EADDRINUSE;
+                return refused(-EADDRINUSE);
         }
         before = layout->table_count;
         layout->table_count = count_tables(region, list);
@@ -97,5 +97,5 @@ int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages
     if (image->module_by_pfn)
         pfn += layout->ramdisk_pages;
     *needed = pfn;
-    return pfn <= pages ? 0 : -ENOMEM;
+    return pfn <= pages ? 0 : refused(-ENOMEM);
 }

@@ -106,7 +106,7 @@ static bool take(struct guest_console *console, size_t most) {
     if (prod - cons > sizeof(ring->out)) {
         printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
         console->broken = true;
-        return false;
+        return refused(false);
     }
     while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
@@ -165,7 +165,7 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     int bound;
 
     if (!console)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     account_add(domid, HELD_CONSOLE, sizeof(*console));
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
@@ -243,7 +243,7 @@ static size_t put_input(struct guest_console *console, char *keys, size_t count)
     begin = prod = ring->in_prod;
     filled = begin - READ_ONCE(ring->in_cons);
     if (filled > sizeof(ring->in))
-        return 0;                       /* It lies about what it has read: its loss. */
+        return refused(0u);             /* It lies about what it has read: its loss. */
     mb();                               /* It has read what we write over. */
     while (put < count && filled++ < sizeof(ring->in))
         ring->in[MASK_XENCONS_IDX(prod++, ring->in)] = keys[put++];

@@ -18,7 +18,7 @@ bool limit_line(struct limit *limit, size_t bytes, uint64_t now) {
     limit->silent = true;
     limit->missing++;
     limit->last = now;
-    return false;
+    return refused(false);
 }
 
 uint64_t limit_missing(struct limit *limit, bool anyway, uint64_t now) {

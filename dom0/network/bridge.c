@@ -5,6 +5,7 @@
  * entries that share its four places, never make the table grow. Pinned entries are pushed out by nothing.
  */
 #include "bridge.h"
+#include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
 #include <errno.h>
@@ -92,7 +93,7 @@ static bool sender_is_right(struct bridge *bridge, unsigned int from, const uint
     if (known && known->pinned) {
         if (known->port != from && guarded)
             bridge->guard[from].spoofed++;
-        return known->port == from;
+        return known->port == from || refused(false);
     }
     put(bridge, source, from, false, now);
     return true;
@@ -114,7 +115,7 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
 
     /* Nobody sends from a group address: a broken or lying guest. */
     if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source) || !sender_is_right(bridge, from, frame, length, now)) {
-        bridge->dropped++;
+        refused(bridge->dropped++);
         return 0;
     }
     if (!is_group(destination)) {
@@ -126,7 +127,7 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
         }
     }
     if (bridge->guarded >> from & 1 && !guard_lets_flood(&bridge->guard[from], length, now)) {
-        bridge->dropped++;
+        refused(bridge->dropped++);
         return 0;
     }
     bridge->flooded++;
@@ -181,7 +182,7 @@ static void send_cut(struct bridge *bridge, uint64_t targets, const uint8_t *fra
     if (!targets)
         return;
     if (!net_cut_begin(&cutter, frame, length, size)) {
-        bridge->dropped++;
+        refused(bridge->dropped++);
         return;
     }
     while ((piece = net_cut_next(&cutter, bridge->piece))) {
@@ -287,7 +288,7 @@ int bridge_attach(struct bridge *bridge, struct netport *port)
     unsigned int number = port_number(bridge, NULL);
 
     if (number == BRIDGE_PORTS)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     bridge->port[number] = port;
     port->user = bridge;
     port->receive = receive;
@@ -302,9 +303,9 @@ int bridge_attach_guarded(struct bridge *bridge, struct netport *port, const str
     uint64_t now = bridge->now();
 
     if (known && known->pinned)
-        return -EEXIST;
+        return refused(-EEXIST);
     if (number == BRIDGE_PORTS || !put(bridge, rule->mac, number, true, now))
-        return -ENOSPC;
+        return refused(-ENOSPC);
     guard_init(&bridge->guard[number], rule, now);
     bridge->guarded |= 1ull << number;
     return bridge_attach(bridge, port);

@@ -29,7 +29,7 @@ static uint8_t *frame_new(struct endpoint *endpoint, const uint8_t *mac, unsigne
     uint8_t *frame;
 
     if (endpoint->replies == ENDPOINT_REPLIES || length > NET_FRAME_MAX - NET_FRAME_MIN) {
-        endpoint->port.frames_dropped++;
+        refused(endpoint->port.frames_dropped++);
         return NULL;
     }
     frame = endpoint->reply[endpoint->replies];
@@ -81,7 +81,7 @@ static bool take_arp(struct endpoint *endpoint, const uint8_t *frame, size_t len
     uint8_t *arp;
 
     if (length < NET_FRAME_MIN + ARP_BYTES)
-        return false;
+        return refused(false);
     if (memcmp(asks, ethernet_ipv4_request, 8) || get32(asks + 24) != endpoint->address)
         return true;                    /* somebody else's, or no question */
     arp = frame_new(endpoint, frame + NET_MAC, TYPE_ARP, ARP_BYTES);
@@ -99,7 +99,7 @@ static bool take_icmp(struct endpoint *endpoint, const struct packet *packet) {
     uint8_t *echo;
 
     if (packet->length < ICMP_HEADER || net_sum(packet->bytes, packet->length, 0) != 0xffff)
-        return false;
+        return refused(false);
     if (packet->bytes[0] != ICMP_ECHO || packet->bytes[1])
         return true;
     echo = reply_new(endpoint, packet->mac, packet->from, PROTOCOL_ICMP, packet->length);
@@ -121,11 +121,11 @@ static bool take_ipv4(struct endpoint *endpoint, const uint8_t *frame, size_t le
     size_t room = length - NET_FRAME_MIN, header, total;
 
     if (room < IP_HEADER || ip[0] >> 4 != 4)
-        return false;
+        return refused(false);
     header = (ip[0] & 15u) * 4u;
     total = get16(ip + 2);
     if (header < IP_HEADER || total < header || total > room || net_sum(ip, header, 0) != 0xffff)
-        return false;
+        return refused(false);
 
     struct packet packet = {
         .mac = frame + NET_MAC, .from = get32(ip + 12), .bytes = ip + header, .length = total - header,
@@ -134,7 +134,7 @@ static bool take_ipv4(struct endpoint *endpoint, const uint8_t *frame, size_t le
 
     if (get16(ip + 6) & IP_FRAGMENT || get32(ip + 16) != endpoint->address || !is_station(packet.from) ||
         packet.from == endpoint->address)
-        return false;
+        return refused(false);
     return ip[9] == PROTOCOL_ICMP ? take_icmp(endpoint, &packet) : ip[9] == PROTOCOL_TCP && tcp_take(endpoint, &packet);
 }
 
@@ -145,7 +145,7 @@ static bool send(struct netport *port, const void *data, size_t length, uint32_t
     bool good;
 
     if (!endpoint->address || length < NET_FRAME_MIN)
-        return false;
+        return refused(false);
     if (get16(frame + 12) == TYPE_ARP)
         good = take_arp(endpoint, frame, length);
     else if (get16(frame + 12) == TYPE_IPV4 && !memcmp(frame, port->mac, NET_MAC))
@@ -172,7 +172,7 @@ void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint6
 
 bool endpoint_set_address(struct endpoint *endpoint, uint32_t address) {
     if (address && !is_station(address))
-        return false;
+        return refused(false);
     endpoint->address = address;
     endpoint->replies = 0;
     tcp_forget(&endpoint->tcp);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See guard.h. Frames are looked at byte by byte, and never behind their end. */
 #include "guard.h"
+#include <pvguest/refuse.h>
 #if __STDC_HOSTED__
 #include <string.h>
 #else
@@ -67,7 +68,7 @@ bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length
     arp = find_arp(frame, &length);
     if (memcmp(frame + NET_MAC, rule->mac, NET_MAC) == 0 && (!arp || arp_is_honest(rule, arp, length)))
         return true;
-    guard->spoofed++;
+    refused(guard->spoofed++);
     return false;
 }
 
@@ -75,7 +76,7 @@ bool guard_lets_flood(struct guard *guard, size_t length, uint64_t now)
 {
     if (bucket_take(&guard->flood, length > NET_FRAME_MAX ? length / NET_CUT_MIN + 1 : 1, now))
         return true;
-    guard->floods++;
+    refused(guard->floods++);
     return false;
 }
 

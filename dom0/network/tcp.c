@@ -171,7 +171,7 @@ static bool knows_scale(const uint8_t *option, size_t left) {
         size_t size = option[0] == OPTION_NOTHING ? 1 : left >= 2 ? option[1] : 0;
 
         if (size < 1 || size > left)
-            return false;
+            return refused(false);
         if (option[0] == OPTION_SCALE && size == 3)
             return true;
         option += size;
@@ -191,7 +191,7 @@ static void take_from_stranger(struct endpoint *endpoint, const struct segment *
     if ((segment->flags & (SYN | ACK | RST)) == SYN && segment->port == TCP_DISCARD && segment->peer.port != TCP_DISCARD)
         connection = find_place(&endpoint->tcp, now);
     if (!connection) {
-        refuse(endpoint, segment);
+        refused(refuse(endpoint, segment));
         return;
     }
     *connection = (struct tcp_connection){
@@ -207,7 +207,7 @@ static void take_data(struct endpoint *endpoint, struct tcp_connection *connecti
     uint32_t had = connection->expected - segment->sequence, fresh = segment->length - had;
 
     if (had > segment->length) {        /* nothing but a hole begins behind what is expected */
-        answer(endpoint, connection);
+        refused(answer(endpoint, connection));
         return;
     }
     connection->expected += fresh;
@@ -229,13 +229,13 @@ static bool belongs(struct endpoint *endpoint, struct tcp_connection *connection
         if (offset == 0)
             end(connection);
         else if (acceptable)
-            answer(endpoint, connection);
+            refused(answer(endpoint, connection));
         return false;
     }
     /* A SYN is an old one, or a guess, or of a peer that has forgotten us and will say so [RFC 5961, 4.2]. All that we ever
      * send are two numbers: who acknowledges anything else guesses [RFC 5961, 5.2]. */
     if (!acceptable || segment->flags & SYN || (segment->flags & ACK && connection->next - segment->ack > 2)) {
-        answer(endpoint, connection);
+        refused(answer(endpoint, connection));
         return false;
     }
     return segment->flags & ACK;
@@ -246,7 +246,7 @@ static void take_from_peer(struct endpoint *endpoint, struct tcp_connection *con
         return;
     if (connection->state == TCP_SYN_RECEIVED) {
         if (segment->ack != connection->next) {
-            refuse(endpoint, segment);
+            refused(refuse(endpoint, segment));
             return;
         }
         connection->state = TCP_ESTABLISHED;
@@ -266,10 +266,10 @@ bool tcp_take(struct endpoint *endpoint, const struct packet *packet) {
     struct tcp_connection *connection;
 
     if (header < HEADER || header > packet->length)
-        return false;
+        return refused(false);
     if (!packet->checked &&
         net_sum(tcp, packet->length, pseudo_header(endpoint, packet->from, packet->length)) != 0xffff)
-        return false;
+        return refused(false);
 
     struct segment segment = {
         .peer = { .port = (uint16_t)get16(tcp), .address = packet->from }, .port = get16(tcp + 2),

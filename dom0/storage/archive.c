@@ -81,7 +81,7 @@ int archive_next(const struct archive *archive, size_t *position, struct archive
             return 0;
         if (memcmp(header->magic, "ustar", 5) || !checksum_right(header) ||
             !octal(header->size, sizeof(header->size), &size) || size > left)
-            return -EINVAL;
+            return refused(-EINVAL);
         file->data = archive->bytes + *position + BLOCK;
         file->size = (size_t)size;
         *position += BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK;

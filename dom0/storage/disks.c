@@ -69,15 +69,15 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
 
     *why = whole ? "the disk has no GPT" : "this machine has no disk";
     if (!whole || !have_table)
-        return -ENODEV;
+        return refused(-ENODEV);
     partition = gpt_find(&table, name);
     *why = "the disk has no partition of that name";
     if (!partition)
-        return -ENOENT;
+        return refused(-ENOENT);
     claim = &claims[partition - table.partition];
     *why = "it is in use by another guest";
     if (claim->writers || (writable && claim->readers))
-        return -EBUSY;
+        return refused(-EBUSY);
     if (!claim->opened) {
         error = block_window_open(&claim->window, partition->name, whole, partition->first, partition->sectors);
         *why = "it does not lie on the disk";

@@ -44,16 +44,16 @@ static int read_header(const struct gpt_disk *disk, uint64_t sector, struct gpt_
     memcpy(header, block, sizeof(*header));
     if (memcmp(header->signature, "EFI PART", 8) || header->header_size < sizeof(*header) ||
         header->header_size > GPT_SECTOR)
-        return -ENODEV;
+        return refused(-ENODEV);
     said = header->header_crc;
     memset(block + offsetof(struct gpt_header, header_crc), 0, sizeof(said));
     if (crc32(0, block, header->header_size) != said || header->own_sector != sector)
-        return -ENODEV;
+        return refused(-ENODEV);
     /* Entries of other sizes are allowed by the book and made by nobody; a sector then holds four. */
     if (header->entry_size != sizeof(struct gpt_entry) || header->entry_count > GPT_MAX_PARTITIONS ||
         header->entries_sector >= disk->sectors || header->last_usable >= disk->sectors ||
         header->first_usable > header->last_usable)
-        return -ENODEV;
+        return refused(-ENODEV);
     return 0;
 }
 
@@ -64,12 +64,12 @@ static int take_entry(const struct gpt_header *header, const struct gpt_entry *e
     if (!memcmp(entry->type, unused, sizeof(unused)))
         return 0;
     if (entry->first < header->first_usable || entry->last > header->last_usable || entry->first > entry->last)
-        return -ENODEV;
+        return refused(-ENODEV);
     for (unsigned i = 0; i < gpt->count; i++) {
         const struct gpt_partition *other = &gpt->partition[i];
 
         if (entry->first < other->first + other->sectors && other->first <= entry->last)
-            return -ENODEV;
+            return refused(-ENODEV);
     }
     memset(partition->name, 0, sizeof(partition->name));
     for (unsigned i = 0; i < ARRAY_COUNT(entry->name) && entry->name[i]; i++)
@@ -93,7 +93,7 @@ static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *
         if (slot == 0) {
             uint64_t at = header.entries_sector + i / ARRAY_COUNT(entries);
 
-            error = at < disk->sectors ? disk->read(disk->context, at, entries) : -ENODEV;
+            error = at < disk->sectors ? disk->read(disk->context, at, entries) : refused(-ENODEV);
         }
         if (!error) {
             crc = crc32(crc, (const uint8_t *)&entries[slot], sizeof(entries[slot]));
@@ -101,7 +101,7 @@ static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *
         }
     }
     if (!error && crc != header.entries_crc)
-        error = -ENODEV;
+        error = refused(-ENODEV);
     return error;
 }
 
@@ -111,7 +111,7 @@ int gpt_load(const struct gpt_disk *disk, struct gpt *gpt) {
     gpt->from_backup = false;
     gpt->count = 0;
     if (disk->sectors < 3)
-        return -ENODEV;
+        return refused(-ENODEV);
     error = load_table(disk, 1, gpt);
     if (error) {
         gpt->from_backup = true;

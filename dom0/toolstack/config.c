@@ -7,7 +7,7 @@
 #include <stdarg.h>
 
 #define MAX_STRING 1100u
-#define MAX_LIST 8u
+#define MAX_LIST 9u                     /* One more than any key takes: each says how many. */
 
 struct value {
     enum { NUMBER, STRING, LIST } kind;
@@ -25,15 +25,16 @@ struct parser {
 };
 
 __attribute__((format(printf, 2, 3)))
-static int refuse(struct parser *parser, const char *format, ...) {
+static void say_why(struct parser *parser, const char *format, ...) {
     va_list arguments;
 
     parser->problem->line = parser->line;
     va_start(arguments, format);
     vsnprintf(parser->problem->text, sizeof(parser->problem->text), format, arguments);
     va_end(arguments);
-    return -EINVAL;
 }
+
+#define refuse(parser, ...) (say_why(parser, __VA_ARGS__), refused(-EINVAL))
 
 /* --- values --- */
 
@@ -163,8 +164,8 @@ bool config_name_valid(const char *name) {
 
     for (; name[size]; size++)
         if (!word_character(name[size]) && name[size] != '-' && name[size] != '.')
-            return false;
-    return size && size < sizeof(((struct config *)NULL)->name);
+            return refused(false);
+    return (size && size < sizeof(((struct config *)NULL)->name)) || refused(false);
 }
 
 static int key_name(struct parser *parser) {
@@ -282,14 +283,14 @@ bool config_device_number(const char *vdev, unsigned *number) {
     unsigned disk, partition = 0;
 
     if (strncmp(vdev, "xvd", 3) || vdev[3] < 'a' || vdev[3] > 'p')
-        return false;
+        return refused(false);
     disk = (unsigned)(vdev[3] - 'a');
     for (const char *digit = vdev + 4; *digit; digit++) {
         if (*digit < '0' || *digit > '9')
-            return false;
+            return refused(false);
         partition = partition * 10 + (unsigned)(*digit - '0');
         if (partition < 1 || partition > 15)
-            return false;
+            return refused(false);
     }
     *number = 202u << 8 | disk << 4 | partition;
     return true;
@@ -380,10 +381,10 @@ bool config_parse_mac(const char *text, uint8_t mac[6]) {
         int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
 
         if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
-            return false;
+            return refused(false);
         mac[i] = (uint8_t)(high << 4 | low);
     }
-    return !(mac[0] & 1);                                       /* A station, not a group. */
+    return !(mac[0] & 1) || refused(false);                     /* A station, not a group. */
 }
 
 /* One word of a vif; its value, or NULL if it is another. */
@@ -560,15 +561,15 @@ bool config_parse_size(const char *text, unsigned long *kib) {
 
     for (; *at >= '0' && *at <= '9'; at++) {
         if (number > UINT64_MAX >> 34)
-            return false;
+            return refused(false);
         number = number * 10 + (unsigned long)(*at - '0');
     }
     if (at == text || (at[0] && at[1]))
-        return false;
+        return refused(false);
     for (size_t i = 0; i < ARRAY_COUNT(units); i++)
         if (units[i].letter == (*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at)) {
             *kib = number << units[i].left >> units[i].right;
             return *kib != 0;
         }
-    return false;
+    return refused(false);
 }

@@ -29,13 +29,13 @@ static const char *take_speed(const char **at, uint64_t *bytes_per_second) {
     bool bits;
 
     if (!take_number(at, &number))
-        return "invalid rate";
+        return refused("invalid rate");
     factor = take_unit(at, "KMG", factors);
     bits = **at == 'b';
     if ((!bits && **at != 'B') || strncmp(*at + 1, "/s", 2) || ((*at)[3] && (*at)[3] != '@'))
-        return "invalid rate";
+        return refused("invalid rate");
     if (!number || number > UINT32_MAX)
-        return "rate overflow";
+        return refused("rate overflow");
     *at += 3;
     *bytes_per_second = number * factor / (bits ? 8 : 1);
     return NULL;
@@ -47,15 +47,15 @@ static const char *take_interval(const char **at, uint64_t *usecs) {
     bool seconds;
 
     if (!take_number(at, &number))
-        return "invalid replenishment interval";
+        return refused("invalid replenishment interval");
     seconds = **at != 'm' && **at != 'u';
     factor = take_unit(at, "mu", factors);
     if (**at == 's')
         ++*at;
     if (**at)
-        return "invalid replenishment interval";
+        return refused("invalid replenishment interval");
     *usecs = product_of(number, seconds ? USECS : factor);
-    return *usecs && *usecs <= UINT32_MAX ? NULL : "replenishment interval overflow";
+    return *usecs && *usecs <= UINT32_MAX ? NULL : refused("replenishment interval overflow");
 }
 
 const char *vif_parse_rate(const char *text, uint64_t *bytes, uint32_t *usecs) {
@@ -69,10 +69,10 @@ const char *vif_parse_rate(const char *text, uint64_t *bytes, uint32_t *usecs) {
     if (why)
         return why;
     if (product_of(speed, interval) == BEYOND)
-        return "rate overflow";
+        return refused("rate overflow");
     *bytes = speed * interval / USECS;
     *usecs = (uint32_t)interval;
-    return *bytes ? NULL : "not a byte an interval: the rate is too small";
+    return *bytes ? NULL : refused("not a byte an interval: the rate is too small");
 }
 
 static bool take_address(const char **at, uint32_t *address) {
@@ -81,10 +81,10 @@ static bool take_address(const char **at, uint32_t *address) {
         uint64_t part;
 
         if ((i && *(*at)++ != '.') || !take_number(at, &part) || part > 255)
-            return false;
+            return refused(false);
         *address = *address << 8 | (uint32_t)part;
     }
-    return *address && (!**at || **at == ' ');
+    return (*address && (!**at || **at == ' ')) || refused(false);
 }
 
 bool vif_parse_addresses(const char *text, uint32_t address[VIF_MAX_ADDRESSES], unsigned *count) {
@@ -92,10 +92,10 @@ bool vif_parse_addresses(const char *text, uint32_t address[VIF_MAX_ADDRESSES], 
         ;
     while (*text) {
         if (*count == VIF_MAX_ADDRESSES || !take_address(&text, &address[*count]))
-            return false;
+            return refused(false);
         ++*count;
         while (*text == ' ')
             text++;
     }
-    return *count;
+    return *count || refused(false);
 }

@@ -46,10 +46,10 @@ int words_split(char *line, char **word, int most) {
         if (!*line || *line == '#')
             return count;
         if (count == most)
-            return WORDS_TOO_MANY;
+            return refused(WORDS_TOO_MANY);
         end = find_end(line, " \t\r");
         if (!end)
-            return WORDS_UNCLOSED;
+            return refused(WORDS_UNCLOSED);
         last = !*end;
         word[count] = line;
         if (is_quote(*line) && strchr(line + 1, *line) == end - 1) {
@@ -70,7 +70,7 @@ static bool take_letters(const char *letters, const char *known, char *found) {
         size_t size = strlen(found);
 
         if (!strchr(known, *letters))
-            return false;
+            return refused(false);
         if (!strchr(found, *letters)) {
             found[size] = *letters;
             found[size + 1] = '\0';
@@ -96,7 +96,7 @@ const char *words_take_options(int *count, char **word, const char *known, char 
             letters = first;
         }
         if (!*letters || !take_letters(letters, known, found))
-            return word[i];
+            return refused(word[i]);
     }
     *count = kept;
     return NULL;

@@ -56,7 +56,7 @@ static void ring_send(struct xenstore_connection *connection, const struct xsd_s
     message = malloc(sizeof(*message) + size);
     if (!message) {
         /* Without its answer the client would wait for ever: better no store than a silent one. */
-        to->broken = true;
+        to->broken = refused(true);
         return;
     }
     *message = (struct message){ .size = size };
@@ -83,7 +83,7 @@ static bool push_output(struct ring_connection *to) {
     mb();
     if (prod - cons > XENSTORE_RING_SIZE) {
         break_ring(to, XENSTORE_ERROR_RINGIDX);
-        return false;
+        return refused(false);
     }
     while ((message = to->output) && prod - cons < XENSTORE_RING_SIZE) {
         while (message->sent < message->size && prod - cons < XENSTORE_RING_SIZE)
@@ -112,7 +112,7 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
     *whole = false;
     if (prod - cons > XENSTORE_RING_SIZE) {
         break_ring(from, XENSTORE_ERROR_RINGIDX);
-        return false;
+        return refused(false);
     }
     while (cons != prod && !*whole) {
         char byte = ring->req[MASK_XENSTORE_IDX(cons++)];
@@ -124,7 +124,7 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
         from->got++;
         if (from->got == head && from->header.len > XENSTORE_PAYLOAD_MAX) {
             break_ring(from, XENSTORE_ERROR_PROTO);
-            return false;
+            return refused(false);
         }
         *whole = from->got >= head && from->got == head + from->header.len;
     }
@@ -224,7 +224,7 @@ static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
     int error;
 
     if (!ring)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     ring->output_end = &ring->output;
     ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
     ring->connection.send = ring_send;
@@ -249,7 +249,7 @@ static int rings_release(domid_t domid) {
         link = &(*link)->next;
     ring = *link;
     if (!ring)
-        return -ENOENT;
+        return refused(-ENOENT);
     *link = ring->next;
     xenstore_disconnect(&ring->connection);
     close_ring(ring);

@@ -26,7 +26,7 @@ struct request {
 
 static int reply_bytes(struct request *request, const void *bytes, size_t size) {
     if (size > sizeof(request->reply) - request->reply_size)
-        return -E2BIG;
+        return refused(-E2BIG);
     memcpy(request->reply + request->reply_size, bytes, size);
     request->reply_size += (uint32_t)size;
     return 0;
@@ -58,10 +58,10 @@ static bool take_number(struct request *request, unsigned long limit, unsigned l
     unsigned long value = 0;
 
     if (!text || !*text)
-        return false;
+        return refused(false);
     for (; *text; text++) {
         if (*text < '0' || *text > '9' || value > (limit - (unsigned long)(*text - '0')) / 10)
-            return false;
+            return refused(false);
         value = value * 10 + (unsigned long)(*text - '0');
     }
     *number = value;
@@ -73,26 +73,24 @@ static int resolve(struct request *request, const char *text) {
     int size;
 
     if (text[0] == '@')                                     /* What begins so is no path: see take_watched(). */
-        return -EINVAL;
+        return refused(-EINVAL);
     if (text[0] == '/') {
-        if (strlen(text) > XENSTORE_ABS_PATH_MAX)
-            return -EINVAL;
         size = snprintf(request->path, sizeof(request->path), "%s", text);
     } else {
         if (strlen(text) > XENSTORE_REL_PATH_MAX)
-            return -EINVAL;
+            return refused(-EINVAL);
         size = snprintf(request->path, sizeof(request->path), "/local/domain/%u/%s",
                         (unsigned)request->from->actor.domid, text);
     }
     if (size < 0 || (size_t)size >= sizeof(request->path) || !tree_path_valid(request->path))
-        return -EINVAL;
+        return refused(-EINVAL);
     return 0;
 }
 
 static int take_path(struct request *request) {
     const char *text = take_string(request);
 
-    return text ? resolve(request, text) : -EINVAL;
+    return text ? resolve(request, text) : refused(-EINVAL);
 }
 
 /* --- reaching the tree, inside or outside a transaction --- */
@@ -104,7 +102,8 @@ static int readable_node(struct request *request, struct seen *seen, uint64_t *g
 
     if (!error && request->transaction) {
         transaction = transaction_find(request->from, request->transaction);
-        return transaction ? transaction_look(transaction, request->path, seen, generation) : -ENOENT;
+        return transaction ? transaction_look(transaction, request->path, seen, generation)
+                           : refused(-ENOENT);
     }
     if (!error)
         error = tree_check(xenstore_tree, request->path, request->from->actor, TREE_READ);
@@ -122,11 +121,11 @@ static int make_change(struct request *request, struct change *change) {
 
     change->path = request->path;
     if (change->kind == CHANGE_WRITE && !request->from->actor.privileged && change->size > XENSTORE_MAX_NODE_BYTES)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     if (request->transaction) {
         transaction = transaction_find(request->from, request->transaction);
         if (!transaction)
-            return -ENOENT;
+            return refused(-ENOENT);
         error = transaction_change(transaction, change);
     } else {
         error = change_commit(change, request->from->actor);
@@ -167,7 +166,7 @@ static int do_directory_part(struct request *request) {
     if (error)
         return error;
     if (!take_number(request, UINT32_MAX, &offset))
-        return -EINVAL;
+        return refused(-EINVAL);
     snprintf(generation, sizeof(generation), "%llu", (unsigned long long)number);
     reply_string(request, generation);
     for (const char *name; (name = seen_next_child(&seen, &child));) {
@@ -228,16 +227,16 @@ static bool parse_perm(const char *text, struct tree_perm *perm) {
     case 'r': perm->access = TREE_READ; break;
     case 'w': perm->access = TREE_WRITE; break;
     case 'b': perm->access = TREE_READ | TREE_WRITE; break;
-    default: return false;
+    default: return refused(false);
     }
     if (!*++text)
-        return false;
+        return refused(false);
     for (; *text; text++) {
         if (*text < '0' || *text > '9')
-            return false;
+            return refused(false);
         domid = domid * 10 + (unsigned)(*text - '0');
         if (domid >= DOMID_FIRST_RESERVED)
-            return false;
+            return refused(false);
     }
     perm->domid = (uint16_t)domid;
     return true;
@@ -252,12 +251,12 @@ static int do_set_perms(struct request *request) {
         const char *text = take_string(request);
 
         if (!text || !parse_perm(text, &perms.entry[perms.count]))
-            return -EINVAL;
+            return refused(-EINVAL);
         if (++perms.count == TREE_MAX_PERMS && request->cursor < request->end)
-            return -ENOSPC;
+            return refused(-ENOSPC);
     }
     if (!error && !perms.count)
-        error = -EINVAL;
+        error = refused(-EINVAL);
     return error ? error : make_change(request, &change);
 }
 
@@ -266,7 +265,7 @@ static int take_watched(struct request *request, const char **text, const char *
     *text = take_string(request);
     *token = *text ? take_string(request) : NULL;
     if (!*token || strlen(*token) > XENSTORE_ABS_PATH_MAX / 4)
-        return -EINVAL;
+        return refused(-EINVAL);
     if ((*text)[0] == '@' && strlen(*text) <= XENSTORE_REL_PATH_MAX) {
         snprintf(request->path, sizeof(request->path), "%s", *text);
         return 0;
@@ -305,7 +304,7 @@ static int do_transaction_start(struct request *request) {
     int error;
 
     if (request->transaction)
-        return -EBUSY;                      /* No transactions inside transactions. */
+        return refused(-EBUSY);             /* No transactions inside transactions. */
     error = transaction_start(request->from, &number);
     snprintf(text, sizeof(text), "%u", (unsigned)(error ? 0 : number));
     return error ? error : reply_string(request, text);
@@ -316,7 +315,7 @@ static int do_transaction_end(struct request *request) {
     int error;
 
     if (!text || (strcmp(text, "T") && strcmp(text, "F")))
-        return -EINVAL;
+        return refused(-EINVAL);
     error = transaction_end(request->from, request->transaction, text[0] == 'T');
     return error ? error : reply_ok(request);
 }
@@ -326,7 +325,7 @@ static int do_get_domain_path(struct request *request) {
     char text[32];
 
     if (!take_number(request, UINT16_MAX, &domid))
-        return -EINVAL;
+        return refused(-EINVAL);
     snprintf(text, sizeof(text), "/local/domain/%lu", domid);
     return reply_string(request, text);
 }
@@ -335,9 +334,9 @@ static int do_is_domain_introduced(struct request *request) {
     unsigned long domid;
 
     if (!request->from->actor.privileged)                   /* Who else there is, is no guest's business. */
-        return -EACCES;
+        return refused(-EACCES);
     if (!take_number(request, UINT16_MAX, &domid))
-        return -EINVAL;
+        return refused(-EINVAL);
     return reply_string(request, xenstore_is_introduced((domid_t)domid) ? "T" : "F");
 }
 
@@ -346,12 +345,12 @@ static int do_introduce(struct request *request) {
     int error;
 
     if (!request->from->actor.privileged)
-        return -EACCES;
+        return refused(-EACCES);
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !take_number(request, UINT64_MAX, &mfn) ||
         !take_number(request, UINT32_MAX, &port))
-        return -EINVAL;
+        return refused(-EINVAL);
     if (xenstore_is_introduced((domid_t)domid))
-        return -EEXIST;
+        return refused(-EEXIST);
     error = carrier->introduce((domid_t)domid, mfn, (evtchn_port_t)port);
     if (error)
         return error;
@@ -364,11 +363,11 @@ static int do_release(struct request *request) {
     int error;
 
     if (!request->from->actor.privileged)
-        return -EACCES;
+        return refused(-EACCES);
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid)
-        return -EINVAL;
+        return refused(-EINVAL);
     if (!xenstore_is_introduced((domid_t)domid))
-        return -ENOENT;
+        return refused(-ENOENT);
     error = carrier->release((domid_t)domid);
     if (error)
         return error;
@@ -379,7 +378,8 @@ static int do_release(struct request *request) {
 
 /* For the toolstack only, and this one does without: says so to it, and to everybody else that they may not ask. */
 static int do_privileged(struct request *request) {
-    return request->from->actor.privileged ? -ENOSYS : -EACCES;
+    return request->from->actor.privileged ? refused(-ENOSYS)
+                                           : refused(-EACCES);
 }
 
 static int (*const handlers[XS_TYPE_COUNT])(struct request *) = {
@@ -425,7 +425,7 @@ unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sock
     static struct request request;              /* 8 KiB: too much for a stack; dom0 serves one request at a time. */
     struct xsd_sockmsg answer = { .type = header->type, .req_id = header->req_id, .tx_id = header->tx_id };
     unsigned before = tree_work;
-    int error = -ENOSYS;
+    int error;
 
     request.from = from;
     request.transaction = header->tx_id;
@@ -435,6 +435,8 @@ unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sock
     request.watch_added = false;
     if (header->type < XS_TYPE_COUNT && handlers[header->type])
         error = handlers[header->type](&request);
+    else
+        error = refused(-ENOSYS);
     if (error) {
         answer.type = XS_ERROR;
         request.reply_size = 0;
@@ -457,7 +459,7 @@ int xenstore_start(const struct xenstore_carrier *carried_by) {
     carrier = carried_by;
     xenstore_tree = tree_new();
     if (!xenstore_tree)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     for (size_t i = 0; i < ARRAY_COUNT(first) && !error; i++)
         error = tree_write(xenstore_tree, first[i], NULL, 0, dom0);
     return error;

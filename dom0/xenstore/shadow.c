@@ -26,7 +26,7 @@ static int new_shadow(struct shadows *shadows, const char *name, size_t size, st
     *made = calloc(1, sizeof(**made) + size + 1);
     if (!*made) {
         credit(shadows, sizeof(**made) + size + 1);
-        return -ENOMEM;
+        return refused(-ENOMEM);
     }
     memcpy((*made)->name, name, size);
     return 0;
@@ -39,7 +39,7 @@ static int new_node(struct shadows *shadows, const char *name, size_t name_size,
 
     *made = tree_make(name, name_size, value, size, perms);
     if (!*made)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     error = shadows_charge(shadows, tree_bytes(*made));
     if (error)
         tree_free(*made);
@@ -145,8 +145,8 @@ static int check(const struct shadows *shadows, const struct tree_node *tree, co
 
     *seen = shadows_see(shadows, tree, path, &nearest);
     if (!tree_allows(nearest.node, *shadows->actor, TREE_WRITE))
-        return -EACCES;
-    return seen->node ? 0 : -ENOENT;
+        return refused(-EACCES);
+    return seen->node ? 0 : refused(-ENOENT);
 }
 
 const char *seen_next_child(const struct seen *seen, struct seen_children *at) {
@@ -183,7 +183,7 @@ static int add_child(struct shadows *shadows, struct shadow *parent, const char 
         bigger = malloc(room * sizeof(*bigger));
         if (!bigger) {
             credit(shadows, (room - parent->child_room) * sizeof(*bigger));
-            return -ENOMEM;
+            return refused(-ENOMEM);
         }
         if (parent->child_count)
             memcpy(bigger, parent->children, parent->child_count * sizeof(*bigger));
@@ -323,11 +323,11 @@ int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const 
 
     *changed = !error;
     if (path[1] == '\0')
-        return error ? error : -EINVAL;
+        return error ? error : refused(-EINVAL);
     if (error == -ENOENT) {
         parent = malloc(strlen(path) + 1);
         if (!parent)
-            return -ENOMEM;
+            return refused(-ENOMEM);
         tree_parent_path(path, parent);
         if (shadows_see(shadows, tree, parent, NULL).node)
             error = 0;
@@ -397,11 +397,11 @@ static int weigh(const struct shadows *shadows, const struct shadow *shadow, con
     if (!made || (live && shadow->implied))
         return 0;
     if (*link && !parent)
-        return -EAGAIN;                 /* Somebody has removed what it would stand in. */
+        return refused(-EAGAIN);        /* Somebody has removed what it would stand in. */
     if (*link && parent_in_tree && !tree_allows(parent, *shadows->actor, TREE_WRITE))
-        return -EACCES;
+        return refused(-EACCES);
     if (!account_known(made->perms.entry[0].domid))
-        return -ENOMEM;
+        return refused(-ENOMEM);
     if (live)
         return weigh_value(shadows, live, made, sums);
     sums->nodes++;
@@ -437,7 +437,7 @@ int shadows_prepare(struct shadows *shadows, struct tree_node *tree) {
     int error = prepare(shadows, shadows->root, tree, true, &sums);
 
     if (!error && shadows->root->made && !account_known(shadows->root->made->perms.entry[0].domid))
-        error = -ENOMEM;
+        error = refused(-ENOMEM);
     if (error || shadows->actor->privileged)
         return error;
     if (sums.nodes > 0)

@@ -90,10 +90,10 @@ int transaction_start(struct xenstore_connection *connection, uint32_t *number) 
     int error;
 
     if (!connection->actor.privileged && connection->transaction_count >= XENSTORE_MAX_TRANSACTIONS)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     transaction = calloc(1, sizeof(*transaction));
     if (!transaction)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     error = shadows_open(&transaction->shadows, &connection->actor);
     if (error) {
         free(transaction);
@@ -154,7 +154,7 @@ static int touch(struct xenstore_transaction *transaction, const char *path, str
     int error;
 
     if (!touched && transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     error = shadows_touch(&transaction->shadows, xenstore_tree, path, shadow);
     transaction->touched_count += !error && !touched;
     return error;
@@ -169,9 +169,9 @@ int transaction_look(struct xenstore_transaction *transaction, const char *path,
         return error;
     *seen = shadows_see(&transaction->shadows, xenstore_tree, path, &nearest);
     if (!tree_allows(nearest.node, *transaction->shadows.actor, TREE_READ))
-        return -EACCES;
+        return refused(-EACCES);
     if (!seen->node)
-        return -ENOENT;
+        return refused(-ENOENT);
     *generation = seen->node->generation + transaction->change_count;
     return 0;
 }
@@ -188,7 +188,7 @@ static int make_change(struct shadows *shadows, const struct change *change, boo
     case CHANGE_PERMS:
         return shadows_set_perms(shadows, xenstore_tree, change->path, change->perms);
     }
-    return -EINVAL;
+    return refused(-EINVAL);
 }
 
 int transaction_change(struct xenstore_transaction *transaction, const struct change *change) {
@@ -200,13 +200,13 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
 
     /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
     if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     error = touch(transaction, change->path, &shadow);
     error = error ? error : shadows_charge(&transaction->shadows, size);
     if (error)
         return error;
     logged = calloc(1, size);
-    error = logged ? make_change(&transaction->shadows, change, &changed) : -ENOMEM;
+    error = logged ? make_change(&transaction->shadows, change, &changed) : refused(-ENOMEM);
     if (error || !changed) {
         free(logged);                           /* Its bytes stay charged until the end: the path was touched all the same. */
         return error;
@@ -242,9 +242,10 @@ int transaction_end(struct xenstore_connection *connection, uint32_t number, boo
     int error = 0;
 
     if (!transaction)
-        return -ENOENT;
+        return refused(-ENOENT);
     if (commit_it)
-        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction) : -EAGAIN;
+        error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction)
+                                                                    : refused(-EAGAIN);
     free_transaction(connection, transaction);
     return error;
 }

@@ -90,15 +90,15 @@ bool tree_path_valid(const char *path) {
     unsigned depth = 0;
 
     if (path[0] != '/')
-        return false;
+        return refused(false);
     if (path[1] == '\0')
         return true;
     for (size_t i = 0; path[i]; i++) {
         if (path[i] == '/') {
             if (path[i + 1] == '/' || path[i + 1] == '\0' || ++depth > TREE_MAX_DEPTH)
-                return false;
+                return refused(false);
         } else if (!path_character(path[i])) {
-            return false;
+            return refused(false);
         }
     }
     return true;
@@ -213,19 +213,20 @@ int tree_check(const struct tree_node *root, const char *path, struct tree_actor
     const struct tree_node *node = tree_find(root, path);
 
     if (node)
-        return tree_allows(node, actor, access) ? 0 : -EACCES;
+        return tree_allows(node, actor, access) ? 0 : refused(-EACCES);
     /* Whether a node exists is a secret too: only who may use the place where it would be learns that it is not. */
-    return tree_allows(tree_find_nearest(root, path), actor, access) ? -ENOENT : -EACCES;
+    return tree_allows(tree_find_nearest(root, path), actor, access) ? refused(-ENOENT)
+                                                                     : refused(-EACCES);
 }
 
 int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms, struct tree_actor actor) {
     if (!perms->count || perms->count > TREE_MAX_PERMS)
-        return -EINVAL;
+        return refused(-EINVAL);
     if (actor.privileged)
         return 0;
     if (owner(node) != actor.domid)
-        return -EACCES;
-    return perms->entry[0].domid == actor.domid ? 0 : -EPERM;
+        return refused(-EACCES);
+    return perms->entry[0].domid == actor.domid ? 0 : refused(-EPERM);
 }
 
 /* --- changing the shape; nothing here can fail --- */
@@ -240,7 +241,7 @@ int tree_reserve(struct tree_node *parent, unsigned children, bool charged) {
         room *= 2;
     bigger = malloc(room * sizeof(*bigger));
     if (!bigger)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     if (charged)                        /* The owner of a node is known. */
         account_add(owner(parent), HELD_NODE_BYTES, (room - parent->child_room) * sizeof(*bigger));
     if (parent->child_count)
@@ -320,7 +321,7 @@ static int rewrite(struct tree_node *node, const void *value, uint32_t size, str
         return error;
     made = tree_make("", 0, value, size, &node->perms);
     if (!made)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     tree_replace(node, made);
     tree_free(made);
     return 0;
@@ -376,7 +377,7 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
         perms.entry[0].domid = actor.domid;
     top = make_chain(rest, value, size, &perms);
     if (!top)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     for (struct tree_node *node = top; node; node = node->child_count ? node->children[0] : NULL) {
         count++;
         bytes += tree_bytes(node);
@@ -384,7 +385,7 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
     error = over(actor, perms.entry[0].domid, HELD_NODES, count);
     error = error ? error : over(actor, perms.entry[0].domid, HELD_NODE_BYTES, bytes);
     if (!error && !account_known(perms.entry[0].domid))
-        error = -ENOMEM;
+        error = refused(-ENOMEM);
     error = error ? error : tree_reserve(parent, 1, true);
     if (error) {
         free_chain(top);
@@ -418,12 +419,12 @@ int tree_remove(struct tree_node *root, const char *path, struct tree_actor acto
 
     *gone = NULL;
     if (path[1] == '\0')
-        return error ? error : -EINVAL;
+        return error ? error : refused(-EINVAL);
     if (error && error != -ENOENT)
         return error;
     parent_path = copy_bytes(path, strlen(path));
     if (!parent_path)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     tree_parent_path(path, parent_path);
     parent = find(root, parent_path);
     free(parent_path);
@@ -440,7 +441,7 @@ int tree_set_perms(struct tree_node *root, const char *path, const struct tree_p
 
     error = error ? error : tree_perms_allowed(node, perms, actor);
     if (!error && !account_known(perms->entry[0].domid))
-        error = -ENOMEM;
+        error = refused(-ENOMEM);
     if (error)
         return error;
     set_owner_and_perms(node, perms);

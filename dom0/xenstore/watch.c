@@ -123,16 +123,16 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
 
     for (watch = connection->watches; watch; watch = watch->next, tree_work++)
         if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
-            return -EEXIST;
+            return refused(-EEXIST);
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     error = account_charge(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
     if (error)
         return error;
     watch = new_watch(connection, absolute, token);
     if (!watch) {
         account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
-        return -ENOMEM;
+        return refused(-ENOMEM);
     }
     watch->path_size = strlen(absolute);
     watch->shown_from = watch->path_size - strlen(path);
@@ -153,7 +153,7 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
         drop_watch(connection, watch);
         return 0;
     }
-    return -ENOENT;
+    return refused(-ENOENT);
 }
 
 void watch_drop_all(struct xenstore_connection *connection) {

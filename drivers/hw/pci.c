@@ -11,6 +11,7 @@
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define CONFIG_ADDRESS 0xcf8
@@ -126,7 +127,7 @@ static void scan_function(uint8_t bus, uint8_t devfn, unsigned int depth)
     struct pci_device *pci = &devices[device_count];
 
     if (device_count == PCI_DEVICES_MAX)
-        return;
+        return refused((void)0);
     device_count++;
     *pci = (struct pci_device){ .bus = bus, .devfn = devfn };
     pci->vendor = (uint16_t)pci_read(bus, devfn, PCI_VENDOR, 2);
@@ -203,7 +204,7 @@ void pci_enable(struct pci_device *pci)
 volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset, uint64_t length)
 {
     if (bar >= PCI_BARS || pci->bar[bar] == 0 || length == 0 || length > 1u << 24)
-        return NULL;
+        return refused(NULL);
 
     uint64_t start = pci->bar[bar] + offset;
     uint64_t within = start & (PAGE_SIZE - 1);

@@ -8,6 +8,7 @@
 #include <drivers/pci.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/refuse.h>
 
 #define MSIX_CONTROL 2u
 #define MSIX_ENABLE  0x8000u
@@ -61,7 +62,7 @@ int pci_interrupt_open(struct pci_device *pci, unsigned int vector, struct pci_i
                        void (*handler)(void *context), void *context)
 {
     if (!pci->msix || vector >= pci->msix_vectors)
-        return -ENODEV;
+        return refused(-ENODEV);
 
     uint32_t table = pci_read(pci->bus, pci->devfn, pci->msix + 4u, 4);
     struct physdev_map_pirq map = {

@@ -6,6 +6,7 @@
 #include "virtio.h"
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
+#include <pvguest/refuse.h>
 
 /* Vendor capability (4.1.4): offsets within it, and its kinds. */
 #define CAPABILITY_VENDOR 0x09
@@ -77,7 +78,8 @@ static int map_windows(struct virtio_device *device)
             device->notify_multiplier = pci_read(pci->bus, pci->devfn, at + CAP_NOTIFY_MULTIPLIER, 4);
         }
     }
-    return device->common && common_length >= COMMON_LENGTH && device->notify ? 0 : -ENODEV;
+    return device->common && common_length >= COMMON_LENGTH && device->notify ? 0
+                                                                              : refused(-ENODEV);
 }
 
 static uint64_t offered_features(struct virtio_device *device)
@@ -95,13 +97,13 @@ static int negotiate(struct virtio_device *device, uint64_t wanted)
 {
     device->features = offered_features(device) & (wanted | VIRTIO_F_VERSION_1);
     if (!(device->features & VIRTIO_F_VERSION_1))
-        return -EOPNOTSUPP;
+        return refused(-EOPNOTSUPP);
     set32(device, DRIVER_FEATURE_SELECT, 0);
     set32(device, DRIVER_FEATURE, (uint32_t)device->features);
     set32(device, DRIVER_FEATURE_SELECT, 1);
     set32(device, DRIVER_FEATURE, (uint32_t)(device->features >> 32));
     add_status(device, STATUS_FEATURES_OK);
-    return device->common[DEVICE_STATUS] & STATUS_FEATURES_OK ? 0 : -EOPNOTSUPP;
+    return device->common[DEVICE_STATUS] & STATUS_FEATURES_OK ? 0 : refused(-EOPNOTSUPP);
 }
 
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted)
@@ -116,7 +118,7 @@ int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t 
     device->common[DEVICE_STATUS] = 0;
     for (unsigned int i = 0; device->common[DEVICE_STATUS] != 0; i++)   /* the reset is done when it reads back as 0 */
         if (i == 1000000)
-            return -ETIMEDOUT;
+            return refused(-ETIMEDOUT);
     add_status(device, STATUS_ACKNOWLEDGE);
     add_status(device, STATUS_DRIVER);
     *(volatile uint16_t *)(device->common + CONFIG_VECTOR) = VIRTQ_NO_VECTOR;
@@ -143,7 +145,7 @@ uint64_t virtio_config(struct virtio_device *device, unsigned int offset, unsign
     uint8_t generation;
 
     if (!device->config || offset + bytes > device->config_length)
-        return 0;
+        return refused(0);
     do {
         generation = device->common[CONFIG_GENERATION];
         value = 0;

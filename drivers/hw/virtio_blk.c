@@ -13,6 +13,7 @@
 #include <pvguest/errno.h>
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define F_SEG_MAX (1ull << 2)
@@ -140,7 +141,8 @@ static void start_waiting(struct virtio_blk *disk)
 
 static int error_of(uint8_t status)
 {
-    return status == 0 ? 0 : status == 2 ? -EOPNOTSUPP : -EIO;
+    return status == 0 ? 0 : status == 2 ? refused(-EOPNOTSUPP)
+                                         : refused(-EIO);
 }
 
 /* Completes what has finished. done() may submit again; that finds its place behind the waiting ones. */
@@ -191,10 +193,10 @@ static int set_up(struct virtio_blk *disk, struct pci_device *pci)
     if (disk->virtio.features & F_SEG_MAX && virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4) < BLOCK_SEGMENTS_MAX)
         disk->max_segments = (unsigned int)virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4);
     if (disk->max_segments < BLOCK_SEGMENTS_ANY)
-        return -EOPNOTSUPP;
+        return refused(-EOPNOTSUPP);
     disk->slot = alloc_zeroed_page();
     if (!disk->slot)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     for (unsigned int i = 0; i < SLOTS; i++)
         disk->slot[i].free_next = (uint8_t)(i + 1);
     error = pci_interrupt_open(pci, 0, &disk->interrupt, interrupt, disk);

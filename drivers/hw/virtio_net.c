@@ -13,6 +13,7 @@
 #include <pvguest/errno.h>
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define F_MAC (1ull << 5)
@@ -55,7 +56,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     if (card->tx_free_count == 0)
         reclaim(card);
     if (card->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
-        port->frames_dropped++;
+        refused(port->frames_dropped++);
         return false;
     }
 
@@ -102,7 +103,7 @@ static bool serve(struct netport *port, unsigned int budget)
             port->frames_received++;
             port->receive(port, page[count] + HEADER, length - HEADER, 0);
         } else {
-            port->frames_dropped++;
+            refused(port->frames_dropped++);
         }
         count++;
     }
@@ -138,12 +139,12 @@ static int allocate_buffers(struct virtio_net *card)
 
     for (unsigned int i = 0; i < RX_BUFFERS && i < card->rx.size; i++) {
         if (!(page = alloc_page()))
-            return -ENOMEM;
+            return refused(-ENOMEM);
         offer(card, page);
     }
     while (card->tx_free_count < TX_BUFFERS && card->tx_free_count < card->tx.size) {
         if (!(page = alloc_page()))
-            return -ENOMEM;
+            return refused(-ENOMEM);
         card->tx_free[card->tx_free_count++] = page;
     }
     return 0;
@@ -154,7 +155,7 @@ static int set_up(struct virtio_net *card, struct pci_device *pci)
     int error = virtio_start(&card->virtio, pci, F_MAC | VIRTIO_F_EVENT_INDEX);
 
     if (!error && !(card->virtio.features & F_MAC))
-        error = -EOPNOTSUPP;            /* a bridge that invents addresses would confuse its neighbours */
+        error = refused(-EOPNOTSUPP);   /* a bridge that invents addresses would confuse its neighbours */
     if (!error)
         error = pci_interrupt_open(pci, 0, &card->interrupt, interrupt, card);
     if (!error)

@@ -9,6 +9,7 @@
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 
 #define QUEUE_SELECT     0x16
 #define QUEUE_SIZE       0x18
@@ -45,7 +46,7 @@ static int allocate(struct virtqueue *queue)
     queue->available = alloc_zeroed_page();
     queue->used = alloc_zeroed_page();
     if (!queue->descriptor || !queue->available || !queue->used)
-        return -ENOMEM;                 /* the device is given up at boot; what was allocated stays with it */
+        return refused(-ENOMEM);        /* the device is given up at boot; what was allocated stays with it */
     for (uint16_t i = 0; i < queue->size; i++)
         queue->descriptor[i].next = i + 1;
     queue->free_count = queue->size;
@@ -58,12 +59,12 @@ int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16
     *register16(device, QUEUE_SELECT) = number;
     queue->size = *register16(device, QUEUE_SIZE);
     if (queue->size == 0)
-        return -ENODEV;
+        return refused(-ENODEV);
     if (queue->size > VIRTQUEUE_SIZE)
         *register16(device, QUEUE_SIZE) = queue->size = VIRTQUEUE_SIZE;
 
     uint32_t doorbell = *register16(device, QUEUE_NOTIFY_OFF) * device->notify_multiplier;
-    int error = doorbell + 2 <= device->notify_length ? allocate(queue) : -ENODEV;
+    int error = doorbell + 2 <= device->notify_length ? allocate(queue) : refused(-ENODEV);
 
     if (error)
         return error;
@@ -73,7 +74,7 @@ int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16
     set_address(device, QUEUE_DEVICE, queue->used);
     *register16(device, QUEUE_VECTOR) = vector;
     if (*register16(device, QUEUE_VECTOR) != vector)
-        return -ENOSPC;                 /* the device had no room for another vector */
+        return refused(-ENOSPC);        /* the device had no room for another vector */
     *register16(device, QUEUE_ENABLE) = 1;
     return 0;
 }
@@ -145,7 +146,7 @@ void *virtqueue_take(struct virtqueue *queue, uint32_t *length)
     queue->used_index++;
     if (!token) {
         printk("virtio: queue %u: the device returned descriptor %u, which it was not given\n", queue->number, first);
-        return NULL;
+        return refused(NULL);
     }
     queue->token[first] = NULL;
     free_chain(queue, first);

@@ -3,6 +3,7 @@
 #include <drivers/backend.h>
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define FAILURES_SAID 10u               /* a guest that fails for ever shall not fill our console */
@@ -12,7 +13,7 @@ static int write_node(struct backend *backend, const char *directory, const char
     char path[sizeof backend->back + 40];
 
     if (snprintf(path, sizeof path, "%s/%s", directory, key) >= (int)sizeof path)
-        return -E2BIG;
+        return refused(-E2BIG);
     return backend->store->write(backend->store->context, path, value);
 }
 
@@ -34,7 +35,7 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
     char path[sizeof backend->back + 40], text[24], *end;
 
     if (snprintf(path, sizeof path, "%s/%s", directory, key) >= (int)sizeof path)
-        return -E2BIG;
+        return refused(-E2BIG);
 
     int length = backend->store->read(backend->store->context, path, text, sizeof text);
 
@@ -44,7 +45,7 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
     uint64_t number = strtoul(text, &end, 10);
 
     if (length == 0 || *end != '\0')
-        return -EINVAL;                 /* and *value stays: half a number is none */
+        return refused(-EINVAL);        /* and *value stays: half a number is none */
     *value = number;
     return 0;
 }
@@ -92,7 +93,7 @@ int backend_start(struct backend *backend, const struct backend_driver *driver, 
     snprintf(backend->back, sizeof backend->back, "/local/domain/0/backend/%s/%u/%u", kind, domain, device);
     snprintf(backend->front, sizeof backend->front, "/local/domain/%u/device/%s/%u", domain, kind, device);
     open(backend);
-    return backend->state == XenbusStateInitWait ? 0 : -EIO;
+    return backend->state == XenbusStateInitWait ? 0 : refused(-EIO);
 }
 
 void backend_changed(struct backend *backend)
@@ -124,6 +125,7 @@ void backend_changed(struct backend *backend)
             enter(backend, XenbusStateClosed);
         break;
     default:
+        refused((void)0);               /* no state that a front end has, or none at all */
         break;
     }
 }

@@ -20,6 +20,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
 
@@ -117,7 +118,8 @@ static void done(struct block_request *request, int error)
         unmap(slot, 0, slot->mapped);
     slot->mapped = 0;
     answer(back, slot->id, slot->operation,
-           error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR);
+           error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? refused(BLKIF_RSP_EOPNOTSUPP)
+                                                              : refused(BLKIF_RSP_ERROR));
     count_done(back, request);
     release(slot);
     back->in_flight--;
@@ -151,7 +153,7 @@ static bool map(struct slot *slot, const struct block_plan *plan)
         for (unsigned int i = 0; i < plan->segments; i++)
             if (result[i] == 0)
                 unmap(slot, i, 1);
-        return false;
+        return refused(false);
     }
     for (unsigned int i = 0; i < plan->segments; i++)
         slot->request.segment[i] = (struct block_segment){
@@ -177,7 +179,7 @@ static int plan_by_page(struct blkback *back, struct block_plan *plan, const blk
 
     memcpy(&indirect, request, sizeof indirect);
     if (segments == 0 || grant_copy_from(segment, back->backend.domain, indirect.indirect_grefs[0], 0, segments * sizeof *segment))
-        return BLKIF_RSP_ERROR;
+        return refused(BLKIF_RSP_ERROR);
     return plan_indirect(plan, request, segment, segments, back->device->sectors, device_flags(back));
 }
 
@@ -244,7 +246,7 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
     if (take_requests(back, budget)) {
         RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
     } else {
-        back->broken = true;
+        back->broken = refused(true);
         event_mask(back->port);
     }
     block_kick(back->device);
@@ -338,7 +340,7 @@ static int connect(struct backend *backend)
 
     if (backend_read_number(backend, backend->front, "ring-ref", &reference) ||
         backend_read_number(backend, backend->front, "event-channel", &port) || reference > UINT32_MAX || port > UINT32_MAX)
-        return -EINVAL;
+        return refused(-EINVAL);
 
     int error = publish_properties(back);
 

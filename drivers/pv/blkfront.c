@@ -11,6 +11,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
@@ -95,7 +96,7 @@ static void submit(struct blockdev *device, struct block_request *request)
     struct blkfront *front = device->context;
 
     if (!front->connected) {
-        request->done(request, -EIO);
+        request->done(request, refused(-EIO));
         return;
     }
     request->next = NULL;
@@ -133,7 +134,8 @@ static void start_waiting(struct blkfront *front)
 
 static int error_of(int status)
 {
-    return status == BLKIF_RSP_OKAY ? 0 : status == BLKIF_RSP_EOPNOTSUPP ? -EOPNOTSUPP : -EIO;
+    return status == BLKIF_RSP_OKAY ? 0 : status == BLKIF_RSP_EOPNOTSUPP ? refused(-EOPNOTSUPP)
+                                                                       : refused(-EIO);
 }
 
 static void answer(struct blkfront *front, const blkif_response_t *response)
@@ -141,7 +143,7 @@ static void answer(struct blkfront *front, const blkif_response_t *response)
     struct block_request *request = response->id < BLKFRONT_RING ? front->slot[response->id].request : NULL;
 
     if (!request) {
-        if (front->strays++ == 0)
+        if (refused(front->strays++) == 0)
             printk("blkfront %s: an answer to nothing we asked\n", front->node);
         return;
     }
@@ -178,11 +180,11 @@ static void give_up(struct blkfront *front)
         if ((request = front->slot[i].request)) {
             take_back(front, i);
             front->slot[i].request = NULL;
-            request->done(request, -EIO);
+            request->done(request, refused(-EIO));
         }
     while ((request = front->waiting)) {
         front->waiting = request->next;
-        request->done(request, -EIO);
+        request->done(request, refused(-EIO));
     }
 }
 
@@ -273,7 +275,7 @@ static int read_properties(struct blkfront *front)
     if (frontend_feature(front->backend, "feature-discard", 0))
         flags |= BLOCK_CAN_DISCARD;
     if (sectors == 0 || sector_size != BLOCK_SECTOR)    /* we did not offer feature-large-sector-size */
-        return -EINVAL;
+        return refused(-EINVAL);
     front->device = (struct blockdev){ .name = front->node, .sectors = sectors, .flags = flags,
                                        .max_segments = BLOCK_SEGMENTS_ANY, .submit = submit, .kick = kick, .poll = poll, .context = front };
     return 0;
@@ -333,7 +335,7 @@ int blkfront_first(void)
             first = number;
     }
     free(names);
-    return first ? (int)first : -ENOENT;
+    return first ? (int)first : refused(-ENOENT);
 }
 
 void blkfront_close(struct blkfront *front)

@@ -3,6 +3,7 @@
 #include "frontend.h"
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
@@ -26,7 +27,7 @@ int frontend_find(const char *node, char *backend, size_t size, domid_t *domain)
     if (error)
         return error;
     if (length >= size || number >= DOMID_FIRST_RESERVED)
-        return -EINVAL;
+        return refused(-EINVAL);
     *domain = (domid_t)number;
     return 0;
 }
@@ -42,7 +43,7 @@ int frontend_wait(const char *backend, unsigned int mask)
         if (!error && state <= XenbusStateReconfigured && mask >> state & 1)
             return 0;
         if (now_ns() > until)
-            return -ETIMEDOUT;
+            return refused(-ETIMEDOUT);
         thread_sleep(PAUSE);
     }
 }

@@ -21,6 +21,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define BATCH 32u                       /* frames in one go */
@@ -78,14 +79,14 @@ static bool take_extras(struct netback *back, struct incoming *frame, int *left)
 
     do {
         if (*left == 0 || frame->extras == EXTRAS_MAX)
-            return false;
+            return refused(false);
         memcpy(&extra, RING_GET_REQUEST(&back->tx, back->tx.req_cons), sizeof extra);
         barrier();                      /* what follows looks at the copy, not at the guest's memory again */
         back->tx.req_cons++;
         --*left;
         frame->extras++;
         if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO && !(frame->gso = plan_gso(&extra, frame->flags)))
-            frame->status = NETIF_RSP_ERROR;
+            frame->status = refused(NETIF_RSP_ERROR);
     } while (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
     return true;
 }
@@ -101,7 +102,7 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
     frame->status = NETIF_RSP_OKAY;
     do {
         if (*left == 0 || frame->slots == NET_SLOTS_MAX)
-            return false;
+            return refused(false);
         RING_COPY_REQUEST(&back->tx, back->tx.req_cons, &slot[frame->slots]);
         back->tx.req_cons++;
         --*left;
@@ -114,7 +115,7 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
         }
     } while (flags & NETTXF_more_data);
     if (plan_frame(&frame->plan, slot, frame->slots, frame->gso ? NET_LARGE_MAX : NET_FRAME_MAX))
-        frame->status = NETIF_RSP_ERROR;
+        frame->status = refused(NETIF_RSP_ERROR);
     return true;
 }
 
@@ -159,7 +160,7 @@ static void copy_frames(struct netback *back, unsigned int frames)
     for (unsigned int i = 0; i < frames; i++)
         for (unsigned int j = 0; j < incoming[i].copies; j++)
             if (failed || from_guest[incoming[i].first_copy + j].status != GNTST_okay)
-                incoming[i].status = NETIF_RSP_ERROR;
+                incoming[i].status = refused(NETIF_RSP_ERROR);
 }
 
 static void deliver(struct netback *back, unsigned int frames)
@@ -174,7 +175,7 @@ static void deliver(struct netback *back, unsigned int frames)
             port->frames_received++;
             port->receive(port, pool[i], incoming[i].plan.length, flags);
         } else {
-            port->frames_dropped++;
+            refused(port->frames_dropped++);
         }
     }
     if (port->received)
@@ -296,7 +297,7 @@ static bool copied(const struct netback *back, unsigned int first)
 {
     for (unsigned int i = first; i < first + back->to_guest[first].frame_slots; i++)
         if (!back->to_guest[i].is_extra && back->copy[i].status != GNTST_okay)
-            return false;
+            return refused(false);
     return true;
 }
 
@@ -393,7 +394,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     if (back->to_guest_count + slots > TO_GUEST)
         flush(port);
     if (!back->connected || back->broken || length > (large ? NET_LARGE_MAX : NET_FRAME_MAX) || !has_buffers(back, slots)) {
-        port->frames_dropped++;
+        refused(port->frames_dropped++);
         return false;
     }
 
@@ -441,7 +442,7 @@ static int map_rings(struct netback *back)
     uint64_t tx = front_number(back, "tx-ring-ref", UINT64_MAX), rx = front_number(back, "rx-ring-ref", UINT64_MAX);
 
     if (tx > UINT32_MAX || rx > UINT32_MAX)
-        return -EINVAL;
+        return refused(-EINVAL);
 
     int error = grant_map(back->backend.domain, (grant_ref_t)tx, false, &back->tx_map);
 
@@ -472,7 +473,7 @@ static int bind(struct netback *back, const char *key, event_handler handler, ev
     uint64_t remote = front_number(back, key, UINT64_MAX);
 
     if (remote > UINT32_MAX)
-        return -EINVAL;
+        return refused(-EINVAL);
 
     int result = event_bind_interdomain(back->backend.domain, (evtchn_port_t)remote, handler, back);
 
@@ -505,7 +506,7 @@ static int connect(struct backend *backend)
     struct netback *back = (struct netback *)backend;
 
     if (front_number(back, "request-rx-copy", 0) != 1 || front_number(back, "multi-queue-num-queues", 1) != 1)
-        return -EOPNOTSUPP;             /* page flipping, and queues that we did not offer */
+        return refused(-EOPNOTSUPP);    /* page flipping, and queues that we did not offer */
     back->port.takes_blank = !front_number(back, "feature-no-csum-offload", 0);
     back->port.takes_large = back->port.takes_blank && front_number(back, "feature-sg", 0) && front_number(back, "feature-gso-tcpv4", 0);
 

@@ -11,6 +11,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
 
@@ -34,6 +35,8 @@ static void reclaim(struct netfront *front)
         if (response.id < NETFRONT_TX && front->tx_busy[response.id]) {
             front->tx_busy[response.id] = false;
             front->tx_free[front->tx_free_count++] = (uint8_t)response.id;
+        } else {
+            refused((void)0);           /* an answer to nothing we asked */
         }
     }
 }
@@ -45,7 +48,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     if (front->connected && front->tx_free_count == 0)
         reclaim(front);
     if (!front->connected || front->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
-        port->frames_dropped++;
+        refused(port->frames_dropped++);
         return false;
     }
 
@@ -93,7 +96,7 @@ static void hand_up(struct netfront *front, const netif_rx_response_t *response)
     /* We asked for neither scattered frames nor extra information: whoever sends them does not speak with us. */
     if (!port->receive || response->status < (int)NET_FRAME_MIN || response->flags & (NETRXF_more_data | NETRXF_extra_info) ||
         response->offset + response->status > (int)PAGE_SIZE) {
-        port->frames_dropped++;
+        refused(port->frames_dropped++);
         return;
     }
     port->frames_received++;
@@ -114,7 +117,7 @@ static bool receive_batch(struct netfront *front)
         RING_COPY_RESPONSE(&front->rx, front->rx.rsp_cons, &response);
         front->rx.rsp_cons++;
         if (response.id >= NETFRONT_RX)
-            return false;
+            return refused(false);
         hand_up(front, &response);
         ids[good++] = response.id;
     }

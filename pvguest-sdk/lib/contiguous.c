@@ -5,6 +5,7 @@
  */
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 static int exchange(unsigned long *mfns, unsigned int order, unsigned int address_bits, unsigned long pfn,
@@ -21,7 +22,7 @@ static int exchange(unsigned long *mfns, unsigned int order, unsigned int addres
     set_xen_guest_handle(op.in.extent_start, mfns);
     set_xen_guest_handle(op.out.extent_start, block_mfn);
     error = HYPERVISOR_memory_op(XENMEM_exchange, &op);
-    return error ? (int)error : op.nr_exchanged == 1UL << order ? 0 : -ENOMEM;
+    return error ? (int)error : op.nr_exchanged == 1UL << order ? 0 : refused(-ENOMEM);
 }
 
 static void set_mappings(char *va, unsigned long n, bool mapped)

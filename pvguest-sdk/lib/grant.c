@@ -7,6 +7,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/refuse.h>
 
 #define MAX_FRAMES 8U                           /* 4096 references */
 #define PER_FRAME  (PAGE_SIZE / sizeof(grant_entry_v1_t))
@@ -24,11 +25,11 @@ int grants_init(void)
     void *va;
 
     if (HYPERVISOR_grant_table_op(GNTTABOP_query_size, &query, 1) || query.status != GNTST_okay)
-        return -ENODEV;
+        return refused(-ENODEV);
     setup.nr_frames = MIN(query.max_nr_frames, MAX_FRAMES);
     set_xen_guest_handle(setup.frame_list, frames);
     if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) || setup.status != GNTST_okay)
-        return -ENODEV;
+        return refused(-ENODEV);
     va = map_frames(frames, setup.nr_frames, PROT_RW, DOMID_SELF, NULL);
     if (IS_ERR(va))
         return (int)PTR_ERR(va);
@@ -50,7 +51,7 @@ int grant_access(domid_t domid, unsigned long mfn, bool readonly)
     }
     events_restore(masked);
     if (!ref)
-        return -ENOSPC;
+        return refused(-ENOSPC);
     table[ref].domid = domid;
     table[ref].frame = (uint32_t)mfn;
     wmb();      /* the entry is live with its flags */
@@ -66,7 +67,7 @@ int grant_end_access(grant_ref_t ref)
     /* The other side may map it while we look: the exchange notices. */
     do {
         if (flags & (GTF_reading | GTF_writing))
-            return -EBUSY;
+            return refused(-EBUSY);
     } while (!compare_exchange16(&table[ref].flags, &flags, 0));
     masked = events_save();
     next_free[ref] = first_free;

@@ -6,6 +6,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/grant.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/refuse.h>
 #include <pvguest/start.h>
 
 #define CHUNK 32U       /* operations a hypercall, so that they fit on the stack */
@@ -27,7 +28,7 @@ static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigne
                 .flags = flags, .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count) < 0 && !first_error)
-            first_error = -EFAULT;
+            first_error = refused(-EFAULT);
         for (unsigned int i = 0; i < count; i++, done++) {
             int error = gnttab_errno(ops[i].status);
 
@@ -58,7 +59,7 @@ static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle
                 .handle = handles[done + i], .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, count) < 0 && !first_error)
-            first_error = -EFAULT;
+            first_error = refused(-EFAULT);
         for (unsigned int i = 0; i < count; i++, done++) {
             if (ops[i].status && !first_error)
                 first_error = gnttab_errno(ops[i].status);

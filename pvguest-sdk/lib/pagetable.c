@@ -6,6 +6,7 @@
  */
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 static unsigned int slot_of(unsigned long va, unsigned int level)
@@ -47,7 +48,7 @@ static int add_table(const uint64_t *entry)
     int error;
 
     if (!table)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     error = page_set_readonly(table, true);
     if (!error) {
         pt_set(virt_to_machine(entry), (uint64_t)virt_to_mfn(table) << PAGE_SHIFT | PROT_TABLE);

@@ -11,6 +11,7 @@
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 
@@ -149,7 +150,7 @@ void pt_set_va(unsigned long va, uint64_t value)
     if (entry)
         pt_set(virt_to_machine(entry), value);
     else if (!queue.error)
-        queue.error = -EFAULT;
+        queue.error = refused(-EFAULT);
 }
 
 void pt_pin(unsigned int level, unsigned long mfn)  { add_op(MMUEXT_PIN_L1_TABLE + level - 1, mfn); }

@@ -7,6 +7,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
 #define VSPACE_PAGES 524288UL
@@ -33,7 +34,7 @@ void *vspace_alloc(unsigned long n)
     if (page == VSPACE_PAGES)
         page = find_room(0, n + 1);
     if (page == VSPACE_PAGES)
-        return ERR_PTR(-ENOSPC);
+        return ERR_PTR(refused(-ENOSPC));
     for (unsigned long i = 0; i <= n; i++)
         set_bit((unsigned int)(page + i), used);
     next_search = page + n + 1;

@@ -2,6 +2,7 @@
 /* XenBus handshakes, for front ends and back ends: <pvguest/xenbus.h>. */
 #include <pvguest/console.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/xenbus.h>
 
@@ -19,7 +20,7 @@ enum xenbus_state xenbus_read_state(const char *directory)
     unsigned long state;
 
     if (xs_read_ulong(XS_NONE, directory, "state", &state) || state > XenbusStateReconfigured)
-        return XenbusStateUnknown;
+        return refused(XenbusStateUnknown);
     return (enum xenbus_state)state;
 }
 
@@ -54,7 +55,7 @@ static void other_state_changed(struct xs_watch *watch, const char *path)
 int xenbus_wait_state(struct xenbus_device *device, unsigned int mask, uint64_t timeout_ns)
 {
     if (!wait_event_timeout(device->changed, mask & 1U << device->other_state, timeout_ns))
-        return -ETIMEDOUT;
+        return refused(-ETIMEDOUT);
     return (int)device->other_state;
 }
 
@@ -72,7 +73,7 @@ static int attach(struct xenbus_device *device, const char *path, const char *ot
     device->other_path = NULL;
     device->path = strdup(path);
     if (!device->path)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     error = xs_read_ulong(XS_NONE, path, other_id, &id);
     if (!error) {
         device->other_id = (domid_t)id;

@@ -8,6 +8,7 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
@@ -86,7 +87,7 @@ static void deliver_answer(const struct xsd_sockmsg *header, char *body)
         wake_all(&answered);
         return;
     }
-    free(body);     /* an answer to nothing we asked */
+    refused(free(body)); /* an answer to nothing we asked */
 }
 
 static void reader(void *unused)
@@ -99,7 +100,7 @@ static void reader(void *unused)
         if (header.len > XENSTORE_PAYLOAD_MAX || !(body = malloc(header.len + 1))) {
             /* There is no way to find the next message's beginning. */
             printk("pvguest: XenStore sent a message of %u bytes: giving up\n", header.len);
-            connected = false;
+            connected = refused(false);
             return;
         }
         read_all(body, header.len);
@@ -121,10 +122,10 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
     int error;
 
     if (!connected)
-        return ERR_PTR(-ENODEV);
+        return ERR_PTR(refused(-ENODEV));
     for (unsigned int i = 0; i < count; i++) {
         if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len)
-            return ERR_PTR(-E2BIG);
+            return ERR_PTR(refused(-E2BIG));
         header.len += (uint32_t)parts[i].length;
     }
     list_append(&waiting, &pending.link);
@@ -201,8 +202,10 @@ int xs_set_transport(const struct xs_transport *new_transport)
 
     transport = *new_transport;
     connected = true;
-    if (first && (!thread_create("xenstore", reader, NULL) || xs_start_watches()))
-        return -ENOMEM;
+    if (first && (xs_start_watches() || !thread_create("xenstore", reader, NULL))) {
+        connected = false;
+        return refused(-ENOMEM);
+    }
     xs_wake();
     return 0;
 }
@@ -212,7 +215,7 @@ int xs_init(void)
     struct xs_transport ring = { ring_write, ring_read, NULL };
 
     if (is_dom0() || !start_info->store_mfn)
-        return -ENODEV;
+        return refused(-ENODEV);
     ring.data = mfn_to_virt(start_info->store_mfn);
     ring_port = start_info->store_evtchn;
     event_attach(ring_port, ring_event, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* XenStore client, upper half: a function for each request of the protocol, and a few comforts. */
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include "xs.h"
@@ -60,7 +61,7 @@ static char **split_strings(char *strings, size_t length, unsigned int *count)
     array = malloc((*count + 1) * sizeof(*array) + length + 1);
     if (!array) {
         free(strings);
-        return ERR_PTR(-ENOMEM);
+        return ERR_PTR(refused(-ENOMEM));
     }
     copy = memcpy(array + *count + 1, strings, length + 1);
     free(strings);
@@ -95,7 +96,7 @@ int xs_set_permissions(xs_transaction t, const char *path, const char *const *pe
     struct xs_part parts[16] = { string_part(path) };
 
     if (count > 15)
-        return -E2BIG;
+        return refused(-E2BIG);
     for (unsigned int i = 0; i < count; i++)
         parts[i + 1] = string_part(permissions[i]);
     return simple(XS_SET_PERMS, t, parts, count + 1);
@@ -138,14 +139,16 @@ static int join_path(char *path, size_t size, const char *directory, const char 
 {
     int length = snprintf(path, size, "%s%s%s", directory, *directory && *node ? "/" : "", node);
 
-    return (size_t)length < size ? 0 : -E2BIG;
+    return (size_t)length < size ? 0 : refused(-E2BIG);
 }
 
 char *xs_read_node(xs_transaction t, const char *directory, const char *node)
 {
     char path[256];
 
-    return join_path(path, sizeof(path), directory, node) ? ERR_PTR(-E2BIG) : xs_read(t, path, NULL);
+    if (join_path(path, sizeof(path), directory, node))
+        return ERR_PTR(refused(-E2BIG));
+    return xs_read(t, path, NULL);
 }
 
 int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
@@ -158,7 +161,7 @@ int xs_printf(xs_transaction t, const char *directory, const char *node, const c
     length = vsnprintf(value, sizeof(value), format, arguments);
     va_end(arguments);
     if ((size_t)length >= sizeof(value) || join_path(path, sizeof(path), directory, node))
-        return -E2BIG;
+        return refused(-E2BIG);
     return xs_write(t, path, value, (size_t)length);
 }
 
@@ -173,7 +176,7 @@ int xs_write_for(domid_t reader, const char *path, const char *format, ...)
     length = vsnprintf(value, sizeof(value), format, arguments);
     va_end(arguments);
     if ((size_t)length >= sizeof(value))
-        return -E2BIG;
+        return refused(-E2BIG);
     snprintf(owner, sizeof(owner), "n%u", own_domid());     /* n: nobody else, but those that follow */
     snprintf(other, sizeof(other), "r%u", reader);
     error = xs_write(XS_NONE, path, value, (size_t)length);
@@ -190,5 +193,5 @@ int xs_read_ulong(xs_transaction t, const char *directory, const char *node, uns
     *value = strtoul(text, &end, 10);
     good = end != text && !*end;
     free(text);
-    return good ? 0 : -EINVAL;
+    return good ? 0 : refused(-EINVAL);
 }

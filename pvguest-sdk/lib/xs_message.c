@@ -3,6 +3,7 @@
  * The pure parts of XenStore's wire protocol: messages, strings in payloads, error names, ring arithmetic. Shared by the
  * client, by dom0's daemon, and by the unit tests on the host.
  */
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
 
@@ -42,13 +43,13 @@ int xs_message_pack(void *buffer, size_t size, uint32_t type, uint32_t req_id, u
 
     for (unsigned int i = 0; i < count; i++) {
         if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len || at + parts[i].length > size)
-            return -E2BIG;
+            return refused(-E2BIG);
         memcpy((char *)buffer + at, parts[i].data, parts[i].length);
         at += parts[i].length;
         header.len += (uint32_t)parts[i].length;
     }
     if (size < sizeof(header))
-        return -E2BIG;
+        return refused(-E2BIG);
     memcpy(buffer, &header, sizeof(header));
     return (int)at;
 }
@@ -66,7 +67,7 @@ int xs_ring_filled(uint32_t producer, uint32_t consumer)
 {
     uint32_t filled = producer - consumer;
 
-    return filled > XENSTORE_RING_SIZE ? -EIO : (int)filled;
+    return filled > XENSTORE_RING_SIZE ? refused(-EIO) : (int)filled;
 }
 
 int xs_ring_space(uint32_t producer, uint32_t consumer)

@@ -8,6 +8,7 @@
  */
 #include <pvguest/console.h>
 #include <pvguest/mm.h>
+#include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include "xs.h"
 
@@ -110,8 +111,9 @@ static void run_callbacks(void *unused)
 
 int xs_start_watches(void)
 {
-    watch_thread = thread_create("xenwatch", run_callbacks, NULL);
-    return watch_thread ? 0 : -ENOMEM;
+    if (!watch_thread)
+        watch_thread = thread_create("xenwatch", run_callbacks, NULL);
+    return watch_thread ? 0 : refused(-ENOMEM);
 }
 
 static int watch_request(enum xsd_sockmsg_type type, const struct xs_watch *watch)
@@ -138,7 +140,7 @@ int xs_watch(struct xs_watch *watch, const char *path)
     snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
     watch->path = strdup(path);
     if (!watch->path)
-        return -ENOMEM;
+        return refused(-ENOMEM);
     list_append(&watches, &watch->link);    /* before asking: the first event may overtake the answer */
     error = watch_request(XS_WATCH, watch);
     if (error) {
@@ -155,7 +157,7 @@ int xs_unwatch(struct xs_watch *watch)
     char *path;
 
     if (!watch->path)
-        return -EINVAL;
+        return refused(-EINVAL);
     error = watch_request(XS_UNWATCH, watch);
     list_remove(&watch->link);
     while ((path = take_event(watch)))

@@ -8,7 +8,7 @@ import re
 
 from csource import ASSIGNMENTS, DEFINE, PAIRS, SILENT, Source
 
-REFUSES = re.compile(r"\b(fail|refuse|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|"
+REFUSES = re.compile(r"\b(fail|refused?|domain_crash|crash\w*|reject\w*|backend_fail)\s*\(|"
                      r"-E[A-Z]{2,}\b|\b(GNTST|NETIF_RSP|BLKIF_RSP)_\w*(error|bad)\w*|\bgoto\b|"
                      r"\breturn\s*(false|NULL|-\s*1|0|error|err|status|result|rc)?\s*;", re.I)
 PRIVILEGE = re.compile(r"privileged|EPERM|permission|is_control|\bEACCES\b|may_|allowed", re.I)
@@ -50,7 +50,7 @@ def refusals_without_if(source, function):
     """A default that refuses; a refusal as one side of ?:."""
     for first, last, guarded in source.statements(function):
         text = source.slice(first, last)
-        if not guarded and re.match(r"return\s+(fail\s*\(|-E[A-Z]+\s*;)", text):
+        if not guarded and re.match(r"return\s+(fail\s*\(|(refused\s*\(\s*)?-E[A-Z])", text):
             yield "refusal", first, last, "return 0;", (first, last)
     for i in range(function[1], function[2]):
         colon = matching_colon(source, i) if source.word(i) == "?" and i not in source.silent else 0

@@ -21,7 +21,7 @@ C = """\
 #define BOTH (FIRST_BIT | OTHER_BIT)
 enum { EINVAL = 22, EPERM = 1, FIRST_BIT = 1, OTHER_BIT = 2, PTE_MASK = 7 };
 int fail(int error, const char *why), privileged(void), printk(const char *text, ...);
-void flush(int x), tell(int x), spin_lock(int *lock);
+void flush(int x), tell(int x), spin_lock(int *lock); int refused(int error);
 struct thing { int a, lock; };
 
 int check(struct thing *t, int x)
@@ -42,7 +42,13 @@ int check(struct thing *t, int x)
     case 1:  size--; break;
     default: return fail(-EINVAL, "unknown");
     }
-    return size ? 0 : -EINVAL;
+    if (x & 64) return refused(0);
+    return size ? 0 : refused(-EINVAL);
+}
+
+int check_not(void)
+{
+    return refused(-EPERM);
 }
 """
 ASM = """\
@@ -80,6 +86,8 @@ def test_c():
             ("refusal", "(x < LIMIT && t->a != 2)", "((x < LIMIT && t->a != 2) && 0)"),
             ("refusal", 'return fail(-EINVAL, "unknown");', "return 0;"),
             ("refusal", "size", "((size) || 1)"),
+            ("refusal", "(x & 64)", "((x & 64) && 0)"),
+            ("refusal", "return refused(-EPERM);", "return 0;"),
             ("privilege", "(!privileged())", "((!privileged()) && 0)"),
             ("invert", "(x == 5)", "(!(x == 5))"),
             ("compare", "<", "<="), ("compare", "!=", "=="), ("compare", "==", "!="),

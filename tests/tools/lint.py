@@ -10,7 +10,9 @@
 5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP, CASE and
    their kin, never as they are; each row has its place in a handler and its call in
    tests/guests/privilege; one with a check stands where the check is made.
-6. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
+   which does what the operator says, need not.
+7. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
 """
 import pathlib
 import re
@@ -49,6 +51,8 @@ OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_
                         r"XENMEM_[a-z]|GNTTABOP_|EVTCHNOP_|VCPUOP_|SCHEDOP_|XENVER_|CONSOLEIO_|"
                         r"MMUEXT_[A-Z]|CALLBACKOP_|XENNMI_|VMASST_CMD_|SEGBASE_|DOMUS_[a-z]|"
                         r"MMU_[A-Z_]*UPDATE)\w*)")
+# An error that is born here: handed up, not compared with.
+REFUSAL = re.compile(r"(?:\breturn |[?:,] |(?<!refused)\()-E[A-Z0-9]{2,}\b")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 CHECKED, UNCHECKED = {"CASE(", "ALSO("}, {"OP(", "OPERATION("}
 
@@ -71,6 +75,11 @@ def where(include, path):
         if candidate.is_file():
             return candidate
     return None
+
+
+def without_comments(text):
+    """Its lines keep their numbers."""
+    return COMMENT.sub(lambda comment: "\n" * comment.group(0).count("\n"), text)
 
 
 def lines_of_code(path, text):
@@ -115,6 +124,18 @@ def check_way_out(path, text):
         complain(f"{path}:{line}", f"`{match.group(1) or match.group(2)}` belongs in hypervisor/entry/entry.asm")
 
 
+def check_refusals(path, text):
+    name = str(path)
+    if not name.startswith(("dom0/", "drivers/", "pvguest-sdk/lib/")) or path.suffix != ".c":
+        return
+    for number, line in enumerate(without_comments(text).splitlines(), 1):
+        translated = re.match(r"\s*(case|default)\b", line)        # somebody else's refusal
+        if REFUSAL.search(line) and not translated and not name.startswith("dom0/toolstack/"):
+            complain(f"{path}:{number}", "an error that nobody counts: <pvguest/refuse.h>")
+        if line.count("refused(") > 1:
+            complain(f"{path}:{number}", "two refusals in a line: its number is what tells them apart")
+
+
 def check_native_kernel(path, text):
     if path.parts[0] == "patches" and path.suffix in CODE and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
         if "port" not in path.parts[1]:
@@ -123,7 +144,7 @@ def check_native_kernel(path, text):
 
 def operations_in(path, dispatched, checked):
     """Notes which operations a file of the hypervisor names, and which of them it checks."""
-    text = COMMENT.sub(lambda comment: "\n" * comment.group(0).count("\n"), path.read_text())
+    text = without_comments(path.read_text())
     for match in OPERATIONS.finditer(text):
         by, name = match.groups()
         dispatched.add(name)
@@ -169,6 +190,7 @@ def main():
         if path.suffix in CODE:
             check_arrows(path, text)
             check_way_out(path, text)
+            check_refusals(path, text)
             check_native_kernel(path, text)
             if lines > LARGEST_FILE:
                 complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")

@@ -7,7 +7,7 @@
     refusals.py BUILD --partial    the table only: not the whole suite ran
 
 Each place that says no has a record in its image (pvguest-sdk/include/abi/refusal.h). The build is asked for all of them: the
-records in the hypervisor and in the objects that guests are linked from. What was reached is read out of the memory of every
+records in the hypervisor's objects and in those of dom0, drivers and SDK that count (<pvguest/refuse.h>). What was reached is read out of the memory of every
 machine that ends (when DOMUS_REFUSALS names a folder) and written by every unit test when it ends
 (tests/unit/refusals.c). A place that tests cannot reach stands in tests/refusals.txt with its reason.
 """
@@ -106,7 +106,7 @@ def no_two_on_a_line(places):
                  "others: give each its own.")
 
 
-FOLDERS = ("hv-obj/hypervisor", "guest-obj/pvguest-sdk/lib", "guest-obj/drivers", "guest-obj/dom0")
+FOLDERS = ("hv-obj/hypervisor", "counted")
 
 
 def all_places(build):

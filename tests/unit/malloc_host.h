@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 extern unsigned allocations_until_failure;
 
@@ -24,6 +25,12 @@ static inline void *realloc_or_fail(void *at, size_t size) {
     return allocation_fails() ? NULL : realloc(at, size);
 }
 
+static inline char *strdup_or_fail(const char *text) {
+    return allocation_fails() ? NULL : strcpy(malloc(strlen(text) + 1), text);
+}
+
+#undef strdup
+#define strdup strdup_or_fail
 #define malloc malloc_or_fail
 #define calloc calloc_or_fail
 #define realloc realloc_or_fail

@@ -362,6 +362,39 @@ static void test_pieces_are_flushed_one_by_one(void **state)
     assert_int_equal(bridge.dropped, 0);
 }
 
+/* A guest that wants a frame cut which is none, one lie at a time: nobody gets a piece of it. */
+static void test_frames_that_cannot_be_cut(void **state)
+{
+    static const struct { size_t at; uint8_t value; size_t length; } lies[] = {
+        { 12, 0x86, 3054 },             /* not IPv4, as Ethernet says, */
+        { 14, 0x65, 3054 },             /* and as IP says */
+        { 23, 17, 3054 },               /* UDP */
+        { 0, 0xff, 53 },                /* no room for the headers */
+        { 14, 0x44, 3054 },             /* an IP header shorter than itself */
+        { 14, 0x4f, 86 },               /* one behind which TCP's length is not in the frame */
+        { 14, 0x4f, 93 },               /* or its last byte */
+        { 46, 0x40, 3054 },             /* a TCP header shorter than itself */
+        { 46, 0xf0, 94 },               /* one behind which nothing is left */
+    };
+    struct netport *in = &fake[0].port;
+
+    for (unsigned int i = 0; i < sizeof lies / sizeof *lies; i++) {
+        uint8_t *exact = calloc(1, lies[i].length);     /* the sanitizer sees a byte too far */
+
+        memset(exact, 0xff, 6);
+        memset(exact + 6, 2, 6);
+        memcpy(exact + 12, "\x08\0\x45", 3);
+        exact[23] = 6;
+        if (lies[i].length > 46)
+            exact[42] = exact[46] = 0x50;               /* also for who believes the short header */
+        exact[lies[i].at] = lies[i].value;
+        in->receive(in, exact, lies[i].length, NET_GSO_TCP4 | NET_GSO_SIZE(1448));
+        assert_int_equal(bridge.dropped, i + 1);
+        free(exact);
+    }
+    assert_int_equal(fake[1].sent + fake[2].sent + fake[3].sent, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup(test_ports_run_out, set_up),
         cmocka_unit_test_setup(test_bridge_completes_for_those_who_need_it, set_up),
         cmocka_unit_test_setup(test_large_frames_are_cut_for_those_who_need_it, set_up),
+        cmocka_unit_test_setup(test_frames_that_cannot_be_cut, set_up),
         cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),

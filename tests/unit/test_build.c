@@ -104,6 +104,8 @@ static unsigned max_vcpus, vcpus;
 static xen_domain_handle_t handle;
 static struct vcpu_guest_context context;
 static int16_t setup_status;
+static domid_t who_answers;             /* when domain 9 is asked for */
+static bool memory_is_gone;
 
 static long domain_op(struct xen_domctl *op) {
     assert_int_equal(op->interface_version, XEN_DOMCTL_INTERFACE_VERSION);
@@ -134,6 +136,7 @@ static long domain_op(struct xen_domctl *op) {
         break;
     case XEN_DOMCTL_getdomaininfo:
         op->u.getdomaininfo.shared_info_frame = SHARED_MFN;
+        op->domain = who_answers;
         break;
     case XEN_DOMCTL_hypercall_init:
         hypercall_mfn = op->u.hypercall_init.gmfn;
@@ -154,6 +157,8 @@ static long memory_op(struct xen_memory_reservation *op) {
 
     assert_true(op->domid == 9 && op->extent_order == 0);
     work((unsigned)op->nr_extents);
+    if (memory_is_gone && populated >= PAGES / 2)
+        return 0;
     for (unsigned long i = 0; i < n; i++) {
         assert_int_equal(list[i], populated);   /* the page's number in the domain */
         list[i] = frame_of(populated++);
@@ -262,6 +267,8 @@ static int setup(void **state) {
         allocations_until_failure = tell_again = 0;
     hypercall_mfn = 0;
     setup_status = GNTST_okay;
+    who_answers = 9;
+    memory_is_gone = false;
     free_pages_left = PAGES;
     memset(&context, 0, sizeof(context));
     return 0;
@@ -465,6 +472,15 @@ static void whatever_fails(void **state) {
     setup(state);
     setup_status = GNTST_general_error;
     assert_int_equal(build(), -EIO);
+    assert_int_equal(destroyed, 1);
+    setup(state);
+    who_answers = 10;                           /* the next domain: ours is gone */
+    assert_int_equal(build(), -ESRCH);
+    assert_int_equal(destroyed, 1);
+    setup(state);
+    memory_is_gone = true;                      /* in the middle, and no error says so */
+    assert_int_equal(build(), -ENOMEM);
+    assert_non_null(strstr(why, "too little memory"));
     assert_int_equal(destroyed, 1);
 }
 

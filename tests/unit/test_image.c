@@ -15,7 +15,7 @@
 
 #define HEADERS 1500u                   /* room for 25 program headers */
 
-static uint8_t file[4096];
+static uint8_t file[65536];
 static size_t size;                     /* of the file */
 static unsigned segments;
 static struct image image;
@@ -156,6 +156,26 @@ static void only_xens_notes_count(void **state) {
     assert_int_equal(image.paddr_offset, 0x100000);
     assert_int_equal(image.low, 0x100000);
     assert_int_equal(image.hypercall_page, 0x101000);
+}
+
+/* A number has 8 bytes; and there is an end to looking, whoever's notes they are. */
+static void notes_that_are_too_much(void **state) {
+    size_t begin = size, notes = segment(4, begin, 0, 0, 0);
+
+    note(XEN_ELFNOTE_VIRT_BASE, 0, 8);
+    note(XEN_ELFNOTE_ENTRY, 0x100040, 8);
+    put(begin + 24 + 4, 9, 4);
+    size += 4;
+    put(notes + 32, size - begin, 8);
+    assert_refused("its note ENTRY has 9 bytes: a number has 8 at most");
+    put(begin + 24 + 4, 8, 4);
+    size = begin + 48 + (IMAGE_MAX_NOTES - 2) * 12;         /* without owner or value */
+    put(notes + 32, size - begin, 8);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100040);
+    size += 12;
+    put(notes + 32, size - begin, 8);
+    assert_refused("it has more than 4096 notes");
 }
 
 static void with_notes(void) {
@@ -486,6 +506,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_up_to_the_last_byte, setup),
         cmocka_unit_test_setup(only_xens_notes_count, setup),
+        cmocka_unit_test_setup(notes_that_are_too_much, setup),
         cmocka_unit_test_setup(notes_in_a_section, setup),
         cmocka_unit_test_setup(a_segment_is_within_file_and_memory, setup),
         cmocka_unit_test_setup(addresses_at_their_limits, setup),

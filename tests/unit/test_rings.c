@@ -282,6 +282,37 @@ static void test_ramdisk_and_window(void **state)
     assert_int_equal(transfer(&disk.device, BLOCK_WRITE, 0, data, 512), -EROFS);
 }
 
+/* What does not fit together reaches no device, whoever asks. */
+static void test_requests_that_no_device_takes(void **state)
+{
+    static _Alignas(512) uint8_t memory[64 * 512], data[4096];
+    const struct block_request good = { .operation = BLOCK_WRITE, .sector = 4, .sectors = 3, .segments = 2, .done = note,
+                                        .segment = { { .data = data, .length = 512 }, { .data = data, .length = 1024 } } };
+    struct block_request request;
+    struct ramdisk disk;
+
+    ramdisk_open(&disk, "ram", memory, 64);
+#define STATUS(change) ({ request = good; change; last_status = 1; block_submit(&disk.device, &request); last_status; })
+    assert_int_equal(STATUS(), 0);
+    assert_int_equal(STATUS(request.segments = 0), -EINVAL);
+    assert_int_equal(STATUS(request.segments = BLOCK_SEGMENTS_MAX + 1), -EINVAL);
+    assert_int_equal(STATUS(request.segments = 3; request.segment[2] = request.segment[1];
+                            request.segment[1].length = 0), -EINVAL);
+    assert_int_equal(STATUS(request.segment[0].length = 511; request.segment[1].length = 1025), -EINVAL);
+    disk.device.max_segments = 1;
+    assert_int_equal(STATUS(), -EINVAL);
+    disk.device.max_segments = 2;
+    assert_int_equal(STATUS(), 0);
+    assert_int_equal(STATUS(request.segment[1].length = 512), -EINVAL);        /* less than three sectors */
+    assert_int_equal(STATUS(request.segment[1].length = 1536), -EINVAL);       /* more */
+    assert_int_equal(STATUS(request.sectors = 0), -EINVAL);
+    assert_int_equal(STATUS(request.sector = 62), -EINVAL);
+    assert_int_equal(STATUS(request.operation = BLOCK_DISCARD; request.segments = 0), 0);
+    disk.device.flags &= ~BLOCK_CAN_DISCARD;
+    assert_int_equal(STATUS(request.operation = BLOCK_DISCARD; request.segments = 0), -EOPNOTSUPP);
+#undef STATUS
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_ramdisk_and_window),
+        cmocka_unit_test(test_requests_that_no_device_takes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * one process: requests of several threads at once, watches that are queued and that call back,
  * transactions, XenBus handshakes; and a daemon that lies.
  * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
- * cflags: -fno-builtin -include tests/unit/sdk_host.h
+ * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,8 @@
 #include <pvguest/xenstore.h>
 #include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
+
+unsigned allocations_until_failure;
 
 /* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------- */
 
@@ -80,6 +82,9 @@ static void connect(void **state)
     dom0.actor = (struct tree_actor){ .domid = 0, .privileged = true };
     dom0.send = dom0_receives;
     xenstore_connect(&dom0);
+    stacks_left = 0;
+    assert_int_equal(workers_start(), -ENOMEM);
+    stacks_left = ~0u;
     assert_int_equal(workers_start(), 0);
     DOM0(XS_MKDIR, "/local/domain/5");
     DOM0(XS_SET_PERMS, "/local/domain/5\0n5");
@@ -92,6 +97,14 @@ static void connect(void **state)
     info.flags = SIF_INITDOMAIN;
     assert_int_equal(xs_init(), -ENODEV);       /* dom0 serves itself */
     info.flags = 0;
+    for (stacks_left = 0; stacks_left < 2; stacks_left++) {     /* of its two threads */
+        unsigned int left = stacks_left;
+
+        assert_int_equal(xs_init(), -ENOMEM);
+        assert_false(xs_available());
+        stacks_left = left;
+    }
+    stacks_left = ~0u;
     assert_int_equal(xs_init(), 0);
     assert_true(xs_available());
 }
@@ -187,6 +200,28 @@ static void requests(void **state)
     text = xs_request(XS_READ, XS_NONE, "a", 2, NULL);
     assert_string_equal(text, "value");
     free(text);
+}
+
+/* An allocation of the caller's own that fails is his error, and nothing is left of what he asked. */
+static void requests_without_memory(void **state)
+{
+    struct xs_watch watch = { 0 };
+    struct xenbus_device device = { 0 };
+    unsigned int count;
+
+    assert_int_equal(xs_write(XS_NONE, "dir/x", "1", 1), 0);
+    allocations_until_failure = 3;              /* behind the daemon's answer and the reader's copy */
+    assert_int_equal(PTR_ERR(xs_directory(XS_NONE, "dir", &count)), -ENOMEM);
+    assert_int_equal(allocations_until_failure, 0);
+    assert_reads(XS_NONE, "dir/x", "1");
+    allocations_until_failure = 1;
+    assert_int_equal(xs_watch(&watch, "w"), -ENOMEM);
+    assert_null(watch.path);
+    assert_int_equal(xs_unwatch(&watch), -EINVAL);
+    allocations_until_failure = 1;
+    assert_int_equal(xenbus_attach_front(&device, "device/x/0"), -ENOMEM);
+    assert_null(device.path);
+    assert_null(device.watch.path);
 }
 
 static void transactions(void **state)
@@ -454,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connect),       cmocka_unit_test(requests),
+        cmocka_unit_test(requests_without_memory),
         cmocka_unit_test(transactions),  cmocka_unit_test(many_threads_at_once),
         cmocka_unit_test(queued_watches), cmocka_unit_test(watches_that_call_back),
         cmocka_unit_test(handshakes),    cmocka_unit_test(a_daemon_that_lies),

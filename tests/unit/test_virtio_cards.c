@@ -42,7 +42,7 @@ void *alloc_zeroed_page(void)
     return page ? memset(page, 0, 4096) : NULL;
 }
 
-#define DEVICES 4u                      /* of each kind; each is opened once */
+#define DEVICES 5u                      /* of each kind; each is opened once */
 
 static struct pci_device pci[2][DEVICES];
 static int refuse_start, refuse_interrupt;
@@ -332,10 +332,44 @@ static void a_full_disk_queue(void **state)
     assert_int_equal(said, 1);
 }
 
+/* Each failure is said, and the next attempt may succeed. What a dead card had stays with it:
+ * its interrupt may be bound. */
+void __lsan_disable(void);
+void __lsan_enable(void);
+
 static void disks_that_do_not_come_up(void **state)
 {
     assert_null(virtio_blk_open(DEVICES));
     assert_int_equal(said, 0);
+    __lsan_disable();
+    for (unsigned int i = 0; i < 5; i++) {
+        set_up(state);
+        offered = F_SEG_MAX;
+        config[12] = i == 0 ? BLOCK_SEGMENTS_ANY - 1 : BLOCK_SEGMENTS_ANY;     /* fewer pieces than all promise */
+        refuse_start = i == 1;
+        refuse_interrupt = i == 2;
+        if (i == 3)
+            *(uint16_t *)(registers + 0x18) = 0;        /* no queue */
+        if (i == 4)
+            *(uint16_t *)(registers + 0x1e) = 10;       /* its doorbell is behind the window */
+        assert_null(virtio_blk_open(4));
+        assert_int_equal(said, 1);
+        assert_false(masked || ready);
+    }
+    /* the disk itself, the page of slots, three pages of a queue */
+    for (unsigned int i = 1; i < 6; i++) {
+        set_up(state);
+        offered = 0;
+        allocations_until_failure = i;
+        assert_null(virtio_blk_open(4));
+        allocations_until_failure = 0;
+        assert_false(masked || ready);
+    }
+    __lsan_enable();
+    set_up(state);
+    allocations_until_failure = 6;
+    assert_non_null(virtio_blk_open(4));
+    assert_true(ready);
 }
 
 /* --- a card ----------------------------------------------------------------------------------- */
@@ -482,11 +516,6 @@ static void frames_from_the_card(void **state)
     interrupt();
     assert_int_equal(card->frames_dropped, 60 - good + 1);
 }
-
-/* Each failure is said, and the next attempt may succeed. What a dead card had stays with it:
- * its interrupt may be bound. */
-void __lsan_disable(void);
-void __lsan_enable(void);
 
 static void devices_that_do_not_come_up(void **state)
 {

@@ -209,6 +209,7 @@ static void release_in_the_middle(void **state) {
     assert_false(one->mapped || one->handler);
     assert_string_equal(dom0_asks(XS_IS_DOMAIN_INTRODUCED, "1", 2), "F");
     assert_string_equal(release(1), "ENOENT");
+    assert_int_equal(xenstore_rings.release(1), -ENOENT);
     dom0_asks(XS_WRITE, "/local/domain/1/data\0w", 22);
     run();
     prepare(1);

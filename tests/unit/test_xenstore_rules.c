@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dom0's XenStore, rule by rule: whose permissions count, what is heard of, what conflicts, what is
- * bounded, sizes at their limits, and every allocation failing once. test_xenstore.c has the
- * protocol as a whole.
+ * bounded, sizes at their limits. test_xenstore.c has the protocol as a whole.
  * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
- * cflags: -include tests/unit/malloc_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#undef malloc                           /* the clients' memory does not run out */
 #include "xenstore_host.h"
-
-unsigned allocations_until_failure;
 
 /* --- permissions, one by one --- */
 
@@ -68,6 +63,25 @@ static void each_letter_means_what_it_says(void **state) {
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "node"), &five, "EINVAL");
     assert_refused(ASK_OPEN(&five, XS_SET_PERMS, 0, "node\0n5"), &five, "EINVAL");
     assert_refused(ASK(&five, XS_SET_PERMS, 0, "absent\0n5"), &five, "ENOENT");
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "absent"), &five, "EINVAL");     /* Judged first. */
+}
+
+/* A transaction shows nobody what he may not read, nor whether it is there. */
+static void transactions_show_no_secrets(void **state) {
+    static const uint32_t types[] = { XS_READ, XS_DIRECTORY, XS_GET_PERMS };
+    uint32_t tx = begin(&six);
+
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret/below\0s"));
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        assert_refused(ASK(&six, types[i], tx, "/local/domain/5/secret"), &six, "EACCES");
+        assert_refused(ASK(&six, types[i], tx, "/local/domain/5/secret/below"), &six, "EACCES");
+        assert_refused(ASK(&six, types[i], tx, "/local/domain/5/absent"), &six, "EACCES");
+    }
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "secret\0n5\0r6"));
+    assert_true(ASK(&six, XS_READ, tx, "/local/domain/5/secret"));
+    assert_refused(ASK(&six, XS_READ, tx, "/local/domain/5/secret/absent"), &six, "ENOENT");
+    assert_refused(ASK(&six, XS_READ, tx, "/local/domain/5/secret/below"), &six, "EACCES");
+    assert_true(ASK(&six, XS_TRANSACTION_END, tx, "F"));
 }
 
 /* What is made inherits; the maker owns it, unless that is dom0. */
@@ -234,6 +248,30 @@ static void a_commit_is_all_or_nothing(void **state) {
     assert_true(ASK(&five, XS_MKDIR, 0, "b"));
 }
 
+/* Who may write a directory no more when his transaction ends makes nothing in it, though nothing
+ * that he has touched has changed. */
+static void a_commit_needs_the_permissions_of_its_end(void **state) {
+    uint32_t tx, later;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "open/dir"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open/dir\0n5\0b6"));
+    tx = begin(&six);
+    later = begin(&six);
+    assert_true(ASK_OPEN(&six, XS_WRITE, tx, "/local/domain/5/open/dir/x\0v"));
+    assert_true(ASK_OPEN(&six, XS_WRITE, later, "/local/domain/5/open/dir/y/z\0v"));
+    assert_true(ASK(&five, XS_SET_PERMS, 0, "open/dir\0n5\0r6"));
+    assert_true(ASK(&five, XS_WATCH, 0, "open\0t"));
+    heard(&five);
+    assert_refused(ASK(&six, XS_TRANSACTION_END, tx, "T"), &six, "EACCES");
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "open/dir"));
+    assert_int_equal(five.answer.len, 0);
+    assert_int_equal(heard(&five), 0);
+    assert_true(ASK(&five, XS_RM, 0, "open/dir"));      /* Nor where there is no directory any more. */
+    assert_refused(ASK(&six, XS_TRANSACTION_END, later, "T"), &six, "EAGAIN");
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "open"));
+    assert_int_equal(five.answer.len, 0);
+}
+
 /* Everything a transaction can do is made again at its end: written values, directories,
  * removals, permissions. */
 static void a_commit_makes_all_changes(void **state) {
@@ -387,9 +425,16 @@ static void numbers_at_their_limits(void **state) {
     assert_refused(ASK_OPEN(&five, XS_GET_DOMAIN_PATH, 0, "5"), &five, "EINVAL");
     assert_true(ASK(&dom0, XS_INTRODUCE, 0, "32751\0" "77\0" "3"));
     assert_int_equal(introduced, 32751);
+    introduced = 0;
     assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "32752\0" "77\0" "3"), &dom0, "EINVAL");
     assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "9\0" "77\0" "4294967296"), &dom0, "EINVAL");
     assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "9\0" "77"), &dom0, "EINVAL");
+    assert_int_equal(introduced, 0);            /* Nobody was asked to. */
+    assert_true(ASK(&five, XS_MKDIR, 0, "dir/x"));
+    assert_refused(ASK(&five, XS_DIRECTORY_PART, 0, "dir"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_DIRECTORY_PART, 0, "dir\0" "1x"), &five, "EINVAL");
+    assert_refused(ASK(&five, XS_DIRECTORY_PART, 0, "dir\0" "4294967296"), &five, "EINVAL");
+    assert_true(ASK(&five, XS_DIRECTORY_PART, 0, "dir\0" "4294967295"));
     assert_refused(ASK(&dom0, XS_RELEASE, 0, "0"), &dom0, "EINVAL");
     assert_refused(ASK(&dom0, XS_RELEASE, 0, "32752"), &dom0, "EINVAL");
     assert_refused(ASK(&dom0, XS_RELEASE, 0, "9"), &dom0, "ENOENT");
@@ -416,78 +461,39 @@ static void letters_of_paths(void **state) {
                  tree_path_valid("/x/"));
 }
 
-/* --- without memory --- */
+/* What the server never asks the tree for is refused by the tree all the same. */
+static void the_tree_itself_refuses(void **state) {
+    struct tree_actor actor = { .domid = 0, .privileged = true };
+    struct tree_perms none = { .count = 0 }, many = { .count = TREE_MAX_PERMS + 1 };
+    uint32_t tx = begin(&dom0);
 
-/* Some requests, with each allocation failing in its turn: an answer, and the tree is as before
- * or as after, never between. */
-static void each_allocation_may_fail(void **state) {
-    static const struct {
-        uint32_t type;
-        const char *payload;
-        size_t size;
-        bool in_transaction;
-    } requests[] = {
-#define REQUEST(type, text, tx) { type, text, sizeof(text) - 1, tx }
-        REQUEST(XS_WRITE, "a/b\0value", false),      REQUEST(XS_MKDIR, "a/c\0", false),
-        REQUEST(XS_SET_PERMS, "a\0n5\0r6\0", false), REQUEST(XS_RM, "a/b\0", false),
-        REQUEST(XS_WATCH, "a\0t\0", false),          REQUEST(XS_WRITE, "a/b\0value", true),
-        REQUEST(XS_SET_PERMS, "a\0n5\0r6\0", true),  REQUEST(XS_RM, "a\0", true),
-        REQUEST(XS_TRANSACTION_START, "\0", false),  REQUEST(XS_READ, "a\0", true),
-#undef REQUEST
-    };
-
-    for (size_t i = 0; i < ARRAY_COUNT(requests); i++) {
-        bool done = false;
-
-        assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
-        ASK(&five, XS_RM, 0, "a");
-        assert_true(ASK_OPEN(&five, XS_WRITE, 0, "a/z\0" "1"));
-        for (unsigned fail = 1; !done; fail++) {
-            uint32_t tx = requests[i].in_transaction ? begin(&five) : 0;
-            unsigned nodes = tree_count_owned(xenstore_tree, 5);
-            unsigned watches = five.connection.watch_count,
-                     transactions = five.connection.transaction_count;
-
-            allocations_until_failure = fail;
-            done = ask(&five, requests[i].type, tx, requests[i].payload, requests[i].size);
-            done |= allocations_until_failure != 0;                        /* More than it makes. */
-            allocations_until_failure = 0;
-            if (!done) {
-                assert_string_equal(five.payload, "ENOMEM");
-                assert_int_equal(tree_count_owned(xenstore_tree, 5), nodes);
-                assert_int_equal(five.connection.watch_count, watches);
-                assert_int_equal(five.connection.transaction_count, transactions);
-            }
-            if (tx)
-                assert_int_equal(ASK(&five, XS_TRANSACTION_END, tx, "T"), true);
-            assert_true(ASK(&five, XS_READ, 0, "a/z") || (done && requests[i].type == XS_RM));
-            assert_true(fail < 50);
-        }
-    }
-    allocations_until_failure = 1;
-    assert_null(tree_new());
-    allocations_until_failure = 3;
-    assert_null(tree_new());
-    allocations_until_failure = 0;
+    assert_int_equal(tree_set_perms(xenstore_tree, "/local", &none, actor), -EINVAL);
+    assert_int_equal(tree_set_perms(xenstore_tree, "/local", &many, actor), -EINVAL);
+    assert_refused(ASK(&dom0, XS_RM, tx, "/"), &dom0, "EINVAL");
+    assert_true(ASK(&dom0, XS_TRANSACTION_END, tx, "T"));
+    assert_true(ASK(&dom0, XS_DIRECTORY, 0, "/local/domain"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_the_owner_sets_permissions, setup, teardown),
         cmocka_unit_test_setup_teardown(each_letter_means_what_it_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(transactions_show_no_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_made_inherits, setup, teardown),
         cmocka_unit_test_setup_teardown(unreadable_nodes_are_not_heard_of, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_cover_whole_names, setup, teardown),
         cmocka_unit_test_setup_teardown(every_change_of_what_was_touched_is_a_conflict, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_commit_is_all_or_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_commit_needs_the_permissions_of_its_end, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_commit_makes_all_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(the_log_of_a_transaction_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(quotas_count_what_is_held_now, setup, teardown),
         cmocka_unit_test_setup_teardown(lengths_at_their_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(numbers_at_their_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(letters_of_paths, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_allocation_may_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tree_itself_refuses, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

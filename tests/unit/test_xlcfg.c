@@ -66,6 +66,7 @@ static void mistakes_name_their_line(void **state) {
         { "", 1, "no name" },
         { "name='a'\n", 2, "no kernel" },
         { "kernel='k'\n\nname = 'a\n", 3, "closing" },
+        { "name='a'\nkernel = 5\n", 2, "the value must be a quoted string" },
         { "name = a\n", 1, "quoted" },
         { "name 'a'\n", 1, "expected =" },
         { "= 'a'\n", 1, "expected a key" },
@@ -100,8 +101,11 @@ static void mistakes_name_their_line(void **state) {
         { "vif = [ 'speed=10' ]\n", 1, "speed" },
         { "vif = [ 'macs=1' ]\n", 1, "macs" },
         { "vif = [ 'rate=10Mb' ]\n", 1, "invalid rate in '10Mb'" },
+        { "vif = [ 'rate=Mb/s' ]\n", 1, "invalid rate in 'Mb/s'" },
         { "vif = [ 'ip=10.0.2.256' ]\n", 1, "'10.0.2.256' are not one to 4 addresses" },
         { "vif = [ 'ip=' ]\n", 1, "addresses" },
+        { "vif = [ 'ip=0.0.0.0' ]\n", 1, "addresses" },
+        { "vif = [ 'ip=10.0.2.5/24' ]\n", 1, "addresses" },
         { "vif = [ 'ip=1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5' ]\n", 1, "addresses" },
         { "vif = [ 'spoof=2' ]\n", 1, "spoof is 0 or 1, not '2'" },
         { "vif = [ 'bridge=a-very-long-name-of-a-bridge' ]\n", 1, "too long" },
@@ -310,9 +314,15 @@ static void lists_at_their_limits(void **state) {
     assert_true(config.disk[7].writable && !config.disk[6].writable);
     strcpy(strrchr(text, ']'), "'phy:p8,xvdi,w' ]");
     assert_int_equal(parse(text), -EINVAL);
-    assert_non_null(strstr(problem.text, "too long"));
+    assert_string_equal(problem.text, "at most 8 disks");
+    strcpy(strrchr(text, ']'), ", 'phy:p9,xvdj,w' ]");
+    assert_int_equal(parse(text), -EINVAL);
+    assert_string_equal(problem.text, "the list is too long");
     assert_int_equal(parse(vifs), 0);
     assert_int_equal(config.vif_count, 8);
+    strcpy(strrchr(vifs, ']'), "'' ]");
+    assert_int_equal(parse(vifs), -EINVAL);
+    assert_string_equal(problem.text, "at most 8 network cards");
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = []\ndisk = [ ]"), 0);
     assert_int_equal(config.vif_count + config.disk_count, 0);
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = 'mac=00:16:3e:00:00:01'"), -EINVAL);

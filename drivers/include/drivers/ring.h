@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <pvguest/bits.h>       /* barriers */
+#include <pvguest/refuse.h>
 
 #define RING_LIE (-1)
 
@@ -34,7 +35,7 @@ static inline uint32_t ring_read_index(const volatile uint32_t *index)
 static inline int ring_requests(uint32_t producer, uint32_t consumer, uint32_t answered, uint32_t size)
 {
     if (producer - answered > size || producer - consumer > size)
-        return RING_LIE;
+        return refused(RING_LIE);
     return (int)(producer - consumer);
 }
 
@@ -45,7 +46,7 @@ static inline int ring_requests(uint32_t producer, uint32_t consumer, uint32_t a
 static inline int ring_answers(uint32_t producer, uint32_t consumed, uint32_t asked)
 {
     if (producer - consumed > asked - consumed)
-        return RING_LIE;
+        return refused(RING_LIE);
     return (int)(producer - consumed);
 }
 

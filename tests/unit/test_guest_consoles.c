@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dom0's end of guests' consoles: what is said is logged and shown, a ring whose indices lie is
+ * not served any more, nor does it harm the others; what the operator types waits for room, but
+ * not for a guest that lies; a console that cannot be opened leaves nothing. The SDK is faked.
+ * sources: dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c dom0/turns.c
+ * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h -include pvguest/string.h
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dom0/account.h"
+#include "dom0/console/guests.h"
+#include "dom0/console/terminal.h"
+#include "dom0/worker.h"
+#include <pvguest/bits.h>
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <pvguest/time.h>
+#include <xen/io/console.h>
+
+unsigned allocations_until_failure;
+
+/* --- the SDK ---------------------------------------------------------------------------------- */
+
+#define GUESTS 2u
+
+static struct guest {
+    struct xencons_interface ring;
+    event_handler handler;
+    void *data;
+    struct guest_console *console;
+    bool mapped;
+    unsigned notified;
+} guest[GUESTS + 1];                    /* domains 1 and 2 */
+
+static bool refuse_map, refuse_port;
+static unsigned said;
+static char terminal[32768];
+static uint64_t now;
+
+void printk(const char *format, ...) { said++; }
+bool events_save(void) { return false; }
+void events_restore(bool was_masked) { }
+uint64_t now_ns(void) { return now; }
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) { }
+void timer_cancel(struct timer *timer) { }
+void worker_leave(struct turn *turn) { turns_leave(turn); }
+
+size_t strlcpy(char *to, const char *from, size_t size) {
+    return (size_t)snprintf(to, size, "%s", from);
+}
+
+void terminal_write(const char *bytes, size_t size) { strncat(terminal, bytes, size); }
+
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors) {
+    assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
+    if (refuse_map)
+        return ERR_PTR(-22);
+    guest[owner].mapped = true;
+    return &guest[owner].ring;
+}
+
+void unmap_frames(void *va, unsigned long n) {
+    struct guest *of = (struct guest *)va;
+
+    assert_true(of->mapped && !of->handler);
+    of->mapped = false;
+}
+
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler,
+                           void *data) {
+    if (refuse_port)
+        return -22;
+    guest[remote].handler = handler;
+    guest[remote].data = data;
+    return remote + 10;
+}
+
+void event_unbind(evtchn_t port) { guest[port - 10].handler = NULL; }
+
+int event_send(evtchn_t port) {
+    guest[port - 10].notified++;
+    return 0;
+}
+
+static const char *typed;               /* a key at a time */
+static unsigned slept;
+
+size_t console_read_wait(char *keys, size_t size, uint64_t timeout_ns) {
+    assert_true(*typed && size);        /* who is attached is let go by the last key */
+    *keys = *typed++;
+    return 1;
+}
+
+/* The guest runs meanwhile, and takes one byte. */
+void thread_sleep(uint64_t ns) {
+    assert_true(++slept < 100);
+    guest[1].ring.in_cons++;
+}
+
+static void nobody_sleeps(enum turn_lane lane) { }
+
+static void run(void) {
+    while (turns_take(LANE_QUICK))
+        ;
+}
+
+/* --- guests ----------------------------------------------------------------------------------- */
+
+static int open_guest(unsigned number) {
+    char name[8];
+
+    snprintf(name, sizeof(name), "g%u", number);
+    return guest_console_open((domid_t)number, name, 100 + number, 5, &guest[number].console);
+}
+
+static int setup(void **state) {
+    memset(guest, 0, sizeof(guest));
+    refuse_map = refuse_port = false;
+    said = slept = allocations_until_failure = 0;
+    terminal[0] = '\0';
+    now = 1000000000;
+    turns_start(nobody_sleeps, now_ns);
+    guest_consoles_show(true);
+    for (unsigned i = 1; i <= GUESTS; i++)
+        assert_int_equal(open_guest(i), 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    for (unsigned i = 1; i <= GUESTS; i++) {
+        if (guest[i].console)
+            guest_console_close(guest[i].console);
+        assert_false(guest[i].mapped || guest[i].handler || turns_of((uint16_t)i));
+        assert_int_equal(account_held((uint16_t)i, HELD_CONSOLE), 0);
+    }
+    return 0;
+}
+
+static void says(unsigned number, const char *text) {
+    struct xencons_interface *ring = &guest[number].ring;
+
+    for (; *text; text++)
+        ring->out[MASK_XENCONS_IDX(ring->out_prod++, ring->out)] = *text;
+    guest[number].handler(number + 10, guest[number].data);
+    run();
+}
+
+static void what_is_said_is_shown(void **state) {
+    says(1, "one ");
+    says(2, "two\r\n");
+    says(1, "line\n\n");
+    assert_string_equal(terminal, "(g2) two\n(g1) one line\n(g1) \n");
+    assert_int_equal(guest[1].ring.out_cons, guest[1].ring.out_prod);
+    assert_true(guest[1].notified);
+    terminal[0] = '\0';
+    assert_true(guest_console_show_log("g1"));
+    assert_string_equal(terminal, "one line\n\n\n");
+    assert_false(guest_console_show_log("g3"));
+}
+
+/* A full ring is none that lies; one byte more is. Its bytes are never looked at. */
+static void rings_that_lie(void **state) {
+    struct xencons_interface *ring = &guest[1].ring;
+
+    memset(ring->out, '\n', sizeof(ring->out));
+    ring->out_prod = ring->out_cons = UINT32_MAX - 5;
+    ring->out_prod += sizeof(ring->out);
+    says(1, "");
+    assert_int_equal(ring->out_cons, ring->out_prod);
+    assert_int_equal(said, 0);
+    ring->out_prod += sizeof(ring->out) + 1;
+    terminal[0] = '\0';
+    guest[1].notified = 0;
+    says(1, "");
+    assert_int_equal(said, 1);
+    ring->out_prod = ring->out_cons + 5;        /* too late */
+    says(1, "");
+    guest_console_drain(guest[1].console);
+    assert_int_equal(said, 1);
+    assert_int_equal(guest[1].notified, 0);
+    assert_string_equal(terminal, "");
+    says(2, "two\n");
+    assert_string_equal(terminal, "(g2) two\n");
+}
+
+/* test_attached_operator.c has the guests that are slow to read. */
+static void what_is_typed(void **state) {
+    struct xencons_interface *ring = &guest[1].ring;
+
+    typed = "ab\x1d";
+    guest_console_attach(guest[1].console);
+    assert_int_equal(ring->in_prod, 2);
+    assert_memory_equal(ring->in, "ab", 2);
+    /* A guest that has read more than there was gets nothing, and nobody waits for it. */
+    ring->in_cons = ring->in_prod + 1;
+    typed = "def\x1d";
+    guest_console_attach(guest[1].console);
+    assert_int_equal(slept, 0);
+    assert_int_equal(ring->in_cons - ring->in_prod, 1);
+}
+
+static void consoles_that_do_not_open(void **state) {
+    guest_console_close(guest[1].console);
+    guest[1].console = NULL;
+    for (unsigned i = 0; i < 5; i++) {
+        /* The account, the console; and with an account left over from there, the turns. */
+        static const unsigned allocation[] = { 0, 0, 1, 2, 2 };
+
+        refuse_map = i == 0;
+        refuse_port = i == 1;
+        allocations_until_failure = allocation[i];
+        assert_int_equal(open_guest(1), i < 2 ? -22 : -ENOMEM);
+        assert_false(guest[1].mapped || guest[1].handler || turns_of(1));
+        assert_int_equal(account_held(1, HELD_CONSOLE), 0);
+    }
+    allocations_until_failure = 0;
+    assert_int_equal(open_guest(1), 0);
+    says(1, "again\n");
+    assert_string_equal(terminal, "(g1) again\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_typed, setup, teardown),
+        cmocka_unit_test_setup_teardown(consoles_that_do_not_open, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
