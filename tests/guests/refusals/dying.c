@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A large domain takes long to end. Its end is interrupted by our timer; the handler finds it
- * dying, and tries to give it what it would never give back: memory, a vCPU's tables, an event
- * port; and to use its grants.
+ * A large domain takes long to end, so its end comes in pieces. Between two of them it is dying, and
+ * we try to give it what it would never give back: memory, a vCPU's tables, an event port; and to
+ * use its grants.
  */
 #include "refusals.h"
 
@@ -11,8 +11,6 @@
 #define PIECES  128u                /* of 2 MiB */
 
 static domid_t there;
-static struct timer timer;
-static volatile bool seen, destroyed;
 static long populated, context_set, port_made;
 static int16_t copied;
 static uint64_t target[512] __attribute__((aligned(PAGE_SIZE)));
@@ -43,33 +41,23 @@ static void try_all(void)
     copied = copy.status;
 }
 
-static void look(void *unused)
-{
-    if (is_dying() && !seen) {
-        try_all();
-        seen = is_dying();          /* all the time */
-    }
-    if (!seen && !destroyed)
-        timer_set(&timer, now_ns() + NS_PER_MS, look, NULL);
-}
-
 void refused_to_the_dying(void)
 {
     static xen_pfn_t frames[PIECES];
     struct xen_memory_reservation r = { .nr_extents = PIECES, .extent_order = 9 };
+    struct xen_domctl gone = { .cmd = XEN_DOMCTL_destroydomain };
     int id = domain_make(PIECES * 512);
 
     NEED(id > 0);
-    r.domid = there = (domid_t)id;
+    r.domid = there = gone.domain = (domid_t)id;
     for (unsigned int i = 0; i < PIECES; i++)
         frames[i] = i * 512;
     set_xen_guest_handle(r.extent_start, frames);
     NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == PIECES);
-    timer_set(&timer, now_ns() + NS_PER_MS, look, NULL);
+    CHECK_IS(domctl(&gone), -EAGAIN);
+    try_all();
+    NEED(is_dying());
     domain_unmake(there);
-    destroyed = true;
-    timer_cancel(&timer);
-    NEED(seen);
     CHECK_IS(populated, -ESRCH);
     CHECK_IS(context_set, -EINVAL);
     CHECK_IS(port_made, -EINVAL);
