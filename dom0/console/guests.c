@@ -20,6 +20,8 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
+#define SLOW_NS (5 * NS_PER_MS)
+#define REST 8u
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
 
@@ -47,6 +49,7 @@ static struct last_words {
 } last_words[LAST_WORDS];
 static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
 static bool show;
+static uint64_t terminal_rests;         /* Until then, from guests. */
 
 static void console_event(evtchn_t port, void *data) {
     turns_mark(data);
@@ -121,8 +124,7 @@ static bool take(struct guest_console *console, size_t most) {
 }
 
 /* An attached operator's terminal is not flooded; what it does not take now stays with the guest. */
-static bool serve(void *owner, unsigned budget) {
-    struct guest_console *console = owner;
+static bool listen(struct guest_console *console, unsigned budget) {
     size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget), most = waiting;
 
     say_what_is_missing(console, false);
@@ -133,6 +135,24 @@ static bool serve(void *owner, unsigned budget) {
     look_at(console, now_ns() + LIMIT_PACE_NS);
     take(console, most);
     return false;
+}
+
+/* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him. So guests, who would be behind
+ * for as long as they like, leave it alone for many times as long. */
+static bool serve(void *owner, unsigned budget) {
+    struct guest_console *console = owner;
+    uint64_t begin = now_ns(), end;
+    bool more;
+
+    if (begin < terminal_rests && (show || console->attached)) {
+        look_at(console, terminal_rests);
+        return false;
+    }
+    more = listen(console, budget);
+    end = now_ns();
+    if (end - begin > SLOW_NS)
+        terminal_rests = end + REST * (end - begin);
+    return more;
 }
 
 void guest_console_drain(struct guest_console *console) {

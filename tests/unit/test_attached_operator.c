@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The console daemon with an operator attached: whatever a guest does with its ring, he comes back by Ctrl-]; and one that
- * reads slowly has all that was typed. The SDK and the terminal are faked; time goes on when somebody sleeps.
+ * reads slowly has all that was typed. And dom0 does not wait for a serial line because a guest talks. The SDK and the terminal are faked; time goes on when somebody sleeps.
  * sources: dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c dom0/turns.c
  * cflags: -fno-builtin -include pvguest/string.h -include tests/unit/drivers_host.h
  */
@@ -27,7 +27,9 @@
 /* --- the SDK --- */
 
 static struct xencons_interface *ring;
-static uint64_t now;
+static event_handler ring_bell;
+static void *ring_data;
+static uint64_t now = NS_PER_S, began;
 static const char *typed;               /* What the operator has typed, and is not taken yet. */
 static size_t typed_size;
 static void (*guest)(void);             /* What it does while dom0 sleeps. */
@@ -36,19 +38,44 @@ uint64_t now_ns(void) { return now; }
 bool events_save(void) { return false; }
 void events_restore(bool was_masked) { }
 void printk(const char *format, ...) { }
-void terminal_write(const char *bytes, size_t size) { }
-void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) { }
+
+/* A real serial line: 11,520 bytes a second, and behind 16 KiB of them the hypervisor lets dom0 wait. */
+#define BYTE_NS 86805u
+#define ROOM (16384u * (uint64_t)BYTE_NS)
+
+static bool line_is_slow;
+static uint64_t line_busy_until, waited, written;
+
+void terminal_write(const char *bytes, size_t size) {
+    line_busy_until = (line_busy_until > now ? line_busy_until : now) + size * BYTE_NS;
+    written += size;
+    if (line_is_slow && line_busy_until > now + ROOM) {
+        waited += line_busy_until - ROOM - now;
+        now = line_busy_until - ROOM;
+    }
+}
+
+static struct timer *alarm_clock;
+
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) {
+    *timer = (struct timer){ .when = when, .handler = handler, .data = data };
+    alarm_clock = timer;
+}
 void timer_cancel(struct timer *timer) { }
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) { return ring; }
 void unmap_frames(void *va, unsigned long n) { free(va); }
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) { return 9; }
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) {
+    ring_bell = handler;
+    ring_data = data;
+    return 9;
+}
 void event_unbind(evtchn_t port) { }
 int event_send(evtchn_t port) { return 0; }
 void worker_leave(struct turn *turn) { turns_leave(turn); }
 
 static void sleep_a_while(uint64_t ns) {
     now += ns;
-    if (now > 60 * NS_PER_S)
+    if (now > began + 60 * NS_PER_S)
         fail_msg("the operator is still there after a minute");
     guest();
 }
@@ -91,7 +118,7 @@ static struct guest_console *console;
 
 static int setup(void **state) {
     ring = calloc(1, sizeof(*ring));
-    now = 1;
+    began = now;
     got_size = 0;
     turns_start(wake, now_ns);
     assert_int_equal(guest_console_open(5, "five", 1, 1, &console), 0);
@@ -162,11 +189,61 @@ static void a_guest_that_reads_slowly_has_all(void **state) {
     assert_memory_equal(got, many, got_size);
 }
 
+/* It fills its ring whenever it is emptied, for ten seconds. */
+static void talk(void) {
+    uint64_t until = now + 10 * NS_PER_S;
+
+    memset(ring->out, 'x', sizeof(ring->out));
+    for (unsigned i = 99; i < sizeof(ring->out); i += 100)
+        ring->out[i] = '\n';
+    alarm_clock = NULL;
+    waited = written = 0;
+    while (now < until) {
+        ring->out_prod = ring->out_cons + sizeof(ring->out);
+        ring_bell(0, ring_data);
+        now += 20000;                           /* Others' turns. */
+        turns_take(LANE_QUICK);
+        if (alarm_clock && alarm_clock->when <= now) {
+            struct timer *timer = alarm_clock;
+
+            alarm_clock = NULL;
+            timer->handler(timer->data);
+        }
+    }
+}
+
+/* A line that is slower than a guest talks is used as it can be, and dom0 does not stand still for it. */
+static void a_slow_line_is_waited_for_by_the_guest(void **state) {
+    line_is_slow = true;
+    guest_consoles_show(true);
+    talk();
+    assert_true(waited < 2 * NS_PER_S);
+    assert_true(written > 9 * 11520);
+    guest_consoles_show(false);
+    line_is_slow = false;
+}
+
+static void talk_to_the_operator(void) {
+    talk();
+    typed = "\035";
+    typed_size = 1;
+}
+
+static void and_by_one_whose_operator_is_there(void **state) {
+    line_is_slow = true;
+    attach("", 0, talk_to_the_operator);
+    assert_true(waited < 2 * NS_PER_S);
+    assert_true(written > 9 * 11520);
+    line_is_slow = false;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_guest_without_room_holds_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_to_leave_is_not_the_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_is_gone_is_not_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slow_line_is_waited_for_by_the_guest, setup, teardown),
+        cmocka_unit_test_setup_teardown(and_by_one_whose_operator_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_reads_slowly_has_all, setup, teardown),
     };
 
