@@ -20,8 +20,9 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
-#define SLOW_NS (5 * NS_PER_MS)
+#define SLOW_NS (25 * NS_PER_MS)         /* More than an emulated line ever takes for a turn; a real one needs 44 ms. */
 #define REST 8u
+#define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
 
@@ -151,7 +152,7 @@ static bool serve(void *owner, unsigned budget) {
     more = listen(console, budget);
     end = now_ns();
     if (end - begin > SLOW_NS)
-        terminal_rests = end + REST * (end - begin);
+        terminal_rests = end + MIN(REST * (end - begin), REST_MOST_NS);
     return more;
 }
 
