@@ -129,7 +129,7 @@ def check_refusals(path, text):
     if not name.startswith(("dom0/", "drivers/", "pvguest-sdk/lib/")) or path.suffix != ".c":
         return
     for number, line in enumerate(without_comments(text).splitlines(), 1):
-        translated = re.match(r"\s*(case|default)\b", line)        # somebody else's refusal
+        translated = re.match(r"\s*(case|default)\b", line)     # somebody else's refusal
         if REFUSAL.search(line) and not translated and not name.startswith("dom0/toolstack/"):
             complain(f"{path}:{number}", "an error that nobody counts: <pvguest/refuse.h>")
         if line.count("refused(") > 1:

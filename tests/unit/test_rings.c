@@ -112,6 +112,8 @@ static void test_bad_block_requests(void **state)
     request = read_of(0, 1);
     request.operation = BLKIF_OP_WRITE;
     assert_int_equal(plan_block(&plan, &request, 188, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    request.operation = BLKIF_OP_FLUSH_DISKCACHE;       /* one that carries data would need two steps */
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);
     for (unsigned int operation = 4; operation < 256; operation++) {
         request.operation = (uint8_t)operation;
         assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);

@@ -97,6 +97,9 @@ static void connect(void **state)
     info.flags = SIF_INITDOMAIN;
     assert_int_equal(xs_init(), -ENODEV);       /* dom0 serves itself */
     info.flags = 0;
+    allocations_until_failure = 1;              /* the other one alone is not enough */
+    assert_int_equal(xs_init(), -ENOMEM);
+    assert_false(xs_available());
     for (stacks_left = 0; stacks_left < 2; stacks_left++) {     /* of its two threads */
         unsigned int left = stacks_left;
 

@@ -47,7 +47,8 @@ static bool queued_ok;
 void pt_set(uint64_t entry, uint64_t value)
 {
     queued_ok = !refuse_queue || --refuse_queue;
-    assert_ptr_equal(readonly[readonly_count - 1], mfn_to_virt((value & PTE_MFN_MASK) >> PAGE_SHIFT));
+    assert_ptr_equal(readonly[readonly_count - 1],
+                     mfn_to_virt((value & PTE_MFN_MASK) >> PAGE_SHIFT));
     if (queued_ok)
         *(uint64_t *)(uintptr_t)entry = value;
 }
@@ -140,7 +141,7 @@ static void tables_that_cannot_be_made(void **state)
         refuse_queue = i;
         assert_int_equal(map_page(VA, 77, PROT_RO, 5), -EINVAL);
         assert_int_equal(pages, i);
-        assert_true(mapped_entry & PTE_WRITE);  /* the page that was not needed is an ordinary one again */
+        assert_true(mapped_entry & PTE_WRITE);  /* the page that was not needed is as it was */
         tear_down(state);
         set_up(state);
     }

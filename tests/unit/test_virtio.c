@@ -73,7 +73,7 @@ static void react(void)
         if (has_no_vector)
             put(0x1a, 0xffff, 2);
         break;
-    case CONFIG:                        /* one byte of the old value has been read, the rest is new */
+    case CONFIG:                        /* a byte of the old value has been read, the rest is new */
         if (changes_while_read) {
             memset(registers + CONFIG, 0x22, 8);
             registers[GENERATION]++;
@@ -191,7 +191,7 @@ static void a_device_comes_up(void **state)
     assert_int_equal(device.features, VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_INDEX | 0x20);
     assert_int_equal(accepted, device.features);
     assert_int_equal(registers[STATUS], 1 | 2 | 8);
-    assert_int_equal(get32(0x10) & 0xffff, 0xffff);     /* no vector for changes of its configuration */
+    assert_int_equal(get32(0x10) & 0xffff, 0xffff);     /* no vector for what it configures */
     virtio_ready(&device);
     assert_int_equal(registers[STATUS], 1 | 2 | 4 | 8);
 }
