@@ -15,7 +15,7 @@ unit_field   = $(shell sed -n 's/^[ */]*$(2): *\([^*]*\).*/\1/p' tests/unit/test
 
 define unit_rules
 UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $(call unit_field,$(1),sources)
-$$(B)/unit/$(1)/%.o: %.c | $$(GENERATED)
+$$(B)/unit/$(1)/%.o: %.c tests/unit/test_$(1).c | $$(GENERATED)
 	$$(say) CC 'unit $(1): $$<'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(call unit_field,$(1),cflags) -c -o $$@ $$<
