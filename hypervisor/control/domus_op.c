@@ -68,12 +68,19 @@ static long counters(uint64_t arg)
     return found ? write_guest(arg, &sum) : -ESRCH;
 }
 
+static long work_for(uint64_t id)
+{
+    struct domain *d = id <= UINT16_MAX ? domain_get((domid_t)id) : NULL;
+    return (long)vcpu_work_for(current, d);
+}
+
 long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     switch (op) {
     CASE(DOMUS_last_error) return last_error(arg);
     CASE(DOMUS_audit)      return audit(arg);
     CASE(DOMUS_counters)   return counters(arg);
+    CASE(DOMUS_work_for)   return work_for(arg);
     default:               return -ENOSYS;
     }
 }

@@ -88,6 +88,8 @@ struct vcpu {
     enum vcpu_state state;
     uint32_t pause_count;           /* plus the domain's */
     struct turn turn;               /* domain/share.h */
+    struct domain *client;          /* held: whom it works for, if not for itself (DOMUS_work_for) */
+    uint64_t client_since;          /* ns it had run when it said so */
     uint32_t poll_port;             /* SCHEDOP_poll (domain.pollers says whether it does): the only port polled, or 0: any */
     struct timer singleshot, periodic, poll_timer;
     uint64_t periodic_ns;           /* 0: no periodic timer */

@@ -108,6 +108,26 @@ void time_goes_to(struct domain *d, uint64_t now)
     cpu->payer = d;
 }
 
+uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
+{
+    struct cpu *cpu = this_cpu();
+    struct domain *before = v->client;
+    uint64_t ran = vcpu_cpu_time(v), since = v->client_since;
+
+    if (d == v->domain) {
+        domain_put(d);
+        d = NULL;
+    }
+    spin_lock(&cpu->runqueue_lock);
+    account(cpu, now_ns());
+    v->client = d;
+    v->client_since = ran;
+    if (run_for(&cpu->runqueue, d ? &d->share : NULL)) cpu->work |= WORK_RESCHEDULE;
+    spin_unlock(&cpu->runqueue_lock);
+    if (before) domain_put(before);
+    return ran - since;
+}
+
 void domain_set_weight(struct domain *d, uint32_t weight)
 {
     struct cpu *cpu = this_cpu();
@@ -151,9 +171,22 @@ static void make_runnable(struct vcpu *v)
     reconsider(v);
 }
 
+/* It was interrupted in what it does for somebody, and now somebody wants it who may be in more of a hurry. */
+static void hurry(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (likely(!v->client) || !pq_queued(&v->turn.node)) return;
+    spin_lock(&cpu->runqueue_lock);
+    run_hurry(&cpu->runqueue, &v->turn);
+    spin_unlock(&cpu->runqueue_lock);
+    if (run_urgent(&cpu->runqueue, &v->turn)) cpu->work |= WORK_RESCHEDULE;
+}
+
 void vcpu_wake(struct vcpu *v)
 {
     if (v->state == VCPU_BLOCKED) make_runnable(v);
+    else hurry(v);
 }
 
 void vcpu_up(struct vcpu *v)
@@ -264,6 +297,7 @@ void schedule(void)
     }
     set_runstate(next, RUNSTATE_running, now);
     if (next != was) {              /* paid for by who wanted it: who comes, or who went by itself */
+        if (was->info->evtchn_upcall_pending) hurry(was);
         if (leaves && was->domain != next->domain) cpu->payer = was->domain;
         vcpu_switch(was, next);
         if (cpu->payer) time_goes_to(NULL, now_ns());

@@ -15,6 +15,7 @@ uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to ru
 bool vcpu_runnable(const struct vcpu *v);
 bool vcpu_stopped(const struct vcpu *v);    /* down, paused, or its domain is, or has ended: it neither runs nor waits for anything */
 void time_goes_to(struct domain *d, uint64_t now);      /* this CPU's from now on, so long as somebody runs; NULL: to him */
+uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);      /* who runs; takes the reference to d. ns it ran since the last time */
 void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (domain/share.h) */
 void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
 

@@ -11,11 +11,14 @@ static uint64_t advance(uint64_t least, const struct pqueue *waiting, bool runs,
     return now == UINT64_MAX ? least : MAX(least, now);
 }
 
+/* How late it is for who runs, or for the one he does it for. */
+static uint64_t time_of(const struct turn *t) { return MAX(t->share->time, turn_payer(t)->time); }
+
 static void advance_both(struct runqueue *q, struct share *s)
 {
     const struct turn *r = q->running;
 
-    q->least = advance(q->least, &q->shares, r, r ? r->share->time : 0);
+    q->least = advance(q->least, &q->shares, r, r ? time_of(r) : 0);
     s->least = advance(s->least, &s->waiting, r && r->share == s, r ? r->time : 0);
 }
 
@@ -86,15 +89,16 @@ struct turn *run_next(struct runqueue *q, bool yields)
     struct share *s = t->share;
     struct pq_node *sibling = s->waiting.first, *other = q->shares.first;
 
-    if ((sibling || !yields) && (!other || s->time <= other->key)) {       /* of the same domain: it is in no queue, and stays so */
+    if ((sibling || !yields) && (!other || time_of(t) <= other->key)) {       /* of the same domain: it is in no queue, and stays so */
         if (!yields && (!sibling || t->time <= sibling->key)) return t;
         pq_remove(&s->waiting, sibling);
         pq_insert(&s->waiting, &t->node, t->time);
         return q->running = container_of(sibling, struct turn, node);
     }
+    uint64_t key = time_of(t);
     next = run_pick(q);
     pq_insert(&s->waiting, &t->node, t->time);
-    pq_insert(&q->shares, &s->node, s->time);
+    pq_insert(&q->shares, &s->node, key);
     return next;
 }
 
@@ -104,5 +108,13 @@ bool run_urgent(const struct runqueue *q, const struct turn *t)
 
     if (!r) return true;
     if (r->share == t->share) return t->time + GRANULARITY_NS < r->time;
-    return t->share->time + GRANULARITY_NS < r->share->time;
+    return t->share->time + GRANULARITY_NS < time_of(r);
+}
+
+bool run_for(struct runqueue *q, struct share *client)
+{
+    struct turn *r = q->running;
+
+    r->client = client == r->share ? NULL : client;
+    return q->shares.first && q->shares.first->key + GRANULARITY_NS < time_of(r);
 }

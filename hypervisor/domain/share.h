@@ -8,6 +8,11 @@
  *
  * Who slept comes back at most SLEEP_CREDIT_NS behind the least of those who did not: enough to run before them at once, too
  * little to make them wait long. So nothing is gained by sleeping: the credit is less than what was left to others meanwhile.
+ *
+ * A vCPU that works on behalf of another domain (dom0's, DOMUS_work_for) is charged to that domain, and is as urgent as that one is:
+ * who had less than the one it is done for runs first. When it is interrupted there and then wanted by somebody else (an event comes) it
+ * waits as its own domain again, which had little: what was begun is ended soon, and then who asked for little is served. So
+ * whoever has others work for him has less of the CPU himself, and nobody else has.
  */
 #ifndef DOMUS_DOMAIN_SHARE_H
 #define DOMUS_DOMAIN_SHARE_H
@@ -21,6 +26,7 @@
 struct turn {                       /* a vCPU's */
     struct pq_node node;            /* on its share's queue while it waits */
     struct share *share;
+    struct share *client;           /* on whose behalf it works; NULL: its own */
     uint64_t time;                  /* virtual */
 };
 
@@ -62,11 +68,18 @@ static inline void share_charge(struct runqueue *q, struct share *s, uint64_t ns
     else s->time += ns / s->weight * SHARE_WEIGHT + ns % s->weight * SHARE_WEIGHT / s->weight;     /* however long it was */
     if (pq_queued(&s->node)) share_moved(q, s);
 }
+static inline struct share *turn_payer(const struct turn *t) { return t->client ? t->client : t->share; }
 static inline void run_charge(struct runqueue *q, uint64_t ns)
 {
     q->running->time += ns;
-    share_charge(q, q->running->share, ns);
+    share_charge(q, turn_payer(q->running), ns);
 }
+
+/* Whatever is done for whom: t waits as its own domain. */
+static inline void run_hurry(struct runqueue *q, struct turn *t) { if (pq_queued(&t->share->node)) share_moved(q, t->share); }
+
+/* Who runs works for somebody from now on (NULL: for himself). True: somebody who waits should run instead. */
+bool run_for(struct runqueue *q, struct share *client);
 
 /* t waits: should it run instead of who does? What that one ran since GRANULARITY_NS may still be missing in its account. */
 bool run_urgent(const struct runqueue *q, const struct turn *t);

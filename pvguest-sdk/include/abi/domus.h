@@ -61,4 +61,11 @@ struct domus_counters {
     uint64_t run_ns;             /* nanoseconds on a CPU */
 };
 
+/*
+ * DOMUS_work_for: what this vCPU does from now on it does on behalf of a domain, whose part of the CPU it is and whose urgency it has.
+ * Control domain only (-EPERM). arg is the domain's number; the caller's own, or that of a domain that is gone: on nobody's behalf but
+ * its own. Returns the nanoseconds that the vCPU has run since it last said so.
+ */
+#define DOMUS_work_for 3
+
 #endif
