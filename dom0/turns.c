@@ -9,32 +9,33 @@ void events_restore(bool was_masked);
 #endif
 
 /*
- * A turn shall cost about the same whatever it is spent on, some hundred microseconds at most, and be long enough for
- * batching to pay: a vif's 32 frames are one hypercall.
+ * A turn is what somebody waits for who has hardly asked for anything: some ten microseconds. And it is long enough for
+ * batching to pay: a vif's 8 frames are one hypercall.
  */
 const struct turn_rule turn_rules[TURN_KINDS] = {
-    [TURN_DISK]    = { "disk",    "finished transfers", 32,  LANE_QUICK },
-    [TURN_CARD]    = { "card",    "frames",             32,  LANE_QUICK },
-    [TURN_BLOCK]   = { "vbd",     "requests",           8,   LANE_QUICK },
-    [TURN_NET]     = { "vif",     "frames",             32,  LANE_QUICK },
-    [TURN_STORE]   = { "store",   "requests",           4,   LANE_QUICK },
-    [TURN_CONSOLE] = { "console", "bytes",              512, LANE_QUICK },
+    [TURN_DISK]    = { "disk",    "finished transfers", 8,   LANE_QUICK },
+    [TURN_CARD]    = { "card",    "frames",             8,   LANE_QUICK },
+    [TURN_BLOCK]   = { "vbd",     "requests",           2,   LANE_QUICK },
+    [TURN_NET]     = { "vif",     "frames",             8,   LANE_QUICK },
+    [TURN_STORE]   = { "store",   "requests",           2,   LANE_QUICK },
+    [TURN_CONSOLE] = { "console", "bytes",              256, LANE_QUICK },
     [TURN_PACE]    = { "pace",    "looks at all cards", 1,   LANE_QUICK },
     [TURN_STATE]   = { "state",   "changes",            1,   LANE_SLEEPING },
 };
 
 static LIST(domains);
 static struct lane {
-    struct list waiting;                /* Domains with work, who is next first. */
+    struct list waiting;                /* Domains with work, by their time: who is next first. */
     const struct turn *served;
-} lanes[TURN_LANES] = { { LIST_INIT(lanes[0].waiting), NULL }, { LIST_INIT(lanes[1].waiting), NULL } };
+    uint64_t least;                     /* The time of who was next last; does not fall. */
+} lanes[TURN_LANES] = { { LIST_INIT(lanes[0].waiting), NULL, 0 }, { LIST_INIT(lanes[1].waiting), NULL, 0 } };
 
 static void (*wake_lane)(enum turn_lane lane);
-static uint64_t (*now)(void);
+static uint64_t (*work_for)(uint16_t domid);
 
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*clock)(void)) {
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid)) {
     wake_lane = wake;
-    now = clock;
+    work_for = whom;
 }
 
 /* --- who there is --- */
@@ -90,8 +91,9 @@ void turns_leave(struct turn *turn) {
     turn->domain = NULL;
     list_remove(&turn->marked);
     domain->services--;
-    for (unsigned lane = 0; lane < TURN_LANES && !domain->services; lane++)
-        list_remove(&domain->waiting[lane]);
+    for (unsigned lane = 0; lane < TURN_LANES; lane++)
+        if (list_empty(&domain->marked[lane]))
+            list_remove(&domain->waiting[lane]);
     events_restore(masked);
     if (domain->services)
         return;
@@ -100,6 +102,18 @@ void turns_leave(struct turn *turn) {
 }
 
 /* --- who has work --- */
+
+/* Behind those who have had as little. Who asked for nothing for a while has some credit, and no more. */
+static void queue_up(struct lane *lane, struct turns_domain *domain, enum turn_lane number) {
+    uint64_t least = lane->least - (lane->least < TURN_CREDIT_NS ? lane->least : TURN_CREDIT_NS);
+    struct list *at = lane->waiting.next;
+
+    if (domain->time[number] < least)
+        domain->time[number] = least;
+    while (at != &lane->waiting && container_of(at - number, struct turns_domain, waiting)->time[number] <= domain->time[number])
+        at = at->next;
+    list_append(at, &domain->waiting[number]);
+}
 
 void turns_mark(struct turn *turn) {
     struct turns_domain *domain = turn->domain;
@@ -113,14 +127,10 @@ void turns_mark(struct turn *turn) {
     if (list_empty(&turn->marked))
         list_append(&domain->marked[lane], &turn->marked);
     if (list_empty(&domain->waiting[lane]))
-        list_append(&lanes[lane].waiting, &domain->waiting[lane]);
+        queue_up(&lanes[lane], domain, lane);
     events_restore(masked);
     if (first)
         wake_lane(lane);
-}
-
-void turns_charge(struct turn *turn, unsigned units) {
-    turn->debt += units;
 }
 
 bool turns_wanted(enum turn_lane lane) {
@@ -133,54 +143,67 @@ const struct turn *turns_served(enum turn_lane lane) {
 
 /* --- the turns --- */
 
-/* The first service of the first domain, marked no more; the domain waits on, behind the others, if another one is. */
-static struct turn *next_turn(enum turn_lane lane) {
-    struct turn *turn = NULL;
-    bool masked = events_save();
+static struct turns_domain *first_domain(enum turn_lane lane) {
     struct list *first = lanes[lane].waiting.next;
 
-    if (first != &lanes[lane].waiting) {
-        struct turns_domain *domain = container_of(first - lane, struct turns_domain, waiting);
+    return first == &lanes[lane].waiting ? NULL : container_of(first - lane, struct turns_domain, waiting);
+}
 
-        turn = list_first(&domain->marked[lane], struct turn, marked);
-        list_remove(first);
-        if (turn)
-            list_remove(&turn->marked);
-        if (!list_empty(&domain->marked[lane]))
-            list_append(&lanes[lane].waiting, first);
+/* Whose turn it is, once dom0 works for it. Saying so may let a guest run that wants something, too, and is next then. */
+static struct turns_domain *choose(enum turn_lane lane) {
+    struct turns_domain *domain = first_domain(lane), *said = NULL;
+
+    for (; lane == LANE_QUICK && domain && domain != said; domain = first_domain(lane)) {
+        said = domain;
+        (void)work_for(domain->domid);
     }
+    return domain;
+}
+
+/* Its first service, marked no more; the domain waits no more either. */
+static struct turn *take(struct turns_domain *domain, enum turn_lane lane) {
+    struct turn *turn;
+    bool masked = events_save();
+
+    turn = list_first(&domain->marked[lane], struct turn, marked);
+    list_remove(&turn->marked);
+    list_remove(&domain->waiting[lane]);
+    if (lanes[lane].least < domain->time[lane])
+        lanes[lane].least = domain->time[lane];
     events_restore(masked);
     return turn;
 }
 
-/* A budget's worth of an old debt is paid instead of a turn. */
-static bool pays(struct turn *turn, unsigned budget) {
-    if (!turn->debt)
-        return false;
-    turn->debt -= turn->debt < budget ? turn->debt : budget;
-    return true;
+/* It has had so much. If it has more to do, in this service or another, it waits again. */
+static void had(struct turns_domain *domain, enum turn_lane lane, uint64_t ns) {
+    bool masked = events_save();
+
+    domain->time[lane] += ns;
+    list_remove(&domain->waiting[lane]);        /* It may have been marked meanwhile, by what it had before. */
+    if (!list_empty(&domain->marked[lane]))
+        queue_up(&lanes[lane], domain, lane);
+    events_restore(masked);
 }
 
 bool turns_take(enum turn_lane lane) {
-    struct turn *turn = next_turn(lane);
-    unsigned budget;
-    bool more = true;
+    struct turns_domain *domain = choose(lane);
+    struct turn *turn;
+    uint64_t ns = 1;
+    bool more;
 
-    if (!turn)
-        return turns_wanted(lane);
-    budget = turn_rules[turn->kind].budget;
-    if (!pays(turn, budget)) {
-        struct turns_domain *domain = turn->domain;
-        uint64_t start = now();
-
-        domain->turns[turn->kind]++;
-        lanes[lane].served = turn;
-        more = turn->serve(turn->owner, budget);
-        lanes[lane].served = NULL;
-        if (lane == LANE_QUICK)                 /* Who sleeps lets others work meanwhile. */
-            domain->nanoseconds += now() - start;
+    if (!domain)
+        return false;
+    turn = take(domain, lane);
+    domain->turns[turn->kind]++;
+    lanes[lane].served = turn;
+    more = turn->serve(turn->owner, turn_rules[turn->kind].budget);
+    if (lane == LANE_QUICK) {                   /* Who sleeps lets others work meanwhile: there, a turn is a turn. */
+        ns = work_for(0);
+        domain->nanoseconds += ns;
     }
+    lanes[lane].served = NULL;
     if (more)
         turns_mark(turn);
+    had(domain, lane, ns);
     return true;
 }

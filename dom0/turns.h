@@ -3,10 +3,12 @@
  * dom0's turns: the one place that decides whom dom0 works for next, and how much at a time.
  *
  * Whatever a guest can cause is served here and nowhere else. Its event handler only marks the guest's service (`turn`) as
- * having work. A thread (worker.c) then hands out turns: round robin over the domains that have work, and within a domain
- * round robin over its services, so a guest with ten cards gets no more than one with one. A turn is one call of the
- * service's `serve`, with the budget of its kind; what is left waits for the next round, behind everybody else. What
- * could not be known before it was done (a transaction's size) is charged afterwards, and paid with later turns.
+ * having work. A thread (worker.c) then hands out turns: of the domains that have work, to the one for which dom0 has
+ * worked least, and within a domain round robin over its services, so a guest with ten cards gets no more than one with
+ * one. A turn is one call of the service's `serve`, with the budget of its kind; what is left waits for another turn.
+ * What counts is the time it took, whatever was asked for; so who asks for little now and then is next, whoever else
+ * asks for how much, and who has just had a turn that took long waits as long. Time in which a domain asks for nothing
+ * is not saved up, but for TURN_CREDIT_NS.
  *
  * Two lanes: services in the first never sleep; the second is for work that does (back ends' states, read from XenStore).
  * The machine's own devices are domain 0's services and wait in the same queue. Between any two turns every other thread
@@ -33,6 +35,8 @@ struct turn_rule {
 
 extern const struct turn_rule turn_rules[TURN_KINDS];
 
+#define TURN_CREDIT_NS 1000000u
+
 /* A domain, for as long as it has a service. */
 struct turns_domain {
     struct list all;
@@ -42,6 +46,7 @@ struct turns_domain {
     unsigned services;
     uint64_t turns[TURN_KINDS];
     uint64_t nanoseconds;               /* What dom0 has spent on it. */
+    uint64_t time[TURN_LANES];          /* The same in each lane, less what it did not save up; in the second, turns. */
 };
 
 /* A service of a domain; part of what is served. */
@@ -52,11 +57,13 @@ struct turn {
     /* Does at most `budget` units; true: there is more to do. */
     bool (*serve)(void *owner, unsigned budget);
     void *owner;
-    unsigned debt;                      /* Units done beyond a budget. */
 };
 
-/* Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `now` counts nanoseconds. */
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*now)(void));
+/*
+ * Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `work_for` is told whom dom0
+ * works for from now on (0: for itself), and returns the nanoseconds for which it has worked since it was last told.
+ */
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid));
 
 /* 0 or -ENOMEM. */
 int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid, bool (*serve)(void *owner, unsigned budget), void *owner);
@@ -66,9 +73,6 @@ void turns_leave(struct turn *turn);
 
 /* There is work. Safe in event handlers, any number of times, and when it has not joined. */
 void turns_mark(struct turn *turn);
-
-/* What the turn just served has cost beyond its budget. */
-void turns_charge(struct turn *turn, unsigned units);
 
 /* One turn for whoever is next; false: nobody has work. */
 bool turns_take(enum turn_lane lane);

@@ -84,11 +84,11 @@ void info_list(int count, char **word, bool verbose) {
 
 static void service_row(const struct xen_domctl_getdomaininfo *info) {
     const struct turns_domain *domain = turns_of(info->domain);
-    uint64_t tenths = info->cpu_time / (NS_PER_S / 10), served = domain ? domain->nanoseconds / (NS_PER_S / 1000) : 0;
+    uint64_t ran = info->cpu_time / (NS_PER_S / 1000), served = domain ? domain->nanoseconds / (NS_PER_S / 1000) : 0;
     size_t bytes = 0;
 
-    printk("%-24s %5u %6lu.%lu %6lu.%03lu", name_of(info->domain), (unsigned)info->domain, (unsigned long)tenths / 10,
-           (unsigned long)tenths % 10, (unsigned long)served / 1000, (unsigned long)served % 1000);
+    printk("%-24s %5u %4lu.%03lu %6lu.%03lu", name_of(info->domain), (unsigned)info->domain, (unsigned long)ran / 1000,
+           (unsigned long)ran % 1000, (unsigned long)served / 1000, (unsigned long)served % 1000);
     for (unsigned kind = 0; kind < TURN_KINDS; kind++)
         printk(" %8lu", domain ? (unsigned long)domain->turns[kind] : 0);
     for (unsigned kind = HELD_NODE_BYTES; kind < HELD_KINDS; kind++)

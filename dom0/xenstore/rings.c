@@ -159,7 +159,6 @@ static bool has_written(const struct ring_connection *from) {
 
 #define MESSAGES 16u                            /* Answers and events of one turn. */
 
-/* A request that cost as much as many is charged as many. */
 static bool serve(void *owner, unsigned budget) {
     struct ring_connection *ring = owner;
     bool moved = false, whole = false, flushed;
@@ -172,8 +171,6 @@ static bool serve(void *owner, unsigned budget) {
         ring->got = 0;
         spent += xenstore_handle(&ring->connection, &ring->header, ring->payload);
     }
-    if (spent > budget)
-        turns_charge(&ring->turn, spent - budget);
     if (moved)
         event_send(ring->port);
     return flushed ? whole || has_written(ring) : !messages && has_room(ring);

@@ -264,7 +264,7 @@ static void transfers_that_wait(void **state) {
 static unsigned woken;
 
 static void wake_lane(enum turn_lane lane) { woken += lane == LANE_QUICK; }
-static uint64_t no_time(void) { return 0; }
+static uint64_t no_time(uint16_t domid) { return 0; }
 
 /* The interrupt marks; the work is done in turns, for as long as there is some. */
 static void finished_transfers_have_turns(void **state) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's turns: floods are played against them, and everybody else has what is his: by domain first, then by service, in the
- * order of asking, with what was overdrawn paid back.
+/* dom0's turns: floods are played against them, and everybody else has what is his: by domain first, and by the time that dom0
+ * has worked for it; then by service, in the order of asking.
  * sources: dom0/turns.c
  */
 #include <stdarg.h>
@@ -16,12 +16,22 @@ void events_restore(bool was_masked) { }
 static uint64_t clock_ns;
 static unsigned woken[TURN_LANES];
 
-static uint64_t now(void) { return clock_ns; }
+static uint64_t told_at;
+static uint16_t works_for;
+
+static uint64_t work_for(uint16_t domid) {
+    uint64_t ns = clock_ns - told_at;
+
+    told_at = clock_ns;
+    works_for = domid;
+    return ns;
+}
+
 static void wake(enum turn_lane lane) { woken[lane]++; }
 
 struct service {
     struct turn turn;
-    unsigned work, done, turns, costs, overdraft;   /* Units; `costs` nanoseconds each. */
+    unsigned work, done, turns, costs;  /* Units; `costs` nanoseconds each. */
     unsigned long served_at;
 };
 
@@ -32,13 +42,12 @@ static bool serve(void *owner, unsigned budget) {
     unsigned units = service->work < budget ? service->work : budget;
 
     assert_ptr_equal(turns_served(turn_rules[service->turn.kind].lane), &service->turn);
+    assert_int_equal(works_for, turn_rules[service->turn.kind].lane == LANE_QUICK ? service->turn.domain->domid : 0);
     service->work -= units;
     service->done += units;
     service->turns++;
     service->served_at = ++served;
     clock_ns += units * service->costs;
-    if (service->overdraft)
-        turns_charge(&service->turn, service->overdraft);
     return service->work;
 }
 
@@ -52,29 +61,32 @@ static void join(struct service *service, enum turn_kind kind, uint16_t domid, u
 }
 
 static int setup(void **state) {
-    turns_start(wake, now);
+    turns_start(wake, work_for);
     memset(woken, 0, sizeof(woken));
     served = 0;
     return 0;
 }
 
-/* A flooder has one turn between two of anybody else, however much it asks for and however often. */
-static void one_question_waits_for_one_turn_of_each(void **state) {
+/* Who asks for little is next, however much others ask for and however often. */
+static void one_question_waits_for_one_turn(void **state) {
     struct service flood[4], neighbour;
 
     for (unsigned i = 0; i < 4; i++)
         join(&flood[i], TURN_NET, (uint16_t)(i + 1), UINT32_MAX);
     join(&neighbour, TURN_STORE, 9, 0);
     for (unsigned round = 0; round < 100; round++) {
-        unsigned long asked = served;
+        unsigned long asked;
 
+        for (unsigned i = 0; i < 4; i++)
+            assert_true(turns_take(LANE_QUICK));
+        asked = served;
         neighbour.work = 1;
         for (unsigned i = 0; i < 50; i++)
             turns_mark(&flood[i % 4].turn);
         turns_mark(&neighbour.turn);
-        while (neighbour.work)
-            assert_true(turns_take(LANE_QUICK));
-        assert_true(neighbour.served_at - asked <= 5);
+        assert_true(turns_take(LANE_QUICK));
+        assert_int_equal(neighbour.work, 0);
+        assert_int_equal(neighbour.served_at, asked + 1);
     }
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(flood[i].done, flood[i].turns * turn_rules[TURN_NET].budget);
@@ -85,6 +97,25 @@ static void one_question_waits_for_one_turn_of_each(void **state) {
     assert_false(turns_take(LANE_QUICK));
 }
 
+/* Time in which nothing was asked for is not saved up. */
+static void silence_is_no_treasure(void **state) {
+    struct service steady, sudden;
+
+    join(&steady, TURN_STORE, 1, UINT32_MAX);
+    join(&sudden, TURN_STORE, 2, 0);
+    steady.costs = sudden.costs = 1000;
+    for (unsigned i = 0; i < 100000; i++)
+        assert_true(turns_take(LANE_QUICK));
+    sudden.work = UINT32_MAX;
+    turns_mark(&sudden.turn);
+    steady.turns = 0;
+    while (!steady.turns)
+        assert_true(turns_take(LANE_QUICK));
+    assert_in_range(sudden.done * sudden.costs, TURN_CREDIT_NS / 2, TURN_CREDIT_NS + 10000);
+    turns_leave(&steady.turn);
+    turns_leave(&sudden.turn);
+}
+
 static void ten_cards_are_one_domain(void **state) {
     struct service card[10], one, disk;
     unsigned ten = 0;
@@ -93,6 +124,7 @@ static void ten_cards_are_one_domain(void **state) {
         join(&card[i], TURN_NET, 1, UINT32_MAX);
     join(&one, TURN_NET, 2, UINT32_MAX);
     join(&disk, TURN_BLOCK, 2, UINT32_MAX);
+    disk.costs = turn_rules[TURN_NET].budget / turn_rules[TURN_BLOCK].budget;
     for (unsigned i = 0; i < 1000; i++)
         assert_true(turns_take(LANE_QUICK));
     for (unsigned i = 0; i < 10; i++) {
@@ -113,21 +145,21 @@ static void ten_cards_are_one_domain(void **state) {
     assert_null(turns_of(2));
 }
 
-/* Who costs five budgets in one turn sits out the next ones; but alone it waits for nobody. */
-static void what_is_overdrawn_is_paid_back(void **state) {
+/* Who costs five times as much in a turn has a fifth of the turns; but alone it waits for nobody. */
+static void time_counts_not_turns(void **state) {
     struct service dear, fair;
 
     join(&dear, TURN_STORE, 1, UINT32_MAX);
     join(&fair, TURN_STORE, 2, UINT32_MAX);
-    dear.overdraft = 4 * turn_rules[TURN_STORE].budget;
-    for (unsigned i = 0; i < 1000; i++)
+    dear.costs = 5;
+    for (unsigned i = 0; i < 1200; i++)
         assert_true(turns_take(LANE_QUICK));
-    assert_int_equal(dear.turns, 100);
-    assert_int_equal(fair.turns, 500);
+    assert_in_range(dear.turns, 199, 201);
+    assert_in_range(fair.turns, 999, 1001);
     turns_leave(&fair.turn);
     for (unsigned i = 0; i < 10; i++)
         assert_true(turns_take(LANE_QUICK));
-    assert_in_range(dear.turns, 101, 103);
+    assert_in_range(dear.turns, 209, 211);
     turns_leave(&dear.turn);
 }
 
@@ -204,9 +236,10 @@ static void noise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(one_question_waits_for_one_turn_of_each, setup),
+        cmocka_unit_test_setup(one_question_waits_for_one_turn, setup),
+        cmocka_unit_test_setup(silence_is_no_treasure, setup),
         cmocka_unit_test_setup(ten_cards_are_one_domain, setup),
-        cmocka_unit_test_setup(what_is_overdrawn_is_paid_back, setup),
+        cmocka_unit_test_setup(time_counts_not_turns, setup),
         cmocka_unit_test_setup(nobody_is_woken_for_nothing, setup),
         cmocka_unit_test_setup(noise, setup),
     };
