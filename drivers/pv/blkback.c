@@ -3,8 +3,9 @@
  * The block back end: see drivers/blkback.h.
  *
  * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a private copy -> plan_block
- * (every number judged) -> its grants mapped -> the disk -> done() -> unmapped -> answered. A slot per ring entry, so there
- * is always one. How much is served at once, and when, is the caller's to say.
+ * (every number judged) -> its grants mapped -> the disk -> done(), which only wakes, too -> serve -> unmapped -> answered. A slot
+ * per ring entry, so there is always one. How much is served at once, and when, is the caller's to say. Little of a guest's is at
+ * the disk at once (PAGES_IN_FLIGHT): the rest waits in its own ring, not in front of others.
  * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
  * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
@@ -26,11 +27,13 @@
 
 #define SLOTS 32u                       /* the entries of a one-page ring */
 #define PAGES BLOCK_SEGMENTS_MAX        /* of one request; more than 11 come by an indirect page */
+#define PAGES_IN_FLIGHT 32u             /* with more than these at the disk no further request starts */
 
 struct slot {
     struct block_request request;
     struct blkback *back;
-    struct slot *free_next;
+    struct slot *next;                  /* free, or finished */
+    int error;                          /* when finished: 0 or the disk's */
     uint64_t id;                        /* the guest's, echoed */
     uint8_t operation;
     unsigned int mapped;
@@ -48,8 +51,8 @@ struct blkback {
     struct grant_map ring_map;
     blkif_back_ring_t ring;
     evtchn_port_t port;
-    unsigned int in_flight;
-    struct slot *free;
+    unsigned int in_flight, pages_in_flight;
+    struct slot *free, *finished, **finished_end;
     uint8_t *pages;                     /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
     struct blkback_counters counters;
     struct slot slot[SLOTS];
@@ -93,7 +96,7 @@ static void unmap(struct slot *slot, unsigned int first, unsigned int count)
 
 static void release(struct slot *slot)
 {
-    slot->free_next = slot->back->free;
+    slot->next = slot->back->free;
     slot->back->free = slot;
 }
 
@@ -108,22 +111,51 @@ static void count_done(struct blkback *back, const struct block_request *request
     counters->sectors_written += request->operation == BLOCK_WRITE ? request->sectors : 0;
 }
 
-/* The disk is finished with a request: called from its interrupt, or from block_submit itself. */
+static void finish(struct blkback *back, struct slot *slot)
+{
+    int error = slot->error;
+
+    if (slot->mapped)
+        unmap(slot, 0, slot->mapped);
+    back->pages_in_flight -= slot->mapped;
+    slot->mapped = 0;
+    answer(back, slot->id, slot->operation,
+           error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? refused(BLKIF_RSP_EOPNOTSUPP)
+                                                              : refused(BLKIF_RSP_ERROR));
+    count_done(back, &slot->request);
+    release(slot);
+    back->in_flight--;
+}
+
+/* At most so many; what is left of that number. */
+static unsigned int finish_some(struct blkback *back, unsigned int budget)
+{
+    for (; back->finished && budget; budget--) {
+        struct slot *slot = back->finished;
+
+        back->finished = slot->next;
+        if (!back->finished)
+            back->finished_end = &back->finished;
+        finish(back, slot);
+    }
+    push_answers(back);
+    return budget;
+}
+
+/* The disk is finished with a request: called from its interrupt, or from block_submit itself. The work left is the guest's. */
 static void done(struct block_request *request, int error)
 {
     struct slot *slot = request->context;
     struct blkback *back = slot->back;
 
-    if (slot->mapped)
-        unmap(slot, 0, slot->mapped);
-    slot->mapped = 0;
-    answer(back, slot->id, slot->operation,
-           error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? refused(BLKIF_RSP_EOPNOTSUPP)
-                                                              : refused(BLKIF_RSP_ERROR));
-    count_done(back, request);
-    release(slot);
-    back->in_flight--;
-    push_answers(back);
+    slot->error = error;
+    slot->next = NULL;
+    *back->finished_end = slot;
+    back->finished_end = &slot->next;
+    if (back->wake)
+        back->wake(back->waker);
+    else
+        finish_some(back, SLOTS);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
@@ -207,8 +239,9 @@ static void start(struct blkback *back, const blkif_request_t *request)
         answer(back, request->id, operation_of(request), status);    /* the id is in the same place in all layouts */
         return;
     }
-    back->free = slot->free_next;
+    back->free = slot->next;
     back->in_flight++;
+    back->pages_in_flight += slot->mapped;
     slot->id = request->id;
     slot->operation = operation_of(request);
     slot->request.operation = plan.operation;
@@ -220,13 +253,19 @@ static void start(struct blkback *back, const blkif_request_t *request)
     block_submit(back->device, &slot->request);
 }
 
+/* Who is not woken cannot go on later. */
+static bool has_enough_at_the_disk(const struct blkback *back)
+{
+    return back->wake && back->pages_in_flight > PAGES_IN_FLIGHT;
+}
+
 /* One batch. False when the index is a lie. */
 static bool take_requests(struct blkback *back, unsigned int budget)
 {
     uint32_t producer = ring_read_index(&back->ring.sring->req_prod);
     int count = ring_requests(producer, back->ring.req_cons, back->ring.rsp_prod_pvt, SLOTS);
 
-    for (int i = 0; i < count && budget; i++, budget--) {
+    for (int i = 0; i < count && budget && !has_enough_at_the_disk(back); i++, budget--) {
         blkif_request_t request;
 
         RING_COPY_REQUEST(&back->ring, back->ring.req_cons, &request);
@@ -236,18 +275,22 @@ static bool take_requests(struct blkback *back, unsigned int budget)
     return count != RING_LIE;
 }
 
-/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. */
+/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. Who has enough at the disk
+ * goes on when some of it is finished. */
 bool blkback_serve(struct blkback *back, unsigned int budget)
 {
     int more = 0;
 
     if (!back->connected || back->broken || back->closing)
         return false;
-    if (take_requests(back, budget)) {
-        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
-    } else {
+    budget = finish_some(back, budget);
+    if (!budget)
+        return true;
+    if (!take_requests(back, budget)) {
         back->broken = refused(true);
         event_mask(back->port);
+    } else if (!has_enough_at_the_disk(back)) {
+        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
     }
     block_kick(back->device);
     push_answers(back);
@@ -354,6 +397,7 @@ static void wait_for_disk(struct blkback *back)
         bool masked = events_save();
 
         back->device->poll(back->device);
+        finish_some(back, SLOTS);
         events_restore(masked);
         if (back->in_flight)
             thread_yield();
@@ -406,6 +450,7 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
     }
     back->device = device;
     back->writable = writable;
+    back->finished_end = &back->finished;
     for (unsigned int i = 0; i < SLOTS; i++) {
         back->slot[i].back = back;
         release(&back->slot[i]);

@@ -141,15 +141,62 @@ static void disk_serves_a_budget(void **state)
     handler(1, handler_data);
     assert_int_equal(woken, 2);
     assert_int_equal(blkback_counters(back)->requests, 0);
-    for (unsigned int turn = 1; turn < 50; turn++) {
+    for (unsigned int turn = 1; turn < 50; turn++) {        /* a request costs two units: it is begun, and it is answered */
         assert_true(blkback_serve(back, 8));
-        assert_int_equal(blkback_counters(back)->requests, turn * 8);
+        assert_int_equal(blkback_counters(back)->requests + block_ring->rsp_prod, turn * 8);
     }
     refill = NULL;                      /* it stops: the rest is served, and an event asked for */
-    while (blkback_serve(back, 8))
-        ;
+    do
+        woken = 0;
+    while (blkback_serve(back, 8) || woken);
     assert_int_equal(block_ring->rsp_prod, block_ring->req_prod);
     assert_int_equal(block_ring->req_event, block_ring->req_prod + 1);
+    blkback_destroy(back);
+}
+
+/* A guest asks for as much as its ring holds. What is at the disk at once is bounded, and goes on when some of it is finished. */
+static struct block_request *at_disk[32];
+static unsigned int in_flight;
+
+static void keep(struct blockdev *device, struct block_request *request)
+{
+    assert_true(in_flight < 32);
+    at_disk[in_flight++] = request;
+}
+
+static void little_is_at_the_disk(void **state)
+{
+    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
+                                    .submit = keep, .kick = nothing, .poll = nothing };
+    struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
+
+    memset(ring_page, 0, sizeof ring_page);
+    block_ring->req_event = 1;
+    woken = in_flight = 0;
+    blkback_on_work(back, wake, &woken);
+    blkback_changed(back);
+    for (unsigned int i = 0; i < 32; i++) {
+        blkif_request_t *request = &block_ring->ring[block_ring->req_prod++].req;
+
+        *request = (blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 11 };
+        for (unsigned int j = 0; j < 11; j++)
+            request->seg[j] = (struct blkif_request_segment){ .gref = 1, .last_sect = 7 };
+    }
+    for (unsigned int answered = 0; answered < 32; answered++) {
+        woken = 0;
+        while (blkback_serve(back, 2))
+            ;
+        assert_int_equal(woken, 0);
+        assert_int_equal(block_ring->rsp_prod, answered);
+        assert_int_equal(in_flight, answered < 30 ? 3 : 32 - answered);
+        at_disk[0]->done(at_disk[0], 0);
+        memmove(at_disk, at_disk + 1, --in_flight * sizeof at_disk[0]);
+        assert_int_equal(woken, 1);
+    }
+    while (blkback_serve(back, 2))
+        ;
+    assert_int_equal(block_ring->rsp_prod, 32);
+    assert_int_equal(block_ring->req_event, 33);
     blkback_destroy(back);
 }
 
@@ -250,7 +297,7 @@ static void card_serves_a_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(disk_serves_a_budget),
+        cmocka_unit_test(disk_serves_a_budget), cmocka_unit_test(little_is_at_the_disk),
         cmocka_unit_test(card_serves_a_budget),
         cmocka_unit_test(large_frames_cost_their_pages),
     };
