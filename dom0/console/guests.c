@@ -20,7 +20,7 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
-#define SLOW_NS (25 * NS_PER_MS)         /* More than an emulated line ever takes for a turn; a real one needs 44 ms. */
+#define SLOW_NS (15 * NS_PER_MS)         /* More than an emulated line ever takes for a turn; a real one needs 22 ms. */
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
@@ -51,6 +51,12 @@ static struct last_words {
 static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
 static bool show;
 static uint64_t terminal_rests;         /* Until then, from guests. */
+static struct {                         /* A key that was typed, and the guest that is to echo it. */
+    struct guest_console *console;
+    char key;
+    bool echoed;
+    struct wait_queue wait;
+} typed = { .wait = { LIST_INIT(typed.wait.waiters) } };
 
 static void console_event(evtchn_t port, void *data) {
     turns_mark(data);
@@ -87,6 +93,10 @@ static void show_line(struct guest_console *console) {
 
 static void take_byte(struct guest_console *console, char c) {
     console->log[console->logged++ % LOG_BYTES] = c;
+    if (typed.console == console && typed.key == c) {
+        typed.echoed = true;
+        wake_all(&typed.wait);
+    }
     if (!show || console->attached) {
         console->line_size = 0;
         return;
@@ -247,6 +257,10 @@ void guest_console_close(struct guest_console *console) {
     share_terminal();
     unmap_frames(console->ring, 1);
     console->closed = true;
+    if (typed.console == console) {
+        typed.console = NULL;
+        wake_all(&typed.wait);
+    }
     if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */
         free_console(console);
 }
@@ -274,6 +288,18 @@ static size_t put_input(struct guest_console *console, char *keys, size_t count)
         event_send(console->port);
     memmove(keys, keys + put, count - put);
     return count - put;
+}
+
+bool guest_console_type(struct guest_console *console, char key, uint64_t patience) {
+    if (typed.console || console->broken)
+        return false;
+    typed.console = console;
+    typed.key = key;
+    typed.echoed = false;
+    if (put_input(console, &key, 1) == 0)       /* It may be gone when we wake up: then nobody looks at it any more. */
+        (void)wait_event_timeout(typed.wait, typed.echoed || !typed.console, patience);
+    typed.console = NULL;
+    return typed.echoed;
 }
 
 static void show_log(const struct guest_console *console) {

@@ -31,6 +31,12 @@ bool guest_console_show_log(const char *name);
 /* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
 void guest_console_close(struct guest_console *console);
 
+/*
+ * Types a key at a guest's console, and waits until the guest has said the same character, or is gone, or so many nanoseconds are over:
+ * false then, and when somebody else is doing the same. Sleeps.
+ */
+bool guest_console_type(struct guest_console *console, char key, uint64_t patience);
+
 /* Shows the log and joins terminal and guest until Ctrl-] or the guest's end. Sleeps; main thread only. */
 void guest_console_attach(struct guest_console *console);
 

@@ -228,7 +228,8 @@ static int rename(struct domain *domain, const char *name, struct trouble *troub
     if (error)
         return trouble_set(trouble, error, "XenStore: %s", errno_name(error));
     strlcpy(domain->config.name, name, sizeof(domain->config.name));
-    guest_console_rename(domain->console, name);
+    if (domain->console)                        /* It may have ended while we told XenStore. */
+        guest_console_rename(domain->console, name);
     return 0;
 }
 

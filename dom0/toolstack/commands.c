@@ -239,6 +239,7 @@ static const struct command commands[] = {
     { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger, NULL, 0 },
     { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, NULL, 0 },
     { "console-log", "NAME", "what a guest said last, also when it is gone", 1, 1, verb_console_log, NULL, 0 },
+    { "keys", "NAME COUNT", "type at its console, and say how long the echoes take", 2, 2, verb_keys, NULL, 0 },
     { "info", "", "the machine and its hypervisor", 0, 0, do_info, NULL, 0 },
     { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c", 0 },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys, NULL, 0 },

@@ -56,6 +56,7 @@ static void tear_down(struct domain *domain) {
         devices_detach(domain->devices);
         if (domain->console)
             guest_console_close(domain->console);
+        domain->console = NULL;                 /* We are still to be found, and sleep. */
         home_release(domain->domid);
         domain_destroy(domain->domid);
         /* All mappings of its memory are gone, so it must be gone too; a moment's patience for deferred work. */

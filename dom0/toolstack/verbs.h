@@ -28,6 +28,9 @@ bool verb_reboot(int count, char **word);
 bool verb_destroy(int count, char **word);
 bool verb_wait(int count, char **word);
 
+/* keys.c */
+bool verb_keys(int count, char **word);
+
 /* hotplug.c */
 bool verb_block_attach(int count, char **word);
 bool verb_block_detach(int count, char **word);

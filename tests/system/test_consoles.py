@@ -56,3 +56,17 @@ def test_who_is_attached_sees_every_line(system):
         for number in range(first + 1, first + 1500):
             assert int(system.see(rf"\n{FLOOD}", timeout=60).group(1)) in (number, first)
     system.ask("info")
+
+
+def test_how_long_an_echo_takes(system):
+    system.create("insula1.cfg")
+    system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+    system.shell("insula1", "true")
+    system.ask("keys insula1 5")
+    times = system.see(r"keys: insula1 has echoed 5, 0 lost; least (\d+), median (\d+), 99% (\d+), longest (\d+) us", timeout=60).groups()
+    assert list(map(int, times)) == sorted(map(int, times)) and int(times[0]) > 0
+    for words in ("nobody 5", "insula1 0", "insula1 101", "insula1 x"):
+        system.refused(f"keys {words}")
+    system.ask("keys insula1 100")
+    assert "being typed already" in system.refused("keys insula1 5")
+    assert re.search(r"keys: insula1 has echoed (\d\d?, \d+ lost|none)", system.ask("destroy insula1; sleep 1"))     # in the middle of it

@@ -105,6 +105,17 @@ void thread_sleep(uint64_t ns) {
     guest[1].ring.in_cons++;
 }
 
+static void (*meanwhile)(void);         /* in a sleep */
+
+void wake_all(struct wait_queue *queue) { }
+
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns) {
+    now += 500;
+    if (meanwhile)
+        meanwhile();
+    return true;
+}
+
 static void nobody_sleeps(enum turn_lane lane) { }
 
 static void run(void) {
@@ -121,13 +132,15 @@ static int open_guest(unsigned number) {
     return guest_console_open((domid_t)number, name, 100 + number, 5, &guest[number].console);
 }
 
+static uint64_t no_time(uint16_t domid) { return 0; }
+
 static int setup(void **state) {
     memset(guest, 0, sizeof(guest));
     refuse_map = refuse_port = false;
     said = slept = allocations_until_failure = 0;
     terminal[0] = '\0';
     now = 1000000000;
-    turns_start(nobody_sleeps, now_ns);
+    turns_start(nobody_sleeps, no_time);
     guest_consoles_show(true);
     for (unsigned i = 1; i <= GUESTS; i++)
         assert_int_equal(open_guest(i), 0);
@@ -207,6 +220,34 @@ static void what_is_typed(void **state) {
     assert_int_equal(ring->in_cons - ring->in_prod, 1);
 }
 
+static void echoes(void) { says(1, "#"); }
+static void says_something_else(void) { says(1, "?"); }
+static void others_echo(void) { says(2, "#"); }
+
+static void ends(void) {
+    guest_console_close(guest[1].console);
+    guest[1].console = NULL;
+}
+
+/* A key counts as echoed when its own guest says it, and before the time is up; a guest that ends meanwhile is not looked at any more. */
+static void how_a_key_is_echoed(void **state) {
+    uint64_t start = now;
+
+    meanwhile = echoes;
+    assert_true(guest_console_type(guest[1].console, '#', 1000));
+    assert_int_equal(guest[1].ring.in[0], '#');
+    assert_int_equal(now, start + 500);
+    assert_false(guest_console_type(guest[1].console, '!', 1000));
+    meanwhile = says_something_else;
+    assert_false(guest_console_type(guest[1].console, '#', 1000));
+    meanwhile = others_echo;
+    assert_false(guest_console_type(guest[1].console, '#', 1000));
+    meanwhile = ends;
+    assert_false(guest_console_type(guest[1].console, '#', 1000));
+    meanwhile = NULL;
+    assert_int_equal(open_guest(1), 0);
+}
+
 static void consoles_that_do_not_open(void **state) {
     guest_console_close(guest[1].console);
     guest[1].console = NULL;
@@ -232,6 +273,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_typed, setup, teardown),
+        cmocka_unit_test_setup_teardown(how_a_key_is_echoed, setup, teardown),
         cmocka_unit_test_setup_teardown(consoles_that_do_not_open, setup, teardown),
     };
 
