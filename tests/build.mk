@@ -83,11 +83,12 @@ TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 $(foreach name,$(TEST_GUESTS),$(eval $(call guest,test-$(name),$(wildcard tests/guests/$(name)/*.c tests/guests/$(name)/*.asm) $(TEST_GUEST_LIB),$(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
-# Plugins for QEMU: instructions by address; the longest stay in ring 0; which instructions ran.
+# Plugins for QEMU: instructions by address; the longest stay in ring 0; devices that take no time; which instructions ran.
 $(B)/count.so: tests/tools/count.c
 $(B)/residence.so: tests/tools/residence.c
+$(B)/still.so: tests/tools/still.c
 $(B)/reach.so: tests/mutate/reach.c
-$(B)/count.so $(B)/residence.so $(B)/reach.so:
+$(B)/count.so $(B)/residence.so $(B)/still.so $(B)/reach.so:
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -o $@ $<
@@ -140,12 +141,13 @@ do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
-do-bench: all peer linux rig $(B)/count.so
+do-bench: all peer linux rig $(B)/count.so $(B)/still.so
 	@$(PYTHON) tests/bench/bench.py $(B)
 	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
 	@$(PYTHON) tests/bench/shares.py $(B)
+	@$(PYTHON) tests/bench/floods.py $(B)
 do-figures: do-bench
-	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md $(B)/guests.md $(B)/shares.md
+	@$(PYTHON) tests/tools/readme.py README.md $(B)/bench.md $(B)/guests.md $(B)/shares.md $(B)/floods.md
 guests-test: all peer linux
 	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
 system-test: all peer linux rig
@@ -154,10 +156,11 @@ do-test: all lint unit peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
 	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
 
-# The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers.
+# The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers, half an hour of floods.
 do-soak: all peer linux
-	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
-	  $(PYTEST) -s tests/system/test_linux_load.py tests/system/test_linux_net.py $(TESTS)
+	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} \
+	  DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
+	  $(PYTEST) -s tests/system/test_linux_load.py tests/system/test_linux_net.py tests/system/test_flood_soak.py $(TESTS)
 
 # Mutants: small mistakes put into copies of the shipped code; does a test notice?
 FILES ?=

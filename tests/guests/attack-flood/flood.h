@@ -20,8 +20,15 @@ void flood_transactions(void);                              /* large ones, by fo
 void flood_held(void);                                      /* as much of dom0's memory as the store lets one have */
 void flood_deaf(void);                                      /* watches that fire, and nobody who reads what they say */
 void flood_console(void);
+void flood_balloon(void);                                   /* pages given back to the hypervisor, and asked for again */
+void flood_tables(void);                                    /* page tables filled, pinned and unpinned */
+void flood_vcpus(void);                                     /* all of them compute (vcpus= in the configuration) */
+void flood_timers(void);                                    /* all of them sleep, and are woken every millisecond; the first sets its own */
 
-/* Checked work, and how long it takes: a line for each tenth of a second. */
-void be_the_neighbour(void);
+/* All of these at once, by the further vCPUs, if there are any: whatever the first does. Returns. */
+void flood_beside(void);
+
+/* Checked work, and how long it takes. */
+void be_the_neighbour(void) __attribute__((noreturn));
 
 #endif

@@ -1,31 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The neighbour: every tenth of a second it says the longest that each of three things took it: a value written to the store and
- * read back, 4 KiB written to the disk and read back (both compared), an echo of dom0's (ICMP). In microseconds of its own clock.
- *     beat 17 store 180 disk 950 ping 140
- * A thing that takes longer than the beat is said in a late line: whoever counts lines sees that, too.
+ * The neighbour: every beat (a tenth of a second, or beat=MS) it says how long each of three things took it: a question to the store and
+ * its answer, 4 KiB written to the disk or read from it (what was written is read back and compared), an echo of dom0's (ICMP).
+ * The least, the median, the 99th percentile and the longest of them, in microseconds of its own clock:
+ *     beat 17 store 80 85 120 180 disk 110 140 800 950 ping 90 95 130 140
+ * A thing that takes longer than the beat is said in a late line: whoever counts lines sees that, too. Keys are echoed.
  */
 #include "flood.h"
 
-#define BEAT (100 * NS_PER_MS)
+#define MOST 2000u                      /* of each thing in a beat; what is beyond is not counted */
 
 static struct blkfront disk;
 static struct netfront card;
 
-static uint64_t longest(uint64_t before, uint64_t since)
-{
-    uint64_t took = (now_ns() - since) / 1000;
+/* ---- how long it took ---- */
 
-    return took > before ? took : before;
+struct times { unsigned int count; uint32_t us[MOST]; };
+static struct times store_times, disk_times, ping_times;
+
+/* Kept sorted. */
+static void took(struct times *times, uint64_t since)
+{
+    uint32_t us = (uint32_t)((now_ns() - since) / NS_PER_US);
+    unsigned int at = times->count;
+
+    if (at == MOST)
+        return;
+    for (; at && times->us[at - 1] > us; at--)
+        times->us[at] = times->us[at - 1];
+    times->us[at] = us;
+    times->count++;
 }
+
+/* Into the line; and begins anew. */
+static size_t say(char *line, size_t room, const char *what, struct times *times)
+{
+    unsigned int last = times->count - 1;
+    int size = snprintf(line, room, " %s %u %u %u %u", what, times->us[0], times->us[last / 2], times->us[last * 99 / 100], times->us[last]);
+
+    times->count = 0;
+    return (size_t)size;
+}
+
+/* ---- what is done ---- */
 
 static void store_works(unsigned int i)
 {
     unsigned long back = 0;
+    uint64_t start = now_ns();
 
     CHECK_IS(xs_printf(XS_NONE, "data", "neighbour", "%u", i), 0);
+    took(&store_times, start);
+    start = now_ns();
     CHECK_IS(xs_read_ulong(XS_NONE, "data", "neighbour", &back), 0);
+    took(&store_times, start);
     CHECK_IS(back, i);
+}
+
+static WAIT_QUEUE(transferred);
+static int disk_status;
+
+static void transfer_done(struct block_request *request, int status)
+{
+    disk_status = status;
+    wake_all(&transferred);
+}
+
+/* Sleeps meanwhile, and lets the echoes of keys go on. */
+static int transfer(enum block_operation operation, uint64_t sector, void *data)
+{
+    struct block_request request = { .operation = operation, .sector = sector, .sectors = 8, .done = transfer_done };
+    uint64_t start = now_ns();
+    bool masked = events_save();
+
+    block_describe(&request, data, 4096, virt_to_machine);
+    disk_status = 1;
+    block_submit(&disk.device, &request);
+    block_kick(&disk.device);
+    events_restore(masked);
+    wait_event(transferred, disk_status <= 0);
+    took(&disk_times, start);
+    return disk_status;
 }
 
 static void disk_works(unsigned int i)
@@ -34,8 +89,8 @@ static void disk_works(unsigned int i)
     uint64_t sector = i % 64 * 8;
 
     memset(out, (int)i, sizeof(out));
-    CHECK_IS(block_write(&disk.device, sector, out, 8), 0);
-    CHECK_IS(block_read(&disk.device, sector, in, 8), 0);
+    CHECK_IS(transfer(BLOCK_WRITE, sector, out), 0);
+    CHECK_IS(transfer(BLOCK_READ, sector, in), 0);
     CHECK(!memcmp(in, out, sizeof(in)));
 }
 
@@ -47,6 +102,7 @@ static void disk_works(unsigned int i)
 static uint8_t dom0_mac[NET_MAC];
 static unsigned int echoes;
 static uint8_t frame[64];
+static WAIT_QUEUE(echoed);
 
 static void arrived(struct netport *port, void *bytes, size_t length, uint32_t flags)
 {
@@ -57,6 +113,7 @@ static void arrived(struct netport *port, void *bytes, size_t length, uint32_t f
         memcpy(dom0_mac, at + 22, NET_MAC);
     if (length >= 42 && at[12] == 8 && at[13] == 0 && at[23] == 1 && at[34] == 0 && !memcmp(at + 26, from, 4))
         echoes = (unsigned int)at[40] << 8 | at[41];
+    wake_all(&echoed);
 }
 
 static void send(size_t length)
@@ -115,22 +172,26 @@ static void send_echo(unsigned int i)
 /* A frame may be lost where somebody floods: then another, and the time goes on. */
 static void ping_works(unsigned int i)
 {
-    i &= 0xffff;
-    while (echoes != i) {
-        uint64_t again = now_ns() + 20 * NS_PER_MS;
+    uint64_t start = now_ns();
 
+    i &= 0xffff;
+    do
         send_echo(i);
-        while (echoes != i && now_ns() < again)
-            thread_sleep(NS_PER_MS / 20);
-    }
+    while (!wait_event_timeout(echoed, echoes == i, 20 * NS_PER_MS));
+    took(&ping_times, start);
 }
 
 /* --- the beat ---------------------------------------------------------------------------------------------------------------- */
 
-void be_the_neighbour(void)
+static void echo_keys(void *unused)
+{
+    for (;;)
+        printk("%c\n", console_getchar());
+}
+
+static void be_ready(void)
 {
     int vdev = blkfront_first();
-    unsigned int i = 0;
 
     card.port.receive = arrived;
     NEED(vdev >= 0 && blkfront_open(&disk, (unsigned int)vdev) == 0 && netfront_open(&card, 0) == 0);
@@ -138,21 +199,30 @@ void be_the_neighbour(void)
         ask_for_dom0();
         thread_sleep(10 * NS_PER_MS);
     }
-    for (unsigned int beat = 0;; beat++) {
-        uint64_t store = 0, block = 0, ping = 0, start;
+    NEED(thread_create("keys", echo_keys, NULL));
+}
 
-        for (uint64_t until = now_ns() + BEAT; now_ns() < until; i++) {
-            start = now_ns();
+void be_the_neighbour(void)
+{
+    char option[8] = "100", line[200];
+    unsigned int i = 0;
+    uint64_t length;
+
+    (void)command_option("beat", option, sizeof(option));
+    length = strtoul(option, NULL, 10) * NS_PER_MS;
+    be_ready();
+    for (unsigned int beat = 0;; beat++) {
+        size_t size = (size_t)snprintf(line, sizeof(line), "beat %u", beat);
+
+        for (uint64_t until = now_ns() + length; now_ns() < until; i++) {
             store_works(i);
-            store = longest(store, start);
-            start = now_ns();
             disk_works(i);
-            block = longest(block, start);
-            start = now_ns();
             ping_works(i + 1);
-            ping = longest(ping, start);
             thread_sleep(2 * NS_PER_MS);
         }
-        printk("beat %u store %lu disk %lu ping %lu\n", beat, (unsigned long)store, (unsigned long)block, (unsigned long)ping);
+        size += say(line + size, sizeof(line) - size, "store", &store_times);
+        size += say(line + size, sizeof(line) - size, "disk", &disk_times);
+        size += say(line + size, sizeof(line) - size, "ping", &ping_times);
+        printk("%s\n", line);
     }
 }
