@@ -26,6 +26,7 @@ BEATS = 3
 # Microseconds: the median of what a thing took in a tenth of a second, and of some of these. A disk works in this host's time.
 BOUND = {"store": 100, "disk": 60000, "ping": 100}
 BEAT = r"\(neighbour\) beat \d+ store \d+ (\d+) \d+ \d+ disk \d+ (\d+) \d+ \d+ ping \d+ (\d+)"
+LONGEST = r"\(neighbour\) beat \d+ store \d+ \d+ \d+ (\d+) disk \d+ \d+ \d+ \d+ ping \d+ \d+ \d+ (\d+)"
 # Beats until the prompt has answered `xl list`, and until a third guest is made. A beat is longer than a tenth of a second when
 # what it measures is.
 PROMPT, CREATE = 2, 10
@@ -99,3 +100,14 @@ def test_what_dom0_did_for_whom(system):
     disk, card, vbd, vif, store, console, pace, state = (int(word) for word in rows["attack"][3].split())
     assert store > 10 and console and state and not disk and not card
     assert 200 < int(rows["attack"][4]) <= 1000
+
+
+def test_a_large_guest_comes_and_goes(system):
+    """Its memory is given, wiped and taken back in pieces, between which dom0 works for others: nobody waits for all of it."""
+    said = system.run('xl create hello.cfg name="large" memory=600', timeout=200)
+    rows = re.findall(LONGEST, said) + [system.see(LONGEST, timeout=60).groups() for _ in range(3)]
+    rows += re.findall(LONGEST, system.run("xl destroy large", timeout=200))
+    rows += [system.see(LONGEST, timeout=60).groups() for _ in range(2)]
+    print(rows)
+    assert max(int(store) for store, ping in rows) < 45000
+    assert max(int(ping) for store, ping in rows) < 45000
