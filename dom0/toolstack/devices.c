@@ -32,6 +32,7 @@ struct device {
     char front[64], back[64];
     struct config_disk disk;            /* One of the two kinds. */
     struct config_vif vif;
+    struct blkback_quota *quota;        /* All disks of one guest have one. */
     struct blkback *blkback;
     struct netback *netback;
     struct turn traffic, state;
@@ -40,6 +41,7 @@ struct device {
 
 struct devices {
     domid_t domid;
+    struct blkback_quota quota;
     struct device *first;
 };
 
@@ -292,7 +294,7 @@ static int make_disk(struct device *device, struct trouble *trouble) {
     device->blkback = blkback_create(&store, device->domid, device->number, blockdev, disk->writable);
     if (!device->blkback)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end", disk->partition);
-    blkback_on_work(device->blkback, mark, &device->traffic);
+    blkback_on_work(device->blkback, mark, &device->traffic, device->quota);
     error = open_turns(device, TURN_BLOCK);
     return error ? trouble_set(trouble, error, "disk '%s': no turns: %s", disk->partition, errno_name(error)) : 0;
 }
@@ -377,6 +379,7 @@ static struct device *new_device(struct devices *devices, enum device_kind kind,
     device->domid = devices->domid;
     device->kind = kind;
     device->number = number;
+    device->quota = &devices->quota;
     *end = device;
     return device;
 }
@@ -444,6 +447,7 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
     if (!devices)
         return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
     devices->domid = domid;
+    blkback_quota_init(&devices->quota);
     for (unsigned i = 0; i < config->disk_count && !error; i++)
         error = devices_add_disk(devices, &config->disk[i], trouble);
     for (unsigned i = 0; i < config->vif_count && !error; i++)

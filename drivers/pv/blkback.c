@@ -5,7 +5,7 @@
  * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a private copy -> plan_block
  * (every number judged) -> its grants mapped -> the disk -> done(), which only wakes, too -> serve -> unmapped -> answered. A slot
  * per ring entry, so there is always one. How much is served at once, and when, is the caller's to say. Little of a guest's is at
- * the disk at once (PAGES_IN_FLIGHT): the rest waits in its own ring, not in front of others.
+ * the disk at once (PAGES_IN_FLIGHT, of all its disks): the rest waits in its own rings, not in front of others.
  * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
  * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
@@ -51,7 +51,9 @@ struct blkback {
     struct grant_map ring_map;
     blkif_back_ring_t ring;
     evtchn_port_t port;
-    unsigned int in_flight, pages_in_flight;
+    unsigned int in_flight;
+    struct blkback_quota *quota, own;   /* the guest's; our own if we serve in the event handler */
+    struct list waiting;                /* for room in the quota */
     struct slot *free, *finished, **finished_end;
     uint8_t *pages;                     /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
     struct blkback_counters counters;
@@ -111,13 +113,33 @@ static void count_done(struct blkback *back, const struct block_request *request
     counters->sectors_written += request->operation == BLOCK_WRITE ? request->sectors : 0;
 }
 
+/*
+ * Little of a guest's is at the disk, and its disks take turns with that. Who is not woken cannot wait.
+ */
+static bool may_begin(const struct blkback *back)
+{
+    const struct blkback_quota *quota = back->quota;
+
+    return !back->wake ||
+           (quota->pages <= PAGES_IN_FLIGHT &&
+            (list_empty(&quota->waiting) || quota->waiting.next == &back->waiting));
+}
+
+static void call_next(const struct blkback_quota *quota)
+{
+    struct blkback *next = list_first(&quota->waiting, struct blkback, waiting);
+
+    if (next && quota->pages <= PAGES_IN_FLIGHT)
+        next->wake(next->waker);
+}
+
 static void finish(struct blkback *back, struct slot *slot)
 {
     int error = slot->error;
 
     if (slot->mapped)
         unmap(slot, 0, slot->mapped);
-    back->pages_in_flight -= slot->mapped;
+    back->quota->pages -= slot->mapped;
     slot->mapped = 0;
     answer(back, slot->id, slot->operation,
            error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? refused(BLKIF_RSP_EOPNOTSUPP)
@@ -241,7 +263,7 @@ static void start(struct blkback *back, const blkif_request_t *request)
     }
     back->free = slot->next;
     back->in_flight++;
-    back->pages_in_flight += slot->mapped;
+    back->quota->pages += slot->mapped;
     slot->id = request->id;
     slot->operation = operation_of(request);
     slot->request.operation = plan.operation;
@@ -253,19 +275,13 @@ static void start(struct blkback *back, const blkif_request_t *request)
     block_submit(back->device, &slot->request);
 }
 
-/* Who is not woken cannot go on later. */
-static bool has_enough_at_the_disk(const struct blkback *back)
-{
-    return back->wake && back->pages_in_flight > PAGES_IN_FLIGHT;
-}
-
 /* One batch. False when the index is a lie. */
 static bool take_requests(struct blkback *back, unsigned int budget)
 {
     uint32_t producer = ring_read_index(&back->ring.sring->req_prod);
     int count = ring_requests(producer, back->ring.req_cons, back->ring.rsp_prod_pvt, SLOTS);
 
-    for (int i = 0; i < count && budget && !has_enough_at_the_disk(back); i++, budget--) {
+    for (int i = 0; i < count && budget && may_begin(back); i++, budget--) {
         blkif_request_t request;
 
         RING_COPY_REQUEST(&back->ring, back->ring.req_cons, &request);
@@ -275,11 +291,14 @@ static bool take_requests(struct blkback *back, unsigned int budget)
     return count != RING_LIE;
 }
 
-/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. Who has enough at the disk
- * goes on when some of it is finished. */
+/*
+ * The last look asks for an event for what comes later; what has come meanwhile is more to do, next time.
+ * Who may not begin more waits behind the guest's other disks.
+ */
 bool blkback_serve(struct blkback *back, unsigned int budget)
 {
     int more = 0;
+    bool waits;
 
     if (!back->connected || back->broken || back->closing)
         return false;
@@ -287,20 +306,33 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
     if (!budget)
         return true;
     if (!take_requests(back, budget)) {
-        back->broken = refused(true);
+        back->broken = true;
         event_mask(back->port);
-    } else if (!has_enough_at_the_disk(back)) {
-        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
     }
+    waits = !back->broken && !may_begin(back);
+    list_remove(&back->waiting);
+    if (waits)
+        list_append(&back->quota->waiting, &back->waiting);
+    else if (!back->broken)
+        RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
+    call_next(back->quota);
     block_kick(back->device);
     push_answers(back);
     return more;
 }
 
-void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker)
+void blkback_quota_init(struct blkback_quota *quota)
+{
+    quota->pages = 0;
+    list_init(&quota->waiting);
+}
+
+void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker,
+                     struct blkback_quota *quota)
 {
     back->wake = wake;
     back->waker = waker;
+    back->quota = quota;
 }
 
 bool blkback_is_broken(const struct blkback *back)
@@ -413,6 +445,8 @@ static void disconnect(struct backend *backend)
     back->closing = true;               /* nothing new; answers of what is in flight still go to the ring */
     event_mask(back->port);
     wait_for_disk(back);
+    list_remove(&back->waiting);
+    call_next(back->quota);
     back->connected = back->closing = false;
     event_unbind(back->port);
     if (grant_unmap(&back->ring_map))
@@ -451,6 +485,8 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
     back->device = device;
     back->writable = writable;
     back->finished_end = &back->finished;
+    blkback_quota_init(back->quota = &back->own);
+    list_init(&back->waiting);
     for (unsigned int i = 0; i < SLOTS; i++) {
         back->slot[i].back = back;
         release(&back->slot[i]);

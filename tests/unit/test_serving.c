@@ -27,6 +27,7 @@ static event_handler handler;
 static void *handler_data;
 static unsigned int woken, frames, refills;
 static void (*refill)(void);
+static unsigned int second_disk;        /* whose ring is another page */
 
 /* --- the fake SDK ---------------------------------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler f
 
 int grant_map(domid_t domid, grant_ref_t ref, bool readonly, struct grant_map *map)
 {
-    map->va = ring_page[ref];
+    map->va = ring_page[ref + second_disk];
     return 0;
 }
 
@@ -126,14 +127,17 @@ static void refill_block(void)
             .operation = BLKIF_OP_READ, .nr_segments = 1, .seg = { { .gref = 1, .last_sect = 7 } } };
 }
 
+static struct blkback_quota quota;
+
 static void disk_serves_a_budget(void **state)
 {
     struct blkback *back = blkback_create(&store, 7, 51712, &disk, true);
 
+    blkback_quota_init(&quota);
     memset(ring_page, 0, sizeof ring_page);
     block_ring->req_event = 1;
     woken = refills = 0;
-    blkback_on_work(back, wake, &woken);
+    blkback_on_work(back, wake, &woken, &quota);
     blkback_changed(back);
     assert_int_equal(woken, 1);         /* what came before the connection */
     refill = refill_block;
@@ -173,7 +177,7 @@ static void little_is_at_the_disk(void **state)
     memset(ring_page, 0, sizeof ring_page);
     block_ring->req_event = 1;
     woken = in_flight = 0;
-    blkback_on_work(back, wake, &woken);
+    blkback_on_work(back, wake, &woken, &quota);
     blkback_changed(back);
     for (unsigned int i = 0; i < 32; i++) {
         blkif_request_t *request = &block_ring->ring[block_ring->req_prod++].req;
@@ -198,6 +202,81 @@ static void little_is_at_the_disk(void **state)
     assert_int_equal(block_ring->rsp_prod, 32);
     assert_int_equal(block_ring->req_event, 33);
     blkback_destroy(back);
+}
+
+static void ask(blkif_sring_t *ring, unsigned int requests, unsigned int pages)
+{
+    while (requests--) {
+        blkif_request_t *request = &ring->ring[ring->req_prod++ & 31].req;
+
+        *request = (blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = (uint8_t)pages };
+        for (unsigned int j = 0; j < pages; j++)
+            request->seg[j] = (struct blkif_request_segment){ .gref = 1, .last_sect = 7 };
+    }
+}
+
+static unsigned int second_woken;
+static void wake_second(void *waker) { second_woken++; }
+
+static void answer_first(void)
+{
+    at_disk[0]->done(at_disk[0], 0);
+    memmove(at_disk, at_disk + 1, --in_flight * sizeof at_disk[0]);
+}
+
+/* More disks are no more of the real one: the two of a guest take turns. */
+static void all_disks_of_a_guest_have_one_quota(void **state)
+{
+    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32,
+                                    .flags = BLOCK_BY_DMA, .submit = keep, .kick = nothing,
+                                    .poll = nothing };
+    blkif_sring_t *second_ring = (blkif_sring_t *)(void *)ring_page[1];
+    struct blkback *back = blkback_create(&store, 7, 51712, &slow, true), *second;
+
+    memset(ring_page, 0, sizeof ring_page);
+    blkback_quota_init(&quota);
+    in_flight = second_woken = 0;
+    blkback_on_work(back, wake, &woken, &quota);
+    blkback_changed(back);
+    second = blkback_create(&store, 7, 51728, &slow, true);
+    blkback_on_work(second, wake_second, NULL, &quota);
+    second_disk = 1;
+    blkback_changed(second);
+    second_disk = 0;
+    ask(block_ring, 6, 11);
+    ask(second_ring, 6, 11);
+    while (blkback_serve(back, 2))
+        ;
+    assert_int_equal(in_flight, 3);
+    second_woken = 0;
+    assert_false(blkback_serve(second, 2));
+    assert_int_equal(in_flight, 3);
+    answer_first();                             /* it waited first */
+    assert_false(blkback_serve(back, 4));
+    assert_true(in_flight == 3 && second_woken == 0);
+    answer_first();                             /* and now the other is next */
+    assert_false(blkback_serve(back, 4));
+    assert_true(in_flight == 2 && second_woken == 1);
+    assert_false(blkback_serve(second, 4));
+    assert_true(in_flight == 3 && second_woken == 1);
+    woken = 0;
+    answer_first();
+    assert_false(blkback_serve(back, 4));
+    assert_true(in_flight == 3 && woken == 1);  /* the disk has told it so */
+    while (in_flight)                           /* who ends leaves its room to the other */
+        answer_first();
+    second_woken = 0;
+    blkback_destroy(back);
+    assert_true(second_woken > 0);
+    while (blkback_serve(second, 2))
+        ;
+    assert_int_equal(second_ring->rsp_prod, 1);
+    assert_int_equal(in_flight, 3);
+    while (in_flight)
+        answer_first();
+    blkback_destroy(second);
+    assert_int_equal(quota.pages, 0);
+    assert_true(list_empty(&quota.waiting));
 }
 
 /* --- card -------------------------------------------------------------------------------------------------------------- */
@@ -298,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disk_serves_a_budget), cmocka_unit_test(little_is_at_the_disk),
+        cmocka_unit_test(all_disks_of_a_guest_have_one_quota),
         cmocka_unit_test(card_serves_a_budget),
         cmocka_unit_test(large_frames_cost_their_pages),
     };

@@ -8,17 +8,32 @@
 
 #include <drivers/backend.h>
 #include <drivers/block.h>
+#include <pvguest/list.h>
 
 struct blkback;
+
+/*
+ * What one guest has at the disk by all of its back ends together: little, for what is there stands in
+ * everybody's way. The rest waits in its own rings.
+ */
+struct blkback_quota {
+    unsigned int pages;
+    struct list waiting;                        /* back ends that go on when there is less */
+};
+void blkback_quota_init(struct blkback_quota *quota);
 
 /* One instance for (domain, vdev). The device outlives it. NULL when memory is short. */
 struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
                                struct blockdev *device, bool writable);
 void blkback_changed(struct blkback *back);     /* the front end's state node changed */
-/* Who sets `wake` has it called by the event handler, which then does nothing else, and calls blkback_serve from a thread:
- * it takes at most `budget` requests; true: there are more. Otherwise the handler serves until the ring is empty: only for
- * a front end that is trusted not to go on for ever. */
-void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker);
+/*
+ * Who sets `wake` has it called by the event handler, which then does nothing else, and calls
+ * blkback_serve from a thread: it begins or answers at most `budget` requests; true: there are more. The
+ * quota is the guest's, and outlives the back end. Otherwise the handler serves until the ring is empty:
+ * only for a front end that is trusted not to go on for ever.
+ */
+void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker,
+                     struct blkback_quota *quota);
 bool blkback_serve(struct blkback *back, unsigned int budget);
 bool blkback_is_broken(const struct blkback *back);     /* the guest has corrupted its ring: blkback_service is due */
 void blkback_service(struct blkback *back);     /* from a thread: finishes a disconnect that serving could only begin */
