@@ -332,7 +332,7 @@ static int make_domain(struct build *build) {
     int error;
 
     make_uuid(handle);
-    error = domain_create(request->vcpus, handle, &build->domid);
+    error = domain_create(request, handle, &build->domid);
     if (error)
         return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;

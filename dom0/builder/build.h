@@ -14,6 +14,7 @@ struct build_request {
     const char *command_line;
     uint64_t pages, max_pages;                  /* At the start; at most, ever. */
     unsigned vcpus;
+    unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
 };
 
 struct build_result {

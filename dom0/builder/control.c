@@ -8,6 +8,7 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/thread.h>
 
+#define GUEST_MAPTRACK_FRAMES 8
 #define PIECE 1024u                     /* Pages of a new domain asked for at once. */
 
 int control_domain(struct xen_domctl *op) {
@@ -20,15 +21,16 @@ int control_system(struct xen_sysctl *op) {
     return (int)HYPERVISOR_sysctl(op);
 }
 
-int domain_create(unsigned vcpus, const xen_domain_handle_t handle, domid_t *domid) {
+int domain_create(const struct build_request *request, const xen_domain_handle_t handle, domid_t *domid) {
     struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain, .domain = 0 };     /* 0: the next free number. */
     struct xen_domctl more = { .cmd = XEN_DOMCTL_max_vcpus };
     int error;
 
-    op.u.createdomain.max_vcpus = vcpus;
+    op.u.createdomain.max_vcpus = request->vcpus;
     op.u.createdomain.max_evtchn_port = 4095;   /* What two-level events can address. */
-    op.u.createdomain.max_grant_frames = -1;    /* The hypervisor's default. */
-    op.u.createdomain.max_maptrack_frames = -1;
+    op.u.createdomain.max_grant_frames = request->grant_frames ? (int32_t)request->grant_frames : -1;
+    op.u.createdomain.max_maptrack_frames = request->maptrack_frames ? (int32_t)request->maptrack_frames
+                                                                     : GUEST_MAPTRACK_FRAMES;
     op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
     memcpy(op.u.createdomain.handle, handle, sizeof(xen_domain_handle_t));
     error = control_domain(&op);
@@ -36,7 +38,7 @@ int domain_create(unsigned vcpus, const xen_domain_handle_t handle, domid_t *dom
         return error;
     *domid = op.domain;
     more.domain = op.domain;
-    more.u.max_vcpus.max = vcpus;
+    more.u.max_vcpus.max = request->vcpus;
     error = control_domain(&more);
     if (error)
         domain_destroy(*domid);

@@ -6,6 +6,7 @@
 #define DOM0_BUILDER_CONTROL_H
 
 #include "dom0/base.h"
+#include "dom0/builder/build.h"
 #include <pvguest/xen.h>
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
@@ -14,7 +15,11 @@
 int control_domain(struct xen_domctl *op);
 int control_system(struct xen_sysctl *op);
 
-int domain_create(unsigned vcpus, const xen_domain_handle_t handle, domid_t *domid);
+/*
+ * Without memory. What a guest has mapped of others outlives them, so by default it may have as much as a
+ * few disks and cards need: GUEST_MAPTRACK_FRAMES pages of handles.
+ */
+int domain_create(const struct build_request *request, const xen_domain_handle_t handle, domid_t *domid);
 int domain_destroy(domid_t domid);
 int domain_pause(domid_t domid);
 int domain_unpause(domid_t domid);

@@ -223,6 +223,22 @@ static int key_cpu_weight(struct parser *parser) {
     return error;
 }
 
+static int key_frames(struct parser *parser, unsigned *frames) {
+    unsigned long most = 0;
+    int error = want_number(parser, 1, CONFIG_MOST_FRAMES, &most);
+
+    *frames = (unsigned)most;
+    return error;
+}
+
+static int key_max_grant_frames(struct parser *parser) {
+    return key_frames(parser, &parser->config->grant_frames);
+}
+
+static int key_max_maptrack_frames(struct parser *parser) {
+    return key_frames(parser, &parser->config->maptrack_frames);
+}
+
 static int key_type(struct parser *parser) {
     char type[16];
     int error = want_string(parser, type, sizeof(type));
@@ -463,6 +479,7 @@ static const struct {
     { "on_poweroff", key_on_poweroff }, { "on_reboot", key_on_reboot }, { "on_crash", key_on_crash },
     { "type", key_type },               { "maxmem", key_maxmem },       { "maxvcpus", key_maxvcpus },
     { "on_watchdog", key_on_watchdog }, { "cpu_weight", key_cpu_weight },
+    { "max_grant_frames", key_max_grant_frames }, { "max_maptrack_frames", key_max_maptrack_frames },
 };
 
 /* --- the file --- */

@@ -20,6 +20,7 @@
 #define CONFIG_MAX_VCPUS 32u
 #define CONFIG_LEAST_WEIGHT 1u          /* As Xen's credit schedulers have it. */
 #define CONFIG_MOST_WEIGHT 65535u
+#define CONFIG_MOST_FRAMES 1024u        /* Of grants, and of mappings of others' grants. */
 #define CONFIG_MAX_EXTRA 1000u          /* start_info's command line holds 1023 characters. */
 
 /* What becomes of a domain that has ended in one way or another. */
@@ -50,6 +51,7 @@ struct config {
     unsigned long memory_mib, maxmem_mib;
     unsigned vcpus, vcpus_at_start;     /* How many there may be, and how many the guest is to use first. */
     unsigned cpu_weight;                /* Its part of the CPU beside others'; 0: the hypervisor's default. */
+    unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
     unsigned disk_count, vif_count;
     struct config_disk disk[CONFIG_MAX_DISKS];
     struct config_vif vif[CONFIG_MAX_VIFS];

@@ -99,6 +99,7 @@ static int build(struct domain *domain, struct build_result *built, struct troub
     struct build_request request = {
         .command_line = config->extra, .pages = config->memory_mib * 256,
         .max_pages = config->maxmem_mib * 256, .vcpus = config->vcpus,
+        .grant_frames = config->grant_frames, .maptrack_frames = config->maptrack_frames,
     };
     struct archive_file kernel, ramdisk;
 

@@ -107,6 +107,8 @@ static int16_t setup_status;
 static domid_t who_answers;             /* when domain 9 is asked for */
 static bool memory_is_gone;
 
+static struct build_request request;
+
 static long domain_op(struct xen_domctl *op) {
     assert_int_equal(op->interface_version, XEN_DOMCTL_INTERFACE_VERSION);
     if (op->cmd == XEN_DOMCTL_createdomain) {
@@ -114,6 +116,8 @@ static long domain_op(struct xen_domctl *op) {
         max_vcpus = op->u.createdomain.max_vcpus;
         memcpy(handle, op->u.createdomain.handle, sizeof(handle));
         assert_int_equal(op->u.createdomain.max_evtchn_port, 4095);
+        assert_int_equal(op->u.createdomain.max_grant_frames, request.grant_frames ? 5 : -1);
+        assert_int_equal(op->u.createdomain.max_maptrack_frames, request.maptrack_frames ? 7 : 8);
         op->domain = 9;
         alive = true;
         return 0;
@@ -212,7 +216,6 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 #define BASE 0xffffffff80000000ul
 
 static uint8_t file[4096], ramdisk[10000];
-static struct build_request request;
 static struct build_result result;
 static char why[200];
 
@@ -489,6 +492,8 @@ static void longest_command_line(void **state) {
 
     memset(line, 'x', sizeof(line) - 1);
     request.command_line = line;
+    request.grant_frames = 5;
+    request.maptrack_frames = 7;
     assert_int_equal(build(), 0);
     assert_int_equal(strlen((const char *)info()->cmd_line), MAX_GUEST_CMDLINE - 1);
 }

@@ -28,7 +28,7 @@ static void a_whole_file(void **state) {
                            "name = \"insula-1\"\n"
                            "kernel='insula.elf'; ramdisk = \"initrd\"\r\n"
                            "extra = \"root=/dev/xvda # no comment\"   # comment\n"
-                           "memory = 64\nvcpus=2\ncpu_weight = 512\ntype = 'pv'\n"
+                           "memory = 64\nvcpus=2\ncpu_weight = 512\nmax_grant_frames=5\nmax_maptrack_frames=7\ntype = 'pv'\n"
                            "disk = [ 'phy:insula1,xvda,w',\n  \"data,raw,xvdb,r\", # last\n ]\n"
                            "vif = [ 'mac=00:16:3e:01:02:0a,bridge=br1', '' ]\n"
                            "on_crash = 'preserve'\non_poweroff = \"destroy\"\non_reboot='restart'"), 0);
@@ -40,6 +40,8 @@ static void a_whole_file(void **state) {
     assert_int_equal(config.memory_mib, 64);
     assert_int_equal(config.vcpus, 2);
     assert_int_equal(config.cpu_weight, 512);
+    assert_int_equal(config.grant_frames, 5);
+    assert_int_equal(config.maptrack_frames, 7);
     assert_int_equal(config.vcpus_at_start, 2);
     assert_int_equal(config.disk_count, 2);
     assert_string_equal(config.disk[0].partition, "insula1");
@@ -81,6 +83,8 @@ static void mistakes_name_their_line(void **state) {
         { "vcpus = 99\n", 1, "1 to 32" },
         { "cpu_weight = 0\n", 1, "1 to 65535" },
         { "cpu_weight = 65536\n", 1, "1 to 65535" },
+        { "max_grant_frames = 0\n", 1, "1 to 1024" },
+        { "max_maptrack_frames = 1025\n", 1, "1 to 1024" },
         { "type='hvm'\n", 1, "pv" },
         { "on_crash='explode'\n", 1, "action" },
         { "disk = 'phy:a,xvda,w'\n", 1, "list" },
