@@ -9,6 +9,7 @@
  */
 #include "dom0/toolstack/devices.h"
 #include "dom0/account.h"
+#include "dom0/bucket.h"
 #include "dom0/network/bridge.h"
 #include "dom0/storage/disks.h"
 #include "dom0/worker.h"
@@ -21,6 +22,9 @@
 #include <stdarg.h>
 
 #define BRIDGE_NAME "br0"
+/* Of a front end's state, that are followed: a second, and at once. They are dom0's work and dom0's time. */
+#define CHANGES_RATE 10
+#define CHANGES_BURST 10
 
 struct device {
     struct device *sibling;             /* All devices of one guest, in the order of their making. */
@@ -36,6 +40,8 @@ struct device {
     struct blkback *blkback;
     struct netback *netback;
     struct turn traffic, state;
+    struct bucket changes;
+    struct timer later;                 /* Looks at a state that changed too often; when is 0: not set. */
     bool claimed, plugged;
 };
 
@@ -106,11 +112,22 @@ static bool serve_card(void *owner, unsigned budget) {
     return card->serve(card, budget);
 }
 
-/* On the watch thread. */
+static void look_now(void *data) {
+    struct device *device = data;
+
+    device->later.when = 0;
+    turns_mark(&device->state);
+}
+
+/* On the watch thread. What counts is the last state, so changes that come too fast may be one. */
 static void front_changed(struct xs_watch *watch, const char *path) {
     struct device *device = watch->data;
+    uint64_t now = now_ns();
 
-    turns_mark(&device->state);
+    if (bucket_take(&device->changes, 1, now))
+        turns_mark(&device->state);
+    else if (!device->later.when)
+        timer_set(&device->later, now + bucket_wait(&device->changes, now), look_now, device);
 }
 
 /* --- the bridge --- */
@@ -269,6 +286,7 @@ static int open_turns(struct device *device, enum turn_kind kind) {
     if (error)
         return error;
 
+    bucket_init(&device->changes, CHANGES_RATE, CHANGES_BURST, now_ns());
     device->watch.callback = front_changed;
     device->watch.data = device;
     snprintf(path, sizeof(path), "%s/state", device->front);
@@ -465,6 +483,7 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
 static void unmake(struct device *device) {
     if (device->watched)
         xs_unwatch(&device->watch);
+    timer_cancel(&device->later);
     worker_leave(&device->state);
     worker_leave(&device->traffic);
     if (device->plugged)
