@@ -40,12 +40,6 @@ def system():
     with dom0.Dom0(name, disk=machine.fresh_disk(name), icount=True) as box:
         box.create("neighbour.cfg")
         beats(box, 2)
-        attack(box, "held")             # the first of their kinds fill caches that stay
-        box.see("attack-flood: holds what it can", timeout=200)
-        box.ask("xl destroy attack")
-        attack(box, "transactions")
-        beats(box, 5)
-        box.ask("xl destroy attack")
         yield box
         assert box.power_off() == 0
 

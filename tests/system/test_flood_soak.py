@@ -22,10 +22,10 @@ FLOODS = ["net-small", "net-large", "net-broadcast", "disk", "store", "state", "
           "vcpus", "timers"]
 ALONE = ("balloon", "tables", "vcpus", "timers")        # what `beside` does, too
 NAMES = [f"flood{i}" for i in range(4)]
-WARM = min(60, SECONDS / 3)             # seconds in which tables may grow that stay
 PROMPT = 1.0                            # seconds of the machine's for an answer at the prompt
 DESTROY = 10.0                          # and for the end of a guest
 SLACK = 64                              # pages
+WASTE = 100                             # pages of dom0's a guest that nobody counts: its devices, and what is left of the allocator's pages
 
 
 class Soak:
@@ -95,13 +95,13 @@ def test_all_of_them_at_once():
         box.ask("sleep 1")
         assert soak.works() > beat
         after = box.free_pages()
-        early = [pages for second, pages in soak.held if second <= WARM]
-        late = [pages for second, pages in soak.held if second > WARM]
+        early = [pages for second, pages in soak.held if second <= SECONDS * 2 / 3]
+        late = [pages for second, pages in soak.held if second > SECONDS * 2 / 3]
         print(f"{steps} looks; answers {max(soak.answers):.2f} s at most, ends {max(soak.ends):.2f} s of {len(soak.ends)}; dom0's pages that "
-              f"nobody answers for: {max(early):.0f} at first, {max(late):.0f} later; free {before} -> {after}")
+              f"nobody answers for: {max(early):.0f}, and in the last third {max(late):.0f}; free {before} -> {after}")
         assert max(soak.answers) <= PROMPT, soak.floods
         assert max(soak.ends) <= DESTROY
-        assert max(late) <= max(early) + SLACK
+        assert max(early) <= WASTE * len(NAMES) and max(late) <= max(early) + SLACK         # it does not grow
         assert after[0] >= before[0] - SLACK and after[1] >= before[1] - SLACK
         box.ask("consoles on")
         box.audit()
