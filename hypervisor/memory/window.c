@@ -121,6 +121,7 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
 {
     unsigned int pages = (entries + 511) / 512, old = (v->gdt_entries + 511) / 512;
 
+    spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < pages; i++) {
         int error = i && spent() ? -ERESTART : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
 
@@ -129,7 +130,6 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
             return error;
         }
     }
-    spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < MAX(pages, old); i++) {
         mfn_t before = v->gdt_frames[i];
 
