@@ -26,6 +26,7 @@ struct evtchn {
     };
 };
 
+#define COST_WORD   15              /* instructions: 64 ports looked at for a free one */
 #define PER_BUCKET  (PAGE_SIZE / sizeof(struct evtchn))
 #define NR_BUCKETS  (NR_EVTCHNS / PER_BUCKET)
 _Static_assert(sizeof(struct evtchn) == 16, "a power of two, so that buckets are full pages");
@@ -153,6 +154,7 @@ static int find_free_port(struct domain *d)
     for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used) && !port; word++) {
         uint64_t free = ~d->ports_used[word] & (word == 0 ? ~1ul : ~0ul);
         if (free) port = word * 64 + (uint32_t)__builtin_ctzl(free);
+        spend(COST_WORD);
     }
     if (!port || port >= d->event_limit) return fail(-ENOSPC, "all event channels of the domain are in use");
     int error = channel(d, port) ? 0 : add_bucket(d, port / PER_BUCKET);

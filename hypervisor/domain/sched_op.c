@@ -11,6 +11,7 @@
 #include <xen/sched.h>
 
 #define MAX_POLL_PORTS 128          /* as on Xen */
+#define COST_POLL 90                /* instructions: a port read and looked at */
 
 void vcpu_stop_polling(struct vcpu *v)
 {
@@ -43,6 +44,7 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     struct domain *d = v->domain;
     uint32_t port = 0;
     if (op->nr_ports > MAX_POLL_PORTS) return fail(-EINVAL, "more than 128 ports to poll");
+    spend((int)op->nr_ports * COST_POLL);
     vcpu_stop_polling(v);
     v->poll_port = 0;
     __atomic_fetch_or(&d->pollers, 1u << v->id, __ATOMIC_SEQ_CST);

@@ -19,6 +19,7 @@
 
 /* What things cost, in instructions. */
 #define COST_CALL      400          /* a hypercall without loops, in a multicall */
+#define COST_FAULT     200          /* a bad pointer of the guest's */
 #define COST_ENTRY     40           /* a level-1 entry that takes or drops an ordinary reference */
 #define COST_CHILD     120          /* an entry of an upper level dropped */
 #define COST_TYPE      250          /* one that changes a frame's type */

@@ -6,6 +6,7 @@
 #include "entry/trap.h"
 #include "domain/domain.h"
 #include "emulate/privileged.h"
+#include "entry/budget.h"
 #include "entry/far_return.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
@@ -168,6 +169,7 @@ void ring0_trap(struct cpu_user_regs *regs)
     }
     target = find_fixup(regs->rip);
     if (!target) ring0_fault(regs);
+    spend(COST_FAULT);
     regs->rip = target;
 }
 

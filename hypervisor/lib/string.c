@@ -16,9 +16,18 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 void *memmove(void *to, const void *from, size_t n)
 {
     if ((uint64_t)to - (uint64_t)from >= n) return memcpy(to, from, n);     /* also when `to` is below `from` */
-    char *d = (char *)to + n;
-    const char *s = (const char *)from + n;
-    while (n--) *--d = *--s;
+    if (to == from) return to;
+    char *d = (char *)to + n - 1;
+    const char *s = (const char *)from + n - 1;
+    size_t words = n / 8, bytes = n % 8;
+
+    __asm__ volatile("std\n\t"                     /* from the end down; whoever interrupts clears the flag (entry.asm) */
+                     "rep movsb\n\t"
+                     "sub $7, %0\n\t"
+                     "sub $7, %1\n\t"
+                     "mov %3, %2\n\t"
+                     "rep movsq\n\t"
+                     "cld" : "+D"(d), "+S"(s), "+c"(bytes) : "r"(words) : "memory", "cc");
     return to;
 }
 

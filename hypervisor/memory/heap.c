@@ -16,6 +16,8 @@
 #include "lib/string.h"
 
 #define LOW_FRAMES (1UL << (32 - PAGE_SHIFT))
+#define MAX_LOOKS 128               /* for a block below an address, in each list */
+#define COST_LOOK 12                /* instructions */
 enum { LOW, HIGH, ZONES };
 
 static spinlock_t heap_lock;
@@ -61,14 +63,18 @@ void heap_free_frames(mfn_t first, unsigned int order)
     spin_unlock(&heap_lock);
 }
 
-/* The first block of the list that lies below the limit (a frame number). Bounded: devices with short addresses are rare. */
+/*
+ * The first block of the list that lies below the limit (a frame number). Bounded: devices with short addresses are rare. Whoever
+ * asks pays for each look: a guest that gives back every other block makes the lists long.
+ */
 static struct frame *find_block(struct list *blocks, unsigned int order, uint64_t limit)
 {
-    unsigned int tries = 256;
+    unsigned int tries = MAX_LOOKS;
 
     list_for_each (l, blocks) {
         struct frame *f = list_entry(l, struct frame, link);
 
+        spend(COST_LOOK);
         if (mfn_of(f).n + (1UL << order) <= limit) return f;
         if (--tries == 0) break;
     }

@@ -77,6 +77,7 @@ static long machphys_mfn_list(uint64_t arg)
 
     if (read_guest(&list, arg)) return fail(-EFAULT, "the list");
     list.nr_extents = (unsigned int)MIN(list.max_extents, chunks);
+    spend((int)list.nr_extents * COST_ENTRY);
     for (uint64_t i = 0; i < list.nr_extents; i++)
         if (write_guest_u64((uint64_t)list.extent_start.p + i * sizeof(xen_pfn_t), virt_to_mfn((char *)m2p_table + i * M2P_CHUNK).n))
             return fail(-EFAULT, "the list");

@@ -121,6 +121,7 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
 {
     unsigned int pages = (entries + 511) / 512, old = (v->gdt_entries + 511) / 512;
 
+    spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < pages; i++) {
         int error = i && spent() ? -ERESTART : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
 
@@ -129,7 +130,6 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
             return error;
         }
     }
-    spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < MAX(pages, old); i++) {
         mfn_t before = v->gdt_frames[i];
 
@@ -177,6 +177,7 @@ int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
     if (entries > LDT_ENTRIES_MAX || (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
         return fail(-EINVAL, "the LDT is not page-aligned guest memory of at most 8192 entries");
     if (entries == v->ldt_entries && (base == v->ldt_base || !entries)) return 0;
+    spend(LDT_PAGES * COST_ENTRY);
     for (unsigned int i = 0; i < LDT_PAGES; i++) {
         uint64_t va = v->window + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
 

@@ -81,6 +81,9 @@ static void frames_by_number(void)
     }
     CHECK_IS(HYPERVISOR_mmuext_op(clear, 512, NULL, DOMID_SELF), 0);
     CHECK_IS(HYPERVISOR_mmuext_op(copy, 512, NULL, DOMID_SELF), 0);
+    for (unsigned int i = 0; i < 512; i++)          /* onto itself */
+        copy[i].arg2.src_mfn = copy[i].arg1.mfn;
+    CHECK_IS(HYPERVISOR_mmuext_op(copy, 512, NULL, DOMID_SELF), 0);
     MANY(__HYPERVISOR_mmuext_op, address(clear), 1, 0, DOMID_SELF);
     MANY(__HYPERVISOR_mmuext_op, address(&flush), 1, 0, DOMID_SELF);
     MANY(__HYPERVISOR_update_va_mapping, address(pages[1]), (uint64_t)virt_to_mfn(pages[1]) << PAGE_SHIFT | PROT_RW, UVMF_TLB_FLUSH | UVMF_ALL);
@@ -107,6 +110,13 @@ static void grants(void)
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, copies, 256), 0);
     CHECK_IS(copies[255].status, GNTST_okay);
     MANY(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(copies), 16);
+    for (unsigned int i = 0; i < 256; i++) {        /* within a page, a little further: from the end down */
+        copies[i].dest = copies[i].source;
+        copies[i].dest.offset = 1;
+        copies[i].len = PAGE_SIZE - 1;
+    }
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, copies, 256), 0);
+    CHECK_IS(copies[255].status, GNTST_okay);
 
     for (unsigned int i = 0; i < 128; i++) {
         grant_ref_t ref = (grant_ref_t)grant_page(0, pages[i], false);
@@ -157,18 +167,65 @@ static void reservations(void)
     MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&r));
 }
 
+/*
+ * Memory below an address that no frame lies below, while the heap is in pieces: of each extent every other block is free, so it
+ * looks at the pieces of all sizes in vain.
+ */
+#define ORDERS 5
+#define EXTENTS ((1 << ORDERS) - 1)
+static xen_pfn_t large[EXTENTS];
+
+static void every_other_block(unsigned int which)
+{
+    static xen_pfn_t blocks[256];
+    struct xen_memory_reservation r = { .domid = DOMID_SELF };
+    const xen_pfn_t *base = large;
+
+    set_xen_guest_handle(r.extent_start, blocks);
+    for (unsigned int order = 0; order < ORDERS; order++)
+        for (unsigned int extent = 0; extent < 1u << order; extent++, base++) {
+            r.extent_order = order;
+            r.nr_extents = 256 >> order;
+            for (unsigned int i = 0; i < r.nr_extents; i++)
+                blocks[i] = *base + ((2 * i + which) << order);
+            CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), (long)r.nr_extents);
+        }
+}
+
+static void low_memory(void)
+{
+    static xen_pfn_t none;
+    struct xen_memory_reservation r = { .nr_extents = EXTENTS, .extent_order = 9, .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, large);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), EXTENTS);
+    every_other_block(0);
+    r = (struct xen_memory_reservation){ .nr_extents = 1, .mem_flags = XENMEMF_address_bits(13), .domid = DOMID_SELF };
+    set_xen_guest_handle(r.extent_start, &none);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 0);
+    MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&r));
+    every_other_block(1);
+}
+
 /* ---- descriptors, traps, contexts ---- */
 
 static void tables_of_the_cpu(void)
 {
     static struct trap_info traps[257];
+    static struct mmuext_op ldts[512];
     unsigned long frames[14];
 
     for (unsigned int i = 0; i < 14; i++)
         frames[i] = virt_to_mfn(tables[i]);
     CHECK_IS(HYPERVISOR_set_gdt(frames, 14 * 512), 0);
     MANY(__HYPERVISOR_set_gdt, address(frames), 14 * 512);
+    frames[13] = ~0UL;                              /* refused at the last */
+    CHECK_IS(HYPERVISOR_set_gdt(frames, 14 * 512) < 0, 1);
+    MANY(__HYPERVISOR_set_gdt, address(frames), 14 * 512);
     CHECK_IS(HYPERVISOR_set_gdt(frames, 0), 0);
+    for (unsigned int i = 0; i < 512; i++)
+        ldts[i] = (struct mmuext_op){ .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = address(pages[i % 2]), .arg2.nr_ents = i < 511 ? 512 : 0 };
+    CHECK_IS(HYPERVISOR_mmuext_op(ldts, 512, NULL, DOMID_SELF), 0);
     for (unsigned int i = 0; i < 256; i++)
         traps[i] = (struct trap_info){ .vector = 200, .cs = FLAT_KERNEL_CS, .address = address(pages[0]) };
     CHECK_IS(HYPERVISOR_set_trap_table(traps), 0);
@@ -177,8 +234,22 @@ static void tables_of_the_cpu(void)
 
 /* ---- short calls, many times ---- */
 
+/* With every port in use, the search for a free one is the longest. */
+static void all_ports(struct evtchn_alloc_unbound *alloc)
+{
+    struct evtchn_close close = { .port = alloc->port };
+    evtchn_port_t last_port = 0;
+
+    while (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, alloc) == 0)
+        last_port = alloc->port;
+    MANY(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, address(alloc));
+    for (; close.port <= last_port; close.port++)
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
+}
+
 static void short_calls(void)
 {
+    static struct evtchn_alloc_unbound alloc = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
     static char text[1024];
     static struct sched_poll poll = { .nr_ports = 128, .timeout = 1 };
     static evtchn_port_t ports[128];
@@ -191,8 +262,14 @@ static void short_calls(void)
     MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&runstate));
     MANY(__HYPERVISOR_set_timer_op, now_ns() + NS_PER_S);
     MANY(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+    MANY(__HYPERVISOR_mmu_update, 8, 1, 8, DOMID_SELF);
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc), 0);
+    for (unsigned int i = 0; i < 128; i++)
+        ports[i] = alloc.port;
     set_xen_guest_handle(poll.ports, ports);
+    CHECK_IS(HYPERVISOR_sched_op(SCHEDOP_poll, &poll), 0);
     MANY(__HYPERVISOR_sched_op, SCHEDOP_poll, address(&poll));
+    all_ports(&alloc);
     for (unsigned int i = 0; i < 16; i++)
         CHECK_IS(HYPERVISOR_console_io(CONSOLEIO_write, 0, text), 0);
 }
@@ -269,6 +346,7 @@ void test_main(void)
     frames_by_number();
     grants();
     reservations();
+    low_memory();
     tables_of_the_cpu();
     short_calls();
     strings();
