@@ -270,7 +270,7 @@ static void fire_at(const char *path, size_t size, uint32_t hash, const struct t
 static void fire_below(char *path, size_t size, uint32_t hash, const struct tree_node *gone, const struct tree_node *now) {
     for (unsigned i = 0; i < gone->child_count; i++) {
         const struct tree_node *child = gone->children[i], *again;
-        size_t more = 1 + strlen(child->name);
+        size_t more = 1 + child->name_size;
         uint32_t longer;
 
         path[size] = '/';
