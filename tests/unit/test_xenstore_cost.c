@@ -169,6 +169,32 @@ static void many_watches_are_many_to_look_at(void **state) {
     assert_in_range(COST(&five, XS_UNWATCH, 0, "data\0t0"), 8, 10);
 }
 
+/* The end of a transaction that writes a hundred nodes. */
+static unsigned cost_of_a_hundred(void) {
+    char payload[64];
+    uint32_t tx = begin(&five);
+
+    for (unsigned i = 0; i < 100; i++)
+        cost(&five, XS_WRITE, tx, payload, (size_t)sprintf(payload, "data/%u%cx", i, 0) + 1);
+    return COST(&five, XS_TRANSACTION_END, tx, "T");
+}
+
+/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change. Sixteen such
+ * looks are a step: no more is counted than is done, for it is not his time. */
+static void watches_of_the_blind_are_looked_at(void **state) {
+    char watch[64];
+    unsigned alone, watched;
+
+    cost_of_a_hundred();
+    alone = cost_of_a_hundred();
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
+    six.events = 0;
+    watched = cost_of_a_hundred();
+    assert_int_equal(six.events, 0);
+    assert_in_range(watched - alone, 100 * XENSTORE_MAX_WATCHES / 16 / 16, 60);
+}
+
 /* --- quotas --- */
 
 /* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it goes. */
@@ -282,6 +308,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_deep_path_is_many_nodes, setup, teardown),
         cmocka_unit_test_setup_teardown(names_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_of_the_blind_are_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
