@@ -56,9 +56,9 @@ size_t account_held(uint16_t domid, enum held kind) {
 int account_check(uint16_t domid, enum held kind, size_t amount) {
     size_t held = account_held(domid, kind), quota = account_rules[kind].quota;
 
-    if (domid == 0)
+    if (domid == 0 && kind != HELD_EVENTS)
         return 0;
-    if (held > quota || amount > quota - held)
+    if (domid && (held > quota || amount > quota - held))
         return refused(-ENOSPC);
     return memory_is_low && memory_is_low() ? refused(-ENOMEM) : 0;
 }

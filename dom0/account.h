@@ -4,7 +4,7 @@
  * test compares with a recount. Every allocation that a guest can cause is charged here first, in bytes of what was asked
  * for; so two things are checked at one place: the domain's quota, and that enough is left for the operator.
  *
- * Domain 0 is counted, and bound by neither.
+ * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it, and the reserve is kept.
  */
 #ifndef DOM0_ACCOUNT_H
 #define DOM0_ACCOUNT_H

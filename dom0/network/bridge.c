@@ -163,18 +163,21 @@ static uint64_t those_that_take_large(const struct bridge *bridge, uint64_t targ
     return set;
 }
 
-static void send_to(struct bridge *bridge, uint64_t targets, const void *frame, size_t length, uint32_t flags)
+static void send_to(struct bridge *bridge, unsigned int from, uint64_t targets, const void *frame, size_t length,
+                    uint32_t flags)
 {
     bridge->touched |= targets;
     for (; targets; targets &= targets - 1) {
         struct netport *target = bridge->port[__builtin_ctzll(targets)];
 
+        target->sender = from;
         target->send(target, frame, length, flags);     /* a full port drops and counts; the others still get theirs */
     }
 }
 
 /* A large frame for ports that want small ones. The piece is ours to use again only when nobody looks at it any more. */
-static void send_cut(struct bridge *bridge, uint64_t targets, const uint8_t *frame, size_t length, unsigned int size)
+static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets, const uint8_t *frame, size_t length,
+                     unsigned int size)
 {
     struct net_cutter cutter;
     size_t piece;
@@ -186,7 +189,7 @@ static void send_cut(struct bridge *bridge, uint64_t targets, const uint8_t *fra
         return;
     }
     while ((piece = net_cut_next(&cutter, bridge->piece))) {
-        send_to(bridge, targets, bridge->piece, piece, 0);
+        send_to(bridge, from, targets, bridge->piece, piece, 0);
         for (uint64_t left = targets; left; left &= left - 1) {
             struct netport *target = bridge->port[__builtin_ctzll(left)];
 
@@ -254,15 +257,15 @@ static void receive(struct netport *port, void *frame, size_t length, uint32_t f
     if (flags & NET_GSO_TCP4) {
         uint64_t large = those_that_take_large(bridge, targets);
 
-        send_to(bridge, large, frame, length, flags);
-        send_cut(bridge, targets & ~large, frame, length, net_gso_size(flags));
+        send_to(bridge, from, large, frame, length, flags);
+        send_cut(bridge, from, targets & ~large, frame, length, net_gso_size(flags));
         return;
     }
     if (flags & NET_CHECKSUM_BLANK && !all_take_blank(bridge, targets)) {
         net_complete_checksum(frame, length);
         flags &= ~NET_CHECKSUM_BLANK;
     }
-    send_to(bridge, targets, frame, length, flags);
+    send_to(bridge, from, targets, frame, length, flags);
 }
 
 static void received(struct netport *port)

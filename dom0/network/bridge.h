@@ -13,7 +13,7 @@
 #include <drivers/net.h>
 #include "dom0/network/guard.h"
 
-#define BRIDGE_PORTS 64u            /* a bit each in a 64-bit set */
+#define BRIDGE_PORTS NET_SENDERS    /* a bit each in a 64-bit set */
 #define BRIDGE_TABLE 256u           /* addresses remembered; a power of two */
 #define BRIDGE_AGE 300000000000ull  /* nanoseconds an address is remembered without being seen */
 

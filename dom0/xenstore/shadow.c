@@ -29,6 +29,7 @@ static int new_shadow(struct shadows *shadows, const char *name, size_t size, st
         return refused(-ENOMEM);
     }
     memcpy((*made)->name, name, size);
+    (*made)->name_size = size;
     return 0;
 }
 
@@ -77,22 +78,29 @@ void shadows_close(struct shadows *shadows) {
 
 /* --- finding --- */
 
+/* As tree.c does it. */
 static unsigned place(const struct shadow *shadow, const char *name, size_t size, bool *found) {
     unsigned low = 0, high = shadow->child_count;
+    size_t same_low = 0, same_high = 0;
 
     *found = false;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        int order = tree_compare(shadow->children[middle]->name, name, size);
+        const struct shadow *child = shadow->children[middle];
+        size_t same = same_low < same_high ? same_low : same_high;
+        int order = tree_compare(child->name, child->name_size, name, size, &same);
 
         if (order == 0) {
             *found = true;
             return middle;
         }
-        if (order < 0)
+        if (order < 0) {
             low = middle + 1;
-        else
+            same_low = same;
+        } else {
             high = middle;
+            same_high = same;
+        }
     }
     return low;
 }
@@ -154,7 +162,9 @@ const char *seen_next_child(const struct seen *seen, struct seen_children *at) {
         const struct tree_node *live = seen->live && at->live < seen->live->child_count ? seen->live->children[at->live] : NULL;
         const struct shadow *shadow = seen->shadow && at->shadow < seen->shadow->child_count
                                       ? seen->shadow->children[at->shadow] : NULL;
-        int order = !live ? 1 : !shadow ? -1 : strcmp(live->name, shadow->name);
+        size_t same = 0;
+        int order = !live ? 1 : !shadow ? -1
+                    : tree_compare(live->name, live->name_size, shadow->name, shadow->name_size, &same);
 
         tree_work++;
         if (!live && !shadow)
@@ -246,7 +256,7 @@ bool shadows_touched(const struct shadows *shadows, const char *path) {
 static int remake(struct shadows *shadows, const char *path, const void *value, uint32_t size, const struct tree_perms *perms) {
     struct shadow *shadow = find_shadow(shadows, path);
     struct tree_node *made;
-    int error = new_node(shadows, shadow->name, strlen(shadow->name), value, size, perms, &made);
+    int error = new_node(shadows, shadow->name, shadow->name_size, value, size, perms, &made);
 
     if (error)
         return error;
@@ -284,7 +294,7 @@ static int make(struct shadows *shadows, const struct seen *nearest, const char 
         return error;
     }
     while (next < count) {
-        shadow = child_of(shadow, made[next]->name, strlen(made[next]->name));     /* There: the path was touched. */
+        shadow = child_of(shadow, made[next]->name, made[next]->name_size);     /* There: the path was touched. */
         shadow->made = made[next++];
         shadow->implied = next < count;
     }
@@ -361,7 +371,7 @@ static bool valid(const struct shadow *shadow, const struct tree_node *live) {
     for (unsigned i = 0; i < shadow->child_count; i++) {
         const struct shadow *child = shadow->children[i];
 
-        if (!valid(child, live ? tree_child(live, child->name, strlen(child->name)) : NULL))
+        if (!valid(child, live ? tree_child(live, child->name, child->name_size) : NULL))
             return false;
     }
     return true;
@@ -415,7 +425,7 @@ static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_n
     tree_work++;
     for (unsigned i = 0; i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
-        struct tree_node *live = node && in_tree ? tree_child(node, child->name, strlen(child->name)) : NULL;
+        struct tree_node *live = node && in_tree ? tree_child(node, child->name, child->name_size) : NULL;
         bool link;
         int error;
 
@@ -451,7 +461,7 @@ static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_
     tree_work++;
     for (unsigned i = 0; node && i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
-        struct tree_node *live = tree_child(node, child->name, strlen(child->name));
+        struct tree_node *live = tree_child(node, child->name, child->name_size);
 
         if (live && child->hides) {
             child->gone = tree_unlink(node, live);

@@ -22,6 +22,7 @@ struct shadow {
     uint64_t generation;                /* Of the tree's node when it was touched; 0: there was none. */
     struct tree_node *gone;             /* What was taken out of the tree here. */
     bool told;
+    size_t name_size;
     char name[];
 };
 

@@ -60,7 +60,7 @@ static void forget(char *path, size_t size, struct tree_node *node, uint16_t dom
     tree_withdraw(node, domid);
     while (i < node->child_count) {
         struct tree_node *child = node->children[i];
-        size_t longer = size + 1 + strlen(child->name);
+        size_t longer = size + 1 + child->name_size;
 
         path[size] = '/';
         memcpy(path + size + 1, child->name, longer - size);

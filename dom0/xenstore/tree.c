@@ -21,7 +21,7 @@ static char *copy_bytes(const void *bytes, size_t size) {
 }
 
 size_t tree_bytes(const struct tree_node *node) {
-    return sizeof(*node) + strlen(node->name) + 1 + node->value_size + 1 + node->child_room * sizeof(*node->children);
+    return sizeof(*node) + node->name_size + 1 + node->value_size + 1 + node->child_room * sizeof(*node->children);
 }
 
 static uint16_t owner(const struct tree_node *node) {
@@ -38,6 +38,7 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
     node->generation = ++last_generation;
     node->perms = *perms;
     node->name = copy_bytes(name, name_size);
+    node->name_size = name_size;
     node->value = copy_bytes(value, size);
     node->value_size = size;
     if (!node->name || !node->value) {
@@ -126,29 +127,47 @@ void tree_parent_path(const char *path, char *parent) {
 
 /* --- finding --- */
 
-int tree_compare(const char *name, const char *component, size_t size) {
-    int order = strncmp(name, component, size);
+#define BYTES_OF_A_STEP 256u
 
-    return order ? order : name[size] != '\0';
+typedef uint64_t __attribute__((aligned(1), may_alias)) any_word;
+
+int tree_compare(const char *name, size_t name_size, const char *component, size_t size, size_t *same) {
+    size_t both = name_size < size ? name_size : size, at = *same;
+
+    while (at + sizeof(any_word) <= both && *(const any_word *)(name + at) == *(const any_word *)(component + at))
+        at += sizeof(any_word);
+    while (at < both && name[at] == component[at])
+        at++;
+    tree_work += (unsigned)((at - *same) / BYTES_OF_A_STEP);
+    *same = at;
+    if (at < both)
+        return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
+    return name_size < size ? -1 : name_size > size;
 }
 
 /* Where a child of that name is, or would be. */
 static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found) {
     unsigned low = 0, high = node->child_count;
+    size_t same_low = 0, same_high = 0;
 
     *found = false;
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        int order = tree_compare(node->children[middle]->name, name, size);
+        const struct tree_node *child = node->children[middle];
+        size_t same = same_low < same_high ? same_low : same_high;
+        int order = tree_compare(child->name, child->name_size, name, size, &same);
 
         if (order == 0) {
             *found = true;
             return middle;
         }
-        if (order < 0)
+        if (order < 0) {
             low = middle + 1;
-        else
+            same_low = same;
+        } else {
             high = middle;
+            same_high = same;
+        }
     }
     return low;
 }
@@ -259,7 +278,7 @@ static void charge(const struct tree_node *node) {
 
 void tree_link(struct tree_node *parent, struct tree_node *child) {
     bool found;
-    unsigned at = place(parent, child->name, strlen(child->name), &found);
+    unsigned at = place(parent, child->name, child->name_size, &found);
 
     for (unsigned i = parent->child_count++; i > at; i--)
         parent->children[i] = parent->children[i - 1];
@@ -271,7 +290,7 @@ void tree_link(struct tree_node *parent, struct tree_node *child) {
 
 struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child) {
     bool found;
-    unsigned at = place(parent, child->name, strlen(child->name), &found);
+    unsigned at = place(parent, child->name, child->name_size, &found);
 
     for (parent->child_count--; at < parent->child_count; at++)
         parent->children[at] = parent->children[at + 1];

@@ -35,6 +35,7 @@ struct tree_node {
     uint64_t generation;        /* Never repeats; changes with the value, the permissions or the list of children. */
     struct tree_perms perms;
     char *name;
+    size_t name_size;
     char *value;
     uint32_t value_size;
     unsigned child_count;
@@ -98,8 +99,11 @@ const char *tree_component(const char **path, size_t *size);
 /* The parent's part of a path, into a buffer at least as long as the path. "/" for a child of the root. */
 void tree_parent_path(const char *path, char *parent);
 
-/* Compares a name with a component, as strcmp does. */
-int tree_compare(const char *name, const char *component, size_t size);
+/*
+ * Compares a name with a component, as strcmp does. `*same`: how many of their first bytes are known to be the same, and
+ * then are: of a search in what is in order, that of both its ends, so that it reads a long beginning twice, not each time.
+ */
+int tree_compare(const char *name, size_t name_size, const char *component, size_t size, size_t *same);
 
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size);
 
@@ -122,7 +126,7 @@ struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child)
 /* Value and permissions of a node made before become those of a node of the tree; both owners must be known. */
 void tree_replace(struct tree_node *node, struct tree_node *made);
 
-/* Steps of work done so far, about the same size each: nodes made, removed, walked over. Wraps. */
+/* Steps of work done so far, about the same size each: nodes made, removed, walked over; names compared. Wraps. */
 extern unsigned tree_work;
 
 #endif

@@ -253,6 +253,10 @@ void watch_fire_first(struct xenstore_connection *connection) {
 
 /* --- who hears --- */
 
+#define LOOKS_OF_A_STEP 16u
+
+static unsigned looks;                  /* At watches, for one change. */
+
 /* Watches on the first `size` bytes of a path, of this hash, hear of all of it, if they may read what is there, or was: `node`.
  * Who else is in that bucket costs a look, however much of his path is the same. */
 static void fire_at(const char *path, size_t size, uint32_t hash, const struct tree_node *node) {
@@ -260,6 +264,7 @@ static void fire_at(const char *path, size_t size, uint32_t hash, const struct t
 
     for (watch = *bucket(hash); watch; watch = next) {
         next = watch->bucket_next;
+        looks++;
         if (watch->path_size == size && !memcmp(watch->path, path, size) &&
             tree_allows(node, watch->connection->actor, TREE_READ))
             fire(watch, path);
@@ -270,7 +275,7 @@ static void fire_at(const char *path, size_t size, uint32_t hash, const struct t
 static void fire_below(char *path, size_t size, uint32_t hash, const struct tree_node *gone, const struct tree_node *now) {
     for (unsigned i = 0; i < gone->child_count; i++) {
         const struct tree_node *child = gone->children[i], *again;
-        size_t more = 1 + strlen(child->name);
+        size_t more = 1 + child->name_size;
         uint32_t longer;
 
         path[size] = '/';
@@ -289,6 +294,7 @@ void watch_fire(const char *path, const struct tree_node *gone) {
     uint32_t hash = hash_on(HASH_OF_NOTHING, path, 1);
     size_t size = strlen(path);
 
+    looks = 0;
     if (!node)
         node = gone ? gone : tree_find_nearest(xenstore_tree, path);
     fire_at(path, 1, hash, node);               /* All paths begin with that of the root. */
@@ -301,6 +307,7 @@ void watch_fire(const char *path, const struct tree_node *gone) {
         memcpy(below, path, size + 1);
         fire_below(below, size, hash_on(HASH_OF_NOTHING, path, size), gone, now);
     }
+    tree_work += looks / LOOKS_OF_A_STEP;
 }
 
 void watch_fire_special(const char *special) {

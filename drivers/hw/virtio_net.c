@@ -5,6 +5,7 @@
  * Two queues. Receive: the device always has RX_BUFFERS pages to fill, one frame each behind a 12-byte header; what came
  * is handed up in a batch and the pages are offered again after it. Transmit: frames are copied into pages of our own
  * (the sender's buffer is only lent until flush), which come back without an interrupt: we look when we next send.
+ * Who sends more than the wire takes has at most twice as many as he leaves, so the others always find some.
  * No offloads: takes_blank stays false. All functions but virtio_net_open run with events masked.
  */
 #include <drivers/virtio_net.h>
@@ -24,13 +25,19 @@
 #define TX_BUFFERS 128u
 #define HEADER 12u                      /* struct virtio_net_hdr with num_buffers: all zero for us */
 
+struct tx_buffer {
+    uint8_t *page;
+    unsigned int sender;
+};
+
 struct virtio_net {
     struct netport port;
     struct virtio_device virtio;
     struct virtqueue rx, tx;
     struct pci_interrupt interrupt;
-    uint8_t *tx_free[TX_BUFFERS];       /* a stack of pages */
+    struct tx_buffer tx_buffer[TX_BUFFERS], *tx_free[TX_BUFFERS];       /* a stack */
     unsigned int tx_free_count;
+    unsigned int tx_held[NET_SENDERS];  /* of the others, by whose frames are in them */
     char name[8];
 };
 
@@ -41,33 +48,42 @@ static struct virtio_net *cards[CARDS_MAX];
 
 static void reclaim(struct virtio_net *card)
 {
-    uint8_t *page;
+    struct tx_buffer *buffer;
     uint32_t length;
 
-    while ((page = virtqueue_take(&card->tx, &length)))
-        card->tx_free[card->tx_free_count++] = page;
+    while ((buffer = virtqueue_take(&card->tx, &length))) {
+        card->tx_held[buffer->sender]--;
+        card->tx_free[card->tx_free_count++] = buffer;
+    }
     virtqueue_silence(&card->tx);
+}
+
+static bool may_have_one(const struct virtio_net *card, unsigned int sender)
+{
+    return card->tx_held[sender] < 2 * card->tx_free_count;
 }
 
 static bool send(struct netport *port, const void *frame, size_t length, uint32_t flags)
 {
     struct virtio_net *card = port->context;
 
-    if (card->tx_free_count == 0)
+    if (!may_have_one(card, port->sender))
         reclaim(card);
-    if (card->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
+    if (!may_have_one(card, port->sender) || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
         refused(port->frames_dropped++);
         return false;
     }
 
-    uint8_t *page = card->tx_free[--card->tx_free_count];
+    struct tx_buffer *tx = card->tx_free[--card->tx_free_count];
 
-    memset(page, 0, HEADER);
-    memcpy(page + HEADER, frame, length);
+    memset(tx->page, 0, HEADER);
+    memcpy(tx->page + HEADER, frame, length);
+    tx->sender = port->sender;
+    card->tx_held[tx->sender]++;
 
-    struct virtq_buffer buffer = { virt_to_machine(page), HEADER + (uint32_t)length, false };
+    struct virtq_buffer buffer = { virt_to_machine(tx->page), HEADER + (uint32_t)length, false };
 
-    virtqueue_add(&card->tx, &buffer, 1, page);         /* has room: there are fewer pages than descriptors */
+    virtqueue_add(&card->tx, &buffer, 1, tx);           /* has room: there are fewer pages than descriptors */
     port->frames_sent++;
     return true;
 }
@@ -145,7 +161,9 @@ static int allocate_buffers(struct virtio_net *card)
     while (card->tx_free_count < TX_BUFFERS && card->tx_free_count < card->tx.size) {
         if (!(page = alloc_page()))
             return refused(-ENOMEM);
-        card->tx_free[card->tx_free_count++] = page;
+        card->tx_buffer[card->tx_free_count].page = page;
+        card->tx_free[card->tx_free_count] = &card->tx_buffer[card->tx_free_count];
+        card->tx_free_count++;
     }
     return 0;
 }

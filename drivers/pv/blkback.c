@@ -28,6 +28,7 @@
 #define SLOTS 32u                       /* the entries of a one-page ring */
 #define PAGES BLOCK_SEGMENTS_MAX        /* of one request; more than 11 come by an indirect page */
 #define PAGES_IN_FLIGHT 32u             /* with more than these at the disk no further request starts */
+#define PAGES_OF_NO_DATA 16u            /* as which a flush or a discard counts: the disk works for it, too */
 
 struct slot {
     struct block_request request;
@@ -125,6 +126,11 @@ static bool may_begin(const struct blkback *back)
             (list_empty(&quota->waiting) || quota->waiting.next == &back->waiting));
 }
 
+static unsigned int weight(const struct slot *slot)
+{
+    return slot->mapped ? slot->mapped : PAGES_OF_NO_DATA;
+}
+
 static void call_next(const struct blkback_quota *quota)
 {
     struct blkback *next = list_first(&quota->waiting, struct blkback, waiting);
@@ -139,7 +145,7 @@ static void finish(struct blkback *back, struct slot *slot)
 
     if (slot->mapped)
         unmap(slot, 0, slot->mapped);
-    back->quota->pages -= slot->mapped;
+    back->quota->pages -= weight(slot);
     slot->mapped = 0;
     answer(back, slot->id, slot->operation,
            error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? refused(BLKIF_RSP_EOPNOTSUPP)
@@ -263,7 +269,7 @@ static void start(struct blkback *back, const blkif_request_t *request)
     }
     back->free = slot->next;
     back->in_flight++;
-    back->quota->pages += slot->mapped;
+    back->quota->pages += weight(slot);
     slot->id = request->id;
     slot->operation = operation_of(request);
     slot->request.operation = plan.operation;

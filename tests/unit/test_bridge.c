@@ -182,6 +182,16 @@ static void test_checksum_ignores_lying_lengths(void **state)
     net_complete_checksum(frame, sizeof frame);
 }
 
+/* A port is told whose frame it gets: those who share a card have their parts of it. */
+static void test_sender_is_named(void **state)
+{
+    fake[2].port.receive(&fake[2].port, frame_of(0xff, 0x12), 60, 0);
+    assert_true(fake[0].port.sender == 2 && fake[3].port.sender == 2);
+    fake[1].port.receive(&fake[1].port, frame_of(0xff, 0x14), 60, 0);
+    assert_true(fake[0].port.sender == 1 && fake[3].port.sender == 1);
+    fake[2].port.received(&fake[2].port);
+}
+
 /* A port that goes between the frames of a batch and its end gets neither frame nor flush, and the others theirs. */
 static void test_detached_between_receive_and_flush(void **state)
 {
@@ -411,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
         cmocka_unit_test(test_checksum_is_completed),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
+        cmocka_unit_test_setup(test_sender_is_named, set_up),
         cmocka_unit_test_setup(test_detached_between_receive_and_flush, set_up),
         cmocka_unit_test_setup(test_detaching_a_stranger_changes_nothing, set_up),
         cmocka_unit_test_setup(test_addresses_that_share_their_places, set_up),

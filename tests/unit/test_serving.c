@@ -279,6 +279,33 @@ static void all_disks_of_a_guest_have_one_quota(void **state)
     assert_true(list_empty(&quota.waiting));
 }
 
+/* A flush has no pages, but the disk works for it. */
+static void few_flushes_are_at_the_disk(void **state)
+{
+    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32,
+                                    .flags = BLOCK_BY_DMA | BLOCK_CAN_FLUSH, .submit = keep,
+                                    .kick = nothing, .poll = nothing };
+    struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
+
+    memset(ring_page, 0, sizeof ring_page);
+    blkback_quota_init(&quota);
+    in_flight = 0;
+    blkback_on_work(back, wake, &woken, &quota);
+    blkback_changed(back);
+    while (block_ring->req_prod < 32)
+        block_ring->ring[block_ring->req_prod++].req =
+            (blkif_request_t){ .operation = BLKIF_OP_FLUSH_DISKCACHE };
+    for (unsigned int answered = 0; answered < 32; answered++) {
+        while (blkback_serve(back, 2))
+            ;
+        assert_int_equal(block_ring->rsp_prod, answered);
+        assert_int_equal(in_flight, answered < 30 ? 3 : 32 - answered);
+        answer_first();
+    }
+    blkback_destroy(back);
+    assert_int_equal(quota.pages, 0);
+}
+
 /* --- card -------------------------------------------------------------------------------------------------------------- */
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
@@ -378,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disk_serves_a_budget), cmocka_unit_test(little_is_at_the_disk),
         cmocka_unit_test(all_disks_of_a_guest_have_one_quota),
+        cmocka_unit_test(few_flushes_are_at_the_disk),
         cmocka_unit_test(card_serves_a_budget),
         cmocka_unit_test(large_frames_cost_their_pages),
     };

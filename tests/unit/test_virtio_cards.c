@@ -429,8 +429,10 @@ static void frames_to_the_card(void **state)
     open_card(0);
     assert_false(send(NET_FRAME_MIN - 1));
     assert_false(send(NET_FRAME_MAX + 1));
-    for (unsigned int i = 0; i < 16; i++)
+    for (unsigned int i = 0; i < 16; i++) {
+        card->sender = i;
         assert_true(send(i ? 100 + i : NET_FRAME_MAX));
+    }
     assert_false(send(100));                    /* as many as there are buffers */
     assert_int_equal(card->frames_dropped, 3);
     doorbells[0] = 0xffff;
@@ -454,6 +456,24 @@ static void frames_to_the_card(void **state)
     assert_true(send(100));
     assert_false(send(100));
     assert_int_equal(tx->available[0] & 1, 1);  /* no interrupts for frames that have left */
+}
+
+/* Who sends more than the card does leaves room for others; and has it again when his frames are gone. */
+static void a_sender_leaves_some(void **state)
+{
+    struct virtq_descriptor chain[40];
+    uint16_t first;
+    static const unsigned int each[] = { 11, 4, 1 };
+
+    open_card(3);
+    for (unsigned int round = 0; round < 3; round++) {
+        for (card->sender = 0; card->sender < ARRAY_SIZE(each); card->sender++)
+            for (unsigned int sent = 0; send(100) || sent < each[card->sender]; sent++)
+                assert_true(sent < each[card->sender]);
+        assert_int_equal(card->frames_sent, 16 * (round + 1));
+        while (next_chain(tx, chain, &first))
+            give_back(tx, first, 0);
+    }
 }
 
 static void frames_from_the_card(void **state)
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test_setup(a_full_disk_queue, set_up),
         cmocka_unit_test_setup(disks_that_do_not_come_up, set_up),
         cmocka_unit_test_setup(frames_to_the_card, set_up),
+        cmocka_unit_test_setup(a_sender_leaves_some, set_up),
         cmocka_unit_test_setup(frames_from_the_card, set_up),
         cmocka_unit_test_setup(devices_that_do_not_come_up, set_up),
     };

@@ -387,8 +387,34 @@ static void noise_is_survived(void **state) {
     }
 }
 
+/* However much of their beginnings is the same: a name of two letters only, 1 to 24 of them. */
+static void children_stand_in_order(void **state) {
+    char path[64];
+    const char *last = "", *end;
+    unsigned seed = 1, found = 0;
+
+    for (unsigned i = 0; i < 150; i++) {
+        size_t size = (size_t)sprintf(path, "names/");
+        unsigned letters = 1 + (seed = seed * 1103515245 + 12345) / 65536 % 24;
+
+        for (unsigned j = 0; j < letters; j++)
+            path[size++] = (seed = seed * 1103515245 + 12345) / 65536 % 8 ? 'a' : 'b';
+        path[size++] = '\0';
+        assert_true(ask(&five, XS_MKDIR, 0, path, size));
+        assert_true(ask(&five, XS_READ, 0, path, size));
+    }
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "names"));
+    end = five.payload + five.answer.len;
+    for (const char *name = five.payload; name < end; name += strlen(name) + 1, found++) {
+        assert_true(strcmp(last, name) < 0);
+        last = name;
+    }
+    assert_in_range(found, 80, 150);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(children_stand_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_what_was_written, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_payloads_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(permissions_hold, setup, teardown),

@@ -122,6 +122,43 @@ static void a_deep_path_is_many_nodes(void **state) {
     assert_string_equal(five.payload, "ENOSPC");
 }
 
+#define LONG_NAME 1000
+
+/* A long name, of which a number is the beginning or the end. */
+static size_t long_path(char *path, bool differ_early, unsigned number) {
+    memset(path, 'x', LONG_NAME);
+    path[LONG_NAME] = '\0';
+    path += differ_early ? 0 : LONG_NAME - 4;
+    for (unsigned digit = 4; digit--; number /= 10)
+        path[digit] = (char)('0' + number % 10);
+    return LONG_NAME + 1;
+}
+
+/* What the end of a transaction costs which makes every sixth of the children that there are then. */
+static unsigned cost_of_names(bool differ_early) {
+    char path[LONG_NAME + 1];
+    uint32_t tx;
+    unsigned spent;
+
+    for (unsigned i = 0; i < 840; i++)
+        if (i % 6)
+            cost(&five, XS_MKDIR, 0, path, long_path(path, differ_early, i));
+    tx = begin(&five);
+    for (unsigned i = 0; i < 840; i += 6)
+        cost(&five, XS_MKDIR, tx, path, long_path(path, differ_early, i));
+    spent = COST(&five, XS_TRANSACTION_END, tx, "T");
+    for (unsigned i = 0; i < 840; i++)
+        cost(&five, XS_RM, 0, path, long_path(path, differ_early, i));
+    return spent;
+}
+
+/* Long names are read to be compared, which is counted: once where they differ early, and where they end differently two or
+ * three times for each search among them, not at each of its ten steps. */
+static void names_may_begin_the_same(void **state) {
+    assert_in_range(cost_of_names(true), 80, 120);
+    assert_in_range(cost_of_names(false), 240, 600);
+}
+
 /* So do the watches that one has when there are to be more or fewer of them. */
 static void many_watches_are_many_to_look_at(void **state) {
     char watch[64];
@@ -130,6 +167,32 @@ static void many_watches_are_many_to_look_at(void **state) {
         cost(&five, XS_WATCH, 0, watch, (size_t)sprintf(watch, "data%ct%u", 0, i) + 1);
     assert_in_range(COST(&five, XS_WATCH, 0, "data\0t"), 8, 10);
     assert_in_range(COST(&five, XS_UNWATCH, 0, "data\0t0"), 8, 10);
+}
+
+/* The end of a transaction that writes a hundred nodes. */
+static unsigned cost_of_a_hundred(void) {
+    char payload[64];
+    uint32_t tx = begin(&five);
+
+    for (unsigned i = 0; i < 100; i++)
+        cost(&five, XS_WRITE, tx, payload, (size_t)sprintf(payload, "data/%u%cx", i, 0) + 1);
+    return COST(&five, XS_TRANSACTION_END, tx, "T");
+}
+
+/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change. Sixteen such
+ * looks are a step: no more is counted than is done, for it is not his time. */
+static void watches_of_the_blind_are_looked_at(void **state) {
+    char watch[64];
+    unsigned alone, watched;
+
+    cost_of_a_hundred();
+    alone = cost_of_a_hundred();
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
+    six.events = 0;
+    watched = cost_of_a_hundred();
+    assert_int_equal(six.events, 0);
+    assert_in_range(watched - alone, 100 * XENSTORE_MAX_WATCHES / 16 / 16, 60);
 }
 
 /* --- quotas --- */
@@ -243,7 +306,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_came_and_went_and_came_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_look_at_many_is_a_look_at_many, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deep_path_is_many_nodes, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_of_the_blind_are_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),

@@ -268,6 +268,28 @@ static void the_reserve_is_the_operators(void **state) {
     low = false;
 }
 
+/* But guests choose how many events there are for the operator's own watches: a watch can fire whole. */
+static void the_operators_events_are_not(void **state) {
+    ask(&clients[0], XS_WATCH, 0, "/local/domain/1\0t", 18);
+    clients[0].deaf = true;
+    ask(&clients[1], XS_WRITE, 0, "a\0x", 3);
+    assert_in_range(account_held(0, HELD_EVENTS), 1, 100);
+    recount();
+    low = true;
+    ask(&clients[1], XS_WRITE, 0, "a\0y", 3);                    /* It waits already. */
+    assert_false(clients[0].connection.watches->fired_whole);
+    ask(&clients[1], XS_RM, 0, "a", 2);
+    assert_false(clients[0].connection.watches->fired_whole);
+    ask(&clients[0], XS_WRITE, 0, "/local/domain/1/b\0x", 19);
+    assert_in_range(account_held(0, HELD_EVENTS), 1, 100);
+    assert_true(clients[0].connection.watches->fired_whole);
+    recount();
+    low = clients[0].deaf = false;
+    xenstore_pump(&clients[0].connection);
+    assert_int_equal(account_held(0, HELD_EVENTS), 0);
+    assert_null(clients[0].connection.fired);
+}
+
 /* --- what it costs --- */
 
 /* The same transaction in a small tree and in a large one; alone, and beside domains full of watches on everything else. */
@@ -310,6 +332,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(accounts_are_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(each_quota_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(the_reserve_is_the_operators, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_operators_events_are_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_costs_what_it_does, setup, teardown),
     };
 

@@ -23,6 +23,7 @@
                                      * that follow each other, beginning on a page boundary */
 #define NET_CUT_MIN 256u            /* bytes of payload in a piece of such a frame; who wants less wants us to be busy */
 #define NET_MAC 6u
+#define NET_SENDERS 64u             /* behind one port, at most */
 
 /* The TCP or UDP checksum field holds only the pseudo header's sum: it travels between guests of one machine that trust
  * memory, and is completed (net_complete_checksum) before a port gets it that does not take such frames. */
@@ -54,6 +55,7 @@ struct netport {
     void (*receive)(struct netport *port, void *frame, size_t length, uint32_t flags);    /* may complete the checksum in place */
     void (*received)(struct netport *port); /* end of a batch; may be NULL */
     void *user;
+    unsigned int sender;                    /* and this: of whom send()'s frame is, of NET_SENDERS who share the port */
     bool paused;                            /* set by the user too: hand up nothing now; the user wakes or polls it then */
 
     uint64_t frames_sent, frames_received, frames_dropped;
