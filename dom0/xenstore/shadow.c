@@ -78,31 +78,17 @@ void shadows_close(struct shadows *shadows) {
 
 /* --- finding --- */
 
-/* As tree.c does it. */
+/* Where a child of that name is, or would be. */
 static unsigned place(const struct shadow *shadow, const char *name, size_t size, bool *found) {
-    unsigned low = 0, high = shadow->child_count;
-    size_t same_low = 0, same_high = 0;
+    struct tree_search search = { .high = shadow->child_count };
 
     *found = false;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        const struct shadow *child = shadow->children[middle];
-        size_t same = same_low < same_high ? same_low : same_high;
-        int order = tree_compare(child->name, child->name_size, name, size, &same);
+    while (!*found && search.low < search.high) {
+        const struct shadow *child = shadow->children[tree_search_middle(&search)];
 
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-            same_low = same;
-        } else {
-            high = middle;
-            same_high = same;
-        }
+        *found = tree_search_look(&search, child->name, child->name_size, name, size);
     }
-    return low;
+    return search.low;
 }
 
 static struct shadow *child_of(const struct shadow *shadow, const char *name, size_t size) {

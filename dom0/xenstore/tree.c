@@ -145,31 +145,35 @@ int tree_compare(const char *name, size_t name_size, const char *component, size
     return name_size < size ? -1 : name_size > size;
 }
 
+bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
+                      const char *name, size_t size) {
+    unsigned middle = tree_search_middle(search);
+    size_t same = search->same_low < search->same_high ? search->same_low : search->same_high;
+    int order = tree_compare(middle_name, middle_size, name, size, &same);
+
+    if (order < 0) {
+        search->low = middle + 1;
+        search->same_low = same;
+    } else if (order > 0) {
+        search->high = middle;
+        search->same_high = same;
+    } else {
+        search->low = middle;
+    }
+    return order == 0;
+}
+
 /* Where a child of that name is, or would be. */
 static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found) {
-    unsigned low = 0, high = node->child_count;
-    size_t same_low = 0, same_high = 0;
+    struct tree_search search = { .high = node->child_count };
 
     *found = false;
-    while (low < high) {
-        unsigned middle = (low + high) / 2;
-        const struct tree_node *child = node->children[middle];
-        size_t same = same_low < same_high ? same_low : same_high;
-        int order = tree_compare(child->name, child->name_size, name, size, &same);
+    while (!*found && search.low < search.high) {
+        const struct tree_node *child = node->children[tree_search_middle(&search)];
 
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-            same_low = same;
-        } else {
-            high = middle;
-            same_high = same;
-        }
+        *found = tree_search_look(&search, child->name, child->name_size, name, size);
     }
-    return low;
+    return search.low;
 }
 
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size) {

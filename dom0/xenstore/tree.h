@@ -105,6 +105,20 @@ void tree_parent_path(const char *path, char *parent);
  */
 int tree_compare(const char *name, size_t name_size, const char *component, size_t size, size_t *same);
 
+/* A binary search among children, which stand by name: begin with .high = their number, look while low < high. */
+struct tree_search {
+    unsigned low, high;
+    size_t same_low, same_high;         /* Bytes that the names at both ends begin with like the one searched. */
+};
+
+static inline unsigned tree_search_middle(const struct tree_search *search) {
+    return (search->low + search->high) / 2;
+}
+
+/* Looks at the name of the middle child. True: it is that one, and `low` says where; else `low` is where it would be. */
+bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
+                      const char *name, size_t size);
+
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size);
 
 /* May these permissions be given to a node with those? 0, -EINVAL, -EACCES, -EPERM. */
