@@ -16,6 +16,7 @@
 #include <pvguest/events.h>
 #include <pvguest/sched.h>
 #include "dom0/storage/disks.h"
+#include "gpt_host.h"
 #include "dom0/turns.h"
 
 /* --- the SDK ---------------------------------------------------------------------------------- */
@@ -93,29 +94,8 @@ static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segmen
 
 /* --- its table -------------------------------------------------------------------------------- */
 
-static uint32_t crc(const uint8_t *bytes, size_t size) {
-    uint32_t value = ~0u;
-
-    while (size--) {
-        value ^= *bytes++;
-        for (int bit = 0; bit < 8; bit++)
-            value = value >> 1 ^ (value & 1 ? 0xedb88320u : 0);
-    }
-    return ~value;
-}
-
-static void put(uint8_t *at, uint64_t value, unsigned bytes) {
-    memcpy(at, &value, bytes);
-}
-
 static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
-    uint8_t *entry = sectors + 2 * 512 + index * 128;
-
-    memset(entry, 0x11, 32);
-    put(entry + 32, first, 8);
-    put(entry + 40, last, 8);
-    for (unsigned i = 0; name[i]; i++)
-        put(entry + 56 + 2 * i, (uint8_t)name[i], 2);
+    put_partition(sectors + 2 * 512 + index * 128, name, first, last);
 }
 
 static void make_table(void) {

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include "dom0/storage/gpt.h"
+#include "gpt_host.h"
 
 #define SECTORS 200u
 
@@ -24,21 +25,6 @@ static int read_sector(void *context, uint64_t sector, void *data) {
 
 static const struct gpt_disk device = { .sectors = SECTORS, .read = read_sector };
 
-static uint32_t crc(const uint8_t *bytes, size_t size) {
-    uint32_t value = ~0u;
-
-    while (size--) {
-        value ^= *bytes++;
-        for (int bit = 0; bit < 8; bit++)
-            value = value >> 1 ^ (value & 1 ? 0xedb88320u : 0);
-    }
-    return ~value;
-}
-
-static void put(uint8_t *at, uint64_t value, unsigned bytes) {
-    memcpy(at, &value, bytes);
-}
-
 static void seal(unsigned header, unsigned table) {
     uint8_t *h = disk[header];
 
@@ -48,13 +34,7 @@ static void seal(unsigned header, unsigned table) {
 }
 
 static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
-    uint8_t *entry = disk[2] + index * 128;
-
-    memset(entry, 0x11, 32);
-    put(entry + 32, first, 8);
-    put(entry + 40, last, 8);
-    for (unsigned i = 0; name[i]; i++)
-        put(entry + 56 + 2 * i, (uint8_t)name[i], 2);
+    put_partition(disk[2] + index * 128, name, first, last);
 }
 
 static void header(unsigned at, unsigned other, unsigned table) {

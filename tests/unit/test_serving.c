@@ -342,8 +342,7 @@ static void refill_net_large(void)
     }
 }
 
-/* A large frame is as many as it has pages: what becomes of it costs so much. */
-static void large_frames_cost_their_pages(void **state)
+static struct netback *open_card(void)
 {
     static const uint8_t mac[6];
     struct netback *back = netback_create(&store, 7, 0, mac);
@@ -356,6 +355,15 @@ static void large_frames_cost_their_pages(void **state)
     port->waker = &woken;
     port->wake = wake;
     netback_changed(back);
+    return back;
+}
+
+/* A large frame is as many as it has pages: what becomes of it costs so much. */
+static void large_frames_cost_their_pages(void **state)
+{
+    struct netback *back = open_card();
+    struct netport *port = netback_port(back);
+
     refill = refill_net_large;
     refill();
     for (unsigned int turn = 1; turn < 50; turn++) {
@@ -371,17 +379,9 @@ static void large_frames_cost_their_pages(void **state)
 
 static void card_serves_a_budget(void **state)
 {
-    static const uint8_t mac[6];
-    struct netback *back = netback_create(&store, 7, 0, mac);
+    struct netback *back = open_card();
     struct netport *port = netback_port(back);
 
-    memset(ring_page, 0, sizeof ring_page);
-    net_ring->req_event = 1;
-    woken = refills = frames = 0;
-    port->receive = receive;
-    port->waker = &woken;
-    port->wake = wake;
-    netback_changed(back);
     assert_int_equal(woken, 1);
     refill = refill_net;
     refill();

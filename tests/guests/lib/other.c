@@ -72,6 +72,16 @@ void domain_unmake(domid_t id)
 
 /* ---- memory ---- */
 
+long domain_populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned int order)
+{
+    struct xen_memory_reservation r = { .nr_extents = count, .extent_order = order, .domid = id };
+
+    for (unsigned int i = 0; i < count; i++)
+        frames[i] = i << order;
+    set_xen_guest_handle(r.extent_start, frames);
+    return HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
+}
+
 static void populate(struct other *o)
 {
     struct xen_memory_reservation r = { .nr_extents = o->pages, .domid = o->id };

@@ -41,6 +41,8 @@ int domain_make(unsigned int max_pages);
 extern int domain_maptrack_frames;
 /* To the end: waits until nobody can find it any more. */
 void domain_unmake(domid_t id);
+/* Asks for the first pages of such a domain, or extents; the answer is Xen's, and `frames` are where they are. */
+long domain_populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned int order);
 /* Pages owned now, or -errno. */
 long domain_pages(domid_t id);
 

@@ -12,16 +12,6 @@
 
 static struct other other;
 
-static long populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned int order)
-{
-    struct xen_memory_reservation r = { .nr_extents = count, .extent_order = order, .domid = id };
-
-    for (unsigned int i = 0; i < count; i++)
-        frames[i] = i << order;
-    set_xen_guest_handle(r.extent_start, frames);
-    return HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
-}
-
 /* Pages of the hypervisor that it showed to a domain which has ended, and that we have mapped still: nobody else gets them meanwhile. */
 static void shared_pages_of_the_dead(void)
 {
@@ -42,7 +32,7 @@ static void shared_pages_of_the_dead(void)
     fill_page(ADDRESS(shared));
     fill_page(grants);
     id = domain_make(256);
-    NEED(id > 0 && populate((domid_t)id, frames, 256, 0) == 256);
+    NEED(id > 0 && domain_populate((domid_t)id, frames, 256, 0) == 256);
     CHECK_IS(words_other_than(ADDRESS(shared), OTHER_PATTERN), 0);
     CHECK_IS(words_other_than(grants, OTHER_PATTERN), 0);
     domain_unmake((domid_t)id);

@@ -133,16 +133,6 @@ static long set_limit(domid_t id, unsigned int pages)
     return domctl(&op);
 }
 
-static long populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned int order)
-{
-    struct xen_memory_reservation r = { .nr_extents = count, .extent_order = order, .domid = id };
-
-    for (unsigned int i = 0; i < count; i++)
-        frames[i] = i << order;
-    set_xen_guest_handle(r.extent_start, frames);
-    return HYPERVISOR_memory_op(XENMEM_populate_physmap, &r);
-}
-
 static long give_back(domid_t id, xen_pfn_t *frames, unsigned int count)
 {
     struct xen_memory_reservation r = { .nr_extents = count, .domid = id };
@@ -157,28 +147,28 @@ static void limits(void)
     int id = domain_make(16);
 
     NEED(id > 0);
-    CHECK_IS(populate((domid_t)id, frames, 32, 0), 16);
+    CHECK_IS(domain_populate((domid_t)id, frames, 32, 0), 16);
     CHECK_IS(domain_pages((domid_t)id), 16);
-    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 0), 0);
     CHECK_IS(set_limit((domid_t)id, 10), 0);                        /* below what it has */
-    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 0), 0);
     CHECK_IS(domain_pages((domid_t)id), 16);
     CHECK_IS(give_back((domid_t)id, frames, 6), 6);
     CHECK_IS(domain_pages((domid_t)id), 10);
     CHECK_IS(give_back((domid_t)id, frames, 1), 0);                 /* a second time */
-    CHECK_IS(populate((domid_t)id, more, 1, 0), 0);                 /* exactly at the limit */
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 0), 0);                 /* exactly at the limit */
     CHECK_IS(give_back((domid_t)id, frames + 6, 1), 1);
-    CHECK_IS(populate((domid_t)id, more, 1, 1), 0);                 /* two at once are one too many */
-    CHECK_IS(populate((domid_t)id, more, 2, 0), 1);
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 1), 0);                 /* two at once are one too many */
+    CHECK_IS(domain_populate((domid_t)id, more, 2, 0), 1);
     CHECK_IS(domain_pages((domid_t)id), 10);
     CHECK_IS(set_limit((domid_t)id, 32), 0);
-    CHECK_IS(populate((domid_t)id, more + 1, 2, 3), 2);
+    CHECK_IS(domain_populate((domid_t)id, more + 1, 2, 3), 2);
     CHECK_IS(more[1] & 7, 0);                                       /* aligned to their size */
     CHECK_IS(domain_pages((domid_t)id), 26);
     CHECK_IS(mfn_to_pfn(more[2] + 5), 13);
-    CHECK(populate((domid_t)(id + 1), more, 1, 0) <= 0);
+    CHECK(domain_populate((domid_t)(id + 1), more, 1, 0) <= 0);
     domain_unmake((domid_t)id);
-    CHECK(populate((domid_t)id, more, 1, 0) <= 0);
+    CHECK(domain_populate((domid_t)id, more, 1, 0) <= 0);
 }
 
 /* Six pages are free, four of them for the list that the hypervisor makes: four frames are not to be had, and two not lost. */
@@ -193,7 +183,7 @@ static void exchanged_for_what_is_not_there(domid_t id, xen_pfn_t *frames)
         give[i] = kept + i;
     }
     give[4] = kept + 8, give[5] = kept + 16;
-    while (populate(id, frames, 1, 0) == 1)
+    while (domain_populate(id, frames, 1, 0) == 1)
         ;
     CHECK_IS(free_pages_of_machine(), 0);
     CHECK_IS(give_back(id, give, 6), 6);
@@ -217,10 +207,10 @@ static void all_there_is(void)
     int id = domain_make(1u << 22);
 
     NEED(id > 0);
-    done = populate((domid_t)id, frames, 1024, 9);
+    done = domain_populate((domid_t)id, frames, 1024, 9);
     CHECK_IS(domain_pages((domid_t)id), done * 512);
     NEED(done > 0);
-    CHECK(done == 1024 || populate((domid_t)id, frames + 1023, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
+    CHECK(done == 1024 || domain_populate((domid_t)id, frames + 1023, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
     CHECK_IS(domain_pages((domid_t)id), done * 512);
     if (on_domus())
         exchanged_for_what_is_not_there((domid_t)id, frames);
@@ -441,7 +431,7 @@ static void given_back_while_mapped(void)
     memcpy(other.data + 256, &frame, sizeof(frame));
     set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 256));
     CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)), 1);
-    NEED(populate(next.id, frames, 32, 0) == 32);
+    NEED(domain_populate(next.id, frames, 32, 0) == 32);
     for (unsigned int i = 0; i < 32; i++)
         CHECK(frames[i] != frame);
     CHECK_IS(words_other_than(va, OTHER_PATTERN), 0);
