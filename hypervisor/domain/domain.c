@@ -85,7 +85,8 @@ static void domain_free(struct domain *d)
     list_remove(&d->all_domains);
     spin_unlock(&domain_list_lock);
     grants_free(d);
-    for (uint32_t i = 0; i < MAX_VCPUS; i++) vcpu_free(d->vcpus[i]);
+    for (uint32_t i = 0; i < d->vcpu_count; i++) vcpu_free(d->vcpus[i]);
+    spend((int)d->vcpu_count * COST_FRAME);
     hv_free(d, sizeof(*d));
 }
 

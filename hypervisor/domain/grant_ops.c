@@ -146,16 +146,21 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
     }
 }
 
+/*
+ * With a mapping of its last page a dead domain may go, with all its structures, and that takes as long as an entry may: so such a
+ * mapping is the last of its batch.
+ */
 static uint32_t unmap_some(union requests *requests, bool replace, uint32_t count)
 {
     struct unmapped ended[BATCH];
     uint32_t n = 0, i = 0;
-    while (i < count && (i == 0 || !spent())) {
+    bool dead = false;
+    while (i < count && !dead && (i == 0 || !spent())) {
         struct gnttab_unmap_and_replace *r = &requests->replace[i];
         struct gnttab_unmap_grant_ref *u = &requests->unmap[i];
         if (replace) r->status = unmap_begin(r->handle, r->host_addr, 0, r->new_addr, &ended[n]);
         else u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, &ended[n]);
-        if (ended[n].owner) n++;
+        if (ended[n].owner) dead = ended[n++].owner->destroyed;
         i++;
         spend(COST_GRANT);
     }

@@ -77,6 +77,7 @@ void grants_free(struct domain *d)
     for (uint32_t i = 0; i < gt->frames; i++) {
         unshare_hv_frame(gt->slots[i].shared);
         hv_free_pages(gt->slots[i].active, ACTIVE_ORDER);
+        spend(2 * COST_FRAME);
     }
     hv_free(gt->slots, gt->max_frames * sizeof(*gt->slots));
     hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack));

@@ -332,6 +332,64 @@ static void a_domain(void)
     CHECK_IS(error, 0);
 }
 
+/* ---- domains that one grant mapping each keeps in memory, with all that they may have, and whose mappings all end at once ---- */
+
+static domid_t large_domain(grant_entry_v1_t **table)
+{
+    static struct xen_domctl op;
+    static xen_pfn_t frames[64];
+    struct gnttab_setup_table setup = { .nr_frames = 64 };
+
+    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32, .max_evtchn_port = 4095, .max_grant_frames = 64,
+                                                          .max_maptrack_frames = 1, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    NEED(control(&op, XEN_DOMCTL_createdomain, 0) == 0);
+    setup.dom = op.domain;
+    op.u.max_vcpus.max = 32;
+    CHECK_IS(control(&op, XEN_DOMCTL_max_vcpus, setup.dom), 0);
+    op.u.max_mem.max_memkb = 64;
+    CHECK_IS(control(&op, XEN_DOMCTL_max_mem, setup.dom), 0);
+    set_xen_guest_handle(setup.frame_list, frames);
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0);
+    CHECK_IS(setup.status, GNTST_okay);
+    *table = map_frames(frames, 1, PROT_RW, setup.dom, NULL);
+    NEED(!IS_ERR(*table));
+    return setup.dom;
+}
+
+#define DEAD 16                                     /* as many as one batch of unmappings */
+static void dead_domains(void)
+{
+    static struct gnttab_unmap_grant_ref unmaps[DEAD];
+    static struct xen_domctl op;
+    unsigned long frames[DEAD];
+    uint8_t *area;
+
+    for (unsigned int i = 0; i < DEAD; i++)
+        frames[i] = virt_to_mfn(pages[i]);
+    area = map_frames(frames, DEAD, PROT_RO, DOMID_SELF, NULL);
+    NEED(!IS_ERR(area));
+    for (unsigned int i = 0; i < DEAD; i++) {
+        grant_entry_v1_t *table;
+        domid_t domain = large_domain(&table);
+        struct gnttab_map_grant_ref map = { .host_addr = address(area) + i * PAGE_SIZE, .flags = GNTMAP_host_map, .ref = 8, .dom = domain };
+        xen_pfn_t frame = 0;
+        struct xen_memory_reservation r = { .nr_extents = 1, .domid = domain };
+
+        set_xen_guest_handle(r.extent_start, &frame);
+        CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1);
+        table[8] = (grant_entry_v1_t){ .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)frame };
+        CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &map, 1), 0);
+        CHECK_IS(map.status, GNTST_okay);
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = map.host_addr, .handle = map.handle };
+        unmap_frames(table, 1);
+        while (control(&op, XEN_DOMCTL_destroydomain, domain) == -EAGAIN)
+            ;
+    }
+    CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, unmaps, DEAD), 0);
+    for (unsigned int i = 0; i < DEAD; i++)
+        CHECK_IS(unmaps[i].status, GNTST_okay);
+}
+
 void test_main(void)
 {
     if (!on_domus())
@@ -351,4 +409,5 @@ void test_main(void)
     short_calls();
     strings();
     a_domain();
+    dead_domains();
 }
