@@ -14,6 +14,16 @@ def flood(system):
     system.see(r"\(attack\) flood 1200,", timeout=60)
 
 
+def until_far_ahead(system, lines):
+    """Until so many lines more are in its log than were shown."""
+    for _ in range(60):
+        logged = re.findall(rf"^{FLOOD}", system.ask("sleep 1; console-log attack"), re.M)
+        shown = re.findall(rf"\(attack\) {FLOOD}", system.said())
+        if int(logged[-1]) > int(shown[-1]) + lines:
+            return
+    raise AssertionError(f"after {shown[-1]} lines, {logged[-1]} were said")
+
+
 def test_the_prompt_and_a_neighbour_are_heard(system):
     flood(system)
     start = time.monotonic()
@@ -27,9 +37,10 @@ def test_the_prompt_and_a_neighbour_are_heard(system):
     assert shown == sorted(shown)
     # Half of a serial line for two guests, beside what it may say at once; a line is of some 100 bytes.
     assert len(shown) < (2 * 131072 + 5760 * (seconds + 60 * machine.PATIENCE)) / 90
+    until_far_ahead(system, 100)                                # however slow this machine is
     system.ask("destroy attack")
     dropped = sum(map(int, re.findall(r"console: (\d+) lines of attack were dropped", system.said())))
-    assert dropped > 1000
+    assert dropped > 100
     log = system.ask("console-log attack")                      # there the last words are complete
     last = [int(number) for number in re.findall(rf"^{FLOOD}", log, re.M)]
     assert len(last) > 50 and last == list(range(last[0], last[0] + len(last)))
@@ -38,11 +49,7 @@ def test_the_prompt_and_a_neighbour_are_heard(system):
 
 def test_one_that_falls_silent_is_said_to_be_incomplete(system):
     flood(system)
-    for _ in range(60):                                         # until it says what is not shown
-        logged = re.findall(rf"^{FLOOD}", system.ask("sleep 1; console-log attack"), re.M)
-        shown = re.findall(rf"\(attack\) {FLOOD}", system.said())
-        if int(logged[-1]) > int(shown[-1]) + 100:
-            break
+    until_far_ahead(system, 100)                                # until it says what is not shown
     system.ask("pause attack")
     system.see(r"console: \d+ lines of attack were dropped", timeout=30)
     system.ask("unpause attack")

@@ -58,7 +58,7 @@ long domain_pages(domid_t id)
 
 void domain_unmake(domid_t id)
 {
-    uint64_t until = now_ns() + 5 * NS_PER_S;
+    uint64_t until = now_ns() + 60 * NS_PER_S;
     long error;
 
     do
