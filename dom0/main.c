@@ -57,6 +57,7 @@ static void start_devices(void) {
         printk("dom0: no PCI: %s\n", errno_name(found));
     disks_start(found < 0 ? NULL : virtio_blk_open(0));
     card = found < 0 ? NULL : virtio_net_open(0);
+    pci_name_undriven();
     must(devices_start(card), "the bridge");
     must(address_start(card), "its own place at the bridge");
 }

@@ -11,7 +11,7 @@
 static struct blockdev *whole;
 static struct turn turn;                /* Of its finished transfers. */
 static struct gpt table;
-static bool have_table;
+static const char *no_table = "this machine has no disk";      /* Why there is none; NULL: there is one. */
 
 static struct claim {
     unsigned writers, readers;
@@ -41,6 +41,7 @@ static void wake(void *waker) {
 
 void disks_start(struct blockdev *disk) {
     struct gpt_disk source = { .read = read_sector, .context = disk };
+    const char *mode;
     int error;
 
     whole = disk;
@@ -52,13 +53,15 @@ void disks_start(struct blockdev *disk) {
         disk->waker = &turn;
         disk->wake = wake;
     }
+    mode = disk->flags & BLOCK_READ_ONLY ? ", read-only" : "";
     source.sectors = disk->sectors;
     error = gpt_load(&source, &table);
-    have_table = !error;
+    no_table = error == -ENOENT ? "the disk has no GPT" : error == -ENODEV ? "the disk's GPT is damaged"
+               : error ? "the disk cannot be read" : NULL;
     if (error)
-        printk("dom0: disk %s, %lu MiB: no usable GPT (%s)\n", disk->name, disk->sectors / 2048, errno_name(error));
+        printk("dom0: disk %s, %lu MiB%s: %s (%s)\n", disk->name, disk->sectors / 2048, mode, no_table, errno_name(error));
     else
-        printk("dom0: disk %s, %lu MiB: %u partitions%s\n", disk->name, disk->sectors / 2048, table.count,
+        printk("dom0: disk %s, %lu MiB%s: %u partitions%s\n", disk->name, disk->sectors / 2048, mode, table.count,
                table.from_backup ? " (from the backup table: the primary is damaged)" : "");
 }
 
@@ -67,13 +70,16 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
     struct claim *claim;
     int error;
 
-    *why = whole ? "the disk has no GPT" : "this machine has no disk";
-    if (!whole || !have_table)
+    *why = no_table;
+    if (no_table)
         return refused(-ENODEV);
     partition = gpt_find(&table, name);
     *why = "the disk has no partition of that name";
     if (!partition)
         return refused(-ENOENT);
+    *why = "the disk is read-only";
+    if (writable && whole->flags & BLOCK_READ_ONLY)
+        return refused(-EROFS);
     claim = &claims[partition - table.partition];
     *why = "it is in use by another guest";
     if (claim->writers || (writable && claim->readers))

@@ -42,8 +42,9 @@ static int read_header(const struct gpt_disk *disk, uint64_t sector, struct gpt_
     if (error)
         return error;
     memcpy(header, block, sizeof(*header));
-    if (memcmp(header->signature, "EFI PART", 8) || header->header_size < sizeof(*header) ||
-        header->header_size > GPT_SECTOR)
+    if (memcmp(header->signature, "EFI PART", 8))
+        return refused(-ENOENT);
+    if (header->header_size < sizeof(*header) || header->header_size > GPT_SECTOR)
         return refused(-ENODEV);
     said = header->header_crc;
     memset(block + offsetof(struct gpt_header, header_crc), 0, sizeof(said));
@@ -106,19 +107,23 @@ static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *
 }
 
 int gpt_load(const struct gpt_disk *disk, struct gpt *gpt) {
-    int error;
+    int error, backup;
 
     gpt->from_backup = false;
     gpt->count = 0;
     if (disk->sectors < 3)
-        return refused(-ENODEV);
+        return refused(-ENOENT);
     error = load_table(disk, 1, gpt);
-    if (error) {
-        gpt->from_backup = true;
-        error = load_table(disk, disk->sectors - 1, gpt);
-    }
-    if (error)
-        gpt->count = 0;
+    if (!error)
+        return 0;
+    gpt->from_backup = true;
+    backup = load_table(disk, disk->sectors - 1, gpt);
+    if (!backup)
+        return 0;
+    gpt->count = 0;
+    /* What says most: a disk that cannot be read, a table that is damaged, none at all. */
+    if (error == -ENOENT || (error == -ENODEV && backup != -ENOENT))
+        error = backup;
     return error;
 }
 

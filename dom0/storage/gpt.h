@@ -29,7 +29,7 @@ struct gpt_disk {
     void *context;
 };
 
-/* 0; -ENODEV: neither table is whole; or what `read` returned. */
+/* 0; -ENOENT: there is no table; -ENODEV: none is whole; or what `read` returned. */
 int gpt_load(const struct gpt_disk *disk, struct gpt *gpt);
 
 /* NULL: no partition of that name. */

@@ -186,18 +186,36 @@ struct pci_device *pci_get(unsigned int index)
     return index < device_count ? &devices[index] : NULL;
 }
 
-struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned int nth)
+/* Class and subclass of what a machine has its disks and networks by (PCI Code and ID Assignment). NULL: of another class. */
+static const char *kind_of(const struct pci_device *pci)
 {
-    for (unsigned int i = 0; i < device_count; i++)
-        if (devices[i].vendor == vendor && devices[i].device == device && nth-- == 0)
-            return &devices[i];
-    return NULL;
+    switch (pci->class_code >> 8) {
+    case 0x0101: return "IDE controller";
+    case 0x0104: return "RAID controller";
+    case 0x0106: return "SATA controller";
+    case 0x0107: return "SAS controller";
+    case 0x0108: return "NVMe controller";
+    case 0x0200: return "Ethernet card";
+    }
+    return pci->class_code >> 16 == 1 ? "disk controller" : pci->class_code >> 16 == 2 ? "network card" : NULL;
+}
+
+void pci_name_undriven(void)
+{
+    for (unsigned int i = 0; i < device_count; i++) {
+        const struct pci_device *pci = &devices[i];
+
+        if (kind_of(pci) && !pci->enabled)
+            printk("pci %02x:%02x.%x: no driver for this %s (%04x:%04x)\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
+                   kind_of(pci), pci->vendor, pci->device);
+    }
 }
 
 void pci_enable(struct pci_device *pci)
 {
     uint32_t command = pci_read(pci->bus, pci->devfn, PCI_COMMAND, 2);
 
+    pci->enabled = true;
     pci_write(pci->bus, pci->devfn, PCI_COMMAND, 2, command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
 }
 

@@ -106,6 +106,20 @@ static int negotiate(struct virtio_device *device, uint64_t wanted)
     return device->common[DEVICE_STATUS] & STATUS_FEATURES_OK ? 0 : refused(-EOPNOTSUPP);
 }
 
+#define MODERN_IDS       0x1040u
+#define TRANSITIONAL_IDS 0x0fffu            /* of the kinds that we know; their windows are those of version 1, too */
+
+struct pci_device *virtio_find(unsigned int kind, unsigned int nth)
+{
+    struct pci_device *pci;
+
+    for (unsigned int i = 0; (pci = pci_get(i)) != NULL; i++)
+        if (pci->vendor == VIRTIO_VENDOR && (pci->device == MODERN_IDS + kind || pci->device == TRANSITIONAL_IDS + kind) &&
+            nth-- == 0)
+            return pci;
+    return NULL;
+}
+
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted)
 {
     *device = (struct virtio_device){ .pci = pci };
@@ -113,6 +127,8 @@ int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t 
 
     int error = map_windows(device);
 
+    if (error && pci->device < MODERN_IDS)
+        printk("pci %02x:%02x.%x: a virtio device of before version 1 only\n", pci->bus, pci->devfn >> 3, pci->devfn & 7);
     if (error)
         return error;
     device->common[DEVICE_STATUS] = 0;

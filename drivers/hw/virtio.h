@@ -12,8 +12,8 @@
 #include <drivers/pci.h>
 
 #define VIRTIO_VENDOR 0x1af4
-#define VIRTIO_DEVICE_NET 0x1041            /* 0x1040 + the virtio device type */
-#define VIRTIO_DEVICE_BLOCK 0x1042
+#define VIRTIO_NET   1u                     /* kinds of devices (section 5) */
+#define VIRTIO_BLOCK 2u
 
 #define VIRTIO_F_EVENT_INDEX (1ull << 29)   /* "interrupt me, or kick me, from this index on" instead of on or off */
 #define VIRTIO_F_VERSION_1   (1ull << 32)
@@ -26,6 +26,9 @@ struct virtio_device {
     uint32_t notify_multiplier, notify_length, config_length;
     uint64_t features;                      /* negotiated */
 };
+
+/* The nth of a kind that pci_scan() found, by its id of version 1 or a transitional one (4.1.2); NULL: no such. */
+struct pci_device *virtio_find(unsigned int kind, unsigned int nth);
 
 /* Steps of 3.1.1 up to FEATURES_OK: reset, take of `wanted` what is offered. 0 or a negative errno. */
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted);

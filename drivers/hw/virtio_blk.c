@@ -222,7 +222,7 @@ static void describe(struct virtio_blk *disk)
 
 struct blockdev *virtio_blk_open(unsigned int nth)
 {
-    struct pci_device *pci = pci_find(VIRTIO_VENDOR, VIRTIO_DEVICE_BLOCK, nth);
+    struct pci_device *pci = virtio_find(VIRTIO_BLOCK, nth);
 
     if (!pci || nth >= DISKS_MAX)
         return NULL;

@@ -202,7 +202,7 @@ static void start(struct virtio_net *card)
 
 struct netport *virtio_net_open(unsigned int nth)
 {
-    struct pci_device *pci = pci_find(VIRTIO_VENDOR, VIRTIO_DEVICE_NET, nth);
+    struct pci_device *pci = virtio_find(VIRTIO_NET, nth);
 
     if (!pci || nth >= CARDS_MAX)
         return NULL;

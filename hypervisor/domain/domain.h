@@ -96,7 +96,8 @@ struct vcpu {
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area;         /* guest VA or 0 */
     uint64_t time_area;             /* guest VA of a secondary vcpu_time_info or 0 */
-    bool runstate_stale;            /* the area must be written at the next entry to guest kernel mode */
+    bool runstate_stale, time_stale;            /* the area must be written at the next entry to guest kernel mode */
+    uint32_t time_version;          /* of what its vcpu_time_info says */
     mfn_t info_frame;               /* held while info is registered elsewhere */
 
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
@@ -199,6 +200,8 @@ void domain_unpause(struct domain *d);
 /* ---- time (domain/time.c) ---- */
 uint64_t now_ns(void);                                     /* system time since boot */
 void update_vcpu_time(struct vcpu *v);                     /* refresh v->info->time (pvclock) */
+void vcpu_time_publish(struct vcpu *v);                    /* the same into its time area; current, in kernel mode */
+extern uint32_t time_version;                              /* counts corrections of the clock */
 
 /* ---- events (domain/events.c) ---- */
 void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq);

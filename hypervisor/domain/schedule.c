@@ -303,6 +303,7 @@ void schedule(void)
         if (cpu->payer) time_goes_to(NULL, now_ns());
     }
     if (unlikely(next->periodic_ns)) vcpu_resume_periodic(next);
+    if (unlikely(next->time_version != time_version)) update_vcpu_time(next);
     vcpu_runstate_publish(next);    /* its tables are loaded now; it may have slept without a switch */
     if (run_others_wait(&cpu->runqueue) && !timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
 }

@@ -144,6 +144,7 @@ void vcpu_enter_kernel(struct vcpu *v)
     v->in_kernel = true;
     if (v->kernel_cr3 != v->user_cr3) vcpu_load_tables(v);
     if (unlikely(v->runstate_stale)) runstate_write(v);
+    if (unlikely(v->time_stale)) vcpu_time_publish(v);
 }
 
 void vcpu_enter_user(struct vcpu *v)

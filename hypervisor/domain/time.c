@@ -1,122 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: the TSC is the clock, its rate measured at boot; the local APIC's one-shot timer is the alarm. Guests get the TSC's rate in
- * their vcpu_info and compute the same nanoseconds from it as now_ns() does here.
+ * Time: the TSC is the clock, the local APIC's one-shot timer is the alarm; machine/clocks.c says how fast they are. Guests get the
+ * TSC's rate in their vcpu_info and compute the same nanoseconds from it as now_ns() does here.
  *
- * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot and by dom0's settime.
+ * The rate is measured again over longer and longer times. When it is corrected, the clock goes on from where it is, faster or slower,
+ * and each vCPU is told before it runs again.
+ *
+ * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot, by the correction's timer and by
+ * dom0's settime.
  */
 #include "domain/time.h"
+#include "domain/timers.h"
 #include "lib/printk.h"
-#include "machine/acpi.h"
 #include "machine/apic.h"
+#include "machine/clocks.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
 
-#define PM_TIMER_HZ   3579545u      /* ACPI 6.4, 4.8.3.3; 24 bits are always there */
-#define PM_TIMER_MASK 0xffffffu
-#define PIT_HZ        1193182u
-#define CALIBRATE_MS  10u
 #define NS_PER_S      1000000000ul
+#define WRONG_PPM     1000          /* a correction above this is not believed */
+#define PPM           1000000
 
-/* nanoseconds = ((ticks << shift) * multiplier) >> 32, the form of struct vcpu_time_info; a negative shift is to the right. */
-static struct { uint64_t tsc_base; uint32_t multiplier; int8_t shift; } scale;
+/*
+ * nanoseconds = system_base + (((ticks << shift) * multiplier) >> 32), with ticks since tsc_base: the form of struct vcpu_time_info;
+ * a negative shift is to the right.
+ */
+static struct { uint64_t tsc_base, system_base; uint32_t multiplier; int8_t shift; } scale;
+uint32_t time_version;
 static uint64_t tsc_hz, lapic_hz;
 static uint64_t wall_base_s;        /* the wall clock when now_ns() was 0 */
 static uint32_t wall_base_ns;
 
-static uint64_t scale_ticks(uint64_t ticks)
+static uint64_t scale_ticks(uint64_t tsc)
 {
+    uint64_t ticks = tsc - scale.tsc_base;
+
     ticks = scale.shift >= 0 ? ticks << scale.shift : ticks >> -scale.shift;
-    return (uint64_t)((unsigned __int128)ticks * scale.multiplier >> 32);
+    return scale.system_base + (uint64_t)((unsigned __int128)ticks * scale.multiplier >> 32);
 }
 
-uint64_t now_ns(void) { return scale_ticks(rdtsc() - scale.tsc_base); }
+uint64_t now_ns(void) { return scale_ticks(rdtsc()); }
 uint64_t tsc_khz(void) { return tsc_hz / 1000; }
 
-/* ---- calibration ---- */
-
-/* Wait CALIBRATE_MS by a clock of known rate; returns how many of its ticks really went by. */
-static uint32_t wait_pm_timer(uint64_t tsc[2])
+/* From this moment on, the TSC ticks so fast. */
+static void set_rate(uint64_t hz)
 {
-    uint32_t start = inl(acpi.pm_timer_port), passed;
+    uint64_t tsc = rdtsc(), now = time_version ? scale_ticks(tsc) : 0;
 
-    tsc[0] = rdtsc();
-    do passed = (inl(acpi.pm_timer_port) - start) & PM_TIMER_MASK; while (passed < PM_TIMER_HZ * CALIBRATE_MS / 1000);
-    tsc[1] = rdtsc();
-    return passed;
-}
-
-static uint32_t wait_pit(uint64_t tsc[2])
-{
-    uint16_t count = PIT_HZ * CALIBRATE_MS / 1000;
-
-    outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1));       /* channel 2 counts, the speaker is off */
-    outb(0x43, 0xb0);
-    outb(0x42, (uint8_t)count);
-    outb(0x42, (uint8_t)(count >> 8));
-    tsc[0] = rdtsc();
-    while (!(inb(0x61) & 0x20)) cpu_relax();
-    tsc[1] = rdtsc();
-    return count;
-}
-
-/* The shortest of a few tries: a virtual machine may be stopped in the middle of one, which only ever makes it longer. */
-static void calibrate(void)
-{
-    uint64_t best = 0;
-
-    for (unsigned int i = 0; i < 3; i++) {
-        uint64_t tsc[2], hz, lapic;
-        uint32_t ticks, clock_hz = acpi.pm_timer_port ? PM_TIMER_HZ : PIT_HZ;
-
-        lapic_timer_set(0xffffffff);
-        ticks = acpi.pm_timer_port ? wait_pm_timer(tsc) : wait_pit(tsc);
-        lapic = 0xffffffff - lapic_timer_left();
-        hz = (tsc[1] - tsc[0]) * clock_hz / ticks;
-        if (best && ticks >= best) continue;
-        best = ticks;
-        tsc_hz = hz;
-        lapic_hz = lapic * clock_hz / ticks;
-    }
-    lapic_timer_set(0);
-}
-
-static void make_scale(void)
-{
-    uint64_t hz = tsc_hz;
-
+    tsc_hz = hz;
+    scale = (typeof(scale)){ .tsc_base = tsc, .system_base = now };
     for (; hz > 2 * NS_PER_S; hz >>= 1) scale.shift--;
     for (; hz <= NS_PER_S; hz <<= 1) scale.shift++;
     scale.multiplier = (uint32_t)((NS_PER_S << 32) / hz);
-    scale.tsc_base = rdtsc();
+    time_version++;
 }
 
-/* ---- the wall clock: the MC146818's registers at boot, later what dom0 says ---- */
+/* ---- correction ---- */
 
-static uint8_t cmos(uint8_t reg)
+static struct timer correction;
+
+static void correct(void *unused)
 {
-    outb(0x70, reg);
-    return inb(0x71);
+    uint64_t hz = clocks_long_rate();
+    int64_t ppm = hz ? ((int64_t)hz - (int64_t)tsc_hz) * PPM / (int64_t)tsc_hz : 0;
+
+    timer_set(&correction, now_ns() + CLOCKS_LOOK_NS);
+    if (ppm > WRONG_PPM || ppm < -WRONG_PPM) {
+        log_warn("TSC measured at %lu kHz, %ld ppm from what was believed: ignored", hz / 1000, ppm);
+    } else if (hz != 0 && ppm != 0) {
+        set_rate(hz);
+        if (current != &boot_vcpu) update_vcpu_time(current);
+        printk("TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
+    }
 }
 
-static uint64_t days_since_1970(uint64_t y, uint64_t m, uint64_t d)
-{
-    if (m <= 2) { y--; m += 12; }
-    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d - 719469;
-}
-
-static uint64_t read_rtc(void)
-{
-    uint8_t r[6];                   /* second, minute, hour, day, month, year of the century */
-    static const uint8_t registers[6] = { 0, 2, 4, 7, 8, 9 };
-
-    for (unsigned int i = 0; i < 100000 && cmos(10) & 0x80; i++) cpu_relax();      /* an update is in progress */
-    for (unsigned int i = 0; i < 6; i++) r[i] = cmos(registers[i]);
-    if (!(cmos(11) & 4))            /* binary-coded decimal */
-        for (unsigned int i = 0; i < 6; i++) r[i] = (uint8_t)((r[i] >> 4) * 10 + (r[i] & 15));
-    return days_since_1970(2000ul + r[5], r[4], r[3]) * 86400 + r[2] * 3600ul + r[1] * 60ul + r[0];
-}
+/* ---- the wall clock: the RTC at boot, later what dom0 says ---- */
 
 void update_domain_wallclock(struct domain *d)
 {
@@ -142,23 +101,32 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
     spin_unlock(&domain_list_lock);
 }
 
-/* ---- pvclock: since the TSC is the clock, what a guest needs never changes; it is written when its place changes ---- */
+/* ---- pvclock: since the TSC is the clock, what a guest needs changes only with its rate, and is written when its place changes ---- */
 
 void update_vcpu_time(struct vcpu *v)
 {
-    struct vcpu_time_info *t = &v->info->time, copy;
+    struct vcpu_time_info *t = &v->info->time;
 
+    v->time_version = time_version;
     t->version++;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->tsc_timestamp = scale.tsc_base;
-    t->system_time = 0;
+    t->system_time = scale.system_base;
     t->tsc_to_system_mul = scale.multiplier;
     t->tsc_shift = scale.shift;
     t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->version++;
-    copy = *t;
-    if (v->time_area && v == current) (void)!write_guest(v->time_area, &copy);
+    v->time_stale = v->time_area != 0;
+    if (v->time_stale && v == current && v->in_kernel) vcpu_time_publish(v);
+}
+
+void vcpu_time_publish(struct vcpu *v)
+{
+    struct vcpu_time_info copy = v->info->time;
+
+    v->time_stale = false;
+    (void)!write_guest(v->time_area, &copy);
 }
 
 /* ---- the alarm ---- */
@@ -181,10 +149,20 @@ static void on_timer_interrupt(void *unused) { this_cpu()->work |= WORK_TIMERS; 
 
 void time_init(void)
 {
-    calibrate();
-    make_scale();
-    wall_base_s = read_rtc();
+    struct clock_rates rates;
+
+    clocks_measure(&rates);
+    lapic_hz = rates.lapic_hz;
+    set_rate(rates.tsc_hz);
+    wall_base_s = rtc_read();
     vector_claim(VECTOR_TIMER, on_timer_interrupt);
-    printk("TSC %lu kHz, APIC timer %lu kHz, %s", tsc_hz / 1000, lapic_hz / 1000,
-           acpi.pm_timer_port ? "by the ACPI timer" : "by the PIT");
+    printk("TSC %lu kHz, APIC timer %lu kHz, by %s; tries differed by %u ppm", tsc_hz / 1000, lapic_hz / 1000, rates.reference,
+           rates.spread_ppm);
+    if (rates.spread_ppm == UINT32_MAX) log_warn("no three measurements of the TSC agree: the time may be wrong");
+}
+
+void time_start_correction(void)
+{
+    timer_init(&correction, NULL, correct, NULL);
+    timer_set(&correction, now_ns() + CLOCKS_LOOK_NS);
 }

@@ -76,6 +76,7 @@ static int register_time_area(struct vcpu *v, uint64_t area)
     if (!guest_range_ok(area, sizeof(struct vcpu_time_info))) return fail(-EFAULT, "not a guest address");
     v->time_area = area;
     if (v == current) update_vcpu_time(v);
+    else v->time_version = time_version - 1;            /* written when it runs next */
     return 0;
 }
 

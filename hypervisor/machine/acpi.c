@@ -90,6 +90,7 @@ static void read_fadt(const struct header *t)
     acpi.pm1a_control = (uint16_t)get(t, 64, 4);
     acpi.pm1b_control = (uint16_t)get(t, 68, 4);
     acpi.pm_timer_port = (uint16_t)get(t, 76, 4);
+    acpi.rtc_century = (uint8_t)get(t, 108, 1);
     if (t->length >= 129 && get(t, 112, 4) & 1u << 10) {
         acpi.reset.space = (uint8_t)get(t, 116, 1);
         acpi.reset.address = get(t, 120, 8);

@@ -15,6 +15,7 @@ struct acpi_facts {
     struct { uint32_t address, gsi_base; } ioapics[MAX_IOAPICS];
     struct { uint32_t gsi; bool level, active_low; } isa[ISA_IRQS];   /* where the ISA interrupts really are */
     uint16_t pm_timer_port;                 /* 0: none */
+    uint8_t rtc_century;                    /* the RTC's register with the century; 0: none */
     uint16_t pm1a_control, pm1b_control;
     int sleep_type_a, sleep_type_b;         /* S5; -1: unknown */
     struct { uint8_t space; uint64_t address; uint8_t value; bool valid; } reset;

@@ -52,6 +52,14 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* a * b / c, of which the result fits into 64 bits. */
+static inline uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t high;
+    __asm__("mulq %3; divq %4" : "=&a"(a), "=&d"(high) : "0"(a), "r"(b), "r"(c) : "cc");
+    return a;
+}
+
 struct cpuid_regs { uint32_t a, b, c, d; };
 static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {

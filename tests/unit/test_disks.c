@@ -34,7 +34,7 @@ void printk(const char *format, ...) {
 }
 
 const char *errno_name(long error) {
-    return error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another";
+    return error == -ENOENT ? "ENOENT" : error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another";
 }
 bool events_save(void) { bool was = masked; masked = true; return was; }
 void events_restore(bool was) { masked = was; }
@@ -127,16 +127,25 @@ static void no_disk_and_no_table(void **state) {
     assert_string_equal(why, "this machine has no disk");
     disks_flush();
     disks_start(&disk);
-    assert_non_null(strstr(said, "no usable GPT (ENODEV)"));
+    assert_non_null(strstr(said, "the disk has no GPT (ENOENT)"));
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
     assert_string_equal(why, "the disk has no GPT");
     result = -EIO;
     disks_start(&disk);
-    assert_non_null(strstr(said, "no usable GPT (EIO)"));
+    assert_non_null(strstr(said, "the disk cannot be read (EIO)"));
     result = 0;
     make_table();
     disks_start(&disk);
     assert_string_equal(said, "dom0: disk disk0, 3 MiB: 2 partitions\n");
+    disk.flags |= BLOCK_READ_ONLY;
+    disks_start(&disk);
+    assert_string_equal(said, "dom0: disk disk0, 3 MiB, read-only: 2 partitions\n");
+    disk.flags &= ~BLOCK_READ_ONLY;
+    sectors[512 + 50] ^= 1;
+    disks_start(&disk);
+    assert_string_equal(said, "dom0: disk disk0, 3 MiB: the disk's GPT is damaged (ENODEV)\n");
+    sectors[512 + 50] ^= 1;
+    disks_start(&disk);
 }
 
 static unsigned visited, writers, readers;
@@ -181,6 +190,13 @@ static void one_writer_or_readers(void **state) {
     disks_release("one", false);
     assert_int_equal(disks_claim("one", true, &device, &why), 0);
     disks_release("one", true);
+    disk.flags |= BLOCK_READ_ONLY;
+    assert_int_equal(disks_claim("one", true, &device, &why), -EROFS);
+    assert_string_equal(why, "the disk is read-only");
+    assert_int_equal(disks_claim("one", false, &device, &why), 0);
+    disks_release("one", false);
+    disk.flags &= ~BLOCK_READ_ONLY;
+    assert_users(0, 0);
 }
 
 /* A guest cannot leave its partition, however large the numbers. */

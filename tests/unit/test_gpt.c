@@ -87,7 +87,7 @@ static void the_backup_serves(void **state) {
     assert_int_equal(gpt.count, 0);
 }
 
-static void only_primary(unsigned at, uint64_t value, unsigned bytes) {
+static void only_primary(unsigned at, uint64_t value, unsigned bytes, int expected) {
     struct gpt gpt;
     uint64_t before;
 
@@ -95,20 +95,20 @@ static void only_primary(unsigned at, uint64_t value, unsigned bytes) {
     memcpy(&before, disk[1] + at, bytes);
     put(disk[1] + at, value, bytes);
     seal(1, 2);
-    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    assert_int_equal(gpt_load(&device, &gpt), expected);
     put(disk[1] + at, before, bytes);
     seal(1, 2);
     assert_int_equal(gpt_load(&device, &gpt), 0);
 }
 
 static void lies_with_right_checksums(void **state) {
-    only_primary(12, 0xffffffff, 4);                            /* header size */
-    only_primary(24, 2, 8);                                     /* its own place */
-    only_primary(48, SECTORS, 8);                               /* usable sectors beyond the disk */
-    only_primary(72, SECTORS, 8);                               /* entries beyond the disk */
-    only_primary(72, SECTORS - 2, 8);                           /* entries running out of it */
-    only_primary(80, 0xffffffff, 4);                            /* too many */
-    only_primary(84, 0, 4);                                     /* entries of no size */
+    only_primary(12, 0xffffffff, 4, -ENODEV);                            /* header size */
+    only_primary(24, 2, 8, -ENODEV);                                     /* its own place */
+    only_primary(48, SECTORS, 8, -ENODEV);                               /* usable sectors beyond the disk */
+    only_primary(72, SECTORS, 8, -ENODEV);                               /* entries beyond the disk */
+    only_primary(72, SECTORS - 2, 8, -ENODEV);                           /* entries running out of it */
+    only_primary(80, 0xffffffff, 4, -ENODEV);                            /* too many */
+    only_primary(84, 0, 4, -ENODEV);                                     /* entries of no size */
 }
 
 static void partitions_that_lie(void **state) {
@@ -134,10 +134,15 @@ static void a_disk_without_table(void **state) {
     struct gpt_disk tiny = device;
 
     memset(disk, 0, sizeof(disk));
+    assert_int_equal(gpt_load(&device, &gpt), -ENOENT);
+    memcpy(disk[SECTORS - 1], "EFI PART", 8);                       /* What is left of one says more than nothing. */
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    memcpy(disk[1], "EFI PART", 8);
+    memset(disk[SECTORS - 1], 0, 8);
     assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
     reads = 0;
     for (tiny.sectors = 0; tiny.sectors < 3; tiny.sectors++)       /* No room for both tables: nothing is read. */
-        assert_int_equal(gpt_load(&tiny, &gpt), -ENODEV);
+        assert_int_equal(gpt_load(&tiny, &gpt), -ENOENT);
     assert_int_equal(reads, 0);
 }
 
@@ -180,18 +185,18 @@ static void limits_of_the_header(void **state) {
     put(disk[1] + 48, 50, 8);                                   /* the last ends with the last. */
     seal(1, 2);
     assert_int_equal(gpt_load(&device, &gpt), 0);
-    only_primary(40, 41, 8);
-    only_primary(48, 49, 8);
-    only_primary(48, 39, 8);                                    /* Not one usable sector. */
+    only_primary(40, 41, 8, -ENODEV);
+    only_primary(48, 49, 8, -ENODEV);
+    only_primary(48, 39, 8, -ENODEV);                                    /* Not one usable sector. */
     put(disk[1] + 48, SECTORS - 1, 8);
     seal(1, 2);
     assert_int_equal(gpt_load(&device, &gpt), 0);
-    only_primary(12, 91, 4);
-    only_primary(12, 513, 4);
-    only_primary(80, 129, 4);
-    only_primary(84, 256, 4);
-    only_primary(0, 'e', 1);
-    only_primary(7, 't', 1);
+    only_primary(12, 91, 4, -ENODEV);
+    only_primary(12, 513, 4, -ENODEV);
+    only_primary(80, 129, 4, -ENODEV);
+    only_primary(84, 256, 4, -ENODEV);
+    only_primary(0, 'e', 1, -ENOENT);
+    only_primary(7, 't', 1, -ENOENT);
     put(disk[1] + 12, 512, 4);                                  /* All of the sector is header: its sum, too. */
     put(disk[1] + 88, crc(disk[2], 128 * 128), 4);
     put(disk[1] + 16, 0, 4);
@@ -243,7 +248,7 @@ static void the_smallest_disk(void **state) {
     tiny.sectors = 3;
     assert_int_equal(gpt_load(&tiny, &gpt), 0);
     tiny.sectors = 2;
-    assert_int_equal(gpt_load(&tiny, &gpt), -ENODEV);
+    assert_int_equal(gpt_load(&tiny, &gpt), -ENOENT);
 }
 
 int main(void) {

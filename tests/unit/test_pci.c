@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 #include <drivers/pci.h>
@@ -86,7 +87,17 @@ static struct physdev_map_pirq asked;
 static event_handler handler;
 static void *handler_data;
 
-void printk(const char *format, ...) { said++; }
+static char last_said[100];
+
+void printk(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(last_said, sizeof(last_said), format, arguments);
+    va_end(arguments);
+    said++;
+}
 const char *errno_name(long error) { return "ERROR"; }
 
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
@@ -211,15 +222,16 @@ static void what_is_found(void **state)
     assert_int_equal(told, 10);
     assert_int_equal(pci_get(0)->device, 1);
     assert_null(pci_get(10));
-    assert_int_equal(pci_find(0x1af4, 0x1041, 0)->bus, 0);
-    assert_int_equal(pci_find(0x1af4, 0x1041, 1)->bus, 2);
-    assert_null(pci_find(0x1af4, 0x1041, 2));
-    assert_null(pci_find(0x1af5, 0x1041, 0));
-    assert_int_equal(pci_find(0x1af4, 0x1042, 0)->bus, 9);
-    assert_int_equal(pci_find(0x1af4, 4, 0)->devfn, 4 << 3 | 7);
-    assert_null(pci_find(0x1af4, 2, 0));
-    assert_null(pci_find(0x1af4, 5, 0));
-    assert_null(pci_find(0x1af4, 11, 0));
+    for (unsigned int i = 0; i < 10; i++) {
+        static const struct { uint8_t bus, devfn; uint16_t device; } expected[10] = {
+            { 0, 0, 1 }, { 0, 4 << 3, 3 }, { 0, 4 << 3 | 7, 4 }, { 0, 31 << 3, 0x1041 }, { 2, 1 << 3, 0x1041 },
+            { 2, 2 << 3, 7 }, { 9, 0, 0x1042 }, { 2, 3 << 3, 8 }, { 2, 4 << 3, 9 }, { 2, 6 << 3, 10 },
+        };
+
+        assert_int_equal(pci_get(i)->bus, expected[i].bus);
+        assert_int_equal(pci_get(i)->devfn, expected[i].devfn);
+        assert_int_equal(pci_get(i)->device, expected[i].device);
+    }
     assert_int_equal(pci_scan(), 10);           /* once more: the same, not twice as many */
     assert_int_equal(said, 0);
     refuse_add = -17;
@@ -320,6 +332,26 @@ static void capabilities(void **state)
     assert_int_equal(pci_find_capability(pci, 9, 0), 0x40);
 }
 
+/* Whose class is that of disks or networks and who has no driver is named. */
+static void undriven(void **state)
+{
+    static const uint32_t classes[] = { 0x01060100, 0x01080200, 0x01000000, 0x02000000, 0x02800000, 0x03000000, 0x06040000 };
+
+    for (unsigned int i = 0; i < 7; i++)
+        put32(add(0, i, 0, (uint16_t)(i + 1), 0), 8, classes[i]);
+    take_port_faults();
+    pci_scan();
+    pci_name_undriven();
+    assert_int_equal(said, 5);
+    assert_string_equal(last_said, "pci 00:04.0: no driver for this network card (1af4:0005)\n");
+    pci_enable(pci_get(4));
+    pci_enable(pci_get(1));
+    said = 0;
+    pci_name_undriven();
+    assert_int_equal(said, 3);
+    assert_string_equal(last_said, "pci 00:03.0: no driver for this Ethernet card (1af4:0004)\n");
+}
+
 static unsigned int handled;
 static void handle(void *context) { handled += *(unsigned int *)context; }
 
@@ -370,7 +402,7 @@ int main(void)
         cmocka_unit_test_setup(every_width_at_every_place, set_up),
         cmocka_unit_test_setup(what_is_found, set_up), cmocka_unit_test_setup(bounded, set_up),
         cmocka_unit_test_setup(bars, set_up),          cmocka_unit_test_setup(capabilities, set_up),
-        cmocka_unit_test_setup(interrupts, set_up),
+        cmocka_unit_test_setup(interrupts, set_up),    cmocka_unit_test_setup(undriven, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

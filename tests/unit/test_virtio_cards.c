@@ -51,11 +51,10 @@ static uint8_t config[64], registers[0x38];
 static uint16_t doorbells[4];
 static bool ready;
 
-struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned int nth)
+struct pci_device *virtio_find(unsigned int kind, unsigned int nth)
 {
-    assert_true(vendor == VIRTIO_VENDOR &&
-                (device == VIRTIO_DEVICE_NET || device == VIRTIO_DEVICE_BLOCK));
-    return nth < DEVICES ? &pci[device == VIRTIO_DEVICE_BLOCK][nth] : NULL;
+    assert_true(kind == VIRTIO_NET || kind == VIRTIO_BLOCK);
+    return nth < DEVICES ? &pci[kind == VIRTIO_BLOCK][nth] : NULL;
 }
 
 static void (*handler)(void *context);

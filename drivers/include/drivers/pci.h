@@ -20,6 +20,7 @@ struct pci_device {
     uint16_t vendor, device;
     uint32_t class_code;            /* class, subclass, programming interface */
     uint8_t header_type;
+    bool enabled;                   /* a driver has taken it */
     uint8_t msix;                   /* offset of the capability, 0: none */
     uint16_t msix_vectors;
     uint64_t bar[PCI_BARS];         /* machine address, 0: not a memory BAR */
@@ -32,7 +33,7 @@ void pci_write(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int byt
 int pci_scan(void);
 unsigned int pci_count(void);
 struct pci_device *pci_get(unsigned int index);
-struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned int nth);    /* NULL: no such */
+void pci_name_undriven(void);                   /* says which disks' and networks' devices nobody has enabled */
 
 uint8_t pci_find_capability(struct pci_device *pci, uint8_t id, uint8_t after);     /* after 0: the first; 0: none */
 void pci_enable(struct pci_device *pci);        /* memory decoding, bus mastering, no INTx */

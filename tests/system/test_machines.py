@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Odd machines: what dom0 and the hypervisor make of disks, cards, processors and firmware other than the usual."""
+import re
+
+import pytest
+
+import dom0
+import machine
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="what is tested is Domus")
+
+
+def odd(name, *extra, **options):
+    """A machine without disk and card, but for what extra has."""
+    return dom0.Dom0(f"machines-{name}", net=None, extra=extra, **options)
+
+
+def drive(name, path, *more):
+    return "-drive", ",".join([f"if=none,id={name},file={path},format=raw", *more])
+
+
+# --- disks and cards ---------------------------------------------------------------------------
+
+def test_virtio_devices_as_qemu_makes_them(request):
+    """Transitional ones: with the ids of before version 1."""
+    disk = machine.fresh_disk("machines-transitional")
+    with odd("transitional", *drive("d0", disk), "-device", "virtio-blk-pci,drive=d0",
+             "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0") as system:
+        assert "dom0: disk disk0, " in system.said()
+        system.create("insula1.cfg")
+        system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+        assert "2 answered" in system.shell("insula1", "ping 10.0.2.2 2 fast")
+        assert system.power_off() == 0
+
+
+def test_devices_without_a_driver_are_named():
+    disk = machine.fresh_disk("machines-undriven")
+    with odd("undriven", *drive("d0", disk), "-device", "nvme,drive=d0,serial=1,addr=5",
+             *drive("d1", disk, "snapshot=on", "file.locking=off"), "-device", "virtio-blk-pci,drive=d1,disable-modern=on,addr=6",
+             "-nic", "user,model=e1000,addr=7") as system:
+        said = system.said()
+        assert re.search(r"pci 00:05\.0: no driver for this NVMe controller \(1b36:0010\)", said)
+        assert re.search(r"pci 00:06\.0: .*before version 1", said)
+        assert re.search(r"pci 00:07\.0: no driver for this Ethernet card \(8086:100e\)", said)
+        assert "dom0: no disk" in said
+
+
+def test_a_disk_that_may_not_be_written():
+    disk = machine.fresh_disk("machines-read-only")
+    with odd("read-only", *drive("d0", disk, "readonly=on"), "-device", "virtio-blk-pci,drive=d0") as system:
+        assert "the disk is read-only" in system.refused("xl create insula1.cfg")
+        system.create('insula1.cfg disk=["phy:insula1,xvda,r"]')
+        system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+
+
+@pytest.mark.parametrize("kind", ("blank", "unreadable", "short"))
+def test_a_disk_without_partitions(kind):
+    disk = machine.fresh_disk(f"machines-{kind}")
+    errors = disk.with_suffix(".blkdebug")
+    errors.write_text('[inject-error]\nevent = "read_aio"\nerrno = "5"\niotype = "read"\n')
+    if kind == "blank":
+        disk.write_bytes(bytes(1 << 20))
+    if kind == "short":
+        disk.write_bytes(bytes(512))
+    path = f"blkdebug:{errors}:{disk}" if kind == "unreadable" else disk
+    with odd(kind, "-drive", f"if=none,id=d0,file={path}" + (",format=raw" if kind != "unreadable" else ""),
+             "-device", "virtio-blk-pci,drive=d0") as system:
+        said = system.said()
+        answer = system.refused("xl create insula1.cfg")
+        if kind == "unreadable":
+            assert re.search(r"dom0: disk disk0, \d+ MiB: the disk cannot be read", said) and "the disk cannot be read" in answer
+        else:
+            assert re.search(r"dom0: disk disk0, \d MiB: the disk has no GPT", said) and "the disk has no GPT" in answer
+
+
+# --- firmware and processors -------------------------------------------------------------------
+
+def test_without_acpi_the_prompt_hears():
+    """There is no table that says where COM1 interrupts."""
+    with odd("no-acpi", "-machine", "acpi=off") as system:
+        assert "no ACPI tables" in system.said()
+        system.ask("xl list")
+        system.create("hello.cfg")
+        assert "dom0_free_pages" in system.ask("info")
+
+
+@pytest.mark.parametrize("cpu, missing", (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
+def test_a_processor_that_will_not_do(cpu, missing):
+    domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu)
+    with machine.Machine("machines-" + cpu.replace(",", ""), hypervisor=domus, modules=[]) as box:
+        box.expect(rf"Domus cannot run on this processor: it has no {missing}")
+
+
+def test_all_memory_of_a_large_machine_is_counted():
+    with odd("large", memory=16384) as system:
+        assert int(re.search(r"in (\d+) frames", system.audit()).group(1)) > 4000000
+
+
+def test_the_century_of_the_clock():
+    """The wall clock at boot is the RTC's."""
+    with odd("century", "-rtc", "base=2107-03-01T12:34:00") as system:
+        assert re.search(r"wall clock 2107-03-01 12:3\d:\d\d UTC", system.said())
