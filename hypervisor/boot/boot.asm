@@ -39,10 +39,23 @@ boot_start:
     jne .stop
     mov esp, boot_stack_machine
     mov esi, ebx                    ; the loader's tables
+    mov eax, 0x80000000
+    cpuid
+    mov edx, 0
+    cmp eax, 0x80000001             ; CPUs without this leaf have none of it
+    jb .look
     mov eax, 0x80000001
     cpuid
-    test edx, 1 << 29               ; long mode?
-    jz .stop
+.look:
+    mov ebx, no_long_mode
+    test edx, 1 << 29
+    jz .say
+    mov ebx, no_nx
+    test edx, 1 << 20
+    jz .say
+    mov ebx, no_syscall
+    test edx, 1 << 11
+    jz .say
 
     mov eax, PTE_BIG                ; the first 4 GiB
     mov edi, boot_l2_machine
@@ -82,6 +95,11 @@ boot_start:
     lgdt [boot_gdt_pointer]
     mov edi, esi
     jmp 8:.long
+.say:
+    mov esi, cannot_run
+    call say
+    mov esi, ebx
+    call say
 .stop:
     hlt
     jmp .stop
@@ -92,6 +110,28 @@ bits 64
     jmp rax
 
 bits 32
+; The text at esi, up to a zero, to COM1 as the firmware left it; as fast as the line takes it, or 65,536 looks a byte.
+say:
+    mov ecx, 0x10000
+.wait:
+    mov dx, 0x3fd
+    in al, dx
+    test al, 0x20
+    loopz .wait
+    lodsb
+    test al, al
+    jz .end
+    mov dx, 0x3f8
+    out dx, al
+    jmp say
+.end:
+    ret
+
+cannot_run:   db "Domus cannot run on this processor: it has no ", 0
+no_long_mode: db "long mode (64 bits)", 13, 10, 0
+no_nx:        db "NX (no-execute pages)", 13, 10, 0
+no_syscall:   db "SYSCALL instruction", 13, 10, 0
+
 ; Also the way of the application processors (boot/trampoline.asm): CR4, CR3, EFER, CR0, in the order the manual demands.
 global enable_long_mode
 enable_long_mode:

@@ -20,6 +20,7 @@
 
 #define NS_PER_S      1000000000ul
 #define WRONG_PPM     1000          /* a correction above this is not believed */
+#define NEWS_PPM      100           /* one above this is told everybody */
 #define PPM           1000000
 
 /*
@@ -71,7 +72,7 @@ static void correct(void *unused)
     } else if (hz != 0 && ppm != 0) {
         set_rate(hz);
         if (current != &boot_vcpu) update_vcpu_time(current);
-        printk("TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
+        printk_at(ppm > NEWS_PPM || ppm < -NEWS_PPM ? LOG_INFO : LOG_DEBUG, "TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
     }
 }
 
@@ -156,8 +157,9 @@ void time_init(void)
     set_rate(rates.tsc_hz);
     wall_base_s = rtc_read();
     vector_claim(VECTOR_TIMER, on_timer_interrupt);
-    printk("TSC %lu kHz, APIC timer %lu kHz, by %s; tries differed by %u ppm", tsc_hz / 1000, lapic_hz / 1000, rates.reference,
+    printk("TSC %lu kHz, APIC timer %lu kHz, by %s (tries differ by %u ppm)", tsc_hz / 1000, lapic_hz / 1000, rates.reference,
            rates.spread_ppm);
+    printk("wall clock %lu s since 1970, by the RTC", wall_base_s);
     if (rates.spread_ppm == UINT32_MAX) log_warn("no three measurements of the TSC agree: the time may be wrong");
 }
 

@@ -2,17 +2,21 @@
 /* See console.h. Lock: console_lock, the innermost of all; the serial line is under it, too. */
 #include "machine/console.h"
 #include "domain/domain.h"
+#include "domain/timers.h"
+#include "lib/printk.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "machine/serial.h"
 
 #define LOG_SIZE (32u * 1024)       /* a power of two */
+#define LOOK_NS  20000000ul         /* between two looks at a line without an interrupt */
 
 static char log_ring[LOG_SIZE];
 /* Positions grow forever; head - start and head - sent are at most LOG_SIZE. */
 static uint32_t log_head, log_start, log_sent;
 static spinlock_t console_lock;
 static bool ending;
+static struct timer looking;
 
 /* Hands the line what it takes now; or all, which may take seconds. */
 static void send(bool all)
@@ -75,7 +79,19 @@ static void on_interrupt(void *unused)
     if (typed) send_global_virq(VIRQ_CONSOLE);
 }
 
-void console_start(void) { serial_enable_interrupt(on_interrupt); }
+static void look(void *unused)
+{
+    on_interrupt(NULL);
+    timer_set(&looking, now_ns() + LOOK_NS);
+}
+
+void console_start(void)
+{
+    if (serial_enable_interrupt(on_interrupt)) return;
+    log_warn("no interrupt for COM1: input is looked for 50 times a second, output is waited for");
+    timer_init(&looking, NULL, look, NULL);
+    look(NULL);
+}
 
 void console_end(void)
 {

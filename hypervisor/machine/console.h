@@ -19,7 +19,7 @@ bool console_has_room(void);
 /* What was typed since, at most `size` bytes; never waits. */
 size_t console_read(char *buffer, size_t size);
 
-/* From now on the line has interrupts, and VIRQ_CONSOLE tells dom0 of input. Both exist. */
+/* From now on the line has interrupts, or is looked at often, and VIRQ_CONSOLE tells dom0 of input. */
 void console_start(void);
 
 /* The machine is about to end: what waits is sent, and what is said from now on at once. */

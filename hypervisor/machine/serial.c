@@ -127,16 +127,14 @@ size_t serial_read(char *buffer, size_t size)
     return n;
 }
 
-void serial_enable_interrupt(void (*handler)(void *unused))
+bool serial_enable_interrupt(void (*handler)(void *unused))
 {
-    int vector = vector_alloc(handler, NULL);
+    int vector = present ? vector_alloc(handler, NULL) : -1;
 
-    if (!present) return;
-    if (vector < 0 || ioapic_route(acpi.isa[COM1_IRQ].gsi, vector, false, false) < 0) {
-        log_warn("no interrupt for COM1: input waits until it is read, output is waited for");
-        return;
-    }
+    if (!present) return true;
+    if (vector < 0 || ioapic_route(acpi.isa[COM1_IRQ].gsi, vector, false, false) < 0) return false;
     ioapic_mask(acpi.isa[COM1_IRQ].gsi, false);
     interrupts = true;
     serial_rearm();
+    return true;
 }

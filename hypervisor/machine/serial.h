@@ -22,9 +22,9 @@ size_t serial_read(char *buffer, size_t size);
 
 /*
  * From now on `handler` runs whenever there is something to receive, or room for what was left. It
- * ends with serial_rearm().
+ * ends with serial_rearm(). False: there is no interrupt, somebody must look.
  */
-void serial_enable_interrupt(void (*handler)(void *unused));
+bool serial_enable_interrupt(void (*handler)(void *unused));
 void serial_rearm(void);
 
 #endif

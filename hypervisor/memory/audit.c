@@ -3,6 +3,9 @@
  * The auditor: forget all counters, walk everything that can hold a reference, and compare (I1 to I4 of pagetype.c). Slow on purpose, and
  * simple: it shares no code with what it checks, except the meaning of an entry's bits.
  *
+ * It counts for some frames at a time, in as much memory as can be had at once, and walks everything again for the next ones: so it
+ * needs no block that grows with the machine, and none at all if there is none.
+ *
  * Holders of references: the allotment, pins, tables half way (the frame's own), entries of tables, base pointers, descriptor windows,
  * grants in use, registered vcpu_info pages, and we for pages of ours that a guest may see. Nobody else runs meanwhile.
  */
@@ -14,9 +17,14 @@
 #include "lib/printk.h"
 #include "lib/string.h"
 
+#define SPARE 2048                          /* frames a round, if there is no memory for more */
+
 struct count { uint32_t total, typed; };
-static struct count *counts;
+static struct count *counts;                /* of frames first to end - 1, those of this round */
+static uint64_t first, end;
 static struct domus_audit *report;
+
+static bool counted(mfn_t m) { return m.n >= first && m.n < end; }
 
 static void violation(mfn_t m, const char *what, uint64_t found, uint64_t expected)
 {
@@ -33,10 +41,10 @@ static void violation(mfn_t m, const char *what, uint64_t found, uint64_t expect
 /* Somebody holds a reference of m; of that type, unless FRAME_NONE. */
 static void hold(mfn_t m, enum frame_type t)
 {
-    if (!mfn_valid(m)) return;
-    counts[m.n].total++;
+    if (!counted(m)) return;
+    counts[m.n - first].total++;
     if (t == FRAME_NONE) return;
-    counts[m.n].typed++;
+    counts[m.n - first].typed++;
     if (frame_type(frame_of(m)) != t) violation(m, "is referred to as another type (I1, I2)", frame_type(frame_of(m)), t);
 }
 
@@ -45,7 +53,7 @@ static void look_at_entry(mfn_t table, unsigned int level, uint64_t e)
     mfn_t m = pte_mfn(e);
 
     if (!(e & PTE_P) || (level == 1 && mfn_is_io(m))) return;
-    if (!(e & PTE_US)) violation(table, "has an entry without U=1 (I8)", e, e | PTE_US);
+    if (!(e & PTE_US) && counted(table)) violation(table, "has an entry without U=1 (I8)", e, e | PTE_US);
     if (level > 1) hold(m, level - 1);
     else hold(m, e & PTE_RW ? FRAME_WRITABLE : FRAME_NONE);
 }
@@ -53,12 +61,12 @@ static void look_at_entry(mfn_t table, unsigned int level, uint64_t e)
 /* The first `cursor` entries of a table half way hold references, all of a valid one. */
 static void look_at_table(mfn_t m, const struct frame *f)
 {
-    unsigned int level = frame_type(f), end = f->state & FRAME_VALID ? 512 : f->cursor;
+    unsigned int level = frame_type(f), entries = f->state & FRAME_VALID ? 512 : f->cursor;
     const uint64_t *table = map_frame(m);
 
-    for (unsigned int i = 0; i < end; i++)
+    for (unsigned int i = 0; i < entries; i++)
         if (!(level == 4 && l4_slot_is_ours(i))) look_at_entry(m, level, table[i]);
-        else if ((f->state & FRAME_VALID) && table[i] != hv_l4[i] && !(i == M2P_SLOT && table[i] == 0))
+        else if (counted(m) && (f->state & FRAME_VALID) && table[i] != hv_l4[i] && !(i == M2P_SLOT && table[i] == 0))
             violation(m, "has another entry in our slots (I8)", table[i], hv_l4[i]);
 }
 
@@ -67,12 +75,12 @@ static void look_at_frame(mfn_t m, struct frame *f)
     if (f->state & FRAME_ALLOCATED) hold(m, FRAME_NONE);
     if (f->state & (FRAME_PINNED | FRAME_SHARED)) hold(m, frame_type(f));
     if (!frame_is_table(frame_type(f)) || !frame_typed(f)) return;
-    report->typed++;
+    report->typed += counted(m);
     if (!(f->state & FRAME_VALID)) hold(m, frame_type(f));          /* half way: the frame's own */
     look_at_table(m, f);
 }
 
-static void segdesc_seen(mfn_t m) { hold(m, FRAME_SEGDESC); report->typed++; }
+static void segdesc_seen(mfn_t m) { hold(m, FRAME_SEGDESC); report->typed += counted(m); }
 static void grant_seen(mfn_t m, bool writable) { hold(m, writable ? FRAME_WRITABLE : FRAME_NONE); }
 
 static void look_at_vcpu(const struct vcpu *v)
@@ -93,11 +101,12 @@ static void look_at_domain(const struct domain *d)
 static void compare(mfn_t m, const struct frame *f)
 {
     uint64_t total = frame_total(f), typed = frame_typed(f);
+    const struct count *c = &counts[m.n - first];
 
     report->frames++;
     if (typed > total) violation(m, "has more type references than references (I4)", typed, total);
-    if (typed != counts[m.n].typed) violation(m, "type references (I3)", typed, counts[m.n].typed);
-    if (total != counts[m.n].total) violation(m, "references (I3)", total, counts[m.n].total);
+    if (typed != c->typed) violation(m, "type references (I3)", typed, c->typed);
+    if (total != c->total) violation(m, "references (I3)", total, c->total);
     if (total && !f->owner) violation(m, "has references and no owner", total, 0);
 }
 
@@ -115,27 +124,38 @@ static void compare_domain(const struct domain *d)
     printk("audit: d%d owns %lu frames, its books say %lu\n", d->id, owned, d->page_count);
 }
 
-uint64_t memory_audit(struct domus_audit *result)
+/* What is found of frames first to end - 1. */
+static void look_at_all(void)
 {
-    unsigned int order = 0;
-
-    while (PAGE_SIZE << order < max_frame * sizeof(*counts)) order++;
-    memset(result, 0, sizeof(*result));
-    result->first_bad_mfn = ~0UL;
-    counts = hv_alloc_pages(order);
-    if (!counts) {
-        snprintf(result->first_bad, sizeof(result->first_bad), "no memory to count in");
-        return result->violations = 1;
-    }
-    report = result;
     for (uint64_t n = 0; n < max_frame; n++)
         if (!mfn_is_io(MFN(n)) && frame_total(frame_of(MFN(n)))) look_at_frame(MFN(n), frame_of(MFN(n)));
     list_for_each (l, &domain_list) look_at_domain(list_entry(l, struct domain, all_domains));
     list_for_each (l, &destroyed_list) look_at_domain(list_entry(l, struct domain, all_domains));
-    for (uint64_t n = 0; n < max_frame; n++)
+    for (uint64_t n = first; n < end; n++)
         if (!mfn_is_io(MFN(n)) && !(frame_of(MFN(n))->state & FRAME_FREE)) compare(MFN(n), frame_of(MFN(n)));
+}
+
+uint64_t memory_audit(struct domus_audit *result)
+{
+    static struct count spare[SPARE];
+    struct count *block = NULL;
+    unsigned int order = 0;
+    size_t bytes;
+
+    while (order < HEAP_MAX_ORDER && PAGE_SIZE << order < max_frame * sizeof(*counts)) order++;
+    while (PAGE_SIZE << order > sizeof(spare) && (block = hv_alloc_pages(order)) == NULL) order--;
+    bytes = block ? PAGE_SIZE << order : sizeof(spare);
+    counts = block ? block : spare;
+    memset(result, 0, sizeof(*result));
+    result->first_bad_mfn = ~0UL;
+    report = result;
+    for (first = 0; first < max_frame; first = end) {
+        end = MIN(first + bytes / sizeof(*counts), max_frame);
+        memset(counts, 0, bytes);
+        look_at_all();
+    }
     list_for_each (l, &domain_list) compare_domain(list_entry(l, struct domain, all_domains));
-    hv_free_pages(counts, order);
+    if (block) hv_free_pages(block, order);
     result->free = heap_free_count();
     return result->violations;
 }

@@ -86,6 +86,7 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
 #include "machine/apic.h"
 #include "machine/vectors.h"
 #include "lib/printk.h"
+#include "domain/timers.h"
 
 struct acpi_facts acpi;
 static void (*handler)(void *);
@@ -93,10 +94,16 @@ static unsigned int virqs;
 static uint64_t clock_ns = 5000000000;
 
 int vector_alloc(void (*fn)(void *), void *data) { handler = fn; return 0x40; }
-int ioapic_route(uint32_t gsi, int vector, bool is_level, bool low) { return 0; }
+static int route_refused;
+int ioapic_route(uint32_t gsi, int vector, bool is_level, bool low) { return route_refused; }
 void ioapic_mask(uint32_t gsi, bool mask) { }
 void send_global_virq(unsigned int virq) { virqs++; }
 uint64_t now_ns(void) { return clock_ns; }
+
+static void (*timer_fires)(void *);
+static uint64_t timer_at;
+void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *), void *arg) { timer_fires = fire; }
+void timer_set(struct timer *t, uint64_t deadline) { timer_at = deadline; }
 void printk_at(int level_, const char *format, ...) { }
 
 /* Time passes: bytes go out, interrupts come. */
@@ -156,6 +163,30 @@ static void without_interrupts_the_sender_waits(void **state)
         tick();
     assert_all_sent();
     assert_int_equal(enabled, 0);
+}
+
+static void without_interrupts_somebody_looks(void **state)
+{
+    take_port_faults();
+    while (waiting)
+        tick();
+    route_refused = -22;
+    console_start();
+    route_refused = 0;
+    assert_int_equal(timer_at, clock_ns + 20000000);
+    assert_int_equal(virqs, 0);
+    to_receive = 1;
+    wire();
+    clock_ns = timer_at;
+    timer_fires(NULL);
+    assert_int_equal(virqs, 1);
+    assert_int_equal(timer_at, clock_ns + 20000000);
+    assert_int_equal(console_read(line, 5), 1);
+    clock_ns = timer_at;
+    timer_fires(NULL);
+    assert_int_equal(virqs, 1);
+    assert_int_equal(enabled, 0);
+    edge = false;
 }
 
 static void with_interrupts_nobody_waits(void **state)
@@ -333,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_interrupts_the_sender_waits),
+        cmocka_unit_test(without_interrupts_somebody_looks),
         cmocka_unit_test(with_interrupts_nobody_waits),
         cmocka_unit_test(a_fast_line_is_not_fed_for_ever),
         cmocka_unit_test(what_is_typed_waits_for_room),

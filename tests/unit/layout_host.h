@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's part of the address space on the host: in place of memory/layout.h, for tests that have a frame table
+ * and RAM of their own.
+ * cflags: -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
+ */
+#ifndef LAYOUT_HOST_H
+#define LAYOUT_HOST_H
+
+#define HOST_FRAMES 8192
+
+extern char host_frames[], host_ram[], host_m2p[];
+
+#define HV_SLOT_FIRST   256
+#define HV_SLOT_COUNT   16
+#define M2P_SLOT        256
+#define HV_START        0xffff800000000000
+#define HV_END          0xffff880000000000
+#define M2P_VIRT        ((unsigned long)host_m2p)
+#define FRAMETABLE_VIRT ((unsigned long)host_frames)
+#define DIRECTMAP_VIRT  ((unsigned long)host_ram)
+#define IMAGE_VIRT      0xffff828000000000
+#define WINDOW_PAGES    32
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clock while its rate is corrected: it goes on from where it is, what guests compute from their vcpu_time_info is what
+ * now_ns() says, the one that runs is told at once, and a correction that cannot be is not believed.
+ * sources: hypervisor/domain/time.c
+ * cflags: -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <asm/prctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "domain/time.h"
+#include "domain/timers.h"
+#include "lib/printk.h"
+#include "machine/apic.h"
+#include "machine/clocks.h"
+#include "machine/vectors.h"
+#include "memory/access.h"
+#define HOST_TSC
+#include "ports_host.h"
+
+static uint64_t tsc = 77;
+static uint64_t host_tsc(void) { return tsc; }
+static uint32_t read_port(uint16_t port, unsigned int bytes) { return 0; }
+static void write_port(uint16_t port, unsigned int bytes, uint32_t value) { }
+
+/* --- the machine ------------------------------------------------------------------------------ */
+
+struct cpu boot_cpu;
+struct vcpu boot_vcpu;
+struct list domain_list = LIST_INIT(domain_list);
+spinlock_t domain_list_lock;
+static struct vcpu guest;
+static struct vcpu_info info;
+static struct vcpu_time_info area;
+static unsigned int areas_written, warnings, news;
+static uint64_t believed, later;
+static void (*correct)(void *);
+static uint64_t correct_at;
+static uint32_t alarm_ticks;
+
+void printk_at(int level, const char *format, ...) { warnings += level == LOG_WARN; news += level == LOG_INFO; }
+void vector_claim(int vector, void (*fn)(void *)) { }
+void lapic_timer_set(uint32_t ticks) { alarm_ticks = ticks; }
+void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *), void *arg) { correct = fire; }
+void timer_set(struct timer *t, uint64_t deadline) { correct_at = deadline; }
+uint64_t clocks_long_rate(void) { return later; }
+uint64_t rtc_read(void) { return 1000; }
+
+void clocks_measure(struct clock_rates *rates)
+{
+    *rates = (struct clock_rates){ .tsc_hz = believed, .lapic_hz = 100000000, .reference = "a test" };
+}
+
+int copy_to_guest(vaddr_t to, const void *from, size_t bytes)
+{
+    assert_true(to.a == 0x1000 && bytes == sizeof(area));
+    memcpy(&area, from, bytes);
+    areas_written++;
+    return 0;
+}
+
+static void start(uint64_t hz)
+{
+    believed = hz;
+    later = warnings = news = areas_written = 0;
+    boot_cpu = (struct cpu){ .self = &boot_cpu, .running = &guest };
+    guest = (struct vcpu){ .info = &info, .in_kernel = true, .time_area = 0x1000 };
+    memset(&info, 0, sizeof(info));
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &boot_cpu);
+    take_port_faults();
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    time_init();
+    time_start_correction();
+}
+
+/* What a guest makes of its page: the ABI's formula (xen.h, struct vcpu_time_info). */
+static uint64_t by_guest(const struct vcpu_time_info *t)
+{
+    uint64_t ticks = tsc - t->tsc_timestamp;
+
+    assert_int_equal(t->version % 2, 0);
+    ticks = t->tsc_shift >= 0 ? ticks << t->tsc_shift : ticks >> -t->tsc_shift;
+    return t->system_time + (uint64_t)((unsigned __int128)ticks * t->tsc_to_system_mul >> 32);
+}
+
+static void assert_within(uint64_t found, uint64_t expected, uint64_t spare)
+{
+    assert_in_range(found, expected - spare, expected + spare);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static const uint64_t rates[] = { 800000000, 1000000000, 1000000001, 1999999999, 2000000000, 2893300000, 5100000000 };
+
+static void guests_and_we_agree(void **state)
+{
+    for (unsigned int i = 0; i < 7; i++) {
+        uint64_t before;
+
+        start(rates[i]);
+        before = now_ns();
+        update_vcpu_time(&guest);
+        assert_int_equal(tsc_khz(), rates[i] / 1000);
+        for (unsigned int s = 1; s < 100; s++) {
+            tsc += rates[i];
+            assert_int_equal(by_guest(&info.time), now_ns());
+            assert_within(now_ns() - before, s * 1000000000ull, 20 * s);
+        }
+    }
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+static void a_correction_goes_on_from_where_it_is(void **state)
+{
+    static const int ppms[] = { -990, -50, 3, 120, 990 };
+
+    for (unsigned int i = 0; i < 7; i++)
+        for (unsigned int p = 0; p < 5; p++) {
+            uint64_t right, before, version;
+
+            start(rates[i]);
+            update_vcpu_time(&guest);
+            right = (uint64_t)((int64_t)rates[i] + (int64_t)rates[i] * ppms[p] / 1000000);
+            tsc += 2 * right;
+            later = right;
+            before = now_ns();
+            version = time_version;
+            correct(NULL);
+            assert_true(time_version != version);
+            assert_int_equal(correct_at, before + CLOCKS_LOOK_NS);
+            assert_within(now_ns(), before, 1);
+            assert_int_equal(guest.time_version, time_version);
+            assert_int_equal(by_guest(&info.time), now_ns());
+            assert_int_equal(by_guest(&area), now_ns());
+            before = now_ns();
+            tsc += 1000 * right;
+            assert_within(now_ns() - before, 1000000000000ull, 3000);
+            assert_int_equal(by_guest(&area), now_ns());
+            assert_int_equal(news, 2 + (ppms[p] > 100 || ppms[p] < -100));
+            assert_int_equal(warnings, 0);
+        }
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+static void what_changes_nothing(void **state)
+{
+    uint32_t version;
+
+    start(2000000000);
+    version = time_version;
+    correct(NULL);                                      /* nothing to say */
+    later = 2000000000 + 1999;
+    correct(NULL);                                      /* less than one in a million */
+    assert_int_equal(warnings, 0);
+    later = 2000000000ull + 2003000;
+    correct(NULL);                                      /* more than can be */
+    later = 2000000000ull - 2003000;
+    correct(NULL);
+    assert_int_equal(warnings, 2);
+    assert_int_equal(time_version, version);
+    assert_int_equal(tsc_khz(), 2000000);
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+/* In user mode the kernel's area may not be mapped: it is written when kernel mode is entered (domain/switch.c). */
+static void in_user_mode_the_area_waits(void **state)
+{
+    start(2000000000);
+    guest.in_kernel = false;
+    later = 2000200000;
+    correct(NULL);
+    assert_int_equal(by_guest(&info.time), now_ns());
+    assert_true(areas_written == 0 && guest.time_stale);
+    guest.in_kernel = true;
+    vcpu_time_publish(&guest);
+    assert_true(areas_written == 1 && !guest.time_stale);
+    assert_int_equal(by_guest(&area), now_ns());
+    boot_cpu.running = &boot_vcpu;                      /* nobody's registers are loaded */
+    later = 2000400000;
+    correct(NULL);
+    assert_int_equal(areas_written, 1);
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guests_and_we_agree),
+        cmocka_unit_test(a_correction_goes_on_from_where_it_is),
+        cmocka_unit_test(what_changes_nothing),
+        cmocka_unit_test(in_user_mode_the_area_waits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
