@@ -38,6 +38,12 @@ GUEST_CFLAGS := $(FREESTANDING) $(WARNINGS) -fno-pic -fno-pie -mcmodel=kernel -I
 HYPERVISOR_CFLAGS := $(FREESTANDING) $(WARNINGS) -Wconversion -Wno-sign-conversion -fpie -fvisibility=hidden -mcmodel=small \
             -Ihypervisor -Ipvguest-sdk/include
 
+# What `make` alone needs; targets that install packages first have their own list (tests/tools/deps.sh).
+MISSING := $(strip $(foreach tool,$(CC) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON) xorriso grub-mkimage,\
+             $(if $(shell command -v $(firstword $(tool))),,$(tool))))
+BUILDING := $(filter-out deps demo test mutate soak run bench port gdb figures clean help lint,$(or $(MAKECMDGOALS),all))
+$(if $(MISSING),$(if $(BUILDING),$(error not installed: $(MISSING). `make deps` installs what Domus is built with)))
+
 .PHONY: all
 all:
 
@@ -83,7 +89,7 @@ help:
 	@echo 'make bench       the cost table: hypercall beside trap, Domus beside real Xen, the kernel native beside domU;'
 	@echo '                 a Linux guest; a neighbour beside four guests that flood'
 	@echo 'make port        applies the port series to the teaching kernel, boots both; STEP=n stops after patch n'
-	@echo 'make gdb         the hypervisor under the debugger, stopped at its first C function'
+	@echo 'make gdb         the hypervisor under the debugger, stopped at its first C function; dom0'\''s prompt then: make attach'
 	@echo 'make figures     measures again and puts the tables into README.md'
 	@echo 'make             builds into $(B)/: domus.elf dom0.elf domus.iso disk.img guests/'
 	@echo 'make unit        unit tests on the host (ASan, UBSan);  make guests-test: the micro-guests only'

@@ -73,12 +73,17 @@ GUESTS += $(B)/guests/insula.elf
 $(B)/guests/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
 	$(call port_build,$(B)/port/all,$@)
 
-$(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a
+# Each time: somebody may have edited the tree.
+$(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(B)/libpvguest.a $(B)/libpvdrivers.a always
 	$(call port_build,$(B)/port/step-$*,$@,$*)
 
 # make port: apply, build, boot both, compare; make port STEP=n: the kernel after patch n, and how far it gets.
-.PHONY: do-port
+.PHONY: do-port check-step always
+always:
 ifdef STEP
+port: check-step
+check-step:
+	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
 do-port: $(B)/port/step-$(STEP)/insula.elf $(B)/domus.elf $(B)/dom0.elf $(B)/disk.img
 	@$(PYTHON) patches/tools/boot.py $(B) --step $(STEP)
 else

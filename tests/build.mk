@@ -133,12 +133,14 @@ $(B)/peer/tried:
 
 TESTS ?=
 GUEST_RUNS ?= 5#       of whole guests in `make bench`; minutes each
-PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) $(PYTHON) -m pytest -q -rs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
-.PHONY: do-figures do-demo do-test do-soak do-run do-bench do-gdb do-mutate guests-test system-test
+PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini
+.PHONY: attach do-figures do-demo do-test do-soak do-run do-bench do-gdb do-mutate guests-test system-test
 do-run: all $(if $(LINUX),linux)
 	@$(PYTHON) tests/tools/run.py $(B) $(if $(LINUX),--linux)
 do-gdb: all
 	@$(PYTHON) tests/tools/run.py $(B) --gdb
+attach:
+	@$(PYTHON) tests/tools/run.py $(B) --attach
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux rig $(B)/count.so $(B)/still.so
@@ -152,9 +154,13 @@ guests-test: all peer linux
 	@$(PYTEST) -n 2 --dist loadgroup tests/guests $(TESTS)
 system-test: all peer linux rig
 	@$(PYTEST) -n 2 --dist loadgroup tests/system $(TESTS)
-do-test: all lint unit peer linux rig
+# With TESTS only what it chooses, and of foreign systems only what that needs.
+do-test: all $(if $(TESTS),chosen,lint unit peer linux rig)
 	@$(PYTEST) -n 2 --dist loadgroup tests $(TESTS)
 	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
+.PHONY: chosen
+chosen: all peer
+	@needed="$$(DOMUS_BUILD=$(B) $(PYTHON) tests/tools/needs.py $(TESTS))"; [ -z "$$needed" ] || $(MAKE) --no-print-directory $$needed
 
 # The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers, half an hour of floods.
 do-soak: all peer linux
@@ -176,4 +182,4 @@ do-mutate:
 	@$(MUTATE)
 
 lint:
-	@$(PYTHON) tests/tools/lint.py
+	@$(PYTHON) tests/tools/lint.py $(B)

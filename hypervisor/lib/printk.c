@@ -17,7 +17,7 @@ static void print(const char *format, va_list args)
 
     n = MIN(n, sizeof(line) - 2);
     if (line[n - 1] != '\n') line[n++] = '\n';
-    console_write(line, n);
+    log_write(line, n);
 }
 
 void printk_at(int level, const char *format, ...)

@@ -11,9 +11,8 @@
 #define LOG_SIZE (32u * 1024)       /* a power of two */
 #define LOOK_NS  20000000ul         /* between two looks at a line without an interrupt */
 
-static char log_ring[LOG_SIZE];
-/* Positions grow forever; head - start and head - sent are at most LOG_SIZE. */
-static uint32_t log_head, log_start, log_sent;
+/* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow forever. */
+static struct { char bytes[LOG_SIZE]; uint32_t head, start; } kept, line;
 static spinlock_t console_lock;
 static bool ending;
 static struct timer looking;
@@ -21,40 +20,44 @@ static struct timer looking;
 /* Hands the line what it takes now; or all, which may take seconds. */
 static void send(bool all)
 {
-    while (log_sent != log_head) {
-        uint32_t at = log_sent % LOG_SIZE, piece = MIN(log_head - log_sent, LOG_SIZE - at);
-        size_t taken = serial_send(log_ring + at, piece, all);
+    while (line.start != line.head) {
+        uint32_t at = line.start % LOG_SIZE, piece = MIN(line.head - line.start, LOG_SIZE - at);
+        size_t taken = serial_send(line.bytes + at, piece, all);
 
-        log_sent += (uint32_t)taken;
+        line.start += (uint32_t)taken;
         if (taken < piece) return;
     }
 }
 
-static void log_put(const char *text, size_t length)
+static void keep(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) log_ring[log_head++ % LOG_SIZE] = text[i];
-    if (log_head - log_start > LOG_SIZE) log_start = log_head - LOG_SIZE;
+    for (size_t i = 0; i < length; i++) kept.bytes[kept.head++ % LOG_SIZE] = text[i];
+    if (kept.head - kept.start > LOG_SIZE) kept.start = kept.head - LOG_SIZE;
 }
 
 /* An NMI may speak while its own CPU holds the lock: after a while, speak anyway. */
-void console_write(const char *text, size_t length)
+static void write(const char *text, size_t length, bool log)
 {
     bool locked = false;
 
     for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++)
         locked = spin_trylock(&console_lock);
-    if (log_head - log_sent + length > LOG_SIZE) send(true);
-    log_put(text, length);
+    if (log) keep(text, length);
+    if (line.head - line.start + length > LOG_SIZE) send(true);
+    for (size_t i = 0; i < length; i++) line.bytes[line.head++ % LOG_SIZE] = text[i];
     send(ending);
     if (locked) spin_unlock(&console_lock);
 }
+
+void console_write(const char *text, size_t length) { write(text, length, false); }
+void log_write(const char *text, size_t length) { write(text, length, true); }
 
 bool console_has_room(void)
 {
     spin_lock(&console_lock);
     send(false);                    /* no interrupt asks for what a line that is stuck will not take */
     spin_unlock(&console_lock);
-    return log_head - log_sent <= LOG_SIZE / 2;
+    return line.head - line.start <= LOG_SIZE / 2;
 }
 
 size_t console_read(char *buffer, size_t size)
@@ -104,13 +107,13 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     size_t n = 0;
 
     spin_lock(&console_lock);
-    if (*index - log_start > LOG_SIZE || *index - log_start > log_head - log_start)
-        *index = log_start;                         /* overwritten since */
-    while (n < size && *index != log_head) {        /* to the ring's end, and from its beginning */
+    if (*index - kept.start > LOG_SIZE || *index - kept.start > kept.head - kept.start)
+        *index = kept.start;                        /* overwritten since */
+    while (n < size && *index != kept.head) {       /* to the ring's end, and from its beginning */
         uint32_t at = *index % LOG_SIZE;
-        size_t piece = MIN(MIN(size - n, log_head - *index), LOG_SIZE - at);
+        size_t piece = MIN(MIN(size - n, kept.head - *index), LOG_SIZE - at);
 
-        memcpy(buffer + n, log_ring + at, piece);
+        memcpy(buffer + n, kept.bytes + at, piece);
         n += piece;
         *index += (uint32_t)piece;
     }
@@ -118,4 +121,4 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     return n;
 }
 
-void log_clear(void) { log_start = log_head; }
+void log_clear(void) { kept.start = kept.head; }

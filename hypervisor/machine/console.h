@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's console: what the hypervisor and dom0 say goes into a ring in memory, the log,
- * which the toolstack reads (sysctl readconsole) and which the serial line sends at its own pace, by its
- * interrupts: nobody waits in ring 0 for a line of 11 KiB a second. Only who is about to end the
- * machine does, and who has outrun the whole log.
+ * The machine's console. What the hypervisor and dom0 say waits in a ring for the serial line, which
+ * sends at its own pace, by its interrupts: nobody waits in ring 0 for a line of 11 KiB a second. Only
+ * who is about to end the machine does, and who has outrun the whole ring. What the hypervisor says is
+ * also in the log, which the toolstack reads (sysctl readconsole).
  */
 #ifndef DOMUS_MACHINE_CONSOLE_H
 #define DOMUS_MACHINE_CONSOLE_H
 
 #include "lib/types.h"
 
-/* Raw text: line ends are left as they are. */
+/* Raw text: line ends are left as they are. log_write: into the log, too. */
 void console_write(const char *text, size_t length);
+void log_write(const char *text, size_t length);
 
-/* False: the line is so far behind that dom0 shall wait. The other half of the log is ring 0's. */
+/* False: the line is so far behind that dom0 shall wait. The other half of the ring is ring 0's. */
 bool console_has_room(void);
 
 /* What was typed since, at most `size` bytes; never waits. */

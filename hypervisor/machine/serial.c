@@ -41,7 +41,7 @@ void serial_init(uint32_t baud)
     outb(DATA, (uint8_t)divisor);
     outb(INTERRUPTS, (uint8_t)(divisor >> 8));
     outb(LINE_CONTROL, 0x03);               /* 8 bits, no parity, one stop bit */
-    outb(FIFO, 0x07);
+    outb(FIFO, 0x05);                       /* on; what was to be sent is dropped, what has been typed is not */
     outb(MODEM, 0x0b);                      /* DTR, RTS, and OUT2: the interrupt line */
     present = inb(LINE_STATUS) != 0xff;
 }

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 """The port of Insula, mechanically: apply the series to a copy of the kernel, build the copy.
 
-    port.py apply NATIVE SERIES TREE [STEP]   copies NATIVE to TREE and applies the first STEP patches (all by default)
+    port.py apply NATIVE SERIES TREE [STEP]   copies NATIVE to TREE and applies the first STEP patches (all by default); a TREE
+                                              in which somebody has edited a file stays as it is, and says so
+    port.py step SERIES STEP                  is there such a patch? If not, says what there is
     port.py build TREE ELF                    compiles what TREE/SOURCES lists and links it; the tools and their flags
                                               come from the environment: CC CFLAGS NASM LD LDFLAGS LIBS
     port.py says SERIES STEP                  prints the subject of patch STEP, and how far its kernel gets
 
 A patch is a unified diff below a header; the header's first line is its subject, its "Gets:" line says how far the kernel
 gets. There is no fuzz: a hunk fits exactly or the patch is refused."""
+import hashlib
+import json
 import os
 import re
 import shlex
@@ -70,13 +74,42 @@ def apply_patch(tree, patch):
             target.write_text("\n".join(content) + "\n")
 
 
+MADE = ".made.json"         # in a tree: the files that apply() has made, by the sums of their contents
+
+
+def sums(tree):
+    """{name: sum} of a tree's files, less what building it makes."""
+    paths = (path for path in sorted(tree.rglob("*")) if path.is_file() and path.name != MADE)
+    names = {path.relative_to(tree).as_posix(): path for path in paths}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items() if not name.startswith("obj/")}
+
+
+def edited(tree):
+    """The files of a tree that are not as apply() has made them."""
+    if not (tree / MADE).exists():
+        return []
+    made, now = json.loads((tree / MADE).read_text()), sums(tree)
+    return sorted(name for name in made.keys() | now.keys() if made.get(name) != now.get(name) and not name.endswith(".elf"))
+
+
 def apply(native, folder, tree, step=None):
     tree = Path(tree)
+    if names := edited(tree):
+        print(f"  EDITED  {tree}: {', '.join(names)}; built as it is. Delete that folder to begin anew.", flush=True)
+        return
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(native, tree)
     for patch in series(folder, step and int(step)):
         print(f"  PATCH   {patch.name}", flush=True)
         apply_patch(tree, patch)
+    (tree / MADE).write_text(json.dumps(sums(tree)))
+
+
+def check_step(folder, step):
+    last = len(series(folder))
+    if not (step.isdigit() and step == str(int(step)) and 1 <= int(step) <= last):
+        sys.exit(f"STEP={step}: there is no such patch. The series has {last}, from STEP=1 to STEP={last}:\n" +
+                 "\n".join(f"  {number:2}  {header_of(patch).splitlines()[0]}" for number, patch in enumerate(series(folder), 1)))
 
 
 def sources(tree):
@@ -112,7 +145,7 @@ def says(folder, step):
 
 
 if __name__ == "__main__":
-    commands = {"apply": apply, "build": build, "says": says}
+    commands = {"apply": apply, "build": build, "says": says, "step": check_step}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

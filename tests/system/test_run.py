@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""`make run LINUX=1`, typed at as the README says: Linux on this terminal, its page in this host's hands, and the way out."""
+"""`make run` and `make gdb`, typed at as the README says: Linux on this terminal, its page in this host's hands, and the way out;
+the debugger, the prompt beside it, and Ctrl-c."""
+import os
 import pathlib
 import sys
 import urllib.request
 
 import pexpect
+import pytest
 
 import linux_box
 import machine
@@ -12,12 +15,59 @@ import machine
 RUN = pathlib.Path(__file__).parent.parent / "tools" / "run.py"
 
 
+def typed(log, *options):
+    return pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), *options], encoding="utf-8", codec_errors="replace", echo=False,
+                         timeout=90 * machine.PATIENCE, logfile=log, preexec_fn=machine.die_with_parent,
+                         env={**os.environ, "TERM": "dumb"})
+
+
+def log_of(name):
+    (machine.BUILD / "logs").mkdir(exist_ok=True)
+    return (machine.BUILD / "logs" / f"{name}.log").open("w")
+
+
+@pytest.mark.xdist_group("run")            # one machine at a time has the disk
+def test_the_debugger_stops_the_machine_and_not_itself(request):
+    with log_of("run-gdb") as log, log_of("run-attach") as attached:
+        assert "no machine is under the debugger" in typed(log, "--attach").read()
+        gdb = typed(log, "--gdb")
+        request.addfinalizer(gdb.terminate)
+        gdb.expect(r"\(gdb\) ")
+        prompt = typed(attached, "--attach")
+        prompt.expect("Ctrl-]")
+        gdb.sendline("continue")
+        gdb.expect("Breakpoint 1, boot_main")
+        gdb.expect(r"\(gdb\) ")
+        gdb.sendline("continue")
+        prompt.expect("dom0: ready")
+        prompt.send("xl list\r")
+        prompt.expect("Domain-0 ")
+        gdb.sendintr()
+        gdb.expect(r"SIGINT.*\(gdb\) ")
+        gdb.sendline("print/x $cs")
+        gdb.expect(r"= 0x[0-9a-f]+")
+        gdb.sendline("continue")
+        prompt.send("echo  and on\r")
+        prompt.expect("\nand on")
+        second = typed(log)                         # which the disk is not free for
+        second.expect(r"disk.img is in use: .* process \d+, has it")
+        second.expect("B=build2")
+        second.expect(pexpect.EOF)
+        second.close()
+        assert second.exitstatus == 1
+        prompt.send("\x1d")
+        prompt.expect(pexpect.EOF)
+        gdb.sendintr()
+        gdb.expect(r"SIGINT.*\(gdb\) ")
+        gdb.sendline("quit")
+        gdb.expect(pexpect.EOF)
+
+
+@pytest.mark.xdist_group("run")
 def test_linux_on_the_terminal():
     linux_box.available()
-    (machine.BUILD / "logs").mkdir(exist_ok=True)
-    with (machine.BUILD / "logs" / "run-linux.log").open("w") as log:
-        child = pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), "--linux"], encoding="utf-8", codec_errors="replace", echo=False,
-                              timeout=90 * machine.PATIENCE, logfile=log, preexec_fn=machine.die_with_parent)
+    with log_of("run-linux") as log:
+        child = typed(log, "--linux")
         child.expect(r"(http://127\.0\.0\.1:\d+) here")
         address = child.match.group(1)
         child.expect("dom0: ready")

@@ -65,7 +65,9 @@ def complain(path, text):
 
 def tracked():
     listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True).stdout
-    return [pathlib.Path(line) for line in listing.splitlines() if pathlib.Path(line).is_file()]
+    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()     # whatever its name and place
+    paths = [pathlib.Path(line) for line in listing.splitlines()]
+    return [path for path in paths if path.is_file() and build not in path.resolve().parents]
 
 
 def where(include, path):

@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make run and make gdb: the demo system with dom0's prompt on this terminal.
+"""make run, make gdb and make attach: the demo system with dom0's prompt on this terminal.
 
-    run.py BUILD [--linux | --gdb]
+    run.py BUILD [--linux | --gdb | --attach]
 
 --linux puts Debian's Linux (`make linux`) and its configuration into the boot archive, and forwards a port of this host to it.
+--gdb starts the debugger; --attach, in another terminal meanwhile, gives the prompt of the machine under it.
 """
 import argparse
+import fcntl
 import os
 import pathlib
+import select
+import signal
+import socket
 import subprocess
 import sys
+import termios
+import tty
 
 TESTS = pathlib.Path(__file__).parent.parent
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -18,6 +25,7 @@ parser.add_argument("build")
 choice = parser.add_mutually_exclusive_group()
 choice.add_argument("--linux", action="store_true")
 choice.add_argument("--gdb", action="store_true")
+choice.add_argument("--attach", action="store_true")
 args = parser.parse_args()
 build = args.build
 os.environ["DOMUS_BUILD"] = build
@@ -34,16 +42,65 @@ def command(accel, image, memory=1024, forward=""):
             "-netdev", "user,id=n0" + forward, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
 
-def debug(image):
-    qemu = command("tcg", image) + ["-S", "-gdb", "tcp::1234"]
-    os.makedirs(f"{build}/logs", exist_ok=True)
-    qemu[qemu.index("mon:stdio")] = f"file:{build}/logs/gdb-serial.log"
-    print(f"The machine's serial line goes to {build}/logs/gdb-serial.log. Type `continue` to boot; Ctrl-c stops it again.")
-    child = subprocess.Popen(qemu, start_new_session=True)      # Ctrl-c is for the debugger
+def own_disk():
+    """The disk is one machine's at a time. The lock lasts as long as this process, or the QEMU that it becomes."""
+    lock = os.open(f"{build}/run.lock", os.O_RDWR | os.O_CREAT)
     try:
-        subprocess.run(["gdb", "-q", f"{build}/domus.elf", "-x", str(TESTS / "tools" / "gdbinit")])
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"run.py: {build}/disk.img is in use: a `make run` or `make gdb` from this build, process "
+                 f"{os.read(lock, 20).decode().strip()}, has it.\n"
+                 "End that one, or run this one from a build of its own: add B=build2 to what you typed.")
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    os.set_inheritable(lock, True)
+
+
+LINE = "gdb-serial"         # the serial line of the machine under the debugger: a socket in the build folder
+
+
+def debug(image):
+    port, line = machine.free_port(), pathlib.Path(build, LINE)
+    qemu = command("tcg", image) + ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+    os.makedirs(f"{build}/logs", exist_ok=True)
+    line.unlink(missing_ok=True)
+    at = qemu.index("-serial")
+    qemu[at:at + 2] = ["-chardev", f"socket,id=line,path={line},server=on,wait=off,logfile={build}/logs/gdb-serial.log",
+                       "-serial", "chardev:line", "-monitor", "none"]
+    print(f"Type `continue` to boot; Ctrl-c stops the machine again. dom0's prompt: `make attach` in another terminal.\n"
+          f"What is said there is also in {build}/logs/gdb-serial.log.", flush=True)
+    child = subprocess.Popen(qemu, start_new_session=True, preexec_fn=machine.die_with_parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
+    try:
+        subprocess.run(["gdb", "-q", f"{build}/domus.elf", "-ex", f"target remote 127.0.0.1:{port}", "-x", str(TESTS / "tools" / "gdbinit")],
+                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
+        line.unlink(missing_ok=True)
+
+
+def attach():
+    """This terminal at the serial line of the machine under the debugger, until Ctrl-]."""
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(f"{build}/{LINE}")
+    except OSError:
+        sys.exit("run.py: no machine is under the debugger. Start one first: `make gdb` in another terminal.")
+    print("dom0's terminal, as far as the debugger lets it run. Ctrl-] leaves it.", flush=True)
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        while True:
+            ready = select.select([0, line], [], [])[0]
+            said = line.recv(4096) if line in ready else None
+            typed = os.read(0, 4096) if 0 in ready else None
+            if said == b"" or typed == b"" or (typed and b"\x1d" in typed):
+                return
+            os.write(1, said or b"")
+            line.sendall(typed or b"")
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        print()
 
 
 def linux_image():
@@ -59,6 +116,9 @@ def linux_image():
 
 def main():
     image = f"{build}/domus.iso"
+    if args.attach:
+        return attach()
+    own_disk()
     if args.gdb:
         return debug(image)
     accel = machine.probe_accelerator(image)

@@ -22,6 +22,7 @@ static char line[1 << 20];                      /* what came out at the other en
 static size_t sent;
 static char fifo[16];
 static unsigned int waiting, enabled, to_receive;
+static uint32_t fifo_control;
 static bool empty_is_news, absent, edge, level, fast;
 static char next_typed = 'a';
 static unsigned int ticks_per_look;             /* time passes while somebody polls */
@@ -64,6 +65,8 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
     static bool divisor;
 
     assert_int_equal(bytes, 1);
+    if (port == 0x3fa)
+        fifo_control = value;
     if (port == 0x3fb)
         divisor = value & 0x80;
     if (port == 0x3f9 && !divisor) {
@@ -124,7 +127,7 @@ static size_t expected_size;
 
 static void say(const char *text)
 {
-    console_write(text, strlen(text));
+    log_write(text, strlen(text));
     for (; *text; text++) {
         if (*text == '\n' && (!expected_size || expected[expected_size - 1] != '\r'))
             expected[expected_size++] = '\r';
@@ -158,6 +161,7 @@ static void without_interrupts_the_sender_waits(void **state)
     take_port_faults();
     ticks_per_look = 1;
     serial_init(115200);
+    assert_int_equal(fifo_control, 0x05);       /* does not drop what has been typed */
     say_lines(20);
     while (waiting)
         tick();
@@ -331,6 +335,12 @@ static void the_log_has_it_all(void **state)
     index -= 15;
     assert_int_equal(log_read(text, sizeof(text), &index), 15);
     assert_memory_equal(text, "it moves again\n", 15);
+    take_port_faults();
+    console_write("from dom0\n", 10);            /* is on the line only */
+    run(20);
+    sent = expected_size = 0;
+    index -= 15;
+    assert_int_equal(log_read(text, sizeof(text), &index), 15);
     log_clear();
     index -= 15;
     assert_int_equal(log_read(text, sizeof(text), &index), 0);
