@@ -109,10 +109,7 @@ void console_write(const char *bytes, size_t length)
 
 void vprintk(const char *format, va_list arguments)
 {
-    char buffer[512];
-    int length = vsnprintf(buffer, sizeof(buffer), format, arguments);
-
-    console_write(buffer, MIN((size_t)length, sizeof(buffer) - 1));
+    vprintf_through(console_write, format, arguments);
 }
 
 void printk(const char *format, ...)

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The formatter behind snprintf and printk. Pure: compiled on the host too, by the unit tests.
- * Output goes into a buffer of known size; the length that would have been is counted on, as the standard wants.
+ * Output goes into a buffer of known size; the length that would have been is counted on, as the standard wants. Or through
+ * one: whenever it is full, it is written away.
  */
 #include <pvguest/string.h>
 
-struct output { char *buffer; size_t size, length; };
+struct output {
+    char *buffer;
+    size_t size, length;
+    void (*write)(const char *bytes, size_t length);        /* NULL: what does not fit is dropped */
+};
 
 struct spec {
     bool left, zero, plus, space, alternate;
@@ -15,7 +20,11 @@ struct spec {
 
 static void put(struct output *out, char c)
 {
-    if (out->length + 1 < out->size)
+    if (out->write && out->length == out->size) {
+        out->write(out->buffer, out->length);
+        out->length = 0;
+    }
+    if (out->length + !out->write < out->size)
         out->buffer[out->length] = c;
     out->length++;
 }
@@ -186,28 +195,43 @@ static void convert(struct output *out, char conversion, const struct spec *spec
     }
 }
 
-int vsnprintf(char *buffer, size_t size, const char *format, va_list list)
+static void put_all(struct output *out, const char *format, va_list list)
 {
-    struct output out = { buffer, size, 0 };
     struct arguments arguments;
     struct spec spec;
 
     va_copy(arguments.list, list);
     while (*format) {
         if (*format != '%') {
-            put(&out, *format++);
+            put(out, *format++);
             continue;
         }
         format++;
         parse_spec(&format, &spec, &arguments);
         if (!*format)
             break;
-        convert(&out, *format++, &spec, &arguments);
+        convert(out, *format++, &spec, &arguments);
     }
     va_end(arguments.list);
+}
+
+int vsnprintf(char *buffer, size_t size, const char *format, va_list list)
+{
+    struct output out = { buffer, size, 0, NULL };
+
+    put_all(&out, format, list);
     if (size)
         buffer[out.length < size ? out.length : size - 1] = 0;
     return (int)out.length;
+}
+
+void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format, va_list list)
+{
+    char buffer[512];
+    struct output out = { buffer, sizeof(buffer), 0, write };
+
+    put_all(&out, format, list);
+    write(buffer, out.length);
 }
 
 int snprintf(char *buffer, size_t size, const char *format, ...)

@@ -93,3 +93,23 @@ def test_the_century_of_the_clock():
     with odd("century", "-rtc", "base=1999-03-01T12:34:00") as system:
         said = int(re.search(r"wall clock (\d+) s since 1970", system.said()).group(1))
         assert 0 <= said - datetime.datetime(1999, 3, 1, 12, 34, tzinfo=datetime.UTC).timestamp() < 120
+
+
+# --- the prompt --------------------------------------------------------------------------------
+
+def test_what_is_typed_during_boot_is_done_at_the_prompt():
+    with machine.Machine("machines-early", modules=[[machine.BUILD / "dom0.elf"], [machine.BUILD / "archive.tar"]]) as box:
+        box.expect(r"\(domus\) Domus, ")
+        box.send("echo  typed  early; xl list")
+        box.expect("dom0: ready")
+        box.expect(r"\ntyped early")
+        box.expect("Domain-0 ")
+
+
+def test_xl_dmesg_is_the_hypervisors_log():
+    """It still has the boot when dom0 has said much; what that was is on its terminal."""
+    with odd("dmesg") as system:
+        for _ in range(12):
+            system.ask("help")
+        log = system.ask("xl dmesg")
+        assert "Domus, a paravirtual hypervisor" in log and "lists the commands" not in log

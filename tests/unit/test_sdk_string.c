@@ -234,6 +234,43 @@ static void formats_as_the_library_has_them(void **state)
     check("cut", "cut%5");
 }
 
+static char through[8000];
+static size_t through_length, pieces;
+
+static void take(const char *bytes, size_t length)
+{
+    assert_in_range(length, 0, 512);
+    memcpy(through + through_length, bytes, length);
+    through_length += length;
+    pieces++;
+}
+
+static void print_through(const char *format, ...)
+{
+    va_list arguments;
+
+    through_length = pieces = 0;
+    va_start(arguments, format);
+    vprintf_through(take, format, arguments);
+    va_end(arguments);
+}
+
+/* Nothing is cut, neither in the middle nor the end of its line. */
+static void lines_of_any_length(void **state)
+{
+    static char text[4000], expected[8000];
+
+    for (int length = 0; length < 4000; length += length < 1100 ? 1 : 97) {
+        memset(text, 'a' + length % 26, (size_t)length);
+        text[length] = 0;
+        snprintf(expected, sizeof(expected), "<%d> %s!\n", length, text);
+        print_through("<%d> %s!\n", length, text);
+        assert_int_equal(through_length, strlen(expected));
+        assert_memory_equal(through, expected, through_length);
+        assert_int_equal(pieces, through_length ? (through_length + 511) / 512 : 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +280,7 @@ int main(void)
         cmocka_unit_test(comparisons_at_their_ends),
         cmocka_unit_test(numbers_as_the_library_has_them),
         cmocka_unit_test(formats_as_the_library_has_them),
+        cmocka_unit_test(lines_of_any_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,9 @@ long strtol(const char *s, char **end, int base);
 
 int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+/* However long it gets: handed to write() in pieces of at most 512 bytes, at least once. */
+void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 static inline int isdigit(int c)  { return c >= '0' && c <= '9'; }
 static inline int islower(int c)  { return c >= 'a' && c <= 'z'; }
