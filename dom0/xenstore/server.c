@@ -467,6 +467,7 @@ int xenstore_start(const struct xenstore_carrier *carried_by) {
 
 void xenstore_connect(struct xenstore_connection *connection) {
     connection->fired_end = &connection->fired;
+    connection->fresh_end = &connection->fresh;
     connection->next = xenstore_connections;
     xenstore_connections = connection;
 }

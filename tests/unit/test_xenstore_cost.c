@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and that a domain which is gone
  * has left nothing: no nodes in a neighbour's home (advisory XSA-419), no permissions for the next of its number (XSA-322).
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -179,20 +179,109 @@ static unsigned cost_of_a_hundred(void) {
     return COST(&five, XS_TRANSACTION_END, tx, "T");
 }
 
-/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change. Sixteen such
- * looks are a step: no more is counted than is done, for it is not his time. */
+/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change: once, however
+ * many watches he has there, and wherever else. */
 static void watches_of_the_blind_are_looked_at(void **state) {
     char watch[64];
-    unsigned alone, watched;
+    unsigned alone;
 
     cost_of_a_hundred();
     alone = cost_of_a_hundred();
-    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES / 2; i++) {
         cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
+        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%u%ct", i, 0) + 1);
+    }
     six.events = 0;
-    watched = cost_of_a_hundred();
+    assert_in_range(cost_of_a_hundred() - alone, 0, 2);
     assert_int_equal(six.events, 0);
-    assert_in_range(watched - alone, 100 * XENSTORE_MAX_WATCHES / 16 / 16, 60);
+}
+
+static bool one_event(struct xenstore_connection *to) {
+    return !five.events;
+}
+
+static bool five_is_busy;
+
+static bool five_is_ready(struct xenstore_connection *to) {
+    return !five_is_busy;
+}
+
+/* Who hears of a change pays for being told: the change itself fires once, not for each of his watches. */
+static void watches_of_one_path_fire_once(void **state) {
+    char watch[64];
+    unsigned alone;
+
+    five.connection.ready = five_is_ready;
+    cost_of_a_hundred();
+    alone = cost_of_a_hundred();
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&five, XS_WATCH, 0, watch, (size_t)sprintf(watch, "data%ct%u", 0, i) + 1);
+    five_is_busy = true;
+    assert_in_range(cost_of_a_hundred() - alone, 0, 16);
+    five.events = 0;
+    five_is_busy = false;
+    xenstore_pump(&five.connection);
+    assert_int_equal(five.events, XENSTORE_MAX_WATCHES * (XENSTORE_MAX_FIRED_PATHS + 1));
+}
+
+/* What changes while some of those who watch it have been told already is told to all of them again. */
+static void what_changes_meanwhile_is_told_again(void **state) {
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0two"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0three"));
+    five.connection.ready = one_event;
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0y"));
+    assert_int_equal(five.events, 1);
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    for (unsigned i = 0; i < 5; i++) {
+        five.events = 0;
+        xenstore_pump(&five.connection);
+        assert_int_equal(five.events, 1);
+    }
+    five.events = 0;
+    xenstore_pump(&five.connection);
+    assert_int_equal(five.events, 0);
+}
+
+/* Watches that go while they are told of something take nothing with them; with the last one it is told. */
+static void watches_may_go_while_they_are_told(void **state) {
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0two"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0three"));
+    five.connection.ready = one_event;
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0y"));
+    assert_string_equal(five.event, "data three");
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0two"));
+    five.events = 0;
+    xenstore_pump(&five.connection);
+    assert_string_equal(five.event, "data one");
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    assert_string_equal(five.event, "data three");
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0one"));
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
+    assert_null(five.connection.fired);
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0three"));
+}
+
+/* A directory is gone: what is watched in it counts, not what was there. */
+static void a_removal_looks_at_what_is_watched(void **state) {
+    char path[64];
+    unsigned unwatched, watched;
+
+    make_many("large", 800);
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&six, XS_WATCH, 0, path, (size_t)sprintf(path, "/local/domain/5/small/%u%ct", i, 0) + 1);
+    unwatched = COST(&five, XS_RM, 0, "large");
+    make_many("small", 800);
+    watched = COST(&five, XS_RM, 0, "small");
+    assert_in_range(unwatched, 50, 52);
+    assert_in_range(watched - unwatched, XENSTORE_MAX_WATCHES / 16, XENSTORE_MAX_WATCHES / 16 + 2);
 }
 
 /* --- quotas --- */
@@ -309,6 +398,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_of_the_blind_are_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_of_one_path_fire_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_meanwhile_is_told_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_may_go_while_they_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_removal_looks_at_what_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
