@@ -2,6 +2,7 @@
 /* A domain's own nodes in XenStore (home.h). Our guest does not own its home: it may write only where Xen lets it. */
 #include "dom0/toolstack/home.h"
 #include "dom0/builder/control.h"
+#include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
 /* "n<owner>", and "r<reader>" unless they are the same. */
@@ -103,7 +104,8 @@ void home_release(domid_t domid) {
     char *answer, *vm;
 
     snprintf(text, sizeof(text), "%u", (unsigned)domid);
-    answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL);
+    while (IS_ERR(answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL)) && PTR_ERR(answer) == -EAGAIN)
+        thread_yield();                         /* The store forgets it in turns, between which others have theirs. */
     if (!IS_ERR(answer))
         free(answer);
     snprintf(text, sizeof(text), "/local/domain/%u/vm", (unsigned)domid);

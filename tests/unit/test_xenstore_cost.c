@@ -349,6 +349,19 @@ static void what_is_removed_costs_its_number(void **state) {
 
 /* --- who is gone --- */
 
+/* In turns: the store is asked again until it says that it has forgotten him. Each is of bounded cost. */
+static unsigned forget(const char *number) {
+    struct xsd_sockmsg header = { .type = XS_RELEASE, .len = (uint32_t)strlen(number) + 1 };
+    unsigned turns = 1;
+
+    for (;; turns++) {
+        assert_in_range(xenstore_handle(&dom0.connection, &header, number), 1, 10);
+        if (dom0.answer.type != XS_ERROR)
+            return turns;
+        assert_string_equal(dom0.payload, "EAGAIN");
+    }
+}
+
 /* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
 static void the_dead_own_nothing(void **state) {
     char path[64];
@@ -361,7 +374,7 @@ static void the_dead_own_nothing(void **state) {
         cost(&six, XS_MKDIR, 0, path, (size_t)sprintf(path, "/local/domain/5/open/%u", i) + 1);
     assert_int_equal(account_held(6, HELD_NODES), 300);
     dom0.events = 0;
-    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    forget("6");
     xenstore_disconnect(&six.connection);
     assert_int_equal(dom0.events, 1);
     assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
@@ -384,8 +397,72 @@ static void a_transaction_does_not_bring_them_back(void **state) {
     assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6"));
     tx = begin(&five);
     assert_true(ASK(&five, XS_WRITE, tx, "open\0x"));
-    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    forget("6");
     assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "EAGAIN");
+}
+
+/* Whoever's end it is that brings it to its end. */
+static void whoever_asks_brings_it_on(void **state) {
+    unsigned turns = 0;
+
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0t"));
+    make_many("large", 300);
+    dom0.events = 0;
+    assert_refused(ASK(&dom0, XS_RELEASE, 0, "6"), &dom0, "EAGAIN");
+    while (!ASK(&dom0, XS_RELEASE, 0, "5") && dom0.events == 0)
+        assert_in_range(++turns, 1, 20);
+    assert_in_range(turns, 2, 20);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 302);
+    forget("5");
+    assert_int_equal(dom0.events, 2);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 0);
+}
+
+/* However many nodes there are of others, in whatever he leaves. */
+static void forgetting_goes_in_turns(void **state) {
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/6"));
+    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/6\0n6\0b5"));
+    make_many("/local/domain/6/five", 450);
+    make_many("large", 450);
+    assert_in_range(forget("6"), 10, 100);
+    assert_int_equal(account_held(5, HELD_NODES), 452);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 452);
+    assert_refused(ASK(&dom0, XS_READ, 0, "/local/domain/6"), &dom0, "ENOENT");
+}
+
+/* Between the turns the place where it is may go, and be made again; nobody of that number comes; another's end waits. */
+static void the_tree_lives_meanwhile(void **state) {
+    char path[64];
+    unsigned turns = 0;
+
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0t"));
+    dom0.events = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        cost(&five, XS_WRITE, 0, path, (size_t)sprintf(path, "%u/a/%u", i % 3, i) + 1);
+        cost(&five, XS_SET_PERMS, 0, path, (size_t)sprintf(path, "%u/a/%u%cn5%cb6", i % 3, i, 0, 0) + 1);
+        if (i % 2)
+            cost(&six, XS_WRITE, 0, path, (size_t)sprintf(path, "/local/domain/5/%u/a/%u/six", i % 3, i) + 1);
+    }
+    while (!ASK(&dom0, XS_RELEASE, 0, "6")) {
+        assert_string_equal(dom0.payload, "EAGAIN");
+        assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "6\0" "77\0" "3"), &dom0, "EEXIST");
+        if (++turns == 2) {
+            assert_true(ASK(&five, XS_RM, 0, "0"));
+            assert_true(ASK(&five, XS_WRITE, 0, "0/b\0x"));
+        }
+        assert_true(ASK(&five, XS_RM, 0, "1"));
+        assert_true(ASK(&five, XS_WRITE, 0, "1/a\0x"));
+        if (turns == 3)
+            assert_refused(ASK(&dom0, XS_RELEASE, 0, "5"), &dom0, "EAGAIN");
+    }
+    assert_int_equal(dom0.events, 1);
+    assert_in_range(turns, 4, 50);
+    assert_int_equal(tree_count_owned(xenstore_tree, 6), 0);
+    assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
+    assert_true(ASK(&five, XS_GET_PERMS, 0, "2/a/2"));
+    assert_int_equal(five.answer.len, 3);
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "2/a/299"));
+    assert_int_equal(five.answer.len, 0);
 }
 
 int main(void) {
@@ -406,6 +483,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_asks_brings_it_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgetting_goes_in_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tree_lives_meanwhile, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
