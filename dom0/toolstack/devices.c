@@ -81,13 +81,14 @@ static void mark(void *turn) {
     turns_mark(turn);
 }
 
-/* A ring that lies is found while it is served; to close its device is work that sleeps. */
+/* A ring that lies is found while it is served, and so is the last answer of one that ends; to close its device is work that
+ * sleeps. */
 static bool serve_traffic(void *owner, unsigned budget) {
     struct device *device = owner;
     struct netport *port = device->netback ? netback_port(device->netback) : NULL;
     bool more = port ? port->serve(port, budget) : blkback_serve(device->blkback, budget);
 
-    if (port ? netback_is_broken(device->netback) : blkback_is_broken(device->blkback))
+    if (port ? netback_is_broken(device->netback) : blkback_is_due(device->blkback))
         turns_mark(&device->state);
     return more;
 }
