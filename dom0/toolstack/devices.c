@@ -503,6 +503,24 @@ static void unmake(struct device *device) {
     free(device);
 }
 
+static bool close_device(const struct device *device) {
+    return !device->blkback || blkback_close(device->blkback);
+}
+
+bool devices_close(struct devices *devices) {
+    bool closed = true;
+
+    for (const struct device *device = devices ? devices->first : NULL; device; device = device->sibling)
+        closed = close_device(device) && closed;
+    return closed;
+}
+
+bool devices_close_one(struct devices *devices, enum device_kind kind, unsigned number) {
+    const struct device *device = *find(devices, kind, number);
+
+    return !device || close_device(device);
+}
+
 void devices_detach(struct devices *devices) {
     if (!devices)
         return;
