@@ -81,8 +81,10 @@ static void mark(void *turn) {
     turns_mark(turn);
 }
 
-/* A ring that lies is found while it is served, and so is the last answer of one that ends; to close its device is work that
- * sleeps. */
+/*
+ * A ring that lies is found while it is served, and so is the last answer of one that ends; to
+ * close its device is work that sleeps.
+ */
 static bool serve_traffic(void *owner, unsigned budget) {
     struct device *device = owner;
     struct netport *port = device->netback ? netback_port(device->netback) : NULL;
@@ -508,9 +510,10 @@ static bool close_device(const struct device *device) {
 }
 
 bool devices_close(struct devices *devices) {
+    const struct device *device = devices ? devices->first : NULL;
     bool closed = true;
 
-    for (const struct device *device = devices ? devices->first : NULL; device; device = device->sibling)
+    for (; device; device = device->sibling)
         closed = close_device(device) && closed;
     return closed;
 }

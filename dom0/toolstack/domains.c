@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its own will (poweroff,
- * reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
+ * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
+ * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
  *
- * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it is in; creating stops
- * at the first error and tears down what there is. So there is one way to make and one way to end.
+ * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it
+ * is in; creating stops at the first error and tears down what there is. So there is one way to
+ * make and one way to end.
  *
- * What one domain has to wait for, its disk's last answers or its time to be started again (restart.h), is waited for without the
- * lock, and the thread of those that have ended is with others meanwhile.
+ * What one domain has to wait for, its disk's last answers or its time to be started again
+ * (restart.h), is waited for without the lock, and the thread of those that have ended is with
+ * others meanwhile.
  */
 #include "dom0/toolstack/domains.h"
 #include "dom0/builder/build.h"
@@ -127,8 +129,12 @@ static int build(struct domain *domain, struct build_result *built, struct troub
     return build_domain(&request, built, trouble->text, sizeof(trouble->text));
 }
 
-/* With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that this one follows, or NULL. */
-static int bring_up(struct domain *domain, bool paused, const struct life *before, struct trouble *trouble) {
+/*
+ * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
+ * this one follows, or NULL.
+ */
+static int bring_up(struct domain *domain, bool paused, const struct life *before,
+                    struct trouble *trouble) {
     struct build_result built;
     uint64_t since = now_ns();
     int error = build(domain, &built, trouble);
@@ -184,13 +190,14 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     error = read_config(file, more, &config, trouble);
     domain = error ? NULL : domains_find(config.name);
     if (!error && (domain || domains_is_dom0(config.name)))
-        error = trouble_set(trouble, -EEXIST, domain && domain->leaving ? "a domain named '%s' is just ending"
-                                                                        : "a domain named '%s' runs already", config.name);
+        error = trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config.name,
+                            domain && domain->leaving ? "is just ending" : "runs already");
     if (!error)
         error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
     if (!error) {
         domain = new_domain(&config);
-        error = domain ? bring_up(domain, paused, NULL, trouble) : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        error = domain ? bring_up(domain, paused, NULL, trouble)
+                       : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
         *made = domain;
     }
     mutex_unlock(&lock);
@@ -352,7 +359,8 @@ static void restart(struct domain *old) {
         return;
     }
     if (life_is_hopeless(&before)) {
-        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n", domain->config.name, before.short_lives);
+        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n",
+               domain->config.name, before.short_lives);
         free(domain);
         return;
     }
@@ -371,13 +379,16 @@ static enum config_action action_for(const struct config *config, unsigned reaso
 }
 
 bool domain_waits(const struct domain *domain, char *why, size_t size) {
-    uint64_t now = now_ns(), due = life_due(&domain->life), tenth = NS_PER_S / 10;
+    const struct life *life = &domain->life;
+    uint64_t now = now_ns(), due = life_due(life);
+    unsigned long tenths = (unsigned long)((due - now) / (NS_PER_S / 10));
+    unsigned long built = (unsigned long)(life->build_ns / NS_PER_MS);
 
-    if (!domain->ended || domain->action != ACTION_RESTART || life_is_hopeless(&domain->life) || due <= now)
+    if (!domain->ended || domain->action != ACTION_RESTART || life_is_hopeless(life) || due <= now)
         return false;
-    snprintf(why, size, "domain '%s' is started again in %lu.%lu s: building it took %lu.%03lu s, and may take a tenth of the time",
-             domain->config.name, (unsigned long)((due - now) / NS_PER_S), (unsigned long)((due - now) / tenth % 10),
-             (unsigned long)(domain->life.build_ns / NS_PER_S), (unsigned long)(domain->life.build_ns / NS_PER_MS % 1000));
+    snprintf(why, size, "domain '%s' is started again in %lu.%lu s: building it took %lu.%03lu s,"
+             " and may take a tenth of the time", domain->config.name, tenths / 10, tenths % 10,
+             built / 1000, built % 1000);
     return true;
 }
 
@@ -396,7 +407,8 @@ static bool has_ended(struct domain *domain) {
     domain->action = action_for(&domain->config, reason);
     life_end(&domain->life, now_ns());
     guest_console_drain(domain->console);
-    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name, reason_name(reason));
+    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name,
+           reason_name(reason));
     if (domain_waits(domain, why, sizeof(why)))
         printk("dom0: %s\n", why);
     return true;
@@ -405,13 +417,16 @@ static bool has_ended(struct domain *domain) {
 /* When an ended domain can be seen to without waiting. */
 static uint64_t ready_at(const struct domain *domain) {
     bool again = domain->action == ACTION_RESTART && !life_is_hopeless(&domain->life);
-    uint64_t due = again ? life_due(&domain->life) : 0, look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
+    uint64_t due = again ? life_due(&domain->life) : 0;
+    uint64_t look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
 
     return due > look ? due : look;
 }
 
-/* One domain that has ended is seen to; the list changes under our hands, so the caller asks again. False: nobody is left but
- * those for whom it is too early; *next is when it is not. */
+/*
+ * One domain that has ended is seen to; the list changes under our hands, so the caller asks again.
+ * False: nobody is left but those for whom it is too early; *next is when it is not.
+ */
 static bool see_to_one(uint64_t *next) {
     for (struct domain *domain = domains; domain; domain = domain->next) {
         uint64_t ready;

@@ -104,8 +104,10 @@ void home_release(domid_t domid) {
     char *answer, *vm;
 
     snprintf(text, sizeof(text), "%u", (unsigned)domid);
-    while (IS_ERR(answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL)) && PTR_ERR(answer) == -EAGAIN)
-        thread_yield();                         /* The store forgets it in turns, between which others have theirs. */
+    /* The store forgets it in turns, between which others have theirs. */
+    while (answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL),
+           IS_ERR(answer) && PTR_ERR(answer) == -EAGAIN)
+        thread_yield();
     if (!IS_ERR(answer))
         free(answer);
     snprintf(text, sizeof(text), "/local/domain/%u/vm", (unsigned)domid);

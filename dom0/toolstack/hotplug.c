@@ -164,7 +164,10 @@ static void forget(struct domain *domain, enum device_kind kind, unsigned number
     devices_remove(domain->devices, kind, number);
 }
 
-/* Asks for the removal, or with force removes. 0, or a negative errno and the trouble. -EBUSY: its disk is yet to answer; again. */
+/*
+ * Asks for the removal, or with force removes. 0, or a negative errno and the trouble. -EBUSY: its
+ * disk is yet to answer; again.
+ */
 static int begin(const char *name, enum device_kind kind, const char *device, bool force, struct trouble *trouble) {
     struct domain *domain = domains_lock(name, trouble);
     int error = 0;

@@ -6,10 +6,11 @@
 #define NS_PER_SECOND 1000000000u
 #define SHORT_NS (2ull * NS_PER_SECOND)
 #define SHORT_LIVES 5u
-#define PART 10u                        /* Building has one part of the time, living or waiting has as many. */
+#define PART 10u                        /* Building has one part, living or waiting has ten. */
 
 void life_begin(struct life *life, const struct life *before, uint64_t since, uint64_t now) {
-    *life = (struct life){ .build_ns = now - since, .started = now, .short_lives = before ? before->short_lives : 0 };
+    *life = (struct life){ .build_ns = now - since, .started = now,
+                           .short_lives = before ? before->short_lives : 0 };
 }
 
 void life_end(struct life *life, uint64_t now) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a domain that has ended is started again. To build it is dom0's work and dom0's time, and how often it ends is the
- * guest's choice: so it waits until it has lived, or waited, ten times as long as its building took. One that does what a guest
- * should never waits. Nor does one that the operator has asked to reboot. Pure; times are ns of system time.
+ * When a domain that has ended is started again. To build it is dom0's work and dom0's time, and
+ * how often it ends is the guest's choice: so it waits until it has lived, or waited, ten times as
+ * long as its building took. One that does what a guest should never waits. Nor does one that the
+ * operator has asked to reboot. Pure; times are ns of system time.
  */
 #ifndef DOM0_TOOLSTACK_RESTART_H
 #define DOM0_TOOLSTACK_RESTART_H

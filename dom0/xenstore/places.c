@@ -6,7 +6,8 @@ struct xenstore_place watched_paths;
 static struct xenstore_place specials;          /* What has no path: "@releaseDomain". */
 
 /* Where a child of that name is, or would be. */
-static unsigned position(const struct xenstore_place *place, const char *name, size_t size, bool *found) {
+static unsigned position(const struct xenstore_place *place, const char *name, size_t size,
+                         bool *found) {
     struct tree_search search = { .high = place->child_count };
 
     *found = false;
@@ -18,7 +19,8 @@ static unsigned position(const struct xenstore_place *place, const char *name, s
     return search.low;
 }
 
-struct xenstore_place *place_child(const struct xenstore_place *place, const char *name, size_t size) {
+struct xenstore_place *place_child(const struct xenstore_place *place, const char *name,
+                                   size_t size) {
     bool found;
     unsigned at = position(place, name, size, &found);
 
@@ -29,7 +31,7 @@ struct xenstore_place *place_child(const struct xenstore_place *place, const cha
 static const char *next_name(const char **path, size_t *size) {
     const char *name = *path;
 
-    if (name[0] != '@')                         /* Behind the first name of a path there is a slash. */
+    if (name[0] != '@')                 /* Behind the first name of a path there is a slash. */
         return tree_component(path, size);
     *size = strlen(name);
     *path += *size;
@@ -59,12 +61,14 @@ static bool set_room(struct xenstore_place *place, unsigned room) {
     return true;
 }
 
-static struct xenstore_place *add_child(struct xenstore_place *parent, const char *name, size_t size) {
+static struct xenstore_place *add_child(struct xenstore_place *parent, const char *name,
+                                        size_t size) {
     struct xenstore_place *place;
     bool found;
     unsigned at;
 
-    if (parent->child_count == parent->child_room && !set_room(parent, parent->child_room ? 2 * parent->child_room : 2))
+    if (parent->child_count == parent->child_room &&
+        !set_room(parent, parent->child_room ? 2 * parent->child_room : 2))
         return NULL;
     place = calloc(1, sizeof(*place) + size + 1);
     if (!place)
@@ -89,8 +93,8 @@ void place_prune(struct xenstore_place *place) {
         for (parent->child_count--; at < parent->child_count; at++)
             parent->children[at] = parent->children[at + 1];
         if (!parent->child_count || parent->child_count < parent->child_room / 4)
-            (void)set_room(parent, parent->child_count ? parent->child_room / 2 : 0);   /* Or it keeps what it has. */
-        free(place->children);                  /* Room for one that did not come to be. */
+            (void)set_room(parent, parent->child_count ? parent->child_room / 2 : 0);
+        free(place->children);          /* Room for one that did not come to be. */
         free(place);
         place = parent;
         tree_work++;

@@ -358,7 +358,10 @@ static int do_introduce(struct request *request) {
     return reply_ok(request);
 }
 
-/* EAGAIN: it goes on when it is asked again, or when another's release is (change_forget). Others are served meanwhile. */
+/*
+ * EAGAIN: it goes on when it is asked again, or when another's release is (change_forget). Others
+ * are served meanwhile.
+ */
 static int do_release(struct request *request) {
     unsigned long domid;
     bool ours;

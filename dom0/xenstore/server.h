@@ -23,9 +23,10 @@
 #define XENSTORE_MAX_TOUCHED 1024u              /* Nodes looked at or changed in one transaction. */
 
 /*
- * Events that wait for a client, dom0 itself included. A path has fired once for all that watch the same, however often it
- * changed meanwhile; with more paths than these, or more bytes of them than its account allows, a single event of the watched path
- * stands for all: look at everything there. So no event is lost, and what waits is bounded by the watches.
+ * Events that wait for a client, dom0 itself included. A path has fired once for all that watch the
+ * same, however often it changed meanwhile; with more paths than these, or more bytes of them than
+ * its account allows, a single event of the watched path stands for all: look at everything there.
+ * So no event is lost, and what waits is bounded by the watches.
  */
 #define XENSTORE_MAX_FIRED_PATHS 16u
 
@@ -34,7 +35,10 @@ struct xenstore_fired {
     char path[];
 };
 
-/* A connection's watches of one path, however many: it hears of a change once, and then each of them is told. */
+/*
+ * A connection's watches of one path, however many: it hears of a change once, and then each of
+ * them is told.
+ */
 struct xenstore_listener {
     struct xenstore_listener *next;             /* Of the same place (watch.c). */
     struct xenstore_place *place;
@@ -43,9 +47,9 @@ struct xenstore_listener {
     struct xenstore_fired *fired, **fired_end;  /* Paths that wait, the oldest first. */
     unsigned fired_count;
     bool fired_whole;                           /* After those, one event of the watched path. */
-    bool queued;                                /* In its connection's queue of listeners that have events. */
+    bool queued;                                /* In its connection's queue. */
     struct xenstore_listener *queue_next;
-    struct xenstore_watch *telling;             /* Who is told next of what is taken from there; NULL: nobody. */
+    struct xenstore_watch *telling;             /* Who is told next of `told`; NULL: nobody. */
     struct xenstore_fired *told;                /* NULL: the watched path. */
 };
 
@@ -54,7 +58,7 @@ struct xenstore_watch {
     struct xenstore_listener *listener;
     struct xenstore_watch *fresh_next;
     size_t bytes;                               /* As charged. */
-    size_t shown_from;                          /* Who set it by a path relative to his home sees what comes behind that. */
+    size_t shown_from;                          /* By a relative path: behind the home's. */
     char token[];
 };
 
@@ -68,8 +72,9 @@ struct xenstore_connection {
     struct xenstore_transaction *transactions;
     unsigned transaction_count;
     uint32_t last_transaction;
-    struct xenstore_watch *fresh, **fresh_end;  /* New ones, whose first event comes before others. */
-    struct xenstore_listener *fired, **fired_end;   /* Those with events that wait: a turn each, one event a turn. */
+    struct xenstore_watch *fresh, **fresh_end;  /* New ones; their first event comes first. */
+    /* Those with events that wait: a turn each, one event a turn. */
+    struct xenstore_listener *fired, **fired_end;
     /* Is there room for one more event now? NULL: always. Who says no calls xenstore_pump() when there is. */
     bool (*ready)(struct xenstore_connection *to);
     /* Takes one whole message; must copy the payload. */

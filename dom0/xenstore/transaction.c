@@ -54,9 +54,10 @@ int change_commit(const struct change *change, struct tree_actor actor) {
 /* --- a domain that is gone --- */
 
 /*
- * Else guests that help each other could leave behind as many nodes as they like, start after start; and the next domain of
- * that number would find open doors (advisories XSA-419, XSA-322). Everybody's nodes are looked at, so it is done in turns:
- * between them the tree changes, but he is gone, and brings nothing more into it.
+ * Else guests that help each other could leave behind as many nodes as they like, start after
+ * start; and the next domain of that number would find open doors (advisories XSA-419, XSA-322).
+ * Everybody's nodes are looked at, so it is done in turns: between them the tree changes, but he is
+ * gone, and brings nothing more into it.
  */
 #define WORK_OF_A_TURN 64u                      /* In steps of tree_work. */
 

@@ -238,7 +238,8 @@ static void cut(char *path, const char **name) {
     *name = slash + 1;
 }
 
-static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at, struct tree_node **found_in) {
+static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at,
+                               struct tree_node **found_in) {
     struct tree_node *child = parent->children[at];
     size_t size = strlen(path);
 

@@ -2,18 +2,20 @@
 /*
  * XenStore's watches: who is told when a path changes. Called by server.c and transaction.c only.
  *
- * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches on what was inside
- * hear of that too. A domain hears only of nodes that it may read: the fact of a change is information
- * (advisory XSA-115).
+ * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches
+ * on what was inside hear of that too. A domain hears only of nodes that it may read: the fact of a
+ * change is information (advisory XSA-115).
  *
- * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes down its path there as far as that
- * goes, and a removal through the places below, not through all that is removed. At a place each connection is one listener,
- * however many watches it has there. So what a change costs, whatever guests watch, is a look at a listener of each domain
- * for each component of its path, and one for each watched place that is removed.
+ * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes
+ * down its path there as far as that goes, and a removal through the places below, not through all
+ * that is removed. At a place each connection is one listener, however many watches it has there.
+ * So what a change costs, whatever guests watch, is a look at a listener of each domain for each
+ * component of its path, and one for each watched place that is removed.
  *
- * Between firing and sending, an event waits at its listener, and the listener in its connection's queue. What waits there
- * already is not put there again, so a node that changes a thousand times before its watcher looks costs one event. One is
- * sent at a time, for one watch of the listener, when there is room for it: that is the receiver's time.
+ * Between firing and sending, an event waits at its listener, and the listener in its connection's
+ * queue. What waits there already is not put there again, so a node that changes a thousand times
+ * before its watcher looks costs one event. One is sent at a time, for one watch of the listener,
+ * when there is room for it: that is the receiver's time.
  */
 #include "dom0/xenstore/internal.h"
 #include "dom0/xenstore/places.h"
@@ -31,8 +33,8 @@ static size_t watch_bytes(const char *path, const char *token) {
 
     for (const char *at = path; tree_component(&at, &size), size;)
         places++;
-    return sizeof(struct xenstore_watch) + strlen(token) + 1 + sizeof(struct xenstore_listener) + strlen(path) + 1 +
-           places * PLACE_BYTES;
+    return sizeof(struct xenstore_watch) + strlen(token) + 1 + sizeof(struct xenstore_listener) +
+           strlen(path) + 1 + places * PLACE_BYTES;
 }
 
 static void free_fired(struct xenstore_listener *listener, struct xenstore_fired *fired) {
@@ -65,7 +67,8 @@ static void leave_queue(struct xenstore_listener *listener) {
         connection->fired_end = link;
 }
 
-static struct xenstore_listener *listener_at(const struct xenstore_place *place, const struct xenstore_connection *connection) {
+static struct xenstore_listener *listener_at(const struct xenstore_place *place,
+                                             const struct xenstore_connection *connection) {
     struct xenstore_listener *listener = place->listeners;
 
     while (listener && listener->connection != connection)
@@ -73,7 +76,8 @@ static struct xenstore_listener *listener_at(const struct xenstore_place *place,
     return listener;
 }
 
-static struct xenstore_listener *new_listener(struct xenstore_place *place, struct xenstore_connection *connection) {
+static struct xenstore_listener *new_listener(struct xenstore_place *place,
+                                              struct xenstore_connection *connection) {
     struct xenstore_listener *listener = calloc(1, sizeof(*listener));
 
     if (!listener)
@@ -296,7 +300,7 @@ void xenstore_pump(struct xenstore_connection *to) {
 }
 
 void watch_fire_first(struct xenstore_connection *connection) {
-    struct xenstore_watch *watch = connection->watches;                         /* The newest stands first. */
+    struct xenstore_watch *watch = connection->watches;     /* The newest stands first. */
 
     watch->fresh_next = NULL;
     *connection->fresh_end = watch;
@@ -320,7 +324,8 @@ static void fire(struct xenstore_listener *listener, const char *path) {
     tree_work++;
     if (listener->fired_whole || waits_already(listener, path))
         return;
-    if (listener->fired_count < XENSTORE_MAX_FIRED_PATHS && !account_charge(to->actor.domid, HELD_EVENTS, size)) {
+    if (listener->fired_count < XENSTORE_MAX_FIRED_PATHS &&
+        !account_charge(to->actor.domid, HELD_EVENTS, size)) {
         fired = malloc(size);
         if (!fired)
             account_credit(to->actor.domid, HELD_EVENTS, size);
@@ -346,18 +351,23 @@ static void fire(struct xenstore_listener *listener, const char *path) {
 static unsigned looks;                  /* At listeners, for one change. */
 
 /* Who listens here hears of all of the path, if he may read what is there, or was: `node`. */
-static void fire_at(const struct xenstore_place *place, const char *path, const struct tree_node *node) {
-    for (struct xenstore_listener *listener = place->listeners; listener; listener = listener->next) {
+static void fire_at(const struct xenstore_place *place, const char *path,
+                    const struct tree_node *node) {
+    struct xenstore_listener *listener = place->listeners;
+
+    for (; listener; listener = listener->next) {
         looks++;
         if (tree_allows(node, listener->connection->actor, TREE_READ))
             fire(listener, path);
     }
 }
 
-/* Everything that is watched below what is gone; `path` grows and shrinks. `now`: what is there again, made anew in the same
- * transaction. */
-static void fire_below(const struct xenstore_place *place, char *path, size_t size, const struct tree_node *gone,
-                       const struct tree_node *now) {
+/*
+ * Everything that is watched below what is gone; `path` grows and shrinks. `now`: what is there
+ * again, made anew in the same transaction.
+ */
+static void fire_below(const struct xenstore_place *place, char *path, size_t size,
+                       const struct tree_node *gone, const struct tree_node *now) {
     for (unsigned i = 0; i < place->child_count; i++) {
         const struct xenstore_place *below = place->children[i];
         const struct tree_node *child = tree_child(gone, below->name, below->name_size), *again;

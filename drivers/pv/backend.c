@@ -103,22 +103,25 @@ int backend_start(struct backend *backend, const struct backend_driver *driver, 
     return backend->state == XenbusStateInitWait ? 0 : refused(-EIO);
 }
 
-/* What the front end's state asks for when nothing is left of an earlier connection, and that is not wanted any more. */
+/*
+ * What the front end's state asks for when nothing is left of an earlier connection, and that is
+ * not wanted any more.
+ */
 static void close(struct backend *backend, enum xenbus_state front)
 {
     if (front == XenbusStateInitialising)
         open(backend);
-    else if (front == XenbusStateClosing && backend->state != XenbusStateClosing && backend->state != XenbusStateClosed)
-        enter(backend, XenbusStateClosing);
     else if (front != XenbusStateClosing && backend->state != XenbusStateClosed)
         enter(backend, XenbusStateClosed);
+    else if (backend->state != XenbusStateClosing && backend->state != XenbusStateClosed)
+        enter(backend, XenbusStateClosing);
 }
 
 void backend_changed(struct backend *backend)
 {
     uint64_t front = XenbusStateUnknown;
 
-    if (backend->leaving) {             /* whatever the front end wants by now: it comes after that */
+    if (backend->leaving) {             /* what the front end wants by now comes after that */
         if (!disconnect(backend))
             return;
         enter(backend, XenbusStateClosing);
@@ -130,7 +133,7 @@ void backend_changed(struct backend *backend)
         if (backend->state == XenbusStateInitWait)
             connect(backend);
         break;
-    case XenbusStateInitialising:       /* it starts, or starts again (after closing, or a kernel booted by a boot loader) */
+    case XenbusStateInitialising:       /* it starts, or starts again (or a boot loader's kernel) */
         if (backend->state == XenbusStateInitWait)
             break;
         /* fall through */

@@ -2,19 +2,22 @@
 /*
  * The block back end: see drivers/blkback.h.
  *
- * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a private copy -> plan_block
- * (every number judged) -> its grants mapped -> the disk -> done(), which only wakes, too -> serve -> unmapped -> answered. A slot
- * per ring entry, so there is always one. How much is served at once, and when, is the caller's to say. Little of a guest's is at
- * the disk at once (PAGES_IN_FLIGHT, of all its disks): the rest waits in its own rings, not in front of others.
- * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
- * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
+ * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a
+ * private copy -> plan_block (every number judged) -> its grants mapped -> the disk -> done(),
+ * which only wakes, too -> serve -> unmapped -> answered. A slot per ring entry, so there is always
+ * one. How much is served at once, and when, is the caller's to say. Little of a guest's is at the
+ * disk at once (PAGES_IN_FLIGHT, of all its disks): the rest waits in its own rings, not in front
+ * of others. A disk with DMA reaches the guest's pages directly: they are mapped for the device
+ * only (their machine addresses go into its descriptors), which costs no page-table entry and no
+ * TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
- * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread), or its ring lies. The
- * last is found where nobody may sleep, and the store not be reached: `broken` is set, nobody looks any more,
- * and blkback_service does the rest. In every case transfers in flight are waited for before a page is unmapped: a disk
- * that still writes into a page which the guest has got back would corrupt whoever owns it next. But no thread is kept
- * waiting that others need, however slow the disk is: `closing` is set, serving answers what comes back, and whoever has asked
- * for the end is asked to ask again when nothing is in flight.
+ * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread),
+ * or its ring lies. The last is found where nobody may sleep, and the store not be reached:
+ * `broken` is set, nobody looks any more, and blkback_service does the rest. In every case
+ * transfers in flight are waited for before a page is unmapped: a disk that still writes into a
+ * page which the guest has got back would corrupt whoever owns it next. But no thread is kept
+ * waiting that others need, however slow the disk is: `closing` is set, serving answers what comes
+ * back, and whoever has asked for the end is asked to ask again when nothing is in flight.
  */
 #include <drivers/blkback.h>
 #include <drivers/ring.h>
@@ -437,7 +440,7 @@ static int connect(struct backend *backend)
 bool blkback_close(struct blkback *back)
 {
     if (back->connected && !back->closing) {
-        back->closing = true;           /* nothing new; answers of what is in flight still go to the ring */
+        back->closing = true;           /* answers of what is in flight still go to the ring */
         event_mask(back->port);
         list_remove(&back->waiting);
         call_next(back->quota);

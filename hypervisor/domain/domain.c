@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a domain: created empty, filled by the dom0 builder or the toolstack, shut down (by itself, by a crash), destroyed
- * in steps, and freed when the last reference goes. Each use of one of its grants holds a reference, so a domain whose memory is
- * still mapped by another stays in memory, with no number anybody can find it by, and with nothing more than those grants need.
+ * The life of a domain: created empty, filled by the dom0 builder or the toolstack, shut down (by
+ * itself, by a crash), destroyed in steps, and freed when the last reference goes. Each use of one
+ * of its grants holds a reference, so a domain whose memory is still mapped by another stays in
+ * memory, with no number anybody can find it by, and with nothing more than those grants need.
  *
  * Lock: domain_list_lock for the list and the table of numbers.
  */

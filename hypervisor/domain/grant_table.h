@@ -12,7 +12,7 @@ struct active {
     mfn_t frame;                    /* valid while readers + writers > 0; holds a reference, and a writable one if writers > 0 */
     uint16_t readers, writers;      /* mappings and running copies of each kind */
     domid_t peer;                   /* the only domain that may use the entry now */
-    bool orphaned;                  /* the granting domain has ended, and the users are counted against theirs (grants_retire) */
+    bool orphaned;                  /* its domain is gone, the users are counted (grants_retire) */
 };
 
 /* One mapping that this domain has of somebody's grant; its number is the guest's handle. */
@@ -28,7 +28,10 @@ struct mapping_record {
 #define NO_HANDLE           (~0u)
 _Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_ORDER, "two pages of active entries a frame");
 
-/* A shared frame of a table; all zero: it went when the domain had ended and nobody used an entry of it. */
+/*
+ * A shared frame of a table; all zero: it went when the domain had ended and nobody used an entry
+ * of it.
+ */
 struct grant_slot {
     struct grant_entry_v1 *shared;
     struct active *active;
@@ -39,7 +42,7 @@ struct grant_table {
     spinlock_t lock;
     uint32_t frames, max_frames;            /* shared frames */
     struct grant_slot *slots;               /* max_frames of them */
-    uint32_t retired;                       /* grants_retire: slots below it go with their last user */
+    uint32_t retired;                       /* slots below it go with their last user */
     uint32_t maptrack_frames, max_maptrack_frames;
     struct mapping_record **maptrack;       /* max_maptrack_frames pointers */
     uint32_t free_handle;                   /* head of the free records, or NO_HANDLE */

@@ -16,7 +16,7 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 
-#define ORPHANS_PART 8              /* of all its mappings, as many may be of domains that are gone before it maps more */
+#define ORPHANS_PART 8              /* of its handles, for domains that are gone; then it maps no more */
 #define MARK_ATTEMPTS 5             /* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
 
 /* ---- the table ---- */
@@ -91,9 +91,11 @@ void grants_free(struct domain *d)
 /* ---- what is left of a domain that has ended ---- */
 
 /*
- * Whoever still has a grant mapped keeps its frame, that frame of the table, and the domain's structure: memory that is on nobody's
- * account any more. So it is counted against him, a mapping as one, and from a number on he maps nothing more: who has a friend
- * start again and again would have all memory in the end. The table has shrunk to what is used by then, so that one stands for little.
+ * Whoever still has a grant mapped keeps its frame, that frame of the table, and the domain's
+ * structure: memory that is on nobody's account any more. So it is counted against him, a mapping
+ * as one, and from a number on he maps nothing more: who has a friend start again and again would
+ * have all memory in the end. The table has shrunk to what is used by then, so that one stands for
+ * little.
  */
 static void count_orphans(domid_t holder, int32_t more)
 {
@@ -103,7 +105,10 @@ static void count_orphans(domid_t holder, int32_t more)
     domain_put(d);
 }
 
-/* The order of locks: a holder is looked up outside the table's, where one that lets go may come first. */
+/*
+ * The order of locks: a holder is looked up outside the table's, where one that lets go may come
+ * first.
+ */
 static void orphan_entries(struct grant_table *gt, struct grant_slot *slot)
 {
     for (uint32_t i = 0; i < ENTRIES_PER_FRAME && slot->used; i++) {
@@ -136,7 +141,8 @@ int grants_retire(struct domain *d)
 
 bool grants_holds_too_much(const struct domain *d)
 {
-    return !d->privileged && d->orphans >= (int32_t)(d->grants->max_maptrack_frames * HANDLES_PER_FRAME / ORPHANS_PART);
+    uint32_t handles = (uint32_t)(d->grants->max_maptrack_frames * HANDLES_PER_FRAME);
+    return !d->privileged && d->orphans >= (int32_t)(handles / ORPHANS_PART);
 }
 
 /* ---- entries ---- */
@@ -339,8 +345,9 @@ void grants_dump(struct domain *d)
 {
     const struct grant_table *gt = d->grants;
     if (!gt) return;
-    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u), %u mappings of domains that are gone",
-           d->id, gt->frames, gt->max_frames, gt->maptrack_frames, gt->max_maptrack_frames, (unsigned int)d->orphans);
+    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u), %u mappings of"
+           " domains that are gone", d->id, gt->frames, gt->max_frames, gt->maptrack_frames,
+           gt->max_maptrack_frames, (unsigned int)d->orphans);
     for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
         if (!gt->slots[i / ENTRIES_PER_FRAME].used) continue;
         const struct active *a = active_of(gt, i);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XenStore client, lower half: requests and answers over a transport. A caller writes its message under a mutex and sleeps;
- * one thread reads everything that comes and hands answers to whoever has that request number, and watch events to
- * lib/xs_watch.c. The upper half, one function a request, is lib/xs_calls.c.
+ * XenStore client, lower half: requests and answers over a transport. A caller writes its message
+ * under a mutex and sleeps; one thread reads everything that comes and hands answers to whoever has
+ * that request number, and watch events to lib/xs_watch.c. The upper half, one function a request,
+ * is lib/xs_calls.c.
  *
- * The reader needs no memory, so it cannot fail. A short answer, which is all that requests have which change anything, gets
- * the place that was allocated before it was asked for: what was done is never told to have failed. A long one that finds no memory
- * is that asker's -ENOMEM. An event that finds none is one of the watch as a whole.
+ * The reader needs no memory, so it cannot fail. A short answer, which is all that requests have
+ * which change anything, gets the place that was allocated before it was asked for: what was done
+ * is never told to have failed. A long one that finds no memory is that asker's -ENOMEM. An event
+ * that finds none is one of the watch as a whole.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>

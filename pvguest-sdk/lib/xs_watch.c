@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs callbacks, so that these may
- * make requests (whose answers the reader must stay free to receive).
+ * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs
+ * callbacks, so that these may make requests (whose answers the reader must stay free to receive).
  *
- * What waits is bounded, whoever writes however often: a path that waits already is not queued again, and a watch that
- * has MANY paths waiting, or for whose next one there is no memory, has fired as a whole: an event of its own path comes
- * behind those, and needs no memory until it is taken. Watches have their callbacks in turn.
+ * What waits is bounded, whoever writes however often: a path that waits already is not queued
+ * again, and a watch that has MANY paths waiting, or for whose next one there is no memory, has
+ * fired as a whole: an event of its own path comes behind those, and needs no memory until it is
+ * taken. Watches have their callbacks in turn.
  */
 #include <pvguest/console.h>
 #include <pvguest/mm.h>

@@ -117,7 +117,10 @@ static void the_usual_life(void **state)
     assert_string_equal(states, "4562426");
 }
 
-/* While something is in flight nobody waits for it, and nothing is said: what the front end wants then, counts. */
+/*
+ * While something is in flight nobody waits for it, and nothing is said: what the front end wants
+ * then, counts.
+ */
 static void an_end_that_takes_its_time(void **state)
 {
     static const struct { const char *front, *states; } ends[] = {

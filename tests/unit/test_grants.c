@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left of a domain that has ended while another has its grants mapped: no more than those grants need, counted against who
- * holds them. Two guests of which one starts again and again cannot have all memory: one that holds too much maps nothing more,
- * and when it lets go, all of it is free.
+ * What is left of a domain that has ended while another has its grants mapped: no more than those
+ * grants need, counted against who holds them. Two guests of which one starts again and again cannot
+ * have all memory: one that holds too much maps nothing more, and when it lets go, all of it is free.
  * sources: hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
  * cflags: -fno-builtin -D__XEN_TOOLS__
  */
@@ -39,8 +39,13 @@ static unsigned int frames_held, shared_pages;
 int fail_at(int error, struct refusal *place) { place->count++; return error; }
 void printk_at(int level, const char *format, ...) { }
 int answer_guest(uint64_t va, const void *object, size_t bytes) { return 0; }
-int copy_from_guest(void *to, vaddr_t from, size_t bytes) { memcpy(to, (void *)from.a, bytes); return 0; }
-int copy_to_guest(vaddr_t to, const void *from, size_t bytes) { memcpy((void *)to.a, from, bytes); return 0; }
+int copy_from_guest(void *to, vaddr_t from, size_t n) { memcpy(to, (void *)from.a, n); return 0; }
+int copy_to_guest(vaddr_t to, const void *from, size_t n)
+{
+    memcpy((void *)to.a, from, n);
+    return 0;
+}
+
 int write_guest_u64(uint64_t va, uint64_t value) { *(uint64_t *)va = value; return 0; }
 int frame_get(mfn_t m, struct domain *owner) { frames_held++; return 0; }
 void frame_put(mfn_t m) { frames_held--; }
@@ -55,9 +60,13 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     return 0;
 }
 
-int mmu_map_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte) { return 0; }
+int mmu_map_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte)
+{
+    return 0;
+}
 
-int mmu_unmap_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte, uint64_t new)
+int mmu_unmap_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte,
+                    uint64_t new)
 {
     return 0;
 }
@@ -171,7 +180,8 @@ static void unmap(struct domain *who, grant_handle_t handle, uint64_t frame)
     struct gnttab_unmap_grant_ref op = { .dev_bus_addr = frame << PAGE_SHIFT, .handle = handle };
 
     vcpu.domain = who;
-    assert_int_equal(do_grant_table_op(GNTTABOP_unmap_grant_ref, (unsigned long)&op, 1, 0, 0, 0), 0);
+    assert_int_equal(do_grant_table_op(GNTTABOP_unmap_grant_ref, (unsigned long)&op, 1, 0, 0, 0),
+                     0);
     assert_int_equal(op.status, GNTST_okay);
 }
 
@@ -238,7 +248,9 @@ static void one_that_starts_again_and_again(void **state)
     end(other);
 }
 
-/* Who serves others for the machine, as the control domain does, is not held up by what they leave. */
+/*
+ * Who serves others for the machine, as the control domain does, is not held up by what they leave.
+ */
 static void the_control_domain_maps_on(void **state)
 {
     static grant_handle_t handle[400];
@@ -258,7 +270,10 @@ static void the_control_domain_maps_on(void **state)
     end(holder);
 }
 
-/* Each user of each entry counts, for whoever he is; frames of the table go when their last user has. */
+/*
+ * Each user of each entry counts, for whoever he is; frames of the table go when their last user
+ * has.
+ */
 static void each_use_is_counted(void **state)
 {
     static grant_handle_t one[300], two[300];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op: the list of the M2P's frames, which is as long as the machine is large. It is paid for by its length, so that a
- * multicall of such calls ends when the budget does, also where there is more memory than a test has.
+ * memory_op: the list of the M2P's frames, which is as long as the machine is large. It is paid for
+ * by its length, so that a multicall of such calls ends when the budget does, also where there is
+ * more memory than a test has.
  * sources: hypervisor/memory/memory_op.c
  * cflags: -fno-builtin -D__XEN_TOOLS__
  */
@@ -34,7 +35,12 @@ uint64_t max_frame, *m2p_table;
 
 int fail_at(int error, struct refusal *place) { place->count++; return error; }
 int copy_from_guest(void *to, vaddr_t from, size_t n) { memcpy(to, (void *)from.a, n); return 0; }
-int copy_to_guest(vaddr_t to, const void *from, size_t n) { memcpy((void *)to.a, from, n); return 0; }
+int copy_to_guest(vaddr_t to, const void *from, size_t n)
+{
+    memcpy((void *)to.a, from, n);
+    return 0;
+}
+
 int reservation_domain(domid_t id, struct domain **d) { return -ESRCH; }
 void reservation_put(struct domain *d) { }
 long memory_reservation(unsigned int op, uint64_t order, uint64_t arg) { return -ENOSYS; }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guests that end again and again: what they make dom0 build is a tenth of the time; who lives is not kept waiting, nor is the
- * operator; who cannot live is given up.
+/* Guests that end again and again: what they make dom0 build is a tenth of the time; who lives is
+ * not kept waiting, nor is the operator; who cannot live is given up.
  * sources: dom0/toolstack/restart.c
  */
 #include <stdarg.h>
@@ -13,7 +13,10 @@
 #define MS 1000000ull
 #define S 1000000000ull
 
-/* An hour of a guest that lives for so long each time: how long dom0 builds. `waited`: how long there was no guest at all. */
+/*
+ * An hour of a guest that lives for so long each time: how long dom0 builds. `waited`: how long
+ * there was no guest at all.
+ */
 static uint64_t hour_of(uint64_t build_ns, uint64_t lives_ns, uint64_t *waited) {
     uint64_t now = 5 * S, end = now + 3600 * S, built = 0;
     struct life life;
@@ -75,7 +78,7 @@ static void who_cannot_live_is_given_up(void **state) {
     for (unsigned lives = 1; lives <= 6; lives++) {
         struct life before;
 
-        life_end(&life, now += S);              /* That it waits for the next one is not its life. */
+        life_end(&life, now += S);      /* That it waits for the next one is not its life. */
         assert_int_equal(life.short_lives, lives);
         assert_int_equal(life_is_hopeless(&life), lives == 6);
         before = life;

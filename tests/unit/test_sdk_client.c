@@ -227,7 +227,10 @@ static void requests_without_memory(void **state)
     assert_null(device.watch.path);
 }
 
-/* The reader has none: a long answer is lost to whoever waits for it, and he hears so; nobody else notices. */
+/*
+ * The reader has none: a long answer is lost to whoever waits for it, and he hears so; nobody else
+ * notices.
+ */
 static void answers_without_memory(void **state)
 {
     static char large[600];
@@ -354,7 +357,10 @@ static void queued_watches(void **state)
     assert_int_equal(xs_unwatch(&one), 0);
 }
 
-/* More paths than a watch queues, or an event for which the reader finds no memory: the watch fires as a whole. */
+/*
+ * More paths than a watch queues, or an event for which the reader finds no memory: the watch fires
+ * as a whole.
+ */
 static void watches_that_fire_whole(void **state)
 {
     struct xs_watch watch = { 0 };

@@ -322,8 +322,9 @@ static void few_flushes_are_at_the_disk(void **state)
 }
 
 /*
- * A slow disk holds nobody up but those that use it: who closes a device does not wait for what is in flight, and is called again
- * when that has come back. Nothing new is begun meanwhile, and the guest's other disk goes on.
+ * A slow disk holds nobody up but those that use it: who closes a device does not wait for what is
+ * in flight, and is called again when that has come back. Nothing new is begun meanwhile, and the
+ * guest's other disk goes on.
  */
 static struct blkback *slow_disk(unsigned int requests, unsigned int pages)
 {

@@ -179,8 +179,10 @@ static unsigned cost_of_a_hundred(void) {
     return COST(&five, XS_TRANSACTION_END, tx, "T");
 }
 
-/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change: once, however
- * many watches he has there, and wherever else. */
+/*
+ * Who may not read what he watches hears nothing; that he is there has to be seen all the same, at
+ * each change: once, however many watches he has there, and wherever else.
+ */
 static void watches_of_the_blind_are_looked_at(void **state) {
     char watch[64];
     unsigned alone;
@@ -206,7 +208,10 @@ static bool five_is_ready(struct xenstore_connection *to) {
     return !five_is_busy;
 }
 
-/* Who hears of a change pays for being told: the change itself fires once, not for each of his watches. */
+/*
+ * Who hears of a change pays for being told: the change itself fires once, not for each of his
+ * watches.
+ */
 static void watches_of_one_path_fire_once(void **state) {
     char watch[64];
     unsigned alone;
@@ -224,7 +229,10 @@ static void watches_of_one_path_fire_once(void **state) {
     assert_int_equal(five.events, XENSTORE_MAX_WATCHES * (XENSTORE_MAX_FIRED_PATHS + 1));
 }
 
-/* What changes while some of those who watch it have been told already is told to all of them again. */
+/*
+ * What changes while some of those who watch it have been told already is told to all of them
+ * again.
+ */
 static void what_changes_meanwhile_is_told_again(void **state) {
     assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
     assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
@@ -245,7 +253,10 @@ static void what_changes_meanwhile_is_told_again(void **state) {
     assert_int_equal(five.events, 0);
 }
 
-/* Watches that go while they are told of something take nothing with them; with the last one it is told. */
+/*
+ * Watches that go while they are told of something take nothing with them; with the last one it is
+ * told.
+ */
 static void watches_may_go_while_they_are_told(void **state) {
     assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
     assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
@@ -349,7 +360,10 @@ static void what_is_removed_costs_its_number(void **state) {
 
 /* --- who is gone --- */
 
-/* In turns: the store is asked again until it says that it has forgotten him. Each is of bounded cost. */
+/*
+ * In turns: the store is asked again until it says that it has forgotten him. Each is of bounded
+ * cost.
+ */
 static unsigned forget(const char *number) {
     struct xsd_sockmsg header = { .type = XS_RELEASE, .len = (uint32_t)strlen(number) + 1 };
     unsigned turns = 1;
@@ -430,7 +444,10 @@ static void forgetting_goes_in_turns(void **state) {
     assert_refused(ASK(&dom0, XS_READ, 0, "/local/domain/6"), &dom0, "ENOENT");
 }
 
-/* Between the turns the place where it is may go, and be made again; nobody of that number comes; another's end waits. */
+/*
+ * Between the turns the place where it is may go, and be made again; nobody of that number comes;
+ * another's end waits.
+ */
 static void the_tree_lives_meanwhile(void **state) {
     char path[64];
     unsigned turns = 0;

@@ -44,18 +44,26 @@ struct backend {
 struct backend_driver {
     int (*publish)(struct backend *backend);        /* write the features */
     int (*connect)(struct backend *backend);        /* read the front end's nodes, map, bind; 0 or a negative errno */
-    /* undo connect; harmless when not connected. False: not yet, ask again when there is reason to: nobody waits here */
+    /*
+     * undo connect; harmless when not connected. False: not yet, ask again when there is reason to:
+     * nobody waits here
+     */
     bool (*disconnect)(struct backend *backend);
 };
 
 /* kind is "vbd" or "vif". Publishes the features and enters InitWait. */
 int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
                   const char *kind, domid_t domain, unsigned int device);
-/* "<front>/state" changed, or a disconnect that has begun can go on (spurious calls are harmless). */
+/*
+ * "<front>/state" changed, or a disconnect that has begun can go on (spurious calls are harmless).
+ */
 void backend_changed(struct backend *backend);
 /* Disconnects, which must be possible at once, and says Closed; the domain may be dead already. */
 void backend_stop(struct backend *backend);
-/* The front end broke the protocol: disconnect it, then say why in "<back>/error", end in Closed. Thread context. */
+/*
+ * The front end broke the protocol: disconnect it, then say why in "<back>/error", end in Closed.
+ * Thread context.
+ */
 void backend_fail(struct backend *backend, const char *why);
 
 /* Nodes of the two directories. */
