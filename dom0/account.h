@@ -15,7 +15,7 @@ enum held {
     HELD_NODES,                         /* XenStore's nodes it owns: how many, */
     HELD_NODE_BYTES,                    /* and with names, values, permissions, lists of children. */
     HELD_TRANSACTIONS,                  /* All that its open transactions remember. */
-    HELD_WATCHES,                       /* Paths and tokens. */
+    HELD_WATCHES,                       /* With their paths, as if nobody shared one. */
     HELD_EVENTS,                        /* Fired, not yet sent. */
     HELD_RING,                          /* XenStore's ring: buffers, an answer that waits. */
     HELD_CONSOLE,                       /* Its console's log. */

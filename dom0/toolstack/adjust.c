@@ -200,7 +200,7 @@ static void uptime_row(const char *name, domid_t domid, uint64_t since) {
 }
 
 static void uptime_of(struct domain *domain) {
-    uptime_row(domain->config.name, domain->domid, domain->started);
+    uptime_row(domain->config.name, domain->domid, domain->life.started);
 }
 
 static void uptime_of_dom0(void) {

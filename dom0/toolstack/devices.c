@@ -81,13 +81,16 @@ static void mark(void *turn) {
     turns_mark(turn);
 }
 
-/* A ring that lies is found while it is served; to close its device is work that sleeps. */
+/*
+ * A ring that lies is found while it is served, and so is the last answer of one that ends; to
+ * close its device is work that sleeps.
+ */
 static bool serve_traffic(void *owner, unsigned budget) {
     struct device *device = owner;
     struct netport *port = device->netback ? netback_port(device->netback) : NULL;
     bool more = port ? port->serve(port, budget) : blkback_serve(device->blkback, budget);
 
-    if (port ? netback_is_broken(device->netback) : blkback_is_broken(device->blkback))
+    if (port ? netback_is_broken(device->netback) : blkback_is_due(device->blkback))
         turns_mark(&device->state);
     return more;
 }
@@ -500,6 +503,25 @@ static void unmake(struct device *device) {
         xs_rm(XS_NONE, device->front);
     account_credit(device->domid, HELD_DEVICES, device_bytes(device->kind));
     free(device);
+}
+
+static bool close_device(const struct device *device) {
+    return !device->blkback || blkback_close(device->blkback);
+}
+
+bool devices_close(struct devices *devices) {
+    const struct device *device = devices ? devices->first : NULL;
+    bool closed = true;
+
+    for (; device; device = device->sibling)
+        closed = close_device(device) && closed;
+    return closed;
+}
+
+bool devices_close_one(struct devices *devices, enum device_kind kind, unsigned number) {
+    const struct device *device = *find(devices, kind, number);
+
+    return !device || close_device(device);
 }
 
 void devices_detach(struct devices *devices) {

@@ -26,6 +26,13 @@ int devices_check(const struct config *config, struct trouble *trouble);
  * errno and the trouble; then nothing is left of them. */
 int devices_attach(domid_t domid, struct config *config, struct devices **devices, struct trouble *trouble);
 
+/*
+ * The back ends take nothing new from now on. True: nothing of it is in flight either, so to detach
+ * them takes no time. NULL is none.
+ */
+bool devices_close(struct devices *devices);
+bool devices_close_one(struct devices *devices, enum device_kind kind, unsigned number);
+
 /* Ends the back ends, gives back what they held, removes the nodes. NULL is none. */
 void devices_detach(struct devices *devices);
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its own will (poweroff,
- * reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
+ * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
+ * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
  *
- * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it is in; creating stops
- * at the first error and tears down what there is. So there is one way to make and one way to end.
+ * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it
+ * is in; creating stops at the first error and tears down what there is. So there is one way to
+ * make and one way to end.
+ *
+ * What one domain has to wait for, its disk's last answers or its time to be started again
+ * (restart.h), is waited for without the lock, and the thread of those that have ended is with
+ * others meanwhile.
  */
 #include "dom0/toolstack/domains.h"
 #include "dom0/builder/build.h"
@@ -17,8 +22,8 @@
 #include <pvguest/xenstore.h>
 #include <stdarg.h>
 
-#define QUICK_NS (2 * NS_PER_S)         /* A life shorter than this ... */
-#define QUICK_LIMIT 5                   /* ... so many times in a row is a domain that cannot start. */
+#define LOOK_NS (10 * NS_PER_MS)        /* At what somebody waits for. */
+#define NEVER UINT64_MAX
 
 static struct domain *domains;
 static const struct archive *files;
@@ -46,6 +51,12 @@ static void unlink(struct domain *domain) {
         *link = domain->next;
 }
 
+static void let_others(void) {
+    mutex_unlock(&lock);
+    thread_sleep(LOOK_NS);
+    mutex_lock(&lock);
+}
+
 /* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits for all of it. */
 static void tear_down(struct domain *domain) {
     struct xen_domctl_getdomaininfo info;
@@ -53,6 +64,8 @@ static void tear_down(struct domain *domain) {
     domain->leaving = true;
     if (domain->domid != DOMID_INVALID) {
         domain_pause(domain->domid);
+        while (!devices_close(domain->devices))
+            let_others();
         devices_detach(domain->devices);
         if (domain->console)
             guest_console_close(domain->console);
@@ -116,9 +129,14 @@ static int build(struct domain *domain, struct build_result *built, struct troub
     return build_domain(&request, built, trouble->text, sizeof(trouble->text));
 }
 
-/* With the lock held. On an error nothing is left, and `domain` is freed. */
-static int bring_up(struct domain *domain, bool paused, struct trouble *trouble) {
+/*
+ * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
+ * this one follows, or NULL.
+ */
+static int bring_up(struct domain *domain, bool paused, const struct life *before,
+                    struct trouble *trouble) {
     struct build_result built;
+    uint64_t since = now_ns();
     int error = build(domain, &built, trouble);
 
     if (!error) {
@@ -147,7 +165,7 @@ static int bring_up(struct domain *domain, bool paused, struct trouble *trouble)
         tear_down(domain);
         return error;
     }
-    domain->started = now_ns();
+    life_begin(&domain->life, before, since, now_ns());
     domain->next = domains;
     domains = domain;
     return 0;
@@ -170,13 +188,16 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
 
     mutex_lock(&lock);
     error = read_config(file, more, &config, trouble);
-    if (!error && (domains_find(config.name) || domains_is_dom0(config.name)))
-        error = trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config.name);
+    domain = error ? NULL : domains_find(config.name);
+    if (!error && (domain || domains_is_dom0(config.name)))
+        error = trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config.name,
+                            domain && domain->leaving ? "is just ending" : "runs already");
     if (!error)
         error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
     if (!error) {
         domain = new_domain(&config);
-        error = domain ? bring_up(domain, paused, trouble) : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        error = domain ? bring_up(domain, paused, NULL, trouble)
+                       : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
         *made = domain;
     }
     mutex_unlock(&lock);
@@ -216,7 +237,7 @@ struct domain *domains_lock(const char *name, struct trouble *trouble) {
 
     mutex_lock(&lock);
     domain = domains_find(name);
-    if (domain && !domain->ended)
+    if (domain && !domain->ended && !domain->leaving)
         return domain;
     if (domain)
         trouble_set(trouble, -ESRCH, "domain '%s' has ended", name);
@@ -234,7 +255,8 @@ int domains_destroy(const char *name, struct trouble *trouble) {
     struct domain *domain;
 
     mutex_lock(&lock);
-    domain = domains_find(name);
+    while ((domain = domains_find(name)) && domain->leaving)
+        let_others();
     if (domain)
         tear_down(domain);
     mutex_unlock(&lock);
@@ -243,16 +265,40 @@ int domains_destroy(const char *name, struct trouble *trouble) {
 
 void domains_destroy_all(void) {
     mutex_lock(&lock);
-    while (domains)
-        tear_down(domains);
+    while (domains) {
+        struct domain *domain = domains;
+
+        while (domain && domain->leaving)
+            domain = domain->next;
+        if (domain)
+            tear_down(domain);
+        else
+            let_others();
+    }
     mutex_unlock(&lock);
 }
 
-static int ask(const struct domain *domain, const char *what) {
-    char path[64];
+static void look_now(void) {
+    somebody_ended = true;
+    wake_all(&ended_queue);
+}
 
+/* One that waits to be started again need not be asked. */
+static int ask(struct domain *domain, const char *what) {
+    bool reboot = !strcmp(what, "reboot");
+    char path[64];
+    int error;
+
+    if (domain->ended && domain->action == ACTION_RESTART) {
+        domain->action = reboot ? ACTION_RESTART : ACTION_DESTROY;
+        domain->life.asked = true;
+        look_now();
+        return 0;
+    }
     snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
-    return xs_write(XS_NONE, path, what, strlen(what));
+    error = xs_write(XS_NONE, path, what, strlen(what));
+    domain->life.asked |= reboot && !error;
+    return error;
 }
 
 int domains_ask(const char *name, const char *what, struct trouble *trouble) {
@@ -278,6 +324,10 @@ bool domains_ask_all(const char *what) {
         unsigned long can;
         char home[32];
 
+        if (domain->ended) {
+            domain->action = domain->action == ACTION_RESTART ? ACTION_DESTROY : domain->action;
+            continue;
+        }
         snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
         domain->config.on_poweroff = ACTION_DESTROY;    /* The machine goes: nothing is started again. */
         if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can && ask(domain, what) == 0)
@@ -299,8 +349,8 @@ static const char *reason_name(unsigned reason) {
 }
 
 static void restart(struct domain *old) {
-    unsigned quick = now_ns() - old->started < QUICK_NS ? old->quick_restarts + 1 : 0;
     struct domain *domain = new_domain(&old->config);
+    struct life before = old->life;
     struct trouble trouble;
 
     tear_down(old);
@@ -308,70 +358,113 @@ static void restart(struct domain *old) {
         printk("dom0: no memory left to restart a domain\n");
         return;
     }
-    if (quick > QUICK_LIMIT) {
-        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n", domain->config.name, quick);
+    if (life_is_hopeless(&before)) {
+        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n",
+               domain->config.name, before.short_lives);
         free(domain);
         return;
     }
-    domain->quick_restarts = quick;
-    if (bring_up(domain, false, &trouble))
+    if (bring_up(domain, false, &before, &trouble))
         printk("dom0: a domain cannot be restarted: %s\n", trouble.text);
     else
         printk("dom0: domain '%s' is restarted as %u\n", domain->config.name, (unsigned)domain->domid);
 }
 
-static void act_on_end(struct domain *domain, unsigned reason) {
-    const struct config *config = &domain->config;
-    enum config_action action = config->on_crash;
-
+static enum config_action action_for(const struct config *config, unsigned reason) {
     if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend)
-        action = config->on_poweroff;
-    else if (reason == SHUTDOWN_reboot)
-        action = config->on_reboot;
-    else if (reason == SHUTDOWN_watchdog)
-        action = config->on_watchdog;
-    guest_console_drain(domain->console);
-    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, config->name, reason_name(reason));
-    if (action == ACTION_DESTROY)
-        tear_down(domain);
-    else if (action == ACTION_RESTART)
-        restart(domain);
-    else
-        domain->ended = true;
+        return config->on_poweroff;
+    if (reason == SHUTDOWN_reboot)
+        return config->on_reboot;
+    return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
 }
 
-/* One domain that has ended and was not seen to yet; the list changes under our hands, so the caller asks again. */
-static struct domain *find_ended(unsigned *reason) {
-    struct xen_domctl_getdomaininfo info;
+bool domain_waits(const struct domain *domain, char *why, size_t size) {
+    const struct life *life = &domain->life;
+    uint64_t now = now_ns(), due = life_due(life);
+    unsigned long tenths = (unsigned long)((due - now) / (NS_PER_S / 10));
+    unsigned long built = (unsigned long)(life->build_ns / NS_PER_MS);
 
+    if (!domain->ended || domain->action != ACTION_RESTART || life_is_hopeless(life) || due <= now)
+        return false;
+    snprintf(why, size, "domain '%s' is started again in %lu.%lu s: building it took %lu.%03lu s,"
+             " and may take a tenth of the time", domain->config.name, tenths / 10, tenths % 10,
+             built / 1000, built % 1000);
+    return true;
+}
+
+/* Has it ended? What is to become of it is decided, and said, once. */
+static bool has_ended(struct domain *domain) {
+    struct xen_domctl_getdomaininfo info;
+    char why[200];
+    unsigned reason;
+
+    if (domain->ended)
+        return true;
+    if (domain_get_info(domain->domid, &info) || !(info.flags & XEN_DOMINF_shutdown))
+        return false;
+    reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+    domain->ended = true;
+    domain->action = action_for(&domain->config, reason);
+    life_end(&domain->life, now_ns());
+    guest_console_drain(domain->console);
+    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name,
+           reason_name(reason));
+    if (domain_waits(domain, why, sizeof(why)))
+        printk("dom0: %s\n", why);
+    return true;
+}
+
+/* When an ended domain can be seen to without waiting. */
+static uint64_t ready_at(const struct domain *domain) {
+    bool again = domain->action == ACTION_RESTART && !life_is_hopeless(&domain->life);
+    uint64_t due = again ? life_due(&domain->life) : 0;
+    uint64_t look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
+
+    return due > look ? due : look;
+}
+
+/*
+ * One domain that has ended is seen to; the list changes under our hands, so the caller asks again.
+ * False: nobody is left but those for whom it is too early; *next is when it is not.
+ */
+static bool see_to_one(uint64_t *next) {
     for (struct domain *domain = domains; domain; domain = domain->next) {
-        if (domain->ended || domain_get_info(domain->domid, &info))
+        uint64_t ready;
+
+        if (domain->leaving || !has_ended(domain) || domain->action == ACTION_PRESERVE)
             continue;
-        if (info.flags & XEN_DOMINF_shutdown) {
-            *reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
-            return domain;
+        ready = ready_at(domain);
+        if (ready <= now_ns()) {
+            if (domain->action == ACTION_RESTART)
+                restart(domain);
+            else
+                tear_down(domain);
+            return true;
         }
+        if (ready < *next)
+            *next = ready;
     }
-    return NULL;
+    return false;
 }
 
 static void life_thread(void *argument) {
-    for (;;) {
-        struct domain *domain;
-        unsigned reason;
-
-        wait_event(ended_queue, somebody_ended);
+    for (uint64_t next = NEVER, now;;) {
+        now = now_ns();
+        if (next == NEVER)
+            wait_event(ended_queue, somebody_ended);
+        else if (now < next)
+            (void)wait_event_timeout(ended_queue, somebody_ended, next - now);
         somebody_ended = false;
+        next = NEVER;
         mutex_lock(&lock);
-        while ((domain = find_ended(&reason)))
-            act_on_end(domain, reason);
+        while (see_to_one(&next))
+            next = NEVER;
         mutex_unlock(&lock);
     }
 }
 
 static void on_dom_exc(evtchn_t port, void *data) {
-    somebody_ended = true;
-    wake_all(&ended_queue);
+    look_now();
 }
 
 int domains_start(const struct archive *archive) {

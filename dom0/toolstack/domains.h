@@ -11,6 +11,7 @@
 #include "dom0/console/guests.h"
 #include "dom0/storage/archive.h"
 #include "dom0/toolstack/config.h"
+#include "dom0/toolstack/restart.h"
 #include <pvguest/xen.h>
 
 struct devices;
@@ -21,10 +22,10 @@ struct domain {
     struct config config;
     struct guest_console *console;
     struct devices *devices;
-    bool ended;                         /* Shut down or crashed, and kept by "preserve". */
+    bool ended;                         /* Shut down or crashed. */
+    enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
     bool leaving;                       /* Being torn down: its parts go one by one, look at none of them. */
-    uint64_t started;                   /* ns of system time */
-    unsigned quick_restarts;            /* In a row. */
+    struct life life;
 };
 
 /* An operator's error: a sentence. */
@@ -52,6 +53,9 @@ bool domains_is_dom0(const char *name);
 
 /* Says that there is no guest of that name, or that it is dom0's; -ESRCH. */
 int domains_unknown(const char *name, struct trouble *trouble);
+
+/* Does it wait to be started again? And why: a sentence. */
+bool domain_waits(const struct domain *domain, char *why, size_t size);
 
 void domains_for_each(void (*visit)(struct domain *domain));
 

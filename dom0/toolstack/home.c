@@ -2,6 +2,7 @@
 /* A domain's own nodes in XenStore (home.h). Our guest does not own its home: it may write only where Xen lets it. */
 #include "dom0/toolstack/home.h"
 #include "dom0/builder/control.h"
+#include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
 /* "n<owner>", and "r<reader>" unless they are the same. */
@@ -103,7 +104,10 @@ void home_release(domid_t domid) {
     char *answer, *vm;
 
     snprintf(text, sizeof(text), "%u", (unsigned)domid);
-    answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL);
+    /* The store forgets it in turns, between which others have theirs. */
+    while (answer = xs_request(XS_RELEASE, XS_NONE, text, strlen(text) + 1, NULL),
+           IS_ERR(answer) && PTR_ERR(answer) == -EAGAIN)
+        thread_yield();
     if (!IS_ERR(answer))
         free(answer);
     snprintf(text, sizeof(text), "/local/domain/%u/vm", (unsigned)domid);

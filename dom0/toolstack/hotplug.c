@@ -164,7 +164,10 @@ static void forget(struct domain *domain, enum device_kind kind, unsigned number
     devices_remove(domain->devices, kind, number);
 }
 
-/* Asks for the removal, or with force removes. 0, or a negative errno and the trouble. */
+/*
+ * Asks for the removal, or with force removes. 0, or a negative errno and the trouble. -EBUSY: its
+ * disk is yet to answer; again.
+ */
 static int begin(const char *name, enum device_kind kind, const char *device, bool force, struct trouble *trouble) {
     struct domain *domain = domains_lock(name, trouble);
     int error = 0;
@@ -176,11 +179,13 @@ static int begin(const char *name, enum device_kind kind, const char *device, bo
     devices_for_each(domain->devices, kind, match_device);
     if (!wanted.found)
         error = trouble_set(trouble, -ENODEV, "'%s' has no device '%s'", name, device);
+    else if (force && !devices_close_one(domain->devices, kind, wanted.number))
+        error = -EBUSY;
     else if (force)
         forget(domain, kind, wanted.number);
     else
         error = devices_ask_removal(domain->devices, kind, wanted.number);
-    if (error && wanted.found)
+    if (error && error != -EBUSY && wanted.found)
         trouble_set(trouble, error, "XenStore: %s", errno_name(error));
     domains_unlock();
     return error;
@@ -208,7 +213,8 @@ static bool detach(enum device_kind kind, int count, char **word) {
     unsigned number;
     int error;
 
-    error = begin(word[0], kind, word[1], force, &trouble);
+    while ((error = begin(word[0], kind, word[1], force, &trouble)) == -EBUSY)
+        thread_sleep(LOOK_NS);
     number = wanted.number;
     for (until = now_ns() + PATIENCE_NS; !error && !force; thread_sleep(LOOK_NS)) {
         error = finish(word[0], kind, number, &trouble);

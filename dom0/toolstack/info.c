@@ -70,6 +70,13 @@ bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info) {
     return true;
 }
 
+static void say_why_it_waits(struct domain *domain) {
+    char why[200];
+
+    if (domain_waits(domain, why, sizeof(why)))
+        printk("Note: %s\n", why);
+}
+
 void info_list(int count, char **word, bool verbose) {
     struct xen_domctl_getdomaininfo info;
 
@@ -78,6 +85,7 @@ void info_list(int count, char **word, bool verbose) {
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
         if (info_is_named(&info, count, word))
             list_row(name_of(info.domain), &info, verbose);
+    domains_for_each(say_why_it_waits);
 }
 
 /* --- what dom0 does for whom --- */

@@ -149,15 +149,15 @@ static char named[MAX_NAMED][8];
 static unsigned named_count;
 
 static void name_one(struct domain *domain) {
-    if (!domain->ended && named_count < MAX_NAMED)
+    if ((!domain->ended || domain->action == ACTION_RESTART) && named_count < MAX_NAMED)
         snprintf(named[named_count++], sizeof(named[0]), "%u", (unsigned)domain->domid);
 }
 
-/* Is there still a domain of that name or number that has not ended? */
+/* Is there still a domain of that name or number, but as one that is kept when it has ended? */
 static bool runs(const char *name) {
     struct domain *domain = domains_find(name);
 
-    return domain && !domain->ended;
+    return domain && !(domain->ended && domain->action == ACTION_PRESERVE);
 }
 
 static bool wait_for(const char *name, unsigned long limit_s) {

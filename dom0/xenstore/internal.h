@@ -27,8 +27,14 @@ extern struct tree_node *xenstore_tree;
 /* Applies a change to the tree itself, and tells the watches. */
 int change_commit(const struct change *change, struct tree_actor actor);
 
-/* A domain is gone: so are its nodes, wherever they are, with all below them, and what others have permitted it. */
+/*
+ * A domain is gone: so are its nodes, wherever they are, with all below them, and what others have
+ * permitted it. This begins it, of one domain at a time; the other does some of it, and says
+ * whether that was all.
+ */
 void change_forget(uint16_t domid);
+bool change_forget_some(void);
+uint16_t change_forgetting(void);               /* Who is being forgotten; 0: nobody. */
 
 /* 0 and the number, or -ENOSPC, -ENOMEM. */
 int transaction_start(struct xenstore_connection *connection, uint32_t *number);

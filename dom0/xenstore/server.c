@@ -349,7 +349,7 @@ static int do_introduce(struct request *request) {
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !take_number(request, UINT64_MAX, &mfn) ||
         !take_number(request, UINT32_MAX, &port))
         return refused(-EINVAL);
-    if (xenstore_is_introduced((domid_t)domid))
+    if (xenstore_is_introduced((domid_t)domid) || change_forgetting() == domid)
         return refused(-EEXIST);
     error = carrier->introduce((domid_t)domid, mfn, (evtchn_port_t)port);
     if (error)
@@ -358,22 +358,32 @@ static int do_introduce(struct request *request) {
     return reply_ok(request);
 }
 
+/*
+ * EAGAIN: it goes on when it is asked again, or when another's release is (change_forget). Others
+ * are served meanwhile.
+ */
 static int do_release(struct request *request) {
     unsigned long domid;
+    bool ours;
     int error;
 
     if (!request->from->actor.privileged)
         return refused(-EACCES);
     if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid)
         return refused(-EINVAL);
-    if (!xenstore_is_introduced((domid_t)domid))
-        return refused(-ENOENT);
-    error = carrier->release((domid_t)domid);
-    if (error)
-        return error;
-    change_forget((uint16_t)domid);
+    if (!change_forgetting()) {
+        if (!xenstore_is_introduced((domid_t)domid))
+            return refused(-ENOENT);
+        error = carrier->release((domid_t)domid);
+        if (error)
+            return error;
+        change_forget((uint16_t)domid);
+    }
+    ours = change_forgetting() == domid;
+    if (!change_forget_some())
+        return refused(-EAGAIN);
     xenstore_announce("@releaseDomain");
-    return reply_ok(request);
+    return ours ? reply_ok(request) : refused(-EAGAIN);
 }
 
 /* For the toolstack only, and this one does without: says so to it, and to everybody else that they may not ask. */
@@ -467,6 +477,7 @@ int xenstore_start(const struct xenstore_carrier *carried_by) {
 
 void xenstore_connect(struct xenstore_connection *connection) {
     connection->fired_end = &connection->fired;
+    connection->fresh_end = &connection->fresh;
     connection->next = xenstore_connections;
     xenstore_connections = connection;
 }

@@ -23,28 +23,43 @@
 #define XENSTORE_MAX_TOUCHED 1024u              /* Nodes looked at or changed in one transaction. */
 
 /*
- * Events that wait for a client, dom0 itself included. A watch has fired once for each path, however often that changed
- * meanwhile; with more paths than these, or more bytes of them than its account allows, a single event of the watched path
- * stands for all: look at everything there. So no event is lost, and what waits is bounded by the watches.
+ * Events that wait for a client, dom0 itself included. A path has fired once for all that watch the
+ * same, however often it changed meanwhile; with more paths than these, or more bytes of them than
+ * its account allows, a single event of the watched path stands for all: look at everything there.
+ * So no event is lost, and what waits is bounded by the watches.
  */
 #define XENSTORE_MAX_FIRED_PATHS 16u
 
 struct xenstore_fired {
     struct xenstore_fired *next;
-    char path[];                                /* As the client shall see it. */
+    char path[];
 };
 
-struct xenstore_watch {
-    struct xenstore_watch *next, *bucket_next;
+/*
+ * A connection's watches of one path, however many: it hears of a change once, and then each of
+ * them is told.
+ */
+struct xenstore_listener {
+    struct xenstore_listener *next;             /* Of the same place (watch.c). */
+    struct xenstore_place *place;
     struct xenstore_connection *connection;
-    char *path;                                 /* Absolute, or special ("@releaseDomain"). */
-    size_t path_size, shown_from;               /* Who set it by a path relative to his home sees what comes behind that. */
-    char *token;
+    struct xenstore_watch *watches;             /* The newest first. */
     struct xenstore_fired *fired, **fired_end;  /* Paths that wait, the oldest first. */
     unsigned fired_count;
     bool fired_whole;                           /* After those, one event of the watched path. */
-    bool queued;                                /* In its connection's queue of watches that have fired. */
-    struct xenstore_watch *queue_next;
+    bool queued;                                /* In its connection's queue. */
+    struct xenstore_listener *queue_next;
+    struct xenstore_watch *telling;             /* Who is told next of `told`; NULL: nobody. */
+    struct xenstore_fired *told;                /* NULL: the watched path. */
+};
+
+struct xenstore_watch {
+    struct xenstore_watch *next, *next_here;    /* Of its connection; of its listener. */
+    struct xenstore_listener *listener;
+    struct xenstore_watch *fresh_next;
+    size_t bytes;                               /* As charged. */
+    size_t shown_from;                          /* By a relative path: behind the home's. */
+    char token[];
 };
 
 struct xenstore_transaction;
@@ -57,7 +72,9 @@ struct xenstore_connection {
     struct xenstore_transaction *transactions;
     unsigned transaction_count;
     uint32_t last_transaction;
-    struct xenstore_watch *fired, **fired_end;  /* Watches with events that wait: a turn each, one event a turn. */
+    struct xenstore_watch *fresh, **fresh_end;  /* New ones; their first event comes first. */
+    /* Those with events that wait: a turn each, one event a turn. */
+    struct xenstore_listener *fired, **fired_end;
     /* Is there room for one more event now? NULL: always. Who says no calls xenstore_pump() when there is. */
     bool (*ready)(struct xenstore_connection *to);
     /* Takes one whole message; must copy the payload. */

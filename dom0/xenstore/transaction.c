@@ -53,34 +53,57 @@ int change_commit(const struct change *change, struct tree_actor actor) {
 
 /* --- a domain that is gone --- */
 
-/* Below a node; `path` grows and shrinks. */
-static void forget(char *path, size_t size, struct tree_node *node, uint16_t domid) {
-    unsigned i = 0;
+/*
+ * Else guests that help each other could leave behind as many nodes as they like, start after
+ * start; and the next domain of that number would find open doors (advisories XSA-419, XSA-322).
+ * Everybody's nodes are looked at, so it is done in turns: between them the tree changes, but he is
+ * gone, and brings nothing more into it.
+ */
+#define WORK_OF_A_TURN 64u                      /* In steps of tree_work. */
 
-    tree_withdraw(node, domid);
-    while (i < node->child_count) {
-        struct tree_node *child = node->children[i];
-        size_t longer = size + 1 + child->name_size;
+static struct {
+    uint16_t domid;                             /* 0: nobody. */
+    struct tree_node *gone;                     /* Taken out of the tree, yet to be freed. */
+    char path[XENSTORE_ABS_PATH_MAX + 1];       /* As far as the walk has come. */
+} forgetting;
 
-        path[size] = '/';
-        memcpy(path + size + 1, child->name, longer - size);
-        if (child->perms.entry[0].domid != domid) {
-            forget(path, longer, child, domid);
-            i++;
-            continue;
-        }
-        tree_unlink(node, child);
-        watch_fire(path, child);
-        tree_drop(child);
-    }
+uint16_t change_forgetting(void) {
+    return forgetting.domid;
 }
 
-/* Else guests that help each other could leave behind as many nodes as they like, start after start; and the next domain of
- * that number would find open doors (advisories XSA-419, XSA-322). */
 void change_forget(uint16_t domid) {
-    static char path[XENSTORE_ABS_PATH_MAX + 1];
+    forgetting.domid = domid;
+    forgetting.path[0] = '\0';
+    tree_withdraw(xenstore_tree, domid);
+}
 
-    forget(path, 0, xenstore_tree, domid);
+/* The next node of the walk: his own goes, with all below it. False: there is none. */
+static bool forget_next(void) {
+    struct tree_node *parent, *node = tree_next(xenstore_tree, forgetting.path, &parent);
+
+    if (!node)
+        return false;
+    tree_withdraw(node, forgetting.domid);
+    if (node->perms.entry[0].domid == forgetting.domid) {
+        forgetting.gone = tree_unlink(parent, node);
+        watch_fire(forgetting.path, node);
+    }
+    return true;
+}
+
+bool change_forget_some(void) {
+    unsigned begin = tree_work, nodes;
+
+    while (tree_work - begin < WORK_OF_A_TURN) {
+        nodes = WORK_OF_A_TURN - (tree_work - begin);
+        if (forgetting.gone && tree_drop_some(forgetting.gone, &nodes)) {
+            forgetting.gone = NULL;
+        } else if (!forgetting.gone && !forget_next()) {
+            forgetting.domid = 0;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- life --- */

@@ -70,15 +70,25 @@ struct tree_node *tree_new(void) {
     return root;
 }
 
-void tree_drop(struct tree_node *root) {
-    if (!root)
-        return;
-    for (unsigned i = 0; i < root->child_count; i++)
-        tree_drop(root->children[i]);
+bool tree_drop_some(struct tree_node *root, unsigned *nodes) {
+    for (; root->child_count; root->child_count--)
+        if (!tree_drop_some(root->children[root->child_count - 1], nodes))
+            return false;
+    if (!*nodes)
+        return false;
+    --*nodes;
     tree_work++;
     account_credit(owner(root), HELD_NODES, 1);
     account_credit(owner(root), HELD_NODE_BYTES, tree_bytes(root));
     tree_free(root);
+    return true;
+}
+
+void tree_drop(struct tree_node *root) {
+    unsigned all = ~0u;
+
+    if (root)
+        tree_drop_some(root, &all);
 }
 
 /* --- paths --- */
@@ -218,6 +228,49 @@ static struct tree_node *find(const struct tree_node *root, const char *path) {
 
 const struct tree_node *tree_find(const struct tree_node *root, const char *path) {
     return find(root, path);
+}
+
+/* The path's last component is cut off; `*name` is where it still stands. */
+static void cut(char *path, const char **name) {
+    char *slash = strrchr(path, '/');
+
+    *slash = '\0';
+    *name = slash + 1;
+}
+
+static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at,
+                               struct tree_node **found_in) {
+    struct tree_node *child = parent->children[at];
+    size_t size = strlen(path);
+
+    path[size] = '/';
+    memcpy(path + size + 1, child->name, child->name_size + 1);
+    *found_in = parent;
+    return child;
+}
+
+struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent) {
+    struct tree_node *node = find(root, path);
+
+    tree_work++;
+    if (node && node->child_count)
+        return enter(path, node, 0, parent);
+    while (*path) {
+        const char *name;
+        bool found;
+        unsigned at;
+
+        cut(path, &name);
+        tree_work++;
+        node = find(root, path);
+        if (!node)
+            continue;
+        at = place(node, name, strlen(name), &found);
+        at += found;
+        if (at < node->child_count)
+            return enter(path, node, at, parent);
+    }
+    return NULL;
 }
 
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access) {

@@ -55,6 +55,12 @@ struct tree_node *tree_new(void);
 /* Frees a tree, or one that was taken out of it. */
 void tree_drop(struct tree_node *root);
 
+/*
+ * The same, so many nodes of it at most; `*nodes` is what is left of that number. True: it is all
+ * gone.
+ */
+bool tree_drop_some(struct tree_node *root, unsigned *nodes);
+
 /* A path is absolute, without empty components or a slash at its end ("/" excepted), of letters, digits and - _ @. */
 bool tree_path_valid(const char *path);
 
@@ -63,6 +69,14 @@ const struct tree_node *tree_find(const struct tree_node *root, const char *path
 
 /* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet to be made. */
 const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path);
+
+/*
+ * A walk over all that may rest between any two steps: the path, "" at first, becomes that of the
+ * next node, parents before children and these by name; it comes back, with its parent. NULL behind
+ * the last. What there was at the path before may be gone by now; what has come meanwhile is seen
+ * if its place is yet to come.
+ */
+struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent);
 
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access);
 

@@ -2,140 +2,197 @@
 /*
  * XenStore's watches: who is told when a path changes. Called by server.c and transaction.c only.
  *
- * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches on what was inside
- * hear of that too. A domain hears only of nodes that it may read: the fact of a change is information
- * (advisory XSA-115).
+ * A watch on P hears of a change at P and everywhere below it. When a subtree is removed, watches
+ * on what was inside hear of that too. A domain hears only of nodes that it may read: the fact of a
+ * change is information (advisory XSA-115).
  *
- * Between firing and sending, an event waits at its watch, and the watch in its connection's queue. What waits there
- * already is not put there again, so a node that changes a thousand times before its watcher looks costs one event.
+ * Watches hang in a tree of their own, of the places that are watched (places.h): a change goes
+ * down its path there as far as that goes, and a removal through the places below, not through all
+ * that is removed. At a place each connection is one listener, however many watches it has there.
+ * So what a change costs, whatever guests watch, is a look at a listener of each domain for each
+ * component of its path, and one for each watched place that is removed.
  *
- * Watches are found by their path: a change asks once for each ancestor, not each watch of each domain.
+ * Between firing and sending, an event waits at its listener, and the listener in its connection's
+ * queue. What waits there already is not put there again, so a node that changes a thousand times
+ * before its watcher looks costs one event. One is sent at a time, for one watch of the listener,
+ * when there is room for it: that is the receiver's time.
  */
 #include "dom0/xenstore/internal.h"
+#include "dom0/xenstore/places.h"
 #include "dom0/account.h"
 
-#define BUCKETS 1024u
-
-static struct xenstore_watch *buckets[BUCKETS];
-
-/* FNV-1a: the hash of a path goes on to that of every longer one. */
-#define HASH_OF_NOTHING 2166136261u
-
-static uint32_t hash_on(uint32_t hash, const char *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (uint8_t)bytes[i]) * 16777619u;
-    return hash;
-}
-
-static struct xenstore_watch **bucket(uint32_t hash) {
-    return &buckets[(hash >> 16 ^ hash) % BUCKETS];
-}
-
-static struct xenstore_watch **bucket_of(const char *path) {
-    return bucket(hash_on(HASH_OF_NOTHING, path, strlen(path)));
-}
-
-static char *duplicate(const char *text) {
-    size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
-
-    if (copy)
-        memcpy(copy, text, size);
-    return copy;
-}
+/* --- listeners: a connection's watches of one place --- */
 
 static size_t fired_bytes(const struct xenstore_fired *fired) {
     return sizeof(*fired) + strlen(fired->path) + 1;
 }
 
+/* As if nobody else watched there: its places, and what its parent has of room for each. */
 static size_t watch_bytes(const char *path, const char *token) {
-    return sizeof(struct xenstore_watch) + strlen(path) + 1 + strlen(token) + 1;
+    size_t places = 0, size;
+
+    for (const char *at = path; tree_component(&at, &size), size;)
+        places++;
+    return sizeof(struct xenstore_watch) + strlen(token) + 1 + sizeof(struct xenstore_listener) +
+           strlen(path) + 1 + places * PLACE_BYTES;
 }
 
-static void forget_fired(struct xenstore_connection *connection, struct xenstore_watch *watch) {
-    while (watch->fired) {
-        struct xenstore_fired *fired = watch->fired;
+static void free_fired(struct xenstore_listener *listener, struct xenstore_fired *fired) {
+    if (!fired)
+        return;
+    account_credit(listener->connection->actor.domid, HELD_EVENTS, fired_bytes(fired));
+    free(fired);
+}
 
-        watch->fired = fired->next;
-        account_credit(connection->actor.domid, HELD_EVENTS, fired_bytes(fired));
-        free(fired);
+static void forget_fired(struct xenstore_listener *listener) {
+    while (listener->fired) {
+        struct xenstore_fired *fired = listener->fired;
+
+        listener->fired = fired->next;
+        free_fired(listener, fired);
     }
-    watch->fired_end = &watch->fired;
-    watch->fired_count = 0;
+    free_fired(listener, listener->told);
 }
 
-static void leave_queue(struct xenstore_connection *connection, struct xenstore_watch *watch) {
-    struct xenstore_watch **link = &connection->fired;
+static void leave_queue(struct xenstore_listener *listener) {
+    struct xenstore_connection *connection = listener->connection;
+    struct xenstore_listener **link = &connection->fired;
 
-    while (*link && *link != watch)
+    while (*link && *link != listener)
         link = &(*link)->queue_next;
     if (!*link)
         return;
-    *link = watch->queue_next;
+    *link = listener->queue_next;
     if (!*link)
         connection->fired_end = link;
 }
 
-static void leave_bucket(struct xenstore_watch *watch) {
-    struct xenstore_watch **link = bucket_of(watch->path);
+static struct xenstore_listener *listener_at(const struct xenstore_place *place,
+                                             const struct xenstore_connection *connection) {
+    struct xenstore_listener *listener = place->listeners;
 
-    while (*link != watch)
-        link = &(*link)->bucket_next;
-    *link = watch->bucket_next;
+    while (listener && listener->connection != connection)
+        listener = listener->next;
+    return listener;
 }
 
-/* One that its connection has. */
+static struct xenstore_listener *new_listener(struct xenstore_place *place,
+                                              struct xenstore_connection *connection) {
+    struct xenstore_listener *listener = calloc(1, sizeof(*listener));
+
+    if (!listener)
+        return NULL;
+    listener->place = place;
+    listener->connection = connection;
+    listener->fired_end = &listener->fired;
+    listener->next = place->listeners;
+    place->listeners = listener;
+    return listener;
+}
+
+static void drop_listener(struct xenstore_listener *listener) {
+    struct xenstore_listener **link = &listener->place->listeners;
+
+    forget_fired(listener);
+    leave_queue(listener);
+    while (*link != listener)
+        link = &(*link)->next;
+    *link = listener->next;
+    free(listener);
+}
+
+/* --- watches --- */
+
+static void end_telling(struct xenstore_listener *listener) {
+    free_fired(listener, listener->told);
+    listener->told = NULL;
+}
+
+/* A watch that its connection has no more. */
+static void leave_listener(struct xenstore_watch *watch) {
+    struct xenstore_listener *listener = watch->listener;
+    struct xenstore_watch **link = &listener->watches;
+    struct xenstore_place *place = listener->place;
+
+    while (*link != watch)
+        link = &(*link)->next_here;
+    *link = watch->next_here;
+    if (!listener->watches) {
+        drop_listener(listener);
+        place_prune(place);
+    } else if (listener->telling == watch && !(listener->telling = watch->next_here)) {
+        end_telling(listener);
+        if (!listener->fired && !listener->fired_whole) {
+            leave_queue(listener);
+            listener->queued = false;
+        }
+    }
+}
+
+static void leave_new(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+    struct xenstore_watch **link = &connection->fresh;
+
+    while (*link && *link != watch)
+        link = &(*link)->fresh_next;
+    if (!*link)
+        return;
+    *link = watch->fresh_next;
+    if (!*link)
+        connection->fresh_end = link;
+}
+
+/* One that is in its connection's list no more. */
 static void drop_watch(struct xenstore_connection *connection, struct xenstore_watch *watch) {
-    forget_fired(connection, watch);
-    leave_queue(connection, watch);
-    leave_bucket(watch);
+    leave_new(connection, watch);
+    leave_listener(watch);
     connection->watch_count--;
-    account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(watch->path, watch->token));
+    account_credit(connection->actor.domid, HELD_WATCHES, watch->bytes);
     tree_work++;
-    free(watch->path);
-    free(watch->token);
     free(watch);
 }
 
 static struct xenstore_watch *new_watch(struct xenstore_connection *connection, const char *path, const char *token) {
-    struct xenstore_watch *watch = calloc(1, sizeof(*watch)), **in = bucket_of(path);
+    struct xenstore_watch *watch = calloc(1, sizeof(*watch) + strlen(token) + 1);
+    struct xenstore_place *place = watch ? place_make(path) : NULL;
+    struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
 
-    if (!watch)
-        return NULL;
-    watch->connection = connection;
-    watch->fired_end = &watch->fired;
-    watch->path = duplicate(path);
-    watch->token = duplicate(token);
-    if (!watch->path || !watch->token) {
-        free(watch->path);
-        free(watch->token);
+    if (place && !listener)
+        listener = new_listener(place, connection);
+    if (!listener) {
+        if (place)
+            place_prune(place);
         free(watch);
         return NULL;
     }
-    watch->bucket_next = *in;
-    *in = watch;
+    memcpy(watch->token, token, strlen(token) + 1);
+    watch->listener = listener;
+    watch->next_here = listener->watches;
+    listener->watches = watch;
     return watch;
 }
 
 int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute, const char *token) {
+    const struct xenstore_place *place = place_find(absolute);
+    const struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
     struct xenstore_watch *watch;
+    size_t bytes = watch_bytes(absolute, token);
     int error;
 
-    for (watch = connection->watches; watch; watch = watch->next, tree_work++)
-        if (!strcmp(watch->path, absolute) && !strcmp(watch->token, token))
+    for (watch = listener ? listener->watches : NULL; watch; watch = watch->next_here, tree_work++)
+        if (!strcmp(watch->token, token))
             return refused(-EEXIST);
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
         return refused(-ENOSPC);
-    error = account_charge(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
+    error = account_charge(connection->actor.domid, HELD_WATCHES, bytes);
     if (error)
         return error;
     watch = new_watch(connection, absolute, token);
     if (!watch) {
-        account_credit(connection->actor.domid, HELD_WATCHES, watch_bytes(absolute, token));
+        account_credit(connection->actor.domid, HELD_WATCHES, bytes);
         return refused(-ENOMEM);
     }
-    watch->path_size = strlen(absolute);
-    watch->shown_from = watch->path_size - strlen(path);
+    watch->bytes = bytes;
+    watch->shown_from = strlen(absolute) - strlen(path);
     watch->next = connection->watches;
     connection->watches = watch;
     connection->watch_count++;
@@ -143,11 +200,14 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
 }
 
 int watch_remove(struct xenstore_connection *connection, const char *absolute, const char *token) {
+    const struct xenstore_place *place = place_find(absolute);
+    const struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
+
     for (struct xenstore_watch **link = &connection->watches; *link; link = &(*link)->next) {
         struct xenstore_watch *watch = *link;
 
         tree_work++;
-        if (strcmp(watch->path, absolute) || strcmp(watch->token, token))
+        if (watch->listener != listener || strcmp(watch->token, token))
             continue;
         *link = watch->next;
         drop_watch(connection, watch);
@@ -165,157 +225,193 @@ void watch_drop_all(struct xenstore_connection *connection) {
     }
 }
 
-static void send_event(struct xenstore_connection *to, const struct xenstore_watch *watch, const char *path) {
+/* --- events --- */
+
+static void send_event(const struct xenstore_watch *watch, const char *path) {
     static char payload[XENSTORE_PAYLOAD_MAX];      /* A path has at most 3 KiB, a token a quarter of that. */
-    size_t path_size = strlen(path) + 1, token_size = strlen(watch->token) + 1;
+    struct xenstore_connection *to = watch->listener->connection;
+    const char *shown = path + watch->shown_from;
+    size_t path_size = strlen(shown) + 1, token_size = strlen(watch->token) + 1;
     struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_size + token_size) };
 
-    memcpy(payload, path, path_size);
+    memcpy(payload, shown, path_size);
     memcpy(payload + path_size, watch->token, token_size);
     to->send(to, &header, payload);
 }
 
-static void enter_queue(struct xenstore_connection *to, struct xenstore_watch *watch) {
-    watch->queued = true;
-    watch->queue_next = NULL;
-    *to->fired_end = watch;
-    to->fired_end = &watch->queue_next;
+static void enter_queue(struct xenstore_connection *to, struct xenstore_listener *listener) {
+    listener->queued = true;
+    listener->queue_next = NULL;
+    *to->fired_end = listener;
+    to->fired_end = &listener->queue_next;
 }
 
-/* One event of the watch at the queue's head; one that has more goes behind the others. */
-static void send_next(struct xenstore_connection *to) {
-    struct xenstore_watch *watch = to->fired;
-    struct xenstore_fired *fired = watch->fired;
+/* What waits there longest is what its watches are told next, one after the other. */
+static void begin_telling(struct xenstore_listener *listener) {
+    listener->telling = listener->watches;
+    listener->told = listener->fired;
+    if (!listener->told) {
+        listener->fired_whole = false;
+        return;
+    }
+    listener->fired = listener->told->next;
+    if (!listener->fired)
+        listener->fired_end = &listener->fired;
+    listener->fired_count--;
+}
 
-    to->fired = watch->queue_next;
+/* One event of the listener at the queue's head; one that has more goes behind the others. */
+static void send_next(struct xenstore_connection *to) {
+    struct xenstore_listener *listener = to->fired;
+    const struct xenstore_watch *watch;
+
+    to->fired = listener->queue_next;
     if (!to->fired)
         to->fired_end = &to->fired;
-    watch->queued = false;
-    if (fired) {
-        watch->fired = fired->next;
-        if (!watch->fired)
-            watch->fired_end = &watch->fired;
-        watch->fired_count--;
-        account_credit(to->actor.domid, HELD_EVENTS, fired_bytes(fired));
-    } else {
-        watch->fired_whole = false;
-    }
-    if (watch->fired || watch->fired_whole)
-        enter_queue(to, watch);
-    send_event(to, watch, fired ? fired->path : watch->path + watch->shown_from);
-    free(fired);
+    listener->queued = false;
+    if (!listener->telling)
+        begin_telling(listener);
+    watch = listener->telling;
+    listener->telling = watch->next_here;
+    send_event(watch, listener->told ? listener->told->path : place_path(listener->place));
+    if (!listener->telling)
+        end_telling(listener);
+    if (listener->telling || listener->fired || listener->fired_whole)
+        enter_queue(to, listener);
+}
+
+/* The event every watch begins with. */
+static void send_first(struct xenstore_connection *to) {
+    struct xenstore_watch *watch = to->fresh;
+
+    to->fresh = watch->fresh_next;
+    if (!to->fresh)
+        to->fresh_end = &to->fresh;
+    send_event(watch, place_path(watch->listener->place));
 }
 
 void xenstore_pump(struct xenstore_connection *to) {
-    while (to->fired && (!to->ready || to->ready(to)))
-        send_next(to);
+    while ((to->fresh || to->fired) && (!to->ready || to->ready(to))) {
+        if (to->fresh)
+            send_first(to);
+        else
+            send_next(to);
+    }
 }
 
-static bool waits_already(const struct xenstore_watch *watch, const char *shown) {
-    for (const struct xenstore_fired *fired = watch->fired; fired; fired = fired->next)
-        if (!strcmp(fired->path, shown))
+void watch_fire_first(struct xenstore_connection *connection) {
+    struct xenstore_watch *watch = connection->watches;     /* The newest stands first. */
+
+    watch->fresh_next = NULL;
+    *connection->fresh_end = watch;
+    connection->fresh_end = &watch->fresh_next;
+    xenstore_pump(connection);
+}
+
+static bool waits_already(const struct xenstore_listener *listener, const char *path) {
+    for (const struct xenstore_fired *fired = listener->fired; fired; fired = fired->next)
+        if (!strcmp(fired->path, path))
             return true;
     return false;
 }
 
-/* Never fails: without room or memory for the path, the watch as a whole has fired. */
-static void fire(struct xenstore_watch *watch, const char *path) {
-    struct xenstore_connection *to = watch->connection;
-    const char *shown = path + watch->shown_from;
-    size_t size = sizeof(struct xenstore_fired) + strlen(shown) + 1;
+/* Never fails: without room or memory for the path, the listener's place as a whole has fired. */
+static void fire(struct xenstore_listener *listener, const char *path) {
+    struct xenstore_connection *to = listener->connection;
+    size_t size = sizeof(struct xenstore_fired) + strlen(path) + 1;
     struct xenstore_fired *fired = NULL;
 
     tree_work++;
-    if (watch->fired_whole || waits_already(watch, shown))
+    if (listener->fired_whole || waits_already(listener, path))
         return;
-    if (watch->fired_count < XENSTORE_MAX_FIRED_PATHS && !account_charge(to->actor.domid, HELD_EVENTS, size)) {
+    if (listener->fired_count < XENSTORE_MAX_FIRED_PATHS &&
+        !account_charge(to->actor.domid, HELD_EVENTS, size)) {
         fired = malloc(size);
         if (!fired)
             account_credit(to->actor.domid, HELD_EVENTS, size);
     }
     if (fired) {
         fired->next = NULL;
-        memcpy(fired->path, shown, strlen(shown) + 1);
-        *watch->fired_end = fired;
-        watch->fired_end = &fired->next;
-        watch->fired_count++;
+        memcpy(fired->path, path, strlen(path) + 1);
+        *listener->fired_end = fired;
+        listener->fired_end = &fired->next;
+        listener->fired_count++;
     } else {
-        watch->fired_whole = true;
+        listener->fired_whole = true;
     }
-    if (!watch->queued)
-        enter_queue(to, watch);
+    if (!listener->queued)
+        enter_queue(to, listener);
     xenstore_pump(to);
-}
-
-void watch_fire_first(struct xenstore_connection *connection) {
-    fire(connection->watches, connection->watches->path);                       /* The newest stands first. */
 }
 
 /* --- who hears --- */
 
 #define LOOKS_OF_A_STEP 16u
 
-static unsigned looks;                  /* At watches, for one change. */
+static unsigned looks;                  /* At listeners, for one change. */
 
-/* Watches on the first `size` bytes of a path, of this hash, hear of all of it, if they may read what is there, or was: `node`.
- * Who else is in that bucket costs a look, however much of his path is the same. */
-static void fire_at(const char *path, size_t size, uint32_t hash, const struct tree_node *node) {
-    struct xenstore_watch *watch, *next;
+/* Who listens here hears of all of the path, if he may read what is there, or was: `node`. */
+static void fire_at(const struct xenstore_place *place, const char *path,
+                    const struct tree_node *node) {
+    struct xenstore_listener *listener = place->listeners;
 
-    for (watch = *bucket(hash); watch; watch = next) {
-        next = watch->bucket_next;
+    for (; listener; listener = listener->next) {
         looks++;
-        if (watch->path_size == size && !memcmp(watch->path, path, size) &&
-            tree_allows(node, watch->connection->actor, TREE_READ))
-            fire(watch, path);
+        if (tree_allows(node, listener->connection->actor, TREE_READ))
+            fire(listener, path);
     }
 }
 
-/* Everything below what is gone; `path` grows and shrinks. `now`: what is there again, made anew in the same transaction. */
-static void fire_below(char *path, size_t size, uint32_t hash, const struct tree_node *gone, const struct tree_node *now) {
-    for (unsigned i = 0; i < gone->child_count; i++) {
-        const struct tree_node *child = gone->children[i], *again;
-        size_t more = 1 + child->name_size;
-        uint32_t longer;
+/*
+ * Everything that is watched below what is gone; `path` grows and shrinks. `now`: what is there
+ * again, made anew in the same transaction.
+ */
+static void fire_below(const struct xenstore_place *place, char *path, size_t size,
+                       const struct tree_node *gone, const struct tree_node *now) {
+    for (unsigned i = 0; i < place->child_count; i++) {
+        const struct xenstore_place *below = place->children[i];
+        const struct tree_node *child = tree_child(gone, below->name, below->name_size), *again;
+        size_t longer = size + 1 + below->name_size;
 
-        path[size] = '/';
-        memcpy(path + size + 1, child->name, more);
-        longer = hash_on(hash, path + size, more);
-        again = now ? tree_child(now, child->name, more - 1) : NULL;
-        fire_at(path, size + more, longer, again ? again : child);
-        fire_below(path, size + more, longer, child, again);
         tree_work++;
+        if (!child)
+            continue;
+        path[size] = '/';
+        memcpy(path + size + 1, below->name, below->name_size + 1);
+        again = now ? tree_child(now, below->name, below->name_size) : NULL;
+        fire_at(below, path, again ? again : child);
+        fire_below(below, path, longer, child, again);
     }
 }
 
 void watch_fire(const char *path, const struct tree_node *gone) {
     static char below[XENSTORE_ABS_PATH_MAX + 1];
     const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
-    uint32_t hash = hash_on(HASH_OF_NOTHING, path, 1);
-    size_t size = strlen(path);
+    const struct xenstore_place *place = &watched_paths;
+    const char *at = path;
+    size_t size;
 
     looks = 0;
     if (!node)
         node = gone ? gone : tree_find_nearest(xenstore_tree, path);
-    fire_at(path, 1, hash, node);               /* All paths begin with that of the root. */
-    for (size_t i = 1; path[1] && i <= size; i++) {
-        if (path[i] == '/' || path[i] == '\0')
-            fire_at(path, i, hash, node);
-        hash = hash_on(hash, path + i, 1);
+    fire_at(place, path, node);                 /* All paths begin with that of the root. */
+    for (const char *name; place && (name = tree_component(&at, &size), size);) {
+        place = place_child(place, name, size);
+        if (place)
+            fire_at(place, path, node);
     }
-    if (gone) {
-        memcpy(below, path, size + 1);
-        fire_below(below, size, hash_on(HASH_OF_NOTHING, path, size), gone, now);
+    if (gone && place) {
+        memcpy(below, path, strlen(path) + 1);
+        fire_below(place, below, strlen(path), gone, now);
     }
     tree_work += looks / LOOKS_OF_A_STEP;
 }
 
 void watch_fire_special(const char *special) {
-    struct xenstore_watch *watch, *next;
+    const struct xenstore_place *place = place_find(special);
+    struct xenstore_listener *listener = place ? place->listeners : NULL;
 
-    for (watch = *bucket_of(special); watch; watch = next) {
-        next = watch->bucket_next;
-        if (watch->connection->actor.privileged && !strcmp(watch->path, special))
-            fire(watch, special);
-    }
+    for (; listener; listener = listener->next)
+        if (listener->connection->actor.privileged)
+            fire(listener, special);
 }

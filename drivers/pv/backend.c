@@ -76,11 +76,18 @@ static void connect(struct backend *backend)
         enter(backend, XenbusStateConnected);
 }
 
+static bool disconnect(struct backend *backend)
+{
+    backend->leaving = !backend->driver->disconnect(backend);
+    return !backend->leaving;
+}
+
 void backend_fail(struct backend *backend, const char *why)
 {
+    if (!disconnect(backend))
+        return;
     if (backend->failures++ < FAILURES_SAID)
         printk("%s: %s\n", backend->back, why);
-    backend->driver->disconnect(backend);
     backend_write(backend, "error", why);
     enter(backend, XenbusStateClosing);
     enter(backend, XenbusStateClosed);
@@ -96,33 +103,45 @@ int backend_start(struct backend *backend, const struct backend_driver *driver, 
     return backend->state == XenbusStateInitWait ? 0 : refused(-EIO);
 }
 
+/*
+ * What the front end's state asks for when nothing is left of an earlier connection, and that is
+ * not wanted any more.
+ */
+static void close(struct backend *backend, enum xenbus_state front)
+{
+    if (front == XenbusStateInitialising)
+        open(backend);
+    else if (front != XenbusStateClosing && backend->state != XenbusStateClosed)
+        enter(backend, XenbusStateClosed);
+    else if (backend->state != XenbusStateClosing && backend->state != XenbusStateClosed)
+        enter(backend, XenbusStateClosing);
+}
+
 void backend_changed(struct backend *backend)
 {
     uint64_t front = XenbusStateUnknown;
 
+    if (backend->leaving) {             /* what the front end wants by now comes after that */
+        if (!disconnect(backend))
+            return;
+        enter(backend, XenbusStateClosing);
+    }
     backend_read_number(backend, backend->front, "state", &front);
     switch (front) {
-    case XenbusStateInitialising:       /* it starts, or starts again (after closing, or a kernel booted by a boot loader) */
-        if (backend->state != XenbusStateInitWait) {
-            backend->driver->disconnect(backend);
-            open(backend);
-        }
-        break;
     case XenbusStateInitialised:
     case XenbusStateConnected:
         if (backend->state == XenbusStateInitWait)
             connect(backend);
         break;
+    case XenbusStateInitialising:       /* it starts, or starts again (or a boot loader's kernel) */
+        if (backend->state == XenbusStateInitWait)
+            break;
+        /* fall through */
     case XenbusStateClosing:
-        backend->driver->disconnect(backend);
-        if (backend->state != XenbusStateClosing && backend->state != XenbusStateClosed)
-            enter(backend, XenbusStateClosing);
-        break;
     case XenbusStateClosed:
     case XenbusStateUnknown:            /* no such node: the toolstack takes the device away */
-        backend->driver->disconnect(backend);
-        if (backend->state != XenbusStateClosed)
-            enter(backend, XenbusStateClosed);
+        if (disconnect(backend))
+            close(backend, (enum xenbus_state)front);
         break;
     default:
         refused((void)0);               /* no state that a front end has, or none at all */
@@ -132,7 +151,7 @@ void backend_changed(struct backend *backend)
 
 void backend_stop(struct backend *backend)
 {
-    backend->driver->disconnect(backend);
+    disconnect(backend);
     if (backend->state != XenbusStateClosed)
         enter(backend, XenbusStateClosed);
 }

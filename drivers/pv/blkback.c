@@ -2,17 +2,22 @@
 /*
  * The block back end: see drivers/blkback.h.
  *
- * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a private copy -> plan_block
- * (every number judged) -> its grants mapped -> the disk -> done(), which only wakes, too -> serve -> unmapped -> answered. A slot
- * per ring entry, so there is always one. How much is served at once, and when, is the caller's to say. Little of a guest's is at
- * the disk at once (PAGES_IN_FLIGHT, of all its disks): the rest waits in its own rings, not in front of others.
- * A disk with DMA reaches the guest's pages directly: they are mapped for the device only (their machine addresses go into
- * its descriptors), which costs no page-table entry and no TLB flush. For a RAM disk they are mapped at the slot's own addresses.
+ * The way of a request: the guest's event only wakes; serve -> take_requests (index judged) -> a
+ * private copy -> plan_block (every number judged) -> its grants mapped -> the disk -> done(),
+ * which only wakes, too -> serve -> unmapped -> answered. A slot per ring entry, so there is always
+ * one. How much is served at once, and when, is the caller's to say. Little of a guest's is at the
+ * disk at once (PAGES_IN_FLIGHT, of all its disks): the rest waits in its own rings, not in front
+ * of others. A disk with DMA reaches the guest's pages directly: they are mapped for the device
+ * only (their machine addresses go into its descriptors), which costs no page-table entry and no
+ * TLB flush. For a RAM disk they are mapped at the slot's own addresses.
  *
- * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread), or its ring lies. The
- * last is found where nobody may sleep, and the store not be reached: `broken` is set, nobody looks any more,
- * and blkback_service does the rest. In every case transfers in flight are waited for before a page is unmapped: a disk
- * that still writes into a page which the guest has got back would corrupt whoever owns it next.
+ * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread),
+ * or its ring lies. The last is found where nobody may sleep, and the store not be reached:
+ * `broken` is set, nobody looks any more, and blkback_service does the rest. In every case
+ * transfers in flight are waited for before a page is unmapped: a disk that still writes into a
+ * page which the guest has got back would corrupt whoever owns it next. But no thread is kept
+ * waiting that others need, however slow the disk is: `closing` is set, serving answers what comes
+ * back, and whoever has asked for the end is asked to ask again when nothing is in flight.
  */
 #include <drivers/blkback.h>
 #include <drivers/ring.h>
@@ -306,9 +311,13 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
     int more = 0;
     bool waits;
 
-    if (!back->connected || back->broken || back->closing)
+    if (!back->connected)
         return false;
     budget = finish_some(back, budget);
+    if (back->broken || back->closing) {
+        call_next(back->quota);
+        return back->finished;
+    }
     if (!budget)
         return true;
     if (!take_requests(back, budget)) {
@@ -341,9 +350,9 @@ void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *wake
     back->quota = quota;
 }
 
-bool blkback_is_broken(const struct blkback *back)
+bool blkback_is_due(const struct blkback *back)
 {
-    return back->connected && back->broken;
+    return back->connected && (back->broken || back->closing) && !back->in_flight;
 }
 
 static void event(evtchn_port_t port, void *data)
@@ -428,10 +437,21 @@ static int connect(struct backend *backend)
     return error ? error : attach_ring(back, (grant_ref_t)reference, (evtchn_port_t)port);
 }
 
+bool blkback_close(struct blkback *back)
+{
+    if (back->connected && !back->closing) {
+        back->closing = true;           /* answers of what is in flight still go to the ring */
+        event_mask(back->port);
+        list_remove(&back->waiting);
+        call_next(back->quota);
+    }
+    return !back->in_flight;
+}
+
 /* Ends when the disk has answered all: a disk always answers, so this is bounded by it. Others work meanwhile. */
 static void wait_for_disk(struct blkback *back)
 {
-    while (back->in_flight) {
+    while (!blkback_close(back)) {
         bool masked = events_save();
 
         back->device->poll(back->device);
@@ -442,21 +462,22 @@ static void wait_for_disk(struct blkback *back)
     }
 }
 
-static void disconnect(struct backend *backend)
+static bool disconnect(struct backend *backend)
 {
     struct blkback *back = (struct blkback *)backend;
 
     if (!back->connected)
-        return;
-    back->closing = true;               /* nothing new; answers of what is in flight still go to the ring */
-    event_mask(back->port);
-    wait_for_disk(back);
-    list_remove(&back->waiting);
+        return true;
+    if (!back->wake)                    /* nobody would ask again */
+        wait_for_disk(back);
+    if (!blkback_close(back))
+        return false;
     call_next(back->quota);
     back->connected = back->closing = false;
     event_unbind(back->port);
     if (grant_unmap(&back->ring_map))
         printk("%s: the ring could not be unmapped\n", backend->back);
+    return true;
 }
 
 static const struct backend_driver driver = { .publish = publish, .connect = connect, .disconnect = disconnect };
@@ -519,6 +540,7 @@ size_t blkback_bytes(void)
 
 void blkback_destroy(struct blkback *back)
 {
+    wait_for_disk(back);
     backend_stop(&back->backend);
     if (back->pages)
         vspace_free(back->pages, SLOTS * PAGES);

@@ -529,18 +529,19 @@ static int connect(struct backend *backend)
     return error;
 }
 
-static void disconnect(struct backend *backend)
+static bool disconnect(struct backend *backend)
 {
     struct netback *back = (struct netback *)backend;
 
     if (!back->connected)
-        return;
+        return true;
     back->connected = false;            /* nothing is in flight outside a turn */
     back->to_guest_count = 0;
     event_unbind(back->tx_event);
     if (back->rx_event != back->tx_event)
         event_unbind(back->rx_event);
     unmap_rings(back);
+    return true;
 }
 
 static const struct backend_driver driver = { .publish = publish, .connect = connect, .disconnect = disconnect };

@@ -33,6 +33,7 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->flags = state_flags(d, info->nr_online_vcpus, blocked, running);
     info->tot_pages = d->page_count;
     info->max_pages = d->max_pages;
+    info->shr_pages = (uint64_t)MAX(d->orphans, 0);
     info->shared_info_frame = d->shared_frame.n;
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a domain: created empty, filled by the dom0 builder or the toolstack, shut down (by itself, by a crash), destroyed
- * in steps, and freed when the last reference goes. Every frame it owns holds a reference, so a domain whose memory is still
- * mapped by another stays in memory, dying, with no number anybody can find it by.
+ * The life of a domain: created empty, filled by the dom0 builder or the toolstack, shut down (by
+ * itself, by a crash), destroyed in steps, and freed when the last reference goes. Each use of one
+ * of its grants holds a reference, so a domain whose memory is still mapped by another stays in
+ * memory, with no number anybody can find it by, and with nothing more than those grants need.
  *
  * Lock: domain_list_lock for the list and the table of numbers.
  */
@@ -179,6 +180,18 @@ static int release_vcpus(struct domain *d)
     return 0;
 }
 
+static int free_vcpus(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        if (!d->vcpus[i]) continue;
+        vcpu_free(d->vcpus[i]);
+        d->vcpus[i] = NULL;
+        spend(COST_FRAME * 4);
+        if (spent()) return -ERESTART;
+    }
+    return 0;
+}
+
 static void unpublish(struct domain *d)
 {
     spin_lock(&domain_list_lock);
@@ -197,7 +210,7 @@ int domain_destroy(struct domain *d)
 {
     int error = 0;
 
-    for (; d->destroy_stage < 6; d->destroy_stage++) {
+    for (; d->destroy_stage < 8; d->destroy_stage++) {
         switch (d->destroy_stage) {
         case 0:
             d->dying = true;
@@ -208,7 +221,9 @@ int domain_destroy(struct domain *d)
         case 2: error = events_destroy(d); break;
         case 3: error = release_vcpus(d); break;
         case 4: error = domain_relinquish_memory(d); break;
-        case 5:
+        case 5: error = grants_retire(d); break;
+        case 6: error = free_vcpus(d); break;
+        case 7:
             physdev_destroy(d);
             unpublish(d);
             send_global_virq(VIRQ_DOM_EXC);

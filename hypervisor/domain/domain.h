@@ -146,6 +146,7 @@ struct domain {
     uint8_t watchdogs_used;         /* a bit each */
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
+    int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */
 
     struct share share;             /* of the CPU (domain/share.h) */
     uint64_t cpu_time_ns;           /* of ring 0 on its behalf while none of its vCPUs was running */

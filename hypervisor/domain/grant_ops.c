@@ -54,6 +54,8 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
     struct grant_table *gt = current->domain->grants;
     bool writable = !(op->flags & GNTMAP_readonly);
     mfn_t frame;
+    if (grants_holds_too_much(current->domain))
+        return refuse(GNTST_no_space, "too many mappings left of domains that are gone");
     uint32_t handle = handle_alloc(gt);
     if (handle == NO_HANDLE) return refuse(GNTST_no_space, "no mapping handles left");
 
@@ -271,7 +273,7 @@ static struct domain *table_owner(domid_t id, int16_t *status)
 {
     struct domain *d = domain_get_self_or(id);
     *status = GNTST_okay;
-    if (!d || !d->grants) {
+    if (!d || !d->grants || d->dying) {
         *status = refuse(GNTST_bad_domain, "no such domain, or it has no grant table");
     } else if (d != current->domain && !current->domain->privileged) {
         *status = refuse(GNTST_permission_denied, "another domain's grant table");

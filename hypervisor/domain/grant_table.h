@@ -12,6 +12,7 @@ struct active {
     mfn_t frame;                    /* valid while readers + writers > 0; holds a reference, and a writable one if writers > 0 */
     uint16_t readers, writers;      /* mappings and running copies of each kind */
     domid_t peer;                   /* the only domain that may use the entry now */
+    bool orphaned;                  /* its domain is gone, the users are counted (grants_retire) */
 };
 
 /* One mapping that this domain has of somebody's grant; its number is the guest's handle. */
@@ -27,10 +28,21 @@ struct mapping_record {
 #define NO_HANDLE           (~0u)
 _Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_ORDER, "two pages of active entries a frame");
 
+/*
+ * A shared frame of a table; all zero: it went when the domain had ended and nobody used an entry
+ * of it.
+ */
+struct grant_slot {
+    struct grant_entry_v1 *shared;
+    struct active *active;
+    uint32_t used;                          /* entries */
+};
+
 struct grant_table {
     spinlock_t lock;
     uint32_t frames, max_frames;            /* shared frames */
-    struct { struct grant_entry_v1 *shared; struct active *active; } *slots;   /* max_frames of them */
+    struct grant_slot *slots;               /* max_frames of them */
+    uint32_t retired;                       /* slots below it go with their last user */
     uint32_t maptrack_frames, max_maptrack_frames;
     struct mapping_record **maptrack;       /* max_maptrack_frames pointers */
     uint32_t free_handle;                   /* head of the free records, or NO_HANDLE */
@@ -48,6 +60,9 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
 /* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its frame. */
 int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable, mfn_t *frame) must_check;
 void grant_release(struct domain *owner, uint32_t ref, bool writable);
+
+/* Does a domain use so much of domains that are gone that it shall not map more? */
+bool grants_holds_too_much(const struct domain *d);
 
 /* A new record in the table of the mapping domain; NO_HANDLE: none left. The caller fills it in. */
 uint32_t handle_alloc(struct grant_table *gt);

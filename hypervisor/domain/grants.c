@@ -16,6 +16,7 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 
+#define ORPHANS_PART 8              /* of its handles, for domains that are gone; then it maps no more */
 #define MARK_ATTEMPTS 5             /* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
 
 /* ---- the table ---- */
@@ -67,21 +68,81 @@ int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_fra
     return fail(-ENOMEM, "no memory for a grant table");
 }
 
-uint32_t grants_frame_count(const struct domain *d) { return d->grants ? d->grants->frames : 0; }
+static void free_slot(struct grant_slot *slot)
+{
+    if (!slot->shared) return;
+    unshare_hv_frame(slot->shared);
+    hv_free_pages(slot->active, ACTIVE_ORDER);
+    *slot = (struct grant_slot){ 0 };
+    spend(2 * COST_FRAME);
+}
 
 void grants_free(struct domain *d)
 {
     struct grant_table *gt = d->grants;
     if (!gt) return;
     d->grants = NULL;
-    for (uint32_t i = 0; i < gt->frames; i++) {
-        unshare_hv_frame(gt->slots[i].shared);
-        hv_free_pages(gt->slots[i].active, ACTIVE_ORDER);
-        spend(2 * COST_FRAME);
-    }
+    for (uint32_t i = 0; i < gt->frames; i++) free_slot(&gt->slots[i]);
     hv_free(gt->slots, gt->max_frames * sizeof(*gt->slots));
     hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack));
     hv_free(gt, sizeof(*gt));
+}
+
+/* ---- what is left of a domain that has ended ---- */
+
+/*
+ * Whoever still has a grant mapped keeps its frame, that frame of the table, and the domain's
+ * structure: memory that is on nobody's account any more. So it is counted against him, a mapping
+ * as one, and from a number on he maps nothing more: who has a friend start again and again would
+ * have all memory in the end. The table has shrunk to what is used by then, so that one stands for
+ * little.
+ */
+static void count_orphans(domid_t holder, int32_t more)
+{
+    struct domain *d = domain_get(holder);  /* to be found until it has let go of everything */
+    if (!d) return;
+    __atomic_add_fetch(&d->orphans, more, __ATOMIC_RELAXED);
+    domain_put(d);
+}
+
+/*
+ * The order of locks: a holder is looked up outside the table's, where one that lets go may come
+ * first.
+ */
+static void orphan_entries(struct grant_table *gt, struct grant_slot *slot)
+{
+    for (uint32_t i = 0; i < ENTRIES_PER_FRAME && slot->used; i++) {
+        struct active *a = &slot->active[i];
+        spin_lock(&gt->lock);
+        int32_t users = a->readers + a->writers;
+        domid_t holder = a->peer;
+        a->orphaned = users;
+        spin_unlock(&gt->lock);
+        if (users) count_orphans(holder, users);
+    }
+    spend(ENTRIES_PER_FRAME * COST_ENTRY);
+}
+
+int grants_retire(struct domain *d)
+{
+    struct grant_table *gt = d->grants;
+    if (!gt) return 0;
+    while (gt->retired < gt->frames) {
+        struct grant_slot *slot = &gt->slots[gt->retired];
+        if (slot->used) orphan_entries(gt, slot);
+        spin_lock(&gt->lock);
+        gt->retired++;
+        if (!slot->used) free_slot(slot);
+        spin_unlock(&gt->lock);
+        if (spent()) return -ERESTART;
+    }
+    return 0;
+}
+
+bool grants_holds_too_much(const struct domain *d)
+{
+    uint32_t handles = (uint32_t)(d->grants->max_maptrack_frames * HANDLES_PER_FRAME);
+    return !d->privileged && d->orphans >= (int32_t)(handles / ORPHANS_PART);
 }
 
 /* ---- entries ---- */
@@ -163,6 +224,7 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
     else if (idle || (writable && !a->writers))
         status = acquire_first(owner, shared_entry(gt, ref), a, peer, writable);
     if (status == GNTST_okay) {
+        gt->slots[ref / ENTRIES_PER_FRAME].used += idle;
         (*(writable ? &a->writers : &a->readers))++;
         *frame = a->frame;
     }
@@ -182,11 +244,16 @@ void grant_release(struct domain *owner, uint32_t ref, bool writable)
         frame_put_writable(frame);
         unmark_entry(shared, GTF_writing);
     }
+    domid_t peer = a->peer;
+    bool orphaned = a->orphaned;
     if (!a->readers && !a->writers) {
+        struct grant_slot *slot = &gt->slots[ref / ENTRIES_PER_FRAME];
         frame_put(frame);
         unmark_entry(shared, GTF_reading);
+        if (--slot->used == 0 && ref / ENTRIES_PER_FRAME < gt->retired) free_slot(slot);
     }
     spin_unlock(&gt->lock);
+    if (orphaned) count_orphans(peer, -1);
 }
 
 /* ---- handles ---- */
@@ -267,6 +334,7 @@ void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool
 {
     const struct grant_table *gt = d->grants;
     for (uint32_t i = 0; gt && i < gt->frames * ENTRIES_PER_FRAME; i++) {
+        if (!gt->slots[i / ENTRIES_PER_FRAME].used) continue;
         const struct active *a = active_of(gt, i);
         if (a->readers || a->writers) seen(a->frame, false);
         if (a->writers) seen(a->frame, true);
@@ -277,9 +345,11 @@ void grants_dump(struct domain *d)
 {
     const struct grant_table *gt = d->grants;
     if (!gt) return;
-    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u)", d->id, gt->frames, gt->max_frames,
-           gt->maptrack_frames, gt->max_maptrack_frames);
+    printk("d%u: grant table of %u frames (limit %u), %u maptrack frames (limit %u), %u mappings of"
+           " domains that are gone", d->id, gt->frames, gt->max_frames, gt->maptrack_frames,
+           gt->max_maptrack_frames, (unsigned int)d->orphans);
     for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
+        if (!gt->slots[i / ENTRIES_PER_FRAME].used) continue;
         const struct active *a = active_of(gt, i);
         if (a->readers || a->writers)
             printk("  ref %u: frame %lx used by d%u, %u readers, %u writers", i, a->frame.n, a->peer, a->readers, a->writers);

@@ -24,7 +24,11 @@ int grants_release_mappings(struct domain *d) must_check;
 /* The table itself; when the last reference to d goes, so that nobody can have one of its grants mapped any more. */
 void grants_free(struct domain *d);
 
-uint32_t grants_frame_count(const struct domain *d);   /* shared frames, each of which holds a reference of d */
+/*
+ * d is gone but for what others have mapped: that is counted against them, and its table shrinks to
+ * it. -ERESTART likewise.
+ */
+int grants_retire(struct domain *d) must_check;
 
 /* Shared frame number `index`, below the table's limit; the table grows so far. */
 int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame) must_check;

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XenStore client, lower half: requests and answers over a transport. A caller writes its message under a mutex and sleeps;
- * one thread reads everything that comes and hands answers to whoever has that request number, and watch events to
- * lib/xs_watch.c. The upper half, one function a request, is lib/xs_calls.c.
+ * XenStore client, lower half: requests and answers over a transport. A caller writes its message
+ * under a mutex and sleeps; one thread reads everything that comes and hands answers to whoever has
+ * that request number, and watch events to lib/xs_watch.c. The upper half, one function a request,
+ * is lib/xs_calls.c.
+ *
+ * The reader needs no memory, so it cannot fail. A short answer, which is all that requests have
+ * which change anything, gets the place that was allocated before it was asked for: what was done
+ * is never told to have failed. A long one that finds no memory is that asker's -ENOMEM. An event
+ * that finds none is one of the watch as a whole.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -14,12 +20,15 @@
 #include <pvguest/xenstore.h>
 #include "xs.h"
 
+#define SHORT 32U
+
 struct pending {
     struct list link;
     uint32_t id;
     bool done;
-    struct xsd_sockmsg header;
-    char *body;
+    size_t length;
+    char *body;                         /* malloc'ed, SHORT bytes at first */
+    int error;
 };
 
 static struct xs_transport transport;
@@ -73,7 +82,28 @@ static void read_all(void *to, size_t length)
 
 /* ---- the reader ---- */
 
-static void deliver_answer(const struct xsd_sockmsg *header, char *body)
+/* The answer moves to whoever asked, with a NUL behind. */
+static void take_answer(struct pending *pending, const struct xsd_sockmsg *header, const char *body)
+{
+    char *place = pending->body;
+
+    if (header->type == XS_ERROR) {
+        pending->error = -xs_error_number(body);
+        return;
+    }
+    if (header->len >= SHORT) {
+        place = malloc(header->len + 1);
+        if (!place) {
+            pending->error = refused(-ENOMEM);
+            return;
+        }
+        free(pending->body);
+    }
+    pending->body = memcpy(place, body, header->len + 1);
+    pending->length = header->len;
+}
+
+static void deliver_answer(const struct xsd_sockmsg *header, const char *body)
 {
     struct pending *pending;
 
@@ -81,23 +111,22 @@ static void deliver_answer(const struct xsd_sockmsg *header, char *body)
         if (pending->id != header->req_id)
             continue;
         list_remove(&pending->link);
-        pending->header = *header;
-        pending->body = body;
+        take_answer(pending, header, body);
         pending->done = true;
         wake_all(&answered);
         return;
     }
-    refused(free(body)); /* an answer to nothing we asked */
+    refused((void)0);                   /* an answer to nothing we asked */
 }
 
 static void reader(void *unused)
 {
+    static char body[XENSTORE_PAYLOAD_MAX + 1];
     struct xsd_sockmsg header;
-    char *body;
 
     for (;;) {
         read_all(&header, sizeof(header));
-        if (header.len > XENSTORE_PAYLOAD_MAX || !(body = malloc(header.len + 1))) {
+        if (header.len > XENSTORE_PAYLOAD_MAX) {
             /* There is no way to find the next message's beginning. */
             printk("pvguest: XenStore sent a message of %u bytes: giving up\n", header.len);
             connected = refused(false);
@@ -119,7 +148,6 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
 {
     struct pending pending = { .id = ++last_id };
     struct xsd_sockmsg header = { .type = type, .req_id = pending.id, .tx_id = t };
-    int error;
 
     if (!connected)
         return ERR_PTR(refused(-ENODEV));
@@ -128,6 +156,9 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
             return ERR_PTR(refused(-E2BIG));
         header.len += (uint32_t)parts[i].length;
     }
+    pending.body = malloc(SHORT);
+    if (!pending.body)
+        return ERR_PTR(refused(-ENOMEM));
     list_append(&waiting, &pending.link);
     mutex_lock(&writing);
     write_all(&header, sizeof(header));
@@ -136,13 +167,12 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
     mutex_unlock(&writing);
 
     wait_event(answered, pending.done);
-    if (pending.header.type == XS_ERROR) {
-        error = -xs_error_number(pending.body);
+    if (pending.error) {
         free(pending.body);
-        return ERR_PTR(error);
+        return ERR_PTR(pending.error);
     }
     if (length)
-        *length = pending.header.len;
+        *length = pending.length;
     return pending.body;
 }
 

@@ -9,8 +9,8 @@
 char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count,
                   size_t *length);
 
-/* A watch event has come: path NUL token NUL. Takes the body, which is malloc'ed. */
-void xs_deliver_watch(char *body, size_t length);
+/* A watch event has come: path NUL token NUL, and a NUL behind. */
+void xs_deliver_watch(const char *body, size_t length);
 int xs_start_watches(void);
 
 #endif

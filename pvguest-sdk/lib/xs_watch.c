@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs callbacks, so that these may
- * make requests (whose answers the reader must stay free to receive).
+ * Watches: the reader queues what fires on the watch it belongs to; a thread of its own runs
+ * callbacks, so that these may make requests (whose answers the reader must stay free to receive).
  *
- * What waits is bounded, whoever writes however often: a path that waits already is not queued again, and a watch that
- * has MANY paths waiting gets one event of its own path for all further ones. Watches have their callbacks in turn.
+ * What waits is bounded, whoever writes however often: a path that waits already is not queued
+ * again, and a watch that has MANY paths waiting, or for whose next one there is no memory, has
+ * fired as a whole: an event of its own path comes behind those, and needs no memory until it is
+ * taken. Watches have their callbacks in turn.
  */
 #include <pvguest/console.h>
 #include <pvguest/mm.h>
@@ -44,24 +46,30 @@ static struct xs_watch *find_watch(const char *token)
     return NULL;
 }
 
-void xs_deliver_watch(char *body, size_t length)
+static bool queue_event(struct xs_watch *watch, const char *path)
+{
+    struct watch_event *event = watch->event_count < MANY ? malloc(sizeof(*event)) : NULL;
+
+    if (!event)
+        return false;
+    event->path = strdup(path);
+    if (!event->path) {
+        free(event);
+        return false;
+    }
+    list_append(&watch->events, &event->link);
+    watch->event_count++;
+    return true;
+}
+
+void xs_deliver_watch(const char *body, size_t length)
 {
     const char *token = body + strlen(body) + 1;
     struct xs_watch *watch = token <= body + length ? find_watch(token) : NULL;
-    struct watch_event *event = NULL;
 
-    /* What is below the watched path begins with it. */
-    if (watch && watch->event_count >= MANY && strlen(body) > strlen(watch->path))
-        body[strlen(watch->path)] = 0;
-    if (watch && !waits_already(watch, body))
-        event = malloc(sizeof(*event));
-    if (!event) {
-        free(body);
+    if (!watch || watch->whole || waits_already(watch, body))
         return;
-    }
-    event->path = body;                 /* ends at the path's NUL */
-    list_append(&watch->events, &event->link);
-    watch->event_count++;
+    watch->whole = !queue_event(watch, body);
     wake_all(watch->callback ? &fired : &watch->wait);
 }
 
@@ -79,12 +87,17 @@ static char *take_event(struct xs_watch *watch)
     return path;
 }
 
+static bool has_fired(const struct xs_watch *watch)
+{
+    return watch->whole || !list_empty(&watch->events);
+}
+
 static struct xs_watch *next_fired(void)
 {
     struct xs_watch *watch;
 
     list_for_each(watch, &watches, link) {
-        if (watch->callback && !list_empty(&watch->events)) {
+        if (watch->callback && has_fired(watch)) {
             list_remove(&watch->link);      /* behind the others, for the next time */
             list_append(&watches, &watch->link);
             return watch;
@@ -101,8 +114,10 @@ static void run_callbacks(void *unused)
 
         wait_event(fired, (watch = next_fired()) != NULL);
         path = take_event(watch);
+        if (!path)
+            watch->whole = false;
         running = watch;
-        watch->callback(watch, path);
+        watch->callback(watch, path ? path : watch->path);
         running = NULL;
         free(path);
         wake_all(&callback_done);
@@ -136,6 +151,7 @@ int xs_watch(struct xs_watch *watch, const char *path)
 
     list_init(&watch->events);
     watch->event_count = 0;
+    watch->whole = false;
     wait_queue_init(&watch->wait);
     snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
     watch->path = strdup(path);
@@ -170,11 +186,36 @@ int xs_unwatch(struct xs_watch *watch)
     return error;
 }
 
+#define LOOK_NS (10 * NS_PER_MS)        /* for memory, when there is none */
+
+/* The next event; an event of the watch as a whole becomes one now, if there is memory for it. */
+static char *next_event(struct xs_watch *watch)
+{
+    char *path = take_event(watch);
+
+    if (path || !watch->whole)
+        return path;
+    path = strdup(watch->path);
+    watch->whole = !path;
+    return path;
+}
+
 char *xs_watch_wait(struct xs_watch *watch, uint64_t timeout_ns)
 {
-    if (!timeout_ns)
-        wait_event(watch->wait, !list_empty(&watch->events));
-    else if (!wait_event_timeout(watch->wait, !list_empty(&watch->events), timeout_ns))
-        return NULL;
-    return take_event(watch);
+    uint64_t until = now_ns() + timeout_ns;
+    char *path;
+
+    while (!(path = next_event(watch))) {
+        uint64_t now = now_ns();
+
+        if (timeout_ns && now >= until)
+            return NULL;
+        if (watch->whole)
+            thread_sleep(LOOK_NS);
+        else if (!timeout_ns)
+            wait_event(watch->wait, has_fired(watch));
+        else
+            wait_event_timeout(watch->wait, has_fired(watch), until - now);
+    }
+    return path;
 }

@@ -89,6 +89,24 @@ def test_a_guest_that_cannot_live_is_not_restarted_for_ever(system):
     assert "crashed" not in system.domains()
 
 
+def test_a_guest_that_ends_again_and_again_waits(system):
+    """Building it is dom0's time: it has a tenth of it, and the list says why it waits. The operator does not wait."""
+    system.create("crash-restart.cfg memory=64")
+    waits = system.see(r"domain 'crashed' is started again in (\d+\.\d) s: building it took (\d+\.\d+) s", timeout=60)
+    wait, built = (float(waits.group(i)) for i in (1, 2))
+    assert 5 * built < wait <= 10 * built
+    assert re.search(r"Note: domain 'crashed' is started again in \d+\.\d s", system.ask("xl list crashed"))
+    asked = time.monotonic()
+    system.ask("xl reboot crashed")
+    system.see(r"domain 'crashed' is restarted as \d+", timeout=60)
+    assert time.monotonic() - asked < max(5, wait)
+    system.see(r"domain 'crashed' is started again in", timeout=60)
+    assert "runs already" in system.refused("xl create crash-restart.cfg")
+    system.ask("xl shutdown crashed")
+    system.ask("wait crashed 20")
+    assert "crashed" not in system.domains()
+
+
 def test_the_console_is_kept_and_joined(system):
     system.ask("consoles off")
     system.create("insula1.cfg")

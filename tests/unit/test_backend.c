@@ -27,7 +27,8 @@ const char *errno_name(long number) { return number == -5 ? "EIO" : "another"; }
 
 static int publish(struct backend *backend) { published++; return publish_result; }
 static int connect(struct backend *backend) { connected++; return connect_result; }
-static void disconnect(struct backend *backend) { disconnected++; }
+static bool busy;                       /* something is in flight */
+static bool disconnect(struct backend *backend) { disconnected++; return !busy; }
 
 static int read_node(void *context, const char *path, char *value, size_t size)
 {
@@ -58,6 +59,7 @@ static int set_up(void **state)
 {
     said = published = connected = disconnected = 0;
     publish_result = connect_result = read_result = 0;
+    busy = false;
     states[0] = error[0] = 0;
     assert_int_equal(backend_start(&backend, &driver, &store, "vbd", 7, 51712), 0);
     assert_string_equal(states, "2");
@@ -113,6 +115,54 @@ static void the_usual_life(void **state)
     assert_string_equal(states, "4562426");
     backend_stop(&backend);
     assert_string_equal(states, "4562426");
+}
+
+/*
+ * While something is in flight nobody waits for it, and nothing is said: what the front end wants
+ * then, counts.
+ */
+static void an_end_that_takes_its_time(void **state)
+{
+    static const struct { const char *front, *states; } ends[] = {
+        { "5", "5" }, { "6", "56" }, { "1", "52" }, { "3", "5" }, { "4", "5" }, { "7", "5" },
+    };
+
+    for (unsigned int i = 0; i < sizeof ends / sizeof *ends; i++) {
+        front_says("1");
+        front_says("3");
+        busy = true;
+        states[0] = 0;
+        disconnected = 0;
+        front_says(i % 2 ? "5" : "6");
+        front_says(ends[i].front);
+        front_says("3");
+        front_says(ends[i].front);
+        assert_string_equal(states, "");
+        assert_int_equal(disconnected, 4);
+        busy = false;
+        front_says(ends[i].front);
+        assert_string_equal(states, ends[i].states);
+        front_says("4");
+        assert_int_equal(backend.state == XenbusStateConnected, i == 2);
+        front_says("6");
+    }
+}
+
+static void a_failure_that_takes_its_time(void **state)
+{
+    front_says("3");
+    busy = true;
+    backend_fail(&backend, "why");
+    front_says("4");
+    assert_string_equal(states, "4");
+    assert_int_equal(said, 0);
+    busy = false;
+    backend_fail(&backend, "why");
+    assert_string_equal(states, "456");
+    assert_string_equal(error, "why");
+    assert_int_equal(said, 1);
+    front_says("4");
+    assert_string_equal(states, "456");
 }
 
 static void a_front_end_that_is_gone(void **state)
@@ -209,6 +259,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_usual_life, set_up),
+        cmocka_unit_test_setup(an_end_that_takes_its_time, set_up),
+        cmocka_unit_test_setup(a_failure_that_takes_its_time, set_up),
         cmocka_unit_test_setup(a_front_end_that_is_gone, set_up),
         cmocka_unit_test_setup(nonsense_is_no_state, set_up),
         cmocka_unit_test_setup(what_fails_is_said_and_closed, set_up),

@@ -3,7 +3,7 @@
  * The SDK's XenStore client and dom0's XenStore, joined by a shared ring, on threads of the SDK in
  * one process: requests of several threads at once, watches that are queued and that call back,
  * transactions, XenBus handshakes; and a daemon that lies.
- * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
+ * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
  * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
@@ -227,6 +227,34 @@ static void requests_without_memory(void **state)
     assert_null(device.watch.path);
 }
 
+/*
+ * The reader has none: a long answer is lost to whoever waits for it, and he hears so; nobody else
+ * notices.
+ */
+static void answers_without_memory(void **state)
+{
+    static char large[600];
+
+    memset(large, 'x', sizeof large - 1);
+    assert_int_equal(xs_write(XS_NONE, "large", large, sizeof large - 1), 0);
+    assert_int_equal(xs_write(XS_NONE, "small", "1", 1), 0);
+    said = 0;
+    allocations_until_failure = 3;              /* the caller's, the daemon's, the reader's */
+    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "large", NULL)), -ENOMEM);
+    assert_int_equal(allocations_until_failure, 0);
+    assert_reads(XS_NONE, "large", large);
+    allocations_until_failure = 3;
+    assert_reads(XS_NONE, "small", "1");        /* a short one needs none of the reader's */
+    assert_int_equal(allocations_until_failure, 1);
+    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOMEM);
+    allocations_until_failure = 3;
+    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOENT);         /* nor does an error */
+    allocations_until_failure = 1;              /* what was not asked was not done */
+    assert_int_equal(xs_write(XS_NONE, "small", "2", 1), -ENOMEM);
+    assert_reads(XS_NONE, "small", "1");
+    assert_int_equal(said, 0);
+}
+
 static void transactions(void **state)
 {
     xs_transaction t, other;
@@ -329,6 +357,46 @@ static void queued_watches(void **state)
     assert_int_equal(xs_unwatch(&one), 0);
 }
 
+/*
+ * More paths than a watch queues, or an event for which the reader finds no memory: the watch fires
+ * as a whole.
+ */
+static void watches_that_fire_whole(void **state)
+{
+    struct xs_watch watch = { 0 };
+    char path[64];
+
+    assert_int_equal(xs_watch(&watch, "w"), 0);
+    assert_fires(&watch, "w");
+    for (unsigned int i = 0; i < 20; i++) {
+        dom0_asks(XS_MKDIR, path, (size_t)snprintf(path, sizeof path, "/local/domain/5/w/m%u", i) + 1);
+        thread_sleep(100);
+    }
+    for (unsigned int i = 0; i < 16; i++) {
+        snprintf(path, sizeof path, "w/m%u", i);
+        assert_fires(&watch, path);
+    }
+    assert_fires(&watch, "w");
+    assert_fires(&watch, NULL);
+    for (unsigned int failing = 1; failing <= 2; failing++) {
+        DOM0_WRITES("/local/domain/5/w/m1\0v");
+        allocations_until_failure = failing;
+        thread_sleep(100);
+        assert_int_equal(allocations_until_failure, 0);
+        DOM0_WRITES("/local/domain/5/w/m2\0v");         /* the same event stands for it, too */
+        thread_sleep(100);
+        assert_int_equal(watch.event_count, 0);
+        allocations_until_failure = failing % 2;        /* who takes it may find no memory either */
+        assert_fires(&watch, "w");
+        assert_int_equal(allocations_until_failure, 0);
+        assert_fires(&watch, NULL);
+    }
+    DOM0_WRITES("/local/domain/5/w/m3\0v");             /* it goes on as before */
+    assert_fires(&watch, "w/m3");
+    assert_true(xs_available());
+    assert_int_equal(xs_unwatch(&watch), 0);
+}
+
 static unsigned int called;
 static char last[64];
 static bool slow;
@@ -360,17 +428,22 @@ static void watches_that_call_back(void **state)
     assert_int_equal(called, 3);
     assert_string_equal(last, "c/2");
     assert_reads(XS_NONE, "seen", "c/2");
+    DOM0_WRITES("/local/domain/5/c/2\0v");
+    allocations_until_failure = 1;              /* the reader's */
+    thread_sleep(100);
+    assert_int_equal(called, 4);
+    assert_string_equal(last, "c");
     slow = true;
     DOM0_WRITES("/local/domain/5/c/3\0v");
     thread_sleep(100);
-    assert_true(slow && called == 4);
+    assert_true(slow && called == 5);
     /* waits for the one that runs: the structure is ours again */
     assert_int_equal(xs_unwatch(&watch), 0);
     assert_false(slow);
     memset(&watch, 0xee, sizeof watch);
     DOM0_WRITES("/local/domain/5/c/4\0v");
     thread_sleep(100);
-    assert_int_equal(called, 4);
+    assert_int_equal(called, 5);
 }
 
 /* --- XenBus ----------------------------------------------------------------------------------- */
@@ -493,8 +566,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connect),       cmocka_unit_test(requests),
         cmocka_unit_test(requests_without_memory),
+        cmocka_unit_test(answers_without_memory),
         cmocka_unit_test(transactions),  cmocka_unit_test(many_threads_at_once),
-        cmocka_unit_test(queued_watches), cmocka_unit_test(watches_that_call_back),
+        cmocka_unit_test(queued_watches), cmocka_unit_test(watches_that_fire_whole),
+        cmocka_unit_test(watches_that_call_back),
         cmocka_unit_test(handshakes),    cmocka_unit_test(a_daemon_that_lies),
     };
 

@@ -38,7 +38,14 @@ void events_restore(bool was_masked) { }
 void event_mask(evtchn_t port) { }
 void event_unbind(evtchn_t port) { }
 int event_send(evtchn_t port) { return 0; }
-void thread_yield(void) { }
+static unsigned int yields;
+static void (*while_waiting)(void);
+void thread_yield(void)
+{
+    yields++;
+    if (while_waiting)
+        while_waiting();
+}
 void *alloc_pages(unsigned int order) { return aligned_alloc(4096, 4096u << order); }
 void *vspace_alloc(unsigned long n) { return NULL; }
 void vspace_free(void *va, unsigned long n) { }
@@ -86,6 +93,9 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
     return 0;
 }
 
+static const char *front_state;         /* NULL: it works */
+static char back_state;
+
 static int store_read(void *context, const char *path, char *value, size_t size)
 {
     static const struct { const char *key, *value; } node[] = {
@@ -95,11 +105,16 @@ static int store_read(void *context, const char *path, char *value, size_t size)
 
     for (unsigned int i = 0; i < sizeof node / sizeof *node; i++)
         if (strcmp(strrchr(path, '/'), node[i].key) == 0)
-            return (int)strlen(strcpy(value, node[i].value));
+            return (int)strlen(strcpy(value, i || !front_state ? node[i].value : front_state));
     return -2;
 }
 
-static int store_write(void *context, const char *path, const char *value) { return 0; }
+static int store_write(void *context, const char *path, const char *value)
+{
+    if (strcmp(strrchr(path, '/'), "/state") == 0)
+        back_state = value[0];
+    return 0;
+}
 
 static const struct backend_store store = { .read = store_read, .write = store_write };
 
@@ -306,6 +321,105 @@ static void few_flushes_are_at_the_disk(void **state)
     assert_int_equal(quota.pages, 0);
 }
 
+/*
+ * A slow disk holds nobody up but those that use it: who closes a device does not wait for what is
+ * in flight, and is called again when that has come back. Nothing new is begun meanwhile, and the
+ * guest's other disk goes on.
+ */
+static struct blkback *slow_disk(unsigned int requests, unsigned int pages)
+{
+    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
+                                    .submit = keep, .kick = nothing, .poll = nothing };
+    struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
+
+    memset(ring_page, 0, sizeof ring_page);
+    blkback_quota_init(&quota);
+    in_flight = woken = yields = 0;
+    blkback_on_work(back, wake, &woken, &quota);
+    blkback_changed(back);
+    ask(block_ring, requests, pages);
+    assert_false(blkback_serve(back, 4));
+    assert_int_equal(in_flight, requests);
+    return back;
+}
+
+static void nobody_waits_for_a_slow_disk(void **state)
+{
+    struct blkback *back = slow_disk(2, 3);
+
+    front_state = "6";
+    blkback_changed(back);
+    blkback_changed(back);
+    assert_int_equal(yields, 0);
+    assert_int_equal(back_state, '4');
+    ask(block_ring, 1, 1);                      /* too late */
+    assert_false(blkback_serve(back, 8));
+    assert_int_equal(in_flight, 2);
+    answer_first();
+    assert_false(blkback_serve(back, 8));
+    assert_false(blkback_is_due(back));
+    assert_int_equal(block_ring->rsp_prod, 1);
+    answer_first();
+    assert_true(!blkback_serve(back, 8) && blkback_is_due(back));
+    blkback_service(back);
+    blkback_changed(back);
+    assert_int_equal(back_state, '6');
+    assert_false(blkback_is_due(back));
+    assert_true(block_ring->rsp_prod == 2 && quota.pages == 0 && yields == 0);
+    blkback_destroy(back);
+    front_state = NULL;
+}
+
+static void a_liars_requests_are_waited_for_by_nobody(void **state)
+{
+    struct blkback *back = slow_disk(2, 3);
+
+    block_ring->req_prod += 100;
+    assert_false(blkback_serve(back, 8));
+    blkback_service(back);
+    assert_true(back_state == '4' && yields == 0 && !blkback_is_due(back));
+    while (in_flight)
+        answer_first();
+    assert_true(blkback_serve(back, 1));        /* an answer a unit */
+    assert_true(!blkback_serve(back, 1) && blkback_is_due(back));
+    blkback_service(back);
+    assert_true(back_state == '6' && yields == 0);
+    blkback_destroy(back);
+}
+
+/* Who waits in front of the guest's other disk, and closes, makes way for it. */
+static void who_closes_makes_way(void **state)
+{
+    struct blkback *back = slow_disk(3, 11), *second;
+
+    second = blkback_create(&store, 7, 51728, &disk, true);
+    blkback_on_work(second, wake_second, NULL, &quota);
+    second_disk = 1;
+    blkback_changed(second);
+    second_disk = 0;
+    ask(block_ring, 1, 1);
+    assert_false(blkback_serve(back, 8));       /* it waits for room */
+    second_woken = 0;
+    answer_first();
+    assert_false(blkback_close(back));
+    assert_int_equal(second_woken, 0);          /* which does not wait yet */
+    ask((blkif_sring_t *)(void *)ring_page[1], 1, 11);
+    while (blkback_serve(second, 8))
+        ;
+    assert_int_equal(second_woken, 0);
+    assert_false(blkback_serve(back, 8));
+    assert_int_equal(second_woken, 1);
+    do
+        second_woken = 0;
+    while (blkback_serve(second, 8) || second_woken);
+    assert_int_equal(((blkif_sring_t *)(void *)ring_page[1])->rsp_prod, 1);
+    blkback_destroy(second);
+    while_waiting = answer_first;               /* at its very end it is waited for */
+    blkback_destroy(back);
+    while_waiting = NULL;
+    assert_true(yields == 2 && quota.pages == 0 && list_empty(&quota.waiting));
+}
+
 /* --- card -------------------------------------------------------------------------------------------------------------- */
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
@@ -406,6 +520,10 @@ int main(void)
         cmocka_unit_test(disk_serves_a_budget), cmocka_unit_test(little_is_at_the_disk),
         cmocka_unit_test(all_disks_of_a_guest_have_one_quota),
         cmocka_unit_test(few_flushes_are_at_the_disk),
+        cmocka_unit_test(nobody_waits_for_a_slow_disk),
+        cmocka_unit_test(a_liars_requests_are_waited_for_by_nobody),
+        cmocka_unit_test(who_closes_makes_way),
+
         cmocka_unit_test(card_serves_a_budget),
         cmocka_unit_test(large_frames_cost_their_pages),
     };

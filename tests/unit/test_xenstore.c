@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,10 +141,11 @@ static void events_that_wait_are_merged(void **state) {
         assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/b\0x"));
         assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/other\0x"));
     }
-    assert_true(takes_event(&five, "data t1"));
+    assert_true(takes_event(&five, "data t1"));                                 /* Each begins with one. */
     assert_true(takes_event(&five, "other t2"));
     assert_true(takes_event(&five, "data/a t1"));
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));     /* Taken: this is news again. */
+    assert_true(takes_event(&five, "other t2"));
     assert_true(takes_event(&five, "data/b t1"));
     assert_true(takes_event(&five, "data/a t1"));
     assert_false(takes_event(&five, ""));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and that a domain which is gone
  * has left nothing: no nodes in a neighbour's home (advisory XSA-419), no permissions for the next of its number (XSA-322).
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/watch.c dom0/account.c
+ * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -179,20 +179,120 @@ static unsigned cost_of_a_hundred(void) {
     return COST(&five, XS_TRANSACTION_END, tx, "T");
 }
 
-/* Who may not read what he watches hears nothing; that he is there has to be seen all the same, at each change. Sixteen such
- * looks are a step: no more is counted than is done, for it is not his time. */
+/*
+ * Who may not read what he watches hears nothing; that he is there has to be seen all the same, at
+ * each change: once, however many watches he has there, and wherever else.
+ */
 static void watches_of_the_blind_are_looked_at(void **state) {
     char watch[64];
-    unsigned alone, watched;
+    unsigned alone;
 
     cost_of_a_hundred();
     alone = cost_of_a_hundred();
-    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES / 2; i++) {
         cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
+        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%u%ct", i, 0) + 1);
+    }
     six.events = 0;
-    watched = cost_of_a_hundred();
+    assert_in_range(cost_of_a_hundred() - alone, 0, 2);
     assert_int_equal(six.events, 0);
-    assert_in_range(watched - alone, 100 * XENSTORE_MAX_WATCHES / 16 / 16, 60);
+}
+
+static bool one_event(struct xenstore_connection *to) {
+    return !five.events;
+}
+
+static bool five_is_busy;
+
+static bool five_is_ready(struct xenstore_connection *to) {
+    return !five_is_busy;
+}
+
+/*
+ * Who hears of a change pays for being told: the change itself fires once, not for each of his
+ * watches.
+ */
+static void watches_of_one_path_fire_once(void **state) {
+    char watch[64];
+    unsigned alone;
+
+    five.connection.ready = five_is_ready;
+    cost_of_a_hundred();
+    alone = cost_of_a_hundred();
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&five, XS_WATCH, 0, watch, (size_t)sprintf(watch, "data%ct%u", 0, i) + 1);
+    five_is_busy = true;
+    assert_in_range(cost_of_a_hundred() - alone, 0, 16);
+    five.events = 0;
+    five_is_busy = false;
+    xenstore_pump(&five.connection);
+    assert_int_equal(five.events, XENSTORE_MAX_WATCHES * (XENSTORE_MAX_FIRED_PATHS + 1));
+}
+
+/*
+ * What changes while some of those who watch it have been told already is told to all of them
+ * again.
+ */
+static void what_changes_meanwhile_is_told_again(void **state) {
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0two"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0three"));
+    five.connection.ready = one_event;
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0y"));
+    assert_int_equal(five.events, 1);
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    for (unsigned i = 0; i < 5; i++) {
+        five.events = 0;
+        xenstore_pump(&five.connection);
+        assert_int_equal(five.events, 1);
+    }
+    five.events = 0;
+    xenstore_pump(&five.connection);
+    assert_int_equal(five.events, 0);
+}
+
+/*
+ * Watches that go while they are told of something take nothing with them; with the last one it is
+ * told.
+ */
+static void watches_may_go_while_they_are_told(void **state) {
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0two"));
+    assert_true(ASK(&five, XS_WATCH, 0, "data\0three"));
+    five.connection.ready = one_event;
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0y"));
+    assert_string_equal(five.event, "data three");
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0two"));
+    five.events = 0;
+    xenstore_pump(&five.connection);
+    assert_string_equal(five.event, "data one");
+    five.events = 0;
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    assert_string_equal(five.event, "data three");
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0one"));
+    assert_int_equal(account_held(5, HELD_EVENTS), 0);
+    assert_null(five.connection.fired);
+    assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0three"));
+}
+
+/* A directory is gone: what is watched in it counts, not what was there. */
+static void a_removal_looks_at_what_is_watched(void **state) {
+    char path[64];
+    unsigned unwatched, watched;
+
+    make_many("large", 800);
+    for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
+        cost(&six, XS_WATCH, 0, path, (size_t)sprintf(path, "/local/domain/5/small/%u%ct", i, 0) + 1);
+    unwatched = COST(&five, XS_RM, 0, "large");
+    make_many("small", 800);
+    watched = COST(&five, XS_RM, 0, "small");
+    assert_in_range(unwatched, 50, 52);
+    assert_in_range(watched - unwatched, XENSTORE_MAX_WATCHES / 16, XENSTORE_MAX_WATCHES / 16 + 2);
 }
 
 /* --- quotas --- */
@@ -260,6 +360,22 @@ static void what_is_removed_costs_its_number(void **state) {
 
 /* --- who is gone --- */
 
+/*
+ * In turns: the store is asked again until it says that it has forgotten him. Each is of bounded
+ * cost.
+ */
+static unsigned forget(const char *number) {
+    struct xsd_sockmsg header = { .type = XS_RELEASE, .len = (uint32_t)strlen(number) + 1 };
+    unsigned turns = 1;
+
+    for (;; turns++) {
+        assert_in_range(xenstore_handle(&dom0.connection, &header, number), 1, 10);
+        if (dom0.answer.type != XS_ERROR)
+            return turns;
+        assert_string_equal(dom0.payload, "EAGAIN");
+    }
+}
+
 /* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
 static void the_dead_own_nothing(void **state) {
     char path[64];
@@ -272,7 +388,7 @@ static void the_dead_own_nothing(void **state) {
         cost(&six, XS_MKDIR, 0, path, (size_t)sprintf(path, "/local/domain/5/open/%u", i) + 1);
     assert_int_equal(account_held(6, HELD_NODES), 300);
     dom0.events = 0;
-    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    forget("6");
     xenstore_disconnect(&six.connection);
     assert_int_equal(dom0.events, 1);
     assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
@@ -295,8 +411,75 @@ static void a_transaction_does_not_bring_them_back(void **state) {
     assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0n5\0b6"));
     tx = begin(&five);
     assert_true(ASK(&five, XS_WRITE, tx, "open\0x"));
-    assert_true(ASK(&dom0, XS_RELEASE, 0, "6"));
+    forget("6");
     assert_refused(ASK(&five, XS_TRANSACTION_END, tx, "T"), &five, "EAGAIN");
+}
+
+/* Whoever's end it is that brings it to its end. */
+static void whoever_asks_brings_it_on(void **state) {
+    unsigned turns = 0;
+
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0t"));
+    make_many("large", 300);
+    dom0.events = 0;
+    assert_refused(ASK(&dom0, XS_RELEASE, 0, "6"), &dom0, "EAGAIN");
+    while (!ASK(&dom0, XS_RELEASE, 0, "5") && dom0.events == 0)
+        assert_in_range(++turns, 1, 20);
+    assert_in_range(turns, 2, 20);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 302);
+    forget("5");
+    assert_int_equal(dom0.events, 2);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 0);
+}
+
+/* However many nodes there are of others, in whatever he leaves. */
+static void forgetting_goes_in_turns(void **state) {
+    assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/6"));
+    assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/6\0n6\0b5"));
+    make_many("/local/domain/6/five", 450);
+    make_many("large", 450);
+    assert_in_range(forget("6"), 10, 100);
+    assert_int_equal(account_held(5, HELD_NODES), 452);
+    assert_int_equal(tree_count_owned(xenstore_tree, 5), 452);
+    assert_refused(ASK(&dom0, XS_READ, 0, "/local/domain/6"), &dom0, "ENOENT");
+}
+
+/*
+ * Between the turns the place where it is may go, and be made again; nobody of that number comes;
+ * another's end waits.
+ */
+static void the_tree_lives_meanwhile(void **state) {
+    char path[64];
+    unsigned turns = 0;
+
+    assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0t"));
+    dom0.events = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        cost(&five, XS_WRITE, 0, path, (size_t)sprintf(path, "%u/a/%u", i % 3, i) + 1);
+        cost(&five, XS_SET_PERMS, 0, path, (size_t)sprintf(path, "%u/a/%u%cn5%cb6", i % 3, i, 0, 0) + 1);
+        if (i % 2)
+            cost(&six, XS_WRITE, 0, path, (size_t)sprintf(path, "/local/domain/5/%u/a/%u/six", i % 3, i) + 1);
+    }
+    while (!ASK(&dom0, XS_RELEASE, 0, "6")) {
+        assert_string_equal(dom0.payload, "EAGAIN");
+        assert_refused(ASK(&dom0, XS_INTRODUCE, 0, "6\0" "77\0" "3"), &dom0, "EEXIST");
+        if (++turns == 2) {
+            assert_true(ASK(&five, XS_RM, 0, "0"));
+            assert_true(ASK(&five, XS_WRITE, 0, "0/b\0x"));
+        }
+        assert_true(ASK(&five, XS_RM, 0, "1"));
+        assert_true(ASK(&five, XS_WRITE, 0, "1/a\0x"));
+        if (turns == 3)
+            assert_refused(ASK(&dom0, XS_RELEASE, 0, "5"), &dom0, "EAGAIN");
+    }
+    assert_int_equal(dom0.events, 1);
+    assert_in_range(turns, 4, 50);
+    assert_int_equal(tree_count_owned(xenstore_tree, 6), 0);
+    assert_int_equal(account_held(6, HELD_NODES) + account_held(6, HELD_NODE_BYTES), 0);
+    assert_true(ASK(&five, XS_GET_PERMS, 0, "2/a/2"));
+    assert_int_equal(five.answer.len, 3);
+    assert_true(ASK(&five, XS_DIRECTORY, 0, "2/a/299"));
+    assert_int_equal(five.answer.len, 0);
 }
 
 int main(void) {
@@ -309,10 +492,17 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_may_begin_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(many_watches_are_many_to_look_at, setup, teardown),
         cmocka_unit_test_setup_teardown(watches_of_the_blind_are_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_of_one_path_fire_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_changes_meanwhile_is_told_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(watches_may_go_while_they_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_removal_looks_at_what_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_fills_the_owners_account, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_costs_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dead_own_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_does_not_bring_them_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_asks_brings_it_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgetting_goes_in_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_tree_lives_meanwhile, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ struct backend {
     char back[64];                  /* "/local/domain/0/backend/vbd/8/51712" */
     char front[64];                 /* "/local/domain/8/device/vbd/51712" */
     enum xenbus_state state;        /* ours */
+    bool leaving;                   /* a disconnect has begun */
     unsigned int failures;
     const struct backend_driver *driver;
 };
@@ -43,15 +44,26 @@ struct backend {
 struct backend_driver {
     int (*publish)(struct backend *backend);        /* write the features */
     int (*connect)(struct backend *backend);        /* read the front end's nodes, map, bind; 0 or a negative errno */
-    void (*disconnect)(struct backend *backend);    /* undo connect; harmless when not connected */
+    /*
+     * undo connect; harmless when not connected. False: not yet, ask again when there is reason to:
+     * nobody waits here
+     */
+    bool (*disconnect)(struct backend *backend);
 };
 
 /* kind is "vbd" or "vif". Publishes the features and enters InitWait. */
 int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
                   const char *kind, domid_t domain, unsigned int device);
-void backend_changed(struct backend *backend);      /* "<front>/state" changed (spurious calls are harmless) */
-void backend_stop(struct backend *backend);         /* disconnects and says Closed; the domain may be dead already */
-/* The front end broke the protocol: disconnect it, say why in "<back>/error", end in Closed. Thread context. */
+/*
+ * "<front>/state" changed, or a disconnect that has begun can go on (spurious calls are harmless).
+ */
+void backend_changed(struct backend *backend);
+/* Disconnects, which must be possible at once, and says Closed; the domain may be dead already. */
+void backend_stop(struct backend *backend);
+/*
+ * The front end broke the protocol: disconnect it, then say why in "<back>/error", end in Closed.
+ * Thread context.
+ */
 void backend_fail(struct backend *backend, const char *why);
 
 /* Nodes of the two directories. */

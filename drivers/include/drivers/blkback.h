@@ -35,10 +35,18 @@ void blkback_changed(struct blkback *back);     /* the front end's state node ch
 void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker,
                      struct blkback_quota *quota);
 bool blkback_serve(struct blkback *back, unsigned int budget);
-bool blkback_is_broken(const struct blkback *back);     /* the guest has corrupted its ring: blkback_service is due */
-void blkback_service(struct blkback *back);     /* from a thread: finishes a disconnect that serving could only begin */
+/*
+ * It shall be disconnected, because the guest has corrupted its ring or its state said so, and
+ * nothing is in flight any more: blkback_service and blkback_changed are due, from a thread. To be
+ * asked after serving.
+ */
+bool blkback_is_due(const struct blkback *back);
+void blkback_service(struct blkback *back);
+/* Takes nothing new from now on; true: nothing is in flight. */
+bool blkback_close(struct blkback *back);
 size_t blkback_bytes(void);                     /* memory that one holds: fixed, whatever the guest does */
-void blkback_destroy(struct blkback *back);     /* waits for transfers in flight, releases everything */
+/* Waits for what is in flight (blkback_close), and releases everything. */
+void blkback_destroy(struct blkback *back);
 
 struct blkback_counters { uint64_t requests, reads, writes, flushes, errors, sectors_read, sectors_written; };
 const struct blkback_counters *blkback_counters(const struct blkback *back);

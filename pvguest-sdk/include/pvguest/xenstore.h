@@ -60,15 +60,18 @@ int xs_end(xs_transaction t, bool abort);
 
 /*
  * A watch on a path and everything below it. It fires once at once. Two ways to take delivery:
- *  callback != NULL: called by the library's watch thread (it may sleep and call xs_*, it delays other callbacks);
+ *  callback != NULL: called by the library's watch thread (it may sleep and call xs_*, it delays
+ *      other callbacks); the path is its own until it returns or unwatches;
  *  callback == NULL: queued; xs_watch_wait takes the next path, malloc'ed.
- * A path that changes again before its event was taken has one event; when many paths wait, one event of the watched path
- * itself stands for all further ones. The struct is the caller's, and lives until xs_unwatch has returned.
+ * A path that changes again before its event was taken has one event; when many paths wait, or there
+ * is no memory for one more, one event of the watched path itself stands for all further ones:
+ * nothing is lost. The struct is the caller's, and lives until xs_unwatch has returned.
  */
 struct xs_watch {
     struct list link;
     struct list events;             /* queued paths, oldest first */
     unsigned int event_count;
+    bool whole;                     /* behind those, an event of the watched path */
     struct wait_queue wait;
     void (*callback)(struct xs_watch *watch, const char *path);
     void *data;                     /* the caller's */

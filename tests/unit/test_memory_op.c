@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_op: the list of the M2P's frames, which is as long as the machine is large. It is paid for
+ * by its length, so that a multicall of such calls ends when the budget does, also where there is
+ * more memory than a test has.
+ * sources: hypervisor/memory/memory_op.c
+ * cflags: -fno-builtin -D__XEN_TOOLS__
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <setjmp.h>
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+#undef fail                                     /* the hypervisor has one, too */
+#include "boot/boot.h"
+#include "entry/hypercall.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+#include "memory/reservation.h"
+
+#define GIB (1ul << 18)                         /* in frames */
+#define WRITE 35                                /* instructions that an element of the list takes */
+
+static struct cpu cpu;
+static struct vcpu vcpu;
+static struct domain domain;
+static unsigned int written, bad_from = ~0u;
+
+struct boot_info boot_info;
+uint64_t max_frame, *m2p_table;
+
+int fail_at(int error, struct refusal *place) { place->count++; return error; }
+int copy_from_guest(void *to, vaddr_t from, size_t n) { memcpy(to, (void *)from.a, n); return 0; }
+int copy_to_guest(vaddr_t to, const void *from, size_t n)
+{
+    memcpy((void *)to.a, from, n);
+    return 0;
+}
+
+int reservation_domain(domid_t id, struct domain **d) { return -ESRCH; }
+void reservation_put(struct domain *d) { }
+long memory_reservation(unsigned int op, uint64_t order, uint64_t arg) { return -ENOSYS; }
+long memory_exchange(uint64_t arg) { return -ENOSYS; }
+int refuse_others(int error) { return error; }
+
+int write_guest_u64(uint64_t va, uint64_t value)
+{
+    if (written++ >= bad_from)
+        return -EFAULT;
+    *(uint64_t *)va = value;
+    return 0;
+}
+
+static xen_pfn_t frame[2048];
+
+static long list(unsigned int room, unsigned int *given)
+{
+    struct xen_machphys_mfn_list m = { .max_extents = room, .extent_start.p = frame };
+    long answer = do_memory_op(XENMEM_machphys_mfn_list, (unsigned long)&m, 0, 0, 0, 0);
+
+    *given = m.nr_extents;
+    return answer;
+}
+
+static int set_up(void **state)
+{
+    cpu.self = &cpu;
+    cpu.running = &vcpu;
+    vcpu.domain = &domain;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    budget_refill();
+    m2p_table = (uint64_t *)DIRECTMAP_VIRT;
+    return 0;
+}
+
+/* A chunk is 2 MiB of the table, which are of 1 GiB of memory. */
+static void one_element_a_gibibyte(void **state)
+{
+    unsigned int given;
+
+    max_frame = 3 * GIB + 1;
+    assert_int_equal(list(2048, &given), 0);
+    assert_int_equal(given, 4);
+    for (unsigned int i = 0; i < given; i++)
+        assert_int_equal(frame[i], i * 512);
+    assert_int_equal(list(2, &given), 0);
+    assert_int_equal(given, 2);
+    written = 0;
+    bad_from = 1;
+    assert_int_equal(list(4, &given), -EFAULT);
+    bad_from = ~0u;
+}
+
+/* Calls in a multicall go on until the budget is spent. */
+static void its_length_is_paid_for(void **state)
+{
+    static const unsigned long sizes[] = { 1, 16, 64, 256, 1024 };
+
+    for (unsigned int i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned int calls = 0, given;
+
+        max_frame = sizes[i] * GIB;
+        written = 0;
+        for (budget_refill(); !spent(); calls++) {
+            spend(COST_CALL);
+            assert_int_equal(list(2048, &given), 0);
+            assert_int_equal(given, sizes[i]);
+        }
+        assert_in_range(written * WRITE + calls * COST_CALL, ENTRY_BUDGET / 4, 2 * ENTRY_BUDGET);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(one_element_a_gibibyte, set_up),
+        cmocka_unit_test_setup(its_length_is_paid_for, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
