@@ -389,26 +389,38 @@ static long set_version(uint64_t arg)
     return fail(-EINVAL, "there is no such version");
 }
 
-/*
- * What version 1 has and we do not offer, and the status frames of version 2. What makes such a call wrong on Xen makes it wrong here, by
- * the same errno: only one that Xen would perform is told that there is nobody to perform it.
- */
-static long not_offered(uint32_t cmd, uint64_t arg, uint32_t count)
+/* ---- not offered: what makes such a call wrong on Xen makes it wrong here; only one that Xen would perform has nobody to perform it ---- */
+
+static long transfer(uint64_t arg, uint32_t count)
 {
-    union {
-        struct gnttab_transfer transfer;
-        struct gnttab_swap_grant_ref swap;
-        struct gnttab_get_status_frames status_frames;
-        struct gnttab_cache_flush flush;
-    } op;
-    size_t size = cmd == GNTTABOP_transfer ? sizeof(op.transfer) : cmd == GNTTABOP_swap_grant_ref ? sizeof(op.swap)
-                : cmd == GNTTABOP_cache_flush ? sizeof(op.flush) : sizeof(op.status_frames);
-    if (cmd == GNTTABOP_get_status_frames && count != 1) return fail(-EINVAL, "one request at a time");
-    if (count && copy_from_guest(&op, VADDR(arg), size)) return fail(-EFAULT, "the request cannot be read");
-    if (count && cmd == GNTTABOP_cache_flush && ((op.flush.op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL))
-                                                 || op.flush.offset + op.flush.length > (int)PAGE_SIZE))
-        return fail(-EINVAL, "no such flush, or not within a page");
-    return fail(-ENOSYS, "version 2, transfers, swaps and cache flushes are not offered");
+    struct gnttab_transfer op;
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    return fail(-ENOSYS, "transfers are not offered");
+}
+
+static long swap_grant_ref(uint64_t arg, uint32_t count)
+{
+    struct gnttab_swap_grant_ref op;
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    return fail(-ENOSYS, "swaps are not offered");
+}
+
+static long cache_flush(uint64_t arg, uint32_t count)
+{
+    struct gnttab_cache_flush op = { .op = 0 };
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (op.op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) return fail(-EINVAL, "no such flush");
+    if (op.offset >= PAGE_SIZE || op.offset + op.length > (int)PAGE_SIZE) return fail(-EINVAL, "a flush not within one page");
+    return fail(-ENOSYS, "cache flushes are not offered");
+}
+
+static long get_status_frames(uint64_t arg, uint32_t count)
+{
+    struct gnttab_get_status_frames op;
+    if (count != 1) return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (!guest_range_ok((uint64_t)op.frame_list.p, op.nr_frames * sizeof(uint64_t))) return fail(-EFAULT, "the frame list is nowhere");
+    return fail(-ENOSYS, "version 2 is not offered");
 }
 
 long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)
@@ -424,8 +436,10 @@ long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count
     CASE(GNTTABOP_query_size)        return query_size(arg, (uint32_t)count);
     CASE(GNTTABOP_get_version)       return get_version(arg);
     CASE(GNTTABOP_set_version)       return set_version(arg);
-    case GNTTABOP_transfer: case GNTTABOP_swap_grant_ref: case GNTTABOP_get_status_frames: case GNTTABOP_cache_flush:
-        return not_offered((uint32_t)cmd, arg, (uint32_t)count);
+    CASE(GNTTABOP_transfer)          return transfer(arg, (uint32_t)count);
+    CASE(GNTTABOP_swap_grant_ref)    return swap_grant_ref(arg, (uint32_t)count);
+    CASE(GNTTABOP_cache_flush)       return cache_flush(arg, (uint32_t)count);
+    CASE(GNTTABOP_get_status_frames) return get_status_frames(arg, (uint32_t)count);
     default:                         return fail(-ENOSYS, "not an operation of grant tables");
     }
 }
