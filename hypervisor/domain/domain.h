@@ -211,6 +211,8 @@ void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wa
 
 _Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0, "RSP0 must be aligned");
 
+static inline uint64_t vcpu_cr3(const struct vcpu *v) { return v->in_kernel ? v->kernel_cr3 : v->user_cr3; }
+
 static inline bool vcpu_event_deliverable(const struct vcpu *v)
 {
     return v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask;

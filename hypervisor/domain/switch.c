@@ -157,7 +157,7 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
 
 /* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */
 
-void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(v->in_kernel ? v->kernel_cr3 : v->user_cr3)); }
+void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(vcpu_cr3(v))); }
 
 void vcpu_enter_kernel(struct vcpu *v)
 {

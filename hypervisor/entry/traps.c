@@ -11,6 +11,7 @@
 #include "entry/far_return.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
+#include "machine/acpi.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
@@ -166,9 +167,13 @@ static uint64_t find_fixup(uint64_t rip)
 
 static __attribute__((noreturn)) void ring0_fault(const struct cpu_user_regs *regs)
 {
+    static bool telling;
+
+    if (telling) machine_halt();                /* a fault while telling of one */
+    telling = true;
     log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector, regs->error_code, read_cr2());
-    print_registers(regs);
-    print_stack_trace(regs->rbp);
+    print_registers(regs, read_cr3());
+    print_stack_trace(regs->rip, regs->rbp);
     panic("unexpected exception %u at %lx", regs->entry_vector, regs->rip);
 }
 

@@ -411,6 +411,29 @@ static void times_in_a_cleared_page(void)
     unmap_frames(shared, 1);
 }
 
+/* The debug key that shows registers has each vCPU's own page tables, not those of whoever asked. */
+static void registers_of_each(void)
+{
+    static char log[20000], wanted[2][24];
+    char key = 'd';
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    if (!on_domus())
+        return;
+    op.u.debug_keys.nr_keys = 1;
+    set_xen_guest_handle(op.u.debug_keys.keys, &key);
+    CHECK_IS(HYPERVISOR_sysctl(&op), 0);
+    op.cmd = XEN_SYSCTL_readconsole;
+    memset(&op.u, 0, sizeof(op.u));
+    op.u.readconsole.count = sizeof(log) - 1;
+    set_xen_guest_handle(op.u.readconsole.buffer, log);
+    CHECK_IS(HYPERVISOR_sysctl(&op), 0);
+    snprintf(wanted[0], sizeof(wanted[0]), "cr3 %016lx", kernel_root_mfn << PAGE_SHIFT);
+    snprintf(wanted[1], sizeof(wanted[1]), "cr3 %016lx", (unsigned long)other.frame[OTHER_L4] << PAGE_SHIFT);
+    const char *ours = strstr(log, wanted[0]), *its = strstr(log, wanted[1]);
+    CHECK(ours && its && ours < its);
+}
+
 static void small_wishes(void)
 {
     struct xen_domctl op = { .cmd = XEN_DOMCTL_get_address_size, .domain = other.id };
@@ -591,6 +614,7 @@ void test_main(void)
     wishes_that_come_true();
     other_begin(&other, 16);
     times_in_a_cleared_page();
+    registers_of_each();
     pauses_are_counted();
     types_of_frames();
     hypercall_pages();
