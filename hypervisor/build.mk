@@ -27,7 +27,16 @@ $(HV_OFFSETS): hypervisor/entry/offsets.c hypervisor/domain/domain.h hypervisor/
 	$(Q)$(CC) $(filter-out -MMD -MP -g,$(HYPERVISOR_CFLAGS)) -S -o $(@:.inc=.s) $<
 	$(Q)sed -n 's/^.*@define \([A-Z_a-z0-9]*\) [$$]*\(-*[0-9]*\).*/%define \1 \2/p' $(@:.inc=.s) > $@
 
+# Linked twice: what the functions of the first image are called goes into the second, for traces. Code comes before it in the image,
+# so it lies where it lay.
+HV_LINK = $(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
+          -T hypervisor/domus.lds $(HV_OBJECTS)
+HV_SYMBOLS := $(B)/hv-obj/symbols
+
 $(B)/domus.elf: $(HV_OBJECTS) hypervisor/domus.lds
 	$(say) LD $@
-	$(Q)$(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
-	    -Map=$(B)/domus.map -T hypervisor/domus.lds -o $@ $(HV_OBJECTS)
+	$(Q)$(HV_LINK) -o $(HV_SYMBOLS).elf
+	$(Q)( echo '#include "entry/symbols.h"'; echo 'const struct symbol symbols[] __attribute__((section(".symbols"), used)) = {'; \
+	    nm -n $(HV_SYMBOLS).elf | sed -n 's/^\(ffff[0-9a-f]*\) [tT] \([A-Za-z_].*\)$$/{ 0x\1, "\2" },/p'; echo '};' ) > $(HV_SYMBOLS).c
+	$(Q)$(CC) $(filter-out -MMD -MP -g,$(HYPERVISOR_CFLAGS)) -c -o $(HV_SYMBOLS).o $(HV_SYMBOLS).c
+	$(Q)$(HV_LINK) $(HV_SYMBOLS).o -Map=$(B)/domus.map -o $@

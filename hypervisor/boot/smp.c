@@ -12,10 +12,11 @@
 #include "machine/apic.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
+#include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/layout.h"
 
-#define TRAMPOLINE 0x8000ul         /* trampoline.asm is written for this page; below 1 MiB, so nobody owns it */
+#define TRAMPOLINE 0x8000ul         /* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
 
 extern const uint64_t trampoline_range[2];          /* machine addresses: start, end */
 uint64_t ap_stack;                                  /* for the CPU that is being started */
@@ -61,6 +62,7 @@ void start_other_cpus(void)
     uint32_t id = 1;
 
     boot_cpu.apic_id = lapic_id();
+    mfn_reserve(maddr_to_mfn(MADDR(TRAMPOLINE)));   /* a guest that changed it would have the next CPU */
     memcpy((void *)(DIRECTMAP_VIRT + TRAMPOLINE), (void *)(DIRECTMAP_VIRT + trampoline_range[0]),
            trampoline_range[1] - trampoline_range[0]);
     for (uint32_t i = 0; i < acpi.cpu_count; i++)

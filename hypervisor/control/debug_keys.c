@@ -24,9 +24,10 @@ static void for_each_domain(void (*show)(struct domain *d))
 static void show_registers(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (!d->vcpus[i] || !d->vcpus[i]->initialised) continue;
-        printk("d%u vcpu %u, guest %s mode", d->id, i, d->vcpus[i]->in_kernel ? "kernel" : "user");
-        print_registers(&d->vcpus[i]->regs);
+        const struct vcpu *v = d->vcpus[i];
+        if (!v || !v->initialised) continue;
+        printk("d%u vcpu %u, guest %s mode", d->id, i, v->in_kernel ? "kernel" : "user");
+        print_registers(&v->regs, vcpu_cr3(v));
     }
 }
 

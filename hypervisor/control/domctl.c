@@ -114,7 +114,7 @@ static int pause(struct domain *d)
 static int unpause(struct domain *d)
 {
     if (!d->toolstack_pauses) return fail(-EINVAL, "the domain is not paused");
-    d->toolstack_pauses--;
+    if (--d->toolstack_pauses == 0) update_domain_time(d);
     domain_unpause(d);
     return 0;
 }

@@ -120,6 +120,13 @@ static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
     return 0;
 }
 
+/* Which vector an interrupt has is ours to know: it gets one when it is bound. Old kernels ask first, and give up without an answer. */
+static int alloc_irq_vector(struct physdev_irq *op)
+{
+    op->vector = op->irq;
+    return 0;
+}
+
 static int eoi(struct domain *d, const struct physdev_eoi *op)
 {
     struct pirq *p = pirq_of(d, op->irq);
@@ -169,6 +176,7 @@ long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsig
     CASE(PHYSDEVOP_map_pirq)          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
     CASE(PHYSDEVOP_unmap_pirq)        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
     CASE(PHYSDEVOP_get_free_pirq)     WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
+    CASE(PHYSDEVOP_alloc_irq_vector)  WITH_ANSWER(physdev_irq, alloc_irq_vector(&op))
     CASE(PHYSDEVOP_setup_gsi)         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
     CASE(PHYSDEVOP_pci_device_add)
     ALSO(PHYSDEVOP_pci_device_remove)

@@ -268,7 +268,7 @@ void domain_crash(struct domain *d, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
-    if (d == current->domain) print_registers(&current->regs);
+    if (d == current->domain) print_registers(&current->regs, vcpu_cr3(current));
     d->shutdown_code_chosen = false;
     domain_shutdown(d, SHUTDOWN_crash);
 }

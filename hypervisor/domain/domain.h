@@ -75,7 +75,8 @@ struct vcpu {
     uint16_t sel_ds, sel_es, sel_fs, sel_gs;
     uint64_t fs_base, gs_base_kernel, gs_base_user;
 
-    uint64_t guest_cr0, guest_cr4;  /* only TS of cr0 is real */
+    uint64_t guest_cr0, guest_cr4;  /* only TS of cr0 is real; of cr4 the bits that the guest may choose */
+    uint64_t hardware_cr4;          /* what CR4 holds while it runs */
     uint64_t debugreg[8];
     uint32_t iopl;                  /* PHYSDEVOP_set_iopl: emulated IOPL for in/out/cli/sti */
     uint64_t io_bitmap;             /* PHYSDEVOP_set_iobitmap: guest VA of a bit a port, 0 allows; and how many ports it covers */
@@ -183,6 +184,8 @@ void vcpu_free(struct vcpu *v);                            /* NULL is fine */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);      /* registers, FPU, segments, tables; regs need no copy */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c) must_check;
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+void vcpu_choose_cr4(struct vcpu *v, uint64_t value);       /* guest_cr4 and what follows; loaded when v runs next */
+void vcpu_load_cr4(const struct vcpu *v);
 void vcpu_load_tables(struct vcpu *v);                     /* CR3 after in_kernel, kernel_cr3 or user_cr3 changed */
 void vcpu_enter_kernel(struct vcpu *v);                    /* guest user -> guest kernel mode: CR3 and GS base */
 void vcpu_enter_user(struct vcpu *v);                      /* guest kernel -> user mode; needs user_cr3 */
@@ -211,6 +214,8 @@ void send_guest_pirq(struct domain *d, uint32_t pirq);
 void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wakes it */
 
 _Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0, "RSP0 must be aligned");
+
+static inline uint64_t vcpu_cr3(const struct vcpu *v) { return v->in_kernel ? v->kernel_cr3 : v->user_cr3; }
 
 static inline bool vcpu_event_deliverable(const struct vcpu *v)
 {

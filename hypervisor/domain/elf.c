@@ -15,10 +15,12 @@ struct elf_header {
 };
 
 struct program_header { uint32_t type, flags; uint64_t offset, va, pa, file_size, memory_size, alignment; };
+struct section_header { uint32_t name, type; uint64_t flags, va, offset, size; uint32_t link, info; uint64_t alignment, entry_size; };
 struct note { uint32_t name_size, desc_size, type; };
 
 #define PT_LOAD 1
 #define PT_NOTE 4
+#define SHT_NOTE 7
 #define MACHINE_X86_64 62
 
 static const struct program_header *header(const void *image, unsigned int i)
@@ -80,6 +82,24 @@ static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_
     return found;
 }
 
+/* Some linkers make a section of the notes and no segment. Sections are nothing that loading needs: what is wrong with one is passed over. */
+static bool read_note_sections(struct elf_facts *f, uint64_t *paddr_offset, const void *image, uint64_t size, unsigned int *left)
+{
+    const struct elf_header *e = image;
+    struct section_header s;
+    bool found = false;
+
+    for (unsigned int i = 0; i < e->sh_count && e->sh_size >= sizeof(s); i++) {
+        uint64_t at = sum_of(e->section_headers, (uint64_t)i * e->sh_size);
+
+        if (!lies_within(at, sizeof(s), size)) break;
+        memcpy(&s, (const uint8_t *)image + at, sizeof(s));
+        if (s.type == SHT_NOTE && lies_within(s.offset, s.size, size))
+            found |= read_notes(f, paddr_offset, (const uint8_t *)image + s.offset, s.size, left);
+    }
+    return found;
+}
+
 /* Physical addresses from paddr_offset on become virtual ones from virt_base on: [low, high) becomes [start, end). */
 static const char *check_addresses(const struct elf_facts *f, uint64_t paddr_offset, uint64_t low, uint64_t high)
 {
@@ -111,6 +131,7 @@ int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char 
         low = MIN(low, p->pa);
         high = MAX(high, p->pa + p->memory_size);
     }
+    if (!xen) xen = read_note_sections(f, &paddr_offset, image, size, &notes);
     *why = !notes ? "it has too many notes" : !xen ? "it has no Xen ELF notes: not a PV kernel" : low >= high ? "nothing to load" : NULL;
     if (*why) return -EINVAL;
     f->virt_offset = f->virt_base - paddr_offset;

@@ -13,6 +13,7 @@
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "memory/access.h"
+#include "memory/frame.h"
 #include "memory/heap.h"
 #include <xen/event_channel.h>
 
@@ -426,6 +427,27 @@ static int reset(const struct evtchn_reset *op)
     return error;
 }
 
+/* ---- FIFO event channels: refused, but wrong calls are wrong in the order in which Xen finds it ---- */
+
+static int init_control(const struct evtchn_init_control *op)
+{
+    struct domain *d = current->domain;
+    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
+    if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
+        return fail(-EINVAL, "the control block is not within a page, or not aligned");
+    if (frame_get_writable(MFN(op->control_gfn), d)) return fail(-EINVAL, "the control block's frame is none that this domain may write");
+    frame_put_writable(MFN(op->control_gfn));
+    return fail(-ENOSYS, "FIFO event channels are not offered");
+}
+
+static int expand_array(void) { return fail(-EOPNOTSUPP, "there is no event array: the channels are 2-level"); }
+
+static int set_priority(const struct evtchn_set_priority *op)
+{
+    if (!channel(current->domain, op->port)) return fail(-EINVAL, "there is no such port");
+    return fail(-ENOSYS, "2-level event channels have no priorities");
+}
+
 long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     switch (cmd) {
@@ -445,8 +467,11 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3,
         int error = reset(&op);
         return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg) : error;
     }
-    default:                        /* FIFO channels among them: guests fall back to these */
-        return fail(-ENOSYS, "not an operation of 2-level event channels");
+    CASE(EVTCHNOP_init_control)    WITH_ARGUMENT(evtchn_init_control, init_control(&op))
+    CASE(EVTCHNOP_expand_array)    WITH_ARGUMENT(evtchn_expand_array, ((void)op, expand_array()))
+    CASE(EVTCHNOP_set_priority)    WITH_ARGUMENT(evtchn_set_priority, set_priority(&op))
+    default:
+        return fail(-ENOSYS, "not an operation of event channels");
     }
 }
 

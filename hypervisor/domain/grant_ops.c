@@ -18,6 +18,7 @@
 /* Requests are an array in the guest's memory. So many at a time are read, performed and answered; between two batches we look what
  * else is waiting. Unmaps of a batch share one TLB flush. */
 #define BATCH 16
+#define OPERATION_BITS 12
 #define COST_GRANT 1000             /* a mapping, its end, or a copy without its bytes */
 
 union requests {
@@ -35,39 +36,54 @@ static uint64_t pte_flags(uint32_t gntmap)
     return PTE_P | PTE_US | available | (gntmap & GNTMAP_readonly ? 0 : PTE_RW);
 }
 
-static int16_t hold_for_mapping(mfn_t frame, struct domain *owner, bool writable)
-{
-    return (writable ? frame_get_writable(frame, owner) : frame_get(frame, owner))
-           ? refuse(GNTST_general_error, "too many references to the frame") : GNTST_okay;
-}
-
 static void put_mapping(mfn_t frame, bool writable)
 {
     if (writable) frame_put_writable(frame);
     else frame_put(frame);
 }
 
-/* A mapping for devices only is the grant's own references and no page-table entry: there is no IOMMU to be told.
- * Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
+/* The half for the CPU: a page-table entry with references of its own, whose frame the grant holds already. */
+static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t frame, bool writable)
+{
+    if (writable ? frame_get_writable(frame, owner) : frame_get(frame, owner))
+        return refuse(GNTST_general_error, "too many references to the frame");
+    int16_t status = mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte);
+    if (status != GNTST_okay) put_mapping(frame, writable);
+    return status;
+}
+
+/*
+ * A mapping has two halves, for the CPU and for devices, each a user of the grant by itself; the one for devices is nothing else,
+ * since there is no IOMMU to be told. *frame: what both are of. Nothing stands when it fails.
+ */
+static int16_t map_halves(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t *frame)
+{
+    bool writable = !(op->flags & GNTMAP_readonly), cpu = op->flags & GNTMAP_host_map, device = op->flags & GNTMAP_device_map;
+    int16_t status = device ? grant_acquire(owner, op->ref, current->domain->id, writable, frame) : GNTST_okay;
+    if (status != GNTST_okay || !cpu) return status;
+    status = grant_acquire(owner, op->ref, current->domain->id, writable, frame);
+    if (status == GNTST_okay) {
+        status = map_for_cpu(owner, op, *frame, writable);
+        if (status == GNTST_okay) return GNTST_okay;
+        grant_release(owner, op->ref, writable);
+    }
+    if (device) grant_release(owner, op->ref, writable);
+    return status;
+}
+
+/* Everything that can fail happens before the handle's record is published, and is taken back in reverse order. */
 static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op)
 {
     struct grant_table *gt = current->domain->grants;
-    bool writable = !(op->flags & GNTMAP_readonly);
     mfn_t frame;
     if (grants_holds_too_much(current->domain))
         return refuse(GNTST_no_space, "too many mappings left of domains that are gone");
     uint32_t handle = handle_alloc(gt);
     if (handle == NO_HANDLE) return refuse(GNTST_no_space, "no mapping handles left");
-
-    int16_t status = grant_acquire(owner, op->ref, current->domain->id, writable, &frame);
-    if (status != GNTST_okay) goto no_grant;
-    if (op->flags & GNTMAP_host_map) status = hold_for_mapping(frame, owner, writable);
-    if (status != GNTST_okay) goto no_reference;
-    if (op->flags & GNTMAP_host_map &&
-        mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags), op->flags & GNTMAP_contains_pte)) {
-        status = GNTST_general_error;
-        put_mapping(frame, writable);
-        goto no_reference;
+    int16_t status = map_halves(owner, op, &frame);
+    if (status != GNTST_okay) {
+        handle_free(gt, handle);
+        return status;
     }
     struct mapping_record *r = &gt->maptrack[handle / HANDLES_PER_FRAME][handle % HANDLES_PER_FRAME];
     r->ref = op->ref;
@@ -76,12 +92,6 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
     op->handle = handle;
     op->dev_bus_addr = mfn_to_maddr(frame).a;
     return GNTST_okay;
-
-no_reference:
-    grant_release(owner, op->ref, writable);
-no_grant:
-    handle_free(gt, handle);
-    return status;
 }
 
 static void map_one(struct gnttab_map_grant_ref *op)
@@ -102,35 +112,38 @@ static void map_one(struct gnttab_map_grant_ref *op)
 
 /* ---- unmap ---- */
 
-/* A mapping that has ended; one for the CPU is out of the page table, and may still be in a TLB. */
+/* What has ended of a mapping; the half for the CPU is out of the page table, and may still be in a TLB. */
 struct unmapped {
     struct domain *owner;
     mfn_t frame;
     uint32_t ref, handle;
-    bool writable, by_cpu;
+    bool writable, by_cpu, by_device, last;     /* last: no half stands any more, the handle goes */
 };
 
-/* First half: the mapping leaves the page table, its handle can no longer be used. u->owner stays NULL if nothing was unmapped. */
+/* First half: what is to end leaves the page table, and cannot be ended again. A half whose address is 0 stays, and so does one that has
+ * ended already. u->owner stays NULL if nothing was unmapped. */
 static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus_addr, uint64_t new_addr, struct unmapped *u)
 {
     struct grant_table *gt = current->domain->grants;
     struct mapping_record *r = handle_record(gt, handle);
     u->owner = NULL;
     if (!r) return refuse(GNTST_bad_handle, "no mapping has this handle");
-    struct grant_table *their = r->owner->grants;
-    u->frame = active_of(their, r->ref)->frame;    /* in use: it cannot change */
+    u->frame = active_of(r->owner->grants, r->ref)->frame;      /* in use: it cannot change */
     u->ref = r->ref;
     u->handle = handle;
     u->writable = !(r->flags & GNTMAP_readonly);
-    if (dev_bus_addr && dev_bus_addr != mfn_to_maddr(u->frame).a)
-        return refuse(GNTST_general_error, "the bus address is not the mapping's");
-    u->by_cpu = r->flags & GNTMAP_host_map;
-    if (!(u->by_cpu ? host_addr : dev_bus_addr))
-        return GNTST_okay;          /* the device half of a mapping for both, or no half at all */
-    if (u->by_cpu && mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags), r->flags & GNTMAP_contains_pte, new_addr))
-        return GNTST_general_error;
-    u->owner = r->owner;
-    r->owner = NULL;                /* not on the free list yet */
+    u->by_cpu = host_addr && (r->flags & GNTMAP_host_map);
+    u->by_device = dev_bus_addr && (r->flags & GNTMAP_device_map);
+    if (u->by_device && dev_bus_addr != mfn_to_maddr(u->frame).a)
+        return refuse(GNTST_bad_dev_addr, "the bus address is not the mapping's");
+    if (u->by_cpu) {
+        int16_t status = mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags), r->flags & GNTMAP_contains_pte, new_addr);
+        if (status != GNTST_okay) return status;
+    }
+    r->flags &= ~((u->by_cpu ? GNTMAP_host_map : 0u) | (u->by_device ? GNTMAP_device_map : 0u));
+    if (u->by_cpu || u->by_device) u->owner = r->owner;
+    u->last = !(r->flags & (GNTMAP_host_map | GNTMAP_device_map));
+    if (u->last) r->owner = NULL;   /* not on the free list yet */
     return GNTST_okay;
 }
 
@@ -141,10 +154,13 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
     for (uint32_t i = 0; i < count; i++) flush |= batch[i].by_cpu;
     if (flush) tlb_flush_domain(current->domain);
     for (uint32_t i = 0; i < count; i++) {
-        if (batch[i].by_cpu) put_mapping(batch[i].frame, batch[i].writable);
-        grant_release(batch[i].owner, batch[i].ref, batch[i].writable);
-        handle_free(current->domain->grants, batch[i].handle);
-        domain_put(batch[i].owner);
+        struct unmapped *u = &batch[i];
+        if (u->by_cpu) put_mapping(u->frame, u->writable);
+        if (u->by_cpu) grant_release(u->owner, u->ref, u->writable);
+        if (u->by_device) grant_release(u->owner, u->ref, u->writable);
+        if (!u->last) continue;
+        handle_free(current->domain->grants, u->handle);
+        domain_put(u->owner);
     }
 }
 
@@ -174,52 +190,73 @@ static uint32_t unmap_some(union requests *requests, bool replace, uint32_t coun
 
 /* One side of a copy: a frame held for its duration. */
 struct copy_side {
-    struct domain *owner;           /* of the grant, with a reference; NULL: a frame of our own named by number */
+    struct domain *owner;           /* with a reference */
     mfn_t frame;
     uint32_t ref;
-    bool writable;
+    bool by_ref, writable;          /* a grant, or a frame of our own named by number */
 };
 
-static int16_t copy_side_get(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool by_ref, bool writable)
+/* Whose frame it is, named by number or by a grant. */
+static int16_t copy_side_find(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool by_ref, bool writable)
 {
-    *side = (struct copy_side){ .frame = MFN(ptr->u.gmfn), .ref = ptr->u.ref, .writable = writable };
-    if (!by_ref) {
-        if (ptr->domid != DOMID_SELF) return refuse(GNTST_permission_denied, "only own frames are named by number");
-        if (writable ? frame_get_writable(side->frame, current->domain) : frame_get(side->frame, current->domain))
-            return refuse(GNTST_bad_page, "not a frame of this domain, or not one that can be written");
-        return GNTST_okay;
-    }
+    *side = (struct copy_side){ .frame = MFN(ptr->u.gmfn), .ref = ptr->u.ref, .by_ref = by_ref, .writable = writable };
     side->owner = domain_get_self_or(ptr->domid);
-    if (!side->owner) return refuse(GNTST_bad_domain, "there is no such domain");
-    int16_t status = grant_acquire(side->owner, side->ref, current->domain->id, writable, &side->frame);
-    if (status != GNTST_okay) domain_put(side->owner);
-    return status;
+    return side->owner ? GNTST_okay : refuse(GNTST_bad_domain, "there is no such domain");
+}
+
+static int16_t copy_side_get(struct copy_side *side)
+{
+    if (side->by_ref)
+        return grant_acquire(side->owner, side->ref, current->domain->id, side->writable, &side->frame);
+    if (!(side->writable ? frame_get_writable(side->frame, current->domain) : frame_get(side->frame, current->domain)))
+        return GNTST_okay;
+    if (!side->writable || frame_get(side->frame, current->domain)) return refuse(GNTST_bad_page, "not a frame of this domain");
+    frame_put(side->frame);
+    return refuse(GNTST_general_error, "the frame cannot be written: it is a page table or a descriptor page");
 }
 
 static void copy_side_put(const struct copy_side *side)
 {
-    if (side->owner) {
-        grant_release(side->owner, side->ref, side->writable);
-        domain_put(side->owner);
-    } else {
-        put_mapping(side->frame, side->writable);
-    }
+    if (side->by_ref) grant_release(side->owner, side->ref, side->writable);
+    else put_mapping(side->frame, side->writable);
 }
 
+static int16_t copy_bytes(const struct gnttab_copy *op, mfn_t from, mfn_t to)
+{
+    if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
+        return refuse(GNTST_bad_copy_arg, "the copy crosses a page boundary");
+    spend(COST_CLEAR);
+    memmove((char *)map_frame(to) + op->dest.offset, (char *)map_frame(from) + op->source.offset, op->len);
+    return GNTST_okay;
+}
+
+static int16_t copy_between(const struct gnttab_copy *op, struct copy_side *from, struct copy_side *to)
+{
+    if ((!from->by_ref && op->source.domid != DOMID_SELF) || (!to->by_ref && op->dest.domid != DOMID_SELF))
+        return refuse(GNTST_permission_denied, "only own frames are named by number, and by DOMID_SELF");
+    int16_t status = copy_side_get(from);
+    if (status != GNTST_okay) return status;
+    status = copy_side_get(to);
+    if (status == GNTST_okay) {
+        status = copy_bytes(op, from->frame, to->frame);
+        copy_side_put(to);
+    }
+    copy_side_put(from);
+    return status;
+}
+
+/* Who is meant is judged before what of theirs, and how much of it last: the order in which Xen finds several mistakes. */
 static int16_t copy_one(const struct gnttab_copy *op)
 {
     struct copy_side from, to;
-    if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
-        return refuse(GNTST_bad_copy_arg, "the copy crosses a page boundary");
-    int16_t status = copy_side_get(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
+    int16_t status = copy_side_find(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
     if (status != GNTST_okay) return status;
-    status = copy_side_get(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+    status = copy_side_find(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
     if (status == GNTST_okay) {
-        spend(COST_CLEAR);
-        memmove((char *)map_frame(to.frame) + op->dest.offset, (char *)map_frame(from.frame) + op->source.offset, op->len);
-        copy_side_put(&to);
+        status = copy_between(op, &from, &to);
+        domain_put(to.owner);
     }
-    copy_side_put(&from);
+    domain_put(from.owner);
     return status;
 }
 
@@ -304,6 +341,7 @@ static long setup_table(uint64_t arg, uint32_t count)
     struct gnttab_setup_table op;
     if (count != 1) return fail(-EINVAL, "one request at a time");
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (!guest_range_ok((uint64_t)op.frame_list.p, op.nr_frames * sizeof(uint64_t))) return fail(-EFAULT, "the frame list is nowhere");
     struct domain *d = table_owner(op.dom, &op.status);
     if (d) {
         int status = write_frame_list(d, &op);
@@ -340,19 +378,58 @@ static long get_version(uint64_t arg)
     return ANSWER(arg, &op);
 }
 
+/* The answer is the version that stands, whatever was asked. */
 static long set_version(uint64_t arg)
 {
     struct gnttab_set_version op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    if (op.version == 2) return fail(-ENOSYS, "version 2 is not offered");
-    if (op.version != 1) return fail(-EINVAL, "there is no such version");
-    return ANSWER(arg, &op);
+    uint32_t asked = op.version;
+    op.version = 1;
+    long error = ANSWER(arg, &op);
+    if (error || asked == 1) return error;
+    if (asked == 2) return fail(-ENOSYS, "version 2 is not offered");
+    return fail(-EINVAL, "there is no such version");
+}
+
+/* ---- not offered: what makes such a call wrong on Xen makes it wrong here; only one that Xen would perform has nobody to perform it ---- */
+
+static long transfer(uint64_t arg, uint32_t count)
+{
+    struct gnttab_transfer op;
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    return fail(-ENOSYS, "transfers are not offered");
+}
+
+static long swap_grant_ref(uint64_t arg, uint32_t count)
+{
+    struct gnttab_swap_grant_ref op;
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    return fail(-ENOSYS, "swaps are not offered");
+}
+
+static long cache_flush(uint64_t arg, uint32_t count)
+{
+    struct gnttab_cache_flush op = { .op = 0 };
+    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (op.op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) return fail(-EINVAL, "no such flush");
+    if (op.offset >= PAGE_SIZE || op.offset + op.length > (int)PAGE_SIZE) return fail(-EINVAL, "a flush not within one page");
+    return fail(-ENOSYS, "cache flushes are not offered");
+}
+
+static long get_status_frames(uint64_t arg, uint32_t count)
+{
+    struct gnttab_get_status_frames op;
+    if (count != 1) return fail(-EINVAL, "one request at a time");
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (!guest_range_ok((uint64_t)op.frame_list.p, op.nr_frames * sizeof(uint64_t))) return fail(-EFAULT, "the frame list is nowhere");
+    return fail(-ENOSYS, "version 2 is not offered");
 }
 
 long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
-    switch (cmd) {
+    if ((uint32_t)count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
+    if ((uint32_t)cmd >> OPERATION_BITS) return fail(-EINVAL, "more than an operation's number");
+    switch ((uint32_t)cmd) {
     CASE(GNTTABOP_map_grant_ref)
     ALSO(GNTTABOP_unmap_grant_ref)
     ALSO(GNTTABOP_unmap_and_replace)
@@ -361,6 +438,10 @@ long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count
     CASE(GNTTABOP_query_size)        return query_size(arg, (uint32_t)count);
     CASE(GNTTABOP_get_version)       return get_version(arg);
     CASE(GNTTABOP_set_version)       return set_version(arg);
-    default:                         return fail(-ENOSYS, "not an operation of grant tables version 1");
+    CASE(GNTTABOP_transfer)          return transfer(arg, (uint32_t)count);
+    CASE(GNTTABOP_swap_grant_ref)    return swap_grant_ref(arg, (uint32_t)count);
+    CASE(GNTTABOP_cache_flush)       return cache_flush(arg, (uint32_t)count);
+    CASE(GNTTABOP_get_status_frames) return get_status_frames(arg, (uint32_t)count);
+    default:                         return fail(-ENOSYS, "not an operation of grant tables");
     }
 }

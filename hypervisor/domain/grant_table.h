@@ -19,7 +19,7 @@ struct active {
 struct mapping_record {
     struct domain *owner;           /* who granted it, with a reference; NULL: a free record */
     uint32_t ref;                   /* the entry; of a free record: the next free one */
-    uint32_t flags;                 /* GNTMAP_* as given to map */
+    uint32_t flags;                 /* GNTMAP_* as given to map; host_map and device_map: the half still stands */
 };
 
 #define ENTRIES_PER_FRAME   (PAGE_SIZE / sizeof(struct grant_entry_v1))

@@ -198,7 +198,7 @@ static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared
     if (writable && frame_get_writable(frame, owner)) {
         if (idle) frame_put(frame);
         unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
-        return refuse(GNTST_bad_page, "the granted frame cannot be written: it is a page table or a descriptor page");
+        return refuse(GNTST_general_error, "the granted frame cannot be written: it is a page table or a descriptor page");
     }
     a->frame = frame;
     a->peer = peer;
@@ -218,9 +218,9 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
     }
     struct active *a = active_of(gt, ref);
     bool idle = !a->readers && !a->writers;
-    if (!idle && a->peer != peer) status = refuse(GNTST_bad_gntref, "another domain uses the entry");
+    if (!idle && a->peer != peer) status = refuse(GNTST_general_error, "another domain uses the entry");
     else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX)
-        status = refuse(GNTST_no_space, "the entry is in use 65535 times");
+        status = refuse(GNTST_general_error, "the entry is in use 65535 times");
     else if (idle || (writable && !a->writers))
         status = acquire_first(owner, shared_entry(gt, ref), a, peer, writable);
     if (status == GNTST_okay) {
@@ -309,7 +309,8 @@ int grants_release_mappings(struct domain *d)
         struct mapping_record *r = record(gt, gt->release_cursor);
         if (r->owner) {
             struct domain *owner = r->owner;
-            grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
+            if (r->flags & GNTMAP_host_map) grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
+            if (r->flags & GNTMAP_device_map) grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
             r->owner = NULL;
             domain_put(owner);
             spend(COST_FRAME);

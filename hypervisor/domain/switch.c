@@ -5,6 +5,7 @@
  */
 #include "domain/domain.h"
 #include "domain/schedule.h"
+#include "emulate/privileged.h"
 #include "entry/trap.h"
 #include "entry/traps.h"
 #include "machine/io.h"
@@ -34,6 +35,26 @@ static void fpu_load(const struct vcpu *v)
     else __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
     if (v->xcr0 != xsave_mask) set_xcr0(v->xcr0);
     if (v->guest_cr0 & CR0_TS) write_cr0(read_cr0() | CR0_TS);
+}
+
+/* ---- CR4: some of its bits are the guest's (advisory 293: a function of the guest's choice and the host, of nothing else) ---- */
+
+/* TSD and FSGSBASE decide what its user mode may do, too, so hardware must hear of them. DE and OSXSAVE are kept by emulation alone: MOV to
+ * debug registers and XSETBV come to us anyway, and we ourselves need the latter. */
+void vcpu_choose_cr4(struct vcpu *v, uint64_t value)
+{
+    v->guest_cr4 = value & cr4_guest_mask();
+    v->hardware_cr4 = (host_cr4 & ~CR4_FSGSBASE) | (v->guest_cr4 & (CR4_FSGSBASE | CR4_TSD));
+}
+
+/* Guests mostly agree, and writing CR4 is dear. */
+void vcpu_load_cr4(const struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+
+    if (likely(cpu->loaded_cr4 == v->hardware_cr4)) return;
+    cpu->loaded_cr4 = v->hardware_cr4;
+    write_cr4(v->hardware_cr4);
 }
 
 /* ---- debug registers: only if one of the two uses them ---- */
@@ -129,13 +150,14 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     descriptor_tables_load(to, cpu);
     fpu_load(to);
     debug_load(from, to);
+    vcpu_load_cr4(to);
     if (from->tsc_aux != to->tsc_aux) wrmsr(MSR_TSC_AUX, to->tsc_aux);    /* exists: one of them has set it (emulate/msr.c) */
     if (segments_load(to)) bounce_failsafe(to);
 }
 
 /* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */
 
-void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(v->in_kernel ? v->kernel_cr3 : v->user_cr3)); }
+void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(vcpu_cr3(v))); }
 
 void vcpu_enter_kernel(struct vcpu *v)
 {

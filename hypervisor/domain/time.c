@@ -82,7 +82,7 @@ void update_domain_wallclock(struct domain *d)
 {
     uint64_t s = wall_base_s + (uint64_t)d->time_offset_seconds;
 
-    d->shared->wc_version++;        /* odd: being changed */
+    d->shared->wc_version = (d->shared->wc_version + 1) | 1;    /* odd: being changed, whatever the guest wrote there */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     d->shared->wc_sec = (uint32_t)s;
     d->shared->wc_sec_hi = (uint32_t)(s >> 32);
@@ -109,7 +109,7 @@ void update_vcpu_time(struct vcpu *v)
     struct vcpu_time_info *t = &v->info->time;
 
     v->time_version = time_version;
-    t->version++;
+    t->version = (t->version + 1) | 1;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->tsc_timestamp = scale.tsc_base;
     t->system_time = scale.system_base;
@@ -128,6 +128,14 @@ void vcpu_time_publish(struct vcpu *v)
 
     v->time_stale = false;
     (void)!write_guest(v->time_area, &copy);
+}
+
+/* A toolstack clears a domain's shared_info before it lets it run, and with it what was written there when it was created. */
+void update_domain_time(struct domain *d)
+{
+    update_domain_wallclock(d);
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
+        if (d->vcpus[i]) update_vcpu_time(d->vcpus[i]);
 }
 
 /* ---- the alarm ---- */

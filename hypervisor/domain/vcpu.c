@@ -4,6 +4,7 @@
  * it: checked whole before any of it counts.
  */
 #include "domain/domain.h"
+#include "emulate/privileged.h"
 #include "entry/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
@@ -175,6 +176,7 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->kernel_sp = c->kernel_sp;
     v->kernel_ss = (uint16_t)(c->kernel_ss | 3);
     v->guest_cr0 = c->ctrlreg[0] & CR0_TS;
+    vcpu_choose_cr4(v, c->ctrlreg[4]);
     v->in_kernel = (c->flags & VGCF_in_kernel) || !v->user_cr3;
 }
 
@@ -224,7 +226,7 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     c->ctrlreg[0] = CR0_PG | CR0_WP | CR0_NE | 1 | v->guest_cr0;
     c->ctrlreg[1] = v->user_cr3;
     c->ctrlreg[3] = v->kernel_cr3;
-    c->ctrlreg[4] = v->guest_cr4;
+    c->ctrlreg[4] = cr4_fixed() | v->guest_cr4;
     memcpy(c->debugreg, v->debugreg, sizeof(c->debugreg));
     c->event_callback_eip = v->event_callback.rip;
     c->failsafe_callback_eip = v->failsafe_callback.rip;

@@ -42,6 +42,16 @@ static long get_features(uint64_t arg)
     return answer(arg, &info, sizeof(info));
 }
 
+/* There is none; but a buffer that is no buffer is found first. */
+static long build_id(uint64_t arg)
+{
+    xen_build_id_t id;
+
+    if (arg && read_guest(&id, arg) != 0) return fail(-EFAULT, "the buffer cannot be read");
+    if (arg && id.len == 0) return fail(-EINVAL, "a buffer of no size");
+    return fail(-ENODATA, "the image has no build identifier");
+}
+
 static __attribute__((noinline)) long version_text(unsigned long op, unsigned long arg)
 {
     static const struct xen_compile_info compile = { "gcc " __VERSION__, "domus", "domus", "" };
@@ -54,12 +64,12 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
     CASE(XENVER_changeset) return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
     CASE(XENVER_platform_parameters) return answer(arg, &platform, sizeof(platform));
     CASE(XENVER_get_features) return get_features(arg);
-    CASE(XENVER_pagesize) return PAGE_SIZE;
+    CASE(XENVER_pagesize) return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
     CASE(XENVER_guest_handle) return answer(arg, current->domain->handle, 16);
     CASE(XENVER_commandline)
         if (!current->domain->privileged) return answer_text(arg, "", sizeof(xen_commandline_t));
         return answer_text(arg, boot_info.command_line, sizeof(xen_commandline_t));
-    CASE(XENVER_build_id) return fail(-ENODATA, "the image has no build identifier");
+    CASE(XENVER_build_id) return build_id(arg);
     default: return fail(-ENOSYS, "not an operation of xen_version");
     }
 }

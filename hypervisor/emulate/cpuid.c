@@ -45,9 +45,9 @@ enum {
 #define MAX_EXT_LEAF 0x80000008u
 #define XEN_VERSION  (4u << 16 | 17)
 
-/* CR4 as guests see it: what is set for good, and what they may switch; the latter only changes what we emulate. */
-uint64_t cr4_fixed(void) { return CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT; }
-uint64_t cr4_guest_mask(void) { return read_cr4() & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE); }
+/* CR4 as guests see it: what is set for good, and what they may switch. */
+uint64_t cr4_fixed(void) { return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT; }
+uint64_t cr4_guest_mask(void) { return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE)); }
 
 static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
 {
@@ -92,7 +92,8 @@ static struct cpuid_leaf xsave_leaf(uint32_t subleaf)
     return subleaf < 63 && (xsave_mask >> subleaf & 1) ? r : (struct cpuid_leaf){ 0 };
 }
 
-static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
+/* OSXSAVE: a guest's user mode sees what its kernel chose; the kernel itself what it may choose, as on Xen, for old ones look before. */
+static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf *r)
 {
     bool avx = xsave_mask & 4, avx512 = (xsave_mask & 0xe0) == 0xe0;
     switch (leaf) {
@@ -100,12 +101,13 @@ static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
         r->b &= 0xff00;                                         /* CLFLUSH size; there is no APIC, so all have the same id */
         r->c = (r->c & LEAF1_ECX & (avx ? ~0u : ~AVX_LEAF1_ECX)) | F(HYPERVISOR) | F(OSXSAVE);
         if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE));
+        if (!v->in_kernel && !(v->guest_cr4 & CR4_OSXSAVE)) r->c &= ~F(OSXSAVE);
         r->d &= LEAF1_EDX;
         break;
     case 7:
         r->a = 0;                                               /* no further subleaves */
         r->b &= LEAF7_EBX & (avx512 ? ~0u : ~AVX512_EBX) & (avx ? ~0u : ~F(AVX2));
-        r->b |= read_cr4() & CR4_FSGSBASE ? F(FSGSBASE) : 0;
+        r->b |= host_cr4 & CR4_FSGSBASE ? F(FSGSBASE) : 0;
         r->c &= LEAF7_ECX & (avx512 ? ~0u : ~AVX512_ECX) & (avx ? ~0u : ~AVX_LEAF7_ECX);
         r->d &= LEAF7_EDX;
         break;
@@ -122,7 +124,7 @@ static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
 /* The highest leaf of a range that host and policy have. */
 static uint32_t last_leaf(uint32_t range, uint32_t limit) { return MIN(cpuid(range, 0).a, limit); }
 
-struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
+struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
     if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff)) return hypervisor_leaf(leaf, subleaf);
@@ -136,6 +138,6 @@ struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
     if (leaf == 0) r.a = last_leaf(0, MAX_LEAF);
     else if (leaf == 0x80000000) r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
-    hide_features(leaf, &r);
+    hide_features(v, leaf, &r);
     return r;
 }

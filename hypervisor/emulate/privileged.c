@@ -67,7 +67,7 @@ static void set_edx_eax(struct cpu_user_regs *r, uint64_t value)
 static void perform_cpuid(struct vcpu *v)
 {
     struct cpu_user_regs *r = &v->regs;
-    struct cpuid_leaf leaf = cpuid_policy((uint32_t)r->rax, (uint32_t)r->rcx);
+    struct cpuid_leaf leaf = cpuid_policy(v, (uint32_t)r->rax, (uint32_t)r->rcx);
     r->rax = leaf.a;
     r->rbx = leaf.b;
     r->rcx = leaf.c;
@@ -198,17 +198,27 @@ static bool write_control_register(struct vcpu *v, const struct insn *i, bool *a
         return true;
     case 2: v->info->arch.cr2 = value; return true;
     case 3: return change_cr3(v, value, again);
-    case 4: v->guest_cr4 = value & cr4_guest_mask(); return true;      /* bits that are not the guest's stay as they are */
+    case 4:                         /* bits that are not the guest's stay as they are */
+        vcpu_choose_cr4(v, value);
+        vcpu_load_cr4(v);
+        return true;
     default: return false;
     }
 }
 
+/* The guest's CR4 says that there is no such instruction. True: nothing is left to do, RIP stays where it is. */
+static bool invalid_instruction(struct vcpu *v, bool *again)
+{
+    inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);
+    return *again = true;
+}
+
 /* 4 and 5 are other names of 6 and 7, unless the guest switched that off by CR4.DE. */
-static bool debug_register(struct vcpu *v, const struct insn *i)
+static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
 {
     uint64_t *general = regs_register(&v->regs, i->rm);
     unsigned int reg = i->reg == 4 || i->reg == 5 ? i->reg + 2u : i->reg;
-    if (reg != i->reg && (v->guest_cr4 & CR4_DE)) return false;
+    if (reg != i->reg && (v->guest_cr4 & CR4_DE)) return invalid_instruction(v, again);
     if (i->opcode == 0x23) return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
     *general = v->debugreg[reg];
     return true;
@@ -250,11 +260,13 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         perform_cpuid(v);
         return true;
     }
+    bool xsetbv = i->opcode == 0x01 && i->reg == 2 && i->rm == 1;
+    if (xsetbv && !(v->guest_cr4 & CR4_OSXSAVE)) return invalid_instruction(v, again);
     if (!v->in_kernel)              /* all that follows is for guest kernels (advisory 105) */
         return false;
     switch (i->opcode) {
     case 0x01:
-        if (i->reg == 2 && i->rm == 1) return perform_xsetbv(v);
+        if (xsetbv) return perform_xsetbv(v);
         if (i->reg == 7 && i->rm == 1) {            /* rdtscp */
             set_edx_eax(&v->regs, rdtsc());
             v->regs.rcx = v->tsc_aux;
@@ -267,7 +279,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         return true;
     case 0x20: return read_control_register(v, i);
     case 0x22: return write_control_register(v, i, again);
-    case 0x21: case 0x23: return debug_register(v, i);
+    case 0x21: case 0x23: return debug_register(v, i, again);
     case 0x30: return perform_wrmsr(v);
     case 0x31: set_edx_eax(&v->regs, rdtsc()); return true;
     case 0x32: return perform_rdmsr(v);

@@ -102,7 +102,7 @@ void bounce_callback(struct vcpu *v, const struct guest_callback *callback)
     bounce(v, callback->rip, callback->mask_events, NULL, 0);
 }
 
-/* Something of the guest's registers could not be loaded: a selector, or the frame that IRETQ was to take. */
+/* A data selector of the guest's could not be loaded when its turn came. */
 void bounce_failsafe(struct vcpu *v)
 {
     uint64_t selectors[4] = { v->sel_ds, v->sel_es, v->sel_fs, v->sel_gs };

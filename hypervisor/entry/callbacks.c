@@ -120,8 +120,12 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
         r->entry_vector = 0;                            /* leave by IRETQ: rcx and r11 are the guest's */
         r->rcx = frame.rcx;
         r->r11 = frame.r11;
-    } else if (r->cs != FLAT_RING3_CS64 || r->ss != FLAT_RING3_SS64 || r->rflags & RFLAGS_RF) {
-        r->entry_vector = 0;                            /* SYSRET cannot do these */
+    } else if (r->cs == FLAT_RING3_CS32) {
+        r->entry_vector = 0;                            /* what SYSRET can do, too, but ours does not */
+    } else {
+        r->cs = FLAT_RING3_CS64;                        /* it knows no others */
+        r->ss = FLAT_RING3_SS64;
+        if (r->rflags & RFLAGS_RF) r->entry_vector = 0;
     }
     v->info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
     return (long)frame.rax;

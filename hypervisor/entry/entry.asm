@@ -167,11 +167,13 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     mov rax, [rdi + REGS_ax]
     mov rdi, [rdi + REGS_di]
     swapgs
+global guest_iretq
 guest_iretq:
     iretq
     FIXUP guest_iretq, iretq_failed
 
-; The frame was bad (a selector, a non-canonical RIP). from_ring0 has swapped GS back; the registers are still in the vCPU.
+; The frame was bad (a selector, a non-canonical RIP). from_ring0 has swapped GS back; the registers are still in the vCPU, and ring0_trap
+; has written beside them what the CPU said.
 iretq_failed:
     mov rsp, [gs:CPU_stack_top]
     call exit_failed

@@ -33,6 +33,3 @@ void exit_work(void)
         deliver_upcall(cpu->running);
     } while (cpu->work);
 }
-
-/* IRETQ refused current's frame. */
-void exit_failed(void) { bounce_failsafe(current); }

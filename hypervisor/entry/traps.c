@@ -7,9 +7,11 @@
 #include "domain/domain.h"
 #include "emulate/privileged.h"
 #include "entry/budget.h"
+#include "entry/exit.h"
 #include "entry/far_return.h"
 #include "entry/traps.h"
 #include "lib/printk.h"
+#include "machine/acpi.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
@@ -71,14 +73,19 @@ static void general_protection(struct vcpu *v)
     else if (error != 0 || !emulated(v, emulate_privileged(v))) inject_trap(v, TRAP_GP, (int)(error & 0xffff));
 }
 
+static bool in_window(uint64_t address) { return address >= WINDOW_VIRT && address < IOREMAP_VIRT; }
+
+/* Where the guest has the descriptor that the CPU read for it in the window. */
+static uint64_t ldt_address(const struct vcpu *v, uint64_t address) { return v->ldt_base + (address - (v->window + LDT_WINDOW)); }
+
 static void page_fault(struct vcpu *v)
 {
     uint64_t address = read_cr2();
     uint32_t code = v->regs.error_code;
 
-    if (address >= WINDOW_VIRT && address < IOREMAP_VIRT) {     /* the CPU reading a descriptor for the guest */
+    if (in_window(address)) {
         if (ldt_fault(address)) return;
-        address = v->ldt_base + (address - (v->window + LDT_WINDOW));
+        address = ldt_address(v, address);
     } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) && v->in_kernel &&
                (address < HV_START || address >= HV_END) && emulate_pt_write(v, address, code)) {
         return;
@@ -133,6 +140,19 @@ void guest_trap(struct cpu_user_regs *regs)
     }
 }
 
+/*
+ * IRETQ refused current's frame, for a reason that ring0_trap wrote down: the guest hears it as if its first instruction there had been
+ * the one to fault. No instruction is looked at, let alone done for it: the frame would be refused again, and nothing counts how often.
+ */
+void exit_failed(void)
+{
+    struct vcpu *v = current;
+    uint64_t address = read_cr2();
+
+    if (v->regs.entry_vector == TRAP_PAGE_FAULT) inject_page_fault(v, in_window(address) ? ldt_address(v, address) : address, v->regs.error_code);
+    else inject_trap(v, v->regs.entry_vector, (int)(v->regs.error_code & 0xffff));
+}
+
 /* ---- ring 0 ---- */
 
 struct fixup { uint64_t fault, target; };
@@ -147,9 +167,13 @@ static uint64_t find_fixup(uint64_t rip)
 
 static __attribute__((noreturn)) void ring0_fault(const struct cpu_user_regs *regs)
 {
+    static bool telling;
+
+    if (telling) machine_halt();                /* a fault while telling of one */
+    telling = true;
     log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector, regs->error_code, read_cr2());
-    print_registers(regs);
-    print_stack_trace(regs->rbp);
+    print_registers(regs, read_cr3());
+    print_stack_trace(regs->rip, regs->rbp);
     panic("unexpected exception %u at %lx", regs->entry_vector, regs->rip);
 }
 
@@ -165,11 +189,15 @@ void ring0_trap(struct cpu_user_regs *regs)
     }
     if (regs->entry_vector == TRAP_PAGE_FAULT) {
         address = read_cr2();           /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
-        if (address >= WINDOW_VIRT && address < IOREMAP_VIRT && ldt_fault(address)) return;
+        if (in_window(address) && ldt_fault(address)) return;
     }
     target = find_fixup(regs->rip);
     if (!target) ring0_fault(regs);
     spend(COST_FAULT);
+    if (regs->rip == (uint64_t)guest_iretq) {       /* the guest's to hear (exit_failed) */
+        current->regs.entry_vector = regs->entry_vector;
+        current->regs.error_code = regs->error_code;
+    }
     regs->rip = target;
 }
 

@@ -41,7 +41,7 @@ void panic(const char *format, ...)
     va_start(args, format);
     print(format, args);
     va_end(args);
-    print_stack_trace((uint64_t)__builtin_frame_address(0));
+    print_stack_trace(0, (uint64_t)__builtin_frame_address(0));
     log_error("the machine has stopped: this is a bug of Domus, no guest should be able to cause it");
     machine_halt();
 }

@@ -15,6 +15,7 @@
 struct cpu boot_cpu;
 struct vcpu boot_vcpu;
 uint32_t cpus_online = 1;
+uint64_t host_cr4;
 uint64_t xsave_mask;
 uint32_t xsave_size;
 
@@ -34,7 +35,7 @@ static bool has(uint32_t leaf, char reg, unsigned int bit)
 
 bool cpu_has_smap(void) { return has(7, 'b', 20); }
 
-static void load_control_registers(void)
+static void load_control_registers(struct cpu *cpu)
 {
     uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
@@ -44,6 +45,7 @@ static void load_control_registers(void)
     if (has(1, 'c', 26)) cr4 |= CR4_OSXSAVE;
     write_cr0((read_cr0() | CR0_WP | CR0_NE | CR0_MP | CR0_AM) & ~(CR0_EM | CR0_TS));
     write_cr4(cr4);
+    host_cr4 = cpu->loaded_cr4 = cr4;
     if (cr4 & CR4_OSXSAVE) {
         struct cpuid_regs r = cpuid(0xd, 0);
         xsave_mask = r.a & XSTATE_WANTED;
@@ -98,7 +100,7 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     load_gdt(cpu);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-    load_control_registers();
+    load_control_registers(cpu);
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NX);
     wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)HV_CS << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);

@@ -40,6 +40,7 @@ struct cpu {
     int32_t budget;                 /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
     uint32_t id, apic_id;
     uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
     struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
     uint64_t *gdt_page;             /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
     struct timer_queue timers;      /* domain/timers.c */
@@ -66,6 +67,9 @@ struct cpu_stacks {
 };
 void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);      /* control registers, GDT, TSS, SYSCALL of the CPU we are on */
 bool cpu_has_smap(void);
+
+/* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice (vcpu_choose_cr4). */
+extern uint64_t host_cr4;
 
 /* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area. 0: FXSAVE only. */
 extern uint64_t xsave_mask;

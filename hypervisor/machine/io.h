@@ -76,6 +76,7 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 #define CR0_AM (1ul << 18)
 #define CR0_PG (1ul << 31)
 
+#define CR4_TSD        (1ul << 2)
 #define CR4_DE         (1ul << 3)
 #define CR4_PAE        (1ul << 5)
 #define CR4_MCE        (1ul << 6)

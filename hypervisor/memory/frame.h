@@ -18,10 +18,10 @@ extern uint64_t max_frame;              /* one more than the highest frame of RA
 static inline struct frame *frame_of(mfn_t m) { return &frame_table[m.n]; }
 static inline mfn_t mfn_of(const struct frame *f) { return MFN(f - frame_table); }
 
-/* Not RAM: above the frame table, or in a hole of it, where the owner is special_io. Entries that map it hold no references. */
+/* Not RAM, or RAM below 1 MiB: above the frame table, or where the owner is special_io. Entries that map it hold no references. */
 static inline bool mfn_valid(mfn_t m) { return m.n < max_frame; }
 static inline bool mfn_is_io(mfn_t m) { return !mfn_valid(m) || frame_of(m)->owner == &special_io; }
-bool mfn_is_ours(mfn_t m);              /* registers of a device that the hypervisor keeps to itself (APICs) */
+bool mfn_is_ours(mfn_t m);              /* I/O memory that the hypervisor keeps to itself: the APICs, where CPUs start */
 void mfn_reserve(mfn_t m);              /* make that true, at boot */
 
 /* The direct map: every frame of RAM has a ring-0 address, by arithmetic alone. */

@@ -84,6 +84,33 @@ static long machphys_mfn_list(uint64_t arg)
     return write_guest(arg, &list) ? fail(-EFAULT, "the list") : 0;
 }
 
+/* Whom a call about a physical map is for: each has its domain at another place. */
+static int physmap_domain(unsigned int op, uint64_t arg, domid_t *id)
+{
+    union {
+        struct xen_add_to_physmap add;
+        struct xen_add_to_physmap_batch batch;
+        struct xen_remove_from_physmap remove;
+    } u;
+    size_t size = op == OP(XENMEM_add_to_physmap) ? sizeof(u.add) : op == OP(XENMEM_add_to_physmap_batch) ? sizeof(u.batch) : sizeof(u.remove);
+
+    if (copy_from_guest(&u, VADDR(arg), size)) return -EFAULT;
+    *id = op == OP(XENMEM_add_to_physmap) ? u.add.domid : op == OP(XENMEM_add_to_physmap_batch) ? u.batch.domid : u.remove.domid;
+    return 0;
+}
+
+static long physmap(unsigned int op, uint64_t arg)
+{
+    struct domain *d;
+    domid_t id;
+
+    if (physmap_domain(op, arg, &id)) return fail(-EFAULT, "the change of a physical map");
+    int error = reservation_domain(id, &d);
+    if (error) return error;
+    reservation_put(d);
+    return fail(-EACCES, "a PV guest keeps its own physical map");
+}
+
 long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {
     unsigned int op = (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1));
@@ -102,7 +129,7 @@ long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, un
     CASE(XENMEM_machphys_mfn_list) return machphys_mfn_list(arg);
     CASE(XENMEM_add_to_physmap)
     ALSO(XENMEM_add_to_physmap_batch)
-    ALSO(XENMEM_remove_from_physmap) return fail(-EACCES, "a PV guest keeps its own physical map");
+    ALSO(XENMEM_remove_from_physmap) return physmap(op, arg);
     default: return fail(-ENOSYS, "no such memory operation");
     }
 }

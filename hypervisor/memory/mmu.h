@@ -35,15 +35,15 @@ uint64_t *mmu_walk(const struct vcpu *v, uint64_t va);
 /*
  * Put a granted frame into the page tables of v's domain. host_addr: the machine address of an L1 entry when contains_pte
  * (GNTMAP_contains_pte), else a virtual address of current's. flags: PTE_P, PTE_US, and PTE_RW for a writable mapping; `available`
- * bits as the guest asked. The old entry is replaced and its references dropped. 0; -EINVAL; the caller keeps its reference on error.
+ * bits as the guest asked. The old entry is replaced and its references dropped. A GNTST_* status; the caller keeps its reference on error.
  */
-int mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte) must_check;
+int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte) must_check;
 /*
  * Take it out again. The whole entry must be what map made of (frame, flags) up to accessed and dirty (advisory 234). On success the entry is
  * replaced by `new_va`'s entry (GNTTABOP_unmap_and_replace; new_va 0: by nothing), and the entry's reference on the frame is the caller's
- * again, to put after the TLB is flushed. -EINVAL.
+ * again, to put after the TLB is flushed. A GNTST_* status.
  */
-int mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte, uint64_t new_va) must_check;
+int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte, uint64_t new_va) must_check;
 
 /* ---- the auditor (memory/audit.c) ---- */
 uint64_t memory_audit(struct domus_audit *result);      /* number of violations; prints the first ones */

@@ -119,6 +119,8 @@ static int copy_page(struct walk *w, const struct mmuext_op *op)
     return error;
 }
 
+static int superpage(struct walk *w, const struct mmuext_op *op) { return fail(-EOPNOTSUPP, "there are no superpages"); }
+
 /* By number; whether the control domain may name another domain is in privilege.tbl. */
 #define OPERATION(name, function) [OP_##name] = { function, FOREIGN_##name }
 static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op); bool foreign; } operations[] = {
@@ -140,6 +142,8 @@ static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op)
     OPERATION(MMUEXT_CLEAR_PAGE, clear_page),
     OPERATION(MMUEXT_COPY_PAGE, copy_page),
     OPERATION(MMUEXT_FLUSH_CACHE_GLOBAL, flush_cache),
+    OPERATION(MMUEXT_MARK_SUPER, superpage),
+    OPERATION(MMUEXT_UNMARK_SUPER, superpage),
 };
 
 static int perform(struct walk *w, const struct mmuext_op *op)

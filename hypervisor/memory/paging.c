@@ -4,8 +4,8 @@
  *
  *   RAM that nobody uses        the heap
  *   our image, boot modules     nobody; modules join the heap when boot has read them
- *   RAM below 1 MiB             nobody, for good (the application processors start there)
  *   holes below the top of RAM  special_io: device registers, firmware tables; the control domain may map them
+ *   all below 1 MiB             likewise, RAM or not, but for the page where the other CPUs start
  *   the M2P's own frames        special_xen, read-only
  *
  * Before there is a heap, memory comes from the end of the biggest piece of free RAM below 4 GiB, and stays ours.
@@ -186,14 +186,15 @@ static void own_by(mfn_t m, struct domain *owner, uint64_t state)
     f->state = state;
 }
 
-/* Everything that no RAM region covers belongs to special_io, and has no reference to take another from: each entry goes device_page_ok's way. */
+/* Everything that no RAM region covers belongs to special_io, and has no reference to take another from: each entry goes device_page_ok's way.
+ * So does RAM below 1 MiB: kernels look for what the firmware left there as if it were a device's. */
 static void own_holes(const struct boot_info *info)
 {
     for (uint64_t n = 0; n < max_frame; n++)
         own_by(MFN(n), &special_io, 0);
     for (uint32_t r = 0; r < info->region_count; r++)
         if (info->regions[r].type == 1)
-            for (uint64_t n = ROUND_UP(info->regions[r].start, PAGE_SIZE) >> PAGE_SHIFT;
+            for (uint64_t n = ROUND_UP(MAX(info->regions[r].start, LOW_MEMORY), PAGE_SIZE) >> PAGE_SHIFT;
                  n < info->regions[r].end >> PAGE_SHIFT && n < max_frame; n++)
                 own_by(MFN(n), NULL, 0);
 }
@@ -253,5 +254,5 @@ void memory_init(const struct boot_info *info)
 
 void heap_give(uint64_t start, uint64_t end)
 {
-    heap_add(ROUND_UP(start, PAGE_SIZE) >> PAGE_SHIFT, (end & PAGE_MASK) >> PAGE_SHIFT);
+    heap_add(MAX(ROUND_UP(start, PAGE_SIZE), LOW_MEMORY) >> PAGE_SHIFT, (end & PAGE_MASK) >> PAGE_SHIFT);
 }

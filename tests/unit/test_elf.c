@@ -194,6 +194,57 @@ static void a_note_at_the_very_end(void **state)
     assert_int_equal(facts.entry, BASE + 0x100010);
 }
 
+#define SECTIONS 0x300u
+
+static void section(unsigned int i, uint32_t type, uint64_t offset, uint64_t bytes)
+{
+    put(SECTIONS + i * 64 + 4, type, 4);
+    put(SECTIONS + i * 64 + 24, offset, 8);
+    put(SECTIONS + i * 64 + 32, bytes, 8);
+}
+
+/* A section of notes serves when no segment has any; one that is not in the file is passed over, and so are what no table can be. */
+static void notes_in_a_section(void **state)
+{
+    uint64_t elsewhere = BASE + 0x100050;
+
+    note(1, BASE + 0x100040);
+    put(64 + 2 * 56, 7, 4);                         /* the segment is one of something else */
+    REFUSED("Xen ELF notes");
+    put(40, SECTIONS, 8);
+    put(58, 64, 2);
+    put(60, 3, 2);
+    section(0, 1, NOTES, notes_end - NOTES);        /* bits */
+    section(1, 7, SIZE - 8, 9);                     /* notes, but not in the file */
+    REFUSED("Xen ELF notes");
+    section(2, 7, NOTES, notes_end - NOTES);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100040);
+    put(60, 2, 2);                                  /* the third is not counted */
+    REFUSED("Xen ELF notes");
+    put(60, 3, 2);
+    put(58, 63, 2);
+    REFUSED("Xen ELF notes");
+    put(58, 64, 2);
+    put(40, SIZE - 2 * 64 - 63, 8);                 /* the table is cut */
+    REFUSED("Xen ELF notes");
+    put(40, UINT64_MAX - 63, 8);
+    REFUSED("Xen ELF notes");
+    put(40, SECTIONS, 8);
+    section(1, 7, UINT64_MAX - 7, 16);
+    assert_int_equal(parse(), 0);
+    /* A segment comes first, and then no section is asked. */
+    memcpy(file + SECTIONS + 3 * 64, "\4\0\0\0\10\0\0\0\1\0\0\0Xen", 16);
+    memcpy(file + SECTIONS + 3 * 64 + 16, &elsewhere, 8);
+    section(1, 7, SECTIONS + 3 * 64, 24);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100040);
+    section(2, 0, 0, 0);
+    put(64 + 2 * 56, 4, 4);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(facts.entry, BASE + 0x100040);
+}
+
 static void not_an_image(void **state)
 {
     static const size_t magic[] = { 0, 1, 2, 3, 4, 5, 18 };
@@ -371,6 +422,7 @@ int main(void)
         cmocka_unit_test_setup(padded_notes, fresh),
         cmocka_unit_test_setup(several_segments, fresh),
         cmocka_unit_test_setup(a_note_at_the_very_end, fresh),
+        cmocka_unit_test_setup(notes_in_a_section, fresh),
         cmocka_unit_test_setup(not_an_image, fresh),
         cmocka_unit_test_setup(headers_outside, fresh),
         cmocka_unit_test_setup(segments_outside, fresh),

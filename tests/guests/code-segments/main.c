@@ -156,21 +156,6 @@ static void hardware_returns(void)
     probe_user_rsp = USER_STACK + 0xf00;
 }
 
-/* The iret hypercall to what cannot be: the failsafe callback, with the selectors, and the frame that was asked for. */
-static void bad_irets(void)
-{
-    static const uint64_t selectors[] = { SEL(50), SEL(37), SEL(600) | 4 };
-
-    for (unsigned int i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
-        int64_t vector = USER(selectors[i], 0, 0x90);
-        CHECK_IS(vector, on_domus() ? PROBE_FAILSAFE : TRAP_GP);
-        CHECK_IS(p->rip, USER_CODE);
-        CHECK_IS(p->cs & 0xffff, selectors[i]);
-        CHECK_IS(p->frame_rsp, USER_STACK + 0xf00);
-    }
-    CHECK_IS(USER(FLAT_USER_CS64, 0, 0x90), TRAP_BP);
-}
-
 void test_main(void)
 {
     unsigned long frame;
@@ -202,7 +187,6 @@ void test_main(void)
     emulated_where_it_may_be();
     far_returns();
     hardware_returns();
-    bad_irets();
     system_calls();
     probe_gates(false);
     user_space_end();

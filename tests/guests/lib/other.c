@@ -147,11 +147,12 @@ struct shared_info *other_shared_info(const struct other *o)
     return va;
 }
 
-/* It has no handler of events: they stay pending, for the test to see. */
-static void mask_events(const struct other *o)
+/* Cleared, as toolstacks do. It has no handler of events: they stay pending, for the test to see. */
+static void clear_shared_info(const struct other *o)
 {
     struct shared_info *shared = other_shared_info(o);
 
+    memset(shared, 0, PAGE_SIZE);
     shared->vcpu_info[0].evtchn_upcall_mask = 1;
     unmap_frames(shared, 1);
 }
@@ -192,7 +193,7 @@ void other_begin(struct other *o, unsigned int pages)
     NEED(HYPERVISOR_mmuext_op(&pin, 1, NULL, o->id) == 0);
     o->mailbox = other_map(o, OTHER_MAILBOX);
     o->data = other_map(o, OTHER_DATA);
-    mask_events(o);
+    clear_shared_info(o);
     set_context(o);
     NEED(with_number(XEN_DOMCTL_unpausedomain, o->id) == 0);
 }

@@ -69,5 +69,6 @@ extern unsigned int probe_instruction_offset;   /* in two pages of code; the POP
 
 extern volatile uint64_t probe_spinning;    /* way_spin goes round until this is 0 */
 extern uint64_t probe_user_cs, probe_user_rip, probe_user_rsp;  /* where way_user goes; CS is the flat 64-bit one unless it is set */
+extern uint64_t probe_user_ss, probe_user_how;                  /* SS, the flat one; VGCF_* of the frame, 0 */
 
 #endif

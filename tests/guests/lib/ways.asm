@@ -21,7 +21,7 @@ default rel
 
 extern hypercall_page, shared_info, turn, probe_stray
 global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80, probe_int_gate, probe_nmi
-global probe_spinning, probe_user_cs, probe_user_rip, probe_user_rsp
+global probe_spinning, probe_user_cs, probe_user_ss, probe_user_how, probe_user_rip, probe_user_rsp
 
 section .text progbits alloc exec nowrite align=16
 
@@ -128,16 +128,16 @@ way_iretq_at:
         iretq
         way_end iretq
 
-; To user mode, at probe_user_cs:probe_user_rip with probe_user_rsp and the flags of the probe.
+; To user mode, at probe_user_cs:probe_user_rip with probe_user_ss:probe_user_rsp and the flags of the probe.
 global way_user, way_user_at, way_user_end
 way_user:
         pop     qword [abs words]
-        push    0xe02b
+        push    qword [abs probe_user_ss]
         push    qword [abs probe_user_rsp]
         push    qword [abs words]
         push    qword [abs probe_user_cs]
         push    qword [abs probe_user_rip]
-        push    0
+        push    qword [abs probe_user_how]
         push    rcx
         push    r11
         push    rax
@@ -284,6 +284,8 @@ probe_entries:
 section .data progbits alloc noexec write align=8
 probe_spinning: dq 0
 probe_user_cs:  dq 0xe033
+probe_user_ss:  dq 0xe02b
+probe_user_how: dq 0
 probe_user_rip: dq 0
 probe_user_rsp: dq 0
 words:          dq 0, 0

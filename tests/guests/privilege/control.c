@@ -319,6 +319,17 @@ TRY(PHYSDEVOP_get_free_pirq)
     return result;
 }
 
+/* The number that comes back means nothing, here as on Xen; that it comes back is what matters. */
+TRY(PHYSDEVOP_alloc_irq_vector)
+{
+    struct physdev_irq interrupt = { .irq = 21, .vector = 4711 };
+    long result = HYPERVISOR_physdev_op(PHYSDEVOP_alloc_irq_vector, &interrupt);
+
+    if (result == 0)
+        CHECK_IS(interrupt.vector, 21);
+    return result;
+}
+
 TRY(PHYSDEVOP_setup_gsi)
 {
     struct physdev_setup_gsi gsi = { .gsi = 21, .triggering = 1, .polarity = 1 };

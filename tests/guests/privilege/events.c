@@ -303,6 +303,62 @@ TRY(GNTTABOP_get_version)
     return HYPERVISOR_grant_table_op(GNTTABOP_get_version, &op, 1);
 }
 
+/* Refused by design: in order, but for that. */
+TRY(GNTTABOP_transfer)
+{
+    struct gnttab_transfer op = { .mfn = INVALID_MFN, .domid = self };
+
+    return HYPERVISOR_grant_table_op(GNTTABOP_transfer, &op, 1);
+}
+
+TRY(GNTTABOP_swap_grant_ref)
+{
+    struct gnttab_swap_grant_ref op = { .ref_a = 8, .ref_b = 8 };
+
+    return HYPERVISOR_grant_table_op(GNTTABOP_swap_grant_ref, &op, 1);
+}
+
+TRY(GNTTABOP_get_status_frames)
+{
+    struct gnttab_get_status_frames op = { .dom = DOMID_SELF };
+
+    return HYPERVISOR_grant_table_op(GNTTABOP_get_status_frames, &op, 1);
+}
+
+TRY(GNTTABOP_cache_flush)
+{
+    struct gnttab_cache_flush op = { .op = GNTTAB_CACHE_CLEAN, .length = 64 };
+
+    op.a.dev_bus_addr = virt_to_machine(&shared_info);
+    return HYPERVISOR_grant_table_op(GNTTABOP_cache_flush, &op, 1);
+}
+
+TRY(EVTCHNOP_init_control)
+{
+    void *block = alloc_zeroed_page();
+    struct evtchn_init_control op = { .control_gfn = virt_to_mfn(block) };
+    long result = HYPERVISOR_event_channel_op(EVTCHNOP_init_control, &op);
+
+    free_page(block);
+    return result;
+}
+
+TRY(EVTCHNOP_expand_array)
+{
+    struct evtchn_expand_array op = { .array_gfn = 0 };
+
+    return HYPERVISOR_event_channel_op(EVTCHNOP_expand_array, &op);
+}
+
+TRY(EVTCHNOP_set_priority)
+{
+    struct evtchn_set_priority op = { .port = new_port() };
+    long result = HYPERVISOR_event_channel_op(EVTCHNOP_set_priority, &op);
+
+    close_port(op.port);
+    return result;
+}
+
 TRY(GNTTABOP_set_version)
 {
     struct gnttab_set_version op = { .version = 1 };

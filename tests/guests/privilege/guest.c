@@ -29,7 +29,7 @@ TRY(XENVER_get_features)        { return version(XENVER_get_features); }
 TRY(XENVER_pagesize)            { return HYPERVISOR_xen_version(XENVER_pagesize, NULL); }
 TRY(XENVER_guest_handle)        { return version(XENVER_guest_handle); }
 TRY(XENVER_commandline)         { return version(XENVER_commandline); }
-TRY(XENVER_build_id)            { return version(XENVER_build_id); }
+TRY(XENVER_build_id)            { return HYPERVISOR_xen_version(XENVER_build_id, NULL); }
 
 /* ---- entries and callbacks ---- */
 

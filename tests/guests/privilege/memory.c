@@ -99,6 +99,8 @@ TRY(MMUEXT_INVLPG_MULTI)       { return mmuext_simple(MMUEXT_INVLPG_MULTI, targe
 TRY(MMUEXT_INVLPG_ALL)         { return mmuext_simple(MMUEXT_INVLPG_ALL, target); }
 TRY(MMUEXT_FLUSH_CACHE)        { return mmuext_simple(MMUEXT_FLUSH_CACHE, DOMID_SELF); }
 TRY(MMUEXT_FLUSH_CACHE_GLOBAL) { return mmuext_simple(MMUEXT_FLUSH_CACHE_GLOBAL, DOMID_SELF); }
+TRY(MMUEXT_MARK_SUPER)         { return mmuext_simple(MMUEXT_MARK_SUPER, DOMID_SELF); }
+TRY(MMUEXT_UNMARK_SUPER)       { return mmuext_simple(MMUEXT_UNMARK_SUPER, DOMID_SELF); }
 
 TRY(MMUEXT_NEW_BASEPTR)
 {

@@ -75,6 +75,7 @@ static void interrupts(void)
 
     map.type = MAP_PIRQ_TYPE_GSI;
     UNANSWERED(physdev, PHYSDEVOP_map_pirq, map);
+    UNANSWERED(physdev, PHYSDEVOP_alloc_irq_vector, (struct physdev_irq){ .irq = 9 });
     UNANSWERED(physdev, PHYSDEVOP_irq_status_query, (struct physdev_irq_status_query){ .irq = 9 });
     CHECK_IS(physdev(PHYSDEVOP_unmap_pirq, &unmap), 0);
     UNANSWERED(physdev, PHYSDEVOP_get_free_pirq, (struct physdev_get_free_pirq){ 0 });

@@ -187,7 +187,7 @@ static void bad_rest(void)
         PHYSDEVOP_eoi,                PHYSDEVOP_map_pirq,       PHYSDEVOP_unmap_pirq,
         PHYSDEVOP_setup_gsi,          PHYSDEVOP_get_free_pirq,  PHYSDEVOP_pci_mmcfg_reserved,
         PHYSDEVOP_pci_device_add,     PHYSDEVOP_prepare_msix,   PHYSDEVOP_release_msix,
-        PHYSDEVOP_pci_device_remove,
+        PHYSDEVOP_pci_device_remove,  PHYSDEVOP_alloc_irq_vector,
     };
     struct physdev_set_iopl iopl = { .iopl = 4 };
     struct physdev_set_iobitmap bits = { .nr_ports = 65537 };

@@ -15,6 +15,7 @@
 
 #define DATA_DPL3   0x00cff3000000ffffUL
 #define CR4_DE      (1UL << 3)
+#define CR4_FSGSBASE (1UL << 16)
 #define CR4_OSXSAVE (1UL << 18)
 #define WITH_A_BASE 60UL                        /* a descriptor of vCPU 1's GDT */
 #define ROUNDS      8
@@ -183,14 +184,14 @@ static void segments_look(uint64_t me)
     }
 }
 
-/* CR4.DE as the guest sees it, IOPL and TSC_AUX: numbers that ring 0 keeps for a vCPU, or the CPU does. */
+/* CR4, IOPL and TSC_AUX: numbers that ring 0 keeps for a vCPU, or the CPU does. */
 static void numbers_set(uint64_t me)
 {
     struct physdev_set_iopl iopl = { .iopl = me ? 0 : 1 };
     struct probe *p = fresh(me, way_read_cr4);
 
     CHECK_IS(probe_run(p), PROBE_THROUGH);
-    p->registers[RAX] = (p->registers[RAX] & ~CR4_DE) | (has_xsave ? CR4_OSXSAVE : 0) | (me ? CR4_DE : 0);  /* Xen: OSXSAVE only if asked */
+    p->registers[RAX] = (p->registers[RAX] & ~(CR4_DE | CR4_FSGSBASE)) | (has_xsave ? CR4_OSXSAVE : 0) | (me ? CR4_DE | CR4_FSGSBASE : 0);
     p->way = way_write_cr4;
     CHECK_IS(probe_run(p), PROBE_THROUGH);
     p = fresh(me, way_wrmsr);
@@ -204,11 +205,13 @@ static void numbers_set(uint64_t me)
 
 static void numbers_look(uint64_t me)
 {
+    static const uint8_t rdfsbase[] = { 0xf3, 0x48, 0x0f, 0xae, 0xc0 };
     struct probe *p = fresh(me, way_cli);
 
     CHECK_IS(probe_run(p), me ? TRAP_GP : PROBE_THROUGH);
     CHECK_IS(probe_run(fresh(me, way_read_cr4)), PROBE_THROUGH);
-    CHECK_IS(p->registers[RAX] & CR4_DE, me ? CR4_DE : 0);
+    CHECK_IS(p->registers[RAX] & (CR4_DE | CR4_FSGSBASE), me ? CR4_DE | CR4_FSGSBASE : 0);
+    CHECK_IS(probe_run(fresh(me, probe_instruction(rdfsbase, sizeof(rdfsbase)))), me ? PROBE_THROUGH : TRAP_UD);
     if (!has_tsc_aux)
         return;
     CHECK_IS(probe_run(fresh(me, way_rdtscp)), PROBE_THROUGH);

@@ -22,7 +22,7 @@ static uint64_t *gdt, *ldt, resume_stack[8];
 static unsigned long user_root;
 static uint8_t seen_image[4096] __attribute__((aligned(64)));
 static volatile uint32_t loaded_mxcsr;
-static volatile bool ran, go_on;
+static volatile bool ran, go_on, has_fsgsbase;
 
 static long initialise(void) { return HYPERVISOR_vcpu_op(VCPUOP_initialise, 1, &context); }
 static long up(void) { return HYPERVISOR_vcpu_op(VCPUOP_up, 1, NULL); }
@@ -31,8 +31,12 @@ static long is_up(void) { return HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL); }
 /* Where the first trap of the new vCPU comes out, on resume_stack. */
 static void second(void)
 {
+    uint64_t fs_base;
+
     asm volatile("fxsave64 %0; stmxcsr %1" : "=m" (seen_image), "=m" (loaded_mxcsr));
     asm volatile("cli");                                /* by the IOPL of its context */
+    asm volatile("rdfsbase %0" : "=r" (fs_base));       /* by the CR4 of its context */
+    has_fsgsbase = fs_base == context.fs_base;
     ran = true;
     while (!go_on)
         vcpu_yield();
@@ -72,6 +76,7 @@ static void fill(void)
     context.kernel_sp = (unsigned long)&stack + PROBE_STACK;
     context.ctrlreg[1] = xen_pfn_to_cr3(user_root);
     context.ctrlreg[3] = xen_pfn_to_cr3(kernel_root_mfn);
+    context.ctrlreg[4] = 1UL << 3 | 1UL << 16 | 1UL << 13 | 1UL << 21;     /* DE, FSGSBASE; VMXE and SMAP are nobody's */
     context.gdt_frames[0] = virt_to_mfn(gdt);
     context.gdt_ents = 512;
     context.ldt_base = (unsigned long)ldt;
@@ -191,6 +196,8 @@ static void is_read_back(void)
     CHECK_IS(read_back.ctrlreg[1], context.ctrlreg[1]);
     CHECK_IS(read_back.ctrlreg[3], context.ctrlreg[3]);
     CHECK_IS(read_back.ctrlreg[0] & 0x80000001, 0x80000001);
+    CHECK_IS(read_back.ctrlreg[4], 0x10668);                                /* what may be chosen, and what is there for good */
+    CHECK(has_fsgsbase);
     CHECK_IS(read_back.event_callback_eip, context.event_callback_eip);
     CHECK_IS(read_back.failsafe_callback_eip, context.failsafe_callback_eip);
     CHECK_IS(read_back.syscall_callback_eip, context.syscall_callback_eip);

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""A bug of ring 0 says where it was: the function and its callers, by name. There is none that a test could cause, so a debugger makes
+one: where a function begins it puts an address that no CPU has into the pointer that it was given."""
+import shutil
+import subprocess
+
+import pytest
+
+import dom0
+import machine
+
+pytestmark = [pytest.mark.skipif(dom0.ON_XEN, reason="ring 0 is ours"),
+              pytest.mark.skipif(not shutil.which("gdb"), reason="no gdb here")]
+
+# Function, and who must stand behind it, in this order; what is inlined has no name.
+FAULTS = [("grant_acquire", ["syscall_entry"]), ("guest_trap", ["from_guest"])]
+
+
+def debugger(box, socket, *commands):
+    done = subprocess.run(["gdb", "-q", "-batch", "-ex", "set confirm off", "-ex", f"target remote {socket}",
+                           *(word for command in commands for word in ("-ex", command)), str(machine.DOMUS.path)],
+                          capture_output=True, text=True, timeout=60 * machine.PATIENCE)
+    assert "detached" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("function, callers", FAULTS, ids=[function for function, _ in FAULTS])
+def test_a_fault_names_its_function_and_the_callers(tmp_path, function, callers):
+    socket = tmp_path / "gdb"
+    with machine.Machine(f"ring0-fault-{function}", hypervisor=machine.DOMUS, modules=[[machine.BUILD / "guests/test-grants.elf", "test"]],
+                         extra=["-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"]) as box:
+        debugger(box, socket, f"hbreak {function}", "continue", "set $rdi = 0x7000000000000000", "delete", "detach")
+        box.expect("in the hypervisor")
+        trace = box.expect(r"(?s)(  in .*)HYPERVISOR PANIC").group(1)
+        box.expect("the machine has stopped")
+    names = [line.split()[-2].split("+")[0] for line in trace.splitlines() if "+0x" in line]
+    assert names[0] == function, trace
+    rest = iter(names[1:])
+    assert all(caller in rest for caller in callers), trace
