@@ -84,6 +84,8 @@ def tests_of(base, chosen, extra, without):
     systems = {path.stem[5:]: path.read_text() for path in paths}
     if unknown := set(extra) - set(systems):
         raise scratch.Broken(f"no such system test: {' '.join(unknown)}")
+    if any(file.startswith("hypervisor/") for file in files):           # what work costs
+        tests.append("residence:residence")
     tests += ["system:guests/test_attackers", "system:guests/test_privilege"]
     tests += [f"system:system/test_{name}" for name, text in systems.items()
               if name in extra or name not in LEFT_OUT and not FOREIGN.search(text)]

@@ -5,6 +5,7 @@ a line of dom0's where only its guest has an instruction: that costs time, it hi
 """
 import array
 import bisect
+import collections
 import functools
 import pathlib
 import re
@@ -90,6 +91,8 @@ class Reach:
         self.known, self.units, self.refusals, self.kills = known, units, refusals, {}
         self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()}
                       for test, about in known.items()}
+        self.comers = collections.Counter((file, line) for files in self.lines.values()
+                                          for file, lines in files.items() for line in lines)
 
     def note_kill(self, file, test):
         self.kills[file, test] = self.kills.get((file, test), 0) + 1
@@ -117,9 +120,10 @@ class Reach:
             elif any(mutant.function[1] <= line <= mutant.function[2] for line in lines):
                 far.append(test)
 
-        def promise(test):                          # time for a line; less for who has killed here
-            lines = len(self.lines[test].get(mutant.file, ()))
-            return self.cost(test) / (1 + lines) / (1 + self.kills.get((mutant.file, test), 0))
+        def promise(test):                          # who comes where few do; who has killed here
+            rare = sum(1 / self.comers[mutant.file, line]
+                       for line in self.lines[test].get(mutant.file, ()))
+            return self.cost(test) / (0.1 + rare) / (1 + self.kills.get((mutant.file, test), 0))
         return sorted(units, key=promise) + sorted(near or far, key=promise), len(units) + len(near)
 
     def cost(self, test):
