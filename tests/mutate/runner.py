@@ -28,7 +28,6 @@ PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0])
             ("drivers/", [DRIVERS]), ("dom0/", [DOM0]), ("pvguest-sdk/lib/", [SDK]),
             ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
 SYSTEM = [HYPERVISOR, DOM0, "build/archive.tar", "build/disk.img"]
-RESIDENCE = "tests/guests/test_residence.py::test_residence"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits",
           "--rootdir=tests", "-c", "tests/pytest.ini"]
 
@@ -113,17 +112,17 @@ class Tree:
     def run(self, test, usual=None, rebuild=False):
         """(did it pass, what it said). usual: its time; None: no mistake is in the tree."""
         kind, name = test.split(":", 1)
-        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM,
-                   "guest": [HYPERVISOR, guest_elf(name)],
-                   "residence": [HYPERVISOR, guest_elf(name)]}[kind]
+        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM, "python": [HYPERVISOR],
+                   "guest": [HYPERVISOR, guest_elf(name)]}[kind]
         if rebuild and (said := make(self.path, *targets)):
             return False, said
         limit = 900 if usual is None else bound(usual)
         if kind == "guest":
             return self.run_guest(name, limit)
         environment, command = dict(os.environ), targets
-        if kind in ("system", "residence"):
-            command = PYTEST + [f"tests/{name}.py" if kind == "system" else f"{RESIDENCE}[{name}]"]
+        if kind in ("system", "python"):
+            file, _, only = name.partition("::")
+            command = PYTEST + [f"tests/{file}.py" + (only and f"::{only}")]
             environment["PYTHONPATH"] = str(self.path / "tests/mutate")
             environment.setdefault("DOMUS_PATIENCE", "3")               # the limits are ours
             times = self.base / "times" / f"{name.replace('/', '-')}.json"
@@ -166,7 +165,7 @@ class Tree:
             for variable in ("DOMUS_QEMU", "DOMUS_REFUSALS", "REFUSALS_FILE"):
                 os.environ.pop(variable, None)
             taken = reach.by_file(refusals.all_reached(pathlib.Path(refused)))
-            elves = [HYPERVISOR, DOM0 if kind == "system" else guest_elf(name)]
+            elves = [HYPERVISOR, guest_elf(name) if kind == "guest" else DOM0]
             lines = {} if kind == "unit" else reach.lines_reached(folder, self.path, elves)
             return {**found, "refusals": taken, "lines": lines}
 
@@ -176,8 +175,8 @@ class Tree:
         tools = sorted(map(str, self.path.glob("tests/system/[a-z]*.py")))
         files = {"unit": [f"build/unit/{name}/test"],
                  "system": [*SYSTEM[:3], f"tests/{name}.py", *tools],
-                 "guest": [HYPERVISOR, guest_elf(name), "tests/guests/test_guests.py"],
-                 "residence": [HYPERVISOR, guest_elf(name), RESIDENCE.partition("::")[0]]}[kind]
+                 "python": [HYPERVISOR, f"tests/{name.partition('::')[0]}.py"],
+                 "guest": [HYPERVISOR, guest_elf(name), "tests/guests/test_guests.py"]}[kind]
         digest = hashlib.sha1()
         for file in [*files, "tests/mutate/reach.py", "tests/mutate/runner.py"]:
             digest.update((self.path / file).read_bytes())
