@@ -28,15 +28,15 @@ bits 64
 %%ok:
 %endmacro
 
-; Constant-size form: [va, va + 8) is out when va is in the hole, in ours, or touches an end. Uses r8.
-%macro RANGE8 1
-    mov r8, LOW_END - 8
+; Constant-size form: [va, va + size) is out when va is in the hole, in ours, or touches an end. Uses r8.
+%macro RANGE_OF 2
+    mov r8, LOW_END - %2
     cmp %1, r8
     jbe %%ok
     mov r8, HV_END
     cmp %1, r8
     jb .bad
-    cmp %1, -8
+    cmp %1, -%2
     ja .bad
 %%ok:
 %endmacro
@@ -93,17 +93,17 @@ clear_guest:
     ret
     FIXUP .store, .fault
 
-; ONE name, address register, instruction, afterwards: a function that moves one word and nothing else
-%macro ONE 4
+; ONE name, address register, size, instruction, afterwards: a function that moves one word and nothing else
+%macro ONE 5
 global %1
 %1:
-    RANGE8 %2
+    RANGE_OF %2, %3
     xor eax, eax
     OPEN_GUEST
 .move:
-    %3
-    CLOSE_GUEST
     %4
+    CLOSE_GUEST
+    %5
     ret
 .fault:
     CLOSE_GUEST
@@ -115,7 +115,7 @@ global %1
 
 ; int read_guest_u64(uint64_t *to, uint64_t va)
 ; int write_guest_u64(uint64_t va, uint64_t value)
-; int write_guest_u32(uint64_t va, uint32_t value): the last four bytes of the address space are refused with the last eight
-    ONE read_guest_u64, rsi, {mov rdx, [rsi]}, {mov [rdi], rdx}
-    ONE write_guest_u64, rdi, {mov [rdi], rsi}, {}
-    ONE write_guest_u32, rdi, {mov [rdi], esi}, {}
+; int write_guest_u32(uint64_t va, uint32_t value)
+    ONE read_guest_u64, rsi, 8, {mov rdx, [rsi]}, {mov [rdi], rdx}
+    ONE write_guest_u64, rdi, 8, {mov [rdi], rsi}, {}
+    ONE write_guest_u32, rdi, 4, {mov [rdi], esi}, {}

@@ -17,6 +17,7 @@ import sys
 
 REGISTERS = 6
 WHO = ('any', 'own', 'others', 'control')
+RESULTS = {'ok': '0', 'number': '1', 'ends': 'ENDS'}      # and what they are in C
 Hypercall = collections.namedtuple('Hypercall', 'where number name arguments handler flags')
 Operation = collections.namedtuple('Operation', 'where hypercall name who refused result')
 
@@ -63,9 +64,9 @@ def check_operation(row, remark, hypercalls):
         return 'nobody is refused what any domain may do, and somebody all else'
     if row.refused != '-' and not re.fullmatch(r'E[A-Z0-9]+|GNTST_\w+', row.refused):
         return f'{row.refused} is neither an errno nor a status of grants'
-    if row.result not in ('ok', 'ends') and not re.fullmatch(r'E[A-Z0-9]+', row.result):
-        return f'{row.result} is neither ok, nor ends, nor an errno'
-    if row.result != 'ok' and not remark:
+    if row.result not in RESULTS and not re.fullmatch(r'E[A-Z0-9]+', row.result):
+        return f'{row.result} is none of {", ".join(RESULTS)}, and no errno'
+    if row.result not in ('ok', 'number') and not remark:
         return 'why is a call not ok that is well-formed and allowed? Say it behind a #'
     if 'D' in hypercalls[row.hypercall].flags and (row.who, row.refused) != ('control', 'EPERM'):
         return f"all of {row.hypercall} is the control domain's (flag D): control and EPERM wanted"
@@ -134,9 +135,9 @@ def table_list(hypercalls, operations):
 
 def value_of(word):
     """As C says it: errnos are returned negative, statuses of grants are negative as they are."""
-    if word in ('-', 'ok'):
-        return '0'
-    return 'ENDS' if word == 'ends' else word if word.startswith('GNTST_') else f'-{word}'
+    if word in RESULTS:
+        return RESULTS[word]
+    return '0' if word == '-' else word if word.startswith('GNTST_') else f'-{word}'
 
 
 def is_guarded(row, hypercalls):

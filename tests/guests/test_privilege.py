@@ -26,7 +26,7 @@ import hypercalls  # noqa: E402
 
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="the table is that of Domus")
 STATUS = {"GNTST_general_error": -1, "GNTST_permission_denied": -8}     # xen/grant_table.h
-ENDS = -4096                            # tests/guests/privilege/privilege.h
+RESULTS = {"ok": 0, "number": 1, "ends": -4096}     # tests/guests/privilege: main.c, privilege.h
 
 
 def table():
@@ -37,7 +37,7 @@ def table():
 def number(word):
     if word in STATUS:
         return STATUS[word]
-    return {"ok": 0, "ends": ENDS}[word] if word in ("ok", "ends") else -getattr(errno, word)
+    return RESULTS[word] if word in RESULTS else -getattr(errno, word)
 
 
 def wanted_of_dom0(row):

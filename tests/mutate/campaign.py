@@ -17,6 +17,9 @@ import scratch
 LEFT_OUT = {"cycles", "demo", "explained", "peer", "power_cuts", "pvgrub", "run"}
 FOREIGN = re.compile(r"\b(linux_box|rig_box)\b")
 
+# Of ring 0 alone: what no guest sees by itself.
+OF_RING0 = ["guests/test_residence::test_residence[residence]", "guests/test_nmi", *reach.READERS]
+
 
 class Crew:
     """Some workers at once."""
@@ -84,6 +87,8 @@ def tests_of(base, chosen, extra, without):
     systems = {path.stem[5:]: path.read_text() for path in paths}
     if unknown := set(extra) - set(systems):
         raise scratch.Broken(f"no such system test: {' '.join(unknown)}")
+    if any(file.startswith("hypervisor/") for file in files):
+        tests += [f"python:{name}" for name in OF_RING0]
     tests += ["system:guests/test_attackers", "system:guests/test_privilege"]
     tests += [f"system:system/test_{name}" for name, text in systems.items()
               if name in extra or name not in LEFT_OUT and not FOREIGN.search(text)]

@@ -5,6 +5,7 @@ a line of dom0's where only its guest has an instruction: that costs time, it hi
 """
 import array
 import bisect
+import collections
 import functools
 import pathlib
 import re
@@ -18,6 +19,9 @@ ROW = re.compile(r"^\S+\s+(\d+|-)\s+0x([0-9a-f]+)\b")
 PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"),
          "dom0.elf": ("dom0/", "drivers/", "pvguest-sdk/")}
 GUEST = ("drivers/", "pvguest-sdk/")
+# Tests that run nothing: they read what was made of these files.
+READERS = {"unit/test_entry": {"hypervisor/entry/entry.asm", "hypervisor/entry/asm.inc",
+                               "hypervisor/machine/cpu.c"}}
 
 
 @functools.lru_cache(maxsize=4)
@@ -90,6 +94,8 @@ class Reach:
         self.known, self.units, self.refusals, self.kills = known, units, refusals, {}
         self.lines = {test: {file: set(lines) for file, lines in about["lines"].items()}
                       for test, about in known.items()}
+        self.comers = collections.Counter((file, line) for files in self.lines.values()
+                                          for file, lines in files.items() for line in lines)
 
     def note_kill(self, file, test):
         self.kills[file, test] = self.kills.get((file, test), 0) + 1
@@ -105,8 +111,9 @@ class Reach:
                    if mutant.refusal and mutant.refusal[0] <= line <= mutant.refusal[1]]
         for test in self.known:
             lines = self.lines[test].get(mutant.file, ())
-            if test.startswith("unit:"):
-                units += [test] * (mutant.file in self.units.get(test[5:], ()))
+            kind, name = test.split(":", 1)
+            if kind == "unit" or name in READERS:
+                units += [test] * (mutant.file in {**READERS, **self.units}.get(name, ()))
             elif counted:
                 said = self.known[test]["refusals"].get(mutant.file, ())
                 near += [test] * bool(set(said) & set(counted))
@@ -117,9 +124,10 @@ class Reach:
             elif any(mutant.function[1] <= line <= mutant.function[2] for line in lines):
                 far.append(test)
 
-        def promise(test):                          # time for a line; less for who has killed here
-            lines = len(self.lines[test].get(mutant.file, ()))
-            return self.cost(test) / (1 + lines) / (1 + self.kills.get((mutant.file, test), 0))
+        def promise(test):                          # who comes where few do; who has killed here
+            rare = sum(1 / self.comers[mutant.file, line]
+                       for line in self.lines[test].get(mutant.file, ()))
+            return self.cost(test) / (0.1 + rare) / (1 + self.kills.get((mutant.file, test), 0))
         return sorted(units, key=promise) + sorted(near or far, key=promise), len(units) + len(near)
 
     def cost(self, test):

@@ -112,7 +112,7 @@ class Tree:
     def run(self, test, usual=None, rebuild=False):
         """(did it pass, what it said). usual: its time; None: no mistake is in the tree."""
         kind, name = test.split(":", 1)
-        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM,
+        targets = {"unit": [f"build/unit/{name}/test"], "system": SYSTEM, "python": [HYPERVISOR],
                    "guest": [HYPERVISOR, guest_elf(name)]}[kind]
         if rebuild and (said := make(self.path, *targets)):
             return False, said
@@ -120,8 +120,9 @@ class Tree:
         if kind == "guest":
             return self.run_guest(name, limit)
         environment, command = dict(os.environ), targets
-        if kind == "system":
-            command = PYTEST + [f"tests/{name}.py"]
+        if kind in ("system", "python"):
+            file, _, only = name.partition("::")
+            command = PYTEST + [f"tests/{file}.py" + (only and f"::{only}")]
             environment["PYTHONPATH"] = str(self.path / "tests/mutate")
             environment.setdefault("DOMUS_PATIENCE", "3")               # the limits are ours
             times = self.base / "times" / f"{name.replace('/', '-')}.json"
@@ -174,6 +175,7 @@ class Tree:
         tools = sorted(map(str, self.path.glob("tests/system/[a-z]*.py")))
         files = {"unit": [f"build/unit/{name}/test"],
                  "system": [*SYSTEM[:3], f"tests/{name}.py", *tools],
+                 "python": [HYPERVISOR, f"tests/{name.partition('::')[0]}.py"],
                  "guest": [HYPERVISOR, guest_elf(name), "tests/guests/test_guests.py"]}[kind]
         digest = hashlib.sha1()
         for file in [*files, "tests/mutate/reach.py", "tests/mutate/runner.py"]:

@@ -197,6 +197,15 @@ def test_who_comes_to_a_line_is_asked_first():
     assert about.within(tests, 1.2) == ["guest:near", "system:s"]
 
 
+def test_who_comes_where_few_do_is_asked_first():
+    lines = {f"guest:{number}": [18, *range(40, 60)] for number in range(30)}
+    lines["guest:alone"] = [18, 70]
+    known = {test: {"seconds": 1, "cpu": 1, "lines": {C_FILE: at}, "refusals": {}}
+             for test, at in lines.items()}
+    flush = next(mutant for mutant in mutants.mutants_of(C_FILE, C) if mutant.before == "flush(x);")
+    assert reach.Reach(known, {}, {}).tests_for(flush)[0][0] == "guest:alone"
+
+
 def test_the_table_and_its_verdict(tmp_path):
     every = {mutant.id: mutant for mutant in mutants.mutants_of(C_FILE, C)[:20]}
     results, names, said = kept.Results(tmp_path / "results.jsonl"), list(every), []

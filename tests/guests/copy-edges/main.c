@@ -3,11 +3,13 @@
  * Every copy that the hypervisor makes for a guest stays within its edges. Grant copies between two pages, each with a machine page of
  * ours before and behind it: all combinations of offset and length around the ends, by reference or by frame; what lies around the copied
  * bytes keeps its pattern. Then answers that are written to a guest's address: in front of a page that is not there they fit or are
- * refused, and no byte before or behind is touched.
+ * refused, and no byte before or behind is touched. The same at both ends of what is the guest's at all: where the lower half ends, and
+ * where the hypervisor's part of the upper half does.
  * Idea: XSA-212, 226, 380 (copies), 122 (xen_version).
  */
 #include "../lib/test.h"
 
+#include <xen/vcpu.h>
 #include <xen/version.h>
 
 #define PAGES 3                             /* before, the page, behind */
@@ -203,6 +205,89 @@ static void arguments(void)
     CHECK_IS(*done, 0);
 }
 
+/* ---- the last page of the lower half, the first one behind the hypervisor's ---- */
+
+#define LOW_END   0x0000800000000000UL
+#define UPPER     0xffff880000000000UL      /* HYPERVISOR_VIRT_END */
+
+/* A page of ours there, with what tables it needs. */
+static void map_at(uint64_t va)
+{
+    for (unsigned int level = 4; level > 1; level--)
+        if (!*pt_walk(va, level))
+            NEED(write_entry(entry_address(ADDRESS(va), level), virt_to_machine(new_table()) | PROT_TABLE) == 0);
+    NEED(write_entry(entry_address(ADDRESS(va), 1), virt_to_machine(alloc_zeroed_page()) | PROT_RW) == 0);
+}
+
+static long port_status(uint64_t at)
+{
+    return HYPERVISOR_event_channel_op(EVTCHNOP_status, (void *)at);
+}
+
+static long runstate_at(uint64_t at)
+{
+    struct vcpu_register_runstate_memory_area area = { .addr.p = at };
+
+    return HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, 0, &area);
+}
+
+static long flush_by_mask(uint64_t at)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_INVLPG_MULTI, .arg1.linear_addr = (unsigned long)to };
+
+    set_xen_guest_handle(op.arg2.vcpumask, (const void *)at);
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+static long ldt_at(uint64_t at, unsigned int entries)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = at, .arg2.nr_ents = entries };
+
+    return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+
+/* Each is `size` bytes at `at`, which is the guest's to the last byte, or to the first. */
+static void last_or_first(bool last)
+{
+#define AT(size) (last ? LOW_END - (size) : UPPER)
+#define BEYOND(size) (last ? LOW_END - (size) + 1 : UPPER - 1)
+    struct evtchn_status *status = (void *)AT(sizeof(*status));
+    uint32_t *done = (void *)AT(sizeof(*done));
+
+    *status = (struct evtchn_status){ .dom = DOMID_SELF, .port = 1 };
+    CHECK_IS(port_status(AT(sizeof(*status))), 0);
+    CHECK_IS(port_status(BEYOND(sizeof(*status))), -EFAULT);
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_compile_info, (void *)AT(sizeof(struct xen_compile_info))), 0);
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_compile_info, (void *)BEYOND(sizeof(struct xen_compile_info))), -EFAULT);
+    *done = 77;
+    CHECK_IS(HYPERVISOR_mmu_update(NULL, 0, done, DOMID_SELF), 0);
+    CHECK_IS(*done, 0);
+    if (on_domus())                         /* Xen does not mind where there is nothing to count */
+        CHECK_IS(HYPERVISOR_mmu_update(NULL, 0, (void *)BEYOND(sizeof(*done)), DOMID_SELF), -EFAULT);
+    CHECK_IS(flush_by_mask(AT(sizeof(uint64_t))), 0);
+    CHECK_REFUSED(flush_by_mask(BEYOND(sizeof(uint64_t))));
+    CHECK_IS(runstate_at(AT(sizeof(struct vcpu_runstate_info))), 0);
+    CHECK_IS(runstate_at(0), 0);
+    if (on_domus())                         /* Xen looks when it writes */
+        CHECK_IS(runstate_at(BEYOND(sizeof(struct vcpu_runstate_info))), -EFAULT);
+    CHECK_IS(HYPERVISOR_set_debugreg(0, AT(sizeof(uint64_t))), 0);
+    CHECK_REFUSED(HYPERVISOR_set_debugreg(0, last ? LOW_END : UPPER - 1));
+    CHECK_IS(ldt_at(AT(PAGE_SIZE), 512), 0);
+    CHECK_IS(ldt_at(0, 0), 0);
+    CHECK_REFUSED(ldt_at(last ? LOW_END : UPPER - PAGE_SIZE, 512));
+#undef AT
+#undef BEYOND
+}
+
+static void the_ends(void)
+{
+    map_at(LOW_END - PAGE_SIZE);
+    map_at(UPPER);
+    last_or_first(true);
+    last_or_first(false);
+    CHECK_IS(HYPERVISOR_set_debugreg(0, 0), 0);
+}
+
 void test_main(void)
 {
     int ref;
@@ -226,6 +311,7 @@ void test_main(void)
     descriptors();
     versions();
     arguments();
+    the_ends();
     CHECK_IS(grant_end_access(from_ref), 0);
     CHECK_IS(grant_end_access(to_ref), 0);
 }

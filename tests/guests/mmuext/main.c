@@ -161,6 +161,28 @@ static void clear_and_copy(void)
     free_page(other);
 }
 
+/* A list that is too long for one turn is done in several, and counted as one; also when it ends early. */
+static void a_long_list(void)
+{
+    enum { MANY = 2000 };
+    struct mmuext_op *list = alloc_pages(4);
+    uint64_t *cleared = alloc_zeroed_page();
+    unsigned int done = 7;
+
+    NEED(list && cleared && MANY * sizeof(*list) <= PAGE_SIZE << 4);
+    for (unsigned int i = 0; i < MANY; i++)
+        list[i] = (struct mmuext_op){ .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = virt_to_mfn(cleared) };
+    CHECK_IS(HYPERVISOR_mmuext_op(list, MANY, &done, DOMID_SELF), 0);
+    CHECK_IS(done, MANY);
+    list[MANY - 5].arg1.mfn = ~0UL;
+    CHECK_REFUSED(HYPERVISOR_mmuext_op(list, MANY, &done, DOMID_SELF));
+    CHECK_IS(done, MANY - 5);
+    CHECK_IS(HYPERVISOR_mmuext_op(list, 0, &done, DOMID_SELF), 0);
+    CHECK_IS(done, 0);
+    free_pages(list, 4);
+    free_page(cleared);
+}
+
 static void unpinned_tables_are_pages_again(void)
 {
     uint64_t *tables[] = { l4, l3, l2, l1 };
@@ -182,5 +204,6 @@ void test_main(void)
     flushes();
     what_a_flush_does();
     clear_and_copy();
+    a_long_list();
     unpinned_tables_are_pages_again();
 }

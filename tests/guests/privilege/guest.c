@@ -107,7 +107,8 @@ TRY(multicall)
     struct multicall_entry call = { .op = __HYPERVISOR_xen_version, .args = { XENVER_version, 0 } };
     long result = HYPERVISOR_multicall(&call, 1);
 
-    return result ? result : (long)call.result;
+    CHECK_IS(call.result, HYPERVISOR_xen_version(XENVER_version, NULL));
+    return result;
 }
 
 TRY(VMASST_CMD_enable)

@@ -94,8 +94,8 @@ static long call(const struct row *row, const char *name, domid_t target)
 {
     long result = row->call(target);
 
-    if (result > 0)
-        result = 0;
+    if (result > 0)                             /* a number: which one, others look at */
+        result = 1;
     snprintf(said + strlen(said), sizeof(said) - strlen(said), " %s=%ld", name, result);
     return result;
 }

@@ -144,6 +144,20 @@ static long control(struct xen_domctl *op, uint32_t command, domid_t domain)
     return HYPERVISOR_domctl(op);
 }
 
+/* None of them becomes free when it is given back; all of them do when the table that maps them goes. */
+static void given_back_while_mapped(struct xen_memory_reservation *r, const xen_pfn_t frames[512])
+{
+    static struct mmu_update updates[512];
+
+    for (unsigned int i = 0; i < 512; i++)
+        updates[i] = (struct mmu_update){ virt_to_machine(tables[0]) + i * 8, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RO };
+    CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
+    CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(tables[0])), 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, r), 512);
+    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(tables[0])), 0);
+    fill(tables[0], 0);
+}
+
 static void reservations(void)
 {
     static xen_pfn_t extents[512];
@@ -160,6 +174,8 @@ static void reservations(void)
     r.extent_order = 0;
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 512);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 512);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 512);
+    given_back_while_mapped(&r, extents);
     r.nr_extents = 1;
     r.extent_order = 4;
     extents[0] = 0;
