@@ -5,10 +5,12 @@
  *
  *   file       { [ assignment ] ( end of line | ';' ) } [ assignment ]
  *   assignment KEY ( '=' | '+=' ) value
- *   value      STRING | NUMBER | '[' { value ',' } [ value ] ']'       ends of lines may follow [ and , and a value
+ *   value      STRING | NUMBER | '[' { value ',' } [ value ] ']'
  *
- * Strings, values and settings come out of three arrays of fixed size, so a text cannot ask for more
- * than that, and nothing has to be freed.
+ * In a list, ends of lines may follow the bracket, a comma and a value.
+ *
+ * Strings, values and settings come out of three arrays of fixed size, so a text cannot ask for
+ * more than that, and nothing has to be freed.
  */
 #include "dom0/toolstack/settings.h"
 #include <stdarg.h>
@@ -63,9 +65,9 @@ static bool in_number(char c) {
 /* Carriage returns belong to the end of a line. */
 static void skip_blanks(struct reader *reader) {
     for (; reader->at < reader->end; reader->at++) {
-        bool line_ends = *reader->at == '\r' && reader->at + 1 < reader->end && reader->at[1] == '\n';
-
-        if (*reader->at != ' ' && *reader->at != '\t' && !line_ends)
+        if (*reader->at == '\r' && reader->at + 1 < reader->end && reader->at[1] == '\n')
+            continue;
+        if (*reader->at != ' ' && *reader->at != '\t')
             return;
     }
 }
@@ -119,8 +121,8 @@ static int scan_other(struct reader *reader) {
     }
     if (c <= ' ' || c >= 0x7f)
         return refuse(reader, "a character with the code %u has no meaning here", c);
-    return refuse(reader, c >= 'A' && c <= 'Z' ? "'%c' has no meaning here: keys are written small, strings want quotes"
-                                               : "'%c' has no meaning here", c);
+    return refuse(reader, "'%c' has no meaning here%s", c,
+                  c >= 'A' && c <= 'Z' ? ": keys are written small, strings want quotes" : "");
 }
 
 /* The next token. The end of the text counts as part of its last line. */
@@ -151,8 +153,8 @@ static int unexpected(struct reader *reader, const char *expected) {
         return refuse(reader, "the text ends where %s is expected", expected);
     if (reader->token == TOKEN_LINE)
         return refuse(reader, "the line ends where %s is expected", expected);
-    return refuse(reader, "%s is expected, not %.*s%s", expected, (int)(size > 40 ? 40 : size), reader->start,
-                  size > 40 ? "..." : "");
+    return refuse(reader, "%s is expected, not %.*s%s", expected, (int)(size > 40 ? 40 : size),
+                  reader->start, size > 40 ? "..." : "");
 }
 
 /* --- what is kept --- */
@@ -186,9 +188,12 @@ static int keep_value(struct reader *reader, const char *text, struct setting_va
     struct settings *settings = reader->settings;
 
     if (settings->values == SETTINGS_MOST_VALUES)
-        return refuse(reader, "the configuration is too large: more than %u values", SETTINGS_MOST_VALUES);
+        return refuse(reader, "the configuration is too large: more than %u values",
+                      SETTINGS_MOST_VALUES);
     *value = &settings->value[settings->values++];
-    **value = (struct setting_value){ .text = text, .line = reader->token_line, .behind = reader->behind };
+    **value = (struct setting_value){
+        .text = text, .line = reader->token_line, .behind = reader->behind,
+    };
     return 0;
 }
 
@@ -217,7 +222,7 @@ static int keep_string(struct reader *reader, const char **word) {
         if (c == '\\') {
             c = unescape(*from);
             if (!c && (*from == 'x' || (*from >= '0' && *from <= '7')))
-                return refuse(reader, "\\%c: characters by their number are not read (Xen's library loses them)", *from);
+                return refuse(reader, "\\%c: characters by their number are not read", *from);
             if (!c)
                 return refuse(reader, "\\%c has no meaning in a string", *from);
             from++;
@@ -243,9 +248,11 @@ static int skip_lines(struct reader *reader) {
 /* From [ to ], which is still the token when all is well: its line is the list's. */
 static int take_list(struct reader *reader, unsigned depth, struct setting_value **value) {
     struct setting_value **link;
-    int error = depth == SETTINGS_MOST_DEPTH ? refuse(reader, "more than %u lists in each other", depth) : 0;
+    int error;
 
-    error = error ? error : keep_value(reader, NULL, value);
+    if (depth == SETTINGS_MOST_DEPTH)
+        return refuse(reader, "more than %u lists in each other", depth);
+    error = keep_value(reader, NULL, value);
     if (error)
         return error;
     link = &(*value)->first;
@@ -285,7 +292,8 @@ static int take_value(struct reader *reader, unsigned depth, struct setting_valu
 }
 
 /* += puts what was there before it. */
-static int add_to(struct reader *reader, const struct setting *before, struct setting_value *value) {
+static int add_to(struct reader *reader, const struct setting *before,
+                  struct setting_value *value) {
     struct setting_value **link = &value->first;
     char *text;
 
@@ -314,8 +322,11 @@ static int take_assignment(struct reader *reader) {
     struct settings *settings = reader->settings;
     const struct setting *before;
     struct setting setting = { 0 };
-    int error = reader->token == TOKEN_KEY ? keep_word(reader, &setting.name) : unexpected(reader, "a key");
+    int error;
 
+    if (reader->token != TOKEN_KEY)
+        return unexpected(reader, "a key");
+    error = keep_word(reader, &setting.name);
     error = error ? error : next(reader);
     if (error)
         return error;
@@ -339,7 +350,8 @@ static int take_assignment(struct reader *reader) {
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
                   struct config_problem *problem) {
     struct reader reader = {
-        .settings = settings, .problem = problem, .behind = behind, .at = text, .end = text + size, .line = 1, .token_line = 1,
+        .settings = settings, .problem = problem, .behind = behind,
+        .at = text, .end = text + size, .line = 1, .token_line = 1,
     };
     int error = next(&reader);
 
@@ -361,7 +373,8 @@ const struct setting *settings_find(const struct settings *settings, const char 
     return NULL;
 }
 
-int setting_refuse(const struct setting_value *value, struct config_problem *problem, const char *format, ...) {
+int setting_refuse(const struct setting_value *value, struct config_problem *problem,
+                   const char *format, ...) {
     va_list arguments;
 
     problem->line = value ? value->line : 0;
@@ -374,8 +387,10 @@ int setting_refuse(const struct setting_value *value, struct config_problem *pro
 
 /* --- numbers --- */
 
-static unsigned digit_value(char c) {
-    return is_digit(c) ? (unsigned)(c - '0') : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
+unsigned setting_digit(char c) {
+    if (is_digit(c))
+        return (unsigned)(c - '0');
+    return (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
 }
 
 int setting_number(const struct setting *setting, long *number) {
@@ -392,15 +407,15 @@ int setting_number(const struct setting *setting, long *number) {
     most += negative;
     if (*at == '-' || *at == '+')
         at++;
-    if (at[0] == '0' && (at[1] | 32) == 'x' && digit_value(at[2]) < 16) {
+    if (at[0] == '0' && (at[1] | 32) == 'x' && setting_digit(at[2]) < 16) {
         base = 16;
         at += 2;
     } else if (at[0] == '0') {
         base = 8;
     }
-    for (; digit_value(*at) < base; at++, any = true) {
-        too_large = too_large || value > (most - digit_value(*at)) / base;
-        value = value * base + digit_value(*at);
+    for (; setting_digit(*at) < base; at++, any = true) {
+        too_large = too_large || value > (most - setting_digit(*at)) / base;
+        value = value * base + setting_digit(*at);
     }
     if (too_large)
         return -ERANGE;

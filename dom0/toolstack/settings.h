@@ -5,7 +5,8 @@
  * list of values. It is read as Xen's libxlutil reads it: tests/unit/test_xlcfg_oracle.c compares
  * the two, and names the few differences with their reasons.
  *
- *   key = 'text'    key = 0x40    key = [ 'a', 5, [ 'b' ], ]    key += 'more'    a = 1; b = 2    # comment
+ *   key = 'text'    key = 0x40    key = [ 'a', 5, [ 'b' ], ]    key += 'more'    a = 1; b = 2
+ *   # a comment
  */
 #ifndef DOM0_TOOLSTACK_SETTINGS_H
 #define DOM0_TOOLSTACK_SETTINGS_H
@@ -41,7 +42,7 @@ struct setting {
 struct settings {
     unsigned count, values;
     size_t bytes;
-    struct setting setting[SETTINGS_MOST];      /* In their order; of several of one name the last counts. */
+    struct setting setting[SETTINGS_MOST];      /* Of several of one name the last counts. */
     struct setting_value value[SETTINGS_MOST_VALUES];
     char text[SETTINGS_MOST_BYTES];
 };
@@ -56,11 +57,14 @@ int settings_read(struct settings *settings, const char *text, size_t size, bool
 /* NULL: not set. */
 const struct setting *settings_find(const struct settings *settings, const char *name);
 
-/* An atom as a number: 12, 0x1f, 017, ' +5'. 0, or -EINVAL (none), -ERANGE (too large for a long). */
+/* What a hexadecimal digit counts; 99: it is none. */
+unsigned setting_digit(char c);
+
+/* An atom as a number: 12, 0x1f, 017, ' +5'. 0, or -EINVAL (none), -ERANGE (too large). */
 int setting_number(const struct setting *setting, long *number);
 
 /* Fills in the problem with a value's line (NULL: none) and a sentence; -EINVAL. */
-int setting_refuse(const struct setting_value *value, struct config_problem *problem, const char *format,
-                   ...) __attribute__((format(printf, 3, 4)));
+int setting_refuse(const struct setting_value *value, struct config_problem *problem,
+                   const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Xen's own reader of configurations (libxlutil, Debian's libxen-dev) beside ours: one text, read by
- * both; every key compared by its kind, its value and its line; of a text that is refused, the line.
+ * Xen's own reader of configurations (libxlutil, Debian's libxen-dev) beside ours: one text, read
+ * by both; every key compared by its kind, its value and its line; of a text that is refused, the
+ * line.
  *
  * The differences that are meant, and why:
- *   carriage returns   Ours takes "\r\n" as the end of a line, for files come from everywhere. Xen gets the text without them.
- *   last line          xl ends every text with a line's end before it is read, and so do we here: without one Xen's scanner
- *                      refuses a comment there and does not see a stray last character.
- *   a line's end       Where Xen finds the end of a line that it does not expect, it names the line before it.
- *   numbered           '\101' is lost by Xen's library without a word, and '\x41' is always refused: ours refuses both.
- *   sizes              Ours has room for so many keys, values and characters, and for so many lists in each other.
+ *   carriage returns   Ours takes "\r\n" as the end of a line, for files come from everywhere. Xen
+ *                      gets the text without them.
+ *   the last line      xl gives the text behind a file's name a line's end, and so do we here, to
+ *                      every text: without one Xen's scanner refuses a comment there, and does not
+ *                      see a stray last character.
+ *   a line's end       Where Xen finds one that it does not expect, it names the line before it.
+ *   numbered           '\101' is lost by Xen's library without a word, and '\x41' is always
+ *                      refused: ours refuses both.
+ *   sizes              Ours has room for so many keys, values and characters, and for so many lists
+ *                      in each other.
  *   NUL                Xen's library ends the program. It is not asked.
  */
 #ifndef TESTS_UNIT_XLU_HOST_H
@@ -80,7 +85,8 @@ static void xen_read(struct xen_reading *xen, const char *text, size_t size) {
     }
 }
 
-/* The line that Xen has for a key: each one is a list or it is not, and one of the two is complained about. */
+/* The line that Xen has for a key: each one is a list or it is not, and one of the two is
+ * complained about. */
 static unsigned xen_line(struct xen_reading *xen, const char *name) {
     const char *text;
     unsigned line = 0;
@@ -109,7 +115,8 @@ static bool same_lists(struct xen_reading *xen, const char *name, const XLU_Conf
             return differ(name, "the length of a list");
         if (!value->text != (xlu_cfg_value_type(item) == XLU_LIST))
             return differ(name, "the kind of a list's element");
-        if (value->text && (xlu_cfg_value_get_string(xen->config, item, &text, 1) || strcmp(text, value->text)))
+        if (value->text &&
+            (xlu_cfg_value_get_string(xen->config, item, &text, 1) || strcmp(text, value->text)))
             return differ(name, "a string in a list");
         if (!value->text && (xlu_cfg_value_get_list(xen->config, item, &inner, 1) ||
                              !same_lists(xen, name, inner, value->first)))
@@ -131,7 +138,8 @@ static bool same_setting(struct xen_reading *xen, const char *name) {
         return differ(name, "its line");
     if (!setting->value->text)
         return error == EINVAL && !xlu_cfg_get_list(xen->config, name, &list, NULL, 1) ?
-               same_lists(xen, name, list, setting->value->first) : differ(name, "its kind (a list)");
+                   same_lists(xen, name, list, setting->value->first) :
+                   differ(name, "its kind (a list)");
     if (error || strcmp(text, setting->value->text))
         return differ(name, "its string");
     if (-xlu_cfg_get_long(xen->config, name, &number, 1) != setting_number(setting, &our_number))
@@ -147,7 +155,9 @@ static bool same_keys(struct xen_reading *xen, const char *text, size_t size) {
     for (size_t at = 0, length; at < size && same; at += length ? length : 1) {
         char name[80];
 
-        for (length = 0; at + length < size && memchr(letters, text[at + length], sizeof(letters) - 1); length++)
+        for (length = 0;
+             at + length < size && memchr(letters, text[at + length], sizeof(letters) - 1);
+             length++)
             ;
         for (size_t from = 0; from < length && length < sizeof(name) && same; from++) {
             snprintf(name, sizeof(name), "%.*s", (int)(length - from), text + at + from);
@@ -173,7 +183,8 @@ static bool meant(const struct xen_reading *xen, int error) {
     return false;
 }
 
-/* Both read the text; true: alike, or different as it is meant. Of what Xen took `visit` is told, if it is given. */
+/* Both read the text; true: alike, or different as it is meant. Of what Xen took `visit` is told,
+ * if it is given. */
 static bool read_alike(const char *text, size_t size, bool (*visit)(struct xen_reading *xen)) {
     struct xen_reading xen;
     bool same;
@@ -190,8 +201,9 @@ static bool read_alike(const char *text, size_t size, bool (*visit)(struct xen_r
     else
         same = error || (same_keys(&xen, text, size) && (!visit || visit(&xen)));
     if (!same)
-        fprintf(stderr, "Xen: %s, line %u: %s\nours: %s, line %u: %s\n--- of this:\n%.*s\n---\n", xen.error ? "refused" : "taken",
-                xen.line, xen_said(&xen), error ? "refused" : "taken", our_problem.line, our_problem.text, (int)size, text);
+        fprintf(stderr, "Xen: %s, line %u: %s\nours: %s, line %u: %s\n--- of this:\n%.*s\n---\n",
+                xen.error ? "refused" : "taken", xen.line, xen_said(&xen),
+                error ? "refused" : "taken", our_problem.line, our_problem.text, (int)size, text);
     xen_close(&xen);
     return same;
 }
