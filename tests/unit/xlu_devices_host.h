@@ -13,11 +13,13 @@
  *   010, 09            What begins with a zero is octal, for Xen and for us. Xen takes what stands
  *                      behind the first 8 or 9 for a unit that nobody gave: refused.
  *   signs and blanks   "d-1p0", " 5" and "" are no devices.
+ *   d0xp1              A 0x without digits is a zero for scanf, and for Xen: refused.
  *   hd, sd5            Xen takes the letter that is missing for the one before a: refused.
  */
 #ifndef TESTS_UNIT_XLU_DEVICES_HOST_H
 #define TESTS_UNIT_XLU_DEVICES_HOST_H
 
+#include <ctype.h>
 #include <libxl_utils.h>
 #include "dom0/toolstack/disk.h"
 #include "dom0/toolstack/vif.h"
@@ -114,9 +116,9 @@ static bool rate_alike(struct xen_reading *xen, const char *text) {
 /* What Xen takes for a device and nobody would: for its signs and blanks, or for want of a letter.
  */
 static bool odd_device(const char *name) {
-    const char *behind = name + (*name == 'x' ? 3 : 2);
+    const char *behind = name + (*name == 'x' ? 3 : 2), *hex = strcasestr(name, "0x");
 
-    if (!*name || strpbrk(name, " \t\n\v\f\r+-"))
+    if (!*name || strpbrk(name, " \t\n\v\f\r+-") || (hex && !isxdigit((unsigned char)hex[2])))
         return true;
     return (!strncmp(name, "xvd", 3) || !strncmp(name, "hd", 2) || !strncmp(name, "sd", 2)) &&
            (*behind < 'a' || *behind > 'z');

@@ -7,9 +7,8 @@
  * The differences that are meant, and why:
  *   carriage returns   Ours takes "\r\n" as the end of a line, for files come from everywhere. Xen
  *                      gets the text without them.
- *   the last line      xl gives the text behind a file's name a line's end, and so do we here, to
- *                      every text: without one Xen's scanner refuses a comment there, and does not
- *                      see a stray last character.
+ *   the last line      Here every text ends with a line's end: without one Xen's scanner refuses a
+ *                      comment there, and does not see a stray last character.
  *   a line's end       Where Xen finds one that it does not expect, it names the line before it.
  *   numbered           '\101' is lost by Xen's library without a word, and '\x41' is always
  *                      refused: ours refuses both.
@@ -66,14 +65,12 @@ static void xen_close(struct xen_reading *xen) {
 }
 
 static void xen_read(struct xen_reading *xen, const char *text, size_t size) {
-    char *plain = malloc(size + 2);
+    char *plain = malloc(size + 1);
     size_t length = 0;
 
     for (size_t i = 0; i < size; i++)
         if (text[i] != '\r' || i + 1 >= size || text[i + 1] != '\n')
             plain[length++] = text[i];
-    if (length && plain[length - 1] != '\n')
-        plain[length++] = '\n';
     xen->error = xlu_cfg_readdata(xen->config, plain, (int)length);
     free(plain);
     if (xen->error) {
@@ -185,11 +182,15 @@ static bool meant(const struct xen_reading *xen, int error) {
 
 /* Both read the text; true: alike, or different as it is meant. Of what Xen took `visit` is told,
  * if it is given. */
-static bool read_alike(const char *text, size_t size, bool (*visit)(struct xen_reading *xen)) {
+static bool read_alike(const char *some, size_t size, bool (*visit)(struct xen_reading *xen)) {
+    char *text = malloc(size + 1);      /* Of this size, so that nobody reads behind it. */
     struct xen_reading xen;
     bool same;
     int error;
 
+    memcpy(text, some, size);
+    if (size && text[size - 1] != '\n')
+        text[size++] = '\n';
     memset(&ours, 0, sizeof(ours));
     memset(&our_problem, 0, sizeof(our_problem));
     error = settings_read(&ours, text, size, false, &our_problem);
@@ -205,6 +206,7 @@ static bool read_alike(const char *text, size_t size, bool (*visit)(struct xen_r
                 xen.error ? "refused" : "taken", xen.line, xen_said(&xen),
                 error ? "refused" : "taken", our_problem.line, our_problem.text, (int)size, text);
     xen_close(&xen);
+    free(text);
     return same;
 }
 
