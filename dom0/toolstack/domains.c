@@ -9,6 +9,7 @@
 #include "dom0/toolstack/domains.h"
 #include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
+#include "dom0/builder/unpack.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/home.h"
 #include <pvguest/console.h>
@@ -112,6 +113,24 @@ static int read_config(const char *file, const char *more, struct config *config
     return 0;
 }
 
+static int find_kernel(const struct config *config, struct unpacked *kernel, struct trouble *trouble) {
+    struct archive_file file;
+    int error;
+
+    if (archive_find(files, config->kernel, &file))
+        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
+    error = unpack_kernel(file.data, file.size, thread_yield, kernel);
+    return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
+}
+
+static int find_ramdisk(const struct config *config, struct unpacked *ramdisk, struct trouble *trouble) {
+    struct archive_file file;
+
+    if (archive_find(files, config->ramdisk, &file))
+        return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
+    return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
+}
+
 static int build(struct domain *domain, struct build_result *built, struct trouble *trouble) {
     const struct config *config = &domain->config;
     struct build_request request = {
@@ -120,19 +139,23 @@ static int build(struct domain *domain, struct build_result *built, struct troub
         .grant_frames = config->grant_frames, .maptrack_frames = config->maptrack_frames,
         .uuid = config->has_uuid ? config->uuid : NULL,
     };
-    struct archive_file kernel, ramdisk;
+    struct unpacked kernel, ramdisk = { .memory = NULL };
+    int error = find_kernel(config, &kernel, trouble);
 
-    if (archive_find(files, config->kernel, &kernel))
-        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
-    request.kernel = kernel.data;
-    request.kernel_size = kernel.size;
-    if (config->ramdisk[0]) {
-        if (archive_find(files, config->ramdisk, &ramdisk))
-            return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
-        request.ramdisk = ramdisk.data;
+    if (error)
+        return error;
+    if (config->ramdisk[0])
+        error = find_ramdisk(config, &ramdisk, trouble);
+    if (!error) {
+        request.kernel = kernel.bytes;
+        request.kernel_size = kernel.size;
+        request.ramdisk = ramdisk.bytes;
         request.ramdisk_size = ramdisk.size;
+        error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
     }
-    return build_domain(&request, built, trouble->text, sizeof(trouble->text));
+    unpack_free(&ramdisk);
+    unpack_free(&kernel);
+    return error;
 }
 
 /* With the lock held. On an error nothing is left, and `domain` is freed. */
