@@ -33,17 +33,10 @@ static int refuse(struct unpacked *out, int error, const char *format, ...) {
 
 /* What packs kernels beside gzip; NULL: nothing that is known. */
 static const char *packed_by(const uint8_t *bytes, size_t size) {
-    static const struct { const char *name, *magic; size_t size;
-    } formats[] = {
-        { "xz",
-          "\xfd"
-          "7zXZ",
-          6 },
-        { "zstd", "\x28\xb5\x2f\xfd", 4 },
-        { "bzip2", "BZh", 3 },
-        { "lzma", "\x5d\0\0", 3 },
-        { "lzo", "\x89LZO", 4 },
-        { "lz4", "\x02\x21\x4c\x18", 4 },
+    static const struct { const char *name, *magic; size_t size; } formats[] = {
+        { "xz", "\xfd" "7zXZ", 6 },             { "zstd", "\x28\xb5\x2f\xfd", 4 },
+        { "bzip2", "BZh", 3 },                  { "lzma", "\x5d\0\0", 3 },
+        { "lzo", "\x89LZO", 4 },                { "lz4", "\x02\x21\x4c\x18", 4 },
         { "lz4", "\x04\x22\x4d\x18", 4 },
     };
 
