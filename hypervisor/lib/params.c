@@ -45,7 +45,7 @@ static bool take_amount(const char *at, const char *end, struct amount *amount)
     unit = at < end ? strchr(units, *at & ~32) : strchr(units, 'K');
     if (!unit || at + 1 < end) return false;
     for (; unit > units; unit--) got.bytes = product_of(got.bytes, 1024);
-    if (got.bytes == BEYOND || got.bytes < PAGE_BYTES) return false;
+    if (got.bytes < PAGE_BYTES) return false;           /* What is too large for a number is too large for a machine, too. */
     *amount = got;
     return true;
 }
