@@ -129,3 +129,17 @@ def test_a_long_line_at_the_prompt(system):
     system.ask("xl destroy bz")
     assert "the command line is too long: 1024 characters" in system.refused(f"xl create bz.cfg cmdline=\"{LONG}8\"")
     system.audit()
+
+
+@pytest.mark.skipif(dom0.ON_XEN, reason="ring 0 is another there")
+def test_words_of_the_command_lines():
+    """Xen's forms are honoured, and what is no option, or none that can be, is named: the hypervisor's, then dom0's."""
+    words = ["dom0_mem=512M,max:96M", "loglvl=all", "noreboot", "console=vga"]
+    domus = machine.Hypervisor("domus", machine.DOMUS.path, words, machine.DOMUS.cpu)
+    line = 'quiet ip=10.0.2.10 consoles=maybe run="echo this was run"'
+    with machine.Machine("command-lines", hypervisor=domus, memory=256,
+                         modules=[[machine.BUILD / "dom0.elf", line], [machine.BUILD / "archive.tar"]]) as box:
+        for said in ('"noreboot" is ignored: it is no option here', '"console=vga" is ignored; it can be com1 or com1,BAUD',
+                     "dom0: 96 MiB, kernel at", '"quiet" on the command line is left out', '"consoles=maybe" on the command line is left out',
+                     r"\nthis was run"):
+            box.expect(said, timeout=60)
