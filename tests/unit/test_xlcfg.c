@@ -457,6 +457,32 @@ static void keys_are_whole_words(void **state) {
     assert_non_null(strstr(problem.text, "not '012345678901234567890123456789012345678..."));
 }
 
+/* dom0's README has a row for each key, and for no other. */
+static void the_readme_has_these_keys(void **state) {
+    static char readme[64 * 1024];
+    FILE *file = fopen("dom0/README.md", "r");
+    unsigned keys = 0, named = 0;
+    char *section, *row;
+
+    assert_non_null(file);
+    readme[fread(readme, 1, sizeof(readme) - 1, file)] = '\0';
+    fclose(file);
+    section = strstr(readme, "\n| key | |\n");
+    assert_non_null(section);
+    *strstr(section, "\n\n") = '\0';
+    for (unsigned i = 0; config_key(i); i++, keys++) {
+        char word[40];
+
+        snprintf(word, sizeof(word), "`%s`", config_key(i));
+        if (!strstr(section, word))
+            fail_msg("%s has no row", config_key(i));
+    }
+    for (row = strstr(section, "\n| `"); row; row = strstr(row + 1, "\n| `"))
+        for (char *c = row; *c && strncmp(c, " | ", 3); c++)
+            named += *c == '`';
+    assert_int_equal(named, 2 * keys);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
@@ -474,6 +500,7 @@ int main(void) {
         cmocka_unit_test(every_action_of_every_end),
         cmocka_unit_test(lists_at_their_limits),
         cmocka_unit_test(keys_are_whole_words),
+        cmocka_unit_test(the_readme_has_these_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
