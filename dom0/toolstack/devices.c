@@ -317,7 +317,9 @@ static int make_disk(struct device *device, struct trouble *trouble) {
     error = make_nodes(device);
     if (error)
         return trouble_set(trouble, error, "disk '%s': XenStore: %s", disk->partition, errno_name(error));
-    device->blkback = blkback_create(&store, device->domid, device->number, blockdev, disk->writable);
+    device->blkback = blkback_create(&store, device->domid, device->number, blockdev,
+                                     (disk->writable ? BLKBACK_WRITABLE : 0) | (disk->cdrom ? BLKBACK_CDROM : 0) |
+                                     (disk->no_discard ? BLKBACK_NO_DISCARD : 0));
     if (!device->blkback)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end", disk->partition);
     blkback_on_work(device->blkback, mark, &device->traffic, device->quota);

@@ -126,7 +126,7 @@ static bool by_word(struct reading *reading, const char *part) {
     else if (!strcmp(part, "trusted") || !strcmp(part, "untrusted"))
         words->untrusted = part[0] == 'u';
     else if (!strcmp(part, "discard") || !strcmp(part, "no-discard"))
-        words->discard = part[0] == 'd';
+        words->no_discard = part[0] == 'n';
     else        /* Both are true of all disks here: no cache, and no second copy. */
         return !strcmp(part, "direct-io-safe") || !strcmp(part, "no-colo");
     return true;
@@ -267,9 +267,6 @@ static const char *unavailable(const struct disk_words *words, const char **wron
     *wrong = words->specification;
     if (words->specification && strcmp(words->specification, "xen"))
         return "a disk's specification can only be xen";
-    *wrong = "discard";
-    if (words->discard)
-        return "a disk here cannot forget blocks";
     *wrong = words->backend;
     while (words->backend && i < ARRAY_COUNT(here) && strcmp(words->backend, here[i]))
         i++;
@@ -295,6 +292,7 @@ static int judge(const struct disk_words *words, struct config_disk *disk,
     disk->writable = words->writable;
     disk->cdrom = words->cdrom;
     disk->untrusted = words->untrusted;
+    disk->no_discard = words->no_discard;
     return 0;
 }
 

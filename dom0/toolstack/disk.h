@@ -20,7 +20,7 @@
 /* What a specification says; NULL: nothing. */
 struct disk_words {
     const char *target, *format, *vdev, *backend, *backendtype, *script, *specification;
-    bool writable, cdrom, untrusted, discard;
+    bool writable, cdrom, untrusted, no_discard;
 };
 
 struct config_disk {
@@ -28,6 +28,7 @@ struct config_disk {
     char vdev[20];                      /* "xvda" */
     unsigned number;                    /* 51712: the device number in XenStore */
     bool writable, cdrom, untrusted;
+    bool no_discard;                    /* The guest is not told that it may discard blocks. */
 };
 
 /* Takes a specification apart, in place. NULL, or why it is refused, and the wrong word. */

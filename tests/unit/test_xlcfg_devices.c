@@ -34,7 +34,7 @@ static void single_devices(void **state) {
         "raw:data,xvdb:disk,w",
         "/dev/disk/by-partlabel/data,raw,xvdb",
         "file:data,d1p0",
-        "data,raw,vdev=xvdb,direct-io-safe,no-discard,trusted",
+        "data,raw,vdev=xvdb,direct-io-safe,no-discard,discard,trusted",
     };
     struct config_disk disk;
     struct config_vif vif;
@@ -54,8 +54,10 @@ static void single_devices(void **state) {
         assert_int_equal(disk_parse(text, &disk, &problem), 0);
         assert_string_equal(disk.partition, "data");
         assert_int_equal(disk.number, 51728);
-        assert_true(disk.writable && !disk.cdrom && !disk.untrusted);
+        assert_true(disk.writable && !disk.cdrom && !disk.untrusted && !disk.no_discard);
     }
+    assert_int_equal(disk_parse("phy:data,xvdb,w,no-discard", &disk, &problem), 0);
+    assert_true(disk.no_discard);
     assert_int_equal(disk_parse("phy:data,hdc:cdrom,r", &disk, &problem), 0);
     assert_true(disk.number == 5632 && disk.cdrom && !disk.writable);
     assert_int_equal(disk_parse("devtype=cdrom,vdev=768,untrusted,target=data", &disk, &problem),
@@ -141,7 +143,7 @@ static void parts_of_disks_and_vifs(void **state) {
         { "raw:a,xvda,format=vhd", "'vhd': it is given twice" },
         { "phy:a,xvda,devtype=tape", "disk or cdrom" },
         { "phy:a,xvda:tape", "disk or cdrom" },
-        { "phy:a,xvda,discard", "cannot forget" },
+
         { "phy:a,xvda,specification=virtio", "only be xen" },
         { "phy:a,xvda,backend=driver", "'driver': a disk's backend" },
         { "phy:a,xvda,backendtype=tape", "no such value" },

@@ -45,7 +45,7 @@ static bool same_disk(const libxl_device_disk *xen, const struct disk_words *wor
                                           NULL,
                      words->specification) &&
            (!libxl_defbool_is_default(xen->discard_enable) &&
-            libxl_defbool_val(xen->discard_enable)) == words->discard &&
+            !libxl_defbool_val(xen->discard_enable)) == words->no_discard &&
            (!libxl_defbool_is_default(xen->trusted) && !libxl_defbool_val(xen->trusted)) ==
                words->untrusted;
 }
