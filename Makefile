@@ -82,7 +82,7 @@ help:
 	@echo 'make test        everything that is tested: lint, unit tests, micro-guests, whole systems (and on real Xen)'
 	@echo 'make mutate N=40  puts 40 small mistakes into copies of the shipped code, one at a time: does a test notice? FILES="PATH..."'
 	@echo '                 limits where, SURVIVED=1 tries the survivors again, without N the table is printed (tests/README.md)'
-	@echo 'make soak        the long runs (70 minutes): twice ten minutes of mixed load, a hundred lives of a Linux guest, large transfers,'
+	@echo 'make soak        the long runs (80 minutes): generated configurations, twice ten minutes of mixed load, a hundred lives of a Linux guest, large transfers,'
 	@echo '                 half an hour of floods'
 	@echo 'make run         the same system with its prompt on this terminal (poweroff at the prompt, or Ctrl-a x, ends it);'
 	@echo '                 LINUX=1 adds Debian'\''s Linux as a guest: xl create -c linux.cfg'

@@ -11,6 +11,7 @@
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
+#include "dom0/options.h"
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
 #include "dom0/toolstack/address.h"
@@ -49,7 +50,7 @@ static void start_xenstore(void) {
 }
 
 /* A machine without disk or card is a machine too. */
-static void start_devices(void) {
+static void start_devices(const char *ip) {
     int found = pci_scan();
     struct netport *card;
 
@@ -59,7 +60,7 @@ static void start_devices(void) {
     card = found < 0 ? NULL : virtio_net_open(0);
     pci_name_undriven();
     must(devices_start(card), "the bridge");
-    must(address_start(card), "its own place at the bridge");
+    must(address_start(card, ip), "its own place at the bridge");
 }
 
 static void open_archive(void) {
@@ -78,54 +79,36 @@ static void open_archive(void) {
     printk("dom0: %u files in the boot archive\n", files);
 }
 
-/*
- * run="create a.cfg; list": command_option() knows no quotes, and this option is full of blanks. GRUB puts its quotes
- * around the whole word instead: "run=create a.cfg; list".
- */
-static const char *run_option(size_t *size) {
-    const char *line = command_line(), *start = strstr(line, "run="), *end;
-    char closing = ' ';
-
-    if (!start || (start != line && start[-1] != ' ' && start[-1] != '"'))
-        return NULL;
-    if (start != line && start[-1] == '"')
-        closing = '"';
-    start += strlen("run=");
-    if (*start == '"') {
-        closing = '"';
-        start++;
-    }
-    end = strchr(start, closing);
-    *size = end ? (size_t)(end - start) : strlen(start);
-    return start;
+static void complain(const char *word, size_t size) {
+    printk("dom0: \"%.*s\" on the command line is left out: known are run=\"COMMANDS\", consoles=on or off, "
+           "ip=ADDRESS\n", (int)MIN(size, (size_t)60), word);
 }
 
-static void run_scripts(void) {
+static void run_scripts(const struct options *options) {
     struct archive_file init;
-    size_t size = 0;
-    const char *text = run_option(&size);
     bool has_init = archive_find(&archive, "init.rc", &init) == 0;
-    char consoles[8];
 
-    guest_consoles_show(text || has_init);
-    if (command_option("consoles", consoles, sizeof(consoles)) && consoles[0])      /* Not the word in a run="". */
-        guest_consoles_show(!strcmp(consoles, "on"));
+    guest_consoles_show(options->consoles == CONSOLES_AS_USUAL ? options->run || has_init
+                                                               : options->consoles == CONSOLES_ON);
     if (has_init)
         commands_script((const char *)init.data, init.size);
-    if (text)
-        commands_script(text, size);
+    if (options->run)
+        commands_script(options->run, options->run_size);
 }
 
 void guest_main(void) {
+    static struct options options;
+
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
+    options_parse(command_line(), &options, complain);
     account_start(memory_is_low);
     must(workers_start(), "its workers");
     start_xenstore();
     open_archive();
-    start_devices();
+    start_devices(options.ip);
     must(domains_start(&archive), "the toolstack");
     printk("dom0: ready; \"help\" lists the commands\n");
-    run_scripts();
+    run_scripts(&options);
     commands_prompt();
 }

@@ -162,8 +162,11 @@ do-test: all $(if $(TESTS),chosen,lint unit peer linux rig)
 chosen: all peer
 	@needed="$$(DOMUS_BUILD=$(B) $(PYTHON) tests/tools/needs.py $(TESTS))"; [ -z "$$needed" ] || $(MAKE) --no-print-directory $$needed
 
-# The long runs: ten minutes of mixed load, a hundred cycles of a Linux guest, large transfers, half an hour of floods.
-do-soak: all peer linux
+# The long runs: generated configurations and damaged streams; ten minutes of mixed load, a hundred cycles of a Linux guest, large
+# transfers, half an hour of floods.
+do-soak: all peer linux $(B)/unit/xlcfg_fuzz/test $(B)/unit/inflate/test
+	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/xlcfg_fuzz/test
+	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} \
 	  DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  $(PYTEST) -s tests/system/test_linux_load.py tests/system/test_linux_net.py tests/system/test_flood_soak.py $(TESTS)

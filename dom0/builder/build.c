@@ -331,7 +331,10 @@ static int make_domain(struct build *build) {
     xen_domain_handle_t handle = { 0 };
     int error;
 
-    make_uuid(handle);
+    if (request->uuid)
+        memcpy(handle, request->uuid, sizeof(handle));
+    else
+        make_uuid(handle);
     error = domain_create(request, handle, &build->domid);
     if (error)
         return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));

@@ -15,6 +15,7 @@ struct build_request {
     uint64_t pages, max_pages;                  /* At the start; at most, ever. */
     unsigned vcpus;
     unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
+    const uint8_t *uuid;                        /* 16 bytes; NULL: one that nobody else has. */
 };
 
 struct build_result {

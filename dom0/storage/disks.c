@@ -18,6 +18,7 @@ static struct claim {
     bool opened;
     struct block_window window;
 } claims[GPT_MAX_PARTITIONS];
+static struct claim whole_claim;        /* Of the disk itself; its window is not used. */
 
 static uint8_t sector_buffer[GPT_SECTOR] __attribute__((aligned(GPT_SECTOR)));
 
@@ -65,26 +66,44 @@ void disks_start(struct blockdev *disk) {
                table.from_backup ? " (from the backup table: the primary is damaged)" : "");
 }
 
+/* "/dev/disk0": all of it. No partition's name is looked for under /dev. */
+static bool names_whole(const char *name) {
+    return whole && !strncmp(name, "/dev/", strlen("/dev/")) && !strcmp(name + strlen("/dev/"), whole->name);
+}
+
+/* Who has the whole disk has each partition, too. */
+static bool taken_by_others(const struct claim *claim, bool writable) {
+    bool taken = claim->writers || (writable && claim->readers);
+
+    for (size_t i = 0; claim == &whole_claim && i < ARRAY_COUNT(claims); i++)
+        taken = taken || claims[i].writers || (writable && claims[i].readers);
+    return taken || (claim != &whole_claim && (whole_claim.writers || (writable && whole_claim.readers)));
+}
+
+/* NULL: there is none of that name. */
+static struct claim *find_claim(const char *name, const struct gpt_partition **partition) {
+    *partition = names_whole(name) || no_table ? NULL : gpt_find(&table, name);
+    return *partition ? &claims[*partition - table.partition] : names_whole(name) ? &whole_claim : NULL;
+}
+
 int disks_claim(const char *name, bool writable, struct blockdev **device, const char **why) {
     const struct gpt_partition *partition;
-    struct claim *claim;
+    struct claim *claim = find_claim(name, &partition);
     int error;
 
     *why = no_table;
-    if (no_table)
+    if (!whole || (!claim && no_table))
         return refused(-ENODEV);
-    partition = gpt_find(&table, name);
     *why = "the disk has no partition of that name";
-    if (!partition)
+    if (!claim)
         return refused(-ENOENT);
     *why = "the disk is read-only";
     if (writable && whole->flags & BLOCK_READ_ONLY)
         return refused(-EROFS);
-    claim = &claims[partition - table.partition];
     *why = "it is in use by another guest";
-    if (claim->writers || (writable && claim->readers))
+    if (taken_by_others(claim, writable))
         return refused(-EBUSY);
-    if (!claim->opened) {
+    if (partition && !claim->opened) {
         error = block_window_open(&claim->window, partition->name, whole, partition->first, partition->sectors);
         *why = "it does not lie on the disk";
         if (error)
@@ -93,17 +112,16 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
     }
     claim->writers += writable;
     claim->readers += !writable;
-    *device = &claim->window.device;
+    *device = partition ? &claim->window.device : whole;
     return 0;
 }
 
 void disks_release(const char *name, bool writable) {
-    const struct gpt_partition *partition = gpt_find(&table, name);
-    struct claim *claim;
+    const struct gpt_partition *partition;
+    struct claim *claim = find_claim(name, &partition);
 
-    if (!partition)
+    if (!claim)
         return;
-    claim = &claims[partition - table.partition];
     claim->writers -= writable;
     claim->readers -= !writable;
 }

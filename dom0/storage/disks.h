@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The real disk's partitions, as the toolstack hands them to guests: by GPT name, one writer or many readers at a time.
+ * The whole disk is one more, "/dev/disk0"; who has it uses every partition.
  */
 #ifndef DOM0_STORAGE_DISKS_H
 #define DOM0_STORAGE_DISKS_H

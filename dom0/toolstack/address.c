@@ -7,7 +7,6 @@
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
-#include <pvguest/start.h>
 #include <pvguest/time.h>
 
 static struct endpoint endpoint;
@@ -62,14 +61,13 @@ bool verb_ip(int count, char **word) {
     return true;
 }
 
-int address_start(const struct netport *card) {
+int address_start(const struct netport *card, const char *ip) {
     static const uint8_t no_card[NET_MAC];
-    char text[20];
     int error;
 
     endpoint_init(&endpoint, card ? card->mac : no_card, now_ns);
     error = devices_plug(&endpoint.port);
-    if (!error && command_option("ip", text, sizeof(text)) && text[0] && !give(text))   /* Not the word in a run="". */
-        printk("dom0: ip=%s is no address for dom0\n", text);
+    if (!error && *ip && !give(ip))
+        printk("dom0: ip=%s is no address for dom0\n", ip);
     return error;
 }

@@ -7,7 +7,10 @@
 
 #include <drivers/net.h>
 
-/* Once, behind devices_start(), with the same card. 0, or -ENOSPC: the bridge is full. */
-int address_start(const struct netport *card);
+/*
+ * Once, behind devices_start(), with the same card. `ip`: the address to begin with, "" for none;
+ * what is no address is said. 0, or -ENOSPC: the bridge is full.
+ */
+int address_start(const struct netport *card, const char *ip);
 
 #endif

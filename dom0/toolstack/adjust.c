@@ -219,7 +219,7 @@ static int rename(struct domain *domain, const char *name, struct trouble *troub
     int error;
 
     if (!config_name_valid(name))
-        return trouble_set(trouble, -EINVAL, "a name has 1 to 31 letters, digits, '-', '_' and '.'");
+        return trouble_set(trouble, -EINVAL, "a name has 1 to %u characters, and no control characters", CONFIG_MAX_NAME);
     if (!strcmp(name, domain->config.name))
         return 0;
     if (domains_find(name) || domains_is_dom0(name))

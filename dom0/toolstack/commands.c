@@ -21,7 +21,7 @@
 
 #define MAX_WORDS 16
 #define MAX_OPTIONS 8
-#define LINE_BYTES 512
+#define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
 #define PATIENCE_NS (5 * NS_PER_S)
 
 /* Exit statuses, as xl has them. */
@@ -356,22 +356,28 @@ static void run_line(char *line, bool shown) {
     }
 }
 
+/* Lines are large for a stack, and scripts do not run in each other. */
 void commands_script(const char *text, size_t size) {
-    char line[LINE_BYTES];
+    static char line[LINE_BYTES];
 
     for (size_t at = 0; at < size; at++) {
         size_t length = 0;
 
-        for (; at < size && text[at] != '\n' && text[at]; at++)
+        for (; at < size && text[at] != '\n' && text[at]; at++, length++)
             if (length + 1 < sizeof(line))
-                line[length++] = text[at];
-        line[length] = '\0';
-        run_line(line, true);
+                line[length] = text[at];
+        if (length < sizeof(line)) {
+            line[length] = '\0';
+            run_line(line, true);
+            continue;
+        }
+        printk("Error: a line of %zu characters is too long, and is not run: %zu at most\n", length, sizeof(line) - 1);
+        last_status = STATUS_USAGE;
     }
 }
 
 void commands_prompt(void) {
-    char line[LINE_BYTES];
+    static char line[LINE_BYTES];
 
     for (;;) {
         terminal_read_line("dom0> ", line, sizeof(line));

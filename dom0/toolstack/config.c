@@ -1,577 +1,470 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses a guest's configuration (config.h). Two layers: values (number, string, list), and what each key makes of its
- * value; the table `keys` joins them. The first error ends the parse and carries its line.
+ * What the keys of a guest's configuration mean (config.h): a function for each key, joined by the
+ * table `keys`; then what follows from each other. Of several assignments to a key the last counts,
+ * and only that one is looked at, as with xl.
  */
 #include "dom0/toolstack/config.h"
 #include <stdarg.h>
 
-#define MAX_STRING 1100u
-#define MAX_LIST 9u                     /* One more than any key takes: each says how many. */
-
-struct value {
-    enum { NUMBER, STRING, LIST } kind;
-    unsigned long number;
-    unsigned count;                     /* Strings: 1 for a STRING. */
-    char string[MAX_LIST][MAX_STRING];
-};
-
-struct parser {
-    const char *at, *end;
-    unsigned line;
+struct taking {
     struct config *config;
     struct config_problem *problem;
-    struct value value;
+    struct config_warnings *warnings;
+    const struct setting_value *cmdline, *root, *extra;         /* NULL: not given. */
 };
 
+#define refuse(taking, value, ...) setting_refuse(value, (taking)->problem, __VA_ARGS__)
+
 __attribute__((format(printf, 2, 3)))
-static void say_why(struct parser *parser, const char *format, ...) {
+static void warn(struct taking *taking, const char *format, ...) {
+    struct config_warnings *warnings = taking->warnings;
+    size_t room = sizeof(warnings->text) - warnings->size;
     va_list arguments;
+    int size;
 
-    parser->problem->line = parser->line;
     va_start(arguments, format);
-    vsnprintf(parser->problem->text, sizeof(parser->problem->text), format, arguments);
+    size = vsnprintf(warnings->text + warnings->size, room, format, arguments);
     va_end(arguments);
+    warnings->size += (size_t)size < room ? (size_t)size : room - 1;
 }
 
-#define refuse(parser, ...) (say_why(parser, __VA_ARGS__), refused(-EINVAL))
+/* --- kinds of values --- */
 
-/* --- values --- */
+static int want_string(struct taking *taking, const struct setting *setting, char *to,
+                       size_t room) {
+    const char *text = setting->value->text;
 
-static bool word_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* Skips blanks and comments; ends of lines too, if they mean nothing here. */
-static void skip(struct parser *parser, bool lines_too) {
-    while (parser->at < parser->end) {
-        char c = *parser->at;
-
-        if (c == '#') {
-            while (parser->at < parser->end && *parser->at != '\n')
-                parser->at++;
-            continue;
-        }
-        if (c == '\n' && lines_too)
-            parser->line++;
-        else if (c != ' ' && c != '\t' && c != '\r')
-            return;
-        parser->at++;
-    }
-}
-
-static char peek(const struct parser *parser) {
-    return parser->at < parser->end ? *parser->at : '\0';
-}
-
-static int take_string(struct parser *parser, char *string) {
-    char quote = *parser->at++;
-    size_t size = 0;
-
-    while (peek(parser) != quote) {
-        char c = peek(parser);
-
-        if (parser->at >= parser->end || c == '\n')
-            return refuse(parser, "the string has no closing %c", quote);
-        if ((unsigned char)c < ' ')
-            return refuse(parser, "a control character in a string");
-        if (size + 1 >= MAX_STRING)
-            return refuse(parser, "the string is too long");
-        string[size++] = c;
-        parser->at++;
-    }
-    parser->at++;
-    string[size] = '\0';
+    if (!text)
+        return refuse(taking, setting->value, "%s is a string, not a list", setting->name);
+    if (strlen(text) >= room)
+        return refuse(taking, setting->value, "%s is too long: at most %zu characters",
+                      setting->name, room - 1);
+    snprintf(to, room, "%s", text);
     return 0;
 }
 
-static int take_number(struct parser *parser) {
-    unsigned long number = 0;
+static int want_number(struct taking *taking, const struct setting *setting, unsigned long least,
+                       unsigned long most, unsigned long *number) {
+    long value = 0;
+    int error = setting_number(setting, &value);
 
-    while (peek(parser) >= '0' && peek(parser) <= '9') {
-        number = number * 10 + (unsigned long)(*parser->at++ - '0');
-        if (number > 1000000000)
-            return refuse(parser, "the number is too large");
-    }
-    if (word_character(peek(parser)))
-        return refuse(parser, "letters in a number");
-    parser->value.kind = NUMBER;
-    parser->value.number = number;
+    if (error == -EINVAL)
+        return refuse(taking, setting->value, "%s is a number%s", setting->name,
+                      !setting->value->text ? ", not a list" :
+                      setting->added ? ", and += adds to none" : ", like 64 or 0x40");
+    if (error || value < (long)least || value > (long)most)
+        return refuse(taking, setting->value, "%s must be %lu to %lu", setting->name, least, most);
+    *number = (unsigned long)value;
     return 0;
 }
 
-static int take_list(struct parser *parser) {
-    struct value *value = &parser->value;
-    int error;
+static int want_unsigned(struct taking *taking, const struct setting *setting, unsigned least,
+                         unsigned most, unsigned *number) {
+    unsigned long value = 0;
+    int error = want_number(taking, setting, least, most, &value);
 
-    value->kind = LIST;
-    parser->at++;                                               /* The bracket. */
-    for (skip(parser, true); peek(parser) != ']'; skip(parser, true)) {
-        if (peek(parser) != '"' && peek(parser) != '\'')
-            return refuse(parser, parser->at < parser->end ? "a list holds quoted strings" : "the list has no closing ]");
-        if (value->count == MAX_LIST)
-            return refuse(parser, "the list is too long");
-        error = take_string(parser, value->string[value->count]);
-        if (error)
-            return error;
-        value->count++;
-        skip(parser, true);
-        if (peek(parser) == ',')
-            parser->at++;
-        else if (peek(parser) != ']')
-            return refuse(parser, "expected , or ] in the list");
-    }
-    parser->at++;
-    return 0;
-}
-
-static int take_value(struct parser *parser) {
-    char c = peek(parser);
-
-    parser->value.count = 0;
-    if (c >= '0' && c <= '9')
-        return take_number(parser);
-    if (c == '[')
-        return take_list(parser);
-    if (c != '"' && c != '\'')
-        return refuse(parser, "expected a number, a quoted string or a list");
-    parser->value.kind = STRING;
-    parser->value.count = 1;
-    return take_string(parser, parser->value.string[0]);
+    *number = (unsigned)value;
+    return error;
 }
 
 /* --- what the keys make of them --- */
 
-static int want_string(struct parser *parser, char *to, size_t room) {
-    if (parser->value.kind != STRING)
-        return refuse(parser, "the value must be a quoted string");
-    if ((size_t)snprintf(to, room, "%s", parser->value.string[0]) >= room)
-        return refuse(parser, "the string is too long (at most %zu characters)", room - 1);
-    return 0;
-}
-
-static int want_number(struct parser *parser, unsigned long least, unsigned long most, unsigned long *number) {
-    if (parser->value.kind != NUMBER)
-        return refuse(parser, "the value must be a number");
-    if (parser->value.number < least || parser->value.number > most)
-        return refuse(parser, "the number must be %lu to %lu", least, most);
-    *number = parser->value.number;
-    return 0;
-}
-
-bool config_name_valid(const char *name) {
-    size_t size = 0;
-
-    for (; name[size]; size++)
-        if (!word_character(name[size]) && name[size] != '-' && name[size] != '.')
-            return refused(false);
-    return (size && size < sizeof(((struct config *)NULL)->name)) || refused(false);
-}
-
-static int key_name(struct parser *parser) {
-    char *name = parser->config->name;
-    int error = want_string(parser, name, sizeof(parser->config->name));
+static int key_name(struct taking *taking, const struct setting *setting) {
+    char *name = taking->config->name;
+    int error = want_string(taking, setting, name, sizeof(taking->config->name));
 
     if (!error && !name[0])
-        error = refuse(parser, "the name is empty");
+        error = refuse(taking, setting->value, "the name is empty");
     if (!error && !config_name_valid(name))
-        error = refuse(parser, "a name has letters, digits, '-', '_' and '.' only");
+        error = refuse(taking, setting->value, "a name has no control characters");
     return error;
 }
 
-static int key_kernel(struct parser *parser) {
-    return want_string(parser, parser->config->kernel, sizeof(parser->config->kernel));
+static bool read_uuid(const char *text, uint8_t uuid[16]) {
+    for (unsigned i = 0; i < 16; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+            return false;
+        if (setting_digit(text[0]) > 15 || setting_digit(text[1]) > 15)
+            return false;
+        uuid[i] = (uint8_t)(setting_digit(text[0]) << 4 | setting_digit(text[1]));
+        text += 2;
+    }
+    return !*text;
 }
 
-static int key_ramdisk(struct parser *parser) {
-    return want_string(parser, parser->config->ramdisk, sizeof(parser->config->ramdisk));
+static int key_uuid(struct taking *taking, const struct setting *setting) {
+    taking->config->has_uuid =
+        setting->value->text && read_uuid(setting->value->text, taking->config->uuid);
+    if (!taking->config->has_uuid)
+        return refuse(taking, setting->value,
+                      "uuid is a string like \"01234567-89ab-cdef-0123-456789abcdef\"");
+    return 0;
 }
 
-static int key_extra(struct parser *parser) {
-    return want_string(parser, parser->config->extra, sizeof(parser->config->extra));
+static int key_kernel(struct taking *taking, const struct setting *setting) {
+    return want_string(taking, setting, taking->config->kernel, sizeof(taking->config->kernel));
 }
 
-static int key_memory(struct parser *parser) {
-    return want_number(parser, 1, 1024 * 1024, &parser->config->memory_mib);
+static int key_ramdisk(struct taking *taking, const struct setting *setting) {
+    return want_string(taking, setting, taking->config->ramdisk, sizeof(taking->config->ramdisk));
 }
 
-static int key_maxmem(struct parser *parser) {
-    return want_number(parser, 1, 1024 * 1024, &parser->config->maxmem_mib);
+static int want_part(struct taking *taking, const struct setting *setting,
+                     const struct setting_value **part) {
+    *part = setting->value;
+    if (!setting->value->text)
+        return refuse(taking, setting->value, "%s is a string, not a list", setting->name);
+    return 0;
 }
 
-static int key_vcpus(struct parser *parser) {
-    unsigned long vcpus = 1;
-    int error = want_number(parser, 1, CONFIG_MAX_VCPUS, &vcpus);
-
-    parser->config->vcpus_at_start = (unsigned)vcpus;
-    return error;
+static int key_cmdline(struct taking *taking, const struct setting *setting) {
+    return want_part(taking, setting, &taking->cmdline);
 }
 
-static int key_maxvcpus(struct parser *parser) {
-    unsigned long vcpus = 1;
-    int error = want_number(parser, 1, CONFIG_MAX_VCPUS, &vcpus);
-
-    parser->config->vcpus = (unsigned)vcpus;
-    return error;
+static int key_root(struct taking *taking, const struct setting *setting) {
+    return want_part(taking, setting, &taking->root);
 }
 
-static int key_cpu_weight(struct parser *parser) {
-    unsigned long weight = 0;
-    int error = want_number(parser, CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT, &weight);
-
-    parser->config->cpu_weight = (unsigned)weight;
-    return error;
+static int key_extra(struct taking *taking, const struct setting *setting) {
+    return want_part(taking, setting, &taking->extra);
 }
 
-static int key_frames(struct parser *parser, unsigned *frames) {
-    unsigned long most = 0;
-    int error = want_number(parser, 1, CONFIG_MOST_FRAMES, &most);
-
-    *frames = (unsigned)most;
-    return error;
+static int key_memory(struct taking *taking, const struct setting *setting) {
+    return want_number(taking, setting, 1, 1024 * 1024, &taking->config->memory_mib);
 }
 
-static int key_max_grant_frames(struct parser *parser) {
-    return key_frames(parser, &parser->config->grant_frames);
+static int key_maxmem(struct taking *taking, const struct setting *setting) {
+    return want_number(taking, setting, 1, 1024 * 1024, &taking->config->maxmem_mib);
 }
 
-static int key_max_maptrack_frames(struct parser *parser) {
-    return key_frames(parser, &parser->config->maptrack_frames);
+static int key_vcpus(struct taking *taking, const struct setting *setting) {
+    return want_unsigned(taking, setting, 1, CONFIG_MAX_VCPUS, &taking->config->vcpus_at_start);
 }
 
-static int key_type(struct parser *parser) {
+static int key_maxvcpus(struct taking *taking, const struct setting *setting) {
+    return want_unsigned(taking, setting, 1, CONFIG_MAX_VCPUS, &taking->config->vcpus);
+}
+
+static int key_cpu_weight(struct taking *taking, const struct setting *setting) {
+    return want_unsigned(taking, setting, CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT,
+                         &taking->config->cpu_weight);
+}
+
+static int key_max_grant_frames(struct taking *taking, const struct setting *setting) {
+    return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->grant_frames);
+}
+
+static int key_max_maptrack_frames(struct taking *taking, const struct setting *setting) {
+    return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->maptrack_frames);
+}
+
+static int key_type(struct taking *taking, const struct setting *setting) {
     char type[16];
-    int error = want_string(parser, type, sizeof(type));
+    int error = want_string(taking, setting, type, sizeof(type));
 
     if (!error && strcmp(type, "pv"))
-        error = refuse(parser, "only type = \"pv\" can be built");
+        error = refuse(taking, setting->value, "type = \"%s\": only \"pv\" can be built", type);
     return error;
 }
 
-static int want_action(struct parser *parser, enum config_action *action) {
-    char text[32];
-    int error = want_string(parser, text, sizeof(text));
+static int key_builder(struct taking *taking, const struct setting *setting) {
+    char builder[16];
+    int error = want_string(taking, setting, builder, sizeof(builder));
 
-    if (error)
-        return error;
-    if (!strcmp(text, "destroy"))
-        *action = ACTION_DESTROY;
-    else if (!strcmp(text, "restart"))
-        *action = ACTION_RESTART;
-    else if (!strcmp(text, "preserve"))
-        *action = ACTION_PRESERVE;
-    else
-        return refuse(parser, "an action is \"destroy\", \"restart\" or \"preserve\"");
-    return 0;
+    if (!error && strcmp(builder, "generic"))
+        error = refuse(taking, setting->value,
+                       "builder = \"%s\": only \"generic\", a PV guest's, can be had", builder);
+    return error;
 }
 
-static int key_on_poweroff(struct parser *parser) {
-    return want_action(parser, &parser->config->on_poweroff);
-}
+static int want_action(struct taking *taking, const struct setting *setting,
+                       enum config_action *action) {
+    static const struct {
+        const char *name;
+        enum config_action action;
+        bool without_core;
+    } actions[] = {
+        { "destroy", ACTION_DESTROY, false },          { "restart", ACTION_RESTART, false },
+        { "preserve", ACTION_PRESERVE, false },        { "coredump-destroy", ACTION_DESTROY, true },
+        { "coredump-restart", ACTION_RESTART, true },
+    };
+    const char *text = setting->value->text;
 
-static int key_on_reboot(struct parser *parser) {
-    return want_action(parser, &parser->config->on_reboot);
-}
-
-static int key_on_crash(struct parser *parser) {
-    return want_action(parser, &parser->config->on_crash);
-}
-
-static int key_on_watchdog(struct parser *parser) {
-    return want_action(parser, &parser->config->on_watchdog);
-}
-
-/* Cuts the text at its next comma; the rest, or NULL when there was none. Leading blanks of the part go. */
-static char *cut(char **text) {
-    char *part = *text, *comma;
-
-    while (*part == ' ')
-        part++;
-    comma = strchr(part, ',');
-    if (comma)
-        *comma = '\0';
-    *text = comma ? comma + 1 : NULL;
-    return part;
-}
-
-/* "xvda" is 202 << 8, each further disk 16 more; a digit behind the letter names a partition (<xen/io/blkif.h>). */
-bool config_device_number(const char *vdev, unsigned *number) {
-    unsigned disk, partition = 0;
-
-    if (strncmp(vdev, "xvd", 3) || vdev[3] < 'a' || vdev[3] > 'p')
-        return refused(false);
-    disk = (unsigned)(vdev[3] - 'a');
-    for (const char *digit = vdev + 4; *digit; digit++) {
-        if (*digit < '0' || *digit > '9')
-            return refused(false);
-        partition = partition * 10 + (unsigned)(*digit - '0');
-        if (partition < 1 || partition > 15)
-            return refused(false);
-    }
-    *number = 202u << 8 | disk << 4 | partition;
-    return true;
-}
-
-enum { DISK_TARGET, DISK_FORMAT, DISK_VDEV, DISK_ACCESS, DISK_FIELDS };
-
-/* "target,format,vdev,access", where a part may also come as key=value, in any order; the format may be left out. */
-static int disk_fields(struct parser *parser, char *text, char *field[DISK_FIELDS]) {
-    static const char *const names[] = { "target", "format", "vdev", "access" };
-    unsigned next = DISK_TARGET, i;
-
-    while (text) {
-        char *part = cut(&text), *value = strchr(part, '=');
-
-        if (!value) {
-            if (next == DISK_FORMAT && *part && strcmp(part, "raw"))
-                next = DISK_VDEV;
-            if (next == DISK_FIELDS)
-                return refuse(parser, "a disk is 'phy:PARTITION,xvda,w'; '%.20s' is too much", part);
-            field[next++] = part;
-            continue;
+    for (size_t i = 0; text && i < ARRAY_COUNT(actions); i++)
+        if (!strcmp(actions[i].name, text)) {
+            *action = actions[i].action;
+            if (actions[i].without_core)
+                warn(taking, "%s = \"%s\": no core is written, for there is no place to keep one\n",
+                     setting->name, text);
+            return 0;
         }
-        *value++ = '\0';
-        for (i = 0; i < DISK_FIELDS && strcmp(names[i], part); i++)
-            ;
-        if (i < DISK_FIELDS)
-            field[i] = value;
-        else if (strcmp(part, "backendtype") || strcmp(value, "phy"))
-            return refuse(parser, "a disk has no '%.20s=%.20s' here", part, value);
+    if (text && (!strcmp(text, "rename-restart") || !strcmp(text, "soft-reset")))
+        return refuse(taking, setting->value,
+                      "%s = \"%s\" cannot be had here: destroy, restart or preserve", setting->name,
+                      text);
+    return refuse(taking, setting->value, "%s must be \"destroy\", \"restart\" or \"preserve\"",
+                  setting->name);
+}
+
+static int key_on_poweroff(struct taking *taking, const struct setting *setting) {
+    return want_action(taking, setting, &taking->config->on_poweroff);
+}
+
+static int key_on_reboot(struct taking *taking, const struct setting *setting) {
+    return want_action(taking, setting, &taking->config->on_reboot);
+}
+
+static int key_on_crash(struct taking *taking, const struct setting *setting) {
+    return want_action(taking, setting, &taking->config->on_crash);
+}
+
+static int key_on_watchdog(struct taking *taking, const struct setting *setting) {
+    return want_action(taking, setting, &taking->config->on_watchdog);
+}
+
+static int key_on_soft_reset(struct taking *taking, const struct setting *setting) {
+    return want_action(taking, setting, &taking->config->on_soft_reset);
+}
+
+/* The elements of a list of devices: how many, or -EINVAL. */
+static int want_devices(struct taking *taking, const struct setting *setting, unsigned most,
+                        const char *example) {
+    int count = 0;
+
+    if (setting->value->text)
+        return refuse(taking, setting->value, "%s is a list: [ '%s' ]", setting->name, example);
+    for (const struct setting_value *value = setting->value->first; value;
+         value = value->next, count++)
+        if (!value->text)
+            return refuse(taking, value, "in the list %s stands another list", setting->name);
+    if (count > (int)most)
+        return refuse(taking, setting->value, "at most %u of %s", most, setting->name);
+    return count;
+}
+
+/* The device's own line; the text is there. */
+static int at_line(struct taking *taking, const struct setting_value *value, int error) {
+    if (error) {
+        taking->problem->line = value->line;
+        taking->problem->behind = value->behind;
     }
-    return 0;
+    return error;
 }
 
-static int one_disk(struct parser *parser, char *text, struct config_disk *disk) {
-    char *field[DISK_FIELDS] = { NULL };
-    const char *target, *vdev, *access;
-    int error = disk_fields(parser, text, field);
+static int key_disk(struct taking *taking, const struct setting *setting) {
+    struct config *config = taking->config;
+    const struct setting_value *value = setting->value->first;
+    int count = want_devices(taking, setting, CONFIG_MAX_DISKS, "phy:PARTITION,xvda,w"), error = 0;
 
-    if (error)
-        return error;
-    target = field[DISK_TARGET];
-    vdev = field[DISK_VDEV];
-    access = field[DISK_ACCESS] ? field[DISK_ACCESS] : "w";
-    if (target && !strncmp(target, "phy:", 4))
-        target += 4;
-    if (!target || !vdev)
-        return refuse(parser, "a disk is 'phy:PARTITION,xvda,w'");
-    if (field[DISK_FORMAT] && *field[DISK_FORMAT] && strcmp(field[DISK_FORMAT], "raw"))
-        return refuse(parser, "a disk's format can only be raw");
-    if (!*target || (size_t)snprintf(disk->partition, sizeof(disk->partition), "%s", target) >= sizeof(disk->partition))
-        return refuse(parser, "a partition's name has 1 to 36 characters");
-    if (strlen(vdev) >= sizeof(disk->vdev) || !config_device_number(vdev, &disk->number))
-        return refuse(parser, "'%.20s' is no device name: xvda to xvdp", vdev);
-    snprintf(disk->vdev, sizeof(disk->vdev), "%s", vdev);
-    disk->writable = !strcmp(access, "w") || !strcmp(access, "rw");
-    if (!disk->writable && strcmp(access, "r") && strcmp(access, "ro"))
-        return refuse(parser, "a disk's access is 'r' or 'w'");
-    return 0;
-}
+    for (config->disk_count = 0; value && (int)config->disk_count < count;
+         value = value->next, config->disk_count++) {
+        struct config_disk *disk = &config->disk[config->disk_count];
 
-static int key_disk(struct parser *parser) {
-    struct config *config = parser->config;
-
-    if (parser->value.kind != LIST)
-        return refuse(parser, "disk is a list: [ 'phy:PARTITION,xvda,w' ]");
-    if (parser->value.count > CONFIG_MAX_DISKS)
-        return refuse(parser, "at most %u disks", CONFIG_MAX_DISKS);
-    config->disk_count = parser->value.count;
-    for (unsigned i = 0; i < config->disk_count; i++) {
-        int error = one_disk(parser, parser->value.string[i], &config->disk[i]);
-
+        error = at_line(taking, value, disk_parse(value->text, disk, taking->problem));
+        for (unsigned i = 0; i < config->disk_count && !error; i++)
+            if (config->disk[i].number == disk->number)
+                error = refuse(taking, value, "two disks are both %s", disk->vdev);
         if (error)
             return error;
-        for (unsigned j = 0; j < i; j++)
-            if (config->disk[j].number == config->disk[i].number)
-                return refuse(parser, "two disks are both %s", config->disk[i].vdev);
     }
-    return 0;
+    return count < 0 ? count : 0;
 }
 
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+static int key_vif(struct taking *taking, const struct setting *setting) {
+    struct config *config = taking->config;
+    const struct setting_value *value = setting->value->first;
+    int count = want_devices(taking, setting, CONFIG_MAX_VIFS, "mac=00:16:3e:01:02:03,bridge=br0");
+    int error;
 
-bool config_parse_mac(const char *text, uint8_t mac[6]) {
-    for (unsigned i = 0; i < 6; i++, text += 3) {
-        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+    for (config->vif_count = 0; value && (int)config->vif_count < count;
+         value = value->next, config->vif_count++) {
+        struct config_vif *vif = &config->vif[config->vif_count];
 
-        if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
-            return refused(false);
-        mac[i] = (uint8_t)(high << 4 | low);
+        error = at_line(taking, value, vif_parse(value->text, vif, taking->problem));
+        if (error)
+            return error;
+        if (vif->model)
+            warn(taking, "a vif's model= does nothing: PV guests have no emulated card\n");
     }
-    return !(mac[0] & 1) || refused(false);                     /* A station, not a group. */
-}
-
-/* One word of a vif; its value, or NULL if it is another. */
-static const char *word_value(const char *part, const char *key) {
-    size_t size = strlen(key);
-
-    return strncmp(part, key, size) || part[size] != '=' ? NULL : part + size + 1;
-}
-
-static int vif_word(struct parser *parser, const char *part, struct config_vif *vif) {
-    const char *value, *why;
-
-    if ((value = word_value(part, "mac"))) {
-        if (!config_parse_mac(value, vif->mac))
-            return refuse(parser, "'%.20s' is no station's address", value);
-    } else if ((value = word_value(part, "bridge"))) {
-        if ((size_t)snprintf(vif->bridge, sizeof(vif->bridge), "%s", value) >= sizeof(vif->bridge))
-            return refuse(parser, "the bridge's name is too long");
-    } else if ((value = word_value(part, "ip"))) {
-        if ((size_t)snprintf(vif->ip, sizeof(vif->ip), "%s", value) >= sizeof(vif->ip) ||
-            !vif_parse_addresses(value, vif->address, &vif->addresses))
-            return refuse(parser, "'%.40s' are not one to %u addresses like 10.0.2.30", value, VIF_MAX_ADDRESSES);
-    } else if ((value = word_value(part, "rate"))) {
-        why = vif_parse_rate(value, &vif->rate_bytes, &vif->rate_usecs);
-        if (why)
-            return refuse(parser, "%s in '%.30s'", why, value);
-    } else if ((value = word_value(part, "spoof"))) {
-        if (strcmp(value, "0") && strcmp(value, "1"))
-            return refuse(parser, "spoof is 0 or 1, not '%.20s'", value);
-        vif->spoof = *value == '1';
-    } else if (strcmp(part, "type=vif") && !word_value(part, "script") && !word_value(part, "model")) {
-        /* Those three are about Linux's scripts and about emulated cards: as true of a vif of ours as of any. */
-        return refuse(parser, "a vif is 'mac=...,bridge=...', not '%.20s'", part);
-    }
-    return 0;
-}
-
-static int one_vif(struct parser *parser, char *text, struct config_vif *vif) {
-    int error = 0;
-
-    memset(vif, 0, sizeof(*vif));
-    snprintf(vif->bridge, sizeof(vif->bridge), "br0");
-    while (text && !error) {
-        char *part = cut(&text);
-        size_t size = strlen(part);
-
-        while (size && part[size - 1] == ' ')
-            part[--size] = '\0';
-        if (size)
-            error = vif_word(parser, part, vif);
-    }
-    return error;
-}
-
-static int key_vif(struct parser *parser) {
-    struct config *config = parser->config;
-    int error = 0;
-
-    if (parser->value.kind != LIST)
-        return refuse(parser, "vif is a list: [ 'mac=00:16:3e:01:02:03,bridge=br0' ]");
-    if (parser->value.count > CONFIG_MAX_VIFS)
-        return refuse(parser, "at most %u network cards", CONFIG_MAX_VIFS);
-    config->vif_count = parser->value.count;
-    for (unsigned i = 0; i < config->vif_count && !error; i++)
-        error = one_vif(parser, parser->value.string[i], &config->vif[i]);
-    return error;
+    return count < 0 ? count : 0;
 }
 
 static const struct {
-    const char *key;
-    int (*take)(struct parser *parser);
+    const char *name;
+    int (*take)(struct taking *taking, const struct setting *setting);
 } keys[] = {
-    { "name", key_name },               { "kernel", key_kernel },       { "ramdisk", key_ramdisk },
-    { "extra", key_extra },             { "cmdline", key_extra },       { "memory", key_memory },
-    { "vcpus", key_vcpus },             { "disk", key_disk },           { "vif", key_vif },
-    { "on_poweroff", key_on_poweroff }, { "on_reboot", key_on_reboot }, { "on_crash", key_on_crash },
-    { "type", key_type },               { "maxmem", key_maxmem },       { "maxvcpus", key_maxvcpus },
-    { "on_watchdog", key_on_watchdog }, { "cpu_weight", key_cpu_weight },
-    { "max_grant_frames", key_max_grant_frames }, { "max_maptrack_frames", key_max_maptrack_frames },
+    { "name", key_name },
+    { "uuid", key_uuid },
+    { "type", key_type },
+    { "builder", key_builder },
+    { "kernel", key_kernel },
+    { "ramdisk", key_ramdisk },
+    { "cmdline", key_cmdline },
+    { "root", key_root },
+    { "extra", key_extra },
+    { "memory", key_memory },
+    { "maxmem", key_maxmem },
+    { "vcpus", key_vcpus },
+    { "maxvcpus", key_maxvcpus },
+    { "cpu_weight", key_cpu_weight },
+    { "disk", key_disk },
+    { "vif", key_vif },
+    { "on_poweroff", key_on_poweroff },
+    { "on_reboot", key_on_reboot },
+    { "on_crash", key_on_crash },
+    { "on_watchdog", key_on_watchdog },
+    { "on_soft_reset", key_on_soft_reset },
+    { "max_grant_frames", key_max_grant_frames },
+    { "max_maptrack_frames", key_max_maptrack_frames },
 };
 
-/* --- the file --- */
+const char *config_key(unsigned n) {
+    return n < ARRAY_COUNT(keys) ? keys[n].name : NULL;
+}
 
-static int one_line(struct parser *parser) {
-    const char *key = parser->at;
-    unsigned line = parser->line;
-    int size, error;
+/* --- what follows --- */
 
-    while (word_character(peek(parser)))
-        parser->at++;
-    size = (int)(parser->at - key);
-    if (!size)
-        return refuse(parser, "expected a key");
-    skip(parser, false);
-    if (peek(parser) != '=')
-        return refuse(parser, "expected = after '%.*s'", size > 30 ? 30 : size, key);
-    parser->at++;
-    skip(parser, false);
-    error = take_value(parser);
-    skip(parser, false);
-    if (!error && parser->at < parser->end && *parser->at != '\n' && *parser->at != ';')
-        error = refuse(parser, "something stands behind the value");
-    for (size_t i = 0; !error && i < ARRAY_COUNT(keys); i++)
-        if (strlen(keys[i].key) == (size_t)size && !strncmp(keys[i].key, key, (size_t)size))
-            return keys[i].take(parser);
-    if (!error && !parser->problem->line) {
-        parser->problem->line = line;
-        snprintf(parser->problem->text, sizeof(parser->problem->text), "'%.*s' is not known here and does nothing",
-                 size > 30 ? 30 : size, key);
+/* As Xen's xl: cmdline is all of it, or else root=... and extra are. */
+static int make_command_line(struct taking *taking) {
+    const struct setting_value *cmdline = taking->cmdline, *root = taking->root;
+    const struct setting_value *extra = taking->extra, *longest = extra ? extra : root;
+    char *line = taking->config->extra;
+    const size_t room = sizeof(taking->config->extra);
+    int size;
+
+    if (cmdline && (root || extra))
+        warn(taking, "cmdline is the whole command line: %s nothing\n",
+             root && extra ? "root and extra do" : root ? "root does" : "extra does");
+    if (cmdline || !root)
+        size = snprintf(line, room, "%s", cmdline ? cmdline->text : extra ? extra->text : "");
+    else
+        size = snprintf(line, room, extra ? "root=%s %s" : "root=%s", root->text,
+                        extra ? extra->text : "");
+    if ((size_t)size < room)
+        return 0;
+    return refuse(taking, cmdline ? cmdline : longest,
+                  "the command line is too long: %d characters, and %u at most", size,
+                  CONFIG_MAX_EXTRA);
+}
+
+/* Memory and vCPUs: what there is at the start, and what there may be, follow from each other. */
+static int make_limits(struct taking *taking, const struct settings *settings) {
+    struct config *config = taking->config;
+    const struct setting *memory = settings_find(settings, "maxmem");
+    const struct setting *vcpus = settings_find(settings, "maxvcpus");
+
+    if (!config->memory_mib)
+        config->memory_mib = config->maxmem_mib ? config->maxmem_mib : CONFIG_USUAL_MIB;
+    if (!config->maxmem_mib)
+        config->maxmem_mib = config->memory_mib;
+    if (!config->vcpus_at_start)
+        config->vcpus_at_start = 1;
+    if (!config->vcpus)
+        config->vcpus = config->vcpus_at_start;
+    if (config->maxmem_mib < config->memory_mib)
+        return refuse(taking, memory->value, "maxmem is less than memory");
+    if (config->vcpus < config->vcpus_at_start)
+        return refuse(taking, vcpus->value, "maxvcpus is less than vcpus");
+    return 0;
+}
+
+static int make_whole(struct taking *taking, const struct settings *settings) {
+    int error = make_command_line(taking);
+
+    error = error ? error : make_limits(taking, settings);
+    if (!error && !taking->config->name[0])
+        error = refuse(taking, NULL, "there is no name");
+    if (!error && !taking->config->kernel[0])
+        error = refuse(taking, NULL, "there is no kernel");
+    return error;
+}
+
+/* --- all of it --- */
+
+/* What counts for its key: the last of its name. */
+static bool counts(const struct settings *settings, const struct setting *setting) {
+    return settings_find(settings, setting->name) == setting;
+}
+
+static size_t find_key(const struct setting *setting) {
+    size_t k = 0;
+
+    while (k < ARRAY_COUNT(keys) && strcmp(keys[k].name, setting->name))
+        k++;
+    return k;
+}
+
+static int take_settings(struct taking *taking, const struct settings *settings) {
+    int error = 0;
+
+    for (unsigned i = 0; i < settings->count && !error; i++) {
+        const struct setting *setting = &settings->setting[i];
+        size_t k = find_key(setting);
+
+        if (k < ARRAY_COUNT(keys) && counts(settings, setting))
+            error = keys[k].take(taking, setting);
     }
     return error;
 }
 
-int config_parse(const char *text, size_t size, struct config *config, struct config_problem *problem) {
-    static struct parser parser;                /* 9 KiB of value: too much for a stack; parses do not overlap. */
-    int error = 0;
+/* All of them in one sentence, as far as it may be long. */
+static void name_unknown(struct taking *taking, const struct settings *settings) {
+    unsigned unknown = 0, more = 0;
+
+    for (unsigned i = 0; i < settings->count; i++) {
+        const struct setting *setting = &settings->setting[i];
+
+        if (find_key(setting) < ARRAY_COUNT(keys) || !counts(settings, setting))
+            continue;
+        if (taking->warnings->size + strlen(setting->name) + 80 > sizeof(taking->warnings->text)) {
+            more++;
+            continue;
+        }
+        warn(taking, unknown++ ? ", %s" : "not known here, so it does nothing: %s", setting->name);
+        if (!setting->value->behind)
+            warn(taking, " (line %u)", setting->value->line);
+    }
+    if (more)
+        warn(taking, ", and %u more", more);
+    if (unknown)
+        warn(taking, "\n");
+}
+
+int config_parse(const char *text, size_t size, const char *behind, struct config *config,
+                 struct config_problem *problem, struct config_warnings *warnings) {
+    static struct settings settings;
+    struct taking taking = { .config = config, .problem = problem, .warnings = warnings };
+    int error;
 
     memset(config, 0, sizeof(*config));
     memset(problem, 0, sizeof(*problem));
-    config->memory_mib = 32;
-    config->vcpus_at_start = 1;
+    memset(&settings, 0, sizeof(settings));
+    warnings->size = 0;
+    warnings->text[0] = '\0';
     config->on_reboot = ACTION_RESTART;
-    parser.at = text;
-    parser.end = text + size;
-    parser.line = 1;
-    parser.config = config;
-    parser.problem = problem;
-    while (!error) {
-        skip(&parser, true);
-        if (parser.at < parser.end && *parser.at == ';') {
-            parser.at++;
-            continue;
-        }
-        if (parser.at >= parser.end)
-            break;
-        error = one_line(&parser);
-    }
-    if (!config->maxmem_mib)
-        config->maxmem_mib = config->memory_mib;
-    if (!error && config->maxmem_mib < config->memory_mib)
-        error = refuse(&parser, "maxmem is less than memory");
-    if (!config->vcpus)
-        config->vcpus = config->vcpus_at_start;
-    if (!error && config->vcpus < config->vcpus_at_start)
-        error = refuse(&parser, "maxvcpus is less than vcpus");
-    if (!error && !config->name[0])
-        error = refuse(&parser, "the file gives no name");
-    if (!error && !config->kernel[0])
-        error = refuse(&parser, "the file gives no kernel");
+    error = settings_read(&settings, text, size, false, problem);
+    error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
+    error = error ? error : take_settings(&taking, &settings);
+    error = error ? error : make_whole(&taking, &settings);
+    if (!error)
+        name_unknown(&taking, &settings);
     return error;
 }
 
 /* --- single words, for the commands --- */
 
-int config_parse_disk(char *text, struct config_disk *disk, struct config_problem *problem) {
-    static struct parser parser;
-
-    parser.problem = problem;
-    return one_disk(&parser, text, disk);
-}
-
-int config_parse_vif(char *text, struct config_vif *vif, struct config_problem *problem) {
-    static struct parser parser;
-
-    parser.problem = problem;
-    return one_vif(&parser, text, vif);
+bool config_name_valid(const char *name) {
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return refused(false);
+    return (*name && strlen(name) <= CONFIG_MAX_NAME) || refused(false);
 }
 
 bool config_parse_size(const char *text, unsigned long *kib) {
     static const struct { char letter; unsigned left, right; } units[] = {
-        { 'b', 0, 10 }, { 'k', 0, 0 }, { 'm', 10, 0 }, { '\0', 10, 0 }, { 'g', 20, 0 },
+        { 'b', 0, 10 },  { 'k', 0, 0 },  { 'm', 10, 0 },
+        { '\0', 10, 0 }, { 'g', 20, 0 }, { 't', 30, 0 },
     };
     unsigned long number = 0;
     const char *at = text;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's configuration file, in the form of xl.cfg(5): `key = value` lines, where a value is a number, a quoted
- * string or a list of strings; '#' begins a comment. Pure.
+ * A guest's configuration, in the form of xl.cfg(5): what the keys mean. How the text is read is
+ * settings.h; the elements of the lists `disk` and `vif` are disk.h and vif.h. Pure.
  *
- * Keys: name, kernel, ramdisk, extra (or cmdline), memory (MiB), maxmem (MiB: as far as mem-set may go), vcpus, maxvcpus
- * (as far as vcpu-set may go), disk, vif, on_poweroff, on_reboot, on_crash, on_watchdog, type.
- *   disk = [ 'phy:PARTITION,xvda,w' ]          a GPT partition of the real disk; 'r' instead of 'w': read-only
- *          [ 'vdev=xvda,access=rw,target=PARTITION' ]          the same
- *   vif  = [ 'mac=00:16:3e:01:02:03,bridge=br0' ]    both parts may be missing
- *          [ 'mac=...,ip=10.0.2.30,rate=10Mb/s@50ms,spoof=1' ]         as in dom0/network/guard.h
+ * The keys and what becomes of each stand in dom0/README.md, which a test compares with the table
+ * in config.c. A value that cannot be had is refused with its line; a key that does nothing here is
+ * named in a warning.
  */
 #ifndef DOM0_TOOLSTACK_CONFIG_H
 #define DOM0_TOOLSTACK_CONFIG_H
 
+#include "dom0/toolstack/disk.h"
 #include "dom0/toolstack/vif.h"
 
 #define CONFIG_MAX_DISKS 8u
@@ -21,66 +19,51 @@
 #define CONFIG_LEAST_WEIGHT 1u          /* As Xen's credit schedulers have it. */
 #define CONFIG_MOST_WEIGHT 65535u
 #define CONFIG_MOST_FRAMES 1024u        /* Of grants, and of mappings of others' grants. */
-#define CONFIG_MAX_EXTRA 1000u          /* start_info's command line holds 1023 characters. */
+#define CONFIG_MAX_NAME 63u
+#define CONFIG_MAX_FILE 256u            /* A name in the boot archive. */
+#define CONFIG_MAX_EXTRA 1023u          /* start_info's command line holds so many characters. */
+#define CONFIG_USUAL_MIB 32u            /* As Xen's libxl has it. */
 
 /* What becomes of a domain that has ended in one way or another. */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
 
-struct config_disk {
-    char partition[37];
-    char vdev[12];                      /* "xvda" */
-    unsigned number;                    /* 51712: the device number in XenStore */
-    bool writable;
-};
-
-struct config_vif {
-    uint8_t mac[6];                     /* All zero: to be made up. */
-    char bridge[16];
-    bool spoof;                         /* May send from other addresses than its own. */
-    char ip[VIF_MAX_ADDRESSES * 16];    /* As written; empty: any. */
-    uint32_t address[VIF_MAX_ADDRESSES];
-    unsigned addresses;
-    uint64_t rate_bytes;                /* Each rate_usecs; 0: no limit. */
-    uint32_t rate_usecs;
-};
-
 struct config {
-    char name[32];
-    char kernel[100], ramdisk[100];
-    char extra[CONFIG_MAX_EXTRA + 1];
+    char name[CONFIG_MAX_NAME + 1];
+    char kernel[CONFIG_MAX_FILE + 1], ramdisk[CONFIG_MAX_FILE + 1];
+    char extra[CONFIG_MAX_EXTRA + 1];   /* The command line: of cmdline=, root= and extra=. */
+    bool has_uuid;
+    uint8_t uuid[16];                   /* As it is written, from left to right. */
     unsigned long memory_mib, maxmem_mib;
-    unsigned vcpus, vcpus_at_start;     /* How many there may be, and how many the guest is to use first. */
-    unsigned cpu_weight;                /* Its part of the CPU beside others'; 0: the hypervisor's default. */
+    unsigned vcpus, vcpus_at_start;     /* At most, and those that the guest is to use first. */
+    unsigned cpu_weight;                /* Its part of the CPU; 0: the hypervisor's default. */
     unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
     unsigned disk_count, vif_count;
     struct config_disk disk[CONFIG_MAX_DISKS];
     struct config_vif vif[CONFIG_MAX_VIFS];
-    enum config_action on_poweroff, on_reboot, on_crash, on_watchdog;
+    enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;
 };
 
-/* Where and why a file is refused; or, with 0 returned, the first key that was not understood (line 0: none). */
-struct config_problem {
-    unsigned line;
-    char text[120];
+/* Sentences, a line each, about what was read and does nothing. */
+struct config_warnings {
+    size_t size;
+    char text[2048];
 };
 
-/* 0, or -EINVAL with the problem filled in. */
-int config_parse(const char *text, size_t size, struct config *config, struct config_problem *problem);
+/*
+ * A file's text, and `behind`, which has the last word: what was given behind the file's name, a
+ * word a line. 0, or -EINVAL with the problem filled in. (Its work space is static: parses do not
+ * overlap.)
+ */
+int config_parse(const char *text, size_t size, const char *behind, struct config *config,
+                 struct config_problem *problem, struct config_warnings *warnings);
 
-/* One element of the lists `disk` and `vif`, which is changed. 0, or -EINVAL with the problem's text filled in. */
-int config_parse_disk(char *text, struct config_disk *disk, struct config_problem *problem);
-int config_parse_vif(char *text, struct config_vif *vif, struct config_problem *problem);
-
-/* Letters, digits, '-', '_', '.': what may name a guest. */
+/* What may name a guest: 1 to CONFIG_MAX_NAME characters that a terminal can show. */
 bool config_name_valid(const char *name);
 
-/* "xvda" to its device number, 51712. False: no such name. */
-bool config_device_number(const char *vdev, unsigned *number);
+/* The n-th key that is known here, with what it is; NULL behind the last. */
+const char *config_key(unsigned n);
 
-/* "00:16:3e:01:02:03". False: not a station's address. */
-bool config_parse_mac(const char *text, uint8_t mac[6]);
-
-/* "256", "256m": MiB; or with k, g, or b for bytes. To KiB; false: no size, or zero. */
+/* "256", "256m": MiB; or with k, g, t, or b for bytes. To KiB; false: no size, or zero. */
 bool config_parse_size(const char *text, unsigned long *kib);
 
 #endif

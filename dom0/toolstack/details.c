@@ -10,11 +10,14 @@
 
 static bool first;                      /* Of the list. */
 
-/* Strings come from configurations: quotes and backslashes may be in them, control characters may not. */
+/* Strings come from configurations, so anything may be in them. */
 static void text_of(const char *text) {
     printk("\"");
     for (; *text; text++)
-        printk("%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+        if ((unsigned char)*text < ' ')
+            printk("\\u%04x", (unsigned)*text);
+        else
+            printk("%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
     printk("\"");
 }
 
@@ -56,6 +59,7 @@ static void actions_of(const struct config *config) {
 
     text_line("            ", "on_poweroff", names[config->on_poweroff], ",");
     text_line("            ", "on_reboot", names[config->on_reboot], ",");
+    text_line("            ", "on_watchdog", names[config->on_watchdog], ",");
     text_line("            ", "on_crash", names[config->on_crash], "");
 }
 

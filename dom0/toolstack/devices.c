@@ -216,13 +216,13 @@ static void disk_nodes(struct writing *writing, const struct device *device) {
     const struct config_disk *disk = &device->disk;
 
     node(writing, device->front, "virtual-device", "%u", disk->number);
-    node(writing, device->front, "device-type", "disk");
+    node(writing, device->front, "device-type", disk->cdrom ? "cdrom" : "disk");
     node(writing, device->back, "dev", "%s", disk->vdev);
     node(writing, device->back, "type", "phy");
     node(writing, device->back, "params", "%s", disk->partition);
     node(writing, device->back, "mode", "%s", disk->writable ? "w" : "r");
-    node(writing, device->back, "removable", "0");
-    node(writing, device->back, "device-type", "disk");
+    node(writing, device->back, "removable", disk->cdrom ? "1" : "0");
+    node(writing, device->back, "device-type", disk->cdrom ? "cdrom" : "disk");
 }
 
 static void vif_nodes(struct writing *writing, const struct device *device) {
@@ -232,15 +232,23 @@ static void vif_nodes(struct writing *writing, const struct device *device) {
     snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     node(writing, device->front, "handle", "%u", device->number);
     node(writing, device->front, "mac", "%s", text);
-    node(writing, device->front, "mtu", "1500");
+    node(writing, device->front, "mtu", "%u", device->vif.mtu);
     node(writing, device->back, "handle", "%u", device->number);
     node(writing, device->back, "mac", "%s", text);
     node(writing, device->back, "bridge", "%s", device->vif.bridge);
     node(writing, device->back, "type", "vif");
+    node(writing, device->back, "script", "/etc/xen/scripts/vif-bridge");      /* As Xen keeps it; what it does is done, but not by it. */
+    if (device->vif.name[0])
+        node(writing, device->back, "vifname", "%s", device->vif.name);
     if (device->vif.ip[0])
         node(writing, device->back, "ip", "%s", device->vif.ip);
     if (device->vif.rate_bytes)
         node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes, device->vif.rate_usecs);
+}
+
+/* If it is, Linux need not copy what it shares with us. */
+static bool is_trusted(const struct device *device) {
+    return device->kind == DEVICE_DISK ? !device->disk.untrusted : !device->vif.untrusted;
 }
 
 static void all_nodes(struct writing *writing, const struct device *device) {
@@ -252,7 +260,7 @@ static void all_nodes(struct writing *writing, const struct device *device) {
     directory(writing, device->front, device->domid, 0);
     node(writing, device->front, "backend", "%s", device->back);
     node(writing, device->front, "backend-id", "0");
-    node(writing, device->front, "trusted", "1");       /* Linux need not copy what it shares with us. */
+    node(writing, device->front, "trusted", is_trusted(device) ? "1" : "0");
     if (device->kind == DEVICE_DISK)
         disk_nodes(writing, device);
     else
@@ -312,7 +320,9 @@ static int make_disk(struct device *device, struct trouble *trouble) {
     error = make_nodes(device);
     if (error)
         return trouble_set(trouble, error, "disk '%s': XenStore: %s", disk->partition, errno_name(error));
-    device->blkback = blkback_create(&store, device->domid, device->number, blockdev, disk->writable);
+    device->blkback = blkback_create(&store, device->domid, device->number, blockdev,
+                                     (disk->writable ? BLKBACK_WRITABLE : 0) | (disk->cdrom ? BLKBACK_CDROM : 0) |
+                                     (disk->no_discard ? BLKBACK_NO_DISCARD : 0));
     if (!device->blkback)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end", disk->partition);
     blkback_on_work(device->blkback, mark, &device->traffic, device->quota);

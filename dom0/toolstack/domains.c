@@ -14,6 +14,7 @@
 #include "dom0/toolstack/domains.h"
 #include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
+#include "dom0/builder/unpack.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/home.h"
 #include <pvguest/console.h>
@@ -85,26 +86,62 @@ static void tear_down(struct domain *domain) {
 
 /* --- the beginning --- */
 
+/* "guest.cfg:7", or which of the words behind the file's name, or the file alone. */
+static void say_where(const char *file, const struct config_problem *problem, char *where, size_t size) {
+    if (problem->behind)
+        snprintf(where, size, "word %u behind %s", problem->line, file);
+    else if (problem->line)
+        snprintf(where, size, "%s:%u", file, problem->line);
+    else
+        snprintf(where, size, "%s", file);
+}
+
+/* A line each, however long; the terminal takes no more than some hundred characters at a time. */
+static void show_warnings(const char *file, const struct config_warnings *warnings) {
+    bool begins = true;
+
+    for (const char *at = warnings->text; *at; at++) {
+        if (begins)
+            printk("Warning: %s: ", file);
+        printk("%c", *at);
+        begins = *at == '\n';
+    }
+}
+
 static int read_config(const char *file, const char *more, struct config *config, struct trouble *trouble) {
+    static struct config_warnings warnings;     /* Used under the lock. */
     struct config_problem problem;
     struct archive_file found;
-    int error = archive_find(files, file, &found), size;
-    char *text;
+    char where[120];
+    int error = archive_find(files, file, &found);
 
     if (error)
         return trouble_set(trouble, error, "no file '%s' in the boot archive", file);
-    text = malloc(found.size + strlen(more) + 2);
-    if (!text)
-        return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
-    memcpy(text, found.data, found.size);
-    size = snprintf(text + found.size, strlen(more) + 2, "\n%s", more);
-    error = config_parse(text, found.size + (size_t)size, config, &problem);
-    free(text);
-    if (error)
-        return trouble_set(trouble, error, "%s:%u: %s", file, problem.line, problem.text);
-    if (problem.line)
-        printk("Warning: %s:%u: %s\n", file, problem.line, problem.text);
+    error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
+    if (error) {
+        say_where(file, &problem, where, sizeof(where));
+        return trouble_set(trouble, error, "%s: %s", where, problem.text);
+    }
+    show_warnings(file, &warnings);
     return 0;
+}
+
+static int find_kernel(const struct config *config, struct unpacked *kernel, struct trouble *trouble) {
+    struct archive_file file;
+    int error;
+
+    if (archive_find(files, config->kernel, &file))
+        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
+    error = unpack_kernel(file.data, file.size, thread_yield, kernel);
+    return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
+}
+
+static int find_ramdisk(const struct config *config, struct unpacked *ramdisk, struct trouble *trouble) {
+    struct archive_file file;
+
+    if (archive_find(files, config->ramdisk, &file))
+        return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
+    return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
 }
 
 static int build(struct domain *domain, struct build_result *built, struct trouble *trouble) {
@@ -113,20 +150,25 @@ static int build(struct domain *domain, struct build_result *built, struct troub
         .command_line = config->extra, .pages = config->memory_mib * 256,
         .max_pages = config->maxmem_mib * 256, .vcpus = config->vcpus,
         .grant_frames = config->grant_frames, .maptrack_frames = config->maptrack_frames,
+        .uuid = config->has_uuid ? config->uuid : NULL,
     };
-    struct archive_file kernel, ramdisk;
+    struct unpacked kernel, ramdisk = { .memory = NULL };
+    int error = find_kernel(config, &kernel, trouble);
 
-    if (archive_find(files, config->kernel, &kernel))
-        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
-    request.kernel = kernel.data;
-    request.kernel_size = kernel.size;
-    if (config->ramdisk[0]) {
-        if (archive_find(files, config->ramdisk, &ramdisk))
-            return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
-        request.ramdisk = ramdisk.data;
+    if (error)
+        return error;
+    if (config->ramdisk[0])
+        error = find_ramdisk(config, &ramdisk, trouble);
+    if (!error) {
+        request.kernel = kernel.bytes;
+        request.kernel_size = kernel.size;
+        request.ramdisk = ramdisk.bytes;
         request.ramdisk_size = ramdisk.size;
+        error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
     }
-    return build_domain(&request, built, trouble->text, sizeof(trouble->text));
+    unpack_free(&ramdisk);
+    unpack_free(&kernel);
+    return error;
 }
 
 /*
@@ -181,6 +223,20 @@ static struct domain *new_domain(const struct config *config) {
     return domain;
 }
 
+/* A name means one domain, and so does a uuid: /vm/UUID is its own. */
+static int check_unique(const struct config *config, struct trouble *trouble) {
+    if (domains_is_dom0(config->name))
+        return trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name);
+    for (const struct domain *domain = domains; domain; domain = domain->next) {
+        if (!strcmp(domain->config.name, config->name))
+            return trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
+                               domain->leaving ? "is just ending" : "runs already");
+        if (config->has_uuid && domain->config.has_uuid && !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
+            return trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already", domain->config.name);
+    }
+    return 0;
+}
+
 int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble) {
     static struct config config;                /* Large; used under the lock. */
     struct domain *domain;
@@ -188,10 +244,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
 
     mutex_lock(&lock);
     error = read_config(file, more, &config, trouble);
-    domain = error ? NULL : domains_find(config.name);
-    if (!error && (domain || domains_is_dom0(config.name)))
-        error = trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config.name,
-                            domain && domain->leaving ? "is just ending" : "runs already");
+    if (!error)
+        error = check_unique(&config, trouble);
     if (!error)
         error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
     if (!error) {
@@ -375,6 +429,8 @@ static enum config_action action_for(const struct config *config, unsigned reaso
         return config->on_poweroff;
     if (reason == SHUTDOWN_reboot)
         return config->on_reboot;
+    if (reason == SHUTDOWN_soft_reset)
+        return config->on_soft_reset;
     return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
 }
 

@@ -25,6 +25,14 @@ static int own_directory(const char *home, domid_t domid, const char *name) {
     return error ? error : set_owner(path, domid, domid);
 }
 
+/* A text as it is, however long: of a formatted one the SDK takes 511 characters. */
+static int write_text(const char *directory, const char *name, const char *text) {
+    char path[96];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return xs_write(XS_NONE, path, text, strlen(text));
+}
+
 /* /vm/UUID: what it was made from. (Its name can change; that stands in its home only.) */
 static int write_image(const struct config *config, const char *home, domid_t domid) {
     struct xen_domctl_getdomaininfo info;
@@ -41,10 +49,10 @@ static int write_image(const struct config *config, const char *home, domid_t do
     error = error ? error : xs_printf(XS_NONE, home, "vm", "%s", vm);
     error = error ? error : xs_printf(XS_NONE, vm, "uuid", "%s", vm + strlen("/vm/"));
     error = error ? error : xs_printf(XS_NONE, vm, "image/ostype", "linux");
-    error = error ? error : xs_printf(XS_NONE, vm, "image/kernel", "%s", config->kernel);
-    error = error ? error : xs_printf(XS_NONE, vm, "image/cmdline", "%s", config->extra);
+    error = error ? error : write_text(vm, "image/kernel", config->kernel);
+    error = error ? error : write_text(vm, "image/cmdline", config->extra);
     if (!error && config->ramdisk[0])
-        error = xs_printf(XS_NONE, vm, "image/ramdisk", "%s", config->ramdisk);
+        error = write_text(vm, "image/ramdisk", config->ramdisk);
     return error;
 }
 

@@ -28,13 +28,16 @@ static bool is_number(const char *text, unsigned *number) {
 
 /* --- attach --- */
 
-/* xl takes a device's specification as one word or as several; the parser wants it as one. */
-static void join(char *line, size_t size, int count, char **word) {
+/* xl takes a device's specification as one word or as several; the parser wants it as one. False: too long, and said. */
+static bool join(char *line, size_t size, int count, char **word) {
     size_t length = 0;
 
     line[0] = '\0';
     for (int i = 0; i < count && length < size; i++)
         length += (size_t)snprintf(line + length, size - length, "%s%s", i ? "," : "", word[i]);
+    if (length >= size)
+        printk("Error: a device's specification has at most %zu characters\n", size - 1);
+    return length < size;
 }
 
 static int add_disk(struct domain *domain, const struct config_disk *disk, struct trouble *trouble) {
@@ -54,11 +57,12 @@ bool verb_block_attach(int count, char **word) {
     struct trouble trouble;
     struct config_disk disk;
     struct domain *domain;
-    char line[128];
+    char line[DISK_MOST_BYTES];
     int error;
 
-    join(line, sizeof(line), count - 1, word + 1);
-    if (config_parse_disk(line, &disk, &problem)) {
+    if (!join(line, sizeof(line), count - 1, word + 1))
+        return false;
+    if (disk_parse(line, &disk, &problem)) {
         printk("Error: %s\n", problem.text);
         return false;
     }
@@ -91,14 +95,17 @@ bool verb_network_attach(int count, char **word) {
     struct config_vif vif;
     struct domain *domain;
     unsigned number;
-    char line[128];
+    char line[VIF_MOST_BYTES];
     int error;
 
-    join(line, sizeof(line), count - 1, word + 1);
-    if (config_parse_vif(line, &vif, &problem)) {
+    if (!join(line, sizeof(line), count - 1, word + 1))
+        return false;
+    if (vif_parse(line, &vif, &problem)) {
         printk("Error: %s\n", problem.text);
         return false;
     }
+    if (vif.model)
+        printk("Warning: model= does nothing: PV guests have no emulated card\n");
     domain = domains_lock(word[0], &trouble);
     if (!domain)
         return verb_refuse(&trouble);
@@ -124,7 +131,7 @@ static void match_device(unsigned number, const char *front, const char *back) {
     unsigned asked;
     char *text;
 
-    if (is_number(wanted.name, &asked) || config_device_number(wanted.name, &asked)) {
+    if (is_number(wanted.name, &asked) || disk_number(wanted.name, &asked)) {
         if (asked == number) {
             wanted.number = number;
             wanted.found = true;
@@ -134,7 +141,7 @@ static void match_device(unsigned number, const char *front, const char *back) {
     text = xs_read_node(XS_NONE, back, "mac");
     if (IS_ERR(text))
         return;
-    if (config_parse_mac(wanted.name, mac) && config_parse_mac(text, own) && !memcmp(mac, own, sizeof(mac))) {
+    if (vif_parse_mac(wanted.name, mac) && vif_parse_mac(text, own) && !memcmp(mac, own, sizeof(mac))) {
         wanted.number = number;
         wanted.found = true;
     }

@@ -11,7 +11,7 @@
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
 
-#define MORE_BYTES 512u                 /* Of configuration, given behind `create FILE`. */
+#define MORE_BYTES 2048u                /* Of configuration, given behind `create FILE`. */
 #define MAX_NAMED 64u
 #define LOOK_NS (20 * NS_PER_MS)
 #define PATIENCE_S 300ul                /* shutdown -w: nobody can interrupt our waiting, so it ends by itself. */
@@ -40,7 +40,7 @@ bool verb_create(int count, char **word) {
     bool quiet = verb_option('q');
     struct domain *domain = NULL;
     struct trouble trouble;
-    char more[MORE_BYTES];
+    static char more[MORE_BYTES];       /* Large for a stack; only the prompt's thread creates. */
     size_t size = 0;
 
     for (int i = 1; i < count && size < sizeof(more); i++)

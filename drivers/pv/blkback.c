@@ -51,7 +51,8 @@ struct slot {
 struct blkback {
     struct backend backend;             /* first: the two are converted into each other */
     struct blockdev *device;
-    bool writable, connected, broken, closing;
+    unsigned int offer;                 /* BLKBACK_... */
+    bool connected, broken, closing;
     void (*wake)(void *waker);          /* NULL: served in the event handler */
     void *waker;
     struct grant_map ring_map;
@@ -68,7 +69,9 @@ struct blkback {
 
 static uint32_t device_flags(const struct blkback *back)
 {
-    return back->device->flags | (back->writable ? 0 : BLOCK_READ_ONLY);
+    uint32_t flags = back->device->flags | (back->offer & BLKBACK_WRITABLE ? 0 : BLOCK_READ_ONLY);
+
+    return back->offer & BLKBACK_NO_DISCARD ? flags & ~BLOCK_CAN_DISCARD : flags;
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------- */
@@ -392,8 +395,10 @@ static int publish_properties(struct blkback *back)
 
     if (!error)
         error = backend_write_number(backend, "sector-size", BLOCK_SECTOR);
-    if (!error)                         /* 4: read-only, as Linux's front end understands it */
-        error = backend_write_number(backend, "info", device_flags(back) & BLOCK_READ_ONLY ? 4 : 0);
+    if (!error)
+        error = backend_write_number(backend, "info",
+                                     (device_flags(back) & BLOCK_READ_ONLY ? VDISK_READONLY : 0) |
+                                     (back->offer & BLKBACK_CDROM ? VDISK_CDROM : 0));
     return error;
 }
 
@@ -499,7 +504,7 @@ static bool allocate_addresses(struct blkback *back)
 }
 
 struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
-                               struct blockdev *device, bool writable)
+                               struct blockdev *device, unsigned int offer)
 {
     struct blkback *back = calloc(1, sizeof *back);
 
@@ -510,7 +515,7 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
         return NULL;
     }
     back->device = device;
-    back->writable = writable;
+    back->offer = offer;
     back->finished_end = &back->finished;
     blkback_quota_init(back->quota = &back->own);
     list_init(&back->waiting);

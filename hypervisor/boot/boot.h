@@ -18,7 +18,8 @@ struct region { uint64_t start, end; uint32_t type; };     /* bytes, end exclusi
 struct module { uint64_t start, end; char line[1024]; };    /* machine addresses; line: arguments without the file name */
 
 struct boot_info {
-    char command_line[256];
+    char command_line[1024];
+    bool line_cut;                                          /* It, or a module's, was longer than there is room for. */
     uint32_t region_count, module_count;
     struct region regions[BOOT_MAX_REGIONS];                /* the firmware's map, sorted */
     struct module modules[BOOT_MAX_MODULES];

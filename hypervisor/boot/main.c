@@ -46,6 +46,7 @@ void boot_main(uint32_t multiboot_info)
     params_parse(boot_info.command_line);
     if (params.baud != 115200) serial_init(params.baud);
     say_hello();
+    if (boot_info.line_cut) log_warn("a command line is cut behind its character %zu", sizeof(boot_info.command_line) - 1);
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();
     memory_init(&boot_info);

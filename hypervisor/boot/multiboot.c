@@ -25,6 +25,12 @@ static void read_map(const struct tag *t)
     }
 }
 
+/* There is nothing to complain on yet: main does. */
+static void copy_line(char *to, const char *line, size_t size)
+{
+    if (strlcpy(to, line, size) >= size) boot_info.line_cut = true;
+}
+
 static void read_module(const struct tag *t)
 {
     uint32_t range[2];
@@ -35,7 +41,7 @@ static void read_module(const struct tag *t)
     m->start = range[0];
     m->end = range[1];
     /* GRUB gives what follows the file's name, byte for byte: that is the kernel's command line. */
-    strlcpy(m->line, (const char *)t->data + 8, sizeof(m->line));
+    copy_line(m->line, (const char *)t->data + 8, sizeof(m->line));
     boot_info.module_count++;
 }
 
@@ -46,7 +52,7 @@ void multiboot_read(uint32_t info_address)
 
     for (p += 8; p < end && (t = (const void *)p)->type != TAG_END; p += ROUND_UP(t->size, 8u)) {
         switch (t->type) {
-        case TAG_COMMAND_LINE: strlcpy(boot_info.command_line, (const char *)t->data, sizeof(boot_info.command_line)); break;
+        case TAG_COMMAND_LINE: copy_line(boot_info.command_line, (const char *)t->data, sizeof(boot_info.command_line)); break;
         case TAG_MEMORY_MAP: read_map(t); break;
         case TAG_MODULE: read_module(t); break;
         case TAG_ACPI_OLD: case TAG_ACPI_NEW:

@@ -195,8 +195,7 @@ static void set_first_context(struct builder *b, mfn_t top)
 /* A quarter of the machine, unless the command line says how much. */
 static uint64_t memory_pages(void)
 {
-    if (params.dom0_memory) return params.dom0_memory >> PAGE_SHIFT;
-    return heap_total_count() / 4;
+    return params_dom0_pages(heap_free_count(), heap_total_count() / 4);
 }
 
 static void create(struct builder *b)
@@ -205,7 +204,7 @@ static void create(struct builder *b)
 
     b->d = dom0 = domain_create(0, MAX(1u, MIN(cpus_online, MAX_VCPUS)), true, &error);
     if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0) give_up("no memory for its structures");
-    b->d->max_pages = b->pages;
+    b->d->max_pages = params_dom0_max_pages(heap_free_count(), b->pages);
     for (uint32_t i = 1; i < b->d->vcpu_count; i++)
         if (!vcpu_create(b->d, i)) give_up("no memory for its vCPUs");
 }

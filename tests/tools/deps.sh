@@ -17,6 +17,7 @@ grub-pc-bin          the boot loader that goes into the ISO images
 grub-common          grub-mkimage, which links it
 xorriso              writes ISO images
 libcmocka-dev        unit tests on the host
+zlib1g-dev           packs kernels, which dom0 unpacks by itself
 libzydis-dev         a disassembler, which the instruction decoder is compared with
 patch                applies the port of the teaching kernel
 python3-pytest       drives the test suite

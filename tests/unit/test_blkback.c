@@ -125,9 +125,9 @@ void vspace_free(void *va, unsigned long n)
 
 /* --- a front end ------------------------------------------------------------------------------ */
 
-static void open_back(bool writable)
+static void open_back(unsigned offer)
 {
-    back = blkback_create(&store, 7, 51712, &disk, writable);
+    back = blkback_create(&store, 7, 51712, &disk, offer);
     assert_string_equal(states, "2");
     ring = (blkif_sring_t *)(void *)page[RING];
     ring->req_event = ring->rsp_event = 1;
@@ -535,6 +535,17 @@ static void what_is_published(void **state)
     open_back(true);
     assert_string_equal(said_in("feature-discard"), "0");
     disk.flags |= BLOCK_CAN_DISCARD;
+    blkback_destroy(back);
+    forget_all();
+    by_dma = *state != NULL;
+    open_back(BLKBACK_WRITABLE | BLKBACK_NO_DISCARD);
+    assert_string_equal(said_in("feature-discard"), "0");
+    blkback_destroy(back);
+    forget_all();
+    by_dma = *state != NULL;
+    open_back(BLKBACK_CDROM);
+    connect();
+    assert_string_equal(said_in("info"), "5");          /* VDISK_CDROM and VDISK_READONLY */
     for (unsigned int i = 1; i <= 5; i++) {     /* each of the five nodes may fail */
         blkback_destroy(back);
         forget_all();

@@ -130,6 +130,8 @@ static void no_disk_and_no_table(void **state) {
     assert_non_null(strstr(said, "the disk has no GPT (ENOENT)"));
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
     assert_string_equal(why, "the disk has no GPT");
+    assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);        /* It need not have one for that. */
+    disks_release("/dev/disk0", true);
     result = -EIO;
     disks_start(&disk);
     assert_non_null(strstr(said, "the disk cannot be read (EIO)"));
@@ -196,6 +198,32 @@ static void one_writer_or_readers(void **state) {
     assert_int_equal(disks_claim("one", false, &device, &why), 0);
     disks_release("one", false);
     disk.flags &= ~BLOCK_READ_ONLY;
+    assert_users(0, 0);
+}
+
+/* The whole disk is a partition that overlaps all others. */
+static void the_whole_disk(void **state) {
+    struct blockdev *again;
+
+    assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);
+    assert_ptr_equal(device, &disk);
+    assert_int_equal(disks_claim("/dev/disk0", false, &again, &why), -EBUSY);
+    assert_int_equal(disks_claim("one", false, &again, &why), -EBUSY);
+    disks_release("/dev/disk0", true);
+    assert_int_equal(disks_claim("two", false, &again, &why), 0);
+    assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), -EBUSY);
+    assert_int_equal(disks_claim("/dev/disk0", false, &device, &why), 0);
+    assert_int_equal(disks_claim("two", true, &again, &why), -EBUSY);
+    assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
+    assert_int_equal(disks_claim("one", false, &again, &why), 0);
+    disks_release("one", false);
+    disks_release("two", false);
+    disks_release("/dev/disk0", false);
+    assert_int_equal(disks_claim("one", true, &again, &why), 0);
+    assert_int_equal(disks_claim("/dev/disk0", false, &device, &why), -EBUSY);
+    disks_release("one", true);
+    assert_int_equal(disks_claim("/dev/disk1", false, &device, &why), -ENOENT);
+    assert_int_equal(disks_claim("disk0", false, &device, &why), -ENOENT);
     assert_users(0, 0);
 }
 
@@ -277,6 +305,7 @@ static void finished_transfers_have_turns(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_disk_and_no_table), cmocka_unit_test(one_writer_or_readers),
+        cmocka_unit_test(the_whole_disk),
         cmocka_unit_test(a_window_ends_with_its_partition), cmocka_unit_test(transfers_that_wait),
         cmocka_unit_test(finished_transfers_have_turns),
     };

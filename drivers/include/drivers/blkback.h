@@ -22,9 +22,14 @@ struct blkback_quota {
 };
 void blkback_quota_init(struct blkback_quota *quota);
 
+/* How a disk is offered. What the device cannot do anyway need not be said. */
+#define BLKBACK_WRITABLE   0x1u
+#define BLKBACK_CDROM      0x2u
+#define BLKBACK_NO_DISCARD 0x4u
+
 /* One instance for (domain, vdev). The device outlives it. NULL when memory is short. */
 struct blkback *blkback_create(const struct backend_store *store, domid_t domain, unsigned int vdev,
-                               struct blockdev *device, bool writable);
+                               struct blockdev *device, unsigned int offer);
 void blkback_changed(struct blkback *back);     /* the front end's state node changed */
 /*
  * Who sets `wake` has it called by the event handler, which then does nothing else, and calls
