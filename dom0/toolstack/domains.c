@@ -58,6 +58,9 @@ static void let_others(void) {
     mutex_lock(&lock);
 }
 
+static char gone[32][CONFIG_MAX_NAME + 1];      /* Names of the last that went. */
+static unsigned gone_count;
+
 /* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits for all of it. */
 static void tear_down(struct domain *domain) {
     struct xen_domctl_getdomaininfo info;
@@ -81,7 +84,15 @@ static void tear_down(struct domain *domain) {
                    (unsigned long)info.tot_pages);
     }
     unlink(domain);
+    snprintf(gone[gone_count++ % ARRAY_COUNT(gone)], sizeof(gone[0]), "%s", domain->config.name);
     free(domain);
+}
+
+bool domains_had(const char *name) {
+    for (unsigned i = 0; i < MIN(gone_count, ARRAY_COUNT(gone)); i++)
+        if (!strcmp(gone[i], name))
+            return true;
+    return false;
 }
 
 /* --- the beginning --- */

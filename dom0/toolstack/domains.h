@@ -48,6 +48,9 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
 /* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
 struct domain *domains_find(const char *name);
 
+/* Was there one of that name lately, which has gone? */
+bool domains_had(const char *name);
+
 /* dom0 has a name and a number, but is no guest: what can be done to guests cannot be done to it. */
 bool domains_is_dom0(const char *name);
 

@@ -174,6 +174,12 @@ static bool wait_for(const char *name, unsigned long limit_s) {
 }
 
 bool verb_wait(int count, char **word) {
+    struct trouble trouble;
+
+    if (!domains_find(word[0]) && !domains_had(word[0])) {
+        domains_unknown(word[0], &trouble);
+        return verb_refuse(&trouble);
+    }
     return wait_for(word[0], count > 1 ? strtoul(word[1], NULL, 10) : 60);
 }
 

@@ -107,6 +107,13 @@ static bool take_console(const char *value)
     return !strncmp(value, "com1", 4) && (!value[4] || (value[4] == ',' && take_baud(value + 5)));
 }
 
+static bool take_acpi(const char *value)
+{
+    if (!same(value, "on") && !same(value, "off")) return false;
+    params.no_acpi = same(value, "off");
+    return true;
+}
+
 #define LEVELS "0 to 3, none, error, warning, info, debug or all"
 
 static const struct {
@@ -119,6 +126,7 @@ static const struct {
     { "loglvl=", take_level, LEVELS },
     { "console=", take_console, "com1 or com1,BAUD" },
     { "com1=", take_baud, "a divisor of 115200, alone or with ,8n1" },
+    { "acpi=", take_acpi, "on, or off: the firmware's tables are not read" },
 };
 
 static void parse_word(const char *word)
@@ -130,7 +138,7 @@ static void parse_word(const char *word)
         if (!options[i].take(word + size)) log_warn("command line: \"%s\" is ignored; it can be %s", word, options[i].known);
         return;
     }
-    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= (loglvl=) console= com1=", word);
+    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= (loglvl=) console= com1= acpi=", word);
 }
 
 void params_parse(const char *line)

@@ -17,6 +17,7 @@ struct amount {
 struct params {
     struct amount dom0_size, dom0_min, dom0_max;
     uint32_t baud;
+    bool no_acpi;
 };
 extern struct params params;
 void params_parse(const char *line);

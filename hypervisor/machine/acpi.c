@@ -6,6 +6,7 @@
  */
 #include "machine/acpi.h"
 #include "domain/domain.h"
+#include "lib/params.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/console.h"
@@ -125,8 +126,8 @@ void acpi_init(const void *rsdp)
 
     for (unsigned int i = 0; i < ISA_IRQS; i++) acpi.isa[i].gsi = i;
     if (!rsdp) rsdp = find_rsdp();
-    if (!rsdp) {
-        log_warn("no ACPI tables");
+    if (!rsdp || params.no_acpi) {
+        log_warn("no ACPI tables%s: one CPU, no interrupt lines, no power-off", params.no_acpi ? " (acpi=off)" : "");
         return;
     }
     wide = get(rsdp, 15, 1) >= 2 && get(rsdp, 24, 8) != 0;

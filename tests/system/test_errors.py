@@ -19,6 +19,7 @@ MISTAKES = [
     ("xl frobnicate", "no command 'frobnicate'"),
     ("frobnicate all of it", "no command 'frobnicate'"),
     ("xl destroy nobody", "no domain 'nobody'"),
+    ("wait nobody 3", "no domain 'nobody'"),
     ("xl pause 77", "no domain '77'"),
     ("xl unpause nobody", "no domain 'nobody'"),
     ("xl shutdown nobody", "no domain 'nobody'"),

@@ -76,6 +76,18 @@ def test_a_disk_without_partitions(kind):
 
 # --- firmware and processors -------------------------------------------------------------------
 
+def test_without_acpi_the_prompt_hears():
+    """No table says where COM1 interrupts, nor the disk but by messages."""
+    disk = machine.fresh_disk("machines-no-acpi")
+    with dom0.Dom0("machines-no-acpi", domus=machine.Hypervisor("domus", machine.DOMUS.path, ["acpi=off"], "max"), disk=disk) as system:
+        assert "no ACPI tables (acpi=off)" in system.said() and "no interrupt for COM1" in system.said()
+        assert "by the PIT" in system.said()
+        system.create("insula1.cfg")
+        system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+        assert "2 answered" in system.shell("insula1", "ping 10.0.2.2 2 fast")
+        assert "dom0_free_pages" in system.ask("info")
+
+
 @pytest.mark.parametrize("cpu, missing", (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
 def test_a_processor_that_will_not_do(cpu, missing):
     domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu)

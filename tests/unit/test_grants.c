@@ -60,12 +60,12 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     return 0;
 }
 
-int mmu_map_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte)
+int16_t mmu_map_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte)
 {
     return 0;
 }
 
-int mmu_unmap_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte,
+int16_t mmu_unmap_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte,
                     uint64_t new)
 {
     return 0;

@@ -86,12 +86,13 @@ static void what_is_wrong_is_named_and_left_out(void **state)
         "dom0_mem=0x", "dom0_mem=08M", "dom0_mem=5 12M", "loglevel=", "loglevel=4",
         "loglevel=10", "loglevel=alles", "loglevel=all/all", "console=", "console=com2", "console=vga", "console=com1,vga", "console=com1,0",
         "console=com1,115201", "console=com1,", "com1=115200,7e2", "com1=", "com1=230400", "noreboot", "dom0_mem", "guest_loglvl=all",
+        "acpi=", "acpi=no", "acpi=offer", "acpi",
         "dom0_mems=5", "x=dom0_mem=5M", "DOM0_MEM=512M",
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         parse(words[i]);
-        if (!warnings || log_level != LOG_INFO || params.baud != 115200 || params.dom0_max.given || params.dom0_min.given ||
+        if (!warnings || log_level != LOG_INFO || params.baud != 115200 || params.no_acpi || params.dom0_max.given || params.dom0_min.given ||
             (params.dom0_size.given && !strchr(words[i], ' ')) || !strchr(said, '"'))
             fail_msg("%s: %s", words[i], said);
     }
@@ -116,6 +117,10 @@ static void levels_and_speeds(void **state)
         parse(cases[i].line);
         if (warnings || log_level != cases[i].level || params.baud != cases[i].baud) fail_msg("%s: %s", cases[i].line, said);
     }
+    parse("acpi=off");
+    assert_true(!warnings && params.no_acpi);
+    parse("acpi=off acpi=on");
+    assert_true(!warnings && !params.no_acpi);
 }
 
 int main(void)
