@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What make says to people: of a tool that is missing, of a step that is none, of edits; and what a choice of tests needs."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PORT = ROOT / "patches/tools/port.py"
+
+
+def run(*words):
+    return subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_missing_tool_is_named():
+    found = run("make", "-n", "NASM=no-nasm-here", "all")
+    assert found.returncode == 2
+    assert "not installed: no-nasm-here. `make deps` installs what Domus is built with" in found.stderr
+    assert run("make", "-n", "NASM=no-nasm-here", "help").returncode == 0
+
+
+def test_steps_that_are_none():
+    for step in ("0", "12", "foo", "05", "1.5", "-1"):
+        found = run("make", "DEPS=present", "port", f"STEP={step}")
+        assert found.returncode == 2 and f"STEP={step}: there is no such patch. The series has 11" in found.stderr
+        assert not found.stdout                                 # and nothing was built before
+    assert run(sys.executable, PORT, "step", "patches/series", "11").returncode == 0
+
+
+def apply(tree, step):
+    return run(sys.executable, PORT, "apply", "patches/insula", "patches/series", tree, step).stdout
+
+
+def test_edits_of_a_step_stay(tmp_path):
+    tree = tmp_path / "step-2"
+    assert apply(tree, 2).count("PATCH") == 2
+    (tree / "obj").mkdir()
+    (tree / "obj/main.o").write_text("made by building")
+    assert apply(tree, 3).count("PATCH") == 3                   # nobody has edited it
+    main, added = tree / "kernel/main.c", tree / "kernel/mine.c"
+    before = main.read_text()
+    main.write_text(before + "/* mine */\n")
+    added.write_text("")
+    said = apply(tree, 3)
+    assert "PATCH" not in said and "EDITED" in said and "kernel/main.c, kernel/mine.c" in said
+    assert main.read_text().endswith("/* mine */\n")
+    added.unlink()
+    main.write_text(before)
+    assert apply(tree, 1).count("PATCH") == 1
+    (tree / "SOURCES").unlink()
+    assert "EDITED" in apply(tree, 1)
+
+
+def test_what_chosen_tests_need():
+    needs = [sys.executable, "tests/tools/needs.py"]
+    assert run(*needs, "-k", "test_consoles").stdout == "\n"
+    assert run(*needs, "-k", "test_linux_net").stdout == "linux\n"
+    assert "rig" in run(*needs, "-k", "test_rig").stdout
+
+
+def test_lint_does_not_look_into_a_build(tmp_path):
+    folder = ROOT / f"build-lint-{tmp_path.name}"
+    folder.mkdir()
+    try:
+        (folder / "made.c").write_text("no licence\n")
+        assert f"{folder.name}/made.c" in run(sys.executable, "tests/tools/lint.py").stdout
+        assert folder.name not in run(sys.executable, "tests/tools/lint.py", folder).stdout
+    finally:
+        (folder / "made.c").unlink()
+        folder.rmdir()
+
+
+def test_documents_name_targets_and_variables_that_there_are():
+    """Each `make TARGET VARIABLE=...` of a document or of make help."""
+    documents = [path.read_text() for path in ROOT.glob("**/*.md") if "build" not in path.parts[len(ROOT.parts)]]
+    database = run("make", "-pqRr", "help").stdout
+    targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", database, re.M))
+    makefiles = "".join(path.read_text() for path in [ROOT / "Makefile", *ROOT.glob("*/build.mk")])
+    said = re.findall(r"(?:^(?=make [a-z-]+(?: [A-Z_]+=\S*)*(?:  |$))|`)make((?: [a-z][a-z-]*\b(?![/.]))?(?: [A-Z_]+=\S*)*)", "\n".join([run("make", "help").stdout, *documents]), re.M)
+    assert len(said) > 40
+    for words in said:
+        for word in words.split():
+            if "=" in word:
+                name = word.split("=")[0]
+                assert re.search(rf"\$\({name}\)|^{name} *[?:]?=|(?:ifdef|origin) {name}\b|\$\(if \$\({name}\)", makefiles, re.M), f"make{words}: {name}"
+            else:
+                assert word in targets, f"make{words}"
