@@ -218,13 +218,12 @@ static bool decode_store(struct store *s, const struct vcpu *v, uint64_t va)
     return operand_address(&s->insn, &v->regs) == va && (va & 7) + s->insn.operand_size <= 8;
 }
 
-bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code)
+bool emulate_pt_write(struct vcpu *v, uint64_t cr2)
 {
     struct store s;
     uint64_t *slot;
     bool done;
 
-    if ((error_code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) != (PF_PRESENT | PF_WRITE) || !v->in_kernel) return false;
     if (undo_if_any(v->domain)) return true;                    /* something more urgent first; the instruction faults again */
 
     spin_lock(&v->domain->pagetable_lock);

@@ -19,8 +19,6 @@
 #include "machine/io.h"
 #include "memory/layout.h"
 
-#define TRAP_SYSCALL 0x100          /* entry.asm: may leave by SYSRET */
-
 #define FRAME_MAX 88                /* bytes */
 
 uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags, const uint64_t *extra,

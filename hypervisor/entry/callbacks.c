@@ -13,8 +13,6 @@
 #include "memory/access.h"
 #include <xen/callback.h>
 
-#define TRAP_SYSCALL 0x100          /* entry.asm */
-
 /* The list ends with an entry whose address is 0; a NULL list clears the table. */
 long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
 {

@@ -26,7 +26,6 @@
 %define FLAT_CS32 0xe023
 %define FLAT_SS   0xe02b
 %define FLAT_CS64 0xe033
-%define TRAP_SYSCALL 0x100          ; in regs.entry_vector: came by SYSCALL, may leave by SYSRET
 %define MSR_GS_BASE 0xc0000101
 %define RFLAGS_GUEST 0x250dd5       ; what ring 3 may set: CF PF AF ZF SF TF DF OF RF AC ID. Not IOPL, NT, VM (I7)
 %define RFLAGS_FORCED 0x202         ; IF and the bit that is always one

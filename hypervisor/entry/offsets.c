@@ -2,6 +2,7 @@
 /* Offsets into C structures for entry.asm. Never linked: build.mk reads the @define lines out of the assembly text. */
 #include "domain/domain.h"
 #include "entry/budget.h"
+#include "entry/trap.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n@define " #name " %0" : : "i"(value))
 #define REG(name) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, r##name))
@@ -29,6 +30,7 @@ void offsets(void)
 
     REG(15); REG(14); REG(13); REG(12); REG(bp); REG(bx); REG(11); REG(10);
     REG(9); REG(8); REG(ax); REG(cx); REG(dx); REG(si); REG(di); REG(ip); REG(flags); REG(sp);
+    DEFINE(TRAP_SYSCALL, TRAP_SYSCALL);
     DEFINE(REGS_vector, offsetof(struct cpu_user_regs, entry_vector));
     DEFINE(REGS_cs, offsetof(struct cpu_user_regs, cs));
     DEFINE(REGS_ss, offsetof(struct cpu_user_regs, ss));

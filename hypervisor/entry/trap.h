@@ -13,6 +13,7 @@ enum {
     TRAP_STACK = 12, TRAP_GP = 13, TRAP_PAGE_FAULT = 14, TRAP_FPU = 16, TRAP_ALIGNMENT = 17, TRAP_MACHINE_CHECK = 18,
     TRAP_SIMD = 19,
 };
+#define TRAP_SYSCALL 0x100  /* in regs.entry_vector: came by SYSCALL, may leave by SYSRET */
 
 #define PF_PRESENT  1u      /* page-fault error code: the entry was present (a protection fault) */
 #define PF_WRITE    2u

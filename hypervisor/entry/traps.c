@@ -87,7 +87,7 @@ static void page_fault(struct vcpu *v)
         if (ldt_fault(address)) return;
         address = ldt_address(v, address);
     } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) && v->in_kernel &&
-               (address < HV_START || address >= HV_END) && emulate_pt_write(v, address, code)) {
+               (address < HV_START || address >= HV_END) && emulate_pt_write(v, address)) {
         return;
     }
     if ((code & (PF_PRESENT | PF_USER)) == PF_PRESENT && far_return(v)) return;

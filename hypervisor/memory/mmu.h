@@ -51,6 +51,6 @@ uint64_t memory_audit(struct domus_audit *result);      /* number of violations;
 /* ---- emulate/ptwrite.c ---- */
 /* Page fault of guest kernel code that wrote to a present, read-only page: a store into one of its own L1 tables? True: done (or a fault of
  * its own is queued), resume the guest. */
-bool emulate_pt_write(struct vcpu *v, uint64_t cr2, uint32_t error_code);
+bool emulate_pt_write(struct vcpu *v, uint64_t cr2);
 
 #endif

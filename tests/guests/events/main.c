@@ -55,6 +55,11 @@ static void unmask_by_hypercall(evtchn_t one, evtchn_t two)
     CHECK(event_pending(one) && !selected(one) && !shared_info.vcpu_info[0].evtchn_upcall_pending);
     CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask), 0);
     CHECK(event_pending(one) && selected(one) && shared_info.vcpu_info[0].evtchn_upcall_pending);
+    forget_upcalls();                               /* pending already: once more changes nothing */
+    CHECK_IS(event_send(two), 0);
+    CHECK(event_pending(one) && !selected(one) && !shared_info.vcpu_info[0].evtchn_upcall_pending);
+    shared_info.vcpu_info[0].evtchn_pending_sel = 1UL << one / 64;
+    shared_info.vcpu_info[0].evtchn_upcall_pending = 1;
     CHECK(!(shared_info.evtchn_mask[one / 64] >> one % 64 & 1));
     events_unmask_all();
     CHECK(fires_within(1, NS_PER_S));

@@ -6,18 +6,25 @@
  */
 #include "../lib/test.h"
 
+#define FREE_FLAGS 0x200cd5UL               /* a guest's own business: CF PF AF ZF SF DF OF ID */
+
 /* CS with RPL 0 is how a 64-bit kernel says "to kernel mode"; RPL 3 would mean its user.
  * Issues the iret hypercall with this frame on the stack; comes back after the `1:`, with rflags and rax as they are then.
  */
-static void iret_here(uint64_t flags_wanted, uint64_t rax_wanted, uint64_t *flags, uint64_t *rax, uint64_t *r11)
+static void iret_with(uint64_t how, uint64_t flags_wanted, uint64_t rax_wanted, uint64_t *flags, uint64_t *rax, uint64_t *r11)
 {
     asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tmov $0xe030, %%edx\n\t"
                  "push %%rcx\n\tpush %%rbx\n\tpush %[wanted]\n\tpush %%rdx\n\tlea 1f(%%rip), %%rcx\n\tpush %%rcx\n\t"
-                 "push $0\n\tpush $0x77\n\tpush $0x1234\n\tpush %[rax_in]\n\t"
+                 "push %[how]\n\tpush $0x77\n\tpush $0x1234\n\tpush %[rax_in]\n\t"
                  "mov %[number], %%eax\n\tsyscall\n\tud2\n1:\tmov %%rax, %[rax_out]\n\tmov %%r11, %[r11_out]\n\tpushf\n\tpop %[flags_out]"
                  : [flags_out] "=&r" (*flags), [rax_out] "=&r" (*rax), [r11_out] "=&r" (*r11)
-                 : [wanted] "r" (flags_wanted), [rax_in] "r" (rax_wanted), [number] "i" (__HYPERVISOR_iret)
+                 : [how] "r" (how), [wanted] "r" (flags_wanted), [rax_in] "r" (rax_wanted), [number] "i" (__HYPERVISOR_iret)
                  : "rax", "rbx", "rcx", "rdx", "r11", "memory", "cc");
+}
+
+static void iret_here(uint64_t flags_wanted, uint64_t rax_wanted, uint64_t *flags, uint64_t *rax, uint64_t *r11)
+{
+    iret_with(0, flags_wanted, rax_wanted, flags, rax, r11);
 }
 
 static void registers_come_from_the_frame(void)
@@ -30,6 +37,12 @@ static void registers_come_from_the_frame(void)
     CHECK(flags & 0x200);
     iret_here(0x202 | 0x8d5, 1, &flags, &rax, &r11);
     CHECK_IS(flags & 0x8d5, 0x8d5);
+    for (unsigned int bit = 0; bit < 64; bit++) {           /* but for VGCF_in_syscall, which leaves RCX and R11 to SYSRET */
+        iret_with(1UL << bit, 0x202, bit, &flags, &rax, &r11);
+        CHECK_IS(rax, bit);
+        if (1UL << bit != VGCF_in_syscall)
+            CHECK_IS(r11, 0x1234);
+    }
 }
 
 static void mask_comes_from_the_frame(void)
@@ -59,14 +72,19 @@ static void forbidden_flags_do_not_pass(void)
     asm volatile("pushf; andl $~0x4000, (%%rsp); popf" ::: "memory", "cc");
 }
 
+/* The flags are those of the frame, whatever they were before. */
 static void plain_iretq_works_in_the_kernel(void)
 {
-    uint64_t reached = 0;
+    static const uint64_t frames[] = { 0x202, 0x202 | FREE_FLAGS, 0x602, 0x202 | (FREE_FLAGS & ~0x400) };
 
-    asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tpush %%rcx\n\tpush %%rbx\n\tpushf\n\tmov %%cs, %%edx\n\tpush %%rdx\n\t"
-                 "lea 1f(%%rip), %%rcx\n\tpush %%rcx\n\tiretq\n\tud2\n1:\tmov $1, %0"
-                 : "=r" (reached) : : "rbx", "rcx", "rdx", "memory", "cc");
-    CHECK_IS(reached, 1);
+    for (unsigned int i = 0; i < 8; i++) {
+        uint64_t before = i & 1 ? 0x202 | FREE_FLAGS : 0x202, wanted = frames[i / 2], flags = 0;
+
+        asm volatile("mov %%rsp, %%rbx\n\tmov %%ss, %%ecx\n\tpush %%rcx\n\tpush %%rbx\n\tpush %[wanted]\n\tmov %%cs, %%edx\n\tpush %%rdx\n\t"
+                     "lea 1f(%%rip), %%rcx\n\tpush %%rcx\n\tpush %[before]\n\tpopf\n\tiretq\n\tud2\n1:\tpushf\n\tpop %[flags]\n\tcld"
+                     : [flags] "=&r" (flags) : [wanted] "r" (wanted), [before] "r" (before) : "rbx", "rcx", "rdx", "memory", "cc");
+        CHECK_IS(flags & (0x202 | FREE_FLAGS), wanted);
+    }
 }
 
 void test_main(void)

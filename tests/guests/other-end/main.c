@@ -174,8 +174,10 @@ static void hold_much(void)
     CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)), 0);
 }
 
+/* A timer that is set, too: when its time comes, the memory that it was in is somebody else's. */
 static void all_at_once(void)
 {
+    uint64_t when = now_ns() + 2 * NS_PER_S;
     long before = 0;
 
     for (unsigned int i = 0; i < 4; i++) {
@@ -183,13 +185,35 @@ static void all_at_once(void)
             before = free_pages_of_machine();
         other_begin(&other, SIZE);
         hold_much();
+        ask_well(__HYPERVISOR_set_timer_op, when, 0, 0, 0);
         other_end(&other);
         CHECK(i == 0 || free_again(before));
     }
+    CHECK_IS(vcpu_poll(NULL, 0, when + 10 * NS_PER_MS), 0);
+}
+
+/* The last vCPU that goes down takes the domain with it. */
+static void the_last_vcpu(void)
+{
+    struct xen_domctl info = { .cmd = XEN_DOMCTL_getdomaininfo };
+    uint64_t until = now_ns() + 10 * NS_PER_S;
+
+    other_begin(&other, 16);
+    other_ask(&other, __HYPERVISOR_vcpu_op, VCPUOP_down, 0, 0, 0);
+    do {
+        vcpu_yield();
+        info.domain = other.id;
+        NEED(domctl(&info) == 0);
+    } while (!(info.u.getdomaininfo.flags & XEN_DOMINF_shutdown) && now_ns() < until);
+    CHECK(info.u.getdomaininfo.flags & XEN_DOMINF_shutdown);
+    CHECK_IS(info.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_poweroff);
+    CHECK(!other_done(&other));
+    other_end(&other);
 }
 
 void test_main(void)
 {
+    the_last_vcpu();
     shared_pages_of_the_dead();
     all_at_once();
     parked_tables();

@@ -208,6 +208,16 @@ static void the_lowest_free_port(void)
     CHECK_IS(close_here(two), 0);
 }
 
+/* It has ports, and no vCPU yet: whoever begins there will find them pending. */
+static void send_where_nobody_is(domid_t id, evtchn_port_t port)
+{
+    struct evtchn_bind_interdomain bind = { .remote_dom = id, .remote_port = port };
+
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_interdomain, &bind), 0);
+    CHECK_IS(send_here(bind.local_port), 0);
+    CHECK_IS(close_here(bind.local_port), 0);
+}
+
 /* The port limit that the domain was created with is its limit. */
 static void as_many_as_it_may_have(void)
 {
@@ -229,6 +239,8 @@ static void as_many_as_it_may_have(void)
         struct evtchn_status status = { .dom = op.domain, .port = port };
         CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_status, &status), -EINVAL);
     }
+    if (on_domus())
+        send_where_nobody_is(op.domain, 20);
     domain_unmake(op.domain);
 }
 

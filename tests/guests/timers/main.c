@@ -4,7 +4,7 @@
  * and block end; the runstate area adds up; absurd deadlines do no harm.
  * Idea: XSA-20 (timer arithmetic: 0, -1, 2^63), XSA-327 (registered areas).
  */
-#include "../lib/test.h"
+#include "../lib/vcpus.h"
 
 static volatile uint64_t fired_at;
 
@@ -63,6 +63,28 @@ static void sleeping_without_events(void)
     poll.nr_ports = 1;
     set_xen_guest_handle(poll.ports, (evtchn_port_t *)0x1000);
     CHECK_REFUSED(HYPERVISOR_sched_op(SCHEDOP_poll, &poll));
+}
+
+/* Who sleeps for one port sleeps on when another becomes pending that is masked: nobody is called for that one. */
+static void sleeping_for_one_port(void)
+{
+    struct evtchn_alloc_unbound one = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+    struct evtchn_close close;
+    evtchn_t timer = (evtchn_t)vcpu_timer_port(0);
+    uint64_t start = now_ns();
+
+    NEED(HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &one) == 0);
+    event_mask(timer);
+    CHECK_IS(HYPERVISOR_set_timer_op((int64_t)(start + 20 * NS_PER_MS)), 0);
+    CHECK_IS(vcpu_poll(&one.port, 1, start + 200 * NS_PER_MS), 0);
+    CHECK(now_ns() >= start + 200 * NS_PER_MS);
+    CHECK(event_pending(timer));
+    start = now_ns();                               /* and for that one it is over at once */
+    CHECK_IS(vcpu_poll(&timer, 1, start + 10 * NS_PER_S), 0);
+    CHECK(now_ns() < start + 5 * NS_PER_S);
+    event_unmask(timer);
+    close.port = one.port;
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
 }
 
 static void absurd_deadlines(void)
@@ -134,6 +156,7 @@ void test_main(void)
     the_clock_goes_forward();
     one_shot();
     sleeping_without_events();
+    sleeping_for_one_port();
     absurd_deadlines();
     runstate();
     vcpu_info_placement();

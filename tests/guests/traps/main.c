@@ -72,6 +72,9 @@ static void software_interrupts(void)
     CHECK(names_vector(0xf0));
     CHECK_IS(TRAP_IN(asm volatile("int $0xff")), TRAP_GP);
     CHECK(names_vector(0xff));
+    /* With a prefix it is no other. */
+    CHECK_IS(TRAP_IN(asm volatile(".byte 0x66; int $0x55")), TRAP_GP);
+    CHECK(names_vector(0x55));
 }
 
 static void table_is_checked(void)

@@ -90,6 +90,29 @@ static void memory_is_apart(void)
     CHECK_IS(seen.vector, TRAP_PF);
 }
 
+/* A store to a page table is done for the kernel only, even if user mode has the same page at the same address. */
+static void tables_are_the_kernels(unsigned long root)
+{
+    uint64_t *table = new_table(), *page = alloc_zeroed_page(), value = virt_to_machine(page) | PROT_RO;
+    unsigned int slot = (unsigned long)table >> 39 & 511;
+    const uint64_t *kernel = (const uint64_t *)mfn_to_virt(kernel_root_mfn);
+    unsigned char code[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0xc7, 0x00, 0, 0, 0, 0 };   /* movabs table, %rax; movq $0, (%rax) */
+
+    NEED(page && write_entry(virt_to_machine(table), value) == 0 && mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(table)) == 0);
+    value = *table;
+    NEED(write_entry(((uint64_t)root << PAGE_SHIFT) + slot * 8, (kernel[slot] & PTE_MFN_MASK) | PROT_TABLE) == 0);
+    memcpy(code + 2, &table, sizeof(table));
+    run_user(code, sizeof(code), USER_STACK + 0xff8);
+    CHECK_IS(seen.vector, TRAP_PF);
+    CHECK_IS(seen.error & (PF_PRESENT | PF_WRITE | PF_USER), PF_PRESENT | PF_WRITE | PF_USER);
+    CHECK_IS(fault_address(), (unsigned long)table);
+    CHECK_IS(*table, value);
+    *(volatile uint64_t *)table = 0;                        /* and for the kernel it is */
+    CHECK_IS(*table, 0);
+    NEED(write_entry(((uint64_t)root << PAGE_SHIFT) + slot * 8, 0) == 0);
+    CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(table)), 0);
+}
+
 static void odd_ways_in(void)
 {
     uint64_t flags;
@@ -117,7 +140,8 @@ static void odd_ways_in(void)
 
 void test_main(void)
 {
-    (void)user_space();
+    unsigned long root = user_space();
+
     set_kernel_stack((unsigned long)kernel_stack + sizeof(kernel_stack));
     NEED(set_syscall_handler(system_call, true) == 0);
     for (unsigned int vector = 0; vector < 20; vector++)
@@ -125,6 +149,7 @@ void test_main(void)
             set_trap_handler(vector, note);
     calls_and_faults();
     memory_is_apart();
+    tables_are_the_kernels(root);
     odd_ways_in();
     user_space_end();
 }

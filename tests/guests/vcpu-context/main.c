@@ -72,7 +72,7 @@ static void fill(void)
     context.fs_base = 0x1230000;
     context.gs_base_kernel = 0x4560000;
     context.gs_base_user = 0x7890000;
-    context.kernel_ss = FLAT_KERNEL_SS;
+    context.kernel_ss = FLAT_KERNEL_SS & ~3;
     context.kernel_sp = (unsigned long)&stack + PROBE_STACK;
     context.ctrlreg[1] = xen_pfn_to_cr3(user_root);
     context.ctrlreg[3] = xen_pfn_to_cr3(kernel_root_mfn);
