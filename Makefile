@@ -39,8 +39,8 @@ HYPERVISOR_CFLAGS := $(FREESTANDING) $(WARNINGS) -Wconversion -Wno-sign-conversi
             -Ihypervisor -Ipvguest-sdk/include
 
 # What `make` alone needs; targets that install packages first have their own list (tests/tools/deps.sh).
-MISSING := $(strip $(foreach tool,$(CC) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON) xorriso grub-mkimage,\
-             $(if $(shell command -v $(firstword $(tool))),,$(tool))))
+MISSING := $(strip $(foreach tool,$(firstword $(CC)) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON) xorriso grub-mkimage,\
+             $(if $(shell command -v $(tool)),,$(tool))))
 BUILDING := $(filter-out deps demo test mutate soak run bench port gdb figures clean help lint,$(or $(MAKECMDGOALS),all))
 $(if $(MISSING),$(if $(BUILDING),$(error not installed: $(MISSING). `make deps` installs what Domus is built with)))
 
