@@ -115,6 +115,25 @@ static void test_checksum_is_completed(void **state)
     assert_int_equal(sum, 0xffff);      /* a receiver's check: everything adds up to minus zero */
 }
 
+/* What is neither IPv4 nor IPv6 has no checksum to complete, whatever its bytes look like. */
+static void test_checksum_of_other_protocols(void **state)
+{
+    static const uint8_t like_udp6[62] = {
+        2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 17, 64, [22] = 1, [38] = 2,
+        [54] = 0, 68, 0, 67, 0, 8, 0x12, 0x34,
+    };
+    uint8_t frame[sizeof like_udp6];
+
+    memcpy(frame, like_udp6, sizeof frame);
+    net_complete_checksum(frame, sizeof frame);
+    assert_memory_not_equal(frame + 60, like_udp6 + 60, 2);
+    assert_memory_equal(frame, like_udp6, 60);
+    memcpy(frame, like_udp6, sizeof frame);
+    frame[12] = 0x08, frame[13] = 0x06;
+    net_complete_checksum(frame, sizeof frame);
+    assert_memory_equal(frame + 14, like_udp6 + 14, sizeof frame - 14);
+}
+
 /* Blank checksums stay blank among ports that take them, and are completed once for the others. */
 static void test_bridge_completes_for_those_who_need_it(void **state)
 {
@@ -419,7 +438,7 @@ int main(void)
         cmocka_unit_test_setup(test_large_frames_are_cut_for_those_who_need_it, set_up),
         cmocka_unit_test_setup(test_frames_that_cannot_be_cut, set_up),
         cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
-        cmocka_unit_test(test_checksum_is_completed),
+        cmocka_unit_test(test_checksum_is_completed), cmocka_unit_test(test_checksum_of_other_protocols),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
         cmocka_unit_test_setup(test_sender_is_named, set_up),
         cmocka_unit_test_setup(test_detached_between_receive_and_flush, set_up),

@@ -10,6 +10,7 @@
 #include <drivers/pci.h>
 #include <drivers/virtio_blk.h>
 #include <drivers/virtio_net.h>
+#include <xen/physdev.h>
 
 /* --- disk ------------------------------------------------------------------------------------------------------------ */
 
@@ -158,6 +159,91 @@ static void card(struct netport *port)
     CHECK_IS(replies, 400);
 }
 
+/* --- messages; without a table: the disk controller that every machine of QEMU's has ---------------------------------- */
+
+#define CLASS_AHCI 0x010601u
+enum { CAPABILITY_MSI = 5, CAPABILITY_MSIX = 17 };
+#define MSI_ENABLE 1u
+#define MSIX_ENABLE 0x8000u
+
+static uint32_t config(const struct pci_device *device, unsigned int offset, unsigned int bytes)
+{
+    return pci_read(device->bus, device->devfn, offset, bytes);
+}
+
+/* Where its capability is; 0: it has none. */
+static unsigned int find(const struct pci_device *device, unsigned int capability)
+{
+    unsigned int at = config(device, 0x34, 1);
+
+    while (at && config(device, at, 1) != capability)
+        at = config(device, at + 1, 1);
+    return at;
+}
+
+/* Enabled while it is bound, and not before or behind; the message is one of the hypervisor's vectors for its own CPU. */
+static void messages_of(const struct pci_device *device, unsigned int at)
+{
+    struct physdev_map_pirq map = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .index = -1, .pirq = -1,
+                                    .bus = device->bus, .devfn = device->devfn, .entry_nr = 1 };
+    struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF };
+    struct evtchn_bind_pirq bind = { 0 };
+    struct evtchn_close close;
+    uint32_t data = at + (config(device, at + 2, 2) & 0x80 ? 12 : 8);
+
+    for (unsigned int round = 0; round < 3; round++) {
+        map.pirq = -1;
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), 0);
+        bind.pirq = (uint32_t)map.pirq;
+        unmap.pirq = map.pirq;
+        CHECK_IS(config(device, at + 2, 2) & MSI_ENABLE, 0);
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &bind), 0);
+        CHECK_IS(config(device, at + 2, 2) & (0x70 | MSI_ENABLE), MSI_ENABLE);
+        CHECK_IS(config(device, at + 4, 4) >> 20, 0xfee);
+        CHECK(config(device, data, 2) >= 32 && config(device, data, 2) < 256);
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), -EBUSY);
+        close.port = bind.port;
+        CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
+        CHECK_IS(config(device, at + 2, 2) & MSI_ENABLE, 0);
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap), 0);
+        CHECK_IS(config(device, at + 2, 2) & MSI_ENABLE, 0);
+    }
+}
+
+/* With a table: switched off with the last of its messages, and no earlier; another device's do not count. */
+static void messages_by_table(const struct pci_device *device, unsigned int at)
+{
+    struct physdev_map_pirq map = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .index = -1, .table_base = PAGE_SIZE,
+                                    .bus = device->bus, .devfn = device->devfn };
+    struct physdev_unmap_pirq unmap[2] = { { .domid = DOMID_SELF }, { .domid = DOMID_SELF } };
+
+    CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, 0);
+    for (int entry = 0; entry < 2; entry++) {
+        map.entry_nr = entry;
+        map.pirq = -1;
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), 0);
+        unmap[entry].pirq = map.pirq;
+        CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, MSIX_ENABLE);
+    }
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap[0]), 0);
+    CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, MSIX_ENABLE);
+    CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap[1]), 0);
+    CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, 0);
+}
+
+static void messages(void)
+{
+    for (unsigned int i = 0; i < pci_count() && on_domus(); i++) {
+        const struct pci_device *device = pci_get(i);
+        unsigned int plain = device->class_code == CLASS_AHCI ? find(device, CAPABILITY_MSI) : 0;
+
+        if (plain)
+            messages_of(device, plain);
+        if (device->msix_vectors >= 2)
+            messages_by_table(device, find(device, CAPABILITY_MSIX));
+    }
+}
+
 void test_main(void)
 {
     struct blockdev *disk;
@@ -167,6 +253,7 @@ void test_main(void)
     for (unsigned int i = 0; i < pci_count(); i++)
         printk("pci %02x:%02x.%x %04x:%04x class %06x msix %u\n", pci_get(i)->bus, pci_get(i)->devfn >> 3,
                pci_get(i)->devfn & 7, pci_get(i)->vendor, pci_get(i)->device, pci_get(i)->class_code, pci_get(i)->msix_vectors);
+    messages();
     disk = virtio_blk_open(0);
     port = virtio_net_open(0);
     if (!disk || !port)

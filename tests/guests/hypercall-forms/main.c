@@ -60,6 +60,36 @@ static void calls_are_counted(void)
     CHECK_IS(error.error, -EINVAL);
 }
 
+/* Bytes that are not 0, behind the end of a text: what lay on the hypervisor's stack is nobody's business. */
+static unsigned int left_behind(const char *text, size_t size)
+{
+    unsigned int count = 0;
+
+    for (size_t at = strlen(text); at < size; at++)
+        count += text[at] != 0;
+    return count;
+}
+
+static void answers_are_clean(void)
+{
+    struct domus_last_error error;
+    static struct domus_audit audit;
+
+    memset(&error, 0xa5, sizeof(error));
+    memset(&audit, 0xa5, sizeof(audit));
+    if (HYPERVISOR_domus_op(DOMUS_last_error, &error) != 0)
+        return;
+    CHECK(error.file[0] && error.reason[0]);
+    CHECK_IS(left_behind(error.file, sizeof(error.file)), 0);
+    CHECK_IS(left_behind(error.reason, sizeof(error.reason)), 0);
+    if (!is_dom0())
+        return;
+    CHECK_IS(HYPERVISOR_domus_op(DOMUS_audit, &audit), 0);
+    CHECK(audit.frames > audit.free && audit.free > 0 && audit.typed > 0);
+    CHECK_IS(audit.violations, 0);
+    CHECK_IS(left_behind(audit.first_bad, sizeof(audit.first_bad)), 0);
+}
+
 void test_main(void)
 {
     long version = HYPERVISOR_xen_version(XENVER_version, NULL);
@@ -71,6 +101,7 @@ void test_main(void)
     CHECK_IS(registers_lost(false), 0);
     flags_come_back();
     calls_are_counted();
+    answers_are_clean();
 
     static const unsigned long unknown[] = { 11, 62, 63, 64, 100, 127, 128, 255, 256, 4096, 0x7fffffff, 0x80000000, 0xffffffff };
     for (unsigned int i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {

@@ -305,6 +305,31 @@ static void contiguous_memory(void)
     NEED(area != NULL);
     CHECK(virt_to_mfn(area) < 1UL << (27 - PAGE_SHIFT));
     free_page(area);
+    CHECK(alloc_machine_contiguous(0, 13) == NULL);     /* there is no frame below 8 KiB to be had */
+}
+
+/* The addresses of contiguous memory lead to the new frames at once, whatever the TLB knew of them. */
+static void contiguous_memory_is_what_it_seems(void)
+{
+    char *before = alloc_pages(2), *area;
+    uint64_t *seen = alloc_zeroed_page();
+    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE };
+
+    NEED(before && seen);
+    memset(before, 1, AREA * PAGE_SIZE);
+    free_pages(before, 2);
+    area = alloc_machine_contiguous(2, 32);
+    NEED(area == before);                               /* the pages that were let go last */
+    memset(area, 7, AREA * PAGE_SIZE);
+    copy.arg1.mfn = virt_to_mfn(seen);
+    for (unsigned int i = 0; i < AREA; i++) {
+        copy.arg2.src_mfn = virt_to_mfn(area + i * PAGE_SIZE);
+        CHECK_IS(HYPERVISOR_mmuext_op(&copy, 1, NULL, DOMID_SELF), 0);
+        CHECK_IS(seen[i], 0x0707070707070707UL);
+        memset(seen, 0, PAGE_SIZE);
+    }
+    free_pages(area, 2);
+    free_page(seen);
 }
 
 void test_main(void)
@@ -316,4 +341,6 @@ void test_main(void)
     absurd_exchanges();
     exchanges();
     contiguous_memory();
+    if (is_dom0())
+        contiguous_memory_is_what_it_seems();
 }

@@ -132,12 +132,22 @@ static void bad_tables(void)
 
 /* ---- the beginning ---- */
 
+static long domctl(uint32_t cmd, uint32_t vcpu, void *to)
+{
+    struct xen_domctl op = { .cmd = cmd, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = 0 };
+
+    op.u.vcpucontext.vcpu = vcpu;
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, to);
+    return HYPERVISOR_domctl(&op);
+}
+
 static void begins_with_its_context(void)
 {
     p->saved_sp = (unsigned long)resume_stack;          /* six registers, and then on at second() */
     resume_stack[6] = (unsigned long)second;
     p->under_way = 0x50524f42;
     shared_info.vcpu_info[1].evtchn_upcall_mask = 1;
+    CHECK_IS(domctl(XEN_DOMCTL_setvcpucontext, 1, &context), -EINVAL);      /* a toolstack does not do that to itself */
     CHECK_IS(initialise(), 0);
     CHECK_IS(initialise(), -EEXIST);
     CHECK_IS(is_up(), 0);
@@ -162,15 +172,6 @@ static void begins_with_its_context(void)
 }
 
 /* ---- the toolstack's look ---- */
-
-static long domctl(uint32_t cmd, uint32_t vcpu, void *to)
-{
-    struct xen_domctl op = { .cmd = cmd, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = 0 };
-
-    op.u.vcpucontext.vcpu = vcpu;
-    set_xen_guest_handle(op.u.vcpucontext.ctxt, to);
-    return HYPERVISOR_domctl(&op);
-}
 
 static void is_read_back(void)
 {
