@@ -244,7 +244,7 @@ uint64_t insn_address(const struct insn *insn, const struct cpu_user_regs *regs)
 /* ah ch dh bh are numbers 4 to 7 of a byte operand without REX: the second byte of registers 0 to 3. */
 static bool is_high_byte(const struct insn *insn, unsigned int number)
 {
-    return insn->operand_size == 1 && !insn->rex && number >= 4 && number < 8;
+    return insn->operand_size == 1 && !insn->rex && number >= 4;     /* without REX there are eight registers */
 }
 
 uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *regs, unsigned int number)

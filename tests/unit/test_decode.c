@@ -169,6 +169,24 @@ static void registers_keep_or_clear_their_upper_parts(void **state)
     assert_int_equal(regs.rax, 0x99);
 }
 
+/* All bits of a general register go to a control register and come from it, in 64-bit code; REX names it. */
+static void control_registers_are_as_wide_as_the_mode(void **state)
+{
+    static const uint8_t to_cr0[] = { 0x0f, 0x22, 0xc3 };
+    struct insn insn;
+    assert_int_equal(decode_insn(&insn, to_cr0, 3, true), DECODE_OK);
+    assert_int_equal(insn.operand_size, 8);
+    assert_int_equal(decode_insn(&insn, to_cr0, 3, false), DECODE_OK);
+    assert_int_equal(insn.operand_size, 4);
+    static const struct { uint8_t rex, rm; } names[] = { { 0x40, 3 }, { 0x41, 11 }, { 0x42, 3 }, { 0x43, 11 }, { 0x48, 3 } };
+    for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const uint8_t bytes[] = { names[i].rex, 0x0f, 0x22, 0xc3 };
+        assert_int_equal(decode_insn(&insn, bytes, 4, true), DECODE_OK);
+        assert_int_equal(insn.rm, names[i].rm);
+        assert_int_equal(insn.operand_size, 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +194,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_on_the_list),
         cmocka_unit_test(computes_addresses_as_the_cpu_does),
         cmocka_unit_test(registers_keep_or_clear_their_upper_parts),
+        cmocka_unit_test(control_registers_are_as_wide_as_the_mode),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -218,11 +218,13 @@ static void messages_by_table(const struct pci_device *device, unsigned int at)
     struct physdev_unmap_pirq unmap[2] = { { .domid = DOMID_SELF }, { .domid = DOMID_SELF } };
 
     CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, 0);
-    for (int entry = 0; entry < 2; entry++) {
-        map.entry_nr = entry;
+    for (int i = 0; i < 2; i++) {
+        map.entry_nr = device->msix_vectors - i;
         map.pirq = -1;
-        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), 0);
-        unmap[entry].pirq = map.pirq;
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), i ? 0 : -EINVAL);     /* behind the last; the last */
+        map.entry_nr = i ? map.entry_nr : 0;
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), i ? -EEXIST : 0);
+        unmap[i].pirq = map.pirq;
         CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, MSIX_ENABLE);
     }
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap[0]), 0);

@@ -83,6 +83,9 @@ static void of_every_hypervisor(void)
     CHECK_IS(wrmsr(0x12345678, 0), TRAP_GP);
     if (wrmsr(0xc0000103, 0x1234) == PROBE_THROUGH) {   /* TSC_AUX */
         READS(0xc0000103, 0x1234);
+        p->way = way_rdtscp;                            /* the CPU itself has it */
+        if (probe_run(p) == PROBE_THROUGH)
+            CHECK_IS(p->registers[RCX], 0x1234);
         CHECK_IS(wrmsr(0xc0000103, 1UL << 32), TRAP_GP);
         READS(0xc0000103, 0x1234);
     }

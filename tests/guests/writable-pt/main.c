@@ -106,6 +106,35 @@ static void forbidden_stores_fault(void)
     CHECK_IS(*upper, l2);
 }
 
+/* The store's last byte is the last of its page, and the next page is not there. */
+static void at_the_end_of_the_code(void)
+{
+    static const uint8_t code[] = { 0x48, 0x89, 0x37, 0xc3 };      /* mov %rsi, (%rdi); ret */
+    static uint64_t wanted;
+    static uint8_t *at;
+    uint8_t *pages = alloc_pages(1);
+    uint64_t frames[2];
+    void call(void *unused)
+    {
+        asm volatile("call *%2" : : "D"(entry), "S"(wanted), "r"(at) : "memory");
+    }
+
+    NEED(pages);
+    at = pages + PAGE_SIZE - sizeof(code);
+    wanted = mfn << PAGE_SHIFT | PROT_RO;
+    memcpy(at, code, sizeof(code));
+    for (unsigned int i = 0; i < 2; i++)
+        frames[i] = virt_to_machine(pages + i * PAGE_SIZE);
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)pages, frames[0] | PROT_EXEC, UVMF_INVLPG) == 0);
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)pages + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    *entry = 0;
+    CHECK_IS(trap_in(call, NULL), -1);
+    CHECK_IS(seen(), wanted & ENTRY_BITS);
+    for (unsigned int i = 0; i < 2; i++)
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)pages + i * PAGE_SIZE, frames[i] | PROT_RW, UVMF_INVLPG) == 0);
+    free_pages(pages, 1);
+}
+
 void test_main(void)
 {
     page = alloc_zeroed_page();
@@ -118,5 +147,6 @@ void test_main(void)
     stores();
     registers();
     forbidden_stores_fault();
+    at_the_end_of_the_code();
     *entry = mfn << PAGE_SHIFT | PROT_RW;
 }
