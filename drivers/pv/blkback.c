@@ -10,6 +10,7 @@
  * of others. A disk with DMA reaches the guest's pages directly: they are mapped for the device
  * only (their machine addresses go into its descriptors), which costs no page-table entry and no
  * TLB flush. For a RAM disk they are mapped at the slot's own addresses.
+ * A barrier waits in the ring for what is at the disk, and what is behind it waits for it.
  *
  * What ends a connection: the front end says so, the domain dies (both: disconnect, from a thread),
  * or its ring lies. The last is found where nobody may sleep, and the store not be reached:
@@ -42,6 +43,7 @@ struct slot {
     int error;                          /* when finished: 0 or the disk's */
     uint64_t id;                        /* the guest's, echoed */
     uint8_t operation;
+    unsigned int steps;                 /* still to come */
     unsigned int mapped;
     grant_handle_t handle[PAGES];
     unsigned long frame[PAGES];
@@ -62,6 +64,9 @@ struct blkback {
     struct blkback_quota *quota, own;   /* the guest's; our own if we serve in the event handler */
     struct list waiting;                /* for room in the quota */
     struct slot *free, *finished, **finished_end;
+    struct slot *barrier;               /* at work; nothing begins beside it */
+    bool held;                          /* the ring's next is a barrier or behind one, and waits */
+    struct block_request flush;         /* the barrier's first and last step */
     uint8_t *pages;                     /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
     struct blkback_counters counters;
     struct slot slot[SLOTS];
@@ -105,6 +110,9 @@ static void unmap(struct slot *slot, unsigned int first, unsigned int count)
         printk("%s: a grant could not be unmapped\n", slot->back->backend.back);
 }
 
+static void done(struct block_request *request, int error);
+static void event(evtchn_port_t port, void *data);
+
 static void release(struct slot *slot)
 {
     slot->next = slot->back->free;
@@ -147,10 +155,31 @@ static void call_next(const struct blkback_quota *quota)
         next->wake(next->waker);
 }
 
+/*
+ * The next step of a request. A barrier with data has three: the disk's cache is emptied, the data
+ * written, the cache emptied again.
+ */
+static void submit(struct slot *slot)
+{
+    struct blkback *back = slot->back;
+    bool data = back->barrier != slot || !slot->mapped || slot->steps == 2;
+
+    slot->steps--;
+    if (!data)
+        back->flush = (struct block_request){ .operation = BLOCK_FLUSH, .done = done, .context = slot };
+    block_submit(back->device, data ? &slot->request : &back->flush);
+}
+
 static void finish(struct blkback *back, struct slot *slot)
 {
     int error = slot->error;
 
+    if (slot->steps && !error) {
+        submit(slot);
+        return;
+    }
+    if (back->barrier == slot)
+        back->barrier = NULL;
     if (slot->mapped)
         unmap(slot, 0, slot->mapped);
     back->quota->pages -= weight(slot);
@@ -190,8 +219,10 @@ static void done(struct block_request *request, int error)
     back->finished_end = &slot->next;
     if (back->wake)
         back->wake(back->waker);
+    else if (finish_some(back, SLOTS) && back->held && !back->in_flight)
+        event(back->port, back);        /* what waited for these */
     else
-        finish_some(back, SLOTS);
+        block_kick(back->device);
 }
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
@@ -286,19 +317,27 @@ static void start(struct blkback *back, const blkif_request_t *request)
     slot->request.segments = plan.segments;
     slot->request.done = done;
     slot->request.context = slot;
-    block_submit(back->device, &slot->request);
+    slot->steps = plan.barrier && plan.segments ? 3 : 1;
+    if (plan.barrier)
+        back->barrier = slot;
+    submit(slot);
 }
 
-/* One batch. False when the index is a lie. */
+/* One batch, up to a barrier that cannot begin yet. False when the index is a lie. */
 static bool take_requests(struct blkback *back, unsigned int budget)
 {
     uint32_t producer = ring_read_index(&back->ring.sring->req_prod);
     int count = ring_requests(producer, back->ring.req_cons, back->ring.rsp_prod_pvt, SLOTS);
 
+    back->held = false;
     for (int i = 0; i < count && budget && may_begin(back); i++, budget--) {
         blkif_request_t request;
 
         RING_COPY_REQUEST(&back->ring, back->ring.req_cons, &request);
+        back->held = back->barrier ||
+                     (request.operation == BLKIF_OP_WRITE_BARRIER && back->in_flight);
+        if (back->held)
+            break;
         back->ring.req_cons++;
         start(back, &request);
     }
@@ -318,6 +357,7 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
         return false;
     budget = finish_some(back, budget);
     if (back->broken || back->closing) {
+        block_kick(back->device);               /* a barrier is seen through */
         call_next(back->quota);
         return back->finished;
     }
@@ -331,7 +371,7 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
     list_remove(&back->waiting);
     if (waits)
         list_append(&back->quota->waiting, &back->waiting);
-    else if (!back->broken)
+    else if (!back->broken && !back->held)
         RING_FINAL_CHECK_FOR_REQUESTS(&back->ring, more);
     call_next(back->quota);
     block_kick(back->device);
@@ -377,6 +417,8 @@ static int publish(struct backend *backend)
     bool discard = device_flags(back) & BLOCK_CAN_DISCARD && !(device_flags(back) & BLOCK_READ_ONLY);
     int error = backend_write_number(backend, "feature-flush-cache", 1);
 
+    if (!error)
+        error = backend_write_number(backend, "feature-barrier", 1);
     if (!error)
         error = backend_write_number(backend, "feature-max-indirect-segments", max_segments(back));
     if (!error)

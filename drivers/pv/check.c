@@ -46,6 +46,8 @@ static int plan_segments(struct block_plan *plan, const struct blkif_request_seg
 
 static int plan_direction(struct block_plan *plan, uint8_t operation, uint32_t flags)
 {
+    if (plan->barrier)
+        operation = BLKIF_OP_WRITE;
     if (operation != BLKIF_OP_READ && operation != BLKIF_OP_WRITE)
         return refused(BLKIF_RSP_EOPNOTSUPP);
     plan->operation = operation == BLKIF_OP_READ ? BLOCK_READ : BLOCK_WRITE;
@@ -70,6 +72,7 @@ int plan_indirect(struct block_plan *plan, const blkif_request_t *request, const
     plan->sector = indirect.sector_number;
     plan->sectors = 0;
     plan->segments = 0;
+    plan->barrier = false;
 
     int status = plan_direction(plan, indirect.indirect_op, device_flags);
 
@@ -85,6 +88,11 @@ int plan_block(struct block_plan *plan, const blkif_request_t *request, uint64_t
     plan->sector = request->sector_number;
     plan->sectors = 0;
     plan->segments = 0;
+    plan->barrier = request->operation == BLKIF_OP_WRITE_BARRIER;
+    if (plan->barrier && request->nr_segments == 0) {
+        plan->operation = BLOCK_FLUSH;
+        return BLKIF_RSP_OKAY;
+    }
     if (request->operation == BLKIF_OP_FLUSH_DISKCACHE) {
         /* Linux sends empty flushes only; one that carries data would need two steps. */
         plan->operation = BLOCK_FLUSH;

@@ -19,6 +19,7 @@
 /* One checked block request. */
 struct block_plan {
     enum block_operation operation;
+    bool barrier;                       /* all before it is on the disk first, it is itself before all that follows */
     uint64_t sector, sectors;
     unsigned int segments;
     struct { grant_ref_t grant; uint16_t offset, length; } segment[BLOCK_SEGMENTS_MAX];

@@ -190,35 +190,33 @@ static uint32_t unmap_some(union requests *requests, bool replace, uint32_t coun
 
 /* One side of a copy: a frame held for its duration. */
 struct copy_side {
-    struct domain *owner;           /* with a reference */
+    struct domain *owner;           /* with a reference; NULL: ourselves, for a frame named by number */
     mfn_t frame;
-    uint32_t ref;
-    bool by_ref, writable;          /* a grant, or a frame of our own named by number */
 };
 
 /* Whose frame it is, named by number or by a grant. */
-static int16_t copy_side_find(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool by_ref, bool writable)
+static inline int16_t copy_side_find(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool by_ref)
 {
-    *side = (struct copy_side){ .frame = MFN(ptr->u.gmfn), .ref = ptr->u.ref, .by_ref = by_ref, .writable = writable };
+    side->owner = NULL;
+    if (!by_ref && ptr->domid == DOMID_SELF) return GNTST_okay;
     side->owner = domain_get_self_or(ptr->domid);
     return side->owner ? GNTST_okay : refuse(GNTST_bad_domain, "there is no such domain");
 }
 
-static int16_t copy_side_get(struct copy_side *side)
+static inline __attribute__((always_inline)) int16_t copy_side_get(struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool writable)
 {
-    if (side->by_ref)
-        return grant_acquire(side->owner, side->ref, current->domain->id, side->writable, &side->frame);
-    if (!(side->writable ? frame_get_writable(side->frame, current->domain) : frame_get(side->frame, current->domain)))
-        return GNTST_okay;
-    if (!side->writable || frame_get(side->frame, current->domain)) return refuse(GNTST_bad_page, "not a frame of this domain");
-    frame_put(side->frame);
+    if (side->owner) return grant_acquire(side->owner, ptr->u.ref, current->domain->id, writable, &side->frame);
+    mfn_t m = side->frame = MFN(ptr->u.gmfn);
+    if (!(writable ? frame_get_writable(m, current->domain) : frame_get(m, current->domain))) return GNTST_okay;
+    if (!writable || frame_get(m, current->domain)) return refuse(GNTST_bad_page, "not a frame of this domain");
+    frame_put(m);
     return refuse(GNTST_general_error, "the frame cannot be written: it is a page table or a descriptor page");
 }
 
-static void copy_side_put(const struct copy_side *side)
+static inline __attribute__((always_inline)) void copy_side_put(const struct copy_side *side, const struct gnttab_copy_ptr *ptr, bool writable)
 {
-    if (side->by_ref) grant_release(side->owner, side->ref, side->writable);
-    else put_mapping(side->frame, side->writable);
+    if (side->owner) grant_release(side->owner, ptr->u.ref, writable);
+    else put_mapping(side->frame, writable);
 }
 
 static int16_t copy_bytes(const struct gnttab_copy *op, mfn_t from, mfn_t to)
@@ -230,33 +228,33 @@ static int16_t copy_bytes(const struct gnttab_copy *op, mfn_t from, mfn_t to)
     return GNTST_okay;
 }
 
-static int16_t copy_between(const struct gnttab_copy *op, struct copy_side *from, struct copy_side *to)
+static inline int16_t copy_between(const struct gnttab_copy *op, struct copy_side *from, struct copy_side *to)
 {
-    if ((!from->by_ref && op->source.domid != DOMID_SELF) || (!to->by_ref && op->dest.domid != DOMID_SELF))
+    if ((from->owner && !(op->flags & GNTCOPY_source_gref)) || (to->owner && !(op->flags & GNTCOPY_dest_gref)))
         return refuse(GNTST_permission_denied, "only own frames are named by number, and by DOMID_SELF");
-    int16_t status = copy_side_get(from);
+    int16_t status = copy_side_get(from, &op->source, false);
     if (status != GNTST_okay) return status;
-    status = copy_side_get(to);
+    status = copy_side_get(to, &op->dest, true);
     if (status == GNTST_okay) {
         status = copy_bytes(op, from->frame, to->frame);
-        copy_side_put(to);
+        copy_side_put(to, &op->dest, true);
     }
-    copy_side_put(from);
+    copy_side_put(from, &op->source, false);
     return status;
 }
 
 /* Who is meant is judged before what of theirs, and how much of it last: the order in which Xen finds several mistakes. */
-static int16_t copy_one(const struct gnttab_copy *op)
+static __attribute__((noinline)) int16_t copy_one(const struct gnttab_copy *op)
 {
     struct copy_side from, to;
-    int16_t status = copy_side_find(&from, &op->source, op->flags & GNTCOPY_source_gref, false);
+    int16_t status = copy_side_find(&from, &op->source, op->flags & GNTCOPY_source_gref);
     if (status != GNTST_okay) return status;
-    status = copy_side_find(&to, &op->dest, op->flags & GNTCOPY_dest_gref, true);
+    status = copy_side_find(&to, &op->dest, op->flags & GNTCOPY_dest_gref);
     if (status == GNTST_okay) {
         status = copy_between(op, &from, &to);
-        domain_put(to.owner);
+        if (to.owner) domain_put(to.owner);
     }
-    domain_put(from.owner);
+    if (from.owner) domain_put(from.owner);
     return status;
 }
 

@@ -93,7 +93,7 @@ static struct cpuid_leaf xsave_leaf(uint32_t subleaf)
 }
 
 /* OSXSAVE: a guest's user mode sees what its kernel chose; the kernel itself what it may choose, as on Xen, for old ones look before. */
-static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf *r)
+static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
 {
     bool avx = xsave_mask & 4, avx512 = (xsave_mask & 0xe0) == 0xe0;
     switch (leaf) {
@@ -101,7 +101,7 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
         r->b &= 0xff00;                                         /* CLFLUSH size; there is no APIC, so all have the same id */
         r->c = (r->c & LEAF1_ECX & (avx ? ~0u : ~AVX_LEAF1_ECX)) | F(HYPERVISOR) | F(OSXSAVE);
         if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE));
-        if (!v->in_kernel && !(v->guest_cr4 & CR4_OSXSAVE)) r->c &= ~F(OSXSAVE);
+        if (!current->in_kernel && !(current->guest_cr4 & CR4_OSXSAVE)) r->c &= ~F(OSXSAVE);
         r->d &= LEAF1_EDX;
         break;
     case 7:
@@ -124,7 +124,7 @@ static void hide_features(const struct vcpu *v, uint32_t leaf, struct cpuid_leaf
 /* The highest leaf of a range that host and policy have. */
 static uint32_t last_leaf(uint32_t range, uint32_t limit) { return MIN(cpuid(range, 0).a, limit); }
 
-struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
     if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff)) return hypervisor_leaf(leaf, subleaf);
@@ -138,6 +138,6 @@ struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t sub
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
     if (leaf == 0) r.a = last_leaf(0, MAX_LEAF);
     else if (leaf == 0x80000000) r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
-    hide_features(v, leaf, &r);
+    hide_features(leaf, &r);
     return r;
 }

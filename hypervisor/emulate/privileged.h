@@ -24,7 +24,7 @@ void emulate_finish(struct vcpu *v, unsigned int length);
 
 /* ---- emulate/cpuid.c ---- */
 struct cpuid_leaf { uint32_t a, b, c, d; };
-struct cpuid_leaf cpuid_policy(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);     /* what this guest may see */
+struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf);   /* what current may see */
 uint64_t cr4_fixed(void);           /* CR4 bits that every guest sees set; pure functions of the host (advisory 293) */
 uint64_t cr4_guest_mask(void);      /* CR4 bits a guest may switch */
 

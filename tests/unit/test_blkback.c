@@ -39,161 +39,7 @@ static const char *said_in(const char *key)
     return value_of(path);
 }
 
-/* --- a disk that answers when the test says so ------------------------------------------------ */
-
-static uint8_t *const addresses = (uint8_t *)0x100000000;      /* nobody looks there */
-static struct block_request *pending[32];
-static unsigned int pending_count, kicks, polls, yields, polls_until_done;
-static int disk_result;
-
-/* An error in every segment that is not mapped: a disk may touch it until it has answered. */
-static void check_mapped(const struct block_request *request)
-{
-    for (unsigned int i = 0; i < request->segments; i++) {
-        unsigned int number =
-            (unsigned int)((request->segment[i].machine - (uintptr_t)page) / 4096);
-
-        assert_true(number < GRANTS && grant[number].mapped);
-        assert_int_equal(grant[number].readonly, request->operation == BLOCK_WRITE);
-        if (by_dma) {
-            assert_null(request->segment[i].data);
-            continue;
-        }
-        assert_in_range((uint8_t *)grant[number].va - addresses, 0, 32 * 32 * 4096 - 1);
-        assert_ptr_equal(request->segment[i].data,
-                         (uint8_t *)grant[number].va + (request->segment[i].machine & 4095));
-    }
-}
-
-static void finish(unsigned int which)
-{
-    struct block_request *request = pending[which];
-
-    check_mapped(request);
-    pending[which] = pending[--pending_count];
-    request->done(request, disk_result);
-}
-
-static void disk_submit(struct blockdev *device, struct block_request *request)
-{
-    check_mapped(request);
-    pending[pending_count++] = request;
-}
-
-static void disk_kick(struct blockdev *device) { kicks++; }
-
-static void (*while_waiting)(void);
-
-static void disk_poll(struct blockdev *device)
-{
-    assert_true(events_are_masked);
-    polls++;
-    if (while_waiting)
-        while_waiting();
-    if (pending_count && polls > polls_until_done)
-        finish(0);
-}
-
-static struct blockdev disk;
-static struct blkback *back;
-static blkif_sring_t *ring;
-
-void thread_yield(void)
-{
-    assert_false(events_are_masked);
-    assert_true(yields++ < 1000);
-}
-
-unsigned allocations_until_failure;
-static void *no_addresses;              /* what to answer instead */
-static unsigned int vspaces;
-
-void *vspace_alloc(unsigned long n)
-{
-    assert_true(!by_dma && n == 32 * 32);
-    if (no_addresses || allocations_until_failure)
-        return no_addresses == addresses ? NULL : no_addresses;
-    vspaces++;
-    return addresses;
-}
-
-void vspace_free(void *va, unsigned long n)
-{
-    assert_true(!by_dma && va == addresses && n == 32 * 32);
-    vspaces--;
-}
-
-/* --- a front end ------------------------------------------------------------------------------ */
-
-static void open_back(unsigned offer)
-{
-    back = blkback_create(&store, 7, 51712, &disk, offer);
-    assert_string_equal(states, "2");
-    ring = (blkif_sring_t *)(void *)page[RING];
-    ring->req_event = ring->rsp_event = 1;
-    front_node("ring-ref", "1");
-    front_node("event-channel", "5");
-    front_node("state", "3");
-}
-
-static void connect(void)
-{
-    blkback_changed(back);
-    assert_int_equal(port[1].remote, 5);
-    assert_int_equal(rings_mapped, 1);
-    assert_int_equal(states[strlen(states) - 1], '4');
-}
-
-static int set_up(void **state)
-{
-    forget_all();
-    by_dma = *state != NULL;
-    disk = (struct blockdev){ .name = "slow", .sectors = 1000, .max_segments = 16,
-                              .submit = disk_submit, .kick = disk_kick, .poll = disk_poll };
-    disk.flags = BLOCK_CAN_FLUSH | BLOCK_CAN_DISCARD | (by_dma ? BLOCK_BY_DMA : 0);
-    pending_count = kicks = polls = yields = polls_until_done = 0;
-    disk_result = 0;
-    open_back(true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    if (back)
-        blkback_destroy(back);
-    back = NULL;
-    assert_int_equal(pending_count + mapped + rings_mapped + bound + vspaces, 0);
-    while_waiting = NULL;
-    return 0;
-}
-
-static void put(blkif_request_t request)
-{
-    ring->ring[ring->req_prod & 31].req = request;
-    ring->req_prod++;
-}
-
-static blkif_request_t request_of(unsigned int operation, uint64_t id, unsigned int segments)
-{
-    blkif_request_t request = { .operation = (uint8_t)operation, .id = id,
-                                .nr_segments = (uint8_t)segments, .sector_number = 100 };
-
-    for (unsigned int i = 0; i < segments; i++)
-        request.seg[i] = (struct blkif_request_segment){ .gref = DATA + i,
-                                                         .first_sect = (uint8_t)(i & 1),
-                                                         .last_sect = 7 };
-    return request;
-}
-
-static void assert_answer(unsigned int number, uint64_t id, unsigned int operation, int status)
-{
-    const blkif_response_t *response = &ring->ring[number & 31].rsp;
-
-    assert_true((int32_t)(ring->rsp_prod - number) > 0);
-    assert_int_equal(response->id, id);
-    assert_int_equal(response->operation, operation);
-    assert_int_equal(response->status, status);
-}
+#include "blkback_host.h"
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
@@ -263,6 +109,96 @@ static void counters_count(void **state)
     assert_int_equal(counters->sectors_read, 8);
     assert_int_equal(counters->sectors_written, 15);
     assert_int_equal(counters->errors, 3);
+}
+
+static void assert_at_the_disk(enum block_operation operation)
+{
+    assert_int_equal(pending_count, 1);
+    assert_int_equal(pending[0]->operation, operation);
+}
+
+/* What came before a barrier is done first, then the disk's cache is emptied, the barrier's data written, the cache emptied again; and
+ * only then begins what came behind it. */
+static void a_barrier(void **state)
+{
+    connect();
+    put(request_of(BLKIF_OP_WRITE, 1, 1));
+    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+    put(request_of(BLKIF_OP_WRITE_BARRIER, 3, 2));
+    put(request_of(BLKIF_OP_WRITE, 4, 1));
+    put(request_of(BLKIF_OP_WRITE_BARRIER, 5, 0));
+    put(request_of(BLKIF_OP_READ, 6, 1));
+    ring_bell(1);
+    assert_int_equal(pending_count, 2);
+    ring_bell(1);                               /* nothing more for asking */
+    assert_int_equal(pending_count, 2);
+    finish(0);
+    assert_at_the_disk(BLOCK_READ);
+    finish(0);
+    assert_at_the_disk(BLOCK_FLUSH);
+    ring_bell(1);
+    kicks = 0;
+    finish(0);
+    assert_at_the_disk(BLOCK_WRITE);
+    assert_int_equal(pending[0]->segments, 2);
+    assert_true(kicks);
+    ring_bell(1);
+    kicks = 0;
+    finish(0);
+    assert_at_the_disk(BLOCK_FLUSH);
+    assert_true(kicks);
+    assert_int_equal(ring->rsp_prod, 2);
+    finish(0);
+    assert_answer(2, 3, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY);
+    assert_at_the_disk(BLOCK_WRITE);            /* the next is a barrier, too */
+    finish(0);
+    assert_answer(3, 4, BLKIF_OP_WRITE, BLKIF_RSP_OKAY);
+    assert_at_the_disk(BLOCK_FLUSH);
+    finish(0);
+    assert_answer(4, 5, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_OKAY);
+    assert_at_the_disk(BLOCK_READ);
+    finish(0);
+    assert_answer(5, 6, BLKIF_OP_READ, BLKIF_RSP_OKAY);
+    assert_int_equal(blkback_counters(back)->writes, 3);
+    put(request_of(BLKIF_OP_READ, 7, 1));
+    ring_bell(1);
+    assert_at_the_disk(BLOCK_READ);             /* all is as it was */
+    finish(0);
+}
+
+/* A step that fails is the barrier's end; the others go on. */
+static void a_barrier_that_fails(void **state)
+{
+    connect();
+    for (unsigned int steps = 1; steps <= 3; steps++) {
+        put(request_of(BLKIF_OP_WRITE_BARRIER, steps, 1));
+        put(request_of(BLKIF_OP_READ, 10 + steps, 1));
+        ring_bell(1);
+        for (unsigned int i = 1; i < steps; i++)
+            finish(0);
+        disk_result = -5;
+        finish(0);
+        disk_result = 0;
+        assert_answer(2 * steps - 2, steps, BLKIF_OP_WRITE_BARRIER, BLKIF_RSP_ERROR);
+        assert_at_the_disk(BLOCK_READ);
+        finish(0);
+    }
+}
+
+/* The connection ends in the middle of one: it is seen through, what waits behind it is not begun. */
+static void a_barrier_and_the_end(void **state)
+{
+    connect();
+    put(request_of(BLKIF_OP_WRITE, 1, 1));
+    put(request_of(BLKIF_OP_WRITE_BARRIER, 2, 1));
+    put(request_of(BLKIF_OP_READ, 3, 1));
+    ring_bell(1);
+    finish(0);
+    assert_at_the_disk(BLOCK_FLUSH);
+    front_node("state", "5");
+    blkback_changed(back);
+    assert_int_equal(pending_count + mapped + rings_mapped, 0);
+    assert_int_equal(ring->rsp_prod, 2);
 }
 
 /* One grant of three that there is not: the others go back, the disk hears nothing. */
@@ -507,6 +443,7 @@ static void connections_that_fail(void **state)
 static void what_is_published(void **state)
 {
     assert_string_equal(said_in("feature-flush-cache"), "1");
+    assert_string_equal(said_in("feature-barrier"), "1");
     assert_string_equal(said_in("feature-discard"), "1");
     assert_string_equal(said_in("discard-granularity"), "512");
     assert_string_equal(said_in("discard-alignment"), "0");
@@ -546,7 +483,7 @@ static void what_is_published(void **state)
     open_back(BLKBACK_CDROM);
     connect();
     assert_string_equal(said_in("info"), "5");          /* VDISK_CDROM and VDISK_READONLY */
-    for (unsigned int i = 1; i <= 5; i++) {     /* each of the five nodes may fail */
+    for (unsigned int i = 1; i <= 6; i++) {     /* each of the six nodes may fail */
         blkback_destroy(back);
         forget_all();
         by_dma = *state != NULL;
@@ -596,6 +533,7 @@ int main(void)
     { #test, test, set_up, tear_down, NULL }, { #test "_by_dma", test, set_up, tear_down, &dma }
     const struct CMUnitTest tests[] = {
         BOTH(a_request_goes_and_comes), BOTH(counters_count), BOTH(a_grant_that_is_none),
+        BOTH(a_barrier), BOTH(a_barrier_that_fails), BOTH(a_barrier_and_the_end),
         BOTH(indirect_requests),
         BOTH(a_full_ring), BOTH(disconnect_with_transfers_in_flight),
         BOTH(nothing_new_while_disconnecting), BOTH(a_ring_that_lies),

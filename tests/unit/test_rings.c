@@ -120,6 +120,27 @@ static void test_bad_block_requests(void **state)
     }
 }
 
+/* A barrier is a write like any other, or nothing but a flush. */
+static void test_barriers(void **state)
+{
+    struct block_plan plan;
+    blkif_request_t request = read_of(100, 2);
+
+    request.operation = BLKIF_OP_WRITE_BARRIER;
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+    assert_true(plan.barrier && plan.operation == BLOCK_WRITE && plan.segments == 2);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_block(&plan, &request, 100, 0), BLKIF_RSP_ERROR);
+    request.nr_segments = 12;
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_ERROR);
+    request.nr_segments = 0;
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+    assert_true(plan.barrier && plan.operation == BLOCK_FLUSH && plan.segments == 0);
+    request = read_of(100, 2);
+    assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_OKAY);
+    assert_false(plan.barrier);
+}
+
 static void test_indirect_requests(void **state)
 {
     struct block_plan plan;
@@ -324,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_notify_exactly_when_asked),
         cmocka_unit_test(test_good_block_requests),
         cmocka_unit_test(test_bad_block_requests),
+        cmocka_unit_test(test_barriers),
         cmocka_unit_test(test_indirect_requests),
         cmocka_unit_test(test_discards),
         cmocka_unit_test(test_random_block_requests),
