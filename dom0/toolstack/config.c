@@ -445,11 +445,11 @@ int config_parse(const char *text, size_t size, const char *behind, struct confi
     config->on_reboot = ACTION_RESTART;
     error = settings_read(&settings, text, size, false, problem);
     error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
-    error = error ? error : take_settings(&taking, &settings);
-    error = error ? error : make_whole(&taking, &settings);
-    if (!error)
-        name_unknown(&taking, &settings);
-    return error;
+    if (error)
+        return error;
+    error = take_settings(&taking, &settings);
+    name_unknown(&taking, &settings);           /* A misspelt one may be what is missing. */
+    return error ? error : make_whole(&taking, &settings);
 }
 
 /* --- single words, for the commands --- */

@@ -43,7 +43,7 @@ struct config {
     enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;
 };
 
-/* Sentences, a line each, about what was read and does nothing. */
+/* Sentences, a line each, about what was read and does nothing; also when there is a mistake. */
 struct config_warnings {
     size_t size;
     char text[2048];

@@ -107,16 +107,10 @@ static void say_where(const char *file, const struct config_problem *problem, ch
         snprintf(where, size, "%s", file);
 }
 
-/* A line each, however long; the terminal takes no more than some hundred characters at a time. */
+/* A line each. */
 static void show_warnings(const char *file, const struct config_warnings *warnings) {
-    bool begins = true;
-
-    for (const char *at = warnings->text; *at; at++) {
-        if (begins)
-            printk("Warning: %s: ", file);
-        printk("%c", *at);
-        begins = *at == '\n';
-    }
+    for (const char *line = warnings->text, *end; (end = strchr(line, '\n')); line = end + 1)
+        printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
 }
 
 static int read_config(const char *file, const char *more, struct config *config, struct trouble *trouble) {
@@ -129,12 +123,11 @@ static int read_config(const char *file, const char *more, struct config *config
     if (error)
         return trouble_set(trouble, error, "no file '%s' in the boot archive", file);
     error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
-    if (error) {
-        say_where(file, &problem, where, sizeof(where));
-        return trouble_set(trouble, error, "%s: %s", where, problem.text);
-    }
     show_warnings(file, &warnings);
-    return 0;
+    if (!error)
+        return 0;
+    say_where(file, &problem, where, sizeof(where));
+    return trouble_set(trouble, error, "%s: %s", where, problem.text);
 }
 
 static int find_kernel(const struct config *config, struct unpacked *kernel, struct trouble *trouble) {

@@ -7,7 +7,6 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/start.h>
-#include <pvguest/string.h>
 #include <pvguest/time.h>
 
 void guest_main(void)
@@ -19,9 +18,7 @@ void guest_main(void)
     printk("Hello from domain %u!\n", own_domid());
     printk("  hypervisor  Xen %ld.%ld interface, \"%s\"\n", version >> 16, version & 0xffff, start_info->magic);
     printk("  memory      %lu pages, %lu of them free\n", nr_pages, free_page_count());
-    printk("  arguments   \"");
-    console_write(command_line(), strlen(command_line()));      /* They may be longer than a printk. */
-    printk("\", module of %lu bytes\n", module_size);
+    printk("  arguments   \"%s\", module of %lu bytes\n", command_line(), module_size);
     printk("  time        %lu s after the epoch\n", wall_clock_ns() / NS_PER_S);
     printk("Goodbye.\n");
 }

@@ -100,6 +100,15 @@ static void open_back(unsigned offer)
     front_node("state", "3");
 }
 
+static void reopen(const void *dma, unsigned offer)
+{
+    if (back)
+        blkback_destroy(back);
+    forget_all();
+    by_dma = dma != NULL;
+    open_back(offer);
+}
+
 static void connect(void)
 {
     blkback_changed(back);

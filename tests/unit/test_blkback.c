@@ -317,11 +317,7 @@ static void disconnect_with_transfers_in_flight(void **state)
     for (unsigned int i = 0; i < 4; i++) {
         polls = yields = 0;
         polls_until_done = 5;
-        if (back)
-            blkback_destroy(back);
-        forget_all();
-        by_dma = *state != NULL;
-        open_back(true);
+        reopen(*state, BLKBACK_WRITABLE);
         connect();
         put(request_of(BLKIF_OP_READ, 1, 3));
         put((blkif_request_t){ .operation = BLKIF_OP_WRITE, .nr_segments = 1, .id = 2,
@@ -452,11 +448,8 @@ static void what_is_published(void **state)
     assert_string_equal(said_in("sectors"), "1000");
     assert_string_equal(said_in("sector-size"), "512");
     assert_string_equal(said_in("info"), "0");
-    blkback_destroy(back);
-    forget_all();
-    by_dma = *state != NULL;
     disk.max_segments = 100;
-    open_back(false);
+    reopen(*state, 0);
     assert_string_equal(said_in("feature-discard"), "0");
     assert_null(said_in("discard-granularity"));
     assert_string_equal(said_in("feature-max-indirect-segments"), "32");
@@ -465,22 +458,13 @@ static void what_is_published(void **state)
     put(request_of(BLKIF_OP_WRITE, 1, 1));
     ring_bell(1);
     assert_answer(0, 1, BLKIF_OP_WRITE, BLKIF_RSP_ERROR);
-    blkback_destroy(back);
-    forget_all();
-    by_dma = *state != NULL;
-    disk.flags &= ~BLOCK_CAN_DISCARD;
-    open_back(true);
+    disk.flags ^= BLOCK_CAN_DISCARD;
+    reopen(*state, BLKBACK_WRITABLE);
     assert_string_equal(said_in("feature-discard"), "0");
-    disk.flags |= BLOCK_CAN_DISCARD;
-    blkback_destroy(back);
-    forget_all();
-    by_dma = *state != NULL;
-    open_back(BLKBACK_WRITABLE | BLKBACK_NO_DISCARD);
+    disk.flags ^= BLOCK_CAN_DISCARD;
+    reopen(*state, BLKBACK_WRITABLE | BLKBACK_NO_DISCARD);
     assert_string_equal(said_in("feature-discard"), "0");
-    blkback_destroy(back);
-    forget_all();
-    by_dma = *state != NULL;
-    open_back(BLKBACK_CDROM);
+    reopen(*state, BLKBACK_CDROM);
     connect();
     assert_string_equal(said_in("info"), "5");          /* VDISK_CDROM and VDISK_READONLY */
     for (unsigned int i = 1; i <= 6; i++) {     /* each of the six nodes may fail */

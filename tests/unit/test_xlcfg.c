@@ -91,6 +91,13 @@ static void unknown_keys_warn(void **state) {
                         "a vif's model= does nothing: PV guests have no emulated card\n");
 }
 
+/* A misspelt key is named beside the mistake that it makes. */
+static void mistakes_warn_too(void **state) {
+    assert_int_equal(parse("name='a'\nkernal='k'\n"), -EINVAL);
+    assert_string_equal(problem.text, "there is no kernel");
+    assert_string_equal(warnings.text, "not known here, so it does nothing: kernal (line 2)\n");
+}
+
 /* However many: those for which there is no room are counted. */
 static void many_unknown_keys(void **state) {
     char text[8192] = "name='a'\nkernel='k'\n";
@@ -488,6 +495,7 @@ int main(void) {
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(unknown_keys_warn),
         cmocka_unit_test(many_unknown_keys),
+        cmocka_unit_test(mistakes_warn_too),
         cmocka_unit_test(words_behind_the_file),
         cmocka_unit_test(command_lines),
         cmocka_unit_test(uuids),

@@ -113,13 +113,15 @@ static bool rate_alike(struct xen_reading *xen, const char *text) {
     return same;
 }
 
-/* What Xen takes for a device and nobody would: for its signs and blanks, or for want of a letter.
- */
+/* What Xen takes for a device and nobody would: signs, blanks, a 0x without digits, no letter. */
 static bool odd_device(const char *name) {
-    const char *behind = name + (*name == 'x' ? 3 : 2), *hex = strcasestr(name, "0x");
+    const char *behind = name + (*name == 'x' ? 3 : 2);
 
-    if (!*name || strpbrk(name, " \t\n\v\f\r+-") || (hex && !isxdigit((unsigned char)hex[2])))
+    if (!*name || strpbrk(name, " \t\n\v\f\r+-"))
         return true;
+    for (const char *hex = name; (hex = strcasestr(hex, "0x")); hex += 2)
+        if (!isxdigit((unsigned char)hex[2]))
+            return true;
     return (!strncmp(name, "xvd", 3) || !strncmp(name, "hd", 2) || !strncmp(name, "sd", 2)) &&
            (*behind < 'a' || *behind > 'z');
 }
