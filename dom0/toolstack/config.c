@@ -474,7 +474,7 @@ bool config_parse_size(const char *text, unsigned long *kib) {
             return refused(false);
         number = number * 10 + (unsigned long)(*at - '0');
     }
-    if (at == text || (at[0] && at[1]))
+    if (at[0] && at[1])
         return refused(false);
     for (size_t i = 0; i < ARRAY_COUNT(units); i++)
         if (units[i].letter == (*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at)) {

@@ -12,7 +12,8 @@ static bool in_range(uint64_t sector, uint64_t sectors, uint64_t limit)
 
 static int plan_discard(struct block_plan *plan, const blkif_request_t *request, uint64_t limit, uint32_t flags)
 {
-    /* The discard request is another layout over the same bytes; a copy keeps the compiler's aliasing rules. */
+    /* The discard request is another layout over the same bytes, with the sector in the same place; a copy keeps the
+       compiler's aliasing rules. */
     blkif_request_discard_t discard;
 
     __builtin_memcpy(&discard, request, sizeof discard);
@@ -24,7 +25,6 @@ static int plan_discard(struct block_plan *plan, const blkif_request_t *request,
     if ((flags & BLOCK_READ_ONLY) || discard.nr_sectors == 0 || !in_range(discard.sector_number, discard.nr_sectors, limit))
         return refused(BLKIF_RSP_ERROR);
     plan->operation = BLOCK_DISCARD;
-    plan->sector = discard.sector_number;
     plan->sectors = discard.nr_sectors;
     return BLKIF_RSP_OKAY;
 }

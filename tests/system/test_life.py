@@ -35,6 +35,7 @@ def test_pause_and_unpause(system):
     assert udp_echo(system.port, "asleep", tries=2) is None
     system.ask("xl unpause insula1")
     assert "p" not in system.domains()["insula1"][1]
+    assert "was not paused" in system.ask("xl unpause insula1")         # wanted, and no error
     assert udp_echo(system.port, "awake again") in ("awake again", "asleep")       # what waited in its ring comes first
 
 

@@ -26,10 +26,18 @@ static _Alignas(4096) uint8_t data[40][4096];
 static struct block_request request[80];
 static int result[80];                  /* 1: not done */
 
+static unsigned int when_done;          /* Not 0: the next request that is done submits this one. */
+static void submit(unsigned int number, enum block_operation operation, unsigned int segments);
+
 static void done(struct block_request *which, int status)
 {
+    unsigned int another = when_done;
+
     assert_int_equal(result[which - request], 1);       /* once */
     result[which - request] = status;
+    when_done = 0;
+    if (another)
+        submit(another, BLOCK_READ, 1);
 }
 
 static void submit(unsigned int number, enum block_operation operation, unsigned int segments)
@@ -311,6 +319,25 @@ static void a_full_ring(void **state)
     close_disk();
 }
 
+/* Who submits the next one when one is done, as file systems do, finds the slot free, but others wait for it. */
+static void nobody_overtakes(void **state)
+{
+    open_disk();
+    for (unsigned int i = 0; i < 40; i++)
+        submit(i, BLOCK_READ, 1);
+    when_done = 40;
+    for (unsigned int i = 0; i <= 40; i++) {
+        const blkif_request_t *seen = next_request();
+
+        assert_int_equal(seen->sector_number, 8 + i);
+        answer(seen->id, 0);
+        ring_bell();
+        assert_int_equal(result[i], 0);
+    }
+    assert_int_equal(ring->req_prod, 41);
+    close_disk();
+}
+
 /* References run out in the middle of a request: what it had goes back, and it waits. */
 static void no_grants_left(void **state)
 {
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup(answers_to_nothing, set_up),
         cmocka_unit_test_setup(a_ring_that_lies, set_up),
         cmocka_unit_test_setup(a_full_ring, set_up),
+        cmocka_unit_test_setup(nobody_overtakes, set_up),
         cmocka_unit_test_setup(no_grants_left, set_up),
         cmocka_unit_test_setup(a_page_that_is_kept, set_up),
         cmocka_unit_test_setup(closing_waits, set_up),

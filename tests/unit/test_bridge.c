@@ -115,23 +115,35 @@ static void test_checksum_is_completed(void **state)
     assert_int_equal(sum, 0xffff);      /* a receiver's check: everything adds up to minus zero */
 }
 
-/* What is neither IPv4 nor IPv6 has no checksum to complete, whatever its bytes look like. */
-static void test_checksum_of_other_protocols(void **state)
+/* The same over IPv6, UDP and TCP: a receiver adds up addresses, length, protocol and segment. Other protocols stay as they are. */
+static void test_checksum_over_ipv6(void **state)
 {
-    static const uint8_t like_udp6[62] = {
-        2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 17, 64, [22] = 1, [38] = 2,
-        [54] = 0, 68, 0, 67, 0, 8, 0x12, 0x34,
-    };
-    uint8_t frame[sizeof like_udp6];
+    static const uint8_t protocols[] = { 17, 6, 58 };
 
-    memcpy(frame, like_udp6, sizeof frame);
-    net_complete_checksum(frame, sizeof frame);
-    assert_memory_not_equal(frame + 60, like_udp6 + 60, 2);
-    assert_memory_equal(frame, like_udp6, 60);
-    memcpy(frame, like_udp6, sizeof frame);
-    frame[12] = 0x08, frame[13] = 0x06;
-    net_complete_checksum(frame, sizeof frame);
-    assert_memory_equal(frame + 14, like_udp6 + 14, sizeof frame - 14);
+    for (unsigned int p = 0; p < 3; p++) {
+        uint8_t frame[14 + 40 + 20 + 3] = { 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd, 0x60, [19] = 23, protocols[p], 64 };
+        uint8_t before[sizeof frame];
+        uint32_t sum = 23u + protocols[p];
+
+        for (unsigned int i = 22; i < sizeof frame; i++)
+            frame[i] = (uint8_t)(i * 37);
+        memcpy(before, frame, sizeof frame);
+        net_complete_checksum(frame, sizeof frame);
+        for (unsigned int i = 22; i < sizeof frame; i++)
+            sum += i & 1 ? frame[i] : (uint32_t)frame[i] << 8;
+        while (sum >> 16)
+            sum = (sum & 0xffff) + (sum >> 16);
+        assert_int_equal(sum == 0xffff, p < 2);
+        before[54 + (p ? 16 : 6)] = frame[54 + (p ? 16 : 6)];
+        before[55 + (p ? 16 : 6)] = frame[55 + (p ? 16 : 6)];
+        assert_memory_equal(before, frame, sizeof frame);       /* Nothing else is written. */
+        frame[12] = 0x88;                                       /* The same bytes, but not IPv6. */
+        frame[54 + 6] ^= 1;
+        frame[54 + 16] ^= 1;
+        memcpy(before, frame, sizeof frame);
+        net_complete_checksum(frame, sizeof frame);
+        assert_memory_equal(before, frame, sizeof frame);
+    }
 }
 
 /* Blank checksums stay blank among ports that take them, and are completed once for the others. */
@@ -438,7 +450,8 @@ int main(void)
         cmocka_unit_test_setup(test_large_frames_are_cut_for_those_who_need_it, set_up),
         cmocka_unit_test_setup(test_frames_that_cannot_be_cut, set_up),
         cmocka_unit_test(test_sum_is_that_of_the_words_one_by_one),
-        cmocka_unit_test(test_checksum_is_completed), cmocka_unit_test(test_checksum_of_other_protocols),
+        cmocka_unit_test(test_checksum_is_completed),
+        cmocka_unit_test(test_checksum_over_ipv6),
         cmocka_unit_test(test_checksum_ignores_lying_lengths),
         cmocka_unit_test_setup(test_sender_is_named, set_up),
         cmocka_unit_test_setup(test_detached_between_receive_and_flush, set_up),

@@ -121,6 +121,7 @@ static void chains_at_their_limit(void **state)
     assert_int_equal(got_length[0], 14 + NET_SLOTS_MAX - 1);
     for (unsigned int i = 0; i < NET_SLOTS_MAX; i++)
         assert_answer(i, 100 + i, NETIF_RSP_OKAY);
+    assert_false(netback_is_broken(back));
     put_chain(NET_SLOTS_MAX + 1);
     ring_bell(1);
     assert_int_equal(got_count, 2);
@@ -131,7 +132,9 @@ static void chains_at_their_limit(void **state)
     ring_bell(1);
     assert_int_equal(got_count, 2);
     assert_string_equal(states, "24");
+    assert_true(netback_is_broken(back));
     netback_service(back);
+    assert_false(netback_is_broken(back));      /* That was seen to: no more to be done. */
     assert_string_equal(states, "2456");
     assert_int_equal(rings_mapped + bound, 0);
     netback_service(back);

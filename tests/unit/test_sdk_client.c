@@ -280,6 +280,44 @@ static void transactions(void **state)
     assert_reads(XS_NONE, "t", NULL);
 }
 
+size_t __sanitizer_get_current_allocated_bytes(void);          /* ASan counts for us */
+
+/* No call keeps anything of its answer, whatever it answers. */
+static void calls_keep_no_memory(void **state)
+{
+    static struct xs_watch watch;
+    unsigned int count;
+    size_t before = 0;
+
+    for (unsigned int i = 0; i < 20; i++) {
+        const char *const permissions[] = { "n5" };
+        unsigned long number;
+        xs_transaction t;
+
+        if (i == 10)                            /* what is kept for good was kept by then */
+            before = __sanitizer_get_current_allocated_bytes();
+        assert_int_equal(xs_begin(&t), 0);
+        assert_int_equal(xs_printf(t, "kept", "n", "%u", i % 10), 0);
+        assert_int_equal(xs_end(t, i % 2), 0);
+        assert_int_equal(xs_mkdir(XS_NONE, "kept/x"), 0);
+        xs_read_ulong(XS_NONE, "kept", "n", &number);
+        xs_read_ulong(XS_NONE, "kept", "x", &number);
+        xs_read_ulong(XS_NONE, "kept", "none", &number);
+        assert_int_equal(xs_set_permissions(XS_NONE, "kept", permissions, 1), 0);
+        free(xs_directory(XS_NONE, "kept", &count));
+        free(xs_get_permissions(XS_NONE, "kept", &count));
+        free(xs_domain_path(5));
+        assert_int_equal(xs_watch(&watch, "kept"), 0);
+        free(xs_watch_wait(&watch, 0));
+        assert_int_equal(xs_write(XS_NONE, "kept/y", "1", 1), 0);
+        assert_int_equal(xs_unwatch(&watch), 0);
+        assert_int_equal(xs_rm(XS_NONE, "kept"), 0);
+        assert_int_equal(xs_rm(XS_NONE, "kept/none"), -ENOENT);
+        thread_sleep(1);
+    }
+    assert_int_equal(__sanitizer_get_current_allocated_bytes(), before);
+}
+
 /* --- several threads -------------------------------------------------------------------------- */
 
 static unsigned int finished;
@@ -567,7 +605,8 @@ int main(void)
         cmocka_unit_test(connect),       cmocka_unit_test(requests),
         cmocka_unit_test(requests_without_memory),
         cmocka_unit_test(answers_without_memory),
-        cmocka_unit_test(transactions),  cmocka_unit_test(many_threads_at_once),
+        cmocka_unit_test(transactions),  cmocka_unit_test(calls_keep_no_memory),
+        cmocka_unit_test(many_threads_at_once),
         cmocka_unit_test(queued_watches), cmocka_unit_test(watches_that_fire_whole),
         cmocka_unit_test(watches_that_call_back),
         cmocka_unit_test(handshakes),    cmocka_unit_test(a_daemon_that_lies),

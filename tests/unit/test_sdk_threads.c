@@ -178,6 +178,24 @@ static void one_by_one(void **state)
     wake_all(&queue);
 }
 
+/* Several may wake one thread before it runs, a wait queue, its time, or who knows it: it runs once, and keeps its place. */
+static void woken_twice(void **state)
+{
+    struct thread *a = thread_create("a", wait_for_one, "a"), *b;
+
+    b = thread_create("b", wait_for_one, "b");
+    thread_yield();
+    thread_wake(a);
+    wake_one(&queue);
+    thread_wake(a);
+    thread_wake(b);
+    thread_wake(a);
+    thread_yield();
+    assert_string_equal(order, "ab");
+    thread_yield();
+    assert_string_equal(order, "ab");
+}
+
 /* From an event handler, while all sleep. */
 static void handler(evtchn_t port, void *data)
 {
@@ -314,6 +332,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(turns_in_order), TEST(sleeps_end_in_time), TEST(wakes_and_times), TEST(one_by_one),
+        TEST(woken_twice),
         TEST(woken_by_an_event),
         TEST(one_inside), TEST(many_lives), TEST(without_memory), TEST(a_guard_on_each_stack),
     };

@@ -196,6 +196,11 @@ static void test_lying_device_is_reported(void **state)
     assert_int_equal(complaints, 2);
     assert_int_equal(queue.free_count, 8);
     close_queue();
+    open_queue(VIRTQUEUE_SIZE, true);
+    device_returns(VIRTQUEUE_SIZE, 0);  /* the first that is none */
+    assert_null(virtqueue_take(&queue, &length));
+    assert_int_equal(complaints, 1);
+    close_queue();
 }
 
 static uint64_t written64(unsigned int offset)

@@ -243,6 +243,45 @@ static void transactions_isolate(void **state) {
     assert_string_equal(five.payload, "1");
 }
 
+/* What a transaction has made it can remove, with all that it has made below; and what is not there, as outside. */
+static void what_a_transaction_made_it_removes(void **state) {
+    uint32_t tx = begin(&five);
+
+    assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/old\0" "1"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/old\0" "2"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/new/a/b\0" "1"));
+    assert_true(ASK(&five, XS_RM, tx, "data/new"));
+    assert_refused(ASK(&five, XS_READ, tx, "data/new/a/b"), &five, "ENOENT");
+    assert_refused(ASK(&five, XS_READ, tx, "data/new"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_RM, tx, "data/old"));
+    assert_refused(ASK(&five, XS_READ, tx, "data/old"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_RM, tx, "data/none"));                    /* The parent exists: no error. */
+    assert_refused(ASK(&five, XS_RM, tx, "none/none"), &five, "ENOENT");
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
+    assert_true(ASK(&five, XS_READ, 0, "data/old"));
+    tx = begin(&five);
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/new/a/b\0" "1"));
+    assert_true(ASK(&five, XS_RM, tx, "data/new"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/new/c\0" "1"));
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+    assert_true(ASK(&five, XS_READ, 0, "data/new/c"));
+    assert_refused(ASK(&five, XS_READ, 0, "data/new/a"), &five, "ENOENT");
+}
+
+/* The root is a node like others. */
+static void a_transaction_changes_the_root(void **state) {
+    uint32_t tx = begin(&dom0);
+
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, tx, "/\0value"));
+    assert_true(ASK(&dom0, XS_SET_PERMS, tx, "/\0n0\0r5"));
+    assert_refused(ASK(&five, XS_READ, 0, "/"), &five, "EACCES");
+    assert_true(ASK(&dom0, XS_TRANSACTION_END, tx, "T"));
+    assert_true(ASK(&five, XS_READ, 0, "/"));
+    assert_string_equal(five.payload, "value");
+    assert_true(ASK(&dom0, XS_GET_PERMS, 0, "/"));
+    assert_memory_equal(dom0.payload, "n0\0r5", 6);
+}
+
 static void transactions_conflict(void **state) {
     uint32_t first, second;
 
@@ -424,6 +463,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(events_that_wait_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(special_watches_are_dom0s, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_isolate, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_transaction_made_it_removes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_changes_the_root, setup, teardown),
         cmocka_unit_test_setup_teardown(transactions_conflict, setup, teardown),
         cmocka_unit_test_setup_teardown(quotas_bind_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(control_is_not_for_guests, setup, teardown),

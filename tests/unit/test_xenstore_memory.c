@@ -70,6 +70,45 @@ static void each_allocation_may_fail(void **state) {
     allocations_until_failure = 0;
 }
 
+static size_t held_by(const struct shadow *shadow) {
+    size_t bytes = sizeof(*shadow) + shadow->name_size + 1 +
+                   shadow->child_room * sizeof(*shadow->children) +
+                   (shadow->made ? tree_bytes(shadow->made) : 0);
+
+    for (unsigned i = 0; i < shadow->child_count; i++)
+        bytes += held_by(shadow->children[i]);
+    return bytes;
+}
+
+/* A transaction pays for what it holds, also in the middle of its life, and also when it was
+ * refused: what found no memory is not held. */
+static void what_was_not_made_is_not_paid_for(void **state) {
+    static const char *const paths[] = { "/a/b", "/a/c", "/a/d/e" };
+    const struct tree_actor actor = { .domid = 0, .privileged = true };
+    bool done = false, changed;
+    struct shadows shadows;
+    struct shadow *shadow;
+
+    for (unsigned fail = 1; !done; fail++) {
+        int error = shadows_open(&shadows, &actor);
+
+        allocations_until_failure = fail;
+        for (size_t i = 0; i < ARRAY_COUNT(paths) && !error; i++) {
+            error = shadows_touch(&shadows, xenstore_tree, paths[i], &shadow);
+            if (!error)
+                error = shadows_write(&shadows, xenstore_tree, paths[i], "v", 1, &changed);
+        }
+        done = allocations_until_failure != 0;
+        allocations_until_failure = 0;
+        assert_int_equal(error, done ? 0 : -ENOMEM);
+        assert_int_equal(shadows.charged, held_by(shadows.root));
+        assert_int_equal(account_held(0, HELD_TRANSACTIONS), shadows.charged);
+        shadows_close(&shadows);
+        assert_int_equal(account_held(0, HELD_TRANSACTIONS), 0);
+        assert_in_range(fail, 1, 50);
+    }
+}
+
 /* Without a tree there is no store. */
 static void a_store_that_does_not_start(void **state) {
     static const struct xenstore_carrier carrier = { introduce, release };
@@ -148,6 +187,7 @@ static void a_commit_without_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_not_made_is_not_paid_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_does_not_start, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_new_needs_an_account, setup, teardown),
         cmocka_unit_test_setup_teardown(a_commit_without_memory, setup, teardown),

@@ -194,6 +194,23 @@ static void turns_are_bounded(void **state) {
     assert_int_equal(answers, 40);
 }
 
+/* But all that a turn is for is answered in it, and told with one event. */
+static void a_turn_answers_what_it_takes(void **state) {
+    struct xsd_sockmsg header = { .type = XS_IS_DOMAIN_INTRODUCED, .len = 2 };
+    const unsigned budget = turn_rules[TURN_STORE].budget;
+    struct guest *one = &guest[1];
+
+    one->notified = 0;
+    for (unsigned i = 0; i < budget + 3; i++) {
+        write_some(one, (const char *)&header, sizeof(header));
+        write_some(one, "1", 2);
+    }
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(one->ring.req_cons, budget * (sizeof(header) + 2));
+    assert_int_equal(one->ring.rsp_prod, budget * (sizeof(header) + sizeof("EACCES")));
+    assert_int_equal(one->notified, 1);
+}
+
 /* In the middle of a request, with answers and events unread: all of it goes; the next one with
  * that number begins anew. */
 static void release_in_the_middle(void **state) {
@@ -384,6 +401,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(indices_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_answers_what_it_takes, setup, teardown),
         cmocka_unit_test_setup_teardown(release_in_the_middle, setup, teardown),
         cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_from_before, setup, teardown),
