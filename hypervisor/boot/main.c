@@ -54,7 +54,6 @@ void boot_main(uint32_t multiboot_info)
     lapic_init();
     time_init();
     timers_init();
-    time_start_correction();
     start_other_cpus();
     schedule_init();
     printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online, cpus_online == 1 ? "" : "s",

@@ -6,11 +6,10 @@
  * The rate is measured again over longer and longer times. When it is corrected, the clock goes on from where it is, faster or slower,
  * and each vCPU is told before it runs again.
  *
- * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot, by the correction's timer and by
+ * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot, by the correction and by
  * dom0's settime.
  */
 #include "domain/time.h"
-#include "domain/timers.h"
 #include "lib/printk.h"
 #include "machine/apic.h"
 #include "machine/clocks.h"
@@ -59,14 +58,11 @@ static void set_rate(uint64_t hz)
 
 /* ---- correction ---- */
 
-static struct timer correction;
-
-static void correct(void *unused)
+static void correct(void)
 {
     uint64_t hz = clocks_long_rate();
     int64_t ppm = hz ? ((int64_t)hz - (int64_t)tsc_hz) * PPM / (int64_t)tsc_hz : 0;
 
-    timer_set(&correction, now_ns() + CLOCKS_LOOK_NS);
     if (ppm > WRONG_PPM || ppm < -WRONG_PPM) {
         log_warn("TSC measured at %lu kHz, %ld ppm from what was believed: ignored", hz / 1000, ppm);
     } else if (hz != 0 && ppm != 0) {
@@ -74,6 +70,15 @@ static void correct(void *unused)
         if (current != &boot_vcpu) update_vcpu_time(current);
         printk_at(ppm > NEWS_PPM || ppm < -NEWS_PPM ? LOG_INFO : LOG_DEBUG, "TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
     }
+}
+
+void time_look(uint64_t now)
+{
+    static uint64_t due;
+
+    if (now < due) return;
+    due = now + CLOCKS_LOOK_NS;
+    correct();
 }
 
 /* ---- the wall clock: the RTC at boot, later what dom0 says ---- */
@@ -169,10 +174,4 @@ void time_init(void)
            rates.spread_ppm);
     printk("wall clock %lu s since 1970, by the RTC", wall_base_s);
     if (rates.spread_ppm == UINT32_MAX) log_warn("no three measurements of the TSC agree: the time may be wrong");
-}
-
-void time_start_correction(void)
-{
-    timer_init(&correction, NULL, correct, NULL);
-    timer_set(&correction, now_ns() + CLOCKS_LOOK_NS);
 }

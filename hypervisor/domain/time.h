@@ -6,7 +6,7 @@
 #include "domain/domain.h"
 
 void time_init(void);                       /* measures TSC and APIC timer; now_ns() starts at 0 */
-void time_start_correction(void);           /* once there are timers */
+void time_look(uint64_t now);               /* corrects the clock if it is time for it; to be called each second or so */
 uint64_t tsc_khz(void);
 uint64_t alarm_set(uint64_t deadline_ns);    /* the timer interrupt: at the latest then; returns when, at most a second from now */
 void update_domain_wallclock(struct domain *d);             /* shared_info's wc_*: the wall clock when now_ns() was 0 */

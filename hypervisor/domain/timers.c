@@ -25,10 +25,8 @@
 
 /* ---- the queue ---- */
 
-static void set_alarm(struct timer_queue *q, uint64_t deadline)
-{
-    q->alarm = deadline == NEVER ? NEVER : alarm_set(deadline);
-}
+/* It rings each second or so (alarm_set), for the clock to be looked at. */
+static void set_alarm(struct timer_queue *q, uint64_t deadline) { q->alarm = alarm_set(deadline); }
 
 void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg)
 {
@@ -77,6 +75,7 @@ void timers_run(void)
     struct timer *t;
 
     this_cpu()->work &= ~WORK_TIMERS;
+    time_look(start);
     q->alarm = 0;                   /* set once, at the end */
     while ((t = take_due(q, start)) != NULL) {
         time_goes_to(t->owner, now);
@@ -91,7 +90,7 @@ void timers_run(void)
     spin_unlock(&q->lock);
 }
 
-void timers_init(void) { this_cpu()->timers.alarm = NEVER; }
+void timers_init(void) { set_alarm(&this_cpu()->timers, NEVER); }
 
 /* ---- a vCPU's own timers ---- */
 

@@ -19,9 +19,9 @@ void clocks_measure(struct clock_rates *rates);
 
 /*
  * The TSC's rate over all the time since clocks_measure(), which grows more exact the longer that is. To be called every
- * CLOCKS_LOOK_NS or so; twice that late, and the time begins anew. 0: nothing to say now, or (by the PIT) ever.
+ * CLOCKS_LOOK_NS or so; four times that late, and the time begins anew. 0: nothing to say now, or (by the PIT) ever.
  */
-#define CLOCKS_LOOK_NS 2000000000ul
+#define CLOCKS_LOOK_NS 1000000000ul
 uint64_t clocks_long_rate(void);
 
 uint64_t rtc_read(void);            /* seconds since 1970 */
