@@ -14,6 +14,8 @@ import pytest
 import dom0
 import machine
 
+pytestmark = pytest.mark.xdist_group("configurations")     # one machine, one worker
+
 HELLO = machine.BUILD / "archive" / "hello.elf"
 LONG = " ".join(f"word{number:03d}" for number in range(127)) + " 1234567"     # 1023 characters
 
