@@ -141,8 +141,6 @@ void dump_frame(const struct trap_frame *frame)
     printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->r8);
     printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", frame->r9, frame->r10, frame->r11, frame->r12);
     printk("r13 %016lx r14 %016lx r15 %016lx\n", frame->r13, frame->r14, frame->r15);
-    if (frame_from_user(frame))
-        return;
     printk("return addresses on the stack:");
     for (unsigned long slot = frame->rsp & ~7UL, found = 0; found < 12 && slot < (frame->rsp & ~7UL) + 4096; slot += 8) {
         uint64_t word;

@@ -123,8 +123,13 @@ def test_info_and_log(system):
     info = system.ask("xl info")
     assert re.search(r"^xen_version *: 4\.17", info, re.M)
     assert re.search(r"^total_memory *: \d+$", info, re.M)
+    assert re.search(r"^xen_caps *: xen-3\.0-x86_64 ?$", info, re.M)
+    for key in ("xen_extra", "xen_changeset", "cc_compiler", "cc_compile_by", "cc_compile_domain"):
+        assert re.search(rf"^{key} *: \S", info, re.M), key
+    assert re.search(r"^platform_params *: virt_start=0xffff800000000000$", info, re.M)
     assert len(system.run("xl dmesg").splitlines()) > 3          # not ask(): the log holds errors of the past
     assert "create" in system.ask("help")
+    assert "no XenStore" not in system.said()                    # dom0 serves itself, and guests find it
 
 
 def test_the_machine_ends_in_order(shared):

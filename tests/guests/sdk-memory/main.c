@@ -193,6 +193,13 @@ static void consecutive_in_the_machine(void)
     CHECK(good);
     free_pages(block, 3);
     CHECK_IS(free_page_count(), before);
+    /* No frame has so small a number that 12 bits name its bytes: nothing comes of it, and nothing is lost. */
+    CHECK(!alloc_machine_contiguous(1, 12));
+    CHECK_IS(free_page_count(), before);
+    block = alloc_pages(1);
+    NEED(block);
+    block[0] = block[512] = 1;
+    free_pages(block, 1);
 }
 
 void test_main(void)
