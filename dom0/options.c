@@ -27,7 +27,7 @@ static const char *take_word(const char *at, struct word *word) {
     word->text = at += quoted;
     equals = find(at, quoted ? "=\"" : "= ");
     word->value = *equals == '=' ? equals + 1 : equals;
-    if (!quoted && *equals == '=' && *word->value == '"') {
+    if (!quoted && *word->value == '"') {         /* Else a blank, or the end. */
         quoted = true;
         word->value++;
     }
