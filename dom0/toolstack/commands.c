@@ -192,7 +192,8 @@ static bool do_cycle(int count, char **word) {
         strlcpy(name, domain->config.name, sizeof(name));
         if (alive_ms)
             thread_sleep(alive_ms * NS_PER_MS);
-        if (domains_find(name) && domains_destroy(name, &trouble))
+        /* It may end by itself while it is being destroyed: then nobody of that name is left. */
+        if (domains_find(name) && domains_destroy(name, &trouble) && domains_find(name))
             return verb_refuse(&trouble);
         if (i == 0) {                                   /* The first time fills caches that stay. */
             free_before = machine_free_pages();

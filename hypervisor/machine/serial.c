@@ -41,9 +41,10 @@ void serial_init(uint32_t baud)
     outb(DATA, (uint8_t)divisor);
     outb(INTERRUPTS, (uint8_t)(divisor >> 8));
     outb(LINE_CONTROL, 0x03);               /* 8 bits, no parity, one stop bit */
+    present = inb(LINE_STATUS) != 0xff;
+    serial_receive();                       /* the one byte that has room before FIFOs are on is lost then */
     outb(FIFO, 0x05);                       /* on; what was to be sent is dropped, what has been typed is not */
     outb(MODEM, 0x0b);                      /* DTR, RTS, and OUT2: the interrupt line */
-    present = inb(LINE_STATUS) != 0xff;
 }
 
 /* An edge interrupts, and there are two reasons for it: off and on makes a new one if one is left. */

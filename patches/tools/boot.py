@@ -49,7 +49,7 @@ def boot_native():
 
 def domu(name, elf, configuration, script):
     """A machine with Domus, our dom0 and one guest."""
-    folder = build / "port" / name
+    folder = build / "port-boot" / name                 # not the tree, where it would look like an edit
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "insula.cfg").write_text(configuration)
     (folder / "init.rc").write_text(script)

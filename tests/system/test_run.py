@@ -35,9 +35,11 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(r"\(gdb\) ")
         prompt = typed(attached, "--attach")
         prompt.expect("Ctrl-]")
+        assert "another terminal is at that prompt already: process" in typed(log, "--attach").read()
         gdb.sendline("continue")
         gdb.expect("Breakpoint 1, boot_main")
         gdb.expect(r"\(gdb\) ")
+        assert "warning" not in gdb.before          # of our own symbols
         gdb.sendline("continue")
         prompt.expect("dom0: ready")
         prompt.send("xl list\r")

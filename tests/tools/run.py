@@ -42,18 +42,21 @@ def command(accel, image, memory=1024, forward=""):
             "-netdev", "user,id=n0" + forward, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
 
 
-def own_disk():
-    """The disk is one machine's at a time. The lock lasts as long as this process, or the QEMU that it becomes."""
-    lock = os.open(f"{build}/run.lock", os.O_RDWR | os.O_CREAT)
+def own(name, refusal):
+    """A lock that lasts as long as this process, or the QEMU that it becomes; or the end, with the owner's number in the refusal."""
+    lock = os.open(f"{build}/{name}.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit(f"run.py: {build}/disk.img is in use: a `make run` or `make gdb` from this build, process "
-                 f"{os.read(lock, 20).decode().strip()}, has it.\n"
-                 "End that one, or run this one from a build of its own: add B=build2 to what you typed.")
+        sys.exit("run.py: " + refusal.format(os.read(lock, 20).decode().strip()))
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     os.set_inheritable(lock, True)
+
+
+def own_disk():
+    own("run", f"{build}/disk.img is in use: a `make run` or `make gdb` from this build, process {{}}, has it.\n"
+               "End that one, or run this one from a build of its own: add B=build2 to what you typed.")
 
 
 LINE = "gdb-serial"         # the serial line of the machine under the debugger: a socket in the build folder
@@ -86,7 +89,8 @@ def attach():
         line.connect(f"{build}/{LINE}")
     except OSError:
         sys.exit("run.py: no machine is under the debugger. Start one first: `make gdb` in another terminal.")
-    print("dom0's terminal, as far as the debugger lets it run. Ctrl-] leaves it.", flush=True)
+    own("attach", "another terminal is at that prompt already: process {}. Leave it there with Ctrl-].")
+    print("dom0's terminal, as far as the debugger lets it run: Enter shows its prompt. Ctrl-] leaves it.", flush=True)
     before = termios.tcgetattr(0)
     tty.setraw(0)
     try:

@@ -52,6 +52,21 @@ def test_edits_of_a_step_stay(tmp_path):
     assert "EDITED" in apply(tree, 1)
 
 
+def test_to_boot_a_step_is_no_edit(tmp_path):
+    """What boot.py writes does not lie in the tree, where the next `make port STEP=1` would take it for somebody's change."""
+    tree, kernel, disk = (tmp_path / name for name in ("port/step-1", "insula.elf", "native/insula-fs.img"))
+    apply(tree, 1)
+    disk.parent.mkdir()
+    disk.touch()
+    kernel.touch()
+    boot = PORT.parent / "boot.py"
+    functions = boot.read_text().split("\ntry:\n    main()")[0]
+    found = run(sys.executable, "-c", f"__file__ = {str(boot)!r}\n{functions}\nmachine.Machine = lambda *_, **__: None\n"
+                f"domu('step-1', {str(kernel)!r}, '', '')", tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert apply(tree, 1).count("PATCH") == 1
+
+
 def test_what_chosen_tests_need():
     needs = [sys.executable, "tests/tools/needs.py"]
     assert run(*needs, "-k", "test_consoles").stdout == "\n"
