@@ -88,10 +88,9 @@ def test_more_memory_than_the_machine_has(box):
     for word in TOO_MUCH:
         error = box.refused(f"xl create good.cfg {word}", timeout=20)
         assert f"too little memory: {word.split('=')[1]} MiB are asked for" in error
-    assert "memory must be 1 to 1048576" in box.refused("xl create good.cfg memory=1048577")
-    assert "too large" in box.refused("xl create good.cfg memory=4294967296")
-    assert "too large" in box.refused("xl create good.cfg memory=18446744073709551617")
-    assert "the number must be 1 to 32" in box.refused("xl create good.cfg vcpus=999")
+    for many in (2 ** 20 + 1, 2 ** 32, 2 ** 63, 2 ** 64 + 1):
+        assert "memory must be 1 to 1048576" in box.refused(f"xl create good.cfg memory={many}")
+    assert "vcpus must be 1 to 32" in box.refused("xl create good.cfg vcpus=999")
     assert box.free_pages()[0] == before[0]
 
 
