@@ -170,3 +170,25 @@ int console_getchar(void)
     wait_event(readers, console_read(&c, 1) == 1);
     return (unsigned char)c;
 }
+
+size_t console_read_line(char *line, size_t size)
+{
+    size_t length = 0;
+
+    for (;;) {
+        int c = console_getchar();
+
+        if (c == '\r' || c == '\n') {
+            console_write("\n", 1);
+            line[length] = 0;
+            return length;
+        }
+        if ((c == 8 || c == 127) && length) {
+            length--;
+            console_write("\b \b", 3);
+        } else if (isprint(c) && length + 1 < size) {
+            line[length++] = (char)c;
+            console_write(&line[length - 1], 1);
+        }
+    }
+}

@@ -93,7 +93,7 @@ def test_tables_refusals_name_vcpus_and_the_nmi(system):
     assert "in use by another guest" in system.refused("xl block-attach guest phy:scratch,xvdb,r")
     assert "no partition of that name" in system.refused("xl block-attach guest phy:nowhere,xvdb,r")
     assert "has a vbd 51712 already" in system.refused("xl block-attach guest phy:insula1,xvda,r")
-    assert "a disk is" in system.refused("xl block-attach guest nonsense")
+    assert "it has no device: ,xvda or vdev=xvda" in system.refused("xl block-attach guest nonsense")
     assert "in use by another guest" in system.refused("xl block-attach guest vdev=xvdb,access=rw,target=scratch")
     assert "no device 'xvdb'" in system.refused("xl block-detach guest xvdb")
     assert "no bridge 'br9'" in system.refused("xl network-attach guest bridge=br9")

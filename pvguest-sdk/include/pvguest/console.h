@@ -26,6 +26,8 @@ size_t console_read(char *bytes, size_t size);
 size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns);
 /* Sleeps for one byte. */
 int console_getchar(void);
+/* A line without its newline, with echo and backspace; returns its length. */
+size_t console_read_line(char *line, size_t size);
 
 /* Replace input and output (dom0's prompt multiplexes its terminal). NULL: the default again. */
 extern void (*console_output)(const char *bytes, size_t length);
