@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make demo` must hold as it stands."""
+"""`make demo` must hold as it stands, and the README show what it says."""
 import pathlib
 import subprocess
 import sys
@@ -7,6 +7,9 @@ import sys
 import dom0
 import machine
 import pytest
+import readme
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.skipif(dom0.ON_XEN, reason="the demo is of Domus")
@@ -15,3 +18,11 @@ def test_the_demo_holds():
     done = subprocess.run([sys.executable, demo, machine.BUILD], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
     assert "steps hold" in done.stdout
+    (machine.BUILD / "demo.txt").write_text(done.stdout)
+    today, shown = readme.steps(done.stdout), readme.steps(readme.between((ROOT / "README.md").read_text(), "demo")[1])
+    assert set(shown) == set(readme.STEPS)
+    for number, lines in shown.items():
+        lines = [line for line in lines if "| (insula" not in line]             # a guest's come when they come
+        unsaid = {readme.alike(line) for line in lines} - {readme.alike(line) for line in today.get(number, lines)}
+        assert not unsaid, f"step {number} of README.md's demo: nobody says this any more (tests/tools/readme.py --demo)"
+    assert list(map(readme.alike, shown[1])) == list(map(readme.alike, today[1]))
