@@ -251,6 +251,7 @@ static const struct command commands[] = {
     { "bridge", "", "the bridge's ports, and the frames it has not let pass", 0, 0, verb_bridge, NULL, 0 },
     { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, NULL, 0 },
     { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0, do_served, NULL, 0 },
+    { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, NULL, 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, NULL, 0 },
     { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles, NULL, 0 },
     { "wait", "NAME [SECONDS]", "until a guest has ended", 1, 2, verb_wait, NULL, 0 },

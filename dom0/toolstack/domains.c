@@ -121,7 +121,7 @@ static int read_config(const char *file, const char *more, struct config *config
     int error = archive_find(files, file, &found);
 
     if (error)
-        return trouble_set(trouble, error, "no file '%s' in the boot archive", file);
+        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)", file);
     error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
     show_warnings(file, &warnings);
     if (!error)
@@ -135,7 +135,7 @@ static int find_kernel(const struct config *config, struct unpacked *kernel, str
     int error;
 
     if (archive_find(files, config->kernel, &file))
-        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive", config->kernel);
+        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive (\"files\" lists it)", config->kernel);
     error = unpack_kernel(file.data, file.size, thread_yield, kernel);
     return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
 }
@@ -144,7 +144,7 @@ static int find_ramdisk(const struct config *config, struct unpacked *ramdisk, s
     struct archive_file file;
 
     if (archive_find(files, config->ramdisk, &file))
-        return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive", config->ramdisk);
+        return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive (\"files\" lists it)", config->ramdisk);
     return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
 }
 
@@ -260,6 +260,14 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     }
     mutex_unlock(&lock);
     return error;
+}
+
+void domains_for_each_file(void (*visit)(const char *name, size_t size)) {
+    static struct archive_file file;            /* Large; the prompt's only. */
+    size_t position = 0;
+
+    while (archive_next(files, &position, &file) > 0)
+        visit(file.name, file.size);
 }
 
 /* --- the operator's wishes --- */

@@ -45,6 +45,9 @@ int domains_start(const struct archive *archive);
  */
 int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble);
 
+/* What is in the archive. */
+void domains_for_each_file(void (*visit)(const char *name, size_t size));
+
 /* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
 struct domain *domains_find(const char *name);
 

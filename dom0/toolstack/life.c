@@ -183,6 +183,15 @@ bool verb_wait(int count, char **word) {
     return wait_for(word[0], count > 1 ? strtoul(word[1], NULL, 10) : 60);
 }
 
+static void file_row(const char *name, size_t size) {
+    printk("%10lu %s\n", (unsigned long)size, name);
+}
+
+bool verb_files(int count, char **word) {
+    domains_for_each_file(file_row);
+    return true;
+}
+
 /* Asks one guest, or with -a all of them; with -w it is over when they have ended. */
 static bool ask_to_end(int count, char **word, const char *what, const char *doing) {
     struct domain *domain = NULL;

@@ -27,6 +27,7 @@ bool verb_shutdown(int count, char **word);
 bool verb_reboot(int count, char **word);
 bool verb_destroy(int count, char **word);
 bool verb_wait(int count, char **word);
+bool verb_files(int count, char **word);
 
 /* keys.c */
 bool verb_keys(int count, char **word);

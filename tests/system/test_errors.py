@@ -6,7 +6,7 @@ import dom0
 import machine
 
 MISTAKES = [
-    ("xl create nothing.cfg", "no file 'nothing.cfg' in the boot archive"),
+    ("xl create nothing.cfg", "no file 'nothing.cfg' in the boot archive (\"files\" lists it)"),
     ("xl create bad-syntax.cfg", "bad-syntax.cfg:4: the string has no closing"),
     ("xl create bad-kernel.cfg", "no kernel 'nothing.elf' in the boot archive"),
     ("xl create bad-notes.cfg", "note"),
@@ -58,6 +58,12 @@ def test_a_disk_in_use_is_refused(system):
     assert system.shell("insula1", "echo unharmed > /x; cat /x") == "unharmed"
     system.ask("destroy insula1")
     system.create("bad-busy.cfg")                       # now it is free
+
+
+def test_the_archive_is_listed(system):
+    listed = dict(reversed(line.split()) for line in system.ask("files").splitlines())
+    assert int(listed["insula.elf"]) == (machine.BUILD / "archive/insula.elf").stat().st_size
+    assert {"hello.cfg", "bad-busy.cfg", "hello.elf"} <= listed.keys()
 
 
 def blank_disk(name):
