@@ -29,7 +29,6 @@ static long last_error(uint64_t arg)
 static long audit(uint64_t arg)
 {
     struct domus_audit answer;
-    memset(&answer, 0, sizeof(answer));
     long violations = (long)memory_audit(&answer);
     return arg && write_guest(arg, &answer) ? -EFAULT : violations;
 }
