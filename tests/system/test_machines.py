@@ -22,7 +22,7 @@ def drive(name, path, *more):
 
 # --- disks and cards ---------------------------------------------------------------------------
 
-def test_virtio_devices_as_qemu_makes_them(request):
+def test_virtio_devices_as_qemu_makes_them():
     """Transitional ones: with the ids of before version 1."""
     disk = machine.fresh_disk("machines-transitional")
     with odd("transitional", *drive("d0", disk), "-device", "virtio-blk-pci,drive=d0",
