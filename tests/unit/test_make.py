@@ -101,3 +101,14 @@ def test_documents_name_targets_and_variables_that_there_are():
                 assert re.search(rf"\$\({name}\)|^{name} *[?:]?=|(?:ifdef|origin) {name}\b|\$\(if \$\({name}\)", makefiles, re.M), f"make{words}: {name}"
             else:
                 assert word in targets, f"make{words}"
+
+
+def test_offsets_follow_every_header(tmp_path):
+    """A field that moves is seen by the assembly, whichever header it stands in."""
+    offsets = tmp_path / "gen/hypervisor/offsets.inc"
+    assert run("make", "DEPS=present", f"B={tmp_path}", offsets).returncode == 0
+    read = re.findall(r"hypervisor/\S+\.h", offsets.with_suffix(".d").read_text())
+    assert {"hypervisor/domain/domain.h", "hypervisor/lib/pqueue.h"} <= set(read)
+    assert run("make", "DEPS=present", f"B={tmp_path}", "-q", offsets).returncode == 0
+    for header in sorted(set(read)):
+        assert run("make", "DEPS=present", f"B={tmp_path}", "-q", "-W", header, offsets).returncode == 1
