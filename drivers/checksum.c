@@ -77,7 +77,7 @@ static void complete(uint8_t *segment, size_t length, const uint8_t *addresses, 
     unsigned int value = ~fold(add_words(sum, segment, length)) & 0xffff;
 
     if (value == 0 && protocol == PROTOCOL_UDP)
-        value = 0xffff;         /* zero would mean "no checksum" in UDP; both are the same number in one's complement */
+        value = 0xffff;         /* zero would mean "no checksum"; both are one number here */
     segment[field] = (uint8_t)(value >> 8);
     segment[field + 1] = (uint8_t)value;
 }

@@ -3,55 +3,26 @@
  * Devices of guests (devices.h). Each is two directories in XenStore, one of the front end's and one of ours, and a
  * back end of drivers/pv. We watch the front end's state node and pass its changes on; the back end does the rest. Its
  * traffic and its changes of state have turns of their own (dom0/turns.h): a handler or a watch only marks them.
- *
- * A running guest looks at a new device in the moment its state node appears. So both directories are written in one
- * transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/devices.h"
+#include "dom0/toolstack/device.h"
 #include "dom0/account.h"
-#include "dom0/bucket.h"
 #include "dom0/network/bridge.h"
 #include "dom0/storage/disks.h"
 #include "dom0/worker.h"
-#include <drivers/blkback.h>
-#include <drivers/netback.h>
 #include <abi/sums.h>
 #include <pvguest/console.h>
-#include <pvguest/time.h>
-#include <pvguest/xenstore.h>
-#include <stdarg.h>
 
 #define BRIDGE_NAME "br0"
 /* Of a front end's state, that are followed: a second, and at once. They are dom0's work and dom0's time. */
 #define CHANGES_RATE 10
 #define CHANGES_BURST 10
 
-struct device {
-    struct device *sibling;             /* All devices of one guest, in the order of their making. */
-    domid_t domid;
-    enum device_kind kind;
-    unsigned number;
-    bool watched;
-    struct xs_watch watch;
-    char front[64], back[64];
-    struct config_disk disk;            /* One of the two kinds. */
-    struct config_vif vif;
-    struct blkback_quota *quota;        /* All disks of one guest have one. */
-    struct blkback *blkback;
-    struct netback *netback;
-    struct turn traffic, state;
-    struct bucket changes;
-    struct timer later;                 /* Looks at a state that changed too often; when is 0: not set. */
-    bool claimed, plugged;
-};
-
 struct devices {
     domid_t domid;
     struct blkback_quota quota;
     struct device *first;
 };
-
-static const char *const kind_names[] = { [DEVICE_DISK] = "vbd", [DEVICE_VIF] = "vif" };
 
 static struct bridge bridge;
 static struct turn card_turn;
@@ -177,116 +148,7 @@ const struct bridge *devices_bridge(void) {
     return &bridge;
 }
 
-/* --- nodes --- */
-
-/* The transaction that writes a device's nodes; after the first error nothing more is tried. */
-struct writing {
-    xs_transaction transaction;
-    int error;
-};
-
-__attribute__((format(printf, 4, 5)))
-static void node(struct writing *writing, const char *directory, const char *key, const char *format, ...) {
-    char value[128], path[96];
-    va_list arguments;
-    int size;
-
-    va_start(arguments, format);
-    size = vsnprintf(value, sizeof(value), format, arguments);
-    va_end(arguments);
-    snprintf(path, sizeof(path), "%s/%s", directory, key);
-    if (!writing->error)
-        writing->error = xs_write(writing->transaction, path, value, (size_t)size);
-}
-
-/* Owner first; the other may read. */
-static void directory(struct writing *writing, const char *path, domid_t owner, domid_t reader) {
-    char first[8], second[8];
-    const char *permissions[] = { first, second };
-
-    snprintf(first, sizeof(first), "n%u", (unsigned)owner);
-    snprintf(second, sizeof(second), "r%u", (unsigned)reader);
-    if (!writing->error)
-        writing->error = xs_mkdir(writing->transaction, path);
-    if (!writing->error)
-        writing->error = xs_set_permissions(writing->transaction, path, permissions, 2);
-}
-
-static void disk_nodes(struct writing *writing, const struct device *device) {
-    const struct config_disk *disk = &device->disk;
-
-    node(writing, device->front, "virtual-device", "%u", disk->number);
-    node(writing, device->front, "device-type", disk->cdrom ? "cdrom" : "disk");
-    node(writing, device->back, "dev", "%s", disk->vdev);
-    node(writing, device->back, "type", "phy");
-    node(writing, device->back, "params", "%s", disk->partition);
-    node(writing, device->back, "mode", "%s", disk->writable ? "w" : "r");
-    node(writing, device->back, "removable", disk->cdrom ? "1" : "0");
-    node(writing, device->back, "device-type", disk->cdrom ? "cdrom" : "disk");
-}
-
-static void vif_nodes(struct writing *writing, const struct device *device) {
-    const uint8_t *mac = device->vif.mac;
-    char text[20];
-
-    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-    node(writing, device->front, "handle", "%u", device->number);
-    node(writing, device->front, "mac", "%s", text);
-    node(writing, device->front, "mtu", "%u", device->vif.mtu);
-    node(writing, device->back, "handle", "%u", device->number);
-    node(writing, device->back, "mac", "%s", text);
-    node(writing, device->back, "bridge", "%s", device->vif.bridge);
-    node(writing, device->back, "type", "vif");
-    node(writing, device->back, "script", "/etc/xen/scripts/vif-bridge");      /* As Xen keeps it; what it does is done, but not by it. */
-    if (device->vif.name[0])
-        node(writing, device->back, "vifname", "%s", device->vif.name);
-    if (device->vif.ip[0])
-        node(writing, device->back, "ip", "%s", device->vif.ip);
-    if (device->vif.rate_bytes)
-        node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes, device->vif.rate_usecs);
-}
-
-/* If it is, Linux need not copy what it shares with us. */
-static bool is_trusted(const struct device *device) {
-    return device->kind == DEVICE_DISK ? !device->disk.untrusted : !device->vif.untrusted;
-}
-
-static void all_nodes(struct writing *writing, const struct device *device) {
-    directory(writing, device->back, 0, device->domid);
-    node(writing, device->back, "frontend", "%s", device->front);
-    node(writing, device->back, "frontend-id", "%u", (unsigned)device->domid);
-    node(writing, device->back, "online", "1");
-    node(writing, device->back, "state", "%u", XenbusStateInitialising);
-    directory(writing, device->front, device->domid, 0);
-    node(writing, device->front, "backend", "%s", device->back);
-    node(writing, device->front, "backend-id", "0");
-    node(writing, device->front, "trusted", is_trusted(device) ? "1" : "0");
-    if (device->kind == DEVICE_DISK)
-        disk_nodes(writing, device);
-    else
-        vif_nodes(writing, device);
-    node(writing, device->front, "state", "%u", XenbusStateInitialising);
-}
-
-static int make_nodes(struct device *device) {
-    const char *kind = kind_names[device->kind];
-    unsigned domid = device->domid;
-    int error;
-
-    snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind, device->number);
-    snprintf(device->back, sizeof(device->back), "/local/domain/0/backend/%s/%u/%u", kind, domid, device->number);
-    do {
-        struct writing writing = { .error = 0 };
-
-        error = xs_begin(&writing.transaction);
-        if (error)
-            return error;
-        all_nodes(&writing, device);
-        error = xs_end(writing.transaction, writing.error != 0);
-        error = writing.error ? writing.error : error;
-    } while (error == -EAGAIN);
-    return error;
-}
+/* --- making --- */
 
 /* Everything is there: from here on the guest's doings reach the back end. */
 static int open_turns(struct device *device, enum turn_kind kind) {
@@ -306,8 +168,6 @@ static int open_turns(struct device *device, enum turn_kind kind) {
     return error;
 }
 
-/* --- making --- */
-
 static int make_disk(struct device *device, struct trouble *trouble) {
     const struct config_disk *disk = &device->disk;
     struct blockdev *blockdev;
@@ -317,7 +177,7 @@ static int make_disk(struct device *device, struct trouble *trouble) {
     if (error)
         return trouble_set(trouble, error, "disk '%s': %s", disk->partition, why);
     device->claimed = true;
-    error = make_nodes(device);
+    error = device_make_nodes(device);
     if (error)
         return trouble_set(trouble, error, "disk '%s': XenStore: %s", disk->partition, errno_name(error));
     device->blkback = blkback_create(&store, device->domid, device->number, blockdev,
@@ -358,7 +218,7 @@ static int plug_vif(const struct device *device) {
 
 static int make_vif(struct device *device, struct trouble *trouble) {
     unsigned number = device->number;
-    int error = make_nodes(device);
+    int error = device_make_nodes(device);
 
     if (error)
         return trouble_set(trouble, error, "vif %u: XenStore: %s", number, errno_name(error));
@@ -398,7 +258,7 @@ static struct device *new_device(struct devices *devices, enum device_kind kind,
     struct device **end = find(devices, kind, number), *device;
 
     if (*end) {
-        trouble_set(trouble, -EEXIST, "the guest has a %s %u already", kind_names[kind], number);
+        trouble_set(trouble, -EEXIST, "the guest has a %s %u already", device_kinds[kind], number);
         return NULL;
     }
     device = account_known(devices->domid) ? calloc(1, sizeof(*device)) : NULL;

@@ -3,7 +3,7 @@
  * The first domain: memory, kernel, archive, page tables, start_info, as <xen/xen.h> ("Start-of-day memory layout") says. What
  * follows the kernel from VIRT_BASE on, each on a page boundary, in one piece that ends at a multiple of 4 MiB:
  *
- *     kernel | archive | p2m list | start_info | page tables | boot stack | at least 512 KiB, mapped and free
+ *     kernel | archive | p2m list | start_info | page tables | boot stack | 512 KiB or more
  *
  * unless the kernel's notes want the p2m list mapped elsewhere (INIT_P2M) and the archive not mapped at all (MOD_START_PFN):
  * then their frames come behind. Page VIRT_BASE + n * 4096 is frame number n.

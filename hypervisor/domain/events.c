@@ -427,7 +427,7 @@ static int reset(const struct evtchn_reset *op)
     return error;
 }
 
-/* ---- FIFO event channels: refused, but wrong calls are wrong in the order in which Xen finds it ---- */
+/* --- FIFO event channels: refused, but wrong calls are wrong in Xen's order --- */
 
 static int init_control(const struct evtchn_init_control *op)
 {

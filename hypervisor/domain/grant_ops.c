@@ -389,7 +389,7 @@ static long set_version(uint64_t arg)
     return fail(-EINVAL, "there is no such version");
 }
 
-/* ---- not offered: what makes such a call wrong on Xen makes it wrong here; only one that Xen would perform has nobody to perform it ---- */
+/* --- not offered: a call that is wrong on Xen is wrong here; one that is right has nobody --- */
 
 static long transfer(uint64_t arg, uint32_t count)
 {

@@ -89,7 +89,7 @@ static int choose_shutdown_code(struct domain *d, uint8_t code)
     return 0;
 }
 
-/* ---- watchdogs: a domain that does not come back in time is shut down with SHUTDOWN_watchdog ---- */
+/* --- watchdogs: who does not come back in time is shut down (SHUTDOWN_watchdog) --- */
 
 static void watchdog_fired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog); }
 

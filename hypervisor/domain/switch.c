@@ -37,7 +37,7 @@ static void fpu_load(const struct vcpu *v)
     if (v->guest_cr0 & CR0_TS) write_cr0(read_cr0() | CR0_TS);
 }
 
-/* ---- CR4: some of its bits are the guest's (advisory 293: a function of the guest's choice and the host, of nothing else) ---- */
+/* --- CR4: some bits are the guest's: of its choice and the host's, no more (advisory 293) --- */
 
 /* TSD and FSGSBASE decide what its user mode may do, too, so hardware must hear of them. DE and OSXSAVE are kept by emulation alone: MOV to
  * debug registers and XSETBV come to us anyway, and we ourselves need the latter. */

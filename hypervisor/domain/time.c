@@ -107,7 +107,7 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
     spin_unlock(&domain_list_lock);
 }
 
-/* ---- pvclock: since the TSC is the clock, what a guest needs changes only with its rate, and is written when its place changes ---- */
+/* --- pvclock: the TSC is the clock, so it is written anew only with its rate or its place --- */
 
 void update_vcpu_time(struct vcpu *v)
 {

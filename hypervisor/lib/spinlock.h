@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Spin locks. Lock order, outermost first; a function that takes two takes them in this order:
- *   1 domain list   2 domain control (domctl)   3 grant table   4 page tables   5 domain memory (page lists, counts)
- *   6 event channels   7 scheduler queue   8 timers   9 heap   10 console
+ *   1 domain list      2 domain control (domctl)   3 grant table
+ *   4 page tables      5 domain memory (page lists, counts)
+ *   6 event channels   7 scheduler queue           8 timers
+ *   9 heap            10 console
  * Ring 0 runs with interrupts off (machine/cpu.h), so a lock need not mask them.
  */
 #ifndef DOMUS_LIB_SPINLOCK_H

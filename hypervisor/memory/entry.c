@@ -4,7 +4,8 @@
  *
  *   level 1, writable      a total and a type reference (writable) of the frame
  *   level 1, read-only     a total reference
- *   level 1, a device page none: nobody can take device registers away. The control domain only, and never our own devices
+ *   level 1, device page   none: nobody can take device registers away. The control domain only,
+ *                          and never our own devices
  *   levels 2 to 4          a type reference (table of the level below) and a total one, whatever its RW bit says
  *   not present            none
  *

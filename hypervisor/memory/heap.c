@@ -147,7 +147,8 @@ void hv_free_pages(void *p, unsigned int order)
     if (p) heap_free_frames(virt_to_mfn(p), order);
 }
 
-/* ---- small objects: a list of free pieces for each power of two from 32 to 2048 bytes; pages once cut up stay cut up ---- */
+/* --- small objects: a list of free pieces for each power of two from 32 to 2048 bytes --- */
+/* Pages once cut up stay cut up. */
 
 #define SMALLEST 5
 #define BIGGEST  11

@@ -30,7 +30,7 @@ int domain_relinquish_memory(struct domain *d) must_check;
 /* The L1 entry of va in v's kernel tables, NULL when there is no L1. Software walk by the direct map; v's domain's
  * tables must not change meanwhile (its pagetable_lock is held, or its vCPUs do not run). */
 uint64_t *mmu_walk(const struct vcpu *v, uint64_t va);
-/* ---- grants (domain/grants.c): the frame's reference (writable or not) is taken by the caller and lives in the entry ---- */
+/* --- grants (domain/grants.c): the caller takes the frame's reference, the entry holds it --- */
 
 /*
  * Put a granted frame into the page tables of v's domain. host_addr: the machine address of an L1 entry when contains_pte

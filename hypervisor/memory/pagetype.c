@@ -30,7 +30,7 @@
  *
  *                    get_type (first)                  commit
  *     count = 0  ----------------------->  count = 1  -------->  VALID, count >= 1
- *        ^                                 not VALID             any number of get_type and put_type
+ *        ^                                 not VALID             any get_type and put_type
  *        |                                 [cursor)                   |
  *        |                                    | reject                | put_type (last)
  *        |            undone                  v                       |

@@ -2,7 +2,8 @@
 /*
  * A plugin for QEMU's TCG: how many instructions the hypervisor executes between two moments in which a guest runs (or it sleeps).
  *
- *     qemu-system-x86_64 -plugin residence.so,out=FILE,from=START,to=END,begin=A,sleep=A,except=A,limit=N ...
+ *     qemu-system-x86_64 ... \
+ *         -plugin residence.so,out=FILE,from=START,to=END,begin=A,sleep=A,except=A,limit=N
  *
  * Code in [START, END) is ring 0's; the block at ADDRESS is where it waits for interrupts, which ends a stay as a guest does; the boot
  * before `begin` does not count, nor does a stay that comes through `except`, which stops the machine on purpose. When QEMU ends, FILE has the longest stay ("longest N") and a line for each of the longest stays above the limit: "stay N A1 A2 ...",

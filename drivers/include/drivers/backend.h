@@ -8,7 +8,8 @@
  *                          Initialised           ring and event channel published
  *      Connected                                 ring mapped, event channel bound
  *                          Connected
- *      Closing/Closed      Closing/Closed        either side may begin; the front end may come back by Initialising
+ *      Closing/Closed      Closing/Closed        by either side; the front end may come back
+ *                                                (Initialising)
  *
  * The toolstack owns one watch on "<frontend>/state" for each device and calls backend_changed() when it fires; it
  * reaches XenStore through the three functions of struct backend_store, so a back end does not care whether the daemon

@@ -50,7 +50,7 @@ int xs_write_for(domid_t reader, const char *path, const char *format, ...) __at
 int xs_read_ulong(xs_transaction t, const char *directory, const char *node, unsigned long *value);
 
 /* ---- transactions: all of it or nothing ---- */
-/*  do { xs_begin(&t); ...xs_write(t, ...)...; error = xs_end(t, false); } while (error == -EAGAIN);  */
+/*  do { xs_begin(&t); ...xs_write(t, ...)...; error = xs_end(t, false); } while (error == -EAGAIN) */
 
 int xs_begin(xs_transaction *t);
 /* abort: forget it. Else commit: -EAGAIN when someone else changed what we touched; then do it all again. */

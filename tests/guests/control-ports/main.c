@@ -175,7 +175,7 @@ static void debug_registers(void)
     }
 }
 
-/* ---- ports: that of the real-time clock's index and data, whose registers 0x70 to 0x7f are memory ---- */
+/* --- ports: the real-time clock's index and data; its registers 0x70 to 0x7f are memory --- */
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71

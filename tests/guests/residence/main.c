@@ -348,7 +348,7 @@ static void a_domain(void)
     CHECK_IS(error, 0);
 }
 
-/* ---- domains that one grant mapping each keeps in memory, with all that they may have, and whose mappings all end at once ---- */
+/* --- domains kept in memory by one grant mapping each; all these end at once --- */
 
 static domid_t large_domain(grant_entry_v1_t **table)
 {
