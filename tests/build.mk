@@ -2,26 +2,22 @@
 # tests/: unit tests on the host, micro-guests, whole systems, benchmarks, and the image tools they share.
 
 # --- unit tests: tests/unit/test_NAME.c -----------------------------------------------------------------------------------------
-# A unit test is one cmocka program. It names what it tests in comments that this file reads:
-#   sources: PATH PATH...     files of the project compiled into it (with ASan and UBSan)
-#   cflags: -DX -Ifoo         extra flags for all of its objects (optional)
-#   libraries: NAME...        libraries beside cmocka (optional)
-# Nothing else is needed: a new test_NAME.c is found, built as $(B)/unit/NAME/test and run by `make unit`.
+# A unit test is one cmocka program, built with ASan and UBSan from test_NAME.c and what its row in tests/unit/tests.mk says. A new
+# test_NAME.c is found, built as $(B)/unit/NAME/test and run by `make unit`.
+include tests/unit/tests.mk
 UNIT_NAMES  := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP \
                -Wall -Wextra -Werror -Wno-unused-parameter -DUNIT_TEST -DCOUNT_REFUSALS -Ihypervisor -Ipvguest-sdk/include -Idrivers/include -Idom0 -I. \
                -I$(B)/gen
-unit_field   = $(shell sed -n 's/^[ */]*$(2): *\([^*]*\).*/\1/p' tests/unit/test_$(1).c)
-
 define unit_rules
-UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $(call unit_field,$(1),sources)
-$$(B)/unit/$(1)/%.o: %.c tests/unit/test_$(1).c | $$(GENERATED)
+UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $($(1).sources)
+$$(B)/unit/$(1)/%.o: %.c tests/unit/tests.mk | $$(GENERATED)
 	$$(say) CC 'unit $(1): $$<'
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(UNIT_CFLAGS) $(call unit_field,$(1),cflags) -c -o $$@ $$<
+	$$(Q)$$(CC) $$(UNIT_CFLAGS) $($(1).cflags) -c -o $$@ $$<
 $$(B)/unit/$(1)/test: $$(patsubst %.c,$$(B)/unit/$(1)/%.o,$$(UNIT_SOURCES_$(1))) $$(B)/unit/refusals.o
 	$$(say) LD $$@
-	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $(addprefix -l,$(call unit_field,$(1),libraries))
+	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $(addprefix -l,$($(1).libraries))
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 

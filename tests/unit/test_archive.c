@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's reader of the boot archive: files by name; damaged, cut and lying archives are refused without a wild read.
- * sources: dom0/storage/archive.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The console daemon with an operator attached: whatever a guest does with its ring, he comes back by Ctrl-]; and one that
  * reads slowly has all that was typed. And dom0 does not wait for a serial line because a guest talks. The SDK and the terminal are faked; time goes on when somebody sleeps.
- * sources: dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c dom0/turns.c
- * cflags: -fno-builtin -include pvguest/string.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * The auditor: books that are right have no violations; each kind of wrong book has, and the first is described. However
  * little memory there is to count in.
- * sources: hypervisor/memory/audit.c
- * cflags: -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * The state machine that all back ends share, against a driver that only counts: what each state of
  * the front end does in each of ours, and that whatever fails ends in Closed with its reason in the
  * store.
- * sources: drivers/pv/backend.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * The block and network back ends against a guest that writes random bytes into its rings: whatever it does, no access
  * leaves its bounds (ASan judges), every grant mapped is unmapped, every port bound is closed, and the connection either
  * works or ends. The SDK below them is faked: a grant is a page of ours, or is refused at random.
- * sources: drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * The block back end, request by request: what reaches the disk and what comes back; grants that
  * fail; a disk that is still writing when the connection ends; a ring that lies. test_backends.c
  * has the guest that writes random bytes.
- * sources: drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

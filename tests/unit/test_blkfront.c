@@ -2,8 +2,6 @@
 /*
  * The block front end against a back end that is honest, slow, or lies: what it puts on its ring,
  * whose answers it believes, and that every page it granted is taken back.
- * sources: drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The learning bridge: learns, floods, ages, is bounded, survives lying guests; and the completion of checksums.
- * sources: dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
  */
 #include "bridge_host.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bridge's guarded ports: a card's address is its own, its ARP speaks of it only, floods and cards have a rate.
- * sources: dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
  */
 #include "bridge_host.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The token bucket: its rate is kept to the unit whoever asks how often, its burst too, debts are paid, no number wraps.
- * sources: dom0/bucket.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * dom0's builder of domains against a machine whose frames lie in disorder: what the new domain
  * finds in its memory, its page tables walked as the CPU would, its first registers, and that of a
  * domain that could not be built nothing is left.
- * sources: dom0/builder/build.c dom0/builder/control.c dom0/builder/image.c dom0/builder/layout.c
- * cflags: -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's domain builder, the pure half: reading a kernel's ELF and notes, and laying out its memory.
- * sources: dom0/builder/image.c dom0/builder/layout.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,7 +6,6 @@
  *
  * Deterministic: seeds 1, 2, 3, ... of CASES cases each, as many as ROUNDS. DOMUS_FUZZ_SEED=N begins elsewhere (a failure says
  * where), DOMUS_FUZZ_SECONDS=N goes on for that long.
- * sources: dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c hypervisor/domain/dom0_layout.c
  */
 #include <stdarg.h>
 #include <stddef.h>

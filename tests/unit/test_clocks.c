@@ -3,8 +3,6 @@
  * The machine's clocks on a simulated machine: its TSC, its ACPI timer or PIT and its APIC timer go as fast as they should, and it
  * is stopped now and then, as a guest of another hypervisor is. The rates found are right all the same, or are said to be doubtful.
  * And an RTC in all its forms.
- * sources: hypervisor/machine/clocks.c
- * cflags: -D_GNU_SOURCE
  */
 #include <stdarg.h>
 #include <stddef.h>

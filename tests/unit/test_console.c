@@ -3,8 +3,6 @@
  * The machine's console on a simulated 16550: one that takes its time, one as fast as an emulated
  * one, one that is stuck. Nothing is lost or doubled, nobody waits but who must, and typed bytes wait
  * in the UART while there is no room for them.
- * sources: hypervisor/machine/console.c hypervisor/machine/serial.c
- * cflags: -D_GNU_SOURCE
  */
 #include <stdarg.h>
 #include <stddef.h>

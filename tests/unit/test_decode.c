@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The instruction decoder agrees with a disassembler (Zydis) on random instructions, and refuses what it must refuse.
- * sources: hypervisor/emulate/decode.c
- * libraries: Zydis
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * Partitions and who uses them: one writer or several readers, windows that end where the partition
  * does, and disks that fail; with the transfers that wait for their end. Its interrupt only marks.
- * sources: dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c drivers/block_wait.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,6 @@
 /*
  * The reader of dom0's kernel in ring 0: what is right is read exactly, what is not is refused with a sentence, and no byte outside the
  * image is looked at (each image is an allocation of its own size, for the sanitizer).
- * sources: hypervisor/domain/elf.c
  */
 #include <stdarg.h>
 #include <stddef.h>

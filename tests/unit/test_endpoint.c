@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dom0's own address on the bridge: ARP and ICMP echo, for those who ask rightly and for nobody else.
- * sources: dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
  */
 #include <stdarg.h>
 #include <stddef.h>

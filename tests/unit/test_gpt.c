@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's GPT reader: names and extents, the backup when the primary is damaged, and every kind of lie refused.
- * sources: dom0/storage/gpt.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * What is left of a domain that has ended while another has its grants mapped: no more than those
  * grants need, counted against who holds them. Two guests of which one starts again and again cannot
  * have all memory: one that holds too much maps nothing more, and when it lets go, all of it is free.
- * sources: hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
- * cflags: -fno-builtin -D__XEN_TOOLS__
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * dom0's end of guests' consoles: what is said is logged and shown, a ring whose indices lie is
  * not served any more, nor does it harm the others; what the operator types waits for room, but
  * not for a guest that lies; a console that cannot be opened leaves nothing. The SDK is faked.
- * sources: dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c dom0/turns.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h -include pvguest/string.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,6 @@
  * A kernel's file that lies, one field at a time, in memory of exactly its size: the sanitizer sees
  * one byte too far. What is judged: sizes and places of segments, notes up to the file's last byte,
  * the entry and the hypercall page at their limits.
- * sources: dom0/builder/image.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * What gzip packs, unpacked: beside zlib, which packs in every way it can, and unpacks what is
  * damaged. Both take the same streams, and make the same bytes of them.
- * sources: dom0/builder/inflate.c
- * libraries: z
  */
 #include <stdarg.h>
 #include <stddef.h>

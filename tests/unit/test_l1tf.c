@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Which not-present entries a CPU with L1TF can make use of: memory/l1tf.h, number by number.
- * sources: 
  */
 #include <stdarg.h>
 #include <stddef.h>

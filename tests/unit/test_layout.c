@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The public structures that guests, dom0 and the hypervisor share have the sizes the 64-bit ABI fixes: a compiler flag or a
  * header of another version that moved a field would otherwise show as a guest that hangs at boot.
- * sources: 
  */
 #include <stdarg.h>
 #include <stddef.h>

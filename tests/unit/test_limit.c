@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How much of the terminal a guest may have: a boot at once, then its part of half the line; what is missing is said once.
- * sources: dom0/console/limit.c dom0/bucket.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * memory_op: the list of the M2P's frames, which is as long as the machine is large. It is paid for
  * by its length, so that a multicall of such calls ends when the budget does, also where there is
  * more memory than a test has.
- * sources: hypervisor/memory/memory_op.c
- * cflags: -fno-builtin -D__XEN_TOOLS__
  */
 #include <stdarg.h>
 #include <stddef.h>

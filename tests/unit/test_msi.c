@@ -4,8 +4,6 @@
  * in each kind of BAR. Configuration space is an array of the test's, behind ports; what is written there is checked to the
  * bit, and that no device is let loose while its message is being written. Where the forms differ: PCI Local Bus Specification
  * 3.0, 6.8.1 and 6.8.2.
- * sources: hypervisor/control/msi.c hypervisor/control/pci.c
- * cflags: -D_GNU_SOURCE -fno-builtin
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * The network back end, frame by frame, with copies that are made: chains at their limit and over
  * it, what each slot is answered, and connections that fail. test_netback_out.c has the other
  * direction.
- * sources: drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

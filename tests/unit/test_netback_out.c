@@ -2,8 +2,6 @@
 /*
  * The network back end towards its guest: what arrives in which of its buffers, frames that find
  * none, and connections that end between a frame and its flush.
- * sources: drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

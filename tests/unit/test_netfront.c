@@ -2,8 +2,6 @@
 /*
  * The network front end against a back end that is honest, slow, or lies: which answers give a
  * buffer back, which frames are handed up, and that every page is taken back.
- * sources: drivers/pv/netfront.c drivers/pv/frontend.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stddef.h>
 #include <setjmp.h>

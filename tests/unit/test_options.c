@@ -2,7 +2,6 @@
 /*
  * dom0's command line: its options, quotes where a person and where GRUB puts them, and what is
  * left out.
- * sources: dom0/options.c
  */
 #include <stdarg.h>
 #include <stddef.h>

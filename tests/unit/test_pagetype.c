@@ -3,7 +3,6 @@
  * Page types: the transitions of one frame keep I1 to I4 whatever is asked in whatever order. First the rules one by one, then
  * a model: a small machine of frames that point to each other, driven at random with stops in the middle of every walk, where a
  * second, obvious bookkeeping (lists of who refers to whom) has to agree with the counters after every step.
- * sources: hypervisor/memory/pagetype.c
  */
 #include <stdarg.h>
 #include <stddef.h>

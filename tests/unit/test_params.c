@@ -2,8 +2,6 @@
 /*
  * The hypervisor's command line: each value is taken, or named in a warning and left out; dom0's
  * memory in Xen's forms.
- * sources: hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
- * cflags: -include tests/unit/sdk_names.h
  */
 #include <setjmp.h>
 #include <stdarg.h>

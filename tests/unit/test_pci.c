@@ -4,8 +4,6 @@
  * what the hypervisor does about them is done by a signal handler: configuration space is an array
  * of the test's. Enumeration through bridges, capability lists that loop, BARs of every kind,
  * interrupts.
- * sources: drivers/hw/pci.c drivers/hw/pci_interrupt.c
- * cflags: -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * How a device's interrupt becomes an event: a level is masked until the guest has served it, a message or an edge is not, unless
  * they come without end; and what is given back when a PIRQ goes. I/O APIC, vectors and messages are the test's.
- * sources: hypervisor/control/physdev.c
- * cflags: -fno-builtin
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that end again and again: what they make dom0 build is a tenth of the time; who lives is
  * not kept waiting, nor is the operator; who cannot live is given up.
- * sources: dom0/toolstack/restart.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,6 @@
 /*
  * Shared rings under a peer that lies: index arithmetic across the wrap, and the judging of block and network requests;
  * block windows and RAM disks, which sit behind them.
- * sources: drivers/pv/check.c drivers/block.c
  */
 #include <stdarg.h>
 #include <stddef.h>

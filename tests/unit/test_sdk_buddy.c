@@ -2,7 +2,6 @@
 /*
  * The SDK's page allocator and its lists: blocks do not overlap and are aligned; everything freed becomes whole again,
  * however it was cut; odd ranges are all used.
- * sources: pvguest-sdk/lib/buddy.c
  */
 #include <setjmp.h>
 #include <stdarg.h>

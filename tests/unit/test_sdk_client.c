@@ -3,8 +3,6 @@
  * The SDK's XenStore client and dom0's XenStore, joined by a shared ring, on threads of the SDK in
  * one process: requests of several threads at once, watches that are queued and that call back,
  * transactions, XenBus handshakes; and a daemon that lies.
- * sources: pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * Events and time on the host: the three bits of each port, nothing lost between them, masks that
  * nest; the clock of the shared page while it changes, and timers in their order, one of them
  * removed by another.
- * sources: pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
- * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * Grants, given and taken, against a hypervisor that refuses: what the entries say and when,
  * references that come back, mappings that are undone when one of them fails, and no address used
  * again under one that would not go away.
- * sources: pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
- * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * The SDK's malloc, under names of its own: objects apart from each other and aligned, sizes that
  * overflow, memory that runs out, and pointers that are none.
- * sources: pvguest-sdk/lib/malloc.c
- * cflags: -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
  */
 #include <stdarg.h>
 #include <stddef.h>

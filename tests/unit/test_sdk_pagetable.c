@@ -3,8 +3,6 @@
  * The SDK's single changes of page tables: tables that are missing are made, one for each level,
  * and made read-only before they are hooked in; without memory, or when the hypervisor refuses,
  * what was there before is there still, and nothing is lost.
- * sources: pvguest-sdk/lib/pagetable.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * The page-table queue and the address space for foreign frames: what reaches the hypervisor, in
  * which order and in how few calls; that errors come out once; that addresses are given once, with
  * a free page behind each area.
- * sources: pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c
- * cflags: -fno-builtin -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

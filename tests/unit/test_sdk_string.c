@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SDK's strings, numbers and formatter, against what the C standard says; the formatter also against the host's.
- * sources: pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
- * cflags: -include tests/unit/sdk_names.h -Wno-format
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,6 @@
 /*
  * The SDK's threads: turns in order, sleeps that end in time and by a wake-up whichever is first,
  * wait queues, mutexes, and ended threads that are buried.
- * sources: pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /*
  * The pure parts of the SDK's XenStore client: messages as <xen/io/xs_wire.h> wants them, error names both ways, strings in
  * payloads, ring indices that wrap and that lie; and the clock's scaling.
- * sources: pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
- * cflags: -include tests/unit/sdk_names.h
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,6 @@
  * The block and network back ends against a guest that is faster than they are: whenever one of its requests is looked at, its
  * ring is full again. Serving ends with the budget all the same and says that there is more; the event handler does nothing but
  * wake; and nothing is forgotten when the guest stops in the moment of the last look.
- * sources: drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

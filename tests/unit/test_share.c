@@ -4,7 +4,6 @@
  * yield, wake each other's timers, begin anew and lie low. Beside each of them a plain spinner has to get its part, and nobody waits
  * longer than the slices of the others. Then a storm of operations, where after each step the choice must be the one that a search
  * through everybody makes.
- * sources: hypervisor/domain/share.c hypervisor/lib/pqueue.c
  */
 #include "share_machine.h"
 

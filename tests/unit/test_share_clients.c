@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Work that one domain does for another: who has it done pays, and is as urgent as he would be himself.
- * sources: hypervisor/domain/share.c hypervisor/lib/pqueue.c
  */
 #include "share_machine.h"
 

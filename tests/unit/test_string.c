@@ -2,8 +2,6 @@
 /*
  * Ring 0's copies, of every size and at every distance, also onto themselves and backward: what the compiler's code after them
  * relies on too is that the direction flag is clear.
- * sources: hypervisor/lib/string.c
- * cflags: -include tests/unit/sdk_names.h
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dom0's TCP by the rules of RFC 9293 and RFC 5961, against peers that are slow, confused, or lie.
- * sources: dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
  */
 #include <stdarg.h>
 #include <stddef.h>

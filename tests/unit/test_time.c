@@ -2,8 +2,6 @@
 /*
  * The clock while its rate is corrected: it goes on from where it is, what guests compute from their vcpu_time_info is what
  * now_ns() says, the one that runs is told at once, and a correction that cannot be is not believed.
- * sources: hypervisor/domain/time.c
- * cflags: -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
  */
 #include <stdarg.h>
 #include <stddef.h>

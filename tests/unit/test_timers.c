@@ -3,7 +3,6 @@
  * The queue that timers wait in (and domains, and vCPUs): whatever is put in, moved and taken out in whatever order, the first is one
  * of the earliest, nobody is lost, and the right spines that all work walks stay as short as the logarithm. A storm of operations
  * runs beside the plainest of models, an array that is searched.
- * sources: hypervisor/lib/pqueue.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's turns: floods are played against them, and everybody else has what is his: by domain first, and by the time that dom0
  * has worked for it; then by service, in the order of asking.
- * sources: dom0/turns.c
  */
 #include <stdarg.h>
 #include <stddef.h>

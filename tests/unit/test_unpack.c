@@ -2,9 +2,6 @@
 /*
  * Kernels and ramdisks as they lie in a boot archive: plain, packed by gzip, a bzImage; and the
  * sentence about each that cannot be used.
- * sources: dom0/builder/unpack.c dom0/builder/inflate.c
- * cflags: -include tests/unit/malloc_host.h
- * libraries: z
  */
 #include <stdarg.h>
 #include <stddef.h>

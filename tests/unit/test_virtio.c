@@ -4,8 +4,6 @@
  * protected, each access it makes is taken by a signal handler and made again as one step, and then
  * the device reacts. Windows that are missing, features that are not there or not accepted, a reset
  * that never ends, a vector that is refused, a field that changes while it is read.
- * sources: drivers/hw/virtio.c drivers/hw/virtqueue.c
- * cflags: -D_GNU_SOURCE -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * Real cards and disks on virtio against a device that is simulated below the queues: what each
  * request says to the device, what comes back, full queues, devices that lie about lengths, and
  * devices that do not come up.
- * sources: drivers/hw/virtio_net.c drivers/hw/virtio_blk.c drivers/hw/virtqueue.c drivers/block.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

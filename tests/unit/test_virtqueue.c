@@ -3,8 +3,6 @@
  * Virtqueues against a simulated device that finishes chains in any order, sleeps and wakes by the rules of the event
  * indices, and (in one test) lies: every chain comes back once, no wake-up is missed in either direction, over several
  * wraps of the 16-bit indices.
- * sources: drivers/hw/virtqueue.c
- * cflags: -fno-builtin -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

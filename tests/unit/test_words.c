@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's prompt: a line's commands, words, quotes and options.
- * sources: dom0/toolstack/words.c
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>

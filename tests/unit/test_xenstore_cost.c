@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and that a domain which is gone
  * has left nothing: no nodes in a neighbour's home (advisory XSA-419), no permissions for the next of its number (XSA-322).
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>

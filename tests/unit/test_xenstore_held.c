@@ -2,7 +2,6 @@
 /* What XenStore holds for each domain: random requests of four clients, in and out of transactions, and now and then a recount of
  * every node, shadow, watch and event against the accounts; who reaches a quota is refused; who goes holds nothing; what a
  * large transaction costs depends on its size, not on the tree's.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>

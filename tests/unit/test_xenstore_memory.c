@@ -2,8 +2,6 @@
 /*
  * dom0's XenStore without memory: every allocation fails once, in requests, at the end of a
  * transaction, for whom nothing was held yet. There is an answer, and nothing has happened.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
- * cflags: -include tests/unit/malloc_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,8 +3,6 @@
  * XenStore over guests' rings: requests in pieces and round the ring, lengths and indices that lie,
  * guests that do not read, and that nothing is left of who is released. The SDK is faked;
  * turns are taken for as long as somebody has work.
- * sources: dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c
- * cflags: -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/drivers_host.h
  */
 #include <stdarg.h>
 #include <stddef.h>

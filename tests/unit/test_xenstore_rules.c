@@ -2,7 +2,6 @@
 /*
  * dom0's XenStore, rule by rule: whose permissions count, what is heard of, what conflicts, what is
  * bounded, sizes at their limits. test_xenstore.c has the protocol as a whole.
- * sources: dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
  */
 #include <stdarg.h>
 #include <stddef.h>

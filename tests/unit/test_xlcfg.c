@@ -2,7 +2,6 @@
 /*
  * What dom0 makes of a guest's configuration: each key, and for each mistake the line and a
  * sentence. (How the text is read: test_xlcfg_oracle.c.)
- * sources: dom0/toolstack/config.c dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
  */
 #include <stdarg.h>
 #include <stddef.h>

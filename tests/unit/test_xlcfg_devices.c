@@ -2,7 +2,6 @@
 /*
  * Disks and network cards of configurations: what each specification means, and the sentence when
  * it cannot be had. (How Xen reads them: test_xlcfg_oracle.c.)
- * sources: dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
  */
 #include <stdarg.h>
 #include <stddef.h>

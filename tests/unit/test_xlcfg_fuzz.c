@@ -6,9 +6,6 @@
  *
  * Deterministic: seeds 1, 2, 3, ... as many as ROUNDS. DOMUS_FUZZ_SEED=N begins elsewhere (a
  * failure says where), DOMUS_FUZZ_SECONDS=N goes on for that long.
- * sources: dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
- * cflags: -D_GNU_SOURCE
- * libraries: xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
  */
 #include <stdarg.h>
 #include <stddef.h>

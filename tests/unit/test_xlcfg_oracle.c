@@ -3,9 +3,6 @@
  * Configurations as Xen's own library reads them: each of xlcfg.txt is read by libxlutil and by
  * ours, and compared (xlu_host.h, which also has the list of what is meant to differ); disks,
  * rates, names of devices and uuids likewise (xlu_devices_host.h).
- * sources: dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c dom0/toolstack/config.c
- * cflags: -D_GNU_SOURCE
- * libraries: xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
  */
 #include <stdarg.h>
 #include <stddef.h>

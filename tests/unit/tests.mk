@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+# What each unit test is made of (tests/build.mk): the project's files that are compiled into it
+# beside tests/unit/test_NAME.c, further flags for all of them, libraries beside cmocka.
+
+archive.sources := dom0/storage/archive.c
+attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c \
+    dom0/account.c dom0/turns.c
+attached_operator.cflags := -fno-builtin -include pvguest/string.h \
+    -include tests/unit/drivers_host.h
+audit.sources := hypervisor/memory/audit.c
+audit.cflags := -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
+backend.sources := drivers/pv/backend.c
+backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
+backends.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
+    drivers/pv/check.c drivers/block.c
+backends.cflags := -fno-builtin -include tests/unit/drivers_host.h
+blkback.sources := drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
+blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h
+blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
+blkfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
+bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
+    drivers/checksum.c
+bucket.sources := dom0/bucket.c
+build.sources := dom0/builder/build.c dom0/builder/control.c dom0/builder/image.c \
+    dom0/builder/layout.c
+build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
+builder.sources := dom0/builder/image.c dom0/builder/layout.c
+builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c \
+    hypervisor/domain/dom0_layout.c
+clocks.sources := hypervisor/machine/clocks.c
+clocks.cflags := -D_GNU_SOURCE
+console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
+console.cflags := -D_GNU_SOURCE
+decode.sources := hypervisor/emulate/decode.c
+decode.libraries := Zydis
+disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
+    drivers/block_wait.c
+disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
+elf.sources := hypervisor/domain/elf.c
+endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
+    dom0/network/guard.c dom0/bucket.c drivers/checksum.c
+gpt.sources := dom0/storage/gpt.c
+grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
+grants.cflags := -fno-builtin -D__XEN_TOOLS__
+guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
+    dom0/turns.c
+guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h -include pvguest/string.h
+image.sources := dom0/builder/image.c
+inflate.sources := dom0/builder/inflate.c
+inflate.libraries := z
+l1tf.sources := 
+layout.sources := 
+limit.sources := dom0/console/limit.c dom0/bucket.c
+memory_op.sources := hypervisor/memory/memory_op.c
+memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
+msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
+msi.cflags := -D_GNU_SOURCE -fno-builtin
+netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h
+netback_out.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h
+netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
+netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+options.sources := dom0/options.c
+pagetype.sources := hypervisor/memory/pagetype.c
+params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
+params.cflags := -include tests/unit/sdk_names.h
+pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
+pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
+physdev.sources := hypervisor/control/physdev.c
+physdev.cflags := -fno-builtin
+restart.sources := dom0/toolstack/restart.c
+rings.sources := drivers/pv/check.c drivers/block.c
+sdk_buddy.sources := pvguest-sdk/lib/buddy.c
+sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
+    pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
+    pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c \
+    dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c \
+    dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
+sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
+sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
+sdk_events.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
+sdk_grant.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_malloc.sources := pvguest-sdk/lib/malloc.c
+sdk_malloc.cflags := -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc \
+    -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
+sdk_pagetable.sources := pvguest-sdk/lib/pagetable.c
+sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
+sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c
+sdk_pt.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
+sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
+sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
+sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
+sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
+sdk_xenstore.cflags := -include tests/unit/sdk_names.h
+serving.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
+    drivers/pv/check.c drivers/block.c
+serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
+share.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
+share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
+string.sources := hypervisor/lib/string.c
+string.cflags := -include tests/unit/sdk_names.h
+tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
+time.sources := hypervisor/domain/time.c
+time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
+timers.sources := hypervisor/lib/pqueue.c
+turns.sources := dom0/turns.c
+unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
+unpack.cflags := -include tests/unit/malloc_host.h
+unpack.libraries := z
+virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c
+virtio.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/drivers_host.h
+virtio_cards.sources := drivers/hw/virtio_net.c drivers/hw/virtio_blk.c drivers/hw/virtqueue.c \
+    drivers/block.c
+virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h
+virtqueue.sources := drivers/hw/virtqueue.c
+virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
+words.sources := dom0/toolstack/words.c
+xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
+    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore_cost.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
+    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore_held.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
+    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore_memory.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
+    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore_memory.cflags := -include tests/unit/malloc_host.h
+xenstore_rings.sources := dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c \
+    dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
+    dom0/xenstore/watch.c dom0/account.c dom0/turns.c
+xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/drivers_host.h
+xenstore_rules.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
+    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xlcfg.sources := dom0/toolstack/config.c dom0/toolstack/settings.c dom0/toolstack/disk.c \
+    dom0/toolstack/vif.c
+xlcfg_devices.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
+xlcfg_fuzz.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
+xlcfg_fuzz.cflags := -D_GNU_SOURCE
+xlcfg_fuzz.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
+    xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
+xlcfg_oracle.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c \
+    dom0/toolstack/config.c
+xlcfg_oracle.cflags := -D_GNU_SOURCE
+xlcfg_oracle.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
+    xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
