@@ -2,7 +2,8 @@
 /* See account.h. A record for each domain of which something is held. */
 #include "dom0/account.h"
 
-#define BUCKETS 64u                     /* Numbers of domains follow each other: hardly two share one. */
+/* Numbers of domains follow each other: hardly two share one. */
+#define BUCKETS 64u
 
 const struct account_rule account_rules[HELD_KINDS] = {
     [HELD_NODES]        = { "nodes", 1000 },
@@ -24,11 +25,13 @@ struct account {
 static struct account *accounts[BUCKETS];
 static bool (*memory_is_low)(void);
 
-void account_start(bool (*low)(void)) {
+void account_start(bool (*low)(void))
+{
     memory_is_low = low;
 }
 
-static struct account *find(uint16_t domid) {
+static struct account *find(uint16_t domid)
+{
     struct account *account = accounts[domid % BUCKETS];
 
     while (account && account->domid != domid)
@@ -36,7 +39,8 @@ static struct account *find(uint16_t domid) {
     return account;
 }
 
-static struct account *find_or_make(uint16_t domid) {
+static struct account *find_or_make(uint16_t domid)
+{
     struct account *account = find(domid);
 
     if (!account && (account = calloc(1, sizeof(*account)))) {
@@ -47,42 +51,45 @@ static struct account *find_or_make(uint16_t domid) {
     return account;
 }
 
-size_t account_held(uint16_t domid, enum held kind) {
+size_t account_held(uint16_t domid, enum held kind)
+{
     const struct account *account = find(domid);
 
     return account ? account->held[kind] : 0;
 }
 
-int account_check(uint16_t domid, enum held kind, size_t amount) {
+int account_check(uint16_t domid, enum held kind, size_t amount)
+{
     size_t held = account_held(domid, kind), quota = account_rules[kind].quota;
 
-    if (domid == 0 && kind != HELD_EVENTS)
-        return 0;
-    if (domid && (held > quota || amount > quota - held))
-        return refused(-ENOSPC);
+    if (domid == 0 && kind != HELD_EVENTS) return 0;
+    if (domid && (held > quota || amount > quota - held)) return refused(-ENOSPC);
     return memory_is_low && memory_is_low() ? refused(-ENOMEM) : 0;
 }
 
-bool account_known(uint16_t domid) {
+bool account_known(uint16_t domid)
+{
     return find_or_make(domid);
 }
 
-int account_add(uint16_t domid, enum held kind, size_t amount) {
+int account_add(uint16_t domid, enum held kind, size_t amount)
+{
     struct account *account = find_or_make(domid);
 
-    if (!account)
-        return refused(-ENOMEM);
+    if (!account) return refused(-ENOMEM);
     account->held[kind] += amount;
     return 0;
 }
 
-int account_charge(uint16_t domid, enum held kind, size_t amount) {
+int account_charge(uint16_t domid, enum held kind, size_t amount)
+{
     int error = account_check(domid, kind, amount);
 
     return error ? error : account_add(domid, kind, amount);
 }
 
-static bool is_empty(const struct account *account) {
+static bool is_empty(const struct account *account)
+{
     for (unsigned kind = 0; kind < HELD_KINDS; kind++)
         if (account->held[kind])
             return false;
@@ -90,14 +97,14 @@ static bool is_empty(const struct account *account) {
 }
 
 /* The record of a domain that holds nothing goes, too. */
-void account_credit(uint16_t domid, enum held kind, size_t amount) {
+void account_credit(uint16_t domid, enum held kind, size_t amount)
+{
     struct account **link = &accounts[domid % BUCKETS], *account;
 
     while (*link && (*link)->domid != domid)
         link = &(*link)->next;
     account = *link;
-    if (!account)
-        return;
+    if (!account) return;
     account->held[kind] -= amount;
     if (is_empty(account)) {
         *link = account->next;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What dom0 holds on behalf of each domain, counted where it is allocated and where it is freed: never recounted, and a
- * test compares with a recount. Every allocation that a guest can cause is charged here first, in bytes of what was asked
- * for; so two things are checked at one place: the domain's quota, and that enough is left for the operator.
+ * What dom0 holds on behalf of each domain, counted where it is allocated and where it is freed:
+ * never recounted, and a test compares with a recount. Every allocation that a guest can cause is
+ * charged here first, in bytes of what was asked for; so two things are checked at one place: the
+ * domain's quota, and that enough is left for the operator.
  *
- * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it, and the reserve is kept.
+ * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it, and
+ * the reserve is kept.
  */
 #ifndef DOM0_ACCOUNT_H
 #define DOM0_ACCOUNT_H
@@ -13,7 +15,8 @@
 
 enum held {
     HELD_NODES,                         /* XenStore's nodes it owns: how many, */
-    HELD_NODE_BYTES,                    /* and with names, values, permissions, lists of children. */
+    /* and with names, values, permissions, lists of children. */
+    HELD_NODE_BYTES,
     HELD_TRANSACTIONS,                  /* All that its open transactions remember. */
     HELD_WATCHES,                       /* With their paths, as if nobody shared one. */
     HELD_EVENTS,                        /* Fired, not yet sent. */
@@ -36,7 +39,8 @@ void account_start(bool (*low)(void));
 /* 0, and it is counted; -ENOSPC: beyond the quota; -ENOMEM: dom0 is short of memory. */
 int account_charge(uint16_t domid, enum held kind, size_t amount);
 
-/* Counts what is there whatever the quota. -ENOMEM only for a domain that account_known() has not promised. */
+/* Counts what is there whatever the quota. -ENOMEM only for a domain that account_known() has not
+ * promised. */
 int account_add(uint16_t domid, enum held kind, size_t amount);
 
 /* From now on account_add() cannot fail for this domain. False without memory. */

@@ -2,8 +2,9 @@
 /*
  * What every file of dom0 may take for granted: strings, memory, formatted text.
  *
- * dom0's pure parts (XenStore's tree, the parsers) are tested on the host under cmocka; there the C library serves
- * them. In the guest the SDK does, under the same names. This file is the only place that knows the difference.
+ * dom0's pure parts (XenStore's tree, the parsers) are tested on the host under cmocka; there the C
+ * library serves them. In the guest the SDK does, under the same names. This file is the only place
+ * that knows the difference.
  */
 #ifndef DOM0_BASE_H
 #define DOM0_BASE_H

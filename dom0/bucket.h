@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A token bucket: so many units a second, and so many at once after a quiet time. One mechanism for whatever a guest may
- * do at a rate (frames flooded, bytes sent, bytes shown on the terminal). Pure; the caller says what time it is.
+ * A token bucket: so many units a second, and so many at once after a quiet time. One mechanism for
+ * whatever a guest may do at a rate (frames flooded, bytes sent, bytes shown on the terminal).
+ * Pure; the caller says what time it is.
  */
 #ifndef DOM0_BUCKET_H
 #define DOM0_BUCKET_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0: the control domain. The SDK has brought the guest up; this is its program, from top to bottom the order in
- * which the system comes to life. Each step needs only those before it.
+ * dom0: the control domain. The SDK has brought the guest up; this is its program, from top to
+ * bottom the order in which the system comes to life. Each step needs only those before it.
  *
- * Command line: run="COMMANDS" runs commands separated by ';' before the prompt; consoles=on|off says whether guests'
- * output is shown on the terminal (on when there is a script); ip=10.0.2.10 is dom0's own address on the bridge (none
- * without). A file init.rc in the boot archive runs first.
+ * Command line: run="COMMANDS" runs commands separated by ';' before the prompt; consoles=on|off
+ * says whether guests' output is shown on the terminal (on when there is a script); ip=10.0.2.10 is
+ * dom0's own address on the bridge (none without). A file init.rc in the boot archive runs first.
  */
 #include "dom0/account.h"
 #include "dom0/base.h"
@@ -29,20 +29,23 @@
 
 static struct archive archive;
 
-/* Below this many free pages guests get no more memory of dom0's (dom0/account.h): 4 MiB are the operator's, who must be able
- * to look, destroy, and create one more guest. */
+/* Below this many free pages guests get no more memory of dom0's (dom0/account.h): 4 MiB are the
+ * operator's, who must be able to look, destroy, and create one more guest. */
 #define RESERVE_PAGES 1024u
 
-static bool memory_is_low(void) {
+static bool memory_is_low(void)
+{
     return free_page_count() < RESERVE_PAGES;
 }
 
-static void must(int error, const char *what) {
+static void must(int error, const char *what)
+{
     if (error)
         panic("dom0: cannot start %s: %s\n", what, errno_name(error));
 }
 
-static void start_xenstore(void) {
+static void start_xenstore(void)
+{
     must(xenstore_start(&xenstore_rings), "XenStore");
     must(xenstore_local_start(), "XenStore");
     must(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), "XenStore");
@@ -50,7 +53,8 @@ static void start_xenstore(void) {
 }
 
 /* A machine without disk or card is a machine too. */
-static void start_devices(const char *ip) {
+static void start_devices(const char *ip)
+{
     int found = pci_scan();
     struct netport *card;
 
@@ -63,7 +67,8 @@ static void start_devices(const char *ip) {
     must(address_start(card, ip), "its own place at the bridge");
 }
 
-static void open_archive(void) {
+static void open_archive(void)
+{
     struct archive_file file;
     size_t position = 0;
     unsigned files = 0;
@@ -79,12 +84,16 @@ static void open_archive(void) {
     printk("dom0: %u files in the boot archive\n", files);
 }
 
-static void complain(const char *word, size_t size) {
-    printk("dom0: \"%.*s\" on the command line is left out: known are run=\"COMMANDS\", consoles=on or off, "
-           "ip=ADDRESS\n", (int)MIN(size, (size_t)60), word);
+static void complain(const char *word, size_t size)
+{
+    printk("dom0: \"%.*s\" on the command line is left out: known are run=\"COMMANDS\", "
+           "consoles=on or off, "
+           "ip=ADDRESS\n",
+           (int)MIN(size, (size_t)60), word);
 }
 
-static void run_scripts(const struct options *options) {
+static void run_scripts(const struct options *options)
+{
     struct archive_file init;
     bool has_init = archive_find(&archive, "init.rc", &init) == 0;
 
@@ -96,7 +105,8 @@ static void run_scripts(const struct options *options) {
         commands_script(options->run, options->run_size);
 }
 
-void guest_main(void) {
+void guest_main(void)
+{
     static struct options options;
 
     terminal_start();

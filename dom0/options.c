@@ -13,14 +13,16 @@ struct word {
 };
 
 /* The first of these characters, or the text's end. */
-static const char *find(const char *at, const char *characters) {
+static const char *find(const char *at, const char *characters)
+{
     while (*at && !strchr(characters, *at))
         at++;
     return at;
 }
 
 /* The word that begins here, and where the next may begin. */
-static const char *take_word(const char *at, struct word *word) {
+static const char *take_word(const char *at, struct word *word)
+{
     const char *equals, *end;
     bool quoted = *at == '"';
 
@@ -38,17 +40,19 @@ static const char *take_word(const char *at, struct word *word) {
     return end + (quoted && *end);
 }
 
-static bool is_named(const struct word *word, const char *name) {
+static bool is_named(const struct word *word, const char *name)
+{
     return word->size >= strlen(name) && !strncmp(word->text, name, strlen(name));
 }
 
-static bool value_is(const struct word *word, const char *value) {
+static bool value_is(const struct word *word, const char *value)
+{
     return word->value_size == strlen(value) && !strncmp(word->value, value, word->value_size);
 }
 
-static bool take(const struct word *word, struct options *options) {
-    if (word->open)
-        return false;
+static bool take(const struct word *word, struct options *options)
+{
+    if (word->open) return false;
     if (is_named(word, "run=")) {
         options->run = word->value;
         options->run_size = word->value_size;
@@ -70,7 +74,8 @@ static bool take(const struct word *word, struct options *options) {
 }
 
 void options_parse(const char *line, struct options *options,
-                   void (*complain)(const char *word, size_t size)) {
+                   void (*complain)(const char *word, size_t size))
+{
     struct word word;
 
     memset(options, 0, sizeof(*options));

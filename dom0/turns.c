@@ -9,8 +9,8 @@ void events_restore(bool was_masked);
 #endif
 
 /*
- * A turn is what somebody waits for who has hardly asked for anything: some ten microseconds. And it is long enough for
- * batching to pay: a vif's 8 frames are one hypercall.
+ * A turn is what somebody waits for who has hardly asked for anything: some ten microseconds. And
+ * it is long enough for batching to pay: a vif's 8 frames are one hypercall.
  */
 const struct turn_rule turn_rules[TURN_KINDS] = {
     [TURN_DISK]    = { "disk",    "finished transfers", 8,   LANE_QUICK },
@@ -28,19 +28,22 @@ static struct lane {
     struct list waiting;                /* Domains with work, by their time: who is next first. */
     const struct turn *served;
     uint64_t least;                     /* The time of who was next last; does not fall. */
-} lanes[TURN_LANES] = { { LIST_INIT(lanes[0].waiting), NULL, 0 }, { LIST_INIT(lanes[1].waiting), NULL, 0 } };
+} lanes[TURN_LANES] = { { LIST_INIT(lanes[0].waiting), NULL, 0 },
+                        { LIST_INIT(lanes[1].waiting), NULL, 0 } };
 
 static void (*wake_lane)(enum turn_lane lane);
 static uint64_t (*work_for)(uint16_t domid);
 
-void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid)) {
+void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*whom)(uint16_t domid))
+{
     wake_lane = wake;
     work_for = whom;
 }
 
 /* --- who there is --- */
 
-static struct turns_domain *find(uint16_t domid) {
+static struct turns_domain *find(uint16_t domid)
+{
     struct turns_domain *domain;
 
     list_for_each(domain, &domains, all)
@@ -49,15 +52,16 @@ static struct turns_domain *find(uint16_t domid) {
     return NULL;
 }
 
-const struct turns_domain *turns_of(uint16_t domid) {
+const struct turns_domain *turns_of(uint16_t domid)
+{
     return find(domid);
 }
 
-static struct turns_domain *new_domain(uint16_t domid) {
+static struct turns_domain *new_domain(uint16_t domid)
+{
     struct turns_domain *domain = calloc(1, sizeof(*domain));
 
-    if (!domain)
-        return NULL;
+    if (!domain) return NULL;
     domain->domid = domid;
     for (unsigned lane = 0; lane < TURN_LANES; lane++) {
         list_init(&domain->waiting[lane]);
@@ -67,13 +71,14 @@ static struct turns_domain *new_domain(uint16_t domid) {
     return domain;
 }
 
-int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid, bool (*serve)(void *owner, unsigned budget), void *owner) {
+int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid,
+               bool (*serve)(void *owner, unsigned budget), void *owner)
+{
     struct turns_domain *domain = find(domid);
 
     if (!domain)
         domain = new_domain(domid);
-    if (!domain)
-        return refused(-ENOMEM);
+    if (!domain) return refused(-ENOMEM);
     domain->services++;
     *turn = (struct turn){ .kind = kind, .serve = serve, .owner = owner };
     list_init(&turn->marked);
@@ -81,12 +86,12 @@ int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid, bool (*se
     return 0;
 }
 
-void turns_leave(struct turn *turn) {
+void turns_leave(struct turn *turn)
+{
     struct turns_domain *domain = turn->domain;
     bool masked;
 
-    if (!domain)
-        return;
+    if (!domain) return;
     masked = events_save();
     turn->domain = NULL;
     list_remove(&turn->marked);
@@ -95,33 +100,36 @@ void turns_leave(struct turn *turn) {
         if (list_empty(&domain->marked[lane]))
             list_remove(&domain->waiting[lane]);
     events_restore(masked);
-    if (domain->services)
-        return;
+    if (domain->services) return;
     list_remove(&domain->all);
     free(domain);
 }
 
 /* --- who has work --- */
 
-/* Behind those who have had as little. Who asked for nothing for a while has some credit, and no more. */
-static void queue_up(struct lane *lane, struct turns_domain *domain, enum turn_lane number) {
+/* Behind those who have had as little. Who asked for nothing for a while has some credit, and no
+ * more. */
+static void queue_up(struct lane *lane, struct turns_domain *domain, enum turn_lane number)
+{
     uint64_t least = lane->least - (lane->least < TURN_CREDIT_NS ? lane->least : TURN_CREDIT_NS);
     struct list *at = lane->waiting.next;
 
     if (domain->time[number] < least)
         domain->time[number] = least;
-    while (at != &lane->waiting && container_of(at - number, struct turns_domain, waiting)->time[number] <= domain->time[number])
+    while (at != &lane->waiting &&
+           container_of(at - number, struct turns_domain, waiting)->time[number] <=
+               domain->time[number])
         at = at->next;
     list_append(at, &domain->waiting[number]);
 }
 
-void turns_mark(struct turn *turn) {
+void turns_mark(struct turn *turn)
+{
     struct turns_domain *domain = turn->domain;
     enum turn_lane lane = turn_rules[turn->kind].lane;
     bool masked, first;
 
-    if (!domain)
-        return;
+    if (!domain) return;
     masked = events_save();
     first = list_empty(&lanes[lane].waiting);
     if (list_empty(&turn->marked))
@@ -133,24 +141,30 @@ void turns_mark(struct turn *turn) {
         wake_lane(lane);
 }
 
-bool turns_wanted(enum turn_lane lane) {
+bool turns_wanted(enum turn_lane lane)
+{
     return !list_empty(&lanes[lane].waiting);
 }
 
-const struct turn *turns_served(enum turn_lane lane) {
+const struct turn *turns_served(enum turn_lane lane)
+{
     return lanes[lane].served;
 }
 
 /* --- the turns --- */
 
-static struct turns_domain *first_domain(enum turn_lane lane) {
+static struct turns_domain *first_domain(enum turn_lane lane)
+{
     struct list *first = lanes[lane].waiting.next;
 
-    return first == &lanes[lane].waiting ? NULL : container_of(first - lane, struct turns_domain, waiting);
+    return first == &lanes[lane].waiting ? NULL
+                                         : container_of(first - lane, struct turns_domain, waiting);
 }
 
-/* Whose turn it is, once dom0 works for it. Saying so may let a guest run that wants something, too, and is next then. */
-static struct turns_domain *choose(enum turn_lane lane) {
+/* Whose turn it is, once dom0 works for it. Saying so may let a guest run that wants something,
+ * too, and is next then. */
+static struct turns_domain *choose(enum turn_lane lane)
+{
     struct turns_domain *domain = first_domain(lane), *said = NULL;
 
     for (; lane == LANE_QUICK && domain && domain != said; domain = first_domain(lane)) {
@@ -161,7 +175,8 @@ static struct turns_domain *choose(enum turn_lane lane) {
 }
 
 /* Its first service, marked no more; the domain waits no more either. */
-static struct turn *take(struct turns_domain *domain, enum turn_lane lane) {
+static struct turn *take(struct turns_domain *domain, enum turn_lane lane)
+{
     struct turn *turn;
     bool masked = events_save();
 
@@ -175,29 +190,32 @@ static struct turn *take(struct turns_domain *domain, enum turn_lane lane) {
 }
 
 /* It has had so much. If it has more to do, in this service or another, it waits again. */
-static void had(struct turns_domain *domain, enum turn_lane lane, uint64_t ns) {
+static void had(struct turns_domain *domain, enum turn_lane lane, uint64_t ns)
+{
     bool masked = events_save();
 
     domain->time[lane] += ns;
-    list_remove(&domain->waiting[lane]);        /* It may have been marked meanwhile, by what it had before. */
+    /* It may have been marked meanwhile, by what it had before. */
+    list_remove(&domain->waiting[lane]);
     if (!list_empty(&domain->marked[lane]))
         queue_up(&lanes[lane], domain, lane);
     events_restore(masked);
 }
 
-bool turns_take(enum turn_lane lane) {
+bool turns_take(enum turn_lane lane)
+{
     struct turns_domain *domain = choose(lane);
     struct turn *turn;
     uint64_t ns = 1;
     bool more;
 
-    if (!domain)
-        return false;
+    if (!domain) return false;
     turn = take(domain, lane);
     domain->turns[turn->kind]++;
     lanes[lane].served = turn;
     more = turn->serve(turn->owner, turn_rules[turn->kind].budget);
-    if (lane == LANE_QUICK) {                   /* Who sleeps lets others work meanwhile: there, a turn is a turn. */
+    /* Who sleeps lets others work meanwhile: there, a turn is a turn. */
+    if (lane == LANE_QUICK) {
         ns = work_for(0);
         domain->nanoseconds += ns;
     }

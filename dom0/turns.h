@@ -2,19 +2,22 @@
 /*
  * dom0's turns: the one place that decides whom dom0 works for next, and how much at a time.
  *
- * Whatever a guest can cause is served here and nowhere else. Its event handler only marks the guest's service (`turn`) as
- * having work. A thread (worker.c) then hands out turns: of the domains that have work, to the one for which dom0 has
- * worked least, and within a domain round robin over its services, so a guest with ten cards gets no more than one with
- * one. A turn is one call of the service's `serve`, with the budget of its kind; what is left waits for another turn.
- * What counts is the time it took, whatever was asked for; so who asks for little now and then is next, whoever else
- * asks for how much, and who has just had a turn that took long waits as long. Time in which a domain asks for nothing
- * is not saved up, but for TURN_CREDIT_NS.
+ * Whatever a guest can cause is served here and nowhere else. Its event handler only marks the
+ * guest's service (`turn`) as having work. A thread (worker.c) then hands out turns: of the domains
+ * that have work, to the one for which dom0 has worked least, and within a domain round robin over
+ * its services, so a guest with ten cards gets no more than one with one. A turn is one call of the
+ * service's `serve`, with the budget of its kind; what is left waits for another turn. What counts
+ * is the time it took, whatever was asked for; so who asks for little now and then is next, whoever
+ * else asks for how much, and who has just had a turn that took long waits as long. Time in which a
+ * domain asks for nothing is not saved up, but for TURN_CREDIT_NS.
  *
- * Two lanes: services in the first never sleep; the second is for work that does (back ends' states, read from XenStore).
- * The machine's own devices are domain 0's services and wait in the same queue. Between any two turns every other thread
- * of dom0 (the prompt, commands, the toolstack) has its own.
+ * Two lanes: services in the first never sleep; the second is for work that does (back ends'
+ * states, read from XenStore). The machine's own devices are domain 0's services and wait in the
+ * same queue. Between any two turns every other thread of dom0 (the prompt, commands, the
+ * toolstack) has its own.
  *
- * Pure but for the mask of events, under which a few pointers are changed: that, not the work, is how long events wait.
+ * Pure but for the mask of events, under which a few pointers are changed: that, not the work, is
+ * how long events wait.
  */
 #ifndef DOM0_TURNS_H
 #define DOM0_TURNS_H
@@ -23,7 +26,17 @@
 #include <pvguest/list.h>
 
 /* Kinds of service; their units and budgets stand in turns.c. */
-enum turn_kind { TURN_DISK, TURN_CARD, TURN_BLOCK, TURN_NET, TURN_STORE, TURN_CONSOLE, TURN_PACE, TURN_STATE, TURN_KINDS };
+enum turn_kind {
+    TURN_DISK,
+    TURN_CARD,
+    TURN_BLOCK,
+    TURN_NET,
+    TURN_STORE,
+    TURN_CONSOLE,
+    TURN_PACE,
+    TURN_STATE,
+    TURN_KINDS
+};
 
 enum turn_lane { LANE_QUICK, LANE_SLEEPING, TURN_LANES };
 
@@ -46,7 +59,8 @@ struct turns_domain {
     unsigned services;
     uint64_t turns[TURN_KINDS];
     uint64_t nanoseconds;               /* What dom0 has spent on it. */
-    uint64_t time[TURN_LANES];          /* The same in each lane, less what it did not save up; in the second, turns. */
+    /* The same in each lane, less what it did not save up; in the second, turns. */
+    uint64_t time[TURN_LANES];
 };
 
 /* A service of a domain; part of what is served. */
@@ -60,13 +74,15 @@ struct turn {
 };
 
 /*
- * Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `work_for` is told whom dom0
- * works for from now on (0: for itself), and returns the nanoseconds for which it has worked since it was last told.
+ * Once. `wake` is called when a lane that had nothing to do has: safe in event handlers. `work_for`
+ * is told whom dom0 works for from now on (0: for itself), and returns the nanoseconds for which it
+ * has worked since it was last told.
  */
 void turns_start(void (*wake)(enum turn_lane lane), uint64_t (*work_for)(uint16_t domid));
 
 /* 0 or -ENOMEM. */
-int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid, bool (*serve)(void *owner, unsigned budget), void *owner);
+int turns_join(struct turn *turn, enum turn_kind kind, uint16_t domid,
+               bool (*serve)(void *owner, unsigned budget), void *owner);
 
 /* Not while it is being served: see turns_served(). Harmless when it has not joined. */
 void turns_leave(struct turn *turn);

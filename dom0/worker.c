@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See worker.h. A thread gives way after each turn, and threads run in turn: so between two turns everybody else in dom0
- * who can run has run, the operator's prompt and commands among them, and nobody waits for longer than one turn of each.
+ * See worker.h. A thread gives way after each turn, and threads run in turn: so between two turns
+ * everybody else in dom0 who can run has run, the operator's prompt and commands among them, and
+ * nobody waits for longer than one turn of each.
  */
 #include "dom0/worker.h"
 #include <abi/domus.h>
@@ -16,11 +17,13 @@ static struct worker {
 } workers[TURN_LANES];
 static WAIT_QUEUE(served);              /* Who wants to leave does here. */
 
-static void wake(enum turn_lane lane) {
+static void wake(enum turn_lane lane)
+{
     wake_all(&workers[lane].wanted);
 }
 
-static void work(void *argument) {
+static void work(void *argument)
+{
     struct worker *worker = argument;
 
     for (;;) {
@@ -31,27 +34,29 @@ static void work(void *argument) {
     }
 }
 
-void worker_leave(struct turn *turn) {
+void worker_leave(struct turn *turn)
+{
     if (turn->domain)
         wait_event(served, turns_served(turn_rules[turn->kind].lane) != turn);
     turns_leave(turn);
 }
 
 /* Domus charges him for it, and knows how long we really ran; elsewhere the clock has to do. */
-static uint64_t work_for(uint16_t domid) {
+static uint64_t work_for(uint16_t domid)
+{
     static uint64_t since;
     long ran = HYPERVISOR_domus_op(DOMUS_work_for, (void *)(uintptr_t)domid);
     uint64_t now, ns;
 
-    if (ran >= 0)
-        return (uint64_t)ran;
+    if (ran >= 0) return (uint64_t)ran;
     now = now_ns();
     ns = now - since;
     since = now;
     return ns;
 }
 
-int workers_start(void) {
+int workers_start(void)
+{
     static const char *const names[TURN_LANES] = { "turns", "states" };
 
     turns_start(wake, work_for);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads that hand out turns (turns.h): one for the work that never sleeps, one for the work that does.
+ * The threads that hand out turns (turns.h): one for the work that never sleeps, one for the work
+ * that does.
  */
 #ifndef DOM0_WORKER_H
 #define DOM0_WORKER_H

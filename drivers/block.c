@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all block devices share: the one check of every request, partition windows, and the RAM disk. Pure: no hardware,
- * no hypervisor; waiting for a transfer is in block_wait.c. Context and ownership: see drivers/block.h.
+ * What all block devices share: the one check of every request, partition windows, and the RAM
+ * disk. Pure: no hardware, no hypervisor; waiting for a transfer is in block_wait.c. Context and
+ * ownership: see drivers/block.h.
  */
 #include <drivers/block.h>
 #include <pvguest/refuse.h>
@@ -15,16 +16,15 @@
 
 static int check(const struct blockdev *device, const struct block_request *request)
 {
-    if (request->operation == BLOCK_FLUSH)
-        return 0;
+    if (request->operation == BLOCK_FLUSH) return 0;
     if (request->operation != BLOCK_READ && (device->flags & BLOCK_READ_ONLY))
         return refused(-EROFS);
-    if (request->sectors == 0 || request->sectors > device->sectors || request->sector > device->sectors - request->sectors)
+    if (request->sectors == 0 || request->sectors > device->sectors ||
+        request->sector > device->sectors - request->sectors)
         return refused(-EINVAL);
     if (request->operation == BLOCK_DISCARD)
         return device->flags & BLOCK_CAN_DISCARD ? 0 : refused(-EOPNOTSUPP);
-    if (request->segments == 0 || request->segments > device->max_segments)
-        return refused(-EINVAL);
+    if (request->segments == 0 || request->segments > device->max_segments) return refused(-EINVAL);
 
     uint64_t bytes = 0;
 
@@ -43,7 +43,7 @@ void block_submit(struct blockdev *device, struct block_request *request)
     if (error)
         request->done(request, error);
     else if (request->operation == BLOCK_FLUSH && !(device->flags & BLOCK_CAN_FLUSH))
-        request->done(request, 0);      /* no volatile cache: everything acknowledged is safe already */
+        request->done(request, 0); /* no volatile cache: everything acknowledged is safe already */
     else
         device->submit(device, request);
 }
@@ -53,7 +53,8 @@ void block_kick(struct blockdev *device)
     device->kick(device);
 }
 
-size_t block_describe(struct block_request *request, void *data, size_t length, uint64_t (*machine_of)(const void *address))
+size_t block_describe(struct block_request *request, void *data, size_t length,
+                      uint64_t (*machine_of)(const void *address))
 {
     uint8_t *at = data;
 
@@ -74,13 +75,14 @@ size_t block_describe(struct block_request *request, void *data, size_t length, 
     return (size_t)(at - (uint8_t *)data);
 }
 
-/* --- a window on a device -------------------------------------------------------------------------------------------- */
+/* --- a window on a device --- */
 
 static void window_submit(struct blockdev *device, struct block_request *request)
 {
     struct block_window *window = device->context;
 
-    request->sector += window->first;   /* inside the window by block_submit, so inside the whole by window_open */
+    /* inside the window by block_submit, so inside the whole by window_open */
+    request->sector += window->first;
     window->whole->submit(window->whole, request);
 }
 
@@ -98,20 +100,27 @@ static void window_poll(struct blockdev *device)
     window->whole->poll(window->whole);
 }
 
-int block_window_open(struct block_window *window, const char *name, struct blockdev *whole, uint64_t first, uint64_t sectors)
+int block_window_open(struct block_window *window, const char *name, struct blockdev *whole,
+                      uint64_t first, uint64_t sectors)
 {
     if (sectors == 0 || sectors > whole->sectors || first > whole->sectors - sectors)
         return refused(-EINVAL);
     *window = (struct block_window){
-        .device = { .name = name, .sectors = sectors, .flags = whole->flags, .max_segments = whole->max_segments,
-                    .submit = window_submit, .kick = window_kick, .poll = window_poll, .context = window },
+        .device = { .name = name,
+                    .sectors = sectors,
+                    .flags = whole->flags,
+                    .max_segments = whole->max_segments,
+                    .submit = window_submit,
+                    .kick = window_kick,
+                    .poll = window_poll,
+                    .context = window },
         .whole = whole,
         .first = first,
     };
     return 0;
 }
 
-/* --- a disk in memory ------------------------------------------------------------------------------------------------ */
+/* --- a disk in memory --- */
 
 static void ramdisk_submit(struct blockdev *device, struct block_request *request)
 {
@@ -137,8 +146,14 @@ static void ramdisk_nothing(struct blockdev *device)
 void ramdisk_open(struct ramdisk *disk, const char *name, void *memory, uint64_t sectors)
 {
     *disk = (struct ramdisk){
-        .device = { .name = name, .sectors = sectors, .flags = BLOCK_CAN_DISCARD, .max_segments = BLOCK_SEGMENTS_MAX,
-                    .submit = ramdisk_submit, .kick = ramdisk_nothing, .poll = ramdisk_nothing, .context = disk },
+        .device = { .name = name,
+                    .sectors = sectors,
+                    .flags = BLOCK_CAN_DISCARD,
+                    .max_segments = BLOCK_SEGMENTS_MAX,
+                    .submit = ramdisk_submit,
+                    .kick = ramdisk_nothing,
+                    .poll = ramdisk_nothing,
+                    .context = disk },
         .memory = memory,
     };
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transfers that wait for their end, by polling the device: for start of day (partition tables, a kernel image) and for
- * small guests. A kernel with processes submits requests of its own and sleeps until done() instead.
+ * Transfers that wait for their end, by polling the device: for start of day (partition tables, a
+ * kernel image) and for small guests. A kernel with processes submits requests of its own and
+ * sleeps until done() instead.
  */
 #include <drivers/block.h>
 #include <pvguest/errno.h>
@@ -35,7 +36,8 @@ static int run(struct blockdev *device, struct block_request *request)
     return status;
 }
 
-static int transfer(struct blockdev *device, enum block_operation operation, uint64_t sector, void *data, uint64_t sectors)
+static int transfer(struct blockdev *device, enum block_operation operation, uint64_t sector,
+                    void *data, uint64_t sectors)
 {
     uint8_t *at = data;
 
@@ -44,8 +46,7 @@ static int transfer(struct blockdev *device, enum block_operation operation, uin
         size_t bytes = block_describe(&request, at, sectors * BLOCK_SECTOR, virt_to_machine);
         int error = run(device, &request);
 
-        if (error)
-            return error;
+        if (error) return error;
         at += bytes;
         sector += bytes / BLOCK_SECTOR;
         sectors -= bytes / BLOCK_SECTOR;

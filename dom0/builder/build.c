@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds a domain with the same public calls a tool on Xen would use: create, give memory, write kernel, page tables
- * and start_info through mappings of the new domain's frames, pin the page tables, set the first registers.
+ * Builds a domain with the same public calls a tool on Xen would use: create, give memory, write
+ * kernel, page tables and start_info through mappings of the new domain's frames, pin the page
+ * tables, set the first registers.
  *
- * The new domain's page tables are written while they are ordinary memory of it. Before they are pinned our writable
- * mappings of them must be gone: a frame is either writable to somebody or a page table.
+ * The new domain's page tables are written while they are ordinary memory of it. Before they are
+ * pinned our writable mappings of them must be gone: a frame is either writable to somebody or a
+ * page table.
  */
 #include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
@@ -23,7 +25,8 @@ struct build {
     struct build_result *result;
     struct image image;
     struct layout layout;
-    unsigned long *frames;                      /* frames[pfn]: where the new domain's page is in the machine. */
+    /* frames[pfn]: where the new domain's page is in the machine. */
+    unsigned long *frames;
     unsigned frames_order;
     domid_t domid;
     uint64_t shared_info;                       /* Machine address. */
@@ -31,8 +34,9 @@ struct build {
     size_t why_size;
 };
 
-__attribute__((format(printf, 3, 4)))
-static int failed(struct build *build, int error, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static int failed(struct build *build, int error,
+                                                        const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
@@ -44,7 +48,9 @@ static int failed(struct build *build, int error, const char *format, ...) {
 /* --- the new domain's memory, seen from here --- */
 
 /* Copies into consecutive pages of the guest, from an address on; `bytes` NULL writes zeroes. */
-static int write_guest(struct build *build, uint64_t pfn, uint64_t offset, const void *bytes, uint64_t size) {
+static int write_guest(struct build *build, uint64_t pfn, uint64_t offset, const void *bytes,
+                       uint64_t size)
+{
     const uint8_t *from = bytes;
 
     pfn += offset / PAGE_BYTES;
@@ -62,7 +68,8 @@ static int write_guest(struct build *build, uint64_t pfn, uint64_t offset, const
         else
             memset(window + offset, 0, chunk);
         unmap_frames(window, pages);
-        thread_yield();                         /* Everybody else has his turn: there may be a lot of it. */
+        /* Everybody else has his turn: there may be a lot of it. */
+        thread_yield();
         if (from)
             from += chunk;
         pfn += pages;
@@ -72,11 +79,13 @@ static int write_guest(struct build *build, uint64_t pfn, uint64_t offset, const
     return 0;
 }
 
-static int write_va(struct build *build, uint64_t va, const void *bytes, uint64_t size) {
+static int write_va(struct build *build, uint64_t va, const void *bytes, uint64_t size)
+{
     return write_guest(build, 0, va - build->layout.base, bytes, size);
 }
 
-static int load_kernel(struct build *build) {
+static int load_kernel(struct build *build)
+{
     const struct layout *layout = &build->layout;
     int error = write_va(build, layout->base, NULL, layout->end - layout->base);
 
@@ -86,9 +95,11 @@ static int load_kernel(struct build *build) {
         error = write_va(build, segment->va, segment->bytes, segment->file_size);
     }
     if (!error && layout->ramdisk_pages)
-        error = write_guest(build, layout->ramdisk_pfn, 0, build->request->ramdisk, build->request->ramdisk_size);
+        error = write_guest(build, layout->ramdisk_pfn, 0, build->request->ramdisk,
+                            build->request->ramdisk_size);
     if (!error)
-        error = write_guest(build, layout->p2m_pfn, 0, build->frames, layout->pages * sizeof(uint64_t));
+        error = write_guest(build, layout->p2m_pfn, 0, build->frames,
+                            layout->pages * sizeof(uint64_t));
     return error;
 }
 
@@ -101,12 +112,16 @@ struct tables {
     struct build *build;
 };
 
-static uint64_t table_mfn(const struct tables *tables, uint64_t index) {
-    return tables->build->frames[layout_pfn(&tables->build->layout, tables->build->layout.tables) + index];
+static uint64_t table_mfn(const struct tables *tables, uint64_t index)
+{
+    return tables->build
+        ->frames[layout_pfn(&tables->build->layout, tables->build->layout.tables) + index];
 }
 
-/* The L1 table for an address, with the tables on the way from the L4. The layout has counted how many that takes. */
-static uint64_t find_l1(struct tables *tables, uint64_t va) {
+/* The L1 table for an address, with the tables on the way from the L4. The layout has counted how
+ * many that takes. */
+static uint64_t find_l1(struct tables *tables, uint64_t va)
+{
     uint64_t index = 0;
 
     for (unsigned level = 4; level > 1; level--) {
@@ -123,7 +138,8 @@ static uint64_t find_l1(struct tables *tables, uint64_t va) {
     return index;
 }
 
-static void map_one(struct tables *tables, uint64_t va, uint64_t pfn, uint64_t flags) {
+static void map_one(struct tables *tables, uint64_t va, uint64_t pfn, uint64_t flags)
+{
     if (!tables->l1 || tables->l1_range != va >> 21) {
         tables->l1 = find_l1(tables, va);
         tables->l1_range = va >> 21;
@@ -131,13 +147,15 @@ static void map_one(struct tables *tables, uint64_t va, uint64_t pfn, uint64_t f
     tables->table[tables->l1][va >> 12 & 511] = tables->build->frames[pfn] << PAGE_SHIFT | flags;
 }
 
-static int build_tables(struct build *build) {
+static int build_tables(struct build *build)
+{
     const struct layout *layout = &build->layout;
     uint64_t first = layout_pfn(layout, layout->tables);
     uint64_t flags = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_USER;
     struct tables tables = { .used = 1, .build = build };
 
-    tables.table = map_frames(build->frames + first, layout->table_count, PROT_RW, build->domid, NULL);
+    tables.table = map_frames(build->frames + first, layout->table_count, PROT_RW, build->domid,
+                              NULL);
     if (IS_ERR(tables.table))
         return failed(build, (int)PTR_ERR(tables.table), "cannot map the new domain's page tables");
     for (uint64_t va = layout->base; va != layout->end; va += PAGE_BYTES) {
@@ -152,25 +170,28 @@ static int build_tables(struct build *build) {
     return 0;
 }
 
-static int pin_tables(struct build *build) {
+static int pin_tables(struct build *build)
+{
     struct mmuext_op op = { .cmd = MMUEXT_PIN_L4_TABLE };
     int error;
 
     op.arg1.mfn = build->frames[layout_pfn(&build->layout, build->layout.tables)];
     error = (int)HYPERVISOR_mmuext_op(&op, 1, NULL, build->domid);
-    return error ? failed(build, error, "the hypervisor refuses the new page tables: %s", errno_name(error)) : 0;
+    return error ? failed(build, error, "the hypervisor refuses the new page tables: %s",
+                          errno_name(error))
+                 : 0;
 }
 
 /* --- what the guest is told --- */
 
-static int write_start_info(struct build *build) {
+static int write_start_info(struct build *build)
+{
     const struct layout *layout = &build->layout;
     struct build_result *result = build->result;
     struct start_info *info = calloc(1, PAGE_BYTES);
     int error;
 
-    if (!info)
-        return failed(build, refused(-ENOMEM), "dom0 has no memory left");
+    if (!info) return failed(build, refused(-ENOMEM), "dom0 has no memory left");
     snprintf(info->magic, sizeof(info->magic), "xen-3.0-x86_64");
     info->nr_pages = layout->pages;
     info->shared_info = build->shared_info;
@@ -198,10 +219,12 @@ static int write_start_info(struct build *build) {
 }
 
 /*
- * The console and XenStore rings are granted to us by the guest's first two grants, as Xen's tools do it: a back end
- * without the right to map any frame can reach them too. We write them into the guest's table on its behalf.
+ * The console and XenStore rings are granted to us by the guest's first two grants, as Xen's tools
+ * do it: a back end without the right to map any frame can reach them too. We write them into the
+ * guest's table on its behalf.
  */
-static int seed_grants(struct build *build) {
+static int seed_grants(struct build *build)
+{
     struct gnttab_setup_table setup = { .dom = build->domid, .nr_frames = 1 };
     xen_pfn_t frame = 0;
     unsigned long mfn;
@@ -225,8 +248,10 @@ static int seed_grants(struct build *build) {
     return 0;
 }
 
-/* A guest starts with events masked: Linux has no stack for an interrupt yet. The toolstack's part, says the ABI. */
-static int mask_events(struct build *build) {
+/* A guest starts with events masked: Linux has no stack for an interrupt yet. The toolstack's part,
+ * says the ABI. */
+static int mask_events(struct build *build)
+{
     unsigned long mfn = build->shared_info >> PAGE_SHIFT;
     struct shared_info *shared = map_frames(&mfn, 1, PROT_RW, build->domid, NULL);
 
@@ -238,20 +263,21 @@ static int mask_events(struct build *build) {
     return 0;
 }
 
-static int set_registers(struct build *build) {
+static int set_registers(struct build *build)
+{
     const struct layout *layout = &build->layout;
     struct vcpu_guest_context *context = calloc(1, sizeof(*context));
     struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = build->domid };
     uint64_t root = build->frames[layout_pfn(layout, layout->tables)];
     int error;
 
-    if (!context)
-        return failed(build, refused(-ENOMEM), "dom0 has no memory left");
+    if (!context) return failed(build, refused(-ENOMEM), "dom0 has no memory left");
     context->flags = VGCF_in_kernel | VGCF_online;
     context->user_regs.rip = build->image.entry;
     context->user_regs.rsp = layout->stack + PAGE_BYTES;
     context->user_regs.rsi = layout->start_info;
-    context->user_regs.rflags = 1 << 9;         /* Interrupts enabled: events are masked in another place. */
+    /* Interrupts enabled: events are masked in another place. */
+    context->user_regs.rflags = 1 << 9;
     context->user_regs.cs = FLAT_KERNEL_CS;
     context->user_regs.ss = FLAT_KERNEL_SS;
     context->kernel_ss = FLAT_KERNEL_SS;
@@ -260,61 +286,78 @@ static int set_registers(struct build *build) {
     set_xen_guest_handle(op.u.vcpucontext.ctxt, context);
     error = control_domain(&op);
     free(context);
-    return error ? failed(build, error, "the hypervisor refuses the first registers: %s", errno_name(error)) : 0;
+    return error ? failed(build, error, "the hypervisor refuses the first registers: %s",
+                          errno_name(error))
+                 : 0;
 }
 
-static int fill_hypercall_page(struct build *build) {
+static int fill_hypercall_page(struct build *build)
+{
     struct xen_domctl op = { .cmd = XEN_DOMCTL_hypercall_init, .domain = build->domid };
     int error;
 
-    if (build->image.hypercall_page == IMAGE_ABSENT)
-        return 0;
-    op.u.hypercall_init.gmfn = build->frames[layout_pfn(&build->layout, build->image.hypercall_page)];
+    if (build->image.hypercall_page == IMAGE_ABSENT) return 0;
+    op.u.hypercall_init
+        .gmfn = build->frames[layout_pfn(&build->layout, build->image.hypercall_page)];
     error = control_domain(&op);
-    return error ? failed(build, error, "cannot fill the hypercall page: %s", errno_name(error)) : 0;
+    return error ? failed(build, error, "cannot fill the hypercall page: %s", errno_name(error))
+                 : 0;
 }
 
 /* --- the order of it all --- */
 
 /* What a layout is refused for, in the words of who wrote the kernel or its configuration. */
-static int no_layout(struct build *build, int error, uint64_t needed) {
+static int no_layout(struct build *build, int error, uint64_t needed)
+{
     const struct image *image = &build->image;
     const struct layout *layout = &build->layout;
 
     switch (error) {
     case -ENOMEM:
-        return failed(build, error, "too little memory: the kernel needs at least %lu MiB to start, memory = %lu",
+        return failed(build, error,
+                      "too little memory: the kernel needs at least %lu MiB to start, memory = %lu",
                       (needed + 255) / 256, build->request->pages / 256);
     case -ERANGE:
-        return failed(build, error, "the kernel cannot be used: what it needs to start, %lu MiB from its VIRT_BASE %#lx on, "
-                      "must lie %s", needed / 256, image->virt_base, GUEST_RANGES);
+        return failed(build, error,
+                      "the kernel cannot be used: what it needs to start, %lu MiB from its "
+                      "VIRT_BASE %#lx on, "
+                      "must lie %s",
+                      needed / 256, image->virt_base, GUEST_RANGES);
     case -EADDRINUSE:
-        return failed(build, error, "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx lie in its own region, "
-                      "%#lx to %#lx", layout->p2m_pages * 4, image->init_p2m, layout->base, layout->end);
+        return failed(
+            build, error,
+            "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx lie in its own region, "
+            "%#lx to %#lx",
+            layout->p2m_pages * 4, image->init_p2m, layout->base, layout->end);
     default:
-        return failed(build, error, "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx must be whole pages %s",
-                      layout->p2m_pages * 4, image->init_p2m, GUEST_RANGES);
+        return failed(
+            build, error,
+            "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx must be whole pages %s",
+            layout->p2m_pages * 4, image->init_p2m, GUEST_RANGES);
     }
 }
 
-static int plan(struct build *build) {
+static int plan(struct build *build)
+{
     const struct build_request *request = build->request;
     const char *why;
     uint64_t needed, free_pages = machine_free_pages();
     int error = image_parse(request->kernel, request->kernel_size, &build->image, &why);
 
-    if (error)
-        return failed(build, error, "the kernel cannot be used: %s", why);
+    if (error) return failed(build, error, "the kernel cannot be used: %s", why);
     if (request->pages > free_pages)
         return failed(build, refused(-ENOMEM),
                       "too little memory: %lu MiB are asked for, %lu MiB are free",
                       request->pages / 256, free_pages / 256);
-    error = layout_make(&build->image, request->ramdisk_size, request->pages, &build->layout, &needed);
+    error = layout_make(&build->image, request->ramdisk_size, request->pages, &build->layout,
+                        &needed);
     return error ? no_layout(build, error, needed) : 0;
 }
 
-/* A name for this one life of a guest that nothing else has (RFC 4122, version 4); the clock is what differs each time. */
-static void make_uuid(xen_domain_handle_t uuid) {
+/* A name for this one life of a guest that nothing else has (RFC 4122, version 4); the clock is
+ * what differs each time. */
+static void make_uuid(xen_domain_handle_t uuid)
+{
     uint64_t state = wall_clock_ns() ^ read_tsc() << 32;
 
     for (unsigned i = 0; i < sizeof(xen_domain_handle_t); i++) {
@@ -325,7 +368,8 @@ static void make_uuid(xen_domain_handle_t uuid) {
     uuid[8] = (uint8_t)(0x80 | (uuid[8] & 0x3f));
 }
 
-static int make_domain(struct build *build) {
+static int make_domain(struct build *build)
+{
     const struct build_request *request = build->request;
     struct xen_domctl_getdomaininfo info;
     xen_domain_handle_t handle = { 0 };
@@ -336,38 +380,39 @@ static int make_domain(struct build *build) {
     else
         make_uuid(handle);
     error = domain_create(request, handle, &build->domid);
-    if (error)
-        return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
+    if (error) return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;
     error = domain_set_max_memory(build->domid, request->max_pages);
     if (!error)
         error = domain_populate(build->domid, build->frames, request->pages);
     if (error)
-        return failed(build, error, "too little memory: the hypervisor has not %lu MiB (%s)", request->pages / 256,
-                      errno_name(error));
+        return failed(build, error, "too little memory: the hypervisor has not %lu MiB (%s)",
+                      request->pages / 256, errno_name(error));
     error = domain_get_info(build->domid, &info);
     if (!error)
         error = domain_alloc_port(build->domid, 0, &build->result->store_port);
     if (!error)
         error = domain_alloc_port(build->domid, 0, &build->result->console_port);
     if (error)
-        return failed(build, error, "cannot make the new domain's event channels: %s", errno_name(error));
+        return failed(build, error, "cannot make the new domain's event channels: %s",
+                      errno_name(error));
     build->shared_info = info.shared_info_frame << PAGE_SHIFT;
     build->result->store_mfn = build->frames[layout_pfn(&build->layout, build->layout.store)];
     build->result->console_mfn = build->frames[layout_pfn(&build->layout, build->layout.console)];
     return 0;
 }
 
-int build_domain(const struct build_request *request, struct build_result *result, char *why, size_t why_size) {
-    static int (*const steps[])(struct build *build) = {
-        make_domain, load_kernel, build_tables, write_start_info, seed_grants, mask_events, fill_hypercall_page,
-        pin_tables, set_registers,
+int build_domain(const struct build_request *request, struct build_result *result, char *why,
+                 size_t why_size)
+{
+    static int (*const steps[])(struct build * build) = {
+        make_domain, load_kernel,         build_tables, write_start_info, seed_grants,
+        mask_events, fill_hypercall_page, pin_tables,   set_registers,
     };
     struct build build = { .request = request, .result = result, .why = why, .why_size = why_size };
     int error = plan(&build);
 
-    if (error)
-        return error;
+    if (error) return error;
     result->domid = DOMID_INVALID;
     while ((uint64_t)PAGE_BYTES << build.frames_order < build.layout.p2m_pages * PAGE_BYTES)
         build.frames_order++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The domain builder: from a kernel image to a domain that waits, paused, for its first instruction.
+ * The domain builder: from a kernel image to a domain that waits, paused, for its first
+ * instruction.
  */
 #ifndef DOM0_BUILDER_BUILD_H
 #define DOM0_BUILDER_BUILD_H
@@ -25,6 +26,7 @@ struct build_result {
 };
 
 /* 0, or a negative errno with a sentence in why[why_size]; then nothing is left of the domain. */
-int build_domain(const struct build_request *request, struct build_result *result, char *why, size_t why_size);
+int build_domain(const struct build_request *request, struct build_result *result, char *why,
+                 size_t why_size);
 
 #endif

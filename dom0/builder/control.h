@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's control operations (<xen/domctl.h>, <xen/sysctl.h>) as functions. All return 0 or a negative errno.
+ * The hypervisor's control operations (<xen/domctl.h>, <xen/sysctl.h>) as functions. All return 0
+ * or a negative errno.
  */
 #ifndef DOM0_BUILDER_CONTROL_H
 #define DOM0_BUILDER_CONTROL_H
@@ -16,10 +17,11 @@ int control_domain(struct xen_domctl *op);
 int control_system(struct xen_sysctl *op);
 
 /*
- * Without memory. What a guest has mapped of others outlives them, so by default it may have as much as a
- * few disks and cards need: GUEST_MAPTRACK_FRAMES pages of handles.
+ * Without memory. What a guest has mapped of others outlives them, so by default it may have as
+ * much as a few disks and cards need: GUEST_MAPTRACK_FRAMES pages of handles.
  */
-int domain_create(const struct build_request *request, const xen_domain_handle_t handle, domid_t *domid);
+int domain_create(const struct build_request *request, const xen_domain_handle_t handle,
+                  domid_t *domid);
 int domain_destroy(domid_t domid);
 int domain_pause(domid_t domid);
 int domain_unpause(domid_t domid);

@@ -2,8 +2,9 @@
 /*
  * A guest's kernel image: ELF64 with Xen's notes. Pure; it believes nothing in the file.
  *
- * Addresses: a segment's physical address p becomes the virtual address p - paddr_offset + virt_base, where the
- * initial page tables map virt_base + pfn * 4096 (<xen/elfnote.h>, VIRT_BASE and PADDR_OFFSET).
+ * Addresses: a segment's physical address p becomes the virtual address p - paddr_offset +
+ * virt_base, where the initial page tables map virt_base + pfn * 4096 (<xen/elfnote.h>, VIRT_BASE
+ * and PADDR_OFFSET).
  */
 #ifndef DOM0_BUILDER_IMAGE_H
 #define DOM0_BUILDER_IMAGE_H
@@ -23,7 +24,8 @@ struct image_segment {
 
 struct image {
     uint64_t virt_base, entry, hypercall_page, init_p2m, paddr_offset;
-    uint64_t module_by_pfn;             /* MOD_START_PFN, if not 0: the ramdisk need not be mapped. */
+    /* MOD_START_PFN, if not 0: the ramdisk need not be mapped. */
+    uint64_t module_by_pfn;
     uint64_t low, high;                 /* The virtual extent of all segments. */
     unsigned segment_count;
     struct image_segment segment[IMAGE_MAX_SEGMENTS];
@@ -31,9 +33,10 @@ struct image {
 };
 
 /*
- * 0: every address in *image is one that a guest may map, on a page boundary where it names a page, and all segments,
- * the entry and the hypercall page lie in [virt_base, high). Or -ENOEXEC with `*why` a sentence for the operator, which
- * says what number is wrong and what is allowed; it is part of *image.
+ * 0: every address in *image is one that a guest may map, on a page boundary where it names a page,
+ * and all segments, the entry and the hypercall page lie in [virt_base, high). Or -ENOEXEC with
+ * `*why` a sentence for the operator, which says what number is wrong and what is allowed; it is
+ * part of *image.
  */
 int image_parse(const uint8_t *file, size_t size, struct image *image, const char **why);
 

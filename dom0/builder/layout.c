@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lays out a new guest's memory (layout.h). The one circle in it: the page tables map the region, and are part of it;
- * it is gone round until the number of tables stays the same. Each round adds a 512th of what the last one added, and a
- * region that leaves the address space ends them, so there are few.
+ * Lays out a new guest's memory (layout.h). The one circle in it: the page tables map the region,
+ * and are part of it; it is gone round until the number of tables stays the same. Each round adds a
+ * 512th of what the last one added, and a region that leaves the address space ends them, so there
+ * are few.
  */
 #include "dom0/builder/layout.h"
 
@@ -13,20 +14,24 @@ struct range {
     uint64_t start, end;
 };
 
-static uint64_t pages_of(uint64_t bytes) {
+static uint64_t pages_of(uint64_t bytes)
+{
     return rounded_up(bytes, PAGE_BYTES) / PAGE_BYTES;
 }
 
 /* Tables of one level that cover both ranges: those that each needs, but none twice. */
-static uint64_t tables_for(struct range a, struct range b, unsigned shift) {
+static uint64_t tables_for(struct range a, struct range b, unsigned shift)
+{
     uint64_t a_first = a.start >> shift, a_last = (a.end - 1) >> shift;
     uint64_t b_first = b.start >> shift, b_last = (b.end - 1) >> shift;
-    uint64_t first = a_first > b_first ? a_first : b_first, last = a_last < b_last ? a_last : b_last;
+    uint64_t first = a_first > b_first ? a_first : b_first,
+             last = a_last < b_last ? a_last : b_last;
 
     return a_last - a_first + 1 + b_last - b_first + 1 - (last >= first ? last - first + 1 : 0);
 }
 
-static uint64_t count_tables(struct range region, struct range list) {
+static uint64_t count_tables(struct range region, struct range list)
+{
     uint64_t count = 1;                 /* The L4. */
 
     for (unsigned shift = 21; shift <= 39; shift += 9)
@@ -35,15 +40,18 @@ static uint64_t count_tables(struct range region, struct range list) {
 }
 
 /* Takes whole pages behind what is taken of the region; returns the address where they begin. */
-static uint64_t take(const struct layout *layout, uint64_t *taken, uint64_t pages) {
+static uint64_t take(const struct layout *layout, uint64_t *taken, uint64_t pages)
+{
     uint64_t at = sum_of(layout->base, *taken);
 
     *taken = sum_of(*taken, product_of(pages, PAGE_BYTES));
     return at;
 }
 
-/* One thing after the other, with room for as many page tables as there are so far. Returns the size of the region. */
-static uint64_t lay_out(struct layout *layout, const struct image *image, bool own_p2m_range) {
+/* One thing after the other, with room for as many page tables as there are so far. Returns the
+ * size of the region. */
+static uint64_t lay_out(struct layout *layout, const struct image *image, bool own_p2m_range)
+{
     uint64_t taken = rounded_up(image->high - image->virt_base, PAGE_BYTES);
 
     if (!image->module_by_pfn && layout->ramdisk_pages)
@@ -58,8 +66,9 @@ static uint64_t lay_out(struct layout *layout, const struct image *image, bool o
     return rounded_up(sum_of(taken, SLACK), REGION);
 }
 
-int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages, struct layout *layout,
-                uint64_t *needed) {
+int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages,
+                struct layout *layout, uint64_t *needed)
+{
     bool own_p2m_range = image->init_p2m != IMAGE_ABSENT;
     uint64_t before, pfn;
 
@@ -74,16 +83,17 @@ int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages
         struct range region, list;
 
         *needed = size / PAGE_BYTES;
-        if (!guest_may_map(layout->base, size))
-            return refused(-ERANGE);
+        if (!guest_may_map(layout->base, size)) return refused(-ERANGE);
         layout->end = layout->base + size;
         region = list = (struct range){ layout->base, layout->end };
         if (own_p2m_range) {
-            list = (struct range){ layout->p2m_va, sum_of(layout->p2m_va, product_of(layout->p2m_pages, PAGE_BYTES)) };
-            if (list.start % PAGE_BYTES || !guest_may_map(list.start, layout->p2m_pages * PAGE_BYTES))
+            list = (struct range){
+                layout->p2m_va, sum_of(layout->p2m_va, product_of(layout->p2m_pages, PAGE_BYTES))
+            };
+            if (list.start % PAGE_BYTES ||
+                !guest_may_map(list.start, layout->p2m_pages * PAGE_BYTES))
                 return refused(-EADDRNOTAVAIL);
-            if (list.start < region.end && region.start < list.end)
-                return refused(-EADDRINUSE);
+            if (list.start < region.end && region.start < list.end) return refused(-EADDRINUSE);
         }
         before = layout->table_count;
         layout->table_count = count_tables(region, list);

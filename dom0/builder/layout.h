@@ -2,13 +2,14 @@
 /*
  * Where things lie in a new guest's memory. Pure arithmetic.
  *
- * From virt_base upwards, one page-aligned thing after the other (<xen/xen.h>, "Start-of-day memory layout"):
- * kernel, ramdisk, p2m list, start_info, XenStore ring, console ring, page tables, stack; then at least 512 KiB, up to a
- * multiple of 4 MiB. A kernel with INIT_P2M gets its list at that address instead, one with MOD_START_PFN its ramdisk
- * by frame number only; both then take frames behind the region.
+ * From virt_base upwards, one page-aligned thing after the other (<xen/xen.h>, "Start-of-day memory
+ * layout"): kernel, ramdisk, p2m list, start_info, XenStore ring, console ring, page tables, stack;
+ * then at least 512 KiB, up to a multiple of 4 MiB. A kernel with INIT_P2M gets its list at that
+ * address instead, one with MOD_START_PFN its ramdisk by frame number only; both then take frames
+ * behind the region.
  *
- * The image is one that image_parse() has let pass; sizes may be any numbers. What comes out lies in a guest's part of
- * the address space, nothing on top of anything else.
+ * The image is one that image_parse() has let pass; sizes may be any numbers. What comes out lies
+ * in a guest's part of the address space, nothing on top of anything else.
  */
 #ifndef DOM0_BUILDER_LAYOUT_H
 #define DOM0_BUILDER_LAYOUT_H
@@ -21,19 +22,22 @@ struct layout {
     uint64_t ramdisk_va;                /* 0: not mapped. */
     uint64_t ramdisk_pfn, ramdisk_pages;
     uint64_t p2m_va, p2m_pfn, p2m_pages;
-    uint64_t start_info, store, console, tables, stack;         /* Virtual addresses of whole pages. */
+    /* Virtual addresses of whole pages. */
+    uint64_t start_info, store, console, tables, stack;
     uint64_t table_count;
 };
 
 /*
- * 0; -ENOMEM: `pages` do not hold it; -ERANGE: the region leaves the guest's part of the address space (then *needed says
- * how many pages it would take, as far as that was counted); -EADDRNOTAVAIL: the list of INIT_P2M does, or is no whole
- * pages; -EADDRINUSE: that list lies in the region.
+ * 0; -ENOMEM: `pages` do not hold it; -ERANGE: the region leaves the guest's part of the address
+ * space (then *needed says how many pages it would take, as far as that was counted);
+ * -EADDRNOTAVAIL: the list of INIT_P2M does, or is no whole pages; -EADDRINUSE: that list lies in
+ * the region.
  */
-int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages, struct layout *layout,
-                uint64_t *needed);
+int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages,
+                struct layout *layout, uint64_t *needed);
 
-static inline uint64_t layout_pfn(const struct layout *layout, uint64_t va) {
+static inline uint64_t layout_pfn(const struct layout *layout, uint64_t va)
+{
     return (va - layout->base) / PAGE_BYTES;
 }
 

@@ -21,8 +21,9 @@ enum {
     HEADER = 0x250
 };
 
-__attribute__((format(printf, 3, 4)))
-static int refuse(struct unpacked *out, int error, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static int refuse(struct unpacked *out, int error,
+                                                        const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
@@ -32,7 +33,8 @@ static int refuse(struct unpacked *out, int error, const char *format, ...) {
 }
 
 /* What packs kernels beside gzip; NULL: nothing that is known. */
-static const char *packed_by(const uint8_t *bytes, size_t size) {
+static const char *packed_by(const uint8_t *bytes, size_t size)
+{
     static const struct { const char *name, *magic; size_t size; } formats[] = {
         { "xz", "\xfd" "7zXZ", 6 },             { "zstd", "\x28\xb5\x2f\xfd", 4 },
         { "bzip2", "BZh", 3 },                  { "lzma", "\x5d\0\0", 3 },
@@ -46,7 +48,8 @@ static const char *packed_by(const uint8_t *bytes, size_t size) {
     return NULL;
 }
 
-static int unpack(const uint8_t *from, size_t size, void (*breathe)(void), struct unpacked *out) {
+static int unpack(const uint8_t *from, size_t size, void (*breathe)(void), struct unpacked *out)
+{
     size_t room = gzip_size(from, size);
     const char *why;
     int error;
@@ -68,16 +71,19 @@ static int unpack(const uint8_t *from, size_t size, void (*breathe)(void), struc
     return 0;
 }
 
-static uint32_t number_at(const uint8_t *bytes) {
+static uint32_t number_at(const uint8_t *bytes)
+{
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-static bool is_bzimage(const uint8_t *file, size_t size) {
+static bool is_bzimage(const uint8_t *file, size_t size)
+{
     return size >= HEADER && !memcmp(file + AT_MAGIC, "HdrS", 4);
 }
 
 /* The kernel within a bzImage. */
-static int find_payload(const uint8_t **file, size_t *size, struct unpacked *out) {
+static int find_payload(const uint8_t **file, size_t *size, struct unpacked *out)
+{
     const uint8_t *header = *file;
     unsigned version = header[AT_VERSION] | (unsigned)header[AT_VERSION + 1] << 8;
     unsigned sectors = header[AT_SECTORS] ? header[AT_SECTORS] : 4;     /* 0 is from old days. */
@@ -97,7 +103,8 @@ static int find_payload(const uint8_t **file, size_t *size, struct unpacked *out
     return 0;
 }
 
-int unpack_kernel(const uint8_t *file, size_t size, void (*breathe)(void), struct unpacked *out) {
+int unpack_kernel(const uint8_t *file, size_t size, void (*breathe)(void), struct unpacked *out)
+{
     bool bzimage = is_bzimage(file, size);
     const char *other;
     int error = 0;
@@ -105,31 +112,30 @@ int unpack_kernel(const uint8_t *file, size_t size, void (*breathe)(void), struc
     memset(out, 0, sizeof(*out));
     if (bzimage)
         error = find_payload(&file, &size, out);
-    if (error)
-        return error;
+    if (error) return error;
     other = packed_by(file, size);
     if (other)
         return refuse(out, refused(-ENOEXEC),
                       "%s packed by %s, and only gzip can be unpacked here: unpack it "
                       "before (for Linux, scripts/extract-vmlinux does)",
                       bzimage ? "it is a bzImage, its kernel is" : "it is", other);
-    if (gzip_begins(file, size))
-        return unpack(file, size, breathe, out);
+    if (gzip_begins(file, size)) return unpack(file, size, breathe, out);
     out->bytes = file;
     out->size = size;
     return 0;
 }
 
-int unpack_ramdisk(const uint8_t *file, size_t size, void (*breathe)(void), struct unpacked *out) {
+int unpack_ramdisk(const uint8_t *file, size_t size, void (*breathe)(void), struct unpacked *out)
+{
     memset(out, 0, sizeof(*out));
-    if (gzip_begins(file, size) && unpack(file, size, breathe, out) == 0)
-        return 0;
+    if (gzip_begins(file, size) && unpack(file, size, breathe, out) == 0) return 0;
     out->bytes = file;
     out->size = size;
     return 0;
 }
 
-void unpack_free(struct unpacked *unpacked) {
+void unpack_free(struct unpacked *unpacked)
+{
     free(unpacked->memory);
     unpacked->memory = NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console daemon (guests.h). The ring belongs to the guest as much as to us: indices are read once and judged; a
- * guest whose indices make no sense has no console any more, and that is all that happens.
+ * The console daemon (guests.h). The ring belongs to the guest as much as to us: indices are read
+ * once and judged; a guest whose indices make no sense has no console any more, and that is all
+ * that happens.
  */
 #include "dom0/console/guests.h"
 #include "dom0/account.h"
@@ -20,7 +21,8 @@
 #define LAST_WORDS 4u
 #define LINE_BYTES 200u
 #define DETACH 0x1d                     /* Ctrl-] */
-#define SLOW_NS (15 * NS_PER_MS)         /* More than an emulated line ever takes for a turn; a real one needs 22 ms. */
+/* More than an emulated line ever takes for a turn; a real one needs 22 ms. */
+#define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
@@ -35,7 +37,8 @@ struct guest_console {
     bool broken, closed, attached;
     struct turn turn;
     struct limit limit;
-    struct timer look;                  /* Without an event of the guest's: at what is missing, at what waits. */
+    /* Without an event of the guest's: at what is missing, at what waits. */
+    struct timer look;
     char line[LINE_BYTES];              /* Not yet ended, for the terminal. */
     unsigned line_size;
     char log[LOG_BYTES];
@@ -48,32 +51,38 @@ static struct last_words {
     size_t size;
     char text[LAST_WORDS_BYTES];
 } last_words[LAST_WORDS];
-static unsigned departed;               /* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
+/* Guests, in all; the newest is at (departed - 1) % LAST_WORDS. */
+static unsigned departed;
 static bool show;
 static uint64_t terminal_rests;         /* Until then, from guests. */
-static struct {                         /* A key that was typed, and the guest that is to echo it. */
+/* A key that was typed, and the guest that is to echo it. */
+static struct {
     struct guest_console *console;
     char key;
     bool echoed;
     struct wait_queue wait;
 } typed = { .wait = { LIST_INIT(typed.wait.waiters) } };
 
-static void console_event(evtchn_t port, void *data) {
+static void console_event(evtchn_t port, void *data)
+{
     turns_mark(data);
 }
 
 /* --- output --- */
 
-static void look(void *turn) {
+static void look(void *turn)
+{
     turns_mark(turn);
 }
 
-static void look_at(struct guest_console *console, uint64_t when) {
+static void look_at(struct guest_console *console, uint64_t when)
+{
     timer_set(&console->look, when, look, &console->turn);
 }
 
 /* Once it may speak again, or is gone: how much of what it said was not seen here. */
-static void say_what_is_missing(struct guest_console *console, bool anyway) {
+static void say_what_is_missing(struct guest_console *console, bool anyway)
+{
     uint64_t lines = limit_missing(&console->limit, anyway, now_ns());
 
     if (lines)
@@ -82,16 +91,19 @@ static void say_what_is_missing(struct guest_console *console, bool anyway) {
         look_at(console, limit_due(&console->limit));
 }
 
-static void show_line(struct guest_console *console) {
+static void show_line(struct guest_console *console)
+{
     char text[LINE_BYTES + 48];
-    int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size, console->line);
+    int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size,
+                        console->line);
 
     if (limit_line(&console->limit, (size_t)size, now_ns()))
         terminal_write(text, (size_t)size);
     console->line_size = 0;
 }
 
-static void take_byte(struct guest_console *console, char c) {
+static void take_byte(struct guest_console *console, char c)
+{
     console->log[console->logged++ % LOG_BYTES] = c;
     if (typed.console == console && typed.key == c) {
         typed.echoed = true;
@@ -108,23 +120,25 @@ static void take_byte(struct guest_console *console, char c) {
 }
 
 /* Takes at most so many bytes; true: there are more. */
-static bool take(struct guest_console *console, size_t most) {
+static bool take(struct guest_console *console, size_t most)
+{
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
     char taken[sizeof(ring->out)];
     size_t size = 0;
 
     rmb();
-    if (console->broken || prod == cons)
-        return false;
+    if (console->broken || prod == cons) return false;
     if (prod - cons > sizeof(ring->out)) {
-        printk("console: domain %u broke its ring; it has no console any more\n", (unsigned)console->domid);
+        printk("console: domain %u broke its ring; it has no console any more\n",
+               (unsigned)console->domid);
         console->broken = true;
         return refused(false);
     }
     while (cons != prod && size < most)
         taken[size++] = ring->out[MASK_XENCONS_IDX(cons++, ring->out)];
-    mb();                               /* We have the bytes before the guest may write over them. */
+    /* We have the bytes before the guest may write over them. */
+    mb();
     WRITE_ONCE(ring->out_cons, cons);
     event_send(console->port);
     for (size_t i = 0; i < size; i++)
@@ -134,23 +148,27 @@ static bool take(struct guest_console *console, size_t most) {
     return cons != prod;
 }
 
-/* An attached operator's terminal is not flooded; what it does not take now stays with the guest. */
-static bool listen(struct guest_console *console, unsigned budget) {
-    size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget), most = waiting;
+/* An attached operator's terminal is not flooded; what it does not take now stays with the
+ * guest. */
+static bool listen(struct guest_console *console, unsigned budget)
+{
+    size_t waiting = MIN(READ_ONCE(console->ring->out_prod) - console->ring->out_cons, budget),
+           most = waiting;
 
     say_what_is_missing(console, false);
     if (console->attached)
         most = limit_attached(&console->limit, waiting, now_ns());
-    if (most == waiting)
-        return take(console, budget);
+    if (most == waiting) return take(console, budget);
     look_at(console, now_ns() + LIMIT_PACE_NS);
     take(console, most);
     return false;
 }
 
-/* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him. So guests, who would be behind
- * for as long as they like, leave it alone for many times as long. */
-static bool serve(void *owner, unsigned budget) {
+/* Whoever writes to a terminal that is behind (a real serial line) waits, and all of dom0 with him.
+ * So guests, who would be behind for as long as they like, leave it alone for many times as
+ * long. */
+static bool serve(void *owner, unsigned budget)
+{
     struct guest_console *console = owner;
     uint64_t begin = now_ns(), end;
     bool more;
@@ -166,22 +184,26 @@ static bool serve(void *owner, unsigned budget) {
     return more;
 }
 
-void guest_console_drain(struct guest_console *console) {
+void guest_console_drain(struct guest_console *console)
+{
     take(console, sizeof(console->ring->out));
 }
 
 /* --- life --- */
 
-void guest_consoles_show(bool on) {
+void guest_consoles_show(bool on)
+{
     show = on;
 }
 
-static void free_console(struct guest_console *console) {
+static void free_console(struct guest_console *console)
+{
     account_credit(console->domid, HELD_CONSOLE, sizeof(*console));
     free(console);
 }
 
-static void share_terminal(void) {
+static void share_terminal(void)
+{
     unsigned guests = 0;
 
     for (const struct guest_console *console = consoles; console; console = console->next)
@@ -191,12 +213,12 @@ static void share_terminal(void) {
 }
 
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
-                       struct guest_console **opened) {
+                       struct guest_console **opened)
+{
     struct guest_console *console = account_known(domid) ? calloc(1, sizeof(*console)) : NULL;
     int bound;
 
-    if (!console)
-        return refused(-ENOMEM);
+    if (!console) return refused(-ENOMEM);
     account_add(domid, HELD_CONSOLE, sizeof(*console));
     strlcpy(console->name, name, sizeof(console->name));
     console->domid = domid;
@@ -226,12 +248,15 @@ int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtch
     return 0;
 }
 
-void guest_console_rename(struct guest_console *console, const char *name) {
+void guest_console_rename(struct guest_console *console, const char *name)
+{
     strlcpy(console->name, name, sizeof(console->name));
 }
 
-/* A crash is asked about when its guest is gone: memory set aside, so that nothing seems to leak. */
-static void keep_last_words(const struct guest_console *console) {
+/* A crash is asked about when its guest is gone: memory set aside, so that nothing seems to
+ * leak. */
+static void keep_last_words(const struct guest_console *console)
+{
     struct last_words *words = &last_words[departed++ % LAST_WORDS];
     size_t size = MIN(console->logged, (size_t)LAST_WORDS_BYTES), at = console->logged - size;
 
@@ -240,7 +265,8 @@ static void keep_last_words(const struct guest_console *console) {
         words->text[words->size++] = console->log[at % LOG_BYTES];
 }
 
-void guest_console_close(struct guest_console *console) {
+void guest_console_close(struct guest_console *console)
+{
     struct guest_console **link = &consoles;
 
     guest_console_drain(console);
@@ -261,20 +287,21 @@ void guest_console_close(struct guest_console *console) {
         typed.console = NULL;
         wake_all(&typed.wait);
     }
-    if (!console->attached)             /* Else the attached operator's loop sees it and frees it. */
+    /* Else the attached operator's loop sees it and frees it. */
+    if (!console->attached)
         free_console(console);
 }
 
 /* --- the attached operator --- */
 
 /* Puts what it has room for of the keys into the guest's ring; what is left of them. */
-static size_t put_input(struct guest_console *console, char *keys, size_t count) {
+static size_t put_input(struct guest_console *console, char *keys, size_t count)
+{
     struct xencons_interface *ring = console->ring;
     XENCONS_RING_IDX begin, prod, filled;
     size_t put = 0;
 
-    if (console->closed || console->broken)
-        return 0;
+    if (console->closed || console->broken) return 0;
     begin = prod = ring->in_prod;
     filled = begin - READ_ONCE(ring->in_cons);
     if (filled > sizeof(ring->in))
@@ -290,20 +317,23 @@ static size_t put_input(struct guest_console *console, char *keys, size_t count)
     return count - put;
 }
 
-bool guest_console_type(struct guest_console *console, char key, uint64_t patience) {
-    if (typed.console || console->broken)
-        return false;
+bool guest_console_type(struct guest_console *console, char key, uint64_t patience)
+{
+    if (typed.console || console->broken) return false;
     typed.console = console;
     typed.key = key;
     typed.echoed = false;
-    if (put_input(console, &key, 1) == 0)       /* It may be gone when we wake up: then nobody looks at it any more. */
+    /* It may be gone when we wake up: then nobody looks at it any more. */
+    if (put_input(console, &key, 1) == 0)
         (void)wait_event_timeout(typed.wait, typed.echoed || !typed.console, patience);
     typed.console = NULL;
     return typed.echoed;
 }
 
-static void show_log(const struct guest_console *console) {
-    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0, end = console->logged;
+static void show_log(const struct guest_console *console)
+{
+    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0,
+           end = console->logged;
 
     while (at < end) {
         size_t chunk = MIN(end - at, LOG_BYTES - at % LOG_BYTES);
@@ -313,7 +343,8 @@ static void show_log(const struct guest_console *console) {
     }
 }
 
-bool guest_console_show_log(const char *name) {
+bool guest_console_show_log(const char *name)
+{
     for (const struct guest_console *console = consoles; console; console = console->next)
         if (!strcmp(console->name, name)) {
             show_log(console);
@@ -333,17 +364,21 @@ bool guest_console_show_log(const char *name) {
 }
 
 /* What was typed goes behind what waits. True: the key that brings him back. */
-static bool take_keys(char *keys, size_t *waiting) {
+static bool take_keys(char *keys, size_t *waiting)
+{
     /* Now and then: is the guest still there, has it room? */
-    size_t count = console_read_wait(keys + *waiting, KEYS - *waiting, (*waiting ? 10 : 200) * NS_PER_MS);
+    size_t count = console_read_wait(keys + *waiting, KEYS - *waiting,
+                                     (*waiting ? 10 : 200) * NS_PER_MS);
     const char *detach = memchr(keys + *waiting, DETACH, count);
 
     *waiting = detach ? (size_t)(detach - keys) : *waiting + count;
     return detach;
 }
 
-/* A guest that reads slowly has all of a pasted text; one that does not read loses it, and holds nobody. */
-void guest_console_attach(struct guest_console *console) {
+/* A guest that reads slowly has all of a pasted text; one that does not read loses it, and holds
+ * nobody. */
+void guest_console_attach(struct guest_console *console)
+{
     bool detached = false;
     char keys[KEYS];
     size_t waiting = 0, left;

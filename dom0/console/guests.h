@@ -2,8 +2,8 @@
 /*
  * The console daemon: dom0's end of every guest's console ring (<xen/io/console.h>).
  *
- * What a guest prints is kept in a bounded log, shown line by line on the terminal when that is on ("(name) text"), and
- * shown as it is to an operator who has attached himself.
+ * What a guest prints is kept in a bounded log, shown line by line on the terminal when that is on
+ * ("(name) text"), and shown as it is to an operator who has attached himself.
  */
 #ifndef DOM0_CONSOLE_GUESTS_H
 #define DOM0_CONSOLE_GUESTS_H
@@ -25,19 +25,22 @@ void guest_console_drain(struct guest_console *console);
 
 void guest_console_rename(struct guest_console *console, const char *name);
 
-/* Prints what a guest said last: of one that lives, or of one of the few that ended last. False: not known. */
+/* Prints what a guest said last: of one that lives, or of one of the few that ended last. False:
+ * not known. */
 bool guest_console_show_log(const char *name);
 
 /* Takes what is left in the ring, then lets go of it. Whoever is attached comes back. */
 void guest_console_close(struct guest_console *console);
 
 /*
- * Types a key at a guest's console, and waits until the guest has said the same character, or is gone, or so many nanoseconds are over:
- * false then, and when somebody else is doing the same. Sleeps.
+ * Types a key at a guest's console, and waits until the guest has said the same character, or is
+ * gone, or so many nanoseconds are over: false then, and when somebody else is doing the same.
+ * Sleeps.
  */
 bool guest_console_type(struct guest_console *console, char key, uint64_t patience);
 
-/* Shows the log and joins terminal and guest until Ctrl-] or the guest's end. Sleeps; main thread only. */
+/* Shows the log and joins terminal and guest until Ctrl-] or the guest's end. Sleeps; main thread
+ * only. */
 void guest_console_attach(struct guest_console *console);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal (terminal.h). All output of this image comes through terminal_write(), by the SDK's console_output hook;
- * so it knows when somebody speaks into the middle of the operator's line, gives him a line of his own, and shows the
- * operator's again at the next key. (At the next key, not at once: a script that waits for the prompt shall not see
- * one that does not belong to its command.)
+ * The terminal (terminal.h). All output of this image comes through terminal_write(), by the SDK's
+ * console_output hook; so it knows when somebody speaks into the middle of the operator's line,
+ * gives him a line of his own, and shows the operator's again at the next key. (At the next key,
+ * not at once: a script that waits for the prompt shall not see one that does not belong to its
+ * command.)
  */
 #include "dom0/console/terminal.h"
 #include <pvguest/console.h>
@@ -19,17 +20,20 @@ static struct {
     size_t length;
 } editor;
 
-static void raw_write(const char *bytes, size_t size) {
+static void raw_write(const char *bytes, size_t size)
+{
     HYPERVISOR_console_io(CONSOLEIO_write, (unsigned)size, (char *)(uintptr_t)bytes);
 }
 
-void terminal_write(const char *bytes, size_t size) {
+void terminal_write(const char *bytes, size_t size)
+{
     if (editor.active && !editor.echo && !editor.interrupted) {
         raw_write("\n", 1);
         editor.interrupted = true;
     }
     while (size) {
-        size_t chunk = MIN(size, (size_t)1024);     /* One call holds the hypervisor's console lock throughout. */
+        /* One call holds the hypervisor's console lock throughout. */
+        size_t chunk = MIN(size, (size_t)1024);
 
         raw_write(bytes, chunk);
         bytes += chunk;
@@ -37,11 +41,13 @@ void terminal_write(const char *bytes, size_t size) {
     }
 }
 
-void terminal_start(void) {
+void terminal_start(void)
+{
     console_output = terminal_write;
 }
 
-static void echo(const char *bytes, size_t size) {
+static void echo(const char *bytes, size_t size)
+{
     editor.echo = true;
     if (editor.interrupted && editor.length) {
         terminal_write(editor.prompt, strlen(editor.prompt));
@@ -52,7 +58,8 @@ static void echo(const char *bytes, size_t size) {
     editor.echo = false;
 }
 
-void terminal_read_line(const char *prompt, char *line, size_t size) {
+void terminal_read_line(const char *prompt, char *line, size_t size)
+{
     editor.prompt = prompt;
     editor.line = line;
     editor.length = 0;

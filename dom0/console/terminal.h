@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's terminal: the machine's serial port, shared by the operator's prompt, dom0's own messages and guests' output.
+ * dom0's terminal: the machine's serial port, shared by the operator's prompt, dom0's own messages
+ * and guests' output.
  */
 #ifndef DOM0_CONSOLE_TERMINAL_H
 #define DOM0_CONSOLE_TERMINAL_H
@@ -13,7 +14,8 @@ void terminal_start(void);
 /* Bytes as they are. Safe in event handlers. */
 void terminal_write(const char *bytes, size_t size);
 
-/* Shows the prompt and edits a line (backspace, Ctrl-U); output of others meanwhile goes above it. Main thread only. */
+/* Shows the prompt and edits a line (backspace, Ctrl-U); output of others meanwhile goes above it.
+ * Main thread only. */
 void terminal_read_line(const char *prompt, char *line, size_t size);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The learning bridge: see bridge.h. The table is a hash with four places to look for an address, so neither looking up
- * nor learning ever loops over more than four entries, however many addresses a guest invents: it can only push out
- * entries that share its four places, never make the table grow. Pinned entries are pushed out by nothing.
+ * The learning bridge: see bridge.h. The table is a hash with four places to look for an address,
+ * so neither looking up nor learning ever loops over more than four entries, however many addresses
+ * a guest invents: it can only push out entries that share its four places, never make the table
+ * grow. Pinned entries are pushed out by nothing.
  */
 #include "bridge.h"
 #include <pvguest/refuse.h>
@@ -42,13 +43,13 @@ static struct bridge_entry *look_up(struct bridge *bridge, const uint8_t *mac)
     for (unsigned int i = 0; i < PLACES; i++) {
         struct bridge_entry *entry = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
 
-        if (entry->used && memcmp(entry->mac, mac, NET_MAC) == 0)
-            return entry;
+        if (entry->used && memcmp(entry->mac, mac, NET_MAC) == 0) return entry;
     }
     return NULL;
 }
 
-/* Where a new address goes: the first free or stale place, else the one that was silent for longest. NULL: all are pinned. */
+/* Where a new address goes: the first free or stale place, else the one that was silent for
+ * longest. NULL: all are pinned. */
 static struct bridge_entry *find_place(struct bridge *bridge, const uint8_t *mac, uint64_t now)
 {
     unsigned int at = hash(mac);
@@ -57,24 +58,24 @@ static struct bridge_entry *find_place(struct bridge *bridge, const uint8_t *mac
     for (unsigned int i = 0; i < PLACES; i++) {
         struct bridge_entry *place = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
 
-        if (!place->used || is_stale(place, now))
-            return place;
+        if (!place->used || is_stale(place, now)) return place;
         if (!place->pinned && (!oldest || place->seen < oldest->seen))
             oldest = place;
     }
     return oldest;
 }
 
-static bool put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bool pinned, uint64_t now)
+static bool put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bool pinned,
+                uint64_t now)
 {
     struct bridge_entry *entry = look_up(bridge, mac);
 
     if (!entry)
         entry = find_place(bridge, mac, now);
-    if (!entry)
-        return false;
+    if (!entry) return false;
     memcpy(entry->mac, mac, NET_MAC);
-    entry->port = (uint8_t)port;        /* an address that moved is believed at its new place at once */
+    /* an address that moved is believed at its new place at once */
+    entry->port = (uint8_t)port;
     entry->seen = now;
     entry->pinned = pinned;
     entry->used = true;
@@ -82,14 +83,14 @@ static bool put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bo
 }
 
 /* Is the sender who it says, as far as we know? What it tells us of new addresses is remembered. */
-static bool sender_is_right(struct bridge *bridge, unsigned int from, const uint8_t *frame, size_t length, uint64_t now)
+static bool sender_is_right(struct bridge *bridge, unsigned int from, const uint8_t *frame,
+                            size_t length, uint64_t now)
 {
     const uint8_t *source = frame + NET_MAC;
     struct bridge_entry *known = look_up(bridge, source);
     bool guarded = bridge->guarded >> from & 1;
 
-    if (guarded && !guard_knows_sender(&bridge->guard[from], frame, length))
-        return false;
+    if (guarded && !guard_knows_sender(&bridge->guard[from], frame, length)) return false;
     if (known && known->pinned) {
         if (known->port != from && guarded)
             bridge->guard[from].spoofed++;
@@ -109,12 +110,14 @@ static uint64_t everyone_but(const struct bridge *bridge, unsigned int from)
     return set;
 }
 
-uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *frame, size_t length, uint64_t now)
+uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *frame,
+                       size_t length, uint64_t now)
 {
     const uint8_t *destination = frame, *source = frame + NET_MAC;
 
     /* Nobody sends from a group address: a broken or lying guest. */
-    if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source) || !sender_is_right(bridge, from, frame, length, now)) {
+    if (length < NET_FRAME_MIN || length > NET_LARGE_MAX || is_group(source) ||
+        !sender_is_right(bridge, from, frame, length, now)) {
         refused(bridge->dropped++);
         return 0;
     }
@@ -134,7 +137,7 @@ uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *
     return everyone_but(bridge, from);
 }
 
-/* --- ports ----------------------------------------------------------------------------------------------------------- */
+/* --- ports --- */
 
 static unsigned int port_number(const struct bridge *bridge, const struct netport *port)
 {
@@ -163,27 +166,28 @@ static uint64_t those_that_take_large(const struct bridge *bridge, uint64_t targ
     return set;
 }
 
-static void send_to(struct bridge *bridge, unsigned int from, uint64_t targets, const void *frame, size_t length,
-                    uint32_t flags)
+static void send_to(struct bridge *bridge, unsigned int from, uint64_t targets, const void *frame,
+                    size_t length, uint32_t flags)
 {
     bridge->touched |= targets;
     for (; targets; targets &= targets - 1) {
         struct netport *target = bridge->port[__builtin_ctzll(targets)];
 
         target->sender = from;
-        target->send(target, frame, length, flags);     /* a full port drops and counts; the others still get theirs */
+        /* a full port drops and counts; the others still get theirs */
+        target->send(target, frame, length, flags);
     }
 }
 
-/* A large frame for ports that want small ones. The piece is ours to use again only when nobody looks at it any more. */
-static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets, const uint8_t *frame, size_t length,
-                     unsigned int size)
+/* A large frame for ports that want small ones. The piece is ours to use again only when nobody
+ * looks at it any more. */
+static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets,
+                     const uint8_t *frame, size_t length, unsigned int size)
 {
     struct net_cutter cutter;
     size_t piece;
 
-    if (!targets)
-        return;
+    if (!targets) return;
     if (!net_cut_begin(&cutter, frame, length, size)) {
         refused(bridge->dropped++);
         return;
@@ -204,12 +208,10 @@ static void pay(struct bridge *bridge, unsigned int from, size_t length)
 {
     uint64_t now, wait;
 
-    if (!(bridge->guarded >> from & 1))
-        return;
+    if (!(bridge->guarded >> from & 1)) return;
     now = bridge->now();
     wait = guard_pays(&bridge->guard[from], length, now);
-    if (!wait)
-        return;
+    if (!wait) return;
     bridge->due[from] = now + wait;
     if (bridge->port[from]->paused)
         return;                         /* the rest of a batch that was on its way: only longer */
@@ -290,8 +292,7 @@ int bridge_attach(struct bridge *bridge, struct netport *port)
 {
     unsigned int number = port_number(bridge, NULL);
 
-    if (number == BRIDGE_PORTS)
-        return refused(-ENOSPC);
+    if (number == BRIDGE_PORTS) return refused(-ENOSPC);
     bridge->port[number] = port;
     port->user = bridge;
     port->receive = receive;
@@ -299,14 +300,14 @@ int bridge_attach(struct bridge *bridge, struct netport *port)
     return 0;
 }
 
-int bridge_attach_guarded(struct bridge *bridge, struct netport *port, const struct guard_rule *rule)
+int bridge_attach_guarded(struct bridge *bridge, struct netport *port,
+                          const struct guard_rule *rule)
 {
     const struct bridge_entry *known = look_up(bridge, rule->mac);
     unsigned int number = port_number(bridge, NULL);
     uint64_t now = bridge->now();
 
-    if (known && known->pinned)
-        return refused(-EEXIST);
+    if (known && known->pinned) return refused(-EEXIST);
     if (number == BRIDGE_PORTS || !put(bridge, rule->mac, number, true, now))
         return refused(-ENOSPC);
     guard_init(&bridge->guard[number], rule, now);
@@ -325,8 +326,7 @@ void bridge_detach(struct bridge *bridge, struct netport *port)
 {
     unsigned int number = port_number(bridge, port);
 
-    if (number == BRIDGE_PORTS)
-        return;
+    if (number == BRIDGE_PORTS) return;
     bridge->port[number] = NULL;
     bridge->touched &= ~(1ull << number);
     bridge->guarded &= ~(1ull << number);

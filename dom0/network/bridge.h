@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A learning bridge between network ports: the guests' vifs, the real card, dom0's own stack. It remembers behind which
- * port an address was last seen, forgets it after BRIDGE_AGE, sends a frame for a known address there only, and
- * floods the rest. Pure: no hardware, no hypervisor, no memory allocation; the caller says what time it is.
+ * A learning bridge between network ports: the guests' vifs, the real card, dom0's own stack. It
+ * remembers behind which port an address was last seen, forgets it after BRIDGE_AGE, sends a frame
+ * for a known address there only, and floods the rest. Pure: no hardware, no hypervisor, no memory
+ * allocation; the caller says what time it is.
  *
- * A guarded port (guard.h: all but the real card) has an address of its own, which is not learned but known: it neither ages nor
- * moves nor gives way to another, and nobody else sends from it, the card's side included.
+ * A guarded port (guard.h: all but the real card) has an address of its own, which is not learned
+ * but known: it neither ages nor moves nor gives way to another, and nobody else sends from it, the
+ * card's side included.
  */
 #ifndef DOM0_BRIDGE_H
 #define DOM0_BRIDGE_H
@@ -34,15 +36,18 @@ struct bridge {
     uint64_t due[BRIDGE_PORTS];     /* of a paused port: when it may go on */
     struct bridge_entry table[BRIDGE_TABLE];
     uint64_t (*now)(void);          /* nanoseconds since some start */
-    void (*call)(uint64_t when);    /* wants bridge_resume() called then; NULL: no port has a rate */
+    /* wants bridge_resume() called then; NULL: no port has a rate */
+    void (*call)(uint64_t when);
     uint64_t forwarded, flooded, dropped;
 };
 
 void bridge_init(struct bridge *bridge, uint64_t (*now)(void));
 /* Plugs a port in; its receive, received and user members become the bridge's. 0, or -ENOSPC. */
 int bridge_attach(struct bridge *bridge, struct netport *port);
-/* The same with a guard. -EEXIST: another port has that address. -ENOSPC too if it shares its places in the table with four others. */
-int bridge_attach_guarded(struct bridge *bridge, struct netport *port, const struct guard_rule *rule);
+/* The same with a guard. -EEXIST: another port has that address. -ENOSPC too if it shares its
+ * places in the table with four others. */
+int bridge_attach_guarded(struct bridge *bridge, struct netport *port,
+                          const struct guard_rule *rule);
 /* Unplugs it and forgets what was learned behind it. */
 void bridge_detach(struct bridge *bridge, struct netport *port);
 
@@ -51,7 +56,9 @@ const struct guard *bridge_guard(const struct bridge *bridge, const struct netpo
 /* Goes on with the paused ports whose time has come, and calls for the next. */
 void bridge_resume(struct bridge *bridge);
 
-/* The decision alone: learns the source, returns the set of ports a frame from `from` goes to (0: nowhere). */
-uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *frame, size_t length, uint64_t now);
+/* The decision alone: learns the source, returns the set of ports a frame from `from` goes to (0:
+ * nowhere). */
+uint64_t bridge_decide(struct bridge *bridge, unsigned int from, const uint8_t *frame,
+                       size_t length, uint64_t now);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The endpoint (endpoint.h) up to IP: the port, ARP, ICMP echo. Every byte that comes is a guest's: no length in it is used
- * before it is compared with what there is. One frame in makes at most one frame out, no longer than itself or a few dozen
- * bytes, so nobody can make dom0 loop or talk more than they do.
+ * The endpoint (endpoint.h) up to IP: the port, ARP, ICMP echo. Every byte that comes is a guest's:
+ * no length in it is used before it is compared with what there is. One frame in makes at most one
+ * frame out, no longer than itself or a few dozen bytes, so nobody can make dom0 loop or talk more
+ * than they do.
  */
 #include "dom0/network/endpoint.h"
 #include "dom0/base.h"
@@ -23,9 +24,11 @@
 #define ICMP_ECHO_REPLY 0u
 #define ICMP_ECHO 8u
 
-/* --- down ------------------------------------------------------------------------------------------------------------ */
+/* --- down --- */
 
-static uint8_t *frame_new(struct endpoint *endpoint, const uint8_t *mac, unsigned type, size_t length) {
+static uint8_t *frame_new(struct endpoint *endpoint, const uint8_t *mac, unsigned type,
+                          size_t length)
+{
     uint8_t *frame;
 
     if (endpoint->replies == ENDPOINT_REPLIES || length > NET_FRAME_MAX - NET_FRAME_MIN) {
@@ -40,11 +43,12 @@ static uint8_t *frame_new(struct endpoint *endpoint, const uint8_t *mac, unsigne
     return frame + NET_FRAME_MIN;
 }
 
-uint8_t *reply_new(struct endpoint *endpoint, const uint8_t *mac, uint32_t to, unsigned protocol, size_t length) {
+uint8_t *reply_new(struct endpoint *endpoint, const uint8_t *mac, uint32_t to, unsigned protocol,
+                   size_t length)
+{
     uint8_t *ip = frame_new(endpoint, mac, TYPE_IPV4, IP_HEADER + length);
 
-    if (!ip)
-        return NULL;
+    if (!ip) return NULL;
     memset(ip, 0, IP_HEADER);
     ip[0] = 0x45;                       /* version 4, five words */
     set16(ip + 2, IP_HEADER + length);
@@ -57,13 +61,14 @@ uint8_t *reply_new(struct endpoint *endpoint, const uint8_t *mac, uint32_t to, u
     return ip + IP_HEADER;
 }
 
-/* The end of a batch. The replies stay where they are until whoever gets them has been flushed, too. */
-static void flush(struct netport *port) {
+/* The end of a batch. The replies stay where they are until whoever gets them has been flushed,
+ * too. */
+static void flush(struct netport *port)
+{
     struct endpoint *endpoint = port->context;
 
     tcp_acknowledge(endpoint);
-    if (!endpoint->replies)
-        return;
+    if (!endpoint->replies) return;
     for (unsigned i = 0; i < endpoint->replies && port->receive; i++) {
         port->frames_received++;        /* from us, by the bridge */
         port->receive(port, endpoint->reply[i], endpoint->reply_length[i], NET_CHECKSUM_GOOD);
@@ -73,20 +78,21 @@ static void flush(struct netport *port) {
     endpoint->replies = 0;
 }
 
-/* --- up: each says whether it could make sense of what came ---------------------------------------------------------- */
+/* --- up: each says whether it could make sense of what came --- */
 
-static bool take_arp(struct endpoint *endpoint, const uint8_t *frame, size_t length) {
-    static const uint8_t ethernet_ipv4_request[8] = { 0, 1, TYPE_IPV4 >> 8, TYPE_IPV4 & 0xff, NET_MAC, 4, 0, ARP_REQUEST };
+static bool take_arp(struct endpoint *endpoint, const uint8_t *frame, size_t length)
+{
+    static const uint8_t ethernet_ipv4_request[8] = {
+        0, 1, TYPE_IPV4 >> 8, TYPE_IPV4 & 0xff, NET_MAC, 4, 0, ARP_REQUEST
+    };
     const uint8_t *asks = frame + NET_FRAME_MIN;
     uint8_t *arp;
 
-    if (length < NET_FRAME_MIN + ARP_BYTES)
-        return refused(false);
+    if (length < NET_FRAME_MIN + ARP_BYTES) return refused(false);
     if (memcmp(asks, ethernet_ipv4_request, 8) || get32(asks + 24) != endpoint->address)
         return true;                    /* somebody else's, or no question */
     arp = frame_new(endpoint, frame + NET_MAC, TYPE_ARP, ARP_BYTES);
-    if (!arp)
-        return true;
+    if (!arp) return true;
     memcpy(arp, asks, 6);
     set16(arp + 6, ARP_REPLY);
     memcpy(arp + 8, endpoint->port.mac, NET_MAC);
@@ -95,16 +101,15 @@ static bool take_arp(struct endpoint *endpoint, const uint8_t *frame, size_t len
     return true;
 }
 
-static bool take_icmp(struct endpoint *endpoint, const struct packet *packet) {
+static bool take_icmp(struct endpoint *endpoint, const struct packet *packet)
+{
     uint8_t *echo;
 
     if (packet->length < ICMP_HEADER || net_sum(packet->bytes, packet->length, 0) != 0xffff)
         return refused(false);
-    if (packet->bytes[0] != ICMP_ECHO || packet->bytes[1])
-        return true;
+    if (packet->bytes[0] != ICMP_ECHO || packet->bytes[1]) return true;
     echo = reply_new(endpoint, packet->mac, packet->from, PROTOCOL_ICMP, packet->length);
-    if (!echo)
-        return true;
+    if (!echo) return true;
     memcpy(echo, packet->bytes, packet->length);
     echo[0] = ICMP_ECHO_REPLY;
     set16(echo + 2, 0);
@@ -112,40 +117,47 @@ static bool take_icmp(struct endpoint *endpoint, const struct packet *packet) {
     return true;
 }
 
-static bool is_station(uint32_t address) {
+static bool is_station(uint32_t address)
+{
     return address >> 24 && address >> 28 < 0xe;        /* not 0.x.x.x, no group, no broadcast */
 }
 
-static bool take_ipv4(struct endpoint *endpoint, const uint8_t *frame, size_t length, uint32_t flags) {
+static bool take_ipv4(struct endpoint *endpoint, const uint8_t *frame, size_t length,
+                      uint32_t flags)
+{
     const uint8_t *ip = frame + NET_FRAME_MIN;
     size_t room = length - NET_FRAME_MIN, header, total;
 
-    if (room < IP_HEADER || ip[0] >> 4 != 4)
-        return refused(false);
+    if (room < IP_HEADER || ip[0] >> 4 != 4) return refused(false);
     header = (ip[0] & 15u) * 4u;
     total = get16(ip + 2);
     if (header < IP_HEADER || total < header || total > room || net_sum(ip, header, 0) != 0xffff)
         return refused(false);
 
     struct packet packet = {
-        .mac = frame + NET_MAC, .from = get32(ip + 12), .bytes = ip + header, .length = total - header,
+        .mac = frame + NET_MAC,
+        .from = get32(ip + 12),
+        .bytes = ip + header,
+        .length = total - header,
         .checked = flags & (NET_CHECKSUM_BLANK | NET_CHECKSUM_GOOD | NET_GSO_TCP4),
     };
 
-    if (get16(ip + 6) & IP_FRAGMENT || get32(ip + 16) != endpoint->address || !is_station(packet.from) ||
-        packet.from == endpoint->address)
+    if (get16(ip + 6) & IP_FRAGMENT || get32(ip + 16) != endpoint->address ||
+        !is_station(packet.from) || packet.from == endpoint->address)
         return refused(false);
-    return ip[9] == PROTOCOL_ICMP ? take_icmp(endpoint, &packet) : ip[9] == PROTOCOL_TCP && tcp_take(endpoint, &packet);
+    return ip[9] == PROTOCOL_ICMP ? take_icmp(endpoint, &packet)
+                                  : ip[9] == PROTOCOL_TCP && tcp_take(endpoint, &packet);
 }
 
-/* What the bridge sends to us. Others' frames come, too, while the bridge does not know where they belong. */
-static bool send(struct netport *port, const void *data, size_t length, uint32_t flags) {
+/* What the bridge sends to us. Others' frames come, too, while the bridge does not know where they
+ * belong. */
+static bool send(struct netport *port, const void *data, size_t length, uint32_t flags)
+{
     struct endpoint *endpoint = port->context;
     const uint8_t *frame = data;
     bool good;
 
-    if (!endpoint->address || length < NET_FRAME_MIN)
-        return refused(false);
+    if (!endpoint->address || length < NET_FRAME_MIN) return refused(false);
     if (get16(frame + 12) == TYPE_ARP)
         good = take_arp(endpoint, frame, length);
     else if (get16(frame + 12) == TYPE_IPV4 && !memcmp(frame, port->mac, NET_MAC))
@@ -157,22 +169,30 @@ static bool send(struct netport *port, const void *data, size_t length, uint32_t
     return good;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
-void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void)) {
+void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void))
+{
     memset(endpoint, 0, sizeof(*endpoint));
     endpoint->now = now;
     endpoint->tcp.secret = now();
-    endpoint->port = (struct netport){ .name = "dom0", .takes_blank = true, .takes_large = true, .copies_at_once = true,
-                                       .send = send, .flush = flush, .poll = flush, .context = endpoint };
+    endpoint->port = (struct netport){ .name = "dom0",
+                                       .takes_blank = true,
+                                       .takes_large = true,
+                                       .copies_at_once = true,
+                                       .send = send,
+                                       .flush = flush,
+                                       .poll = flush,
+                                       .context = endpoint };
     memcpy(endpoint->port.mac, base, NET_MAC);
-    /* One station's, locally given, and never the card's own, which may be locally given, too (QEMU's are). */
+    /* One station's, locally given, and never the card's own, which may be locally given, too
+     * (QEMU's are). */
     endpoint->port.mac[0] = (uint8_t)(((base[0] & ~1u) | 2u) ^ 0x40u);
 }
 
-bool endpoint_set_address(struct endpoint *endpoint, uint32_t address) {
-    if (address && !is_station(address))
-        return refused(false);
+bool endpoint_set_address(struct endpoint *endpoint, uint32_t address)
+{
+    if (address && !is_station(address)) return refused(false);
     endpoint->address = address;
     endpoint->replies = 0;
     tcp_forget(&endpoint->tcp);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's own address: one more port of the bridge, behind which sits dom0 itself. It answers ARP for its address, ICMP
- * echo, and TCP: port 9, discard (RFC 863), takes whatever comes and throws it away, which is how fast a guest can send
- * without a second guest or a card in the way; every other port is refused.
+ * dom0's own address: one more port of the bridge, behind which sits dom0 itself. It answers ARP
+ * for its address, ICMP echo, and TCP: port 9, discard (RFC 863), takes whatever comes and throws
+ * it away, which is how fast a guest can send without a second guest or a card in the way; every
+ * other port is refused.
  *
- * It only ever answers, to the station that the question came from. So it needs no routes, no ARP table, no timers and no
- * thread: all of it runs while the bridge hands over a batch of frames. Pure, as the bridge is. Not here: fragments, IP
- * options (skipped), IPv6, UDP.
+ * It only ever answers, to the station that the question came from. So it needs no routes, no ARP
+ * table, no timers and no thread: all of it runs while the bridge hands over a batch of frames.
+ * Pure, as the bridge is. Not here: fragments, IP options (skipped), IPv6, UDP.
  */
 #ifndef DOM0_NETWORK_ENDPOINT_H
 #define DOM0_NETWORK_ENDPOINT_H
@@ -26,7 +27,8 @@ struct endpoint {
     struct netport port;                /* to be plugged into a bridge */
 };
 
-/* Without an address. `base` is another station's MAC that ours is made from: the machine's card. */
+/* Without an address. `base` is another station's MAC that ours is made from: the machine's
+ * card. */
 void endpoint_init(struct endpoint *endpoint, const uint8_t base[NET_MAC], uint64_t (*now)(void));
 
 /* What was connected to the old address is forgotten. False: no address a station can have. */

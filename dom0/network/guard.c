@@ -24,15 +24,16 @@ void guard_init(struct guard *guard, const struct guard_rule *rule, uint64_t now
     bucket_init(&guard->bytes, rule->rate, rule->burst, now);
 }
 
-/* The ARP packet in a frame, behind any VLAN tags; NULL: it holds none. *length: what there is of it. */
+/* The ARP packet in a frame, behind any VLAN tags; NULL: it holds none. *length: what there is of
+ * it. */
 static const uint8_t *find_arp(const uint8_t *frame, size_t *length)
 {
     size_t at = 2 * NET_MAC;
 
-    while (at + 2 <= *length && (get16(frame + at) == ETHERTYPE_VLAN || get16(frame + at) == ETHERTYPE_QINQ))
+    while (at + 2 <= *length &&
+           (get16(frame + at) == ETHERTYPE_VLAN || get16(frame + at) == ETHERTYPE_QINQ))
         at += 4;
-    if (at + 2 > *length || get16(frame + at) != ETHERTYPE_ARP)
-        return NULL;
+    if (at + 2 > *length || get16(frame + at) != ETHERTYPE_ARP) return NULL;
     *length -= at + 2;
     return frame + at + 2;
 }
@@ -54,8 +55,8 @@ static bool arp_is_honest(const struct guard_rule *rule, const uint8_t *arp, siz
 {
     static const uint8_t ethernet_ip4[] = { 0, 1, 8, 0, NET_MAC, 4 };
 
-    return length >= 28 && memcmp(arp, ethernet_ip4, sizeof ethernet_ip4) == 0 && memcmp(arp + 8, rule->mac, NET_MAC) == 0 &&
-           address_allowed(rule, arp + 14);
+    return length >= 28 && memcmp(arp, ethernet_ip4, sizeof ethernet_ip4) == 0 &&
+           memcmp(arp + 8, rule->mac, NET_MAC) == 0 && address_allowed(rule, arp + 14);
 }
 
 bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length)
@@ -63,10 +64,10 @@ bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length
     const struct guard_rule *rule = &guard->rule;
     const uint8_t *arp;
 
-    if (rule->spoof)
-        return true;
+    if (rule->spoof) return true;
     arp = find_arp(frame, &length);
-    if (memcmp(frame + NET_MAC, rule->mac, NET_MAC) == 0 && (!arp || arp_is_honest(rule, arp, length)))
+    if (memcmp(frame + NET_MAC, rule->mac, NET_MAC) == 0 &&
+        (!arp || arp_is_honest(rule, arp, length)))
         return true;
     refused(guard->spoofed++);
     return false;
@@ -82,8 +83,7 @@ bool guard_lets_flood(struct guard *guard, size_t length, uint64_t now)
 
 uint64_t guard_pays(struct guard *guard, size_t bytes, uint64_t now)
 {
-    if (!guard->rule.rate)
-        return 0;
+    if (!guard->rule.rate) return 0;
     bucket_spend(&guard->bytes, bytes, now);
     return bucket_wait(&guard->bytes, now);
 }

@@ -2,11 +2,13 @@
 /*
  * What a guest may send through its card. Pure.
  *
- * A frame's source is the address that the toolstack gave the card, and an ARP packet speaks of that address only, and of
- * the IP addresses the configuration names, if it names any. `spoof=1` lets a guest that bridges or routes for others send from other
- * sources; never from one that belongs to a card of this bridge (bridge.c sees to that). Frames for all and for stations nobody
- * knows, which the bridge copies to every port, come at a rate. So does everything, if the configuration says `rate=`: then the
- * card's ring is left alone until the debt is paid, and nothing is dropped.
+ * A frame's source is the address that the toolstack gave the card, and an ARP packet speaks of
+ * that address only, and of the IP addresses the configuration names, if it names any. `spoof=1`
+ * lets a guest that bridges or routes for others send from other sources; never from one that
+ * belongs to a card of this bridge (bridge.c sees to that). Frames for all and for stations nobody
+ * knows, which the bridge copies to every port, come at a rate. So does everything, if the
+ * configuration says `rate=`: then the card's ring is left alone until the debt is paid, and
+ * nothing is dropped.
  */
 #ifndef DOM0_GUARD_H
 #define DOM0_GUARD_H
@@ -36,7 +38,8 @@ struct guard {
 void guard_init(struct guard *guard, const struct guard_rule *rule, uint64_t now);
 /* Is the frame's sender who it says? `length` is at least NET_FRAME_MIN. */
 bool guard_knows_sender(struct guard *guard, const uint8_t *frame, size_t length);
-/* May one more frame of so many bytes be flooded? A large one counts as all the pieces that it may be cut into. */
+/* May one more frame of so many bytes be flooded? A large one counts as all the pieces that it may
+ * be cut into. */
 bool guard_lets_flood(struct guard *guard, size_t length, uint64_t now);
 /* So many bytes were sent. Nanoseconds to stop the card for, 0: none. */
 uint64_t guard_pays(struct guard *guard, size_t bytes, uint64_t now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP as far as a receiver needs it (RFC 9293): a fixed table of connections to one port, discard. See tcp.c.
+ * TCP as far as a receiver needs it (RFC 9293): a fixed table of connections to one port, discard.
+ * See tcp.c.
  */
 #ifndef DOM0_NETWORK_TCP_H
 #define DOM0_NETWORK_TCP_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads ustar (POSIX 1003.1, "pax", ustar interchange format): 512-byte headers, each before its file's content, which
- * is padded to 512 bytes; a header of zeroes ends the archive. Numbers are octal text. archive.h has the contract.
+ * Reads ustar (POSIX 1003.1, "pax", ustar interchange format): 512-byte headers, each before its
+ * file's content, which is padded to 512 bytes; a header of zeroes ends the archive. Numbers are
+ * octal text. archive.h has the contract.
  */
 #include "dom0/storage/archive.h"
 
@@ -14,7 +15,8 @@ struct ustar_header {
 
 _Static_assert(sizeof(struct ustar_header) == BLOCK, "a ustar header is one block");
 
-static bool octal(const char *text, size_t width, uint64_t *value) {
+static bool octal(const char *text, size_t width, uint64_t *value)
+{
     size_t i = 0;
 
     *value = 0;
@@ -26,26 +28,30 @@ static bool octal(const char *text, size_t width, uint64_t *value) {
 }
 
 /* The sum of the header's bytes, its own field counted as blanks. */
-static bool checksum_right(const struct ustar_header *header) {
+static bool checksum_right(const struct ustar_header *header)
+{
     const uint8_t *bytes = (const uint8_t *)header;
     uint64_t sum = 0, said;
 
     for (size_t i = 0; i < BLOCK; i++) {
-        bool own = i >= offsetof(struct ustar_header, checksum) && i < offsetof(struct ustar_header, type);
+        bool own = i >= offsetof(struct ustar_header, checksum) &&
+                   i < offsetof(struct ustar_header, type);
 
         sum += own ? ' ' : bytes[i];
     }
     return octal(header->checksum, sizeof(header->checksum), &said) && sum == said;
 }
 
-static bool all_zero(const uint8_t *bytes) {
+static bool all_zero(const uint8_t *bytes)
+{
     for (size_t i = 0; i < BLOCK; i++)
         if (bytes[i])
             return false;
     return true;
 }
 
-static void append(char *to, size_t room, const char *field, size_t width) {
+static void append(char *to, size_t room, const char *field, size_t width)
+{
     size_t at = strlen(to);
 
     for (size_t i = 0; i < width && field[i] && at + 1 < room; i++)
@@ -53,13 +59,15 @@ static void append(char *to, size_t room, const char *field, size_t width) {
     to[at] = '\0';
 }
 
-static const char *without_root(const char *name) {
+static const char *without_root(const char *name)
+{
     while (name[0] == '/' || (name[0] == '.' && name[1] == '/'))
         name++;
     return name;
 }
 
-static void take_name(const struct ustar_header *header, struct archive_file *file) {
+static void take_name(const struct ustar_header *header, struct archive_file *file)
+{
     char full[sizeof(file->name) + 2] = "";
 
     if (header->prefix[0]) {
@@ -71,14 +79,14 @@ static void take_name(const struct ustar_header *header, struct archive_file *fi
     append(file->name, sizeof(file->name), without_root(full), sizeof(full));
 }
 
-int archive_next(const struct archive *archive, size_t *position, struct archive_file *file) {
+int archive_next(const struct archive *archive, size_t *position, struct archive_file *file)
+{
     while (archive->size - *position >= BLOCK) {
         const struct ustar_header *header = (const void *)(archive->bytes + *position);
         size_t left = archive->size - *position - BLOCK;
         uint64_t size;
 
-        if (all_zero(archive->bytes + *position))
-            return 0;
+        if (all_zero(archive->bytes + *position)) return 0;
         if (memcmp(header->magic, "ustar", 5) || !checksum_right(header) ||
             !octal(header->size, sizeof(header->size), &size) || size > left)
             return refused(-EINVAL);
@@ -95,7 +103,8 @@ int archive_next(const struct archive *archive, size_t *position, struct archive
     return 0;
 }
 
-int archive_find(const struct archive *archive, const char *name, struct archive_file *file) {
+int archive_find(const struct archive *archive, const char *name, struct archive_file *file)
+{
     struct archive_file candidate;
     size_t position = 0;
     int found = -ENOENT, more;

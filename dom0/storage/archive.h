@@ -2,7 +2,8 @@
 /*
  * The boot archive: files by name in a ustar image in memory (guests' kernels and configurations).
  *
- * Pure, and it believes nothing: every size is checked against the image, every header against its checksum.
+ * Pure, and it believes nothing: every size is checked against the image, every header against its
+ * checksum.
  */
 #ifndef DOM0_STORAGE_ARCHIVE_H
 #define DOM0_STORAGE_ARCHIVE_H
@@ -15,7 +16,8 @@ struct archive {
 };
 
 struct archive_file {
-    char name[257];             /* Without a leading "./" or "/"; the longest has 155 + 1 + 100 letters. */
+    /* Without a leading "./" or "/"; the longest has 155 + 1 + 100 letters. */
+    char name[257];
     const uint8_t *data;        /* Within the archive: not a copy, not NUL-terminated. */
     size_t size;
 };
@@ -26,7 +28,8 @@ struct archive_file {
  */
 int archive_next(const struct archive *archive, size_t *position, struct archive_file *file);
 
-/* 0, -ENOENT or -EINVAL. Of several files of one name the last counts, as for tar. `name` may begin with '/'. */
+/* 0, -ENOENT or -EINVAL. Of several files of one name the last counts, as for tar. `name` may begin
+ * with '/'. */
 int archive_find(const struct archive *archive, const char *name, struct archive_file *file);
 
 #endif

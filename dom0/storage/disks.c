@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partitions and who uses them (disks.h). A partition is a window on the whole disk, so a guest cannot leave it however
- * large the sector number it asks for: the window checks.
+ * Partitions and who uses them (disks.h). A partition is a window on the whole disk, so a guest
+ * cannot leave it however large the sector number it asks for: the window checks.
  */
 #include "dom0/storage/disks.h"
 #include "dom0/storage/gpt.h"
@@ -11,7 +11,8 @@
 static struct blockdev *whole;
 static struct turn turn;                /* Of its finished transfers. */
 static struct gpt table;
-static const char *no_table = "this machine has no disk";      /* Why there is none; NULL: there is one. */
+/* Why there is none; NULL: there is one. */
+static const char *no_table = "this machine has no disk";
 
 static struct claim {
     unsigned writers, readers;
@@ -22,7 +23,8 @@ static struct claim whole_claim;        /* Of the disk itself; its window is not
 
 static uint8_t sector_buffer[GPT_SECTOR] __attribute__((aligned(GPT_SECTOR)));
 
-static int read_sector(void *context, uint64_t sector, void *data) {
+static int read_sector(void *context, uint64_t sector, void *data)
+{
     int error = block_read(context, sector, sector_buffer, 1);
 
     if (!error)
@@ -30,17 +32,20 @@ static int read_sector(void *context, uint64_t sector, void *data) {
     return error;
 }
 
-static bool serve(void *owner, unsigned budget) {
+static bool serve(void *owner, unsigned budget)
+{
     struct blockdev *disk = owner;
 
     return disk->serve(disk, budget);
 }
 
-static void wake(void *waker) {
+static void wake(void *waker)
+{
     turns_mark(waker);
 }
 
-void disks_start(struct blockdev *disk) {
+void disks_start(struct blockdev *disk)
+{
     struct gpt_disk source = { .read = read_sector, .context = disk };
     const char *mode;
     int error;
@@ -57,57 +62,65 @@ void disks_start(struct blockdev *disk) {
     mode = disk->flags & BLOCK_READ_ONLY ? ", read-only" : "";
     source.sectors = disk->sectors;
     error = gpt_load(&source, &table);
-    no_table = error == -ENOENT ? "the disk has no GPT" : error == -ENODEV ? "the disk's GPT is damaged"
-               : error ? "the disk cannot be read" : NULL;
+    no_table = error == -ENOENT   ? "the disk has no GPT"
+               : error == -ENODEV ? "the disk's GPT is damaged"
+               : error            ? "the disk cannot be read"
+                                  : NULL;
     if (error)
-        printk("dom0: disk %s, %lu MiB%s: %s (%s)\n", disk->name, disk->sectors / 2048, mode, no_table, errno_name(error));
+        printk("dom0: disk %s, %lu MiB%s: %s (%s)\n", disk->name, disk->sectors / 2048, mode,
+               no_table, errno_name(error));
     else
-        printk("dom0: disk %s, %lu MiB%s: %u partitions%s\n", disk->name, disk->sectors / 2048, mode, table.count,
+        printk("dom0: disk %s, %lu MiB%s: %u partitions%s\n", disk->name, disk->sectors / 2048,
+               mode, table.count,
                table.from_backup ? " (from the backup table: the primary is damaged)" : "");
 }
 
 /* "/dev/disk0": all of it. No partition's name is looked for under /dev. */
-static bool names_whole(const char *name) {
-    return whole && !strncmp(name, "/dev/", strlen("/dev/")) && !strcmp(name + strlen("/dev/"), whole->name);
+static bool names_whole(const char *name)
+{
+    return whole && !strncmp(name, "/dev/", strlen("/dev/")) &&
+           !strcmp(name + strlen("/dev/"), whole->name);
 }
 
 /* Who has the whole disk has each partition, too. */
-static bool taken_by_others(const struct claim *claim, bool writable) {
+static bool taken_by_others(const struct claim *claim, bool writable)
+{
     bool taken = claim->writers || (writable && claim->readers);
 
     for (size_t i = 0; claim == &whole_claim && i < ARRAY_COUNT(claims); i++)
         taken = taken || claims[i].writers || (writable && claims[i].readers);
-    return taken || (claim != &whole_claim && (whole_claim.writers || (writable && whole_claim.readers)));
+    return taken ||
+           (claim != &whole_claim && (whole_claim.writers || (writable && whole_claim.readers)));
 }
 
 /* NULL: there is none of that name. */
-static struct claim *find_claim(const char *name, const struct gpt_partition **partition) {
+static struct claim *find_claim(const char *name, const struct gpt_partition **partition)
+{
     *partition = names_whole(name) || no_table ? NULL : gpt_find(&table, name);
-    return *partition ? &claims[*partition - table.partition] : names_whole(name) ? &whole_claim : NULL;
+    return *partition          ? &claims[*partition - table.partition]
+           : names_whole(name) ? &whole_claim
+                               : NULL;
 }
 
-int disks_claim(const char *name, bool writable, struct blockdev **device, const char **why) {
+int disks_claim(const char *name, bool writable, struct blockdev **device, const char **why)
+{
     const struct gpt_partition *partition;
     struct claim *claim = find_claim(name, &partition);
     int error;
 
     *why = no_table;
-    if (!whole || (!claim && no_table))
-        return refused(-ENODEV);
+    if (!whole || (!claim && no_table)) return refused(-ENODEV);
     *why = "the disk has no partition of that name";
-    if (!claim)
-        return refused(-ENOENT);
+    if (!claim) return refused(-ENOENT);
     *why = "the disk is read-only";
-    if (writable && whole->flags & BLOCK_READ_ONLY)
-        return refused(-EROFS);
+    if (writable && whole->flags & BLOCK_READ_ONLY) return refused(-EROFS);
     *why = "it is in use by another guest";
-    if (taken_by_others(claim, writable))
-        return refused(-EBUSY);
+    if (taken_by_others(claim, writable)) return refused(-EBUSY);
     if (partition && !claim->opened) {
-        error = block_window_open(&claim->window, partition->name, whole, partition->first, partition->sectors);
+        error = block_window_open(&claim->window, partition->name, whole, partition->first,
+                                  partition->sectors);
         *why = "it does not lie on the disk";
-        if (error)
-            return error;
+        if (error) return error;
         claim->opened = true;
     }
     claim->writers += writable;
@@ -116,24 +129,28 @@ int disks_claim(const char *name, bool writable, struct blockdev **device, const
     return 0;
 }
 
-void disks_release(const char *name, bool writable) {
+void disks_release(const char *name, bool writable)
+{
     const struct gpt_partition *partition;
     struct claim *claim = find_claim(name, &partition);
 
-    if (!claim)
-        return;
+    if (!claim) return;
     claim->writers -= writable;
     claim->readers -= !writable;
 }
 
-void disks_flush(void) {
+void disks_flush(void)
+{
     int error = whole && whole->flags & BLOCK_CAN_FLUSH ? block_flush(whole) : 0;
 
     if (error)
         printk("dom0: the disk does not flush: %s\n", errno_name(error));
 }
 
-void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers, unsigned readers)) {
+void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers,
+                                  unsigned readers))
+{
     for (unsigned i = 0; i < table.count; i++)
-        visit(table.partition[i].name, table.partition[i].sectors, claims[i].writers, claims[i].readers);
+        visit(table.partition[i].name, table.partition[i].sectors, claims[i].writers,
+              claims[i].readers);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real disk's partitions, as the toolstack hands them to guests: by GPT name, one writer or many readers at a time.
- * The whole disk is one more, "/dev/disk0"; who has it uses every partition.
+ * The real disk's partitions, as the toolstack hands them to guests: by GPT name, one writer or
+ * many readers at a time. The whole disk is one more, "/dev/disk0"; who has it uses every
+ * partition.
  */
 #ifndef DOM0_STORAGE_DISKS_H
 #define DOM0_STORAGE_DISKS_H
@@ -13,8 +14,8 @@
 void disks_start(struct blockdev *disk);
 
 /*
- * Takes a partition for a guest. 0 with *device set, or a negative errno and *why a sentence: no disk (-ENODEV), no GPT
- * (-ENODEV), no such partition (-ENOENT), in use (-EBUSY).
+ * Takes a partition for a guest. 0 with *device set, or a negative errno and *why a sentence: no
+ * disk (-ENODEV), no GPT (-ENODEV), no such partition (-ENOENT), in use (-EBUSY).
  */
 int disks_claim(const char *partition, bool writable, struct blockdev **device, const char **why);
 void disks_release(const char *partition, bool writable);
@@ -23,6 +24,7 @@ void disks_release(const char *partition, bool writable);
 void disks_flush(void);
 
 /* Calls `visit` for each partition; users: writers and readers. */
-void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers, unsigned readers));
+void disks_for_each(void (*visit)(const char *name, uint64_t sectors, unsigned writers,
+                                  unsigned readers));
 
 #endif

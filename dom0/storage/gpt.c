@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a GUID partition table. Everything on the disk may be wrong: a header counts only if its own checksum, its
- * position, its sizes and the checksum of its entries are right, and no two partitions overlap (the toolstack's rule
- * of one writer for a partition would mean nothing otherwise).
+ * Reads a GUID partition table. Everything on the disk may be wrong: a header counts only if its
+ * own checksum, its position, its sizes and the checksum of its entries are right, and no two
+ * partitions overlap (the toolstack's rule of one writer for a partition would mean nothing
+ * otherwise).
  */
 #include "dom0/storage/gpt.h"
 
@@ -21,10 +22,12 @@ struct gpt_entry {
     uint16_t name[36];
 };
 
-_Static_assert(sizeof(struct gpt_header) == 92 && sizeof(struct gpt_entry) == 128, "as the specification has them");
+_Static_assert(sizeof(struct gpt_header) == 92 && sizeof(struct gpt_entry) == 128,
+               "as the specification has them");
 
 /* CRC-32 (polynomial 0xedb88320 reflected), continued from `crc`; begin and end with 0. */
-static uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size) {
+static uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size)
+{
     crc = ~crc;
     for (size_t i = 0; i < size; i++) {
         crc ^= bytes[i];
@@ -34,37 +37,39 @@ static uint32_t crc32(uint32_t crc, const uint8_t *bytes, size_t size) {
     return ~crc;
 }
 
-static int read_header(const struct gpt_disk *disk, uint64_t sector, struct gpt_header *header) {
+static int read_header(const struct gpt_disk *disk, uint64_t sector, struct gpt_header *header)
+{
     uint8_t block[GPT_SECTOR];
     uint32_t said;
     int error = disk->read(disk->context, sector, block);
 
-    if (error)
-        return error;
+    if (error) return error;
     memcpy(header, block, sizeof(*header));
-    if (memcmp(header->signature, "EFI PART", 8))
-        return refused(-ENOENT);
+    if (memcmp(header->signature, "EFI PART", 8)) return refused(-ENOENT);
     if (header->header_size < sizeof(*header) || header->header_size > GPT_SECTOR)
         return refused(-ENODEV);
     said = header->header_crc;
     memset(block + offsetof(struct gpt_header, header_crc), 0, sizeof(said));
     if (crc32(0, block, header->header_size) != said || header->own_sector != sector)
         return refused(-ENODEV);
-    /* Entries of other sizes are allowed by the book and made by nobody; a sector then holds four. */
-    if (header->entry_size != sizeof(struct gpt_entry) || header->entry_count > GPT_MAX_PARTITIONS ||
-        header->entries_sector >= disk->sectors || header->last_usable >= disk->sectors ||
-        header->first_usable > header->last_usable)
+    /* Entries of other sizes are allowed by the book and made by nobody; a sector then holds
+     * four. */
+    if (header->entry_size != sizeof(struct gpt_entry) ||
+        header->entry_count > GPT_MAX_PARTITIONS || header->entries_sector >= disk->sectors ||
+        header->last_usable >= disk->sectors || header->first_usable > header->last_usable)
         return refused(-ENODEV);
     return 0;
 }
 
-static int take_entry(const struct gpt_header *header, const struct gpt_entry *entry, struct gpt *gpt) {
+static int take_entry(const struct gpt_header *header, const struct gpt_entry *entry,
+                      struct gpt *gpt)
+{
     static const uint8_t unused[16];
     struct gpt_partition *partition = &gpt->partition[gpt->count];
 
-    if (!memcmp(entry->type, unused, sizeof(unused)))
-        return 0;
-    if (entry->first < header->first_usable || entry->last > header->last_usable || entry->first > entry->last)
+    if (!memcmp(entry->type, unused, sizeof(unused))) return 0;
+    if (entry->first < header->first_usable || entry->last > header->last_usable ||
+        entry->first > entry->last)
         return refused(-ENODEV);
     for (unsigned i = 0; i < gpt->count; i++) {
         const struct gpt_partition *other = &gpt->partition[i];
@@ -74,14 +79,16 @@ static int take_entry(const struct gpt_header *header, const struct gpt_entry *e
     }
     memset(partition->name, 0, sizeof(partition->name));
     for (unsigned i = 0; i < ARRAY_COUNT(entry->name) && entry->name[i]; i++)
-        partition->name[i] = entry->name[i] >= ' ' && entry->name[i] <= '~' ? (char)entry->name[i] : '?';
+        partition->name[i] = entry->name[i] >= ' ' && entry->name[i] <= '~' ? (char)entry->name[i]
+                                                                            : '?';
     partition->first = entry->first;
     partition->sectors = entry->last - entry->first + 1;
     gpt->count++;
     return 0;
 }
 
-static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *gpt) {
+static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *gpt)
+{
     struct gpt_entry entries[GPT_SECTOR / sizeof(struct gpt_entry)];
     struct gpt_header header;
     uint32_t crc = 0;
@@ -106,20 +113,18 @@ static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *
     return error;
 }
 
-int gpt_load(const struct gpt_disk *disk, struct gpt *gpt) {
+int gpt_load(const struct gpt_disk *disk, struct gpt *gpt)
+{
     int error, backup;
 
     gpt->from_backup = false;
     gpt->count = 0;
-    if (disk->sectors < 3)
-        return refused(-ENOENT);
+    if (disk->sectors < 3) return refused(-ENOENT);
     error = load_table(disk, 1, gpt);
-    if (!error)
-        return 0;
+    if (!error) return 0;
     gpt->from_backup = true;
     backup = load_table(disk, disk->sectors - 1, gpt);
-    if (!backup)
-        return 0;
+    if (!backup) return 0;
     gpt->count = 0;
     /* What says most: a disk that cannot be read, a table that is damaged, none at all. */
     if (error == -ENOENT || (error == -ENODEV && backup != -ENOENT))
@@ -127,7 +132,8 @@ int gpt_load(const struct gpt_disk *disk, struct gpt *gpt) {
     return error;
 }
 
-const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name) {
+const struct gpt_partition *gpt_find(const struct gpt *gpt, const char *name)
+{
     for (unsigned i = 0; i < gpt->count; i++)
         if (!strcmp(gpt->partition[i].name, name))
             return &gpt->partition[i];

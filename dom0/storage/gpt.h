@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The GUID partition table of a disk: names and extents (UEFI specification 2.10, chapter 5). Pure: reads through a
- * callback. The primary table is used if its checksums hold, else the backup at the disk's end.
+ * The GUID partition table of a disk: names and extents (UEFI specification 2.10, chapter 5). Pure:
+ * reads through a callback. The primary table is used if its checksums hold, else the backup at the
+ * disk's end.
  */
 #ifndef DOM0_STORAGE_GPT_H
 #define DOM0_STORAGE_GPT_H
@@ -25,7 +26,8 @@ struct gpt {
 
 struct gpt_disk {
     uint64_t sectors;
-    int (*read)(void *context, uint64_t sector, void *data);    /* one sector; 0 or a negative errno */
+    /* one sector; 0 or a negative errno */
+    int (*read)(void *context, uint64_t sector, void *data);
     void *context;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one endpoint of this machine, its place at the bridge, and what an operator sees of it (address.h).
+ * The one endpoint of this machine, its place at the bridge, and what an operator sees of it
+ * (address.h).
  */
 #include "dom0/toolstack/address.h"
 #include "dom0/network/endpoint.h"
@@ -11,8 +12,10 @@
 
 static struct endpoint endpoint;
 
-/* "10.0.2.10", or "10.0.2.10/24" as other systems want it: who only answers does not need to know how large the net is. */
-static bool parse(const char *text, uint32_t *address) {
+/* "10.0.2.10", or "10.0.2.10/24" as other systems want it: who only answers does not need to know
+ * how large the net is. */
+static bool parse(const char *text, uint32_t *address)
+{
     char *end;
 
     *address = 0;
@@ -26,7 +29,8 @@ static bool parse(const char *text, uint32_t *address) {
     return *end == '\0' || (strtoul(text, &end, 10) <= 32 && end != text && *end == '\0');
 }
 
-static bool give(const char *text) {
+static bool give(const char *text)
+{
     uint32_t address;
 
     if (!strcmp(text, "none"))
@@ -36,7 +40,8 @@ static bool give(const char *text) {
     return endpoint_set_address(&endpoint, address);
 }
 
-static void show(void) {
+static void show(void)
+{
     uint32_t address = endpoint.address;
     const uint8_t *mac = endpoint.port.mac;
 
@@ -44,15 +49,18 @@ static void show(void) {
         printk("dom0 has no address; `ip 10.0.2.10` would give it one\n");
         return;
     }
-    printk("address  %u.%u.%u.%u  %02x:%02x:%02x:%02x:%02x:%02x\n", address >> 24, address >> 16 & 255, address >> 8 & 255,
-           address & 255, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    printk("address  %u.%u.%u.%u  %02x:%02x:%02x:%02x:%02x:%02x\n", address >> 24,
+           address >> 16 & 255, address >> 8 & 255, address & 255, mac[0], mac[1], mac[2], mac[3],
+           mac[4], mac[5]);
     printk("frames   %lu taken, %lu sent, %lu dropped\n", (unsigned long)endpoint.port.frames_sent,
-           (unsigned long)endpoint.port.frames_received, (unsigned long)endpoint.port.frames_dropped);
+           (unsigned long)endpoint.port.frames_received,
+           (unsigned long)endpoint.port.frames_dropped);
     printk("discard  %u connections open, %lu so far, %lu bytes\n", tcp_count(&endpoint.tcp),
            (unsigned long)endpoint.tcp.opened, (unsigned long)endpoint.tcp.bytes);
 }
 
-bool verb_ip(int count, char **word) {
+bool verb_ip(int count, char **word)
+{
     if (count && !give(word[0])) {
         printk("Error: '%s' is no address for dom0: one like 10.0.2.10, or none\n", word[0]);
         return false;
@@ -61,7 +69,8 @@ bool verb_ip(int count, char **word) {
     return true;
 }
 
-int address_start(const struct netport *card, const char *ip) {
+int address_start(const struct netport *card, const char *ip)
+{
     static const uint8_t no_card[NET_MAC];
     int error;
 

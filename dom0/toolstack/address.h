@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's own address on the bridge: given by ip=ADDRESS on its command line, or by the command `ip`, which also shows it.
+ * dom0's own address on the bridge: given by ip=ADDRESS on its command line, or by the command
+ * `ip`, which also shows it.
  */
 #ifndef DOM0_TOOLSTACK_ADDRESS_H
 #define DOM0_TOOLSTACK_ADDRESS_H

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changing and looking at a guest that runs: its memory, its vCPUs, its name; triggers. `xl`'s words and columns.
+ * Changing and looking at a guest that runs: its memory, its vCPUs, its name; triggers. `xl`'s
+ * words and columns.
  *
- * Memory and vCPUs are the guest's to give: we write what we want into XenStore and its kernel obeys (Linux's balloon,
- * Linux's CPU hotplug). For memory the hypervisor is told too, so that a guest cannot take more than it was granted.
+ * Memory and vCPUs are the guest's to give: we write what we want into XenStore and its kernel
+ * obeys (Linux's balloon, Linux's CPU hotplug). For memory the hypervisor is told too, so that a
+ * guest cannot take more than it was granted.
  */
 #include "dom0/builder/control.h"
 #include "dom0/toolstack/verbs.h"
@@ -11,27 +13,32 @@
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
 
-#define MEMORY_SLACK_KIB 1024ul         /* As Xen's tools allow: a guest's own view of its target is a little coarse. */
+/* As Xen's tools allow: a guest's own view of its target is a little coarse. */
+#define MEMORY_SLACK_KIB 1024ul
 #define LEAST_KIB 1024ul
 
-bool verb_refuse(const struct trouble *trouble) {
+bool verb_refuse(const struct trouble *trouble)
+{
     printk("Error: %s\n", trouble->text);
     return false;
 }
 
-static bool refuse(const char *what, int error) {
+static bool refuse(const char *what, int error)
+{
     printk("Error: %s: %s\n", what, errno_name(error));
     return false;
 }
 
-static int home_number(const struct domain *domain, const char *key, unsigned long value) {
+static int home_number(const struct domain *domain, const char *key, unsigned long value)
+{
     char home[32];
 
     snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
     return xs_printf(XS_NONE, home, key, "%lu", value);
 }
 
-static int home_text(const struct domain *domain, const char *key, const char *value) {
+static int home_text(const struct domain *domain, const char *key, const char *value)
+{
     char home[32];
 
     snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
@@ -40,73 +47,80 @@ static int home_text(const struct domain *domain, const char *key, const char *v
 
 /* --- memory --- */
 
-static int set_target(struct domain *domain, unsigned long kib, struct trouble *trouble) {
+static int set_target(struct domain *domain, unsigned long kib, struct trouble *trouble)
+{
     unsigned long most = domain->config.maxmem_mib * 1024;
     int error;
 
     if (kib > most)
-        return trouble_set(trouble, -EINVAL, "'%s' may have %lu MiB at most (maxmem)", domain->config.name, most / 1024);
+        return trouble_set(trouble, -EINVAL, "'%s' may have %lu MiB at most (maxmem)",
+                           domain->config.name, most / 1024);
     error = domain_set_max_memory(domain->domid, (kib + MEMORY_SLACK_KIB) / (PAGE_BYTES / 1024));
     if (!error)
         error = home_number(domain, "memory/target", kib);
     return error ? trouble_set(trouble, error, "cannot set the target: %s", errno_name(error)) : 0;
 }
 
-static int set_most(struct domain *domain, unsigned long kib, struct trouble *trouble) {
+static int set_most(struct domain *domain, unsigned long kib, struct trouble *trouble)
+{
     struct xen_domctl_getdomaininfo info;
     int error = domain_get_info(domain->domid, &info);
 
     if (!error && kib < info.tot_pages * (PAGE_BYTES / 1024))
-        return trouble_set(trouble, -EINVAL, "'%s' has more than that now; mem-set first", domain->config.name);
+        return trouble_set(trouble, -EINVAL, "'%s' has more than that now; mem-set first",
+                           domain->config.name);
     error = error ? error : domain_set_max_memory(domain->domid, kib / (PAGE_BYTES / 1024));
     error = error ? error : home_number(domain, "memory/static-max", kib);
-    if (error)
-        return trouble_set(trouble, error, "cannot set the limit: %s", errno_name(error));
+    if (error) return trouble_set(trouble, error, "cannot set the limit: %s", errno_name(error));
     domain->config.maxmem_mib = kib / 1024;
     return 0;
 }
 
-static bool set_memory(char **word, int (*set)(struct domain *domain, unsigned long kib, struct trouble *trouble),
-                       const char *what) {
+static bool set_memory(char **word,
+                       int (*set)(struct domain *domain, unsigned long kib,
+                                  struct trouble *trouble),
+                       const char *what)
+{
     struct trouble trouble;
     struct domain *domain;
     unsigned long kib;
     int error;
 
     if (!config_parse_size(word[1], &kib) || kib < LEAST_KIB) {
-        printk("Error: '%s' is no size: MiB, or a number with b, k, m or g, 1 MiB at least\n", word[1]);
+        printk("Error: '%s' is no size: MiB, or a number with b, k, m or g, 1 MiB at least\n",
+               word[1]);
         return false;
     }
     domain = domains_lock(word[0], &trouble);
-    if (!domain)
-        return verb_refuse(&trouble);
+    if (!domain) return verb_refuse(&trouble);
     error = set(domain, kib, &trouble);
     domains_unlock();
-    if (error)
-        return verb_refuse(&trouble);
+    if (error) return verb_refuse(&trouble);
     printk("Domain '%s': %s %lu KiB\n", word[0], what, kib);
     return true;
 }
 
-bool verb_mem_set(int count, char **word) {
+bool verb_mem_set(int count, char **word)
+{
     return set_memory(word, set_target, "memory target");
 }
 
-bool verb_mem_max(int count, char **word) {
+bool verb_mem_max(int count, char **word)
+{
     return set_memory(word, set_most, "memory limit");
 }
 
 /* --- vCPUs --- */
 
-bool verb_vcpu_set(int count, char **word) {
+bool verb_vcpu_set(int count, char **word)
+{
     unsigned long wanted = strtoul(word[1], NULL, 10);
     struct trouble trouble;
     struct domain *domain = domains_lock(word[0], &trouble);
     unsigned most;
     int error = 0;
 
-    if (!domain)
-        return verb_refuse(&trouble);
+    if (!domain) return verb_refuse(&trouble);
     most = domain->config.vcpus;
     for (unsigned i = 0; i < most && wanted && wanted <= most && !error; i++) {
         char key[32];
@@ -115,8 +129,7 @@ bool verb_vcpu_set(int count, char **word) {
         error = home_text(domain, key, i < wanted ? "online" : "offline");
     }
     domains_unlock();
-    if (error)
-        return refuse("XenStore", error);
+    if (error) return refuse("XenStore", error);
     if (!wanted || wanted > most) {
         printk("Error: '%s' can have 1 to %u vCPUs\n", word[0], most);
         return false;
@@ -125,12 +138,12 @@ bool verb_vcpu_set(int count, char **word) {
     return true;
 }
 
-static void vcpu_rows(domid_t domid, const char *name) {
+static void vcpu_rows(domid_t domid, const char *name)
+{
     struct xen_domctl_getdomaininfo domain;
     struct xen_domctl_getvcpuinfo vcpu;
 
-    if (domain_get_info(domid, &domain))
-        return;
+    if (domain_get_info(domid, &domain)) return;
     for (unsigned i = 0; i <= domain.max_vcpu_id; i++) {
         unsigned long tenths;
 
@@ -146,12 +159,15 @@ static void vcpu_rows(domid_t domid, const char *name) {
     }
 }
 
-static void vcpus_of(struct domain *domain) {
+static void vcpus_of(struct domain *domain)
+{
     vcpu_rows(domain->domid, domain->config.name);
 }
 
 /* For each guest that was named, or for all and dom0. */
-static bool for_named(int count, char **word, void (*visit)(struct domain *domain), void (*visit_dom0)(void)) {
+static bool for_named(int count, char **word, void (*visit)(struct domain *domain),
+                      void (*visit_dom0)(void))
+{
     struct trouble trouble;
 
     if (!count) {
@@ -173,18 +189,22 @@ static bool for_named(int count, char **word, void (*visit)(struct domain *domai
     return true;
 }
 
-static void dom0_vcpus(void) {
+static void dom0_vcpus(void)
+{
     vcpu_rows(0, "Domain-0");
 }
 
-bool verb_vcpu_list(int count, char **word) {
-    printk("%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)", "Affinity (Hard / Soft)");
+bool verb_vcpu_list(int count, char **word)
+{
+    printk("%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
+           "Affinity (Hard / Soft)");
     return for_named(count, word, vcpus_of, dom0_vcpus);
 }
 
 /* --- uptime --- */
 
-static void uptime_row(const char *name, domid_t domid, uint64_t since) {
+static void uptime_row(const char *name, domid_t domid, uint64_t since)
+{
     unsigned long seconds = (unsigned long)((now_ns() - since) / NS_PER_S), days = seconds / 86400;
     unsigned long day = (unsigned long)(wall_clock_ns() / NS_PER_S % 86400);
     char text[40] = "";
@@ -192,22 +212,26 @@ static void uptime_row(const char *name, domid_t domid, uint64_t since) {
     if (days)
         snprintf(text, sizeof(text), "%lu day%s, ", days, days > 1 ? "s" : "");
     if (verb_option('s')) {
-        printk(" %02lu:%02lu:%02lu up %s%2lu:%02lu, %s (%u)\n", day / 3600, day / 60 % 60, day % 60, text, seconds / 3600 % 24,
-               seconds / 60 % 60, name, (unsigned)domid);
+        printk(" %02lu:%02lu:%02lu up %s%2lu:%02lu, %s (%u)\n", day / 3600, day / 60 % 60, day % 60,
+               text, seconds / 3600 % 24, seconds / 60 % 60, name, (unsigned)domid);
         return;
     }
-    printk("%-33s %4u %s%2lu:%02lu:%02lu\n", name, (unsigned)domid, text, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    printk("%-33s %4u %s%2lu:%02lu:%02lu\n", name, (unsigned)domid, text, seconds / 3600 % 24,
+           seconds / 60 % 60, seconds % 60);
 }
 
-static void uptime_of(struct domain *domain) {
+static void uptime_of(struct domain *domain)
+{
     uptime_row(domain->config.name, domain->domid, domain->life.started);
 }
 
-static void uptime_of_dom0(void) {
+static void uptime_of_dom0(void)
+{
     uptime_row("Domain-0", 0, 0);
 }
 
-bool verb_uptime(int count, char **word) {
+bool verb_uptime(int count, char **word)
+{
     if (!verb_option('s'))
         printk("%-33s %4s %s\n", "Name", "ID", "Uptime");
     return for_named(count, word, uptime_of, uptime_of_dom0);
@@ -215,35 +239,35 @@ bool verb_uptime(int count, char **word) {
 
 /* --- the name --- */
 
-static int rename(struct domain *domain, const char *name, struct trouble *trouble) {
+static int rename(struct domain *domain, const char *name, struct trouble *trouble)
+{
     int error;
 
     if (!config_name_valid(name))
-        return trouble_set(trouble, -EINVAL, "a name has 1 to %u characters, and no control characters", CONFIG_MAX_NAME);
-    if (!strcmp(name, domain->config.name))
-        return 0;
+        return trouble_set(trouble, -EINVAL,
+                           "a name has 1 to %u characters, and no control characters",
+                           CONFIG_MAX_NAME);
+    if (!strcmp(name, domain->config.name)) return 0;
     if (domains_find(name) || domains_is_dom0(name))
         return trouble_set(trouble, -EEXIST, "a domain '%s' runs already", name);
     error = home_text(domain, "name", name);
-    if (error)
-        return trouble_set(trouble, error, "XenStore: %s", errno_name(error));
+    if (error) return trouble_set(trouble, error, "XenStore: %s", errno_name(error));
     strlcpy(domain->config.name, name, sizeof(domain->config.name));
     if (domain->console)                        /* It may have ended while we told XenStore. */
         guest_console_rename(domain->console, name);
     return 0;
 }
 
-bool verb_rename(int count, char **word) {
+bool verb_rename(int count, char **word)
+{
     struct trouble trouble;
     struct domain *domain = domains_lock(word[0], &trouble);
     int error;
 
-    if (!domain)
-        return verb_refuse(&trouble);
+    if (!domain) return verb_refuse(&trouble);
     error = rename(domain, word[1], &trouble);
     domains_unlock();
-    if (error)
-        return verb_refuse(&trouble);
+    if (error) return verb_refuse(&trouble);
     printk("Domain '%s' is now '%s'\n", word[0], word[1]);
     return true;
 }
@@ -256,7 +280,8 @@ static const struct { const char *name; unsigned number; } triggers[] = {
     { "sleep", XEN_DOMCTL_SENDTRIGGER_SLEEP },
 };
 
-bool verb_trigger(int count, char **word) {
+bool verb_trigger(int count, char **word)
+{
     unsigned long vcpu = count > 2 ? strtoul(word[2], NULL, 10) : 0;
     struct trouble trouble;
     struct domain *domain;
@@ -270,18 +295,19 @@ bool verb_trigger(int count, char **word) {
         return false;
     }
     domain = domains_lock(word[0], &trouble);
-    if (!domain)
-        return verb_refuse(&trouble);
+    if (!domain) return verb_refuse(&trouble);
     error = domain_trigger(domain->domid, triggers[i].number, (unsigned)vcpu);
     domains_unlock();
     if (error == -ENOSYS || error == -EINVAL) {
-        printk("Error: a paravirtual guest has no wire for '%s' (%s)\n", word[1], errno_name(error));
+        printk("Error: a paravirtual guest has no wire for '%s' (%s)\n", word[1],
+               errno_name(error));
         return false;
     }
     return error ? refuse("trigger", error) : true;
 }
 
-bool verb_sysrq(int count, char **word) {
+bool verb_sysrq(int count, char **word)
+{
     struct trouble trouble;
     struct domain *domain;
     int error;
@@ -291,8 +317,7 @@ bool verb_sysrq(int count, char **word) {
         return false;
     }
     domain = domains_lock(word[0], &trouble);
-    if (!domain)
-        return verb_refuse(&trouble);
+    if (!domain) return verb_refuse(&trouble);
     error = home_text(domain, "control/sysrq", word[1]);
     domains_unlock();
     return error ? refuse("XenStore", error) : true;

@@ -7,7 +7,8 @@
 
 #include "dom0/base.h"
 
-/* Runs one line, changing it. False: it failed (what failed has been said). An empty line or a comment is fine. */
+/* Runs one line, changing it. False: it failed (what failed has been said). An empty line or a
+ * comment is fine. */
 bool commands_run(char *line);
 
 /* Runs commands separated by newlines and semicolons, showing each. Stops at nothing. */

@@ -16,8 +16,9 @@ struct taking {
 
 #define refuse(taking, value, ...) setting_refuse(value, (taking)->problem, __VA_ARGS__)
 
-__attribute__((format(printf, 2, 3)))
-static void warn(struct taking *taking, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void warn(struct taking *taking, const char *format,
+                                                       ...)
+{
     struct config_warnings *warnings = taking->warnings;
     size_t room = sizeof(warnings->text) - warnings->size;
     va_list arguments;
@@ -31,12 +32,11 @@ static void warn(struct taking *taking, const char *format, ...) {
 
 /* --- kinds of values --- */
 
-static int want_string(struct taking *taking, const struct setting *setting, char *to,
-                       size_t room) {
+static int want_string(struct taking *taking, const struct setting *setting, char *to, size_t room)
+{
     const char *text = setting->value->text;
 
-    if (!text)
-        return refuse(taking, setting->value, "%s is a string, not a list", setting->name);
+    if (!text) return refuse(taking, setting->value, "%s is a string, not a list", setting->name);
     if (strlen(text) >= room)
         return refuse(taking, setting->value, "%s is too long: at most %zu characters",
                       setting->name, room - 1);
@@ -45,7 +45,8 @@ static int want_string(struct taking *taking, const struct setting *setting, cha
 }
 
 static int want_number(struct taking *taking, const struct setting *setting, unsigned long least,
-                       unsigned long most, unsigned long *number) {
+                       unsigned long most, unsigned long *number)
+{
     long value = 0;
     int error = setting_number(setting, &value);
 
@@ -60,7 +61,8 @@ static int want_number(struct taking *taking, const struct setting *setting, uns
 }
 
 static int want_unsigned(struct taking *taking, const struct setting *setting, unsigned least,
-                         unsigned most, unsigned *number) {
+                         unsigned most, unsigned *number)
+{
     unsigned long value = 0;
     int error = want_number(taking, setting, least, most, &value);
 
@@ -70,7 +72,8 @@ static int want_unsigned(struct taking *taking, const struct setting *setting, u
 
 /* --- what the keys make of them --- */
 
-static int key_name(struct taking *taking, const struct setting *setting) {
+static int key_name(struct taking *taking, const struct setting *setting)
+{
     char *name = taking->config->name;
     int error = want_string(taking, setting, name, sizeof(taking->config->name));
 
@@ -81,19 +84,19 @@ static int key_name(struct taking *taking, const struct setting *setting) {
     return error;
 }
 
-static bool read_uuid(const char *text, uint8_t uuid[16]) {
+static bool read_uuid(const char *text, uint8_t uuid[16])
+{
     for (unsigned i = 0; i < 16; i++) {
-        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
-            return false;
-        if (setting_digit(text[0]) > 15 || setting_digit(text[1]) > 15)
-            return false;
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-') return false;
+        if (setting_digit(text[0]) > 15 || setting_digit(text[1]) > 15) return false;
         uuid[i] = (uint8_t)(setting_digit(text[0]) << 4 | setting_digit(text[1]));
         text += 2;
     }
     return !*text;
 }
 
-static int key_uuid(struct taking *taking, const struct setting *setting) {
+static int key_uuid(struct taking *taking, const struct setting *setting)
+{
     taking->config->has_uuid =
         setting->value->text && read_uuid(setting->value->text, taking->config->uuid);
     if (!taking->config->has_uuid)
@@ -102,64 +105,78 @@ static int key_uuid(struct taking *taking, const struct setting *setting) {
     return 0;
 }
 
-static int key_kernel(struct taking *taking, const struct setting *setting) {
+static int key_kernel(struct taking *taking, const struct setting *setting)
+{
     return want_string(taking, setting, taking->config->kernel, sizeof(taking->config->kernel));
 }
 
-static int key_ramdisk(struct taking *taking, const struct setting *setting) {
+static int key_ramdisk(struct taking *taking, const struct setting *setting)
+{
     return want_string(taking, setting, taking->config->ramdisk, sizeof(taking->config->ramdisk));
 }
 
 static int want_part(struct taking *taking, const struct setting *setting,
-                     const struct setting_value **part) {
+                     const struct setting_value **part)
+{
     *part = setting->value;
     if (!setting->value->text)
         return refuse(taking, setting->value, "%s is a string, not a list", setting->name);
     return 0;
 }
 
-static int key_cmdline(struct taking *taking, const struct setting *setting) {
+static int key_cmdline(struct taking *taking, const struct setting *setting)
+{
     return want_part(taking, setting, &taking->cmdline);
 }
 
-static int key_root(struct taking *taking, const struct setting *setting) {
+static int key_root(struct taking *taking, const struct setting *setting)
+{
     return want_part(taking, setting, &taking->root);
 }
 
-static int key_extra(struct taking *taking, const struct setting *setting) {
+static int key_extra(struct taking *taking, const struct setting *setting)
+{
     return want_part(taking, setting, &taking->extra);
 }
 
-static int key_memory(struct taking *taking, const struct setting *setting) {
+static int key_memory(struct taking *taking, const struct setting *setting)
+{
     return want_number(taking, setting, 1, 1024 * 1024, &taking->config->memory_mib);
 }
 
-static int key_maxmem(struct taking *taking, const struct setting *setting) {
+static int key_maxmem(struct taking *taking, const struct setting *setting)
+{
     return want_number(taking, setting, 1, 1024 * 1024, &taking->config->maxmem_mib);
 }
 
-static int key_vcpus(struct taking *taking, const struct setting *setting) {
+static int key_vcpus(struct taking *taking, const struct setting *setting)
+{
     return want_unsigned(taking, setting, 1, CONFIG_MAX_VCPUS, &taking->config->vcpus_at_start);
 }
 
-static int key_maxvcpus(struct taking *taking, const struct setting *setting) {
+static int key_maxvcpus(struct taking *taking, const struct setting *setting)
+{
     return want_unsigned(taking, setting, 1, CONFIG_MAX_VCPUS, &taking->config->vcpus);
 }
 
-static int key_cpu_weight(struct taking *taking, const struct setting *setting) {
+static int key_cpu_weight(struct taking *taking, const struct setting *setting)
+{
     return want_unsigned(taking, setting, CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT,
                          &taking->config->cpu_weight);
 }
 
-static int key_max_grant_frames(struct taking *taking, const struct setting *setting) {
+static int key_max_grant_frames(struct taking *taking, const struct setting *setting)
+{
     return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->grant_frames);
 }
 
-static int key_max_maptrack_frames(struct taking *taking, const struct setting *setting) {
+static int key_max_maptrack_frames(struct taking *taking, const struct setting *setting)
+{
     return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->maptrack_frames);
 }
 
-static int key_type(struct taking *taking, const struct setting *setting) {
+static int key_type(struct taking *taking, const struct setting *setting)
+{
     char type[16];
     int error = want_string(taking, setting, type, sizeof(type));
 
@@ -168,7 +185,8 @@ static int key_type(struct taking *taking, const struct setting *setting) {
     return error;
 }
 
-static int key_builder(struct taking *taking, const struct setting *setting) {
+static int key_builder(struct taking *taking, const struct setting *setting)
+{
     char builder[16];
     int error = want_string(taking, setting, builder, sizeof(builder));
 
@@ -179,7 +197,8 @@ static int key_builder(struct taking *taking, const struct setting *setting) {
 }
 
 static int want_action(struct taking *taking, const struct setting *setting,
-                       enum config_action *action) {
+                       enum config_action *action)
+{
     static const struct {
         const char *name;
         enum config_action action;
@@ -207,29 +226,35 @@ static int want_action(struct taking *taking, const struct setting *setting,
                   setting->name);
 }
 
-static int key_on_poweroff(struct taking *taking, const struct setting *setting) {
+static int key_on_poweroff(struct taking *taking, const struct setting *setting)
+{
     return want_action(taking, setting, &taking->config->on_poweroff);
 }
 
-static int key_on_reboot(struct taking *taking, const struct setting *setting) {
+static int key_on_reboot(struct taking *taking, const struct setting *setting)
+{
     return want_action(taking, setting, &taking->config->on_reboot);
 }
 
-static int key_on_crash(struct taking *taking, const struct setting *setting) {
+static int key_on_crash(struct taking *taking, const struct setting *setting)
+{
     return want_action(taking, setting, &taking->config->on_crash);
 }
 
-static int key_on_watchdog(struct taking *taking, const struct setting *setting) {
+static int key_on_watchdog(struct taking *taking, const struct setting *setting)
+{
     return want_action(taking, setting, &taking->config->on_watchdog);
 }
 
-static int key_on_soft_reset(struct taking *taking, const struct setting *setting) {
+static int key_on_soft_reset(struct taking *taking, const struct setting *setting)
+{
     return want_action(taking, setting, &taking->config->on_soft_reset);
 }
 
 /* The elements of a list of devices: how many, or -EINVAL. */
 static int want_devices(struct taking *taking, const struct setting *setting, unsigned most,
-                        const char *example) {
+                        const char *example)
+{
     int count = 0;
 
     if (setting->value->text)
@@ -244,7 +269,8 @@ static int want_devices(struct taking *taking, const struct setting *setting, un
 }
 
 /* The device's own line; the text is there. */
-static int at_line(struct taking *taking, const struct setting_value *value, int error) {
+static int at_line(struct taking *taking, const struct setting_value *value, int error)
+{
     if (error) {
         taking->problem->line = value->line;
         taking->problem->behind = value->behind;
@@ -252,7 +278,8 @@ static int at_line(struct taking *taking, const struct setting_value *value, int
     return error;
 }
 
-static int key_disk(struct taking *taking, const struct setting *setting) {
+static int key_disk(struct taking *taking, const struct setting *setting)
+{
     struct config *config = taking->config;
     const struct setting_value *value = setting->value->first;
     int count = want_devices(taking, setting, CONFIG_MAX_DISKS, "phy:PARTITION,xvda,w"), error = 0;
@@ -265,13 +292,13 @@ static int key_disk(struct taking *taking, const struct setting *setting) {
         for (unsigned i = 0; i < config->disk_count && !error; i++)
             if (config->disk[i].number == disk->number)
                 error = refuse(taking, value, "two disks are both %s", disk->vdev);
-        if (error)
-            return error;
+        if (error) return error;
     }
     return count < 0 ? count : 0;
 }
 
-static int key_vif(struct taking *taking, const struct setting *setting) {
+static int key_vif(struct taking *taking, const struct setting *setting)
+{
     struct config *config = taking->config;
     const struct setting_value *value = setting->value->first;
     int count = want_devices(taking, setting, CONFIG_MAX_VIFS, "mac=00:16:3e:01:02:03,bridge=br0");
@@ -282,8 +309,7 @@ static int key_vif(struct taking *taking, const struct setting *setting) {
         struct config_vif *vif = &config->vif[config->vif_count];
 
         error = at_line(taking, value, vif_parse(value->text, vif, taking->problem));
-        if (error)
-            return error;
+        if (error) return error;
         if (vif->model)
             warn(taking, "a vif's model= does nothing: PV guests have no emulated card\n");
     }
@@ -319,14 +345,16 @@ static const struct {
     { "max_maptrack_frames", key_max_maptrack_frames },
 };
 
-const char *config_key(unsigned n) {
+const char *config_key(unsigned n)
+{
     return n < ARRAY_COUNT(keys) ? keys[n].name : NULL;
 }
 
 /* --- what follows --- */
 
 /* As Xen's xl: cmdline is all of it, or else root=... and extra are. */
-static int make_command_line(struct taking *taking) {
+static int make_command_line(struct taking *taking)
+{
     const struct setting_value *cmdline = taking->cmdline, *root = taking->root;
     const struct setting_value *extra = taking->extra, *longest = extra ? extra : root;
     char *line = taking->config->extra;
@@ -341,15 +369,15 @@ static int make_command_line(struct taking *taking) {
     else
         size = snprintf(line, room, extra ? "root=%s %s" : "root=%s", root->text,
                         extra ? extra->text : "");
-    if ((size_t)size < room)
-        return 0;
+    if ((size_t)size < room) return 0;
     return refuse(taking, cmdline ? cmdline : longest,
                   "the command line is too long: %d characters, and %u at most", size,
                   CONFIG_MAX_EXTRA);
 }
 
 /* Memory and vCPUs: what there is at the start, and what there may be, follow from each other. */
-static int make_limits(struct taking *taking, const struct settings *settings) {
+static int make_limits(struct taking *taking, const struct settings *settings)
+{
     struct config *config = taking->config;
     const struct setting *memory = settings_find(settings, "maxmem");
     const struct setting *vcpus = settings_find(settings, "maxvcpus");
@@ -369,7 +397,8 @@ static int make_limits(struct taking *taking, const struct settings *settings) {
     return 0;
 }
 
-static int make_whole(struct taking *taking, const struct settings *settings) {
+static int make_whole(struct taking *taking, const struct settings *settings)
+{
     int error = make_command_line(taking);
 
     error = error ? error : make_limits(taking, settings);
@@ -383,11 +412,13 @@ static int make_whole(struct taking *taking, const struct settings *settings) {
 /* --- all of it --- */
 
 /* What counts for its key: the last of its name. */
-static bool counts(const struct settings *settings, const struct setting *setting) {
+static bool counts(const struct settings *settings, const struct setting *setting)
+{
     return settings_find(settings, setting->name) == setting;
 }
 
-static size_t find_key(const struct setting *setting) {
+static size_t find_key(const struct setting *setting)
+{
     size_t k = 0;
 
     while (k < ARRAY_COUNT(keys) && strcmp(keys[k].name, setting->name))
@@ -395,7 +426,8 @@ static size_t find_key(const struct setting *setting) {
     return k;
 }
 
-static int take_settings(struct taking *taking, const struct settings *settings) {
+static int take_settings(struct taking *taking, const struct settings *settings)
+{
     int error = 0;
 
     for (unsigned i = 0; i < settings->count && !error; i++) {
@@ -409,7 +441,8 @@ static int take_settings(struct taking *taking, const struct settings *settings)
 }
 
 /* All of them in one sentence, as far as it may be long. */
-static void name_unknown(struct taking *taking, const struct settings *settings) {
+static void name_unknown(struct taking *taking, const struct settings *settings)
+{
     unsigned unknown = 0, more = 0;
 
     for (unsigned i = 0; i < settings->count; i++) {
@@ -432,7 +465,8 @@ static void name_unknown(struct taking *taking, const struct settings *settings)
 }
 
 int config_parse(const char *text, size_t size, const char *behind, struct config *config,
-                 struct config_problem *problem, struct config_warnings *warnings) {
+                 struct config_problem *problem, struct config_warnings *warnings)
+{
     static struct settings settings;
     struct taking taking = { .config = config, .problem = problem, .warnings = warnings };
     int error;
@@ -445,8 +479,7 @@ int config_parse(const char *text, size_t size, const char *behind, struct confi
     config->on_reboot = ACTION_RESTART;
     error = settings_read(&settings, text, size, false, problem);
     error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
-    if (error)
-        return error;
+    if (error) return error;
     error = take_settings(&taking, &settings);
     name_unknown(&taking, &settings);           /* A misspelt one may be what is missing. */
     return error ? error : make_whole(&taking, &settings);
@@ -454,14 +487,16 @@ int config_parse(const char *text, size_t size, const char *behind, struct confi
 
 /* --- single words, for the commands --- */
 
-bool config_name_valid(const char *name) {
+bool config_name_valid(const char *name)
+{
     for (const char *c = name; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return refused(false);
     return (*name && strlen(name) <= CONFIG_MAX_NAME) || refused(false);
 }
 
-bool config_parse_size(const char *text, unsigned long *kib) {
+bool config_parse_size(const char *text, unsigned long *kib)
+{
     static const struct { char letter; unsigned left, right; } units[] = {
         { 'b', 0, 10 },  { 'k', 0, 0 },  { 'm', 10, 0 },
         { '\0', 10, 0 }, { 'g', 20, 0 }, { 't', 30, 0 },
@@ -470,12 +505,10 @@ bool config_parse_size(const char *text, unsigned long *kib) {
     const char *at = text;
 
     for (; *at >= '0' && *at <= '9'; at++) {
-        if (number > UINT64_MAX >> 34)
-            return refused(false);
+        if (number > UINT64_MAX >> 34) return refused(false);
         number = number * 10 + (unsigned long)(*at - '0');
     }
-    if (at[0] && at[1])
-        return refused(false);
+    if (at[0] && at[1]) return refused(false);
     for (size_t i = 0; i < ARRAY_COUNT(units); i++)
         if (units[i].letter == (*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at)) {
             *kib = number << units[i].left >> units[i].right;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `xl list -l`: all about a guest, as JSON with the keys of Xen's xl, for programs. What xl has and a guest of ours has
- * not (video memory, channels and the like) is left out.
+ * `xl list -l`: all about a guest, as JSON with the keys of Xen's xl, for programs. What xl has and
+ * a guest of ours has not (video memory, channels and the like) is left out.
  */
 #include "dom0/builder/control.h"
 #include "dom0/toolstack/domains.h"
@@ -11,7 +11,8 @@
 static bool first;                      /* Of the list. */
 
 /* Strings come from configurations, so anything may be in them. */
-static void text_of(const char *text) {
+static void text_of(const char *text)
+{
     printk("\"");
     for (; *text; text++)
         if ((unsigned char)*text < ' ')
@@ -21,38 +22,45 @@ static void text_of(const char *text) {
     printk("\"");
 }
 
-static void text_line(const char *indent, const char *key, const char *value, const char *end) {
+static void text_line(const char *indent, const char *key, const char *value, const char *end)
+{
     printk("%s\"%s\": ", indent, key);
     text_of(value);
     printk("%s\n", end);
 }
 
-static void disks_of(const struct config *config) {
+static void disks_of(const struct config *config)
+{
     printk("            \"disks\": [\n");
     for (unsigned i = 0; i < config->disk_count; i++) {
         printk("                {\n");
         text_line("                    ", "pdev_path", config->disk[i].partition, ",");
         text_line("                    ", "vdev", config->disk[i].vdev, ",");
-        printk("                    \"format\": \"raw\",\n                    \"readwrite\": %u\n                }%s\n",
+        printk("                    \"format\": \"raw\",\n                    \"readwrite\": %u\n  "
+               "              }%s\n",
                config->disk[i].writable, i + 1 < config->disk_count ? "," : "");
     }
     printk("            ],\n");
 }
 
-static void nics_of(const struct config *config) {
+static void nics_of(const struct config *config)
+{
     printk("            \"nics\": [\n");
     for (unsigned i = 0; i < config->vif_count; i++) {
         const uint8_t *mac = config->vif[i].mac;
 
         printk("                {\n                    \"devid\": %u,\n", i);
-        printk("                    \"mac\": \"%02x:%02x:%02x:%02x:%02x:%02x\",\n", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+        printk("                    \"mac\": \"%02x:%02x:%02x:%02x:%02x:%02x\",\n", mac[0], mac[1],
+               mac[2], mac[3], mac[4], mac[5]);
         text_line("                    ", "bridge", config->vif[i].bridge, ",");
-        printk("                    \"nictype\": \"vif\"\n                }%s\n", i + 1 < config->vif_count ? "," : "");
+        printk("                    \"nictype\": \"vif\"\n                }%s\n",
+               i + 1 < config->vif_count ? "," : "");
     }
     printk("            ],\n");
 }
 
-static void actions_of(const struct config *config) {
+static void actions_of(const struct config *config)
+{
     static const char *const names[] = {
         [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve",
     };
@@ -63,18 +71,24 @@ static void actions_of(const struct config *config) {
     text_line("            ", "on_crash", names[config->on_crash], "");
 }
 
-static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info) {
+static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info)
+{
     const struct config *config = &domain->config;
 
-    printk("%s    {\n        \"domid\": %u,\n        \"config\": {\n            \"c_info\": {\n", first ? "" : ",\n", (unsigned)info->domain);
+    printk("%s    {\n        \"domid\": %u,\n        \"config\": {\n            \"c_info\": {\n",
+           first ? "" : ",\n", (unsigned)info->domain);
     printk("                \"type\": \"pv\",\n");
     text_line("                ", "name", config->name, ",");
     printk("                \"uuid\": \"");
     info_uuid(info->handle);
-    printk("\"\n            },\n            \"b_info\": {\n                \"max_vcpus\": %u,\n", config->vcpus);
-    printk("                \"max_memkb\": %lu,\n                \"target_memkb\": %lu,\n", config->maxmem_mib * 1024, config->memory_mib * 1024);
+    printk("\"\n            },\n            \"b_info\": {\n                \"max_vcpus\": %u,\n",
+           config->vcpus);
+    printk("                \"max_memkb\": %lu,\n                \"target_memkb\": %lu,\n",
+           config->maxmem_mib * 1024, config->memory_mib * 1024);
     if (config->cpu_weight)
-        printk("                \"sched_params\": {\n                    \"weight\": %u\n                },\n", config->cpu_weight);
+        printk("                \"sched_params\": {\n                    \"weight\": %u\n          "
+               "      },\n",
+               config->cpu_weight);
     text_line("                ", "kernel", config->kernel, ",");
     text_line("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
     if (config->ramdisk[0])
@@ -88,13 +102,17 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
 }
 
 /* dom0's own entry has no more than this: xl's has no more to say of it either. */
-static void details_of_dom0(void) {
-    printk("%s    {\n        \"domid\": 0,\n        \"config\": {\n            \"c_info\": {\n                \"type\": \"pv\",\n"
-           "                \"name\": \"Domain-0\"\n            }\n        }\n    }", first ? "" : ",\n");
+static void details_of_dom0(void)
+{
+    printk("%s    {\n        \"domid\": 0,\n        \"config\": {\n            \"c_info\": {\n     "
+           "           \"type\": \"pv\",\n"
+           "                \"name\": \"Domain-0\"\n            }\n        }\n    }",
+           first ? "" : ",\n");
     first = false;
 }
 
-void info_list_long(int count, char **word) {
+void info_list_long(int count, char **word)
+{
     struct xen_domctl_getdomaininfo info;
 
     first = true;

@@ -12,7 +12,8 @@
 #include <pvguest/xenstore.h>
 
 struct device {
-    struct device *sibling;             /* All devices of one guest, in the order of their making. */
+    /* All devices of one guest, in the order of their making. */
+    struct device *sibling;
     domid_t domid;
     enum device_kind kind;
     unsigned number;
@@ -26,14 +27,16 @@ struct device {
     struct netback *netback;
     struct turn traffic, state;
     struct bucket changes;
-    struct timer later;                 /* Looks at a state that changed too often; when is 0: not set. */
+    /* Looks at a state that changed too often; when is 0: not set. */
+    struct timer later;
     bool claimed, plugged;
 };
 
 /* As XenStore calls them. */
 extern const char *const device_kinds[];
 
-/* Writes its nodes, and where they are into `front` and `back`. 0 or a negative errno; then there are none. */
+/* Writes its nodes, and where they are into `front` and `back`. 0 or a negative errno; then there
+ * are none. */
 int device_make_nodes(struct device *device);
 
 #endif

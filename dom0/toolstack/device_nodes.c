@@ -2,8 +2,8 @@
 /*
  * A device's two directories in XenStore, the front end's and the back end's.
  *
- * A running guest looks at a new device in the moment its state node appears. So both directories are written in one
- * transaction: there is no time at which half a device can be seen.
+ * A running guest looks at a new device in the moment its state node appears. So both directories
+ * are written in one transaction: there is no time at which half a device can be seen.
  */
 #include "dom0/toolstack/device.h"
 #include <stdarg.h>
@@ -16,8 +16,10 @@ struct writing {
     int error;
 };
 
-__attribute__((format(printf, 4, 5)))
-static void node(struct writing *writing, const char *directory, const char *key, const char *format, ...) {
+__attribute__((format(printf, 4, 5))) static void node(struct writing *writing,
+                                                       const char *directory, const char *key,
+                                                       const char *format, ...)
+{
     char value[128], path[96];
     va_list arguments;
     int size;
@@ -31,7 +33,8 @@ static void node(struct writing *writing, const char *directory, const char *key
 }
 
 /* Owner first; the other may read. */
-static void directory(struct writing *writing, const char *path, domid_t owner, domid_t reader) {
+static void directory(struct writing *writing, const char *path, domid_t owner, domid_t reader)
+{
     char first[8], second[8];
     const char *permissions[] = { first, second };
 
@@ -43,7 +46,8 @@ static void directory(struct writing *writing, const char *path, domid_t owner, 
         writing->error = xs_set_permissions(writing->transaction, path, permissions, 2);
 }
 
-static void disk_nodes(struct writing *writing, const struct device *device) {
+static void disk_nodes(struct writing *writing, const struct device *device)
+{
     const struct config_disk *disk = &device->disk;
 
     node(writing, device->front, "virtual-device", "%u", disk->number);
@@ -56,11 +60,13 @@ static void disk_nodes(struct writing *writing, const struct device *device) {
     node(writing, device->back, "device-type", disk->cdrom ? "cdrom" : "disk");
 }
 
-static void vif_nodes(struct writing *writing, const struct device *device) {
+static void vif_nodes(struct writing *writing, const struct device *device)
+{
     const uint8_t *mac = device->vif.mac;
     char text[20];
 
-    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+             mac[4], mac[5]);
     node(writing, device->front, "handle", "%u", device->number);
     node(writing, device->front, "mac", "%s", text);
     node(writing, device->front, "mtu", "%u", device->vif.mtu);
@@ -68,21 +74,25 @@ static void vif_nodes(struct writing *writing, const struct device *device) {
     node(writing, device->back, "mac", "%s", text);
     node(writing, device->back, "bridge", "%s", device->vif.bridge);
     node(writing, device->back, "type", "vif");
-    node(writing, device->back, "script", "/etc/xen/scripts/vif-bridge");      /* As Xen keeps it; what it does is done, but not by it. */
+    /* As Xen keeps it; what it does is done, but not by it. */
+    node(writing, device->back, "script", "/etc/xen/scripts/vif-bridge");
     if (device->vif.name[0])
         node(writing, device->back, "vifname", "%s", device->vif.name);
     if (device->vif.ip[0])
         node(writing, device->back, "ip", "%s", device->vif.ip);
     if (device->vif.rate_bytes)
-        node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes, device->vif.rate_usecs);
+        node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes,
+             device->vif.rate_usecs);
 }
 
 /* If it is, Linux need not copy what it shares with us. */
-static bool is_trusted(const struct device *device) {
+static bool is_trusted(const struct device *device)
+{
     return device->kind == DEVICE_DISK ? !device->disk.untrusted : !device->vif.untrusted;
 }
 
-static void all_nodes(struct writing *writing, const struct device *device) {
+static void all_nodes(struct writing *writing, const struct device *device)
+{
     directory(writing, device->back, 0, device->domid);
     node(writing, device->back, "frontend", "%s", device->front);
     node(writing, device->back, "frontend-id", "%u", (unsigned)device->domid);
@@ -99,19 +109,21 @@ static void all_nodes(struct writing *writing, const struct device *device) {
     node(writing, device->front, "state", "%u", XenbusStateInitialising);
 }
 
-int device_make_nodes(struct device *device) {
+int device_make_nodes(struct device *device)
+{
     const char *kind = device_kinds[device->kind];
     unsigned domid = device->domid;
     int error;
 
-    snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind, device->number);
-    snprintf(device->back, sizeof(device->back), "/local/domain/0/backend/%s/%u/%u", kind, domid, device->number);
+    snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind,
+             device->number);
+    snprintf(device->back, sizeof(device->back), "/local/domain/0/backend/%s/%u/%u", kind, domid,
+             device->number);
     do {
         struct writing writing = { .error = 0 };
 
         error = xs_begin(&writing.transaction);
-        if (error)
-            return error;
+        if (error) return error;
         all_nodes(&writing, device);
         error = xs_end(writing.transaction, writing.error != 0);
         error = writing.error ? writing.error : error;

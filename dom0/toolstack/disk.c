@@ -15,7 +15,8 @@ struct reading {
     bool have_access;                   /* By position. */
 };
 
-static const char *no(struct reading *reading, const char *wrong, const char *why) {
+static const char *no(struct reading *reading, const char *wrong, const char *why)
+{
     reading->wrong = wrong;
     return why;
 }
@@ -23,51 +24,52 @@ static const char *no(struct reading *reading, const char *wrong, const char *wh
 /* --- single words --- */
 
 /* What is said twice must be the same; an empty text may be replaced. */
-static const char *set_text(struct reading *reading, const char **field, const char *value) {
-    if (*field && **field)
-        return no(reading, value, "it is given twice");
+static const char *set_text(struct reading *reading, const char **field, const char *value)
+{
+    if (*field && **field) return no(reading, value, "it is given twice");
     *field = value;
     return NULL;
 }
 
 static const char *set_word(struct reading *reading, const char **field, const char *value,
-                            const char *const *known) {
+                            const char *const *known)
+{
     for (; *known && strcmp(*known, value); known++)
         ;
-    if (!*known)
-        return no(reading, value, "there is no such value");
-    if (*field && strcmp(*field, *known))
-        return no(reading, value, "it is given twice");
+    if (!*known) return no(reading, value, "there is no such value");
+    if (*field && strcmp(*field, *known)) return no(reading, value, "it is given twice");
     *field = *known;
     return NULL;
 }
 
-static const char *set_format(struct reading *reading, const char *value) {
+static const char *set_format(struct reading *reading, const char *value)
+{
     static const char *const known[] = { "raw", "qcow", "qcow2", "vhd", "qed", "empty", NULL };
 
     return set_word(reading, &reading->words->format, *value ? value : "raw", known);
 }
 
-static const char *set_access(struct reading *reading, const char *value) {
+static const char *set_access(struct reading *reading, const char *value)
+{
     reading->words->writable = !strcmp(value, "w") || !strcmp(value, "rw") || !*value;
     if (!reading->words->writable && strcmp(value, "r") && strcmp(value, "ro"))
         return no(reading, value, "a disk's access is 'r' or 'w'");
     return NULL;
 }
 
-static const char *set_type(struct reading *reading, const char *value) {
+static const char *set_type(struct reading *reading, const char *value)
+{
     reading->words->cdrom = !strcmp(value, "cdrom");
-    if (reading->words->cdrom || !strcmp(value, "disk"))
-        return NULL;
+    if (reading->words->cdrom || !strcmp(value, "disk")) return NULL;
     return no(reading, value, "a devtype is disk or cdrom");
 }
 
 /* By position a device may say what it is: hdc:cdrom. True: it did. */
-static bool set_device(struct reading *reading, char *value, const char **why) {
+static bool set_device(struct reading *reading, char *value, const char **why)
+{
     char *colon = strrchr(value, ':');
 
-    if (!colon)
-        return false;
+    if (!colon) return false;
     *colon = '\0';
     *why = set_text(reading, &reading->words->vdev, value);
     if (!*why)
@@ -77,31 +79,37 @@ static bool set_device(struct reading *reading, char *value, const char **why) {
 
 /* --- by name --- */
 
-static const char *set_backendtype(struct reading *reading, const char *value) {
+static const char *set_backendtype(struct reading *reading, const char *value)
+{
     static const char *const known[] = { "phy", "tap", "qdisk", "standalone", NULL };
 
     return set_word(reading, &reading->words->backendtype, value, known);
 }
 
-static const char *set_specification(struct reading *reading, const char *value) {
+static const char *set_specification(struct reading *reading, const char *value)
+{
     static const char *const known[] = { "xen", "virtio", NULL };
 
     return set_word(reading, &reading->words->specification, value, known);
 }
 
-static const char *set_vdev(struct reading *reading, const char *value) {
+static const char *set_vdev(struct reading *reading, const char *value)
+{
     return set_text(reading, &reading->words->vdev, value);
 }
 
-static const char *set_backend(struct reading *reading, const char *value) {
+static const char *set_backend(struct reading *reading, const char *value)
+{
     return set_text(reading, &reading->words->backend, value);
 }
 
-static const char *set_script(struct reading *reading, const char *value) {
+static const char *set_script(struct reading *reading, const char *value)
+{
     return set_text(reading, &reading->words->script, value);
 }
 
-static const char *by_name(struct reading *reading, char *part, char *equals) {
+static const char *by_name(struct reading *reading, char *part, char *equals)
+{
     static const struct {
         const char *name;
         const char *(*set)(struct reading *reading, const char *value);
@@ -118,7 +126,8 @@ static const char *by_name(struct reading *reading, char *part, char *equals) {
     return no(reading, part, "a disk has no such word here");
 }
 
-static bool by_word(struct reading *reading, const char *part) {
+static bool by_word(struct reading *reading, const char *part)
+{
     struct disk_words *words = reading->words;
 
     if (!strcmp(part, "cdrom"))
@@ -134,28 +143,27 @@ static bool by_word(struct reading *reading, const char *part) {
 
 /* --- by position --- */
 
-static const char *by_position(struct reading *reading, char *part) {
+static const char *by_position(struct reading *reading, char *part)
+{
     struct disk_words *words = reading->words;
     const char *why = NULL;
 
-    if (!words->target)
-        return set_text(reading, &words->target, part);
+    if (!words->target) return set_text(reading, &words->target, part);
     if (!reading->prefixed && !words->format) {
-        if (*words->target || !set_device(reading, part, &why))
-            return set_format(reading, part);
+        if (*words->target || !set_device(reading, part, &why)) return set_format(reading, part);
         words->format = "empty";
         return why;
     }
     if (!words->vdev)
         return set_device(reading, part, &why) ? why : set_text(reading, &words->vdev, part);
-    if (reading->have_access)
-        return no(reading, part, "it is one word too many");
+    if (reading->have_access) return no(reading, part, "it is one word too many");
     reading->have_access = true;
     return set_access(reading, part);
 }
 
 /* What stands before a target to say how it is reached: phy: raw: nbd: ... Moves on behind it. */
-static const char *take_prefix(struct reading *reading, char **at, bool *taken) {
+static const char *take_prefix(struct reading *reading, char **at, bool *taken)
+{
     static const char *const formats[] = { "raw", "qcow", "qcow2", "vhd", NULL };
     static const char *const scripts[] = { "block-iscsi", "block-nbd", "block-enbd", "block-drbd",
                                            NULL };
@@ -168,8 +176,7 @@ static const char *take_prefix(struct reading *reading, char **at, bool *taken) 
     while (((*at)[size] >= 'a' && (*at)[size] <= 'z') ||
            (size && (*at)[size] >= '0' && (*at)[size] <= '9'))
         size++;
-    if (!size || (*at)[size] != ':')
-        return NULL;
+    if (!size || (*at)[size] != ':') return NULL;
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++)
         for (const char *const *name = kinds[kind]; *name; name++) {
             const char *prefix = *name + (kinds[kind] == scripts ? strlen("block-") : 0);
@@ -191,18 +198,17 @@ static const char *take_prefix(struct reading *reading, char **at, bool *taken) 
 /* --- all of it --- */
 
 /* One word of it; `at` moves on, to the end behind the last. */
-static const char *read_one(struct reading *reading, char **at) {
+static const char *read_one(struct reading *reading, char **at)
+{
     char *part, *comma, *equals;
     const char *why;
     bool taken;
 
     while (**at == ' ' || **at == '\t')
         ++*at;
-    if (!**at)
-        return NULL;
+    if (!**at) return NULL;
     why = take_prefix(reading, at, &taken);
-    if (why || taken)
-        return why;
+    if (why || taken) return why;
     part = *at;
     if (!strncmp(part, "target=", strlen("target="))) {         /* All the rest is the target. */
         size_t size = strlen(part);
@@ -217,14 +223,13 @@ static const char *read_one(struct reading *reading, char **at) {
     if (comma)
         *comma = '\0';
     equals = strchr(part, '=');
-    if (equals)
-        return by_name(reading, part, equals);
-    if (!strcmp(part, "colo"))
-        return no(reading, part, "a disk has no such word here");
+    if (equals) return by_name(reading, part, equals);
+    if (!strcmp(part, "colo")) return no(reading, part, "a disk has no such word here");
     return by_word(reading, part) ? NULL : by_position(reading, part);
 }
 
-const char *disk_read(char *text, struct disk_words *words, const char **wrong) {
+const char *disk_read(char *text, struct disk_words *words, const char **wrong)
+{
     struct reading reading = { .words = words };
     const char *why = NULL;
 
@@ -233,8 +238,7 @@ const char *disk_read(char *text, struct disk_words *words, const char **wrong) 
     while (!why && *text)
         why = read_one(&reading, &text);
     *wrong = reading.wrong;
-    if (why)
-        return why;
+    if (why) return why;
     if (words->cdrom)
         words->writable = false;
     if (words->cdrom && (!words->target || !*words->target))
@@ -243,27 +247,25 @@ const char *disk_read(char *text, struct disk_words *words, const char **wrong) 
         words->format = "raw";
     if (!words->vdev && words->target && strchr(words->target, ','))
         return "it has no device: target= takes all that follows, so it comes last";
-    if (!words->vdev)
-        return "it has no device: ,xvda or vdev=xvda";
+    if (!words->vdev) return "it has no device: ,xvda or vdev=xvda";
     return words->target || words->cdrom ? NULL : "it has no target";
 }
 
 /* What is said but cannot be had. */
-static const char *unavailable(const struct disk_words *words, const char **wrong) {
+static const char *unavailable(const struct disk_words *words, const char **wrong)
+{
     static const char *const here[] = { "0", "dom0", "Domain-0" };
     size_t i = 0;
 
     *wrong = words->format;
     if (!strcmp(words->format, "empty") || !words->target || !*words->target)
         return "an empty drive is not offered";
-    if (strcmp(words->format, "raw"))
-        return "a disk's format can only be raw";
+    if (strcmp(words->format, "raw")) return "a disk's format can only be raw";
     *wrong = words->backendtype;
     if (words->backendtype && strcmp(words->backendtype, "phy"))
         return "a disk's backendtype can only be phy";
     *wrong = words->script;
-    if (words->script)
-        return "no script makes a disk here";
+    if (words->script) return "no script makes a disk here";
     *wrong = words->specification;
     if (words->specification && strcmp(words->specification, "xen"))
         return "a disk's specification can only be xen";
@@ -274,11 +276,11 @@ static const char *unavailable(const struct disk_words *words, const char **wron
 }
 
 static int judge(const struct disk_words *words, struct config_disk *disk,
-                 struct config_problem *problem) {
+                 struct config_problem *problem)
+{
     const char *target = words->target, *wrong, *why = unavailable(words, &wrong);
 
-    if (why)
-        return setting_refuse(NULL, problem, "'%.40s': %s", wrong ? wrong : "", why);
+    if (why) return setting_refuse(NULL, problem, "'%.40s': %s", wrong ? wrong : "", why);
     if (!strncmp(target, BY_LABEL, strlen(BY_LABEL)))
         target += strlen(BY_LABEL);
     if (!*target || strlen(target) >= sizeof(disk->partition))
@@ -296,7 +298,8 @@ static int judge(const struct disk_words *words, struct config_disk *disk,
     return 0;
 }
 
-int disk_parse(const char *text, struct config_disk *disk, struct config_problem *problem) {
+int disk_parse(const char *text, struct config_disk *disk, struct config_problem *problem)
+{
     struct disk_words words;
     char copy[DISK_MOST_BYTES];
     const char *wrong, *why;
@@ -312,8 +315,7 @@ int disk_parse(const char *text, struct config_disk *disk, struct config_problem
     why = disk_read(copy, &words, &wrong);
     if (why && wrong)
         return setting_refuse(NULL, problem, "in disk '%.60s', '%.40s': %s", text, wrong, why);
-    if (why)
-        return setting_refuse(NULL, problem, "in disk '%.60s': %s", text, why);
+    if (why) return setting_refuse(NULL, problem, "in disk '%.60s': %s", text, why);
     return judge(&words, disk, problem);
 }
 
@@ -321,12 +323,12 @@ int disk_parse(const char *text, struct config_disk *disk, struct config_problem
 
 /* Digits in the base that their beginning tells (0x, 0), up to `most`; moves on. False: none, or
  * more. */
-static bool take_number(const char **at, unsigned long most, unsigned *number) {
+static bool take_number(const char **at, unsigned long most, unsigned *number)
+{
     char *end;
     unsigned long value = **at >= '0' && **at <= '9' ? strtoul(*at, &end, 0) : most + 1;
 
-    if (value > most)
-        return false;
+    if (value > most) return false;
     *at = end;
     *number = (unsigned)value;
     return true;
@@ -334,39 +336,37 @@ static bool take_number(const char **at, unsigned long most, unsigned *number) {
 
 /* "xvdaa12": letters count disks, as if there were no zero; digits count partitions from 1. */
 static bool take_letters(const char *vdev, const char *kind, unsigned most_disks,
-                         unsigned most_partitions, unsigned *disk, unsigned *partition) {
+                         unsigned most_partitions, unsigned *disk, unsigned *partition)
+{
     const char *at = vdev + strlen(kind);
 
-    if (strncmp(vdev, kind, strlen(kind)) || *at < 'a' || *at > 'z')
-        return false;
+    if (strncmp(vdev, kind, strlen(kind)) || *at < 'a' || *at > 'z') return false;
     for (*disk = 0; *at >= 'a' && *at <= 'z'; at++) {
         *disk = *disk * 26 + (unsigned)(*at - 'a') + 1;
-        if (*disk > most_disks)
-            return false;
+        if (*disk > most_disks) return false;
     }
     --*disk;
     *partition = 0;
-    if (!*at)
-        return true;
+    if (!*at) return true;
     for (; *at >= '0' && *at <= '9' && *partition <= most_partitions; at++) {
         *partition = *partition * 10 + (unsigned)(*at - '0');
-        if (!*partition)
-            return false;
+        if (!*partition) return false;
     }
     return !*at && *partition <= most_partitions;
 }
 
 /* "d0p1" */
-static bool take_d_p(const char *vdev, unsigned *disk, unsigned *partition) {
+static bool take_d_p(const char *vdev, unsigned *disk, unsigned *partition)
+{
     const char *at = vdev + 1;
 
-    if (*vdev != 'd' || !take_number(&at, (1u << 20) - 1, disk) || *at++ != 'p')
-        return false;
+    if (*vdev != 'd' || !take_number(&at, (1u << 20) - 1, disk) || *at++ != 'p') return false;
     return take_number(&at, 255, partition) && !*at;
 }
 
 /* Numbers are what <xen/io/blkif.h> tells; those of hd and sd are Linux's for such disks. */
-bool disk_number(const char *vdev, unsigned *number) {
+bool disk_number(const char *vdev, unsigned *number)
+{
     unsigned disk, partition;
     const char *at = vdev;
 

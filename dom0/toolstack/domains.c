@@ -32,7 +32,8 @@ static MUTEX(lock);                     /* One change of the set of domains at a
 static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
 static WAIT_QUEUE(ended_queue);
 
-int trouble_set(struct trouble *trouble, int error, const char *format, ...) {
+int trouble_set(struct trouble *trouble, int error, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
@@ -43,7 +44,8 @@ int trouble_set(struct trouble *trouble, int error, const char *format, ...) {
 
 /* --- the end of a domain --- */
 
-static void unlink(struct domain *domain) {
+static void unlink(struct domain *domain)
+{
     struct domain **link = &domains;
 
     while (*link && *link != domain)
@@ -52,7 +54,8 @@ static void unlink(struct domain *domain) {
         *link = domain->next;
 }
 
-static void let_others(void) {
+static void let_others(void)
+{
     mutex_unlock(&lock);
     thread_sleep(LOOK_NS);
     mutex_lock(&lock);
@@ -61,8 +64,10 @@ static void let_others(void) {
 static char gone[32][CONFIG_MAX_NAME + 1];      /* Names of the last that went. */
 static unsigned gone_count;
 
-/* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits for all of it. */
-static void tear_down(struct domain *domain) {
+/* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits
+ * for all of it. */
+static void tear_down(struct domain *domain)
+{
     struct xen_domctl_getdomaininfo info;
 
     domain->leaving = true;
@@ -76,19 +81,21 @@ static void tear_down(struct domain *domain) {
         domain->console = NULL;                 /* We are still to be found, and sleep. */
         home_release(domain->domid);
         domain_destroy(domain->domid);
-        /* All mappings of its memory are gone, so it must be gone too; a moment's patience for deferred work. */
+        /* All mappings of its memory are gone, so it must be gone too; a moment's patience for
+         * deferred work. */
         for (int i = 0; i < 100 && domain_get_info(domain->domid, &info) == 0; i++)
             thread_sleep(NS_PER_MS);
         if (domain_get_info(domain->domid, &info) == 0)
-            printk("dom0: domain %u does not go away: %lu of its pages are still in use\n", (unsigned)domain->domid,
-                   (unsigned long)info.tot_pages);
+            printk("dom0: domain %u does not go away: %lu of its pages are still in use\n",
+                   (unsigned)domain->domid, (unsigned long)info.tot_pages);
     }
     unlink(domain);
     snprintf(gone[gone_count++ % ARRAY_COUNT(gone)], sizeof(gone[0]), "%s", domain->config.name);
     free(domain);
 }
 
-bool domains_had(const char *name) {
+bool domains_had(const char *name)
+{
     for (unsigned i = 0; i < MIN(gone_count, ARRAY_COUNT(gone)); i++)
         if (!strcmp(gone[i], name))
             return true;
@@ -98,7 +105,9 @@ bool domains_had(const char *name) {
 /* --- the beginning --- */
 
 /* "guest.cfg:7", or which of the words behind the file's name, or the file alone. */
-static void say_where(const char *file, const struct config_problem *problem, char *where, size_t size) {
+static void say_where(const char *file, const struct config_problem *problem, char *where,
+                      size_t size)
+{
     if (problem->behind)
         snprintf(where, size, "word %u behind %s", problem->line, file);
     else if (problem->line)
@@ -108,12 +117,15 @@ static void say_where(const char *file, const struct config_problem *problem, ch
 }
 
 /* A line each. */
-static void show_warnings(const char *file, const struct config_warnings *warnings) {
+static void show_warnings(const char *file, const struct config_warnings *warnings)
+{
     for (const char *line = warnings->text, *end; (end = strchr(line, '\n')); line = end + 1)
         printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
 }
 
-static int read_config(const char *file, const char *more, struct config *config, struct trouble *trouble) {
+static int read_config(const char *file, const char *more, struct config *config,
+                       struct trouble *trouble)
+{
     static struct config_warnings warnings;     /* Used under the lock. */
     struct config_problem problem;
     struct archive_file found;
@@ -121,34 +133,43 @@ static int read_config(const char *file, const char *more, struct config *config
     int error = archive_find(files, file, &found);
 
     if (error)
-        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)", file);
+        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
+                           file);
     error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
     show_warnings(file, &warnings);
-    if (!error)
-        return 0;
+    if (!error) return 0;
     say_where(file, &problem, where, sizeof(where));
     return trouble_set(trouble, error, "%s: %s", where, problem.text);
 }
 
-static int find_kernel(const struct config *config, struct unpacked *kernel, struct trouble *trouble) {
+static int find_kernel(const struct config *config, struct unpacked *kernel,
+                       struct trouble *trouble)
+{
     struct archive_file file;
     int error;
 
     if (archive_find(files, config->kernel, &file))
-        return trouble_set(trouble, -ENOENT, "no kernel '%s' in the boot archive (\"files\" lists it)", config->kernel);
+        return trouble_set(trouble, -ENOENT,
+                           "no kernel '%s' in the boot archive (\"files\" lists it)",
+                           config->kernel);
     error = unpack_kernel(file.data, file.size, thread_yield, kernel);
     return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
 }
 
-static int find_ramdisk(const struct config *config, struct unpacked *ramdisk, struct trouble *trouble) {
+static int find_ramdisk(const struct config *config, struct unpacked *ramdisk,
+                        struct trouble *trouble)
+{
     struct archive_file file;
 
     if (archive_find(files, config->ramdisk, &file))
-        return trouble_set(trouble, -ENOENT, "no ramdisk '%s' in the boot archive (\"files\" lists it)", config->ramdisk);
+        return trouble_set(trouble, -ENOENT,
+                           "no ramdisk '%s' in the boot archive (\"files\" lists it)",
+                           config->ramdisk);
     return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
 }
 
-static int build(struct domain *domain, struct build_result *built, struct trouble *trouble) {
+static int build(struct domain *domain, struct build_result *built, struct trouble *trouble)
+{
     const struct config *config = &domain->config;
     struct build_request request = {
         .command_line = config->extra, .pages = config->memory_mib * 256,
@@ -159,8 +180,7 @@ static int build(struct domain *domain, struct build_result *built, struct troub
     struct unpacked kernel, ramdisk = { .memory = NULL };
     int error = find_kernel(config, &kernel, trouble);
 
-    if (error)
-        return error;
+    if (error) return error;
     if (config->ramdisk[0])
         error = find_ramdisk(config, &ramdisk, trouble);
     if (!error) {
@@ -180,23 +200,27 @@ static int build(struct domain *domain, struct build_result *built, struct troub
  * this one follows, or NULL.
  */
 static int bring_up(struct domain *domain, bool paused, const struct life *before,
-                    struct trouble *trouble) {
+                    struct trouble *trouble)
+{
     struct build_result built;
     uint64_t since = now_ns();
     int error = build(domain, &built, trouble);
 
     if (!error) {
         domain->domid = built.domid;
-        error = domain->config.cpu_weight ? domain_set_weight(built.domid, domain->config.cpu_weight) : 0;
+        error = domain->config.cpu_weight
+                    ? domain_set_weight(built.domid, domain->config.cpu_weight)
+                    : 0;
         if (error)
             trouble_set(trouble, error, "cannot set its weight: %s", errno_name(error));
     }
     if (!error) {
-        error = guest_console_open(built.domid, domain->config.name, built.console_mfn, built.console_port,
-                                   &domain->console);
+        error = guest_console_open(built.domid, domain->config.name, built.console_mfn,
+                                   built.console_port, &domain->console);
         error = error ? error : home_write(&domain->config, &built);
         if (error)
-            trouble_set(trouble, error, "cannot set up console and XenStore: %s", errno_name(error));
+            trouble_set(trouble, error, "cannot set up console and XenStore: %s",
+                        errno_name(error));
     }
     if (!error)
         error = devices_attach(domain->domid, &domain->config, &domain->devices, trouble);
@@ -217,7 +241,8 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
     return 0;
 }
 
-static struct domain *new_domain(const struct config *config) {
+static struct domain *new_domain(const struct config *config)
+{
     struct domain *domain = calloc(1, sizeof(*domain));
 
     if (domain) {
@@ -228,20 +253,25 @@ static struct domain *new_domain(const struct config *config) {
 }
 
 /* A name means one domain, and so does a uuid: /vm/UUID is its own. */
-static int check_unique(const struct config *config, struct trouble *trouble) {
+static int check_unique(const struct config *config, struct trouble *trouble)
+{
     if (domains_is_dom0(config->name))
         return trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name);
     for (const struct domain *domain = domains; domain; domain = domain->next) {
         if (!strcmp(domain->config.name, config->name))
             return trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
                                domain->leaving ? "is just ending" : "runs already");
-        if (config->has_uuid && domain->config.has_uuid && !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
-            return trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already", domain->config.name);
+        if (config->has_uuid && domain->config.has_uuid &&
+            !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
+            return trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
+                               domain->config.name);
     }
     return 0;
 }
 
-int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble) {
+int domains_create(const char *file, const char *more, bool paused, struct domain **made,
+                   struct trouble *trouble)
+{
     static struct config config;                /* Large; used under the lock. */
     struct domain *domain;
     int error;
@@ -250,8 +280,9 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     error = read_config(file, more, &config, trouble);
     if (!error)
         error = check_unique(&config, trouble);
+    /* Before the work of building, not after it. */
     if (!error)
-        error = devices_check(&config, trouble);        /* Before the work of building, not after it. */
+        error = devices_check(&config, trouble);
     if (!error) {
         domain = new_domain(&config);
         error = domain ? bring_up(domain, paused, NULL, trouble)
@@ -262,7 +293,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     return error;
 }
 
-void domains_for_each_file(void (*visit)(const char *name, size_t size)) {
+void domains_for_each_file(void (*visit)(const char *name, size_t size))
+{
     static struct archive_file file;            /* Large; the prompt's only. */
     size_t position = 0;
 
@@ -272,7 +304,8 @@ void domains_for_each_file(void (*visit)(const char *name, size_t size)) {
 
 /* --- the operator's wishes --- */
 
-struct domain *domains_find(const char *name) {
+struct domain *domains_find(const char *name)
+{
     char *end;
     unsigned long number = strtoul(name, &end, 10);
 
@@ -285,26 +318,31 @@ struct domain *domains_find(const char *name) {
     return NULL;
 }
 
-bool domains_is_dom0(const char *name) {
+bool domains_is_dom0(const char *name)
+{
     return !strcmp(name, "0") || !strcmp(name, "Domain-0");
 }
 
-int domains_unknown(const char *name, struct trouble *trouble) {
-    return trouble_set(trouble, -ESRCH, domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
+int domains_unknown(const char *name, struct trouble *trouble)
+{
+    return trouble_set(
+        trouble, -ESRCH,
+        domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
 }
 
-void domains_for_each(void (*visit)(struct domain *domain)) {
+void domains_for_each(void (*visit)(struct domain *domain))
+{
     for (struct domain *domain = domains; domain; domain = domain->next)
         visit(domain);
 }
 
-struct domain *domains_lock(const char *name, struct trouble *trouble) {
+struct domain *domains_lock(const char *name, struct trouble *trouble)
+{
     struct domain *domain;
 
     mutex_lock(&lock);
     domain = domains_find(name);
-    if (domain && !domain->ended && !domain->leaving)
-        return domain;
+    if (domain && !domain->ended && !domain->leaving) return domain;
     if (domain)
         trouble_set(trouble, -ESRCH, "domain '%s' has ended", name);
     else
@@ -313,11 +351,13 @@ struct domain *domains_lock(const char *name, struct trouble *trouble) {
     return NULL;
 }
 
-void domains_unlock(void) {
+void domains_unlock(void)
+{
     mutex_unlock(&lock);
 }
 
-int domains_destroy(const char *name, struct trouble *trouble) {
+int domains_destroy(const char *name, struct trouble *trouble)
+{
     struct domain *domain;
 
     mutex_lock(&lock);
@@ -329,7 +369,8 @@ int domains_destroy(const char *name, struct trouble *trouble) {
     return domain ? 0 : domains_unknown(name, trouble);
 }
 
-void domains_destroy_all(void) {
+void domains_destroy_all(void)
+{
     mutex_lock(&lock);
     while (domains) {
         struct domain *domain = domains;
@@ -344,13 +385,15 @@ void domains_destroy_all(void) {
     mutex_unlock(&lock);
 }
 
-static void look_now(void) {
+static void look_now(void)
+{
     somebody_ended = true;
     wake_all(&ended_queue);
 }
 
 /* One that waits to be started again need not be asked. */
-static int ask(struct domain *domain, const char *what) {
+static int ask(struct domain *domain, const char *what)
+{
     bool reboot = !strcmp(what, "reboot");
     char path[64];
     int error;
@@ -367,7 +410,8 @@ static int ask(struct domain *domain, const char *what) {
     return error;
 }
 
-int domains_ask(const char *name, const char *what, struct trouble *trouble) {
+int domains_ask(const char *name, const char *what, struct trouble *trouble)
+{
     struct domain *domain;
     int error;
 
@@ -375,14 +419,14 @@ int domains_ask(const char *name, const char *what, struct trouble *trouble) {
     domain = domains_find(name);
     error = domain ? ask(domain, what) : -ESRCH;
     mutex_unlock(&lock);
-    if (!domain)
-        return domains_unknown(name, trouble);
+    if (!domain) return domains_unknown(name, trouble);
     if (error)
         trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
     return error;
 }
 
-bool domains_ask_all(const char *what) {
+bool domains_ask_all(const char *what)
+{
     bool any = false;
 
     mutex_lock(&lock);
@@ -395,8 +439,10 @@ bool domains_ask_all(const char *what) {
             continue;
         }
         snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
-        domain->config.on_poweroff = ACTION_DESTROY;    /* The machine goes: nothing is started again. */
-        if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can && ask(domain, what) == 0)
+        /* The machine goes: nothing is started again. */
+        domain->config.on_poweroff = ACTION_DESTROY;
+        if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can &&
+            ask(domain, what) == 0)
             any = true;
     }
     mutex_unlock(&lock);
@@ -405,16 +451,19 @@ bool domains_ask_all(const char *what) {
 
 /* --- domains that end by themselves --- */
 
-static const char *reason_name(unsigned reason) {
+static const char *reason_name(unsigned reason)
+{
     static const char *const names[] = {
-        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",     [SHUTDOWN_suspend] = "suspend",
-        [SHUTDOWN_crash] = "crash",       [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
     };
 
     return reason < ARRAY_COUNT(names) ? names[reason] : "a reason unknown";
 }
 
-static void restart(struct domain *old) {
+static void restart(struct domain *old)
+{
     struct domain *domain = new_domain(&old->config);
     struct life before = old->life;
     struct trouble trouble;
@@ -433,20 +482,20 @@ static void restart(struct domain *old) {
     if (bring_up(domain, false, &before, &trouble))
         printk("dom0: a domain cannot be restarted: %s\n", trouble.text);
     else
-        printk("dom0: domain '%s' is restarted as %u\n", domain->config.name, (unsigned)domain->domid);
+        printk("dom0: domain '%s' is restarted as %u\n", domain->config.name,
+               (unsigned)domain->domid);
 }
 
-static enum config_action action_for(const struct config *config, unsigned reason) {
-    if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend)
-        return config->on_poweroff;
-    if (reason == SHUTDOWN_reboot)
-        return config->on_reboot;
-    if (reason == SHUTDOWN_soft_reset)
-        return config->on_soft_reset;
+static enum config_action action_for(const struct config *config, unsigned reason)
+{
+    if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend) return config->on_poweroff;
+    if (reason == SHUTDOWN_reboot) return config->on_reboot;
+    if (reason == SHUTDOWN_soft_reset) return config->on_soft_reset;
     return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
 }
 
-bool domain_waits(const struct domain *domain, char *why, size_t size) {
+bool domain_waits(const struct domain *domain, char *why, size_t size)
+{
     const struct life *life = &domain->life;
     uint64_t now = now_ns(), due = life_due(life);
     unsigned long tenths = (unsigned long)((due - now) / (NS_PER_S / 10));
@@ -461,15 +510,14 @@ bool domain_waits(const struct domain *domain, char *why, size_t size) {
 }
 
 /* Has it ended? What is to become of it is decided, and said, once. */
-static bool has_ended(struct domain *domain) {
+static bool has_ended(struct domain *domain)
+{
     struct xen_domctl_getdomaininfo info;
     char why[200];
     unsigned reason;
 
-    if (domain->ended)
-        return true;
-    if (domain_get_info(domain->domid, &info) || !(info.flags & XEN_DOMINF_shutdown))
-        return false;
+    if (domain->ended) return true;
+    if (domain_get_info(domain->domid, &info) || !(info.flags & XEN_DOMINF_shutdown)) return false;
     reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
     domain->ended = true;
     domain->action = action_for(&domain->config, reason);
@@ -483,7 +531,8 @@ static bool has_ended(struct domain *domain) {
 }
 
 /* When an ended domain can be seen to without waiting. */
-static uint64_t ready_at(const struct domain *domain) {
+static uint64_t ready_at(const struct domain *domain)
+{
     bool again = domain->action == ACTION_RESTART && !life_is_hopeless(&domain->life);
     uint64_t due = again ? life_due(&domain->life) : 0;
     uint64_t look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
@@ -495,7 +544,8 @@ static uint64_t ready_at(const struct domain *domain) {
  * One domain that has ended is seen to; the list changes under our hands, so the caller asks again.
  * False: nobody is left but those for whom it is too early; *next is when it is not.
  */
-static bool see_to_one(uint64_t *next) {
+static bool see_to_one(uint64_t *next)
+{
     for (struct domain *domain = domains; domain; domain = domain->next) {
         uint64_t ready;
 
@@ -515,7 +565,8 @@ static bool see_to_one(uint64_t *next) {
     return false;
 }
 
-static void life_thread(void *argument) {
+static void life_thread(void *argument)
+{
     for (uint64_t next = NEVER, now;;) {
         now = now_ns();
         if (next == NEVER)
@@ -531,16 +582,17 @@ static void life_thread(void *argument) {
     }
 }
 
-static void on_dom_exc(evtchn_t port, void *data) {
+static void on_dom_exc(evtchn_t port, void *data)
+{
     look_now();
 }
 
-int domains_start(const struct archive *archive) {
+int domains_start(const struct archive *archive)
+{
     int error;
 
     files = archive;
     error = event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
-    if (error < 0)
-        return error;
+    if (error < 0) return error;
     return thread_create("domains", life_thread, NULL) ? 0 : -ENOMEM;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guests that this toolstack runs: creating them from a configuration, watching them end, destroying them.
+ * The guests that this toolstack runs: creating them from a configuration, watching them end,
+ * destroying them.
  *
- * All functions sleep (they talk to XenStore) and take the one lock of the toolstack themselves, unless said otherwise.
+ * All functions sleep (they talk to XenStore) and take the one lock of the toolstack themselves,
+ * unless said otherwise.
  */
 #ifndef DOM0_TOOLSTACK_DOMAINS_H
 #define DOM0_TOOLSTACK_DOMAINS_H
@@ -24,7 +26,8 @@ struct domain {
     struct devices *devices;
     bool ended;                         /* Shut down or crashed. */
     enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
-    bool leaving;                       /* Being torn down: its parts go one by one, look at none of them. */
+    /* Being torn down: its parts go one by one, look at none of them. */
+    bool leaving;
     struct life life;
 };
 
@@ -34,27 +37,32 @@ struct trouble {
 };
 
 /* Writes the sentence, returns the error. */
-int trouble_set(struct trouble *trouble, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int trouble_set(struct trouble *trouble, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* Starts the thread that looks after ended domains. Kernels and configurations come from the archive. */
+/* Starts the thread that looks after ended domains. Kernels and configurations come from the
+ * archive. */
 int domains_start(const struct archive *archive);
 
 /*
- * From the configuration file of that name, and more lines of the same kind that have the last word. 0, or a negative
- * errno and the trouble. `paused`: leave it so.
+ * From the configuration file of that name, and more lines of the same kind that have the last
+ * word. 0, or a negative errno and the trouble. `paused`: leave it so.
  */
-int domains_create(const char *file, const char *more, bool paused, struct domain **made, struct trouble *trouble);
+int domains_create(const char *file, const char *more, bool paused, struct domain **made,
+                   struct trouble *trouble);
 
 /* What is in the archive. */
 void domains_for_each_file(void (*visit)(const char *name, size_t size));
 
-/* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller sleeps. */
+/* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller
+ * sleeps. */
 struct domain *domains_find(const char *name);
 
 /* Was there one of that name lately, which has gone? */
 bool domains_had(const char *name);
 
-/* dom0 has a name and a number, but is no guest: what can be done to guests cannot be done to it. */
+/* dom0 has a name and a number, but is no guest: what can be done to guests cannot be done to
+ * it. */
 bool domains_is_dom0(const char *name);
 
 /* Says that there is no guest of that name, or that it is dom0's; -ESRCH. */
@@ -65,7 +73,8 @@ bool domain_waits(const struct domain *domain, char *why, size_t size);
 
 void domains_for_each(void (*visit)(struct domain *domain));
 
-/* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the trouble, no lock. */
+/* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the
+ * trouble, no lock. */
 struct domain *domains_lock(const char *name, struct trouble *trouble);
 void domains_unlock(void);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What XenStore says about a domain itself, as on Xen (xenstore-paths): its home /local/domain/N and /vm/UUID. Devices: devices.c. */
+/* What XenStore says about a domain itself, as on Xen (xenstore-paths): its home /local/domain/N
+ * and /vm/UUID. Devices: devices.c. */
 #ifndef DOM0_TOOLSTACK_HOME_H
 #define DOM0_TOOLSTACK_HOME_H
 

@@ -9,14 +9,17 @@
 #include <pvguest/xen.h>
 #include <xen/domctl.h>
 
-/* The domains of these names (dom0's too), or all when there are none. `verbose`: what makes each of them unique, too. */
+/* The domains of these names (dom0's too), or all when there are none. `verbose`: what makes each
+ * of them unique, too. */
 void info_list(int count, char **word, bool verbose);
 void info_list_long(int count, char **word);    /* details.c */
 
-/* What dom0 has done for each domain: seconds of its own, turns of each kind (dom0/turns.h), and what it holds for it. */
+/* What dom0 has done for each domain: seconds of its own, turns of each kind (dom0/turns.h), and
+ * what it holds for it. */
 void info_service(void);
 
-/* For both of them: the domain of that number or the next one; is it among the names; its UUID, printed. */
+/* For both of them: the domain of that number or the next one; is it among the names; its UUID,
+ * printed. */
 bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info);
 bool info_is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word);
 void info_uuid(const xen_domain_handle_t handle);

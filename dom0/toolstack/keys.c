@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast a guest echoes what is typed at its console: the command `keys`. A thread types, so that the prompt is free meanwhile. A key's
- * time begins when it was due, not when dom0 got round to it: an operator does not wait until it suits dom0.
+ * How fast a guest echoes what is typed at its console: the command `keys`. A thread types, so that
+ * the prompt is free meanwhile. A key's time begins when it was due, not when dom0 got round to it:
+ * an operator does not wait until it suits dom0.
  */
 #include "dom0/console/guests.h"
 #include "dom0/toolstack/verbs.h"
@@ -21,7 +22,8 @@ static struct {
     uint32_t us[MOST_KEYS];             /* Sorted. */
 } keys;
 
-static void note(uint64_t ns) {
+static void note(uint64_t ns)
+{
     uint32_t us = (uint32_t)(ns / NS_PER_US);
     unsigned at = keys.count++;
 
@@ -30,17 +32,20 @@ static void note(uint64_t ns) {
     keys.us[at] = us;
 }
 
-static void say(void) {
+static void say(void)
+{
     unsigned last = keys.count - 1;
 
     if (!keys.count)
         printk("keys: %s has echoed none\n", keys.name);
     else
-        printk("keys: %s has echoed %u, %u lost; least %u, median %u, 99%% %u, longest %u us\n", keys.name, keys.count, keys.lost,
-               keys.us[0], keys.us[last / 2], keys.us[last * 99 / 100], keys.us[last]);
+        printk("keys: %s has echoed %u, %u lost; least %u, median %u, 99%% %u, longest %u us\n",
+               keys.name, keys.count, keys.lost, keys.us[0], keys.us[last / 2],
+               keys.us[last * 99 / 100], keys.us[last]);
 }
 
-static void type(void *unused) {
+static void type(void *unused)
+{
     keys.count = keys.lost = 0;
     while (keys.count + keys.lost < keys.wanted) {
         uint64_t due = now_ns() + BETWEEN_NS;
@@ -59,17 +64,16 @@ static void type(void *unused) {
     keys.busy = false;
 }
 
-static const char *why_not(const struct domain *domain, unsigned long wanted) {
-    if (!domain || domain->leaving)
-        return "there is no such guest";
-    if (wanted < 1 || wanted > MOST_KEYS)
-        return "1 to 100 keys";
-    if (keys.busy)
-        return "keys are being typed already";
+static const char *why_not(const struct domain *domain, unsigned long wanted)
+{
+    if (!domain || domain->leaving) return "there is no such guest";
+    if (wanted < 1 || wanted > MOST_KEYS) return "1 to 100 keys";
+    if (keys.busy) return "keys are being typed already";
     return NULL;
 }
 
-bool verb_keys(int count, char **word) {
+bool verb_keys(int count, char **word)
+{
     const struct domain *domain = domains_find(word[0]);
     unsigned long wanted = strtoul(word[1], NULL, 10);
     const char *why = why_not(domain, wanted);

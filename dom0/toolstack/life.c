@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's life as commands: made, listed, joined at its console, stopped, asked to end, ended; its name and number.
- * `xl`'s words, options and exit statuses.
+ * A guest's life as commands: made, listed, joined at its console, stopped, asked to end, ended;
+ * its name and number. `xl`'s words, options and exit statuses.
  */
 #include "dom0/builder/control.h"
 #include "dom0/console/guests.h"
@@ -14,14 +14,15 @@
 #define MORE_BYTES 2048u                /* Of configuration, given behind `create FILE`. */
 #define MAX_NAMED 64u
 #define LOOK_NS (20 * NS_PER_MS)
-#define PATIENCE_S 300ul                /* shutdown -w: nobody can interrupt our waiting, so it ends by itself. */
+/* shutdown -w: nobody can interrupt our waiting, so it ends by itself. */
+#define PATIENCE_S 300ul
 
-static struct domain *find(const char *name) {
+static struct domain *find(const char *name)
+{
     struct domain *domain = domains_find(name);
     struct trouble trouble;
 
-    if (domain && !domain->leaving)
-        return domain;
+    if (domain && !domain->leaving) return domain;
     if (domain)
         printk("Error: just now ends domain '%s'\n", name);
     else
@@ -29,14 +30,16 @@ static struct domain *find(const char *name) {
     return NULL;
 }
 
-static bool refuse_errno(const char *what, int error) {
+static bool refuse_errno(const char *what, int error)
+{
     printk("Error: %s: %s\n", what, errno_name(error));
     return false;
 }
 
 /* --- the beginning --- */
 
-bool verb_create(int count, char **word) {
+bool verb_create(int count, char **word)
+{
     bool quiet = verb_option('q');
     struct domain *domain = NULL;
     struct trouble trouble;
@@ -63,7 +66,8 @@ bool verb_create(int count, char **word) {
 
 /* --- who is there --- */
 
-bool verb_list(int count, char **word) {
+bool verb_list(int count, char **word)
+{
     struct trouble trouble;
 
     for (int i = 0; i < count; i++)
@@ -78,7 +82,8 @@ bool verb_list(int count, char **word) {
     return true;
 }
 
-bool verb_domid(int count, char **word) {
+bool verb_domid(int count, char **word)
+{
     struct domain *domain = domains_is_dom0(word[0]) ? NULL : find(word[0]);
 
     if (domain || domains_is_dom0(word[0]))
@@ -86,7 +91,8 @@ bool verb_domid(int count, char **word) {
     return domain || domains_is_dom0(word[0]);
 }
 
-bool verb_domname(int count, char **word) {
+bool verb_domname(int count, char **word)
+{
     struct domain *domain;
     char *end;
 
@@ -101,7 +107,8 @@ bool verb_domname(int count, char **word) {
     return domain || domains_is_dom0(word[0]);
 }
 
-bool verb_console(int count, char **word) {
+bool verb_console(int count, char **word)
+{
     struct domain *domain = find(word[0]);
 
     if (domain)
@@ -110,18 +117,19 @@ bool verb_console(int count, char **word) {
 }
 
 /* What a guest said last is asked for when it is gone. */
-bool verb_console_log(int count, char **word) {
+bool verb_console_log(int count, char **word)
+{
     struct domain *domain = domains_find(word[0]);
 
-    if (guest_console_show_log(domain ? domain->config.name : word[0]))
-        return true;
+    if (guest_console_show_log(domain ? domain->config.name : word[0])) return true;
     printk("Error: nothing is known of a console of '%s'\n", word[0]);
     return false;
 }
 
 /* --- stop and go --- */
 
-bool verb_pause(int count, char **word) {
+bool verb_pause(int count, char **word)
+{
     struct domain *domain = find(word[0]);
     int error = domain ? domain_pause(domain->domid) : 0;
 
@@ -131,12 +139,12 @@ bool verb_pause(int count, char **word) {
 }
 
 /* One that is not paused runs: that was wanted, and is no error with xl either. */
-bool verb_unpause(int count, char **word) {
+bool verb_unpause(int count, char **word)
+{
     struct domain *domain = find(word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
 
-    if (error && error != -EINVAL)
-        return refuse_errno("unpause", error);
+    if (error && error != -EINVAL) return refuse_errno("unpause", error);
     if (domain)
         printk("Domain '%s' %s\n", domain->config.name, error ? "was not paused" : "runs");
     return domain;
@@ -144,23 +152,27 @@ bool verb_unpause(int count, char **word) {
 
 /* --- the end --- */
 
-/* The guests that -a means, by number: names may change while we wait, and a guest that restarts gets another number. */
+/* The guests that -a means, by number: names may change while we wait, and a guest that restarts
+ * gets another number. */
 static char named[MAX_NAMED][8];
 static unsigned named_count;
 
-static void name_one(struct domain *domain) {
+static void name_one(struct domain *domain)
+{
     if ((!domain->ended || domain->action == ACTION_RESTART) && named_count < MAX_NAMED)
         snprintf(named[named_count++], sizeof(named[0]), "%u", (unsigned)domain->domid);
 }
 
 /* Is there still a domain of that name or number, but as one that is kept when it has ended? */
-static bool runs(const char *name) {
+static bool runs(const char *name)
+{
     struct domain *domain = domains_find(name);
 
     return domain && !(domain->ended && domain->action == ACTION_PRESERVE);
 }
 
-static bool wait_for(const char *name, unsigned long limit_s) {
+static bool wait_for(const char *name, unsigned long limit_s)
+{
     uint64_t until = now_ns() + limit_s * NS_PER_S;
 
     while (runs(name) && now_ns() < until)
@@ -173,7 +185,8 @@ static bool wait_for(const char *name, unsigned long limit_s) {
     return true;
 }
 
-bool verb_wait(int count, char **word) {
+bool verb_wait(int count, char **word)
+{
     struct trouble trouble;
 
     if (!domains_find(word[0]) && !domains_had(word[0])) {
@@ -183,17 +196,20 @@ bool verb_wait(int count, char **word) {
     return wait_for(word[0], count > 1 ? strtoul(word[1], NULL, 10) : 60);
 }
 
-static void file_row(const char *name, size_t size) {
+static void file_row(const char *name, size_t size)
+{
     printk("%10lu %s\n", (unsigned long)size, name);
 }
 
-bool verb_files(int count, char **word) {
+bool verb_files(int count, char **word)
+{
     domains_for_each_file(file_row);
     return true;
 }
 
 /* Asks one guest, or with -a all of them; with -w it is over when they have ended. */
-static bool ask_to_end(int count, char **word, const char *what, const char *doing) {
+static bool ask_to_end(int count, char **word, const char *what, const char *doing)
+{
     struct domain *domain = NULL;
     struct trouble trouble;
     bool well = true;
@@ -202,8 +218,7 @@ static bool ask_to_end(int count, char **word, const char *what, const char *doi
         printk("Error: say which domain, or -a for all\n");
         return false;
     }
-    if (count && !(domain = find(word[0])))
-        return false;
+    if (count && !(domain = find(word[0]))) return false;
     named_count = 0;
     if (domain)
         name_one(domain);
@@ -223,19 +238,21 @@ static bool ask_to_end(int count, char **word, const char *what, const char *doi
     return well;
 }
 
-bool verb_shutdown(int count, char **word) {
+bool verb_shutdown(int count, char **word)
+{
     return ask_to_end(count, word, "poweroff", "Shutting down");
 }
 
-bool verb_reboot(int count, char **word) {
+bool verb_reboot(int count, char **word)
+{
     return ask_to_end(count, word, "reboot", "Rebooting");
 }
 
-bool verb_destroy(int count, char **word) {
+bool verb_destroy(int count, char **word)
+{
     struct trouble trouble;
 
-    if (domains_destroy(word[0], &trouble))
-        return verb_refuse(&trouble);
+    if (domains_destroy(word[0], &trouble)) return verb_refuse(&trouble);
     printk("Domain '%s' is destroyed\n", word[0]);
     return true;
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command `bridge`: its ports, what came from each (in) and went to each (out), and what did not. Of the frames that were
- * dropped, "room" did not fit the receiver's ring or buffers, "spoofed" had another's address as their sender, "flood" were
- * too many for all or for stations nobody knows; "pauses" is how often rate= has stopped a card.
+ * The command `bridge`: its ports, what came from each (in) and went to each (out), and what did
+ * not. Of the frames that were dropped, "room" did not fit the receiver's ring or buffers,
+ * "spoofed" had another's address as their sender, "flood" were too many for all or for stations
+ * nobody knows; "pauses" is how often rate= has stopped a card.
  */
 #include "dom0/network/bridge.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
 
-bool verb_bridge(int count, char **word) {
+bool verb_bridge(int count, char **word)
+{
     const struct bridge *bridge = devices_bridge();
 
-    printk("%-10s %-17s %9s %9s %7s %7s %7s %7s\n", "port", "address", "in", "out", "room", "spoofed", "flood", "pauses");
+    printk("%-10s %-17s %9s %9s %7s %7s %7s %7s\n", "port", "address", "in", "out", "room",
+           "spoofed", "flood", "pauses");
     for (unsigned i = 0; i < BRIDGE_PORTS; i++) {
         const struct netport *port = bridge->port[i];
         const struct guard *guard = port ? bridge_guard(bridge, port) : NULL;
@@ -20,13 +23,15 @@ bool verb_bridge(int count, char **word) {
 
         if (!port)
             continue;
-        printk("%-10s %02x:%02x:%02x:%02x:%02x:%02x %9lu %9lu %7lu", port->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-               (unsigned long)port->frames_received, (unsigned long)port->frames_sent, (unsigned long)port->frames_dropped);
+        printk("%-10s %02x:%02x:%02x:%02x:%02x:%02x %9lu %9lu %7lu", port->name, mac[0], mac[1],
+               mac[2], mac[3], mac[4], mac[5], (unsigned long)port->frames_received,
+               (unsigned long)port->frames_sent, (unsigned long)port->frames_dropped);
         if (guard)
-            printk(" %7lu %7lu %7lu", (unsigned long)guard->spoofed, (unsigned long)guard->floods, (unsigned long)guard->pauses);
+            printk(" %7lu %7lu %7lu", (unsigned long)guard->spoofed, (unsigned long)guard->floods,
+                   (unsigned long)guard->pauses);
         printk("\n");
     }
-    printk("forwarded %lu, flooded %lu, dropped %lu\n", (unsigned long)bridge->forwarded, (unsigned long)bridge->flooded,
-           (unsigned long)bridge->dropped);
+    printk("forwarded %lu, flooded %lu, dropped %lu\n", (unsigned long)bridge->forwarded,
+           (unsigned long)bridge->flooded, (unsigned long)bridge->dropped);
     return true;
 }

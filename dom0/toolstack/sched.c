@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `xl sched-credit`: what part of the CPU a domain gets beside others, as a weight. The hypervisor keeps it; here are the
- * words, in xl's form. Of xl's parameters there is only the weight: no caps, and the slices are the hypervisor's own.
+ * `xl sched-credit`: what part of the CPU a domain gets beside others, as a weight. The hypervisor
+ * keeps it; here are the words, in xl's form. Of xl's parameters there is only the weight: no caps,
+ * and the slices are the hypervisor's own.
  */
 #include "dom0/builder/control.h"
 #include "dom0/toolstack/info.h"
@@ -10,22 +11,21 @@
 
 struct wish { const char *domain; unsigned weight; };
 
-static const char *value_of(int count, char **word, int *at, char letter, const char *name) {
+static const char *value_of(int count, char **word, int *at, char letter, const char *name)
+{
     const char *text = word[*at];
     size_t size = strlen(name);
 
-    if (text[0] != '-')
-        return NULL;
+    if (text[0] != '-') return NULL;
     if (text[1] == '-' && !strncmp(text + 2, name, size) && text[2 + size] == '=')
         return text + 3 + size;
-    if (text[1] == letter && text[2])
-        return text + 2;
-    if (text[1] != letter && !(text[1] == '-' && !strcmp(text + 2, name)))
-        return NULL;
+    if (text[1] == letter && text[2]) return text + 2;
+    if (text[1] != letter && !(text[1] == '-' && !strcmp(text + 2, name))) return NULL;
     return *at + 1 < count ? word[++*at] : NULL;
 }
 
-static bool parse_weight(const char *text, unsigned *weight) {
+static bool parse_weight(const char *text, unsigned *weight)
+{
     char *end;
     unsigned long number = strtoul(text, &end, 10);
 
@@ -33,18 +33,20 @@ static bool parse_weight(const char *text, unsigned *weight) {
     return *text && !*end && number >= CONFIG_LEAST_WEIGHT && number <= CONFIG_MOST_WEIGHT;
 }
 
-static bool parse(int count, char **word, struct wish *wish) {
+static bool parse(int count, char **word, struct wish *wish)
+{
     for (int i = 0; i < count; i++) {
         const char *domain = value_of(count, word, &i, 'd', "domain");
         const char *weight = domain ? NULL : value_of(count, word, &i, 'w', "weight");
 
         if (!domain && !weight) {
-            printk("Error: usage: sched-credit [-d DOMAIN [-w WEIGHT]]; '%s' is not understood\n", word[i]);
+            printk("Error: usage: sched-credit [-d DOMAIN [-w WEIGHT]]; '%s' is not understood\n",
+                   word[i]);
             return false;
         }
         if (weight && !parse_weight(weight, &wish->weight)) {
-            printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n", CONFIG_LEAST_WEIGHT,
-                   CONFIG_MOST_WEIGHT);
+            printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n",
+                   CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT);
             return false;
         }
         if (domain)
@@ -57,18 +59,21 @@ static bool parse(int count, char **word, struct wish *wish) {
     return true;
 }
 
-static void row(const char *name, domid_t domid) {
+static void row(const char *name, domid_t domid)
+{
     unsigned weight;
 
     if (!domain_get_weight(domid, &weight))
         printk("%-33s %4u %6u %4u\n", name, (unsigned)domid, weight, 0);
 }
 
-static void row_of(struct domain *domain) {
+static void row_of(struct domain *domain)
+{
     row(domain->config.name, domain->domid);
 }
 
-static void show(struct domain *domain, bool all) {
+static void show(struct domain *domain, bool all)
+{
     if (all)
         printk("Cpupool Pool-0: tslice=10ms ratelimit=0us migration-delay=0us\n");
     printk("%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
@@ -80,18 +85,17 @@ static void show(struct domain *domain, bool all) {
         domains_for_each(row_of);
 }
 
-bool verb_sched_credit(int count, char **word) {
+bool verb_sched_credit(int count, char **word)
+{
     struct wish wish = { 0 };
     struct trouble trouble;
     struct domain *domain = NULL;
     int error = 0;
 
-    if (!parse(count, word, &wish))
-        return false;
+    if (!parse(count, word, &wish)) return false;
     if (wish.domain && !domains_is_dom0(wish.domain)) {
         domain = domains_lock(wish.domain, &trouble);
-        if (!domain)
-            return verb_refuse(&trouble);
+        if (!domain) return verb_refuse(&trouble);
     }
     if (wish.weight)
         error = domain_set_weight(domain ? domain->domid : 0, wish.weight);

@@ -31,8 +31,9 @@ struct reader {
     const char *start;                  /* The token: from here to `at`. */
 };
 
-__attribute__((format(printf, 2, 3)))
-static int refuse(struct reader *reader, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static int refuse(struct reader *reader, const char *format,
+                                                        ...)
+{
     struct config_problem *problem = reader->problem;
     va_list arguments;
 
@@ -46,39 +47,43 @@ static int refuse(struct reader *reader, const char *format, ...) {
 
 /* --- tokens --- */
 
-static bool is_digit(char c) {
+static bool is_digit(char c)
+{
     return c >= '0' && c <= '9';
 }
 
-static bool is_small(char c) {
+static bool is_small(char c)
+{
     return c >= 'a' && c <= 'z';
 }
 
-static bool in_key(char c) {
+static bool in_key(char c)
+{
     return is_small(c) || is_digit(c) || c == '_' || c == '.';
 }
 
-static bool in_number(char c) {
+static bool in_number(char c)
+{
     return is_digit(c) || (c >= 'a' && c <= 'f') || c == 'x';
 }
 
 /* Carriage returns belong to the end of a line. */
-static void skip_blanks(struct reader *reader) {
+static void skip_blanks(struct reader *reader)
+{
     for (; reader->at < reader->end; reader->at++) {
         if (*reader->at == '\r' && reader->at + 1 < reader->end && reader->at[1] == '\n')
             continue;
-        if (*reader->at != ' ' && *reader->at != '\t')
-            return;
+        if (*reader->at != ' ' && *reader->at != '\t') return;
     }
 }
 
 /* To the quote that closes it, or to the end of the line. */
-static int scan_string(struct reader *reader) {
+static int scan_string(struct reader *reader)
+{
     char quote = *reader->at++;
 
     while (reader->at < reader->end && *reader->at != quote && *reader->at != '\n') {
-        if (!*reader->at)
-            return refuse(reader, "a NUL character in a string");
+        if (!*reader->at) return refuse(reader, "a NUL character in a string");
         if (*reader->at == '\\' && reader->at + 1 < reader->end && reader->at[1] != '\n')
             reader->at++;
         reader->at++;
@@ -90,14 +95,16 @@ static int scan_string(struct reader *reader) {
     return 0;
 }
 
-static int scan_words(struct reader *reader, bool (*belongs)(char c), int token) {
+static int scan_words(struct reader *reader, bool (*belongs)(char c), int token)
+{
     while (reader->at < reader->end && belongs(*reader->at))
         reader->at++;
     reader->token = token;
     return 0;
 }
 
-static int scan_line_end(struct reader *reader) {
+static int scan_line_end(struct reader *reader)
+{
     while (reader->at < reader->end && *reader->at != '\n')
         reader->at++;
     if (reader->at < reader->end)
@@ -107,7 +114,8 @@ static int scan_line_end(struct reader *reader) {
     return 0;
 }
 
-static int scan_other(struct reader *reader) {
+static int scan_other(struct reader *reader)
+{
     unsigned char c = (unsigned char)*reader->at++;
 
     if (c == '+' && reader->at < reader->end && *reader->at == '=') {
@@ -126,7 +134,8 @@ static int scan_other(struct reader *reader) {
 }
 
 /* The next token. The end of the text counts as part of its last line. */
-static int next(struct reader *reader) {
+static int next(struct reader *reader)
+{
     char c;
 
     skip_blanks(reader);
@@ -137,16 +146,14 @@ static int next(struct reader *reader) {
     }
     reader->token_line = reader->line;
     c = *reader->at;
-    if (c == '\n' || c == '#')
-        return scan_line_end(reader);
-    if (c == '"' || c == '\'')
-        return scan_string(reader);
-    if (is_digit(c))
-        return scan_words(reader, in_number, TOKEN_NUMBER);
+    if (c == '\n' || c == '#') return scan_line_end(reader);
+    if (c == '"' || c == '\'') return scan_string(reader);
+    if (is_digit(c)) return scan_words(reader, in_number, TOKEN_NUMBER);
     return is_small(c) ? scan_words(reader, in_key, TOKEN_KEY) : scan_other(reader);
 }
 
-static int unexpected(struct reader *reader, const char *expected) {
+static int unexpected(struct reader *reader, const char *expected)
+{
     size_t size = (size_t)(reader->at - reader->start);
 
     if (reader->token == TOKEN_END)
@@ -160,7 +167,8 @@ static int unexpected(struct reader *reader, const char *expected) {
 /* --- what is kept --- */
 
 /* Room for so many characters and their NUL; NULL with the problem. */
-static char *keep(struct reader *reader, size_t size) {
+static char *keep(struct reader *reader, size_t size)
+{
     struct settings *settings = reader->settings;
 
     if (size >= SETTINGS_MOST_BYTES - settings->bytes) {
@@ -172,19 +180,20 @@ static char *keep(struct reader *reader, size_t size) {
     return settings->text + settings->bytes - size - 1;
 }
 
-static int keep_word(struct reader *reader, const char **word) {
+static int keep_word(struct reader *reader, const char **word)
+{
     size_t size = (size_t)(reader->at - reader->start);
     char *text = keep(reader, size);
 
-    if (!text)
-        return -EINVAL;
+    if (!text) return -EINVAL;
     memcpy(text, reader->start, size);
     text[size] = '\0';
     *word = text;
     return 0;
 }
 
-static int keep_value(struct reader *reader, const char *text, struct setting_value **value) {
+static int keep_value(struct reader *reader, const char *text, struct setting_value **value)
+{
     struct settings *settings = reader->settings;
 
     if (settings->values == SETTINGS_MOST_VALUES)
@@ -198,7 +207,8 @@ static int keep_value(struct reader *reader, const char *text, struct setting_va
 }
 
 /* The character that stands behind a backslash; 0: none that has a meaning. */
-static char unescape(char c) {
+static char unescape(char c)
+{
     static const char letters[] = "abfnrtv\"'\\", meanings[] = "\a\b\f\n\r\t\v\"'\\";
     const char *letter = c ? strchr(letters, c) : NULL;
 
@@ -209,12 +219,12 @@ static char unescape(char c) {
  * Xen's library knows characters by their number, too, but only by name: it refuses \x41, and reads
  * \101 as nothing at all. Who writes them wants neither.
  */
-static int keep_string(struct reader *reader, const char **word) {
+static int keep_string(struct reader *reader, const char **word)
+{
     const char *from = reader->start + 1, *end = reader->at - 1;
     char *to = keep(reader, (size_t)(end - from));
 
-    if (!to)
-        return -EINVAL;
+    if (!to) return -EINVAL;
     *word = to;
     while (from < end) {
         char c = *from++;
@@ -223,8 +233,7 @@ static int keep_string(struct reader *reader, const char **word) {
             c = unescape(*from);
             if (!c && (*from == 'x' || (*from >= '0' && *from <= '7')))
                 return refuse(reader, "\\%c: characters by their number are not read", *from);
-            if (!c)
-                return refuse(reader, "\\%c has no meaning in a string", *from);
+            if (!c) return refuse(reader, "\\%c has no meaning in a string", *from);
             from++;
         }
         *to++ = c;
@@ -237,7 +246,8 @@ static int keep_string(struct reader *reader, const char **word) {
 
 static int take_value(struct reader *reader, unsigned depth, struct setting_value **value);
 
-static int skip_lines(struct reader *reader) {
+static int skip_lines(struct reader *reader)
+{
     int error = 0;
 
     while (!error && reader->token == TOKEN_LINE)
@@ -246,15 +256,15 @@ static int skip_lines(struct reader *reader) {
 }
 
 /* From [ to ], which is still the token when all is well: its line is the list's. */
-static int take_list(struct reader *reader, unsigned depth, struct setting_value **value) {
+static int take_list(struct reader *reader, unsigned depth, struct setting_value **value)
+{
     struct setting_value **link;
     int error;
 
     if (depth == SETTINGS_MOST_DEPTH)
         return refuse(reader, "more than %u lists in each other", depth);
     error = keep_value(reader, NULL, value);
-    if (error)
-        return error;
+    if (error) return error;
     link = &(*value)->first;
     error = next(reader);
     error = error ? error : skip_lines(reader);
@@ -272,7 +282,8 @@ static int take_list(struct reader *reader, unsigned depth, struct setting_value
 }
 
 /* The value's last token is left to look at. */
-static int take_value(struct reader *reader, unsigned depth, struct setting_value **value) {
+static int take_value(struct reader *reader, unsigned depth, struct setting_value **value)
+{
     const char *text;
     int error;
 
@@ -292,8 +303,8 @@ static int take_value(struct reader *reader, unsigned depth, struct setting_valu
 }
 
 /* += puts what was there before it. */
-static int add_to(struct reader *reader, const struct setting *before,
-                  struct setting_value *value) {
+static int add_to(struct reader *reader, const struct setting *before, struct setting_value *value)
+{
     struct setting_value **link = &value->first;
     char *text;
 
@@ -310,33 +321,29 @@ static int add_to(struct reader *reader, const struct setting *before,
         return 0;
     }
     text = keep(reader, strlen(before->value->text) + strlen(value->text));
-    if (!text)
-        return -EINVAL;
+    if (!text) return -EINVAL;
     memcpy(text, before->value->text, strlen(before->value->text));
     memcpy(text + strlen(before->value->text), value->text, strlen(value->text) + 1);
     value->text = text;
     return 0;
 }
 
-static int take_assignment(struct reader *reader) {
+static int take_assignment(struct reader *reader)
+{
     struct settings *settings = reader->settings;
     const struct setting *before;
     struct setting setting = { 0 };
     int error;
 
-    if (reader->token != TOKEN_KEY)
-        return unexpected(reader, "a key");
+    if (reader->token != TOKEN_KEY) return unexpected(reader, "a key");
     error = keep_word(reader, &setting.name);
     error = error ? error : next(reader);
-    if (error)
-        return error;
+    if (error) return error;
     setting.added = reader->token == TOKEN_ADD;
-    if (!setting.added && reader->token != '=')
-        return unexpected(reader, "'=' or '+='");
+    if (!setting.added && reader->token != '=') return unexpected(reader, "'=' or '+='");
     error = next(reader);
     error = error ? error : take_value(reader, 0, &setting.value);
-    if (error)
-        return error;
+    if (error) return error;
     before = setting.added ? settings_find(settings, setting.name) : NULL;
     if (before)
         error = add_to(reader, before, setting.value);
@@ -348,7 +355,8 @@ static int take_assignment(struct reader *reader) {
 }
 
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
-                  struct config_problem *problem) {
+                  struct config_problem *problem)
+{
     struct reader reader = {
         .settings = settings, .problem = problem, .behind = behind,
         .at = text, .end = text + size, .line = 1, .token_line = 1,
@@ -366,7 +374,8 @@ int settings_read(struct settings *settings, const char *text, size_t size, bool
     return error;
 }
 
-const struct setting *settings_find(const struct settings *settings, const char *name) {
+const struct setting *settings_find(const struct settings *settings, const char *name)
+{
     for (unsigned i = settings->count; i > 0; i--)
         if (!strcmp(settings->setting[i - 1].name, name))
             return &settings->setting[i - 1];
@@ -374,7 +383,8 @@ const struct setting *settings_find(const struct settings *settings, const char 
 }
 
 int setting_refuse(const struct setting_value *value, struct config_problem *problem,
-                   const char *format, ...) {
+                   const char *format, ...)
+{
     va_list arguments;
 
     problem->line = value ? value->line : 0;
@@ -387,20 +397,20 @@ int setting_refuse(const struct setting_value *value, struct config_problem *pro
 
 /* --- numbers --- */
 
-unsigned setting_digit(char c) {
-    if (is_digit(c))
-        return (unsigned)(c - '0');
+unsigned setting_digit(char c)
+{
+    if (is_digit(c)) return (unsigned)(c - '0');
     return (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 99;
 }
 
-int setting_number(const struct setting *setting, long *number) {
+int setting_number(const struct setting *setting, long *number)
+{
     const char *at = setting->value->text;
     unsigned long value = 0, most = INT64_MAX;
     unsigned base = 10;
     bool negative, any = false, too_large = false;
 
-    if (!at || setting->added)
-        return -EINVAL;
+    if (!at || setting->added) return -EINVAL;
     while (*at == ' ' || (*at >= '\t' && *at <= '\r'))
         at++;
     negative = *at == '-';
@@ -417,10 +427,8 @@ int setting_number(const struct setting *setting, long *number) {
         too_large = too_large || value > (most - setting_digit(*at)) / base;
         value = value * base + setting_digit(*at);
     }
-    if (too_large)
-        return -ERANGE;
-    if (!any || *at)
-        return -EINVAL;
+    if (too_large) return -ERANGE;
+    if (!any || *at) return -EINVAL;
     *number = negative ? (long)-value : (long)value;
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands that change or show a running guest, or dom0's own address, each with its words behind its name; the
- * table in commands.c says how many there may be. They print what they did, or `Error: ` and why not; true: done.
+ * The commands that change or show a running guest, or dom0's own address, each with its words
+ * behind its name; the table in commands.c says how many there may be. They print what they did, or
+ * `Error: ` and why not; true: done.
  */
 #ifndef DOM0_TOOLSTACK_VERBS_H
 #define DOM0_TOOLSTACK_VERBS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line of the prompt or of a script, taken apart as a shell would: commands between semicolons, words, options. Pure.
+ * A line of the prompt or of a script, taken apart as a shell would: commands between semicolons,
+ * words, options. Pure.
  */
 #ifndef DOM0_TOOLSTACK_WORDS_H
 #define DOM0_TOOLSTACK_WORDS_H
@@ -10,20 +11,21 @@
 #define WORDS_TOO_MANY (-1)
 #define WORDS_UNCLOSED (-2)             /* A quote without its end. */
 
-/* The next command of a line, cut at its semicolon; *rest moves on and is NULL behind the last one. */
+/* The next command of a line, cut at its semicolon; *rest moves on and is NULL behind the last
+ * one. */
 char *words_command(char **rest);
 
 /*
- * Words between blanks, cut in place; a word that begins with # ends the line. Blanks inside quotes are of the word:
- * quotes around all of it go ('a b' is a b), others stay, for a configuration wants them (extra="a b").
- * How many, or one of the two errors above.
+ * Words between blanks, cut in place; a word that begins with # ends the line. Blanks inside quotes
+ * are of the word: quotes around all of it go ('a b' is a b), others stay, for a configuration
+ * wants them (extra="a b"). How many, or one of the two errors above.
  */
 int words_split(char *line, char **word, int most);
 
 /*
- * Takes the options out of the words, wherever they stand: -w, -wa, --wait; a long one means its first letter. `known`
- * has the letters that are allowed, `found` (room for as many and a NUL) gets those that were there.
- * NULL, or the word that holds something else.
+ * Takes the options out of the words, wherever they stand: -w, -wa, --wait; a long one means its
+ * first letter. `known` has the letters that are allowed, `found` (room for as many and a NUL) gets
+ * those that were there. NULL, or the word that holds something else.
  */
 const char *words_take_options(int *count, char **word, const char *known, char *found);
 

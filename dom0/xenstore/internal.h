@@ -40,30 +40,36 @@ uint16_t change_forgetting(void);               /* Who is being forgotten; 0: no
 int transaction_start(struct xenstore_connection *connection, uint32_t *number);
 
 /* NULL: no such transaction. */
-struct xenstore_transaction *transaction_find(struct xenstore_connection *connection, uint32_t number);
+struct xenstore_transaction *transaction_find(struct xenstore_connection *connection,
+                                              uint32_t number);
 
-/* What a transaction sees at a path that its client may read, or the error that he hears. The look is remembered for the
- * check at the end. `generation` tells two states of the node apart, within the transaction too. */
-int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen, uint64_t *generation);
+/* What a transaction sees at a path that its client may read, or the error that he hears. The look
+ * is remembered for the check at the end. `generation` tells two states of the node apart, within
+ * the transaction too. */
+int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen,
+                     uint64_t *generation);
 
 int transaction_change(struct xenstore_transaction *transaction, const struct change *change);
 
-/* Ends it. With `commit`: -EAGAIN when somebody else changed what it looked at; then nothing has happened. */
+/* Ends it. With `commit`: -EAGAIN when somebody else changed what it looked at; then nothing has
+ * happened. */
 int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit);
 
 void transaction_drop_all(struct xenstore_connection *connection);
 
 /* --- watch.c --- */
-/* 0, -EEXIST, -ENOSPC, -ENOMEM. `path` as the client wrote it, `absolute` as the server understands it. */
-int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute, const char *token);
+/* 0, -EEXIST, -ENOSPC, -ENOMEM. `path` as the client wrote it, `absolute` as the server understands
+ * it. */
+int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute,
+              const char *token);
 int watch_remove(struct xenstore_connection *connection, const char *absolute, const char *token);
 void watch_drop_all(struct xenstore_connection *connection);
 
 /* The event every new watch begins with. */
 void watch_fire_first(struct xenstore_connection *connection);
 
-/* Tells whoever watches a changed path. `gone` is what was taken out of the tree there (CHANGE_REMOVE), with all below it:
- * watches on that hear, too. */
+/* Tells whoever watches a changed path. `gone` is what was taken out of the tree there
+ * (CHANGE_REMOVE), with all below it: watches on that hear, too. */
 void watch_fire(const char *path, const struct tree_node *gone);
 
 /* Special watches carry no path below them; only privileged connections hear of them. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's own connection to its XenStore: the SDK's client and the server in one image, joined by two byte queues.
+ * dom0's own connection to its XenStore: the SDK's client and the server in one image, joined by
+ * two byte queues.
  *
- * A request is served in the moment its last byte is written, on the caller's thread; the answer waits in a buffer until
- * the client's reader takes it. Nothing here can run out: no request is taken before there is room for its answer, and
- * events stay with the server (watch.c) while a few wait here. A thread of dom0 asks one thing at a time.
+ * A request is served in the moment its last byte is written, on the caller's thread; the answer
+ * waits in a buffer until the client's reader takes it. Nothing here can run out: no request is
+ * taken before there is room for its answer, and events stay with the server (watch.c) while a few
+ * wait here. A thread of dom0 asks one thing at a time.
  */
 #include "dom0/xenstore/rings.h"
 #include <pvguest/console.h>
@@ -26,15 +28,19 @@ static struct {
     size_t begin, end;
 } answers;
 
-static size_t waiting(void) {
+static size_t waiting(void)
+{
     return answers.end - answers.begin;
 }
 
-static bool local_ready(struct xenstore_connection *to) {
+static bool local_ready(struct xenstore_connection *to)
+{
     return waiting() <= MESSAGE_MAX;
 }
 
-static void local_send(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+static void local_send(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                       const void *payload)
+{
     size_t size = sizeof(*header) + header->len;
 
     if (sizeof(answers.bytes) - answers.end < size) {
@@ -48,12 +54,13 @@ static void local_send(struct xenstore_connection *to, const struct xsd_sockmsg 
     xs_wake();
 }
 
-static size_t local_write(void *data, const void *from, size_t length) {
+static size_t local_write(void *data, const void *from, size_t length)
+{
     const uint32_t head = sizeof(request.header);
     const char *bytes = from;
 
-    if (waiting() > 2 * MESSAGE_MAX)            /* More than an event and the answer before: the reader wakes us. */
-        return 0;
+    /* More than an event and the answer before: the reader wakes us. */
+    if (waiting() > 2 * MESSAGE_MAX) return 0;
     for (size_t i = 0; i < length; i++) {
         if (request.got < head)
             ((char *)&request.header)[request.got] = bytes[i];
@@ -70,7 +77,8 @@ static size_t local_write(void *data, const void *from, size_t length) {
     return length;
 }
 
-static size_t local_read(void *data, void *to, size_t length) {
+static size_t local_read(void *data, void *to, size_t length)
+{
     size_t size = waiting();
 
     if (size > length)
@@ -85,7 +93,8 @@ static size_t local_read(void *data, void *to, size_t length) {
     return size;
 }
 
-int xenstore_local_start(void) {
+int xenstore_local_start(void)
+{
     static const struct xs_transport transport = { .write = local_write, .read = local_read };
 
     local.actor = (struct tree_actor){ .domid = 0, .privileged = true };

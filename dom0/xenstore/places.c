@@ -7,7 +7,8 @@ static struct xenstore_place specials;          /* What has no path: "@releaseDo
 
 /* Where a child of that name is, or would be. */
 static unsigned position(const struct xenstore_place *place, const char *name, size_t size,
-                         bool *found) {
+                         bool *found)
+{
     struct tree_search search = { .high = place->child_count };
 
     *found = false;
@@ -20,7 +21,8 @@ static unsigned position(const struct xenstore_place *place, const char *name, s
 }
 
 struct xenstore_place *place_child(const struct xenstore_place *place, const char *name,
-                                   size_t size) {
+                                   size_t size)
+{
     bool found;
     unsigned at = position(place, name, size, &found);
 
@@ -28,7 +30,8 @@ struct xenstore_place *place_child(const struct xenstore_place *place, const cha
 }
 
 /* What begins with '@' is one name, whatever is in it. */
-static const char *next_name(const char **path, size_t *size) {
+static const char *next_name(const char **path, size_t *size)
+{
     const char *name = *path;
 
     if (name[0] != '@')                 /* Behind the first name of a path there is a slash. */
@@ -38,7 +41,8 @@ static const char *next_name(const char **path, size_t *size) {
     return name;
 }
 
-struct xenstore_place *place_find(const char *path) {
+struct xenstore_place *place_find(const char *path)
+{
     struct xenstore_place *place = path[0] == '/' ? &watched_paths : &specials;
     size_t size;
 
@@ -48,11 +52,11 @@ struct xenstore_place *place_find(const char *path) {
 }
 
 /* Another room for as many children as there are, and more. False without memory. */
-static bool set_room(struct xenstore_place *place, unsigned room) {
+static bool set_room(struct xenstore_place *place, unsigned room)
+{
     struct xenstore_place **children = room ? malloc(room * sizeof(*children)) : NULL;
 
-    if (room && !children)
-        return refused(false);
+    if (room && !children) return refused(false);
     if (place->child_count)
         memcpy(children, place->children, place->child_count * sizeof(*children));
     free(place->children);
@@ -62,7 +66,8 @@ static bool set_room(struct xenstore_place *place, unsigned room) {
 }
 
 static struct xenstore_place *add_child(struct xenstore_place *parent, const char *name,
-                                        size_t size) {
+                                        size_t size)
+{
     struct xenstore_place *place;
     bool found;
     unsigned at;
@@ -71,8 +76,7 @@ static struct xenstore_place *add_child(struct xenstore_place *parent, const cha
         !set_room(parent, parent->child_room ? 2 * parent->child_room : 2))
         return NULL;
     place = calloc(1, sizeof(*place) + size + 1);
-    if (!place)
-        return NULL;
+    if (!place) return NULL;
     place->parent = parent;
     place->name_size = size;
     memcpy(place->name, name, size);
@@ -84,7 +88,8 @@ static struct xenstore_place *add_child(struct xenstore_place *parent, const cha
     return place;
 }
 
-void place_prune(struct xenstore_place *place) {
+void place_prune(struct xenstore_place *place)
+{
     while (place->parent && !place->listeners && !place->child_count) {
         struct xenstore_place *parent = place->parent;
         bool found;
@@ -101,7 +106,8 @@ void place_prune(struct xenstore_place *place) {
     }
 }
 
-struct xenstore_place *place_make(const char *path) {
+struct xenstore_place *place_make(const char *path)
+{
     struct xenstore_place *place = path[0] == '/' ? &watched_paths : &specials;
     size_t size;
 
@@ -118,12 +124,12 @@ struct xenstore_place *place_make(const char *path) {
     return place;
 }
 
-const char *place_path(const struct xenstore_place *place) {
+const char *place_path(const struct xenstore_place *place)
+{
     static char path[XENSTORE_ABS_PATH_MAX + 1];
     size_t at = sizeof(path) - 1;
 
-    if (place == &watched_paths)
-        return "/";
+    if (place == &watched_paths) return "/";
     for (; place->parent; place = place->parent) {
         at -= place->name_size;
         memcpy(path + at, place->name, place->name_size);

@@ -2,9 +2,10 @@
 /*
  * XenStore over guests' shared rings: a page per guest, two byte rings, an event channel.
  *
- * The guest writes the page whenever it likes: each index is read once, and an impossible one ends the service of that
- * ring, nothing more. Each ring has its turns; a guest that does not read its answers is not asked for further
- * requests, and its events stay with the server (watch.c), so at most one event and one answer wait here.
+ * The guest writes the page whenever it likes: each index is read once, and an impossible one ends
+ * the service of that ring, nothing more. Each ring has its turns; a guest that does not read its
+ * answers is not asked for further requests, and its events stay with the server (watch.c), so at
+ * most one event and one answer wait here.
  */
 #include "dom0/xenstore/rings.h"
 #include "dom0/account.h"
@@ -34,25 +35,28 @@ struct ring_connection {
 
 static struct ring_connection *rings;
 
-static void ring_event(evtchn_t port, void *data) {
+static void ring_event(evtchn_t port, void *data)
+{
     turns_mark(data);
 }
 
 /* --- output --- */
 
-static bool ring_ready(struct xenstore_connection *connection) {
+static bool ring_ready(struct xenstore_connection *connection)
+{
     struct ring_connection *to = (struct ring_connection *)connection;
 
     return !to->broken && !to->output;
 }
 
-static void ring_send(struct xenstore_connection *connection, const struct xsd_sockmsg *header, const void *payload) {
+static void ring_send(struct xenstore_connection *connection, const struct xsd_sockmsg *header,
+                      const void *payload)
+{
     struct ring_connection *to = (struct ring_connection *)connection;
     uint32_t size = (uint32_t)sizeof(*header) + header->len;
     struct message *message;
 
-    if (to->broken)
-        return;
+    if (to->broken) return;
     message = malloc(sizeof(*message) + size);
     if (!message) {
         /* Without its answer the client would wait for ever: better no store than a silent one. */
@@ -64,10 +68,12 @@ static void ring_send(struct xenstore_connection *connection, const struct xsd_s
     memcpy(message->bytes + sizeof(*header), payload, header->len);
     *to->output_end = message;
     to->output_end = &message->next;
-    turns_mark(&to->turn);                      /* Events may come from another guest's or dom0's request. */
+    /* Events may come from another guest's or dom0's request. */
+    turns_mark(&to->turn);
 }
 
-static void break_ring(struct ring_connection *from, uint32_t why) {
+static void break_ring(struct ring_connection *from, uint32_t why)
+{
     printk("xenstore: domain %u broke its ring (error %u); it has no store any more\n",
            (unsigned)from->connection.actor.domid, why);
     from->ring->error = why;
@@ -75,7 +81,8 @@ static void break_ring(struct ring_connection *from, uint32_t why) {
 }
 
 /* Moves what fits into the ring. True if anything moved. */
-static bool push_output(struct ring_connection *to) {
+static bool push_output(struct ring_connection *to)
+{
     struct xenstore_domain_interface *ring = to->ring;
     uint32_t cons = READ_ONCE(ring->rsp_cons), prod = ring->rsp_prod, begin = prod;
     struct message *message;
@@ -103,7 +110,8 @@ static bool push_output(struct ring_connection *to) {
 /* --- input --- */
 
 /* Takes bytes until one request is whole. True if anything moved; *whole tells whether it is. */
-static bool pull_input(struct ring_connection *from, bool *whole) {
+static bool pull_input(struct ring_connection *from, bool *whole)
+{
     struct xenstore_domain_interface *ring = from->ring;
     uint32_t prod = READ_ONCE(ring->req_prod), cons = ring->req_cons, begin = cons;
     uint32_t head = sizeof(from->header);
@@ -133,33 +141,40 @@ static bool pull_input(struct ring_connection *from, bool *whole) {
     return cons != begin;
 }
 
-static bool has_room(const struct ring_connection *to) {
-    mb();                                       /* What we wrote is seen before we look what was read. */
+static bool has_room(const struct ring_connection *to)
+{
+    /* What we wrote is seen before we look what was read. */
+    mb();
     return !to->broken && to->ring->rsp_prod - READ_ONCE(to->ring->rsp_cons) < XENSTORE_RING_SIZE;
 }
 
-/* What waits goes out first, events too, up to so many: a guest that takes them meanwhile has the rest in its next turn. True if
- * nothing is left: it may ask on. */
-static bool flush(struct ring_connection *to, bool *moved, unsigned *messages) {
+/* What waits goes out first, events too, up to so many: a guest that takes them meanwhile has the
+ * rest in its next turn. True if nothing is left: it may ask on. */
+static bool flush(struct ring_connection *to, bool *moved, unsigned *messages)
+{
     while (*messages) {
         --*messages;
         *moved |= push_output(to);
         xenstore_pump(&to->connection);
-        if (!to->output || !has_room(to))       /* No room: the guest's event comes when it has made some. */
+        /* No room: the guest's event comes when it has made some. */
+        if (!to->output || !has_room(to))
             break;
     }
     return !to->broken && !to->output;
 }
 
-/* A guest that writes behind bytes which are not yet taken need not say so: who takes those looks again. */
-static bool has_written(const struct ring_connection *from) {
+/* A guest that writes behind bytes which are not yet taken need not say so: who takes those looks
+ * again. */
+static bool has_written(const struct ring_connection *from)
+{
     mb();                                       /* What we took is seen before we look again. */
     return !from->broken && READ_ONCE(from->ring->req_prod) != from->ring->req_cons;
 }
 
 #define MESSAGES 16u                            /* Answers and events of one turn. */
 
-static bool serve(void *owner, unsigned budget) {
+static bool serve(void *owner, unsigned budget)
+{
     struct ring_connection *ring = owner;
     bool moved = false, whole = false, flushed;
     unsigned spent = 0, messages = MESSAGES;
@@ -179,15 +194,17 @@ static bool serve(void *owner, unsigned budget) {
 /* --- the carrier --- */
 
 /* What a ring takes, with the longest answer that may wait. */
-#define RING_BYTES (sizeof(struct ring_connection) + sizeof(struct message) + sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
+#define RING_BYTES \
+    (sizeof(struct ring_connection) + sizeof(struct message) + sizeof(struct xsd_sockmsg) + \
+     XENSTORE_PAYLOAD_MAX)
 
-static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_port_t port) {
+static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_port_t port)
+{
     domid_t domid = ring->connection.actor.domid;
     int error = account_add(domid, HELD_RING, RING_BYTES), bound;
 
     error = error ? error : turns_join(&ring->turn, TURN_STORE, domid, serve, ring);
-    if (error)
-        return error;
+    if (error) return error;
     ring->ring = map_frames(&mfn, 1, PROT_RW, domid, NULL);
     if (IS_ERR(ring->ring)) {
         error = (int)PTR_ERR(ring->ring);
@@ -200,7 +217,8 @@ static int open_ring(struct ring_connection *ring, unsigned long mfn, evtchn_por
 }
 
 /* Whatever of it was opened. */
-static void close_ring(struct ring_connection *ring) {
+static void close_ring(struct ring_connection *ring)
+{
     if (ring->port)
         event_unbind(ring->port);
     turns_leave(&ring->turn);
@@ -216,12 +234,12 @@ static void close_ring(struct ring_connection *ring) {
     free(ring);
 }
 
-static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
+static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
+{
     struct ring_connection *ring = account_known(domid) ? calloc(1, sizeof(*ring)) : NULL;
     int error;
 
-    if (!ring)
-        return refused(-ENOMEM);
+    if (!ring) return refused(-ENOMEM);
     ring->output_end = &ring->output;
     ring->connection.actor = (struct tree_actor){ .domid = domid, .privileged = false };
     ring->connection.send = ring_send;
@@ -239,18 +257,19 @@ static int rings_introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
     return 0;
 }
 
-static int rings_release(domid_t domid) {
+static int rings_release(domid_t domid)
+{
     struct ring_connection **link = &rings, *ring;
 
     while (*link && (*link)->connection.actor.domid != domid)
         link = &(*link)->next;
     ring = *link;
-    if (!ring)
-        return refused(-ENOENT);
+    if (!ring) return refused(-ENOENT);
     *link = ring->next;
     xenstore_disconnect(&ring->connection);
     close_ring(ring);
     return 0;
 }
 
-const struct xenstore_carrier xenstore_rings = { .introduce = rings_introduce, .release = rings_release };
+const struct xenstore_carrier xenstore_rings = { .introduce = rings_introduce,
+                                                 .release = rings_release };

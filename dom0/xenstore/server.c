@@ -2,9 +2,9 @@
 /*
  * XenStore's requests: decode a message, ask the tree, answer. server.h says who may call what.
  *
- * Each request type has one handler; the table at the end of the file is the protocol. A handler gets the payload
- * as a cursor from which it takes NUL-terminated strings; it answers by filling `reply`, or returns a negative
- * errno, which goes back by name, as the protocol wants it.
+ * Each request type has one handler; the table at the end of the file is the protocol. A handler
+ * gets the payload as a cursor from which it takes NUL-terminated strings; it answers by filling
+ * `reply`, or returns a negative errno, which goes back by name, as the protocol wants it.
  */
 #include "dom0/xenstore/internal.h"
 
@@ -24,41 +24,43 @@ struct request {
 
 /* --- what goes into a reply --- */
 
-static int reply_bytes(struct request *request, const void *bytes, size_t size) {
-    if (size > sizeof(request->reply) - request->reply_size)
-        return refused(-E2BIG);
+static int reply_bytes(struct request *request, const void *bytes, size_t size)
+{
+    if (size > sizeof(request->reply) - request->reply_size) return refused(-E2BIG);
     memcpy(request->reply + request->reply_size, bytes, size);
     request->reply_size += (uint32_t)size;
     return 0;
 }
 
-static int reply_string(struct request *request, const char *text) {
+static int reply_string(struct request *request, const char *text)
+{
     return reply_bytes(request, text, strlen(text) + 1);
 }
 
-static int reply_ok(struct request *request) {
+static int reply_ok(struct request *request)
+{
     return reply_string(request, "OK");
 }
 
 /* --- what comes out of a payload --- */
 
 /* The next string; NULL when the payload ends before its NUL. */
-static const char *take_string(struct request *request) {
+static const char *take_string(struct request *request)
+{
     const char *start = request->cursor;
     const char *nul = memchr(start, '\0', (size_t)(request->end - start));
 
-    if (!nul)
-        return NULL;
+    if (!nul) return NULL;
     request->cursor = nul + 1;
     return start;
 }
 
-static bool take_number(struct request *request, unsigned long limit, unsigned long *number) {
+static bool take_number(struct request *request, unsigned long limit, unsigned long *number)
+{
     const char *text = take_string(request);
     unsigned long value = 0;
 
-    if (!text || !*text)
-        return refused(false);
+    if (!text || !*text) return refused(false);
     for (; *text; text++) {
         if (*text < '0' || *text > '9' || value > (limit - (unsigned long)(*text - '0')) / 10)
             return refused(false);
@@ -69,16 +71,16 @@ static bool take_number(struct request *request, unsigned long limit, unsigned l
 }
 
 /* A path as the client wrote it becomes absolute in request->path. */
-static int resolve(struct request *request, const char *text) {
+static int resolve(struct request *request, const char *text)
+{
     int size;
 
-    if (text[0] == '@')                                     /* What begins so is no path: see take_watched(). */
-        return refused(-EINVAL);
+    /* What begins so is no path: see take_watched(). */
+    if (text[0] == '@') return refused(-EINVAL);
     if (text[0] == '/') {
         size = snprintf(request->path, sizeof(request->path), "%s", text);
     } else {
-        if (strlen(text) > XENSTORE_REL_PATH_MAX)
-            return refused(-EINVAL);
+        if (strlen(text) > XENSTORE_REL_PATH_MAX) return refused(-EINVAL);
         size = snprintf(request->path, sizeof(request->path), "/local/domain/%u/%s",
                         (unsigned)request->from->actor.domid, text);
     }
@@ -87,7 +89,8 @@ static int resolve(struct request *request, const char *text) {
     return 0;
 }
 
-static int take_path(struct request *request) {
+static int take_path(struct request *request)
+{
     const char *text = take_string(request);
 
     return text ? resolve(request, text) : refused(-EINVAL);
@@ -96,7 +99,8 @@ static int take_path(struct request *request) {
 /* --- reaching the tree, inside or outside a transaction --- */
 
 /* What the client may read at the next path of its payload. */
-static int readable_node(struct request *request, struct seen *seen, uint64_t *generation) {
+static int readable_node(struct request *request, struct seen *seen, uint64_t *generation)
+{
     struct xenstore_transaction *transaction;
     int error = take_path(request);
 
@@ -107,25 +111,25 @@ static int readable_node(struct request *request, struct seen *seen, uint64_t *g
     }
     if (!error)
         error = tree_check(xenstore_tree, request->path, request->from->actor, TREE_READ);
-    if (error)
-        return error;
+    if (error) return error;
     seen->node = seen->live = tree_find(xenstore_tree, request->path);
     seen->shadow = NULL;
     *generation = seen->node->generation;
     return 0;
 }
 
-static int make_change(struct request *request, struct change *change) {
+static int make_change(struct request *request, struct change *change)
+{
     struct xenstore_transaction *transaction;
     int error;
 
     change->path = request->path;
-    if (change->kind == CHANGE_WRITE && !request->from->actor.privileged && change->size > XENSTORE_MAX_NODE_BYTES)
+    if (change->kind == CHANGE_WRITE && !request->from->actor.privileged &&
+        change->size > XENSTORE_MAX_NODE_BYTES)
         return refused(-ENOSPC);
     if (request->transaction) {
         transaction = transaction_find(request->from, request->transaction);
-        if (!transaction)
-            return refused(-ENOENT);
+        if (!transaction) return refused(-ENOENT);
         error = transaction_change(transaction, change);
     } else {
         error = change_commit(change, request->from->actor);
@@ -135,7 +139,8 @@ static int make_change(struct request *request, struct change *change) {
 
 /* --- the requests --- */
 
-static int do_read(struct request *request) {
+static int do_read(struct request *request)
+{
     struct seen seen;
     uint64_t generation;
     int error = readable_node(request, &seen, &generation);
@@ -143,7 +148,8 @@ static int do_read(struct request *request) {
     return error ? error : reply_bytes(request, seen.node->value, seen.node->value_size);
 }
 
-static int do_directory(struct request *request) {
+static int do_directory(struct request *request)
+{
     struct seen_children at = { 0, 0 };
     struct seen seen;
     uint64_t generation;
@@ -154,8 +160,10 @@ static int do_directory(struct request *request) {
     return error;
 }
 
-/* A long directory, from a byte offset: the generation, as many names as fit, an empty name behind the last one. */
-static int do_directory_part(struct request *request) {
+/* A long directory, from a byte offset: the generation, as many names as fit, an empty name behind
+ * the last one. */
+static int do_directory_part(struct request *request)
+{
     struct seen_children child = { 0, 0 };
     struct seen seen;
     unsigned long offset, at = 0;
@@ -163,47 +171,48 @@ static int do_directory_part(struct request *request) {
     char generation[24];
     int error = readable_node(request, &seen, &number);
 
-    if (error)
-        return error;
-    if (!take_number(request, UINT32_MAX, &offset))
-        return refused(-EINVAL);
+    if (error) return error;
+    if (!take_number(request, UINT32_MAX, &offset)) return refused(-EINVAL);
     snprintf(generation, sizeof(generation), "%llu", (unsigned long long)number);
     reply_string(request, generation);
     for (const char *name; (name = seen_next_child(&seen, &child));) {
-        if (at >= offset && reply_string(request, name))
-            return 0;
+        if (at >= offset && reply_string(request, name)) return 0;
         at += strlen(name) + 1;
     }
-    reply_string(request, "");                  /* Does not fit: the client asks again from here, and gets it then. */
+    /* Does not fit: the client asks again from here, and gets it then. */
+    reply_string(request, "");
     return 0;
 }
 
-static int do_write(struct request *request) {
+static int do_write(struct request *request)
+{
     struct change change = { .kind = CHANGE_WRITE };
     int error = take_path(request);
 
-    if (error)
-        return error;
+    if (error) return error;
     change.value = request->cursor;
     change.size = (uint32_t)(request->end - request->cursor);
     return make_change(request, &change);
 }
 
-static int do_mkdir(struct request *request) {
+static int do_mkdir(struct request *request)
+{
     struct change change = { .kind = CHANGE_MKDIR };
     int error = take_path(request);
 
     return error ? error : make_change(request, &change);
 }
 
-static int do_rm(struct request *request) {
+static int do_rm(struct request *request)
+{
     struct change change = { .kind = CHANGE_REMOVE };
     int error = take_path(request);
 
     return error ? error : make_change(request, &change);
 }
 
-static int do_get_perms(struct request *request) {
+static int do_get_perms(struct request *request)
+{
     static const char letters[] = { 'n', 'r', 'w', 'b' };
     struct seen seen;
     uint64_t generation;
@@ -219,7 +228,8 @@ static int do_get_perms(struct request *request) {
     return error;
 }
 
-static bool parse_perm(const char *text, struct tree_perm *perm) {
+static bool parse_perm(const char *text, struct tree_perm *perm)
+{
     unsigned domid = 0;
 
     switch (text[0]) {
@@ -229,20 +239,18 @@ static bool parse_perm(const char *text, struct tree_perm *perm) {
     case 'b': perm->access = TREE_READ | TREE_WRITE; break;
     default: return refused(false);
     }
-    if (!*++text)
-        return refused(false);
+    if (!*++text) return refused(false);
     for (; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return refused(false);
+        if (*text < '0' || *text > '9') return refused(false);
         domid = domid * 10 + (unsigned)(*text - '0');
-        if (domid >= DOMID_FIRST_RESERVED)
-            return refused(false);
+        if (domid >= DOMID_FIRST_RESERVED) return refused(false);
     }
     perm->domid = (uint16_t)domid;
     return true;
 }
 
-static int do_set_perms(struct request *request) {
+static int do_set_perms(struct request *request)
+{
     struct tree_perms perms = { .count = 0 };
     struct change change = { .kind = CHANGE_PERMS, .perms = &perms };
     int error = take_path(request);
@@ -250,8 +258,7 @@ static int do_set_perms(struct request *request) {
     while (!error && request->cursor < request->end) {
         const char *text = take_string(request);
 
-        if (!text || !parse_perm(text, &perms.entry[perms.count]))
-            return refused(-EINVAL);
+        if (!text || !parse_perm(text, &perms.entry[perms.count])) return refused(-EINVAL);
         if (++perms.count == TREE_MAX_PERMS && request->cursor < request->end)
             return refused(-ENOSPC);
     }
@@ -260,12 +267,13 @@ static int do_set_perms(struct request *request) {
     return error ? error : make_change(request, &change);
 }
 
-/* Watches may also stand on special names, "@releaseDomain" and the like: one that nobody fires is no mistake. */
-static int take_watched(struct request *request, const char **text, const char **token) {
+/* Watches may also stand on special names, "@releaseDomain" and the like: one that nobody fires is
+ * no mistake. */
+static int take_watched(struct request *request, const char **text, const char **token)
+{
     *text = take_string(request);
     *token = *text ? take_string(request) : NULL;
-    if (!*token || strlen(*token) > XENSTORE_ABS_PATH_MAX / 4)
-        return refused(-EINVAL);
+    if (!*token || strlen(*token) > XENSTORE_ABS_PATH_MAX / 4) return refused(-EINVAL);
     if ((*text)[0] == '@' && strlen(*text) <= XENSTORE_REL_PATH_MAX) {
         snprintf(request->path, sizeof(request->path), "%s", *text);
         return 0;
@@ -273,7 +281,8 @@ static int take_watched(struct request *request, const char **text, const char *
     return resolve(request, *text);
 }
 
-static int do_watch(struct request *request) {
+static int do_watch(struct request *request)
+{
     const char *text, *token;
     int error = take_watched(request, &text, &token);
 
@@ -283,7 +292,8 @@ static int do_watch(struct request *request) {
     return error ? error : reply_ok(request);
 }
 
-static int do_unwatch(struct request *request) {
+static int do_unwatch(struct request *request)
+{
     const char *text, *token;
     int error = take_watched(request, &text, &token);
 
@@ -292,13 +302,15 @@ static int do_unwatch(struct request *request) {
     return error ? error : reply_ok(request);
 }
 
-static int do_reset_watches(struct request *request) {
+static int do_reset_watches(struct request *request)
+{
     watch_drop_all(request->from);
     transaction_drop_all(request->from);
     return reply_ok(request);
 }
 
-static int do_transaction_start(struct request *request) {
+static int do_transaction_start(struct request *request)
+{
     uint32_t number;
     char text[16];
     int error;
@@ -310,50 +322,49 @@ static int do_transaction_start(struct request *request) {
     return error ? error : reply_string(request, text);
 }
 
-static int do_transaction_end(struct request *request) {
+static int do_transaction_end(struct request *request)
+{
     const char *text = take_string(request);
     int error;
 
-    if (!text || (strcmp(text, "T") && strcmp(text, "F")))
-        return refused(-EINVAL);
+    if (!text || (strcmp(text, "T") && strcmp(text, "F"))) return refused(-EINVAL);
     error = transaction_end(request->from, request->transaction, text[0] == 'T');
     return error ? error : reply_ok(request);
 }
 
-static int do_get_domain_path(struct request *request) {
+static int do_get_domain_path(struct request *request)
+{
     unsigned long domid;
     char text[32];
 
-    if (!take_number(request, UINT16_MAX, &domid))
-        return refused(-EINVAL);
+    if (!take_number(request, UINT16_MAX, &domid)) return refused(-EINVAL);
     snprintf(text, sizeof(text), "/local/domain/%lu", domid);
     return reply_string(request, text);
 }
 
-static int do_is_domain_introduced(struct request *request) {
+static int do_is_domain_introduced(struct request *request)
+{
     unsigned long domid;
 
-    if (!request->from->actor.privileged)                   /* Who else there is, is no guest's business. */
-        return refused(-EACCES);
-    if (!take_number(request, UINT16_MAX, &domid))
-        return refused(-EINVAL);
+    /* Who else there is, is no guest's business. */
+    if (!request->from->actor.privileged) return refused(-EACCES);
+    if (!take_number(request, UINT16_MAX, &domid)) return refused(-EINVAL);
     return reply_string(request, xenstore_is_introduced((domid_t)domid) ? "T" : "F");
 }
 
-static int do_introduce(struct request *request) {
+static int do_introduce(struct request *request)
+{
     unsigned long domid, mfn, port;
     int error;
 
-    if (!request->from->actor.privileged)
-        return refused(-EACCES);
-    if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !take_number(request, UINT64_MAX, &mfn) ||
-        !take_number(request, UINT32_MAX, &port))
+    if (!request->from->actor.privileged) return refused(-EACCES);
+    if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) ||
+        !take_number(request, UINT64_MAX, &mfn) || !take_number(request, UINT32_MAX, &port))
         return refused(-EINVAL);
     if (xenstore_is_introduced((domid_t)domid) || change_forgetting() == domid)
         return refused(-EEXIST);
     error = carrier->introduce((domid_t)domid, mfn, (evtchn_port_t)port);
-    if (error)
-        return error;
+    if (error) return error;
     xenstore_announce("@introduceDomain");
     return reply_ok(request);
 }
@@ -362,32 +373,30 @@ static int do_introduce(struct request *request) {
  * EAGAIN: it goes on when it is asked again, or when another's release is (change_forget). Others
  * are served meanwhile.
  */
-static int do_release(struct request *request) {
+static int do_release(struct request *request)
+{
     unsigned long domid;
     bool ours;
     int error;
 
-    if (!request->from->actor.privileged)
-        return refused(-EACCES);
-    if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid)
-        return refused(-EINVAL);
+    if (!request->from->actor.privileged) return refused(-EACCES);
+    if (!take_number(request, DOMID_FIRST_RESERVED - 1, &domid) || !domid) return refused(-EINVAL);
     if (!change_forgetting()) {
-        if (!xenstore_is_introduced((domid_t)domid))
-            return refused(-ENOENT);
+        if (!xenstore_is_introduced((domid_t)domid)) return refused(-ENOENT);
         error = carrier->release((domid_t)domid);
-        if (error)
-            return error;
+        if (error) return error;
         change_forget((uint16_t)domid);
     }
     ours = change_forgetting() == domid;
-    if (!change_forget_some())
-        return refused(-EAGAIN);
+    if (!change_forget_some()) return refused(-EAGAIN);
     xenstore_announce("@releaseDomain");
     return ours ? reply_ok(request) : refused(-EAGAIN);
 }
 
-/* For the toolstack only, and this one does without: says so to it, and to everybody else that they may not ask. */
-static int do_privileged(struct request *request) {
+/* For the toolstack only, and this one does without: says so to it, and to everybody else that they
+ * may not ask. */
+static int do_privileged(struct request *request)
+{
     return request->from->actor.privileged ? refused(-ENOSYS)
                                            : refused(-EACCES);
 }
@@ -416,7 +425,8 @@ static int (*const handlers[XS_TYPE_COUNT])(struct request *) = {
 };
 
 /* Clients expect the error's name, and only one of the protocol's list. */
-static const char *error_name(int error) {
+static const char *error_name(int error)
+{
     static const struct { int number; const char *name; } names[] = {
         { EINVAL, "EINVAL" }, { EACCES, "EACCES" }, { EEXIST, "EEXIST" }, { ENOENT, "ENOENT" },
         { ENOMEM, "ENOMEM" }, { ENOSPC, "ENOSPC" }, { ENOSYS, "ENOSYS" }, { EBUSY, "EBUSY" },
@@ -429,11 +439,17 @@ static const char *error_name(int error) {
     return "EIO";
 }
 
-#define WORK_OF_A_REQUEST 16u                   /* Steps of tree_work that an ordinary request does not reach. */
+/* Steps of tree_work that an ordinary request does not reach. */
+#define WORK_OF_A_REQUEST 16u
 
-unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload) {
-    static struct request request;              /* 8 KiB: too much for a stack; dom0 serves one request at a time. */
-    struct xsd_sockmsg answer = { .type = header->type, .req_id = header->req_id, .tx_id = header->tx_id };
+unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
+                         const char *payload)
+{
+    /* 8 KiB: too much for a stack; dom0 serves one request at a time. */
+    static struct request request;
+    struct xsd_sockmsg answer = { .type = header->type,
+                                  .req_id = header->req_id,
+                                  .tx_id = header->tx_id };
     unsigned before = tree_work;
     int error;
 
@@ -461,28 +477,30 @@ unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sock
 
 /* --- connections --- */
 
-int xenstore_start(const struct xenstore_carrier *carried_by) {
+int xenstore_start(const struct xenstore_carrier *carried_by)
+{
     static const char *const first[] = { "/local/domain", "/vm", "/libxl", "/tool" };
     struct tree_actor dom0 = { .domid = 0, .privileged = true };
     int error = 0;
 
     carrier = carried_by;
     xenstore_tree = tree_new();
-    if (!xenstore_tree)
-        return refused(-ENOMEM);
+    if (!xenstore_tree) return refused(-ENOMEM);
     for (size_t i = 0; i < ARRAY_COUNT(first) && !error; i++)
         error = tree_write(xenstore_tree, first[i], NULL, 0, dom0);
     return error;
 }
 
-void xenstore_connect(struct xenstore_connection *connection) {
+void xenstore_connect(struct xenstore_connection *connection)
+{
     connection->fired_end = &connection->fired;
     connection->fresh_end = &connection->fresh;
     connection->next = xenstore_connections;
     xenstore_connections = connection;
 }
 
-void xenstore_disconnect(struct xenstore_connection *connection) {
+void xenstore_disconnect(struct xenstore_connection *connection)
+{
     struct xenstore_connection **link = &xenstore_connections;
 
     watch_drop_all(connection);
@@ -493,11 +511,13 @@ void xenstore_disconnect(struct xenstore_connection *connection) {
         *link = connection->next;
 }
 
-void xenstore_announce(const char *special) {
+void xenstore_announce(const char *special)
+{
     watch_fire_special(special);
 }
 
-bool xenstore_is_introduced(domid_t domid) {
+bool xenstore_is_introduced(domid_t domid)
+{
     for (struct xenstore_connection *c = xenstore_connections; c; c = c->next)
         if (c->actor.domid == domid)
             return true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The XenStore server: requests of the wire protocol of <xen/io/xs_wire.h> against the tree, for any number of
- * connections. Pure: bytes come in by xenstore_handle(), bytes go out by a connection's `send`. Who carries them
- * (a guest's shared ring: rings.c; dom0 itself: local.c; a unit test) the server does not know.
+ * The XenStore server: requests of the wire protocol of <xen/io/xs_wire.h> against the tree, for
+ * any number of connections. Pure: bytes come in by xenstore_handle(), bytes go out by a
+ * connection's `send`. Who carries them (a guest's shared ring: rings.c; dom0 itself: local.c; a
+ * unit test) the server does not know.
  *
- * Everything a guest sends is hostile until checked: sizes, strings without end, paths, numbers. What it may hold is bounded:
- * by the numbers below, and in bytes by its account (dom0/account.h).
+ * Everything a guest sends is hostile until checked: sizes, strings without end, paths, numbers.
+ * What it may hold is bounded: by the numbers below, and in bytes by its account (dom0/account.h).
  */
 #ifndef DOM0_XENSTORE_SERVER_H
 #define DOM0_XENSTORE_SERVER_H
@@ -75,13 +76,16 @@ struct xenstore_connection {
     struct xenstore_watch *fresh, **fresh_end;  /* New ones; their first event comes first. */
     /* Those with events that wait: a turn each, one event a turn. */
     struct xenstore_listener *fired, **fired_end;
-    /* Is there room for one more event now? NULL: always. Who says no calls xenstore_pump() when there is. */
+    /* Is there room for one more event now? NULL: always. Who says no calls xenstore_pump() when
+     * there is. */
     bool (*ready)(struct xenstore_connection *to);
     /* Takes one whole message; must copy the payload. */
-    void (*send)(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload);
+    void (*send)(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                 const void *payload);
 };
 
-/* How the server makes and ends the connections that requests INTRODUCE and RELEASE ask for. 0 or -errno. */
+/* How the server makes and ends the connections that requests INTRODUCE and RELEASE ask for. 0 or
+ * -errno. */
 struct xenstore_carrier {
     int (*introduce)(domid_t domid, unsigned long mfn, evtchn_port_t port);
     int (*release)(domid_t domid);
@@ -90,15 +94,17 @@ struct xenstore_carrier {
 /* 0, or -ENOMEM. Once, before anything else. */
 int xenstore_start(const struct xenstore_carrier *carrier);
 
-/* Makes a connection known; `send`, `ready` and `actor` are filled in by the caller, the rest is zero. */
+/* Makes a connection known; `send`, `ready` and `actor` are filled in by the caller, the rest is
+ * zero. */
 void xenstore_connect(struct xenstore_connection *connection);
 
 /* Ends a connection: its watches and transactions go; the caller frees the structure. */
 void xenstore_disconnect(struct xenstore_connection *connection);
 
-/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus watch events. What it has
- * cost: 1 for most, more for one that has done the work of many. */
-unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header, const char *payload);
+/* One request with its whole payload (header->len bytes). Answers exactly once, by `send`, plus
+ * watch events. What it has cost: 1 for most, more for one that has done the work of many. */
+unsigned xenstore_handle(struct xenstore_connection *from, const struct xsd_sockmsg *header,
+                         const char *payload);
 
 /* Sends events that wait, for as long as the connection is ready for them. */
 void xenstore_pump(struct xenstore_connection *to);

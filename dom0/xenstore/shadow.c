@@ -5,7 +5,8 @@
 
 /* --- memory --- */
 
-int shadows_charge(struct shadows *shadows, size_t bytes) {
+int shadows_charge(struct shadows *shadows, size_t bytes)
+{
     int error = account_charge(shadows->actor->domid, HELD_TRANSACTIONS, bytes);
 
     if (!error)
@@ -13,16 +14,17 @@ int shadows_charge(struct shadows *shadows, size_t bytes) {
     return error;
 }
 
-static void credit(struct shadows *shadows, size_t bytes) {
+static void credit(struct shadows *shadows, size_t bytes)
+{
     account_credit(shadows->actor->domid, HELD_TRANSACTIONS, bytes);
     shadows->charged -= bytes;
 }
 
-static int new_shadow(struct shadows *shadows, const char *name, size_t size, struct shadow **made) {
+static int new_shadow(struct shadows *shadows, const char *name, size_t size, struct shadow **made)
+{
     int error = shadows_charge(shadows, sizeof(**made) + size + 1);
 
-    if (error)
-        return error;
+    if (error) return error;
     *made = calloc(1, sizeof(**made) + size + 1);
     if (!*made) {
         credit(shadows, sizeof(**made) + size + 1);
@@ -34,33 +36,35 @@ static int new_shadow(struct shadows *shadows, const char *name, size_t size, st
 }
 
 /* A node of the transaction's own. */
-static int new_node(struct shadows *shadows, const char *name, size_t name_size, const void *value, uint32_t size,
-                    const struct tree_perms *perms, struct tree_node **made) {
+static int new_node(struct shadows *shadows, const char *name, size_t name_size, const void *value,
+                    uint32_t size, const struct tree_perms *perms, struct tree_node **made)
+{
     int error;
 
     *made = tree_make(name, name_size, value, size, perms);
-    if (!*made)
-        return refused(-ENOMEM);
+    if (!*made) return refused(-ENOMEM);
     error = shadows_charge(shadows, tree_bytes(*made));
     if (error)
         tree_free(*made);
     return error;
 }
 
-static void forget_node(struct shadows *shadows, struct shadow *shadow) {
-    if (!shadow->made)
-        return;
+static void forget_node(struct shadows *shadows, struct shadow *shadow)
+{
+    if (!shadow->made) return;
     credit(shadows, tree_bytes(shadow->made));
     tree_free(shadow->made);
     shadow->made = NULL;
 }
 
-int shadows_open(struct shadows *shadows, const struct tree_actor *actor) {
+int shadows_open(struct shadows *shadows, const struct tree_actor *actor)
+{
     *shadows = (struct shadows){ .actor = actor };
     return new_shadow(shadows, "", 0, &shadows->root);
 }
 
-static void free_shadow(struct shadow *shadow) {
+static void free_shadow(struct shadow *shadow)
+{
     for (unsigned i = 0; i < shadow->child_count; i++)
         free_shadow(shadow->children[i]);
     if (shadow->made)
@@ -71,7 +75,8 @@ static void free_shadow(struct shadow *shadow) {
     free(shadow);
 }
 
-void shadows_close(struct shadows *shadows) {
+void shadows_close(struct shadows *shadows)
+{
     free_shadow(shadows->root);
     credit(shadows, shadows->charged);
 }
@@ -79,7 +84,8 @@ void shadows_close(struct shadows *shadows) {
 /* --- finding --- */
 
 /* Where a child of that name is, or would be. */
-static unsigned place(const struct shadow *shadow, const char *name, size_t size, bool *found) {
+static unsigned place(const struct shadow *shadow, const char *name, size_t size, bool *found)
+{
     struct tree_search search = { .high = shadow->child_count };
 
     *found = false;
@@ -91,14 +97,16 @@ static unsigned place(const struct shadow *shadow, const char *name, size_t size
     return search.low;
 }
 
-static struct shadow *child_of(const struct shadow *shadow, const char *name, size_t size) {
+static struct shadow *child_of(const struct shadow *shadow, const char *name, size_t size)
+{
     bool found = false;
     unsigned at = shadow ? place(shadow, name, size, &found) : 0;
 
     return found ? shadow->children[at] : NULL;
 }
 
-static struct seen look(const struct shadow *shadow, const struct tree_node *live) {
+static struct seen look(const struct shadow *shadow, const struct tree_node *live)
+{
     struct seen seen = { .shadow = shadow, .live = shadow && shadow->hides ? NULL : live };
 
     seen.node = shadow && shadow->made ? shadow->made : seen.live;
@@ -106,7 +114,9 @@ static struct seen look(const struct shadow *shadow, const struct tree_node *liv
 }
 
 /* As far as there are nodes; `rest` is the part of the path behind the last one. */
-static struct seen walk(const struct shadows *shadows, const struct tree_node *tree, const char *path, const char **rest) {
+static struct seen walk(const struct shadows *shadows, const struct tree_node *tree,
+                        const char *path, const char **rest)
+{
     struct seen seen, below = look(shadows->root, tree);
 
     do {
@@ -118,12 +128,15 @@ static struct seen walk(const struct shadows *shadows, const struct tree_node *t
         name = tree_component(&path, &size);
         if (!size)
             break;
-        below = look(child_of(seen.shadow, name, size), seen.live ? tree_child(seen.live, name, size) : NULL);
+        below = look(child_of(seen.shadow, name, size),
+                     seen.live ? tree_child(seen.live, name, size) : NULL);
     } while (below.node);
     return seen;
 }
 
-struct seen shadows_see(const struct shadows *shadows, const struct tree_node *tree, const char *path, struct seen *nearest) {
+struct seen shadows_see(const struct shadows *shadows, const struct tree_node *tree,
+                        const char *path, struct seen *nearest)
+{
     const char *rest;
     struct seen seen = walk(shadows, tree, path, &rest);
     size_t missing;
@@ -134,39 +147,44 @@ struct seen shadows_see(const struct shadows *shadows, const struct tree_node *t
     return missing ? (struct seen){ .node = NULL } : seen;
 }
 
-static int check(const struct shadows *shadows, const struct tree_node *tree, const char *path, struct seen *seen) {
+static int check(const struct shadows *shadows, const struct tree_node *tree, const char *path,
+                 struct seen *seen)
+{
     struct seen nearest;
 
     *seen = shadows_see(shadows, tree, path, &nearest);
-    if (!tree_allows(nearest.node, *shadows->actor, TREE_WRITE))
-        return refused(-EACCES);
+    if (!tree_allows(nearest.node, *shadows->actor, TREE_WRITE)) return refused(-EACCES);
     return seen->node ? 0 : refused(-ENOENT);
 }
 
-const char *seen_next_child(const struct seen *seen, struct seen_children *at) {
+const char *seen_next_child(const struct seen *seen, struct seen_children *at)
+{
     for (;;) {
-        const struct tree_node *live = seen->live && at->live < seen->live->child_count ? seen->live->children[at->live] : NULL;
+        const struct tree_node *live = seen->live && at->live < seen->live->child_count
+                                           ? seen->live->children[at->live]
+                                           : NULL;
         const struct shadow *shadow = seen->shadow && at->shadow < seen->shadow->child_count
                                       ? seen->shadow->children[at->shadow] : NULL;
         size_t same = 0;
-        int order = !live ? 1 : !shadow ? -1
-                    : tree_compare(live->name, live->name_size, shadow->name, shadow->name_size, &same);
+        int order = !live     ? 1
+                    : !shadow ? -1
+                              : tree_compare(live->name, live->name_size, shadow->name,
+                                             shadow->name_size, &same);
 
         tree_work++;
-        if (!live && !shadow)
-            return NULL;
+        if (!live && !shadow) return NULL;
         at->live += order <= 0;
         at->shadow += order >= 0;
-        if (order < 0)
-            return live->name;
-        if (shadow->made || (order == 0 && !shadow->hides))
-            return shadow->name;
+        if (order < 0) return live->name;
+        if (shadow->made || (order == 0 && !shadow->hides)) return shadow->name;
     }
 }
 
 /* --- touching --- */
 
-static int add_child(struct shadows *shadows, struct shadow *parent, const char *name, size_t size, struct shadow **made) {
+static int add_child(struct shadows *shadows, struct shadow *parent, const char *name, size_t size,
+                     struct shadow **made)
+{
     unsigned room = parent->child_room ? 2 * parent->child_room : 2, at;
     struct shadow **bigger;
     bool found;
@@ -174,8 +192,7 @@ static int add_child(struct shadows *shadows, struct shadow *parent, const char 
 
     if (parent->child_count == parent->child_room) {
         error = shadows_charge(shadows, (room - parent->child_room) * sizeof(*bigger));
-        if (error)
-            return error;
+        if (error) return error;
         bigger = malloc(room * sizeof(*bigger));
         if (!bigger) {
             credit(shadows, (room - parent->child_room) * sizeof(*bigger));
@@ -188,8 +205,7 @@ static int add_child(struct shadows *shadows, struct shadow *parent, const char 
         parent->child_room = room;
     }
     error = new_shadow(shadows, name, size, made);
-    if (error)
-        return error;
+    if (error) return error;
     at = place(parent, name, size, &found);
     for (unsigned i = parent->child_count++; i > at; i--)
         parent->children[i] = parent->children[i - 1];
@@ -197,7 +213,9 @@ static int add_child(struct shadows *shadows, struct shadow *parent, const char 
     return 0;
 }
 
-int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const char *path, struct shadow **touched) {
+int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                  struct shadow **touched)
+{
     const struct tree_node *live = tree_find(tree, path);
     struct shadow *shadow = shadows->root;
 
@@ -207,8 +225,7 @@ int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const c
         struct shadow *child = size ? child_of(shadow, name, size) : NULL;
         int error = size && !child ? add_child(shadows, shadow, name, size, &child) : 0;
 
-        if (error)
-            return error;
+        if (error) return error;
         if (!size)
             break;
         shadow = child;
@@ -221,7 +238,8 @@ int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const c
     return 0;
 }
 
-static struct shadow *find_shadow(const struct shadows *shadows, const char *path) {
+static struct shadow *find_shadow(const struct shadows *shadows, const char *path)
+{
     struct shadow *shadow = shadows->root;
     size_t size;
 
@@ -230,7 +248,8 @@ static struct shadow *find_shadow(const struct shadows *shadows, const char *pat
     return shadow;
 }
 
-bool shadows_touched(const struct shadows *shadows, const char *path) {
+bool shadows_touched(const struct shadows *shadows, const char *path)
+{
     const struct shadow *shadow = find_shadow(shadows, path);
 
     return shadow && shadow->touched;
@@ -239,20 +258,23 @@ bool shadows_touched(const struct shadows *shadows, const char *path) {
 /* --- changing --- */
 
 /* Another value or other permissions for what there is. */
-static int remake(struct shadows *shadows, const char *path, const void *value, uint32_t size, const struct tree_perms *perms) {
+static int remake(struct shadows *shadows, const char *path, const void *value, uint32_t size,
+                  const struct tree_perms *perms)
+{
     struct shadow *shadow = find_shadow(shadows, path);
     struct tree_node *made;
     int error = new_node(shadows, shadow->name, shadow->name_size, value, size, perms, &made);
 
-    if (error)
-        return error;
+    if (error) return error;
     forget_node(shadows, shadow);
     shadow->made = made;
     shadow->implied = false;
     return 0;
 }
 
-static int make(struct shadows *shadows, const struct seen *nearest, const char *rest, const void *value, uint32_t size) {
+static int make(struct shadows *shadows, const struct seen *nearest, const char *rest,
+                const void *value, uint32_t size)
+{
     struct tree_node *made[TREE_MAX_DEPTH];
     struct tree_perms perms = nearest->node->perms;
     struct shadow *shadow = (struct shadow *)(uintptr_t)nearest->shadow;
@@ -267,11 +289,13 @@ static int make(struct shadows *shadows, const struct seen *nearest, const char 
         const char *behind = at;
 
         tree_component(&behind, &behind_size);
-        error = new_node(shadows, name, name_size, behind_size ? "" : value, behind_size ? 0 : size, &perms, &made[count]);
+        error = new_node(shadows, name, name_size, behind_size ? "" : value, behind_size ? 0 : size,
+                         &perms, &made[count]);
         count += !error;
     }
     if (!error && !shadows->actor->privileged && shadows->more_nodes + (long)count > 0)
-        error = account_check(shadows->actor->domid, HELD_NODES, (size_t)(shadows->more_nodes + (long)count));
+        error = account_check(shadows->actor->domid, HELD_NODES,
+                              (size_t)(shadows->more_nodes + (long)count));
     if (error) {
         while (count) {
             credit(shadows, tree_bytes(made[--count]));
@@ -280,7 +304,8 @@ static int make(struct shadows *shadows, const struct seen *nearest, const char 
         return error;
     }
     while (next < count) {
-        shadow = child_of(shadow, made[next]->name, made[next]->name_size);     /* There: the path was touched. */
+        /* There: the path was touched. */
+        shadow = child_of(shadow, made[next]->name, made[next]->name_size);
         shadow->made = made[next++];
         shadow->implied = next < count;
     }
@@ -288,8 +313,9 @@ static int make(struct shadows *shadows, const struct seen *nearest, const char 
     return 0;
 }
 
-int shadows_write(struct shadows *shadows, const struct tree_node *tree, const char *path, const void *value, uint32_t size,
-                  bool *changed) {
+int shadows_write(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                  const void *value, uint32_t size, bool *changed)
+{
     struct seen seen, nearest;
     const char *rest;
     int error = check(shadows, tree, path, &seen);
@@ -302,7 +328,8 @@ int shadows_write(struct shadows *shadows, const struct tree_node *tree, const c
     return error || !value ? error : remake(shadows, path, value, size, &seen.node->perms);
 }
 
-static void forget_nodes(struct shadows *shadows, struct shadow *shadow) {
+static void forget_nodes(struct shadows *shadows, struct shadow *shadow)
+{
     if (shadow->made && shadow->made->perms.entry[0].domid == shadows->actor->domid)
         shadows->more_nodes--;
     forget_node(shadows, shadow);
@@ -311,27 +338,26 @@ static void forget_nodes(struct shadows *shadows, struct shadow *shadow) {
     tree_work++;
 }
 
-int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const char *path, bool *changed) {
+int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                   bool *changed)
+{
     struct shadow *shadow = find_shadow(shadows, path);
     struct seen seen;
     int error = check(shadows, tree, path, &seen);
     char *parent;
 
     *changed = !error;
-    if (path[1] == '\0')
-        return error ? error : refused(-EINVAL);
+    if (path[1] == '\0') return error ? error : refused(-EINVAL);
     if (error == -ENOENT) {
         parent = malloc(strlen(path) + 1);
-        if (!parent)
-            return refused(-ENOMEM);
+        if (!parent) return refused(-ENOMEM);
         tree_parent_path(path, parent);
         if (shadows_see(shadows, tree, parent, NULL).node)
             error = 0;
         free(parent);
         return error;
     }
-    if (error)
-        return error;
+    if (error) return error;
     forget_nodes(shadows, shadow);
     if (seen.live) {
         shadows->more_nodes -= tree_count_owned(seen.live, shadows->actor->domid);
@@ -340,7 +366,9 @@ int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const 
     return 0;
 }
 
-int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, const char *path, const struct tree_perms *perms) {
+int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                      const struct tree_perms *perms)
+{
     struct seen seen;
     int error = check(shadows, tree, path, &seen);
 
@@ -350,10 +378,10 @@ int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, con
 
 /* --- the end --- */
 
-static bool valid(const struct shadow *shadow, const struct tree_node *live) {
+static bool valid(const struct shadow *shadow, const struct tree_node *live)
+{
     tree_work++;
-    if (shadow->touched && shadow->generation != (live ? live->generation : 0))
-        return false;
+    if (shadow->touched && shadow->generation != (live ? live->generation : 0)) return false;
     for (unsigned i = 0; i < shadow->child_count; i++) {
         const struct shadow *child = shadow->children[i];
 
@@ -363,15 +391,19 @@ static bool valid(const struct shadow *shadow, const struct tree_node *live) {
     return true;
 }
 
-bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree) {
+bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree)
+{
     return valid(shadows->root, tree);
 }
 
-/* What the actor will hold more, and less, when all is done; and how far values grow that are others', all together. */
+/* What the actor will hold more, and less, when all is done; and how far values grow that are
+ * others', all together. */
 struct sums { long nodes, bytes, others; };
 
 /* A value that is replaced is its owner's, whoever writes it. */
-static int weigh_value(const struct shadows *shadows, const struct tree_node *live, const struct tree_node *made, struct sums *sums) {
+static int weigh_value(const struct shadows *shadows, const struct tree_node *live,
+                       const struct tree_node *made, struct sums *sums)
+{
     uint16_t owner = live->perms.entry[0].domid;
     long more = (long)made->value_size - (long)live->value_size;
 
@@ -384,34 +416,37 @@ static int weigh_value(const struct shadows *shadows, const struct tree_node *li
     return 0;
 }
 
-/* One shadow: `live` is what the tree has here unless it is hidden. Is there a node that has to be linked? */
-static int weigh(const struct shadows *shadows, const struct shadow *shadow, const struct tree_node *parent, bool parent_in_tree,
-                 const struct tree_node *live, struct sums *sums, bool *link) {
+/* One shadow: `live` is what the tree has here unless it is hidden. Is there a node that has to be
+ * linked? */
+static int weigh(const struct shadows *shadows, const struct shadow *shadow,
+                 const struct tree_node *parent, bool parent_in_tree, const struct tree_node *live,
+                 struct sums *sums, bool *link)
+{
     const struct tree_node *made = shadow->made;
 
     *link = made && !live;
-    if (!made || (live && shadow->implied))
-        return 0;
+    if (!made || (live && shadow->implied)) return 0;
     if (*link && !parent)
         return refused(-EAGAIN);        /* Somebody has removed what it would stand in. */
     if (*link && parent_in_tree && !tree_allows(parent, *shadows->actor, TREE_WRITE))
         return refused(-EACCES);
-    if (!account_known(made->perms.entry[0].domid))
-        return refused(-ENOMEM);
-    if (live)
-        return weigh_value(shadows, live, made, sums);
+    if (!account_known(made->perms.entry[0].domid)) return refused(-ENOMEM);
+    if (live) return weigh_value(shadows, live, made, sums);
     sums->nodes++;
     sums->bytes += (long)tree_bytes(made);
     return 0;
 }
 
-static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_node *node, bool in_tree, struct sums *sums) {
+static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_node *node,
+                   bool in_tree, struct sums *sums)
+{
     unsigned links = 0;
 
     tree_work++;
     for (unsigned i = 0; i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
-        struct tree_node *live = node && in_tree ? tree_child(node, child->name, child->name_size) : NULL;
+        struct tree_node *live = node && in_tree ? tree_child(node, child->name, child->name_size)
+                                                 : NULL;
         bool link;
         int error;
 
@@ -421,21 +456,20 @@ static int prepare(struct shadows *shadows, struct shadow *shadow, struct tree_n
         }
         error = weigh(shadows, child, node, in_tree, live, sums, &link);
         error = error ? error : prepare(shadows, child, link ? child->made : live, !link, sums);
-        if (error)
-            return error;
+        if (error) return error;
         links += link;
     }
     return links ? tree_reserve(node, links, in_tree) : 0;
 }
 
-int shadows_prepare(struct shadows *shadows, struct tree_node *tree) {
+int shadows_prepare(struct shadows *shadows, struct tree_node *tree)
+{
     struct sums sums = { 0, 0, 0 };
     int error = prepare(shadows, shadows->root, tree, true, &sums);
 
     if (!error && shadows->root->made && !account_known(shadows->root->made->perms.entry[0].domid))
         error = refused(-ENOMEM);
-    if (error || shadows->actor->privileged)
-        return error;
+    if (error || shadows->actor->privileged) return error;
     if (sums.nodes > 0)
         error = account_check(shadows->actor->domid, HELD_NODES, (size_t)sums.nodes);
     if (!error && sums.bytes > 0)
@@ -443,7 +477,8 @@ int shadows_prepare(struct shadows *shadows, struct tree_node *tree) {
     return error;
 }
 
-static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_node *node) {
+static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_node *node)
+{
     tree_work++;
     for (unsigned i = 0; node && i < shadow->child_count; i++) {
         struct shadow *child = shadow->children[i];
@@ -464,17 +499,19 @@ static void perform(struct shadows *shadows, struct shadow *shadow, struct tree_
     }
 }
 
-void shadows_perform(struct shadows *shadows, struct tree_node *tree) {
+void shadows_perform(struct shadows *shadows, struct tree_node *tree)
+{
     if (shadows->root->made)
         tree_replace(tree, shadows->root->made);
     perform(shadows, shadows->root, tree);
 }
 
-bool shadows_tell(const struct shadows *shadows, const char *path, bool removed, const struct tree_node **gone) {
+bool shadows_tell(const struct shadows *shadows, const char *path, bool removed,
+                  const struct tree_node **gone)
+{
     struct shadow *shadow = find_shadow(shadows, path);
 
-    if (!shadow || shadow->told)
-        return false;
+    if (!shadow || shadow->told) return false;
     *gone = shadow->gone;
     shadow->told = *gone || !removed;
     return shadow->told;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transaction has made of the tree: a shadow of each node it has looked at or changed, and of those on the way
- * there. Everything else it sees as the tree is now. So it holds what it has touched and nothing more, however the tree
- * changes meanwhile; if what it has touched changes, it can only fail, and what it still sees of that does not matter.
+ * What a transaction has made of the tree: a shadow of each node it has looked at or changed, and
+ * of those on the way there. Everything else it sees as the tree is now. So it holds what it has
+ * touched and nothing more, however the tree changes meanwhile; if what it has touched changes, it
+ * can only fail, and what it still sees of that does not matter.
  *
- * Its end is in three steps: is all that was touched as it was (shadow_valid)? Would everything succeed, and is all
- * memory there (shadow_prepare)? Then it is done, and cannot fail (shadow_perform).
+ * Its end is in three steps: is all that was touched as it was (shadow_valid)? Would everything
+ * succeed, and is all memory there (shadow_prepare)? Then it is done, and cannot fail
+ * (shadow_perform).
  */
 #ifndef DOM0_XENSTORE_SHADOW_H
 #define DOM0_XENSTORE_SHADOW_H
@@ -15,11 +17,14 @@
 struct shadow {
     struct shadow **children;           /* By name. */
     unsigned child_count, child_room;
-    struct tree_node *made;             /* The node as the transaction has it; NULL: as in the tree, if there. */
+    /* The node as the transaction has it; NULL: as in the tree, if there. */
+    struct tree_node *made;
     bool hides;                         /* What the tree has here, and below, is removed. */
-    bool implied;                       /* `made` only on the way to another node: somebody else's will do. */
+    /* `made` only on the way to another node: somebody else's will do. */
+    bool implied;
     bool touched;
-    uint64_t generation;                /* Of the tree's node when it was touched; 0: there was none. */
+    /* Of the tree's node when it was touched; 0: there was none. */
+    uint64_t generation;
     struct tree_node *gone;             /* What was taken out of the tree here. */
     bool told;
     size_t name_size;
@@ -31,10 +36,12 @@ struct shadows {
     struct shadow *root;
     const struct tree_actor *actor;
     size_t charged;                     /* Bytes, to the actor's account. */
-    long more_nodes;                    /* That the actor would own, about: exact is only the end. */
+    /* That the actor would own, about: exact is only the end. */
+    long more_nodes;
 };
 
-/* A node there: its value and permissions; and where its children are. `node` NULL: there is none. */
+/* A node there: its value and permissions; and where its children are. `node` NULL: there is
+ * none. */
 struct seen {
     const struct tree_node *node, *live;
     const struct shadow *shadow;
@@ -48,28 +55,36 @@ void shadows_close(struct shadows *shadows);
 int shadows_charge(struct shadows *shadows, size_t bytes);
 
 /* What is at a path; `nearest` (may be NULL): that, or the nearest ancestor. */
-struct seen shadows_see(const struct shadows *shadows, const struct tree_node *tree, const char *path, struct seen *nearest);
+struct seen shadows_see(const struct shadows *shadows, const struct tree_node *tree,
+                        const char *path, struct seen *nearest);
 
-/* The shadow of a path, made if there is none, with the generation of the tree's node if this is the first touch. */
-int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const char *path, struct shadow **touched);
+/* The shadow of a path, made if there is none, with the generation of the tree's node if this is
+ * the first touch. */
+int shadows_touch(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                  struct shadow **touched);
 bool shadows_touched(const struct shadows *shadows, const char *path);
 
 /* The changes of tree.h. `changed`: is anything different now? The path was touched. */
-int shadows_write(struct shadows *shadows, const struct tree_node *tree, const char *path, const void *value, uint32_t size,
-                  bool *changed);
-int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const char *path, bool *changed);
-int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, const char *path, const struct tree_perms *perms);
+int shadows_write(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                  const void *value, uint32_t size, bool *changed);
+int shadows_remove(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                   bool *changed);
+int shadows_set_perms(struct shadows *shadows, const struct tree_node *tree, const char *path,
+                      const struct tree_perms *perms);
 
 bool shadows_valid(const struct shadows *shadows, const struct tree_node *tree);
 int shadows_prepare(struct shadows *shadows, struct tree_node *tree);
 void shadows_perform(struct shadows *shadows, struct tree_node *tree);
 
-/* After that, for each change made: is anybody to be told of this path, and has not been? All changes of a path are one, for
- * they happen at once, and one that was only made to be `removed` again is none. `gone`: what was taken out of the tree there,
- * which goes with the shadows; NULL: nothing. */
-bool shadows_tell(const struct shadows *shadows, const char *path, bool removed, const struct tree_node **gone);
+/* After that, for each change made: is anybody to be told of this path, and has not been? All
+ * changes of a path are one, for they happen at once, and one that was only made to be `removed`
+ * again is none. `gone`: what was taken out of the tree there, which goes with the shadows; NULL:
+ * nothing. */
+bool shadows_tell(const struct shadows *shadows, const char *path, bool removed,
+                  const struct tree_node **gone);
 
-/* The names of a node's children, one after the other, in their order; NULL behind the last. Begin with zeroes. */
+/* The names of a node's children, one after the other, in their order; NULL behind the last. Begin
+ * with zeroes. */
 struct seen_children { unsigned live, shadow; };
 const char *seen_next_child(const struct seen *seen, struct seen_children *at);
 

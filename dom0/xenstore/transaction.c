@@ -2,9 +2,10 @@
 /*
  * Changes of XenStore's tree, one by one or in transactions. Called by server.c only.
  *
- * A transaction keeps what it has touched and made to itself (shadow.h), and a log of its changes for the watches. At its end
- * it is valid if every node it touched is as it was; then all of its changes stand, or none. What it holds is charged to
- * its client's account, and its end costs what it has done, however large the tree is.
+ * A transaction keeps what it has touched and made to itself (shadow.h), and a log of its changes
+ * for the watches. At its end it is valid if every node it touched is as it was; then all of its
+ * changes stand, or none. What it holds is charged to its client's account, and its end costs what
+ * it has done, however large the tree is.
  */
 #include "dom0/xenstore/internal.h"
 #include "dom0/account.h"
@@ -23,8 +24,10 @@ struct xenstore_transaction {
     struct logged_change *changes, **last_change;
 };
 
-/* A change that is none (making what there is, removing what there is not) is allowed, and nobody hears of it. */
-int change_commit(const struct change *change, struct tree_actor actor) {
+/* A change that is none (making what there is, removing what there is not) is allowed, and nobody
+ * hears of it. */
+int change_commit(const struct change *change, struct tree_actor actor)
+{
     struct tree_node *gone = NULL;
     bool changed = true;
     int error = -EINVAL;
@@ -67,22 +70,24 @@ static struct {
     char path[XENSTORE_ABS_PATH_MAX + 1];       /* As far as the walk has come. */
 } forgetting;
 
-uint16_t change_forgetting(void) {
+uint16_t change_forgetting(void)
+{
     return forgetting.domid;
 }
 
-void change_forget(uint16_t domid) {
+void change_forget(uint16_t domid)
+{
     forgetting.domid = domid;
     forgetting.path[0] = '\0';
     tree_withdraw(xenstore_tree, domid);
 }
 
 /* The next node of the walk: his own goes, with all below it. False: there is none. */
-static bool forget_next(void) {
+static bool forget_next(void)
+{
     struct tree_node *parent, *node = tree_next(xenstore_tree, forgetting.path, &parent);
 
-    if (!node)
-        return false;
+    if (!node) return false;
     tree_withdraw(node, forgetting.domid);
     if (node->perms.entry[0].domid == forgetting.domid) {
         forgetting.gone = tree_unlink(parent, node);
@@ -91,7 +96,8 @@ static bool forget_next(void) {
     return true;
 }
 
-bool change_forget_some(void) {
+bool change_forget_some(void)
+{
     unsigned begin = tree_work, nodes;
 
     while (tree_work - begin < WORK_OF_A_TURN) {
@@ -108,15 +114,15 @@ bool change_forget_some(void) {
 
 /* --- life --- */
 
-int transaction_start(struct xenstore_connection *connection, uint32_t *number) {
+int transaction_start(struct xenstore_connection *connection, uint32_t *number)
+{
     struct xenstore_transaction *transaction;
     int error;
 
     if (!connection->actor.privileged && connection->transaction_count >= XENSTORE_MAX_TRANSACTIONS)
         return refused(-ENOSPC);
     transaction = calloc(1, sizeof(*transaction));
-    if (!transaction)
-        return refused(-ENOMEM);
+    if (!transaction) return refused(-ENOMEM);
     error = shadows_open(&transaction->shadows, &connection->actor);
     if (error) {
         free(transaction);
@@ -128,9 +134,11 @@ int transaction_start(struct xenstore_connection *connection, uint32_t *number) 
         free(transaction);
         return error;
     }
-    do {                                        /* 0 means "no transaction"; numbers in use are skipped. */
+    /* 0 means "no transaction"; numbers in use are skipped. */
+    do {
         connection->last_transaction++;
-    } while (!connection->last_transaction || transaction_find(connection, connection->last_transaction));
+    } while (!connection->last_transaction ||
+             transaction_find(connection, connection->last_transaction));
     transaction->number = connection->last_transaction;
     transaction->last_change = &transaction->changes;
     transaction->next = connection->transactions;
@@ -140,7 +148,9 @@ int transaction_start(struct xenstore_connection *connection, uint32_t *number) 
     return 0;
 }
 
-struct xenstore_transaction *transaction_find(struct xenstore_connection *connection, uint32_t number) {
+struct xenstore_transaction *transaction_find(struct xenstore_connection *connection,
+                                              uint32_t number)
+{
     struct xenstore_transaction *transaction = connection->transactions;
 
     while (transaction && transaction->number != number)
@@ -148,7 +158,9 @@ struct xenstore_transaction *transaction_find(struct xenstore_connection *connec
     return transaction;
 }
 
-static void free_transaction(struct xenstore_connection *connection, struct xenstore_transaction *transaction) {
+static void free_transaction(struct xenstore_connection *connection,
+                             struct xenstore_transaction *transaction)
+{
     struct xenstore_transaction **link = &connection->transactions;
 
     while (*link != transaction)
@@ -165,45 +177,47 @@ static void free_transaction(struct xenstore_connection *connection, struct xens
     free(transaction);
 }
 
-void transaction_drop_all(struct xenstore_connection *connection) {
+void transaction_drop_all(struct xenstore_connection *connection)
+{
     while (connection->transactions)
         free_transaction(connection, connection->transactions);
 }
 
 /* --- in it --- */
 
-static int touch(struct xenstore_transaction *transaction, const char *path, struct shadow **shadow) {
+static int touch(struct xenstore_transaction *transaction, const char *path, struct shadow **shadow)
+{
     bool touched = shadows_touched(&transaction->shadows, path);
     int error;
 
-    if (!touched && transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return refused(-ENOSPC);
+    if (!touched && transaction->touched_count >= XENSTORE_MAX_TOUCHED) return refused(-ENOSPC);
     error = shadows_touch(&transaction->shadows, xenstore_tree, path, shadow);
     transaction->touched_count += !error && !touched;
     return error;
 }
 
-int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen, uint64_t *generation) {
+int transaction_look(struct xenstore_transaction *transaction, const char *path, struct seen *seen,
+                     uint64_t *generation)
+{
     struct shadow *shadow;
     struct seen nearest;
     int error = touch(transaction, path, &shadow);
 
-    if (error)
-        return error;
+    if (error) return error;
     *seen = shadows_see(&transaction->shadows, xenstore_tree, path, &nearest);
-    if (!tree_allows(nearest.node, *transaction->shadows.actor, TREE_READ))
-        return refused(-EACCES);
-    if (!seen->node)
-        return refused(-ENOENT);
+    if (!tree_allows(nearest.node, *transaction->shadows.actor, TREE_READ)) return refused(-EACCES);
+    if (!seen->node) return refused(-ENOENT);
     *generation = seen->node->generation + transaction->change_count;
     return 0;
 }
 
-static int make_change(struct shadows *shadows, const struct change *change, bool *changed) {
+static int make_change(struct shadows *shadows, const struct change *change, bool *changed)
+{
     *changed = true;
     switch (change->kind) {
     case CHANGE_WRITE:
-        return shadows_write(shadows, xenstore_tree, change->path, change->value, change->size, changed);
+        return shadows_write(shadows, xenstore_tree, change->path, change->value, change->size,
+                             changed);
     case CHANGE_MKDIR:
         return shadows_write(shadows, xenstore_tree, change->path, NULL, 0, changed);
     case CHANGE_REMOVE:
@@ -214,24 +228,25 @@ static int make_change(struct shadows *shadows, const struct change *change, boo
     return refused(-EINVAL);
 }
 
-int transaction_change(struct xenstore_transaction *transaction, const struct change *change) {
+int transaction_change(struct xenstore_transaction *transaction, const struct change *change)
+{
     size_t size = sizeof(struct logged_change) + strlen(change->path) + 1;
     struct logged_change *logged;
     struct shadow *shadow;
     bool changed;
     int error;
 
-    /* Each logged change counts as a touch, so that writing one node again and again is bounded too. */
-    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED)
-        return refused(-ENOSPC);
+    /* Each logged change counts as a touch, so that writing one node again and again is bounded
+     * too. */
+    if (transaction->touched_count >= XENSTORE_MAX_TOUCHED) return refused(-ENOSPC);
     error = touch(transaction, change->path, &shadow);
     error = error ? error : shadows_charge(&transaction->shadows, size);
-    if (error)
-        return error;
+    if (error) return error;
     logged = calloc(1, size);
     error = logged ? make_change(&transaction->shadows, change, &changed) : refused(-ENOMEM);
     if (error || !changed) {
-        free(logged);                           /* Its bytes stay charged until the end: the path was touched all the same. */
+        /* Its bytes stay charged until the end: the path was touched all the same. */
+        free(logged);
         return error;
     }
     logged->kind = change->kind;
@@ -245,11 +260,11 @@ int transaction_change(struct xenstore_transaction *transaction, const struct ch
 
 /* --- its end --- */
 
-static int commit(struct xenstore_transaction *transaction) {
+static int commit(struct xenstore_transaction *transaction)
+{
     int error = shadows_prepare(&transaction->shadows, xenstore_tree);
 
-    if (error)
-        return error;
+    if (error) return error;
     shadows_perform(&transaction->shadows, xenstore_tree);
     for (const struct logged_change *l = transaction->changes; l; l = l->next) {
         const struct tree_node *gone;
@@ -260,12 +275,12 @@ static int commit(struct xenstore_transaction *transaction) {
     return 0;
 }
 
-int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit_it) {
+int transaction_end(struct xenstore_connection *connection, uint32_t number, bool commit_it)
+{
     struct xenstore_transaction *transaction = transaction_find(connection, number);
     int error = 0;
 
-    if (!transaction)
-        return refused(-ENOENT);
+    if (!transaction) return refused(-ENOENT);
     if (commit_it)
         error = shadows_valid(&transaction->shadows, xenstore_tree) ? commit(transaction)
                                                                     : refused(-EAGAIN);

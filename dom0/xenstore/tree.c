@@ -10,7 +10,8 @@ static uint64_t last_generation;
 
 /* --- nodes --- */
 
-static char *copy_bytes(const void *bytes, size_t size) {
+static char *copy_bytes(const void *bytes, size_t size)
+{
     char *copy = malloc(size + 1);      /* One more: values get a NUL that is not part of them. */
 
     if (copy) {
@@ -20,21 +21,24 @@ static char *copy_bytes(const void *bytes, size_t size) {
     return copy;
 }
 
-size_t tree_bytes(const struct tree_node *node) {
-    return sizeof(*node) + node->name_size + 1 + node->value_size + 1 + node->child_room * sizeof(*node->children);
+size_t tree_bytes(const struct tree_node *node)
+{
+    return sizeof(*node) + node->name_size + 1 + node->value_size + 1 +
+           node->child_room * sizeof(*node->children);
 }
 
-static uint16_t owner(const struct tree_node *node) {
+static uint16_t owner(const struct tree_node *node)
+{
     return node->perms.entry[0].domid;
 }
 
 struct tree_node *tree_make(const char *name, size_t name_size, const void *value, uint32_t size,
-                            const struct tree_perms *perms) {
+                            const struct tree_perms *perms)
+{
     struct tree_node *node = calloc(1, sizeof(*node));
 
     tree_work++;
-    if (!node)
-        return NULL;
+    if (!node) return NULL;
     node->generation = ++last_generation;
     node->perms = *perms;
     node->name = copy_bytes(name, name_size);
@@ -48,15 +52,18 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
     return node;
 }
 
-void tree_free(struct tree_node *node) {
+void tree_free(struct tree_node *node)
+{
     free(node->children);
     free(node->name);
     free(node->value);
     free(node);
 }
 
-struct tree_node *tree_new(void) {
-    static const struct tree_perms perms = { .count = 1, .entry = { { .domid = 0, .access = TREE_NONE } } };
+struct tree_node *tree_new(void)
+{
+    static const struct tree_perms perms = { .count = 1,
+                                             .entry = { { .domid = 0, .access = TREE_NONE } } };
     struct tree_node *root = tree_make("", 0, "", 0, &perms);
 
     if (root && !account_known(0)) {
@@ -70,12 +77,12 @@ struct tree_node *tree_new(void) {
     return root;
 }
 
-bool tree_drop_some(struct tree_node *root, unsigned *nodes) {
+bool tree_drop_some(struct tree_node *root, unsigned *nodes)
+{
     for (; root->child_count; root->child_count--)
         if (!tree_drop_some(root->children[root->child_count - 1], nodes))
             return false;
-    if (!*nodes)
-        return false;
+    if (!*nodes) return false;
     --*nodes;
     tree_work++;
     account_credit(owner(root), HELD_NODES, 1);
@@ -84,7 +91,8 @@ bool tree_drop_some(struct tree_node *root, unsigned *nodes) {
     return true;
 }
 
-void tree_drop(struct tree_node *root) {
+void tree_drop(struct tree_node *root)
+{
     unsigned all = ~0u;
 
     if (root)
@@ -93,17 +101,18 @@ void tree_drop(struct tree_node *root) {
 
 /* --- paths --- */
 
-static bool path_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '@';
+static bool path_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '@';
 }
 
-bool tree_path_valid(const char *path) {
+bool tree_path_valid(const char *path)
+{
     unsigned depth = 0;
 
-    if (path[0] != '/')
-        return refused(false);
-    if (path[1] == '\0')
-        return true;
+    if (path[0] != '/') return refused(false);
+    if (path[1] == '\0') return true;
     for (size_t i = 0; path[i]; i++) {
         if (path[i] == '/') {
             if (path[i + 1] == '/' || path[i + 1] == '\0' || ++depth > TREE_MAX_DEPTH)
@@ -115,7 +124,8 @@ bool tree_path_valid(const char *path) {
     return true;
 }
 
-const char *tree_component(const char **path, size_t *size) {
+const char *tree_component(const char **path, size_t *size)
+{
     const char *start = *path;
 
     while (*start == '/')
@@ -127,7 +137,8 @@ const char *tree_component(const char **path, size_t *size) {
     return start;
 }
 
-void tree_parent_path(const char *path, char *parent) {
+void tree_parent_path(const char *path, char *parent)
+{
     const char *slash = strrchr(path, '/');
     size_t size = slash == path ? 1 : (size_t)(slash - path);
 
@@ -141,22 +152,25 @@ void tree_parent_path(const char *path, char *parent) {
 
 typedef uint64_t __attribute__((aligned(1), may_alias)) any_word;
 
-int tree_compare(const char *name, size_t name_size, const char *component, size_t size, size_t *same) {
+int tree_compare(const char *name, size_t name_size, const char *component, size_t size,
+                 size_t *same)
+{
     size_t both = name_size < size ? name_size : size, at = *same;
 
-    while (at + sizeof(any_word) <= both && *(const any_word *)(name + at) == *(const any_word *)(component + at))
+    while (at + sizeof(any_word) <= both &&
+           *(const any_word *)(name + at) == *(const any_word *)(component + at))
         at += sizeof(any_word);
     while (at < both && name[at] == component[at])
         at++;
     tree_work += (unsigned)((at - *same) / BYTES_OF_A_STEP);
     *same = at;
-    if (at < both)
-        return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
+    if (at < both) return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
     return name_size < size ? -1 : name_size > size;
 }
 
 bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
-                      const char *name, size_t size) {
+                      const char *name, size_t size)
+{
     unsigned middle = tree_search_middle(search);
     size_t same = search->same_low < search->same_high ? search->same_low : search->same_high;
     int order = tree_compare(middle_name, middle_size, name, size, &same);
@@ -174,7 +188,8 @@ bool tree_search_look(struct tree_search *search, const char *middle_name, size_
 }
 
 /* Where a child of that name is, or would be. */
-static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found) {
+static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found)
+{
     struct tree_search search = { .high = node->child_count };
 
     *found = false;
@@ -186,15 +201,18 @@ static unsigned place(const struct tree_node *node, const char *name, size_t siz
     return search.low;
 }
 
-struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size) {
+struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size)
+{
     bool found;
     unsigned at = place(node, name, size, &found);
 
     return found ? node->children[at] : NULL;
 }
 
-/* The node, or the nearest one on the way to it; `*rest` is the part of the path that is missing. */
-static struct tree_node *walk(const struct tree_node *root, const char *path, const char **rest) {
+/* The node, or the nearest one on the way to it; `*rest` is the part of the path that is
+ * missing. */
+static struct tree_node *walk(const struct tree_node *root, const char *path, const char **rest)
+{
     const struct tree_node *node = root, *child = node;
 
     while (child) {
@@ -211,13 +229,15 @@ static struct tree_node *walk(const struct tree_node *root, const char *path, co
     return (struct tree_node *)(uintptr_t)node;
 }
 
-const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path) {
+const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path)
+{
     const char *rest;
 
     return walk(root, path, &rest);
 }
 
-static struct tree_node *find(const struct tree_node *root, const char *path) {
+static struct tree_node *find(const struct tree_node *root, const char *path)
+{
     const char *rest;
     struct tree_node *node = walk(root, path, &rest);
     size_t missing;
@@ -226,12 +246,14 @@ static struct tree_node *find(const struct tree_node *root, const char *path) {
     return missing ? NULL : node;
 }
 
-const struct tree_node *tree_find(const struct tree_node *root, const char *path) {
+const struct tree_node *tree_find(const struct tree_node *root, const char *path)
+{
     return find(root, path);
 }
 
 /* The path's last component is cut off; `*name` is where it still stands. */
-static void cut(char *path, const char **name) {
+static void cut(char *path, const char **name)
+{
     char *slash = strrchr(path, '/');
 
     *slash = '\0';
@@ -239,7 +261,8 @@ static void cut(char *path, const char **name) {
 }
 
 static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at,
-                               struct tree_node **found_in) {
+                               struct tree_node **found_in)
+{
     struct tree_node *child = parent->children[at];
     size_t size = strlen(path);
 
@@ -249,12 +272,12 @@ static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at
     return child;
 }
 
-struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent) {
+struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent)
+{
     struct tree_node *node = find(root, path);
 
     tree_work++;
-    if (node && node->child_count)
-        return enter(path, node, 0, parent);
+    if (node && node->child_count) return enter(path, node, 0, parent);
     while (*path) {
         const char *name;
         bool found;
@@ -267,57 +290,56 @@ struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node
             continue;
         at = place(node, name, strlen(name), &found);
         at += found;
-        if (at < node->child_count)
-            return enter(path, node, at, parent);
+        if (at < node->child_count) return enter(path, node, at, parent);
     }
     return NULL;
 }
 
-bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access) {
+bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access)
+{
     const struct tree_perms *perms = &node->perms;
     unsigned granted = perms->entry[0].access;
 
-    if (actor.privileged || perms->entry[0].domid == actor.domid)
-        return true;
+    if (actor.privileged || perms->entry[0].domid == actor.domid) return true;
     for (unsigned i = 1; i < perms->count; i++)
         if (perms->entry[i].domid == actor.domid)
             granted = perms->entry[i].access;
     return (granted & access) == (unsigned)access;
 }
 
-int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor, enum tree_access access) {
+int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor,
+               enum tree_access access)
+{
     const struct tree_node *node = tree_find(root, path);
 
-    if (node)
-        return tree_allows(node, actor, access) ? 0 : refused(-EACCES);
-    /* Whether a node exists is a secret too: only who may use the place where it would be learns that it is not. */
+    if (node) return tree_allows(node, actor, access) ? 0 : refused(-EACCES);
+    /* Whether a node exists is a secret too: only who may use the place where it would be learns
+     * that it is not. */
     return tree_allows(tree_find_nearest(root, path), actor, access) ? refused(-ENOENT)
                                                                      : refused(-EACCES);
 }
 
-int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms, struct tree_actor actor) {
-    if (!perms->count || perms->count > TREE_MAX_PERMS)
-        return refused(-EINVAL);
-    if (actor.privileged)
-        return 0;
-    if (owner(node) != actor.domid)
-        return refused(-EACCES);
+int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms,
+                       struct tree_actor actor)
+{
+    if (!perms->count || perms->count > TREE_MAX_PERMS) return refused(-EINVAL);
+    if (actor.privileged) return 0;
+    if (owner(node) != actor.domid) return refused(-EACCES);
     return perms->entry[0].domid == actor.domid ? 0 : refused(-EPERM);
 }
 
 /* --- changing the shape; nothing here can fail --- */
 
-int tree_reserve(struct tree_node *parent, unsigned children, bool charged) {
+int tree_reserve(struct tree_node *parent, unsigned children, bool charged)
+{
     unsigned room = parent->child_room ? parent->child_room : 4;
     struct tree_node **bigger;
 
-    if (parent->child_count + children <= parent->child_room)
-        return 0;
+    if (parent->child_count + children <= parent->child_room) return 0;
     while (room < parent->child_count + children)
         room *= 2;
     bigger = malloc(room * sizeof(*bigger));
-    if (!bigger)
-        return refused(-ENOMEM);
+    if (!bigger) return refused(-ENOMEM);
     if (charged)                        /* The owner of a node is known. */
         account_add(owner(parent), HELD_NODE_BYTES, (room - parent->child_room) * sizeof(*bigger));
     if (parent->child_count)
@@ -328,12 +350,14 @@ int tree_reserve(struct tree_node *parent, unsigned children, bool charged) {
     return 0;
 }
 
-static void charge(const struct tree_node *node) {
+static void charge(const struct tree_node *node)
+{
     account_add(owner(node), HELD_NODES, 1);
     account_add(owner(node), HELD_NODE_BYTES, tree_bytes(node));
 }
 
-void tree_link(struct tree_node *parent, struct tree_node *child) {
+void tree_link(struct tree_node *parent, struct tree_node *child)
+{
     bool found;
     unsigned at = place(parent, child->name, child->name_size, &found);
 
@@ -345,7 +369,8 @@ void tree_link(struct tree_node *parent, struct tree_node *child) {
     tree_work++;
 }
 
-struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child) {
+struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child)
+{
     bool found;
     unsigned at = place(parent, child->name, child->name_size, &found);
 
@@ -356,18 +381,19 @@ struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child)
     return child;
 }
 
-static void set_owner_and_perms(struct tree_node *node, const struct tree_perms *perms) {
+static void set_owner_and_perms(struct tree_node *node, const struct tree_perms *perms)
+{
     struct tree_node before = *node;
 
     node->perms = *perms;
-    if (owner(node) == owner(&before))
-        return;
+    if (owner(node) == owner(&before)) return;
     charge(node);
     account_credit(owner(&before), HELD_NODES, 1);
     account_credit(owner(&before), HELD_NODE_BYTES, tree_bytes(&before));
 }
 
-void tree_replace(struct tree_node *node, struct tree_node *made) {
+void tree_replace(struct tree_node *node, struct tree_node *made)
+{
     uint32_t size = node->value_size;
     char *value = node->value;
 
@@ -384,26 +410,30 @@ void tree_replace(struct tree_node *node, struct tree_node *made) {
 
 /* --- changes --- */
 
-static int over(struct tree_actor actor, uint16_t domid, enum held kind, size_t amount) {
+static int over(struct tree_actor actor, uint16_t domid, enum held kind, size_t amount)
+{
     return actor.privileged ? 0 : account_check(domid, kind, amount);
 }
 
 /* A new value for a node that there is. */
-static int rewrite(struct tree_node *node, const void *value, uint32_t size, struct tree_actor actor) {
+static int rewrite(struct tree_node *node, const void *value, uint32_t size,
+                   struct tree_actor actor)
+{
     struct tree_node *made;
-    int error = size > node->value_size ? over(actor, owner(node), HELD_NODE_BYTES, size - node->value_size) : 0;
+    int error = size > node->value_size
+                    ? over(actor, owner(node), HELD_NODE_BYTES, size - node->value_size)
+                    : 0;
 
-    if (error)
-        return error;
+    if (error) return error;
     made = tree_make("", 0, value, size, &node->perms);
-    if (!made)
-        return refused(-ENOMEM);
+    if (!made) return refused(-ENOMEM);
     tree_replace(node, made);
     tree_free(made);
     return 0;
 }
 
-static void free_chain(struct tree_node *top) {
+static void free_chain(struct tree_node *top)
+{
     while (top) {
         struct tree_node *below = top->child_count ? top->children[0] : NULL;
 
@@ -412,8 +442,11 @@ static void free_chain(struct tree_node *top) {
     }
 }
 
-/* The nodes for what is missing of a path, each the only child of the one before; charged to nobody yet. */
-static struct tree_node *make_chain(const char *rest, const void *value, uint32_t size, const struct tree_perms *perms) {
+/* The nodes for what is missing of a path, each the only child of the one before; charged to nobody
+ * yet. */
+static struct tree_node *make_chain(const char *rest, const void *value, uint32_t size,
+                                    const struct tree_perms *perms)
+{
     struct tree_node *top = NULL, *last = NULL;
 
     for (;;) {
@@ -421,8 +454,7 @@ static struct tree_node *make_chain(const char *rest, const void *value, uint32_
         const char *name = tree_component(&rest, &name_size), *behind = rest;
         struct tree_node *node;
 
-        if (!name_size)
-            return top;
+        if (!name_size) return top;
         tree_component(&behind, &next_size);
         node = tree_make(name, name_size, next_size ? "" : value, next_size ? 0 : size, perms);
         if (node && next_size) {                        /* The one below it will be here. */
@@ -443,7 +475,9 @@ static struct tree_node *make_chain(const char *rest, const void *value, uint32_
     }
 }
 
-static int make(struct tree_node *parent, const char *rest, const void *value, uint32_t size, struct tree_actor actor) {
+static int make(struct tree_node *parent, const char *rest, const void *value, uint32_t size,
+                struct tree_actor actor)
+{
     struct tree_perms perms = parent->perms;
     struct tree_node *top;
     size_t count = 0, bytes = 0;
@@ -452,8 +486,7 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
     if (!actor.privileged)
         perms.entry[0].domid = actor.domid;
     top = make_chain(rest, value, size, &perms);
-    if (!top)
-        return refused(-ENOMEM);
+    if (!top) return refused(-ENOMEM);
     for (struct tree_node *node = top; node; node = node->child_count ? node->children[0] : NULL) {
         count++;
         bytes += tree_bytes(node);
@@ -473,59 +506,57 @@ static int make(struct tree_node *parent, const char *rest, const void *value, u
     return 0;
 }
 
-int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size, struct tree_actor actor) {
+int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size,
+               struct tree_actor actor)
+{
     int error = tree_check(root, path, actor, TREE_WRITE);
     const char *rest;
     struct tree_node *node;
 
-    if (error && error != -ENOENT)
-        return error;
-    if (!value && !error)
-        return 0;
+    if (error && error != -ENOENT) return error;
+    if (!value && !error) return 0;
     node = walk(root, path, &rest);
-    if (!error)
-        return rewrite(node, value, size, actor);
+    if (!error) return rewrite(node, value, size, actor);
     return make(node, rest, value ? value : "", value ? size : 0, actor);
 }
 
-int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor, struct tree_node **gone) {
+int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor,
+                struct tree_node **gone)
+{
     int error = tree_check(root, path, actor, TREE_WRITE);
     char *parent_path;
     struct tree_node *parent;
 
     *gone = NULL;
-    if (path[1] == '\0')
-        return error ? error : refused(-EINVAL);
-    if (error && error != -ENOENT)
-        return error;
+    if (path[1] == '\0') return error ? error : refused(-EINVAL);
+    if (error && error != -ENOENT) return error;
     parent_path = copy_bytes(path, strlen(path));
-    if (!parent_path)
-        return refused(-ENOMEM);
+    if (!parent_path) return refused(-ENOMEM);
     tree_parent_path(path, parent_path);
     parent = find(root, parent_path);
     free(parent_path);
-    if (error)
-        return parent ? 0 : error;
+    if (error) return parent ? 0 : error;
     *gone = tree_unlink(parent, find(root, path));
     return 0;
 }
 
 int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms,
-                   struct tree_actor actor) {
+                   struct tree_actor actor)
+{
     struct tree_node *node = find(root, path);
     int error = tree_check(root, path, actor, TREE_WRITE);
 
     error = error ? error : tree_perms_allowed(node, perms, actor);
     if (!error && !account_known(perms->entry[0].domid))
         error = refused(-ENOMEM);
-    if (error)
-        return error;
+    if (error) return error;
     set_owner_and_perms(node, perms);
     node->generation = ++last_generation;
     return 0;
 }
 
-void tree_withdraw(struct tree_node *node, uint16_t domid) {
+void tree_withdraw(struct tree_node *node, uint16_t domid)
+{
     struct tree_perms *perms = &node->perms;
     unsigned kept = 1;
 
@@ -537,7 +568,8 @@ void tree_withdraw(struct tree_node *node, uint16_t domid) {
     perms->count = kept;
 }
 
-unsigned tree_count_owned(const struct tree_node *root, uint16_t domid) {
+unsigned tree_count_owned(const struct tree_node *root, uint16_t domid)
+{
     unsigned count = owner(root) == domid;
 
     tree_work++;

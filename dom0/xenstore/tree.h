@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XenStore's tree: nodes with a value, permissions and children. Pure: no connection, no ring, no clock.
+ * XenStore's tree: nodes with a value, permissions and children. Pure: no connection, no ring, no
+ * clock.
  *
- * There is one tree, changed in place; what a transaction wants to change it keeps to itself until its end (shadow.h).
- * Children stand in the order of their names, so that finding one of many is a binary search. A change is checked, and
- * everything for it allocated, before anything is touched: so one that fails has changed nothing.
+ * There is one tree, changed in place; what a transaction wants to change it keeps to itself until
+ * its end (shadow.h). Children stand in the order of their names, so that finding one of many is a
+ * binary search. A change is checked, and everything for it allocated, before anything is touched:
+ * so one that fails has changed nothing.
  *
  * Each node is charged to its owner's account, by number and in bytes (dom0/account.h).
  *
@@ -25,14 +27,16 @@ struct tree_perm {
     uint16_t access;            /* TREE_READ | TREE_WRITE */
 };
 
-/* Entry 0 names the owner (who may do everything) and what everybody not listed may do; the others are exceptions. */
+/* Entry 0 names the owner (who may do everything) and what everybody not listed may do; the others
+ * are exceptions. */
 struct tree_perms {
     unsigned count;
     struct tree_perm entry[TREE_MAX_PERMS];
 };
 
 struct tree_node {
-    uint64_t generation;        /* Never repeats; changes with the value, the permissions or the list of children. */
+    /* Never repeats; changes with the value, the permissions or the list of children. */
+    uint64_t generation;
     struct tree_perms perms;
     char *name;
     size_t name_size;
@@ -61,13 +65,15 @@ void tree_drop(struct tree_node *root);
  */
 bool tree_drop_some(struct tree_node *root, unsigned *nodes);
 
-/* A path is absolute, without empty components or a slash at its end ("/" excepted), of letters, digits and - _ @. */
+/* A path is absolute, without empty components or a slash at its end ("/" excepted), of letters,
+ * digits and - _ @. */
 bool tree_path_valid(const char *path);
 
 /* NULL when there is no such node. */
 const struct tree_node *tree_find(const struct tree_node *root, const char *path);
 
-/* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet to be made. */
+/* The node itself or the nearest ancestor that exists: the one whose permissions govern a path yet
+ * to be made. */
 const struct tree_node *tree_find_nearest(const struct tree_node *root, const char *path);
 
 /*
@@ -80,24 +86,29 @@ struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node
 
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access);
 
-/* What an actor may do with a path in a version of the tree: 0, -ENOENT (and it may know that), or -EACCES. */
-int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor, enum tree_access access);
+/* What an actor may do with a path in a version of the tree: 0, -ENOENT (and it may know that), or
+ * -EACCES. */
+int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor,
+               enum tree_access access);
 
 /*
- * Writes a value, making missing nodes on the way; these inherit their parent's permissions, but belong to the actor
- * when it is not privileged. `value` NULL makes the node only (mkdir) and leaves an existing one alone.
- * -EACCES, -ENOSPC (a quota), -ENOMEM.
+ * Writes a value, making missing nodes on the way; these inherit their parent's permissions, but
+ * belong to the actor when it is not privileged. `value` NULL makes the node only (mkdir) and
+ * leaves an existing one alone. -EACCES, -ENOSPC (a quota), -ENOMEM.
  */
-int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size, struct tree_actor actor);
+int tree_write(struct tree_node *root, const char *path, const void *value, uint32_t size,
+               struct tree_actor actor);
 
 /*
- * Takes a node with everything below it out of the tree: it comes back in `gone`, to be dropped by the caller; NULL when
- * there was none, which is no error if its parent exists. -EINVAL for "/".
+ * Takes a node with everything below it out of the tree: it comes back in `gone`, to be dropped by
+ * the caller; NULL when there was none, which is no error if its parent exists. -EINVAL for "/".
  */
-int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor, struct tree_node **gone);
+int tree_remove(struct tree_node *root, const char *path, struct tree_actor actor,
+                struct tree_node **gone);
 
 /* Only the owner may; only the privileged may give a node away (-EPERM). */
-int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms, struct tree_actor actor);
+int tree_set_perms(struct tree_node *root, const char *path, const struct tree_perms *perms,
+                   struct tree_actor actor);
 
 /* A domain is named in these permissions no more. Its own node this is not. */
 void tree_withdraw(struct tree_node *node, uint16_t domid);
@@ -107,54 +118,67 @@ unsigned tree_count_owned(const struct tree_node *root, uint16_t domid);
 
 /* --- for transactions, which make in advance what a change will need --- */
 
-/* Steps over the next component of a path: its start, its size, and `*path` moved behind it. Size 0 at the end. */
+/* Steps over the next component of a path: its start, its size, and `*path` moved behind it. Size 0
+ * at the end. */
 const char *tree_component(const char **path, size_t *size);
 
-/* The parent's part of a path, into a buffer at least as long as the path. "/" for a child of the root. */
+/* The parent's part of a path, into a buffer at least as long as the path. "/" for a child of the
+ * root. */
 void tree_parent_path(const char *path, char *parent);
 
 /*
- * Compares a name with a component, as strcmp does. `*same`: how many of their first bytes are known to be the same, and
- * then are: of a search in what is in order, that of both its ends, so that it reads a long beginning twice, not each time.
+ * Compares a name with a component, as strcmp does. `*same`: how many of their first bytes are
+ * known to be the same, and then are: of a search in what is in order, that of both its ends, so
+ * that it reads a long beginning twice, not each time.
  */
-int tree_compare(const char *name, size_t name_size, const char *component, size_t size, size_t *same);
+int tree_compare(const char *name, size_t name_size, const char *component, size_t size,
+                 size_t *same);
 
-/* A binary search among children, which stand by name: begin with .high = their number, look while low < high. */
+/* A binary search among children, which stand by name: begin with .high = their number, look while
+ * low < high. */
 struct tree_search {
     unsigned low, high;
-    size_t same_low, same_high;         /* Bytes that the names at both ends begin with like the one searched. */
+    /* Bytes that the names at both ends begin with like the one searched. */
+    size_t same_low, same_high;
 };
 
-static inline unsigned tree_search_middle(const struct tree_search *search) {
+static inline unsigned tree_search_middle(const struct tree_search *search)
+{
     return (search->low + search->high) / 2;
 }
 
-/* Looks at the name of the middle child. True: it is that one, and `low` says where; else `low` is where it would be. */
+/* Looks at the name of the middle child. True: it is that one, and `low` says where; else `low` is
+ * where it would be. */
 bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
                       const char *name, size_t size);
 
 struct tree_node *tree_child(const struct tree_node *node, const char *name, size_t size);
 
 /* May these permissions be given to a node with those? 0, -EINVAL, -EACCES, -EPERM. */
-int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms, struct tree_actor actor);
+int tree_perms_allowed(const struct tree_node *node, const struct tree_perms *perms,
+                       struct tree_actor actor);
 
 /* A node of no tree, charged to nobody yet. NULL without memory. */
 struct tree_node *tree_make(const char *name, size_t name_size, const void *value, uint32_t size,
                             const struct tree_perms *perms);
 void tree_free(struct tree_node *node);                 /* Such a one; it has no children. */
-size_t tree_bytes(const struct tree_node *node);        /* What it is charged with, without those below it. */
+/* What it is charged with, without those below it. */
+size_t tree_bytes(const struct tree_node *node);
 
-/* Room for so many more children, so that tree_link() cannot fail. `charged`: the parent is in the tree. -ENOMEM. */
+/* Room for so many more children, so that tree_link() cannot fail. `charged`: the parent is in the
+ * tree. -ENOMEM. */
 int tree_reserve(struct tree_node *parent, unsigned children, bool charged);
 
 /* A node made before becomes a child, charged to its owner, who must be known (account_known). */
 void tree_link(struct tree_node *parent, struct tree_node *child);
 struct tree_node *tree_unlink(struct tree_node *parent, struct tree_node *child);
 
-/* Value and permissions of a node made before become those of a node of the tree; both owners must be known. */
+/* Value and permissions of a node made before become those of a node of the tree; both owners must
+ * be known. */
 void tree_replace(struct tree_node *node, struct tree_node *made);
 
-/* Steps of work done so far, about the same size each: nodes made, removed, walked over; names compared. Wraps. */
+/* Steps of work done so far, about the same size each: nodes made, removed, walked over; names
+ * compared. Wraps. */
 extern unsigned tree_work;
 
 #endif

@@ -23,12 +23,14 @@
 
 /* --- listeners: a connection's watches of one place --- */
 
-static size_t fired_bytes(const struct xenstore_fired *fired) {
+static size_t fired_bytes(const struct xenstore_fired *fired)
+{
     return sizeof(*fired) + strlen(fired->path) + 1;
 }
 
 /* As if nobody else watched there: its places, and what its parent has of room for each. */
-static size_t watch_bytes(const char *path, const char *token) {
+static size_t watch_bytes(const char *path, const char *token)
+{
     size_t places = 0, size;
 
     for (const char *at = path; tree_component(&at, &size), size;)
@@ -37,14 +39,15 @@ static size_t watch_bytes(const char *path, const char *token) {
            strlen(path) + 1 + places * PLACE_BYTES;
 }
 
-static void free_fired(struct xenstore_listener *listener, struct xenstore_fired *fired) {
-    if (!fired)
-        return;
+static void free_fired(struct xenstore_listener *listener, struct xenstore_fired *fired)
+{
+    if (!fired) return;
     account_credit(listener->connection->actor.domid, HELD_EVENTS, fired_bytes(fired));
     free(fired);
 }
 
-static void forget_fired(struct xenstore_listener *listener) {
+static void forget_fired(struct xenstore_listener *listener)
+{
     while (listener->fired) {
         struct xenstore_fired *fired = listener->fired;
 
@@ -54,21 +57,22 @@ static void forget_fired(struct xenstore_listener *listener) {
     free_fired(listener, listener->told);
 }
 
-static void leave_queue(struct xenstore_listener *listener) {
+static void leave_queue(struct xenstore_listener *listener)
+{
     struct xenstore_connection *connection = listener->connection;
     struct xenstore_listener **link = &connection->fired;
 
     while (*link && *link != listener)
         link = &(*link)->queue_next;
-    if (!*link)
-        return;
+    if (!*link) return;
     *link = listener->queue_next;
     if (!*link)
         connection->fired_end = link;
 }
 
 static struct xenstore_listener *listener_at(const struct xenstore_place *place,
-                                             const struct xenstore_connection *connection) {
+                                             const struct xenstore_connection *connection)
+{
     struct xenstore_listener *listener = place->listeners;
 
     while (listener && listener->connection != connection)
@@ -77,11 +81,11 @@ static struct xenstore_listener *listener_at(const struct xenstore_place *place,
 }
 
 static struct xenstore_listener *new_listener(struct xenstore_place *place,
-                                              struct xenstore_connection *connection) {
+                                              struct xenstore_connection *connection)
+{
     struct xenstore_listener *listener = calloc(1, sizeof(*listener));
 
-    if (!listener)
-        return NULL;
+    if (!listener) return NULL;
     listener->place = place;
     listener->connection = connection;
     listener->fired_end = &listener->fired;
@@ -90,7 +94,8 @@ static struct xenstore_listener *new_listener(struct xenstore_place *place,
     return listener;
 }
 
-static void drop_listener(struct xenstore_listener *listener) {
+static void drop_listener(struct xenstore_listener *listener)
+{
     struct xenstore_listener **link = &listener->place->listeners;
 
     forget_fired(listener);
@@ -103,13 +108,15 @@ static void drop_listener(struct xenstore_listener *listener) {
 
 /* --- watches --- */
 
-static void end_telling(struct xenstore_listener *listener) {
+static void end_telling(struct xenstore_listener *listener)
+{
     free_fired(listener, listener->told);
     listener->told = NULL;
 }
 
 /* A watch that its connection has no more. */
-static void leave_listener(struct xenstore_watch *watch) {
+static void leave_listener(struct xenstore_watch *watch)
+{
     struct xenstore_listener *listener = watch->listener;
     struct xenstore_watch **link = &listener->watches;
     struct xenstore_place *place = listener->place;
@@ -129,20 +136,21 @@ static void leave_listener(struct xenstore_watch *watch) {
     }
 }
 
-static void leave_new(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+static void leave_new(struct xenstore_connection *connection, struct xenstore_watch *watch)
+{
     struct xenstore_watch **link = &connection->fresh;
 
     while (*link && *link != watch)
         link = &(*link)->fresh_next;
-    if (!*link)
-        return;
+    if (!*link) return;
     *link = watch->fresh_next;
     if (!*link)
         connection->fresh_end = link;
 }
 
 /* One that is in its connection's list no more. */
-static void drop_watch(struct xenstore_connection *connection, struct xenstore_watch *watch) {
+static void drop_watch(struct xenstore_connection *connection, struct xenstore_watch *watch)
+{
     leave_new(connection, watch);
     leave_listener(watch);
     connection->watch_count--;
@@ -151,7 +159,9 @@ static void drop_watch(struct xenstore_connection *connection, struct xenstore_w
     free(watch);
 }
 
-static struct xenstore_watch *new_watch(struct xenstore_connection *connection, const char *path, const char *token) {
+static struct xenstore_watch *new_watch(struct xenstore_connection *connection, const char *path,
+                                        const char *token)
+{
     struct xenstore_watch *watch = calloc(1, sizeof(*watch) + strlen(token) + 1);
     struct xenstore_place *place = watch ? place_make(path) : NULL;
     struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
@@ -171,7 +181,9 @@ static struct xenstore_watch *new_watch(struct xenstore_connection *connection, 
     return watch;
 }
 
-int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute, const char *token) {
+int watch_add(struct xenstore_connection *connection, const char *path, const char *absolute,
+              const char *token)
+{
     const struct xenstore_place *place = place_find(absolute);
     const struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
     struct xenstore_watch *watch;
@@ -184,8 +196,7 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
     if (!connection->actor.privileged && connection->watch_count >= XENSTORE_MAX_WATCHES)
         return refused(-ENOSPC);
     error = account_charge(connection->actor.domid, HELD_WATCHES, bytes);
-    if (error)
-        return error;
+    if (error) return error;
     watch = new_watch(connection, absolute, token);
     if (!watch) {
         account_credit(connection->actor.domid, HELD_WATCHES, bytes);
@@ -199,7 +210,8 @@ int watch_add(struct xenstore_connection *connection, const char *path, const ch
     return 0;
 }
 
-int watch_remove(struct xenstore_connection *connection, const char *absolute, const char *token) {
+int watch_remove(struct xenstore_connection *connection, const char *absolute, const char *token)
+{
     const struct xenstore_place *place = place_find(absolute);
     const struct xenstore_listener *listener = place ? listener_at(place, connection) : NULL;
 
@@ -216,7 +228,8 @@ int watch_remove(struct xenstore_connection *connection, const char *absolute, c
     return refused(-ENOENT);
 }
 
-void watch_drop_all(struct xenstore_connection *connection) {
+void watch_drop_all(struct xenstore_connection *connection)
+{
     while (connection->watches) {
         struct xenstore_watch *watch = connection->watches;
 
@@ -227,19 +240,23 @@ void watch_drop_all(struct xenstore_connection *connection) {
 
 /* --- events --- */
 
-static void send_event(const struct xenstore_watch *watch, const char *path) {
-    static char payload[XENSTORE_PAYLOAD_MAX];      /* A path has at most 3 KiB, a token a quarter of that. */
+static void send_event(const struct xenstore_watch *watch, const char *path)
+{
+    /* A path has at most 3 KiB, a token a quarter of that. */
+    static char payload[XENSTORE_PAYLOAD_MAX];
     struct xenstore_connection *to = watch->listener->connection;
     const char *shown = path + watch->shown_from;
     size_t path_size = strlen(shown) + 1, token_size = strlen(watch->token) + 1;
-    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_size + token_size) };
+    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT,
+                                  .len = (uint32_t)(path_size + token_size) };
 
     memcpy(payload, shown, path_size);
     memcpy(payload + path_size, watch->token, token_size);
     to->send(to, &header, payload);
 }
 
-static void enter_queue(struct xenstore_connection *to, struct xenstore_listener *listener) {
+static void enter_queue(struct xenstore_connection *to, struct xenstore_listener *listener)
+{
     listener->queued = true;
     listener->queue_next = NULL;
     *to->fired_end = listener;
@@ -247,7 +264,8 @@ static void enter_queue(struct xenstore_connection *to, struct xenstore_listener
 }
 
 /* What waits there longest is what its watches are told next, one after the other. */
-static void begin_telling(struct xenstore_listener *listener) {
+static void begin_telling(struct xenstore_listener *listener)
+{
     listener->telling = listener->watches;
     listener->told = listener->fired;
     if (!listener->told) {
@@ -261,7 +279,8 @@ static void begin_telling(struct xenstore_listener *listener) {
 }
 
 /* One event of the listener at the queue's head; one that has more goes behind the others. */
-static void send_next(struct xenstore_connection *to) {
+static void send_next(struct xenstore_connection *to)
+{
     struct xenstore_listener *listener = to->fired;
     const struct xenstore_watch *watch;
 
@@ -281,7 +300,8 @@ static void send_next(struct xenstore_connection *to) {
 }
 
 /* The event every watch begins with. */
-static void send_first(struct xenstore_connection *to) {
+static void send_first(struct xenstore_connection *to)
+{
     struct xenstore_watch *watch = to->fresh;
 
     to->fresh = watch->fresh_next;
@@ -290,7 +310,8 @@ static void send_first(struct xenstore_connection *to) {
     send_event(watch, place_path(watch->listener->place));
 }
 
-void xenstore_pump(struct xenstore_connection *to) {
+void xenstore_pump(struct xenstore_connection *to)
+{
     while ((to->fresh || to->fired) && (!to->ready || to->ready(to))) {
         if (to->fresh)
             send_first(to);
@@ -299,7 +320,8 @@ void xenstore_pump(struct xenstore_connection *to) {
     }
 }
 
-void watch_fire_first(struct xenstore_connection *connection) {
+void watch_fire_first(struct xenstore_connection *connection)
+{
     struct xenstore_watch *watch = connection->watches;     /* The newest stands first. */
 
     watch->fresh_next = NULL;
@@ -308,7 +330,8 @@ void watch_fire_first(struct xenstore_connection *connection) {
     xenstore_pump(connection);
 }
 
-static bool waits_already(const struct xenstore_listener *listener, const char *path) {
+static bool waits_already(const struct xenstore_listener *listener, const char *path)
+{
     for (const struct xenstore_fired *fired = listener->fired; fired; fired = fired->next)
         if (!strcmp(fired->path, path))
             return true;
@@ -316,14 +339,14 @@ static bool waits_already(const struct xenstore_listener *listener, const char *
 }
 
 /* Never fails: without room or memory for the path, the listener's place as a whole has fired. */
-static void fire(struct xenstore_listener *listener, const char *path) {
+static void fire(struct xenstore_listener *listener, const char *path)
+{
     struct xenstore_connection *to = listener->connection;
     size_t size = sizeof(struct xenstore_fired) + strlen(path) + 1;
     struct xenstore_fired *fired = NULL;
 
     tree_work++;
-    if (listener->fired_whole || waits_already(listener, path))
-        return;
+    if (listener->fired_whole || waits_already(listener, path)) return;
     if (listener->fired_count < XENSTORE_MAX_FIRED_PATHS &&
         !account_charge(to->actor.domid, HELD_EVENTS, size)) {
         fired = malloc(size);
@@ -352,7 +375,8 @@ static unsigned looks;                  /* At listeners, for one change. */
 
 /* Who listens here hears of all of the path, if he may read what is there, or was: `node`. */
 static void fire_at(const struct xenstore_place *place, const char *path,
-                    const struct tree_node *node) {
+                    const struct tree_node *node)
+{
     struct xenstore_listener *listener = place->listeners;
 
     for (; listener; listener = listener->next) {
@@ -367,7 +391,8 @@ static void fire_at(const struct xenstore_place *place, const char *path,
  * again, made anew in the same transaction.
  */
 static void fire_below(const struct xenstore_place *place, char *path, size_t size,
-                       const struct tree_node *gone, const struct tree_node *now) {
+                       const struct tree_node *gone, const struct tree_node *now)
+{
     for (unsigned i = 0; i < place->child_count; i++) {
         const struct xenstore_place *below = place->children[i];
         const struct tree_node *child = tree_child(gone, below->name, below->name_size), *again;
@@ -384,7 +409,8 @@ static void fire_below(const struct xenstore_place *place, char *path, size_t si
     }
 }
 
-void watch_fire(const char *path, const struct tree_node *gone) {
+void watch_fire(const char *path, const struct tree_node *gone)
+{
     static char below[XENSTORE_ABS_PATH_MAX + 1];
     const struct tree_node *now = tree_find(xenstore_tree, path), *node = now;
     const struct xenstore_place *place = &watched_paths;
@@ -407,7 +433,8 @@ void watch_fire(const char *path, const struct tree_node *gone) {
     tree_work += looks / LOOKS_OF_A_STEP;
 }
 
-void watch_fire_special(const char *special) {
+void watch_fire_special(const char *special)
+{
     const struct xenstore_place *place = place_find(special);
     struct xenstore_listener *listener = place ? place->listeners : NULL;
 

@@ -2,10 +2,11 @@
 /*
  * PCI for dom0: see drivers/pci.h. Called by the device drivers, in thread context, at boot.
  *
- * Configuration space is reached by the two ports of "mechanism #1". A PV guest's `in` and `out` fault; the hypervisor
- * sees the fault, checks that the port is ours and does the access, provided that we raised our I/O privilege level to 1
- * first (0 would be the guest kernel's user mode). Buses are walked from 0 through every bridge, with the bus numbers and
- * the BARs that the firmware has assigned: nothing is moved, because the hypervisor uses some of it already.
+ * Configuration space is reached by the two ports of "mechanism #1". A PV guest's `in` and `out`
+ * fault; the hypervisor sees the fault, checks that the port is ours and does the access, provided
+ * that we raised our I/O privilege level to 1 first (0 would be the guest kernel's user mode).
+ * Buses are walked from 0 through every bridge, with the bus numbers and the BARs that the firmware
+ * has assigned: nothing is moved, because the hypervisor uses some of it already.
  */
 #include <drivers/pci.h>
 #include <pvguest/console.h>
@@ -62,7 +63,8 @@ static void port_out(uint16_t port, unsigned int bytes, uint32_t value)
 
 static void select(uint8_t bus, uint8_t devfn, unsigned int offset)
 {
-    port_out(CONFIG_ADDRESS, 4, 1u << 31 | (uint32_t)bus << 16 | (uint32_t)devfn << 8 | (offset & 0xfc));
+    port_out(CONFIG_ADDRESS, 4,
+             1u << 31 | (uint32_t)bus << 16 | (uint32_t)devfn << 8 | (offset & 0xfc));
 }
 
 uint32_t pci_read(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int bytes)
@@ -79,14 +81,13 @@ void pci_write(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int byt
 
 uint8_t pci_find_capability(struct pci_device *pci, uint8_t id, uint8_t after)
 {
-    unsigned int at, steps = 48;        /* a list that loops ends after as many steps as fit the space */
+    /* a list that loops ends after as many steps as fit the space */
+    unsigned int at, steps = 48;
 
-    if (!(pci_read(pci->bus, pci->devfn, PCI_STATUS, 2) & STATUS_CAPABILITIES))
-        return 0;
+    if (!(pci_read(pci->bus, pci->devfn, PCI_STATUS, 2) & STATUS_CAPABILITIES)) return 0;
     at = pci_read(pci->bus, pci->devfn, after ? after + 1u : PCI_CAPABILITY, 1) & 0xfc;
     while (at >= 0x40 && steps--) {
-        if (pci_read(pci->bus, pci->devfn, at, 1) == id)
-            return (uint8_t)at;
+        if (pci_read(pci->bus, pci->devfn, at, 1) == id) return (uint8_t)at;
         at = pci_read(pci->bus, pci->devfn, at + 1, 1) & 0xfc;
     }
     return 0;
@@ -103,21 +104,23 @@ static void read_bars(struct pci_device *pci)
             continue;
         pci->bar[i] = low & ~15u;
         if ((low & 6) == 4 && i + 1 < bars) {
-            pci->bar[i] |= (uint64_t)pci_read(pci->bus, pci->devfn, PCI_BAR0 + 4 * (i + 1), 4) << 32;
+            pci->bar[i] |= (uint64_t)pci_read(pci->bus, pci->devfn, PCI_BAR0 + 4 * (i + 1), 4)
+                           << 32;
             i++;                        /* the upper half is not a BAR of its own */
         }
     }
 }
 
-/* Real Xen keeps no interrupt for a device it was not told of; a device it found itself may be told of again. */
+/* Real Xen keeps no interrupt for a device it was not told of; a device it found itself may be told
+ * of again. */
 static void report(const struct pci_device *pci)
 {
     struct physdev_pci_device_add add = { .bus = pci->bus, .devfn = pci->devfn };
     long error = HYPERVISOR_physdev_op(PHYSDEVOP_pci_device_add, &add);
 
     if (error && error != -EEXIST)
-        printk("pci %02x:%02x.%x: the hypervisor refuses the device: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
-               errno_name(error));
+        printk("pci %02x:%02x.%x: the hypervisor refuses the device: %s\n", pci->bus,
+               pci->devfn >> 3, pci->devfn & 7, errno_name(error));
 }
 
 static void scan_bus(uint8_t bus, unsigned int depth);
@@ -126,8 +129,7 @@ static void scan_function(uint8_t bus, uint8_t devfn, unsigned int depth)
 {
     struct pci_device *pci = &devices[device_count];
 
-    if (device_count == PCI_DEVICES_MAX)
-        return refused((void)0);
+    if (device_count == PCI_DEVICES_MAX) return refused((void)0);
     device_count++;
     *pci = (struct pci_device){ .bus = bus, .devfn = devfn };
     pci->vendor = (uint16_t)pci_read(bus, devfn, PCI_VENDOR, 2);
@@ -169,8 +171,7 @@ int pci_scan(void)
     struct physdev_set_iopl iopl = { .iopl = 1 };
     long error = HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     device_count = 0;
     scan_bus(0, 0);
     return (int)device_count;
@@ -186,7 +187,8 @@ struct pci_device *pci_get(unsigned int index)
     return index < device_count ? &devices[index] : NULL;
 }
 
-/* Class and subclass of what a machine has its disks and networks by (PCI Code and ID Assignment). NULL: of another class. */
+/* Class and subclass of what a machine has its disks and networks by (PCI Code and ID Assignment).
+ * NULL: of another class. */
 static const char *kind_of(const struct pci_device *pci)
 {
     switch (pci->class_code >> 8) {
@@ -197,7 +199,9 @@ static const char *kind_of(const struct pci_device *pci)
     case 0x0108: return "NVMe controller";
     case 0x0200: return "Ethernet card";
     }
-    return pci->class_code >> 16 == 1 ? "disk controller" : pci->class_code >> 16 == 2 ? "network card" : NULL;
+    return pci->class_code >> 16 == 1   ? "disk controller"
+           : pci->class_code >> 16 == 2 ? "network card"
+                                        : NULL;
 }
 
 void pci_name_undriven(void)
@@ -206,8 +210,8 @@ void pci_name_undriven(void)
         const struct pci_device *pci = &devices[i];
 
         if (kind_of(pci) && !pci->enabled)
-            printk("pci %02x:%02x.%x: no driver for this %s (%04x:%04x)\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
-                   kind_of(pci), pci->vendor, pci->device);
+            printk("pci %02x:%02x.%x: no driver for this %s (%04x:%04x)\n", pci->bus,
+                   pci->devfn >> 3, pci->devfn & 7, kind_of(pci), pci->vendor, pci->device);
     }
 }
 
@@ -216,7 +220,8 @@ void pci_enable(struct pci_device *pci)
     uint32_t command = pci_read(pci->bus, pci->devfn, PCI_COMMAND, 2);
 
     pci->enabled = true;
-    pci_write(pci->bus, pci->devfn, PCI_COMMAND, 2, command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
+    pci_write(pci->bus, pci->devfn, PCI_COMMAND, 2,
+              command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
 }
 
 volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset, uint64_t length)
@@ -226,8 +231,8 @@ volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset
 
     uint64_t start = pci->bar[bar] + offset;
     uint64_t within = start & (PAGE_SIZE - 1);
-    uint8_t *base = map_frame_range(start >> PAGE_SHIFT, PAGE_UP(within + length) >> PAGE_SHIFT, PROT_RW | PROT_UNCACHED,
-                                    DOMID_IO);
+    uint8_t *base = map_frame_range(start >> PAGE_SHIFT, PAGE_UP(within + length) >> PAGE_SHIFT,
+                                    PROT_RW | PROT_UNCACHED, DOMID_IO);
 
     return IS_ERR(base) ? NULL : base + within;
 }

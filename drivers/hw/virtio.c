@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio over PCI: the device side of virtio.h. A modern device describes its register windows by vendor capabilities in
- * configuration space, each naming a BAR, an offset and a length; we map those pages of the machine, uncached.
+ * virtio over PCI: the device side of virtio.h. A modern device describes its register windows by
+ * vendor capabilities in configuration space, each naming a BAR, an offset and a length; we map
+ * those pages of the machine, uncached.
  */
 #include "virtio.h"
 #include <pvguest/console.h>
@@ -50,7 +51,8 @@ static void add_status(struct virtio_device *device, uint8_t bit)
     device->common[DEVICE_STATUS] |= bit;
 }
 
-static volatile uint8_t *map_window(struct virtio_device *device, uint8_t capability, uint32_t *length)
+static volatile uint8_t *map_window(struct virtio_device *device, uint8_t capability,
+                                    uint32_t *length)
 {
     const struct pci_device *pci = device->pci;
 
@@ -75,7 +77,8 @@ static int map_windows(struct virtio_device *device)
             device->config = map_window(device, at, &device->config_length);
         if (kind == KIND_NOTIFY && !device->notify) {
             device->notify = map_window(device, at, &device->notify_length);
-            device->notify_multiplier = pci_read(pci->bus, pci->devfn, at + CAP_NOTIFY_MULTIPLIER, 4);
+            device->notify_multiplier = pci_read(pci->bus, pci->devfn, at + CAP_NOTIFY_MULTIPLIER,
+                                                 4);
         }
     }
     return device->common && common_length >= COMMON_LENGTH && device->notify ? 0
@@ -96,8 +99,7 @@ static uint64_t offered_features(struct virtio_device *device)
 static int negotiate(struct virtio_device *device, uint64_t wanted)
 {
     device->features = offered_features(device) & (wanted | VIRTIO_F_VERSION_1);
-    if (!(device->features & VIRTIO_F_VERSION_1))
-        return refused(-EOPNOTSUPP);
+    if (!(device->features & VIRTIO_F_VERSION_1)) return refused(-EOPNOTSUPP);
     set32(device, DRIVER_FEATURE_SELECT, 0);
     set32(device, DRIVER_FEATURE, (uint32_t)device->features);
     set32(device, DRIVER_FEATURE_SELECT, 1);
@@ -107,14 +109,16 @@ static int negotiate(struct virtio_device *device, uint64_t wanted)
 }
 
 #define MODERN_IDS       0x1040u
-#define TRANSITIONAL_IDS 0x0fffu            /* of the kinds that we know; their windows are those of version 1, too */
+/* of the kinds that we know; their windows are those of version 1, too */
+#define TRANSITIONAL_IDS 0x0fffu
 
 struct pci_device *virtio_find(unsigned int kind, unsigned int nth)
 {
     struct pci_device *pci;
 
     for (unsigned int i = 0; (pci = pci_get(i)) != NULL; i++)
-        if (pci->vendor == VIRTIO_VENDOR && (pci->device == MODERN_IDS + kind || pci->device == TRANSITIONAL_IDS + kind) &&
+        if (pci->vendor == VIRTIO_VENDOR &&
+            (pci->device == MODERN_IDS + kind || pci->device == TRANSITIONAL_IDS + kind) &&
             nth-- == 0)
             return pci;
     return NULL;
@@ -128,11 +132,12 @@ int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t 
     int error = map_windows(device);
 
     if (error && pci->device < MODERN_IDS)
-        printk("pci %02x:%02x.%x: a virtio device of before version 1 only\n", pci->bus, pci->devfn >> 3, pci->devfn & 7);
-    if (error)
-        return error;
+        printk("pci %02x:%02x.%x: a virtio device of before version 1 only\n", pci->bus,
+               pci->devfn >> 3, pci->devfn & 7);
+    if (error) return error;
     device->common[DEVICE_STATUS] = 0;
-    for (unsigned int i = 0; device->common[DEVICE_STATUS] != 0; i++)   /* the reset is done when it reads back as 0 */
+    /* the reset is done when it reads back as 0 */
+    for (unsigned int i = 0; device->common[DEVICE_STATUS] != 0; i++)
         if (i == 1000000)
             return refused(-ETIMEDOUT);
     add_status(device, STATUS_ACKNOWLEDGE);
@@ -154,14 +159,14 @@ void virtio_fail(struct virtio_device *device)
     add_status(device, STATUS_FAILED);
 }
 
-/* A field wider than a register may change between two reads; the generation says whether it did (4.1.4.3.1). */
+/* A field wider than a register may change between two reads; the generation says whether it did
+ * (4.1.4.3.1). */
 uint64_t virtio_config(struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
     uint64_t value;
     uint8_t generation;
 
-    if (!device->config || offset + bytes > device->config_length)
-        return refused(0);
+    if (!device->config || offset + bytes > device->config_length) return refused(0);
     do {
         generation = device->common[CONFIG_GENERATION];
         value = 0;

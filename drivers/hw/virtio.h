@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio 1.x over PCI ("modern"): finding the register windows, negotiating features, and virtqueues.
- * Source: OASIS "Virtual I/O Device (VIRTIO) Version 1.1", sections 2.6 (split virtqueues) and 4.1 (PCI).
- * Used by virtio_blk.c and virtio_net.c. Set-up in thread context, queues with events masked.
+ * virtio 1.x over PCI ("modern"): finding the register windows, negotiating features, and
+ * virtqueues. Source: OASIS "Virtual I/O Device (VIRTIO) Version 1.1", sections 2.6 (split
+ * virtqueues) and 4.1 (PCI). Used by virtio_blk.c and virtio_net.c. Set-up in thread context,
+ * queues with events masked.
  */
 #ifndef DRIVERS_HW_VIRTIO_H
 #define DRIVERS_HW_VIRTIO_H
@@ -15,7 +16,8 @@
 #define VIRTIO_NET   1u                     /* kinds of devices (section 5) */
 #define VIRTIO_BLOCK 2u
 
-#define VIRTIO_F_EVENT_INDEX (1ull << 29)   /* "interrupt me, or kick me, from this index on" instead of on or off */
+/* "interrupt me, or kick me, from this index on" instead of on or off */
+#define VIRTIO_F_EVENT_INDEX (1ull << 29)
 #define VIRTIO_F_VERSION_1   (1ull << 32)
 
 struct virtio_device {
@@ -27,10 +29,12 @@ struct virtio_device {
     uint64_t features;                      /* negotiated */
 };
 
-/* The nth of a kind that pci_scan() found, by its id of version 1 or a transitional one (4.1.2); NULL: no such. */
+/* The nth of a kind that pci_scan() found, by its id of version 1 or a transitional one (4.1.2);
+ * NULL: no such. */
 struct pci_device *virtio_find(unsigned int kind, unsigned int nth);
 
-/* Steps of 3.1.1 up to FEATURES_OK: reset, take of `wanted` what is offered. 0 or a negative errno. */
+/* Steps of 3.1.1 up to FEATURES_OK: reset, take of `wanted` what is offered. 0 or a negative
+ * errno. */
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted);
 void virtio_ready(struct virtio_device *device);    /* DRIVER_OK: after the queues are set up */
 void virtio_fail(struct virtio_device *device);     /* FAILED: gives the device up */
@@ -46,7 +50,8 @@ struct virtqueue {
     struct virtio_device *device;
     struct virtq_descriptor *descriptor;    /* page 1 */
     volatile uint16_t *available;           /* page 2: flags, index, ring[size], used_event */
-    volatile uint16_t *used;                /* page 3: flags, index, {id, length}[size], available_event */
+    /* page 3: flags, index, {id, length}[size], available_event */
+    volatile uint16_t *used;
     volatile uint16_t *notify;              /* the queue's doorbell */
     uint16_t number, size;
     uint16_t free_first, free_count;        /* unused descriptors, chained by .next */
@@ -58,15 +63,22 @@ struct virtqueue {
 
 struct virtq_buffer { uint64_t machine; uint32_t length; bool device_writes; };
 
-/* Allocates the queue and hands it to the device; its interrupts go to MSI-X vector `vector` (or VIRTQ_NO_VECTOR). */
+/* Allocates the queue and hands it to the device; its interrupts go to MSI-X vector `vector` (or
+ * VIRTQ_NO_VECTOR). */
 #define VIRTQ_NO_VECTOR 0xffffu
-int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16_t number, uint16_t vector);
-/* Offers a chain; buffers the device reads come first. False when there are not enough descriptors: nothing was done. */
-bool virtqueue_add(struct virtqueue *queue, const struct virtq_buffer *buffers, unsigned int count, void *token);
-void virtqueue_kick(struct virtqueue *queue);       /* rings the doorbell if anything is new and the device wants it */
-/* Takes back one chain that the device has finished: its token, or NULL. *length: bytes the device wrote. */
+int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16_t number,
+                   uint16_t vector);
+/* Offers a chain; buffers the device reads come first. False when there are not enough descriptors:
+ * nothing was done. */
+bool virtqueue_add(struct virtqueue *queue, const struct virtq_buffer *buffers, unsigned int count,
+                   void *token);
+/* rings the doorbell if anything is new and the device wants it */
+void virtqueue_kick(struct virtqueue *queue);
+/* Takes back one chain that the device has finished: its token, or NULL. *length: bytes the device
+ * wrote. */
 void *virtqueue_take(struct virtqueue *queue, uint32_t *length);
-/* Asks for an interrupt for the next chain; true when one is finished already (take it, do not wait). */
+/* Asks for an interrupt for the next chain; true when one is finished already (take it, do not
+ * wait). */
 bool virtqueue_arm(struct virtqueue *queue);
 void virtqueue_silence(struct virtqueue *queue);    /* no interrupts: we look by ourselves */
 

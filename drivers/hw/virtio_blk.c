@@ -2,10 +2,11 @@
 /*
  * virtio-blk: a real disk as struct blockdev (VIRTIO 1.1 section 5.2).
  *
- * A request becomes a chain of descriptors: a 16-byte header (the device reads it), the data pages, and one status byte
- * (the device writes it). Header and status live in a page of slots; a slot is taken for the time of the request. As
- * many requests run at once as slots and descriptors allow; further ones wait on a list threaded through them, in order.
- * All functions but virtio_blk_open run with events masked.
+ * A request becomes a chain of descriptors: a 16-byte header (the device reads it), the data pages,
+ * and one status byte (the device writes it). Header and status live in a page of slots; a slot is
+ * taken for the time of the request. As many requests run at once as slots and descriptors allow;
+ * further ones wait on a list threaded through them, in order. All functions but virtio_blk_open
+ * run with events masked.
  */
 #include <drivers/virtio_blk.h>
 #include "virtio.h"
@@ -61,30 +62,39 @@ struct virtio_blk {
 static struct virtio_blk *disks[DISKS_MAX];
 
 static const uint32_t type_of[] = {
-    [BLOCK_READ] = TYPE_READ, [BLOCK_WRITE] = TYPE_WRITE, [BLOCK_FLUSH] = TYPE_FLUSH, [BLOCK_DISCARD] = TYPE_DISCARD,
+    [BLOCK_READ] = TYPE_READ,
+    [BLOCK_WRITE] = TYPE_WRITE,
+    [BLOCK_FLUSH] = TYPE_FLUSH,
+    [BLOCK_DISCARD] = TYPE_DISCARD,
 };
 
 /* Fills the chain; the number of buffers. */
-static unsigned int build_chain(struct slot *slot, const struct block_request *request, uint32_t max_discard,
-                                struct virtq_buffer *chain)
+static unsigned int build_chain(struct slot *slot, const struct block_request *request,
+                                uint32_t max_discard, struct virtq_buffer *chain)
 {
     uint64_t machine = virt_to_machine(slot);
     unsigned int count = 0;
 
     slot->type = type_of[request->operation];
     slot->reserved = 0;
-    slot->sector = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE ? request->sector : 0;
+    slot->sector = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE
+                       ? request->sector
+                       : 0;
     slot->status = 0xff;
     chain[count++] = (struct virtq_buffer){ machine, 16, false };
     if (request->operation == BLOCK_DISCARD) {
         slot->discard.sector = request->sector;
-        /* More than one request may carry: the rest stays as it is. A discard is advice, no promise is broken. */
-        slot->discard.sectors = request->sectors < max_discard ? (uint32_t)request->sectors : max_discard;
+        /* More than one request may carry: the rest stays as it is. A discard is advice, no promise
+         * is broken. */
+        slot->discard.sectors = request->sectors < max_discard ? (uint32_t)request->sectors
+                                                               : max_discard;
         slot->discard.flags = 0;
-        chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, discard), 16, false };
+        chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, discard), 16,
+                                                false };
     }
     for (unsigned int i = 0; request->operation <= BLOCK_WRITE && i < request->segments; i++)
-        chain[count++] = (struct virtq_buffer){ request->segment[i].machine, request->segment[i].length,
+        chain[count++] = (struct virtq_buffer){ request->segment[i].machine,
+                                                request->segment[i].length,
                                                 request->operation == BLOCK_READ };
     chain[count++] = (struct virtq_buffer){ machine + offsetof(struct slot, status), 1, true };
     return count;
@@ -94,14 +104,12 @@ static bool try_start(struct virtio_blk *disk, struct block_request *request)
 {
     struct virtq_buffer chain[BLOCK_SEGMENTS_MAX + 2];
 
-    if (disk->free_first == SLOTS)
-        return false;
+    if (disk->free_first == SLOTS) return false;
 
     struct slot *slot = &disk->slot[disk->free_first];
     unsigned int count = build_chain(slot, request, disk->max_discard, chain);
 
-    if (!virtqueue_add(&disk->queue, chain, count, slot))
-        return false;
+    if (!virtqueue_add(&disk->queue, chain, count, slot)) return false;
     disk->free_first = slot->free_next;
     slot->request = request;
     return true;
@@ -112,8 +120,7 @@ static void submit(struct blockdev *device, struct block_request *request)
     struct virtio_blk *disk = device->context;
 
     request->next = NULL;
-    if (!disk->waiting && try_start(disk, request))
-        return;
+    if (!disk->waiting && try_start(disk, request)) return;
     if (disk->waiting)
         disk->waiting_last->next = request;
     else
@@ -145,7 +152,8 @@ static int error_of(uint8_t status)
                                          : refused(-EIO);
 }
 
-/* Completes what has finished. done() may submit again; that finds its place behind the waiting ones. */
+/* Completes what has finished. done() may submit again; that finds its place behind the waiting
+ * ones. */
 static bool serve(struct blockdev *device, unsigned int budget)
 {
     struct virtio_blk *disk = device->context;
@@ -179,24 +187,23 @@ static void interrupt(void *context)
     if (disk->device.wake)
         disk->device.wake(disk->device.waker);
     else
-        while (serve(&disk->device, SLOTS))     /* as many as there are slots, unless done() submits */
+        while (serve(&disk->device, SLOTS)) /* as many as there are slots, unless done() submits */
             ;
 }
 
 static int set_up(struct virtio_blk *disk, struct pci_device *pci)
 {
-    int error = virtio_start(&disk->virtio, pci, F_SEG_MAX | F_READ_ONLY | F_FLUSH | F_DISCARD | VIRTIO_F_EVENT_INDEX);
+    int error = virtio_start(&disk->virtio, pci,
+                             F_SEG_MAX | F_READ_ONLY | F_FLUSH | F_DISCARD | VIRTIO_F_EVENT_INDEX);
 
-    if (error)
-        return error;
+    if (error) return error;
     disk->max_segments = BLOCK_SEGMENTS_MAX;
-    if (disk->virtio.features & F_SEG_MAX && virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4) < BLOCK_SEGMENTS_MAX)
+    if (disk->virtio.features & F_SEG_MAX &&
+        virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4) < BLOCK_SEGMENTS_MAX)
         disk->max_segments = (unsigned int)virtio_config(&disk->virtio, CONFIG_SEG_MAX, 4);
-    if (disk->max_segments < BLOCK_SEGMENTS_ANY)
-        return refused(-EOPNOTSUPP);
+    if (disk->max_segments < BLOCK_SEGMENTS_ANY) return refused(-EOPNOTSUPP);
     disk->slot = alloc_zeroed_page();
-    if (!disk->slot)
-        return refused(-ENOMEM);
+    if (!disk->slot) return refused(-ENOMEM);
     for (unsigned int i = 0; i < SLOTS; i++)
         disk->slot[i].free_next = (uint8_t)(i + 1);
     error = pci_interrupt_open(pci, 0, &disk->interrupt, interrupt, disk);
@@ -209,14 +216,21 @@ static void describe(struct virtio_blk *disk)
 {
     uint64_t features = disk->virtio.features;
 
-    disk->max_discard = features & F_DISCARD ? (uint32_t)virtio_config(&disk->virtio, CONFIG_MAX_DISCARD, 4) : 0;
+    disk->max_discard = features & F_DISCARD
+                            ? (uint32_t)virtio_config(&disk->virtio, CONFIG_MAX_DISCARD, 4)
+                            : 0;
     disk->device = (struct blockdev){
         .name = disk->name,
         .sectors = virtio_config(&disk->virtio, CONFIG_CAPACITY, 8),
-        .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) | (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
+        .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) |
+                 (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
                  (features & F_READ_ONLY ? BLOCK_READ_ONLY : 0),
         .max_segments = disk->max_segments,
-        .submit = submit, .kick = kick, .poll = poll, .serve = serve, .context = disk,
+        .submit = submit,
+        .kick = kick,
+        .poll = poll,
+        .serve = serve,
+        .context = disk,
     };
 }
 
@@ -224,15 +238,12 @@ struct blockdev *virtio_blk_open(unsigned int nth)
 {
     struct pci_device *pci = virtio_find(VIRTIO_BLOCK, nth);
 
-    if (!pci || nth >= DISKS_MAX)
-        return NULL;
-    if (disks[nth])
-        return &disks[nth]->device;
+    if (!pci || nth >= DISKS_MAX) return NULL;
+    if (disks[nth]) return &disks[nth]->device;
 
     struct virtio_blk *disk = calloc(1, sizeof *disk);
 
-    if (!disk)
-        return NULL;
+    if (!disk) return NULL;
     snprintf(disk->name, sizeof disk->name, "disk%u", nth);
 
     bool masked = events_save();        /* the interrupt is bound before its queue exists */
@@ -246,8 +257,10 @@ struct blockdev *virtio_blk_open(unsigned int nth)
     }
     events_restore(masked);
     if (error) {
-        printk("virtio-blk %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7, errno_name(error));
-        return NULL;                    /* kept: its interrupt may be bound; a machine has few dead disks */
+        printk("virtio-blk %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
+               errno_name(error));
+        /* kept: its interrupt may be bound; a machine has few dead disks */
+        return NULL;
     }
     return &disk->device;
 }

@@ -2,11 +2,12 @@
 /*
  * virtio-net: a real network card as struct netport (VIRTIO 1.1 section 5.1).
  *
- * Two queues. Receive: the device always has RX_BUFFERS pages to fill, one frame each behind a 12-byte header; what came
- * is handed up in a batch and the pages are offered again after it. Transmit: frames are copied into pages of our own
- * (the sender's buffer is only lent until flush), which come back without an interrupt: we look when we next send.
- * Who sends more than the wire takes has at most twice as many as he leaves, so the others always find some.
- * No offloads: takes_blank stays false. All functions but virtio_net_open run with events masked.
+ * Two queues. Receive: the device always has RX_BUFFERS pages to fill, one frame each behind a
+ * 12-byte header; what came is handed up in a batch and the pages are offered again after it.
+ * Transmit: frames are copied into pages of our own (the sender's buffer is only lent until flush),
+ * which come back without an interrupt: we look when we next send. Who sends more than the wire
+ * takes has at most twice as many as he leaves, so the others always find some. No offloads:
+ * takes_blank stays false. All functions but virtio_net_open run with events masked.
  */
 #include <drivers/virtio_net.h>
 #include "virtio.h"
@@ -23,7 +24,8 @@
 #define TX_QUEUE 1
 #define RX_BUFFERS 128u
 #define TX_BUFFERS 128u
-#define HEADER 12u                      /* struct virtio_net_hdr with num_buffers: all zero for us */
+/* struct virtio_net_hdr with num_buffers: all zero for us */
+#define HEADER 12u
 
 struct tx_buffer {
     uint8_t *page;
@@ -44,7 +46,7 @@ struct virtio_net {
 #define CARDS_MAX 8u
 static struct virtio_net *cards[CARDS_MAX];
 
-/* --- transmit -------------------------------------------------------------------------------------------------------- */
+/* --- transmit --- */
 
 static void reclaim(struct virtio_net *card)
 {
@@ -83,7 +85,8 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
 
     struct virtq_buffer buffer = { virt_to_machine(tx->page), HEADER + (uint32_t)length, false };
 
-    virtqueue_add(&card->tx, &buffer, 1, tx);           /* has room: there are fewer pages than descriptors */
+    /* has room: there are fewer pages than descriptors */
+    virtqueue_add(&card->tx, &buffer, 1, tx);
     port->frames_sent++;
     return true;
 }
@@ -95,7 +98,7 @@ static void flush(struct netport *port)
     virtqueue_kick(&card->tx);
 }
 
-/* --- receive --------------------------------------------------------------------------------------------------------- */
+/* --- receive --- */
 
 static void offer(struct virtio_net *card, uint8_t *page)
 {
@@ -147,20 +150,18 @@ static void interrupt(void *context)
             ;
 }
 
-/* --- set-up ---------------------------------------------------------------------------------------------------------- */
+/* --- set-up --- */
 
 static int allocate_buffers(struct virtio_net *card)
 {
     uint8_t *page;
 
     for (unsigned int i = 0; i < RX_BUFFERS && i < card->rx.size; i++) {
-        if (!(page = alloc_page()))
-            return refused(-ENOMEM);
+        if (!(page = alloc_page())) return refused(-ENOMEM);
         offer(card, page);
     }
     while (card->tx_free_count < TX_BUFFERS && card->tx_free_count < card->tx.size) {
-        if (!(page = alloc_page()))
-            return refused(-ENOMEM);
+        if (!(page = alloc_page())) return refused(-ENOMEM);
         card->tx_buffer[card->tx_free_count].page = page;
         card->tx_free[card->tx_free_count] = &card->tx_buffer[card->tx_free_count];
         card->tx_free_count++;
@@ -173,7 +174,8 @@ static int set_up(struct virtio_net *card, struct pci_device *pci)
     int error = virtio_start(&card->virtio, pci, F_MAC | VIRTIO_F_EVENT_INDEX);
 
     if (!error && !(card->virtio.features & F_MAC))
-        error = refused(-EOPNOTSUPP);   /* a bridge that invents addresses would confuse its neighbours */
+        error = refused(
+            -EOPNOTSUPP); /* a bridge that invents addresses would confuse its neighbours */
     if (!error)
         error = pci_interrupt_open(pci, 0, &card->interrupt, interrupt, card);
     if (!error)
@@ -204,15 +206,12 @@ struct netport *virtio_net_open(unsigned int nth)
 {
     struct pci_device *pci = virtio_find(VIRTIO_NET, nth);
 
-    if (!pci || nth >= CARDS_MAX)
-        return NULL;
-    if (cards[nth])
-        return &cards[nth]->port;
+    if (!pci || nth >= CARDS_MAX) return NULL;
+    if (cards[nth]) return &cards[nth]->port;
 
     struct virtio_net *card = calloc(1, sizeof *card);
 
-    if (!card)
-        return NULL;
+    if (!card) return NULL;
     snprintf(card->name, sizeof card->name, "net%u", nth);
 
     bool masked = events_save();        /* the interrupt is bound before its queues exist */
@@ -224,7 +223,8 @@ struct netport *virtio_net_open(unsigned int nth)
     }
     events_restore(masked);
     if (error) {
-        printk("virtio-net %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7, errno_name(error));
+        printk("virtio-net %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
+               errno_name(error));
         return NULL;
     }
     return &card->port;

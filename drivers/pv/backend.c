@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The XenBus state machine of a back end: see drivers/backend.h. Thread context, except where a driver says otherwise. */
+/* The XenBus state machine of a back end: see drivers/backend.h. Thread context, except where a
+ * driver says otherwise. */
 #include <drivers/backend.h>
 #include <pvguest/console.h>
 #include <pvguest/errno.h>
@@ -8,7 +9,8 @@
 
 #define FAILURES_SAID 10u               /* a guest that fails for ever shall not fill our console */
 
-static int write_node(struct backend *backend, const char *directory, const char *key, const char *value)
+static int write_node(struct backend *backend, const char *directory, const char *key,
+                      const char *value)
 {
     char path[sizeof backend->back + 40];
 
@@ -30,7 +32,8 @@ int backend_write_number(struct backend *backend, const char *key, uint64_t valu
     return backend_write(backend, key, text);
 }
 
-int backend_read_number(struct backend *backend, const char *directory, const char *key, uint64_t *value)
+int backend_read_number(struct backend *backend, const char *directory, const char *key,
+                        uint64_t *value)
 {
     char path[sizeof backend->back + 40], text[24], *end;
 
@@ -39,8 +42,7 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
 
     int length = backend->store->read(backend->store->context, path, text, sizeof text);
 
-    if (length < 0)
-        return length;
+    if (length < 0) return length;
 
     uint64_t number = strtoul(text, &end, 10);
 
@@ -53,7 +55,8 @@ int backend_read_number(struct backend *backend, const char *directory, const ch
 static void enter(struct backend *backend, enum xenbus_state state)
 {
     backend->state = state;
-    backend_write_number(backend, "state", state);      /* fails only when the toolstack has removed the directory */
+    /* fails only when the toolstack has removed the directory */
+    backend_write_number(backend, "state", state);
 }
 
 static void open(struct backend *backend)
@@ -84,8 +87,7 @@ static bool disconnect(struct backend *backend)
 
 void backend_fail(struct backend *backend, const char *why)
 {
-    if (!disconnect(backend))
-        return;
+    if (!disconnect(backend)) return;
     if (backend->failures++ < FAILURES_SAID)
         printk("%s: %s\n", backend->back, why);
     backend_write(backend, "error", why);
@@ -93,12 +95,15 @@ void backend_fail(struct backend *backend, const char *why)
     enter(backend, XenbusStateClosed);
 }
 
-int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
-                  const char *kind, domid_t domain, unsigned int device)
+int backend_start(struct backend *backend, const struct backend_driver *driver,
+                  const struct backend_store *store, const char *kind, domid_t domain,
+                  unsigned int device)
 {
     *backend = (struct backend){ .store = store, .domain = domain, .driver = driver };
-    snprintf(backend->back, sizeof backend->back, "/local/domain/0/backend/%s/%u/%u", kind, domain, device);
-    snprintf(backend->front, sizeof backend->front, "/local/domain/%u/device/%s/%u", domain, kind, device);
+    snprintf(backend->back, sizeof backend->back, "/local/domain/0/backend/%s/%u/%u", kind, domain,
+             device);
+    snprintf(backend->front, sizeof backend->front, "/local/domain/%u/device/%s/%u", domain, kind,
+             device);
     open(backend);
     return backend->state == XenbusStateInitWait ? 0 : refused(-EIO);
 }
@@ -122,8 +127,7 @@ void backend_changed(struct backend *backend)
     uint64_t front = XenbusStateUnknown;
 
     if (backend->leaving) {             /* what the front end wants by now comes after that */
-        if (!disconnect(backend))
-            return;
+        if (!disconnect(backend)) return;
         enter(backend, XenbusStateClosing);
     }
     backend_read_number(backend, backend->front, "state", &front);

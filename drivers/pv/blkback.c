@@ -33,8 +33,10 @@
 
 #define SLOTS 32u                       /* the entries of a one-page ring */
 #define PAGES BLOCK_SEGMENTS_MAX        /* of one request; more than 11 come by an indirect page */
-#define PAGES_IN_FLIGHT 32u             /* with more than these at the disk no further request starts */
-#define PAGES_OF_NO_DATA 16u            /* as which a flush or a discard counts: the disk works for it, too */
+/* with more than these at the disk no further request starts */
+#define PAGES_IN_FLIGHT 32u
+/* as which a flush or a discard counts: the disk works for it, too */
+#define PAGES_OF_NO_DATA 16u
 
 struct slot {
     struct block_request request;
@@ -47,7 +49,8 @@ struct slot {
     unsigned int mapped;
     grant_handle_t handle[PAGES];
     unsigned long frame[PAGES];
-    void *page[PAGES];                  /* addresses of this slot, for good; unused if the disk has DMA */
+    /* addresses of this slot, for good; unused if the disk has DMA */
+    void *page[PAGES];
 };
 
 struct blkback {
@@ -67,7 +70,8 @@ struct blkback {
     struct slot *barrier;               /* at work; nothing begins beside it */
     bool held;                          /* the ring's next is a barrier or behind one, and waits */
     struct block_request flush;         /* the barrier's first and last step */
-    uint8_t *pages;                     /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
+    /* address space for SLOTS * PAGES mappings; NULL if the disk has DMA */
+    uint8_t *pages;
     struct blkback_counters counters;
     struct slot slot[SLOTS];
 };
@@ -79,7 +83,7 @@ static uint32_t device_flags(const struct blkback *back)
     return back->offer & BLKBACK_NO_DISCARD ? flags & ~BLOCK_CAN_DISCARD : flags;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void answer(struct blkback *back, uint64_t id, uint8_t operation, int status)
 {
@@ -131,7 +135,8 @@ static void count_done(struct blkback *back, const struct block_request *request
 }
 
 /*
- * Little of a guest's is at the disk, and its disks take turns with that. Who is not woken cannot wait.
+ * Little of a guest's is at the disk, and its disks take turns with that. Who is not woken cannot
+ * wait.
  */
 static bool may_begin(const struct blkback *back)
 {
@@ -166,7 +171,9 @@ static void submit(struct slot *slot)
 
     slot->steps--;
     if (!data)
-        back->flush = (struct block_request){ .operation = BLOCK_FLUSH, .done = done, .context = slot };
+        back->flush = (struct block_request){ .operation = BLOCK_FLUSH,
+                                              .done = done,
+                                              .context = slot };
     block_submit(back->device, data ? &slot->request : &back->flush);
 }
 
@@ -207,7 +214,8 @@ static unsigned int finish_some(struct blkback *back, unsigned int budget)
     return budget;
 }
 
-/* The disk is finished with a request: called from its interrupt, or from block_submit itself. The work left is the guest's. */
+/* The disk is finished with a request: called from its interrupt, or from block_submit itself. The
+ * work left is the guest's. */
 static void done(struct block_request *request, int error)
 {
     struct slot *slot = request->context;
@@ -225,7 +233,7 @@ static void done(struct block_request *request, int error)
         block_kick(back->device);
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static bool map_all(struct slot *slot, const struct block_plan *plan, int *result)
 {
@@ -236,18 +244,20 @@ static bool map_all(struct slot *slot, const struct block_plan *plan, int *resul
 
     for (unsigned int i = 0; i < plan->segments; i++)
         reference[i] = plan->segment[i].grant;
-    error = slot->back->pages ? grant_map_at(domain, slot->page, reference, plan->segments, readonly, slot->handle, slot->frame, result)
-                              : grant_map_dma(domain, reference, plan->segments, readonly, slot->handle, slot->frame, result);
+    error = slot->back->pages ? grant_map_at(domain, slot->page, reference, plan->segments,
+                                             readonly, slot->handle, slot->frame, result)
+                              : grant_map_dma(domain, reference, plan->segments, readonly,
+                                              slot->handle, slot->frame, result);
     return error == 0;
 }
 
-/* Maps the pages of a plan; a guest that names a grant it never made gets an error, and the pages that did map go back. */
+/* Maps the pages of a plan; a guest that names a grant it never made gets an error, and the pages
+ * that did map go back. */
 static bool map(struct slot *slot, const struct block_plan *plan)
 {
     int result[PAGES];
 
-    if (plan->segments == 0)
-        return true;
+    if (plan->segments == 0) return true;
     if (!map_all(slot, plan, result)) {
         for (unsigned int i = 0; i < plan->segments; i++)
             if (result[i] == 0)
@@ -269,20 +279,26 @@ static unsigned int max_segments(const struct blkback *back)
     return back->device->max_segments < PAGES ? back->device->max_segments : PAGES;
 }
 
-/* An indirect request's segments are fetched, once, before they are judged: the guest can still write their page. */
-static int plan_by_page(struct blkback *back, struct block_plan *plan, const blkif_request_t *request)
+/* An indirect request's segments are fetched, once, before they are judged: the guest can still
+ * write their page. */
+static int plan_by_page(struct blkback *back, struct block_plan *plan,
+                        const blkif_request_t *request)
 {
-    static struct blkif_request_segment segment[PAGES] __attribute__((aligned(512)));   /* within one page; used at once */
+    /* within one page; used at once */
+    static struct blkif_request_segment segment[PAGES] __attribute__((aligned(512)));
     unsigned int segments = indirect_segments(request, max_segments(back));
     blkif_request_indirect_t indirect;
 
     memcpy(&indirect, request, sizeof indirect);
-    if (segments == 0 || grant_copy_from(segment, back->backend.domain, indirect.indirect_grefs[0], 0, segments * sizeof *segment))
+    if (segments == 0 || grant_copy_from(segment, back->backend.domain, indirect.indirect_grefs[0],
+                                         0, segments * sizeof *segment))
         return refused(BLKIF_RSP_ERROR);
-    return plan_indirect(plan, request, segment, segments, back->device->sectors, device_flags(back));
+    return plan_indirect(plan, request, segment, segments, back->device->sectors,
+                         device_flags(back));
 }
 
-/* The operation as the answer names it: of an indirect request the one inside, or Linux gives the disk up. */
+/* The operation as the answer names it: of an indirect request the one inside, or Linux gives the
+ * disk up. */
 static uint8_t operation_of(const blkif_request_t *request)
 {
     blkif_request_indirect_t indirect;
@@ -303,7 +319,8 @@ static void start(struct blkback *back, const blkif_request_t *request)
     if (status == BLKIF_RSP_OKAY && !map(slot, &plan))
         status = BLKIF_RSP_ERROR;
     if (status != BLKIF_RSP_OKAY) {
-        answer(back, request->id, operation_of(request), status);    /* the id is in the same place in all layouts */
+        /* the id is in the same place in all layouts */
+        answer(back, request->id, operation_of(request), status);
         return;
     }
     back->free = slot->next;
@@ -345,24 +362,22 @@ static bool take_requests(struct blkback *back, unsigned int budget)
 }
 
 /*
- * The last look asks for an event for what comes later; what has come meanwhile is more to do, next time.
- * Who may not begin more waits behind the guest's other disks.
+ * The last look asks for an event for what comes later; what has come meanwhile is more to do, next
+ * time. Who may not begin more waits behind the guest's other disks.
  */
 bool blkback_serve(struct blkback *back, unsigned int budget)
 {
     int more = 0;
     bool waits;
 
-    if (!back->connected)
-        return false;
+    if (!back->connected) return false;
     budget = finish_some(back, budget);
     if (back->broken || back->closing) {
         block_kick(back->device);               /* a barrier is seen through */
         call_next(back->quota);
         return back->finished;
     }
-    if (!budget)
-        return true;
+    if (!budget) return true;
     if (!take_requests(back, budget)) {
         back->broken = true;
         event_mask(back->port);
@@ -409,12 +424,13 @@ static void event(evtchn_port_t port, void *data)
             ;
 }
 
-/* --- connection ------------------------------------------------------------------------------------------------------ */
+/* --- connection --- */
 
 static int publish(struct backend *backend)
 {
     struct blkback *back = (struct blkback *)backend;
-    bool discard = device_flags(back) & BLOCK_CAN_DISCARD && !(device_flags(back) & BLOCK_READ_ONLY);
+    bool discard = device_flags(back) & BLOCK_CAN_DISCARD &&
+                   !(device_flags(back) & BLOCK_READ_ONLY);
     int error = backend_write_number(backend, "feature-flush-cache", 1);
 
     if (!error)
@@ -448,14 +464,14 @@ static int attach_ring(struct blkback *back, grant_ref_t reference, evtchn_port_
 {
     int error = grant_map(back->backend.domain, reference, false, &back->ring_map);
 
-    if (error)
-        return error;
+    if (error) return error;
 
     blkif_sring_t *shared = back->ring_map.va;
 
     BACK_RING_INIT(&back->ring, shared, PAGE_SIZE);
 
-    bool masked = events_save();        /* bound before we are ready: the first event must find us connected */
+    /* bound before we are ready: the first event must find us connected */
+    bool masked = events_save();
     int port = event_bind_interdomain(back->backend.domain, remote, event, back);
 
     if (port >= 0) {
@@ -476,7 +492,8 @@ static int connect(struct backend *backend)
     uint64_t reference, port;
 
     if (backend_read_number(backend, backend->front, "ring-ref", &reference) ||
-        backend_read_number(backend, backend->front, "event-channel", &port) || reference > UINT32_MAX || port > UINT32_MAX)
+        backend_read_number(backend, backend->front, "event-channel", &port) ||
+        reference > UINT32_MAX || port > UINT32_MAX)
         return refused(-EINVAL);
 
     int error = publish_properties(back);
@@ -495,7 +512,8 @@ bool blkback_close(struct blkback *back)
     return !back->in_flight;
 }
 
-/* Ends when the disk has answered all: a disk always answers, so this is bounded by it. Others work meanwhile. */
+/* Ends when the disk has answered all: a disk always answers, so this is bounded by it. Others work
+ * meanwhile. */
 static void wait_for_disk(struct blkback *back)
 {
     while (!blkback_close(back)) {
@@ -513,12 +531,10 @@ static bool disconnect(struct backend *backend)
 {
     struct blkback *back = (struct blkback *)backend;
 
-    if (!back->connected)
-        return true;
+    if (!back->connected) return true;
     if (!back->wake)                    /* nobody would ask again */
         wait_for_disk(back);
-    if (!blkback_close(back))
-        return false;
+    if (!blkback_close(back)) return false;
     call_next(back->quota);
     back->connected = back->closing = false;
     event_unbind(back->port);
@@ -527,17 +543,18 @@ static bool disconnect(struct backend *backend)
     return true;
 }
 
-static const struct backend_driver driver = { .publish = publish, .connect = connect, .disconnect = disconnect };
+static const struct backend_driver driver = { .publish = publish,
+                                              .connect = connect,
+                                              .disconnect = disconnect };
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
 /* The addresses at which the guest's pages are mapped for a disk without DMA. */
 static bool allocate_addresses(struct blkback *back)
 {
     uint8_t *pages = vspace_alloc(SLOTS * PAGES);
 
-    if (!pages || IS_ERR(pages))
-        return false;
+    if (!pages || IS_ERR(pages)) return false;
     back->pages = pages;
     for (unsigned int i = 0; i < SLOTS; i++)
         for (unsigned int j = 0; j < PAGES; j++)
@@ -550,8 +567,7 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
 {
     struct blkback *back = calloc(1, sizeof *back);
 
-    if (!back)
-        return NULL;
+    if (!back) return NULL;
     if (!(device->flags & BLOCK_BY_DMA) && !allocate_addresses(back)) {
         free(back);
         return NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block front end: see drivers/blkfront.h. A slot stands for one request on the ring; its number is the request's id.
- * Each page of a request is granted to the back end when the request goes on the ring and taken back with the answer. The
- * back end is not believed either: an answer for a slot that is not in use is reported and ignored.
+ * The block front end: see drivers/blkfront.h. A slot stands for one request on the ring; its
+ * number is the request's id. Each page of a request is granted to the back end when the request
+ * goes on the ring and taken back with the answer. The back end is not believed either: an answer
+ * for a slot that is not in use is reported and ignored.
  */
 #include <drivers/blkfront.h>
 #include <drivers/ring.h>
@@ -18,13 +19,14 @@
 #include <pvguest/xenstore.h>
 #include <xen/io/protocols.h>
 
-/* --- requests -------------------------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void take_back(struct blkfront *front, unsigned int number)
 {
     for (unsigned int i = 0; i < front->slot[number].grants; i++)
         if (grant_end_access(front->slot[number].grant[i]))
-            printk("blkfront %s: the back end keeps grant %u\n", front->node, front->slot[number].grant[i]);
+            printk("blkfront %s: the back end keeps grant %u\n", front->node,
+                   front->slot[number].grant[i]);
     front->slot[number].grants = 0;
 }
 
@@ -44,7 +46,8 @@ static bool give(struct blkfront *front, unsigned int number, const struct block
     return true;
 }
 
-static void fill_transfer(struct blkfront *front, unsigned int number, const struct block_request *request, blkif_request_t *out)
+static void fill_transfer(struct blkfront *front, unsigned int number,
+                          const struct block_request *request, blkif_request_t *out)
 {
     out->operation = request->operation == BLOCK_READ ? BLKIF_OP_READ : BLKIF_OP_WRITE;
     out->sector_number = request->sector;
@@ -60,14 +63,12 @@ static void fill_transfer(struct blkfront *front, unsigned int number, const str
 
 static bool try_start(struct blkfront *front, struct block_request *request)
 {
-    if (!front->connected || front->free_count == 0)
-        return false;
+    if (!front->connected || front->free_count == 0) return false;
 
     unsigned int number = front->free[front->free_count - 1];
     bool transfer = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
 
-    if (transfer && !give(front, number, request))
-        return false;
+    if (transfer && !give(front, number, request)) return false;
 
     blkif_request_t *out = RING_GET_REQUEST(&front->ring, front->ring.req_prod_pvt);
 
@@ -100,8 +101,7 @@ static void submit(struct blockdev *device, struct block_request *request)
         return;
     }
     request->next = NULL;
-    if (!front->waiting && try_start(front, request))
-        return;
+    if (!front->waiting && try_start(front, request)) return;
     if (front->waiting)
         front->waiting_last->next = request;
     else
@@ -119,7 +119,7 @@ static void kick(struct blockdev *device)
         event_send(front->port);
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void start_waiting(struct blkfront *front)
 {
@@ -140,7 +140,8 @@ static int error_of(int status)
 
 static void answer(struct blkfront *front, const blkif_response_t *response)
 {
-    struct block_request *request = response->id < BLKFRONT_RING ? front->slot[response->id].request : NULL;
+    struct block_request *request = response->id < BLKFRONT_RING ? front->slot[response->id].request
+                                                                 : NULL;
 
     if (!request) {
         if (refused(front->strays++) == 0)
@@ -174,7 +175,8 @@ static void give_up(struct blkfront *front)
 {
     struct block_request *request;
 
-    printk("blkfront %s: the back end's ring index is impossible; giving the disk up\n", front->node);
+    printk("blkfront %s: the back end's ring index is impossible; giving the disk up\n",
+           front->node);
     front->connected = false;
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         if ((request = front->slot[i].request)) {
@@ -193,8 +195,7 @@ static void poll(struct blockdev *device)
     struct blkfront *front = device->context;
     int more;
 
-    if (!front->connected)
-        return;
+    if (!front->connected) return;
     do {
         if (take_answers(front) == RING_LIE) {
             give_up(front);
@@ -213,7 +214,7 @@ static void event(evtchn_port_t port, void *data)
     poll(&front->device);
 }
 
-/* --- opening and closing --------------------------------------------------------------------------------------------- */
+/* --- opening and closing --- */
 
 static int share_ring(struct blkfront *front)
 {
@@ -227,8 +228,7 @@ static int share_ring(struct blkfront *front)
 
     int grant = grant_page(front->backend_domain, front->ring_page, false);
 
-    if (grant < 0)
-        return grant;
+    if (grant < 0) return grant;
     front->ring_grant = (grant_ref_t)grant;
 
     int port = event_alloc_unbound(front->backend_domain, event, front);
@@ -274,10 +274,16 @@ static int read_properties(struct blkfront *front)
         flags |= BLOCK_CAN_FLUSH;
     if (frontend_feature(front->backend, "feature-discard", 0))
         flags |= BLOCK_CAN_DISCARD;
-    if (sectors == 0 || sector_size != BLOCK_SECTOR)    /* we did not offer feature-large-sector-size */
-        return refused(-EINVAL);
-    front->device = (struct blockdev){ .name = front->node, .sectors = sectors, .flags = flags,
-                                       .max_segments = BLOCK_SEGMENTS_ANY, .submit = submit, .kick = kick, .poll = poll, .context = front };
+    /* we did not offer feature-large-sector-size */
+    if (sectors == 0 || sector_size != BLOCK_SECTOR) return refused(-EINVAL);
+    front->device = (struct blockdev){ .name = front->node,
+                                       .sectors = sectors,
+                                       .flags = flags,
+                                       .max_segments = BLOCK_SEGMENTS_ANY,
+                                       .submit = submit,
+                                       .kick = kick,
+                                       .poll = poll,
+                                       .context = front };
     return 0;
 }
 
@@ -302,7 +308,8 @@ int blkfront_open(struct blkfront *front, unsigned int vdev)
     front->handle = (uint16_t)vdev;
     snprintf(front->node, sizeof front->node, "device/vbd/%u", vdev);
 
-    int error = frontend_find(front->node, front->backend, sizeof front->backend, &front->backend_domain);
+    int error = frontend_find(front->node, front->backend, sizeof front->backend,
+                              &front->backend_domain);
 
     if (!error)
         error = frontend_state(front->node, XenbusStateInitialising);
@@ -310,8 +317,7 @@ int blkfront_open(struct blkfront *front, unsigned int vdev)
         error = frontend_wait(front->backend, 1u << XenbusStateInitWait);
     if (!error)
         error = share_ring(front);
-    if (error)
-        return error;
+    if (error) return error;
     error = handshake(front);
     if (error) {
         frontend_state(front->node, XenbusStateClosed);
@@ -326,8 +332,7 @@ int blkfront_first(void)
     unsigned int count, first = 0;
     char **names = xs_directory(XS_NONE, "device/vbd", &count);
 
-    if (IS_ERR(names))
-        return (int)PTR_ERR(names);
+    if (IS_ERR(names)) return (int)PTR_ERR(names);
     for (unsigned int i = 0; i < count; i++) {
         unsigned int number = (unsigned int)strtoul(names[i], NULL, 10);
 

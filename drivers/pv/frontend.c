@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See frontend.h. Looking at the store again and again is slower than a watch, but needs no thread of its own. */
+/* See frontend.h. Looking at the store again and again is slower than a watch, but needs no thread
+ * of its own. */
 #include "frontend.h"
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
@@ -17,17 +18,14 @@ int frontend_find(const char *node, char *backend, size_t size, domid_t *domain)
     unsigned long number;
     char *path = xs_read_node(XS_NONE, node, "backend");
 
-    if (IS_ERR(path))
-        return (int)PTR_ERR(path);
+    if (IS_ERR(path)) return (int)PTR_ERR(path);
 
     size_t length = strlcpy(backend, path, size);
     int error = xs_read_ulong(XS_NONE, node, "backend-id", &number);
 
     free(path);
-    if (error)
-        return error;
-    if (length >= size || number >= DOMID_FIRST_RESERVED)
-        return refused(-EINVAL);
+    if (error) return error;
+    if (length >= size || number >= DOMID_FIRST_RESERVED) return refused(-EINVAL);
     *domain = (domid_t)number;
     return 0;
 }
@@ -40,10 +38,8 @@ int frontend_wait(const char *backend, unsigned int mask)
         unsigned long state = XenbusStateUnknown;
         int error = xs_read_ulong(XS_NONE, backend, "state", &state);
 
-        if (!error && state <= XenbusStateReconfigured && mask >> state & 1)
-            return 0;
-        if (now_ns() > until)
-            return refused(-ETIMEDOUT);
+        if (!error && state <= XenbusStateReconfigured && mask >> state & 1) return 0;
+        if (now_ns() > until) return refused(-ETIMEDOUT);
         thread_sleep(PAUSE);
     }
 }

@@ -2,17 +2,19 @@
 /*
  * The network back end: see drivers/netback.h.
  *
- * From the guest: slots are copied from its ring, gathered into frames and judged; then one hypercall copies a batch of
- * frames into a pool of pages that all vifs share (a batch lives only as long as one turn), and they go to
- * whoever holds the port. To the guest: send() takes as many of its receive requests as the frame has pages and notes the
- * copies; flush() does all noted copies in one hypercall and answers them.
+ * From the guest: slots are copied from its ring, gathered into frames and judged; then one
+ * hypercall copies a batch of frames into a pool of pages that all vifs share (a batch lives only
+ * as long as one turn), and they go to whoever holds the port. To the guest: send() takes as many
+ * of its receive requests as the frame has pages and notes the copies; flush() does all noted
+ * copies in one hypercall and answers them.
  *
- * Large TCP frames (segmentation offload) pass through uncut from guest to guest; who cannot take them is the bridge's
- * business. In a ring such a frame's second slot holds no data but the size of the pieces ("extra info"). The guest's pages are never mapped, so there is nothing to leak or unmap: only
- * the two rings are.
+ * Large TCP frames (segmentation offload) pass through uncut from guest to guest; who cannot take
+ * them is the bridge's business. In a ring such a frame's second slot holds no data but the size of
+ * the pieces ("extra info"). The guest's pages are never mapped, so there is nothing to leak or
+ * unmap: only the two rings are.
  *
- * As in blkback the guest's event only wakes, and the caller says how much is served at once; a ring that lies sets
- * `broken`, netback_service disconnects.
+ * As in blkback the guest's event only wakes, and the caller says how much is served at once; a
+ * ring that lies sets `broken`, netback_service disconnects.
  */
 #include <drivers/netback.h>
 #include <drivers/ring.h>
@@ -26,7 +28,8 @@
 
 #define BATCH 32u                       /* frames in one go */
 #define POOL_ORDER 4u                   /* 64 KiB hold the largest frame */
-#define COPIES_MAX (NET_SLOTS_MAX + 16u)        /* of one frame: a piece that crosses a page of ours makes two */
+/* of one frame: a piece that crosses a page of ours makes two */
+#define COPIES_MAX (NET_SLOTS_MAX + 16u)
 #define TO_GUEST 64u                    /* receive slots noted between two flushes */
 #define EXTRAS_MAX 4u                   /* extra-info slots one frame may carry; more is nonsense */
 
@@ -40,7 +43,11 @@ struct netback {
     netif_tx_back_ring_t tx;
     netif_rx_back_ring_t rx;
     evtchn_port_t tx_event, rx_event;   /* the same one unless the guest has split them */
-    struct outgoing { uint16_t id, length, flags, gso_size; unsigned int frame_slots; bool is_extra; } to_guest[TO_GUEST];
+    struct outgoing {
+        uint16_t id, length, flags, gso_size;
+        unsigned int frame_slots;
+        bool is_extra;
+    } to_guest[TO_GUEST];
     struct gnttab_copy copy[TO_GUEST];  /* of the same index; unused where to_guest is an extra */
     unsigned int to_guest_count;        /* noted by send */
 };
@@ -56,7 +63,8 @@ struct incoming {
     uint16_t id[NET_SLOTS_MAX];
 };
 
-/* Shared by all vifs: nobody else is served between the copy into them and the last receiver's use. */
+/* Shared by all vifs: nobody else is served between the copy into them and the last receiver's
+ * use. */
 static uint8_t *pool[BATCH];
 static struct incoming incoming[BATCH];
 static struct gnttab_copy from_guest[BATCH * COPIES_MAX];
@@ -69,29 +77,31 @@ static bool allocate_pool(void)
     return true;
 }
 
-/* --- from the guest -------------------------------------------------------------------------------------------------- */
+/* --- from the guest --- */
 
-/* Takes the extra-info slots behind a frame's first one. A wish that we did not offer makes the frame an error. False: the
- * chain does not end where the guest said there is something. */
+/* Takes the extra-info slots behind a frame's first one. A wish that we did not offer makes the
+ * frame an error. False: the chain does not end where the guest said there is something. */
 static bool take_extras(struct netback *back, struct incoming *frame, int *left)
 {
     netif_extra_info_t extra;
 
     do {
-        if (*left == 0 || frame->extras == EXTRAS_MAX)
-            return refused(false);
+        if (*left == 0 || frame->extras == EXTRAS_MAX) return refused(false);
         memcpy(&extra, RING_GET_REQUEST(&back->tx, back->tx.req_cons), sizeof extra);
-        barrier();                      /* what follows looks at the copy, not at the guest's memory again */
+        /* what follows looks at the copy, not at the guest's memory again */
+        barrier();
         back->tx.req_cons++;
         --*left;
         frame->extras++;
-        if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO && !(frame->gso = plan_gso(&extra, frame->flags)))
+        if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO &&
+            !(frame->gso = plan_gso(&extra, frame->flags)))
             frame->status = refused(NETIF_RSP_ERROR);
     } while (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE);
     return true;
 }
 
-/* Takes all slots of the next frame; `left` are those the guest has produced. False: the ring makes no sense. */
+/* Takes all slots of the next frame; `left` are those the guest has produced. False: the ring makes
+ * no sense. */
 static bool take_frame(struct netback *back, struct incoming *frame, int *left)
 {
     netif_tx_request_t slot[NET_SLOTS_MAX];
@@ -101,8 +111,7 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
     frame->gso = 0;
     frame->status = NETIF_RSP_OKAY;
     do {
-        if (*left == 0 || frame->slots == NET_SLOTS_MAX)
-            return refused(false);
+        if (*left == 0 || frame->slots == NET_SLOTS_MAX) return refused(false);
         RING_COPY_REQUEST(&back->tx, back->tx.req_cons, &slot[frame->slots]);
         back->tx.req_cons++;
         --*left;
@@ -110,8 +119,7 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
         frame->id[frame->slots] = slot[frame->slots].id;
         if (frame->slots++ == 0) {
             frame->flags = flags;
-            if (flags & NETTXF_extra_info && !take_extras(back, frame, left))
-                return false;
+            if (flags & NETTXF_extra_info && !take_extras(back, frame, left)) return false;
         }
     } while (flags & NETTXF_more_data);
     if (plan_frame(&frame->plan, slot, frame->slots, frame->gso ? NET_LARGE_MAX : NET_FRAME_MAX))
@@ -119,19 +127,25 @@ static bool take_frame(struct netback *back, struct incoming *frame, int *left)
     return true;
 }
 
-static unsigned int note_copies(struct netback *back, const struct incoming *frame, uint8_t *page, struct gnttab_copy *copy)
+static unsigned int note_copies(struct netback *back, const struct incoming *frame, uint8_t *page,
+                                struct gnttab_copy *copy)
 {
     unsigned int copies = 0, at = 0;
 
     for (unsigned int i = 0; i < frame->plan.pieces; i++) {
         unsigned int offset = frame->plan.piece[i].offset, left = frame->plan.piece[i].length;
 
-        while (left) {                  /* our pages are not contiguous in the machine: a copy stays within one */
+        /* our pages are not contiguous in the machine: a copy stays within one */
+        while (left) {
             unsigned int room = PAGE_SIZE - at % PAGE_SIZE, length = left < room ? left : room;
 
             copy[copies++] = (struct gnttab_copy){
-                .source = { .u.ref = frame->plan.piece[i].grant, .domid = back->backend.domain, .offset = (uint16_t)offset },
-                .dest = { .u.gmfn = virt_to_mfn(page + at), .domid = DOMID_SELF, .offset = (uint16_t)(at % PAGE_SIZE) },
+                .source = { .u.ref = frame->plan.piece[i].grant,
+                            .domid = back->backend.domain,
+                            .offset = (uint16_t)offset },
+                .dest = { .u.gmfn = virt_to_mfn(page + at),
+                          .domid = DOMID_SELF,
+                          .offset = (uint16_t)(at % PAGE_SIZE) },
                 .len = (uint16_t)length,
                 .flags = GNTCOPY_source_gref,
             };
@@ -155,7 +169,8 @@ static void copy_frames(struct netback *back, unsigned int frames)
         copies += incoming[i].copies;
     }
 
-    bool failed = copies && grant_copy(from_guest, copies);     /* the call as a whole: none of them counts */
+    /* the call as a whole: none of them counts */
+    bool failed = copies && grant_copy(from_guest, copies);
 
     for (unsigned int i = 0; i < frames; i++)
         for (unsigned int j = 0; j < incoming[i].copies; j++)
@@ -169,7 +184,8 @@ static void deliver(struct netback *back, unsigned int frames)
 
     for (unsigned int i = 0; i < frames; i++) {
         uint32_t flags = (incoming[i].flags & NETTXF_csum_blank ? NET_CHECKSUM_BLANK : 0) |
-                         (incoming[i].flags & NETTXF_data_validated ? NET_CHECKSUM_GOOD : 0) | incoming[i].gso;
+                         (incoming[i].flags & NETTXF_data_validated ? NET_CHECKSUM_GOOD : 0) |
+                         incoming[i].gso;
 
         if (incoming[i].status == NETIF_RSP_OKAY && port->receive) {
             port->frames_received++;
@@ -188,7 +204,8 @@ static void answer_frames(struct netback *back, unsigned int frames)
 
     for (unsigned int i = 0; i < frames; i++)
         for (unsigned int j = 0; j < incoming[i].slots + incoming[i].extras; j++) {
-            /* Answers stand in the order of the slots: the first one, then the extras, then the rest of the frame. */
+            /* Answers stand in the order of the slots: the first one, then the extras, then the
+             * rest of the frame. */
             bool extra = j >= 1 && j <= incoming[i].extras;
             unsigned int slot = j == 0 ? 0 : j - incoming[i].extras;
             netif_tx_response_t *response = RING_GET_RESPONSE(&back->tx, back->tx.rsp_prod_pvt);
@@ -211,14 +228,13 @@ static unsigned int cost_of(const struct incoming *frame)
 static bool take_batch(struct netback *back, unsigned int most)
 {
     uint32_t producer = ring_read_index(&back->tx.sring->req_prod);
-    int left = ring_requests(producer, back->tx.req_cons, back->tx.rsp_prod_pvt, RING_SIZE(&back->tx));
+    int left = ring_requests(producer, back->tx.req_cons, back->tx.rsp_prod_pvt,
+                             RING_SIZE(&back->tx));
     unsigned int frames = 0, spent = 0;
 
-    if (left == RING_LIE)
-        return false;
+    if (left == RING_LIE) return false;
     while (left && spent < most) {
-        if (!take_frame(back, &incoming[frames], &left))
-            return false;
+        if (!take_frame(back, &incoming[frames], &left)) return false;
         spent += cost_of(&incoming[frames++]);
     }
     if (frames) {
@@ -236,14 +252,14 @@ static void end_service(struct netback *back)
     event_mask(back->rx_event);
 }
 
-/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next time. */
+/* The last look asks for an event for what comes later; what has come meanwhile is more to do, next
+ * time. */
 static bool serve(struct netport *port, unsigned int budget)
 {
     struct netback *back = port->context;
     int more = 0;
 
-    if (!back->connected || back->broken || port->paused)
-        return false;
+    if (!back->connected || back->broken || port->paused) return false;
     if (take_batch(back, budget < BATCH ? budget : BATCH))
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
     else
@@ -275,24 +291,28 @@ static void rx_event(evtchn_port_t number, void *data)
 {
 }
 
-/* --- to the guest ---------------------------------------------------------------------------------------------------- */
+/* --- to the guest --- */
 
 static void answer_slot(struct netback *back, const struct outgoing *slot, bool good)
 {
     if (slot->is_extra) {
         netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
-                                     .u.gso = { .size = slot->gso_size, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
+                                     .u.gso = { .size = slot->gso_size,
+                                                .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
 
         memcpy(RING_GET_RESPONSE(&back->rx, back->rx.rsp_prod_pvt), &extra, sizeof extra);
     } else {
         *RING_GET_RESPONSE(&back->rx, back->rx.rsp_prod_pvt) = (netif_rx_response_t){
-            .id = slot->id, .flags = slot->flags, .status = good ? (int16_t)slot->length : NETIF_RSP_ERROR,
+            .id = slot->id,
+            .flags = slot->flags,
+            .status = good ? (int16_t)slot->length : NETIF_RSP_ERROR,
         };
     }
     back->rx.rsp_prod_pvt++;
 }
 
-/* The copies of the frame whose slots begin at `first`: all good, or the frame is an error in every slot. */
+/* The copies of the frame whose slots begin at `first`: all good, or the frame is an error in every
+ * slot. */
 static bool copied(const struct netback *back, unsigned int first)
 {
     for (unsigned int i = first; i < first + back->to_guest[first].frame_slots; i++)
@@ -325,8 +345,7 @@ static void flush(struct netport *port)
     int notify;
 
     back->to_guest_count = 0;
-    if (count == 0 || !back->connected)
-        return;
+    if (count == 0 || !back->connected) return;
 
     int error = copy_all(back, count);
 
@@ -348,7 +367,8 @@ static void flush(struct netport *port)
 static bool has_buffers(struct netback *back, unsigned int wanted)
 {
     uint32_t producer = ring_read_index(&back->rx.sring->req_prod);
-    int count = ring_requests(producer, back->rx.req_cons, back->rx.rsp_prod_pvt, RING_SIZE(&back->rx));
+    int count = ring_requests(producer, back->rx.req_cons, back->rx.rsp_prod_pvt,
+                              RING_SIZE(&back->rx));
 
     if (count == RING_LIE) {
         end_service(back);
@@ -366,10 +386,14 @@ static struct outgoing *note_slot(struct netback *back, const uint8_t *page, uns
 
     RING_COPY_REQUEST(&back->rx, back->rx.req_cons, &request);
     back->rx.req_cons++;
-    back->to_guest[i] = (struct outgoing){ .id = request.id, .length = (uint16_t)length, .is_extra = !page };
+    back->to_guest[i] = (struct outgoing){ .id = request.id,
+                                           .length = (uint16_t)length,
+                                           .is_extra = !page };
     if (page)
         back->copy[i] = (struct gnttab_copy){
-            .source = { .u.gmfn = virt_to_mfn(page), .domid = DOMID_SELF, .offset = (uintptr_t)page & (PAGE_SIZE - 1) },
+            .source = { .u.gmfn = virt_to_mfn(page),
+                        .domid = DOMID_SELF,
+                        .offset = (uintptr_t)page & (PAGE_SIZE - 1) },
             .dest = { .u.ref = request.gref, .domid = back->backend.domain },
             .len = (uint16_t)length,
             .flags = GNTCOPY_dest_gref,
@@ -393,7 +417,8 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
 
     if (back->to_guest_count + slots > TO_GUEST)
         flush(port);
-    if (!back->connected || back->broken || length > (large ? NET_LARGE_MAX : NET_FRAME_MAX) || !has_buffers(back, slots)) {
+    if (!back->connected || back->broken || length > (large ? NET_LARGE_MAX : NET_FRAME_MAX) ||
+        !has_buffers(back, slots)) {
         refused(port->frames_dropped++);
         return false;
     }
@@ -415,7 +440,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     return true;
 }
 
-/* --- connection ------------------------------------------------------------------------------------------------------ */
+/* --- connection --- */
 
 static int publish(struct backend *backend)
 {
@@ -439,15 +464,14 @@ static uint64_t front_number(struct netback *back, const char *key, uint64_t mis
 
 static int map_rings(struct netback *back)
 {
-    uint64_t tx = front_number(back, "tx-ring-ref", UINT64_MAX), rx = front_number(back, "rx-ring-ref", UINT64_MAX);
+    uint64_t tx = front_number(back, "tx-ring-ref", UINT64_MAX),
+             rx = front_number(back, "rx-ring-ref", UINT64_MAX);
 
-    if (tx > UINT32_MAX || rx > UINT32_MAX)
-        return refused(-EINVAL);
+    if (tx > UINT32_MAX || rx > UINT32_MAX) return refused(-EINVAL);
 
     int error = grant_map(back->backend.domain, (grant_ref_t)tx, false, &back->tx_map);
 
-    if (error)
-        return error;
+    if (error) return error;
     error = grant_map(back->backend.domain, (grant_ref_t)rx, false, &back->rx_map);
     if (error) {
         grant_unmap(&back->tx_map);
@@ -472,13 +496,11 @@ static int bind(struct netback *back, const char *key, event_handler handler, ev
 {
     uint64_t remote = front_number(back, key, UINT64_MAX);
 
-    if (remote > UINT32_MAX)
-        return refused(-EINVAL);
+    if (remote > UINT32_MAX) return refused(-EINVAL);
 
     int result = event_bind_interdomain(back->backend.domain, (evtchn_port_t)remote, handler, back);
 
-    if (result < 0)
-        return result;
+    if (result < 0) return result;
     *port = (evtchn_port_t)result;
     return 0;
 }
@@ -493,8 +515,7 @@ static int bind_events(struct netback *back)
         return error;
     }
     error = bind(back, "event-channel-tx", event, &back->tx_event);
-    if (error)
-        return error;
+    if (error) return error;
     error = bind(back, "event-channel-rx", rx_event, &back->rx_event);
     if (error)
         event_unbind(back->tx_event);
@@ -505,15 +526,16 @@ static int connect(struct backend *backend)
 {
     struct netback *back = (struct netback *)backend;
 
-    if (front_number(back, "request-rx-copy", 0) != 1 || front_number(back, "multi-queue-num-queues", 1) != 1)
+    if (front_number(back, "request-rx-copy", 0) != 1 ||
+        front_number(back, "multi-queue-num-queues", 1) != 1)
         return refused(-EOPNOTSUPP);    /* page flipping, and queues that we did not offer */
     back->port.takes_blank = !front_number(back, "feature-no-csum-offload", 0);
-    back->port.takes_large = back->port.takes_blank && front_number(back, "feature-sg", 0) && front_number(back, "feature-gso-tcpv4", 0);
+    back->port.takes_large = back->port.takes_blank && front_number(back, "feature-sg", 0) &&
+                             front_number(back, "feature-gso-tcpv4", 0);
 
     int error = map_rings(back);
 
-    if (error)
-        return error;
+    if (error) return error;
 
     bool masked = events_save();        /* bound before we are ready */
 
@@ -533,8 +555,7 @@ static bool disconnect(struct backend *backend)
 {
     struct netback *back = (struct netback *)backend;
 
-    if (!back->connected)
-        return true;
+    if (!back->connected) return true;
     back->connected = false;            /* nothing is in flight outside a turn */
     back->to_guest_count = 0;
     event_unbind(back->tx_event);
@@ -544,18 +565,25 @@ static bool disconnect(struct backend *backend)
     return true;
 }
 
-static const struct backend_driver driver = { .publish = publish, .connect = connect, .disconnect = disconnect };
+static const struct backend_driver driver = { .publish = publish,
+                                              .connect = connect,
+                                              .disconnect = disconnect };
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
-struct netback *netback_create(const struct backend_store *store, domid_t domain, unsigned int index, const uint8_t mac[6])
+struct netback *netback_create(const struct backend_store *store, domid_t domain,
+                               unsigned int index, const uint8_t mac[6])
 {
     struct netback *back = allocate_pool() ? calloc(1, sizeof *back) : NULL;
 
-    if (!back)
-        return NULL;
+    if (!back) return NULL;
     snprintf(back->name, sizeof back->name, "vif%u.%u", domain, index);
-    back->port = (struct netport){ .name = back->name, .send = send, .flush = flush, .poll = poll, .serve = serve, .context = back };
+    back->port = (struct netport){ .name = back->name,
+                                   .send = send,
+                                   .flush = flush,
+                                   .poll = poll,
+                                   .serve = serve,
+                                   .context = back };
     memcpy(back->port.mac, mac, NET_MAC);
     backend_start(&back->backend, &driver, store, "vif", domain, index);
     return back;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network front end: see drivers/netfront.h. Transmit: a frame is copied into one of our granted buffers, whose number
- * is the request's id. Receive: every buffer is always either on the ring for the back end to fill, or in our hands while
- * its frame is handed up; ids are buffer numbers again. All after netfront_open runs with events masked.
+ * The network front end: see drivers/netfront.h. Transmit: a frame is copied into one of our
+ * granted buffers, whose number is the request's id. Receive: every buffer is always either on the
+ * ring for the back end to fill, or in our hands while its frame is handed up; ids are buffer
+ * numbers again. All after netfront_open runs with events masked.
  */
 #include <drivers/netfront.h>
 #include <drivers/ring.h>
@@ -15,16 +16,18 @@
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
 
-/* --- transmit -------------------------------------------------------------------------------------------------------- */
+/* --- transmit --- */
 
-/* Takes finished buffers back. Looked at when we send: nobody waits for a frame to have left, so no event is asked for. */
+/* Takes finished buffers back. Looked at when we send: nobody waits for a frame to have left, so no
+ * event is asked for. */
 static void reclaim(struct netfront *front)
 {
     uint32_t producer = ring_read_index(&front->tx.sring->rsp_prod);
     int count = ring_answers(producer, front->tx.rsp_cons, front->tx.req_prod_pvt);
 
     if (count == RING_LIE) {
-        printk("netfront %s: the back end's ring index is impossible; giving the card up\n", front->node);
+        printk("netfront %s: the back end's ring index is impossible; giving the card up\n",
+               front->node);
         front->connected = false;
     }
     for (int i = 0; i < count; i++) {
@@ -47,7 +50,8 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
 
     if (front->connected && front->tx_free_count == 0)
         reclaim(front);
-    if (!front->connected || front->tx_free_count == 0 || length < NET_FRAME_MIN || length > NET_FRAME_MAX) {
+    if (!front->connected || front->tx_free_count == 0 || length < NET_FRAME_MIN ||
+        length > NET_FRAME_MAX) {
         refused(port->frames_dropped++);
         return false;
     }
@@ -56,7 +60,9 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     netif_tx_request_t *request = RING_GET_REQUEST(&front->tx, front->tx.req_prod_pvt);
 
     memcpy(front->tx_buffer[id], frame, length);
-    *request = (netif_tx_request_t){ .gref = front->tx_grant[id], .id = id, .size = (uint16_t)length };
+    *request = (netif_tx_request_t){ .gref = front->tx_grant[id],
+                                     .id = id,
+                                     .size = (uint16_t)length };
     if (flags & NET_CHECKSUM_BLANK)
         request->flags = NETTXF_csum_blank | NETTXF_data_validated;
     front->tx_busy[id] = true;
@@ -70,14 +76,13 @@ static void flush(struct netport *port)
     struct netfront *front = port->context;
     int notify;
 
-    if (!front->connected)
-        return;
+    if (!front->connected) return;
     RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&front->tx, notify);
     if (notify)
         event_send(front->event);
 }
 
-/* --- receive --------------------------------------------------------------------------------------------------------- */
+/* --- receive --- */
 
 static void offer(struct netfront *front, uint16_t id)
 {
@@ -93,14 +98,17 @@ static void hand_up(struct netfront *front, const netif_rx_response_t *response)
     uint32_t flags = (response->flags & NETRXF_csum_blank ? NET_CHECKSUM_BLANK : 0) |
                      (response->flags & NETRXF_data_validated ? NET_CHECKSUM_GOOD : 0);
 
-    /* We asked for neither scattered frames nor extra information: whoever sends them does not speak with us. */
-    if (!port->receive || response->status < (int)NET_FRAME_MIN || response->flags & (NETRXF_more_data | NETRXF_extra_info) ||
+    /* We asked for neither scattered frames nor extra information: whoever sends them does not
+     * speak with us. */
+    if (!port->receive || response->status < (int)NET_FRAME_MIN ||
+        response->flags & (NETRXF_more_data | NETRXF_extra_info) ||
         response->offset + response->status > (int)PAGE_SIZE) {
         refused(port->frames_dropped++);
         return;
     }
     port->frames_received++;
-    port->receive(port, front->rx_buffer[response->id] + response->offset, (size_t)response->status, flags);
+    port->receive(port, front->rx_buffer[response->id] + response->offset, (size_t)response->status,
+                  flags);
 }
 
 /* One batch, at most as many frames as there are buffers. False when the back end lied. */
@@ -116,8 +124,7 @@ static bool receive_batch(struct netfront *front)
 
         RING_COPY_RESPONSE(&front->rx, front->rx.rsp_cons, &response);
         front->rx.rsp_cons++;
-        if (response.id >= NETFRONT_RX)
-            return refused(false);
+        if (response.id >= NETFRONT_RX) return refused(false);
         hand_up(front, &response);
         ids[good++] = response.id;
     }
@@ -136,11 +143,11 @@ static void poll(struct netport *port)
     struct netfront *front = port->context;
     int more;
 
-    if (!front->connected)
-        return;
+    if (!front->connected) return;
     do {
         if (!receive_batch(front)) {
-            printk("netfront %s: the back end breaks the protocol; giving the card up\n", front->node);
+            printk("netfront %s: the back end breaks the protocol; giving the card up\n",
+                   front->node);
             front->connected = false;
             return;
         }
@@ -155,14 +162,13 @@ static void event(evtchn_port_t number, void *data)
     poll(&front->port);
 }
 
-/* --- opening and closing --------------------------------------------------------------------------------------------- */
+/* --- opening and closing --- */
 
 static int grant(struct netfront *front, const void *page, bool readonly, grant_ref_t *reference)
 {
     int result = grant_page(front->backend_domain, page, readonly);
 
-    if (result < 0)
-        return result;
+    if (result < 0) return result;
     *reference = (grant_ref_t)result;
     return 0;
 }
@@ -203,8 +209,7 @@ static int share(struct netfront *front)
     netif_rx_sring_t *rx = (netif_rx_sring_t *)(void *)front->rx_page;
     int error = share_pages(front);
 
-    if (error)
-        return error;
+    if (error) return error;
     SHARED_RING_INIT(tx);
     SHARED_RING_INIT(rx);
     FRONT_RING_INIT(&front->tx, tx, PAGE_SIZE);
@@ -219,8 +224,7 @@ static int share(struct netfront *front)
 
     int port = event_alloc_unbound(front->backend_domain, event, front);
 
-    if (port < 0)
-        return port;
+    if (port < 0) return port;
     front->event = (evtchn_port_t)port;
     return 0;
 }
@@ -243,8 +247,7 @@ static int read_mac(struct netfront *front)
 {
     char *text = xs_read_node(XS_NONE, front->node, "mac"), *at = text;
 
-    if (IS_ERR(text))
-        return (int)PTR_ERR(text);
+    if (IS_ERR(text)) return (int)PTR_ERR(text);
     for (unsigned int i = 0; i < NET_MAC; i++) {
         front->port.mac[i] = (uint8_t)strtoul(at, &at, 16);
         if (*at == ':')
@@ -276,7 +279,8 @@ int netfront_open(struct netfront *front, unsigned int index)
     snprintf(front->node, sizeof front->node, "device/vif/%u", index);
     describe(front);
 
-    int error = frontend_find(front->node, front->backend, sizeof front->backend, &front->backend_domain);
+    int error = frontend_find(front->node, front->backend, sizeof front->backend,
+                              &front->backend_domain);
 
     if (!error)
         error = read_mac(front);
@@ -284,8 +288,7 @@ int netfront_open(struct netfront *front, unsigned int index)
         error = frontend_state(front->node, XenbusStateInitialising);
     if (!error)
         error = frontend_wait(front->backend, 1u << XenbusStateInitWait);
-    if (error)
-        return error;
+    if (error) return error;
 
     bool masked = events_save();
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The image in memory: what of it may be written, what executed, and the SMAP instructions that this CPU does not have. */
+/* The image in memory: what of it may be written, what executed, and the SMAP instructions that
+ * this CPU does not have. */
 #include "boot/boot.h"
 #include "lib/string.h"
 #include "machine/cpu.h"
@@ -10,11 +11,13 @@
 extern char text_start[], text_end[], rodata_end[];
 extern uint8_t *const smap_sites_start[], *const smap_sites_end[];
 
-/* STAC and CLAC are invalid opcodes on CPUs without SMAP: make them three-byte nops there. Before the text is read-only. */
+/* STAC and CLAC are invalid opcodes on CPUs without SMAP: make them three-byte nops there. Before
+ * the text is read-only. */
 static void patch_smap(void)
 {
     if (cpu_has_smap()) return;
-    for (uint8_t *const *site = smap_sites_start; site < smap_sites_end; site++) memcpy(*site, "\x0f\x1f\x00", 3);
+    for (uint8_t *const *site = smap_sites_start; site < smap_sites_end; site++)
+        memcpy(*site, "\x0f\x1f\x00", 3);
 }
 
 void image_protect(void)
@@ -24,9 +27,12 @@ void image_protect(void)
         uint64_t va = ((uint64_t)text_start & ~0x1fffffUL) + i * PAGE_SIZE;
         uint64_t flags = HV_RW;
 
-        if (va < (uint64_t)text_start || va >= (uint64_t)image_end) flags = 0;
-        else if (va < (uint64_t)text_end) flags = PTE_P | PTE_A | PTE_G;
-        else if (va < (uint64_t)rodata_end) flags = HV_RO;
+        if (va < (uint64_t)text_start || va >= (uint64_t)image_end)
+            flags = 0;
+        else if (va < (uint64_t)text_end)
+            flags = PTE_P | PTE_A | PTE_G;
+        else if (va < (uint64_t)rodata_end)
+            flags = HV_RO;
         image_l1[i] = flags ? (image_l1[i] & PTE_ADDRESS) | flags : 0;
     }
     write_cr3(read_cr3());

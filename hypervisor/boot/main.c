@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The boot, in order. boot.asm calls boot_main() in long mode, on the first page tables, with a stack of its own. */
+/* The boot, in order. boot.asm calls boot_main() in long mode, on the first page tables, with a
+ * stack of its own. */
 #include "boot/boot.h"
 #include "domain/build_dom0.h"
 #include "domain/domain.h"
@@ -26,39 +27,47 @@ static void say_hello(void)
     uint64_t ram = 0;
 
     for (uint32_t i = 0; i < boot_info.region_count; i++)
-        if (boot_info.regions[i].type == 1) ram += boot_info.regions[i].end - boot_info.regions[i].start;
+        if (boot_info.regions[i].type == 1)
+            ram += boot_info.regions[i].end - boot_info.regions[i].start;
     printk("Domus, a paravirtual hypervisor (Xen 4.17 PV ABI), image %lu KiB, machine %lu MiB",
            (uint64_t)(image_end - image_start) >> 10, ram >> 20);
 }
 
 static void give_modules_to_heap(void)
 {
-    for (uint32_t i = 0; i < boot_info.module_count; i++) heap_give(boot_info.modules[i].start, boot_info.modules[i].end);
+    for (uint32_t i = 0; i < boot_info.module_count; i++)
+        heap_give(boot_info.modules[i].start, boot_info.modules[i].end);
 }
 
 void boot_main(uint32_t multiboot_info)
 {
-    domains_init();                             /* from here on there is a `current` to write errors into */
+    /* from here on there is a `current` to write errors into */
+    domains_init();
     cpu_init(&boot_cpu, &boot_stacks);
     vectors_init();                             /* from here on a fault says where it was */
     multiboot_read(multiboot_info);
     serial_init(115200);
     params_parse(boot_info.command_line);
-    if (params.baud != 115200) serial_init(params.baud);
+    if (params.baud != 115200)
+        serial_init(params.baud);
     say_hello();
-    if (boot_info.line_cut) log_warn("a command line is cut behind its character %zu", sizeof(boot_info.command_line) - 1);
+    if (boot_info.line_cut)
+        log_warn("a command line is cut behind its character %zu",
+                 sizeof(boot_info.command_line) - 1);
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();
     memory_init(&boot_info);
-    ioapic_init();                              /* first: it silences the 8259s while the local APIC still listens to them */
+    /* first: it silences the 8259s while the local APIC still listens to them */
+    ioapic_init();
     lapic_init();
     time_init();
     timers_init();
     start_other_cpus();
     schedule_init();
-    printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online, cpus_online == 1 ? "" : "s",
-           ioapic_gsi_count(), heap_free_count() >> 8);
-    if (boot_info.module_count == 0) panic("no kernel for dom0: GRUB's first module2 is missing");
+    printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online,
+           cpus_online == 1 ? "" : "s", ioapic_gsi_count(), heap_free_count() >> 8);
+    if (boot_info.module_count == 0)
+        panic("no kernel for dom0: GRUB's first module2 is missing");
     build_dom0(&boot_info.modules[0], boot_info.module_count > 1 ? &boot_info.modules[1] : NULL);
     give_modules_to_heap();
     console_start();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The boot loader's tables (multiboot2 specification, 3.6 "Boot information"), copied into boot_info. */
+/* The boot loader's tables (multiboot2 specification, 3.6 "Boot information"), copied into
+ * boot_info. */
 #include "boot/boot.h"
 #include "lib/printk.h"
 #include "lib/string.h"
@@ -7,7 +8,14 @@
 
 struct boot_info boot_info;
 
-enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
+enum {
+    TAG_END = 0,
+    TAG_COMMAND_LINE = 1,
+    TAG_MODULE = 3,
+    TAG_MEMORY_MAP = 6,
+    TAG_ACPI_OLD = 14,
+    TAG_ACPI_NEW = 15
+};
 
 struct tag { uint32_t type, size; uint8_t data[]; };
 struct map_entry { uint64_t base, length; uint32_t type, reserved; };
@@ -20,15 +28,18 @@ static void read_map(const struct tag *t)
         struct map_entry e;
 
         memcpy(&e, t->data + at, sizeof(e));
-        if (boot_info.region_count == BOOT_MAX_REGIONS || e.length == 0) continue;
-        boot_info.regions[boot_info.region_count++] = (struct region){ e.base, e.base + e.length, e.type };
+        if (boot_info.region_count == BOOT_MAX_REGIONS || e.length == 0)
+            continue;
+        boot_info.regions[boot_info.region_count++] = (struct region){ e.base, e.base + e.length,
+                                                                       e.type };
     }
 }
 
 /* There is nothing to complain on yet: main does. */
 static void copy_line(char *to, const char *line, size_t size)
 {
-    if (strlcpy(to, line, size) >= size) boot_info.line_cut = true;
+    if (strlcpy(to, line, size) >= size)
+        boot_info.line_cut = true;
 }
 
 static void read_module(const struct tag *t)
@@ -47,12 +58,16 @@ static void read_module(const struct tag *t)
 
 void multiboot_read(uint32_t info_address)
 {
-    const uint8_t *p = (const uint8_t *)(DIRECTMAP_VIRT + info_address), *end = p + *(const uint32_t *)(const void *)p;
+    const uint8_t *p = (const uint8_t *)(DIRECTMAP_VIRT + info_address),
+                  *end = p + *(const uint32_t *)(const void *)p;
     const struct tag *t;
 
     for (p += 8; p < end && (t = (const void *)p)->type != TAG_END; p += ROUND_UP(t->size, 8u)) {
         switch (t->type) {
-        case TAG_COMMAND_LINE: copy_line(boot_info.command_line, (const char *)t->data, sizeof(boot_info.command_line)); break;
+        case TAG_COMMAND_LINE:
+            copy_line(boot_info.command_line, (const char *)t->data,
+                      sizeof(boot_info.command_line));
+            break;
         case TAG_MEMORY_MAP: read_map(t); break;
         case TAG_MODULE: read_module(t); break;
         case TAG_ACPI_OLD: case TAG_ACPI_NEW:

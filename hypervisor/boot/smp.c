@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: started one after the other, each with its own struct cpu, stacks, GDT page and TSS, and then parked with
- * interrupts off. Guests run on the boot CPU only for now; what is missing for more is a run queue per CPU and IPIs for TLB
- * flushes, not the CPUs.
+ * The other CPUs: started one after the other, each with its own struct cpu, stacks, GDT page and
+ * TSS, and then parked with interrupts off. Guests run on the boot CPU only for now; what is
+ * missing for more is a run queue per CPU and IPIs for TLB flushes, not the CPUs.
  */
 #include "boot/boot.h"
 #include "domain/domain.h"
@@ -16,7 +16,8 @@
 #include "memory/heap.h"
 #include "memory/layout.h"
 
-#define TRAMPOLINE 0x8000ul         /* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
+/* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
+#define TRAMPOLINE 0x8000ul
 
 extern const uint64_t trampoline_range[2];          /* machine addresses: start, end */
 uint64_t ap_stack;                                  /* for the CPU that is being started */
@@ -40,7 +41,8 @@ static void start(uint32_t id, uint32_t apic_id)
     uint32_t before = cpus_online;
     uint64_t deadline;
 
-    while (PAGE_SIZE << order < sizeof(struct cpu_stacks)) order++;
+    while (PAGE_SIZE << order < sizeof(struct cpu_stacks))
+        order++;
     starting = hv_alloc(sizeof(struct cpu));
     stacks = hv_alloc_pages(order);
     if (!starting || !stacks) return;
@@ -48,7 +50,9 @@ static void start(uint32_t id, uint32_t apic_id)
     starting->apic_id = apic_id;
     ap_stack = (uint64_t)(stacks->main + CPU_STACK_SIZE);
     lapic_send_init(apic_id);
-    for (deadline = now_ns() + 10000000; now_ns() < deadline;) cpu_relax();     /* Intel's 10 ms after INIT */
+    /* Intel's 10 ms after INIT */
+    for (deadline = now_ns() + 10000000; now_ns() < deadline;)
+        cpu_relax();
     lapic_send_startup(apic_id, TRAMPOLINE >> 12);
     for (deadline = now_ns() + 200000000; now_ns() < deadline;) {
         if (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) != before) return;
@@ -62,10 +66,13 @@ void start_other_cpus(void)
     uint32_t id = 1;
 
     boot_cpu.apic_id = lapic_id();
-    mfn_reserve(maddr_to_mfn(MADDR(TRAMPOLINE)));   /* a guest that changed it would have the next CPU */
+    /* a guest that changed it would have the next CPU */
+    mfn_reserve(maddr_to_mfn(MADDR(TRAMPOLINE)));
     memcpy((void *)(DIRECTMAP_VIRT + TRAMPOLINE), (void *)(DIRECTMAP_VIRT + trampoline_range[0]),
            trampoline_range[1] - trampoline_range[0]);
     for (uint32_t i = 0; i < acpi.cpu_count; i++)
-        if (acpi.apic_ids[i] != boot_cpu.apic_id) start(id++, acpi.apic_ids[i]);
-    boot_l4[0] = 0;                                 /* the identity map has served; APs run on the final tables */
+        if (acpi.apic_ids[i] != boot_cpu.apic_id)
+            start(id++, acpi.apic_ids[i]);
+    /* the identity map has served; APs run on the final tables */
+    boot_l4[0] = 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same thing). */
+/* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same
+ * thing). */
 #include "control/debug_keys.h"
 #include "control/domctl.h"
 #include "domain/events.h"
@@ -25,7 +26,8 @@ static void show_registers(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
-        if (!v || !v->initialised) continue;
+        if (!v || !v->initialised)
+            continue;
         printk("d%u vcpu %u, guest %s mode", d->id, i, v->in_kernel ? "kernel" : "user");
         print_registers(&v->regs, vcpu_cr3(v));
     }
@@ -33,28 +35,33 @@ static void show_registers(struct domain *d)
 
 static void show_domain(struct domain *d)
 {
-    printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->page_count, d->max_pages, d->refs, d->pause_count,
-           d->shutdown ? ", shut down" : "", d->dying ? ", dying" : "");
+    printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->page_count,
+           d->max_pages, d->refs, d->pause_count, d->shutdown ? ", shut down" : "",
+           d->dying ? ", dying" : "");
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
         if (v)
-            printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i, (int)v->state, v->pause_count,
-                   v->info->evtchn_upcall_pending, v->info->evtchn_upcall_mask, v->regs.rip);
+            printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i,
+                   (int)v->state, v->pause_count, v->info->evtchn_upcall_pending,
+                   v->info->evtchn_upcall_mask, v->regs.rip);
     }
 }
 
 static void show_times(struct domain *d)
 {
-    printk("d%u: weight %u, virtual time %lu ms, ring 0 for it beside its vCPUs %lu ms", d->id, d->share.weight,
-           d->share.time / 1000000, d->cpu_time_ns / 1000000);
+    printk("d%u: weight %u, virtual time %lu ms, ring 0 for it beside its vCPUs %lu ms", d->id,
+           d->share.weight, d->share.time / 1000000, d->cpu_time_ns / 1000000);
     for (uint32_t i = 0; i < d->vcpu_count; i++)
         if (d->vcpus[i])
-            printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", i, vcpu_cpu_time(d->vcpus[i]) / 1000000,
-                   d->vcpus[i]->turn.time / 1000000, d->vcpus[i]->counters.switches,
-                   vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
+            printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", i,
+                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->turn.time / 1000000,
+                   d->vcpus[i]->counters.switches, vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
 }
 
-static void show_idle(void) { printk("idle %lu ms of %lu ms", cpu_idle_time() / 1000000, now_ns() / 1000000); }
+static void show_idle(void)
+{
+    printk("idle %lu ms of %lu ms", cpu_idle_time() / 1000000, now_ns() / 1000000);
+}
 
 static void memory(void)
 {
@@ -70,7 +77,12 @@ static void audit(void)
 static void help(void);
 
 /* Something of the whole machine, of each domain, or both. */
-static const struct { char key; const char *what; void (*machine)(void); void (*each)(struct domain *d); } keys[] = {
+static const struct {
+    char key;
+    const char *what;
+    void (*machine)(void);
+    void (*each)(struct domain *d);
+} keys[] = {
     { 'A', "recount all references and types", audit, NULL },
     { 'd', "registers of all vCPUs", NULL, show_registers },
     { 'e', "event channels in use", NULL, events_dump },
@@ -84,15 +96,19 @@ static const struct { char key; const char *what; void (*machine)(void); void (*
 
 static void help(void)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) printk("key '%c': %s", keys[i].key, keys[i].what);
+    for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+        printk("key '%c': %s", keys[i].key, keys[i].what);
 }
 
 void debug_key(char key)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (keys[i].key != key) continue;
-        if (keys[i].machine) keys[i].machine();
-        if (keys[i].each) for_each_domain(keys[i].each);
+        if (keys[i].key != key)
+            continue;
+        if (keys[i].machine)
+            keys[i].machine();
+        if (keys[i].each)
+            for_each_domain(keys[i].each);
         return;
     }
     printk("no debug key 0x%x; 'h' lists them", (unsigned int)(uint8_t)key);

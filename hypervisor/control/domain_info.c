@@ -6,11 +6,13 @@
 
 static uint32_t state_flags(struct domain *d, uint32_t online, uint32_t blocked, bool running)
 {
-    return (d->dying ? XEN_DOMINF_dying : 0)
-         | (d->shutdown ? XEN_DOMINF_shutdown | (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift : 0)
-         | (d->toolstack_pauses ? XEN_DOMINF_paused : 0)
-         | (online && blocked == online ? XEN_DOMINF_blocked : 0)
-         | (running ? XEN_DOMINF_running : 0);
+    return (d->dying ? XEN_DOMINF_dying : 0) |
+           (d->shutdown
+                ? XEN_DOMINF_shutdown | (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift
+                : 0) |
+           (d->toolstack_pauses ? XEN_DOMINF_paused : 0) |
+           (online && blocked == online ? XEN_DOMINF_blocked : 0) |
+           (running ? XEN_DOMINF_running : 0);
 }
 
 void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
@@ -23,7 +25,8 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->cpu_time = d->cpu_time_ns;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!v) continue;
+        if (!v)
+            continue;
         info->max_vcpu_id = i;
         info->cpu_time += vcpu_cpu_time(v);
         info->nr_online_vcpus += v->state != VCPU_DOWN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl (<xen/domctl.h>): the control domain makes, fills, watches and ends domains. The structures and the interface version
- * are Xen 4.17's, so a toolstack built for it can drive Domus.
+ * domctl (<xen/domctl.h>): the control domain makes, fills, watches and ends domains. The
+ * structures and the interface version are Xen 4.17's, so a toolstack built for it can drive Domus.
  *
  * Lock: domctl_lock, taken by trying: who does not get it makes the same call again. No
  * interrupt handler takes it.
@@ -26,15 +26,19 @@ static int check_config(const struct xen_domctl_createdomain *c)
 {
     if (c->flags & ~(uint32_t)(XEN_DOMCTL_CDF_xs_domain))
         return fail(-EINVAL, "only plain PV domains: no HVM, no IOMMU, no tracing");
-    if (c->max_vcpus < 1 || c->max_vcpus > MAX_VCPUS) return fail(-EINVAL, "a domain has 1 to 32 vCPUs");
-    if (XEN_DOMCTL_GRANT_version(c->grant_opts) != 1) return fail(-EINVAL, "grant tables are of version 1");
-    if (c->vmtrace_size || c->iommu_opts || c->cpupool_id) return fail(-EINVAL, "no tracing, IOMMU or further CPU pools");
+    if (c->max_vcpus < 1 || c->max_vcpus > MAX_VCPUS)
+        return fail(-EINVAL, "a domain has 1 to 32 vCPUs");
+    if (XEN_DOMCTL_GRANT_version(c->grant_opts) != 1)
+        return fail(-EINVAL, "grant tables are of version 1");
+    if (c->vmtrace_size || c->iommu_opts || c->cpupool_id)
+        return fail(-EINVAL, "no tracing, IOMMU or further CPU pools");
     if (c->arch.emulation_flags || (c->arch.misc_flags & ~XEN_X86_MSR_RELAXED))
         return fail(-EINVAL, "PV domains have no emulated devices");
     return 0;
 }
 
-/* The number asked for, or the next free one after the last given out: a number is not used again soon. */
+/* The number asked for, or the next free one after the last given out: a number is not used again
+ * soon. */
 static struct domain *create_numbered(domid_t wanted, uint32_t vcpus, int *error)
 {
     static domid_t last;
@@ -61,8 +65,8 @@ static void abandon(struct domain *d)
 }
 
 /*
- * Not continued here for as long as it takes, which is long for a large domain: a caller of one vCPU, such as dom0, would do nothing
- * else meanwhile. -EAGAIN: ask again.
+ * Not continued here for as long as it takes, which is long for a large domain: a caller of one
+ * vCPU, such as dom0, would do nothing else meanwhile. -EAGAIN: ask again.
  */
 static int destroy(struct domain *d)
 {
@@ -84,8 +88,10 @@ static int create(struct xen_domctl *op)
     d->toolstack_pauses = 1;
     domain_pause(d);
     error = grants_create(d, c->max_grant_frames, c->max_maptrack_frames);
-    if (error) abandon(d);
-    else op->domain = d->id;
+    if (error)
+        abandon(d);
+    else
+        op->domain = d->id;
     return error;
 }
 
@@ -94,7 +100,8 @@ static int make_vcpus(struct domain *d, uint32_t count)
     if (count != d->vcpu_count || d->dying)
         return fail(-EINVAL, "as many as the domain was created for, while it lives");
     for (uint32_t i = 0; i < count; i++) {
-        if (d->vcpus[i]) continue;
+        if (d->vcpus[i])
+            continue;
         if (i && spent()) return -ERESTART;
         if (!vcpu_create(d, i)) return fail(-ENOMEM, "no memory for a vCPU");
     }
@@ -114,7 +121,8 @@ static int pause(struct domain *d)
 static int unpause(struct domain *d)
 {
     if (!d->toolstack_pauses) return fail(-EINVAL, "the domain is not paused");
-    if (--d->toolstack_pauses == 0) update_domain_time(d);
+    if (--d->toolstack_pauses == 0)
+        update_domain_time(d);
     domain_unpause(d);
     return 0;
 }
@@ -123,7 +131,8 @@ static int unpause(struct domain *d)
 
 static int fill_hypercall_page(struct domain *d, mfn_t frame)
 {
-    if (frame_get_writable(frame, d)) return fail(-EACCES, "not a frame of the domain that can be written");
+    if (frame_get_writable(frame, d))
+        return fail(-EACCES, "not a frame of the domain that can be written");
     hypercall_page_fill(map_frame(frame));
     frame_put_writable(frame);
     return 0;
@@ -137,8 +146,10 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
     };
     if (!mfn_valid(frame) || frame_get(frame, d)) return XEN_DOMCTL_PFINFO_XTAB;
     const struct frame *f = frame_of(frame);
-    uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)] : XEN_DOMCTL_PFINFO_NOTAB;
-    if (f->state & FRAME_PINNED) info |= XEN_DOMCTL_PFINFO_LPINTAB;
+    uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)]
+                                                                    : XEN_DOMCTL_PFINFO_NOTAB;
+    if (f->state & FRAME_PINNED)
+        info |= XEN_DOMCTL_PFINFO_LPINTAB;
     frame_put(frame);
     return info;
 }
@@ -157,8 +168,12 @@ static int get_page_info(struct domain *d, const struct xen_domctl_getpageframei
 
 /* ---- the rest ---- */
 
-/* Without an I/O permission list of its own, no domain but the control domain has any: taking them away is no change. */
-static int permission(bool allow) { return allow ? fail(-EOPNOTSUPP, "devices are the control domain's") : 0; }
+/* Without an I/O permission list of its own, no domain but the control domain has any: taking them
+ * away is no change. */
+static int permission(bool allow)
+{
+    return allow ? fail(-EOPNOTSUPP, "devices are the control domain's") : 0;
+}
 
 /* As Xen's credit scheduler: weight 0 leaves it as it is, and a cap of all ones too. */
 static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
@@ -166,8 +181,10 @@ static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
     if (op->sched_id != XEN_SCHEDULER_CREDIT) return fail(-EINVAL, "another scheduler");
     switch (op->cmd) {
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (op->u.credit.cap != 0 && op->u.credit.cap != UINT16_MAX) return fail(-EOPNOTSUPP, "there are no caps");
-        if (op->u.credit.weight) domain_set_weight(d, op->u.credit.weight);
+        if (op->u.credit.cap != 0 && op->u.credit.cap != UINT16_MAX)
+            return fail(-EOPNOTSUPP, "there are no caps");
+        if (op->u.credit.weight)
+            domain_set_weight(d, op->u.credit.weight);
         return 0;
     case XEN_DOMCTL_SCHEDOP_getinfo:
         op->u.credit.weight = (uint16_t)d->share.weight;
@@ -196,9 +213,11 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
     CASE(XEN_DOMCTL_max_mem)
         d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
         return 0;
-    CASE(XEN_DOMCTL_hypercall_init)    return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
+    CASE(XEN_DOMCTL_hypercall_init)
+        return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
     CASE(XEN_DOMCTL_getpageframeinfo3) return get_page_info(d, &op->u.getpageframeinfo3);
-    CASE(XEN_DOMCTL_settimeoffset)     return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
+    CASE(XEN_DOMCTL_settimeoffset)
+        return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
     CASE(XEN_DOMCTL_setdomainhandle)
         memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
         return 0;
@@ -223,7 +242,9 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
 static int get_info(struct xen_domctl *op)
 {
     struct domain *d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL;
-    if (!d) return op->domain < DOMID_FIRST_RESERVED ? -ESRCH : fail(-EINVAL, "not the number of a domain");
+    if (!d)
+        return op->domain < DOMID_FIRST_RESERVED ? -ESRCH
+                                                 : fail(-EINVAL, "not the number of a domain");
     domain_info(d, &op->u.getdomaininfo);
     op->domain = d->id;
     domain_put(d);
@@ -243,12 +264,14 @@ static int domctl(struct xen_domctl *op, bool *copy_back)
     return error;
 }
 
-long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
+               unsigned long a5, unsigned long a6)
 {
     struct xen_domctl op;
     bool copy_back = false;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the domctl interface");
+    if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return fail(-EACCES, "another version of the domctl interface");
     if (!spin_trylock(&domctl_lock)) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
     int error = domctl(&op, &copy_back);
     spin_unlock(&domctl_lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl in three files: the calls that make and end domains (domctl.c), those about vCPUs (domctl_vcpu.c), and what a domain
- * looks like from outside (domain_info.c, which sysctl shares). */
+/* domctl in three files: the calls that make and end domains (domctl.c), those about vCPUs
+ * (domctl_vcpu.c), and what a domain looks like from outside (domain_info.c, which sysctl
+ * shares). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
 
@@ -8,7 +9,8 @@
 #include <xen/domctl.h>
 
 void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
-/* The domain with the lowest number from `first` up, with a reference; NULL: none. For walks that outlive the list's lock. */
+/* The domain with the lowest number from `first` up, with a reference; NULL: none. For walks that
+ * outlive the list's lock. */
 struct domain *domain_get_from(domid_t first);
 
 /* The operations on vCPUs. -ENOSYS: none of them. *copy_back: `op` holds answers. */

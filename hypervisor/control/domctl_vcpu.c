@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so affinity is CPU 0 or an error. */
+/* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so
+ * affinity is CPU 0 or an error. */
 #include "control/domctl.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
@@ -7,21 +8,28 @@
 #include "memory/access.h"
 #include "memory/heap.h"
 
-static struct vcpu *vcpu_of(struct domain *d, uint32_t id) { return id < d->vcpu_count ? d->vcpus[id] : NULL; }
+static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
+{
+    return id < d->vcpu_count ? d->vcpus[id] : NULL;
+}
 
 /* May answer -ERESTART: validating the base page table takes its time. */
 static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v || !op->ctxt.p) return fail(-EINVAL, "no such vCPU, or no context");
-    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");     /* the tables it would hold might never be let go */
+    /* the tables it would hold might never be let go */
+    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
     int error;
     if (!context) return fail(-ENOMEM, "no memory to read the context into");
     domain_pause(d);
-    if (read_guest(context, (uint64_t)op->ctxt.p)) error = fail(-EFAULT, "the context cannot be read");
-    else error = vcpu_set_context(v, context);
-    if (!error && (context->flags & VGCF_online)) vcpu_up(v);
+    if (read_guest(context, (uint64_t)op->ctxt.p))
+        error = fail(-EFAULT, "the context cannot be read");
+    else
+        error = vcpu_set_context(v, context);
+    if (!error && (context->flags & VGCF_online))
+        vcpu_up(v);
     domain_unpause(d);
     hv_free(context, sizeof(*context));
     return error;
@@ -63,7 +71,8 @@ static int write_map(const struct xenctl_bitmap *map)
 
     if (!map->nr_bits || !map->bitmap.p) return 0;
     if (map->nr_bits > CPU_MAP_MOST) return fail(-E2BIG, "a map of more than 4096 CPUs");
-    if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) || clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
+    if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) ||
+        clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
         return fail(-EFAULT, "the map cannot be written");
     return 0;
 }
@@ -72,7 +81,8 @@ static int write_map(const struct xenctl_bitmap *map)
 static int check_map(const struct xenctl_bitmap *map)
 {
     uint8_t first;
-    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1)) return fail(-EFAULT, "the map cannot be read");
+    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1))
+        return fail(-EFAULT, "the map cannot be read");
     return first & 1 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
 }
 
@@ -82,17 +92,21 @@ static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffi
     if (!vcpu_of(d, op->vcpu)) return fail(-ESRCH, "no such vCPU");
     if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return fail(-EINVAL, "neither hard nor soft affinity asked for");
-    if (op->flags & XEN_VCPUAFFINITY_HARD) error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
-    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT)) error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
+    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
+        error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
     return error;
 }
 
-/* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a handler for it. */
+/* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a
+ * handler for it. */
 static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
-    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI) return fail(-ENOSYS, "a PV guest has no such wire");
+    if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
+        return fail(-ENOSYS, "a PV guest has no such wire");
     v->nmi_pending = 1;
     vcpu_wake(v);
     return 0;
@@ -102,7 +116,8 @@ int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
 {
     switch (op->cmd) {
     CASE(XEN_DOMCTL_setvcpucontext)
-        return d == current->domain ? fail(-EINVAL, "not on the caller itself") : set_context(d, &op->u.vcpucontext);
+        return d == current->domain ? fail(-EINVAL, "not on the caller itself")
+                                    : set_context(d, &op->u.vcpucontext);
     CASE(XEN_DOMCTL_getvcpucontext)
         return get_context(d, &op->u.vcpucontext);
     CASE(XEN_DOMCTL_getvcpuinfo)

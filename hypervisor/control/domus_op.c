@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercall 55, our own (pvguest-sdk/include/abi/domus.h): why a call was refused, how often things happened, whether the books
- * balance. What it refuses to answer is not written down: asking must not change the answer.
+ * Hypercall 55, our own (pvguest-sdk/include/abi/domus.h): why a call was refused, how often things
+ * happened, whether the books balance. What it refuses to answer is not written down: asking must
+ * not change the answer.
  */
 #include "control/domctl.h"
 #include "domain/schedule.h"
@@ -36,7 +37,8 @@ static long audit(uint64_t arg)
 static void add_vcpu(struct domus_counters *sum, struct vcpu *v)
 {
     const struct vcpu_counters *c = &v->counters;
-    for (unsigned int i = 0; i < ARRAY_SIZE(c->hypercalls); i++) sum->hypercalls[i] += c->hypercalls[i];
+    for (unsigned int i = 0; i < ARRAY_SIZE(c->hypercalls); i++)
+        sum->hypercalls[i] += c->hypercalls[i];
     sum->refused += c->refused;
     sum->exceptions += c->exceptions;
     sum->emulated += c->emulated;
@@ -58,11 +60,13 @@ static long counters(uint64_t arg)
     sum.domid = asked.domid;
     for (domid_t next = 0; (d = domain_get_from(next)) != NULL; domain_put(d)) {
         next = (domid_t)(d->id + 1);
-        if (asked.domid != DOMID_INVALID && asked.domid != d->id) continue;
+        if (asked.domid != DOMID_INVALID && asked.domid != d->id)
+            continue;
         found = true;
         sum.run_ns += d->cpu_time_ns;
         for (uint32_t i = 0; i < d->vcpu_count; i++)
-            if (d->vcpus[i]) add_vcpu(&sum, d->vcpus[i]);
+            if (d->vcpus[i])
+                add_vcpu(&sum, d->vcpus[i]);
     }
     return found ? write_guest(arg, &sum) : -ESRCH;
 }
@@ -73,7 +77,8 @@ static long work_for(uint64_t id)
     return (long)vcpu_work_for(current, d);
 }
 
-long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
+                 unsigned long a5, unsigned long a6)
 {
     switch (op) {
     CASE(DOMUS_last_error) return last_error(arg);
@@ -85,7 +90,8 @@ long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned
 }
 
 /* Performance counters for guests are not offered; Linux asks once and goes on. */
-long do_xenpmu_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_xenpmu_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
+                  unsigned long a5, unsigned long a6)
 {
     return -EOPNOTSUPP;
 }

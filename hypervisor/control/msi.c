@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSI and MSI-X, as of the PCI Local Bus Specification 3.0, 6.8. MSI keeps address and data in configuration space; MSI-X has a
- * table of them in one of the device's memory BARs, which we map for ourselves and never unmap (there are few).
+ * MSI and MSI-X, as of the PCI Local Bus Specification 3.0, 6.8. MSI keeps address and data in
+ * configuration space; MSI-X has a table of them in one of the device's memory BARs, which we map
+ * for ourselves and never unmap (there are few).
  */
 #include "control/msi.h"
 #include "control/physdev.h"
@@ -18,7 +19,8 @@
 #define PCI_CAPABILITIES    0x34
 #define CAPABILITY_MSI      0x05
 #define CAPABILITY_MSIX     0x11
-#define MAX_CAPABILITIES    48          /* a list in 256 bytes cannot be longer: ends loops that a device may make */
+/* a list in 256 bytes cannot be longer: ends loops that a device may make */
+#define MAX_CAPABILITIES    48
 
 #define CONTROL             2           /* of both capabilities: offset of the control word */
 #define MSI_ENABLE          (1u << 0)
@@ -31,7 +33,8 @@
 #define MSIX_TABLE          4
 #define ENTRY_MASKED        1u
 
-/* Table pages mapped so far: a page is mapped once however often its device's interrupts come and go. */
+/* Table pages mapped so far: a page is mapped once however often its device's interrupts come and
+ * go. */
 static struct { uint64_t page; void *virt; } mapped[64];
 
 static void *map_page(uint64_t page)
@@ -46,8 +49,14 @@ static void *map_page(uint64_t page)
     return NULL;
 }
 
-static uint32_t read16(uint16_t bdf, uint16_t offset) { return pci_config_read(bdf, offset, 2); }
-static void write16(uint16_t bdf, uint16_t offset, uint32_t v) { pci_config_write(bdf, offset, 2, v); }
+static uint32_t read16(uint16_t bdf, uint16_t offset)
+{
+    return pci_config_read(bdf, offset, 2);
+}
+static void write16(uint16_t bdf, uint16_t offset, uint32_t v)
+{
+    pci_config_write(bdf, offset, 2, v);
+}
 
 static uint16_t find_capability(uint16_t bdf, uint8_t id)
 {
@@ -60,7 +69,8 @@ static uint16_t find_capability(uint16_t bdf, uint8_t id)
     return 0;
 }
 
-/* The machine address of the MSI-X table, from the device itself: what the guest says about it is not asked. */
+/* The machine address of the MSI-X table, from the device itself: what the guest says about it is
+ * not asked. */
 static uint64_t table_address(const struct msi *m)
 {
     uint32_t table = pci_config_read(m->bdf, (uint16_t)(m->capability + MSIX_TABLE), 4);
@@ -70,7 +80,8 @@ static uint64_t table_address(const struct msi *m)
     uint64_t base = low & ~15u;
     if (low & 1)                        /* ports, not memory */
         return 0;
-    if ((low & 6) == 4) base |= (uint64_t)pci_config_read(m->bdf, (uint16_t)(bar + 4), 4) << 32;
+    if ((low & 6) == 4)
+        base |= (uint64_t)pci_config_read(m->bdf, (uint16_t)(bar + 4), 4) << 32;
     return base ? base + (table & ~7u) : 0;
 }
 
@@ -83,7 +94,8 @@ int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
     if (!msix) return 0;
     if (entry > (read16(bdf, (uint16_t)(m->capability + CONTROL)) & MSIX_TABLE_SIZE))
         return fail(-EINVAL, "beyond the device's MSI-X table");
-    if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY)) return fail(-ENXIO, "the device's memory is switched off");
+    if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY))
+        return fail(-ENXIO, "the device's memory is switched off");
     uint64_t address = table_address(m) + entry * 16u;
     void *page = address > entry * 16u ? map_page(address & PAGE_MASK) : NULL;
     if (!page) return fail(-ENOMEM, "the device's MSI-X table cannot be mapped");
@@ -97,7 +109,8 @@ static void program_msi(const struct msi *m, uint64_t address, uint32_t data)
     uint32_t control = read16(m->bdf, (uint16_t)(at + CONTROL));
     write16(m->bdf, (uint16_t)(at + CONTROL), control & ~(MSI_ENABLE | MSI_MULTIPLE));
     pci_config_write(m->bdf, (uint16_t)(at + 4), 4, (uint32_t)address);
-    if (control & MSI_64BIT) pci_config_write(m->bdf, (uint16_t)(at + 8), 4, (uint32_t)(address >> 32));
+    if (control & MSI_64BIT)
+        pci_config_write(m->bdf, (uint16_t)(at + 8), 4, (uint32_t)(address >> 32));
     write16(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 12 : 8)), data);
     msi_mask(m, true);
     if (control & MSI_MASKABLE)         /* others have the enable bit for a mask */
@@ -122,13 +135,18 @@ void msi_program(const struct msi *m, int vector)
 void msi_mask(const struct msi *m, bool masked)
 {
     if (m->msix) {
-        m->table_entry[3] = masked ? m->table_entry[3] | ENTRY_MASKED : m->table_entry[3] & ~ENTRY_MASKED;
+        m->table_entry[3] = masked ? m->table_entry[3] | ENTRY_MASKED
+                                   : m->table_entry[3] & ~ENTRY_MASKED;
         (void)m->table_entry[3];        /* reading back pushes the write out to the device */
         return;
     }
     uint16_t at = m->capability, control = (uint16_t)read16(m->bdf, (uint16_t)(at + CONTROL));
-    if (control & MSI_MASKABLE) pci_config_write(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 16 : 12)), 4, masked ? 1 : 0);
-    else write16(m->bdf, (uint16_t)(at + CONTROL), masked ? control & ~MSI_ENABLE : control | MSI_ENABLE);
+    if (control & MSI_MASKABLE)
+        pci_config_write(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 16 : 12)), 4,
+                         masked ? 1 : 0);
+    else
+        write16(m->bdf, (uint16_t)(at + CONTROL),
+                masked ? control & ~MSI_ENABLE : control | MSI_ENABLE);
 }
 
 void msi_disable(const struct msi *m)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message-signalled interrupts of PCI devices (control/msi.c). The guest says which device and entry; address and data are
- * ours, because whoever writes them aims interrupts at any vector of any CPU.
+ * Message-signalled interrupts of PCI devices (control/msi.c). The guest says which device and
+ * entry; address and data are ours, because whoever writes them aims interrupts at any vector of
+ * any CPU.
  */
 #ifndef DOMUS_CONTROL_MSI_H
 #define DOMUS_CONTROL_MSI_H
@@ -16,10 +17,13 @@ struct msi {
     volatile uint32_t *table_entry; /* MSI-X: address low, address high, data, control */
 };
 
-/* Find the capability of the device, map its table. -ENODEV no such device or capability, -EINVAL, -ENXIO, -ENOMEM. */
+/* Find the capability of the device, map its table. -ENODEV no such device or capability, -EINVAL,
+ * -ENXIO, -ENOMEM. */
 int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry) must_check;
-void msi_program(const struct msi *m, int vector);      /* aims it at a vector, masked, and switches the capability on */
+/* aims it at a vector, masked, and switches the capability on */
+void msi_program(const struct msi *m, int vector);
 void msi_mask(const struct msi *m, bool masked);
-void msi_disable(const struct msi *m);                  /* the capability off: no interrupt of the device is in use any more */
+/* the capability off: no interrupt of the device is in use any more */
+void msi_disable(const struct msi *m);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI configuration space by the legacy ports 0xcf8 and 0xcfc. The pair is one register for the whole machine: an address written
- * and a datum moved must not be torn apart, so both happen under one lock (innermost: nothing is taken inside).
+ * PCI configuration space by the legacy ports 0xcf8 and 0xcfc. The pair is one register for the
+ * whole machine: an address written and a datum moved must not be torn apart, so both happen under
+ * one lock (innermost: nothing is taken inside).
  */
 #include "control/physdev.h"
 #include "machine/io.h"
@@ -31,8 +32,11 @@ void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t
 {
     spin_lock(&config_lock);
     uint16_t port = select(bdf, offset);
-    if (size == 1) outb(port, (uint8_t)value);
-    else if (size == 2) outw(port, (uint16_t)value);
-    else outl(port, value);
+    if (size == 1)
+        outb(port, (uint8_t)value);
+    else if (size == 2)
+        outw(port, (uint16_t)value);
+    else
+        outl(port, value);
     spin_unlock(&config_lock);
 }

@@ -4,11 +4,13 @@
  *
  *   vector --> pirq_interrupt() --> send_guest_pirq() --> the port bound to the PIRQ
  *
- * A level-triggered source is masked when it fires and unmasked by the guest's PHYSDEVOP_eoi: it would fire again at once. Edges
- * and messages need nothing, but a device gone mad could send them without end. So they are counted: more than STORM_LIMIT
- * in STORM_WINDOW, and the source is masked for one window. The guest loses no event by that: the port is pending anyway.
+ * A level-triggered source is masked when it fires and unmasked by the guest's PHYSDEVOP_eoi: it
+ * would fire again at once. Edges and messages need nothing, but a device gone mad could send them
+ * without end. So they are counted: more than STORM_LIMIT in STORM_WINDOW, and the source is masked
+ * for one window. The guest loses no event by that: the port is pending anyway.
  *
- * Lock: the domain's event_lock (binding a PIRQ is part of binding its port), except in the handler, which only reads.
+ * Lock: the domain's event_lock (binding a PIRQ is part of binding its port), except in the
+ * handler, which only reads.
  */
 #include "control/physdev.h"
 #include "control/msi.h"
@@ -26,16 +28,22 @@
 
 static void mask(const struct pirq *p, bool masked)
 {
-    if (p->kind == PIRQ_GSI) ioapic_mask(p->number, masked);
-    else if (p->kind == PIRQ_MSI) msi_mask(&p->msi, masked);
+    if (p->kind == PIRQ_GSI)
+        ioapic_mask(p->number, masked);
+    else if (p->kind == PIRQ_MSI)
+        msi_mask(&p->msi, masked);
 }
 
-static bool is_level(const struct pirq *p) { return p->kind == PIRQ_GSI && p->domain->pirqs->gsi_level[p->number]; }
+static bool is_level(const struct pirq *p)
+{
+    return p->kind == PIRQ_GSI && p->domain->pirqs->gsi_level[p->number];
+}
 
 static void calm_again(void *arg)
 {
     struct pirq *p = arg;
-    if (p->port) mask(p, false);
+    if (p->port)
+        mask(p, false);
 }
 
 /* True once too many came within the window: masked until the window is over. */
@@ -47,7 +55,8 @@ static bool is_storm(struct pirq *p)
         p->window_count = 0;
     }
     if (++p->window_count < STORM_LIMIT) return false;
-    if (p->window_count == STORM_LIMIT) log_debug("PIRQ %u: an interrupt storm", p->number);
+    if (p->window_count == STORM_LIMIT)
+        log_debug("PIRQ %u: an interrupt storm", p->number);
     mask(p, true);
     timer_set(&p->calm, now + STORM_WINDOW);
     return true;
@@ -92,7 +101,8 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
     return p;
 }
 
-/* Give the PIRQ its source, masked until a port is bound. The source's own description is filled in by the caller. */
+/* Give the PIRQ its source, masked until a port is bound. The source's own description is filled in
+ * by the caller. */
 int pirq_connect(struct pirq *p, enum pirq_kind kind)
 {
     int vector = vector_alloc(pirq_interrupt, p);
@@ -125,7 +135,8 @@ static void disconnect(struct pirq *p)
             const struct pirq *q = p->domain->pirqs->pirq[i];
             others |= q && q != p && q->kind == PIRQ_MSI && q->msi.bdf == p->msi.bdf;
         }
-        if (!others) msi_disable(&p->msi);
+        if (!others)
+            msi_disable(&p->msi);
     }
     p->kind = PIRQ_NONE;
 }
@@ -164,15 +175,18 @@ void pirq_eoi(struct pirq *p)
 {
     if (!p->needs_eoi) return;
     p->needs_eoi = false;
-    if (p->port) mask(p, false);
+    if (p->port)
+        mask(p, false);
 }
 
-/* ISA interrupts are edges unless the firmware says otherwise; the PCI ones above them are levels, active low. */
+/* ISA interrupts are edges unless the firmware says otherwise; the PCI ones above them are levels,
+ * active low. */
 int physdev_create(struct domain *d)
 {
     struct pirq_table *t = hv_alloc(sizeof(*t));
     if (!t) return fail(-ENOMEM, "no memory for the domain's interrupts");
-    for (uint32_t gsi = ISA_IRQS; gsi < GSI_PIRQS; gsi++) t->gsi_level[gsi] = t->gsi_low[gsi] = true;
+    for (uint32_t gsi = ISA_IRQS; gsi < GSI_PIRQS; gsi++)
+        t->gsi_level[gsi] = t->gsi_low[gsi] = true;
     for (uint32_t irq = 0; irq < ISA_IRQS; irq++) {
         if (acpi.isa[irq].gsi < GSI_PIRQS) {
             t->gsi_level[acpi.isa[irq].gsi] = acpi.isa[irq].level;
@@ -188,7 +202,8 @@ void physdev_destroy(struct domain *d)
     struct pirq_table *t = d->pirqs;
     if (!t) return;
     for (uint32_t i = 0; i < NR_PIRQS; i++)
-        if (t->pirq[i]) pirq_free(t->pirq[i]);
+        if (t->pirq[i])
+            pirq_free(t->pirq[i]);
     d->pirqs = NULL;
     hv_free(t, sizeof(*t));
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Physical interrupts for the control domain: PIRQ numbers, the vectors and GSIs or MSI entries behind them.
+ * Physical interrupts for the control domain: PIRQ numbers, the vectors and GSIs or MSI entries
+ * behind them.
  *
- * A PIRQ is the number a guest knows an interrupt by. 0 to GSI_PIRQS-1 are the I/O APIC's inputs of the same number;
- * the rest are handed out for MSIs. An interrupt arrives as a vector, is acknowledged, and becomes an event.
+ * A PIRQ is the number a guest knows an interrupt by. 0 to GSI_PIRQS-1 are the I/O APIC's inputs of
+ * the same number; the rest are handed out for MSIs. An interrupt arrives as a vector, is
+ * acknowledged, and becomes an event.
  */
 #ifndef DOMUS_CONTROL_PHYSDEV_H
 #define DOMUS_CONTROL_PHYSDEV_H

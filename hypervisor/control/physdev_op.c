@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * physdev_op (<xen/physdev.h>): the control domain's interrupts and I/O privilege. Every domain may set its I/O privilege level
- * (what its ports answer is another question: emulate/ports.c); all the rest is the control domain's.
+ * physdev_op (<xen/physdev.h>): the control domain's interrupts and I/O privilege. Every domain may
+ * set its I/O privilege level (what its ports answer is another question: emulate/ports.c); all the
+ * rest is the control domain's.
  */
 #include "control/pirq.h"
 #include "entry/hypercall.h"
@@ -10,7 +11,8 @@
 #include "memory/access.h"
 #include <xen/physdev.h>
 
-#define EDGE_TRIGGERED 0            /* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
+/* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
+#define EDGE_TRIGGERED 0
 
 static int set_iopl(const struct physdev_set_iopl *op)
 {
@@ -41,15 +43,18 @@ static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
 {
     if (op->index < 0 || op->index >= GSI_PIRQS || (op->pirq >= 0 && op->pirq != op->index))
         return fail(-EINVAL, "no such GSI; its PIRQ has the same number");
-    if ((uint32_t)op->index == acpi.isa[4].gsi) return fail(-EBUSY, "this interrupt is the hypervisor's console's");
+    if ((uint32_t)op->index == acpi.isa[4].gsi)
+        return fail(-EBUSY, "this interrupt is the hypervisor's console's");
     op->pirq = op->index;
     struct pirq *p = pirq_of(d, (uint32_t)op->index);
     if (p && p->kind == PIRQ_GSI)
         return 0;                   /* mapping it again is not an error */
-    if (!p) p = pirq_create(d, (uint32_t)op->index);
+    if (!p)
+        p = pirq_create(d, (uint32_t)op->index);
     if (!p) return fail(-ENOMEM, "no memory for the PIRQ");
     int error = pirq_connect(p, PIRQ_GSI);
-    if (error) pirq_free(p);
+    if (error)
+        pirq_free(p);
     return error;
 }
 
@@ -57,37 +62,43 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
 {
     struct msi msi;
     bool msix = op->table_base != 0;
-    if ((op->bus >> 16) != 0 || op->bus < 0 || op->bus > 0xff || op->devfn < 0 || op->devfn > 0xff || op->entry_nr < 0
-        || op->entry_nr > 0x7ff || (!msix && op->entry_nr > 1))
+    if ((op->bus >> 16) != 0 || op->bus < 0 || op->bus > 0xff || op->devfn < 0 ||
+        op->devfn > 0xff || op->entry_nr < 0 || op->entry_nr > 0x7ff || (!msix && op->entry_nr > 1))
         return fail(-EINVAL, "not a device of segment 0, or not an entry of it");
     int error = msi_setup(&msi, (uint16_t)(op->bus << 8 | op->devfn), msix, (uint16_t)op->entry_nr);
     if (error) return error;
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++) {
         const struct pirq *other = d->pirqs->pirq[i];
-        if (other && other->kind == PIRQ_MSI && other->msi.bdf == msi.bdf && (!msix || other->msi.entry == msi.entry))
+        if (other && other->kind == PIRQ_MSI && other->msi.bdf == msi.bdf &&
+            (!msix || other->msi.entry == msi.entry))
             return fail(-EEXIST, "the interrupt is mapped already");
     }
     int number = op->pirq >= 0 ? op->pirq : free_pirq_number(d);
     if (number < 0) return number;
-    if (number < GSI_PIRQS || number >= NR_PIRQS) return fail(-EINVAL, "not a PIRQ that messages can have");
+    if (number < GSI_PIRQS || number >= NR_PIRQS)
+        return fail(-EINVAL, "not a PIRQ that messages can have");
     struct pirq *p = pirq_of(d, (uint32_t)number);
     if (p && p->kind != PIRQ_NONE) return fail(-EEXIST, "the PIRQ has a source already");
-    if (!p && !(p = pirq_create(d, (uint32_t)number))) return fail(-ENOMEM, "no memory for the PIRQ");
+    if (!p && !(p = pirq_create(d, (uint32_t)number)))
+        return fail(-ENOMEM, "no memory for the PIRQ");
     p->msi = msi;
     error = pirq_connect(p, PIRQ_MSI);
-    if (error) pirq_free(p);
+    if (error)
+        pirq_free(p);
     op->pirq = number;
     return error;
 }
 
 static int map_pirq(struct domain *d, struct physdev_map_pirq *op)
 {
-    if (op->domid != DOMID_SELF && op->domid != d->id) return fail(-EOPNOTSUPP, "no interrupts for other domains");
+    if (op->domid != DOMID_SELF && op->domid != d->id)
+        return fail(-EOPNOTSUPP, "no interrupts for other domains");
     switch (op->type) {
     case MAP_PIRQ_TYPE_GSI: return map_gsi(d, op);
     case MAP_PIRQ_TYPE_MSI: case MAP_PIRQ_TYPE_MSI_SEG: return map_msi(d, op);
     case MAP_PIRQ_TYPE_MULTI_MSI:
-        return op->entry_nr == 1 ? map_msi(d, op) : fail(-EOPNOTSUPP, "one message a device; use MSI-X for more");
+        return op->entry_nr == 1 ? map_msi(d, op)
+                                 : fail(-EOPNOTSUPP, "one message a device; use MSI-X for more");
     default: return fail(-EINVAL, "no such kind of interrupt");
     }
 }
@@ -95,7 +106,8 @@ static int map_pirq(struct domain *d, struct physdev_map_pirq *op)
 static int unmap_pirq(struct domain *d, const struct physdev_unmap_pirq *op)
 {
     struct pirq *p = op->pirq >= 0 ? pirq_of(d, (uint32_t)op->pirq) : NULL;
-    if (op->domid != DOMID_SELF && op->domid != d->id) return fail(-EOPNOTSUPP, "no interrupts for other domains");
+    if (op->domid != DOMID_SELF && op->domid != d->id)
+        return fail(-EOPNOTSUPP, "no interrupts for other domains");
     if (!p) return fail(-EINVAL, "no such PIRQ");
     if (p->port) return fail(-EBUSY, "close its event channel first");
     pirq_free(p);
@@ -114,13 +126,15 @@ static int get_free_pirq(struct domain *d, struct physdev_get_free_pirq *op)
 static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
 {
     if (op->gsi < 0 || op->gsi >= GSI_PIRQS) return fail(-EINVAL, "no such GSI");
-    if (pirq_of(d, (uint32_t)op->gsi)) return fail(-EEXIST, "the GSI is set up and in use");   /* what Linux takes for good news */
+    /* what Linux takes for good news */
+    if (pirq_of(d, (uint32_t)op->gsi)) return fail(-EEXIST, "the GSI is set up and in use");
     d->pirqs->gsi_level[op->gsi] = op->triggering != EDGE_TRIGGERED;
     d->pirqs->gsi_low[op->gsi] = op->polarity != 0;
     return 0;
 }
 
-/* Which vector an interrupt has is ours to know: it gets one when it is bound. Old kernels ask first, and give up without an answer. */
+/* Which vector an interrupt has is ours to know: it gets one when it is bound. Old kernels ask
+ * first, and give up without an answer. */
 static int alloc_irq_vector(struct physdev_irq *op)
 {
     op->vector = op->irq;
@@ -139,7 +153,8 @@ static int irq_status(struct domain *d, struct physdev_irq_status_query *op)
 {
     const struct pirq *p = pirq_of(d, op->irq);
     if (op->irq >= NR_PIRQS) return fail(-EINVAL, "no such PIRQ");
-    op->flags = p && p->kind == PIRQ_GSI && d->pirqs->gsi_level[p->number] ? XENIRQSTAT_needs_eoi : 0;
+    op->flags = p && p->kind == PIRQ_GSI && d->pirqs->gsi_level[p->number] ? XENIRQSTAT_needs_eoi
+                                                                           : 0;
     return 0;
 }
 
@@ -165,23 +180,27 @@ static int locked_unlock(struct domain *d, int result)
 }
 #define LOCKED(call) locked_unlock(d, (spin_lock(&d->event_lock), (call)))
 
-long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
+                   unsigned long a5, unsigned long a6)
 {
     struct domain *d = current->domain;
     switch (cmd) {
     CASE(PHYSDEVOP_set_iopl)          WITH_ARGUMENT(physdev_set_iopl, set_iopl(&op))
     CASE(PHYSDEVOP_set_iobitmap)      WITH_ARGUMENT(physdev_set_iobitmap, set_iobitmap(&op))
     CASE(PHYSDEVOP_eoi)               WITH_ARGUMENT(physdev_eoi, LOCKED(eoi(d, &op)))
-    CASE(PHYSDEVOP_irq_status_query)  WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
+    CASE(PHYSDEVOP_irq_status_query)
+        WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
     CASE(PHYSDEVOP_map_pirq)          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
     CASE(PHYSDEVOP_unmap_pirq)        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
-    CASE(PHYSDEVOP_get_free_pirq)     WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
+    CASE(PHYSDEVOP_get_free_pirq)
+        WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
     CASE(PHYSDEVOP_alloc_irq_vector)  WITH_ANSWER(physdev_irq, alloc_irq_vector(&op))
     CASE(PHYSDEVOP_setup_gsi)         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
     CASE(PHYSDEVOP_pci_device_add)
     ALSO(PHYSDEVOP_pci_device_remove)
     ALSO(PHYSDEVOP_prepare_msix)
-    ALSO(PHYSDEVOP_release_msix)      WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
+    ALSO(PHYSDEVOP_release_msix)
+        WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
     CASE(PHYSDEVOP_pci_mmcfg_reserved)
         WITH_ARGUMENT(physdev_pci_mmcfg_reserved, window_reserved(&op))
     default:

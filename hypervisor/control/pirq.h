@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the PIRQ table, shared by control/physdev.c (the flow of interrupts) and control/physdev_op.c (the hypercall). */
+/* The inside of the PIRQ table, shared by control/physdev.c (the flow of interrupts) and
+ * control/physdev_op.c (the hypercall). */
 #ifndef DOMUS_CONTROL_PIRQ_H
 #define DOMUS_CONTROL_PIRQ_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * platform_op (<xen/platform.h>): what the control domain does to the physical platform on the hypervisor's behalf: sets the wall
- * clock, asks for idle times and CPUs. BIOS disk and video data were not collected at boot: -ESRCH, as on Xen when
- * there is none.
+ * platform_op (<xen/platform.h>): what the control domain does to the physical platform on the
+ * hypervisor's behalf: sets the wall clock, asks for idle times and CPUs. BIOS disk and video data
+ * were not collected at boot: -ESRCH, as on Xen when there is none.
  */
 #include "domain/schedule.h"
 #include "domain/time.h"
@@ -15,7 +15,8 @@
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)
 {
-    if (nanoseconds >= 1000000000 || system_time > seconds * 1000000000ull) return fail(-EINVAL, "not a time");
+    if (nanoseconds >= 1000000000 || system_time > seconds * 1000000000ull)
+        return fail(-EINVAL, "not a time");
     wallclock_set(seconds, nanoseconds, system_time);
     return 0;
 }
@@ -27,7 +28,8 @@ static int idle_times(struct xenpf_getidletime *op)
     uint64_t idle = cpu_idle_time();
     op->now = now_ns();
     if (!op->cpumap_nr_cpus) return 0;
-    if (copy_to_guest(VADDR(op->cpumap_bitmap.p), &first, 1) || write_guest_u64((uint64_t)op->idletime.p, idle))
+    if (copy_to_guest(VADDR(op->cpumap_bitmap.p), &first, 1) ||
+        write_guest_u64((uint64_t)op->idletime.p, idle))
         return fail(-EFAULT, "the answer cannot be written");
     return 0;
 }
@@ -59,11 +61,13 @@ static int platform(struct xen_platform_op *op)
     }
 }
 
-long do_platform_op(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_platform_op(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
+                    unsigned long a5, unsigned long a6)
 {
     struct xen_platform_op op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XENPF_INTERFACE_VERSION) return fail(-EACCES, "another version of the platform interface");
+    if (op.interface_version != XENPF_INTERFACE_VERSION)
+        return fail(-EACCES, "another version of the platform interface");
     int error = platform(&op);
     return error ? error : ANSWER(arg, &op);
 }

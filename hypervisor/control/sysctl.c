@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sysctl (<xen/sysctl.h>): the control domain asks about the machine: memory, CPUs, all domains, the log; and presses debug keys. */
+/* sysctl (<xen/sysctl.h>): the control domain asks about the machine: memory, CPUs, all domains,
+ * the log; and presses debug keys. */
 #include "control/debug_keys.h"
 #include "control/domctl.h"
 #include "domain/schedule.h"
@@ -19,14 +20,21 @@
 
 static int physinfo(struct xen_sysctl_physinfo *op)
 {
-    struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0), structured = cpuid(7, 0);
+    struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0),
+                      structured = cpuid(7, 0);
     *op = (struct xen_sysctl_physinfo){
-        .threads_per_core = 1, .cores_per_socket = cpus_online, .nr_cpus = cpus_online, .max_cpu_id = cpus_online - 1,
-        .nr_nodes = 1, .cpu_khz = (uint32_t)tsc_khz(),
+        .threads_per_core = 1,
+        .cores_per_socket = cpus_online,
+        .nr_cpus = cpus_online,
+        .max_cpu_id = cpus_online - 1,
+        .nr_nodes = 1,
+        .cpu_khz = (uint32_t)tsc_khz(),
         .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
-        .total_pages = heap_total_count(), .free_pages = heap_free_count(), .max_mfn = max_frame - 1,
-        .hw_cap = { basic.d, basic.c, extended.d, extended.c, cpuid(0xd, 1).a, structured.b, structured.c,
-                    cpuid(0x80000007, 0).d },
+        .total_pages = heap_total_count(),
+        .free_pages = heap_free_count(),
+        .max_mfn = max_frame - 1,
+        .hw_cap = { basic.d, basic.c, extended.d, extended.c, cpuid(0xd, 1).a, structured.b,
+                    structured.c, cpuid(0x80000007, 0).d },
     };
     return 0;
 }
@@ -37,7 +45,8 @@ static int domain_list_info(struct xen_sysctl_getdomaininfolist *op)
     for (op->num_domains = 0; op->num_domains < op->max_domains; op->num_domains++) {
         struct xen_domctl_getdomaininfo info;
         struct domain *d = domain_get_from(next);
-        if (!d) break;
+        if (!d)
+            break;
         domain_info(d, &info);
         next = (domid_t)(d->id + 1);
         domain_put(d);
@@ -53,11 +62,14 @@ static int read_console(struct xen_sysctl_readconsole *op)
     uint32_t index = op->incremental ? op->index : 0, done = 0;
     while (done < op->count) {
         size_t n = log_read(chunk, MIN((size_t)(op->count - done), sizeof(chunk)), &index);
-        if (n == 0) break;
-        if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n)) return fail(-EFAULT, "the buffer cannot be written");
+        if (n == 0)
+            break;
+        if (copy_to_guest(VADDR(op->buffer.p + done), chunk, n))
+            return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;
     }
-    if (op->clear) log_clear();
+    if (op->clear)
+        log_clear();
     op->count = done;
     op->index = index;
     return 0;
@@ -67,7 +79,8 @@ static int press_keys(const struct xen_sysctl_debug_keys *op)
 {
     for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
         char key;
-        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1)) return fail(-EFAULT, "the keys cannot be read");
+        if (copy_from_guest(&key, VADDR(op->keys.p + i), 1))
+            return fail(-EFAULT, "the keys cannot be read");
         debug_key(key);
     }
     return 0;
@@ -78,7 +91,8 @@ static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
     uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
     for (uint32_t i = 0; op->cputopo.p && i < count; i++) {
         struct xen_sysctl_cputopo cpu = { .core = i };
-        if (write_guest((uint64_t)(op->cputopo.p + i), &cpu)) return fail(-EFAULT, "the buffer cannot be written");
+        if (write_guest((uint64_t)(op->cputopo.p + i), &cpu))
+            return fail(-EFAULT, "the buffer cannot be written");
     }
     op->num_cpus = cpus_online;
     return 0;
@@ -103,11 +117,13 @@ static int sysctl(struct xen_sysctl *op)
     }
 }
 
-long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
+               unsigned long a5, unsigned long a6)
 {
     struct xen_sysctl op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) return fail(-EACCES, "another version of the sysctl interface");
+    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
+        return fail(-EACCES, "another version of the sysctl interface");
     int error = sysctl(&op);
     return error ? error : ANSWER(arg, &op);
 }

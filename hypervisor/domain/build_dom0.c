@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first domain: memory, kernel, archive, page tables, start_info, as <xen/xen.h> ("Start-of-day memory layout") says. What
- * follows the kernel from VIRT_BASE on, each on a page boundary, in one piece that ends at a multiple of 4 MiB:
+ * The first domain: memory, kernel, archive, page tables, start_info, as <xen/xen.h> ("Start-of-day
+ * memory layout") says. What follows the kernel from VIRT_BASE on, each on a page boundary, in one
+ * piece that ends at a multiple of 4 MiB:
  *
  *     kernel | archive | p2m list | start_info | page tables | boot stack | 512 KiB or more
  *
- * unless the kernel's notes want the p2m list mapped elsewhere (INIT_P2M) and the archive not mapped at all (MOD_START_PFN):
- * then their frames come behind. Page VIRT_BASE + n * 4096 is frame number n.
+ * unless the kernel's notes want the p2m list mapped elsewhere (INIT_P2M) and the archive not
+ * mapped at all (MOD_START_PFN): then their frames come behind. Page VIRT_BASE + n * 4096 is frame
+ * number n.
  *
- * The tables are plain memory while we write them; validating and pinning them at the end makes them page tables.
+ * The tables are plain memory while we write them; validating and pinning them at the end makes
+ * them page tables.
  */
 #include "domain/build_dom0.h"
 #include "boot/boot.h"
@@ -52,14 +55,16 @@ static void plan(struct builder *b)
 {
     const char *why;
 
-    if (elf_parse(b->kernel, b->kernel_size, &b->elf, &why) != 0) give_up(why);
+    if (elf_parse(b->kernel, b->kernel_size, &b->elf, &why) != 0)
+        give_up(why);
     if (b->pages > heap_free_count()) {
-        log_error("dom0_mem= asks for %lu MiB, %lu MiB are free", b->pages >> 8, heap_free_count() >> 8);
+        log_error("dom0_mem= asks for %lu MiB, %lu MiB are free", b->pages >> 8,
+                  heap_free_count() >> 8);
         give_up("not enough free memory");
     }
     if (dom0_layout(&b->elf, b->archive_size, b->pages, &b->at, &why) == 0) return;
-    log_error("its kernel: VIRT_BASE %lx, INIT_P2M %lx, %lx to %lx; memory: %lu MiB", b->elf.virt_base, b->elf.init_p2m, b->elf.start,
-              b->elf.end, b->pages >> 8);
+    log_error("its kernel: VIRT_BASE %lx, INIT_P2M %lx, %lx to %lx; memory: %lu MiB",
+              b->elf.virt_base, b->elf.init_p2m, b->elf.start, b->elf.end, b->pages >> 8);
     give_up(why);
 }
 
@@ -68,14 +73,17 @@ static void allocate(struct builder *b)
 {
     uint64_t have = 0;
 
-    while (PAGE_SIZE << b->p2m_order < b->pages * 8) b->p2m_order++;
+    while (PAGE_SIZE << b->p2m_order < b->pages * 8)
+        b->p2m_order++;
     b->p2m = hv_alloc_pages(b->p2m_order);
-    if (!b->p2m) give_up("no memory for its frame list");
+    if (!b->p2m)
+        give_up("no memory for its frame list");
     for (unsigned int order = 9; have < b->pages;) {
         mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(b->d, order, 0) : INVALID_MFN;
 
         if (mfn_eq(m, INVALID_MFN)) {
-            if (order-- == 0) give_up("not enough free memory");
+            if (order-- == 0)
+                give_up("not enough free memory");
             continue;
         }
         for (uint64_t i = 0; i < 1ul << order; i++, have++) {
@@ -85,10 +93,17 @@ static void allocate(struct builder *b)
     }
 }
 
-static void *page(const struct builder *b, uint64_t pfn) { return map_frame(MFN(b->p2m[pfn])); }
-static uint64_t pfn_of(const struct builder *b, uint64_t va) { return (va - b->elf.virt_base) >> PAGE_SHIFT; }
+static void *page(const struct builder *b, uint64_t pfn)
+{
+    return map_frame(MFN(b->p2m[pfn]));
+}
+static uint64_t pfn_of(const struct builder *b, uint64_t va)
+{
+    return (va - b->elf.virt_base) >> PAGE_SHIFT;
+}
 
-static void copy_to_pfn(const struct builder *b, uint64_t pfn, uint64_t offset, const uint8_t *from, uint64_t n)
+static void copy_to_pfn(const struct builder *b, uint64_t pfn, uint64_t offset, const uint8_t *from,
+                        uint64_t n)
 {
     for (; n; pfn++, offset = 0) {
         uint64_t piece = MIN(n, PAGE_SIZE - offset);
@@ -114,7 +129,8 @@ static uint64_t *table_entry(struct builder *b, uint64_t va)
         uint64_t *e = &table[va >> shift & 511];
 
         if (!*e) {
-            if (b->tables_used == b->at.tables_room) panic("the dom0 builder counted its tables wrong");
+            if (b->tables_used == b->at.tables_room)
+                panic("the dom0 builder counted its tables wrong");
             *e = b->p2m[pfn_of(b, b->at.tables_va) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
         }
         table = map_frame(pte_mfn(*e));
@@ -124,7 +140,8 @@ static uint64_t *table_entry(struct builder *b, uint64_t va)
 
 static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t pages)
 {
-    for (uint64_t i = 0; i < pages; i++) *table_entry(b, va + (i << PAGE_SHIFT)) = b->p2m[pfn + i] << PAGE_SHIFT | PTE_PAGE;
+    for (uint64_t i = 0; i < pages; i++)
+        *table_entry(b, va + (i << PAGE_SHIFT)) = b->p2m[pfn + i] << PAGE_SHIFT | PTE_PAGE;
 }
 
 static mfn_t build_tables(struct builder *b)
@@ -134,13 +151,16 @@ static mfn_t build_tables(struct builder *b)
 
     b->tables_used = 1;
     map_range(b, b->elf.virt_base, 0, pfn_of(b, b->at.end_va));
-    if (b->elf.init_p2m != ELF_NONE) map_range(b, b->at.p2m_va, b->at.p2m_pfn, b->at.p2m_pages);
-    for (uint64_t i = 0; i < b->tables_used; i++) *table_entry(b, b->at.tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
+    if (b->elf.init_p2m != ELF_NONE)
+        map_range(b, b->at.p2m_va, b->at.p2m_pfn, b->at.p2m_pages);
+    for (uint64_t i = 0; i < b->tables_used; i++)
+        *table_entry(b, b->at.tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
     do {
         budget_refill();
         error = mmu_pin(b->d, top, FRAME_L4);
     } while (error == -ERESTART);
-    if (error) panic("dom0's page tables are refused: %d, %s", error, last_reason());
+    if (error)
+        panic("dom0's page tables are refused: %d, %s", error, last_reason());
     return top;
 }
 
@@ -153,7 +173,8 @@ static void fill_start_info(struct builder *b, const char *command_line)
     strlcpy(s->magic, "xen-3.0-x86_64", sizeof(s->magic));
     s->nr_pages = b->pages;
     s->shared_info = mfn_to_maddr(b->d->shared_frame).a;
-    s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN | (b->elf.module_unmapped && b->archive_size ? SIF_MOD_START_PFN : 0);
+    s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN |
+               (b->elf.module_unmapped && b->archive_size ? SIF_MOD_START_PFN : 0);
     s->pt_base = b->at.tables_va;
     s->nr_pt_frames = b->tables_used;
     s->mfn_list = b->at.p2m_va;
@@ -174,7 +195,8 @@ static void set_first_context(struct builder *b, mfn_t top)
     struct vcpu_guest_context *c = hv_alloc(sizeof(*c));
     int error;
 
-    if (!v || !c) give_up("no memory for its vCPU");
+    if (!v || !c)
+        give_up("no memory for its vCPU");
     c->flags = VGCF_in_kernel;
     c->user_regs.rip = b->elf.entry;
     c->user_regs.rsp = b->at.stack_va + PAGE_SIZE;
@@ -187,7 +209,8 @@ static void set_first_context(struct builder *b, mfn_t top)
         budget_refill();
         error = vcpu_set_context(v, c);
     } while (error == -ERESTART);
-    if (error) panic("dom0's first context is refused: %d, %s", error, last_reason());
+    if (error)
+        panic("dom0's first context is refused: %d, %s", error, last_reason());
     hv_free(c, sizeof(*c));
     vcpu_up(v);
 }
@@ -203,10 +226,12 @@ static void create(struct builder *b)
     int error;
 
     b->d = dom0 = domain_create(0, MAX(1u, MIN(cpus_online, MAX_VCPUS)), true, &error);
-    if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0) give_up("no memory for its structures");
+    if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0)
+        give_up("no memory for its structures");
     b->d->max_pages = params_dom0_max_pages(heap_free_count(), b->pages);
     for (uint32_t i = 1; i < b->d->vcpu_count; i++)
-        if (!vcpu_create(b->d, i)) give_up("no memory for its vCPUs");
+        if (!vcpu_create(b->d, i))
+            give_up("no memory for its vCPUs");
 }
 
 void build_dom0(const struct module *kernel, const struct module *archive)
@@ -226,10 +251,12 @@ void build_dom0(const struct module *kernel, const struct module *archive)
     elf_load(b.kernel, &b.elf, copy_segment, &b);
     copy_to_pfn(&b, b.at.archive_pfn, 0, b.archive, b.archive_size);
     copy_to_pfn(&b, b.at.p2m_pfn, 0, (const uint8_t *)b.p2m, b.pages * 8);
-    if (b.elf.hypercall_page != ELF_NONE) hypercall_page_fill(page(&b, pfn_of(&b, b.elf.hypercall_page)));
+    if (b.elf.hypercall_page != ELF_NONE)
+        hypercall_page_fill(page(&b, pfn_of(&b, b.elf.hypercall_page)));
     top = build_tables(&b);
     fill_start_info(&b, kernel->line);
     set_first_context(&b, top);
     hv_free_pages(b.p2m, b.p2m_order);
-    printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.elf.start, b.elf.entry, b.tables_used);
+    printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.elf.start,
+           b.elf.entry, b.tables_used);
 }

@@ -5,7 +5,8 @@
 
 #include "boot/boot.h"
 
-/* Makes dom0 from a kernel and, unless NULL, its archive; it is ready to run. Switches the machine off when it cannot. */
+/* Makes dom0 from a kernel and, unless NULL, its archive; it is ready to run. Switches the machine
+ * off when it cannot. */
 void build_dom0(const struct module *kernel, const struct module *archive);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * console_io: the control domain writes to and reads from the machine's serial line. Text goes out as it is, line ends
- * included. Other domains have their own consoles, served by dom0; here they get -EPERM.
+ * console_io: the control domain writes to and reads from the machine's serial line. Text goes out
+ * as it is, line ends included. Other domains have their own consoles, served by dom0; here they
+ * get -EPERM.
  */
 #include "domain/domain.h"
 #include "entry/hypercall.h"
@@ -18,32 +19,41 @@ static long console_output(uint32_t count, uint64_t buffer)
     while (count) {
         uint32_t n = MIN(count, (uint32_t)CHUNK);
 
-        if (!console_has_room()) return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count, buffer);
-        if (copy_from_guest(chunk, VADDR(buffer), n)) return fail(-EFAULT, "the text cannot be read");
+        if (!console_has_room())
+            return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count,
+                                      buffer);
+        if (copy_from_guest(chunk, VADDR(buffer), n))
+            return fail(-EFAULT, "the text cannot be read");
         console_write(chunk, n);
         buffer += n;
         count -= n;
         spend((int)n * COST_ENTRY);
-        if (count && spent()) return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count, buffer);
+        if (count && spent())
+            return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count,
+                                      buffer);
     }
     return 0;
 }
 
-/* What has been typed since, at most `count` bytes; the number of bytes is the result. VIRQ_CONSOLE says when to ask. */
+/* What has been typed since, at most `count` bytes; the number of bytes is the result. VIRQ_CONSOLE
+ * says when to ask. */
 static long console_input(uint32_t count, uint64_t buffer)
 {
     char chunk[CHUNK];
     uint32_t done = 0;
     while (done < count) {
         size_t n = console_read(chunk, MIN(count - done, (uint32_t)CHUNK));
-        if (n == 0) break;
-        if (copy_to_guest(VADDR(buffer + done), chunk, n)) return fail(-EFAULT, "the buffer cannot be written");
+        if (n == 0)
+            break;
+        if (copy_to_guest(VADDR(buffer + done), chunk, n))
+            return fail(-EFAULT, "the buffer cannot be written");
         done += (uint32_t)n;
     }
     return done;
 }
 
-long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer, unsigned long a4,
+                   unsigned long a5, unsigned long a6)
 {
     if (count > INT32_MAX) return fail(-E2BIG, "more than 2 GiB of text");
     switch (cmd) {

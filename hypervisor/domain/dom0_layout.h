@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where things lie in the first domain's memory at its start (build_dom0.c draws it). Pure arithmetic. */
+/* Where things lie in the first domain's memory at its start (build_dom0.c draws it). Pure
+ * arithmetic. */
 #ifndef DOMUS_DOMAIN_DOM0_LAYOUT_H
 #define DOMUS_DOMAIN_DOM0_LAYOUT_H
 
@@ -12,8 +13,9 @@ struct dom0_layout {
     uint64_t tables_room;           /* the most page tables that what is mapped can need */
 };
 
-/* For what elf_parse lets pass; the other numbers may be any. 0, or -EINVAL (addresses) or -ENOMEM with *why. */
-int dom0_layout(const struct elf_facts *elf, uint64_t archive_size, uint64_t pages, struct dom0_layout *layout, const char **why)
-    __attribute__((warn_unused_result));
+/* For what elf_parse lets pass; the other numbers may be any. 0, or -EINVAL (addresses) or -ENOMEM
+ * with *why. */
+int dom0_layout(const struct elf_facts *elf, uint64_t archive_size, uint64_t pages,
+                struct dom0_layout *layout, const char **why) __attribute__((warn_unused_result));
 
 #endif

@@ -25,8 +25,9 @@
 #include "memory/window.h"
 #include <xen/sched.h>
 
-/* The control domain works for all others. With twice the share of one it keeps up where they all want something of it, and where one
- * has it work without end, it leaves a neighbour a quarter of the CPU and not less. */
+/* The control domain works for all others. With twice the share of one it keeps up where they all
+ * want something of it, and where one has it work without end, it leaves a neighbour a quarter of
+ * the CPU and not less. */
 #define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
 
 struct domain *dom0;
@@ -78,7 +79,10 @@ struct domain *domain_hold(struct domain *d)
     return d;
 }
 
-struct domain *domain_get_self_or(domid_t id) { return id == DOMID_SELF ? domain_hold(current->domain) : domain_get(id); }
+struct domain *domain_get_self_or(domid_t id)
+{
+    return id == DOMID_SELF ? domain_hold(current->domain) : domain_get(id);
+}
 
 static void domain_free(struct domain *d)
 {
@@ -86,18 +90,20 @@ static void domain_free(struct domain *d)
     list_remove(&d->all_domains);
     spin_unlock(&domain_list_lock);
     grants_free(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) vcpu_free(d->vcpus[i]);
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
+        vcpu_free(d->vcpus[i]);
     spend((int)d->vcpu_count * COST_FRAME);
     hv_free(d, sizeof(*d));
 }
 
 /*
- * With the last reference go the structures, the grant table among them: it is needed as long as anybody has one of its grants
- * mapped, and a mapping holds a frame, a frame holds the domain.
+ * With the last reference go the structures, the grant table among them: it is needed as long as
+ * anybody has one of its grants mapped, and a mapping holds a frame, a frame holds the domain.
  */
 void domain_put(struct domain *d)
 {
-    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0) domain_free(d);
+    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        domain_free(d);
 }
 
 /* Into the list, sorted by number. */
@@ -110,7 +116,9 @@ static bool publish(struct domain *d)
         spin_unlock(&domain_list_lock);
         return false;
     }
-    for (at = domain_list.next; at != &domain_list && list_entry(at, struct domain, all_domains)->id < d->id;) at = at->next;
+    for (at = domain_list.next;
+         at != &domain_list && list_entry(at, struct domain, all_domains)->id < d->id;)
+        at = at->next;
     list_insert_before(&d->all_domains, at);
     by_id[d->id] = d;
     spin_unlock(&domain_list_lock);
@@ -138,11 +146,13 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
         return NULL;
     }
     share_init(&d->share, &this_cpu()->runqueue);
-    if (privileged) d->share.weight = CONTROL_WEIGHT;
+    if (privileged)
+        d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
     d->privileged = privileged;
     d->event_limit = NR_EVTCHNS;
-    for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
+    for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+        d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
     share_hv_frame(d->shared, d);
     d->shared_frame = virt_to_mfn(d->shared);
     update_domain_wallclock(d);
@@ -162,7 +172,8 @@ static void stop_timers(struct domain *d)
     watchdogs_stop(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!v) continue;
+        if (!v)
+            continue;
         vcpu_timers_stop(v);
         vcpu_stop_polling(v);
         vcpu_down(v);
@@ -172,7 +183,9 @@ static void stop_timers(struct domain *d)
 static int release_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (!d->vcpus[i] || !d->vcpus[i]->window) continue;     /* never there, or released before */
+        /* never there, or released before */
+        if (!d->vcpus[i] || !d->vcpus[i]->window)
+            continue;
         vcpu_release(d->vcpus[i]);
         spend(COST_VCPU);
         if (spent()) return -ERESTART;
@@ -183,7 +196,8 @@ static int release_vcpus(struct domain *d)
 static int free_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (!d->vcpus[i]) continue;
+        if (!d->vcpus[i])
+            continue;
         vcpu_free(d->vcpus[i]);
         d->vcpus[i] = NULL;
         spend(COST_FRAME * 4);
@@ -205,7 +219,8 @@ static void unpublish(struct domain *d)
     domain_put(d);
 }
 
-/* In stages, each of which can be interrupted and called again. The caller holds a reference of its own. */
+/* In stages, each of which can be interrupted and called again. The caller holds a reference of its
+ * own. */
 int domain_destroy(struct domain *d)
 {
     int error = 0;
@@ -237,18 +252,21 @@ int domain_destroy(struct domain *d)
 
 static const char *shutdown_name(uint8_t reason)
 {
-    static const char *const names[] = { "power-off", "reboot", "suspend", "crash", "watchdog", "soft reset" };
+    static const char *const names[] = { "power-off", "reboot",   "suspend",
+                                         "crash",     "watchdog", "soft reset" };
     return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";
 }
 
 void domain_shutdown(struct domain *d, uint8_t reason)
 {
-    if (d->shutdown_code_chosen) reason = d->shutdown_code;
+    if (d->shutdown_code_chosen)
+        reason = d->shutdown_code;
     if (d->shutdown) return;
     if (d == dom0) {
-        printk("Domain 0 %s (%s): the machine %s", reason == SHUTDOWN_crash ? "crashed" : "ended", shutdown_name(reason),
-               reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
-        if (reason == SHUTDOWN_poweroff) machine_poweroff();
+        printk("Domain 0 %s (%s): the machine %s", reason == SHUTDOWN_crash ? "crashed" : "ended",
+               shutdown_name(reason), reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
+        if (reason == SHUTDOWN_poweroff)
+            machine_poweroff();
         machine_reset();
     }
     log_debug("d%u shuts down: %s", d->id, shutdown_name(reason));
@@ -268,7 +286,8 @@ void domain_crash(struct domain *d, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
-    if (d == current->domain) print_registers(&current->regs, vcpu_cr3(current));
+    if (d == current->domain)
+        print_registers(&current->regs, vcpu_cr3(current));
     d->shutdown_code_chosen = false;
     domain_shutdown(d, SHUTDOWN_crash);
 }

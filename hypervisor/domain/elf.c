@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ELF64 (System V ABI, AMD64 supplement) and Xen's notes (<xen/elfnote.h>). Every offset is checked against the image's size. */
+/* ELF64 (System V ABI, AMD64 supplement) and Xen's notes (<xen/elfnote.h>). Every offset is checked
+ * against the image's size. */
 #include "domain/elf.h"
 #include "lib/string.h"
 #include "lib/types.h"
@@ -14,8 +15,16 @@ struct elf_header {
     uint16_t header_size, ph_size, ph_count, sh_size, sh_count, sh_names;
 };
 
-struct program_header { uint32_t type, flags; uint64_t offset, va, pa, file_size, memory_size, alignment; };
-struct section_header { uint32_t name, type; uint64_t flags, va, offset, size; uint32_t link, info; uint64_t alignment, entry_size; };
+struct program_header {
+    uint32_t type, flags;
+    uint64_t offset, va, pa, file_size, memory_size, alignment;
+};
+struct section_header {
+    uint32_t name, type;
+    uint64_t flags, va, offset, size;
+    uint32_t link, info;
+    uint64_t alignment, entry_size;
+};
 struct note { uint32_t name_size, desc_size, type; };
 
 #define PT_LOAD 1
@@ -33,18 +42,24 @@ static const char *check(const void *image, uint64_t size)
 {
     const struct elf_header *e = image;
 
-    if (size < sizeof(*e) || memcmp(e->ident, "\177ELF\2\1", 6) != 0 || e->machine != MACHINE_X86_64) return "not an ELF file for x86-64";
+    if (size < sizeof(*e) || memcmp(e->ident, "\177ELF\2\1", 6) != 0 ||
+        e->machine != MACHINE_X86_64)
+        return "not an ELF file for x86-64";
     if (e->ph_size < sizeof(struct program_header) || e->program_headers & 7 || e->ph_size & 7 ||
-        !lies_within(e->program_headers, (uint64_t)e->ph_count * e->ph_size, size)) return "its program headers are outside the file";
+        !lies_within(e->program_headers, (uint64_t)e->ph_count * e->ph_size, size))
+        return "its program headers are outside the file";
     for (unsigned int i = 0; i < e->ph_count; i++) {
         const struct program_header *p = header(image, i);
         if (!lies_within(p->offset, p->file_size, size)) return "a segment is outside the file";
-        if (p->type == PT_LOAD && (p->memory_size < p->file_size || sum_of(p->pa, p->memory_size) == BEYOND)) return "a segment's size is impossible";
+        if (p->type == PT_LOAD &&
+            (p->memory_size < p->file_size || sum_of(p->pa, p->memory_size) == BEYOND))
+            return "a segment's size is impossible";
     }
     return NULL;
 }
 
-static void take_note(struct elf_facts *f, uint64_t *paddr_offset, uint32_t type, const void *desc, uint32_t size)
+static void take_note(struct elf_facts *f, uint64_t *paddr_offset, uint32_t type, const void *desc,
+                      uint32_t size)
 {
     uint64_t value = 0;
 
@@ -60,8 +75,10 @@ static void take_note(struct elf_facts *f, uint64_t *paddr_offset, uint32_t type
     }
 }
 
-/* Name and descriptor are each padded to four bytes. True: there was a note of Xen's. *left: how many may still be looked at. */
-static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_t *notes, uint64_t size, unsigned int *left)
+/* Name and descriptor are each padded to four bytes. True: there was a note of Xen's. *left: how
+ * many may still be looked at. */
+static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_t *notes,
+                       uint64_t size, unsigned int *left)
 {
     bool found = false;
     struct note n;
@@ -72,7 +89,8 @@ static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_
         memcpy(&n, notes + at, sizeof(n));
         name = at + sizeof(n);
         desc = sum_of(name, rounded_up(n.name_size, 4));
-        if (!lies_within(desc, n.desc_size, size)) break;
+        if (!lies_within(desc, n.desc_size, size))
+            break;
         if (n.name_size == 4 && memcmp(notes + name, "Xen", 4) == 0) {
             take_note(f, paddr_offset, n.type, notes + desc, n.desc_size);
             found = true;
@@ -82,8 +100,10 @@ static bool read_notes(struct elf_facts *f, uint64_t *paddr_offset, const uint8_
     return found;
 }
 
-/* Some linkers make a section of the notes and no segment. Sections are nothing that loading needs: what is wrong with one is passed over. */
-static bool read_note_sections(struct elf_facts *f, uint64_t *paddr_offset, const void *image, uint64_t size, unsigned int *left)
+/* Some linkers make a section of the notes and no segment. Sections are nothing that loading needs:
+ * what is wrong with one is passed over. */
+static bool read_note_sections(struct elf_facts *f, uint64_t *paddr_offset, const void *image,
+                               uint64_t size, unsigned int *left)
 {
     const struct elf_header *e = image;
     struct section_header s;
@@ -92,7 +112,8 @@ static bool read_note_sections(struct elf_facts *f, uint64_t *paddr_offset, cons
     for (unsigned int i = 0; i < e->sh_count && e->sh_size >= sizeof(s); i++) {
         uint64_t at = sum_of(e->section_headers, (uint64_t)i * e->sh_size);
 
-        if (!lies_within(at, sizeof(s), size)) break;
+        if (!lies_within(at, sizeof(s), size))
+            break;
         memcpy(&s, (const uint8_t *)image + at, sizeof(s));
         if (s.type == SHT_NOTE && lies_within(s.offset, s.size, size))
             found |= read_notes(f, paddr_offset, (const uint8_t *)image + s.offset, s.size, left);
@@ -100,15 +121,21 @@ static bool read_note_sections(struct elf_facts *f, uint64_t *paddr_offset, cons
     return found;
 }
 
-/* Physical addresses from paddr_offset on become virtual ones from virt_base on: [low, high) becomes [start, end). */
-static const char *check_addresses(const struct elf_facts *f, uint64_t paddr_offset, uint64_t low, uint64_t high)
+/* Physical addresses from paddr_offset on become virtual ones from virt_base on: [low, high)
+ * becomes [start, end). */
+static const char *check_addresses(const struct elf_facts *f, uint64_t paddr_offset, uint64_t low,
+                                   uint64_t high)
 {
-    if (f->virt_base % PAGE_SIZE || low < paddr_offset || !guest_may_map(f->virt_base, high - paddr_offset))
+    if (f->virt_base % PAGE_SIZE || low < paddr_offset ||
+        !guest_may_map(f->virt_base, high - paddr_offset))
         return "its notes VIRT_BASE and PADDR_OFFSET put it elsewhere than " GUEST_RANGES;
     if (f->entry < f->start || f->entry >= f->end) return "its entry is outside its segments";
-    if (f->hypercall_page != ELF_NONE && (f->hypercall_page % PAGE_SIZE || f->hypercall_page < f->start || f->hypercall_page >= f->end))
+    if (f->hypercall_page != ELF_NONE &&
+        (f->hypercall_page % PAGE_SIZE || f->hypercall_page < f->start ||
+         f->hypercall_page >= f->end))
         return "its note HYPERCALL_PAGE is no page of its segments";
-    if (f->init_p2m != ELF_NONE && (f->init_p2m % PAGE_SIZE || !guest_may_map(f->init_p2m, PAGE_SIZE)))
+    if (f->init_p2m != ELF_NONE &&
+        (f->init_p2m % PAGE_SIZE || !guest_may_map(f->init_p2m, PAGE_SIZE)))
         return "its note INIT_P2M is no page " GUEST_RANGES;
     return NULL;
 }
@@ -126,13 +153,20 @@ int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char 
     for (unsigned int i = 0; i < e->ph_count; i++) {
         const struct program_header *p = header(image, i);
 
-        if (p->type == PT_NOTE) xen |= read_notes(f, &paddr_offset, (const uint8_t *)image + p->offset, p->file_size, &notes);
-        if (p->type != PT_LOAD || p->memory_size == 0) continue;
+        if (p->type == PT_NOTE)
+            xen |= read_notes(f, &paddr_offset, (const uint8_t *)image + p->offset, p->file_size,
+                              &notes);
+        if (p->type != PT_LOAD || p->memory_size == 0)
+            continue;
         low = MIN(low, p->pa);
         high = MAX(high, p->pa + p->memory_size);
     }
-    if (!xen) xen = read_note_sections(f, &paddr_offset, image, size, &notes);
-    *why = !notes ? "it has too many notes" : !xen ? "it has no Xen ELF notes: not a PV kernel" : low >= high ? "nothing to load" : NULL;
+    if (!xen)
+        xen = read_note_sections(f, &paddr_offset, image, size, &notes);
+    *why = !notes        ? "it has too many notes"
+           : !xen        ? "it has no Xen ELF notes: not a PV kernel"
+           : low >= high ? "nothing to load"
+                         : NULL;
     if (*why) return -EINVAL;
     f->virt_offset = f->virt_base - paddr_offset;
     f->start = low + f->virt_offset;
@@ -141,12 +175,14 @@ int elf_parse(const void *image, uint64_t size, struct elf_facts *f, const char 
     return *why ? -EINVAL : 0;
 }
 
-void elf_load(const void *image, const struct elf_facts *f, void (*copy)(void *arg, uint64_t va, const void *bytes, uint64_t n), void *arg)
+void elf_load(const void *image, const struct elf_facts *f,
+              void (*copy)(void *arg, uint64_t va, const void *bytes, uint64_t n), void *arg)
 {
     const struct elf_header *e = image;
 
     for (unsigned int i = 0; i < e->ph_count; i++) {
         const struct program_header *p = header(image, i);
-        if (p->type == PT_LOAD && p->file_size) copy(arg, p->pa + f->virt_offset, (const uint8_t *)image + p->offset, p->file_size);
+        if (p->type == PT_LOAD && p->file_size)
+            copy(arg, p->pa + f->virt_offset, (const uint8_t *)image + p->offset, p->file_size);
     }
 }

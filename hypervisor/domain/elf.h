@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A PV kernel's ELF image: its segments, and what its notes say about how it wants to be loaded. Pure; bytes in, facts out. */
+/* A PV kernel's ELF image: its segments, and what its notes say about how it wants to be loaded.
+ * Pure; bytes in, facts out. */
 #ifndef DOMUS_DOMAIN_ELF_H
 #define DOMUS_DOMAIN_ELF_H
 
@@ -17,11 +18,15 @@ struct elf_facts {
 #define ELF_NONE (~0ul)
 #define ELF_MAX_NOTES 4096          /* looked at, whoever's they are */
 
-/* 0: every address is one that a guest may map, on a page boundary where it names a page, and [start, end), with the entry and the
- * hypercall page in it, lies behind virt_base. Or -EINVAL with *why. */
-int elf_parse(const void *image, uint64_t size, struct elf_facts *facts, const char **why) __attribute__((warn_unused_result));
+/* 0: every address is one that a guest may map, on a page boundary where it names a page, and
+ * [start, end), with the entry and the hypercall page in it, lies behind virt_base. Or -EINVAL with
+ * *why. */
+int elf_parse(const void *image, uint64_t size, struct elf_facts *facts, const char **why)
+    __attribute__((warn_unused_result));
 
-/* Calls copy(arg, va, bytes, n) for each piece to load; the rest of memory is zero already. After a successful elf_parse. */
-void elf_load(const void *image, const struct elf_facts *facts, void (*copy)(void *arg, uint64_t va, const void *bytes, uint64_t n), void *arg);
+/* Calls copy(arg, va, bytes, n) for each piece to load; the rest of memory is zero already. After a
+ * successful elf_parse. */
+void elf_load(const void *image, const struct elf_facts *facts,
+              void (*copy)(void *arg, uint64_t va, const void *bytes, uint64_t n), void *arg);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels (EVTCHNOP_*, <xen/event_channel.h>): a port is a number in its domain, bound to a peer's port, a virtual
- * interrupt, a physical one, or a vCPU of the same domain. Raising it sets a bit in the shared page, then a selector bit and the
- * upcall flag in the vCPU's info; the guest is entered at its event callback on its way out of ring 0.
+ * Event channels (EVTCHNOP_*, <xen/event_channel.h>): a port is a number in its domain, bound to a
+ * peer's port, a virtual interrupt, a physical one, or a vCPU of the same domain. Raising it sets a
+ * bit in the shared page, then a selector bit and the upcall flag in the vCPU's info; the guest is
+ * entered at its event callback on its way out of ring 0.
  *
- * Channels live in pages of 256, allocated when the first of them is needed: an idle domain pays for one page. FIFO channels
- * are refused (-ENOSYS): guests fall back to these.
+ * Channels live in pages of 256, allocated when the first of them is needed: an idle domain pays
+ * for one page. FIFO channels are refused (-ENOSYS): guests fall back to these.
  */
 #include "domain/events.h"
 #include "control/physdev.h"
@@ -22,7 +23,8 @@ struct evtchn {
     uint16_t vcpu;              /* the vCPU that is notified */
     uint32_t number;            /* remote port, PIRQ or VIRQ */
     union {
-        struct domain *remote;  /* interdomain. No reference: whichever end dies first closes both under both locks */
+        /* interdomain. No reference: whichever end dies first closes both under both locks */
+        struct domain *remote;
         domid_t remote_id;      /* unbound: who may connect */
     };
 };
@@ -38,12 +40,19 @@ static bool test_and_set(uint64_t *bits, uint32_t n)
     return __atomic_fetch_or(&bits[n / 64], bit, __ATOMIC_SEQ_CST) & bit;
 }
 
-static void clear(uint64_t *bits, uint32_t n) { __atomic_fetch_and(&bits[n / 64], ~(1ul << n % 64), __ATOMIC_SEQ_CST); }
+static void clear(uint64_t *bits, uint32_t n)
+{
+    __atomic_fetch_and(&bits[n / 64], ~(1ul << n % 64), __ATOMIC_SEQ_CST);
+}
 
-static bool test(const uint64_t *bits, uint32_t n) { return __atomic_load_n(&bits[n / 64], __ATOMIC_RELAXED) >> n % 64 & 1; }
+static bool test(const uint64_t *bits, uint32_t n)
+{
+    return __atomic_load_n(&bits[n / 64], __ATOMIC_RELAXED) >> n % 64 & 1;
+}
 
-/* The channel of a port, or NULL when that part of the port space was never used. The bucket is published by a release store
- * after it is cleared (advisory 340), so this may be asked without the lock. */
+/* The channel of a port, or NULL when that part of the port space was never used. The bucket is
+ * published by a release store after it is cleared (advisory 340), so this may be asked without the
+ * lock. */
 static struct evtchn *channel(const struct domain *d, uint32_t port)
 {
     if (port >= d->event_limit || !d->event_buckets) return NULL;
@@ -51,21 +60,29 @@ static struct evtchn *channel(const struct domain *d, uint32_t port)
     return bucket ? &bucket[port % PER_BUCKET] : NULL;
 }
 
-bool event_port_valid(const struct domain *d, uint32_t port) { return port && channel(d, port); }
-bool event_port_pending(const struct domain *d, uint32_t port) { return test(d->shared->evtchn_pending, port); }
+bool event_port_valid(const struct domain *d, uint32_t port)
+{
+    return port && channel(d, port);
+}
+bool event_port_pending(const struct domain *d, uint32_t port)
+{
+    return test(d->shared->evtchn_pending, port);
+}
 
 /* ---- raising events ---- */
 
 void vcpu_mark_event_pending(struct vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST)) vcpu_wake(v);
+    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+        vcpu_wake(v);
 }
 
 static void wake_pollers(struct domain *d, uint32_t port)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port)) continue;
+        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port))
+            continue;
         __atomic_fetch_and(&d->pollers, ~(1u << i), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
     }
@@ -74,10 +91,13 @@ static void wake_pollers(struct domain *d, uint32_t port)
 static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
 {
     struct vcpu *v = d->vcpus[vcpu];
-    if (test_and_set(d->shared->evtchn_pending, port) || !v)   /* a domain being built may have ports and no vCPU yet */
-        return;
-    if (!test(d->shared->evtchn_mask, port) && !test_and_set(&v->info->evtchn_pending_sel, port / 64)) vcpu_mark_event_pending(v);
-    if (d->pollers) wake_pollers(d, port);
+    /* a domain being built may have ports and no vCPU yet */
+    if (test_and_set(d->shared->evtchn_pending, port) || !v) return;
+    if (!test(d->shared->evtchn_mask, port) &&
+        !test_and_set(&v->info->evtchn_pending_sel, port / 64))
+        vcpu_mark_event_pending(v);
+    if (d->pollers)
+        wake_pollers(d, port);
 }
 
 void events_rescan(struct vcpu *v)
@@ -92,32 +112,38 @@ void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq)
     struct domain *d = v->domain;
     spin_lock(&d->event_lock);
     uint32_t port = v->virq_port[virq];
-    if (port) raise_port(d, channel(d, port)->vcpu, port);
+    if (port)
+        raise_port(d, channel(d, port)->vcpu, port);
     spin_unlock(&d->event_lock);
 }
 
 void send_global_virq(uint32_t virq)
 {
-    if (dom0 && dom0->vcpus[0]) send_guest_vcpu_virq(dom0->vcpus[0], virq);
+    if (dom0 && dom0->vcpus[0])
+        send_guest_vcpu_virq(dom0->vcpus[0], virq);
 }
 
 void send_guest_pirq(struct domain *d, uint32_t pirq)
 {
     spin_lock(&d->event_lock);
     uint32_t port = pirq_port(d, pirq);
-    if (port) raise_port(d, channel(d, port)->vcpu, port);
+    if (port)
+        raise_port(d, channel(d, port)->vcpu, port);
     spin_unlock(&d->event_lock);
 }
 
-/* EVTCHNOP_send: the hot one. The peer's end cannot vanish while we hold our lock, because closing takes both. */
+/* EVTCHNOP_send: the hot one. The peer's end cannot vanish while we hold our lock, because closing
+ * takes both. */
 static int send(struct domain *d, uint32_t port)
 {
     struct evtchn *c = channel(d, port);
     int error = 0;
     if (unlikely(!c)) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
-    if (likely(c->state == EVTCHNSTAT_interdomain)) raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
-    else if (c->state == EVTCHNSTAT_ipi) raise_port(d, c->vcpu, port);
+    if (likely(c->state == EVTCHNSTAT_interdomain))
+        raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
+    else if (c->state == EVTCHNSTAT_ipi)
+        raise_port(d, c->vcpu, port);
     else if (c->state != EVTCHNSTAT_unbound)        /* nobody is listening yet: not an error */
         error = fail(-EINVAL, "only interdomain ports and IPIs can be sent on");
     spin_unlock(&d->event_lock);
@@ -129,40 +155,47 @@ static int send(struct domain *d, uint32_t port)
 static void lock_both(struct domain *a, struct domain *b)
 {
     spin_lock(a < b ? &a->event_lock : &b->event_lock);
-    if (a != b) spin_lock(a < b ? &b->event_lock : &a->event_lock);
+    if (a != b)
+        spin_lock(a < b ? &b->event_lock : &a->event_lock);
 }
 
 static void unlock_both(struct domain *a, struct domain *b)
 {
     spin_unlock(&a->event_lock);
-    if (a != b) spin_unlock(&b->event_lock);
+    if (a != b)
+        spin_unlock(&b->event_lock);
 }
 
 static int add_bucket(struct domain *d, uint32_t index)
 {
-    if (!d->event_buckets) d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
+    if (!d->event_buckets)
+        d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
     struct evtchn *bucket = d->event_buckets ? hv_alloc_pages(0) : NULL;
     if (!bucket) return fail(-ENOMEM, "no memory for more event channels");
     __atomic_store_n(&d->event_buckets[index], bucket, __ATOMIC_RELEASE);
     return 0;
 }
 
-/* The lowest free port, still marked closed; port 0 is never given out. Negative: no port. Under the lock. */
+/* The lowest free port, still marked closed; port 0 is never given out. Negative: no port. Under
+ * the lock. */
 static int find_free_port(struct domain *d)
 {
     uint32_t port = 0;
     if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
     for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used) && !port; word++) {
         uint64_t free = ~d->ports_used[word] & (word == 0 ? ~1ul : ~0ul);
-        if (free) port = word * 64 + (uint32_t)__builtin_ctzl(free);
+        if (free)
+            port = word * 64 + (uint32_t)__builtin_ctzl(free);
         spend(COST_WORD);
     }
-    if (!port || port >= d->event_limit) return fail(-ENOSPC, "all event channels of the domain are in use");
+    if (!port || port >= d->event_limit)
+        return fail(-ENOSPC, "all event channels of the domain are in use");
     int error = channel(d, port) ? 0 : add_bucket(d, port / PER_BUCKET);
     return error ? error : (int)port;
 }
 
-/* Give a free port its meaning. The state is set last: it publishes the rest (advisories 46, 47). */
+/* Give a free port its meaning. The state is set last: it publishes the rest (advisories 46,
+ * 47). */
 static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_t number)
 {
     int port = find_free_port(d);
@@ -188,9 +221,11 @@ static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
 /* Undo what a port other than an interdomain one is bound to. */
 static void unbind(struct domain *d, struct evtchn *c)
 {
-    if (c->state == EVTCHNSTAT_pirq) pirq_unbind(d, c->number);
+    if (c->state == EVTCHNSTAT_pirq)
+        pirq_unbind(d, c->number);
     if (c->state != EVTCHNSTAT_virq) return;
-    for (uint32_t i = 0; i < d->vcpu_count; i++)        /* a global VIRQ may have been moved to another vCPU */
+    /* a global VIRQ may have been moved to another vCPU */
+    for (uint32_t i = 0; i < d->vcpu_count; i++)
         if (d->vcpus[i] && d->vcpus[i]->virq_port[c->number]
             && channel(d, d->vcpus[i]->virq_port[c->number]) == c)
             d->vcpus[i]->virq_port[c->number] = 0;
@@ -206,14 +241,16 @@ static int close_port(struct domain *d, uint32_t port)
         peer = c->state == EVTCHNSTAT_interdomain ? c->remote : d;
         spin_unlock(&d->event_lock);
         lock_both(d, peer);
-        if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer) break;
+        if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer)
+            break;
         unlock_both(d, peer);
     }
     int error = 0;
     if (c->state == EVTCHNSTAT_closed) {
         error = fail(-EINVAL, "the port is closed already");
     } else {
-        if (c->state == EVTCHNSTAT_interdomain) {       /* the other end waits for a new peer of the same domain */
+        /* the other end waits for a new peer of the same domain */
+        if (c->state == EVTCHNSTAT_interdomain) {
             struct evtchn *other = channel(peer, c->number);
             other->state = EVTCHNSTAT_unbound;
             other->remote = NULL;
@@ -232,7 +269,8 @@ static int close_all(struct domain *d)
 {
     for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used); word++)
         while (d->ports_used[word]) {
-            if (close_port(d, word * 64 + (uint32_t)__builtin_ctzl(d->ports_used[word]))) return 0;  /* cannot be: it is in use */
+            /* cannot be: it is in use */
+            if (close_port(d, word * 64 + (uint32_t)__builtin_ctzl(d->ports_used[word]))) return 0;
             spend(COST_FRAME);
             if (spent()) return -ERESTART;
         }
@@ -253,7 +291,8 @@ int events_destroy(struct domain *d)
 
 /* ---- the operations ---- */
 
-/* A domain by number for an operation on itself, or on another by the control domain. NULL with *error set. */
+/* A domain by number for an operation on itself, or on another by the control domain. NULL with
+ * *error set. */
 static struct domain *target(domid_t id, int *error)
 {
     struct domain *d = domain_get_self_or(id);
@@ -282,7 +321,9 @@ static int alloc_unbound(struct evtchn_alloc_unbound *op)
     if (!d) return error;
     spin_lock(&d->event_lock);
     int port = bind_new_port(d, EVTCHNSTAT_unbound, 0, 0);
-    if (port > 0) channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id : op->remote_dom;
+    if (port > 0)
+        channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id
+                                                                             : op->remote_dom;
     spin_unlock(&d->event_lock);
     domain_put(d);
     return answer(&op->port, port);
@@ -302,7 +343,8 @@ static int bind_interdomain(struct evtchn_bind_interdomain *op)
         r->remote = d;
         r->number = (uint32_t)port;
         r->state = EVTCHNSTAT_interdomain;
-        raise_port(d, 0, (uint32_t)port);       /* what was sent while the port was unbound is lost: notify once to be safe */
+        /* what was sent while the port was unbound is lost: notify once to be safe */
+        raise_port(d, 0, (uint32_t)port);
     }
     unlock_both(d, remote);
     domain_put(remote);
@@ -329,7 +371,8 @@ static int bind_virq(struct evtchn_bind_virq *op)
     spin_lock(&d->event_lock);
     int port = v->virq_port[op->virq] ? fail(-EEXIST, "the VIRQ is bound already")
                                       : bind_new_port(d, EVTCHNSTAT_virq, op->vcpu, op->virq);
-    if (port > 0) v->virq_port[op->virq] = (uint32_t)port;
+    if (port > 0)
+        v->virq_port[op->virq] = (uint32_t)port;
     spin_unlock(&d->event_lock);
     return answer(&op->port, port);
 }
@@ -394,10 +437,11 @@ static int bind_vcpu(const struct evtchn_bind_vcpu *op)
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (!c) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->event_lock);
-    if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound || c->state == EVTCHNSTAT_pirq
-        || (c->state == EVTCHNSTAT_virq && virq_is_global(c->number)))
+    if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound ||
+        c->state == EVTCHNSTAT_pirq || (c->state == EVTCHNSTAT_virq && virq_is_global(c->number)))
         c->vcpu = (uint16_t)op->vcpu;
-    else error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
+    else
+        error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
     spin_unlock(&d->event_lock);
     return error;
 }
@@ -410,7 +454,8 @@ static int unmask(const struct evtchn_unmask *op)
     spin_lock(&d->event_lock);
     struct vcpu *v = d->vcpus[c->vcpu];         /* our own domain: it has one */
     clear(d->shared->evtchn_mask, op->port);
-    if (test(d->shared->evtchn_pending, op->port) && !test_and_set(&v->info->evtchn_pending_sel, op->port / 64))
+    if (test(d->shared->evtchn_pending, op->port) &&
+        !test_and_set(&v->info->evtchn_pending_sel, op->port / 64))
         vcpu_mark_event_pending(v);
     spin_unlock(&d->event_lock);
     return 0;
@@ -421,8 +466,10 @@ static int reset(const struct evtchn_reset *op)
     int error;
     struct domain *d = target(op->dom, &error);
     if (!d) return error;
-    if (d != current->domain && !d->toolstack_pauses) error = fail(-EINVAL, "another domain's ports are reset while it is paused");
-    else error = close_all(d);
+    if (d != current->domain && !d->toolstack_pauses)
+        error = fail(-EINVAL, "another domain's ports are reset while it is paused");
+    else
+        error = close_all(d);
     domain_put(d);
     return error;
 }
@@ -435,12 +482,16 @@ static int init_control(const struct evtchn_init_control *op)
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
         return fail(-EINVAL, "the control block is not within a page, or not aligned");
-    if (frame_get_writable(MFN(op->control_gfn), d)) return fail(-EINVAL, "the control block's frame is none that this domain may write");
+    if (frame_get_writable(MFN(op->control_gfn), d))
+        return fail(-EINVAL, "the control block's frame is none that this domain may write");
     frame_put_writable(MFN(op->control_gfn));
     return fail(-ENOSYS, "FIFO event channels are not offered");
 }
 
-static int expand_array(void) { return fail(-EOPNOTSUPP, "there is no event array: the channels are 2-level"); }
+static int expand_array(void)
+{
+    return fail(-EOPNOTSUPP, "there is no event array: the channels are 2-level");
+}
 
 static int set_priority(const struct evtchn_set_priority *op)
 {
@@ -448,12 +499,13 @@ static int set_priority(const struct evtchn_set_priority *op)
     return fail(-ENOSYS, "2-level event channels have no priorities");
 }
 
-long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
+                         unsigned long a5, unsigned long a6)
 {
     switch (cmd) {
     CASE(EVTCHNOP_send)             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
     CASE(EVTCHNOP_unmask)           WITH_ARGUMENT(evtchn_unmask, unmask(&op))
-    CASE(EVTCHNOP_close)            WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
+    CASE(EVTCHNOP_close) WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
     CASE(EVTCHNOP_bind_vcpu)        WITH_ARGUMENT(evtchn_bind_vcpu, bind_vcpu(&op))
     CASE(EVTCHNOP_alloc_unbound)    WITH_ANSWER(evtchn_alloc_unbound, alloc_unbound(&op))
     CASE(EVTCHNOP_bind_interdomain) WITH_ANSWER(evtchn_bind_interdomain, bind_interdomain(&op))
@@ -465,7 +517,8 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3,
         struct evtchn_reset op;
         if (read_guest(&op, arg)) return UNREADABLE;
         int error = reset(&op);
-        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg) : error;
+        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg)
+                                  : error;
     }
     CASE(EVTCHNOP_init_control)    WITH_ARGUMENT(evtchn_init_control, init_control(&op))
     CASE(EVTCHNOP_expand_array)    WITH_ARGUMENT(evtchn_expand_array, ((void)op, expand_array()))
@@ -479,16 +532,21 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3,
 
 void events_dump(struct domain *d)
 {
-    static const char *const names[] = { "closed", "unbound", "interdomain", "pirq", "virq", "ipi" };
+    static const char *const names[] = {
+        "closed", "unbound", "interdomain", "pirq", "virq", "ipi"
+    };
     for (uint32_t port = 1; port < d->event_limit; port++) {
         struct evtchn *c = channel(d, port);
         if (!c) {
             port |= PER_BUCKET - 1;
             continue;
         }
-        if (c->state == EVTCHNSTAT_closed) continue;
+        if (c->state == EVTCHNSTAT_closed)
+            continue;
         printk("d%u port %u: %s %u, vcpu %u%s%s", d->id, port, names[c->state], c->number, c->vcpu,
-               event_port_pending(d, port) ? ", pending" : "", test(d->shared->evtchn_mask, port) ? ", masked" : "");
-        if (c->state == EVTCHNSTAT_interdomain) printk("  of d%u", c->remote->id);
+               event_port_pending(d, port) ? ", pending" : "",
+               test(d->shared->evtchn_mask, port) ? ", masked" : "");
+        if (c->state == EVTCHNSTAT_interdomain)
+            printk("  of d%u", c->remote->id);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a grant table, shared by domain/grants.c (entries, handles, life) and domain/grant_ops.c (the hypercall). */
+/* The inside of a grant table, shared by domain/grants.c (entries, handles, life) and
+ * domain/grant_ops.c (the hypercall). */
 #ifndef DOMUS_DOMAIN_GRANT_TABLE_H
 #define DOMUS_DOMAIN_GRANT_TABLE_H
 
@@ -7,9 +8,11 @@
 #include "lib/fail.h"
 #include <xen/grant_table.h>
 
-/* What we know about one entry that is in use: the guest can rewrite its own table at any time, but not this. */
+/* What we know about one entry that is in use: the guest can rewrite its own table at any time, but
+ * not this. */
 struct active {
-    mfn_t frame;                    /* valid while readers + writers > 0; holds a reference, and a writable one if writers > 0 */
+    /* valid while readers + writers > 0; holds a reference, and a writable one if writers > 0 */
+    mfn_t frame;
     uint16_t readers, writers;      /* mappings and running copies of each kind */
     domid_t peer;                   /* the only domain that may use the entry now */
     bool orphaned;                  /* its domain is gone, the users are counted (grants_retire) */
@@ -19,14 +22,17 @@ struct active {
 struct mapping_record {
     struct domain *owner;           /* who granted it, with a reference; NULL: a free record */
     uint32_t ref;                   /* the entry; of a free record: the next free one */
-    uint32_t flags;                 /* GNTMAP_* as given to map; host_map and device_map: the half still stands */
+    /* GNTMAP_* as given to map; host_map and device_map: the half still stands */
+    uint32_t flags;
 };
 
 #define ENTRIES_PER_FRAME   (PAGE_SIZE / sizeof(struct grant_entry_v1))
-#define ACTIVE_ORDER        1       /* pages of struct active for one shared frame, as a power of two */
+/* pages of struct active for one shared frame, as a power of two */
+#define ACTIVE_ORDER        1
 #define HANDLES_PER_FRAME   (PAGE_SIZE / sizeof(struct mapping_record))
 #define NO_HANDLE           (~0u)
-_Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_ORDER, "two pages of active entries a frame");
+_Static_assert(ENTRIES_PER_FRAME * sizeof(struct active) == PAGE_SIZE << ACTIVE_ORDER,
+               "two pages of active entries a frame");
 
 /*
  * A shared frame of a table; all zero: it went when the domain had ended and nobody used an entry
@@ -54,11 +60,14 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
     return &gt->slots[ref / ENTRIES_PER_FRAME].active[ref % ENTRIES_PER_FRAME];
 }
 
-/* All of these answer with a GNTST_* status. One that is not okay is born here: the reason is written down as with fail(). */
+/* All of these answer with a GNTST_* status. One that is not okay is born here: the reason is
+ * written down as with fail(). */
 #define refuse(status, why) ((int16_t)fail((status), (why)))
 
-/* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its frame. */
-int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable, mfn_t *frame) must_check;
+/* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its
+ * frame. */
+int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable,
+                      mfn_t *frame) must_check;
 void grant_release(struct domain *owner, uint32_t ref, bool writable);
 
 /* Does a domain use so much of domains that are gone that it shall not map more? */

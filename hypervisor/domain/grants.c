@@ -2,12 +2,14 @@
 /*
  * Grant tables: entries and handles.
  *
- * The shared table is the guest's to write, at any moment, while we read it. So an entry is read once, as one 64-bit word (flags,
- * peer, frame), judged, and marked in use by a compare-and-exchange of that very word (advisory 500). From then on only our own
- * record of it (struct active) counts, until the last user is gone and the marks are taken off again.
+ * The shared table is the guest's to write, at any moment, while we read it. So an entry is read
+ * once, as one 64-bit word (flags, peer, frame), judged, and marked in use by a
+ * compare-and-exchange of that very word (advisory 500). From then on only our own record of it
+ * (struct active) counts, until the last user is gone and the marks are taken off again.
  *
- * Order when a use ends (advisory 218): the mapping leaves the page table, the TLB is flushed, the frame's references are put,
- * and only then do the marks go, which tell the guest that it has its page back.
+ * Order when a use ends (advisory 218): the mapping leaves the page table, the TLB is flushed, the
+ * frame's references are put, and only then do the marks go, which tell the guest that it has its
+ * page back.
  */
 #include "domain/grant_table.h"
 #include "entry/hypercall.h"
@@ -16,8 +18,10 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 
-#define ORPHANS_PART 8              /* of its handles, for domains that are gone; then it maps no more */
-#define MARK_ATTEMPTS 5             /* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
+/* of its handles, for domains that are gone; then it maps no more */
+#define ORPHANS_PART 8
+/* a guest that keeps changing the entry under us gets an error, not our time (advisory 295) */
+#define MARK_ATTEMPTS 5
 
 /* ---- the table ---- */
 
@@ -41,14 +45,19 @@ int grants_shared_frame(struct domain *d, uint32_t index, mfn_t *frame)
     struct grant_table *gt = d->grants;
     int error = 0;
     spin_lock(&gt->lock);
-    while (index >= gt->frames && !error) error = add_shared_frame(d, gt);
-    if (!error) *frame = virt_to_mfn(gt->slots[index].shared);
+    while (index >= gt->frames && !error)
+        error = add_shared_frame(d, gt);
+    if (!error)
+        *frame = virt_to_mfn(gt->slots[index].shared);
     spin_unlock(&gt->lock);
     return error;
 }
 
 /* What createdomain asked for, within what we keep pointers for; negative: the default. */
-static uint32_t limit(int32_t asked, uint32_t usual, int32_t most) { return asked < 0 ? usual : (uint32_t)MAX(1, MIN(asked, most)); }
+static uint32_t limit(int32_t asked, uint32_t usual, int32_t most)
+{
+    return asked < 0 ? usual : (uint32_t)MAX(1, MIN(asked, most));
+}
 
 int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_frames)
 {
@@ -82,7 +91,8 @@ void grants_free(struct domain *d)
     struct grant_table *gt = d->grants;
     if (!gt) return;
     d->grants = NULL;
-    for (uint32_t i = 0; i < gt->frames; i++) free_slot(&gt->slots[i]);
+    for (uint32_t i = 0; i < gt->frames; i++)
+        free_slot(&gt->slots[i]);
     hv_free(gt->slots, gt->max_frames * sizeof(*gt->slots));
     hv_free(gt->maptrack, gt->max_maptrack_frames * sizeof(*gt->maptrack));
     hv_free(gt, sizeof(*gt));
@@ -118,7 +128,8 @@ static void orphan_entries(struct grant_table *gt, struct grant_slot *slot)
         domid_t holder = a->peer;
         a->orphaned = users;
         spin_unlock(&gt->lock);
-        if (users) count_orphans(holder, users);
+        if (users)
+            count_orphans(holder, users);
     }
     spend(ENTRIES_PER_FRAME * COST_ENTRY);
 }
@@ -129,10 +140,12 @@ int grants_retire(struct domain *d)
     if (!gt) return 0;
     while (gt->retired < gt->frames) {
         struct grant_slot *slot = &gt->slots[gt->retired];
-        if (slot->used) orphan_entries(gt, slot);
+        if (slot->used)
+            orphan_entries(gt, slot);
         spin_lock(&gt->lock);
         gt->retired++;
-        if (!slot->used) free_slot(slot);
+        if (!slot->used)
+            free_slot(slot);
         spin_unlock(&gt->lock);
         if (spent()) return -ERESTART;
     }
@@ -158,7 +171,8 @@ union entry_word {
     uint64_t word;
 };
 
-/* Set GTF_reading, and GTF_writing if asked, in an entry that grants what is wanted; *frame is what it named at that instant. */
+/* Set GTF_reading, and GTF_writing if asked, in an entry that grants what is wanted; *frame is what
+ * it named at that instant. */
 static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writable, mfn_t *frame)
 {
     uint64_t *place = (uint64_t *)(void *)shared;
@@ -169,7 +183,8 @@ static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writ
         if (writable && (old.entry.flags & GTF_readonly))
             return refuse(GNTST_general_error, "the entry grants reading only");
         new.entry.flags |= writable ? GTF_reading | GTF_writing : GTF_reading;
-        if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED)) {
             *frame = MFN(old.entry.frame);
             return GNTST_okay;
         }
@@ -183,22 +198,28 @@ static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
 }
 
 /* The first user of any kind, or the first writer: take the marks, then the frame. */
-static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared, struct active *a, domid_t peer, bool writable)
+static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared, struct active *a,
+                             domid_t peer, bool writable)
 {
     bool idle = !a->readers && !a->writers;
     mfn_t frame = INVALID_MFN;
     int16_t status = mark_entry(shared, peer, writable, &frame);
     if (status != GNTST_okay) return status;
+    /* whatever the guest wrote there since: the users share one frame */
     if (!idle)
-        frame = a->frame;           /* whatever the guest wrote there since: the users share one frame */
+        frame = a->frame;
     if (idle && frame_get(frame, owner)) {
         unmark_entry(shared, GTF_reading | GTF_writing);
-        return refuse(GNTST_bad_page, "the entry names a frame that the granting domain does not own");
+        return refuse(GNTST_bad_page,
+                      "the entry names a frame that the granting domain does not own");
     }
     if (writable && frame_get_writable(frame, owner)) {
-        if (idle) frame_put(frame);
+        if (idle)
+            frame_put(frame);
         unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
-        return refuse(GNTST_general_error, "the granted frame cannot be written: it is a page table or a descriptor page");
+        return refuse(
+            GNTST_general_error,
+            "the granted frame cannot be written: it is a page table or a descriptor page");
     }
     a->frame = frame;
     a->peer = peer;
@@ -218,7 +239,8 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
     }
     struct active *a = active_of(gt, ref);
     bool idle = !a->readers && !a->writers;
-    if (!idle && a->peer != peer) status = refuse(GNTST_general_error, "another domain uses the entry");
+    if (!idle && a->peer != peer)
+        status = refuse(GNTST_general_error, "another domain uses the entry");
     else if (a->readers == UINT16_MAX || a->writers == UINT16_MAX)
         status = refuse(GNTST_general_error, "the entry is in use 65535 times");
     else if (idle || (writable && !a->writers))
@@ -250,10 +272,12 @@ void grant_release(struct domain *owner, uint32_t ref, bool writable)
         struct grant_slot *slot = &gt->slots[ref / ENTRIES_PER_FRAME];
         frame_put(frame);
         unmark_entry(shared, GTF_reading);
-        if (--slot->used == 0 && ref / ENTRIES_PER_FRAME < gt->retired) free_slot(slot);
+        if (--slot->used == 0 && ref / ENTRIES_PER_FRAME < gt->retired)
+            free_slot(slot);
     }
     spin_unlock(&gt->lock);
-    if (orphaned) count_orphans(peer, -1);
+    if (orphaned)
+        count_orphans(peer, -1);
 }
 
 /* ---- handles ---- */
@@ -270,7 +294,8 @@ static void add_maptrack_frame(struct grant_table *gt)
     struct mapping_record *page = hv_alloc_pages(0);
     if (!page) return;
     uint32_t first = (uint32_t)(gt->maptrack_frames * HANDLES_PER_FRAME);
-    for (uint32_t i = 0; i < HANDLES_PER_FRAME; i++) page[i].ref = i + 1 < HANDLES_PER_FRAME ? first + i + 1 : gt->free_handle;
+    for (uint32_t i = 0; i < HANDLES_PER_FRAME; i++)
+        page[i].ref = i + 1 < HANDLES_PER_FRAME ? first + i + 1 : gt->free_handle;
     gt->maptrack[gt->maptrack_frames++] = page;
     gt->free_handle = first;
 }
@@ -278,9 +303,11 @@ static void add_maptrack_frame(struct grant_table *gt)
 uint32_t handle_alloc(struct grant_table *gt)
 {
     spin_lock(&gt->lock);
-    if (gt->free_handle == NO_HANDLE) add_maptrack_frame(gt);
+    if (gt->free_handle == NO_HANDLE)
+        add_maptrack_frame(gt);
     uint32_t handle = gt->free_handle;
-    if (handle != NO_HANDLE) gt->free_handle = record(gt, handle)->ref;
+    if (handle != NO_HANDLE)
+        gt->free_handle = record(gt, handle)->ref;
     spin_unlock(&gt->lock);
     return handle;
 }
@@ -296,11 +323,13 @@ void handle_free(struct grant_table *gt, uint32_t handle)
 
 struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 {
-    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner) return NULL;
+    if (handle >= gt->maptrack_frames * HANDLES_PER_FRAME || !record(gt, handle)->owner)
+        return NULL;
     return record(gt, handle);
 }
 
-/* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the grants are given back. */
+/* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the
+ * grants are given back. */
 int grants_release_mappings(struct domain *d)
 {
     struct grant_table *gt = d->grants;
@@ -309,8 +338,10 @@ int grants_release_mappings(struct domain *d)
         struct mapping_record *r = record(gt, gt->release_cursor);
         if (r->owner) {
             struct domain *owner = r->owner;
-            if (r->flags & GNTMAP_host_map) grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
-            if (r->flags & GNTMAP_device_map) grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
+            if (r->flags & GNTMAP_host_map)
+                grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
+            if (r->flags & GNTMAP_device_map)
+                grant_release(owner, r->ref, !(r->flags & GNTMAP_readonly));
             r->owner = NULL;
             domain_put(owner);
             spend(COST_FRAME);
@@ -335,10 +366,13 @@ void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool
 {
     const struct grant_table *gt = d->grants;
     for (uint32_t i = 0; gt && i < gt->frames * ENTRIES_PER_FRAME; i++) {
-        if (!gt->slots[i / ENTRIES_PER_FRAME].used) continue;
+        if (!gt->slots[i / ENTRIES_PER_FRAME].used)
+            continue;
         const struct active *a = active_of(gt, i);
-        if (a->readers || a->writers) seen(a->frame, false);
-        if (a->writers) seen(a->frame, true);
+        if (a->readers || a->writers)
+            seen(a->frame, false);
+        if (a->writers)
+            seen(a->frame, true);
     }
 }
 
@@ -350,9 +384,11 @@ void grants_dump(struct domain *d)
            " domains that are gone", d->id, gt->frames, gt->max_frames, gt->maptrack_frames,
            gt->max_maptrack_frames, (unsigned int)d->orphans);
     for (uint32_t i = 0; i < gt->frames * ENTRIES_PER_FRAME; i++) {
-        if (!gt->slots[i / ENTRIES_PER_FRAME].used) continue;
+        if (!gt->slots[i / ENTRIES_PER_FRAME].used)
+            continue;
         const struct active *a = active_of(gt, i);
         if (a->readers || a->writers)
-            printk("  ref %u: frame %lx used by d%u, %u readers, %u writers", i, a->frame.n, a->peer, a->readers, a->writers);
+            printk("  ref %u: frame %lx used by d%u, %u readers, %u writers", i, a->frame.n,
+                   a->peer, a->readers, a->writers);
     }
 }

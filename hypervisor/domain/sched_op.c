@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched_op (<xen/sched.h>): a guest gives up the CPU, for good or until something happens. Who runs instead is
- * domain/schedule.c's business; here are only the guest's words for it.
+ * sched_op (<xen/sched.h>): a guest gives up the CPU, for good or until something happens. Who runs
+ * instead is domain/schedule.c's business; here are only the guest's words for it.
  */
 #include "domain/sched_op.h"
 #include "domain/events.h"
@@ -16,7 +16,8 @@
 void vcpu_stop_polling(struct vcpu *v)
 {
     __atomic_fetch_and(&v->domain->pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
-    if (v->poll_timer.fire) timer_stop(&v->poll_timer);
+    if (v->poll_timer.fire)
+        timer_stop(&v->poll_timer);
 }
 
 static void poll_timed_out(void *arg)
@@ -26,7 +27,8 @@ static void poll_timed_out(void *arg)
     vcpu_wake(v);
 }
 
-/* The current vCPU sleeps until an event. A poll that ended early (by another event) may have left its timer: not now. */
+/* The current vCPU sleeps until an event. A poll that ended early (by another event) may have left
+ * its timer: not now. */
 static int block(struct vcpu *v)
 {
     vcpu_stop_polling(v);
@@ -36,8 +38,8 @@ static int block(struct vcpu *v)
 }
 
 /*
- * Sleep until one of a few ports is pending, upcalls masked or not. The vCPU is marked as polling before the ports are
- * looked at: an event raised in between finds the mark and wakes it.
+ * Sleep until one of a few ports is pending, upcalls masked or not. The vCPU is marked as polling
+ * before the ports are looked at: an event raised in between finds the mark and wakes it.
  */
 static int poll(struct vcpu *v, const struct sched_poll *op)
 {
@@ -54,16 +56,20 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     for (uint32_t i = 0; i < op->nr_ports && !ready && !error; i++) {
         if (read_guest(&port, (uint64_t)op->ports.p + i * sizeof(port)))
             error = fail(-EFAULT, "the list of ports cannot be read");
-        else if (!event_port_valid(d, port)) error = fail(-EINVAL, "there is no such port");
-        else ready = event_port_pending(d, port);
+        else if (!event_port_valid(d, port))
+            error = fail(-EINVAL, "there is no such port");
+        else
+            ready = event_port_pending(d, port);
     }
     if (ready || error) {
         vcpu_stop_polling(v);
         return error;
     }
-    if (op->nr_ports == 1) v->poll_port = port;
+    if (op->nr_ports == 1)
+        v->poll_port = port;
     if (op->timeout) {
-        if (!v->poll_timer.fire) timer_init(&v->poll_timer, v->domain, poll_timed_out, v);
+        if (!v->poll_timer.fire)
+            timer_init(&v->poll_timer, v->domain, poll_timed_out, v);
         timer_set(&v->poll_timer, op->timeout);
     }
     vcpu_block(v);
@@ -91,12 +97,16 @@ static int choose_shutdown_code(struct domain *d, uint8_t code)
 
 /* --- watchdogs: who does not come back in time is shut down (SHUTDOWN_watchdog) --- */
 
-static void watchdog_fired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog); }
+static void watchdog_fired(void *arg)
+{
+    domain_shutdown(arg, SHUTDOWN_watchdog);
+}
 
 void watchdogs_stop(struct domain *d)
 {
     for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdogs); i++)
-        if (d->watchdogs[i].fire) timer_stop(&d->watchdogs[i]);
+        if (d->watchdogs[i].fire)
+            timer_stop(&d->watchdogs[i]);
     d->watchdogs_used = 0;
 }
 
@@ -107,14 +117,16 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     if (id > ARRAY_SIZE(d->watchdogs) || (id == 0 && op->timeout == 0))
         return fail(-EINVAL, "no such watchdog, or a new one without a timeout");
     if (id == 0) {
-        while (id < ARRAY_SIZE(d->watchdogs) && (d->watchdogs_used >> id & 1)) id++;
+        while (id < ARRAY_SIZE(d->watchdogs) && (d->watchdogs_used >> id & 1))
+            id++;
         if (id++ == ARRAY_SIZE(d->watchdogs)) return fail(-ENOSPC, "all watchdogs are in use");
         d->watchdogs_used |= (uint8_t)(1u << (id - 1));
     } else if (!(d->watchdogs_used >> (id - 1) & 1)) {
         return fail(-EINVAL, "this watchdog was not asked for");
     }
     struct timer *t = &d->watchdogs[id - 1];
-    if (!t->fire) timer_init(t, d, watchdog_fired, d);
+    if (!t->fire)
+        timer_init(t, d, watchdog_fired, d);
     if (op->timeout) {
         timer_set(t, now_ns() + op->timeout * 1000000000ull);
     } else {
@@ -124,7 +136,8 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     return op->id == 0 ? (int)id : 0;
 }
 
-long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
+                 unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     struct domain *d = v->domain;
@@ -136,8 +149,10 @@ long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigne
     CASE(SCHEDOP_block)
         return block(v);
     CASE(SCHEDOP_poll)            WITH_ARGUMENT(sched_poll, poll(v, &op))
-    CASE(SCHEDOP_shutdown)        WITH_ARGUMENT(sched_shutdown, (domain_shutdown(d, (uint8_t)op.reason), 0))
-    CASE(SCHEDOP_shutdown_code)   WITH_ARGUMENT(sched_shutdown, choose_shutdown_code(d, (uint8_t)op.reason))
+    CASE(SCHEDOP_shutdown)
+        WITH_ARGUMENT(sched_shutdown, (domain_shutdown(d, (uint8_t)op.reason), 0))
+    CASE(SCHEDOP_shutdown_code)
+        WITH_ARGUMENT(sched_shutdown, choose_shutdown_code(d, (uint8_t)op.reason))
     CASE(SCHEDOP_remote_shutdown) WITH_ARGUMENT(sched_remote_shutdown, remote_shutdown(&op))
     CASE(SCHEDOP_watchdog)        WITH_ARGUMENT(sched_watchdog, watchdog(d, &op))
     default:

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU, who had least; for a slice at most
- * if others wait. Who wakes up from sleep and had less than who runs, runs at once, so I/O is answered without delay.
+ * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU,
+ * who had least; for a slice at most if others wait. Who wakes up from sleep and had less than who
+ * runs, runs at once, so I/O is answered without delay.
  *
- * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for meanwhile (its timers, the switches
- * that its comings and goings cost), or to nobody while nobody runs.
+ * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for
+ * meanwhile (its timers, the switches that its comings and goings cost), or to nobody while nobody
+ * runs.
  *
- * Nobody runnable: the CPU idles in ring 0 with the last vCPU's state still loaded, so a lone guest that sleeps and wakes costs no
- * switch. Lock: runqueue_lock. Everything here is O(log n), but for what is done to all vCPUs of one domain.
+ * Nobody runnable: the CPU idles in ring 0 with the last vCPU's state still loaded, so a lone guest
+ * that sleeps and wakes costs no switch. Lock: runqueue_lock. Everything here is O(log n), but for
+ * what is done to all vCPUs of one domain.
  */
 #include "domain/schedule.h"
 #include "domain/time.h"
@@ -55,19 +58,25 @@ bool vcpu_runnable(const struct vcpu *v)
 {
     const struct domain *d = v->domain;
 
-    return v->state == VCPU_RUNNABLE && v->pause_count == 0 && d->pause_count == 0 && !d->shutdown && !d->dying;
+    return v->state == VCPU_RUNNABLE && v->pause_count == 0 && d->pause_count == 0 &&
+           !d->shutdown && !d->dying;
 }
 
 static int waiting_state(const struct vcpu *v)
 {
-    if (v->state == VCPU_DOWN || v->pause_count || v->domain->pause_count || v->domain->shutdown || v->domain->dying)
+    if (v->state == VCPU_DOWN || v->pause_count || v->domain->pause_count || v->domain->shutdown ||
+        v->domain->dying)
         return RUNSTATE_offline;
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
-bool vcpu_stopped(const struct vcpu *v) { return waiting_state(v) == RUNSTATE_offline; }
+bool vcpu_stopped(const struct vcpu *v)
+{
+    return waiting_state(v) == RUNSTATE_offline;
+}
 
-/* Who has the CPU; `current`, that is whose state is loaded, may have left it idle. NULL: nobody has. */
+/* Who has the CPU; `current`, that is whose state is loaded, may have left it idle. NULL: nobody
+ * has. */
 static struct vcpu *running(const struct cpu *cpu)
 {
     return cpu->runqueue.running ? container_of(cpu->runqueue.running, struct vcpu, turn) : NULL;
@@ -75,7 +84,8 @@ static struct vcpu *running(const struct cpu *cpu)
 
 /* ---- who pays ---- */
 
-/* The time since this was last asked, to whoever it was; under the lock. What it is spent on for others, who runs sees as time he waited. */
+/* The time since this was last asked, to whoever it was; under the lock. What it is spent on for
+ * others, who runs sees as time he waited. */
 static void account(struct cpu *cpu, uint64_t now)
 {
     struct runqueue *q = &cpu->runqueue;
@@ -100,7 +110,8 @@ void time_goes_to(struct domain *d, uint64_t now)
     struct cpu *cpu = this_cpu();
     const struct vcpu *v = running(cpu);
 
-    if (!v || v->domain == d) d = NULL;
+    if (!v || v->domain == d)
+        d = NULL;
     if (d == cpu->payer) return;
     spin_lock(&cpu->runqueue_lock);
     account(cpu, now);
@@ -122,9 +133,11 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
     account(cpu, now_ns());
     v->client = d;
     v->client_since = ran;
-    if (run_for(&cpu->runqueue, d ? &d->share : NULL)) cpu->work |= WORK_RESCHEDULE;
+    if (run_for(&cpu->runqueue, d ? &d->share : NULL))
+        cpu->work |= WORK_RESCHEDULE;
     spin_unlock(&cpu->runqueue_lock);
-    if (before) domain_put(before);
+    if (before)
+        domain_put(before);
     return ran - since;
 }
 
@@ -140,7 +153,8 @@ void domain_set_weight(struct domain *d, uint32_t weight)
 
 /* ---- the queue ---- */
 
-/* The state of v may have changed either way: on the queue if it should be, off it otherwise; and is it more urgent than who runs? */
+/* The state of v may have changed either way: on the queue if it should be, off it otherwise; and
+ * is it more urgent than who runs? */
 static void reconsider(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
@@ -149,20 +163,26 @@ static void reconsider(struct vcpu *v)
     uint64_t now;
 
     if (&v->turn == q->running) {
-        if (!runnable) cpu->work |= WORK_RESCHEDULE;
+        if (!runnable)
+            cpu->work |= WORK_RESCHEDULE;
         return;
     }
     now = now_ns();
     set_runstate(v, waiting_state(v), now);
     if (runnable == pq_queued(&v->turn.node)) return;
     spin_lock(&cpu->runqueue_lock);
-    if (q->running && now - cpu->since > GRANULARITY_NS) account(cpu, now);
-    if (runnable) run_wait(q, &v->turn);
-    else run_leave(q, &v->turn);
+    if (q->running && now - cpu->since > GRANULARITY_NS)
+        account(cpu, now);
+    if (runnable)
+        run_wait(q, &v->turn);
+    else
+        run_leave(q, &v->turn);
     spin_unlock(&cpu->runqueue_lock);
     if (!runnable) return;
-    if (run_urgent(q, &v->turn)) cpu->work |= WORK_RESCHEDULE;
-    else if (!timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
+    if (run_urgent(q, &v->turn))
+        cpu->work |= WORK_RESCHEDULE;
+    else if (!timer_armed(&cpu->slice))
+        timer_set(&cpu->slice, now + SLICE_NS);
 }
 
 static void make_runnable(struct vcpu *v)
@@ -171,7 +191,8 @@ static void make_runnable(struct vcpu *v)
     reconsider(v);
 }
 
-/* It was interrupted in what it does for somebody, and now somebody wants it who may be in more of a hurry. */
+/* It was interrupted in what it does for somebody, and now somebody wants it who may be in more of
+ * a hurry. */
 static void hurry(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
@@ -180,18 +201,22 @@ static void hurry(struct vcpu *v)
     spin_lock(&cpu->runqueue_lock);
     run_hurry(&cpu->runqueue, &v->turn);
     spin_unlock(&cpu->runqueue_lock);
-    if (run_urgent(&cpu->runqueue, &v->turn)) cpu->work |= WORK_RESCHEDULE;
+    if (run_urgent(&cpu->runqueue, &v->turn))
+        cpu->work |= WORK_RESCHEDULE;
 }
 
 void vcpu_wake(struct vcpu *v)
 {
-    if (v->state == VCPU_BLOCKED) make_runnable(v);
-    else hurry(v);
+    if (v->state == VCPU_BLOCKED)
+        make_runnable(v);
+    else
+        hurry(v);
 }
 
 void vcpu_up(struct vcpu *v)
 {
-    if (v->state == VCPU_DOWN && v->initialised) make_runnable(v);
+    if (v->state == VCPU_DOWN && v->initialised)
+        make_runnable(v);
 }
 
 void vcpu_down(struct vcpu *v)
@@ -229,12 +254,16 @@ void vcpu_unpause(struct vcpu *v)
 static void reconsider_all(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (d->vcpus[i]) reconsider(d->vcpus[i]);
+        if (d->vcpus[i])
+            reconsider(d->vcpus[i]);
         spend(COST_RECONSIDER);
     }
 }
 
-void domain_reconsider(struct domain *d) { reconsider_all(d); }
+void domain_reconsider(struct domain *d)
+{
+    reconsider_all(d);
+}
 
 void domain_pause(struct domain *d)
 {
@@ -250,13 +279,16 @@ void domain_unpause(struct domain *d)
 
 /* ---- choosing ---- */
 
-/* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, or a timer, sets the work bit. */
+/* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, or a timer,
+ * sets the work bit. */
 static void idle_until_work(struct cpu *cpu)
 {
     while (!(cpu->work & WORK_RESCHEDULE)) {
         budget_refill();            /* nobody waits */
-        if (cpu->work & WORK_TIMERS) timers_run();
-        else idle_once();
+        if (cpu->work & WORK_TIMERS)
+            timers_run();
+        else
+            idle_once();
     }
     cpu->work &= ~WORK_RESCHEDULE;
 }
@@ -272,9 +304,11 @@ static struct vcpu *choose(struct cpu *cpu, bool stays, uint64_t now)
     spin_lock(&cpu->runqueue_lock);
     account(cpu, now);
     if (next && stays) {
-        if (run_others_wait(q)) next = run_next(q, yields);
+        if (run_others_wait(q))
+            next = run_next(q, yields);
     } else {
-        if (next) run_stop(q);
+        if (next)
+            run_stop(q);
         next = run_pick(q);
     }
     spin_unlock(&cpu->runqueue_lock);
@@ -296,19 +330,28 @@ void schedule(void)
         now = now_ns();
     }
     set_runstate(next, RUNSTATE_running, now);
-    if (next != was) {              /* paid for by who wanted it: who comes, or who went by itself */
-        if (was->info->evtchn_upcall_pending) hurry(was);
-        if (leaves && was->domain != next->domain) cpu->payer = was->domain;
+    /* paid for by who wanted it: who comes, or who went by itself */
+    if (next != was) {
+        if (was->info->evtchn_upcall_pending)
+            hurry(was);
+        if (leaves && was->domain != next->domain)
+            cpu->payer = was->domain;
         vcpu_switch(was, next);
-        if (cpu->payer) time_goes_to(NULL, now_ns());
+        if (cpu->payer)
+            time_goes_to(NULL, now_ns());
     }
-    if (unlikely(next->periodic_ns)) vcpu_resume_periodic(next);
-    if (unlikely(next->time_version != time_version)) update_vcpu_time(next);
-    vcpu_runstate_publish(next);    /* its tables are loaded now; it may have slept without a switch */
-    if (run_others_wait(&cpu->runqueue) && !timer_armed(&cpu->slice)) timer_set(&cpu->slice, now + SLICE_NS);
+    if (unlikely(next->periodic_ns))
+        vcpu_resume_periodic(next);
+    if (unlikely(next->time_version != time_version))
+        update_vcpu_time(next);
+    /* its tables are loaded now; it may have slept without a switch */
+    vcpu_runstate_publish(next);
+    if (run_others_wait(&cpu->runqueue) && !timer_armed(&cpu->slice))
+        timer_set(&cpu->slice, now + SLICE_NS);
 }
 
-/* The timer is not moved with every switch; so when it fires, the slice of who runs may have begun only now. */
+/* The timer is not moved with every switch; so when it fires, the slice of who runs may have begun
+ * only now. */
 static void slice_ended(void *arg)
 {
     struct cpu *cpu = arg;
@@ -316,8 +359,10 @@ static void slice_ended(void *arg)
 
     if (!running(cpu) || !run_others_wait(&cpu->runqueue)) return;
     end = running(cpu)->runstate.state_entry_time + SLICE_NS;
-    if (now_ns() < end) timer_set(&cpu->slice, end);
-    else cpu->work |= WORK_RESCHEDULE;
+    if (now_ns() < end)
+        timer_set(&cpu->slice, end);
+    else
+        cpu->work |= WORK_RESCHEDULE;
 }
 
 void schedule_init(void)

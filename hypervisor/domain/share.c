@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The arithmetic of domain/share.h. No locks: the callers'. All in O(log n) steps, whatever guests do. */
+/* The arithmetic of domain/share.h. No locks: the callers'. All in O(log n) steps, whatever guests
+ * do. */
 #include "domain/share.h"
 
-/* The least time of those who wait (their queue's first) or run: where newcomers start. It does not fall when one comes with credit. */
+/* The least time of those who wait (their queue's first) or run: where newcomers start. It does not
+ * fall when one comes with credit. */
 static uint64_t advance(uint64_t least, const struct pqueue *waiting, bool runs, uint64_t running)
 {
     uint64_t now = waiting->first ? waiting->first->key : UINT64_MAX;
 
-    if (runs) now = MIN(now, running);
+    if (runs)
+        now = MIN(now, running);
     return now == UINT64_MAX ? least : MAX(least, now);
 }
 
 /* How late it is for who runs, or for the one he does it for. */
-static uint64_t time_of(const struct turn *t) { return MAX(t->share->time, turn_payer(t)->time); }
+static uint64_t time_of(const struct turn *t)
+{
+    return MAX(t->share->time, turn_payer(t)->time);
+}
 
 static void advance_both(struct runqueue *q, struct share *s)
 {
@@ -23,7 +29,10 @@ static void advance_both(struct runqueue *q, struct share *s)
 }
 
 /* No change for who has been here all the time: such a one is among those whose least was taken. */
-static uint64_t forgive(uint64_t time, uint64_t least) { return MAX(time, least - MIN(least, SLEEP_CREDIT_NS)); }
+static uint64_t forgive(uint64_t time, uint64_t least)
+{
+    return MAX(time, least - MIN(least, SLEEP_CREDIT_NS));
+}
 
 void share_init(struct share *s, struct runqueue *q)
 {
@@ -47,7 +56,8 @@ void run_wait(struct runqueue *q, struct turn *t)
     s->time = forgive(s->time, q->least);
     t->time = forgive(t->time, s->least);
     pq_insert(&s->waiting, &t->node, t->time);
-    if (!pq_queued(&s->node) && !(q->running && q->running->share == s)) pq_insert(&q->shares, &s->node, s->time);
+    if (!pq_queued(&s->node) && !(q->running && q->running->share == s))
+        pq_insert(&q->shares, &s->node, s->time);
 }
 
 void run_leave(struct runqueue *q, struct turn *t)
@@ -55,7 +65,8 @@ void run_leave(struct runqueue *q, struct turn *t)
     struct share *s = t->share;
 
     pq_remove(&s->waiting, &t->node);
-    if (!s->waiting.first && pq_queued(&s->node)) pq_remove(&q->shares, &s->node);
+    if (!s->waiting.first && pq_queued(&s->node))
+        pq_remove(&q->shares, &s->node);
 }
 
 struct turn *run_pick(struct runqueue *q)
@@ -80,7 +91,8 @@ void run_stop(struct runqueue *q)
         return;
     }
     s->least = MAX(s->least, t->time);
-    if (!q->shares.first) q->least = MAX(q->least, s->time);
+    if (!q->shares.first)
+        q->least = MAX(q->least, s->time);
 }
 
 struct turn *run_next(struct runqueue *q, bool yields)
@@ -89,7 +101,8 @@ struct turn *run_next(struct runqueue *q, bool yields)
     struct share *s = t->share;
     struct pq_node *sibling = s->waiting.first, *other = q->shares.first;
 
-    if ((sibling || !yields) && (!other || time_of(t) <= other->key)) {       /* of the same domain: it is in no queue, and stays so */
+    /* of the same domain: it is in no queue, and stays so */
+    if ((sibling || !yields) && (!other || time_of(t) <= other->key)) {
         if (!yields && (!sibling || t->time <= sibling->key)) return t;
         pq_remove(&s->waiting, sibling);
         pq_insert(&s->waiting, &t->node, t->time);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Switching vCPUs: everything of a guest that lives in the processor and not in vcpu->regs. FPU and vector registers are switched
- * at once, always and whole (advisory 267: never lazily). Also the switch between guest user and guest kernel mode.
+ * Switching vCPUs: everything of a guest that lives in the processor and not in vcpu->regs. FPU and
+ * vector registers are switched at once, always and whole (advisory 267: never lazily). Also the
+ * switch between guest user and guest kernel mode.
  */
 #include "domain/domain.h"
 #include "domain/schedule.h"
@@ -17,30 +18,39 @@
 
 static void set_xcr0(uint64_t mask)
 {
-    if (xsave_mask) __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
+    if (xsave_mask)
+        __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
 }
 
 static void fpu_save(struct vcpu *v)
 {
     __asm__ volatile("clts");
-    set_xcr0(xsave_mask);           /* all of it, also what the guest has hidden from itself by XSETBV */
-    if (xsave_mask) __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
-    else __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
+    /* all of it, also what the guest has hidden from itself by XSETBV */
+    set_xcr0(xsave_mask);
+    if (xsave_mask)
+        __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
 }
 
 /* After fpu_save or cpu_init: TS is clear, and XCR0 has all that we switch. */
 static void fpu_load(const struct vcpu *v)
 {
-    if (xsave_mask) __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
-    else __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
-    if (v->xcr0 != xsave_mask) set_xcr0(v->xcr0);
-    if (v->guest_cr0 & CR0_TS) write_cr0(read_cr0() | CR0_TS);
+    if (xsave_mask)
+        __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
+    if (v->xcr0 != xsave_mask)
+        set_xcr0(v->xcr0);
+    if (v->guest_cr0 & CR0_TS)
+        write_cr0(read_cr0() | CR0_TS);
 }
 
 /* --- CR4: some bits are the guest's: of its choice and the host's, no more (advisory 293) --- */
 
-/* TSD and FSGSBASE decide what its user mode may do, too, so hardware must hear of them. DE and OSXSAVE are kept by emulation alone: MOV to
- * debug registers and XSETBV come to us anyway, and we ourselves need the latter. */
+/* TSD and FSGSBASE decide what its user mode may do, too, so hardware must hear of them. DE and
+ * OSXSAVE are kept by emulation alone: MOV to debug registers and XSETBV come to us anyway, and we
+ * ourselves need the latter. */
 void vcpu_choose_cr4(struct vcpu *v, uint64_t value)
 {
     v->guest_cr4 = value & cr4_guest_mask();
@@ -61,7 +71,8 @@ void vcpu_load_cr4(const struct vcpu *v)
 
 static void debug_load(const struct vcpu *from, const struct vcpu *to)
 {
-    if (from->debugreg[7] & 0xff) __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
+    if (from->debugreg[7] & 0xff)
+        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
     if (!(to->debugreg[7] & 0xff)) return;
     __asm__ volatile("mov %0, %%dr0" : : "r"(to->debugreg[0]));
     __asm__ volatile("mov %0, %%dr1" : : "r"(to->debugreg[1]));
@@ -84,9 +95,11 @@ static void segments_save(struct vcpu *v)
 
 /* A selector that its GDT or LDT no longer has (the guest changed them meanwhile) becomes null. */
 #define LOAD_SELECTOR(segment, selector, failed) \
-    __asm__ volatile("1: mov %1, %%" #segment "; jmp 3f; 2: movl $1, %0; mov %2, %%" #segment "; 3:\n" \
+    __asm__ volatile("1: mov %1, %%" #segment "; jmp 3f; 2: movl $1, %0; mov %2, %%" #segment \
+                     "; 3:\n" \
                      ".pushsection .fixups, \"a\"; .quad 1b, 2b; .popsection" \
-                     : "+m"(failed) : "r"((uint32_t)(selector)), "r"(0))
+                     : "+m"(failed) \
+                     : "r"((uint32_t)(selector)), "r"(0))
 
 /* True: one could not be loaded. Bases come last, because loading a selector changes them. */
 static bool segments_load(struct vcpu *v)
@@ -96,7 +109,8 @@ static bool segments_load(struct vcpu *v)
     LOAD_SELECTOR(ds, v->sel_ds, failed);
     LOAD_SELECTOR(es, v->sel_es, failed);
     LOAD_SELECTOR(fs, v->sel_fs, failed);
-    if (load_gs_selector(v->sel_gs) != 0) failed = 1;
+    if (load_gs_selector(v->sel_gs) != 0)
+        failed = 1;
     wrmsr(MSR_FS_BASE, v->fs_base);
     wrmsr(MSR_KERNEL_GS_BASE, v->in_kernel ? v->gs_base_kernel : v->gs_base_user);
     return failed != 0;
@@ -104,9 +118,13 @@ static bool segments_load(struct vcpu *v)
 
 static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
 {
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = { GDT_LIMIT, v->window };
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) pointer = { GDT_LIMIT, v->window };
 
-    if (v->cpu != cpu) window_set_cpu_page(v, cpu->gdt_page);
+    if (v->cpu != cpu)
+        window_set_cpu_page(v, cpu->gdt_page);
     v->cpu = cpu;
     __asm__ volatile("lgdt %0" : : "m"(pointer));
     window_load_ldt(v);
@@ -123,14 +141,17 @@ static void runstate_write(struct vcpu *v)
     v->runstate_stale = false;
     info.state_entry_time |= flag ? XEN_RUNSTATE_UPDATE : 0;
     if (write_guest(area, &info) != 0 || !flag) return;
-    (void)!write_guest_u64(area + offsetof(struct vcpu_runstate_info, state_entry_time), v->runstate.state_entry_time);
+    (void)!write_guest_u64(area + offsetof(struct vcpu_runstate_info, state_entry_time),
+                           v->runstate.state_entry_time);
 }
 
 void vcpu_runstate_publish(struct vcpu *v)
 {
     if (!v->runstate_area) return;
-    if (v->in_kernel) runstate_write(v);
-    else v->runstate_stale = true;
+    if (v->in_kernel)
+        runstate_write(v);
+    else
+        v->runstate_stale = true;
 }
 
 /* ---- the switch ---- */
@@ -151,22 +172,31 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     fpu_load(to);
     debug_load(from, to);
     vcpu_load_cr4(to);
-    if (from->tsc_aux != to->tsc_aux) wrmsr(MSR_TSC_AUX, to->tsc_aux);    /* exists: one of them has set it (emulate/msr.c) */
-    if (segments_load(to)) bounce_failsafe(to);
+    /* exists: one of them has set it (emulate/msr.c) */
+    if (from->tsc_aux != to->tsc_aux)
+        wrmsr(MSR_TSC_AUX, to->tsc_aux);
+    if (segments_load(to))
+        bounce_failsafe(to);
 }
 
 /* ---- guest user mode and guest kernel mode: two sets of tables, two GS bases ---- */
 
-void vcpu_load_tables(struct vcpu *v) { load_cr3(MADDR(vcpu_cr3(v))); }
+void vcpu_load_tables(struct vcpu *v)
+{
+    load_cr3(MADDR(vcpu_cr3(v)));
+}
 
 void vcpu_enter_kernel(struct vcpu *v)
 {
     v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
     wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_kernel);
     v->in_kernel = true;
-    if (v->kernel_cr3 != v->user_cr3) vcpu_load_tables(v);
-    if (unlikely(v->runstate_stale)) runstate_write(v);
-    if (unlikely(v->time_stale)) vcpu_time_publish(v);
+    if (v->kernel_cr3 != v->user_cr3)
+        vcpu_load_tables(v);
+    if (unlikely(v->runstate_stale))
+        runstate_write(v);
+    if (unlikely(v->time_stale))
+        vcpu_time_publish(v);
 }
 
 void vcpu_enter_user(struct vcpu *v)
@@ -174,5 +204,6 @@ void vcpu_enter_user(struct vcpu *v)
     v->gs_base_kernel = rdmsr(MSR_KERNEL_GS_BASE);
     wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
     v->in_kernel = false;
-    if (v->kernel_cr3 != v->user_cr3) vcpu_load_tables(v);
+    if (v->kernel_cr3 != v->user_cr3)
+        vcpu_load_tables(v);
 }

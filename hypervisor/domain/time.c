@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: the TSC is the clock, the local APIC's one-shot timer is the alarm; machine/clocks.c says how fast they are. Guests get the
- * TSC's rate in their vcpu_info and compute the same nanoseconds from it as now_ns() does here.
+ * Time: the TSC is the clock, the local APIC's one-shot timer is the alarm; machine/clocks.c says
+ * how fast they are. Guests get the TSC's rate in their vcpu_info and compute the same nanoseconds
+ * from it as now_ns() does here.
  *
- * The rate is measured again over longer and longer times. When it is corrected, the clock goes on from where it is, faster or slower,
- * and each vCPU is told before it runs again.
+ * The rate is measured again over longer and longer times. When it is corrected, the clock goes on
+ * from where it is, faster or slower, and each vCPU is told before it runs again.
  *
- * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at boot, by the correction and by
- * dom0's settime.
+ * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at
+ * boot, by the correction and by dom0's settime.
  */
 #include "domain/time.h"
 #include "lib/printk.h"
@@ -23,8 +24,8 @@
 #define PPM           1000000
 
 /*
- * nanoseconds = system_base + (((ticks << shift) * multiplier) >> 32), with ticks since tsc_base: the form of struct vcpu_time_info;
- * a negative shift is to the right.
+ * nanoseconds = system_base + (((ticks << shift) * multiplier) >> 32), with ticks since tsc_base:
+ * the form of struct vcpu_time_info; a negative shift is to the right.
  */
 static struct { uint64_t tsc_base, system_base; uint32_t multiplier; int8_t shift; } scale;
 uint32_t time_version;
@@ -40,8 +41,14 @@ static uint64_t scale_ticks(uint64_t tsc)
     return scale.system_base + (uint64_t)((unsigned __int128)ticks * scale.multiplier >> 32);
 }
 
-uint64_t now_ns(void) { return scale_ticks(rdtsc()); }
-uint64_t tsc_khz(void) { return tsc_hz / 1000; }
+uint64_t now_ns(void)
+{
+    return scale_ticks(rdtsc());
+}
+uint64_t tsc_khz(void)
+{
+    return tsc_hz / 1000;
+}
 
 /* From this moment on, the TSC ticks so fast. */
 static void set_rate(uint64_t hz)
@@ -50,8 +57,10 @@ static void set_rate(uint64_t hz)
 
     tsc_hz = hz;
     scale = (typeof(scale)){ .tsc_base = tsc, .system_base = now };
-    for (; hz > 2 * NS_PER_S; hz >>= 1) scale.shift--;
-    for (; hz <= NS_PER_S; hz <<= 1) scale.shift++;
+    for (; hz > 2 * NS_PER_S; hz >>= 1)
+        scale.shift--;
+    for (; hz <= NS_PER_S; hz <<= 1)
+        scale.shift++;
     scale.multiplier = (uint32_t)((NS_PER_S << 32) / hz);
     time_version++;
 }
@@ -64,11 +73,14 @@ static void correct(void)
     int64_t ppm = hz ? ((int64_t)hz - (int64_t)tsc_hz) * PPM / (int64_t)tsc_hz : 0;
 
     if (ppm > WRONG_PPM || ppm < -WRONG_PPM) {
-        log_warn("TSC measured at %lu kHz, %ld ppm from what was believed: ignored", hz / 1000, ppm);
+        log_warn("TSC measured at %lu kHz, %ld ppm from what was believed: ignored", hz / 1000,
+                 ppm);
     } else if (hz != 0 && ppm != 0) {
         set_rate(hz);
-        if (current != &boot_vcpu) update_vcpu_time(current);
-        printk_at(ppm > NEWS_PPM || ppm < -NEWS_PPM ? LOG_INFO : LOG_DEBUG, "TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
+        if (current != &boot_vcpu)
+            update_vcpu_time(current);
+        printk_at(ppm > NEWS_PPM || ppm < -NEWS_PPM ? LOG_INFO : LOG_DEBUG,
+                  "TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
     }
 }
 
@@ -87,7 +99,8 @@ void update_domain_wallclock(struct domain *d)
 {
     uint64_t s = wall_base_s + (uint64_t)d->time_offset_seconds;
 
-    d->shared->wc_version = (d->shared->wc_version + 1) | 1;    /* odd: being changed, whatever the guest wrote there */
+    /* odd: being changed, whatever the guest wrote there */
+    d->shared->wc_version = (d->shared->wc_version + 1) | 1;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     d->shared->wc_sec = (uint32_t)s;
     d->shared->wc_sec_hi = (uint32_t)(s >> 32);
@@ -103,7 +116,8 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
     wall_base_s = wall / NS_PER_S;
     wall_base_ns = (uint32_t)(wall % NS_PER_S);
     spin_lock(&domain_list_lock);
-    list_for_each(l, &domain_list) update_domain_wallclock(list_entry(l, struct domain, all_domains));
+    list_for_each (l, &domain_list)
+        update_domain_wallclock(list_entry(l, struct domain, all_domains));
     spin_unlock(&domain_list_lock);
 }
 
@@ -124,7 +138,8 @@ void update_vcpu_time(struct vcpu *v)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->version++;
     v->time_stale = v->time_area != 0;
-    if (v->time_stale && v == current && v->in_kernel) vcpu_time_publish(v);
+    if (v->time_stale && v == current && v->in_kernel)
+        vcpu_time_publish(v);
 }
 
 void vcpu_time_publish(struct vcpu *v)
@@ -135,12 +150,14 @@ void vcpu_time_publish(struct vcpu *v)
     (void)!write_guest(v->time_area, &copy);
 }
 
-/* A toolstack clears a domain's shared_info before it lets it run, and with it what was written there when it was created. */
+/* A toolstack clears a domain's shared_info before it lets it run, and with it what was written
+ * there when it was created. */
 void update_domain_time(struct domain *d)
 {
     update_domain_wallclock(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i]) update_vcpu_time(d->vcpus[i]);
+        if (d->vcpus[i])
+            update_vcpu_time(d->vcpus[i]);
 }
 
 /* ---- the alarm ---- */
@@ -159,7 +176,10 @@ uint64_t alarm_set(uint64_t deadline)
     return now + wait;
 }
 
-static void on_timer_interrupt(void *unused) { this_cpu()->work |= WORK_TIMERS; }
+static void on_timer_interrupt(void *unused)
+{
+    this_cpu()->work |= WORK_TIMERS;
+}
 
 void time_init(void)
 {
@@ -170,8 +190,9 @@ void time_init(void)
     set_rate(rates.tsc_hz);
     wall_base_s = rtc_read();
     vector_claim(VECTOR_TIMER, on_timer_interrupt);
-    printk("TSC %lu kHz, APIC timer %lu kHz, by %s (tries differ by %u ppm)", tsc_hz / 1000, lapic_hz / 1000, rates.reference,
-           rates.spread_ppm);
+    printk("TSC %lu kHz, APIC timer %lu kHz, by %s (tries differ by %u ppm)", tsc_hz / 1000,
+           lapic_hz / 1000, rates.reference, rates.spread_ppm);
     printk("wall clock %lu s since 1970, by the RTC", wall_base_s);
-    if (rates.spread_ppm == UINT32_MAX) log_warn("no three measurements of the TSC agree: the time may be wrong");
+    if (rates.spread_ppm == UINT32_MAX)
+        log_warn("no three measurements of the TSC agree: the time may be wrong");
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: one queue a CPU, by deadline; the local APIC's alarm is set for its first (or earlier: an alarm that rings for nobody does
- * no harm, setting it anew costs more). They fire on the exit path or in the idle loop, never inside an interrupt.
+ * Timers: one queue a CPU, by deadline; the local APIC's alarm is set for its first (or earlier: an
+ * alarm that rings for nobody does no harm, setting it anew costs more). They fire on the exit path
+ * or in the idle loop, never inside an interrupt.
  *
- * No guest can keep ring 0 busy with them. What a timer does is charged to its owner, not to who runs. At one exit they fire until its
- * budget is spent; before the next ones, due or not, whoever runs gets some times as long as these took. And a vCPU's periodic timer
- * ticks while the vCPU runs; once more, if it is blocked, to wake it (on Xen, not even then); then not until it runs again. So every
- * tick is of a vCPU that had its turn.
+ * No guest can keep ring 0 busy with them. What a timer does is charged to its owner, not to who
+ * runs. At one exit they fire until its budget is spent; before the next ones, due or not, whoever
+ * runs gets some times as long as these took. And a vCPU's periodic timer ticks while the vCPU
+ * runs; once more, if it is blocked, to wake it (on Xen, not even then); then not until it runs
+ * again. So every tick is of a vCPU that had its turn.
  *
  * Lock: the queue's, not held while a timer fires.
  */
@@ -26,7 +28,10 @@
 /* ---- the queue ---- */
 
 /* It rings each second or so (alarm_set), for the clock to be looked at. */
-static void set_alarm(struct timer_queue *q, uint64_t deadline) { q->alarm = alarm_set(deadline); }
+static void set_alarm(struct timer_queue *q, uint64_t deadline)
+{
+    q->alarm = alarm_set(deadline);
+}
 
 void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg)
 {
@@ -38,9 +43,11 @@ void timer_set(struct timer *t, uint64_t deadline)
     struct timer_queue *q = &this_cpu()->timers;
 
     spin_lock(&q->lock);
-    if (timer_armed(t)) pq_remove(&q->armed, &t->node);
+    if (timer_armed(t))
+        pq_remove(&q->armed, &t->node);
     pq_insert(&q->armed, &t->node, deadline);
-    if (deadline < q->alarm) set_alarm(q, deadline);
+    if (deadline < q->alarm)
+        set_alarm(q, deadline);
     spin_unlock(&q->lock);
 }
 
@@ -49,7 +56,8 @@ void timer_stop(struct timer *t)
     struct timer_queue *q = &this_cpu()->timers;
 
     spin_lock(&q->lock);
-    if (timer_armed(t)) pq_remove(&q->armed, &t->node);
+    if (timer_armed(t))
+        pq_remove(&q->armed, &t->node);
     spin_unlock(&q->lock);
 }
 
@@ -67,7 +75,8 @@ static struct timer *take_due(struct timer_queue *q, uint64_t now)
     return t;
 }
 
-/* What is due when we begin; a timer that sets itself again in the past waits for the next round. */
+/* What is due when we begin; a timer that sets itself again in the past waits for the next
+ * round. */
 void timers_run(void)
 {
     struct timer_queue *q = &this_cpu()->timers;
@@ -82,19 +91,28 @@ void timers_run(void)
         t->fire(t->arg);
         now = now_ns();
         spend(COST_TIMER);
-        if (spent()) break;
+        if (spent())
+            break;
     }
     time_goes_to(NULL, now);
     spin_lock(&q->lock);
-    set_alarm(q, q->armed.first ? MAX(q->armed.first->key, now + MIN((now - start) * REST_TIMES, REST_MAX_NS)) : NEVER);
+    set_alarm(q, q->armed.first
+                     ? MAX(q->armed.first->key, now + MIN((now - start) * REST_TIMES, REST_MAX_NS))
+                     : NEVER);
     spin_unlock(&q->lock);
 }
 
-void timers_init(void) { set_alarm(&this_cpu()->timers, NEVER); }
+void timers_init(void)
+{
+    set_alarm(&this_cpu()->timers, NEVER);
+}
 
 /* ---- a vCPU's own timers ---- */
 
-static void singleshot_fired(void *arg) { send_guest_vcpu_virq(arg, VIRQ_TIMER); }
+static void singleshot_fired(void *arg)
+{
+    send_guest_vcpu_virq(arg, VIRQ_TIMER);
+}
 
 static void periodic_fired(void *arg)
 {
@@ -105,7 +123,8 @@ static void periodic_fired(void *arg)
     send_guest_vcpu_virq(v, VIRQ_TIMER);
     if (v->runstate.state != RUNSTATE_running) return;
     now = now_ns();
-    timer_set(&v->periodic, next > now ? next : now + v->periodic_ns);      /* in step, unless a tick was missed */
+    /* in step, unless a tick was missed */
+    timer_set(&v->periodic, next > now ? next : now + v->periodic_ns);
 }
 
 void vcpu_timers_init(struct vcpu *v)
@@ -123,25 +142,39 @@ void vcpu_timers_stop(struct vcpu *v)
 void vcpu_set_periodic(struct vcpu *v, uint64_t period_ns)
 {
     v->periodic_ns = period_ns;
-    if (period_ns) timer_set(&v->periodic, now_ns() + period_ns);
-    else timer_stop(&v->periodic);
+    if (period_ns)
+        timer_set(&v->periodic, now_ns() + period_ns);
+    else
+        timer_stop(&v->periodic);
 }
 
 void vcpu_resume_periodic(struct vcpu *v)
 {
-    if (v->periodic_ns && !timer_armed(&v->periodic)) timer_set(&v->periodic, now_ns() + v->periodic_ns);
+    if (v->periodic_ns && !timer_armed(&v->periodic))
+        timer_set(&v->periodic, now_ns() + v->periodic_ns);
 }
 
-void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns) { timer_set(&v->singleshot, deadline_ns); }
-void vcpu_stop_singleshot(struct vcpu *v) { timer_stop(&v->singleshot); }
+void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns)
+{
+    timer_set(&v->singleshot, deadline_ns);
+}
+void vcpu_stop_singleshot(struct vcpu *v)
+{
+    timer_stop(&v->singleshot);
+}
 
-/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in a tenth of a second, as on Xen. */
-long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in
+ * a tenth of a second, as on Xen. */
+long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3, unsigned long a4,
+                     unsigned long a5, unsigned long a6)
 {
     uint64_t now = now_ns();
 
-    if (deadline == 0) vcpu_stop_singleshot(current);
-    else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0) vcpu_set_singleshot(current, now + NS_PER_S / 10);
-    else vcpu_set_singleshot(current, deadline);
+    if (deadline == 0)
+        vcpu_stop_singleshot(current);
+    else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0)
+        vcpu_set_singleshot(current, now + NS_PER_S / 10);
+    else
+        vcpu_set_singleshot(current, deadline);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers of ring 0 (domain/timers.c). Setting one cannot fail; setting, stopping and firing take O(log n) steps. What a timer does
- * is done on the CPU time of the domain that owns it.
+ * Timers of ring 0 (domain/timers.c). Setting one cannot fail; setting, stopping and firing take
+ * O(log n) steps. What a timer does is done on the CPU time of the domain that owns it.
  */
 #ifndef DOMUS_DOMAIN_TIMERS_H
 #define DOMUS_DOMAIN_TIMERS_H
@@ -21,19 +21,26 @@ struct timer {
 
 struct timer_queue {                /* a CPU's */
     struct pqueue armed;
-    uint64_t alarm;                 /* when the next timer interrupt comes: no later than the first deadline */
+    /* when the next timer interrupt comes: no later than the first deadline */
+    uint64_t alarm;
     spinlock_t lock;
 };
 
 void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg);
 void timer_set(struct timer *t, uint64_t deadline_ns);
 void timer_stop(struct timer *t);
-static inline bool timer_armed(const struct timer *t) { return pq_queued(&t->node); }
+static inline bool timer_armed(const struct timer *t)
+{
+    return pq_queued(&t->node);
+}
 
 void timers_init(void);
-void timers_run(void);              /* fire what is due, while the budget lasts, and set the next interrupt; exit path and idle loop only */
+/* fire what is due, while the budget lasts, and set the next interrupt; exit path and idle loop
+ * only */
+void timers_run(void);
 
-/* A vCPU's own: VIRQ_TIMER once at a system time (a past one: at once), or again and again while it runs. */
+/* A vCPU's own: VIRQ_TIMER once at a system time (a past one: at once), or again and again while it
+ * runs. */
 void vcpu_timers_init(struct vcpu *v);
 void vcpu_timers_stop(struct vcpu *v);
 void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns);

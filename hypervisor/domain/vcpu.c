@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's birth and end, and its context as the toolstack (XEN_DOMCTL_setvcpucontext) or the guest itself (VCPUOP_initialise) gives
- * it: checked whole before any of it counts.
+ * A vCPU's birth and end, and its context as the toolstack (XEN_DOMCTL_setvcpucontext) or the guest
+ * itself (VCPUOP_initialise) gives it: checked whole before any of it counts.
  */
 #include "domain/domain.h"
 #include "emulate/privileged.h"
@@ -23,7 +23,10 @@
 #define COST_BIRTH 4000              /* a vCPU: its window, its FPU state */
 #define COST_CONTEXT 8000           /* a context read, checked and taken over */
 
-static size_t fpu_size(void) { return MAX(xsave_size, FXSAVE_SIZE); }
+static size_t fpu_size(void)
+{
+    return MAX(xsave_size, FXSAVE_SIZE);
+}
 
 /* The state after FINIT with everything else zero: nothing of whoever had the memory before. */
 static void fpu_reset(struct vcpu *v)
@@ -41,7 +44,8 @@ static void fpu_reset(struct vcpu *v)
 static unsigned int fpu_order(void)
 {
     unsigned int order = 0;
-    while (PAGE_SIZE << order < fpu_size()) order++;
+    while (PAGE_SIZE << order < fpu_size())
+        order++;
     return order;
 }
 
@@ -55,7 +59,8 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->info = &d->shared->vcpu_info[id];
     v->info_frame = INVALID_MFN;
     v->kernel_table = v->user_table = INVALID_MFN;
-    for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++) v->gdt_frames[i] = INVALID_MFN;
+    for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++)
+        v->gdt_frames[i] = INVALID_MFN;
     v->in_kernel = true;
     v->state = VCPU_DOWN;
     v->runstate.state = RUNSTATE_offline;
@@ -79,14 +84,17 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 
 void vcpu_release(struct vcpu *v)
 {
-    if (!mfn_eq(v->kernel_table, INVALID_MFN)) mmu_put_table(v->kernel_table);
-    if (!mfn_eq(v->user_table, INVALID_MFN)) mmu_put_table(v->user_table);
+    if (!mfn_eq(v->kernel_table, INVALID_MFN))
+        mmu_put_table(v->kernel_table);
+    if (!mfn_eq(v->user_table, INVALID_MFN))
+        mmu_put_table(v->user_table);
     v->kernel_table = v->user_table = INVALID_MFN;
     v->kernel_cr3 = v->user_cr3 = 0;
     window_destroy(v);
     extent_end(v);
     v->info = &v->domain->shared->vcpu_info[v->id];
-    if (!mfn_eq(v->info_frame, INVALID_MFN)) frame_put_writable(v->info_frame);
+    if (!mfn_eq(v->info_frame, INVALID_MFN))
+        frame_put_writable(v->info_frame);
     v->info_frame = INVALID_MFN;
     v->runstate_area = v->time_area = 0;
 }
@@ -94,7 +102,8 @@ void vcpu_release(struct vcpu *v)
 void vcpu_free(struct vcpu *v)
 {
     if (!v) return;
-    if (v->xsave_area) hv_free_pages(v->xsave_area, fpu_order());
+    if (v->xsave_area)
+        hv_free_pages(v->xsave_area, fpu_order());
     hv_free(v, sizeof(*v));
 }
 
@@ -102,11 +111,13 @@ void vcpu_free(struct vcpu *v)
 
 static int check_addresses(const struct vcpu_guest_context *c)
 {
-    bool ok = is_canonical(c->user_regs.rip) && is_canonical(c->event_callback_eip) && is_canonical(c->failsafe_callback_eip) &&
-              is_canonical(c->syscall_callback_eip) && is_canonical(c->fs_base) && is_canonical(c->gs_base_kernel) &&
+    bool ok = is_canonical(c->user_regs.rip) && is_canonical(c->event_callback_eip) &&
+              is_canonical(c->failsafe_callback_eip) && is_canonical(c->syscall_callback_eip) &&
+              is_canonical(c->fs_base) && is_canonical(c->gs_base_kernel) &&
               is_canonical(c->gs_base_user);
 
-    for (unsigned int i = 0; i < 256 && ok; i++) ok = is_canonical(c->trap_ctxt[i].address);
+    for (unsigned int i = 0; i < 256 && ok; i++)
+        ok = is_canonical(c->trap_ctxt[i].address);
     return ok ? 0 : fail(-EINVAL, "the context has a non-canonical address");
 }
 
@@ -121,14 +132,21 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
     if (error) return error;
     if (has_user) {
         error = mmu_get_table(d, user, FRAME_L4);
-        if (error) goto put_kernel;
+        if (error)
+            goto put_kernel;
     }
-    if (c->gdt_ents > GDT_ENTRIES_MAX) error = fail(-EINVAL, "too many GDT entries");
-    else error = window_set_gdt(v, c->gdt_frames, (uint32_t)c->gdt_ents);
-    if (error) goto put_user;
-    if (c->ldt_ents > LDT_ENTRIES_MAX) error = fail(-EINVAL, "too many LDT entries");
-    else error = window_set_ldt(v, c->ldt_base, (uint32_t)c->ldt_ents);
-    if (error) goto put_user;
+    if (c->gdt_ents > GDT_ENTRIES_MAX)
+        error = fail(-EINVAL, "too many GDT entries");
+    else
+        error = window_set_gdt(v, c->gdt_frames, (uint32_t)c->gdt_ents);
+    if (error)
+        goto put_user;
+    if (c->ldt_ents > LDT_ENTRIES_MAX)
+        error = fail(-EINVAL, "too many LDT entries");
+    else
+        error = window_set_ldt(v, c->ldt_base, (uint32_t)c->ldt_ents);
+    if (error)
+        goto put_user;
     v->kernel_table = kernel;
     v->kernel_cr3 = mfn_to_maddr(kernel).a;
     hv_show_m2p(kernel);
@@ -137,7 +155,8 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
     return 0;
 
 put_user:
-    if (has_user) mmu_put_table(user);
+    if (has_user)
+        mmu_put_table(user);
 put_kernel:
     mmu_put_table(kernel);
     return error;
@@ -153,9 +172,11 @@ static void set_fpu(struct vcpu *v, const struct vcpu_guest_context *c)
     if (!(c->flags & VGCF_i387_valid)) return;
     memcpy(area, &c->fpu_ctxt, FXSAVE_SIZE);
     memcpy(&mxcsr, area + MXCSR_OFFSET, sizeof(mxcsr));
-    mxcsr &= 0xffbf;                /* reserved bits would fault the loading (advisories 53, 54); without DAZ on the oldest CPUs */
+    /* reserved bits would fault the loading (advisories 53, 54); without DAZ on the oldest CPUs */
+    mxcsr &= 0xffbf;
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    if (xsave_mask) memcpy(area + XSTATE_HEADER, &present, sizeof(present));
+    if (xsave_mask)
+        memcpy(area + XSTATE_HEADER, &present, sizeof(present));
 }
 
 static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
@@ -163,7 +184,8 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->regs = c->user_regs;
     v->regs.cs |= 3;
     v->regs.ss |= 3;
-    v->iopl = (uint32_t)(c->user_regs.rflags & RFLAGS_IOPL) >> 12;      /* Linux gives it to its other vCPUs only so */
+    /* Linux gives it to its other vCPUs only so */
+    v->iopl = (uint32_t)(c->user_regs.rflags & RFLAGS_IOPL) >> 12;
     v->regs.rflags |= RFLAGS_IF;    /* the rest is made harmless at every exit */
     v->regs.entry_vector = 0;
     v->sel_ds = c->user_regs.ds;
@@ -187,7 +209,8 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     if (v->initialised) return fail(-EINVAL, "the vCPU has its context already");
     spend(COST_CONTEXT);
     error = check_addresses(c);
-    if (!error) error = take_frames(v, c);
+    if (!error)
+        error = take_frames(v, c);
     if (error) return error;
     set_registers(v, c);
     set_fpu(v, c);
@@ -196,8 +219,10 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         v->traps[i].vector = (uint8_t)i;
     }
     v->event_callback = (struct guest_callback){ c->event_callback_eip, true };
-    v->failsafe_callback = (struct guest_callback){ c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events };
-    v->syscall_callback = (struct guest_callback){ c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events };
+    v->failsafe_callback = (struct guest_callback){ c->failsafe_callback_eip,
+                                                    c->flags & VGCF_failsafe_disables_events };
+    v->syscall_callback = (struct guest_callback){ c->syscall_callback_eip,
+                                                   c->flags & VGCF_syscall_disables_events };
     v->domain->vm_assist |= (uint32_t)c->vm_assist;
     v->initialised = true;
     return 0;
@@ -208,7 +233,8 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     memset(c, 0, sizeof(*c));
     memcpy(&c->fpu_ctxt, v->xsave_area, FXSAVE_SIZE);
-    c->flags = VGCF_i387_valid | (v->in_kernel ? VGCF_in_kernel : 0) | (v->state != VCPU_DOWN ? VGCF_online : 0) |
+    c->flags = VGCF_i387_valid | (v->in_kernel ? VGCF_in_kernel : 0) |
+               (v->state != VCPU_DOWN ? VGCF_online : 0) |
                (v->failsafe_callback.mask_events ? VGCF_failsafe_disables_events : 0) |
                (v->syscall_callback.mask_events ? VGCF_syscall_disables_events : 0);
     c->user_regs = v->regs;
@@ -219,7 +245,8 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     memcpy(c->trap_ctxt, v->traps, sizeof(c->trap_ctxt));
     c->ldt_base = v->ldt_base;
     c->ldt_ents = v->ldt_entries;
-    for (unsigned int i = 0; i < ROUND_UP(v->gdt_entries, 512u) / 512; i++) c->gdt_frames[i] = v->gdt_frames[i].n;
+    for (unsigned int i = 0; i < ROUND_UP(v->gdt_entries, 512u) / 512; i++)
+        c->gdt_frames[i] = v->gdt_frames[i].n;
     c->gdt_ents = v->gdt_entries;
     c->kernel_ss = v->kernel_ss;
     c->kernel_sp = v->kernel_sp;

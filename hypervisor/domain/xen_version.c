@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros (advisory 122). */
+/* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros
+ * (advisory 122). */
 #include "boot/boot.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
@@ -14,14 +15,18 @@
 
 static uint32_t features(const struct domain *d)
 {
-    return 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits |
-           1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_direct_mapped | (d->privileged ? 1u << XENFEAT_dom0 : 0) |
-           (d->vm_assist & 1u << VMASST_TYPE_pae_extended_cr3 ? 1u << XENFEAT_pae_pgdir_above_4gb : 0);
+    return 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist |
+           1u << XENFEAT_gnttab_map_avail_bits | 1u << XENFEAT_memory_op_vnode_supported |
+           1u << XENFEAT_direct_mapped | (d->privileged ? 1u << XENFEAT_dom0 : 0) |
+           (d->vm_assist & 1u << VMASST_TYPE_pae_extended_cr3 ? 1u << XENFEAT_pae_pgdir_above_4gb
+                                                              : 0);
 }
 
 static long answer(uint64_t to, const void *object, size_t size)
 {
-    return copy_to_guest(VADDR(to), object, size) != 0 ? fail(-EFAULT, "the answer cannot be written") : 0;
+    return copy_to_guest(VADDR(to), object, size) != 0
+               ? fail(-EFAULT, "the answer cannot be written")
+               : 0;
 }
 
 static long answer_text(uint64_t to, const char *text, size_t size)
@@ -60,11 +65,13 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
     switch (op) {
     CASE(XENVER_extraversion) return answer_text(arg, ".0-domus", sizeof(xen_extraversion_t));
     CASE(XENVER_compile_info) return answer(arg, &compile, sizeof(compile));
-    CASE(XENVER_capabilities) return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+    CASE(XENVER_capabilities)
+        return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
     CASE(XENVER_changeset) return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
     CASE(XENVER_platform_parameters) return answer(arg, &platform, sizeof(platform));
     CASE(XENVER_get_features) return get_features(arg);
-    CASE(XENVER_pagesize) return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
+    CASE(XENVER_pagesize)
+        return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
     CASE(XENVER_guest_handle) return answer(arg, current->domain->handle, 16);
     CASE(XENVER_commandline)
         if (!current->domain->privileged) return answer_text(arg, "", sizeof(xen_commandline_t));
@@ -74,8 +81,10 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
     }
 }
 
-/* The first one is what everybody measures a hypervisor by; it needs none of the buffers of the others. */
-long do_xen_version(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+/* The first one is what everybody measures a hypervisor by; it needs none of the buffers of the
+ * others. */
+long do_xen_version(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
+                    unsigned long a5, unsigned long a6)
 {
     return op == OP(XENVER_version) ? VERSION : version_text(op, arg);
 }

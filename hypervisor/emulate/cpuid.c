@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest is told about the CPU. On hardware that cannot trap CPUID, guest user space sees the real leaves; kernels ask
- * through the forced-emulation prefix and see these: no feature that a PV guest cannot use (virtualisation, large and global
- * pages, PCIDs, SMEP, SMAP, protection keys, x2APIC), and the hypervisor's own leaves at 0x40000000. Machine checks are there as
- * on Xen, for Linux complains without, but with no banks (msr.c).
+ * What a guest is told about the CPU. On hardware that cannot trap CPUID, guest user space sees the
+ * real leaves; kernels ask through the forced-emulation prefix and see these: no feature that a PV
+ * guest cannot use (virtualisation, large and global pages, PCIDs, SMEP, SMAP, protection keys,
+ * x2APIC), and the hypervisor's own leaves at 0x40000000. Machine checks are there as on Xen, for
+ * Linux complains without, but with no banks (msr.c).
  *
- * The masks are allow-lists: a feature that a future CPU invents stays hidden until somebody thought about it.
+ * The masks are allow-lists: a feature that a future CPU invents stays hidden until somebody
+ * thought about it.
  */
 #include "emulate/privileged.h"
 #include "domain/time.h"
@@ -21,21 +23,30 @@ enum {
 };
 #define F(name) (1u << (FEATURE_##name & 31))
 
-#define LEAF1_ECX (F(SSE3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(SSE4_1) | F(SSE4_2) | F(MOVBE) | F(POPCNT) | \
-                   F(AESNI) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND))
-#define LEAF1_EDX (F(FPU) | F(DE) | F(TSC) | F(MSR) | F(PAE) | F(CX8) | F(APIC) | F(CMOV) | F(PAT) | F(CLFLUSH) | F(MMX) | \
-                   F(FXSR) | F(SSE) | F(SSE2) | F(SS) | F(MCE) | F(MCA))
-#define LEAF7_EBX (F(BMI1) | F(AVX2) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(CLFLUSHOPT) | F(CLWB) | F(SHA) | AVX512_EBX)
-#define AVX512_EBX (F(AVX512F) | F(AVX512DQ) | F(AVX512_IFMA) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL))
+#define LEAF1_ECX \
+    (F(SSE3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(SSE4_1) | F(SSE4_2) | F(MOVBE) | \
+     F(POPCNT) | F(AESNI) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND))
+#define LEAF1_EDX \
+    (F(FPU) | F(DE) | F(TSC) | F(MSR) | F(PAE) | F(CX8) | F(APIC) | F(CMOV) | F(PAT) | \
+     F(CLFLUSH) | F(MMX) | F(FXSR) | F(SSE) | F(SSE2) | F(SS) | F(MCE) | F(MCA))
+#define LEAF7_EBX \
+    (F(BMI1) | F(AVX2) | F(BMI2) | F(ERMS) | F(RDSEED) | F(ADX) | F(CLFLUSHOPT) | F(CLWB) | \
+     F(SHA) | AVX512_EBX)
+#define AVX512_EBX \
+    (F(AVX512F) | F(AVX512DQ) | F(AVX512_IFMA) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL))
 #define LEAF7_ECX (F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(RDPID) | AVX512_ECX)
-#define AVX512_ECX (F(AVX512_VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ))
+#define AVX512_ECX \
+    (F(AVX512_VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ))
 #define LEAF7_EDX (F(FSRM) | F(SERIALIZE))
-/* Instructions on the registers of AVX: none of them where XSAVE does not keep those (then the CPU has no AVX). */
+/* Instructions on the registers of AVX: none of them where XSAVE does not keep those (then the CPU
+ * has no AVX). */
 #define AVX_LEAF1_ECX (F(AVX) | F(FMA) | F(F16C))
 #define AVX_LEAF7_ECX (F(VAES) | F(VPCLMULQDQ))
 #define AVX_EXT1_ECX  (F(XOP) | F(FMA4))
-#define EXT1_ECX  (F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM))
-#define EXT1_EDX  (F(SYSCALL) | F(NX) | F(MMXEXT) | F(FFXSR) | F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW))
+#define EXT1_ECX \
+    (F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM))
+#define EXT1_EDX \
+    (F(SYSCALL) | F(NX) | F(MMXEXT) | F(FFXSR) | F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW))
 #define EXT8_EBX  (F(CLZERO) | F(RSTR_FP_ERR_PTRS))
 #define XSAVE_EAX (F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1))
 #define AMD_COMMON_EDX 0x0183f3ffu      /* extended leaf 1 repeats these bits of leaf 1 on AMD */
@@ -46,35 +57,44 @@ enum {
 #define XEN_VERSION  (4u << 16 | 17)
 
 /* CR4 as guests see it: what is set for good, and what they may switch. */
-uint64_t cr4_fixed(void) { return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT; }
-uint64_t cr4_guest_mask(void) { return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE)); }
+uint64_t cr4_fixed(void)
+{
+    return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+}
+uint64_t cr4_guest_mask(void)
+{
+    return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE));
+}
 
 static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf r = { 0 };
     switch (leaf) {
     case XEN_CPUID_LEAF(0):
-        r = (struct cpuid_leaf){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES), XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
-                                 XEN_CPUID_SIGNATURE_EDX };
+        r = (struct cpuid_leaf){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES), XEN_CPUID_SIGNATURE_EBX,
+                                 XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
         break;
     case XEN_CPUID_LEAF(1):
         r.a = XEN_VERSION;
         break;
-    case XEN_CPUID_LEAF(2):         /* one hypercall page, its MSR (which PV guests do not use), features */
+    /* one hypercall page, its MSR (which PV guests do not use), features */
+    case XEN_CPUID_LEAF(2):
         r.a = 1;
         r.b = 0x40000000;
         r.c = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD;
         break;
     case XEN_CPUID_LEAF(3):         /* time: the TSC is real, never emulated */
         if (subleaf == 0) {
-            r.a = ((cpuid(0x80000007, 0).d & INVARIANT_TSC) ? 2 : 0) | (cpuid(0x80000001, 0).d & F(RDTSCP) ? 4 : 0);
+            r.a = ((cpuid(0x80000007, 0).d & INVARIANT_TSC) ? 2 : 0) |
+                  (cpuid(0x80000001, 0).d & F(RDTSCP) ? 4 : 0);
             r.c = (uint32_t)tsc_khz();
         } else if (subleaf == 2) {
             r.a = (uint32_t)tsc_khz();
         }
         break;
     case XEN_CPUID_LEAF(5):         /* how many bits a machine address can have */
-        if (subleaf == 0) r.b = 64 - (uint32_t)__builtin_clzll(max_frame) + PAGE_SHIFT;
+        if (subleaf == 0)
+            r.b = 64 - (uint32_t)__builtin_clzll(max_frame) + PAGE_SHIFT;
         break;
     default:
         break;
@@ -87,21 +107,27 @@ static struct cpuid_leaf xsave_leaf(uint32_t subleaf)
     struct cpuid_regs host = cpuid(0xd, subleaf);
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
     if (!xsave_mask) return (struct cpuid_leaf){ 0 };
-    if (subleaf == 0) return (struct cpuid_leaf){ (uint32_t)xsave_mask, host.b, xsave_size, (uint32_t)(xsave_mask >> 32) };
+    if (subleaf == 0)
+        return (struct cpuid_leaf){ (uint32_t)xsave_mask, host.b, xsave_size,
+                                    (uint32_t)(xsave_mask >> 32) };
     if (subleaf == 1) return (struct cpuid_leaf){ host.a & XSAVE_EAX, 0, 0, 0 };
     return subleaf < 63 && (xsave_mask >> subleaf & 1) ? r : (struct cpuid_leaf){ 0 };
 }
 
-/* OSXSAVE: a guest's user mode sees what its kernel chose; the kernel itself what it may choose, as on Xen, for old ones look before. */
+/* OSXSAVE: a guest's user mode sees what its kernel chose; the kernel itself what it may choose, as
+ * on Xen, for old ones look before. */
 static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
 {
     bool avx = xsave_mask & 4, avx512 = (xsave_mask & 0xe0) == 0xe0;
     switch (leaf) {
     case 1:
-        r->b &= 0xff00;                                         /* CLFLUSH size; there is no APIC, so all have the same id */
+        /* CLFLUSH size; there is no APIC, so all have the same id */
+        r->b &= 0xff00;
         r->c = (r->c & LEAF1_ECX & (avx ? ~0u : ~AVX_LEAF1_ECX)) | F(HYPERVISOR) | F(OSXSAVE);
-        if (!xsave_mask) r->c &= ~(F(XSAVE) | F(OSXSAVE));
-        if (!current->in_kernel && !(current->guest_cr4 & CR4_OSXSAVE)) r->c &= ~F(OSXSAVE);
+        if (!xsave_mask)
+            r->c &= ~(F(XSAVE) | F(OSXSAVE));
+        if (!current->in_kernel && !(current->guest_cr4 & CR4_OSXSAVE))
+            r->c &= ~F(OSXSAVE);
         r->d &= LEAF1_EDX;
         break;
     case 7:
@@ -116,28 +142,39 @@ static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
         r->d = (r->d & EXT1_EDX) | (r->d & AMD_COMMON_EDX & LEAF1_EDX);
         break;
     case 0x80000007: *r = (struct cpuid_leaf){ .d = r->d & INVARIANT_TSC }; break;
-    case 0x80000008: *r = (struct cpuid_leaf){ .a = (r->a & 0xff) | 48 << 8, .b = r->b & EXT8_EBX }; break;     /* 4 levels */
+    /* 4 levels */
+    case 0x80000008:
+        *r = (struct cpuid_leaf){ .a = (r->a & 0xff) | 48 << 8, .b = r->b & EXT8_EBX };
+        break;
     default: break;
     }
 }
 
 /* The highest leaf of a range that host and policy have. */
-static uint32_t last_leaf(uint32_t range, uint32_t limit) { return MIN(cpuid(range, 0).a, limit); }
+static uint32_t last_leaf(uint32_t range, uint32_t limit)
+{
+    return MIN(cpuid(range, 0).a, limit);
+}
 
 struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
-    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff)) return hypervisor_leaf(leaf, subleaf);
-    if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF) : leaf > last_leaf(0, MAX_LEAF)) return none;
+    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff))
+        return hypervisor_leaf(leaf, subleaf);
+    if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF)
+                           : leaf > last_leaf(0, MAX_LEAF))
+        return none;
     if (leaf == 0xd) return xsave_leaf(subleaf);
     if (leaf == 7 && subleaf != 0) return none;
-    if ((leaf == 3) || (leaf >= 5 && leaf <= 6) || (leaf >= 8 && leaf <= 0xc))
-        return none;                /* serial number, MONITOR, thermal, cache access, PMU, topology: not the guest's */
+    /* serial number, MONITOR, thermal, cache access, PMU, topology: not the guest's */
+    if ((leaf == 3) || (leaf >= 5 && leaf <= 6) || (leaf >= 8 && leaf <= 0xc)) return none;
 
     struct cpuid_regs host = cpuid(leaf, subleaf);
     struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
-    if (leaf == 0) r.a = last_leaf(0, MAX_LEAF);
-    else if (leaf == 0x80000000) r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
+    if (leaf == 0)
+        r.a = last_leaf(0, MAX_LEAF);
+    else if (leaf == 0x80000000)
+        r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
     hide_features(leaf, &r);
     return r;
 }

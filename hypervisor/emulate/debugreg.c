@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Debug registers of a guest: set_debugreg and get_debugreg, and `mov` to and from them by emulation. The hardware's belong to
- * whoever runs; domain/switch.c changes them with the vCPU.
+ * Debug registers of a guest: set_debugreg and get_debugreg, and `mov` to and from them by
+ * emulation. The hardware's belong to whoever runs; domain/switch.c changes them with the vCPU.
  *
- * A breakpoint must not lie in our part of the address space (advisory 444), and bits that the CPU reserves would make loading
- * the register fault (advisory 12), so both are refused or normalised here, once.
+ * A breakpoint must not lie in our part of the address space (advisory 444), and bits that the CPU
+ * reserves would make loading the register fault (advisory 12), so both are refused or normalised
+ * here, once.
  */
 #include "domain/domain.h"
 #include "entry/hypercall.h"
@@ -39,20 +40,25 @@ static int set_control(struct vcpu *v, uint64_t value)
         if (DR7_FIELD(n, value) == DR7_ON_IO) return fail(-EPERM, "no breakpoints on I/O ports");
     /* The addresses are in the hardware only while a breakpoint is on. */
     if ((value & DR7_ENABLED) && !(v->debugreg[7] & DR7_ENABLED))
-        for (unsigned int n = 0; n < 4; n++) load(n, v->debugreg[n]);
-    if ((value | v->debugreg[7]) & DR7_ENABLED) load(7, value);
+        for (unsigned int n = 0; n < 4; n++)
+            load(n, v->debugreg[n]);
+    if ((value | v->debugreg[7]) & DR7_ENABLED)
+        load(7, value);
     v->debugreg[7] = value;
     return 0;
 }
 
-long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4,
+                     unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     switch (reg) {
     case 0: case 1: case 2: case 3:
-        if (!guest_range_ok(value, 8)) return fail(-EPERM, "not an address where a guest may have a breakpoint");
+        if (!guest_range_ok(value, 8))
+            return fail(-EPERM, "not an address where a guest may have a breakpoint");
         v->debugreg[reg] = value;
-        if (v->debugreg[7] & DR7_ENABLED) load((unsigned int)reg, value);
+        if (v->debugreg[7] & DR7_ENABLED)
+            load((unsigned int)reg, value);
         return 0;
     case 6:
         v->debugreg[6] = ((value & UINT32_MAX) | DR6_FIXED) & ~DR6_RESERVED_0;
@@ -64,7 +70,8 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
     }
 }
 
-long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsigned long a4,
+                     unsigned long a5, unsigned long a6)
 {
     if (reg > 7 || reg == 4 || reg == 5) return fail(-EINVAL, "there is no such debug register");
     return (long)current->debugreg[reg];

@@ -2,9 +2,10 @@
 /*
  * The instruction decoder; its purpose and rules are in decode.h.
  *
- * An x86 instruction is: legacy prefixes, at most one REX (64-bit code, right before the opcode), opcode, ModRM, SIB,
- * displacement, immediate. Two tables say for each opcode on the allow-list which of these follow; the functions below
- * consume them in this order. Nobody reads past `count`: every byte comes through next_byte().
+ * An x86 instruction is: legacy prefixes, at most one REX (64-bit code, right before the opcode),
+ * opcode, ModRM, SIB, displacement, immediate. Two tables say for each opcode on the allow-list
+ * which of these follow; the functions below consume them in this order. Nobody reads past `count`:
+ * every byte comes through next_byte().
  */
 #include "emulate/decode.h"
 #include <stddef.h>
@@ -18,40 +19,97 @@ enum {
     MOFFS = 32,             /* an address-sized absolute offset */
     LOCKABLE = 64,          /* LOCK is legal when the operand is in memory */
     NO_REX_W = 128,         /* the operand is at most four bytes: string and port I/O */
-    REGISTER = 256,         /* ModRM's mod is ignored, both operands are registers of eight bytes (mov cr, mov dr) */
+    /* ModRM's mod is ignored, both operands are registers of eight bytes (mov cr, mov dr) */
+    REGISTER = 256,
     NO_PREFIX = 512,        /* 66, F2, F3 would make it another instruction */
 };
 #define ALU  (ALLOWED | MODRM | LOCKABLE)
 
 static const uint16_t one_byte[256] = {
-    [0x00] = ALU | BYTE, [0x01] = ALU, [0x08] = ALU | BYTE, [0x09] = ALU, [0x10] = ALU | BYTE, [0x11] = ALU,    /* add or adc */
-    [0x18] = ALU | BYTE, [0x19] = ALU, [0x20] = ALU | BYTE, [0x21] = ALU, [0x28] = ALU | BYTE, [0x29] = ALU,    /* sbb and sub */
-    [0x30] = ALU | BYTE, [0x31] = ALU,                                                                          /* xor */
-    [0x6c] = ALLOWED | BYTE, [0x6d] = ALLOWED | NO_REX_W, [0x6e] = ALLOWED | BYTE, [0x6f] = ALLOWED | NO_REX_W, /* ins outs */
-    [0x80] = ALU | BYTE | IMM8, [0x81] = ALU | IMMZ, [0x83] = ALU | IMM8,                                       /* group 1 */
-    [0x86] = ALU | BYTE, [0x87] = ALU,                                                                          /* xchg */
-    [0x88] = ALLOWED | MODRM | BYTE, [0x89] = ALLOWED | MODRM,                                                  /* mov r/m, r */
-    [0xa2] = ALLOWED | BYTE | MOFFS, [0xa3] = ALLOWED | MOFFS,                                                  /* mov moffs, a */
-    [0xa4] = ALLOWED | BYTE, [0xa5] = ALLOWED, [0xaa] = ALLOWED | BYTE, [0xab] = ALLOWED,                       /* movs stos */
-    [0xc6] = ALLOWED | MODRM | BYTE | IMM8, [0xc7] = ALLOWED | MODRM | IMMZ,                                    /* mov r/m, imm */
-    [0xe4] = ALLOWED | BYTE | IMM8, [0xe5] = ALLOWED | NO_REX_W | IMM8,                                         /* in a, imm */
-    [0xe6] = ALLOWED | BYTE | IMM8, [0xe7] = ALLOWED | NO_REX_W | IMM8,                                         /* out imm, a */
-    [0xec] = ALLOWED | BYTE, [0xed] = ALLOWED | NO_REX_W, [0xee] = ALLOWED | BYTE, [0xef] = ALLOWED | NO_REX_W, /* in out dx */
-    [0xfa] = ALLOWED, [0xfb] = ALLOWED,                                                                         /* cli sti */
-    [0xf6] = ALU | BYTE, [0xf7] = ALU,                                                                          /* not neg */
-    [0xfe] = ALU | BYTE, [0xff] = ALU,                                                                          /* inc dec */
+    /* add or adc */
+    [0x00] = ALU | BYTE,
+    [0x01] = ALU,
+    [0x08] = ALU | BYTE,
+    [0x09] = ALU,
+    [0x10] = ALU | BYTE,
+    [0x11] = ALU,
+    /* sbb and sub */
+    [0x18] = ALU | BYTE,
+    [0x19] = ALU,
+    [0x20] = ALU | BYTE,
+    [0x21] = ALU,
+    [0x28] = ALU | BYTE,
+    [0x29] = ALU,
+    /* xor */
+    [0x30] = ALU | BYTE,
+    [0x31] = ALU,
+    /* ins outs */
+    [0x6c] = ALLOWED | BYTE,
+    [0x6d] = ALLOWED | NO_REX_W,
+    [0x6e] = ALLOWED | BYTE,
+    [0x6f] = ALLOWED | NO_REX_W,
+    /* group 1 */
+    [0x80] = ALU | BYTE | IMM8,
+    [0x81] = ALU | IMMZ,
+    [0x83] = ALU | IMM8,
+    /* xchg */
+    [0x86] = ALU | BYTE,
+    [0x87] = ALU,
+    /* mov r/m, r */
+    [0x88] = ALLOWED | MODRM | BYTE,
+    [0x89] = ALLOWED | MODRM,
+    /* mov moffs, a */
+    [0xa2] = ALLOWED | BYTE | MOFFS,
+    [0xa3] = ALLOWED | MOFFS,
+    /* movs stos */
+    [0xa4] = ALLOWED | BYTE,
+    [0xa5] = ALLOWED,
+    [0xaa] = ALLOWED | BYTE,
+    [0xab] = ALLOWED,
+    /* mov r/m, imm */
+    [0xc6] = ALLOWED | MODRM | BYTE | IMM8,
+    [0xc7] = ALLOWED | MODRM | IMMZ,
+    /* in a, imm */
+    [0xe4] = ALLOWED | BYTE | IMM8,
+    [0xe5] = ALLOWED | NO_REX_W | IMM8,
+    /* out imm, a */
+    [0xe6] = ALLOWED | BYTE | IMM8,
+    [0xe7] = ALLOWED | NO_REX_W | IMM8,
+    /* in out dx */
+    [0xec] = ALLOWED | BYTE,
+    [0xed] = ALLOWED | NO_REX_W,
+    [0xee] = ALLOWED | BYTE,
+    [0xef] = ALLOWED | NO_REX_W,
+    /* cli sti */
+    [0xfa] = ALLOWED,
+    [0xfb] = ALLOWED,
+    /* not neg */
+    [0xf6] = ALU | BYTE,
+    [0xf7] = ALU,
+    /* inc dec */
+    [0xfe] = ALU | BYTE,
+    [0xff] = ALU,
 };
 
 static const uint16_t two_byte[256] = {
-    [0x01] = ALLOWED | MODRM | NO_PREFIX,                                                   /* xgetbv xsetbv rdtscp */
-    [0x06] = ALLOWED, [0x09] = ALLOWED | NO_PREFIX,                                         /* clts wbinvd */
-    [0x20] = ALLOWED | MODRM | REGISTER, [0x21] = ALLOWED | MODRM | REGISTER,               /* mov r, cr; mov r, dr */
-    [0x22] = ALLOWED | MODRM | REGISTER, [0x23] = ALLOWED | MODRM | REGISTER,               /* mov cr, r; mov dr, r */
-    [0x30] = ALLOWED, [0x31] = ALLOWED, [0x32] = ALLOWED, [0x33] = ALLOWED,                 /* wrmsr rdtsc rdmsr rdpmc */
-    [0xa2] = ALLOWED,                                                                       /* cpuid */
-    [0xab] = ALU, [0xb3] = ALU, [0xbb] = ALU, [0xba] = ALU | IMM8,                          /* bts btr btc, group 8 */
-    [0xb0] = ALU | BYTE, [0xb1] = ALU, [0xc0] = ALU | BYTE, [0xc1] = ALU,                   /* cmpxchg xadd */
-    [0xc3] = ALLOWED | MODRM | NO_PREFIX, [0xc7] = ALU | NO_PREFIX,                         /* movnti cmpxchg8b/16b */
+    /* xgetbv xsetbv rdtscp */
+    [0x01] = ALLOWED | MODRM | NO_PREFIX,
+    /* clts wbinvd */
+    [0x06] = ALLOWED, [0x09] = ALLOWED | NO_PREFIX,
+    /* mov r, cr; mov r, dr */
+    [0x20] = ALLOWED | MODRM | REGISTER, [0x21] = ALLOWED | MODRM | REGISTER,
+    /* mov cr, r; mov dr, r */
+    [0x22] = ALLOWED | MODRM | REGISTER, [0x23] = ALLOWED | MODRM | REGISTER,
+    /* wrmsr rdtsc rdmsr rdpmc */
+    [0x30] = ALLOWED, [0x31] = ALLOWED, [0x32] = ALLOWED, [0x33] = ALLOWED,
+    /* cpuid */
+    [0xa2] = ALLOWED,
+    /* bts btr btc, group 8 */
+    [0xab] = ALU, [0xb3] = ALU, [0xbb] = ALU, [0xba] = ALU | IMM8,
+    /* cmpxchg xadd */
+    [0xb0] = ALU | BYTE, [0xb1] = ALU, [0xc0] = ALU | BYTE, [0xc1] = ALU,
+    /* movnti cmpxchg8b/16b */
+    [0xc3] = ALLOWED | MODRM | NO_PREFIX, [0xc7] = ALU | NO_PREFIX,
 };
 
 struct cursor {
@@ -74,12 +132,14 @@ static uint8_t next_byte(struct cursor *c)
 static int64_t next_number(struct cursor *c, unsigned int size)
 {
     uint64_t value = 0;
-    for (unsigned int i = 0; i < size; i++) value |= (uint64_t)next_byte(c) << (8 * i);
+    for (unsigned int i = 0; i < size; i++)
+        value |= (uint64_t)next_byte(c) << (8 * i);
     unsigned int unused = 64 - 8 * size;
     return unused ? (int64_t)(value << unused) >> unused : (int64_t)value;
 }
 
-/* Consumes the prefixes; returns the first byte that is none. A REX counts only when nothing but the opcode follows. */
+/* Consumes the prefixes; returns the first byte that is none. A REX counts only when nothing but
+ * the opcode follows. */
 static uint8_t read_prefixes(struct cursor *c, struct insn *insn)
 {
     for (;;) {
@@ -108,7 +168,8 @@ static uint8_t read_prefixes(struct cursor *c, struct insn *insn)
 }
 
 /* ModRM's memory operand: SIB and displacement. */
-static void read_memory_operand(struct cursor *c, struct insn *insn, unsigned int mod, unsigned int rm)
+static void read_memory_operand(struct cursor *c, struct insn *insn, unsigned int mod,
+                                unsigned int rm)
 {
     unsigned int base = rm;
     insn->memory = true;
@@ -118,22 +179,27 @@ static void read_memory_operand(struct cursor *c, struct insn *insn, unsigned in
         uint8_t sib = next_byte(c);
         unsigned int index = (unsigned int)((sib >> 3 & 7) | (c->rex & 2 ? 8 : 0));
         base = sib & 7;
-        if (index != 4) {                       /* 4 says "no index"; r12 is an index like any other */
+        /* 4 says "no index"; r12 is an index like any other */
+        if (index != 4) {
             insn->index = (int8_t)index;
             insn->scale = (uint8_t)(1u << (sib >> 6));
         }
     }
-    if (mod == 0 && base == 5) {                /* no base: disp32, relative to RIP in 64-bit code without SIB */
+    /* no base: disp32, relative to RIP in 64-bit code without SIB */
+    if (mod == 0 && base == 5) {
         insn->base = rm == 5 && c->long_mode ? INSN_REG_RIP : INSN_NO_REG;
         insn->displacement = next_number(c, 4);
         return;
     }
     insn->base = (int8_t)(base | (c->rex & 1 ? 8u : 0u));
-    if (mod == 1) insn->displacement = next_number(c, 1);
-    else if (mod == 2) insn->displacement = next_number(c, 4);
+    if (mod == 1)
+        insn->displacement = next_number(c, 1);
+    else if (mod == 2)
+        insn->displacement = next_number(c, 4);
 }
 
-/* Groups share an opcode; ModRM's reg field tells the members apart. Which members are on the list? */
+/* Groups share an opcode; ModRM's reg field tells the members apart. Which members are on the
+ * list? */
 static bool group_member_allowed(const struct insn *insn, uint8_t modrm)
 {
     unsigned int member = modrm >> 3 & 7;
@@ -164,23 +230,32 @@ static bool read_modrm(struct cursor *c, struct insn *insn, uint16_t flags)
     insn->has_modrm = true;
     insn->reg = (uint8_t)((modrm >> 3 & 7) | (c->rex & 4 ? 8 : 0));
     insn->rm = (uint8_t)((modrm & 7) | (c->rex & 1 ? 8 : 0));
-    if (mod != 3 && !(flags & REGISTER)) read_memory_operand(c, insn, mod, modrm & 7);
+    if (mod != 3 && !(flags & REGISTER))
+        read_memory_operand(c, insn, mod, modrm & 7);
     return group_member_allowed(insn, modrm);
 }
 
 static void set_sizes(struct cursor *c, struct insn *insn, uint16_t flags)
 {
     bool wide = (c->rex & 8) && !(flags & NO_REX_W);
-    if (flags & BYTE) insn->operand_size = 1;
-    else if (flags & REGISTER) insn->operand_size = c->long_mode ? 8 : 4;
-    else insn->operand_size = wide ? 8 : c->operand_prefix ? 2 : 4;
+    if (flags & BYTE)
+        insn->operand_size = 1;
+    else if (flags & REGISTER)
+        insn->operand_size = c->long_mode ? 8 : 4;
+    else
+        insn->operand_size = wide ? 8 : c->operand_prefix ? 2 : 4;
     insn->address_size = c->long_mode && !c->address_prefix ? 8 : 4;
 }
 
-enum decode_result decode_insn(struct insn *insn, const uint8_t *bytes, unsigned int count, bool long_mode)
+enum decode_result decode_insn(struct insn *insn, const uint8_t *bytes, unsigned int count,
+                               bool long_mode)
 {
-    struct cursor c = { .bytes = bytes, .count = count < INSN_MAX_LENGTH ? count : INSN_MAX_LENGTH, .long_mode = long_mode };
-    *insn = (struct insn){ .segment = INSN_SEG_NONE, .base = INSN_NO_REG, .index = INSN_NO_REG, .scale = 1 };
+    struct cursor c = { .bytes = bytes,
+                        .count = count < INSN_MAX_LENGTH ? count : INSN_MAX_LENGTH,
+                        .long_mode = long_mode };
+    *insn = (struct insn){
+        .segment = INSN_SEG_NONE, .base = INSN_NO_REG, .index = INSN_NO_REG, .scale = 1
+    };
 
     uint8_t opcode = read_prefixes(&c, insn);
     if (opcode == 0x0f) {
@@ -188,10 +263,12 @@ enum decode_result decode_insn(struct insn *insn, const uint8_t *bytes, unsigned
         opcode = next_byte(&c);
     }
     uint16_t flags = insn->two_byte ? two_byte[opcode] : one_byte[opcode];
-    if (c.short_of_bytes) goto too_short;
+    if (c.short_of_bytes)
+        goto too_short;
     if (!(flags & ALLOWED) || (!long_mode && c.address_prefix))     /* no 16-bit addressing */
         return DECODE_UNKNOWN;
-    if ((flags & NO_PREFIX) && (insn->rep || insn->repne || c.operand_prefix)) return DECODE_UNKNOWN;
+    if ((flags & NO_PREFIX) && (insn->rep || insn->repne || c.operand_prefix))
+        return DECODE_UNKNOWN;
     insn->opcode = opcode;
     insn->rex = c.rex != 0;
     set_sizes(&c, insn, flags);
@@ -201,9 +278,12 @@ enum decode_result decode_insn(struct insn *insn, const uint8_t *bytes, unsigned
         insn->memory = true;
         insn->displacement = next_number(&c, insn->address_size);
     }
-    if (flags & IMM8) insn->immediate = (uint64_t)next_number(&c, 1);
-    else if (flags & IMMZ) insn->immediate = (uint64_t)next_number(&c, insn->operand_size == 2 ? 2 : 4);
-    if (c.short_of_bytes) goto too_short;
+    if (flags & IMM8)
+        insn->immediate = (uint64_t)next_number(&c, 1);
+    else if (flags & IMMZ)
+        insn->immediate = (uint64_t)next_number(&c, insn->operand_size == 2 ? 2 : 4);
+    if (c.short_of_bytes)
+        goto too_short;
     if (insn->lock && !((flags & LOCKABLE) && insn->memory))
         return DECODE_UNKNOWN;                                      /* #UD on hardware */
     insn->length = (uint8_t)c.at;
@@ -216,45 +296,55 @@ too_short:      /* with 15 bytes in hand more cannot help: the instruction is to
 uint64_t *regs_register(struct cpu_user_regs *regs, unsigned int number)
 {
     static const uint8_t offset[16] = {
-        offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx), offsetof(struct cpu_user_regs, rdx),
-        offsetof(struct cpu_user_regs, rbx), offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
-        offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi), offsetof(struct cpu_user_regs, r8),
-        offsetof(struct cpu_user_regs, r9), offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
-        offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13), offsetof(struct cpu_user_regs, r14),
-        offsetof(struct cpu_user_regs, r15),
+        offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx),
+        offsetof(struct cpu_user_regs, rdx), offsetof(struct cpu_user_regs, rbx),
+        offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
+        offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi),
+        offsetof(struct cpu_user_regs, r8),  offsetof(struct cpu_user_regs, r9),
+        offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
+        offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13),
+        offsetof(struct cpu_user_regs, r14), offsetof(struct cpu_user_regs, r15),
     };
     return (uint64_t *)(void *)((char *)regs + offset[number & 15]);
 }
 
 static uint64_t read_register(const struct cpu_user_regs *regs, unsigned int number)
 {
-    union { const struct cpu_user_regs *in; struct cpu_user_regs *out; } same = { .in = regs };     /* read only, below */
+    /* read only, below */
+    union { const struct cpu_user_regs *in; struct cpu_user_regs *out; } same = { .in = regs };
     return *regs_register(same.out, number);
 }
 
 uint64_t insn_address(const struct insn *insn, const struct cpu_user_regs *regs)
 {
     uint64_t address = (uint64_t)insn->displacement;
-    if (insn->base == INSN_REG_RIP) address += regs->rip + insn->length;
-    else if (insn->base != INSN_NO_REG) address += read_register(regs, (unsigned int)insn->base);
-    if (insn->index != INSN_NO_REG) address += read_register(regs, (unsigned int)insn->index) * insn->scale;
+    if (insn->base == INSN_REG_RIP)
+        address += regs->rip + insn->length;
+    else if (insn->base != INSN_NO_REG)
+        address += read_register(regs, (unsigned int)insn->base);
+    if (insn->index != INSN_NO_REG)
+        address += read_register(regs, (unsigned int)insn->index) * insn->scale;
     return insn->address_size == 4 ? (uint32_t)address : address;
 }
 
-/* ah ch dh bh are numbers 4 to 7 of a byte operand without REX: the second byte of registers 0 to 3. */
+/* ah ch dh bh are numbers 4 to 7 of a byte operand without REX: the second byte of registers 0 to
+ * 3. */
 static bool is_high_byte(const struct insn *insn, unsigned int number)
 {
-    return insn->operand_size == 1 && !insn->rex && number >= 4;     /* without REX there are eight registers */
+    /* without REX there are eight registers */
+    return insn->operand_size == 1 && !insn->rex && number >= 4;
 }
 
-uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *regs, unsigned int number)
+uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *regs,
+                           unsigned int number)
 {
     if (is_high_byte(insn, number)) return (uint8_t)(read_register(regs, number - 4) >> 8);
     uint64_t value = read_register(regs, number);
     return insn->operand_size == 8 ? value : value & ((1ULL << (8 * insn->operand_size)) - 1);
 }
 
-void insn_set_register(const struct insn *insn, struct cpu_user_regs *regs, unsigned int number, uint64_t value)
+void insn_set_register(const struct insn *insn, struct cpu_user_regs *regs, unsigned int number,
+                       uint64_t value)
 {
     if (is_high_byte(insn, number)) {
         uint64_t *whole = regs_register(regs, number - 4);

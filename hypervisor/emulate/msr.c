@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Model-specific registers, as guest kernels see them: a short list of ones that PV kernels read at their start, the segment bases,
- * and a few whose answer is a constant. Everything else is a #GP, which kernels expect of MSRs they probe. No MSR number of a
- * guest reaches the hardware except through the _safe accessors (advisory 333).
+ * Model-specific registers, as guest kernels see them: a short list of ones that PV kernels read at
+ * their start, the segment bases, and a few whose answer is a constant. Everything else is a #GP,
+ * which kernels expect of MSRs they probe. No MSR number of a guest reaches the hardware except
+ * through the _safe accessors (advisory 333).
  */
 #include "emulate/privileged.h"
 #include "domain/domain.h"
@@ -29,9 +30,15 @@
 #define EFER_SVME           (1ul << 12)
 
 /* The first CPU's local APIC is all that a guest may learn from the APIC base; it has no APIC. */
-static uint64_t apic_base(const struct vcpu *v) { return APIC_BASE_ENABLED | (v->id == 0 ? APIC_BASE_BOOT_CPU : 0); }
+static uint64_t apic_base(const struct vcpu *v)
+{
+    return APIC_BASE_ENABLED | (v->id == 0 ? APIC_BASE_BOOT_CPU : 0);
+}
 
-static bool is_performance_counter(uint32_t msr) { return msr >= MSR_K7_EVENTSEL0 && msr <= MSR_K7_LAST; }
+static bool is_performance_counter(uint32_t msr)
+{
+    return msr >= MSR_K7_EVENTSEL0 && msr <= MSR_K7_LAST;
+}
 
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
@@ -44,7 +51,8 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_EFER:           *value = rdmsr(MSR_EFER) & ~EFER_SVME; return true;
     case MSR_PAT:            *value = rdmsr(MSR_PAT); return true;
     case MSR_FS_BASE:        *value = rdmsr(MSR_FS_BASE); return true;
-    case MSR_GS_BASE:        *value = rdmsr(MSR_KERNEL_GS_BASE); return true;     /* ring 0 swapped it on entry */
+    /* ring 0 swapped it on entry */
+    case MSR_GS_BASE:        *value = rdmsr(MSR_KERNEL_GS_BASE); return true;
     case MSR_KERNEL_GS_BASE: *value = v->gs_base_user; return true;
     case MSR_TSC_AUX:        *value = v->tsc_aux; return true;
     case MSR_MCG_CAP: case MSR_MCG_STATUS: case MSR_K8_C1E:
@@ -68,10 +76,12 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     uint64_t old;
     if (is_performance_counter(msr)) return true;
-    switch (msr) {                  /* the segment bases check for canonical values (advisory 193) */
+    /* the segment bases check for canonical values (advisory 193) */
+    switch (msr) {
     case MSR_FS_BASE:        return do_set_segment_base(OP(SEGBASE_FS), value, 0, 0, 0, 0) == 0;
-    case MSR_GS_BASE:        return do_set_segment_base(OP(SEGBASE_GS_KERNEL), value, 0, 0, 0, 0) == 0;
-    case MSR_KERNEL_GS_BASE: return do_set_segment_base(OP(SEGBASE_GS_USER), value, 0, 0, 0, 0) == 0;
+    case MSR_GS_BASE: return do_set_segment_base(OP(SEGBASE_GS_KERNEL), value, 0, 0, 0, 0) == 0;
+    case MSR_KERNEL_GS_BASE:
+        return do_set_segment_base(OP(SEGBASE_GS_USER), value, 0, 0, 0, 0) == 0;
     case MSR_TSC_AUX:
         if (value > UINT32_MAX || !wrmsr_safe(MSR_TSC_AUX, value)) return false;
         v->tsc_aux = (uint32_t)value;

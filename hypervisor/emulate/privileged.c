@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions of guests. A guest's kernel runs at CPL 3, so the CPU answers `mov %cr0, %rax` or `out` with #GP;
- * we look at the instruction and perform what the ABI promises. Whatever is not in the switch below stays a #GP.
+ * Privileged instructions of guests. A guest's kernel runs at CPL 3, so the CPU answers `mov %cr0,
+ * %rax` or `out` with #GP; we look at the instruction and perform what the ABI promises. Whatever
+ * is not in the switch below stays a #GP.
  *
- * The bytes are read once into ring-0 memory, at most 15 (the guest may change them under us, or run off a page's end), decoded
- * by the allow-list of decode.c, and only then judged. User mode gets I/O ports if its kernel gave it some, and CPUID.
+ * The bytes are read once into ring-0 memory, at most 15 (the guest may change them under us, or
+ * run off a page's end), decoded by the allow-list of decode.c, and only then judged. User mode
+ * gets I/O ports if its kernel gave it some, and CPUID.
  */
 #include "emulate/privileged.h"
 #include "emulate/decode.h"
@@ -16,24 +18,28 @@
 #include "memory/mmu.h"
 
 #define DR6_SINGLE_STEP (1u << 14)
-#define STRING_BURST 64             /* rep ins/outs: elements between two looks at what else is waiting */
+/* rep ins/outs: elements between two looks at what else is waiting */
+#define STRING_BURST 64
 #define SELECTOR_LDT 4
 #define DESCRIPTOR_LONG (1ul << 53)
 #define DESCRIPTOR_BIG (1ul << 54)
 #define DESCRIPTOR_BASE 0xff0000ffffff0000
 
-/* 64-bit code, or 32-bit code whose segment begins at 0, by the guest's GDT. Anything else is not emulated. */
+/* 64-bit code, or 32-bit code whose segment begins at 0, by the guest's GDT. Anything else is not
+ * emulated. */
 static bool code_segment_ok(const struct vcpu *v, bool *long_mode)
 {
     *long_mode = true;
     if (v->regs.cs == FLAT_RING3_CS64) return true;
     if (v->regs.cs & SELECTOR_LDT) return false;
-    uint64_t descriptor = *(const uint64_t *)(v->window + (v->regs.cs & ~7u));     /* the window covers every selector */
+    /* the window covers every selector */
+    uint64_t descriptor = *(const uint64_t *)(v->window + (v->regs.cs & ~7u));
     *long_mode = descriptor & DESCRIPTOR_LONG;
     return *long_mode || ((descriptor & DESCRIPTOR_BIG) && !(descriptor & DESCRIPTOR_BASE));
 }
 
-/* The instruction may end right before an unmapped page: read up to the page's end, and further only when it goes on. */
+/* The instruction may end right before an unmapped page: read up to the page's end, and further
+ * only when it goes on. */
 static bool fetch(const struct vcpu *v, struct insn *insn)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
@@ -76,10 +82,13 @@ static void perform_cpuid(struct vcpu *v)
 
 /* ---- ports ---- */
 
-/* Guest kernel mode counts as ring 1 of the emulated IOPL; with the architectural_iopl assist it counts as ring 0. */
+/* Guest kernel mode counts as ring 1 of the emulated IOPL; with the architectural_iopl assist it
+ * counts as ring 0. */
 static bool iopl_ok(const struct vcpu *v)
 {
-    unsigned int needed = !v->in_kernel ? 3 : v->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1 ? 0 : 1;
+    unsigned int needed = !v->in_kernel                                                ? 3
+                          : v->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1 ? 0
+                                                                                       : 1;
     return v->iopl >= needed;
 }
 
@@ -99,15 +108,20 @@ static bool perform_in_out(struct vcpu *v, const struct insn *i)
     bool immediate = !(i->opcode & 8);
     uint16_t port = immediate ? (uint8_t)i->immediate : (uint16_t)v->regs.rdx;
     if (!ports_ok(v, port, i->operand_size)) return false;
-    if (i->opcode & 2) port_out(v, port, i->operand_size, (uint32_t)v->regs.rax);
-    else insn_set_register(i, &v->regs, 0, port_in(v, port, i->operand_size));
+    if (i->opcode & 2)
+        port_out(v, port, i->operand_size, (uint32_t)v->regs.rax);
+    else
+        insn_set_register(i, &v->regs, 0, port_in(v, port, i->operand_size));
     return true;
 }
 
-/* The base of the segment that outs reads from: only FS and GS have one in 64-bit code. GS was swapped on entry. */
+/* The base of the segment that outs reads from: only FS and GS have one in 64-bit code. GS was
+ * swapped on entry. */
 static uint64_t source_base(const struct insn *i)
 {
-    return i->segment == INSN_SEG_FS ? rdmsr(MSR_FS_BASE) : i->segment == INSN_SEG_GS ? rdmsr(MSR_KERNEL_GS_BASE) : 0;
+    return i->segment == INSN_SEG_FS   ? rdmsr(MSR_FS_BASE)
+           : i->segment == INSN_SEG_GS ? rdmsr(MSR_KERNEL_GS_BASE)
+                                       : 0;
 }
 
 enum string_result { STRING_DONE, STRING_REFUSED, STRING_FAULTED };
@@ -125,37 +139,45 @@ static enum string_result string_element(struct vcpu *v, const struct insn *i)
     if (!ports_ok(v, (uint16_t)r->rdx, i->operand_size)) return STRING_REFUSED;
     if (out) {
         error = copy_from_guest(&value, VADDR(address), i->operand_size);
-        if (!error) port_out(v, (uint16_t)r->rdx, i->operand_size, value);
+        if (!error)
+            port_out(v, (uint16_t)r->rdx, i->operand_size, value);
     } else {
         value = port_in(v, (uint16_t)r->rdx, i->operand_size);
         error = copy_to_guest(VADDR(address), &value, i->operand_size);
     }
     if (error) {
         const uint64_t *entry = mmu_walk(v, address);
-        inject_page_fault(v, address, (entry && (*entry & 1) ? PF_PRESENT : 0) | (out ? 0 : PF_WRITE));
+        inject_page_fault(v, address,
+                          (entry && (*entry & 1) ? PF_PRESENT : 0) | (out ? 0 : PF_WRITE));
         return STRING_FAULTED;
     }
-    uint64_t moved = r->rflags & RFLAGS_DF ? *pointer - i->operand_size : *pointer + i->operand_size;
+    uint64_t moved = r->rflags & RFLAGS_DF ? *pointer - i->operand_size
+                                           : *pointer + i->operand_size;
     *pointer = i->address_size == 4 ? moved & mask : moved;
     return STRING_DONE;
 }
 
-/* With rep: a burst of elements, then back to the guest at the same instruction until the count is 0. */
+/* With rep: a burst of elements, then back to the guest at the same instruction until the count is
+ * 0. */
 static bool perform_string(struct vcpu *v, const struct insn *i)
 {
     struct cpu_user_regs *r = &v->regs;
     bool repeated = i->rep || i->repne;
     uint64_t mask = i->address_size == 4 ? UINT32_MAX : UINT64_MAX;
     for (int n = 0; n < (repeated ? STRING_BURST : 1); n++) {
-        if (repeated && !(r->rcx & mask)) break;
+        if (repeated && !(r->rcx & mask))
+            break;
         switch (string_element(v, i)) {
         case STRING_REFUSED: return false;
-        case STRING_FAULTED: return true;           /* the guest's handler runs next; RIP stays at the instruction */
+        /* the guest's handler runs next; RIP stays at the instruction */
+        case STRING_FAULTED: return true;
         case STRING_DONE: break;
         }
-        if (repeated) r->rcx = (r->rcx - 1) & mask;
+        if (repeated)
+            r->rcx = (r->rcx - 1) & mask;
     }
-    if (!repeated || !(r->rcx & mask)) emulate_finish(v, i->length);
+    if (!repeated || !(r->rcx & mask))
+        emulate_finish(v, i->length);
     return true;
 }
 
@@ -173,7 +195,8 @@ static bool read_control_register(struct vcpu *v, const struct insn *i)
     }
 }
 
-/* As MMUEXT_NEW_BASEPTR. Validating the table may take several goes: then the guest makes the same move again. */
+/* As MMUEXT_NEW_BASEPTR. Validating the table may take several goes: then the guest makes the same
+ * move again. */
 static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
 {
     mfn_t new = maddr_to_mfn(MADDR(value)), old = v->kernel_table;
@@ -206,7 +229,8 @@ static bool write_control_register(struct vcpu *v, const struct insn *i, bool *a
     }
 }
 
-/* The guest's CR4 says that there is no such instruction. True: nothing is left to do, RIP stays where it is. */
+/* The guest's CR4 says that there is no such instruction. True: nothing is left to do, RIP stays
+ * where it is. */
 static bool invalid_instruction(struct vcpu *v, bool *again)
 {
     inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);
@@ -226,8 +250,8 @@ static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
 
 /* ---- MSRs ---- */
 
-/* Early in their start some kernels read MSRs before they have a #GP handler; they get 0 rather than their end (the note in
- * <xen/arch-x86/xen.h> at trap_info). */
+/* Early in their start some kernels read MSRs before they have a #GP handler; they get 0 rather
+ * than their end (the note in <xen/arch-x86/xen.h> at trap_info). */
 static bool perform_rdmsr(struct vcpu *v)
 {
     uint64_t value = 0;
@@ -238,13 +262,16 @@ static bool perform_rdmsr(struct vcpu *v)
 
 static bool perform_wrmsr(struct vcpu *v)
 {
-    return msr_write(v, (uint32_t)v->regs.rcx, (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax);
+    return msr_write(v, (uint32_t)v->regs.rcx,
+                     (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax);
 }
 
-/* XCR0, the only extended control register: x87 always on, AVX needs SSE, AVX-512 comes in one piece, all within the host's. */
+/* XCR0, the only extended control register: x87 always on, AVX needs SSE, AVX-512 comes in one
+ * piece, all within the host's. */
 static bool perform_xsetbv(struct vcpu *v)
 {
-    uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax, avx512 = value & 0xe0;
+    uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax,
+             avx512 = value & 0xe0;
     if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask)) return false;
     if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4)))) return false;
     v->xcr0 = value;
@@ -274,8 +301,10 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         }
         return false;
     case 0x06: do_fpu_taskswitch(0, 0, 0, 0, 0, 0); return true;
-    case 0x09:                                      /* wbinvd: who has no devices has nothing to write back */
-        if (v->domain->privileged) __asm__ volatile("wbinvd" : : : "memory");
+    /* wbinvd: who has no devices has nothing to write back */
+    case 0x09:
+        if (v->domain->privileged)
+            __asm__ volatile("wbinvd" : : : "memory");
         return true;
     case 0x20: return read_control_register(v, i);
     case 0x22: return write_control_register(v, i, again);
@@ -301,14 +330,16 @@ bool emulate_privileged(struct vcpu *v)
         case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xec: case 0xed: case 0xee: case 0xef:
             done = perform_in_out(v, &insn);
             break;
-        case 0xfa: case 0xfb:       /* cli, sti: accepted by IOPL, without effect on the event mask */
+        /* cli, sti: accepted by IOPL, without effect on the event mask */
+        case 0xfa: case 0xfb:
             done = iopl_ok(v);
             break;
         default:
             done = false;
         }
     }
-    if (done && !again) emulate_finish(v, insn.length);
+    if (done && !again)
+        emulate_finish(v, insn.length);
     return done;
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores of a guest kernel to its own level-1 tables. The tables are mapped read-only, so the store faults; we decode the instruction, compute
- * what it would have written, and make that an ordinary checked update of the entry. To the guest it looks as if its table were
- * writable (it costs a trap: mmu_update in batches is cheaper). Upper levels are not emulated: their entries are written by hypercall.
+ * Stores of a guest kernel to its own level-1 tables. The tables are mapped read-only, so the store
+ * faults; we decode the instruction, compute what it would have written, and make that an ordinary
+ * checked update of the entry. To the guest it looks as if its table were writable (it costs a
+ * trap: mmu_update in batches is cheaper). Upper levels are not emulated: their entries are written
+ * by hypercall.
  *
- * The instruction is fetched once and decoded from the copy; the address must be the one that the CPU reported. Whatever does not
- * fit is simply a page fault of the guest's.
+ * The instruction is fetched once and decoded from the copy; the address must be the one that the
+ * CPU reported. Whatever does not fit is simply a page fault of the guest's.
  */
 #include "emulate/decode.h"
 #include "emulate/privileged.h"
@@ -22,34 +24,46 @@
 #define RFLAGS_RESULT (RFLAGS_PF | RFLAGS_ZF | RFLAGS_SF)
 #define RFLAGS_ARITH  (RFLAGS_RESULT | RFLAGS_CF | RFLAGS_AF | RFLAGS_OF)
 
-/* One store under way: the operand as it was (old), as it will be (new), and the flags and register that change with it. */
+/* One store under way: the operand as it was (old), as it will be (new), and the flags and register
+ * that change with it. */
 struct store {
     struct insn insn;
     uint64_t old, new, source;
     uint64_t flags;
-    int16_t result_register;        /* receives `old` if not negative: xchg, xadd, cmpxchg that failed */
+    /* receives `old` if not negative: xchg, xadd, cmpxchg that failed */
+    int16_t result_register;
     bool writes;                    /* false: cmpxchg that failed */
 };
 
 /* ---- arithmetic ---- */
 
-static uint64_t size_mask(const struct insn *i) { return i->operand_size == 8 ? ~0UL : (1UL << 8 * i->operand_size) - 1; }
-static uint64_t sign_bit(const struct insn *i) { return 1UL << (8 * i->operand_size - 1); }
+static uint64_t size_mask(const struct insn *i)
+{
+    return i->operand_size == 8 ? ~0UL : (1UL << 8 * i->operand_size) - 1;
+}
+static uint64_t sign_bit(const struct insn *i)
+{
+    return 1UL << (8 * i->operand_size - 1);
+}
 
 static void result_flags(struct store *s, uint64_t result, uint64_t changed, uint64_t others)
 {
     uint64_t f = others;
 
-    if ((result & size_mask(&s->insn)) == 0) f |= RFLAGS_ZF;
-    if (result & sign_bit(&s->insn)) f |= RFLAGS_SF;
-    if (!__builtin_parity((unsigned int)result & 0xff)) f |= RFLAGS_PF;
+    if ((result & size_mask(&s->insn)) == 0)
+        f |= RFLAGS_ZF;
+    if (result & sign_bit(&s->insn))
+        f |= RFLAGS_SF;
+    if (!__builtin_parity((unsigned int)result & 0xff))
+        f |= RFLAGS_PF;
     s->flags = (s->flags & ~changed) | (f & changed);
 }
 
 static uint64_t add(struct store *s, uint64_t a, uint64_t b, uint64_t carry, uint64_t changed)
 {
     uint64_t r = a + b + carry, top = sign_bit(&s->insn);
-    uint64_t f = (((a & b) | ((a | b) & ~r)) & top ? RFLAGS_CF : 0) | ((a ^ r) & (b ^ r) & top ? RFLAGS_OF : 0) | ((a ^ b ^ r) & RFLAGS_AF);
+    uint64_t f = (((a & b) | ((a | b) & ~r)) & top ? RFLAGS_CF : 0) |
+                 ((a ^ r) & (b ^ r) & top ? RFLAGS_OF : 0) | ((a ^ b ^ r) & RFLAGS_AF);
 
     result_flags(s, r, changed, f);
     return r;
@@ -58,7 +72,8 @@ static uint64_t add(struct store *s, uint64_t a, uint64_t b, uint64_t carry, uin
 static uint64_t subtract(struct store *s, uint64_t a, uint64_t b, uint64_t borrow, uint64_t changed)
 {
     uint64_t r = a - b - borrow, top = sign_bit(&s->insn);
-    uint64_t f = (((~a & b) | (~(a ^ b) & r)) & top ? RFLAGS_CF : 0) | ((a ^ b) & (a ^ r) & top ? RFLAGS_OF : 0) | ((a ^ b ^ r) & RFLAGS_AF);
+    uint64_t f = (((~a & b) | (~(a ^ b) & r)) & top ? RFLAGS_CF : 0) |
+                 ((a ^ b) & (a ^ r) & top ? RFLAGS_OF : 0) | ((a ^ b ^ r) & RFLAGS_AF);
 
     result_flags(s, r, changed, f);
     return r;
@@ -92,9 +107,12 @@ static void bit_operation(struct store *s, unsigned int which, uint64_t number)
     uint64_t bit = 1UL << (number & (8 * s->insn.operand_size - 1u));
 
     s->flags = (s->flags & ~(uint64_t)RFLAGS_CF) | (s->old & bit ? RFLAGS_CF : 0);
-    if (which == 5) s->new = s->old | bit;
-    else if (which == 6) s->new = s->old & ~bit;
-    else s->new = s->old ^ bit;
+    if (which == 5)
+        s->new = s->old | bit;
+    else if (which == 6)
+        s->new = s->old & ~bit;
+    else
+        s->new = s->old ^ bit;
 }
 
 static void compare_exchange(struct store *s, uint64_t accumulator)
@@ -102,7 +120,8 @@ static void compare_exchange(struct store *s, uint64_t accumulator)
     subtract(s, accumulator, s->old, 0, RFLAGS_ARITH);
     s->writes = s->flags & RFLAGS_ZF;
     s->new = s->source;
-    if (!s->writes) s->result_register = 0;                     /* rax */
+    if (!s->writes)
+        s->result_register = 0; /* rax */
 }
 
 static bool two_byte(struct store *s, const struct cpu_user_regs *regs)
@@ -122,7 +141,8 @@ static bool two_byte(struct store *s, const struct cpu_user_regs *regs)
     }
 }
 
-/* From the old operand to the new one. False: an instruction that we do not emulate. May run twice: it starts from `old` each time. */
+/* From the old operand to the new one. False: an instruction that we do not emulate. May run twice:
+ * it starts from `old` each time. */
 static bool compute(struct store *s, const struct cpu_user_regs *regs)
 {
     uint8_t op = s->insn.opcode;
@@ -130,21 +150,28 @@ static bool compute(struct store *s, const struct cpu_user_regs *regs)
     s->flags = regs->rflags;
     s->result_register = -1;
     s->writes = true;
-    s->source = s->insn.has_modrm ? insn_get_register(&s->insn, regs, s->insn.reg) : insn_get_register(&s->insn, regs, 0);
+    s->source = s->insn.has_modrm ? insn_get_register(&s->insn, regs, s->insn.reg)
+                                  : insn_get_register(&s->insn, regs, 0);
     if (s->insn.two_byte) return two_byte(s, regs);
     if (op < 0x40) return group1(s, op >> 3);
     switch (op) {
-    case 0x80: case 0x81: case 0x83: s->source = s->insn.immediate; return group1(s, s->insn.reg & 7);
+    case 0x80:
+    case 0x81:
+    case 0x83: s->source = s->insn.immediate; return group1(s, s->insn.reg & 7);
     case 0x86: case 0x87: s->result_register = s->insn.reg; s->new = s->source; return true;
     case 0x88: case 0x89: case 0xa2: case 0xa3: s->new = s->source; return true;
     case 0xc6: case 0xc7: s->new = s->insn.immediate; return true;
     case 0xf6: case 0xf7:
-        if ((s->insn.reg & 7) == 2) s->new = ~s->old;
-        else s->new = subtract(s, 0, s->old, 0, RFLAGS_ARITH);
+        if ((s->insn.reg & 7) == 2)
+            s->new = ~s->old;
+        else
+            s->new = subtract(s, 0, s->old, 0, RFLAGS_ARITH);
         return true;
     case 0xfe: case 0xff:
-        if ((s->insn.reg & 7) == 0) s->new = add(s, s->old, 1, 0, RFLAGS_ARITH & ~RFLAGS_CF);
-        else s->new = subtract(s, s->old, 1, 0, RFLAGS_ARITH & ~RFLAGS_CF);
+        if ((s->insn.reg & 7) == 0)
+            s->new = add(s, s->old, 1, 0, RFLAGS_ARITH & ~RFLAGS_CF);
+        else
+            s->new = subtract(s, s->old, 1, 0, RFLAGS_ARITH & ~RFLAGS_CF);
         return true;
     default: return false;                                      /* string stores and the rest */
     }
@@ -156,7 +183,8 @@ static bool compute(struct store *s, const struct cpu_user_regs *regs)
 static bool fetch(struct insn *insn, uint64_t rip)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
-    unsigned int count = INSN_MAX_LENGTH, to_page_end = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
+    unsigned int count = INSN_MAX_LENGTH,
+                 to_page_end = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
 
     if (copy_from_guest(bytes, VADDR(rip), count)) {
         count = MIN(count, to_page_end);
@@ -165,22 +193,28 @@ static bool fetch(struct insn *insn, uint64_t rip)
     return decode_insn(insn, bytes, count, true) == DECODE_OK;
 }
 
-/* Where the instruction stores. bts, btr, btc with a register reach beyond their operand: the number's upper part counts operands. */
+/* Where the instruction stores. bts, btr, btc with a register reach beyond their operand: the
+ * number's upper part counts operands. */
 static uint64_t operand_address(const struct insn *insn, const struct cpu_user_regs *regs)
 {
     uint64_t address = insn_address(insn, regs);
-    bool by_register = insn->two_byte && (insn->opcode == 0xab || insn->opcode == 0xb3 || insn->opcode == 0xbb);
+    bool by_register = insn->two_byte &&
+                       (insn->opcode == 0xab || insn->opcode == 0xb3 || insn->opcode == 0xbb);
 
     if (by_register) {
         unsigned int unused = 64 - 8u * insn->operand_size;
         int64_t number = (int64_t)(insn_get_register(insn, regs, insn->reg) << unused) >> unused;
 
-        address += (uint64_t)((number >> (insn->operand_size == 8 ? 6 : insn->operand_size == 4 ? 5 : 4)) * insn->operand_size);
+        address += (uint64_t)((number >> (insn->operand_size == 8   ? 6
+                                          : insn->operand_size == 4 ? 5
+                                                                    : 4)) *
+                              insn->operand_size);
     }
     return address;
 }
 
-/* The 8-byte slot of one of d's valid level-1 tables that va, mapped read-only, lies in; or NULL. */
+/* The 8-byte slot of one of d's valid level-1 tables that va, mapped read-only, lies in; or
+ * NULL. */
 static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 {
     const uint64_t *e = mmu_walk(v, va);
@@ -188,7 +222,8 @@ static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 
     if (!e || (*e & (PTE_P | PTE_RW)) != PTE_P || mfn_is_io(pte_mfn(*e))) return NULL;
     f = frame_of(pte_mfn(*e));
-    if (f->owner != v->domain || frame_type(f) != FRAME_L1 || !(f->state & FRAME_VALID)) return NULL;
+    if (f->owner != v->domain || frame_type(f) != FRAME_L1 || !(f->state & FRAME_VALID))
+        return NULL;
     return (uint64_t *)map_frame(pte_mfn(*e)) + (va >> 3 & 511);
 }
 
@@ -205,7 +240,8 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
         s->old = seen >> shift & mask;
         if (!compute(s, &v->regs)) return false;
         if (!s->writes) return true;
-        error = entry_compare_update(&w, slot, whole, (whole & ~(mask << shift)) | (s->new & mask) << shift, &seen);
+        error = entry_compare_update(&w, slot, whole,
+                                     (whole & ~(mask << shift)) | (s->new &mask) << shift, &seen);
     } while (error == -EAGAIN);
     return error == 0;
 }
@@ -214,7 +250,9 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
 static bool decode_store(struct store *s, const struct vcpu *v, uint64_t va)
 {
     if (v->regs.cs != FLAT_RING3_CS64 || !fetch(&s->insn, v->regs.rip)) return false;
-    if (!s->insn.memory || s->insn.segment == INSN_SEG_FS || s->insn.segment == INSN_SEG_GS || s->insn.address_size != 8) return false;
+    if (!s->insn.memory || s->insn.segment == INSN_SEG_FS || s->insn.segment == INSN_SEG_GS ||
+        s->insn.address_size != 8)
+        return false;
     return operand_address(&s->insn, &v->regs) == va && (va & 7) + s->insn.operand_size <= 8;
 }
 
@@ -224,15 +262,18 @@ bool emulate_pt_write(struct vcpu *v, uint64_t cr2)
     uint64_t *slot;
     bool done;
 
-    if (undo_if_any(v->domain)) return true;                    /* something more urgent first; the instruction faults again */
+    /* something more urgent first; the instruction faults again */
+    if (undo_if_any(v->domain)) return true;
 
     spin_lock(&v->domain->pagetable_lock);
-    slot = find_slot(v, cr2);                                   /* most faults are not ours: find out before decoding */
+    /* most faults are not ours: find out before decoding */
+    slot = find_slot(v, cr2);
     done = slot && decode_store(&s, v, cr2) && store_to_slot(&s, v, slot, 8 * (cr2 & 7));
     spin_unlock(&v->domain->pagetable_lock);
     if (!done) return false;
 
-    if (s.result_register >= 0) insn_set_register(&s.insn, &v->regs, (unsigned int)s.result_register, s.old);
+    if (s.result_register >= 0)
+        insn_set_register(&s.insn, &v->regs, (unsigned int)s.result_register, s.old);
     v->regs.rflags = s.flags;
     v->counters.emulated_pte++;
     emulate_finish(v, s.insn.length);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bounce: how ring 0 makes a guest's kernel see an exception, an event, or a system call of its own processes.
- * The guest's kernel stack gets this frame (Xen's ABI; 16-byte aligned at its top), and the guest goes on at the handler:
+ * The bounce: how ring 0 makes a guest's kernel see an exception, an event, or a system call of its
+ * own processes. The guest's kernel stack gets this frame (Xen's ABI; 16-byte aligned at its top),
+ * and the guest goes on at the handler:
  *
  *        ss                                 <- highest address
  *        rsp
@@ -21,21 +22,24 @@
 
 #define FRAME_MAX 88                /* bytes */
 
-uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags, const uint64_t *extra,
-                      unsigned int extras);
+uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags,
+                      const uint64_t *extra, unsigned int extras);
 
 /* What the guest sees pushed as RFLAGS: its own, with IF standing for the event mask. */
 static uint64_t visible_flags(const struct vcpu *v, uint8_t mask)
 {
     uint64_t flags = v->regs.rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL);
 
-    if (!mask) flags |= RFLAGS_IF;
-    if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl) flags |= (uint64_t)v->iopl << 12;
+    if (!mask)
+        flags |= RFLAGS_IF;
+    if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl)
+        flags |= (uint64_t)v->iopl << 12;
     return flags;
 }
 
 /* extra: the words between r11 and rip. */
-static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uint64_t *extra, unsigned int extras)
+static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uint64_t *extra,
+                   unsigned int extras)
 {
     struct cpu_user_regs *r = &v->regs;
     uint8_t mask = v->info->evtchn_upcall_mask;
@@ -54,15 +58,18 @@ static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uin
     }
     sp = bounce_write(sp, r, cs | (uint64_t)mask << 32, visible_flags(v, mask), extra, extras);
     if (unlikely(!sp)) {
-        domain_crash(v->domain, "its kernel stack cannot take an exception frame (for %lx, at %lx)", handler, r->rip);
+        domain_crash(v->domain, "its kernel stack cannot take an exception frame (for %lx, at %lx)",
+                     handler, r->rip);
         return;
     }
-    if (mask_events) v->info->evtchn_upcall_mask = 1;
+    if (mask_events)
+        v->info->evtchn_upcall_mask = 1;
     r->rsp = sp;
     r->rip = handler;
     r->cs = FLAT_KERNEL_CS;
     r->ss = FLAT_KERNEL_SS;
-    r->rflags &= ~(uint64_t)(RFLAGS_RF | RFLAGS_TF | RFLAGS_AC);     /* NT and VM never leave ring 0 (entry.asm) */
+    /* NT and VM never leave ring 0 (entry.asm) */
+    r->rflags &= ~(uint64_t)(RFLAGS_RF | RFLAGS_TF | RFLAGS_AC);
     r->entry_vector = TRAP_SYSCALL;
 }
 
@@ -73,7 +80,8 @@ void inject_trap(struct vcpu *v, unsigned int vector, int error)
 
     v->counters.exceptions++;
     if (!t->address) {
-        domain_crash(v->domain, "exception %u (error code %x) at %lx, for which it has no handler", vector, error, v->regs.rip);
+        domain_crash(v->domain, "exception %u (error code %x) at %lx, for which it has no handler",
+                     vector, error, v->regs.rip);
         return;
     }
     bounce(v, t->address, TI_GET_IF(t), &code, error != NO_ERROR_CODE);
@@ -84,8 +92,10 @@ void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code)
     code = v->in_kernel ? code & ~PF_USER : code | PF_USER;
     v->info->arch.cr2 = address;
     if (!v->traps[TRAP_PAGE_FAULT].address) {
-        domain_crash(v->domain, "page fault at %lx on address %lx (error code %x), for which it has no handler", v->regs.rip,
-                     address, code);
+        domain_crash(
+            v->domain,
+            "page fault at %lx on address %lx (error code %x), for which it has no handler",
+            v->regs.rip, address, code);
         return;
     }
     inject_trap(v, TRAP_PAGE_FAULT, (int)code);
@@ -106,18 +116,21 @@ void bounce_failsafe(struct vcpu *v)
     uint64_t selectors[4] = { v->sel_ds, v->sel_es, v->sel_fs, v->sel_gs };
 
     if (!v->failsafe_callback.rip) {
-        domain_crash(v->domain, "it cannot go on at %x:%lx (ss:rsp %x:%lx), and it has no failsafe callback", v->regs.cs, v->regs.rip,
-                     v->regs.ss, v->regs.rsp);
+        domain_crash(v->domain,
+                     "it cannot go on at %x:%lx (ss:rsp %x:%lx), and it has no failsafe callback",
+                     v->regs.cs, v->regs.rip, v->regs.ss, v->regs.rsp);
         return;
     }
     bounce(v, v->failsafe_callback.rip, v->failsafe_callback.mask_events, selectors, 4);
 }
 
-/* SYSCALL from guest user mode (or 32-bit code): the guest kernel's business. Without a callback, the instruction is invalid. */
+/* SYSCALL from guest user mode (or 32-bit code): the guest kernel's business. Without a callback,
+ * the instruction is invalid. */
 void guest_syscall(struct vcpu *v);
 void guest_syscall(struct vcpu *v)
 {
-    const struct guest_callback *callback = v->regs.cs == FLAT_RING3_CS32 ? &v->syscall32_callback : &v->syscall_callback;
+    const struct guest_callback *callback = v->regs.cs == FLAT_RING3_CS32 ? &v->syscall32_callback
+                                                                          : &v->syscall_callback;
 
     if (callback->rip) {
         bounce_callback(v, callback);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercalls by which a guest says where its handlers are and how its vCPU's segments and modes stand: trap table,
- * callbacks, IRET, kernel stack, segment bases, FPU switch, assists. All work on the current vCPU only.
+ * The hypercalls by which a guest says where its handlers are and how its vCPU's segments and modes
+ * stand: trap table, callbacks, IRET, kernel stack, segment bases, FPU switch, assists. All work on
+ * the current vCPU only.
  */
 #include "domain/domain.h"
 #include "entry/hypercall.h"
@@ -14,7 +15,8 @@
 #include <xen/callback.h>
 
 /* The list ends with an entry whose address is 0; a NULL list clears the table. */
-long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, unsigned long a4,
+                       unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     struct trap_info t;
@@ -26,16 +28,16 @@ long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, 
     for (;; traps += sizeof(t)) {
         if (read_guest(&t, traps) != 0) return fail(-EFAULT, "the trap table cannot be read");
         if (t.address == 0) return 0;
-        if (!is_canonical(t.address)) return fail(-EINVAL, "a trap handler at a non-canonical address");
+        if (!is_canonical(t.address))
+            return fail(-EINVAL, "a trap handler at a non-canonical address");
         v->traps[t.vector] = t;
         spend(COST_CALL);
-        if (spent())
-            return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
+        if (spent()) return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
     }
 }
 
-long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall, unsigned long a4, unsigned long a5,
-                      unsigned long a6)
+long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall,
+                      unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
 
@@ -60,7 +62,8 @@ static struct guest_callback *callback_of(struct vcpu *v, uint16_t type)
     }
 }
 
-long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
+                    unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     struct callback_register r;
@@ -74,12 +77,14 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
         if (!callback) return fail(-ENOSYS, "no callback of this type");
         if (!is_canonical(r.address)) return fail(-EINVAL, "a callback at a non-canonical address");
         callback->rip = r.address;
-        callback->mask_events = r.type == CALLBACKTYPE_event || r.type == CALLBACKTYPE_nmi || r.flags & CALLBACKF_mask_events;
+        callback->mask_events = r.type == CALLBACKTYPE_event || r.type == CALLBACKTYPE_nmi ||
+                                r.flags & CALLBACKF_mask_events;
         return 0;
     CASE(CALLBACKOP_unregister)
         if (read_guest(&u, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
         if (!callback_of(v, u.type)) return fail(-ENOSYS, "no callback of this type");
-        if (u.type != CALLBACKTYPE_nmi) return fail(-EINVAL, "only the NMI callback can be taken back");
+        if (u.type != CALLBACKTYPE_nmi)
+            return fail(-EINVAL, "only the NMI callback can be taken back");
         v->nmi_callback.rip = 0;
         return 0;
     default:
@@ -88,10 +93,12 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
 }
 
 /*
- * Return from an exception: nine words on the guest's stack say where to. CS with RPL 3 means guest user mode, which is only
- * possible with user page tables. RAX is the guest's own, so it is what we "return".
+ * Return from an exception: nine words on the guest's stack say where to. CS with RPL 3 means guest
+ * user mode, which is only possible with user page tables. RAX is the guest's own, so it is what we
+ * "return".
  */
-long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
+             unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     struct cpu_user_regs *r = &v->regs;
@@ -108,35 +115,41 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
         }
         vcpu_enter_user(v);
     }
-    if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl) v->iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
+    if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl)
+        v->iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
     r->rip = frame.rip;
     r->cs = (uint16_t)(frame.cs | 3);
     r->rflags = frame.rflags | RFLAGS_IF;               /* made harmless at exit */
     r->rsp = frame.rsp;
     r->ss = (uint16_t)(frame.ss | 3);
     if (!(frame.flags & VGCF_in_syscall)) {
-        r->entry_vector = 0;                            /* leave by IRETQ: rcx and r11 are the guest's */
+        /* leave by IRETQ: rcx and r11 are the guest's */
+        r->entry_vector = 0;
         r->rcx = frame.rcx;
         r->r11 = frame.r11;
     } else if (r->cs == FLAT_RING3_CS32) {
-        r->entry_vector = 0;                            /* what SYSRET can do, too, but ours does not */
+        /* what SYSRET can do, too, but ours does not */
+        r->entry_vector = 0;
     } else {
         r->cs = FLAT_RING3_CS64;                        /* it knows no others */
         r->ss = FLAT_RING3_SS64;
-        if (r->rflags & RFLAGS_RF) r->entry_vector = 0;
+        if (r->rflags & RFLAGS_RF)
+            r->entry_vector = 0;
     }
     v->info->evtchn_upcall_mask = !(frame.rflags & RFLAGS_IF);
     return (long)frame.rax;
 }
 
-long do_stack_switch(unsigned long ss, unsigned long rsp, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_stack_switch(unsigned long ss, unsigned long rsp, unsigned long a3, unsigned long a4,
+                     unsigned long a5, unsigned long a6)
 {
     current->kernel_ss = (uint16_t)(ss | 3);
     current->kernel_sp = rsp;       /* checked when it is used: bounce.c survives any value */
     return 0;
 }
 
-long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, unsigned long a4,
+                       unsigned long a5, unsigned long a6)
 {
     if (set) {
         current->guest_cr0 |= CR0_TS;
@@ -148,13 +161,17 @@ long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, un
     return 0;
 }
 
-/* In ring 0, MSR_KERNEL_GS_BASE holds the guest's active GS base, which is its kernel's, since this is a hypercall. */
-long do_set_segment_base(unsigned long which, unsigned long base, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+/* In ring 0, MSR_KERNEL_GS_BASE holds the guest's active GS base, which is its kernel's, since this
+ * is a hypercall. */
+long do_set_segment_base(unsigned long which, unsigned long base, unsigned long a3,
+                         unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     uint64_t kernel_base;
 
-    if (which != OP(SEGBASE_GS_USER_SEL) && !is_canonical(base)) return fail(-EINVAL, "a non-canonical segment base");   /* advisory 193 */
+    /* advisory 193 */
+    if (which != OP(SEGBASE_GS_USER_SEL) && !is_canonical(base))
+        return fail(-EINVAL, "a non-canonical segment base");
     switch (which) {
     CASE(SEGBASE_FS)
         wrmsr(MSR_FS_BASE, base);
@@ -165,7 +182,8 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
     CASE(SEGBASE_GS_KERNEL)
         wrmsr(MSR_KERNEL_GS_BASE, base);
         return 0;
-    CASE(SEGBASE_GS_USER_SEL)       /* load it to learn its base; a bad selector becomes the null one, as on Xen */
+    /* load it to learn its base; a bad selector becomes the null one, as on Xen */
+    CASE(SEGBASE_GS_USER_SEL)
         kernel_base = rdmsr(MSR_KERNEL_GS_BASE);
         (void)load_gs_selector((uint16_t)base);
         v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
@@ -176,10 +194,13 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
     }
 }
 
-#define ASSISTS (1u << VMASST_TYPE_4gb_segments | 1u << VMASST_TYPE_4gb_segments_notify | 1u << VMASST_TYPE_writable_pagetables | \
-                 1u << VMASST_TYPE_pae_extended_cr3 | 1u << VMASST_TYPE_architectural_iopl | 1u << VMASST_TYPE_runstate_update_flag)
+#define ASSISTS \
+    (1u << VMASST_TYPE_4gb_segments | 1u << VMASST_TYPE_4gb_segments_notify | \
+     1u << VMASST_TYPE_writable_pagetables | 1u << VMASST_TYPE_pae_extended_cr3 | \
+     1u << VMASST_TYPE_architectural_iopl | 1u << VMASST_TYPE_runstate_update_flag)
 
-long do_vm_assist(unsigned long op, unsigned long type, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_vm_assist(unsigned long op, unsigned long type, unsigned long a3, unsigned long a4,
+                  unsigned long a5, unsigned long a6)
 {
     struct domain *d = current->domain;
 

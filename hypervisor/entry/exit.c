@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last stop before a guest runs. entry.asm comes here only when something waits: a work bit of this CPU, or an upcall
- * that the guest can take.
+ * The last stop before a guest runs. entry.asm comes here only when something waits: a work bit of
+ * this CPU, or an upcall that the guest can take.
  */
 #include "entry/exit.h"
 #include "domain/schedule.h"
@@ -14,22 +14,27 @@ static void deliver_upcall(struct vcpu *v)
     /* A handler for vector 2 is as good as the callback: Linux as a domU registers only that. */
     if (v->nmi_pending && (v->nmi_callback.rip || v->traps[TRAP_NMI].address)) {
         v->nmi_pending = 0;
-        if (v->nmi_callback.rip) bounce_callback(v, &v->nmi_callback);
-        else inject_trap(v, TRAP_NMI, NO_ERROR_CODE);
+        if (v->nmi_callback.rip)
+            bounce_callback(v, &v->nmi_callback);
+        else
+            inject_trap(v, TRAP_NMI, NO_ERROR_CODE);
     } else if (vcpu_event_deliverable(v)) {
         v->counters.events++;
         bounce_callback(v, &v->event_callback);
     }
 }
 
-/* Each of these can make more work: an upcall to a bad stack ends the domain, which asks for somebody else to run. */
+/* Each of these can make more work: an upcall to a bad stack ends the domain, which asks for
+ * somebody else to run. */
 void exit_work(void)
 {
     struct cpu *cpu = this_cpu();
 
     do {
-        if (cpu->work & WORK_TIMERS) timers_run();
-        if (cpu->work & WORK_RESCHEDULE) schedule();
+        if (cpu->work & WORK_TIMERS)
+            timers_run();
+        if (cpu->work & WORK_RESCHEDULE)
+            schedule();
         deliver_upcall(cpu->running);
     } while (cpu->work);
 }

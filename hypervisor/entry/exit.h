@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The last stop before a guest runs: reschedule, timers, pending upcalls (entry/exit.c; exit_failed: traps.c). Called by entry.asm only. */
+/* The last stop before a guest runs: reschedule, timers, pending upcalls (entry/exit.c;
+ * exit_failed: traps.c). Called by entry.asm only. */
 #ifndef DOMUS_ENTRY_EXIT_H
 #define DOMUS_ENTRY_EXIT_H
 
 #include "domain/domain.h"
 
 void exit_work(void);               /* work bits, then upcalls; may change current */
-void exit_failed(void);             /* IRETQ refused the guest's frame: an exception of the guest's, or its end */
-void enter_guest(void) __attribute__((noreturn));      /* entry.asm: leave ring 0 for current, from an empty stack */
+/* IRETQ refused the guest's frame: an exception of the guest's, or its end */
+void exit_failed(void);
+/* entry.asm: leave ring 0 for current, from an empty stack */
+void enter_guest(void) __attribute__((noreturn));
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "domain/domain.h"
 
-/* A page fault of ring 3 with a supervisor's error code on a guest's address: finish the IRET or far RET. False: it is none. */
+/* A page fault of ring 3 with a supervisor's error code on a guest's address: finish the IRET or
+ * far RET. False: it is none. */
 bool far_return(struct vcpu *v);
 
 #endif

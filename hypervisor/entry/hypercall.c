@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall table, multicalls, and continuations: how a hypercall that took long enough gives way and goes on.
- * entry.asm calls straight through the table; between a guest and a handler stands nothing but the
- * door of those hypercalls that are the control domain's.
+ * The hypercall table, multicalls, and continuations: how a hypercall that took long enough gives
+ * way and goes on. entry.asm calls straight through the table; between a guest and a handler stands
+ * nothing but the door of those hypercalls that are the control domain's.
  */
 #include "entry/hypercall.h"
 #include "entry/traps.h"
@@ -15,13 +15,17 @@
 #define HC_PRIVILEGED  4u
 #define HC_EXTENSION   8u
 
-static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
+                         unsigned long a5, unsigned long a6)
 {
     return -ENOSYS;                 /* expected: guests probe */
 }
 
 /* One place for all operations: that each has its check, tests/guests/privilege sees. */
-int refuse_others(int error) { return fail(error, "this is the control domain's business"); }
+int refuse_others(int error)
+{
+    return fail(error, "this is the control domain's business");
+}
 
 int answer_guest(uint64_t va, const void *object, size_t bytes)
 {
@@ -29,7 +33,8 @@ int answer_guest(uint64_t va, const void *object, size_t bytes)
     return fail(-EFAULT, "the answer cannot be written");
 }
 
-/* The control domain's hypercalls have a door before the handler; those of the others are never used. */
+/* The control domain's hypercalls have a door before the handler; those of the others are never
+ * used. */
 #define HYPERCALL(number, name, handler, arguments, flags) \
     static long door_##name(unsigned long a1, unsigned long a2, unsigned long a3, \
                             unsigned long a4, unsigned long a5, unsigned long a6) \
@@ -40,7 +45,8 @@ int answer_guest(uint64_t va, const void *object, size_t bytes)
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
-/* Numbers without a handler, and the last slot, which stands for all larger numbers, answer -ENOSYS without a branch. */
+/* Numbers without a handler, and the last slot, which stands for all larger numbers, answer -ENOSYS
+ * without a branch. */
 #define HYPERCALL(number, name, handler, arguments, flags) \
     [number] = (flags) & HC_PRIVILEGED ? door_##name : handler,
 extern hypercall_fn *const hypercall_table[HYPERCALL_SLOTS];
@@ -58,11 +64,13 @@ static const uint8_t hypercall_flags[HYPERCALL_SLOTS] = {
 #include <abi/hypercall_list.h>
 };
 #undef HYPERCALL
-#define HYPERCALL(number, name, handler, arguments, flags) _Static_assert(number < HYPERCALL_SLOTS - 1, "slot 63 is for unknown numbers");
+#define HYPERCALL(number, name, handler, arguments, flags) \
+    _Static_assert(number < HYPERCALL_SLOTS - 1, "slot 63 is for unknown numbers");
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
-/* SYSCALL is two bytes long: with RIP in front of it again, the guest itself repeats the call, whenever it runs next. */
+/* SYSCALL is two bytes long: with RIP in front of it again, the guest itself repeats the call,
+ * whenever it runs next. */
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments)
 {
     struct vcpu *v = current;
@@ -73,12 +81,14 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     v->hypercall_restart = 1;
     if (v->multicall) {
         v->multicall->op = op;
-        for (unsigned int i = 0; i < count; i++) v->multicall->args[i] = arguments[i];
+        for (unsigned int i = 0; i < count; i++)
+            v->multicall->args[i] = arguments[i];
         return 0;
     }
     r->rip -= 2;
     r->rax = op;
-    for (unsigned int i = 0; i < count; i++) *slots[i] = arguments[i];
+    for (unsigned int i = 0; i < count; i++)
+        *slots[i] = arguments[i];
     return (long)r->rax;
 }
 
@@ -103,11 +113,13 @@ static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
 }
 
 /*
- * A list of calls, done in order, each result put into its entry. A call that gives way is written back as what remains of it, and
- * the multicall as what remains of the list. IRET changes to user mode, in which there are no hypercalls: it ends the list
- * (advisory 213), and like it everything that ends the guest.
+ * A list of calls, done in order, each result put into its entry. A call that gives way is written
+ * back as what remains of it, and the multicall as what remains of the list. IRET changes to user
+ * mode, in which there are no hypercalls: it ends the list (advisory 213), and like it everything
+ * that ends the guest.
  */
-long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, unsigned long a4,
+                  unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
     struct multicall_entry e;
@@ -117,7 +129,8 @@ long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, un
         if (read_guest(&e, calls) != 0) return fail(-EFAULT, "the list of calls cannot be read");
         if (e.op == __HYPERVISOR_iret) return do_iret(0, 0, 0, 0, 0, 0);
         if (!multicall_one(v, &e)) {
-            if (write_guest(calls, &e) != 0) return fail(-EFAULT, "the list of calls cannot be written");
+            if (write_guest(calls, &e) != 0)
+                return fail(-EFAULT, "the list of calls cannot be written");
             return hypercall_continue(__HYPERVISOR_multicall, 2, calls, count);
         }
         if (write_guest_u64(calls + offsetof(struct multicall_entry, result), e.result) != 0)
@@ -130,7 +143,8 @@ long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, un
     return 0;
 }
 
-/* 128 stubs of 32 bytes: push rcx; push r11; mov eax, n; syscall; pop r11; pop rcx; ret. IRET's pushes rax too and does not return. */
+/* 128 stubs of 32 bytes: push rcx; push r11; mov eax, n; syscall; pop r11; pop rcx; ret. IRET's
+ * pushes rax too and does not return. */
 void hypercall_page_fill(void *page)
 {
     uint8_t *p = page;

@@ -2,9 +2,9 @@
 /*
  * Hypercalls: their handlers, and how a long one gives way and goes on (when: entry/budget.h).
  *
- * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the arguments as the guest gave them.
- * The table is made from pvguest-sdk/include/abi/hypercall.tbl (entry/hypercall.c), the checks of
- * privileges from privilege.tbl beside it.
+ * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the
+ * arguments as the guest gave them. The table is made from pvguest-sdk/include/abi/hypercall.tbl
+ * (entry/hypercall.c), the checks of privileges from privilege.tbl beside it.
  */
 #ifndef DOMUS_ENTRY_HYPERCALL_H
 #define DOMUS_ENTRY_HYPERCALL_H
@@ -16,17 +16,20 @@
 
 #define HYPERCALL_SLOTS 64          /* numbers at and above it, and holes, answer -ENOSYS */
 
-typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
+typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long,
+                          unsigned long);
 #define HYPERCALL(number, name, handler, arguments, flags) hypercall_fn handler;
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
 /*
- * Give way now and go on later: arrange that the guest, when it runs next, makes this hypercall again with these arguments.
- * `return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops, count | marker, done, domid);` the returned value is not seen by
- * the guest. Every argument is cast to uint64_t by the caller if it is a pointer. In a multicall the entry is rewritten.
+ * Give way now and go on later: arrange that the guest, when it runs next, makes this hypercall
+ * again with these arguments. `return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops, count |
+ * marker, done, domid);` the returned value is not seen by the guest. Every argument is cast to
+ * uint64_t by the caller if it is a pointer. In a multicall the entry is rewritten.
  */
-#define hypercall_continue(op, nargs, ...) hypercall_continue_with((op), (nargs), (const uint64_t[]){ __VA_ARGS__ })
+#define hypercall_continue(op, nargs, ...) \
+    hypercall_continue_with((op), (nargs), (const uint64_t[]){ __VA_ARGS__ })
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments);
 
 /*
@@ -45,18 +48,32 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
 int refuse_others(int error) __attribute__((cold));
 
 /*
- * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument (at guest address `arg`) into
- * `op`, and returns what the call returns. WITH_ANSWER also copies it back if there was no error.
+ * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument
+ * (at guest address `arg`) into `op`, and returns what the call returns. WITH_ANSWER also copies it
+ * back if there was no error.
  */
-#define WITH_ARGUMENT(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; return call; }
-#define WITH_ANSWER(type, call) { struct type op; if (read_guest(&op, arg)) return UNREADABLE; int error_ = call; \
-                                  return error_ ? error_ : ANSWER(arg, &op); }
+#define WITH_ARGUMENT(type, call) \
+    { \
+        struct type op; \
+        if (read_guest(&op, arg)) \
+            return UNREADABLE; \
+        return call; \
+    }
+#define WITH_ANSWER(type, call) \
+    { \
+        struct type op; \
+        if (read_guest(&op, arg)) \
+            return UNREADABLE; \
+        int error_ = call; \
+        return error_ ? error_ : ANSWER(arg, &op); \
+    }
 #define UNREADABLE fail(-EFAULT, "the argument cannot be read")
 /* The last step of a call: its answer goes to where the argument was, mostly. 0 or -EFAULT. */
 #define ANSWER(va, object) answer_guest((va), (object), sizeof(*(object)))
 int answer_guest(uint64_t va, const void *object, size_t bytes) must_check;
 
-/* Write the hypercall page's 128 stubs into a frame (the dom0 builder, XEN_DOMCTL_hypercall_init). */
+/* Write the hypercall page's 128 stubs into a frame (the dom0 builder,
+ * XEN_DOMCTL_hypercall_init). */
 void hypercall_page_fill(void *page);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Offsets into C structures for entry.asm. Never linked: build.mk reads the @define lines out of the assembly text. */
+/* Offsets into C structures for entry.asm. Never linked: build.mk reads the @define lines out of
+ * the assembly text. */
 #include "domain/domain.h"
 #include "entry/budget.h"
 #include "entry/trap.h"

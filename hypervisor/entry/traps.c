@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens when a guest, or ring 0, is interrupted: one switch decides who deals with an exception of a guest. Exceptions of
- * ring 0 are either expected at the instruction that made them (the fixup table) or the end of the machine.
+ * What happens when a guest, or ring 0, is interrupted: one switch decides who deals with an
+ * exception of a guest. Exceptions of ring 0 are either expected at the instruction that made them
+ * (the fixup table) or the end of the machine.
  */
 #include "entry/trap.h"
 #include "domain/domain.h"
@@ -26,13 +27,15 @@
 /* A #GP or #UD at an instruction of a guest that ring 0 may perform for it. */
 static bool emulated(struct vcpu *v, bool done)
 {
-    if (done) v->counters.emulated++;
+    if (done)
+        v->counters.emulated++;
     return done;
 }
 
 /*
- * INT n from ring 3 met a gate of DPL 0. The vector is read from the instruction, because QEMU 7.2's error code in long mode is
- * n * 16 + 2 where hardware's is n * 8 + 2. Into the guest's own vector n if its gate's DPL lets it: 0 is nobody, 1 the kernel too.
+ * INT n from ring 3 met a gate of DPL 0. The vector is read from the instruction, because QEMU
+ * 7.2's error code in long mode is n * 16 + 2 where hardware's is n * 8 + 2. Into the guest's own
+ * vector n if its gate's DPL lets it: 0 is nobody, 1 the kernel too.
  */
 static void software_interrupt(struct vcpu *v)
 {
@@ -69,14 +72,22 @@ static void general_protection(struct vcpu *v)
 {
     uint32_t error = v->regs.error_code;
 
-    if (error & ERROR_IDT) software_interrupt(v);
-    else if (error != 0 || !emulated(v, emulate_privileged(v))) inject_trap(v, TRAP_GP, (int)(error & 0xffff));
+    if (error & ERROR_IDT)
+        software_interrupt(v);
+    else if (error != 0 || !emulated(v, emulate_privileged(v)))
+        inject_trap(v, TRAP_GP, (int)(error & 0xffff));
 }
 
-static bool in_window(uint64_t address) { return address >= WINDOW_VIRT && address < IOREMAP_VIRT; }
+static bool in_window(uint64_t address)
+{
+    return address >= WINDOW_VIRT && address < IOREMAP_VIRT;
+}
 
 /* Where the guest has the descriptor that the CPU read for it in the window. */
-static uint64_t ldt_address(const struct vcpu *v, uint64_t address) { return v->ldt_base + (address - (v->window + LDT_WINDOW)); }
+static uint64_t ldt_address(const struct vcpu *v, uint64_t address)
+{
+    return v->ldt_base + (address - (v->window + LDT_WINDOW));
+}
 
 static void page_fault(struct vcpu *v)
 {
@@ -86,8 +97,10 @@ static void page_fault(struct vcpu *v)
     if (in_window(address)) {
         if (ldt_fault(address)) return;
         address = ldt_address(v, address);
-    } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) == (PF_PRESENT | PF_WRITE) && v->in_kernel &&
-               (address < HV_START || address >= HV_END) && emulate_pt_write(v, address)) {
+    } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) ==
+                   (PF_PRESENT | PF_WRITE) &&
+               v->in_kernel && (address < HV_START || address >= HV_END) &&
+               emulate_pt_write(v, address)) {
         return;
     }
     if ((code & (PF_PRESENT | PF_USER)) == PF_PRESENT && far_return(v)) return;
@@ -104,7 +117,8 @@ static void debug(struct vcpu *v)
     inject_trap(v, TRAP_DEBUG, NO_ERROR_CODE);
 }
 
-/* CR0.TS is the guest's: set by fpu_taskswitch or an emulated write of CR0, cleared here as Xen does. */
+/* CR0.TS is the guest's: set by fpu_taskswitch or an emulated write of CR0, cleared here as Xen
+ * does. */
 static void no_device(struct vcpu *v)
 {
     __asm__ volatile("clts");
@@ -123,34 +137,45 @@ void guest_trap(struct cpu_user_regs *regs)
     case TRAP_PAGE_FAULT: page_fault(v); break;
     case TRAP_GP: general_protection(v); break;
     case TRAP_INVALID_OP:
-        if (!emulated(v, emulate_forced_cpuid(v))) inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);
+        if (!emulated(v, emulate_forced_cpuid(v)))
+            inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);
         break;
     case TRAP_DEBUG: debug(v); break;
     case TRAP_NO_DEVICE: no_device(v); break;
     case VECTOR_INT80: int80(v); break;
-    case TRAP_DIVIDE: case TRAP_BREAKPOINT: case TRAP_OVERFLOW: case TRAP_BOUNDS: case TRAP_FPU: case TRAP_SIMD:
-        inject_trap(v, regs->entry_vector, NO_ERROR_CODE);
-        break;
+    case TRAP_DIVIDE:
+    case TRAP_BREAKPOINT:
+    case TRAP_OVERFLOW:
+    case TRAP_BOUNDS:
+    case TRAP_FPU:
+    case TRAP_SIMD: inject_trap(v, regs->entry_vector, NO_ERROR_CODE); break;
     case TRAP_INVALID_TSS: case TRAP_NO_SEGMENT: case TRAP_STACK: case TRAP_ALIGNMENT:
         inject_trap(v, regs->entry_vector, (int)(regs->error_code & 0xffff));
         break;
     default:
-        if (regs->entry_vector >= VECTOR_EXTERNAL) interrupt(regs->entry_vector);
-        else inject_trap(v, TRAP_INVALID_OP, NO_ERROR_CODE);    /* a vector no CPU of today raises in ring 3 */
+        if (regs->entry_vector >= VECTOR_EXTERNAL)
+            interrupt(regs->entry_vector);
+        else
+            inject_trap(v, TRAP_INVALID_OP,
+                        NO_ERROR_CODE); /* a vector no CPU of today raises in ring 3 */
     }
 }
 
 /*
- * IRETQ refused current's frame, for a reason that ring0_trap wrote down: the guest hears it as if its first instruction there had been
- * the one to fault. No instruction is looked at, let alone done for it: the frame would be refused again, and nothing counts how often.
+ * IRETQ refused current's frame, for a reason that ring0_trap wrote down: the guest hears it as if
+ * its first instruction there had been the one to fault. No instruction is looked at, let alone
+ * done for it: the frame would be refused again, and nothing counts how often.
  */
 void exit_failed(void)
 {
     struct vcpu *v = current;
     uint64_t address = read_cr2();
 
-    if (v->regs.entry_vector == TRAP_PAGE_FAULT) inject_page_fault(v, in_window(address) ? ldt_address(v, address) : address, v->regs.error_code);
-    else inject_trap(v, v->regs.entry_vector, (int)(v->regs.error_code & 0xffff));
+    if (v->regs.entry_vector == TRAP_PAGE_FAULT)
+        inject_page_fault(v, in_window(address) ? ldt_address(v, address) : address,
+                          v->regs.error_code);
+    else
+        inject_trap(v, v->regs.entry_vector, (int)(v->regs.error_code & 0xffff));
 }
 
 /* ---- ring 0 ---- */
@@ -169,9 +194,11 @@ static __attribute__((noreturn)) void ring0_fault(const struct cpu_user_regs *re
 {
     static bool telling;
 
-    if (telling) machine_halt();                /* a fault while telling of one */
+    if (telling)
+        machine_halt(); /* a fault while telling of one */
     telling = true;
-    log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector, regs->error_code, read_cr2());
+    log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector,
+              regs->error_code, read_cr2());
     print_registers(regs, read_cr3());
     print_stack_trace(regs->rip, regs->rbp);
     panic("unexpected exception %u at %lx", regs->entry_vector, regs->rip);
@@ -188,11 +215,13 @@ void ring0_trap(struct cpu_user_regs *regs)
         return;
     }
     if (regs->entry_vector == TRAP_PAGE_FAULT) {
-        address = read_cr2();           /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
+        /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
+        address = read_cr2();
         if (in_window(address) && ldt_fault(address)) return;
     }
     target = find_fixup(regs->rip);
-    if (!target) ring0_fault(regs);
+    if (!target)
+        ring0_fault(regs);
     spend(COST_FAULT);
     if (regs->rip == (uint64_t)guest_iretq) {       /* the guest's to hear (exit_failed) */
         current->regs.entry_vector = regs->entry_vector;
@@ -201,19 +230,22 @@ void ring0_trap(struct cpu_user_regs *regs)
     regs->rip = target;
 }
 
-/* From entry.asm: an exception on a stack of its own, that came from ring 0 or is none of the guest's. */
+/* From entry.asm: an exception on a stack of its own, that came from ring 0 or is none of the
+ * guest's. */
 void paranoid_trap(struct cpu_user_regs *regs);
 void paranoid_trap(struct cpu_user_regs *regs)
 {
     switch (regs->entry_vector) {
     case TRAP_DEBUG:
-        /* A guest's breakpoint that struck in ring 0: on memory that a hypercall reads for it, or held back by MOV SS until the
-         * first instruction of an entry (advisory 260). No business of anybody's: drop it, do not even say so. */
+        /* A guest's breakpoint that struck in ring 0: on memory that a hypercall reads for it, or
+         * held back by MOV SS until the first instruction of an entry (advisory 260). No business
+         * of anybody's: drop it, do not even say so. */
         __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
         regs->rflags &= ~(uint64_t)RFLAGS_TF;
         break;
     case TRAP_NMI:
-        log_warn("NMI at %x:%lx, %s", regs->cs, regs->rip, regs->cs & 3 ? "in a guest" : "in the hypervisor");
+        log_warn("NMI at %x:%lx, %s", regs->cs, regs->rip,
+                 regs->cs & 3 ? "in a guest" : "in the hypervisor");
         break;
     default:
         ring0_fault(regs);

@@ -13,8 +13,13 @@ int fail_at(int error, struct refusal *place)
     v->last_error.error = error;
     v->last_error.hypercall = v->hypercall;
     v->counters.refused++;
-    if (log_level >= LOG_DEBUG) log_debug("d%u: %d: %s (%s:%u)", v->domain->id, error, place->why, place->file, place->line);
+    if (log_level >= LOG_DEBUG)
+        log_debug("d%u: %d: %s (%s:%u)", v->domain->id, error, place->why, place->file,
+                  place->line);
     return error;
 }
 
-const char *last_reason(void) { return current->last_error.place ? current->last_error.place->why : ""; }
+const char *last_reason(void)
+{
+    return current->last_error.place ? current->last_error.place->why : "";
+}

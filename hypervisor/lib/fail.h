@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rule 7: errors are born once. `return fail(-EINVAL, "the frame is not yours");` hands the errno up and writes down in the
- * current vCPU where and why, so that a puzzled guest can ask (hypercall 55, DOMUS_last_error) and a debug build can print it.
+ * Rule 7: errors are born once. `return fail(-EINVAL, "the frame is not yours");` hands the errno
+ * up and writes down in the current vCPU where and why, so that a puzzled guest can ask (hypercall
+ * 55, DOMUS_last_error) and a debug build can print it.
  */
 #ifndef DOMUS_LIB_FAIL_H
 #define DOMUS_LIB_FAIL_H

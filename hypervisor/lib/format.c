@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vsnprintf: the subset of C's that lib/printk.h names. Pure; it never fails and always terminates what it writes. */
+/* vsnprintf: the subset of C's that lib/printk.h names. Pure; it never fails and always terminates
+ * what it writes. */
 #include "lib/printk.h"
 #include "lib/string.h"
 
@@ -7,30 +8,42 @@ struct out { char *at, *end; size_t wanted; };
 
 static void put(struct out *o, char c)
 {
-    if (o->at < o->end) *o->at++ = c;
+    if (o->at < o->end)
+        *o->at++ = c;
     o->wanted++;
 }
 
 struct spec { bool left, zero, upper; int width, precision; };
 
-static void put_padded(struct out *o, const struct spec *s, const char *text, size_t n, bool negative)
+static void put_padded(struct out *o, const struct spec *s, const char *text, size_t n,
+                       bool negative)
 {
     int pad = s->width - (int)n - (negative ? 1 : 0);
     bool zeros = s->zero && !s->left;
 
-    if (!zeros && !s->left) for (; pad > 0; pad--) put(o, ' ');
-    if (negative) put(o, '-');
-    if (zeros) for (; pad > 0; pad--) put(o, '0');
-    for (size_t i = 0; i < n; i++) put(o, text[i]);
-    for (; pad > 0; pad--) put(o, ' ');
+    if (!zeros && !s->left)
+        for (; pad > 0; pad--)
+            put(o, ' ');
+    if (negative)
+        put(o, '-');
+    if (zeros)
+        for (; pad > 0; pad--)
+            put(o, '0');
+    for (size_t i = 0; i < n; i++)
+        put(o, text[i]);
+    for (; pad > 0; pad--)
+        put(o, ' ');
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t value, unsigned int base, bool negative)
+static void put_number(struct out *o, const struct spec *s, uint64_t value, unsigned int base,
+                       bool negative)
 {
     const char *digits = s->upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char text[24], *p = text + sizeof(text);
 
-    do *--p = digits[value % base]; while ((value /= base) != 0);
+    do
+        *--p = digits[value % base];
+    while ((value /= base) != 0);
     put_padded(o, s, p, (size_t)(text + sizeof(text) - p), negative);
 }
 
@@ -39,22 +52,27 @@ static const char *parse_spec(const char *f, struct spec *s, va_list args)
 {
     *s = (struct spec){ .precision = -1 };
     for (;; f++) {
-        if (*f == '-') s->left = true;
-        else if (*f == '0') s->zero = true;
-        else break;
+        if (*f == '-')
+            s->left = true;
+        else if (*f == '0')
+            s->zero = true;
+        else
+            break;
     }
     if (*f == '*') {
         s->width = va_arg(args, int);
         f++;
     }
-    for (; *f >= '0' && *f <= '9'; f++) s->width = s->width * 10 + *f - '0';
+    for (; *f >= '0' && *f <= '9'; f++)
+        s->width = s->width * 10 + *f - '0';
     if (*f != '.') return f;
     s->precision = 0;
     if (*++f == '*') {
         s->precision = va_arg(args, int);
         return f + 1;
     }
-    for (; *f >= '0' && *f <= '9'; f++) s->precision = s->precision * 10 + *f - '0';
+    for (; *f >= '0' && *f <= '9'; f++)
+        s->precision = s->precision * 10 + *f - '0';
     return f;
 }
 
@@ -73,7 +91,8 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list outer)
             continue;
         }
         f = parse_spec(f + 1, &s, args);
-        for (; *f == 'l' || *f == 'z'; f++) wide = true;
+        for (; *f == 'l' || *f == 'z'; f++)
+            wide = true;
         switch (*f) {
         case 'd': case 'i': {
             int64_t v = wide ? va_arg(args, int64_t) : va_arg(args, int);
@@ -82,7 +101,8 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list outer)
         }
         case 'X': s.upper = true; /* fall through */
         case 'x': case 'u':
-            put_number(&o, &s, wide ? va_arg(args, uint64_t) : va_arg(args, unsigned int), *f == 'u' ? 10 : 16, false);
+            put_number(&o, &s, wide ? va_arg(args, uint64_t) : va_arg(args, unsigned int),
+                       *f == 'u' ? 10 : 16, false);
             break;
         case 'p':
             s.zero = true;
@@ -92,17 +112,22 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list outer)
         case 'c': put(&o, (char)va_arg(args, int)); break;
         case 's': {
             const char *text = va_arg(args, const char *);
-            if (!text) text = "(null)";
-            put_padded(&o, &s, text, strnlen(text, s.precision < 0 ? SIZE_MAX : (size_t)s.precision), false);
+            if (!text)
+                text = "(null)";
+            put_padded(&o, &s, text,
+                       strnlen(text, s.precision < 0 ? SIZE_MAX : (size_t)s.precision), false);
             break;
         }
         case '%': put(&o, '%'); break;
-        default: put(&o, '?'); f--; break;      /* a format of ours that we do not know: visible, harmless */
+        /* a format of ours that we do not know: visible, harmless */
+        default: put(&o, '?'); f--; break;
         }
-        if (!*f) break;
+        if (!*f)
+            break;
     }
     va_end(args);
-    if (size) *o.at = 0;
+    if (size)
+        *o.at = 0;
     return (int)o.wanted;
 }
 

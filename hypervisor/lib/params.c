@@ -14,7 +14,8 @@ static bool same(const char *a, const char *b)
     return !strncmp(a, b, strlen(b) + 1);
 }
 
-/* Digits, in the base that their beginning tells; moves on. False: none. What is too large is BEYOND. */
+/* Digits, in the base that their beginning tells; moves on. False: none. What is too large is
+ * BEYOND. */
 static bool take_number(const char **at, uint64_t *number)
 {
     unsigned int base = **at == '0' ? 8 : 10;
@@ -26,7 +27,9 @@ static bool take_number(const char **at, uint64_t *number)
     }
     for (start = *at, *number = 0;; ++*at) {
         unsigned int c = (unsigned char)**at, letter = c | 32;
-        unsigned int digit = c >= '0' && c <= '9' ? c - '0' : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : 99;
+        unsigned int digit = c >= '0' && c <= '9'             ? c - '0'
+                             : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
+                                                              : 99;
 
         if (digit >= base) return *at != start;
         *number = sum_of(product_of(*number, base), digit);
@@ -44,15 +47,18 @@ static bool take_amount(const char *at, const char *end, struct amount *amount)
     if (!take_number(&at, &got.bytes)) return false;
     unit = at < end ? strchr(units, *at & ~32) : strchr(units, 'K');
     if (!unit || at + 1 < end) return false;
-    for (; unit > units; unit--) got.bytes = product_of(got.bytes, 1024);
-    if (got.bytes < PAGE_BYTES) return false;           /* What is too large for a number is too large for a machine, too. */
+    for (; unit > units; unit--)
+        got.bytes = product_of(got.bytes, 1024);
+    /* What is too large for a number is too large for a machine, too. */
+    if (got.bytes < PAGE_BYTES) return false;
     *amount = got;
     return true;
 }
 
 static const char *part_end(const char *at)
 {
-    while (*at && *at != ',') at++;
+    while (*at && *at != ',')
+        at++;
     return at;
 }
 
@@ -65,11 +71,14 @@ static bool take_dom0_mem(const char *value)
         const char *end = part_end(value);
         struct amount *amount = &got.dom0_size;
 
-        if (!strncmp(value, "min:", 4)) amount = &got.dom0_min;
-        if (!strncmp(value, "max:", 4)) amount = &got.dom0_max;
+        if (!strncmp(value, "min:", 4))
+            amount = &got.dom0_min;
+        if (!strncmp(value, "max:", 4))
+            amount = &got.dom0_max;
         if (!take_amount(amount == &got.dom0_size ? value : value + 4, end, amount)) return false;
         value = end;
-        if (!*value) break;
+        if (!*value)
+            break;
     }
     params = got;
     return true;
@@ -78,9 +87,12 @@ static bool take_dom0_mem(const char *value)
 /* A number, or Xen's names. */
 static bool take_level(const char *value)
 {
-    static const struct { const char *name; int level; } names[] = {
-        { "0", LOG_ERROR }, { "1", LOG_WARN }, { "2", LOG_INFO }, { "3", LOG_DEBUG }, { "none", LOG_ERROR },
-        { "error", LOG_ERROR }, { "warning", LOG_WARN }, { "info", LOG_INFO }, { "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
+    static const struct { const char *name; int level;
+    } names[] = {
+        { "0", LOG_ERROR },      { "1", LOG_WARN },     { "2", LOG_INFO },
+        { "3", LOG_DEBUG },      { "none", LOG_ERROR }, { "error", LOG_ERROR },
+        { "warning", LOG_WARN }, { "info", LOG_INFO },  { "debug", LOG_DEBUG },
+        { "all", LOG_DEBUG },
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -121,7 +133,9 @@ static const struct {
     bool (*take)(const char *value);
     const char *known;
 } options[] = {
-    { "dom0_mem=", take_dom0_mem, "SIZE, min:SIZE, max:SIZE or several of them with commas; SIZE is 512M, 524288 (KiB) or -128M (all but that)" },
+    { "dom0_mem=", take_dom0_mem,
+      "SIZE, min:SIZE, max:SIZE or several of them with commas; SIZE is 512M, 524288 (KiB) or "
+      "-128M (all but that)" },
     { "loglevel=", take_level, LEVELS },
     { "loglvl=", take_level, LEVELS },
     { "console=", take_console, "com1 or com1,BAUD" },
@@ -134,11 +148,15 @@ static void parse_word(const char *word)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         size_t size = strlen(options[i].name);
 
-        if (strncmp(word, options[i].name, size)) continue;
-        if (!options[i].take(word + size)) log_warn("command line: \"%s\" is ignored; it can be %s", word, options[i].known);
+        if (strncmp(word, options[i].name, size))
+            continue;
+        if (!options[i].take(word + size))
+            log_warn("command line: \"%s\" is ignored; it can be %s", word, options[i].known);
         return;
     }
-    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= (loglvl=) console= com1= acpi=", word);
+    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= "
+             "(loglvl=) console= com1= acpi=",
+             word);
 }
 
 void params_parse(const char *line)
@@ -147,11 +165,15 @@ void params_parse(const char *line)
 
     while (*line) {
         size_t n = 0;
-        while (*line == ' ') line++;
-        while (line[n] && line[n] != ' ') n++;
+        while (*line == ' ')
+            line++;
+        while (line[n] && line[n] != ' ')
+            n++;
         strlcpy(word, line, MIN(n + 1, sizeof(word)));
-        if (n >= sizeof(word)) log_warn("command line: \"%s...\" is ignored: it is too long for a word", word);
-        else if (n) parse_word(word);
+        if (n >= sizeof(word))
+            log_warn("command line: \"%s...\" is ignored: it is too long for a word", word);
+        else if (n)
+            parse_word(word);
         line += n;
     }
 }
@@ -169,7 +191,8 @@ uint64_t params_dom0_pages(uint64_t free, uint64_t usual)
 {
     uint64_t pages = params.dom0_size.given ? pages_of(&params.dom0_size, free) : usual;
 
-    if (params.dom0_min.given) pages = MAX(pages, pages_of(&params.dom0_min, free));
+    if (params.dom0_min.given)
+        pages = MAX(pages, pages_of(&params.dom0_min, free));
     return params.dom0_max.given ? MIN(pages, pages_of(&params.dom0_max, free)) : pages;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's command line, in Xen's forms as far as there is something to be said by them (hypervisor/README.md). Each
- * value is checked; what is not understood, or cannot be had, is named in a warning, and is as if it were not there.
+ * The hypervisor's command line, in Xen's forms as far as there is something to be said by them
+ * (hypervisor/README.md). Each value is checked; what is not understood, or cannot be had, is named
+ * in a warning, and is as if it were not there.
  */
 #ifndef DOMUS_LIB_PARAMS_H
 #define DOMUS_LIB_PARAMS_H
@@ -22,7 +23,8 @@ struct params {
 extern struct params params;
 void params_parse(const char *line);
 
-/* What dom0 gets, in pages, of so many that are free, if `usual` is what it gets without being asked; and at most, ever. */
+/* What dom0 gets, in pages, of so many that are free, if `usual` is what it gets without being
+ * asked; and at most, ever. */
 uint64_t params_dom0_pages(uint64_t free, uint64_t usual);
 uint64_t params_dom0_max_pages(uint64_t free, uint64_t pages);
 

@@ -16,7 +16,8 @@ static void print(const char *format, va_list args)
     size_t n = prefix + (size_t)vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, args);
 
     n = MIN(n, sizeof(line) - 2);
-    if (line[n - 1] != '\n') line[n++] = '\n';
+    if (line[n - 1] != '\n')
+        line[n++] = '\n';
     log_write(line, n);
 }
 
@@ -34,7 +35,8 @@ void panic(const char *format, ...)
 {
     va_list args;
 
-    if (panicking) machine_halt();              /* a fault while telling of a fault */
+    if (panicking)
+        machine_halt(); /* a fault while telling of a fault */
     panicking = true;
     console_end();
     log_error("HYPERVISOR PANIC");
@@ -42,6 +44,7 @@ void panic(const char *format, ...)
     print(format, args);
     va_end(args);
     print_stack_trace(0, (uint64_t)__builtin_frame_address(0));
-    log_error("the machine has stopped: this is a bug of Domus, no guest should be able to cause it");
+    log_error(
+        "the machine has stopped: this is a bug of Domus, no guest should be able to cause it");
     machine_halt();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's own voice: lines on the console (machine/console.h), prefixed "(domus) ". Never prints guest bytes as a
- * format. Formats: %c %s %d %i %u %x %X %p %% with l, ll, z, width, 0, -.
+ * The hypervisor's own voice: lines on the console (machine/console.h), prefixed "(domus) ". Never
+ * prints guest bytes as a format. Formats: %c %s %d %i %u %x %X %p %% with l, ll, z, width, 0, -.
  */
 #ifndef DOMUS_LIB_PRINTK_H
 #define DOMUS_LIB_PRINTK_H
@@ -23,10 +23,13 @@ void printk_at(int level, const char *format, ...) __attribute__((format(printf,
 #define log_warn(...)   printk_at(LOG_WARN, __VA_ARGS__)
 #define log_debug(...)  printk_at(LOG_DEBUG, __VA_ARGS__)
 
-int vsnprintf(char *buffer, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int vsnprintf(char *buffer, size_t size, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+int snprintf(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* The hypervisor itself is broken: say so, with a stack trace, and stop the machine. Never reached by guest input. */
+/* The hypervisor itself is broken: say so, with a stack trace, and stop the machine. Never reached
+ * by guest input. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

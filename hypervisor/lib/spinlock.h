@@ -14,7 +14,10 @@
 
 typedef struct { uint32_t held; } spinlock_t;
 
-static inline bool spin_trylock(spinlock_t *l) { return !__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE); }
+static inline bool spin_trylock(spinlock_t *l)
+{
+    return !__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
+}
 
 static inline void spin_lock(spinlock_t *l)
 {
@@ -23,6 +26,9 @@ static inline void spin_lock(spinlock_t *l)
             __builtin_ia32_pause();
 }
 
-static inline void spin_unlock(spinlock_t *l) { __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE); }
+static inline void spin_unlock(spinlock_t *l)
+{
+    __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+}
 
 #endif

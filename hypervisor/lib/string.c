@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* String functions. The bulk ones are `rep` instructions, by eight bytes first: pages are what is copied here mostly. */
+/* String functions. The bulk ones are `rep` instructions, by eight bytes first: pages are what is
+ * copied here mostly. */
 #include "lib/string.h"
 #include "lib/types.h"
 
@@ -15,13 +16,15 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 
 void *memmove(void *to, const void *from, size_t n)
 {
-    if ((uint64_t)to - (uint64_t)from >= n) return memcpy(to, from, n);     /* also when `to` is below `from` */
+    /* also when `to` is below `from` */
+    if ((uint64_t)to - (uint64_t)from >= n) return memcpy(to, from, n);
     if (to == from) return to;
     char *d = (char *)to + n - 1;
     const char *s = (const char *)from + n - 1;
     size_t words = n / 8, bytes = n % 8;
 
-    __asm__ volatile("std\n\t"                     /* from the end down; whoever interrupts clears the flag (entry.asm) */
+    /* from the end down; whoever interrupts clears the flag (entry.asm) */
+    __asm__ volatile("std\n\t"
                      "rep movsb\n\t"
                      "sub $7, %0\n\t"
                      "sub $7, %1\n\t"
@@ -53,15 +56,20 @@ int memcmp(const void *a, const void *b, size_t n)
 size_t strnlen(const char *s, size_t max)
 {
     size_t n = 0;
-    while (n < max && s[n]) n++;
+    while (n < max && s[n])
+        n++;
     return n;
 }
 
-size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
+size_t strlen(const char *s)
+{
+    return strnlen(s, SIZE_MAX);
+}
 
 int strncmp(const char *a, const char *b, size_t n)
 {
-    for (; n && *a && *a == *b; n--) a++, b++;
+    for (; n && *a && *a == *b; n--)
+        a++, b++;
     return n ? (unsigned char)*a - (unsigned char)*b : 0;
 }
 

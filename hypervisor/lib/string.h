@@ -13,6 +13,7 @@ size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
-size_t strlcpy(char *to, const char *from, size_t size);    /* always terminated; returns strlen(from) */
+/* always terminated; returns strlen(from) */
+size_t strlcpy(char *to, const char *from, size_t size);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The words of the house: integers, the four address types, small helpers.
  *
- * A machine frame number, a guest's pseudo-physical frame number, a machine address and a virtual address are all
- * 64-bit integers, and mixing them up is the classic hypervisor bug. So each is a struct of one member: the compiler
- * refuses the mix, and costs nothing.
+ * A machine frame number, a guest's pseudo-physical frame number, a machine address and a virtual
+ * address are all 64-bit integers, and mixing them up is the classic hypervisor bug. So each is a
+ * struct of one member: the compiler refuses the mix, and costs nothing.
  */
 #ifndef DOMUS_LIB_TYPES_H
 #define DOMUS_LIB_TYPES_H
@@ -14,10 +14,13 @@
 #include <stdint.h>
 #include <xen/errno.h>   /* XEN_EPERM ...: the ABI's numbers */
 
-typedef struct { uint64_t n; } mfn_t;     /* machine frame number: what the hardware's page tables hold */
-typedef struct { uint64_t n; } pfn_t;     /* pseudo-physical frame number: a guest's own contiguous numbering */
+/* machine frame number: what the hardware's page tables hold */
+typedef struct { uint64_t n; } mfn_t;
+/* pseudo-physical frame number: a guest's own contiguous numbering */
+typedef struct { uint64_t n; } pfn_t;
 typedef struct { uint64_t a; } maddr_t;   /* machine address in bytes */
-typedef struct { uint64_t a; } vaddr_t;   /* virtual address, in a guest's or in our part of the address space */
+/* virtual address, in a guest's or in our part of the address space */
+typedef struct { uint64_t a; } vaddr_t;
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096UL
@@ -29,9 +32,18 @@ typedef struct { uint64_t a; } vaddr_t;   /* virtual address, in a guest's or in
 #define VADDR(x) ((vaddr_t){ (uint64_t)(x) })
 #define INVALID_MFN MFN(~0UL)
 
-static inline bool mfn_eq(mfn_t a, mfn_t b) { return a.n == b.n; }
-static inline maddr_t mfn_to_maddr(mfn_t m) { return MADDR(m.n << PAGE_SHIFT); }
-static inline mfn_t maddr_to_mfn(maddr_t m) { return MFN(m.a >> PAGE_SHIFT); }
+static inline bool mfn_eq(mfn_t a, mfn_t b)
+{
+    return a.n == b.n;
+}
+static inline maddr_t mfn_to_maddr(mfn_t m)
+{
+    return MADDR(m.n << PAGE_SHIFT);
+}
+static inline mfn_t maddr_to_mfn(maddr_t m)
+{
+    return MFN(m.a >> PAGE_SHIFT);
+}
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -66,6 +78,8 @@ static inline mfn_t maddr_to_mfn(maddr_t m) { return MFN(m.a >> PAGE_SHIFT); }
 #define ENOSYS XEN_ENOSYS
 #define EOPNOTSUPP XEN_EOPNOTSUPP
 #define ENODATA XEN_ENODATA
-#define ERESTART 85             /* internal (as in <xen/errno.h>, for Xen itself only): "preempted, continue me"; never reaches a guest */
+/* internal (as in <xen/errno.h>, for Xen itself only): "preempted, continue me"; never reaches a
+ * guest */
+#define ERESTART 85
 
 #endif

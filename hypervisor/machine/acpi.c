@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI as far as ring 0 needs it (ACPI specification 6.4, chapter 5): which CPUs and interrupt controllers there are, where the
- * power-management timer ticks, how to switch off. Read once, at boot, while the first 4 GiB are mapped whole; nothing of the
- * tables is kept. Everything read is bounded by the tables' own lengths, which firmware is trusted to have right.
+ * ACPI as far as ring 0 needs it (ACPI specification 6.4, chapter 5): which CPUs and interrupt
+ * controllers there are, where the power-management timer ticks, how to switch off. Read once, at
+ * boot, while the first 4 GiB are mapped whole; nothing of the tables is kept. Everything read is
+ * bounded by the tables' own lengths, which firmware is trusted to have right.
  */
 #include "machine/acpi.h"
 #include "domain/domain.h"
@@ -15,7 +16,13 @@
 
 struct acpi_facts acpi = { .lapic_address = 0xfee00000, .sleep_type_a = -1, .sleep_type_b = -1 };
 
-struct header { char signature[4]; uint32_t length; uint8_t revision, checksum; char oem[18]; uint32_t creator[2]; } __attribute__((packed));
+struct header {
+    char signature[4];
+    uint32_t length;
+    uint8_t revision, checksum;
+    char oem[18];
+    uint32_t creator[2];
+} __attribute__((packed));
 
 /* Tables are not aligned, so numbers are copied out. */
 static uint64_t get(const void *table, size_t offset, size_t bytes)
@@ -25,7 +32,10 @@ static uint64_t get(const void *table, size_t offset, size_t bytes)
     return v;
 }
 
-static const void *at(uint64_t address) { return (const void *)(DIRECTMAP_VIRT + address); }
+static const void *at(uint64_t address)
+{
+    return (const void *)(DIRECTMAP_VIRT + address);
+}
 
 static void read_isa_override(const uint8_t *e)
 {
@@ -46,10 +56,12 @@ static void read_madt(const struct header *t)
     for (; e + 2 <= end && e[1] >= 2; e += e[1]) {
         switch (e[0]) {
         case 0:                                         /* local APIC; flag 1: enabled */
-            if (e[4] & 1 && acpi.cpu_count < MAX_CPUS) acpi.apic_ids[acpi.cpu_count++] = e[3];
+            if (e[4] & 1 && acpi.cpu_count < MAX_CPUS)
+                acpi.apic_ids[acpi.cpu_count++] = e[3];
             break;
         case 1:
-            if (acpi.ioapic_count == MAX_IOAPICS) break;
+            if (acpi.ioapic_count == MAX_IOAPICS)
+                break;
             acpi.ioapics[acpi.ioapic_count].address = (uint32_t)get(e, 4, 4);
             acpi.ioapics[acpi.ioapic_count++].gsi_base = (uint32_t)get(e, 8, 4);
             break;
@@ -67,14 +79,17 @@ static int aml_byte(const uint8_t **p)
     return op == 0x0a ? *(*p)++ : op <= 1 ? op : -1;
 }
 
-/* \_S5 is `Name (_S5, Package () { a, b, ... })`; we look for the bytes instead of interpreting AML. */
+/* \_S5 is `Name (_S5, Package () { a, b, ... })`; we look for the bytes instead of interpreting
+ * AML. */
 static void read_dsdt(const struct header *t)
 {
     const uint8_t *p = (const uint8_t *)t + sizeof(*t), *end = (const uint8_t *)t + t->length - 12;
 
     for (; p < end; p++) {
-        if (memcmp(p, "_S5_", 4) != 0 || p[4] != 0x12) continue;
-        p += 5;                                         /* PackageOp; then PkgLength of 1 to 4 bytes, and a count */
+        if (memcmp(p, "_S5_", 4) != 0 || p[4] != 0x12)
+            continue;
+        /* PackageOp; then PkgLength of 1 to 4 bytes, and a count */
+        p += 5;
         p += (*p >> 6) + 2;
         acpi.sleep_type_a = aml_byte(&p);
         acpi.sleep_type_b = aml_byte(&p);
@@ -87,7 +102,8 @@ static void read_fadt(const struct header *t)
 {
     uint64_t dsdt = get(t, 40, 4);
 
-    if (t->length >= 148 && get(t, 140, 8)) dsdt = get(t, 140, 8);
+    if (t->length >= 148 && get(t, 140, 8))
+        dsdt = get(t, 140, 8);
     acpi.pm1a_control = (uint16_t)get(t, 64, 4);
     acpi.pm1b_control = (uint16_t)get(t, 68, 4);
     acpi.pm_timer_port = (uint16_t)get(t, 76, 4);
@@ -98,7 +114,8 @@ static void read_fadt(const struct header *t)
         acpi.reset.value = (uint8_t)get(t, 128, 1);
         acpi.reset.valid = true;
     }
-    if (dsdt && dsdt < 4ul << 30) read_dsdt(at(dsdt));
+    if (dsdt && dsdt < 4ul << 30)
+        read_dsdt(at(dsdt));
 }
 
 static void read_table(uint64_t address)
@@ -106,8 +123,10 @@ static void read_table(uint64_t address)
     const struct header *t = at(address);
 
     if (address == 0 || address >= 4ul << 30) return;
-    if (!memcmp(t->signature, "APIC", 4)) read_madt(t);
-    else if (!memcmp(t->signature, "FACP", 4)) read_fadt(t);
+    if (!memcmp(t->signature, "APIC", 4))
+        read_madt(t);
+    else if (!memcmp(t->signature, "FACP", 4))
+        read_fadt(t);
 }
 
 /* Without the boot loader's copy: the RSDP is on a 16-byte boundary in the BIOS area. */
@@ -124,31 +143,40 @@ void acpi_init(const void *rsdp)
     uint64_t address;
     const struct header *root;
 
-    for (unsigned int i = 0; i < ISA_IRQS; i++) acpi.isa[i].gsi = i;
-    if (!rsdp) rsdp = find_rsdp();
+    for (unsigned int i = 0; i < ISA_IRQS; i++)
+        acpi.isa[i].gsi = i;
+    if (!rsdp)
+        rsdp = find_rsdp();
     if (!rsdp || params.no_acpi) {
-        log_warn("no ACPI tables%s: one CPU, no interrupt lines, no power-off", params.no_acpi ? " (acpi=off)" : "");
+        log_warn("no ACPI tables%s: one CPU, no interrupt lines, no power-off",
+                 params.no_acpi ? " (acpi=off)" : "");
         return;
     }
     wide = get(rsdp, 15, 1) >= 2 && get(rsdp, 24, 8) != 0;
     address = get(rsdp, wide ? 24 : 16, wide ? 8 : 4);
     root = at(address);
-    for (size_t o = sizeof(*root); o < root->length; o += wide ? 8 : 4) read_table(get(root, o, wide ? 8 : 4));
+    for (size_t o = sizeof(*root); o < root->length; o += wide ? 8 : 4)
+        read_table(get(root, o, wide ? 8 : 4));
 }
 
 void machine_halt(void)
 {
-    for (;;) __asm__ volatile("cli; hlt");
+    for (;;)
+        __asm__ volatile("cli; hlt");
 }
 
 void machine_poweroff(void)
 {
     console_end();
     if (acpi.pm1a_control && acpi.sleep_type_a >= 0) {
-        outw(acpi.pm1a_control, (uint16_t)(acpi.sleep_type_a << 10 | 1 << 13));     /* SLP_TYP, SLP_EN */
-        if (acpi.pm1b_control) outw(acpi.pm1b_control, (uint16_t)(acpi.sleep_type_b << 10 | 1 << 13));
+        /* SLP_TYP, SLP_EN */
+        outw(acpi.pm1a_control, (uint16_t)(acpi.sleep_type_a << 10 | 1 << 13));
+        if (acpi.pm1b_control)
+            outw(acpi.pm1b_control, (uint16_t)(acpi.sleep_type_b << 10 | 1 << 13));
     }
-    for (uint64_t end = now_ns() + 1000000000; now_ns() < end;) cpu_relax();       /* the chipset takes its time */
+    /* the chipset takes its time */
+    for (uint64_t end = now_ns() + 1000000000; now_ns() < end;)
+        cpu_relax();
     printk("it is now safe to switch off this machine");
     machine_halt();
 }
@@ -158,11 +186,14 @@ void machine_reset(void)
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 0, 0 };
 
     console_end();
-    if (acpi.reset.valid && acpi.reset.space == 1) outb((uint16_t)acpi.reset.address, acpi.reset.value);
-    for (uint64_t end = now_ns() + 100000000; now_ns() < end;) cpu_relax();
+    if (acpi.reset.valid && acpi.reset.space == 1)
+        outb((uint16_t)acpi.reset.address, acpi.reset.value);
+    for (uint64_t end = now_ns() + 100000000; now_ns() < end;)
+        cpu_relax();
     outb(0xcf9, 0x02);
     outb(0xcf9, 0x06);                                  /* the chipset's reset register */
-    for (uint64_t end = now_ns() + 100000000; now_ns() < end;) cpu_relax();
+    for (uint64_t end = now_ns() + 100000000; now_ns() < end;)
+        cpu_relax();
     __asm__ volatile("lidt %0; int3" : : "m"(none));    /* last resort: a triple fault */
     machine_halt();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The few ACPI tables that ring 0 reads (MADT, FADT, the \_S5 object of the DSDT), and power-off and reset by them. */
+/* The few ACPI tables that ring 0 reads (MADT, FADT, the \_S5 object of the DSDT), and power-off
+ * and reset by them. */
 #ifndef DOMUS_MACHINE_ACPI_H
 #define DOMUS_MACHINE_ACPI_H
 
@@ -13,7 +14,8 @@ struct acpi_facts {
     uint32_t cpu_count, apic_ids[MAX_CPUS]; /* usable CPUs, the boot CPU among them */
     uint32_t ioapic_count;
     struct { uint32_t address, gsi_base; } ioapics[MAX_IOAPICS];
-    struct { uint32_t gsi; bool level, active_low; } isa[ISA_IRQS];   /* where the ISA interrupts really are */
+    /* where the ISA interrupts really are */
+    struct { uint32_t gsi; bool level, active_low; } isa[ISA_IRQS];
     uint16_t pm_timer_port;                 /* 0: none */
     uint8_t rtc_century;                    /* the RTC's register with the century; 0: none */
     uint16_t pm1a_control, pm1b_control;

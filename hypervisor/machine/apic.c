@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA), and an end to the 8259s.
- * All interrupts go to the boot CPU by physical destination.
+ * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA),
+ * and an end to the 8259s. All interrupts go to the boot CPU by physical destination.
  */
 #include "machine/apic.h"
 #include "lib/fail.h"
@@ -30,13 +30,21 @@
 
 static volatile uint8_t *lapic;
 
-static uint32_t lapic_read(uint32_t reg) { return *(volatile uint32_t *)(lapic + reg); }
-static void lapic_write(uint32_t reg, uint32_t v) { *(volatile uint32_t *)(lapic + reg) = v; }
+static uint32_t lapic_read(uint32_t reg)
+{
+    return *(volatile uint32_t *)(lapic + reg);
+}
+static void lapic_write(uint32_t reg, uint32_t v)
+{
+    *(volatile uint32_t *)(lapic + reg) = v;
+}
 
 void lapic_init(void)
 {
-    if (!lapic) lapic = ioremap(MADDR(acpi.lapic_address), PAGE_SIZE, true);
-    wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);        /* enabled, not x2APIC */
+    if (!lapic)
+        lapic = ioremap(MADDR(acpi.lapic_address), PAGE_SIZE, true);
+    /* enabled, not x2APIC */
+    wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);
     lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
@@ -46,20 +54,39 @@ void lapic_init(void)
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER); /* one shot */
 }
 
-uint32_t lapic_id(void) { return lapic_read(LAPIC_ID) >> 24; }
-void lapic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
-void lapic_timer_set(uint32_t ticks) { lapic_write(LAPIC_TIMER_INITIAL, ticks); }
-uint32_t lapic_timer_left(void) { return lapic_read(LAPIC_TIMER_CURRENT); }
+uint32_t lapic_id(void)
+{
+    return lapic_read(LAPIC_ID) >> 24;
+}
+void lapic_eoi(void)
+{
+    lapic_write(LAPIC_EOI, 0);
+}
+void lapic_timer_set(uint32_t ticks)
+{
+    lapic_write(LAPIC_TIMER_INITIAL, ticks);
+}
+uint32_t lapic_timer_left(void)
+{
+    return lapic_read(LAPIC_TIMER_CURRENT);
+}
 
 static void send_command(uint32_t apic_id, uint32_t command)
 {
     lapic_write(LAPIC_COMMAND_HIGH, apic_id << 24);
     lapic_write(LAPIC_COMMAND_LOW, command);
-    while (lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING) cpu_relax();
+    while (lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING)
+        cpu_relax();
 }
 
-void lapic_send_init(uint32_t apic_id) { send_command(apic_id, 0x4500); }
-void lapic_send_startup(uint32_t apic_id, uint8_t page) { send_command(apic_id, 0x4600u | page); }
+void lapic_send_init(uint32_t apic_id)
+{
+    send_command(apic_id, 0x4500);
+}
+void lapic_send_startup(uint32_t apic_id, uint8_t page)
+{
+    send_command(apic_id, 0x4600u | page);
+}
 
 /* ---- I/O APICs: an index register and a data register, 24 inputs each ---- */
 
@@ -84,7 +111,8 @@ static void io_write(unsigned int i, uint32_t reg, uint32_t v)
 
 void ioapic_init(void)
 {
-    outb(0x20, 0x11); outb(0xa0, 0x11);         /* the 8259s: vectors 0x20 to 0x2f, then all masked */
+    /* the 8259s: vectors 0x20 to 0x2f, then all masked */
+    outb(0x20, 0x11); outb(0xa0, 0x11);
     outb(0x21, 0x20); outb(0xa1, 0x28);
     outb(0x21, 0x04); outb(0xa1, 0x02);
     outb(0x21, 0x01); outb(0xa1, 0x01);
@@ -93,7 +121,8 @@ void ioapic_init(void)
         ioapics[i].registers = ioremap(MADDR(acpi.ioapics[i].address), PAGE_SIZE, true);
         ioapics[i].base = acpi.ioapics[i].gsi_base;
         ioapics[i].count = (io_read(i, 1) >> 16 & 0xff) + 1;
-        for (uint32_t n = 0; n < ioapics[i].count; n++) io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
+        for (uint32_t n = 0; n < ioapics[i].count; n++)
+            io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
     }
 }
 
@@ -101,7 +130,8 @@ uint32_t ioapic_gsi_count(void)
 {
     uint32_t count = 0;
 
-    for (unsigned int i = 0; i < acpi.ioapic_count; i++) count = MAX(count, ioapics[i].base + ioapics[i].count);
+    for (unsigned int i = 0; i < acpi.ioapic_count; i++)
+        count = MAX(count, ioapics[i].base + ioapics[i].count);
     return count;
 }
 
@@ -121,8 +151,9 @@ int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low)
     if (i < 0) return fail(-EINVAL, "no I/O APIC has this interrupt");
     n = gsi - ioapics[i].base;
     io_write((unsigned int)i, REDIRECTION(n) + 1, lapic_id() << 24);
-    io_write((unsigned int)i, REDIRECTION(n), (uint32_t)vector | REDIRECTION_MASKED | (level ? REDIRECTION_LEVEL : 0) |
-                                              (active_low ? REDIRECTION_LOW : 0));
+    io_write((unsigned int)i, REDIRECTION(n),
+             (uint32_t)vector | REDIRECTION_MASKED | (level ? REDIRECTION_LEVEL : 0) |
+                 (active_low ? REDIRECTION_LOW : 0));
     return 0;
 }
 

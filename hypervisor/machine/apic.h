@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Local APIC (timer, acknowledge, IPIs) and I/O APICs (the GSIs). The 8259 PICs are remapped and masked. */
+/* Local APIC (timer, acknowledge, IPIs) and I/O APICs (the GSIs). The 8259 PICs are remapped and
+ * masked. */
 #ifndef DOMUS_MACHINE_APIC_H
 #define DOMUS_MACHINE_APIC_H
 
@@ -15,11 +16,15 @@ void lapic_send_startup(uint32_t apic_id, uint8_t page);
 
 void ioapic_init(void);
 uint32_t ioapic_gsi_count(void);
-/* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. A level one must be masked by its handler until served. */
+/* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. A level one must be
+ * masked by its handler until served. */
 int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low) must_check;
 void ioapic_mask(uint32_t gsi, bool masked);
 
 /* What to write into an MSI's address and data to have `vector` arrive on the boot CPU. */
-static inline uint64_t msi_address(uint32_t apic_id) { return 0xfee00000u | apic_id << 12; }
+static inline uint64_t msi_address(uint32_t apic_id)
+{
+    return 0xfee00000u | apic_id << 12;
+}
 
 #endif

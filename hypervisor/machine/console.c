@@ -11,7 +11,8 @@
 #define LOG_SIZE (32u * 1024)       /* a power of two */
 #define LOOK_NS  20000000ul         /* between two looks at a line without an interrupt */
 
-/* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow forever. */
+/* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow
+ * forever. */
 static struct { char bytes[LOG_SIZE]; uint32_t head, start; } kept, line;
 static spinlock_t console_lock;
 static bool ending;
@@ -31,8 +32,10 @@ static void send(bool all)
 
 static void keep(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) kept.bytes[kept.head++ % LOG_SIZE] = text[i];
-    if (kept.head - kept.start > LOG_SIZE) kept.start = kept.head - LOG_SIZE;
+    for (size_t i = 0; i < length; i++)
+        kept.bytes[kept.head++ % LOG_SIZE] = text[i];
+    if (kept.head - kept.start > LOG_SIZE)
+        kept.start = kept.head - LOG_SIZE;
 }
 
 /* An NMI may speak while its own CPU holds the lock: after a while, speak anyway. */
@@ -42,20 +45,31 @@ static void write(const char *text, size_t length, bool log)
 
     for (unsigned int i = 0; i < 1000000 && !locked && !ending; i++)
         locked = spin_trylock(&console_lock);
-    if (log) keep(text, length);
-    if (line.head - line.start + length > LOG_SIZE) send(true);
-    for (size_t i = 0; i < length; i++) line.bytes[line.head++ % LOG_SIZE] = text[i];
+    if (log)
+        keep(text, length);
+    if (line.head - line.start + length > LOG_SIZE)
+        send(true);
+    for (size_t i = 0; i < length; i++)
+        line.bytes[line.head++ % LOG_SIZE] = text[i];
     send(ending);
-    if (locked) spin_unlock(&console_lock);
+    if (locked)
+        spin_unlock(&console_lock);
 }
 
-void console_write(const char *text, size_t length) { write(text, length, false); }
-void log_write(const char *text, size_t length) { write(text, length, true); }
+void console_write(const char *text, size_t length)
+{
+    write(text, length, false);
+}
+void log_write(const char *text, size_t length)
+{
+    write(text, length, true);
+}
 
 bool console_has_room(void)
 {
     spin_lock(&console_lock);
-    send(false);                    /* no interrupt asks for what a line that is stuck will not take */
+    /* no interrupt asks for what a line that is stuck will not take */
+    send(false);
     spin_unlock(&console_lock);
     return line.head - line.start <= LOG_SIZE / 2;
 }
@@ -79,7 +93,8 @@ static void on_interrupt(void *unused)
     send(false);
     serial_rearm();
     spin_unlock(&console_lock);
-    if (typed) send_global_virq(VIRQ_CONSOLE);
+    if (typed)
+        send_global_virq(VIRQ_CONSOLE);
 }
 
 static void look(void *unused)
@@ -121,4 +136,7 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     return n;
 }
 
-void log_clear(void) { kept.start = kept.head; }
+void log_clear(void)
+{
+    kept.start = kept.head;
+}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's console. What the hypervisor and dom0 say waits in a ring for the serial line, which
- * sends at its own pace, by its interrupts: nobody waits in ring 0 for a line of 11 KiB a second. Only
- * who is about to end the machine does, and who has outrun the whole ring. What the hypervisor says is
- * also in the log, which the toolstack reads (sysctl readconsole).
+ * The machine's console. What the hypervisor and dom0 say waits in a ring for the serial line,
+ * which sends at its own pace, by its interrupts: nobody waits in ring 0 for a line of 11 KiB a
+ * second. Only who is about to end the machine does, and who has outrun the whole ring. What the
+ * hypervisor says is also in the log, which the toolstack reads (sysctl readconsole).
  */
 #ifndef DOMUS_MACHINE_CONSOLE_H
 #define DOMUS_MACHINE_CONSOLE_H
@@ -20,13 +20,15 @@ bool console_has_room(void);
 /* What was typed since, at most `size` bytes; never waits. */
 size_t console_read(char *buffer, size_t size);
 
-/* From now on the line has interrupts, or is looked at often, and VIRQ_CONSOLE tells dom0 of input. */
+/* From now on the line has interrupts, or is looked at often, and VIRQ_CONSOLE tells dom0 of
+ * input. */
 void console_start(void);
 
 /* The machine is about to end: what waits is sent, and what is said from now on at once. */
 void console_end(void);
 
-/* What the log holds: copies at most `size` bytes from its position *index on, which advances. The count. */
+/* What the log holds: copies at most `size` bytes from its position *index on, which advances. The
+ * count. */
 size_t log_read(char *buffer, size_t size, uint32_t *index);
 void log_clear(void);
 

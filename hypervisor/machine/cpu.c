@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Setting a processor up: control registers, our page of the GDT, the TSS and its stacks, the SYSCALL registers, XSAVE.
- * The same function for the boot CPU and the others.
+ * Setting a processor up: control registers, our page of the GDT, the TSS and its stacks, the
+ * SYSCALL registers, XSAVE. The same function for the boot CPU and the others.
  */
 #include "machine/cpu.h"
 #include "domain/domain.h"
@@ -19,10 +19,13 @@ uint64_t host_cr4;
 uint64_t xsave_mask;
 uint32_t xsave_size;
 
-#define XSTATE_WANTED 0xe7u         /* x87, SSE, AVX, the three parts of AVX-512: plain register state */
+/* x87, SSE, AVX, the three parts of AVX-512: plain register state */
+#define XSTATE_WANTED 0xe7u
 
-/* Flags that SYSCALL clears: TF, IF, DF, IOPL, NT, RF, AC: ring 0 starts as if the guest had set nothing. */
-#define SYSCALL_FLAG_MASK (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC)
+/* Flags that SYSCALL clears: TF, IF, DF, IOPL, NT, RF, AC: ring 0 starts as if the guest had set
+ * nothing. */
+#define SYSCALL_FLAG_MASK \
+    (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC)
 
 static bool has(uint32_t leaf, char reg, unsigned int bit)
 {
@@ -33,16 +36,23 @@ static bool has(uint32_t leaf, char reg, unsigned int bit)
     return (reg == 'b' ? r.b : reg == 'c' ? r.c : r.d) >> bit & 1;
 }
 
-bool cpu_has_smap(void) { return has(7, 'b', 20); }
+bool cpu_has_smap(void)
+{
+    return has(7, 'b', 20);
+}
 
 static void load_control_registers(struct cpu *cpu)
 {
     uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
-    if (has(7, 'b', 0)) cr4 |= CR4_FSGSBASE;
-    if (has(7, 'b', 7)) cr4 |= CR4_SMEP;
-    if (has(7, 'b', 20)) cr4 |= CR4_SMAP;
-    if (has(1, 'c', 26)) cr4 |= CR4_OSXSAVE;
+    if (has(7, 'b', 0))
+        cr4 |= CR4_FSGSBASE;
+    if (has(7, 'b', 7))
+        cr4 |= CR4_SMEP;
+    if (has(7, 'b', 20))
+        cr4 |= CR4_SMAP;
+    if (has(1, 'c', 26))
+        cr4 |= CR4_OSXSAVE;
     write_cr0((read_cr0() | CR0_WP | CR0_NE | CR0_MP | CR0_AM) & ~(CR0_EM | CR0_TS));
     write_cr4(cr4);
     host_cr4 = cpu->loaded_cr4 = cr4;
@@ -63,24 +73,30 @@ static void fill_gdt_page(struct cpu *cpu)
     g[(FLAT_RING3_CS32 & 0xff8) / 8] = 0x00cffb000000ffff;
     g[(FLAT_RING3_DS32 & 0xff8) / 8] = 0x00cff3000000ffff;
     g[(FLAT_RING3_CS64 & 0xff8) / 8] = 0x00affb000000ffff;
-    g[(HV_TSS & 0xfff) / 8] = 0x0000890000000000 | (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+    g[(HV_TSS & 0xfff) / 8] = 0x0000890000000000 | (sizeof(struct tss) - 1) |
+                              (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
     g[(HV_TSS & 0xfff) / 8 + 1] = tss >> 32;
 }
 
-/* Until a vCPU's window takes over, GDTR points 14 pages below our page: nothing uses a selector that low. */
+/* Until a vCPU's window takes over, GDTR points 14 pages below our page: nothing uses a selector
+ * that low. */
 static void load_gdt(struct cpu *cpu)
 {
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = {
         GDT_BYTES - 1, (uint64_t)cpu->gdt_page - GUEST_GDT_PAGES * PAGE_SIZE };
 
     __asm__ volatile("lgdt %0" : : "m"(pointer));
-    __asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : "i"(HV_CS) : "rax", "memory");
+    __asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
+                     :
+                     : "i"(HV_CS)
+                     : "rax", "memory");
     __asm__ volatile("mov %0, %%ss" : : "r"(HV_DS));
     __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     __asm__ volatile("ltr %w0" : : "r"(HV_TSS));
 }
 
-/* One page a stack; its last word is the way back to the struct cpu (entry.asm, "exceptions on stacks of their own"). */
+/* One page a stack; its last word is the way back to the struct cpu (entry.asm, "exceptions on
+ * stacks of their own"). */
 static void set_ist(struct cpu *cpu, unsigned int ist, uint8_t *page)
 {
     uint64_t *top = (uint64_t *)(void *)(page + PAGE_SIZE) - 2;
@@ -94,8 +110,10 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     cpu->self = cpu;
     cpu->gdt_page = stacks->gdt;
     cpu->stack_top = (uint64_t)(stacks->main + CPU_STACK_SIZE);
-    cpu->tss.iomap_base = sizeof(struct tss);           /* none: every port access of ring 3 is a #GP */
-    for (unsigned int i = 1; i <= IST_COUNT; i++) set_ist(cpu, i, stacks->ist[i - 1]);
+    /* none: every port access of ring 3 is a #GP */
+    cpu->tss.iomap_base = sizeof(struct tss);
+    for (unsigned int i = 1; i <= IST_COUNT; i++)
+        set_ist(cpu, i, stacks->ist[i - 1]);
     fill_gdt_page(cpu);
     load_gdt(cpu);
     wrmsr(MSR_GS_BASE, (uint64_t)cpu);
@@ -107,7 +125,8 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
     wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);
     wrmsr(MSR_PAT, XEN_MSR_PAT);
-    wrmsr(MSR_SYSENTER_CS, 0);                          /* SYSENTER is a #GP, which the guest gets */
+    /* SYSENTER is a #GP, which the guest gets */
+    wrmsr(MSR_SYSENTER_CS, 0);
 }
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
@@ -128,6 +147,8 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
 
     __asm__ volatile("1: wrmsr; jmp 3f; 2: movb $0, %0; 3:\n"
                      ".pushsection .fixups, \"a\"; .quad 1b, 2b; .popsection"
-                     : "+m"(ok) : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+                     : "+m"(ok)
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
     return ok;
 }

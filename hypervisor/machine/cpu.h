@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU data: everything a processor owns. GS points here while we run in ring 0 (entry.asm swaps), so `this_cpu()`
- * is one load. There is no global "current": the running vCPU is this_cpu()->running, or `current`.
+ * Per-CPU data: everything a processor owns. GS points here while we run in ring 0 (entry.asm
+ * swaps), so `this_cpu()` is one load. There is no global "current": the running vCPU is
+ * this_cpu()->running, or `current`.
  *
- * Ring 0 runs with interrupts off, except in the idle loop. So an interrupt never nests in code that holds a lock, and locks
- * need not mask interrupts.
+ * Ring 0 runs with interrupts off, except in the idle loop. So an interrupt never nests in code
+ * that holds a lock, and locks need not mask interrupts.
  */
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
@@ -33,45 +34,57 @@ struct tss {                        /* Intel SDM vol. 3, 8.7 "Task management in
 
 struct cpu {
     struct cpu *self;               /* gs:0 */
-    struct vcpu *running;           /* `current`: the vCPU whose frame, address space and registers are loaded */
-    uint64_t syscall_rsp;           /* scratch of the syscall entry: the guest's RSP for two instructions */
+    /* `current`: the vCPU whose frame, address space and registers are loaded */
+    struct vcpu *running;
+    /* scratch of the syscall entry: the guest's RSP for two instructions */
+    uint64_t syscall_rsp;
     uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
     uint32_t work;                  /* WORK_* */
-    int32_t budget;                 /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
+    /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
+    int32_t budget;
     uint32_t id, apic_id;
-    uint64_t loaded_cr3;            /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    /* what CR3 holds (advisory 494: one truth about the loaded tables) */
+    uint64_t loaded_cr3;
     uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
-    struct vcpu *fpu_owner;         /* whose FPU state is in the registers: always current, or none */
-    uint64_t *gdt_page;             /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
+    /* whose FPU state is in the registers: always current, or none */
+    struct vcpu *fpu_owner;
+    /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
+    uint64_t *gdt_page;
     struct timer_queue timers;      /* domain/timers.c */
     /* scheduling (domain/schedule.c) */
     struct runqueue runqueue;
     spinlock_t runqueue_lock;
     bool yielded;                   /* who runs wants others to run first */
     struct timer slice;
-    uint64_t since;                 /* ns: up to here all of this CPU's time has been charged to somebody */
+    /* ns: up to here all of this CPU's time has been charged to somebody */
+    uint64_t since;
     struct domain *payer;           /* who is charged for it now; NULL: who runs */
     uint64_t idle_ns;
     struct tss tss aligned(16);
 };
 
 extern struct cpu boot_cpu;
-extern struct vcpu boot_vcpu;       /* current until dom0 runs: something for fail() to write into */
+/* current until dom0 runs: something for fail() to write into */
+extern struct vcpu boot_vcpu;
 extern uint32_t cpus_online;
 
-/* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the GDT. */
+/* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the
+ * GDT. */
 struct cpu_stacks {
     uint8_t main[CPU_STACK_SIZE];
     uint8_t ist[4][4096];
     uint64_t gdt[512];
 };
-void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);      /* control registers, GDT, TSS, SYSCALL of the CPU we are on */
+/* control registers, GDT, TSS, SYSCALL of the CPU we are on */
+void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);
 bool cpu_has_smap(void);
 
-/* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice (vcpu_choose_cr4). */
+/* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice
+ * (vcpu_choose_cr4). */
 extern uint64_t host_cr4;
 
-/* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area. 0: FXSAVE only. */
+/* XSAVE: the state components we switch (XCR0 while a guest may use all), and the size of one area.
+ * 0: FXSAVE only. */
 extern uint64_t xsave_mask;
 extern uint32_t xsave_size;
 

@@ -5,12 +5,36 @@
 
 #include "lib/types.h"
 
-static inline void outb(uint16_t port, uint8_t v)  { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline uint8_t inb(uint16_t port)  { uint8_t v;  __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint16_t inw(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline void outb(uint16_t port, uint8_t v)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void outw(uint16_t port, uint16_t v)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void outl(uint16_t port, uint32_t v)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint8_t inb(uint16_t port)
+{
+    uint8_t v;
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline uint16_t inw(uint16_t port)
+{
+    uint16_t v;
+    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t v;
+    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
 
 #define MSR_EFER            0xc0000080u
 #define MSR_STAR            0xc0000081u
@@ -31,7 +55,8 @@ static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1
 #define EFER_LMA (1u << 10)
 #define EFER_NX  (1u << 11)
 
-/* For MSRs that are known to exist (a fault here is a bug of ours); for others there are the _safe forms. */
+/* For MSRs that are known to exist (a fault here is a bug of ours); for others there are the _safe
+ * forms. */
 static inline uint64_t rdmsr(uint32_t msr)
 {
     uint32_t low, high;
@@ -42,7 +67,8 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 }
-bool rdmsr_safe(uint32_t msr, uint64_t *value) must_check;     /* false: the CPU has no such MSR (machine/cpu.c) */
+/* false: the CPU has no such MSR (machine/cpu.c) */
+bool rdmsr_safe(uint32_t msr, uint64_t *value) must_check;
 bool wrmsr_safe(uint32_t msr, uint64_t value) must_check;
 
 static inline uint64_t rdtsc(void)
@@ -64,7 +90,9 @@ struct cpuid_regs { uint32_t a, b, c, d; };
 static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r;
-    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "0"(leaf), "2"(subleaf));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
+                     : "0"(leaf), "2"(subleaf));
     return r;
 }
 
@@ -89,14 +117,25 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 #define CR4_SMAP       (1ul << 21)
 
 #define READ_WRITE_CR(n) \
-    static inline uint64_t read_cr##n(void) { uint64_t v; __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)); return v; } \
-    static inline void write_cr##n(uint64_t v) { __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); }
+    static inline uint64_t read_cr##n(void) \
+    { \
+        uint64_t v; \
+        __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)); \
+        return v; \
+    } \
+    static inline void write_cr##n(uint64_t v) \
+    { \
+        __asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory"); \
+    }
 READ_WRITE_CR(0)
 READ_WRITE_CR(2)
 READ_WRITE_CR(3)
 READ_WRITE_CR(4)
 
-static inline void cpu_relax(void) { __builtin_ia32_pause(); }
+static inline void cpu_relax(void)
+{
+    __builtin_ia32_pause();
+}
 
 #define RFLAGS_CF   (1u << 0)
 #define RFLAGS_FIXED (1u << 1)
@@ -110,6 +149,9 @@ static inline void cpu_relax(void) { __builtin_ia32_pause(); }
 #define RFLAGS_AC   (1u << 18)
 
 /* An address that the CPU takes at all: bits 63 to 47 are alike. */
-static inline bool is_canonical(uint64_t va) { return (uint64_t)((int64_t)(va << 16) >> 16) == va; }
+static inline bool is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
 
 #endif

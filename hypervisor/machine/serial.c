@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot be
- * debugged.
+ * COM1, a 16550: the one device that ring 0 drives, because a hypervisor that cannot speak cannot
+ * be debugged.
  */
 #include "machine/serial.h"
 #include "domain/time.h"
@@ -42,12 +42,15 @@ void serial_init(uint32_t baud)
     outb(INTERRUPTS, (uint8_t)(divisor >> 8));
     outb(LINE_CONTROL, 0x03);               /* 8 bits, no parity, one stop bit */
     present = inb(LINE_STATUS) != 0xff;
-    serial_receive();                       /* the one byte that has room before FIFOs are on is lost then */
-    outb(FIFO, 0x05);                       /* on; what was to be sent is dropped, what has been typed is not */
+    /* the one byte that has room before FIFOs are on is lost then */
+    serial_receive();
+    /* on; what was to be sent is dropped, what has been typed is not */
+    outb(FIFO, 0x05);
     outb(MODEM, 0x0b);                      /* DTR, RTS, and OUT2: the interrupt line */
 }
 
-/* An edge interrupts, and there are two reasons for it: off and on makes a new one if one is left. */
+/* An edge interrupts, and there are two reasons for it: off and on makes a new one if one is
+ * left. */
 void serial_rearm(void)
 {
     bool room = received_in - received_out < sizeof(received);
@@ -82,7 +85,8 @@ static bool is_stuck(size_t taken)
 
     if (!interrupts) return false;
     stuck = !taken && (stuck || (left && now_ns() - since > STUCK_NS));
-    if (taken || !left) since = now_ns();
+    if (taken || !left)
+        since = now_ns();
     return stuck;
 }
 
@@ -98,7 +102,8 @@ size_t serial_send(const char *text, size_t length, bool all)
             last = text[n] == '\n' && last != '\r' ? '\r' : text[n++];    /* both */
             outb(DATA, (uint8_t)last);
         }
-    if (is_stuck(n)) n = length;
+    if (is_stuck(n))
+        n = length;
     if (left != (n < length)) {
         left = n < length;
         serial_rearm();
@@ -124,7 +129,8 @@ size_t serial_read(char *buffer, size_t size)
     serial_receive();
     while (n < size && received_out != received_in)
         buffer[n++] = received[received_out++ % sizeof(received)];
-    if (full) serial_rearm();
+    if (full)
+        serial_rearm();
     return n;
 }
 

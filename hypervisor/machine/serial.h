@@ -8,9 +8,9 @@
 void serial_init(uint32_t baud);
 
 /*
- * Sends what the UART has room for now and returns how many bytes that was; an interrupt asks for the
- * rest. `all`: waits for room, a bounded time, until everything is sent. So does everybody until there
- * are interrupts.
+ * Sends what the UART has room for now and returns how many bytes that was; an interrupt asks for
+ * the rest. `all`: waits for room, a bounded time, until everything is sent. So does everybody
+ * until there are interrupts.
  */
 size_t serial_send(const char *text, size_t length, bool all);
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt vectors: who gets which. Handlers run in ring 0 on any CPU's stack, never nested but over the
- * idle loop, so they only note what happened: raise an event, set a work bit. The local APIC is acknowledged after them.
+ * Interrupt vectors: who gets which. Handlers run in ring 0 on any CPU's stack, never nested but
+ * over the idle loop, so they only note what happened: raise an event, set a work bit. The local
+ * APIC is acknowledged after them.
  */
 #ifndef DOMUS_MACHINE_VECTORS_H
 #define DOMUS_MACHINE_VECTORS_H
 
 #include "lib/types.h"
 
-#define VECTOR_EXTERNAL 0x20        /* below: exceptions. The 8259s, masked, have the first sixteen; spurious ones may still come */
+/* below: exceptions. The 8259s, masked, have the first sixteen; spurious ones may still come */
+#define VECTOR_EXTERNAL 0x20
 #define VECTOR_FIRST    0x30
 #define VECTOR_LAST     0xef
 #define VECTOR_INT80    0x80        /* guests' Linux system call gate: never given out */

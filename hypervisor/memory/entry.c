@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a page-table entry of a guest may be, and the references it holds while it is in a valid table:
+ * What a page-table entry of a guest may be, and the references it holds while it is in a valid
+ * table:
  *
  *   level 1, writable      a total and a type reference (writable) of the frame
  *   level 1, read-only     a total reference
  *   level 1, device page   none: nobody can take device registers away. The control domain only,
  *                          and never our own devices
- *   levels 2 to 4          a type reference (table of the level below) and a total one, whatever its RW bit says
+ *   levels 2 to 4          a type reference (table of the level below) and a total one, whatever
+ *                          its RW bit says
  *   not present            none
  *
  * So an entry's bits alone say what to drop when it goes; no list of mappings exists anywhere.
  *
- * Every entry, by whatever way it comes, passes one allow-mask (advisory 148: a fast path that forgot one bit). Refused are large
- * pages, PAT, and on RAM every cacheability but write-back: validation would read RAM by another memory type than the guest wrote it
- * (advisory 402). The user bit is set for the guest, which runs at ring 3; the global bit is dropped, so that each CR3 load flushes.
+ * Every entry, by whatever way it comes, passes one allow-mask (advisory 148: a fast path that
+ * forgot one bit). Refused are large pages, PAT, and on RAM every cacheability but write-back:
+ * validation would read RAM by another memory type than the guest wrote it (advisory 402). The user
+ * bit is set for the guest, which runs at ring 3; the global bit is dropped, so that each CR3 load
+ * flushes.
  */
 #include "memory/entry.h"
 #include "entry/budget.h"
@@ -33,12 +37,16 @@ void entry_init(void)
 
     device_address_mask = PTE_ADDRESS & ((1UL << (sizes.a & 0xff)) - 1);
     if (vendor.b != 0x756e6547) return;                             /* "Genu"ineIntel */
-    if (vendor.a >= 7 && (features.d & 1u << 29) && !rdmsr_safe(0x10a, &capabilities)) capabilities = 0;
-    l1tf_vulnerable = !(capabilities & 1);                          /* IA32_ARCH_CAPABILITIES.RDCL_NO */
-    if (l1tf_vulnerable) log_warn("this CPU has L1TF: a guest's not-present page-table entries may not name RAM");
+    if (vendor.a >= 7 && (features.d & 1u << 29) && !rdmsr_safe(0x10a, &capabilities))
+        capabilities = 0;
+    /* IA32_ARCH_CAPABILITIES.RDCL_NO */
+    l1tf_vulnerable = !(capabilities & 1);
+    if (l1tf_vulnerable)
+        log_warn("this CPU has L1TF: a guest's not-present page-table entries may not name RAM");
 }
 
-/* A not-present entry may hold anything that the hardware ignores, and some hardware does not (memory/l1tf.h). */
+/* A not-present entry may hold anything that the hardware ignores, and some hardware does not
+ * (memory/l1tf.h). */
 static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
 {
     if (likely(!l1tf_vulnerable) || e == 0 || w->owner->privileged) return 0;
@@ -48,9 +56,12 @@ static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
 
 static int device_page_ok(const struct walk *w, uint64_t e)
 {
-    if (!w->owner->privileged) return fail(-EINVAL, "not RAM: only the control domain may map device pages");
-    if (w->frames != w->owner && w->frames != &special_io) return fail(-EINVAL, "not RAM of that domain");
-    if (e & PTE_ADDRESS & ~device_address_mask) return fail(-EINVAL, "an address the CPU does not have");
+    if (!w->owner->privileged)
+        return fail(-EINVAL, "not RAM: only the control domain may map device pages");
+    if (w->frames != w->owner && w->frames != &special_io)
+        return fail(-EINVAL, "not RAM of that domain");
+    if (e & PTE_ADDRESS & ~device_address_mask)
+        return fail(-EINVAL, "an address the CPU does not have");
     if (mfn_is_ours(pte_mfn(e))) return fail(-EINVAL, "the device is the hypervisor's");
     return 0;
 }
@@ -71,7 +82,8 @@ static inline int l1_get(const struct walk *w, uint64_t *e)
 {
     int error = likely(l1_get_common(w, *e)) ? 0 : l1_get_other(w, *e);
 
-    if (error == 0 && (*e & PTE_P)) *e = loadable(*e);
+    if (error == 0 && (*e & PTE_P))
+        *e = loadable(*e);
     return error;
 }
 
@@ -81,7 +93,8 @@ int entry_get(struct walk *w, unsigned int level, uint64_t *e)
 
     if (level == 1) return l1_get(w, e);
     if (!(*e & PTE_P)) return absent_entry_ok(w, level, *e);
-    if (*e & ~TABLE_ALLOWED) return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
+    if (*e & ~TABLE_ALLOWED)
+        return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
     error = table_get(w, pte_mfn(*e), level - 1);
     if (error) return error;
     *e |= PTE_US;
@@ -90,21 +103,26 @@ int entry_get(struct walk *w, unsigned int level, uint64_t *e)
 
 void entry_put(unsigned int level, uint64_t e)
 {
-    if (level == 1) l1_put(e);
-    else if (e & PTE_P) frame_put_type(pte_mfn(e));     /* the last one queues the table below for undoing */
+    if (level == 1)
+        l1_put(e);
+    else if (e & PTE_P)
+        frame_put_type(pte_mfn(e)); /* the last one queues the table below for undoing */
 }
 
-/* The CPU sets accessed and dirty bits in the slot behind our back; nobody else writes, the lock is held. */
+/* The CPU sets accessed and dirty bits in the slot behind our back; nobody else writes, the lock is
+ * held. */
 static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
 {
     uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
     if (!preserve) return __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL);
-    while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_A | PTE_D)), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {}
+    while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_A | PTE_D)), false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {}
     return old;
 }
 
-/* Only bits change that decide nothing about references: same frame, and for level 1 same access and cacheability. */
+/* Only bits change that decide nothing about references: same frame, and for level 1 same access
+ * and cacheability. */
 static inline bool same_references(unsigned int level, uint64_t old, uint64_t new)
 {
     uint64_t decides = PTE_ADDRESS | PTE_P | (level == 1 ? PTE_RW | PTE_PWT | PTE_PCD : 0);
@@ -118,28 +136,37 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
     int error;
 
     if (same_references(level, old, new)) {
-        if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED)) return fail(-EINVAL, "reserved bits in a page-table entry");
+        if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED))
+            return fail(-EINVAL, "reserved bits in a page-table entry");
         write_slot(slot, loadable(new), preserve);
         return 0;
     }
-    error = level == 1 ? l1_get(w, &new) : entry_get(w, level, &new);       /* first what may fail */
+    /* first what may fail */
+    error = level == 1 ? l1_get(w, &new) : entry_get(w, level, &new);
     if (error) return error;
     old = write_slot(slot, new, preserve);
-    if (level == 1) l1_put(old);
-    else entry_put(level, old);
+    if (level == 1)
+        l1_put(old);
+    else
+        entry_put(level, old);
     return 0;
 }
 
-int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new, uint64_t *seen)
+int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new,
+                         uint64_t *seen)
 {
     bool same = same_references(1, expected, new) && !(new & ~L1_ALLOWED);
     int error = 0;
 
-    if (same) new = loadable(new);
-    else error = l1_get(w, &new);
+    if (same)
+        new = loadable(new);
+    else
+        error = l1_get(w, &new);
     if (error) return error;
     *seen = expected;
-    if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) error = -EAGAIN;
-    if (!same) l1_put(error ? new : expected);          /* what did not get in, or what went out */
+    if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        error = -EAGAIN;
+    if (!same)
+        l1_put(error ? new : expected); /* what did not get in, or what went out */
     return error;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XENMEM_exchange: scattered frames for contiguous ones, or the reverse; a driver's way to memory that a device can reach.
+ * XENMEM_exchange: scattered frames for contiguous ones, or the reverse; a driver's way to memory
+ * that a device can reach.
  *
- * Done in chunks of the larger extent's size. For each chunk: read both lists into our memory and look at every frame; get the new
- * frames; and only then, when nothing can fail any more, give them, take the old ones and tell the guest. nr_exchanged in the guest's
- * structure is the progress; it is checked each time it is read, like everything that the guest can change meanwhile (advisory 212).
+ * Done in chunks of the larger extent's size. For each chunk: read both lists into our memory and
+ * look at every frame; get the new frames; and only then, when nothing can fail any more, give
+ * them, take the old ones and tell the guest. nr_exchanged in the guest's structure is the
+ * progress; it is checked each time it is read, like everything that the guest can change meanwhile
+ * (advisory 212).
  */
 #include "memory/reservation.h"
 #include "memory/access.h"
@@ -14,7 +17,8 @@
 
 #define CHUNK_FRAMES (1UL << MAX_EXTENT_ORDER)
 
-/* One chunk, in a page of ours each: the frames that go, the pfns and the frames of the extents that come. */
+/* One chunk, in a page of ours each: the frames that go, the pfns and the frames of the extents
+ * that come. */
 struct chunk {
     uint64_t out_pfn[CHUNK_FRAMES], in_frame[CHUNK_FRAMES], out_frame[CHUNK_FRAMES];
     uint64_t in_extents, out_extents, in_held, out_held;
@@ -25,15 +29,19 @@ static int check(const struct xen_memory_exchange *x)
 {
     uint64_t frames;
 
-    if (x->in.extent_order > MAX_EXTENT_ORDER || x->out.extent_order > MAX_EXTENT_ORDER) return fail(-EPERM, "extents of more than 2 MiB");
+    if (x->in.extent_order > MAX_EXTENT_ORDER || x->out.extent_order > MAX_EXTENT_ORDER)
+        return fail(-EPERM, "extents of more than 2 MiB");
     if ((x->in.extent_order || x->out.extent_order) && !current->domain->privileged)
         return fail(-EPERM, "contiguous memory is for a domain that drives devices");
-    if (x->in.nr_extents > ~0UL >> 16 || x->out.nr_extents > ~0UL >> 16) return fail(-EINVAL, "absurdly many extents");
+    if (x->in.nr_extents > ~0UL >> 16 || x->out.nr_extents > ~0UL >> 16)
+        return fail(-EINVAL, "absurdly many extents");
     frames = x->in.nr_extents << x->in.extent_order;
-    if (frames != x->out.nr_extents << x->out.extent_order) return fail(-EINVAL, "not as much out as in");
+    if (frames != x->out.nr_extents << x->out.extent_order)
+        return fail(-EINVAL, "not as much out as in");
     if (x->in.domid != x->out.domid) return fail(-EINVAL, "in and out of different domains");
     if (x->nr_exchanged > x->in.nr_extents) return fail(-EINVAL, "more done than there is");
-    if (x->nr_exchanged << x->in.extent_order & ((1UL << MAX(x->in.extent_order, x->out.extent_order)) - 1))
+    if (x->nr_exchanged << x->in.extent_order &
+        ((1UL << MAX(x->in.extent_order, x->out.extent_order)) - 1))
         return fail(-EINVAL, "progress within an extent");
     return 0;
 }
@@ -45,30 +53,38 @@ static int hold_old_frame(struct domain *d, struct chunk *c, mfn_t m)
 
     if (error) return error;
     c->in_frame[c->in_held++] = m.n;
-    if (!(f->state & FRAME_ALLOCATED) || frame_total(f) != 2 || frame_typed(f) != 0)    /* the allotment's and ours */
+    /* the allotment's and ours */
+    if (!(f->state & FRAME_ALLOCATED) || frame_total(f) != 2 || frame_typed(f) != 0)
         return fail(-EINVAL, "the frame is mapped, pinned or granted");
     return 0;
 }
 
 /* Everything that may fail. What is held afterwards is in the chunk, whatever the result. */
-static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64_t first_frame, struct chunk *c)
+static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64_t first_frame,
+                   struct chunk *c)
 {
-    uint64_t in_list = (uint64_t)x->in.extent_start.p + (first_frame >> x->in.extent_order) * sizeof(xen_pfn_t);
-    uint64_t out_list = (uint64_t)x->out.extent_start.p + (first_frame >> x->out.extent_order) * sizeof(xen_pfn_t);
+    uint64_t in_list = (uint64_t)x->in.extent_start.p +
+                       (first_frame >> x->in.extent_order) * sizeof(xen_pfn_t);
+    uint64_t out_list = (uint64_t)x->out.extent_start.p +
+                        (first_frame >> x->out.extent_order) * sizeof(xen_pfn_t);
     uint64_t in_first[CHUNK_FRAMES / 8];
     int error = 0;
 
-    if (copy_from_guest(c->out_pfn, VADDR(out_list), c->out_extents * sizeof(uint64_t))) return fail(-EFAULT, "the list of new extents");
+    if (copy_from_guest(c->out_pfn, VADDR(out_list), c->out_extents * sizeof(uint64_t)))
+        return fail(-EFAULT, "the list of new extents");
     for (uint64_t i = 0; i < c->in_extents; i++) {
         uint64_t slot = i % ARRAY_SIZE(in_first), n = MIN(c->in_extents - i, ARRAY_SIZE(in_first));
 
-        if (slot == 0 && copy_from_guest(in_first, VADDR(in_list + i * sizeof(uint64_t)), n * sizeof(uint64_t)))
+        if (slot == 0 &&
+            copy_from_guest(in_first, VADDR(in_list + i * sizeof(uint64_t)), n * sizeof(uint64_t)))
             return fail(-EFAULT, "the list of old extents");
-        for (uint64_t j = 0; j < 1UL << x->in.extent_order && !error; j++) error = hold_old_frame(d, c, MFN(in_first[slot] + j));
+        for (uint64_t j = 0; j < 1UL << x->in.extent_order && !error; j++)
+            error = hold_old_frame(d, c, MFN(in_first[slot] + j));
         if (error) return error;
     }
     for (uint64_t i = 0; i < c->out_extents; i++) {
-        mfn_t m = domain_swap_frames(d, x->out.extent_order, XENMEMF_get_address_bits(x->out.mem_flags));
+        mfn_t m = domain_swap_frames(d, x->out.extent_order,
+                                     XENMEMF_get_address_bits(x->out.mem_flags));
 
         if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no contiguous memory");
         c->out_frame[c->out_held++] = m.n;
@@ -78,26 +94,32 @@ static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64
 
 static void take_back(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c)
 {
-    for (uint64_t i = 0; i < c->in_held; i++) frame_put(MFN(c->in_frame[i]));
+    for (uint64_t i = 0; i < c->in_held; i++)
+        frame_put(MFN(c->in_frame[i]));
     for (uint64_t i = 0; i < c->out_held; i++)
         for (uint64_t j = 0; j < 1UL << x->out.extent_order; j++)
-            if (domain_free_frame(d, MFN(c->out_frame[i] + j))) return;     /* cannot be: nobody knows of the frame yet */
+            if (domain_free_frame(d, MFN(c->out_frame[i] + j)))
+                return; /* cannot be: nobody knows of the frame yet */
 }
 
 static void commit(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c)
 {
     for (uint64_t i = 0; i < c->in_held; i++) {
-        if (domain_free_frame(d, MFN(c->in_frame[i]))) return;              /* cannot be: looked at, and nobody ran since */
+        /* cannot be: looked at, and nobody ran since */
+        if (domain_free_frame(d, MFN(c->in_frame[i]))) return;
         frame_put(MFN(c->in_frame[i]));
     }
     for (uint64_t i = 0; i < c->out_extents; i++)
-        for (uint64_t j = 0; j < 1UL << x->out.extent_order; j++) m2p_set(MFN(c->out_frame[i] + j), c->out_pfn[i] + j);
+        for (uint64_t j = 0; j < 1UL << x->out.extent_order; j++)
+            m2p_set(MFN(c->out_frame[i] + j), c->out_pfn[i] + j);
 }
 
-static int exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, uint64_t frames, struct chunk *c)
+static int exchange_chunk(struct domain *d, const struct xen_memory_exchange *x, uint64_t frames,
+                          struct chunk *c)
 {
     uint64_t first = x->nr_exchanged << x->in.extent_order;
-    uint64_t out_list = (uint64_t)x->out.extent_start.p + (first >> x->out.extent_order) * sizeof(xen_pfn_t);
+    uint64_t out_list = (uint64_t)x->out.extent_start.p +
+                        (first >> x->out.extent_order) * sizeof(xen_pfn_t);
     int error;
 
     c->in_extents = frames >> x->in.extent_order;
@@ -109,7 +131,8 @@ static int exchange_chunk(struct domain *d, const struct xen_memory_exchange *x,
         return error;
     }
     commit(d, x, c);
-    if (copy_to_guest(VADDR(out_list), c->out_frame, c->out_extents * sizeof(uint64_t))) return fail(-EFAULT, "the list of new extents");
+    if (copy_to_guest(VADDR(out_list), c->out_frame, c->out_extents * sizeof(uint64_t)))
+        return fail(-EFAULT, "the list of new extents");
     return 0;
 }
 
@@ -122,21 +145,28 @@ long memory_exchange(uint64_t arg)
 
     if (read_guest(&x, arg)) return fail(-EFAULT, "the exchange");
     error = check(&x);
-    if (!error) error = reservation_domain(x.in.domid, &d);
+    if (!error)
+        error = reservation_domain(x.in.domid, &d);
     if (error) return error;
     c = hv_alloc_pages(CHUNK_ORDER);
-    if (!c) error = fail(-ENOMEM, "no memory for the lists");
+    if (!c)
+        error = fail(-ENOMEM, "no memory for the lists");
 
     while (!error && x.nr_exchanged < x.in.nr_extents) {
         uint64_t frames = 1UL << MAX(x.in.extent_order, x.out.extent_order);
 
         error = exchange_chunk(d, &x, frames, c);
-        if (!error) x.nr_exchanged += frames >> x.in.extent_order;
+        if (!error)
+            x.nr_exchanged += frames >> x.in.extent_order;
         spend((int)frames * 4 * COST_FRAME);
-        if (!error && x.nr_exchanged < x.in.nr_extents && spent()) error = -ERESTART;
+        if (!error && x.nr_exchanged < x.in.nr_extents && spent())
+            error = -ERESTART;
     }
     hv_free_pages(c, CHUNK_ORDER);
     reservation_put(d);
-    if (write_guest_u64(arg + offsetof(struct xen_memory_exchange, nr_exchanged), x.nr_exchanged)) return fail(-EFAULT, "the exchange");
-    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_memory_op, 2, OP(XENMEM_exchange), arg) : error;
+    if (write_guest_u64(arg + offsetof(struct xen_memory_exchange, nr_exchanged), x.nr_exchanged))
+        return fail(-EFAULT, "the exchange");
+    return error == -ERESTART
+               ? hypercall_continue(__HYPERVISOR_memory_op, 2, OP(XENMEM_exchange), arg)
+               : error;
 }

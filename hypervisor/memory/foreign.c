@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Foreign domains in page-table calls: the control domain may name others, everybody else only itself. */
+/* Foreign domains in page-table calls: the control domain may name others, everybody else only
+ * itself. */
 #include "memory/foreign.h"
 #include "lib/fail.h"
 
@@ -9,7 +10,8 @@ static int find(domid_t id, struct domain **d)
 
     *d = current->domain;
     if (id == DOMID_SELF) return 0;
-    if (id == current->domain->id) return fail(-ESRCH, "one's own number is no foreign domain; say DOMID_SELF");
+    if (id == current->domain->id)
+        return fail(-ESRCH, "one's own number is no foreign domain; say DOMID_SELF");
     if (!privileged) return fail(-EPERM, "only the control domain may name another domain");
     if (id == DOMID_IO || id == DOMID_XEN) {
         *d = id == DOMID_IO ? &special_io : &special_xen;
@@ -17,13 +19,16 @@ static int find(domid_t id, struct domain **d)
     }
     *d = domain_get(id);
     if (*d && !(*d)->dying) return 0;
-    if (*d) domain_put(*d);                     /* what is being destroyed gets no new mappings or pins */
+    /* what is being destroyed gets no new mappings or pins */
+    if (*d)
+        domain_put(*d);
     return fail(-ESRCH, "no such domain");
 }
 
 void foreign_put(struct domain *d)
 {
-    if (d != current->domain && d != &special_io && d != &special_xen) domain_put(d);
+    if (d != current->domain && d != &special_io && d != &special_xen)
+        domain_put(d);
 }
 
 int foreign_begin(struct walk *w, uint32_t foreigndom)
@@ -34,7 +39,9 @@ int foreign_begin(struct walk *w, uint32_t foreigndom)
     w->owner = current->domain;
     if (error || tables == 0 || tables - 1 == w->owner->id) return error;
     error = find((domid_t)(tables - 1), &w->owner);
-    if (!error && (w->owner == &special_io || w->owner == &special_xen)) error = fail(-EINVAL, "that owner has no page tables");
-    if (error) foreign_put(w->frames);
+    if (!error && (w->owner == &special_io || w->owner == &special_xen))
+        error = fail(-EINVAL, "that owner has no page tables");
+    if (error)
+        foreign_put(w->frames);
     return error;
 }

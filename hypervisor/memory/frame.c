@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and frames given to domains
- * and taken back. Lists and counts of a domain's frames are under its memory_lock; references need no lock.
+ * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and
+ * frames given to domains and taken back. Lists and counts of a domain's frames are under its
+ * memory_lock; references need no lock.
  *
- * A frame counts as its owner's memory until it is really free: one that was given back but is still mapped somewhere must not make room for
- * another. Frames that outlive their domain, because others have them mapped, become special_xen's (domain_relinquish_memory),
- * so frame.owner never points to a domain that is gone.
+ * A frame counts as its owner's memory until it is really free: one that was given back but is
+ * still mapped somewhere must not make room for another. Frames that outlive their domain, because
+ * others have them mapped, become special_xen's (domain_relinquish_memory), so frame.owner never
+ * points to a domain that is gone.
  */
 #include "memory/frame.h"
 #include "memory/heap.h"
@@ -25,7 +27,8 @@ static unsigned int reserved_count;
 
 void mfn_reserve(mfn_t m)
 {
-    if (!mfn_is_ours(m) && reserved_count < ARRAY_SIZE(reserved)) reserved[reserved_count++] = m;
+    if (!mfn_is_ours(m) && reserved_count < ARRAY_SIZE(reserved))
+        reserved[reserved_count++] = m;
 }
 
 bool mfn_is_ours(mfn_t m)
@@ -43,7 +46,8 @@ static void frame_free(struct frame *f)
 
     spin_lock(&d->memory_lock);
     list_remove(&f->link);
-    if (!(f->state & FRAME_SHARED)) d->page_count--;
+    if (!(f->state & FRAME_SHARED))
+        d->page_count--;
     spin_unlock(&d->memory_lock);
     f->owner = NULL;
     f->state = 0;
@@ -65,8 +69,10 @@ static void queue_undo(struct frame *f)
 
 void frame_finish(struct frame *f, enum pt_result r)
 {
-    if (r == PT_LAST) frame_free(f);
-    else if (r == PT_UNDO) queue_undo(f);
+    if (r == PT_LAST)
+        frame_free(f);
+    else if (r == PT_UNDO)
+        queue_undo(f);
 }
 
 /* ---- references ---- */
@@ -75,8 +81,10 @@ int frame_get(mfn_t m, struct domain *owner)
 {
     struct frame *f = frame_of(m);
 
-    if (!mfn_valid(m) || !pt_get(f)) return fail(-EINVAL, "no such frame of RAM, or too many references");
-    if (f->owner != owner) {                    /* looked at behind the get: now it cannot change any more */
+    if (!mfn_valid(m) || !pt_get(f))
+        return fail(-EINVAL, "no such frame of RAM, or too many references");
+    /* looked at behind the get: now it cannot change any more */
+    if (f->owner != owner) {
         frame_put(m);
         return fail(-EINVAL, "the frame belongs to another domain");
     }
@@ -87,7 +95,8 @@ void frame_put(mfn_t m)
 {
     struct frame *f = frame_of(m);
 
-    if (pt_put(f, tlb_stamp()) == PT_LAST) frame_free(f);
+    if (pt_put(f, tlb_stamp()) == PT_LAST)
+        frame_free(f);
 }
 
 int frame_type_error(enum pt_result r)
@@ -97,11 +106,13 @@ int frame_type_error(enum pt_result r)
     return fail(-EINVAL, "the frame is in use as another type, or is nobody's");
 }
 
-/* First reference of a simple type: flush who could still have the other one, look if there is something to look at, commit. */
+/* First reference of a simple type: flush who could still have the other one, look if there is
+ * something to look at, commit. */
 static int make_true(struct frame *f, enum frame_type t)
 {
     tlb_flush_stale(f->flush_stamp);
-    if (t == FRAME_SEGDESC) spend(COST_DESCRIPTORS);
+    if (t == FRAME_SEGDESC)
+        spend(COST_DESCRIPTORS);
     if (t == FRAME_SEGDESC && !segdesc_page_ok(mfn_of(f))) {
         frame_finish(f, pt_reject(f, tlb_stamp()));
         return fail(-EINVAL, "a descriptor in the page is not allowed");
@@ -115,8 +126,10 @@ int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
     struct frame *f = frame_of(m);
     enum pt_result r;
 
-    /* The first look keeps a foreign frame from even a moment of a new type; the second is the one that counts. */
-    if (!mfn_valid(m) || f->owner != owner) return fail(-EINVAL, "the frame is not RAM, or another domain's");
+    /* The first look keeps a foreign frame from even a moment of a new type; the second is the one
+     * that counts. */
+    if (!mfn_valid(m) || f->owner != owner)
+        return fail(-EINVAL, "the frame is not RAM, or another domain's");
     r = pt_get_type(f, t);
     if (unlikely(r != PT_OK && r != PT_NEW)) return frame_type_error(r);
     if (unlikely(f->owner != owner)) {
@@ -131,19 +144,24 @@ void frame_put_type(mfn_t m)
     struct frame *f = frame_of(m);
     enum pt_result r = pt_put_type(f, tlb_stamp());
 
-    if (unlikely(r != PT_OK)) frame_finish(f, r);
+    if (unlikely(r != PT_OK))
+        frame_finish(f, r);
 }
 
 /* ---- frames for domains ---- */
 
-/* Enter `count` frames in d's books before they are there, within d's limit unless the same number is about to go (exchange). */
+/* Enter `count` frames in d's books before they are there, within d's limit unless the same number
+ * is about to go (exchange). */
 static bool account(struct domain *d, uint64_t count, bool swapping)
 {
     bool ok;
 
     spin_lock(&d->memory_lock);
-    ok = !d->dying && (swapping || (d->page_count <= d->max_pages && count <= d->max_pages - d->page_count)); /* advisory 385 */
-    if (ok) d->page_count += count;
+    /* advisory 385 */
+    ok = !d->dying &&
+         (swapping || (d->page_count <= d->max_pages && count <= d->max_pages - d->page_count));
+    if (ok)
+        d->page_count += count;
     spin_unlock(&d->memory_lock);
     return ok;
 }
@@ -161,7 +179,8 @@ mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_
 
     if (!account(d, 1UL << order, swapping)) return INVALID_MFN;
     m = heap_alloc_frames(order, address_bits);
-    if (mfn_eq(m, INVALID_MFN)) unaccount(d, 1UL << order);
+    if (mfn_eq(m, INVALID_MFN))
+        unaccount(d, 1UL << order);
     return m;
 }
 
@@ -196,14 +215,25 @@ static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bi
     mfn_t m = frames_reserve(d, order, address_bits, swapping);
 
     if (mfn_eq(m, INVALID_MFN)) return m;
-    for (uint64_t i = 0; i < 1UL << order; i++) frame_clear(MFN(m.n + i));     /* what was in it was another's */
+    /* what was in it was another's */
+    for (uint64_t i = 0; i < 1UL << order; i++)
+        frame_clear(MFN(m.n + i));
     frames_give(d, m, order);
     return m;
 }
 
-mfn_t domain_alloc_frame(struct domain *d) { return alloc(d, 0, 0, false); }
-mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits) { return alloc(d, order, address_bits, false); }
-mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits) { return alloc(d, order, address_bits, true); }
+mfn_t domain_alloc_frame(struct domain *d)
+{
+    return alloc(d, 0, 0, false);
+}
+mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+{
+    return alloc(d, order, address_bits, false);
+}
+mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+{
+    return alloc(d, order, address_bits, true);
+}
 
 int domain_free_frame(struct domain *d, mfn_t m)
 {
@@ -226,7 +256,8 @@ static void join(struct frame *f, struct domain *d)
     spin_lock(&d->memory_lock);
     f->owner = d;
     list_add_tail(&f->link, &d->pages);
-    if (!(f->state & FRAME_SHARED)) d->page_count++;
+    if (!(f->state & FRAME_SHARED))
+        d->page_count++;
     spin_unlock(&d->memory_lock);
 }
 
@@ -236,23 +267,27 @@ void frame_disown(struct frame *f)
 
     spin_lock(&d->memory_lock);
     list_remove(&f->link);
-    if (!(f->state & FRAME_SHARED)) d->page_count--;
+    if (!(f->state & FRAME_SHARED))
+        d->page_count--;
     spin_unlock(&d->memory_lock);
     join(f, &special_xen);
 }
 
-/* Our reference keeps the type for as long as the page is shared: a guest cannot make it a table. */
+/* Our reference keeps the type for as long as the page is shared: a guest cannot make it a
+ * table. */
 void share_hv_frame(void *page, struct domain *d)
 {
     struct frame *f = frame_of(virt_to_mfn(page));
-    uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT;
+    uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID |
+                     (uint64_t)FRAME_WRITABLE << FRAME_TYPE_SHIFT;
 
     f->state = FRAME_SHARED;                    /* nobody can take a reference yet */
     join(f, d);
     __atomic_store_n(&f->state, state, __ATOMIC_RELEASE);
 }
 
-/* Mappings that are left (the control domain's, say) keep the frame, but not as a domain's that may be gone soon. */
+/* Mappings that are left (the control domain's, say) keep the frame, but not as a domain's that may
+ * be gone soon. */
 void unshare_hv_frame(void *page)
 {
     struct frame *f = frame_of(virt_to_mfn(page));

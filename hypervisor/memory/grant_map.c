@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Granted frames in page tables. A grant mapping is an ordinary level-1 entry with the ordinary references, of a frame that
- * belongs to another domain; only the way it comes in differs: domain/grants.c has taken the references, because the entry's own
- * checks would refuse a foreign frame. Going out is ordinary too: if the guest overwrites the entry instead of unmapping the
- * grant, the references are dropped like any other's, and the grant stays recorded as mapped until it is unmapped or the domain ends.
+ * Granted frames in page tables. A grant mapping is an ordinary level-1 entry with the ordinary
+ * references, of a frame that belongs to another domain; only the way it comes in differs:
+ * domain/grants.c has taken the references, because the entry's own checks would refuse a foreign
+ * frame. Going out is ordinary too: if the guest overwrites the entry instead of unmapping the
+ * grant, the references are dropped like any other's, and the grant stays recorded as mapped until
+ * it is unmapped or the domain ends.
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
@@ -11,13 +13,15 @@
 
 #define GRANT_BITS (PTE_P | PTE_RW | PTE_ADDRESS)       /* what an entry's references depend on */
 
-/* The slot: of a valid level-1 table of v's domain, by machine address or through v's tables. A type reference of the table is taken. */
+/* The slot: of a valid level-1 table of v's domain, by machine address or through v's tables. A
+ * type reference of the table is taken. */
 static int16_t find_slot(struct vcpu *v, uint64_t host_addr, bool contains_pte, uint64_t **slot)
 {
     mfn_t m = maddr_to_mfn(MADDR(host_addr));
 
     if (contains_pte) {
-        if (host_addr & 7) return refuse(GNTST_general_error, "the entry's address is not aligned (advisory 227)");
+        if (host_addr & 7)
+            return refuse(GNTST_general_error, "the entry's address is not aligned (advisory 227)");
         *slot = maddr_to_virt(MADDR(host_addr));
     } else {
         *slot = mmu_walk(v, host_addr);
@@ -29,9 +33,11 @@ static int16_t find_slot(struct vcpu *v, uint64_t host_addr, bool contains_pte, 
     return GNTST_okay;
 }
 
-int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte)
+int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags,
+                      bool contains_pte)
 {
-    uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_P | PTE_US | PTE_A | PTE_NX | (flags & (PTE_RW | PTE_D | 0xe00));
+    uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_P | PTE_US | PTE_A | PTE_NX |
+                          (flags & (PTE_RW | PTE_D | 0xe00));
 
     spin_lock(&v->domain->pagetable_lock);
     int16_t status = find_slot(v, host_addr, contains_pte, &slot);
@@ -43,20 +49,24 @@ int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t 
     return status;
 }
 
-/* The entry that takes the place of the grant's: nothing, or the one at new_va, which moves with its references. */
-static int16_t take_replacement(struct vcpu *v, uint64_t new_va, const uint64_t *slot, uint64_t *entry)
+/* The entry that takes the place of the grant's: nothing, or the one at new_va, which moves with
+ * its references. */
+static int16_t take_replacement(struct vcpu *v, uint64_t new_va, const uint64_t *slot,
+                                uint64_t *entry)
 {
     uint64_t *from;
 
     *entry = 0;
     if (!new_va) return GNTST_okay;
     from = mmu_walk(v, new_va);
-    if (!from || from == slot) return refuse(GNTST_general_error, "no other entry at the replacing address");
+    if (!from || from == slot)
+        return refuse(GNTST_general_error, "no other entry at the replacing address");
     *entry = __atomic_exchange_n(from, 0, __ATOMIC_ACQ_REL);
     return GNTST_okay;
 }
 
-int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags, bool contains_pte, uint64_t new_va)
+int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags,
+                        bool contains_pte, uint64_t new_va)
 {
     uint64_t *slot, expected = mfn_to_maddr(frame).a | PTE_P | (flags & PTE_RW), new;
 
@@ -66,9 +76,12 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
     int16_t status = find_slot(v, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         if ((*slot & GRANT_BITS) != expected)
-            status = refuse(GNTST_general_error, "the entry is not the grant's mapping (advisory 234)");
-        if (status == GNTST_okay) status = take_replacement(v, new_va, slot, &new);
-        if (status == GNTST_okay) __atomic_store_n(slot, new, __ATOMIC_RELEASE);
+            status = refuse(GNTST_general_error,
+                            "the entry is not the grant's mapping (advisory 234)");
+        if (status == GNTST_okay)
+            status = take_replacement(v, new_va, slot, &new);
+        if (status == GNTST_okay)
+            __atomic_store_n(slot, new, __ATOMIC_RELEASE);
         frame_put_type(virt_to_mfn(slot));
     }
     spin_unlock(&v->domain->pagetable_lock);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap: a buddy allocator. A free block of 2^n frames is aligned to its size; its first frame carries FRAME_FREE and the
- * order, and is linked in the list of that order. Freeing joins a block with its buddy (the address with one bit changed)
- * as long as the buddy is free and as big. Everything is in the frame table: the heap has no memory of its own.
+ * The heap: a buddy allocator. A free block of 2^n frames is aligned to its size; its first frame
+ * carries FRAME_FREE and the order, and is linked in the list of that order. Freeing joins a block
+ * with its buddy (the address with one bit changed) as long as the buddy is free and as big.
+ * Everything is in the frame table: the heap has no memory of its own.
  *
- * RAM below 4 GiB has lists of its own and is given out last, because some devices can reach nothing else.
+ * RAM below 4 GiB has lists of its own and is given out last, because some devices can reach
+ * nothing else.
  *
- * The heap hands out what nobody can reach any more: each frame remembers when it was let go, and the allocation flushes TLBs
- * that may be older (I9). It does not clear frames: domain_alloc_frame and hv_alloc_pages do.
+ * The heap hands out what nobody can reach any more: each frame remembers when it was let go, and
+ * the allocation flushes TLBs that may be older (I9). It does not clear frames: domain_alloc_frame
+ * and hv_alloc_pages do.
  */
 #include "memory/heap.h"
 #include "memory/frame.h"
@@ -24,12 +27,16 @@ static spinlock_t heap_lock;
 static struct list free_blocks[ZONES][HEAP_MAX_ORDER + 1];
 static uint64_t free_frames, total_frames;
 
-static unsigned int zone_of(uint64_t frame) { return frame < LOW_FRAMES ? LOW : HIGH; }
+static unsigned int zone_of(uint64_t frame)
+{
+    return frame < LOW_FRAMES ? LOW : HIGH;
+}
 
 void heap_init(void)
 {
     for (unsigned int z = 0; z < ZONES; z++)
-        for (unsigned int o = 0; o <= HEAP_MAX_ORDER; o++) list_init(&free_blocks[z][o]);
+        for (unsigned int o = 0; o <= HEAP_MAX_ORDER; o++)
+            list_init(&free_blocks[z][o]);
 }
 
 static void insert_block(struct frame *f, unsigned int order)
@@ -55,7 +62,8 @@ void heap_free_frames(mfn_t first, unsigned int order)
         uint64_t buddy = n ^ 1UL << order;
         struct frame *b = frame_of(MFN(buddy));
 
-        if (buddy >= max_frame || !(b->state & FRAME_FREE) || b->order != order) break;
+        if (buddy >= max_frame || !(b->state & FRAME_FREE) || b->order != order)
+            break;
         take_block(b);
         n &= buddy;
     }
@@ -64,8 +72,9 @@ void heap_free_frames(mfn_t first, unsigned int order)
 }
 
 /*
- * The first block of the list that lies below the limit (a frame number). Bounded: devices with short addresses are rare. Whoever
- * asks pays for each look: a guest that gives back every other block makes the lists long.
+ * The first block of the list that lies below the limit (a frame number). Bounded: devices with
+ * short addresses are rare. Whoever asks pays for each look: a guest that gives back every other
+ * block makes the lists long.
  */
 static struct frame *find_block(struct list *blocks, unsigned int order, uint64_t limit)
 {
@@ -76,7 +85,8 @@ static struct frame *find_block(struct list *blocks, unsigned int order, uint64_
 
         spend(COST_LOOK);
         if (mfn_of(f).n + (1UL << order) <= limit) return f;
-        if (--tries == 0) break;
+        if (--tries == 0)
+            break;
     }
     return NULL;
 }
@@ -86,7 +96,8 @@ static struct frame *take_from_zone(unsigned int zone, unsigned int order, uint6
     for (unsigned int o = order; o <= HEAP_MAX_ORDER; o++) {
         struct frame *f = find_block(&free_blocks[zone][o], order, limit);
 
-        if (!f) continue;
+        if (!f)
+            continue;
         take_block(f);
         while (o > order) {                     /* give back the upper halves */
             o--;
@@ -99,27 +110,38 @@ static struct frame *take_from_zone(unsigned int zone, unsigned int order, uint6
 
 static void flush_before_reuse(const struct frame *f, unsigned int order)
 {
-    for (uint64_t i = 0; i < 1UL << order; i++) tlb_flush_stale(f[i].flush_stamp);
+    for (uint64_t i = 0; i < 1UL << order; i++)
+        tlb_flush_stale(f[i].flush_stamp);
 }
 
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
 {
-    uint64_t limit = address_bits && address_bits < 52 ? 1UL << (MAX(address_bits, PAGE_SHIFT) - PAGE_SHIFT) : max_frame;
+    uint64_t limit = address_bits && address_bits < 52
+                         ? 1UL << (MAX(address_bits, PAGE_SHIFT) - PAGE_SHIFT)
+                         : max_frame;
     struct frame *f;
 
     if (order > HEAP_MAX_ORDER) return INVALID_MFN;
     spin_lock(&heap_lock);
     f = limit > LOW_FRAMES ? take_from_zone(HIGH, order, limit) : NULL;
-    if (!f) f = take_from_zone(LOW, order, limit);
-    if (f) free_frames -= 1UL << order;
+    if (!f)
+        f = take_from_zone(LOW, order, limit);
+    if (f)
+        free_frames -= 1UL << order;
     spin_unlock(&heap_lock);
     if (!f) return INVALID_MFN;
     flush_before_reuse(f, order);
     return mfn_of(f);
 }
 
-uint64_t heap_free_count(void) { return free_frames; }
-uint64_t heap_total_count(void) { return total_frames; }
+uint64_t heap_free_count(void)
+{
+    return free_frames;
+}
+uint64_t heap_total_count(void)
+{
+    return total_frames;
+}
 
 /* Boot: hand over whole frames [first, end), in blocks as big as alignment allows. */
 void heap_add(uint64_t first, uint64_t end)
@@ -127,7 +149,9 @@ void heap_add(uint64_t first, uint64_t end)
     while (first < end) {
         unsigned int order = 0;
 
-        while (order < HEAP_MAX_ORDER && !(first & ((2UL << order) - 1)) && first + (2UL << order) <= end) order++;
+        while (order < HEAP_MAX_ORDER && !(first & ((2UL << order) - 1)) &&
+               first + (2UL << order) <= end)
+            order++;
         heap_free_frames(MFN(first), order);
         total_frames += 1UL << order;
         first += 1UL << order;
@@ -144,7 +168,8 @@ void *hv_alloc_pages(unsigned int order)
 
 void hv_free_pages(void *p, unsigned int order)
 {
-    if (p) heap_free_frames(virt_to_mfn(p), order);
+    if (p)
+        heap_free_frames(virt_to_mfn(p), order);
 }
 
 /* --- small objects: a list of free pieces for each power of two from 32 to 2048 bytes --- */
@@ -160,7 +185,8 @@ static unsigned int size_class(size_t size)
 {
     unsigned int c = SMALLEST;
 
-    while (c <= BIGGEST && size > 1UL << c) c++;
+    while (c <= BIGGEST && size > 1UL << c)
+        c++;
     return c;                           /* BIGGEST + 1: whole pages */
 }
 
@@ -168,7 +194,8 @@ static unsigned int page_order(size_t size)
 {
     unsigned int order = 0;
 
-    while (size > PAGE_SIZE << order) order++;
+    while (size > PAGE_SIZE << order)
+        order++;
     return order;
 }
 
@@ -189,7 +216,8 @@ void *hv_alloc(size_t size)
         }
     }
     p = pieces[c];
-    if (p) pieces[c] = p->next;
+    if (p)
+        pieces[c] = p->next;
     spin_unlock(&pieces_lock);
     return p ? memset(p, 0, 1UL << c) : NULL;
 }

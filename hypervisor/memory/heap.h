@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap: all RAM that nobody owns, a buddy allocator over the frame table. Lock: its own, innermost but the console's.
+ * The heap: all RAM that nobody owns, a buddy allocator over the frame table. Lock: its own,
+ * innermost but the console's.
  */
 #ifndef DOMUS_MEMORY_HEAP_H
 #define DOMUS_MEMORY_HEAP_H
@@ -9,7 +10,8 @@
 
 #define HEAP_MAX_ORDER 13       /* blocks of up to 32 MiB */
 
-/* Contiguous, aligned frames without owner or state, NOT cleared; below 2^address_bits (0: anywhere). INVALID_MFN: none. */
+/* Contiguous, aligned frames without owner or state, NOT cleared; below 2^address_bits (0:
+ * anywhere). INVALID_MFN: none. */
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits);
 void heap_free_frames(mfn_t first, unsigned int order);
 uint64_t heap_free_count(void);         /* frames */
@@ -23,7 +25,8 @@ void heap_add(uint64_t first, uint64_t end);    /* frames [first, end) */
 void *hv_alloc_pages(unsigned int order);
 void hv_free_pages(void *p, unsigned int order);
 
-/* Small objects (up to a page), zeroed, 16-byte aligned; larger ones are rounded up to whole pages. Free with the same size. */
+/* Small objects (up to a page), zeroed, 16-byte aligned; larger ones are rounded up to whole pages.
+ * Free with the same size. */
 void *hv_alloc(size_t size);
 void hv_free(void *p, size_t size);
 

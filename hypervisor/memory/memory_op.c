@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op: what memory there is, and whose. The operations that move frames are in reservation.c and exchange.c. A guest of ours
- * has no translated physical map, so the operations on one are refused as Xen refuses them to PV guests.
+ * memory_op: what memory there is, and whose. The operations that move frames are in reservation.c
+ * and exchange.c. A guest of ours has no translated physical map, so the operations on one are
+ * refused as Xen refuses them to PV guests.
  */
 #include "memory/reservation.h"
 #include "memory/access.h"
@@ -22,8 +23,10 @@ static long reservation_size(unsigned int op, uint64_t arg)
     if (read_guest(&id, arg)) return fail(-EFAULT, "the domain's number");
     result = reservation_domain(id, &d);
     if (result) return result;
-    if (op == OP(XENMEM_current_reservation)) result = (long)d->page_count;
-    else result = (long)MIN(d->max_pages, ~0UL >> 1);
+    if (op == OP(XENMEM_current_reservation))
+        result = (long)d->page_count;
+    else
+        result = (long)MIN(d->max_pages, ~0UL >> 1);
     reservation_put(d);
     return result;
 }
@@ -35,12 +38,14 @@ static long give_map(uint64_t arg, const struct e820_entry *entries, unsigned in
 
     if (read_guest(&m, arg)) return fail(-EFAULT, "the memory map");
     m.nr_entries = MIN(m.nr_entries, count);
-    if (copy_to_guest(VADDR(m.buffer.p), entries, m.nr_entries * sizeof(entries[0])) || write_guest(arg, &m))
+    if (copy_to_guest(VADDR(m.buffer.p), entries, m.nr_entries * sizeof(entries[0])) ||
+        write_guest(arg, &m))
         return fail(-EFAULT, "the memory map");
     return 0;
 }
 
-/* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow into it). */
+/* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow
+ * into it). */
 static long memory_map(uint64_t arg)
 {
     const struct domain *d = current->domain;
@@ -79,7 +84,8 @@ static long machphys_mfn_list(uint64_t arg)
     list.nr_extents = (unsigned int)MIN(list.max_extents, chunks);
     spend((int)list.nr_extents * COST_ENTRY);
     for (uint64_t i = 0; i < list.nr_extents; i++)
-        if (write_guest_u64((uint64_t)list.extent_start.p + i * sizeof(xen_pfn_t), virt_to_mfn((char *)m2p_table + i * M2P_CHUNK).n))
+        if (write_guest_u64((uint64_t)list.extent_start.p + i * sizeof(xen_pfn_t),
+                            virt_to_mfn((char *)m2p_table + i * M2P_CHUNK).n))
             return fail(-EFAULT, "the list");
     return write_guest(arg, &list) ? fail(-EFAULT, "the list") : 0;
 }
@@ -92,10 +98,14 @@ static int physmap_domain(unsigned int op, uint64_t arg, domid_t *id)
         struct xen_add_to_physmap_batch batch;
         struct xen_remove_from_physmap remove;
     } u;
-    size_t size = op == OP(XENMEM_add_to_physmap) ? sizeof(u.add) : op == OP(XENMEM_add_to_physmap_batch) ? sizeof(u.batch) : sizeof(u.remove);
+    size_t size = op == OP(XENMEM_add_to_physmap)         ? sizeof(u.add)
+                  : op == OP(XENMEM_add_to_physmap_batch) ? sizeof(u.batch)
+                                                          : sizeof(u.remove);
 
     if (copy_from_guest(&u, VADDR(arg), size)) return -EFAULT;
-    *id = op == OP(XENMEM_add_to_physmap) ? u.add.domid : op == OP(XENMEM_add_to_physmap_batch) ? u.batch.domid : u.remove.domid;
+    *id = op == OP(XENMEM_add_to_physmap)         ? u.add.domid
+          : op == OP(XENMEM_add_to_physmap_batch) ? u.batch.domid
+                                                  : u.remove.domid;
     return 0;
 }
 
@@ -111,7 +121,8 @@ static long physmap(unsigned int op, uint64_t arg)
     return fail(-EACCES, "a PV guest keeps its own physical map");
 }
 
-long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, unsigned long a4,
+                  unsigned long a5, unsigned long a6)
 {
     unsigned int op = (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1));
 

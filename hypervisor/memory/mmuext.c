@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmuext_op: pins, base pointers, flushes, the LDT, clearing and copying of frames. Each operation is a function of the table at the end;
- * the loop copies one request at a time, performs it, and gives way between two when something waits.
+ * mmuext_op: pins, base pointers, flushes, the LDT, clearing and copying of frames. Each operation
+ * is a function of the table at the end; the loop copies one request at a time, performs it, and
+ * gives way between two when something waits.
  */
 #include "memory/access.h"
 #include "memory/foreign.h"
@@ -20,7 +21,10 @@ static int pin(struct walk *w, const struct mmuext_op *op)
     return mmu_pin(w->frames, MFN(op->arg1.mfn), FRAME_L1 + (op->cmd - OP(MMUEXT_PIN_L1_TABLE)));
 }
 
-static int unpin(struct walk *w, const struct mmuext_op *op) { return mmu_unpin(w->frames, MFN(op->arg1.mfn)); }
+static int unpin(struct walk *w, const struct mmuext_op *op)
+{
+    return mmu_unpin(w->frames, MFN(op->arg1.mfn));
+}
 
 static int new_base(struct walk *w, const struct mmuext_op *op)
 {
@@ -54,7 +58,9 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
     }
     v->user_table = new.n ? new : INVALID_MFN;
     v->user_cr3 = mfn_to_maddr(new).a;          /* of frame 0: 0 */
-    if (had) mmu_put_table(old);                /* it is not loaded: we came from guest kernel mode */
+    /* it is not loaded: we came from guest kernel mode */
+    if (had)
+        mmu_put_table(old);
     return 0;
 }
 
@@ -63,14 +69,19 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
 static int flush(struct walk *w, const struct mmuext_op *op)
 {
     struct vcpu *v = current;
-    bool page = op->cmd == OP(MMUEXT_INVLPG_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_MULTI) || op->cmd == OP(MMUEXT_INVLPG_ALL);
+    bool page = op->cmd == OP(MMUEXT_INVLPG_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_MULTI) ||
+                op->cmd == OP(MMUEXT_INVLPG_ALL);
     uint64_t mask = ~0UL;
 
-    if (op->cmd == OP(MMUEXT_TLB_FLUSH_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_LOCAL)) mask = 1UL << v->id;
+    if (op->cmd == OP(MMUEXT_TLB_FLUSH_LOCAL) || op->cmd == OP(MMUEXT_INVLPG_LOCAL))
+        mask = 1UL << v->id;
     if (op->cmd == OP(MMUEXT_TLB_FLUSH_MULTI) || op->cmd == OP(MMUEXT_INVLPG_MULTI))
-        if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p)) return fail(-EINVAL, "the bitmap of vCPUs to flush");
-    if (page) tlb_flush_page_vcpus(v->domain, mask, op->arg1.linear_addr);
-    else tlb_flush_vcpus(v->domain, mask);
+        if (read_guest_u64(&mask, (uint64_t)op->arg2.vcpumask.p))
+            return fail(-EINVAL, "the bitmap of vCPUs to flush");
+    if (page)
+        tlb_flush_page_vcpus(v->domain, mask, op->arg1.linear_addr);
+    else
+        tlb_flush_vcpus(v->domain, mask);
     return 0;
 }
 
@@ -119,11 +130,17 @@ static int copy_page(struct walk *w, const struct mmuext_op *op)
     return error;
 }
 
-static int superpage(struct walk *w, const struct mmuext_op *op) { return fail(-EOPNOTSUPP, "there are no superpages"); }
+static int superpage(struct walk *w, const struct mmuext_op *op)
+{
+    return fail(-EOPNOTSUPP, "there are no superpages");
+}
 
 /* By number; whether the control domain may name another domain is in privilege.tbl. */
 #define OPERATION(name, function) [OP_##name] = { function, FOREIGN_##name }
-static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op); bool foreign; } operations[] = {
+static const struct {
+    int (*perform)(struct walk *w, const struct mmuext_op *op);
+    bool foreign;
+} operations[] = {
     OPERATION(MMUEXT_PIN_L1_TABLE, pin),
     OPERATION(MMUEXT_PIN_L2_TABLE, pin),
     OPERATION(MMUEXT_PIN_L3_TABLE, pin),
@@ -148,8 +165,10 @@ static const struct { int (*perform)(struct walk *w, const struct mmuext_op *op)
 
 static int perform(struct walk *w, const struct mmuext_op *op)
 {
-    if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform) return fail(-ENOSYS, "no such mmuext operation");
-    if (w->frames != current->domain && (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
+    if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform)
+        return fail(-ENOSYS, "no such mmuext operation");
+    if (w->frames != current->domain &&
+        (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
         return fail(-EPERM, "this operation is for one's own domain only");
     return operations[op->cmd].perform(w, op);
 }
@@ -160,10 +179,12 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
         struct mmuext_op op;
         int error = undo_if_any(current->domain);
 
-        if (!error && w->frames != current->domain) error = undo_if_any(w->frames);
+        if (!error && w->frames != current->domain)
+            error = undo_if_any(w->frames);
         if (error || *done == count) return error;
         if (*done && spent()) return -ERESTART;
-        if (read_guest(&op, ops + *done * sizeof(op))) return fail(-EFAULT, "the list of operations");
+        if (read_guest(&op, ops + *done * sizeof(op)))
+            return fail(-EFAULT, "the list of operations");
         spend(COST_TYPE);
         error = perform(w, &op);
         if (error) return error;
@@ -171,19 +192,23 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
     }
 }
 
-long do_mmuext_op(unsigned long ops, unsigned long count_arg, unsigned long done_va, unsigned long domid, unsigned long a5, unsigned long a6)
+long do_mmuext_op(unsigned long ops, unsigned long count_arg, unsigned long done_va,
+                  unsigned long domid, unsigned long a5, unsigned long a6)
 {
     uint32_t count = (uint32_t)count_arg & ~PREEMPTED, before = 0, done = 0;
     struct walk w;
     int error;
 
-    if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va)) return fail(-EFAULT, "the count of operations done");
+    if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
+        return fail(-EFAULT, "the count of operations done");
     error = foreign_begin(&w, (uint16_t)domid);
     if (error) return error;
     error = run_operations(&w, ops, count, &done);
     foreign_end(&w);
 
-    if (done_va && write_guest_u32(done_va, before + done)) return fail(-EFAULT, "the count of operations done");
+    if (done_va && write_guest_u32(done_va, before + done))
+        return fail(-EFAULT, "the count of operations done");
     if (error != -ERESTART) return error;
-    return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops + done * sizeof(struct mmuext_op), (count - done) | PREEMPTED, done_va, domid);
+    return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops + done * sizeof(struct mmuext_op),
+                              (count - done) | PREEMPTED, done_va, domid);
 }

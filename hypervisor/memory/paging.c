@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's address space, built at boot (memory/layout.h is its plan), and who owns each frame in the beginning:
+ * The hypervisor's address space, built at boot (memory/layout.h is its plan), and who owns each
+ * frame in the beginning:
  *
  *   RAM that nobody uses        the heap
  *   our image, boot modules     nobody; modules join the heap when boot has read them
- *   holes below the top of RAM  special_io: device registers, firmware tables; the control domain may map them
+ *   holes below the top of RAM  special_io: device registers, firmware tables; the control domain
+ *                               may map them
  *   all below 1 MiB             likewise, RAM or not, but for the page where the other CPUs start
  *   the M2P's own frames        special_xen, read-only
  *
- * Before there is a heap, memory comes from the end of the biggest piece of free RAM below 4 GiB, and stays ours.
+ * Before there is a heap, memory comes from the end of the biggest piece of free RAM below 4 GiB,
+ * and stays ours.
  */
 #include "memory/paging.h"
 #include "memory/entry.h"
@@ -20,7 +23,8 @@
 
 #define BIG_PAGE   (1UL << 21)
 #define LOW_MEMORY (1UL << 20)
-#define HV_TABLE   (PTE_P | PTE_RW | PTE_US | PTE_A)    /* U=1 in the upper levels; the leaf decides */
+/* U=1 in the upper levels; the leaf decides */
+#define HV_TABLE   (PTE_P | PTE_RW | PTE_US | PTE_A)
 
 uint64_t *hv_l4;
 maddr_t hv_cr3;
@@ -32,10 +36,12 @@ static uint64_t ioremap_next = IOREMAP_VIRT;
 
 /* ---- ranges of RAM that are free at boot ---- */
 
-/* The first free range of RAM at or after *start, page-aligned; false: no more. Used are low memory, our image, the modules. */
+/* The first free range of RAM at or after *start, page-aligned; false: no more. Used are low
+ * memory, our image, the modules. */
 static bool next_free(const struct boot_info *info, uint64_t *start, uint64_t *end)
 {
-    uint64_t image_from = (uint64_t)image_start - IMAGE_VIRT, image_to = (uint64_t)image_end - IMAGE_VIRT;
+    uint64_t image_from = (uint64_t)image_start - IMAGE_VIRT,
+             image_to = (uint64_t)image_end - IMAGE_VIRT;
     uint64_t at = MAX(ROUND_UP(*start, PAGE_SIZE), LOW_MEMORY);
 
 again:
@@ -43,15 +49,24 @@ again:
         const struct region *ram = &info->regions[r];
         uint64_t from = MAX(at, ROUND_UP(ram->start, PAGE_SIZE)), to = ram->end & PAGE_MASK;
 
-        if (ram->type != 1 || from >= to) continue;
-        if (from >= image_from && from < image_to) { at = ROUND_UP(image_to, PAGE_SIZE); goto again; }
-        if (image_from >= from) to = MIN(to, image_from);
+        if (ram->type != 1 || from >= to)
+            continue;
+        if (from >= image_from && from < image_to) {
+            at = ROUND_UP(image_to, PAGE_SIZE);
+            goto again;
+        }
+        if (image_from >= from)
+            to = MIN(to, image_from);
         for (uint32_t m = 0; m < info->module_count; m++) {
             const struct module *mod = &info->modules[m];
             uint64_t mod_from = mod->start & PAGE_MASK, mod_to = ROUND_UP(mod->end, PAGE_SIZE);
 
-            if (from >= mod_from && from < mod_to) { at = mod_to; goto again; }
-            if (mod_from >= from) to = MIN(to, mod_from);
+            if (from >= mod_from && from < mod_to) {
+                at = mod_to;
+                goto again;
+            }
+            if (mod_from >= from)
+                to = MIN(to, mod_from);
         }
         *start = from;
         *end = to;
@@ -79,17 +94,23 @@ static void *early_alloc(uint64_t bytes, uint64_t alignment)
 {
     uint64_t at = (early_end - bytes) & ~(alignment - 1), rest = ROUND_UP(at + bytes, PAGE_SIZE);
 
-    if (bytes > early_end - early_start || at < early_start) panic("too little memory for the frame table");
-    if (rest < early_end && gap_count < ARRAY_SIZE(gaps)) gaps[gap_count++] = (struct gap){ rest, early_end };
+    if (bytes > early_end - early_start || at < early_start)
+        panic("too little memory for the frame table");
+    if (rest < early_end && gap_count < ARRAY_SIZE(gaps))
+        gaps[gap_count++] = (struct gap){ rest, early_end };
     early_end = at;
     return memset(maddr_to_virt(MADDR(at)), 0, bytes);
 }
 
 /* ---- our tables ---- */
 
-static uint64_t *new_table(void) { return early_end ? early_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc_pages(0); }
+static uint64_t *new_table(void)
+{
+    return early_end ? early_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc_pages(0);
+}
 
-/* The entry for va in the table of `level` (1, or 2 for a big page), with the tables above made as needed. NULL: no memory. */
+/* The entry for va in the table of `level` (1, or 2 for a big page), with the tables above made as
+ * needed. NULL: no memory. */
 static uint64_t *hv_entry(uint64_t va, unsigned int level)
 {
     uint64_t *table = hv_l4;
@@ -120,17 +141,20 @@ bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags)
 
 static void map_big(uint64_t va, uint64_t machine, uint64_t bytes, uint64_t flags)
 {
-    for (uint64_t at = 0; at < bytes; at += BIG_PAGE) *hv_entry(va + at, 2) = (machine + at) | flags | PTE_PS;
+    for (uint64_t at = 0; at < bytes; at += BIG_PAGE)
+        *hv_entry(va + at, 2) = (machine + at) | flags | PTE_PS;
 }
 
 void *ioremap(maddr_t start, size_t bytes, bool keep)
 {
-    uint64_t va = ioremap_next, first = start.a >> PAGE_SHIFT, last = (start.a + bytes - 1) >> PAGE_SHIFT;
+    uint64_t va = ioremap_next, first = start.a >> PAGE_SHIFT,
+             last = (start.a + bytes - 1) >> PAGE_SHIFT;
 
     if (bytes == 0 || last - first >= 1 << 18) return NULL;
     for (uint64_t m = first; m <= last; m++, ioremap_next += PAGE_SIZE) {
         if (!hv_map_page(ioremap_next, MFN(m), HV_RW | PTE_PCD | PTE_PWT)) return NULL;
-        if (keep) mfn_reserve(MFN(m));
+        if (keep)
+            mfn_reserve(MFN(m));
     }
     return (void *)(va + (start.a & (PAGE_SIZE - 1)));
 }
@@ -161,7 +185,8 @@ static void map_high_memory(const struct boot_info *info)
         uint64_t from = MAX(info->regions[r].start & ~(BIG_PAGE - 1), BOOT_DIRECTMAP);
         uint64_t to = MIN(ROUND_UP(info->regions[r].end, BIG_PAGE), DIRECTMAP_SIZE);
 
-        if (info->regions[r].type == 1 && from < to) map_big(DIRECTMAP_VIRT + from, from, to - from, HV_RW);
+        if (info->regions[r].type == 1 && from < to)
+            map_big(DIRECTMAP_VIRT + from, from, to - from, HV_RW);
     }
 }
 
@@ -186,22 +211,25 @@ static void own_by(mfn_t m, struct domain *owner, uint64_t state)
     f->state = state;
 }
 
-/* Everything that no RAM region covers belongs to special_io, and has no reference to take another from: each entry goes device_page_ok's way.
- * So does RAM below 1 MiB: kernels look for what the firmware left there as if it were a device's. */
+/* Everything that no RAM region covers belongs to special_io, and has no reference to take another
+ * from: each entry goes device_page_ok's way. So does RAM below 1 MiB: kernels look for what the
+ * firmware left there as if it were a device's. */
 static void own_holes(const struct boot_info *info)
 {
     for (uint64_t n = 0; n < max_frame; n++)
         own_by(MFN(n), &special_io, 0);
     for (uint32_t r = 0; r < info->region_count; r++)
         if (info->regions[r].type == 1)
-            for (uint64_t n = ROUND_UP(MAX(info->regions[r].start, LOW_MEMORY), PAGE_SIZE) >> PAGE_SHIFT;
+            for (uint64_t n =
+                     ROUND_UP(MAX(info->regions[r].start, LOW_MEMORY), PAGE_SIZE) >> PAGE_SHIFT;
                  n < info->regions[r].end >> PAGE_SHIFT && n < max_frame; n++)
                 own_by(MFN(n), NULL, 0);
 }
 
 static void make_m2p(void)
 {
-    uint64_t bytes = ROUND_UP(max_frame * sizeof(*m2p_table), BIG_PAGE);     /* whole pages, for guests see all of each */
+    /* whole pages, for guests see all of each */
+    uint64_t bytes = ROUND_UP(max_frame * sizeof(*m2p_table), BIG_PAGE);
 
     m2p_table = early_alloc(bytes, BIG_PAGE);
     memset(m2p_table, 0xff, bytes);
@@ -227,7 +255,9 @@ void memory_init(const struct boot_info *info)
     map_high_memory(info);
     make_m2p();
     make_frame_table();
-    if (!hv_entry(WINDOW_VIRT, 2) || !hv_entry(IOREMAP_VIRT, 2)) panic("no tables");    /* the L4 slots exist from now on */
+    /* the L4 slots exist from now on */
+    if (!hv_entry(WINDOW_VIRT, 2) || !hv_entry(IOREMAP_VIRT, 2))
+        panic("no tables");
     taken_from = early_end;
     early_end = 0;
     load_cr3(hv_cr3);
@@ -237,22 +267,27 @@ void memory_init(const struct boot_info *info)
     own_holes(info);
     for (uint64_t at = 0; at < max_frame * sizeof(*m2p_table); at += PAGE_SIZE)
         own_by(virt_to_mfn((char *)m2p_table + at), &special_xen,
-               FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID | (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
+               FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID |
+                   (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
     heap_init();
     for (; next_free(info, &start, &end); start = end) {
         if (start < taken_to && end >= taken_to) {      /* the piece that early memory came from */
             heap_add(start >> PAGE_SHIFT, taken_from >> PAGE_SHIFT);
             start = taken_to;
-            if (start == end) continue;
+            if (start == end)
+                continue;
         }
         heap_add(start >> PAGE_SHIFT, MIN(end >> PAGE_SHIFT, max_frame));
     }
-    for (unsigned int i = 0; i < gap_count; i++) heap_add(gaps[i].start >> PAGE_SHIFT, gaps[i].end >> PAGE_SHIFT);
+    for (unsigned int i = 0; i < gap_count; i++)
+        heap_add(gaps[i].start >> PAGE_SHIFT, gaps[i].end >> PAGE_SHIFT);
     entry_init();
-    printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8, max_frame * sizeof(struct frame) >> 10);
+    printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8,
+           max_frame * sizeof(struct frame) >> 10);
 }
 
 void heap_give(uint64_t start, uint64_t end)
 {
-    heap_add(MAX(ROUND_UP(start, PAGE_SIZE), LOW_MEMORY) >> PAGE_SHIFT, (end & PAGE_MASK) >> PAGE_SHIFT);
+    heap_add(MAX(ROUND_UP(start, PAGE_SIZE), LOW_MEMORY) >> PAGE_SHIFT,
+             (end & PAGE_MASK) >> PAGE_SHIFT);
 }

@@ -2,9 +2,9 @@
 /*
  * The hypervisor's own address space: what boot calls once, and mappings of device registers.
  *
- * Contract with boot (boot/boot.h): boot_l4 is loaded and maps the image and the first 4 GiB of machine memory. memory_init makes
- * hv_l4 with the same and the rest: the direct map of RAM above, the frame table, the M2P, empty tables for windows and
- * ioremap; loads it, and fills the heap.
+ * Contract with boot (boot/boot.h): boot_l4 is loaded and maps the image and the first 4 GiB of
+ * machine memory. memory_init makes hv_l4 with the same and the rest: the direct map of RAM above,
+ * the frame table, the M2P, empty tables for windows and ioremap; loads it, and fills the heap.
  */
 #ifndef DOMUS_MEMORY_PAGING_H
 #define DOMUS_MEMORY_PAGING_H
@@ -17,13 +17,16 @@ void memory_init(const struct boot_info *info);
 /* RAM that boot has finished with (modules): the whole pages within join the heap. */
 void heap_give(uint64_t start, uint64_t end);
 
-extern uint64_t *hv_l4;         /* the hypervisor's own L4: no guest's part; what a CPU without a guest runs on */
+/* the hypervisor's own L4: no guest's part; what a CPU without a guest runs on */
+extern uint64_t *hv_l4;
 extern maddr_t hv_cr3;          /* its machine address */
 
-/* Map device registers uncached; never unmapped. NULL: no room. Marks the pages ours (guests cannot map them) when `keep`. */
+/* Map device registers uncached; never unmapped. NULL: no room. Marks the pages ours (guests cannot
+ * map them) when `keep`. */
 void *ioremap(maddr_t start, size_t bytes, bool keep);
 
-/* Map, or with flags 0 unmap, one page in our part of the address space. Flags are page-table bits. Callers: window.c, boot. */
+/* Map, or with flags 0 unmap, one page in our part of the address space. Flags are page-table bits.
+ * Callers: window.c, boot. */
 bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags) must_check;
 
 /* Write our sixteen slots into a guest's L4 (or the idle one's). */
@@ -44,6 +47,9 @@ void hv_fill_l4(uint64_t *l4);
 #define HV_RW    (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | PTE_NX)
 #define HV_RO    (PTE_P | PTE_A | PTE_G | PTE_NX)
 
-static inline mfn_t pte_mfn(uint64_t pte) { return MFN((pte & PTE_ADDRESS) >> PAGE_SHIFT); }
+static inline mfn_t pte_mfn(uint64_t pte)
+{
+    return MFN((pte & PTE_ADDRESS) >> PAGE_SHIFT);
+}
 
 #endif

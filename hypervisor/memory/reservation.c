@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How much memory a domain has: increase, decrease, populate. The guest names extents of 2^order frames in a list; one extent is
- * done at a time, its list element read or written at its own address each time (advisory 29: a range checked once, then left
- * behind). The result is the number of extents done, also when the next one could not be.
+ * How much memory a domain has: increase, decrease, populate. The guest names extents of 2^order
+ * frames in a list; one extent is done at a time, its list element read or written at its own
+ * address each time (advisory 29: a range checked once, then left behind). The result is the number
+ * of extents done, also when the next one could not be.
  *
- * An extent of many frames takes longer than one stay in ring 0 may, so frames are cleared or let go in steps. How far the extent
- * has come is kept in the vCPU; only the very call that began it goes on from there, and any other ends it (extent_end).
+ * An extent of many frames takes longer than one stay in ring 0 may, so frames are cleared or let
+ * go in steps. How far the extent has come is kept in the vCPU; only the very call that began it
+ * goes on from there, and any other ends it (extent_end).
  */
 #include "memory/reservation.h"
 #include "memory/access.h"
@@ -16,7 +18,8 @@ int reservation_domain(domid_t id, struct domain **d)
 {
     *d = current->domain;
     if (id == DOMID_SELF || id == (*d)->id) return 0;
-    if (!(*d)->privileged) return fail(-EPERM, "another domain's memory is the control domain's business");
+    if (!(*d)->privileged)
+        return fail(-EPERM, "another domain's memory is the control domain's business");
     *d = domain_get(id);
     if (!*d) return fail(-ESRCH, "no such domain");
     if (!(*d)->dying) return 0;
@@ -26,18 +29,21 @@ int reservation_domain(domid_t id, struct domain **d)
 
 void reservation_put(struct domain *d)
 {
-    if (d != current->domain) domain_put(d);
+    if (d != current->domain)
+        domain_put(d);
 }
 
 /* ---- one extent ---- */
 
-/* Frames that were on their way go back. `first` is INVALID_MFN when frames were being let go: what went is gone. */
+/* Frames that were on their way go back. `first` is INVALID_MFN when frames were being let go: what
+ * went is gone. */
 void extent_end(struct vcpu *v)
 {
     struct domain *d = v->extent.domain;
 
     if (!d) return;
-    if (!mfn_eq(v->extent.first, INVALID_MFN)) frames_unreserve(d, v->extent.first, v->extent.order);
+    if (!mfn_eq(v->extent.first, INVALID_MFN))
+        frames_unreserve(d, v->extent.first, v->extent.order);
     v->extent.domain = NULL;
     domain_put(d);
 }
@@ -53,18 +59,22 @@ static void extent_begin(struct domain *d, mfn_t first, unsigned int order)
 }
 
 /* Is this the call whose extent is half way? If not, that one ends. */
-static void extent_continue(struct domain *d, const struct xen_memory_reservation *r, uint64_t command, uint64_t argument)
+static void extent_continue(struct domain *d, const struct xen_memory_reservation *r,
+                            uint64_t command, uint64_t argument)
 {
     struct vcpu *v = current;
 
-    if (v->extent.domain != d || v->extent.command != command || v->extent.argument != argument || v->extent.order != r->extent_order)
+    if (v->extent.domain != d || v->extent.command != command || v->extent.argument != argument ||
+        v->extent.order != r->extent_order)
         extent_end(v);
     v->extent.command = command;
     v->extent.argument = argument;
 }
 
-/* populate: *frame comes in as the pfn the guest will know the extent by, and goes out as its machine frame. */
-static int add_extent(struct domain *d, const struct xen_memory_reservation *r, bool populate, uint64_t *frame)
+/* populate: *frame comes in as the pfn the guest will know the extent by, and goes out as its
+ * machine frame. */
+static int add_extent(struct domain *d, const struct xen_memory_reservation *r, bool populate,
+                      uint64_t *frame)
 {
     struct vcpu *v = current;
     uint64_t pfn = *frame;
@@ -72,14 +82,16 @@ static int add_extent(struct domain *d, const struct xen_memory_reservation *r, 
     if (!v->extent.domain) {
         mfn_t m = frames_reserve(d, r->extent_order, XENMEMF_get_address_bits(r->mem_flags), false);
 
-        if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no memory left, or over the domain's limit");
+        if (mfn_eq(m, INVALID_MFN))
+            return fail(-ENOMEM, "no memory left, or over the domain's limit");
         extent_begin(d, m, r->extent_order);
     }
     while (v->extent.done < 1u << r->extent_order) {
         mfn_t m = MFN(v->extent.first.n + v->extent.done);
 
         frame_clear(m);                         /* what was in it was another's */
-        if (populate) m2p_set(m, pfn + v->extent.done);
+        if (populate)
+            m2p_set(m, pfn + v->extent.done);
         v->extent.done++;
         if (spent() && v->extent.done < 1u << r->extent_order) return -ERESTART;
     }
@@ -95,7 +107,8 @@ static int remove_extent(struct domain *d, const struct xen_memory_reservation *
     struct vcpu *v = current;
     int error = 0;
 
-    if (!v->extent.domain) extent_begin(d, INVALID_MFN, r->extent_order);
+    if (!v->extent.domain)
+        extent_begin(d, INVALID_MFN, r->extent_order);
     while (!error && v->extent.done < 1u << r->extent_order) {
         error = domain_free_frame(d, MFN(frame + v->extent.done));
         v->extent.done++;
@@ -105,17 +118,22 @@ static int remove_extent(struct domain *d, const struct xen_memory_reservation *
     return error;
 }
 
-static int one_extent(unsigned int op, struct domain *d, const struct xen_memory_reservation *r, uint64_t at)
+static int one_extent(unsigned int op, struct domain *d, const struct xen_memory_reservation *r,
+                      uint64_t at)
 {
     uint64_t frame = 0;
     int error;
 
-    if (op == OP(XENMEM_increase_reservation) && !r->extent_start.p) return add_extent(d, r, false, &frame);
-    if (op != OP(XENMEM_increase_reservation) && read_guest_u64(&frame, at)) return fail(-EFAULT, "the list of extents");
+    if (op == OP(XENMEM_increase_reservation) && !r->extent_start.p)
+        return add_extent(d, r, false, &frame);
+    if (op != OP(XENMEM_increase_reservation) && read_guest_u64(&frame, at))
+        return fail(-EFAULT, "the list of extents");
     if (op == OP(XENMEM_decrease_reservation)) return remove_extent(d, r, frame);
     error = add_extent(d, r, op == OP(XENMEM_populate_physmap), &frame);
     if (error) return error;
-    return write_guest_u64(at, frame) ? fail(-EFAULT, "the list of extents: that one is lost to the guest") : 0;
+    return write_guest_u64(at, frame)
+               ? fail(-EFAULT, "the list of extents: that one is lost to the guest")
+               : 0;
 }
 
 long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
@@ -129,15 +147,19 @@ long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
     if (start >= r.nr_extents || r.nr_extents > ~0UL >> MEMOP_EXTENT_SHIFT) return (long)start;
     error = reservation_domain(r.domid, &d);
     if (error) return error;
-    if (r.extent_order > MAX_EXTENT_ORDER) error = fail(-EINVAL, "extents of more than 2 MiB");     /* advisories 31, 158 */
+    /* advisories 31, 158 */
+    if (r.extent_order > MAX_EXTENT_ORDER)
+        error = fail(-EINVAL, "extents of more than 2 MiB");
 
     while (!error && done < r.nr_extents) {
         extent_continue(d, &r, op | done << MEMOP_EXTENT_SHIFT, arg);
         error = one_extent(op, d, &r, (uint64_t)r.extent_start.p + done * sizeof(xen_pfn_t));
         spend(COST_FRAME);
-        if (!error && ++done < r.nr_extents && spent()) error = -ERESTART;
+        if (!error && ++done < r.nr_extents && spent())
+            error = -ERESTART;
     }
     reservation_put(d);
-    if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_EXTENT_SHIFT, arg);
+    if (error == -ERESTART)
+        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_EXTENT_SHIFT, arg);
     return (long)done;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of memory_op that move frames. Private to memory/: called by memory_op.c. Each returns the hypercall's result. */
+/* The parts of memory_op that move frames. Private to memory/: called by memory_op.c. Each returns
+ * the hypercall's result. */
 #ifndef DOMUS_MEMORY_RESERVATION_H
 #define DOMUS_MEMORY_RESERVATION_H
 
@@ -9,12 +10,13 @@
 #define MEMOP_EXTENT_SHIFT 6            /* a continuation's op is op | extents done << 6 */
 #define MAX_EXTENT_ORDER 9              /* 2 MiB */
 
-/* The domain that a reservation is about: DOMID_SELF, or by the control domain any living one. *d is the caller's to domain_put if it is
- * not current's. 0, -EPERM, -ESRCH. */
+/* The domain that a reservation is about: DOMID_SELF, or by the control domain any living one. *d
+ * is the caller's to domain_put if it is not current's. 0, -EPERM, -ESRCH. */
 int reservation_domain(domid_t id, struct domain **d) must_check;
 void reservation_put(struct domain *d);
 
-/* What a memory_op of v's has left half way ends; nothing if there is none. Also when v is released. */
+/* What a memory_op of v's has left half way ends; nothing if there is none. Also when v is
+ * released. */
 void extent_end(struct vcpu *v);
 
 /* increase_reservation, decrease_reservation, populate_physmap, from extent `start` on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes (the idea is in tlb.h). One CPU runs guests so far; the functions say what is to be flushed, and a second CPU will
- * need its interprocessor interrupt here and nowhere else.
+ * TLB flushes (the idea is in tlb.h). One CPU runs guests so far; the functions say what is to be
+ * flushed, and a second CPU will need its interprocessor interrupt here and nowhere else.
  */
 #include "memory/tlb.h"
 #include "machine/io.h"
@@ -9,7 +9,8 @@
 uint32_t tlb_clock = 1;
 uint32_t tlb_flushed_at[MAX_CPUS];
 
-/* The stamp is read before the flush: what is let go in between counts as not flushed, which costs a flush at most. */
+/* The stamp is read before the flush: what is let go in between counts as not flushed, which costs
+ * a flush at most. */
 static inline void note_flush(struct cpu *cpu)
 {
     tlb_flushed_at[cpu->id] = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
@@ -37,16 +38,22 @@ void tlb_flush_page(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-/* The vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it switches to another (another CR3): so only
- * what is loaded now can be stale. */
+/* The vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it switches to
+ * another (another CR3): so only what is loaded now can be stale. */
 void tlb_flush_vcpus(struct domain *d, uint64_t mask)
 {
-    if (current->domain == d && (mask >> current->id & 1)) tlb_flush_local();
+    if (current->domain == d && (mask >> current->id & 1))
+        tlb_flush_local();
 }
 
 void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
 {
-    if (current->domain == d && (mask >> current->id & 1) && is_canonical(va)) tlb_flush_page(va);     /* advisory 279 */
+    /* advisory 279 */
+    if (current->domain == d && (mask >> current->id & 1) && is_canonical(va))
+        tlb_flush_page(va);
 }
 
-void tlb_flush_stale_slow(uint32_t stamp) { tlb_flush_local(); }
+void tlb_flush_stale_slow(uint32_t stamp)
+{
+    tlb_flush_local();
+}

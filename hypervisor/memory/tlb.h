@@ -2,11 +2,13 @@
 /*
  * TLB flushes and the clock that saves them.
  *
- * Every full flush on a CPU advances a clock and is remembered per CPU. A frame remembers the clock when its type (or itself) was
- * let go; when it gets another type, or another owner, CPUs that have not flushed since then are flushed first (I9). Guests
- * flush all the time for their own reasons, so most of these flushes turn out to be done already.
+ * Every full flush on a CPU advances a clock and is remembered per CPU. A frame remembers the clock
+ * when its type (or itself) was let go; when it gets another type, or another owner, CPUs that have
+ * not flushed since then are flushed first (I9). Guests flush all the time for their own reasons,
+ * so most of these flushes turn out to be done already.
  *
- * CR3 is loaded through load_cr3 only: it is a flush too (no PCIDs, and guests' entries are never global).
+ * CR3 is loaded through load_cr3 only: it is a flush too (no PCIDs, and guests' entries are never
+ * global).
  */
 #ifndef DOMUS_MEMORY_TLB_H
 #define DOMUS_MEMORY_TLB_H
@@ -17,19 +19,28 @@ extern uint32_t tlb_clock;
 extern uint32_t tlb_flushed_at[MAX_CPUS];
 
 void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded_cr3 */
-void tlb_flush_local(void);             /* everything but the hypervisor's global entries, on this CPU */
+/* everything but the hypervisor's global entries, on this CPU */
+void tlb_flush_local(void);
 void tlb_flush_page(uint64_t va);       /* one page on this CPU; va is canonical */
-void tlb_flush_vcpus(struct domain *d, uint64_t mask);          /* on every CPU that runs or ran one of these vCPUs of d */
+/* on every CPU that runs or ran one of these vCPUs of d */
+void tlb_flush_vcpus(struct domain *d, uint64_t mask);
 void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va);
-static inline void tlb_flush_domain(struct domain *d) { tlb_flush_vcpus(d, ~0UL); }
+static inline void tlb_flush_domain(struct domain *d)
+{
+    tlb_flush_vcpus(d, ~0UL);
+}
 void tlb_flush_stale_slow(uint32_t stamp);
 
-static inline uint32_t tlb_stamp(void) { return tlb_clock; }
+static inline uint32_t tlb_stamp(void)
+{
+    return tlb_clock;
+}
 
 /* Nobody may still use a translation from before `stamp`. */
 static inline void tlb_flush_stale(uint32_t stamp)
 {
-    if (unlikely((int32_t)(tlb_flushed_at[this_cpu()->id] - stamp) <= 0)) tlb_flush_stale_slow(stamp);
+    if (unlikely((int32_t)(tlb_flushed_at[this_cpu()->id] - stamp) <= 0))
+        tlb_flush_stale_slow(stamp);
 }
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A frame becomes a page table: each entry takes the references it needs, from the first to the last; then the table is valid.
+ * A frame becomes a page table: each entry takes the references it needs, from the first to the
+ * last; then the table is valid.
  *
- * frame.cursor is how far we came. The walk stops there in three cases: at the end; at an entry that is not allowed (what was taken
- * is queued for undoing); or when the budget is spent, and then the frame is left parked, as the essay in pagetype.c says. The recursion
- * goes down the four levels of the hardware and no deeper, since each level's tables are of another type.
+ * frame.cursor is how far we came. The walk stops there in three cases: at the end; at an entry
+ * that is not allowed (what was taken is queued for undoing); or when the budget is spent, and then
+ * the frame is left parked, as the essay in pagetype.c says. The recursion goes down the four
+ * levels of the hardware and no deeper, since each level's tables are of another type.
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
@@ -24,9 +26,12 @@ static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
         for (i = skip_empty(table, i); i < end; i = skip_empty(table, i + 1)) {
             uint64_t e = table[i];
 
-            if (likely(l1_get_common(w, e))) e = loadable(e);
-            else if (e) error = entry_get(w, 1, &e);
-            if (unlikely(error)) break;
+            if (likely(l1_get_common(w, e)))
+                e = loadable(e);
+            else if (e)
+                error = entry_get(w, 1, &e);
+            if (unlikely(error))
+                break;
             table[i] = e;
         }
         f->cursor = (uint16_t)i;
@@ -41,7 +46,8 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
     while ((f->cursor = (uint16_t)skip_empty(table, f->cursor)) < 512) {
         uint64_t e = table[f->cursor];
 
-        if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {         /* an empty one would be taken, too, but slowly */
+        /* an empty one would be taken, too, but slowly */
+        if (e && !(level == 4 && l4_slot_is_ours(f->cursor))) {
             int error = entry_get(w, level, &e);
 
             if (error) return error;
@@ -54,10 +60,12 @@ static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint6
     return 0;
 }
 
-/* The caller has just had PT_NEW from pt_get_type: the frame's first two references are his once the table is valid. */
+/* The caller has just had PT_NEW from pt_get_type: the frame's first two references are his once
+ * the table is valid. */
 static int validate(struct walk *w, struct frame *f, enum frame_type level)
 {
-    struct walk own = { w->owner, w->owner };       /* a table's entries may name its owner's frames only */
+    /* a table's entries may name its owner's frames only */
+    struct walk own = { w->owner, w->owner };
     uint64_t *table = map_frame(mfn_of(f));
     int error = level == FRAME_L1 ? walk_l1(&own, f, table) : walk_upper(&own, f, level, table);
 
@@ -66,7 +74,8 @@ static int validate(struct walk *w, struct frame *f, enum frame_type level)
         frame_finish(f, pt_reject(f, tlb_stamp()));
         return error;
     }
-    if (level == FRAME_L4) hv_fill_l4(table);
+    if (level == FRAME_L4)
+        hv_fill_l4(table);
     pt_commit(f);
     return 0;
 }
@@ -76,11 +85,14 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level)
     struct frame *f = frame_of(m);
     enum pt_result r;
 
-    if (!mfn_valid(m) || f->owner != w->owner) return fail(-EINVAL, "the table is not a frame of this domain");
+    if (!mfn_valid(m) || f->owner != w->owner)
+        return fail(-EINVAL, "the table is not a frame of this domain");
     r = pt_get_type(f, level);
     if (r == PT_OK) return 0;
     if (r != PT_NEW) return frame_type_error(r);
-    if (f->cursor == 0) tlb_flush_stale(f->flush_stamp);    /* after this nobody can write to it by an old translation (I9) */
+    /* after this nobody can write to it by an old translation (I9) */
+    if (f->cursor == 0)
+        tlb_flush_stale(f->flush_stamp);
     return validate(w, f, level);
 }
 
@@ -89,11 +101,13 @@ int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
     struct walk w = { d, d };
     int error;
 
-    if (likely(mfn_valid(m) && frame_of(m)->owner == d && pt_get_same(frame_of(m), level))) {   /* it is one already */
+    /* it is one already */
+    if (likely(mfn_valid(m) && frame_of(m)->owner == d && pt_get_same(frame_of(m), level))) {
         if (likely(frame_of(m)->owner == d)) return 0;
         mmu_put_table(m);                                   /* it changed hands in between */
     }
-    error = mmu_undo(d);                                    /* it may be a table's frame that waits there */
+    /* it may be a table's frame that waits there */
+    error = mmu_undo(d);
     if (error) return error;
     spin_lock(&d->pagetable_lock);
     error = table_get(&w, m, level);
@@ -126,8 +140,10 @@ int mmu_unpin(struct domain *d, mfn_t m)
     int error = frame_get(m, d);
 
     if (error) return error;
-    if (pt_unpin(frame_of(m))) mmu_put_table(m);
-    else error = fail(-EINVAL, "the frame is not pinned");
+    if (pt_unpin(frame_of(m)))
+        mmu_put_table(m);
+    else
+        error = fail(-EINVAL, "the frame is not pinned");
     frame_put(m);
     return error;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Software walks of guests' page tables, by the direct map: to find the level-1 entry behind a virtual address.
- * Valid tables name valid tables of the same domain, so a walk needs no checks below its root; while nobody changes the domain's
- * tables (its pagetable_lock, or its vCPUs do not run) what it finds stays.
+ * Software walks of guests' page tables, by the direct map: to find the level-1 entry behind a
+ * virtual address. Valid tables name valid tables of the same domain, so a walk needs no checks
+ * below its root; while nobody changes the domain's tables (its pagetable_lock, or its vCPUs do not
+ * run) what it finds stays.
  */
 #include "memory/entry.h"
 #include "memory/access.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows (window.h has the picture): where the CPU reads a vCPU's descriptors. The guest's GDT and LDT are its own frames, of
- * type FRAME_SEGDESC, so it cannot write them: each descriptor in them was looked at when the page got that type, or
- * came by update_descriptor. The window is U=0: the guest sees its tables where it mapped them itself, read-only.
+ * Windows (window.h has the picture): where the CPU reads a vCPU's descriptors. The guest's GDT and
+ * LDT are its own frames, of type FRAME_SEGDESC, so it cannot write them: each descriptor in them
+ * was looked at when the page got that type, or came by update_descriptor. The window is U=0: the
+ * guest sees its tables where it mapped them itself, read-only.
  *
  * set_gdt and the LDT belong to the vCPU they are of: current, or one that does not run.
  */
@@ -17,12 +18,14 @@
 
 #define WINDOWS     (MAX_DOMAINS * MAX_VCPUS)
 #define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
-#define WINDOW_RW   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)   /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
+/* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
+#define WINDOW_RW   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 #define WINDOW_RO   (PTE_P | PTE_A | PTE_NX)
 
 static uint64_t used[WINDOWS / 64];
 static spinlock_t window_lock;
-static uint64_t zero_page[512] aligned(PAGE_SIZE);      /* behind GDT pages that a guest has not: null descriptors */
+/* behind GDT pages that a guest has not: null descriptors */
+static uint64_t zero_page[512] aligned(PAGE_SIZE);
 
 /* The window's own page table is never taken away again, so this pointer stays good. */
 static uint64_t *window_entry(uint64_t va)
@@ -48,18 +51,22 @@ int window_create(struct vcpu *v)
     unsigned int slot = 0;
 
     spin_lock(&window_lock);
-    while (slot < WINDOWS && (used[slot / 64] >> slot % 64 & 1)) slot++;
-    if (slot < WINDOWS) used[slot / 64] |= 1UL << slot % 64;
+    while (slot < WINDOWS && (used[slot / 64] >> slot % 64 & 1))
+        slot++;
+    if (slot < WINDOWS)
+        used[slot / 64] |= 1UL << slot % 64;
     spin_unlock(&window_lock);
     if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
     v->window = WINDOW_VIRT + slot * WINDOW_SIZE;
-    if (!hv_map_page(v->window, virt_to_mfn(zero_page), WINDOW_RO)) {   /* makes the page table, for good */
+    /* makes the page table, for good */
+    if (!hv_map_page(v->window, virt_to_mfn(zero_page), WINDOW_RO)) {
         used[slot / 64] &= ~(1UL << slot % 64);
         v->window = 0;
         return fail(-ENOMEM, "no memory for a window's page table");
     }
     for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-        set_page(v->window + i * PAGE_SIZE, virt_to_mfn(zero_page), i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
+        set_page(v->window + i * PAGE_SIZE, virt_to_mfn(zero_page),
+                 i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
     return 0;
 }
 
@@ -73,7 +80,8 @@ void window_destroy(struct vcpu *v)
     uint64_t slot = (v->window - WINDOW_VIRT) / WINDOW_SIZE;
 
     if (!v->window) return;
-    if (window_set_gdt(v, NULL, 0) || window_set_ldt(v, 0, 0)) return;      /* neither can fail with nothing to set */
+    /* neither can fail with nothing to set */
+    if (window_set_gdt(v, NULL, 0) || window_set_ldt(v, 0, 0)) return;
     set_page(v->window + GUEST_GDT_PAGES * PAGE_SIZE, MFN(0), 0);
     spin_lock(&window_lock);
     used[slot / 64] &= ~(1UL << slot % 64);
@@ -92,16 +100,19 @@ void window_destroy(struct vcpu *v)
 #define DESC_DEFAULT    (1UL << 54)
 
 /*
- * Code and data segments are harmless whatever their base and limit: paging protects us. Their privilege is made 3 for the guest.
- * TSS, LDT and gates could lead into ring 0. A not-present descriptor only faults.
+ * Code and data segments are harmless whatever their base and limit: paging protects us. Their
+ * privilege is made 3 for the guest. TSS, LDT and gates could lead into ring 0. A not-present
+ * descriptor only faults.
  */
 bool descriptor_ok(uint64_t *descriptor)
 {
     uint64_t d = *descriptor;
 
     if (!(d & DESC_PRESENT)) return true;
-    if (!(d & DESC_CODE_DATA)) return (d & DESC_TYPE) == 0;                     /* reserved type 0 faults as well */
-    if ((d & DESC_CODE) && (d & DESC_LONG) && (d & DESC_DEFAULT)) return false; /* L and D together are reserved */
+    /* reserved type 0 faults as well */
+    if (!(d & DESC_CODE_DATA)) return (d & DESC_TYPE) == 0;
+    /* L and D together are reserved */
+    if ((d & DESC_CODE) && (d & DESC_LONG) && (d & DESC_DEFAULT)) return false;
     *descriptor = d | DESC_DPL3;
     return true;
 }
@@ -123,10 +134,13 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
 
     spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < pages; i++) {
-        int error = i && spent() ? -ERESTART : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
+        int error = i && spent() ? -ERESTART
+                                 : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
 
-        if (error) {                    /* pages once looked at stay valid: the next try is quick to come as far */
-            while (i-- > 0) frame_put_type(MFN(frames[i]));
+        /* pages once looked at stay valid: the next try is quick to come as far */
+        if (error) {
+            while (i-- > 0)
+                frame_put_type(MFN(frames[i]));
             return error;
         }
     }
@@ -139,25 +153,29 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
         } else {
             set_page(v->window + i * PAGE_SIZE, virt_to_mfn(zero_page), WINDOW_RO);
         }
-        if (i < old) frame_put_type(before);
+        if (i < old)
+            frame_put_type(before);
     }
     v->gdt_entries = entries;
     return 0;
 }
 
-long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3, unsigned long a4,
+                unsigned long a5, unsigned long a6)
 {
     uint64_t frames[GUEST_GDT_PAGES];
     uint32_t n = (uint32_t)entries;
     int error;
 
     if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
-    if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0]))) return fail(-EFAULT, "the list of GDT frames");
+    if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0])))
+        return fail(-EFAULT, "the list of GDT frames");
     error = window_set_gdt(current, frames, n);
-    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries) : error;
+    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries)
+                              : error;
 }
 
-/* ---- LDT: its pages are mapped one by one, when the CPU first looks for a descriptor there ---- */
+/* --- LDT: its pages are mapped one by one, when the CPU first looks for a descriptor there --- */
 
 void window_load_ldt(const struct vcpu *v)
 {
@@ -165,8 +183,10 @@ void window_load_ldt(const struct vcpu *v)
     uint64_t *descriptor = (uint64_t *)(v->window + (HV_LDT & ~7));
     uint16_t selector = v->ldt_entries ? HV_LDT : 0;
 
-    if (selector) {                             /* SDM vol. 3, 8.2.3: type 2, present, limit in bytes, 64-bit base */
-        descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x82UL << 40 | (limit >> 16 & 15) << 48 | (base >> 24 & 0xff) << 56;
+    /* SDM vol. 3, 8.2.3: type 2, present, limit in bytes, 64-bit base */
+    if (selector) {
+        descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | 0x82UL << 40 |
+                        (limit >> 16 & 15) << 48 | (base >> 24 & 0xff) << 56;
         descriptor[1] = base >> 32;
     }
     __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
@@ -174,20 +194,23 @@ void window_load_ldt(const struct vcpu *v)
 
 int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
 {
-    if (entries > LDT_ENTRIES_MAX || (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
+    if (entries > LDT_ENTRIES_MAX ||
+        (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
         return fail(-EINVAL, "the LDT is not page-aligned guest memory of at most 8192 entries");
     if (entries == v->ldt_entries && (base == v->ldt_base || !entries)) return 0;
     spend(LDT_PAGES * COST_ENTRY);
     for (unsigned int i = 0; i < LDT_PAGES; i++) {
         uint64_t va = v->window + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
 
-        if (!e) continue;
+        if (!e)
+            continue;
         set_page(va, MFN(0), 0);
         frame_put_type(pte_mfn(e));
     }
     v->ldt_base = entries ? base : 0;
     v->ldt_entries = entries;
-    if (v == current) window_load_ldt(v);
+    if (v == current)
+        window_load_ldt(v);
     return 0;
 }
 
@@ -198,11 +221,14 @@ bool ldt_fault(uint64_t cr2)
     bool mapped = false;
     uint64_t *e;
 
-    if (!v->window || offset >= LDT_PAGES * PAGE_SIZE || offset >= v->ldt_entries * 8UL) return false;
-    if (*window_entry(cr2)) return false;                       /* mapped: the fault is about something else */
+    if (!v->window || offset >= LDT_PAGES * PAGE_SIZE || offset >= v->ldt_entries * 8UL)
+        return false;
+    /* mapped: the fault is about something else */
+    if (*window_entry(cr2)) return false;
     spin_lock(&v->domain->pagetable_lock);
     e = mmu_walk(v, va);
-    if (e && (*e & PTE_P) && !mfn_is_io(pte_mfn(*e)) && frame_get_type(pte_mfn(*e), v->domain, FRAME_SEGDESC) == 0) {
+    if (e && (*e & PTE_P) && !mfn_is_io(pte_mfn(*e)) &&
+        frame_get_type(pte_mfn(*e), v->domain, FRAME_SEGDESC) == 0) {
         set_page(cr2 & PAGE_MASK, pte_mfn(*e), WINDOW_RW);
         mapped = true;
     }
@@ -212,17 +238,20 @@ bool ldt_fault(uint64_t cr2)
 
 void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
 {
-    for (unsigned int i = 0; i < (v->gdt_entries + 511) / 512; i++) seen(v->gdt_frames[i]);
+    for (unsigned int i = 0; i < (v->gdt_entries + 511) / 512; i++)
+        seen(v->gdt_frames[i]);
     for (unsigned int i = 0; v->window && i < LDT_PAGES; i++) {
         uint64_t e = *window_entry(v->window + LDT_WINDOW + i * PAGE_SIZE);
 
-        if (e) seen(pte_mfn(e));
+        if (e)
+            seen(pte_mfn(e));
     }
 }
 
 /* ---- one descriptor ---- */
 
-long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3, unsigned long a4, unsigned long a5, unsigned long a6)
+long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3,
+                          unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct domain *d = current->domain;
     mfn_t m = maddr_to_mfn(MADDR(address));
@@ -231,7 +260,8 @@ long do_update_descriptor(unsigned long address, unsigned long descriptor, unsig
     int error;
 
     if (address & 7) return fail(-EINVAL, "the descriptor's address is not aligned");
-    if (!descriptor_ok(&value)) return fail(-EINVAL, "the descriptor is a system segment or a gate");
+    if (!descriptor_ok(&value))
+        return fail(-EINVAL, "the descriptor is a system segment or a gate");
     if (!mfn_valid(m)) return fail(-EINVAL, "not a frame of RAM");
     t = frame_type(frame_of(m)) == FRAME_SEGDESC ? FRAME_SEGDESC : FRAME_WRITABLE;
     error = frame_get_type(m, d, t);

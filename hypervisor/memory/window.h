@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows: each vCPU has 32 pages in our part of the address space, where the CPU finds its GDT and LDT.
+ * Windows: each vCPU has 32 pages in our part of the address space, where the CPU finds its GDT and
+ * LDT.
  *
  *   window + 0      14 pages: the guest's GDT frames (or a page of zeros)
- *   window + 14 pages   2 pages: ours, the reserved part: selectors 0xe000.., with flat segments and this CPU's TSS
+ *   window + 14 pages   2 pages: ours, the reserved part: selectors 0xe000.., with flat segments
+ *                       and this CPU's TSS
  *   window + 16 pages  16 pages: the guest's LDT, mapped lazily by ldt_fault
- * GDTR.base is the window, its limit GDT_LIMIT; LDTR's descriptor is in the reserved part (H1's, written by window_load).
+ * GDTR.base is the window, its limit GDT_LIMIT; LDTR's descriptor is in the reserved part (H1's,
+ * written by window_load).
  */
 #ifndef DOMUS_MEMORY_WINDOW_H
 #define DOMUS_MEMORY_WINDOW_H
@@ -19,24 +22,30 @@
 
 int window_create(struct vcpu *v) must_check;   /* sets v->window; -ENOMEM */
 void window_destroy(struct vcpu *v);            /* puts its GDT and LDT frames */
-void window_set_cpu_page(struct vcpu *v, const void *page);     /* page 14: the reserved GDT page of the CPU that v will run on */
+/* page 14: the reserved GDT page of the CPU that v will run on */
+void window_set_cpu_page(struct vcpu *v, const void *page);
 
-/* The guest's GDT: takes SEGDESC references of the frames, then drops the old ones. entries <= GDT_ENTRIES_MAX. For set_gdt and contexts. */
+/* The guest's GDT: takes SEGDESC references of the frames, then drops the old ones. entries <=
+ * GDT_ENTRIES_MAX. For set_gdt and contexts. */
 int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries) must_check;
-int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check;    /* drops the mapped pages */
+/* drops the mapped pages */
+int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check;
 
-/* A #PF from ring 0 or 3 at cr2 within current's LDT window: map the page behind it. True: retry the access. False: a real fault, for the
- * guest at (ldt_base + offset). */
+/* A #PF from ring 0 or 3 at cr2 within current's LDT window: map the page behind it. True: retry
+ * the access. False: a real fault, for the guest at (ldt_base + offset). */
 bool ldt_fault(uint64_t cr2);
 
 /* The frames behind the window that hold a FRAME_SEGDESC reference each, for the auditor. */
 void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m));
 
-/* The CPU's LDT register for v: its GDT (window) is loaded and v is to run. domain/vcpu.c on a switch; window_set_ldt. */
+/* The CPU's LDT register for v: its GDT (window) is loaded and v is to run. domain/vcpu.c on a
+ * switch; window_set_ldt. */
 void window_load_ldt(const struct vcpu *v);
 
-/* A descriptor that a guest may have in its GDT or LDT: no system segment, no gate; its DPL becomes 3. */
+/* A descriptor that a guest may have in its GDT or LDT: no system segment, no gate; its DPL becomes
+ * 3. */
 bool descriptor_ok(uint64_t *descriptor);
-bool segdesc_page_ok(mfn_t m);                  /* all of a page that is about to become FRAME_SEGDESC */
+/* all of a page that is about to become FRAME_SEGDESC */
+bool segdesc_page_ok(mfn_t m);
 
 #endif

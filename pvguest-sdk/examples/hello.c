@@ -16,7 +16,8 @@ void guest_main(void)
 
     boot_module(&module_size);
     printk("Hello from domain %u!\n", own_domid());
-    printk("  hypervisor  Xen %ld.%ld interface, \"%s\"\n", version >> 16, version & 0xffff, start_info->magic);
+    printk("  hypervisor  Xen %ld.%ld interface, \"%s\"\n", version >> 16, version & 0xffff,
+           start_info->magic);
     printk("  memory      %lu pages, %lu of them free\n", nr_pages, free_page_count());
     printk("  arguments   \"%s\", module of %lu bytes\n", command_line(), module_size);
     printk("  time        %lu s after the epoch\n", wall_clock_ns() / NS_PER_S);

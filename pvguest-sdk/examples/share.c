@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two domains share a page by a grant and take turns in it by an event channel. One image, two roles:
- *      extra = "role=offer peer=5"         in domain 4: grants a page to domain 5, says where in XenStore
+ * Two domains share a page by a grant and take turns in it by an event channel. One image, two
+ * roles:
+ *      extra = "role=offer peer=5"         in domain 4: grants a page to domain 5, says where in
+ *                                          XenStore
  *      extra = "role=take peer=4"          in domain 5: maps it, binds the event
  * Without arguments (booted alone, as dom0) one domain plays both sides, on two threads.
  */
@@ -67,7 +69,8 @@ void guest_main(void)
 {
     char role[8] = "", number[8];
 
-    peer = command_option("peer", number, sizeof(number)) ? (domid_t)strtoul(number, NULL, 10) : own_domid();
+    peer = command_option("peer", number, sizeof(number)) ? (domid_t)strtoul(number, NULL, 10)
+                                                          : own_domid();
     command_option("role", role, sizeof(role));
     if (!*role)
         thread_create("take", take, NULL);

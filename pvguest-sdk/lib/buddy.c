@@ -45,8 +45,7 @@ unsigned long buddy_alloc(struct buddy *buddy, unsigned int order)
 
     while (from < BUDDY_ORDERS && list_empty(&buddy->lists[from]))
         from++;
-    if (from >= BUDDY_ORDERS)
-        return ~0UL;
+    if (from >= BUDDY_ORDERS) return ~0UL;
     page = page_of(buddy, buddy->lists[from].next);
     remove_block(buddy, page);
     while (from > order) {          /* give back the upper half, and again */
@@ -76,7 +75,8 @@ void buddy_free_range(struct buddy *buddy, unsigned long first, unsigned long en
     while (first < end) {
         unsigned int order = 0;
 
-        while (order + 1 < BUDDY_ORDERS && !(first & (1UL << order)) && first + (2UL << order) <= end)
+        while (order + 1 < BUDDY_ORDERS && !(first & (1UL << order)) &&
+               first + (2UL << order) <= end)
             order++;
         buddy_free(buddy, first, order);
         first += 1UL << order;

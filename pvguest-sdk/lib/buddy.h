@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buddy allocator over an array of equal pages: free blocks of 2^order pages, aligned to their size, in a list per order;
- * two free halves become one block again. Links are inside the free pages, one byte of state a page outside.
- * Pure: it knows a base address and numbers, so the unit tests run it over an array on the host.
+ * Buddy allocator over an array of equal pages: free blocks of 2^order pages, aligned to their
+ * size, in a list per order; two free halves become one block again. Links are inside the free
+ * pages, one byte of state a page outside. Pure: it knows a base address and numbers, so the unit
+ * tests run it over an array on the host.
  */
 #ifndef LIB_BUDDY_H
 #define LIB_BUDDY_H
@@ -14,7 +15,8 @@
 
 struct buddy {
     char *base;                     /* address of page 0, which need not be free, nor mapped */
-    uint8_t *state;                 /* per page: order + 1 for the first page of a free block, else 0 */
+    /* per page: order + 1 for the first page of a free block, else 0 */
+    uint8_t *state;
     unsigned long pages;            /* size of state[] */
     unsigned long free;             /* pages free now */
     struct list lists[BUDDY_ORDERS];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console: two ways out and in. The initial domain talks to the hypervisor's serial port by console_io; any other has
- * a ring in a page shared with the console daemon, told by start_info. Output works from the first moment, by polling;
- * once events are up, readers sleep.
+ * The console: two ways out and in. The initial domain talks to the hypervisor's serial port by
+ * console_io; any other has a ring in a page shared with the console daemon, told by start_info.
+ * Output works from the first moment, by polling; once events are up, readers sleep.
  */
 #include <pvguest/xen.h>
 #include <xen/io/console.h>
@@ -20,17 +20,19 @@ void (*console_output)(const char *bytes, size_t length);
 
 static struct xencons_interface *ring;      /* NULL: console_io */
 static evtchn_t port;
-static bool reader_gone;                    /* nobody has emptied the ring for a second: output is thrown away */
+/* nobody has emptied the ring for a second: output is thrown away */
+static bool reader_gone;
 static WAIT_QUEUE(readers);
 
-/* The ring's frame is mapped over this page: there is no address space allocator yet when we first print. */
+/* The ring's frame is mapped over this page: there is no address space allocator yet when we first
+ * print. */
 static char ring_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 void console_init(void)
 {
-    if (is_dom0())
-        return;
-    if (HYPERVISOR_update_va_mapping((unsigned long)ring_page, start_info->console.domU.mfn << PAGE_SHIFT | PROT_RW,
+    if (is_dom0()) return;
+    if (HYPERVISOR_update_va_mapping((unsigned long)ring_page,
+                                     start_info->console.domU.mfn << PAGE_SHIFT | PROT_RW,
                                      UVMF_INVLPG))
         return;     /* no ring: console_io may still be allowed by a debugging hypervisor */
     ring = (struct xencons_interface *)(void *)ring_page;
@@ -48,7 +50,8 @@ void console_init_events(void)
     if (ring)
         event_attach(port, console_event, NULL);
     else
-        event_bind_virq(VIRQ_CONSOLE, console_event, NULL);     /* refused to all but dom0: then no input */
+        event_bind_virq(VIRQ_CONSOLE, console_event,
+                        NULL); /* refused to all but dom0: then no input */
 }
 
 /* ---- output ---- */
@@ -60,7 +63,8 @@ static size_t ring_put(const char *bytes, size_t length)
     XENCONS_RING_IDX producer = ring->out_prod;
     size_t n = 0;
 
-    /* The daemon may write nonsense into its index; then "room" is nonsense too, but we stay inside the array. */
+    /* The daemon may write nonsense into its index; then "room" is nonsense too, but we stay inside
+     * the array. */
     while (n < length && producer - READ_ONCE(ring->out_cons) < sizeof(ring->out))
         ring->out[MASK_XENCONS_IDX(producer++, ring->out)] = bytes[n++];
     wmb();      /* the bytes before the index */
@@ -84,8 +88,7 @@ static void ring_write(const char *bytes, size_t length)
             reader_gone = false;
             continue;
         }
-        if (reader_gone)
-            return;
+        if (reader_gone) return;
         if (!give_up)
             give_up = now_ns() + NS_PER_S;
         else if (now_ns() > give_up)

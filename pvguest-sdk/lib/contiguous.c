@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages that are consecutive in the machine, for devices that know no page tables. Ours are scattered; XENMEM_exchange
- * takes 2^order single frames of ours and gives one block for them, under the same pfns.
+ * Pages that are consecutive in the machine, for devices that know no page tables. Ours are
+ * scattered; XENMEM_exchange takes 2^order single frames of ours and gives one block for them,
+ * under the same pfns.
  */
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
 
-static int exchange(unsigned long *mfns, unsigned int order, unsigned int address_bits, unsigned long pfn,
-                    unsigned long *block_mfn)
+static int exchange(unsigned long *mfns, unsigned int order, unsigned int address_bits,
+                    unsigned long pfn, unsigned long *block_mfn)
 {
     struct xen_memory_exchange op = {
         .in = { .nr_extents = 1UL << order, .extent_order = 0, .domid = DOMID_SELF },
-        .out = { .nr_extents = 1, .extent_order = order, .mem_flags = XENMEMF_address_bits(address_bits),
+        .out = { .nr_extents = 1,
+                 .extent_order = order,
+                 .mem_flags = XENMEMF_address_bits(address_bits),
                  .domid = DOMID_SELF },
     };
     long error;
@@ -30,7 +33,8 @@ static void set_mappings(char *va, unsigned long n, bool mapped)
     for (unsigned long i = 0; i < n; i++) {
         unsigned long address = (unsigned long)va + i * PAGE_SIZE;
 
-        pt_set_va(address, mapped ? (uint64_t)virt_to_mfn((void *)address) << PAGE_SHIFT | PROT_RW : 0);
+        pt_set_va(address,
+                  mapped ? (uint64_t)virt_to_mfn((void *)address) << PAGE_SHIFT | PROT_RW : 0);
     }
     pt_flush_tlb();
     pt_flush();

@@ -6,8 +6,7 @@ const char *errno_name(long error)
 {
     if (error < 0)
         error = -error;
-    if (!error)
-        return "OK";
+    if (!error) return "OK";
 #define XEN_ERRNO(name, value) if (error == value) return #name;
 #undef __XEN_PUBLIC_ERRNO_H__
 #include <xen/errno.h>

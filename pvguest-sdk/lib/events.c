@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels: three bits a port in the shared page. A sender sets pending[port]; if mask[port] is clear, it sets the
- * port's word in evtchn_pending_sel and evtchn_upcall_pending; if evtchn_upcall_mask is clear too, the hypervisor calls
- * event_entry. We undo it in the opposite order, so that nothing set meanwhile is lost.
- * This SDK runs on vCPU 0 alone.
+ * Event channels: three bits a port in the shared page. A sender sets pending[port]; if mask[port]
+ * is clear, it sets the port's word in evtchn_pending_sel and evtchn_upcall_pending; if
+ * evtchn_upcall_mask is clear too, the hypervisor calls event_entry. We undo it in the opposite
+ * order, so that nothing set meanwhile is lost. This SDK runs on vCPU 0 alone.
  */
 #include <pvguest/bits.h>
 #include <pvguest/events.h>
@@ -32,7 +32,8 @@ void events_init(void)
 
 static void handle_port(evtchn_t port)
 {
-    clear_bit(port, shared_info.evtchn_pending);    /* before the handler: an event during it counts anew */
+    /* before the handler: an event during it counts anew */
+    clear_bit(port, shared_info.evtchn_pending);
     event_handled++;
     if (handlers[port].handler)
         handlers[port].handler(port, handlers[port].data);
@@ -49,7 +50,8 @@ void events_poll(void)
         words = __atomic_exchange_n(&vcpu()->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
         for (; words; words &= words - 1) {
             unsigned int word = (unsigned int)__builtin_ctzl(words);
-            unsigned long ports = READ_ONCE(shared_info.evtchn_pending[word]) & ~READ_ONCE(shared_info.evtchn_mask[word]);
+            unsigned long ports = READ_ONCE(shared_info.evtchn_pending[word]) &
+                                  ~READ_ONCE(shared_info.evtchn_mask[word]);
 
             for (; ports; ports &= ports - 1)
                 handle_port(word * 64 + (unsigned int)__builtin_ctzl(ports));
@@ -76,7 +78,8 @@ void events_unmask_all(void)
     barrier();
     WRITE_ONCE(vcpu()->evtchn_upcall_mask, 0);
     barrier();
-    /* What came while we were masked does not ring again: take it here, which spares a hypercall. */
+    /* What came while we were masked does not ring again: take it here, which spares a
+     * hypercall. */
     while (READ_ONCE(vcpu()->evtchn_upcall_pending)) {
         events_mask_all();
         events_poll();
@@ -165,8 +168,7 @@ int event_alloc_unbound(domid_t remote, event_handler handler, void *data)
     struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = remote };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &op);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     event_attach(op.port, handler, data);
     return (int)op.port;
 }
@@ -176,8 +178,7 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler h
     struct evtchn_bind_interdomain op = { .remote_dom = remote, .remote_port = remote_port };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_interdomain, &op);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     event_attach(op.local_port, handler, data);
     return (int)op.local_port;
 }
@@ -187,8 +188,7 @@ int event_bind_virq(unsigned int virq, event_handler handler, void *data)
     struct evtchn_bind_virq op = { .virq = virq };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &op);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     event_attach(op.port, handler, data);
     return (int)op.port;
 }
@@ -198,8 +198,7 @@ int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler
     struct evtchn_bind_pirq op = { .pirq = pirq, .flags = flags };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_pirq, &op);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     event_attach(op.port, handler, data);
     return (int)op.port;
 }
@@ -209,8 +208,7 @@ int event_bind_ipi(event_handler handler, void *data)
     struct evtchn_bind_ipi op = { .vcpu = 0 };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &op);
 
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     event_attach(op.port, handler, data);
     return (int)op.port;
 }

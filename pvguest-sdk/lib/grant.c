@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving: our grant table, an array of entries in pages shared with the hypervisor. A grant is given by filling an entry,
- * its flags last; it is taken back by clearing the flags, unless the hypervisor has marked that somebody uses it.
+ * Giving: our grant table, an array of entries in pages shared with the hypervisor. A grant is
+ * given by filling an entry, its flags last; it is taken back by clearing the flags, unless the
+ * hypervisor has marked that somebody uses it.
  */
 #include <pvguest/bits.h>
 #include <pvguest/events.h>
@@ -14,7 +15,8 @@
 
 static grant_entry_v1_t *table;
 static uint16_t next_free[MAX_FRAMES * PER_FRAME];
-static uint16_t first_free;                     /* 0: none; the first references are reserved by the ABI */
+/* 0: none; the first references are reserved by the ABI */
+static uint16_t first_free;
 static unsigned int in_use;
 
 int grants_init(void)
@@ -31,10 +33,10 @@ int grants_init(void)
     if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) || setup.status != GNTST_okay)
         return refused(-ENODEV);
     va = map_frames(frames, setup.nr_frames, PROT_RW, DOMID_SELF, NULL);
-    if (IS_ERR(va))
-        return (int)PTR_ERR(va);
+    if (IS_ERR(va)) return (int)PTR_ERR(va);
     table = va;
-    for (unsigned int ref = GNTTAB_NR_RESERVED_ENTRIES; ref + 1 < setup.nr_frames * PER_FRAME; ref++)
+    for (unsigned int ref = GNTTAB_NR_RESERVED_ENTRIES; ref + 1 < setup.nr_frames * PER_FRAME;
+         ref++)
         next_free[ref] = (uint16_t)(ref + 1);
     first_free = GNTTAB_NR_RESERVED_ENTRIES;
     return 0;
@@ -50,8 +52,7 @@ int grant_access(domid_t domid, unsigned long mfn, bool readonly)
         in_use++;
     }
     events_restore(masked);
-    if (!ref)
-        return refused(-ENOSPC);
+    if (!ref) return refused(-ENOSPC);
     table[ref].domid = domid;
     table[ref].frame = (uint32_t)mfn;
     wmb();      /* the entry is live with its flags */
@@ -66,8 +67,7 @@ int grant_end_access(grant_ref_t ref)
 
     /* The other side may map it while we look: the exchange notices. */
     do {
-        if (flags & (GTF_reading | GTF_writing))
-            return refused(-EBUSY);
+        if (flags & (GTF_reading | GTF_writing)) return refused(-EBUSY);
     } while (!compare_exchange16(&table[ref].flags, &flags, 0));
     masked = events_save();
     next_free[ref] = first_free;

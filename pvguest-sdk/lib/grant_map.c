@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking: mapping and copying what other domains grant us. A mapping is made at an address whose page tables exist
- * (vspace_alloc) and is undone only with its handle: a grant that is unmapped by other means stays taken for ever.
+ * Taking: mapping and copying what other domains grant us. A mapping is made at an address whose
+ * page tables exist (vspace_alloc) and is undone only with its handle: a grant that is unmapped by
+ * other means stays taken for ever.
  */
 #include <pvguest/bits.h>
 #include <pvguest/grant.h>
@@ -12,8 +13,8 @@
 #define CHUNK 32U       /* operations a hypercall, so that they fit on the stack */
 
 /* vas NULL: for devices only. */
-static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-               grant_handle_t *handles, unsigned long *mfns, int *results)
+static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
+               bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     uint32_t flags = (vas ? GNTMAP_host_map : GNTMAP_device_map) | (readonly ? GNTMAP_readonly : 0);
     struct gnttab_map_grant_ref ops[CHUNK];
@@ -24,8 +25,11 @@ static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigne
 
         for (unsigned int i = 0; i < count; i++)
             ops[i] = (struct gnttab_map_grant_ref){
-                .host_addr = vas ? (unsigned long)vas[done + i] : 0, .ref = refs[done + i], .dom = domid,
-                .flags = flags, .status = GNTST_general_error,
+                .host_addr = vas ? (unsigned long)vas[done + i] : 0,
+                .ref = refs[done + i],
+                .dom = domid,
+                .flags = flags,
+                .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, count) < 0 && !first_error)
             first_error = refused(-EFAULT);
@@ -45,7 +49,8 @@ static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigne
 }
 
 /* One of vas and mfns is NULL. */
-static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
+static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle_t *handles,
+                 unsigned int n)
 {
     struct gnttab_unmap_grant_ref ops[CHUNK];
     int first_error = 0;
@@ -55,8 +60,10 @@ static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle
 
         for (unsigned int i = 0; i < count; i++)
             ops[i] = (struct gnttab_unmap_grant_ref){
-                .host_addr = vas ? (unsigned long)vas[done + i] : 0, .dev_bus_addr = mfns ? mfns[done + i] << PAGE_SHIFT : 0,
-                .handle = handles[done + i], .status = GNTST_general_error,
+                .host_addr = vas ? (unsigned long)vas[done + i] : 0,
+                .dev_bus_addr = mfns ? mfns[done + i] << PAGE_SHIFT : 0,
+                .handle = handles[done + i],
+                .status = GNTST_general_error,
             };
         if (HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, count) < 0 && !first_error)
             first_error = refused(-EFAULT);
@@ -68,8 +75,8 @@ static int unmap(void *const *vas, const unsigned long *mfns, const grant_handle
     return first_error;
 }
 
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-                 grant_handle_t *handles, unsigned long *mfns, int *results)
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
+                 bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     return map(domid, vas, refs, n, readonly, handles, mfns, results);
 }
@@ -107,12 +114,12 @@ int grant_unmap_many(void *va, const grant_handle_t *handles, unsigned int n)
     return first_error;
 }
 
-void *grant_map_many(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly, grant_handle_t *handles)
+void *grant_map_many(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
+                     grant_handle_t *handles)
 {
     void *va = vspace_alloc(n);
 
-    if (IS_ERR(va))
-        return va;
+    if (IS_ERR(va)) return va;
     for (unsigned int i = 0; i < n; i++) {
         void *page = (char *)va + i * PAGE_SIZE;
         int error = grant_map_at(domid, &page, &refs[i], 1, readonly, &handles[i], NULL, NULL);
@@ -156,7 +163,8 @@ static int copy_one(struct gnttab_copy *op)
     return error < 0 ? error : gnttab_errno(op->status);
 }
 
-int grant_copy_to(domid_t domid, grant_ref_t ref, unsigned int offset, const void *from, unsigned int length)
+int grant_copy_to(domid_t domid, grant_ref_t ref, unsigned int offset, const void *from,
+                  unsigned int length)
 {
     struct gnttab_copy op = {
         .source = { .u.gmfn = virt_to_mfn(from), .domid = DOMID_SELF,
@@ -167,7 +175,8 @@ int grant_copy_to(domid_t domid, grant_ref_t ref, unsigned int offset, const voi
     return copy_one(&op);
 }
 
-int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length)
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
+                    unsigned int length)
 {
     struct gnttab_copy op = {
         .source = { .u.ref = ref, .domid = domid, .offset = (uint16_t)offset },

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc: powers of two from 32 bytes to half a page out of free lists, larger ones in whole pages. A header of 16 bytes
- * before each object says which. A page cut up for small objects counts those in use, in its first header, and is given back
- * when there are none, unless it is the last with free ones of that size: what was a flood of one size serves all others.
+ * malloc: powers of two from 32 bytes to half a page out of free lists, larger ones in whole pages.
+ * A header of 16 bytes before each object says which. A page cut up for small objects counts those
+ * in use, in its first header, and is given back when there are none, unless it is the last with
+ * free ones of that size: what was a flood of one size serves all others.
  */
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -17,15 +18,17 @@
 struct header {
     uint32_t magic;
     uint16_t class;                     /* shift of a small object; 0: whole pages */
-    uint16_t order;                     /* of those; of a page of small ones, in the first of them: how many are in use */
+    /* of those; of a page of small ones, in the first of them: how many are in use */
+    uint16_t order;
     size_t size;                        /* as asked for */
 };
 
 struct free_object { struct header header; struct list link; };
 
 static struct list free_lists[LARGEST_SHIFT + 1] = {
-    [5] = LIST_INIT(free_lists[5]), [6] = LIST_INIT(free_lists[6]), [7] = LIST_INIT(free_lists[7]),
-    [8] = LIST_INIT(free_lists[8]), [9] = LIST_INIT(free_lists[9]), [10] = LIST_INIT(free_lists[10]),
+    [5] = LIST_INIT(free_lists[5]),   [6] = LIST_INIT(free_lists[6]),
+    [7] = LIST_INIT(free_lists[7]),   [8] = LIST_INIT(free_lists[8]),
+    [9] = LIST_INIT(free_lists[9]),   [10] = LIST_INIT(free_lists[10]),
     [11] = LIST_INIT(free_lists[11]),
 };
 
@@ -38,8 +41,7 @@ static bool refill(unsigned int shift)
 {
     char *page = alloc_page();
 
-    if (!page)
-        return false;
+    if (!page) return false;
     for (size_t at = 0; at < PAGE_SIZE; at += 1UL << shift) {
         struct free_object *object = (struct free_object *)(void *)(page + at);
 
@@ -113,13 +115,11 @@ void *malloc(size_t size)
     unsigned int shift = SMALLEST_SHIFT;
     struct header *header;
 
-    if (total < size || total > 1UL << 40)
-        return NULL;
+    if (total < size || total > 1UL << 40) return NULL;
     while (shift <= LARGEST_SHIFT && 1UL << shift < total)
         shift++;
     header = shift <= LARGEST_SHIFT ? take_small(shift) : take_pages(total);
-    if (!header)
-        return NULL;
+    if (!header) return NULL;
     header->magic = MAGIC;
     header->size = size;
     return header + 1;
@@ -130,8 +130,7 @@ void *calloc(size_t count, size_t size)
     size_t total;
     void *p;
 
-    if (__builtin_mul_overflow(count, size, &total))
-        return NULL;
+    if (__builtin_mul_overflow(count, size, &total)) return NULL;
     p = malloc(total);
     if (p)
         memset(p, 0, total);
@@ -142,8 +141,7 @@ void free(void *p)
 {
     struct header *header;
 
-    if (!p)
-        return;
+    if (!p) return;
     header = (struct header *)p - 1;
     if (header->magic != MAGIC)
         panic("pvguest: free(%p): not allocated\n", p);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory at start of day: learn what the builder made, build the direct map, hand the rest to the page allocator.
+ * Memory at start of day: learn what the builder made, build the direct map, hand the rest to the
+ * page allocator.
  *
- * The builder's page tables map the image, the p2m list, start_info, the module and themselves at IMAGE_BASE, and some
- * spare room behind. All other pages are known by number only. To reach them we need page tables, which need pages: the
- * first pages behind the builder's become the tables of the direct map. Each is filled through one scratch mapping, which
- * is gone before the tree is hooked into the root: the hypervisor accepts as a page table only what nobody can write.
+ * The builder's page tables map the image, the p2m list, start_info, the module and themselves at
+ * IMAGE_BASE, and some spare room behind. All other pages are known by number only. To reach them
+ * we need page tables, which need pages: the first pages behind the builder's become the tables of
+ * the direct map. Each is filled through one scratch mapping, which is gone before the tree is
+ * hooked into the root: the hypervisor accepts as a page table only what nobody can write.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -25,7 +27,8 @@ static uint64_t scratch[512] __attribute__((aligned(PAGE_SIZE)));
 /* The direct map's tables: one L3, then the L2s, then the L1s, in consecutive pfns. */
 static struct {
     unsigned long l3, l2, l1, end;              /* pfns */
-    unsigned long first_l2, first_l1;           /* number of the first table, counted from DIRECT_BASE */
+    /* number of the first table, counted from DIRECT_BASE */
+    unsigned long first_l2, first_l1;
 } tables;
 
 /* ---- what is there ---- */
@@ -37,7 +40,8 @@ static unsigned long window_end(const void *start, size_t length)
     return end > IMAGE_BASE ? PAGE_UP(end - IMAGE_BASE) >> PAGE_SHIFT : 0;
 }
 
-/* Pages below this number hold something of the builder's. Its boot stack is not among them: we have left it. */
+/* Pages below this number hold something of the builder's. Its boot stack is not among them: we
+ * have left it. */
 static unsigned long find_image_pages(void)
 {
     const struct start_info *si = start_info;
@@ -53,12 +57,14 @@ static unsigned long find_image_pages(void)
     return pages;
 }
 
-/* The builder maps spare room behind its things. Those pages shall live in the direct map, and nowhere else. */
+/* The builder maps spare room behind its things. Those pages shall live in the direct map, and
+ * nowhere else. */
 static void unmap_spare_room(void)
 {
     const uint64_t *entry;
 
-    for (unsigned long va = IMAGE_BASE + image_pages * PAGE_SIZE; va >= IMAGE_BASE; va += PAGE_SIZE) {
+    for (unsigned long va = IMAGE_BASE + image_pages * PAGE_SIZE; va >= IMAGE_BASE;
+         va += PAGE_SIZE) {
         entry = pt_walk(va, 1);
         if (!entry || !(*entry & PTE_PRESENT))
             break;
@@ -73,21 +79,22 @@ static void unmap_spare_room(void)
 
 static uint64_t direct_map_entry(unsigned long pfn)
 {
-    if (pfn < image_pages || pfn >= nr_pages || p2m[pfn] == INVALID_MFN)
-        return 0;
+    if (pfn < image_pages || pfn >= nr_pages || p2m[pfn] == INVALID_MFN) return 0;
     return p2m[pfn] << PAGE_SHIFT | (pfn >= tables.l3 && pfn < tables.end ? PROT_RO : PROT_RW);
 }
 
 static void write_table(unsigned long table_pfn, const uint64_t *entries)
 {
-    if (HYPERVISOR_update_va_mapping((unsigned long)scratch, p2m[table_pfn] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG))
+    if (HYPERVISOR_update_va_mapping((unsigned long)scratch, p2m[table_pfn] << PAGE_SHIFT | PROT_RW,
+                                     UVMF_INVLPG))
         panic("pvguest: cannot map a page for the direct map\n");
     memcpy(scratch, entries, PAGE_SIZE);
 }
 
-/* A table of `count` entries that point to consecutive tables from `target`, the first in slot `first` of all tables. */
-static void write_upper_tables(unsigned long pfn, unsigned long number, unsigned long target, unsigned long first,
-                               unsigned long count)
+/* A table of `count` entries that point to consecutive tables from `target`, the first in slot
+ * `first` of all tables. */
+static void write_upper_tables(unsigned long pfn, unsigned long number, unsigned long target,
+                               unsigned long first, unsigned long count)
 {
     static uint64_t entries[512];
 
@@ -123,9 +130,11 @@ static void build_direct_map(void)
         write_table(tables.l1 + i, entries);
     }
     for (unsigned long i = 0; i < l2_count; i++)
-        write_upper_tables(tables.l2 + i, tables.first_l2 + i, tables.l1, tables.first_l1, l1_count);
+        write_upper_tables(tables.l2 + i, tables.first_l2 + i, tables.l1, tables.first_l1,
+                           l1_count);
     write_upper_tables(tables.l3, 0, tables.l2, tables.first_l2, l2_count);
-    if (HYPERVISOR_update_va_mapping((unsigned long)scratch, own_mfn << PAGE_SHIFT | PROT_RW, UVMF_INVLPG))
+    if (HYPERVISOR_update_va_mapping((unsigned long)scratch, own_mfn << PAGE_SHIFT | PROT_RW,
+                                     UVMF_INVLPG))
         panic("pvguest: scratch page\n");
 
     /* One store hooks the whole tree in, and the hypervisor validates all of it. */
@@ -139,10 +148,8 @@ static void build_direct_map(void)
 
 static bool is_reserved(unsigned long pfn)
 {
-    if (p2m[pfn] == INVALID_MFN)
-        return true;
-    if (is_dom0())
-        return false;
+    if (p2m[pfn] == INVALID_MFN) return true;
+    if (is_dom0()) return false;
     return p2m[pfn] == start_info->store_mfn || p2m[pfn] == start_info->console.domU.mfn;
 }
 

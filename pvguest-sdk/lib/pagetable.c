@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables of the running kernel: looking at them, and single changes at once. Batches: pt_queue.c.
- * All tables are our own pages, mapped read-only somewhere, so a walk is plain loads; an entry names an mfn, and the M2P
- * brings us back to an address.
+ * Page tables of the running kernel: looking at them, and single changes at once. Batches:
+ * pt_queue.c. All tables are our own pages, mapped read-only somewhere, so a walk is plain loads;
+ * an entry names an mfn, and the M2P brings us back to an address.
  */
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
@@ -21,8 +21,7 @@ const uint64_t *pt_walk_from(unsigned long root_mfn, unsigned long va, unsigned 
     for (unsigned int at = 4; at > level; at--) {
         uint64_t entry = table[slot_of(va, at)];
 
-        if (!(entry & PTE_PRESENT))
-            return NULL;
+        if (!(entry & PTE_PRESENT)) return NULL;
         table = mfn_to_virt((entry & PTE_MFN_MASK) >> PAGE_SHIFT);
     }
     return &table[slot_of(va, level)];
@@ -37,7 +36,8 @@ int page_set_readonly(void *va, bool readonly)
 {
     uint64_t entry = (uint64_t)virt_to_mfn(va) << PAGE_SHIFT | (readonly ? PROT_RO : PROT_RW);
 
-    /* Stale writable TLB entries are the hypervisor's worry when the page becomes a table; the flush is for our own. */
+    /* Stale writable TLB entries are the hypervisor's worry when the page becomes a table; the
+     * flush is for our own. */
     return (int)HYPERVISOR_update_va_mapping((unsigned long)va, entry, UVMF_INVLPG);
 }
 
@@ -47,8 +47,7 @@ static int add_table(const uint64_t *entry)
     void *table = alloc_zeroed_page();
     int error;
 
-    if (!table)
-        return refused(-ENOMEM);
+    if (!table) return refused(-ENOMEM);
     error = page_set_readonly(table, true);
     if (!error) {
         pt_set(virt_to_machine(entry), (uint64_t)virt_to_mfn(table) << PAGE_SHIFT | PROT_TABLE);
@@ -70,8 +69,7 @@ int pt_populate(unsigned long va)
         if (*entry & PTE_PRESENT)
             continue;
         error = add_table(entry);
-        if (error)
-            return error;
+        if (error) return error;
     }
     return 0;
 }
@@ -81,9 +79,7 @@ int map_page(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner)
     uint64_t entry = prot ? (uint64_t)mfn << PAGE_SHIFT | prot : 0;
     int error = pt_populate(va);
 
-    if (error)
-        return error;
-    if (owner == DOMID_SELF)
-        return (int)HYPERVISOR_update_va_mapping(va, entry, UVMF_INVLPG);
+    if (error) return error;
+    if (owner == DOMID_SELF) return (int)HYPERVISOR_update_va_mapping(va, entry, UVMF_INVLPG);
     return (int)HYPERVISOR_update_va_mapping_otherdomain(va, entry, UVMF_INVLPG, owner);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The formatter behind snprintf and printk. Pure: compiled on the host too, by the unit tests.
- * Output goes into a buffer of known size; the length that would have been is counted on, as the standard wants. Or through
- * one: whenever it is full, it is written away.
+ * Output goes into a buffer of known size; the length that would have been is counted on, as the
+ * standard wants. Or through one: whenever it is full, it is written away.
  */
 #include <pvguest/string.h>
 
@@ -35,7 +35,8 @@ static void pad(struct output *out, char c, int count)
         put(out, c);
 }
 
-/* A number's digits, backwards into `digits`; returns how many. Zero has one digit, but none with precision 0. */
+/* A number's digits, backwards into `digits`; returns how many. Zero has one digit, but none with
+ * precision 0. */
 static int digits_of(uint64_t value, unsigned int base, bool upper, char *digits)
 {
     int n = 0;
@@ -45,8 +46,8 @@ static int digits_of(uint64_t value, unsigned int base, bool upper, char *digits
     return n;
 }
 
-static void put_number(struct output *out, const struct spec *spec, uint64_t value, unsigned int base, bool upper,
-                       const char *prefix)
+static void put_number(struct output *out, const struct spec *spec, uint64_t value,
+                       unsigned int base, bool upper, const char *prefix)
 {
     char digits[64];
     int n = digits_of(value, base, upper, digits);
@@ -96,16 +97,14 @@ struct arguments { va_list list; };
 
 static uint64_t next_unsigned(struct arguments *arguments, char length)
 {
-    if (length == 'l')
-        return va_arg(arguments->list, uint64_t);
+    if (length == 'l') return va_arg(arguments->list, uint64_t);
     uint32_t value = va_arg(arguments->list, uint32_t);
     return length == 'H' ? (uint8_t)value : length == 'h' ? (uint16_t)value : value;
 }
 
 static int64_t next_signed(struct arguments *arguments, char length)
 {
-    if (length == 'l')
-        return va_arg(arguments->list, int64_t);
+    if (length == 'l') return va_arg(arguments->list, int64_t);
     int32_t value = va_arg(arguments->list, int32_t);
     return length == 'H' ? (int8_t)value : length == 'h' ? (int16_t)value : value;
 }
@@ -154,7 +153,8 @@ static void parse_spec(const char **format, struct spec *spec, struct arguments 
     }
 }
 
-static void convert(struct output *out, char conversion, const struct spec *spec, struct arguments *arguments)
+static void convert(struct output *out, char conversion, const struct spec *spec,
+                    struct arguments *arguments)
 {
     switch (conversion) {
     case 'd': case 'i':
@@ -164,7 +164,8 @@ static void convert(struct output *out, char conversion, const struct spec *spec
         put_number(out, spec, next_unsigned(arguments, spec->length), 10, false, "");
         break;
     case 'o':
-        put_number(out, spec, next_unsigned(arguments, spec->length), 8, false, spec->alternate ? "0" : "");
+        put_number(out, spec, next_unsigned(arguments, spec->length), 8, false,
+                   spec->alternate ? "0" : "");
         break;
     case 'x': case 'X': {
         uint64_t value = next_unsigned(arguments, spec->length);
@@ -225,7 +226,8 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list list)
     return (int)out.length;
 }
 
-void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format, va_list list)
+void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format,
+                     va_list list)
 {
     char buffer[512];
     struct output out = { buffer, sizeof(buffer), 0, write };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page-table queue of mm.h. Updates and operations keep their order: runs of updates become one mmu_update, runs of
- * operations one mmuext_op, and several runs one multicall. A hypercall costs some hundred instructions however many
- * updates it carries: that is all there is to batching.
+ * The page-table queue of mm.h. Updates and operations keep their order: runs of updates become one
+ * mmu_update, runs of operations one mmuext_op, and several runs one multicall. A hypercall costs
+ * some hundred instructions however many updates it carries: that is all there is to batching.
  *
- * A preempted call inside a multicall leaves its own progress in the multicall's arguments; therefore the entries are
- * filled anew for each flush.
+ * A preempted call inside a multicall leaves its own progress in the multicall's arguments;
+ * therefore the entries are filled anew for each flush.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -35,9 +35,11 @@ static struct {
 static void fill_call(struct multicall_entry *call, const struct run *run)
 {
     call->op = run->is_mmuext ? __HYPERVISOR_mmuext_op : __HYPERVISOR_mmu_update;
-    call->args[0] = run->is_mmuext ? (unsigned long)&queue.ops[run->first] : (unsigned long)&queue.updates[run->first];
+    call->args[0] = run->is_mmuext ? (unsigned long)&queue.ops[run->first]
+                                   : (unsigned long)&queue.updates[run->first];
     call->args[1] = run->count;
-    call->args[2] = 0;                                          /* we do not ask how many were done */
+    /* we do not ask how many were done */
+    call->args[2] = 0;
     call->args[3] = run->is_mmuext ? DOMID_SELF : queue.owner;
 }
 
@@ -65,8 +67,7 @@ static void flush_queue(void)
 {
     long error;
 
-    if (!queue.nr_runs)
-        return;
+    if (!queue.nr_runs) return;
     error = queue.nr_runs == 1 ? issue_one(&queue.runs[0]) : issue_many();
     if (error && !queue.error)
         queue.error = (int)error;
@@ -136,8 +137,14 @@ void pt_owner(domid_t owner)
     queue.owner = owner;
 }
 
-void pt_set(uint64_t entry, uint64_t value)                { add_update(entry | MMU_NORMAL_PT_UPDATE, value); }
-void pt_set_preserving_ad(uint64_t entry, uint64_t value)  { add_update(entry | MMU_PT_UPDATE_PRESERVE_AD, value); }
+void pt_set(uint64_t entry, uint64_t value)
+{
+    add_update(entry | MMU_NORMAL_PT_UPDATE, value);
+}
+void pt_set_preserving_ad(uint64_t entry, uint64_t value)
+{
+    add_update(entry | MMU_PT_UPDATE_PRESERVE_AD, value);
+}
 void pt_set_m2p(unsigned long mfn, unsigned long pfn)
 {
     add_update((uint64_t)mfn << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, pfn);
@@ -153,9 +160,27 @@ void pt_set_va(unsigned long va, uint64_t value)
         queue.error = refused(-EFAULT);
 }
 
-void pt_pin(unsigned int level, unsigned long mfn)  { add_op(MMUEXT_PIN_L1_TABLE + level - 1, mfn); }
-void pt_unpin(unsigned long mfn)                    { add_op(MMUEXT_UNPIN_TABLE, mfn); }
-void pt_new_base(unsigned long mfn)                 { add_op(MMUEXT_NEW_BASEPTR, mfn); }
-void pt_new_user_base(unsigned long mfn)            { add_op(MMUEXT_NEW_USER_BASEPTR, mfn); }
-void pt_invlpg(unsigned long va)                    { add_op(MMUEXT_INVLPG_LOCAL, va); }
-void pt_flush_tlb(void)                             { add_op(MMUEXT_TLB_FLUSH_LOCAL, 0); }
+void pt_pin(unsigned int level, unsigned long mfn)
+{
+    add_op(MMUEXT_PIN_L1_TABLE + level - 1, mfn);
+}
+void pt_unpin(unsigned long mfn)
+{
+    add_op(MMUEXT_UNPIN_TABLE, mfn);
+}
+void pt_new_base(unsigned long mfn)
+{
+    add_op(MMUEXT_NEW_BASEPTR, mfn);
+}
+void pt_new_user_base(unsigned long mfn)
+{
+    add_op(MMUEXT_NEW_USER_BASEPTR, mfn);
+}
+void pt_invlpg(unsigned long va)
+{
+    add_op(MMUEXT_INVLPG_LOCAL, va);
+}
+void pt_flush_tlb(void)
+{
+    add_op(MMUEXT_TLB_FLUSH_LOCAL, 0);
+}

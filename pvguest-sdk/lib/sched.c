@@ -20,8 +20,14 @@ static void __attribute__((noreturn)) stop(unsigned int reason)
     }
 }
 
-void poweroff(void) { stop(SHUTDOWN_poweroff); }
-void crash(void)    { stop(SHUTDOWN_crash); }
+void poweroff(void)
+{
+    stop(SHUTDOWN_poweroff);
+}
+void crash(void)
+{
+    stop(SHUTDOWN_crash);
+}
 
 void vcpu_yield(void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start of day: from the first C instruction to guest_main(). The order is the order of need: printing needs the
- * console, everything that may fault needs traps, memory needs nothing but start_info, and so on.
- * A kernel with its own idea defines its own guest_start and calls what it wants; then this file is not linked, but for
- * the small facts in lib/start_info.c.
+ * Start of day: from the first C instruction to guest_main(). The order is the order of need:
+ * printing needs the console, everything that may fault needs traps, memory needs nothing but
+ * start_info, and so on. A kernel with its own idea defines its own guest_start and calls what it
+ * wants; then this file is not linked, but for the small facts in lib/start_info.c.
  */
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -42,5 +42,6 @@ void guest_start(struct start_info *si)
     events_unmask_all();
     if (!thread_create("main", main_thread, NULL))
         panic("pvguest: no memory for the first thread\n");
-    thread_exit();      /* the boot stack has done its duty; the scheduler goes on with the main thread */
+    /* the boot stack has done its duty; the scheduler goes on with the main thread */
+    thread_exit();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the builder of the domain told us, and the page shared with the hypervisor: facts for everyone, no policy.
+ * What the builder of the domain told us, and the page shared with the hypervisor: facts for
+ * everyone, no policy.
  */
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
@@ -14,19 +15,20 @@ struct start_info *start_info;
 void start_init(struct start_info *si)
 {
     start_info = si;
-    /* shared_info is the machine address of a frame of the hypervisor's; we put it over a page of .bss kept for it. */
-    if (HYPERVISOR_update_va_mapping((unsigned long)&shared_info, si->shared_info | PROT_RW, UVMF_INVLPG))
+    /* shared_info is the machine address of a frame of the hypervisor's; we put it over a page of
+     * .bss kept for it. */
+    if (HYPERVISOR_update_va_mapping((unsigned long)&shared_info, si->shared_info | PROT_RW,
+                                     UVMF_INVLPG))
         crash();        /* there is no console yet to say so */
 }
 
 const void *boot_module(size_t *size)
 {
     *size = start_info->mod_len;
-    if (!start_info->mod_len)
-        return NULL;
-    /* With the MOD_START_PFN feature (our image does not ask for it) the field is a frame number. */
-    if (start_info->flags & SIF_MOD_START_PFN)
-        return pfn_to_virt(start_info->mod_start);
+    if (!start_info->mod_len) return NULL;
+    /* With the MOD_START_PFN feature (our image does not ask for it) the field is a frame
+     * number. */
+    if (start_info->flags & SIF_MOD_START_PFN) return pfn_to_virt(start_info->mod_start);
     return (const void *)start_info->mod_start;
 }
 
@@ -69,10 +71,8 @@ domid_t own_domid(void)
     struct evtchn_status status = { .dom = DOMID_SELF };
     struct evtchn_close close;
 
-    if (known != DOMID_INVALID)
-        return known;
-    if (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc))
-        return DOMID_INVALID;
+    if (known != DOMID_INVALID) return known;
+    if (HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc)) return DOMID_INVALID;
     status.port = close.port = alloc.port;
     /* DOMID_SELF as the remote end is resolved by the hypervisor: the status names the number. */
     if (!HYPERVISOR_event_channel_op(EVTCHNOP_status, &status))

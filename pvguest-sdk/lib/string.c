@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory and strings, as the C standard says. The compiler itself calls memcpy, memmove, memset and memcmp.
- * Pure: compiled on the host too, by the unit tests.
+ * Memory and strings, as the C standard says. The compiler itself calls memcpy, memmove, memset and
+ * memcmp. Pure: compiled on the host too, by the unit tests.
  */
 #include <pvguest/string.h>
 
-/* ---- memory: the CPU's string instructions, by eight bytes first: an emulated CPU, and a real one without fast short strings
- * (Intel's SDM volume 1, 7.3.9.3), does them one element after the other ---- */
+/* ---- memory: the CPU's string instructions, by eight bytes first: an emulated CPU, and a real one
+ * without fast short strings (Intel's SDM volume 1, 7.3.9.3), does them one element after the other
+ * ---- */
 
 void *memcpy(void *to, const void *from, size_t n)
 {
@@ -34,8 +35,7 @@ void *memmove(void *to, const void *from, size_t n)
     char *t = to;
     const char *f = from;
 
-    if (t <= f || t >= f + n)
-        return memcpy(to, from, n);
+    if (t <= f || t >= f + n) return memcpy(to, from, n);
     while (n--)
         t[n] = f[n];
     return to;
@@ -46,8 +46,7 @@ int memcmp(const void *a, const void *b, size_t n)
     const unsigned char *x = a, *y = b;
 
     for (size_t i = 0; i < n; i++) {
-        if (x[i] != y[i])
-            return x[i] < y[i] ? -1 : 1;
+        if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
     }
     return 0;
 }
@@ -55,8 +54,7 @@ int memcmp(const void *a, const void *b, size_t n)
 void *memchr(const void *p, int byte, size_t n)
 {
     for (const unsigned char *c = p; n; n--, c++) {
-        if (*c == (unsigned char)byte)
-            return (void *)(uintptr_t)c;
+        if (*c == (unsigned char)byte) return (void *)(uintptr_t)c;
     }
     return NULL;
 }
@@ -91,8 +89,7 @@ int strcmp(const char *a, const char *b)
 int strncmp(const char *a, const char *b, size_t n)
 {
     for (; n; n--, a++, b++) {
-        if (*a != *b || !*a)
-            return (unsigned char)*a - (unsigned char)*b;
+        if (*a != *b || !*a) return (unsigned char)*a - (unsigned char)*b;
     }
     return 0;
 }
@@ -107,10 +104,8 @@ int strcasecmp(const char *a, const char *b)
 char *strchr(const char *s, int c)
 {
     for (;; s++) {
-        if (*s == (char)c)
-            return (char *)(uintptr_t)s;
-        if (!*s)
-            return NULL;
+        if (*s == (char)c) return (char *)(uintptr_t)s;
+        if (!*s) return NULL;
     }
 }
 
@@ -121,8 +116,7 @@ char *strrchr(const char *s, int c)
     for (;; s++) {
         if (*s == (char)c)
             found = (char *)(uintptr_t)s;
-        if (!*s)
-            return found;
+        if (!*s) return found;
     }
 }
 
@@ -131,10 +125,8 @@ char *strstr(const char *s, const char *needle)
     size_t length = strlen(needle);
 
     for (;; s++) {
-        if (!strncmp(s, needle, length))
-            return (char *)(uintptr_t)s;
-        if (!*s)
-            return NULL;
+        if (!strncmp(s, needle, length)) return (char *)(uintptr_t)s;
+        if (!*s) return NULL;
     }
 }
 
@@ -162,8 +154,7 @@ char *strsep(char **rest, const char *separators)
 {
     char *word = *rest;
 
-    if (!word)
-        return NULL;
+    if (!word) return NULL;
     for (char *c = word; ; c++) {
         if (!*c) {
             *rest = NULL;
@@ -181,8 +172,7 @@ char *strsep(char **rest, const char *separators)
 
 static unsigned int digit_value(char c)
 {
-    if (isdigit(c))
-        return (unsigned int)(c - '0');
+    if (isdigit(c)) return (unsigned int)(c - '0');
     return isalpha(c) ? (unsigned int)(tolower(c) - 'a' + 10) : 99;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For kernels with user mode: the `syscall` instruction of their processes, and the stack on which the kernel is entered.
+ * For kernels with user mode: the `syscall` instruction of their processes, and the stack on which
+ * the kernel is entered.
  */
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>

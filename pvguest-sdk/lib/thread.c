@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads. The run queue is touched by event handlers too (thread_wake), so it is changed with events masked.
- * Each thread keeps its own idea of the mask on its stack: schedule() saves and restores it.
+ * Cooperative threads. The run queue is touched by event handlers too (thread_wake), so it is
+ * changed with events masked. Each thread keeps its own idea of the mask on its stack: schedule()
+ * saves and restores it.
  */
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -17,7 +18,8 @@ static struct thread boot_thread = { .name = "boot" };
 static struct thread *current = &boot_thread;
 static LIST(runnable);
 static LIST(all_threads);
-static struct thread *dead;             /* ended, but it was still standing on its stack: freed by who runs next */
+/* ended, but it was still standing on its stack: freed by who runs next */
+static struct thread *dead;
 
 struct thread *thread_current(void)
 {
@@ -30,8 +32,7 @@ static void bury_dead(void)
 {
     struct thread *thread = dead;
 
-    if (!thread)
-        return;
+    if (!thread) return;
     dead = NULL;
     if (thread->stack)
         free_pages(thread->stack, THREAD_STACK_ORDER);
@@ -39,8 +40,8 @@ static void bury_dead(void)
         free(thread);
 }
 
-/* The next runnable thread; while there is none, the vCPU sleeps. Blocking unmasks events and sleeps in one step, so an
-   event after our look at the queue ends the sleep at once. */
+/* The next runnable thread; while there is none, the vCPU sleeps. Blocking unmasks events and
+ * sleeps in one step, so an event after our look at the queue ends the sleep at once. */
 static struct thread *next_thread(void)
 {
     struct thread *thread;
@@ -71,8 +72,7 @@ static void schedule(void)
 
 static void make_runnable(struct thread *thread)
 {
-    if (thread->runnable)
-        return;
+    if (thread->runnable) return;
     thread->runnable = true;
     list_append(&runnable, &thread->run);
 }
@@ -108,8 +108,7 @@ struct thread *thread_create(const char *name, void (*entry)(void *argument), vo
     unsigned long *top;
     bool masked;
 
-    if (!thread)
-        return NULL;
+    if (!thread) return NULL;
     thread->stack = alloc_pages(THREAD_STACK_ORDER);
     if (!thread->stack) {
         free(thread);
@@ -120,8 +119,8 @@ struct thread *thread_create(const char *name, void (*entry)(void *argument), vo
     thread->entry = entry;
     thread->argument = argument;
     list_init(&thread->run);
-    /* As thread_switch left it: six registers, then the address to return to; rsp is 8 off a multiple of 16 there, as
-       after a call. */
+    /* As thread_switch left it: six registers, then the address to return to; rsp is 8 off a
+     * multiple of 16 there, as after a call. */
     top = (unsigned long *)(void *)((char *)thread->stack + (PAGE_SIZE << THREAD_STACK_ORDER));
     *--top = 0;
     *--top = (unsigned long)first_step;
@@ -231,21 +230,20 @@ void mutex_init(struct mutex *mutex)
 
 bool mutex_trylock(struct mutex *mutex)
 {
-    if (mutex->owner)
-        return false;
+    if (mutex->owner) return false;
     mutex->owner = current;
     return true;
 }
 
 void mutex_lock(struct mutex *mutex)
 {
-    if (mutex_trylock(mutex))
-        return;
+    if (mutex_trylock(mutex)) return;
     while (mutex->owner != current)
         wait_on(&mutex->wait, 0);
 }
 
-/* Hands it to who has waited longest: left free, whoever runs next would take it, and that is us. */
+/* Hands it to who has waited longest: left free, whoever runs next would take it, and that is
+ * us. */
 void mutex_unlock(struct mutex *mutex)
 {
     mutex->owner = list_first(&mutex->wait.waiters, struct thread, run);

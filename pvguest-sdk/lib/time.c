@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pvclock: the hypervisor keeps in vcpu_time_info a system time, the TSC at which it was true, and a scale; we add
- * what the TSC says has passed since. The version is odd while it is being changed: read again until it is the same and even.
- * One-shot timers are a sorted list; its head is the deadline the hypervisor is asked for.
+ * The pvclock: the hypervisor keeps in vcpu_time_info a system time, the TSC at which it was true,
+ * and a scale; we add what the TSC says has passed since. The version is odd while it is being
+ * changed: read again until it is the same and even. One-shot timers are a sorted list; its head is
+ * the deadline the hypervisor is asked for.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -23,8 +24,8 @@ uint64_t now_ns(void)
     do {
         version = READ_ONCE(info->version);
         rmb();
-        now = info->system_time +
-              pvclock_scale(read_tsc() - info->tsc_timestamp, info->tsc_to_system_mul, info->tsc_shift);
+        now = info->system_time + pvclock_scale(read_tsc() - info->tsc_timestamp,
+                                                info->tsc_to_system_mul, info->tsc_shift);
         rmb();
     } while ((version & 1) || version != READ_ONCE(info->version));
     /* A new scale may put us some nanoseconds before what the old one said. */
@@ -41,7 +42,8 @@ uint64_t wall_clock_ns(void)
     do {
         version = READ_ONCE(shared_info.wc_version);
         rmb();
-        boot = ((uint64_t)shared_info.wc_sec_hi << 32 | shared_info.wc_sec) * NS_PER_S + shared_info.wc_nsec;
+        boot = ((uint64_t)shared_info.wc_sec_hi << 32 | shared_info.wc_sec) * NS_PER_S +
+               shared_info.wc_nsec;
         rmb();
     } while ((version & 1) || version != READ_ONCE(shared_info.wc_version));
     return boot + now_ns();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions: the trap table, and what happens with a trap: a handler of the kernel's, a fixup of try_read and friends,
- * catch_trap, or the end with all registers on the console. lib/entry.asm calls trap_dispatch with the frame.
+ * Exceptions: the trap table, and what happens with a trap: a handler of the kernel's, a fixup of
+ * try_read and friends, catch_trap, or the end with all registers on the console. lib/entry.asm
+ * calls trap_dispatch with the frame.
  */
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -41,7 +42,9 @@ int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void 
 {
     /* set_trap_table adds to what is there; an entry with address 0 ends the list. */
     struct trap_info table[2] = {
-        { .vector = (uint8_t)vector, .flags = (uint8_t)(dpl | (mask_events ? 4 : 0)), .cs = FLAT_KERNEL_CS,
+        { .vector = (uint8_t)vector,
+          .flags = (uint8_t)(dpl | (mask_events ? 4 : 0)),
+          .cs = FLAT_KERNEL_CS,
           .address = (unsigned long)entry },
     };
     return (int)HYPERVISOR_set_trap_table(table);
@@ -53,12 +56,14 @@ void traps_init(void)
     unsigned int n = 0;
 
     for (unsigned int vector = 0; vector < 32; vector++) {
-        /* NMI comes by a callback of its own, 15 and 9 and those above 19 are not given to guests. */
+        /* NMI comes by a callback of its own, 15 and 9 and those above 19 are not given to
+         * guests. */
         if (vector == TRAP_NMI || vector == 9 || vector == 15 || vector > TRAP_XM)
             continue;
         /* int3 and into are for everyone to use; the other exceptions only the CPU may raise. */
         table[n].flags = vector == TRAP_BP || vector == TRAP_OF ? 3 : 0;
-        /* A second fault would overwrite cr2 before the handler of the first has read it: events wait meanwhile. */
+        /* A second fault would overwrite cr2 before the handler of the first has read it: events
+         * wait meanwhile. */
         if (vector == TRAP_PF || vector == TRAP_DF)
             table[n].flags |= 4;
         table[n].vector = (uint8_t)vector;
@@ -66,7 +71,8 @@ void traps_init(void)
         table[n++].address = trap_entries[vector];
     }
     if (HYPERVISOR_set_trap_table(table) ||
-        HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry, (unsigned long)syscall_entry))
+        HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry,
+                                 (unsigned long)syscall_entry))
         panic("pvguest: trap table refused\n");
 }
 
@@ -96,10 +102,8 @@ void trap_dispatch(struct trap_frame *frame)
         frame->rflags &= ~0x100UL;      /* no single-stepping on */
         return;
     }
-    if (handlers[frame->vector] && handlers[frame->vector](frame))
-        return;
-    if (!frame_from_user(frame) && apply_fixup(frame))
-        return;
+    if (handlers[frame->vector] && handlers[frame->vector](frame)) return;
+    if (!frame_from_user(frame) && apply_fixup(frame)) return;
     die(frame, "unexpected trap");
 }
 
@@ -115,8 +119,7 @@ int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *addr
         events_mask_all();
     else
         events_unmask_all();
-    if (!trapped)
-        return -1;
+    if (!trapped) return -1;
     if (error)
         *error = caught.error;
     if (address)
@@ -125,9 +128,26 @@ int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *addr
 }
 
 static const char *const trap_names[] = {
-    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "device not available",
-    "double fault", "9", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "15",
-    "x87 error", "alignment check", "machine check", "SIMD error",
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "9",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "15",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
 };
 
 void dump_frame(const struct trap_frame *frame)
@@ -135,14 +155,18 @@ void dump_frame(const struct trap_frame *frame)
     printk("%s (vector %lu), error %lx, cr2 %lx, %s mode\n",
            frame->vector < 20 ? trap_names[frame->vector] : "entry", frame->vector, frame->error,
            (unsigned long)fault_address(), frame_from_user(frame) ? "user" : "kernel");
-    printk("rip %04x:%016lx  rsp %04lx:%016lx  rflags %08lx  saved mask %u\n", frame->cs, frame->rip, frame->ss & 0xffff,
-           frame->rsp, frame->rflags, frame->saved_mask);
-    printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx, frame->rdx);
-    printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->r8);
-    printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", frame->r9, frame->r10, frame->r11, frame->r12);
+    printk("rip %04x:%016lx  rsp %04lx:%016lx  rflags %08lx  saved mask %u\n", frame->cs,
+           frame->rip, frame->ss & 0xffff, frame->rsp, frame->rflags, frame->saved_mask);
+    printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx,
+           frame->rdx);
+    printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", frame->rsi, frame->rdi, frame->rbp,
+           frame->r8);
+    printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", frame->r9, frame->r10, frame->r11,
+           frame->r12);
     printk("r13 %016lx r14 %016lx r15 %016lx\n", frame->r13, frame->r14, frame->r15);
     printk("return addresses on the stack:");
-    for (unsigned long slot = frame->rsp & ~7UL, found = 0; found < 12 && slot < (frame->rsp & ~7UL) + 4096; slot += 8) {
+    for (unsigned long slot = frame->rsp & ~7UL, found = 0;
+         found < 12 && slot < (frame->rsp & ~7UL) + 4096; slot += 8) {
         uint64_t word;
 
         if (try_read64((void *)slot, &word))

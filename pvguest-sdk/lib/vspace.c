@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address space for what is not ours: other domains' frames, granted pages, device registers. A bitmap of 2 GiB of
- * addresses from MAP_BASE; the page tables under it are made when first needed and kept.
- * One free page stays behind each area, so that running over its end faults.
+ * Address space for what is not ours: other domains' frames, granted pages, device registers. A
+ * bitmap of 2 GiB of addresses from MAP_BASE; the page tables under it are made when first needed
+ * and kept. One free page stays behind each area, so that running over its end faults.
  */
 #include <pvguest/bits.h>
 #include <pvguest/hypercalls.h>
@@ -21,8 +21,7 @@ static unsigned long find_room(unsigned long from, unsigned long n)
 
     for (unsigned long page = from; page < VSPACE_PAGES; page++) {
         run = test_bit((unsigned int)page, used) ? 0 : run + 1;
-        if (run == n)
-            return page + 1 - n;
+        if (run == n) return page + 1 - n;
     }
     return VSPACE_PAGES;
 }
@@ -33,8 +32,7 @@ void *vspace_alloc(unsigned long n)
 
     if (page == VSPACE_PAGES)
         page = find_room(0, n + 1);
-    if (page == VSPACE_PAGES)
-        return ERR_PTR(refused(-ENOSPC));
+    if (page == VSPACE_PAGES) return ERR_PTR(refused(-ENOSPC));
     for (unsigned long i = 0; i <= n; i++)
         set_bit((unsigned int)(page + i), used);
     next_search = page + n + 1;
@@ -78,7 +76,8 @@ static void fill_update(const struct mapping *m, unsigned long i, struct mmu_upd
     update->val = mfn << PAGE_SHIFT | m->prot;
 }
 
-/* Maps all; a frame that is refused is skipped when the caller wants to know each result, else it ends the work. */
+/* Maps all; a frame that is refused is skipped when the caller wants to know each result, else it
+ * ends the work. */
 static int map_all(const struct mapping *m)
 {
     struct mmu_update updates[64];
@@ -97,8 +96,7 @@ static int map_all(const struct mapping *m)
         i += done;
         if (!error)
             continue;
-        if (!m->errors || i >= m->n)
-            return (int)error;
+        if (!m->errors || i >= m->n) return (int)error;
         m->errors[i++] = (int)error;
     }
     return 0;
@@ -109,8 +107,7 @@ static void *map_new_area(struct mapping *m)
     void *va = vspace_alloc(m->n);
     int error;
 
-    if (IS_ERR(va))
-        return va;
+    if (IS_ERR(va)) return va;
     m->va = (unsigned long)va;
     error = map_all(m);
     if (error) {
@@ -120,7 +117,8 @@ static void *map_new_area(struct mapping *m)
     return va;
 }
 
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors)
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors)
 {
     struct mapping m = { .mfns = mfns, .n = n, .prot = prot, .owner = owner, .errors = errors };
 

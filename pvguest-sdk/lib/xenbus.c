@@ -9,8 +9,8 @@
 const char *xenbus_state_name(enum xenbus_state state)
 {
     static const char *const names[] = {
-        "Unknown", "Initialising", "InitWait", "Initialised", "Connected", "Closing", "Closed", "Reconfiguring",
-        "Reconfigured",
+        "Unknown", "Initialising", "InitWait",      "Initialised",  "Connected",
+        "Closing", "Closed",       "Reconfiguring", "Reconfigured",
     };
     return state < 9 ? names[state] : "?";
 }
@@ -28,8 +28,7 @@ int xenbus_switch_state(struct xenbus_device *device, enum xenbus_state state)
 {
     int error;
 
-    if (device->state == state)
-        return 0;
+    if (device->state == state) return 0;
     error = xs_printf(XS_NONE, device->path, "state", "%d", (int)state);
     if (!error)
         device->state = state;
@@ -44,8 +43,7 @@ static void other_state_changed(struct xs_watch *watch, const char *path)
     enum xenbus_state state = xenbus_read_state(device->other_path);
 
     /* A watch fires for every write; only a change is news. */
-    if (state == device->other_state)
-        return;
+    if (state == device->other_state) return;
     device->other_state = state;
     wake_all(&device->changed);
     if (device->other_changed)
@@ -61,7 +59,8 @@ int xenbus_wait_state(struct xenbus_device *device, unsigned int mask, uint64_t 
 
 /* ---- life ---- */
 
-static int attach(struct xenbus_device *device, const char *path, const char *other, const char *other_id)
+static int attach(struct xenbus_device *device, const char *path, const char *other,
+                  const char *other_id)
 {
     char state_path[256];
     unsigned long id;
@@ -72,8 +71,7 @@ static int attach(struct xenbus_device *device, const char *path, const char *ot
     device->watch.path = NULL;
     device->other_path = NULL;
     device->path = strdup(path);
-    if (!device->path)
-        return refused(-ENOMEM);
+    if (!device->path) return refused(-ENOMEM);
     error = xs_read_ulong(XS_NONE, path, other_id, &id);
     if (!error) {
         device->other_id = (domid_t)id;

@@ -51,7 +51,8 @@ void xs_wake(void)
 
 /* ---- bytes ---- */
 
-/* A transport that moves nothing now says xs_wake() later; between our last try and our sleep events are masked. */
+/* A transport that moves nothing now says xs_wake() later; between our last try and our sleep
+ * events are masked. */
 static void write_all(const void *from, size_t length)
 {
     const char *bytes = from;
@@ -143,22 +144,19 @@ static void reader(void *unused)
 
 /* ---- requests ---- */
 
-char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count,
-                  size_t *length)
+char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+                  unsigned int count, size_t *length)
 {
     struct pending pending = { .id = ++last_id };
     struct xsd_sockmsg header = { .type = type, .req_id = pending.id, .tx_id = t };
 
-    if (!connected)
-        return ERR_PTR(refused(-ENODEV));
+    if (!connected) return ERR_PTR(refused(-ENODEV));
     for (unsigned int i = 0; i < count; i++) {
-        if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len)
-            return ERR_PTR(refused(-E2BIG));
+        if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len) return ERR_PTR(refused(-E2BIG));
         header.len += (uint32_t)parts[i].length;
     }
     pending.body = malloc(SHORT);
-    if (!pending.body)
-        return ERR_PTR(refused(-ENOMEM));
+    if (!pending.body) return ERR_PTR(refused(-ENOMEM));
     list_append(&waiting, &pending.link);
     mutex_lock(&writing);
     write_all(&header, sizeof(header));
@@ -176,7 +174,8 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
     return pending.body;
 }
 
-char *xs_request(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length, size_t *answer_length)
+char *xs_request(enum xsd_sockmsg_type type, xs_transaction t, const void *body, size_t length,
+                 size_t *answer_length)
 {
     struct xs_part part = { body, length };
 
@@ -244,8 +243,7 @@ int xs_init(void)
 {
     struct xs_transport ring = { ring_write, ring_read, NULL };
 
-    if (is_dom0() || !start_info->store_mfn)
-        return refused(-ENODEV);
+    if (is_dom0() || !start_info->store_mfn) return refused(-ENODEV);
     ring.data = mfn_to_virt(start_info->store_mfn);
     ring_port = start_info->store_evtchn;
     event_attach(ring_port, ring_event, NULL);

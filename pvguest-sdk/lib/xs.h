@@ -5,9 +5,10 @@
 
 #include <pvguest/xenstore.h>
 
-/* Sends the parts as one message, sleeps for the answer: malloc'ed with a NUL behind, or ERR_PTR. */
-char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count,
-                  size_t *length);
+/* Sends the parts as one message, sleeps for the answer: malloc'ed with a NUL behind, or
+ * ERR_PTR. */
+char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+                  unsigned int count, size_t *length);
 
 /* A watch event has come: path NUL token NUL, and a NUL behind. */
 void xs_deliver_watch(const char *body, size_t length);

@@ -7,12 +7,12 @@
 #include "xs.h"
 
 /* Requests whose answer is just "OK". */
-static int simple(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts, unsigned int count)
+static int simple(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_part *parts,
+                  unsigned int count)
 {
     char *answer = xs_transact(type, t, parts, count, NULL);
 
-    if (IS_ERR(answer))
-        return (int)PTR_ERR(answer);
+    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
     free(answer);
     return 0;
 }
@@ -55,8 +55,7 @@ static char **split_strings(char *strings, size_t length, unsigned int *count)
 {
     char **array, *copy;
 
-    if (IS_ERR(strings))
-        return (char **)(void *)strings;
+    if (IS_ERR(strings)) return (char **)(void *)strings;
     *count = xs_count_strings(strings, length);
     array = malloc((*count + 1) * sizeof(*array) + length + 1);
     if (!array) {
@@ -91,12 +90,12 @@ char **xs_get_permissions(xs_transaction t, const char *path, unsigned int *coun
     return split_strings(answer, length, count);
 }
 
-int xs_set_permissions(xs_transaction t, const char *path, const char *const *permissions, unsigned int count)
+int xs_set_permissions(xs_transaction t, const char *path, const char *const *permissions,
+                       unsigned int count)
 {
     struct xs_part parts[16] = { string_part(path) };
 
-    if (count > 15)
-        return refused(-E2BIG);
+    if (count > 15) return refused(-E2BIG);
     for (unsigned int i = 0; i < count; i++)
         parts[i + 1] = string_part(permissions[i]);
     return simple(XS_SET_PERMS, t, parts, count + 1);
@@ -119,8 +118,7 @@ int xs_begin(xs_transaction *t)
     struct xs_part part = string_part("");
     char *answer = xs_transact(XS_TRANSACTION_START, XS_NONE, &part, 1, NULL);
 
-    if (IS_ERR(answer))
-        return (int)PTR_ERR(answer);
+    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
     *t = (xs_transaction)strtoul(answer, NULL, 10);
     free(answer);
     return 0;
@@ -146,8 +144,7 @@ char *xs_read_node(xs_transaction t, const char *directory, const char *node)
 {
     char path[256];
 
-    if (join_path(path, sizeof(path), directory, node))
-        return ERR_PTR(refused(-E2BIG));
+    if (join_path(path, sizeof(path), directory, node)) return ERR_PTR(refused(-E2BIG));
     return xs_read(t, path, NULL);
 }
 
@@ -175,9 +172,9 @@ int xs_write_for(domid_t reader, const char *path, const char *format, ...)
     va_start(arguments, format);
     length = vsnprintf(value, sizeof(value), format, arguments);
     va_end(arguments);
-    if ((size_t)length >= sizeof(value))
-        return refused(-E2BIG);
-    snprintf(owner, sizeof(owner), "n%u", own_domid());     /* n: nobody else, but those that follow */
+    if ((size_t)length >= sizeof(value)) return refused(-E2BIG);
+    /* n: nobody else, but those that follow */
+    snprintf(owner, sizeof(owner), "n%u", own_domid());
     snprintf(other, sizeof(other), "r%u", reader);
     error = xs_write(XS_NONE, path, value, (size_t)length);
     return error ? error : xs_set_permissions(XS_NONE, path, permissions, 2);
@@ -188,8 +185,7 @@ int xs_read_ulong(xs_transaction t, const char *directory, const char *node, uns
     char *text = xs_read_node(t, directory, node), *end;
     bool good;
 
-    if (IS_ERR(text))
-        return (int)PTR_ERR(text);
+    if (IS_ERR(text)) return (int)PTR_ERR(text);
     *value = strtoul(text, &end, 10);
     good = end != text && !*end;
     free(text);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pure parts of XenStore's wire protocol: messages, strings in payloads, error names, ring arithmetic. Shared by the
- * client, by dom0's daemon, and by the unit tests on the host.
+ * The pure parts of XenStore's wire protocol: messages, strings in payloads, error names, ring
+ * arithmetic. Shared by the client, by dom0's daemon, and by the unit tests on the host.
  */
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
 
 /* <xen/io/xs_wire.h> has the table of error names only on request. */
-static const struct { int number; const char *name; } error_names[] = {
-    { EINVAL, "EINVAL" }, { EACCES, "EACCES" }, { EEXIST, "EEXIST" }, { EISDIR, "EISDIR" }, { ENOENT, "ENOENT" },
-    { ENOMEM, "ENOMEM" }, { ENOSPC, "ENOSPC" }, { EIO, "EIO" }, { ENOTEMPTY, "ENOTEMPTY" }, { ENOSYS, "ENOSYS" },
-    { EROFS, "EROFS" }, { EBUSY, "EBUSY" }, { EAGAIN, "EAGAIN" }, { EISCONN, "EISCONN" }, { E2BIG, "E2BIG" },
-    { EPERM, "EPERM" },
+static const struct { int number; const char *name;
+} error_names[] = {
+    { EINVAL, "EINVAL" },       { EACCES, "EACCES" },   { EEXIST, "EEXIST" }, { EISDIR, "EISDIR" },
+    { ENOENT, "ENOENT" },       { ENOMEM, "ENOMEM" },   { ENOSPC, "ENOSPC" }, { EIO, "EIO" },
+    { ENOTEMPTY, "ENOTEMPTY" }, { ENOSYS, "ENOSYS" },   { EROFS, "EROFS" },   { EBUSY, "EBUSY" },
+    { EAGAIN, "EAGAIN" },       { EISCONN, "EISCONN" }, { E2BIG, "E2BIG" },   { EPERM, "EPERM" },
 };
 
 int xs_error_number(const char *name)
 {
     for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
-        if (!strcmp(name, error_names[i].name))
-            return error_names[i].number;
+        if (!strcmp(name, error_names[i].name)) return error_names[i].number;
     }
     return EINVAL;
 }
@@ -29,8 +29,7 @@ const char *xs_error_name(int error)
     if (error < 0)
         error = -error;
     for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
-        if (error == error_names[i].number)
-            return error_names[i].name;
+        if (error == error_names[i].number) return error_names[i].name;
     }
     return "EINVAL";
 }
@@ -48,8 +47,7 @@ int xs_message_pack(void *buffer, size_t size, uint32_t type, uint32_t req_id, u
         at += parts[i].length;
         header.len += (uint32_t)parts[i].length;
     }
-    if (size < sizeof(header))
-        return refused(-E2BIG);
+    if (size < sizeof(header)) return refused(-E2BIG);
     memcpy(buffer, &header, sizeof(header));
     return (int)at;
 }

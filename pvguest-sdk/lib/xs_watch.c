@@ -29,8 +29,7 @@ static bool waits_already(struct xs_watch *watch, const char *path)
     struct watch_event *event;
 
     list_for_each(event, &watch->events, link) {
-        if (!strcmp(event->path, path))
-            return true;
+        if (!strcmp(event->path, path)) return true;
     }
     return false;
 }
@@ -40,8 +39,7 @@ static struct xs_watch *find_watch(const char *token)
     struct xs_watch *watch;
 
     list_for_each(watch, &watches, link) {
-        if (!strcmp(watch->token, token))
-            return watch;
+        if (!strcmp(watch->token, token)) return watch;
     }
     return NULL;
 }
@@ -50,8 +48,7 @@ static bool queue_event(struct xs_watch *watch, const char *path)
 {
     struct watch_event *event = watch->event_count < MANY ? malloc(sizeof(*event)) : NULL;
 
-    if (!event)
-        return false;
+    if (!event) return false;
     event->path = strdup(path);
     if (!event->path) {
         free(event);
@@ -67,8 +64,7 @@ void xs_deliver_watch(const char *body, size_t length)
     const char *token = body + strlen(body) + 1;
     struct xs_watch *watch = token <= body + length ? find_watch(token) : NULL;
 
-    if (!watch || watch->whole || waits_already(watch, body))
-        return;
+    if (!watch || watch->whole || waits_already(watch, body)) return;
     watch->whole = !queue_event(watch, body);
     wake_all(watch->callback ? &fired : &watch->wait);
 }
@@ -78,8 +74,7 @@ static char *take_event(struct xs_watch *watch)
     struct watch_event *event = list_first(&watch->events, struct watch_event, link);
     char *path;
 
-    if (!event)
-        return NULL;
+    if (!event) return NULL;
     list_remove(&event->link);
     watch->event_count--;
     path = event->path;
@@ -138,8 +133,7 @@ static int watch_request(enum xsd_sockmsg_type type, const struct xs_watch *watc
     };
     char *answer = xs_transact(type, XS_NONE, parts, 2, NULL);
 
-    if (IS_ERR(answer))
-        return (int)PTR_ERR(answer);
+    if (IS_ERR(answer)) return (int)PTR_ERR(answer);
     free(answer);
     return 0;
 }
@@ -155,9 +149,9 @@ int xs_watch(struct xs_watch *watch, const char *path)
     wait_queue_init(&watch->wait);
     snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
     watch->path = strdup(path);
-    if (!watch->path)
-        return refused(-ENOMEM);
-    list_append(&watches, &watch->link);    /* before asking: the first event may overtake the answer */
+    if (!watch->path) return refused(-ENOMEM);
+    /* before asking: the first event may overtake the answer */
+    list_append(&watches, &watch->link);
     error = watch_request(XS_WATCH, watch);
     if (error) {
         list_remove(&watch->link);
@@ -172,8 +166,7 @@ int xs_unwatch(struct xs_watch *watch)
     int error;
     char *path;
 
-    if (!watch->path)
-        return refused(-EINVAL);
+    if (!watch->path) return refused(-EINVAL);
     error = watch_request(XS_UNWATCH, watch);
     list_remove(&watch->link);
     while ((path = take_event(watch)))
@@ -193,8 +186,7 @@ static char *next_event(struct xs_watch *watch)
 {
     char *path = take_event(watch);
 
-    if (path || !watch->whole)
-        return path;
+    if (path || !watch->whole) return path;
     path = strdup(watch->path);
     watch->whole = !path;
     return path;
@@ -208,8 +200,7 @@ char *xs_watch_wait(struct xs_watch *watch, uint64_t timeout_ns)
     while (!(path = next_event(watch))) {
         uint64_t now = now_ns();
 
-        if (timeout_ns && now >= until)
-            return NULL;
+        if (timeout_ns && now >= until) return NULL;
         if (watch->whole)
             thread_sleep(LOOK_NS);
         else if (!timeout_ns)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows about calls and registers: the empty call, the same alone and in a multicall, and each privileged register by hypercall and by
- * the instruction that traps. */
+/* Rows about calls and registers: the empty call, the same alone and in a multicall, and each
+ * privileged register by hypercall and by the instruction that traps. */
 #include "bench.h"
 
 #define MSR_EFER    0xc0000080
@@ -10,31 +10,94 @@ static struct multicall_entry calls[16];
 static uint64_t *gdt;
 static unsigned long gdt_frame;
 
-static void null_call(void)          { (void)HYPERVISOR_xen_version(XENVER_version, NULL); }
-static void null_call_raw(void)      { (void)hypercall_by_syscall(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0, 0); }
-static void run_multicall(void)      { (void)HYPERVISOR_multicall(calls, 16); }
-static void taskswitch(void)         { (void)HYPERVISOR_fpu_taskswitch(0); }
-static void clts(void)               { asm volatile("clts"); }
-static void set_fs_base(void)        { (void)HYPERVISOR_set_segment_base(SEGBASE_FS, 0x1000); }
-static void stack_switch(void)       { (void)HYPERVISOR_stack_switch(0xe02b, 0xffffffff80001000UL); }
-static void set_timer(void)          { (void)HYPERVISOR_set_timer_op(0x7000000000000000L); }
-static void update_descriptor(void)  { (void)HYPERVISOR_update_descriptor(virt_to_machine(&gdt[5]), 0x00cff3000000ffffUL); }
-static void set_gdt(void)            { (void)HYPERVISOR_set_gdt(&gdt_frame, 16); }
-static void set_debugreg(void)       { (void)HYPERVISOR_set_debugreg(1, 0x1000); }
-static void move_to_debugreg(void)   { asm volatile("mov %0, %%dr1" : : "r" (0x1000UL)); }
-static void read_cr3(void)           { unsigned long v; asm volatile("mov %%cr3, %0" : "=r" (v)); }
-static void read_efer(void)          { asm volatile("rdmsr" : : "c" (MSR_EFER) : "eax", "edx"); }
-static void write_fs_base(void)      { asm volatile("wrmsr" : : "c" (MSR_FS_BASE), "a" (0x1000), "d" (0)); }
-static void in_port(void)            { asm volatile("inb $0x61, %%al" : : : "eax"); }
-static void cpuid_prefixed(void)     { asm volatile("ud2a; .ascii \"xen\"; cpuid" : : "a" (1), "c" (0) : "ebx", "edx"); }
-static void cpuid_plain(void)        { unsigned int a = 1, c = 0; asm volatile("cpuid" : "+a" (a), "+c" (c) : : "ebx", "edx"); }
-static void mask_by_memory(void)     { events_mask_all(); }
-static void cli(void)                { asm volatile("cli"); }
+static void null_call(void)
+{
+    (void)HYPERVISOR_xen_version(XENVER_version, NULL);
+}
+static void null_call_raw(void)
+{
+    (void)hypercall_by_syscall(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0, 0);
+}
+static void run_multicall(void)
+{
+    (void)HYPERVISOR_multicall(calls, 16);
+}
+static void taskswitch(void)
+{
+    (void)HYPERVISOR_fpu_taskswitch(0);
+}
+static void clts(void)
+{
+    asm volatile("clts");
+}
+static void set_fs_base(void)
+{
+    (void)HYPERVISOR_set_segment_base(SEGBASE_FS, 0x1000);
+}
+static void stack_switch(void)
+{
+    (void)HYPERVISOR_stack_switch(0xe02b, 0xffffffff80001000UL);
+}
+static void set_timer(void)
+{
+    (void)HYPERVISOR_set_timer_op(0x7000000000000000L);
+}
+static void update_descriptor(void)
+{
+    (void)HYPERVISOR_update_descriptor(virt_to_machine(&gdt[5]), 0x00cff3000000ffffUL);
+}
+static void set_gdt(void)
+{
+    (void)HYPERVISOR_set_gdt(&gdt_frame, 16);
+}
+static void set_debugreg(void)
+{
+    (void)HYPERVISOR_set_debugreg(1, 0x1000);
+}
+static void move_to_debugreg(void)
+{
+    asm volatile("mov %0, %%dr1" : : "r"(0x1000UL));
+}
+static void read_cr3(void)
+{
+    unsigned long v;
+    asm volatile("mov %%cr3, %0" : "=r"(v));
+}
+static void read_efer(void)
+{
+    asm volatile("rdmsr" : : "c"(MSR_EFER) : "eax", "edx");
+}
+static void write_fs_base(void)
+{
+    asm volatile("wrmsr" : : "c"(MSR_FS_BASE), "a"(0x1000), "d"(0));
+}
+static void in_port(void)
+{
+    asm volatile("inb $0x61, %%al" : : : "eax");
+}
+static void cpuid_prefixed(void)
+{
+    asm volatile("ud2a; .ascii \"xen\"; cpuid" : : "a"(1), "c"(0) : "ebx", "edx");
+}
+static void cpuid_plain(void)
+{
+    unsigned int a = 1, c = 0;
+    asm volatile("cpuid" : "+a"(a), "+c"(c) : : "ebx", "edx");
+}
+static void mask_by_memory(void)
+{
+    events_mask_all();
+}
+static void cli(void)
+{
+    asm volatile("cli");
+}
 
 static void fill_multicall(void)
 {
     for (int i = 0; i < 16; i++)
-        calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_xen_version, .args = { XENVER_version } };
+        calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_xen_version,
+                                             .args = { XENVER_version } };
 }
 
 void bench_calls(void)

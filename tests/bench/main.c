@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The benchmark guest's frame: the stopwatch, and the rows in the order of the table. See bench.h. */
+/* The benchmark guest's frame: the stopwatch, and the rows in the order of the table. See
+ * bench.h. */
 #include "bench.h"
 
 static uint64_t empty_cost;
@@ -46,7 +47,8 @@ void report(const char *operation, const char *form, uint64_t ticks)
     printk("BENCH %s|%s|%s|%lu\n", group_name, operation, form, ticks);
 }
 
-void measure(const char *operation, const char *form, unsigned int per, void (*before)(void), void (*run)(void))
+void measure(const char *operation, const char *form, unsigned int per, void (*before)(void),
+             void (*run)(void))
 {
     report(operation, form, (median_of(before, run) - empty_cost + per / 2) / per);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows about events and grants: with ourselves as the other domain, so that they need no second one. */
+/* Rows about events and grants: with ourselves as the other domain, so that they need no second
+ * one. */
 #include "bench.h"
 
 #define BATCH 16
@@ -40,11 +41,13 @@ static void copy(void)
 
 static void measure_events(void)
 {
-    struct callback_register callback = { .type = CALLBACKTYPE_event, .address = (unsigned long)bench_upcall };
+    struct callback_register callback = { .type = CALLBACKTYPE_event,
+                                          .address = (unsigned long)bench_upcall };
 
     port = event_bind_ipi(NULL, NULL);
     must(port, "bind_ipi");
-    bench_event_word = &((uint64_t *)(uintptr_t)shared_info.evtchn_pending)[(unsigned int)port / 64];
+    bench_event_word = &(
+        (uint64_t *)(uintptr_t)shared_info.evtchn_pending)[(unsigned int)port / 64];
     event_unmask((evtchn_t)port);
     event_clear((evtchn_t)port);
     measure("event send to self, masked", CALL, 1, NULL, send);
@@ -64,9 +67,12 @@ static void measure_grants(void)
 
         must(ref, "grant_page");
         refs[i] = (grant_ref_t)ref;
-        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = (unsigned long)where + i * PAGE_SIZE, .flags = GNTMAP_host_map,
-                                                 .ref = refs[i], .dom = self };
-        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = (unsigned long)where + i * PAGE_SIZE };
+        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = (unsigned long)where + i * PAGE_SIZE,
+                                                 .flags = GNTMAP_host_map,
+                                                 .ref = refs[i],
+                                                 .dom = self };
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = (unsigned long)where +
+                                                                  i * PAGE_SIZE };
         copies[i] = (struct gnttab_copy){ .len = PAGE_SIZE, .flags = GNTCOPY_dest_gref };
         copies[i].source.u.gmfn = virt_to_mfn(buffer);
         copies[i].source.domid = DOMID_SELF;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows about whole address spaces: attach a table, pin and unpin, switch, and the sequence of a fork. */
+/* Rows about whole address spaces: attach a table, pin and unpin, switch, and the sequence of a
+ * fork. */
 #include "bench.h"
 
 #define SPARE_VA 0x0000008000000000UL       /* slot 1 of the L4, unused */
@@ -16,15 +17,36 @@ static void attach_detach(void)
     (void)write_entry(attach_at, 0);
 }
 
-static void pin_tree(void)      { (void)mmuext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4)); }
-static void unpin_tree(void)    { (void)mmuext(MMUEXT_UNPIN_TABLE, virt_to_mfn(l4)); }
-static void pin_full(void)      { (void)mmuext(MMUEXT_PIN_L1_TABLE, virt_to_mfn(full)); }
-static void unpin_full(void)    { (void)mmuext(MMUEXT_UNPIN_TABLE, virt_to_mfn(full)); }
+static void pin_tree(void)
+{
+    (void)mmuext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4));
+}
+static void unpin_tree(void)
+{
+    (void)mmuext(MMUEXT_UNPIN_TABLE, virt_to_mfn(l4));
+}
+static void pin_full(void)
+{
+    (void)mmuext(MMUEXT_PIN_L1_TABLE, virt_to_mfn(full));
+}
+static void unpin_full(void)
+{
+    (void)mmuext(MMUEXT_UNPIN_TABLE, virt_to_mfn(full));
+}
 
 /* Two address spaces take turns, so that every switch is one. */
-static void other_root(void)    { next_root = next_root == old_root ? virt_to_mfn(l4) : old_root; }
-static void new_base(void)      { (void)mmuext(MMUEXT_NEW_BASEPTR, next_root); }
-static void write_cr3(void)     { asm volatile("mov %0, %%cr3" : : "r" (next_root << PAGE_SHIFT) : "memory"); }
+static void other_root(void)
+{
+    next_root = next_root == old_root ? virt_to_mfn(l4) : old_root;
+}
+static void new_base(void)
+{
+    (void)mmuext(MMUEXT_NEW_BASEPTR, next_root);
+}
+static void write_cr3(void)
+{
+    asm volatile("mov %0, %%cr3" : : "r"(next_root << PAGE_SHIFT) : "memory");
+}
 
 static struct mmuext_op both_bases[2];
 
@@ -34,19 +56,27 @@ static void fill_switch(void)
     other_root();
     both_bases[0] = (struct mmuext_op){ .cmd = MMUEXT_NEW_BASEPTR, .arg1.mfn = next_root };
     both_bases[1] = (struct mmuext_op){ .cmd = MMUEXT_NEW_USER_BASEPTR, .arg1.mfn = next_root };
-    calls[0] = (struct multicall_entry){ .op = __HYPERVISOR_mmuext_op, .args = { (unsigned long)both_bases, 2, 0, DOMID_SELF } };
-    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_stack_switch, .args = { 0xe02b, (unsigned long)l4 } };
+    calls[0] = (struct multicall_entry){ .op = __HYPERVISOR_mmuext_op,
+                                         .args = { (unsigned long)both_bases, 2, 0, DOMID_SELF } };
+    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_stack_switch,
+                                         .args = { 0xe02b, (unsigned long)l4 } };
     for (unsigned int i = 0; i < 3; i++)
         calls[2 + i] = (struct multicall_entry){ .op = __HYPERVISOR_update_descriptor,
-                                                 .args = { virt_to_machine(&gdt[8 + i]), 0x00cff3000000ffffUL } };
-    calls[5] = (struct multicall_entry){ .op = __HYPERVISOR_set_segment_base, .args = { SEGBASE_FS, 0x2000 } };
+                                                 .args = { virt_to_machine(&gdt[8 + i]),
+                                                           0x00cff3000000ffffUL } };
+    calls[5] = (struct multicall_entry){ .op = __HYPERVISOR_set_segment_base,
+                                         .args = { SEGBASE_FS, 0x2000 } };
 }
 
-static void context_switch(void) { (void)HYPERVISOR_multicall(calls, 6); }
+static void context_switch(void)
+{
+    (void)HYPERVISOR_multicall(calls, 6);
+}
 
 /*
- * Fork as a PV kernel does it: fill a child's 256 entries, make its four tables read-only, pin, switch there and back, unpin, make
- * the tables writable again. The guest's own share (filling) is part of the row, as in the reference.
+ * Fork as a PV kernel does it: fill a child's 256 entries, make its four tables read-only, pin,
+ * switch there and back, unpin, make the tables writable again. The guest's own share (filling) is
+ * part of the row, as in the reference.
  */
 static void fork_like(void)
 {
@@ -55,13 +85,15 @@ static void fork_like(void)
     for (unsigned int i = 0; i < 256; i++)
         l1[i] = virt_to_machine(data) | PROT_RO;
     for (int i = 0; i < 4; i++)
-        (void)HYPERVISOR_update_va_mapping((unsigned long)tables[i], virt_to_machine(tables[i]) | PROT_RO, UVMF_INVLPG);
+        (void)HYPERVISOR_update_va_mapping((unsigned long)tables[i],
+                                           virt_to_machine(tables[i]) | PROT_RO, UVMF_INVLPG);
     (void)mmuext(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4));
     (void)mmuext(MMUEXT_NEW_BASEPTR, virt_to_mfn(l4));
     (void)mmuext(MMUEXT_NEW_BASEPTR, old_root);
     (void)mmuext(MMUEXT_UNPIN_TABLE, virt_to_mfn(l4));
     for (int i = 0; i < 4; i++)
-        (void)HYPERVISOR_update_va_mapping((unsigned long)tables[i], virt_to_machine(tables[i]) | PROT_RW, UVMF_INVLPG);
+        (void)HYPERVISOR_update_va_mapping((unsigned long)tables[i],
+                                           virt_to_machine(tables[i]) | PROT_RW, UVMF_INVLPG);
 }
 
 static void make_tree(void)
@@ -76,7 +108,8 @@ static void make_tree(void)
     l2[0] = table_entry(l1);
     l3[0] = table_entry(l2);
     l4[0] = table_entry(l3);
-    for (unsigned int i = 272; i < 512; i++)        /* the kernel's half, beyond the hypervisor's slots */
+    /* the kernel's half, beyond the hypervisor's slots */
+    for (unsigned int i = 272; i < 512; i++)
         if (kernel[i] & PTE_PRESENT)
             l4[i] = (kernel[i] & PTE_MFN_MASK) | PROT_TABLE;
 }
@@ -113,7 +146,9 @@ void bench_spaces(void)
     measure("unpin, per table, full of 512", CALL, 1, pin_full, unpin_full);
     unpin_full();
     set_tree_readonly(false);
-    measure("fork-like: fill 256 PTEs, make tables read-only, pin, switch, switch back, unpin, make writable", CALL, 1, NULL, fork_like);
+    measure("fork-like: fill 256 PTEs, make tables read-only, pin, switch, switch back, unpin, "
+            "make writable",
+            CALL, 1, NULL, fork_like);
 
     set_tree_readonly(true);
     pin_tree();
@@ -122,7 +157,8 @@ void bench_spaces(void)
     gdt = bench_table();
     frame = virt_to_mfn(gdt);
     must(HYPERVISOR_set_gdt(&frame, 16), "set_gdt");
-    measure("context switch: multicall of both base pointers, stack, 3 descriptors, FS base", CALL, 1, fill_switch, context_switch);
+    measure("context switch: multicall of both base pointers, stack, 3 descriptors, FS base", CALL,
+            1, fill_switch, context_switch);
     must(mmuext(MMUEXT_NEW_BASEPTR, old_root), "back to the first tables");
     must(mmuext(MMUEXT_NEW_USER_BASEPTR, 0), "no user base");
     unpin_tree();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows about page-table entries: by mmu_update alone and in batches, by update_va_mapping, and by a plain store that traps. */
+/* Rows about page-table entries: by mmu_update alone and in batches, by update_va_mapping, and by a
+ * plain store that traps. */
 #include "bench.h"
 
 #define PAGES 512
@@ -36,12 +37,15 @@ long mmuext(unsigned int command, unsigned long mfn)
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
 
-/* Each of the first `batch` entries changes from its page's frame to its neighbour's or back: all checks and counts are made. */
+/* Each of the first `batch` entries changes from its page's frame to its neighbour's or back: all
+ * checks and counts are made. */
 static void fill(void)
 {
     turn = !turn;
     for (unsigned int i = 0; i < batch; i++)
-        updates[i] = (struct mmu_update){ .ptr = area_entry[i], .val = area_mfn[turn ? i ^ 1 : i] << PAGE_SHIFT | PROT_RW };
+        updates[i] = (struct mmu_update){
+            .ptr = area_entry[i], .val = area_mfn[turn ? i ^ 1 : i] << PAGE_SHIFT | PROT_RW
+        };
 }
 
 /* The same page, only its permission: no frame changes hands. */
@@ -67,10 +71,22 @@ static void measure_batch(const char *name, unsigned int n)
     }
 }
 
-static void flip(void)              { turn = !turn; }
-static void by_va(void)             { (void)HYPERVISOR_update_va_mapping((unsigned long)area, turn ? ro : rw, UVMF_NONE); }
-static void by_va_invlpg(void)      { (void)HYPERVISOR_update_va_mapping((unsigned long)area, turn ? ro : rw, UVMF_INVLPG); }
-static void by_store(void)          { *entry = turn ? ro : rw; }
+static void flip(void)
+{
+    turn = !turn;
+}
+static void by_va(void)
+{
+    (void)HYPERVISOR_update_va_mapping((unsigned long)area, turn ? ro : rw, UVMF_NONE);
+}
+static void by_va_invlpg(void)
+{
+    (void)HYPERVISOR_update_va_mapping((unsigned long)area, turn ? ro : rw, UVMF_INVLPG);
+}
+static void by_store(void)
+{
+    *entry = turn ? ro : rw;
+}
 
 static void by_cmpxchg(void)
 {
@@ -99,9 +115,11 @@ void bench_tables(void)
     measure_batch("mmu_update, batch of 512, per PTE", 512);
     batch = 64;
     measure("mmu_update, 64, RW<->RO on the same page, per PTE", CALL, 64, fill_permission, update);
-    measure("one entry (update_va_mapping, no flush / mov to the read-only L1)", CALL, 1, flip, by_va);
+    measure("one entry (update_va_mapping, no flush / mov to the read-only L1)", CALL, 1, flip,
+            by_va);
     measure("update_va_mapping, INVLPG", CALL, 1, flip, by_va_invlpg);
-    measure("one entry (update_va_mapping, no flush / mov to the read-only L1)", TRAP, 1, flip, by_store);
+    measure("one entry (update_va_mapping, no flush / mov to the read-only L1)", TRAP, 1, flip,
+            by_store);
     measure("lock cmpxchg to the read-only L1", TRAP, 1, flip, by_cmpxchg);
     must(HYPERVISOR_update_va_mapping((unsigned long)area, rw, UVMF_INVLPG), "restore");
     must(mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0), "flush");

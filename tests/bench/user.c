@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows about user mode: small programs in page tables of their own measure their own round trips into the kernel. Last of all rows:
- * they replace the SDK's entries by shorter ones. */
+/* Rows about user mode: small programs in page tables of their own measure their own round trips
+ * into the kernel. Last of all rows: they replace the SDK's entries by shorter ones. */
 #include "bench.h"
 
 #define USER_CODE  0x10000000UL
@@ -8,7 +8,8 @@
 #define USER_DATA  0x10002000UL
 
 extern char bench_syscall[], bench_int80[], bench_user_fault[];
-extern char user_nothing[], user_nothing_end[], user_syscall[], user_syscall_end[], user_int80[], user_int80_end[], user_fault[], user_fault_end[];
+extern char user_nothing[], user_nothing_end[], user_syscall[], user_syscall_end[], user_int80[],
+    user_int80_end[], user_fault[], user_fault_end[];
 void bench_enter_user(uint64_t rip, uint64_t rsp);
 
 static char *code;
@@ -30,7 +31,8 @@ static void run(const char *name, const char *program, const char *end)
 
 static void make_user_space(void)
 {
-    uint64_t *l4 = bench_table(), *l3 = bench_table(), *l2 = bench_table(), *l1 = alloc_zeroed_page();
+    uint64_t *l4 = bench_table(), *l3 = bench_table(), *l2 = bench_table(),
+             *l1 = alloc_zeroed_page();
     char *stack = alloc_zeroed_page();
 
     code = alloc_zeroed_page();
@@ -50,7 +52,8 @@ static void make_user_space(void)
 
 void bench_user(void)
 {
-    struct callback_register callback = { .type = CALLBACKTYPE_syscall, .flags = CALLBACKF_mask_events,
+    struct callback_register callback = { .type = CALLBACKTYPE_syscall,
+                                          .flags = CALLBACKF_mask_events,
                                           .address = (unsigned long)bench_syscall };
 
     group("user mode");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* In dom0 of the peer rig: how many of the machine's pages nobody has. `xl info` says it in MiB only. */
+/* In dom0 of the peer rig: how many of the machine's pages nobody has. `xl info` says it in MiB
+ * only. */
 #include <stdio.h>
 #include <xenctrl.h>
 

@@ -63,9 +63,11 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block) && count < ROOM; i++) {
         uint64_t address = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, i));
 
-        if (is_new(address)) fresh[count++] = address;
+        if (is_new(address))
+            fresh[count++] = address;
     }
-    if (count && write(out, fresh, count * sizeof *fresh) < 0) perror("reach.so");
+    if (count && write(out, fresh, count * sizeof *fresh) < 0)
+        perror("reach.so");
     pthread_mutex_unlock(&lock);
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin for QEMU's TCG (docs/devel/tcg-plugins): counts the instructions that are executed, by the address of their block.
+ * A plugin for QEMU's TCG (docs/devel/tcg-plugins): counts the instructions that are executed, by
+ * the address of their block.
  *
  *     qemu-system-x86_64 -plugin count.so,out=FILE ...
  *
- * SIGUSR2 to QEMU writes FILE, a line "ADDRESS INSTRUCTIONS" for each block that ran, and begins again at nothing. shares.py reads it.
- * Debian ships QEMU without its plugin header, so the few functions used are declared here, as interface version 1 has them.
+ * SIGUSR2 to QEMU writes FILE, a line "ADDRESS INSTRUCTIONS" for each block that ran, and begins
+ * again at nothing. shares.py reads it. Debian ships QEMU without its plugin header, so the few
+ * functions used are declared here, as interface version 1 has them.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -18,10 +20,12 @@ typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
 enum { ADD_U64 };
 
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*translated)(plugin_id, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+                                           void (*translated)(plugin_id, struct qemu_plugin_tb *));
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *block);
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, int operation, void *counter, uint64_t add);
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, int operation,
+                                              void *counter, uint64_t add);
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
@@ -30,7 +34,8 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 struct count { uint64_t address, instructions; };
 
-static struct count *counts;            /* a hash table, open addressing; places are never given back, translated code points at them */
+/* a hash table, open addressing; places are never given back, translated code points at them */
+static struct count *counts;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *out;
 
@@ -42,7 +47,8 @@ static struct count *place_of(uint64_t address)
     for (uint32_t i = 0; i < 64; i++) {
         struct count *place = &counts[(at + i) % PLACES];
 
-        if (!place->address) place->address = address;
+        if (!place->address)
+            place->address = address;
         if (place->address == address) return place;
     }
     return NULL;
@@ -55,7 +61,9 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
     pthread_mutex_lock(&lock);
     place = place_of(qemu_plugin_tb_vaddr(block));
     pthread_mutex_unlock(&lock);
-    if (place) qemu_plugin_register_vcpu_tb_exec_inline(block, ADD_U64, &place->instructions, qemu_plugin_tb_n_insns(block));
+    if (place)
+        qemu_plugin_register_vcpu_tb_exec_inline(block, ADD_U64, &place->instructions,
+                                                 qemu_plugin_tb_n_insns(block));
 }
 
 static void write_counts(int signal_number)
@@ -67,10 +75,12 @@ static void write_counts(int signal_number)
             fprintf(file, "%lx %lu\n", counts[i].address, counts[i].instructions);
             counts[i].instructions = 0;
         }
-    if (file) fputs("end\n", file), fclose(file);
+    if (file)
+        fputs("end\n", file), fclose(file);
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+__attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const void *info,
+                                                               int argc, char **argv)
 {
     if (argc != 1 || strncmp(argv[0], "out=", 4) || !(counts = calloc(PLACES, sizeof *counts))) {
         fprintf(stderr, "count.so: say where the counts go: -plugin count.so,out=FILE\n");

@@ -13,15 +13,17 @@
    tests/guests/privilege; one with a check stands where the check is made.
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
    which does what the operator says, need not.
-7. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+7. C has one style (style.py).
+8. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
 """
 import pathlib
 import re
 import subprocess
 import sys
 
-sys.path.insert(0, "pvguest-sdk/tools")
+sys.path[:0] = ["pvguest-sdk/tools", "tests/tools"]
 import hypercalls  # noqa: E402
+import style  # noqa: E402
 
 SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
@@ -141,6 +143,12 @@ def check_refusals(path, text):
             complain(f"{path}:{number}", "two refusals in a line: its number is what tells them apart")
 
 
+def check_style(path, text):
+    if path.suffix in (".c", ".h"):
+        for number, problem in style.problems(text):
+            complain(f"{path}:{number}", problem)
+
+
 def check_native_kernel(path, text):
     if path.parts[0] == "patches" and path.suffix in CODE and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
         if "port" not in path.parts[1]:
@@ -196,6 +204,7 @@ def main():
             check_arrows(path, text)
             check_way_out(path, text)
             check_refusals(path, text)
+            check_style(path, text)
             check_native_kernel(path, text)
             if lines > LARGEST_FILE:
                 complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")

@@ -34,8 +34,14 @@ static unsigned int bound, refused_bindings, refuse_binding;    /* the n-th next
 static bool events_are_masked;
 static unsigned int said;               /* on the console */
 
-void printk(const char *format, ...) { said++; }
-const char *errno_name(long error) { return error == -22 ? "EINVAL" : "another"; }
+void printk(const char *format, ...)
+{
+    said++;
+}
+const char *errno_name(long error)
+{
+    return error == -22 ? "EINVAL" : "another";
+}
 
 bool events_save(void)
 {
@@ -45,8 +51,14 @@ bool events_save(void)
     return was;
 }
 
-void events_restore(bool was_masked) { events_are_masked = was_masked; }
-void event_mask(evtchn_t number) { port[number].masked = true; }
+void events_restore(bool was_masked)
+{
+    events_are_masked = was_masked;
+}
+void event_mask(evtchn_t number)
+{
+    port[number].masked = true;
+}
 
 int event_send(evtchn_t number)
 {
@@ -105,8 +117,7 @@ int grant_map(domid_t domid, grant_ref_t ref, bool readonly, struct grant_map *m
 {
     assert_int_equal(domid, 7);
     assert_false(readonly);
-    if (ref >= GRANTS || (refuse_map && --refuse_map == 0))
-        return -22;
+    if (ref >= GRANTS || (refuse_map && --refuse_map == 0)) return -22;
     map->va = page[ref];
     map->handle = ref;
     rings_mapped++;
@@ -194,8 +205,7 @@ int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offse
 {
     assert_true(domid == 7 && offset == 0 && length <= 4096 &&
                 ((uintptr_t)to & 4095) + length <= 4096);
-    if (ref == bad_grant)
-        return -22;
+    if (ref == bad_grant) return -22;
     memcpy(to, page[ref], length);
     return 0;
 }
@@ -204,8 +214,7 @@ int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offse
 int grant_copy(struct gnttab_copy *ops, unsigned int n)
 {
     assert_true(n >= 1);
-    if (refuse_copies)
-        return -14;
+    if (refuse_copies) return -14;
     for (unsigned int i = 0; i < n; i++) {
         bool from_guest = ops[i].flags == GNTCOPY_source_gref;
         grant_ref_t ref = from_guest ? ops[i].source.u.ref : ops[i].dest.u.ref;
@@ -259,8 +268,7 @@ static int store_read(void *context, const char *path, char *value, size_t size)
     const char *found = value_of(path);
 
     assert_ptr_equal(context, &nodes);
-    if (!found || !*found)
-        return found ? 0 : -2;
+    if (!found || !*found) return found ? 0 : -2;
     snprintf(value, size, "%s", found);
     return (int)strlen(value);
 }
@@ -269,8 +277,7 @@ static int store_write(void *context, const char *path, const char *value)
 {
     assert_ptr_equal(context, &nodes);
     assert_false(events_are_masked);
-    if (refuse_write && --refuse_write == 0)
-        return -28;
+    if (refuse_write && --refuse_write == 0) return -28;
     set_node(path, value);
     if (strcmp(strrchr(path, '/'), "/state") == 0)
         strcat(states, value);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk that answers when the test says so, and a front end, for the tests of the block back end (test_blkback.c). */
+/* A disk that answers when the test says so, and a front end, for the tests of the block back end
+ * (test_blkback.c). */
 #ifndef TESTS_UNIT_BLKBACK_HOST_H
 #define TESTS_UNIT_BLKBACK_HOST_H
 
@@ -44,7 +45,10 @@ static void disk_submit(struct blockdev *device, struct block_request *request)
     pending[pending_count++] = request;
 }
 
-static void disk_kick(struct blockdev *device) { kicks++; }
+static void disk_kick(struct blockdev *device)
+{
+    kicks++;
+}
 
 static void (*while_waiting)(void);
 

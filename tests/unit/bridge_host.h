@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the bridge share: a clock, four ports that count what they are sent, a bridge between them. Each test file has all of it to itself. */
+/* What the tests of the bridge share: a clock, four ports that count what they are sent, a bridge
+ * between them. Each test file has all of it to itself. */
 #ifndef TESTS_UNIT_BRIDGE_HOST_H
 #define TESTS_UNIT_BRIDGE_HOST_H
 
@@ -14,7 +15,10 @@
 #include <dom0/network/bridge.h>
 
 static uint64_t clock_now;
-static uint64_t now(void) { return clock_now; }
+static uint64_t now(void)
+{
+    return clock_now;
+}
 
 /* A port that counts what it is given. */
 struct fake { struct netport port; unsigned int sent, flushed; size_t bytes; uint32_t flags; };
@@ -40,7 +44,9 @@ static void fake_flush(struct netport *port)
 
 static void fake_init(struct fake *fake)
 {
-    *fake = (struct fake){ .port = { .name = "fake", .send = fake_send, .flush = fake_flush, .context = fake } };
+    *fake = (struct fake){
+        .port = { .name = "fake", .send = fake_send, .flush = fake_flush, .context = fake }
+    };
 }
 
 static inline uint8_t *frame_of(uint8_t to, uint8_t from)

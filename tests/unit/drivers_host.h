@@ -6,7 +6,10 @@
 #include <pvguest/mm.h>
 
 #define virt_to_mfn(va) ((unsigned long)(uintptr_t)(va) >> PAGE_SHIFT)
-static inline uint64_t host_virt_to_machine(const void *va) { return (uint64_t)(uintptr_t)va; }
+static inline uint64_t host_virt_to_machine(const void *va)
+{
+    return (uint64_t)(uintptr_t)va;
+}
 #define virt_to_machine host_virt_to_machine    /* also where its address is taken */
 
 #endif

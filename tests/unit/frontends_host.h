@@ -22,7 +22,10 @@
 static unsigned int said;
 static bool events_are_masked;
 
-void printk(const char *format, ...) { said++; }
+void printk(const char *format, ...)
+{
+    said++;
+}
 
 /* The C library here has none. */
 size_t strlcpy(char *to, const char *from, size_t size)
@@ -38,7 +41,10 @@ bool events_save(void)
     return was;
 }
 
-void events_restore(bool was_masked) { events_are_masked = was_masked; }
+void events_restore(bool was_masked)
+{
+    events_are_masked = was_masked;
+}
 
 /* --- one event channel ------------------------------------------------------------------------ */
 
@@ -51,8 +57,7 @@ int event_alloc_unbound(domid_t remote, event_handler function, void *data)
 {
     assert_int_equal(remote, 3);
     assert_null(handler);
-    if (refuse_port)
-        return -28;
+    if (refuse_port) return -28;
     handler = function;
     handler_data = data;
     return 9;
@@ -92,8 +97,7 @@ int grant_access(domid_t domid, unsigned long mfn, bool readonly)
     unsigned int ref = 8;
 
     assert_int_equal(domid, 3);
-    if (grants_left == 0)
-        return -28;
+    if (grants_left == 0) return -28;
     grants_left--;
     while (grant[ref].used)
         ref++;
@@ -107,8 +111,7 @@ int grant_access(domid_t domid, unsigned long mfn, bool readonly)
 int grant_end_access(grant_ref_t ref)
 {
     assert_true(ref < GRANTS && grant[ref].used);
-    if (grant[ref].busy)
-        return -16;
+    if (grant[ref].busy) return -16;
     grant[ref].used = false;
     granted--;
     return 0;
@@ -159,8 +162,7 @@ int xs_read_ulong(xs_transaction t, const char *directory, const char *name, uns
 {
     char *text = xs_read_node(t, directory, name);
 
-    if (IS_ERR(text))
-        return (int)PTR_ERR(text);
+    if (IS_ERR(text)) return (int)PTR_ERR(text);
     *value = strtoul(text, NULL, 10);
     free(text);
     return 0;
@@ -175,8 +177,7 @@ int xs_printf(xs_transaction t, const char *directory, const char *name, const c
     va_start(arguments, format);
     vsnprintf(value, sizeof value, format, arguments);
     va_end(arguments);
-    if (refused_node && strcmp(name, refused_node) == 0)
-        return -28;
+    if (refused_node && strcmp(name, refused_node) == 0) return -28;
     snprintf(path, sizeof path, "%s/%s", directory, name);
     set_node(path, value);
     if (strcmp(name, "state") == 0)
@@ -190,7 +191,10 @@ static uint64_t clock_ns;
 static unsigned int sleeps;
 static void (*back_end)(void);
 
-uint64_t now_ns(void) { return clock_ns; }
+uint64_t now_ns(void)
+{
+    return clock_ns;
+}
 
 void thread_sleep(uint64_t ns)
 {
@@ -218,8 +222,7 @@ static void dutiful(void)
            : front[0] == '3' || front[0] == '4' ? '4'
            : front[0] == '5'                    ? '5'
                                                 : '6';
-    if (!next || next == stuck_before)
-        return;
+    if (!next || next == stuck_before) return;
     snprintf(path, sizeof path, "%s/state", back_path);
     set_node(path, (char[]){ next, 0 });
 }

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-static uint32_t crc(const uint8_t *bytes, size_t size) {
+static uint32_t crc(const uint8_t *bytes, size_t size)
+{
     uint32_t value = ~0u;
 
     while (size--) {
@@ -17,11 +18,13 @@ static uint32_t crc(const uint8_t *bytes, size_t size) {
     return ~value;
 }
 
-static void put(uint8_t *at, uint64_t value, unsigned bytes) {
+static void put(uint8_t *at, uint64_t value, unsigned bytes)
+{
     memcpy(at, &value, bytes);
 }
 
-static void put_partition(uint8_t *entry, const char *name, uint64_t first, uint64_t last) {
+static void put_partition(uint8_t *entry, const char *name, uint64_t first, uint64_t last)
+{
     memset(entry, 0x11, 32);
     put(entry + 32, first, 8);
     put(entry + 40, last, 8);

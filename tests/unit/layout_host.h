@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's part of the address space on the host: in place of memory/layout.h, for tests that have a frame table
- * and RAM of their own.
- * cflags: -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
+ * The hypervisor's part of the address space on the host: in place of memory/layout.h, for tests
+ * that have a frame table and RAM of their own. cflags: -DDOMUS_MEMORY_LAYOUT_H -include
+ * tests/unit/layout_host.h
  */
 #ifndef LAYOUT_HOST_H
 #define LAYOUT_HOST_H

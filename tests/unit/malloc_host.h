@@ -13,19 +13,26 @@
 
 extern unsigned allocations_until_failure;
 
-static inline bool allocation_fails(void) {
+static inline bool allocation_fails(void)
+{
     return allocations_until_failure && --allocations_until_failure == 0;
 }
 
-static inline void *malloc_or_fail(size_t size) { return allocation_fails() ? NULL : malloc(size); }
-static inline void *calloc_or_fail(size_t count, size_t size) {
+static inline void *malloc_or_fail(size_t size)
+{
+    return allocation_fails() ? NULL : malloc(size);
+}
+static inline void *calloc_or_fail(size_t count, size_t size)
+{
     return allocation_fails() ? NULL : calloc(count, size);
 }
-static inline void *realloc_or_fail(void *at, size_t size) {
+static inline void *realloc_or_fail(void *at, size_t size)
+{
     return allocation_fails() ? NULL : realloc(at, size);
 }
 
-static inline char *strdup_or_fail(const char *text) {
+static inline char *strdup_or_fail(const char *text)
+{
     return allocation_fails() ? NULL : strcpy(malloc(strlen(text) + 1), text);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What memmove, memcpy, memset and memcmp do, of every size and at every distance: whoever has them includes this. */
+/* What memmove, memcpy, memset and memcmp do, of every size and at every distance: whoever has them
+ * includes this. */
 #ifndef MOVES_HOST_H
 #define MOVES_HOST_H
 
@@ -16,7 +17,8 @@ static void check_moves(void (*moved)(void))
                 assert_ptr_equal(memmove(bytes + to, bytes + from, n), bytes + to);
                 moved();
                 for (size_t i = 0; i < 64; i++)
-                    assert_int_equal(bytes[i], i >= to && i < to + n ? other[i - to + from] : other[i]);
+                    assert_int_equal(bytes[i],
+                                     i >= to && i < to + n ? other[i - to + from] : other[i]);
                 assert_ptr_equal(memcpy(bytes + to, other + from, n), bytes + to);
                 for (size_t i = 0; i < n; i++)
                     assert_int_equal(bytes[to + i], other[from + i]);

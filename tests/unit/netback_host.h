@@ -32,8 +32,7 @@ static unsigned int pool_pages;
 
 void *alloc_pages(unsigned int order)
 {
-    if (allocation_fails())
-        return NULL;
+    if (allocation_fails()) return NULL;
     assert_int_equal(order, 4);
     return pool[pool_pages++] = aligned_alloc(4096, 4096u << order);
 }
@@ -53,7 +52,10 @@ static void receive(struct netport *from, void *frame, size_t length, uint32_t f
     got_flags[got_count++] = flags;
 }
 
-static void received(struct netport *from) { batches++; }
+static void received(struct netport *from)
+{
+    batches++;
+}
 
 static struct netback *back;
 static struct netport *vif;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linked into every unit test: when it ends, the refusals it took (pvguest-sdk/include/abi/refusal.h) go into the file
- * $REFUSALS_FILE, a line "FILE:LINE COUNT" each. tests/tools/refusals.py unites them with those of the machines.
+ * Linked into every unit test: when it ends, the refusals it took
+ * (pvguest-sdk/include/abi/refusal.h) go into the file $REFUSALS_FILE, a line "FILE:LINE COUNT"
+ * each. tests/tools/refusals.py unites them with those of the machines.
  */
 #include <abi/refusal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-extern struct refusal __start_refusals[] __attribute__((weak)), __stop_refusals[] __attribute__((weak));
+extern struct refusal __start_refusals[] __attribute__((weak)),
+    __stop_refusals[] __attribute__((weak));
 
 __attribute__((destructor)) static void note_refusals(void)
 {
@@ -16,6 +18,7 @@ __attribute__((destructor)) static void note_refusals(void)
 
     if (!file) return;
     for (struct refusal *r = __start_refusals; r < __stop_refusals; r++)
-        if (r->count) fprintf(file, "%s:%u %u\n", r->file, r->line, r->count);
+        if (r->count)
+            fprintf(file, "%s:%u %u\n", r->file, r->line, r->count);
     fclose(file);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests with rings for the tests of dom0/xenstore/rings.c: three of them, dom0 itself, and as much of the SDK as that
- * needs. Each test file has all of it to itself.
+ * Guests with rings for the tests of dom0/xenstore/rings.c: three of them, dom0 itself, and as much
+ * of the SDK as that needs. Each test file has all of it to itself.
  */
 #ifndef TESTS_UNIT_RINGS_HOST_H
 #define TESTS_UNIT_RINGS_HOST_H
@@ -35,28 +35,37 @@ static struct guest {
 static unsigned said;
 static bool refuse_map, refuse_port;
 
-void printk(const char *format, ...) { said++; }
-bool events_save(void) { return false; }
-void events_restore(bool was_masked) { }
+void printk(const char *format, ...)
+{
+    said++;
+}
+bool events_save(void)
+{
+    return false;
+}
+void events_restore(bool was_masked)
+{
+}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
-                 int *errors) {
+                 int *errors)
+{
     assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
-    if (refuse_map)
-        return ERR_PTR(-22);
+    if (refuse_map) return ERR_PTR(-22);
     guest[owner].mapped = true;
     return &guest[owner].ring;
 }
 
-void unmap_frames(void *va, unsigned long n) {
+void unmap_frames(void *va, unsigned long n)
+{
     struct guest *of = (struct guest *)va;
 
     assert_true(n == 1 && of->mapped && !of->handler);
     of->mapped = false;
 }
 
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler,
-                           void *data) {
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data)
+{
     assert_int_equal(remote_port, 5);
     if (refuse_port) {
         guest[remote].handler = NULL;
@@ -67,23 +76,31 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler h
     return remote + 10;
 }
 
-void event_unbind(evtchn_t port) {
+void event_unbind(evtchn_t port)
+{
     assert_non_null(guest[port - 10].handler);
     guest[port - 10].handler = NULL;
 }
 
 static uint32_t taken_of_others;   /* bytes of guest 3's requests when guest 1 was first notified */
 
-int event_send(evtchn_t port) {
+int event_send(evtchn_t port)
+{
     if (guest[port - 10].notified++ == 0 && port == 11)
         taken_of_others = guest[3].ring.req_cons;
     return 0;
 }
 
-static void nobody_sleeps(enum turn_lane lane) { }
-static uint64_t no_time(uint16_t domid) { return 0; }
+static void nobody_sleeps(enum turn_lane lane)
+{
+}
+static uint64_t no_time(uint16_t domid)
+{
+    return 0;
+}
 
-static void run(void) {
+static void run(void)
+{
     while (turns_take(LANE_QUICK))
         ;
 }
@@ -94,32 +111,37 @@ static struct xenstore_connection dom0;
 static char dom0_answer[XENSTORE_PAYLOAD_MAX + 1];
 
 static void dom0_receives(struct xenstore_connection *to, const struct xsd_sockmsg *header,
-                          const void *payload) {
+                          const void *payload)
+{
     memcpy(dom0_answer, payload, header->len);
     dom0_answer[header->len] = '\0';
 }
 
-static const char *dom0_asks(uint32_t type, const char *payload, size_t size) {
+static const char *dom0_asks(uint32_t type, const char *payload, size_t size)
+{
     struct xsd_sockmsg header = { .type = type, .len = (uint32_t)size };
 
     xenstore_handle(&dom0, &header, payload);
     return dom0_answer;
 }
 
-static const char *introduce(unsigned number) {
+static const char *introduce(unsigned number)
+{
     char text[32];
     int size = snprintf(text, sizeof(text), "%u%c%u%c5", number, '\0', 100 + number, '\0');
 
     return dom0_asks(XS_INTRODUCE, text, (size_t)size + 1);
 }
 
-static const char *release(unsigned number) {
+static const char *release(unsigned number)
+{
     char text[8];
 
     return dom0_asks(XS_RELEASE, text, (size_t)snprintf(text, sizeof(text), "%u", number) + 1);
 }
 
-static void give_home(unsigned number) {
+static void give_home(unsigned number)
+{
     char text[64];
     int size = snprintf(text, sizeof(text), "/local/domain/%u", number);
 
@@ -128,12 +150,14 @@ static void give_home(unsigned number) {
     assert_string_equal(dom0_asks(XS_SET_PERMS, text, (size_t)size + 1), "OK");
 }
 
-static void prepare(unsigned number) {
+static void prepare(unsigned number)
+{
     memset(&guest[number], 0, sizeof(guest[number]));
     give_home(number);
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     assert_int_equal(xenstore_start(&xenstore_rings), 0);
     dom0.actor = (struct tree_actor){ .domid = 0, .privileged = true };
     dom0.send = dom0_receives;
@@ -151,7 +175,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     for (unsigned i = 1; i <= GUESTS; i++)
         if (guest[i].mapped)
             assert_string_equal(release(i), "OK");
@@ -163,12 +188,14 @@ static int teardown(void **state) {
 
 /* --- a guest ---------------------------------------------------------------------------------- */
 
-static void ring_bell(struct guest *from) {
+static void ring_bell(struct guest *from)
+{
     from->handler((evtchn_t)(from - guest) + 10, from->data);
 }
 
 /* As many bytes as fit; returns how many. */
-static size_t write_some(struct guest *from, const char *bytes, size_t size) {
+static size_t write_some(struct guest *from, const char *bytes, size_t size)
+{
     size_t i = 0;
 
     for (; i < size && from->ring.req_prod - from->ring.req_cons < XENSTORE_RING_SIZE; i++)
@@ -178,7 +205,8 @@ static size_t write_some(struct guest *from, const char *bytes, size_t size) {
 }
 
 /* One whole message, if there is one; else what there is stays. False: nothing more comes. */
-static bool read_message(struct guest *to) {
+static bool read_message(struct guest *to)
+{
     uint32_t got = 0, whole = sizeof(to->header);
 
     for (;;) {
@@ -210,7 +238,8 @@ static bool read_message(struct guest *to) {
 }
 
 static void put_request(struct guest *from, uint32_t type, const char *payload, size_t size,
-                        size_t step) {
+                        size_t step)
+{
     char message[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX];
     struct xsd_sockmsg header = { .type = type, .req_id = ++from->request, .len = (uint32_t)size };
 
@@ -226,7 +255,8 @@ static void put_request(struct guest *from, uint32_t type, const char *payload, 
 
 /* Asks and reads until the answer comes; events on the way are counted. */
 static const char *ask_in(struct guest *from, uint32_t type, const char *payload, size_t size,
-                          size_t step) {
+                          size_t step)
+{
     put_request(from, type, payload, size, step);
     do
         assert_true(read_message(from));

@@ -8,14 +8,25 @@
 
 /* --- one machine: the guest's end of the ring has port 2, the daemon's has port 3 ------------- */
 
-static _Alignas(4096) struct { struct xenstore_domain_interface ring; } store_page;
+static _Alignas(4096) struct {
+    struct xenstore_domain_interface ring;
+} store_page;
 static struct start_info info;
 struct start_info *start_info = &info;
 static unsigned int said;
 
-void printk(const char *format, ...) { said++; }
-const char *errno_name(long error) { return error == -5 || error == 5 ? "EIO" : "another"; }
-domid_t own_domid(void) { return 5; }
+void printk(const char *format, ...)
+{
+    said++;
+}
+const char *errno_name(long error)
+{
+    return error == -5 || error == 5 ? "EIO" : "another";
+}
+domid_t own_domid(void)
+{
+    return 5;
+}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
                  int *errors)
@@ -23,7 +34,9 @@ void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domi
     return mfn_to_virt(*mfns);
 }
 
-void unmap_frames(void *va, unsigned long n) { }
+void unmap_frames(void *va, unsigned long n)
+{
+}
 
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)

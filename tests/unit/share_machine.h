@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine of one CPU, driven by the arithmetic that the hypervisor uses (domain/share.h), for the tests of it: domains whose vCPUs
- * compute, sleep and yield by habit. */
+/* A machine of one CPU, driven by the arithmetic that the hypervisor uses (domain/share.h), for the
+ * tests of it: domains whose vCPUs compute, sleep and yield by habit. */
 #ifndef SHARE_MACHINE_H
 #define SHARE_MACHINE_H
 
@@ -21,18 +21,25 @@
 #define DOMAINS  512
 #define VCPUS    32
 
-/* What a vCPU does: computes for run ns, then sleeps or yields; up to twice as long, by chance, if loose. */
+/* What a vCPU does: computes for run ns, then sleeps or yields; up to twice as long, by chance, if
+ * loose. */
 struct habit { uint64_t run, sleep; bool yields, loose; };
 
 struct vcpu {
     struct turn turn;
     struct habit habit;
     bool asleep;
-    uint64_t wakes, left, waits_since;          /* asleep until; still to compute; since when it waits */
+    /* asleep until; still to compute; since when it waits */
+    uint64_t wakes, left, waits_since;
     uint64_t ran, longest_wait;
 };
 
-struct domain { struct share share; struct vcpu vcpu[VCPUS]; unsigned int vcpus; uint64_t charged; };
+struct domain {
+    struct share share;
+    struct vcpu vcpu[VCPUS];
+    unsigned int vcpus;
+    uint64_t charged;
+};
 
 static struct runqueue queue;
 static struct domain domain[DOMAINS];
@@ -77,7 +84,8 @@ static inline void goes_on(struct turn *t)
 {
     on_cpu = t ? container_of(t, struct vcpu, turn) : NULL;
     slice_end = now + SLICE;
-    if (on_cpu) on_cpu->longest_wait = MAX(on_cpu->longest_wait, now - on_cpu->waits_since);
+    if (on_cpu)
+        on_cpu->longest_wait = MAX(on_cpu->longest_wait, now - on_cpu->waits_since);
 }
 
 /* Time goes on, for who has the CPU; it must not pass the next event. */
@@ -90,7 +98,8 @@ static inline void pass(uint64_t ns)
     }
     run_charge(&queue, ns);
     on_cpu->ran += ns;
-    if (on_cpu->left != FOREVER) on_cpu->left -= ns;
+    if (on_cpu->left != FOREVER)
+        on_cpu->left -= ns;
 }
 
 static inline void reschedule(bool yields)
@@ -114,7 +123,8 @@ static inline void wake(struct vcpu *v)
     v->asleep = false;
     v->left = stretch(v, v->habit.run);
     wait(v);
-    if (run_urgent(&queue, &v->turn)) reschedule(false);
+    if (run_urgent(&queue, &v->turn))
+        reschedule(false);
 }
 
 static inline void add_vcpu(struct domain *d, struct habit habit)
@@ -131,7 +141,8 @@ static inline struct domain *add_domain(uint32_t weight, unsigned int vcpus, str
 
     share_init(&d->share, &queue);
     d->share.weight = weight;
-    while (d->vcpus < vcpus) add_vcpu(d, habit);
+    while (d->vcpus < vcpus)
+        add_vcpu(d, habit);
     return d;
 }
 
@@ -157,7 +168,8 @@ static inline struct vcpu *next_to_wake(void)
     for (unsigned int i = 0; i < domains; i++)
         for (unsigned int j = 0; j < domain[i].vcpus; j++) {
             struct vcpu *v = &domain[i].vcpu[j];
-            if (v->asleep && (!first || v->wakes < first->wakes)) first = v;
+            if (v->asleep && (!first || v->wakes < first->wakes))
+                first = v;
         }
     return first;
 }
@@ -168,12 +180,17 @@ static inline void run_until(uint64_t end)
         struct vcpu *sleeper = next_to_wake();
         uint64_t next = sleeper ? MIN(end, sleeper->wakes) : end;
 
-        if (on_cpu && on_cpu->left != FOREVER) next = MIN(next, now + on_cpu->left);
-        if (on_cpu && run_others_wait(&queue)) next = MIN(next, MAX(slice_end, now));
+        if (on_cpu && on_cpu->left != FOREVER)
+            next = MIN(next, now + on_cpu->left);
+        if (on_cpu && run_others_wait(&queue))
+            next = MIN(next, MAX(slice_end, now));
         pass(next - now);
-        if (sleeper && sleeper->wakes <= now) wake(sleeper);
-        else if (on_cpu && !on_cpu->left) gives_way();
-        else if (on_cpu && run_others_wait(&queue) && now >= slice_end) reschedule(false);
+        if (sleeper && sleeper->wakes <= now)
+            wake(sleeper);
+        else if (on_cpu && !on_cpu->left)
+            gives_way();
+        else if (on_cpu && run_others_wait(&queue) && now >= slice_end)
+            reschedule(false);
     }
 }
 
@@ -181,7 +198,8 @@ static inline uint64_t ran(const struct domain *d)
 {
     uint64_t sum = d->charged;
 
-    for (unsigned int i = 0; i < d->vcpus; i++) sum += d->vcpu[i].ran;
+    for (unsigned int i = 0; i < d->vcpus; i++)
+        sum += d->vcpu[i].ran;
     return sum;
 }
 
@@ -194,7 +212,8 @@ static inline void assert_part(const struct domain *d, uint64_t of, double least
 {
     double part = (double)ran(d) / (double)of;
 
-    if (part < least || part > most) fail_msg("domain %d has %.4f, not %.4f to %.4f", (int)(d - domain), part, least, most);
+    if (part < least || part > most)
+        fail_msg("domain %d has %.4f, not %.4f to %.4f", (int)(d - domain), part, least, most);
 }
 
 static const struct habit SPIN = { .run = FOREVER };

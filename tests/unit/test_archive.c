@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's reader of the boot archive: files by name; damaged, cut and lying archives are refused without a wild read.
+/* dom0's reader of the boot archive: files by name; damaged, cut and lying archives are refused
+ * without a wild read.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,8 @@
 static uint8_t *image;
 static size_t image_size;
 
-static void sum(uint8_t *header) {
+static void sum(uint8_t *header)
+{
     unsigned total = 0;
 
     memset(header + 148, ' ', 8);
@@ -20,7 +22,8 @@ static void sum(uint8_t *header) {
     sprintf((char *)header + 148, "%06o", total);
 }
 
-static void add(const char *prefix, const char *name, char type, const char *content) {
+static void add(const char *prefix, const char *name, char type, const char *content)
+{
     size_t size = strlen(content), padded = (size + 511) / 512 * 512;
     uint8_t *header;
 
@@ -37,7 +40,8 @@ static void add(const char *prefix, const char *name, char type, const char *con
     image_size += 512 + padded;
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     image = NULL;
     image_size = 0;
     add("", "a.cfg", '0', "name='a'");
@@ -51,12 +55,14 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     free(image);
     return 0;
 }
 
-static void finds_files(void **state) {
+static void finds_files(void **state)
+{
     struct archive archive = { image, image_size };
     struct archive_file file;
 
@@ -70,7 +76,8 @@ static void finds_files(void **state) {
     assert_int_equal(archive_find(&archive, "d", &file), -ENOENT);
 }
 
-static void refuses_damage(void **state) {
+static void refuses_damage(void **state)
+{
     struct archive archive = { image, image_size };
     struct archive_file file;
 
@@ -83,7 +90,8 @@ static void refuses_damage(void **state) {
 }
 
 /* Cut anywhere, into memory of exactly that size: the sanitizer sees any read behind the end. */
-static void survives_cuts(void **state) {
+static void survives_cuts(void **state)
+{
     for (size_t size = 0; size < image_size; size++) {
         uint8_t *cut = malloc(size ? size : 1);
         struct archive archive = { cut, size };
@@ -95,8 +103,10 @@ static void survives_cuts(void **state) {
     }
 }
 
-/* The last file may lack its padding, but not a byte of itself; and numbers may be written in several ways. */
-static void the_end_of_the_archive(void **state) {
+/* The last file may lack its padding, but not a byte of itself; and numbers may be written in
+ * several ways. */
+static void the_end_of_the_archive(void **state)
+{
     struct archive_file file;
     size_t position = 0;
 
@@ -134,8 +144,10 @@ static void the_end_of_the_archive(void **state) {
     assert_int_equal(archive_next(&archive, &position, &file), -EINVAL);
 }
 
-/* The longest names there are: both fields full, without a NUL; the one behind them does not count. */
-static void the_longest_name(void **state) {
+/* The longest names there are: both fields full, without a NUL; the one behind them does not
+ * count. */
+static void the_longest_name(void **state)
+{
     struct archive_file file;
     char name[300];
     size_t position = 0;
@@ -160,7 +172,8 @@ static void the_longest_name(void **state) {
     assert_int_equal(archive_find(&archive, name, &file), 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_files, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_damage, setup, teardown),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The console daemon with an operator attached: whatever a guest does with its ring, he comes back by Ctrl-]; and one that
- * reads slowly has all that was typed. And dom0 does not wait for a serial line because a guest talks. The SDK and the terminal are faked; time goes on when somebody sleeps.
+/* The console daemon with an operator attached: whatever a guest does with its ring, he comes back
+ * by Ctrl-]; and one that reads slowly has all that was typed. And dom0 does not wait for a serial
+ * line because a guest talks. The SDK and the terminal are faked; time goes on when somebody
+ * sleeps.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,19 +34,31 @@ static const char *typed;               /* What the operator has typed, and is n
 static size_t typed_size;
 static void (*guest)(void);             /* What it does while dom0 sleeps. */
 
-uint64_t now_ns(void) { return now; }
-bool events_save(void) { return false; }
-void events_restore(bool was_masked) { }
-void printk(const char *format, ...) { }
+uint64_t now_ns(void)
+{
+    return now;
+}
+bool events_save(void)
+{
+    return false;
+}
+void events_restore(bool was_masked)
+{
+}
+void printk(const char *format, ...)
+{
+}
 
-/* A real serial line: 11,520 bytes a second, and behind 16 KiB of them the hypervisor lets dom0 wait. */
+/* A real serial line: 11,520 bytes a second, and behind 16 KiB of them the hypervisor lets dom0
+ * wait. */
 #define BYTE_NS 86805u
 #define ROOM (16384u * (uint64_t)BYTE_NS)
 
 static bool line_is_slow;
 static uint64_t line_busy_until, waited, written;
 
-void terminal_write(const char *bytes, size_t size) {
+void terminal_write(const char *bytes, size_t size)
+{
     line_busy_until = (line_busy_until > now ? line_busy_until : now) + size * BYTE_NS;
     written += size;
     if (line_is_slow && line_busy_until > now + ROOM) {
@@ -55,34 +69,63 @@ void terminal_write(const char *bytes, size_t size) {
 
 static struct timer *alarm_clock;
 
-void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) {
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)
+{
     *timer = (struct timer){ .when = when, .handler = handler, .data = data };
     alarm_clock = timer;
 }
-void timer_cancel(struct timer *timer) { }
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors) { return ring; }
-void unmap_frames(void *va, unsigned long n) { free(va); }
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data) {
+void timer_cancel(struct timer *timer)
+{
+}
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors)
+{
+    return ring;
+}
+void unmap_frames(void *va, unsigned long n)
+{
+    free(va);
+}
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data)
+{
     ring_bell = handler;
     ring_data = data;
     return 9;
 }
-void event_unbind(evtchn_t port) { }
-int event_send(evtchn_t port) { return 0; }
-void worker_leave(struct turn *turn) { turns_leave(turn); }
+void event_unbind(evtchn_t port)
+{
+}
+int event_send(evtchn_t port)
+{
+    return 0;
+}
+void worker_leave(struct turn *turn)
+{
+    turns_leave(turn);
+}
 
-static void sleep_a_while(uint64_t ns) {
+static void sleep_a_while(uint64_t ns)
+{
     now += ns;
     if (now > began + 60 * NS_PER_S)
         fail_msg("the operator is still there after a minute");
     guest();
 }
 
-void thread_sleep(uint64_t ns) { sleep_a_while(ns); }
-void wake_all(struct wait_queue *queue) { }
-bool wait_on(struct wait_queue *queue, uint64_t timeout_ns) { return false; }
+void thread_sleep(uint64_t ns)
+{
+    sleep_a_while(ns);
+}
+void wake_all(struct wait_queue *queue)
+{
+}
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
+{
+    return false;
+}
 
-size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns) {
+size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns)
+{
     size_t count = size < typed_size ? size : typed_size;
 
     if (!count)
@@ -93,32 +136,45 @@ size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns) {
     return count;
 }
 
-size_t strlcpy(char *to, const char *from, size_t size) {
+size_t strlcpy(char *to, const char *from, size_t size)
+{
     snprintf(to, size, "%s", from);
     return strlen(from);
 }
 
-static void wake(enum turn_lane lane) { }
+static void wake(enum turn_lane lane)
+{
+}
 
 /* --- the guest --- */
 
 static char got[8192];
 static size_t got_size;
 
-static void idle(void) { }
+static void idle(void)
+{
+}
 
-static void lie(void) { ring->in_cons = ring->in_prod - sizeof(ring->in); }
+static void lie(void)
+{
+    ring->in_cons = ring->in_prod - sizeof(ring->in);
+}
 
-static void read_slowly(void) {
+static void read_slowly(void)
+{
     for (unsigned i = 0; i < 20 && ring->in_cons != ring->in_prod; i++)
         got[got_size++] = ring->in[MASK_XENCONS_IDX(ring->in_cons++, ring->in)];
 }
 
 static struct guest_console *console;
 
-static uint64_t no_time(uint16_t domid) { return 0; }
+static uint64_t no_time(uint16_t domid)
+{
+    return 0;
+}
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     ring = calloc(1, sizeof(*ring));
     began = now;
     got_size = 0;
@@ -127,14 +183,16 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     if (console)
         guest_console_close(console);
     assert_int_equal(account_held(5, HELD_CONSOLE), 0);
     return 0;
 }
 
-static void attach(const char *text, size_t size, void (*does)(void)) {
+static void attach(const char *text, size_t size, void (*does)(void))
+{
     typed = text;
     typed_size = size;
     guest = does;
@@ -144,7 +202,8 @@ static void attach(const char *text, size_t size, void (*does)(void)) {
 
 /* --- tests --- */
 
-static void a_guest_without_room_holds_nobody(void **state) {
+static void a_guest_without_room_holds_nobody(void **state)
+{
     static char many[5000];
 
     lie();
@@ -158,26 +217,30 @@ static void a_guest_without_room_holds_nobody(void **state) {
     attach("x\035", 2, idle);
 }
 
-static void the_key_to_leave_is_not_the_guests(void **state) {
+static void the_key_to_leave_is_not_the_guests(void **state)
+{
     attach("ab\035cd", 5, idle);
     assert_int_equal(ring->in_prod, 2);
     assert_memory_equal(ring->in, "ab", 2);
 }
 
-static void end(void) {
+static void end(void)
+{
     guest_console_close(console);
     console = NULL;
 }
 
 /* It is destroyed while the operator is attached, with keys that wait for it or without. */
-static void a_guest_that_is_gone_is_not_looked_at(void **state) {
+static void a_guest_that_is_gone_is_not_looked_at(void **state)
+{
     attach("", 0, end);
     setup(state);
     lie();
     attach("abc", 3, end);
 }
 
-static void a_guest_that_reads_slowly_has_all(void **state) {
+static void a_guest_that_reads_slowly_has_all(void **state)
+{
     static char many[5000];
 
     for (size_t i = 0; i < sizeof(many); i++)
@@ -187,12 +250,14 @@ static void a_guest_that_reads_slowly_has_all(void **state) {
     attach(many, sizeof(many), read_slowly);
     while (ring->in_cons != ring->in_prod)
         read_slowly();
-    assert_true(got_size >= sizeof(many) - 1 - 256);            /* He left before it had taken the last ones. */
+    /* He left before it had taken the last ones. */
+    assert_true(got_size >= sizeof(many) - 1 - 256);
     assert_memory_equal(got, many, got_size);
 }
 
 /* It fills its ring whenever it is emptied, for ten seconds. */
-static void talk(void) {
+static void talk(void)
+{
     uint64_t until = now + 10 * NS_PER_S;
 
     memset(ring->out, 'x', sizeof(ring->out));
@@ -214,8 +279,10 @@ static void talk(void) {
     }
 }
 
-/* A line that is slower than a guest talks is used as it can be, and dom0 does not stand still for it. */
-static void a_slow_line_is_waited_for_by_the_guest(void **state) {
+/* A line that is slower than a guest talks is used as it can be, and dom0 does not stand still for
+ * it. */
+static void a_slow_line_is_waited_for_by_the_guest(void **state)
+{
     line_is_slow = true;
     guest_consoles_show(true);
     talk();
@@ -225,13 +292,15 @@ static void a_slow_line_is_waited_for_by_the_guest(void **state) {
     line_is_slow = false;
 }
 
-static void talk_to_the_operator(void) {
+static void talk_to_the_operator(void)
+{
     talk();
     typed = "\035";
     typed_size = 1;
 }
 
-static void and_by_one_whose_operator_is_there(void **state) {
+static void and_by_one_whose_operator_is_there(void **state)
+{
     line_is_slow = true;
     attach("", 0, talk_to_the_operator);
     assert_true(waited < 2 * NS_PER_S);
@@ -239,7 +308,8 @@ static void and_by_one_whose_operator_is_there(void **state) {
     line_is_slow = false;
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_guest_without_room_holds_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_to_leave_is_not_the_guests, setup, teardown),

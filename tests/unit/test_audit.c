@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The auditor: books that are right have no violations; each kind of wrong book has, and the first is described. However
- * little memory there is to count in.
+ * The auditor: books that are right have no violations; each kind of wrong book has, and the first
+ * is described. However little memory there is to count in.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +17,10 @@
 #include "domain/grants.h"
 #include "lib/printk.h"
 
-_Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)], host_m2p[HOST_FRAMES * 8];
+_Alignas(4096) char host_ram[HOST_FRAMES * 4096ul],
+    host_frames[HOST_FRAMES * sizeof(struct frame)], host_m2p[HOST_FRAMES * 8];
 
-/* --- the machine: 8,000 frames of which a domain owns some ------------------------------------- */
+/* --- the machine: 8,000 frames of which a domain owns some --- */
 
 uint64_t max_frame = 8000;
 struct domain special_io;
@@ -32,13 +33,18 @@ static unsigned int said;
 static unsigned int largest_order;              /* that can be had */
 static unsigned int allocated_order, freed_order;
 
-void printk_at(int level, const char *format, ...) { said++; }
-uint64_t heap_free_count(void) { return 17; }
+void printk_at(int level, const char *format, ...)
+{
+    said++;
+}
+uint64_t heap_free_count(void)
+{
+    return 17;
+}
 
 void *hv_alloc_pages(unsigned int order)
 {
-    if (order > largest_order)
-        return NULL;
+    if (order > largest_order) return NULL;
     allocated_order = order;
     return calloc(4096, 1ul << order);
 }
@@ -66,8 +72,14 @@ void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
         seen(MFN(descriptors));
 }
 
-static struct frame *frame(uint64_t n) { return frame_of(MFN(n)); }
-static uint64_t *table(uint64_t n) { return map_frame(MFN(n)); }
+static struct frame *frame(uint64_t n)
+{
+    return frame_of(MFN(n));
+}
+static uint64_t *table(uint64_t n)
+{
+    return map_frame(MFN(n));
+}
 
 /* It has so many references of both kinds. */
 static void book(uint64_t n, enum frame_type type, uint64_t total, uint64_t typed, uint64_t flags)
@@ -80,8 +92,20 @@ static void book(uint64_t n, enum frame_type type, uint64_t total, uint64_t type
 #define TABLE (FRAME_ALLOCATED | FRAME_VALID)
 #define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_P | PTE_US | (flags))
 
-/* An L4 that the vCPU runs on and that is pinned, an L3, an L2, an L1; the L1 maps a writable page and reads one and itself. */
-enum { L4 = 3000, L3 = 7999, L2 = 1, L1 = 4097, DATA = 4096, READ = 2047, INFO = 2048, GDT = 5000, HALF = 6000, SHARED = 6100 };
+/* An L4 that the vCPU runs on and that is pinned, an L3, an L2, an L1; the L1 maps a writable page
+ * and reads one and itself. */
+enum {
+    L4 = 3000,
+    L3 = 7999,
+    L2 = 1,
+    L1 = 4097,
+    DATA = 4096,
+    READ = 2047,
+    INFO = 2048,
+    GDT = 5000,
+    HALF = 6000,
+    SHARED = 6100
+};
 
 static int set_up(void **state)
 {
@@ -106,7 +130,8 @@ static int set_up(void **state)
     book(L3, FRAME_L3, 2, 1, TABLE);
     book(L2, FRAME_L2, 2, 1, TABLE);
     book(L1, FRAME_L1, 3, 1, TABLE);
-    book(DATA, FRAME_WRITABLE, 5, 2, OWN | FRAME_VALID);    /* mapped, granted for reading, and for both */
+    /* mapped, granted for reading, and for both */
+    book(DATA, FRAME_WRITABLE, 5, 2, OWN | FRAME_VALID);
     book(READ, FRAME_NONE, 2, 0, OWN);
     book(INFO, FRAME_WRITABLE, 2, 1, OWN | FRAME_VALID);
     book(GDT, FRAME_SEGDESC, 2, 1, OWN | FRAME_VALID);
@@ -133,7 +158,10 @@ static int set_up(void **state)
 
 static struct domus_audit result;
 
-static uint64_t audit(void) { return memory_audit(&result); }
+static uint64_t audit(void)
+{
+    return memory_audit(&result);
+}
 
 /* The same is found with all memory that is wanted, with little, and with none. */
 static void all_ways(uint64_t violations, uint64_t first, const char *what)
@@ -229,7 +257,8 @@ static void owners_and_their_books(void **state)
     guest.page_count++;
     all_ways(1, ~0ul, "");
     guest.page_count--;
-    list_remove(&guest.all_domains);                    /* destroyed: what it holds counts, its books do not */
+    /* destroyed: what it holds counts, its books do not */
+    list_remove(&guest.all_domains);
     list_add_tail(&guest.all_domains, &destroyed_list);
     guest.page_count = 0;
     all_ways(0, ~0ul, "");

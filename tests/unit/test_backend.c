@@ -20,19 +20,36 @@ static int publish_result, connect_result, read_result;
 static char states[200], error[32], front[64];
 static char last_path[200], long_read[32];
 
-void printk(const char *format, ...) { said++; }
-const char *errno_name(long number) { return number == -5 ? "EIO" : "another"; }
+void printk(const char *format, ...)
+{
+    said++;
+}
+const char *errno_name(long number)
+{
+    return number == -5 ? "EIO" : "another";
+}
 
-static int publish(struct backend *backend) { published++; return publish_result; }
-static int connect(struct backend *backend) { connected++; return connect_result; }
+static int publish(struct backend *backend)
+{
+    published++;
+    return publish_result;
+}
+static int connect(struct backend *backend)
+{
+    connected++;
+    return connect_result;
+}
 static bool busy;                       /* something is in flight */
-static bool disconnect(struct backend *backend) { disconnected++; return !busy; }
+static bool disconnect(struct backend *backend)
+{
+    disconnected++;
+    return !busy;
+}
 
 static int read_node(void *context, const char *path, char *value, size_t size)
 {
     snprintf(last_path, sizeof last_path, "%s", path);
-    if (read_result < 0)
-        return read_result;
+    if (read_result < 0) return read_result;
     snprintf(value, size, "%s", front);
     return (int)strlen(value);
 }

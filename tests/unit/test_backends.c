@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block and network back ends against a guest that writes random bytes into its rings: whatever it does, no access
- * leaves its bounds (ASan judges), every grant mapped is unmapped, every port bound is closed, and the connection either
- * works or ends. The SDK below them is faked: a grant is a page of ours, or is refused at random.
+ * The block and network back ends against a guest that writes random bytes into its rings: whatever
+ * it does, no access leaves its bounds (ASan judges), every grant mapped is unmapped, every port
+ * bound is closed, and the connection either works or ends. The SDK below them is faked: a grant is
+ * a page of ours, or is refused at random.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 #include <xen/io/blkif.h>
 #include <xen/io/netif.h>
 
-/* --- the fake SDK ---------------------------------------------------------------------------------------------------- */
+/* --- the fake SDK --- */
 
 static _Alignas(4096) uint8_t ring_page[2][4096], guest_page[1024][4096];
 static int mapped, bound, sent;
@@ -29,15 +30,39 @@ static event_handler handler[2];
 static void *handler_data[2];
 static bool masked_port[2];
 
-void printk(const char *format, ...) { }
-const char *errno_name(long error) { return "error"; }
-bool events_save(void) { return true; }
-void events_restore(bool was_masked) { }
-void event_mask(evtchn_t port) { masked_port[port - 1] = true; }
-void thread_yield(void) { }
-void *alloc_pages(unsigned int order) { return aligned_alloc(4096, 4096u << order); }
-void *vspace_alloc(unsigned long n) { return guest_page; }      /* nobody looks at these addresses: map_at replaces them */
-void vspace_free(void *va, unsigned long n) { }
+void printk(const char *format, ...)
+{
+}
+const char *errno_name(long error)
+{
+    return "error";
+}
+bool events_save(void)
+{
+    return true;
+}
+void events_restore(bool was_masked)
+{
+}
+void event_mask(evtchn_t port)
+{
+    masked_port[port - 1] = true;
+}
+void thread_yield(void)
+{
+}
+void *alloc_pages(unsigned int order)
+{
+    return aligned_alloc(4096, 4096u << order);
+}
+/* nobody looks at these addresses: map_at replaces them */
+void *vspace_alloc(unsigned long n)
+{
+    return guest_page;
+}
+void vspace_free(void *va, unsigned long n)
+{
+}
 
 int event_send(evtchn_t port)
 {
@@ -82,8 +107,8 @@ static bool by_dma;                     /* how the disk under test is to be reac
 /* The handle is the reference plus one: unmapping something else than was mapped would show. */
 static bool is_mapped[1024];
 
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-                 grant_handle_t *handles, unsigned long *mfns, int *results)
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
+                 bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     int first = 0;
 
@@ -131,13 +156,16 @@ int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, un
 }
 
 /* The segments of an indirect request: likely ones. */
-int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length)
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
+                    unsigned int length)
 {
     struct blkif_request_segment *segment = to;
 
-    assert_true(offset == 0 && length <= 32 * sizeof *segment && ((uintptr_t)to & 4095) + length <= 4096);
+    assert_true(offset == 0 && length <= 32 * sizeof *segment &&
+                ((uintptr_t)to & 4095) + length <= 4096);
     for (unsigned int i = 0; i < length / sizeof *segment; i++)
-        segment[i] = (struct blkif_request_segment){ .gref = (uint32_t)(rand() % 500 ? 1 : 16), .last_sect = rand() % 100 ? 7 : 9 };
+        segment[i] = (struct blkif_request_segment){ .gref = (uint32_t)(rand() % 500 ? 1 : 16),
+                                                     .last_sect = rand() % 100 ? 7 : 9 };
     return rand() % 10 ? 0 : -22;
 }
 
@@ -145,7 +173,8 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
 {
     assert_true(n >= 1);
     for (unsigned int i = 0; i < n; i++) {
-        assert_true(ops[i].len >= 1 && ops[i].source.offset + ops[i].len <= 4096 && ops[i].dest.offset + ops[i].len <= 4096);
+        assert_true(ops[i].len >= 1 && ops[i].source.offset + ops[i].len <= 4096 &&
+                    ops[i].dest.offset + ops[i].len <= 4096);
         if (ops[i].flags == GNTCOPY_source_gref)        /* into our memory: it must be ours */
             memset((uint8_t *)(ops[i].dest.u.gmfn << 12) + ops[i].dest.offset, 0x55, ops[i].len);
         ops[i].status = rand() % 50 ? GNTST_okay : GNTST_bad_gntref;
@@ -153,7 +182,7 @@ int grant_copy(struct gnttab_copy *ops, unsigned int n)
     return 0;
 }
 
-/* --- the fake store: every number the back ends ask for ---------------------------------------------------------------- */
+/* --- the fake store: every number the back ends ask for --- */
 
 static const char *front_state = "1";
 static char back_state[8];
@@ -161,10 +190,18 @@ static bool split;
 
 static int store_read(void *context, const char *path, char *value, size_t size)
 {
-    const struct { const char *key, *value; } node[] = {
-        { "/state", front_state }, { "/ring-ref", "0" }, { "/event-channel", "5" }, { "/tx-ring-ref", "0" },
-        { "/rx-ring-ref", "1" }, { "/request-rx-copy", "1" }, { split ? "/event-channel-tx" : "/none", "5" },
-        { split ? "/event-channel-rx" : "/none", "6" }, { "/feature-sg", "1" }, { "/feature-gso-tcpv4", "1" },
+    const struct { const char *key, *value;
+    } node[] = {
+        { "/state", front_state },
+        { "/ring-ref", "0" },
+        { "/event-channel", "5" },
+        { "/tx-ring-ref", "0" },
+        { "/rx-ring-ref", "1" },
+        { "/request-rx-copy", "1" },
+        { split ? "/event-channel-tx" : "/none", "5" },
+        { split ? "/event-channel-rx" : "/none", "6" },
+        { "/feature-sg", "1" },
+        { "/feature-gso-tcpv4", "1" },
     };
 
     for (unsigned int i = 0; i < sizeof node / sizeof *node; i++)
@@ -197,10 +234,11 @@ static void ring_bell(unsigned int port)
         handler[port]((evtchn_t)port + 1, handler_data[port]);
 }
 
-/* --- a slow disk ------------------------------------------------------------------------------------------------------- */
+/* --- a slow disk --- */
 
 static unsigned int long_requests;      /* of more than 11 segments */
-static unsigned int cut_short;          /* requests that were in flight when their connection ended */
+/* requests that were in flight when their connection ended */
+static unsigned int cut_short;
 static struct block_request *pending[32];
 static unsigned int pending_count;
 
@@ -211,7 +249,9 @@ static void disk_submit(struct blockdev *device, struct block_request *request)
     pending[pending_count++] = request;
 }
 
-static void disk_kick(struct blockdev *device) { }
+static void disk_kick(struct blockdev *device)
+{
+}
 
 /* Finishes some, in any order. */
 static void disk_poll(struct blockdev *device)
@@ -221,8 +261,10 @@ static void disk_poll(struct blockdev *device)
         struct block_request *request = pending[which];
 
         for (unsigned int i = 0; i < request->segments; i++)
-            assert_true((request->segment[i].machine & 4095) + request->segment[i].length <= 4096 && by_dma == !request->segment[i].data &&
-                        is_mapped[(request->segment[i].machine - virt_to_machine(guest_page)) / 4096]);     /* until it has answered */
+            assert_true((request->segment[i].machine & 4095) + request->segment[i].length <= 4096 &&
+                        by_dma == !request->segment[i].data &&
+                        is_mapped[(request->segment[i].machine - virt_to_machine(guest_page)) /
+                                  4096]); /* until it has answered */
         pending[which] = pending[--pending_count];
         request->done(request, rand() % 5 ? 0 : -5);
     }
@@ -237,8 +279,10 @@ static void plausible_request(blkif_request_t *request)
     random_bytes(request, sizeof *request);
     request->operation %= 7;
     if (request->operation == BLKIF_OP_INDIRECT) {
-        blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = (uint8_t)(rand() % 3),
-            .nr_segments = (uint16_t)(rand() % 34), .sector_number = (uint64_t)rand() % 1000 };
+        blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT,
+                                              .indirect_op = (uint8_t)(rand() % 3),
+                                              .nr_segments = (uint16_t)(rand() % 34),
+                                              .sector_number = (uint64_t)rand() % 1000 };
 
         memcpy(request, &indirect, sizeof indirect);
         return;
@@ -252,7 +296,8 @@ static void plausible_request(blkif_request_t *request)
     }
 }
 
-/* Half of the guests are honest to the end, with requests in flight there; the others corrupt their ring first. */
+/* Half of the guests are honest to the end, with requests in flight there; the others corrupt their
+ * ring first. */
 static void block_guest(struct blkback *back)
 {
     blkif_sring_t *ring = (blkif_sring_t *)(void *)ring_page[0];
@@ -306,17 +351,19 @@ static void test_block_back_end_survives(void **state)
     assert_true(long_requests > 1000 && cut_short > 40);
 }
 
-/* --- network ----------------------------------------------------------------------------------------------------------- */
+/* --- network --- */
 
 static unsigned int delivered, large;
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
-    assert_true(length >= NET_FRAME_MIN && length <= (flags & NET_GSO_TCP4 ? NET_LARGE_MAX : NET_FRAME_MAX));
+    assert_true(length >= NET_FRAME_MIN &&
+                length <= (flags & NET_GSO_TCP4 ? NET_LARGE_MAX : NET_FRAME_MAX));
     delivered++;
     large += (flags & NET_GSO_TCP4) != 0;
+    /* comes back: the receive ring is tried as well */
     if (rand() % 2)
-        port->send(port, frame, length, flags);         /* comes back: the receive ring is tried as well */
+        port->send(port, frame, length, flags);
 }
 
 static void received(struct netport *port)
@@ -326,7 +373,9 @@ static void received(struct netport *port)
 
 static void plausible_slot(netif_tx_request_t *slot, unsigned int left)
 {
-    *slot = (netif_tx_request_t){ .gref = (uint32_t)rand(), .offset = (uint16_t)(rand() % 2600), .id = (uint16_t)rand(),
+    *slot = (netif_tx_request_t){ .gref = (uint32_t)rand(),
+                                  .offset = (uint16_t)(rand() % 2600),
+                                  .id = (uint16_t)rand(),
                                   .size = (uint16_t)(rand() % 1600) };
     if (left && rand() % 4 == 0)
         slot->flags = (uint16_t)(rand() % 2 ? NETTXF_more_data : NETTXF_extra_info);
@@ -339,14 +388,23 @@ static unsigned int large_frame(netif_tx_sring_t *tx, uint32_t producer)
 {
     unsigned int pages = (unsigned int)rand() % 17;
     netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
-                                 .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = (uint16_t)(rand() % 1500) } };
+                                 .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4,
+                                            .size = (uint16_t)(rand() % 1500) } };
 
-    tx->ring[producer & 255].req = (netif_tx_request_t){ .gref = 3, .offset = 1000, .size = (uint16_t)(200 + pages * 3800),
-        .flags = (uint16_t)(NETTXF_csum_blank | NETTXF_extra_info | (pages ? NETTXF_more_data : 0)) };
+    tx->ring[producer & 255].req = (netif_tx_request_t){
+        .gref = 3,
+        .offset = 1000,
+        .size = (uint16_t)(200 + pages * 3800),
+        .flags = (uint16_t)(NETTXF_csum_blank | NETTXF_extra_info | (pages ? NETTXF_more_data : 0))
+    };
     memcpy(&tx->ring[(producer + 1) & 255], &extra, sizeof extra);
     for (unsigned int i = 0; i < pages; i++)
-        tx->ring[(producer + 2 + i) & 255].req = (netif_tx_request_t){ .gref = 5, .offset = (uint16_t)(rand() % 297),
-            .size = 3800, .flags = i + 1 < pages ? NETTXF_more_data : 0 };
+        tx->ring[(producer + 2 + i) & 255].req = (netif_tx_request_t){
+            .gref = 5,
+            .offset = (uint16_t)(rand() % 297),
+            .size = 3800,
+            .flags = i + 1 < pages ? NETTXF_more_data : 0
+        };
     return pages + 2;
 }
 
@@ -360,7 +418,8 @@ static void net_guest(struct netback *back)
 
         if (step > 150 && rand() % 20 == 0)
             random_bytes(ring_page[rand() % 2], 16);
-        for (unsigned int i = (unsigned int)rand() % 60; i && step <= 150 && producer - tx->rsp_prod < 256; i--, producer++)
+        for (unsigned int i = (unsigned int)rand() % 60;
+             i && step <= 150 && producer - tx->rsp_prod < 256; i--, producer++)
             plausible_slot(&tx->ring[producer & 255].req, i - 1);
         if (step <= 150 && rand() % 2 && producer - tx->rsp_prod < 256 - 20)
             producer += large_frame(tx, producer);

@@ -115,13 +115,16 @@ static void assert_at_the_disk(enum block_operation operation)
     assert_int_equal(pending[0]->operation, operation);
 }
 
-/* What came before a barrier is done first, then the disk's cache is emptied, the barrier's data written, the cache emptied again; and
- * only then begins what came behind it. */
+/* What came before a barrier is done first, then the disk's cache is emptied, the barrier's data
+ * written, the cache emptied again; and only then begins what came behind it. */
 static void a_barrier(void **state)
 {
     connect();
     put(request_of(BLKIF_OP_WRITE, 1, 1));
-    put((blkif_request_t){ .operation = BLKIF_OP_READ, .nr_segments = 1, .id = 2, .seg = { { .gref = 50, .last_sect = 7 } } });
+    put((blkif_request_t){ .operation = BLKIF_OP_READ,
+                           .nr_segments = 1,
+                           .id = 2,
+                           .seg = { { .gref = 50, .last_sect = 7 } } });
     put(request_of(BLKIF_OP_WRITE_BARRIER, 3, 2));
     put(request_of(BLKIF_OP_WRITE, 4, 1));
     put(request_of(BLKIF_OP_WRITE_BARRIER, 5, 0));
@@ -183,7 +186,8 @@ static void a_barrier_that_fails(void **state)
     }
 }
 
-/* The connection ends in the middle of one: it is seen through, what waits behind it is not begun. */
+/* The connection ends in the middle of one: it is seen through, what waits behind it is not
+ * begun. */
 static void a_barrier_and_the_end(void **state)
 {
     connect();

@@ -317,7 +317,8 @@ static void a_full_ring(void **state)
     close_disk();
 }
 
-/* Who submits the next one when one is done, as file systems do, finds the slot free, but others wait for it. */
+/* Who submits the next one when one is done, as file systems do, finds the slot free, but others
+ * wait for it. */
 static void nobody_overtakes(void **state)
 {
     open_disk();
@@ -406,8 +407,7 @@ char **xs_directory(xs_transaction t, const char *path, unsigned int *count)
     assert_string_equal(path, "device/vbd");
     *count = entries;
     memcpy(array, names, sizeof names);
-    if (entries <= 3)
-        return array;
+    if (entries <= 3) return array;
     free(array);
     return ERR_PTR(-ENOENT);
 }

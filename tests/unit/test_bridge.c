@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The learning bridge: learns, floods, ages, is bounded, survives lying guests; and the completion of checksums.
+ * The learning bridge: learns, floods, ages, is bounded, survives lying guests; and the completion
+ * of checksums.
  */
 #include "bridge_host.h"
 
@@ -10,7 +11,8 @@ static void test_unknown_is_flooded_known_is_not(void **state)
     assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x10, 0x20), 60, clock_now), 0x1);
     assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 60, clock_now), 0x2);
     assert_int_equal(bridge_decide(&bridge, 2, frame_of(0xff, 0x30), 60, clock_now), 0xb);
-    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x20, 0x20), 60, clock_now), 0);     /* its own side */
+    /* its own side */
+    assert_int_equal(bridge_decide(&bridge, 1, frame_of(0x20, 0x20), 60, clock_now), 0);
 }
 
 static void test_address_moves_and_ages(void **state)
@@ -25,8 +27,10 @@ static void test_address_moves_and_ages(void **state)
 static void test_bad_frames_go_nowhere(void **state)
 {
     assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), 13, clock_now), 0);
-    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), NET_LARGE_MAX + 1, clock_now), 0);
-    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x11), 60, clock_now), 0);     /* from a group address */
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x10), NET_LARGE_MAX + 1, clock_now),
+                     0);
+    /* from a group address */
+    assert_int_equal(bridge_decide(&bridge, 0, frame_of(0x20, 0x11), 60, clock_now), 0);
     assert_int_equal(bridge.dropped, 3);
 }
 
@@ -114,13 +118,16 @@ static void test_checksum_is_completed(void **state)
     assert_int_equal(sum, 0xffff);      /* a receiver's check: everything adds up to minus zero */
 }
 
-/* The same over IPv6, UDP and TCP: a receiver adds up addresses, length, protocol and segment. Other protocols stay as they are. */
+/* The same over IPv6, UDP and TCP: a receiver adds up addresses, length, protocol and segment.
+ * Other protocols stay as they are. */
 static void test_checksum_over_ipv6(void **state)
 {
     static const uint8_t protocols[] = { 17, 6, 58 };
 
     for (unsigned int p = 0; p < 3; p++) {
-        uint8_t frame[14 + 40 + 20 + 3] = { 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd, 0x60, [19] = 23, protocols[p], 64 };
+        uint8_t frame[14 + 40 + 20 + 3] = {
+            2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 0x86, 0xdd, 0x60, [19] = 23, protocols[p], 64
+        };
         uint8_t before[sizeof frame];
         uint32_t sum = 23u + protocols[p];
 
@@ -148,7 +155,8 @@ static void test_checksum_over_ipv6(void **state)
 /* Blank checksums stay blank among ports that take them, and are completed once for the others. */
 static void test_bridge_completes_for_those_who_need_it(void **state)
 {
-    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, 0, 0, 30, [23] = 17, [39] = 10 };
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2,  2,         2,
+                          2,    2,    0x08, 0x00, 0x45, 0,    0, 30, [23] = 17, [39] = 10 };
     struct netport *in = &fake[0].port;
 
     fake[1].port.takes_blank = fake[2].port.takes_blank = fake[3].port.takes_blank = true;
@@ -159,12 +167,44 @@ static void test_bridge_completes_for_those_who_need_it(void **state)
     assert_int_not_equal(frame[40] | frame[41], 0);
 }
 
-/* 40,000 bytes of TCP payload in one frame: uncut to who takes it, in 28 good frames to who does not. */
+/* 40,000 bytes of TCP payload in one frame: uncut to who takes it, in 28 good frames to who does
+ * not. */
 static void test_large_frames_are_cut_for_those_who_need_it(void **state)
 {
     static uint8_t frame[14 + 20 + 20 + 40000] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, [20] = 0x40, [22] = 64, [23] = 6,
-        [26] = 10, 0, 2, 15, 10, 0, 2, 2, [38] = 0xff, 0xff, 0xff, 0xf0, [46] = 0x50, 0x19,     /* sequence wraps; FIN PSH ACK */
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        0x08,
+        0x00,
+        0x45,
+        [20] = 0x40,
+        [22] = 64,
+        [23] = 6,
+        /* sequence wraps; FIN PSH ACK */
+        [26] = 10,
+        0,
+        2,
+        15,
+        10,
+        0,
+        2,
+        2,
+        [38] = 0xff,
+        0xff,
+        0xff,
+        0xf0,
+        [46] = 0x50,
+        0x19,
     };
     struct netport *in = &fake[0].port;
     uint32_t sum = 6 + 20 + 40000 % 1448;
@@ -181,7 +221,8 @@ static void test_large_frames_are_cut_for_those_who_need_it(void **state)
     /* The last one: what a receiver checks. */
     assert_int_equal(last_frame[47], 0x19);
     assert_int_equal(last_frame[16] << 8 | last_frame[17], 40 + 40000 % 1448);
-    assert_int_equal((uint32_t)last_frame[38] << 24 | last_frame[39] << 16 | last_frame[40] << 8 | last_frame[41],
+    assert_int_equal((uint32_t)last_frame[38] << 24 | last_frame[39] << 16 | last_frame[40] << 8 |
+                         last_frame[41],
                      0xfffffff0u + 27 * 1448);
     for (unsigned int i = 26; i < 54 + 40000 % 1448; i++)
         sum += i & 1 ? last_frame[i] : last_frame[i] << 8;
@@ -222,7 +263,8 @@ static void test_sender_is_named(void **state)
     fake[2].port.received(&fake[2].port);
 }
 
-/* A port that goes between the frames of a batch and its end gets neither frame nor flush, and the others theirs. */
+/* A port that goes between the frames of a batch and its end gets neither frame nor flush, and the
+ * others theirs. */
 static void test_detached_between_receive_and_flush(void **state)
 {
     struct netport *in = &fake[0].port;
@@ -239,7 +281,8 @@ static void test_detached_between_receive_and_flush(void **state)
     assert_int_equal(fake[2].flushed, 1);
     in->received(in);                           /* nothing more to flush */
     assert_int_equal(fake[1].flushed, 1);
-    /* Who takes its place is not taken for it: no frame of the old one's, and none of its addresses. */
+    /* Who takes its place is not taken for it: no frame of the old one's, and none of its
+     * addresses. */
     bridge_decide(&bridge, 1, frame_of(0xff, 0x20), 60, clock_now);
     bridge_detach(&bridge, &fake[1].port);
     assert_int_equal(bridge_attach(&bridge, &fake[3].port), 0);
@@ -262,7 +305,8 @@ static void test_detaching_a_stranger_changes_nothing(void **state)
     assert_memory_equal(&before, &bridge, sizeof bridge);
 }
 
-/* Addresses that share their places in the table, found by looking where each is put in an empty one. */
+/* Addresses that share their places in the table, found by looking where each is put in an empty
+ * one. */
 static unsigned int same_place(uint8_t mac[][6], unsigned int wanted, unsigned int place)
 {
     static struct bridge empty;
@@ -297,7 +341,8 @@ static void say(const uint8_t *mac, unsigned int port)
     bridge_decide(&bridge, port, frame, sizeof frame, clock_now);
 }
 
-/* Four places an address, at the table's end too: all are remembered; a fifth pushes out who was silent for longest. */
+/* Four places an address, at the table's end too: all are remembered; a fifth pushes out who was
+ * silent for longest. */
 static void test_addresses_that_share_their_places(void **state)
 {
     static const unsigned int places[] = { 17, BRIDGE_TABLE - 1 };
@@ -346,7 +391,9 @@ static void test_age_at_its_limit(void **state)
 
 static void test_lengths_at_their_limits(void **state)
 {
-    static uint8_t frame[NET_LARGE_MAX + 1] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2 };
+    static uint8_t frame[NET_LARGE_MAX + 1] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2
+    };
     struct netport *in = &fake[0].port;
 
     assert_int_equal(bridge_decide(&bridge, 0, frame, NET_FRAME_MIN, clock_now), 0xe);
@@ -363,7 +410,8 @@ static void test_lengths_at_their_limits(void **state)
 /* What the flags say of the frame is true of it where it arrives. */
 static void test_flags_that_arrive(void **state)
 {
-    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, 0, 0, 30, [23] = 17, [39] = 10 };
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2,  2,         2,
+                          2,    2,    0x08, 0x00, 0x45, 0,    0, 30, [23] = 17, [39] = 10 };
     struct netport *in = &fake[0].port;
 
     in->receive(in, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_CHECKSUM_GOOD);
@@ -375,11 +423,13 @@ static void test_flags_that_arrive(void **state)
     assert_int_equal(fake[1].flags, NET_CHECKSUM_GOOD);
 }
 
-/* The piece is one buffer: who has not copied it when send() returns is flushed before it is written again. */
+/* The piece is one buffer: who has not copied it when send() returns is flushed before it is
+ * written again. */
 static void test_pieces_are_flushed_one_by_one(void **state)
 {
-    static uint8_t frame[14 + 40 + 3000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 2, 2, 2, 2, 2, 0x08, 0x00, 0x45, [23] = 6,
-                                             [46] = 0x50 };
+    static uint8_t frame[14 + 40 + 3000] = { 0xff, 0xff, 0xff, 0xff,     0xff,       0xff,
+                                             2,    2,    2,    2,        2,          2,
+                                             0x08, 0x00, 0x45, [23] = 6, [46] = 0x50 };
     struct netport *in = &fake[0].port;
 
     fake[2].port.copies_at_once = true;

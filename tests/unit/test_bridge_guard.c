@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bridge's guarded ports: a card's address is its own, its ARP speaks of it only, floods and cards have a rate.
+ * The bridge's guarded ports: a card's address is its own, its ARP speaks of it only, floods and
+ * cards have a rate.
  */
 #include "bridge_host.h"
 
-/* --- guarded ports --------------------------------------------------------------------------------------------------- */
+/* --- guarded ports --- */
 
 #define SECOND 1000000000ull
 
@@ -14,7 +15,10 @@ static const uint8_t everybody[NET_MAC] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
 static struct fake guarded[4];              /* ports 4 and on: behind the four without a guard */
 static uint64_t called;
 
-static void call(uint64_t when) { called = when; }
+static void call(uint64_t when)
+{
+    called = when;
+}
 
 static int guarded_set_up(void **state)
 {
@@ -45,7 +49,8 @@ static uint64_t send_between(unsigned int port, const uint8_t *to, const uint8_t
 }
 
 /* An ARP packet, perhaps behind `tags` VLAN tags, that says "`mac` has `ip`". */
-static uint64_t arp(unsigned int port, const uint8_t *from, const uint8_t *mac, uint32_t ip, unsigned int tags, size_t length)
+static uint64_t arp(unsigned int port, const uint8_t *from, const uint8_t *mac, uint32_t ip,
+                    unsigned int tags, size_t length)
 {
     static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 };
     uint8_t *at = frame_between(everybody, from) + 12;
@@ -61,12 +66,15 @@ static uint64_t arp(unsigned int port, const uint8_t *from, const uint8_t *mac, 
 
 static void test_a_neighbours_address_cannot_be_taken(void **state)
 {
-    assert_int_equal(send_between(0, alice.mac, (const uint8_t *)"\2\0\0\0\0\x77"), 0x10);      /* known before she says a word */
+    /* known before she says a word */
+    assert_int_equal(send_between(0, alice.mac, (const uint8_t *)"\2\0\0\0\0\x77"), 0x10);
     assert_int_equal(send_between(5, everybody, alice.mac), 0);
     assert_int_equal(bridge.guard[5].spoofed, 1);
-    assert_int_equal(send_between(5, everybody, (const uint8_t *)"\2\0\0\0\0\x78"), 0);       /* nor anybody else's */
+    /* nor anybody else's */
+    assert_int_equal(send_between(5, everybody, (const uint8_t *)"\2\0\0\0\0\x78"), 0);
     assert_int_equal(bridge.guard[5].spoofed, 2);
-    assert_int_equal(send_between(0, everybody, alice.mac), 0);                                  /* from outside neither */
+    /* from outside neither */
+    assert_int_equal(send_between(0, everybody, alice.mac), 0);
     assert_int_equal(send_between(0, alice.mac, (const uint8_t *)"\2\0\0\0\0\x77"), 0x10);
     assert_int_equal(bridge.dropped, 3);
     assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x10);
@@ -96,13 +104,17 @@ static void test_one_address_has_one_port(void **state)
     assert_null(guarded[2].port.receive);
     bridge_detach(&bridge, &guarded[0].port);
     assert_null(bridge_guard(&bridge, &guarded[0].port));
-    assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x0f);                             /* nobody's: flooded */
-    assert_int_equal(send_between(0, everybody, alice.mac), 0x2e);                               /* and a stranger may have it */
-    assert_int_equal(bridge_attach_guarded(&bridge, &guarded[2].port, &alice), 0);                /* until it is somebody's */
+    /* nobody's: flooded */
+    assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x0f);
+    /* and a stranger may have it */
+    assert_int_equal(send_between(0, everybody, alice.mac), 0x2e);
+    /* until it is somebody's */
+    assert_int_equal(bridge_attach_guarded(&bridge, &guarded[2].port, &alice), 0);
     assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x10);
     assert_non_null(bridge_guard(&bridge, &guarded[2].port));
     bridge_detach(&bridge, &guarded[2].port);
-    assert_int_equal(bridge_attach(&bridge, &guarded[3].port), 0);                               /* at the same number, without a guard */
+    /* at the same number, without a guard */
+    assert_int_equal(bridge_attach(&bridge, &guarded[3].port), 0);
     assert_null(bridge_guard(&bridge, &guarded[3].port));
     assert_null(bridge_guard(&bridge, &fake[0].port));
 }
@@ -113,7 +125,8 @@ static void test_places_for_pinned_addresses_run_out(void **state)
     struct guard_rule rule = alice;
     unsigned int attached = 0, at = 0;
 
-    for (uint32_t i = 0; i < 100000 && at < BRIDGE_PORTS - 6; i++) {     /* addresses with the same hash as the first */
+    /* addresses with the same hash as the first */
+    for (uint32_t i = 0; i < 100000 && at < BRIDGE_PORTS - 6; i++) {
         uint32_t hash = 2166136261u;
 
         memcpy(rule.mac + 2, &i, 4);
@@ -136,11 +149,14 @@ static void test_arp_speaks_of_its_sender(void **state)
     for (unsigned int tags = 0; tags < 4; tags++) {
         assert_int_equal(arp(5, mallory.mac, alice.mac, 0x0a000205, tags, 60), 0);
         assert_int_equal(arp(5, mallory.mac, mallory.mac, 0x0a000205, tags, 60), 0x1f);
-        assert_int_equal(arp(5, mallory.mac, mallory.mac, 0x0a000205, tags, 14 + 4 * tags + 27), 0);    /* cut short */
-        assert_int_equal(arp(5, mallory.mac, mallory.mac, 0x0a000205, tags, 14 + 4 * tags + 28), 0x1f);
+        /* cut short */
+        assert_int_equal(arp(5, mallory.mac, mallory.mac, 0x0a000205, tags, 14 + 4 * tags + 27), 0);
+        assert_int_equal(arp(5, mallory.mac, mallory.mac, 0x0a000205, tags, 14 + 4 * tags + 28),
+                         0x1f);
     }
     assert_int_equal(arp(5, alice.mac, alice.mac, 0x0a000205, 0, 60), 0);
-    /* Of another kind of network, or of addresses of another length: nothing that any station here would want. */
+    /* Of another kind of network, or of addresses of another length: nothing that any station here
+     * would want. */
     for (unsigned int at = 14; at < 20; at++) {
         uint8_t *frame = frame_between(everybody, mallory.mac);
 
@@ -163,7 +179,11 @@ static void test_frames_end_where_they_end(void **state)
             memset(frame, 0xff, NET_MAC);
             memcpy(frame + NET_MAC, mallory.mac, NET_MAC);
             for (size_t i = 12; i < length; i++)
-                frame[i] = (uint8_t)(kind == 0 ? i % 4 ? 0 : 0x81 : kind == 1 ? i % 2 ? 6 : 8 : i % 4 > 1 ? 0 : i % 4 ? 0xa8 : 0x88);
+                frame[i] = (uint8_t)(kind == 0   ? i % 4 ? 0 : 0x81
+                                     : kind == 1 ? i % 2 ? 6 : 8
+                                     : i % 4 > 1 ? 0
+                                     : i % 4     ? 0xa8
+                                                 : 0x88);
             bridge_decide(&bridge, 5, frame, length, clock_now);
             free(frame);
         }
@@ -171,12 +191,15 @@ static void test_frames_end_where_they_end(void **state)
 
 static void test_arp_names_the_given_addresses_only(void **state)
 {
-    struct guard_rule rule = { .mac = { 0, 0x16, 0x3e, 0, 0, 3 }, .address = { 0x0a000207, 0x0a000208 }, .addresses = 2 };
+    struct guard_rule rule = { .mac = { 0, 0x16, 0x3e, 0, 0, 3 },
+                               .address = { 0x0a000207, 0x0a000208 },
+                               .addresses = 2 };
 
     assert_int_equal(bridge_attach_guarded(&bridge, &guarded[2].port, &rule), 0);
     assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a000207, 0, 60), 0x3f);
     assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a000208, 1, 60), 0x3f);
-    assert_int_equal(arp(6, rule.mac, rule.mac, 0, 0, 60), 0x3f);                               /* is it free? */
+    /* is it free? */
+    assert_int_equal(arp(6, rule.mac, rule.mac, 0, 0, 60), 0x3f);
     assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a000209, 0, 60), 0);
     assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a000209, 1, 60), 0);
     assert_int_equal(bridge.guard[6].spoofed, 2);
@@ -189,8 +212,10 @@ static void test_spoofing_is_an_option(void **state)
 
     assert_int_equal(bridge_attach_guarded(&bridge, &guarded[2].port, &rule), 0);
     assert_int_equal(send_between(6, everybody, behind), 0x3f);
-    assert_int_equal(send_between(4, behind, alice.mac), 0x40);                                 /* learned */
-    assert_int_equal(send_between(6, everybody, alice.mac), 0);                                  /* but not the neighbour's */
+    /* learned */
+    assert_int_equal(send_between(4, behind, alice.mac), 0x40);
+    /* but not the neighbour's */
+    assert_int_equal(send_between(6, everybody, alice.mac), 0);
     assert_int_equal(bridge.guard[6].spoofed, 1);
     assert_int_equal(send_between(4, rule.mac, alice.mac), 0x40);
     assert_int_equal(arp(6, rule.mac, behind, 0x0a000205, 0, 60), 0x3f);
@@ -199,7 +224,8 @@ static void test_spoofing_is_an_option(void **state)
 /* For all, for a group, and for stations that nobody knows: one allowance. */
 static void test_floods_have_a_rate(void **state)
 {
-    static const uint8_t nobody[NET_MAC] = { 2, 8, 8, 8, 8, 8 }, group[NET_MAC] = { 1, 0, 0x5e, 0, 0, 1 };
+    static const uint8_t nobody[NET_MAC] = { 2, 8, 8, 8, 8, 8 },
+                         group[NET_MAC] = { 1, 0, 0x5e, 0, 0, 1 };
     const uint8_t *const to[] = { everybody, nobody, group };
     unsigned int passed = 0;
 
@@ -208,10 +234,13 @@ static void test_floods_have_a_rate(void **state)
     assert_int_equal(passed, GUARD_FLOOD_BURST);
     assert_int_equal(bridge.guard[5].floods, 3000 - GUARD_FLOOD_BURST);
     assert_int_equal(bridge.dropped, 3000 - GUARD_FLOOD_BURST);
-    assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x10);                             /* conversations go on */
-    assert_int_equal(send_between(4, everybody, alice.mac), 0x2f);                               /* and others' floods */
+    /* conversations go on */
+    assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x10);
+    /* and others' floods */
+    assert_int_equal(send_between(4, everybody, alice.mac), 0x2f);
+    /* no guard, no limit */
     for (unsigned int i = 0; i < 1000; i++)
-        assert_int_equal(send_between(0, everybody, (const uint8_t *)"\2\0\0\0\0\x77"), 0x3e);     /* no guard, no limit */
+        assert_int_equal(send_between(0, everybody, (const uint8_t *)"\2\0\0\0\0\x77"), 0x3e);
     for (unsigned int i = passed = 0; i < 4000; i++, clock_now += SECOND / 1000)
         passed += send_between(5, everybody, mallory.mac) != 0;
     assert_in_range(passed, 4 * GUARD_FLOOD_RATE - 1, 4 * GUARD_FLOOD_RATE);
@@ -227,18 +256,25 @@ static void test_floods_of_large_frames_have_it_too(void **state)
     memcpy(frame, everybody, NET_MAC);
     memcpy(frame + NET_MAC, mallory.mac, NET_MAC);
     for (unsigned int i = 0; i < 100; i++)
-        port->receive(port, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
+        port->receive(port, frame, sizeof frame,
+                      NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
     assert_in_range(fake[0].sent - before, 256, GUARD_FLOOD_BURST);
-    memcpy(frame, alice.mac, NET_MAC);                          /* conversations have no such limit */
+    /* conversations have no such limit */
+    memcpy(frame, alice.mac, NET_MAC);
     before = guarded[0].sent;
     for (unsigned int i = 0; i < 10; i++)
-        port->receive(port, frame, sizeof frame, NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
+        port->receive(port, frame, sizeof frame,
+                      NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(256));
     assert_int_equal(guarded[0].sent - before, 10 * 256);
 }
 
-static void fake_poll(struct netport *port) { ((struct fake *)port->context)->flushed += 100; }
+static void fake_poll(struct netport *port)
+{
+    ((struct fake *)port->context)->flushed += 100;
+}
 
-/* 100,000 bytes a second: the card stops when it has spent its 5,000, and goes on when its debt is paid. */
+/* 100,000 bytes a second: the card stops when it has spent its 5,000, and goes on when its debt is
+ * paid. */
 static void test_a_rate_stops_the_card(void **state)
 {
     struct guard_rule rule = { .mac = { 0, 0x16, 0x3e, 0, 0, 3 }, .rate = 100000, .burst = 5000 };
@@ -254,7 +290,8 @@ static void test_a_rate_stops_the_card(void **state)
     port->receive(port, frame, sizeof frame, 0);
     assert_true(port->paused);
     assert_int_equal(called, clock_now + SECOND / 100000);
-    for (unsigned int i = 0; i < 10; i++)                       /* the rest of the batch: taken, and paid for */
+    /* the rest of the batch: taken, and paid for */
+    for (unsigned int i = 0; i < 10; i++)
         port->receive(port, frame, sizeof frame, 0);
     assert_int_equal(guarded[0].sent, 15);
     bridge_resume(&bridge);
@@ -275,7 +312,8 @@ static void test_a_rate_stops_the_card(void **state)
     assert_true(port->paused);
     bridge_detach(&bridge, port);
     assert_false(port->paused);
-    port = &guarded[0].port;                                    /* without a rate there is no debt */
+    /* without a rate there is no debt */
+    port = &guarded[0].port;
     memcpy(frame, frame_between(mallory.mac, alice.mac), 60);
     for (unsigned int i = 0; i < 1000; i++)
         port->receive(port, frame, sizeof frame, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The token bucket: its rate is kept to the unit whoever asks how often, its burst too, debts are paid, no number wraps.
+/* The token bucket: its rate is kept to the unit whoever asks how often, its burst too, debts are
+ * paid, no number wraps.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,15 +30,18 @@ static void a_burst_and_then_the_rate(void **state)
     assert_true(bucket_take(&b, 25, now + 2000 * SECOND));
 }
 
-/* Whoever asks every 3 ns and whoever asks once a minute get the same, and never more than the rate. */
+/* Whoever asks every 3 ns and whoever asks once a minute get the same, and never more than the
+ * rate. */
 static void asking_often_earns_and_loses_nothing(void **state)
 {
-    static const uint64_t rates[] = { 1, 3, 7, 256, 999983, 1000003, 123456789, 1000000000, 3000000019ull };
+    static const uint64_t rates[] = { 1,       3,         7,          256,          999983,
+                                      1000003, 123456789, 1000000000, 3000000019ull };
 
     for (unsigned int r = 0; r < sizeof rates / sizeof rates[0]; r++)
         for (uint64_t step = 3; step < 2 * SECOND; step = step * 7 + 1) {
             struct bucket b;
-            uint64_t now = 5, taken = 0, end = 5 + (step * 20000 < 20 * SECOND ? step * 20000 : 20 * SECOND);
+            uint64_t now = 5, taken = 0,
+                     end = 5 + (step * 20000 < 20 * SECOND ? step * 20000 : 20 * SECOND);
 
             bucket_init(&b, rates[r], BUCKET_MOST, now);
             bucket_spend(&b, BUCKET_MOST, now);
@@ -49,7 +53,8 @@ static void asking_often_earns_and_loses_nothing(void **state)
             uint64_t right = (uint64_t)((unsigned __int128)(end - 5) * rates[r] / SECOND);
 
             assert_true(taken <= right);
-            assert_true(right - taken <= 1 + right / 1000 + rates[r] * 20000 / SECOND);    /* a nanosecond an asking, at most */
+            /* a nanosecond an asking, at most */
+            assert_true(right - taken <= 1 + right / 1000 + rates[r] * 20000 / SECOND);
         }
 }
 
@@ -98,7 +103,8 @@ static void absurd_numbers_do_not_wrap(void **state)
         bucket_spend(&b, UINT64_MAX, 2);
     assert_true(bucket_level(&b, 2) >= -(int64_t)BUCKET_MOST);
     assert_true(bucket_level(&b, UINT64_MAX) == (int64_t)BUCKET_MOST);
-    assert_true(bucket_level(&b, 7) == (int64_t)BUCKET_MOST);           /* a clock that went back gives nothing */
+    /* a clock that went back gives nothing */
+    assert_true(bucket_level(&b, 7) == (int64_t)BUCKET_MOST);
     bucket_init(&b, 1000, 1000, 5 * SECOND);
     bucket_spend(&b, 1000, 5 * SECOND);
     assert_int_equal(bucket_level(&b, 4 * SECOND), 0);

@@ -31,31 +31,42 @@ static _Alignas(4096) uint8_t memory[FRAMES + 2][4096];
 static unsigned windows, populated;     /* mapped in dom0 now; given to the domain */
 static struct { void *at; unsigned long mfn[128], n; } window[4];
 
-static unsigned long frame_of(uint64_t pfn) { return FIRST_MFN + (pfn * 1237 + 99) % FRAMES; }
-static uint8_t *page(unsigned long mfn) {
+static unsigned long frame_of(uint64_t pfn)
+{
+    return FIRST_MFN + (pfn * 1237 + 99) % FRAMES;
+}
+static uint8_t *page(unsigned long mfn)
+{
     assert_in_range(mfn, FIRST_MFN, SHARED_MFN);
     return memory[mfn - FIRST_MFN];
 }
-static uint8_t *page_at(uint64_t pfn) { return page(frame_of(pfn)); }
+static uint8_t *page_at(uint64_t pfn)
+{
+    return page(frame_of(pfn));
+}
 
 static unsigned refuse_window;          /* the n-th next one */
 static unsigned busy;                   /* pages' worth of work since others had their turn */
 
-void thread_yield(void) { busy = 0; }
+void thread_yield(void)
+{
+    busy = 0;
+}
 
-static void work(unsigned pages) {
+static void work(unsigned pages)
+{
     busy += pages;
     assert_true(busy <= 1700);
 }
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
-                 int *errors) {
+                 int *errors)
+{
     unsigned i = 0;
 
     assert_true(n && n <= 128 && prot == PROT_RW && owner == 9 && !errors);
     work((unsigned)n);
-    if (refuse_window && --refuse_window == 0)
-        return ERR_PTR(-12);
+    if (refuse_window && --refuse_window == 0) return ERR_PTR(-12);
     while (window[i].at)
         i++;
     window[i].at = aligned_alloc(4096, n * 4096);
@@ -68,7 +79,8 @@ void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domi
     return window[i].at;
 }
 
-void unmap_frames(void *va, unsigned long n) {
+void unmap_frames(void *va, unsigned long n)
+{
     unsigned i = 0;
 
     while (window[i].at != va)
@@ -81,14 +93,25 @@ void unmap_frames(void *va, unsigned long n) {
     windows--;
 }
 
-void *alloc_pages(unsigned order) {
+void *alloc_pages(unsigned order)
+{
     return allocation_fails() ? NULL : aligned_alloc(4096, 4096u << order);
 }
-void free_pages(void *va, unsigned order) { free(va); }
-const char *errno_name(long error) { return "ERROR"; }
-uint64_t wall_clock_ns(void) { return 1234567; }
+void free_pages(void *va, unsigned order)
+{
+    free(va);
+}
+const char *errno_name(long error)
+{
+    return "ERROR";
+}
+uint64_t wall_clock_ns(void)
+{
+    return 1234567;
+}
 
-void panic(const char *format, ...) {
+void panic(const char *format, ...)
+{
     fail_msg("panic: %s", format);
     abort();
 }
@@ -107,7 +130,8 @@ static bool memory_is_gone;
 
 static struct build_request request;
 
-static long domain_op(struct xen_domctl *op) {
+static long domain_op(struct xen_domctl *op)
+{
     assert_int_equal(op->interface_version, XEN_DOMCTL_INTERFACE_VERSION);
     if (op->cmd == XEN_DOMCTL_createdomain) {
         assert_int_equal(op->domain, 0);
@@ -128,8 +152,7 @@ static long domain_op(struct xen_domctl *op) {
     case XEN_DOMCTL_destroydomain:
         assert_true(alive);
         work(500);
-        if (tell_again && tell_again--)
-            return -EAGAIN;
+        if (tell_again && tell_again--) return -EAGAIN;
         alive = false;
         destroyed++;
         break;
@@ -153,14 +176,14 @@ static long domain_op(struct xen_domctl *op) {
     return 0;
 }
 
-static long memory_op(struct xen_memory_reservation *op) {
+static long memory_op(struct xen_memory_reservation *op)
+{
     unsigned long n = op->nr_extents < 1000 ? op->nr_extents : 1000,
                   *list = (unsigned long *)op->extent_start.p;
 
     assert_true(op->domid == 9 && op->extent_order == 0);
     work((unsigned)op->nr_extents);
-    if (memory_is_gone && populated >= PAGES / 2)
-        return 0;
+    if (memory_is_gone && populated >= PAGES / 2) return 0;
     for (unsigned long i = 0; i < n; i++) {
         assert_int_equal(list[i], populated);   /* the page's number in the domain */
         list[i] = frame_of(populated++);
@@ -168,7 +191,8 @@ static long memory_op(struct xen_memory_reservation *op) {
     return (long)n;
 }
 
-static long pin(struct mmuext_op *op, domid_t owner) {
+static long pin(struct mmuext_op *op, domid_t owner)
+{
     assert_true(op->cmd == MMUEXT_PIN_L4_TABLE && owner == 9);
     assert_int_equal(windows, 0);           /* a table that we could still write would be refused */
     pinned = true;
@@ -176,10 +200,10 @@ static long pin(struct mmuext_op *op, domid_t owner) {
 }
 
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
-                    unsigned long d, unsigned long e) {
+                    unsigned long d, unsigned long e)
+{
     calls++;
-    if (refuse_call && --refuse_call == 0)
-        return -ENOMEM;
+    if (refuse_call && --refuse_call == 0) return -ENOMEM;
     switch (nr) {
     case __HYPERVISOR_domctl:
         return domain_op((struct xen_domctl *)a);
@@ -217,13 +241,15 @@ static uint8_t file[4096], ramdisk[10000];
 static struct build_result result;
 static char why[200];
 
-static void put(size_t at, uint64_t value, unsigned bytes) {
+static void put(size_t at, uint64_t value, unsigned bytes)
+{
     memcpy(file + at, &value, bytes);
 }
 
 static size_t notes_end;
 
-static void note(uint32_t type, uint64_t value) {
+static void note(uint32_t type, uint64_t value)
+{
     put(notes_end, 4, 4);
     put(notes_end + 4, 8, 4);
     put(notes_end + 8, type, 4);
@@ -233,7 +259,8 @@ static void note(uint32_t type, uint64_t value) {
     put(120 + 32, notes_end - 512, 8);
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     memset(file, 0, sizeof(file));
     memcpy(file, "\177ELF\2\1\1", 7);
     put(18, 62, 2);
@@ -275,7 +302,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int build(void) {
+static int build(void)
+{
     int error;
 
     why[0] = '\0';
@@ -287,32 +315,35 @@ static int build(void) {
 
 /* What the CPU finds at an address of the domain's: its entry; and that only its leaf may be
  * written, never a table. */
-static uint64_t walk(uint64_t va) {
+static uint64_t walk(uint64_t va)
+{
     unsigned long table = context.ctrlreg[3] >> 12;
 
     for (unsigned level = 4; level > 0; level--) {
         uint64_t entry = ((uint64_t *)(void *)page(table))[va >> (3 + 9 * level) & 511];
 
-        if (!(entry & PTE_PRESENT) || level == 1)
-            return entry;
+        if (!(entry & PTE_PRESENT) || level == 1) return entry;
         assert_int_equal(entry & ~PTE_MFN_MASK, PROT_TABLE);
         table = entry >> 12 & 0xffffffffff;
     }
     return 0;
 }
 
-static uint8_t *at(uint64_t va) {
+static uint8_t *at(uint64_t va)
+{
     uint64_t entry = walk(va);
 
     assert_true(entry & PTE_PRESENT);
     return page((entry & PTE_MFN_MASK) >> 12) + (va & 4095);
 }
 
-static struct start_info *info(void) {
+static struct start_info *info(void)
+{
     return (struct start_info *)(void *)at(context.user_regs.rsi);
 }
 
-static void what_the_domain_finds(void **state) {
+static void what_the_domain_finds(void **state)
+{
     const uint64_t *p2m;
     uint64_t end;
 
@@ -374,7 +405,8 @@ static void what_the_domain_finds(void **state) {
 }
 
 /* The console's and the store's rings are granted to dom0, and events begin masked. */
-static void what_is_shared(void **state) {
+static void what_is_shared(void **state)
+{
     const struct grant_entry_v1 *table = (const void *)memory[FRAMES];
     struct shared_info *shared = (void *)memory[FRAMES + 1];
 
@@ -391,7 +423,8 @@ static void what_is_shared(void **state) {
 }
 
 /* Linux wants its list elsewhere and its ramdisk by number; and it has a hypercall page. */
-static void as_linux_wants_it(void **state) {
+static void as_linux_wants_it(void **state)
+{
     note(XEN_ELFNOTE_INIT_P2M, 0x8000000000);
     note(XEN_ELFNOTE_MOD_START_PFN, 1);
     note(XEN_ELFNOTE_HYPERCALL_PAGE, BASE + 0x101000);
@@ -412,14 +445,16 @@ static void as_linux_wants_it(void **state) {
         assert_int_equal(page_at(info()->mod_start + i / 4096)[i % 4096], ramdisk[i]);
 }
 
-static void without_a_ramdisk(void **state) {
+static void without_a_ramdisk(void **state)
+{
     request.ramdisk = NULL;
     request.ramdisk_size = 0;
     assert_int_equal(build(), 0);
     assert_int_equal(info()->mod_start | info()->mod_len, 0);
 }
 
-static void too_little_memory(void **state) {
+static void too_little_memory(void **state)
+{
     request.pages = 1023;
     assert_int_equal(build(), -ENOMEM);
     assert_non_null(strstr(why, "needs at least 4 MiB"));
@@ -436,7 +471,8 @@ static void too_little_memory(void **state) {
 }
 
 /* Each call, each window and each allocation fails in its turn: a sentence, and no domain. */
-static void whatever_fails(void **state) {
+static void whatever_fails(void **state)
+{
     unsigned total, i;
 
     note(XEN_ELFNOTE_HYPERCALL_PAGE, BASE + 0x101000);
@@ -485,7 +521,8 @@ static void whatever_fails(void **state) {
     assert_int_equal(destroyed, 1);
 }
 
-static void longest_command_line(void **state) {
+static void longest_command_line(void **state)
+{
     static char line[2000];
 
     memset(line, 'x', sizeof(line) - 1);
@@ -496,7 +533,8 @@ static void longest_command_line(void **state) {
     assert_int_equal(strlen((const char *)info()->cmd_line), MAX_GUEST_CMDLINE - 1);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_the_domain_finds, setup),
         cmocka_unit_test_setup(what_is_shared, setup),

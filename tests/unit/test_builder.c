@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's domain builder, the pure half: reading a kernel's ELF and notes, and laying out its memory.
+/* dom0's domain builder, the pure half: reading a kernel's ELF and notes, and laying out its
+ * memory.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,13 +10,16 @@
 #include "dom0/builder/layout.h"
 
 static uint8_t file[4096];
-static size_t notes_size, file_size;     /* the file ends with the last byte that anything in it names */
+/* the file ends with the last byte that anything in it names */
+static size_t notes_size, file_size;
 
-static void put(size_t at, uint64_t value, unsigned bytes) {
+static void put(size_t at, uint64_t value, unsigned bytes)
+{
     memcpy(file + at, &value, bytes);
 }
 
-static void note(uint32_t type, uint64_t value) {
+static void note(uint32_t type, uint64_t value)
+{
     size_t at = 512 + notes_size;
 
     put(at, 4, 4);
@@ -28,7 +32,8 @@ static void note(uint32_t type, uint64_t value) {
 }
 
 /* Two program headers: LOAD 0x100000 (1 KiB of file, 8 KiB of memory) and NOTE. */
-static int setup(void **state) {
+static int setup(void **state)
+{
     memset(file, 0, sizeof(file));
     notes_size = 0;
     file_size = 2048;
@@ -49,7 +54,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int parse(struct image *image, const char **why) {
+static int parse(struct image *image, const char **why)
+{
     uint8_t *exact = malloc(file_size);
     int error;
 
@@ -59,7 +65,8 @@ static int parse(struct image *image, const char **why) {
     return error;
 }
 
-static void notes_are_read(void **state) {
+static void notes_are_read(void **state)
+{
     struct image image;
     const char *why;
 
@@ -74,7 +81,8 @@ static void notes_are_read(void **state) {
     assert_true(image.init_p2m == IMAGE_ABSENT);
 }
 
-static void defaults_without_notes_of_addresses(void **state) {
+static void defaults_without_notes_of_addresses(void **state)
+{
     struct image image;
     const char *why;
 
@@ -84,7 +92,8 @@ static void defaults_without_notes_of_addresses(void **state) {
     assert_int_equal(image.entry, 0x100010);
 }
 
-static void each_fault_has_its_sentence(void **state) {
+static void each_fault_has_its_sentence(void **state)
+{
     struct image image;
     const char *why;
 
@@ -113,12 +122,19 @@ static void each_fault_has_its_sentence(void **state) {
 }
 
 /* The sentence of each number names it, says what it is, and what it should be. */
-static void a_refusal_names_the_number(void **state) {
-    static const struct { uint32_t type; uint64_t value; const char *words; } odd[] = {
-        { 3, 0x800000000000, "VIRT_BASE, 0x800000000000, must be a page below 0x800000000000 or from 0xffff880000000000 on" },
-        { 3, 0x7ffffffff000, "a segment ends 0x102000 bytes behind the note VIRT_BASE, 0x7ffffffff000" },
-        { 4, 0x100001, "a segment's physical address, 0x100000, is below the note PADDR_OFFSET, 0x100001" },
-        { 2, 0x100001, "HYPERCALL_PAGE, 0x100001, is no page in its segments, 0x100000 to 0x102000" },
+static void a_refusal_names_the_number(void **state)
+{
+    static const struct { uint32_t type; uint64_t value; const char *words;
+    } odd[] = {
+        { 3, 0x800000000000,
+          "VIRT_BASE, 0x800000000000, must be a page below 0x800000000000 or from "
+          "0xffff880000000000 on" },
+        { 3, 0x7ffffffff000,
+          "a segment ends 0x102000 bytes behind the note VIRT_BASE, 0x7ffffffff000" },
+        { 4, 0x100001,
+          "a segment's physical address, 0x100000, is below the note PADDR_OFFSET, 0x100001" },
+        { 2, 0x100001,
+          "HYPERCALL_PAGE, 0x100001, is no page in its segments, 0x100000 to 0x102000" },
         { 2, 0x102000, "HYPERCALL_PAGE, 0x102000, is no page" },
         { 1, 0x102000, "its entry, 0x102000, is outside its segments, 0x100000 to 0x102000" },
         { 15, 0xffff800000000000, "INIT_P2M, 0xffff800000000000, must be a page" },
@@ -138,11 +154,15 @@ static void a_refusal_names_the_number(void **state) {
     note(3, 0);
     put(64 + 40, 1ull << 40, 8);
     assert_int_equal(parse(&image, &why), -ENOEXEC);
-    assert_non_null(strstr(why, "a segment of 1099511627776 bytes at 0x100000 ends more than 16 GiB behind VIRT_BASE"));
+    assert_non_null(strstr(
+        why,
+        "a segment of 1099511627776 bytes at 0x100000 ends more than 16 GiB behind VIRT_BASE"));
 }
 
-/* One byte after the other set to awkward values: no verdict is asked for, only that the sanitizers stay silent. */
-static void noise_is_survived(void **state) {
+/* One byte after the other set to awkward values: no verdict is asked for, only that the sanitizers
+ * stay silent. */
+static void noise_is_survived(void **state)
+{
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
     struct image image;
     const char *why;
@@ -160,8 +180,10 @@ static void noise_is_survived(void **state) {
     }
 }
 
-static void an_old_kernel_has_a_section(void **state) {
-    static const char text[] = "GUEST_OS=old,VIRT_BASE=0x40000000,HYPERCALL_PAGE=0x1,LOADER=generic";
+static void an_old_kernel_has_a_section(void **state)
+{
+    static const char text[] =
+        "GUEST_OS=old,VIRT_BASE=0x40000000,HYPERCALL_PAGE=0x1,LOADER=generic";
     struct image image;
     const char *why;
 
@@ -172,7 +194,8 @@ static void an_old_kernel_has_a_section(void **state) {
     put(58, 64, 2);
     put(60, 2, 2);
     put(62, 1, 2);
-    put(2048 + 24, 3000, 8);                                    /* Section 0: __xen_guest, at 3000. */
+    /* Section 0: __xen_guest, at 3000. */
+    put(2048 + 24, 3000, 8);
     put(2048 + 32, sizeof(text), 8);
     put(2048, 1, 4);
     memcpy(file + 3000, text, sizeof(text));
@@ -185,7 +208,8 @@ static void an_old_kernel_has_a_section(void **state) {
     assert_true(image.hypercall_page == 0x40001000);
 }
 
-static void the_layout_obeys_its_rules(void **state) {
+static void the_layout_obeys_its_rules(void **state)
+{
     struct image image = { .virt_base = 0xffffffff80000000, .init_p2m = IMAGE_ABSENT };
 
     for (uint64_t size = 4096; size < 40u << 20; size += 1234567) {
@@ -206,8 +230,11 @@ static void the_layout_obeys_its_rules(void **state) {
     }
 }
 
-static void linux_has_its_own_places(void **state) {
-    struct image image = { .virt_base = 0xffffffff80000000, .init_p2m = 0x8000000000, .module_by_pfn = true };
+static void linux_has_its_own_places(void **state)
+{
+    struct image image = { .virt_base = 0xffffffff80000000,
+                           .init_p2m = 0x8000000000,
+                           .module_by_pfn = true };
     struct layout l;
     uint64_t needed;
 
@@ -222,21 +249,27 @@ static void linux_has_its_own_places(void **state) {
     assert_int_equal(l.table_count, 3 + 32 + 3);
 }
 
-static void addresses_that_do_not_fit_have_an_error_each(void **state) {
-    struct image image = { .virt_base = 0xffffffffffc00000, .low = 0xffffffffffc00000, .high = 0xffffffffffc01000,
+static void addresses_that_do_not_fit_have_an_error_each(void **state)
+{
+    struct image image = { .virt_base = 0xffffffffffc00000,
+                           .low = 0xffffffffffc00000,
+                           .high = 0xffffffffffc01000,
                            .init_p2m = IMAGE_ABSENT };
     struct layout l;
     uint64_t needed;
 
-    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), -ERANGE);         /* The end would be 0. */
+    /* The end would be 0. */
+    assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), -ERANGE);
     image.virt_base = image.low = 0xffffffffff800000;
     image.high = image.low + 4096;
     assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), 0);
     assert_int_equal(layout_make(&image, UINT64_MAX, 65536, &l, &needed), -ERANGE);
     assert_int_equal(layout_make(&image, 0, UINT64_MAX, &l, &needed), -ERANGE);
-    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);     /* 1 TiB: 2 GiB of list. */
+    /* 1 TiB: 2 GiB of list. */
+    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);
     image.init_p2m = 0x8000000000;
-    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);     /* 4 MiB of tables for it. */
+    /* 4 MiB of tables for it. */
+    assert_int_equal(layout_make(&image, 0, 1ul << 28, &l, &needed), -ERANGE);
     assert_int_equal(layout_make(&image, 0, 1ul << 27, &l, &needed), 0);
     image.init_p2m = 0x7fffffffe000;
     assert_int_equal(layout_make(&image, 0, 1024, &l, &needed), -ENOMEM);
@@ -247,7 +280,8 @@ static void addresses_that_do_not_fit_have_an_error_each(void **state) {
     assert_int_equal(layout_make(&image, 0, 65536, &l, &needed), 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_are_read, setup),
         cmocka_unit_test_setup(defaults_without_notes_of_addresses, setup),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both builders against kernels that lie, by structured fuzzing: good images with a few numbers of their headers and notes made
- * awkward, cut short, laid out for awkward sizes of memory and ramdisk. What is accepted must obey the rules below; everything
- * must end (an alarm sees to that) and touch nothing but the file (ASan). What is good must be accepted.
+ * Both builders against kernels that lie, by structured fuzzing: good images with a few numbers of
+ * their headers and notes made awkward, cut short, laid out for awkward sizes of memory and
+ * ramdisk. What is accepted must obey the rules below; everything must end (an alarm sees to that)
+ * and touch nothing but the file (ASan). What is good must be accepted.
  *
- * Deterministic: seeds 1, 2, 3, ... of CASES cases each, as many as ROUNDS. DOMUS_FUZZ_SEED=N begins elsewhere (a failure says
- * where), DOMUS_FUZZ_SECONDS=N goes on for that long.
+ * Deterministic: seeds 1, 2, 3, ... of CASES cases each, as many as ROUNDS. DOMUS_FUZZ_SEED=N
+ * begins elsewhere (a failure says where), DOMUS_FUZZ_SECONDS=N goes on for that long.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,21 +31,31 @@ typedef unsigned __int128 wide;                 /* In which the sums below canno
 static uint64_t seed, state;
 static unsigned case_number, accepted, laid_out;
 
-static uint64_t rnd(void) {
+static uint64_t rnd(void)
+{
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
     return state * 0x2545f4914f6cdd1dull;
 }
 
-static uint64_t below(uint64_t limit) {
+static uint64_t below(uint64_t limit)
+{
     return rnd() % limit;
 }
 
 /* Near powers of two, near the edges of the address space, or anything. */
-static uint64_t awkward(void) {
+static uint64_t awkward(void)
+{
     static const uint64_t edges[] = {
-        0, GUEST_LOW_END, GUEST_HIGH_START, 0xffff800000000000, 0xffffffff80000000, 0xfffffffffffff000, 0x8000000000, 1ull << 34,
+        0,
+        GUEST_LOW_END,
+        GUEST_HIGH_START,
+        0xffff800000000000,
+        0xffffffff80000000,
+        0xfffffffffffff000,
+        0x8000000000,
+        1ull << 34,
     };
     uint64_t number = below(3) ? edges[below(sizeof(edges) / sizeof(edges[0]))] : 1ull << below(64);
 
@@ -67,11 +78,13 @@ static uint64_t awkward(void) {
 static uint8_t file[FILE_BYTES];
 static size_t notes_size;
 
-static void put(size_t at, uint64_t value, size_t bytes) {
+static void put(size_t at, uint64_t value, size_t bytes)
+{
     memcpy(file + at, &value, bytes);
 }
 
-static void note(uint32_t type, uint64_t value) {
+static void note(uint32_t type, uint64_t value)
+{
     size_t at = NOTES_AT + notes_size;
 
     put(at, 4, 4);
@@ -82,10 +95,13 @@ static void note(uint32_t type, uint64_t value) {
     notes_size += 24;
 }
 
-/* A kernel as kernels are: up to three segments, at Linux's, Mini-OS's or some other address; some of the notes. */
-static void good_image(void) {
+/* A kernel as kernels are: up to three segments, at Linux's, Mini-OS's or some other address; some
+ * of the notes. */
+static void good_image(void)
+{
     static const uint64_t bases[] = { 0, 0x400000, 0xffffffff80000000, 0xffff880000000000 };
-    uint64_t base = bases[below(4)], offset = below(2) ? 0 : base, pa = offset + below(16) * MIB, first = pa;
+    uint64_t base = bases[below(4)], offset = below(2) ? 0 : base, pa = offset + below(16) * MIB,
+             first = pa;
     unsigned segments = 1 + (unsigned)below(3);
 
     memset(file, 0, sizeof(file));
@@ -122,7 +138,8 @@ static void good_image(void) {
 }
 
 /* One number of the ELF header, of a program header or of a note. */
-static void spoil(void) {
+static void spoil(void)
+{
     switch (below(4)) {
     case 0:  put(16 + below(48) / 2 * 2, awkward(), 2); break;
     case 1:  put(24 + below(3) * 8, awkward(), 8); break;
@@ -133,17 +150,21 @@ static void spoil(void) {
         put(NOTES_AT + 24 * below(notes_size / 24) + 16, awkward(), 8);
 }
 
-static bool wide_guest_range(wide start, wide end) {
-    return start < end && (end <= GUEST_LOW_END || (start >= GUEST_HIGH_START && end < (wide)1 << 64));
+static bool wide_guest_range(wide start, wide end)
+{
+    return start < end &&
+           (end <= GUEST_LOW_END || (start >= GUEST_HIGH_START && end < (wide)1 << 64));
 }
 
-static void check_image(const struct image *image, const uint8_t *bytes, size_t size) {
+static void check_image(const struct image *image, const uint8_t *bytes, size_t size)
+{
     ASSERT_THAT(image->virt_base % PAGE == 0);
     ASSERT_THAT(image->virt_base <= image->low && image->low < image->high);
     ASSERT_THAT(wide_guest_range(image->virt_base, image->high));
     ASSERT_THAT(image->entry >= image->low && image->entry < image->high);
     ASSERT_THAT(image->hypercall_page == IMAGE_ABSENT ||
-                (image->hypercall_page % PAGE == 0 && image->hypercall_page >= image->low && image->hypercall_page < image->high));
+                (image->hypercall_page % PAGE == 0 && image->hypercall_page >= image->low &&
+                 image->hypercall_page < image->high));
     ASSERT_THAT(image->init_p2m == IMAGE_ABSENT || image->init_p2m % PAGE == 0);
     ASSERT_THAT(image->segment_count >= 1 && image->segment_count <= IMAGE_MAX_SEGMENTS);
     for (unsigned i = 0; i < image->segment_count; i++) {
@@ -155,18 +176,21 @@ static void check_image(const struct image *image, const uint8_t *bytes, size_t 
     }
 }
 
-static void check_facts(const struct elf_facts *f) {
+static void check_facts(const struct elf_facts *f)
+{
     ASSERT_THAT(f->virt_base % PAGE == 0);
     ASSERT_THAT(f->virt_base <= f->start && f->start < f->end);
     ASSERT_THAT(wide_guest_range(f->virt_base, f->end));
     ASSERT_THAT(f->entry >= f->start && f->entry < f->end);
     ASSERT_THAT(f->hypercall_page == ELF_NONE ||
-                (f->hypercall_page % PAGE == 0 && f->hypercall_page >= f->start && f->hypercall_page < f->end));
+                (f->hypercall_page % PAGE == 0 && f->hypercall_page >= f->start &&
+                 f->hypercall_page < f->end));
     ASSERT_THAT(f->init_p2m == ELF_NONE || f->init_p2m % PAGE == 0);
 }
 
 /* What the hypervisor will copy: into the domain's memory, out of the file. */
-static void check_piece(void *arg, uint64_t va, const void *bytes, uint64_t n) {
+static void check_piece(void *arg, uint64_t va, const void *bytes, uint64_t n)
+{
     const struct elf_facts *f = arg;
     static volatile uint8_t sum;
 
@@ -176,14 +200,17 @@ static void check_piece(void *arg, uint64_t va, const void *bytes, uint64_t n) {
 
 /* --- layouts --- */
 
-static int by_value(const void *a, const void *b) {
+static int by_value(const void *a, const void *b)
+{
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
     return x < y ? -1 : x > y;
 }
 
-/* How many page tables two ranges need, by writing down which and counting those that differ. 0: too many to do so. */
-static uint64_t tables_needed(const uint64_t start[2], const uint64_t end[2]) {
+/* How many page tables two ranges need, by writing down which and counting those that differ. 0:
+ * too many to do so. */
+static uint64_t tables_needed(const uint64_t start[2], const uint64_t end[2])
+{
     static uint64_t which[1 << 14];
     uint64_t total = 1;
 
@@ -191,9 +218,9 @@ static uint64_t tables_needed(const uint64_t start[2], const uint64_t end[2]) {
         size_t count = 0;
 
         for (unsigned r = 0; r < 2; r++)
-            for (uint64_t i = start[r] >> shift; start[r] < end[r] && i <= (end[r] - 1) >> shift; i++) {
-                if (count == sizeof(which) / sizeof(which[0]))
-                    return 0;
+            for (uint64_t i = start[r] >> shift; start[r] < end[r] && i <= (end[r] - 1) >> shift;
+                 i++) {
+                if (count == sizeof(which) / sizeof(which[0])) return 0;
                 which[count++] = i;
             }
         qsort(which, count, sizeof(which[0]), by_value);
@@ -204,7 +231,8 @@ static uint64_t tables_needed(const uint64_t start[2], const uint64_t end[2]) {
 }
 
 /* Things at consecutive places of the region: each begins where or after the last one ended. */
-static void check_row(const struct layout *l, wide at, const uint64_t things[][2], size_t count) {
+static void check_row(const struct layout *l, wide at, const uint64_t things[][2], size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         if (!things[i][1])
             continue;
@@ -214,17 +242,26 @@ static void check_row(const struct layout *l, wide at, const uint64_t things[][2
     ASSERT_THAT(at + 512 * 1024 <= l->end);
 }
 
-static void check_layout(const struct image *image, uint64_t ramdisk, uint64_t pages, const struct layout *l, uint64_t needed) {
+static void check_layout(const struct image *image, uint64_t ramdisk, uint64_t pages,
+                         const struct layout *l, uint64_t needed)
+{
     bool own = image->init_p2m != IMAGE_ABSENT;
     uint64_t region = (l->end - l->base) / PAGE, counted;
     uint64_t mapped_ramdisk = image->module_by_pfn ? 0 : l->ramdisk_pages;
     const uint64_t row[][2] = {
-        { l->ramdisk_va, mapped_ramdisk }, { l->p2m_va, own ? 0 : l->p2m_pages }, { l->start_info, 1 }, { l->store, 1 },
-        { l->console, 1 }, { l->tables, l->table_count }, { l->stack, 1 },
+        { l->ramdisk_va, mapped_ramdisk },
+        { l->p2m_va, own ? 0 : l->p2m_pages },
+        { l->start_info, 1 },
+        { l->store, 1 },
+        { l->console, 1 },
+        { l->tables, l->table_count },
+        { l->stack, 1 },
     };
 
-    ASSERT_THAT(wide_guest_range(l->base, l->end) && l->base == image->virt_base && (l->end - l->base) % (4 * MIB) == 0);
-    ASSERT_THAT((wide)l->p2m_pages * PAGE >= (wide)pages * 8 && (wide)l->ramdisk_pages * PAGE >= ramdisk);
+    ASSERT_THAT(wide_guest_range(l->base, l->end) && l->base == image->virt_base &&
+                (l->end - l->base) % (4 * MIB) == 0);
+    ASSERT_THAT((wide)l->p2m_pages * PAGE >= (wide)pages * 8 &&
+                (wide)l->ramdisk_pages * PAGE >= ramdisk);
     check_row(l, image->high, row, sizeof(row) / sizeof(row[0]));
     ASSERT_THAT(l->pages == pages && needed <= pages && region <= needed);
     if (own) {
@@ -238,16 +275,21 @@ static void check_layout(const struct image *image, uint64_t ramdisk, uint64_t p
     }
     ASSERT_THAT((wide)l->p2m_pfn + l->p2m_pages <= pages);
     if (image->module_by_pfn && l->ramdisk_pages)
-        ASSERT_THAT(l->ramdisk_pfn >= region + (own ? l->p2m_pages : 0) && (wide)l->ramdisk_pfn + l->ramdisk_pages <= pages);
+        ASSERT_THAT(l->ramdisk_pfn >= region + (own ? l->p2m_pages : 0) &&
+                    (wide)l->ramdisk_pfn + l->ramdisk_pages <= pages);
     counted = tables_needed((uint64_t[]){ l->base, own ? l->p2m_va : 0 },
                             (uint64_t[]){ l->end, own ? l->p2m_va + l->p2m_pages * PAGE : 0 });
     ASSERT_THAT(!counted || counted == l->table_count);
 }
 
-/* The hypervisor's own layout, of the first domain: the same rules, but it may have room for a few tables too many. */
-static void check_dom0_layout(const struct elf_facts *f, uint64_t archive, uint64_t pages, const struct dom0_layout *l) {
+/* The hypervisor's own layout, of the first domain: the same rules, but it may have room for a few
+ * tables too many. */
+static void check_dom0_layout(const struct elf_facts *f, uint64_t archive, uint64_t pages,
+                              const struct dom0_layout *l)
+{
     bool own = f->init_p2m != ELF_NONE;
-    uint64_t region = (l->end_va - f->virt_base) / PAGE, archive_pages = (archive + PAGE - 1) / PAGE, counted;
+    uint64_t region = (l->end_va - f->virt_base) / PAGE,
+             archive_pages = (archive + PAGE - 1) / PAGE, counted;
     wide at = (wide)l->archive_va + (f->module_unmapped ? 0 : (wide)archive_pages * PAGE);
 
     ASSERT_THAT(wide_guest_range(f->virt_base, l->end_va));
@@ -264,8 +306,11 @@ static void check_dom0_layout(const struct elf_facts *f, uint64_t archive, uint6
     ASSERT_THAT(l->info_va >= at && l->tables_va >= (wide)l->info_va + PAGE);
     ASSERT_THAT(l->stack_va >= (wide)l->tables_va + (wide)l->tables_room * PAGE);
     ASSERT_THAT((wide)l->stack_va + PAGE + 512 * 1024 <= l->end_va);
-    ASSERT_THAT((wide)region + (own ? l->p2m_pages : 0) + (f->module_unmapped ? archive_pages : 0) <= pages);
-    ASSERT_THAT((wide)l->p2m_pfn + l->p2m_pages <= pages && (wide)l->p2m_pages * PAGE >= (wide)pages * 8);
+    ASSERT_THAT((wide)region + (own ? l->p2m_pages : 0) +
+                    (f->module_unmapped ? archive_pages : 0) <=
+                pages);
+    ASSERT_THAT((wide)l->p2m_pfn + l->p2m_pages <= pages &&
+                (wide)l->p2m_pages * PAGE >= (wide)pages * 8);
     ASSERT_THAT(!archive_pages || (wide)l->archive_pfn + archive_pages <= pages);
     counted = tables_needed((uint64_t[]){ f->virt_base, own ? l->p2m_va : 0 },
                             (uint64_t[]){ l->end_va, own ? l->p2m_va + l->p2m_pages * PAGE : 0 });
@@ -274,7 +319,8 @@ static void check_dom0_layout(const struct elf_facts *f, uint64_t archive, uint6
 
 /* --- one case --- */
 
-static void lay_out(const struct image *image, const struct elf_facts *facts, bool ordinary) {
+static void lay_out(const struct image *image, const struct elf_facts *facts, bool ordinary)
+{
     uint64_t pages = ordinary ? 128 * 256 : below(3) ? below(1 << 20) : awkward();
     uint64_t ramdisk = ordinary ? below(4 * MIB) : below(3) ? below(1 << 20) : awkward();
     struct layout layout;
@@ -290,7 +336,8 @@ static void lay_out(const struct image *image, const struct elf_facts *facts, bo
         ASSERT_THAT(error != -ENOMEM || needed > pages);
         ASSERT_THAT(!error || !ordinary);
         laid_out += !error;
-        if (!error || error == -ENOMEM) {       /* As much as is needed, a page more, a page less. */
+        /* As much as is needed, a page more, a page less. */
+        if (!error || error == -ENOMEM) {
             uint64_t enough = needed + below(3) - 1;
 
             error = layout_make(image, ramdisk, enough, &layout, &needed);
@@ -308,7 +355,8 @@ static void lay_out(const struct image *image, const struct elf_facts *facts, bo
     }
 }
 
-static void one_case(void) {
+static void one_case(void)
+{
     unsigned faults = (unsigned)below(4);       /* None in one of four. */
     size_t size = FILE_BYTES;
     struct image image;
@@ -322,7 +370,8 @@ static void one_case(void) {
         spoil();
     if (faults && !below(8))
         size = below(FILE_BYTES);
-    if (faults && !below(8)) {                  /* The last note ends behind the notes, and behind the file. */
+    /* The last note ends behind the notes, and behind the file. */
+    if (faults && !below(8)) {
         size = NOTES_AT + notes_size - below(24);
         put(64 + 56 * (file[56] - 1u) % 512 + 32, size - NOTES_AT, 8);
     }
@@ -341,7 +390,8 @@ static void one_case(void) {
     if (!error && !elf_error) {                 /* They read the same file. */
         ASSERT_THAT(image.virt_base == facts.virt_base && image.entry == facts.entry);
         ASSERT_THAT(image.low == facts.start && image.high == facts.end);
-        ASSERT_THAT(image.init_p2m == facts.init_p2m && image.hypercall_page == facts.hypercall_page);
+        ASSERT_THAT(image.init_p2m == facts.init_p2m &&
+                    image.hypercall_page == facts.hypercall_page);
     }
     accepted += !error;
     lay_out(error ? NULL : &image, elf_error ? NULL : &facts, !faults);
@@ -349,12 +399,14 @@ static void one_case(void) {
     free(exact);
 }
 
-static void too_long(int number) {
+static void too_long(int number)
+{
     fprintf(stderr, "seed %lu, case %u: does not end\n", (unsigned long)seed, case_number);
     _exit(1);
 }
 
-static void round_of_cases(void) {
+static void round_of_cases(void)
+{
     state = seed * 0x9e3779b97f4a7c15ull | 1;
     for (case_number = 0; case_number < CASES; case_number++) {
         if (case_number % 1000 == 0)
@@ -364,7 +416,8 @@ static void round_of_cases(void) {
     alarm(0);
 }
 
-static void builders_survive_what_kernels_say(void **unused) {
+static void builders_survive_what_kernels_say(void **unused)
+{
     const char *first = getenv("DOMUS_FUZZ_SEED"), *seconds = getenv("DOMUS_FUZZ_SECONDS");
     time_t end = time(NULL) + (seconds ? atol(seconds) : 0);
     unsigned rounds = 0;
@@ -373,13 +426,15 @@ static void builders_survive_what_kernels_say(void **unused) {
     seed = first ? strtoul(first, NULL, 0) : 1;
     for (; rounds < ROUNDS || time(NULL) < end; rounds++, seed++)
         round_of_cases();
-    print_message("seeds %lu to %lu: %u images accepted, %u laid out\n", (unsigned long)(seed - rounds), (unsigned long)(seed - 1),
-                  accepted, laid_out);
+    print_message("seeds %lu to %lu: %u images accepted, %u laid out\n",
+                  (unsigned long)(seed - rounds), (unsigned long)(seed - 1), accepted, laid_out);
     assert_true(accepted > rounds * CASES / 4 && laid_out > rounds * CASES / 4);
 }
 
-/* A note each 12 bytes, and a header that says "all of the file is notes" as often as there is room: that many squared. */
-static void notes_by_the_million_end(void **unused) {
+/* A note each 12 bytes, and a header that says "all of the file is notes" as often as there is
+ * room: that many squared. */
+static void notes_by_the_million_end(void **unused)
+{
     size_t size = 4u << 20;
     unsigned headers = 60000;
     uint8_t *bytes = calloc(1, size);
@@ -405,18 +460,27 @@ static void notes_by_the_million_end(void **unused) {
     free(bytes);
 }
 
-static void sums_that_do_not_fit_stay_beyond(void **unused) {
-    assert_true(sum_of(BEYOND - 1, 1) == BEYOND && sum_of(BEYOND, 1) == BEYOND && sum_of(1ull << 63, 1ull << 63) == BEYOND);
-    assert_true(product_of(1ull << 32, 1ull << 32) == BEYOND && product_of(BEYOND, 2) == BEYOND && product_of(3, 5) == 15);
+static void sums_that_do_not_fit_stay_beyond(void **unused)
+{
+    assert_true(sum_of(BEYOND - 1, 1) == BEYOND && sum_of(BEYOND, 1) == BEYOND &&
+                sum_of(1ull << 63, 1ull << 63) == BEYOND);
+    assert_true(product_of(1ull << 32, 1ull << 32) == BEYOND && product_of(BEYOND, 2) == BEYOND &&
+                product_of(3, 5) == 15);
     assert_true(rounded_up(BEYOND, 4096) == BEYOND && rounded_up(BEYOND - 4094, 4096) == BEYOND);
-    assert_true(rounded_up(4096, 4096) == 4096 && rounded_up(4097, 4096) == 8192 && rounded_up(0, 4096) == 0);
-    assert_true(lies_within(4, 4, 8) && !lies_within(4, 5, 8) && !lies_within(BEYOND, 1, BEYOND) && lies_within(8, 0, 8));
-    assert_true(guest_may_map(GUEST_LOW_END - 4096, 4096) && !guest_may_map(GUEST_LOW_END - 4096, 4097));
-    assert_true(guest_may_map(GUEST_HIGH_START, 4096) && !guest_may_map(GUEST_HIGH_START - 1, 4096));
-    assert_true(!guest_may_map(-4096ull, 4096) && guest_may_map(-8192ull, 4096) && !guest_may_map(0, 1ull << 63));
+    assert_true(rounded_up(4096, 4096) == 4096 && rounded_up(4097, 4096) == 8192 &&
+                rounded_up(0, 4096) == 0);
+    assert_true(lies_within(4, 4, 8) && !lies_within(4, 5, 8) && !lies_within(BEYOND, 1, BEYOND) &&
+                lies_within(8, 0, 8));
+    assert_true(guest_may_map(GUEST_LOW_END - 4096, 4096) &&
+                !guest_may_map(GUEST_LOW_END - 4096, 4097));
+    assert_true(guest_may_map(GUEST_HIGH_START, 4096) &&
+                !guest_may_map(GUEST_HIGH_START - 1, 4096));
+    assert_true(!guest_may_map(-4096ull, 4096) && guest_may_map(-8192ull, 4096) &&
+                !guest_may_map(0, 1ull << 63));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builders_survive_what_kernels_say),
         cmocka_unit_test(sums_that_do_not_fit_stay_beyond),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's clocks on a simulated machine: its TSC, its ACPI timer or PIT and its APIC timer go as fast as they should, and it
- * is stopped now and then, as a guest of another hypervisor is. The rates found are right all the same, or are said to be doubtful.
- * And an RTC in all its forms.
+ * The machine's clocks on a simulated machine: its TSC, its ACPI timer or PIT and its APIC timer go
+ * as fast as they should, and it is stopped now and then, as a guest of another hypervisor is. The
+ * rates found are right all the same, or are said to be doubtful. And an RTC in all its forms.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,8 @@
 struct acpi_facts acpi;
 static double now_s;                                /* of the machine under test */
 static double lapic_from;
-static unsigned int looks, stop_each;               /* it is stopped at each so-many-th look at a clock */
+/* it is stopped at each so-many-th look at a clock */
+static unsigned int looks, stop_each;
 static double stop_s;
 
 static void pass(double s)
@@ -34,8 +35,14 @@ static void pass(double s)
         now_s += stop_s;
 }
 
-void lapic_timer_set(uint32_t ticks) { lapic_from = ticks ? now_s : 0; }
-uint32_t lapic_timer_left(void) { return 0xffffffff - (uint32_t)((now_s - lapic_from) * LAPIC_HZ); }
+void lapic_timer_set(uint32_t ticks)
+{
+    lapic_from = ticks ? now_s : 0;
+}
+uint32_t lapic_timer_left(void)
+{
+    return 0xffffffff - (uint32_t)((now_s - lapic_from) * LAPIC_HZ);
+}
 
 static uint64_t host_tsc(void)
 {
@@ -43,7 +50,7 @@ static uint64_t host_tsc(void)
     return (uint64_t)(now_s * TSC_HZ);
 }
 
-/* --- ports: PIT, ACPI timer, RTC --------------------------------------------------------------- */
+/* --- ports: PIT, ACPI timer, RTC --- */
 
 static uint8_t rtc[128], rtc_index;
 static unsigned int rtc_reads, rtc_ticks_at;        /* at that read, its second ends */
@@ -53,10 +60,8 @@ static unsigned int pit_bytes;
 static uint32_t read_port(uint16_t port, unsigned int bytes)
 {
     pass(5e-6);
-    if (port == PM_PORT)
-        return (uint64_t)(now_s * 3579545) & 0xffffff;
-    if (port == 0x42)
-        return pit_bytes++ & 1 ? latched >> 8 : latched & 0xff;
+    if (port == PM_PORT) return (uint64_t)(now_s * 3579545) & 0xffffff;
+    if (port == 0x42) return pit_bytes++ & 1 ? latched >> 8 : latched & 0xff;
     if (port == 0x71) {
         if (rtc_ticks_at && ++rtc_reads == rtc_ticks_at)
             memcpy(rtc, "\x00\0\x00\0\x00\0\0\x01\x01\x25", 10);
@@ -172,7 +177,8 @@ static void test_the_rate_grows_more_exact(void **state)
             assert_near(hz, TSC_HZ, 1e6 / 3579545 / s * 1.5 + 0.5);
         said += hz != 0;
     }
-    assert_in_range(said, 7, 8);                    /* after 2, 8, 32, 128, 512, 2048, 4096 seconds */
+    /* after 2, 8, 32, 128, 512, 2048, 4096 seconds */
+    assert_in_range(said, 7, 8);
 }
 
 static void test_a_gap_begins_it_anew(void **state)
@@ -190,7 +196,8 @@ static void test_a_gap_begins_it_anew(void **state)
 
 /* --- the RTC ---------------------------------------------------------------------------------- */
 
-static uint64_t rtc_says(const char *registers, uint8_t form, uint8_t century_register, uint8_t century)
+static uint64_t rtc_says(const char *registers, uint8_t form, uint8_t century_register,
+                         uint8_t century)
 {
     memset(rtc, 0, sizeof(rtc));
     memcpy(rtc, registers, 10);
@@ -205,15 +212,19 @@ static uint64_t rtc_says(const char *registers, uint8_t form, uint8_t century_re
 
 static void test_an_rtc_in_all_its_forms(void **state)
 {
-    static const char bcd[] = "\x59\0\x34\0\x23\0\0\x28\x11\x26", binary[] = "\x3b\0\x22\0\x17\0\0\x1c\x0b\x1a";
+    static const char bcd[] = "\x59\0\x34\0\x23\0\0\x28\x11\x26",
+                      binary[] = "\x3b\0\x22\0\x17\0\0\x1c\x0b\x1a";
 
     assert_int_equal(rtc_says(bcd, 2, 0, 0), 1795908899);               /* 2026-11-28 23:34:59 */
     assert_int_equal(rtc_says(bcd, 2, 0x32, 0x20), 1795908899);
     assert_int_equal(rtc_says(binary, 6, 0x37, 20), 1795908899);
     assert_int_equal(rtc_says(bcd, 2, 0x32, 0x21), 1795908899 + 36524ul * 86400);
-    assert_int_equal(rtc_says(bcd, 2, 0x32, 0), 1795908899);            /* a register that is empty */
-    assert_int_equal(rtc_says("\x59\0\x34\0\x91\0\0\x28\x11\x26", 0, 0, 0), 1795908899);               /* 11 pm is 0x91 */
-    assert_int_equal(rtc_says("\x59\0\x34\0\x12\0\0\x28\x11\x26", 0, 0, 0), 1795908899 - 23 * 3600);   /* 12 am is midnight */
+    /* a register that is empty */
+    assert_int_equal(rtc_says(bcd, 2, 0x32, 0), 1795908899);
+    /* 11 pm is 0x91 */
+    assert_int_equal(rtc_says("\x59\0\x34\0\x91\0\0\x28\x11\x26", 0, 0, 0), 1795908899);
+    /* 12 am is midnight */
+    assert_int_equal(rtc_says("\x59\0\x34\0\x12\0\0\x28\x11\x26", 0, 0, 0), 1795908899 - 23 * 3600);
     assert_int_equal(rtc_says("\x00\0\x00\0\x00\0\0\x01\x01\x70", 2, 0, 0), 0);
     assert_int_equal(rtc_says("\x00\0\x00\0\x00\0\0\x01\x01\x70", 2, 0x32, 0x19), 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine's console on a simulated 16550: one that takes its time, one as fast as an emulated
- * one, one that is stuck. Nothing is lost or doubled, nobody waits but who must, and typed bytes wait
- * in the UART while there is no room for them.
+ * one, one that is stuck. Nothing is lost or doubled, nobody waits but who must, and typed bytes
+ * wait in the UART while there is no room for them.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,8 +35,7 @@ static void wire(void)
 
 static void tick(void)
 {
-    if (!waiting)
-        return;
+    if (!waiting) return;
     line[sent++] = fifo[0];
     memmove(fifo, fifo + 1, --waiting);
     empty_is_news |= !waiting;
@@ -97,18 +96,41 @@ static void (*handler)(void *);
 static unsigned int virqs;
 static uint64_t clock_ns = 5000000000;
 
-int vector_alloc(void (*fn)(void *), void *data) { handler = fn; return 0x40; }
+int vector_alloc(void (*fn)(void *), void *data)
+{
+    handler = fn;
+    return 0x40;
+}
 static int route_refused;
-int ioapic_route(uint32_t gsi, int vector, bool is_level, bool low) { return route_refused; }
-void ioapic_mask(uint32_t gsi, bool mask) { }
-void send_global_virq(unsigned int virq) { virqs++; }
-uint64_t now_ns(void) { return clock_ns; }
+int ioapic_route(uint32_t gsi, int vector, bool is_level, bool low)
+{
+    return route_refused;
+}
+void ioapic_mask(uint32_t gsi, bool mask)
+{
+}
+void send_global_virq(unsigned int virq)
+{
+    virqs++;
+}
+uint64_t now_ns(void)
+{
+    return clock_ns;
+}
 
 static void (*timer_fires)(void *);
 static uint64_t timer_at;
-void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *), void *arg) { timer_fires = fire; }
-void timer_set(struct timer *t, uint64_t deadline) { timer_at = deadline; }
-void printk_at(int level_, const char *format, ...) { }
+void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *), void *arg)
+{
+    timer_fires = fire;
+}
+void timer_set(struct timer *t, uint64_t deadline)
+{
+    timer_at = deadline;
+}
+void printk_at(int level_, const char *format, ...)
+{
+}
 
 /* Time passes: bytes go out, interrupts come. */
 static void run(unsigned int ticks)

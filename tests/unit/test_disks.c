@@ -23,7 +23,8 @@ static char said[200];
 static bool masked;
 static unsigned yields;
 
-void printk(const char *format, ...) {
+void printk(const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
@@ -31,13 +32,26 @@ void printk(const char *format, ...) {
     va_end(arguments);
 }
 
-const char *errno_name(long error) {
-    return error == -ENOENT ? "ENOENT" : error == -ENODEV ? "ENODEV" : error == -EIO ? "EIO" : "another";
+const char *errno_name(long error)
+{
+    return error == -ENOENT   ? "ENOENT"
+           : error == -ENODEV ? "ENODEV"
+           : error == -EIO    ? "EIO"
+                              : "another";
 }
-bool events_save(void) { bool was = masked; masked = true; return was; }
-void events_restore(bool was) { masked = was; }
+bool events_save(void)
+{
+    bool was = masked;
+    masked = true;
+    return was;
+}
+void events_restore(bool was)
+{
+    masked = was;
+}
 
-void vcpu_yield(void) {
+void vcpu_yield(void)
+{
     assert_false(masked);                       /* others may have work */
     yields++;
 }
@@ -51,19 +65,23 @@ static struct block_request *waiting[8];
 static unsigned waiting_count, polls, flushes, kicks, patience;
 static int result;
 
-static void submit(struct blockdev *device, struct block_request *request) {
+static void submit(struct blockdev *device, struct block_request *request)
+{
     assert_true(masked && waiting_count < 8);
     waiting[waiting_count++] = request;
 }
 
-static void kick(struct blockdev *device) { kicks++; }
+static void kick(struct blockdev *device)
+{
+    kicks++;
+}
 
-static void poll(struct blockdev *device) {
+static void poll(struct blockdev *device)
+{
     struct block_request *request;
 
     assert_true(masked);
-    if (++polls % (patience + 1) || !waiting_count)
-        return;
+    if (++polls % (patience + 1) || !waiting_count) return;
     request = waiting[--waiting_count];
 
     uint8_t *at = sectors + request->sector * 512;
@@ -81,7 +99,8 @@ static void poll(struct blockdev *device) {
 
 static unsigned served;
 
-static bool serve(struct blockdev *device, unsigned budget) {
+static bool serve(struct blockdev *device, unsigned budget)
+{
     served += budget;
     return served == budget;                    /* there is more to do after the first turn */
 }
@@ -92,11 +111,13 @@ static struct blockdev disk = { .name = "disk0", .sectors = SECTORS, .max_segmen
 
 /* --- its table -------------------------------------------------------------------------------- */
 
-static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
+static void partition(unsigned index, const char *name, uint64_t first, uint64_t last)
+{
     put_partition(sectors + 2 * 512 + index * 128, name, first, last);
 }
 
-static void make_table(void) {
+static void make_table(void)
+{
     uint8_t *h = sectors + 512;
 
     partition(0, "one", 100, 199);
@@ -118,7 +139,8 @@ static void make_table(void) {
 static struct blockdev *device;
 static const char *why;
 
-static void no_disk_and_no_table(void **state) {
+static void no_disk_and_no_table(void **state)
+{
     disks_start(NULL);
     assert_string_equal(said, "dom0: no disk\n");
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
@@ -128,7 +150,8 @@ static void no_disk_and_no_table(void **state) {
     assert_non_null(strstr(said, "the disk has no GPT (ENOENT)"));
     assert_int_equal(disks_claim("one", false, &device, &why), -ENODEV);
     assert_string_equal(why, "the disk has no GPT");
-    assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);        /* It need not have one for that. */
+    /* It need not have one for that. */
+    assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);
     disks_release("/dev/disk0", true);
     result = -EIO;
     disks_start(&disk);
@@ -150,7 +173,8 @@ static void no_disk_and_no_table(void **state) {
 
 static unsigned visited, writers, readers;
 
-static void visit(const char *name, uint64_t size, unsigned w, unsigned r) {
+static void visit(const char *name, uint64_t size, unsigned w, unsigned r)
+{
     if (visited++ == 0) {
         assert_string_equal(name, "one");
         assert_int_equal(size, 100);
@@ -159,14 +183,16 @@ static void visit(const char *name, uint64_t size, unsigned w, unsigned r) {
     }
 }
 
-static void assert_users(unsigned w, unsigned r) {
+static void assert_users(unsigned w, unsigned r)
+{
     visited = 0;
     disks_for_each(visit);
     assert_int_equal(visited, 2);
     assert_true(writers == w && readers == r);
 }
 
-static void one_writer_or_readers(void **state) {
+static void one_writer_or_readers(void **state)
+{
     struct blockdev *again;
 
     assert_int_equal(disks_claim("none", true, &device, &why), -ENOENT);
@@ -200,7 +226,8 @@ static void one_writer_or_readers(void **state) {
 }
 
 /* The whole disk is a partition that overlaps all others. */
-static void the_whole_disk(void **state) {
+static void the_whole_disk(void **state)
+{
     struct blockdev *again;
 
     assert_int_equal(disks_claim("/dev/disk0", true, &device, &why), 0);
@@ -226,7 +253,8 @@ static void the_whole_disk(void **state) {
 }
 
 /* A guest cannot leave its partition, however large the numbers. */
-static void a_window_ends_with_its_partition(void **state) {
+static void a_window_ends_with_its_partition(void **state)
+{
     assert_int_equal(disks_claim("one", true, &device, &why), 0);
     assert_int_equal(device->sectors, 100);
     for (unsigned i = 0; i < sizeof(data); i++)
@@ -246,7 +274,8 @@ static void a_window_ends_with_its_partition(void **state) {
 }
 
 /* Long, at any place in a page, on a slow disk: all of it comes, in pieces that the disk takes. */
-static void transfers_that_wait(void **state) {
+static void transfers_that_wait(void **state)
+{
     patience = 3;
     polls = yields = kicks = 0;
     for (unsigned offset = 0; offset < 4096; offset += 512) {
@@ -285,11 +314,18 @@ static void transfers_that_wait(void **state) {
 
 static unsigned woken;
 
-static void wake_lane(enum turn_lane lane) { woken += lane == LANE_QUICK; }
-static uint64_t no_time(uint16_t domid) { return 0; }
+static void wake_lane(enum turn_lane lane)
+{
+    woken += lane == LANE_QUICK;
+}
+static uint64_t no_time(uint16_t domid)
+{
+    return 0;
+}
 
 /* The interrupt marks; the work is done in turns, for as long as there is some. */
-static void finished_transfers_have_turns(void **state) {
+static void finished_transfers_have_turns(void **state)
+{
     turns_start(wake_lane, no_time);
     disk.wake(disk.waker);
     disk.wake(disk.waker);
@@ -300,7 +336,8 @@ static void finished_transfers_have_turns(void **state) {
     assert_int_equal(turns_of(0)->turns[TURN_DISK], 2);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_disk_and_no_table), cmocka_unit_test(one_writer_or_readers),
         cmocka_unit_test(the_whole_disk),

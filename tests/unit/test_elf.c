@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of dom0's kernel in ring 0: what is right is read exactly, what is not is refused with a sentence, and no byte outside the
- * image is looked at (each image is an allocation of its own size, for the sanitizer).
+ * The reader of dom0's kernel in ring 0: what is right is read exactly, what is not is refused with
+ * a sentence, and no byte outside the image is looked at (each image is an allocation of its own
+ * size, for the sanitizer).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,9 +23,13 @@ static size_t size, notes_end;
 static struct elf_facts facts;
 static const char *why;
 
-static void put(size_t at, uint64_t value, unsigned int bytes) { memcpy(file + at, &value, bytes); }
+static void put(size_t at, uint64_t value, unsigned int bytes)
+{
+    memcpy(file + at, &value, bytes);
+}
 
-static void program_header(unsigned int i, uint32_t type, uint64_t offset, uint64_t pa, uint64_t file_size, uint64_t memory_size)
+static void program_header(unsigned int i, uint32_t type, uint64_t offset, uint64_t pa,
+                           uint64_t file_size, uint64_t memory_size)
 {
     size_t at = 64 + i * 56;
 
@@ -49,7 +54,10 @@ static void note_of(const char *name, uint32_t type, const void *bytes, uint32_t
     put(64 + 2 * 56 + 32, notes_end - NOTES, 8);
 }
 
-static void note(uint32_t type, uint64_t value) { note_of("Xen", type, &value, 8); }
+static void note(uint32_t type, uint64_t value)
+{
+    note_of("Xen", type, &value, 8);
+}
 
 /* Two segments to load, the second with 0x800 bytes of nothing behind it, and notes. */
 static int fresh(void **state)
@@ -67,7 +75,8 @@ static int fresh(void **state)
     program_header(0, 1, DATA, 0x100000, 0x100, 0x100);
     program_header(1, 1, DATA + 0x100, 0x102000, 0x200, 0xa00);
     program_header(2, 4, NOTES, 0, 0, 0);
-    for (unsigned int i = DATA; i < SIZE; i++) file[i] = (uint8_t)(i * 3);
+    for (unsigned int i = DATA; i < SIZE; i++)
+        file[i] = (uint8_t)(i * 3);
     note(3, BASE);                                  /* VIRT_BASE */
     return 0;
 }
@@ -83,7 +92,11 @@ static int parse(void)
     return error;
 }
 
-#define REFUSED(words) do { assert_int_equal(parse(), -22); assert_non_null(strstr(why, words)); } while (0)
+#define REFUSED(words) \
+    do { \
+        assert_int_equal(parse(), -22); \
+        assert_non_null(strstr(why, words)); \
+    } while (0)
 
 static void what_is_right_is_read(void **state)
 {
@@ -121,7 +134,8 @@ static void notes_say_how(void **state)
     assert_true(facts.module_unmapped);
 }
 
-/* Names and descriptors of odd lengths are padded to four bytes; a name is "Xen" with its end, in that length; a longer number is cut. */
+/* Names and descriptors of odd lengths are padded to four bytes; a name is "Xen" with its end, in
+ * that length; a longer number is cut. */
 static void padded_notes(void **state)
 {
     note_of("a", 1, "\0\0\0\0", 4);
@@ -134,23 +148,27 @@ static void padded_notes(void **state)
     assert_int_equal(parse(), 0);
     assert_int_equal(facts.entry, BASE + 0x100010);
     put(notes_end - 12 - 16, 4, 4);
-    note_of("Xen", 16, "\0\0\0\0", 4);             /* MOD_START_PFN: no; what comes behind these four bytes is another note */
+    /* MOD_START_PFN: no; what comes behind these four bytes is another note */
+    note_of("Xen", 16, "\0\0\0\0", 4);
     note_of("Xen", 98, "abcd", 4);
     assert_int_equal(parse(), 0);
     assert_int_equal(facts.entry, BASE + 0x100030);
     assert_false(facts.module_unmapped);
-    program_header(2, 4, NOTES, 0, notes_end - NOTES + 6, 0);           /* half a header behind them */
+    /* half a header behind them */
+    program_header(2, 4, NOTES, 0, notes_end - NOTES + 6, 0);
     size = notes_end + 6;
     program_header(0, 1, 64, 0x100000, 0x100, 0x100);
     program_header(1, 1, 64, 0x102000, 0x100, 0xa00);
     assert_int_equal(parse(), 0);
 }
 
-/* A second segment of notes that are not Xen's takes nothing back; an empty segment moves no end; the highest end counts. */
+/* A second segment of notes that are not Xen's takes nothing back; an empty segment moves no end;
+ * the highest end counts. */
 static void several_segments(void **state)
 {
     put(56, 5, 2);
-    memmove(file + 64 + 5 * 56, file + NOTES, notes_end - NOTES);       /* make room: the headers grow */
+    /* make room: the headers grow */
+    memmove(file + 64 + 5 * 56, file + NOTES, notes_end - NOTES);
     program_header(2, 4, 64 + 5 * 56, 0, notes_end - NOTES, 0);
     program_header(3, 4, DATA, 0, 0, 0);
     program_header(4, 1, DATA, 0x500000, 0, 0);
@@ -169,7 +187,8 @@ static void a_note_at_the_very_end(void **state)
     memcpy(file + SIZE - 24, "\4\0\0\0\10\0\0\0\1\0\0\0Xen", 16);
     memcpy(file + SIZE - 8, &entry, 8);
     program_header(2, 4, NOTES, 0, SIZE - NOTES, 0);
-    memset(file + notes_end, 0, 12);                                    /* a nameless one that fills the space up to it */
+    /* a nameless one that fills the space up to it */
+    memset(file + notes_end, 0, 12);
     put(notes_end + 4, SIZE - 24 - (notes_end + 12), 4);
     program_header(0, 1, NOTES, 0x100000, 0x100, 0x100);
     program_header(1, 1, NOTES, 0x102000, 0x200, 0xa00);
@@ -202,7 +221,8 @@ static void section(unsigned int i, uint32_t type, uint64_t offset, uint64_t byt
     put(SECTIONS + i * 64 + 32, bytes, 8);
 }
 
-/* A section of notes serves when no segment has any; one that is not in the file is passed over, and so are what no table can be. */
+/* A section of notes serves when no segment has any; one that is not in the file is passed over,
+ * and so are what no table can be. */
 static void notes_in_a_section(void **state)
 {
     uint64_t elsewhere = BASE + 0x100050;
@@ -302,13 +322,16 @@ static void segments_outside(void **state)
 
 static void impossible_sizes(void **state)
 {
-    program_header(1, 1, DATA, 0x102000, 0x201, 0x200);                 /* more in the file than in memory */
+    /* more in the file than in memory */
+    program_header(1, 1, DATA, 0x102000, 0x201, 0x200);
     REFUSED("impossible");
     program_header(1, 1, DATA, 0x102000, 0x200, 0x200);
     assert_int_equal(parse(), 0);
-    program_header(1, 1, DATA, UINT64_MAX - 0xfff, 0x200, 0x2000);      /* around the end of addresses */
+    /* around the end of addresses */
+    program_header(1, 1, DATA, UINT64_MAX - 0xfff, 0x200, 0x2000);
     REFUSED("impossible");
-    program_header(1, 7, DATA, 0x102000, 0x201, 0x200);                 /* not loaded: nobody minds */
+    /* not loaded: nobody minds */
+    program_header(1, 7, DATA, 0x102000, 0x201, 0x200);
     assert_int_equal(parse(), 0);
     program_header(0, 7, DATA, 0x100000, 0x100, 0x100);
     REFUSED("nothing to load");
@@ -327,11 +350,13 @@ static void addresses_that_do_not_fit(void **state)
     put(24, BASE + 0x102a00, 8);
     REFUSED("outside its segments");
     put(24, BASE + 0x100000, 8);
-    note(4, 0x100001);                              /* PADDR_OFFSET: it would begin in front of VIRT_BASE */
+    /* PADDR_OFFSET: it would begin in front of VIRT_BASE */
+    note(4, 0x100001);
     put(24, BASE, 8);
     REFUSED("VIRT_BASE and PADDR_OFFSET");
     fresh(state);
-    program_header(1, 1, DATA, 0x80000000 - 0x100, 0, 0x101);           /* it would end beyond all addresses */
+    /* it would end beyond all addresses */
+    program_header(1, 1, DATA, 0x80000000 - 0x100, 0, 0x101);
     REFUSED("VIRT_BASE and PADDR_OFFSET");
     program_header(1, 1, DATA, 0x80000000 - 0x2000, 0, 0x1000);
     assert_int_equal(parse(), 0);
@@ -396,7 +421,8 @@ static void what_is_loaded(void **state)
     assert_int_equal(piece_count, 1);
 }
 
-/* Each byte of headers and notes set to awkward values: no verdict is asked for, only that the sanitizers stay silent. */
+/* Each byte of headers and notes set to awkward values: no verdict is asked for, only that the
+ * sanitizers stay silent. */
 static void noise_is_survived(void **state)
 {
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };

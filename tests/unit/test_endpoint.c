@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dom0's own address on the bridge: ARP and ICMP echo, for those who ask rightly and for nobody else.
+ * dom0's own address on the bridge: ARP and ICMP echo, for those who ask rightly and for nobody
+ * else.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,8 @@
 #include <dom0/network/bridge.h>
 #include "endpoint_host.h"
 
-static void test_arp(void **state) {
+static void test_arp(void **state)
+{
     uint8_t other[42];
 
     assert_int_equal(ask(who_has, sizeof who_has), 1);
@@ -30,7 +32,8 @@ static void test_arp(void **state) {
         assert_int_equal(ask(who_has, length), 0);
 }
 
-static void test_echo_of_every_size(void **state) {
+static void test_echo_of_every_size(void **state)
+{
     for (size_t bytes = 0; bytes <= 1476; bytes++) {        /* the largest frame, to the byte */
         size_t length = echo(bytes);
 
@@ -43,7 +46,8 @@ static void test_echo_of_every_size(void **state) {
     }
 }
 
-static void test_echo_with_padding_and_with_options(void **state) {
+static void test_echo_with_padding_and_with_options(void **state)
+{
     size_t length = echo(4);
 
     assert_int_equal(ask(frame, length + 18), 1);       /* Ethernet pads to 60 bytes */
@@ -58,13 +62,30 @@ static void test_echo_with_padding_and_with_options(void **state) {
 }
 
 /* Each change makes it something that nobody may answer. */
-static void test_echo_that_is_none(void **state) {
-    const struct { size_t at; uint8_t value; } wrong[] = {
-        { 0, 0xff }, { 0, 0 },                          /* another station's, or everybody's */
-        { 13, 0xdd }, { 14, 0x65 }, { 14, 0x44 }, { 14, 0x4f }, { 16, 0xff }, { 17, 19 }, { 17, 255 },
-        { 20, 0x20 }, { 21, 1 },                        /* fragments */
-        { 23, 2 }, { 23, 17 }, { 26, 0xe0 }, { 26, 0xff }, { 26, 0 }, { 33, 11 },
-        { 34, 13 }, { 35, 1 },                          /* other messages: their checksum is wrong now, too */
+static void test_echo_that_is_none(void **state)
+{
+    const struct { size_t at; uint8_t value;
+    } wrong[] = {
+        { 0, 0xff },
+        { 0, 0 }, /* another station's, or everybody's */
+        { 13, 0xdd },
+        { 14, 0x65 },
+        { 14, 0x44 },
+        { 14, 0x4f },
+        { 16, 0xff },
+        { 17, 19 },
+        { 17, 255 },
+        { 20, 0x20 },
+        { 21, 1 }, /* fragments */
+        { 23, 2 },
+        { 23, 17 },
+        { 26, 0xe0 },
+        { 26, 0xff },
+        { 26, 0 },
+        { 33, 11 },
+        /* other messages: their checksum is wrong now, too */
+        { 34, 13 },
+        { 35, 1 },
         { 42, 0xee },
     };
 
@@ -88,11 +109,13 @@ static void test_echo_that_is_none(void **state) {
     set16(frame + 34, 0x800);                           /* half a header, with a right checksum */
     set16(frame + 36, ~0x800);
     assert_int_equal(ask(frame, packet(1, 4)), 0);
-    length = echo(1473 + 4);                            /* more than a frame holds: no port takes it, so no reply */
+    /* more than a frame holds: no port takes it, so no reply */
+    length = echo(1473 + 4);
     assert_int_equal(ask(frame, length), 0);
 }
 
-static void test_address_comes_and_goes(void **state) {
+static void test_address_comes_and_goes(void **state)
+{
     assert_int_equal(endpoint.port.mac[0] & 3, 2);
     assert_memory_not_equal(endpoint.port.mac, card_mac, 6);
     assert_true(endpoint_set_address(&endpoint, 0));
@@ -103,7 +126,8 @@ static void test_address_comes_and_goes(void **state) {
     assert_int_equal(endpoint.address, 0);
 }
 
-static void test_replies_of_a_batch_are_bounded(void **state) {
+static void test_replies_of_a_batch_are_bounded(void **state)
+{
     size_t length = echo(1472);
 
     for (unsigned i = 0; i < 1000; i++)
@@ -113,27 +137,35 @@ static void test_replies_of_a_batch_are_bounded(void **state) {
     assert_int_equal(ask(frame, length), 1);
 }
 
-/* --- at the bridge --------------------------------------------------------------------------------------------------- */
+/* --- at the bridge --- */
 
 static struct station { struct netport port; unsigned sent, flushed; } station[2];
 
-static bool station_send(struct netport *port, const void *data, size_t length, uint32_t flags) {
+static bool station_send(struct netport *port, const void *data, size_t length, uint32_t flags)
+{
     ((struct station *)port->context)->sent++;
     return true;
 }
 
-static void station_flush(struct netport *port) {
+static void station_flush(struct netport *port)
+{
     ((struct station *)port->context)->flushed++;
 }
 
-static uint64_t seconds(void) { return 1; }
+static uint64_t seconds(void)
+{
+    return 1;
+}
 
-static void test_at_the_bridge(void **state) {
+static void test_at_the_bridge(void **state)
+{
     static struct bridge bridge;
 
     bridge_init(&bridge, seconds);
     for (int i = 0; i < 2; i++) {
-        station[i].port = (struct netport){ .send = station_send, .flush = station_flush, .context = &station[i] };
+        station[i].port = (struct netport){ .send = station_send,
+                                            .flush = station_flush,
+                                            .context = &station[i] };
         assert_int_equal(bridge_attach(&bridge, &station[i].port), 0);
     }
     assert_int_equal(bridge_attach(&bridge, &endpoint.port), 0);
@@ -154,7 +186,8 @@ static void test_at_the_bridge(void **state) {
     assert_int_equal(station[1].sent, 3);               /* where we are is known now */
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_arp, set_up),
         cmocka_unit_test_setup(test_echo_of_every_size, set_up),

@@ -168,7 +168,7 @@ def test_system_calls(code, entry):
 
 def test_flags_that_syscall_clears():
     text = (ROOT / "hypervisor" / "machine" / "cpu.c").read_text()
-    mask = re.search(r"#define SYSCALL_FLAG_MASK \((.*)\)", text)[1].split(" | ")
+    mask = re.search(r"#define SYSCALL_FLAG_MASK[ \\\n]*\((.*)\)", text)[1].split(" | ")
     assert sorted(mask) == sorted(f"RFLAGS_{name}" for name in ("TF", "IF", "DF", "IOPL", "NT", "RF", "AC"))
     assert "wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);" in text
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's GPT reader: names and extents, the backup when the primary is damaged, and every kind of lie refused.
+/* dom0's GPT reader: names and extents, the backup when the primary is damaged, and every kind of
+ * lie refused.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@ static uint8_t disk[SECTORS][512];
 
 static unsigned reads;
 
-static int read_sector(void *context, uint64_t sector, void *data) {
+static int read_sector(void *context, uint64_t sector, void *data)
+{
     reads++;
     assert_true(sector < SECTORS);
     memcpy(data, disk[sector], 512);
@@ -24,7 +26,8 @@ static int read_sector(void *context, uint64_t sector, void *data) {
 
 static const struct gpt_disk device = { .sectors = SECTORS, .read = read_sector };
 
-static void seal(unsigned header, unsigned table) {
+static void seal(unsigned header, unsigned table)
+{
     uint8_t *h = disk[header];
 
     put(h + 88, crc(disk[table], 128 * 128), 4);
@@ -32,11 +35,13 @@ static void seal(unsigned header, unsigned table) {
     put(h + 16, crc(h, 92), 4);
 }
 
-static void partition(unsigned index, const char *name, uint64_t first, uint64_t last) {
+static void partition(unsigned index, const char *name, uint64_t first, uint64_t last)
+{
     put_partition(disk[2] + index * 128, name, first, last);
 }
 
-static void header(unsigned at, unsigned other, unsigned table) {
+static void header(unsigned at, unsigned other, unsigned table)
+{
     uint8_t *h = disk[at];
 
     memcpy(h, "EFI PART", 8);
@@ -52,7 +57,8 @@ static void header(unsigned at, unsigned other, unsigned table) {
     seal(at, table);
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     memset(disk, 0, sizeof(disk));
     partition(0, "insula1", 40, 49);
     partition(3, "data \xe9", 50, 50);
@@ -62,7 +68,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static void names_and_extents(void **state) {
+static void names_and_extents(void **state)
+{
     struct gpt gpt;
 
     assert_int_equal(gpt_load(&device, &gpt), 0);
@@ -74,7 +81,8 @@ static void names_and_extents(void **state) {
     assert_null(gpt_find(&gpt, "insula"));
 }
 
-static void the_backup_serves(void **state) {
+static void the_backup_serves(void **state)
+{
     struct gpt gpt;
 
     disk[2][60] ^= 1;                                           /* An entry of the primary table. */
@@ -86,7 +94,8 @@ static void the_backup_serves(void **state) {
     assert_int_equal(gpt.count, 0);
 }
 
-static void only_primary(unsigned at, uint64_t value, unsigned bytes, int expected) {
+static void only_primary(unsigned at, uint64_t value, unsigned bytes, int expected)
+{
     struct gpt gpt;
     uint64_t before;
 
@@ -100,17 +109,22 @@ static void only_primary(unsigned at, uint64_t value, unsigned bytes, int expect
     assert_int_equal(gpt_load(&device, &gpt), 0);
 }
 
-static void lies_with_right_checksums(void **state) {
+static void lies_with_right_checksums(void **state)
+{
     only_primary(12, 0xffffffff, 4, -ENODEV);                            /* header size */
     only_primary(24, 2, 8, -ENODEV);                                     /* its own place */
-    only_primary(48, SECTORS, 8, -ENODEV);                               /* usable sectors beyond the disk */
-    only_primary(72, SECTORS, 8, -ENODEV);                               /* entries beyond the disk */
-    only_primary(72, SECTORS - 2, 8, -ENODEV);                           /* entries running out of it */
+    /* usable sectors beyond the disk */
+    only_primary(48, SECTORS, 8, -ENODEV);
+    /* entries beyond the disk */
+    only_primary(72, SECTORS, 8, -ENODEV);
+    /* entries running out of it */
+    only_primary(72, SECTORS - 2, 8, -ENODEV);
     only_primary(80, 0xffffffff, 4, -ENODEV);                            /* too many */
     only_primary(84, 0, 4, -ENODEV);                                     /* entries of no size */
 }
 
-static void partitions_that_lie(void **state) {
+static void partitions_that_lie(void **state)
+{
     struct gpt gpt;
 
     memset(disk[SECTORS - 1], 0, 512);
@@ -128,38 +142,45 @@ static void partitions_that_lie(void **state) {
     assert_int_equal(gpt_load(&device, &gpt), 0);
 }
 
-static void a_disk_without_table(void **state) {
+static void a_disk_without_table(void **state)
+{
     struct gpt gpt;
     struct gpt_disk tiny = device;
 
     memset(disk, 0, sizeof(disk));
     assert_int_equal(gpt_load(&device, &gpt), -ENOENT);
-    memcpy(disk[SECTORS - 1], "EFI PART", 8);                       /* What is left of one says more than nothing. */
+    /* What is left of one says more than nothing. */
+    memcpy(disk[SECTORS - 1], "EFI PART", 8);
     assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
     memcpy(disk[1], "EFI PART", 8);
     memset(disk[SECTORS - 1], 0, 8);
     assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
     reads = 0;
-    for (tiny.sectors = 0; tiny.sectors < 3; tiny.sectors++)       /* No room for both tables: nothing is read. */
+    /* No room for both tables: nothing is read. */
+    for (tiny.sectors = 0; tiny.sectors < 3; tiny.sectors++)
         assert_int_equal(gpt_load(&tiny, &gpt), -ENOENT);
     assert_int_equal(reads, 0);
 }
 
-/* A disk whose sectors cannot all be read: an error of the disk's own, if both tables are behind it. */
+/* A disk whose sectors cannot all be read: an error of the disk's own, if both tables are behind
+ * it. */
 static uint64_t broken_from, broken_to;
 
-static int read_broken(void *context, uint64_t sector, void *data) {
+static int read_broken(void *context, uint64_t sector, void *data)
+{
     return sector >= broken_from && sector < broken_to ? -EIO : read_sector(context, sector, data);
 }
 
-static void a_disk_that_fails(void **state) {
+static void a_disk_that_fails(void **state)
+{
     struct gpt_disk bad = device;
     struct gpt gpt;
 
     bad.read = read_broken;
     broken_from = 1;
     broken_to = 2;
-    assert_int_equal(gpt_load(&bad, &gpt), 0);                  /* The header, then the entries: the backup serves. */
+    /* The header, then the entries: the backup serves. */
+    assert_int_equal(gpt_load(&bad, &gpt), 0);
     assert_true(gpt.from_backup);
     broken_from = 2;
     broken_to = 3;
@@ -176,17 +197,20 @@ static void a_disk_that_fails(void **state) {
 }
 
 /* What is refused by one is taken at its limit. */
-static void limits_of_the_header(void **state) {
+static void limits_of_the_header(void **state)
+{
     struct gpt gpt;
 
     memset(disk[SECTORS - 1], 0, 512);
-    put(disk[1] + 40, 40, 8);                                   /* The first partition begins with the first sector, */
+    /* The first partition begins with the first sector, */
+    put(disk[1] + 40, 40, 8);
     put(disk[1] + 48, 50, 8);                                   /* the last ends with the last. */
     seal(1, 2);
     assert_int_equal(gpt_load(&device, &gpt), 0);
     only_primary(40, 41, 8, -ENODEV);
     only_primary(48, 49, 8, -ENODEV);
-    only_primary(48, 39, 8, -ENODEV);                                    /* Not one usable sector. */
+    /* Not one usable sector. */
+    only_primary(48, 39, 8, -ENODEV);
     put(disk[1] + 48, SECTORS - 1, 8);
     seal(1, 2);
     assert_int_equal(gpt_load(&device, &gpt), 0);
@@ -196,7 +220,8 @@ static void limits_of_the_header(void **state) {
     only_primary(84, 256, 4, -ENODEV);
     only_primary(0, 'e', 1, -ENOENT);
     only_primary(7, 't', 1, -ENOENT);
-    put(disk[1] + 12, 512, 4);                                  /* All of the sector is header: its sum, too. */
+    /* All of the sector is header: its sum, too. */
+    put(disk[1] + 12, 512, 4);
     put(disk[1] + 88, crc(disk[2], 128 * 128), 4);
     put(disk[1] + 16, 0, 4);
     put(disk[1] + 16, crc(disk[1], 512), 4);
@@ -205,7 +230,8 @@ static void limits_of_the_header(void **state) {
     assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
 }
 
-static void partitions_side_by_side(void **state) {
+static void partitions_side_by_side(void **state)
+{
     struct gpt gpt;
 
     memset(disk[SECTORS - 1], 0, 512);
@@ -233,7 +259,8 @@ static void partitions_side_by_side(void **state) {
     assert_non_null(gpt_find(&gpt, "?~ ?"));
 }
 
-static void the_smallest_disk(void **state) {
+static void the_smallest_disk(void **state)
+{
     struct gpt_disk tiny = device;
     struct gpt gpt;
 
@@ -250,10 +277,13 @@ static void the_smallest_disk(void **state) {
     assert_int_equal(gpt_load(&tiny, &gpt), -ENOENT);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(names_and_extents, setup),     cmocka_unit_test_setup(the_backup_serves, setup),
-        cmocka_unit_test_setup(lies_with_right_checksums, setup), cmocka_unit_test_setup(partitions_that_lie, setup),
+        cmocka_unit_test_setup(names_and_extents, setup),
+        cmocka_unit_test_setup(the_backup_serves, setup),
+        cmocka_unit_test_setup(lies_with_right_checksums, setup),
+        cmocka_unit_test_setup(partitions_that_lie, setup),
         cmocka_unit_test_setup(a_disk_without_table, setup),
         cmocka_unit_test_setup(a_disk_that_fails, setup),
         cmocka_unit_test_setup(limits_of_the_header, setup),

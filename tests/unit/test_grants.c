@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is left of a domain that has ended while another has its grants mapped: no more than those
- * grants need, counted against who holds them. Two guests of which one starts again and again cannot
- * have all memory: one that holds too much maps nothing more, and when it lets go, all of it is free.
+ * grants need, counted against who holds them. Two guests of which one starts again and again
+ * cannot have all memory: one that holds too much maps nothing more, and when it lets go, all of it
+ * is free.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,23 +35,54 @@ static struct domain *by_id[DOMAINS];
 static size_t held;                             /* bytes of the heap */
 static unsigned int frames_held, shared_pages;
 
-int fail_at(int error, struct refusal *place) { place->count++; return error; }
-void printk_at(int level, const char *format, ...) { }
-int answer_guest(uint64_t va, const void *object, size_t bytes) { return 0; }
-int copy_from_guest(void *to, vaddr_t from, size_t n) { memcpy(to, (void *)from.a, n); return 0; }
+int fail_at(int error, struct refusal *place)
+{
+    place->count++;
+    return error;
+}
+void printk_at(int level, const char *format, ...)
+{
+}
+int answer_guest(uint64_t va, const void *object, size_t bytes)
+{
+    return 0;
+}
+int copy_from_guest(void *to, vaddr_t from, size_t n)
+{
+    memcpy(to, (void *)from.a, n);
+    return 0;
+}
 int copy_to_guest(vaddr_t to, const void *from, size_t n)
 {
     memcpy((void *)to.a, from, n);
     return 0;
 }
 
-int write_guest_u64(uint64_t va, uint64_t value) { *(uint64_t *)va = value; return 0; }
-int frame_get(mfn_t m, struct domain *owner) { frames_held++; return 0; }
-void frame_put(mfn_t m) { frames_held--; }
-int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t) { return 0; }
-void frame_put_type(mfn_t m) { }
+int write_guest_u64(uint64_t va, uint64_t value)
+{
+    *(uint64_t *)va = value;
+    return 0;
+}
+int frame_get(mfn_t m, struct domain *owner)
+{
+    frames_held++;
+    return 0;
+}
+void frame_put(mfn_t m)
+{
+    frames_held--;
+}
+int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
+{
+    return 0;
+}
+void frame_put_type(mfn_t m)
+{
+}
 
-void tlb_flush_vcpus(struct domain *d, uint64_t mask) { }
+void tlb_flush_vcpus(struct domain *d, uint64_t mask)
+{
+}
 
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments)
 {
@@ -93,7 +125,10 @@ void hv_free(void *p, size_t size)
     free(p);
 }
 
-void share_hv_frame(void *page, struct domain *d) { shared_pages++; }
+void share_hv_frame(void *page, struct domain *d)
+{
+    shared_pages++;
+}
 
 void unshare_hv_frame(void *page)
 {
@@ -115,8 +150,7 @@ struct domain *domain_get_self_or(domid_t id)
 
 void domain_put(struct domain *d)
 {
-    if (--d->refs)
-        return;
+    if (--d->refs) return;
     grants_free(d);
     hv_free(d, sizeof *d);
 }

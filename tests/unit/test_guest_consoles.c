@@ -42,48 +42,74 @@ static unsigned said;
 static char terminal[32768];
 static uint64_t now;
 
-void printk(const char *format, ...) { said++; }
-bool events_save(void) { return false; }
-void events_restore(bool was_masked) { }
-uint64_t now_ns(void) { return now; }
-void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data) { }
-void timer_cancel(struct timer *timer) { }
-void worker_leave(struct turn *turn) { turns_leave(turn); }
+void printk(const char *format, ...)
+{
+    said++;
+}
+bool events_save(void)
+{
+    return false;
+}
+void events_restore(bool was_masked)
+{
+}
+uint64_t now_ns(void)
+{
+    return now;
+}
+void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)
+{
+}
+void timer_cancel(struct timer *timer)
+{
+}
+void worker_leave(struct turn *turn)
+{
+    turns_leave(turn);
+}
 
-size_t strlcpy(char *to, const char *from, size_t size) {
+size_t strlcpy(char *to, const char *from, size_t size)
+{
     return (size_t)snprintf(to, size, "%s", from);
 }
 
-void terminal_write(const char *bytes, size_t size) { strncat(terminal, bytes, size); }
+void terminal_write(const char *bytes, size_t size)
+{
+    strncat(terminal, bytes, size);
+}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
-                 int *errors) {
+                 int *errors)
+{
     assert_true(n == 1 && *mfns == 100u + owner && prot == PROT_RW && !errors);
-    if (refuse_map)
-        return ERR_PTR(-22);
+    if (refuse_map) return ERR_PTR(-22);
     guest[owner].mapped = true;
     return &guest[owner].ring;
 }
 
-void unmap_frames(void *va, unsigned long n) {
+void unmap_frames(void *va, unsigned long n)
+{
     struct guest *of = (struct guest *)va;
 
     assert_true(of->mapped && !of->handler);
     of->mapped = false;
 }
 
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler,
-                           void *data) {
-    if (refuse_port)
-        return -22;
+int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data)
+{
+    if (refuse_port) return -22;
     guest[remote].handler = handler;
     guest[remote].data = data;
     return remote + 10;
 }
 
-void event_unbind(evtchn_t port) { guest[port - 10].handler = NULL; }
+void event_unbind(evtchn_t port)
+{
+    guest[port - 10].handler = NULL;
+}
 
-int event_send(evtchn_t port) {
+int event_send(evtchn_t port)
+{
     guest[port - 10].notified++;
     return 0;
 }
@@ -91,48 +117,61 @@ int event_send(evtchn_t port) {
 static const char *typed;               /* a key at a time */
 static unsigned slept;
 
-size_t console_read_wait(char *keys, size_t size, uint64_t timeout_ns) {
+size_t console_read_wait(char *keys, size_t size, uint64_t timeout_ns)
+{
     assert_true(*typed && size);        /* who is attached is let go by the last key */
     *keys = *typed++;
     return 1;
 }
 
 /* The guest runs meanwhile, and takes one byte. */
-void thread_sleep(uint64_t ns) {
+void thread_sleep(uint64_t ns)
+{
     assert_true(++slept < 100);
     guest[1].ring.in_cons++;
 }
 
 static void (*meanwhile)(void);         /* in a sleep */
 
-void wake_all(struct wait_queue *queue) { }
+void wake_all(struct wait_queue *queue)
+{
+}
 
-bool wait_on(struct wait_queue *queue, uint64_t timeout_ns) {
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
+{
     now += 500;
     if (meanwhile)
         meanwhile();
     return true;
 }
 
-static void nobody_sleeps(enum turn_lane lane) { }
+static void nobody_sleeps(enum turn_lane lane)
+{
+}
 
-static void run(void) {
+static void run(void)
+{
     while (turns_take(LANE_QUICK))
         ;
 }
 
 /* --- guests ----------------------------------------------------------------------------------- */
 
-static int open_guest(unsigned number) {
+static int open_guest(unsigned number)
+{
     char name[8];
 
     snprintf(name, sizeof(name), "g%u", number);
     return guest_console_open((domid_t)number, name, 100 + number, 5, &guest[number].console);
 }
 
-static uint64_t no_time(uint16_t domid) { return 0; }
+static uint64_t no_time(uint16_t domid)
+{
+    return 0;
+}
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     memset(guest, 0, sizeof(guest));
     refuse_map = refuse_port = false;
     said = slept = allocations_until_failure = 0;
@@ -145,7 +184,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     for (unsigned i = 1; i <= GUESTS; i++) {
         if (guest[i].console)
             guest_console_close(guest[i].console);
@@ -155,7 +195,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void says(unsigned number, const char *text) {
+static void says(unsigned number, const char *text)
+{
     struct xencons_interface *ring = &guest[number].ring;
 
     for (; *text; text++)
@@ -164,7 +205,8 @@ static void says(unsigned number, const char *text) {
     run();
 }
 
-static void what_is_said_is_shown(void **state) {
+static void what_is_said_is_shown(void **state)
+{
     says(1, "one ");
     says(2, "two\r\n");
     says(1, "line\n\n");
@@ -178,7 +220,8 @@ static void what_is_said_is_shown(void **state) {
 }
 
 /* A full ring is none that lies; one byte more is. Its bytes are never looked at. */
-static void rings_that_lie(void **state) {
+static void rings_that_lie(void **state)
+{
     struct xencons_interface *ring = &guest[1].ring;
 
     memset(ring->out, '\n', sizeof(ring->out));
@@ -203,7 +246,8 @@ static void rings_that_lie(void **state) {
 }
 
 /* test_attached_operator.c has the guests that are slow to read. */
-static void what_is_typed(void **state) {
+static void what_is_typed(void **state)
+{
     struct xencons_interface *ring = &guest[1].ring;
 
     typed = "ab\x1d";
@@ -218,17 +262,29 @@ static void what_is_typed(void **state) {
     assert_int_equal(ring->in_cons - ring->in_prod, 1);
 }
 
-static void echoes(void) { says(1, "#"); }
-static void says_something_else(void) { says(1, "?"); }
-static void others_echo(void) { says(2, "#"); }
+static void echoes(void)
+{
+    says(1, "#");
+}
+static void says_something_else(void)
+{
+    says(1, "?");
+}
+static void others_echo(void)
+{
+    says(2, "#");
+}
 
-static void ends(void) {
+static void ends(void)
+{
     guest_console_close(guest[1].console);
     guest[1].console = NULL;
 }
 
-/* A key counts as echoed when its own guest says it, and before the time is up; a guest that ends meanwhile is not looked at any more. */
-static void how_a_key_is_echoed(void **state) {
+/* A key counts as echoed when its own guest says it, and before the time is up; a guest that ends
+ * meanwhile is not looked at any more. */
+static void how_a_key_is_echoed(void **state)
+{
     uint64_t start = now;
 
     meanwhile = echoes;
@@ -246,7 +302,8 @@ static void how_a_key_is_echoed(void **state) {
     assert_int_equal(open_guest(1), 0);
 }
 
-static void consoles_that_do_not_open(void **state) {
+static void consoles_that_do_not_open(void **state)
+{
     guest_console_close(guest[1].console);
     guest[1].console = NULL;
     for (unsigned i = 0; i < 5; i++) {
@@ -266,7 +323,8 @@ static void consoles_that_do_not_open(void **state) {
     assert_string_equal(terminal, "(g1) again\n");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),

@@ -20,12 +20,14 @@ static unsigned segments;
 static struct image image;
 static const char *why;
 
-static void put(size_t at, uint64_t value, unsigned bytes) {
+static void put(size_t at, uint64_t value, unsigned bytes)
+{
     memcpy(file + at, &value, bytes);
 }
 
 static size_t segment(uint32_t type, uint64_t offset, uint64_t address, uint64_t in_file,
-                      uint64_t in_memory) {
+                      uint64_t in_memory)
+{
     size_t at = 64 + 56 * segments++;
 
     put(at, type, 4);
@@ -38,7 +40,8 @@ static size_t segment(uint32_t type, uint64_t offset, uint64_t address, uint64_t
 }
 
 /* Behind what is there; the caller says where the segment of notes begins. */
-static void note(uint32_t type, uint64_t value, unsigned bytes) {
+static void note(uint32_t type, uint64_t value, unsigned bytes)
+{
     put(size, 4, 4);
     put(size + 4, bytes, 4);
     put(size + 8, type, 4);
@@ -49,7 +52,8 @@ static void note(uint32_t type, uint64_t value, unsigned bytes) {
 
 static size_t load;                     /* the header of the one segment to load */
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     memset(file, 0, sizeof(file));
     memcpy(file, "\177ELF\2\1\1", 7);
     put(16, 2, 2);
@@ -63,7 +67,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int parse_cut(size_t cut) {
+static int parse_cut(size_t cut)
+{
     uint8_t *exact = malloc(cut ? cut : 1);
     int error;
 
@@ -82,7 +87,8 @@ static int parse_cut(size_t cut) {
     return error;
 }
 
-static int parse(void) {
+static int parse(void)
+{
     return parse_cut(size);
 }
 
@@ -94,7 +100,8 @@ static int parse(void) {
 
 /* The last thing in the file: notes whose last value is not padded, and then one that is a byte
  * too long. */
-static void notes_up_to_the_last_byte(void **state) {
+static void notes_up_to_the_last_byte(void **state)
+{
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
     note(XEN_ELFNOTE_VIRT_BASE, 0, 8);
@@ -130,7 +137,8 @@ static void notes_up_to_the_last_byte(void **state) {
 }
 
 /* Others' notes are passed over, whatever their sizes; a note of no value may be the last. */
-static void only_xens_notes_count(void **state) {
+static void only_xens_notes_count(void **state)
+{
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
     note(XEN_ELFNOTE_ENTRY, 0x100030, 8);
@@ -158,7 +166,8 @@ static void only_xens_notes_count(void **state) {
 }
 
 /* A number has 8 bytes; and there is an end to looking, whoever's notes they are. */
-static void notes_that_are_too_much(void **state) {
+static void notes_that_are_too_much(void **state)
+{
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
     note(XEN_ELFNOTE_VIRT_BASE, 0, 8);
@@ -177,7 +186,8 @@ static void notes_that_are_too_much(void **state) {
     assert_refused("it has more than 4096 notes");
 }
 
-static void with_notes(void) {
+static void with_notes(void)
+{
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
     note(XEN_ELFNOTE_VIRT_BASE, 0, 8);
@@ -185,7 +195,8 @@ static void with_notes(void) {
 }
 
 /* A section of notes serves when no segment does. */
-static void notes_in_a_section(void **state) {
+static void notes_in_a_section(void **state)
+{
     size_t table;
 
     note(XEN_ELFNOTE_ENTRY, 0x100040, 8);
@@ -210,7 +221,8 @@ static void notes_in_a_section(void **state) {
     assert_refused("wrong size");
 }
 
-static void a_segment_is_within_file_and_memory(void **state) {
+static void a_segment_is_within_file_and_memory(void **state)
+{
     with_notes();
     assert_int_equal(parse(), 0);
     assert_int_equal(image.segment[0].file_size, HEADERS);
@@ -235,7 +247,8 @@ static void a_segment_is_within_file_and_memory(void **state) {
     assert_refused("513 bytes in the file, more than the 512");
 }
 
-static void addresses_at_their_limits(void **state) {
+static void addresses_at_their_limits(void **state)
+{
     with_notes();
     put(load + 32, 0, 8);
     put(24, (1ull << 34) - 8192, 8);
@@ -273,7 +286,8 @@ static void addresses_at_their_limits(void **state) {
     assert_refused("VIRT_BASE");
 }
 
-static void the_entry_is_inside(void **state) {
+static void the_entry_is_inside(void **state)
+{
     static const struct { uint64_t entry, page; const char *says; } cases[] = {
         { 0x100000, 0x100000, NULL },             { 0x101fff, 0x101000, NULL },
         { 0xfffff, 0x101000, "entry" },           { 0x102000, 0x101000, "entry" },
@@ -299,7 +313,8 @@ static void the_entry_is_inside(void **state) {
 
 /* The extent is that of all segments in any order; those without memory do not count; more than
  * there is room for are refused. */
-static void many_segments(void **state) {
+static void many_segments(void **state)
+{
     with_notes();
     segment(1, 0, 0x80000, 16, 32);
     segment(1, 0, 0x300000, 0, 0);
@@ -333,7 +348,8 @@ static void many_segments(void **state) {
     assert_refused("program headers are outside");
 }
 
-static void headers_of_other_kinds(void **state) {
+static void headers_of_other_kinds(void **state)
+{
     static const struct { size_t at; uint8_t value; const char *says; } wrong[] = {
         { 0, 'E', "no ELF file" }, { 4, 1, "x86-64" }, { 5, 2, "x86-64" }, { 18, 3, "x86-64" },
         { 54, 55, "wrong size" },
@@ -349,7 +365,8 @@ static void headers_of_other_kinds(void **state) {
 }
 
 /* Kernels from before the notes say the same in the text of a section. */
-static void guest_section(const char *text, size_t length, bool text_last) {
+static void guest_section(const char *text, size_t length, bool text_last)
+{
     static const char name[] = "__xen_guest";
     size_t table = HEADERS, at = table + 128 + (text_last ? sizeof(name) : 0);
     size_t names = table + 128 + (text_last ? 0 : length);
@@ -372,7 +389,8 @@ static void guest_section(const char *text, size_t length, bool text_last) {
 #define SECTION(text) guest_section(text, sizeof(text) - 1, true)
 #define TABLE HEADERS
 
-static void old_kernels(void **state) {
+static void old_kernels(void **state)
+{
     SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE="
             "256");
     put(load + 24, 0x100000, 8);
@@ -431,7 +449,8 @@ static void old_kernels(void **state) {
 
 /* Cut anywhere and any byte changed: no verdict is asked for, but that no access leaves the
  * file. */
-static void noise_at_the_edges(void **state) {
+static void noise_at_the_edges(void **state)
+{
     static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
 
     for (unsigned kind = 0; kind < 3; kind++) {
@@ -455,7 +474,8 @@ static void noise_at_the_edges(void **state) {
 }
 
 /* Headers that are in the file but that the count leaves out are none. */
-static void counts_are_obeyed(void **state) {
+static void counts_are_obeyed(void **state)
+{
     with_notes();
     segment(1, 0, 0x200000, 8, 8);
     put(56, 2, 2);
@@ -489,7 +509,8 @@ static void counts_are_obeyed(void **state) {
     assert_refused("no ELF file");
 }
 
-static void the_end_is_the_largest(void **state) {
+static void the_end_is_the_largest(void **state)
+{
     with_notes();
     put(load + 40, 0x1000, 8);
     put(load + 32, 0x10, 8);
@@ -501,7 +522,8 @@ static void the_end_is_the_largest(void **state) {
     assert_int_equal(image.high, 0x120000);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_up_to_the_last_byte, setup),
         cmocka_unit_test_setup(only_xens_notes_count, setup),

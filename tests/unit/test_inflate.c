@@ -17,7 +17,8 @@
 static uint8_t plain[MOST], packed[MOST * 2], back[MOST];
 static uint64_t state = 1;
 
-static unsigned below(unsigned limit) {
+static unsigned below(unsigned limit)
+{
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
@@ -25,7 +26,8 @@ static unsigned below(unsigned limit) {
 }
 
 /* Of all kinds: noise, few different bytes, runs, repetitions near and far. */
-static void make_plain(size_t size) {
+static void make_plain(size_t size)
+{
     unsigned kind = below(5), alphabet = 1 + below(256);
 
     for (size_t i = 0; i < size;) {
@@ -40,7 +42,8 @@ static void make_plain(size_t size) {
     }
 }
 
-static size_t pack(size_t size, int level, int strategy, int memory, bool with_header) {
+static size_t pack(size_t size, int level, int strategy, int memory, bool with_header)
+{
     z_stream z = { 0 };
     gz_header header = { .text = 1,
                          .extra = (Bytef *)(uintptr_t) "xyz",
@@ -62,7 +65,8 @@ static size_t pack(size_t size, int level, int strategy, int memory, bool with_h
 }
 
 /* Exactly as large as it is, so that nobody reads behind it. */
-static int unpack(size_t size, size_t room, const char **why) {
+static int unpack(size_t size, size_t room, const char **why)
+{
     uint8_t *from = malloc(size), *to = malloc(room ? room : 1);
     int error;
 
@@ -75,7 +79,8 @@ static int unpack(size_t size, size_t room, const char **why) {
     return error;
 }
 
-static void everything_that_zlib_packs(void **unused) {
+static void everything_that_zlib_packs(void **unused)
+{
     static const int strategies[] = { Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE,
                                       Z_FIXED };
     const char *why;
@@ -94,7 +99,8 @@ static void everything_that_zlib_packs(void **unused) {
 }
 
 /* What zlib makes of it: the same room, all input used, nothing left over. */
-static bool zlib_takes(size_t size, size_t room) {
+static bool zlib_takes(size_t size, size_t room)
+{
     static uint8_t to[MOST + 1];
     z_stream z = {
         .next_in = packed, .avail_in = (uInt)size, .next_out = to, .avail_out = (uInt)room + 1
@@ -109,7 +115,8 @@ static bool zlib_takes(size_t size, size_t room) {
 }
 
 /* DOMUS_FUZZ_SECONDS=N goes on for that long. */
-static void damaged_streams(void **unused) {
+static void damaged_streams(void **unused)
+{
     const char *seconds = getenv("DOMUS_FUZZ_SECONDS"), *why;
     time_t until = seconds ? time(NULL) + atol(seconds) : 0;
     unsigned taken = 0, round;
@@ -138,9 +145,13 @@ static void damaged_streams(void **unused) {
 
 static unsigned breaths;
 
-static void breathe(void) { breaths++; }
+static void breathe(void)
+{
+    breaths++;
+}
 
-static void sentences(void **unused) {
+static void sentences(void **unused)
+{
     const char *why;
     size_t length;
 
@@ -174,7 +185,8 @@ static void sentences(void **unused) {
     assert_int_equal(gzip_unpack(packed, 5, back, 0, NULL, &why), -EINVAL);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_that_zlib_packs),
         cmocka_unit_test(damaged_streams),

@@ -15,7 +15,10 @@
 #define NX (1ul << 63)
 #define RAM_END 0x3ffe0000ul                        /* As of a machine of 1 GiB. */
 
-static bool safe(unsigned level, uint64_t e) { return l1tf_safe(e, level, ADDRESS_46, RAM_END); }
+static bool safe(unsigned level, uint64_t e)
+{
+    return l1tf_safe(e, level, ADDRESS_46, RAM_END);
+}
 
 static void an_address_of_ram_is_not_safe(void **state)
 {
@@ -63,7 +66,8 @@ static void bits_above_the_cpu_do_not_count(void **state)
     assert_true(l1tf_safe(0x0000200012345000, 1, ADDRESS_46, RAM_END));
     assert_false(l1tf_safe(0x0000200012345000, 1, ADDRESS_36, RAM_END));
     assert_true(l1tf_safe(0x000f000012345000, 1, ADDRESS_52, RAM_END));
-    assert_true(l1tf_safe(0x000ff00000000000, 1, ADDRESS_36, RAM_END));         /* all that is left of it is 0 */
+    /* all that is left of it is 0 */
+    assert_true(l1tf_safe(0x000ff00000000000, 1, ADDRESS_36, RAM_END));
 }
 
 /* Linux inverts the address of a page that nobody may touch, and the offset in a swap entry. */
@@ -72,7 +76,8 @@ static void what_linux_writes_is_safe(void **state)
     for (uint64_t pfn = 0; pfn < RAM_END >> 12; pfn += 0x1fff) {
         assert_true(safe(1, (~(pfn << 12) & ADDRESS_52) | 0x100));
         assert_true(safe(2, (~(pfn << 12) & ADDRESS_52) | 0x180));
-        assert_true(safe(1, ~(pfn << 9) & ((1ul << 58) - 1) & ~0x1fful));       /* type 0, offset = pfn, from bit 9 on */
+        /* type 0, offset = pfn, from bit 9 on */
+        assert_true(safe(1, ~(pfn << 9) & ((1ul << 58) - 1) & ~0x1fful));
     }
     /* But for RAM in the upper half of what the CPU can address. */
     assert_false(l1tf_safe(~0x12345000ul & ADDRESS_52, 1, ADDRESS_36, 0xff0000000));

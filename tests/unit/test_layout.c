@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The public structures that guests, dom0 and the hypervisor share have the sizes the 64-bit ABI fixes: a compiler flag or a
- * header of another version that moved a field would otherwise show as a guest that hangs at boot.
+/* The public structures that guests, dom0 and the hypervisor share have the sizes the 64-bit ABI
+ * fixes: a compiler flag or a header of another version that moved a field would otherwise show as
+ * a guest that hangs at boot.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How much of the terminal a guest may have: a boot at once, then its part of half the line; what is missing is said once.
+/* How much of the terminal a guest may have: a boot at once, then its part of half the line; what
+ * is missing is said once.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,14 +15,16 @@
 static struct limit limit;
 static uint64_t now;
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     now = 50 * SECOND;
     limit_init(&limit, now);
     limit_share(&limit, 1, now);
     return 0;
 }
 
-static void a_boot_is_seen(void **state) {
+static void a_boot_is_seen(void **state)
+{
     for (unsigned i = 0; i < LIMIT_SHOWN_BURST / LINE; i++)
         assert_true(limit_line(&limit, LINE, now));
     assert_int_equal(limit_due(&limit), 0);
@@ -30,8 +33,10 @@ static void a_boot_is_seen(void **state) {
     assert_int_equal(limit_due(&limit), now + LIMIT_QUIET_NS);
 }
 
-/* A minute of a line each millisecond: it has its rate and the burst, and is said to be incomplete now and then only. */
-static void a_flood_gets_its_part(void **state) {
+/* A minute of a line each millisecond: it has its rate and the burst, and is said to be incomplete
+ * now and then only. */
+static void a_flood_gets_its_part(void **state)
+{
     uint64_t shown = 0, said = 0, missing = 0;
 
     for (unsigned guests = 1; guests <= 4; guests += 3) {
@@ -46,14 +51,16 @@ static void a_flood_gets_its_part(void **state) {
             shown += limit_line(&limit, LINE, now);
         }
         assert_true(shown * LINE <= LIMIT_SHOWN_BURST + 60 * LIMIT_SHOWN_RATE / guests);
-        assert_true(shown * LINE >= LIMIT_SHOWN_BURST / 2 + 60 * LIMIT_SHOWN_RATE / guests - LIMIT_SHOWN_BURST);
+        assert_true(shown * LINE >=
+                    LIMIT_SHOWN_BURST / 2 + 60 * LIMIT_SHOWN_RATE / guests - LIMIT_SHOWN_BURST);
         assert_true(said <= 60 * LIMIT_SHOWN_RATE / guests / (LIMIT_SHOWN_BURST / 2) + 1);
         missing += limit_missing(&limit, true, now);
         assert_int_equal(missing + shown, 60000);
     }
 }
 
-static void silence_brings_it_back(void **state) {
+static void silence_brings_it_back(void **state)
+{
     while (limit_line(&limit, LINE, now))
         ;
     limit_line(&limit, LINE, now);
@@ -68,7 +75,8 @@ static void silence_brings_it_back(void **state) {
     assert_true(limit_line(&limit, LINE, now));
 }
 
-static void the_end_says_all(void **state) {
+static void the_end_says_all(void **state)
+{
     while (limit_line(&limit, LINE, now))
         ;
     assert_int_equal(limit_missing(&limit, false, now), 0);
@@ -76,22 +84,27 @@ static void the_end_says_all(void **state) {
     assert_int_equal(limit_missing(&limit, true, now), 0);
 }
 
-static void an_operator_sees_everything_at_a_rate(void **state) {
+static void an_operator_sees_everything_at_a_rate(void **state)
+{
     uint64_t taken = 0;
 
     for (unsigned i = 0; i < 10000; i++, now += SECOND / 1000)
         taken += limit_attached(&limit, 2048, now);
-    assert_in_range(taken, LIMIT_ATTACHED_BURST + 9 * LIMIT_ATTACHED_RATE, LIMIT_ATTACHED_BURST + 10 * LIMIT_ATTACHED_RATE);
+    assert_in_range(taken, LIMIT_ATTACHED_BURST + 9 * LIMIT_ATTACHED_RATE,
+                    LIMIT_ATTACHED_BURST + 10 * LIMIT_ATTACHED_RATE);
     assert_int_equal(limit_attached(&limit, 0, now), 0);
-    assert_true(limit_line(&limit, LINE, now));                         /* not at the cost of its lines */
+    /* not at the cost of its lines */
+    assert_true(limit_line(&limit, LINE, now));
 }
 
-static void no_guests_is_no_division(void **state) {
+static void no_guests_is_no_division(void **state)
+{
     limit_share(&limit, 0, now);
     assert_true(limit_line(&limit, LINE, now));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_boot_is_seen, set_up),
         cmocka_unit_test(a_flood_gets_its_part),

@@ -31,24 +31,45 @@ static unsigned int written, bad_from = ~0u;
 struct boot_info boot_info;
 uint64_t max_frame, *m2p_table;
 
-int fail_at(int error, struct refusal *place) { place->count++; return error; }
-int copy_from_guest(void *to, vaddr_t from, size_t n) { memcpy(to, (void *)from.a, n); return 0; }
+int fail_at(int error, struct refusal *place)
+{
+    place->count++;
+    return error;
+}
+int copy_from_guest(void *to, vaddr_t from, size_t n)
+{
+    memcpy(to, (void *)from.a, n);
+    return 0;
+}
 int copy_to_guest(vaddr_t to, const void *from, size_t n)
 {
     memcpy((void *)to.a, from, n);
     return 0;
 }
 
-int reservation_domain(domid_t id, struct domain **d) { return -ESRCH; }
-void reservation_put(struct domain *d) { }
-long memory_reservation(unsigned int op, uint64_t order, uint64_t arg) { return -ENOSYS; }
-long memory_exchange(uint64_t arg) { return -ENOSYS; }
-int refuse_others(int error) { return error; }
+int reservation_domain(domid_t id, struct domain **d)
+{
+    return -ESRCH;
+}
+void reservation_put(struct domain *d)
+{
+}
+long memory_reservation(unsigned int op, uint64_t order, uint64_t arg)
+{
+    return -ENOSYS;
+}
+long memory_exchange(uint64_t arg)
+{
+    return -ENOSYS;
+}
+int refuse_others(int error)
+{
+    return error;
+}
 
 int write_guest_u64(uint64_t va, uint64_t value)
 {
-    if (written++ >= bad_from)
-        return -EFAULT;
+    if (written++ >= bad_from) return -EFAULT;
     *(uint64_t *)va = value;
     return 0;
 }

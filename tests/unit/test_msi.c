@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of PCI devices of every form: MSI with addresses of 32 and of 64 bits, with and without a mask, MSI-X with its table
- * in each kind of BAR. Configuration space is an array of the test's, behind ports; what is written there is checked to the
- * bit, and that no device is let loose while its message is being written. Where the forms differ: PCI Local Bus Specification
- * 3.0, 6.8.1 and 6.8.2.
+ * Messages of PCI devices of every form: MSI with addresses of 32 and of 64 bits, with and without
+ * a mask, MSI-X with its table in each kind of BAR. Configuration space is an array of the test's,
+ * behind ports; what is written there is checked to the bit, and that no device is let loose while
+ * its message is being written. Where the forms differ: PCI Local Bus Specification 3.0, 6.8.1 and
+ * 6.8.2.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +31,7 @@
 #define LONG     0x0080u
 #define MASKABLE 0x0100u
 
-/* --- the machine: one device, and memory that its BARs can be mapped from ---------------------- */
+/* --- the machine: one device, and memory that its BARs can be mapped from --- */
 
 static uint8_t space[256];
 static uint32_t address;
@@ -41,8 +42,15 @@ static unsigned int maps;
 static bool no_room;
 static _Alignas(4096) uint32_t page[1024];
 
-int fail_at(int error, struct refusal *place) { place->count++; return error; }
-uint32_t lapic_id(void) { return LAPIC; }
+int fail_at(int error, struct refusal *place)
+{
+    place->count++;
+    return error;
+}
+uint32_t lapic_id(void)
+{
+    return LAPIC;
+}
 
 void *ioremap(maddr_t start, size_t bytes, bool keep)
 {
@@ -52,10 +60,22 @@ void *ioremap(maddr_t start, size_t bytes, bool keep)
     return no_room ? NULL : page;
 }
 
-static uint16_t get16(unsigned int at) { return (uint16_t)(space[at] | space[at + 1] << 8); }
-static uint32_t get32(unsigned int at) { return get16(at) | (uint32_t)get16(at + 2) << 16; }
-static void put16(unsigned int at, unsigned int v) { space[at] = (uint8_t)v, space[at + 1] = (uint8_t)(v >> 8); }
-static void put32(unsigned int at, uint32_t v) { put16(at, v & 0xffff), put16(at + 2, v >> 16); }
+static uint16_t get16(unsigned int at)
+{
+    return (uint16_t)(space[at] | space[at + 1] << 8);
+}
+static uint32_t get32(unsigned int at)
+{
+    return get16(at) | (uint32_t)get16(at + 2) << 16;
+}
+static void put16(unsigned int at, unsigned int v)
+{
+    space[at] = (uint8_t)v, space[at + 1] = (uint8_t)(v >> 8);
+}
+static void put32(unsigned int at, uint32_t v)
+{
+    put16(at, v & 0xffff), put16(at + 2, v >> 16);
+}
 
 /* The device would send a message, had it anything to say. */
 static bool loose(void)
@@ -89,7 +109,8 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
     memcpy(space + at, &value, bytes);
 }
 
-/* A device with both capabilities, MSI's in this form; the words behind what a form has are others'. */
+/* A device with both capabilities, MSI's in this form; the words behind what a form has are
+ * others'. */
 static void device(unsigned int form)
 {
     memset(space, 0xa5, sizeof(space));
@@ -110,7 +131,7 @@ static void device(unsigned int form)
     memset(page, 0, sizeof(page));
 }
 
-/* --- MSI --------------------------------------------------------------------------------------- */
+/* --- MSI --- */
 
 static const unsigned int forms[] = { 0, LONG, MASKABLE, LONG | MASKABLE };
 
@@ -121,7 +142,8 @@ static void a_message_in_every_form(void **state)
         uint8_t before[256];
         struct msi m;
 
-        device(forms[i] | ENABLE | MULTIPLE | 0x000a);  /* as another kernel left it: at work, four of eight messages */
+        /* as another kernel left it: at work, four of eight messages */
+        device(forms[i] | ENABLE | MULTIPLE | 0x000a);
         if (mask_at)
             put32(mask_at, 0);
         memcpy(before, space, sizeof(space));
@@ -135,7 +157,8 @@ static void a_message_in_every_form(void **state)
         assert_int_equal(get16(data_at), 0x61);
         if (forms[i] & LONG)
             assert_int_equal(get32(MSI_AT + 8), 0);
-        assert_int_equal(get16(MSI_AT + 2) & ~ENABLE, forms[i] | 0x000a);   /* one message, all else as it was */
+        /* one message, all else as it was */
+        assert_int_equal(get16(MSI_AT + 2) & ~ENABLE, forms[i] | 0x000a);
         assert_int_equal(get16(MSI_AT + 2) & ENABLE, mask_at ? ENABLE : 0);
         if (mask_at)
             assert_int_equal(get32(mask_at), 1);
@@ -156,7 +179,7 @@ static void a_message_in_every_form(void **state)
     }
 }
 
-/* --- MSI-X ------------------------------------------------------------------------------------- */
+/* --- MSI-X --- */
 
 static void an_entry_of_the_table(void **state)
 {
@@ -174,7 +197,8 @@ static void an_entry_of_the_table(void **state)
     assert_int_equal(page[13], 0);
     assert_int_equal(page[14], 0x62);
     assert_int_equal(page[15], 0x5a5a5a01);     /* masked, the reserved bits as they were */
-    assert_int_equal(get16(MSIX_AT + 2), 0x8003);               /* on, and the function not masked */
+    /* on, and the function not masked */
+    assert_int_equal(get16(MSIX_AT + 2), 0x8003);
     msi_mask(&m, false);
     assert_int_equal(page[15], 0x5a5a5a00);
     msi_mask(&m, true);
@@ -217,7 +241,8 @@ static void a_table_in_every_kind_of_bar(void **state)
     assert_int_equal(msi_setup(&m, DEVICE, true, 1), -ENOMEM);
     put32(0x20, 0);                             /* nobody gave it an address */
     assert_int_equal(msi_setup(&m, DEVICE, true, 1), -ENOMEM);
-    put32(MSIX_AT + 4, 6);                      /* there is no such BAR: the word there is another thing */
+    /* there is no such BAR: the word there is another thing */
+    put32(MSIX_AT + 4, 6);
     put32(0x28, 0xd0000000);
     assert_int_equal(msi_setup(&m, DEVICE, true, 1), -ENOMEM);
     assert_int_equal(maps, before);
@@ -229,7 +254,7 @@ static void a_table_in_every_kind_of_bar(void **state)
     assert_int_equal(msi_setup(&m, DEVICE, true, 0), -ENXIO);
 }
 
-/* --- devices that have none -------------------------------------------------------------------- */
+/* --- devices that have none --- */
 
 static void devices_without(void **state)
 {
@@ -265,7 +290,8 @@ static void the_longest_list(void **state)
     assert_int_equal(m.capability, 0xfc);
 }
 
-/* Address space, or the list of what is mapped, is used up: refused, and what was mapped before stays in use. */
+/* Address space, or the list of what is mapped, is used up: refused, and what was mapped before
+ * stays in use. */
 static void no_room_for_tables(void **state)
 {
     struct msi m;

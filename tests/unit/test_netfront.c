@@ -32,7 +32,10 @@ static void receive(struct netport *port, void *frame, size_t length, uint32_t f
     got_flags = flags;
 }
 
-static void received(struct netport *port) { batches++; }
+static void received(struct netport *port)
+{
+    batches++;
+}
 
 static int set_up(void **state)
 {
@@ -117,7 +120,8 @@ static void cards_that_do_not_open(void **state)
         grants_left = left;
         assert_int_equal(netfront_open(&card, 0), -28);
         assert_int_equal(granted, 0);
-        assert_false(card.port.send(&card.port, got[0], 60, 0));        /* It has no rings, perhaps. */
+        /* It has no rings, perhaps. */
+        assert_false(card.port.send(&card.port, got[0], 60, 0));
         assert_int_equal(card.port.frames_dropped, 1);
     }
     set_up(state);

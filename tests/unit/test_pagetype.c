@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page types: the transitions of one frame keep I1 to I4 whatever is asked in whatever order. First the rules one by one, then
- * a model: a small machine of frames that point to each other, driven at random with stops in the middle of every walk, where a
- * second, obvious bookkeeping (lists of who refers to whom) has to agree with the counters after every step.
+ * Page types: the transitions of one frame keep I1 to I4 whatever is asked in whatever order. First
+ * the rules one by one, then a model: a small machine of frames that point to each other, driven at
+ * random with stops in the middle of every walk, where a second, obvious bookkeeping (lists of who
+ * refers to whom) has to agree with the counters after every step.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,8 @@ static void one_type_at_a_time(void **state)
             pt_commit(&f);
             before = f.state;
             assert_int_equal(pt_get_type(&f, other), t == other ? PT_OK : PT_REFUSED);
-            if (t != other) assert_int_equal(f.state, before);
+            if (t != other)
+                assert_int_equal(f.state, before);
         }
 }
 
@@ -59,7 +61,8 @@ static void writable_memory_changes_type_only_at_zero(void **state)
     assert_int_equal(pt_put_type(&f, 7), PT_OK);
     assert_int_equal(pt_get_type(&f, FRAME_L1), PT_REFUSED);
     assert_int_equal(pt_put_type(&f, 9), PT_OK);
-    assert_int_equal(f.flush_stamp, 9);                         /* when the last writer went: older TLBs are stale */
+    /* when the last writer went: older TLBs are stale */
+    assert_int_equal(f.flush_stamp, 9);
     assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_OK);   /* as it was: nothing to flush */
     assert_int_equal(pt_put_type(&f, 11), PT_OK);
     assert_int_equal(pt_get_type(&f, FRAME_L1), PT_NEW);
@@ -78,9 +81,11 @@ static void descriptors_stay_checked_until_written(void **state)
     assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_NEW);
     pt_commit(&f);
     assert_int_equal(pt_put_type(&f, 3), PT_OK);
-    assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);   /* somebody may have written: look again */
+    /* somebody may have written: look again */
+    assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);
     assert_int_equal(pt_reject(&f, 4), PT_OK);
-    assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);   /* what was rejected is not remembered as checked */
+    /* what was rejected is not remembered as checked */
+    assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);
 }
 
 static void a_parked_table_belongs_to_the_next_who_asks(void **state)
@@ -119,7 +124,8 @@ static void the_last_put_of_a_table_queues_it(void **state)
     assert_int_equal(pt_undone(&f, 3), PT_OK);
     assert_int_equal(frame_typed(&f), 0);
     assert_int_equal(frame_total(&f), 1);
-    assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_NEW);  /* translations through the table may be cached: flush first */
+    /* translations through the table may be cached: flush first */
+    assert_int_equal(pt_get_type(&f, FRAME_WRITABLE), PT_NEW);
 }
 
 static void a_rejected_table_undoes_what_it_took(void **state)
@@ -150,7 +156,8 @@ static void a_pinned_frame_stays(void **state)
     assert_int_equal(pt_put_type(&f, 1), PT_UNDO);
     assert_true(pt_release(&f));
     assert_false(pt_release(&f));
-    assert_int_equal(pt_put(&f, 2), PT_OK);                     /* the allotment's: the table still keeps the frame */
+    /* the allotment's: the table still keeps the frame */
+    assert_int_equal(pt_put(&f, 2), PT_OK);
     assert_int_equal(pt_undone(&f, 3), PT_LAST);
     assert_int_equal(frame_total(&f), 0);
     assert_false(pt_get(&f));
@@ -167,7 +174,8 @@ static void counters_stop_before_they_wrap(void **state)
     assert_int_equal(frame_total(&f), FRAME_TOTAL_MASK - 16);
 }
 
-/* A type that nobody has made true yet is nobody's to share; only a table half way is to be taken over. */
+/* A type that nobody has made true yet is nobody's to share; only a table half way is to be taken
+ * over. */
 static void a_type_that_is_not_true_yet(void **state)
 {
     struct frame f = fresh();
@@ -183,7 +191,8 @@ static void a_type_that_is_not_true_yet(void **state)
     assert_int_equal(frame_total(&f), 3);
 }
 
-/* Where the last walk stopped is forgotten when a new one begins, and what was rejected has no type. */
+/* Where the last walk stopped is forgotten when a new one begins, and what was rejected has no
+ * type. */
 static void walks_begin_at_the_beginning(void **state)
 {
     struct frame f = fresh();
@@ -194,7 +203,8 @@ static void walks_begin_at_the_beginning(void **state)
     assert_int_equal(pt_reject(&f, 5), PT_OK);
     assert_int_equal(f.flush_stamp, 5);
     assert_int_equal(frame_type(&f), FRAME_NONE);
-    f.cursor = 77;                                              /* descriptor pages have no cursor: nothing is to be undone */
+    /* descriptor pages have no cursor: nothing is to be undone */
+    f.cursor = 77;
     assert_int_equal(pt_get_type(&f, FRAME_SEGDESC), PT_NEW);
     f.cursor = 77;
     assert_int_equal(pt_reject(&f, 6), PT_OK);
@@ -219,10 +229,12 @@ static void parked_is_a_table_half_way_and_nothing_else(void **state)
     assert_false(frame_is_parked(&f));                          /* somebody undoes it already */
     f.cursor = 0;
     assert_int_equal(pt_undone(&f, 8), PT_OK);
-    assert_int_equal(f.flush_stamp, 8);                         /* translations through it may be cached until now */
+    /* translations through it may be cached until now */
+    assert_int_equal(f.flush_stamp, 8);
     assert_int_equal(frame_type(&f), FRAME_NONE);
     assert_false(frame_is_parked(&f));
-    f.state |= (uint64_t)FRAME_L1 << FRAME_TYPE_SHIFT;          /* a table's type at count 0 is no table */
+    /* a table's type at count 0 is no table */
+    f.state |= (uint64_t)FRAME_L1 << FRAME_TYPE_SHIFT;
     assert_false(frame_is_parked(&f));
 }
 
@@ -250,7 +262,8 @@ static void the_very_last_reference(void **state)
     assert_int_equal(f.flush_stamp, 0);
     assert_true(pt_release(&f));
     assert_int_equal(pt_put(&f, 6), PT_LAST);
-    assert_int_equal(f.flush_stamp, 6);                         /* nobody may have it before translations from now are gone */
+    /* nobody may have it before translations from now are gone */
+    assert_int_equal(f.flush_stamp, 6);
 }
 
 /* The short forms do what the long ones do, or nothing. */
@@ -266,7 +279,8 @@ static void short_forms(void **state)
         pt_commit(&f);
         before = f.state;
         for (enum frame_type other = FRAME_L1; other <= FRAME_READONLY; other++)
-            if (other != t) assert_false(pt_get_same(&f, other));
+            if (other != t)
+                assert_false(pt_get_same(&f, other));
         assert_false(pt_put_not_last(&f));
         assert_int_equal(f.state, before);
         assert_true(pt_get_same(&f, t));
@@ -288,18 +302,26 @@ static void short_forms(void **state)
 #define STEPS   400000
 
 static struct frame machine[FRAMES];
-static struct { int target; bool writable; } entry[FRAMES][ENTRIES];    /* what the memory of a frame says; target -1: none */
+/* what the memory of a frame says; target -1: none */
+static struct { int target; bool writable; } entry[FRAMES][ENTRIES];
 static bool queued[FRAMES];
 static uint32_t clock_now;
-static int budget;                                                      /* entries until a walk has to give way */
+/* entries until a walk has to give way */
+static int budget;
 
 /* Maps the cursor of the code (512 entries) to the model's. */
-static unsigned int end_cursor(const struct frame *f) { return f->cursor == 512 ? ENTRIES : f->cursor; }
+static unsigned int end_cursor(const struct frame *f)
+{
+    return f->cursor == 512 ? ENTRIES : f->cursor;
+}
 
 static void finish(int f, enum pt_result r)
 {
-    if (r == PT_UNDO) queued[f] = true;
-    if (r == PT_LAST) pt_allocate(&machine[f], owner);                  /* reused at once: the hardest case */
+    if (r == PT_UNDO)
+        queued[f] = true;
+    /* reused at once: the hardest case */
+    if (r == PT_LAST)
+        pt_allocate(&machine[f], owner);
 }
 
 enum outcome { DONE, NO, RESTART };
@@ -315,7 +337,8 @@ static enum outcome entry_take(int table, unsigned int i, enum frame_type level)
     if (level > FRAME_L1) return get_table(target, level - 1);
     if (!entry[table][i].writable) return pt_get(&machine[target]) ? DONE : NO;
     r = pt_get_type(&machine[target], FRAME_WRITABLE);
-    if (r == PT_NEW) pt_commit(&machine[target]);
+    if (r == PT_NEW)
+        pt_commit(&machine[target]);
     return r == PT_OK || r == PT_NEW ? DONE : NO;
 }
 
@@ -324,8 +347,10 @@ static void entry_drop(int table, unsigned int i, enum frame_type level)
     int target = entry[table][i].target;
 
     if (target < 0) return;
-    if (level == FRAME_L1 && !entry[table][i].writable) finish(target, pt_put(&machine[target], clock_now));
-    else finish(target, pt_put_type(&machine[target], clock_now));
+    if (level == FRAME_L1 && !entry[table][i].writable)
+        finish(target, pt_put(&machine[target], clock_now));
+    else
+        finish(target, pt_put_type(&machine[target], clock_now));
 }
 
 static enum outcome get_table(int f, enum frame_type t)
@@ -363,7 +388,8 @@ static void undo_some(void)
     finish(f, pt_undone(&machine[f], clock_now));
 }
 
-/* What a guest may do to an entry: plain memory it may scribble, a valid table changes by a checked update, all else is not its. */
+/* What a guest may do to an entry: plain memory it may scribble, a valid table changes by a checked
+ * update, all else is not its. */
 static void change_entry(int f, unsigned int i)
 {
     int target = rand() % (FRAMES + 8) - 8, old_target = entry[f][i].target;
@@ -371,7 +397,8 @@ static void change_entry(int f, unsigned int i)
     enum frame_type level = frame_type(&machine[f]);
     enum outcome o;
 
-    if (target < 0) target = -1;
+    if (target < 0)
+        target = -1;
     if (frame_typed(&machine[f]) && frame_is_table(level)) {
         if (!(machine[f].state & FRAME_VALID)) return;
         entry[f][i].target = target;
@@ -395,25 +422,35 @@ static void check(void)
         const struct frame *m = &machine[f];
         enum frame_type level = frame_type(m);
 
-        if (m->state & FRAME_ALLOCATED) total[f]++;
-        if (m->state & FRAME_PINNED) total[f]++, typed[f]++;
-        if (!frame_typed(m) || !frame_is_table(level)) continue;
-        if (!(m->state & FRAME_VALID)) total[f]++, typed[f]++;
+        if (m->state & FRAME_ALLOCATED)
+            total[f]++;
+        if (m->state & FRAME_PINNED)
+            total[f]++, typed[f]++;
+        if (!frame_typed(m) || !frame_is_table(level))
+            continue;
+        if (!(m->state & FRAME_VALID))
+            total[f]++, typed[f]++;
         assert_true(!(m->state & FRAME_UNDOING) == !queued[f]);
         for (unsigned int i = 0; i < (m->state & FRAME_VALID ? ENTRIES : end_cursor(m)); i++) {
             int target = entry[f][i].target;
 
-            if (target < 0) continue;
+            if (target < 0)
+                continue;
             total[target]++;
-            if (level == FRAME_L1 && !entry[f][i].writable) continue;
+            if (level == FRAME_L1 && !entry[f][i].writable)
+                continue;
             typed[target]++;
-            assert_int_equal(frame_type(&machine[target]), level == FRAME_L1 ? FRAME_WRITABLE : level - 1);     /* I1, I2 */
+            /* I1, I2 */
+            assert_int_equal(frame_type(&machine[target]),
+                             level == FRAME_L1 ? FRAME_WRITABLE : level - 1);
         }
     }
     for (int f = 0; f < FRAMES; f++) {
-        assert_int_equal(frame_typed(&machine[f]), typed[f]);                                                   /* I3 */
+        /* I3 */
+        assert_int_equal(frame_typed(&machine[f]), typed[f]);
         assert_int_equal(frame_total(&machine[f]), total[f]);
-        assert_true(frame_total(&machine[f]) >= frame_typed(&machine[f]));                                      /* I4 */
+        /* I4 */
+        assert_true(frame_total(&machine[f]) >= frame_typed(&machine[f]));
     }
 }
 
@@ -426,14 +463,18 @@ static void act(void)
     switch (rand() % 8) {
     case 0: case 1: case 2: change_entry(f, (unsigned int)rand() % ENTRIES); break;
     case 3:
-        if (get_table(f, t) == DONE && !pt_pin(&machine[f])) finish(f, pt_put_type(&machine[f], clock_now));
+        if (get_table(f, t) == DONE && !pt_pin(&machine[f]))
+            finish(f, pt_put_type(&machine[f], clock_now));
         break;
     case 4: if (pt_unpin(&machine[f])) finish(f, pt_put_type(&machine[f], clock_now)); break;
     case 5: case 6: undo_some(); break;
     case 7:
-        if (rand() % 4) break;
-        if (pt_release(&machine[f])) finish(f, pt_put(&machine[f], clock_now));
-        else if (frame_is_parked(&machine[f])) finish(f, pt_abandon(&machine[f], clock_now));
+        if (rand() % 4)
+            break;
+        if (pt_release(&machine[f]))
+            finish(f, pt_put(&machine[f], clock_now));
+        else if (frame_is_parked(&machine[f]))
+            finish(f, pt_abandon(&machine[f], clock_now));
         break;
     }
     clock_now++;
@@ -445,8 +486,10 @@ static void let_all_go(void)
     for (int round = 0; round < 200000; round++) {
         int f = rand() % FRAMES;
 
-        if (pt_unpin(&machine[f])) finish(f, pt_put_type(&machine[f], clock_now));
-        else if (frame_is_parked(&machine[f])) finish(f, pt_abandon(&machine[f], clock_now));
+        if (pt_unpin(&machine[f]))
+            finish(f, pt_put_type(&machine[f], clock_now));
+        else if (frame_is_parked(&machine[f]))
+            finish(f, pt_abandon(&machine[f], clock_now));
         undo_some();
     }
     for (int f = 0; f < FRAMES; f++) {
@@ -464,20 +507,23 @@ static void random_walks_keep_the_books(void **state)
         memset(queued, 0, sizeof(queued));
         for (int f = 0; f < FRAMES; f++) {
             machine[f] = fresh();
-            for (unsigned int i = 0; i < ENTRIES; i++) entry[f][i].target = -1;
+            for (unsigned int i = 0; i < ENTRIES; i++)
+                entry[f][i].target = -1;
         }
         for (int step = 0; step < STEPS / 4; step++) {
             act();
             check();
             for (int f = 0; f < FRAMES; f++) {
-                valid_tables += frame_is_table(frame_type(&machine[f])) && (machine[f].state & FRAME_VALID);
+                valid_tables += frame_is_table(frame_type(&machine[f])) &&
+                                (machine[f].state & FRAME_VALID);
                 parked += frame_is_parked(&machine[f]);
             }
         }
         let_all_go();
         check();
     }
-    assert_true(valid_tables > STEPS / 10 && parked > STEPS / 100);     /* it did go where it is difficult */
+    /* it did go where it is difficult */
+    assert_true(valid_tables > STEPS / 10 && parked > STEPS / 100);
 }
 
 int main(void)

@@ -96,7 +96,10 @@ void printk(const char *format, ...)
     va_end(arguments);
     said++;
 }
-const char *errno_name(long error) { return "ERROR"; }
+const char *errno_name(long error)
+{
+    return "ERROR";
+}
 
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
@@ -221,9 +224,11 @@ static void what_is_found(void **state)
     assert_int_equal(pci_get(0)->device, 1);
     assert_null(pci_get(10));
     for (unsigned int i = 0; i < 10; i++) {
-        static const struct { uint8_t bus, devfn; uint16_t device; } expected[10] = {
-            { 0, 0, 1 }, { 0, 4 << 3, 3 }, { 0, 4 << 3 | 7, 4 }, { 0, 31 << 3, 0x1041 }, { 2, 1 << 3, 0x1041 },
-            { 2, 2 << 3, 7 }, { 9, 0, 0x1042 }, { 2, 3 << 3, 8 }, { 2, 4 << 3, 9 }, { 2, 6 << 3, 10 },
+        static const struct { uint8_t bus, devfn; uint16_t device;
+        } expected[10] = {
+            { 0, 0, 1 },           { 0, 4 << 3, 3 },  { 0, 4 << 3 | 7, 4 }, { 0, 31 << 3, 0x1041 },
+            { 2, 1 << 3, 0x1041 }, { 2, 2 << 3, 7 },  { 9, 0, 0x1042 },     { 2, 3 << 3, 8 },
+            { 2, 4 << 3, 9 },      { 2, 6 << 3, 10 },
         };
 
         assert_int_equal(pci_get(i)->bus, expected[i].bus);
@@ -333,7 +338,8 @@ static void capabilities(void **state)
 /* Whose class is that of disks or networks and who has no driver is named. */
 static void undriven(void **state)
 {
-    static const uint32_t classes[] = { 0x01060100, 0x01080200, 0x01000000, 0x02000000, 0x02800000, 0x03000000, 0x06040000 };
+    static const uint32_t classes[] = { 0x01060100, 0x01080200, 0x01000000, 0x02000000,
+                                        0x02800000, 0x03000000, 0x06040000 };
 
     for (unsigned int i = 0; i < 7; i++)
         put32(add(0, i, 0, (uint16_t)(i + 1), 0), 8, classes[i]);
@@ -351,7 +357,10 @@ static void undriven(void **state)
 }
 
 static unsigned int handled;
-static void handle(void *context) { handled += *(unsigned int *)context; }
+static void handle(void *context)
+{
+    handled += *(unsigned int *)context;
+}
 
 static void interrupts(void **state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a device's interrupt becomes an event: a level is masked until the guest has served it, a message or an edge is not, unless
- * they come without end; and what is given back when a PIRQ goes. I/O APIC, vectors and messages are the test's.
+ * How a device's interrupt becomes an event: a level is masked until the guest has served it, a
+ * message or an edge is not, unless they come without end; and what is given back when a PIRQ goes.
+ * I/O APIC, vectors and messages are the test's.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@
 #define MESSAGE 60u
 #define WINDOW  10000000u                       /* ns: a thousand within it are a storm */
 
-/* --- the machine ------------------------------------------------------------------------------- */
+/* --- the machine --- */
 
 struct acpi_facts acpi;
 static struct domain guest;
@@ -36,18 +37,56 @@ static size_t held;
 static void (*handlers[256])(void *arg);
 static void *arguments[256];
 
-int fail_at(int error, struct refusal *place) { place->count++; return error; }
-void printk_at(int level, const char *format, ...) { }
-uint64_t now_ns(void) { return now; }
-void time_goes_to(struct domain *d, uint64_t at) { }
-void send_guest_pirq(struct domain *d, uint32_t pirq) { events++; }
-void *hv_alloc(size_t size) { held += size; return calloc(1, size); }
-void hv_free(void *p, size_t size) { held -= size; free(p); }
-void ioapic_mask(uint32_t gsi, bool m) { masked[gsi] = m; }
-void msi_mask(const struct msi *m, bool mask) { masked[m->entry] = mask; }
-void msi_program(const struct msi *m, int vector) { masked[m->entry] = true; }
-void msi_disable(const struct msi *m) { disabled++; }
-int ioapic_route(uint32_t gsi, int vector, bool level, bool low) { masked[gsi] = true; return 0; }
+int fail_at(int error, struct refusal *place)
+{
+    place->count++;
+    return error;
+}
+void printk_at(int level, const char *format, ...)
+{
+}
+uint64_t now_ns(void)
+{
+    return now;
+}
+void time_goes_to(struct domain *d, uint64_t at)
+{
+}
+void send_guest_pirq(struct domain *d, uint32_t pirq)
+{
+    events++;
+}
+void *hv_alloc(size_t size)
+{
+    held += size;
+    return calloc(1, size);
+}
+void hv_free(void *p, size_t size)
+{
+    held -= size;
+    free(p);
+}
+void ioapic_mask(uint32_t gsi, bool m)
+{
+    masked[gsi] = m;
+}
+void msi_mask(const struct msi *m, bool mask)
+{
+    masked[m->entry] = mask;
+}
+void msi_program(const struct msi *m, int vector)
+{
+    masked[m->entry] = true;
+}
+void msi_disable(const struct msi *m)
+{
+    disabled++;
+}
+int ioapic_route(uint32_t gsi, int vector, bool level, bool low)
+{
+    masked[gsi] = true;
+    return 0;
+}
 
 int vector_alloc(void (*handler)(void *arg), void *arg)
 {
@@ -67,10 +106,16 @@ void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), 
     *t = (struct timer){ .owner = owner, .fire = fire, .arg = arg };
 }
 
-void timer_set(struct timer *t, uint64_t deadline) { t->node.key = deadline; }
-void timer_stop(struct timer *t) { t->node.key = 0, timers_stopped++; }
+void timer_set(struct timer *t, uint64_t deadline)
+{
+    t->node.key = deadline;
+}
+void timer_stop(struct timer *t)
+{
+    t->node.key = 0, timers_stopped++;
+}
 
-/* --- a domain, and its PIRQs ------------------------------------------------------------------- */
+/* --- a domain, and its PIRQs --- */
 
 static int set_up(void **state)
 {
@@ -105,7 +150,10 @@ static struct pirq *connected(uint32_t number, enum pirq_kind kind, uint16_t bdf
     return p;
 }
 
-static void fires(const struct pirq *p) { handlers[p->vector](arguments[p->vector]); }
+static void fires(const struct pirq *p)
+{
+    handlers[p->vector](arguments[p->vector]);
+}
 
 static void a_level_waits_for_its_eoi(void **state)
 {
@@ -163,7 +211,8 @@ static void a_storm_is_over_after_a_window(void **state)
     assert_true(masked[MESSAGE]);
 }
 
-/* The capability goes off with the last of a device's messages; a number that never had a source has nothing to give back. */
+/* The capability goes off with the last of a device's messages; a number that never had a source
+ * has nothing to give back. */
 static void what_goes_with_a_pirq(void **state)
 {
     struct pirq *one = connected(60, PIRQ_MSI, 8), *two = connected(61, PIRQ_MSI, 8);

@@ -16,7 +16,8 @@
  * An hour of a guest that lives for so long each time: how long dom0 builds. `waited`: how long
  * there was no guest at all.
  */
-static uint64_t hour_of(uint64_t build_ns, uint64_t lives_ns, uint64_t *waited) {
+static uint64_t hour_of(uint64_t build_ns, uint64_t lives_ns, uint64_t *waited)
+{
     uint64_t now = 5 * S, end = now + 3600 * S, built = 0;
     struct life life;
 
@@ -42,7 +43,8 @@ static uint64_t hour_of(uint64_t build_ns, uint64_t lives_ns, uint64_t *waited) 
     return built;
 }
 
-static void building_is_a_part_of_the_time(void **state) {
+static void building_is_a_part_of_the_time(void **state)
+{
     static const uint64_t builds[] = { 20 * MS, 300 * MS, 2 * S, 30 * S };
     static const uint64_t lives[] = { 2 * S, 3 * S, 30 * S, 500 * S };
 
@@ -55,7 +57,8 @@ static void building_is_a_part_of_the_time(void **state) {
         }
 }
 
-static void the_operator_does_not_wait(void **state) {
+static void the_operator_does_not_wait(void **state)
+{
     struct life life, next;
 
     life_begin(&life, NULL, 0, 3 * S);
@@ -69,7 +72,8 @@ static void the_operator_does_not_wait(void **state) {
     assert_int_equal(life_due(&next), 37 * S);
 }
 
-static void who_cannot_live_is_given_up(void **state) {
+static void who_cannot_live_is_given_up(void **state)
+{
     struct life life;
     uint64_t now = 10 * S;
 
@@ -88,7 +92,8 @@ static void who_cannot_live_is_given_up(void **state) {
     assert_int_equal(life.short_lives, 0);
 }
 
-static void no_sum_wraps(void **state) {
+static void no_sum_wraps(void **state)
+{
     struct life life;
 
     life_begin(&life, NULL, 0, UINT64_MAX / 4);
@@ -96,7 +101,8 @@ static void no_sum_wraps(void **state) {
     assert_true(life_due(&life) == UINT64_MAX);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(building_is_a_part_of_the_time),
         cmocka_unit_test(the_operator_does_not_wait),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared rings under a peer that lies: index arithmetic across the wrap, and the judging of block and network requests;
- * block windows and RAM disks, which sit behind them.
+ * Shared rings under a peer that lies: index arithmetic across the wrap, and the judging of block
+ * and network requests; block windows and RAM disks, which sit behind them.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,8 @@ static void test_requests_are_counted_across_the_wrap(void **state)
 
 static void test_backward_producer_is_a_lie(void **state)
 {
-    assert_int_equal(ring_requests(9, 10, 5, 32), RING_LIE);    /* takes back what we have taken already */
+    /* takes back what we have taken already */
+    assert_int_equal(ring_requests(9, 10, 5, 32), RING_LIE);
     assert_int_equal(ring_requests(4, 10, 5, 32), RING_LIE);
     assert_int_equal(ring_requests(0x80000000u, 0, 0, 32), RING_LIE);
     assert_int_equal(ring_requests(0xffffffffu, 0, 0, 32), RING_LIE);
@@ -67,10 +68,14 @@ static void test_notify_exactly_when_asked(void **state)
 
 static blkif_request_t read_of(uint64_t sector, unsigned int segments)
 {
-    blkif_request_t request = { .operation = BLKIF_OP_READ, .nr_segments = (uint8_t)segments, .sector_number = sector };
+    blkif_request_t request = { .operation = BLKIF_OP_READ,
+                                .nr_segments = (uint8_t)segments,
+                                .sector_number = sector };
 
     for (unsigned int i = 0; i < segments && i < 11; i++)
-        request.seg[i] = (struct blkif_request_segment){ .gref = 8 + i, .first_sect = 0, .last_sect = 7 };
+        request.seg[i] = (struct blkif_request_segment){ .gref = 8 + i,
+                                                         .first_sect = 0,
+                                                         .last_sect = 7 };
     return request;
 }
 
@@ -111,7 +116,8 @@ static void test_bad_block_requests(void **state)
     request = read_of(0, 1);
     request.operation = BLKIF_OP_WRITE;
     assert_int_equal(plan_block(&plan, &request, 188, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
-    request.operation = BLKIF_OP_FLUSH_DISKCACHE;       /* one that carries data would need two steps */
+    /* one that carries data would need two steps */
+    request.operation = BLKIF_OP_FLUSH_DISKCACHE;
     assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);
     for (unsigned int operation = 4; operation < 256; operation++) {
         request.operation = (uint8_t)operation;
@@ -144,8 +150,11 @@ static void test_indirect_requests(void **state)
 {
     struct block_plan plan;
     struct blkif_request_segment segment[32];
-    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT, .indirect_op = BLKIF_OP_WRITE, .nr_segments = 32,
-                                          .sector_number = 44, .id = 7 };
+    blkif_request_indirect_t indirect = { .operation = BLKIF_OP_INDIRECT,
+                                          .indirect_op = BLKIF_OP_WRITE,
+                                          .nr_segments = 32,
+                                          .sector_number = 44,
+                                          .id = 7 };
     blkif_request_t request = { 0 };
 
     for (unsigned int i = 0; i < 32; i++)
@@ -157,11 +166,13 @@ static void test_indirect_requests(void **state)
     assert_int_equal(plan.sectors, 256);
     assert_int_equal(plan.operation, BLOCK_WRITE);
     assert_int_equal(plan_indirect(&plan, &request, segment, 32, 299, 0), BLKIF_RSP_ERROR);
-    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, BLOCK_READ_ONLY),
+                     BLKIF_RSP_ERROR);
     assert_int_equal(plan_indirect(&plan, &request, segment, 33, 300, 0), BLKIF_RSP_ERROR);
     segment[31].first_sect = 8;
     assert_int_equal(plan_indirect(&plan, &request, segment, 32, 300, 0), BLKIF_RSP_ERROR);
-    for (unsigned int operation = 2; operation < 256; operation++) {    /* an indirect flush, discard or indirect: nonsense */
+    /* an indirect flush, discard or indirect: nonsense */
+    for (unsigned int operation = 2; operation < 256; operation++) {
         indirect.indirect_op = (uint8_t)operation;
         memcpy(&request, &indirect, sizeof indirect);
         assert_int_equal(plan_indirect(&plan, &request, segment, 31, 300, 0), BLKIF_RSP_EOPNOTSUPP);
@@ -171,14 +182,17 @@ static void test_indirect_requests(void **state)
 static void test_discards(void **state)
 {
     struct block_plan plan;
-    blkif_request_discard_t discard = { .operation = BLKIF_OP_DISCARD, .sector_number = 8, .nr_sectors = 180 };
+    blkif_request_discard_t discard = { .operation = BLKIF_OP_DISCARD,
+                                        .sector_number = 8,
+                                        .nr_sectors = 180 };
     blkif_request_t request = { 0 };
 
     memcpy(&request, &discard, sizeof discard);
     assert_int_equal(plan_block(&plan, &request, 188, 0), BLKIF_RSP_EOPNOTSUPP);
     assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD), BLKIF_RSP_OKAY);
     assert_int_equal(plan_block(&plan, &request, 187, BLOCK_CAN_DISCARD), BLKIF_RSP_ERROR);
-    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD | BLOCK_READ_ONLY), BLKIF_RSP_ERROR);
+    assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD | BLOCK_READ_ONLY),
+                     BLKIF_RSP_ERROR);
     discard.nr_sectors = UINT64_MAX;
     memcpy(&request, &discard, sizeof discard);
     assert_int_equal(plan_block(&plan, &request, 188, BLOCK_CAN_DISCARD), BLKIF_RSP_ERROR);
@@ -206,7 +220,8 @@ static void test_random_block_requests(void **state)
             request.seg[i].first_sect %= 9;
             request.seg[i].last_sect %= 9;
         }
-        if (plan_block(&plan, &request, 1000, BLOCK_CAN_DISCARD) != BLKIF_RSP_OKAY || plan.operation == BLOCK_FLUSH)
+        if (plan_block(&plan, &request, 1000, BLOCK_CAN_DISCARD) != BLKIF_RSP_OKAY ||
+            plan.operation == BLOCK_FLUSH)
             continue;
         assert_true(plan.sectors >= 1 && plan.sector < 1000 && plan.sectors <= 1000 - plan.sector);
         for (unsigned int i = 0; i < plan.segments; i++) {
@@ -220,16 +235,19 @@ static void test_random_block_requests(void **state)
 static void test_frames(void **state)
 {
     struct net_plan plan;
-    netif_tx_request_t slot[NET_SLOTS_MAX + 1] = { { .size = 1500, .offset = 4000 }, { .size = 1404 } };
+    netif_tx_request_t slot[NET_SLOTS_MAX + 1] = { { .size = 1500, .offset = 4000 },
+                                                   { .size = 1404 } };
 
     assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), 0);
     assert_int_equal(plan.length, 1500);
     assert_int_equal(plan.piece[0].length, 96);
-    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);      /* crosses its page */
+    /* crosses its page */
+    assert_int_equal(plan_frame(&plan, slot, 1, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[1].size = 1403;
     assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[1].size = 1500;
-    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);      /* nothing left for the first */
+    /* nothing left for the first */
+    assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[1].size = 0;
     assert_int_equal(plan_frame(&plan, slot, 2, NET_FRAME_MAX), NETIF_RSP_ERROR);
     slot[0] = (netif_tx_request_t){ .size = 60, .offset = 65535 };
@@ -248,7 +266,8 @@ static void test_large_frames(void **state)
 {
     struct net_plan plan;
     netif_tx_request_t slot[NET_SLOTS_MAX] = { { .size = 60000, .offset = 100 } };
-    netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO, .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = 1448 } };
+    netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
+                                 .u.gso = { .type = XEN_NETIF_GSO_TYPE_TCPV4, .size = 1448 } };
 
     for (unsigned int i = 1; i < 16; i++)
         slot[i] = (netif_tx_request_t){ .size = 3900, .offset = 100 };
@@ -267,10 +286,17 @@ static void test_large_frames(void **state)
 }
 
 static int last_status;
-static void note(struct block_request *request, int status) { last_status = status; }
-static uint64_t identity(const void *address) { return (uint64_t)(uintptr_t)address; }
+static void note(struct block_request *request, int status)
+{
+    last_status = status;
+}
+static uint64_t identity(const void *address)
+{
+    return (uint64_t)(uintptr_t)address;
+}
 
-static int transfer(struct blockdev *device, enum block_operation operation, uint64_t sector, void *data, size_t bytes)
+static int transfer(struct blockdev *device, enum block_operation operation, uint64_t sector,
+                    void *data, size_t bytes)
 {
     struct block_request request = { .operation = operation, .sector = sector, .done = note };
 
@@ -308,24 +334,38 @@ static void test_ramdisk_and_window(void **state)
 static void test_requests_that_no_device_takes(void **state)
 {
     static _Alignas(512) uint8_t memory[64 * 512], data[4096];
-    const struct block_request good = { .operation = BLOCK_WRITE, .sector = 4, .sectors = 3, .segments = 2, .done = note,
-                                        .segment = { { .data = data, .length = 512 }, { .data = data, .length = 1024 } } };
+    const struct block_request good = { .operation = BLOCK_WRITE,
+                                        .sector = 4,
+                                        .sectors = 3,
+                                        .segments = 2,
+                                        .done = note,
+                                        .segment = { { .data = data, .length = 512 },
+                                                     { .data = data, .length = 1024 } } };
     struct block_request request;
     struct ramdisk disk;
 
     ramdisk_open(&disk, "ram", memory, 64);
-#define STATUS(change) ({ request = good; change; last_status = 1; block_submit(&disk.device, &request); last_status; })
+#define STATUS(change) \
+    ({ \
+        request = good; \
+        change; \
+        last_status = 1; \
+        block_submit(&disk.device, &request); \
+        last_status; \
+    })
     assert_int_equal(STATUS(), 0);
     assert_int_equal(STATUS(request.segments = 0), -EINVAL);
     assert_int_equal(STATUS(request.segments = BLOCK_SEGMENTS_MAX + 1), -EINVAL);
     assert_int_equal(STATUS(request.segments = 3; request.segment[2] = request.segment[1];
                             request.segment[1].length = 0), -EINVAL);
-    assert_int_equal(STATUS(request.segment[0].length = 511; request.segment[1].length = 1025), -EINVAL);
+    assert_int_equal(STATUS(request.segment[0].length = 511; request.segment[1].length = 1025),
+                     -EINVAL);
     disk.device.max_segments = 1;
     assert_int_equal(STATUS(), -EINVAL);
     disk.device.max_segments = 2;
     assert_int_equal(STATUS(), 0);
-    assert_int_equal(STATUS(request.segment[1].length = 512), -EINVAL);        /* less than three sectors */
+    /* less than three sectors */
+    assert_int_equal(STATUS(request.segment[1].length = 512), -EINVAL);
     assert_int_equal(STATUS(request.segment[1].length = 1536), -EINVAL);       /* more */
     assert_int_equal(STATUS(request.sectors = 0), -EINVAL);
     assert_int_equal(STATUS(request.sector = 62), -EINVAL);

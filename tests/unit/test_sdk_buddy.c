@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's page allocator and its lists: blocks do not overlap and are aligned; everything freed becomes whole again,
- * however it was cut; odd ranges are all used.
+ * The SDK's page allocator and its lists: blocks do not overlap and are aligned; everything freed
+ * becomes whole again, however it was cut; odd ranges are all used.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +89,8 @@ static void freed_blocks_join(void **unused)
     }
 }
 
-/* The state begins as nothing: what was in it before is no block. And a range is cut into the largest blocks there are. */
+/* The state begins as nothing: what was in it before is no block. And a range is cut into the
+ * largest blocks there are. */
 static void ranges_are_cut_well(void **unused)
 {
     memset(state, 3, sizeof(state));

@@ -97,7 +97,8 @@ static void requests(void **state)
     free(text);
 }
 
-/* An allocation of the caller's own that fails is his error, and nothing is left of what he asked. */
+/* An allocation of the caller's own that fails is his error, and nothing is left of what he
+ * asked. */
 static void requests_without_memory(void **state)
 {
     struct xs_watch watch = { 0 };
@@ -105,7 +106,8 @@ static void requests_without_memory(void **state)
     unsigned int count;
 
     assert_int_equal(xs_write(XS_NONE, "dir/x", "1", 1), 0);
-    allocations_until_failure = 3;              /* behind the daemon's answer and the reader's copy */
+    /* behind the daemon's answer and the reader's copy */
+    allocations_until_failure = 3;
     assert_int_equal(PTR_ERR(xs_directory(XS_NONE, "dir", &count)), -ENOMEM);
     assert_int_equal(allocations_until_failure, 0);
     assert_reads(XS_NONE, "dir/x", "1");
@@ -140,7 +142,8 @@ static void answers_without_memory(void **state)
     assert_int_equal(allocations_until_failure, 1);
     assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOMEM);
     allocations_until_failure = 3;
-    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOENT);         /* nor does an error */
+    /* nor does an error */
+    assert_int_equal(PTR_ERR(xs_read(XS_NONE, "none", NULL)), -ENOENT);
     allocations_until_failure = 1;              /* what was not asked was not done */
     assert_int_equal(xs_write(XS_NONE, "small", "2", 1), -ENOMEM);
     assert_reads(XS_NONE, "small", "1");
@@ -282,7 +285,8 @@ static void watches_that_fire_whole(void **state)
     assert_int_equal(xs_watch(&watch, "w"), 0);
     assert_fires(&watch, "w");
     for (unsigned int i = 0; i < 20; i++) {
-        dom0_asks(XS_MKDIR, path, (size_t)snprintf(path, sizeof path, "/local/domain/5/w/m%u", i) + 1);
+        dom0_asks(XS_MKDIR, path,
+                  (size_t)snprintf(path, sizeof path, "/local/domain/5/w/m%u", i) + 1);
         thread_sleep(100);
     }
     for (unsigned int i = 0; i < 16; i++) {

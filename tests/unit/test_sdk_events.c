@@ -45,8 +45,7 @@ static long event_op(unsigned long op, void *at)
         set_bit(closed, shared_info.evtchn_pending);
         return 0;
     }
-    if (refuse_bind)
-        return -28;
+    if (refuse_bind) return -28;
     switch (op) {
     case EVTCHNOP_alloc_unbound:
         assert_int_equal(((struct evtchn_alloc_unbound *)at)->dom, DOMID_SELF);
@@ -78,8 +77,7 @@ static long event_op(unsigned long op, void *at)
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
 {
-    if (nr == __HYPERVISOR_event_channel_op)
-        return event_op(a, (void *)b);
+    if (nr == __HYPERVISOR_event_channel_op) return event_op(a, (void *)b);
     if (nr == __HYPERVISOR_set_timer_op) {
         deadline = (int64_t)a;
         deadlines++;
@@ -92,7 +90,10 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 
 static jmp_buf panicked;
 
-void panic(const char *format, ...) { longjmp(panicked, 1); }
+void panic(const char *format, ...)
+{
+    longjmp(panicked, 1);
+}
 
 /* What the hypervisor does when a port is rung: three bits, and the upcall if nothing is masked. */
 static void ring(evtchn_t port)
@@ -100,8 +101,7 @@ static void ring(evtchn_t port)
     if (test_and_set_bit(port, shared_info.evtchn_pending) ||
         test_bit(port, shared_info.evtchn_mask))
         return;
-    if (test_and_set_bit(port / 64, &vcpu->evtchn_pending_sel))
-        return;
+    if (test_and_set_bit(port / 64, &vcpu->evtchn_pending_sel)) return;
     vcpu->evtchn_upcall_pending = 1;
     if (!vcpu->evtchn_upcall_mask) {
         struct trap_frame frame;

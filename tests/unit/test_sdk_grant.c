@@ -22,8 +22,16 @@ static bool masked, refuse_map_frames;
 static int refuse_query, refuse_setup;
 static unsigned int max_frames = FRAMES;
 
-bool events_save(void) { bool was = masked; masked = true; return was; }
-void events_restore(bool was) { masked = was; }
+bool events_save(void)
+{
+    bool was = masked;
+    masked = true;
+    return was;
+}
+void events_restore(bool was)
+{
+    masked = was;
+}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
                  int *errors)
@@ -45,8 +53,7 @@ static unsigned int areas, area_pages;
 
 void *vspace_alloc(unsigned long n)
 {
-    if (area_pages == UINT32_MAX)
-        return ERR_PTR(-ENOSPC);
+    if (area_pages == UINT32_MAX) return ERR_PTR(-ENOSPC);
     areas++;
     area_pages = (unsigned int)n;
     return AREA;
@@ -84,12 +91,10 @@ static void unmap_one(struct gnttab_unmap_grant_ref *op)
     unsigned int handle = op->handle - 50;
 
     op->status = GNTST_bad_handle;
-    if (handle >= 200 || !mapping[handle].used)
-        return;
+    if (handle >= 200 || !mapping[handle].used) return;
     assert_true(op->host_addr == mapping[handle].address);
     assert_true(op->host_addr ? op->dev_bus_addr == 0 : op->dev_bus_addr == mapping[handle].bus);
-    if (stuck && op->host_addr == stuck)
-        return;
+    if (stuck && op->host_addr == stuck) return;
     mapping[handle].used = false;
     mappings--;
     op->status = GNTST_okay;
@@ -126,8 +131,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
         setup->status = refuse_setup == 1 ? GNTST_general_error : GNTST_okay;
         return refuse_setup == 2 ? -38 : 0;
     }
-    if (whole_call_fails)
-        return -14;
+    if (whole_call_fails) return -14;
     if (a == GNTTABOP_copy) {
         last_copy = *(struct gnttab_copy *)ops;
         ((struct gnttab_copy *)ops)->status = copy_status;

@@ -15,8 +15,16 @@
 
 static bool masked;
 
-bool events_save(void) { bool was = masked; masked = true; return was; }
-void events_restore(bool was) { masked = was; }
+bool events_save(void)
+{
+    bool was = masked;
+    masked = true;
+    return was;
+}
+void events_restore(bool was)
+{
+    masked = was;
+}
 
 static jmp_buf panicked;
 static bool may_panic;
@@ -39,8 +47,7 @@ void *alloc_pages(unsigned int order)
 {
     uint8_t *at = memory + next_page * 4096;
 
-    if (none)
-        return NULL;
+    if (none) return NULL;
     next_page += 1u << order;
     assert_true(next_page <= PAGES);
     memset(at, 0xa5, 4096u << order);

@@ -28,8 +28,7 @@ static unsigned int readonly_count;
 
 void *alloc_zeroed_page(void)
 {
-    if (allocation_fails())
-        return NULL;
+    if (allocation_fails()) return NULL;
     pages++;
     return memset(aligned_alloc(4096, 4096), 0, 4096);
 }
@@ -51,7 +50,10 @@ void pt_set(uint64_t entry, uint64_t value)
         *(uint64_t *)(uintptr_t)entry = value;
 }
 
-int pt_flush(void) { return queued_ok ? 0 : -EINVAL; }
+int pt_flush(void)
+{
+    return queued_ok ? 0 : -EINVAL;
+}
 
 static unsigned long mapped_va;
 static uint64_t mapped_entry;
@@ -60,8 +62,7 @@ static domid_t mapped_of;
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
 {
-    if (refuse_mapping && --refuse_mapping == 0)
-        return -EPERM;
+    if (refuse_mapping && --refuse_mapping == 0) return -EPERM;
     mapped_va = a;
     mapped_entry = b;
     mapped_of = nr == __HYPERVISOR_update_va_mapping_otherdomain ? (domid_t)d : DOMID_SELF;

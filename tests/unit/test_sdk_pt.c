@@ -50,8 +50,7 @@ static long extended(const struct mmuext_op *at, unsigned long count, domid_t ow
 {
     assert_int_equal(owner, DOMID_SELF);
     for (unsigned long i = 0; i < count; i++) {
-        if (at[i].cmd == refused_op)
-            return -1;
+        if (at[i].cmd == refused_op) return -1;
         done[done_count].kind = 'x';
         done[done_count].a = at[i].cmd;
         done[done_count++].b = at[i].arg1.mfn;
@@ -67,12 +66,10 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     hypercalls++;
     if (nr == __HYPERVISOR_mmu_update)
         return update((struct mmu_update *)a, b, (unsigned int *)c, (domid_t)d);
-    if (nr == __HYPERVISOR_mmuext_op)
-        return extended((struct mmuext_op *)a, b, (domid_t)d);
+    if (nr == __HYPERVISOR_mmuext_op) return extended((struct mmuext_op *)a, b, (domid_t)d);
     assert_int_equal(nr, __HYPERVISOR_multicall);
     multicalls++;
-    if (refuse_multicall)
-        return -14;
+    if (refuse_multicall) return -14;
     for (unsigned long i = 0; i < b; i++) {
         assert_int_equal(call[i].args[2], 0);
         call[i].result =
@@ -91,13 +88,15 @@ static _Alignas(4096) uint64_t tables[1024][512];
 static bool populated[1024];
 static unsigned long unpopulatable = ~0ul;
 
-static unsigned long l1_of(unsigned long va) { return (va - MAP_BASE) >> 21; }
+static unsigned long l1_of(unsigned long va)
+{
+    return (va - MAP_BASE) >> 21;
+}
 
 int pt_populate(unsigned long va)
 {
     assert_true(va >= MAP_BASE && l1_of(va) < 1024);
-    if (l1_of(va) == unpopulatable)
-        return -ENOMEM;
+    if (l1_of(va) == unpopulatable) return -ENOMEM;
     populated[l1_of(va)] = true;
     return 0;
 }
@@ -110,7 +109,10 @@ const uint64_t *pt_walk(unsigned long va, unsigned int level)
                : NULL;
 }
 
-static uint64_t entry_of(const void *va) { return *pt_walk((unsigned long)va, 1); }
+static uint64_t entry_of(const void *va)
+{
+    return *pt_walk((unsigned long)va, 1);
+}
 
 static int set_up(void **state)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's strings, numbers and formatter, against what the C standard says; the formatter also against the host's.
+ * The SDK's strings, numbers and formatter, against what the C standard says; the formatter also
+ * against the host's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,8 +94,8 @@ static void formats(void **state)
     check("18446744073709551615 -9223372036854775808", "%lu %ld", UINT64_MAX, INT64_MIN);
     check("ff -1 ffff 200", "%hhx %hhd %hx %hu", 0x1ff, 0xff, 0x1ffff, 200);
     check("1234 5 6 7", "%zu %td %jd %lld", (size_t)1234, (ptrdiff_t)5, (intmax_t)6, 7LL);
-    check("0xabc (null) [abc] [  abc] [abc  ] [ab]", "%p %s [%s] [%5s] [%-5s] [%.2s]", (void *)0xabc, NULL, "abc", "abc",
-          "abc", "abc");
+    check("0xabc (null) [abc] [  abc] [abc  ] [ab]", "%p %s [%s] [%5s] [%-5s] [%.2s]",
+          (void *)0xabc, NULL, "abc", "abc", "abc", "abc");
     check("x   y %", "%c %3c %%", 'x', 'y');
     check("  007 -0042   12", "%5.3d %05d %*d", 7, -42, 4, 12);
     check("12   |", "%*d|", -5, 12);
@@ -113,13 +114,15 @@ static void cutting(void **state)
     assert_string_equal(buffer, "");
 }
 
-/* --- against the C library of the host, which has the same names --------------------------------------------------------- */
+/* --- against the C library of the host, which has the same names --- */
 
 int host_snprintf(char *buffer, size_t size, const char *format, ...) asm("snprintf");
 unsigned long host_strtoul(const char *s, char **end, int base) asm("strtoul");
 long host_strtol(const char *s, char **end, int base) asm("strtol");
 
-static void nothing_more(void) { }
+static void nothing_more(void)
+{
+}
 
 static void moves_of_every_size(void **state)
 {
@@ -136,7 +139,8 @@ static void comparisons_at_their_ends(void **state)
 
     assert_true(strcmp("", "a") < 0 && strcmp("a", "") > 0 && strcmp("", "") == 0);
     assert_true(strcmp("\200", "\1") > 0 && strncmp("\200", "\1", 1) > 0);
-    assert_true(strcasecmp("A\200", "a\1") > 0 && strcasecmp("ab", "aB\1") < 0 && strcasecmp("[", "{") != 0);
+    assert_true(strcasecmp("A\200", "a\1") > 0 && strcasecmp("ab", "aB\1") < 0 &&
+                strcasecmp("[", "{") != 0);
     assert_int_equal(strncmp("a", "a\0b", 5), 0);
     assert_int_equal(strncmp("a", "b", 0), 0);
     assert_string_equal(strstr("aab", "ab"), "ab");
@@ -167,27 +171,72 @@ static void comparisons_at_their_ends(void **state)
 static void numbers_as_the_library_has_them(void **state)
 {
     static const char *const texts[] = {
-        "", " ", "0", "00", "7", "8", "9", "a", "z", "Z", "10", "-10", "+10", "- 10", "--1", "+-1", " \t\n\v\f\r12", "\00112", "0x", "0X1F",
-        "0x1g", "-0x10", "08", "077", "0b1", "18446744073709551615", "18446744073709551616", "-18446744073709551615",
-        "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "999999999999999999999",
-        "1777777777777777777777", "2000000000000000000000", "ffffffffffffffff", "10000000000000000", "zzzzzzzzzzzz", "3w5e11264sgsf",
-        "12:", "12/", "1`", "1{", "1@", "1[", "0xG", "0x ", "- 0x1",
+        "",
+        " ",
+        "0",
+        "00",
+        "7",
+        "8",
+        "9",
+        "a",
+        "z",
+        "Z",
+        "10",
+        "-10",
+        "+10",
+        "- 10",
+        "--1",
+        "+-1",
+        " \t\n\v\f\r12",
+        "\00112",
+        "0x",
+        "0X1F",
+        "0x1g",
+        "-0x10",
+        "08",
+        "077",
+        "0b1",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-18446744073709551615",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "999999999999999999999",
+        "1777777777777777777777",
+        "2000000000000000000000",
+        "ffffffffffffffff",
+        "10000000000000000",
+        "zzzzzzzzzzzz",
+        "3w5e11264sgsf",
+        "12:",
+        "12/",
+        "1`",
+        "1{",
+        "1@",
+        "1[",
+        "0xG",
+        "0x ",
+        "- 0x1",
     };
     static const int bases[] = { 0, 2, 8, 10, 11, 16, 35, 36 };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (size_t b = 0; b < sizeof bases / sizeof *bases; b++) {
             char *end, *host_end;
-            unsigned long value = strtoul(texts[i], &end, bases[b]), expected = host_strtoul(texts[i], &host_end, bases[b]);
+            unsigned long value = strtoul(texts[i], &end, bases[b]),
+                          expected = host_strtoul(texts[i], &host_end, bases[b]);
 
             if (value != expected || end != host_end)
-                fail_msg("strtoul(\"%s\", %d): %lx at %td, not %lx at %td", texts[i], bases[b], value, end - texts[i], expected,
-                         host_end - texts[i]);
-            long positive = strtol(texts[i], &end, bases[b]), wanted = host_strtol(texts[i], &host_end, bases[b]);
+                fail_msg("strtoul(\"%s\", %d): %lx at %td, not %lx at %td", texts[i], bases[b],
+                         value, end - texts[i], expected, host_end - texts[i]);
+            long positive = strtol(texts[i], &end, bases[b]),
+                 wanted = host_strtol(texts[i], &host_end, bases[b]);
 
             if (positive != wanted || end != host_end)
-                fail_msg("strtol(\"%s\", %d): %ld at %td, not %ld at %td", texts[i], bases[b], positive, end - texts[i], wanted,
-                         host_end - texts[i]);
+                fail_msg("strtol(\"%s\", %d): %ld at %td, not %ld at %td", texts[i], bases[b],
+                         positive, end - texts[i], wanted, host_end - texts[i]);
         }
     assert_int_equal(strtoul("12", NULL, 10), 12);
 }
@@ -195,12 +244,15 @@ static void numbers_as_the_library_has_them(void **state)
 /* Every combination of flags, width, precision and length that the header promises. */
 static void formats_as_the_library_has_them(void **state)
 {
-    static const char *const flags[] = { "", "-", "0", "+", " ", "#", "-0", "+0", "+-", " 0", "#0", "-#", "+ " };
-    static const char *const widths[] = { "", "1", "5", "12", ".0", ".1", ".5", "5.3", "12.5", "3.12", "10.0" };
+    static const char *const flags[] = { "",   "-",  "0",  "+",  " ",  "#", "-0",
+                                         "+0", "+-", " 0", "#0", "-#", "+ " };
+    static const char *const widths[] = { "",   "1",   "5",    "12",   ".0",  ".1",
+                                          ".5", "5.3", "12.5", "3.12", "10.0" };
     static const char *const lengths[] = { "hh", "h", "", "l", "ll", "z", "j", "t" };
     static const char kinds[] = "diuxXo";
-    static const long values[] = { 0, 1, -1, 9, 10, 15, 16, 127, 128, 255, -128, 32768, 65535, 65536, INT32_MAX, INT32_MIN, INT64_MAX,
-                                   INT64_MIN };
+    static const long values[] = { 0,     1,     -1,        9,         10,        15,
+                                   16,    127,   128,       255,       -128,      32768,
+                                   65535, 65536, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN };
 
     for (size_t f = 0; f < sizeof flags / sizeof *flags; f++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
@@ -209,9 +261,11 @@ static void formats_as_the_library_has_them(void **state)
                     for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
                         char format[32], got[80], expected[80];
 
-                        if (kinds[k] == 'o' && strchr(flags[f], '#'))   /* there precision and prefix share a zero; see below */
+                        /* there precision and prefix share a zero; see below */
+                        if (kinds[k] == 'o' && strchr(flags[f], '#'))
                             continue;
-                        host_snprintf(format, sizeof format, "<%%%s%s%s%c>", flags[f], widths[w], lengths[l], kinds[k]);
+                        host_snprintf(format, sizeof format, "<%%%s%s%s%c>", flags[f], widths[w],
+                                      lengths[l], kinds[k]);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
@@ -272,7 +326,10 @@ static void lines_of_any_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory), cmocka_unit_test(strings), cmocka_unit_test(numbers), cmocka_unit_test(formats),
+        cmocka_unit_test(memory),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(formats),
         cmocka_unit_test(cutting),
         cmocka_unit_test(moves_of_every_size),
         cmocka_unit_test(comparisons_at_their_ends),

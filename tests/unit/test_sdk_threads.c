@@ -176,7 +176,8 @@ static void one_by_one(void **state)
     wake_all(&queue);
 }
 
-/* Several may wake one thread before it runs, a wait queue, its time, or who knows it: it runs once, and keeps its place. */
+/* Several may wake one thread before it runs, a wait queue, its time, or who knows it: it runs
+ * once, and keeps its place. */
 static void woken_twice(void **state)
 {
     struct thread *a = thread_create("a", wait_for_one, "a"), *b;

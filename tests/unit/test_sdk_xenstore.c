@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pure parts of the SDK's XenStore client: messages as <xen/io/xs_wire.h> wants them, error names both ways, strings in
- * payloads, ring indices that wrap and that lie; and the clock's scaling.
+ * The pure parts of the SDK's XenStore client: messages as <xen/io/xs_wire.h> wants them, error
+ * names both ways, strings in payloads, ring indices that wrap and that lie; and the clock's
+ * scaling.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +30,8 @@ static void messages(void **state)
     assert_int_equal(xs_message_pack(buffer, 8, XS_WRITE, 7, 3, parts, 0), -E2BIG);
     assert_int_equal(xs_message_pack(large, sizeof(large), XS_WRITE, 7, 3, &too_big, 1), -E2BIG);
     too_big.length--;
-    assert_int_equal(xs_message_pack(large, sizeof(large), XS_WRITE, 7, 3, &too_big, 1), 16 + XENSTORE_PAYLOAD_MAX);
+    assert_int_equal(xs_message_pack(large, sizeof(large), XS_WRITE, 7, 3, &too_big, 1),
+                     16 + XENSTORE_PAYLOAD_MAX);
 }
 
 static void errors(void **state)
@@ -70,7 +72,8 @@ static void clock_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages), cmocka_unit_test(errors), cmocka_unit_test(counted_strings), cmocka_unit_test(rings),
+        cmocka_unit_test(messages),        cmocka_unit_test(errors),
+        cmocka_unit_test(counted_strings), cmocka_unit_test(rings),
         cmocka_unit_test(clock_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block and network back ends against a guest that is faster than they are: whenever one of its requests is looked at, its
- * ring is full again. Serving ends with the budget all the same and says that there is more; the event handler does nothing but
- * wake; and nothing is forgotten when the guest stops in the moment of the last look.
+ * The block and network back ends against a guest that is faster than they are: whenever one of its
+ * requests is looked at, its ring is full again. Serving ends with the budget all the same and says
+ * that there is more; the event handler does nothing but wake; and nothing is forgotten when the
+ * guest stops in the moment of the last look.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,15 +28,32 @@ static unsigned int woken, frames, refills;
 static void (*refill)(void);
 static unsigned int second_disk;        /* whose ring is another page */
 
-/* --- the fake SDK ---------------------------------------------------------------------------------------------------- */
+/* --- the fake SDK --- */
 
-void printk(const char *format, ...) { }
-const char *errno_name(long error) { return "error"; }
-bool events_save(void) { return true; }
-void events_restore(bool was_masked) { }
-void event_mask(evtchn_t port) { }
-void event_unbind(evtchn_t port) { }
-int event_send(evtchn_t port) { return 0; }
+void printk(const char *format, ...)
+{
+}
+const char *errno_name(long error)
+{
+    return "error";
+}
+bool events_save(void)
+{
+    return true;
+}
+void events_restore(bool was_masked)
+{
+}
+void event_mask(evtchn_t port)
+{
+}
+void event_unbind(evtchn_t port)
+{
+}
+int event_send(evtchn_t port)
+{
+    return 0;
+}
 static unsigned int yields;
 static void (*while_waiting)(void);
 void thread_yield(void)
@@ -44,13 +62,34 @@ void thread_yield(void)
     if (while_waiting)
         while_waiting();
 }
-void *alloc_pages(unsigned int order) { return aligned_alloc(4096, 4096u << order); }
-void *vspace_alloc(unsigned long n) { return NULL; }
-void vspace_free(void *va, unsigned long n) { }
-int grant_unmap(struct grant_map *map) { return 0; }
-int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n) { return 0; }
-int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n) { return 0; }
-int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset, unsigned int length) { return -22; }
+void *alloc_pages(unsigned int order)
+{
+    return aligned_alloc(4096, 4096u << order);
+}
+void *vspace_alloc(unsigned long n)
+{
+    return NULL;
+}
+void vspace_free(void *va, unsigned long n)
+{
+}
+int grant_unmap(struct grant_map *map)
+{
+    return 0;
+}
+int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n)
+{
+    return 0;
+}
+int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
+{
+    return 0;
+}
+int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
+                    unsigned int length)
+{
+    return -22;
+}
 
 int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler function, void *data)
 {
@@ -65,8 +104,8 @@ int grant_map(domid_t domid, grant_ref_t ref, bool readonly, struct grant_map *m
     return 0;
 }
 
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n, bool readonly,
-                 grant_handle_t *handles, unsigned long *mfns, int *results)
+int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
+                 bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
 {
     return -22;
 }
@@ -122,14 +161,24 @@ static void wake(void *waker)
     woken++;
 }
 
-/* --- disk -------------------------------------------------------------------------------------------------------------- */
+/* --- disk --- */
 
 /* Answers in the moment it is asked, so that the guest may ask again. */
-static void submit(struct blockdev *device, struct block_request *request) { request->done(request, 0); }
-static void nothing(struct blockdev *device) { }
+static void submit(struct blockdev *device, struct block_request *request)
+{
+    request->done(request, 0);
+}
+static void nothing(struct blockdev *device)
+{
+}
 
-static struct blockdev disk = { .name = "quick", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
-                                .submit = submit, .kick = nothing, .poll = nothing };
+static struct blockdev disk = { .name = "quick",
+                                .sectors = 1000,
+                                .max_segments = 32,
+                                .flags = BLOCK_BY_DMA,
+                                .submit = submit,
+                                .kick = nothing,
+                                .poll = nothing };
 
 static void refill_block(void)
 {
@@ -137,7 +186,8 @@ static void refill_block(void)
     assert_true(refills < 10000);       /* it goes on for as long as the guest does */
     for (; block_ring->req_prod - block_ring->rsp_prod < 32; block_ring->req_prod++)
         block_ring->ring[block_ring->req_prod & 31].req = (blkif_request_t){
-            .operation = BLKIF_OP_READ, .nr_segments = 1, .seg = { { .gref = 1, .last_sect = 7 } } };
+            .operation = BLKIF_OP_READ, .nr_segments = 1, .seg = { { .gref = 1, .last_sect = 7 } }
+        };
 }
 
 static struct blkback_quota quota;
@@ -158,7 +208,8 @@ static void disk_serves_a_budget(void **state)
     handler(1, handler_data);
     assert_int_equal(woken, 2);
     assert_int_equal(blkback_counters(back)->requests, 0);
-    for (unsigned int turn = 1; turn < 50; turn++) {        /* a request costs two units: it is begun, and it is answered */
+    /* a request costs two units: it is begun, and it is answered */
+    for (unsigned int turn = 1; turn < 50; turn++) {
         assert_true(blkback_serve(back, 8));
         assert_int_equal(blkback_counters(back)->requests + block_ring->rsp_prod, turn * 8);
     }
@@ -171,7 +222,8 @@ static void disk_serves_a_budget(void **state)
     blkback_destroy(back);
 }
 
-/* A guest asks for as much as its ring holds. What is at the disk at once is bounded, and goes on when some of it is finished. */
+/* A guest asks for as much as its ring holds. What is at the disk at once is bounded, and goes on
+ * when some of it is finished. */
 static struct block_request *at_disk[32];
 static unsigned int in_flight;
 
@@ -183,8 +235,13 @@ static void keep(struct blockdev *device, struct block_request *request)
 
 static void little_is_at_the_disk(void **state)
 {
-    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
-                                    .submit = keep, .kick = nothing, .poll = nothing };
+    static struct blockdev slow = { .name = "slow",
+                                    .sectors = 1000,
+                                    .max_segments = 32,
+                                    .flags = BLOCK_BY_DMA,
+                                    .submit = keep,
+                                    .kick = nothing,
+                                    .poll = nothing };
     struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
 
     memset(ring_page, 0, sizeof ring_page);
@@ -229,7 +286,10 @@ static void ask(blkif_sring_t *ring, unsigned int requests, unsigned int pages)
 }
 
 static unsigned int second_woken;
-static void wake_second(void *waker) { second_woken++; }
+static void wake_second(void *waker)
+{
+    second_woken++;
+}
 
 static void answer_first(void)
 {
@@ -326,8 +386,13 @@ static void few_flushes_are_at_the_disk(void **state)
  */
 static struct blkback *slow_disk(unsigned int requests, unsigned int pages)
 {
-    static struct blockdev slow = { .name = "slow", .sectors = 1000, .max_segments = 32, .flags = BLOCK_BY_DMA,
-                                    .submit = keep, .kick = nothing, .poll = nothing };
+    static struct blockdev slow = { .name = "slow",
+                                    .sectors = 1000,
+                                    .max_segments = 32,
+                                    .flags = BLOCK_BY_DMA,
+                                    .submit = keep,
+                                    .kick = nothing,
+                                    .poll = nothing };
     struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
 
     memset(ring_page, 0, sizeof ring_page);
@@ -418,7 +483,7 @@ static void who_closes_makes_way(void **state)
     assert_true(yields == 2 && quota.pages == 0 && list_empty(&quota.waiting));
 }
 
-/* --- card -------------------------------------------------------------------------------------------------------------- */
+/* --- card --- */
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
 {
@@ -430,13 +495,16 @@ static void refill_net(void)
     refills++;
     assert_true(refills < 10000);
     for (; net_ring->req_prod - net_ring->rsp_prod < 256; net_ring->req_prod++)
-        net_ring->ring[net_ring->req_prod & 255].req = (netif_tx_request_t){ .gref = 1, .size = 60 };
+        net_ring->ring[net_ring->req_prod & 255].req = (netif_tx_request_t){ .gref = 1,
+                                                                             .size = 60 };
 }
 
-/* As many frames of 40,000 bytes as there is room for: a slot, extra information, nine slots more. */
+/* As many frames of 40,000 bytes as there is room for: a slot, extra information, nine slots
+ * more. */
 static void refill_net_large(void)
 {
-    const netif_extra_info_t gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO, .u.gso = { .size = 256, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
+    const netif_extra_info_t gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
+                                     .u.gso = { .size = 256, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
 
     refills++;
     assert_true(refills < 10000);
@@ -444,7 +512,9 @@ static void refill_net_large(void)
         for (unsigned int i = 0; i < 11; i++) {
             netif_tx_request_t *slot = &net_ring->ring[(net_ring->req_prod + i) & 255].req;
 
-            *slot = (netif_tx_request_t){ .gref = 1, .size = i ? 4096 : 40000, .flags = i < 10 ? NETTXF_more_data : 0 };
+            *slot = (netif_tx_request_t){ .gref = 1,
+                                          .size = i ? 4096 : 40000,
+                                          .flags = i < 10 ? NETTXF_more_data : 0 };
             if (i == 0)
                 slot->flags |= NETTXF_csum_blank | NETTXF_extra_info;
             if (i == 1)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who gets the CPU: a small machine of one CPU is driven by the arithmetic that the hypervisor uses, with domains that compute, sleep,
- * yield, wake each other's timers, begin anew and lie low. Beside each of them a plain spinner has to get its part, and nobody waits
- * longer than the slices of the others. Then a storm of operations, where after each step the choice must be the one that a search
- * through everybody makes.
+ * Who gets the CPU: a small machine of one CPU is driven by the arithmetic that the hypervisor
+ * uses, with domains that compute, sleep, yield, wake each other's timers, begin anew and lie low.
+ * Beside each of them a plain spinner has to get its part, and nobody waits longer than the slices
+ * of the others. Then a storm of operations, where after each step the choice must be the one that
+ * a search through everybody makes.
  */
 #include "share_machine.h"
 
@@ -17,21 +18,27 @@ static void by_domain_not_by_vcpu(void **state)
     assert_part(one, 20 * S, .495, .505);
     assert_part(many, 20 * S, .495, .505);
     for (unsigned int i = 0; i < 32; i++)       /* and then fairly among its own */
-        assert_true(many->vcpu[i].ran > ran(many) / 32 - 2 * SLICE && many->vcpu[i].ran < ran(many) / 32 + 2 * SLICE);
+        assert_true(many->vcpu[i].ran > ran(many) / 32 - 2 * SLICE &&
+                    many->vcpu[i].ran < ran(many) / 32 + 2 * SLICE);
 }
 
 static void by_weight(void **state)
 {
-    static const uint32_t weights[][3] = { { 512, 256, 256 }, { 1, 256, 1 }, { 65535, 1, 256 }, { 100, 300, 1000 }, { 3, 2, 1 } };
+    static const uint32_t weights[][3] = {
+        { 512, 256, 256 }, { 1, 256, 1 }, { 65535, 1, 256 }, { 100, 300, 1000 }, { 3, 2, 1 }
+    };
 
     for (unsigned int w = 0; w < ARRAY_SIZE(weights); w++) {
         double all = weights[w][0] + weights[w][1] + weights[w][2];
         uint64_t time = 200 * S;
 
         machine();
-        for (unsigned int i = 0; i < 3; i++) add_domain(weights[w][i], 1 + i * 7, SPIN);
+        for (unsigned int i = 0; i < 3; i++)
+            add_domain(weights[w][i], 1 + i * 7, SPIN);
         run_until(now + time);
-        for (unsigned int i = 0; i < 3; i++) assert_part(&domain[i], time, weights[w][i] / all * .99 - .001, weights[w][i] / all * 1.01 + .001);
+        for (unsigned int i = 0; i < 3; i++)
+            assert_part(&domain[i], time, weights[w][i] / all * .99 - .001,
+                        weights[w][i] / all * 1.01 + .001);
     }
 }
 
@@ -60,7 +67,8 @@ static void beside_a_spinner(unsigned int others, unsigned int vcpus, struct hab
 
     machine();
     struct domain *honest = add_domain(256, 1, SPIN);
-    for (unsigned int i = 0; i < others; i++) add_domain(256, vcpus, habit);
+    for (unsigned int i = 0; i < others; i++)
+        add_domain(256, vcpus, habit);
     run_until(now + time);
     assert_part(honest, time, 1. / (others + 1) - .01, 1);
     assert_int_equal(idle, 0);
@@ -69,7 +77,8 @@ static void beside_a_spinner(unsigned int others, unsigned int vcpus, struct hab
 
 static void by_sleeping(void **state)
 {
-    static const uint64_t times[] = { 20 * US, 150 * US, 1 * MS, 9 * MS, 10 * MS, 11 * MS, 20 * MS, 35 * MS };
+    static const uint64_t times[] = { 20 * US, 150 * US, 1 * MS,  9 * MS,
+                                      10 * MS, 11 * MS,  20 * MS, 35 * MS };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(times); i++)
         for (unsigned int j = 0; j < ARRAY_SIZE(times); j++)
@@ -98,7 +107,8 @@ static void by_yielding(void **state)
 static void by_new_vcpus(void **state)
 {
     machine();
-    struct domain *honest = add_domain(256, 1, SPIN), *d = add_domain(256, 1, (struct habit){ .run = 2 * MS, .sleep = FOREVER / 2 });
+    struct domain *honest = add_domain(256, 1, SPIN),
+                  *d = add_domain(256, 1, (struct habit){ .run = 2 * MS, .sleep = FOREVER / 2 });
     for (uint64_t i = 0; i < 3000; i++) {
         run_until(now + 1 * MS);
         struct vcpu *v = &d->vcpu[i % VCPUS];
@@ -123,8 +133,10 @@ static void by_restarting(void **state)
             struct domain *honest = add_domain(256, 1, SPIN), *d = add_domain(256, 1, SPIN);
             for (end = now + 4 * S; now < end;) {
                 run_until(MIN(end, now + life));
-                if (on_cpu == &d->vcpu[0]) stops();
-                else run_leave(&queue, &d->vcpu[0].turn);
+                if (on_cpu == &d->vcpu[0])
+                    stops();
+                else
+                    run_leave(&queue, &d->vcpu[0].turn);
                 gone += ran(d);
                 d->vcpus = 0;
                 run_until(MIN(end, now + pause));
@@ -137,19 +149,22 @@ static void by_restarting(void **state)
         }
 }
 
-/* Work that is done for a domain, its timers, counts as if it had run; also while it sleeps or another runs. */
+/* Work that is done for a domain, its timers, counts as if it had run; also while it sleeps or
+ * another runs. */
 static void by_having_others_work_for_it(void **state)
 {
     for (unsigned int spins = 0; spins < 2; spins++) {
         machine();
         struct domain *honest = add_domain(256, 1, SPIN);
-        struct domain *d = add_domain(256, 2, spins ? SPIN : (struct habit){ .run = 2 * MS, .sleep = 1 * MS });
+        struct domain *d = add_domain(
+            256, 2, spins ? SPIN : (struct habit){ .run = 2 * MS, .sleep = 1 * MS });
         for (uint64_t end = now + 10 * S; now < end;) {
             run_until(now + 100 * US);
             now += 40 * US;
             share_charge(&queue, &d->share, 40 * US);
             d->charged += 40 * US;
-            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0]) reschedule(false);
+            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0])
+                reschedule(false);
         }
         assert_part(honest, 10 * S, .49, 1);
         assert_part(d, 10 * S, .3, .51);
@@ -161,33 +176,45 @@ static void by_having_others_work_for_it(void **state)
 static void who_slept_runs_at_once(void **state)
 {
     machine();
-    struct domain *d = add_domain(256, 1, (struct habit){ .run = 100 * US, .sleep = 7 * MS, .loose = true });
-    for (unsigned int i = 0; i < 10; i++) add_domain(256, 1 + i % 3, SPIN);
-    run_until(now + 2 * S);                                     /* the first turn of a newborn comes after those of the others */
+    struct domain *d = add_domain(
+        256, 1, (struct habit){ .run = 100 * US, .sleep = 7 * MS, .loose = true });
+    for (unsigned int i = 0; i < 10; i++)
+        add_domain(256, 1 + i % 3, SPIN);
+    /* the first turn of a newborn comes after those of the others */
+    run_until(now + 2 * S);
     d->vcpu[0].longest_wait = 0;
     run_until(now + 20 * S);
     assert_int_equal(longest_wait(&d->vcpu[0]), 0);
 }
 
-/* 500 domains of all habits: nobody who wants the CPU waits longer than everybody else's slice and credit. */
+/* 500 domains of all habits: nobody who wants the CPU waits longer than everybody else's slice and
+ * credit. */
 static void a_crowd(void **state)
 {
     machine();
     for (unsigned int i = 0; i < 500; i++) {
-        struct habit habit = i % 3 ? (struct habit){ .run = 1 + dice() % (20 * MS), .sleep = 1 + dice() % S, .loose = true }
-                           : i % 2 ? (struct habit){ .run = 1 * MS, .yields = true, .loose = true } : SPIN;
+        struct habit habit = i % 3 ? (struct habit){ .run = 1 + dice() % (20 * MS),
+                                                     .sleep = 1 + dice() % S,
+                                                     .loose = true }
+                             : i % 2
+                                 ? (struct habit){ .run = 1 * MS, .yields = true, .loose = true }
+                                 : SPIN;
         add_domain(256, 1, habit);
     }
     run_until(now + 40 * S);
-    for (unsigned int i = 0; i < domains; i++) assert_true(longest_wait(&domain[i].vcpu[0]) < 500 * (SLICE + SLEEP_CREDIT_NS));
-    for (unsigned int i = 0; i < domains; i += 6) assert_part(&domain[i], 40 * S, 1. / 500 * .7, .1);
+    for (unsigned int i = 0; i < domains; i++)
+        assert_true(longest_wait(&domain[i].vcpu[0]) < 500 * (SLICE + SLEEP_CREDIT_NS));
+    for (unsigned int i = 0; i < domains; i += 6)
+        assert_part(&domain[i], 40 * S, 1. / 500 * .7, .1);
 }
 
-/* Alone for an hour: who comes then is no hour behind, and who goes away for an hour has no hour to claim. */
+/* Alone for an hour: who comes then is no hour behind, and who goes away for an hour has no hour to
+ * claim. */
 static void nobody_catches_up_with_an_hour(void **state)
 {
     machine();
-    struct domain *a = add_domain(256, 1, SPIN), *b = add_domain(256, 1, (struct habit){ .run = 1 * MS, .sleep = 3600 * S });
+    struct domain *a = add_domain(256, 1, SPIN),
+                  *b = add_domain(256, 1, (struct habit){ .run = 1 * MS, .sleep = 3600 * S });
     run_until(now + 3590 * S);
     struct domain *c = add_domain(256, 1, SPIN);
     a->vcpu[0].longest_wait = 0;
@@ -198,7 +225,8 @@ static void nobody_catches_up_with_an_hour(void **state)
     assert_true(ran(b) < 31 * S && ran(b) > 28 * S);
 }
 
-/* One sleeps for an hour while the other runs; then that one sleeps, and the first has the CPU alone; then both want it. */
+/* One sleeps for an hour while the other runs; then that one sleeps, and the first has the CPU
+ * alone; then both want it. */
 static void who_was_last_is_remembered(struct vcpu *early, struct vcpu *late)
 {
     run_until(now + 3600 * S + 500 * MS);
@@ -207,10 +235,12 @@ static void who_was_last_is_remembered(struct vcpu *early, struct vcpu *late)
     early->longest_wait = late->longest_wait = 0;
     run_until(now + 60 * S);
     assert_true(early->ran > 20 * S);
-    assert_true(longest_wait(early) <= SLICE + 2 * SLEEP_CREDIT_NS && longest_wait(late) <= SLICE + 2 * SLEEP_CREDIT_NS);
+    assert_true(longest_wait(early) <= SLICE + 2 * SLEEP_CREDIT_NS &&
+                longest_wait(late) <= SLICE + 2 * SLEEP_CREDIT_NS);
 }
 
-static const struct habit EARLY = { .run = 1 * MS, .sleep = 3601 * S }, LATE = { .run = 3600 * S, .sleep = 10 * S };
+static const struct habit EARLY = { .run = 1 * MS, .sleep = 3601 * S },
+                          LATE = { .run = 3600 * S, .sleep = 10 * S };
 
 static void which_domain_was_last_is_remembered(void **state)
 {
@@ -235,7 +265,8 @@ static void no_arithmetic_overflows(void **state)
     assert_true(a->share.time >= 1ull << 60 && a->share.time < (1ull << 60) + S);
     a->share.weight = 512;
     uint64_t before = a->share.time;
-    for (unsigned int i = 0; i < 1000; i++) share_charge(&queue, &a->share, 300);
+    for (unsigned int i = 0; i < 1000; i++)
+        share_charge(&queue, &a->share, 300);
     assert_int_equal(a->share.time - before, 150000);           /* what is short counts, too */
     a->share.weight = 65535;
     before = a->share.time;
@@ -262,27 +293,33 @@ static void newcomers_start_at_the_least(void **state)
     uint64_t first = 100 * MS - SLEEP_CREDIT_NS;
 
     machine();
-    run_wait(&queue, turn_of(0, 0, 100 * MS, 70 * MS));         /* the first of all is what the least is taken from */
+    /* the first of all is what the least is taken from */
+    run_wait(&queue, turn_of(0, 0, 100 * MS, 70 * MS));
     assert_int_equal(domain[0].share.time, 100 * MS);
     run_pick(&queue);
-    run_wait(&queue, turn_of(1, 0, 0, 0));                      /* the one who runs counts, where nobody waits */
+    /* the one who runs counts, where nobody waits */
+    run_wait(&queue, turn_of(1, 0, 0, 0));
     assert_int_equal(domain[1].share.time, first);
-    run_wait(&queue, turn_of(2, 0, 3 * MS, 0));                 /* the first newcomer's credit is not credit for the second */
+    /* the first newcomer's credit is not credit for the second */
+    run_wait(&queue, turn_of(2, 0, 3 * MS, 0));
     assert_int_equal(domain[2].share.time, first);
     run_leave(&queue, &domain[1].vcpu[0].turn);
     run_leave(&queue, &domain[2].vcpu[0].turn);
     run_wait(&queue, turn_of(3, 0, 150 * MS, 0));               /* who is ahead stays so, */
     assert_int_equal(domain[3].share.time, 150 * MS);
     run_charge(&queue, 20 * MS);
-    run_wait(&queue, turn_of(4, 0, 0, 0));                      /* and it is who runs that has the least now */
+    /* and it is who runs that has the least now */
+    run_wait(&queue, turn_of(4, 0, 0, 0));
     assert_int_equal(domain[4].share.time, 120 * MS - SLEEP_CREDIT_NS);
-    run_wait(&queue, turn_of(0, 1, domain[0].share.time, 1));   /* likewise among the vCPUs of one domain, */
+    /* likewise among the vCPUs of one domain, */
+    run_wait(&queue, turn_of(0, 1, domain[0].share.time, 1));
     assert_int_equal(domain[0].vcpu[1].turn.time, 90 * MS - SLEEP_CREDIT_NS);
     run_wait(&queue, turn_of(0, 2, domain[0].share.time, 2));
     assert_int_equal(domain[0].vcpu[2].turn.time, 90 * MS - SLEEP_CREDIT_NS);
     run_wait(&queue, turn_of(3, 1, domain[3].share.time, 500 * MS));
     run_leave(&queue, &domain[3].vcpu[0].turn);
-    run_wait(&queue, turn_of(3, 2, domain[3].share.time, 5 * MS));      /* whoever of another runs */
+    /* whoever of another runs */
+    run_wait(&queue, turn_of(3, 2, domain[3].share.time, 5 * MS));
     assert_int_equal(domain[3].vcpu[2].turn.time, 500 * MS - SLEEP_CREDIT_NS);
 }
 
@@ -297,7 +334,8 @@ static void who_is_urgent(void **state)
     assert_true(run_urgent(&queue, turn_of(1, 0, t - far, 2 * t)));
     assert_false(run_urgent(&queue, turn_of(1, 0, t - near, 0)));
     assert_false(run_urgent(&queue, turn_of(1, 0, t + far, 0)));
-    assert_true(run_urgent(&queue, turn_of(0, 1, t, t - far))); /* of one domain: vCPUs compare their own times */
+    /* of one domain: vCPUs compare their own times */
+    assert_true(run_urgent(&queue, turn_of(0, 1, t, t - far)));
     assert_false(run_urgent(&queue, turn_of(0, 1, t, t - near)));
 }
 
@@ -312,8 +350,11 @@ static struct turn *search(const struct turn *also)
         for (unsigned int j = 0; j < domain[i].vcpus; j++) {
             struct turn *t = &domain[i].vcpu[j].turn;
 
-            if (t != also && !pq_queued(&t->node)) continue;
-            if (!best || t->share->time < best->share->time || (t->share == best->share && t->time < best->time)) best = t;
+            if (t != also && !pq_queued(&t->node))
+                continue;
+            if (!best || t->share->time < best->share->time ||
+                (t->share == best->share && t->time < best->time))
+                best = t;
         }
     return best;
 }
@@ -322,7 +363,8 @@ static struct turn *search(const struct turn *also)
 static void check_choice(const struct turn *got, const struct turn *best)
 {
     assert_int_equal(got->share->time, best->share->time);
-    if (got->share == best->share) assert_int_equal(got->time, best->time);
+    if (got->share == best->share)
+        assert_int_equal(got->time, best->time);
     assert_false(pq_queued(&got->node));
 }
 
@@ -332,7 +374,8 @@ static void a_storm_of_operations(void **state)
     for (domains = 0; domains < 12; domains++) {
         share_init(&domain[domains].share, &queue);
         domain[domains].vcpus = 1 + domains % 5;
-        for (unsigned int j = 0; j < 5; j++) domain[domains].vcpu[j].turn.share = &domain[domains].share;
+        for (unsigned int j = 0; j < 5; j++)
+            domain[domains].vcpu[j].turn.share = &domain[domains].share;
     }
     for (unsigned int step = 0; step < 400000; step++) {
         struct domain *d = &domain[dice() % domains];
@@ -340,12 +383,16 @@ static void a_storm_of_operations(void **state)
 
         switch (dice() % 6) {
         case 0: case 1:
-            if (t == queue.running) break;
-            if (pq_queued(&t->node)) run_leave(&queue, t);
-            else run_wait(&queue, t);
+            if (t == queue.running)
+                break;
+            if (pq_queued(&t->node))
+                run_leave(&queue, t);
+            else
+                run_wait(&queue, t);
             break;
         case 2: case 3:
-            if (!queue.running) break;
+            if (!queue.running)
+                break;
             run_charge(&queue, dice() % (30 * MS));
             if (dice() % 2) {
                 run_stop(&queue);
@@ -366,16 +413,20 @@ static void a_storm_of_operations(void **state)
             struct share *s = &domain[i].share;
             bool runs = queue.running && queue.running->share == s;
             assert_int_equal(pq_queued(&s->node), s->waiting.first && !runs);
-            if (pq_queued(&s->node)) assert_int_equal(s->node.key, s->time);
-            if (runs || s->waiting.first) assert_true(s->time + SLEEP_CREDIT_NS >= queue.least);
+            if (pq_queued(&s->node))
+                assert_int_equal(s->node.key, s->time);
+            if (runs || s->waiting.first)
+                assert_true(s->time + SLEEP_CREDIT_NS >= queue.least);
         }
         best = search(NULL);
         assert_int_equal(run_others_wait(&queue), best != NULL);
-        if (queue.running || dice() % 2) continue;
+        if (queue.running || dice() % 2)
+            continue;
         struct turn *got = run_pick(&queue);
         assert_ptr_equal(queue.running, got);
         assert_int_equal(got != NULL, best != NULL);
-        if (best) check_choice(got, best);
+        if (best)
+            check_choice(got, best);
     }
 }
 

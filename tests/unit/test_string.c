@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ring 0's copies, of every size and at every distance, also onto themselves and backward: what the compiler's code after them
- * relies on too is that the direction flag is clear.
+ * Ring 0's copies, of every size and at every distance, also onto themselves and backward: what the
+ * compiler's code after them relies on too is that the direction flag is clear.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,10 @@ static void direction_is_up(void)
     assert_int_equal(flags & 1 << 10, 0);
 }
 
-static void moves_of_every_size(void **state) { check_moves(direction_is_up); }
+static void moves_of_every_size(void **state)
+{
+    check_moves(direction_is_up);
+}
 
 int main(void)
 {

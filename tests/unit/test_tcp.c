@@ -10,13 +10,16 @@
 #include "endpoint_host.h"
 
 #define WINDOW (65535u << 6)
-#define ISN 1000u                       /* where the peer's numbers begin, unless a test says otherwise */
+/* where the peer's numbers begin, unless a test says otherwise */
+#define ISN 1000u
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 /* A segment with `bytes` of data behind the options. */
-static size_t segment_with(unsigned from, unsigned to, uint32_t sequence, uint32_t ack, unsigned flags, const uint8_t *options,
-                           size_t option_bytes, size_t bytes) {
+static size_t segment_with(unsigned from, unsigned to, uint32_t sequence, uint32_t ack,
+                           unsigned flags, const uint8_t *options, size_t option_bytes,
+                           size_t bytes)
+{
     uint8_t *tcp = frame + 34;
     size_t length = 20 + option_bytes + bytes;
 
@@ -34,16 +37,20 @@ static size_t segment_with(unsigned from, unsigned to, uint32_t sequence, uint32
     return 34 + length;
 }
 
-static size_t segment(unsigned from, uint32_t sequence, uint32_t ack, unsigned flags, size_t bytes) {
+static size_t segment(unsigned from, uint32_t sequence, uint32_t ack, unsigned flags, size_t bytes)
+{
     return segment_with(from, 9, sequence, ack, flags, NULL, 0, bytes);
 }
 
-static unsigned send_segment(unsigned from, uint32_t sequence, uint32_t ack, unsigned flags, size_t bytes) {
+static unsigned send_segment(unsigned from, uint32_t sequence, uint32_t ack, unsigned flags,
+                             size_t bytes)
+{
     return ask(frame, segment(from, sequence, ack, flags, bytes));
 }
 
 /* What came back is one segment to that port, and says this. Returns its sequence number. */
-static uint32_t came(unsigned port, unsigned flags, uint32_t ack) {
+static uint32_t came(unsigned port, unsigned flags, uint32_t ack)
+{
     const uint8_t *tcp = got[0] + 34;
 
     assert_int_equal(got_count, 1);
@@ -60,7 +67,8 @@ static uint32_t came(unsigned port, unsigned flags, uint32_t ack) {
 static const uint8_t scale_option[] = { 1, 3, 3, 7 };
 
 /* Returns the number that the endpoint's next byte has. */
-static uint32_t connect_from(unsigned port, uint32_t isn) {
+static uint32_t connect_from(unsigned port, uint32_t isn)
+{
     ask(frame, segment_with(port, 9, isn, 0, SYN, scale_option, 4, 0));
 
     uint32_t next = came(port, SYN | ACK, isn + 1) + 1;
@@ -69,13 +77,15 @@ static uint32_t connect_from(unsigned port, uint32_t isn) {
     return next;
 }
 
-static void test_life_of_a_connection(void **state) {
+static void test_life_of_a_connection(void **state)
+{
     uint32_t next;
 
     ask(frame, segment_with(5000, 9, ISN, 0, SYN, scale_option, 4, 0));
     next = came(5000, SYN | ACK, ISN + 1) + 1;
     assert_memory_equal(got[0] + 46, "\x70\x12\xff\xff", 4);
-    assert_memory_equal(got[0] + 54, "\x02\x04\x05\xb4\x03\x03\x06\0", 8);      /* MSS 1460, scale 6 */
+    /* MSS 1460, scale 6 */
+    assert_memory_equal(got[0] + 54, "\x02\x04\x05\xb4\x03\x03\x06\0", 8);
     assert_int_equal(send_segment(5000, ISN + 1, next, ACK, 0), 0);
     assert_int_equal(endpoint.tcp.opened, 1);
     send_segment(5000, ISN + 1, next, ACK | PSH, 1000);
@@ -91,8 +101,10 @@ static void test_life_of_a_connection(void **state) {
     assert_int_equal(came(5000, RST, 0), next + 1);
 }
 
-/* A guest that was moved has the same address behind another card: what we say goes there from its next segment on. */
-static void test_a_peer_that_moves(void **state) {
+/* A guest that was moved has the same address behind another card: what we say goes there from its
+ * next segment on. */
+static void test_a_peer_that_moves(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
     size_t length = segment(5000, ISN + 1, next, ACK, 10);
 
@@ -102,7 +114,8 @@ static void test_a_peer_that_moves(void **state) {
     assert_memory_not_equal(got[0], their_mac, 6);
 }
 
-static void test_without_large_windows(void **state) {
+static void test_without_large_windows(void **state)
+{
     static const uint8_t options[] = { 0, 4, 1, 1, 3, 3, 7, 1 };     /* the list ends at once */
     uint32_t next;
 
@@ -115,7 +128,8 @@ static void test_without_large_windows(void **state) {
     assert_int_equal(send_segment(5000, ISN + 1 + 65534, next, ACK, 0), 0);
 }
 
-static void test_lost_answers_are_asked_for_again(void **state) {
+static void test_lost_answers_are_asked_for_again(void **state)
+{
     uint32_t next = 0;
 
     for (int i = 0; i < 3; i++) {
@@ -124,7 +138,8 @@ static void test_lost_answers_are_asked_for_again(void **state) {
         next = came(5000, SYN | ACK, ISN + 1) + 1;
     }
     assert_int_equal(tcp_count(&endpoint.tcp), 1);
-    send_segment(5000, ISN + 1, next, ACK, 10);         /* the ACK of the handshake brings data, too */
+    /* the ACK of the handshake brings data, too */
+    send_segment(5000, ISN + 1, next, ACK, 10);
     for (int i = 0; i < 3; i++) {
         send_segment(5000, ISN + 11, next, ACK | FIN, 0);
         assert_int_equal(came(5000, ACK | FIN, ISN + 12), next);
@@ -135,7 +150,8 @@ static void test_lost_answers_are_asked_for_again(void **state) {
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
 }
 
-static void test_order(void **state) {
+static void test_order(void **state)
+{
     uint32_t next = connect_from(5000, ISN), at = ISN + 1;
 
     send_segment(5000, at + 100, next, ACK, 100);       /* too early */
@@ -149,11 +165,13 @@ static void test_order(void **state) {
     send_segment(5000, at - 20, next, ACK | FIN, 200);  /* all of it again, more, and the end */
     assert_int_equal(came(5000, ACK | FIN, at + 181), next);
     assert_int_equal(endpoint.tcp.bytes, 180);
-    send_segment(5000, at + 181, next, ACK, 5);         /* behind its own end: no data, and no harm */
+    /* behind its own end: no data, and no harm */
+    send_segment(5000, at + 181, next, ACK, 5);
     assert_int_equal(endpoint.tcp.bytes, 180);
 }
 
-static void test_an_end_that_comes_too_early(void **state) {
+static void test_an_end_that_comes_too_early(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     send_segment(5000, ISN + 11, next, ACK | FIN, 10);
@@ -164,7 +182,8 @@ static void test_an_end_that_comes_too_early(void **state) {
     came(5000, ACK | FIN, ISN + 22);
 }
 
-static void test_numbers_wrap(void **state) {
+static void test_numbers_wrap(void **state)
+{
     uint32_t next = connect_from(5000, 0xffffff00u);
 
     send_segment(5000, 0xffffff01u, next, ACK, 1000);
@@ -174,7 +193,8 @@ static void test_numbers_wrap(void **state) {
     assert_int_equal(endpoint.tcp.bytes, 1001);
 }
 
-static void test_one_acknowledgement_a_batch(void **state) {
+static void test_one_acknowledgement_a_batch(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     for (unsigned i = 0; i < 32; i++) {
@@ -189,7 +209,8 @@ static void test_one_acknowledgement_a_batch(void **state) {
     assert_int_equal(flush(), 0);
 }
 
-static void test_checksum_is_looked_at(void **state) {
+static void test_checksum_is_looked_at(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
     size_t length = segment(5000, ISN + 1, next, ACK, 101);
 
@@ -201,20 +222,23 @@ static void test_checksum_is_looked_at(void **state) {
     came(5000, ACK, ISN + 102);
 }
 
-static void test_resets(void **state) {
+static void test_resets(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     assert_int_equal(send_segment(5000, ISN, 0, RST, 0), 0);                    /* old */
     assert_int_equal(send_segment(5000, ISN + 1 + WINDOW, 0, RST, 0), 0);       /* too far */
     assert_int_equal(tcp_count(&endpoint.tcp), 1);
-    send_segment(5000, ISN + 2, 0, RST, 0);             /* within the window: a guess? Whoever it is can say better. */
+    /* within the window: a guess? Whoever it is can say better. */
+    send_segment(5000, ISN + 2, 0, RST, 0);
     assert_int_equal(came(5000, ACK, ISN + 1), next);
     assert_int_equal(tcp_count(&endpoint.tcp), 1);
     assert_int_equal(send_segment(5000, ISN + 1, 0, RST, 0), 0);
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
 }
 
-static void test_guesses_are_challenged(void **state) {
+static void test_guesses_are_challenged(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     send_segment(5000, ISN + 500, 0, SYN, 0);
@@ -229,10 +253,12 @@ static void test_guesses_are_challenged(void **state) {
     came(5000, ACK, ISN + 1);
     assert_int_equal(send_segment(5000, ISN + 1, 0, 0, 10), 0);
     assert_int_equal(endpoint.tcp.bytes, 0);
-    assert_int_equal(send_segment(5000, ISN + 1, next, ACK, 0), 0);             /* an acknowledgement is not answered */
+    /* an acknowledgement is not answered */
+    assert_int_equal(send_segment(5000, ISN + 1, next, ACK, 0), 0);
 }
 
-static void test_a_wrong_handshake_is_reset(void **state) {
+static void test_a_wrong_handshake_is_reset(void **state)
+{
     send_segment(5000, ISN, 0, SYN, 0);
 
     uint32_t next = came(5000, SYN | ACK, ISN + 1) + 1;
@@ -244,7 +270,8 @@ static void test_a_wrong_handshake_is_reset(void **state) {
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
 }
 
-static void test_a_peer_that_starts_anew(void **state) {
+static void test_a_peer_that_starts_anew(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     send_segment(5000, ISN + 0x80000000u, 0, SYN, 0);
@@ -254,7 +281,8 @@ static void test_a_peer_that_starts_anew(void **state) {
     assert_int_equal(tcp_count(&endpoint.tcp), 1);
 }
 
-static void test_a_new_address_knows_nobody(void **state) {
+static void test_a_new_address_knows_nobody(void **state)
+{
     uint32_t next = connect_from(5000, ISN);
 
     assert_int_equal(tcp_count(&endpoint.tcp), 1);
@@ -264,7 +292,8 @@ static void test_a_new_address_knows_nobody(void **state) {
     came(5000, RST, 0);
 }
 
-static void test_other_ports_refuse(void **state) {
+static void test_other_ports_refuse(void **state)
+{
     ask(frame, segment_with(5000, 80, ISN, 0, SYN, NULL, 0, 0));
     assert_int_equal(came(5000, RST | ACK, ISN + 1), 0);
     assert_int_equal(get16(got[0] + 34), 80);
@@ -279,9 +308,10 @@ static void test_other_ports_refuse(void **state) {
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
 }
 
-/* Who sends from the port of discard may be an endpoint like us, on another machine: two of us, told of each other by a third, would
- * each answer the other's SYN | ACK for ever. */
-static void test_two_of_us_do_not_talk(void **state) {
+/* Who sends from the port of discard may be an endpoint like us, on another machine: two of us,
+ * told of each other by a third, would each answer the other's SYN | ACK for ever. */
+static void test_two_of_us_do_not_talk(void **state)
+{
     send_segment(9, ISN, 0, SYN, 0);
     came(9, RST | ACK, ISN + 1);
     assert_int_equal(tcp_count(&endpoint.tcp), 0);
@@ -289,7 +319,8 @@ static void test_two_of_us_do_not_talk(void **state) {
     assert_int_equal(came(9, RST, 0), 77);
 }
 
-static void test_table_is_bounded_and_ages(void **state) {
+static void test_table_is_bounded_and_ages(void **state)
+{
     for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
         clock_ns++;
         if (i < TCP_CONNECTIONS / 2)
@@ -300,7 +331,8 @@ static void test_table_is_bounded_and_ages(void **state) {
     send_segment(6000, ISN, 0, SYN, 0);
     came(6000, RST | ACK, ISN + 1);
     assert_int_equal(tcp_count(&endpoint.tcp), TCP_CONNECTIONS);
-    clock_ns += 5000000001ull;                          /* half-open ones have had their time; the oldest goes */
+    /* half-open ones have had their time; the oldest goes */
+    clock_ns += 5000000001ull;
     send_segment(6000, ISN, 0, SYN, 0);
     came(6000, SYN | ACK, ISN + 1);
     send_segment(5000 + TCP_CONNECTIONS / 2, ISN + 1, 77, ACK, 0);
@@ -322,23 +354,26 @@ static void test_table_is_bounded_and_ages(void **state) {
     send_segment(8000, ISN, 0, SYN, 0);
     came(8000, RST | ACK, ISN + 1);
     clock_ns += 120000000000ull;
-    for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {    /* ... until they have been silent for long */
+    /* ... until they have been silent for long */
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
         send_segment(7000 + i, ISN, 0, SYN, 0);
         came(7000 + i, SYN | ACK, ISN + 1);
     }
     assert_int_equal(tcp_count(&endpoint.tcp), TCP_CONNECTIONS);
 }
 
-/* --- liars ----------------------------------------------------------------------------------------------------------- */
+/* --- liars --- */
 
-static void test_truncated_and_lying_headers(void **state) {
+static void test_truncated_and_lying_headers(void **state)
+{
     size_t length = segment_with(5000, 9, ISN, 0, SYN, scale_option, 4, 0);
 
     for (size_t cut = 0; cut < length; cut++) {         /* shorter than it says */
         put(frame, cut, NET_CHECKSUM_GOOD);
         assert_int_equal(flush(), 0);
     }
-    for (unsigned total = 0; total < 44; total++) {     /* says it is shorter: less than 24 bytes hold no such segment */
+    /* says it is shorter: less than 24 bytes hold no such segment */
+    for (unsigned total = 0; total < 44; total++) {
         set16(frame + 16, total);
         again_checked();
         put(frame, length, NET_CHECKSUM_GOOD);
@@ -351,7 +386,8 @@ static void test_truncated_and_lying_headers(void **state) {
         put(frame, length, NET_CHECKSUM_GOOD);
         assert_int_equal(flush(), words == 5 || words == 6);
     }
-    for (unsigned kind = 0; kind < 256; kind++)         /* options that go on behind their end, or never end */
+    /* options that go on behind their end, or never end */
+    for (unsigned kind = 0; kind < 256; kind++)
         for (unsigned size = 0; size < 256; size++) {
             uint8_t options[4] = { 1, 1, (uint8_t)kind, (uint8_t)size };
 
@@ -362,8 +398,10 @@ static void test_truncated_and_lying_headers(void **state) {
         }
 }
 
-/* One of everything, then a few bytes, the length and the flags at random; some pass for good because nobody looks at sums. */
-static void test_random_bytes(void **state) {
+/* One of everything, then a few bytes, the length and the flags at random; some pass for good
+ * because nobody looks at sums. */
+static void test_random_bytes(void **state)
+{
     uint64_t random = 1;
     unsigned answered = 0;
 
@@ -381,8 +419,10 @@ static void test_random_bytes(void **state) {
             else if (r % 8 == 1)
                 length = echo(r >> 8 & 127);
             else        /* numbers around those that the table knows */
-                length = segment_with(5000 + (r >> 8 & 31), r % 8 == 2 ? 80 : 9, ISN + (r >> 13 & 3),
-                                      endpoint.tcp.connection[r >> 8 & 15].next + (r >> 15 & 1), flags, scale_option, 4, r >> 16 & 63);
+                length = segment_with(5000 + (r >> 8 & 31), r % 8 == 2 ? 80 : 9,
+                                      ISN + (r >> 13 & 3),
+                                      endpoint.tcp.connection[r >> 8 & 15].next + (r >> 15 & 1),
+                                      flags, scale_option, 4, r >> 16 & 63);
             for (unsigned k = r >> 22 & 3; k; k--) {
                 random = random * 6364136223846793005u + 1442695040888963407u;
                 frame[(random >> 33) % length] = (uint8_t)(random >> 56);
@@ -398,7 +438,8 @@ static void test_random_bytes(void **state) {
     assert_true(answered > 100000 && endpoint.tcp.opened > 100 && endpoint.tcp.bytes > 1000);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_life_of_a_connection, set_up),
         cmocka_unit_test_setup(test_a_peer_that_moves, set_up),

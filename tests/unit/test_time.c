@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clock while its rate is corrected: it goes on from where it is, what guests compute from their vcpu_time_info is what
- * now_ns() says, the one that runs is told at once, and a correction that cannot be is not believed.
+ * The clock while its rate is corrected: it goes on from where it is, what guests compute from
+ * their vcpu_time_info is what now_ns() says, the one that runs is told at once, and a correction
+ * that cannot be is not believed.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,9 +25,17 @@
 #include "ports_host.h"
 
 static uint64_t tsc = 77;
-static uint64_t host_tsc(void) { return tsc; }
-static uint32_t read_port(uint16_t port, unsigned int bytes) { return 0; }
-static void write_port(uint16_t port, unsigned int bytes, uint32_t value) { }
+static uint64_t host_tsc(void)
+{
+    return tsc;
+}
+static uint32_t read_port(uint16_t port, unsigned int bytes)
+{
+    return 0;
+}
+static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
+{
+}
 
 /* --- the machine ------------------------------------------------------------------------------ */
 
@@ -41,15 +50,32 @@ static unsigned int areas_written, warnings, news;
 static uint64_t believed, later;
 static uint32_t alarm_ticks;
 
-void printk_at(int level, const char *format, ...) { warnings += level == LOG_WARN; news += level == LOG_INFO; }
-void vector_claim(int vector, void (*fn)(void *)) { }
-void lapic_timer_set(uint32_t ticks) { alarm_ticks = ticks; }
-uint64_t clocks_long_rate(void) { return later; }
-uint64_t rtc_read(void) { return 1000; }
+void printk_at(int level, const char *format, ...)
+{
+    warnings += level == LOG_WARN;
+    news += level == LOG_INFO;
+}
+void vector_claim(int vector, void (*fn)(void *))
+{
+}
+void lapic_timer_set(uint32_t ticks)
+{
+    alarm_ticks = ticks;
+}
+uint64_t clocks_long_rate(void)
+{
+    return later;
+}
+uint64_t rtc_read(void)
+{
+    return 1000;
+}
 
 void clocks_measure(struct clock_rates *rates)
 {
-    *rates = (struct clock_rates){ .tsc_hz = believed, .lapic_hz = 100000000, .reference = "a test" };
+    *rates = (struct clock_rates){ .tsc_hz = believed,
+                                   .lapic_hz = 100000000,
+                                   .reference = "a test" };
 }
 
 int copy_to_guest(vaddr_t to, const void *from, size_t bytes)
@@ -105,7 +131,8 @@ static void assert_within(uint64_t found, uint64_t expected, uint64_t spare)
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-static const uint64_t rates[] = { 800000000, 1000000000, 1000000001, 1999999999, 2000000000, 2893300000, 5100000000 };
+static const uint64_t rates[] = { 800000000,  1000000000, 1000000001, 1999999999,
+                                  2000000000, 2893300000, 5100000000 };
 
 static void guests_and_we_agree(void **state)
 {
@@ -176,7 +203,8 @@ static void what_changes_nothing(void **state)
     prctl(PR_SET_TSC, PR_TSC_ENABLE);
 }
 
-/* In user mode the kernel's area may not be mapped: it is written when kernel mode is entered (domain/switch.c). */
+/* In user mode the kernel's area may not be mapped: it is written when kernel mode is entered
+ * (domain/switch.c). */
 static void in_user_mode_the_area_waits(void **state)
 {
     start(2000000000);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue that timers wait in (and domains, and vCPUs): whatever is put in, moved and taken out in whatever order, the first is one
- * of the earliest, nobody is lost, and the right spines that all work walks stay as short as the logarithm. A storm of operations
- * runs beside the plainest of models, an array that is searched.
+ * The queue that timers wait in (and domains, and vCPUs): whatever is put in, moved and taken out
+ * in whatever order, the first is one of the earliest, nobody is lost, and the right spines that
+ * all work walks stay as short as the logarithm. A storm of operations runs beside the plainest of
+ * models, an array that is searched.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static void check_tree(void)
         for (int i = 0; i < 2; i++) {
             struct pq_node *child = i ? n->right : n->left;
 
-            if (!child) continue;
+            if (!child)
+                continue;
             assert_ptr_equal(child->parent, n);
             assert_true(child->key >= n->key);
             stack[depth++] = child;
@@ -70,7 +72,8 @@ static void check_all(unsigned int size)
         queued += model[i] != 0;
     }
     assert_int_equal(seen, queued);             /* all are in the tree, and nobody else */
-    if (queue.first) assert_true((1ull << queue.first->rank) <= queued + 1ull);
+    if (queue.first)
+        assert_true((1ull << queue.first->rank) <= queued + 1ull);
 }
 
 static void check_first(unsigned int size)
@@ -78,9 +81,12 @@ static void check_first(unsigned int size)
     uint64_t least = 0;
 
     for (unsigned int i = 0; i < size; i++)
-        if (model[i] && (!least || model[i] < least)) least = model[i];
-    if (least) assert_int_equal(queue.first->key, least);
-    else assert_null(queue.first);
+        if (model[i] && (!least || model[i] < least))
+            least = model[i];
+    if (least)
+        assert_int_equal(queue.first->key, least);
+    else
+        assert_null(queue.first);
 }
 
 static void put(unsigned int i, uint64_t key)
@@ -102,7 +108,8 @@ static void start(void)
     queue.first = NULL;
 }
 
-/* Set, moved, stopped and fired as timers are; few different deadlines, many, or ever later ones. */
+/* Set, moved, stopped and fired as timers are; few different deadlines, many, or ever later
+ * ones. */
 static void storm(unsigned int size, uint64_t spread)
 {
     start();
@@ -110,13 +117,17 @@ static void storm(unsigned int size, uint64_t spread)
         unsigned int i = (unsigned int)(dice() % size);
 
         if (dice() % 4 == 0) {
-            if (queue.first) take((unsigned int)(queue.first - node));
+            if (queue.first)
+                take((unsigned int)(queue.first - node));
         } else {
-            if (model[i]) take(i);
-            if (dice() % 3) put(i, 1 + step / 2 + dice() % spread);
+            if (model[i])
+                take(i);
+            if (dice() % 3)
+                put(i, 1 + step / 2 + dice() % spread);
         }
         check_first(size);
-        if (step % 16 == 0) check_all(size);
+        if (step % 16 == 0)
+            check_all(size);
     }
     check_all(size);
 }
@@ -124,20 +135,28 @@ static void storm(unsigned int size, uint64_t spread)
 static void a_storm_of_timers(void **state)
 {
     for (unsigned int size = 1; size <= 512; size *= 2)
-        for (uint64_t spread = 1; spread < 1000000; spread *= 31) storm(size, spread);
+        for (uint64_t spread = 1; spread < 1000000; spread *= 31)
+            storm(size, spread);
 }
 
-/* In the orders that make simple trees degenerate: up, down, all alike, by turns; and out again from the middle or the front. */
+/* In the orders that make simple trees degenerate: up, down, all alike, by turns; and out again
+ * from the middle or the front. */
 static void orders_that_are_hard(void **state)
 {
     for (unsigned int order = 0; order < 4; order++) {
         for (unsigned int out = 0; out < 3; out++) {
             start();
             for (unsigned int i = 0; i < MOST; i++)
-                put(i, order == 0 ? i + 1 : order == 1 ? MOST - i : order == 2 ? 7 : i % 2 ? i + 1 : 2 * MOST - i);
+                put(i, order == 0   ? i + 1
+                       : order == 1 ? MOST - i
+                       : order == 2 ? 7
+                       : i % 2      ? i + 1
+                                    : 2 * MOST - i);
             check_all(MOST);
             for (unsigned int i = 0; i < MOST; i++) {
-                take(out == 0 ? i : out == 1 ? (i * 7 + 3) % MOST : (unsigned int)(queue.first - node));
+                take(out == 0   ? i
+                     : out == 1 ? (i * 7 + 3) % MOST
+                                : (unsigned int)(queue.first - node));
                 if (i % 8 == 0) {
                     check_first(MOST);
                     check_all(MOST);
@@ -153,7 +172,8 @@ static void sorting(void **state)
     uint64_t last = 0;
 
     start();
-    for (unsigned int i = 0; i < MOST; i++) put(i, 1 + dice());
+    for (unsigned int i = 0; i < MOST; i++)
+        put(i, 1 + dice());
     for (unsigned int i = 0; i < MOST; i++) {
         assert_true(queue.first->key >= last);
         last = queue.first->key;

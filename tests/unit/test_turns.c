@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's turns: floods are played against them, and everybody else has what is his: by domain first, and by the time that dom0
- * has worked for it; then by service, in the order of asking.
+/* dom0's turns: floods are played against them, and everybody else has what is his: by domain
+ * first, and by the time that dom0 has worked for it; then by service, in the order of asking.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +9,13 @@
 #include <cmocka.h>
 #include "dom0/turns.h"
 
-bool events_save(void) { return false; }
-void events_restore(bool was_masked) { }
+bool events_save(void)
+{
+    return false;
+}
+void events_restore(bool was_masked)
+{
+}
 
 static uint64_t clock_ns;
 static unsigned woken[TURN_LANES];
@@ -18,7 +23,8 @@ static unsigned woken[TURN_LANES];
 static uint64_t told_at;
 static uint16_t works_for;
 
-static uint64_t work_for(uint16_t domid) {
+static uint64_t work_for(uint16_t domid)
+{
     uint64_t ns = clock_ns - told_at;
 
     told_at = clock_ns;
@@ -26,7 +32,10 @@ static uint64_t work_for(uint16_t domid) {
     return ns;
 }
 
-static void wake(enum turn_lane lane) { woken[lane]++; }
+static void wake(enum turn_lane lane)
+{
+    woken[lane]++;
+}
 
 struct service {
     struct turn turn;
@@ -36,12 +45,15 @@ struct service {
 
 static unsigned long served;                        /* Turns in all. */
 
-static bool serve(void *owner, unsigned budget) {
+static bool serve(void *owner, unsigned budget)
+{
     struct service *service = owner;
     unsigned units = service->work < budget ? service->work : budget;
 
     assert_ptr_equal(turns_served(turn_rules[service->turn.kind].lane), &service->turn);
-    assert_int_equal(works_for, turn_rules[service->turn.kind].lane == LANE_QUICK ? service->turn.domain->domid : 0);
+    assert_int_equal(works_for, turn_rules[service->turn.kind].lane == LANE_QUICK
+                                    ? service->turn.domain->domid
+                                    : 0);
     service->work -= units;
     service->done += units;
     service->turns++;
@@ -50,7 +62,8 @@ static bool serve(void *owner, unsigned budget) {
     return service->work;
 }
 
-static void join(struct service *service, enum turn_kind kind, uint16_t domid, unsigned work) {
+static void join(struct service *service, enum turn_kind kind, uint16_t domid, unsigned work)
+{
     memset(service, 0, sizeof(*service));
     service->work = work;
     service->costs = 1;
@@ -59,7 +72,8 @@ static void join(struct service *service, enum turn_kind kind, uint16_t domid, u
         turns_mark(&service->turn);
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     turns_start(wake, work_for);
     memset(woken, 0, sizeof(woken));
     served = 0;
@@ -67,7 +81,8 @@ static int setup(void **state) {
 }
 
 /* Who asks for little is next, however much others ask for and however often. */
-static void one_question_waits_for_one_turn(void **state) {
+static void one_question_waits_for_one_turn(void **state)
+{
     struct service flood[4], neighbour;
 
     for (unsigned i = 0; i < 4; i++)
@@ -97,7 +112,8 @@ static void one_question_waits_for_one_turn(void **state) {
 }
 
 /* Time in which nothing was asked for is not saved up. */
-static void silence_is_no_treasure(void **state) {
+static void silence_is_no_treasure(void **state)
+{
     struct service steady, sudden;
 
     join(&steady, TURN_STORE, 1, UINT32_MAX);
@@ -115,7 +131,8 @@ static void silence_is_no_treasure(void **state) {
     turns_leave(&sudden.turn);
 }
 
-static void ten_cards_are_one_domain(void **state) {
+static void ten_cards_are_one_domain(void **state)
+{
     struct service card[10], one, disk;
     unsigned ten = 0;
 
@@ -144,8 +161,10 @@ static void ten_cards_are_one_domain(void **state) {
     assert_null(turns_of(2));
 }
 
-/* Who costs five times as much in a turn has a fifth of the turns; but alone it waits for nobody. */
-static void time_counts_not_turns(void **state) {
+/* Who costs five times as much in a turn has a fifth of the turns; but alone it waits for
+ * nobody. */
+static void time_counts_not_turns(void **state)
+{
     struct service dear, fair;
 
     join(&dear, TURN_STORE, 1, UINT32_MAX);
@@ -162,7 +181,8 @@ static void time_counts_not_turns(void **state) {
     turns_leave(&dear.turn);
 }
 
-static void nobody_is_woken_for_nothing(void **state) {
+static void nobody_is_woken_for_nothing(void **state)
+{
     struct service one, two, sleeper;
 
     join(&one, TURN_NET, 1, 0);
@@ -185,7 +205,8 @@ static void nobody_is_woken_for_nothing(void **state) {
     turns_mark(&one.turn);
     assert_int_equal(woken[LANE_QUICK], 2);
     turns_leave(&one.turn);                             /* With work. */
-    turns_leave(&one.turn);                             /* Twice is harmless, and so is a mark afterwards. */
+    /* Twice is harmless, and so is a mark afterwards. */
+    turns_leave(&one.turn);
     turns_mark(&one.turn);
     turns_take(LANE_QUICK);
     assert_int_equal(one.turns, 1);
@@ -195,8 +216,10 @@ static void nobody_is_woken_for_nothing(void **state) {
     turns_leave(&sleeper.turn);
 }
 
-/* Marks, turns, comings and goings at random: who has work is served within a round, who has none never. */
-static void noise(void **state) {
+/* Marks, turns, comings and goings at random: who has work is served within a round, who has none
+ * never. */
+static void noise(void **state)
+{
     static struct service services[40];
     uint32_t random = 1;
 
@@ -233,7 +256,8 @@ static void noise(void **state) {
         assert_null(turns_of(domid));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_question_waits_for_one_turn, setup),
         cmocka_unit_test_setup(silence_is_no_treasure, setup),

@@ -18,7 +18,8 @@ static const char kernel[] =
 static uint8_t file[4096];
 static struct unpacked out;
 
-static size_t pack(uint8_t *to, size_t room) {
+static size_t pack(uint8_t *to, size_t room)
+{
     z_stream z = { .next_in = (Bytef *)(uintptr_t)kernel,
                    .avail_in = sizeof(kernel),
                    .next_out = to,
@@ -30,12 +31,14 @@ static size_t pack(uint8_t *to, size_t room) {
     return room - z.avail_out;
 }
 
-static void put(size_t at, uint64_t value, size_t bytes) {
+static void put(size_t at, uint64_t value, size_t bytes)
+{
     memcpy(file + at, &value, bytes);
 }
 
 /* A bzImage of two sectors of setup, whose payload of that size begins 0x30 behind them. */
-static size_t bzimage(size_t payload) {
+static size_t bzimage(size_t payload)
+{
     put(0x1f1, 2, 1);
     memcpy(file + 0x202, "HdrS", 4);
     put(0x206, 0x20f, 2);
@@ -44,21 +47,24 @@ static size_t bzimage(size_t payload) {
     return 3 * 512 + 0x30 + payload + 7;
 }
 
-static void assert_kernel(size_t size) {
+static void assert_kernel(size_t size)
+{
     assert_int_equal(unpack_kernel(file, size, NULL, &out), 0);
     assert_int_equal(out.size, sizeof(kernel));
     assert_memory_equal(out.bytes, kernel, sizeof(kernel));
     unpack_free(&out);
 }
 
-static void assert_refused(size_t size, int error, const char *why) {
+static void assert_refused(size_t size, int error, const char *why)
+{
     assert_int_equal(unpack_kernel(file, size, NULL, &out), error);
     if (!strstr(out.why, why))
         fail_msg("%s: not: %s", out.why, why);
     assert_null(out.memory);
 }
 
-static void plain_and_packed(void **state) {
+static void plain_and_packed(void **state)
+{
     size_t size;
 
     memcpy(file, kernel, sizeof(kernel));
@@ -76,7 +82,8 @@ static void plain_and_packed(void **state) {
     assert_refused(size, -ENOMEM, "dom0 has no room for the 0 KiB");
 }
 
-static void bzimages(void **state) {
+static void bzimages(void **state)
+{
     size_t payload, size;
 
     memset(file, 0, sizeof(file));
@@ -100,7 +107,8 @@ static void bzimages(void **state) {
     assert_int_equal(unpack_kernel(file, 0x24f, NULL, &out), 0);        /* Too short to be one. */
 }
 
-static void other_packers(void **state) {
+static void other_packers(void **state)
+{
     static const struct { const char *magic, *name; } files[] = {
         { "\xfd" "7zXZ", "it is packed by xz" }, { "BZh9", "by bzip2" }, { "\x89LZO", "by lzo" },
         { "\x04\x22\x4d\x18", "by lz4" }, { "\x02\x21\x4c\x18", "by lz4" }, { "\x5d", "by lzma" },
@@ -118,7 +126,8 @@ static void other_packers(void **state) {
 }
 
 /* What cannot be unpacked is handed on as it is. */
-static void ramdisks(void **state) {
+static void ramdisks(void **state)
+{
     size_t size = pack(file, sizeof(file));
 
     assert_int_equal(unpack_ramdisk(file, size, NULL, &out), 0);
@@ -135,7 +144,8 @@ static void ramdisks(void **state) {
     assert_true(out.bytes == file && out.size == size && !out.memory);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_and_packed),
         cmocka_unit_test(bzimages),

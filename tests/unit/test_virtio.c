@@ -20,7 +20,9 @@
 #include <pvguest/errno.h>
 #include "drivers/hw/virtio.h"
 
-void printk(const char *format, ...) { }
+void printk(const char *format, ...)
+{
+}
 
 void *alloc_zeroed_page(void)
 {
@@ -50,7 +52,10 @@ static uint32_t get32(size_t at)
     return value;
 }
 
-static void put(size_t at, uint64_t value, size_t bytes) { memcpy(registers + at, &value, bytes); }
+static void put(size_t at, uint64_t value, size_t bytes)
+{
+    memcpy(registers + at, &value, bytes);
+}
 
 static void react(void)
 {
@@ -132,7 +137,10 @@ volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset
     return bar == 4 && length && offset + length <= 4096 ? window + offset : NULL;
 }
 
-void pci_enable(struct pci_device *pci) { enabled = true; }
+void pci_enable(struct pci_device *pci)
+{
+    enabled = true;
+}
 
 static void has(uint8_t kind, uint32_t offset, uint32_t length)
 {
@@ -268,12 +276,16 @@ static void fields_that_change_while_they_are_read(void **state)
 }
 
 static struct pci_device machine[] = {
-    { .vendor = 0x8086, .device = 0x1041 }, { .vendor = 0x1af4, .device = 0x1001 }, { .vendor = 0x1af4, .device = 0x1041 },
-    { .vendor = 0x1af4, .device = 0x1000 }, { .vendor = 0x1af4, .device = 0x1042 }, { .vendor = 0x1af4, .device = 0x1002 },
+    { .vendor = 0x8086, .device = 0x1041 }, { .vendor = 0x1af4, .device = 0x1001 },
+    { .vendor = 0x1af4, .device = 0x1041 }, { .vendor = 0x1af4, .device = 0x1000 },
+    { .vendor = 0x1af4, .device = 0x1042 }, { .vendor = 0x1af4, .device = 0x1002 },
     { .vendor = 0x1af4, .device = 0x1043 }, { .vendor = 0x1af4, .device = 0x0fff },
 };
 
-struct pci_device *pci_get(unsigned int index) { return index < 8 ? &machine[index] : NULL; }
+struct pci_device *pci_get(unsigned int index)
+{
+    return index < 8 ? &machine[index] : NULL;
+}
 
 static void devices_are_found_by_either_id(void **state)
 {
@@ -297,8 +309,7 @@ int main(void)
         cmocka_unit_test(devices_are_found_by_either_id),
     };
 
-    if (ftruncate(file, 4096))
-        return 1;
+    if (ftruncate(file, 4096)) return 1;
     registers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     window = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

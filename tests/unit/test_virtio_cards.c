@@ -25,13 +25,33 @@ unsigned allocations_until_failure;
 static unsigned int said;
 static bool masked;
 
-void printk(const char *format, ...) { said++; }
-const char *errno_name(long error) { return "ERROR"; }
-bool events_save(void) { bool was = masked; masked = true; return was; }
-void events_restore(bool was) { masked = was; }
+void printk(const char *format, ...)
+{
+    said++;
+}
+const char *errno_name(long error)
+{
+    return "ERROR";
+}
+bool events_save(void)
+{
+    bool was = masked;
+    masked = true;
+    return was;
+}
+void events_restore(bool was)
+{
+    masked = was;
+}
 
-static void *a_page(void) { return allocation_fails() ? NULL : aligned_alloc(4096, 4096); }
-void *alloc_pages(unsigned int order) { return a_page(); }
+static void *a_page(void)
+{
+    return allocation_fails() ? NULL : aligned_alloc(4096, 4096);
+}
+void *alloc_pages(unsigned int order)
+{
+    return a_page();
+}
 
 void *alloc_zeroed_page(void)
 {
@@ -63,8 +83,7 @@ int pci_interrupt_open(struct pci_device *which, unsigned int vector,
                        void *context)
 {
     assert_true(vector == 0 && masked);
-    if (refuse_interrupt)
-        return -22;
+    if (refuse_interrupt) return -22;
     handler = function;
     handler_context = context;
     return 0;
@@ -72,8 +91,7 @@ int pci_interrupt_open(struct pci_device *which, unsigned int vector,
 
 int virtio_start(struct virtio_device *device, struct pci_device *which, uint64_t wanted)
 {
-    if (refuse_start)
-        return -19;
+    if (refuse_start) return -19;
     *device = (struct virtio_device){ .pci = which,
                                       .common = registers,
                                       .notify = (uint8_t *)doorbells,
@@ -84,8 +102,13 @@ int virtio_start(struct virtio_device *device, struct pci_device *which, uint64_
     return 0;
 }
 
-void virtio_ready(struct virtio_device *device) { ready = true; }
-void virtio_fail(struct virtio_device *device) { }
+void virtio_ready(struct virtio_device *device)
+{
+    ready = true;
+}
+void virtio_fail(struct virtio_device *device)
+{
+}
 
 uint64_t virtio_config(struct virtio_device *device, unsigned int offset, unsigned int bytes)
 {
@@ -134,14 +157,12 @@ static unsigned int next_chain(struct queue *queue, struct virtq_descriptor *cha
 {
     unsigned int count = 0;
 
-    if (queue->seen == queue->available[1])
-        return 0;
+    if (queue->seen == queue->available[1]) return 0;
     *first = queue->available[2 + queue->seen++ % queue->size];
     for (uint16_t at = *first;; at = queue->descriptor[at].next) {
         assert_true(at < queue->size && count < 40);
         chain[count++] = queue->descriptor[at];
-        if (!(queue->descriptor[at].flags & VIRTQ_NEXT))
-            return count;
+        if (!(queue->descriptor[at].flags & VIRTQ_NEXT)) return count;
     }
 }
 
@@ -342,7 +363,8 @@ static void disks_that_do_not_come_up(void **state)
     for (unsigned int i = 0; i < 5; i++) {
         set_up(state);
         offered = F_SEG_MAX;
-        config[12] = i == 0 ? BLOCK_SEGMENTS_ANY - 1 : BLOCK_SEGMENTS_ANY;     /* fewer pieces than all promise */
+        /* fewer pieces than all promise */
+        config[12] = i == 0 ? BLOCK_SEGMENTS_ANY - 1 : BLOCK_SEGMENTS_ANY;
         refuse_start = i == 1;
         refuse_interrupt = i == 2;
         if (i == 3)
@@ -390,7 +412,10 @@ static void receive(struct netport *port, void *frame, size_t length, uint32_t f
     got_length[got_count++] = length;
 }
 
-static void received(struct netport *port) { batches++; }
+static void received(struct netport *port)
+{
+    batches++;
+}
 
 static void open_card(unsigned int nth)
 {
@@ -455,7 +480,8 @@ static void frames_to_the_card(void **state)
     assert_int_equal(tx->available[0] & 1, 1);  /* no interrupts for frames that have left */
 }
 
-/* Who sends more than the card does leaves room for others; and has it again when his frames are gone. */
+/* Who sends more than the card does leaves room for others; and has it again when his frames are
+ * gone. */
 static void a_sender_leaves_some(void **state)
 {
     struct virtq_descriptor chain[40];

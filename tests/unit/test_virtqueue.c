@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtqueues against a simulated device that finishes chains in any order, sleeps and wakes by the rules of the event
- * indices, and (in one test) lies: every chain comes back once, no wake-up is missed in either direction, over several
- * wraps of the 16-bit indices.
+ * Virtqueues against a simulated device that finishes chains in any order, sleeps and wakes by the
+ * rules of the event indices, and (in one test) lies: every chain comes back once, no wake-up is
+ * missed in either direction, over several wraps of the 16-bit indices.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,10 @@
 
 static unsigned int complaints;
 
-void printk(const char *format, ...) { complaints++; }
+void printk(const char *format, ...)
+{
+    complaints++;
+}
 
 void *alloc_zeroed_page(void)
 {
@@ -26,7 +29,7 @@ void *alloc_zeroed_page(void)
     return page;
 }
 
-/* --- the device: its registers, and its view of the three pages --------------------------------------------------------- */
+/* --- the device: its registers, and its view of the three pages --- */
 
 static _Alignas(16) uint8_t registers[0x38], doorbell[4];
 static struct virtio_device device;
@@ -41,7 +44,9 @@ static int open_queue(uint16_t size, bool events)
     memset(registers, 0, sizeof registers);
     registers[0x18] = (uint8_t)size;
     registers[0x19] = (uint8_t)(size >> 8);
-    device = (struct virtio_device){ .common = registers, .notify = doorbell, .notify_length = sizeof doorbell,
+    device = (struct virtio_device){ .common = registers,
+                                     .notify = doorbell,
+                                     .notify_length = sizeof doorbell,
                                      .features = events ? VIRTIO_F_EVENT_INDEX : 0 };
     with_events = events;
     seen = used = 0;
@@ -57,7 +62,10 @@ static void close_queue(void)
     free((void *)(uintptr_t)queue.used);
 }
 
-static uint16_t *available_event(void) { return (uint16_t *)(uintptr_t)&queue.used[2 + 4 * queue.size]; }
+static uint16_t *available_event(void)
+{
+    return (uint16_t *)(uintptr_t)&queue.used[2 + 4 * queue.size];
+}
 
 static void device_takes(void)
 {
@@ -78,8 +86,9 @@ static void device_returns(uint16_t first, uint32_t length)
     entry[0] = first;
     entry[1] = length;
     queue.used[1] = used;
-    if (with_events ? (uint16_t)(used - queue.available[2 + queue.size] - 1) < (uint16_t)(used - before)
-                    : !(queue.available[0] & 1))
+    if (with_events
+            ? (uint16_t)(used - queue.available[2 + queue.size] - 1) < (uint16_t)(used - before)
+            : !(queue.available[0] & 1))
         interrupts++;
 }
 
@@ -92,7 +101,7 @@ static void device_finishes_one(void)
     device_returns(first, queue.descriptor[first].length);
 }
 
-/* --- the driver's side: tokens that must come back once ----------------------------------------------------------------- */
+/* --- the driver's side: tokens that must come back once --- */
 
 static uint8_t tokens[VIRTQUEUE_SIZE];  /* 1: out */
 static unsigned int out;
@@ -104,8 +113,7 @@ static bool add_one(void)
 
     while (token < VIRTQUEUE_SIZE && tokens[token])
         token++;
-    if (token == VIRTQUEUE_SIZE)
-        return false;
+    if (token == VIRTQUEUE_SIZE) return false;
     for (unsigned int i = 0; i < count; i++)
         buffers[i] = (struct virtq_buffer){ 0x1000 * i, 512, i + 1 == count };
     if (!virtqueue_add(&queue, buffers, count, &tokens[token])) {
@@ -170,9 +178,18 @@ static void run(uint16_t size, bool events)
     close_queue();
 }
 
-static void test_with_event_indices(void **state) { run(256, true); }
-static void test_with_flags(void **state) { run(256, false); }
-static void test_small_queue(void **state) { run(8, true); }
+static void test_with_event_indices(void **state)
+{
+    run(256, true);
+}
+static void test_with_flags(void **state)
+{
+    run(256, false);
+}
+static void test_small_queue(void **state)
+{
+    run(8, true);
+}
 
 static void test_large_queue_is_cut_to_a_page(void **state)
 {
@@ -215,7 +232,9 @@ static void test_what_the_device_is_told(void **state)
     memset(registers, 0, sizeof registers);
     registers[0x18] = 8;
     registers[0x1e] = 1;
-    device = (struct virtio_device){ .common = registers, .notify = doorbell, .notify_length = 4, .notify_multiplier = 2 };
+    device = (struct virtio_device){
+        .common = registers, .notify = doorbell, .notify_length = 4, .notify_multiplier = 2
+    };
     assert_int_equal(virtqueue_open(&queue, &device, 3, 0), 0);
     assert_int_equal(registers[0x16], 3);
     assert_int_equal(registers[0x1a], 0);
@@ -235,7 +254,8 @@ static void test_what_the_device_is_told(void **state)
     registers[0x19] = 4;
     device.notify_length = 4;
     assert_int_equal(virtqueue_open(&queue, &device, 3, VIRTQ_NO_VECTOR), 0);
-    assert_int_equal(registers[0x18] | registers[0x19] << 8, VIRTQUEUE_SIZE);   /* told of the smaller size */
+    /* told of the smaller size */
+    assert_int_equal(registers[0x18] | registers[0x19] << 8, VIRTQUEUE_SIZE);
     close_queue();
 }
 

@@ -13,12 +13,14 @@
 static char line[100];
 static char *word[MOST];
 
-static int split(const char *text) {
+static int split(const char *text)
+{
     snprintf(line, sizeof(line), "%s", text);
     return words_split(line, word, MOST);
 }
 
-static void words_and_comments(void **state) {
+static void words_and_comments(void **state)
+{
     assert_int_equal(split("  list\tone   two \r"), 3);
     assert_string_equal(word[0], "list");
     assert_string_equal(word[1], "one");
@@ -32,7 +34,8 @@ static void words_and_comments(void **state) {
     assert_int_equal(split("1 2 3 4 5"), WORDS_TOO_MANY);
 }
 
-static void quotes_hold_words_together(void **state) {
+static void quotes_hold_words_together(void **state)
+{
     assert_int_equal(split("create 'a b' \"c d\" extra=\"e f\""), 4);
     assert_string_equal(word[1], "a b");
     assert_string_equal(word[2], "c d");
@@ -47,7 +50,8 @@ static void quotes_hold_words_together(void **state) {
     assert_string_equal(word[0], "'a''b'");
 }
 
-static void commands_of_a_line(void **state) {
+static void commands_of_a_line(void **state)
+{
     char *rest = line;
 
     snprintf(line, sizeof(line), "list; echo 'a;b';create c");
@@ -61,7 +65,8 @@ static void commands_of_a_line(void **state) {
     assert_null(rest);
 }
 
-static void options_anywhere(void **state) {
+static void options_anywhere(void **state)
+{
     char found[8];
     int count = split("shutdown -wa one --force");
 
@@ -81,7 +86,8 @@ static void options_anywhere(void **state) {
     assert_string_equal(words_take_options(&count, word, "", found), "--long");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_and_comments),
         cmocka_unit_test(quotes_hold_words_together),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and hostile payloads.
+/* dom0's XenStore: the wire protocol's requests, permissions, watches, transactions, quotas, and
+ * hostile payloads.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,8 @@
 #include "dom0/account.h"
 #include "xenstore_host.h"
 
-static void reads_what_was_written(void **state) {
+static void reads_what_was_written(void **state)
+{
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/x\0hello"));
     assert_string_equal(five.payload, "OK");
     assert_true(ASK(&five, XS_READ, 0, "/local/domain/5/data/x"));
@@ -22,12 +24,14 @@ static void reads_what_was_written(void **state) {
     assert_string_equal(five.payload, "/local/domain/9");
     assert_true(ASK(&five, XS_RM, 0, "data"));
     assert_refused(ASK(&five, XS_READ, 0, "data/x"), &five, "ENOENT");
-    assert_true(ASK(&five, XS_RM, 0, "data"));                          /* The parent exists: no error. */
+    /* The parent exists: no error. */
+    assert_true(ASK(&five, XS_RM, 0, "data"));
     assert_refused(ASK(&five, XS_RM, 0, "data/x/y"), &five, "ENOENT");
     assert_refused(ASK(&dom0, XS_RM, 0, "/"), &dom0, "EINVAL");
 }
 
-static void hostile_payloads_are_refused(void **state) {
+static void hostile_payloads_are_refused(void **state)
+{
     char longest[XENSTORE_PAYLOAD_MAX];
 
     assert_refused(ask(&five, XS_READ, 0, "", 0), &five, "EINVAL");
@@ -49,34 +53,43 @@ static void hostile_payloads_are_refused(void **state) {
     for (size_t i = 0; i < sizeof(longest); i++)
         longest[i] = i % 2 ? 'a' : '/';
     longest[sizeof(longest) - 1] = '\0';
-    assert_refused(ask(&dom0, XS_WRITE, 0, longest, sizeof(longest)), &dom0, "EINVAL");  /* Too long. */
+    /* Too long. */
+    assert_refused(ask(&dom0, XS_WRITE, 0, longest, sizeof(longest)), &dom0, "EINVAL");
     longest[2000] = '\0';
-    assert_refused(ask(&dom0, XS_WRITE, 0, longest, 2001), &dom0, "EINVAL");             /* Too deep. */
+    /* Too deep. */
+    assert_refused(ask(&dom0, XS_WRITE, 0, longest, 2001), &dom0, "EINVAL");
 }
 
-static void permissions_hold(void **state) {
+static void permissions_hold(void **state)
+{
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret\0s"));
     assert_refused(ASK(&six, XS_READ, 0, "/local/domain/5/secret"), &six, "EACCES");
-    assert_refused(ASK(&six, XS_READ, 0, "/local/domain/5/absent"), &six, "EACCES");    /* Not even that it is not. */
+    /* Not even that it is not. */
+    assert_refused(ASK(&six, XS_READ, 0, "/local/domain/5/absent"), &six, "EACCES");
     assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "/local/domain/5/new\0x"), &six, "EACCES");
     assert_true(ASK(&five, XS_SET_PERMS, 0, "secret\0n5\0r6"));
     assert_true(ASK(&six, XS_READ, 0, "/local/domain/5/secret"));
     assert_true(ASK(&six, XS_GET_PERMS, 0, "/local/domain/5/secret"));
     assert_memory_equal(six.payload, "n5\0r6", 6);
     assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "/local/domain/5/secret\0x"), &six, "EACCES");
-    assert_refused(ASK(&five, XS_SET_PERMS, 0, "secret\0n6"), &five, "EPERM");          /* Owners stay owners. */
+    /* Owners stay owners. */
+    assert_refused(ASK(&five, XS_SET_PERMS, 0, "secret\0n6"), &five, "EPERM");
     assert_refused(ASK(&six, XS_SET_PERMS, 0, "/local/domain/5/secret\0b6"), &six, "EACCES");
     assert_refused(ASK(&six, XS_INTRODUCE, 0, "6\0" "77\0" "3"), &six, "EACCES");
     assert_refused(ASK(&six, XS_RELEASE, 0, "5"), &six, "EACCES");
-    /* What dom0 makes in a guest's directory is the guest's; what a guest makes below dom0's node is the guest's. */
+    /* What dom0 makes in a guest's directory is the guest's; what a guest makes below dom0's node
+     * is the guest's. */
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/name\0guest"));
     assert_true(ASK(&five, XS_READ, 0, "name"));
 }
 
-static void watches_fire(void **state) {
+static void watches_fire(void **state)
+{
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t1"));
-    assert_int_equal(five.events, 1);                                   /* The first event comes by itself. */
-    assert_string_equal(five.event, "data t1");                          /* Relative, as it was asked for. */
+    /* The first event comes by itself. */
+    assert_int_equal(five.events, 1);
+    /* Relative, as it was asked for. */
+    assert_string_equal(five.event, "data t1");
     assert_refused(ASK(&five, XS_WATCH, 0, "data\0t1"), &five, "EEXIST");
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a/b\0x"));
     assert_int_equal(five.events, 2);
@@ -84,15 +97,18 @@ static void watches_fire(void **state) {
     assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5/data\0spy"));
     six.events = 0;
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0y"));
-    assert_int_equal(six.events, 0);                                    /* May not read it: hears nothing. */
+    /* May not read it: hears nothing. */
+    assert_int_equal(six.events, 0);
     five.events = 0;
-    assert_true(ASK(&five, XS_MKDIR, 0, "data/a"));                     /* Nothing changes by these two. */
+    /* Nothing changes by these two. */
+    assert_true(ASK(&five, XS_MKDIR, 0, "data/a"));
     assert_true(ASK(&five, XS_RM, 0, "data/a/nothing"));
     assert_int_equal(five.events, 0);
     assert_true(ASK(&five, XS_WATCH, 0, "/local/domain/5/data/a/b\0deep"));
     five.events = 0;
     assert_true(ASK(&dom0, XS_RM, 0, "/local/domain/5/data"));
-    assert_int_equal(five.events, 2);                                   /* The subtree's watch hears too. */
+    /* The subtree's watch hears too. */
+    assert_int_equal(five.events, 2);
     assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t1"));
     assert_refused(ASK(&five, XS_UNWATCH, 0, "data\0t1"), &five, "ENOENT");
     assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
@@ -105,23 +121,28 @@ static void watches_fire(void **state) {
 
 static unsigned room;
 
-static bool has_room(struct xenstore_connection *to) {
+static bool has_room(struct xenstore_connection *to)
+{
     return room > 0;
 }
 
-static void take_with_room(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+static void take_with_room(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                           const void *payload)
+{
     room -= header->type == XS_WATCH_EVENT;
     receive(to, header, payload);
 }
 
-static void be_slow(struct client *client) {
+static void be_slow(struct client *client)
+{
     room = 0;
     client->connection.ready = has_room;
     client->connection.send = take_with_room;
 }
 
 /* The next event that waited; false: there was none. */
-static bool takes_event(struct client *client, const char *event) {
+static bool takes_event(struct client *client, const char *event)
+{
     client->events = 0;
     room = 1;
     xenstore_pump(&client->connection);
@@ -130,8 +151,10 @@ static bool takes_event(struct client *client, const char *event) {
     return client->events;
 }
 
-/* Who looks late finds one event for each path, whatever happened how often meanwhile; every watch has its turn. */
-static void events_that_wait_are_merged(void **state) {
+/* Who looks late finds one event for each path, whatever happened how often meanwhile; every watch
+ * has its turn. */
+static void events_that_wait_are_merged(void **state)
+{
     be_slow(&five);
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t1"));
     assert_true(ASK(&five, XS_WATCH, 0, "other\0t2"));
@@ -140,10 +163,12 @@ static void events_that_wait_are_merged(void **state) {
         assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/b\0x"));
         assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/other\0x"));
     }
-    assert_true(takes_event(&five, "data t1"));                                 /* Each begins with one. */
+    /* Each begins with one. */
+    assert_true(takes_event(&five, "data t1"));
     assert_true(takes_event(&five, "other t2"));
     assert_true(takes_event(&five, "data/a t1"));
-    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));     /* Taken: this is news again. */
+    /* Taken: this is news again. */
+    assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));
     assert_true(takes_event(&five, "other t2"));
     assert_true(takes_event(&five, "data/b t1"));
     assert_true(takes_event(&five, "data/a t1"));
@@ -151,8 +176,10 @@ static void events_that_wait_are_merged(void **state) {
     assert_int_equal(account_held(5, HELD_EVENTS), 0);
 }
 
-/* What waits for who does not read is bounded, by count and by bytes; nothing is lost: the whole is named instead. */
-static void events_that_wait_are_bounded(void **state) {
+/* What waits for who does not read is bounded, by count and by bytes; nothing is lost: the whole is
+ * named instead. */
+static void events_that_wait_are_bounded(void **state)
+{
     char path[1200];
     int size;
 
@@ -181,12 +208,14 @@ static void events_that_wait_are_bounded(void **state) {
     five.events = 0;
     room = UINT32_MAX;
     xenstore_pump(&five.connection);
-    assert_true(five.events >= XENSTORE_MAX_WATCHES - 1);                        /* All have heard. */
+    /* All have heard. */
+    assert_true(five.events >= XENSTORE_MAX_WATCHES - 1);
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/a\0x"));
     room = 0;
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/data/b\0x"));
     assert_true(ASK_OPEN(&dom0, XS_WRITE, 0, "/local/domain/5/w1/b\0x"));
-    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t"));                          /* With an event that waits. */
+    /* With an event that waits. */
+    assert_true(ASK(&five, XS_UNWATCH, 0, "data\0t"));
     assert_true(takes_event(&five, "w1/b t"));
     assert_false(takes_event(&five, ""));
     room = 0;
@@ -196,7 +225,8 @@ static void events_that_wait_are_bounded(void **state) {
     assert_false(takes_event(&five, ""));
 }
 
-static void special_watches_are_dom0s(void **state) {
+static void special_watches_are_dom0s(void **state)
+{
     assert_true(ASK(&dom0, XS_WATCH, 0, "@introduceDomain\0in"));
     assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0out"));
     assert_true(ASK(&six, XS_WATCH, 0, "@releaseDomain\0out"));
@@ -215,13 +245,15 @@ static void special_watches_are_dom0s(void **state) {
     assert_true(ASK(&dom0, XS_IS_DOMAIN_INTRODUCED, 0, "55"));
     assert_string_equal(dom0.payload, "F");
     assert_refused(ASK(&six, XS_IS_DOMAIN_INTRODUCED, 0, "5"), &six, "EACCES");
-    assert_true(ASK(&six, XS_WATCH, 0, "@notKnown\0t"));                  /* As Xen's daemon: it only never fires. */
+    /* As Xen's daemon: it only never fires. */
+    assert_true(ASK(&six, XS_WATCH, 0, "@notKnown\0t"));
     assert_string_equal(six.event, "@notKnown t");
     assert_refused(ASK_OPEN(&six, XS_WRITE, 0, "@releaseDomain\0x"), &six, "EINVAL");
     assert_refused(ASK(&six, XS_GET_PERMS, 0, "@releaseDomain"), &six, "EINVAL");
 }
 
-static void transactions_isolate(void **state) {
+static void transactions_isolate(void **state)
+{
     uint32_t tx = begin(&five);
 
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
@@ -242,8 +274,10 @@ static void transactions_isolate(void **state) {
     assert_string_equal(five.payload, "1");
 }
 
-/* What a transaction has made it can remove, with all that it has made below; and what is not there, as outside. */
-static void what_a_transaction_made_it_removes(void **state) {
+/* What a transaction has made it can remove, with all that it has made below; and what is not
+ * there, as outside. */
+static void what_a_transaction_made_it_removes(void **state)
+{
     uint32_t tx = begin(&five);
 
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/old\0" "1"));
@@ -254,7 +288,8 @@ static void what_a_transaction_made_it_removes(void **state) {
     assert_refused(ASK(&five, XS_READ, tx, "data/new"), &five, "ENOENT");
     assert_true(ASK(&five, XS_RM, tx, "data/old"));
     assert_refused(ASK(&five, XS_READ, tx, "data/old"), &five, "ENOENT");
-    assert_true(ASK(&five, XS_RM, tx, "data/none"));                    /* The parent exists: no error. */
+    /* The parent exists: no error. */
+    assert_true(ASK(&five, XS_RM, tx, "data/none"));
     assert_refused(ASK(&five, XS_RM, tx, "none/none"), &five, "ENOENT");
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
     assert_true(ASK(&five, XS_READ, 0, "data/old"));
@@ -268,7 +303,8 @@ static void what_a_transaction_made_it_removes(void **state) {
 }
 
 /* The root is a node like others. */
-static void a_transaction_changes_the_root(void **state) {
+static void a_transaction_changes_the_root(void **state)
+{
     uint32_t tx = begin(&dom0);
 
     assert_true(ASK_OPEN(&dom0, XS_WRITE, tx, "/\0value"));
@@ -281,7 +317,8 @@ static void a_transaction_changes_the_root(void **state) {
     assert_memory_equal(dom0.payload, "n0\0r5", 6);
 }
 
-static void transactions_conflict(void **state) {
+static void transactions_conflict(void **state)
+{
     uint32_t first, second;
 
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "n\0" "1"));
@@ -307,7 +344,8 @@ static void transactions_conflict(void **state) {
     assert_refused(ASK(&five, XS_TRANSACTION_END, first, "T"), &five, "EAGAIN");
 }
 
-static void quotas_bind_guests(void **state) {
+static void quotas_bind_guests(void **state)
+{
     char path[64];
     char big[XENSTORE_MAX_NODE_BYTES + 16] = "big";
     unsigned made = 0;
@@ -342,7 +380,8 @@ static void quotas_bind_guests(void **state) {
 }
 
 /* What only a toolstack may ask: a guest hears that it may not, ours that it need not. */
-static void control_is_not_for_guests(void **state) {
+static void control_is_not_for_guests(void **state)
+{
     static const uint32_t types[] = { XS_CONTROL, XS_SET_TARGET, XS_RESUME };
 
     for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
@@ -351,8 +390,10 @@ static void control_is_not_for_guests(void **state) {
     }
 }
 
-/* A guest whose kernel starts anew in place (kexec, a boot loader's child) begins without the old one's watches. */
-static void reset_forgets_watches_and_transactions(void **state) {
+/* A guest whose kernel starts anew in place (kexec, a boot loader's child) begins without the old
+ * one's watches. */
+static void reset_forgets_watches_and_transactions(void **state)
+{
     uint32_t tx = begin(&five);
 
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
@@ -364,7 +405,8 @@ static void reset_forgets_watches_and_transactions(void **state) {
     assert_int_equal(five.events, 0);
 }
 
-static void touches_in_a_transaction_are_bounded(void **state) {
+static void touches_in_a_transaction_are_bounded(void **state)
+{
     uint32_t tx = begin(&five);
     char path[32];
     unsigned i;
@@ -378,7 +420,8 @@ static void touches_in_a_transaction_are_bounded(void **state) {
     assert_int_equal(i, XENSTORE_MAX_TOUCHED);
 }
 
-static void long_directories_come_in_parts(void **state) {
+static void long_directories_come_in_parts(void **state)
+{
     char path[64];
     unsigned long offset = 0;
     unsigned names = 0;
@@ -394,7 +437,8 @@ static void long_directories_come_in_parts(void **state) {
         char *name;
 
         assert_true(ask(&dom0, XS_DIRECTORY_PART, 0, path, (size_t)size + 1));
-        for (name = dom0.payload + strlen(dom0.payload) + 1; name < dom0.payload + dom0.answer.len;) {
+        for (name = dom0.payload + strlen(dom0.payload) + 1;
+             name < dom0.payload + dom0.answer.len;) {
             if (!*name) {
                 more = false;
                 break;
@@ -407,8 +451,10 @@ static void long_directories_come_in_parts(void **state) {
     assert_int_equal(names, 500);
 }
 
-/* Random bytes as requests: whatever comes, every request is answered once and nothing is overrun (ASan watches). */
-static void noise_is_survived(void **state) {
+/* Random bytes as requests: whatever comes, every request is answered once and nothing is overrun
+ * (ASan watches). */
+static void noise_is_survived(void **state)
+{
     static const char alphabet[] = "/a\0T@5nrbw1-";
     uint32_t random = 12345;
 
@@ -427,7 +473,8 @@ static void noise_is_survived(void **state) {
 }
 
 /* However much of their beginnings is the same: a name of two letters only, 1 to 24 of them. */
-static void children_stand_in_order(void **state) {
+static void children_stand_in_order(void **state)
+{
     char path[64];
     const char *last = "", *end;
     unsigned seed = 1, found = 0;
@@ -451,7 +498,8 @@ static void children_stand_in_order(void **state) {
     assert_in_range(found, 80, 150);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(children_stand_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_what_was_written, setup, teardown),

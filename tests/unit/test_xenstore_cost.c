@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and that a domain which is gone
- * has left nothing: no nodes in a neighbour's home (advisory XSA-419), no permissions for the next of its number (XSA-322).
+/* What one request of XenStore can cost at most, as the server reckons it and as the CPU does; and
+ * that a domain which is gone has left nothing: no nodes in a neighbour's home (advisory XSA-419),
+ * no permissions for the next of its number (XSA-322).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,9 @@
 
 
 /* A request that succeeds, and its cost. */
-static unsigned cost(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+static unsigned cost(struct client *client, uint32_t type, uint32_t tx, const char *payload,
+                     size_t size)
+{
     struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)size };
     unsigned spent = xenstore_handle(&client->connection, &header, payload);
 
@@ -24,7 +27,8 @@ static unsigned cost(struct client *client, uint32_t type, uint32_t tx, const ch
 
 #define COST(client, type, tx, text) cost(client, type, tx, text, sizeof(text))
 
-static void make_many(const char *parent, unsigned count) {
+static void make_many(const char *parent, unsigned count)
+{
     char path[128];
 
     for (unsigned i = 0; i < count; i++)
@@ -34,7 +38,8 @@ static void make_many(const char *parent, unsigned count) {
 /* --- transactions --- */
 
 /* A directory removed and made anew a hundred times in one transaction goes once. */
-static void what_goes_is_told_once(void **state) {
+static void what_goes_is_told_once(void **state)
+{
     uint32_t tx;
 
     make_many("large", 500);
@@ -50,7 +55,8 @@ static void what_goes_is_told_once(void **state) {
 }
 
 /* A node written five hundred times in one transaction changes once, however many watch it. */
-static void what_changes_is_told_once(void **state) {
+static void what_changes_is_told_once(void **state)
+{
     char watch[64];
     uint32_t tx;
 
@@ -66,7 +72,8 @@ static void what_changes_is_told_once(void **state) {
 }
 
 /* What was made and removed in it is no change; what was made again after that is. */
-static void what_came_and_went_and_came_is_told(void **state) {
+static void what_came_and_went_and_came_is_told(void **state)
+{
     uint32_t tx = begin(&five);
 
     assert_true(ASK(&dom0, XS_WATCH, 0, "/local/domain/5/a\0t"));
@@ -85,7 +92,8 @@ static void what_came_and_went_and_came_is_told(void **state) {
 /* --- walks --- */
 
 /* A long directory is walked from its beginning, whatever part of it is asked for. */
-static void a_look_at_many_is_a_look_at_many(void **state) {
+static void a_look_at_many_is_a_look_at_many(void **state)
+{
     uint32_t tx;
 
     make_many("large", 800);
@@ -97,7 +105,8 @@ static void a_look_at_many_is_a_look_at_many(void **state) {
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "F"));
 }
 
-static size_t deep_path(char *path) {
+static size_t deep_path(char *path)
+{
     size_t size = 0;
 
     for (unsigned i = 0; i < TREE_MAX_DEPTH - 3; i++)           /* It is relative to a home. */
@@ -105,8 +114,10 @@ static size_t deep_path(char *path) {
     return size + 1;
 }
 
-/* Nodes made on the way to one count as those they are, also when in the end there is no room for them. */
-static void a_deep_path_is_many_nodes(void **state) {
+/* Nodes made on the way to one count as those they are, also when in the end there is no room for
+ * them. */
+static void a_deep_path_is_many_nodes(void **state)
+{
     struct xsd_sockmsg header = { .type = XS_MKDIR };
     char path[2 * TREE_MAX_DEPTH];
     uint32_t tx = begin(&five);
@@ -124,7 +135,8 @@ static void a_deep_path_is_many_nodes(void **state) {
 #define LONG_NAME 1000
 
 /* A long name, of which a number is the beginning or the end. */
-static size_t long_path(char *path, bool differ_early, unsigned number) {
+static size_t long_path(char *path, bool differ_early, unsigned number)
+{
     memset(path, 'x', LONG_NAME);
     path[LONG_NAME] = '\0';
     path += differ_early ? 0 : LONG_NAME - 4;
@@ -133,8 +145,10 @@ static size_t long_path(char *path, bool differ_early, unsigned number) {
     return LONG_NAME + 1;
 }
 
-/* What the end of a transaction costs which makes every sixth of the children that there are then. */
-static unsigned cost_of_names(bool differ_early) {
+/* What the end of a transaction costs which makes every sixth of the children that there are
+ * then. */
+static unsigned cost_of_names(bool differ_early)
+{
     char path[LONG_NAME + 1];
     uint32_t tx;
     unsigned spent;
@@ -151,15 +165,18 @@ static unsigned cost_of_names(bool differ_early) {
     return spent;
 }
 
-/* Long names are read to be compared, which is counted: once where they differ early, and where they end differently two or
- * three times for each search among them, not at each of its ten steps. */
-static void names_may_begin_the_same(void **state) {
+/* Long names are read to be compared, which is counted: once where they differ early, and where
+ * they end differently two or three times for each search among them, not at each of its ten
+ * steps. */
+static void names_may_begin_the_same(void **state)
+{
     assert_in_range(cost_of_names(true), 80, 120);
     assert_in_range(cost_of_names(false), 240, 600);
 }
 
 /* So do the watches that one has when there are to be more or fewer of them. */
-static void many_watches_are_many_to_look_at(void **state) {
+static void many_watches_are_many_to_look_at(void **state)
+{
     char watch[64];
 
     for (unsigned i = 0; i + 1 < XENSTORE_MAX_WATCHES; i++)
@@ -169,7 +186,8 @@ static void many_watches_are_many_to_look_at(void **state) {
 }
 
 /* The end of a transaction that writes a hundred nodes. */
-static unsigned cost_of_a_hundred(void) {
+static unsigned cost_of_a_hundred(void)
+{
     char payload[64];
     uint32_t tx = begin(&five);
 
@@ -182,28 +200,33 @@ static unsigned cost_of_a_hundred(void) {
  * Who may not read what he watches hears nothing; that he is there has to be seen all the same, at
  * each change: once, however many watches he has there, and wherever else.
  */
-static void watches_of_the_blind_are_looked_at(void **state) {
+static void watches_of_the_blind_are_looked_at(void **state)
+{
     char watch[64];
     unsigned alone;
 
     cost_of_a_hundred();
     alone = cost_of_a_hundred();
     for (unsigned i = 0; i < XENSTORE_MAX_WATCHES / 2; i++) {
-        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
-        cost(&six, XS_WATCH, 0, watch, (size_t)sprintf(watch, "/local/domain/5/data%u%ct", i, 0) + 1);
+        cost(&six, XS_WATCH, 0, watch,
+             (size_t)sprintf(watch, "/local/domain/5/data%ct%u", 0, i) + 1);
+        cost(&six, XS_WATCH, 0, watch,
+             (size_t)sprintf(watch, "/local/domain/5/data%u%ct", i, 0) + 1);
     }
     six.events = 0;
     assert_in_range(cost_of_a_hundred() - alone, 0, 2);
     assert_int_equal(six.events, 0);
 }
 
-static bool one_event(struct xenstore_connection *to) {
+static bool one_event(struct xenstore_connection *to)
+{
     return !five.events;
 }
 
 static bool five_is_busy;
 
-static bool five_is_ready(struct xenstore_connection *to) {
+static bool five_is_ready(struct xenstore_connection *to)
+{
     return !five_is_busy;
 }
 
@@ -211,7 +234,8 @@ static bool five_is_ready(struct xenstore_connection *to) {
  * Who hears of a change pays for being told: the change itself fires once, not for each of his
  * watches.
  */
-static void watches_of_one_path_fire_once(void **state) {
+static void watches_of_one_path_fire_once(void **state)
+{
     char watch[64];
     unsigned alone;
 
@@ -229,7 +253,8 @@ static void watches_of_one_path_fire_once(void **state) {
 }
 
 /* Three watch one node, which changes; there is room for one event a turn. */
-static void one_of_three_is_told(void) {
+static void one_of_three_is_told(void)
+{
     assert_true(ASK(&five, XS_WRITE, 0, "data\0x"));
     assert_true(ASK(&five, XS_WATCH, 0, "data\0one"));
     assert_true(ASK(&five, XS_WATCH, 0, "data\0two"));
@@ -243,7 +268,8 @@ static void one_of_three_is_told(void) {
  * What changes while some of those who watch it have been told already is told to all of them
  * again.
  */
-static void what_changes_meanwhile_is_told_again(void **state) {
+static void what_changes_meanwhile_is_told_again(void **state)
+{
     one_of_three_is_told();
     assert_int_equal(five.events, 1);
     assert_true(ASK(&five, XS_WRITE, 0, "data\0z"));
@@ -261,7 +287,8 @@ static void what_changes_meanwhile_is_told_again(void **state) {
  * Watches that go while they are told of something take nothing with them; with the last one it is
  * told.
  */
-static void watches_may_go_while_they_are_told(void **state) {
+static void watches_may_go_while_they_are_told(void **state)
+{
     one_of_three_is_told();
     assert_string_equal(five.event, "data three");
     assert_true(ASK(&five, XS_UNWATCH, 0, "data\0two"));
@@ -279,13 +306,15 @@ static void watches_may_go_while_they_are_told(void **state) {
 }
 
 /* A directory is gone: what is watched in it counts, not what was there. */
-static void a_removal_looks_at_what_is_watched(void **state) {
+static void a_removal_looks_at_what_is_watched(void **state)
+{
     char path[64];
     unsigned unwatched, watched;
 
     make_many("large", 800);
     for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
-        cost(&six, XS_WATCH, 0, path, (size_t)sprintf(path, "/local/domain/5/small/%u%ct", i, 0) + 1);
+        cost(&six, XS_WATCH, 0, path,
+             (size_t)sprintf(path, "/local/domain/5/small/%u%ct", i, 0) + 1);
     unwatched = COST(&five, XS_RM, 0, "large");
     make_many("small", 800);
     watched = COST(&five, XS_RM, 0, "small");
@@ -295,14 +324,17 @@ static void a_removal_looks_at_what_is_watched(void **state) {
 
 /* --- quotas --- */
 
-/* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it goes. */
-static void a_writer_fills_the_owners_account(void **state) {
+/* Who writes into another's nodes, in transactions or not, fills the other's account, as far as it
+ * goes. */
+static void a_writer_fills_the_owners_account(void **state)
+{
     static char payload[64 + XENSTORE_MAX_NODE_BYTES];
     uint32_t tx;
 
     make_many("large", 900);
     for (unsigned i = 0; i < 900; i++)
-        cost(&five, XS_SET_PERMS, 0, payload, (size_t)sprintf(payload, "large/%u%cn5%cw6", i, 0, 0) + 1);
+        cost(&five, XS_SET_PERMS, 0, payload,
+             (size_t)sprintf(payload, "large/%u%cn5%cw6", i, 0, 0) + 1);
     memset(payload, 'x', sizeof(payload));
     for (unsigned i = 0; i < 900; i += 100) {
         tx = begin(&six);
@@ -321,14 +353,16 @@ static void a_writer_fills_the_owners_account(void **state) {
 
 /* --- the CPU's time; compared with that of something that costs what it should --- */
 
-static uint64_t cpu_time(void) {
+static uint64_t cpu_time(void)
+{
     struct timespec time;
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static uint64_t time_to_remove(unsigned bytes) {
+static uint64_t time_to_remove(unsigned bytes)
+{
     char path[XENSTORE_ABS_PATH_MAX + 1];
     size_t size = bytes;
     uint64_t least = UINT64_MAX;
@@ -349,7 +383,8 @@ static uint64_t time_to_remove(unsigned bytes) {
     return least;
 }
 
-static void what_is_removed_costs_its_number(void **state) {
+static void what_is_removed_costs_its_number(void **state)
+{
     uint64_t high = time_to_remove(10), low = time_to_remove(3000);
 
     if (low > 3 * high)
@@ -362,20 +397,22 @@ static void what_is_removed_costs_its_number(void **state) {
  * In turns: the store is asked again until it says that it has forgotten him. Each is of bounded
  * cost.
  */
-static unsigned forget(const char *number) {
+static unsigned forget(const char *number)
+{
     struct xsd_sockmsg header = { .type = XS_RELEASE, .len = (uint32_t)strlen(number) + 1 };
     unsigned turns = 1;
 
     for (;; turns++) {
         assert_in_range(xenstore_handle(&dom0.connection, &header, number), 1, 10);
-        if (dom0.answer.type != XS_ERROR)
-            return turns;
+        if (dom0.answer.type != XS_ERROR) return turns;
         assert_string_equal(dom0.payload, "EAGAIN");
     }
 }
 
-/* Two guests together: one leaves nodes in the other's home and is started again, which gives it another number. */
-static void the_dead_own_nothing(void **state) {
+/* Two guests together: one leaves nodes in the other's home and is started again, which gives it
+ * another number. */
+static void the_dead_own_nothing(void **state)
+{
     char path[64];
 
     assert_true(ASK(&five, XS_MKDIR, 0, "open"));
@@ -402,7 +439,8 @@ static void the_dead_own_nothing(void **state) {
 }
 
 /* A transaction that has seen a door open does not open it again. */
-static void a_transaction_does_not_bring_them_back(void **state) {
+static void a_transaction_does_not_bring_them_back(void **state)
+{
     uint32_t tx;
 
     assert_true(ASK(&five, XS_MKDIR, 0, "open"));
@@ -414,7 +452,8 @@ static void a_transaction_does_not_bring_them_back(void **state) {
 }
 
 /* Whoever's end it is that brings it to its end. */
-static void whoever_asks_brings_it_on(void **state) {
+static void whoever_asks_brings_it_on(void **state)
+{
     unsigned turns = 0;
 
     assert_true(ASK(&dom0, XS_WATCH, 0, "@releaseDomain\0t"));
@@ -431,7 +470,8 @@ static void whoever_asks_brings_it_on(void **state) {
 }
 
 /* However many nodes there are of others, in whatever he leaves. */
-static void forgetting_goes_in_turns(void **state) {
+static void forgetting_goes_in_turns(void **state)
+{
     assert_true(ASK(&dom0, XS_MKDIR, 0, "/local/domain/6"));
     assert_true(ASK(&dom0, XS_SET_PERMS, 0, "/local/domain/6\0n6\0b5"));
     make_many("/local/domain/6/five", 450);
@@ -446,7 +486,8 @@ static void forgetting_goes_in_turns(void **state) {
  * Between the turns the place where it is may go, and be made again; nobody of that number comes;
  * another's end waits.
  */
-static void the_tree_lives_meanwhile(void **state) {
+static void the_tree_lives_meanwhile(void **state)
+{
     char path[64];
     unsigned turns = 0;
 
@@ -454,9 +495,11 @@ static void the_tree_lives_meanwhile(void **state) {
     dom0.events = 0;
     for (unsigned i = 0; i < 300; i++) {
         cost(&five, XS_WRITE, 0, path, (size_t)sprintf(path, "%u/a/%u", i % 3, i) + 1);
-        cost(&five, XS_SET_PERMS, 0, path, (size_t)sprintf(path, "%u/a/%u%cn5%cb6", i % 3, i, 0, 0) + 1);
+        cost(&five, XS_SET_PERMS, 0, path,
+             (size_t)sprintf(path, "%u/a/%u%cn5%cb6", i % 3, i, 0, 0) + 1);
         if (i % 2)
-            cost(&six, XS_WRITE, 0, path, (size_t)sprintf(path, "/local/domain/5/%u/a/%u/six", i % 3, i) + 1);
+            cost(&six, XS_WRITE, 0, path,
+                 (size_t)sprintf(path, "/local/domain/5/%u/a/%u/six", i % 3, i) + 1);
     }
     while (!ASK(&dom0, XS_RELEASE, 0, "6")) {
         assert_string_equal(dom0.payload, "EAGAIN");
@@ -480,7 +523,8 @@ static void the_tree_lives_meanwhile(void **state) {
     assert_int_equal(five.answer.len, 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_goes_is_told_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_changes_is_told_once, setup, teardown),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What XenStore holds for each domain: random requests of four clients, in and out of transactions, and now and then a recount of
- * every node, shadow, watch and event against the accounts; who reaches a quota is refused; who goes holds nothing; what a
- * large transaction costs depends on its size, not on the tree's.
+/* What XenStore holds for each domain: random requests of four clients, in and out of transactions,
+ * and now and then a recount of every node, shadow, watch and event against the accounts; who
+ * reaches a quota is refused; who goes holds nothing; what a large transaction costs depends on its
+ * size, not on the tree's.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,29 +24,37 @@ struct client {
 static struct client clients[CLIENTS];          /* Domains 0 to 3. */
 static bool low;
 
-static bool memory_is_low(void) { return low; }
+static bool memory_is_low(void)
+{
+    return low;
+}
 
-static bool ready(struct xenstore_connection *to) {
+static bool ready(struct xenstore_connection *to)
+{
     return !((struct client *)to)->deaf;
 }
 
-static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header, const void *payload) {
+static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header,
+                    const void *payload)
+{
     struct client *client = (struct client *)to;
 
-    if (header->type == XS_WATCH_EVENT)
-        return;
+    if (header->type == XS_WATCH_EVENT) return;
     client->refused = header->type == XS_ERROR;
     memcpy(client->answer, payload, header->len);
     client->answer[header->len] = '\0';
 }
 
-static unsigned ask(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size) {
+static unsigned ask(struct client *client, uint32_t type, uint32_t tx, const char *payload,
+                    size_t size)
+{
     struct xsd_sockmsg header = { .type = type, .tx_id = tx, .len = (uint32_t)size };
 
     return xenstore_handle(&client->connection, &header, payload);
 }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     static const struct xenstore_carrier carrier = { NULL, NULL };
     char payload[64];
 
@@ -54,16 +63,20 @@ static int setup(void **state) {
     assert_int_equal(xenstore_start(&carrier), 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
         memset(&clients[i], 0, sizeof(clients[i]));
-        clients[i].connection.actor = (struct tree_actor){ .domid = (uint16_t)i, .privileged = i == 0 };
+        clients[i].connection.actor = (struct tree_actor){ .domid = (uint16_t)i,
+                                                           .privileged = i == 0 };
         clients[i].connection.send = receive;
         clients[i].connection.ready = ready;
         xenstore_connect(&clients[i].connection);
         if (!i)
             continue;
-        ask(&clients[0], XS_MKDIR, 0, payload, (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u", i) + 1);
+        ask(&clients[0], XS_MKDIR, 0, payload,
+            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u", i) + 1);
         /* Open to the next one, who makes nodes of his own there. */
         ask(&clients[0], XS_SET_PERMS, 0, payload,
-            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u%cn%u%cb%u", i, 0, i, 0, i % 3 + 1) + 1);
+            (size_t)snprintf(payload, sizeof(payload), "/local/domain/%u%cn%u%cb%u", i, 0, i, 0,
+                             i % 3 + 1) +
+                1);
         assert_false(clients[0].refused);
     }
     return 0;
@@ -73,12 +86,13 @@ static int setup(void **state) {
 
 static size_t counted[CLIENTS][HELD_KINDS];
 
-static void count_nodes(const struct tree_node *node) {
+static void count_nodes(const struct tree_node *node)
+{
     uint16_t owner = node->perms.entry[0].domid;
 
     counted[owner][HELD_NODES]++;
-    counted[owner][HELD_NODE_BYTES] += sizeof(*node) + strlen(node->name) + 1 + node->value_size + 1 +
-                                       node->child_room * sizeof(*node->children);
+    counted[owner][HELD_NODE_BYTES] += sizeof(*node) + strlen(node->name) + 1 + node->value_size +
+                                       1 + node->child_room * sizeof(*node->children);
     for (unsigned i = 0; i < node->child_count; i++) {
         if (i)
             assert_true(strcmp(node->children[i - 1]->name, node->children[i]->name) < 0);
@@ -86,7 +100,8 @@ static void count_nodes(const struct tree_node *node) {
     }
 }
 
-static void count_watches(const struct xenstore_connection *connection) {
+static void count_watches(const struct xenstore_connection *connection)
+{
     size_t *count = counted[connection->actor.domid];
     unsigned number = 0;
 
@@ -96,7 +111,8 @@ static void count_watches(const struct xenstore_connection *connection) {
         count[HELD_WATCHES] += sizeof(*w) + sizeof(*l) + strlen(w->token) + 1;
         for (const struct xenstore_place *p = l->place; p->parent; p = p->parent)
             count[HELD_WATCHES] += PLACE_BYTES + p->name_size + 1;
-        count[HELD_WATCHES] += l->place->parent ? 1 : 2;        /* The NUL; "/" has a slash and no name. */
+        /* The NUL; "/" has a slash and no name. */
+        count[HELD_WATCHES] += l->place->parent ? 1 : 2;
         if (w != l->watches)
             continue;
         for (const struct xenstore_fired *f = l->fired; f; f = f->next)
@@ -106,7 +122,8 @@ static void count_watches(const struct xenstore_connection *connection) {
     assert_int_equal(number, connection->watch_count);
 }
 
-static void recount(void) {
+static void recount(void)
+{
     memset(counted, 0, sizeof(counted));
     count_nodes(xenstore_tree);
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -114,19 +131,23 @@ static void recount(void) {
         for (unsigned kind = 0; kind < HELD_KINDS; kind++)
             if (kind != HELD_TRANSACTIONS)
                 assert_int_equal(account_held((uint16_t)i, kind), counted[i][kind]);
+        /* What dom0 gave comes above. */
         for (unsigned kind = HELD_NODE_BYTES; i && kind < HELD_KINDS; kind++)
-            assert_true(account_held((uint16_t)i, kind) <= account_rules[kind].quota + 65536);     /* What dom0 gave comes above. */
+            assert_true(account_held((uint16_t)i, kind) <= account_rules[kind].quota + 65536);
         if (!clients[i].connection.transactions)
             assert_int_equal(account_held((uint16_t)i, HELD_TRANSACTIONS), 0);
     }
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     recount();
     for (unsigned i = 0; i < CLIENTS; i++)
         xenstore_disconnect(&clients[i].connection);
     for (uint16_t i = 0; i < CLIENTS; i++)
-        assert_int_equal(account_held(i, HELD_TRANSACTIONS) + account_held(i, HELD_WATCHES) + account_held(i, HELD_EVENTS), 0);
+        assert_int_equal(account_held(i, HELD_TRANSACTIONS) + account_held(i, HELD_WATCHES) +
+                             account_held(i, HELD_EVENTS),
+                         0);
     tree_drop(xenstore_tree);
     for (uint16_t i = 0; i < CLIENTS; i++)
         for (unsigned kind = 0; kind < HELD_KINDS; kind++)
@@ -138,24 +159,31 @@ static int teardown(void **state) {
 
 static uint64_t seed;
 
-static unsigned random_below(unsigned limit) {
+static unsigned random_below(unsigned limit)
+{
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return (unsigned)(seed >> 33) % limit;
 }
 
 /* Somewhere in one's own directory, or in another's: few names, so that things meet. */
-static size_t random_path(char *path, unsigned domid) {
-    size_t size = (size_t)sprintf(path, "/local/domain/%u", random_below(3) ? domid : random_below(3) + 1);
+static size_t random_path(char *path, unsigned domid)
+{
+    size_t size = (size_t)sprintf(path, "/local/domain/%u",
+                                  random_below(3) ? domid : random_below(3) + 1);
 
     for (unsigned depth = random_below(4); depth; depth--)
-        size += (size_t)sprintf(path + size, "/%.*s%u", (int)random_below(9), "somename", random_below(6));
+        size += (size_t)sprintf(path + size, "/%.*s%u", (int)random_below(9), "somename",
+                                random_below(6));
     return size + 1;
 }
 
-static void random_request(struct client *client) {
-    static const uint32_t types[] = { XS_WRITE, XS_WRITE, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_READ, XS_DIRECTORY, XS_WATCH,
-                                      XS_UNWATCH, XS_GET_PERMS, XS_DIRECTORY_PART };
-    uint32_t type = types[random_below(ARRAY_COUNT(types))], *slot = &client->transaction[random_below(XENSTORE_MAX_TRANSACTIONS)];
+static void random_request(struct client *client)
+{
+    static const uint32_t types[] = { XS_WRITE, XS_WRITE,     XS_WRITE,     XS_MKDIR,
+                                      XS_RM,    XS_SET_PERMS, XS_READ,      XS_DIRECTORY,
+                                      XS_WATCH, XS_UNWATCH,   XS_GET_PERMS, XS_DIRECTORY_PART };
+    uint32_t type = types[random_below(ARRAY_COUNT(types))],
+             *slot = &client->transaction[random_below(XENSTORE_MAX_TRANSACTIONS)];
     uint16_t domid = client->connection.actor.domid;
     char payload[4096];
     size_t size;
@@ -182,16 +210,20 @@ static void random_request(struct client *client) {
     } else if (type == XS_SET_PERMS) {
         unsigned owner = domid && random_below(5) ? domid : random_below(3) + 1;
 
-        size += (size_t)sprintf(payload + size, "%c%u%c%c%u", "nrwb"[random_below(4)], owner, 0, "nrwb"[random_below(4)], random_below(4)) + 1;
+        size += (size_t)sprintf(payload + size, "%c%u%c%c%u", "nrwb"[random_below(4)], owner, 0,
+                                "nrwb"[random_below(4)], random_below(4)) +
+                1;
     } else if (type == XS_WATCH || type == XS_UNWATCH) {
         size += (size_t)sprintf(payload + size, "t%u", random_below(3)) + 1;
     } else if (type == XS_DIRECTORY_PART) {
         size += (size_t)sprintf(payload + size, "0") + 1;
     }
-    ask(client, type, type == XS_WATCH || type == XS_UNWATCH || random_below(2) ? 0 : *slot, payload, size);
+    ask(client, type, type == XS_WATCH || type == XS_UNWATCH || random_below(2) ? 0 : *slot,
+        payload, size);
 }
 
-static void accounts_are_what_is_there(void **state) {
+static void accounts_are_what_is_there(void **state)
+{
     for (seed = 1; seed < 2000; seed++) {
         uint64_t round = seed;
 
@@ -204,7 +236,8 @@ static void accounts_are_what_is_there(void **state) {
 
 /* --- quotas, and the reserve --- */
 
-static void each_quota_refuses(void **state) {
+static void each_quota_refuses(void **state)
+{
     struct client *one = &clients[1];
     static char payload[4096];
     unsigned made = 0;
@@ -255,7 +288,8 @@ static void each_quota_refuses(void **state) {
 }
 
 /* When memory is short guests get no more of it, and the operator does. */
-static void the_reserve_is_the_operators(void **state) {
+static void the_reserve_is_the_operators(void **state)
+{
     struct client *one = &clients[1];
 
     ask(one, XS_WRITE, 0, "data\0xxx", 8);
@@ -275,8 +309,10 @@ static void the_reserve_is_the_operators(void **state) {
     low = false;
 }
 
-/* But guests choose how many events there are for the operator's own watches: a watch can fire whole. */
-static void the_operators_events_are_not(void **state) {
+/* But guests choose how many events there are for the operator's own watches: a watch can fire
+ * whole. */
+static void the_operators_events_are_not(void **state)
+{
     ask(&clients[0], XS_WATCH, 0, "/local/domain/1\0t", 18);
     clients[0].deaf = true;
     ask(&clients[1], XS_WRITE, 0, "a\0x", 3);
@@ -299,8 +335,10 @@ static void the_operators_events_are_not(void **state) {
 
 /* --- what it costs --- */
 
-/* The same transaction in a small tree and in a large one; alone, and beside domains full of watches on everything else. */
-static unsigned cost_of_many(struct client *one) {
+/* The same transaction in a small tree and in a large one; alone, and beside domains full of
+ * watches on everything else. */
+static unsigned cost_of_many(struct client *one)
+{
     char payload[64];
     unsigned cost;
     uint32_t tx;
@@ -319,22 +357,27 @@ static unsigned cost_of_many(struct client *one) {
     return cost;
 }
 
-static void a_transaction_costs_what_it_does(void **state) {
+static void a_transaction_costs_what_it_does(void **state)
+{
     char payload[128];
     unsigned small, large;
 
     cost_of_many(&clients[1]);
     small = cost_of_many(&clients[1]);
     for (unsigned i = 0; i < 5000; i++)
-        ask(&clients[0], XS_MKDIR, 0, payload, (size_t)sprintf(payload, "/tool/%u/%u", i / 100, i) + 1);
+        ask(&clients[0], XS_MKDIR, 0, payload,
+            (size_t)sprintf(payload, "/tool/%u/%u", i / 100, i) + 1);
     for (unsigned i = 0; i < XENSTORE_MAX_WATCHES; i++)
-        ask(&clients[2], XS_WATCH, 0, payload, (size_t)sprintf(payload, "/local/domain/2/w%u%ct", i, 0) + 1);
+        ask(&clients[2], XS_WATCH, 0, payload,
+            (size_t)sprintf(payload, "/local/domain/2/w%u%ct", i, 0) + 1);
     large = cost_of_many(&clients[1]);
     assert_int_equal(small, large);
-    assert_in_range(small, 20, 200);            /* And it is not taken for one request: that is paid with later turns. */
+    /* And it is not taken for one request: that is paid with later turns. */
+    assert_in_range(small, 20, 200);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(accounts_are_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(each_quota_refuses, setup, teardown),

@@ -16,7 +16,8 @@ unsigned allocations_until_failure;
 
 /* Some requests, with each allocation failing in its turn: an answer, and the tree is as before
  * or as after, never between. */
-static void each_allocation_may_fail(void **state) {
+static void each_allocation_may_fail(void **state)
+{
     static const struct {
         uint32_t type;
         const char *payload;
@@ -68,7 +69,8 @@ static void each_allocation_may_fail(void **state) {
     allocations_until_failure = 0;
 }
 
-static size_t held_by(const struct shadow *shadow) {
+static size_t held_by(const struct shadow *shadow)
+{
     size_t bytes = sizeof(*shadow) + shadow->name_size + 1 +
                    shadow->child_room * sizeof(*shadow->children) +
                    (shadow->made ? tree_bytes(shadow->made) : 0);
@@ -80,7 +82,8 @@ static size_t held_by(const struct shadow *shadow) {
 
 /* A transaction pays for what it holds, also in the middle of its life, and also when it was
  * refused: what found no memory is not held. */
-static void what_was_not_made_is_not_paid_for(void **state) {
+static void what_was_not_made_is_not_paid_for(void **state)
+{
     static const char *const paths[] = { "/a/b", "/a/c", "/a/d/e" };
     const struct tree_actor actor = { .domid = 0, .privileged = true };
     bool done = false, changed;
@@ -108,7 +111,8 @@ static void what_was_not_made_is_not_paid_for(void **state) {
 }
 
 /* Without a tree there is no store. */
-static void a_store_that_does_not_start(void **state) {
+static void a_store_that_does_not_start(void **state)
+{
     static const struct xenstore_carrier carrier = { introduce, release };
     struct tree_node *tree = xenstore_tree;
 
@@ -119,7 +123,8 @@ static void a_store_that_does_not_start(void **state) {
 }
 
 /* Of whom nothing is held yet has no account, either: that, too, may find no memory. */
-static void who_is_new_needs_an_account(void **state) {
+static void who_is_new_needs_an_account(void **state)
+{
     bool done = false;
 
     assert_true(ASK(&five, XS_MKDIR, 0, "open"));
@@ -145,7 +150,8 @@ static void who_is_new_needs_an_account(void **state) {
 }
 
 /* The end of a transaction without memory: nothing of it has happened. */
-static void a_commit_without_memory(void **state) {
+static void a_commit_without_memory(void **state)
+{
     bool done = false;
     uint32_t tx;
 
@@ -182,7 +188,8 @@ static void a_commit_without_memory(void **state) {
     assert_memory_equal(dom0.payload, "n0", 3);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_made_is_not_paid_for, setup, teardown),

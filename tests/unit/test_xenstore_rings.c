@@ -18,7 +18,8 @@
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-static void requests_in_pieces(void **state) {
+static void requests_in_pieces(void **state)
+{
     struct guest *one = &guest[1];
 
     assert_string_equal(ASK_OPEN(one, XS_WRITE, "a\0value"), "OK");
@@ -39,7 +40,8 @@ static void requests_in_pieces(void **state) {
 }
 
 /* Indices that are about to wrap are like others. */
-static void indices_wrap(void **state) {
+static void indices_wrap(void **state)
+{
     struct guest *one = &guest[1];
 
     assert_string_equal(release(1), "OK");
@@ -54,7 +56,8 @@ static void indices_wrap(void **state) {
 
 /* The longest request there is, and an answer as long; one byte more ends the service, and
  * nobody else's. */
-static void the_longest_request_and_one_more(void **state) {
+static void the_longest_request_and_one_more(void **state)
+{
     struct xsd_sockmsg header = { .type = XS_WRITE, .len = XENSTORE_PAYLOAD_MAX + 1 };
     static char value[XENSTORE_PAYLOAD_MAX];
     struct guest *one = &guest[1];
@@ -91,7 +94,8 @@ static void the_longest_request_and_one_more(void **state) {
     assert_int_equal(guest[2].ring.error, XENSTORE_ERROR_PROTO);
 }
 
-static void indices_that_lie(void **state) {
+static void indices_that_lie(void **state)
+{
     uint32_t *const lies[GUESTS] = { &guest[1].ring.req_prod, &guest[2].ring.req_prod,
                                      &guest[3].ring.rsp_cons };
 
@@ -124,7 +128,8 @@ static void indices_that_lie(void **state) {
 
 /* Who does not read is not asked for more, and what waits for it is bounded, however much
  * happens that it watches. */
-static void a_guest_that_does_not_read(void **state) {
+static void a_guest_that_does_not_read(void **state)
+{
     static const char long_name[] = "a-name-that-makes-its-events-longer-than-they-would-be";
     struct guest *one = &guest[1];
     size_t before;
@@ -173,7 +178,8 @@ static void a_guest_that_does_not_read(void **state) {
 }
 
 /* A ring full of requests does not keep the next guest waiting: a turn is a few requests. */
-static void turns_are_bounded(void **state) {
+static void turns_are_bounded(void **state)
+{
     struct xsd_sockmsg header = { .type = XS_IS_DOMAIN_INTRODUCED, .len = 2 };
     unsigned answers = 0;
 
@@ -193,7 +199,8 @@ static void turns_are_bounded(void **state) {
 }
 
 /* But all that a turn is for is answered in it, and told with one event. */
-static void a_turn_answers_what_it_takes(void **state) {
+static void a_turn_answers_what_it_takes(void **state)
+{
     struct xsd_sockmsg header = { .type = XS_IS_DOMAIN_INTRODUCED, .len = 2 };
     const unsigned budget = turn_rules[TURN_STORE].budget;
     struct guest *one = &guest[1];
@@ -211,7 +218,8 @@ static void a_turn_answers_what_it_takes(void **state) {
 
 /* In the middle of a request, with answers and events unread: all of it goes; the next one with
  * that number begins anew. */
-static void release_in_the_middle(void **state) {
+static void release_in_the_middle(void **state)
+{
     struct guest *one = &guest[1];
 
     assert_string_equal(ASK(one, XS_WATCH, "data\0token"), "OK");
@@ -238,7 +246,8 @@ static void release_in_the_middle(void **state) {
     assert_string_equal(ASK(one, XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
 }
 
-static void introductions_that_fail(void **state) {
+static void introductions_that_fail(void **state)
+{
     assert_string_equal(release(1), "OK");
     refuse_map = true;
     assert_string_equal(introduce(1), "EINVAL");
@@ -260,7 +269,8 @@ static void introductions_that_fail(void **state) {
 }
 
 /* What arrived before the introduction is served by it. */
-static void requests_from_before(void **state) {
+static void requests_from_before(void **state)
+{
     struct xsd_sockmsg header = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
     struct guest *one = &guest[1];
 
@@ -278,7 +288,8 @@ static void requests_from_before(void **state) {
 
 /* A guest whose answer finds no memory has no store any more; it does not wait for ever in the
  * middle of one. */
-static void an_answer_without_memory(void **state) {
+static void an_answer_without_memory(void **state)
+{
     struct guest *one = &guest[1];
 
     write_some(one, "\x0a\0\0\0" "\1\0\0\0" "\0\0\0\0" "\2\0\0\0" "1", 18);    /* GET_DOMAIN_PATH */
@@ -291,14 +302,16 @@ static void an_answer_without_memory(void **state) {
     assert_string_equal(ASK(&guest[2], XS_GET_DOMAIN_PATH, "3"), "/local/domain/3");
 }
 
-/* --- a guest that runs meanwhile ----------------------------------------------------------------------------------------------- */
+/* --- a guest that runs meanwhile --- */
 
 #define MEANWHILE 5000u
 
 static bool bell, done;
 
-/* As Linux does: one who writes behind bytes that are not yet taken says nothing, for whoever takes those will look again. */
-static void write_quietly(struct guest *from, const void *bytes, size_t size) {
+/* As Linux does: one who writes behind bytes that are not yet taken says nothing, for whoever takes
+ * those will look again. */
+static void write_quietly(struct guest *from, const void *bytes, size_t size)
+{
     uint32_t before = from->ring.req_prod;
 
     for (size_t i = 0; i < size; i++)
@@ -308,7 +321,8 @@ static void write_quietly(struct guest *from, const void *bytes, size_t size) {
         __atomic_store_n(&bell, true, __ATOMIC_SEQ_CST);
 }
 
-static void *ask_meanwhile(void *unused) {
+static void *ask_meanwhile(void *unused)
+{
     const struct xsd_sockmsg header = { .type = XS_GET_DOMAIN_PATH, .len = 2 };
     struct guest *one = &guest[1];
     const uint32_t answer = sizeof(header) + sizeof("/local/domain/1");
@@ -316,7 +330,8 @@ static void *ask_meanwhile(void *unused) {
     for (unsigned i = 0; i < MEANWHILE; i++) {
         write_quietly(one, &header, sizeof(header));
         write_quietly(one, "1", 2);
-        for (time_t begin = time(NULL); __atomic_load_n(&one->ring.rsp_prod, __ATOMIC_SEQ_CST) - one->ring.rsp_cons < answer;)
+        for (time_t begin = time(NULL);
+             __atomic_load_n(&one->ring.rsp_prod, __ATOMIC_SEQ_CST) - one->ring.rsp_cons < answer;)
             if (time(NULL) > begin + 10)
                 return "no answer";
         __atomic_store_n(&one->ring.rsp_cons, one->ring.rsp_cons + answer, __ATOMIC_SEQ_CST);
@@ -324,7 +339,8 @@ static void *ask_meanwhile(void *unused) {
     return NULL;
 }
 
-static void *ask_and_say_so(void *unused) {
+static void *ask_and_say_so(void *unused)
+{
     void *trouble = ask_meanwhile(NULL);
 
     __atomic_store_n(&done, true, __ATOMIC_SEQ_CST);
@@ -332,7 +348,8 @@ static void *ask_and_say_so(void *unused) {
 }
 
 /* Headers and bodies come at any moment of our looking: none is forgotten. */
-static void a_guest_that_writes_while_we_look(void **state) {
+static void a_guest_that_writes_while_we_look(void **state)
+{
     pthread_t thread;
     void *trouble;
 
@@ -349,16 +366,20 @@ static void a_guest_that_writes_while_we_look(void **state) {
 }
 
 /* Takes all there is, at any moment. */
-static void *read_meanwhile(void *unused) {
+static void *read_meanwhile(void *unused)
+{
     struct guest *one = &guest[1];
 
     while (!__atomic_load_n(&done, __ATOMIC_SEQ_CST))
-        __atomic_store_n(&one->ring.rsp_cons, __atomic_load_n(&one->ring.rsp_prod, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&one->ring.rsp_cons,
+                         __atomic_load_n(&one->ring.rsp_prod, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
     return NULL;
 }
 
-/* Two thousand events wait for a guest that reads as fast as they are written: it has them in many turns. */
-static void a_guest_that_reads_while_we_write(void **state) {
+/* Two thousand events wait for a guest that reads as fast as they are written: it has them in many
+ * turns. */
+static void a_guest_that_reads_while_we_write(void **state)
+{
     static char payload[512];
     struct guest *one = &guest[1];
     uint32_t most = 0, event = sizeof(struct xsd_sockmsg) + sizeof("data/a") + 300;
@@ -391,7 +412,8 @@ static void a_guest_that_reads_while_we_write(void **state) {
     assert_true(most <= 20 * event + XENSTORE_RING_SIZE);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(requests_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(indices_wrap, setup, teardown),

@@ -13,7 +13,8 @@
 /* --- permissions, one by one --- */
 
 /* Who may write a node may not say who else may: that is its owner's, and dom0's. */
-static void only_the_owner_sets_permissions(void **state) {
+static void only_the_owner_sets_permissions(void **state)
+{
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "shared\0s"));
     assert_true(ASK(&five, XS_SET_PERMS, 0, "shared\0n5\0b6"));
     assert_true(ASK_OPEN(&six, XS_WRITE, 0, "/local/domain/5/shared\0t"));
@@ -29,7 +30,8 @@ static void only_the_owner_sets_permissions(void **state) {
     assert_string_equal(five.payload, "t");
 }
 
-static void each_letter_means_what_it_says(void **state) {
+static void each_letter_means_what_it_says(void **state)
+{
     static const struct { const char *list; size_t size; bool reads, writes; } cases[] = {
 #define LIST(text, reads, writes) { "node\0" text, sizeof("node\0" text), reads, writes }
         LIST("n5\0n6", false, false), LIST("n5\0r6", true, false), LIST("n5\0w6", false, true),
@@ -66,7 +68,8 @@ static void each_letter_means_what_it_says(void **state) {
 }
 
 /* A transaction shows nobody what he may not read, nor whether it is there. */
-static void transactions_show_no_secrets(void **state) {
+static void transactions_show_no_secrets(void **state)
+{
     static const uint32_t types[] = { XS_READ, XS_DIRECTORY, XS_GET_PERMS };
     uint32_t tx = begin(&six);
 
@@ -84,7 +87,8 @@ static void transactions_show_no_secrets(void **state) {
 }
 
 /* What is made inherits; the maker owns it, unless that is dom0. */
-static void what_is_made_inherits(void **state) {
+static void what_is_made_inherits(void **state)
+{
     assert_true(ASK(&five, XS_MKDIR, 0, "open"));
     assert_true(ASK(&five, XS_SET_PERMS, 0, "open\0r5\0b6"));
     assert_true(ASK(&six, XS_MKDIR, 0, "/local/domain/5/open/a/b"));
@@ -99,7 +103,8 @@ static void what_is_made_inherits(void **state) {
 
 /* --- watches --- */
 
-static unsigned heard(struct client *client) {
+static unsigned heard(struct client *client)
+{
     unsigned events = client->events;
 
     client->events = 0;
@@ -108,7 +113,8 @@ static unsigned heard(struct client *client) {
 
 /* No event for what one may not read: not of a change, not of a removal, not by a transaction,
  * not of what was below. */
-static void unreadable_nodes_are_not_heard_of(void **state) {
+static void unreadable_nodes_are_not_heard_of(void **state)
+{
     uint32_t tx;
 
     assert_true(ASK(&six, XS_WATCH, 0, "/local/domain/5\0spy"));
@@ -138,7 +144,8 @@ static void unreadable_nodes_are_not_heard_of(void **state) {
     assert_int_equal(heard(&six), 0);
 }
 
-static void watches_cover_whole_names(void **state) {
+static void watches_cover_whole_names(void **state)
+{
     assert_true(ASK(&five, XS_WATCH, 0, "data\0t"));
     assert_true(ASK(&dom0, XS_WATCH, 0, "/\0all"));
     heard(&five);
@@ -172,7 +179,8 @@ static void watches_cover_whole_names(void **state) {
 /* --- transactions --- */
 
 /* Each line: what a transaction looks at or changes, and what somebody else does meanwhile. */
-static void every_change_of_what_was_touched_is_a_conflict(void **state) {
+static void every_change_of_what_was_touched_is_a_conflict(void **state)
+{
     static const struct {
         uint32_t touch, change;
         const char *touched, *changed, *with;
@@ -219,7 +227,8 @@ static void every_change_of_what_was_touched_is_a_conflict(void **state) {
 
 /* One change of several that is refused at the end takes the others with it, and nobody hears of
  * them. */
-static void a_commit_is_all_or_nothing(void **state) {
+static void a_commit_is_all_or_nothing(void **state)
+{
     char path[32];
     uint32_t tx = begin(&five);
 
@@ -249,7 +258,8 @@ static void a_commit_is_all_or_nothing(void **state) {
 
 /* Who may write a directory no more when his transaction ends makes nothing in it, though nothing
  * that he has touched has changed. */
-static void a_commit_needs_the_permissions_of_its_end(void **state) {
+static void a_commit_needs_the_permissions_of_its_end(void **state)
+{
     uint32_t tx, later;
 
     assert_true(ASK(&five, XS_MKDIR, 0, "open/dir"));
@@ -265,7 +275,8 @@ static void a_commit_needs_the_permissions_of_its_end(void **state) {
     assert_true(ASK(&five, XS_DIRECTORY, 0, "open/dir"));
     assert_int_equal(five.answer.len, 0);
     assert_int_equal(heard(&five), 0);
-    assert_true(ASK(&five, XS_RM, 0, "open/dir"));      /* Nor where there is no directory any more. */
+    /* Nor where there is no directory any more. */
+    assert_true(ASK(&five, XS_RM, 0, "open/dir"));
     assert_refused(ASK(&six, XS_TRANSACTION_END, later, "T"), &six, "EAGAIN");
     assert_true(ASK(&five, XS_DIRECTORY, 0, "open"));
     assert_int_equal(five.answer.len, 0);
@@ -273,7 +284,8 @@ static void a_commit_needs_the_permissions_of_its_end(void **state) {
 
 /* Everything a transaction can do is made again at its end: written values, directories,
  * removals, permissions. */
-static void a_commit_makes_all_changes(void **state) {
+static void a_commit_makes_all_changes(void **state)
+{
     uint32_t tx;
 
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "gone\0" "1"));
@@ -288,7 +300,8 @@ static void a_commit_makes_all_changes(void **state) {
     assert_true(ASK(&five, XS_WATCH, 0, "w\0t"));
     heard(&five);
     assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
-    assert_int_equal(heard(&five), 1);                         /* Of value and permissions at once. */
+    /* Of value and permissions at once. */
+    assert_int_equal(heard(&five), 1);
     assert_true(ASK(&six, XS_READ, 0, "/local/domain/5/w"));
     assert_string_equal(six.payload, "value");
     assert_true(ASK(&five, XS_DIRECTORY, 0, "d"));
@@ -304,7 +317,8 @@ static void a_commit_makes_all_changes(void **state) {
 }
 
 /* One node written again and again: what is remembered of it is bounded as if they were many. */
-static void the_log_of_a_transaction_is_bounded(void **state) {
+static void the_log_of_a_transaction_is_bounded(void **state)
+{
     uint32_t tx = begin(&five);
     unsigned i = 0;
 
@@ -318,7 +332,8 @@ static void the_log_of_a_transaction_is_bounded(void **state) {
 }
 
 /* What was given back may be taken again: counts go down, too. */
-static void quotas_count_what_is_held_now(void **state) {
+static void quotas_count_what_is_held_now(void **state)
+{
     char path[64];
 
     for (unsigned i = 0; i < 3 * XENSTORE_MAX_WATCHES; i++) {
@@ -365,7 +380,8 @@ static void quotas_count_what_is_held_now(void **state) {
 
 /* --- sizes at their limits --- */
 
-static bool ask_for_path(struct client *client, uint32_t type, const char *prefix, size_t length) {
+static bool ask_for_path(struct client *client, uint32_t type, const char *prefix, size_t length)
+{
     char path[XENSTORE_PAYLOAD_MAX];
 
     memset(path, 'a', sizeof(path));
@@ -374,7 +390,8 @@ static bool ask_for_path(struct client *client, uint32_t type, const char *prefi
     return ask(client, type, 0, path, length + 1);
 }
 
-static void lengths_at_their_limits(void **state) {
+static void lengths_at_their_limits(void **state)
+{
     char path[2 * TREE_MAX_DEPTH + 8] = "";
     char watch[XENSTORE_ABS_PATH_MAX + 8];
     static char value[XENSTORE_PAYLOAD_MAX];
@@ -413,7 +430,8 @@ static void lengths_at_their_limits(void **state) {
     assert_int_equal(dom0.answer.len, sizeof(value) - 3);
 }
 
-static void numbers_at_their_limits(void **state) {
+static void numbers_at_their_limits(void **state)
+{
     assert_true(ASK(&five, XS_GET_DOMAIN_PATH, 0, "65535"));
     assert_string_equal(five.payload, "/local/domain/65535");
     assert_refused(ASK(&five, XS_GET_DOMAIN_PATH, 0, "65536"), &five, "EINVAL");
@@ -442,7 +460,8 @@ static void numbers_at_their_limits(void **state) {
 }
 
 /* The characters that a path may have, and their neighbours. */
-static void letters_of_paths(void **state) {
+static void letters_of_paths(void **state)
+{
     static const char good[] = "azAZ09-_@", bad[] = "`{@[/:.^, \x7f\x80\xff\t";
 
     for (size_t i = 0; i < sizeof(good) - 1; i++) {
@@ -461,7 +480,8 @@ static void letters_of_paths(void **state) {
 }
 
 /* What the server never asks the tree for is refused by the tree all the same. */
-static void the_tree_itself_refuses(void **state) {
+static void the_tree_itself_refuses(void **state)
+{
     struct tree_actor actor = { .domid = 0, .privileged = true };
     struct tree_perms none = { .count = 0 }, many = { .count = TREE_MAX_PERMS + 1 };
     uint32_t tx = begin(&dom0);
@@ -473,7 +493,8 @@ static void the_tree_itself_refuses(void **state) {
     assert_true(ASK(&dom0, XS_DIRECTORY, 0, "/local/domain"));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_the_owner_sets_permissions, setup, teardown),
         cmocka_unit_test_setup_teardown(each_letter_means_what_it_says, setup, teardown),

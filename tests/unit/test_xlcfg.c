@@ -14,7 +14,8 @@ static struct config config;
 static struct config_problem problem;
 static struct config_warnings warnings;
 
-static int parse_with(const char *text, const char *behind) {
+static int parse_with(const char *text, const char *behind)
+{
     size_t size = strlen(text);
     char *exact = malloc(size ? size : 1); /* Without the NUL: the parser may not count on one. */
     int error;
@@ -25,19 +26,22 @@ static int parse_with(const char *text, const char *behind) {
     return error;
 }
 
-static int parse(const char *text) {
+static int parse(const char *text)
+{
     return parse_with(text, "");
 }
 
 /* Lines to be had in a configuration that is complete otherwise; the first of them is line 2. */
-static int parse_lines(const char *lines) {
+static int parse_lines(const char *lines)
+{
     char text[2000];
 
     snprintf(text, sizeof(text), "name='a';kernel='k'\n%s", lines);
     return parse(text);
 }
 
-static void a_whole_file(void **state) {
+static void a_whole_file(void **state)
+{
     assert_int_equal(parse("# a guest\n"
                            "name = \"insula-1\"\n"
                            "kernel='insula.elf'; ramdisk = \"initrd\"\r\n"
@@ -73,7 +77,8 @@ static void a_whole_file(void **state) {
     assert_int_equal(config.on_crash, ACTION_PRESERVE);
 }
 
-static void unknown_keys_warn(void **state) {
+static void unknown_keys_warn(void **state)
+{
     assert_int_equal(
         parse("name='a'\nkernel='k'\n\ncolour = 'blue'\nnames = 1 ; extra='x'\nvnc = 1\n"
               "vnc=0; on_crash='coredump-restart'"),
@@ -91,14 +96,16 @@ static void unknown_keys_warn(void **state) {
 }
 
 /* A misspelt key is named beside the mistake that it makes. */
-static void mistakes_warn_too(void **state) {
+static void mistakes_warn_too(void **state)
+{
     assert_int_equal(parse("name='a'\nkernal='k'\n"), -EINVAL);
     assert_string_equal(problem.text, "there is no kernel");
     assert_string_equal(warnings.text, "not known here, so it does nothing: kernal (line 2)\n");
 }
 
 /* However many: those for which there is no room are counted. */
-static void many_unknown_keys(void **state) {
+static void many_unknown_keys(void **state)
+{
     char text[8192] = "name='a'\nkernel='k'\n";
     unsigned named = 0, more = 0;
 
@@ -115,7 +122,8 @@ static void many_unknown_keys(void **state) {
 
 /* What is given behind the file's name has the last word; mistakes keep the line, or the word, they
  * stand in. */
-static void words_behind_the_file(void **state) {
+static void words_behind_the_file(void **state)
+{
     static const char file[] =
         "name='a'\nkernel='k'\nmemory=64\nextra='x'\ndisk=['phy:p,xvda,w']\n";
 
@@ -142,7 +150,8 @@ static void words_behind_the_file(void **state) {
     assert_true(!problem.line);
 }
 
-static void mistakes_name_their_line(void **state) {
+static void mistakes_name_their_line(void **state)
+{
     static const struct { const char *text; unsigned line; const char *says;
     } cases[] = {
         { "", 0, "no name" },
@@ -224,7 +233,8 @@ static void mistakes_name_their_line(void **state) {
 }
 
 /* Each of them follows from the other, as with Xen's libxl. */
-static void memory_may_grow_to_maxmem(void **state) {
+static void memory_may_grow_to_maxmem(void **state)
+{
     assert_int_equal(parse_lines(""), 0);
     assert_true(config.memory_mib == 32 && config.maxmem_mib == 32);
     assert_int_equal(parse_lines("maxmem=0x80"), 0);
@@ -240,7 +250,8 @@ static void memory_may_grow_to_maxmem(void **state) {
     assert_int_equal(parse("name='a'\nkernel='k'\nmemory=64\nmaxmem=63"), -EINVAL);
 }
 
-static void sizes_have_units(void **state) {
+static void sizes_have_units(void **state)
+{
     static const struct { const char *text; unsigned long kib;
     } good[] = {
         { "256", 262144 }, { "256m", 262144 }, { "256M", 262144 },   { "1g", 1048576 },
@@ -259,7 +270,8 @@ static void sizes_have_units(void **state) {
         assert_false(config_parse_size(bad[i], &kib));
 }
 
-static void noise_is_survived(void **state) {
+static void noise_is_survived(void **state)
+{
     static const char alphabet[] = "name='k'\n[],# disk=vif\"1;\tphy:mac";
     uint32_t random = 99;
 
@@ -277,7 +289,8 @@ static void noise_is_survived(void **state) {
 }
 
 /* A file with one string of that many characters as the value of `key`; whether it is taken. */
-static bool takes_string(const char *key, size_t length) {
+static bool takes_string(const char *key, size_t length)
+{
     char text[2000];
     int size = snprintf(text, sizeof(text), "name='a'\nkernel='k'\n%s = '", key);
 
@@ -286,7 +299,8 @@ static bool takes_string(const char *key, size_t length) {
     return parse(text) == 0;
 }
 
-static void strings_at_their_limits(void **state) {
+static void strings_at_their_limits(void **state)
+{
     assert_true(takes_string("name", CONFIG_MAX_NAME));
     assert_false(takes_string("name", CONFIG_MAX_NAME + 1));
     assert_true(takes_string("kernel", CONFIG_MAX_FILE));
@@ -308,7 +322,8 @@ static void strings_at_their_limits(void **state) {
 }
 
 /* root=, extra= and cmdline= in each other's company. */
-static void command_lines(void **state) {
+static void command_lines(void **state)
+{
     static const struct { const char *lines, *command_line, *warning;
     } cases[] = {
         { "", "", "" },
@@ -333,7 +348,8 @@ static void command_lines(void **state) {
     assert_int_equal(parse_lines("root=['x']"), -EINVAL);
 }
 
-static void uuids(void **state) {
+static void uuids(void **state)
+{
     assert_int_equal(parse_lines(""), 0);
     assert_false(config.has_uuid);
     assert_int_equal(parse_lines("uuid='01234567-89ab-CDEF-0123-456789abcdef'"), 0);
@@ -347,7 +363,8 @@ static void uuids(void **state) {
     assert_int_equal(parse_lines("uuid=['x']"), -EINVAL);
 }
 
-static void numbers_at_their_limits(void **state) {
+static void numbers_at_their_limits(void **state)
+{
     static const struct { const char *line; bool good;
     } cases[] = {
         { "memory=1", true },
@@ -388,7 +405,8 @@ static void numbers_at_their_limits(void **state) {
     assert_int_equal(config.vcpus_at_start, 2);
 }
 
-static void every_action_of_every_end(void **state) {
+static void every_action_of_every_end(void **state)
+{
     static const char *const keys[] = { "on_poweroff", "on_reboot", "on_crash", "on_watchdog",
                                         "on_soft_reset" };
     static const char *const names[] = { "destroy", "restart", "preserve", "coredump-destroy",
@@ -416,7 +434,8 @@ static void every_action_of_every_end(void **state) {
     assert_int_equal(parse("name='a'\nkernel='k'\non_crash=1"), -EINVAL);
 }
 
-static void lists_at_their_limits(void **state) {
+static void lists_at_their_limits(void **state)
+{
     char text[700] = "name='a'\nkernel='k'\ndisk = [ ",
          vifs[200] = "name='a'\nkernel='k'\nvif = [ ";
 
@@ -449,7 +468,8 @@ static void lists_at_their_limits(void **state) {
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = [ '' ''"), -EINVAL);
 }
 
-static void keys_are_whole_words(void **state) {
+static void keys_are_whole_words(void **state)
+{
     assert_true(config_name_valid("a-guest.1") && config_name_valid("a b/c:d \303\274'\""));
     assert_false(config_name_valid("") || config_name_valid("a\tb") || config_name_valid("a\177"));
     assert_int_equal(parse("name='a'; kernel='k'\nnam='b'\nnames='c'\n"), 0);
@@ -464,7 +484,8 @@ static void keys_are_whole_words(void **state) {
 }
 
 /* dom0's README has a row for each key, and for no other. */
-static void the_readme_has_these_keys(void **state) {
+static void the_readme_has_these_keys(void **state)
+{
     static char readme[64 * 1024];
     FILE *file = fopen("dom0/README.md", "r");
     unsigned keys = 0, named = 0;
@@ -489,7 +510,8 @@ static void the_readme_has_these_keys(void **state) {
     assert_int_equal(named, 2 * keys);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(unknown_keys_warn),

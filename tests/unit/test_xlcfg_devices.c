@@ -14,7 +14,8 @@
 static struct config_problem problem;
 
 /* What block-attach and network-attach are given. */
-static void single_devices(void **state) {
+static void single_devices(void **state)
+{
     char disk_text[] = "phy:data,xvdc,r", bad_disk[] = "phy:data,sdq,r";
     char vif_text[] = "bridge=br0,mac=00:16:3e:00:00:09", bad_vif[] = "mac=01:16:3e:00:00:09",
          no_vif[] = "";
@@ -81,7 +82,8 @@ static void single_devices(void **state) {
     assert_true(vif_parse_mac("0:16:3e:0:0:F", mac) && mac[5] == 15 && mac[1] == 0x16);
 }
 
-static void names_of_disks(void **state) {
+static void names_of_disks(void **state)
+{
     static const struct { const char *name; unsigned number;
     } good[] = {
         { "xvda", 51712 },
@@ -121,7 +123,8 @@ static void names_of_disks(void **state) {
         assert_false(disk_number(bad[i], &number));
 }
 
-static void parts_of_disks_and_vifs(void **state) {
+static void parts_of_disks_and_vifs(void **state)
+{
     static const struct { const char *text; const char *says;
     } disks[] = {
         { "vdev=xvda,target=0123456789012345678901234567890123456", "36 characters" },
@@ -188,7 +191,8 @@ static void parts_of_disks_and_vifs(void **state) {
 }
 
 /* Rates as Xen's libxlutil reads them, seen side by side. */
-static void rates_are_xls(void **state) {
+static void rates_are_xls(void **state)
+{
     static const struct {
         const char *text;
         uint64_t bytes;
@@ -250,7 +254,8 @@ static void rates_are_xls(void **state) {
     }
 }
 
-static void a_card_has_its_words(void **state) {
+static void a_card_has_its_words(void **state)
+{
     char text[] = " ip=192.168.1.5  10.0.2.30 ,mac=00:16:3E:AA:BB:CC , rate=1MB/s@20ms,spoof=1",
          plain[] = "spoof=0";
     struct config_problem problem;
@@ -277,7 +282,8 @@ static void a_card_has_its_words(void **state) {
     assert_string_equal(vif.name, "a-guest.0");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_devices),
         cmocka_unit_test(names_of_disks),

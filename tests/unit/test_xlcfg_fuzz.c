@@ -24,14 +24,16 @@ static uint64_t seed, state;
 static char text[ROOM + 100];
 static size_t size;
 
-static unsigned below(unsigned limit) {
+static unsigned below(unsigned limit)
+{
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
     return (unsigned)((state * 0x2545f4914f6cdd1dull >> 32) % limit);
 }
 
-static void put(const char *piece) {
+static void put(const char *piece)
+{
     size_t length = strlen(piece);
 
     if (size + length < ROOM) {
@@ -44,13 +46,15 @@ static void put(const char *piece) {
 
 /* --- configurations --------------------------------------------------------------------------- */
 
-static void put_blanks(void) {
+static void put_blanks(void)
+{
     static const char *const blanks[] = { "", "", "", " ", " ", "\t", "   " };
 
     put(PICK(blanks));
 }
 
-static void put_line_end(void) {
+static void put_line_end(void)
+{
     static const char *const ends[] = { "\n",   "\n",       "\n",
                                         "\r\n", "\n\n",     " # so 'it' = [ is\n",
                                         "#\n",  "\t\n   \n" };
@@ -58,7 +62,8 @@ static void put_line_end(void) {
     put(PICK(ends));
 }
 
-static void put_number(void) {
+static void put_number(void)
+{
     static const char *const numbers[] = {
     "0", "1", "64", "007", "010", "08", "0x40", "0xff", "0x", "12abc", "9223372036854775807",
     "9223372036854775808", "99999999999999999999", "0x8000000000000000", "1x", "5f",
@@ -67,7 +72,8 @@ static void put_number(void) {
     put(PICK(numbers));
 }
 
-static void put_string(void) {
+static void put_string(void)
+{
     static const char *const pieces[] = {
     "a", "web-1", " ", "5", "-5", "+", "0x1F", "phy:/dev/vg/a,xvda,w", "rate=10Mb/s", "#", "=",
     "[", "]", ",", ";", "\\\\", "\\n", "\\t", "\\'", "\\\"", "\\a\\b\\f\\r\\v", "\xc3\xa4", "\t",
@@ -87,7 +93,8 @@ static void put_string(void) {
     put(quote);
 }
 
-static void put_value(unsigned depth) {
+static void put_value(unsigned depth)
+{
     unsigned kind = below(depth < 5 ? 10 : 6);
 
     if (kind < 2)
@@ -113,7 +120,8 @@ static void put_value(unsigned depth) {
     }
 }
 
-static void put_statement(void) {
+static void put_statement(void)
+{
     static const char *const names[] = { "a",    "a",   "b",     "b",        "name", "memory",
                                          "disk", "vif", "extra", "on_crash", "a.b",  "x_9" };
     static const char *const signs[] = { "=", "=", "=", "+=" };
@@ -134,7 +142,8 @@ static void put_statement(void) {
 }
 
 /* A few characters are left out, doubled, or are others. */
-static void break_it(void) {
+static void break_it(void)
+{
     static const char characters[] = "'\"\\[]=+,;#\n\r\t aZ_09x.-%(\f\x7f\xe4";
 
     for (unsigned i = 1 + below(3); i > 0 && size > 1; i--) {
@@ -155,7 +164,8 @@ static void break_it(void) {
     }
 }
 
-static bool one_configuration(struct xen_reading *xen) {
+static bool one_configuration(struct xen_reading *xen)
+{
     size = 0;
     text[0] = '\0';
     for (unsigned i = 1 + below(8); i > 0; i--)
@@ -167,7 +177,8 @@ static bool one_configuration(struct xen_reading *xen) {
 
 /* --- devices ---------------------------------------------------------------------------------- */
 
-static bool one_disk(struct xen_reading *xen) {
+static bool one_disk(struct xen_reading *xen)
+{
     static const char *const pieces[] = {
     "a", "/dev/vg/a", "xvda", "hdc:cdrom", "hdc:disk", "xvda:x", "raw", "qcow2", "w", "r", "rw",
     "ro", "", "", "x", "phy:/a", "phy:a", "file:", "raw:a", "vhd:/b", "tap:aio:/x", "nbd:x",
@@ -202,7 +213,8 @@ static bool one_disk(struct xen_reading *xen) {
     return disk_alike(xen, text);
 }
 
-static bool one_rate(struct xen_reading *xen) {
+static bool one_rate(struct xen_reading *xen)
+{
     static const char *const numbers[] = { "1",          "10",         "250",
                                            "010",        "08",         "0",
                                            "4294967295", "4294967296", "99999999999999999999",
@@ -223,7 +235,8 @@ static bool one_rate(struct xen_reading *xen) {
     return rate_alike(xen, text);
 }
 
-static bool one_name(struct xen_reading *xen) {
+static bool one_name(struct xen_reading *xen)
+{
     static const char *const pieces[] = { "xvd", "hd",  "sd",  "d", "p",  "a",  "b",
                                           "z",   "q",   "aa",  "1", "15", "16", "63",
                                           "64",  "255", "256", "0", "0x", "x" };
@@ -237,11 +250,13 @@ static bool one_name(struct xen_reading *xen) {
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static bool go_on(unsigned round, time_t until) {
+static bool go_on(unsigned round, time_t until)
+{
     return until ? time(NULL) < until : round < ROUNDS;
 }
 
-static void all_kinds(void **unused) {
+static void all_kinds(void **unused)
+{
     static bool (*const kinds[])(struct xen_reading * xen) = { one_configuration, one_disk,
                                                                one_rate, one_name };
     const char *first = getenv("DOMUS_FUZZ_SEED"), *seconds = getenv("DOMUS_FUZZ_SECONDS");
@@ -265,7 +280,8 @@ static void all_kinds(void **unused) {
     assert_true(refused_by_both < round * CASES * 3 / 4 && disks_taken > round * CASES / 20);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = { cmocka_unit_test(all_kinds) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,13 +37,15 @@ static const struct { const char *name, *text; } odd[] = {
     { "a list without its end", "a = [ 1,\n[ 2" },
 };
 
-static void alike(const char *name, const char *text, size_t size) {
+static void alike(const char *name, const char *text, size_t size)
+{
     if (!read_alike(text, size, devices_alike))
         fail_msg("'%s' is not read alike", name);
 }
 
 /* The configurations of a file: each begins with a line "%% name". */
-static void all_of_the_corpus(void **state) {
+static void all_of_the_corpus(void **state)
+{
     FILE *file = fopen(CORPUS, "r");
     unsigned count = 0;
     char *at, *next;
@@ -64,19 +66,22 @@ static void all_of_the_corpus(void **state) {
     assert_true(count >= LEAST);
 }
 
-static void odd_bytes(void **state) {
+static void odd_bytes(void **state)
+{
     for (size_t i = 0; i < ARRAY_COUNT(odd); i++)
         alike(odd[i].name, odd[i].text, strlen(odd[i].text));
 }
 
-static bool refused_for(const char *text, size_t size, const char *why) {
+static bool refused_for(const char *text, size_t size, const char *why)
+{
     memset(&ours, 0, sizeof(ours));
     return settings_read(&ours, text, size, false, &our_problem) == -EINVAL &&
            strstr(our_problem.text, why);
 }
 
 /* What is too large is refused by a sentence; just below it both read alike. */
-static void sizes(void **state) {
+static void sizes(void **state)
+{
     static char text[SETTINGS_MOST_BYTES * 4];
     const size_t longest = SETTINGS_MOST_BYTES - sizeof("a") - 1;
     size_t size = 0;
@@ -189,7 +194,8 @@ static const char *const uuids[] = {
     "0x234567-89ab-cdef-0123-456789abcdef", "+1234567-89ab-cdef-0123-456789abcdef",
 };
 
-static void all_devices(void **state) {
+static void all_devices(void **state)
+{
     struct xen_reading xen;
     bool same = true;
 
@@ -207,7 +213,8 @@ static void all_devices(void **state) {
     assert_true(same);
 }
 
-static void all_uuids(void **state) {
+static void all_uuids(void **state)
+{
     for (size_t i = 0; i < ARRAY_COUNT(uuids); i++) {
         static struct config config;
         static struct config_warnings warnings;
@@ -223,7 +230,8 @@ static void all_uuids(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_the_corpus),
         cmocka_unit_test(odd_bytes),

@@ -49,8 +49,7 @@ void *alloc_pages(unsigned int order)
 {
     uint8_t *at;
 
-    if (stacks_left == 0)
-        return NULL;
+    if (stacks_left == 0) return NULL;
     stacks_left--;
     stacks++;
     at = aligned_alloc(4096, BELOW + (4096u << order));
@@ -72,8 +71,7 @@ static void ring(evtchn_t port)
     struct vcpu_info *vcpu = &shared_info.vcpu_info[0];
 
     set_bit(port, shared_info.evtchn_pending);
-    if (test_bit(port, shared_info.evtchn_mask))
-        return;
+    if (test_bit(port, shared_info.evtchn_mask)) return;
     set_bit(port / 64, &vcpu->evtchn_pending_sel);
     vcpu->evtchn_upcall_pending = 1;
     if (!vcpu->evtchn_upcall_mask) {

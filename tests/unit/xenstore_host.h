@@ -22,7 +22,8 @@ static struct client dom0, five, six;
 static domid_t introduced;
 
 static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *header,
-                    const void *payload) {
+                    const void *payload)
+{
     struct client *client = (struct client *)to;
 
     assert_true(header->len <= XENSTORE_PAYLOAD_MAX);
@@ -38,17 +39,20 @@ static void receive(struct xenstore_connection *to, const struct xsd_sockmsg *he
     client->payload[header->len] = '\0';
 }
 
-static int introduce(domid_t domid, unsigned long mfn, evtchn_port_t port) {
+static int introduce(domid_t domid, unsigned long mfn, evtchn_port_t port)
+{
     introduced = domid;
     return mfn == 77 && port == 3 ? 0 : -EINVAL;
 }
 
-static int release(domid_t domid) {
+static int release(domid_t domid)
+{
     introduced = 0;
     return 0;
 }
 
-static void client_start(struct client *client, uint16_t domid) {
+static void client_start(struct client *client, uint16_t domid)
+{
     memset(client, 0, sizeof(*client));
     client->connection.actor = (struct tree_actor){ .domid = domid, .privileged = domid == 0 };
     client->connection.send = receive;
@@ -56,8 +60,8 @@ static void client_start(struct client *client, uint16_t domid) {
 }
 
 /* Sends a request; true if it was not answered by an error. */
-static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *payload,
-                size_t size) {
+static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *payload, size_t size)
+{
     struct xsd_sockmsg header = { .type = type, .req_id = 42, .tx_id = tx, .len = (uint32_t)size };
     /* So that the address sanitizer sees a read beyond the payload. */
     char *exact = malloc(size ? size : 1);
@@ -80,7 +84,8 @@ static bool ask(struct client *client, uint32_t type, uint32_t tx, const char *p
         assert_string_equal((client)->payload, name);                                              \
     } while (0)
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     static const struct xenstore_carrier carrier = { introduce, release };
 
     assert_int_equal(xenstore_start(&carrier), 0);
@@ -92,7 +97,8 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int teardown(void **state)
+{
     xenstore_disconnect(&dom0.connection);
     xenstore_disconnect(&five.connection);
     xenstore_disconnect(&six.connection);
@@ -101,7 +107,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-static uint32_t begin(struct client *client) {
+static uint32_t begin(struct client *client)
+{
     assert_true(ASK(client, XS_TRANSACTION_START, 0, ""));
     return (uint32_t)atoi(client->payload);
 }

@@ -29,11 +29,13 @@ int libxl__device_disk_dev_number(const char *name, int *disk, int *partition);
 
 static unsigned long disks_taken, rates_taken, devices_taken;
 
-static bool same_text(const char *a, const char *b) {
+static bool same_text(const char *a, const char *b)
+{
     return a && b ? !strcmp(a, b) : !a && !b;
 }
 
-static bool same_disk(const libxl_device_disk *xen, const struct disk_words *words) {
+static bool same_disk(const libxl_device_disk *xen, const struct disk_words *words)
+{
     return xen->readwrite == words->writable && xen->is_cdrom == words->cdrom &&
            same_text(xen->vdev, words->vdev) && same_text(xen->pdev_path, words->target) &&
            same_text(xen->script, words->script) &&
@@ -50,7 +52,8 @@ static bool same_disk(const libxl_device_disk *xen, const struct disk_words *wor
                words->untrusted;
 }
 
-static bool disk_alike(struct xen_reading *xen, const char *text) {
+static bool disk_alike(struct xen_reading *xen, const char *text)
+{
     struct disk_words words;
     libxl_device_disk disk;
     char copy[1024];
@@ -79,7 +82,8 @@ static bool disk_alike(struct xen_reading *xen, const char *text) {
 }
 
 /* A zero, then an 8 or 9 before the digits end; in the rate or in its interval. */
-static bool odd_octal(const char *text) {
+static bool odd_octal(const char *text)
+{
     for (; *text; text++)
         if (*text == '0')
             for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
@@ -88,7 +92,8 @@ static bool odd_octal(const char *text) {
     return false;
 }
 
-static bool rate_alike(struct xen_reading *xen, const char *text) {
+static bool rate_alike(struct xen_reading *xen, const char *text)
+{
     libxl_device_nic nic;
     uint64_t bytes;
     uint32_t usecs;
@@ -114,11 +119,11 @@ static bool rate_alike(struct xen_reading *xen, const char *text) {
 }
 
 /* What Xen takes for a device and nobody would: signs, blanks, a 0x without digits, no letter. */
-static bool odd_device(const char *name) {
+static bool odd_device(const char *name)
+{
     const char *behind = name + (*name == 'x' ? 3 : 2);
 
-    if (!*name || strpbrk(name, " \t\n\v\f\r+-"))
-        return true;
+    if (!*name || strpbrk(name, " \t\n\v\f\r+-")) return true;
     for (const char *hex = name; (hex = strcasestr(hex, "0x")); hex += 2)
         if (!isxdigit((unsigned char)hex[2]))
             return true;
@@ -126,7 +131,8 @@ static bool odd_device(const char *name) {
            (*behind < 'a' || *behind > 'z');
 }
 
-static bool device_alike(const char *name) {
+static bool device_alike(const char *name)
+{
     unsigned number = 0;
     bool taken = disk_number(name, &number);
     char padded[200] = "";              /* It looks at three characters, be there as many or not. */
@@ -136,15 +142,15 @@ static bool device_alike(const char *name) {
     xen = libxl__device_disk_dev_number(padded, NULL, NULL);
 
     devices_taken += taken;
-    if (taken ? (int)number == xen : xen < 0 || odd_device(name))
-        return true;
+    if (taken ? (int)number == xen : xen < 0 || odd_device(name)) return true;
     fprintf(stderr, "device '%s': Xen: %d; ours: %s %d\n", name, xen, taken ? "taken" : "refused",
             (int)number);
     return false;
 }
 
 /* What stands in the lists `disk` and `vif` of a configuration that was just read by both. */
-static bool devices_alike(struct xen_reading *xen) {
+static bool devices_alike(struct xen_reading *xen)
+{
     const struct setting *disks = settings_find(&ours, "disk"), *vifs = settings_find(&ours, "vif");
     bool same = true;
 

@@ -26,7 +26,10 @@
 
 /* Its own leaks are Xen's affair. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void) { return "detect_leaks=0"; }
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
 
 struct xen_reading {
     XLU_Config *config;
@@ -42,29 +45,34 @@ static struct config_problem our_problem;
 static unsigned long refused_by_both, numbered, too_large;
 
 /* Begins to listen anew: what was said before is forgotten. */
-static void xen_listen(struct xen_reading *xen) {
+static void xen_listen(struct xen_reading *xen)
+{
     fflush(xen->report);
     rewind(xen->report);
 }
 
-static const char *xen_said(struct xen_reading *xen) {
+static const char *xen_said(struct xen_reading *xen)
+{
     fflush(xen->report);
     return xen->said;
 }
 
-static void xen_open(struct xen_reading *xen) {
+static void xen_open(struct xen_reading *xen)
+{
     memset(xen, 0, sizeof(*xen));
     xen->report = open_memstream(&xen->said, &xen->said_size);
     xen->config = xlu_cfg_init(xen->report, "F");
 }
 
-static void xen_close(struct xen_reading *xen) {
+static void xen_close(struct xen_reading *xen)
+{
     xlu_cfg_destroy(xen->config);
     fclose(xen->report);
     free(xen->said);
 }
 
-static void xen_read(struct xen_reading *xen, const char *text, size_t size) {
+static void xen_read(struct xen_reading *xen, const char *text, size_t size)
+{
     char *plain = malloc(size + 1);
     size_t length = 0;
 
@@ -84,7 +92,8 @@ static void xen_read(struct xen_reading *xen, const char *text, size_t size) {
 
 /* The line that Xen has for a key: each one is a list or it is not, and one of the two is
  * complained about. */
-static unsigned xen_line(struct xen_reading *xen, const char *name) {
+static unsigned xen_line(struct xen_reading *xen, const char *name)
+{
     const char *text;
     unsigned line = 0;
 
@@ -95,21 +104,22 @@ static unsigned xen_line(struct xen_reading *xen, const char *name) {
     return line;
 }
 
-static bool differ(const char *name, const char *what) {
+static bool differ(const char *name, const char *what)
+{
     fprintf(stderr, "key '%s': %s differs\n", name, what);
     return false;
 }
 
 static bool same_lists(struct xen_reading *xen, const char *name, const XLU_ConfigList *list,
-                       const struct setting_value *value) {
+                       const struct setting_value *value)
+{
     XLU_ConfigValue *item;
 
     for (int i = 0; (item = xlu_cfg_get_listitem2(list, i)); i++, value = value->next) {
         XLU_ConfigList *inner;
         char *text;
 
-        if (!value)
-            return differ(name, "the length of a list");
+        if (!value) return differ(name, "the length of a list");
         if (!value->text != (xlu_cfg_value_type(item) == XLU_LIST))
             return differ(name, "the kind of a list's element");
         if (value->text &&
@@ -122,7 +132,8 @@ static bool same_lists(struct xen_reading *xen, const char *name, const XLU_Conf
     return !value || differ(name, "the length of a list");
 }
 
-static bool same_setting(struct xen_reading *xen, const char *name) {
+static bool same_setting(struct xen_reading *xen, const char *name)
+{
     const struct setting *setting = settings_find(&ours, name);
     XLU_ConfigList *list;
     const char *text = NULL;
@@ -131,21 +142,20 @@ static bool same_setting(struct xen_reading *xen, const char *name) {
 
     if (!setting || error == ESRCH)
         return (!setting && error == ESRCH) || differ(name, "whether it is set");
-    if (setting->value->line != xen_line(xen, name))
-        return differ(name, "its line");
+    if (setting->value->line != xen_line(xen, name)) return differ(name, "its line");
     if (!setting->value->text)
         return error == EINVAL && !xlu_cfg_get_list(xen->config, name, &list, NULL, 1) ?
                    same_lists(xen, name, list, setting->value->first) :
                    differ(name, "its kind (a list)");
-    if (error || strcmp(text, setting->value->text))
-        return differ(name, "its string");
+    if (error || strcmp(text, setting->value->text)) return differ(name, "its string");
     if (-xlu_cfg_get_long(xen->config, name, &number, 1) != setting_number(setting, &our_number))
         return differ(name, "whether it is a number");
     return number == our_number || differ(name, "its number");
 }
 
 /* All that could be a key in the text, and more: both must agree on each. */
-static bool same_keys(struct xen_reading *xen, const char *text, size_t size) {
+static bool same_keys(struct xen_reading *xen, const char *text, size_t size)
+{
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._";
     bool same = true;
 
@@ -166,9 +176,9 @@ static bool same_keys(struct xen_reading *xen, const char *text, size_t size) {
     return same;
 }
 
-static bool meant(const struct xen_reading *xen, int error) {
-    if (!error)
-        return false;
+static bool meant(const struct xen_reading *xen, int error)
+{
+    if (!error) return false;
     if (strstr(our_problem.text, "characters by their number")) {
         numbered++;
         return !xen->error || xen->line >= our_problem.line;
@@ -182,7 +192,8 @@ static bool meant(const struct xen_reading *xen, int error) {
 
 /* Both read the text; true: alike, or different as it is meant. Of what Xen took `visit` is told,
  * if it is given. */
-static bool read_alike(const char *some, size_t size, bool (*visit)(struct xen_reading *xen)) {
+static bool read_alike(const char *some, size_t size, bool (*visit)(struct xen_reading *xen))
+{
     char *text = malloc(size + 1);      /* Of this size, so that nobody reads behind it. */
     struct xen_reading xen;
     bool same;

@@ -11,9 +11,10 @@
  *      Closing/Closed      Closing/Closed        by either side; the front end may come back
  *                                                (Initialising)
  *
- * The toolstack owns one watch on "<frontend>/state" for each device and calls backend_changed() when it fires; it
- * reaches XenStore through the three functions of struct backend_store, so a back end does not care whether the daemon
- * lives in the same domain. These are called in thread context with events unmasked.
+ * The toolstack owns one watch on "<frontend>/state" for each device and calls backend_changed()
+ * when it fires; it reaches XenStore through the three functions of struct backend_store, so a back
+ * end does not care whether the daemon lives in the same domain. These are called in thread context
+ * with events unmasked.
  */
 #ifndef DRIVERS_BACKEND_H
 #define DRIVERS_BACKEND_H
@@ -25,7 +26,8 @@
 #include <xen/io/xenbus.h>
 
 struct backend_store {
-    /* Reads a node as a string into value[size], always terminated; its length, or a negative errno. */
+    /* Reads a node as a string into value[size], always terminated; its length, or a negative
+     * errno. */
     int (*read)(void *context, const char *path, char *value, size_t size);
     int (*write)(void *context, const char *path, const char *value);
     void *context;
@@ -44,7 +46,8 @@ struct backend {
 
 struct backend_driver {
     int (*publish)(struct backend *backend);        /* write the features */
-    int (*connect)(struct backend *backend);        /* read the front end's nodes, map, bind; 0 or a negative errno */
+    /* read the front end's nodes, map, bind; 0 or a negative errno */
+    int (*connect)(struct backend *backend);
     /*
      * undo connect; harmless when not connected. False: not yet, ask again when there is reason to:
      * nobody waits here
@@ -53,8 +56,9 @@ struct backend_driver {
 };
 
 /* kind is "vbd" or "vif". Publishes the features and enters InitWait. */
-int backend_start(struct backend *backend, const struct backend_driver *driver, const struct backend_store *store,
-                  const char *kind, domid_t domain, unsigned int device);
+int backend_start(struct backend *backend, const struct backend_driver *driver,
+                  const struct backend_store *store, const char *kind, domid_t domain,
+                  unsigned int device);
 /*
  * "<front>/state" changed, or a disconnect that has begun can go on (spurious calls are harmless).
  */
@@ -68,7 +72,8 @@ void backend_stop(struct backend *backend);
 void backend_fail(struct backend *backend, const char *why);
 
 /* Nodes of the two directories. */
-int backend_read_number(struct backend *backend, const char *directory, const char *key, uint64_t *value);
+int backend_read_number(struct backend *backend, const char *directory, const char *key,
+                        uint64_t *value);
 int backend_write(struct backend *backend, const char *key, const char *value);
 int backend_write_number(struct backend *backend, const char *key, uint64_t value);
 

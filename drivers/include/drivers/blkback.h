@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block back end: serves one disk to one guest. The guest's requests are not trusted: each is copied once, checked,
- * its pages mapped through its grants for the time of the transfer, and answered. A ring that lies is disconnected.
+ * The block back end: serves one disk to one guest. The guest's requests are not trusted: each is
+ * copied once, checked, its pages mapped through its grants for the time of the transfer, and
+ * answered. A ring that lies is disconnected.
  */
 #ifndef DRIVERS_BLKBACK_H
 #define DRIVERS_BLKBACK_H
@@ -13,8 +14,8 @@
 struct blkback;
 
 /*
- * What one guest has at the disk by all of its back ends together: little, for what is there stands in
- * everybody's way. The rest waits in its own rings.
+ * What one guest has at the disk by all of its back ends together: little, for what is there stands
+ * in everybody's way. The rest waits in its own rings.
  */
 struct blkback_quota {
     unsigned int pages;
@@ -33,9 +34,9 @@ struct blkback *blkback_create(const struct backend_store *store, domid_t domain
 void blkback_changed(struct blkback *back);     /* the front end's state node changed */
 /*
  * Who sets `wake` has it called by the event handler, which then does nothing else, and calls
- * blkback_serve from a thread: it begins or answers at most `budget` requests; true: there are more. The
- * quota is the guest's, and outlives the back end. Otherwise the handler serves until the ring is empty:
- * only for a front end that is trusted not to go on for ever.
+ * blkback_serve from a thread: it begins or answers at most `budget` requests; true: there are
+ * more. The quota is the guest's, and outlives the back end. Otherwise the handler serves until the
+ * ring is empty: only for a front end that is trusted not to go on for ever.
  */
 void blkback_on_work(struct blkback *back, void (*wake)(void *waker), void *waker,
                      struct blkback_quota *quota);
@@ -49,11 +50,14 @@ bool blkback_is_due(const struct blkback *back);
 void blkback_service(struct blkback *back);
 /* Takes nothing new from now on; true: nothing is in flight. */
 bool blkback_close(struct blkback *back);
-size_t blkback_bytes(void);                     /* memory that one holds: fixed, whatever the guest does */
+/* memory that one holds: fixed, whatever the guest does */
+size_t blkback_bytes(void);
 /* Waits for what is in flight (blkback_close), and releases everything. */
 void blkback_destroy(struct blkback *back);
 
-struct blkback_counters { uint64_t requests, reads, writes, flushes, errors, sectors_read, sectors_written; };
+struct blkback_counters {
+    uint64_t requests, reads, writes, flushes, errors, sectors_read, sectors_written;
+};
 const struct blkback_counters *blkback_counters(const struct blkback *back);
 
 #endif

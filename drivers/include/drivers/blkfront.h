@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The block front end: a guest's disk. It speaks <xen/io/blkif.h> to a back end in another domain and shows itself as a
- * struct blockdev. It needs no allocator and no threads: all its memory is inside the structure (put it into .bss), it
- * waits for the back end by looking at XenStore while opening, and afterwards lives in its event handler.
+ * The block front end: a guest's disk. It speaks <xen/io/blkif.h> to a back end in another domain
+ * and shows itself as a struct blockdev. It needs no allocator and no threads: all its memory is
+ * inside the structure (put it into .bss), it waits for the back end by looking at XenStore while
+ * opening, and afterwards lives in its event handler.
  */
 #ifndef DRIVERS_BLKFRONT_H
 #define DRIVERS_BLKFRONT_H

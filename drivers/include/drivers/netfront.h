@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network front end: a guest's card. It speaks <xen/io/netif.h> (receive by copy, one queue, one page per ring) and
- * shows itself as a struct netport. Like blkfront it needs neither allocator nor threads. Its buffers are granted to the
- * back end once, when it opens, and used again and again; frames are copied out of and into them.
+ * The network front end: a guest's card. It speaks <xen/io/netif.h> (receive by copy, one queue,
+ * one page per ring) and shows itself as a struct netport. Like blkfront it needs neither allocator
+ * nor threads. Its buffers are granted to the back end once, when it opens, and used again and
+ * again; frames are copied out of and into them.
  */
 #ifndef DRIVERS_NETFRONT_H
 #define DRIVERS_NETFRONT_H
@@ -36,7 +37,8 @@ struct netfront {
     bool connected;
 };
 
-/* Opens device/vif/<index>. Set front->port.receive first (or later, with events masked). 0 or a negative errno. */
+/* Opens device/vif/<index>. Set front->port.receive first (or later, with events masked). 0 or a
+ * negative errno. */
 int netfront_open(struct netfront *front, unsigned int index);
 void netfront_close(struct netfront *front);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI as dom0 sees it: configuration space through ports 0xcf8/0xcfc, enumeration, capabilities, BARs, and interrupts
- * that the hypervisor owns (MSI-X vectors become event channels). Real Xen wants every device reported before it gives
- * its interrupts away, so pci_scan() does that.
+ * PCI as dom0 sees it: configuration space through ports 0xcf8/0xcfc, enumeration, capabilities,
+ * BARs, and interrupts that the hypervisor owns (MSI-X vectors become event channels). Real Xen
+ * wants every device reported before it gives its interrupts away, so pci_scan() does that.
  */
 #ifndef DRIVERS_PCI_H
 #define DRIVERS_PCI_H
@@ -29,15 +29,19 @@ struct pci_device {
 uint32_t pci_read(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int bytes);
 void pci_write(uint8_t bus, uint8_t devfn, unsigned int offset, unsigned int bytes, uint32_t value);
 
-/* Fills the table, bridges included, and tells the hypervisor of each device. The number found, or a negative errno. */
+/* Fills the table, bridges included, and tells the hypervisor of each device. The number found, or
+ * a negative errno. */
 int pci_scan(void);
 unsigned int pci_count(void);
 struct pci_device *pci_get(unsigned int index);
-void pci_name_undriven(void);                   /* says which disks' and networks' devices nobody has enabled */
+/* says which disks' and networks' devices nobody has enabled */
+void pci_name_undriven(void);
 
-uint8_t pci_find_capability(struct pci_device *pci, uint8_t id, uint8_t after);     /* after 0: the first; 0: none */
+/* after 0: the first; 0: none */
+uint8_t pci_find_capability(struct pci_device *pci, uint8_t id, uint8_t after);
 void pci_enable(struct pci_device *pci);        /* memory decoding, bus mastering, no INTx */
-volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset, uint64_t length);    /* NULL: cannot */
+/* NULL: cannot */
+volatile void *pci_map(struct pci_device *pci, unsigned int bar, uint64_t offset, uint64_t length);
 
 /* An MSI-X vector as event channel. handler runs with events masked; 0 or a negative errno. */
 struct pci_interrupt {

@@ -6,7 +6,8 @@
 #include <drivers/block.h>
 #include <drivers/pci.h>
 
-/* After pci_scan(): brings up the nth virtio disk. NULL when there is none or it does not come up (said on the console). */
+/* After pci_scan(): brings up the nth virtio disk. NULL when there is none or it does not come up
+ * (said on the console). */
 struct blockdev *virtio_blk_open(unsigned int nth);
 
 #endif

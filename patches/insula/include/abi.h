@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract between Insula's kernel and its programs: system call numbers, error numbers and the structures that
- * cross the boundary. Included by both sides, so it depends on nothing but the compiler's own headers.
- * A call is the `syscall` instruction: number in RAX, arguments in RDI, RSI, RDX, R10, R8; the result in RAX is a value
- * >= 0 or a negated error number. */
+/* The contract between Insula's kernel and its programs: system call numbers, error numbers and the
+ * structures that cross the boundary. Included by both sides, so it depends on nothing but the
+ * compiler's own headers. A call is the `syscall` instruction: number in RAX, arguments in RDI,
+ * RSI, RDX, R10, R8; the result in RAX is a value >= 0 or a negated error number. */
 #pragma once
 #include <stdint.h>
 
-/* The table of system calls: numbers, the kernel's dispatch table and its prototypes all come from this one list. */
+/* The table of system calls: numbers, the kernel's dispatch table and its prototypes all come from
+ * this one list. */
 #define SYSTEM_CALLS(X) \
-    X(fork) X(exit) X(wait) X(exec) X(kill) X(getpid) X(sbrk) X(sleep) X(uptime) X(procinfo) \
-    X(open) X(close) X(read) X(write) X(pipe) X(dup) X(fstat) X(chdir) X(mkdir) X(link) X(unlink) X(sync) \
-    X(socket) X(sendto) X(recvfrom) X(ping) X(poweroff)
+    X(fork) \
+    X(exit) X(wait) X(exec) X(kill) X(getpid) X(sbrk) X(sleep) X(uptime) X(procinfo) X(open) \
+        X(close) X(read) X(write) X(pipe) X(dup) X(fstat) X(chdir) X(mkdir) X(link) X(unlink) \
+            X(sync) X(socket) X(sendto) X(recvfrom) X(ping) X(poweroff)
 
 enum {
 #define X(name) SYS_##name,
@@ -50,7 +52,14 @@ enum {
 #define EHOSTUNREACH  113
 
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREATE = 0x40, O_TRUNC = 0x200, O_APPEND = 0x400 };
-enum { TYPE_FREE = 0, TYPE_DIR = 1, TYPE_FILE = 2, TYPE_DEVICE = 3, TYPE_PIPE = 4, TYPE_SOCKET = 5 };
+enum {
+    TYPE_FREE = 0,
+    TYPE_DIR = 1,
+    TYPE_FILE = 2,
+    TYPE_DEVICE = 3,
+    TYPE_PIPE = 4,
+    TYPE_SOCKET = 5
+};
 
 struct stat {
     uint32_t inode;

@@ -3,7 +3,8 @@
  *
  *   | super | log header | log data ... | inodes ... | bitmap | data ...                    |
  *
- * Written by tools/mkfs.py, read and written by fs.c and log.c. The log makes every operation atomic: see log.c. */
+ * Written by tools/mkfs.py, read and written by fs.c and log.c. The log makes every operation
+ * atomic: see log.c. */
 #pragma once
 #include <stdint.h>
 
@@ -24,7 +25,8 @@ struct superblock {
 
 struct log_header {
     uint32_t count;                         /* 0: nothing to replay */
-    uint32_t checksum;                      /* of the home addresses below: a torn header counts as empty */
+    /* of the home addresses below: a torn header counts as empty */
+    uint32_t checksum;
     uint32_t home[LOG_MAX];                 /* where each logged block belongs */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The block cache: one copy in memory of each block in use, and a lock that lets one process at a time have it.
- * Buffers that the log has not yet written home must stay (`logged`); of the others the least recently used goes. */
+/* The block cache: one copy in memory of each block in use, and a lock that lets one process at a
+ * time have it. Buffers that the log has not yet written home must stay (`logged`); of the others
+ * the least recently used goes. */
 #include "kernel.h"
 #include "disk_format.h"
 
@@ -22,8 +23,7 @@ static struct buffer *find(u32 block)
     struct buffer *oldest = NULL;
 
     for (struct buffer *b = buffers; b < buffers + BUFFERS; b++) {
-        if (b->block == block && (b->valid || b->references))
-            return b;
+        if (b->block == block && (b->valid || b->references)) return b;
         if (!b->references && !b->logged && (!oldest || b->used < oldest->used))
             oldest = b;
     }
@@ -34,7 +34,8 @@ static struct buffer *find(u32 block)
     return oldest;
 }
 
-/* A block outside the disk is a broken file system, and the caller has no good answer to a broken disk: stop. */
+/* A block outside the disk is a broken file system, and the caller has no good answer to a broken
+ * disk: stop. */
 struct buffer *buffer_get(u32 block)
 {
     struct buffer *buffer = find(block);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock: the 8254 timer's channel 0 interrupts every 10 ms. A tick ends the running process's time slice and wakes
- * those who sleep for time. */
+/* The clock: the 8254 timer's channel 0 interrupts every 10 ms. A tick ends the running process's
+ * time slice and wakes those who sleep for time. */
 #include "kernel.h"
 
 enum { CHANNEL_0 = 0x40, COMMAND = 0x43, PIT_HZ = 1193182, TIMER_IRQ = 0 };

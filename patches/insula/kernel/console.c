@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The console: the terminal's line discipline between the serial port and the processes that read it. Input gathers in
- * `line` with echo and editing; a whole line (or control-D) makes it readable. The interrupt handler is the producer,
- * terminal_read the consumer; both run with interrupts off. */
+/* The console: the terminal's line discipline between the serial port and the processes that read
+ * it. Input gathers in `line` with echo and editing; a whole line (or control-D) makes it readable.
+ * The interrupt handler is the producer, terminal_read the consumer; both run with interrupts
+ * off. */
 #include "kernel.h"
 
 enum { INPUT = 256, CONTROL_D = 4, CONTROL_U = 21, DELETE = 127 };
@@ -79,8 +80,7 @@ int terminal_write(u64 user, u32 n)
 
     for (u32 done = 0; done < n; ) {
         u32 chunk = n - done < sizeof bytes ? n - done : sizeof bytes;
-        if (copy_in(bytes, user + done, chunk) < 0)
-            return -EFAULT;
+        if (copy_in(bytes, user + done, chunk) < 0) return -EFAULT;
         u32 length = 0;
         for (u32 i = 0; i < chunk; i++) {
             if (bytes[i] == '\n')

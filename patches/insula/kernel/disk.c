@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one disk that holds the file system: the first driver that finds one. An image that the boot loader left in memory
- * goes before a real disk: somebody put it there on purpose. */
+/* The one disk that holds the file system: the first driver that finds one. An image that the boot
+ * loader left in memory goes before a real disk: somebody put it there on purpose. */
 #include "kernel.h"
 
 struct disk *disk;

@@ -27,8 +27,7 @@ void file_close(struct file *file)
 {
     struct file last = *file;
 
-    if (--file->references > 0)
-        return;
+    if (--file->references > 0) return;
     if (last.pipe)
         pipe_close(last.pipe, last.writable);
     if (last.socket)
@@ -69,10 +68,8 @@ int file_read(struct file *file, u64 user, u32 n)
 {
     int result;
 
-    if (!file->readable)
-        return -EBADF;
-    if (file->pipe)
-        return pipe_read(file->pipe, user, n);
+    if (!file->readable) return -EBADF;
+    if (file->pipe) return pipe_read(file->pipe, user, n);
     inode_lock(file->inode);
     if (file->inode->type == TYPE_DEVICE) {
         inode_unlock(file->inode);
@@ -110,12 +107,9 @@ static int write_file(struct file *file, u64 user, u32 n)
 
 int file_write(struct file *file, u64 user, u32 n)
 {
-    if (!file->writable)
-        return -EBADF;
-    if (n > 0x7fffffff)
-        return -EINVAL;
-    if (file->pipe)
-        return pipe_write(file->pipe, user, n);
+    if (!file->writable) return -EBADF;
+    if (n > 0x7fffffff) return -EINVAL;
+    if (file->pipe) return pipe_write(file->pipe, user, n);
     inode_lock(file->inode);
     bool device = file->inode->type == TYPE_DEVICE;
     inode_unlock(file->inode);

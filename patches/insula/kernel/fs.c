@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file system below path names: blocks, inodes, what is in a file, what is in a directory. Everything that changes
- * something runs inside log_begin .. log_end of the caller; every change goes to log_write. */
+/* The file system below path names: blocks, inodes, what is in a file, what is in a directory.
+ * Everything that changes something runs inside log_begin .. log_end of the caller; every change
+ * goes to log_write. */
 #include "kernel.h"
 #include "disk_format.h"
 
@@ -90,8 +91,7 @@ struct inode *inode_alloc(u16 type)
             log_write(buffer);
         }
         buffer_put(buffer);
-        if (free)
-            return inode_get(number);
+        if (free) return inode_get(number);
     }
     return NULL;
 }
@@ -150,7 +150,8 @@ void inode_truncate(struct inode *inode)
     inode_update(inode);
 }
 
-/* Gives up a reference. The last one to a file without a name frees the file, so this too runs inside a log operation. */
+/* Gives up a reference. The last one to a file without a name frees the file, so this too runs
+ * inside a log operation. */
 void inode_put(struct inode *inode)
 {
     if (inode->references == 1 && inode->valid && inode->links == 0) {
@@ -164,7 +165,8 @@ void inode_put(struct inode *inode)
     inode->references--;
 }
 
-/* The block that holds the index-th part of a file; 0: there is none (and none is wanted, or the disk is full). */
+/* The block that holds the index-th part of a file; 0: there is none (and none is wanted, or the
+ * disk is full). */
 static u32 block_of(struct inode *inode, u32 index, bool create)
 {
     struct buffer *indirect;
@@ -179,8 +181,7 @@ static u32 block_of(struct inode *inode, u32 index, bool create)
     if (!inode->block[DIRECT]) {
         if (create)
             inode->block[DIRECT] = block_alloc();
-        if (!inode->block[DIRECT])
-            return 0;
+        if (!inode->block[DIRECT]) return 0;
     }
     indirect = buffer_get(inode->block[DIRECT]);
     slot = (u32 *)indirect->data + (index - DIRECT);
@@ -197,12 +198,12 @@ int inode_read(struct inode *inode, void *to, u64 user, u32 offset, u32 n)
 {
     u32 done = 0;
 
-    if (offset >= inode->size)
-        return 0;
+    if (offset >= inode->size) return 0;
     if (n > inode->size - offset)
         n = inode->size - offset;
     while (done < n) {
-        u32 at = (offset + done) % BLOCK_SIZE, chunk = BLOCK_SIZE - at < n - done ? BLOCK_SIZE - at : n - done;
+        u32 at = (offset + done) % BLOCK_SIZE,
+            chunk = BLOCK_SIZE - at < n - done ? BLOCK_SIZE - at : n - done;
         struct buffer *buffer = buffer_get(block_of(inode, (offset + done) / BLOCK_SIZE, false));
         int error = 0;
         if (to)
@@ -210,23 +211,23 @@ int inode_read(struct inode *inode, void *to, u64 user, u32 offset, u32 n)
         else
             error = copy_out(user + done, buffer->data + at, chunk);
         buffer_put(buffer);
-        if (error)
-            return error;
+        if (error) return error;
         done += chunk;
     }
     return (int)n;
 }
 
-/* Writes at most what fits a log operation: 7 blocks and what describes them. Files have no holes. */
+/* Writes at most what fits a log operation: 7 blocks and what describes them. Files have no
+ * holes. */
 int inode_write(struct inode *inode, const void *from, u64 user, u32 offset, u32 n)
 {
     u32 done = 0;
     int error = 0;
 
-    if (offset > inode->size || (u64)offset + n > MAX_FILE)
-        return -EFBIG;
+    if (offset > inode->size || (u64)offset + n > MAX_FILE) return -EFBIG;
     while (done < n && !error) {
-        u32 at = (offset + done) % BLOCK_SIZE, chunk = BLOCK_SIZE - at < n - done ? BLOCK_SIZE - at : n - done;
+        u32 at = (offset + done) % BLOCK_SIZE,
+            chunk = BLOCK_SIZE - at < n - done ? BLOCK_SIZE - at : n - done;
         u32 block = block_of(inode, (offset + done) / BLOCK_SIZE, true);
         if (!block) {
             error = -ENOSPC;
@@ -252,7 +253,8 @@ struct inode *directory_find(struct inode *directory, const char *name, u32 *off
 {
     struct dirent entry;
 
-    for (u32 at = 0; inode_read(directory, &entry, 0, at, sizeof entry) == sizeof entry; at += (u32)sizeof entry) {
+    for (u32 at = 0; inode_read(directory, &entry, 0, at, sizeof entry) == sizeof entry;
+         at += (u32)sizeof entry) {
         if (!entry.inode || strncmp(entry.name, name, NAME_MAX) != 0)
             continue;
         if (offset)
@@ -282,7 +284,8 @@ bool directory_empty(struct inode *directory)
 {
     struct dirent entry;
 
-    for (u32 at = 2 * sizeof entry; inode_read(directory, &entry, 0, at, sizeof entry) > 0; at += (u32)sizeof entry)
+    for (u32 at = 2 * sizeof entry; inode_read(directory, &entry, 0, at, sizeof entry) > 0;
+         at += (u32)sizeof entry)
         if (entry.inode)
             return false;
     return true;
@@ -314,7 +317,8 @@ void fs_init(void)
 
     memcpy(&super, buffer->data, sizeof super);
     buffer_put(buffer);
-    if (super.magic != FS_MAGIC || super.blocks > disk->blocks || super.log_start + LOG_MAX >= super.inode_start)
+    if (super.magic != FS_MAGIC || super.blocks > disk->blocks ||
+        super.log_start + LOG_MAX >= super.inode_start)
         kpanic("disk %s holds no file system of mine", disk->name);
     log_init(super.log_start);
     free_orphans();

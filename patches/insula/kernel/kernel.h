@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Every declaration that crosses a file of the kernel, grouped by the file that owns it, in reading order.
+/* Every declaration that crosses a file of the kernel, grouped by the file that owns it, in reading
+ * order.
  *
- * Concurrency in one paragraph: there is one CPU, and the kernel is never preempted; a process gives up the CPU where
- * it calls sleep_on() or on its way back to user mode. So data shared between processes needs a lock only across a sleep
- * (struct lock), and data shared with interrupt handlers needs interrupts_off(). Nothing else. */
+ * Concurrency in one paragraph: there is one CPU, and the kernel is never preempted; a process
+ * gives up the CPU where it calls sleep_on() or on its way back to user mode. So data shared
+ * between processes needs a lock only across a sleep (struct lock), and data shared with interrupt
+ * handlers needs interrupts_off(). Nothing else. */
 #pragma once
 #include "x86.h"
 #include "abi.h"
 #include <stdarg.h>
 
-/* The registers of an interrupted program, as entry.asm pushes them; a system call builds the same frame. */
+/* The registers of an interrupted program, as entry.asm pushes them; a system call builds the same
+ * frame. */
 struct frame {
     u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     u64 vector, error;
@@ -53,7 +56,8 @@ void page_free(void *page);
 /* vm.c */
 struct space {                                          /* the memory of one process */
     u64 *root;                                          /* top-level page table */
-    u64 heap_start, heap_end;                           /* sbrk moves the end; pages appear on first touch */
+    /* sbrk moves the end; pages appear on first touch */
+    u64 heap_start, heap_end;
     u32 pages;
 };
 void vm_init(void);
@@ -70,7 +74,13 @@ int copy_to_space(struct space *space, u64 user, const void *from, size_t n);
 int copy_in_string(char *to, u64 user, size_t size);    /* length, or -EFAULT / -ENAMETOOLONG */
 
 /* segment.c */
-enum { KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, USER_DATA = 0x18 | 3, USER_CODE = 0x20 | 3, TASK = 0x28 };
+enum {
+    KERNEL_CODE = 0x08,
+    KERNEL_DATA = 0x10,
+    USER_DATA = 0x18 | 3,
+    USER_CODE = 0x20 | 3,
+    TASK = 0x28
+};
 void segments_init(void);
 void use_kernel_stack(u64 top);
 
@@ -97,7 +107,8 @@ void tick(void);
 #define KERNEL_STACK 16384
 enum state { UNUSED, EMBRYO, RUNNABLE, RUNNING, SLEEPING, ZOMBIE };
 
-struct context { u64 r15, r14, r13, r12, rbx, rbp, rip; };     /* what switch_context saves, on the kernel stack */
+/* what switch_context saves, on the kernel stack */
+struct context { u64 r15, r14, r13, r12, rbx, rbp, rip; };
 
 struct process {
     enum state state;
@@ -119,7 +130,8 @@ extern bool reschedule;                                 /* the running process h
 void process_init(void);
 void scheduler(void) __attribute__((noreturn));
 void yield(void);
-void sleep_on(const volatile void *channel);                     /* interrupts off if an interrupt handler wakes the channel */
+/* interrupts off if an interrupt handler wakes the channel */
+void sleep_on(const volatile void *channel);
 int sleep_ticks(u64 until);
 void wake(const volatile void *channel);
 int process_fork(void);
@@ -190,7 +202,8 @@ void inode_unlock(struct inode *inode);
 void inode_put(struct inode *inode);
 void inode_update(struct inode *inode);
 void inode_truncate(struct inode *inode);
-int inode_read(struct inode *inode, void *to, u64 user, u32 offset, u32 n);   /* to `to`, or to user memory if NULL */
+/* to `to`, or to user memory if NULL */
+int inode_read(struct inode *inode, void *to, u64 user, u32 offset, u32 n);
 int inode_write(struct inode *inode, const void *from, u64 user, u32 offset, u32 n);
 struct inode *directory_find(struct inode *directory, const char *name, u32 *offset);
 int directory_add(struct inode *directory, const char *name, u32 number);
@@ -202,7 +215,8 @@ int path_unlink(const char *path);
 
 /* file.c, pipe.c, udp.c: what a file descriptor stands for */
 struct file {
-    u16 type;                                           /* TYPE_FILE (any inode), TYPE_PIPE, TYPE_SOCKET */
+    /* TYPE_FILE (any inode), TYPE_PIPE, TYPE_SOCKET */
+    u16 type;
     u16 references;
     bool readable, writable, append;
     struct inode *inode;
@@ -215,7 +229,8 @@ struct file *file_hold(struct file *file);
 void file_close(struct file *file);
 int file_read(struct file *file, u64 user, u32 n);
 int file_write(struct file *file, u64 user, u32 n);
-int file_descriptor(struct file *file);                 /* takes a descriptor for it; closes it if there is none */
+/* takes a descriptor for it; closes it if there is none */
+int file_descriptor(struct file *file);
 bool file_descriptor_free(void);
 struct file *file_of(u64 descriptor);
 int pipe_create(struct file **read_end, struct file **write_end);

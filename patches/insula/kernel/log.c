@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The log makes file system operations atomic: after a crash either all of an operation's blocks are there or none.
+/* The log makes file system operations atomic: after a crash either all of an operation's blocks
+ * are there or none.
  *
- * Operations write into the block cache only, between log_begin and log_end, and name each changed block to log_write.
- * Many operations share one transaction (group commit), and a block changed often is written once (absorption). A commit
- * copies the changed blocks to the log area, flushes, writes the header that makes them count, flushes, and then writes
- * them home; clearing the header ends it. Recovery is the second half of a commit, done at boot.
+ * Operations write into the block cache only, between log_begin and log_end, and name each changed
+ * block to log_write. Many operations share one transaction (group commit), and a block changed
+ * often is written once (absorption). A commit copies the changed blocks to the log area, flushes,
+ * writes the header that makes them count, flushes, and then writes them home; clearing the header
+ * ends it. Recovery is the second half of a commit, done at boot.
  *
- * A transaction commits when sync asks for it or when the log might not hold another operation; it waits for running
- * operations to end, and new ones wait for it. So a program may lose what it did not sync, but never half of it. */
+ * A transaction commits when sync asks for it or when the log might not hold another operation; it
+ * waits for running operations to end, and new ones wait for it. So a program may lose what it did
+ * not sync, but never half of it. */
 #include "kernel.h"
 #include "disk_format.h"
 
-enum { OPERATION_MAX = 12 };            /* blocks one operation may change: see inode_write's chunks */
+/* blocks one operation may change: see inode_write's chunks */
+enum { OPERATION_MAX = 12 };
 
 static u32 start;                       /* header block on the disk */
 static struct log_header header;        /* the open transaction */
@@ -60,8 +64,7 @@ void log_init(u32 at)
     start = at;
     memcpy(&found, buffer->data, sizeof found);
     buffer_put(buffer);
-    if (found.count == 0 || found.count > LOG_MAX || found.checksum != checksum(&found))
-        return;
+    if (found.count == 0 || found.count > LOG_MAX || found.checksum != checksum(&found)) return;
     for (u32 i = 0; i < found.count; i++) {
         struct buffer *from = buffer_get(start + 1 + i), *to = buffer_get(found.home[i]);
         memcpy(to->data, from->data, BLOCK_SIZE);
@@ -141,7 +144,8 @@ void log_write(struct buffer *buffer)
     header.home[header.count++] = buffer->block;
 }
 
-/* Returns when everything that ended before the call is on the disk. A commit under way may have begun without it. */
+/* Returns when everything that ended before the call is on the disk. A commit under way may have
+ * begun without it. */
 void log_sync(void)
 {
     u64 target = generation + (committing ? 2 : 1);

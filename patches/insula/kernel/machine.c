@@ -2,8 +2,8 @@
 /* The end: the machine's power switch, and what the kernel says when it cannot go on. */
 #include "kernel.h"
 
-/* The power management control register of QEMU's q35 chipset; soft-off is "sleep state 5, now". A kernel for any PC
- * would read the port and the value from ACPI's FADT and DSDT instead. */
+/* The power management control register of QEMU's q35 chipset; soft-off is "sleep state 5, now". A
+ * kernel for any PC would read the port and the value from ACPI's FADT and DSDT instead. */
 enum { PM_CONTROL = 0x604, SLEEP_NOW = 0x2000 };
 
 void power_off(void)

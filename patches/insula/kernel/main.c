@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The order of the world's creation: boot.asm calls kernel_main on the boot stack, with interrupts off. */
+/* The order of the world's creation: boot.asm calls kernel_main on the boot stack, with interrupts
+ * off. */
 #include "kernel.h"
 
 char boot_arguments[256];
@@ -7,13 +8,15 @@ u64 memory_start, memory_end;
 u8 *ram_image;
 u64 ram_image_size;
 
-/* Finds `key=value` among the arguments; the value ends at a space, except that `run=` takes all the rest. */
+/* Finds `key=value` among the arguments; the value ends at a space, except that `run=` takes all
+ * the rest. */
 bool boot_argument(const char *key, char *value, size_t size)
 {
     size_t length = strlen(key), n = 0;
 
     for (const char *at = boot_arguments; *at; at++) {
-        if ((at > boot_arguments && at[-1] != ' ') || strncmp(at, key, length) != 0 || at[length] != '=')
+        if ((at > boot_arguments && at[-1] != ' ') || strncmp(at, key, length) != 0 ||
+            at[length] != '=')
             continue;
         bool to_the_end = strncmp(key, "run", 4) == 0;
         for (at += length + 1; *at && (to_the_end || *at != ' ') && n + 1 < size; at++)

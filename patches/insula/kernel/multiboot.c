@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the boot loader tells us: the command line, the memory map, a module. The information is a list of tagged
- * records, 8-byte aligned, anywhere in low memory; we copy what we need before that memory is used for pages. */
+/* What the boot loader tells us: the command line, the memory map, a module. The information is a
+ * list of tagged records, 8-byte aligned, anywhere in low memory; we copy what we need before that
+ * memory is used for pages. */
 #include "kernel.h"
 
 struct tag { u32 type, size; };
@@ -11,7 +12,8 @@ struct map_tag { struct tag tag; u32 entry_size, version; struct map_entry entri
 
 extern char kernel_end[];
 
-/* We use one region: the one that holds the kernel, from 1 MiB up to the first hole (at most 3 GiB on a PC). */
+/* We use one region: the one that holds the kernel, from 1 MiB up to the first hole (at most 3 GiB
+ * on a PC). */
 static void take_memory_map(const struct map_tag *map)
 {
     const u8 *end = (const u8 *)map + map->tag.size;

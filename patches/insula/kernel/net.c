@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The network from Ethernet to IP: ARP, ICMP echo, and the way out for UDP (udp.c). Frames come in by interrupt, so
- * everything here runs with interrupts off. No fragments, no options, one route. */
+/* The network from Ethernet to IP: ARP, ICMP echo, and the way out for UDP (udp.c). Frames come in
+ * by interrupt, so everything here runs with interrupts off. No fragments, no options, one
+ * route. */
 #include "net.h"
 
-enum { ARP = 0x0806, IP = 0x0800, ARP_REQUEST = 1, ARP_REPLY = 2, ICMP = 1, ECHO_REPLY = 0, ECHO = 8, NEIGHBOURS = 16 };
+enum {
+    ARP = 0x0806,
+    IP = 0x0800,
+    ARP_REQUEST = 1,
+    ARP_REPLY = 2,
+    ICMP = 1,
+    ECHO_REPLY = 0,
+    ECHO = 8,
+    NEIGHBOURS = 16
+};
 
 struct nic *nic;
 u32 net_address;
 static u32 net_mask, gateway;
 static const u8 broadcast[6] = { 255, 255, 255, 255, 255, 255 };
 static struct { u32 ip; u8 mac[6]; } neighbours[NEIGHBOURS];
-static struct { u32 from; u16 sequence; bool waiting; } echo;           /* the ping that is under way */
+/* the ping that is under way */
+static struct { u32 from; u16 sequence; bool waiting; } echo;
 
 /* "10.0.2.15" or "10.0.2.15/24" to numbers; the mask is all ones without a length. */
 static u32 parse_address(const char *text, u32 *mask)
@@ -30,8 +41,7 @@ void net_init(void)
 {
     char text[32];
 
-    if (!boot_argument("ip", text, sizeof text))
-        return;
+    if (!boot_argument("ip", text, sizeof text)) return;
     net_address = parse_address(text, &net_mask);
     nic = virtio_net_find();
     if (!nic) {
@@ -40,8 +50,8 @@ void net_init(void)
     }
     if (boot_argument("gw", text, sizeof text))
         gateway = parse_address(text, NULL);
-    kprintf("Insula: network %s, address %u.%u.%u.%u\n", nic->name, net_address >> 24, net_address >> 16 & 255,
-           net_address >> 8 & 255, net_address & 255);
+    kprintf("Insula: network %s, address %u.%u.%u.%u\n", nic->name, net_address >> 24,
+            net_address >> 16 & 255, net_address >> 8 & 255, net_address & 255);
 }
 
 static const u8 *neighbour(u32 ip)
@@ -84,8 +94,12 @@ static void send_frame(const u8 *to, u16 type, const void *payload, u32 n)
 
 static void send_arp(u16 operation, const u8 *mac, u32 ip)
 {
-    struct arp arp = { .hardware = swap16(1), .protocol = swap16(IP), .sizes = swap16(0x0604),
-                       .operation = swap16(operation), .from_ip = swap32(net_address), .to_ip = swap32(ip) };
+    struct arp arp = { .hardware = swap16(1),
+                       .protocol = swap16(IP),
+                       .sizes = swap16(0x0604),
+                       .operation = swap16(operation),
+                       .from_ip = swap32(net_address),
+                       .to_ip = swap32(ip) };
 
     memcpy(arp.from_mac, nic->mac, 6);
     memcpy(arp.to_mac, operation == ARP_REPLY ? mac : (const u8[6]){ 0 }, 6);
@@ -94,8 +108,7 @@ static void send_arp(u16 operation, const u8 *mac, u32 ip)
 
 static void receive_arp(const struct arp *arp)
 {
-    if (swap32(arp->to_ip) != net_address || !net_address)
-        return;
+    if (swap32(arp->to_ip) != net_address || !net_address) return;
     learn(swap32(arp->from_ip), arp->from_mac);
     if (swap16(arp->operation) == ARP_REQUEST)
         send_arp(ARP_REPLY, arp->from_mac, swap32(arp->from_ip));
@@ -116,7 +129,8 @@ u16 internet_checksum(const void *data, u32 n)
 /* Asks for the owner of an address, three times, a third of a second apart. */
 static const u8 *resolve(u32 ip, bool may_sleep)
 {
-    for (int attempt = 0; may_sleep && attempt < 3 && !neighbour(ip) && !current->killed; attempt++) {
+    for (int attempt = 0; may_sleep && attempt < 3 && !neighbour(ip) && !current->killed;
+         attempt++) {
         u64 until = ticks + 33;
         send_arp(ARP_REQUEST, broadcast, ip);
         while (ticks < until && !neighbour(ip) && !current->killed)
@@ -134,9 +148,13 @@ int ip_send(u32 to, u8 protocol, const void *payload, u32 n, bool may_sleep)
     const u8 *mac = resolve((to ^ net_address) & net_mask ? gateway : to, may_sleep);
 
     if (mac && n <= MTU - sizeof *header) {
-        *header = (struct ip){ .version = 0x45, .length = swap16((u16)(sizeof *header + n)), .ttl = 64,
-                               .identification = swap16(identification++), .protocol = protocol,
-                               .from = swap32(net_address), .to = swap32(to) };
+        *header = (struct ip){ .version = 0x45,
+                               .length = swap16((u16)(sizeof *header + n)),
+                               .ttl = 64,
+                               .identification = swap16(identification++),
+                               .protocol = protocol,
+                               .from = swap32(net_address),
+                               .to = swap32(to) };
         header->checksum = swap16(internet_checksum(header, sizeof *header));
         memcpy(header + 1, payload, n);
         send_frame(mac, IP, packet, (u32)sizeof *header + n);
@@ -149,8 +167,7 @@ static void receive_icmp(u32 from, const u8 *packet, u32 n)
 {
     struct icmp icmp;
 
-    if (n < sizeof icmp || n > MTU - sizeof(struct ip) || internet_checksum(packet, n) != 0)
-        return;
+    if (n < sizeof icmp || n > MTU - sizeof(struct ip) || internet_checksum(packet, n) != 0) return;
     memcpy(&icmp, packet, sizeof icmp);
     if (icmp.type == ECHO) {
         u8 reply[MTU];
@@ -159,13 +176,15 @@ static void receive_icmp(u32 from, const u8 *packet, u32 n)
         ((struct icmp *)reply)->checksum = 0;
         ((struct icmp *)reply)->checksum = swap16(internet_checksum(reply, n));
         ip_send(from, ICMP, reply, n, false);
-    } else if (icmp.type == ECHO_REPLY && from == echo.from && swap16(icmp.sequence) == echo.sequence) {
+    } else if (icmp.type == ECHO_REPLY && from == echo.from &&
+               swap16(icmp.sequence) == echo.sequence) {
         echo.waiting = false;
         wake(&echo);
     }
 }
 
-/* From the driver's interrupt handler. Lengths come from outside: believe none that the frame does not bear out. */
+/* From the driver's interrupt handler. Lengths come from outside: believe none that the frame does
+ * not bear out. */
 void net_receive(const u8 *frame, u32 n)
 {
     const struct ethernet *ethernet = (const struct ethernet *)frame;
@@ -174,11 +193,11 @@ void net_receive(const u8 *frame, u32 n)
     if (n >= sizeof *ethernet + sizeof(struct arp) && swap16(ethernet->type) == ARP)
         receive_arp((const struct arp *)(ethernet + 1));
     if (n < sizeof *ethernet + sizeof *ip || swap16(ethernet->type) != IP || ip->version != 0x45 ||
-        swap32(ip->to) != net_address || swap16(ip->fragment) & 0x3fff || internet_checksum(ip, sizeof *ip) != 0)
+        swap32(ip->to) != net_address || swap16(ip->fragment) & 0x3fff ||
+        internet_checksum(ip, sizeof *ip) != 0)
         return;
     u32 length = swap16(ip->length), from = swap32(ip->from);
-    if (length < sizeof *ip || length > n - sizeof *ethernet)
-        return;
+    if (length < sizeof *ip || length > n - sizeof *ethernet) return;
     if (!((from ^ net_address) & net_mask))
         learn(from, ethernet->from);
     if (ip->protocol == ICMP)
@@ -194,10 +213,8 @@ int net_ping(u32 to, u16 sequence, u32 timeout_ms)
     struct icmp *icmp = (struct icmp *)packet;
     int error;
 
-    if (!nic)
-        return -ENODEV;
-    if (echo.waiting)
-        return -EBUSY;
+    if (!nic) return -ENODEV;
+    if (echo.waiting) return -EBUSY;
     echo.from = to;
     echo.sequence = sequence;
     echo.waiting = true;

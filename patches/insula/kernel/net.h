@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets as they are on the wire, for net.c and udp.c: big-endian, so every field goes through swap16 or swap32. */
+/* Packets as they are on the wire, for net.c and udp.c: big-endian, so every field goes through
+ * swap16 or swap32. */
 #pragma once
 #include "kernel.h"
 
@@ -23,7 +24,14 @@ struct ip {
 struct icmp { u8 type, code; u16 checksum, identifier, sequence; } __attribute__((packed));
 struct udp { u16 from, to, length, checksum; } __attribute__((packed));
 
-static inline u16 swap16(u16 v) { return __builtin_bswap16(v); }
-static inline u32 swap32(u32 v) { return __builtin_bswap32(v); }
+static inline u16 swap16(u16 v)
+{
+    return __builtin_bswap16(v);
+}
+static inline u32 swap32(u32 v)
+{
+    return __builtin_bswap32(v);
+}
 
-u16 internet_checksum(const void *data, u32 n);         /* 0 over data that includes a right checksum */
+/* 0 over data that includes a right checksum */
+u16 internet_checksum(const void *data, u32 n);

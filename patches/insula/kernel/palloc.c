@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Physical pages, one by one. Pages never used lie above `fresh`; freed ones form a list threaded through themselves. */
+/* Physical pages, one by one. Pages never used lie above `fresh`; freed ones form a list threaded
+ * through themselves. */
 #include "kernel.h"
 
 struct free_page { struct free_page *next; };

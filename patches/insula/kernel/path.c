@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Path names: from a string to an inode, and the operations that change directories. All inside a log operation. */
+/* Path names: from a string to an inode, and the operations that change directories. All inside a
+ * log operation. */
 #include "kernel.h"
 #include "disk_format.h"
 
@@ -10,8 +11,7 @@ static const char *next_name(const char *path, char *name)
 
     while (*path == '/')
         path++;
-    if (!*path)
-        return NULL;
+    if (!*path) return NULL;
     for (; *path && *path != '/'; path++)
         if (n < NAME_MAX)
             name[n++] = *path;
@@ -38,8 +38,7 @@ static struct inode *follow(const char *path, char *name, bool parent)
         }
         inode_unlock(at);
         inode_put(at);
-        if (!next)
-            return NULL;
+        if (!next) return NULL;
         at = next;
     }
     if (parent) {
@@ -92,8 +91,7 @@ int path_create(const char *path, u16 type, struct inode **result)
     struct inode *directory = follow(path, name, true), *inode;
     int error = -ENOSPC;
 
-    if (!directory)
-        return -ENOENT;
+    if (!directory) return -ENOENT;
     inode_lock(directory);
     inode = directory_find(directory, name, NULL);
     if (inode) {
@@ -120,8 +118,7 @@ int path_link(const char *from, const char *to)
     struct inode *inode = path_find(from), *directory, *there;
     int error = -ENOENT;
 
-    if (!inode)
-        return -ENOENT;
+    if (!inode) return -ENOENT;
     inode_lock(inode);
     if (inode->type == TYPE_DIR) {
         release(inode);
@@ -161,8 +158,7 @@ int path_unlink(const char *path)
     u32 at;
     int error = -ENOENT;
 
-    if (!directory)
-        return -ENOENT;
+    if (!directory) return -ENOENT;
     inode_lock(directory);
     if (strncmp(name, ".", 2) == 0 || strncmp(name, "..", 3) == 0)
         error = -EINVAL;

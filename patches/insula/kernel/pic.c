@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts: the two 8259 controllers, moved out of the way of the CPU's exceptions to vectors 32..47, and who handles
- * what they report. */
+/* Interrupts: the two 8259 controllers, moved out of the way of the CPU's exceptions to vectors
+ * 32..47, and who handles what they report. */
 #include "kernel.h"
 
 enum { MASTER = 0x20, SLAVE = 0xa0, CASCADE = 2 };
@@ -20,7 +20,8 @@ void irq_init(void)
     };
 
     for (int i = 0; i < 2; i++) {
-        outb(chips[i].port, 0x11);              /* initialise: edge triggered, cascaded, four words */
+        /* initialise: edge triggered, cascaded, four words */
+        outb(chips[i].port, 0x11);
         outb(chips[i].port + 1, chips[i].base);
         outb(chips[i].port + 1, chips[i].wiring);
         outb(chips[i].port + 1, 1);             /* 8086 mode */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pipes: a page of bytes between two open files. Positions run freely; their difference is what is in the pipe. */
+/* Pipes: a page of bytes between two open files. Positions run freely; their difference is what is
+ * in the pipe. */
 #include "kernel.h"
 
 enum { PIPES = 32 };
@@ -16,11 +17,9 @@ int pipe_create(struct file **read_end, struct file **write_end)
 
     while (pipe < pipes + PIPES && pipe->bytes)
         pipe++;
-    if (pipe == pipes + PIPES)
-        return -ENFILE;
+    if (pipe == pipes + PIPES) return -ENFILE;
     *pipe = (struct pipe){ page_alloc(), 0, 0, true, true };
-    if (!pipe->bytes)
-        return -ENOMEM;
+    if (!pipe->bytes) return -ENOMEM;
     *read_end = file_alloc();
     *write_end = *read_end ? file_alloc() : NULL;
     if (!*write_end) {
@@ -55,10 +54,8 @@ int pipe_write(struct pipe *pipe, u64 user, u32 n)
 
     while (done < n) {
         u32 room = (u32)PAGE_SIZE - (pipe->written - pipe->read), at = pipe->written % PAGE_SIZE;
-        if (!pipe->reader)
-            return -EPIPE;
-        if (current->killed)
-            return -EINTR;
+        if (!pipe->reader) return -EPIPE;
+        if (current->killed) return -EINTR;
         if (!room) {
             sleep_on(pipe);
             continue;
@@ -68,8 +65,7 @@ int pipe_write(struct pipe *pipe, u64 user, u32 n)
             chunk = room;
         if (chunk > n - done)
             chunk = n - done;
-        if (copy_in(pipe->bytes + at, user + done, chunk) < 0)
-            return -EFAULT;
+        if (copy_in(pipe->bytes + at, user + done, chunk) < 0) return -EFAULT;
         pipe->written += chunk;
         done += chunk;
         wake(pipe);
@@ -83,8 +79,7 @@ int pipe_read(struct pipe *pipe, u64 user, u32 n)
     u32 done = 0;
 
     while (pipe->read == pipe->written && pipe->writer) {
-        if (current->killed)
-            return -EINTR;
+        if (current->killed) return -EINTR;
         sleep_on(pipe);
     }
     while (done < n && pipe->read != pipe->written) {
@@ -93,8 +88,7 @@ int pipe_read(struct pipe *pipe, u64 user, u32 n)
             chunk = pipe->written - pipe->read;
         if (chunk > n - done)
             chunk = n - done;
-        if (copy_out(user + done, pipe->bytes + at, chunk) < 0)
-            return -EFAULT;
+        if (copy_out(user + done, pipe->bytes + at, chunk) < 0) return -EFAULT;
         pipe->read += chunk;
         done += chunk;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes: their table, the scheduler, sleeping and waking, and the calls that make and end them. The scheduler runs
- * on the boot stack, with interrupts off except while it waits for work. */
+/* Processes: their table, the scheduler, sleeping and waking, and the calls that make and end them.
+ * The scheduler runs on the boot stack, with interrupts off except while it waits for work. */
 #include "disk_format.h"
 #include "kernel.h"
 
@@ -26,7 +26,8 @@ static struct process *process_alloc(void (*entry)(void))
         p->kernel_stack = (u64)kernel_stacks[p - table] + KERNEL_STACK;
         p->frame = (struct frame *)p->kernel_stack - 1;
         u64 *stack = (u64 *)p->frame;
-        *--stack = (u64)trap_return;            /* where `entry` returns to; also aligns its stack */
+        /* where `entry` returns to; also aligns its stack */
+        *--stack = (u64)trap_return;
         p->context = (struct context *)stack - 1;
         memset(p->context, 0, sizeof *p->context);
         p->context->rip = (u64)entry;
@@ -36,7 +37,9 @@ static struct process *process_alloc(void (*entry)(void))
 }
 
 /* A new process comes here from the scheduler, and returns into trap_return. */
-static void begin_forked(void) { }
+static void begin_forked(void)
+{
+}
 
 static void begin_first(void)
 {
@@ -68,8 +71,7 @@ static struct process *next_runnable(void)
 
     for (u32 i = 0; i < PROCESSES; i++) {
         last = (last + 1) % PROCESSES;
-        if (table[last].state == RUNNABLE)
-            return &table[last];
+        if (table[last].state == RUNNABLE) return &table[last];
     }
     return NULL;
 }
@@ -108,7 +110,8 @@ void yield(void)
     interrupts_restore(on);
 }
 
-/* Sleeps until wake(channel). Callers re-check what they wait for: wake-ups may be for somebody else, or from kill. */
+/* Sleeps until wake(channel). Callers re-check what they wait for: wake-ups may be for somebody
+ * else, or from kill. */
 void sleep_on(const volatile void *channel)
 {
     bool on = interrupts_off();
@@ -157,8 +160,7 @@ int process_fork(void)
 {
     struct process *child = process_alloc(begin_forked);
 
-    if (!child)
-        return -EAGAIN;
+    if (!child) return -EAGAIN;
     if (space_copy(&child->space, &current->space) < 0) {
         child->state = UNUSED;
         return -ENOMEM;
@@ -174,8 +176,8 @@ int process_fork(void)
     return child->pid;
 }
 
-/* What is left is a zombie: a pid and a status, for the parent to collect; the parent also frees the memory, which
- * this process is still running in. */
+/* What is left is a zombie: a pid and a status, for the parent to collect; the parent also frees
+ * the memory, which this process is still running in. */
 void process_exit(int status)
 {
     if (current == init)
@@ -219,8 +221,7 @@ int process_wait(u64 user_status)
             interrupts_restore(on);
             space_free(&p->space);
             p->state = UNUSED;
-            if (user_status && copy_out(user_status, &status, sizeof status) < 0)
-                return -EFAULT;
+            if (user_status && copy_out(user_status, &status, sizeof status) < 0) return -EFAULT;
             return pid;
         }
         if (!children || current->killed) {
@@ -236,8 +237,7 @@ int process_kill(int pid)
     for EACH_PROCESS(p) {
         if (p->pid != pid || p->state == UNUSED || p->state == ZOMBIE)
             continue;
-        if (p == init)
-            return -EPERM;
+        if (p == init) return -EPERM;
         p->killed = true;
         if (p->state == SLEEPING)
             p->state = RUNNABLE;

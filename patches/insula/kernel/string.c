@@ -21,8 +21,7 @@ void *memmove(void *to, const void *from, size_t n)
     u8 *t = to;
     const u8 *f = from;
 
-    if (t <= f || t >= f + n)
-        return memcpy(to, from, n);
+    if (t <= f || t >= f + n) return memcpy(to, from, n);
     while (n--)
         t[n] = f[n];
     return to;

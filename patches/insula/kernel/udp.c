@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* UDP sockets: a port and a queue of packets that came for it. The interrupt handler fills the queue, processes empty it. */
+/* UDP sockets: a port and a queue of packets that came for it. The interrupt handler fills the
+ * queue, processes empty it. */
 #include "net.h"
 
 enum { SOCKETS = 8, QUEUED = 8, FIRST_FREE_PORT = 49152 };
@@ -48,11 +49,10 @@ int socket_send(struct socket *socket, const struct address *to, u64 user, u32 n
     struct udp *header = (struct udp *)packet;
     int error;
 
-    if (n > UDP_MAX)
-        return -EINVAL;
-    *header = (struct udp){ swap16(socket->port), swap16(to->port), swap16((u16)(sizeof *header + n)), 0 };
-    if (copy_in(header + 1, user, n) < 0)
-        return -EFAULT;
+    if (n > UDP_MAX) return -EINVAL;
+    *header = (struct udp){ swap16(socket->port), swap16(to->port),
+                            swap16((u16)(sizeof *header + n)), 0 };
+    if (copy_in(header + 1, user, n) < 0) return -EFAULT;
     error = ip_send(to->ip, UDP, packet, (u32)sizeof *header + n, true);
     return error ? error : (int)n;
 }
@@ -63,12 +63,12 @@ void udp_receive(u32 from, const u8 *packet, u32 n)
     const struct udp *header = (const struct udp *)packet;
     struct socket *socket;
 
-    if (n < sizeof *header || swap16(header->length) < sizeof *header || swap16(header->length) > n || !header->to)
+    if (n < sizeof *header || swap16(header->length) < sizeof *header ||
+        swap16(header->length) > n || !header->to)
         return;
     socket = socket_of(swap16(header->to));
     n = swap16(header->length) - (u32)sizeof *header;
-    if (!socket || socket->received - socket->taken == QUEUED || n > UDP_MAX)
-        return;
+    if (!socket || socket->received - socket->taken == QUEUED || n > UDP_MAX) return;
     struct packet *slot = &socket->queue[socket->received++ % QUEUED];
     slot->from = (struct address){ from, swap16(header->from) };
     slot->n = n;

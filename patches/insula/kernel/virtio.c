@@ -5,9 +5,21 @@
 
 enum { VENDOR = 0x1af4, MODERN = 0x1040, BUS_MASTER = 4, MEMORY = 2, VENDOR_CAPABILITY = 9 };
 enum { COMMON = 1, NOTIFY = 2, STATUS = 3, CONFIG = 4 };                /* types of capability */
-enum { FEATURE_SELECT = 0, FEATURES = 4, DRIVER_SELECT = 8, DRIVER_FEATURES = 12, DEVICE_STATUS = 20, QUEUE_SELECT = 22,
-       QUEUE_LENGTH = 24, QUEUE_ENABLE = 28, QUEUE_NOTIFY = 30, QUEUE_DESCRIPTORS = 32, QUEUE_AVAILABLE = 40,
-       QUEUE_USED = 48 };                                               /* offsets in the common part */
+enum {
+    FEATURE_SELECT = 0,
+    FEATURES = 4,
+    DRIVER_SELECT = 8,
+    DRIVER_FEATURES = 12,
+    DEVICE_STATUS = 20,
+    QUEUE_SELECT = 22,
+    QUEUE_LENGTH = 24,
+    QUEUE_ENABLE = 28,
+    QUEUE_NOTIFY = 30,
+    QUEUE_DESCRIPTORS = 32,
+    QUEUE_AVAILABLE = 40,
+    /* offsets in the common part */
+    QUEUE_USED = 48
+};
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
 #define VERSION_1 (1ul << 32)
 
@@ -24,7 +36,8 @@ static u64 bar_address(u32 function, u32 bar)
 /* Each part of the device's registers is named by a capability: type, BAR, offset. */
 static void find_registers(struct virtio *device, u32 function)
 {
-    for (u32 at = pci_read(function, PCI_CAPABILITIES) & 0xff; at; at = pci_read(function, at + 1) & 0xff) {
+    for (u32 at = pci_read(function, PCI_CAPABILITIES) & 0xff; at;
+         at = pci_read(function, at + 1) & 0xff) {
         if ((pci_read(function, at) & 0xff) != VENDOR_CAPABILITY)
             continue;
         u32 type = pci_read(function, at + 3) & 0xff, bar = pci_read(function, at + 4) & 0xff;
@@ -59,8 +72,7 @@ bool virtio_find(struct virtio *device, u16 type)
         pci_write(function, PCI_COMMAND, MEMORY | BUS_MASTER);
         find_registers(device, function);
         device->irq = pci_read(function, PCI_INTERRUPT) & 0xff;
-        if (device->common && device->notify && device->status)
-            return true;
+        if (device->common && device->notify && device->status) return true;
     }
     return false;
 }
@@ -74,7 +86,8 @@ void virtio_negotiate(struct virtio *device, u64 wanted, u64 *features)
     *features = 0;
     for (u32 half = 0; half < 2; half++) {
         REGISTER(u32, device->common, FEATURE_SELECT) = half;
-        u32 offered = REGISTER(u32, device->common, FEATURES) & (u32)((wanted | VERSION_1) >> 32 * half);
+        u32 offered = REGISTER(u32, device->common, FEATURES) &
+                      (u32)((wanted | VERSION_1) >> 32 * half);
         REGISTER(u32, device->common, DRIVER_SELECT) = half;
         REGISTER(u32, device->common, DRIVER_FEATURES) = offered;
         *features |= (u64)offered << 32 * half;
@@ -118,8 +131,9 @@ void virtio_ready(struct virtio *device, void (*handler)(void *))
     REGISTER(u8, device->common, DEVICE_STATUS) = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
 }
 
-/* The ring entry must be seen before the index that covers it, the index before the doorbell. On x86 stores are seen in
- * order, but a store may pass a later read of the device, so there is a full fence before the doorbell. */
+/* The ring entry must be seen before the index that covers it, the index before the doorbell. On
+ * x86 stores are seen in order, but a store may pass a later read of the device, so there is a full
+ * fence before the doorbell. */
 void queue_submit(struct queue *queue, u16 head)
 {
     queue->available->ring[queue->available->index % QUEUE_SIZE] = head;
@@ -133,8 +147,7 @@ int queue_completed(struct queue *queue, u32 *length)
 {
     u32 at = queue->seen % QUEUE_SIZE;
 
-    if (queue->seen == queue->used->index)
-        return -1;
+    if (queue->seen == queue->used->index) return -1;
     __asm__ volatile("" ::: "memory");
     queue->seen++;
     *length = queue->used->ring[at].length;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two virtio drivers share: the modern PCI transport and the split ring (virtio specification 1.1, chapters 2.6
- * and 4.1). Our drivers give each descriptor a fixed use, so there is no descriptor allocator. */
+/* What the two virtio drivers share: the modern PCI transport and the split ring (virtio
+ * specification 1.1, chapters 2.6 and 4.1). Our drivers give each descriptor a fixed use, so there
+ * is no descriptor allocator. */
 #pragma once
 #include "kernel.h"
 

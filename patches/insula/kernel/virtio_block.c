@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The virtio disk. One request at a time: the log's order matters more to us than the disk's queue. */
+/* The virtio disk. One request at a time: the log's order matters more to us than the disk's
+ * queue. */
 #include "disk_format.h"
 #include "virtio.h"
 
@@ -11,14 +12,16 @@ static struct queue queue;
 static struct lock busy;
 static bool can_flush;
 static volatile bool done;
-static struct { u32 type, unused; u64 sector; } request;        /* descriptor 0; the data is 1, the result 2 */
+/* descriptor 0; the data is 1, the result 2 */
+static struct { u32 type, unused; u64 sector; } request;
 static u8 result;
 
 static void interrupt(void *unused)
 {
     u32 length;
 
-    (void)*device.status;                                       /* reading it drops the interrupt line */
+    /* reading it drops the interrupt line */
+    (void)*device.status;
     while (queue_completed(&queue, &length) >= 0)
         done = true;
     wake(&queue);
@@ -34,10 +37,13 @@ static int perform(u32 type, u64 block, void *page)
     request.sector = block * SECTORS;
     result = 0xff;
     done = false;
-    queue.descriptors[0] = (struct descriptor){ to_physical(&request), sizeof request, DESCRIPTOR_NEXT, page ? 1 : 2 };
+    queue.descriptors[0] = (struct descriptor){ to_physical(&request), sizeof request,
+                                                DESCRIPTOR_NEXT, page ? 1 : 2 };
     if (page)
         queue.descriptors[1] = (struct descriptor){ to_physical(page), BLOCK_SIZE,
-                                                    DESCRIPTOR_NEXT | (type == READ ? DESCRIPTOR_WRITE : 0), 2 };
+                                                    DESCRIPTOR_NEXT |
+                                                        (type == READ ? DESCRIPTOR_WRITE : 0),
+                                                    2 };
     queue.descriptors[2] = (struct descriptor){ to_physical(&result), 1, DESCRIPTOR_WRITE, 0 };
     on = interrupts_off();
     queue_submit(&queue, 0);
@@ -64,8 +70,7 @@ struct disk *virtio_block_find(void)
     static struct disk found = { "virtio", 0, transfer, flush };
     u64 features;
 
-    if (!virtio_find(&device, BLOCK_DEVICE))
-        return NULL;
+    if (!virtio_find(&device, BLOCK_DEVICE)) return NULL;
     virtio_negotiate(&device, FEATURE_FLUSH, &features);
     can_flush = features & FEATURE_FLUSH;
     virtio_queue_init(&device, &queue, 0);

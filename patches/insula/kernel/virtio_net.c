@@ -45,8 +45,7 @@ struct nic *virtio_net_find(void)
     static struct nic found = { .name = "virtio", .send = send };
     u64 features;
 
-    if (!virtio_find(&device, NETWORK_DEVICE))
-        return NULL;
+    if (!virtio_find(&device, NETWORK_DEVICE)) return NULL;
     virtio_negotiate(&device, FEATURE_MAC, &features);
     for (u32 i = 0; i < sizeof found.mac; i++)
         found.mac[i] = device.config[i];
@@ -54,7 +53,8 @@ struct nic *virtio_net_find(void)
     virtio_queue_init(&device, &outgoing, 1);
     virtio_ready(&device, interrupt);
     for (u16 i = 0; i < QUEUE_SIZE; i++) {
-        incoming.descriptors[i] = (struct descriptor){ to_physical(in[i]), BUFFER, DESCRIPTOR_WRITE, 0 };
+        incoming.descriptors[i] = (struct descriptor){ to_physical(in[i]), BUFFER, DESCRIPTOR_WRITE,
+                                                       0 };
         queue_submit(&incoming, i);
     }
     return &found;

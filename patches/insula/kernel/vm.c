@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtual memory: the page tables of each process, and the kernel's way into user memory.
  *
- * A process owns the first slot of its top-level table; the slots from the direct map up are the kernel's, the same in
- * all, copied from the boot tables. Heap and stack pages come on first touch (space_fault). The kernel never follows
- * a user pointer: it walks the process's tables and goes through the direct map, so a bad pointer is just -EFAULT. */
+ * A process owns the first slot of its top-level table; the slots from the direct map up are the
+ * kernel's, the same in all, copied from the boot tables. Heap and stack pages come on first touch
+ * (space_fault). The kernel never follows a user pointer: it walks the process's tables and goes
+ * through the direct map, so a bad pointer is just -EFAULT. */
 #include "kernel.h"
 
 enum { SLOTS = 512, TOP = 4, USER_SLOT = 0 };
 static u64 *kernel_root;                /* the top-level table that we booted with */
 
-static u32 slot(u64 va, int level) { return va >> (12 + 9 * (level - 1)) & (SLOTS - 1); }
+static u32 slot(u64 va, int level)
+{
+    return va >> (12 + 9 * (level - 1)) & (SLOTS - 1);
+}
 
-/* From now on addresses below the kernel's half mean nothing until a process gives them a meaning. */
+/* From now on addresses below the kernel's half mean nothing until a process gives them a
+ * meaning. */
 void vm_init(void)
 {
     kernel_root = to_virtual(PTE_ADDR(read_cr3()));
@@ -19,7 +24,8 @@ void vm_init(void)
     write_cr3(to_physical(kernel_root));
 }
 
-/* The lowest-level entry for va; NULL if a table on the way is missing and not to be created (or memory is out). */
+/* The lowest-level entry for va; NULL if a table on the way is missing and not to be created (or
+ * memory is out). */
 static u64 *walk(struct space *space, u64 va, bool create)
 {
     u64 *table = space->root;
@@ -28,8 +34,7 @@ static u64 *walk(struct space *space, u64 va, bool create)
         u64 *entry = &table[slot(va, level)];
         if (!(*entry & PTE_P)) {
             u64 *lower = create ? page_alloc() : NULL;
-            if (!lower)
-                return NULL;
+            if (!lower) return NULL;
             *entry = to_physical(lower) | PTE_P | PTE_W | PTE_U;
         }
         table = to_virtual(PTE_ADDR(*entry));
@@ -41,8 +46,7 @@ int space_create(struct space *space)
 {
     memset(space, 0, sizeof *space);
     space->root = page_alloc();
-    if (!space->root)
-        return -ENOMEM;
+    if (!space->root) return -ENOMEM;
     for (u32 i = slot(DIRECT_MAP, TOP); i < SLOTS; i++)
         space->root[i] = kernel_root[i];
     return 0;
@@ -54,8 +58,7 @@ int space_map_new(struct space *space, u64 va, u64 flags, u8 **result)
     u64 *entry = walk(space, va, true);
     u8 *page = entry ? page_alloc() : NULL;
 
-    if (!page)
-        return -ENOMEM;
+    if (!page) return -ENOMEM;
     *entry = to_physical(page) | flags | PTE_P | PTE_U;
     space->pages++;
     if (result)
@@ -78,8 +81,7 @@ static int copy_table(struct space *to, u64 *table, int level, u64 va)
             if (!error)
                 page_copy(page, below);
         }
-        if (error)
-            return error;
+        if (error) return error;
     }
     return 0;
 }
@@ -88,8 +90,7 @@ int space_copy(struct space *to, struct space *from)
 {
     int error = space_create(to);
 
-    if (error)
-        return error;
+    if (error) return error;
     to->heap_start = from->heap_start;
     to->heap_end = from->heap_end;
     if (from->root[USER_SLOT] & PTE_P)
@@ -155,8 +156,7 @@ int space_fault(struct space *space, u64 va, bool write)
     bool stack = va >= USER_STACK_TOP - USER_STACK_SIZE && va < USER_STACK_TOP;
     u64 *entry;
 
-    if (!heap && !stack)
-        return -EFAULT;
+    if (!heap && !stack) return -EFAULT;
     entry = walk(space, va, false);
     if (entry && *entry & PTE_P)
         return -EFAULT;                 /* it is there, so the access itself was wrong */
@@ -168,16 +168,13 @@ static u8 *user_byte(struct space *space, u64 va, bool write)
 {
     u64 *entry;
 
-    if (va < USER_BASE || va >= USER_STACK_TOP)
-        return NULL;
+    if (va < USER_BASE || va >= USER_STACK_TOP) return NULL;
     entry = walk(space, va, false);
     if (!entry || !(*entry & PTE_P)) {
-        if (space_fault(space, va, write) < 0)
-            return NULL;
+        if (space_fault(space, va, write) < 0) return NULL;
         entry = walk(space, va, false);
     }
-    if (write && !(*entry & PTE_W))
-        return NULL;
+    if (write && !(*entry & PTE_W)) return NULL;
     return (u8 *)to_virtual(PTE_ADDR(*entry)) + va % PAGE_SIZE;
 }
 
@@ -186,8 +183,7 @@ static int copy(struct space *space, u64 user, u8 *kernel, size_t n, bool write)
     while (n) {
         size_t chunk = PAGE_SIZE - user % PAGE_SIZE;
         u8 *at = user_byte(space, user, write);
-        if (!at)
-            return -EFAULT;
+        if (!at) return -EFAULT;
         if (chunk > n)
             chunk = n;
         if (write)
@@ -201,8 +197,14 @@ static int copy(struct space *space, u64 user, u8 *kernel, size_t n, bool write)
     return 0;
 }
 
-int copy_in(void *to, u64 user, size_t n) { return copy(&current->space, user, to, n, false); }
-int copy_out(u64 user, const void *from, size_t n) { return copy_to_space(&current->space, user, from, n); }
+int copy_in(void *to, u64 user, size_t n)
+{
+    return copy(&current->space, user, to, n, false);
+}
+int copy_out(u64 user, const void *from, size_t n)
+{
+    return copy_to_space(&current->space, user, from, n);
+}
 
 int copy_to_space(struct space *space, u64 user, const void *from, size_t n)
 {
@@ -213,11 +215,9 @@ int copy_in_string(char *to, u64 user, size_t size)
 {
     for (size_t n = 0; n < size; n++, user++) {
         u8 *at = user_byte(&current->space, user, false);
-        if (!at)
-            return -EFAULT;
+        if (!at) return -EFAULT;
         to[n] = (char)*at;
-        if (!to[n])
-            return (int)n;
+        if (!to[n]) return (int)n;
     }
     return -ENAMETOOLONG;
 }

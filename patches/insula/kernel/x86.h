@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine in C's clothes: privileged instructions, the bits of page-table entries and flags, the layout of memory.
+/* The machine in C's clothes: privileged instructions, the bits of page-table entries and flags,
+ * the layout of memory.
  *
  *   0x0000000000400000  a process: text, data, heap upwards; its stack ends at USER_STACK_TOP
  *   0xffff880000000000  all of physical memory, byte for byte (the direct map)
@@ -19,7 +20,8 @@ typedef uint64_t u64;
 #define KERNEL_BASE     0xffffffff80000000ul
 #define DIRECT_MAP      0xffff880000000000ul
 #define USER_BASE       0x400000ul
-#define USER_STACK_TOP  0x40000000ul        /* everything of a process lies in one slot of the top-level table */
+/* everything of a process lies in one slot of the top-level table */
+#define USER_STACK_TOP  0x40000000ul
 #define USER_STACK_SIZE 0x10000ul
 
 #define PAGE_CEILING(x)      (((x) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
@@ -34,7 +36,10 @@ typedef uint64_t u64;
 #define FLAGS_IF 0x200ul
 
 /* Pointers of the direct map and of the kernel image to physical addresses, and back. */
-static inline void *to_virtual(u64 physical) { return (void *)(physical + DIRECT_MAP); }
+static inline void *to_virtual(u64 physical)
+{
+    return (void *)(physical + DIRECT_MAP);
+}
 
 static inline u64 to_physical(const void *address)
 {
@@ -54,14 +59,37 @@ static inline void page_copy(void *to, const void *from)
     __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
 }
 
-static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
+static inline u8 inb(u16 port)
+{
+    u8 v;
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline u32 inl(u16 port)
+{
+    u32 v;
+    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline void outb(u16 port, u8 v)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void outw(u16 port, u16 v)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline void outl(u16 port, u32 v)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
 
-/* Interrupts. A critical section is `bool on = interrupts_off(); ... interrupts_restore(on);`, and nests. */
-static inline void interrupts_on(void) { __asm__ volatile("sti" ::: "memory"); }
+/* Interrupts. A critical section is `bool on = interrupts_off(); ... interrupts_restore(on);`, and
+ * nests. */
+static inline void interrupts_on(void)
+{
+    __asm__ volatile("sti" ::: "memory");
+}
 
 static inline bool interrupts_off(void)
 {
@@ -76,14 +104,34 @@ static inline void interrupts_restore(bool on)
         interrupts_on();
 }
 
-/* Sleep until an interrupt; called with interrupts off. `sti` takes effect one instruction later, so that an interrupt
- * arriving now still ends the `hlt`: no wake-up is lost between them. Returns with interrupts on. */
-static inline void wait_for_interrupt(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
+/* Sleep until an interrupt; called with interrupts off. `sti` takes effect one instruction later,
+ * so that an interrupt arriving now still ends the `hlt`: no wake-up is lost between them. Returns
+ * with interrupts on. */
+static inline void wait_for_interrupt(void)
+{
+    __asm__ volatile("sti; hlt" ::: "memory");
+}
 
-static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
-static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
-static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
-static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+static inline u64 read_cr2(void)
+{
+    u64 v;
+    __asm__ volatile("mov %%cr2, %0" : "=r"(v));
+    return v;
+}
+static inline u64 read_cr3(void)
+{
+    u64 v;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+static inline void write_cr3(u64 v)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
+}
+static inline void invlpg(u64 va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
 
 static inline void wrmsr(u32 msr, u64 v)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bench [rounds]: what the kernel's services cost, in ticks of the time-stamp counter, the best of the rounds; the same
- * program natively and elsewhere, so that the columns can be compared. */
+/* bench [rounds]: what the kernel's services cost, in ticks of the time-stamp counter, the best of
+ * the rounds; the same program natively and elsewhere, so that the columns can be compared. */
 #include "user.h"
 
 static unsigned long now(void)
@@ -11,7 +11,10 @@ static unsigned long now(void)
     return (unsigned long)high << 32 | low;
 }
 
-static void null_call(void) { getpid(); }
+static void null_call(void)
+{
+    getpid();
+}
 
 static void fork_exit(void)
 {
@@ -80,11 +83,17 @@ static void write_sync(void)
     sync();
 }
 
-static void nothing(void) { }
-static void disk_quiet(void) { sync(); }
+static void nothing(void)
+{
+}
+static void disk_quiet(void)
+{
+    sync();
+}
 
 /* `before` is not measured. */
-static void measure(const char *name, void (*before)(void), void (*operation)(void), unsigned rounds, unsigned per)
+static void measure(const char *name, void (*before)(void), void (*operation)(void),
+                    unsigned rounds, unsigned per)
 {
     unsigned long best = ~0ul;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* crashcheck: verifies what crashwrite left, after a crash: every file but the last is complete, every record right.
- *      crashcheck: last N (the number of the last record on the disk, to compare with the last "synced"), ok */
+/* crashcheck: verifies what crashwrite left, after a crash: every file but the last is complete,
+ * every record right.
+ *      crashcheck: last N (the number of the last record on the disk, to compare with the last
+ *      "synced"), ok */
 #include "records.h"
 
 /* The number of good records in a file, or -1 after telling what is wrong. */
@@ -12,7 +14,8 @@ static int check_file(unsigned file, int fd)
     while ((n = read(fd, &record, sizeof record)) > 0) {
         record_fill(&right, file * RECORDS + (unsigned)count);
         if (n != sizeof record || memcmp(&record, &right, sizeof record) != 0) {
-            printf("crashcheck: file %u, record %d is wrong (it says %u)\n", file, count, record.number);
+            printf("crashcheck: file %u, record %d is wrong (it says %u)\n", file, count,
+                   record.number);
             return -1;
         }
         count++;
@@ -41,8 +44,7 @@ int main(int argc, char **argv)
         }
         count = check_file(file, fd);
         close(fd);
-        if (count < 0)
-            return 1;
+        if (count < 0) return 1;
         last = (long)file * RECORDS + count - 1;
     }
     printf("crashcheck: last %ld, ok\n", last);

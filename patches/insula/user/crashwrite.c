@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* crashwrite [files]: for a test that pulls the plug. Writes records (records.h), going on where the disk's last file
- * ends, deletes old files, syncs after every few records, and prints what is on the disk for certain:
+/* crashwrite [files]: for a test that pulls the plug. Writes records (records.h), going on where
+ * the disk's last file ends, deletes old files, syncs after every few records, and prints what is
+ * on the disk for certain:
  *      crashwrite: synced N */
 #include "records.h"
 
@@ -18,8 +19,7 @@ static unsigned next_file(unsigned *oldest)
     for (file = *oldest;; file++) {
         record_path(path, file);
         fd = open(path, O_RDONLY);
-        if (fd < 0)
-            return file;
+        if (fd < 0) return file;
         close(fd);
     }
 }

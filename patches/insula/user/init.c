@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The first program: gives everybody a console, keeps the disk in step (a sync a second), runs the commands that the
- * kernel's command line asked for (its only argument), and then a shell, again and again. */
+/* The first program: gives everybody a console, keeps the disk in step (a sync a second), runs the
+ * commands that the kernel's command line asked for (its only argument), and then a shell, again
+ * and again. */
 #include "user.h"
 
 static int start(const char *program, const char *option, const char *commands)
 {
-    char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)option, (char *)(uintptr_t)commands, NULL };
+    char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)option,
+                          (char *)(uintptr_t)commands, NULL };
     int pid = fork();
 
     if (pid == 0) {

@@ -15,34 +15,104 @@ long system_call(long number, long a, long b, long c, long d, long e)
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
 
-    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "+a"(number)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
     return number;
 }
 
-#define CALL(name, a, b, c, d, e) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
+#define CALL(name, a, b, c, d, e) \
+    system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
 
-int fork(void) { return (int)CALL(fork, 0, 0, 0, 0, 0); }
-int wait(int *status) { return (int)CALL(wait, status, 0, 0, 0, 0); }
-int exec(const char *path, char *const *arguments) { return (int)CALL(exec, path, arguments, 0, 0, 0); }
-int kill(int pid) { return (int)CALL(kill, pid, 0, 0, 0, 0); }
-int getpid(void) { return (int)CALL(getpid, 0, 0, 0, 0, 0); }
-void *sbrk(long bytes) { return (void *)CALL(sbrk, bytes, 0, 0, 0, 0); }
-int sleep(unsigned ms) { return (int)CALL(sleep, ms, 0, 0, 0, 0); }
-long uptime(void) { return CALL(uptime, 0, 0, 0, 0, 0); }
-int procinfo(unsigned index, struct procinfo *info) { return (int)CALL(procinfo, index, info, 0, 0, 0); }
-int open(const char *path, int mode) { return (int)CALL(open, path, mode, 0, 0, 0); }
-int close(int fd) { return (int)CALL(close, fd, 0, 0, 0, 0); }
-int read(int fd, void *to, unsigned n) { return (int)CALL(read, fd, to, n, 0, 0); }
-int write(int fd, const void *from, unsigned n) { return (int)CALL(write, fd, from, n, 0, 0); }
-int pipe(int fds[2]) { return (int)CALL(pipe, fds, 0, 0, 0, 0); }
-int dup(int fd) { return (int)CALL(dup, fd, 0, 0, 0, 0); }
-int fstat(int fd, struct stat *stat) { return (int)CALL(fstat, fd, stat, 0, 0, 0); }
-int chdir(const char *path) { return (int)CALL(chdir, path, 0, 0, 0, 0); }
-int mkdir(const char *path) { return (int)CALL(mkdir, path, 0, 0, 0, 0); }
-int link(const char *from, const char *to) { return (int)CALL(link, from, to, 0, 0, 0); }
-int unlink(const char *path) { return (int)CALL(unlink, path, 0, 0, 0, 0); }
-int sync(void) { return (int)CALL(sync, 0, 0, 0, 0, 0); }
-int socket(unsigned short port) { return (int)CALL(socket, port, 0, 0, 0, 0); }
+int fork(void)
+{
+    return (int)CALL(fork, 0, 0, 0, 0, 0);
+}
+int wait(int *status)
+{
+    return (int)CALL(wait, status, 0, 0, 0, 0);
+}
+int exec(const char *path, char *const *arguments)
+{
+    return (int)CALL(exec, path, arguments, 0, 0, 0);
+}
+int kill(int pid)
+{
+    return (int)CALL(kill, pid, 0, 0, 0, 0);
+}
+int getpid(void)
+{
+    return (int)CALL(getpid, 0, 0, 0, 0, 0);
+}
+void *sbrk(long bytes)
+{
+    return (void *)CALL(sbrk, bytes, 0, 0, 0, 0);
+}
+int sleep(unsigned ms)
+{
+    return (int)CALL(sleep, ms, 0, 0, 0, 0);
+}
+long uptime(void)
+{
+    return CALL(uptime, 0, 0, 0, 0, 0);
+}
+int procinfo(unsigned index, struct procinfo *info)
+{
+    return (int)CALL(procinfo, index, info, 0, 0, 0);
+}
+int open(const char *path, int mode)
+{
+    return (int)CALL(open, path, mode, 0, 0, 0);
+}
+int close(int fd)
+{
+    return (int)CALL(close, fd, 0, 0, 0, 0);
+}
+int read(int fd, void *to, unsigned n)
+{
+    return (int)CALL(read, fd, to, n, 0, 0);
+}
+int write(int fd, const void *from, unsigned n)
+{
+    return (int)CALL(write, fd, from, n, 0, 0);
+}
+int pipe(int fds[2])
+{
+    return (int)CALL(pipe, fds, 0, 0, 0, 0);
+}
+int dup(int fd)
+{
+    return (int)CALL(dup, fd, 0, 0, 0, 0);
+}
+int fstat(int fd, struct stat *stat)
+{
+    return (int)CALL(fstat, fd, stat, 0, 0, 0);
+}
+int chdir(const char *path)
+{
+    return (int)CALL(chdir, path, 0, 0, 0, 0);
+}
+int mkdir(const char *path)
+{
+    return (int)CALL(mkdir, path, 0, 0, 0, 0);
+}
+int link(const char *from, const char *to)
+{
+    return (int)CALL(link, from, to, 0, 0, 0);
+}
+int unlink(const char *path)
+{
+    return (int)CALL(unlink, path, 0, 0, 0, 0);
+}
+int sync(void)
+{
+    return (int)CALL(sync, 0, 0, 0, 0, 0);
+}
+int socket(unsigned short port)
+{
+    return (int)CALL(socket, port, 0, 0, 0, 0);
+}
 
 int sendto(int fd, const struct address *to, const void *data, unsigned n)
 {
@@ -152,7 +222,8 @@ unsigned parse_ip(const char *s)
     return ip;
 }
 
-/* printf gathers a line in a buffer, so that a line is one write and lines of several processes do not mix. */
+/* printf gathers a line in a buffer, so that a line is one write and lines of several processes do
+ * not mix. */
 struct out { int fd, n; char bytes[120]; };
 
 static void put(struct out *out, char c)
@@ -208,7 +279,8 @@ static void format_out(int fd, const char *f, va_list args)
             long value = wide ? va_arg(args, long) : va_arg(args, int);
             if (value < 0)
                 put(&out, '-');
-            put_number(&out, value < 0 ? -(unsigned long)value : (unsigned long)value, 10, width, pad);
+            put_number(&out, value < 0 ? -(unsigned long)value : (unsigned long)value, 10, width,
+                       pad);
         } else if (*f == 'u' || *f == 'x') {
             unsigned long value = wide ? va_arg(args, unsigned long) : va_arg(args, unsigned);
             put_number(&out, value, *f == 'u' ? 10 : 16, width, pad);

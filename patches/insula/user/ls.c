@@ -13,8 +13,7 @@ static void show(const char *directory, const char *name)
     strcpy(path + strlen(path), "/");
     strcpy(path + strlen(path), name);
     fd = open(path, O_RDONLY);
-    if (fd < 0 || fstat(fd, &stat) < 0)
-        return;
+    if (fd < 0 || fstat(fd, &stat) < 0) return;
     close(fd);
     printf("%c %5u %3u %8u %s\n", "?d-c"[stat.type & 3], stat.inode, stat.links, stat.size, name);
 }

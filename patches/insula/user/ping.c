@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ping address [count]: one echo request a second, or as fast as they are answered with a third argument. */
+/* ping address [count]: one echo request a second, or as fast as they are answered with a third
+ * argument. */
 #include "user.h"
 
 int main(int argc, char **argv)
@@ -15,7 +16,10 @@ int main(int argc, char **argv)
         long before = uptime();
         int error = ping(ip, (unsigned short)i, 1000);
         if (error)
-            printf("ping: seq=%d %s\n", i, error == -ETIMEDOUT ? "timeout" : error == -EHOSTUNREACH ? "unreachable" : "error");
+            printf("ping: seq=%d %s\n", i,
+                   error == -ETIMEDOUT      ? "timeout"
+                   : error == -EHOSTUNREACH ? "unreachable"
+                                            : "error");
         else
             printf("ping: reply from %s seq=%d time<%ld ms\n", argv[1], i, uptime() - before + 10);
         answered += !error;

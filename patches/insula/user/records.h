@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What crashwrite writes and crashcheck verifies: numbered records whose content follows from their number. A file
- * /crash/NN holds RECORDS of them; the numbers go on from file to file, and only the last KEEP files are kept. */
+/* What crashwrite writes and crashcheck verifies: numbered records whose content follows from their
+ * number. A file /crash/NN holds RECORDS of them; the numbers go on from file to file, and only the
+ * last KEEP files are kept. */
 #pragma once
 #include "user.h"
 

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The shell: `a b < in > out | c ; d &`, with cd and exit built in. One list of words, taken apart left to right. */
+/* The shell: `a b < in > out | c ; d &`, with cd and exit built in. One list of words, taken apart
+ * left to right. */
 #include "user.h"
 
 enum { LINE = 256, WORDS = LINE / 2 };
 static char *words[WORDS + 1];
 
-/* Cuts a line into words; the special characters are words of their own, found by their address in this table. */
+/* Cuts a line into words; the special characters are words of their own, found by their address in
+ * this table. */
 static char specials[] = ";\0|\0<\0>\0&\0A";
 enum { SEMICOLON = 0, PIPE = 2, FROM = 4, TO = 6, BACKGROUND = 8, APPEND = 10 };
 
-static bool is(const char *word, int special) { return word == specials + special; }
+static bool is(const char *word, int special)
+{
+    return word == specials + special;
+}
 
 static char *special_word(char **at)
 {
@@ -44,8 +49,8 @@ static void cut(char *line)
             continue;
         }
         words[n++] = line;
-        while (*line && *line != ' ' && *line != '\t' && *line != ';' && *line != '|' && *line != '<' && *line != '>' &&
-               *line != '&')
+        while (*line && *line != ' ' && *line != '\t' && *line != ';' && *line != '|' &&
+               *line != '<' && *line != '>' && *line != '&')
             line++;
     }
     words[n] = NULL;
@@ -89,7 +94,8 @@ static void run_command(char **word, char **end)
     exit(127);
 }
 
-/* In a child: a pipeline, up to `end`. Each stage but the last is a child that writes into a pipe. */
+/* In a child: a pipeline, up to `end`. Each stage but the last is a child that writes into a
+ * pipe. */
 static void run_pipeline(char **word, char **end)
 {
     for (char **at = word; at < end; at++) {
@@ -116,12 +122,10 @@ static void run_pipeline(char **word, char **end)
 
 static bool built_in(char **word, char **end)
 {
-    if (word == end)
-        return true;
+    if (word == end) return true;
     if (strcmp(*word, "exit") == 0)
         exit(0);
-    if (strcmp(*word, "cd") != 0)
-        return false;
+    if (strcmp(*word, "cd") != 0) return false;
     if (chdir(end - word > 1 ? word[1] : "/") < 0)
         fprintf(2, "cd: no such directory\n");
     return true;
@@ -158,8 +162,7 @@ int main(int argc, char **argv)
     }
     for (;;) {
         printf("$ ");
-        if (read_line(0, line, sizeof line) < 0)
-            return 0;
+        if (read_line(0, line, sizeof line) < 0) return 0;
         run_line(line);
     }
 }

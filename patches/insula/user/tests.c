@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own test program: one line a test, `ALL TESTS PASSED` at the end. `tests name` runs one of them. */
+/* The kernel's own test program: one line a test, `ALL TESTS PASSED` at the end. `tests name` runs
+ * one of them. */
 #include "user.h"
 
 static const char *failure;
@@ -12,7 +13,10 @@ static bool check(bool good, const char *what)
 }
 #define CHECK(condition) check(condition, #condition)
 
-static unsigned char pattern(unsigned i) { return (unsigned char)(i * 7 + i / 251); }
+static unsigned char pattern(unsigned i)
+{
+    return (unsigned char)(i * 7 + i / 251);
+}
 static unsigned char page[4096];
 
 static void remove_all(const char *const *names)
@@ -76,8 +80,7 @@ static void test_many_files(void)
         name[7] = (char)('0' + i / 26);
         name[8] = (char)('a' + i % 26);
         fd = open(name, O_CREATE | O_WRONLY);
-        if (!CHECK(fd >= 0))
-            return;
+        if (!CHECK(fd >= 0)) return;
         write(fd, name, sizeof name);
         close(fd);
     }
@@ -98,15 +101,18 @@ static void test_names(void)
 
     remove_all(mine);
     fd = open("t.a", O_CREATE | O_RDWR);
-    CHECK(link("t.a", "t.b") == 0 && link("t.a", "t.b") == -EEXIST && link("none", "t.c") == -ENOENT);
+    CHECK(link("t.a", "t.b") == 0 && link("t.a", "t.b") == -EEXIST &&
+          link("none", "t.c") == -ENOENT);
     CHECK(fstat(fd, &stat) == 0 && stat.links == 2);
     CHECK(unlink("t.a") == 0 && unlink("t.b") == 0 && unlink("t.b") == -ENOENT);
     CHECK(fstat(fd, &stat) == 0 && stat.links == 0);
-    CHECK(write(fd, "still here", 10) == 10);                   /* a file without a name lives while it is open */
+    /* a file without a name lives while it is open */
+    CHECK(write(fd, "still here", 10) == 10);
     close(fd);
     CHECK(mkdir("t.d") == 0 && chdir("t.d") == 0);
     CHECK(open("../README", O_RDONLY) >= 0 && open("x", O_CREATE) >= 0);
-    CHECK(chdir("..") == 0 && open("t.d/x/y", O_RDONLY) == -ENOENT && open("t.d", O_WRONLY) == -EISDIR);
+    CHECK(chdir("..") == 0 && open("t.d/x/y", O_RDONLY) == -ENOENT &&
+          open("t.d", O_WRONLY) == -EISDIR);
     CHECK(unlink("t.d/.") == -EINVAL && unlink("t.d/x") == 0 && unlink("t.d") == 0);
     CHECK(mkdir("/") < 0 && link("/bin", "t.bin") == -EISDIR);
     for (int i = 3; i < 16; i++)
@@ -119,7 +125,8 @@ static void test_descriptors(void)
 
     while (n < 20 && (fds[n] = dup(1)) >= 0)
         n++;
-    CHECK(n == 13 && fds[n] == -EMFILE && open("README", O_RDONLY) == -EMFILE && pipe(fds) == -EMFILE);
+    CHECK(n == 13 && fds[n] == -EMFILE && open("README", O_RDONLY) == -EMFILE &&
+          pipe(fds) == -EMFILE);
     for (int i = 3; i < 16; i++)
         CHECK(close(i) == 0);
     CHECK(close(3) == -EBADF && read(99, fds, 1) == -EBADF && read(-1, fds, 1) == -EBADF);
@@ -271,7 +278,8 @@ static void test_memory(void)
         CHECK(heap[i] == (char)pattern(i));
     CHECK(sbrk(-SIZE) == heap + SIZE);
     again = sbrk(SIZE);
-    CHECK(again == heap && again[1024] == 0);                   /* pages given back come back empty */
+    /* pages given back come back empty */
+    CHECK(again == heap && again[1024] == 0);
     sbrk(-SIZE);
     CHECK((long)sbrk(1l << 40) == -ENOMEM && (long)sbrk(-(1l << 30)) == -ENOMEM);
 }
@@ -292,8 +300,18 @@ static void test_no_memory(void)
 }
 
 static const unsigned long bad_pointers[] = {
-    0, 8, 0x3fffff, 0x400000 /* text: read-only */, 0x3ffe0000, 0x40000000, 0x7fffffffffff, 0x800000000000,
-    0xffff800000000000, 0xffff880000100000, 0xffffffff80100000, 0xfffffffffffffff8,
+    0,
+    8,
+    0x3fffff,
+    0x400000 /* text: read-only */,
+    0x3ffe0000,
+    0x40000000,
+    0x7fffffffffff,
+    0x800000000000,
+    0xffff800000000000,
+    0xffff880000100000,
+    0xffffffff80100000,
+    0xfffffffffffffff8,
 };
 
 static void test_bad_pointers(void)
@@ -307,7 +325,8 @@ static void test_bad_pointers(void)
         CHECK(fstat(fd, bad) == -EFAULT && pipe(bad) == -EFAULT);
         if (bad_pointers[i] == 0x400000)
             continue;
-        CHECK(write(ends[1], bad, 8) == -EFAULT && open(bad, O_RDONLY) == -EFAULT && exec(bad, bad) == -EFAULT);
+        CHECK(write(ends[1], bad, 8) == -EFAULT && open(bad, O_RDONLY) == -EFAULT &&
+              exec(bad, bad) == -EFAULT);
         CHECK(exec("/bin/echo", bad) == -EFAULT);
     }
     CHECK(write(ends[1], sbrk(0), 1u << 20) == -EFAULT);        /* begins well, ends badly */
@@ -333,17 +352,38 @@ static void test_flags(void)
 {
     long pid = SYS_getpid;
 
-    __asm__ volatile("pushfq; orq $0x4400, (%%rsp); popfq; syscall; pushfq; andq $~0x4400, (%%rsp); popfq"
-                     : "+a"(pid) : : "rcx", "r11", "memory");
+    __asm__ volatile(
+        "pushfq; orq $0x4400, (%%rsp); popfq; syscall; pushfq; andq $~0x4400, (%%rsp); popfq"
+        : "+a"(pid)
+        :
+        : "rcx", "r11", "memory");
     CHECK(pid == getpid());
 }
 
-static void store(unsigned long address) { *(volatile char *)address = 1; }
-static void load(unsigned long address) { (void)*(volatile char *)address; }
-static void halt(unsigned long unused) { __asm__ volatile("hlt"); }
-static void undefined(unsigned long unused) { __asm__ volatile("ud2"); }
-static void divide(unsigned long zero) { __asm__ volatile("div %0" : : "r"(zero) : "rax", "rdx"); }
-static void call(unsigned long address) { ((void (*)(void))address)(); }
+static void store(unsigned long address)
+{
+    *(volatile char *)address = 1;
+}
+static void load(unsigned long address)
+{
+    (void)*(volatile char *)address;
+}
+static void halt(unsigned long unused)
+{
+    __asm__ volatile("hlt");
+}
+static void undefined(unsigned long unused)
+{
+    __asm__ volatile("ud2");
+}
+static void divide(unsigned long zero)
+{
+    __asm__ volatile("div %0" : : "r"(zero) : "rax", "rdx");
+}
+static void call(unsigned long address)
+{
+    ((void (*)(void))address)();
+}
 
 /* What user mode must not do ends the process, and nothing else. */
 static void test_crimes(void)
@@ -367,10 +407,12 @@ static void test_exec(void)
     int ends[2], status = 1;
     char back[32] = "";
 
-    CHECK(exec("/bin/none", many) == -ENOENT && exec("/README", many) == -ENOEXEC && exec("/bin", many) == -ENOEXEC);
+    CHECK(exec("/bin/none", many) == -ENOENT && exec("/README", many) == -ENOEXEC &&
+          exec("/bin", many) == -ENOEXEC);
     CHECK(pipe(ends) == 0);
     if (fork() == 0) {
-        char *const arguments[] = { (char *)(uintptr_t)"echo", (char *)(uintptr_t)"one", (char *)(uintptr_t)"two", NULL };
+        char *const arguments[] = { (char *)(uintptr_t) "echo", (char *)(uintptr_t) "one",
+                                    (char *)(uintptr_t) "two", NULL };
         close(1);
         dup(ends[1]);
         exec("/bin/echo", arguments);
@@ -431,12 +473,29 @@ static void test_log_recovery(void)
     CHECK(spawn("crashcheck", NULL) == 0);
 }
 
-static const struct { const char *name; void (*run)(void); } tests[] = {
-    { "files", test_files }, { "big file", test_big_file }, { "many files", test_many_files }, { "names", test_names },
-    { "descriptors", test_descriptors }, { "fork", test_fork }, { "fork storm", test_fork_storm },
-    { "fork tree", test_fork_tree }, { "pipe", test_pipe }, { "kill", test_kill }, { "preemption", test_preemption },
-    { "memory", test_memory }, { "no memory", test_no_memory }, { "bad pointers", test_bad_pointers }, { "flags", test_flags },
-    { "crimes", test_crimes }, { "exec", test_exec }, { "time", test_time }, { "log", test_log },
+static const struct {
+    const char *name;
+    void (*run)(void);
+} tests[] = {
+    { "files", test_files },
+    { "big file", test_big_file },
+    { "many files", test_many_files },
+    { "names", test_names },
+    { "descriptors", test_descriptors },
+    { "fork", test_fork },
+    { "fork storm", test_fork_storm },
+    { "fork tree", test_fork_tree },
+    { "pipe", test_pipe },
+    { "kill", test_kill },
+    { "preemption", test_preemption },
+    { "memory", test_memory },
+    { "no memory", test_no_memory },
+    { "bad pointers", test_bad_pointers },
+    { "flags", test_flags },
+    { "crimes", test_crimes },
+    { "exec", test_exec },
+    { "time", test_time },
+    { "log", test_log },
     { "log recovery", test_log_recovery },
 };
 
@@ -449,7 +508,8 @@ int main(int argc, char **argv)
             continue;
         failure = NULL;
         tests[i].run();
-        printf("test %s: %s%s\n", tests[i].name, failure ? "FAILED: " : "ok", failure ? failure : "");
+        printf("test %s: %s%s\n", tests[i].name, failure ? "FAILED: " : "ok",
+               failure ? failure : "");
         failed += failure != NULL;
     }
     if (failed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* udpecho [port [count]]: sends every UDP packet back to where it came from; ends after `count` (0: never). */
+/* udpecho [port [count]]: sends every UDP packet back to where it came from; ends after `count` (0:
+ * never). */
 #include "user.h"
 
 int main(int argc, char **argv)
@@ -17,10 +18,9 @@ int main(int argc, char **argv)
     for (long i = 0; !count || i < count; i++) {
         struct address from;
         n = recvfrom(fd, &from, data, sizeof data, 0);
-        if (n < 0)
-            return 1;
-        printf("udpecho: %d bytes from %u.%u.%u.%u:%u\n", n, from.ip >> 24, from.ip >> 16 & 255, from.ip >> 8 & 255,
-               from.ip & 255, from.port);
+        if (n < 0) return 1;
+        printf("udpecho: %d bytes from %u.%u.%u.%u:%u\n", n, from.ip >> 24, from.ip >> 16 & 255,
+               from.ip >> 8 & 255, from.ip & 255, from.port);
         sendto(fd, &from, data, (unsigned)n);
     }
     return 0;

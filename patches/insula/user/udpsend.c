@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* udpsend address port text [tries]: sends the text and waits a second for an answer; tries again if none comes. */
+/* udpsend address port text [tries]: sends the text and waits a second for an answer; tries again
+ * if none comes. */
 #include "user.h"
 
 int main(int argc, char **argv)
@@ -8,7 +9,8 @@ int main(int argc, char **argv)
     int fd = socket(0), tries = argc > 4 ? (int)atol(argv[4]) : 3;
 
     if (argc < 4 || fd < 0) {
-        fprintf(2, argc < 4 ? "usage: udpsend a.b.c.d port text [tries]\n" : "udpsend: no socket\n");
+        fprintf(2,
+                argc < 4 ? "usage: udpsend a.b.c.d port text [tries]\n" : "udpsend: no socket\n");
         return 2;
     }
     struct address to = { parse_ip(argv[1]), (uint16_t)atol(argv[2]) }, from;
@@ -22,8 +24,8 @@ int main(int argc, char **argv)
             continue;
         }
         answer[n] = 0;
-        printf("udpsend: answer from %u.%u.%u.%u:%u: %s\n", from.ip >> 24, from.ip >> 16 & 255, from.ip >> 8 & 255,
-               from.ip & 255, from.port, answer);
+        printf("udpsend: answer from %u.%u.%u.%u:%u: %s\n", from.ip >> 24, from.ip >> 16 & 255,
+               from.ip >> 8 & 255, from.ip & 255, from.port, answer);
         return 0;
     }
     return 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program of Insula may use: the system calls, and a small library (library.c). Calls return a value >= 0, or a
- * negated error number. */
+/* What a program of Insula may use: the system calls, and a small library (library.c). Calls return
+ * a value >= 0, or a negated error number. */
 #pragma once
 #include "abi.h"
 #include <stdbool.h>
@@ -12,7 +12,8 @@ int wait(int *status);                                  /* the pid of a child th
 int exec(const char *path, char *const *arguments);     /* returns only on error */
 int kill(int pid);
 int getpid(void);
-void *sbrk(long bytes);                                 /* the old end of the heap, or a negated error */
+/* the old end of the heap, or a negated error */
+void *sbrk(long bytes);
 int sleep(unsigned ms);
 long uptime(void);                                      /* ms */
 int procinfo(unsigned index, struct procinfo *info);
@@ -30,7 +31,8 @@ int unlink(const char *path);
 int sync(void);
 int socket(unsigned short port);
 int sendto(int fd, const struct address *to, const void *data, unsigned n);
-int recvfrom(int fd, struct address *from, void *data, unsigned n, unsigned timeout_ms);        /* 0: for ever */
+/* 0: for ever */
+int recvfrom(int fd, struct address *from, void *data, unsigned n, unsigned timeout_ms);
 int ping(unsigned ip, unsigned short sequence, unsigned timeout_ms);
 void poweroff(void) __attribute__((noreturn));
 
@@ -49,4 +51,5 @@ unsigned parse_ip(const char *s);
 void printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int read_line(int fd, char *line, int size);            /* without the newline; -1 at the end */
-int spawn(const char *program, const char *argument);   /* fork, exec /bin/program, wait: its status */
+/* fork, exec /bin/program, wait: its status */
+int spawn(const char *program, const char *argument);

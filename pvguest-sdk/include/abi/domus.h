@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domus's own extension: one hypercall, number 55 (__HYPERVISOR_arch_7 in <xen/xen.h>), long HYPERVISOR_domus_op(op, arg).
+ * Domus's own extension: one hypercall, number 55 (__HYPERVISOR_arch_7 in <xen/xen.h>), long
+ * HYPERVISOR_domus_op(op, arg).
  *
- * Real Xen answers -ENOSYS to this number, so a guest may always ask and must do without the answer. Nothing here is
- * needed to run: it is for people who want to know why, and how often. Shared by the hypervisor and the guests; it
- * includes nothing but fixed-size integers.
+ * Real Xen answers -ENOSYS to this number, so a guest may always ask and must do without the
+ * answer. Nothing here is needed to run: it is for people who want to know why, and how often.
+ * Shared by the hypervisor and the guests; it includes nothing but fixed-size integers.
  */
 #ifndef ABI_DOMUS_H
 #define ABI_DOMUS_H
@@ -14,9 +15,9 @@
 #define __HYPERVISOR_domus_op 55
 
 /*
- * DOMUS_last_error: why this vCPU's last refused hypercall was refused. arg is a struct domus_last_error, filled in.
- * Any domain may ask about itself. Returns 0; -ENOENT when no call of this vCPU has been refused yet; -EFAULT.
- * Asking does not change the answer.
+ * DOMUS_last_error: why this vCPU's last refused hypercall was refused. arg is a struct
+ * domus_last_error, filled in. Any domain may ask about itself. Returns 0; -ENOENT when no call of
+ * this vCPU has been refused yet; -EFAULT. Asking does not change the answer.
  */
 #define DOMUS_last_error 0
 struct domus_last_error {
@@ -28,9 +29,10 @@ struct domus_last_error {
 };
 
 /*
- * DOMUS_audit: recount every page type and reference from the page tables, grants and tables that are really there, and
- * compare with what the hypervisor believes. Control domain only (-EPERM). arg is a struct domus_audit, filled in, or
- * NULL. Returns the number of violations (0: the invariants I1 to I4 of the hypervisor hold). Stops the machine meanwhile.
+ * DOMUS_audit: recount every page type and reference from the page tables, grants and tables that
+ * are really there, and compare with what the hypervisor believes. Control domain only (-EPERM).
+ * arg is a struct domus_audit, filled in, or NULL. Returns the number of violations (0: the
+ * invariants I1 to I4 of the hypervisor hold). Stops the machine meanwhile.
  */
 #define DOMUS_audit 1
 struct domus_audit {
@@ -43,8 +45,9 @@ struct domus_audit {
 };
 
 /*
- * DOMUS_counters: how often things happened since boot. Control domain only (-EPERM). arg is a struct domus_counters:
- * the caller sets `domid` (DOMID_INVALID: the whole machine), the rest is filled in. -ESRCH for an unknown domain.
+ * DOMUS_counters: how often things happened since boot. Control domain only (-EPERM). arg is a
+ * struct domus_counters: the caller sets `domid` (DOMID_INVALID: the whole machine), the rest is
+ * filled in. -ESRCH for an unknown domain.
  */
 #define DOMUS_counters 2
 struct domus_counters {
@@ -62,9 +65,10 @@ struct domus_counters {
 };
 
 /*
- * DOMUS_work_for: what this vCPU does from now on it does on behalf of a domain, whose part of the CPU it is and whose urgency it has.
- * Control domain only (-EPERM). arg is the domain's number; the caller's own, or that of a domain that is gone: on nobody's behalf but
- * its own. Returns the nanoseconds that the vCPU has run since it last said so.
+ * DOMUS_work_for: what this vCPU does from now on it does on behalf of a domain, whose part of the
+ * CPU it is and whose urgency it has. Control domain only (-EPERM). arg is the domain's number; the
+ * caller's own, or that of a domain that is gone: on nobody's behalf but its own. Returns the
+ * nanoseconds that the vCPU has run since it last said so.
  */
 #define DOMUS_work_for 3
 

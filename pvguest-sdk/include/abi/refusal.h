@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A refusal: one place in the code that says no, and how often it has. Every such place of the hypervisor, the SDK, the drivers
- * and dom0 has a record of this form in the section "refusals" of its image, so that they can be counted from outside: the tests
- * look for these records in a machine's memory when it has ended, and a place that no test reaches is a failure (tests/README.md).
+ * A refusal: one place in the code that says no, and how often it has. Every such place of the
+ * hypervisor, the SDK, the drivers and dom0 has a record of this form in the section "refusals" of
+ * its image, so that they can be counted from outside: the tests look for these records in a
+ * machine's memory when it has ended, and a place that no test reaches is a failure
+ * (tests/README.md).
  *
- * The record says by itself what it is, because a guest's pages lie anywhere in the machine: the magic number finds it, its size
- * and alignment keep it within one page.
+ * The record says by itself what it is, because a guest's pages lie anywhere in the machine: the
+ * magic number finds it, its size and alignment keep it within one page.
  */
 #ifndef ABI_REFUSAL_H
 #define ABI_REFUSAL_H
@@ -19,7 +21,8 @@ struct refusal {
     const char *why;                /* a sentence, or NULL */
     uint32_t line;
     uint32_t count;                 /* times taken; not exact when two CPUs take it at once */
-    char file[40];                  /* from the repository's root; one that does not fit does not compile */
+    /* from the repository's root; one that does not fit does not compile */
+    char file[40];
 };
 
 _Static_assert(sizeof(struct refusal) == 64, "a record never crosses a page");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums of numbers that somebody else chose: a kernel's headers and notes, a configuration, a command line. They saturate.
- * What does not fit in 64 bits is BEYOND and stays it through every further sum, product and rounding; so a computation
- * is written down plainly and judged once, at its end, by comparing it with what is allowed. Nothing is subtracted before.
+ * Sums of numbers that somebody else chose: a kernel's headers and notes, a configuration, a
+ * command line. They saturate. What does not fit in 64 bits is BEYOND and stays it through every
+ * further sum, product and rounding; so a computation is written down plainly and judged once, at
+ * its end, by comparing it with what is allowed. Nothing is subtracted before.
  *
  * Both builders of domains, dom0's and the hypervisor's, read the same kernels and share this.
  */
@@ -14,7 +15,8 @@
 
 #define BEYOND UINT64_MAX
 
-/* What a guest may map, in the two halves of the address space; the ABI's: <xen/arch-x86/xen-x86_64.h>. */
+/* What a guest may map, in the two halves of the address space; the ABI's:
+ * <xen/arch-x86/xen-x86_64.h>. */
 #define GUEST_LOW_END    0x0000800000000000ul
 #define GUEST_HIGH_START 0xffff880000000000ul
 #define GUEST_RANGES     "below 0x800000000000 or from 0xffff880000000000 on"
@@ -47,7 +49,8 @@ static inline bool lies_within(uint64_t offset, uint64_t size, uint64_t whole)
     return sum_of(offset, size) <= whole && sum_of(offset, size) != BEYOND;
 }
 
-/* Do these bytes lie in one of the two halves of a guest's address space? Its very last page is nobody's: there its end is 0. */
+/* Do these bytes lie in one of the two halves of a guest's address space? Its very last page is
+ * nobody's: there its end is 0. */
 static inline bool guest_may_map(uint64_t start, uint64_t size)
 {
     uint64_t end = sum_of(start, size);

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The compiler may not move memory accesses across; x86 keeps loads and stores in order by itself except store-load. */
+/* The compiler may not move memory accesses across; x86 keeps loads and stores in order by itself
+ * except store-load. */
 #define barrier()  asm volatile("" ::: "memory")
 #define rmb()      barrier()
 #define wmb()      barrier()
@@ -37,16 +38,20 @@ static inline bool test_bit(unsigned int bit, const volatile unsigned long *word
 }
 static inline bool test_and_set_bit(unsigned int bit, volatile unsigned long *words)
 {
-    return __atomic_fetch_or(&words[bit / 64], 1UL << (bit % 64), __ATOMIC_SEQ_CST) >> (bit % 64) & 1;
+    return __atomic_fetch_or(&words[bit / 64], 1UL << (bit % 64), __ATOMIC_SEQ_CST) >> (bit % 64) &
+           1;
 }
 static inline bool test_and_clear_bit(unsigned int bit, volatile unsigned long *words)
 {
-    return __atomic_fetch_and(&words[bit / 64], ~(1UL << (bit % 64)), __ATOMIC_SEQ_CST) >> (bit % 64) & 1;
+    return __atomic_fetch_and(&words[bit / 64], ~(1UL << (bit % 64)), __ATOMIC_SEQ_CST) >>
+               (bit % 64) &
+           1;
 }
 /* *word = desired if it is *expected; else *expected = what it is. */
 static inline bool compare_exchange16(volatile uint16_t *word, uint16_t *expected, uint16_t desired)
 {
-    return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
 }
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console. dom0 (and everyone, as far as the hypervisor allows) speaks through console_io; a domU through the ring
- * its builder gave it (<xen/io/console.h>), and dom0's console daemon listens. console_init picks.
+ * The console. dom0 (and everyone, as far as the hypervisor allows) speaks through console_io; a
+ * domU through the ring its builder gave it (<xen/io/console.h>), and dom0's console daemon
+ * listens. console_init picks.
  */
 #ifndef PVGUEST_CONSOLE_H
 #define PVGUEST_CONSOLE_H
@@ -14,8 +15,9 @@ void console_init(void);
 /* Late: binds the event so that input wakes readers. After events_init. */
 void console_init_events(void);
 
-/* Waits for room; from an event handler or with events masked it polls. All bytes are written, or lost when nobody is
-   there to read: a domU never hangs on a full ring for more than a second. \n is sent as it is. */
+/* Waits for room; from an event handler or with events masked it polls. All bytes are written, or
+ * lost when nobody is there to read: a domU never hangs on a full ring for more than a second. \n
+ * is sent as it is. */
 void console_write(const char *bytes, size_t length);
 void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprintk(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
@@ -35,6 +37,9 @@ extern void (*console_output)(const char *bytes, size_t length);
 /* Prints file, line and sentence and crashes the domain. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 #define ASSERT(condition) \
-    do { if (!(condition)) panic("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); } while (0)
+    do { \
+        if (!(condition)) \
+            panic("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+    } while (0)
 
 #endif

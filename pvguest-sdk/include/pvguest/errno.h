@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Error numbers, as Xen counts them. Every fallible function of the SDK returns a negative one (or an ERR_PTR, below);
- * errno_name() turns one into its name for a message.
+ * Error numbers, as Xen counts them. Every fallible function of the SDK returns a negative one (or
+ * an ERR_PTR, below); errno_name() turns one into its name for a message.
  */
 #ifndef PVGUEST_ERRNO_H
 #define PVGUEST_ERRNO_H
@@ -16,8 +16,17 @@ enum {
 const char *errno_name(long error);
 
 /* A pointer that may be an error: the last page of the address space is never mapped. */
-static inline void *ERR_PTR(long error) { return (void *)error; }
-static inline long PTR_ERR(const void *p) { return (long)p; }
-static inline _Bool IS_ERR(const void *p) { return (unsigned long)p >= (unsigned long)-4095L; }
+static inline void *ERR_PTR(long error)
+{
+    return (void *)error;
+}
+static inline long PTR_ERR(const void *p)
+{
+    return (long)p;
+}
+static inline _Bool IS_ERR(const void *p)
+{
+    return (unsigned long)p >= (unsigned long)-4095L;
+}
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels: the interrupts of a PV guest. A port is a number below 4096; when it fires, its handler runs with all
- * events masked, on whatever stack was in use, and must not sleep. Wake a thread (<pvguest/thread.h>) for long work.
+ * Event channels: the interrupts of a PV guest. A port is a number below 4096; when it fires, its
+ * handler runs with all events masked, on whatever stack was in use, and must not sleep. Wake a
+ * thread (<pvguest/thread.h>) for long work.
  *
- * All functions that bind return the port (>= 0) or a negative errno. A port is masked in no case after binding: the
- * handler may run before the function returns. Unbinding closes the port.
+ * All functions that bind return the port (>= 0) or a negative errno. A port is masked in no case
+ * after binding: the handler may run before the function returns. Unbinding closes the port.
  */
 #ifndef PVGUEST_EVENTS_H
 #define PVGUEST_EVENTS_H
@@ -19,7 +20,8 @@ typedef void (*event_handler)(evtchn_t port, void *data);
 /* Masks all ports, forgets handlers, opens the upcall. guest_start calls it after traps_init. */
 void events_init(void);
 
-/* Attach a handler to a port that exists already (console and store ports of a domU, a port told through XenStore). */
+/* Attach a handler to a port that exists already (console and store ports of a domU, a port told
+ * through XenStore). */
 void event_attach(evtchn_t port, event_handler handler, void *data);
 
 /* A new port that `remote` may bind to. */
@@ -28,7 +30,8 @@ int event_alloc_unbound(domid_t remote, event_handler handler, void *data);
 int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data);
 /* VIRQ_TIMER, VIRQ_CONSOLE, VIRQ_DOM_EXC, ... of vCPU 0. */
 int event_bind_virq(unsigned int virq, event_handler handler, void *data);
-/* A physical interrupt (pirq from PHYSDEVOP_map_pirq), dom0 only. BIND_PIRQ__WILL_SHARE in flags where shared. */
+/* A physical interrupt (pirq from PHYSDEVOP_map_pirq), dom0 only. BIND_PIRQ__WILL_SHARE in flags
+ * where shared. */
 int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler, void *data);
 /* A port to ourselves, vCPU 0. */
 int event_bind_ipi(event_handler handler, void *data);
@@ -46,7 +49,8 @@ bool event_pending(evtchn_t port);
 void event_clear(evtchn_t port);
 
 /*
- * All ports of this vCPU: the PV form of cli and sti, a byte in memory. Unmasking looks for events that came meanwhile.
+ * All ports of this vCPU: the PV form of cli and sti, a byte in memory. Unmasking looks for events
+ * that came meanwhile.
  * Nest with save and restore:   bool flags = events_save(); ... events_restore(flags);
  */
 void events_mask_all(void);
@@ -55,7 +59,8 @@ bool events_masked(void);
 bool events_save(void);
 void events_restore(bool was_masked);
 
-/* Runs handlers for everything pending, with events masked: called by the upcall, and by pollers. */
+/* Runs handlers for everything pending, with events masked: called by the upcall, and by
+ * pollers. */
 void events_poll(void);
 
 /* Events counted since boot: upcalls and handler runs. */

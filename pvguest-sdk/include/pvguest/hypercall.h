@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a hypercall is made. The named calls, HYPERVISOR_<name>(), are generated on top of this file into
- * <pvguest/hypercalls.h>; include that one.
+ * How a hypercall is made. The named calls, HYPERVISOR_<name>(), are generated on top of this file
+ * into <pvguest/hypercalls.h>; include that one.
  *
  * Two forms exist and both are always there:
- *  - through the hypercall page: Xen fills a page of our image (the HYPERCALL_PAGE note) with 32 bytes of code per
- *    call, and we call into it. This is what Xen documents, and the default;
+ *  - through the hypercall page: Xen fills a page of our image (the HYPERCALL_PAGE note) with 32
+ *    bytes of code per call, and we call into it. This is what Xen documents, and the default;
  *  - a raw `syscall` with the number in rax: what the page's code does today.
  * Compile with -DPVGUEST_RAW_SYSCALL to have the named calls of that file use the second form.
  *
- * Arguments go in rdi, rsi, rdx, r10, r8, r9; the result comes in rax, negative for an error. `syscall` destroys rcx and
- * r11, and the hypervisor may destroy the argument registers: hence the "+r" of every argument.
+ * Arguments go in rdi, rsi, rdx, r10, r8, r9; the result comes in rax, negative for an error.
+ * `syscall` destroys rcx and r11, and the hypervisor may destroy the argument registers: hence the
+ * "+r" of every argument.
  */
 #ifndef PVGUEST_HYPERCALL_H
 #define PVGUEST_HYPERCALL_H
@@ -61,12 +62,12 @@ extern char hypercall_page[];   /* lib/head.asm */
                  "+r" (a5_) : PVGUEST_ENDS(nr)); result_; })
 
 /*
- * Any number, any arguments, in the form of your choice: for tests, benchmarks and fuzzers. The page has room for 128
- * calls; a larger number through it is answered -ENOSYS here.
+ * Any number, any arguments, in the form of your choice: for tests, benchmarks and fuzzers. The
+ * page has room for 128 calls; a larger number through it is answered -ENOSYS here.
  */
-long hypercall_by_page(unsigned long nr, unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
-                       unsigned long a5);
-long hypercall_by_syscall(unsigned long nr, unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
-                          unsigned long a5);
+long hypercall_by_page(unsigned long nr, unsigned long a1, unsigned long a2, unsigned long a3,
+                       unsigned long a4, unsigned long a5);
+long hypercall_by_syscall(unsigned long nr, unsigned long a1, unsigned long a2, unsigned long a3,
+                          unsigned long a4, unsigned long a5);
 
 #endif

@@ -2,19 +2,25 @@
 /*
  * Memory of a PV guest. Three numbers for a page:
  *   pfn   what the guest calls it: 0 .. nr_pages-1, without gaps;
- *   mfn   where it really is in the machine: what page tables, grants to the hypervisor and DMA want;
+ *   mfn   where it really is in the machine: what page tables, grants to the hypervisor and DMA
+ *         want;
  *   va    where the guest sees it.
- * p2m[] (pfn -> mfn) is ours; the M2P (mfn -> pfn) is the hypervisor's, mapped read-only for everyone.
+ * p2m[] (pfn -> mfn) is ours; the M2P (mfn -> pfn) is the hypervisor's, mapped read-only for
+ * everyone.
  *
  * Address space of the SDK:
- *   0xffffffff80000000  IMAGE_BASE   the image and what the builder put behind it: boot page tables, p2m, start_info,
- *                                    the module. va = IMAGE_BASE + pfn * 4096.
+ *   0xffffffff80000000  IMAGE_BASE   the image and what the builder put behind it: boot page
+ *                                    tables, p2m, start_info, the module. va = IMAGE_BASE + pfn *
+ *                                    4096.
  *   0xffff880000000000  DIRECT_BASE  every other page: va = DIRECT_BASE + pfn * 4096.
- *   0xffffa00000000000  MAP_BASE     foreign frames, grants, MMIO: address space handed out by map_frames().
+ *   0xffffa00000000000  MAP_BASE     foreign frames, grants, MMIO: address space handed out by
+ *                                    map_frames().
  *   lower half                       free for user mode.
- * A page has exactly one kernel mapping, so making it read-only (a page table must be) is one update.
+ * A page has exactly one kernel mapping, so making it read-only (a page table must be) is one
+ * update.
  *
- * Errors are negative errnos. Allocation never sleeps; NULL means no memory. Not for use in event handlers unless said.
+ * Errors are negative errnos. Allocation never sleeps; NULL means no memory. Not for use in event
+ * handlers unless said.
  */
 #ifndef PVGUEST_MM_H
 #define PVGUEST_MM_H
@@ -30,7 +36,8 @@
 #define DIRECT_BASE 0xffff880000000000UL
 #define MAP_BASE    0xffffa00000000000UL
 
-/* Page-table entry bits. A 64-bit PV guest's entries read back with PTE_USER set by the hypervisor: compare masked. */
+/* Page-table entry bits. A 64-bit PV guest's entries read back with PTE_USER set by the hypervisor:
+ * compare masked. */
 #define PTE_PRESENT  0x001UL
 #define PTE_WRITE    0x002UL
 #define PTE_USER     0x004UL
@@ -44,8 +51,10 @@
 #define PROT_RO      (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
 #define PROT_RW      (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_NX)
 #define PROT_EXEC    (PTE_PRESENT | PTE_ACCESSED)
-#define PROT_TABLE   (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER)   /* entries of L2, L3, L4 */
-#define PROT_UNCACHED (PTE_PCD | PTE_PWT)                                             /* or this in for MMIO */
+/* entries of L2, L3, L4 */
+#define PROT_TABLE   (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER)
+/* or this in for MMIO */
+#define PROT_UNCACHED (PTE_PCD | PTE_PWT)
 
 #define INVALID_MFN  (~0UL)
 
@@ -54,12 +63,20 @@ void mm_init(void);
 
 /* ---- translation ---- */
 
-extern unsigned long *p2m;          /* p2m[pfn] == mfn; entries may become INVALID_MFN when ballooned out */
+/* p2m[pfn] == mfn; entries may become INVALID_MFN when ballooned out */
+extern unsigned long *p2m;
 extern unsigned long nr_pages;      /* number of entries */
-extern unsigned long image_pages;   /* pfns below this live at IMAGE_BASE, the others at DIRECT_BASE */
+/* pfns below this live at IMAGE_BASE, the others at DIRECT_BASE */
+extern unsigned long image_pages;
 
-static inline unsigned long pfn_to_mfn(unsigned long pfn) { return p2m[pfn]; }
-static inline unsigned long mfn_to_pfn(unsigned long mfn) { return ((const unsigned long *)MACH2PHYS_VIRT_START)[mfn]; }
+static inline unsigned long pfn_to_mfn(unsigned long pfn)
+{
+    return p2m[pfn];
+}
+static inline unsigned long mfn_to_pfn(unsigned long mfn)
+{
+    return ((const unsigned long *)MACH2PHYS_VIRT_START)[mfn];
+}
 static inline void *pfn_to_virt(unsigned long pfn)
 {
     return (void *)((pfn < image_pages ? IMAGE_BASE : DIRECT_BASE) + (pfn << PAGE_SHIFT));
@@ -70,9 +87,16 @@ static inline unsigned long virt_to_pfn(const void *va)
     unsigned long address = (unsigned long)va;
     return (address - (address >= IMAGE_BASE ? IMAGE_BASE : DIRECT_BASE)) >> PAGE_SHIFT;
 }
-static inline unsigned long virt_to_mfn(const void *va) { return pfn_to_mfn(virt_to_pfn(va)); }
-static inline void *mfn_to_virt(unsigned long mfn) { return pfn_to_virt(mfn_to_pfn(mfn)); }
-/* The machine address of a byte: for DMA and for mmu_update. Consecutive pages are not consecutive in the machine. */
+static inline unsigned long virt_to_mfn(const void *va)
+{
+    return pfn_to_mfn(virt_to_pfn(va));
+}
+static inline void *mfn_to_virt(unsigned long mfn)
+{
+    return pfn_to_virt(mfn_to_pfn(mfn));
+}
+/* The machine address of a byte: for DMA and for mmu_update. Consecutive pages are not consecutive
+ * in the machine. */
 static inline uint64_t virt_to_machine(const void *va)
 {
     return ((uint64_t)virt_to_mfn(va) << PAGE_SHIFT) | ((unsigned long)va & (PAGE_SIZE - 1));
@@ -80,18 +104,26 @@ static inline uint64_t virt_to_machine(const void *va)
 
 /* ---- pages ---- */
 
-/* 2^order pages, consecutive in pfn and va, not cleared; NULL when there are none. Safe in event handlers. */
+/* 2^order pages, consecutive in pfn and va, not cleared; NULL when there are none. Safe in event
+ * handlers. */
 void *alloc_pages(unsigned int order);
 void free_pages(void *va, unsigned int order);
-static inline void *alloc_page(void) { return alloc_pages(0); }
-static inline void free_page(void *va) { free_pages(va, 0); }
+static inline void *alloc_page(void)
+{
+    return alloc_pages(0);
+}
+static inline void free_page(void *va)
+{
+    free_pages(va, 0);
+}
 /* One page of zeroes. */
 void *alloc_zeroed_page(void);
 /* Pages free now, in all. */
 unsigned long free_page_count(void);
 /*
- * 2^order pages that are consecutive in the machine too and below 2^address_bits, for DMA (XENMEM_exchange; dom0 or
- * a domain that is allowed to). Cleared. NULL when Xen has none. Free with free_pages.
+ * 2^order pages that are consecutive in the machine too and below 2^address_bits, for DMA
+ * (XENMEM_exchange; dom0 or a domain that is allowed to). Cleared. NULL when Xen has none. Free
+ * with free_pages.
  */
 void *alloc_machine_contiguous(unsigned int order, unsigned int address_bits);
 
@@ -106,64 +138,77 @@ char *strdup(const char *s);
 /* ---- page tables ---- */
 
 /*
- * The address of the entry that maps `va` at `level` (1: the page's own) in the tables under the current kernel base,
- * or of another tree's when root_mfn is given; NULL when an upper level is not present. Reading through it is fine;
- * changes go through the queue below.
+ * The address of the entry that maps `va` at `level` (1: the page's own) in the tables under the
+ * current kernel base, or of another tree's when root_mfn is given; NULL when an upper level is not
+ * present. Reading through it is fine; changes go through the queue below.
  */
 const uint64_t *pt_walk(unsigned long va, unsigned int level);
 const uint64_t *pt_walk_from(unsigned long root_mfn, unsigned long va, unsigned int level);
 /* The kernel's L4. */
 extern unsigned long kernel_root_mfn;
 
-/* Makes sure the L3, L2 and L1 tables for va exist (they are allocated, made read-only and hooked in). */
+/* Makes sure the L3, L2 and L1 tables for va exist (they are allocated, made read-only and hooked
+ * in). */
 int pt_populate(unsigned long va);
 
 /*
  * One kernel page now: with flush. `mfn` is any frame we may map; prot is PROT_* (0: unmap).
- * `owner` is DOMID_SELF for our own frames, DOMID_IO for MMIO (dom0), or a domain we are privileged over.
+ * `owner` is DOMID_SELF for our own frames, DOMID_IO for MMIO (dom0), or a domain we are privileged
+ * over.
  */
 int map_page(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner);
-/* Makes one of our pages read-only or writable again at its kernel mapping (before and after being a page table). */
+/* Makes one of our pages read-only or writable again at its kernel mapping (before and after being
+ * a page table). */
 int page_set_readonly(void *va, bool readonly);
 
 /*
- * n frames of `owner` at consecutive fresh addresses. Returns the address, or an ERR_PTR. With errors != NULL the
- * result of each frame is stored (0 or negative) and the mapping as a whole succeeds with holes; with NULL all or nothing.
+ * n frames of `owner` at consecutive fresh addresses. Returns the address, or an ERR_PTR. With
+ * errors != NULL the result of each frame is stored (0 or negative) and the mapping as a whole
+ * succeeds with holes; with NULL all or nothing.
  */
-void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner, int *errors);
+void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
+                 int *errors);
 /* n consecutive frames: device registers (owner DOMID_IO, prot PROT_RW | PROT_UNCACHED). */
 void *map_frame_range(unsigned long mfn, unsigned long n, uint64_t prot, domid_t owner);
 void unmap_frames(void *va, unsigned long n);
-/* Only the address space (tables populated, nothing mapped): grant.h maps into it. Returned by vspace_free. */
+/* Only the address space (tables populated, nothing mapped): grant.h maps into it. Returned by
+ * vspace_free. */
 void *vspace_alloc(unsigned long n);
 void vspace_free(void *va, unsigned long n);
 
 /*
- * ---- the page-table queue ----
- * Batches updates of entries and mmuext operations into as few hypercalls as possible (mmu_update arrays inside
- * multicalls) and keeps their order. Nothing in it is visible before pt_flush(), or before the queue is full and flushes
- * itself. The rule: whoever could see a stale entry calls pt_flush() first: before touching a remapped address, before
- * freeing a page that was mapped, before returning to user mode, before switching base pointers. The *_tlb calls put the
- * TLB flush into the same batch, behind the updates it is for.
- * Errors come out of pt_flush(): the first one, negative. A refused update takes with it those queued behind it up to the
- * next mmuext operation; a kernel that updates only its own tables sees no refusals.
+ * ---- the page-table queue ---- Batches updates of entries and mmuext operations into as few
+ * hypercalls as possible (mmu_update arrays inside multicalls) and keeps their order. Nothing in it
+ * is visible before pt_flush(), or before the queue is full and flushes itself. The rule: whoever
+ * could see a stale entry calls pt_flush() first: before touching a remapped address, before
+ * freeing a page that was mapped, before returning to user mode, before switching base pointers.
+ * The *_tlb calls put the TLB flush into the same batch, behind the updates it is for. Errors come
+ * out of pt_flush(): the first one, negative. A refused update takes with it those queued behind it
+ * up to the next mmuext operation; a kernel that updates only its own tables sees no refusals.
  */
-void pt_set(uint64_t entry_machine_address, uint64_t value);                    /* mmu_update NORMAL */
-void pt_set_preserving_ad(uint64_t entry_machine_address, uint64_t value);      /* keeps accessed and dirty */
+/* mmu_update NORMAL */
+void pt_set(uint64_t entry_machine_address, uint64_t value);
+/* keeps accessed and dirty */
+void pt_set_preserving_ad(uint64_t entry_machine_address, uint64_t value);
 void pt_set_m2p(unsigned long mfn, unsigned long pfn);                          /* MACHPHYS */
-void pt_set_va(unsigned long va, uint64_t value);                               /* the L1 entry of va, current tables */
-void pt_pin(unsigned int level, unsigned long mfn);                             /* MMUEXT_PIN_L<level>_TABLE */
+/* the L1 entry of va, current tables */
+void pt_set_va(unsigned long va, uint64_t value);
+/* MMUEXT_PIN_L<level>_TABLE */
+void pt_pin(unsigned int level, unsigned long mfn);
 void pt_unpin(unsigned long mfn);
-void pt_new_base(unsigned long mfn);                                            /* kernel base pointer */
+/* kernel base pointer */
+void pt_new_base(unsigned long mfn);
 void pt_new_user_base(unsigned long mfn);
 void pt_invlpg(unsigned long va);
 void pt_flush_tlb(void);
 void pt_mmuext(const struct mmuext_op *op);                                     /* any other */
 int  pt_flush(void);
-/* Whose frames the queued updates name (mmu_update's domid argument). DOMID_SELF by default; a change flushes. */
+/* Whose frames the queued updates name (mmu_update's domid argument). DOMID_SELF by default; a
+ * change flushes. */
 void pt_owner(domid_t owner);
 
-/* Hypercalls, updates and operations issued by the queue since boot, for the curious and the benchmark. */
+/* Hypercalls, updates and operations issued by the queue since boot, for the curious and the
+ * benchmark. */
 struct pt_statistics { uint64_t hypercalls, updates, operations, flushes; };
 extern struct pt_statistics pt_statistics;
 

@@ -5,7 +5,8 @@
 
 #include <pvguest/xen.h>
 
-/* SHUTDOWN_poweroff, _reboot, _crash, _suspend. dom0's own powers the machine off. Returns only from a refused suspend. */
+/* SHUTDOWN_poweroff, _reboot, _crash, _suspend. dom0's own powers the machine off. Returns only
+ * from a refused suspend. */
 void shutdown(unsigned int reason);
 void poweroff(void) __attribute__((noreturn));
 void crash(void) __attribute__((noreturn));
@@ -14,7 +15,8 @@ void crash(void) __attribute__((noreturn));
 void vcpu_yield(void);
 /* Unmask events and sleep until one comes, in one step. Returns with events unmasked. */
 void vcpu_block(void);
-/* Sleep until one of the ports is pending, or the system time timeout_ns (0: none) is past; works with events masked. */
+/* Sleep until one of the ports is pending, or the system time timeout_ns (0: none) is past; works
+ * with events masked. */
 int vcpu_poll(const uint32_t *ports, unsigned int count, uint64_t timeout_ns);
 
 #endif

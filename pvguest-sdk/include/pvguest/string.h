@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of the C library that a kernel misses: memory, strings, numbers, formatting. Names and meanings are the
- * standard's. The formatter knows %d %i %u %x %X %o %p %c %s %% with flags - 0 + space #, width, precision, * and the
- * lengths hh h l ll z t j: no floating point, no %n.
+ * The part of the C library that a kernel misses: memory, strings, numbers, formatting. Names and
+ * meanings are the standard's. The formatter knows %d %i %u %x %X %o %p %c %s %% with flags - 0 +
+ * space #, width, precision, * and the lengths hh h l ll z t j: no floating point, no %n.
  */
 #ifndef PVGUEST_STRING_H
 #define PVGUEST_STRING_H
@@ -36,21 +36,53 @@ char *strsep(char **rest, const char *separators);
 unsigned long strtoul(const char *s, char **end, int base);
 long strtol(const char *s, char **end, int base);
 
-int snprintf(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+int snprintf(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 /* However long it gets: handed to write() in pieces of at most 512 bytes, at least once. */
-void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format, va_list arguments)
-    __attribute__((format(printf, 2, 0)));
+void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format,
+                     va_list arguments) __attribute__((format(printf, 2, 0)));
 
-static inline int isdigit(int c)  { return c >= '0' && c <= '9'; }
-static inline int islower(int c)  { return c >= 'a' && c <= 'z'; }
-static inline int isupper(int c)  { return c >= 'A' && c <= 'Z'; }
-static inline int isalpha(int c)  { return islower(c) || isupper(c); }
-static inline int isalnum(int c)  { return isalpha(c) || isdigit(c); }
-static inline int isspace(int c)  { return c == ' ' || (c >= '\t' && c <= '\r'); }
-static inline int isprint(int c)  { return c >= ' ' && c <= '~'; }
-static inline int isxdigit(int c) { return isdigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-static inline int tolower(int c)   { return isupper(c) ? c + 32 : c; }
-static inline int toupper(int c)   { return islower(c) ? c - 32 : c; }
+static inline int isdigit(int c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline int islower(int c)
+{
+    return c >= 'a' && c <= 'z';
+}
+static inline int isupper(int c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+static inline int isalpha(int c)
+{
+    return islower(c) || isupper(c);
+}
+static inline int isalnum(int c)
+{
+    return isalpha(c) || isdigit(c);
+}
+static inline int isspace(int c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+static inline int isprint(int c)
+{
+    return c >= ' ' && c <= '~';
+}
+static inline int isxdigit(int c)
+{
+    return isdigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+static inline int tolower(int c)
+{
+    return isupper(c) ? c + 32 : c;
+}
+static inline int toupper(int c)
+{
+    return islower(c) ? c - 32 : c;
+}
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads on one vCPU: a thread runs until it sleeps, yields or ends. So there are no locks among threads for
- * what they do without sleeping; against event handlers mask events.
+ * Cooperative threads on one vCPU: a thread runs until it sleeps, yields or ends. So there are no
+ * locks among threads for what they do without sleeping; against event handlers mask events.
  *
- * When nobody can run, the idle loop blocks the vCPU (SCHEDOP_block) until an event; block unmasks and sleeps in
- * one step, so an event between the check and the sleep is not lost.
+ * When nobody can run, the idle loop blocks the vCPU (SCHEDOP_block) until an event; block unmasks
+ * and sleeps in one step, so an event between the check and the sleep is not lost.
  */
 #ifndef PVGUEST_THREAD_H
 #define PVGUEST_THREAD_H
@@ -51,8 +51,9 @@ void wait_queue_init(struct wait_queue *queue);
 void wake_all(struct wait_queue *queue);
 void wake_one(struct wait_queue *queue);
 /*
- * Sleeps until woken or (timeout_ns != 0) time is up: false then. Events must be masked by the caller when the condition
- * is set by an event handler: use the macros, which check it under the mask.
+ * Sleeps until woken or (timeout_ns != 0) time is up: false then. Events must be masked by the
+ * caller when the condition is set by an event handler: use the macros, which check it under the
+ * mask.
  */
 bool wait_on(struct wait_queue *queue, uint64_t timeout_ns);
 

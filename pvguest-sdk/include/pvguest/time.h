@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time from the shared page (the pvclock): nanoseconds since the host booted, extrapolated with the TSC, without a
- * hypercall. The wall clock adds the host's date at boot.
+ * Time from the shared page (the pvclock): nanoseconds since the host booted, extrapolated with the
+ * TSC, without a hypercall. The wall clock adds the host's date at boot.
  */
 #ifndef PVGUEST_TIME_H
 #define PVGUEST_TIME_H
@@ -12,7 +12,8 @@
 #define NS_PER_MS 1000000UL
 #define NS_PER_US 1000UL
 
-/* Binds VIRQ_TIMER and stops the periodic timer Xen starts a vCPU with. guest_start calls it after events_init. */
+/* Binds VIRQ_TIMER and stops the periodic timer Xen starts a vCPU with. guest_start calls it after
+ * events_init. */
 void time_init(void);
 
 /* Nanoseconds since the host's boot ("system time"). Never goes back. */
@@ -20,7 +21,8 @@ uint64_t now_ns(void);
 /* Nanoseconds since 1970. */
 uint64_t wall_clock_ns(void);
 
-/* One timer event at that system time; 0 cancels. The threads' sleep uses it: use timer_* below instead. */
+/* One timer event at that system time; 0 cancels. The threads' sleep uses it: use timer_* below
+ * instead. */
 void set_deadline(uint64_t system_time_ns);
 
 /* Busy wait. */
@@ -34,8 +36,8 @@ static inline uint64_t read_tsc(void)
 }
 
 /*
- * One-shot timers: handler(data) runs from the timer event (events masked, must not sleep) at or after `when`.
- * The struct is the caller's; setting a pending timer moves it.
+ * One-shot timers: handler(data) runs from the timer event (events masked, must not sleep) at or
+ * after `when`. The struct is the caller's; setting a pending timer moves it.
  */
 struct timer {
     struct timer *next;

@@ -2,18 +2,21 @@
 /*
  * Exceptions of a PV guest, and the stack frame they leave.
  *
- * There is no IDT: set_trap_table names a handler per vector, and the hypervisor builds the frame on our kernel stack.
- * Kernel and user of a 64-bit PV guest both run in ring 3 of the real CPU. In the frame the hypervisor tells them apart
- * as on bare hardware: the low two bits of `cs` are 0 for a trap in kernel mode, 3 for one in user mode.
+ * There is no IDT: set_trap_table names a handler per vector, and the hypervisor builds the frame
+ * on our kernel stack. Kernel and user of a 64-bit PV guest both run in ring 3 of the real CPU. In
+ * the frame the hypervisor tells them apart as on bare hardware: the low two bits of `cs` are 0 for
+ * a trap in kernel mode, 3 for one in user mode.
  *
- * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read and friends.
+ * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read and
+ * friends.
  */
 #ifndef PVGUEST_TRAPS_H
 #define PVGUEST_TRAPS_H
 
 #include <pvguest/xen.h>
 
-/* The registers at an exception, an event or a system call, as lib/entry.asm pushes them. Lowest address first. */
+/* The registers at an exception, an event or a system call, as lib/entry.asm pushes them. Lowest
+ * address first. */
 struct trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
     uint64_t vector;        /* exception number; TRAP_FRAME_EVENT or TRAP_FRAME_SYSCALL */
@@ -29,9 +32,26 @@ struct trap_frame {
 #define TRAP_FRAME_EVENT   256
 #define TRAP_FRAME_SYSCALL 257
 
-enum { TRAP_DE = 0, TRAP_DB = 1, TRAP_NMI = 2, TRAP_BP = 3, TRAP_OF = 4, TRAP_BR = 5, TRAP_UD = 6, TRAP_NM = 7,
-       TRAP_DF = 8, TRAP_TS = 10, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17,
-       TRAP_MC = 18, TRAP_XM = 19 };
+enum {
+    TRAP_DE = 0,
+    TRAP_DB = 1,
+    TRAP_NMI = 2,
+    TRAP_BP = 3,
+    TRAP_OF = 4,
+    TRAP_BR = 5,
+    TRAP_UD = 6,
+    TRAP_NM = 7,
+    TRAP_DF = 8,
+    TRAP_TS = 10,
+    TRAP_NP = 11,
+    TRAP_SS = 12,
+    TRAP_GP = 13,
+    TRAP_PF = 14,
+    TRAP_MF = 16,
+    TRAP_AC = 17,
+    TRAP_MC = 18,
+    TRAP_XM = 19
+};
 
 /* Page-fault error code bits. */
 #define PF_PRESENT 1
@@ -44,20 +64,22 @@ enum { TRAP_DE = 0, TRAP_DB = 1, TRAP_NMI = 2, TRAP_BP = 3, TRAP_OF = 4, TRAP_BR
 void traps_init(void);
 
 /*
- * A handler for one vector (0..31). It returns true when it dealt with the trap; with false, or without a handler, the
- * fixup table is tried, and then the guest dies with its registers printed. Returns the handler that was there.
+ * A handler for one vector (0..31). It returns true when it dealt with the trap; with false, or
+ * without a handler, the fixup table is tried, and then the guest dies with its registers printed.
+ * Returns the handler that was there.
  */
 typedef bool (*trap_handler)(struct trap_frame *frame);
 trap_handler set_trap_handler(unsigned int vector, trap_handler handler);
 
 /*
- * A gate of your own for software interrupts (int n, vectors 32..255), or an exception vector with your own assembly
- * entry: `entry` gets Xen's frame (rcx, r11, [error], rip, cs, rflags, rsp, ss). dpl 3: user mode may call it; 1: the
- * kernel only. Returns a negative errno.
+ * A gate of your own for software interrupts (int n, vectors 32..255), or an exception vector with
+ * your own assembly entry: `entry` gets Xen's frame (rcx, r11, [error], rip, cs, rflags, rsp, ss).
+ * dpl 3: user mode may call it; 1: the kernel only. Returns a negative errno.
  */
 int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void *entry);
 
-/* fault_address(), below: the address of the page fault being handled. Read it before anything that could fault again. */
+/* fault_address(), below: the address of the page fault being handled. Read it before anything that
+ * could fault again. */
 
 /* Is this trap from user mode (entered by enter_user_mode, other page tables)? */
 bool frame_from_user(const struct trap_frame *frame);
@@ -67,8 +89,9 @@ void dump_frame(const struct trap_frame *frame);
 void die(const struct trap_frame *frame, const char *why) __attribute__((noreturn));
 
 /*
- * Fault-tolerant access: reads or writes that may hit anything. Return 0, or -EFAULT when the CPU faulted; a faulting
- * try_copy_* has copied some first part. These serve a kernel's copyin and tests that poke at forbidden addresses.
+ * Fault-tolerant access: reads or writes that may hit anything. Return 0, or -EFAULT when the CPU
+ * faulted; a faulting try_copy_* has copied some first part. These serve a kernel's copyin and
+ * tests that poke at forbidden addresses.
  */
 int try_read64(const void *address, uint64_t *value);
 int try_read8(const void *address, uint8_t *value);
@@ -77,27 +100,29 @@ int try_write8(void *address, uint8_t value);
 int try_copy(void *to, const void *from, size_t length);
 
 /*
- * Runs fn(arg) and catches the first CPU exception inside it: returns the vector (with *error and *address when not
- * NULL), or -1 when it ran through. Registers are restored as by longjmp; what fn changed in memory stays changed.
- * Not nestable, not for code that switches threads.
+ * Runs fn(arg) and catches the first CPU exception inside it: returns the vector (with *error and
+ * *address when not NULL), or -1 when it ran through. Registers are restored as by longjmp; what fn
+ * changed in memory stays changed. Not nestable, not for code that switches threads.
  */
 int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *address);
 
 /*
- * User mode. enter_user_mode leaves the kernel for good on this stack: the next trap or system call from user mode
- * arrives on the stack named by set_kernel_stack (HYPERVISOR_stack_switch).
- * Page tables: the user half is what MMUEXT_NEW_USER_BASEPTR names.
+ * User mode. enter_user_mode leaves the kernel for good on this stack: the next trap or system call
+ * from user mode arrives on the stack named by set_kernel_stack (HYPERVISOR_stack_switch). Page
+ * tables: the user half is what MMUEXT_NEW_USER_BASEPTR names.
  */
 struct user_context { uint64_t rip, rsp, rflags, rdi, rsi, rdx; };
 void enter_user_mode(const struct user_context *context) __attribute__((noreturn));
 void set_kernel_stack(unsigned long top);
 
-/* Returns from a trap frame, to user or kernel mode, restoring every register and the event mask. */
+/* Returns from a trap frame, to user or kernel mode, restoring every register and the event
+ * mask. */
 void return_to_frame(struct trap_frame *frame) __attribute__((noreturn));
 
 /*
- * System calls from user mode (the `syscall` instruction). The handler gets the frame: number in rax, arguments in rdi
- * rsi rdx r10 r8 r9; it sets frame->rax. rcx and r11 are the CPU's. Events stay masked in it when mask_events.
+ * System calls from user mode (the `syscall` instruction). The handler gets the frame: number in
+ * rax, arguments in rdi rsi rdx r10 r8 r9; it sets frame->rax. rcx and r11 are the CPU's. Events
+ * stay masked in it when mask_events.
  */
 typedef void (*syscall_handler)(struct trap_frame *frame);
 int set_syscall_handler(syscall_handler handler, bool mask_events);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public headers of Xen every guest needs, included the one right way. Include this (or any <pvguest/...> header)
- * rather than <xen/xen.h> by itself: __XEN_TOOLS__ has to be defined first, it selects the newest interface version and
- * the control plane's structures (the build also passes it on the command line, so that the order cannot matter).
+ * The public headers of Xen every guest needs, included the one right way. Include this (or any
+ * <pvguest/...> header) rather than <xen/xen.h> by itself: __XEN_TOOLS__ has to be defined first,
+ * it selects the newest interface version and the control plane's structures (the build also passes
+ * it on the command line, so that the order cannot matter).
  */
 #ifndef PVGUEST_XEN_H
 #define PVGUEST_XEN_H

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An entry that is not present may hold anything, but on a CPU that reads its address speculatively (L1TF: Intel's before they were
- * mended) not the address of any memory. By each way that an entry can come: update_va_mapping, mmu_update at every
- * level, a table that is pinned. The control domain is trusted and may.
- * Idea: XSA-273.
- * machine: intel
+ * An entry that is not present may hold anything, but on a CPU that reads its address speculatively
+ * (L1TF: Intel's before they were mended) not the address of any memory. By each way that an entry
+ * can come: update_va_mapping, mmu_update at every level, a table that is pinned. The control
+ * domain is trusted and may. Idea: XSA-273. machine: intel
  */
 #include "../lib/other.h"
 
@@ -20,12 +19,15 @@ static bool intel(void)
 
 static long set_l1(uint64_t entry)
 {
-    return other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, 0);
+    return other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE), entry,
+                      UVMF_INVLPG, 0);
 }
 
 static long update(unsigned int table, uint64_t entry)
 {
-    struct mmu_update op = { (uint64_t)other.frame[table] << PAGE_SHIFT | (table == OTHER_L1 ? OTHER_FREE : 300) * 8, entry };
+    struct mmu_update op = { (uint64_t)other.frame[table] << PAGE_SHIFT |
+                                 (table == OTHER_L1 ? OTHER_FREE : 300) * 8,
+                             entry };
 
     memcpy(other.data, &op, sizeof(op));
     return other_call(&other, __HYPERVISOR_mmu_update, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
@@ -41,13 +43,15 @@ static long pin(uint64_t entry, unsigned int command)
     page[9] = entry;
     unmap_frames(page, 1);
     NEED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE + 1),
-                    (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0) == 0);
+                    (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG,
+                    0) == 0);
     memcpy(other.data, &op, sizeof(op));
     result = other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
     op.cmd = MMUEXT_UNPIN_TABLE;
     memcpy(other.data, &op, sizeof(op));
     if (result == 0)
-        NEED(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF) == 0);
+        NEED(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF) ==
+             0);
     return result;
 }
 
@@ -72,12 +76,15 @@ void test_main(void)
 
         by_every_way(virt_to_machine(ours) | more, intel());
         by_every_way((uint64_t)foreign_mfn() << PAGE_SHIFT | more, intel());
-        by_every_way((uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | more, intel());    /* its own: it may leave it */
-        by_every_way(0xfffffffff000UL | more, false);           /* no RAM there: nothing to be read */
+        /* its own: it may leave it */
+        by_every_way((uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | more, intel());
+        /* no RAM there: nothing to be read */
+        by_every_way(0xfffffffff000UL | more, false);
         by_every_way(more, false);                              /* and no address at all */
     }
     struct mmu_update op = { entry_address(ours, 1), (uint64_t)foreign_mfn() << PAGE_SHIFT };
     CHECK_IS(HYPERVISOR_mmu_update(&op, 1, NULL, DOMID_SELF), 0);
-    CHECK(intel());                                             /* the machine that the runner was asked for */
+    /* the machine that the runner was asked for */
+    CHECK(intel());
     other_end(&other);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU that attacks dom0's back ends: impossible ring indices, random rings, references it never granted, ring pages it
- * does not own, event channels that are not there, states that flap, floods of events. Each time the back end refuses or
- * cuts it off, and afterwards serves it again when it behaves. A neighbour must not notice; dom0 must not leak (the
- * system test compares free memory). Skips when it runs bare, without a XenStore.
- * Idea: XSA-155 (double fetches), XSA-216, XSA-365 (grant errors in blkback), XSA-390 and 391 (floods, stalled rings).
+ * A domU that attacks dom0's back ends: impossible ring indices, random rings, references it never
+ * granted, ring pages it does not own, event channels that are not there, states that flap, floods
+ * of events. Each time the back end refuses or cuts it off, and afterwards serves it again when it
+ * behaves. A neighbour must not notice; dom0 must not leak (the system test compares free memory).
+ * Skips when it runs bare, without a XenStore. Idea: XSA-155 (double fetches), XSA-216, XSA-365
+ * (grant errors in blkback), XSA-390 and 391 (floods, stalled rings).
  */
 #include "../lib/test.h"
 
@@ -78,7 +79,8 @@ static void random_requests(void)
         bool masked = events_save();
 
         for (unsigned int i = 0; i < 16; i++) {
-            uint32_t *words = (uint32_t *)(void *)RING_GET_REQUEST(&disk.ring, disk.ring.req_prod_pvt);
+            uint32_t *words = (uint32_t *)(void *)RING_GET_REQUEST(&disk.ring,
+                                                                   disk.ring.req_prod_pvt);
 
             for (unsigned int j = 0; j < sizeof(blkif_request_t) / 4; j++)
                 words[j] = random32();
@@ -96,7 +98,8 @@ static void random_requests(void)
     blkfront_close(&disk);
 }
 
-/* A page is taken back while the disk may be writing into it; the hypervisor must hold on to it, the grant stay busy. */
+/* A page is taken back while the disk may be writing into it; the hypervisor must hold on to it,
+ * the grant stay busy. */
 static void revoke_in_flight(void)
 {
     printk("revoke in flight\n");
@@ -149,11 +152,14 @@ static void read_into_read_only(void)
 }
 
 /* Nodes that promise a ring or a port which do not exist. */
-static void false_promises(const char *node, const char *backend, const char *reference, const char *port, unsigned int ready)
+static void false_promises(const char *node, const char *backend, const char *reference,
+                           const char *port, unsigned int ready)
 {
     printk("false promises, %s\n", node);
 
-    const unsigned long wrong[][2] = { { 0xffffffff, 5 }, { 3000, 5 }, { 8, 4095 }, { 8, 0xffffffff }, { 0, 0 } };
+    const unsigned long wrong[][2] = {
+        { 0xffffffff, 5 }, { 3000, 5 }, { 8, 4095 }, { 8, 0xffffffff }, { 0, 0 }
+    };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
         xs_printf(XS_NONE, node, "state", "%u", XenbusStateInitialising);
@@ -200,7 +206,8 @@ static void card_attacks(void)
             for (unsigned int j = 0; j < 3; j++)
                 words[j] = random32();
         }
-        card.tx.sring->req_prod += round < 5 ? 32 : 1000;       /* random frames; then an impossible index */
+        /* random frames; then an impossible index */
+        card.tx.sring->req_prod += round < 5 ? 32 : 1000;
         event_send(card.event);
         thread_sleep(20 * NS_PER_MS);
         if (round >= 5)

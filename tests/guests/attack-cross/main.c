@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each of these grants pages to every number that a domain may have, and maps and unmaps what others grant it, in every form and for
- * ever: for the CPU, for devices, by address, by entry, one handle many times in a batch. Two run, and are destroyed one after the other
- * with the survivor's mappings of the dead one's pages in place; the system test lets the references be recounted each time.
- * Idea: XSA-224, 234, and what keeps a dead domain's pages in memory until the last mapping goes.
+ * Each of these grants pages to every number that a domain may have, and maps and unmaps what
+ * others grant it, in every form and for ever: for the CPU, for devices, by address, by entry, one
+ * handle many times in a batch. Two run, and are destroyed one after the other with the survivor's
+ * mappings of the dead one's pages in place; the system test lets the references be recounted each
+ * time. Idea: XSA-224, 234, and what keeps a dead domain's pages in memory until the last mapping
+ * goes.
  */
 #include "../lib/test.h"
 
@@ -31,21 +33,27 @@ static void unmap_any(void)
 
     for (unsigned int j = 0; j < BATCH; j++)
         op[j] = (struct gnttab_unmap_grant_ref){
-            .handle = mapped[i].handle, .host_addr = j & 1 ? mapped[i].host : 0, .dev_bus_addr = j & 2 ? mapped[i].bus : 0,
+            .handle = mapped[i].handle,
+            .host_addr = j & 1 ? mapped[i].host : 0,
+            .dev_bus_addr = j & 2 ? mapped[i].bus : 0,
         };
     (void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, op, BATCH);
     mapped[i] = mapped[--count];
 }
 
-/* Of a neighbour by number, or of our own; the references are those that it most likely has for us. */
+/* Of a neighbour by number, or of our own; the references are those that it most likely has for
+ * us. */
 static void fill(domid_t self, struct gnttab_map_grant_ref *op)
 {
-    static const uint32_t forms[] = { GNTMAP_host_map, GNTMAP_device_map, GNTMAP_host_map | GNTMAP_device_map,
+    static const uint32_t forms[] = { GNTMAP_host_map, GNTMAP_device_map,
+                                      GNTMAP_host_map | GNTMAP_device_map,
                                       GNTMAP_host_map | GNTMAP_contains_pte };
     void *va = place + random_below(PLACES) * PAGE_SIZE;
 
-    *op = (struct gnttab_map_grant_ref){ .flags = forms[random_below(4)] | (random_below(2) ? GNTMAP_readonly : 0),
-                                         .dom = (domid_t)(self - 1 + random_below(3)), .ref = self * EACH + random_below(5 * EACH) };
+    *op = (struct gnttab_map_grant_ref){ .flags = forms[random_below(4)] |
+                                                  (random_below(2) ? GNTMAP_readonly : 0),
+                                         .dom = (domid_t)(self - 1 + random_below(3)),
+                                         .ref = self * EACH + random_below(5 * EACH) };
     op->host_addr = op->flags & GNTMAP_contains_pte ? entry_address(va, 1) : (unsigned long)va;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker floods: a million events to its own ports and, as a domU, to the two that dom0 gave it (console and XenStore); takes
- * every port there is; sends to ports that are not its own. Others must still get their share of the machine.
- * Idea: acceptance "event floods"; XSA-317, 344.
+ * An attacker floods: a million events to its own ports and, as a domU, to the two that dom0 gave
+ * it (console and XenStore); takes every port there is; sends to ports that are not its own. Others
+ * must still get their share of the machine. Idea: acceptance "event floods"; XSA-317, 344.
  */
 #include "../lib/test.h"
 

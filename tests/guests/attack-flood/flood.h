@@ -15,17 +15,25 @@
 /* Each without end. */
 void flood_frames(size_t length, bool broadcast);
 void flood_disk(void);
-void flood_store(const char *path, const char *value);      /* one write after the other, as fast as the ring takes them */
+/* one write after the other, as fast as the ring takes them */
+void flood_store(const char *path, const char *value);
 void flood_transactions(void);                              /* large ones, by four threads */
-void flood_held(void);                                      /* as much of dom0's memory as the store lets one have */
-void flood_deaf(void);                                      /* watches that fire, and nobody who reads what they say */
+/* as much of dom0's memory as the store lets one have */
+void flood_held(void);
+/* watches that fire, and nobody who reads what they say */
+void flood_deaf(void);
 void flood_console(void);
-void flood_balloon(void);                                   /* pages given back to the hypervisor, and asked for again */
-void flood_tables(void);                                    /* page tables filled, pinned and unpinned */
-void flood_vcpus(void);                                     /* all of them compute (vcpus= in the configuration) */
-void flood_timers(void);                                    /* all of them sleep, and are woken every millisecond; the first sets its own */
+/* pages given back to the hypervisor, and asked for again */
+void flood_balloon(void);
+/* page tables filled, pinned and unpinned */
+void flood_tables(void);
+/* all of them compute (vcpus= in the configuration) */
+void flood_vcpus(void);
+/* all of them sleep, and are woken every millisecond; the first sets its own */
+void flood_timers(void);
 
-/* All of these at once, by the further vCPUs, if there are any: whatever the first does. Returns. */
+/* All of these at once, by the further vCPUs, if there are any: whatever the first does.
+ * Returns. */
 void flood_beside(void);
 
 /* Checked work, and how long it takes. */

@@ -5,14 +5,16 @@
 static struct blkfront disk;
 static struct netfront card;
 
-/* The ring is always full: whatever the back end has taken is there again, before it has looked whether there is more. */
+/* The ring is always full: whatever the back end has taken is there again, before it has looked
+ * whether there is more. */
 static void fill_the_ring(uint16_t length)
 {
     netif_tx_sring_t *ring = card.tx.sring;
     uint32_t producer = ring->req_prod;
 
     for (; producer - READ_ONCE(ring->rsp_prod) < RING_SIZE(&card.tx); producer++)
-        *RING_GET_REQUEST(&card.tx, producer) = (netif_tx_request_t){ .gref = card.tx_grant[0], .size = length };
+        *RING_GET_REQUEST(&card.tx, producer) = (netif_tx_request_t){ .gref = card.tx_grant[0],
+                                                                      .size = length };
     wmb();
     WRITE_ONCE(ring->req_prod, producer);
 }
@@ -37,7 +39,7 @@ void flood_frames(size_t length, bool broadcast)
     }
 }
 
-/* --- disk ------------------------------------------------------------------------------------------------------------------ */
+/* --- disk --- */
 
 #define REQUESTS BLKFRONT_RING
 
@@ -76,5 +78,6 @@ void flood_disk(void)
 void flood_console(void)
 {
     for (unsigned int i = 0;; i++)
-        printk("%u all work and no play makes a guest write the same line over and over again\n", i);
+        printk("%u all work and no play makes a guest write the same line over and over again\n",
+               i);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The neighbour: every beat (a tenth of a second, or beat=MS) it says how long each of three things took it: a question to the store and
- * its answer, 4 KiB written to the disk or read from it (what was written is read back and compared), an echo of dom0's (ICMP).
- * The least, the median, the 99th percentile and the longest of them, in microseconds of its own clock:
+ * The neighbour: every beat (a tenth of a second, or beat=MS) it says how long each of three things
+ * took it: a question to the store and its answer, 4 KiB written to the disk or read from it (what
+ * was written is read back and compared), an echo of dom0's (ICMP). The least, the median, the 99th
+ * percentile and the longest of them, in microseconds of its own clock:
  *     beat 17 store 80 85 120 180 disk 110 140 800 950 ping 90 95 130 140
- * A thing that takes longer than the beat is said in a late line: whoever counts lines sees that, too. Keys are echoed.
+ * A thing that takes longer than the beat is said in a late line: whoever counts lines sees that,
+ * too. Keys are echoed.
  */
 #include "flood.h"
 
@@ -24,8 +26,7 @@ static void took(struct times *times, uint64_t since)
     uint32_t us = (uint32_t)((now_ns() - since) / NS_PER_US);
     unsigned int at = times->count;
 
-    if (at == MOST)
-        return;
+    if (at == MOST) return;
     for (; at && times->us[at - 1] > us; at--)
         times->us[at] = times->us[at - 1];
     times->us[at] = us;
@@ -36,7 +37,8 @@ static void took(struct times *times, uint64_t since)
 static size_t say(char *line, size_t room, const char *what, struct times *times)
 {
     unsigned int last = times->count - 1;
-    int size = snprintf(line, room, " %s %u %u %u %u", what, times->us[0], times->us[last / 2], times->us[last * 99 / 100], times->us[last]);
+    int size = snprintf(line, room, " %s %u %u %u %u", what, times->us[0], times->us[last / 2],
+                        times->us[last * 99 / 100], times->us[last]);
 
     times->count = 0;
     return (size_t)size;
@@ -69,7 +71,9 @@ static void transfer_done(struct block_request *request, int status)
 /* Sleeps meanwhile, and lets the echoes of keys go on. */
 static int transfer(enum block_operation operation, uint64_t sector, void *data)
 {
-    struct block_request request = { .operation = operation, .sector = sector, .sectors = 8, .done = transfer_done };
+    struct block_request request = {
+        .operation = operation, .sector = sector, .sectors = 8, .done = transfer_done
+    };
     uint64_t start = now_ns();
     bool masked = events_save();
 
@@ -94,7 +98,7 @@ static void disk_works(unsigned int i)
     CHECK(!memcmp(in, out, sizeof(in)));
 }
 
-/* --- ping (RFC 826, 791, 792) ------------------------------------------------------------------------------------------------ */
+/* --- ping (RFC 826, 791, 792) --- */
 
 #define OUR_IP 10, 0, 2, 77
 #define DOM0_IP 10, 0, 2, 10
@@ -111,7 +115,8 @@ static void arrived(struct netport *port, void *bytes, size_t length, uint32_t f
 
     if (length >= 42 && at[12] == 8 && at[13] == 6 && at[21] == 2 && !memcmp(at + 28, from, 4))
         memcpy(dom0_mac, at + 22, NET_MAC);
-    if (length >= 42 && at[12] == 8 && at[13] == 0 && at[23] == 1 && at[34] == 0 && !memcmp(at + 26, from, 4))
+    if (length >= 42 && at[12] == 8 && at[13] == 0 && at[23] == 1 && at[34] == 0 &&
+        !memcmp(at + 26, from, 4))
         echoes = (unsigned int)at[40] << 8 | at[41];
     wake_all(&echoed);
 }
@@ -136,7 +141,8 @@ static void header(const uint8_t *to, uint8_t type)
 
 static void ask_for_dom0(void)
 {
-    static const uint8_t question[] = { 0, 1, 8, 0, 6, 4, 0, 1 }, all[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    static const uint8_t question[] = { 0, 1, 8, 0, 6, 4, 0, 1 },
+                         all[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     static const uint8_t ours[] = { OUR_IP }, dom0[] = { DOM0_IP };
 
     header(all, 6);
@@ -181,7 +187,7 @@ static void ping_works(unsigned int i)
     took(&ping_times, start);
 }
 
-/* --- the beat ---------------------------------------------------------------------------------------------------------------- */
+/* --- the beat --- */
 
 static void echo_keys(void *unused)
 {
@@ -194,7 +200,8 @@ static void be_ready(void)
     int vdev = blkfront_first();
 
     card.port.receive = arrived;
-    NEED(vdev >= 0 && blkfront_open(&disk, (unsigned int)vdev) == 0 && netfront_open(&card, 0) == 0);
+    NEED(vdev >= 0 && blkfront_open(&disk, (unsigned int)vdev) == 0 &&
+         netfront_open(&card, 0) == 0);
     while (!dom0_mac[0] && !dom0_mac[1]) {
         ask_for_dom0();
         thread_sleep(10 * NS_PER_MS);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The floods of XenStore. Where the client's own manners would be in the way, requests go on the ring by hand. */
+/* The floods of XenStore. Where the client's own manners would be in the way, requests go on the
+ * ring by hand. */
 #include "flood.h"
 
 static struct xenstore_domain_interface *ring;
@@ -39,7 +40,8 @@ void flood_store(const char *path, const char *value)
     char message[128];
     int length = xs_message_pack(message, sizeof(message), XS_WRITE, 7, 0, parts, 2);
 
-    NEED(length > 0 && xs_write(XS_NONE, path, value, strlen(value)) == 0 && xs_watch(&watch, path) == 0);
+    NEED(length > 0 && xs_write(XS_NONE, path, value, strlen(value)) == 0 &&
+         xs_watch(&watch, path) == 0);
     take_the_ring();
     for (;;) {
         while (free_bytes() >= (unsigned int)length)
@@ -49,7 +51,7 @@ void flood_store(const char *path, const char *value)
     }
 }
 
-/* --- transactions ---------------------------------------------------------------------------------------------------------- */
+/* --- transactions --- */
 
 static void large_transactions(void *me)
 {
@@ -75,10 +77,10 @@ void flood_transactions(void)
     large_transactions(NULL);
 }
 
-/* --- memory ---------------------------------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
-/* All nodes that there may be, as large as they may be; then transactions that never end, and all of them changed behind their
- * backs, in them, and after each. */
+/* All nodes that there may be, as large as they may be; then transactions that never end, and all
+ * of them changed behind their backs, in them, and after each. */
 static void write_all(xs_transaction t, unsigned int round)
 {
     static char value[2000];
@@ -87,8 +89,7 @@ static void write_all(xs_transaction t, unsigned int round)
     memset(value, 'a' + (int)round, sizeof(value));
     for (unsigned int i = 0; i < 950; i++) {
         snprintf(path, sizeof(path), "data/%u", i);
-        if (xs_write(t, path, value, sizeof(value)))
-            return;
+        if (xs_write(t, path, value, sizeof(value))) return;
     }
 }
 
@@ -108,7 +109,8 @@ void flood_held(void)
         thread_sleep(NS_PER_S);
 }
 
-/* Watches on everything, then writes by others of its kind cannot be had alone: it writes itself, and never reads. */
+/* Watches on everything, then writes by others of its kind cannot be had alone: it writes itself,
+ * and never reads. */
 void flood_deaf(void)
 {
     static struct xs_watch watch[100];
@@ -126,8 +128,10 @@ void flood_deaf(void)
         parts[0].length = strlen(path) + 1;
         length = xs_message_pack(message, sizeof(message), XS_WRITE, 7, 0, parts, 2);
         while (free_bytes() < (unsigned int)length) {
-            /* Its answers stand between the events: nothing is taken as long as nothing is read. Now and then it reads a bit. */
-            WRITE_ONCE(ring->rsp_cons, ring->rsp_cons + MIN(16U, READ_ONCE(ring->rsp_prod) - ring->rsp_cons));
+            /* Its answers stand between the events: nothing is taken as long as nothing is read.
+             * Now and then it reads a bit. */
+            WRITE_ONCE(ring->rsp_cons,
+                       ring->rsp_cons + MIN(16U, READ_ONCE(ring->rsp_prod) - ring->rsp_cons));
             (void)event_send(start_info->store_evtchn);
         }
         put(message, (size_t)length);

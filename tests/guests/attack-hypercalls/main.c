@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer with a fixed seed (seed=N and rounds=N on the command line choose others): every hypercall number with numbers, pointers and structures made of values that have hurt before:
- * around page ends, powers of two, the hypervisor's half, non-canonical addresses, frames of others, huge counts. The guest may
- * be refused a million times; the machine must go on, and the guest's own next sane call must work.
- * Results are errnos or what the call may say, never more; some calls succeed and most are refused; and pages of ours that no call was
- * given stay as they are.
- * Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap table, closing its console) are left out.
- * Idea: XSA-212, 296 and most others: "pass wild pointers and counts to every hypercall".
+ * A fuzzer with a fixed seed (seed=N and rounds=N on the command line choose others): every
+ * hypercall number with numbers, pointers and structures made of values that have hurt before:
+ * around page ends, powers of two, the hypervisor's half, non-canonical addresses, frames of
+ * others, huge counts. The guest may be refused a million times; the machine must go on, and the
+ * guest's own next sane call must work. Results are errnos or what the call may say, never more;
+ * some calls succeed and most are refused; and pages of ours that no call was given stay as they
+ * are. Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap
+ * table, closing its console) are left out. Idea: XSA-212, 296 and most others: "pass wild pointers
+ * and counts to every hypercall".
  */
 #include "../lib/test.h"
 
 static uint64_t seed;
-static uint64_t *buffer;                    /* a page with nothing behind it: a wild count runs off its end, not into our own data */
+/* a page with nothing behind it: a wild count runs off its end, not into our own data */
+static uint64_t *buffer;
 static uint64_t *victim;                    /* a page of ours that may come to harm */
 static unsigned long foreign;
 static unsigned int taken, refused;
 
 #define BYSTANDERS 16
-static uint64_t *bystander[BYSTANDERS];     /* pages of ours that no call names: before and behind the victim in the machine, most likely */
+/* pages of ours that no call names: before and behind the victim in the machine, most likely */
+static uint64_t *bystander[BYSTANDERS];
 
 static uint64_t any_value(void)
 {
@@ -48,15 +52,14 @@ static uint64_t any_value(void)
 }
 
 /*
- * A number that happens to name one of our own frames, but the victim's, might have us clear our own stack: that would say nothing
- * about the hypervisor.
+ * A number that happens to name one of our own frames, but the victim's, might have us clear our
+ * own stack: that would say nothing about the hypervisor.
  */
 static uint64_t harmless(uint64_t value)
 {
     unsigned long frame = virt_to_mfn(victim);
 
-    if (value != frame && is_ours(value))
-        return frame;
+    if (value != frame && is_ours(value)) return frame;
     if (value >> PAGE_SHIFT != frame && is_ours((value & PTE_MFN_MASK) >> PAGE_SHIFT))
         return (uint64_t)frame << PAGE_SHIFT | (value & 0xfff);
     return value;
@@ -75,7 +78,8 @@ static void random_buffer(void)
         ((uint32_t *)(void *)buffer)[next_random(&seed) % 64] = (uint32_t)next_random(&seed) & 63;
     for (int i = 0; i < 48; i++) {
         buffer[i] = harmless(buffer[i]);
-        if ((uint32_t)buffer[i] == MMUEXT_NEW_BASEPTR)      /* the victim, once an empty but valid L4, would be our end */
+        /* the victim, once an empty but valid L4, would be our end */
+        if ((uint32_t)buffer[i] == MMUEXT_NEW_BASEPTR)
             buffer[i]++;
     }
 }
@@ -100,7 +104,8 @@ static bool suicidal(unsigned long number, const uint64_t *a)
     case __HYPERVISOR_sched_op_compat:
         return true;                        /* the system tests have guests for these */
     case __HYPERVISOR_vcpu_op:
-        return (uint32_t)a[0] == VCPUOP_down || (uint32_t)a[0] == VCPUOP_register_vcpu_info || (uint32_t)a[0] == VCPUOP_send_nmi;
+        return (uint32_t)a[0] == VCPUOP_down || (uint32_t)a[0] == VCPUOP_register_vcpu_info ||
+               (uint32_t)a[0] == VCPUOP_send_nmi;
     case __HYPERVISOR_event_channel_op:
         return (uint32_t)a[0] == EVTCHNOP_close || (uint32_t)a[0] == EVTCHNOP_reset;
     case __HYPERVISOR_update_va_mapping:
@@ -131,7 +136,8 @@ static void random_call(unsigned long *number, uint64_t *a)
             a[1] = (unsigned long)buffer;
         if (next_random(&seed) % 2)
             a[2] = next_random(&seed) % 4;
-        if (*number == __HYPERVISOR_mmu_update || *number == __HYPERVISOR_mmuext_op || *number == __HYPERVISOR_set_gdt) {
+        if (*number == __HYPERVISOR_mmu_update || *number == __HYPERVISOR_mmuext_op ||
+            *number == __HYPERVISOR_set_gdt) {
             a[0] = next_random(&seed) % 8 ? (unsigned long)buffer : random_value();
             a[1] = next_random(&seed) % 8 ? next_random(&seed) % 5 : random_value();
             a[2] = next_random(&seed) % 8 ? 0 : random_value();
@@ -140,10 +146,12 @@ static void random_call(unsigned long *number, uint64_t *a)
     } while (suicidal(*number, a));
 }
 
-/* An errno, or a value that the call may have: a pointer of the hypervisor's in it would be a leak. */
+/* An errno, or a value that the call may have: a pointer of the hypervisor's in it would be a
+ * leak. */
 static void judge(unsigned long number, uint64_t command, long result)
 {
-    bool own = number == __HYPERVISOR_get_debugreg              /* what we put there, or the progress that we said */
+    /* what we put there, or the progress that we said */
+    bool own = number == __HYPERVISOR_get_debugreg
                || (number == __HYPERVISOR_memory_op && result == (long)(command >> 6));
 
     if (result < 0)
@@ -168,7 +176,8 @@ static void one_round(void)
     }
     for (int i = 0; i < 4; i++) {
         random_call(&number, a);
-        calls[i] = (struct multicall_entry){ .op = number, .args = { a[0], a[1], a[2], a[3], a[4] } };
+        calls[i] = (struct multicall_entry){ .op = number,
+                                             .args = { a[0], a[1], a[2], a[3], a[4] } };
     }
     CHECK_IS(HYPERVISOR_multicall(calls, 4), 0);
     for (int i = 0; i < 4; i++)
@@ -182,7 +191,10 @@ static uint64_t number_option(const char *name, uint64_t otherwise)
     return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
 }
 
-static uint64_t mark(unsigned int page, unsigned int word) { return ((uint64_t)page << 32 | word) * 0x9e3779b97f4a7c15UL; }
+static uint64_t mark(unsigned int page, unsigned int word)
+{
+    return ((uint64_t)page << 32 | word) * 0x9e3779b97f4a7c15UL;
+}
 
 /* Whatever has become of the victim, the rest of us stands. */
 static void still_alive(void)
@@ -192,7 +204,9 @@ static void still_alive(void)
     for (unsigned int i = 0; i < BYSTANDERS; i++)
         for (unsigned int j = 0; j < 512; j++)
             if (bystander[i][j] != mark(i, j)) {
-                test_failure(__FILE__, __LINE__, "a page that no call named has changed: word %u is %lx", j, bystander[i][j]);
+                test_failure(__FILE__, __LINE__,
+                             "a page that no call named has changed: word %u is %lx", j,
+                             bystander[i][j]);
                 bystander[i][j] = mark(i, j);
             }
 }

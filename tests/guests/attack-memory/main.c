@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker tries to get at frames that are not its own, the hypervisor's, dom0's and its neighbour's, by every route that names a
- * frame: page-table entries, other domains' names, pins and base pointers, clear and copy, M2P updates, grants, descriptor tables,
- * registered areas, giving away what it does not own, and a reference that outlives its page.
- * Idea: XSA-22, 32, 148, 212, 252, 284, 287, 380; acceptance: "map hypervisor, dom0's or a neighbour's frames by every route".
+ * An attacker tries to get at frames that are not its own, the hypervisor's, dom0's and its
+ * neighbour's, by every route that names a frame: page-table entries, other domains' names, pins
+ * and base pointers, clear and copy, M2P updates, grants, descriptor tables, registered areas,
+ * giving away what it does not own, and a reference that outlives its page. Idea: XSA-22, 32, 148,
+ * 212, 252, 284, 287, 380; acceptance: "map hypervisor, dom0's or a neighbour's frames by every
+ * route".
  */
 #include "../lib/test.h"
 
@@ -25,18 +27,25 @@ static void collect(void)
             uint64_t pfn;
             if (try_read64(&m2p[at], &pfn) == 0 && pfn < nr_pages && p2m[pfn] == at)
                 continue;
-            /* dom0 may map holes of the memory map as devices' memory; runs of foreign frames are memory. */
-            if (at + 1 < last && try_read64(&m2p[at + 1], &pfn) == 0 && pfn < nr_pages && p2m[pfn] == at + 1)
+            /* dom0 may map holes of the memory map as devices' memory; runs of foreign frames are
+             * memory. */
+            if (at + 1 < last && try_read64(&m2p[at + 1], &pfn) == 0 && pfn < nr_pages &&
+                p2m[pfn] == at + 1)
                 continue;
-            if (HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)at << PAGE_SHIFT | PROT_RO, UVMF_INVLPG) == 0) {
+            if (HYPERVISOR_update_va_mapping(
+                    (unsigned long)page, (uint64_t)at << PAGE_SHIFT | PROT_RO, UVMF_INVLPG) == 0) {
                 CHECK(is_dom0());
                 continue;
             }
             frames[count++] = at;
             break;
         }
-    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
-    if (!is_dom0()) {                               /* addresses without memory: dom0 may have them, as a device's */
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page,
+                                          (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW,
+                                          UVMF_INVLPG),
+             0);
+    /* addresses without memory: dom0 may have them, as a device's */
+    if (!is_dom0()) {
         frames[count++] = last + 0x100000;
         frames[count++] = PTE_MFN_MASK >> PAGE_SHIFT;
     }
@@ -46,30 +55,43 @@ static void collect(void)
 static void by_page_table_entry(unsigned long mfn)
 {
     uint64_t at = entry_address(page, 1);
-    static const uint64_t protections[] = { PROT_RO, PROT_RW, PROT_EXEC, PROT_RW | PTE_USER, PTE_PRESENT | PTE_WRITE | 0x80 };
-    static const unsigned int owners[] = { 0, 1, 2, 3, DOMID_XEN, DOMID_IO, DOMID_COW, DOMID_INVALID, 0x7fff };
+    static const uint64_t protections[] = { PROT_RO, PROT_RW, PROT_EXEC, PROT_RW | PTE_USER,
+                                            PTE_PRESENT | PTE_WRITE | 0x80 };
+    static const unsigned int owners[] = { 0,         1,        2,         3,
+                                           DOMID_XEN, DOMID_IO, DOMID_COW, DOMID_INVALID,
+                                           0x7fff };
 
     for (unsigned int i = 0; i < 5; i++) {
         CHECK_REFUSED(write_entry(at, (uint64_t)mfn << PAGE_SHIFT | protections[i]));
-        CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)mfn << PAGE_SHIFT | protections[i], UVMF_INVLPG));
+        CHECK_REFUSED(HYPERVISOR_update_va_mapping(
+            (unsigned long)page, (uint64_t)mfn << PAGE_SHIFT | protections[i], UVMF_INVLPG));
         for (unsigned int j = 0; j < sizeof(owners) / sizeof(owners[0]) && !is_privileged(); j++) {
-            struct mmu_update update = { .ptr = at, .val = (uint64_t)mfn << PAGE_SHIFT | protections[i] };
+            struct mmu_update update = { .ptr = at,
+                                         .val = (uint64_t)mfn << PAGE_SHIFT | protections[i] };
 
             if (owners[j] == own_domid())
                 continue;
             CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, owners[j]));
-            CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF | (owners[j] + 1) << 16));
-            CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, update.val, UVMF_INVLPG, owners[j]));
+            CHECK_REFUSED(
+                HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF | (owners[j] + 1) << 16));
+            CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page, update.val,
+                                                                   UVMF_INVLPG, owners[j]));
         }
     }
-    CHECK_REFUSED(write_entry((uint64_t)mfn << PAGE_SHIFT, 0));             /* and as the place of an entry */
+    /* and as the place of an entry */
+    CHECK_REFUSED(write_entry((uint64_t)mfn << PAGE_SHIFT, 0));
 }
 
 static void by_mmuext(unsigned long mfn)
 {
-    static const unsigned int commands[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE,
-        MMUEXT_UNPIN_TABLE, MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_CLEAR_PAGE, MMUEXT_COPY_PAGE };
-    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(page), .arg2.src_mfn = mfn };
+    static const unsigned int commands[] = { MMUEXT_PIN_L1_TABLE,     MMUEXT_PIN_L2_TABLE,
+                                             MMUEXT_PIN_L3_TABLE,     MMUEXT_PIN_L4_TABLE,
+                                             MMUEXT_UNPIN_TABLE,      MMUEXT_NEW_BASEPTR,
+                                             MMUEXT_NEW_USER_BASEPTR, MMUEXT_CLEAR_PAGE,
+                                             MMUEXT_COPY_PAGE };
+    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE,
+                              .arg1.mfn = virt_to_mfn(page),
+                              .arg2.src_mfn = mfn };
 
     for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         CHECK_REFUSED(mmuext_mfn(commands[i], mfn));
@@ -85,7 +107,8 @@ static void by_mmuext(unsigned long mfn)
 static void by_tables_and_areas(unsigned long mfn)
 {
     struct vcpu_register_vcpu_info info = { .mfn = mfn };
-    struct mmu_update update = { .ptr = (uint64_t)mfn << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, .val = 1 };
+    struct mmu_update update = { .ptr = (uint64_t)mfn << PAGE_SHIFT | MMU_MACHPHYS_UPDATE,
+                                 .val = 1 };
     struct xen_memory_reservation reservation = { .nr_extents = 1, .domid = DOMID_SELF };
     xen_pfn_t frame = mfn;
 
@@ -144,7 +167,8 @@ static void by_others_grants(void)
             CHECK_REFUSED(grant_map(domid, ref, true, &map));
 }
 
-/* Give a page back while a mapping of it stays: it must stay ours until the mapping goes, and be refused afterwards. */
+/* Give a page back while a mapping of it stays: it must stay ours until the mapping goes, and be
+ * refused afterwards. */
 static void by_a_stale_reference(void)
 {
     uint64_t *given = alloc_zeroed_page();
@@ -158,7 +182,8 @@ static void by_a_stale_reference(void)
     CHECK_IS(map_page((unsigned long)second, frame, PROT_RW, DOMID_SELF), 0);
     CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)given, 0, UVMF_INVLPG), 0);
     (void)HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation);
-    *second = 0x5a5a;                               /* ours still: nobody else may have it while this mapping lives */
+    /* ours still: nobody else may have it while this mapping lives */
+    *second = 0x5a5a;
     CHECK_IS(*second, 0x5a5a);
     CHECK_IS(map_page((unsigned long)second, 0, 0, DOMID_SELF), 0);
     CHECK_REFUSED(map_page((unsigned long)second, frame, PROT_RW, DOMID_SELF));
@@ -166,7 +191,9 @@ static void by_a_stale_reference(void)
     frame = pfn;
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &reservation), 1);
     p2m[pfn] = frame;
-    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)given, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)given,
+                                          (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG),
+             0);
     if (frame != old)
         CHECK_REFUSED(map_page((unsigned long)second, old, PROT_RO, DOMID_SELF));
     free_page(given);

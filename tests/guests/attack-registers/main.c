@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker gives bad descriptors, selectors, callbacks and stacks, and goes through system calls at the edge of the address
- * space; all of it is refused, or faults in the attacker only.
- * Idea: XSA-7 and 9 (the canonical hole), 183 (bounce frames), 193, 214, 298; acceptance: "load a bad base pointer, descriptor,
- * selector or callback".
+ * An attacker gives bad descriptors, selectors, callbacks and stacks, and goes through system calls
+ * at the edge of the address space; all of it is refused, or faults in the attacker only. Idea:
+ * XSA-7 and 9 (the canonical hole), 183 (bounce frames), 193, 214, 298; acceptance: "load a bad
+ * base pointer, descriptor, selector or callback".
  */
 #include "../lib/test.h"
 
-static const unsigned long nowhere[] = { 0x800000000000UL, 0x7fffffffffffffffUL, 0xffff7fffffffffffUL, 0x8000000000000000UL };
+static const unsigned long nowhere[] = { 0x800000000000UL, 0x7fffffffffffffffUL,
+                                         0xffff7fffffffffffUL, 0x8000000000000000UL };
 
 static void callbacks(void)
 {
@@ -16,7 +17,8 @@ static void callbacks(void)
             struct callback_register reg = { .type = type, .address = nowhere[i] };
             CHECK_REFUSED(HYPERVISOR_callback_op(CALLBACKOP_register, &reg));
         }
-        (void)HYPERVISOR_set_callbacks(nowhere[i], nowhere[i], nowhere[i]);     /* Xen says 0 and leaves them as they were */
+        /* Xen says 0 and leaves them as they were */
+        (void)HYPERVISOR_set_callbacks(nowhere[i], nowhere[i], nowhere[i]);
         struct trap_info traps[] = { { 14, 0, 0xe033, nowhere[i] }, { 0, 0, 0, 0 } };
         CHECK_REFUSED(HYPERVISOR_set_trap_table(traps));
     }
@@ -26,7 +28,8 @@ static void callbacks(void)
     CHECK_REFUSED(HYPERVISOR_callback_op(CALLBACKOP_register, (void *)0x10));
 }
 
-/* Every descriptor with random bits: it is refused, or what it becomes has DPL 3 and is code or data, never a gate or a TSS. */
+/* Every descriptor with random bits: it is refused, or what it becomes has DPL 3 and is code or
+ * data, never a gate or a TSS. */
 static void random_descriptors(void)
 {
     uint64_t seed = 42, *gdt = alloc_zeroed_page();
@@ -39,15 +42,18 @@ static void random_descriptors(void)
         uint64_t wanted = next_random(&seed);
 
         if (i & 1)
-            wanted |= 0x0000900000000000UL;                 /* present, code or data: half of them pass the first looks */
+            wanted |=
+                0x0000900000000000UL; /* present, code or data: half of them pass the first looks */
         if (HYPERVISOR_update_descriptor(virt_to_machine(&gdt[20]), wanted))
             continue;
         uint64_t now = gdt[20];
         taken++;
         unsigned int type = now >> 40 & 31;                 /* with S as its top bit */
+        /* not present, or type 0: the CPU refuses both */
         if (!(now >> 47 & 1) || type == 0)
-            continue;                                       /* not present, or type 0: the CPU refuses both */
-        bool harmless_gate = type == 0xc && (now >> 45 & 3) == 0 && !on_domus();     /* Xen's, for 32-bit guests */
+            continue;
+        /* Xen's, for 32-bit guests */
+        bool harmless_gate = type == 0xc && (now >> 45 & 3) == 0 && !on_domus();
         if (type < 16 ? !harmless_gate : (now >> 45 & 3) != 3)
             test_failure(__FILE__, __LINE__, "descriptor %lx was taken as %lx", wanted, now);
     }
@@ -68,18 +74,26 @@ static void all_selectors(void)
     }
     void far_return(void *selector)
     {
-        asm volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:" : : "r" (selector) : "rax", "memory");
+        asm volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:"
+                     :
+                     : "r"(selector)
+                     : "rax", "memory");
     }
-    void load_stack(void *selector) { asm volatile("mov %0, %%ss" : : "r" ((unsigned int)(unsigned long)selector)); }
+    void load_stack(void *selector)
+    {
+        asm volatile("mov %0, %%ss" : : "r"((unsigned int)(unsigned long)selector));
+    }
 
-    for (unsigned long selector = 0; selector < 0x10000; selector += selector < 0xe000 ? 0x107 : 1) {
+    for (unsigned long selector = 0; selector < 0x10000;
+         selector += selector < 0xe000 ? 0x107 : 1) {
         (void)trap_in(load, (void *)selector);
         if (selector >= 0xe000 && selector % 5)
             continue;
         (void)trap_in(load_stack, (void *)selector);
         asm volatile("mov %0, %%ss" : : "r" (FLAT_KERNEL_SS));
+        /* 32-bit code would go astray in this guest alone */
         if ((selector | 3) == FLAT_USER_CS32 || (selector & 3) != 3)
-            continue;                                       /* 32-bit code would go astray in this guest alone */
+            continue;
         (void)trap_in(far_return, (void *)selector);
     }
     unsigned int user = FLAT_KERNEL_DS;
@@ -87,7 +101,8 @@ static void all_selectors(void)
     CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
 }
 
-/* `syscall` as the last instruction before the hole: its return address is not canonical (XSA-7). */
+/* `syscall` as the last instruction before the hole: its return address is not canonical
+ * (XSA-7). */
 static void at_the_edge(void)
 {
     unsigned long va = 0x7ffffffff000UL;

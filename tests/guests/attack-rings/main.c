@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker corrupts the rings it shares with dom0: XenStore's, the console's, a disk's and a card's: indices out of step, requests
- * that are garbage, and events to make dom0 look. Only a domU has such rings; what dom0 does about it (ends the guest's device or
- * connection, keeps everybody else) the system test watches.
- * Idea: XSA-155 and the ring chapters of the protocols: never trust a shared index, never read a shared request twice.
+ * An attacker corrupts the rings it shares with dom0: XenStore's, the console's, a disk's and a
+ * card's: indices out of step, requests that are garbage, and events to make dom0 look. Only a domU
+ * has such rings; what dom0 does about it (ends the guest's device or connection, keeps everybody
+ * else) the system test watches. Idea: XSA-155 and the ring chapters of the protocols: never trust
+ * a shared index, never read a shared request twice.
  */
 #include "../lib/test.h"
 

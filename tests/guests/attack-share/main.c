@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domain that takes all the CPU it can get, with all its vCPUs, and says how much work it did by when. Beside others of its kind it
- * shows what part each domain gets (tests/system/test_share.py). How it behaves, `how=` says: "spin", the default; "yield", which gives
- * way after each bit of work; or "sleep", which computes for SPELL_NS and sleeps as long. As dom0 it can only count for a moment.
- * Idea: a hypervisor that shares the CPU by vCPU gives most of it to who has most vCPUs.
+ * A domain that takes all the CPU it can get, with all its vCPUs, and says how much work it did by
+ * when. Beside others of its kind it shows what part each domain gets (tests/system/test_share.py).
+ * How it behaves, `how=` says: "spin", the default; "yield", which gives way after each bit of
+ * work; or "sleep", which computes for SPELL_NS and sleeps as long. As dom0 it can only count for a
+ * moment. Idea: a hypervisor that shares the CPU by vCPU gives most of it to who has most vCPUs.
  */
 #include "../lib/test.h"
 #include "../lib/vcpus.h"

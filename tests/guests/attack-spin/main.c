@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker masks all events and spins for ever, never calling the hypervisor: the scheduler must take the CPU from it. As dom0 it
- * can only be looked at for a while, by the clock; as a domU the system test destroys it.
- * Idea: acceptance "spinning with interrupts masked".
+ * An attacker masks all events and spins for ever, never calling the hypervisor: the scheduler must
+ * take the CPU from it. As dom0 it can only be looked at for a while, by the clock; as a domU the
+ * system test destroys it. Idea: acceptance "spinning with interrupts masked".
  */
 #include "../lib/test.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU that lies about who it is, on dom0's bridge: it sends with a neighbour's address, says in ARP that a neighbour's address is
- * its own, and floods. With `victim=MAC` on the command line it does so until it is ended, and says each second how many frames
- * for the victim have come to it (the system test watches the neighbours talk meanwhile). With `bulk=MAC` it sends that station
- * all it can for five seconds, from its own address, and says how many frames were taken from it in what time. Skips when it runs bare, without
- * a XenStore.
- * Idea: a learning bridge believes everybody; ARP (RFC 826) too.
+ * A domU that lies about who it is, on dom0's bridge: it sends with a neighbour's address, says in
+ * ARP that a neighbour's address is its own, and floods. With `victim=MAC` on the command line it
+ * does so until it is ended, and says each second how many frames for the victim have come to it
+ * (the system test watches the neighbours talk meanwhile). With `bulk=MAC` it sends that station
+ * all it can for five seconds, from its own address, and says how many frames were taken from it in
+ * what time. Skips when it runs bare, without a XenStore. Idea: a learning bridge believes
+ * everybody; ARP (RFC 826) too.
  */
 #include "../lib/test.h"
 
@@ -31,8 +32,7 @@ static bool parse_mac(const char *text, uint8_t mac[NET_MAC])
         char *end;
 
         mac[i] = (uint8_t)strtoul(text, &end, 16);
-        if (*end != (i == NET_MAC - 1 ? '\0' : ':'))
-            return false;
+        if (*end != (i == NET_MAC - 1 ? '\0' : ':')) return false;
         text = end + 1;
     }
     return true;
@@ -106,7 +106,8 @@ static void send_bulk(const uint8_t *to)
     }
     start = now_ns() - start;
     rate = xs_read_node(XS_NONE, card.backend, "rate");
-    printk("attack-spoof: %u frames sent in %lu ms at %s\n", sent, start / NS_PER_MS, IS_ERR(rate) ? "any rate" : rate);
+    printk("attack-spoof: %u frames sent in %lu ms at %s\n", sent, start / NS_PER_MS,
+           IS_ERR(rate) ? "any rate" : rate);
     for (;;)
         thread_sleep(NS_PER_S);
 }

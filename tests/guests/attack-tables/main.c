@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attacker tries to write a page table or descriptor page of its own: by a second mapping made before or after the page became
- * a table, by a superpage, through an upper level, by a grant to itself, by clear and copy, by the shared-info and vCPU areas, by
- * tables that contain themselves, by a table used at two levels, and by races of pin and unpin against mappings.
- * Idea: XSA-148, 182, 185, 240, 286, 299; invariant I2.
+ * An attacker tries to write a page table or descriptor page of its own: by a second mapping made
+ * before or after the page became a table, by a superpage, through an upper level, by a grant to
+ * itself, by clear and copy, by the shared-info and vCPU areas, by tables that contain themselves,
+ * by a table used at two levels, and by races of pin and unpin against mappings. Idea: XSA-148,
+ * 182, 185, 240, 286, 299; invariant I2.
  */
 #include "../lib/test.h"
 
 #define SPARE_VA 0x0000008000000000UL
 
 static uint64_t *table, *page;
-static uint64_t spare_entry;                /* the L1 entry of SPARE_VA + 4096, for second mappings */
+/* the L1 entry of SPARE_VA + 4096, for second mappings */
+static uint64_t spare_entry;
 
 static long map_second(uint64_t entry)
 {
@@ -29,8 +31,10 @@ static void a_second_mapping(void)
     /* Made after. */
     CHECK_REFUSED(map_second(mfn << PAGE_SHIFT | PROT_RW));
     CHECK_REFUSED(page_set_readonly(table, false));
-    for (unsigned int bit = 0; bit < 63; bit++)         /* any one more bit must not open it either */
-        if (map_second((mfn << PAGE_SHIFT | PROT_RO) ^ 1UL << bit) == 0 && (bit == 1 || (bit >= 12 && bit < 40))) {
+    /* any one more bit must not open it either */
+    for (unsigned int bit = 0; bit < 63; bit++)
+        if (map_second((mfn << PAGE_SHIFT | PROT_RO) ^ 1UL << bit) == 0 &&
+            (bit == 1 || (bit >= 12 && bit < 40))) {
             uint64_t now = *pt_walk(SPARE_VA + PAGE_SIZE, 1);
             CHECK(!(now & PTE_WRITE) || (now & PTE_MFN_MASK) >> PAGE_SHIFT != mfn);
         }
@@ -40,23 +44,29 @@ static void a_second_mapping(void)
 
 static void superpages_and_wrong_levels(void)
 {
-    const uint64_t *l2 = pt_walk(SPARE_VA, 2), *l3 = pt_walk(SPARE_VA, 3), *l4 = pt_walk(SPARE_VA, 4);
+    const uint64_t *l2 = pt_walk(SPARE_VA, 2), *l3 = pt_walk(SPARE_VA, 3),
+                   *l4 = pt_walk(SPARE_VA, 4);
     uint64_t mfn = virt_to_mfn(table), aligned = mfn & ~511UL;
 
     NEED(l2 && l3 && l4);
     CHECK_REFUSED(write_entry(virt_to_machine(l2 + 5), aligned << PAGE_SHIFT | PROT_RW | 0x80));
-    CHECK_REFUSED(write_entry(virt_to_machine(l2 + 5), mfn << PAGE_SHIFT | PROT_RW | PTE_USER | 0x80));
+    CHECK_REFUSED(
+        write_entry(virt_to_machine(l2 + 5), mfn << PAGE_SHIFT | PROT_RW | PTE_USER | 0x80));
     CHECK_REFUSED(write_entry(virt_to_machine(l3 + 5), aligned << PAGE_SHIFT | PROT_RW | 0x80));
     CHECK_REFUSED(write_entry(virt_to_machine(l4 + 1), aligned << PAGE_SHIFT | PROT_RW | 0x80));
     /* An L1 as an L2: its entries would be tables, its pages writable tables. */
     CHECK_REFUSED(write_entry(virt_to_machine(l3 + 5), mfn << PAGE_SHIFT | PROT_TABLE));
     CHECK_REFUSED(write_entry(virt_to_machine(l4 + 5), mfn << PAGE_SHIFT | PROT_TABLE));
     /* Tables that contain themselves or their parents (linear page tables). */
-    CHECK_REFUSED(write_entry(virt_to_machine(l2 + 5), (virt_to_machine(l2) & PTE_MFN_MASK) | PROT_TABLE));
-    CHECK_REFUSED(write_entry(virt_to_machine(l2 + 5), (virt_to_machine(l3) & PTE_MFN_MASK) | PROT_TABLE));
-    CHECK_REFUSED(write_entry(virt_to_machine(l4 + 5), (virt_to_machine(l4) & PTE_MFN_MASK) | PROT_TABLE));
+    CHECK_REFUSED(
+        write_entry(virt_to_machine(l2 + 5), (virt_to_machine(l2) & PTE_MFN_MASK) | PROT_TABLE));
+    CHECK_REFUSED(
+        write_entry(virt_to_machine(l2 + 5), (virt_to_machine(l3) & PTE_MFN_MASK) | PROT_TABLE));
+    CHECK_REFUSED(
+        write_entry(virt_to_machine(l4 + 5), (virt_to_machine(l4) & PTE_MFN_MASK) | PROT_TABLE));
     /* Read-only and at the top Xen may allow one, for NetBSD; Domus never does. */
-    long linear = write_entry(virt_to_machine(l4 + 5), ((virt_to_machine(l4) & PTE_MFN_MASK) | PROT_TABLE) & ~PTE_WRITE);
+    long linear = write_entry(virt_to_machine(l4 + 5),
+                              ((virt_to_machine(l4) & PTE_MFN_MASK) | PROT_TABLE) & ~PTE_WRITE);
     if (on_domus())
         CHECK_REFUSED(linear);
     if (linear == 0)
@@ -66,7 +76,9 @@ static void superpages_and_wrong_levels(void)
 static void by_clear_copy_and_grant(void)
 {
     uint64_t mfn = virt_to_mfn(table), before = table[1];
-    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = mfn, .arg2.src_mfn = virt_to_mfn(page) };
+    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE,
+                              .arg1.mfn = mfn,
+                              .arg2.src_mfn = virt_to_mfn(page) };
     int ref = grant_access(own_domid(), mfn, false);
     struct grant_map map;
 
@@ -81,7 +93,8 @@ static void by_clear_copy_and_grant(void)
     CHECK_REFUSED(HYPERVISOR_update_descriptor(virt_to_machine(&table[1]), 0));
 }
 
-/* A grant mapping of our own page that is writable keeps the page from becoming a table as any other mapping does. */
+/* A grant mapping of our own page that is writable keeps the page from becoming a table as any
+ * other mapping does. */
 static void a_grant_made_before(void)
 {
     uint64_t *granted = alloc_zeroed_page();
@@ -100,7 +113,8 @@ static void a_grant_made_before(void)
     free_page(granted);
 }
 
-/* The frame becomes a table and stops being one, while entries to it are made in both kinds: one of them always loses. */
+/* The frame becomes a table and stops being one, while entries to it are made in both kinds: one of
+ * them always loses. */
 static void to_and_fro(void)
 {
     uint64_t mfn = virt_to_mfn(table);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers of vCPUs: what may be asked for; that a periodic one ticks while its vCPU runs, and does not while it is down, however many
- * such vCPUs there are; that what is long past fires at once and once.
+ * Timers of vCPUs: what may be asked for; that a periodic one ticks while its vCPU runs, and does
+ * not while it is down, however many such vCPUs there are; that what is long past fires at once and
+ * once.
  *
- * Two attacks on the hypervisor's timer queue, and on its neighbours' time (tests/system/test_share.py), with a timer of a millisecond
- * for each vCPU but the first: `stay` leaves them down; `wake` has them sleep, to be woken by every tick.
+ * Two attacks on the hypervisor's timer queue, and on its neighbours' time
+ * (tests/system/test_share.py), with a timer of a millisecond for each vCPU but the first: `stay`
+ * leaves them down; `wake` has them sleep, to be woken by every tick.
  */
 #include "../lib/test.h"
 #include "../lib/vcpus.h"
@@ -49,7 +51,8 @@ static void spin(unsigned long id)
         spins[id]++;
 }
 
-/* How often the port is raised within ns of spinning. Events are masked, so nobody else takes it. */
+/* How often the port is raised within ns of spinning. Events are masked, so nobody else takes
+ * it. */
 static unsigned int ticks(int port, uint64_t ns)
 {
     unsigned int seen = 0;
@@ -85,7 +88,8 @@ static void it_ticks_while_the_vcpu_runs(int port)
     CHECK_IS(set_periodic(0, 5 * NS_PER_MS), 0);
     event_clear((evtchn_t)port);
     seen = ticks(port, 300 * NS_PER_MS);
-    CHECK(seen >= 10 && seen <= 62);            /* fewer, if the machine is busy elsewhere; never more */
+    /* fewer, if the machine is busy elsewhere; never more */
+    CHECK(seen >= 10 && seen <= 62);
     stop_periodic(0);
     event_clear((evtchn_t)port);
     CHECK_IS(ticks(port, 30 * NS_PER_MS), 0);
@@ -122,7 +126,8 @@ static void what_moves_does_not_fire(int port)
     CHECK_IS(ticks(port, 100 * NS_PER_MS), 1);
 }
 
-/* On Domus by the next tick; on Xen a periodic timer rests while its vCPU is blocked, and the event comes when it runs again. */
+/* On Domus by the next tick; on Xen a periodic timer rests while its vCPU is blocked, and the event
+ * comes when it runs again. */
 static void a_blocked_vcpu_is_woken(int port)
 {
     uint64_t start = now_ns();
@@ -141,18 +146,21 @@ static void a_vcpu_that_is_down_does_not_tick(void)
     int port = vcpu_timer_port(1);
 
     NEED(port > 0);
-    CHECK_IS(set_periodic(1, NS_PER_MS), 0);                                        /* it has never run */
+    /* it has never run */
+    CHECK_IS(set_periodic(1, NS_PER_MS), 0);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 0);
     NEED(vcpu_prepare(1, spin) == 0);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 0);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 1, NULL), 0);
     for (uint64_t until = now_ns() + 20 * NS_PER_S; !port_pending(port) && now_ns() < until;)
         vcpu_yield();
-    CHECK(spins[1] > 0 && port_pending(port));                                      /* now it runs, and so does its timer */
+    /* now it runs, and so does its timer */
+    CHECK(spins[1] > 0 && port_pending(port));
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL), 0);
     event_clear((evtchn_t)port);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 0);
-    CHECK_IS(set_periodic(1, NS_PER_MS), 0);                                        /* asking again is no running */
+    /* asking again is no running */
+    CHECK_IS(set_periodic(1, NS_PER_MS), 0);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 0);
     uint64_t before = spins[1];
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 1, NULL), 0);
@@ -163,7 +171,8 @@ static void a_vcpu_that_is_down_does_not_tick(void)
     stop_periodic(1);
 }
 
-/* It does not wait for the event: the tick that would wake it comes once, and the next when it has run again. */
+/* It does not wait for the event: the tick that would wake it comes once, and the next when it has
+ * run again. */
 static void a_vcpu_that_sleeps_ticks_once(void)
 {
     int port = vcpu_timer_port(2);
@@ -171,8 +180,9 @@ static void a_vcpu_that_sleeps_ticks_once(void)
     NEED(port > 0 && vcpu_prepare(2, sleep_for_ever) == 0);
     event_clear((evtchn_t)timer_port[0]);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 2, NULL), 0);
+    /* and now it sleeps */
     for (uint64_t until = now_ns() + 30 * NS_PER_MS; now_ns() < until;)
-        vcpu_yield();                                                               /* and now it sleeps */
+        vcpu_yield();
     CHECK_IS(set_periodic(2, NS_PER_MS), 0);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 1);
     CHECK_IS(spins[2], 0);

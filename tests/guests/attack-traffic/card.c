@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attacks on a network card at work: chains of slots that make no frame, receive buffers that are none, rings that are taken away. */
+/* Attacks on a network card at work: chains of slots that make no frame, receive buffers that are
+ * none, rings that are taken away. */
 #include "traffic.h"
 
 #include <drivers/netfront.h>
@@ -13,8 +14,9 @@ static unsigned int answers;
 
 /* Who has 10.0.2.2? The network of QEMU answers whoever asks. (RFC 826) */
 static const uint8_t question[42] = {
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 0x49, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1,
-    0x02, 0, 0, 0, 0, 0x49, 10, 0, 2, 49, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0,    0, 0,  0x49, 0x08, 0x06,
+    0,    1,    0x08, 0,    6,    4,    0,    1, 0x02, 0, 0,  0,    0,    0x49,
+    10,   0,    2,    49,   0,    0,    0,    0, 0,    0, 10, 0,    2,    2,
 };
 
 static void arrived(struct netport *port, void *frame, size_t length, uint32_t flags)
@@ -65,18 +67,24 @@ static void it_serves(void)
     close_card();
 }
 
-/* --- what we send ------------------------------------------------------------------------------------------------------------ */
+/* --- what we send --- */
 
 static void put(grant_ref_t reference, unsigned int offset, unsigned int size, unsigned int flags)
 {
-    *RING_GET_REQUEST(&card.tx, card.tx.req_prod_pvt) = (netif_tx_request_t){
-        .gref = reference, .offset = (uint16_t)offset, .size = (uint16_t)size, .flags = (uint16_t)flags };
+    *RING_GET_REQUEST(&card.tx,
+                      card.tx.req_prod_pvt) = (netif_tx_request_t){ .gref = reference,
+                                                                    .offset = (uint16_t)offset,
+                                                                    .size = (uint16_t)size,
+                                                                    .flags = (uint16_t)flags };
     card.tx.req_prod_pvt++;
 }
 
-static void put_extra(unsigned int type, unsigned int flags, unsigned int size, unsigned int gso_type)
+static void put_extra(unsigned int type, unsigned int flags, unsigned int size,
+                      unsigned int gso_type)
 {
-    netif_extra_info_t extra = { .type = (uint8_t)type, .flags = (uint8_t)flags, .u.gso = { .size = (uint16_t)size, .type = (uint8_t)gso_type } };
+    netif_extra_info_t extra = { .type = (uint8_t)type,
+                                 .flags = (uint8_t)flags,
+                                 .u.gso = { .size = (uint16_t)size, .type = (uint8_t)gso_type } };
 
     memcpy(RING_GET_REQUEST(&card.tx, card.tx.req_prod_pvt), &extra, sizeof extra);
     card.tx.req_prod_pvt++;
@@ -97,13 +105,13 @@ static int status(void)
     push();
     while (card.tx.sring->rsp_prod != card.tx.req_prod_pvt && now_ns() < until)
         vcpu_yield();
-    if (card.tx.sring->rsp_prod != card.tx.req_prod_pvt)
-        return 100;
+    if (card.tx.sring->rsp_prod != card.tx.req_prod_pvt) return 100;
     card.tx.rsp_cons = card.tx.req_prod_pvt;
     return RING_GET_RESPONSE(&card.tx, first)->status;
 }
 
-static int one_slot(grant_ref_t reference, unsigned int offset, unsigned int size, unsigned int flags)
+static int one_slot(grant_ref_t reference, unsigned int offset, unsigned int size,
+                    unsigned int flags)
 {
     put(reference, offset, size, flags);
     return status();
@@ -147,7 +155,8 @@ static void wrong_frames(void)
     CHECK_IS(large(10, BLANK, 500, XEN_NETIF_GSO_TYPE_TCPV4), NETIF_RSP_ERROR);
 }
 
-/* Frames for everybody that claim to be TCP to be cut, or summed, and are noise behind their first bytes. */
+/* Frames for everybody that claim to be TCP to be cut, or summed, and are noise behind their first
+ * bytes. */
 static void noise_for_everybody(void)
 {
     static const uint8_t tcp[] = { 0x08, 0, 0x45, 0, 0x0f, 0xa0, 0, 0, 0, 0, 64, 6 };
@@ -179,13 +188,14 @@ static void endless_chains(unsigned int kind)
     if (kind >= 2)
         put(card.tx_grant[0], 0, 100, EXTRA | BLANK);
     for (unsigned int i = 0; kind == 3 && i < 40; i++)
-        put_extra(XEN_NETIF_EXTRA_TYPE_GSO, XEN_NETIF_EXTRA_FLAG_MORE, 500, XEN_NETIF_GSO_TYPE_TCPV4);
+        put_extra(XEN_NETIF_EXTRA_TYPE_GSO, XEN_NETIF_EXTRA_FLAG_MORE, 500,
+                  XEN_NETIF_GSO_TYPE_TCPV4);
     push();
     CHECK(closes(card.backend));
     close_card();
 }
 
-/* --- what we receive --------------------------------------------------------------------------------------------------------- */
+/* --- what we receive --- */
 
 static void wrong_buffers(void)
 {
@@ -196,7 +206,8 @@ static void wrong_buffers(void)
         RING_GET_REQUEST(&card.rx, i)->gref = wrong[i % ARRAY_SIZE(wrong)];
     for (unsigned int i = 0; i < 40; i++)
         ask();
-    CHECK(is_answered());               /* each wrong one was used up by a frame; then come the driver's own */
+    /* each wrong one was used up by a frame; then come the driver's own */
+    CHECK(is_answered());
 }
 
 static void impossible_index(void)
@@ -210,7 +221,7 @@ static void impossible_index(void)
     close_card();
 }
 
-/* --- what we take away ------------------------------------------------------------------------------------------------------- */
+/* --- what we take away --- */
 
 void card_at_work(void)
 {

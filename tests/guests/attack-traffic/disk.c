@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attacks on a disk at work. Most of them leave the driver out of it: they write the ring themselves. */
+/* Attacks on a disk at work. Most of them leave the driver out of it: they write the ring
+ * themselves. */
 #include "traffic.h"
 
 #include <drivers/blkfront.h>
@@ -23,10 +24,12 @@ static void take_over(void)
 
 static void release(grant_ref_t reference)
 {
-    CHECK_IS(grant_end_access(reference), 0);           /* -EBUSY: the back end has kept a mapping */
+    /* -EBUSY: the back end has kept a mapping */
+    CHECK_IS(grant_end_access(reference), 0);
 }
 
-/* The back end has closed; what the driver had granted for requests that nobody took an answer to is free again. */
+/* The back end has closed; what the driver had granted for requests that nobody took an answer to
+ * is free again. */
 static void close_disk(void)
 {
     xs_printf(XS_NONE, disk.node, "state", "%u", XenbusStateClosed);
@@ -47,7 +50,9 @@ static void it_serves(void)
     close_disk();
 }
 
-static void ignore(struct block_request *request, int status) {}
+static void ignore(struct block_request *request, int status)
+{
+}
 
 void disk_at_work(void)
 {
@@ -56,8 +61,10 @@ void disk_at_work(void)
 
     open_disk();
     for (unsigned int i = 0; i < BLKFRONT_RING; i++) {
-        request[i] = (struct block_request){ .operation = i % 4 ? BLOCK_READ : BLOCK_WRITE, .done = ignore,
-                                             .sector = i * BLOCK_SEGMENTS_ANY * 8, .sectors = BLOCK_SEGMENTS_ANY * 8 };
+        request[i] = (struct block_request){ .operation = i % 4 ? BLOCK_READ : BLOCK_WRITE,
+                                             .done = ignore,
+                                             .sector = i * BLOCK_SEGMENTS_ANY * 8,
+                                             .sectors = BLOCK_SEGMENTS_ANY * 8 };
         block_describe(&request[i], data, sizeof data, virt_to_machine);
         block_submit(&disk.device, &request[i]);
     }
@@ -91,7 +98,8 @@ static void grants_withdrawn(void)
     close_disk();
     memset(disk.ring_page, 0, sizeof disk.ring_page);
     CHECK_IS(page_set_readonly(disk.ring_page, true), 0);
-    CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(disk.ring_page)), 0);        /* it is ours alone */
+    /* it is ours alone */
+    CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(disk.ring_page)), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(disk.ring_page)), 0);
     CHECK_IS(page_set_readonly(disk.ring_page, false), 0);
     it_serves();
@@ -136,7 +144,7 @@ static void ring_overwritten(void)
     it_serves();
 }
 
-/* --- requests, one at a time ------------------------------------------------------------------------------------------------ */
+/* --- requests, one at a time --- */
 
 /* Its status; 1 when there was no answer. */
 static int status_of(const void *request)
@@ -149,8 +157,7 @@ static int status_of(const void *request)
     event_send(disk.port);
     while (disk.ring.sring->rsp_prod == disk.ring.rsp_cons && now_ns() < until)
         vcpu_yield();
-    if (disk.ring.sring->rsp_prod == disk.ring.rsp_cons)
-        return 1;
+    if (disk.ring.sring->rsp_prod == disk.ring.rsp_cons) return 1;
 
     const blkif_response_t *response = RING_GET_RESPONSE(&disk.ring, disk.ring.rsp_cons++);
 
@@ -158,11 +165,17 @@ static int status_of(const void *request)
     return response->status;
 }
 
-static blkif_request_t indirect_request(uint8_t operation, uint16_t count, grant_ref_t page, uint64_t sector)
+static blkif_request_t indirect_request(uint8_t operation, uint16_t count, grant_ref_t page,
+                                        uint64_t sector)
 {
-    union { blkif_request_t whole; blkif_request_indirect_t indirect; } request = { .indirect = {
-        .operation = BLKIF_OP_INDIRECT, .indirect_op = operation, .nr_segments = count, .id = STRANGE, .sector_number = sector,
-        .handle = disk.handle, .indirect_grefs = { page } } };
+    union { blkif_request_t whole; blkif_request_indirect_t indirect;
+    } request = { .indirect = { .operation = BLKIF_OP_INDIRECT,
+                                .indirect_op = operation,
+                                .nr_segments = count,
+                                .id = STRANGE,
+                                .sector_number = sector,
+                                .handle = disk.handle,
+                                .indirect_grefs = { page } } };
 
     return request.whole;
 }
@@ -182,9 +195,12 @@ void disk_full(void)
     take_over();
     NEED(page > 0);
     for (unsigned int i = 0; i < BLOCK_SEGMENTS_MAX; i++)
-        segments[i] = (struct blkif_request_segment){ .gref = (grant_ref_t)grant_page(0, data, false), .last_sect = 7 };
+        segments[i] = (struct blkif_request_segment){
+            .gref = (grant_ref_t)grant_page(0, data, false), .last_sect = 7
+        };
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
-        *RING_GET_REQUEST(&disk.ring, disk.ring.req_prod_pvt + i) = indirect_request(BLKIF_OP_READ, BLOCK_SEGMENTS_MAX, (grant_ref_t)page, 0);
+        *RING_GET_REQUEST(&disk.ring, disk.ring.req_prod_pvt + i) = indirect_request(
+            BLKIF_OP_READ, BLOCK_SEGMENTS_MAX, (grant_ref_t)page, 0);
     disk.ring.req_prod_pvt += BLKFRONT_RING;
     RING_PUSH_REQUESTS(&disk.ring);
     event_send(disk.port);
@@ -202,7 +218,8 @@ static void indirect_requests(void)
     open_disk();
     take_over();
 
-    int page = grant_page(0, segments, true), target = grant_page(0, data, false), readonly = grant_page(0, data, true);
+    int page = grant_page(0, segments, true), target = grant_page(0, data, false),
+        readonly = grant_page(0, data, true);
 
     NEED(page > 0 && target > 0 && readonly > 0);
     for (unsigned int i = 0; i < 512; i++)
@@ -221,7 +238,8 @@ static void indirect_requests(void)
     CHECK_REFUSED(indirect(BLKIF_OP_INDIRECT, 4, good, 0));
     CHECK_REFUSED(indirect(BLKIF_OP_DISCARD, 4, good, 0));
     CHECK_REFUSED(indirect(0xff, 4, good, 0));
-    segments[3].gref = (grant_ref_t)readonly;                   /* three that map, and one that does not */
+    /* three that map, and one that does not */
+    segments[3].gref = (grant_ref_t)readonly;
     CHECK_IS(indirect(BLKIF_OP_READ, 4, good, 0), BLKIF_RSP_ERROR);
     segments[3].gref = NEVER_GRANTED;
     CHECK_IS(indirect(BLKIF_OP_READ, 4, good, 0), BLKIF_RSP_ERROR);
@@ -229,7 +247,8 @@ static void indirect_requests(void)
     CHECK_IS(indirect(BLKIF_OP_READ, 1, good, 0), BLKIF_RSP_ERROR);
     segments[0] = (struct blkif_request_segment){ .gref = (grant_ref_t)target, .first_sect = 7 };
     CHECK_IS(indirect(BLKIF_OP_READ, 1, good, 0), BLKIF_RSP_ERROR);
-    release(good);                                              /* nothing of these is still in use */
+    /* nothing of these is still in use */
+    release(good);
     release((grant_ref_t)target);
     release((grant_ref_t)readonly);
     CHECK_IS(indirect(BLKIF_OP_READ, 4, good, 0), BLKIF_RSP_ERROR);

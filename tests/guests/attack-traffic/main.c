@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU that breaks its devices while they are at work: requests are on the rings and transfers on the disk when grants are taken
- * back (of the data, of the ring itself), event channels are closed, states flap, and, with `vanish` on the command line, when
- * the whole domain ends. Also what random rings (attack-rings, attack-backends) hardly ever hit: indirect requests and chains of
- * frames that are almost right. Each time the back end must refuse or close, hold no page of ours afterwards, and serve us again.
- * The system test watches a neighbour's own traffic meanwhile. With `full`: no attack, only everything that is allowed at once, so
- * that dom0's tables have grown before somebody counts its pages. Skips when it runs bare, without a XenStore.
- * Idea: XSA-155 (requests that change under the back end), 365 (grants that cannot be mapped), 423 and 432 (unusual packets).
+ * A domU that breaks its devices while they are at work: requests are on the rings and transfers on
+ * the disk when grants are taken back (of the data, of the ring itself), event channels are closed,
+ * states flap, and, with `vanish` on the command line, when the whole domain ends. Also what random
+ * rings (attack-rings, attack-backends) hardly ever hit: indirect requests and chains of frames
+ * that are almost right. Each time the back end must refuse or close, hold no page of ours
+ * afterwards, and serve us again. The system test watches a neighbour's own traffic meanwhile. With
+ * `full`: no attack, only everything that is allowed at once, so that dom0's tables have grown
+ * before somebody counts its pages. Skips when it runs bare, without a XenStore. Idea: XSA-155
+ * (requests that change under the back end), 365 (grants that cannot be mapped), 423 and 432
+ * (unusual packets).
  */
 #include "traffic.h"
 
@@ -21,7 +24,8 @@ static void map_grant_table(void)
     unsigned long frames[TABLE_FRAMES];
 
     set_xen_guest_handle(setup.frame_list, frames);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
+         setup.status == GNTST_okay);
     entries = map_frames(frames, TABLE_FRAMES, PROT_RW, DOMID_SELF, NULL);
     NEED(!IS_ERR(entries));
 }

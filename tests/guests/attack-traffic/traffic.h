@@ -12,7 +12,8 @@
 
 #define NEVER_GRANTED 4000u             /* a reference that stands for nothing */
 
-/* Our grant table, entry by entry: an attacker takes a grant back without asking whether somebody uses it. */
+/* Our grant table, entry by entry: an attacker takes a grant back without asking whether somebody
+ * uses it. */
 extern grant_entry_v1_t *entries;
 
 /* The back end has let go of the device. */
@@ -26,7 +27,8 @@ void card_attacks(void);
 /* All that fits on the rings: whoever ends now, ends in the middle of it. */
 void disk_at_work(void);
 void card_at_work(void);
-/* As many pages mapped by the back end at once as one disk can make it. No attack: right, and answered. */
+/* As many pages mapped by the back end at once as one disk can make it. No attack: right, and
+ * answered. */
 void disk_full(void);
 
 #endif

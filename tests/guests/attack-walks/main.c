@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table operations that interrupt each other. A pool of frames is pinned, unpinned, written to, cleared, used as user base
- * and given back at random; the tables are full, so validating and undoing them stops half way; and a timer event, which then gets its
- * turn, does the same things to the same frames before the interrupted call goes on. Most requests are refused, and that is right; what
- * counts is that nothing is lost: afterwards every frame can be had back as ordinary memory, and the audit finds nothing.
- * Idea: XSA-45, 58, 264 (long operations), 299, 310 (references of half-done tables), 240 (deep undoing).
+ * Page-table operations that interrupt each other. A pool of frames is pinned, unpinned, written
+ * to, cleared, used as user base and given back at random; the tables are full, so validating and
+ * undoing them stops half way; and a timer event, which then gets its turn, does the same things to
+ * the same frames before the interrupted call goes on. Most requests are refused, and that is
+ * right; what counts is that nothing is lost: afterwards every frame can be had back as ordinary
+ * memory, and the audit finds nothing. Idea: XSA-45, 58, 264 (long operations), 299, 310
+ * (references of half-done tables), 240 (deep undoing).
  */
 #include "../lib/test.h"
 #include <abi/domus.h>
@@ -17,8 +19,14 @@ static uint64_t seed = 88172645463325252UL;
 static volatile unsigned int nested, refused, accepted;
 static struct timer timer;
 
-static unsigned int any(unsigned int n) { return (unsigned int)(next_random(&seed) % n); }
-static unsigned long any_mfn(void) { return virt_to_mfn(pool[any(POOL)]); }
+static unsigned int any(unsigned int n)
+{
+    return (unsigned int)(next_random(&seed) % n);
+}
+static unsigned long any_mfn(void)
+{
+    return virt_to_mfn(pool[any(POOL)]);
+}
 
 static uint64_t any_entry(void)
 {
@@ -59,14 +67,18 @@ static void several(void)
     struct mmuext_op ops[8];
 
     for (unsigned int i = 0; i < 8; i++)
-        ops[i] = (struct mmuext_op){ .cmd = any(2) ? MMUEXT_UNPIN_TABLE : MMUEXT_PIN_L1_TABLE + any(4), .arg1.mfn = any_mfn() };
+        ops[i] = (struct mmuext_op){ .cmd = any(2) ? MMUEXT_UNPIN_TABLE
+                                                   : MMUEXT_PIN_L1_TABLE + any(4),
+                                     .arg1.mfn = any_mfn() };
     note(HYPERVISOR_mmuext_op(ops, 8, NULL, DOMID_SELF));
 }
 
 static void one_operation(void)
 {
     switch (any(12)) {
-    case 0: case 1: case 2: note(write_entry(virt_to_machine(pool[any(POOL)] + any(512)), any_entry())); break;
+    case 0:
+    case 1:
+    case 2: note(write_entry(virt_to_machine(pool[any(POOL)] + any(512)), any_entry())); break;
     case 3: fill(); break;
     case 4: case 5: note(mmuext_mfn(MMUEXT_PIN_L1_TABLE + any(4), any_mfn())); break;
     case 6: case 7: note(mmuext_mfn(MMUEXT_UNPIN_TABLE, any_mfn())); break;
@@ -84,9 +96,12 @@ static void interrupt(void *unused)
     timer_set(&timer, now_ns() + 50 * NS_PER_US + any(300) * NS_PER_US, interrupt, NULL);
 }
 
-static void no_timer(void *unused) {}
+static void no_timer(void *unused)
+{
+}
 
-/* A tree that takes long: an L2 of full L1s. It is pinned and unpinned with interruptions, and comes out whole. */
+/* A tree that takes long: an L2 of full L1s. It is pinned and unpinned with interruptions, and
+ * comes out whole. */
 static void long_walks(void)
 {
     static struct mmu_update updates[512];
@@ -95,9 +110,14 @@ static void long_walks(void)
 
     for (unsigned int t = 1; t < 40; t++) {
         for (unsigned int i = 0; i < 512; i++)
-            updates[i] = (struct mmu_update){ virt_to_machine(pool[t]) + i * 8, (uint64_t)virt_to_mfn(pool[40 + i % 8]) << PAGE_SHIFT | PROT_RO };
+            updates[i] = (struct mmu_update){
+                virt_to_machine(pool[t]) + i * 8,
+                (uint64_t)virt_to_mfn(pool[40 + i % 8]) << PAGE_SHIFT | PROT_RO
+            };
         CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
-        CHECK_IS(write_entry(virt_to_machine(l2 + t * 7), (uint64_t)virt_to_mfn(pool[t]) << PAGE_SHIFT | PROT_TABLE), 0);
+        CHECK_IS(write_entry(virt_to_machine(l2 + t * 7),
+                             (uint64_t)virt_to_mfn(pool[t]) << PAGE_SHIFT | PROT_TABLE),
+                 0);
     }
     HYPERVISOR_domus_op(DOMUS_counters, &before);
     for (int i = 0; i < 40; i++) {
@@ -116,11 +136,13 @@ static void long_walks(void)
         CHECK_IS(mmuext_mfn(MMUEXT_CLEAR_PAGE, virt_to_mfn(pool[t])), 0);
 }
 
-/* Unpin all (a table in use by another is refused as memory until that one is gone), and write to every page again. */
+/* Unpin all (a table in use by another is refused as memory until that one is gone), and write to
+ * every page again. */
 static void have_all_back(void)
 {
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, 0), 0);
-    for (int i = 0; i < POOL; i++)      /* a validation that nobody came back to: finish it, as the right type */
+    /* a validation that nobody came back to: finish it, as the right type */
+    for (int i = 0; i < POOL; i++)
         for (unsigned int level = 0; level < 4; level++)
             (void)mmuext_mfn(MMUEXT_PIN_L1_TABLE + level, virt_to_mfn(pool[i]));
     for (int i = 0; i < POOL; i++)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The iret hypercall with a frame that the CPU refuses: the exception is the guest's own, as if the first instruction there had made it.
- * Its vector and error code are the CPU's (the selector, bit 2 with one of the LDT), its frame says where the guest wanted to go, and it
- * comes through the guest's gate for that vector, not by the failsafe callback. Frames to user mode and to kernel mode.
- * Idea: Intel SDM vol. 2, IRET, "64-Bit Mode Exceptions"; an answer that lost the code.
+ * The iret hypercall with a frame that the CPU refuses: the exception is the guest's own, as if the
+ * first instruction there had made it. Its vector and error code are the CPU's (the selector, bit 2
+ * with one of the LDT), its frame says where the guest wanted to go, and it comes through the
+ * guest's gate for that vector, not by the failsafe callback. Frames to user mode and to kernel
+ * mode. Idea: Intel SDM vol. 2, IRET, "64-Bit Mode Exceptions"; an answer that lost the code.
  */
 #include "../lib/user.h"
 
@@ -34,44 +35,58 @@ static void go(uint64_t cs, uint64_t rip, uint64_t rsp, uint64_t ss, uint64_t fl
     probe_run(p);
 }
 
-static const struct bad { const char *what; uint64_t cs, ss, rip; int64_t vector; uint64_t error; } bad[] = {
-    { "CS without a descriptor",   SEL(NOTHING), FLAT_USER_SS, USER_CODE, TRAP_GP, SEL(NOTHING) & ~3 },
-    { "CS of data",                SEL(GOOD_DATA), FLAT_USER_SS, USER_CODE, TRAP_GP, SEL(GOOD_DATA) & ~3 },
-    { "CS not present",            SEL(ABSENT_CODE), FLAT_USER_SS, USER_CODE, TRAP_NP, SEL(ABSENT_CODE) & ~3 },
-    { "CS behind the GDT's part",  SEL(1500), FLAT_USER_SS, USER_CODE, TRAP_GP, SEL(1500) & ~3 },
-    { "CS behind the whole GDT",   0xfff3, FLAT_USER_SS, USER_CODE, TRAP_GP, 0xfff0 },
-    { "CS null",                   3, FLAT_USER_SS, USER_CODE, TRAP_GP, 0 },
-    { "CS of ring 0",              HV_CODE, FLAT_USER_SS, USER_CODE, TRAP_GP, HV_CODE & ~3 },
-    { "CS of the LDT, nothing",    LDT(5), FLAT_USER_SS, USER_CODE, TRAP_GP, LDT(5) & ~3 },
-    { "CS of the LDT, absent",     LDT(ABSENT_CODE), FLAT_USER_SS, USER_CODE, TRAP_NP, LDT(ABSENT_CODE) & ~3 },
-    { "CS of the LDT, behind it",  LDT(600), FLAT_USER_SS, USER_CODE, TRAP_GP, LDT(600) & ~3 },
-    { "SS without a descriptor",   FLAT_USER_CS64, SEL(NOTHING), USER_CODE, TRAP_GP, SEL(NOTHING) & ~3 },
-    { "SS of code",                FLAT_USER_CS64, SEL(GOOD_CODE), USER_CODE, TRAP_GP, SEL(GOOD_CODE) & ~3 },
-    { "SS read-only",              FLAT_USER_CS64, SEL(READ_ONLY), USER_CODE, TRAP_GP, SEL(READ_ONLY) & ~3 },
-    { "SS not present",            FLAT_USER_CS64, SEL(ABSENT_DATA), USER_CODE, TRAP_SS, SEL(ABSENT_DATA) & ~3 },
-    { "SS null",                   FLAT_USER_CS64, 3, USER_CODE, TRAP_GP, 0 },
-    { "SS of ring 0",              FLAT_USER_CS64, HV_CODE + 8, USER_CODE, TRAP_GP, HV_CODE + 8 - 3 },
-    { "SS of the LDT, nothing",    FLAT_USER_CS64, LDT(5), USER_CODE, TRAP_GP, LDT(5) & ~3 },
-    { "SS of the LDT, absent",     FLAT_USER_CS64, LDT(ABSENT_DATA), USER_CODE, TRAP_SS, LDT(ABSENT_DATA) & ~3 },
-    { "CS before SS",              SEL(NOTHING), SEL(ABSENT_DATA), USER_CODE, TRAP_GP, SEL(NOTHING) & ~3 },
-    { "RIP beyond",                FLAT_USER_CS64, FLAT_USER_SS, BEYOND, TRAP_GP, 0 },
-    { "RIP at the other end",      FLAT_USER_CS64, FLAT_USER_SS, ~0UL - BEYOND, TRAP_GP, 0 },
-    { "good, of the LDT",          LDT(GOOD_CODE), LDT(GOOD_DATA), USER_CODE, TRAP_BP, 0 },
-    { "good, of the GDT",          SEL(GOOD_CODE), SEL(GOOD_DATA), USER_CODE, TRAP_BP, 0 },
+static const struct bad {
+    const char *what;
+    uint64_t cs, ss, rip;
+    int64_t vector;
+    uint64_t error;
+} bad[] = {
+    { "CS without a descriptor", SEL(NOTHING), FLAT_USER_SS, USER_CODE, TRAP_GP,
+      SEL(NOTHING) & ~3 },
+    { "CS of data", SEL(GOOD_DATA), FLAT_USER_SS, USER_CODE, TRAP_GP, SEL(GOOD_DATA) & ~3 },
+    { "CS not present", SEL(ABSENT_CODE), FLAT_USER_SS, USER_CODE, TRAP_NP, SEL(ABSENT_CODE) & ~3 },
+    { "CS behind the GDT's part", SEL(1500), FLAT_USER_SS, USER_CODE, TRAP_GP, SEL(1500) & ~3 },
+    { "CS behind the whole GDT", 0xfff3, FLAT_USER_SS, USER_CODE, TRAP_GP, 0xfff0 },
+    { "CS null", 3, FLAT_USER_SS, USER_CODE, TRAP_GP, 0 },
+    { "CS of ring 0", HV_CODE, FLAT_USER_SS, USER_CODE, TRAP_GP, HV_CODE & ~3 },
+    { "CS of the LDT, nothing", LDT(5), FLAT_USER_SS, USER_CODE, TRAP_GP, LDT(5) & ~3 },
+    { "CS of the LDT, absent", LDT(ABSENT_CODE), FLAT_USER_SS, USER_CODE, TRAP_NP,
+      LDT(ABSENT_CODE) & ~3 },
+    { "CS of the LDT, behind it", LDT(600), FLAT_USER_SS, USER_CODE, TRAP_GP, LDT(600) & ~3 },
+    { "SS without a descriptor", FLAT_USER_CS64, SEL(NOTHING), USER_CODE, TRAP_GP,
+      SEL(NOTHING) & ~3 },
+    { "SS of code", FLAT_USER_CS64, SEL(GOOD_CODE), USER_CODE, TRAP_GP, SEL(GOOD_CODE) & ~3 },
+    { "SS read-only", FLAT_USER_CS64, SEL(READ_ONLY), USER_CODE, TRAP_GP, SEL(READ_ONLY) & ~3 },
+    { "SS not present", FLAT_USER_CS64, SEL(ABSENT_DATA), USER_CODE, TRAP_SS,
+      SEL(ABSENT_DATA) & ~3 },
+    { "SS null", FLAT_USER_CS64, 3, USER_CODE, TRAP_GP, 0 },
+    { "SS of ring 0", FLAT_USER_CS64, HV_CODE + 8, USER_CODE, TRAP_GP, HV_CODE + 8 - 3 },
+    { "SS of the LDT, nothing", FLAT_USER_CS64, LDT(5), USER_CODE, TRAP_GP, LDT(5) & ~3 },
+    { "SS of the LDT, absent", FLAT_USER_CS64, LDT(ABSENT_DATA), USER_CODE, TRAP_SS,
+      LDT(ABSENT_DATA) & ~3 },
+    { "CS before SS", SEL(NOTHING), SEL(ABSENT_DATA), USER_CODE, TRAP_GP, SEL(NOTHING) & ~3 },
+    { "RIP beyond", FLAT_USER_CS64, FLAT_USER_SS, BEYOND, TRAP_GP, 0 },
+    { "RIP at the other end", FLAT_USER_CS64, FLAT_USER_SS, ~0UL - BEYOND, TRAP_GP, 0 },
+    { "good, of the LDT", LDT(GOOD_CODE), LDT(GOOD_DATA), USER_CODE, TRAP_BP, 0 },
+    { "good, of the GDT", SEL(GOOD_CODE), SEL(GOOD_DATA), USER_CODE, TRAP_BP, 0 },
 };
 
-/* Says which one it was, where it is not as it should be. QEMU has #NP for an SS that is not present, where the manual has #SS. */
+/* Says which one it was, where it is not as it should be. QEMU has #NP for an SS that is not
+ * present, where the manual has #SS. */
 static void compare(const struct bad *b, uint64_t cs, uint64_t rip, uint64_t ss, uint64_t rsp)
 {
-    bool through = b->vector == TRAP_BP, vector = p->vector == b->vector || (b->vector == TRAP_SS && p->vector == TRAP_NP);
-    bool right = vector && (through || (p->error & 0xffffffff) == b->error) && p->rip == rip + through &&
-                 (p->cs & 0xffff) == cs && (p->ss & 0xffff) == (ss | 3) && p->frame_rsp == rsp;
+    bool through = b->vector == TRAP_BP,
+         vector = p->vector == b->vector || (b->vector == TRAP_SS && p->vector == TRAP_NP);
+    bool right = vector && (through || (p->error & 0xffffffff) == b->error) &&
+                 p->rip == rip + through && (p->cs & 0xffff) == cs &&
+                 (p->ss & 0xffff) == (ss | 3) && p->frame_rsp == rsp;
 
     if (right)
         test_passed();
     else
-        test_failure(__FILE__, __LINE__, "%s, from CS %lx: vector %ld error %lx at %lx:%lx, stack %lx:%lx", b->what, cs, (long)p->vector,
-                     p->error, p->cs, p->rip, p->ss, p->frame_rsp);
+        test_failure(__FILE__, __LINE__,
+                     "%s, from CS %lx: vector %ld error %lx at %lx:%lx, stack %lx:%lx", b->what, cs,
+                     (long)p->vector, p->error, p->cs, p->rip, p->ss, p->frame_rsp);
 }
 
 static void to_user_mode(void)
@@ -88,14 +103,16 @@ static void to_kernel_mode(void)
     uint64_t here = (unsigned long)&stack + PROBE_STACK - 0x1000;
 
     for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        uint64_t cs = bad[i].cs & ~3ul, ss = bad[i].ss & ~3ul, rip = bad[i].rip == USER_CODE ? (unsigned long)way_int3_at : bad[i].rip;
+        uint64_t cs = bad[i].cs & ~3ul, ss = bad[i].ss & ~3ul,
+                 rip = bad[i].rip == USER_CODE ? (unsigned long)way_int3_at : bad[i].rip;
 
         go(cs, rip, here, ss, 2);
         compare(&bad[i], cs, rip, ss, here);
     }
 }
 
-/* By SYSRET the selectors are the flat ones, whatever the frame says; but not to an address that it cannot go to. */
+/* By SYSRET the selectors are the flat ones, whatever the frame says; but not to an address that it
+ * cannot go to. */
 static void by_sysret(void)
 {
     probe_user_how = VGCF_in_syscall;
@@ -119,13 +136,16 @@ static void frames_that_pass(void)
     go(FLAT_USER_CS64, USER_CODE, BEYOND, FLAT_USER_SS, 2);
     CHECK_IS(p->vector, TRAP_BP);
     CHECK_IS(p->frame_rsp, BEYOND);
-    go(FLAT_USER_CS64, USER_CODE, USER_STACK, FLAT_USER_SS, 0x8d5 | 0x3000 | 0x20000);      /* IOPL 3 and VM are nobody's */
+    /* IOPL 3 and VM are nobody's */
+    go(FLAT_USER_CS64, USER_CODE, USER_STACK, FLAT_USER_SS, 0x8d5 | 0x3000 | 0x20000);
     CHECK_IS(p->vector, TRAP_BP);
     CHECK_IS(p->frame_flags & 0x23dd5, 0x8d5);
-    go(FLAT_USER_CS64, USER_CODE, USER_STACK, FLAT_USER_SS, ~0ul & ~0x14100ul);             /* all but TF, RF and NT */
+    /* all but TF, RF and NT */
+    go(FLAT_USER_CS64, USER_CODE, USER_STACK, FLAT_USER_SS, ~0ul & ~0x14100ul);
     CHECK_IS(p->vector, TRAP_BP);
     CHECK_IS(p->frame_flags & ~0x240cd7ul & 0xffffffff, 0x202 & ~0xcd7);
-    go(SEL(GOOD_CODE) | 0xffff0000ul, USER_CODE, USER_STACK, 0xabcd0000ul | SEL(GOOD_DATA), 2);    /* selectors have 16 bits */
+    /* selectors have 16 bits */
+    go(SEL(GOOD_CODE) | 0xffff0000ul, USER_CODE, USER_STACK, 0xabcd0000ul | SEL(GOOD_DATA), 2);
     CHECK_IS(p->vector, TRAP_BP);
     CHECK_IS(p->cs & 0xffff, SEL(GOOD_CODE));
     CHECK_IS(p->ss & 0xffff, SEL(GOOD_DATA));
@@ -135,9 +155,12 @@ static void frames_that_pass(void)
 static void absent_descriptors(void)
 {
     char *two = vspace_alloc(2);
-    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = (unsigned long)two, .arg2.nr_ents = 1024 };
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT,
+                            .arg1.linear_addr = (unsigned long)two,
+                            .arg2.nr_ents = 1024 };
 
-    NEED(two && HYPERVISOR_update_va_mapping((unsigned long)two, virt_to_machine(ldt) | PROT_RO, UVMF_INVLPG) == 0);
+    NEED(two && HYPERVISOR_update_va_mapping((unsigned long)two, virt_to_machine(ldt) | PROT_RO,
+                                             UVMF_INVLPG) == 0);
     NEED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF) == 0);
     go(LDT(GOOD_CODE), USER_CODE, USER_STACK + 0xf00, LDT(GOOD_DATA), 2);
     CHECK_IS(p->vector, TRAP_BP);

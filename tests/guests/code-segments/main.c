@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code in other segments than the flat 64-bit one: the flat 32-bit one, and a guest's own. What ring 0 does for a guest is done there
- * by the bytes as that segment's CPU mode reads them; where the segment has a base, or is a 16-bit one, or of the LDT, nothing is done.
- * SYSCALL from 32-bit code goes to its own callback, and is an invalid instruction without one. Far returns and IRETQ go where the CPU
- * would, into code of ring 3 only.
- * Idea: XSA-42, 110 (far returns); the decoder's two modes; abi: 32-bit processes of a 64-bit guest.
+ * Code in other segments than the flat 64-bit one: the flat 32-bit one, and a guest's own. What
+ * ring 0 does for a guest is done there by the bytes as that segment's CPU mode reads them; where
+ * the segment has a base, or is a 16-bit one, or of the LDT, nothing is done. SYSCALL from 32-bit
+ * code goes to its own callback, and is an invalid instruction without one. Far returns and IRETQ
+ * go where the CPU would, into code of ring 3 only. Idea: XSA-42, 110 (far returns); the decoder's
+ * two modes; abi: 32-bit processes of a 64-bit guest.
  */
 #include "../lib/user.h"
 #include <xen/callback.h>
@@ -29,14 +30,21 @@ static int64_t user(uint64_t cs, const uint8_t *bytes, unsigned int length, uint
     p->registers[RAX] = rax;
     return probe_run(p);
 }
-#define USER(cs, rax, ...) ({ static const uint8_t bytes_[] = { __VA_ARGS__ }; user(cs, bytes_, sizeof(bytes_), rax); })
+#define USER(cs, rax, ...) \
+    ({ \
+        static const uint8_t bytes_[] = { __VA_ARGS__ }; \
+        user(cs, bytes_, sizeof(bytes_), rax); \
+    })
 
-/* CLI with IOPL 3 is done or it is not; int3 stands behind it. In the segment with a base there is another CLI where it would be without. */
+/* CLI with IOPL 3 is done or it is not; int3 stands behind it. In the segment with a base there is
+ * another CLI where it would be without. */
 static void emulated_where_it_may_be(void)
 {
-    static const struct { uint64_t cs; bool done; } segments[] = {
-        { FLAT_USER_CS64, true }, { FLAT_USER_CS32, true }, { SEL(32), true }, { SEL(33), true }, { SEL(34), false }, { SEL(35), false },
-        { SEL(2) | 4, false }, { SEL(3) | 4, false },
+    static const struct { uint64_t cs; bool done;
+    } segments[] = {
+        { FLAT_USER_CS64, true }, { FLAT_USER_CS32, true }, { SEL(32), true },
+        { SEL(33), true },        { SEL(34), false },       { SEL(35), false },
+        { SEL(2) | 4, false },    { SEL(3) | 4, false },
     };
     struct physdev_set_iopl iopl = { .iopl = 3 };
 
@@ -51,7 +59,8 @@ static void emulated_where_it_may_be(void)
         CHECK_IS(p->rip, USER_CODE + (segments[i].done ? 2 : 0));
         CHECK_IS(p->cs & 0xffff, segments[i].cs);
     }
-    /* 0x41 is REX in one mode and INC in the other: with it before it, CLI is one instruction or two. */
+    /* 0x41 is REX in one mode and INC in the other: with it before it, CLI is one instruction or
+     * two. */
     CHECK_IS(USER(FLAT_USER_CS64, 0, 0x41, 0xfa), TRAP_BP);
     CHECK_IS(USER(FLAT_USER_CS32, 0, 0x66, 0xfa), TRAP_BP);
     CHECK_IS(p->rip, USER_CODE + 3);
@@ -91,9 +100,14 @@ static void system_calls(void)
 /* A far return of user mode: two words on its stack, of eight bytes or four, say where to. */
 static void far_returns(void)
 {
-    static const struct { uint64_t selector; int64_t vector; } to[] = {
-        { FLAT_USER_CS64, TRAP_BP }, { SEL(33), TRAP_BP }, { SEL(1) | 4, TRAP_BP }, { SEL(50), TRAP_GP }, { SEL(37), TRAP_GP }, { 0, TRAP_GP },
-        { 0xe008, TRAP_GP }, { FLAT_USER_CS64 & ~3, TRAP_GP }, { FLAT_USER_SS, TRAP_GP }, { SEL(38), TRAP_GP }, { SEL(600) | 4, TRAP_GP },
+    static const struct { uint64_t selector; int64_t vector;
+    } to[] = {
+        { FLAT_USER_CS64, TRAP_BP }, { SEL(33), TRAP_BP },
+        { SEL(1) | 4, TRAP_BP },     { SEL(50), TRAP_GP },
+        { SEL(37), TRAP_GP },        { 0, TRAP_GP },
+        { 0xe008, TRAP_GP },         { FLAT_USER_CS64 & ~3, TRAP_GP },
+        { FLAT_USER_SS, TRAP_GP },   { SEL(38), TRAP_GP },
+        { SEL(600) | 4, TRAP_GP },
     };
     uint64_t *words = (uint64_t *)(void *)(user_stack + 0xf00);
     uint32_t *narrow = (uint32_t *)(void *)(user_stack + 0xf00);
@@ -124,7 +138,8 @@ static void far_returns(void)
     CHECK_IS(p->error & 0xffff, on_domus() ? FLAT_USER_CS64 & 0xfffc : p->error & 0xffff);
 }
 
-/* IRETQ of user mode: five words; flags that are not its own stay as they were, and so do RCX and R11. */
+/* IRETQ of user mode: five words; flags that are not its own stay as they were, and so do RCX and
+ * R11. */
 static void hardware_returns(void)
 {
     uint64_t *words = (uint64_t *)(void *)(user_stack + 0xf00);
@@ -143,7 +158,8 @@ static void hardware_returns(void)
     CHECK_IS(p->registers[RCX], 0x1234567890);
     CHECK_IS(p->registers[R11], 0x9876543210);
     CHECK_IS(p->ss & 0xffff, FLAT_USER_SS);
-    words[1] = FLAT_USER_CS32;                              /* into 32-bit code: where its stack is 32 bits wide as well */
+    /* into 32-bit code: where its stack is 32 bits wide as well */
+    words[1] = FLAT_USER_CS32;
     CHECK_IS(USER(FLAT_USER_CS64, 0, 0x48, 0xcf), TRAP_BP);
     CHECK_IS(p->cs & 0xffff, FLAT_USER_CS32);
     words[1] = 0xe008;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control registers, debug registers and I/O ports, bit by bit and port by port: what a guest kernel may change changes, what it may not
- * is #GP and stays; ports go by IOPL and by the bit map, in every form (in, out, their string forms with and without REP, either
- * direction, all sizes), and the hypervisor's own devices are out of reach at any IOPL. PCI's address register is each domain's own.
- * Idea: XSA-105 (mode checks in the emulator), 123, 190, 196; "ports and PCI space at IOPL 3".
+ * Control registers, debug registers and I/O ports, bit by bit and port by port: what a guest
+ * kernel may change changes, what it may not is #GP and stays; ports go by IOPL and by the bit map,
+ * in every form (in, out, their string forms with and without REP, either direction, all sizes),
+ * and the hypervisor's own devices are out of reach at any IOPL. PCI's address register is each
+ * domain's own. Idea: XSA-105 (mode checks in the emulator), 123, 190, 196; "ports and PCI space at
+ * IOPL 3".
  */
 #include "../lib/user.h"
 
@@ -21,14 +23,30 @@ static int64_t run(const uint8_t *bytes, unsigned int length, uint64_t rax, uint
     p->way = probe_instruction(bytes, length);
     return probe_run(p);
 }
-#define RUN(rax, rdx, ...) ({ static const uint8_t bytes_[] = { __VA_ARGS__ }; run(bytes_, sizeof(bytes_), rax, rdx); })
+#define RUN(rax, rdx, ...) \
+    ({ \
+        static const uint8_t bytes_[] = { __VA_ARGS__ }; \
+        run(bytes_, sizeof(bytes_), rax, rdx); \
+    })
 #define DONE(rax, rdx, ...) CHECK_IS(RUN(rax, rdx, __VA_ARGS__), PROBE_THROUGH)
-#define REFUSED(rax, rdx, ...) do { CHECK_IS(RUN(rax, rdx, __VA_ARGS__), TRAP_GP); CHECK_IS(p->rip, probe_instruction_at()); } while (0)
+#define REFUSED(rax, rdx, ...) \
+    do { \
+        CHECK_IS(RUN(rax, rdx, __VA_ARGS__), TRAP_GP); \
+        CHECK_IS(p->rip, probe_instruction_at()); \
+    } while (0)
 
 /* ---- control registers ---- */
 
-static uint64_t read_cr0(void) { DONE(0, 0, 0x0f, 0x20, 0xc0); return p->registers[RAX]; }
-static uint64_t read_cr4(void) { DONE(0, 0, 0x0f, 0x20, 0xe0); return p->registers[RAX]; }
+static uint64_t read_cr0(void)
+{
+    DONE(0, 0, 0x0f, 0x20, 0xc0);
+    return p->registers[RAX];
+}
+static uint64_t read_cr4(void)
+{
+    DONE(0, 0, 0x0f, 0x20, 0xe0);
+    return p->registers[RAX];
+}
 
 static void cr0(void)
 {
@@ -119,7 +137,8 @@ static void debug_registers(void)
     static volatile uint64_t word;
 
     for (int reg = 0; reg < 4; reg++) {
-        const uint8_t write[] = { 0x0f, 0x23, (uint8_t)(0xc0 | reg << 3) }, read[] = { 0x0f, 0x21, (uint8_t)(0xc0 | reg << 3) };
+        const uint8_t write[] = { 0x0f, 0x23, (uint8_t)(0xc0 | reg << 3) },
+                      read[] = { 0x0f, 0x21, (uint8_t)(0xc0 | reg << 3) };
 
         CHECK_IS(run(write, 3, 0x1000UL * (unsigned int)(reg + 1), 0), PROBE_THROUGH);
         CHECK_IS(HYPERVISOR_get_debugreg(reg), 0x1000 * (reg + 1));
@@ -128,8 +147,7 @@ static void debug_registers(void)
         CHECK_IS(run(write, 3, 0xffff830000000000UL, 0), TRAP_GP);
         CHECK_IS(HYPERVISOR_get_debugreg(reg), 0x1000 * (reg + 1));
     }
-    if (!on_domus())
-        return;
+    if (!on_domus()) return;
     /* 4 and 5 are 6 and 7, unless CR4.DE says that they are nothing. */
     DONE(0, 0, 0x0f, 0x23, 0xf0);                           /* dr6 */
     CHECK_IS(HYPERVISOR_get_debugreg(6), 0xffff0ff0);
@@ -146,7 +164,8 @@ static void debug_registers(void)
     CHECK_IS(RUN(0, 0, 0x0f, 0x21, 0xe8), TRAP_UD);
     DONE(0, 0, 0x0f, 0x21, 0xf8);
     DONE(read_cr4() & ~CR4_DE, 0, 0x0f, 0x22, 0xe0);
-    /* What is kept of DR7: never general detect, always bit 10, no reserved bits; a breakpoint on ports, or more than 32 bits, not at all. */
+    /* What is kept of DR7: never general detect, always bit 10, no reserved bits; a breakpoint on
+     * ports, or more than 32 bits, not at all. */
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0xffff & ~0xffUL), 0);
     CHECK_IS(HYPERVISOR_get_debugreg(7), 0x700);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
@@ -158,7 +177,8 @@ static void debug_registers(void)
     CHECK_REFUSED(HYPERVISOR_set_debugreg(5, 0));
     CHECK_REFUSED(HYPERVISOR_get_debugreg(4));
     CHECK_REFUSED(HYPERVISOR_get_debugreg(5));
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(0, 0x7ffffffffff9UL));            /* eight bytes reach over the end */
+    /* eight bytes reach over the end */
+    CHECK_REFUSED(HYPERVISOR_set_debugreg(0, 0x7ffffffffff9UL));
     CHECK_REFUSED(HYPERVISOR_set_debugreg(0, 0xffff87fffffffff9UL));
     /* An address that is set while breakpoints are on counts at once, for each of the four. */
     for (unsigned int n = 0; n < 4; n++) {
@@ -197,8 +217,15 @@ static void bit_map_is(uint8_t *map, unsigned int ports)
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_set_iobitmap, &set), 0);
 }
 
-static void out_byte(uint16_t port, uint8_t value) { DONE(value, port, 0xee); }
-static uint8_t in_byte(uint16_t port) { DONE(0x5555555555555500UL, port, 0xec); return (uint8_t)p->registers[RAX]; }
+static void out_byte(uint16_t port, uint8_t value)
+{
+    DONE(value, port, 0xee);
+}
+static uint8_t in_byte(uint16_t port)
+{
+    DONE(0x5555555555555500UL, port, 0xec);
+    return (uint8_t)p->registers[RAX];
+}
 
 static void forms(void)
 {
@@ -207,7 +234,8 @@ static void forms(void)
     out_byte(CMOS_INDEX, CELL);
     out_byte(CMOS_DATA, VALUE);
     CHECK_IS(in_byte(CMOS_DATA), VALUE);
-    CHECK_IS(p->registers[RAX], 0x5555555555555500UL | VALUE);          /* al, and nothing of the rest */
+    /* al, and nothing of the rest */
+    CHECK_IS(p->registers[RAX], 0x5555555555555500UL | VALUE);
     DONE(0x11, 0, 0xe6, CMOS_DATA);                                     /* out %al, $0x71 */
     DONE(0, 0, 0xe4, CMOS_DATA);                                        /* in $0x71, %al */
     CHECK_IS(p->registers[RAX], 0x11);
@@ -217,7 +245,8 @@ static void forms(void)
     CHECK_IS(p->registers[RAX] >> 8 & 0xff, VALUE);
     DONE(0xbb00 | CELL, 0x70, 0x66, 0xef);                              /* out %ax, %dx */
     CHECK_IS(in_byte(CMOS_DATA), 0xbb);
-    DONE(~0UL, 0x70, 0xed);                                             /* in %dx, %eax: the upper half goes */
+    /* in %dx, %eax: the upper half goes */
+    DONE(~0UL, 0x70, 0xed);
     CHECK_IS(p->registers[RAX] >> 32, 0);
     out_byte(CMOS_DATA, VALUE);
     /* Strings: one, many, backwards, with a narrow pointer, none. */
@@ -275,7 +304,8 @@ static void forms(void)
     CHECK_IS(many[299], 0);
 }
 
-/* Where the memory of a string is not there, the guest hears of it, at the element at which it happened. */
+/* Where the memory of a string is not there, the guest hears of it, at the element at which it
+ * happened. */
 static void strings_that_fault(void)
 {
     uint8_t *page = alloc_zeroed_page();
@@ -299,7 +329,8 @@ static void strings_that_fault(void)
     CHECK_IS(RUN(0, CMOS_DATA, 0x67, 0x6c), TRAP_PF);                   /* a 32-bit address */
     CHECK_IS(fault_address(), 0x5000);
     p->registers[RSI] = 0xffff830000000000UL;
-    CHECK(RUN(0, CMOS_DATA, 0x6e) != PROBE_THROUGH);                    /* the hypervisor's memory goes out of no port */
+    /* the hypervisor's memory goes out of no port */
+    CHECK(RUN(0, CMOS_DATA, 0x6e) != PROBE_THROUGH);
     NEED(page_set_readonly(page, false) == 0);
     free_page(page);
 }
@@ -345,7 +376,8 @@ static void permission(void)
     map[CMOS_INDEX / 8] &= (uint8_t)~(1u << CMOS_INDEX % 8);
     DONE(0, CMOS_INDEX, 0x66, 0xed);
     REFUSED(0, CMOS_INDEX, 0xed);
-    map[0xef] = 0x7f;                                                   /* a word over two bytes of the map */
+    /* a word over two bytes of the map */
+    map[0xef] = 0x7f;
     REFUSED(0, 0x77f, 0x66, 0xed);
     map[0xf0] = 0xfe;
     DONE(0, 0x77f, 0x66, 0xed);
@@ -354,7 +386,8 @@ static void permission(void)
     p->way = way_user;
     user_code(in_dx, 1);
     p->registers[RDX] = CMOS_DATA;
-    CHECK(probe_run(p) == TRAP_GP || p->vector == TRAP_BP);             /* the map is read in the mode that asks; there is none there */
+    /* the map is read in the mode that asks; there is none there */
+    CHECK(probe_run(p) == TRAP_GP || p->vector == TRAP_BP);
     bit_map_is(map, CMOS_DATA);
     REFUSED(0, CMOS_DATA, 0xec);
     bit_map_is(map, CMOS_DATA + 1);
@@ -369,14 +402,19 @@ static uint64_t in(uint16_t port, unsigned int size)
 {
     static const uint8_t byte[] = { 0xec }, word[] = { 0x66, 0xed }, dword[] = { 0xed };
 
-    CHECK_IS(size == 1 ? run(byte, 1, 0, port) : size == 2 ? run(word, 2, 0, port) : run(dword, 1, 0, port), PROBE_THROUGH);
+    CHECK_IS(size == 1   ? run(byte, 1, 0, port)
+             : size == 2 ? run(word, 2, 0, port)
+                         : run(dword, 1, 0, port),
+             PROBE_THROUGH);
     return p->registers[RAX];
 }
 
-/* Ports of the hypervisor's own devices look like an empty slot, and so does every access that only touches one. */
+/* Ports of the hypervisor's own devices look like an empty slot, and so does every access that only
+ * touches one. */
 static void out_of_reach(void)
 {
-    static const uint16_t ours[] = { 0x20, 0x21, 0xa0, 0xa1, 0x40, 0x41, 0x42, 0x43, 0x3f8, 0x3f9, 0x3fb, 0x3fd, 0x3ff, 0x4d0, 0x4d1 };
+    static const uint16_t ours[] = { 0x20,  0x21,  0xa0,  0xa1,  0x40,  0x41,  0x42, 0x43,
+                                     0x3f8, 0x3f9, 0x3fb, 0x3fd, 0x3ff, 0x4d0, 0x4d1 };
 
     for (unsigned int i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         CHECK_IS(in(ours[i], 1), 0xff);
@@ -387,7 +425,8 @@ static void out_of_reach(void)
     CHECK_IS(in(0xcf9, 1), 0xff);                                       /* the reset register */
     CHECK_IS(in(0xcfb, 1), 0xff);
     CHECK_IS(in(0xffff, 2), 0xffff);                                    /* beyond the last port */
-    out_byte(0xcf9, 6);                                                 /* would reset the machine */
+    /* would reset the machine */
+    out_byte(0xcf9, 6);
     DONE(0x0606, 0xcf8, 0x66, 0xef);
     out_byte(0x21, 0);                                                  /* the interrupt masks */
     out_byte(0x43, 0x30);
@@ -404,17 +443,20 @@ static void pci(void)
     CHECK_IS(in(0xcfc, 2), 0x8086);
     CHECK_IS(in(0xcfe, 2), id >> 16);
     CHECK_IS(in(0xcfd, 1), 0x80);
-    CHECK_IS(in(0xcfe, 4), 0xffffffff);                                 /* over the end of the register */
+    /* over the end of the register */
+    CHECK_IS(in(0xcfe, 4), 0xffffffff);
     CHECK_IS(in(0xcff, 2), 0xffff);
     DONE(0, 0xcf8, 0xef);                                               /* not enabled */
     CHECK_IS(in(0xcfc, 4), 0xffffffff);
-    DONE(0x8000f800, 0xcf8, 0xef);                                      /* the LPC bridge, another device */
+    /* the LPC bridge, another device */
+    DONE(0x8000f800, 0xcf8, 0xef);
     CHECK(in(0xcfc, 4) != id);
     DONE(0x80000040, 0xcf8, 0xef);
     CHECK_IS(in(0xcf8, 4), 0x80000040);
 }
 
-/* The instruction's bytes are read up to the end of its page, and further only if it goes on there. */
+/* The instruction's bytes are read up to the end of its page, and further only if it goes on
+ * there. */
 static void over_the_edge(void)
 {
     unsigned long second = PAGE_UP(probe_instruction_at());
@@ -428,7 +470,8 @@ static void over_the_edge(void)
         DONE(0x1234, 0, 0x0f, 0x20, 0xc0);
         CHECK_IS(p->registers[RAX] & 0x80000001, 0x80000001);
     }
-    /* It ends where its page does, and behind it there is nothing: it is done, and then the next one is not there. */
+    /* It ends where its page does, and behind it there is nothing: it is done, and then the next
+     * one is not there. */
     probe_instruction_offset = PAGE_SIZE - 4;
     NEED(map_page(second, 0, 0, DOMID_SELF) == 0);
     CHECK_IS(RUN(0x1234, 0, 0x0f, 0x20, 0xc0), TRAP_PF);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every copy that the hypervisor makes for a guest stays within its edges. Grant copies between two pages, each with a machine page of
- * ours before and behind it: all combinations of offset and length around the ends, by reference or by frame; what lies around the copied
- * bytes keeps its pattern. Then answers that are written to a guest's address: in front of a page that is not there they fit or are
- * refused, and no byte before or behind is touched. The same at both ends of what is the guest's at all: where the lower half ends, and
- * where the hypervisor's part of the upper half does.
- * Idea: XSA-212, 226, 380 (copies), 122 (xen_version).
+ * Every copy that the hypervisor makes for a guest stays within its edges. Grant copies between two
+ * pages, each with a machine page of ours before and behind it: all combinations of offset and
+ * length around the ends, by reference or by frame; what lies around the copied bytes keeps its
+ * pattern. Then answers that are written to a guest's address: in front of a page that is not there
+ * they fit or are refused, and no byte before or behind is touched. The same at both ends of what
+ * is the guest's at all: where the lower half ends, and where the hypervisor's part of the upper
+ * half does. Idea: XSA-212, 226, 380 (copies), 122 (xen_version).
  */
 #include "../lib/test.h"
 
@@ -34,7 +35,8 @@ static bool legal(unsigned int source_offset, unsigned int offset, unsigned int 
     return source_offset + length <= PAGE_SIZE && offset + length <= PAGE_SIZE;
 }
 
-static int16_t copy(unsigned int form, unsigned int source_offset, unsigned int offset, unsigned int length)
+static int16_t copy(unsigned int form, unsigned int source_offset, unsigned int offset,
+                    unsigned int length)
 {
     struct gnttab_copy op = { .len = (uint16_t)length, .status = 1 };
 
@@ -57,7 +59,8 @@ static int16_t copy(unsigned int form, unsigned int source_offset, unsigned int 
     return op.status;
 }
 
-static void one_copy(unsigned int form, unsigned int source_offset, unsigned int offset, unsigned int length)
+static void one_copy(unsigned int form, unsigned int source_offset, unsigned int offset,
+                     unsigned int length)
 {
     bool yes = legal(source_offset, offset, length);
     int16_t status;
@@ -67,12 +70,16 @@ static void one_copy(unsigned int form, unsigned int source_offset, unsigned int
     if (yes)
         memcpy(image + PAGE_SIZE + offset, from + PAGE_SIZE + source_offset, length);
     if (yes ? status != GNTST_okay : status >= 0)
-        test_failure(__FILE__, __LINE__, "form %u, %u bytes from %u to %u: status %d", form, length, source_offset, offset, status);
+        test_failure(__FILE__, __LINE__, "form %u, %u bytes from %u to %u: status %d", form, length,
+                     source_offset, offset, status);
     else if (memcmp(image, to, sizeof(image)) || memcmp(before_image, from, sizeof(before_image)))
-        test_failure(__FILE__, __LINE__, "form %u, %u bytes from %u to %u: other bytes than asked for", form, length, source_offset, offset);
+        test_failure(__FILE__, __LINE__,
+                     "form %u, %u bytes from %u to %u: other bytes than asked for", form, length,
+                     source_offset, offset);
     else
         test_passed();
-    for (unsigned int i = 0; yes && i < length; i++)                /* the next one shall see a difference */
+    /* the next one shall see a difference */
+    for (unsigned int i = 0; yes && i < length; i++)
         to[PAGE_SIZE + offset + i] ^= 0x5a;
 }
 
@@ -88,7 +95,8 @@ static void grant_copies(void)
                     one_copy(form, offsets[i], offsets[j], lengths[k]);
 }
 
-/* More in one call than the hypervisor takes at once: each is done where it says, and answered in its own place. */
+/* More in one call than the hypervisor takes at once: each is done where it says, and answered in
+ * its own place. */
 static void a_batch(void)
 {
     enum { MANY = 41 };
@@ -97,10 +105,17 @@ static void a_batch(void)
 
     memcpy(image, to, sizeof(image));
     for (unsigned int i = 0; i < MANY; i++) {
-        op[i] = (struct gnttab_copy){ .len = 3, .status = 1, .source = { .u.gmfn = virt_to_mfn(from + PAGE_SIZE), .domid = DOMID_SELF, .offset = (uint16_t)(7 * i) },
-                                      .dest = { .u.gmfn = virt_to_mfn(to + PAGE_SIZE), .domid = DOMID_SELF, .offset = (uint16_t)(11 * i) } };
+        op[i] = (struct gnttab_copy){ .len = 3,
+                                      .status = 1,
+                                      .source = { .u.gmfn = virt_to_mfn(from + PAGE_SIZE),
+                                                  .domid = DOMID_SELF,
+                                                  .offset = (uint16_t)(7 * i) },
+                                      .dest = { .u.gmfn = virt_to_mfn(to + PAGE_SIZE),
+                                                .domid = DOMID_SELF,
+                                                .offset = (uint16_t)(11 * i) } };
+        /* refused, in the middle of the others */
         if (i % 5 == 4)
-            op[i].len = 4097;                                       /* refused, in the middle of the others */
+            op[i].len = 4097;
         else
             memcpy(image + PAGE_SIZE + 11 * i, from + PAGE_SIZE + 7 * i, 3);
     }
@@ -115,12 +130,15 @@ static void a_batch(void)
 
 static void whole_frames(void)
 {
-    struct mmuext_op op = { .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(to + PAGE_SIZE), .arg2.src_mfn = virt_to_mfn(from + PAGE_SIZE) };
+    struct mmuext_op op = { .cmd = MMUEXT_COPY_PAGE,
+                            .arg1.mfn = virt_to_mfn(to + PAGE_SIZE),
+                            .arg2.src_mfn = virt_to_mfn(from + PAGE_SIZE) };
 
     memcpy(image, to, sizeof(image));
     memcpy(image + PAGE_SIZE, from + PAGE_SIZE, PAGE_SIZE);
     CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
-    CHECK(memcmp(image, to, sizeof(image)) == 0 && memcmp(before_image, from, sizeof(before_image)) == 0);
+    CHECK(memcmp(image, to, sizeof(image)) == 0 &&
+          memcmp(before_image, from, sizeof(before_image)) == 0);
     memset(image + PAGE_SIZE, 0, PAGE_SIZE);
     CHECK_IS(mmuext_mfn(MMUEXT_CLEAR_PAGE, virt_to_mfn(to + PAGE_SIZE)), 0);
     CHECK(memcmp(image, to, sizeof(image)) == 0);
@@ -135,11 +153,14 @@ static void descriptors(void)
 
         memcpy(image, to, sizeof(image));
         memcpy(image + PAGE_SIZE + places[i], &descriptor, 8);
-        CHECK_IS(HYPERVISOR_update_descriptor(virt_to_machine(to + PAGE_SIZE) + places[i], descriptor), 0);
+        CHECK_IS(
+            HYPERVISOR_update_descriptor(virt_to_machine(to + PAGE_SIZE) + places[i], descriptor),
+            0);
         CHECK(memcmp(image, to, sizeof(image)) == 0);
     }
     for (unsigned int odd = 1; odd < 8; odd++)
-        CHECK_IS(HYPERVISOR_update_descriptor(virt_to_machine(to + PAGE_SIZE) + 4088 + odd, 0), -EINVAL);
+        CHECK_IS(HYPERVISOR_update_descriptor(virt_to_machine(to + PAGE_SIZE) + 4088 + odd, 0),
+                 -EINVAL);
     CHECK(memcmp(image, to, sizeof(image)) == 0);
 }
 
@@ -156,10 +177,14 @@ static long answered(unsigned int op, unsigned int size, unsigned int short_by)
 
 static void versions(void)
 {
-    static const struct { unsigned int op, size; } answers[] = {
-        { XENVER_extraversion, sizeof(xen_extraversion_t) }, { XENVER_compile_info, sizeof(struct xen_compile_info) },
-        { XENVER_capabilities, sizeof(xen_capabilities_info_t) }, { XENVER_changeset, sizeof(xen_changeset_info_t) },
-        { XENVER_platform_parameters, sizeof(struct xen_platform_parameters) }, { XENVER_commandline, sizeof(xen_commandline_t) },
+    static const struct { unsigned int op, size;
+    } answers[] = {
+        { XENVER_extraversion, sizeof(xen_extraversion_t) },
+        { XENVER_compile_info, sizeof(struct xen_compile_info) },
+        { XENVER_capabilities, sizeof(xen_capabilities_info_t) },
+        { XENVER_changeset, sizeof(xen_changeset_info_t) },
+        { XENVER_platform_parameters, sizeof(struct xen_platform_parameters) },
+        { XENVER_commandline, sizeof(xen_commandline_t) },
         { XENVER_guest_handle, sizeof(xen_domain_handle_t) },
     };
 
@@ -171,7 +196,8 @@ static void versions(void)
         CHECK_IS(answered(answers[i].op, size, 1), -EFAULT);
         CHECK_IS(edge[-(long)size], 0xa5);
         CHECK_IS(answered(answers[i].op, size, size), -EFAULT);
-        /* The whole answer is written: no byte of ours, and none of the hypervisor's stack, is left in it. */
+        /* The whole answer is written: no byte of ours, and none of the hypervisor's stack, is left
+         * in it. */
         if (answers[i].op == XENVER_platform_parameters)
             continue;
         CHECK_IS(answered(answers[i].op, size, 0), 0);
@@ -215,8 +241,10 @@ static void map_at(uint64_t va)
 {
     for (unsigned int level = 4; level > 1; level--)
         if (!*pt_walk(va, level))
-            NEED(write_entry(entry_address(ADDRESS(va), level), virt_to_machine(new_table()) | PROT_TABLE) == 0);
-    NEED(write_entry(entry_address(ADDRESS(va), 1), virt_to_machine(alloc_zeroed_page()) | PROT_RW) == 0);
+            NEED(write_entry(entry_address(ADDRESS(va), level),
+                             virt_to_machine(new_table()) | PROT_TABLE) == 0);
+    NEED(write_entry(entry_address(ADDRESS(va), 1),
+                     virt_to_machine(alloc_zeroed_page()) | PROT_RW) == 0);
 }
 
 static long port_status(uint64_t at)
@@ -241,7 +269,9 @@ static long flush_by_mask(uint64_t at)
 
 static long ldt_at(uint64_t at, unsigned int entries)
 {
-    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = at, .arg2.nr_ents = entries };
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT,
+                            .arg1.linear_addr = at,
+                            .arg2.nr_ents = entries };
 
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
@@ -257,13 +287,18 @@ static void last_or_first(bool last)
     *status = (struct evtchn_status){ .dom = DOMID_SELF, .port = 1 };
     CHECK_IS(port_status(AT(sizeof(*status))), 0);
     CHECK_IS(port_status(BEYOND(sizeof(*status))), -EFAULT);
-    CHECK_IS(HYPERVISOR_xen_version(XENVER_compile_info, (void *)AT(sizeof(struct xen_compile_info))), 0);
-    CHECK_IS(HYPERVISOR_xen_version(XENVER_compile_info, (void *)BEYOND(sizeof(struct xen_compile_info))), -EFAULT);
+    CHECK_IS(
+        HYPERVISOR_xen_version(XENVER_compile_info, (void *)AT(sizeof(struct xen_compile_info))),
+        0);
+    CHECK_IS(HYPERVISOR_xen_version(XENVER_compile_info,
+                                    (void *)BEYOND(sizeof(struct xen_compile_info))),
+             -EFAULT);
     *done = 77;
     CHECK_IS(HYPERVISOR_mmu_update(NULL, 0, done, DOMID_SELF), 0);
     CHECK_IS(*done, 0);
     if (on_domus())                         /* Xen does not mind where there is nothing to count */
-        CHECK_IS(HYPERVISOR_mmu_update(NULL, 0, (void *)BEYOND(sizeof(*done)), DOMID_SELF), -EFAULT);
+        CHECK_IS(HYPERVISOR_mmu_update(NULL, 0, (void *)BEYOND(sizeof(*done)), DOMID_SELF),
+                 -EFAULT);
     CHECK_IS(flush_by_mask(AT(sizeof(uint64_t))), 0);
     CHECK_REFUSED(flush_by_mask(BEYOND(sizeof(uint64_t))));
     CHECK_IS(runstate_at(AT(sizeof(struct vcpu_runstate_info))), 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Debug registers are the guest's, through hypercalls: a breakpoint on its own data and code fires as #DB with DR6 telling
- * which; one on the hypervisor's addresses, reserved bits and unknown registers are refused, and ones everywhere hang nothing.
- * Idea: XSA-12 (DR7 reserved bits), XSA-444 (breakpoints in the hypervisor's range), XSA-265 (#DB and MOV SS).
+ * Debug registers are the guest's, through hypercalls: a breakpoint on its own data and code fires
+ * as #DB with DR6 telling which; one on the hypervisor's addresses, reserved bits and unknown
+ * registers are refused, and ones everywhere hang nothing. Idea: XSA-12 (DR7 reserved bits),
+ * XSA-444 (breakpoints in the hypervisor's range), XSA-265 (#DB and MOV SS).
  */
 #include "../lib/test.h"
 
@@ -18,14 +19,16 @@ static void breakpoint_fires(void)
     CHECK_IS(HYPERVISOR_get_debugreg(6) & 0xf, 1);
     CHECK_IS(HYPERVISOR_set_debugreg(6, 0), 0);
 
-    /* A hypercall that writes the watched place must not bring the hypervisor down; whether the guest hears of it is its choice. */
+    /* A hypercall that writes the watched place must not bring the hypervisor down; whether the
+     * guest hears of it is its choice. */
     void ask(void *unused) { (void)HYPERVISOR_xen_version(XENVER_get_features, ADDRESS(&watched)); }
     (void)trap_in(ask, NULL);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
     CHECK_IS(TRAP_IN(watched = 2), -1);
 }
 
-/* MOV SS defers the #DB to after the next instruction; with `syscall` there it would hit the hypervisor's first one. */
+/* MOV SS defers the #DB to after the next instruction; with `syscall` there it would hit the
+ * hypervisor's first one. */
 static void moving_to_the_stack_segment(void)
 {
     static uint16_t selector;
@@ -35,11 +38,17 @@ static void moving_to_the_stack_segment(void)
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0x4 | 0x400 | 3ul << 20 | 1ul << 22), 0);
     void move_and_call(void *unused)
     {
-        asm volatile("mov %0, %%ss; syscall" : : "m" (selector), "a" (__HYPERVISOR_xen_version), "D" (0), "S" (0) : "rcx", "r11", "memory");
+        asm volatile("mov %0, %%ss; syscall"
+                     :
+                     : "m"(selector), "a"(__HYPERVISOR_xen_version), "D"(0), "S"(0)
+                     : "rcx", "r11", "memory");
     }
     int vector = trap_in(move_and_call, NULL);
     CHECK(vector == -1 || vector == TRAP_DB);
-    void move_and_int(void *unused) { asm volatile("mov %0, %%ss; int3" : : "m" (selector) : "memory"); }
+    void move_and_int(void *unused)
+    {
+        asm volatile("mov %0, %%ss; int3" : : "m"(selector) : "memory");
+    }
     vector = trap_in(move_and_int, NULL);
     CHECK(vector == TRAP_BP || vector == TRAP_DB);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
@@ -48,7 +57,8 @@ static void moving_to_the_stack_segment(void)
 
 static void bad_values_are_refused(void)
 {
-    static const unsigned long hidden[] = { 0xffff800000000000UL, 0xffff82d040200000UL, 0xffff87ffffffffffUL };
+    static const unsigned long hidden[] = { 0xffff800000000000UL, 0xffff82d040200000UL,
+                                            0xffff87ffffffffffUL };
 
     for (unsigned int i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
         for (int reg = 0; reg < 4; reg++)
@@ -60,7 +70,8 @@ static void bad_values_are_refused(void)
     CHECK_REFUSED(HYPERVISOR_get_debugreg(-1));
     CHECK_REFUSED(HYPERVISOR_set_debugreg(7, 1ul << 32));
     CHECK_REFUSED(HYPERVISOR_set_debugreg(7, ~0UL));
-    (void)HYPERVISOR_set_debugreg(7, 0x2000);               /* general detect: refused or dropped, never set */
+    /* general detect: refused or dropped, never set */
+    (void)HYPERVISOR_set_debugreg(7, 0x2000);
     CHECK_IS(HYPERVISOR_get_debugreg(7) & 0x2000, 0);
     (void)HYPERVISOR_set_debugreg(6, ~0UL);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables of our own: a GDT page and an LDT page can be given and used; a descriptor that would give more than
- * ring 3 (DPL 0, a gate, a TSS), and a table page that we could still write, are refused; a selector outside is #GP.
- * Idea: invariant I2 for descriptor pages; XSA-110, XSA-214, XSA-298.
+ * Descriptor tables of our own: a GDT page and an LDT page can be given and used; a descriptor that
+ * would give more than ring 3 (DPL 0, a gate, a TSS), and a table page that we could still write,
+ * are refused; a selector outside is #GP. Idea: invariant I2 for descriptor pages; XSA-110,
+ * XSA-214, XSA-298.
  */
 #include "../lib/test.h"
 
@@ -16,7 +17,10 @@ static uint64_t *gdt, *ldt;
 
 static void take_selector(void *selector)
 {
-    asm volatile("mov %0, %%gs\n\txor %%eax, %%eax\n\tmov %%eax, %%gs" : : "r" ((unsigned int)(unsigned long)selector) : "eax");
+    asm volatile("mov %0, %%gs\n\txor %%eax, %%eax\n\tmov %%eax, %%gs"
+                 :
+                 : "r"((unsigned int)(unsigned long)selector)
+                 : "eax");
 }
 
 static int load(unsigned int selector)
@@ -36,12 +40,14 @@ static void gdt_is_taken(void)
     CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));                 /* still writable to us */
     NEED(page_set_readonly(gdt, true) == 0);
     CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
-    CHECK_REFUSED(page_set_readonly(gdt, false));                   /* I2: it is a descriptor page now */
+    /* I2: it is a descriptor page now */
+    CHECK_REFUSED(page_set_readonly(gdt, false));
     CHECK_IS(load(4 << 3 | 3), -1);
     CHECK_IS(load(5 << 3 | 3), TRAP_GP);                            /* an empty slot */
     CHECK_IS(trap_error & ~3UL, 5 << 3);
     CHECK_IS(load(511 << 3 | 3), TRAP_GP);
-    CHECK_IS(load(1000 << 3 | 3), TRAP_GP);                         /* beyond the limit, before the hypervisor's own */
+    /* beyond the limit, before the hypervisor's own */
+    CHECK_IS(load(1000 << 3 | 3), TRAP_GP);
 }
 
 static long set(uint64_t *entry, uint64_t descriptor)
@@ -49,20 +55,23 @@ static long set(uint64_t *entry, uint64_t descriptor)
     return HYPERVISOR_update_descriptor(virt_to_machine(entry), descriptor);
 }
 
-/* A present system descriptor of DPL 3 would lead into ring 0: LDT, TSS, call, interrupt and trap gates. None is taken as it is. */
+/* A present system descriptor of DPL 3 would lead into ring 0: LDT, TSS, call, interrupt and trap
+ * gates. None is taken as it is. */
 static void system_descriptors(uint64_t *entry)
 {
     for (uint64_t type = 0; type < 16; type++) {
         for (uint64_t dpl = 0; dpl < 4; dpl++) {
             uint64_t wanted = (CALL_GATE & ~(15UL << 40 | 3UL << 45)) | type << 40 | dpl << 45;
 
-            if (type == 0 || type == 12) {      /* 0 is harmless; Xen takes a call gate for a 32-bit guest's and emulates it at DPL 0 */
+            /* 0 is harmless; Xen takes a call gate for a 32-bit guest's and emulates it at DPL 0 */
+            if (type == 0 || type == 12) {
                 if (set(entry, wanted) == 0)
                     CHECK(type == 0 || (!on_domus() && (*entry >> 45 & 3) == 0));
             } else {
                 CHECK_REFUSED(set(entry, wanted));
             }
-            CHECK_IS(set(entry, wanted & ~(1UL << 47)), 0);         /* not present: it only faults */
+            /* not present: it only faults */
+            CHECK_IS(set(entry, wanted & ~(1UL << 47)), 0);
         }
     }
     CHECK_IS(set(entry, 0), 0);
@@ -96,12 +105,14 @@ static void descriptors_are_checked(void)
     if (set(&gdt[8], CODE64_DPL0) == 0)
         CHECK_IS(gdt[8] >> 45 & 3, 3);
     system_descriptors(&gdt[10]);
-    if (on_domus()) {                                               /* long and 32-bit at once: reserved; it would only fault */
+    /* long and 32-bit at once: reserved; it would only fault */
+    if (on_domus()) {
         CHECK_REFUSED(set(&gdt[11], CODE64_DPL3 | 1UL << 54));
         CHECK_IS(gdt[11], 0);
     }
     not_by_a_plain_store(&gdt[12]);
-    /* Elsewhere it is a store like any other, of a descriptor: but a page table is no place for it. */
+    /* Elsewhere it is a store like any other, of a descriptor: but a page table is no place for
+     * it. */
     uint64_t *page = alloc_zeroed_page();
     NEED(page != NULL);
     CHECK_IS(set(&page[1], DATA_DPL3), 0);
@@ -122,11 +133,13 @@ static void bad_tables_are_refused(void)
     CHECK_REFUSED(HYPERVISOR_set_gdt((unsigned long *)0x1000, 512));
     for (int i = 0; i < 20; i++)
         frames[i] = virt_to_mfn(gdt);
-    CHECK_REFUSED(HYPERVISOR_set_gdt(frames, 8192));                /* into the hypervisor's reserved entries */
+    /* into the hypervisor's reserved entries */
+    CHECK_REFUSED(HYPERVISOR_set_gdt(frames, 8192));
     frame = ~0UL;
     CHECK_REFUSED(HYPERVISOR_set_gdt(&frame, 512));
 
-    /* A page with a TSS or a gate in it may not become a GDT, wherever it stands; of two pages, both are looked at. */
+    /* A page with a TSS or a gate in it may not become a GDT, wherever it stands; of two pages,
+     * both are looked at. */
     NEED(dirty != NULL);
     for (unsigned int i = 0; i < 512; i += i == 0 ? 3 : 508) {
         static const uint64_t bad[] = { TSS_DPL3, CALL_GATE, 0x0000e20000000000UL /* an LDT */ };
@@ -144,7 +157,8 @@ static void bad_tables_are_refused(void)
         }
         dirty[i] = 0;
     }
-    CHECK_IS(load(4 << 3 | 3), -1);                                 /* all that was refused left the old one as it was */
+    /* all that was refused left the old one as it was */
+    CHECK_IS(load(4 << 3 | 3), -1);
     /* What a page has when it becomes one is raised to ring 3, too. */
     dirty[0] = CODE64_DPL0;
     dirty[511] = DATA_DPL3 & ~(3UL << 45);
@@ -169,7 +183,9 @@ static void bad_tables_are_refused(void)
 
 static long set_ldt(const void *address, unsigned long entries)
 {
-    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = (unsigned long)address, .arg2.nr_ents = entries };
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT,
+                            .arg1.linear_addr = (unsigned long)address,
+                            .arg2.nr_ents = entries };
 
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
@@ -189,7 +205,8 @@ static void ldt_is_taken(void)
     CHECK_REFUSED(set_ldt((void *)0x800000000000UL, 16));
     CHECK_IS(set_ldt(NULL, 0), 0);
     CHECK_IS(load(2 << 3 | 7), TRAP_GP);
-    CHECK_IS(page_set_readonly(ldt, false), 0);                     /* no LDT any more: an ordinary page */
+    /* no LDT any more: an ordinary page */
+    CHECK_IS(page_set_readonly(ldt, false), 0);
 }
 
 void test_main(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Real devices driven by a PV dom0: PCI is enumerated and reported, a virtio disk reads and writes by DMA to scattered
- * machine frames, many requests at once, with MSI-X interrupts as event channels; a virtio card sends and receives.
- * Idea: a device finished its work only if an interrupt came that the hypervisor, not we, routed.
- * machine: disk net
+ * Real devices driven by a PV dom0: PCI is enumerated and reported, a virtio disk reads and writes
+ * by DMA to scattered machine frames, many requests at once, with MSI-X interrupts as event
+ * channels; a virtio card sends and receives. Idea: a device finished its work only if an interrupt
+ * came that the hypervisor, not we, routed. machine: disk net
  */
 #include "../lib/test.h"
 
@@ -12,7 +12,7 @@
 #include <drivers/virtio_net.h>
 #include <xen/physdev.h>
 
-/* --- disk ------------------------------------------------------------------------------------------------------------ */
+/* --- disk --- */
 
 #define REQUESTS 100u
 #define PAGES 3u
@@ -35,7 +35,9 @@ static bool run_all(struct blockdev *disk, enum block_operation operation)
 
     finished = errors = 0;
     for (unsigned int i = 0; i < REQUESTS; i++) {
-        requests[i] = (struct block_request){ .operation = operation, .sector = 64 + i * PAGES * 8, .done = done };
+        requests[i] = (struct block_request){ .operation = operation,
+                                              .sector = 64 + i * PAGES * 8,
+                                              .done = done };
         block_describe(&requests[i], buffer[i], PAGES * PAGE_SIZE, virt_to_machine);
         block_submit(disk, &requests[i]);
     }
@@ -92,10 +94,13 @@ static void one_by_one(struct blockdev *disk)
     free_page(page);
 }
 
-/* Discarded sectors may read as anything; the request must end well, and its neighbours keep their data. */
+/* Discarded sectors may read as anything; the request must end well, and its neighbours keep their
+ * data. */
 static void discard(struct blockdev *disk)
 {
-    struct block_request request = { .operation = BLOCK_DISCARD, .sector = 8, .sectors = 8, .done = done };
+    struct block_request request = {
+        .operation = BLOCK_DISCARD, .sector = 8, .sectors = 8, .done = done
+    };
     uint64_t until = now_ns() + 10 * NS_PER_S;
     uint8_t *page = alloc_zeroed_page();
 
@@ -111,7 +116,7 @@ static void discard(struct blockdev *disk)
     free_page(page);
 }
 
-/* --- card ------------------------------------------------------------------------------------------------------------ */
+/* --- card --- */
 
 static const uint8_t gateway[4] = { 10, 0, 2, 2 }, ours[4] = { 10, 0, 2, 15 };
 static volatile unsigned int replies;
@@ -120,8 +125,8 @@ static void receive(struct netport *port, void *bytes, size_t length, uint32_t f
 {
     const uint8_t *frame = bytes;
 
-    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && memcmp(frame + 28, gateway, 4) == 0 &&
-        memcmp(frame, port->mac, 6) == 0)
+    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 &&
+        memcmp(frame + 28, gateway, 4) == 0 && memcmp(frame, port->mac, 6) == 0)
         replies++;
 }
 
@@ -145,7 +150,8 @@ static void card(struct netport *port)
     uint64_t until;
 
     port->receive = receive;
-    for (unsigned int round = 0; round < 50; round++) {         /* more than the queue holds buffers for, in bursts */
+    /* more than the queue holds buffers for, in bursts */
+    for (unsigned int round = 0; round < 50; round++) {
         bool masked = events_save();
 
         for (unsigned int i = 0; i < 8; i++)
@@ -159,7 +165,7 @@ static void card(struct netport *port)
     CHECK_IS(replies, 400);
 }
 
-/* --- messages; without a table: the disk controller that every machine of QEMU's has ---------------------------------- */
+/* --- messages; without a table: the disk controller that every machine of QEMU's has --- */
 
 #define CLASS_AHCI 0x010601u
 enum { CAPABILITY_MSI = 5, CAPABILITY_MSIX = 17 };
@@ -181,11 +187,17 @@ static unsigned int find(const struct pci_device *device, unsigned int capabilit
     return at;
 }
 
-/* Enabled while it is bound, and not before or behind; the message is one of the hypervisor's vectors for its own CPU. */
+/* Enabled while it is bound, and not before or behind; the message is one of the hypervisor's
+ * vectors for its own CPU. */
 static void messages_of(const struct pci_device *device, unsigned int at)
 {
-    struct physdev_map_pirq map = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .index = -1, .pirq = -1,
-                                    .bus = device->bus, .devfn = device->devfn, .entry_nr = 1 };
+    struct physdev_map_pirq map = { .domid = DOMID_SELF,
+                                    .type = MAP_PIRQ_TYPE_MSI,
+                                    .index = -1,
+                                    .pirq = -1,
+                                    .bus = device->bus,
+                                    .devfn = device->devfn,
+                                    .entry_nr = 1 };
     struct physdev_unmap_pirq unmap = { .domid = DOMID_SELF };
     struct evtchn_bind_pirq bind = { 0 };
     struct evtchn_close close;
@@ -210,18 +222,24 @@ static void messages_of(const struct pci_device *device, unsigned int at)
     }
 }
 
-/* With a table: switched off with the last of its messages, and no earlier; another device's do not count. */
+/* With a table: switched off with the last of its messages, and no earlier; another device's do not
+ * count. */
 static void messages_by_table(const struct pci_device *device, unsigned int at)
 {
-    struct physdev_map_pirq map = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI, .index = -1, .table_base = PAGE_SIZE,
-                                    .bus = device->bus, .devfn = device->devfn };
+    struct physdev_map_pirq map = { .domid = DOMID_SELF,
+                                    .type = MAP_PIRQ_TYPE_MSI,
+                                    .index = -1,
+                                    .table_base = PAGE_SIZE,
+                                    .bus = device->bus,
+                                    .devfn = device->devfn };
     struct physdev_unmap_pirq unmap[2] = { { .domid = DOMID_SELF }, { .domid = DOMID_SELF } };
 
     CHECK_IS(config(device, at + 2, 2) & MSIX_ENABLE, 0);
     for (int i = 0; i < 2; i++) {
         map.entry_nr = device->msix_vectors - i;
         map.pirq = -1;
-        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), i ? 0 : -EINVAL);     /* behind the last; the last */
+        /* behind the last; the last */
+        CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), i ? 0 : -EINVAL);
         map.entry_nr = i ? map.entry_nr : 0;
         CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &map), i ? -EEXIST : 0);
         unmap[i].pirq = map.pirq;
@@ -253,8 +271,9 @@ void test_main(void)
 
     CHECK(pci_scan() > 0);
     for (unsigned int i = 0; i < pci_count(); i++)
-        printk("pci %02x:%02x.%x %04x:%04x class %06x msix %u\n", pci_get(i)->bus, pci_get(i)->devfn >> 3,
-               pci_get(i)->devfn & 7, pci_get(i)->vendor, pci_get(i)->device, pci_get(i)->class_code, pci_get(i)->msix_vectors);
+        printk("pci %02x:%02x.%x %04x:%04x class %06x msix %u\n", pci_get(i)->bus,
+               pci_get(i)->devfn >> 3, pci_get(i)->devfn & 7, pci_get(i)->vendor,
+               pci_get(i)->device, pci_get(i)->class_code, pci_get(i)->msix_vectors);
     messages();
     disk = virtio_blk_open(0);
     port = virtio_net_open(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels, two levels, 4,096 of them: every kind binds, fires, masks, stays pending while masked, and closes; a port that
- * is none of ours, out of range or of the wrong kind is an error.
+ * Event channels, two levels, 4,096 of them: every kind binds, fires, masks, stays pending while
+ * masked, and closes; a port that is none of ours, out of range or of the wrong kind is an error.
  * Idea: XSA-221, 317, 342, 343; the limit and errnos of public/event_channel.h.
  */
 #include "../lib/test.h"
@@ -35,7 +35,8 @@ static bool selected(evtchn_t port)
     return shared_info.vcpu_info[0].evtchn_pending_sel >> port / 64 & 1;
 }
 
-/* Events are off meanwhile: what the hypervisor writes into the shared page stays there to be seen. */
+/* Events are off meanwhile: what the hypervisor writes into the shared page stays there to be
+ * seen. */
 static void forget_upcalls(void)
 {
     events_mask_all();
@@ -43,7 +44,8 @@ static void forget_upcalls(void)
     shared_info.vcpu_info[0].evtchn_upcall_pending = 0;
 }
 
-/* A masked port becomes pending and nothing else; the hypercall that unmasks it raises what was held back. */
+/* A masked port becomes pending and nothing else; the hypercall that unmasks it raises what was
+ * held back. */
 static void unmask_by_hypercall(evtchn_t one, evtchn_t two)
 {
     struct evtchn_unmask unmask = { .port = one };
@@ -82,7 +84,8 @@ static void a_pair_with_ourselves(void)
     two = event_bind_interdomain(own_domid(), (evtchn_t)one, count, (void *)100);
     CHECK(two > 0);
     CHECK_IS(status_of((evtchn_t)one), EVTCHNSTAT_interdomain);
-    (void)fires_within(~0u, 5 * NS_PER_MS);         /* binding may fire once: both sides start with a look */
+    /* binding may fire once: both sides start with a look */
+    (void)fires_within(~0u, 5 * NS_PER_MS);
     fired = 0;
     CHECK_IS(event_send((evtchn_t)one), 0);
     CHECK(fires_within(100, NS_PER_S));             /* sending on one end is heard on the other */
@@ -125,7 +128,8 @@ static void ipis_and_virqs(void)
     CHECK(fires_within(1, NS_PER_S));
     event_unbind((evtchn_t)ipi);
 
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EEXIST);      /* the SDK has it */
+    /* the SDK has it */
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EEXIST);
     port = event_bind_virq(VIRQ_DEBUG, count, (void *)1);
     CHECK(port > 0);
     CHECK_IS(status_of((evtchn_t)port), EVTCHNSTAT_virq);
@@ -135,7 +139,8 @@ static void ipis_and_virqs(void)
     CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq));
     virq.virq = VIRQ_DOM_EXC;
     virq.vcpu = 1;
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EINVAL);      /* a global one is the first vCPU's */
+    /* a global one is the first vCPU's */
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq), -EINVAL);
     virq.virq = VIRQ_DEBUG;
     virq.vcpu = 77;
     CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq));
@@ -171,7 +176,8 @@ static void ports_come_back(void)
     CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi), 0);
     CHECK_IS(ipi.port, first);
     struct evtchn_bind_vcpu bind = { .port = ipi.port, .vcpu = 0 };
-    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &bind));  /* IPIs stay where they are */
+    /* IPIs stay where they are */
+    CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &bind));
     close.port = ipi.port;
     CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close), 0);
 }
@@ -185,7 +191,8 @@ static void bad_ports(void)
         struct evtchn_close close = { .port = ports[i] };
         struct evtchn_bind_vcpu bind = { .port = ports[i], .vcpu = 0 };
         struct sched_poll poll = { .nr_ports = 1, .timeout = now_ns() + 1000 };
-        struct evtchn_bind_interdomain pair = { .remote_dom = own_domid(), .remote_port = ports[i] };
+        struct evtchn_bind_interdomain pair = { .remote_dom = own_domid(),
+                                                .remote_port = ports[i] };
 
         CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_send, &send));
         CHECK_REFUSED(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close));

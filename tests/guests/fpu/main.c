@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vector registers survive hypercalls, sleep and the event upcall; a new vCPU starts with clean ones; TS is the guest's own
- * (fpu_taskswitch, clts) and raises #NM; broken XSAVE images fault in the guest only.
- * Idea: XSA-52, 53, 54, 62, 165, 172, 267 (leaks and bad XRSTOR input); eager switching makes most of them impossible.
- * also on: max,-xsave
+ * Vector registers survive hypercalls, sleep and the event upcall; a new vCPU starts with clean
+ * ones; TS is the guest's own (fpu_taskswitch, clts) and raises #NM; broken XSAVE images fault in
+ * the guest only. Idea: XSA-52, 53, 54, 62, 165, 172, 267 (leaks and bad XRSTOR input); eager
+ * switching makes most of them impossible. also on: max,-xsave
  */
 #include "../lib/test.h"
 
 static void set_vectors(uint64_t pattern)
 {
-    asm volatile("movq %0, %%xmm0; movq %0, %%xmm7; movq %0, %%xmm15; punpcklqdq %%xmm15, %%xmm15" : : "r" (pattern));
+    asm volatile("movq %0, %%xmm0; movq %0, %%xmm7; movq %0, %%xmm15; punpcklqdq %%xmm15, %%xmm15"
+                 :
+                 : "r"(pattern));
 }
 
 static bool vectors_hold(uint64_t pattern)
 {
     uint64_t a, b, c, d;
 
-    asm volatile("movq %%xmm0, %0; movq %%xmm7, %1; movq %%xmm15, %2; movhlps %%xmm15, %%xmm14; movq %%xmm14, %3"
-                 : "=r" (a), "=r" (b), "=r" (c), "=r" (d));
+    asm volatile("movq %%xmm0, %0; movq %%xmm7, %1; movq %%xmm15, %2; movhlps %%xmm15, %%xmm14; "
+                 "movq %%xmm14, %3"
+                 : "=r"(a), "=r"(b), "=r"(c), "=r"(d));
     return a == pattern && b == pattern && c == pattern && d == pattern;
 }
 
@@ -79,17 +82,25 @@ static void bad_images_fault_here(void)
     CHECK_IS(trap_in(restore, NULL), -1);
     /* XSETBV is the kernel's to try, and wrong values are refused. */
     uint32_t all, high;
-    asm volatile("mov %%cr4, %%rax; or $0x40000, %%rax; mov %%rax, %%cr4" ::: "rax");      /* OSXSAVE: Xen wants to be asked */
+    /* OSXSAVE: Xen wants to be asked */
+    asm volatile("mov %%cr4, %%rax; or $0x40000, %%rax; mov %%rax, %%cr4" ::: "rax");
     asm volatile("xgetbv" : "=a" (all), "=d" (high) : "c" (0));
-    void set_xcr0(void *value) { asm volatile("xsetbv" : : "c" (0), "a" ((uint32_t)(unsigned long)value), "d" (0)); }
-    void set_high(void *value) { asm volatile("xsetbv" : : "c" (0), "a" (3), "d" ((uint32_t)(unsigned long)value)); }
+    void set_xcr0(void *value)
+    {
+        asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)(unsigned long)value), "d"(0));
+    }
+    void set_high(void *value)
+    {
+        asm volatile("xsetbv" : : "c"(0), "a"(3), "d"((uint32_t)(unsigned long)value));
+    }
     void set_xcr1(void *value) { asm volatile("xsetbv" : : "c" (1), "a" (3), "d" (0)); }
     uint32_t there = 0xd;
     ecx = 0;
     asm volatile("cpuid" : "+a" (there), "=b" (ebx), "+c" (ecx), "=d" (edx));
     for (unsigned long value = 0; value < (on_domus() ? 0x400 : 8); value++) {
         bool good = value == 1 || value == 3 || (value == 7 && (there & 4));
-        if (!(value & 0xe0) && value < 0x100)               /* AVX-512, protection keys: QEMU has none of the first, guests none of the other */
+        /* AVX-512, protection keys: QEMU has none of the first, guests none of the other */
+        if (!(value & 0xe0) && value < 0x100)
             CHECK_IS(trap_in(set_xcr0, (void *)value), good ? -1 : TRAP_GP);
         else
             CHECK_IS(trap_in(set_xcr0, (void *)value), TRAP_GP);

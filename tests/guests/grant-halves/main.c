@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mapping for the CPU and for devices has two halves. Each ends by itself, by its own address; an address of zero names none and is not
- * looked at, and neither is the address of a half that does not stand. The grant is in use, for reading or writing, as long as one half is,
- * and the handle lives as long. What a request gets wrong is answered by the status that Xen has for it, and of several mistakes by that
- * of the one that Xen finds first.
- * Idea: XSA-224 (a mapping of both kinds dropped one reference too many), and the order of Xen's checks.
+ * A mapping for the CPU and for devices has two halves. Each ends by itself, by its own address; an
+ * address of zero names none and is not looked at, and neither is the address of a half that does
+ * not stand. The grant is in use, for reading or writing, as long as one half is, and the handle
+ * lives as long. What a request gets wrong is answered by the status that Xen has for it, and of
+ * several mistakes by that of the one that Xen finds first. Idea: XSA-224 (a mapping of both kinds
+ * dropped one reference too many), and the order of Xen's checks.
  */
 #include "../lib/test.h"
 
@@ -17,7 +18,11 @@ static uint64_t bus;
 
 static struct gnttab_map_grant_ref map(int ref, unsigned int flags)
 {
-    struct gnttab_map_grant_ref op = { .host_addr = (unsigned long)va, .flags = flags, .ref = (grant_ref_t)ref, .dom = self, .status = 1 };
+    struct gnttab_map_grant_ref op = { .host_addr = (unsigned long)va,
+                                       .flags = flags,
+                                       .ref = (grant_ref_t)ref,
+                                       .dom = self,
+                                       .status = 1 };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1), 0);
     return op;
@@ -25,7 +30,9 @@ static struct gnttab_map_grant_ref map(int ref, unsigned int flags)
 
 static int16_t unmap(grant_handle_t handle, uint64_t host, uint64_t device)
 {
-    struct gnttab_unmap_grant_ref op = { .host_addr = host, .dev_bus_addr = device, .handle = handle, .status = 1 };
+    struct gnttab_unmap_grant_ref op = {
+        .host_addr = host, .dev_bus_addr = device, .handle = handle, .status = 1
+    };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, &op, 1), 0);
     return op.status;
@@ -33,7 +40,9 @@ static int16_t unmap(grant_handle_t handle, uint64_t host, uint64_t device)
 
 static int16_t replace(grant_handle_t handle, uint64_t host, uint64_t new)
 {
-    struct gnttab_unmap_and_replace op = { .host_addr = host, .new_addr = new, .handle = handle, .status = 1 };
+    struct gnttab_unmap_and_replace op = {
+        .host_addr = host, .new_addr = new, .handle = handle, .status = 1
+    };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_and_replace, &op, 1), 0);
     return op.status;
@@ -89,18 +98,21 @@ static void each_half_ends_alone(void)
     CHECK(!is_mapped() && !in_use(ref));
     CHECK_IS(unmap(m.handle, host, 0), GNTST_bad_handle);
 
-    m = map(ref, BOTH);                                             /* both at once, and both in one list */
+    /* both at once, and both in one list */
+    m = map(ref, BOTH);
     CHECK_IS(unmap(m.handle, host, bus), GNTST_okay);
     CHECK(!is_mapped() && !in_use(ref));
     m = map(ref, BOTH);
-    struct gnttab_unmap_grant_ref list[3] = { { .host_addr = host, .handle = m.handle }, { .dev_bus_addr = bus, .handle = m.handle },
+    struct gnttab_unmap_grant_ref list[3] = { { .host_addr = host, .handle = m.handle },
+                                              { .dev_bus_addr = bus, .handle = m.handle },
                                               { .host_addr = host, .handle = m.handle } };
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, list, 3), 0);
     CHECK(list[0].status == GNTST_okay && list[1].status == GNTST_okay);
     CHECK_IS(list[2].status, GNTST_bad_handle);
     CHECK(!is_mapped() && !in_use(ref));
 
-    m = map(ref, GNTMAP_host_map);                                  /* one half: the other's address is nothing */
+    /* one half: the other's address is nothing */
+    m = map(ref, GNTMAP_host_map);
     CHECK_IS(unmap(m.handle, host, bus + PAGE_SIZE), GNTST_okay);
     CHECK(!is_mapped() && !in_use(ref));
     m = map(ref, GNTMAP_device_map);
@@ -115,14 +127,18 @@ static void each_half_ends_alone(void)
 /* What went wrong with one half is the other's, too: nothing stands, nothing is taken. */
 static void a_mapping_that_fails(void)
 {
-    int ref = grant_page(self, page, false), table = grant_access(self, virt_to_mfn(pt_walk((unsigned long)page, 1)), false);
-    struct gnttab_map_grant_ref op = { .host_addr = 0xffff830000000000UL, .flags = BOTH, .ref = (grant_ref_t)ref, .dom = self };
+    int ref = grant_page(self, page, false),
+        table = grant_access(self, virt_to_mfn(pt_walk((unsigned long)page, 1)), false);
+    struct gnttab_map_grant_ref op = {
+        .host_addr = 0xffff830000000000UL, .flags = BOTH, .ref = (grant_ref_t)ref, .dom = self
+    };
 
     NEED(ref > 0 && table > 0);
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1), 0);
     CHECK_IS(op.status, GNTST_general_error);
     CHECK_IS(grant_end_access((grant_ref_t)ref), 0);
-    CHECK_IS(map(table, BOTH).status, GNTST_general_error);         /* I2, for the CPU as for devices */
+    /* I2, for the CPU as for devices */
+    CHECK_IS(map(table, BOTH).status, GNTST_general_error);
     CHECK_IS(map(table, GNTMAP_device_map).status, GNTST_general_error);
     CHECK_IS(map(table, GNTMAP_host_map).status, GNTST_general_error);
     CHECK_IS(grant_end_access((grant_ref_t)table), 0);
@@ -156,17 +172,22 @@ static void replacing(void)
     m = map(ref, BOTH);
     CHECK_IS(replace(m.handle, 0, (unsigned long)other_va), GNTST_okay);    /* names no half */
     CHECK(is_mapped() && in_use(ref));
-    CHECK_IS(replace(m.handle, (unsigned long)va, 0), GNTST_okay);          /* by nothing: the CPU's half only */
+    /* by nothing: the CPU's half only */
+    CHECK_IS(replace(m.handle, (unsigned long)va, 0), GNTST_okay);
     CHECK(!is_mapped() && in_use(ref));
     CHECK_IS(unmap(m.handle, 0, bus), GNTST_okay);
     CHECK(!in_use(ref));
 
     /* Named by its entry's address it cannot be replaced. */
-    struct gnttab_map_grant_ref by_entry = { .host_addr = entry_address(va, 1), .flags = GNTMAP_host_map | GNTMAP_contains_pte,
-                                             .ref = (grant_ref_t)ref, .dom = self, .status = 1 };
+    struct gnttab_map_grant_ref by_entry = { .host_addr = entry_address(va, 1),
+                                             .flags = GNTMAP_host_map | GNTMAP_contains_pte,
+                                             .ref = (grant_ref_t)ref,
+                                             .dom = self,
+                                             .status = 1 };
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &by_entry, 1), 0);
     CHECK_IS(by_entry.status, GNTST_okay);
-    CHECK_IS(replace(by_entry.handle, by_entry.host_addr, (unsigned long)other_va), GNTST_general_error);
+    CHECK_IS(replace(by_entry.handle, by_entry.host_addr, (unsigned long)other_va),
+             GNTST_general_error);
     CHECK(is_mapped() && in_use(ref));
     CHECK_IS(replace(by_entry.handle, by_entry.host_addr, 0), GNTST_okay);
     CHECK(!is_mapped());
@@ -180,23 +201,31 @@ static int16_t copy(struct gnttab_copy op)
     return op.status;
 }
 
-/* Who is judged before what, the source before the destination, and the page's bounds last of all. */
+/* Who is judged before what, the source before the destination, and the page's bounds last of
+ * all. */
 static void mistakes_in_copies(void)
 {
     static uint64_t mine[512] __attribute__((aligned(4096)));
     int ref = grant_page(self, page, false), ref_ro = grant_page(self, page, true);
     int table = grant_access(self, virt_to_mfn(pt_walk((unsigned long)page, 1)), false);
-    unsigned long frame = virt_to_mfn(mine), l1 = virt_to_mfn(pt_walk((unsigned long)mine, 1)), not_ours = foreign_mfn();
-    struct gnttab_copy_ptr good = { .u.gmfn = frame, .domid = DOMID_SELF }, by_ref = { .u.ref = (grant_ref_t)ref, .domid = self };
-    struct gnttab_copy_ptr nobody = { .u.ref = 8, .domid = 4242 }, foreign = { .u.gmfn = frame, .domid = 4242 };
+    unsigned long frame = virt_to_mfn(mine), l1 = virt_to_mfn(pt_walk((unsigned long)mine, 1)),
+                  not_ours = foreign_mfn();
+    struct gnttab_copy_ptr good = { .u.gmfn = frame, .domid = DOMID_SELF },
+                           by_ref = { .u.ref = (grant_ref_t)ref, .domid = self };
+    struct gnttab_copy_ptr nobody = { .u.ref = 8, .domid = 4242 },
+                           foreign = { .u.gmfn = frame, .domid = 4242 };
     struct gnttab_copy_ptr own_number = { .u.gmfn = frame, .domid = self };
     struct gnttab_copy_ptr beyond = { .u.gmfn = frame, .domid = DOMID_SELF, .offset = 4090 };
-    struct gnttab_copy_ptr a_table = { .u.gmfn = l1, .domid = DOMID_SELF }, nobodys = { .u.gmfn = not_ours, .domid = DOMID_SELF };
-    struct gnttab_copy_ptr no_ref = { .u.ref = 99999999, .domid = self }, no_grant = { .u.ref = (grant_ref_t)table + 1, .domid = self };
-    struct gnttab_copy_ptr readable = { .u.ref = (grant_ref_t)ref_ro, .domid = self }, granted_table = { .u.ref = (grant_ref_t)table, .domid = self };
+    struct gnttab_copy_ptr a_table = { .u.gmfn = l1, .domid = DOMID_SELF },
+                           nobodys = { .u.gmfn = not_ours, .domid = DOMID_SELF };
+    struct gnttab_copy_ptr no_ref = { .u.ref = 99999999, .domid = self },
+                           no_grant = { .u.ref = (grant_ref_t)table + 1, .domid = self };
+    struct gnttab_copy_ptr readable = { .u.ref = (grant_ref_t)ref_ro, .domid = self },
+                           granted_table = { .u.ref = (grant_ref_t)table, .domid = self };
 
     NEED(ref > 0 && ref_ro > 0 && table > 0 && not_ours != INVALID_MFN);
-#define COPY(from, to, how) copy((struct gnttab_copy){ .source = (from), .dest = (to), .len = 8, .flags = (how) })
+#define COPY(from, to, how) \
+    copy((struct gnttab_copy){ .source = (from), .dest = (to), .len = 8, .flags = (how) })
 #define S GNTCOPY_source_gref
 #define D GNTCOPY_dest_gref
     CHECK_IS(COPY(good, by_ref, D), GNTST_okay);
@@ -204,17 +233,20 @@ static void mistakes_in_copies(void)
     CHECK_IS(COPY(readable, good, S), GNTST_okay);
     CHECK_IS(COPY(granted_table, good, S), GNTST_okay);
     CHECK_IS(COPY(a_table, good, 0), GNTST_okay);
-    CHECK_IS(COPY(own_number, good, 0), GNTST_permission_denied);   /* a frame is the caller's, who calls himself DOMID_SELF */
+    /* a frame is the caller's, who calls himself DOMID_SELF */
+    CHECK_IS(COPY(own_number, good, 0), GNTST_permission_denied);
     CHECK_IS(COPY(good, own_number, 0), GNTST_permission_denied);
     CHECK_IS(COPY(nobody, good, S), GNTST_bad_domain);
     CHECK_IS(COPY(good, nobody, D), GNTST_bad_domain);
-    CHECK_IS(COPY(own_number, nobody, D), GNTST_bad_domain);        /* both are looked for, then judged */
+    /* both are looked for, then judged */
+    CHECK_IS(COPY(own_number, nobody, D), GNTST_bad_domain);
     CHECK_IS(COPY(nobody, own_number, S), GNTST_bad_domain);
     CHECK_IS(COPY(foreign, good, 0), GNTST_bad_domain);
     CHECK_IS(COPY(good, foreign, 0), GNTST_bad_domain);
     CHECK_IS(COPY(own_number, no_ref, D), GNTST_permission_denied);
     CHECK_IS(COPY(no_ref, nobody, S | D), GNTST_bad_domain);        /* who, before what */
-    CHECK_IS(COPY(no_ref, nobodys, S), GNTST_bad_gntref);           /* the source, before the destination */
+    /* the source, before the destination */
+    CHECK_IS(COPY(no_ref, nobodys, S), GNTST_bad_gntref);
     CHECK_IS(COPY(no_ref, beyond, S), GNTST_bad_gntref);            /* the bounds last */
     CHECK_IS(COPY(nobodys, beyond, 0), GNTST_bad_page);
     CHECK_IS(COPY(beyond, nobodys, 0), GNTST_bad_page);
@@ -234,7 +266,8 @@ static void mistakes_in_copies(void)
 /* Statuses of map, whose checks the other guests only know to refuse. */
 static void mistakes_in_maps(void)
 {
-    int ref = grant_page(self, page, false), ref_ro = grant_page(self, page, true), nobodys = grant_access(self, foreign_mfn(), false);
+    int ref = grant_page(self, page, false), ref_ro = grant_page(self, page, true),
+        nobodys = grant_access(self, foreign_mfn(), false);
     struct gnttab_map_grant_ref m;
 
     NEED(ref > 0 && ref_ro > 0 && nobodys > 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grants, version 1, given by a domain to itself: map for reading and for writing, unmap by handle, copy; a read-only grant cannot
- * be written by any route, a mapping cannot be undone twice or as something else, and end-of-access waits for the unmap.
- * Idea: XSA-224, 227, 234, 316, 500 (status signs, PTE checks, shared entries read twice).
+ * Grants, version 1, given by a domain to itself: map for reading and for writing, unmap by handle,
+ * copy; a read-only grant cannot be written by any route, a mapping cannot be undone twice or as
+ * something else, and end-of-access waits for the unmap. Idea: XSA-224, 227, 234, 316, 500 (status
+ * signs, PTE checks, shared entries read twice).
  */
 #include "../lib/test.h"
 
@@ -11,7 +12,9 @@ static uint64_t *page;
 
 static int16_t map_status(grant_ref_t ref, domid_t domid, uint64_t address, unsigned int flags)
 {
-    struct gnttab_map_grant_ref map = { .host_addr = address, .flags = flags, .ref = ref, .dom = domid };
+    struct gnttab_map_grant_ref map = {
+        .host_addr = address, .flags = flags, .ref = ref, .dom = domid
+    };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &map, 1), 0);
     return map.status;
@@ -49,8 +52,10 @@ static void mapped_and_unmapped(void)
     void *va = vspace_alloc(1);
     NEED(va != NULL);
     CHECK(map_status((grant_ref_t)ref_ro, self, (unsigned long)va, GNTMAP_host_map) < 0);
-    CHECK(map_status((grant_ref_t)ref_ro, self, (unsigned long)va, GNTMAP_host_map | GNTMAP_device_map) < 0);
-    CHECK(map_status((grant_ref_t)ref_ro, self, entry_address(va, 1), GNTMAP_host_map | GNTMAP_contains_pte) < 0);
+    CHECK(map_status((grant_ref_t)ref_ro, self, (unsigned long)va,
+                     GNTMAP_host_map | GNTMAP_device_map) < 0);
+    CHECK(map_status((grant_ref_t)ref_ro, self, entry_address(va, 1),
+                     GNTMAP_host_map | GNTMAP_contains_pte) < 0);
     CHECK_IS(grant_map(self, (grant_ref_t)ref_ro, true, &readable), 0);
     CHECK_IS(try_write64(readable.va, 1), -EFAULT);
     CHECK_IS(grant_unmap(&readable), 0);
@@ -67,13 +72,17 @@ static void misuse_of_maps(void)
     NEED(ref > 0 && va != NULL);
     CHECK_IS(map_status(99999999, self, (unsigned long)va, GNTMAP_host_map), GNTST_bad_gntref);
     CHECK_IS(map_status((grant_ref_t)ref + 1, self, (unsigned long)va, GNTMAP_host_map) < 0, 1);
-    CHECK_IS(map_status((grant_ref_t)ref, 4242, (unsigned long)va, GNTMAP_host_map), GNTST_bad_domain);
-    CHECK_IS(map_status((grant_ref_t)ref, DOMID_SELF, (unsigned long)va, GNTMAP_host_map), GNTST_bad_domain);
+    CHECK_IS(map_status((grant_ref_t)ref, 4242, (unsigned long)va, GNTMAP_host_map),
+             GNTST_bad_domain);
+    CHECK_IS(map_status((grant_ref_t)ref, DOMID_SELF, (unsigned long)va, GNTMAP_host_map),
+             GNTST_bad_domain);
     CHECK(map_status((grant_ref_t)ref, self, (unsigned long)va, 0) < 0);
     CHECK(map_status((grant_ref_t)ref, self, 0xffff830000000000UL, GNTMAP_host_map) < 0);
     CHECK(map_status((grant_ref_t)ref, self, 0x800000000000UL, GNTMAP_host_map) < 0);
-    CHECK(map_status((grant_ref_t)ref, self, entry_address(va, 1) + 4, GNTMAP_host_map | GNTMAP_contains_pte) < 0);
-    CHECK(map_status((grant_ref_t)ref, self, virt_to_machine(page), GNTMAP_host_map | GNTMAP_contains_pte) < 0);
+    CHECK(map_status((grant_ref_t)ref, self, entry_address(va, 1) + 4,
+                     GNTMAP_host_map | GNTMAP_contains_pte) < 0);
+    CHECK(map_status((grant_ref_t)ref, self, virt_to_machine(page),
+                     GNTMAP_host_map | GNTMAP_contains_pte) < 0);
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, (void *)0x1000, 1), -EFAULT);
 
     CHECK_IS(grant_map(self, (grant_ref_t)ref, false, &map), 0);
@@ -87,7 +96,8 @@ static void misuse_of_maps(void)
     vspace_free(va, 1);
 }
 
-/* For devices only: the machine address and no page-table entry. It is a use like any other: the grant stays taken until it ends. */
+/* For devices only: the machine address and no page-table entry. It is a use like any other: the
+ * grant stays taken until it ends. */
 static void for_devices_only(void)
 {
     int ref = grant_page(self, page, false), ref_ro = grant_page(self, page, true);
@@ -98,16 +108,19 @@ static void for_devices_only(void)
 
     NEED(ref > 0 && ref_ro > 0);
     CHECK_IS(grant_map_dma(self, refs, 2, true, handle, frame, result), 0);
-    CHECK(result[0] == 0 && result[1] == 0 && frame[0] == virt_to_mfn(page) && frame[1] == frame[0]);
+    CHECK(result[0] == 0 && result[1] == 0 && frame[0] == virt_to_mfn(page) &&
+          frame[1] == frame[0]);
     CHECK_IS(grant_end_access(refs[0]), -EBUSY);
-    CHECK_IS(unmap_status(0, handle[0]), GNTST_okay);           /* names no half of the mapping: nothing happens */
+    /* names no half of the mapping: nothing happens */
+    CHECK_IS(unmap_status(0, handle[0]), GNTST_okay);
     CHECK_IS(grant_end_access(refs[0]), -EBUSY);
     CHECK_IS(grant_unmap_dma(frame, handle, 1), 0);
     CHECK_REFUSED(grant_unmap_dma(frame, handle, 1));           /* twice */
     unsigned long other = frame[1] + 1;
     CHECK_REFUSED(grant_unmap_dma(&other, &handle[1], 1));
     CHECK_IS(grant_unmap_dma(&frame[1], &handle[1], 1), 0);
-    CHECK_IS(grant_map_dma(self, refs, 2, false, handle, frame, result), -EIO);     /* the second may only be read */
+    /* the second may only be read */
+    CHECK_IS(grant_map_dma(self, refs, 2, false, handle, frame, result), -EIO);
     CHECK(result[0] == 0 && result[1] != 0);
     CHECK_IS(grant_end_access(refs[0]), -EBUSY);
     CHECK_IS(grant_unmap_dma(frame, handle, 1), 0);
@@ -116,7 +129,8 @@ static void for_devices_only(void)
     ref = grant_access(self, virt_to_mfn(pt_walk((unsigned long)page, 1)), false);
     NEED(ref > 0);
     refs[0] = (grant_ref_t)ref;
-    CHECK_REFUSED(grant_map_dma(self, refs, 1, false, handle, frame, result));      /* a page table: no device writes it (I2) */
+    /* a page table: no device writes it (I2) */
+    CHECK_REFUSED(grant_map_dma(self, refs, 1, false, handle, frame, result));
     CHECK_IS(grant_end_access(refs[0]), 0);
 }
 

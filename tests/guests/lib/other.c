@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The other domain (other.h): made with domctl, filled through foreign mappings, and started at other_code.asm. */
+/* The other domain (other.h): made with domctl, filled through foreign mappings, and started at
+ * other_code.asm. */
 #include "other.h"
 
 #include <pvguest/errno.h>
@@ -26,7 +27,8 @@ static long with_number(uint32_t command, domid_t id)
 
 int domain_make(unsigned int max_pages)
 {
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain }, more = { .cmd = XEN_DOMCTL_max_vcpus };
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain },
+                      more = { .cmd = XEN_DOMCTL_max_vcpus };
     long error;
 
     if (!is_dom0())
@@ -37,8 +39,7 @@ int domain_make(unsigned int max_pages)
     op.u.createdomain.max_maptrack_frames = domain_maptrack_frames;
     op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(1);
     error = domctl(&op);
-    if (error)
-        return (int)error;
+    if (error) return (int)error;
     more.domain = op.domain;
     more.u.max_vcpus.max = 1;
     NEED(domctl(&more) == 0);
@@ -111,7 +112,8 @@ void *other_map(const struct other *o, unsigned int pfn)
     return va;
 }
 
-static void write_page(const struct other *o, unsigned int pfn, void (*write)(const struct other *o, uint64_t *page))
+static void write_page(const struct other *o, unsigned int pfn,
+                       void (*write)(const struct other *o, uint64_t *page))
 {
     void *page = other_map(o, pfn);
 
@@ -119,18 +121,35 @@ static void write_page(const struct other *o, unsigned int pfn, void (*write)(co
     unmap_frames(page, 1);
 }
 
-static uint64_t entry_of(const struct other *o, unsigned int pfn) { return (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_TABLE; }
-static void write_l4(const struct other *o, uint64_t *page) { page[0] = entry_of(o, OTHER_L3); }
-static void write_l3(const struct other *o, uint64_t *page) { page[0] = entry_of(o, OTHER_L2); }
-static void write_l2(const struct other *o, uint64_t *page) { page[OTHER_BASE >> 21] = entry_of(o, OTHER_L1); }
+static uint64_t entry_of(const struct other *o, unsigned int pfn)
+{
+    return (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_TABLE;
+}
+static void write_l4(const struct other *o, uint64_t *page)
+{
+    page[0] = entry_of(o, OTHER_L3);
+}
+static void write_l3(const struct other *o, uint64_t *page)
+{
+    page[0] = entry_of(o, OTHER_L2);
+}
+static void write_l2(const struct other *o, uint64_t *page)
+{
+    page[OTHER_BASE >> 21] = entry_of(o, OTHER_L1);
+}
 
 static void write_l1(const struct other *o, uint64_t *page)
 {
     for (unsigned int i = 0; i < o->pages; i++)
-        page[i] = (uint64_t)o->frame[i] << PAGE_SHIFT | (i == OTHER_CODE ? PROT_EXEC : i <= OTHER_L1 ? PROT_RO : PROT_RW);
+        page[i] = (uint64_t)o->frame[i] << PAGE_SHIFT | (i == OTHER_CODE ? PROT_EXEC
+                                                         : i <= OTHER_L1 ? PROT_RO
+                                                                         : PROT_RW);
 }
 
-static void write_code(const struct other *o, uint64_t *page) { memcpy(page, other_code, (size_t)(other_code_end - other_code)); }
+static void write_code(const struct other *o, uint64_t *page)
+{
+    memcpy(page, other_code, (size_t)(other_code_end - other_code));
+}
 
 /* ---- life ---- */
 
@@ -147,7 +166,8 @@ struct shared_info *other_shared_info(const struct other *o)
     return va;
 }
 
-/* Cleared, as toolstacks do. It has no handler of events: they stay pending, for the test to see. */
+/* Cleared, as toolstacks do. It has no handler of events: they stay pending, for the test to
+ * see. */
 static void clear_shared_info(const struct other *o)
 {
     struct shared_info *shared = other_shared_info(o);
@@ -212,7 +232,8 @@ void other_end(struct other *o)
 
 /* ---- calls ---- */
 
-void other_ask(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+void other_ask(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3,
+               uint64_t a4)
 {
     o->mailbox->number = number;
     o->mailbox->argument[0] = a1;
@@ -222,9 +243,13 @@ void other_ask(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, 
     o->mailbox->state = MAILBOX_ASKED;
 }
 
-bool other_done(const struct other *o) { return o->mailbox->state != MAILBOX_ASKED; }
+bool other_done(const struct other *o)
+{
+    return o->mailbox->state != MAILBOX_ASKED;
+}
 
-long other_call(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
+long other_call(struct other *o, unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3,
+                uint64_t a4)
 {
     uint64_t until = now_ns() + 10 * NS_PER_S;
 
@@ -235,7 +260,8 @@ long other_call(struct other *o, unsigned long number, uint64_t a1, uint64_t a2,
     return (long)o->mailbox->result;
 }
 
-long other_op(struct other *o, unsigned long number, unsigned int command, void *argument, size_t bytes)
+long other_op(struct other *o, unsigned long number, unsigned int command, void *argument,
+              size_t bytes)
 {
     long result;
 
@@ -254,7 +280,8 @@ long other_grant_op(struct other *o, unsigned int command, void *argument, size_
 
 long free_pages_of_machine(void)
 {
-    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo,
+                             .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
 
     NEED(HYPERVISOR_sysctl(&op) == 0);
     return (long)op.u.physinfo.free_pages;
@@ -292,17 +319,21 @@ static grant_entry_v1_t *table_of(const struct other *o)
     void *va;
 
     set_xen_guest_handle(setup.frame_list, &frame);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
+         setup.status == GNTST_okay);
     va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
     NEED(!IS_ERR(va));
     return va;
 }
 
-void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn, unsigned int flags)
+void other_grant(struct other *o, unsigned int ref, domid_t to, unsigned long mfn,
+                 unsigned int flags)
 {
     grant_entry_v1_t *table = table_of(o);
 
-    table[ref] = (grant_entry_v1_t){ .flags = (uint16_t)flags, .domid = to, .frame = (uint32_t)mfn };
+    table[ref] = (grant_entry_v1_t){ .flags = (uint16_t)flags,
+                                     .domid = to,
+                                     .frame = (uint32_t)mfn };
     unmap_frames(table, 1);
 }
 
@@ -322,7 +353,8 @@ uint64_t *grant_frames(domid_t domid, unsigned int count)
     void *va;
 
     set_xen_guest_handle(setup.frame_list, frames);
-    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 && setup.status == GNTST_okay);
+    NEED(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) == 0 &&
+         setup.status == GNTST_okay);
     va = map_frames(frames, count, PROT_RW, domid, NULL);
     NEED(!IS_ERR(va));
     return va;

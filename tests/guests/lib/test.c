@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame around a micro-guest: counts its checks, says its outcome, asks Domus for an audit, powers off. See test.h. */
+/* The frame around a micro-guest: counts its checks, says its outcome, asks Domus for an audit,
+ * powers off. See test.h. */
 #include "test.h"
 
 #include <abi/domus.h>
@@ -73,11 +74,11 @@ static void audit(void)
     static struct domus_audit result;
     long violations;
 
-    if (!is_dom0() || !on_domus())
-        return;
+    if (!is_dom0() || !on_domus()) return;
     violations = HYPERVISOR_domus_op(DOMUS_audit, &result);
     if (violations != 0)
-        test_failure("audit", 0, "%ld violations, first mfn %lx: %s", violations, result.first_bad_mfn, result.first_bad);
+        test_failure("audit", 0, "%ld violations, first mfn %lx: %s", violations,
+                     result.first_bad_mfn, result.first_bad);
 }
 
 void guest_main(void)

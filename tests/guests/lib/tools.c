@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Small tools that several micro-guests share: traps, page-table entries, frames that are not ours. See test.h. */
+/* Small tools that several micro-guests share: traps, page-table entries, frames that are not ours.
+ * See test.h. */
 #include "test.h"
 
 uint64_t trap_error, trap_address;
@@ -42,26 +43,29 @@ long mmuext_mfn(unsigned int command, unsigned long mfn)
     return HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
 }
 
-/* Does the M2P say that this frame is one of ours? Each of our frames names our number for it, and p2m leads back. */
+/* Does the M2P say that this frame is one of ours? Each of our frames names our number for it, and
+ * p2m leads back. */
 bool is_ours(unsigned long mfn)
 {
     uint64_t pfn;
 
-    return try_read64((const unsigned long *)MACH2PHYS_VIRT_START + mfn, &pfn) == 0 && pfn < nr_pages && p2m[pfn] == mfn;
+    return try_read64((const unsigned long *)MACH2PHYS_VIRT_START + mfn, &pfn) == 0 &&
+           pfn < nr_pages && p2m[pfn] == mfn;
 }
 
 /*
- * The first frame above 1 MiB inside a run of many that are not ours: the hypervisor's, or another domain's. Single odd frames
- * are skipped, they may be holes of the firmware's memory map, which dom0 may map as a device's.
+ * The first frame above 1 MiB inside a run of many that are not ours: the hypervisor's, or another
+ * domain's. Single odd frames are skipped, they may be holes of the firmware's memory map, which
+ * dom0 may map as a device's.
  */
 unsigned long foreign_mfn(void)
 {
-    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL), run = 0;
+    unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL),
+                  run = 0;
 
     for (unsigned long mfn = 0x100; mfn < last; mfn++) {
         run = is_ours(mfn) ? 0 : run + 1;
-        if (run == 64)
-            return mfn - 32;
+        if (run == 64) return mfn - 32;
     }
     return INVALID_MFN;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two vCPUs (vcpus.h) that take turns by a word in memory; each gives way while it waits. The second has the gates of the probes
- * (probe.h).
+ * Two vCPUs (vcpus.h) that take turns by a word in memory; each gives way while it waits. The
+ * second has the gates of the probes (probe.h).
  *
- * A test that wants it says `machine: smp` in its first comment: dom0 has as many vCPUs as the machine has CPUs.
+ * A test that wants it says `machine: smp` in its first comment: dom0 has as many vCPUs as the
+ * machine has CPUs.
  */
 #ifndef TURNS_H
 #define TURNS_H

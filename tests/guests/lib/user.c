@@ -14,10 +14,14 @@ unsigned long user_space(void)
     code = alloc_zeroed_page();
     user_stack = alloc_zeroed_page();
     NEED(code && user_stack);
-    NEED(write_entry(virt_to_machine(&l1[USER_CODE >> 12 & 511]), virt_to_machine(code) | PROT_EXEC | PTE_USER) == 0);
-    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]), virt_to_machine(user_stack) | PROT_RW | PTE_USER) == 0);
-    NEED(write_entry(virt_to_machine(&l2[USER_CODE >> 21 & 511]), virt_to_machine(l1) | PROT_TABLE) == 0);
-    NEED(write_entry(virt_to_machine(&l3[USER_CODE >> 30 & 511]), virt_to_machine(l2) | PROT_TABLE) == 0);
+    NEED(write_entry(virt_to_machine(&l1[USER_CODE >> 12 & 511]),
+                     virt_to_machine(code) | PROT_EXEC | PTE_USER) == 0);
+    NEED(write_entry(virt_to_machine(&l1[USER_STACK >> 12 & 511]),
+                     virt_to_machine(user_stack) | PROT_RW | PTE_USER) == 0);
+    NEED(write_entry(virt_to_machine(&l2[USER_CODE >> 21 & 511]),
+                     virt_to_machine(l1) | PROT_TABLE) == 0);
+    NEED(write_entry(virt_to_machine(&l3[USER_CODE >> 30 & 511]),
+                     virt_to_machine(l2) | PROT_TABLE) == 0);
     NEED(write_entry(virt_to_machine(&l4[0]), virt_to_machine(l3) | PROT_TABLE) == 0);
     NEED(mmuext_mfn(MMUEXT_PIN_L4_TABLE, virt_to_mfn(l4)) == 0);
     NEED(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(l4)) == 0);

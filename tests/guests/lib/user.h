@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest user mode with one page of code and one of stack, and nothing of the kernel in it. The kernel is entered on the probe's own
- * stack, so probes (way_user) go there and come back by whatever their code does.
+ * Guest user mode with one page of code and one of stack, and nothing of the kernel in it. The
+ * kernel is entered on the probe's own stack, so probes (way_user) go there and come back by
+ * whatever their code does.
  */
 #ifndef USER_H
 #define USER_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See vcpus.h. The context is the least that a vCPU needs: our page tables, a stack, where to begin. */
+/* See vcpus.h. The context is the least that a vCPU needs: our page tables, a stack, where to
+ * begin. */
 #include "vcpus.h"
 
 static uint8_t stack[MOST_VCPUS][4096] __attribute__((aligned(16)));
@@ -18,7 +19,8 @@ long vcpu_prepare(unsigned int id, void (*run)(unsigned long id))
     return vcpu_prepare_with(id, run, NULL);
 }
 
-long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id), void (*more)(struct vcpu_guest_context *context))
+long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
+                       void (*more)(struct vcpu_guest_context *context))
 {
     static struct vcpu_guest_context context;
 
@@ -26,7 +28,8 @@ long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id), void (*mo
     context.flags = VGCF_in_kernel;
     context.user_regs.rip = (unsigned long)run;
     context.user_regs.rdi = id;
-    context.user_regs.rsp = (unsigned long)stack[id] + sizeof(stack[id]) - 8;       /* as if called */
+    /* as if called */
+    context.user_regs.rsp = (unsigned long)stack[id] + sizeof(stack[id]) - 8;
     context.user_regs.rflags = 1 << 9;
     context.user_regs.cs = FLAT_KERNEL_CS;
     context.user_regs.ss = FLAT_KERNEL_SS;
@@ -43,12 +46,11 @@ int vcpu_timer_port(unsigned int id)
     struct evtchn_bind_virq bind = { .virq = VIRQ_TIMER, .vcpu = id };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &bind);
 
-    if (error == 0)
-        return (int)bind.port;
+    if (error == 0) return (int)bind.port;
     for (evtchn_port_t port = 1; port < 4096; port++) {
         struct evtchn_status status = { .dom = DOMID_SELF, .port = port };
-        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) == 0 && status.status == EVTCHNSTAT_virq &&
-            status.u.virq == VIRQ_TIMER && status.vcpu == id)
+        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) == 0 &&
+            status.status == EVTCHNSTAT_virq && status.u.virq == VIRQ_TIMER && status.vcpu == id)
             return (int)port;
     }
     return (int)error;
@@ -56,5 +58,6 @@ int vcpu_timer_port(unsigned int id)
 
 bool port_pending(int port)
 {
-    return __atomic_load_n(&shared_info.evtchn_pending[port / 64], __ATOMIC_SEQ_CST) >> port % 64 & 1;
+    return __atomic_load_n(&shared_info.evtchn_pending[port / 64], __ATOMIC_SEQ_CST) >> port % 64 &
+           1;
 }

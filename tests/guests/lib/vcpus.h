@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Further vCPUs of a micro-guest: each runs one function, on a stack of its own, with its events masked. It must not return. */
+/* Further vCPUs of a micro-guest: each runs one function, on a stack of its own, with its events
+ * masked. It must not return. */
 #ifndef VCPUS_H
 #define VCPUS_H
 
@@ -12,7 +13,8 @@ unsigned int vcpu_count(void);
 /* Gives vCPU id (not 0) what it is to run: 0, or the hypercall's error. Brought up by VCPUOP_up. */
 long vcpu_prepare(unsigned int id, void (*run)(unsigned long id));
 /* The same, and more(context) says what else is in its context. */
-long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id), void (*more)(struct vcpu_guest_context *context));
+long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
+                       void (*more)(struct vcpu_guest_context *context));
 /* The port of a vCPU's timer event; binds it if nobody has. */
 int vcpu_timer_port(unsigned int id);
 bool port_pending(int port);

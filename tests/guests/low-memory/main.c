@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first MiB of the machine, RAM or not, is the control domain's to map as it maps devices: firmware leaves its tables there, and
- * kernels that look for them map it by machine addresses, in their own name or DOMID_IO's. What the hypervisor itself uses there (where
- * other CPUs start) it keeps. It is no memory of anybody's: not to be pinned, granted, exchanged, or given back.
- * Idea: a kernel of ours that could not start as control domain, since it may read what every PC's kernel reads.
+ * The first MiB of the machine, RAM or not, is the control domain's to map as it maps devices:
+ * firmware leaves its tables there, and kernels that look for them map it by machine addresses, in
+ * their own name or DOMID_IO's. What the hypervisor itself uses there (where other CPUs start) it
+ * keeps. It is no memory of anybody's: not to be pinned, granted, exchanged, or given back. Idea: a
+ * kernel of ours that could not start as control domain, since it may read what every PC's kernel
+ * reads.
  */
 #include "../lib/test.h"
 
@@ -39,7 +41,9 @@ static void every_frame_is_to_be_had(void)
         if (error)
             first = refused++ ? first : frame;
         CHECK_IS(map(va, frame, PROT_RO, DOMID_SELF) != 0, error != 0);
-        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)va, frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) != 0, error != 0);
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)va, frame << PAGE_SHIFT | PROT_RW,
+                                              UVMF_INVLPG) != 0,
+                 error != 0);
         CHECK_IS(map(va, frame, PROT_RW | PTE_PCD | PTE_PWT, DOMID_IO) != 0, error != 0);
         CHECK_IS(map(va, 0, 0, DOMID_SELF), 0);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op: what we own is what start_info said; a frame can be given back and another had for it; contiguous frames by
- * exchange; counts, orders and progress indices near 2^64 are refused before anything is touched.
- * Idea: XSA-29 and XSA-212 (XENMEM_exchange progress), 31 and 158 (extent order), 385.
+ * memory_op: what we own is what start_info said; a frame can be given back and another had for it;
+ * contiguous frames by exchange; counts, orders and progress indices near 2^64 are refused before
+ * anything is touched. Idea: XSA-29 and XSA-212 (XENMEM_exchange progress), 31 and 158 (extent
+ * order), 385.
  */
 #include "../lib/test.h"
 
@@ -24,7 +25,8 @@ static void what_we_own(void)
     CHECK(mapping.v_end > mapping.v_start && mapping.max_mfn > 0);
 
     set_xen_guest_handle(memory_map.buffer, map);
-    if (HYPERVISOR_memory_op(XENMEM_memory_map, &memory_map) == 0) {    /* dom0 of Xen has the machine's instead */
+    /* dom0 of Xen has the machine's instead */
+    if (HYPERVISOR_memory_op(XENMEM_memory_map, &memory_map) == 0) {
         for (unsigned int i = 0; i < memory_map.nr_entries; i++)
             usable += map[i].type == 1 ? map[i].size : 0;
         CHECK(usable >= start_info->nr_pages << PAGE_SHIFT);
@@ -53,7 +55,8 @@ static void give_and_take(void)
     /* It is not ours any more. */
     if (on_domus())
         CHECK_IS(mfn_to_pfn(frame), ~0UL);
-    CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
+    CHECK_REFUSED(HYPERVISOR_update_va_mapping(
+        (unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
     CHECK(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &reservation) <= 0);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before - 1);
 
@@ -62,7 +65,9 @@ static void give_and_take(void)
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), before);
     CHECK_IS(mfn_to_pfn(frame), pfn);
     p2m[pfn] = frame;
-    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+    CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)page,
+                                          (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG),
+             0);
     page[5] = 1;
     free_page(page);
 }
@@ -75,8 +80,12 @@ static long reserved(void)
 }
 
 /* Nothing is done and nothing changes; Xen says 0 extents for what Domus says an errno for. */
-#define CHECK_NOTHING_DONE(op, reservation) do { long before_ = reserved(); \
-    CHECK(HYPERVISOR_memory_op((op), (reservation)) <= 0); CHECK_IS(reserved(), before_); } while (0)
+#define CHECK_NOTHING_DONE(op, reservation) \
+    do { \
+        long before_ = reserved(); \
+        CHECK(HYPERVISOR_memory_op((op), (reservation)) <= 0); \
+        CHECK_IS(reserved(), before_); \
+    } while (0)
 
 /* dom0's limit is raised: it is not that which refuses. */
 static void may_have(long more_pages)
@@ -91,13 +100,16 @@ static void may_have(long more_pages)
 static void absurd_requests(void)
 {
     xen_pfn_t frame = 0;
-    struct xen_memory_reservation reservation = { .nr_extents = 1, .extent_order = 60, .domid = DOMID_SELF };
+    struct xen_memory_reservation reservation = { .nr_extents = 1,
+                                                  .extent_order = 60,
+                                                  .domid = DOMID_SELF };
 
     set_xen_guest_handle(reservation.extent_start, &frame);
     CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
     CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
     CHECK_NOTHING_DONE(XENMEM_increase_reservation, &reservation);
-    if (on_domus()) {                               /* Xen gives a domain with devices so much in one piece */
+    /* Xen gives a domain with devices so much in one piece */
+    if (on_domus()) {
         may_have(2048);
         reservation.extent_order = 10;
         CHECK_NOTHING_DONE(XENMEM_populate_physmap, &reservation);
@@ -121,7 +133,8 @@ static void absurd_requests(void)
     CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
     frame = ~0UL >> 12;
     CHECK_NOTHING_DONE(XENMEM_decrease_reservation, &reservation);
-    frame = virt_to_mfn(start_info);                /* progress (in bits 6 and up) that is there already: nothing is left to do */
+    /* progress (in bits 6 and up) that is there already: nothing is left to do */
+    frame = virt_to_mfn(start_info);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation | 1 << 6, &reservation), 1);
     CHECK_IS(is_ours(frame), true);
 }
@@ -144,11 +157,14 @@ static void a_pinned_table_stays(void)
 
 /* ---- exchange ---- */
 
-static struct xen_memory_exchange exchange_of(xen_pfn_t *in, unsigned int n_in, unsigned int in_order, xen_pfn_t *out,
+static struct xen_memory_exchange exchange_of(xen_pfn_t *in, unsigned int n_in,
+                                              unsigned int in_order, xen_pfn_t *out,
                                               unsigned int n_out, unsigned int out_order)
 {
-    struct xen_memory_exchange x = { .in = { .nr_extents = n_in, .extent_order = in_order, .domid = DOMID_SELF },
-                                     .out = { .nr_extents = n_out, .extent_order = out_order, .domid = DOMID_SELF } };
+    struct xen_memory_exchange x = {
+        .in = { .nr_extents = n_in, .extent_order = in_order, .domid = DOMID_SELF },
+        .out = { .nr_extents = n_out, .extent_order = out_order, .domid = DOMID_SELF }
+    };
 
     set_xen_guest_handle(x.in.extent_start, in);
     set_xen_guest_handle(x.out.extent_start, out);
@@ -188,7 +204,8 @@ static void offer(char *area, xen_pfn_t *frames)
     for (unsigned int i = 0; i < AREA; i++) {
         frames[i] = virt_to_mfn(area + i * PAGE_SIZE);
         memset(area + i * PAGE_SIZE, 0x99, PAGE_SIZE);
-        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) ==
+             0);
     }
 }
 
@@ -199,7 +216,10 @@ static void map_again(char *area, const xen_pfn_t *frames)
     for (unsigned int i = 0; i < AREA; i++) {
         p2m[pfn + i] = frames[i];
         CHECK_IS(mfn_to_pfn(frames[i]), pfn + i);
-        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE,
+                                              (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW,
+                                              UVMF_INVLPG),
+                 0);
         for (unsigned int j = 0; j < PAGE_SIZE && on_domus(); j++)
             if (area[i * PAGE_SIZE + j] != 0) {
                 test_failure(__FILE__, __LINE__, "a frame had in exchange is not clean");
@@ -217,9 +237,13 @@ static void refused(struct xen_memory_exchange *x, char *area, const xen_pfn_t *
     CHECK_IS(x->nr_exchanged, 0);
     CHECK_IS(reserved(), before);
     for (unsigned int i = 0; i < AREA; i++) {
-        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE,
+                                              (uint64_t)frames[i] << PAGE_SHIFT | PROT_RW,
+                                              UVMF_INVLPG),
+                 0);
         CHECK_IS((uint8_t)area[i * PAGE_SIZE + 77], 0x99);
-        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) ==
+             0);
     }
 }
 
@@ -235,7 +259,8 @@ static void exchanges(void)
     NEED(area);
     offer(area, in);
     /* One is mapped; one is offered twice; one is another's; the answer has no place. */
-    NEED(HYPERVISOR_update_va_mapping((unsigned long)area, (uint64_t)in[0] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG) == 0);
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)area, (uint64_t)in[0] << PAGE_SHIFT | PROT_RO,
+                                      UVMF_INVLPG) == 0);
     out[0] = pfn;
     x = exchange_of(in, AREA, 0, out, 1, 2);
     CHECK_REFUSED(HYPERVISOR_memory_op(XENMEM_exchange, &x));
@@ -247,7 +272,8 @@ static void exchanges(void)
     singles[3] = foreign_mfn();
     x = exchange_of(singles, AREA, 0, out, 1, 2);
     refused(&x, area, in);
-    x = exchange_of(in, AREA, 0, out, 2, 0);                /* more than comes back, less, and to somebody else */
+    /* more than comes back, less, and to somebody else */
+    x = exchange_of(in, AREA, 0, out, 2, 0);
     refused(&x, area, in);
     x = exchange_of(in, 2, 0, singles, AREA, 0);
     refused(&x, area, in);
@@ -266,7 +292,8 @@ static void exchanges(void)
     CHECK_IS(reserved(), before);
     CHECK_IS(out[0] & 3, 0);
     for (unsigned int i = 0; i < AREA; i++) {
-        CHECK_REFUSED(HYPERVISOR_update_va_mapping((unsigned long)area, (uint64_t)in[i] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG));
+        CHECK_REFUSED(HYPERVISOR_update_va_mapping(
+            (unsigned long)area, (uint64_t)in[i] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG));
         singles[i] = out[0] + i;
     }
     map_again(area, singles);
@@ -305,10 +332,12 @@ static void contiguous_memory(void)
     NEED(area != NULL);
     CHECK(virt_to_mfn(area) < 1UL << (27 - PAGE_SHIFT));
     free_page(area);
-    CHECK(alloc_machine_contiguous(0, 13) == NULL);     /* there is no frame below 8 KiB to be had */
+    /* there is no frame below 8 KiB to be had */
+    CHECK(alloc_machine_contiguous(0, 13) == NULL);
 }
 
-/* The addresses of contiguous memory lead to the new frames at once, whatever the TLB knew of them. */
+/* The addresses of contiguous memory lead to the new frames at once, whatever the TLB knew of
+ * them. */
 static void contiguous_memory_is_what_it_seems(void)
 {
     char *before = alloc_pages(2), *area;

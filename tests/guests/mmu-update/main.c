@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmu_update writes entries of our page tables at every level, in order, says how many it did, keeps accessed and dirty bits
- * when asked; an entry may only name what is ours and may not make a table writable; nothing stays half done.
- * Idea: XSA-22 (M2P of foreign frames), 109, 113 (references after failed calls), 148 (PSE), 182.
+ * mmu_update writes entries of our page tables at every level, in order, says how many it did,
+ * keeps accessed and dirty bits when asked; an entry may only name what is ours and may not make a
+ * table writable; nothing stays half done. Idea: XSA-22 (M2P of foreign frames), 109, 113
+ * (references after failed calls), 148 (PSE), 182.
  */
 #include "../lib/test.h"
 
@@ -42,22 +43,26 @@ static void counts_what_was_done(void)
     CHECK_IS(HYPERVISOR_mmu_update(updates, 0, &done, DOMID_SELF), 0);
     CHECK_IS(HYPERVISOR_mmu_update(updates, 1, NULL, DOMID_SELF), 0);
     CHECK_IS(HYPERVISOR_mmu_update((struct mmu_update *)0x1000, 1, &done, DOMID_SELF), -EFAULT);
-    CHECK_IS(HYPERVISOR_mmu_update((struct mmu_update *)0xffff830000000000UL, 1, &done, DOMID_SELF), -EFAULT);
+    CHECK_IS(HYPERVISOR_mmu_update((struct mmu_update *)0xffff830000000000UL, 1, &done, DOMID_SELF),
+             -EFAULT);
     CHECK_REFUSED(HYPERVISOR_mmu_update(updates, 1, &done, 4242));
 }
 
 static void accessed_and_dirty(void)
 {
     uint64_t at = entry_address(page, 1);
-    struct mmu_update update = { .ptr = at, .val = mfn << PAGE_SHIFT | PTE_PRESENT | PTE_WRITE | PTE_NX };
+    struct mmu_update update = { .ptr = at,
+                                 .val = mfn << PAGE_SHIFT | PTE_PRESENT | PTE_WRITE | PTE_NX };
 
     CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0), 0);
     *(volatile uint64_t *)page = 5;
-    CHECK_IS(*pt_walk((unsigned long)page, 1) & (PTE_ACCESSED | PTE_DIRTY), PTE_ACCESSED | PTE_DIRTY);
+    CHECK_IS(*pt_walk((unsigned long)page, 1) & (PTE_ACCESSED | PTE_DIRTY),
+             PTE_ACCESSED | PTE_DIRTY);
     update.ptr |= MMU_PT_UPDATE_PRESERVE_AD;
     CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0);
-    CHECK_IS(*pt_walk((unsigned long)page, 1) & (PTE_ACCESSED | PTE_DIRTY), PTE_ACCESSED | PTE_DIRTY);
+    CHECK_IS(*pt_walk((unsigned long)page, 1) & (PTE_ACCESSED | PTE_DIRTY),
+             PTE_ACCESSED | PTE_DIRTY);
     update.ptr = at;
     CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0);
     CHECK_IS(*pt_walk((unsigned long)page, 1) & (PTE_ACCESSED | PTE_DIRTY), 0);
@@ -74,7 +79,8 @@ static void a_tree_is_validated_at_once(void)
     l2[0] = table_entry(l1);
     l3[0] = table_entry(l2);
     NEED(page_set_readonly(l1, true) == 0 && page_set_readonly(l3, true) == 0);
-    CHECK_REFUSED(write_entry(slot, table_entry(l3)));                  /* l2 is still writable to us */
+    /* l2 is still writable to us */
+    CHECK_REFUSED(write_entry(slot, table_entry(l3)));
     NEED(page_set_readonly(l2, true) == 0);
     CHECK_IS(write_entry(slot, table_entry(l3)), 0);
     *page = 0x7777;
@@ -102,12 +108,14 @@ static void a_tree_is_validated_at_once(void)
     free_page(l3);
 }
 
-/* A table that goes and its page that becomes writable, in one list: the second request finds the first one done. */
+/* A table that goes and its page that becomes writable, in one list: the second request finds the
+ * first one done. */
 static void gone_within_a_list(void)
 {
     uint64_t *l3 = new_table(), *l2 = new_table();
     uint64_t slot = (uint64_t)kernel_root_mfn << PAGE_SHIFT | (SPARE_VA >> 39 & 511) * 8;
-    struct mmu_update list[2] = { { slot, 0 }, { entry_address(l3, 1), virt_to_machine(l3) | PROT_RW } };
+    struct mmu_update list[2] = { { slot, 0 },
+                                  { entry_address(l3, 1), virt_to_machine(l3) | PROT_RW } };
     unsigned int done = 0;
 
     CHECK_IS(write_entry(slot, table_entry(l3)), 0);
@@ -122,7 +130,8 @@ static void gone_within_a_list(void)
     free_page(l2);
 }
 
-/* What is in no table is stored as it is, if it is ours to write: not into a descriptor table, and only where an entry could be. */
+/* What is in no table is stored as it is, if it is ours to write: not into a descriptor table, and
+ * only where an entry could be. */
 static void plain_stores(void)
 {
     uint64_t *gdt = alloc_zeroed_page(), before;
@@ -143,7 +152,8 @@ static void plain_stores(void)
     CHECK_IS(page[9], before);
     NEED(page_set_readonly(gdt, true) == 0);
     CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
-    CHECK_REFUSED(write_entry(virt_to_machine(&gdt[5]), 0x0000ec0000330000UL));     /* a call gate */
+    /* a call gate */
+    CHECK_REFUSED(write_entry(virt_to_machine(&gdt[5]), 0x0000ec0000330000UL));
     CHECK_IS(gdt[5], 0);
     CHECK_IS(HYPERVISOR_set_gdt(NULL, 0), 0);
     CHECK_IS(page_set_readonly(gdt, false), 0);
@@ -174,7 +184,8 @@ static void not_ours(void)
 {
     uint64_t at = entry_address(page, 1);
     unsigned long foreign = foreign_mfn();
-    struct mmu_update update = { .ptr = (mfn << PAGE_SHIFT) | MMU_MACHPHYS_UPDATE, .val = virt_to_pfn(page) };
+    struct mmu_update update = { .ptr = (mfn << PAGE_SHIFT) | MMU_MACHPHYS_UPDATE,
+                                 .val = virt_to_pfn(page) };
 
     CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF), 0);
     CHECK_IS(mfn_to_pfn(mfn), virt_to_pfn(page));
@@ -187,8 +198,10 @@ static void not_ours(void)
     update.ptr = PTE_MFN_MASK | MMU_MACHPHYS_UPDATE;
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
     CHECK_REFUSED(write_entry(PTE_MFN_MASK, 0));
-    CHECK_REFUSED(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RW));     /* our own L4, writable */
-    CHECK_IS(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RO), 0);       /* reading it is fine */
+    /* our own L4, writable */
+    CHECK_REFUSED(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RW));
+    /* reading it is fine */
+    CHECK_IS(write_entry(at, (uint64_t)kernel_root_mfn << PAGE_SHIFT | PROT_RO), 0);
     CHECK_IS(write_entry(at, mfn << PAGE_SHIFT | PROT_RW), 0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mmuext_op: a pinned table stays a table until it is unpinned, at each level; a new base pointer must be a pinned or valid
- * L4; flushes flush; clear and copy touch only ordinary pages of ours.
+ * mmuext_op: a pinned table stays a table until it is unpinned, at each level; a new base pointer
+ * must be a pinned or valid L4; flushes flush; clear and copy touch only ordinary pages of ours.
  * Idea: XSA-32 (unchecked frames in mmuext), 45 (preemption of pin), 252, 299.
  */
 #include "../lib/test.h"
@@ -15,7 +15,8 @@ static uint64_t table_entry(const uint64_t *table)
 
 static void each_level_pins(void)
 {
-    static const unsigned int pin[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
+    static const unsigned int pin[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+                                        MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
     uint64_t *tables[4];
 
     page = alloc_zeroed_page();
@@ -28,10 +29,13 @@ static void each_level_pins(void)
     for (int i = 0; i < 4; i++) {
         CHECK_IS(mmuext_mfn(pin[i], virt_to_mfn(tables[i])), 0);
         CHECK_REFUSED(mmuext_mfn(pin[i], virt_to_mfn(tables[i])));          /* pinned already */
-        CHECK_REFUSED(mmuext_mfn(pin[(i + 1) % 4], virt_to_mfn(tables[i])));    /* of another type */
+        /* of another type */
+        CHECK_REFUSED(mmuext_mfn(pin[(i + 1) % 4], virt_to_mfn(tables[i])));
         CHECK_REFUSED(page_set_readonly(tables[i], false));
     }
-    CHECK_IS(write_entry(virt_to_machine(&l1[0]), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW), 0);
+    CHECK_IS(
+        write_entry(virt_to_machine(&l1[0]), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW),
+        0);
     CHECK_IS(write_entry(virt_to_machine(&l2[0]), table_entry(l1)), 0);
     CHECK_IS(write_entry(virt_to_machine(&l3[0]), table_entry(l2)), 0);
     CHECK_IS(write_entry(virt_to_machine(&l4[0]), table_entry(l3)), 0);
@@ -40,11 +44,14 @@ static void each_level_pins(void)
 static void bad_frames_do_not_pin(void)
 {
     uint64_t *ordinary = alloc_zeroed_page();
-    static const unsigned int commands[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE,
-                                             MMUEXT_UNPIN_TABLE, MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR };
+    static const unsigned int commands[] = { MMUEXT_PIN_L1_TABLE,    MMUEXT_PIN_L2_TABLE,
+                                             MMUEXT_PIN_L3_TABLE,    MMUEXT_PIN_L4_TABLE,
+                                             MMUEXT_UNPIN_TABLE,     MMUEXT_NEW_BASEPTR,
+                                             MMUEXT_NEW_USER_BASEPTR };
 
     for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        CHECK_REFUSED(mmuext_mfn(commands[i], virt_to_mfn(ordinary)));      /* writable to us, not pinned */
+        /* writable to us, not pinned */
+        CHECK_REFUSED(mmuext_mfn(commands[i], virt_to_mfn(ordinary)));
         CHECK_REFUSED(mmuext_mfn(commands[i], foreign_mfn()));
         CHECK_REFUSED(mmuext_mfn(commands[i], 0xfee00));                    /* a device */
         CHECK_REFUSED(mmuext_mfn(commands[i], ~0UL));
@@ -77,13 +84,15 @@ static void base_pointers(void)
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l4)), 0);
     CHECK_IS(try_read64((void *)0, &value), 0);
     CHECK_IS(value, 0x4711);
-    CHECK(is_ours(virt_to_mfn(page)));                                      /* the M2P is seen in any base that is the kernel's */
+    /* the M2P is seen in any base that is the kernel's */
+    CHECK(is_ours(virt_to_mfn(page)));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(l3)));         /* not an L4 */
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_BASEPTR, kernel_root_mfn), 0);
     CHECK_IS(try_read64((void *)0, &value), -EFAULT);
     uint64_t *for_users = new_table();
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(for_users)), 0);
-    if (on_domus())                                                         /* Xen shows user mode the M2P unless asked not to */
+    /* Xen shows user mode the M2P unless asked not to */
+    if (on_domus())
         CHECK_IS(for_users[256], 0);
     CHECK_IS(mmuext_mfn(MMUEXT_NEW_USER_BASEPTR, virt_to_mfn(l4)), 0);
     CHECK_IS(page_set_readonly(for_users, false), 0);
@@ -106,7 +115,8 @@ static void flushes(void)
     set_xen_guest_handle(op.arg2.vcpumask, (void *)0x1000);
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
     op.cmd = MMUEXT_INVLPG_LOCAL;
-    op.arg1.linear_addr = 0x800000000000UL;                                 /* not canonical: no harm, whatever the answer */
+    /* not canonical: no harm, whatever the answer */
+    op.arg1.linear_addr = 0x800000000000UL;
     (void)HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
     op.arg1.linear_addr = 0xffff82d080000000UL;
     (void)HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
@@ -120,9 +130,11 @@ static void flushes(void)
 /* An entry that has changed is seen after each kind of flush, whatever the TLB has kept. */
 static void what_a_flush_does(void)
 {
-    static const unsigned int commands[] = { MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_MULTI, MMUEXT_TLB_FLUSH_ALL,
-                                             MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_MULTI, MMUEXT_INVLPG_ALL };
-    uint64_t *second = alloc_zeroed_page(), at = entry_address(page, 1), frame[2] = { virt_to_mfn(page), virt_to_mfn(second) };
+    static const unsigned int commands[] = { MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_MULTI,
+                                             MMUEXT_TLB_FLUSH_ALL,   MMUEXT_INVLPG_LOCAL,
+                                             MMUEXT_INVLPG_MULTI,    MMUEXT_INVLPG_ALL };
+    uint64_t *second = alloc_zeroed_page(), at = entry_address(page, 1),
+             frame[2] = { virt_to_mfn(page), virt_to_mfn(second) };
     unsigned long mask = 1;
 
     page[0] = 100, second[0] = 101;
@@ -144,7 +156,9 @@ static void what_a_flush_does(void)
 static void clear_and_copy(void)
 {
     uint64_t *other = alloc_zeroed_page();
-    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(other), .arg2.src_mfn = virt_to_mfn(page) };
+    struct mmuext_op copy = { .cmd = MMUEXT_COPY_PAGE,
+                              .arg1.mfn = virt_to_mfn(other),
+                              .arg2.src_mfn = virt_to_mfn(page) };
 
     page[7] = 99;
     CHECK_IS(HYPERVISOR_mmuext_op(&copy, 1, NULL, DOMID_SELF), 0);
@@ -161,7 +175,8 @@ static void clear_and_copy(void)
     free_page(other);
 }
 
-/* A list that is too long for one turn is done in several, and counted as one; also when it ends early. */
+/* A list that is too long for one turn is done in several, and counted as one; also when it ends
+ * early. */
 static void a_long_list(void)
 {
     enum { MANY = 2000 };

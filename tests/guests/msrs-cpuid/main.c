@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest kernel is told by RDMSR and CPUID, number by number, and what it may write: every MSR that is answered, the exact value
- * where it is ours to choose, and #GP for all others; every CPUID feature that a guest may have is there if the CPU has it, and no other
- * one. Guest user mode gets none of the MSRs.
- * Idea: XSA-293 and 333; the leaves are compared with the CPU's own, which CPUID without the prefix still shows.
- * also on: max,-xsave; qemu64; max,-smap,-smep,-fsgsbase,-umip
+ * What a guest kernel is told by RDMSR and CPUID, number by number, and what it may write: every
+ * MSR that is answered, the exact value where it is ours to choose, and #GP for all others; every
+ * CPUID feature that a guest may have is there if the CPU has it, and no other one. Guest user mode
+ * gets none of the MSRs. Idea: XSA-293 and 333; the leaves are compared with the CPU's own, which
+ * CPUID without the prefix still shows. also on: max,-xsave; qemu64;
+ * max,-smap,-smep,-fsgsbase,-umip
  */
 #include "../lib/user.h"
 #include <xen/arch-x86/cpuid.h>
@@ -42,8 +43,17 @@ static int64_t wrmsr(uint32_t index, uint64_t value)
 
 /* ---- MSRs ---- */
 
-#define READS(index, wanted) do { uint64_t value_; CHECK_IS(rdmsr(index, &value_), PROBE_THROUGH); CHECK_IS(value_, wanted); } while (0)
-#define UNREADABLE(index) do { uint64_t value_; CHECK_IS(rdmsr(index, &value_), TRAP_GP); } while (0)
+#define READS(index, wanted) \
+    do { \
+        uint64_t value_; \
+        CHECK_IS(rdmsr(index, &value_), PROBE_THROUGH); \
+        CHECK_IS(value_, wanted); \
+    } while (0)
+#define UNREADABLE(index) \
+    do { \
+        uint64_t value_; \
+        CHECK_IS(rdmsr(index, &value_), TRAP_GP); \
+    } while (0)
 
 /* What reads the same value may be written again; another may not. */
 static void constant(uint32_t index, uint64_t value)
@@ -76,7 +86,8 @@ static void of_every_hypervisor(void)
     READS(0xc0000101, 0xffffffffffff0000UL);
     CHECK_IS(wrmsr(0xc0000100, 0), PROBE_THROUGH);
     CHECK_IS(wrmsr(0xc0000101, 0), PROBE_THROUGH);
-    UNREADABLE(0xc0000082);                             /* LSTAR and its like: the way into ring 0 */
+    /* LSTAR and its like: the way into ring 0 */
+    UNREADABLE(0xc0000082);
     for (uint32_t index = 0xc0000081; index <= 0xc0000084; index++)
         CHECK_IS(wrmsr(index, 0), TRAP_GP);
     CHECK_IS(wrmsr(0x174, 0), TRAP_GP);
@@ -103,7 +114,8 @@ static void of_domus(void)
     CHECK_IS(rdmsr(0x277, &pat), PROBE_THROUGH);
     CHECK(pat != 0);
     constant(0x277, pat);
-    CHECK_IS(pat, 0x50100070406);               /* part of the ABI: what the bits of an entry mean */
+    /* part of the ABI: what the bits of an entry mean */
+    CHECK_IS(pat, 0x50100070406);
     constant(0x179, 0);                                 /* no machine-check banks */
     constant(0x17a, 0);
     constant(0xc0010055, 0);
@@ -117,7 +129,8 @@ static void of_domus(void)
     }
     UNREADABLE(0xc0010008);
     UNREADABLE(0xc000ffff);
-    CHECK_IS(wrmsr(0x8b, 0), PROBE_THROUGH);            /* the microcode's revision is asked for so */
+    /* the microcode's revision is asked for so */
+    CHECK_IS(wrmsr(0x8b, 0), PROBE_THROUGH);
     CHECK_IS(wrmsr(0x8b, 1), TRAP_GP);
     if (rdmsr(0x1a0, &value) == PROBE_THROUGH)
         CHECK_IS(value & 0x1800, 0x1800);
@@ -129,7 +142,8 @@ static void of_domus(void)
     UNREADABLE(0x3a);
 }
 
-/* Without a handler for #GP a kernel that reads an MSR gets 0, on both hypervisors: the note in <xen/arch-x86/xen.h>. */
+/* Without a handler for #GP a kernel that reads an MSR gets 0, on both hypervisors: the note in
+ * <xen/arch-x86/xen.h>. */
 static void before_there_are_handlers(void)
 {
     uint64_t value;
@@ -142,7 +156,8 @@ static void before_there_are_handlers(void)
 
 static void of_user_mode(void)
 {
-    static const uint8_t read[] = { 0x0f, 0x32 }, write[] = { 0x0f, 0x30 }, timed[] = { 0x0f, 0x01, 0xd1 };
+    static const uint8_t read[] = { 0x0f, 0x32 }, write[] = { 0x0f, 0x30 },
+                         timed[] = { 0x0f, 0x01, 0xd1 };
 
     probe_user_rip = USER_CODE;
     probe_user_rsp = USER_STACK + 0xff8;
@@ -167,35 +182,53 @@ enum { A, B, C, D };
 static struct leaf native(uint32_t leaf, uint32_t sub)
 {
     struct leaf l;
-    asm volatile("cpuid" : "=a" (l.r[0]), "=b" (l.r[1]), "=c" (l.r[2]), "=d" (l.r[3]) : "0" (leaf), "2" (sub));
+    asm volatile("cpuid"
+                 : "=a"(l.r[0]), "=b"(l.r[1]), "=c"(l.r[2]), "=d"(l.r[3])
+                 : "0"(leaf), "2"(sub));
     return l;
 }
 
 static struct leaf told(uint32_t leaf, uint32_t sub)
 {
     struct leaf l;
-    asm volatile("ud2a; .ascii \"xen\"; cpuid" : "=a" (l.r[0]), "=b" (l.r[1]), "=c" (l.r[2]), "=d" (l.r[3]) : "0" (leaf), "2" (sub));
+    asm volatile("ud2a; .ascii \"xen\"; cpuid"
+                 : "=a"(l.r[0]), "=b"(l.r[1]), "=c"(l.r[2]), "=d"(l.r[3])
+                 : "0"(leaf), "2"(sub));
     return l;
 }
 
 #define W(name) FEATURE_##name
-/* In words of 32 features: leaf 1 D and C, 80000001 D and C, D.1 A, 7 B and C, 80000007 D, 80000008 B, 7 D. */
-static const struct { uint32_t leaf, sub; unsigned int which; } words[] = {
-    { 1, 0, D }, { 1, 0, C }, { 0x80000001, 0, D }, { 0x80000001, 0, C }, { 0xd, 1, A }, { 7, 0, B }, { 7, 0, C }, { 0x80000007, 0, D },
-    { 0x80000008, 0, B }, { 7, 0, D },
+/* In words of 32 features: leaf 1 D and C, 80000001 D and C, D.1 A, 7 B and C, 80000007 D, 80000008
+ * B, 7 D. */
+static const struct { uint32_t leaf, sub; unsigned int which;
+} words[] = {
+    { 1, 0, D }, { 1, 0, C }, { 0x80000001, 0, D }, { 0x80000001, 0, C }, { 0xd, 1, A },
+    { 7, 0, B }, { 7, 0, C }, { 0x80000007, 0, D }, { 0x80000008, 0, B }, { 7, 0, D },
 };
 static const uint16_t everybody[] = {
-    W(FPU), W(DE), W(TSC), W(MSR), W(PAE), W(CX8), W(APIC), W(CMOV), W(PAT), W(CLFLUSH), W(MMX), W(FXSR), W(SSE), W(SSE2), W(SS), W(MCE), W(MCA),
-    W(SSE3), W(PCLMULQDQ), W(SSSE3), W(CX16), W(SSE4_1), W(SSE4_2), W(MOVBE), W(POPCNT), W(AESNI), W(RDRAND), W(SYSCALL), W(NX), W(MMXEXT),
-    W(FFXSR), W(RDTSCP), W(LM), W(3DNOWEXT), W(3DNOW), W(LAHF_LM), W(ABM), W(SSE4A), W(MISALIGNSSE), W(3DNOWPREFETCH), W(TBM),
-    W(FSGSBASE), W(BMI1), W(BMI2), W(ERMS), W(RDSEED), W(ADX), W(CLFLUSHOPT), W(CLWB), W(SHA), W(GFNI), W(RDPID), W(ITSC), W(CLZERO),
-    W(RSTR_FP_ERR_PTRS), W(FSRM), W(SERIALIZE),
+    W(FPU),     W(DE),        W(TSC),        W(MSR),         W(PAE),
+    W(CX8),     W(APIC),      W(CMOV),       W(PAT),         W(CLFLUSH),
+    W(MMX),     W(FXSR),      W(SSE),        W(SSE2),        W(SS),
+    W(MCE),     W(MCA),       W(SSE3),       W(PCLMULQDQ),   W(SSSE3),
+    W(CX16),    W(SSE4_1),    W(SSE4_2),     W(MOVBE),       W(POPCNT),
+    W(AESNI),   W(RDRAND),    W(SYSCALL),    W(NX),          W(MMXEXT),
+    W(FFXSR),   W(RDTSCP),    W(LM),         W(3DNOWEXT),    W(3DNOW),
+    W(LAHF_LM), W(ABM),       W(SSE4A),      W(MISALIGNSSE), W(3DNOWPREFETCH),
+    W(TBM),     W(FSGSBASE),  W(BMI1),       W(BMI2),        W(ERMS),
+    W(RDSEED),  W(ADX),       W(CLFLUSHOPT), W(CLWB),        W(SHA),
+    W(GFNI),    W(RDPID),     W(ITSC),       W(CLZERO),      W(RSTR_FP_ERR_PTRS),
+    W(FSRM),    W(SERIALIZE),
 };
 static const uint16_t with_xsave[] = { W(XSAVE), W(OSXSAVE), W(XSAVEOPT), W(XSAVEC), W(XGETBV1) };
-static const uint16_t with_avx[] = { W(AVX), W(FMA), W(F16C), W(XOP), W(FMA4), W(AVX2), W(VAES), W(VPCLMULQDQ) };
+static const uint16_t with_avx[] = { W(AVX),  W(FMA),  W(F16C), W(XOP),
+                                     W(FMA4), W(AVX2), W(VAES), W(VPCLMULQDQ) };
 /* QEMU has none of AVX-512. */
 
-static void put(uint32_t *set, const uint16_t *list, unsigned int n) { while (n--) set[list[n] / 32] |= 1u << list[n] % 32; }
+static void put(uint32_t *set, const uint16_t *list, unsigned int n)
+{
+    while (n--)
+        set[list[n] / 32] |= 1u << list[n] % 32;
+}
 #define PUT(set, list) put(set, list, sizeof(list) / sizeof(list[0]))
 
 static void features(void)
@@ -209,10 +242,12 @@ static void features(void)
     if (avx)
         PUT(allowed, with_avx);
     for (unsigned int w = 0; w < 10; w++) {
-        uint32_t is = told(words[w].leaf, words[w].sub).r[words[w].which], has = native(words[w].leaf, words[w].sub).r[words[w].which];
+        uint32_t is = told(words[w].leaf, words[w].sub).r[words[w].which],
+                 has = native(words[w].leaf, words[w].sub).r[words[w].which];
         uint32_t wanted = has & allowed[w];
 
-        if (w == 1)                                     /* the hypervisor says so itself; QEMU may, too */
+        /* the hypervisor says so itself; QEMU may, too */
+        if (w == 1)
             wanted = (wanted & ~(1u << 27)) | 1u << 31 | (xsave ? 1u << 27 : 0);
         if (w == 2) {                                   /* those of leaf 1 again, on AMD's CPUs */
             uint32_t again = has & 0x0183f3ff & allowed[0];
@@ -220,8 +255,9 @@ static void features(void)
             wanted |= again;
         }
         if (is != wanted)
-            test_failure(__FILE__, __LINE__, "leaf %x.%x register %u: %08x, not %08x (the CPU's is %08x)", words[w].leaf, words[w].sub,
-                         words[w].which, is, wanted, has);
+            test_failure(__FILE__, __LINE__,
+                         "leaf %x.%x register %u: %08x, not %08x (the CPU's is %08x)",
+                         words[w].leaf, words[w].sub, words[w].which, is, wanted, has);
         else
             test_passed();
     }
@@ -234,7 +270,8 @@ static void same(uint32_t leaf, uint32_t sub, unsigned int which, uint32_t mask,
     if ((is & mask) == wanted)
         test_passed();
     else
-        test_failure(__FILE__, __LINE__, "leaf %x.%x register %u: %08x, not %08x under %08x", leaf, sub, which, is, wanted, mask);
+        test_failure(__FILE__, __LINE__, "leaf %x.%x register %u: %08x, not %08x under %08x", leaf,
+                     sub, which, is, wanted, mask);
 }
 
 static void empty(uint32_t leaf, uint32_t sub)
@@ -245,7 +282,8 @@ static void empty(uint32_t leaf, uint32_t sub)
 
 static void leaves(void)
 {
-    uint32_t last = native(0, 0).r[A] < 0xd ? native(0, 0).r[A] : 0xd, extended = native(0x80000000, 0).r[A];
+    uint32_t last = native(0, 0).r[A] < 0xd ? native(0, 0).r[A] : 0xd,
+             extended = native(0x80000000, 0).r[A];
 
     if (extended > 0x80000008)
         extended = 0x80000008;
@@ -292,7 +330,8 @@ static void xsave_leaves(void)
 
     same(0xd, 0, A, ~0u, have);
     same(0xd, 0, D, ~0u, 0);
-    same(0xd, 0, C, ~0u, native(0xd, 0).r[B]);          /* all of XCR0 is on: the largest area is that of today */
+    /* all of XCR0 is on: the largest area is that of today */
+    same(0xd, 0, C, ~0u, native(0xd, 0).r[B]);
     same(0xd, 0, B, ~0u, native(0xd, 0).r[B]);
     for (unsigned int i = 1; i < 4; i++)
         same(0xd, 1, i, ~0u, 0);
@@ -315,7 +354,8 @@ static void hypervisor_leaves(void)
     same(0x40000002, 0, C, ~0u, 1);
     bool itsc = native(0x80000007, 0).r[D] >> 8 & 1, rdtscp = native(0x80000001, 0).r[D] >> 27 & 1;
     same(0x40000003, 0, A, 6, (itsc ? 2 : 0) | (rdtscp ? 4 : 0));
-    uint64_t khz = told(0x40000003, 0).r[C], hz = (uint64_t)(1000000000ULL << 32) / shared_info.vcpu_info[0].time.tsc_to_system_mul;
+    uint64_t khz = told(0x40000003, 0).r[C],
+             hz = (uint64_t)(1000000000ULL << 32) / shared_info.vcpu_info[0].time.tsc_to_system_mul;
     int8_t shift = shared_info.vcpu_info[0].time.tsc_shift;
     hz = shift < 0 ? hz << -shift : hz >> shift;
     CHECK(khz > hz / 1000 - 100 && khz < hz / 1000 + 100);

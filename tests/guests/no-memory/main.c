@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine has no memory left, or only so many pages: every operation that needs some of the hypervisor's own says -ENOMEM, at
- * whichever of its steps the last page goes, and gives back what it had. Each is tried with nothing free, then with a page more each
- * time until it succeeds, so that each allocation of it fails once; what is free afterwards is what was free before. Runs as dom0.
- * Idea: XSA-29 (failures in the middle), 166, 317 and others: error paths that nobody takes.
- * machine: net (a card with MSI-X)
- * on xen: SKIP
+ * The machine has no memory left, or only so many pages: every operation that needs some of the
+ * hypervisor's own says -ENOMEM, at whichever of its steps the last page goes, and gives back what
+ * it had. Each is tried with nothing free, then with a page more each time until it succeeds, so
+ * that each allocation of it fails once; what is free afterwards is what was free before. Runs as
+ * dom0. Idea: XSA-29 (failures in the middle), 166, 317 and others: error paths that nobody takes.
+ * machine: net (a card with MSI-X) on xen: SKIP
  */
 #include "../lib/other.h"
 
@@ -14,17 +14,22 @@
 #include <xen/physdev.h>
 #include <xen/sysctl.h>
 
-#define PIECE_ORDER 8               /* the pages given back, one by one, are of one piece, so that the heap can join them */
+/* the pages given back, one by one, are of one piece, so that the heap can join them */
+#define PIECE_ORDER 8
 #define PIECE       (1u << PIECE_ORDER)
 
 static xen_pfn_t piece[PIECE];
 static unsigned int given;          /* of the piece's pages, are free now */
-static xen_pfn_t large[1024];       /* what we have in extents of 2 MiB, to be given back in the end: the audit needs memory */
+/* what we have in extents of 2 MiB, to be given back in the end: the audit needs memory */
+static xen_pfn_t large[1024];
 static long larges;
 
-static long reserve(unsigned int command, xen_pfn_t *frames, unsigned long extents, unsigned int order)
+static long reserve(unsigned int command, xen_pfn_t *frames, unsigned long extents,
+                    unsigned int order)
 {
-    struct xen_memory_reservation r = { .nr_extents = extents, .extent_order = order, .domid = DOMID_SELF };
+    struct xen_memory_reservation r = { .nr_extents = extents,
+                                        .extent_order = order,
+                                        .domid = DOMID_SELF };
 
     set_xen_guest_handle(r.extent_start, frames);
     return HYPERVISOR_memory_op(command, &r);
@@ -34,7 +39,9 @@ static long reserve(unsigned int command, xen_pfn_t *frames, unsigned long exten
 static void take_everything(void)
 {
     static xen_pfn_t frames[256];
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_max_mem, .domain = DOMID_SELF, .u.max_mem.max_memkb = 64UL << 20 };
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_max_mem,
+                             .domain = DOMID_SELF,
+                             .u.max_mem.max_memkb = 64UL << 20 };
 
     NEED(domctl(&op) == 0);
     NEED(reserve(XENMEM_increase_reservation, piece, 1, PIECE_ORDER) == 1);
@@ -72,7 +79,8 @@ static void take_all_back(void)
         }
 }
 
-/* Until it works; a failure must be -ENOMEM and leave as much free as there was, unless what was made stays (keeps). undo: of a success. */
+/* Until it works; a failure must be -ENOMEM and leave as much free as there was, unless what was
+ * made stays (keeps). undo: of a success. */
 static void starve(const char *what, long (*attempt)(void), void (*undo)(long result), bool keeps)
 {
     long result;
@@ -107,13 +115,20 @@ static long create(void)
     struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain };
     long error;
 
-    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32, .max_evtchn_port = 4095, .max_grant_frames = -1,
-                                                          .max_maptrack_frames = -1, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32,
+                                                          .max_evtchn_port = 4095,
+                                                          .max_grant_frames = -1,
+                                                          .max_maptrack_frames = -1,
+                                                          .grant_opts = XEN_DOMCTL_GRANT_version(
+                                                              1) };
     error = domctl(&op);
     return error ? error : op.domain;
 }
 
-static void destroy(long id) { domain_unmake((domid_t)id); }
+static void destroy(long id)
+{
+    domain_unmake((domid_t)id);
+}
 
 /* A context, even a refused one, is first read into memory of the hypervisor's. */
 static long set_context(void)
@@ -158,12 +173,12 @@ static long grant_table_frames(void)
     struct gnttab_setup_table setup = { .dom = there, .nr_frames = 3 };
 
     set_xen_guest_handle(setup.frame_list, frames);
-    if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) != 0)
-        return -EINVAL;
+    if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) != 0) return -EINVAL;
     return setup.status == GNTST_general_error ? -ENOMEM : setup.status;
 }
 
-/* Thirty-two vCPUs need several pages each and two page tables for their windows; what was made stays for the next try. */
+/* Thirty-two vCPUs need several pages each and two page tables for their windows; what was made
+ * stays for the next try. */
 static void vcpus(domid_t id)
 {
     struct xen_domctl op = { .cmd = XEN_DOMCTL_max_vcpus, .domain = id, .u.max_vcpus.max = 32 };
@@ -182,7 +197,8 @@ static long exchange_one(void)
 {
     static xen_pfn_t in, out;
     void *page = alloc_page();
-    struct xen_memory_exchange x = { .in = { .nr_extents = 1, .domid = DOMID_SELF }, .out = { .nr_extents = 1, .domid = DOMID_SELF } };
+    struct xen_memory_exchange x = { .in = { .nr_extents = 1, .domid = DOMID_SELF },
+                                     .out = { .nr_extents = 1, .domid = DOMID_SELF } };
     long error;
 
     NEED(page != NULL);
@@ -190,7 +206,8 @@ static long exchange_one(void)
     out = virt_to_pfn(page);
     set_xen_guest_handle(x.in.extent_start, &in);
     set_xen_guest_handle(x.out.extent_start, &out);
-    error = HYPERVISOR_memory_op(XENMEM_exchange, &x);      /* the page is mapped: refused, once there is memory to look */
+    /* the page is mapped: refused, once there is memory to look */
+    error = HYPERVISOR_memory_op(XENMEM_exchange, &x);
     free_page(page);
     return error == -ENOMEM ? error : 0;
 }
@@ -227,7 +244,8 @@ static void interrupts(void)
         (void)HYPERVISOR_physdev_op(PHYSDEVOP_unmap_pirq, &unmap);
 }
 
-/* Each mapping has a handle; their page is full one day. Returns how many of `count` were to be had. */
+/* Each mapping has a handle; their page is full one day. Returns how many of `count` were to be
+ * had. */
 static unsigned int handles(unsigned int count)
 {
     static struct gnttab_map_grant_ref maps[1024];
@@ -238,10 +256,13 @@ static unsigned int handles(unsigned int count)
 
     NEED(page && ref >= 0);
     for (unsigned int i = 0; i < count; i++)
-        maps[i] = (struct gnttab_map_grant_ref){ .flags = GNTMAP_device_map, .ref = (grant_ref_t)ref, .dom = 0 };
+        maps[i] = (struct gnttab_map_grant_ref){ .flags = GNTMAP_device_map,
+                                                 .ref = (grant_ref_t)ref,
+                                                 .dom = 0 };
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, maps, count), 0);
     while (n < count && maps[n].status == GNTST_okay) {
-        unmaps[n] = (struct gnttab_unmap_grant_ref){ .dev_bus_addr = maps[n].dev_bus_addr, .handle = maps[n].handle };
+        unmaps[n] = (struct gnttab_unmap_grant_ref){ .dev_bus_addr = maps[n].dev_bus_addr,
+                                                     .handle = maps[n].handle };
         n++;
     }
     CHECK(n == count || maps[n].status == GNTST_no_space);
@@ -265,7 +286,8 @@ void test_main(void)
     there = (domid_t)id;
     NEED((id = create()) > 0);
     other_begin(&running, OTHER_FREE);
-    destroy(create());              /* pages that are cut up for small things stay so: they are no loss */
+    /* pages that are cut up for small things stay so: they are no loss */
+    destroy(create());
     CHECK_IS(handles(1), 1);
     take_everything();
     CHECK(handles(1024) < 1024);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control domain's calls, on another domain: what is asked for is what is there afterwards and what is told; what makes no sense is
- * refused and changes nothing. Creating with every wrong wish, pausing by count, limits, handles, types of frames, contexts, the list of
- * domains, how a domain ended.
- * Idea: public/domctl.h and sysctl.h; XSA-132, 273 (what answers must not contain).
+ * The control domain's calls, on another domain: what is asked for is what is there afterwards and
+ * what is told; what makes no sense is refused and changes nothing. Creating with every wrong wish,
+ * pausing by count, limits, handles, types of frames, contexts, the list of domains, how a domain
+ * ended. Idea: public/domctl.h and sysctl.h; XSA-132, 273 (what answers must not contain).
  */
 #include "../lib/other.h"
 
@@ -47,7 +47,8 @@ static long domctl_on(uint32_t cmd, domid_t id)
 static unsigned int domains(void)
 {
     struct xen_domctl_getdomaininfo list[8];
-    struct xen_sysctl op = { .cmd = XEN_SYSCTL_getdomaininfolist, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_getdomaininfolist,
+                             .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
 
     op.u.getdomaininfolist.max_domains = 8;
     set_xen_guest_handle(op.u.getdomaininfolist.buffer, list);
@@ -84,7 +85,8 @@ static void wrong_wishes(void)
     CHECK_IS(HYPERVISOR_domctl((void *)0x1000), -EFAULT);
     if (on_domus()) {
         op = good_wish(), op.domain = 1024, wrong_wish(op);
-        op = good_wish(), op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(2), wrong_wish(op);
+        op = good_wish(), op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(2),
+        wrong_wish(op);
     }
 }
 
@@ -101,7 +103,8 @@ static void wishes_that_come_true(void)
     CHECK(info.handle[0] == 3 && info.handle[15] == 18);
     CHECK_IS(info.tot_pages, 0);
     CHECK(info.flags & XEN_DOMINF_paused);
-    CHECK(!(info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown | XEN_DOMINF_running | XEN_DOMINF_hvm_guest)));
+    CHECK(!(info.flags &
+            (XEN_DOMINF_dying | XEN_DOMINF_shutdown | XEN_DOMINF_running | XEN_DOMINF_hvm_guest)));
     CHECK_IS(info.max_vcpu_id, XEN_INVALID_MAX_VCPU_ID);
     op = good_wish(), op.domain = 77;
     CHECK_REFUSED(domctl(&op));                                     /* taken */
@@ -134,7 +137,8 @@ static void wishes_that_come_true(void)
     CHECK_IS(domctl_on(XEN_DOMCTL_pausedomain, 78), -ESRCH);
     op = good_wish(), op.domain = 78;
     CHECK_IS(domctl(&op), 0);
-    CHECK_IS(domains(), 3);                                         /* the next number is not passed over */
+    /* the next number is not passed over */
+    CHECK_IS(domains(), 3);
     domain_unmake(78);
     /* By free number: never one that is taken, and not the same one again at once. */
     op = good_wish();
@@ -216,7 +220,8 @@ static void types_of_frames(void)
     /* The array at the end of a page that nothing follows. */
     NEED(HYPERVISOR_update_va_mapping((unsigned long)edge + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
     memset(edge, 0, PAGE_SIZE);
-    set_xen_guest_handle(op.u.getpageframeinfo3.array, (xen_pfn_t *)(void *)(edge + PAGE_SIZE - 16));
+    set_xen_guest_handle(op.u.getpageframeinfo3.array,
+                         (xen_pfn_t *)(void *)(edge + PAGE_SIZE - 16));
     op.u.getpageframeinfo3.num = 2;
     CHECK_IS(domctl(&op), 0);
     op.u.getpageframeinfo3.num = 3;
@@ -230,7 +235,8 @@ static void hypercall_pages(void)
 
     op.u.hypercall_init.gmfn = other.frame[OTHER_FREE];
     CHECK_IS(domctl(&op), 0);
-    CHECK(page[XENVER_version] != 0 && page[17 * 32] == 0x51);      /* push %rcx, the first of a hypercall's instructions */
+    /* push %rcx, the first of a hypercall's instructions */
+    CHECK(page[XENVER_version] != 0 && page[17 * 32] == 0x51);
     CHECK_IS(neighbour[0], 0);
     op.u.hypercall_init.gmfn = other.frame[OTHER_L1];
     CHECK_REFUSED(domctl(&op));
@@ -260,13 +266,15 @@ static long get_context(domid_t id, uint32_t vcpu, struct vcpu_guest_context *c)
     return domctl(&op);
 }
 
-/* The first context of a vCPU: its base pointers and descriptor tables are its domain's own, or it gets none, and no frame is kept. */
+/* The first context of a vCPU: its base pointers and descriptor tables are its domain's own, or it
+ * gets none, and no frame is kept. */
 static void first_contexts(domid_t id, struct vcpu_guest_context c)
 {
     static struct vcpu_guest_context bad;
     static xen_pfn_t frames[4];
     struct xen_memory_reservation r = { .nr_extents = 4, .domid = id };
-    const unsigned long not_its[] = { kernel_root_mfn, other.frame[OTHER_L4], foreign_mfn(), 1UL << 38 };
+    const unsigned long not_its[] = { kernel_root_mfn, other.frame[OTHER_L4], foreign_mfn(),
+                                      1UL << 38 };
 
     set_xen_guest_handle(r.extent_start, frames);
     NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == 4);
@@ -286,12 +294,14 @@ static void first_contexts(domid_t id, struct vcpu_guest_context c)
         bad = c, bad.gdt_ents = 512, bad.gdt_frames[0] = not_its[i];
         CHECK_REFUSED(set_context(id, 0, &bad));
     }
-    bad = c, bad.gdt_ents = 7169;                                   /* into the hypervisor's part of a GDT */
+    /* into the hypervisor's part of a GDT */
+    bad = c, bad.gdt_ents = 7169;
     for (unsigned int i = 0; i < 16; i++)
         bad.gdt_frames[i] = frames[1];
     CHECK_REFUSED(set_context(id, 0, &bad));
     CHECK_IS(get_context(id, 0, &bad), -ENODATA);
-    for (unsigned int i = 0; i < 4; i++) {                          /* writable memory again, all of them */
+    /* writable memory again, all of them */
+    for (unsigned int i = 0; i < 4; i++) {
         void *page = map_frames((const unsigned long *)&frames[i], 1, PROT_RW, id, NULL);
 
         CHECK(!IS_ERR(page));
@@ -322,7 +332,8 @@ static void contexts(void)
     CHECK_REFUSED(get_context(other.id, ~0u, &c));
     CHECK_IS(get_context((domid_t)id, 0, &bad), -ENODATA);
     CHECK_IS(get_context(other.id, 0, (void *)0xffff830000000000UL), -EFAULT);
-    if (on_domus())                                                 /* a vCPU has one context for life; Xen gives it another */
+    /* a vCPU has one context for life; Xen gives it another */
+    if (on_domus())
         CHECK_IS(set_context(other.id, 0, &c), -EINVAL);
     first_contexts((domid_t)id, c);
     other_pause(&other, false);
@@ -352,7 +363,8 @@ static void vcpus(void)
     set_xen_guest_handle(op.u.vcpuaffinity.cpumap_hard.bitmap, map);
     CHECK_IS(domctl(&op), 0);
     CHECK(map[0] & 1);
-    CHECK_IS(map[3], 0xff);                                         /* behind the map that was offered */
+    /* behind the map that was offered */
+    CHECK_IS(map[3], 0xff);
     op.u.vcpuaffinity.flags = 0;
     CHECK_REFUSED(domctl(&op));
     op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
@@ -373,15 +385,16 @@ static void vcpus(void)
     CHECK_REFUSED(domctl_on(9999, other.id));
 }
 
-/* The debug key that shows registers has each vCPU's own page tables, not those of whoever asked. */
+/* The debug key that shows registers has each vCPU's own page tables, not those of whoever
+ * asked. */
 static void registers_of_each(void)
 {
     static char log[20000], wanted[2][24];
     char key = 'd';
-    struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys,
+                             .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
 
-    if (!on_domus())
-        return;
+    if (!on_domus()) return;
     op.u.debug_keys.nr_keys = 1;
     set_xen_guest_handle(op.u.debug_keys.keys, &key);
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
@@ -391,7 +404,8 @@ static void registers_of_each(void)
     set_xen_guest_handle(op.u.readconsole.buffer, log);
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
     snprintf(wanted[0], sizeof(wanted[0]), "cr3 %016lx", kernel_root_mfn << PAGE_SHIFT);
-    snprintf(wanted[1], sizeof(wanted[1]), "cr3 %016lx", (unsigned long)other.frame[OTHER_L4] << PAGE_SHIFT);
+    snprintf(wanted[1], sizeof(wanted[1]), "cr3 %016lx",
+             (unsigned long)other.frame[OTHER_L4] << PAGE_SHIFT);
     const char *ours = strstr(log, wanted[0]), *its = strstr(log, wanted[1]);
     CHECK(ours && its && ours < its);
 }
@@ -409,8 +423,7 @@ static void small_wishes(void)
     CHECK_IS(domctl(&op), 0);
     CHECK(shared->wc_sec - before >= 99990 && shared->wc_sec - before <= 100010);
     unmap_frames(shared, 1);
-    if (!on_domus())
-        return;
+    if (!on_domus()) return;
     /* What has one right value only. */
     op = (struct xen_domctl){ .cmd = XEN_DOMCTL_set_address_size, .domain = other.id };
     op.u.address_size.size = 32;
@@ -460,13 +473,15 @@ static void the_machine(void)
     static char log[20000];
 
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
-    CHECK(op.u.physinfo.nr_cpus >= 1 && op.u.physinfo.cpu_khz > 1000 && op.u.physinfo.capabilities & XEN_SYSCTL_PHYSCAP_pv);
+    CHECK(op.u.physinfo.nr_cpus >= 1 && op.u.physinfo.cpu_khz > 1000 &&
+          op.u.physinfo.capabilities & XEN_SYSCTL_PHYSCAP_pv);
     CHECK(op.u.physinfo.total_pages > op.u.physinfo.free_pages && op.u.physinfo.free_pages > 0);
     uint64_t free_pages = op.u.physinfo.free_pages;
     op = sysctl_op(XEN_SYSCTL_availheap);
     op.u.availheap.node = -1;
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
-    CHECK(op.u.availheap.avail_bytes / PAGE_SIZE + 4096 > free_pages && op.u.availheap.avail_bytes / PAGE_SIZE < free_pages + 4096);
+    CHECK(op.u.availheap.avail_bytes / PAGE_SIZE + 4096 > free_pages &&
+          op.u.availheap.avail_bytes / PAGE_SIZE < free_pages + 4096);
     op.interface_version++;
     CHECK_IS(HYPERVISOR_sysctl(&op), -EACCES);
     CHECK_IS(HYPERVISOR_sysctl((void *)0x1000), -EFAULT);
@@ -520,8 +535,7 @@ static void domus_op(void)
     struct domus_last_error error;
     struct domus_counters counters = { .domid = other.id }, more;
 
-    if (!on_domus())
-        return;
+    if (!on_domus()) return;
     CHECK_IS(domctl_on(XEN_DOMCTL_pausedomain, 999), -ESRCH);
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_last_error, &error), 0);
     CHECK_IS(error.error, -ESRCH);
@@ -532,7 +546,8 @@ static void domus_op(void)
     CHECK(answers());
     more = (struct domus_counters){ .domid = other.id };
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_counters, &more), 0);
-    CHECK_IS(more.hypercalls[__HYPERVISOR_xen_version], counters.hypercalls[__HYPERVISOR_xen_version] + 1);
+    CHECK_IS(more.hypercalls[__HYPERVISOR_xen_version],
+             counters.hypercalls[__HYPERVISOR_xen_version] + 1);
     CHECK(more.switches > counters.switches && more.run_ns > counters.run_ns);
     CHECK_IS(more.domid, other.id);
     more.domid = 999;
@@ -541,7 +556,8 @@ static void domus_op(void)
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_audit, (void *)0x1000), -EFAULT);
     CHECK_IS(HYPERVISOR_domus_op(99, &more), -ENOSYS);
     CHECK_IS(other_call(&other, __HYPERVISOR_domus_op, DOMUS_audit, 0, 0, 0), -EPERM);
-    CHECK_IS(other_call(&other, __HYPERVISOR_domus_op, DOMUS_counters, OTHER_VA(OTHER_DATA), 0, 0), -EPERM);
+    CHECK_IS(other_call(&other, __HYPERVISOR_domus_op, DOMUS_counters, OTHER_VA(OTHER_DATA), 0, 0),
+             -EPERM);
 }
 
 /* ---- how it ended ---- */

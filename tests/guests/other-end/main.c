@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a domain that holds much: everything a domain can hold, down to a table half validated when a call of its was interrupted,
- * leaves nothing behind: as many pages are free as before. What others have of it stays until they let go.
- * Idea: XSA-45, 310 (interrupted pins), 252, invariant I10.
+ * The end of a domain that holds much: everything a domain can hold, down to a table half validated
+ * when a call of its was interrupted, leaves nothing behind: as many pages are free as before. What
+ * others have of it stays until they let go. Idea: XSA-45, 310 (interrupted pins), 252, invariant
+ * I10.
  */
 #include "../lib/other.h"
 
@@ -12,7 +13,8 @@
 
 static struct other other;
 
-/* Pages of the hypervisor that it showed to a domain which has ended, and that we have mapped still: nobody else gets them meanwhile. */
+/* Pages of the hypervisor that it showed to a domain which has ended, and that we have mapped
+ * still: nobody else gets them meanwhile. */
 static void shared_pages_of_the_dead(void)
 {
     static xen_pfn_t frames[256];
@@ -45,7 +47,8 @@ static void shared_pages_of_the_dead(void)
 
 /* ---- the end of one that holds much ---- */
 
-/* Tables of the other domain, written while they are plain pages: an L2 of `count` full L1s, at its page numbers from `first` on. */
+/* Tables of the other domain, written while they are plain pages: an L2 of `count` full L1s, at its
+ * page numbers from `first` on. */
 static void build_big_tree(const struct other *o, unsigned int first, unsigned int count)
 {
     uint64_t *l2 = other_map(o, first);
@@ -60,7 +63,8 @@ static void build_big_tree(const struct other *o, unsigned int first, unsigned i
     }
     unmap_frames(l2, 1);
     for (unsigned int pfn = first; pfn <= first + count; pfn++) {
-        struct mmu_update update = { (uint64_t)o->frame[OTHER_L1] << PAGE_SHIFT | pfn * 8, (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_RO };
+        struct mmu_update update = { (uint64_t)o->frame[OTHER_L1] << PAGE_SHIFT | pfn * 8,
+                                     (uint64_t)o->frame[pfn] << PAGE_SHIFT | PROT_RO };
         NEED(HYPERVISOR_mmu_update(&update, 1, NULL, (o->id + 1U) << 16 | o->id) == 0);
     }
 }
@@ -76,7 +80,8 @@ static unsigned long page_info(domid_t id, xen_pfn_t frame)
     return list[0];
 }
 
-/* It pins a tree that takes long; our timer interrupts that; we end it before it goes on. True: the table was half way then. */
+/* It pins a tree that takes long; our timer interrupts that; we end it before it goes on. True: the
+ * table was half way then. */
 static bool ended_within_a_pin(unsigned int delay_us)
 {
     enum { FIRST = OTHER_FREE + 4, TABLES = 100 };
@@ -90,7 +95,8 @@ static bool ended_within_a_pin(unsigned int delay_us)
     memcpy(other.data, &pin, sizeof(pin));
     other_call(&other, __HYPERVISOR_xen_version, XENVER_version, 0, 0, 0);
     other_ask(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF);
-    (void)vcpu_poll(NULL, 0, now_ns() + delay_us * NS_PER_US);      /* it runs meanwhile, and is interrupted by our timer */
+    /* it runs meanwhile, and is interrupted by our timer */
+    (void)vcpu_poll(NULL, 0, now_ns() + delay_us * NS_PER_US);
     other_pause(&other, true);
     info = page_info(other.id, other.frame[FIRST]);
     parked = info == XEN_DOMCTL_PFINFO_L2TAB;                       /* a table, and not pinned */
@@ -103,7 +109,8 @@ static void parked_tables(void)
     long before;
     unsigned int parked = 0;
 
-    (void)ended_within_a_pin(50);                                   /* the first of its kind fills caches that stay */
+    /* the first of its kind fills caches that stay */
+    (void)ended_within_a_pin(50);
     before = free_pages_of_machine();
     for (unsigned int i = 0; i < 40; i++) {
         parked += ended_within_a_pin(20 + i * 25);
@@ -114,13 +121,15 @@ static void parked_tables(void)
         CHECK(parked > 0);
 }
 
-/* Grants mapped and given, ports of all kinds, descriptor tables, a registered vcpu_info, user tables, pins: all at once. */
+/* Grants mapped and given, ports of all kinds, descriptor tables, a registered vcpu_info, user
+ * tables, pins: all at once. */
 static void ask_well(unsigned long number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
 {
     CHECK_IS(other_call(&other, number, a1, a2, a3, a4), 0);
 }
 
-/* Mapped, refused, unmapped, copied from: no reference to the domain is left, or it would stay in memory for ever. */
+/* Mapped, refused, unmapped, copied from: no reference to the domain is left, or it would stay in
+ * memory for ever. */
 static void we_use_their_grants(unsigned int pfn)
 {
     uint64_t *ours = alloc_zeroed_page();
@@ -134,7 +143,8 @@ static void we_use_their_grants(unsigned int pfn)
     CHECK_REFUSED(grant_map(other.id, 11, true, &map));
     CHECK_IS(grant_copy_from(ours, other.id, 10, 0, 64), 0);
     CHECK_REFUSED(grant_copy_to(other.id, 10, 0, ours, 64));
-    struct mmu_update update = { entry_address(ours, 1), 0 };       /* tables of a domain that there is not, frames of this one */
+    /* tables of a domain that there is not, frames of this one */
+    struct mmu_update update = { entry_address(ours, 1), 0 };
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, 4243u << 16 | other.id));
     free_page(ours);
 }
@@ -144,19 +154,23 @@ static void hold_much(void)
     enum { GDT = OTHER_FREE, LDT, INFO, TABLE, USER };
     struct vcpu_register_vcpu_info info = { .mfn = other.frame[INFO], .offset = 64 };
     struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[TABLE] };
-    struct gnttab_map_grant_ref map = { .host_addr = OTHER_VA(USER + 1), .flags = GNTMAP_host_map, .ref = 9, .dom = other.id };
+    struct gnttab_map_grant_ref map = {
+        .host_addr = OTHER_VA(USER + 1), .flags = GNTMAP_host_map, .ref = 9, .dom = other.id
+    };
     struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER };
     struct evtchn_bind_ipi ipi = { .vcpu = 0 };
     uint64_t frame = other.frame[GDT];
 
     for (unsigned int pfn = GDT; pfn <= USER; pfn++)
         if (pfn != INFO)
-            ask_well(__HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)other.frame[pfn] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0);
+            ask_well(__HYPERVISOR_update_va_mapping, OTHER_VA(pfn),
+                     (uint64_t)other.frame[pfn] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0);
     memcpy(other.data, &frame, sizeof(frame));
     ask_well(__HYPERVISOR_set_gdt, OTHER_VA(OTHER_DATA), 512, 0, 0);
     memcpy(other.data, &info, sizeof(info));
     ask_well(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 0, OTHER_VA(OTHER_DATA), 0);
-    struct vcpu_info *there = other_map(&other, INFO);              /* what was pending before is found again: all is looked at */
+    /* what was pending before is found again: all is looked at */
+    struct vcpu_info *there = other_map(&other, INFO);
     there = (struct vcpu_info *)(void *)((char *)there + 64);
     CHECK(there->evtchn_upcall_pending == 1 && there->evtchn_pending_sel == ~0UL);
     unmap_frames((char *)there - 64, 1);
@@ -170,8 +184,11 @@ static void hold_much(void)
     CHECK_IS(other_grant_op(&other, GNTTABOP_map_grant_ref, &map, sizeof(map)), 0);
     CHECK_IS(map.status, GNTST_okay);
     we_use_their_grants(USER + 3);
-    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &virq, sizeof(virq)), 0);
-    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)), 0);
+    CHECK_IS(
+        other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, &virq, sizeof(virq)),
+        0);
+    CHECK_IS(other_op(&other, __HYPERVISOR_event_channel_op, EVTCHNOP_bind_ipi, &ipi, sizeof(ipi)),
+             0);
 }
 
 /* A timer that is set, too: when its time comes, the memory that it was in is somebody else's. */
@@ -206,7 +223,8 @@ static void the_last_vcpu(void)
         NEED(domctl(&info) == 0);
     } while (!(info.u.getdomaininfo.flags & XEN_DOMINF_shutdown) && now_ns() < until);
     CHECK(info.u.getdomaininfo.flags & XEN_DOMINF_shutdown);
-    CHECK_IS(info.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask, SHUTDOWN_poweroff);
+    CHECK_IS(info.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask,
+             SHUTDOWN_poweroff);
     CHECK(!other_done(&other));
     other_end(&other);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event channels between two domains: a port can be bound by the domain that it was made for, once, and by nobody else; each end hears
- * the other; closing one end, or destroying its domain, leaves the other one waiting, for the same domain only; the control domain may
- * look at, make and reset another's ports, and another domain may not do that with the control domain's.
- * Idea: XSA-46, 47, 221, 317 (reset, limits), public/event_channel.h.
+ * Event channels between two domains: a port can be bound by the domain that it was made for, once,
+ * and by nobody else; each end hears the other; closing one end, or destroying its domain, leaves
+ * the other one waiting, for the same domain only; the control domain may look at, make and reset
+ * another's ports, and another domain may not do that with the control domain's. Idea: XSA-46, 47,
+ * 221, 317 (reset, limits), public/event_channel.h.
  */
 #include "../lib/other.h"
 
@@ -69,7 +70,10 @@ static long send_here(evtchn_port_t port)
     return HYPERVISOR_event_channel_op(EVTCHNOP_send, &op);
 }
 
-static bool is_set(const xen_ulong_t *bits, evtchn_port_t port) { return bits[port / 64] >> port % 64 & 1; }
+static bool is_set(const xen_ulong_t *bits, evtchn_port_t port)
+{
+    return bits[port / 64] >> port % 64 & 1;
+}
 
 static void pair(void)
 {
@@ -90,16 +94,19 @@ static void pair(void)
     CHECK_IS(status.status, EVTCHNSTAT_interdomain);
     CHECK_IS(status.u.interdomain.dom, self);
     CHECK_IS(status.u.interdomain.port, ours);
-    CHECK(is_set(shared->evtchn_pending, theirs));              /* binding notifies once: what was sent before is not lost */
+    /* binding notifies once: what was sent before is not lost */
+    CHECK(is_set(shared->evtchn_pending, theirs));
 
-    CHECK_IS(bound_there(ours), -EINVAL);                       /* bound already, by the same domain */
+    /* bound already, by the same domain */
+    CHECK_IS(bound_there(ours), -EINVAL);
     status = status_of(DOMID_SELF, ours);
     CHECK_IS(status.u.interdomain.port, theirs);
 
     __atomic_store_n(&shared->evtchn_pending[theirs / 64], 0, __ATOMIC_SEQ_CST);
     CHECK_IS(send_here(ours), 0);
     CHECK(is_set(shared->evtchn_pending, theirs));
-    CHECK(shared->vcpu_info[0].evtchn_upcall_pending && is_set(&shared->vcpu_info[0].evtchn_pending_sel, theirs / 64));
+    CHECK(shared->vcpu_info[0].evtchn_upcall_pending &&
+          is_set(&shared->vcpu_info[0].evtchn_pending_sel, theirs / 64));
     event_mask(ours);
     CHECK(!event_pending(ours));
     CHECK_IS(send_there(theirs), 0);
@@ -127,12 +134,14 @@ static void pair(void)
 /* Ports of ours that are not for it: of each kind, and those that do not exist. */
 static void not_for_them(void)
 {
-    evtchn_port_t alone = port_for(self), elsewhere = port_for((domid_t)(other.id + 1)), closed = port_for(other.id);
+    evtchn_port_t alone = port_for(self), elsewhere = port_for((domid_t)(other.id + 1)),
+                  closed = port_for(other.id);
     struct evtchn_bind_ipi ipi = { .vcpu = 0 };
     struct evtchn_bind_virq virq = { .virq = VIRQ_DEBUG, .vcpu = 0 };
     struct evtchn_bind_interdomain own = { .remote_dom = DOMID_SELF, .remote_port = alone };
 
-    NEED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi) == 0 && HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq) == 0);
+    NEED(HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &ipi) == 0 &&
+         HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &virq) == 0);
     NEED(close_here(closed) == 0);
     CHECK_IS(bound_there(alone), -EINVAL);
     CHECK_IS(bound_there(elsewhere), -EINVAL);
@@ -142,7 +151,8 @@ static void not_for_them(void)
     CHECK_IS(bound_there(0), -EINVAL);
     CHECK_IS(bound_there(4096), -EINVAL);
     CHECK_IS(bound_there(~0u), -EINVAL);
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_interdomain, &own), 0);      /* it was ours to bind */
+    /* it was ours to bind */
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_bind_interdomain, &own), 0);
     CHECK_IS(bound_there(alone), -EINVAL);
     CHECK_IS(bound_there(own.local_port), -EINVAL);
     CHECK_IS(status_of(DOMID_SELF, elsewhere).u.unbound.dom, other.id + 1);
@@ -153,10 +163,12 @@ static void not_for_them(void)
     CHECK_IS(close_here(virq.port), 0);
 }
 
-/* What the control domain may do with another's ports, and another not with the control domain's. */
+/* What the control domain may do with another's ports, and another not with the control
+ * domain's. */
 static void of_another_domain(void)
 {
-    struct evtchn_alloc_unbound made = { .dom = other.id, .remote_dom = DOMID_SELF }, wanted = { .dom = self, .remote_dom = other.id };
+    struct evtchn_alloc_unbound made = { .dom = other.id, .remote_dom = DOMID_SELF },
+                                wanted = { .dom = self, .remote_dom = other.id };
     struct evtchn_bind_interdomain bind = { .remote_dom = other.id };
     struct evtchn_status status = { .dom = self };
     struct evtchn_reset reset = { .dom = self };
@@ -177,7 +189,8 @@ static void of_another_domain(void)
     CHECK_IS(status_of(DOMID_SELF, bind.local_port).status, EVTCHNSTAT_interdomain);
 
     reset.dom = other.id;
-    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_reset, &reset), -EINVAL);     /* it runs, and could be using them */
+    /* it runs, and could be using them */
+    CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_reset, &reset), -EINVAL);
     CHECK_IS(status_of(other.id, made.port).status, EVTCHNSTAT_interdomain);
     other_pause(&other, true);
     CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_reset, &reset), 0);
@@ -196,7 +209,8 @@ static void of_another_domain(void)
     CHECK_IS(status_of(other.id, made.port).status, EVTCHNSTAT_closed);
 }
 
-/* DOMID_SELF as the remote domain is the caller, not the domain that the port is in. Then all are gone: the numbers are used again. */
+/* DOMID_SELF as the remote domain is the caller, not the domain that the port is in. Then all are
+ * gone: the numbers are used again. */
 static void the_lowest_free_port(void)
 {
     evtchn_port_t one = port_for(other.id), two = port_for(other.id);
@@ -232,10 +246,12 @@ static void as_many_as_it_may_have(void)
     NEED(domctl(&op) == 0);
     made.dom = op.domain;
     if (on_domus())             /* Xen wants a vCPU first */
-        for (; HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &made) == 0 && count < 5000; count++)
+        for (; HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &made) == 0 && count < 5000;
+             count++)
             CHECK(made.port > 0 && made.port <= 20);
     CHECK_IS(count, on_domus() ? 20 : 0);
-    for (evtchn_port_t port = 21; port < 40 && on_domus(); port++) {              /* behind its limit there is no port, not a closed one */
+    /* behind its limit there is no port, not a closed one */
+    for (evtchn_port_t port = 21; port < 40 && on_domus(); port++) {
         struct evtchn_status status = { .dom = op.domain, .port = port };
         CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_status, &status), -EINVAL);
     }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Grants between two domains: the grant is for one domain, for one frame and for reading or writing, and each of the three holds by every
- * way of using it. All users of an entry share the frame that the first of them saw, whatever the giver writes there meanwhile. The marks in
- * the entry stand while somebody uses it and go with the last. A handle is its owner's only. What a domain granted outlives it for as long
- * as it is mapped, and no longer.
- * Idea: XSA-218, 224, 227, 234, 295, 380, 500.
+ * Grants between two domains: the grant is for one domain, for one frame and for reading or
+ * writing, and each of the three holds by every way of using it. All users of an entry share the
+ * frame that the first of them saw, whatever the giver writes there meanwhile. The marks in the
+ * entry stand while somebody uses it and go with the last. A handle is its owner's only. What a
+ * domain granted outlives it for as long as it is mapped, and no longer. Idea: XSA-218, 224, 227,
+ * 234, 295, 380, 500.
  */
 #include "../lib/other.h"
 
@@ -20,7 +21,9 @@ static uint64_t *va;                        /* where grants are mapped */
 
 static struct gnttab_map_grant_ref map_at(uint64_t address, unsigned int ref, unsigned int flags)
 {
-    struct gnttab_map_grant_ref op = { .host_addr = address, .flags = flags, .ref = ref, .dom = other.id, .status = 1 };
+    struct gnttab_map_grant_ref op = {
+        .host_addr = address, .flags = flags, .ref = ref, .dom = other.id, .status = 1
+    };
 
     NEED(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1) == 0);
     return op;
@@ -42,7 +45,10 @@ static int16_t unmap_at(uint64_t address, grant_handle_t handle)
     return op.status;
 }
 
-static int16_t unmap(grant_handle_t handle) { return unmap_at((unsigned long)va, handle); }
+static int16_t unmap(grant_handle_t handle)
+{
+    return unmap_at((unsigned long)va, handle);
+}
 
 static void give(domid_t to, unsigned int pfn, unsigned int flags)
 {
@@ -56,12 +62,19 @@ static void give_many(domid_t to)
         other_grant(&other, REF + i, to, other.frame[PAGE_A], GTF_permit_access);
 }
 
-static uint16_t marks(void) { return other_grant_flags(&other, REF) & (GTF_reading | GTF_writing); }
+static uint16_t marks(void)
+{
+    return other_grant_flags(&other, REF) & (GTF_reading | GTF_writing);
+}
 
 static int16_t copy(bool to_them, void *ours, unsigned int length)
 {
-    struct gnttab_copy op = { .len = (uint16_t)length, .flags = to_them ? GNTCOPY_dest_gref : GNTCOPY_source_gref, .status = 1 };
-    struct gnttab_copy_ptr mine = { .u.gmfn = virt_to_mfn(ours), .domid = DOMID_SELF, .offset = (uint16_t)((uintptr_t)ours & ~PAGE_MASK) };
+    struct gnttab_copy op = { .len = (uint16_t)length,
+                              .flags = to_them ? GNTCOPY_dest_gref : GNTCOPY_source_gref,
+                              .status = 1 };
+    struct gnttab_copy_ptr mine = { .u.gmfn = virt_to_mfn(ours),
+                                    .domid = DOMID_SELF,
+                                    .offset = (uint16_t)((uintptr_t)ours & ~PAGE_MASK) };
     struct gnttab_copy_ptr theirs = { .u.ref = REF, .domid = other.id };
 
     op.source.u = to_them ? mine.u : theirs.u;
@@ -145,7 +158,9 @@ static void not_for_us(void)
     refused_to_us();
     other_grant(&other, REF, self, other.frame[PAGE_A], GTF_accept_transfer);
     refused_to_us();
-    other_grant(&other, REF, self, virt_to_mfn(va == NULL ? NULL : alloc_zeroed_page()), GTF_permit_access);       /* ours, not theirs to give */
+    /* ours, not theirs to give */
+    other_grant(&other, REF, self, virt_to_mfn(va == NULL ? NULL : alloc_zeroed_page()),
+                GTF_permit_access);
     refused_to_us();
     other_grant(&other, REF, self, foreign_mfn(), GTF_permit_access);
     refused_to_us();
@@ -220,24 +235,33 @@ static void by_entry(void)
     va[6] = 66;
     CHECK_IS(a[6], 66);
     CHECK(unmap_at((unsigned long)va + 8, op.handle) < 0);
-    CHECK(unmap_at(slot + 8, op.handle) < 0);                       /* an entry that maps something else, or nothing */
+    /* an entry that maps something else, or nothing */
+    CHECK(unmap_at(slot + 8, op.handle) < 0);
     CHECK_IS(va[6], 66);
     CHECK_IS(marks(), GTF_reading | GTF_writing);
     CHECK_IS(unmap_at(slot, op.handle), GNTST_okay);
     CHECK_IS(marks(), 0);
     CHECK_IS(TRAP_IN((void)READ_ONCE(va[6])), TRAP_PF);
     /* In no table of ours. */
-    CHECK(map_at((uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT, REF, GNTMAP_host_map | GNTMAP_contains_pte).status < 0);
-    CHECK(map_at((uint64_t)kernel_root_mfn << PAGE_SHIFT, REF, GNTMAP_host_map | GNTMAP_contains_pte).status < 0);
-    CHECK(map_at(virt_to_machine(pt_walk((unsigned long)va, 2)), REF, GNTMAP_host_map | GNTMAP_contains_pte).status < 0);
+    CHECK(map_at((uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT, REF,
+                 GNTMAP_host_map | GNTMAP_contains_pte)
+              .status < 0);
+    CHECK(
+        map_at((uint64_t)kernel_root_mfn << PAGE_SHIFT, REF, GNTMAP_host_map | GNTMAP_contains_pte)
+            .status < 0);
+    CHECK(map_at(virt_to_machine(pt_walk((unsigned long)va, 2)), REF,
+                 GNTMAP_host_map | GNTMAP_contains_pte)
+              .status < 0);
     CHECK_IS(marks(), 0);
 }
 
-/* The guest's three bits of the entry, and the mapping's own: what a mapping is, is what was asked for. */
+/* The guest's three bits of the entry, and the mapping's own: what a mapping is, is what was asked
+ * for. */
 static void the_entry(void)
 {
     for (unsigned int bits = 0; bits < 8; bits++) {
-        unsigned int flags = GNTMAP_host_map | bits << _GNTMAP_guest_avail0 | (bits & 1 ? GNTMAP_readonly : 0);
+        unsigned int flags = GNTMAP_host_map | bits << _GNTMAP_guest_avail0 |
+                             (bits & 1 ? GNTMAP_readonly : 0);
         struct gnttab_map_grant_ref op = map_at((unsigned long)va, REF, flags);
         uint64_t entry = *pt_walk((unsigned long)va, 1);
 
@@ -253,7 +277,8 @@ static void the_entry(void)
 static void replaced(void)
 {
     uint64_t *page = alloc_zeroed_page(), *second = vspace_alloc(1);
-    struct gnttab_unmap_and_replace op = { .host_addr = (unsigned long)va, .new_addr = (unsigned long)second };
+    struct gnttab_unmap_and_replace op = { .host_addr = (unsigned long)va,
+                                           .new_addr = (unsigned long)second };
     grant_handle_t handle;
 
     NEED(page && second);
@@ -262,7 +287,8 @@ static void replaced(void)
     NEED(map_page((unsigned long)second, virt_to_mfn(page), PROT_RW, DOMID_SELF) == 0);
     CHECK_IS(map(GNTMAP_host_map, &handle), GNTST_okay);
     op.handle = handle;
-    if (on_domus()) {                                               /* by itself: Xen loses the entry */
+    /* by itself: Xen loses the entry */
+    if (on_domus()) {
         op.new_addr = (unsigned long)va;
         CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_and_replace, &op, 1), 0);
         CHECK(op.status < 0);
@@ -290,7 +316,8 @@ static void handles(void)
     CHECK_IS(map(GNTMAP_host_map, &handle), GNTST_okay);
     there.handle = handle;
     CHECK_IS(other_grant_op(&other, GNTTABOP_unmap_grant_ref, &there, sizeof(there)), 0);
-    CHECK_IS(there.status, GNTST_bad_handle);                       /* dom0's handle is no handle of theirs */
+    /* dom0's handle is no handle of theirs */
+    CHECK_IS(there.status, GNTST_bad_handle);
     va[7] = 7;
     CHECK_IS(a[7], 7);
     /* The entry does not map it any more: then the handle cannot be used on it. */
@@ -299,7 +326,8 @@ static void handles(void)
     CHECK_IS(marks(), GTF_reading | GTF_writing);
     CHECK_IS(va[7], 0);
     NEED(map_page((unsigned long)va, 0, 0, DOMID_SELF) == 0);
-    /* Mapped again by another handle: the first one unmaps that, as the entry is the same; then the second has none. */
+    /* Mapped again by another handle: the first one unmaps that, as the entry is the same; then the
+     * second has none. */
     CHECK_IS(map(GNTMAP_host_map, &again), GNTST_okay);
     CHECK(again != handle);
     CHECK_IS(unmap(handle), GNTST_okay);
@@ -320,8 +348,10 @@ static void by_the_wrong_handle(void)
 
     give(self, PAGE_A, 0);
     CHECK_IS(map(GNTMAP_host_map | GNTMAP_readonly, &reader), GNTST_okay);
-    CHECK_IS(map(GNTMAP_host_map, &writer), GNTST_okay);            /* in the same place: the reader's entry is gone */
-    if (on_domus())                                                 /* Xen compares the frame only */
+    /* in the same place: the reader's entry is gone */
+    CHECK_IS(map(GNTMAP_host_map, &writer), GNTST_okay);
+    /* Xen compares the frame only */
+    if (on_domus())
         CHECK(unmap(reader) < 0);
     CHECK_IS(unmap(writer), GNTST_okay);
     CHECK_IS(marks(), GTF_reading);
@@ -334,8 +364,10 @@ static void by_the_wrong_handle(void)
 
 static void numbers_of_others(void)
 {
-    struct gnttab_copy op = { .len = 8, .source = { .u.gmfn = other.frame[PAGE_A], .domid = other.id },
-                              .dest = { .u.gmfn = virt_to_mfn(alloc_zeroed_page()), .domid = DOMID_SELF } };
+    struct gnttab_copy op = { .len = 8,
+                              .source = { .u.gmfn = other.frame[PAGE_A], .domid = other.id },
+                              .dest = { .u.gmfn = virt_to_mfn(alloc_zeroed_page()),
+                                        .domid = DOMID_SELF } };
 
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, &op, 1), 0);
     CHECK_IS(op.status, GNTST_permission_denied);
@@ -360,12 +392,17 @@ static void numbers_of_others(void)
 /* An entry in use by one domain is no other's, whatever the giver writes there meanwhile. */
 static void one_user_at_a_time(void)
 {
-    struct gnttab_map_grant_ref there = { .host_addr = OTHER_VA(OTHER_FREE), .flags = GNTMAP_host_map, .ref = REF, .dom = other.id, .status = 1 };
+    struct gnttab_map_grant_ref there = { .host_addr = OTHER_VA(OTHER_FREE),
+                                          .flags = GNTMAP_host_map,
+                                          .ref = REF,
+                                          .dom = other.id,
+                                          .status = 1 };
     grant_handle_t handle;
 
     give(self, PAGE_A, 0);
     CHECK_IS(map(GNTMAP_host_map, &handle), GNTST_okay);
-    other_grant(&other, REF, third.id, other.frame[PAGE_A], GTF_permit_access | GTF_reading | GTF_writing);
+    other_grant(&other, REF, third.id, other.frame[PAGE_A],
+                GTF_permit_access | GTF_reading | GTF_writing);
     CHECK_IS(other_grant_op(&third, GNTTABOP_map_grant_ref, &there, sizeof(there)), 0);
     CHECK(there.status < 0);
     there.flags |= GNTMAP_readonly;
@@ -377,7 +414,8 @@ static void one_user_at_a_time(void)
     CHECK_IS(other_grant_op(&third, GNTTABOP_map_grant_ref, &there, sizeof(there)), 0);
     CHECK_IS(there.status, GNTST_okay);
     CHECK(map(GNTMAP_host_map | GNTMAP_readonly, &handle) < 0);
-    struct gnttab_unmap_grant_ref end = { .host_addr = OTHER_VA(OTHER_FREE), .handle = there.handle };
+    struct gnttab_unmap_grant_ref end = { .host_addr = OTHER_VA(OTHER_FREE),
+                                          .handle = there.handle };
     CHECK_IS(other_grant_op(&third, GNTTABOP_unmap_grant_ref, &end, sizeof(end)), 0);
     CHECK_IS(end.status, GNTST_okay);
     CHECK_IS(marks(), 0);
@@ -385,14 +423,18 @@ static void one_user_at_a_time(void)
 
 static int16_t map_there(unsigned int ref, grant_handle_t *handle)
 {
-    struct gnttab_map_grant_ref op = { .host_addr = OTHER_VA(OTHER_FREE), .flags = GNTMAP_host_map | GNTMAP_readonly, .ref = ref, .dom = other.id };
+    struct gnttab_map_grant_ref op = { .host_addr = OTHER_VA(OTHER_FREE),
+                                       .flags = GNTMAP_host_map | GNTMAP_readonly,
+                                       .ref = ref,
+                                       .dom = other.id };
 
     NEED(other_grant_op(&third, GNTTABOP_map_grant_ref, &op, sizeof(op)) == 0);
     *handle = op.handle;
     return op.status;
 }
 
-/* The third domain has one page for handles. What is refused costs none; when all are in use, one that comes back is the next. */
+/* The third domain has one page for handles. What is refused costs none; when all are in use, one
+ * that comes back is the next. */
 static void as_many_handles_as_there_are(void)
 {
     static grant_handle_t handle[600];
@@ -432,7 +474,8 @@ static void many_handles(void)
     NEED(place);
     give_many(self);
     for (unsigned int i = 0; i < MANY; i++) {
-        struct gnttab_map_grant_ref op = map_at((unsigned long)place + i * PAGE_SIZE, REF + i / 100, GNTMAP_host_map);
+        struct gnttab_map_grant_ref op = map_at((unsigned long)place + i * PAGE_SIZE, REF + i / 100,
+                                                GNTMAP_host_map);
         wrong += op.status != GNTST_okay;
         handle[i] = op.handle;
         for (unsigned int j = 0; j < i && j < 4; j++)
@@ -452,7 +495,8 @@ static void behind_the_end(void)
     struct gnttab_query_size size = { .dom = other.id };
 
     NEED(HYPERVISOR_grant_table_op(GNTTABOP_query_size, &size, 1) == 0);
-    CHECK_IS(map_at((unsigned long)va, size.nr_frames * 512, GNTMAP_host_map).status, GNTST_bad_gntref);
+    CHECK_IS(map_at((unsigned long)va, size.nr_frames * 512, GNTMAP_host_map).status,
+             GNTST_bad_gntref);
     CHECK_IS(map_at((unsigned long)va, ~0u, GNTMAP_host_map).status, GNTST_bad_gntref);
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &size, 0x80000000u), -EINVAL);
 }
@@ -513,8 +557,10 @@ static void what_outlives_its_domain(void)
     CHECK_IS(va[8], 88);
     va[8] = 89;
     CHECK_IS(va[8], 89);
-    if (on_domus())                                                 /* Xen lets more be mapped of a dead domain */
-        CHECK_IS(map_at((unsigned long)va + PAGE_SIZE, REF, GNTMAP_host_map).status, GNTST_bad_domain);
+    /* Xen lets more be mapped of a dead domain */
+    if (on_domus())
+        CHECK_IS(map_at((unsigned long)va + PAGE_SIZE, REF, GNTMAP_host_map).status,
+                 GNTST_bad_domain);
     CHECK_IS(unmap(handle), GNTST_okay);
     struct gnttab_unmap_grant_ref last = { .dev_bus_addr = op.dev_bus_addr, .handle = device };
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, &last, 1), 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that goes from one domain to another. Nobody finds in it what somebody left there: a domain's pages, its grant table and its
- * shared page are filled with a pattern, and the next owner, whatever way it comes by the frames, must see zeroes. A frame that was given
- * back stays what it is while somebody has it mapped. Limits are kept when they are lowered below what is there. Foreign mappings are of the
- * domain that was named, and no one's page table can be had writable.
- * Idea: XSA-22, 100, 280, 385 (limits).
+ * Memory that goes from one domain to another. Nobody finds in it what somebody left there: a
+ * domain's pages, its grant table and its shared page are filled with a pattern, and the next
+ * owner, whatever way it comes by the frames, must see zeroes. A frame that was given back stays
+ * what it is while somebody has it mapped. Limits are kept when they are lowered below what is
+ * there. Foreign mappings are of the domain that was named, and no one's page table can be had
+ * writable. Idea: XSA-22, 100, 280, 385 (limits).
  */
 #include "../lib/other.h"
 
@@ -44,7 +45,8 @@ static void all_clean(domid_t id, const xen_pfn_t *frames, unsigned int count)
         dirty += words_other_than(page, 0) != 0;
         unmap_frames(page, 1);
     }
-    if (on_domus())                                                 /* Xen leaves it to a living domain to clear what it gives back */
+    /* Xen leaves it to a living domain to clear what it gives back */
+    if (on_domus())
         CHECK_IS(dirty, 0);
     for (unsigned int i = 0; i < 4; i++)
         CHECK_IS(words_other_than(grants + 512 * i, 0), 0);
@@ -79,14 +81,17 @@ static void the_next_domain_sees_nothing(void)
         frames[i] = i;
     set_xen_guest_handle(r.extent_start, frames);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), SIZE);
-    if (on_domus())                                                 /* which frames Xen takes is its business */
+    /* which frames Xen takes is its business */
+    if (on_domus())
         CHECK(in_both(other.frame, frames, SIZE) > SIZE / 2);
     all_clean(next.id, frames, SIZE);
     shared = other_shared_info(&next);
-    for (unsigned int i = 0; i < 512; i++)                          /* it has a clock in it, so it is not all zero */
+    /* it has a clock in it, so it is not all zero */
+    for (unsigned int i = 0; i < 512; i++)
         CHECK(((uint64_t *)(void *)shared)[i] != OTHER_PATTERN);
     CHECK(shared->evtchn_pending[1] == 0 && shared->evtchn_mask[1] == 0);
-    for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS && on_domus(); i++)   /* a vCPU begins without upcalls; Xen's toolstack sees to it */
+    /* a vCPU begins without upcalls; Xen's toolstack sees to it */
+    for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS && on_domus(); i++)
         CHECK_IS(shared->vcpu_info[i].evtchn_upcall_mask, 1);
     unmap_frames(shared, 1);
     domain_unmake(next.id);
@@ -114,11 +119,13 @@ static void we_see_nothing(void)
         CHECK_IS(HYPERVISOR_memory_op(ways[i], &r), 1);
         CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), owned);
         p2m[pfn] = frame;
-        NEED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) == 0);
+        NEED(HYPERVISOR_update_va_mapping(
+                 (unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) == 0);
         if (on_domus())
             CHECK_IS(words_other_than(page, 0), 0);
     }
-    struct mmu_update update = { (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, pfn };
+    struct mmu_update update = { (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | MMU_MACHPHYS_UPDATE,
+                                 pfn };
     NEED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF) == 0);
     free_page(page);
 }
@@ -156,9 +163,11 @@ static void limits(void)
     CHECK_IS(give_back((domid_t)id, frames, 6), 6);
     CHECK_IS(domain_pages((domid_t)id), 10);
     CHECK_IS(give_back((domid_t)id, frames, 1), 0);                 /* a second time */
-    CHECK_IS(domain_populate((domid_t)id, more, 1, 0), 0);                 /* exactly at the limit */
+    /* exactly at the limit */
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 0), 0);
     CHECK_IS(give_back((domid_t)id, frames + 6, 1), 1);
-    CHECK_IS(domain_populate((domid_t)id, more, 1, 1), 0);                 /* two at once are one too many */
+    /* two at once are one too many */
+    CHECK_IS(domain_populate((domid_t)id, more, 1, 1), 0);
     CHECK_IS(domain_populate((domid_t)id, more, 2, 0), 1);
     CHECK_IS(domain_pages((domid_t)id), 10);
     CHECK_IS(set_limit((domid_t)id, 32), 0);
@@ -171,11 +180,15 @@ static void limits(void)
     CHECK(domain_populate((domid_t)id, more, 1, 0) <= 0);
 }
 
-/* Six pages are free, four of them for the list that the hypervisor makes: four frames are not to be had, and two not lost. */
+/* Six pages are free, four of them for the list that the hypervisor makes: four frames are not to
+ * be had, and two not lost. */
 static void exchanged_for_what_is_not_there(domid_t id, xen_pfn_t *frames)
 {
     uint64_t *area = alloc_machine_contiguous(2, 32);
-    struct xen_memory_exchange x = { .in = { .nr_extents = 1, .extent_order = 2, .domid = DOMID_SELF }, .out = { .nr_extents = 4, .domid = DOMID_SELF } };
+    struct xen_memory_exchange x = {
+        .in = { .nr_extents = 1, .extent_order = 2, .domid = DOMID_SELF },
+        .out = { .nr_extents = 4, .domid = DOMID_SELF }
+    };
     xen_pfn_t in = virt_to_mfn(area), out[4], kept = frames[0], give[6];
 
     for (unsigned int i = 0; i < 4; i++) {
@@ -188,14 +201,18 @@ static void exchanged_for_what_is_not_there(domid_t id, xen_pfn_t *frames)
     CHECK_IS(free_pages_of_machine(), 0);
     CHECK_IS(give_back(id, give, 6), 6);
     for (unsigned int i = 0; i < 4; i++)
-        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, 0, UVMF_INVLPG) ==
+             0);
     set_xen_guest_handle(x.in.extent_start, &in);
     set_xen_guest_handle(x.out.extent_start, out);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_exchange, &x), -ENOMEM);
     CHECK_IS(x.nr_exchanged, 0);
     CHECK_IS(free_pages_of_machine(), 6);
     for (unsigned int i = 0; i < 4; i++)
-        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE, (uint64_t)(in + i) << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
+        CHECK_IS(HYPERVISOR_update_va_mapping((unsigned long)area + i * PAGE_SIZE,
+                                              (uint64_t)(in + i) << PAGE_SHIFT | PROT_RW,
+                                              UVMF_INVLPG),
+                 0);
     free_pages(area, 2);
 }
 
@@ -210,7 +227,8 @@ static void all_there_is(void)
     done = domain_populate((domid_t)id, frames, 1024, 9);
     CHECK_IS(domain_pages((domid_t)id), done * 512);
     NEED(done > 0);
-    CHECK(done == 1024 || domain_populate((domid_t)id, frames + 1023, 1, 9) == 0);        /* a machine of more than 2 GiB has more */
+    /* a machine of more than 2 GiB has more */
+    CHECK(done == 1024 || domain_populate((domid_t)id, frames + 1023, 1, 9) == 0);
     CHECK_IS(domain_pages((domid_t)id), done * 512);
     if (on_domus())
         exchanged_for_what_is_not_there((domid_t)id, frames);
@@ -235,7 +253,8 @@ static void the_numbers_of_frames(void)
     update = (struct mmu_update){ mine << PAGE_SHIFT | MMU_MACHPHYS_UPDATE, 4711 };
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
     memcpy(other.data, &update, sizeof(update));
-    CHECK_REFUSED(other_call(&other, __HYPERVISOR_mmu_update, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
+    CHECK_REFUSED(
+        other_call(&other, __HYPERVISOR_mmu_update, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
     CHECK_IS(mfn_to_pfn(mine), virt_to_pfn(ours));
     free_page(ours);
 }
@@ -243,7 +262,10 @@ static void the_numbers_of_frames(void)
 /* Contiguous memory is for a domain that has devices. (Xen limits it to 2 MiB.) */
 static void no_contiguous_memory_for_them(void)
 {
-    struct xen_memory_exchange x = { .in = { .nr_extents = 2, .domid = DOMID_SELF }, .out = { .nr_extents = 1, .extent_order = 1, .domid = DOMID_SELF } };
+    struct xen_memory_exchange x = {
+        .in = { .nr_extents = 2, .domid = DOMID_SELF },
+        .out = { .nr_extents = 1, .extent_order = 1, .domid = DOMID_SELF }
+    };
 
     set_xen_guest_handle(x.in.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
     set_xen_guest_handle(x.out.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
@@ -261,14 +283,16 @@ static void not_in_our_name(void)
 
     memcpy(other.data + 512, &frame, sizeof(frame));
     set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 512));
-    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)) <= 0);
+    CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)) <=
+          0);
     CHECK(other_op(&other, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r, sizeof(r)) <= 0);
     CHECK_IS(domain_pages(own_domid()), before);
     CHECK(is_ours(frame));
     free_page(ours);
 }
 
-/* A table of ours that is made beforehand names our frames only, in whatever name it is hooked in. */
+/* A table of ours that is made beforehand names our frames only, in whatever name it is hooked
+ * in. */
 static void a_table_with_their_frames(void)
 {
     uint64_t *l1 = alloc_zeroed_page();
@@ -283,7 +307,8 @@ static void a_table_with_their_frames(void)
     NEED(free_slot < 512);
     l1[0] = (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW;
     NEED(page_set_readonly(l1, true) == 0);
-    struct mmu_update update = { virt_to_machine(l2 + free_slot), virt_to_machine(l1) | PROT_TABLE };
+    struct mmu_update update = { virt_to_machine(l2 + free_slot),
+                                 virt_to_machine(l1) | PROT_TABLE };
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
     CHECK_REFUSED(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(l1)));
@@ -295,8 +320,10 @@ static void a_table_with_their_frames(void)
 /* Bases and flushes are the caller's own. */
 static void only_for_oneself(void)
 {
-    static const unsigned int commands[] = { MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL,
-                                             MMUEXT_INVLPG_LOCAL, MMUEXT_INVLPG_ALL, MMUEXT_SET_LDT };
+    static const unsigned int commands[] = { MMUEXT_NEW_BASEPTR,     MMUEXT_NEW_USER_BASEPTR,
+                                             MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL,
+                                             MMUEXT_INVLPG_LOCAL,    MMUEXT_INVLPG_ALL,
+                                             MMUEXT_SET_LDT };
 
     for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         struct mmuext_op op = { .cmd = commands[i], .arg1.mfn = kernel_root_mfn };
@@ -332,7 +359,9 @@ static void foreign_mappings(void)
     ours[3] = 44;
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, other.id));
     CHECK_IS(ours[3], 44);
-    op = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(ours), .arg2.src_mfn = their_page };
+    op = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE,
+                             .arg1.mfn = virt_to_mfn(ours),
+                             .arg2.src_mfn = their_page };
     CHECK_REFUSED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF));
     CHECK_IS(ours[3], 44);
     CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
@@ -342,7 +371,8 @@ static void foreign_mappings(void)
     update.ptr = (uint64_t)other.frame[OTHER_L1] << PAGE_SHIFT | (other.pages + 1) * 8;
     update.val = their_page << PAGE_SHIFT | PROT_RW;
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF));
-    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));       /* tables of ours, frames of theirs */
+    /* tables of ours, frames of theirs */
+    CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, other.id));
     CHECK_IS(HYPERVISOR_mmu_update(&update, 1, NULL, (other.id + 1U) << 16 | other.id), 0);
     update.val = virt_to_machine(ours) | PROT_RW;
     CHECK_REFUSED(HYPERVISOR_mmu_update(&update, 1, NULL, (other.id + 1U) << 16 | other.id));
@@ -359,7 +389,8 @@ static void foreign_mappings(void)
     free_page(ours);
 }
 
-/* A table that they could not have is a page again at once, for us too; so is one that they have no more. */
+/* A table that they could not have is a page again at once, for us too; so is one that they have no
+ * more. */
 static void no_table_any_more(void)
 {
     struct mmuext_op op = { .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = other.frame[OTHER_FREE] };
@@ -371,18 +402,28 @@ static void no_table_any_more(void)
         page[9] = round ? 0 : (uint64_t)other.frame[OTHER_L4] << PAGE_SHIFT | PROT_RW;
         unmap_frames(page, 1);
         CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE),
-                            (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG, 0), 0);
+                            (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RO, UVMF_INVLPG,
+                            0),
+                 0);
         op.cmd = MMUEXT_PIN_L1_TABLE;
         memcpy(other.data, &op, sizeof(op));
         if (round)
-            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
+            CHECK_IS(
+                other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF),
+                0);
         else
-            CHECK_REFUSED(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
+            CHECK_REFUSED(
+                other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF));
         op.cmd = MMUEXT_UNPIN_TABLE;
         memcpy(other.data, &op, sizeof(op));
         if (round)
-            CHECK_IS(other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF), 0);
-        CHECK_IS(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)va, (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, other.id), 0);
+            CHECK_IS(
+                other_call(&other, __HYPERVISOR_mmuext_op, OTHER_VA(OTHER_DATA), 1, 0, DOMID_SELF),
+                0);
+        CHECK_IS(HYPERVISOR_update_va_mapping_otherdomain(
+                     (unsigned long)va, (uint64_t)other.frame[OTHER_FREE] << PAGE_SHIFT | PROT_RW,
+                     UVMF_INVLPG, other.id),
+                 0);
         CHECK_IS(map_page((unsigned long)va, 0, 0, DOMID_SELF), 0);
         page = other_map(&other, OTHER_FREE);
         CHECK_IS(page[0] & PTE_MFN_MASK, (uint64_t)other.frame[OTHER_FREE + 1] << PAGE_SHIFT);
@@ -392,12 +433,21 @@ static void no_table_any_more(void)
     vspace_free(va, 1);
 }
 
-/* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's, ours. */
+/* Frames that a domain without devices must not have, by its own calls: devices', the hypervisor's,
+ * ours. */
 static void what_they_may_not_map(void)
 {
     uint64_t *ours = alloc_zeroed_page();
     unsigned long last = (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
-    const unsigned long frames[] = { 0xb8, 0xfebf0, 0xfec00, 0xfee00, last + 5, 1UL << 38, PTE_MFN_MASK >> PAGE_SHIFT, virt_to_mfn(ours), foreign_mfn() };
+    const unsigned long frames[] = { 0xb8,
+                                     0xfebf0,
+                                     0xfec00,
+                                     0xfee00,
+                                     last + 5,
+                                     1UL << 38,
+                                     PTE_MFN_MASK >> PAGE_SHIFT,
+                                     virt_to_mfn(ours),
+                                     foreign_mfn() };
     uint64_t *va = vspace_alloc(1);
 
     NEED(ours && va);
@@ -405,9 +455,12 @@ static void what_they_may_not_map(void)
         for (unsigned int write = 0; write < 2; write++) {
             uint64_t entry = (uint64_t)frames[i] << PAGE_SHIFT | (write ? PROT_RW : PROT_RO);
 
-            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, 0));
-            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, DOMID_IO));
-            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain, OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, own_domid()));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(OTHER_FREE),
+                                     entry, UVMF_INVLPG, 0));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain,
+                                     OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, DOMID_IO));
+            CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping_otherdomain,
+                                     OTHER_VA(OTHER_FREE), entry, UVMF_INVLPG, own_domid()));
         }
     /* And we cannot have a device's page as if it were theirs. */
     CHECK_REFUSED(map_page((unsigned long)va, 0xfebf0, PROT_RW, other.id));
@@ -427,17 +480,20 @@ static void given_back_while_mapped(void)
     long before = domain_pages(other.id);
 
     fill_page(va);
-    CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), 0, UVMF_INVLPG, 0), 0);
+    CHECK_IS(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), 0, UVMF_INVLPG, 0),
+             0);
     memcpy(other.data + 256, &frame, sizeof(frame));
     set_xen_guest_handle(r.extent_start, (xen_pfn_t *)(OTHER_VA(OTHER_DATA) + 256));
-    CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)), 1);
+    CHECK_IS(other_op(&other, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r, sizeof(r)),
+             1);
     NEED(domain_populate(next.id, frames, 32, 0) == 32);
     for (unsigned int i = 0; i < 32; i++)
         CHECK(frames[i] != frame);
     CHECK_IS(words_other_than(va, OTHER_PATTERN), 0);
     unmap_frames(va, 1);
     CHECK_IS(domain_pages(other.id), before - 1);
-    CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn), (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 0));
+    CHECK_REFUSED(other_call(&other, __HYPERVISOR_update_va_mapping, OTHER_VA(pfn),
+                             (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 0));
 }
 
 void test_main(void)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flags that a guest may set for itself (DF, AC, NT, TF, RF, ID) and those that it may not (IOPL) are set before every way into ring
- * 0, from guest kernel and from guest user mode. Ring 0 works as ever: it copies forwards and returns by IRETQ. What the guest finds
- * afterwards is what the ABI says: the frame has its own flags, with IF for the event mask; a handler begins with TF, NT, RF and AC
- * clear; after a hypercall everything is as it was but NT. Single steps come out of ring 0 as single steps, also where ring 0 did the
- * instruction for the guest.
- * Idea: XSA-202 and 204 (flags on the way in and out); SDM volume 3, 6.12.1.3; SMAP's AC.
- * also on: max,-xsave
+ * Flags that a guest may set for itself (DF, AC, NT, TF, RF, ID) and those that it may not (IOPL)
+ * are set before every way into ring 0, from guest kernel and from guest user mode. Ring 0 works as
+ * ever: it copies forwards and returns by IRETQ. What the guest finds afterwards is what the ABI
+ * says: the frame has its own flags, with IF for the event mask; a handler begins with TF, NT, RF
+ * and AC clear; after a hypercall everything is as it was but NT. Single steps come out of ring 0
+ * as single steps, also where ring 0 did the instruction for the guest. Idea: XSA-202 and 204
+ * (flags on the way in and out); SDM volume 3, 6.12.1.3; SMAP's AC. also on: max,-xsave
  */
 #include "../lib/user.h"
 #include <xen/callback.h>
@@ -24,13 +24,21 @@
 
 static union probe_stack stack;
 static struct probe *const p = &stack.probe;
-static uint64_t lost;                       /* flags that are not given back: IOPL; NT by Domus, which lets none out of ring 0 */
+/* flags that are not given back: IOPL; NT by Domus, which lets none out of ring 0 */
+static uint64_t lost;
 static xen_capabilities_info_t capabilities, wanted_capabilities;
 static uint64_t poison;
 static const char *where;
 
-#define SAME(what, is, should_be) do { uint64_t is_ = (is), should_ = (should_be); if (is_ == should_) test_passed(); \
-    else test_failure(__FILE__, __LINE__, "%s with flags %lx: %s is %lx, not %lx", where, poison, what, is_, should_); } while (0)
+#define SAME(what, is, should_be) \
+    do { \
+        uint64_t is_ = (is), should_ = (should_be); \
+        if (is_ == should_) \
+            test_passed(); \
+        else \
+            test_failure(__FILE__, __LINE__, "%s with flags %lx: %s is %lx, not %lx", where, \
+                         poison, what, is_, should_); \
+    } while (0)
 
 static void prepare(void)
 {
@@ -39,8 +47,9 @@ static void prepare(void)
     p->flags = FIXED | IF | poison;
 }
 
-/* What a handler finds: its own flags, and the interrupted ones in the frame, where IF says whether events were on. If they were, an
- * interrupt that is none of ours may have come first, and what does not survive one is gone. */
+/* What a handler finds: its own flags, and the interrupted ones in the frame, where IF says whether
+ * events were on. If they were, an interrupt that is none of ours may have come first, and what
+ * does not survive one is gone. */
 static void handler_saw(bool events_on)
 {
     uint64_t gone = IOPL | RF | (events_on ? lost & NT & ~p->frame_flags : 0);
@@ -67,7 +76,8 @@ static void traps_with(const char *name, void (*way)(void), const char *rip, int
     handler_saw(false);
     for (int i = 0; i < REGISTERS; i++)
         if (i != RSP && (i != RAX || vector != TRAP_DB) && p->registers[i] != given[i])
-            test_failure(__FILE__, __LINE__, "%s with flags %lx: register %d is %lx", where, poison, i, p->registers[i]);
+            test_failure(__FILE__, __LINE__, "%s with flags %lx: register %d is %lx", where, poison,
+                         i, p->registers[i]);
 }
 #define TRAPS(way, place, vector) traps_with(#way, way_##way, way_##way##_##place, vector)
 
@@ -105,7 +115,8 @@ static void exceptions(void)
     prepare();
     TRAPS(int3, end, TRAP_BP);
     TRAPS(int80, end, VECTOR_INT80);
-    if (on_domus())                                                 /* Xen takes QEMU's wrong error code for the vector */
+    /* Xen takes QEMU's wrong error code for the vector */
+    if (on_domus())
         TRAPS(int_gate, end, 0x55);
     TRAPS(ud2, at, TRAP_UD);
     TRAPS(hlt, at, TRAP_GP);
@@ -115,7 +126,8 @@ static void exceptions(void)
     p->registers[RDI] = 0x1230;
     TRAPS(store, at, TRAP_PF);
     SAME("the address", fault_address(), 0x1230);
-    SAME("the error", p->error & 0xffffffff, PF_WRITE);             /* the kernel's: not U, though it runs in ring 3 */
+    /* the kernel's: not U, though it runs in ring 3 */
+    SAME("the error", p->error & 0xffffffff, PF_WRITE);
     TRAPS(load, at, TRAP_PF);
     SAME("the error", p->error & 0xffffffff, 0);
     prepare();
@@ -127,7 +139,8 @@ static void exceptions(void)
     TRAPS(divide, at, TRAP_DE);
 }
 
-/* Instructions that ring 0 does for us; it reads their bytes, and goes on behind them with our flags. */
+/* Instructions that ring 0 does for us; it reads their bytes, and goes on behind them with our
+ * flags. */
 static void done_for_us(void (*way)(void), const char *name, bool single_step)
 {
     where = name;
@@ -148,22 +161,26 @@ static void emulated(bool single_step)
     prepare();
     done_for_us(way_read_cr0, "read_cr0", single_step);
     SAME("cr0", p->registers[RAX] & 0x80000001, 0x80000001);
-    if (single_step) SAME("rip", p->rip, (unsigned long)way_read_cr0_end);
+    if (single_step)
+        SAME("rip", p->rip, (unsigned long)way_read_cr0_end);
     prepare();
     p->registers[RAX] = 0x40000000;
     done_for_us(way_forced_cpuid, "forced_cpuid", single_step);
     SAME("ebx", p->registers[RBX], 0x566e6558);
-    if (single_step) SAME("rip", p->rip, (unsigned long)way_forced_cpuid_end);
+    if (single_step)
+        SAME("rip", p->rip, (unsigned long)way_forced_cpuid_end);
     prepare();
     p->registers[RDI] = (unsigned long)entry;
     p->registers[RAX] = virt_to_machine(page) | PROT_RO;
     done_for_us(way_store, "store to a page table", single_step);
     SAME("the entry", *entry & PTE_WRITE, 0);
-    if (single_step) SAME("rip", p->rip, (unsigned long)way_store_end);
+    if (single_step)
+        SAME("rip", p->rip, (unsigned long)way_store_end);
     NEED(write_entry(virt_to_machine(entry), virt_to_machine(page) | PROT_RW) == 0);
 }
 
-/* A timer that strikes again and again: the first time may be too early, before the flags are set. */
+/* A timer that strikes again and again: the first time may be too early, before the flags are
+ * set. */
 static void ticking(bool on)
 {
     struct vcpu_set_periodic_timer often = { .period_ns = 10 * NS_PER_MS };
@@ -184,7 +201,8 @@ static void run_until_struck(unsigned long rip)
         SAME("the mask of events", events_masked(), true);
         events_poll();
         if (p->rip >= rip) {
-            poison &= ~(lost & NT) | p->frame_flags;        /* lost to an earlier interrupt, perhaps, that brought no event */
+            /* lost to an earlier interrupt, perhaps, that brought no event */
+            poison &= ~(lost & NT) | p->frame_flags;
             return;
         }
     }
@@ -207,10 +225,12 @@ static void interrupted(void)
 
 /* ---- from user mode ---- */
 
-static void from_user(const char *name, const void *bytes, size_t length, size_t behind, int64_t vector)
+static void from_user(const char *name, const void *bytes, size_t length, size_t behind,
+                      int64_t vector)
 {
     bool events_on = vector == PROBE_EVENT;
-    uint8_t code[32] = { 0x9c, 0x81, 0x0c, 0x24, 0x00, 0x40, 0x00, 0x00, 0x9d };    /* NT can only be had by POPF */
+    /* NT can only be had by POPF */
+    uint8_t code[32] = { 0x9c, 0x81, 0x0c, 0x24, 0x00, 0x40, 0x00, 0x00, 0x9d };
     size_t before = poison & NT ? 9 : 0;
 
     where = name;
@@ -237,10 +257,16 @@ static void from_user(const char *name, const void *bytes, size_t length, size_t
     for (int i = 0; i < REGISTERS; i++)
         if (i != RSP && i != RDI && !(vector == PROBE_SYSCALL && (i == RCX || i == R11)) &&
             p->registers[i] != 0x1111111111111111UL * (unsigned int)(i + 1))
-            test_failure(__FILE__, __LINE__, "%s with flags %lx: register %d is %lx", where, poison, i, p->registers[i]);
+            test_failure(__FILE__, __LINE__, "%s with flags %lx: register %d is %lx", where, poison,
+                         i, p->registers[i]);
 }
-#define FROM_USER(name, behind, vector, ...) do { static const uint8_t bytes_[] = { __VA_ARGS__ }; \
-    uint64_t kept_ = poison; from_user("user " name, bytes_, sizeof(bytes_), behind, vector); poison = kept_; } while (0)
+#define FROM_USER(name, behind, vector, ...) \
+    do { \
+        static const uint8_t bytes_[] = { __VA_ARGS__ }; \
+        uint64_t kept_ = poison; \
+        from_user("user " name, bytes_, sizeof(bytes_), behind, vector); \
+        poison = kept_; \
+    } while (0)
 
 static void user_ways(void)
 {
@@ -267,7 +293,8 @@ static void user_ways(void)
 static void masking(void)
 {
     static const uint8_t int80[] = { 0xcd, 0x80 }, gate[] = { 0xcd, 0x55 }, call[] = { 0x0f, 0x05 };
-    struct callback_register syscall = { .type = CALLBACKTYPE_syscall, .address = (unsigned long)probe_syscall };
+    struct callback_register syscall = { .type = CALLBACKTYPE_syscall,
+                                         .address = (unsigned long)probe_syscall };
 
     poison = 0;
     where = "masking";
@@ -314,7 +341,8 @@ static void single_steps(void)
     TRAPS(nothing, end, TRAP_DB);
     p->registers[RAX] = __HYPERVISOR_xen_version;
     p->registers[RDI] = XENVER_version;
-    p->registers[RCX] = (unsigned long)way_syscall_end;         /* what SYSRET leaves there, traps_with wants as it gave it */
+    /* what SYSRET leaves there, traps_with wants as it gave it */
+    p->registers[RCX] = (unsigned long)way_syscall_end;
     p->registers[R11] = FIXED | IF | TF;
     TRAPS(syscall, end, TRAP_DB);
     SAME("the result", p->registers[RAX], 4 << 16 | 17);
@@ -328,7 +356,8 @@ static void single_steps(void)
     FROM_USER("ud2", 0, TRAP_UD, 0x0f, 0x0b);
 }
 
-/* RF: an instruction with a breakpoint on it is passed once, by both ways out that can be asked for. */
+/* RF: an instruction with a breakpoint on it is passed once, by both ways out that can be asked
+ * for. */
 static void resume(void)
 {
     void (*const ways[])(void) = { way_iret, way_iret_sysret };
@@ -354,7 +383,8 @@ static void resume(void)
 
 void test_main(void)
 {
-    static const uint64_t poisons[] = { 0, DF, AC, NT, IOPL, ID, CF_TO_OF, DF | AC | NT | IOPL | ID | CF_TO_OF };
+    static const uint64_t poisons[] = { 0,    DF, AC,       NT,
+                                        IOPL, ID, CF_TO_OF, DF | AC | NT | IOPL | ID | CF_TO_OF };
 
     lost = IOPL | (on_domus() ? NT : 0);
     NEED(HYPERVISOR_xen_version(XENVER_capabilities, wanted_capabilities) == 0);

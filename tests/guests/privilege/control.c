@@ -39,16 +39,46 @@ TRY(XEN_DOMCTL_createdomain)
     return result;
 }
 
-TRY(XEN_DOMCTL_destroydomain)  { return domctl(XEN_DOMCTL_destroydomain, disposable(target)); }
-TRY(XEN_DOMCTL_pausedomain)    { return domctl(XEN_DOMCTL_pausedomain, target); }
-TRY(XEN_DOMCTL_unpausedomain)  { return domctl(XEN_DOMCTL_unpausedomain, target); }
-TRY(XEN_DOMCTL_getdomaininfo)  { return domctl(XEN_DOMCTL_getdomaininfo, target); }
-TRY(XEN_DOMCTL_settimeoffset)  { return domctl(XEN_DOMCTL_settimeoffset, target); }
-TRY(XEN_DOMCTL_getvcpuinfo)    { return domctl(XEN_DOMCTL_getvcpuinfo, target); }
-TRY(XEN_DOMCTL_sendtrigger)    { return domctl(XEN_DOMCTL_sendtrigger, target); }
-TRY(XEN_DOMCTL_get_address_size) { return domctl(XEN_DOMCTL_get_address_size, target); }
-TRY(XEN_DOMCTL_setdomainhandle)  { return domctl(XEN_DOMCTL_setdomainhandle, target); }
-TRY(XEN_DOMCTL_irq_permission)   { return domctl(XEN_DOMCTL_irq_permission, target); }
+TRY(XEN_DOMCTL_destroydomain)
+{
+    return domctl(XEN_DOMCTL_destroydomain, disposable(target));
+}
+TRY(XEN_DOMCTL_pausedomain)
+{
+    return domctl(XEN_DOMCTL_pausedomain, target);
+}
+TRY(XEN_DOMCTL_unpausedomain)
+{
+    return domctl(XEN_DOMCTL_unpausedomain, target);
+}
+TRY(XEN_DOMCTL_getdomaininfo)
+{
+    return domctl(XEN_DOMCTL_getdomaininfo, target);
+}
+TRY(XEN_DOMCTL_settimeoffset)
+{
+    return domctl(XEN_DOMCTL_settimeoffset, target);
+}
+TRY(XEN_DOMCTL_getvcpuinfo)
+{
+    return domctl(XEN_DOMCTL_getvcpuinfo, target);
+}
+TRY(XEN_DOMCTL_sendtrigger)
+{
+    return domctl(XEN_DOMCTL_sendtrigger, target);
+}
+TRY(XEN_DOMCTL_get_address_size)
+{
+    return domctl(XEN_DOMCTL_get_address_size, target);
+}
+TRY(XEN_DOMCTL_setdomainhandle)
+{
+    return domctl(XEN_DOMCTL_setdomainhandle, target);
+}
+TRY(XEN_DOMCTL_irq_permission)
+{
+    return domctl(XEN_DOMCTL_irq_permission, target);
+}
 
 TRY(XEN_DOMCTL_iomem_permission)
 {
@@ -119,8 +149,14 @@ static long affinity(uint32_t command, domid_t target)
     return domctl(command, target);
 }
 
-TRY(XEN_DOMCTL_setvcpuaffinity) { return affinity(XEN_DOMCTL_setvcpuaffinity, target); }
-TRY(XEN_DOMCTL_getvcpuaffinity) { return affinity(XEN_DOMCTL_getvcpuaffinity, target); }
+TRY(XEN_DOMCTL_setvcpuaffinity)
+{
+    return affinity(XEN_DOMCTL_setvcpuaffinity, target);
+}
+TRY(XEN_DOMCTL_getvcpuaffinity)
+{
+    return affinity(XEN_DOMCTL_getvcpuaffinity, target);
+}
 
 static struct vcpu_guest_context context;
 
@@ -155,9 +191,21 @@ static long sysctl(struct xen_sysctl *request, uint32_t command)
     return HYPERVISOR_sysctl(request);
 }
 
-TRY(XEN_SYSCTL_physinfo)  { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_physinfo); }
-TRY(XEN_SYSCTL_sched_id)  { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_sched_id); }
-TRY(XEN_SYSCTL_availheap) { struct xen_sysctl s = { 0 }; return sysctl(&s, XEN_SYSCTL_availheap); }
+TRY(XEN_SYSCTL_physinfo)
+{
+    struct xen_sysctl s = { 0 };
+    return sysctl(&s, XEN_SYSCTL_physinfo);
+}
+TRY(XEN_SYSCTL_sched_id)
+{
+    struct xen_sysctl s = { 0 };
+    return sysctl(&s, XEN_SYSCTL_sched_id);
+}
+TRY(XEN_SYSCTL_availheap)
+{
+    struct xen_sysctl s = { 0 };
+    return sysctl(&s, XEN_SYSCTL_availheap);
+}
 
 TRY(XEN_SYSCTL_readconsole)
 {
@@ -289,7 +337,10 @@ TRY(PHYSDEVOP_map_pirq)
     return result;
 }
 
-TRY(PHYSDEVOP_unmap_pirq) { return unmap_pirq(map_gsi(20)); }
+TRY(PHYSDEVOP_unmap_pirq)
+{
+    return unmap_pirq(map_gsi(20));
+}
 
 TRY(PHYSDEVOP_eoi)
 {
@@ -344,9 +395,18 @@ static long pci_device(unsigned int command)
     return HYPERVISOR_physdev_op(command, &device);
 }
 
-TRY(PHYSDEVOP_pci_device_remove) { return pci_device(PHYSDEVOP_pci_device_remove); }
-TRY(PHYSDEVOP_prepare_msix)      { return pci_device(PHYSDEVOP_prepare_msix); }
-TRY(PHYSDEVOP_release_msix)      { return pci_device(PHYSDEVOP_release_msix); }
+TRY(PHYSDEVOP_pci_device_remove)
+{
+    return pci_device(PHYSDEVOP_pci_device_remove);
+}
+TRY(PHYSDEVOP_prepare_msix)
+{
+    return pci_device(PHYSDEVOP_prepare_msix);
+}
+TRY(PHYSDEVOP_release_msix)
+{
+    return pci_device(PHYSDEVOP_release_msix);
+}
 
 TRY(PHYSDEVOP_pci_device_add)
 {

@@ -187,8 +187,7 @@ static grant_ref_t grant_of(domid_t target)
 {
     int ref;
 
-    if (target != DOMID_SELF)
-        return NOT_GRANTED;
+    if (target != DOMID_SELF) return NOT_GRANTED;
     NEED(page = alloc_zeroed_page());
     NEED((ref = grant_page(self, page, true)) > 0);
     return reference = (grant_ref_t)ref;
@@ -196,8 +195,7 @@ static grant_ref_t grant_of(domid_t target)
 
 static void grant_done(domid_t target)
 {
-    if (target != DOMID_SELF)
-        return;
+    if (target != DOMID_SELF) return;
     CHECK_IS(grant_end_access(reference), 0);
     free_page(page);
 }

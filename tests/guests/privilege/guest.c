@@ -19,17 +19,50 @@ static long version(unsigned int op)
     return HYPERVISOR_xen_version(op, answer);
 }
 
-TRY(XENVER_version)             { return version(XENVER_version); }
-TRY(XENVER_extraversion)        { return version(XENVER_extraversion); }
-TRY(XENVER_compile_info)        { return version(XENVER_compile_info); }
-TRY(XENVER_capabilities)        { return version(XENVER_capabilities); }
-TRY(XENVER_changeset)           { return version(XENVER_changeset); }
-TRY(XENVER_platform_parameters) { return version(XENVER_platform_parameters); }
-TRY(XENVER_get_features)        { return version(XENVER_get_features); }
-TRY(XENVER_pagesize)            { return HYPERVISOR_xen_version(XENVER_pagesize, NULL); }
-TRY(XENVER_guest_handle)        { return version(XENVER_guest_handle); }
-TRY(XENVER_commandline)         { return version(XENVER_commandline); }
-TRY(XENVER_build_id)            { return HYPERVISOR_xen_version(XENVER_build_id, NULL); }
+TRY(XENVER_version)
+{
+    return version(XENVER_version);
+}
+TRY(XENVER_extraversion)
+{
+    return version(XENVER_extraversion);
+}
+TRY(XENVER_compile_info)
+{
+    return version(XENVER_compile_info);
+}
+TRY(XENVER_capabilities)
+{
+    return version(XENVER_capabilities);
+}
+TRY(XENVER_changeset)
+{
+    return version(XENVER_changeset);
+}
+TRY(XENVER_platform_parameters)
+{
+    return version(XENVER_platform_parameters);
+}
+TRY(XENVER_get_features)
+{
+    return version(XENVER_get_features);
+}
+TRY(XENVER_pagesize)
+{
+    return HYPERVISOR_xen_version(XENVER_pagesize, NULL);
+}
+TRY(XENVER_guest_handle)
+{
+    return version(XENVER_guest_handle);
+}
+TRY(XENVER_commandline)
+{
+    return version(XENVER_commandline);
+}
+TRY(XENVER_build_id)
+{
+    return HYPERVISOR_xen_version(XENVER_build_id, NULL);
+}
 
 /* ---- entries and callbacks ---- */
 
@@ -70,7 +103,10 @@ TRY(XENNMI_register_callback)
     return HYPERVISOR_nmi_op(XENNMI_register_callback, &op);
 }
 
-TRY(XENNMI_unregister_callback) { return HYPERVISOR_nmi_op(XENNMI_unregister_callback, NULL); }
+TRY(XENNMI_unregister_callback)
+{
+    return HYPERVISOR_nmi_op(XENNMI_unregister_callback, NULL);
+}
 
 /* ---- registers ---- */
 
@@ -79,13 +115,34 @@ TRY(stack_switch)
     return HYPERVISOR_stack_switch(FLAT_KERNEL_SS,
                                    (unsigned long)__builtin_frame_address(0) & ~15UL);
 }
-TRY(fpu_taskswitch) { return HYPERVISOR_fpu_taskswitch(0); }
-TRY(set_debugreg) { return HYPERVISOR_set_debugreg(0, 0); }
-TRY(get_debugreg) { return HYPERVISOR_get_debugreg(0); }
-TRY(SEGBASE_FS) { return HYPERVISOR_set_segment_base(SEGBASE_FS, 0); }
-TRY(SEGBASE_GS_USER) { return HYPERVISOR_set_segment_base(SEGBASE_GS_USER, 0); }
-TRY(SEGBASE_GS_KERNEL) { return HYPERVISOR_set_segment_base(SEGBASE_GS_KERNEL, 0); }
-TRY(SEGBASE_GS_USER_SEL) { return HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 0); }
+TRY(fpu_taskswitch)
+{
+    return HYPERVISOR_fpu_taskswitch(0);
+}
+TRY(set_debugreg)
+{
+    return HYPERVISOR_set_debugreg(0, 0);
+}
+TRY(get_debugreg)
+{
+    return HYPERVISOR_get_debugreg(0);
+}
+TRY(SEGBASE_FS)
+{
+    return HYPERVISOR_set_segment_base(SEGBASE_FS, 0);
+}
+TRY(SEGBASE_GS_USER)
+{
+    return HYPERVISOR_set_segment_base(SEGBASE_GS_USER, 0);
+}
+TRY(SEGBASE_GS_KERNEL)
+{
+    return HYPERVISOR_set_segment_base(SEGBASE_GS_KERNEL, 0);
+}
+TRY(SEGBASE_GS_USER_SEL)
+{
+    return HYPERVISOR_set_segment_base(SEGBASE_GS_USER_SEL, 0);
+}
 
 /* The nine words of iret, to the next instruction; what comes back in rax is the first of them. */
 TRY(iret)
@@ -147,10 +204,22 @@ TRY(VCPUOP_initialise)
     return result;
 }
 
-TRY(VCPUOP_up)        { return HYPERVISOR_vcpu_op(VCPUOP_up, 1, NULL); }
-TRY(VCPUOP_down)      { return HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL); }
-TRY(VCPUOP_is_up)     { return HYPERVISOR_vcpu_op(VCPUOP_is_up, 0, NULL); }
-TRY(VCPUOP_send_nmi)  { return HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 1, NULL); }
+TRY(VCPUOP_up)
+{
+    return HYPERVISOR_vcpu_op(VCPUOP_up, 1, NULL);
+}
+TRY(VCPUOP_down)
+{
+    return HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL);
+}
+TRY(VCPUOP_is_up)
+{
+    return HYPERVISOR_vcpu_op(VCPUOP_is_up, 0, NULL);
+}
+TRY(VCPUOP_send_nmi)
+{
+    return HYPERVISOR_vcpu_op(VCPUOP_send_nmi, 1, NULL);
+}
 
 TRY(VCPUOP_get_physid)
 {
@@ -198,7 +267,10 @@ TRY(VCPUOP_set_periodic_timer)
     return HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &op);
 }
 
-TRY(VCPUOP_stop_periodic_timer) { return HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL); }
+TRY(VCPUOP_stop_periodic_timer)
+{
+    return HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
+}
 
 TRY(VCPUOP_set_singleshot_timer)
 {
@@ -212,11 +284,17 @@ TRY(VCPUOP_stop_singleshot_timer)
 {
     return HYPERVISOR_vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL);
 }
-TRY(set_timer_op) { return HYPERVISOR_set_timer_op(0); }
+TRY(set_timer_op)
+{
+    return HYPERVISOR_set_timer_op(0);
+}
 
 /* ---- the scheduler ---- */
 
-TRY(SCHEDOP_yield) { return HYPERVISOR_sched_op(SCHEDOP_yield, NULL); }
+TRY(SCHEDOP_yield)
+{
+    return HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+}
 
 /* With an event waiting, so that there is no sleep to wake from. */
 TRY(SCHEDOP_block)
@@ -241,7 +319,10 @@ TRY(SCHEDOP_poll)
 
 /* With it every micro-guest ends (guests/lib/test.c), and who runs it waits for that; here is only
  * what leads to it. */
-TRY(SCHEDOP_shutdown) { return ENDS; }
+TRY(SCHEDOP_shutdown)
+{
+    return ENDS;
+}
 
 TRY(SCHEDOP_shutdown_code)
 {
@@ -319,8 +400,7 @@ TRY(DOMUS_work_for)
 {
     long ran = HYPERVISOR_domus_op(DOMUS_work_for, (void *)(unsigned long)target);
 
-    if (ran < 0)
-        return ran;
+    if (ran < 0) return ran;
     (void)HYPERVISOR_domus_op(DOMUS_work_for, (void *)(unsigned long)own_domid());
     return 0;
 }

@@ -145,8 +145,7 @@ static void as_domu(const struct row *row, domid_t neighbour)
         refused(row, "self", self);
     else
         allowed(row, "self", DOMID_SELF);
-    if (row->who == any)
-        return;
+    if (row->who == any) return;
     refused(row, "dom0", 0);
     refused(row, "neighbour", neighbour);
 }

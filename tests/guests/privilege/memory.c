@@ -18,9 +18,18 @@ static long map_by(unsigned int kind, domid_t target)
     return result;
 }
 
-TRY(MMU_NORMAL_PT_UPDATE) { return map_by(MMU_NORMAL_PT_UPDATE, target); }
-TRY(MMU_PT_UPDATE_PRESERVE_AD) { return map_by(MMU_PT_UPDATE_PRESERVE_AD, target); }
-TRY(MMU_PT_UPDATE_NO_TRANSLATE) { return map_by(MMU_PT_UPDATE_NO_TRANSLATE, target); }
+TRY(MMU_NORMAL_PT_UPDATE)
+{
+    return map_by(MMU_NORMAL_PT_UPDATE, target);
+}
+TRY(MMU_PT_UPDATE_PRESERVE_AD)
+{
+    return map_by(MMU_PT_UPDATE_PRESERVE_AD, target);
+}
+TRY(MMU_PT_UPDATE_NO_TRANSLATE)
+{
+    return map_by(MMU_PT_UPDATE_NO_TRANSLATE, target);
+}
 
 TRY(MMU_MACHPHYS_UPDATE)
 {
@@ -76,11 +85,26 @@ static long pin(unsigned int level, domid_t target, bool unpinning)
     return unpinning ? unpinned : pinned;
 }
 
-TRY(MMUEXT_PIN_L1_TABLE) { return pin(1, target, false); }
-TRY(MMUEXT_PIN_L2_TABLE) { return pin(2, target, false); }
-TRY(MMUEXT_PIN_L3_TABLE) { return pin(3, target, false); }
-TRY(MMUEXT_PIN_L4_TABLE) { return pin(4, target, false); }
-TRY(MMUEXT_UNPIN_TABLE)  { return pin(1, target, true); }
+TRY(MMUEXT_PIN_L1_TABLE)
+{
+    return pin(1, target, false);
+}
+TRY(MMUEXT_PIN_L2_TABLE)
+{
+    return pin(2, target, false);
+}
+TRY(MMUEXT_PIN_L3_TABLE)
+{
+    return pin(3, target, false);
+}
+TRY(MMUEXT_PIN_L4_TABLE)
+{
+    return pin(4, target, false);
+}
+TRY(MMUEXT_UNPIN_TABLE)
+{
+    return pin(1, target, true);
+}
 
 static long mmuext_simple(unsigned int command, domid_t target)
 {
@@ -91,16 +115,46 @@ static long mmuext_simple(unsigned int command, domid_t target)
     return mmuext(op, target);
 }
 
-TRY(MMUEXT_TLB_FLUSH_LOCAL)    { return mmuext_simple(MMUEXT_TLB_FLUSH_LOCAL, target); }
-TRY(MMUEXT_TLB_FLUSH_MULTI)    { return mmuext_simple(MMUEXT_TLB_FLUSH_MULTI, target); }
-TRY(MMUEXT_TLB_FLUSH_ALL)      { return mmuext_simple(MMUEXT_TLB_FLUSH_ALL, target); }
-TRY(MMUEXT_INVLPG_LOCAL)       { return mmuext_simple(MMUEXT_INVLPG_LOCAL, target); }
-TRY(MMUEXT_INVLPG_MULTI)       { return mmuext_simple(MMUEXT_INVLPG_MULTI, target); }
-TRY(MMUEXT_INVLPG_ALL)         { return mmuext_simple(MMUEXT_INVLPG_ALL, target); }
-TRY(MMUEXT_FLUSH_CACHE)        { return mmuext_simple(MMUEXT_FLUSH_CACHE, DOMID_SELF); }
-TRY(MMUEXT_FLUSH_CACHE_GLOBAL) { return mmuext_simple(MMUEXT_FLUSH_CACHE_GLOBAL, DOMID_SELF); }
-TRY(MMUEXT_MARK_SUPER)         { return mmuext_simple(MMUEXT_MARK_SUPER, DOMID_SELF); }
-TRY(MMUEXT_UNMARK_SUPER)       { return mmuext_simple(MMUEXT_UNMARK_SUPER, DOMID_SELF); }
+TRY(MMUEXT_TLB_FLUSH_LOCAL)
+{
+    return mmuext_simple(MMUEXT_TLB_FLUSH_LOCAL, target);
+}
+TRY(MMUEXT_TLB_FLUSH_MULTI)
+{
+    return mmuext_simple(MMUEXT_TLB_FLUSH_MULTI, target);
+}
+TRY(MMUEXT_TLB_FLUSH_ALL)
+{
+    return mmuext_simple(MMUEXT_TLB_FLUSH_ALL, target);
+}
+TRY(MMUEXT_INVLPG_LOCAL)
+{
+    return mmuext_simple(MMUEXT_INVLPG_LOCAL, target);
+}
+TRY(MMUEXT_INVLPG_MULTI)
+{
+    return mmuext_simple(MMUEXT_INVLPG_MULTI, target);
+}
+TRY(MMUEXT_INVLPG_ALL)
+{
+    return mmuext_simple(MMUEXT_INVLPG_ALL, target);
+}
+TRY(MMUEXT_FLUSH_CACHE)
+{
+    return mmuext_simple(MMUEXT_FLUSH_CACHE, DOMID_SELF);
+}
+TRY(MMUEXT_FLUSH_CACHE_GLOBAL)
+{
+    return mmuext_simple(MMUEXT_FLUSH_CACHE_GLOBAL, DOMID_SELF);
+}
+TRY(MMUEXT_MARK_SUPER)
+{
+    return mmuext_simple(MMUEXT_MARK_SUPER, DOMID_SELF);
+}
+TRY(MMUEXT_UNMARK_SUPER)
+{
+    return mmuext_simple(MMUEXT_UNMARK_SUPER, DOMID_SELF);
+}
 
 TRY(MMUEXT_NEW_BASEPTR)
 {
@@ -205,8 +259,14 @@ static long more(unsigned int op, domid_t target)
     return target == DOMID_SELF ? give_and_take(op, &given) : reservation(op, target, &pfn);
 }
 
-TRY(XENMEM_increase_reservation) { return more(XENMEM_increase_reservation, target); }
-TRY(XENMEM_populate_physmap)     { return more(XENMEM_populate_physmap, target); }
+TRY(XENMEM_increase_reservation)
+{
+    return more(XENMEM_increase_reservation, target);
+}
+TRY(XENMEM_populate_physmap)
+{
+    return more(XENMEM_populate_physmap, target);
+}
 
 TRY(XENMEM_decrease_reservation)
 {
@@ -246,7 +306,10 @@ TRY(XENMEM_maximum_reservation)
 {
     return HYPERVISOR_memory_op(XENMEM_maximum_reservation, &target);
 }
-TRY(XENMEM_maximum_ram_page) { return HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL); }
+TRY(XENMEM_maximum_ram_page)
+{
+    return HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
+}
 
 /* ---- what memory ---- */
 
@@ -259,8 +322,14 @@ static long memory_map(unsigned int op)
     return HYPERVISOR_memory_op(op, &map);
 }
 
-TRY(XENMEM_memory_map)         { return memory_map(XENMEM_memory_map); }
-TRY(XENMEM_machine_memory_map) { return memory_map(XENMEM_machine_memory_map); }
+TRY(XENMEM_memory_map)
+{
+    return memory_map(XENMEM_memory_map);
+}
+TRY(XENMEM_machine_memory_map)
+{
+    return memory_map(XENMEM_machine_memory_map);
+}
 
 TRY(XENMEM_machphys_mapping)
 {

@@ -95,8 +95,7 @@ unsigned long frame_of(domid_t target)
         NEED(page = alloc_zeroed_page());
         return virt_to_mfn(page);
     }
-    if (target != victim)
-        return foreign_mfn();
+    if (target != victim) return foreign_mfn();
     NEED(used < FRAMES);
     return frames[used++];
 }
@@ -114,8 +113,7 @@ unsigned long table_of(domid_t target)
 
 void table_done(domid_t target, unsigned long frame)
 {
-    if (target != DOMID_SELF)
-        return;
+    if (target != DOMID_SELF) return;
     CHECK_IS(page_set_readonly(mfn_to_virt(frame), false), 0);
     free_page(mfn_to_virt(frame));
 }

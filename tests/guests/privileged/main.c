@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged instructions of a guest kernel are emulated where the ABI says so and #GP where it does not; none of them changes the
- * machine. Control registers read as the guest's own; MSRs sweep without harm; ports need permission.
- * Idea: XSA-105, 186, 190, 293 (guest CR4 derived from the hardware's), 333 (an MSR that only some CPUs have).
+ * Privileged instructions of a guest kernel are emulated where the ABI says so and #GP where it
+ * does not; none of them changes the machine. Control registers read as the guest's own; MSRs sweep
+ * without harm; ports need permission. Idea: XSA-105, 186, 190, 293 (guest CR4 derived from the
+ * hardware's), 333 (an MSR that only some CPUs have).
  */
 #include "../lib/test.h"
 
 static uint64_t result;
 
-#define READS(instruction) ({ void run_(void *unused_) { asm volatile(instruction : "=r" (result)); } trap_in(run_, NULL); })
+#define READS(instruction) \
+    ({ \
+        void run_(void *unused_) \
+        { \
+            asm volatile(instruction : "=r"(result)); \
+        } \
+        trap_in(run_, NULL); \
+    })
 
 static void control_registers(void)
 {
@@ -83,7 +91,8 @@ static void msrs(void)
     CHECK_IS(read_msr(0x12345678), TRAP_GP);
 
     void write_lstar(void *value) { asm volatile("wrmsr" : : "c" (0xc0000082), "a" (0), "d" (0)); }
-    int vector = trap_in(write_lstar, NULL);                        /* refused or dropped: the next hypercall tells */
+    /* refused or dropped: the next hypercall tells */
+    int vector = trap_in(write_lstar, NULL);
     CHECK(vector == -1 || vector == TRAP_GP);
     CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
 }
@@ -91,7 +100,12 @@ static void msrs(void)
 static void ports(void)
 {
     struct physdev_set_iopl iopl = { .iopl = 1 };
-    void in_port(void *port) { uint8_t v; asm volatile("inb %w1, %0" : "=a" (v) : "d" ((unsigned int)(unsigned long)port)); result = v; }
+    void in_port(void *port)
+    {
+        uint8_t v;
+        asm volatile("inb %w1, %0" : "=a"(v) : "d"((unsigned int)(unsigned long)port));
+        result = v;
+    }
 
     CHECK_IS(trap_in(in_port, (void *)0x61), TRAP_GP);              /* no I/O privilege yet */
     CHECK_IS(TRAP_IN(asm volatile("cli")), TRAP_GP);
@@ -110,7 +124,9 @@ static void ports(void)
 
 static void forced_cpuid(uint32_t leaf, uint32_t out[4])
 {
-    asm volatile("ud2a; .ascii \"xen\"; cpuid" : "=a" (out[0]), "=b" (out[1]), "=c" (out[2]), "=d" (out[3]) : "a" (leaf), "c" (0));
+    asm volatile("ud2a; .ascii \"xen\"; cpuid"
+                 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+                 : "a"(leaf), "c"(0));
 }
 
 static void emulation_prefix(void)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every bit of a page-table entry, at every level, by every way in: mmu_update (plain, and with accessed and dirty bits kept),
- * update_va_mapping, a store to a read-only L1, and a table filled beforehand that becomes one by a pin; into an empty entry, into one
- * that maps the same frame (where only flags change, and a short cut is taken), and of an entry that is not present. For each: is it
- * taken or refused, and what does the entry read afterwards. A bit that one of the ways forgets to look at is a hole.
+ * Every bit of a page-table entry, at every level, by every way in: mmu_update (plain, and with
+ * accessed and dirty bits kept), update_va_mapping, a store to a read-only L1, and a table filled
+ * beforehand that becomes one by a pin; into an empty entry, into one that maps the same frame
+ * (where only flags change, and a short cut is taken), and of an entry that is not present. For
+ * each: is it taken or refused, and what does the entry read afterwards. A bit that one of the ways
+ * forgets to look at is a hole.
  *
- * The bits of the address are tried by what they name then: a frame of ours by accident, another's, none at all.
- * By design another answer than Xen's: cacheability and PAT of RAM (bits 3, 4, 7 of an L1) are refused; Xen lets a domain with devices
- * have them. Xen keeps notes of its own in bit 52, sets G of user pages and A of tables; what is read back is compared without these there.
- * Idea: XSA-148 (a short cut that forgot PSE), 402, 273.
+ * The bits of the address are tried by what they name then: a frame of ours by accident, another's,
+ * none at all. By design another answer than Xen's: cacheability and PAT of RAM (bits 3, 4, 7 of an
+ * L1) are refused; Xen lets a domain with devices have them. Xen keeps notes of its own in bit 52,
+ * sets G of user pages and A of tables; what is read back is compared without these there. Idea:
+ * XSA-148 (a short cut that forgot PSE), 402, 273.
  */
 #include "../lib/test.h"
 
@@ -16,14 +19,19 @@
 
 #define BIT(n)  (1UL << (n))
 #define FLAG_G  BIT(8)
-#define SPARE_VA 0x0000008000000000UL      /* slot 1 of the L4: a tree of our own, with free slots at each level */
+/* slot 1 of the L4: a tree of our own, with free slots at each level */
+#define SPARE_VA 0x0000008000000000UL
 
 enum way { NORMAL, KEEP_AD, BY_VA, STORE, PIN, WAYS };
 enum kind { INTO_EMPTY, SAME_FRAME, ABSENT, STILL_ABSENT, KINDS };
-static const char *const way_names[] = { "mmu_update", "mmu_update, A and D kept", "update_va_mapping", "a store", "a pin" };
-static const char *const kind_names[] = { "into an empty entry", "over the same frame", "not present", "not present over the same frame, not present" };
+static const char *const way_names[] = { "mmu_update", "mmu_update, A and D kept",
+                                         "update_va_mapping", "a store", "a pin" };
+static const char *const kind_names[] = { "into an empty entry", "over the same frame",
+                                          "not present",
+                                          "not present over the same frame, not present" };
 
-/* At each level: a slot of a valid table that nobody uses, a page that becomes such a table, and what an entry may name. */
+/* At each level: a slot of a valid table that nobody uses, a page that becomes such a table, and
+ * what an entry may name. */
 static struct level { uint64_t *slot, *fresh, target; } levels[5];
 static unsigned int storing;                /* the level, for store() */
 
@@ -41,8 +49,7 @@ static bool allowed(unsigned int level, uint64_t entry)
 {
     unsigned long mfn = (entry & PTE_MFN_MASK) >> PAGE_SHIFT;
 
-    if (!(entry & PTE_PRESENT))
-        return true;
+    if (!(entry & PTE_PRESENT)) return true;
     return flags_allowed(level, entry) && mfn == levels[level].target >> PAGE_SHIFT;
 }
 
@@ -63,7 +70,9 @@ static uint64_t liberties(unsigned int level)
 
 static long update(unsigned int level, uint64_t entry, bool keep)
 {
-    struct mmu_update op = { virt_to_machine(levels[level].slot) | (keep ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE), entry };
+    struct mmu_update op = { virt_to_machine(levels[level].slot) |
+                                 (keep ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE),
+                             entry };
 
     return HYPERVISOR_mmu_update(&op, 1, NULL, DOMID_SELF);
 }
@@ -98,8 +107,7 @@ static long by_pin(unsigned int level, uint64_t entry, uint64_t *seen)
 
 static bool way_exists(enum way way, unsigned int level, enum kind kind)
 {
-    if (way == BY_VA)
-        return level == 1;
+    if (way == BY_VA) return level == 1;
     return way != PIN || (kind != SAME_FRAME && kind != STILL_ABSENT);
 }
 
@@ -134,38 +142,44 @@ static bool taken(enum way way, unsigned int level, uint64_t entry, uint64_t *se
 static void try_one(enum way way, unsigned int level, enum kind kind, unsigned int bit)
 {
     bool absent = kind == ABSENT || kind == STILL_ABSENT;
-    uint64_t before = kind == SAME_FRAME ? levels[level].target | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER
-                      : kind == STILL_ABSENT ? levels[level].target : 0;
-    uint64_t entry = (levels[level].target | (absent ? 0 : PTE_PRESENT | PTE_WRITE)) ^ BIT(bit), seen = ~0UL, wanted;
+    uint64_t before = kind == SAME_FRAME ? levels[level].target | PTE_PRESENT | PTE_ACCESSED |
+                                               PTE_DIRTY | PTE_WRITE | PTE_USER
+                      : kind == STILL_ABSENT ? levels[level].target
+                                             : 0;
+    uint64_t entry = (levels[level].target | (absent ? 0 : PTE_PRESENT | PTE_WRITE)) ^ BIT(bit),
+             seen = ~0UL, wanted;
     bool yes = allowed(level, entry) && !(way == STORE && level > 1);
 
     if (absent && (entry & PTE_PRESENT))
         return;                                                     /* of the other kinds */
     NEED(update(level, before, false) == 0);
-    before = way == PIN ? entry : *levels[level].slot;              /* a page that was refused stays as it was */
+    /* a page that was refused stays as it was */
+    before = way == PIN ? entry : *levels[level].slot;
     wanted = yes ? reads_as(before, entry, way) : before;
     if (taken(way, level, entry, &seen) != yes)
-        test_failure(__FILE__, __LINE__, "L%u, bit %u, %s by %s: %s", level, bit, kind_names[kind], way_names[way], yes ? "refused" : "taken");
+        test_failure(__FILE__, __LINE__, "L%u, bit %u, %s by %s: %s", level, bit, kind_names[kind],
+                     way_names[way], yes ? "refused" : "taken");
     else if ((seen ^ wanted) & ~liberties(level))
-        test_failure(__FILE__, __LINE__, "L%u, bit %u, %s by %s: reads %lx, not %lx", level, bit, kind_names[kind], way_names[way], seen, wanted);
+        test_failure(__FILE__, __LINE__, "L%u, bit %u, %s by %s: reads %lx, not %lx", level, bit,
+                     kind_names[kind], way_names[way], seen, wanted);
     else
         test_passed();
     NEED(update(level, 0, false) == 0);
 }
 
-/* dom0 may map what is not RAM as a device's: only a frame that is somebody's, or that no CPU has, is surely refused. Another frame of
- * ours, if it happens to hold a table or zeroes, is rightly taken as a table. */
+/* dom0 may map what is not RAM as a device's: only a frame that is somebody's, or that no CPU has,
+ * is surely refused. Another frame of ours, if it happens to hold a table or zeroes, is rightly
+ * taken as a table. */
 static bool judged(unsigned int level, unsigned int bit)
 {
     unsigned long mfn = (levels[level].target ^ BIT(bit)) >> PAGE_SHIFT;
 
     if (!on_domus() && level == 1 && (bit == 3 || bit == 4 || bit == 7))
         return false;                                               /* the difference by design */
-    if (bit < 12 || bit > 51)
-        return true;
-    if (level > 1)
-        return !is_ours(mfn);
-    return bit > 47 || (mfn < (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL) && !is_ours(mfn) && !is_dom0());
+    if (bit < 12 || bit > 51) return true;
+    if (level > 1) return !is_ours(mfn);
+    return bit > 47 || (mfn < (unsigned long)HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL) &&
+                        !is_ours(mfn) && !is_dom0());
 }
 
 static void whole_table(void)
@@ -197,12 +211,15 @@ static void make_levels(void)
         levels[level].slot = &table[level][level == 1 ? 7 : 5];
         levels[level].fresh = alloc_zeroed_page();
         NEED(levels[level].fresh);
-        levels[level].target = (uint64_t)virt_to_mfn(level == 1 ? alloc_zeroed_page() : empty_table(level - 1)) << PAGE_SHIFT;
+        levels[level].target = (uint64_t)virt_to_mfn(level == 1 ? alloc_zeroed_page()
+                                                                : empty_table(level - 1))
+                               << PAGE_SHIFT;
     }
     /* update_va_mapping finds its entry by the tables in force. */
     NEED(write_entry(virt_to_machine(&table[3][0]), virt_to_machine(table[2]) | PROT_TABLE) == 0);
     NEED(write_entry(virt_to_machine(&table[2][0]), virt_to_machine(table[1]) | PROT_TABLE) == 0);
-    NEED(write_entry((uint64_t)kernel_root_mfn << PAGE_SHIFT | (SPARE_VA >> 39) * 8, virt_to_machine(table[3]) | PROT_TABLE) == 0);
+    NEED(write_entry((uint64_t)kernel_root_mfn << PAGE_SHIFT | (SPARE_VA >> 39) * 8,
+                     virt_to_machine(table[3]) | PROT_TABLE) == 0);
 }
 
 void test_main(void)

@@ -20,7 +20,10 @@ static long grants(unsigned int op, void *argument)
     return HYPERVISOR_grant_table_op(op, argument, 1);
 }
 
-static long vcpu(unsigned int op, void *argument) { return HYPERVISOR_vcpu_op(op, 0, argument); }
+static long vcpu(unsigned int op, void *argument)
+{
+    return HYPERVISOR_vcpu_op(op, 0, argument);
+}
 
 static long physdev(unsigned int op, void *argument)
 {
@@ -28,8 +31,14 @@ static long physdev(unsigned int op, void *argument)
 }
 
 /* The control plane's operations are in the argument. */
-static long control(unsigned int unused, void *argument) { return HYPERVISOR_domctl(argument); }
-static long machine(unsigned int unused, void *argument) { return HYPERVISOR_sysctl(argument); }
+static long control(unsigned int unused, void *argument)
+{
+    return HYPERVISOR_domctl(argument);
+}
+static long machine(unsigned int unused, void *argument)
+{
+    return HYPERVISOR_sysctl(argument);
+}
 
 static long platform(unsigned int unused, void *argument)
 {

@@ -31,7 +31,8 @@ static void bad_domains(domid_t there)
 {
     CHECK_IS(make(0, (struct xen_domctl_createdomain){ .flags = XEN_DOMCTL_CDF_hvm }), -EINVAL);
     CHECK_IS(make(0, (struct xen_domctl_createdomain){ .max_vcpus = 33 }), -EINVAL);
-    CHECK_IS(make(0, (struct xen_domctl_createdomain){ .grant_opts = XEN_DOMCTL_GRANT_version(2) }), -EINVAL);
+    CHECK_IS(make(0, (struct xen_domctl_createdomain){ .grant_opts = XEN_DOMCTL_GRANT_version(2) }),
+             -EINVAL);
     CHECK_IS(make(0, (struct xen_domctl_createdomain){ .vmtrace_size = 4096 }), -EINVAL);
     CHECK_IS(make(0, (struct xen_domctl_createdomain){ .iommu_opts = 1 }), -EINVAL);
     CHECK_IS(make(0, (struct xen_domctl_createdomain){ .cpupool_id = 1 }), -EINVAL);
@@ -76,15 +77,21 @@ static void bad_lives(domid_t there)
     CHECK_IS(control(XEN_DOMCTL_getpageframeinfo3, there), -EFAULT);
     op.u.irq_permission = (struct xen_domctl_irq_permission){ .pirq = 9, .allow_access = 1 };
     CHECK_IS(control(XEN_DOMCTL_irq_permission, there), -EOPNOTSUPP);
-    op.u.iomem_permission = (struct xen_domctl_iomem_permission){ .first_mfn = 0xfee00, .nr_mfns = 1, .allow_access = 1 };
+    op.u.iomem_permission = (struct xen_domctl_iomem_permission){ .first_mfn = 0xfee00,
+                                                                  .nr_mfns = 1,
+                                                                  .allow_access = 1 };
     CHECK_IS(control(XEN_DOMCTL_iomem_permission, there), -EOPNOTSUPP);
-    op.u.ioport_permission = (struct xen_domctl_ioport_permission){ .first_port = 0xcf8, .nr_ports = 8, .allow_access = 1 };
+    op.u.ioport_permission = (struct xen_domctl_ioport_permission){ .first_port = 0xcf8,
+                                                                    .nr_ports = 8,
+                                                                    .allow_access = 1 };
     CHECK_IS(control(XEN_DOMCTL_ioport_permission, there), -EOPNOTSUPP);
     op.u.address_size.size = 32;
     CHECK_IS(control(XEN_DOMCTL_set_address_size, there), -EINVAL);
-    op.u.scheduler_op = (struct xen_domctl_scheduler_op){ .sched_id = XEN_SCHEDULER_RTDS, .cmd = XEN_DOMCTL_SCHEDOP_getinfo };
+    op.u.scheduler_op = (struct xen_domctl_scheduler_op){ .sched_id = XEN_SCHEDULER_RTDS,
+                                                          .cmd = XEN_DOMCTL_SCHEDOP_getinfo };
     CHECK_IS(control(XEN_DOMCTL_scheduler_op, there), -EINVAL);
-    op.u.scheduler_op = (struct xen_domctl_scheduler_op){ .sched_id = XEN_SCHEDULER_CREDIT, .cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo };
+    op.u.scheduler_op = (struct xen_domctl_scheduler_op){ .sched_id = XEN_SCHEDULER_CREDIT,
+                                                          .cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo };
     CHECK_REFUSED(control(XEN_DOMCTL_scheduler_op, there));
     CHECK_IS(control(XEN_DOMCTL_debug_op + 1000, there), -ENOSYS);
 }
@@ -112,22 +119,26 @@ static void bad_vcpus(domid_t there)
     context.event_callback_eip = 1UL << 50;
     CHECK_IS(control(XEN_DOMCTL_setvcpucontext, there), -EINVAL);
     context.event_callback_eip = 0;
-    CHECK_REFUSED(control(XEN_DOMCTL_setvcpucontext, there));       /* its base pointer is no frame of the domain's */
+    /* its base pointer is no frame of the domain's */
+    CHECK_REFUSED(control(XEN_DOMCTL_setvcpucontext, there));
 
     op.u.getvcpuinfo.vcpu = 1;
     CHECK_IS(control(XEN_DOMCTL_getvcpuinfo, there), -ESRCH);
-    op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .vcpu = 1, .flags = XEN_VCPUAFFINITY_HARD };
+    op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .vcpu = 1,
+                                                          .flags = XEN_VCPUAFFINITY_HARD };
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -ESRCH);
     op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .vcpu = 0 };
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -EINVAL);
-    op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .flags = XEN_VCPUAFFINITY_HARD, .cpumap_hard = { { NOWHERE }, 8 } };
+    op.u.vcpuaffinity = (struct xen_domctl_vcpuaffinity){ .flags = XEN_VCPUAFFINITY_HARD,
+                                                          .cpumap_hard = { { NOWHERE }, 8 } };
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -EFAULT);
     CHECK_IS(control(XEN_DOMCTL_setvcpuaffinity, there), -EFAULT);
     op.u.vcpuaffinity.cpumap_hard.bitmap.p = &map;
     CHECK_IS(control(XEN_DOMCTL_setvcpuaffinity, there), -EINVAL);
     op.u.vcpuaffinity.cpumap_hard.nr_bits = 4097;
     CHECK_IS(control(XEN_DOMCTL_getvcpuaffinity, there), -E2BIG);
-    op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_NMI, .vcpu = 1 };
+    op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_NMI,
+                                                        .vcpu = 1 };
     CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -ESRCH);
     op.u.sendtrigger = (struct xen_domctl_sendtrigger){ .trigger = XEN_DOMCTL_SENDTRIGGER_POWER };
     CHECK_IS(control(XEN_DOMCTL_sendtrigger, there), -ENOSYS);
@@ -151,7 +162,8 @@ static void bad_sysctls(void)
     s.interface_version = XEN_SYSCTL_INTERFACE_VERSION + 1;
     CHECK_IS(HYPERVISOR_sysctl(&s), -EACCES);
     CHECK_IS(ask(&s, 1000), -ENOSYS);
-    s.u.getdomaininfolist = (struct xen_sysctl_getdomaininfolist){ .max_domains = 4, .buffer.p = NOWHERE };
+    s.u.getdomaininfolist = (struct xen_sysctl_getdomaininfolist){ .max_domains = 4,
+                                                                   .buffer.p = NOWHERE };
     CHECK_IS(ask(&s, XEN_SYSCTL_getdomaininfolist), -EFAULT);
     s.u.readconsole = (struct xen_sysctl_readconsole){ .count = 64, .buffer.p = NOWHERE };
     CHECK_IS(ask(&s, XEN_SYSCTL_readconsole), -EFAULT);
@@ -184,7 +196,9 @@ static void bad_platforms(void)
     CHECK_IS(platform(&p, XENPF_settime64), -EINVAL);
     p.u.firmware_info.type = XEN_FW_DISK_INFO;
     CHECK_IS(platform(&p, XENPF_firmware_info), -ESRCH);
-    p.u.getidletime = (struct xenpf_getidletime){ .cpumap_bitmap.p = NOWHERE, .cpumap_nr_cpus = 1, .idletime.p = NOWHERE };
+    p.u.getidletime = (struct xenpf_getidletime){ .cpumap_bitmap.p = NOWHERE,
+                                                  .cpumap_nr_cpus = 1,
+                                                  .idletime.p = NOWHERE };
     CHECK_IS(platform(&p, XENPF_getidletime), -EFAULT);
 }
 

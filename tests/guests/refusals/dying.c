@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A large domain takes long to end, so its end comes in pieces. Between two of them it is dying, and
- * we try to give it what it would never give back: memory, a vCPU's tables, an event port; and to
- * use its grants.
+ * A large domain takes long to end, so its end comes in pieces. Between two of them it is dying,
+ * and we try to give it what it would never give back: memory, a vCPU's tables, an event port; and
+ * to use its grants.
  */
 #include "refusals.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* physdev_op with arguments that are wrong: interrupts that there are not, or that are somebody's. */
+/* physdev_op with arguments that are wrong: interrupts that there are not, or that are
+ * somebody's. */
 #include "refusals.h"
 
 #include <drivers/pci.h>
@@ -23,19 +24,28 @@ static void bad_gsis(void)
 {
     struct physdev_setup_gsi gsi = { .gsi = 1000 };
 
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = -1, .pirq = -1 }), -EINVAL);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 1000, .pirq = -1 }), -EINVAL);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 10 }), -EINVAL);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = COM1, .pirq = COM1 }), -EBUSY);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 200, .pirq = 200 }), -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = -1, .pirq = -1 }),
+             -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 1000, .pirq = -1 }),
+             -EINVAL);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 10 }),
+             -EINVAL);
+    CHECK_IS(
+        map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = COM1, .pirq = COM1 }),
+        -EBUSY);
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 200, .pirq = 200 }),
+             -EINVAL);
     for (int i = 0; i < 256; i++)       /* more than there are vectors: none is lost */
         CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = NO_INPUT,
                                                 .pirq = NO_INPUT }), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = 77, .pirq = -1 }), -EINVAL);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .domid = 900, .index = 9, .pirq = 9 }), -EOPNOTSUPP);
+    CHECK_IS(map((struct physdev_map_pirq){
+                 .type = MAP_PIRQ_TYPE_GSI, .domid = 900, .index = 9, .pirq = 9 }),
+             -EOPNOTSUPP);
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EINVAL);
     CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 }), 0);
-    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 }), 0);    /* again is no error */
+    /* again is no error */
+    CHECK_IS(map((struct physdev_map_pirq){ .type = MAP_PIRQ_TYPE_GSI, .index = 9, .pirq = 9 }), 0);
     gsi.gsi = 9;
     CHECK_IS(HYPERVISOR_physdev_op(PHYSDEVOP_setup_gsi, &gsi), -EEXIST);
 }

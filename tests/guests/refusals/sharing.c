@@ -56,8 +56,7 @@ static int16_t use(grant_ref_t ref, uint32_t flags, unsigned int from, unsigned 
         maps[i] = mapping(ref, flags);
     NEED(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, maps, count) == 0);
     for (unsigned int i = 0; i < count; i++) {
-        if (maps[i].status != GNTST_okay)
-            return maps[i].status;
+        if (maps[i].status != GNTST_okay) return maps[i].status;
         handle[from + i] = maps[i].handle;
         bus_address = maps[i].dev_bus_addr;
     }

@@ -116,11 +116,13 @@ static void long_call_in_a_list(void)
     unwritable_end(list);
 }
 
-/* A list in a page that cannot be written: the call is made, its result has no place. And lists in lists. */
+/* A list in a page that cannot be written: the call is made, its result has no place. And lists in
+ * lists. */
 static void bad_multicalls(void)
 {
     struct multicall_entry inner = { .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_yield } };
-    struct multicall_entry outer = { .op = __HYPERVISOR_multicall, .args = { (unsigned long)&inner, 1 } };
+    struct multicall_entry outer = { .op = __HYPERVISOR_multicall,
+                                     .args = { (unsigned long)&inner, 1 } };
     struct multicall_entry *list = unwritable(&inner, sizeof(inner));
 
     CHECK_IS(HYPERVISOR_multicall(list, 1), -EFAULT);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is refused by design is refused last: a call of it that is wrong in itself gets the errno that Xen has for that, in Xen's order.
- * Guests are written to look at these (a control block in a frame that is not there, a version that nobody has), and a kernel that asks
- * whether something exists must not be told so by a mistake of its own. Only calls that both refuse are made on both.
+ * What is refused by design is refused last: a call of it that is wrong in itself gets the errno
+ * that Xen has for that, in Xen's order. Guests are written to look at these (a control block in a
+ * frame that is not there, a version that nobody has), and a kernel that asks whether something
+ * exists must not be told so by a mistake of its own. Only calls that both refuse are made on both.
  */
 #include "../lib/test.h"
 
@@ -11,8 +12,14 @@
 
 #define NOWHERE ((void *)8)
 
-static long grant_op(unsigned int op, void *arg, unsigned int count) { return HYPERVISOR_grant_table_op(op, arg, count); }
-static long event_op(unsigned int op, void *arg) { return HYPERVISOR_event_channel_op(op, arg); }
+static long grant_op(unsigned int op, void *arg, unsigned int count)
+{
+    return HYPERVISOR_grant_table_op(op, arg, count);
+}
+static long event_op(unsigned int op, void *arg)
+{
+    return HYPERVISOR_event_channel_op(op, arg);
+}
 
 /* ---- FIFO event channels ---- */
 
@@ -32,7 +39,8 @@ static void fifo_channels(void)
 
     NEED(block);
     CHECK_IS(event_op(EVTCHNOP_init_control, NOWHERE), -EFAULT);
-    CHECK_IS(init_control(INVALID_MFN, 4090, 99), -ENOENT);             /* who, then where, then in what */
+    /* who, then where, then in what */
+    CHECK_IS(init_control(INVALID_MFN, 4090, 99), -ENOENT);
     CHECK_IS(init_control(good, 0, 31), -ENOENT);
     CHECK_IS(init_control(good, PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) + 8, 0), -EINVAL);
     CHECK_IS(init_control(good, PAGE_SIZE, 0), -EINVAL);
@@ -41,7 +49,8 @@ static void fifo_channels(void)
     CHECK_IS(init_control(INVALID_MFN, 0, 0), -EINVAL);
     CHECK_IS(init_control(1ul << 40, 0, 0), -EINVAL);
     CHECK_IS(init_control(foreign_mfn(), 0, 0), -EINVAL);
-    CHECK_IS(init_control(l1, 0, 0), -EINVAL);                          /* a page table: nothing else writes there */
+    /* a page table: nothing else writes there */
+    CHECK_IS(init_control(l1, 0, 0), -EINVAL);
     CHECK_IS(event_op(EVTCHNOP_expand_array, NOWHERE), -EFAULT);
     CHECK_IS(event_op(EVTCHNOP_expand_array, &array), -EOPNOTSUPP);
     array.array_gfn = INVALID_MFN;
@@ -51,8 +60,9 @@ static void fifo_channels(void)
     priority.port = 1u << 31;
     CHECK_IS(event_op(EVTCHNOP_set_priority, &priority), -EINVAL);
     CHECK_IS(event_op(99, NOWHERE), -ENOSYS);
+    /* what is in order is what falls back */
     if (on_domus())
-        CHECK_IS(init_control(good, 0, 0), -ENOSYS);                    /* what is in order is what falls back */
+        CHECK_IS(init_control(good, 0, 0), -ENOSYS);
     if (on_domus())
         CHECK_IS(init_control(good, PAGE_SIZE - sizeof(evtchn_fifo_control_block_t), 0), -ENOSYS);
     free_page(block);
@@ -79,8 +89,10 @@ static long flush(uint32_t what, uint16_t offset, uint16_t length)
 
 static void grants(void)
 {
-    static const unsigned int lists[] = { GNTTABOP_map_grant_ref, GNTTABOP_unmap_grant_ref, GNTTABOP_unmap_and_replace, GNTTABOP_copy,
-                                          GNTTABOP_transfer, GNTTABOP_swap_grant_ref, GNTTABOP_cache_flush };
+    static const unsigned int lists[] = { GNTTABOP_map_grant_ref,     GNTTABOP_unmap_grant_ref,
+                                          GNTTABOP_unmap_and_replace, GNTTABOP_copy,
+                                          GNTTABOP_transfer,          GNTTABOP_swap_grant_ref,
+                                          GNTTABOP_cache_flush };
     struct gnttab_get_status_frames status = { .dom = DOMID_SELF };
     struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = 1 };
     uint32_t stands;
@@ -93,14 +105,17 @@ static void grants(void)
     CHECK_IS(grant_op(GNTTABOP_set_version, NOWHERE, 1), -EFAULT);
     for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         CHECK_IS(grant_op(lists[i], NOWHERE, 1), -EFAULT);
-        CHECK_IS(grant_op(lists[i], NOWHERE, 0x80000000), -EINVAL);     /* before anything is read */
+        /* before anything is read */
+        CHECK_IS(grant_op(lists[i], NOWHERE, 0x80000000), -EINVAL);
     }
+    /* more than a number of an operation */
     for (unsigned int i = GNTTABOP_map_grant_ref; i <= GNTTABOP_swap_grant_ref; i++)
-        CHECK_IS(grant_op(0x1000 | i, NOWHERE, 1), -EINVAL);            /* more than a number of an operation */
+        CHECK_IS(grant_op(0x1000 | i, NOWHERE, 1), -EINVAL);
     CHECK_IS(grant_op(GNTTABOP_get_status_frames, NOWHERE, 2), -EINVAL);
     CHECK_IS(grant_op(GNTTABOP_get_status_frames, NOWHERE, 1), -EFAULT);
     CHECK_IS(grant_op(GNTTABOP_setup_table, NOWHERE, 2), -EINVAL);
-    setup.frame_list.p = (xen_pfn_t *)0xffff810000000000;               /* nobody's list, whoever is meant */
+    /* nobody's list, whoever is meant */
+    setup.frame_list.p = (xen_pfn_t *)0xffff810000000000;
     setup.dom = 4242;
     CHECK_IS(grant_op(GNTTABOP_setup_table, &setup, 1), -EFAULT);
     status.frame_list.p = (void *)0xffff810000000000;
@@ -126,7 +141,9 @@ static void grants(void)
 static void memory(void)
 {
     struct xen_add_to_physmap add = { .domid = 4242, .space = XENMAPSPACE_shared_info };
-    struct xen_add_to_physmap_batch batch = { .domid = 4242, .space = XENMAPSPACE_shared_info, .size = 1 };
+    struct xen_add_to_physmap_batch batch = { .domid = 4242,
+                                              .space = XENMAPSPACE_shared_info,
+                                              .size = 1 };
     struct xen_remove_from_physmap remove = { .domid = 4242 };
     struct mmuext_op super = { .cmd = MMUEXT_MARK_SUPER };
 

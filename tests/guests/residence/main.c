@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The longest that a guest can keep ring 0 busy with one entry: each call at its worst, long lists, and multicalls of the costly ones.
- * The guest only makes the calls; who counts instructions between two guest instructions is QEMU, with the plugin tools/residence.c
- * (test_residence.py). It runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not give way).
- * on xen: SKIP
+ * The longest that a guest can keep ring 0 busy with one entry: each call at its worst, long lists,
+ * and multicalls of the costly ones. The guest only makes the calls; who counts instructions
+ * between two guest instructions is QEMU, with the plugin tools/residence.c (test_residence.py). It
+ * runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not
+ * give way). on xen: SKIP
  */
 #include "../lib/test.h"
 #include <xen/domctl.h>
@@ -32,7 +33,10 @@ static void many(unsigned long number, const unsigned long arguments[6])
     CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
 }
 
-static unsigned long address(const void *p) { return (unsigned long)p; }
+static unsigned long address(const void *p)
+{
+    return (unsigned long)p;
+}
 
 /* ---- page tables ---- */
 
@@ -41,7 +45,8 @@ static void fill(uint64_t *table, uint64_t flags)
     static struct mmu_update updates[512];
 
     for (unsigned int i = 0; i < 512; i++)
-        updates[i] = (struct mmu_update){ virt_to_machine(table) + i * 8, (uint64_t)virt_to_mfn(pages[i]) << PAGE_SHIFT | flags };
+        updates[i] = (struct mmu_update){ virt_to_machine(table) + i * 8,
+                                          (uint64_t)virt_to_mfn(pages[i]) << PAGE_SHIFT | flags };
     CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
 }
 
@@ -50,10 +55,15 @@ static void link_tables(bool in)
     static struct mmu_update updates[TABLES];
 
     for (unsigned int t = 0; t < TABLES; t++)
-        updates[t] = (struct mmu_update){ virt_to_machine(l2 + t), in ? (uint64_t)virt_to_mfn(tables[t]) << PAGE_SHIFT | PROT_TABLE : 0 };
+        updates[t] = (struct mmu_update){
+            virt_to_machine(l2 + t),
+            in ? (uint64_t)virt_to_mfn(tables[t]) << PAGE_SHIFT | PROT_TABLE : 0
+        };
     CHECK_IS(HYPERVISOR_mmu_update(updates, TABLES, NULL, DOMID_SELF), 0);
     for (unsigned int t = 0; t < CALLS; t++)
-        calls[t] = (struct multicall_entry){ .op = __HYPERVISOR_mmu_update, .args = { address(&updates[t % TABLES]), 1, 0, DOMID_SELF } };
+        calls[t] = (struct multicall_entry){ .op = __HYPERVISOR_mmu_update,
+                                             .args = { address(&updates[t % TABLES]), 1, 0,
+                                                       DOMID_SELF } };
     CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
 }
 
@@ -61,10 +71,12 @@ static void page_tables(uint64_t flags)
 {
     for (unsigned int t = 0; t < TABLES; t++)
         fill(tables[t], flags);
-    link_tables(true);                              /* into a page that is no table yet: plain stores */
+    /* into a page that is no table yet: plain stores */
+    link_tables(true);
     CHECK_IS(mmuext_mfn(MMUEXT_PIN_L2_TABLE, virt_to_mfn(l2)), 0);
     link_tables(false);
-    link_tables(true);                              /* into a table: each entry validates a table of 512 */
+    /* into a table: each entry validates a table of 512 */
+    link_tables(true);
     CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(l2)), 0);
     for (unsigned int t = 0; t < TABLES; t++)
         fill(tables[t], 0);
@@ -76,8 +88,11 @@ static void frames_by_number(void)
     struct mmuext_op flush = { .cmd = MMUEXT_TLB_FLUSH_ALL };
 
     for (unsigned int i = 0; i < 512; i++) {
-        clear[i] = (struct mmuext_op){ .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = virt_to_mfn(tables[i % TABLES]) };
-        copy[i] = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE, .arg1.mfn = virt_to_mfn(tables[i % TABLES]), .arg2.src_mfn = virt_to_mfn(pages[i]) };
+        clear[i] = (struct mmuext_op){ .cmd = MMUEXT_CLEAR_PAGE,
+                                       .arg1.mfn = virt_to_mfn(tables[i % TABLES]) };
+        copy[i] = (struct mmuext_op){ .cmd = MMUEXT_COPY_PAGE,
+                                      .arg1.mfn = virt_to_mfn(tables[i % TABLES]),
+                                      .arg2.src_mfn = virt_to_mfn(pages[i]) };
     }
     CHECK_IS(HYPERVISOR_mmuext_op(clear, 512, NULL, DOMID_SELF), 0);
     CHECK_IS(HYPERVISOR_mmuext_op(copy, 512, NULL, DOMID_SELF), 0);
@@ -86,7 +101,8 @@ static void frames_by_number(void)
     CHECK_IS(HYPERVISOR_mmuext_op(copy, 512, NULL, DOMID_SELF), 0);
     MANY(__HYPERVISOR_mmuext_op, address(clear), 1, 0, DOMID_SELF);
     MANY(__HYPERVISOR_mmuext_op, address(&flush), 1, 0, DOMID_SELF);
-    MANY(__HYPERVISOR_update_va_mapping, address(pages[1]), (uint64_t)virt_to_mfn(pages[1]) << PAGE_SHIFT | PROT_RW, UVMF_TLB_FLUSH | UVMF_ALL);
+    MANY(__HYPERVISOR_update_va_mapping, address(pages[1]),
+         (uint64_t)virt_to_mfn(pages[1]) << PAGE_SHIFT | PROT_RW, UVMF_TLB_FLUSH | UVMF_ALL);
     CHECK_IS(HYPERVISOR_mmuext_op(clear, TABLES, NULL, DOMID_SELF), 0);
 }
 
@@ -105,12 +121,16 @@ static void grants(void)
     area = map_frames(frames, 128, PROT_RO, DOMID_SELF, NULL);
     NEED(area && is_dom0());
     for (unsigned int i = 0; i < 256; i++)
-        copies[i] = (struct gnttab_copy){ .source = { .u.gmfn = virt_to_mfn(pages[i]), .domid = DOMID_SELF },
-                                          .dest = { .u.gmfn = virt_to_mfn(pages[i + 256]), .domid = DOMID_SELF }, .len = PAGE_SIZE };
+        copies[i] = (struct gnttab_copy){
+            .source = { .u.gmfn = virt_to_mfn(pages[i]), .domid = DOMID_SELF },
+            .dest = { .u.gmfn = virt_to_mfn(pages[i + 256]), .domid = DOMID_SELF },
+            .len = PAGE_SIZE
+        };
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_copy, copies, 256), 0);
     CHECK_IS(copies[255].status, GNTST_okay);
     MANY(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(copies), 16);
-    for (unsigned int i = 0; i < 256; i++) {        /* within a page, a little further: from the end down */
+    /* within a page, a little further: from the end down */
+    for (unsigned int i = 0; i < 256; i++) {
         copies[i].dest = copies[i].source;
         copies[i].dest.offset = 1;
         copies[i].len = PAGE_SIZE - 1;
@@ -121,13 +141,16 @@ static void grants(void)
     for (unsigned int i = 0; i < 128; i++) {
         grant_ref_t ref = (grant_ref_t)grant_page(0, pages[i], false);
 
-        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = address(area) + i * PAGE_SIZE, .flags = GNTMAP_host_map,
-                                                 .ref = ref, .dom = 0 };
+        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = address(area) + i * PAGE_SIZE,
+                                                 .flags = GNTMAP_host_map,
+                                                 .ref = ref,
+                                                 .dom = 0 };
     }
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, maps, 128), 0);
     for (unsigned int i = 0; i < 128; i++) {
         CHECK_IS(maps[i].status, GNTST_okay);
-        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = maps[i].host_addr, .handle = maps[i].handle };
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = maps[i].host_addr,
+                                                     .handle = maps[i].handle };
     }
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, unmaps, 128), 0);
     for (unsigned int i = 0; i < 128; i++)
@@ -144,13 +167,15 @@ static long control(struct xen_domctl *op, uint32_t command, domid_t domain)
     return HYPERVISOR_domctl(op);
 }
 
-/* None of them becomes free when it is given back; all of them do when the table that maps them goes. */
+/* None of them becomes free when it is given back; all of them do when the table that maps them
+ * goes. */
 static void given_back_while_mapped(struct xen_memory_reservation *r, const xen_pfn_t frames[512])
 {
     static struct mmu_update updates[512];
 
     for (unsigned int i = 0; i < 512; i++)
-        updates[i] = (struct mmu_update){ virt_to_machine(tables[0]) + i * 8, (uint64_t)frames[i] << PAGE_SHIFT | PROT_RO };
+        updates[i] = (struct mmu_update){ virt_to_machine(tables[0]) + i * 8,
+                                          (uint64_t)frames[i] << PAGE_SHIFT | PROT_RO };
     CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(tables[0])), 0);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, r), 512);
@@ -184,8 +209,8 @@ static void reservations(void)
 }
 
 /*
- * Memory below an address that no frame lies below, while the heap is in pieces: of each extent every other block is free, so it
- * looks at the pieces of all sizes in vain.
+ * Memory below an address that no frame lies below, while the heap is in pieces: of each extent
+ * every other block is free, so it looks at the pieces of all sizes in vain.
  */
 #define ORDERS 5
 #define EXTENTS ((1 << ORDERS) - 1)
@@ -211,12 +236,16 @@ static void every_other_block(unsigned int which)
 static void low_memory(void)
 {
     static xen_pfn_t none;
-    struct xen_memory_reservation r = { .nr_extents = EXTENTS, .extent_order = 9, .domid = DOMID_SELF };
+    struct xen_memory_reservation r = { .nr_extents = EXTENTS,
+                                        .extent_order = 9,
+                                        .domid = DOMID_SELF };
 
     set_xen_guest_handle(r.extent_start, large);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), EXTENTS);
     every_other_block(0);
-    r = (struct xen_memory_reservation){ .nr_extents = 1, .mem_flags = XENMEMF_address_bits(13), .domid = DOMID_SELF };
+    r = (struct xen_memory_reservation){ .nr_extents = 1,
+                                         .mem_flags = XENMEMF_address_bits(13),
+                                         .domid = DOMID_SELF };
     set_xen_guest_handle(r.extent_start, &none);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 0);
     MANY(__HYPERVISOR_memory_op, XENMEM_increase_reservation, address(&r));
@@ -240,10 +269,14 @@ static void tables_of_the_cpu(void)
     MANY(__HYPERVISOR_set_gdt, address(frames), 14 * 512);
     CHECK_IS(HYPERVISOR_set_gdt(frames, 0), 0);
     for (unsigned int i = 0; i < 512; i++)
-        ldts[i] = (struct mmuext_op){ .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = address(pages[i % 2]), .arg2.nr_ents = i < 511 ? 512 : 0 };
+        ldts[i] = (struct mmuext_op){ .cmd = MMUEXT_SET_LDT,
+                                      .arg1.linear_addr = address(pages[i % 2]),
+                                      .arg2.nr_ents = i < 511 ? 512 : 0 };
     CHECK_IS(HYPERVISOR_mmuext_op(ldts, 512, NULL, DOMID_SELF), 0);
     for (unsigned int i = 0; i < 256; i++)
-        traps[i] = (struct trap_info){ .vector = 200, .cs = FLAT_KERNEL_CS, .address = address(pages[0]) };
+        traps[i] = (struct trap_info){ .vector = 200,
+                                       .cs = FLAT_KERNEL_CS,
+                                       .address = address(pages[0]) };
     CHECK_IS(HYPERVISOR_set_trap_table(traps), 0);
     MANY(__HYPERVISOR_set_trap_table, address(traps));
 }
@@ -269,7 +302,8 @@ static void short_calls(void)
     static char text[1024];
     static struct sched_poll poll = { .nr_ports = 128, .timeout = 1 };
     static evtchn_port_t ports[128];
-    static struct xen_sysctl info = { .cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    static struct xen_sysctl info = { .cmd = XEN_SYSCTL_physinfo,
+                                      .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
     static struct vcpu_runstate_info runstate;
 
     MANY(__HYPERVISOR_xen_version, XENVER_commandline, address(text));
@@ -297,8 +331,7 @@ static void strings(void)
     unsigned long count = 4096;
     const void *from = pages[0];
 
-    if (HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl) != 0)
-        return;
+    if (HYPERVISOR_physdev_op(PHYSDEVOP_set_iopl, &iopl) != 0) return;
     __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(0x80) : "memory");
     CHECK_IS(count, 0);
 }
@@ -313,8 +346,12 @@ static void a_domain(void)
     domid_t domain;
     long error;
 
-    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32, .max_evtchn_port = 4095, .max_grant_frames = 64,
-                                                          .max_maptrack_frames = 64, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32,
+                                                          .max_evtchn_port = 4095,
+                                                          .max_grant_frames = 64,
+                                                          .max_maptrack_frames = 64,
+                                                          .grant_opts = XEN_DOMCTL_GRANT_version(
+                                                              1) };
     NEED(control(&op, XEN_DOMCTL_createdomain, 0) == 0);
     domain = op.domain;
     op.u.max_vcpus.max = 32;
@@ -356,8 +393,12 @@ static domid_t large_domain(grant_entry_v1_t **table)
     static xen_pfn_t frames[64];
     struct gnttab_setup_table setup = { .nr_frames = 64 };
 
-    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32, .max_evtchn_port = 4095, .max_grant_frames = 64,
-                                                          .max_maptrack_frames = 1, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32,
+                                                          .max_evtchn_port = 4095,
+                                                          .max_grant_frames = 64,
+                                                          .max_maptrack_frames = 1,
+                                                          .grant_opts = XEN_DOMCTL_GRANT_version(
+                                                              1) };
     NEED(control(&op, XEN_DOMCTL_createdomain, 0) == 0);
     setup.dom = op.domain;
     op.u.max_vcpus.max = 32;
@@ -387,16 +428,22 @@ static void dead_domains(void)
     for (unsigned int i = 0; i < DEAD; i++) {
         grant_entry_v1_t *table;
         domid_t domain = large_domain(&table);
-        struct gnttab_map_grant_ref map = { .host_addr = address(area) + i * PAGE_SIZE, .flags = GNTMAP_host_map, .ref = 8, .dom = domain };
+        struct gnttab_map_grant_ref map = { .host_addr = address(area) + i * PAGE_SIZE,
+                                            .flags = GNTMAP_host_map,
+                                            .ref = 8,
+                                            .dom = domain };
         xen_pfn_t frame = 0;
         struct xen_memory_reservation r = { .nr_extents = 1, .domid = domain };
 
         set_xen_guest_handle(r.extent_start, &frame);
         CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1);
-        table[8] = (grant_entry_v1_t){ .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)frame };
+        table[8] = (grant_entry_v1_t){ .flags = GTF_permit_access,
+                                       .domid = 0,
+                                       .frame = (uint32_t)frame };
         CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &map, 1), 0);
         CHECK_IS(map.status, GNTST_okay);
-        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = map.host_addr, .handle = map.handle };
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = map.host_addr,
+                                                     .handle = map.handle };
         unmap_frames(table, 1);
         while (control(&op, XEN_DOMCTL_destroydomain, domain) == -EAGAIN)
             ;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's memory: the allocators give distinct memory and take it back; P2M and M2P are inverse; every page has one
- * mapping and it can be turned read-only; the page-table queue keeps its order, batches, and reports a refusal; frames map
- * elsewhere, one by one with a result each; pages consecutive in the machine can be had; a guarded access survives a fault.
+ * The SDK's memory: the allocators give distinct memory and take it back; P2M and M2P are inverse;
+ * every page has one mapping and it can be turned read-only; the page-table queue keeps its order,
+ * batches, and reports a refusal; frames map elsewhere, one by one with a result each; pages
+ * consecutive in the machine can be had; a guarded access survives a fault.
  */
 #include "../lib/test.h"
 #include <pvguest/bits.h>
@@ -99,7 +100,8 @@ static void queue_of_updates(void)
     *pages[1] = 101;
     before = pt_statistics;
     for (unsigned long i = 0; i < 300; i++)
-        pt_set_va((unsigned long)area + i * PAGE_SIZE, virt_to_mfn(pages[i & 1]) << PAGE_SHIFT | PROT_RO);
+        pt_set_va((unsigned long)area + i * PAGE_SIZE,
+                  virt_to_mfn(pages[i & 1]) << PAGE_SHIFT | PROT_RO);
     CHECK_IS(pt_flush(), 0);
     CHECK(pt_statistics.hypercalls - before.hypercalls < 10);
     CHECK_IS(pt_statistics.updates - before.updates, 300);
@@ -186,14 +188,16 @@ static void consecutive_in_the_machine(void)
 
     NEED(block);
     for (unsigned long i = 0; i < 8; i++) {
-        good = good && virt_to_mfn(block + i * 512) == virt_to_mfn(block) + i && block[i * 512] == 0;
+        good = good && virt_to_mfn(block + i * 512) == virt_to_mfn(block) + i &&
+               block[i * 512] == 0;
         good = good && mfn_to_virt(virt_to_mfn(block) + i) == block + i * 512;
         block[i * 512] = i;
     }
     CHECK(good);
     free_pages(block, 3);
     CHECK_IS(free_page_count(), before);
-    /* No frame has so small a number that 12 bits name its bytes: nothing comes of it, and nothing is lost. */
+    /* No frame has so small a number that 12 bits name its bytes: nothing comes of it, and nothing
+     * is lost. */
     CHECK(!alloc_machine_contiguous(1, 12));
     CHECK_IS(free_page_count(), before);
     block = alloc_pages(1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's named hypercall stubs in their second form: compiled with PVGUEST_RAW_SYSCALL they issue `syscall` themselves
- * and never look at the hypercall page (which this guest overwrites to prove it), with no to five arguments.
+ * The SDK's named hypercall stubs in their second form: compiled with PVGUEST_RAW_SYSCALL they
+ * issue `syscall` themselves and never look at the hypercall page (which this guest overwrites to
+ * prove it), with no to five arguments.
  */
 #define PVGUEST_RAW_SYSCALL
 #include "../lib/test.h"
@@ -26,8 +27,10 @@ void test_main(void)
     long by_page = TRAP_IN(hypercall_by_page(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0, 0));
     long sched = HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
     long events = HYPERVISOR_event_channel_op(EVTCHNOP_status, &status);
-    long va = HYPERVISOR_update_va_mapping((unsigned long)word, virt_to_mfn(word) << PAGE_SHIFT | PROT_RW, UVMF_INVLPG);
-    struct mmu_update update = { .ptr = virt_to_machine(pt_walk((unsigned long)word, 1)) | MMU_NORMAL_PT_UPDATE,
+    long va = HYPERVISOR_update_va_mapping((unsigned long)word,
+                                           virt_to_mfn(word) << PAGE_SHIFT | PROT_RW, UVMF_INVLPG);
+    struct mmu_update update = { .ptr = virt_to_machine(pt_walk((unsigned long)word, 1)) |
+                                        MMU_NORMAL_PT_UPDATE,
                                  .val = virt_to_mfn(word) << PAGE_SHIFT | PROT_RO };
     long mmu = HYPERVISOR_mmu_update(&update, 1, &done, DOMID_SELF);
     long none = HYPERVISOR_xen_version(12345, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's threads, timers and events together: threads take turns, sleep as long as they asked, wait with and without a
- * limit, and hold a mutex across a sleep; an event handler wakes a sleeper; events under load reach the handler although
- * each return unmasks with a plain popfq and ret (an event in the middle of that return is played by hand: its frame is dropped and
- * the outer one used again); ended threads give their memory back.
+ * The SDK's threads, timers and events together: threads take turns, sleep as long as they asked,
+ * wait with and without a limit, and hold a mutex across a sleep; an event handler wakes a sleeper;
+ * events under load reach the handler although each return unmasks with a plain popfq and ret (an
+ * event in the middle of that return is played by hand: its frame is dropped and the outer one used
+ * again); ended threads give their memory back.
  */
 #include "../lib/test.h"
 #include <pvguest/thread.h>
@@ -141,7 +142,8 @@ static void sleeper(void *unused)
     done = 1000;
 }
 
-/* Each event finds the vCPU either blocked in the idle loop or on its way there: none may be lost. */
+/* Each event finds the vCPU either blocked in the idle loop or on its way there: none may be
+ * lost. */
 static void no_event_is_lost(void)
 {
     int port = event_bind_ipi(ring, NULL);
@@ -170,9 +172,10 @@ static void no_event_is_lost(void)
     done = 0;
 }
 
-/* A return about to be made, registers restored, flags and address on the stack; and over it the frame of an event that hit
-   the instruction `unmask`, as the hypervisor would leave it. We enter event_entry with both, and must come back at 1: as if nothing
-   had been. Both labels are lib/entry.asm's. */
+/* A return about to be made, registers restored, flags and address on the stack; and over it the
+ * frame of an event that hit the instruction `unmask`, as the hypervisor would leave it. We enter
+ * event_entry with both, and must come back at 1: as if nothing had been. Both labels are
+ * lib/entry.asm's. */
 static void event_in_the_middle_of_a_return(void)
 {
     uint64_t rcx, r11, rbx = 0x3333, moved;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SDK's XenStore client against a daemon that is a few lines of this file, over a transport of two small buffers: several
- * threads ask at once and each gets its own answer; errors come by name; watches are queued or call back; messages larger
- * than the transport's buffer pass; a XenBus device follows the other side's state.
+ * The SDK's XenStore client against a daemon that is a few lines of this file, over a transport of
+ * two small buffers: several threads ask at once and each gets its own answer; errors come by name;
+ * watches are queued or call back; messages larger than the transport's buffer pass; a XenBus
+ * device follows the other side's state.
  */
 #include "../lib/test.h"
 #include <pvguest/bits.h>
@@ -55,7 +56,8 @@ static void daemon_get(void *to, size_t length)
 static void daemon_put(const void *from, size_t length)
 {
     for (size_t at = 0, n; at < length; at += n)
-        wait_event(daemon_wait, (n = put(&from_daemon, (const char *)from + at, length - at)) > 0), xs_wake();
+        wait_event(daemon_wait, (n = put(&from_daemon, (const char *)from + at, length - at)) > 0),
+            xs_wake();
 }
 
 static void answer(struct xsd_sockmsg *header, uint32_t type, const char *body, size_t length)
@@ -77,7 +79,8 @@ static void fire(void)
     answer(&event, XS_WATCH_EVENT, watched, watched_length);
 }
 
-/* Knows: reading "echo/X" gives X, "/front/state" a variable, "backend" and "backend-id"; anything else is ENOENT. */
+/* Knows: reading "echo/X" gives X, "/front/state" a variable, "backend" and "backend-id"; anything
+ * else is ENOENT. */
 static void read_request(struct xsd_sockmsg *header, char *body)
 {
     if (!strncmp(body, "echo/", 5))
@@ -105,7 +108,9 @@ static void fake_daemon(void *unused)
         case XS_READ: read_request(&header, body); break;
         case XS_DIRECTORY: answer(&header, XS_DIRECTORY, "one\0two\0three", 14); break;
         case XS_TRANSACTION_START: answer(&header, XS_TRANSACTION_START, "17", 3); break;
-        case XS_TRANSACTION_END: answer(&header, header.tx_id == 17 ? XS_TRANSACTION_END : XS_ERROR, "EAGAIN", 7); break;
+        case XS_TRANSACTION_END:
+            answer(&header, header.tx_id == 17 ? XS_TRANSACTION_END : XS_ERROR, "EAGAIN", 7);
+            break;
         case XS_WATCH:
             memcpy(watched, body, header.len);
             watched_length = header.len;
@@ -216,7 +221,8 @@ static void xenbus(void)
     CHECK_IS(xenbus_attach_front(&device, "device/x/0"), 0);
     CHECK_IS(device.other_id, 0);
     CHECK(!strcmp(device.other_path, "/back"));
-    CHECK_IS(xenbus_wait_state(&device, 1 << XenbusStateInitialising, NS_PER_S), XenbusStateInitialising);
+    CHECK_IS(xenbus_wait_state(&device, 1 << XenbusStateInitialising, NS_PER_S),
+             XenbusStateInitialising);
     CHECK_IS(xenbus_wait_state(&device, 1 << XenbusStateConnected, 10 * NS_PER_MS), -ETIMEDOUT);
     CHECK_IS(xenbus_switch_state(&device, XenbusStateConnected), 0);
     CHECK(!strcmp(state, "4"));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FS and GS bases: set by hypercall and by wrmsr (emulated), seen by %fs: and %gs: accesses, kept across hypercalls and
- * sleep; a non-canonical base is refused and never reaches the CPU.
- * Idea: XSA-193 (non-canonical base by wrmsr faults in ring 0).
+ * FS and GS bases: set by hypercall and by wrmsr (emulated), seen by %fs: and %gs: accesses, kept
+ * across hypercalls and sleep; a non-canonical base is refused and never reaches the CPU. Idea:
+ * XSA-193 (non-canonical base by wrmsr faults in ring 0).
  */
 #include "../lib/test.h"
 
@@ -12,15 +12,28 @@
 
 static uint64_t cells[2] = { 0x1111, 0x2222 };
 
-static uint64_t at_fs(void) { uint64_t v; asm volatile("mov %%fs:0, %0" : "=r" (v)); return v; }
-static uint64_t at_gs(void) { uint64_t v; asm volatile("mov %%gs:0, %0" : "=r" (v)); return v; }
+static uint64_t at_fs(void)
+{
+    uint64_t v;
+    asm volatile("mov %%fs:0, %0" : "=r"(v));
+    return v;
+}
+static uint64_t at_gs(void)
+{
+    uint64_t v;
+    asm volatile("mov %%gs:0, %0" : "=r"(v));
+    return v;
+}
 
 struct msr { uint32_t index; uint64_t value; };
 
 static void write_msr(void *argument)
 {
     struct msr *msr = argument;
-    asm volatile("wrmsr" : : "c" (msr->index), "a" ((uint32_t)msr->value), "d" ((uint32_t)(msr->value >> 32)) : "memory");
+    asm volatile("wrmsr"
+                 :
+                 : "c"(msr->index), "a"((uint32_t)msr->value), "d"((uint32_t)(msr->value >> 32))
+                 : "memory");
 }
 
 static void read_msr(void *argument)
@@ -46,7 +59,8 @@ static void by_hypercall(void)
 
 static void by_msr(void)
 {
-    struct msr fs = { MSR_FS_BASE, (unsigned long)&cells[1] }, gs = { MSR_GS_BASE, (unsigned long)&cells[0] }, read = { MSR_FS_BASE, 0 };
+    struct msr fs = { MSR_FS_BASE, (unsigned long)&cells[1] },
+               gs = { MSR_GS_BASE, (unsigned long)&cells[0] }, read = { MSR_FS_BASE, 0 };
 
     CHECK_IS(trap_in(write_msr, &fs), -1);
     CHECK_IS(at_fs(), 0x2222);
@@ -61,7 +75,8 @@ static void non_canonical_is_refused(void)
     static const uint64_t bad[] = { 0x800000000000UL, 0xffff7fffffffffffUL, 0x8000000000000000UL };
 
     for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct msr fs = { MSR_FS_BASE, bad[i] }, gs = { MSR_GS_BASE, bad[i] }, other = { MSR_KERNEL_GS_BASE, bad[i] };
+        struct msr fs = { MSR_FS_BASE, bad[i] }, gs = { MSR_GS_BASE, bad[i] },
+                   other = { MSR_KERNEL_GS_BASE, bad[i] };
 
         CHECK_REFUSED(HYPERVISOR_set_segment_base(SEGBASE_FS, bad[i]));
         CHECK_REFUSED(HYPERVISOR_set_segment_base(SEGBASE_GS_KERNEL, bad[i]));
@@ -74,7 +89,8 @@ static void non_canonical_is_refused(void)
     CHECK_IS(at_fs(), 0x2222);
 }
 
-/* SEGBASE_GS_USER_SEL names a selector of ours whose base user mode is to have; the kernel's own base stays. A bad one gives 0. */
+/* SEGBASE_GS_USER_SEL names a selector of ours whose base user mode is to have; the kernel's own
+ * base stays. A bad one gives 0. */
 static void by_selector(void)
 {
     static uint64_t gdt[512] __attribute__((aligned(4096)));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A domU's disk and card, against whatever back ends its dom0 has: data written is read back, sectors beyond the end are
- * refused, the network behind the bridge answers ARP; then both devices are closed and opened again.
- * Skips when it runs bare, without a XenStore. Command line: "arp" expects 10.0.2.2 to answer (QEMU's user network).
+ * A domU's disk and card, against whatever back ends its dom0 has: data written is read back,
+ * sectors beyond the end are refused, the network behind the bridge answers ARP; then both devices
+ * are closed and opened again. Skips when it runs bare, without a XenStore. Command line: "arp"
+ * expects 10.0.2.2 to answer (QEMU's user network).
  */
 #include "../lib/test.h"
 
@@ -40,14 +41,16 @@ static void receive(struct netport *port, void *bytes, size_t length, uint32_t f
 {
     const uint8_t *frame = bytes;
 
-    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[31] == 2 && memcmp(frame, port->mac, 6) == 0)
+    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[31] == 2 &&
+        memcmp(frame, port->mac, 6) == 0)
         replies++;
 }
 
 /* Who has 10.0.2.2? */
 static void ask(struct netport *port)
 {
-    static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, ours[] = { 10, 0, 2, 77 }, theirs[] = { 10, 0, 2, 2 };
+    static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, ours[] = { 10, 0, 2, 77 },
+                         theirs[] = { 10, 0, 2, 2 };
     static uint8_t frame[60];
 
     memset(frame, 0xff, 6);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split drivers in one domain: the front ends and back ends of a disk (in memory) and of two network cards (bridged by
- * hand), joined by grants and event channels to ourselves and a toy XenStore. Data arrives, nothing leaks over many
- * connects and disconnects, and a front end that corrupts its ring is disconnected while the other goes on.
+ * Split drivers in one domain: the front ends and back ends of a disk (in memory) and of two
+ * network cards (bridged by hand), joined by grants and event channels to ourselves and a toy
+ * XenStore. Data arrives, nothing leaks over many connects and disconnects, and a front end that
+ * corrupts its ring is disconnected while the other goes on.
  */
 #include "../lib/test.h"
 #include "store.h"
@@ -23,7 +24,7 @@ static struct blkback *blkback;
 static struct netback *netback[2];
 static bool ending;
 
-/* --- the toolstack's part -------------------------------------------------------------------------------------------- */
+/* --- the toolstack's part --- */
 
 static void device(const char *kind, unsigned int number)
 {
@@ -58,7 +59,7 @@ static void watcher(void *unused)
     }
 }
 
-/* --- disk ------------------------------------------------------------------------------------------------------------ */
+/* --- disk --- */
 
 static void disk_works(void)
 {
@@ -67,7 +68,8 @@ static void disk_works(void)
     for (unsigned int i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 7 + i / 4096);
     CHECK_IS(blkfront.device.sectors, SECTORS);
-    CHECK_IS(block_write(&blkfront.device, 17, data, sizeof data / 512), 0);      /* two requests' worth of segments */
+    /* two requests' worth of segments */
+    CHECK_IS(block_write(&blkfront.device, 17, data, sizeof data / 512), 0);
     CHECK_IS(block_flush(&blkfront.device), 0);
     CHECK_IS(block_read(&blkfront.device, 17, back, sizeof back / 512), 0);
     CHECK(memcmp(data, back, sizeof data) == 0);
@@ -76,13 +78,21 @@ static void disk_works(void)
     CHECK_REFUSED(block_read(&blkfront.device, SECTORS, back, 1));
 }
 
-/* What the front end's own check would refuse goes on the ring by hand: each must come back as an error. */
+/* What the front end's own check would refuse goes on the ring by hand: each must come back as an
+ * error. */
 static void bad_requests_are_answered(void)
 {
     const blkif_request_t bad[] = {
-        { .operation = BLKIF_OP_READ, .nr_segments = 1, .sector_number = SECTORS, .seg = { { .last_sect = 0 } } },
-        { .operation = BLKIF_OP_READ, .nr_segments = 1, .seg = { { .gref = 4000, .last_sect = 7 } } },
-        { .operation = BLKIF_OP_WRITE, .nr_segments = 1, .seg = { { .gref = 0xffffffff, .last_sect = 7 } } },
+        { .operation = BLKIF_OP_READ,
+          .nr_segments = 1,
+          .sector_number = SECTORS,
+          .seg = { { .last_sect = 0 } } },
+        { .operation = BLKIF_OP_READ,
+          .nr_segments = 1,
+          .seg = { { .gref = 4000, .last_sect = 7 } } },
+        { .operation = BLKIF_OP_WRITE,
+          .nr_segments = 1,
+          .seg = { { .gref = 0xffffffff, .last_sect = 7 } } },
         { .operation = BLKIF_OP_READ, .nr_segments = 200 },
         { .operation = 99 },
     };
@@ -91,7 +101,8 @@ static void bad_requests_are_answered(void)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
         *RING_GET_REQUEST(&blkfront.ring, blkfront.ring.req_prod_pvt) = bad[i];
-        RING_GET_REQUEST(&blkfront.ring, blkfront.ring.req_prod_pvt)->id = 1000;     /* the front end ignores the answer */
+        /* the front end ignores the answer */
+        RING_GET_REQUEST(&blkfront.ring, blkfront.ring.req_prod_pvt)->id = 1000;
         blkfront.ring.req_prod_pvt++;
     }
     block_kick(&blkfront.device);
@@ -120,7 +131,7 @@ static void disk(void)
     disk_works();
 }
 
-/* --- network --------------------------------------------------------------------------------------------------------- */
+/* --- network --- */
 
 static unsigned int received, wrong;
 
@@ -183,7 +194,9 @@ static void bad_frames_are_dropped(void)
     uint64_t dropped = netback_port(netback[0])->frames_dropped;
     bool masked = events_save();
 
-    *RING_GET_REQUEST(&front->tx, front->tx.req_prod_pvt) = (netif_tx_request_t){ .gref = 4000, .id = 999, .size = 60 };
+    *RING_GET_REQUEST(&front->tx, front->tx.req_prod_pvt) = (netif_tx_request_t){ .gref = 4000,
+                                                                                  .id = 999,
+                                                                                  .size = 60 };
     front->tx.req_prod_pvt++;
     *RING_GET_REQUEST(&front->tx, front->tx.req_prod_pvt) =
         (netif_tx_request_t){ .gref = front->tx_grant[0], .id = 999, .offset = 4090, .size = 60 };
@@ -204,7 +217,7 @@ static void lying_card_is_cut_off(void)
     netfront_close(&netfront[0]);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------- */
+/* --- all of it --- */
 
 static void connect_again_and_again(void)
 {

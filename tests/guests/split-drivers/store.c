@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See store.h: nodes in a flat table; the wire protocol's messages answered as soon as they are complete. */
+/* See store.h: nodes in a flat table; the wire protocol's messages answered as soon as they are
+ * complete. */
 #include "../lib/test.h"
 #include "store.h"
 #include <pvguest/bits.h>
@@ -104,7 +105,8 @@ static size_t transport_write(void *data, const void *from, size_t length)
     length = MIN(length, room);
     memcpy((char *)&request + request_length, from, length);
     request_length += length;
-    if (request_length >= sizeof request.header && request_length == sizeof request.header + request.header.len) {
+    if (request_length >= sizeof request.header &&
+        request_length == sizeof request.header + request.header.len) {
         request_length = 0;
         handle();
     }
@@ -123,7 +125,8 @@ static size_t transport_read(void *data, void *to, size_t length)
 
 void store_start(void)
 {
-    static const struct xs_transport transport = { .write = transport_write, .read = transport_read };
+    static const struct xs_transport transport = { .write = transport_write,
+                                                   .read = transport_read };
 
     NEED(xs_set_transport(&transport) == 0);
 }

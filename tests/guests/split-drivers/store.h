@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A XenStore of thirty lines, for one test: reads, writes, directories; no watches, no permissions. */
+/* A XenStore of thirty lines, for one test: reads, writes, directories; no watches, no
+ * permissions. */
 #ifndef STORE_H
 #define STORE_H
 

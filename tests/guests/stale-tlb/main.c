@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A flush precedes reuse (invariant I9). A guest that unmaps a page and does not flush keeps a translation to it in the TLB. With it it
- * must not be able to write a page that became a page table or a descriptor page since, nor see a frame that went back to the
- * hypervisor and out again. The hypervisor has to flush by itself when the guest did not.
- * Idea: XSA-241, 242, 286, 401; QEMU's TLB keeps stale entries just like a CPU's.
+ * A flush precedes reuse (invariant I9). A guest that unmaps a page and does not flush keeps a
+ * translation to it in the TLB. With it it must not be able to write a page that became a page
+ * table or a descriptor page since, nor see a frame that went back to the hypervisor and out again.
+ * The hypervisor has to flush by itself when the guest did not. Idea: XSA-241, 242, 286, 401;
+ * QEMU's TLB keeps stale entries just like a CPU's.
  */
 #include "../lib/test.h"
 
-static volatile uint64_t *alias;            /* a second mapping, by an entry that we write without any flush */
+/* a second mapping, by an entry that we write without any flush */
+static volatile uint64_t *alias;
 static uint64_t alias_entry;
 #define SECRET 0x5ca1ab1e5ca1ab1eUL
 
-/* The page's own mapping becomes read-only and the alias goes, and nobody flushes. Both were used just before. */
+/* The page's own mapping becomes read-only and the alias goes, and nobody flushes. Both were used
+ * just before. */
 static void unmap_quietly(uint64_t *page, uint64_t word)
 {
     uint64_t frame = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT;
@@ -20,13 +23,15 @@ static void unmap_quietly(uint64_t *page, uint64_t word)
     NEED(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0) == 0);
     alias[7] = 0;
     page[7] = word;
-    struct mmu_update quiet[2] = { { entry_address(page, 1), frame | PROT_RO }, { alias_entry, 0 } };
+    struct mmu_update quiet[2] = { { entry_address(page, 1), frame | PROT_RO },
+                                   { alias_entry, 0 } };
     NEED(HYPERVISOR_mmu_update(quiet, 2, NULL, DOMID_SELF) == 0);
 }
 
 static void use_again(uint64_t *page)
 {
-    NEED(write_entry(entry_address(page, 1), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW) == 0);
+    NEED(write_entry(entry_address(page, 1), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW) ==
+         0);
     NEED(mmuext_mfn(MMUEXT_TLB_FLUSH_LOCAL, 0) == 0);
 }
 
@@ -57,7 +62,8 @@ static void becomes_a_descriptor_page(void)
     free_page(page);
 }
 
-/* Give the frame back with a live translation to it, and have frames until it comes back: it must come out clean and unreachable. */
+/* Give the frame back with a live translation to it, and have frames until it comes back: it must
+ * come out clean and unreachable. */
 static void goes_and_comes_back(void)
 {
     uint64_t *page = alloc_zeroed_page();
@@ -73,8 +79,10 @@ static void goes_and_comes_back(void)
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r), 1);
     CHECK_IS(TRAP_IN((void)alias[7]), 14);
     p2m[pfn] = frame;
-    NEED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW, UVMF_INVLPG) == 0);
-    if (on_domus())                             /* Xen scrubs what a domain leaves behind, not what it gives back */
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)page, (uint64_t)frame << PAGE_SHIFT | PROT_RW,
+                                      UVMF_INVLPG) == 0);
+    /* Xen scrubs what a domain leaves behind, not what it gives back */
+    if (on_domus())
         CHECK_IS(page[7], 0);
     free_page(page);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every form of a store that ring 0 does for a guest on its page table gives what the CPU itself gives on ordinary memory: the same
- * bytes, the same flags, the same registers, the same length. Instructions, operands, registers and flags are random; the entry is not
- * present, so that all of its bits but one are free. Forms that are not done stay page faults and change nothing.
- * Idea: XSA-123, 195, 200 (decoder and arithmetic errors in an emulator).
+ * Every form of a store that ring 0 does for a guest on its page table gives what the CPU itself
+ * gives on ordinary memory: the same bytes, the same flags, the same registers, the same length.
+ * Instructions, operands, registers and flags are random; the entry is not present, so that all of
+ * its bits but one are free. Forms that are not done stay page faults and change nothing. Idea:
+ * XSA-123, 195, 200 (decoder and arithmetic errors in an emulator).
  */
 #include "../lib/probe.h"
 
@@ -16,44 +17,109 @@ static uint64_t seed = 0x9e3779b97f4a7c15UL;
 static volatile uint64_t *slot;                 /* an entry of a page table, mapped read-only */
 static uint64_t memory[4] __attribute__((aligned(64)));
 
-enum { BYTE = 1, IMM8 = 2, IMMZ = 4, LOCK = 8, NO_FLAGS = 16, BITS = 32, ACCUMULATOR = 64, NO_16 = 128, WIDE = 256 };
-static const struct form { uint8_t two_byte, opcode; int8_t member; uint16_t is; } forms[] = {
-    { 0, 0x00, -1, BYTE | LOCK }, { 0, 0x01, -1, LOCK }, { 0, 0x08, -1, BYTE | LOCK }, { 0, 0x09, -1, LOCK },
-    { 0, 0x10, -1, BYTE | LOCK }, { 0, 0x11, -1, LOCK }, { 0, 0x18, -1, BYTE | LOCK }, { 0, 0x19, -1, LOCK },
-    { 0, 0x20, -1, BYTE | LOCK }, { 0, 0x21, -1, LOCK }, { 0, 0x28, -1, BYTE | LOCK }, { 0, 0x29, -1, LOCK },
-    { 0, 0x30, -1, BYTE | LOCK }, { 0, 0x31, -1, LOCK },
-    { 0, 0x80, 0, BYTE | IMM8 | LOCK }, { 0, 0x80, 1, BYTE | IMM8 | LOCK }, { 0, 0x80, 2, BYTE | IMM8 | LOCK }, { 0, 0x80, 3, BYTE | IMM8 | LOCK },
-    { 0, 0x80, 4, BYTE | IMM8 | LOCK }, { 0, 0x80, 5, BYTE | IMM8 | LOCK }, { 0, 0x80, 6, BYTE | IMM8 | LOCK },
-    { 0, 0x81, 0, IMMZ | LOCK }, { 0, 0x81, 1, IMMZ | LOCK }, { 0, 0x81, 2, IMMZ | LOCK }, { 0, 0x81, 3, IMMZ | LOCK },
-    { 0, 0x81, 4, IMMZ | LOCK }, { 0, 0x81, 5, IMMZ | LOCK }, { 0, 0x81, 6, IMMZ | LOCK },
-    { 0, 0x83, 0, IMM8 | LOCK }, { 0, 0x83, 2, IMM8 | LOCK }, { 0, 0x83, 3, IMM8 | LOCK }, { 0, 0x83, 5, IMM8 | LOCK }, { 0, 0x83, 6, IMM8 | LOCK },
-    { 0, 0x86, -1, BYTE | LOCK }, { 0, 0x87, -1, LOCK }, { 0, 0x88, -1, BYTE }, { 0, 0x89, -1, 0 },
-    { 0, 0xc6, 0, BYTE | IMM8 }, { 0, 0xc7, 0, IMMZ },
-    { 0, 0xf6, 2, BYTE | LOCK }, { 0, 0xf6, 3, BYTE | LOCK }, { 0, 0xf7, 2, LOCK }, { 0, 0xf7, 3, LOCK },
-    { 0, 0xfe, 0, BYTE | LOCK }, { 0, 0xfe, 1, BYTE | LOCK }, { 0, 0xff, 0, LOCK }, { 0, 0xff, 1, LOCK },
-    { 1, 0xab, -1, LOCK | BITS }, { 1, 0xb3, -1, LOCK | BITS }, { 1, 0xbb, -1, LOCK | BITS },
-    { 1, 0xba, 5, IMM8 | LOCK | BITS }, { 1, 0xba, 6, IMM8 | LOCK | BITS }, { 1, 0xba, 7, IMM8 | LOCK | BITS },
-    { 1, 0xb0, -1, BYTE | LOCK | ACCUMULATOR }, { 1, 0xb1, -1, LOCK | ACCUMULATOR },
-    { 1, 0xc0, -1, BYTE | LOCK }, { 1, 0xc1, -1, LOCK }, { 1, 0xc3, -1, NO_16 },
+enum {
+    BYTE = 1,
+    IMM8 = 2,
+    IMMZ = 4,
+    LOCK = 8,
+    NO_FLAGS = 16,
+    BITS = 32,
+    ACCUMULATOR = 64,
+    NO_16 = 128,
+    WIDE = 256
+};
+static const struct form { uint8_t two_byte, opcode; int8_t member; uint16_t is;
+} forms[] = {
+    { 0, 0x00, -1, BYTE | LOCK },
+    { 0, 0x01, -1, LOCK },
+    { 0, 0x08, -1, BYTE | LOCK },
+    { 0, 0x09, -1, LOCK },
+    { 0, 0x10, -1, BYTE | LOCK },
+    { 0, 0x11, -1, LOCK },
+    { 0, 0x18, -1, BYTE | LOCK },
+    { 0, 0x19, -1, LOCK },
+    { 0, 0x20, -1, BYTE | LOCK },
+    { 0, 0x21, -1, LOCK },
+    { 0, 0x28, -1, BYTE | LOCK },
+    { 0, 0x29, -1, LOCK },
+    { 0, 0x30, -1, BYTE | LOCK },
+    { 0, 0x31, -1, LOCK },
+    { 0, 0x80, 0, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 1, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 2, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 3, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 4, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 5, BYTE | IMM8 | LOCK },
+    { 0, 0x80, 6, BYTE | IMM8 | LOCK },
+    { 0, 0x81, 0, IMMZ | LOCK },
+    { 0, 0x81, 1, IMMZ | LOCK },
+    { 0, 0x81, 2, IMMZ | LOCK },
+    { 0, 0x81, 3, IMMZ | LOCK },
+    { 0, 0x81, 4, IMMZ | LOCK },
+    { 0, 0x81, 5, IMMZ | LOCK },
+    { 0, 0x81, 6, IMMZ | LOCK },
+    { 0, 0x83, 0, IMM8 | LOCK },
+    { 0, 0x83, 2, IMM8 | LOCK },
+    { 0, 0x83, 3, IMM8 | LOCK },
+    { 0, 0x83, 5, IMM8 | LOCK },
+    { 0, 0x83, 6, IMM8 | LOCK },
+    { 0, 0x86, -1, BYTE | LOCK },
+    { 0, 0x87, -1, LOCK },
+    { 0, 0x88, -1, BYTE },
+    { 0, 0x89, -1, 0 },
+    { 0, 0xc6, 0, BYTE | IMM8 },
+    { 0, 0xc7, 0, IMMZ },
+    { 0, 0xf6, 2, BYTE | LOCK },
+    { 0, 0xf6, 3, BYTE | LOCK },
+    { 0, 0xf7, 2, LOCK },
+    { 0, 0xf7, 3, LOCK },
+    { 0, 0xfe, 0, BYTE | LOCK },
+    { 0, 0xfe, 1, BYTE | LOCK },
+    { 0, 0xff, 0, LOCK },
+    { 0, 0xff, 1, LOCK },
+    { 1, 0xab, -1, LOCK | BITS },
+    { 1, 0xb3, -1, LOCK | BITS },
+    { 1, 0xbb, -1, LOCK | BITS },
+    { 1, 0xba, 5, IMM8 | LOCK | BITS },
+    { 1, 0xba, 6, IMM8 | LOCK | BITS },
+    { 1, 0xba, 7, IMM8 | LOCK | BITS },
+    { 1, 0xb0, -1, BYTE | LOCK | ACCUMULATOR },
+    { 1, 0xb1, -1, LOCK | ACCUMULATOR },
+    { 1, 0xc0, -1, BYTE | LOCK },
+    { 1, 0xc1, -1, LOCK },
+    { 1, 0xc3, -1, NO_16 },
 };
 
-static uint64_t random(void) { return next_random(&seed); }
+static uint64_t random(void)
+{
+    return next_random(&seed);
+}
 
 /* Numbers at the edges as often as others: carries and signs live there. */
 static uint64_t number(void)
 {
-    static const uint64_t edges[] = { 0, ~0UL, 0x8080808080808080UL, 0x7f7f7f7f7f7f7f7fUL, 0x0101010101010101UL, 0x8000000080008000UL };
+    static const uint64_t edges[] = { 0,
+                                      ~0UL,
+                                      0x8080808080808080UL,
+                                      0x7f7f7f7f7f7f7f7fUL,
+                                      0x0101010101010101UL,
+                                      0x8000000080008000UL };
 
     return random() % 3 ? random() : edges[random() % 6];
 }
 
-struct instruction { uint8_t bytes[15]; unsigned int length, size, base, index, scale; int8_t displacement; };
+struct instruction {
+    uint8_t bytes[15];
+    unsigned int length, size, base, index, scale;
+    int8_t displacement;
+};
 
 /* The operand is at base + index * scale + displacement. */
 static void assemble(struct instruction *i, const struct form *f)
 {
     uint8_t *b = i->bytes, rex = 0x40;
-    unsigned int reg = f->member >= 0 ? (unsigned int)f->member : (unsigned int)(random() % 16), mode = random() % 3, mine;
+    unsigned int reg = f->member >= 0 ? (unsigned int)f->member : (unsigned int)(random() % 16),
+                 mode = random() % 3, mine;
     bool needs_sib, plain;
 
     i->size = f->is & BYTE ? 1 : 2u << random() % 3;
@@ -61,13 +127,18 @@ static void assemble(struct instruction *i, const struct form *f)
         i->size = 4;
     if (f->member < 0 && reg == RSP && i->size > 1)
         reg = RBX;
-    /* Numbers 4 to 7 of a byte are AH to BH unless there is a REX; then the register is another. No address is an operand. */
+    /* Numbers 4 to 7 of a byte are AH to BH unless there is a REX; then the register is another. No
+     * address is an operand. */
     plain = random() % 2;
     mine = f->member < 0 ? i->size == 1 && plain && reg >= 4 && reg < 8 ? reg - 4 : reg : REGISTERS;
     if (mine == RSP)
         mine = reg = RBX;
-    do i->base = random() % (plain ? 8 : 16); while (i->base == RSP || i->base == mine || ((f->is & ACCUMULATOR) && i->base == RAX));
-    do i->index = random() % (plain ? 8 : 16); while (i->index == RSP || i->index == mine || i->index == i->base);
+    do
+        i->base = random() % (plain ? 8 : 16);
+    while (i->base == RSP || i->base == mine || ((f->is & ACCUMULATOR) && i->base == RAX));
+    do
+        i->index = random() % (plain ? 8 : 16);
+    while (i->index == RSP || i->index == mine || i->index == i->base);
     needs_sib = mode == 2 || (i->base & 7) == RSP;
     i->scale = mode == 2 ? 1u << random() % 4 : 0;
     i->displacement = mode == 0 && (i->base & 7) != RBP ? 0 : (int8_t)random();
@@ -75,15 +146,24 @@ static void assemble(struct instruction *i, const struct form *f)
         *b++ = 0xf0;
     if (i->size == 2)
         *b++ = 0x66;
-    rex |= (i->size == 8) << 3 | (f->member < 0 ? reg >> 3 : 0) << 2 | (mode == 2 ? i->index >> 3 : 0) << 1 | i->base >> 3;
+    rex |= (i->size == 8) << 3 | (f->member < 0 ? reg >> 3 : 0) << 2 |
+           (mode == 2 ? i->index >> 3 : 0) << 1 | i->base >> 3;
     if (rex != 0x40 || !plain)
         *b++ = rex;
     if (f->two_byte)
         *b++ = 0x0f;
     *b++ = f->opcode;
-    *b++ = (uint8_t)((i->displacement || (i->base & 7) == RBP ? 0x40 : 0) | (reg & 7) << 3 | (needs_sib ? 4 : i->base & 7));
+    *b++ = (uint8_t)((i->displacement || (i->base & 7) == RBP ? 0x40 : 0) | (reg & 7) << 3 |
+                     (needs_sib ? 4 : i->base & 7));
     if (needs_sib)
-        *b++ = (uint8_t)((mode == 2 ? (i->scale == 8 ? 3 : i->scale == 4 ? 2 : i->scale == 2 ? 1 : 0) << 6 | (i->index & 7) << 3 : 4 << 3) | (i->base & 7));
+        *b++ = (uint8_t)((mode == 2 ? (i->scale == 8   ? 3
+                                       : i->scale == 4 ? 2
+                                       : i->scale == 2 ? 1
+                                                       : 0)
+                                              << 6 |
+                                          (i->index & 7) << 3
+                                    : 4 << 3) |
+                         (i->base & 7));
     if (i->displacement || (i->base & 7) == RBP)
         *b++ = (uint8_t)i->displacement;
     for (unsigned int n = f->is & IMM8 ? 1 : f->is & IMMZ ? (i->size == 2 ? 2 : 4) : 0; n > 0; n--)
@@ -93,11 +173,14 @@ static void assemble(struct instruction *i, const struct form *f)
     i->length = (unsigned int)(b - i->bytes);
 }
 
-/* The entry, or the memory beside it, has this value; the operand is `offset` bytes into it. Its value afterwards. */
-static uint64_t do_one(const struct instruction *i, volatile uint64_t *where, uint64_t before, unsigned int offset, const uint64_t *registers, uint64_t flags)
+/* The entry, or the memory beside it, has this value; the operand is `offset` bytes into it. Its
+ * value afterwards. */
+static uint64_t do_one(const struct instruction *i, volatile uint64_t *where, uint64_t before,
+                       unsigned int offset, const uint64_t *registers, uint64_t flags)
 {
     memcpy(p->registers, registers, sizeof(p->registers));
-    p->registers[i->base] = (unsigned long)where + offset - (uint64_t)(int64_t)i->displacement - (i->scale ? registers[i->index] * i->scale : 0);
+    p->registers[i->base] = (unsigned long)where + offset - (uint64_t)(int64_t)i->displacement -
+                            (i->scale ? registers[i->index] * i->scale : 0);
     p->flags = flags;
     if (where == slot)
         NEED(write_entry(virt_to_machine(ADDRESS(slot)), before) == 0);
@@ -120,16 +203,19 @@ static void say(const struct instruction *i, const char *what, uint64_t ours, ui
 static void compare(const struct form *f)
 {
     struct instruction i;
-    uint64_t registers[REGISTERS], before, cpu, flags_of_cpu, after_cpu[REGISTERS], mine, flags = 2 | (random() & (ARITHMETIC | 0x400 | 0x200000));
+    uint64_t registers[REGISTERS], before, cpu, flags_of_cpu, after_cpu[REGISTERS], mine,
+        flags = 2 | (random() & (ARITHMETIC | 0x400 | 0x200000));
     unsigned int offset;
 
     assemble(&i, f);
     for (unsigned int n = 0; n < REGISTERS; n++)
         registers[n] = number();
-    /* Bit 0 of the entry stays 0, whatever the instruction does: it works behind the first byte, or all of it is looked at first. */
+    /* Bit 0 of the entry stays 0, whatever the instruction does: it works behind the first byte, or
+     * all of it is looked at first. */
     offset = i.size == 8 ? 0 : i.size + (unsigned int)(random() % (8 / i.size - 1)) * i.size;
     before = number() & ~1UL;
-    if (f->is & BITS) {                         /* a number beyond the operand leads to other memory: not here, and not done for us */
+    /* a number beyond the operand leads to other memory: not here, and not done for us */
+    if (f->is & BITS) {
         for (unsigned int n = 0; n < REGISTERS; n++)
             registers[n] &= 8 * i.size - 1;
         if (i.size == 8)
@@ -178,7 +264,8 @@ static void absolute(void)
     CHECK_IS(*slot, 0x5a5a5a6655667788UL);
 }
 
-/* With the registers at hand these would be done if they were stores of one operand within one entry; they are not, and fault. */
+/* With the registers at hand these would be done if they were stores of one operand within one
+ * entry; they are not, and fault. */
 static void refused(const char *what, uint64_t rdi, const uint8_t *bytes, unsigned int length)
 {
     uint64_t before = *slot, next = slot[1];
@@ -189,7 +276,8 @@ static void refused(const char *what, uint64_t rdi, const uint8_t *bytes, unsign
     p->registers[RCX] = 1;
     p->flags = 2;
     p->way = probe_instruction(bytes, length);
-    if (probe_run(p) != TRAP_PF || *slot != before || slot[1] != next || p->rip != probe_instruction_at())
+    if (probe_run(p) != TRAP_PF || *slot != before || slot[1] != next ||
+        p->rip != probe_instruction_at())
         test_failure(__FILE__, __LINE__, "%s: vector %ld, entry %lx", what, p->vector, *slot);
     else
         test_passed();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: the shared clock never goes back and keeps step with itself; timers fire at or after their time and not much later; poll
- * and block end; the runstate area adds up; absurd deadlines do no harm.
- * Idea: XSA-20 (timer arithmetic: 0, -1, 2^63), XSA-327 (registered areas).
+ * Time: the shared clock never goes back and keeps step with itself; timers fire at or after their
+ * time and not much later; poll and block end; the runstate area adds up; absurd deadlines do no
+ * harm. Idea: XSA-20 (timer arithmetic: 0, -1, 2^63), XSA-327 (registered areas).
  */
 #include "../lib/vcpus.h"
 
@@ -40,7 +40,8 @@ static void one_shot(void)
 
         fired_at = 0;
         timer_set(&timer, when, fire, NULL);
-        events_mask_all();                  /* or the event could come between the look and the sleep, and be the last */
+        /* or the event could come between the look and the sleep, and be the last */
+        events_mask_all();
         while (!fired_at && now_ns() < when + 2 * NS_PER_S) {
             vcpu_block();
             events_mask_all();
@@ -65,7 +66,8 @@ static void sleeping_without_events(void)
     CHECK_REFUSED(HYPERVISOR_sched_op(SCHEDOP_poll, &poll));
 }
 
-/* Who sleeps for one port sleeps on when another becomes pending that is masked: nobody is called for that one. */
+/* Who sleeps for one port sleeps on when another becomes pending that is masked: nobody is called
+ * for that one. */
 static void sleeping_for_one_port(void)
 {
     struct evtchn_alloc_unbound one = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
@@ -98,10 +100,12 @@ static void absurd_deadlines(void)
         CHECK_IS(HYPERVISOR_set_timer_op((int64_t)deadlines[i]), 0);
     CHECK_IS(HYPERVISOR_set_timer_op(0), 0);
     long in_the_past = HYPERVISOR_vcpu_op(VCPUOP_set_singleshot_timer, 0, &late);
-    CHECK(in_the_past == -ETIME || in_the_past == 0);               /* Xen gave up the flag in 4.16 */
+    /* Xen gave up the flag in 4.16 */
+    CHECK(in_the_past == -ETIME || in_the_past == 0);
     (void)HYPERVISOR_vcpu_op(VCPUOP_set_singleshot_timer, 0, &odd);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL), 0);
-    CHECK_REFUSED(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &often));     /* a period of one nanosecond */
+    /* a period of one nanosecond */
+    CHECK_REFUSED(HYPERVISOR_vcpu_op(VCPUOP_set_periodic_timer, 0, &often));
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0);
     CHECK_REFUSED(HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 5000, NULL));
     CHECK_REFUSED(HYPERVISOR_vcpu_op(VCPUOP_is_up, 5000, NULL));
@@ -121,7 +125,8 @@ static void runstate(void)
     vcpu_poll(NULL, 0, now_ns() + 30 * NS_PER_MS);
     CHECK_IS(area.state, RUNSTATE_running);
     CHECK(area.time[RUNSTATE_blocked] >= blocked + 20 * NS_PER_MS);
-    /* The four times add up to the time of entry into this state, less the domain's age at birth. */
+    /* The four times add up to the time of entry into this state, less the domain's age at
+     * birth. */
     uint64_t sum = 0;
     for (int i = 0; i < 4; i++)
         sum += area.time[i];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions arrive in the guest's own handlers with the CPU's vector, error code and address; software interrupts obey the
- * gate's DPL and an empty gate is #GP with the vector in its error code.
- * Idea: abi-level facts of 64-bit PV (a guest kernel runs in ring 3, so DPL 0 is "nobody from ring 3"); XSA-106, XSA-196.
+ * Exceptions arrive in the guest's own handlers with the CPU's vector, error code and address;
+ * software interrupts obey the gate's DPL and an empty gate is #GP with the vector in its error
+ * code. Idea: abi-level facts of 64-bit PV (a guest kernel runs in ring 3, so DPL 0 is "nobody from
+ * ring 3"); XSA-106, XSA-196.
  */
 #include "../lib/test.h"
 
@@ -10,10 +11,14 @@ static void exceptions(void)
 {
     char *page = alloc_zeroed_page();
 
-    CHECK_IS(TRAP_IN(asm volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::: "eax", "ecx", "edx")), TRAP_DE);
+    CHECK_IS(TRAP_IN(asm volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::
+                                      : "eax", "ecx", "edx")),
+             TRAP_DE);
     CHECK_IS(TRAP_IN(asm volatile("int3")), TRAP_BP);
     CHECK_IS(TRAP_IN(asm volatile("ud2")), TRAP_UD);
-    CHECK_IS(TRAP_IN(asm volatile("pushf; orl $0x100, (%%rsp); popf; nop" ::: "memory", "cc")), TRAP_DB);
+    CHECK_IS(TRAP_IN(asm volatile("pushf; orl $0x100, (%%rsp); popf; nop" ::
+                                      : "memory", "cc")),
+             TRAP_DB);
 
     /* A page fault: not present, then read-only. */
     NEED(page != NULL);
@@ -52,7 +57,8 @@ static void hypervisor_is_out_of_reach(void)
     CHECK_IS(try_write64((void *)MACH2PHYS_VIRT_START, 0), -EFAULT);
 }
 
-/* The error code of a refused `int n` is n * 8 + 2 (SDM volume 3, 6.13). QEMU 7.2's TCG says n * 16 + 2 in long mode. */
+/* The error code of a refused `int n` is n * 8 + 2 (SDM volume 3, 6.13). QEMU 7.2's TCG says n * 16
+ * + 2 in long mode. */
 static bool names_vector(unsigned int vector)
 {
     return trap_error == (vector * 8 | 2) || trap_error == (vector * 16 | 2);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two vCPUs of one guest differ in every register that a guest has, take turns, and each finds its own: general registers (by a yield,
- * and where the end of a slice finds it), x87, SSE and AVX with their control words, XCR0, TS, segment selectors from GDTs and LDTs of
- * their own, bases of FS and both of GS, TSC_AUX, IOPL, debug registers. A breakpoint of one is none of the other's, whether that has
- * some itself or not. A selector that is gone when its vCPU comes back is reported by the failsafe callback.
- * Idea: XSA-52, 62, 267 (state left behind), 444; "registers and breakpoints left over a switch".
- * machine: smp
- * also on: max,-xsave
+ * Two vCPUs of one guest differ in every register that a guest has, take turns, and each finds its
+ * own: general registers (by a yield, and where the end of a slice finds it), x87, SSE and AVX with
+ * their control words, XCR0, TS, segment selectors from GDTs and LDTs of their own, bases of FS and
+ * both of GS, TSC_AUX, IOPL, debug registers. A breakpoint of one is none of the other's, whether
+ * that has some itself or not. A selector that is gone when its vCPU comes back is reported by the
+ * failsafe callback. Idea: XSA-52, 62, 267 (state left behind), 444; "registers and breakpoints
+ * left over a switch". machine: smp also on: max,-xsave
  */
 #include "../lib/user.h"
 #include "../lib/turns.h"
@@ -24,7 +24,8 @@
 
 static union probe_stack stacks[2];
 static uint64_t *gdt[2], *ldt[2], cells[2][2];
-static uint8_t image[2][4096] __attribute__((aligned(64))), image_now[2][4096] __attribute__((aligned(64)));
+static uint8_t image[2][4096] __attribute__((aligned(64))),
+    image_now[2][4096] __attribute__((aligned(64)));
 static volatile uint64_t watched[2][4];
 static unsigned long root_of_user;
 static bool has_xsave, has_avx, has_tsc_aux;
@@ -32,10 +33,14 @@ static bool has_xsave, has_avx, has_tsc_aux;
 /* What each one's selectors are: no two alike, none in the other's table. ES comes from the LDT. */
 static unsigned int selector_of(uint64_t me, unsigned int which)
 {
-    return which == 1 ? (unsigned int)(5 + me) << 3 | 7 : (unsigned int)(20 + 8 * me + which) << 3 | 3;
+    return which == 1 ? (unsigned int)(5 + me) << 3 | 7
+                      : (unsigned int)(20 + 8 * me + which) << 3 | 3;
 }
 
-static struct probe *probe_of(uint64_t me) { return &stacks[me].probe; }
+static struct probe *probe_of(uint64_t me)
+{
+    return &stacks[me].probe;
+}
 
 static struct probe *fresh(uint64_t me, void (*way)(void))
 {
@@ -53,12 +58,15 @@ static struct probe *fresh(uint64_t me, void (*way)(void))
 static void compare_registers(uint64_t me, const struct probe *p, uint64_t but)
 {
     for (unsigned int i = 0; i < REGISTERS; i++)
-        if (i != RSP && !(but >> i & 1) && p->registers[i] != 0x0101010101010101UL * (i + 1 + 100 * me))
-            test_failure(__FILE__, __LINE__, "vCPU %lu: register %u is %lx", me, i, p->registers[i]);
+        if (i != RSP && !(but >> i & 1) &&
+            p->registers[i] != 0x0101010101010101UL * (i + 1 + 100 * me))
+            test_failure(__FILE__, __LINE__, "vCPU %lu: register %u is %lx", me, i,
+                         p->registers[i]);
     test_passed();
 }
 
-/* The turn goes away and comes back while a probe holds all registers: it asks to give way, or is made to. */
+/* The turn goes away and comes back while a probe holds all registers: it asks to give way, or is
+ * made to. */
 static void general_registers(uint64_t me)
 {
     struct probe *p = fresh(me, way_syscall);
@@ -111,8 +119,7 @@ static void vectors_set(uint64_t me)
 {
     struct probe *p = fresh(me, way_xsetbv);
 
-    if (!has_xsave)
-        return;
+    if (!has_xsave) return;
     p->registers[RCX] = p->registers[RDX] = 0;
     p->registers[RAX] = has_avx ? 7 : 3;
     CHECK_IS(probe_run(p), PROBE_THROUGH);
@@ -124,8 +131,7 @@ static void vectors_look(uint64_t me)
 {
     uint8_t *now = image_now[me];
 
-    if (!has_xsave)
-        return;
+    if (!has_xsave) return;
     asm volatile("xsave64 %0" : "+m" (image_now[me]) : "a" (~0u), "d" (~0u));
     CHECK_IS(memcmp(now, image[me], 5), 0);     /* control, status and tags */
     CHECK_IS(memcmp(now + 24, image[me] + 24, 4), 0);
@@ -137,12 +143,16 @@ static void vectors_look(uint64_t me)
 static void segments_set(uint64_t me)
 {
     unsigned long frame = virt_to_mfn(gdt[me]);
-    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = (unsigned long)ldt[me], .arg2.nr_ents = 512 };
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT,
+                            .arg1.linear_addr = (unsigned long)ldt[me],
+                            .arg2.nr_ents = 512 };
 
     CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), 0);
     CHECK_IS(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF), 0);
-    asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%fs; mov %3, %%gs" : : "r" (selector_of(me, 0)), "r" (selector_of(me, 1)),
-                 "r" (selector_of(me, 2)), "r" (selector_of(me, 3)));
+    asm volatile("mov %0, %%ds; mov %1, %%es; mov %2, %%fs; mov %3, %%gs"
+                 :
+                 : "r"(selector_of(me, 0)), "r"(selector_of(me, 1)), "r"(selector_of(me, 2)),
+                   "r"(selector_of(me, 3)));
     cells[me][0] = 1000 + me;
     cells[me][1] = 2000 + me;
     CHECK_IS(HYPERVISOR_set_segment_base(SEGBASE_FS, (unsigned long)&cells[me][0]), 0);
@@ -164,7 +174,8 @@ static void segments_look(uint64_t me)
     unsigned int ds, es, fs, gs;
     uint64_t at_fs, at_gs;
 
-    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r" (ds), "=r" (es), "=r" (fs), "=r" (gs));
+    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
     CHECK_IS(ds, selector_of(me, 0));
     CHECK_IS(es, selector_of(me, 1));
     CHECK_IS(fs, selector_of(me, 2));
@@ -191,7 +202,8 @@ static void numbers_set(uint64_t me)
     struct probe *p = fresh(me, way_read_cr4);
 
     CHECK_IS(probe_run(p), PROBE_THROUGH);
-    p->registers[RAX] = (p->registers[RAX] & ~(CR4_DE | CR4_FSGSBASE)) | (has_xsave ? CR4_OSXSAVE : 0) | (me ? CR4_DE | CR4_FSGSBASE : 0);
+    p->registers[RAX] = (p->registers[RAX] & ~(CR4_DE | CR4_FSGSBASE)) |
+                        (has_xsave ? CR4_OSXSAVE : 0) | (me ? CR4_DE | CR4_FSGSBASE : 0);
     p->way = way_write_cr4;
     CHECK_IS(probe_run(p), PROBE_THROUGH);
     p = fresh(me, way_wrmsr);
@@ -211,9 +223,9 @@ static void numbers_look(uint64_t me)
     CHECK_IS(probe_run(p), me ? TRAP_GP : PROBE_THROUGH);
     CHECK_IS(probe_run(fresh(me, way_read_cr4)), PROBE_THROUGH);
     CHECK_IS(p->registers[RAX] & (CR4_DE | CR4_FSGSBASE), me ? CR4_DE | CR4_FSGSBASE : 0);
-    CHECK_IS(probe_run(fresh(me, probe_instruction(rdfsbase, sizeof(rdfsbase)))), me ? PROBE_THROUGH : TRAP_UD);
-    if (!has_tsc_aux)
-        return;
+    CHECK_IS(probe_run(fresh(me, probe_instruction(rdfsbase, sizeof(rdfsbase)))),
+             me ? PROBE_THROUGH : TRAP_UD);
+    if (!has_tsc_aux) return;
     CHECK_IS(probe_run(fresh(me, way_rdtscp)), PROBE_THROUGH);
     CHECK_IS(probe_of(me)->registers[RCX], 4711 + me);
     CHECK_IS(read_msr(me, MSR_TSC_AUX), 4711 + me);
@@ -269,14 +281,14 @@ static void everything(uint64_t me)
     breakpoints_set(me, false);
 }
 
-/* One has switched AVX off for itself; the other's stays, and what the first one had in it is there again when it is on. */
+/* One has switched AVX off for itself; the other's stays, and what the first one had in it is there
+ * again when it is on. */
 static void extended_control(uint64_t me)
 {
     uint32_t low, high;
     struct probe *p = fresh(me, way_xsetbv);
 
-    if (!has_avx)
-        return;
+    if (!has_avx) return;
     make_image(me, 19);
     load_image(me);
     if (me) {
@@ -310,14 +322,19 @@ static void task_switched(uint64_t me)
     }
 }
 
-/* vCPU 1 is in user mode, with its own GS base, when the other gets the CPU, which stays in the kernel, and asks for it back. */
+/* vCPU 1 is in user mode, with its own GS base, when the other gets the CPU, which stays in the
+ * kernel, and asks for it back. */
 static void in_user_mode(uint64_t me)
 {
-    static const uint8_t code[] = { 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0,   /* mov %gs:0, %rax */
-                                    0xc6, 0x04, 0x24, 1,                        /* movb $1, (%rsp): here we are */
+    /* mov %gs:0, %rax */
+    static const uint8_t code[] = { 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0,
+                                    /* movb $1, (%rsp): here we are */
+                                    0xc6, 0x04, 0x24, 1,
                                     0x80, 0x3c, 0x24, 2, 0x75, 0xfa,            /* wait for 2 */
-                                    0x65, 0x48, 0x8b, 0x1c, 0x25, 0, 0, 0, 0,   /* mov %gs:0, %rbx */
-                                    0x8e, 0xe9,                                 /* mov %ecx, %gs: its base is the descriptor's */
+                                    /* mov %gs:0, %rbx */
+                                    0x65, 0x48, 0x8b, 0x1c, 0x25, 0, 0, 0, 0,
+                                    /* mov %ecx, %gs: its base is the descriptor's */
+                                    0x8e, 0xe9,
                                     0x0f, 0x05 };                               /* syscall */
     static struct vcpu_runstate_info area;
     struct vcpu_register_runstate_memory_area area_call = { 0 };
@@ -343,7 +360,8 @@ static void in_user_mode(uint64_t me)
         CHECK_IS(p->registers[RAX], 0x12345);
         CHECK_IS(p->registers[RBX], 0x12345);
         CHECK_IS(read_msr(me, MSR_KERNEL_GS_BASE), 0x567000);
-        /* It was waiting, and running again, while its kernel's memory was out of reach; that is made up for. */
+        /* It was waiting, and running again, while its kernel's memory was out of reach; that is
+         * made up for. */
         CHECK_IS(area.state, RUNSTATE_running);
         CHECK_IS(area.state_entry_time & XEN_RUNSTATE_UPDATE, 0);
         if (on_domus())
@@ -364,7 +382,8 @@ static void in_user_mode(uint64_t me)
     }
 }
 
-/* The descriptor of a register goes away while its vCPU waits: when it comes back it hears of it, with all four as they were. */
+/* The descriptor of a register goes away while its vCPU waits: when it comes back it hears of it,
+ * with all four as they were. */
 static void lost_selectors(uint64_t me)
 {
     for (unsigned int which = 0; which < 4; which++) {
@@ -381,7 +400,8 @@ static void lost_selectors(uint64_t me)
                 CHECK_IS(p->selectors[i] & 0xffff, selector_of(1, i));
             CHECK(p->rip >= (unsigned long)way_wait_1_at && p->rip < (unsigned long)way_wait_1_end);
             CHECK_IS(p->frame_rsp, (unsigned long)&stacks[1] + PROBE_STACK);
-            asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r" (now[0]), "=r" (now[1]), "=r" (now[2]), "=r" (now[3]));
+            asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                         : "=r"(now[0]), "=r"(now[1]), "=r"(now[2]), "=r"(now[3]));
             for (unsigned int i = 0; i < 4; i++)
                 CHECK_IS(now[i], i == which ? 0 : selector_of(1, i));
             compare_registers(me, p, 0);
@@ -403,7 +423,8 @@ static void all_of_it(uint64_t me)
     extended_control(me);
     task_switched(me);
     in_user_mode(me);
-    if (on_domus())                             /* real Xen loads no selectors when a vCPU comes back to a CPU that idled */
+    /* real Xen loads no selectors when a vCPU comes back to a CPU that idled */
+    if (on_domus())
         lost_selectors(me);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * User mode: its own page tables, into which the kernel does not appear; system calls, software interrupts and faults arrive on
- * the kernel stack named by stack_switch, and know that they came from user mode; a hypercall number in user mode is only a
- * system call of the guest.
- * Idea: XSA-213, XSA-7; the 64-bit ABI runs kernel and user in the same ring, so page tables alone keep them apart.
+ * User mode: its own page tables, into which the kernel does not appear; system calls, software
+ * interrupts and faults arrive on the kernel stack named by stack_switch, and know that they came
+ * from user mode; a hypercall number in user mode is only a system call of the guest. Idea:
+ * XSA-213, XSA-7; the 64-bit ABI runs kernel and user in the same ring, so page tables alone keep
+ * them apart.
  */
 #include "../lib/user.h"
 
@@ -15,8 +16,7 @@ static char kernel_stack[16384] __attribute__((aligned(16)));
 /* Any entry from user mode ends the experiment: note it and return to where the test stands. */
 static bool note(struct trap_frame *frame)
 {
-    if (!frame_from_user(frame))
-        return false;
+    if (!frame_from_user(frame)) return false;
     seen = *frame;
     from_user = true;
     __builtin_longjmp(context, 1);
@@ -30,7 +30,9 @@ static void system_call(struct trap_frame *frame)
 /* Runs these bytes in user mode until they come back to the kernel by any way. */
 static void run_user(const void *bytes, size_t length, uint64_t rsp)
 {
-    struct user_context user = { .rip = USER_CODE, .rsp = rsp, .rflags = 0x202, .rdi = 0x1111, .rsi = 0x2222 };
+    struct user_context user = {
+        .rip = USER_CODE, .rsp = rsp, .rflags = 0x202, .rdi = 0x1111, .rsi = 0x2222
+    };
 
     from_user = false;
     user_code(bytes, length);
@@ -40,7 +42,11 @@ static void run_user(const void *bytes, size_t length, uint64_t rsp)
     events_unmask_all();
     CHECK(from_user);
 }
-#define RUN(...) do { static const unsigned char bytes_[] = { __VA_ARGS__ }; run_user(bytes_, sizeof(bytes_), USER_STACK + 0xff8); } while (0)
+#define RUN(...) \
+    do { \
+        static const unsigned char bytes_[] = { __VA_ARGS__ }; \
+        run_user(bytes_, sizeof(bytes_), USER_STACK + 0xff8); \
+    } while (0)
 
 static void calls_and_faults(void)
 {
@@ -79,28 +85,36 @@ static void memory_is_apart(void)
     CHECK_IS(seen.vector, TRAP_PF);
     CHECK_IS(fault_address(), 0x20003000);
     CHECK_IS(seen.error & (PF_PRESENT | PF_WRITE | PF_USER), PF_WRITE | PF_USER);
-    RUN(0x88, 0x04, 0x25, 0x00, 0x00, 0x00, 0x10);                 /* mov %al, USER_CODE: read-only */
+    /* mov %al, USER_CODE: read-only */
+    RUN(0x88, 0x04, 0x25, 0x00, 0x00, 0x00, 0x10);
     CHECK_IS(seen.vector, TRAP_PF);
     CHECK_IS(seen.error & (PF_PRESENT | PF_WRITE | PF_USER), PF_PRESENT | PF_WRITE | PF_USER);
-    RUN(0x48, 0xa1, 0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff);        /* movabs IMAGE_BASE, %rax: the kernel is not there */
+    /* movabs IMAGE_BASE, %rax: the kernel is not there */
+    RUN(0x48, 0xa1, 0, 0, 0, 0x80, 0xff, 0xff, 0xff, 0xff);
     CHECK_IS(seen.vector, TRAP_PF);
     CHECK_IS(fault_address(), IMAGE_BASE);
     CHECK(seen.error & PF_USER);
-    RUN(0x48, 0xa1, 0, 0, 0, 0, 0, 0x83, 0xff, 0xff);              /* movabs 0xffff830000000000, %rax: the hypervisor */
+    /* movabs 0xffff830000000000, %rax: the hypervisor */
+    RUN(0x48, 0xa1, 0, 0, 0, 0, 0, 0x83, 0xff, 0xff);
     CHECK_IS(seen.vector, TRAP_PF);
 }
 
-/* A store to a page table is done for the kernel only, even if user mode has the same page at the same address. */
+/* A store to a page table is done for the kernel only, even if user mode has the same page at the
+ * same address. */
 static void tables_are_the_kernels(unsigned long root)
 {
-    uint64_t *table = new_table(), *page = alloc_zeroed_page(), value = virt_to_machine(page) | PROT_RO;
+    uint64_t *table = new_table(), *page = alloc_zeroed_page(),
+             value = virt_to_machine(page) | PROT_RO;
     unsigned int slot = (unsigned long)table >> 39 & 511;
     const uint64_t *kernel = (const uint64_t *)mfn_to_virt(kernel_root_mfn);
-    unsigned char code[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0xc7, 0x00, 0, 0, 0, 0 };   /* movabs table, %rax; movq $0, (%rax) */
+    /* movabs table, %rax; movq $0, (%rax) */
+    unsigned char code[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0xc7, 0x00, 0, 0, 0, 0 };
 
-    NEED(page && write_entry(virt_to_machine(table), value) == 0 && mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(table)) == 0);
+    NEED(page && write_entry(virt_to_machine(table), value) == 0 &&
+         mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(table)) == 0);
     value = *table;
-    NEED(write_entry(((uint64_t)root << PAGE_SHIFT) + slot * 8, (kernel[slot] & PTE_MFN_MASK) | PROT_TABLE) == 0);
+    NEED(write_entry(((uint64_t)root << PAGE_SHIFT) + slot * 8,
+                     (kernel[slot] & PTE_MFN_MASK) | PROT_TABLE) == 0);
     memcpy(code + 2, &table, sizeof(table));
     run_user(code, sizeof(code), USER_STACK + 0xff8);
     CHECK_IS(seen.vector, TRAP_PF);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * update_va_mapping changes the one entry that maps an address, for our own frames only, with every form of flush; what it
- * cannot do (no table there, not canonical, the hypervisor's half, another's frame) is an error and changes nothing.
- * Idea: XSA-279 (flush after a failed update with a non-canonical address).
+ * update_va_mapping changes the one entry that maps an address, for our own frames only, with every
+ * form of flush; what it cannot do (no table there, not canonical, the hypervisor's half, another's
+ * frame) is an error and changes nothing. Idea: XSA-279 (flush after a failed update with a
+ * non-canonical address).
  */
 #include "../lib/test.h"
 
@@ -16,7 +17,8 @@ static long map(const volatile void *va, uint64_t entry, unsigned long flags)
 
 static void remap_and_flush(void)
 {
-    static const unsigned long flushes[] = { UVMF_INVLPG, UVMF_TLB_FLUSH, UVMF_INVLPG | UVMF_ALL, UVMF_TLB_FLUSH | UVMF_ALL };
+    static const unsigned long flushes[] = { UVMF_INVLPG, UVMF_TLB_FLUSH, UVMF_INVLPG | UVMF_ALL,
+                                             UVMF_TLB_FLUSH | UVMF_ALL };
 
     for (unsigned int i = 0; i < sizeof(flushes) / sizeof(flushes[0]); i++) {
         CHECK_IS(*page[0], 100);
@@ -33,8 +35,11 @@ static void remap_and_flush(void)
     CHECK_IS(map(page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG), 0);
     /* The mask of vCPUs: our own, and a pointer that is none. */
     unsigned long mask = 1;
-    CHECK_IS(map(page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG | (unsigned long)&mask), 0);
-    CHECK_IS(map(page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_TLB_FLUSH | UVMF_MULTI | (unsigned long)&mask), 0);
+    CHECK_IS(map(page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG | (unsigned long)&mask),
+             0);
+    CHECK_IS(map(page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW,
+                 UVMF_TLB_FLUSH | UVMF_MULTI | (unsigned long)&mask),
+             0);
 }
 
 static void refused_and_unchanged(void)
@@ -44,7 +49,8 @@ static void refused_and_unchanged(void)
         0xffff800000000000UL, 0xffff820000000000UL, 0xffff87fffffff000UL,   /* the hypervisor's */
         0x600000000000UL,                                                   /* no tables there */
     };
-    static const unsigned long flushes[] = { UVMF_NONE, UVMF_INVLPG, UVMF_TLB_FLUSH, UVMF_INVLPG | UVMF_ALL, UVMF_TLB_FLUSH | UVMF_ALL };
+    static const unsigned long flushes[] = { UVMF_NONE, UVMF_INVLPG, UVMF_TLB_FLUSH,
+                                             UVMF_INVLPG | UVMF_ALL, UVMF_TLB_FLUSH | UVMF_ALL };
     unsigned long foreign = foreign_mfn();
 
     for (unsigned int i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
@@ -56,11 +62,14 @@ static void refused_and_unchanged(void)
         CHECK_REFUSED(map(page[0], foreign << PAGE_SHIFT | PROT_RW, UVMF_INVLPG));
     }
     CHECK_REFUSED(map(page[0], PTE_MFN_MASK | PROT_RW, UVMF_INVLPG));       /* beyond all memory */
-    CHECK_REFUSED(map(page[0], virt_to_machine(pt_walk((unsigned long)page[0], 1)) | PROT_RW, UVMF_INVLPG));   /* our own page table */
+    /* our own page table */
+    CHECK_REFUSED(
+        map(page[0], virt_to_machine(pt_walk((unsigned long)page[0], 1)) | PROT_RW, UVMF_INVLPG));
     CHECK_IS(*page[0], 100);
 }
 
-/* Interrupt controllers that the hypervisor uses itself: no device's page, by whatever name. (Xen shows dom0 the one for I/O.) */
+/* Interrupt controllers that the hypervisor uses itself: no device's page, by whatever name. (Xen
+ * shows dom0 the one for I/O.) */
 static void the_hypervisors_devices(void)
 {
     static const domid_t owners[] = { DOMID_SELF, DOMID_IO };
@@ -75,8 +84,10 @@ static void the_hypervisors_devices(void)
 
 static void in_another_domain(void)
 {
-    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 4242));
-    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain((unsigned long)page[0], mfn_of[1] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, DOMID_XEN));
+    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain(
+        (unsigned long)page[0], mfn_of[0] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, 4242));
+    CHECK_REFUSED(HYPERVISOR_update_va_mapping_otherdomain(
+        (unsigned long)page[0], mfn_of[1] << PAGE_SHIFT | PROT_RW, UVMF_INVLPG, DOMID_XEN));
     CHECK_IS(*page[0], 100);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen_version tells who is there: 4.17, the capabilities a 64-bit PV guest looks for, where the M2P is; buffers come back
- * padded with zeroes and with nothing of the hypervisor's stack in them; bad pointers are -EFAULT, unknown questions -ENOSYS.
- * Idea: XSA-122 (uninitialised bytes in version sub-operations).
+ * xen_version tells who is there: 4.17, the capabilities a 64-bit PV guest looks for, where the M2P
+ * is; buffers come back padded with zeroes and with nothing of the hypervisor's stack in them; bad
+ * pointers are -EFAULT, unknown questions -ENOSYS. Idea: XSA-122 (uninitialised bytes in version
+ * sub-operations).
  */
 #include "../lib/test.h"
 
@@ -15,7 +16,8 @@ static union {
     unsigned char bytes[2048];
 } buffer;
 
-/* Asks with a poisoned buffer: every byte of the answer must have been written, and none beyond it. */
+/* Asks with a poisoned buffer: every byte of the answer must have been written, and none beyond
+ * it. */
 static void nothing_left_over(unsigned int op, size_t size)
 {
     memset(&buffer, 0xc3, sizeof(buffer));
@@ -32,7 +34,8 @@ static void padded(const char *text, size_t size)
     CHECK(length < size);
     for (size_t i = length; i < size; i++)
         if (text[i]) {
-            test_failure(__FILE__, __LINE__, "byte %zu of %zu after the end of a string is 0x%x", i, size, (unsigned char)text[i]);
+            test_failure(__FILE__, __LINE__, "byte %zu of %zu after the end of a string is 0x%x", i,
+                         size, (unsigned char)text[i]);
             return;
         }
     test_passed();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plain store to a read-only L1 entry is emulated: mov, xchg, lock cmpxchg, and, or, bts, btr. The result is as if mmu_update
- * had been called, checks included: a store that may not be made is a page fault, and the entry keeps its value.
- * Idea: Linux domUs rely on about 1,300 of these in one boot; XSA-123, XSA-195, XSA-200 (decoder errors).
+ * A plain store to a read-only L1 entry is emulated: mov, xchg, lock cmpxchg, and, or, bts, btr.
+ * The result is as if mmu_update had been called, checks included: a store that may not be made is
+ * a page fault, and the entry keeps its value. Idea: Linux domUs rely on about 1,300 of these in
+ * one boot; XSA-123, XSA-195, XSA-200 (decoder errors).
  */
 #include "../lib/test.h"
 
@@ -35,11 +36,17 @@ static void stores(void)
 
     uint64_t now = *entry;
     bool swapped;
-    asm volatile("lock cmpxchg %3, %1; sete %2" : "+a" (now), "+m" (*entry), "=q" (swapped) : "r" (rw) : "cc");
+    asm volatile("lock cmpxchg %3, %1; sete %2"
+                 : "+a"(now), "+m"(*entry), "=q"(swapped)
+                 : "r"(rw)
+                 : "cc");
     CHECK(swapped);
     CHECK_IS(seen(), rw & ENTRY_BITS);
     now = 0x1234;
-    asm volatile("lock cmpxchg %3, %1; sete %2" : "+a" (now), "+m" (*entry), "=q" (swapped) : "r" (ro) : "cc");
+    asm volatile("lock cmpxchg %3, %1; sete %2"
+                 : "+a"(now), "+m"(*entry), "=q"(swapped)
+                 : "r"(ro)
+                 : "cc");
     CHECK(!swapped);
     CHECK_IS(now & ENTRY_BITS, rw & ENTRY_BITS);
     CHECK_IS(seen(), rw & ENTRY_BITS);
@@ -56,7 +63,7 @@ static void stores(void)
     CHECK(!bit);
     CHECK_IS(seen(), rw & ENTRY_BITS);
     /* Byte and word stores happen too: the low byte holds the flags. */
-    asm volatile("movb %1, %0" : "=m" (*(volatile uint8_t *)entry) : "q" ((uint8_t)(PROT_RO & 0xff)));
+    asm volatile("movb %1, %0" : "=m"(*(volatile uint8_t *)entry) : "q"((uint8_t)(PROT_RO & 0xff)));
     CHECK_IS(seen(), ro & ENTRY_BITS);
     asm volatile("movl %1, %0" : "=m" (*(volatile uint32_t *)entry) : "r" ((uint32_t)rw));
     CHECK_IS(seen() & ~PTE_NX, rw & ENTRY_BITS);
@@ -65,11 +72,19 @@ static void stores(void)
 /* Every register as source and as base: the decoder must get REX and SIB right. */
 static void registers(void)
 {
-#define THROUGH(base, source) do { *entry = 0; \
-    asm volatile("mov %0, %%" base "\n\tmov %1, %%" source "\n\tmov %%" source ", 8(%%" base ")" \
-                 : : "m" (base_address), "m" (rw) : base, source, "memory"); \
-    if (seen() != (rw & ENTRY_BITS)) test_failure(__FILE__, __LINE__, "mov %%" source ", 8(%%" base ") wrote %lx", *entry); \
-    else test_passed(); } while (0)
+#define THROUGH(base, source) \
+    do { \
+        *entry = 0; \
+        asm volatile("mov %0, %%" base "\n\tmov %1, %%" source "\n\tmov %%" source ", 8(%%" base \
+                     ")" \
+                     : \
+                     : "m"(base_address), "m"(rw) \
+                     : base, source, "memory"); \
+        if (seen() != (rw & ENTRY_BITS)) \
+            test_failure(__FILE__, __LINE__, "mov %%" source ", 8(%%" base ") wrote %lx", *entry); \
+        else \
+            test_passed(); \
+    } while (0)
     static uint64_t base_address, rw;
 
     base_address = (unsigned long)entry - 8;
@@ -92,7 +107,8 @@ static void forbidden_stores_fault(void)
     uint64_t before = seen();
     void store(void *value) { *entry = (uint64_t)value; }
 
-    CHECK_IS(trap_in(store, (void *)(virt_to_machine(ADDRESS(entry)) | PROT_RW)), TRAP_PF);       /* the table itself */
+    /* the table itself */
+    CHECK_IS(trap_in(store, (void *)(virt_to_machine(ADDRESS(entry)) | PROT_RW)), TRAP_PF);
     CHECK_IS(seen(), before);
     CHECK_IS(trap_in(store, (void *)((uint64_t)foreign_mfn() << PAGE_SHIFT | PROT_RO)), TRAP_PF);
     CHECK_IS(seen(), before);
@@ -125,13 +141,15 @@ static void at_the_end_of_the_code(void)
     memcpy(at, code, sizeof(code));
     for (unsigned int i = 0; i < 2; i++)
         frames[i] = virt_to_machine(pages + i * PAGE_SIZE);
-    NEED(HYPERVISOR_update_va_mapping((unsigned long)pages, frames[0] | PROT_EXEC, UVMF_INVLPG) == 0);
+    NEED(HYPERVISOR_update_va_mapping((unsigned long)pages, frames[0] | PROT_EXEC, UVMF_INVLPG) ==
+         0);
     NEED(HYPERVISOR_update_va_mapping((unsigned long)pages + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
     *entry = 0;
     CHECK_IS(trap_in(call, NULL), -1);
     CHECK_IS(seen(), wanted & ENTRY_BITS);
     for (unsigned int i = 0; i < 2; i++)
-        NEED(HYPERVISOR_update_va_mapping((unsigned long)pages + i * PAGE_SIZE, frames[i] | PROT_RW, UVMF_INVLPG) == 0);
+        NEED(HYPERVISOR_update_va_mapping((unsigned long)pages + i * PAGE_SIZE, frames[i] | PROT_RW,
+                                          UVMF_INVLPG) == 0);
     free_pages(pages, 1);
 }
 
