@@ -5,7 +5,7 @@
  * be read or written.
  *
  * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the
- * reasons: DESIGN.md, decision 2).
+ * reasons: CONTRIBUTING.md, decision 2).
  */
 #include "domain/grant_table.h"
 #include "entry/hypercall.h"

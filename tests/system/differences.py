@@ -28,7 +28,7 @@ TIMING = [r"hrtimer: interrupt took", r"clocksource: .*(read-back|readout|watchd
 OURS = [
     (r"dmesg\|.*Xen version: 4\.17\.0-domus", "who it is"),
     (r"hypervisor\|(version/extra|compilation/.*|properties/(changeset|capabilities)):", "who it is: no date of making, no HVM guests"),
-    (r"dmesg\|.*xen:events: Using 2-level ABI", "FIFO event channels are refused (DESIGN, decision 2)"),
+    (r"dmesg\|.*xen:events: Using 2-level ABI", "FIFO event channels are refused (decision 2)"),
     (r"interrupts\|.*-virq +debug\d+", "Linux asks for VIRQ_DEBUG only without FIFO event channels"),
     (r"dmesg\|.*PAT: Configuration \[0-7\]: WB  WT  UC- UC  WB  WT  UC- UC", "no entry with the PAT bit gets in (entry.c), so the CPU keeps its reset value"),
     (r"dmesg\|.*blkfront: .*persistent grants: disabled; .*bounce buffer: disabled", "our back end maps for each request: it never keeps a guest's page"),

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """make lint: the rules of the house that a machine can check.
 
-1. Arrows: who may include whom (DESIGN: hypervisor and SDK know only the public interface, drivers know the SDK, dom0 both).
+1. Arrows: who may include whom (hypervisor and SDK know only the public
+   interface, drivers know the SDK, dom0 both).
 2. Every source file opens with its licence.
 3. A file has one subject: none over about 600 lines; each room of the hypervisor has its size in
    lines of code (what is left of C and assembly without comments and empty lines: nobody shall save
@@ -14,7 +15,9 @@
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
    which does what the operator says, need not.
 7. C has one style (style.py).
-8. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+8. "rule 7", "decision 2" and "I9" in comments name what stands in CONTRIBUTING.md and in the
+   hypervisor's README.
+9. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
 """
 import pathlib
 import re
@@ -58,6 +61,7 @@ OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_
                         r"MMU_[A-Z_]*UPDATE)\w*)")
 # An error that is born here: handed up, not compared with.
 REFUSAL = re.compile(r"(?:\breturn |[?:,] |(?<!refused)\()-E[A-Z0-9]{2,}\b")
+CITATION = re.compile(r"\b([Rr]ule|[Dd]ecision) (\d+)\b|(?<=[ (])I([1-9]\d?)(?=[),:; ])")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 CHECKED, UNCHECKED = {"CASE(", "ALSO("}, {"OP(", "OPERATION("}
 
@@ -149,6 +153,25 @@ def check_style(path, text):
             complain(f"{path}:{number}", problem)
 
 
+def citable():
+    """What comments may cite."""
+    text = pathlib.Path("CONTRIBUTING.md").read_text()
+    decisions, rules = text.split("## Decisions")[1].split("## Rules")
+    numbered = {kind: set(re.findall(r"^(\d+)\. ", part, re.M))
+                for kind, part in (("decision", decisions), ("rule", rules.split("## Style")[0]))}
+    invariants = pathlib.Path("hypervisor/README.md").read_text()
+    return numbered | {"I": set(re.findall(r"^\| I(\d+) \|", invariants, re.M))}
+
+
+def check_citations(path, text, known):
+    for match in CITATION.finditer(text):
+        kind = (match.group(1) or "I").lower()
+        number = match.group(2) or match.group(3)
+        if number not in known["I" if kind == "i" else kind]:
+            line = text.count("\n", 0, match.start()) + 1
+            complain(f"{path}:{line}", f"cites {match.group(0)}, which is nowhere to be read")
+
+
 def check_native_kernel(path, text):
     if path.parts[0] == "patches" and path.suffix in CODE and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
         if "port" not in path.parts[1]:
@@ -193,6 +216,7 @@ def check_operations(files):
 
 def main():
     files = tracked()
+    known = citable()
     rooms = dict.fromkeys(ROOMS, 0)
     for path in files:
         if path.suffix not in SOURCES and path.name != "Makefile":
@@ -205,6 +229,7 @@ def main():
             check_way_out(path, text)
             check_refusals(path, text)
             check_style(path, text)
+            check_citations(path, text, known)
             check_native_kernel(path, text)
             if lines > LARGEST_FILE:
                 complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
