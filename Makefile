@@ -75,7 +75,7 @@ deps:
 demo test mutate soak run bench port gdb figures: deps
 	@$(MAKE) --no-print-directory do-$@
 
-iso: $(B)/domus.iso
+iso: $(HYPERVISOR:.elf=.iso)
 
 help:
 	@echo 'make demo        the main job: hypervisor, dom0 with disk and network, guests, the cost table; names each step'
@@ -97,7 +97,8 @@ help:
 	@echo 'make lint        the rules of the house: who may include whom, file sizes, one way out of ring 0, licences'
 	@echo 'make deps        installs missing Debian packages and says why;  make iso;  make clean'
 	@echo
-	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there.'
+	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there. DEBUG=1 boots the hypervisor whose locks'
+	@echo 'are watched (run, demo, test, port, gdb).'
 
 clean:
 	$(Q)rm -rf $(B)

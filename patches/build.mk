@@ -84,9 +84,9 @@ ifdef STEP
 port: check-step
 check-step:
 	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
-do-port: $(B)/port/step-$(STEP)/insula.elf $(B)/domus.elf $(B)/dom0.elf $(B)/disk.img
+do-port: $(B)/port/step-$(STEP)/insula.elf $(HYPERVISOR) $(B)/dom0.elf $(B)/disk.img
 	@$(PYTHON) patches/tools/boot.py $(B) --step $(STEP)
 else
-do-port: $(B)/native/insula.elf $(B)/native/insula-fs.img $(B)/guests/insula.elf $(B)/domus.elf $(B)/dom0.elf $(B)/disk.img
+do-port: $(B)/native/insula.elf $(B)/native/insula-fs.img $(B)/guests/insula.elf $(HYPERVISOR) $(B)/dom0.elf $(B)/disk.img
 	@$(PYTHON) patches/tools/boot.py $(B)
 endif

@@ -62,16 +62,16 @@ $(B)/archive.tar: $$(ARCHIVE_KERNELS) $(ARCHIVE_CONFIGS) tests/tools/archive.py
 	$(say) TAR $@
 	$(Q)$(PYTHON) tests/tools/archive.py $@ $(filter %.elf %.cfg,$^)
 
-$(B)/domus.iso: $(B)/domus.elf $(B)/dom0.elf $(B)/archive.tar tests/tools/iso.py
+$(B)/domus.iso $(B)/domus-debug.iso: $(B)/%.iso: $(B)/%.elf $(B)/dom0.elf $(B)/archive.tar tests/tools/iso.py
 	$(say) ISO $@
-	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $(B)/domus.elf --module $(B)/dom0.elf ip=10.0.2.10 --module $(B)/archive.tar
+	$(Q)$(PYTHON) tests/tools/iso.py $@ --hypervisor $< --module $(B)/dom0.elf ip=10.0.2.10 --module $(B)/archive.tar
 
 # The real disk: two file systems of the teaching kernel and one partition for anybody's bytes.
 $(B)/disk.img: $(B)/native/insula-fs.img tests/tools/disk.py
 	$(say) DISK $@
 	$(Q)$(PYTHON) tests/tools/disk.py $@ insula1=16:$< insula2=16:$< scratch=16
 
-all: $(B)/residence.so $(B)/domus.elf $(B)/dom0.elf $(B)/domus.iso $(B)/disk.img $$(GUESTS)
+all: $(B)/residence.so $(B)/dom0.elf $(HYPERVISOR:.elf=.iso) $(B)/disk.img $$(GUESTS)
 
 # --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c ---------------------------------------------------------
 TEST_GUESTS := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))

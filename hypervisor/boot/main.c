@@ -12,6 +12,7 @@
 #include "machine/apic.h"
 #include "machine/console.h"
 #include "machine/io.h"
+#include "machine/lock_check.h"
 #include "machine/serial.h"
 #include "machine/vectors.h"
 #include "memory/heap.h"
@@ -44,6 +45,7 @@ void boot_main(uint32_t multiboot_info)
     /* from here on there is a `current` to write errors into */
     domains_init();
     cpu_init(&boot_cpu, &boot_stacks);
+    lock_check_start();
     vectors_init();                             /* from here on a fault says where it was */
     multiboot_read(multiboot_info);
     serial_init(115200);

@@ -18,7 +18,7 @@
 
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
 
-static spinlock_t domctl_lock;
+static spinlock_t domctl_lock = SPINLOCK(LOCK_DOMCTL);
 
 /* ---- creating ---- */
 

@@ -11,7 +11,7 @@
 #define DATA    0xcfc
 #define ENABLE  (1u << 31)
 
-static spinlock_t config_lock;
+static spinlock_t config_lock = SPINLOCK(LOCK_PCI);
 
 static uint16_t select(uint16_t bdf, uint16_t offset)
 {

@@ -90,6 +90,7 @@ uint32_t pirq_port(const struct domain *d, uint32_t pirq)
 /* A number without a source yet. NULL: taken, or no memory. */
 struct pirq *pirq_create(struct domain *d, uint32_t number)
 {
+    lock_needed(&d->event_lock);
     if (d->pirqs->pirq[number]) return NULL;
     struct pirq *p = hv_alloc(sizeof(*p));
     if (!p) return NULL;
@@ -151,6 +152,7 @@ void pirq_free(struct pirq *p)
 
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
+    lock_needed(&d->event_lock);
     struct pirq *p = pirq_of(d, pirq);
     if (pirq >= NR_PIRQS) return fail(-EINVAL, "there is no such PIRQ");
     if (!p || p->kind == PIRQ_NONE) return fail(-EPERM, "no interrupt is mapped to this PIRQ");
@@ -162,6 +164,7 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 
 void pirq_unbind(struct domain *d, uint32_t pirq)
 {
+    lock_needed(&d->event_lock);
     struct pirq *p = pirq_of(d, pirq);
     if (!p) return;
     mask(p, true);

@@ -33,13 +33,16 @@
 struct domain *dom0;
 struct domain special_io, special_xen;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
-spinlock_t domain_list_lock;
+spinlock_t domain_list_lock = SPINLOCK(LOCK_DOMAINS);
 static struct domain *by_id[MAX_DOMAINS];
 
 static void domain_prepare(struct domain *d, domid_t id)
 {
     d->id = id;
     d->refs = 1;                    /* the list's, until it is destroyed */
+    spin_lock_init(&d->memory_lock, LOCK_MEMORY);
+    spin_lock_init(&d->pagetable_lock, LOCK_PAGETABLES);
+    spin_lock_init(&d->event_lock, LOCK_EVENTS);
     list_init(&d->pages);
     list_init(&d->undoing);
     list_init(&d->all_domains);

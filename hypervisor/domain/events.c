@@ -181,6 +181,7 @@ static int add_bucket(struct domain *d, uint32_t index)
 static int find_free_port(struct domain *d)
 {
     uint32_t port = 0;
+    lock_needed(&d->event_lock);
     if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
     for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used) && !port; word++) {
         uint64_t free = ~d->ports_used[word] & (word == 0 ? ~1ul : ~0ul);
@@ -211,6 +212,7 @@ static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_
 
 static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
 {
+    lock_needed(&d->event_lock);
     c->state = EVTCHNSTAT_closed;
     c->vcpu = 0;
     c->remote = NULL;

@@ -64,6 +64,7 @@ int grants_create(struct domain *d, int32_t max_frames, int32_t max_maptrack_fra
     struct grant_table *gt = hv_alloc(sizeof(*gt));
     mfn_t unused;
     if (gt) {
+        spin_lock_init(&gt->lock, LOCK_GRANTS);
         gt->max_frames = limit(max_frames, GRANTS_DEFAULT_FRAMES, GRANTS_MAX_FRAMES);
         gt->max_maptrack_frames = limit(max_maptrack_frames, GRANTS_DEFAULT_MAPTRACK,
                                         GRANTS_MAX_MAPTRACK);
@@ -290,6 +291,7 @@ static struct mapping_record *record(struct grant_table *gt, uint32_t handle)
 /* A page more of free records, chained from the lowest up. Under the lock. */
 static void add_maptrack_frame(struct grant_table *gt)
 {
+    lock_needed(&gt->lock);
     if (gt->maptrack_frames == gt->max_maptrack_frames) return;
     struct mapping_record *page = hv_alloc_pages(0);
     if (!page) return;

@@ -92,6 +92,7 @@ static void account(struct cpu *cpu, uint64_t now)
     struct vcpu *v = running(cpu);
     uint64_t ns = now - cpu->since;
 
+    lock_needed(&cpu->runqueue_lock);
     cpu->since = now;
     if (!v) {
         cpu->idle_ns += ns;

@@ -31,6 +31,9 @@
 %define RFLAGS_FORCED 0x202         ; IF and the bit that is always one
 %define RFLAGS_RF 0x10000
 
+%ifdef DEBUG
+extern locks_left
+%endif
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed, hypercall_table
 
 %macro SAVE_REGISTERS 0
@@ -128,6 +131,10 @@ restore_guest:                      ; rbx: the vCPU
     mov r12, [rdi + REGS_12]
     mov rbp, [rdi + REGS_bp]
 restore_rest:                       ; rdi: its registers; r12-r15 and rbp are the guest's already
+%ifdef DEBUG
+    cmp dword [gs:CPU_locks], 0
+    jne locks_left                  ; says which, and stops
+%endif
     mov r10, [rdi + REGS_10]
     mov r9, [rdi + REGS_9]
     mov r8, [rdi + REGS_8]

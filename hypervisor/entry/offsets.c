@@ -15,6 +15,7 @@ void offsets(void)
     DEFINE(CPU_syscall_rsp, offsetof(struct cpu, syscall_rsp));
     DEFINE(CPU_stack_top, offsetof(struct cpu, stack_top));
     DEFINE(CPU_work, offsetof(struct cpu, work));
+    DEFINE(CPU_locks, offsetof(struct cpu, locks.count));
     DEFINE(CPU_budget, offsetof(struct cpu, budget));
     DEFINE(BUDGET, ENTRY_BUDGET);
 

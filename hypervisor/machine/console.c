@@ -14,7 +14,7 @@
 /* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow
  * forever. */
 static struct { char bytes[LOG_SIZE]; uint32_t head, start; } kept, line;
-static spinlock_t console_lock;
+static spinlock_t console_lock = SPINLOCK(LOCK_CONSOLE);
 static bool ending;
 static struct timer looking;
 

@@ -60,6 +60,7 @@ struct cpu {
     uint64_t since;
     struct domain *payer;           /* who is charged for it now; NULL: who runs */
     uint64_t idle_ns;
+    struct locks_held locks;        /* the debug build's (machine/lock_check.c) */
     struct tss tss aligned(16);
 };
 

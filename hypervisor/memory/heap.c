@@ -23,7 +23,7 @@
 #define COST_LOOK 12                /* instructions */
 enum { LOW, HIGH, ZONES };
 
-static spinlock_t heap_lock;
+static spinlock_t heap_lock = SPINLOCK(LOCK_HEAP);
 static struct list free_blocks[ZONES][HEAP_MAX_ORDER + 1];
 static uint64_t free_frames, total_frames;
 
@@ -41,6 +41,7 @@ void heap_init(void)
 
 static void insert_block(struct frame *f, unsigned int order)
 {
+    lock_needed(&heap_lock);
     f->state = FRAME_FREE;
     f->order = (uint8_t)order;
     list_add_head(&f->link, &free_blocks[zone_of(mfn_of(f).n)][order]);
@@ -48,6 +49,7 @@ static void insert_block(struct frame *f, unsigned int order)
 
 static void take_block(struct frame *f)
 {
+    lock_needed(&heap_lock);
     f->state = 0;
     list_remove(&f->link);
 }
@@ -179,7 +181,7 @@ void hv_free_pages(void *p, unsigned int order)
 #define BIGGEST  11
 struct piece { struct piece *next; };
 static struct piece *pieces[BIGGEST + 1];
-static spinlock_t pieces_lock;          /* taken before heap_lock */
+static spinlock_t pieces_lock = SPINLOCK(LOCK_PIECES);
 
 static unsigned int size_class(size_t size)
 {

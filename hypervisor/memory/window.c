@@ -23,7 +23,7 @@
 #define WINDOW_RO   (PTE_P | PTE_A | PTE_NX)
 
 static uint64_t used[WINDOWS / 64];
-static spinlock_t window_lock;
+static spinlock_t window_lock = SPINLOCK(LOCK_WINDOWS);
 /* behind GDT pages that a guest has not: null descriptors */
 static uint64_t zero_page[512] aligned(PAGE_SIZE);
 

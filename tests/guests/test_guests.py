@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs every micro-guest as dom0, on Domus and on Debian's real Xen, and reads its outcome from the serial line.
+"""Runs every micro-guest as dom0, on Domus (also with its locks watched) and on Debian's real Xen, and reads its outcome from the serial line.
 
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
 only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
@@ -68,7 +68,8 @@ def run_guest(name, hypervisor, timeout=120):
     """Boots the guest as dom0; returns (outcome, what it said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
     wanted = wishes(name)
-    with machine.Machine(f"{hypervisor.name}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
+    where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
+    with machine.Machine(f"{where}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
                          **devices(name, wanted)) as box:
         try:
             match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)
@@ -92,13 +93,13 @@ def run_guest(name, hypervisor, timeout=120):
 
 
 @pytest.mark.parametrize("name", GUESTS)
-@pytest.mark.parametrize("where", ["domus", "xen"])
+@pytest.mark.parametrize("where", ["domus", "debug", "xen"])
 def test_guest(name, where):
-    hypervisor = {"domus": machine.DOMUS, "xen": machine.XEN}[where]
+    hypervisor = {"domus": machine.DOMUS, "debug": machine.WATCHED, "xen": machine.XEN}[where]
     if where == "xen" and not machine.xen_available():
         pytest.skip("Debian's Xen could not be fetched: nothing to compare with")
     outcome, words = run_guest(name, hypervisor)
-    wanted = expected(name, where)
+    wanted = expected(name, hypervisor.name)
     if outcome == "SKIP" and wanted in ("SKIP", "SUCCESS"):
         pytest.skip(words)
     assert outcome == wanted, words

@@ -79,7 +79,9 @@ class Hypervisor:
         return ["-boot", "d", "-cdrom", str(image)]
 
 
-DOMUS = Hypervisor("domus", BUILD / "domus.elf", [], "max")
+# The image that ships (DEBUG=1: the other one), and the one whose locks are watched.
+DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")), [], "max")
+WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
 # Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked for. GRUB stays away from it: in
 # most sizes of memory Xen's stack comes to lie where GRUB's code has run, so that TCG takes each push for a write to code: 100 times slower.
 XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep", direct=True)

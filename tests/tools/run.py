@@ -59,6 +59,7 @@ def own_disk():
                "End that one, or run this one from a build of its own: add B=build2 to what you typed.")
 
 
+HYPERVISOR = os.environ.get("DOMUS_HYPERVISOR", f"{build}/domus.elf")        # DEBUG=1 says another
 LINE = "gdb-serial"         # the serial line of the machine under the debugger: a socket in the build folder
 
 
@@ -75,7 +76,7 @@ def debug(image):
     child = subprocess.Popen(qemu, start_new_session=True, preexec_fn=machine.die_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
-        subprocess.run(["gdb", "-q", f"{build}/domus.elf", "-ex", f"target remote 127.0.0.1:{port}", "-x", str(TESTS / "tools" / "gdbinit")],
+        subprocess.run(["gdb", "-q", HYPERVISOR, "-ex", f"target remote 127.0.0.1:{port}", "-x", str(TESTS / "tools" / "gdbinit")],
                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
@@ -114,12 +115,12 @@ def linux_image():
         sys.exit(f"run.py: Debian's Linux is not here: {(folder / 'unavailable').read_text().strip()}")
     files = sorted(pathlib.Path(build, "archive").glob("*.elf")) + sorted((TESTS / "system" / "configs").glob("*.cfg"))
     archive.make_archive(f"{build}/run-linux.tar", [*files, folder / "vmlinux", folder / "initramfs.cpio.gz", TESTS / "linux" / "linux.cfg"])
-    iso.make_iso(image, [f"{build}/domus.elf"], [[f"{build}/dom0.elf", "ip=10.0.2.10"], [f"{build}/run-linux.tar"]])
+    iso.make_iso(image, [HYPERVISOR], [[f"{build}/dom0.elf", "ip=10.0.2.10"], [f"{build}/run-linux.tar"]])
     return image
 
 
 def main():
-    image = f"{build}/domus.iso"
+    image = HYPERVISOR.removesuffix(".elf") + ".iso"
     if args.attach:
         return attach()
     own_disk()

@@ -55,6 +55,8 @@ inflate.libraries := z
 l1tf.sources := 
 layout.sources := 
 limit.sources := dom0/console/limit.c dom0/bucket.c
+lock_check.sources := hypervisor/machine/lock_check.c
+lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
 memory_op.sources := hypervisor/memory/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c

@@ -3,7 +3,8 @@
  * An entry that is not present may hold anything, but on a CPU that reads its address speculatively
  * (L1TF: Intel's before they were mended) not the address of any memory. By each way that an entry
  * can come: update_va_mapping, mmu_update at every level, a table that is pinned. The control
- * domain is trusted and may. Idea: XSA-273. machine: intel
+ * domain is trusted and may. Idea: XSA-273.
+ * machine: intel
  */
 #include "../lib/other.h"
 

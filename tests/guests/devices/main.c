@@ -3,7 +3,8 @@
  * Real devices driven by a PV dom0: PCI is enumerated and reported, a virtio disk reads and writes
  * by DMA to scattered machine frames, many requests at once, with MSI-X interrupts as event
  * channels; a virtio card sends and receives. Idea: a device finished its work only if an interrupt
- * came that the hypervisor, not we, routed. machine: disk net
+ * came that the hypervisor, not we, routed.
+ * machine: disk net
  */
 #include "../lib/test.h"
 

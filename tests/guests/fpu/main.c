@@ -3,7 +3,8 @@
  * Vector registers survive hypercalls, sleep and the event upcall; a new vCPU starts with clean
  * ones; TS is the guest's own (fpu_taskswitch, clts) and raises #NM; broken XSAVE images fault in
  * the guest only. Idea: XSA-52, 53, 54, 62, 165, 172, 267 (leaks and bad XRSTOR input); eager
- * switching makes most of them impossible. also on: max,-xsave
+ * switching makes most of them impossible.
+ * also on: max,-xsave
  */
 #include "../lib/test.h"
 

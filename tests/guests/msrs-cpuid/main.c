@@ -4,8 +4,8 @@
  * MSR that is answered, the exact value where it is ours to choose, and #GP for all others; every
  * CPUID feature that a guest may have is there if the CPU has it, and no other one. Guest user mode
  * gets none of the MSRs. Idea: XSA-293 and 333; the leaves are compared with the CPU's own, which
- * CPUID without the prefix still shows. also on: max,-xsave; qemu64;
- * max,-smap,-smep,-fsgsbase,-umip
+ * CPUID without the prefix still shows.
+ * also on: max,-xsave; qemu64; max,-smap,-smep,-fsgsbase,-umip
  */
 #include "../lib/user.h"
 #include <xen/arch-x86/cpuid.h>

@@ -5,7 +5,8 @@
  * it had. Each is tried with nothing free, then with a page more each time until it succeeds, so
  * that each allocation of it fails once; what is free afterwards is what was free before. Runs as
  * dom0. Idea: XSA-29 (failures in the middle), 166, 317 and others: error paths that nobody takes.
- * machine: net (a card with MSI-X) on xen: SKIP
+ * machine: net (a card with MSI-X)
+ * on xen: SKIP
  */
 #include "../lib/other.h"
 

@@ -6,7 +6,8 @@
  * says: the frame has its own flags, with IF for the event mask; a handler begins with TF, NT, RF
  * and AC clear; after a hypercall everything is as it was but NT. Single steps come out of ring 0
  * as single steps, also where ring 0 did the instruction for the guest. Idea: XSA-202 and 204
- * (flags on the way in and out); SDM volume 3, 6.12.1.3; SMAP's AC. also on: max,-xsave
+ * (flags on the way in and out); SDM volume 3, 6.12.1.3; SMAP's AC.
+ * also on: max,-xsave
  */
 #include "../lib/user.h"
 #include <xen/callback.h>

@@ -5,7 +5,9 @@
  * cannot be read or answers that cannot be written. The other half of what guests/privilege does
  * with arguments that are right. Runs as dom0, because most of these operations are its own. What
  * Xen answers differently on purpose (it has HVM, more schedulers, more interrupts) is judged on
- * Domus only. machine: nvme (it has MSI-X, and more messages than the CPU has vectors) on xen: SKIP
+ * Domus only.
+ * machine: nvme (it has MSI-X, and more messages than the CPU has vectors)
+ * on xen: SKIP
  */
 #include "refusals.h"
 

@@ -4,7 +4,8 @@
  * and multicalls of the costly ones. The guest only makes the calls; who counts instructions
  * between two guest instructions is QEMU, with the plugin tools/residence.c (test_residence.py). It
  * runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not
- * give way). on xen: SKIP
+ * give way).
+ * on xen: SKIP
  */
 #include "../lib/test.h"
 #include <xen/domctl.h>

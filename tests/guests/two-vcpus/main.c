@@ -6,7 +6,9 @@
  * both of GS, TSC_AUX, IOPL, debug registers. A breakpoint of one is none of the other's, whether
  * that has some itself or not. A selector that is gone when its vCPU comes back is reported by the
  * failsafe callback. Idea: XSA-52, 62, 267 (state left behind), 444; "registers and breakpoints
- * left over a switch". machine: smp also on: max,-xsave
+ * left over a switch".
+ * machine: smp
+ * also on: max,-xsave
  */
 #include "../lib/user.h"
 #include "../lib/turns.h"

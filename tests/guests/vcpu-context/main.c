@@ -5,7 +5,8 @@
  * same out again. A context that cannot be is refused whole (addresses that are not canonical, bad
  * tables, descriptor tables too large), and leaves no reference. What one vCPU may do for another,
  * and what not. Idea: XSA-53 and 54 (reserved bits of an FPU image), 327 (registered areas); all of
- * arch_set_info_guest's checks. machine: smp
+ * arch_set_info_guest's checks.
+ * machine: smp
  */
 #include "../lib/user.h"
 #include <xen/domctl.h>
