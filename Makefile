@@ -99,6 +99,10 @@ help:
 	@echo
 	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there.'
 
+# A word that is no target, and a file that nothing makes.
+.DEFAULT:
+	$(error there is no target or file '$@': `make help` lists the targets)
+
 clean:
 	$(Q)rm -rf $(B)
 
