@@ -42,6 +42,13 @@ int trouble_set(struct trouble *trouble, int error, const char *format, ...)
     return error;
 }
 
+int trouble_at(struct trouble *trouble, int error, struct config_place at)
+{
+    if (error)
+        trouble->at = at;
+    return error;
+}
+
 /* --- the end of a domain --- */
 
 static void unlink(struct domain *domain)
@@ -104,16 +111,16 @@ bool domains_had(const char *name)
 
 /* --- the beginning --- */
 
-/* "guest.cfg:7", or which of the words behind the file's name, or the file alone. */
-static void say_where(const char *file, const struct config_problem *problem, char *where,
-                      size_t size)
+/* Before the sentence: "guest.cfg:7", or which of the words behind the file's name. */
+static void say_where(const char *file, struct trouble *trouble)
 {
-    if (problem->behind)
-        snprintf(where, size, "word %u behind %s", problem->line, file);
-    else if (problem->line)
-        snprintf(where, size, "%s:%u", file, problem->line);
-    else
-        snprintf(where, size, "%s", file);
+    char text[sizeof(trouble->text)];
+
+    strlcpy(text, trouble->text, sizeof(text));
+    if (trouble->at.behind)
+        trouble_set(trouble, 0, "word %u behind %s: %s", trouble->at.line, file, text);
+    else if (trouble->at.line)
+        trouble_set(trouble, 0, "%s:%u: %s", file, trouble->at.line, text);
 }
 
 /* A line each. */
@@ -129,7 +136,6 @@ static int read_config(const char *file, const char *more, struct config *config
     static struct config_warnings warnings;     /* Used under the lock. */
     struct config_problem problem;
     struct archive_file found;
-    char where[120];
     int error = archive_find(files, file, &found);
 
     if (error)
@@ -138,8 +144,16 @@ static int read_config(const char *file, const char *more, struct config *config
     error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
     show_warnings(file, &warnings);
     if (!error) return 0;
-    say_where(file, &problem, where, sizeof(where));
-    return trouble_set(trouble, error, "%s: %s", where, problem.text);
+    trouble_at(trouble, error,
+               (struct config_place){ .line = problem.line, .behind = problem.behind });
+    return problem.line ? trouble_set(trouble, error, "%s", problem.text)
+                        : trouble_set(trouble, error, "%s: %s", file, problem.text);
+}
+
+static int no_file(struct trouble *trouble, const char *key, const char *name)
+{
+    return trouble_set(trouble, -ENOENT,
+                       "%s '%s': no such file in the boot archive (\"files\" lists it)", key, name);
 }
 
 static int find_kernel(const struct config *config, struct unpacked *kernel,
@@ -149,9 +163,7 @@ static int find_kernel(const struct config *config, struct unpacked *kernel,
     int error;
 
     if (archive_find(files, config->kernel, &file))
-        return trouble_set(trouble, -ENOENT,
-                           "no kernel '%s' in the boot archive (\"files\" lists it)",
-                           config->kernel);
+        return no_file(trouble, "kernel", config->kernel);
     error = unpack_kernel(file.data, file.size, thread_yield, kernel);
     return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
 }
@@ -162,10 +174,18 @@ static int find_ramdisk(const struct config *config, struct unpacked *ramdisk,
     struct archive_file file;
 
     if (archive_find(files, config->ramdisk, &file))
-        return trouble_set(trouble, -ENOENT,
-                           "no ramdisk '%s' in the boot archive (\"files\" lists it)",
-                           config->ramdisk);
+        return no_file(trouble, "ramdisk", config->ramdisk);
     return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
+}
+
+/* Whose fault is it that a domain cannot be built? The kernel's file, or the memory's size, or
+ * nobody's. */
+static int blame(const struct config *config, int error, struct trouble *trouble)
+{
+    if (error == -ENOMEM) return trouble_at(trouble, error, config->at.memory);
+    if (error == -ENOEXEC || error == -ERANGE || error == -EADDRINUSE || error == -EADDRNOTAVAIL)
+        return trouble_at(trouble, error, config->at.kernel);
+    return error;
 }
 
 static int build(struct domain *domain, struct build_result *built, struct trouble *trouble)
@@ -180,15 +200,16 @@ static int build(struct domain *domain, struct build_result *built, struct troub
     struct unpacked kernel, ramdisk = { .memory = NULL };
     int error = find_kernel(config, &kernel, trouble);
 
-    if (error) return error;
+    if (error) return trouble_at(trouble, error, config->at.kernel);
     if (config->ramdisk[0])
-        error = find_ramdisk(config, &ramdisk, trouble);
+        error = trouble_at(trouble, find_ramdisk(config, &ramdisk, trouble), config->at.ramdisk);
     if (!error) {
         request.kernel = kernel.bytes;
         request.kernel_size = kernel.size;
         request.ramdisk = ramdisk.bytes;
         request.ramdisk_size = ramdisk.size;
         error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
+        error = blame(config, error, trouble);
     }
     unpack_free(&ramdisk);
     unpack_free(&kernel);
@@ -256,15 +277,22 @@ static struct domain *new_domain(const struct config *config)
 static int check_unique(const struct config *config, struct trouble *trouble)
 {
     if (domains_is_dom0(config->name))
-        return trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name);
+        return trouble_at(
+            trouble,
+            trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name),
+            config->at.name);
     for (const struct domain *domain = domains; domain; domain = domain->next) {
         if (!strcmp(domain->config.name, config->name))
-            return trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
-                               domain->leaving ? "is just ending" : "runs already");
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
+                                          domain->leaving ? "is just ending" : "runs already"),
+                              config->at.name);
         if (config->has_uuid && domain->config.has_uuid &&
             !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
-            return trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
-                               domain->config.name);
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
+                                          domain->config.name),
+                              config->at.uuid);
     }
     return 0;
 }
@@ -276,6 +304,7 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     struct domain *domain;
     int error;
 
+    trouble->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
     error = read_config(file, more, &config, trouble);
     if (!error)
@@ -290,6 +319,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
         *made = domain;
     }
     mutex_unlock(&lock);
+    if (error)
+        say_where(file, trouble);
     return error;
 }
 
