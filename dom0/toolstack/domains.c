@@ -135,13 +135,16 @@ static int read_config(const char *file, const char *more, struct config *config
 {
     static struct config_warnings warnings;     /* Used under the lock. */
     struct config_problem problem;
-    struct archive_file found;
-    int error = archive_find(files, file, &found);
+    struct archive_file found = { .size = 0 };
+    /* As people have it with xl: all stands behind it. */
+    bool nothing = !strcmp(file, "/dev/null");
+    int error = nothing ? 0 : archive_find(files, file, &found);
 
     if (error)
         return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
                            file);
-    error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
+    error = config_parse(nothing ? "" : (const char *)found.data, found.size, more, config,
+                         &problem, &warnings);
     show_warnings(file, &warnings);
     if (!error) return 0;
     trouble_at(trouble, error,
