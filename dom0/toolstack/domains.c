@@ -12,11 +12,10 @@
  * others meanwhile.
  */
 #include "dom0/toolstack/domains.h"
-#include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
-#include "dom0/builder/unpack.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/home.h"
+#include "dom0/toolstack/recipe.h"
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
@@ -111,114 +110,6 @@ bool domains_had(const char *name)
 
 /* --- the beginning --- */
 
-/* Before the sentence: "guest.cfg:7", or which of the words behind the file's name. */
-static void say_where(const char *file, struct trouble *trouble)
-{
-    char text[sizeof(trouble->text)];
-
-    strlcpy(text, trouble->text, sizeof(text));
-    if (trouble->at.behind)
-        trouble_set(trouble, 0, "word %u behind %s: %s", trouble->at.line, file, text);
-    else if (trouble->at.line)
-        trouble_set(trouble, 0, "%s:%u: %s", file, trouble->at.line, text);
-}
-
-/* A line each. */
-static void show_warnings(const char *file, const struct config_warnings *warnings)
-{
-    for (const char *line = warnings->text, *end; (end = strchr(line, '\n')); line = end + 1)
-        printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
-}
-
-static int read_config(const char *file, const char *more, struct config *config,
-                       struct trouble *trouble)
-{
-    static struct config_warnings warnings;     /* Used under the lock. */
-    struct config_problem problem;
-    struct archive_file found = { .size = 0 };
-    /* As people have it with xl: all stands behind it. */
-    bool nothing = !strcmp(file, "/dev/null");
-    int error = nothing ? 0 : archive_find(files, file, &found);
-
-    if (error)
-        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
-                           file);
-    error = config_parse(nothing ? "" : (const char *)found.data, found.size, more, config,
-                         &problem, &warnings);
-    show_warnings(file, &warnings);
-    if (!error) return 0;
-    trouble_at(trouble, error,
-               (struct config_place){ .line = problem.line, .behind = problem.behind });
-    return problem.line ? trouble_set(trouble, error, "%s", problem.text)
-                        : trouble_set(trouble, error, "%s: %s", file, problem.text);
-}
-
-static int no_file(struct trouble *trouble, const char *key, const char *name)
-{
-    return trouble_set(trouble, -ENOENT,
-                       "%s '%s': no such file in the boot archive (\"files\" lists it)", key, name);
-}
-
-static int find_kernel(const struct config *config, struct unpacked *kernel,
-                       struct trouble *trouble)
-{
-    struct archive_file file;
-    int error;
-
-    if (archive_find(files, config->kernel, &file))
-        return no_file(trouble, "kernel", config->kernel);
-    error = unpack_kernel(file.data, file.size, thread_yield, kernel);
-    return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
-}
-
-static int find_ramdisk(const struct config *config, struct unpacked *ramdisk,
-                        struct trouble *trouble)
-{
-    struct archive_file file;
-
-    if (archive_find(files, config->ramdisk, &file))
-        return no_file(trouble, "ramdisk", config->ramdisk);
-    return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
-}
-
-/* Whose fault is it that a domain cannot be built? The kernel's file, or the memory's size, or
- * nobody's. */
-static int blame(const struct config *config, int error, struct trouble *trouble)
-{
-    if (error == -ENOMEM) return trouble_at(trouble, error, config->at.memory);
-    if (error == -ENOEXEC || error == -ERANGE || error == -EADDRINUSE || error == -EADDRNOTAVAIL)
-        return trouble_at(trouble, error, config->at.kernel);
-    return error;
-}
-
-static int build(struct domain *domain, struct build_result *built, struct trouble *trouble)
-{
-    const struct config *config = &domain->config;
-    struct build_request request = {
-        .command_line = config->extra, .pages = config->memory_mib * 256,
-        .max_pages = config->maxmem_mib * 256, .vcpus = config->vcpus,
-        .grant_frames = config->grant_frames, .maptrack_frames = config->maptrack_frames,
-        .uuid = config->has_uuid ? config->uuid : NULL,
-    };
-    struct unpacked kernel, ramdisk = { .memory = NULL };
-    int error = find_kernel(config, &kernel, trouble);
-
-    if (error) return trouble_at(trouble, error, config->at.kernel);
-    if (config->ramdisk[0])
-        error = trouble_at(trouble, find_ramdisk(config, &ramdisk, trouble), config->at.ramdisk);
-    if (!error) {
-        request.kernel = kernel.bytes;
-        request.kernel_size = kernel.size;
-        request.ramdisk = ramdisk.bytes;
-        request.ramdisk_size = ramdisk.size;
-        error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
-        error = blame(config, error, trouble);
-    }
-    unpack_free(&ramdisk);
-    unpack_free(&kernel);
-    return error;
-}
-
 /*
  * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
  * this one follows, or NULL.
@@ -228,7 +119,7 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
 {
     struct build_result built;
     uint64_t since = now_ns();
-    int error = build(domain, &built, trouble);
+    int error = recipe_build(files, &domain->config, &built, trouble);
 
     if (!error) {
         domain->domid = built.domid;
@@ -309,7 +200,7 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
 
     trouble->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
-    error = read_config(file, more, &config, trouble);
+    error = recipe_read(files, file, more, &config, trouble);
     if (!error)
         error = check_unique(&config, trouble);
     /* Before the work of building, not after it. */
@@ -323,7 +214,7 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     }
     mutex_unlock(&lock);
     if (error)
-        say_where(file, trouble);
+        recipe_say_where(file, trouble);
     return error;
 }
 
