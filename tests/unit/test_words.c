@@ -134,6 +134,9 @@ static void options_with_an_argument(void **state)
     assert_string_equal(words_option(&found, 'f'), "two");          /* The last counts. */
     assert_string_equal(take("c -f", "f:file", &count), "-f");
     assert_string_equal(take("c --file", "f:file", &count), "--file");
+    /* No command has as many. */
+    assert_string_equal(take("c -abcdefghi", "a b c d e f g h i", &count), "-abcdefghi");
+    assert_int_equal(found.count, WORDS_MOST_OPTIONS);
 }
 
 int main(void)
