@@ -325,6 +325,10 @@ bool verb_trigger(int count, char **word)
                errno_name(error));
         return false;
     }
+    if (error == -ESRCH) {
+        printk("Error: '%s' has no vCPU %lu\n", word[0], vcpu);
+        return false;
+    }
     return error ? refuse("trigger", error) : true;
 }
 

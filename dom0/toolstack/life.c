@@ -158,11 +158,17 @@ bool verb_unpause(int count, char **word)
 {
     struct domain *domain = find(word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
+    struct xen_domctl_getdomaininfo info;
+    bool still;
 
     if (error && error != -EINVAL) return refuse_errno("unpause", error);
-    if (domain)
-        printk("Domain '%s' %s\n", domain->config.name, error ? "was not paused" : "runs");
-    return domain;
+    if (!domain) return false;
+    still = !domain_get_info(domain->domid, &info) && info.flags & XEN_DOMINF_paused;
+    printk("Domain '%s' %s\n", domain->config.name,
+           error   ? "was not paused"
+           : still ? "was paused more than once, and still is"
+                   : "runs");
+    return true;
 }
 
 /* --- the end --- */

@@ -51,6 +51,15 @@ def test_numbers(system):
         assert "is a number" in error or "is not understood" in error, error
 
 
+def test_twice_paused_is_not_yet_running(system):
+    system.create("hello.cfg -p")
+    system.ask("pause hello")
+    assert system.ask("unpause hello") == "Domain 'hello' was paused more than once, and still is"
+    assert system.domains()["hello"][1] == "--p---"
+    assert "no vCPU 7" in system.refused("trigger hello nmi 7")
+    assert system.ask("unpause hello; wait hello 30").startswith("Domain 'hello' runs")
+
+
 def test_spellings_of_xl(system):
     for words in ("-f hello.cfg -p", "--defconfig=hello.cfg -pq", "-p name='hello' hello.cfg", "-pfhello.cfg",
                   "-p /dev/null name='hello' kernel='hello.elf' memory=8", "-p -- hello.cfg"):
