@@ -10,7 +10,6 @@
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
-#include <pvguest/thread.h>
 #include <pvguest/time.h>
 
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
@@ -110,16 +109,14 @@ static bool read_ahead(uint64_t timeout_ns)
     return false;
 }
 
+/* Where there is no room for more keys, Ctrl-C is not seen either. */
 bool terminal_sleep(uint64_t ns)
 {
     uint64_t until = now_ns() + ns, now;
 
     do {
         now = now_ns();
-        ns = until > now ? until - now : 0;
-        if (ahead.count == sizeof(ahead.keys)) {
-            thread_sleep(ns);
-        } else if (read_ahead(ns)) {
+        if (read_ahead(until > now ? until - now : 0)) {
             terminal_write("^C\n", 3);
             ahead.interrupted = true;
             return false;

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include "dom0/console/terminal.h"
 #include <pvguest/console.h>
-#include <pvguest/thread.h>
 #include <pvguest/time.h>
 
 static char shown[16384];
@@ -33,10 +32,6 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 uint64_t now_ns(void)
 {
     return now;
-}
-void thread_sleep(uint64_t ns)
-{
-    now += ns;
 }
 
 size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns)
