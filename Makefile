@@ -100,6 +100,10 @@ help:
 	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there. DEBUG=1 boots the hypervisor whose locks'
 	@echo 'are watched (run, demo, test, port, gdb).'
 
+# A word that is no target, and a file that nothing makes.
+.DEFAULT:
+	$(error there is no target or file '$@': `make help` lists the targets)
+
 clean:
 	$(Q)rm -rf $(B)
 

@@ -196,6 +196,11 @@ void guest_consoles_show(bool on)
     show = on;
 }
 
+bool guest_consoles_shown(void)
+{
+    return show;
+}
+
 static void free_console(struct guest_console *console)
 {
     account_credit(console->domid, HELD_CONSOLE, sizeof(*console));
@@ -367,8 +372,8 @@ bool guest_console_show_log(const char *name)
 static bool take_keys(char *keys, size_t *waiting)
 {
     /* Now and then: is the guest still there, has it room? */
-    size_t count = console_read_wait(keys + *waiting, KEYS - *waiting,
-                                     (*waiting ? 10 : 200) * NS_PER_MS);
+    size_t count = terminal_keys(keys + *waiting, KEYS - *waiting,
+                                 (*waiting ? 10 : 200) * NS_PER_MS);
     const char *detach = memchr(keys + *waiting, DETACH, count);
 
     *waiting = detach ? (size_t)(detach - keys) : *waiting + count;

@@ -15,6 +15,7 @@ struct guest_console;
 
 /* Guests' lines on the terminal: on or off for all. */
 void guest_consoles_show(bool on);
+bool guest_consoles_shown(void);
 
 /* Maps the ring and binds the port of a new guest. 0 or a negative errno. */
 int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,

@@ -7,18 +7,38 @@
  * command.)
  */
 #include "dom0/console/terminal.h"
+#include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/time.h>
 
-#define CONTROL_U 21
+#define AHEAD_BYTES 4096u               /* Typed while nobody read. */
+#define EARLIER 16u                     /* Lines that are kept, */
+#define EARLIER_BYTES 256u              /* if they are not longer. */
+
+enum {
+    CONTROL_C = 3, CONTROL_D = 4, CONTROL_U = 21, CONTROL_W = 23, ESCAPE = 27,
+    KEY_UP = 256, KEY_DOWN              /* More than a byte. */
+};
 
 static struct {
     bool active, echo;              /* The operator edits; what comes now is his own echo. */
     bool interrupted;
     const char *prompt;
     char *line;
-    size_t length;
+    size_t length, room;
+    /* How many lines ago the line was that is shown; 0: it is his own. */
+    unsigned back;
 } editor;
+
+static struct {
+    char keys[AHEAD_BYTES];
+    size_t count;
+    bool interrupted;
+} ahead;
+
+static char earlier[EARLIER][EARLIER_BYTES];
+static unsigned earlier_count;      /* In all. */
 
 static void raw_write(const char *bytes, size_t size)
 {
@@ -58,33 +78,191 @@ static void echo(const char *bytes, size_t size)
     editor.echo = false;
 }
 
+/* --- keys --- */
+
+size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns)
+{
+    size_t count = MIN(size, ahead.count);
+
+    if (!count) return console_read_wait(keys, size, timeout_ns);
+    memcpy(keys, ahead.keys, count);
+    ahead.count -= count;
+    memmove(ahead.keys, ahead.keys + count, ahead.count);
+    return count;
+}
+
+/* Takes what has been typed; true: Ctrl-C was there, and what stood before it is forgotten. */
+static bool read_ahead(uint64_t timeout_ns)
+{
+    char *keys = ahead.keys + ahead.count;
+    size_t count = console_read_wait(keys, sizeof(ahead.keys) - ahead.count, timeout_ns),
+           left = count;
+
+    while (left && keys[left - 1] != CONTROL_C)
+        left--;
+    if (left) {
+        ahead.count = count - left;
+        memmove(ahead.keys, keys + left, ahead.count);
+        return true;
+    }
+    ahead.count += count;
+    return false;
+}
+
+/* Where there is no room for more keys, Ctrl-C is not seen either. */
+bool terminal_sleep(uint64_t ns)
+{
+    uint64_t until = now_ns() + ns, now;
+
+    do {
+        now = now_ns();
+        if (read_ahead(until > now ? until - now : 0)) {
+            terminal_write("^C\n", 3);
+            ahead.interrupted = true;
+            return false;
+        }
+    } while (now_ns() < until);
+    return true;
+}
+
+bool terminal_interrupted(void)
+{
+    bool interrupted = ahead.interrupted;
+
+    ahead.interrupted = false;
+    return interrupted;
+}
+
+static int get_byte(void)
+{
+    char key;
+
+    while (!terminal_keys(&key, 1, 60 * NS_PER_S))
+        ;
+    return (unsigned char)key;
+}
+
+/* Of the keys that a terminal sends as several bytes, the two that are known here; 0 for the
+ * others. */
+static int get_key(void)
+{
+    int c = get_byte();
+
+    if (c != ESCAPE) return c;
+    c = get_byte();
+    if (c == '[' || c == 'O') {
+        do
+            c = get_byte();
+        while (c >= ' ' && c < '@');
+        if (c == 'A' || c == 'B') return c == 'A' ? KEY_UP : KEY_DOWN;
+    }
+    return c < ' ' ? c : 0;             /* Escape was all; then Enter is Enter. */
+}
+
+/* --- the operator's line --- */
+
+static void rub_out(size_t count)
+{
+    for (; count && editor.length; count--, editor.length--)
+        echo("\b \b", 3);
+}
+
+static void add(char byte)
+{
+    if (editor.length + 1 == editor.room) {
+        echo("\a", 1);
+        return;
+    }
+    echo(&byte, 1);
+    editor.line[editor.length++] = byte;
+}
+
+static void rub_out_word(void)
+{
+    size_t left = editor.length;
+
+    while (left && editor.line[left - 1] == ' ')
+        left--;
+    while (left && editor.line[left - 1] != ' ')
+        left--;
+    rub_out(editor.length - left);
+}
+
+static void keep_line(void)
+{
+    const char *last = earlier[(earlier_count - 1) % EARLIER];
+
+    if (editor.length && editor.length < EARLIER_BYTES &&
+        (!earlier_count || strcmp(last, editor.line)))
+        strlcpy(earlier[earlier_count++ % EARLIER], editor.line, EARLIER_BYTES);
+}
+
+static void show_earlier(int step)
+{
+    unsigned most = MIN(earlier_count, EARLIER);
+
+    if (step > 0 ? editor.back == most : !editor.back) return;
+    editor.back += (unsigned)step;
+    rub_out(editor.length);
+    for (const char *at = earlier[(earlier_count - editor.back) % EARLIER]; editor.back && *at;
+         at++)
+        add(*at);
+}
+
+/* Nobody can end this prompt; what that word is told is what he wants to know. */
+static bool end_of_input(void)
+{
+    if (editor.length) return false;
+    for (const char *at = "logout"; *at; at++)
+        add(*at);
+    return true;
+}
+
+/* True: the line is whole. */
+static bool take_key(int key)
+{
+    switch (key) {
+    case '\r': case '\n':
+        return true;
+    case 8: case 127:
+        rub_out(1);
+        return false;
+    case CONTROL_U:
+        rub_out(editor.length);
+        return false;
+    case CONTROL_W:
+        rub_out_word();
+        return false;
+    case CONTROL_C:
+        echo("^C", 2);
+        editor.length = 0;
+        return true;
+    case CONTROL_D:
+        return end_of_input();
+    case KEY_UP: case KEY_DOWN:
+        show_earlier(key == KEY_UP ? 1 : -1);
+        return false;
+    default:
+        if (key >= ' ' && key <= '~')
+            add((char)key);
+        return false;
+    }
+}
+
 void terminal_read_line(const char *prompt, char *line, size_t size)
 {
     editor.prompt = prompt;
     editor.line = line;
     editor.length = 0;
+    editor.room = size;
+    editor.back = 0;
     editor.interrupted = false;
     editor.active = true;
     echo(prompt, strlen(prompt));
-    for (;;) {
-        int c = console_getchar();
-
-        if (c == '\r' || c == '\n')
-            break;
-        if ((c == 8 || c == 127) && editor.length) {
-            echo("\b \b", 3);
-            editor.length--;
-        } else if (c == CONTROL_U) {
-            for (; editor.length; editor.length--)
-                echo("\b \b", 3);
-        } else if (c >= ' ' && c <= '~' && editor.length + 1 < size) {
-            char byte = (char)c;
-
-            echo(&byte, 1);
-            line[editor.length++] = byte;
-        }
-    }
+    while (!take_key(get_key()))
+        ;
     line[editor.length] = '\0';
     echo("\n", 1);
     editor.active = false;
+    keep_line();
 }

@@ -14,8 +14,21 @@ void terminal_start(void);
 /* Bytes as they are. Safe in event handlers. */
 void terminal_write(const char *bytes, size_t size);
 
-/* Shows the prompt and edits a line (backspace, Ctrl-U); output of others meanwhile goes above it.
- * Main thread only. */
+/*
+ * Shows the prompt and edits a line: backspace, Ctrl-W, Ctrl-U; up and down bring back earlier
+ * ones; Ctrl-C gives it up, and Ctrl-D where nothing stands is "logout". Output of others meanwhile
+ * goes above it. Main thread only, as the next three.
+ */
 void terminal_read_line(const char *prompt, char *line, size_t size);
+
+/* Keys, also those that were typed before anybody asked; 0: none in so long a time. */
+size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns);
+
+/* Sleeps. False: not to the end, for somebody has typed Ctrl-C; other keys are kept for who reads
+ * next. */
+bool terminal_sleep(uint64_t ns);
+
+/* Was Ctrl-C typed into a sleep since we were asked last? */
+bool terminal_interrupted(void);
 
 #endif

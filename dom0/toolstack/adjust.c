@@ -23,6 +23,28 @@ bool verb_refuse(const struct trouble *trouble)
     return false;
 }
 
+bool verb_number(const char *name, const char *text, unsigned long most, unsigned long *number)
+{
+    char *end;
+
+    *number = strtoul(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && !*end && *number <= most) return true;
+    printk("Error: %s is a number, %lu at most, and not '%s'\n", name, most, text);
+    return false;
+}
+
+bool verb_known(int count, char **word)
+{
+    struct trouble trouble;
+
+    for (int i = 0; i < count; i++)
+        if (!domains_is_dom0(word[i]) && !domains_find(word[i])) {
+            domains_unknown(word[i], &trouble);
+            return verb_refuse(&trouble);
+        }
+    return true;
+}
+
 static bool refuse(const char *what, int error)
 {
     printk("Error: %s: %s\n", what, errno_name(error));
@@ -114,12 +136,14 @@ bool verb_mem_max(int count, char **word)
 
 bool verb_vcpu_set(int count, char **word)
 {
-    unsigned long wanted = strtoul(word[1], NULL, 10);
+    unsigned long wanted;
     struct trouble trouble;
-    struct domain *domain = domains_lock(word[0], &trouble);
+    struct domain *domain;
     unsigned most;
     int error = 0;
 
+    if (!verb_number("COUNT", word[1], CONFIG_MAX_VCPUS, &wanted)) return false;
+    domain = domains_lock(word[0], &trouble);
     if (!domain) return verb_refuse(&trouble);
     most = domain->config.vcpus;
     for (unsigned i = 0; i < most && wanted && wanted <= most && !error; i++) {
@@ -164,12 +188,10 @@ static void vcpus_of(struct domain *domain)
     vcpu_rows(domain->domid, domain->config.name);
 }
 
-/* For each guest that was named, or for all and dom0. */
-static bool for_named(int count, char **word, void (*visit)(struct domain *domain),
+/* For each guest that was named and is there still, or for all and dom0. */
+static void for_named(int count, char **word, void (*visit)(struct domain *domain),
                       void (*visit_dom0)(void))
 {
-    struct trouble trouble;
-
     if (!count) {
         visit_dom0();
         domains_for_each(visit);
@@ -177,16 +199,11 @@ static bool for_named(int count, char **word, void (*visit)(struct domain *domai
     for (int i = 0; i < count; i++) {
         struct domain *domain = domains_is_dom0(word[i]) ? NULL : domains_find(word[i]);
 
-        if (domains_is_dom0(word[i])) {
+        if (domains_is_dom0(word[i]))
             visit_dom0();
-        } else if (domain) {
+        else if (domain)
             visit(domain);
-        } else {
-            domains_unknown(word[i], &trouble);
-            return verb_refuse(&trouble);
-        }
     }
-    return true;
 }
 
 static void dom0_vcpus(void)
@@ -196,9 +213,11 @@ static void dom0_vcpus(void)
 
 bool verb_vcpu_list(int count, char **word)
 {
+    if (!verb_known(count, word)) return false;
     printk("%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
            "Affinity (Hard / Soft)");
-    return for_named(count, word, vcpus_of, dom0_vcpus);
+    for_named(count, word, vcpus_of, dom0_vcpus);
+    return true;
 }
 
 /* --- uptime --- */
@@ -232,9 +251,11 @@ static void uptime_of_dom0(void)
 
 bool verb_uptime(int count, char **word)
 {
+    if (!verb_known(count, word)) return false;
     if (!verb_option('s'))
         printk("%-33s %4s %s\n", "Name", "ID", "Uptime");
-    return for_named(count, word, uptime_of, uptime_of_dom0);
+    for_named(count, word, uptime_of, uptime_of_dom0);
+    return true;
 }
 
 /* --- the name --- */
@@ -282,12 +303,13 @@ static const struct { const char *name; unsigned number; } triggers[] = {
 
 bool verb_trigger(int count, char **word)
 {
-    unsigned long vcpu = count > 2 ? strtoul(word[2], NULL, 10) : 0;
+    unsigned long vcpu = 0;
     struct trouble trouble;
     struct domain *domain;
     size_t i = 0;
     int error;
 
+    if (count > 2 && !verb_number("VCPU", word[2], CONFIG_MAX_VCPUS - 1, &vcpu)) return false;
     while (i < ARRAY_COUNT(triggers) && strcmp(triggers[i].name, word[1]))
         i++;
     if (i == ARRAY_COUNT(triggers)) {
@@ -301,6 +323,10 @@ bool verb_trigger(int count, char **word)
     if (error == -ENOSYS || error == -EINVAL) {
         printk("Error: a paravirtual guest has no wire for '%s' (%s)\n", word[1],
                errno_name(error));
+        return false;
+    }
+    if (error == -ESRCH) {
+        printk("Error: '%s' has no vCPU %lu\n", word[0], vcpu);
         return false;
     }
     return error ? refuse("trigger", error) : true;

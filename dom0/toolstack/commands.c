@@ -21,7 +21,6 @@
 #include <pvguest/thread.h>
 
 #define MAX_WORDS 16
-#define MAX_OPTIONS 8
 #define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
 #define PATIENCE_NS (5 * NS_PER_S)
 
@@ -34,18 +33,18 @@ struct command {
     const char *name, *arguments, *help;
     int least, most;                    /* Arguments behind the name. */
     bool (*run)(int count, char **word);
-    /* Letters; NULL: a word that begins with - is a word like others. */
+    /* As words.h has them; NULL: a word that begins with - is a word like others. */
     const char *options;
     /* Its status when it fails, if that is not STATUS_FAILED. */
     int failed;
 };
 
 static int last_status;                 /* Of the last command: $? */
-static char options[MAX_OPTIONS + 1];   /* Of the command that runs. */
+static struct words_options options;    /* Of the command that runs. */
 
-bool verb_option(char letter)
+const char *verb_option(char letter)
 {
-    return strchr(options, letter);
+    return words_option(&options, letter);
 }
 
 static bool refuse_errno(const char *what, int error)
@@ -158,14 +157,15 @@ static bool do_poweroff(int count, char **word)
 
 static bool do_consoles(int count, char **word)
 {
-    bool on = !strcmp(word[0], "on");
+    bool on = count && !strcmp(word[0], "on");
 
-    if (!on && strcmp(word[0], "off")) {
+    if (count && !on && strcmp(word[0], "off")) {
         printk("Error: consoles on, or consoles off\n");
         return false;
     }
-    guest_consoles_show(on);
-    printk("Guests' output is %s\n", on ? "shown" : "kept for xl console");
+    if (count)
+        guest_consoles_show(on);
+    printk("Guests' output is %s\n", guest_consoles_shown() ? "shown" : "kept for xl console");
     return true;
 }
 
@@ -192,19 +192,23 @@ static bool do_echo(int count, char **word)
 
 static bool do_sleep(int count, char **word)
 {
-    thread_sleep(strtoul(word[0], NULL, 10) * NS_PER_S);
-    return true;
+    unsigned long seconds;
+
+    return verb_number("SECONDS", word[0], VERB_MOST_SECONDS, &seconds) &&
+           terminal_sleep(seconds * NS_PER_S);
 }
 
 /* Creates and destroys one guest again and again: what a leak cannot survive. The guest lives a
  * moment each time. */
 static bool do_cycle(int count, char **word)
 {
-    unsigned long times = strtoul(word[1], NULL, 10),
-                  alive_ms = count > 2 ? strtoul(word[2], NULL, 10) : 0;
+    unsigned long times, alive_ms = 0;
     uint64_t free_before = machine_free_pages(), free_after;
     unsigned long own_before = free_page_count();
 
+    if (!verb_number("TIMES", word[1], 1000000, &times) ||
+        (count > 2 && !verb_number("MS", word[2], 1000000, &alive_ms)))
+        return false;
     for (unsigned long i = 0; i < times; i++) {
         struct domain *domain = NULL;
         struct trouble trouble;
@@ -215,8 +219,8 @@ static bool do_cycle(int count, char **word)
             return verb_refuse(&trouble);
         }
         strlcpy(name, domain->config.name, sizeof(name));
-        if (alive_ms)
-            thread_sleep(alive_ms * NS_PER_MS);
+        if (!terminal_sleep(alive_ms * NS_PER_MS))
+            times = i + 1;                              /* Ctrl-C: this is the last. */
         /* It may end by itself while it is being destroyed: then nobody of that name is left. */
         if (domains_find(name) && domains_destroy(name, &trouble) && domains_find(name))
             return verb_refuse(&trouble);
@@ -240,91 +244,123 @@ static bool do_cycle(int count, char **word)
 static bool do_help(int count, char **word);
 
 static const struct command commands[] = {
-    { "create", "[-pcq] FILE [KEY=VALUE...]",
+    { "create", "[-pcq] [-f] FILE [KEY=VALUE...]",
       "make a guest from a configuration in the boot archive (paused, at its console, quietly)", 1,
-      MAX_WORDS, verb_create, "pcq", STATUS_NO_GUEST },
+      MAX_WORDS, verb_create, "p c q=quiet f:defconfig", STATUS_NO_GUEST },
     { "list", "[-lv] [NAME...]",
       "the domains (-l: all about them, as JSON), and who waits to be started again", 0, MAX_WORDS,
-      verb_list, "lv", 0 },
-    { "domid", "NAME", "a guest's number", 1, 1, verb_domid, NULL, 0 },
-    { "domname", "NUMBER", "a guest's name", 1, 1, verb_domname, NULL, 0 },
-    { "console", "NAME", "join a guest's console; Ctrl-] leaves it", 1, 1, verb_console, NULL, 0 },
-    { "pause", "NAME", "stop a guest's vCPUs", 1, 1, verb_pause, NULL, 0 },
-    { "unpause", "NAME", "let them run again", 1, 1, verb_unpause, NULL, 0 },
+      verb_list, "l=long v=verbose", 0 },
+    { "domid", "NAME", "a guest's number", 1, 1, verb_domid, "", 0 },
+    { "domname", "NUMBER", "a guest's name", 1, 1, verb_domname, "", 0 },
+    { "console", "NAME", "join a guest's console; Ctrl-] leaves it", 1, 1, verb_console,
+      "t:type n:num", 0 },
+    { "pause", "NAME", "stop a guest's vCPUs", 1, 1, verb_pause, "", 0 },
+    { "unpause", "NAME", "let them run again", 1, 1, verb_unpause, "", 0 },
     { "shutdown", "[-w] -a|NAME", "ask a guest, or all, to power off (-w: and wait for it)", 0, 1,
-      verb_shutdown, "waF", 0 },
+      verb_shutdown, "w=wait a=all F", 0 },
     { "reboot", "[-w] -a|NAME", "ask a guest, or all, to reboot; who waits to be started again is",
-      0, 1, verb_reboot, "waF", 0 },
-    { "destroy", "NAME", "end a guest at once", 1, 1, verb_destroy, NULL, 0 },
-    { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename, NULL, 0 },
+      0, 1, verb_reboot, "w=wait a=all F", 0 },
+    { "destroy", "NAME", "end a guest at once", 1, 1, verb_destroy, "f=force", 0 },
+    { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename, "", 0 },
     { "uptime", "[-s] [NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime,
-      "s", 0 },
+      "s=short", 0 },
     { "mem-set", "NAME SIZE", "tell a guest how much memory to use (MiB; or with k, m, g)", 2, 2,
-      verb_mem_set, NULL, 0 },
-    { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max, NULL, 0 },
-    { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, NULL, 0 },
+      verb_mem_set, "", 0 },
+    { "mem-max", "NAME SIZE", "how much it may ever use", 2, 2, verb_mem_max, "", 0 },
+    { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, "", 0 },
     { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set,
-      "i", 0 },
-    { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 4,
-      verb_sched_credit, NULL, 0 },
-    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list, NULL, 0 },
+      "i=ignore-host", 0 },
+    { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 0,
+      verb_sched_credit, "d:domain w:weight", 0 },
+    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list, "", 0 },
     { "block-attach", "NAME DISK",
       "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS,
-      verb_block_attach, NULL, 0 },
+      verb_block_attach, "", 0 },
     { "block-detach", "[-f] NAME DEVICE",
-      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_block_detach, "f",
-      0 },
-    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list, NULL,
+      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_block_detach,
+      "f=force", 0 },
+    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list, "",
       0 },
     { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0",
-      1, MAX_WORDS, verb_network_attach, NULL, 0 },
+      1, MAX_WORDS, verb_network_attach, "", 0 },
     { "network-detach", "[-f] NAME DEVICE", "take it away: its number or its address", 2, 2,
-      verb_network_detach, "f", 0 },
+      verb_network_detach, "f=force", 0 },
     { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger,
-      NULL, 0 },
-    { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, NULL, 0 },
+      "", 0 },
+    { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, "", 0 },
     { "console-log", "NAME", "what a guest said last, also when it is gone", 1, 1, verb_console_log,
-      NULL, 0 },
+      "", 0 },
     { "keys", "NAME COUNT", "type at its console, and say how long the echoes take", 2, 2,
-      verb_keys, NULL, 0 },
-    { "info", "", "the machine and its hypervisor", 0, 0, do_info, NULL, 0 },
-    { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c", 0 },
+      verb_keys, "", 0 },
+    { "info", "", "the machine and its hypervisor", 0, 0, do_info, "", 0 },
+    { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c=clear", 0 },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys,
-      NULL, 0 },
+      "", 0 },
     { "ip", "[ADDRESS|none]", "dom0's own address on the bridge, and what came to it", 0, 1,
-      verb_ip, NULL, 0 },
-    { "bridge", "", "the bridge's ports, and the frames it has not let pass", 0, 0, verb_bridge,
-      NULL, 0 },
-    { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, NULL, 0 },
+      verb_ip, "", 0 },
+    { "bridge", "", "the bridge's ports, and the frames it has not let pass", 0, 0, verb_bridge, "",
+      0 },
+    { "disks", "", "the partitions of the disk and who uses them", 0, 0, do_disks, "", 0 },
     { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0,
-      do_served, NULL, 0 },
-    { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, NULL,
-      0 },
-    { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, NULL, 0 },
-    { "consoles", "on|off", "show guests' output here, line by line", 1, 1, do_consoles, NULL, 0 },
-    { "wait", "NAME [SECONDS]", "until a guest has ended", 1, 2, verb_wait, NULL, 0 },
-    { "sleep", "SECONDS", "", 1, 1, do_sleep, NULL, 0 },
+      do_served, "", 0 },
+    { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, "", 0 },
+    { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, "", 0 },
+    { "consoles", "[on|off]", "show guests' output here, line by line", 0, 1, do_consoles, "", 0 },
+    { "wait", "NAME [SECONDS]", "until a guest has ended; Ctrl-C ends it", 1, 2, verb_wait, "", 0 },
+    { "sleep", "SECONDS", "let time pass; Ctrl-C ends it", 1, 1, do_sleep, "", 0 },
     { "cycle", "FILE TIMES [MS]",
-      "create and destroy a guest so many times, and compare the free memory", 2, 3, do_cycle, NULL,
+      "create and destroy a guest so many times, and compare the free memory", 2, 3, do_cycle, "",
       0 },
-    { "echo", "TEXT...", "", 0, MAX_WORDS, do_echo, NULL, 0 },
-    { "restart", "", "end all guests and restart the machine", 0, 0, do_restart, NULL, 0 },
-    { "poweroff", "", "end all guests and switch the machine off", 0, 0, do_poweroff, NULL, 0 },
-    { "help", "[COMMAND]", "this list, or one line of it", 0, 1, do_help, NULL, 0 },
+    { "echo", "TEXT...", "say it back", 0, MAX_WORDS, do_echo, NULL, 0 },
+    { "restart", "", "end all guests and restart the machine", 0, 0, do_restart, "", 0 },
+    { "poweroff", "", "end all guests and switch the machine off", 0, 0, do_poweroff, "", 0 },
+    { "help", "[COMMAND]", "this list, or one line of it", 0, 1, do_help, "", 0 },
 };
+
+/* Words that somebody may bring along from elsewhere, and what they would be here. */
+static const struct { const char *names, *hint;
+} strangers[] = {
+    { " exit quit logout bye ",
+      "this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU under"
+      " make run; Ctrl-] leaves make attach)" },
+    { " halt ", "poweroff ends the machine, shutdown a guest" },
+    { " ls dir ", "files lists the boot archive" },
+    { " ps top ", "list and vcpu-list show who runs" },
+    { " ? man ", "help lists the commands" },
+    { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
+    { " cd-insert cd-eject pci-attach pci-detach pci-list vcpu-pin vncviewer vm-list dump-core "
+      "config-update button-press claims"
+      " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "
+      "set-parameters getenforce setenforce"
+      " loadpolicy usb-list channel-list qemu-monitor-command ",
+      "xl has it, but there is none here" },
+};
+
+static const char *hint_for(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(strangers); i++) {
+        size_t size = strlen(name);
+
+        for (const char *at = strstr(strangers[i].names, name); at; at = strstr(at + 1, name))
+            if (at[-1] == ' ' && at[size] == ' ')
+                return strangers[i].hint;
+    }
+    return "\"help\" lists them";
+}
 
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
         if (!strcmp(commands[i].name, name))
             return &commands[i];
-    printk("Error: no command '%s'; \"help\" lists them\n", name);
+    printk("Error: no command '%s'; %s\n", name,
+           *name && !strchr(name, ' ') ? hint_for(name) : "\"help\" lists them");
     return NULL;
 }
 
 static void help_line(const struct command *command)
 {
-    printk("  %-14s %-26s %s\n", command->name, command->arguments, command->help);
+    printk("  %-14s %-31s %s\n", command->name, command->arguments, command->help);
 }
 
 static bool do_help(int count, char **word)
@@ -344,33 +380,47 @@ static bool do_help(int count, char **word)
 
 /* --- lines --- */
 
-static int usage(const struct command *command)
+/* `option`: the word that is none of its options, or NULL. */
+static int usage(const struct command *command, const char *option)
 {
-    printk("Error: usage: %s %s\n", command->name, command->arguments);
+    printk("Error: ");
+    if (option)
+        printk("%s: %s is not understood; ", command->name, option);
+    printk("usage: %s%s%s: %s\n", command->name, *command->arguments ? " " : "", command->arguments,
+           command->help);
     return STATUS_USAGE;
 }
 
-static bool wants_help(const char *word)
+/* Asked with the name, or anywhere in the line where words with - are options. */
+static bool wants_help(int count, char **word)
 {
-    return !strcmp(word, "-h") || !strcmp(word, "--help");
+    for (int i = 0; i < count; i++)
+        if (!strcmp(word[i], "-h") || !strcmp(word[i], "--help"))
+            return true;
+    return false;
 }
 
 /* The words of one command, with its name first; its exit status. */
 static int run_words(int count, char **word)
 {
     const struct command *command = find_command(word[0]);
+    const char *wrong = NULL;
 
-    options[0] = '\0';
     if (!command) return STATUS_FAILED;
     count--;
     word++;
-    if (count && command->run != do_echo && wants_help(word[0])) {
-        help_line(command);
-        return 0;
+    options.count = 0;
+    if (command->options) {
+        if (wants_help(count, word)) {
+            help_line(command);
+            return 0;
+        }
+        wrong = words_take_options(&count, word, command->options, &options);
     }
-    if (command->options && words_take_options(&count, word, command->options, options))
-        return usage(command);
-    if (count < command->least || count > command->most) return usage(command);
+    /* create -f FILE: that is the word which it needs. */
+    if (wrong || count + (verb_option('f') && *verb_option('f')) < command->least ||
+        count > command->most)
+        return usage(command, wrong);
     if (command->run(count, word)) return 0;
     return command->failed ? command->failed : STATUS_FAILED;
 }
@@ -390,16 +440,17 @@ bool commands_run(char *line)
         do {                                    /* xl -vf VERB: how much xl says of its own work. */
             word++;
             count--;
-        } while (count && word[0][0] == '-' && !wants_help(word[0]));
-        if (!count || wants_help(word[0])) return do_help(0, NULL);
+        } while (count && word[0][0] == '-' && !wants_help(1, word));
+        if (!count || wants_help(1, word)) return do_help(0, NULL);
     }
     if (!count) return true;
     last_status = run_words(count, word);
     return last_status == 0;
 }
 
-/* The commands of one line; `shown`: each is said before it runs. */
-static void run_line(char *line, bool shown)
+/* The commands of one line, until Ctrl-C; `shown`: each is said before it runs. False: it was
+ * typed. */
+static bool run_line(char *line, bool shown)
 {
     for (char *rest = line; rest;) {
         char *command = words_command(&rest);
@@ -411,7 +462,9 @@ static void run_line(char *line, bool shown)
         commands_run(command);
         /* A script does not sleep between its lines; let the others see to events. */
         thread_yield();
+        if (terminal_interrupted()) return false;
     }
+    return true;
 }
 
 /* Lines are large for a stack, and scripts do not run in each other. */
@@ -427,7 +480,7 @@ void commands_script(const char *text, size_t size)
                 line[length] = text[at];
         if (length < sizeof(line)) {
             line[length] = '\0';
-            run_line(line, true);
+            if (!run_line(line, true)) return;
             continue;
         }
         printk("Error: a line of %zu characters is too long, and is not run: %zu at most\n", length,

@@ -268,6 +268,11 @@ static int want_devices(struct taking *taking, const struct setting *setting, un
     return count;
 }
 
+static struct config_place place_of(const struct setting_value *value)
+{
+    return (struct config_place){ .line = value->line, .behind = value->behind };
+}
+
 /* The device's own line; the text is there. */
 static int at_line(struct taking *taking, const struct setting_value *value, int error)
 {
@@ -289,6 +294,7 @@ static int key_disk(struct taking *taking, const struct setting *setting)
         struct config_disk *disk = &config->disk[config->disk_count];
 
         error = at_line(taking, value, disk_parse(value->text, disk, taking->problem));
+        disk->at = place_of(value);
         for (unsigned i = 0; i < config->disk_count && !error; i++)
             if (config->disk[i].number == disk->number)
                 error = refuse(taking, value, "two disks are both %s", disk->vdev);
@@ -310,6 +316,7 @@ static int key_vif(struct taking *taking, const struct setting *setting)
 
         error = at_line(taking, value, vif_parse(value->text, vif, taking->problem));
         if (error) return error;
+        vif->at = place_of(value);
         if (vif->model)
             warn(taking, "a vif's model= does nothing: PV guests have no emulated card\n");
     }
@@ -397,6 +404,23 @@ static int make_limits(struct taking *taking, const struct settings *settings)
     return 0;
 }
 
+/* No line: of no key. */
+static struct config_place place_of_key(const struct settings *settings, const char *name)
+{
+    const struct setting *setting = settings_find(settings, name);
+
+    return setting ? place_of(setting->value) : (struct config_place){ .line = 0 };
+}
+
+static void note_places(struct config_places *at, const struct settings *settings)
+{
+    at->name = place_of_key(settings, "name");
+    at->uuid = place_of_key(settings, "uuid");
+    at->kernel = place_of_key(settings, "kernel");
+    at->ramdisk = place_of_key(settings, "ramdisk");
+    at->memory = place_of_key(settings, settings_find(settings, "memory") ? "memory" : "maxmem");
+}
+
 static int make_whole(struct taking *taking, const struct settings *settings)
 {
     int error = make_command_line(taking);
@@ -480,6 +504,7 @@ int config_parse(const char *text, size_t size, const char *behind, struct confi
     error = settings_read(&settings, text, size, false, problem);
     error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
     if (error) return error;
+    note_places(&config->at, &settings);
     error = take_settings(&taking, &settings);
     name_unknown(&taking, &settings);           /* A misspelt one may be what is missing. */
     return error ? error : make_whole(&taking, &settings);

@@ -24,6 +24,9 @@
 #define CONFIG_MAX_EXTRA 1023u          /* start_info's command line holds so many characters. */
 #define CONFIG_USUAL_MIB 32u            /* As Xen's libxl has it. */
 
+/* Of values that turn out to be wrong when their guest is made; a device's stands in the device. */
+struct config_places { struct config_place name, uuid, kernel, ramdisk, memory; };
+
 /* What becomes of a domain that has ended in one way or another. */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
 
@@ -33,6 +36,7 @@ struct config {
     char extra[CONFIG_MAX_EXTRA + 1];   /* The command line: of cmdline=, root= and extra=. */
     bool has_uuid;
     uint8_t uuid[16];                   /* As it is written, from left to right. */
+    struct config_places at;
     unsigned long memory_mib, maxmem_mib;
     unsigned vcpus, vcpus_at_start;     /* At most, and those that the guest is to use first. */
     unsigned cpu_weight;                /* Its part of the CPU; 0: the hypervisor's default. */

@@ -353,14 +353,20 @@ int devices_check(const struct config *config, struct trouble *trouble)
         const char *why;
         int error = disks_claim(disk->partition, disk->writable, &blockdev, &why);
 
-        if (error) return trouble_set(trouble, error, "disk '%s': %s", disk->partition, why);
+        if (error)
+            return trouble_at(trouble,
+                              trouble_set(trouble, error, "disk '%s': %s", disk->partition, why),
+                              disk->at);
         disks_release(disk->partition, disk->writable);
     }
     for (unsigned i = 0; i < config->vif_count; i++)
         if (strcmp(config->vif[i].bridge, BRIDGE_NAME))
-            return trouble_set(trouble, -ENODEV,
-                               "vif %u: there is no bridge '%s'; the only one is " BRIDGE_NAME, i,
-                               config->vif[i].bridge);
+            return trouble_at(
+                trouble,
+                trouble_set(trouble, -ENODEV,
+                            "vif %u: there is no bridge '%s'; the only one is " BRIDGE_NAME, i,
+                            config->vif[i].bridge),
+                config->vif[i].at);
     return 0;
 }
 
@@ -376,9 +382,12 @@ int devices_attach(domid_t domid, struct config *config, struct devices **attach
     devices->domid = domid;
     blkback_quota_init(&devices->quota);
     for (unsigned i = 0; i < config->disk_count && !error; i++)
-        error = devices_add_disk(devices, &config->disk[i], trouble);
+        error = trouble_at(trouble, devices_add_disk(devices, &config->disk[i], trouble),
+                           config->disk[i].at);
     for (unsigned i = 0; i < config->vif_count && !error; i++)
-        error = devices_add_vif(devices, config->name, &config->vif[i], &number, trouble);
+        error = trouble_at(
+            trouble, devices_add_vif(devices, config->name, &config->vif[i], &number, trouble),
+            config->vif[i].at);
     if (error)
         devices_detach(devices);
     else

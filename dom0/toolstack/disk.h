@@ -24,6 +24,7 @@ struct disk_words {
 };
 
 struct config_disk {
+    struct config_place at;
     char partition[37];                 /* A partition's name, or "/dev/disk0": all of it. */
     char vdev[20];                      /* "xvda" */
     unsigned number;                    /* 51712: the device number in XenStore */

@@ -12,11 +12,10 @@
  * others meanwhile.
  */
 #include "dom0/toolstack/domains.h"
-#include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
-#include "dom0/builder/unpack.h"
 #include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/home.h"
+#include "dom0/toolstack/recipe.h"
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
@@ -39,6 +38,13 @@ int trouble_set(struct trouble *trouble, int error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(trouble->text, sizeof(trouble->text), format, arguments);
     va_end(arguments);
+    return error;
+}
+
+int trouble_at(struct trouble *trouble, int error, struct config_place at)
+{
+    if (error)
+        trouble->at = at;
     return error;
 }
 
@@ -104,97 +110,6 @@ bool domains_had(const char *name)
 
 /* --- the beginning --- */
 
-/* "guest.cfg:7", or which of the words behind the file's name, or the file alone. */
-static void say_where(const char *file, const struct config_problem *problem, char *where,
-                      size_t size)
-{
-    if (problem->behind)
-        snprintf(where, size, "word %u behind %s", problem->line, file);
-    else if (problem->line)
-        snprintf(where, size, "%s:%u", file, problem->line);
-    else
-        snprintf(where, size, "%s", file);
-}
-
-/* A line each. */
-static void show_warnings(const char *file, const struct config_warnings *warnings)
-{
-    for (const char *line = warnings->text, *end; (end = strchr(line, '\n')); line = end + 1)
-        printk("Warning: %s: %.*s\n", file, (int)(end - line), line);
-}
-
-static int read_config(const char *file, const char *more, struct config *config,
-                       struct trouble *trouble)
-{
-    static struct config_warnings warnings;     /* Used under the lock. */
-    struct config_problem problem;
-    struct archive_file found;
-    char where[120];
-    int error = archive_find(files, file, &found);
-
-    if (error)
-        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
-                           file);
-    error = config_parse((const char *)found.data, found.size, more, config, &problem, &warnings);
-    show_warnings(file, &warnings);
-    if (!error) return 0;
-    say_where(file, &problem, where, sizeof(where));
-    return trouble_set(trouble, error, "%s: %s", where, problem.text);
-}
-
-static int find_kernel(const struct config *config, struct unpacked *kernel,
-                       struct trouble *trouble)
-{
-    struct archive_file file;
-    int error;
-
-    if (archive_find(files, config->kernel, &file))
-        return trouble_set(trouble, -ENOENT,
-                           "no kernel '%s' in the boot archive (\"files\" lists it)",
-                           config->kernel);
-    error = unpack_kernel(file.data, file.size, thread_yield, kernel);
-    return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
-}
-
-static int find_ramdisk(const struct config *config, struct unpacked *ramdisk,
-                        struct trouble *trouble)
-{
-    struct archive_file file;
-
-    if (archive_find(files, config->ramdisk, &file))
-        return trouble_set(trouble, -ENOENT,
-                           "no ramdisk '%s' in the boot archive (\"files\" lists it)",
-                           config->ramdisk);
-    return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
-}
-
-static int build(struct domain *domain, struct build_result *built, struct trouble *trouble)
-{
-    const struct config *config = &domain->config;
-    struct build_request request = {
-        .command_line = config->extra, .pages = config->memory_mib * 256,
-        .max_pages = config->maxmem_mib * 256, .vcpus = config->vcpus,
-        .grant_frames = config->grant_frames, .maptrack_frames = config->maptrack_frames,
-        .uuid = config->has_uuid ? config->uuid : NULL,
-    };
-    struct unpacked kernel, ramdisk = { .memory = NULL };
-    int error = find_kernel(config, &kernel, trouble);
-
-    if (error) return error;
-    if (config->ramdisk[0])
-        error = find_ramdisk(config, &ramdisk, trouble);
-    if (!error) {
-        request.kernel = kernel.bytes;
-        request.kernel_size = kernel.size;
-        request.ramdisk = ramdisk.bytes;
-        request.ramdisk_size = ramdisk.size;
-        error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
-    }
-    unpack_free(&ramdisk);
-    unpack_free(&kernel);
-    return error;
-}
-
 /*
  * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
  * this one follows, or NULL.
@@ -204,7 +119,7 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
 {
     struct build_result built;
     uint64_t since = now_ns();
-    int error = build(domain, &built, trouble);
+    int error = recipe_build(files, &domain->config, &built, trouble);
 
     if (!error) {
         domain->domid = built.domid;
@@ -256,15 +171,22 @@ static struct domain *new_domain(const struct config *config)
 static int check_unique(const struct config *config, struct trouble *trouble)
 {
     if (domains_is_dom0(config->name))
-        return trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name);
+        return trouble_at(
+            trouble,
+            trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name),
+            config->at.name);
     for (const struct domain *domain = domains; domain; domain = domain->next) {
         if (!strcmp(domain->config.name, config->name))
-            return trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
-                               domain->leaving ? "is just ending" : "runs already");
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
+                                          domain->leaving ? "is just ending" : "runs already"),
+                              config->at.name);
         if (config->has_uuid && domain->config.has_uuid &&
             !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
-            return trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
-                               domain->config.name);
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
+                                          domain->config.name),
+                              config->at.uuid);
     }
     return 0;
 }
@@ -276,8 +198,9 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     struct domain *domain;
     int error;
 
+    trouble->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
-    error = read_config(file, more, &config, trouble);
+    error = recipe_read(files, file, more, &config, trouble);
     if (!error)
         error = check_unique(&config, trouble);
     /* Before the work of building, not after it. */
@@ -290,6 +213,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
         *made = domain;
     }
     mutex_unlock(&lock);
+    if (error)
+        recipe_say_where(file, trouble);
     return error;
 }
 

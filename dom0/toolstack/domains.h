@@ -31,14 +31,19 @@ struct domain {
     struct life life;
 };
 
-/* An operator's error: a sentence. */
+/* An operator's error: a sentence, and what of a configuration it is about. */
 struct trouble {
-    char text[240];
+    /* Filled in for domains_create(), which puts it into the sentence. */
+    struct config_place at;
+    char text[320];
 };
 
 /* Writes the sentence, returns the error. */
 int trouble_set(struct trouble *trouble, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Blames a place in a configuration for it; the error. */
+int trouble_at(struct trouble *trouble, int error, struct config_place at);
 
 /* Starts the thread that looks after ended domains. Kernels and configurations come from the
  * archive. */

@@ -308,6 +308,7 @@ static bool list(enum device_kind kind, int count, char **word,
 
 bool verb_block_list(int count, char **word)
 {
+    if (!verb_known(count, word)) return false;
     printk("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch",
            "ring-ref", "BE-path");
     return list(DEVICE_DISK, count, word, block_row);
@@ -315,6 +316,7 @@ bool verb_block_list(int count, char **word)
 
 bool verb_network_list(int count, char **word)
 {
+    if (!verb_known(count, word)) return false;
     printk("%-3s %-2s %-17s %-6s %-5s %-6s %5s/%-5s %-30s\n", "Idx", "BE", "Mac Addr.", "handle",
            "state", "evt-ch", "tx-", "rx-ring-ref", "BE-path");
     return list(DEVICE_VIF, count, word, network_row);

@@ -67,7 +67,7 @@ static void type(void *unused)
 static const char *why_not(const struct domain *domain, unsigned long wanted)
 {
     if (!domain || domain->leaving) return "there is no such guest";
-    if (wanted < 1 || wanted > MOST_KEYS) return "1 to 100 keys";
+    if (!wanted) return "1 key at least";
     if (keys.busy) return "keys are being typed already";
     return NULL;
 }
@@ -75,9 +75,11 @@ static const char *why_not(const struct domain *domain, unsigned long wanted)
 bool verb_keys(int count, char **word)
 {
     const struct domain *domain = domains_find(word[0]);
-    unsigned long wanted = strtoul(word[1], NULL, 10);
-    const char *why = why_not(domain, wanted);
+    unsigned long wanted;
+    const char *why;
 
+    if (!verb_number("COUNT", word[1], MOST_KEYS, &wanted)) return false;
+    why = why_not(domain, wanted);
     if (!why) {
         strlcpy(keys.name, domain->config.name, sizeof(keys.name));
         keys.wanted = wanted;

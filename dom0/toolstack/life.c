@@ -5,6 +5,7 @@
  */
 #include "dom0/builder/control.h"
 #include "dom0/console/guests.h"
+#include "dom0/console/terminal.h"
 #include "dom0/toolstack/info.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
@@ -14,8 +15,7 @@
 #define MORE_BYTES 2048u                /* Of configuration, given behind `create FILE`. */
 #define MAX_NAMED 64u
 #define LOOK_NS (20 * NS_PER_MS)
-/* shutdown -w: nobody can interrupt our waiting, so it ends by itself. */
-#define PATIENCE_S 300ul
+#define PATIENCE_S 300ul                /* shutdown -w: a script's waiting ends by itself. */
 
 static struct domain *find(const char *name)
 {
@@ -24,7 +24,7 @@ static struct domain *find(const char *name)
 
     if (domain && !domain->leaving) return domain;
     if (domain)
-        printk("Error: just now ends domain '%s'\n", name);
+        printk("Error: domain '%s' is just ending\n", name);
     else
         domains_unknown(name, &trouble), verb_refuse(&trouble);
     return NULL;
@@ -44,18 +44,26 @@ bool verb_create(int count, char **word)
     struct domain *domain = NULL;
     struct trouble trouble;
     static char more[MORE_BYTES];       /* Large for a stack; only the prompt's thread creates. */
+    const char *file = verb_option('f');
     size_t size = 0;
 
-    for (int i = 1; i < count && size < sizeof(more); i++)
-        size += (size_t)snprintf(more + size, sizeof(more) - size, "%s\n", word[i]);
+    for (int i = 0; i < count && size < sizeof(more); i++)
+        if (!file && !strchr(word[i], '='))
+            file = word[i];
+        else
+            size += (size_t)snprintf(more + size, sizeof(more) - size, "%s\n", word[i]);
+    if (!file) {
+        printk("Error: no configuration is named, and /dev/null is an empty one\n");
+        return false;
+    }
     if (size >= sizeof(more)) {
         printk("Error: more configuration than fits behind a file's name\n");
         return false;
     }
     more[size] = '\0';
     if (!quiet)
-        printk("Parsing config from %s\n", word[0]);
-    if (domains_create(word[0], more, verb_option('p'), &domain, &trouble))
+        printk("Parsing config from %s\n", file);
+    if (domains_create(file, more, verb_option('p'), &domain, &trouble))
         return verb_refuse(&trouble);
     if (!quiet)
         printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
@@ -68,13 +76,7 @@ bool verb_create(int count, char **word)
 
 bool verb_list(int count, char **word)
 {
-    struct trouble trouble;
-
-    for (int i = 0; i < count; i++)
-        if (!domains_is_dom0(word[i]) && !domains_find(word[i])) {
-            domains_unknown(word[i], &trouble);
-            return verb_refuse(&trouble);
-        }
+    if (!verb_known(count, word)) return false;
     if (verb_option('l'))
         info_list_long(count, word);
     else
@@ -107,9 +109,22 @@ bool verb_domname(int count, char **word)
     return domain || domains_is_dom0(word[0]);
 }
 
+/* A PV guest has one console. */
 bool verb_console(int count, char **word)
 {
-    struct domain *domain = find(word[0]);
+    const char *type = verb_option('t'), *number = verb_option('n');
+    struct domain *domain;
+
+    if ((type && strcmp(type, "pv")) || (number && strcmp(number, "0"))) {
+        printk("Error: a PV guest has one console: -t pv -n 0\n");
+        return false;
+    }
+    if (!domains_find(word[0]) && domains_had(word[0])) {
+        printk("Error: no domain '%s': it has ended; console-log shows what it said last\n",
+               word[0]);
+        return false;
+    }
+    domain = find(word[0]);
 
     if (domain)
         guest_console_attach(domain->console);
@@ -143,11 +158,17 @@ bool verb_unpause(int count, char **word)
 {
     struct domain *domain = find(word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
+    struct xen_domctl_getdomaininfo info;
+    bool still;
 
     if (error && error != -EINVAL) return refuse_errno("unpause", error);
-    if (domain)
-        printk("Domain '%s' %s\n", domain->config.name, error ? "was not paused" : "runs");
-    return domain;
+    if (!domain) return false;
+    still = !domain_get_info(domain->domid, &info) && info.flags & XEN_DOMINF_paused;
+    printk("Domain '%s' %s\n", domain->config.name,
+           error   ? "was not paused"
+           : still ? "was paused more than once, and still is"
+                   : "runs");
+    return true;
 }
 
 /* --- the end --- */
@@ -175,10 +196,15 @@ static bool wait_for(const char *name, unsigned long limit_s)
 {
     uint64_t until = now_ns() + limit_s * NS_PER_S;
 
-    while (runs(name) && now_ns() < until)
-        thread_sleep(LOOK_NS);
+    bool waiting = true;
+
+    while (waiting && runs(name) && now_ns() < until)
+        waiting = terminal_sleep(LOOK_NS);
     if (runs(name)) {
-        printk("Error: domain '%s' still runs after %lu seconds\n", name, limit_s);
+        if (waiting)
+            printk("Error: domain '%s' still runs after %lu seconds\n", name, limit_s);
+        else
+            printk("Error: domain '%s' still runs, but is not waited for\n", name);
         return false;
     }
     printk("Domain '%s' has ended\n", name);
@@ -188,12 +214,14 @@ static bool wait_for(const char *name, unsigned long limit_s)
 bool verb_wait(int count, char **word)
 {
     struct trouble trouble;
+    unsigned long seconds = 60;
 
+    if (count > 1 && !verb_number("SECONDS", word[1], VERB_MOST_SECONDS, &seconds)) return false;
     if (!domains_find(word[0]) && !domains_had(word[0])) {
         domains_unknown(word[0], &trouble);
         return verb_refuse(&trouble);
     }
-    return wait_for(word[0], count > 1 ? strtoul(word[1], NULL, 10) : 60);
+    return wait_for(word[0], seconds);
 }
 
 static void file_row(const char *name, size_t size)
@@ -211,11 +239,11 @@ bool verb_files(int count, char **word)
 static bool ask_to_end(int count, char **word, const char *what, const char *doing)
 {
     struct domain *domain = NULL;
+    bool well = true, waiting = verb_option('w');
     struct trouble trouble;
-    bool well = true;
 
-    if ((count == 1) == verb_option('a')) {
-        printk("Error: say which domain, or -a for all\n");
+    if ((count == 1) == (verb_option('a') != NULL)) {
+        printk("Error: say which domain, or -a for all (the machine: poweroff, restart)\n");
         return false;
     }
     if (count && !(domain = find(word[0]))) return false;
@@ -233,9 +261,9 @@ static bool ask_to_end(int count, char **word, const char *what, const char *doi
         if (domains_ask(named[i], what, &trouble))
             well = verb_refuse(&trouble);
     }
-    for (unsigned i = 0; i < named_count && verb_option('w'); i++)
-        well = wait_for(named[i], PATIENCE_S) && well;
-    return well;
+    for (unsigned i = 0; i < named_count && waiting; i++)
+        waiting = wait_for(named[i], PATIENCE_S);
+    return well && waiting == (verb_option('w') != NULL);
 }
 
 bool verb_shutdown(int count, char **word)

@@ -11,19 +11,6 @@
 
 struct wish { const char *domain; unsigned weight; };
 
-static const char *value_of(int count, char **word, int *at, char letter, const char *name)
-{
-    const char *text = word[*at];
-    size_t size = strlen(name);
-
-    if (text[0] != '-') return NULL;
-    if (text[1] == '-' && !strncmp(text + 2, name, size) && text[2 + size] == '=')
-        return text + 3 + size;
-    if (text[1] == letter && text[2]) return text + 2;
-    if (text[1] != letter && !(text[1] == '-' && !strcmp(text + 2, name))) return NULL;
-    return *at + 1 < count ? word[++*at] : NULL;
-}
-
 static bool parse_weight(const char *text, unsigned *weight)
 {
     char *end;
@@ -33,26 +20,17 @@ static bool parse_weight(const char *text, unsigned *weight)
     return *text && !*end && number >= CONFIG_LEAST_WEIGHT && number <= CONFIG_MOST_WEIGHT;
 }
 
-static bool parse(int count, char **word, struct wish *wish)
+static bool parse(struct wish *wish)
 {
-    for (int i = 0; i < count; i++) {
-        const char *domain = value_of(count, word, &i, 'd', "domain");
-        const char *weight = domain ? NULL : value_of(count, word, &i, 'w', "weight");
+    const char *weight = verb_option('w');
 
-        if (!domain && !weight) {
-            printk("Error: usage: sched-credit [-d DOMAIN [-w WEIGHT]]; '%s' is not understood\n",
-                   word[i]);
-            return false;
-        }
-        if (weight && !parse_weight(weight, &wish->weight)) {
-            printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n",
-                   CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT);
-            return false;
-        }
-        if (domain)
-            wish->domain = domain;
+    wish->domain = verb_option('d');
+    if (weight && !parse_weight(weight, &wish->weight)) {
+        printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n",
+               CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT);
+        return false;
     }
-    if (wish->weight && !wish->domain) {
+    if (weight && !wish->domain) {
         printk("Error: Must specify a domain.\n");
         return false;
     }
@@ -92,7 +70,7 @@ bool verb_sched_credit(int count, char **word)
     struct domain *domain = NULL;
     int error = 0;
 
-    if (!parse(count, word, &wish)) return false;
+    if (!parse(&wish)) return false;
     if (wish.domain && !domains_is_dom0(wish.domain)) {
         domain = domains_lock(wish.domain, &trouble);
         if (!domain) return verb_refuse(&trouble);

@@ -18,6 +18,12 @@
 #define SETTINGS_MOST_BYTES 32768u      /* names and atoms together, each with its NUL; */
 #define SETTINGS_MOST_DEPTH 8u          /* lists in lists. */
 
+/* Where something stands. */
+struct config_place {
+    unsigned line;                      /* 0: in no single line. */
+    bool behind;                        /* The line is a word behind the file's name. */
+};
+
 /* Where and why something is refused. */
 struct config_problem {
     unsigned line;                      /* 0: no single line. */

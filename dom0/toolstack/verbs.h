@@ -12,8 +12,18 @@
 /* Prints the trouble; false. */
 bool verb_refuse(const struct trouble *trouble);
 
-/* commands.c: did that option (of those in the verb's row) stand in the line? */
-bool verb_option(char letter);
+/* commands.c: the argument of that option (of those in the verb's row), or ""; NULL: it did not
+ * stand in the line. */
+const char *verb_option(char letter);
+
+#define VERB_MOST_SECONDS 1000000ul
+
+/* A number, written in digits; or false, and what is wrong with the argument of that name is
+ * said. */
+bool verb_number(const char *name, const char *text, unsigned long most, unsigned long *number);
+
+/* Is each of them a domain? Or false, and it is said which is not. */
+bool verb_known(int count, char **word);
 
 /* life.c */
 bool verb_create(int count, char **word);

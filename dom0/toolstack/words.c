@@ -65,40 +65,101 @@ int words_split(char *line, char **word, int most)
     }
 }
 
-/* The letters of one word of options, added to `found`; false: one of them is not known. */
-static bool take_letters(const char *letters, const char *known, char *found)
+/* --- options --- */
+
+struct taking {
+    const char *known;
+    struct words_options *found;
+    char **word;                        /* All of them; */
+    int count, at;                      /* this one is looked at. */
+};
+
+static size_t size_until(const char *text, char end)
+{
+    size_t size = 0;
+
+    while (text[size] && text[size] != end)
+        size++;
+    return size;
+}
+
+/* The row of `known` with that letter, or, where that is none, with that long name; NULL: there is
+ * none. */
+static const char *find_option(const char *known, char letter, const char *name, size_t size)
+{
+    for (size_t row; *known; known += row + (known[row] == ' ')) {
+        row = size_until(known, ' ');
+        if (letter ? *known == letter : row == size + 2 && !strncmp(known + 2, name, size))
+            return known;
+    }
+    return NULL;
+}
+
+/* `argument`: what is left of the word behind it; NULL: nothing, so the next word is. */
+static bool take_option(struct taking *taking, const char *row, const char *argument)
+{
+    struct words_options *found = taking->found;
+
+    if (row[1] == ':' && !argument && ++taking->at == taking->count) return refused(false);
+    if (row[1] != ':')
+        argument = "";
+    else if (!argument)
+        argument = taking->word[taking->at];
+    if (words_option(found, *row) && row[1] != ':')
+        return true;                    /* As often as one likes. */
+    if (found->count == WORDS_MOST_OPTIONS) return refused(false);
+    found->option[found->count].letter = *row;
+    found->option[found->count++].argument = argument;
+    return true;
+}
+
+static bool take_long(struct taking *taking, const char *name)
+{
+    size_t size = size_until(name, '=');
+    const char *row = size ? find_option(taking->known, 0, name, size) : NULL;
+
+    if (!row || (name[size] && row[1] != ':')) return refused(false);
+    return take_option(taking, row, name[size] ? name + size + 1 : NULL);
+}
+
+static bool take_letters(struct taking *taking, const char *letters)
 {
     for (; *letters; letters++) {
-        size_t size = strlen(found);
+        const char *row = find_option(taking->known, *letters, NULL, 0);
 
-        if (!strchr(known, *letters)) return refused(false);
-        if (!strchr(found, *letters)) {
-            found[size] = *letters;
-            found[size + 1] = '\0';
-        }
+        if (!row) return refused(false);
+        if (row[1] == ':') return take_option(taking, row, letters[1] ? letters + 1 : NULL);
+        if (!take_option(taking, row, NULL)) return refused(false);
     }
     return true;
 }
 
-const char *words_take_options(int *count, char **word, const char *known, char *found)
+const char *words_take_options(int *count, char **word, const char *known,
+                               struct words_options *found)
 {
+    struct taking taking = { .known = known, .found = found, .word = word, .count = *count };
+    bool over = false;
     int kept = 0;
 
-    found[0] = '\0';
-    for (int i = 0; i < *count; i++) {
-        char first[2] = { 0 };
-        const char *letters = word[i] + 1;
+    found->count = 0;
+    for (; taking.at < taking.count; taking.at++) {
+        char *text = word[taking.at];
 
-        if (word[i][0] != '-' || !word[i][1]) {
-            word[kept++] = word[i];
-            continue;
-        }
-        if (word[i][1] == '-') {
-            first[0] = word[i][2];
-            letters = first;
-        }
-        if (!*letters || !take_letters(letters, known, found)) return refused(word[i]);
+        if (over || text[0] != '-' || !text[1])
+            word[kept++] = text;
+        else if (!strcmp(text, "--"))
+            over = true;
+        else if (text[1] == '-' ? !take_long(&taking, text + 2) : !take_letters(&taking, text + 1))
+            return refused(text);
     }
     *count = kept;
+    return NULL;
+}
+
+const char *words_option(const struct words_options *options, char letter)
+{
+    for (unsigned i = options->count; i > 0; i--)
+        if (options->option[i - 1].letter == letter)
+            return options->option[i - 1].argument;
     return NULL;
 }

@@ -22,11 +22,24 @@ char *words_command(char **rest);
  */
 int words_split(char *line, char **word, int most);
 
+#define WORDS_MOST_OPTIONS 8u
+
+/* Those of one line. */
+struct words_options {
+    unsigned count;
+    struct { char letter; const char *argument; } option[WORDS_MOST_OPTIONS];
+};
+
 /*
- * Takes the options out of the words, wherever they stand: -w, -wa, --wait; a long one means its
- * first letter. `known` has the letters that are allowed, `found` (room for as many and a NUL) gets
- * those that were there. NULL, or the word that holds something else.
+ * Takes the options out of the words, wherever they stand before a word --: -w, -wa, --wait; with
+ * an argument -f X, -fX, --file X, --file=X. `known` says which there are: "w=wait a f:file" are -w
+ * or --wait, -a, and -f or --file with an argument. NULL, or the word that holds something else, or
+ * lacks its argument.
  */
-const char *words_take_options(int *count, char **word, const char *known, char *found);
+const char *words_take_options(int *count, char **word, const char *known,
+                               struct words_options *found);
+
+/* Its argument, of several the last; "" where it has none; NULL: it was not there. */
+const char *words_option(const struct words_options *options, char letter);
 
 #endif

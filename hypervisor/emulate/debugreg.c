@@ -7,9 +7,11 @@
  * reserves would make loading the register fault (advisory 12), so both are refused or normalised
  * here, once.
  */
+#include "emulate/privileged.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "machine/io.h"
 #include "memory/access.h"
 
 #define DR6_FIXED        0xffff0ff0ul   /* bits that read as 1 */
@@ -34,9 +36,11 @@ static void load(unsigned int reg, uint64_t v)
 
 static int set_control(struct vcpu *v, uint64_t value)
 {
-    if (value >> 32) return fail(-EPERM, "the upper half of DR7 must be 0");
-    value = (value & DR7_RESERVED_0 & ~DR7_GENERAL_DETECT) | DR7_FIXED;
-    for (unsigned int n = 0; n < 4; n++)
+    if (value >> 32) return fail(-EINVAL, "the upper half of DR7 must be 0");
+    if (value & DR7_GENERAL_DETECT)
+        return fail(-EPERM, "no trap of who touches the debug registers");
+    value = (value & DR7_RESERVED_0) | DR7_FIXED;
+    for (unsigned int n = 0; n < 4 && (value & DR7_ENABLED); n++)
         if (DR7_FIELD(n, value) == DR7_ON_IO) return fail(-EPERM, "no breakpoints on I/O ports");
     /* The addresses are in the hardware only while a breakpoint is on. */
     if ((value & DR7_ENABLED) && !(v->debugreg[7] & DR7_ENABLED))
@@ -48,10 +52,17 @@ static int set_control(struct vcpu *v, uint64_t value)
     return 0;
 }
 
+unsigned long debugreg_number(const struct vcpu *v, unsigned long reg)
+{
+    return reg != 4 && reg != 5 ? reg : v->guest_cr4 & CR4_DE ? NO_DEBUGREG : reg + 2;
+}
+
 long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4,
                      unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
+
+    reg = debugreg_number(v, reg);
     switch (reg) {
     case 0: case 1: case 2: case 3:
         if (!guest_range_ok(value, 8))
@@ -61,18 +72,20 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
             load((unsigned int)reg, value);
         return 0;
     case 6:
-        v->debugreg[6] = ((value & UINT32_MAX) | DR6_FIXED) & ~DR6_RESERVED_0;
+        if (value >> 32) return fail(-EINVAL, "the upper half of DR6 must be 0");
+        v->debugreg[6] = (value | DR6_FIXED) & ~DR6_RESERVED_0;
         return 0;
     case 7:
         return set_control(v, value);
     default:
-        return fail(-EINVAL, "there is no such debug register");
+        return fail(-ENODEV, "there is no such debug register");
     }
 }
 
 long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsigned long a4,
                      unsigned long a5, unsigned long a6)
 {
-    if (reg > 7 || reg == 4 || reg == 5) return fail(-EINVAL, "there is no such debug register");
-    return (long)current->debugreg[reg];
+    reg = debugreg_number(current, reg);
+    return reg <= 7 ? (long)current->debugreg[reg]
+                    : fail(-ENODEV, "there is no debug register of that number");
 }

@@ -237,12 +237,11 @@ static bool invalid_instruction(struct vcpu *v, bool *again)
     return *again = true;
 }
 
-/* 4 and 5 are other names of 6 and 7, unless the guest switched that off by CR4.DE. */
 static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
 {
     uint64_t *general = regs_register(&v->regs, i->rm);
-    unsigned int reg = i->reg == 4 || i->reg == 5 ? i->reg + 2u : i->reg;
-    if (reg != i->reg && (v->guest_cr4 & CR4_DE)) return invalid_instruction(v, again);
+    unsigned long reg = debugreg_number(v, i->reg);
+    if (reg == NO_DEBUGREG) return invalid_instruction(v, again);
     if (i->opcode == 0x23) return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
     *general = v->debugreg[reg];
     return true;

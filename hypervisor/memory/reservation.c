@@ -143,10 +143,15 @@ long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
     struct domain *d;
     int error;
 
-    if (read_guest(&r, arg)) return fail(-EFAULT, "the reservation");
+    /* As on Xen: what cannot be read, and who is not there, has no extents, and that is no
+     * error. */
+    if (read_guest(&r, arg)) {
+        (void)fail(-EFAULT, "the reservation");
+        return (long)start;
+    }
     if (start >= r.nr_extents || r.nr_extents > ~0UL >> MEMOP_EXTENT_SHIFT) return (long)start;
     error = reservation_domain(r.domid, &d);
-    if (error) return error;
+    if (error) return error == -ESRCH ? (long)start : error;
     /* advisories 31, 158 */
     if (r.extent_order > MAX_EXTENT_ORDER)
         error = fail(-EINVAL, "extents of more than 2 MiB");

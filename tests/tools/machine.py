@@ -110,7 +110,7 @@ class Machine:
     @staticmethod
     def command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp):
         command = ["qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", hypervisor.cpu, "-m", str(memory), "-smp", str(smp),
-                   "-display", "none", "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", *boot]
+                   "-display", "none", "-vga", "none", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none", "-no-reboot", *boot]
         if icount:
             command += ["-icount", "shift=0,sleep=off"]
         if disk:

@@ -8,6 +8,7 @@
 --gdb starts the debugger; --attach, in another terminal meanwhile, gives the prompt of the machine under it.
 """
 import argparse
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -63,6 +64,28 @@ HYPERVISOR = os.environ.get("DOMUS_HYPERVISOR", f"{build}/domus.elf")        # D
 LINE = "gdb-serial"         # the serial line of the machine under the debugger: a socket in the build folder
 
 
+@contextlib.contextmanager
+def own_keys():
+    """What is typed at the terminal is for us and our children alone: Ctrl-c does not reach make, which waits for us and would call it
+    an error. Nobody would go on after a Ctrl-z, so there is none."""
+    if not os.isatty(0):
+        yield
+        return
+    settings, owner = termios.tcgetattr(0), os.tcgetpgrp(0)
+    keys = termios.tcgetattr(0)
+    keys[6][termios.VSUSP] = b"\0"
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)               # of giving the terminal back
+    if os.getpid() != os.getsid(0):
+        os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    termios.tcsetattr(0, termios.TCSADRAIN, keys)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, settings)
+        os.tcsetpgrp(0, owner)
+
+
 def debug(image):
     port, line = machine.free_port(), pathlib.Path(build, LINE)
     qemu = command("tcg", image) + ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
@@ -76,8 +99,9 @@ def debug(image):
     child = subprocess.Popen(qemu, start_new_session=True, preexec_fn=machine.die_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
-        subprocess.run(["gdb", "-q", HYPERVISOR, "-ex", f"target remote 127.0.0.1:{port}", "-x", str(TESTS / "tools" / "gdbinit")],
-                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        with own_keys():
+            subprocess.run(["gdb", "-q", HYPERVISOR, "-ex", f"target remote 127.0.0.1:{port}", "-x", str(TESTS / "tools" / "gdbinit")],
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
         line.unlink(missing_ok=True)

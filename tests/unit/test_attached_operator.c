@@ -124,7 +124,7 @@ bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
     return false;
 }
 
-size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns)
+size_t terminal_keys(char *bytes, size_t size, uint64_t timeout_ns)
 {
     size_t count = size < typed_size ? size : typed_size;
 

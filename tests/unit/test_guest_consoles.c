@@ -117,7 +117,7 @@ int event_send(evtchn_t port)
 static const char *typed;               /* a key at a time */
 static unsigned slept;
 
-size_t console_read_wait(char *keys, size_t size, uint64_t timeout_ns)
+size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns)
 {
     assert_true(*typed && size);        /* who is attached is let go by the last key */
     *keys = *typed++;

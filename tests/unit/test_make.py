@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What make says to people: of a tool that is missing, of a step that is none, of edits; and what a choice of tests needs."""
+import os
 import pathlib
 import re
 import subprocess
 import sys
+
+import pexpect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PORT = ROOT / "patches/tools/port.py"
@@ -18,6 +21,39 @@ def test_a_missing_tool_is_named():
     assert found.returncode == 2
     assert "not installed: no-nasm-here. `make deps` installs what Domus is built with" in found.stderr
     assert run("make", "-n", "NASM=no-nasm-here", "help").returncode == 0
+
+
+def test_an_unknown_target_is_told_who_knows_them():
+    found = run("make", "halp")
+    assert found.returncode == 2 and not found.stdout
+    assert "there is no target or file 'halp': `make help` lists the targets" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+DEBUGGER = """#!/usr/bin/env python3
+import signal
+signal.signal(signal.SIGINT, lambda *_: print("stopped", flush=True))
+while input("(gdb) ") != "quit":
+    pass
+"""
+
+
+def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
+    """make, which waits for the debugger's end, would call it an error. The two programs are small ones of the same names."""
+    for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", "#!/bin/sh\nexec sleep 60\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {ROOT}/tests/tools/run.py {tmp_path} --gdb\n")
+    make = pexpect.spawn("make", ["-f", f"{tmp_path}/makefile"], encoding="utf-8", echo=False, timeout=30,
+                         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    make.expect_exact("(gdb) ")
+    for _ in range(2):
+        make.sendintr()
+        make.expect_exact("stopped")
+    make.sendline("quit")
+    make.expect(pexpect.EOF)
+    make.close()
+    assert "Interrupt" not in make.before and make.exitstatus == 0
 
 
 def test_steps_that_are_none():

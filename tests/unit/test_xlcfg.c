@@ -150,6 +150,28 @@ static void words_behind_the_file(void **state)
     assert_true(!problem.line);
 }
 
+/* For what is refused later, when there is no such file, partition, bridge or memory. */
+static void values_keep_their_place(void **state)
+{
+    static const char file[] = "name='a'\n\nkernel='k'\ndisk=['phy:p,xvda,w',\n'phy:q,xvdb,w']\n"
+                               "maxmem=64\nvif=['',\n\n'bridge=br1']\n";
+
+    assert_int_equal(parse_with(file, "uuid='01234567-89ab-cdef-0123-456789abcdef'\nramdisk='r'\n"
+                                      "disk+=['phy:r,xvdc,w']"), 0);
+    assert_true(config.at.name.line == 1 && !config.at.name.behind);
+    assert_true(config.at.kernel.line == 3 && !config.at.kernel.behind);
+    assert_true(config.at.memory.line == 6);                    /* It follows from maxmem. */
+    assert_true(config.at.uuid.line == 1 && config.at.uuid.behind);
+    assert_true(config.at.ramdisk.line == 2 && config.at.ramdisk.behind);
+    assert_true(config.disk[0].at.line == 4 && config.disk[1].at.line == 5);
+    assert_true(config.disk[2].at.line == 3 && config.disk[2].at.behind);
+    assert_true(config.vif[0].at.line == 7 && config.vif[1].at.line == 9);
+    assert_int_equal(parse_with(file, "memory=32\nkernel='l'"), 0);
+    assert_true(config.at.memory.line == 1 && config.at.memory.behind);
+    assert_true(config.at.kernel.line == 2 && config.at.kernel.behind);
+    assert_true(!config.at.ramdisk.line && !config.at.uuid.line);
+}
+
 static void mistakes_name_their_line(void **state)
 {
     static const struct { const char *text; unsigned line; const char *says;
@@ -520,6 +542,7 @@ int main(void)
         cmocka_unit_test(words_behind_the_file),
         cmocka_unit_test(command_lines),
         cmocka_unit_test(uuids),
+        cmocka_unit_test(values_keep_their_place),
         cmocka_unit_test(mistakes_name_their_line),
         cmocka_unit_test(memory_may_grow_to_maxmem),
         cmocka_unit_test(sizes_have_units),

@@ -113,6 +113,8 @@ share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
+terminal.sources := dom0/console/terminal.c
+terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
 time.sources := hypervisor/domain/time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
 timers.sources := hypervisor/lib/pqueue.c

@@ -55,6 +55,19 @@ static void moving_to_the_stack_segment(void)
     CHECK(HYPERVISOR_xen_version(XENVER_version, NULL) > 0);
 }
 
+static unsigned long read_cr4(void)
+{
+    unsigned long value;
+
+    asm volatile("mov %%cr4, %0" : "=r" (value));
+    return value;
+}
+
+static void write_cr4(unsigned long value)
+{
+    asm volatile("mov %0, %%cr4" : : "r" (value));
+}
+
 static void bad_values_are_refused(void)
 {
     static const unsigned long hidden[] = { 0xffff800000000000UL, 0xffff82d040200000UL,
@@ -64,16 +77,57 @@ static void bad_values_are_refused(void)
         for (int reg = 0; reg < 4; reg++)
             CHECK_REFUSED(HYPERVISOR_set_debugreg(reg, hidden[i]));
     CHECK_REFUSED(HYPERVISOR_set_debugreg(0, 0x800000000000UL));
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(8, 0));
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(-1, 0));
-    CHECK_REFUSED(HYPERVISOR_get_debugreg(8));
-    CHECK_REFUSED(HYPERVISOR_get_debugreg(-1));
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(7, 1ul << 32));
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(7, ~0UL));
-    /* general detect: refused or dropped, never set */
-    (void)HYPERVISOR_set_debugreg(7, 0x2000);
+    CHECK_IS(HYPERVISOR_set_debugreg(8, 0), -ENODEV);
+    CHECK_IS(HYPERVISOR_set_debugreg(-1, 0), -ENODEV);
+    CHECK_IS(HYPERVISOR_get_debugreg(8), -ENODEV);
+    CHECK_IS(HYPERVISOR_get_debugreg(-1), -ENODEV);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 1ul << 32), -EINVAL);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, ~0UL), -EINVAL);
+    CHECK_IS(HYPERVISOR_set_debugreg(6, 1ul << 32), -EINVAL);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 0x2000), -EPERM);   /* general detect */
     CHECK_IS(HYPERVISOR_get_debugreg(7) & 0x2000, 0);
-    (void)HYPERVISOR_set_debugreg(6, ~0UL);
+    CHECK_IS(HYPERVISOR_set_debugreg(6, 0xffffffff), 0);
+    CHECK_IS(HYPERVISOR_get_debugreg(6) & 0x1000, 0);
+    CHECK_IS(HYPERVISOR_set_debugreg(6, 0), 0);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
+}
+
+/* Accesses to ports, which CR4.DE allows: without it such a breakpoint may stand there, but not be
+ * on. */
+static void breakpoints_on_ports(void)
+{
+    unsigned long cr4 = read_cr4();
+
+    write_cr4(cr4 & ~(1ul << 3));
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 2ul << 16), 0);
+    CHECK_IS(HYPERVISOR_get_debugreg(7), 0x400 | 2ul << 16);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 2ul << 16 | 1), -EPERM);
+    CHECK_IS(HYPERVISOR_get_debugreg(7), 0x400 | 2ul << 16);
+    CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
+    write_cr4(cr4);
+}
+
+/* 4 and 5 are other names of 6 and 7, unless the guest's CR4.DE says that they are none. */
+static void two_names_of_one_register(void)
+{
+    unsigned long cr4 = read_cr4();
+
+    write_cr4(cr4 & ~(1ul << 3));
+    CHECK_IS(HYPERVISOR_set_debugreg(4, 0xf), 0);
+    CHECK_IS(HYPERVISOR_get_debugreg(6), 0xffff0fff);
+    CHECK_IS(HYPERVISOR_get_debugreg(4), 0xffff0fff);
+    CHECK_IS(HYPERVISOR_set_debugreg(6, 0), 0);
+    CHECK_IS(HYPERVISOR_set_debugreg(5, 0x300), 0);
+    CHECK_IS(HYPERVISOR_get_debugreg(7), 0x700);
+    CHECK_IS(HYPERVISOR_get_debugreg(5), 0x700);
+    CHECK_IS(HYPERVISOR_set_debugreg(5, 0x2000), -EPERM);
+    write_cr4(cr4 | 1ul << 3);
+    for (int reg = 4; reg < 6; reg++) {
+        CHECK_IS(HYPERVISOR_set_debugreg(reg, 0), -ENODEV);
+        CHECK_IS(HYPERVISOR_get_debugreg(reg), -ENODEV);
+    }
+    CHECK_IS(HYPERVISOR_get_debugreg(7), 0x700);
+    write_cr4(cr4);
     CHECK_IS(HYPERVISOR_set_debugreg(7, 0), 0);
 }
 
@@ -93,5 +147,7 @@ void test_main(void)
     breakpoint_fires();
     moving_to_the_stack_segment();
     bad_values_are_refused();
+    breakpoints_on_ports();
+    two_names_of_one_register();
     by_instruction();
 }

@@ -9,6 +9,9 @@
 
 #include <xen/domctl.h>
 
+/* In the number of the operation: how many extents are done. */
+#define MEMOP_EXTENT_SHIFT 6
+
 static void what_we_own(void)
 {
     domid_t self = DOMID_SELF;
@@ -79,7 +82,7 @@ static long reserved(void)
     return HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
 }
 
-/* Nothing is done and nothing changes; Xen says 0 extents for what Domus says an errno for. */
+/* Nothing is done and nothing changes. */
 #define CHECK_NOTHING_DONE(op, reservation) \
     do { \
         long before_ = reserved(); \
@@ -95,6 +98,31 @@ static void may_have(long more_pages)
 
     op.u.max_mem.max_memkb = (uint64_t)(reserved() + more_pages) << (PAGE_SHIFT - 10);
     NEED(!is_dom0() || HYPERVISOR_domctl(&op) == 0);
+}
+
+/* What cannot be read, and what is asked for nobody, is 0 extents and no errno; so is the rest, of
+ * a call that was continued. */
+static void for_nobody(void)
+{
+    static const unsigned int ops[] = { XENMEM_increase_reservation, XENMEM_decrease_reservation,
+                                        XENMEM_populate_physmap };
+    static const unsigned long nowhere[] = { 0, 0x1000, 0xffff830000000000UL, 0x800000000000UL };
+    xen_pfn_t frame = 0;
+
+    for (unsigned int i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        struct xen_memory_reservation reservation = { .nr_extents = 1, .domid = 4242 };
+        long before = reserved();
+
+        set_xen_guest_handle(reservation.extent_start, &frame);
+        for (unsigned int j = 0; j < sizeof(nowhere) / sizeof(nowhere[0]); j++) {
+            CHECK_IS(HYPERVISOR_memory_op(ops[i], (void *)nowhere[j]), 0);
+            CHECK_IS(HYPERVISOR_memory_op(ops[i] | 5 << MEMOP_EXTENT_SHIFT, (void *)nowhere[j]), 5);
+        }
+        CHECK_IS(HYPERVISOR_memory_op(ops[i], &reservation), 0);
+        reservation.domid = DOMID_XEN;
+        CHECK_IS(HYPERVISOR_memory_op(ops[i], &reservation), 0);
+        CHECK_IS(reserved(), before);
+    }
 }
 
 static void absurd_requests(void)
@@ -365,6 +393,7 @@ void test_main(void)
 {
     what_we_own();
     give_and_take();
+    for_nobody();
     absurd_requests();
     a_pinned_table_stays();
     absurd_exchanges();

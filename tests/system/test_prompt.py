@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What people type at dom0's prompt who know another one: keys of a terminal, words of a shell, other spellings of xl's options."""
+import re
+import time
+
+import pytest
+
+HINTS = [
+    ("exit", "no command 'exit'; this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU"),
+    ("xl quit", "poweroff ends that one"),
+    ("ls", "files lists the boot archive"),
+    ("xl migrate hello elsewhere", "guests are not saved or moved here"),
+    ("xl vcpu-pin 0 0 0", "xl has it, but there is none here"),
+    ("'exit quit'", "no command 'exit quit'; \"help\" lists them"),
+    ("exi", "no command 'exi'; \"help\" lists them"),
+    ("debug-keys", "usage: debug-keys KEYS: press the hypervisor's debug keys; h lists them"),
+    ("info now", "usage: info: the machine"),
+    ("xl list -Z", "list: -Z is not understood; usage: list [-lv] [NAME...]: the domains"),
+    ("xl list --longer", "list: --longer is not understood"),
+    ("xl info -n", "info: -n is not understood"),
+    ("xl create -n hello.cfg", "create: -n is not understood; usage: create"),
+    ("xl create -f", "create: -f is not understood; usage: create"),
+    ("xl create -p", "usage: create"),
+    ("xl create name='x'", "no configuration is named"),
+    ("xl create /dev/null", "/dev/null: there is no name"),
+    ("xl console -t serial hello", "a PV guest has one console: -t pv -n 0"),
+    ("xl block-list nobody", "no domain 'nobody'"),
+    ("xl destroy -f nobody", "no domain 'nobody'"),
+    ("xl destroy ''", "no domain ''"),
+    ("consoles maybe", "consoles on, or consoles off"),
+    ("sleep forever", "SECONDS is a number, 1000000 at most, and not 'forever'"),
+    ("sleep", "usage: sleep SECONDS: let time pass"),
+    ("wait Domain-0", "'Domain-0' is the control domain"),
+    ("cycle hello.cfg 1x", "TIMES is a number"),
+    ("xl shutdown", "say which domain, or -a for all (the machine: poweroff, restart)"),
+]
+
+
+@pytest.mark.parametrize("line, error", HINTS, ids=[line.replace(" ", "-") for line, _ in HINTS])
+def test_who_knows_another_prompt_is_told(system, line, error):
+    answer = system.run(line)
+    assert error in answer.removeprefix("Parsing config from /dev/null\n").split("\n")[0]        # no table's header before it
+    assert not re.search(r" $", answer, re.M)
+
+
+def test_numbers(system):
+    system.create("hello.cfg -p")
+    for line in ("vcpu-set hello 1x", "vcpu-set hello two", "trigger hello nmi x", "trigger hello nmi 99999999999", "wait hello soon", "keys hello -1",
+                 "wait hello 99999999999999999999", "sleep -1"):
+        error = system.refused(line)
+        assert "is a number" in error or "is not understood" in error, error
+
+
+def test_twice_paused_is_not_yet_running(system):
+    system.create("hello.cfg -p")
+    system.ask("pause hello")
+    assert system.ask("unpause hello") == "Domain 'hello' was paused more than once, and still is"
+    assert system.domains()["hello"][1] == "--p---"
+    assert "no vCPU 7" in system.refused("trigger hello nmi 7")
+    assert system.ask("unpause hello; wait hello 30").startswith("Domain 'hello' runs")
+
+
+def test_spellings_of_xl(system):
+    for words in ("-f hello.cfg -p", "--defconfig=hello.cfg -pq", "-p name='hello' hello.cfg", "-pfhello.cfg",
+                  "-p /dev/null name='hello' kernel='hello.elf' memory=8", "-p -- hello.cfg"):
+        system.ask(f"xl create {words}")
+        assert system.domains()["hello"][1] == "--p---", words
+        system.ask("xl destroy --force hello")
+    assert "  create " in system.ask("xl create --help") == system.ask("xl help create")
+    assert "  list " in system.ask("xl list nobody -h")
+    for line in system.ask("help").splitlines():
+        assert not line.endswith(" "), line
+
+
+def test_who_has_ended_has_left_a_log(system):
+    system.create("hello.cfg")
+    system.ask("wait hello 30")
+    assert "no domain 'hello': it has ended; console-log shows what it said last" in system.refused("xl console hello")
+    assert "Hello from domain" in system.ask("console-log hello")
+
+
+def test_whether_consoles_are_shown(system):
+    for state, said in (("off", "kept for xl console"), ("on", "shown")):
+        system.ask(f"consoles {state}")
+        assert system.ask("consoles") == f"Guests' output is {said}"
+
+
+def test_keys_of_a_terminal(system):
+    system.ask("echo first")
+    system.child.send("\x1b[A\x1b[Aecho\tar\x1b[Drows\r")                   # up and up; what has no meaning leaves nothing behind
+    system.child.send("destroy everything\x03echo  well\r")
+    system.see(r"\^C\s+dom0> ")
+    system.see(r"\nwell")
+    system.child.send("\x04")
+    system.see(r"no command 'logout'; this prompt lasts[^\n]*\n")
+    assert system.ask("echo 1;;echo 2; ;echo '3;4';") == "1\n2\n3;4"
+    assert "first" in system.said() and "[A" not in system.run("echo done")
+
+
+def test_ctrl_c_ends_a_wait(system):
+    system.create("hello.cfg -p")
+    for line, said in (("sleep 1000", ""), ("wait hello 1000; echo  never", "Error: domain 'hello' still runs, but is not waited for"),
+                       ("xl shutdown -w hello", "is not waited for"), ("cycle insula1.cfg 3 1000000", "cycle: 1 times")):
+        system.send(f"echo  before; {line}")
+        system.see(r"\nbefore")
+        begin = time.monotonic()
+        time.sleep(0.5)
+        system.child.send("echo thrown away\r\x03")
+        system.see(r"\^C")
+        if said:
+            system.see(said)
+        system.ask("list")
+        assert time.monotonic() - begin < 60
+    said = system.said()
+    assert "\nnever" not in said and "\nthrown away" not in said
+
+
+def test_no_domain_is_just_a_number(system):
+    """A name of digits is a name; a number that is somebody's is that one's."""
+    number = system.create("hello.cfg -p")
+    other = system.create(f"hello.cfg -p name='{number + 1000}'")
+    assert int(system.ask(f"xl domid {number + 1000}")) == other
+    assert system.ask(f"xl domname {number}") == "hello"
+
+
+def test_a_line_that_is_too_long(system):
+    system.send("echo " + "x" * 3000)
+    assert system.ask("echo  short").endswith("short")
+    assert "too many words" in system.refused("echo" + " x" * 40)

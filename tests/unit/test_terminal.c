@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* dom0's terminal: what the operator's keys do to his line, and what he types while a command makes
+ * him wait. The hypervisor's console is a text that grows, and his keys are one that shrinks. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dom0/console/terminal.h"
+#include <pvguest/console.h>
+#include <pvguest/time.h>
+
+static char shown[16384];
+static size_t shown_size;
+static const char *typed = "";
+static uint64_t now;
+
+void (*console_output)(const char *bytes, size_t length);
+
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
+{
+    assert_true(nr == __HYPERVISOR_console_io && a == CONSOLEIO_write);
+    assert_true(shown_size + b < sizeof(shown));
+    memcpy(shown + shown_size, (const char *)c, b);
+    shown_size += b;
+    return 0;
+}
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+size_t console_read_wait(char *bytes, size_t size, uint64_t timeout_ns)
+{
+    size_t count = strnlen(typed, size);
+
+    if (!count)
+        now += timeout_ns;
+    /* Nobody waits for ever for a key that does not come. */
+    assert_true(now < 1000 * NS_PER_S);
+    memcpy(bytes, typed, count);
+    typed += count;
+    return count;
+}
+
+size_t strlcpy(char *to, const char *from, size_t size)
+{
+    snprintf(to, size, "%s", from);
+    return strlen(from);
+}
+
+static char line[300];
+
+static const char *read(const char *keys)
+{
+    typed = keys;
+    shown_size = 0;
+    terminal_read_line("> ", line, sizeof(line));
+    assert_string_equal(typed, "");
+    return line;
+}
+
+static void keys_that_edit(void **state)
+{
+    assert_string_equal(read("list\r"), "list");
+    assert_string_equal(read("lisr\bt\n"), "list");
+    assert_string_equal(read("\x7f\x7f" "a\x7f\x7f" "b\r"), "b");
+    assert_string_equal(read("list all\x15" "info\r"), "info");
+    assert_string_equal(read("list all of it\x17\x17\x17" "b\r"), "list b");
+    assert_string_equal(read("list \x17\x17" "b\r"), "b");
+}
+
+/* What has no meaning here leaves nothing in the line: no [A of an arrow, no tab. */
+static void keys_without_meaning(void **state)
+{
+    assert_string_equal(read("a\x1b[D\x1b[C\x1bOD\x1b[3~\x1b[1;5D\x1b[H\tb\xc3\xa4\r"), "ab");
+    assert_string_equal(read("a\x1bxb\r"), "ab");
+    assert_string_equal(read("a\x1b\r"), "a");          /* Escape alone, and Enter. */
+    assert_string_equal(read("a\x1b[\r"), "a");
+}
+
+static void earlier_lines_come_back(void **state)
+{
+    read("one\r");
+    read("two\r");
+    read("two\r");                       /* Once is enough. */
+    read("\r");
+    assert_string_equal(read("\x1b[A\r"), "two");
+    assert_string_equal(read("x\x1b[A\x1b[A\r"), "one");
+    assert_string_equal(read("\x1bOA\x1bOA\x1bOB\x08n\r"), "onn");
+    assert_string_equal(read("\x1b[A\x1b[B\r"), "");
+    assert_string_equal(read("\x1b[B\x1b[B\r"), "");
+    for (int i = 0; i < 100; i++) {
+        char text[20];
+
+        snprintf(text, sizeof(text), "line %d\r", i);
+        read(text);
+    }
+    assert_string_equal(read("\x1b[A\x1b[A\x1b[A\r"), "line 97");
+    /* Not farther than what is kept, however often. */
+    typed = "\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A"
+            "\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\r";
+    terminal_read_line("> ", line, sizeof(line));
+    assert_true(!strncmp(line, "line ", 5));
+}
+
+static void a_line_that_is_full(void **state)
+{
+    char keys[400];
+
+    memset(keys, 'x', sizeof(keys));
+    strcpy(keys + 398, "\r");
+    assert_int_equal(strlen(read(keys)), sizeof(line) - 1);
+    /* And it is heard. */
+    assert_true(shown[shown_size - 2] == '\a' && shown[shown_size - 1] == '\n');
+    read("\x1b[A\r");                   /* Too long to be kept. */
+    assert_true(strlen(line) < 200);
+    for (int i = 0; i < 3; i++) {
+        char small[4];
+
+        typed = "list\x1b[A\r";
+        terminal_read_line("> ", small, sizeof(small));
+        assert_true(strlen(small) < sizeof(small));
+    }
+}
+
+static void the_end_of_a_line_or_of_all(void **state)
+{
+    assert_string_equal(read("destroy all\x03"), "");
+    assert_true(shown_size > 3 && !memcmp(shown + shown_size - 3, "^C\n", 3));
+    assert_string_equal(read("\x04"), "logout");
+    assert_string_equal(read("a\x04" "b\r"), "ab");     /* Only of an empty line. */
+}
+
+/* He need not wait until he is asked; and Ctrl-C ends the waiting, and throws away what he typed
+ * before. */
+static void while_he_waits(void **state)
+{
+    char keys[8];
+
+    now = 0;
+    typed = "list\ri";
+    assert_true(terminal_sleep(3 * NS_PER_S));
+    assert_int_equal(now, 3 * NS_PER_S);
+    terminal_read_line("> ", line, sizeof(line));
+    assert_string_equal(line, "list");
+    assert_string_equal(read("nfo\r"), "info");
+    assert_false(terminal_interrupted());
+    typed = "wrong\r\x03ri";
+    assert_false(terminal_sleep(3 * NS_PER_S));
+    assert_int_equal(now, 3 * NS_PER_S);
+    assert_true(terminal_interrupted());
+    assert_false(terminal_interrupted());               /* That is said once. */
+    assert_string_equal(read("ght\r"), "right");
+    typed = "\x03";
+    assert_false(terminal_sleep(0));                    /* Who does not sleep is heard, too. */
+    assert_true(terminal_interrupted());
+    typed = "abc";
+    assert_true(terminal_sleep(1));
+    assert_int_equal(terminal_keys(keys, 2, NS_PER_S), 2);
+    assert_memory_equal(keys, "ab", 2);
+    assert_int_equal(terminal_keys(keys, 8, NS_PER_S), 1);
+    assert_int_equal(terminal_keys(keys, 8, NS_PER_S), 0);
+}
+
+/* More than anybody types: what has no room stays where it is. */
+static void a_text_typed_ahead(void **state)
+{
+    static char keys[10000];
+    size_t left;
+
+    memset(keys, 'y', sizeof(keys) - 1);
+    typed = keys;
+    now = 0;
+    assert_true(terminal_sleep(NS_PER_S));
+    assert_int_equal(now, NS_PER_S);
+    left = strlen(typed);
+    assert_true(left && left < 9000);
+    for (size_t i = 0; i < sizeof(keys) - 1; i++) {
+        char key;
+
+        assert_int_equal(terminal_keys(&key, 1, NS_PER_S), 1);
+        assert_true(key == 'y');
+    }
+    assert_int_equal(terminal_keys(line, 1, NS_PER_S), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_that_edit),
+        cmocka_unit_test(keys_without_meaning),
+        cmocka_unit_test(earlier_lines_come_back),
+        cmocka_unit_test(a_line_that_is_full),
+        cmocka_unit_test(the_end_of_a_line_or_of_all),
+        cmocka_unit_test(while_he_waits),
+        cmocka_unit_test(a_text_typed_ahead),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
