@@ -24,7 +24,7 @@ ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES, "attack-registe
 @pytest.fixture(scope="module")
 def system():
     name = "attackers-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    with dom0.Dom0(name, disk=machine.fresh_disk(name)) as box:
+    with dom0.Dom0(name, disk=machine.fresh_disk(name), domus=machine.WATCHED) as box:
         box.create("insula1.cfg")
         with box.console("insula1"):
             box.see(r"\$ ", timeout=60)         # the shell is up
