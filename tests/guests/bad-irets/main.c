@@ -5,6 +5,8 @@
  * with one of the LDT), its frame says where the guest wanted to go, and it comes through the
  * guest's gate for that vector, not by the failsafe callback. Frames to user mode and to kernel
  * mode. Idea: Intel SDM vol. 2, IRET, "64-Bit Mode Exceptions"; an answer that lost the code.
+ * A descriptor in a page of the LDT that is not there is a page fault, of the hypercall as of a
+ * load.
  */
 #include "../lib/user.h"
 
@@ -172,6 +174,12 @@ static void absent_descriptors(void)
     go(FLAT_USER_CS64, USER_CODE, USER_STACK + 0xf00, LDT(700), 2);
     CHECK_IS(p->vector, TRAP_PF);
     CHECK_IS(fault_address(), two + 700 * 8);
+    /* The same of a load: mov $LDT(800), %eax; mov %eax, %gs. */
+    user_code("\xb8\x07\x19\0\0\x8e\xe8", 7);
+    go(FLAT_USER_CS64, USER_CODE, USER_STACK + 0xf00, FLAT_USER_SS, 2);
+    CHECK_IS(p->vector, TRAP_PF);
+    CHECK_IS(fault_address(), two + 800 * 8);
+    CHECK_IS(p->rip, USER_CODE + 5);
     op.arg2.nr_ents = 0;
     NEED(HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF) == 0);
     NEED(HYPERVISOR_update_va_mapping((unsigned long)two, 0, UVMF_INVLPG) == 0);
