@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOUD = machine.Hypervisor("domus", machine.DOMUS.path, machine.DOMUS.args + ["loglevel=3"], machine.DOMUS.cpu, machine.DOMUS.direct)
 NESTED = r"d0 vcpu 0: mmuext_op: -22 EINVAL: [^\r\n(]+ \(frame 0x[0-9a-f]+, level 1, slot 487, entry 0x[0-9a-f]+\) hypervisor/memory/frame.c:\d+"
 STORE = r"d0 vcpu 0: not a call: -22 EINVAL: [^\r\n(]+ \(frame 0x[0-9a-f]+, level 1, slot \d+, entry 0x[0-9a-f]+\) "
-SHOWN = r"the page stays unmapped: update_va_mapping[^\r\n]+"
+SHOWN = r"the page stays unmapped: update_va_mapping[^\r\n]+ hypervisor/memory/frame\.c:\d+(?=\s)"
 
 
 def said(text):
