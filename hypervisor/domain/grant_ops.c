@@ -46,6 +46,13 @@ static void put_mapping(mfn_t frame, bool writable)
         frame_put(frame);
 }
 
+static cold __attribute__((noinline)) int16_t
+not_mapped(int16_t status, const struct gnttab_map_grant_ref *op, mfn_t frame)
+{
+    put_mapping(frame, !(op->flags & GNTMAP_readonly));
+    return (int16_t)about_value(status, op->host_addr);
+}
+
 /* The half for the CPU: a page-table entry with references of its own, whose frame the grant holds
  * already. */
 static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t frame,
@@ -55,9 +62,7 @@ static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_r
         return refuse(GNTST_general_error, "too many references to the frame");
     int16_t status = mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags),
                                    op->flags & GNTMAP_contains_pte);
-    if (status == GNTST_okay) return status;
-    put_mapping(frame, writable);
-    return (int16_t)about_value(status, op->host_addr);
+    return status == GNTST_okay ? status : not_mapped(status, op, frame);
 }
 
 /*

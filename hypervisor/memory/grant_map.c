@@ -78,7 +78,7 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
         if ((*slot & GRANT_BITS) != expected)
             status = (int16_t)entry_refused(
                 refuse(GNTST_general_error, "the entry is not the grant's mapping (advisory 234)"),
-                1, slot, *slot);
+                1, slot, __atomic_load_n(slot, __ATOMIC_RELAXED));
         if (status == GNTST_okay)
             status = take_replacement(v, new_va, slot, &new);
         if (status == GNTST_okay)
