@@ -40,10 +40,16 @@ static void show_domain(struct domain *d)
            d->dying ? ", dying" : "");
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
-        if (v)
-            printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i,
-                   (int)v->state, v->pause_count, v->info->evtchn_upcall_pending,
-                   v->info->evtchn_upcall_mask, v->regs.rip);
+        char words[REFUSAL_WORDS];
+
+        if (!v)
+            continue;
+        printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i,
+               (int)v->state, v->pause_count, v->info->evtchn_upcall_pending,
+               v->info->evtchn_upcall_mask, v->regs.rip);
+        refusal_words(v, words, sizeof(words));
+        if (*words)
+            printk("    refused last: %s", words);
     }
 }
 

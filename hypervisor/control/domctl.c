@@ -72,7 +72,7 @@ static int destroy(struct domain *d)
 {
     int error = d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
 
-    return error == -ERESTART ? -EAGAIN : error;
+    return error == -ERESTART ? expected(-EAGAIN, "there is more of the domain: ask again") : error;
 }
 
 static int create(struct xen_domctl *op)
@@ -132,7 +132,7 @@ static int unpause(struct domain *d)
 static int fill_hypercall_page(struct domain *d, mfn_t frame)
 {
     if (frame_get_writable(frame, d))
-        return fail(-EACCES, "not a frame of the domain that can be written");
+        return fail_frame(-EACCES, "not a frame of the domain that can be written", frame, 0);
     hypercall_page_fill(map_frame(frame));
     frame_put_writable(frame);
     return 0;
@@ -144,7 +144,7 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
         [FRAME_L1] = XEN_DOMCTL_PFINFO_L1TAB, [FRAME_L2] = XEN_DOMCTL_PFINFO_L2TAB,
         [FRAME_L3] = XEN_DOMCTL_PFINFO_L3TAB, [FRAME_L4] = XEN_DOMCTL_PFINFO_L4TAB,
     };
-    if (!mfn_valid(frame) || frame_get(frame, d)) return XEN_DOMCTL_PFINFO_XTAB;
+    if (!frame_try_get(frame, d)) return XEN_DOMCTL_PFINFO_XTAB;
     const struct frame *f = frame_of(frame);
     uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)]
                                                                     : XEN_DOMCTL_PFINFO_NOTAB;
@@ -241,10 +241,9 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
 /* Information about a domain: of this number, or of the next higher one there is. */
 static int get_info(struct xen_domctl *op)
 {
-    struct domain *d = op->domain < DOMID_FIRST_RESERVED ? domain_get_from(op->domain) : NULL;
-    if (!d)
-        return op->domain < DOMID_FIRST_RESERVED ? -ESRCH
-                                                 : fail(-EINVAL, "not the number of a domain");
+    if (op->domain >= DOMID_FIRST_RESERVED) return fail(-EINVAL, "not the number of a domain");
+    struct domain *d = domain_get_from(op->domain);
+    if (!d) return expected(-ESRCH, "there is no domain from this number on");
     domain_info(d, &op->u.getdomaininfo);
     op->domain = d->id;
     domain_put(d);

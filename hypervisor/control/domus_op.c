@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hypercall 55, our own (pvguest-sdk/include/abi/domus.h): why a call was refused, how often things
- * happened, whether the books balance. What it refuses to answer is not written down: asking must
- * not change the answer.
+ * happened, whether the books balance. Asking why must not change the answer: what DOMUS_last_error
+ * itself refuses is not written down.
  */
 #include "control/domctl.h"
 #include "domain/schedule.h"
@@ -11,27 +11,34 @@
 #include "memory/access.h"
 #include "memory/mmu.h"
 #include <abi/domus.h>
-#include <abi/refusal.h>
 
 static long last_error(uint64_t arg)
 {
     const struct vcpu *v = current;
+    const struct last_error *e = &v->last_error;
     struct domus_last_error answer;
-    if (!v->last_error.place) return -ENOENT;
+    if (!e->place) return -ENOENT;
     memset(&answer, 0, sizeof(answer));
-    answer.error = v->last_error.error;
-    answer.hypercall = v->last_error.hypercall;
-    answer.line = v->last_error.place->line;
-    strlcpy(answer.file, v->last_error.place->file, sizeof(answer.file));
-    strlcpy(answer.reason, v->last_error.place->why, sizeof(answer.reason));
+    answer.error = e->error;
+    answer.hypercall = e->hypercall;
+    answer.line = e->place->line;
+    answer.about = e->about;
+    answer.level = e->level;
+    answer.slot = e->slot;
+    answer.frame = e->frame;
+    answer.value = e->value;
+    answer.refusals = v->counters.refused;
+    strlcpy(answer.file, e->place->file, sizeof(answer.file));
+    strlcpy(answer.reason, e->place->why, sizeof(answer.reason));
+    refusal_words(v, answer.words, sizeof(answer.words));
     return write_guest(arg, &answer);
 }
 
 static long audit(uint64_t arg)
 {
     struct domus_audit answer;
-    long violations = (long)memory_audit(&answer);
-    return arg && write_guest(arg, &answer) ? -EFAULT : violations;
+    long violations = (long)memory_audit(&answer), error = arg ? ANSWER(arg, &answer) : 0;
+    return error ? error : violations;
 }
 
 static void add_vcpu(struct domus_counters *sum, struct vcpu *v)
@@ -55,7 +62,7 @@ static long counters(uint64_t arg)
     struct domus_counters asked, sum;
     struct domain *d;
     bool found = false;
-    if (read_guest(&asked, arg)) return -EFAULT;
+    if (read_guest(&asked, arg)) return UNREADABLE;
     memset(&sum, 0, sizeof(sum));
     sum.domid = asked.domid;
     for (domid_t next = 0; (d = domain_get_from(next)) != NULL; domain_put(d)) {
@@ -68,7 +75,7 @@ static long counters(uint64_t arg)
             if (d->vcpus[i])
                 add_vcpu(&sum, d->vcpus[i]);
     }
-    return found ? write_guest(arg, &sum) : -ESRCH;
+    return found ? ANSWER(arg, &sum) : fail(-ESRCH, "there is no such domain");
 }
 
 static long work_for(uint64_t id)
@@ -85,7 +92,7 @@ long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned
     CASE(DOMUS_audit)      return audit(arg);
     CASE(DOMUS_counters)   return counters(arg);
     CASE(DOMUS_work_for)   return work_for(arg);
-    default:               return -ENOSYS;
+    default:               return fail(-ENOSYS, "not an operation of domus_op");
     }
 }
 
@@ -93,5 +100,5 @@ long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned
 long do_xenpmu_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
                   unsigned long a5, unsigned long a6)
 {
-    return -EOPNOTSUPP;
+    return expected(-EOPNOTSUPP, "there are no performance counters");
 }

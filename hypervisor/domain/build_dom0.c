@@ -144,6 +144,14 @@ static void map_range(struct builder *b, uint64_t va, uint64_t pfn, uint64_t pag
         *table_entry(b, va + (i << PAGE_SHIFT)) = b->p2m[pfn + i] << PAGE_SHIFT | PTE_PAGE;
 }
 
+static void refused(const char *what)
+{
+    char words[REFUSAL_WORDS];
+
+    refusal_words(current, words, sizeof(words));
+    panic("dom0's %s refused: %s", what, words);
+}
+
 static mfn_t build_tables(struct builder *b)
 {
     mfn_t top = MFN(b->p2m[pfn_of(b, b->at.tables_va)]);
@@ -160,7 +168,7 @@ static mfn_t build_tables(struct builder *b)
         error = mmu_pin(b->d, top, FRAME_L4);
     } while (error == -ERESTART);
     if (error)
-        panic("dom0's page tables are refused: %d, %s", error, last_reason());
+        refused("page tables are");
     return top;
 }
 
@@ -210,7 +218,7 @@ static void set_first_context(struct builder *b, mfn_t top)
         error = vcpu_set_context(v, c);
     } while (error == -ERESTART);
     if (error)
-        panic("dom0's first context is refused: %d, %s", error, last_reason());
+        refused("first context is");
     hv_free(c, sizeof(*c));
     vcpu_up(v);
 }

@@ -281,7 +281,7 @@ void domain_shutdown(struct domain *d, uint8_t reason)
 
 void domain_crash(struct domain *d, const char *format, ...)
 {
-    char why[160];
+    char why[REFUSAL_WORDS];
     va_list args;
 
     if (d->shutdown) return;
@@ -289,8 +289,12 @@ void domain_crash(struct domain *d, const char *format, ...)
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
-    if (d == current->domain)
+    if (d == current->domain) {
         print_registers(&current->regs, vcpu_cr3(current));
+        refusal_words(current, why, sizeof(why));
+        if (*why)
+            log_error("What it was refused last: %s", why);
+    }
     d->shutdown_code_chosen = false;
     domain_shutdown(d, SHUTDOWN_crash);
 }

@@ -18,6 +18,7 @@
 #include "domain/timers.h"
 #include "lib/list.h"
 #include "lib/spinlock.h"
+#include "lib/fail.h"
 #include "machine/cpu.h"
 
 #define MAX_DOMAINS        1024     /* domids 0..1023 can live at once */
@@ -31,7 +32,6 @@ struct domain;
 struct vcpu;
 struct grant_table;
 struct evtchn;
-struct refusal;
 
 struct guest_callback {
     uint64_t rip;                   /* canonical, checked when set; 0: none */
@@ -115,8 +115,7 @@ struct vcpu {
     mfn_t info_frame;               /* held while info is registered elsewhere */
 
     uint32_t virq_port[NR_VIRQS];   /* 0: unbound */
-    /* fail(): rule 7 */
-    struct { const struct refusal *place; int error; uint32_t hypercall; } last_error;
+    struct last_error last_error;   /* lib/fail.h: rule 7 */
     /* memory/reservation.c */
     struct {
         struct domain *domain;
@@ -124,7 +123,6 @@ struct vcpu {
         mfn_t first;
         uint32_t order, done;
     } extent;
-    uint32_t hypercall;             /* the number of the hypercall being done */
     /* our copy of the multicall entry being done, or NULL */
     struct multicall_entry *multicall;
     struct vcpu_counters counters;

@@ -46,6 +46,13 @@ static void put_mapping(mfn_t frame, bool writable)
         frame_put(frame);
 }
 
+static cold __attribute__((noinline)) int16_t
+not_mapped(int16_t status, const struct gnttab_map_grant_ref *op, mfn_t frame)
+{
+    put_mapping(frame, !(op->flags & GNTMAP_readonly));
+    return (int16_t)about_value(status, op->host_addr);
+}
+
 /* The half for the CPU: a page-table entry with references of its own, whose frame the grant holds
  * already. */
 static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t frame,
@@ -55,9 +62,7 @@ static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_r
         return refuse(GNTST_general_error, "too many references to the frame");
     int16_t status = mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags),
                                    op->flags & GNTMAP_contains_pte);
-    if (status != GNTST_okay)
-        put_mapping(frame, writable);
-    return status;
+    return status == GNTST_okay ? status : not_mapped(status, op, frame);
 }
 
 /*
@@ -109,6 +114,13 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
     return GNTST_okay;
 }
 
+static cold __attribute__((noinline)) void map_refused(struct domain *owner,
+                                                       const struct gnttab_map_grant_ref *op)
+{
+    (void)about_value(op->status, op->ref);
+    domain_put(owner);
+}
+
 static void map_one(struct gnttab_map_grant_ref *op)
 {
     op->handle = NO_HANDLE;
@@ -118,12 +130,12 @@ static void map_one(struct gnttab_map_grant_ref *op)
     }
     struct domain *owner = op->dom == DOMID_SELF ? NULL : domain_get(op->dom);
     if (!owner) {
-        op->status = refuse(GNTST_bad_domain, "there is no such domain");
+        op->status = refuse_value(GNTST_bad_domain, "there is no such domain", op->dom);
         return;
     }
     op->status = map_granted(owner, op);
     if (op->status != GNTST_okay)
-        domain_put(owner);
+        map_refused(owner, op);
 }
 
 /* ---- unmap ---- */
@@ -146,7 +158,7 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
     struct grant_table *gt = current->domain->grants;
     struct mapping_record *r = handle_record(gt, handle);
     u->owner = NULL;
-    if (!r) return refuse(GNTST_bad_handle, "no mapping has this handle");
+    if (!r) return refuse_value(GNTST_bad_handle, "no mapping has this handle", handle);
     u->frame = active_of(r->owner->grants, r->ref)->frame;      /* in use: it cannot change */
     u->ref = r->ref;
     u->handle = handle;
@@ -154,7 +166,8 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
     u->by_cpu = host_addr && (r->flags & GNTMAP_host_map);
     u->by_device = dev_bus_addr && (r->flags & GNTMAP_device_map);
     if (u->by_device && dev_bus_addr != mfn_to_maddr(u->frame).a)
-        return refuse(GNTST_bad_dev_addr, "the bus address is not the mapping's");
+        return refuse_value(GNTST_bad_dev_addr, "the bus address is not the mapping's",
+                            dev_bus_addr);
     if (u->by_cpu) {
         int16_t status = mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags),
                                          r->flags & GNTMAP_contains_pte, new_addr);
@@ -233,7 +246,8 @@ static inline int16_t copy_side_find(struct copy_side *side, const struct gnttab
     side->owner = NULL;
     if (!by_ref && ptr->domid == DOMID_SELF) return GNTST_okay;
     side->owner = domain_get_self_or(ptr->domid);
-    return side->owner ? GNTST_okay : refuse(GNTST_bad_domain, "there is no such domain");
+    if (likely(side->owner)) return GNTST_okay;
+    return refuse_value(GNTST_bad_domain, "there is no such domain", ptr->domid);
 }
 
 static inline __attribute__((always_inline)) int16_t copy_side_get(
@@ -244,11 +258,11 @@ static inline __attribute__((always_inline)) int16_t copy_side_get(
     mfn_t m = side->frame = MFN(ptr->u.gmfn);
     if (!(writable ? frame_get_writable(m, current->domain) : frame_get(m, current->domain)))
         return GNTST_okay;
-    if (!writable || frame_get(m, current->domain))
-        return refuse(GNTST_bad_page, "not a frame of this domain");
+    if (!writable || !frame_try_get(m, current->domain))
+        return refuse_frame(GNTST_bad_page, "not a frame of this domain", m);
     frame_put(m);
-    return refuse(GNTST_general_error,
-                  "the frame cannot be written: it is a page table or a descriptor page");
+    return refuse_frame(GNTST_general_error,
+                        "the frame cannot be written: it is a page table or a descriptor page", m);
 }
 
 static inline __attribute__((always_inline)) void copy_side_put(const struct copy_side *side,
@@ -279,11 +293,13 @@ static inline int16_t copy_between(const struct gnttab_copy *op, struct copy_sid
         return refuse(GNTST_permission_denied,
                       "only own frames are named by number, and by DOMID_SELF");
     int16_t status = copy_side_get(from, &op->source, false);
-    if (status != GNTST_okay) return status;
+    if (status != GNTST_okay) return (int16_t)about_value(status, op->source.u.ref);
     status = copy_side_get(to, &op->dest, true);
     if (status == GNTST_okay) {
         status = copy_bytes(op, from->frame, to->frame);
         copy_side_put(to, &op->dest, true);
+    } else {
+        status = (int16_t)about_value(status, op->dest.u.ref);
     }
     copy_side_put(from, &op->source, false);
     return status;
@@ -364,7 +380,7 @@ static struct domain *table_owner(domid_t id, int16_t *status)
     struct domain *d = domain_get_self_or(id);
     *status = GNTST_okay;
     if (!d || !d->grants || d->dying) {
-        *status = refuse(GNTST_bad_domain, "no such domain, or it has no grant table");
+        *status = refuse_value(GNTST_bad_domain, "no such domain, or it has no grant table", id);
     } else if (d != current->domain && !current->domain->privileged) {
         *status = refuse(GNTST_permission_denied, "another domain's grant table");
     } else {
@@ -382,7 +398,8 @@ static int write_frame_list(struct domain *d, const struct gnttab_setup_table *o
     for (uint32_t i = 0; i < op->nr_frames; i++) {
         mfn_t frame;
         if (i >= d->grants->frames && spent()) return -ERESTART;
-        if (grants_shared_frame(d, i, &frame)) return GNTST_general_error;
+        if (grants_shared_frame(d, i, &frame))
+            return refuse(GNTST_general_error, "no memory for so many frames");
         spend(COST_ENTRY);
         if (write_guest_u64((uint64_t)op->frame_list.p + i * sizeof(uint64_t), frame.n))
             return refuse(GNTST_bad_virt_addr, "the frame list cannot be written");
@@ -431,8 +448,9 @@ static long get_version(uint64_t arg)
     int16_t status;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     struct domain *d = table_owner(op.dom, &status);
-    /* table_owner() said why */
-    if (!d) return status == GNTST_permission_denied ? -EPERM : -ESRCH;
+    if (!d && status == GNTST_permission_denied)
+        return fail(-EPERM, "another domain's grant table");
+    if (!d) return fail_value(-ESRCH, "no such domain, or it has no grant table", op.dom);
     domain_put(d);
     op.version = 1;
     return ANSWER(arg, &op);

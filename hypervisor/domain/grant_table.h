@@ -60,9 +60,15 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
     return &gt->slots[ref / ENTRIES_PER_FRAME].active[ref % ENTRIES_PER_FRAME];
 }
 
-/* All of these answer with a GNTST_* status. One that is not okay is born here: the reason is
- * written down as with fail(). */
-#define refuse(status, why) ((int16_t)fail((status), (why)))
+/*
+ * All of these answer with a GNTST_* status. One that is not okay is born here: the reason is
+ * written down as with fail(). What stands in another domain's entries is not told: the reference
+ * is all that the refused one knows of them.
+ */
+#define refuse(status, why)              REFUSED_WITH(refuse_at, (why), (status))
+#define refuse_frame(status, why, m)     REFUSED_WITH(refuse_frame_at, (why), (status), (m))
+#define refuse_value(status, why, value) REFUSED_WITH(refuse_value_at, (why), (status), (value))
+#define REFUSED_WITH(...) ((int16_t)REFUSED_BY(__VA_ARGS__))
 
 /* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its
  * frame. */

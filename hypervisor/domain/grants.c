@@ -236,7 +236,7 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
     spin_lock(&gt->lock);
     if (ref >= gt->frames * ENTRIES_PER_FRAME) {
         spin_unlock(&gt->lock);
-        return refuse(GNTST_bad_gntref, "beyond the end of the grant table");
+        return refuse_value(GNTST_bad_gntref, "beyond the end of the grant table", ref);
     }
     struct active *a = active_of(gt, ref);
     bool idle = !a->readers && !a->writers;

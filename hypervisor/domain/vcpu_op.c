@@ -62,7 +62,8 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
         return fail(-EINVAL, "another vCPU's info moves only while it is down");
     if (!mfn_eq(v->info_frame, INVALID_MFN)) return fail(-EINVAL, "the info was moved already");
     if (frame_get_writable(MFN(op->mfn), v->domain))
-        return fail(-EINVAL, "not a frame of this domain that can be written");
+        return fail_frame(-EINVAL, "not a frame of this domain that can be written", MFN(op->mfn),
+                          0);
     struct vcpu_info *info = (void *)((char *)map_frame(MFN(op->mfn)) + op->offset);
     memcpy(info, v->info, sizeof(*info));
     v->info_frame = MFN(op->mfn);
@@ -104,7 +105,7 @@ static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer
 {
     if (v != current) return fail(-EINVAL, "a vCPU sets its own timer only");
     if ((op->flags & VCPU_SSHOTTMR_future) && op->timeout_abs_ns < now_ns())
-        return -ETIME;              /* expected: the guest asked to be told */
+        return expected(-ETIME, "the time is past");        /* the guest asked to be told */
     vcpu_set_singleshot(v, op->timeout_abs_ns);
     return 0;
 }
@@ -123,8 +124,8 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
 {
     struct domain *d = current->domain;
     struct vcpu *v = id < d->vcpu_count && id < MAX_VCPUS ? d->vcpus[id] : NULL;
-    if (!v)
-        return -ENOENT;             /* expected: Linux asks for is_up of 8192 vCPUs */
+    /* Linux asks for is_up of 8192 */
+    if (!v) return expected(-ENOENT, "there is no such vCPU");
 
     switch (cmd) {
     CASE(VCPUOP_initialise) {

@@ -243,7 +243,10 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
         error = entry_compare_update(&w, slot, whole,
                                      (whole & ~(mask << shift)) | (s->new &mask) << shift, &seen);
     } while (error == -EAGAIN);
-    return error == 0;
+    if (unlikely(error))
+        error = entry_refused(error, 1, slot,
+                              (seen & ~(mask << shift)) | (s->new & mask) << shift);
+    return error == 0;              /* if not: the guest sees a page fault, and can ask why */
 }
 
 /* The instruction at RIP, if it is one that stores to `va` within one slot. */

@@ -221,7 +221,6 @@ syscall_entry:
     cmp rax, rcx
     cmova rax, rcx
     mov rcx, r10
-    mov [rbx + VCPU_hypercall], eax
     inc qword [rbx + VCPU_counts + rax * 8]
     mov dword [gs:CPU_budget], BUDGET
     lea r10, [hypercall_table]

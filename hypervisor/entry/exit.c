@@ -31,10 +31,16 @@ void exit_work(void)
     struct cpu *cpu = this_cpu();
 
     do {
-        if (cpu->work & WORK_TIMERS)
-            timers_run();
-        if (cpu->work & WORK_RESCHEDULE)
-            schedule();
+        if (cpu->work) {
+            if (cpu->work & WORK_REFUSAL) {     /* first: it is of who has come in */
+                cpu->work &= ~WORK_REFUSAL;
+                refusal_tell(cpu->running);
+            }
+            if (cpu->work & WORK_TIMERS)
+                timers_run();
+            if (cpu->work & WORK_RESCHEDULE)
+                schedule();
+        }
         deliver_upcall(cpu->running);
     } while (cpu->work);
 }

@@ -18,7 +18,7 @@
 static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
                          unsigned long a5, unsigned long a6)
 {
-    return -ENOSYS;                 /* expected: guests probe */
+    return expected(-ENOSYS, "there is no hypercall of this number");
 }
 
 /* One place for all operations: that each has its check, tests/guests/privilege sees. */
@@ -92,6 +92,15 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     return (long)r->rax;
 }
 
+static cold __attribute__((noinline)) void not_in_a_list(struct vcpu *v, struct multicall_entry *e,
+                                                         unsigned long op)
+{
+    v->counters.hypercalls[op]++;
+    v->multicall = e;
+    e->result = (unsigned long)fail(-EINVAL, "this hypercall may not stand in a multicall");
+    v->multicall = NULL;
+}
+
 /* One call of a multicall. False: it wants to be continued, and `e` says how. */
 static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
 {
@@ -99,10 +108,9 @@ static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
     const unsigned long *a = e->args;
 
     if (hypercall_table[op] != no_hypercall && !(hypercall_flags[op] & HC_MULTICALL)) {
-        e->result = (unsigned long)fail(-EINVAL, "this hypercall may not stand in a multicall");
+        not_in_a_list(v, e, op);
         return true;
     }
-    v->hypercall = (uint32_t)op;
     v->counters.hypercalls[op]++;
     v->multicall = e;
     e->result = (unsigned long)hypercall_table[op](a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -45,7 +45,7 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     __attribute__((fallthrough)); case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
 #define REFUSE_OTHERS(error) \
     if ((error) && !current->domain->privileged) return refuse_others(error);
-int refuse_others(int error) __attribute__((cold));
+int refuse_others(int error) cold;
 
 /*
  * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument

@@ -24,7 +24,6 @@ void offsets(void)
     DEFINE(VCPU_info, offsetof(struct vcpu, info));
     DEFINE(VCPU_in_kernel, offsetof(struct vcpu, in_kernel));
     DEFINE(VCPU_restart, offsetof(struct vcpu, hypercall_restart));
-    DEFINE(VCPU_hypercall, offsetof(struct vcpu, hypercall));
     DEFINE(VCPU_counts, offsetof(struct vcpu, counters.hypercalls));
 
     DEFINE(INFO_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));

@@ -11,7 +11,7 @@ static bool panicking;
 
 static void print(const char *format, va_list args)
 {
-    char line[256] = "(domus) ";
+    char line[320] = "(domus) ";
     size_t prefix = strlen(line);
     size_t n = prefix + (size_t)vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, args);
 

@@ -54,6 +54,7 @@ static inline mfn_t maddr_to_mfn(maddr_t m)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define must_check  __attribute__((warn_unused_result))
 #define aligned(n)  __attribute__((aligned(n)))
+#define cold        __attribute__((cold))
 
 /* Short forms of the ABI's error numbers, as every kernel reader knows them. */
 #define EPERM XEN_EPERM

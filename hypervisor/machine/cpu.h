@@ -31,6 +31,7 @@ struct tss {                        /* Intel SDM vol. 3, 8.7 "Task management in
 /* What waits for the way back to a guest; any bit sends the exit path into C (entry/exit.c). */
 #define WORK_RESCHEDULE 1u          /* the slice ended or somebody more urgent woke */
 #define WORK_TIMERS     2u          /* the timer interrupt fired: run expired timers */
+#define WORK_REFUSAL    4u          /* log what the running vCPU was refused (lib/fail.h) */
 
 struct cpu {
     struct cpu *self;               /* gs:0 */

@@ -109,6 +109,13 @@ void entry_put(unsigned int level, uint64_t e)
         frame_put_type(pte_mfn(e)); /* the last one queues the table below for undoing */
 }
 
+int entry_refused(int error, unsigned int level, const uint64_t *slot, uint64_t e)
+{
+    unsigned int number = (unsigned int)((uint64_t)slot % PAGE_SIZE / sizeof(*slot));
+
+    return about_entry(error, virt_to_mfn(slot), level, number, e);
+}
+
 /* The CPU sets accessed and dirty bits in the slot behind our back; nobody else writes, the lock is
  * held. */
 static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
@@ -138,13 +145,14 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
     lock_needed(&w->owner->pagetable_lock);
     if (same_references(level, old, new)) {
         if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED))
-            return fail(-EINVAL, "reserved bits in a page-table entry");
+            return entry_refused(fail(-EINVAL, "reserved bits in a page-table entry"), level, slot,
+                                 new);
         write_slot(slot, loadable(new), preserve);
         return 0;
     }
     /* first what may fail */
     error = level == 1 ? l1_get(w, &new) : entry_get(w, level, &new);
-    if (error) return error;
+    if (error) return entry_refused(error, level, slot, new);
     old = write_slot(slot, new, preserve);
     if (level == 1)
         l1_put(old);

@@ -24,6 +24,9 @@ struct walk { struct domain *owner, *frames; };
  * spent). */
 int entry_get(struct walk *w, unsigned int level, uint64_t *e) must_check;
 void entry_put(unsigned int level, uint64_t e);
+/* A refusal that came with `error` was about this entry: what is in *slot of a table of this level,
+ * or was to be. Returns the error. */
+int entry_refused(int error, unsigned int level, const uint64_t *slot, uint64_t e) must_check cold;
 
 /* The queue is empty nearly always. */
 static inline int undo_if_any(struct domain *d)
@@ -36,7 +39,7 @@ static inline int undo_if_any(struct domain *d)
 int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t new,
                  bool preserve) must_check;
 /* The same for an atomic read-modify-write: only if the slot still holds `expected` (in *seen what
- * it does hold): -EAGAIN. Level 1. */
+ * it does hold): -EAGAIN. Level 1. Of a refusal the caller says what it was about. */
 int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new,
                          uint64_t *seen) must_check;
 

@@ -55,7 +55,7 @@ static int hold_old_frame(struct domain *d, struct chunk *c, mfn_t m)
     c->in_frame[c->in_held++] = m.n;
     /* the allotment's and ours */
     if (!(f->state & FRAME_ALLOCATED) || frame_total(f) != 2 || frame_typed(f) != 0)
-        return fail(-EINVAL, "the frame is mapped, pinned or granted");
+        return fail_frame(-EINVAL, "the frame is mapped, pinned or granted", m, 0);
     return 0;
 }
 

@@ -11,8 +11,9 @@ static int find(domid_t id, struct domain **d)
     *d = current->domain;
     if (id == DOMID_SELF) return 0;
     if (id == current->domain->id)
-        return fail(-ESRCH, "one's own number is no foreign domain; say DOMID_SELF");
-    if (!privileged) return fail(-EPERM, "only the control domain may name another domain");
+        return fail_value(-ESRCH, "one's own number is no foreign domain; say DOMID_SELF", id);
+    if (!privileged)
+        return fail_value(-EPERM, "only the control domain may name another domain", id);
     if (id == DOMID_IO || id == DOMID_XEN) {
         *d = id == DOMID_IO ? &special_io : &special_xen;
         return 0;
@@ -22,7 +23,7 @@ static int find(domid_t id, struct domain **d)
     /* what is being destroyed gets no new mappings or pins */
     if (*d)
         domain_put(*d);
-    return fail(-ESRCH, "no such domain");
+    return fail_value(-ESRCH, "no such domain", id);
 }
 
 void foreign_put(struct domain *d)

@@ -77,16 +77,24 @@ void frame_finish(struct frame *f, enum pt_result r)
 
 /* ---- references ---- */
 
+bool frame_try_get(mfn_t m, struct domain *owner)
+{
+    if (!mfn_valid(m) || !pt_get(frame_of(m))) return false;
+    if (frame_of(m)->owner == owner) return true;
+    frame_put(m);
+    return false;
+}
+
 int frame_get(mfn_t m, struct domain *owner)
 {
     struct frame *f = frame_of(m);
 
     if (!mfn_valid(m) || !pt_get(f))
-        return fail(-EINVAL, "no such frame of RAM, or too many references");
+        return fail_frame(-EINVAL, "no such frame of RAM, or too many references", m, 0);
     /* looked at behind the get: now it cannot change any more */
     if (f->owner != owner) {
         frame_put(m);
-        return fail(-EINVAL, "the frame belongs to another domain");
+        return fail_frame(-EINVAL, "the frame belongs to another domain", m, 0);
     }
     return 0;
 }
@@ -99,11 +107,12 @@ void frame_put(mfn_t m)
         frame_free(f);
 }
 
-int frame_type_error(enum pt_result r)
+int frame_type_error(enum pt_result r, mfn_t m, unsigned int level)
 {
-    if (r == PT_BUSY) return fail(-EBUSY, "the frame is on its way out of being a page table");
-    if (r == PT_FULL) return fail(-EINVAL, "too many references");
-    return fail(-EINVAL, "the frame is in use as another type, or is nobody's");
+    if (r == PT_BUSY)
+        return fail_frame(-EBUSY, "the frame is on its way out of being a page table", m, level);
+    if (r == PT_FULL) return fail_frame(-EINVAL, "too many references", m, level);
+    return fail_frame(-EINVAL, "the frame is in use as another type, or is nobody's", m, level);
 }
 
 /* First reference of a simple type: flush who could still have the other one, look if there is
@@ -115,7 +124,7 @@ static int make_true(struct frame *f, enum frame_type t)
         spend(COST_DESCRIPTORS);
     if (t == FRAME_SEGDESC && !segdesc_page_ok(mfn_of(f))) {
         frame_finish(f, pt_reject(f, tlb_stamp()));
-        return fail(-EINVAL, "a descriptor in the page is not allowed");
+        return segdesc_refused(mfn_of(f));
     }
     pt_commit(f);
     return 0;
@@ -129,12 +138,12 @@ int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
     /* The first look keeps a foreign frame from even a moment of a new type; the second is the one
      * that counts. */
     if (!mfn_valid(m) || f->owner != owner)
-        return fail(-EINVAL, "the frame is not RAM, or another domain's");
+        return fail_frame(-EINVAL, "the frame is not RAM, or another domain's", m, 0);
     r = pt_get_type(f, t);
-    if (unlikely(r != PT_OK && r != PT_NEW)) return frame_type_error(r);
+    if (unlikely(r != PT_OK && r != PT_NEW)) return frame_type_error(r, mfn_of(f), 0);
     if (unlikely(f->owner != owner)) {
         frame_finish(f, r == PT_NEW ? pt_reject(f, tlb_stamp()) : pt_put_type(f, tlb_stamp()));
-        return fail(-EINVAL, "the frame changed hands");
+        return fail_frame(-EINVAL, "the frame changed hands", mfn_of(f), 0);
     }
     return r == PT_NEW ? make_true(f, t) : 0;
 }
@@ -242,7 +251,7 @@ int domain_free_frame(struct domain *d, mfn_t m)
     if (error) return error;
     if (!pt_release(frame_of(m))) {
         frame_put(m);
-        return fail(-EBUSY, "the frame is pinned, or not in the domain's allotment");
+        return fail_frame(-EBUSY, "the frame is pinned, or not in the domain's allotment", m, 0);
     }
     frame_put(m);                               /* the allotment's */
     frame_put(m);                               /* ours */

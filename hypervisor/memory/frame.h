@@ -58,8 +58,10 @@ static inline mfn_t virt_to_mfn(const void *p)
     return maddr_to_mfn(virt_to_maddr(p));
 }
 
-/* Total references: the frame stays and stays its owner's. -EINVAL: not RAM or not owner's. */
+/* Total references: the frame stays and stays its owner's. -EINVAL: not RAM or not owner's.
+ * frame_try_get: for who only looks. */
 int frame_get(mfn_t m, struct domain *owner) must_check;
+bool frame_try_get(mfn_t m, struct domain *owner) must_check;
 void frame_put(mfn_t m);
 
 /* A reference and a type reference. Only for types that need no walk: FRAME_WRITABLE,
@@ -79,7 +81,8 @@ static inline void frame_put_writable(mfn_t m)
 /* What is left to do after a transition: PT_LAST frees the frame, PT_UNDO queues the table.
  * (validate.c, undo.c) */
 void frame_finish(struct frame *f, enum pt_result r);
-int frame_type_error(enum pt_result r);         /* PT_REFUSED, PT_BUSY, PT_FULL as an errno */
+/* PT_REFUSED, PT_BUSY, PT_FULL as an errno; level: of the page table that it was to be, or 0 */
+int frame_type_error(enum pt_result r, mfn_t m, unsigned int level);
 
 /* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages.
  * M2P is the caller's. */

@@ -60,7 +60,7 @@ static int16_t take_replacement(struct vcpu *v, uint64_t new_va, const uint64_t 
     if (!new_va) return GNTST_okay;
     from = mmu_walk(v, new_va);
     if (!from || from == slot)
-        return refuse(GNTST_general_error, "no other entry at the replacing address");
+        return refuse_value(GNTST_general_error, "no other entry at the replacing address", new_va);
     *entry = __atomic_exchange_n(from, 0, __ATOMIC_ACQ_REL);
     return GNTST_okay;
 }
@@ -76,8 +76,9 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
     int16_t status = find_slot(v, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         if ((*slot & GRANT_BITS) != expected)
-            status = refuse(GNTST_general_error,
-                            "the entry is not the grant's mapping (advisory 234)");
+            status = (int16_t)entry_refused(
+                refuse(GNTST_general_error, "the entry is not the grant's mapping (advisory 234)"),
+                1, slot, __atomic_load_n(slot, __ATOMIC_RELAXED));
         if (status == GNTST_okay)
             status = take_replacement(v, new_va, slot, &new);
         if (status == GNTST_okay)

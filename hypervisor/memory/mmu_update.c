@@ -89,25 +89,39 @@ static int update_m2p(struct domain *frames, uint64_t ptr, uint64_t pfn)
     return 0;
 }
 
+/* What the refused one was about, where nobody has said it: an entry of a table of this level (0: a
+ * plain store), or its address. */
+static cold int request_refused(int error, unsigned int level, const struct mmu_update *u)
+{
+    uint64_t address = u->ptr & ~7UL;
+
+    if ((u->ptr & 3) == OP(MMU_MACHPHYS_UPDATE) || u->ptr & 4) return about_value(error, u->ptr);
+    return entry_refused(error, level, maddr_to_virt(MADDR(address)), u->val);
+}
+
 static int perform(struct walk *w, const struct mmu_update *batch, unsigned int count,
                    unsigned int *done)
 {
     struct target t = { .entries = NULL };
+    unsigned int i;
     int error = 0;
 
     spin_lock(&w->owner->pagetable_lock);
-    for (unsigned int i = 0; i < count && !error; i++) {
+    for (i = 0; i < count; i++) {
         if ((batch[i].ptr & 3) == OP(MMU_MACHPHYS_UPDATE))
             error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
         else
             error = update_one(w, &t, batch[i].ptr, batch[i].val);
-        if (!error)
-            ++*done;
+        if (unlikely(error))
+            break;
+        ++*done;
         spend(COST_TYPE);
         /* a later request may want what is being undone */
         if (unlikely(!list_empty(&w->owner->undoing) || spent()))
             break;
     }
+    if (unlikely(error))
+        error = request_refused(error, t.entries ? t.level : 0, &batch[i]);
     drop_target(&t);
     spin_unlock(&w->owner->pagetable_lock);
     return error;
@@ -209,7 +223,7 @@ long do_update_va_mapping(unsigned long va, unsigned long entry, unsigned long f
     if (error == -ERESTART)
         return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);
     error = update_by_va(&w, v, va, entry);
-    return error ? error : flush_as_asked(v, va, flags);
+    return error ? about_value(error, va) : flush_as_asked(v, va, flags);
 }
 
 long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, unsigned long flags,
@@ -229,5 +243,5 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, uns
     if (error == -ERESTART)
         return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags,
                                   domid);
-    return error ? error : flush_as_asked(v, va, flags);
+    return error ? about_value(error, va) : flush_as_asked(v, va, flags);
 }

@@ -166,7 +166,7 @@ static const struct {
 static int perform(struct walk *w, const struct mmuext_op *op)
 {
     if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform)
-        return fail(-ENOSYS, "no such mmuext operation");
+        return fail_value(-ENOSYS, "no such mmuext operation", op->cmd);
     if (w->frames != current->domain &&
         (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
         return fail(-EPERM, "this operation is for one's own domain only");

@@ -71,6 +71,7 @@ static int validate(struct walk *w, struct frame *f, enum frame_type level)
 
     if (error == -ERESTART) return error;                   /* parked */
     if (error) {
+        error = entry_refused(error, level, &table[f->cursor], table[f->cursor]);
         frame_finish(f, pt_reject(f, tlb_stamp()));
         return error;
     }
@@ -86,10 +87,10 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level)
     enum pt_result r;
 
     if (!mfn_valid(m) || f->owner != w->owner)
-        return fail(-EINVAL, "the table is not a frame of this domain");
+        return fail_frame(-EINVAL, "the table is not a frame of this domain", m, level);
     r = pt_get_type(f, level);
     if (r == PT_OK) return 0;
-    if (r != PT_NEW) return frame_type_error(r);
+    if (r != PT_NEW) return frame_type_error(r, mfn_of(f), level);
     /* after this nobody can write to it by an old translation (I9) */
     if (f->cursor == 0)
         tlb_flush_stale(f->flush_stamp);
@@ -132,7 +133,7 @@ int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)
     if (error) return error;
     if (pt_pin(frame_of(m))) return 0;                      /* our references are the pin's now */
     mmu_put_table(m);
-    return fail(-EINVAL, "the table is pinned already");
+    return fail_frame(-EINVAL, "the table is pinned already", m, 0);
 }
 
 int mmu_unpin(struct domain *d, mfn_t m)
@@ -143,7 +144,7 @@ int mmu_unpin(struct domain *d, mfn_t m)
     if (pt_unpin(frame_of(m)))
         mmu_put_table(m);
     else
-        error = fail(-EINVAL, "the frame is not pinned");
+        error = fail_frame(-EINVAL, "the frame is not pinned", m, 0);
     frame_put(m);
     return error;
 }

@@ -126,6 +126,16 @@ bool segdesc_page_ok(mfn_t m)
     return true;
 }
 
+int segdesc_refused(mfn_t m)
+{
+    uint64_t *d = map_frame(m);
+    unsigned int i = 0;
+
+    while (i < 511 && descriptor_ok(&d[i]))
+        i++;
+    return about_entry(fail(-EINVAL, "a descriptor in the page is not allowed"), m, 0, i, d[i]);
+}
+
 /* ---- GDT ---- */
 
 int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
@@ -196,7 +206,8 @@ int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
 {
     if (entries > LDT_ENTRIES_MAX ||
         (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
-        return fail(-EINVAL, "the LDT is not page-aligned guest memory of at most 8192 entries");
+        return fail_value(-EINVAL,
+                          "the LDT is not page-aligned guest memory of at most 8192 entries", base);
     if (entries == v->ldt_entries && (base == v->ldt_base || !entries)) return 0;
     spend(LDT_PAGES * COST_ENTRY);
     for (unsigned int i = 0; i < LDT_PAGES; i++) {
@@ -259,10 +270,10 @@ long do_update_descriptor(unsigned long address, unsigned long descriptor, unsig
     enum frame_type t;
     int error;
 
-    if (address & 7) return fail(-EINVAL, "the descriptor's address is not aligned");
+    if (address & 7) return fail_value(-EINVAL, "the descriptor's address is not aligned", address);
     if (!descriptor_ok(&value))
-        return fail(-EINVAL, "the descriptor is a system segment or a gate");
-    if (!mfn_valid(m)) return fail(-EINVAL, "not a frame of RAM");
+        return fail_value(-EINVAL, "the descriptor is a system segment or a gate", descriptor);
+    if (!mfn_valid(m)) return fail_frame(-EINVAL, "not a frame of RAM", m, 0);
     t = frame_type(frame_of(m)) == FRAME_SEGDESC ? FRAME_SEGDESC : FRAME_WRITABLE;
     error = frame_get_type(m, d, t);
     if (error) return error;

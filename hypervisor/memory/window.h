@@ -47,5 +47,7 @@ void window_load_ldt(const struct vcpu *v);
 bool descriptor_ok(uint64_t *descriptor);
 /* all of a page that is about to become FRAME_SEGDESC */
 bool segdesc_page_ok(mfn_t m);
+/* If not: -EINVAL, and which descriptor it is. */
+int segdesc_refused(mfn_t m) must_check cold;
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+#undef fail                                     /* the hypervisor has one, too */
 #include "memory/mmu.h"
 #include "memory/entry.h"
 #include "memory/heap.h"

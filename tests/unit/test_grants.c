@@ -40,6 +40,26 @@ int fail_at(int error, struct refusal *place)
     place->count++;
     return error;
 }
+int refuse_at(int status, struct refusal *place)
+{
+    return fail_at(status, place);
+}
+int refuse_frame_at(int status, struct refusal *place, mfn_t m)
+{
+    return fail_at(status, place);
+}
+int refuse_value_at(int status, struct refusal *place, uint64_t value)
+{
+    return fail_at(status, place);
+}
+int fail_value_at(int error, struct refusal *place, uint64_t value)
+{
+    return fail_at(error, place);
+}
+int about_value(int error, uint64_t value)
+{
+    return error;
+}
 void printk_at(int level, const char *format, ...)
 {
 }
@@ -67,6 +87,10 @@ int frame_get(mfn_t m, struct domain *owner)
 {
     frames_held++;
     return 0;
+}
+bool frame_try_get(mfn_t m, struct domain *owner)
+{
+    return frame_get(m, owner) == 0;
 }
 void frame_put(mfn_t m)
 {

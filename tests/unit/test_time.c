@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
+#undef fail                                     /* the hypervisor has one, too */
 #include "domain/time.h"
 #include "lib/printk.h"
 #include "machine/apic.h"

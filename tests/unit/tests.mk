@@ -43,6 +43,8 @@ elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 gpt.sources := dom0/storage/gpt.c
+fail.sources := hypervisor/lib/fail.c
+fail.cflags := -D__XEN_TOOLS__
 grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \

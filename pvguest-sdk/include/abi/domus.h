@@ -17,16 +17,35 @@
 /*
  * DOMUS_last_error: why this vCPU's last refused hypercall was refused. arg is a struct
  * domus_last_error, filled in. Any domain may ask about itself. Returns 0; -ENOENT when no call of
- * this vCPU has been refused yet; -EFAULT. Asking does not change the answer.
+ * this vCPU has been refused yet; -EFAULT. Asking does not change the answer. (It has grown once,
+ * and its number with it: to number 0 the answer is -ENOSYS.)
+ *
+ * Every negative result of a hypercall is written down, and of each call of a multicall; so are
+ * those whose answer is another: a request of grant_table_op with a status of its own, a memory_op
+ * that did fewer extents than it was asked for. So is, with DOMUS_NO_HYPERCALL, what the hypervisor
+ * did not do for a fault of the kernel's: a store to its page tables, a page of its LDT.
  */
-#define DOMUS_last_error 0
+#define DOMUS_last_error 4
+#define DOMUS_NO_HYPERCALL 0xffffffffu
 struct domus_last_error {
-    int32_t  error;          /* the negative errno that was returned */
-    uint32_t hypercall;      /* the number of the refused hypercall */
+    int32_t  error;          /* the errno, or with DOMUS_ABOUT_STATUS a request's GNTST_* status */
+    uint32_t hypercall;      /* the refused one's number; 63 stands for all from there on */
     char     file[40];       /* where in the hypervisor, NUL-terminated */
     uint32_t line;
+    uint32_t about;          /* DOMUS_ABOUT_*: which of these say something; the others are 0: */
+    uint32_t level;          /* of the page table: 1 to 4 */
+    uint32_t slot;           /* of the entry in it: 0 to 511 */
+    uint64_t frame;          /* the table that the entry is in, or the frame that was named */
+    uint64_t value;          /* the entry as it is, or was to be; or the argument */
+    uint64_t refusals;       /* refused calls: more than before a call, if this is about it */
     char     reason[140];    /* a sentence, NUL-terminated */
+    char     words[260];     /* all of this in one line, NUL-terminated */
 };
+#define DOMUS_ABOUT_FRAME   1u
+#define DOMUS_ABOUT_LEVEL   2u
+#define DOMUS_ABOUT_SLOT    4u
+#define DOMUS_ABOUT_VALUE   8u
+#define DOMUS_ABOUT_STATUS  16u
 
 /*
  * DOMUS_audit: recount every page type and reference from the page tables, grants and tables that

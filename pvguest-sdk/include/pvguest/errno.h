@@ -6,6 +6,8 @@
 #ifndef PVGUEST_ERRNO_H
 #define PVGUEST_ERRNO_H
 
+#include <stddef.h>
+
 enum {
 #define XEN_ERRNO(name, value) name = value,
 #undef __XEN_PUBLIC_ERRNO_H__
@@ -14,6 +16,14 @@ enum {
 
 /* "EINVAL" for 22 or -22; "E?" for a number Xen does not know. */
 const char *errno_name(long error);
+
+/*
+ * Why this vCPU's last refused hypercall was refused, in a line: the call, the error, a sentence,
+ * which frame, level, slot and entry it was about, where in the hypervisor. 260 bytes have room for
+ * all of it. 0; -ENOENT when none was refused yet; -ENOSYS on a hypervisor that does not say (real
+ * Xen): then words is "".
+ */
+long hypercall_reason(char *words, size_t size);
 
 /* A pointer that may be an error: the last page of the address space is never mapped. */
 static inline void *ERR_PTR(long error)

@@ -6,11 +6,14 @@
  * others, huge counts. The guest may be refused a million times; the machine must go on, and the
  * guest's own next sane call must work. Results are errnos or what the call may say, never more;
  * some calls succeed and most are refused; and pages of ours that no call was given stay as they
- * are. Calls that would rightly end or stop this very guest (shutdown, block, iret, its own trap
- * table, closing its console) are left out. Idea: XSA-212, 296 and most others: "pass wild pointers
- * and counts to every hypercall".
+ * are. On Domus each refusal is also written down with the errno and the call that it was, once,
+ * and nothing is written down for a call that did what it was asked to. Calls that would rightly
+ * end or stop this very guest (shutdown, block, iret, its own trap table, closing its console) are
+ * left out. Idea: XSA-212, 296 and most others: "pass wild pointers and counts to every hypercall".
  */
 #include "../lib/test.h"
+
+#include <abi/domus.h>
 
 static uint64_t seed;
 /* a page with nothing behind it: a wild count runs off its end, not into our own data */
@@ -146,6 +149,46 @@ static void random_call(unsigned long *number, uint64_t *a)
     } while (suicidal(*number, a));
 }
 
+/* ---- why ---- */
+
+static struct domus_last_error why;
+static bool asking;                         /* whether there is somebody who says why */
+
+static uint64_t refusals(void)
+{
+    if (asking)
+        NEED(HYPERVISOR_domus_op(DOMUS_last_error, &why) == 0);
+    return why.refusals;
+}
+
+/* What answers otherwise than by an errno may have been refused all the same: requests with a
+ * status each, extents that are counted. */
+static bool has_statuses(unsigned long number)
+{
+    return number == __HYPERVISOR_grant_table_op || number == __HYPERVISOR_memory_op;
+}
+
+static bool written_down(unsigned long number, long result, uint64_t more)
+{
+    if (result >= 0) return more == 0;
+    return (has_statuses(number) ? more >= 1 : more == 1) && why.error == result &&
+           why.hypercall == number && !(why.about & DOMUS_ABOUT_STATUS);
+}
+
+static void explained(unsigned long number, uint64_t command, long result, uint64_t before)
+{
+    uint64_t more = refusals() - before;
+
+    if (!asking || (result >= 0 && has_statuses(number))) return;
+    if (number == __HYPERVISOR_domus_op && command == DOMUS_last_error)
+        result = 0;                         /* asking does not change the answer */
+    if (!written_down(number, result, more))
+        test_failure(__FILE__, __LINE__, "hypercall %lu says %ld; %lu refusals more, %s", number,
+                     result, more, why.words);
+}
+
+/* ---- the calls ---- */
+
 /* An errno, or a value that the call may have: a pointer of the hypervisor's in it would be a
  * leak. */
 static void judge(unsigned long number, uint64_t command, long result)
@@ -165,13 +208,16 @@ static void judge(unsigned long number, uint64_t command, long result)
 static void one_round(void)
 {
     static struct multicall_entry calls[4];
-    unsigned long number;
-    uint64_t a[5];
+    unsigned long number, least = 0, most = 0;
+    uint64_t a[5], before = why.refusals;
+    long result;
 
     random_buffer();
     if (next_random(&seed) % 16) {
         random_call(&number, a);
-        judge(number, a[0], hypercall_by_syscall(number, a[0], a[1], a[2], a[3], a[4]));
+        result = hypercall_by_syscall(number, a[0], a[1], a[2], a[3], a[4]);
+        explained(number, a[0], result, before);
+        judge(number, a[0], result);
         return;
     }
     for (int i = 0; i < 4; i++) {
@@ -180,8 +226,16 @@ static void one_round(void)
                                              .args = { a[0], a[1], a[2], a[3], a[4] } };
     }
     CHECK_IS(HYPERVISOR_multicall(calls, 4), 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         judge(calls[i].op, calls[i].args[0], (long)calls[i].result);
+        if (calls[i].op == __HYPERVISOR_domus_op && calls[i].args[0] == DOMUS_last_error)
+            continue;
+        least += (long)calls[i].result < 0;
+        most += has_statuses(calls[i].op) ? 1000 : (long)calls[i].result < 0;
+    }
+    uint64_t more = refusals() - before;
+    if (asking && (more < least || more > most))
+        test_failure(__FILE__, __LINE__, "%lu of 4 calls refused, %lu written down", least, more);
 }
 
 static uint64_t number_option(const char *name, uint64_t otherwise)
@@ -237,6 +291,9 @@ void test_main(void)
     foreign = foreign_mfn();
     NEED(buffer && victim);
     NEED(HYPERVISOR_update_va_mapping((unsigned long)buffer + PAGE_SIZE, 0, UVMF_INVLPG) == 0);
+    asking = on_domus();
+    CHECK_REFUSED(HYPERVISOR_xen_version(9999, NULL));          /* so that there is an answer */
+    (void)refusals();
     set_trap_handler(TRAP_DB, ignore);
     events_mask_all();
     for (uint64_t i = 0; i < rounds; i++) {

@@ -96,6 +96,7 @@ static void answers_are_clean(void)
     CHECK(error.file[0] && error.reason[0]);
     CHECK_IS(left_behind(error.file, sizeof(error.file)), 0);
     CHECK_IS(left_behind(error.reason, sizeof(error.reason)), 0);
+    CHECK_IS(left_behind(error.words, sizeof(error.words)), 0);
     if (!is_dom0()) return;
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_audit, &audit), 0);
     CHECK(audit.frames > audit.free && audit.free > 0 && audit.typed > 0);

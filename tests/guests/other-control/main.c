@@ -385,16 +385,14 @@ static void vcpus(void)
     CHECK_REFUSED(domctl_on(9999, other.id));
 }
 
-/* The debug key that shows registers has each vCPU's own page tables, not those of whoever
- * asked. */
-static void registers_of_each(void)
+/* The log after a debug key. */
+static const char *log_of_key(char key)
 {
-    static char log[20000], wanted[2][24];
-    char key = 'd';
+    static char log[20000];
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys,
                              .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
 
-    if (!on_domus()) return;
+    memset(log, 0, sizeof(log));
     op.u.debug_keys.nr_keys = 1;
     set_xen_guest_handle(op.u.debug_keys.keys, &key);
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
@@ -403,6 +401,18 @@ static void registers_of_each(void)
     op.u.readconsole.count = sizeof(log) - 1;
     set_xen_guest_handle(op.u.readconsole.buffer, log);
     CHECK_IS(HYPERVISOR_sysctl(&op), 0);
+    return log;
+}
+
+/* The debug key that shows registers has each vCPU's own page tables, not those of whoever
+ * asked. */
+static void registers_of_each(void)
+{
+    static char wanted[2][24];
+    const char *log;
+
+    if (!on_domus()) return;
+    log = log_of_key('d');
     snprintf(wanted[0], sizeof(wanted[0]), "cr3 %016lx", kernel_root_mfn << PAGE_SHIFT);
     snprintf(wanted[1], sizeof(wanted[1]), "cr3 %016lx",
              (unsigned long)other.frame[OTHER_L4] << PAGE_SHIFT);
@@ -541,6 +551,8 @@ static void domus_op(void)
     CHECK_IS(error.error, -ESRCH);
     CHECK_IS(error.hypercall, __HYPERVISOR_domctl);
     CHECK(error.line > 0 && strcmp(error.reason, "there is no such domain") == 0);
+    CHECK(strstr(log_of_key('q'), "    refused last: domctl: -3 ESRCH: there is no such domain "
+                                  "hypervisor/control/domctl.c:"));
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_last_error, (void *)0x1000), -EFAULT);
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_counters, &counters), 0);
     CHECK(answers());

@@ -37,6 +37,17 @@ long last_error(void)
     return error.error;
 }
 
+void judge(const char *file, int line, const char *what, long got, long wanted)
+{
+    long told = got < 0 ? last_error() : got;
+
+    if (got == wanted && told == got)
+        test_passed();
+    else
+        test_failure(file, line, "%s is %ld, not %ld, and written down is %ld", what, got, wanted,
+                     told);
+}
+
 void test_main(void)
 {
     if (!on_domus())

@@ -12,6 +12,12 @@ void *unwritable(const void *bytes, size_t length);
 void unwritable_end(void *page);
 /* What the last refused call was told: for those that answer otherwise than by an errno. */
 long last_error(void);
+/* Here each negative result, errno or status, is also what is written down as the last refusal: the
+ * caller's word, not a helper's. */
+#undef CHECK_IS
+#define CHECK_IS(expression, wanted) \
+    judge(__FILE__, __LINE__, #expression, (long)(expression), (long)(wanted))
+void judge(const char *file, int line, const char *what, long got, long wanted);
 
 void refused_control(void);         /* domctl, sysctl, platform_op, console_io */
 void refused_vcpus(void);           /* vcpu_op, sched_op, nmi_op, callback_op, multicall */
