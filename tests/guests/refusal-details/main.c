@@ -358,8 +358,8 @@ static void of_which_call(void)
     calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_multicall };
     TOLD((HYPERVISOR_multicall(calls, 2), (long)calls[1].result), -EINVAL, __HYPERVISOR_multicall,
          .about = 0);
-    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_set_debugreg, .args = { 4 } };
-    TOLD((HYPERVISOR_multicall(calls, 2), (long)calls[1].result), -EINVAL,
+    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_set_debugreg, .args = { 9 } };
+    TOLD((HYPERVISOR_multicall(calls, 2), (long)calls[1].result), -ENODEV,
          __HYPERVISOR_set_debugreg, .about = 0);
     NEED(fixed);
     fixed[0] = calls[0];
