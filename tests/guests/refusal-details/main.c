@@ -358,7 +358,7 @@ static void of_which_call(void)
     calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_multicall };
     TOLD((HYPERVISOR_multicall(calls, 2), (long)calls[1].result), -EINVAL, __HYPERVISOR_multicall,
          .about = 0);
-    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_set_debugreg, .args = { 9 } };
+    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_set_debugreg, .args = { 8 } };
     TOLD((HYPERVISOR_multicall(calls, 2), (long)calls[1].result), -ENODEV,
          __HYPERVISOR_set_debugreg, .about = 0);
     NEED(fixed);
@@ -411,7 +411,7 @@ static void in_words(void)
  * sentence that ends it. */
 static void end_badly(void)
 {
-    CHECK_REFUSED(HYPERVISOR_set_debugreg(4, 0));
+    CHECK_REFUSED(HYPERVISOR_set_debugreg(8, 0));
     asm volatile("xor %%esp, %%esp; mov %0, %%eax; syscall" : : "i"(__HYPERVISOR_iret) : "memory");
 }
 
