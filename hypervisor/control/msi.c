@@ -31,6 +31,7 @@
 #define MSIX_FUNCTION_MASK  (1u << 14)
 #define MSIX_TABLE_SIZE     0x7ffu
 #define MSIX_TABLE          4
+#define ENTRY_SIZE          16u
 #define ENTRY_MASKED        1u
 
 /* Table pages mapped so far: a page is mapped once however often its device's interrupts come and
@@ -96,8 +97,10 @@ int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
         return fail(-EINVAL, "beyond the device's MSI-X table");
     if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY))
         return fail(-ENXIO, "the device's memory is switched off");
-    uint64_t address = table_address(m) + entry * 16u;
-    void *page = address > entry * 16u ? map_page(address & PAGE_MASK) : NULL;
+    uint64_t table = table_address(m), address = table + entry * ENTRY_SIZE;
+    /* A table begins at any multiple of 8, but one page is mapped. */
+    bool whole = address % PAGE_SIZE <= PAGE_SIZE - ENTRY_SIZE;
+    void *page = table && whole ? map_page(address & PAGE_MASK) : NULL;
     if (!page) return fail(-ENOMEM, "the device's MSI-X table cannot be mapped");
     m->table_entry = (volatile uint32_t *)((char *)page + address % PAGE_SIZE);
     return 0;

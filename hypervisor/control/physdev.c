@@ -96,7 +96,6 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
     if (!p) return NULL;
     p->domain = d;
     p->number = number;
-    p->vector = -1;
     timer_init(&p->calm, d, calm_again, p);
     d->pirqs->pirq[number] = p;
     return p;
@@ -132,14 +131,13 @@ static void disconnect(struct pirq *p)
     vector_free(p->vector);
     if (p->kind == PIRQ_MSI) {
         bool others = false;
-        for (uint32_t i = 0; i < NR_PIRQS; i++) {
+        for (uint32_t i = GSI_PIRQS; i < NR_PIRQS; i++) {
             const struct pirq *q = p->domain->pirqs->pirq[i];
             others |= q && q != p && q->kind == PIRQ_MSI && q->msi.bdf == p->msi.bdf;
         }
         if (!others)
             msi_disable(&p->msi);
     }
-    p->kind = PIRQ_NONE;
 }
 
 void pirq_free(struct pirq *p)

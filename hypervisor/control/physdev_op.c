@@ -41,16 +41,14 @@ static int free_pirq_number(const struct domain *d)
 
 static int map_gsi(struct domain *d, struct physdev_map_pirq *op)
 {
-    if (op->index < 0 || op->index >= GSI_PIRQS || (op->pirq >= 0 && op->pirq != op->index))
+    if ((uint32_t)op->index >= GSI_PIRQS || (op->pirq >= 0 && op->pirq != op->index))
         return fail(-EINVAL, "no such GSI; its PIRQ has the same number");
     if ((uint32_t)op->index == acpi.isa[4].gsi)
         return fail(-EBUSY, "this interrupt is the hypervisor's console's");
     op->pirq = op->index;
-    struct pirq *p = pirq_of(d, (uint32_t)op->index);
-    if (p && p->kind == PIRQ_GSI)
+    if (pirq_of(d, (uint32_t)op->index))
         return 0;                   /* mapping it again is not an error */
-    if (!p)
-        p = pirq_create(d, (uint32_t)op->index);
+    struct pirq *p = pirq_create(d, (uint32_t)op->index);
     if (!p) return fail(-ENOMEM, "no memory for the PIRQ");
     int error = pirq_connect(p, PIRQ_GSI);
     if (error)
@@ -62,8 +60,8 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
 {
     struct msi msi;
     bool msix = op->table_base != 0;
-    if ((op->bus >> 16) != 0 || op->bus < 0 || op->bus > 0xff || op->devfn < 0 ||
-        op->devfn > 0xff || op->entry_nr < 0 || op->entry_nr > 0x7ff || (!msix && op->entry_nr > 1))
+    if ((uint32_t)op->bus > 0xff || (uint32_t)op->devfn > 0xff ||
+        (uint32_t)op->entry_nr > (msix ? 0x7ff : 1))
         return fail(-EINVAL, "not a device of segment 0, or not an entry of it");
     int error = msi_setup(&msi, (uint16_t)(op->bus << 8 | op->devfn), msix, (uint16_t)op->entry_nr);
     if (error) return error;
@@ -77,13 +75,13 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
     if (number < 0) return number;
     if (number < GSI_PIRQS || number >= NR_PIRQS)
         return fail(-EINVAL, "not a PIRQ that messages can have");
-    struct pirq *p = pirq_of(d, (uint32_t)number);
-    if (p && p->kind != PIRQ_NONE) return fail(-EEXIST, "the PIRQ has a source already");
-    if (!p && !(p = pirq_create(d, (uint32_t)number)))
-        return fail(-ENOMEM, "no memory for the PIRQ");
+    struct pirq *reserved = pirq_of(d, (uint32_t)number);
+    struct pirq *p = reserved ? reserved : pirq_create(d, (uint32_t)number);
+    if (!p) return fail(-ENOMEM, "no memory for the PIRQ");
+    if (p->kind != PIRQ_NONE) return fail(-EEXIST, "the PIRQ has a source already");
     p->msi = msi;
     error = pirq_connect(p, PIRQ_MSI);
-    if (error)
+    if (error && !reserved)
         pirq_free(p);
     op->pirq = number;
     return error;

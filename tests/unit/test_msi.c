@@ -217,6 +217,27 @@ static void an_entry_of_the_table(void **state)
     assert_int_equal(msi_setup(&m, DEVICE, true, 2048), -EINVAL);
 }
 
+/* A table may begin at an odd multiple of 8: the entry that would lie across two pages, of which
+ * one is mapped, is refused. */
+static void a_table_that_is_not_aligned(void **state)
+{
+    struct msi m;
+
+    take_port_faults();
+    device(0);
+    put16(MSIX_AT + 2, 0x07ff);
+    put32(MSIX_AT + 4, 0xc008 | 1);
+    assert_int_equal(msi_setup(&m, DEVICE, true, 254), 0);
+    assert_int_equal(last_mapped, 0xfebfc000);
+    assert_ptr_equal(m.table_entry, page + 1024 - 6);
+    assert_int_equal(msi_setup(&m, DEVICE, true, 255), -ENOMEM);
+    assert_int_equal(msi_setup(&m, DEVICE, true, 256), 0);
+    assert_ptr_equal(m.table_entry, page + 2);
+    put32(MSIX_AT + 4, 0xc000 | 1);
+    assert_int_equal(msi_setup(&m, DEVICE, true, 255), 0);
+    assert_ptr_equal(m.table_entry, page + 1024 - 4);
+}
+
 static void a_table_in_every_kind_of_bar(void **state)
 {
     struct msi m;
@@ -315,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_in_every_form), cmocka_unit_test(an_entry_of_the_table),
+        cmocka_unit_test(a_table_that_is_not_aligned),
         cmocka_unit_test(a_table_in_every_kind_of_bar), cmocka_unit_test(devices_without),
         cmocka_unit_test(the_longest_list), cmocka_unit_test(no_room_for_tables),
     };

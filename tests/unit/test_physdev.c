@@ -11,120 +11,20 @@
 #include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#undef fail                                     /* the hypervisor has one, too */
-#include "control/pirq.h"
-#include "domain/schedule.h"
-#include "lib/fail.h"
-#include "lib/printk.h"
-#include "machine/acpi.h"
-#include "machine/apic.h"
-#include "machine/vectors.h"
-#include "memory/heap.h"
+#include "physdev_host.h"
 
 #define LEVEL   20u
 #define EDGE    1u
 #define MESSAGE 60u
-#define WINDOW  10000000u                       /* ns: a thousand within it are a storm */
+#define WINDOW  10000000u /* ns: a thousand within it are a storm */
 
-/* --- the machine --- */
-
-struct acpi_facts acpi;
-static struct domain guest;
-static uint64_t now;
-static bool masked[NR_PIRQS];                   /* by GSI, or by the message's entry */
-static unsigned int events, vectors_used, vectors_freed, disabled, timers_stopped;
-static size_t held;
-static void (*handlers[256])(void *arg);
-static void *arguments[256];
-
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-void printk_at(int level, const char *format, ...)
-{
-}
-uint64_t now_ns(void)
-{
-    return now;
-}
-void time_goes_to(struct domain *d, uint64_t at)
-{
-}
-void send_guest_pirq(struct domain *d, uint32_t pirq)
-{
-    events++;
-}
-void *hv_alloc(size_t size)
-{
-    held += size;
-    return calloc(1, size);
-}
-void hv_free(void *p, size_t size)
-{
-    held -= size;
-    free(p);
-}
-void ioapic_mask(uint32_t gsi, bool m)
-{
-    masked[gsi] = m;
-}
-void msi_mask(const struct msi *m, bool mask)
-{
-    masked[m->entry] = mask;
-}
-void msi_program(const struct msi *m, int vector)
-{
-    masked[m->entry] = true;
-}
-void msi_disable(const struct msi *m)
-{
-    disabled++;
-}
-int ioapic_route(uint32_t gsi, int vector, bool level, bool low)
-{
-    masked[gsi] = true;
-    return 0;
-}
-
-int vector_alloc(void (*handler)(void *arg), void *arg)
-{
-    handlers[0x30 + vectors_used] = handler;
-    arguments[0x30 + vectors_used] = arg;
-    return (int)(0x30 + vectors_used++);
-}
-
-void vector_free(int vector)
-{
-    assert_in_range(vector, 0x30, 0x30 + vectors_used - 1);
-    vectors_freed++;
-}
-
-void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg)
-{
-    *t = (struct timer){ .owner = owner, .fire = fire, .arg = arg };
-}
-
-void timer_set(struct timer *t, uint64_t deadline)
-{
-    t->node.key = deadline;
-}
-void timer_stop(struct timer *t)
-{
-    t->node.key = 0, timers_stopped++;
-}
-
-/* --- a domain, and its PIRQs --- */
+/* --- a domain, and its PIRQs -------------------------------------------------------------------
+ */
 
 static int set_up(void **state)
 {
-    memset(masked, 0, sizeof(masked));
-    for (unsigned int i = 0; i < ISA_IRQS; i++)
-        acpi.isa[i].gsi = i;
+    machine_begins();
     now = 5 * WINDOW;
-    events = vectors_used = vectors_freed = disabled = timers_stopped = 0;
-    guest = (struct domain){ .id = 0 };
     assert_int_equal(physdev_create(&guest), 0);
     return 0;
 }
@@ -132,8 +32,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     physdev_destroy(&guest);
-    assert_int_equal(vectors_freed, vectors_used);
-    assert_int_equal(held, 0);
+    nothing_is_held();
     return 0;
 }
 
@@ -164,13 +63,20 @@ static void a_level_waits_for_its_eoi(void **state)
     pirq_eoi(p);
     assert_false(masked[LEVEL]);
     masked[LEVEL] = true;
-    pirq_eoi(p);                                /* nothing to be served: nothing is done */
+    pirq_eoi(p); /* nothing to be served: nothing is done */
     assert_true(masked[LEVEL]);
     fires(p);
     pirq_unbind(&guest, LEVEL);
-    pirq_eoi(p);                                /* nobody listens any more */
+    pirq_eoi(p); /* nobody listens any more */
     assert_true(masked[LEVEL]);
     assert_int_equal(events, 2);
+    assert_int_equal(pirq_bind(&guest, LEVEL, 8), 0);
+    fires(p);
+    pirq_unbind(&guest, LEVEL);
+    assert_int_equal(pirq_bind(&guest, LEVEL, 9), 0);
+    masked[LEVEL] = true;
+    pirq_eoi(p); /* the one of before is over */
+    assert_true(masked[LEVEL]);
 }
 
 /* An edge, and a message, whatever the number of its PIRQ: not masked, nor is an EOI waited for. */
@@ -200,15 +106,81 @@ static void a_storm_is_over_after_a_window(void **state)
         assert_int_equal(p[i]->calm.node.key, now + WINDOW);
         p[i]->calm.fire(p[i]->calm.arg);
         assert_false(masked[p[i]->number]);
-        now += WINDOW + 1;                      /* and is counted from the beginning */
+        fires(p[i]);
+        assert_true(masked[p[i]->number]);
+        assert_int_equal(said, i + 1); /* once a window */
+        now += WINDOW;                 /* which is not over yet: */
+        p[i]->calm.fire(p[i]->calm.arg);
+        fires(p[i]);
+        assert_true(masked[p[i]->number]);
+        now++;
+        p[i]->calm.fire(p[i]->calm.arg); /* and is counted from the beginning */
         fires(p[i]);
         assert_false(masked[p[i]->number]);
     }
-    assert_int_equal(events, 2002);
+    assert_int_equal(events, 2006);
     pirq_unbind(&guest, MESSAGE);
     assert_int_equal(p[1]->calm.node.key, 0);
-    p[1]->calm.fire(p[1]->calm.arg);            /* too late: nobody listens any more */
+    p[1]->calm.fire(p[1]->calm.arg); /* too late: nobody listens any more */
     assert_true(masked[MESSAGE]);
+}
+
+static void who_can_be_bound(void **state)
+{
+    static struct domain none = { .id = 1 }; /* has no interrupts at all */
+
+    connected(MESSAGE, PIRQ_MSI, 8);
+    assert_int_equal(pirq_port(&guest, MESSAGE), MESSAGE + 100);
+    assert_int_equal(pirq_bind(&guest, MESSAGE, 7), -EEXIST);
+    assert_int_equal(pirq_bind(&guest, MESSAGE + 1, 7), -EPERM);
+    assert_int_equal(pirq_bind(&guest, NR_PIRQS - 1, 7), -EPERM);
+    assert_int_equal(pirq_bind(&guest, NR_PIRQS, 7), -EINVAL);
+    assert_int_equal(pirq_bind(&none, MESSAGE, 7), -EPERM);
+    assert_int_equal(pirq_port(&guest, MESSAGE), MESSAGE + 100);
+    assert_int_equal(pirq_port(&guest, MESSAGE + 1), 0);
+    assert_int_equal(pirq_port(&guest, NR_PIRQS), 0);
+    assert_int_equal(pirq_port(&none, MESSAGE), 0);
+    pirq_unbind(&guest, MESSAGE + 1);
+    pirq_unbind(&guest, NR_PIRQS);
+    pirq_unbind(&none, MESSAGE);
+    assert_int_equal(timers_stopped, 0);
+    pirq_unbind(&guest, MESSAGE);
+    assert_int_equal(pirq_port(&guest, MESSAGE), 0);
+    assert_true(masked[MESSAGE]);
+    physdev_destroy(&none);
+}
+
+/* Each has its own vector; what interrupts the I/O APIC's inputs are at first, the firmware says.
+ */
+static void how_inputs_are_at_first(void **state)
+{
+    struct pirq_table *t;
+
+    physdev_destroy(&guest);
+    acpi.isa[0].gsi = GSI_PIRQS - 1;
+    acpi.isa[9].level = acpi.isa[10].active_low = true;
+    acpi.isa[15].gsi = GSI_PIRQS; /* there is none */
+    acpi.isa[15].level = true;
+    allocations_left = 0;
+    assert_int_equal(physdev_create(&guest), -ENOMEM);
+    allocations_left = 10;
+    assert_int_equal(physdev_create(&guest), 0);
+    t = guest.pirqs;
+    for (unsigned int i = 0; i < GSI_PIRQS; i++) {
+        assert_int_equal(t->gsi_level[i], i == 9 || (i >= ISA_IRQS && i < GSI_PIRQS - 1));
+        assert_int_equal(t->gsi_low[i], i == 10 || (i >= ISA_IRQS && i < GSI_PIRQS - 1));
+    }
+    connected(0, PIRQ_GSI, 0);
+    assert_false(routed_level || routed_low);
+    connected(9, PIRQ_GSI, 0);
+    assert_true(routed_level && !routed_low);
+    connected(10, PIRQ_GSI, 0);
+    assert_true(!routed_level && routed_low);
+    physdev_destroy(&guest);
+    assert_null(guest.pirqs);
+    assert_true(masked[0] && masked[9] && masked[10]);
+    assert_int_equal(timers_stopped, 3);
+    physdev_destroy(&guest); /* once more: nothing */
 }
 
 /* The capability goes off with the last of a device's messages; a number that never had a source
@@ -221,7 +193,7 @@ static void what_goes_with_a_pirq(void **state)
     assert_non_null(empty);
     assert_null(pirq_create(&guest, 63));
     assert_int_equal(pirq_bind(&guest, 63, 1), -EPERM);
-    pirq_free(empty);                           /* has no vector: none is freed, no timer stopped */
+    pirq_free(empty); /* has no vector: none is freed, no timer stopped */
     assert_int_equal(vectors_freed, 0);
     assert_int_equal(timers_stopped, 0);
     assert_null(pirq_of(&guest, 63));
@@ -232,6 +204,25 @@ static void what_goes_with_a_pirq(void **state)
     assert_int_equal(disabled, 1);
     pirq_free(other);
     assert_int_equal(disabled, 2);
+    assert_int_equal(timers_stopped, 3);
+
+    /* A GSI, and a number without a source, are no message of the first device of all. */
+    one = connected(GSI_PIRQS, PIRQ_MSI, 0);
+    assert_non_null(pirq_create(&guest, 61));
+    two = connected(47, PIRQ_GSI, 0);
+    assert_int_equal(disabled, 2);
+    pirq_free(one);
+    assert_int_equal(disabled, 3);
+    one = connected(62, PIRQ_MSI, 0);
+    other = connected(GSI_PIRQS, PIRQ_MSI, 0);
+    pirq_free(one);
+    pirq_free(two);
+    assert_int_equal(disabled, 3); /* the first of all messages is still there */
+    one = connected(NR_PIRQS - 1, PIRQ_MSI, 0);
+    pirq_free(other);
+    assert_int_equal(disabled, 3);
+    pirq_free(one);
+    assert_int_equal(disabled, 4);
 }
 
 int main(void)
@@ -240,6 +231,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_level_waits_for_its_eoi, set_up, tear_down),
         cmocka_unit_test_setup_teardown(edges_do_not_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_storm_is_over_after_a_window, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_can_be_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(how_inputs_are_at_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_goes_with_a_pirq, set_up, tear_down),
     };
 

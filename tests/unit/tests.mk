@@ -27,6 +27,10 @@ build.sources := dom0/builder/build.c dom0/builder/control.c dom0/builder/image.
     dom0/builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
+build_dom0.sources := hypervisor/domain/build_dom0.c hypervisor/domain/dom0_layout.c \
+    hypervisor/domain/elf.c
+build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h
 builder.sources := dom0/builder/image.c dom0/builder/layout.c
 builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c \
     hypervisor/domain/dom0_layout.c
@@ -42,15 +46,18 @@ disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
-gpt.sources := dom0/storage/gpt.c
 fail.sources := hypervisor/lib/fail.c
 fail.cflags := -D__XEN_TOOLS__
+gpt.sources := dom0/storage/gpt.c
 grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
     dom0/turns.c
 guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h -include pvguest/string.h
+heap.sources := hypervisor/memory/heap.c
+heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0xff000ul \
+    -include tests/unit/layout_host.h
 image.sources := dom0/builder/image.c
 inflate.sources := dom0/builder/inflate.c
 inflate.libraries := z
@@ -79,6 +86,11 @@ pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
 physdev.sources := hypervisor/control/physdev.c
 physdev.cflags := -fno-builtin
+physdev_op.sources := hypervisor/control/physdev.c hypervisor/control/physdev_op.c
+physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
+ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
+ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
+    tests/unit/layout_host.h
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
@@ -88,6 +100,8 @@ sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c \
     dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
+sdk_console.sources := pvguest-sdk/lib/console.c
+sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
 sdk_events.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
@@ -100,6 +114,8 @@ sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c
 sdk_pt.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_start.sources := pvguest-sdk/lib/start.c
+sdk_start.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
 sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
 sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
@@ -119,7 +135,11 @@ terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
 time.sources := hypervisor/domain/time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
+timer_queue.sources := hypervisor/domain/timers.c hypervisor/lib/pqueue.c
+timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
+traps.sources := hypervisor/entry/traps.c hypervisor/entry/dump.c
+traps.cflags := -D_GNU_SOURCE -fno-builtin
 turns.sources := dom0/turns.c
 unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
 unpack.cflags := -include tests/unit/malloc_host.h
