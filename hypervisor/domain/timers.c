@@ -23,7 +23,7 @@
 #define REST_TIMES  4u
 #define REST_MAX_NS 100000ul
 #define NEVER       UINT64_MAX
-#define NS_PER_S    1000000000ul
+#define STRAY_NS    100000000ul     /* from now: when a deadline that cannot be meant is over */
 
 /* ---- the queue ---- */
 
@@ -173,7 +173,7 @@ long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3,
     if (deadline == 0)
         vcpu_stop_singleshot(current);
     else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0)
-        vcpu_set_singleshot(current, now + NS_PER_S / 10);
+        vcpu_set_singleshot(current, now + STRAY_NS);
     else
         vcpu_set_singleshot(current, deadline);
     return 0;
