@@ -194,12 +194,12 @@ static bool fetch(struct insn *insn, uint64_t rip)
 }
 
 /* Where the instruction stores. bts, btr, btc with a register reach beyond their operand: the
- * number's upper part counts operands. */
+ * number's upper part counts operands. (Without a 0f in front these opcodes have no operand in
+ * memory that is decoded.) */
 static uint64_t operand_address(const struct insn *insn, const struct cpu_user_regs *regs)
 {
     uint64_t address = insn_address(insn, regs);
-    bool by_register = insn->two_byte &&
-                       (insn->opcode == 0xab || insn->opcode == 0xb3 || insn->opcode == 0xbb);
+    bool by_register = insn->opcode == 0xab || insn->opcode == 0xb3 || insn->opcode == 0xbb;
 
     if (by_register) {
         unsigned int unused = 64 - 8u * insn->operand_size;
