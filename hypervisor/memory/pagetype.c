@@ -107,7 +107,7 @@ static inline uint64_t first_of_type(uint64_t old, enum frame_type t)
 {
     uint64_t new = old + FRAME_TOTAL_ONE + FRAME_TYPED_ONE;
 
-    return type_in(old) == t && (old & FRAME_VALID) ? new : with_type(new, t) & ~FRAME_VALID;
+    return type_in(old) == t ? new : with_type(new, t) & ~FRAME_VALID;
 }
 
 enum pt_result pt_get_type(struct frame *f, enum frame_type t)

@@ -8,6 +8,9 @@
 #define LAYOUT_HOST_H
 
 #define HOST_FRAMES 8192
+#ifndef HOST_FIRST
+#define HOST_FIRST 0ul              /* the number of the first one */
+#endif
 
 extern char host_frames[], host_ram[], host_m2p[];
 
@@ -17,8 +20,8 @@ extern char host_frames[], host_ram[], host_m2p[];
 #define HV_START        0xffff800000000000
 #define HV_END          0xffff880000000000
 #define M2P_VIRT        ((unsigned long)host_m2p)
-#define FRAMETABLE_VIRT ((unsigned long)host_frames)
-#define DIRECTMAP_VIRT  ((unsigned long)host_ram)
+#define FRAMETABLE_VIRT ((unsigned long)host_frames - HOST_FIRST * sizeof(struct frame))
+#define DIRECTMAP_VIRT  ((unsigned long)host_ram - (HOST_FIRST << 12))
 #define IMAGE_VIRT      0xffff828000000000
 #define WINDOW_PAGES    32
 

@@ -133,11 +133,80 @@ static void its_length_is_paid_for(void **state)
     }
 }
 
+/* --- maps: a guest's machine, and the machine's own; as many entries as there is room for --- */
+
+static struct {
+    uint64_t start, size;
+    uint32_t type;
+} __attribute__((packed)) entry[4];
+
+static long map(unsigned int op, unsigned int room, unsigned int *given)
+{
+    struct xen_memory_map m = { .nr_entries = room, .buffer.p = entry };
+    long answer;
+
+    memset(entry, 0x55, sizeof(entry));
+    answer = do_memory_op(op, (unsigned long)&m, 0, 0, 0, 0);
+    *given = m.nr_entries;
+    return answer;
+}
+
+static void maps(void **state)
+{
+    unsigned int given;
+
+    max_frame = 1000;
+    domain.max_pages = 300;
+    domain.page_count = 200;
+    assert_int_equal(map(XENMEM_memory_map, 4, &given), 0);
+    assert_int_equal(given, 1);
+    assert_true(entry[0].start == 0 && entry[0].size == 300 << 12 && entry[0].type == 1);
+    assert_int_equal(entry[1].type, 0x55555555);
+    domain.page_count = 301;
+    assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
+    assert_int_equal(entry[0].size, 301 << 12);
+    domain.max_pages = 1000; /* as much as there is, or no limit at all: what it has */
+    assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
+    assert_int_equal(entry[0].size, 301 << 12);
+    domain.max_pages = 999;
+    assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
+    assert_int_equal(entry[0].size, 999 << 12);
+    assert_int_equal(map(XENMEM_memory_map, 0, &given), 0);
+    assert_true(given == 0 && entry[0].type == 0x55555555);
+
+    domain.privileged = true;
+    boot_info.region_count = 3;
+    for (unsigned int i = 0; i < 3; i++)
+        boot_info.regions[i] = (struct region){ i * 0x10000, i * 0x10000 + 0x3000 + i, 1 + i };
+    for (unsigned int room = 0; room < 5; room++) {
+        assert_int_equal(map(XENMEM_machine_memory_map, room, &given), 0);
+        assert_int_equal(given, room < 3 ? room : 3);
+        for (unsigned int i = 0; i < given; i++)
+            assert_true(entry[i].start == i * 0x10000 && entry[i].size == 0x3000 + i &&
+                        entry[i].type == 1 + i);
+        if (given < 4)
+            assert_int_equal(entry[given].type, 0x55555555);
+    }
+}
+
+static void small_answers(void **state)
+{
+    struct xen_machphys_mapping m;
+
+    max_frame = 1000;
+    assert_int_equal(do_memory_op(XENMEM_maximum_ram_page, 0, 0, 0, 0, 0), 1000);
+    assert_int_equal(do_memory_op(XENMEM_machphys_mapping, (unsigned long)&m, 0, 0, 0, 0), 0);
+    assert_true(m.v_start == MACH2PHYS_VIRT_START && m.v_end == MACH2PHYS_VIRT_END &&
+                m.max_mfn == 999);
+    assert_int_equal(do_memory_op(63, 0, 0, 0, 0, 0), -ENOSYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_element_a_gibibyte, set_up),
         cmocka_unit_test_setup(its_length_is_paid_for, set_up),
+        cmocka_unit_test_setup(maps, set_up), cmocka_unit_test_setup(small_answers, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
