@@ -22,6 +22,7 @@ SAME = [
 
 # It depends on when the machine, which is emulated and busy, came to it; either may show it or not.
 TIMING = [r"hrtimer: interrupt took", r"clocksource: .*(read-back|readout|watchdog|wd-)", r"random: crng init done", r"Marking TSC unstable",
+          r"available_clocksource:",            # without the TSC where it was marked so
           r"node 0 deferred pages initialised"]
 
 # Only on Domus.

@@ -28,8 +28,9 @@ def test_virtio_devices_as_qemu_makes_them():
     with odd("transitional", *drive("d0", disk), "-device", "virtio-blk-pci,drive=d0",
              "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0") as system:
         assert "dom0: disk disk0, " in system.said()
-        system.create("insula1.cfg")
+        system.send("xl create insula1.cfg")
         system.see(r"\(insula1\) Insula: disk xen", timeout=60)
+        system.ask("echo there")
         assert "2 answered" in system.shell("insula1", "ping 10.0.2.2 2 fast")
         assert system.power_off() == 0
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What make says to people: of a tool that is missing, of a step that is none, of edits; and what a choice of tests needs."""
 import os
+import os
 import pathlib
 import re
 import subprocess
@@ -13,7 +14,8 @@ PORT = ROOT / "patches/tools/port.py"
 
 
 def run(*words):
-    return subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True)
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}     # of a make around us
+    return subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True, env=quiet)
 
 
 def test_a_missing_tool_is_named():
