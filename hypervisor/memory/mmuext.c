@@ -179,7 +179,7 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
         struct mmuext_op op;
         int error = undo_if_any(current->domain);
 
-        if (!error && w->frames != current->domain)
+        if (!error)
             error = undo_if_any(w->frames);
         if (error || *done == count) return error;
         if (*done && spent()) return -ERESTART;
