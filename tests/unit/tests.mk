@@ -79,7 +79,16 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
+pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
+    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/mmu_update.c \
+    hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
+    hypervisor/memory/validate.c hypervisor/memory/walk.c
+pagetables.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 pagetype.sources := hypervisor/memory/pagetype.c
+paging.sources := hypervisor/memory/paging.c
+paging.cflags := -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
+    -DHOST_IMAGE=0x200000ul -DM2P_VIRT=0xffff800000000000 -include tests/unit/layout_host.h
 params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
@@ -91,6 +100,10 @@ physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
 ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
     tests/unit/layout_host.h
+reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
+    hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
+    hypervisor/memory/reservation.c
+reservation.cflags := $(pagetables.cflags)
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
