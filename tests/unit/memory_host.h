@@ -380,7 +380,7 @@ static int set_up(void **state)
     descriptors_ok = true;
     memset(&about, 0, sizeof(about));
     memset(&again, 0, sizeof(again));
-    leaf8.a = 40;
+    leaf8.a = 0x3129;            /* 41 bits of addresses */
     leaf0.b = 0;
     return 0;
 }

@@ -185,7 +185,7 @@ static void cpus_and_absent_entries(void **state)
     };
     static const uint64_t absent[] = { ENTRY(DATA, 0) & ~PTE_P, ENTRY(OTHERS(0), 0) & ~PTE_P,
                                        PTE_US, ENTRY(NO_RAM(0), 0) & ~PTE_P,
-                                       1ul << 40 | (ENTRY(DATA, 0) ^ PTE_P) };
+                                       1ul << 41 | (ENTRY(DATA, 0) ^ PTE_P) };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         bool unsafe = rows[i].warned;
@@ -199,7 +199,7 @@ static void cpus_and_absent_entries(void **state)
         entry_init();
         assert_int_equal(warnings, unsafe);
         for (unsigned int j = 0; j < ARRAY_SIZE(absent); j++) {
-            bool ram = j < 2 || j == 4;         /* a CPU with 40 bits does not see the 41st */
+            bool ram = j < 2 || j == 4;         /* a CPU with 41 bits does not see the 42nd */
 
             assert_int_equal(update(SLOT(SPARE_L1, 7), absent[j], DOMID_SELF), ram ? error : 0);
             assert_int_equal(update(SLOT(SPARE_L1, 7), 0, DOMID_SELF), 0);
@@ -212,8 +212,8 @@ static void cpus_and_absent_entries(void **state)
         assert_int_equal(mmu_pin(&dom0_, MFN(DOM0S(i)), FRAME_L1), 0);
         assert_int_equal(update(SLOT(DOM0S(i), 7), ENTRY(DATA, 0) & ~PTE_P, DOMID_SELF), 0);
         /* no device behind the CPU's last address */
-        assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 27, PTE_PCD), DOMID_SELF), 0);
-        assert_int_equal(update(SLOT(DOM0S(i), 9), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), -EINVAL);
+        assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), 0);
+        assert_int_equal(update(SLOT(DOM0S(i), 9), ENTRY(1 << 29, PTE_PCD), DOMID_SELF), -EINVAL);
         run_as(&guest);
     }
 }

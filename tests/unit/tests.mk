@@ -68,6 +68,12 @@ lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
 memory_op.sources := hypervisor/memory/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
+mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
+    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
+    hypervisor/memory/mmu_update.c hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c \
+    hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
+mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
@@ -83,8 +89,7 @@ pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
     hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/mmu_update.c \
     hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
     hypervisor/memory/validate.c hypervisor/memory/walk.c
-pagetables.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
-    -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
+pagetables.cflags := $(mmuext.cflags)
 pagetype.sources := hypervisor/memory/pagetype.c
 paging.sources := hypervisor/memory/paging.c
 paging.cflags := -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
@@ -103,7 +108,7 @@ ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
 reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
     hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
     hypervisor/memory/reservation.c
-reservation.cflags := $(pagetables.cflags)
+reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
