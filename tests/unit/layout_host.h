@@ -12,7 +12,7 @@
 #define HOST_FIRST 0ul              /* the number of the first one */
 #endif
 
-extern char host_frames[], host_ram[], host_m2p[];
+extern char host_frames[], host_ram[], host_m2p[], host_windows[];
 
 #define HV_SLOT_FIRST   256
 #define HV_SLOT_COUNT   16
@@ -24,7 +24,9 @@ extern char host_frames[], host_ram[], host_m2p[];
 #endif
 #define FRAMETABLE_VIRT ((unsigned long)host_frames - HOST_FIRST * sizeof(struct frame))
 #define DIRECTMAP_VIRT  ((unsigned long)host_ram - (HOST_FIRST << 12))
+#ifndef WINDOW_VIRT
 #define WINDOW_VIRT     0xffff818000000000
+#endif
 #define IOREMAP_VIRT    0xffff820000000000
 #ifdef HOST_IMAGE                   /* the machine address of ours */
 extern char image_start[];

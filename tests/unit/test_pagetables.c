@@ -124,6 +124,26 @@ static void each_entry_is_for_ring_3(void **state)
         }
 }
 
+/* What is not there may have any bits, and holds nothing; what is refused is told as it came. */
+static void absent_and_refused_ones(void **state)
+{
+    static const unsigned int tables[] = { SPARE_L1, SPARE_L2, SPARE_L3, L4 };
+
+    for (unsigned int level = 1; level <= 4; level++) {
+        uint64_t at = SLOT(tables[level - 1], 300), absent = ENTRY(DATA, ~0xffful | 0xffe) ^ PTE_P;
+        uint64_t wrong = (uint64_t)OTHERS(0) << 12 | PTE_P | PTE_RW | (level == 1 ? PTE_G : 0);
+
+        assert_int_equal(update(at, absent & ~PTE_P, DOMID_SELF), 0);
+        assert_int_equal(table(tables[level - 1])[300], absent & ~PTE_P);
+        assert_int_equal(update(at, wrong, DOMID_SELF), -EINVAL);
+        assert_true(about.value == wrong && about.level == level);
+        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_RW, DOMID_SELF), 0);
+        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_RW | PTE_PS, DOMID_SELF), 0);
+        assert_int_equal(table(tables[level - 1])[300], (uint64_t)DATA << 12 | PTE_RW | PTE_PS);
+        assert_int_equal(update(at, 0, DOMID_SELF), 0);
+    }
+}
+
 static void what_an_entry_may_name(void **state)
 {
     static const struct { unsigned int at, flags, domid, to; int guests, dom0s; } rows[] = {
@@ -213,6 +233,8 @@ static void cpus_and_absent_entries(void **state)
         assert_int_equal(update(SLOT(DOM0S(i), 7), ENTRY(DATA, 0) & ~PTE_P, DOMID_SELF), 0);
         /* no device behind the CPU's last address */
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), 0);
+        assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD) | 1ul << 52, DOMID_SELF),
+                         0);
         assert_int_equal(update(SLOT(DOM0S(i), 9), ENTRY(1 << 29, PTE_PCD), DOMID_SELF), -EINVAL);
         run_as(&guest);
     }
@@ -330,6 +352,16 @@ static void of_other_domains(void **state)
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | 6), 0);
     assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, 0), 6 << 16 | 6), -EINVAL);
     assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, 0), 6 << 16 | 5), 0);
+    /* what is there already may change its bits, whoever's it is */
+    run_as(&guest);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, PTE_A), DOMID_SELF), 0);
+    run_as(&dom0_);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | 6), 0);
+    run_as(&guest);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_A | PTE_G), DOMID_SELF), 0);
+    assert_int_equal(table(L1)[9], ENTRY(OTHERS(2), PTE_A));
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_RW), DOMID_SELF), -EINVAL);
+    run_as(&dom0_);
     /* a type that its frames' owner is about to lose is waited for: done before */
     assert_int_equal(mmu_pin(&other, MFN(OTHERS(3)), FRAME_L1), 0);
     assert_int_equal(mmu_unpin(&other, MFN(OTHERS(3))), 0);
@@ -425,6 +457,22 @@ static void lists_go_on_where_they_stopped(void **state)
     }
 }
 
+/* The same frame costs less than one whose type changes. */
+static void what_an_update_costs(void **state)
+{
+    static const struct { uint64_t e; int price; } rows[] = {
+        { ENTRY(DATA, PTE_RW), COST_TYPE }, { ENTRY(DATA, PTE_RW | PTE_A), COST_TYPE },
+        { ENTRY(CODE(45), PTE_RW), 2 * COST_TYPE }, { ENTRY(READ, 0), COST_TYPE },
+        { 0, COST_TYPE },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        cpu.budget = 5000;
+        assert_int_equal(update(SLOT(SPARE_L1, 3), rows[i].e, DOMID_SELF), 0);
+        assert_int_equal(5000 - cpu.budget, rows[i].price);
+    }
+}
+
 /* A table that goes is undone, and one that comes is looked at, a little each time. */
 static void big_tables_come_and_go_in_steps(void **state)
 {
@@ -465,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_bit_at_each_level, with_tables),
         cmocka_unit_test_setup(each_entry_is_for_ring_3, with_tables),
+        cmocka_unit_test_setup(absent_and_refused_ones, with_tables),
         cmocka_unit_test_setup(what_an_entry_may_name, with_tables),
         cmocka_unit_test_setup(cpus_and_absent_entries, with_tables),
         cmocka_unit_test_setup(entries_that_are_compared, with_tables),
@@ -472,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup(of_other_domains, with_tables),
         cmocka_unit_test_setup(lists_that_cannot_be_read_to_the_end, with_tables),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, with_tables),
+        cmocka_unit_test_setup(what_an_update_costs, with_tables),
         cmocka_unit_test_setup(big_tables_come_and_go_in_steps, with_tables),
     };
 

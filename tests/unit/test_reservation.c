@@ -372,6 +372,8 @@ static void exchanges_that_are_refused(void **state)
         { 1ul << 48, 0, 1ul << 48, 0, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
         { (1ul << 55) + 1, 9, 512, 0, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
         { 512, 0, (1ul << 55) + 1, 9, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
+        { (1ul << 63) + 1, 1, 2, 0, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
+        { 2, 0, (1ul << 63) + 1, 1, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
         { 8, 0, 7, 0, 0, DOMID_SELF, DOMID_SELF, false, -EINVAL },
         { 8, 0, 8, 0, 0, DOMID_SELF, 0, false, -EINVAL },
         { 8, 0, 8, 0, 9, DOMID_SELF, DOMID_SELF, false, -EINVAL },
@@ -397,6 +399,13 @@ static void exchanges_that_are_refused(void **state)
         assert_true(freed_count == 0 && next_frame == HEAP);
         all_is_well();
     }
+    with_memory(state);                     /* any domain may have other frames, one for one */
+    exchange(8, 0, 8, 0);
+    in[0] = CODE(3);
+    x->in.nr_extents = x->out.nr_extents = 1;
+    assert_int_equal(op(XENMEM_exchange), 0);
+    assert_true(out[0] == HEAP && freed[0] == CODE(3));
+    all_is_well();
     /* the largest number that is none too large: one chunk after the other, up to a bad frame */
     with_memory(state);
     run_as(&dom0_);

@@ -170,6 +170,9 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
+window.sources := hypervisor/memory/window.c
+window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
+    -D"WINDOW_VIRT=((uintptr_t)host_windows)" -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
 xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
     dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
