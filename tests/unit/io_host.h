@@ -10,6 +10,7 @@
 
 struct cpuid_regs { uint32_t a, b, c, d; };
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf);
+void write_cr3(uint64_t value);
 bool rdmsr_safe(uint32_t msr, uint64_t *value) must_check;
 
 static inline bool is_canonical(uint64_t va)

@@ -24,7 +24,9 @@ extern char host_frames[], host_ram[], host_m2p[], host_windows[];
 #endif
 #define FRAMETABLE_VIRT ((unsigned long)host_frames - HOST_FIRST * sizeof(struct frame))
 #define DIRECTMAP_VIRT  ((unsigned long)host_ram - (HOST_FIRST << 12))
-#ifndef WINDOW_VIRT
+#ifdef HOST_WINDOWS                 /* with 2 MiB more than they need */
+#define WINDOW_VIRT     (((unsigned long)host_windows + 0x1fffff) & ~0x1ffffful)
+#else
 #define WINDOW_VIRT     0xffff818000000000
 #endif
 #define IOREMAP_VIRT    0xffff820000000000

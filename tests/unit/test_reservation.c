@@ -419,8 +419,8 @@ static void exchanges_that_are_refused(void **state)
 /* What a frame, a list or the machine makes impossible: nothing of that chunk moved. */
 static void exchanges_that_fail_in_the_middle(void **state)
 {
-    for (unsigned int how = 0; how < 9; how++) {
-        int error = how < 5 ? -EINVAL : how == 5 || how == 8 ? -ENOMEM : -EFAULT;
+    for (unsigned int how = 0; how < 10; how++) {
+        int error = how < 5 || how == 9 ? -EINVAL : how == 5 || how == 8 ? -ENOMEM : -EFAULT;
 
         with_memory(state);
         run_as(&dom0_);
@@ -443,17 +443,24 @@ static void exchanges_that_fail_in_the_middle(void **state)
             x->out.extent_start.p = (xen_pfn_t *)UNREADABLE_FROM - 1;
         if (how == 8)
             no_pages = true;
+        if (how == 9) {                             /* given up, and still mapped */
+            assert_int_equal(frame_get(MFN(in[6]), &dom0_), 0);
+            assert_int_equal(domain_free_frame(&dom0_, MFN(in[6])), 0);
+        }
         memcpy((xen_pfn_t *)UNREADABLE_FROM - 6, in, 6 * 8);
         /* how 7 fails at the second chunk: its list is not to be read */
         assert_int_equal(op(XENMEM_exchange), error);
-        assert_int_equal(x->nr_exchanged, how == 7 || (how < 5 || how == 6) ? 4 : 0);
-        if (how == 1)
+        assert_int_equal(x->nr_exchanged, how == 5 || how == 8 ? 0 : 4);
+        assert_int_equal(frame_total(frame(OTHERS(0))), 1);
+        assert_int_equal(dom0_.page_count, 48);
+        if (how == 1 || how == 9)
             frame_put(MFN(in[6]));
         if (how == 2)
             frame_put_writable(MFN(in[6]));
-        assert_int_equal(dom0_.page_count, 48);
+        assert_int_equal(dom0_.page_count, how == 9 ? 47 : 48);
         for (unsigned int n = 0; n < 8; n++)
-            assert_int_equal(frame_total(frame(DOM0S(n))), !(x->nr_exchanged && n < 4));
+            assert_int_equal(frame_total(frame(DOM0S(n))),
+                             !(x->nr_exchanged && n < 4) && !(how == 9 && n == 6));
         all_is_well();
     }
     /* the second frame of two that come is not to be had: the first goes back */

@@ -31,7 +31,7 @@
 #define GDT   100                   /* the first of its frames */
 
 _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)];
-_Alignas(4096) char host_windows[4 * WINDOW_SIZE], host_m2p[8];
+_Alignas(4096) char host_windows[0x200000 + 4 * WINDOW_SIZE], host_m2p[8];
 _Alignas(4096) char image_start[8];
 
 uint64_t max_frame = HOST_FRAMES, *hv_l4;

@@ -158,6 +158,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 traps.sources := hypervisor/entry/traps.c hypervisor/entry/dump.c
 traps.cflags := -D_GNU_SOURCE -fno-builtin
+tlb.sources := hypervisor/memory/tlb.c
+tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
 unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
 unpack.cflags := -include tests/unit/malloc_host.h
@@ -172,7 +174,7 @@ virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
 window.sources := hypervisor/memory/window.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
-    -D"WINDOW_VIRT=((uintptr_t)host_windows)" -include tests/unit/layout_host.h
+    -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
 xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
     dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
