@@ -51,7 +51,6 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
     bool had = v->user_cr3;
     int error;
 
-    if (had && mfn_eq(new, old)) return 0;
     if (new.n) {
         error = mmu_get_table(v->domain, new, FRAME_L4);
         if (error) return error;

@@ -26,8 +26,8 @@ static int with_tables(void **state)
 {
     set_up(state);
     entry_init();
-    table(L4)[0] = ENTRY(L3, PTE_RW);
-    table(L3)[260] = ENTRY(L2, PTE_RW);         /* where level 4 has slots of ours */
+    table(L4)[0] = ENTRY(L3, PTE_RW) & ~PTE_US;
+    table(L3)[260] = ENTRY(L2, PTE_RW) & ~PTE_US; /* where level 4 has slots of ours */
     table(L2)[256] = ENTRY(L1, PTE_RW);
     table(L1)[1] = ENTRY(DATA, PTE_RW | PTE_G);
     table(L1)[271] = ENTRY(READ, 0) & ~PTE_US;
@@ -38,6 +38,7 @@ static int with_tables(void **state)
     assert_int_equal(EXT(PIN_L3_TABLE, .arg1.mfn = SPARE_L3), 0);
     assert_int_equal(EXT(PIN_L2_TABLE, .arg1.mfn = SPARE_L2), 0);
     assert_int_equal(EXT(PIN_L1_TABLE, .arg1.mfn = SPARE_L1), 0);
+    assert_true(table(L4)[0] == ENTRY(L3, PTE_RW) && table(L3)[260] == ENTRY(L2, PTE_RW));
     assert_true(table(L1)[1] == ENTRY(DATA, PTE_RW) && table(L1)[271] == ENTRY(READ, 0));
     all_is_well();
     return 0;
@@ -473,6 +474,79 @@ static void what_an_update_costs(void **state)
     }
 }
 
+/* A page of entries is looked at 32 at a time, and paid for by their number. */
+static void a_table_is_validated_in_steps(void **state)
+{
+    struct walk w = { &guest, &guest };
+    unsigned int steps = 0;
+
+    for (unsigned int i = 0; i < 512; i++)
+        table(CODE(31))[i] = ENTRY(DATA, 0);
+    spin_lock(&guest.pagetable_lock);
+    for (;;) {
+        cpu.budget = 1;
+        if (table_get(&w, MFN(CODE(31)), FRAME_L1) == 0)
+            break;
+        steps++;
+        assert_int_equal(frame(CODE(31))->cursor, 32 * steps);
+        assert_int_equal(cpu.budget, 1 - 40 * COST_ENTRY);
+    }
+    assert_int_equal(steps, 15);
+    frame_put_type(MFN(CODE(31)));
+    spin_unlock(&guest.pagetable_lock);
+    for (steps = 1; ; steps++) {                /* and undone, one by one */
+        cpu.budget = 1;
+        if (mmu_undo(&guest) == 0)
+            break;
+        assert_int_equal(frame(CODE(31))->cursor, 512 - steps);
+        assert_int_equal(cpu.budget, 1 - COST_ENTRY);
+    }
+    assert_int_equal(steps, 512);
+    assert_int_equal(cpu.budget, 1 - COST_ENTRY - COST_TYPE);
+    cpu.budget = 1 << 30;
+    all_is_well();
+    memset(table(CODE(31)), 0, 4096);
+    /* an upper one: each of a group of eight with something in it */
+    table(CODE(31))[0] = ENTRY(SPARE_L1, 0);
+    table(CODE(31))[511] = ENTRY(SPARE_L1, 0);
+    cpu.budget = 40 * COST_TYPE;
+    assert_int_equal(mmu_get_table(&guest, MFN(CODE(31)), FRAME_L2), 0);
+    assert_int_equal(cpu.budget, 24 * COST_TYPE);
+    mmu_put_table(MFN(CODE(31)));
+    assert_int_equal(mmu_undo(&guest), 0);
+    assert_int_equal(cpu.budget, 23 * COST_TYPE - 16 * COST_CHILD);
+    cpu.budget = 1 << 30;
+    all_is_well();
+}
+
+/* One entry that is not allowed, wherever it stands: it is told, and all others are let go. */
+static void tables_with_a_bad_entry(void **state)
+{
+    static const unsigned int slots[] = { 0, 1, 31, 32, 255, 272, 511 };
+    static const unsigned int good[] = { DATA, SPARE_L1, SPARE_L2, SPARE_L3 };
+
+    for (unsigned int level = 1; level <= 4; level++)
+        for (unsigned int i = 0; i < ARRAY_SIZE(slots); i++) {
+            for (unsigned int n = 0; n < 512; n++)
+                table(CODE(31))[n] = level == 4 && n >= 256 && n < 272 ? 0xbad
+                                                                       : ENTRY(good[level - 1], 0);
+            table(CODE(31))[slots[i]] = ENTRY(OTHERS(0), PTE_A);
+            memset(&about, 0, sizeof(about));
+            assert_int_equal(mmu_pin(&guest, MFN(CODE(31)), level), -EINVAL);
+            assert_true(about.entry && about.level == level && about.slot == slots[i]);
+            assert_true(about.frame == CODE(31) && about.value == ENTRY(OTHERS(0), PTE_A));
+            all_is_well();
+            assert_int_equal(mmu_undo(&guest), 0);
+            all_is_well();
+            assert_int_equal(frame_typed(frame(CODE(31))), 0);
+            table(CODE(31))[slots[i]] = 0;
+            assert_int_equal(mmu_pin(&guest, MFN(CODE(31)), level), 0);
+            assert_int_equal(mmu_unpin(&guest, MFN(CODE(31))), 0);
+            assert_int_equal(mmu_undo(&guest), 0);
+            all_is_well();
+        }
+}
+
 /* A table that goes is undone, and one that comes is looked at, a little each time. */
 static void big_tables_come_and_go_in_steps(void **state)
 {
@@ -522,6 +596,8 @@ int main(void)
         cmocka_unit_test_setup(lists_that_cannot_be_read_to_the_end, with_tables),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, with_tables),
         cmocka_unit_test_setup(what_an_update_costs, with_tables),
+        cmocka_unit_test_setup(a_table_is_validated_in_steps, with_tables),
+        cmocka_unit_test_setup(tables_with_a_bad_entry, with_tables),
         cmocka_unit_test_setup(big_tables_come_and_go_in_steps, with_tables),
     };
 

@@ -452,6 +452,8 @@ static void exchanges_that_fail_in_the_middle(void **state)
         assert_int_equal(op(XENMEM_exchange), error);
         assert_int_equal(x->nr_exchanged, how == 5 || how == 8 ? 0 : 4);
         assert_int_equal(frame_total(frame(OTHERS(0))), 1);
+        if (how == 1 || how == 2 || how == 9)
+            assert_true(about.frame == in[6] && about.level == 0);
         assert_int_equal(dom0_.page_count, 48);
         if (how == 1 || how == 9)
             frame_put(MFN(in[6]));
