@@ -183,7 +183,7 @@ void vcpu_load_tables(struct vcpu *v)
 
 /* --- the heap --- */
 
-static uint64_t next_frame, freed[64];
+static uint64_t next_frame, heap_end, freed[64];
 static unsigned int freed_count, wanted_bits;
 
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
@@ -191,7 +191,7 @@ mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
     uint64_t n = next_frame;
 
     wanted_bits = address_bits;
-    if (!n) return INVALID_MFN;
+    if (!n || n + (1ul << order) > heap_end) return INVALID_MFN;
     next_frame += 1ul << order;
     return MFN(n);
 }
@@ -375,7 +375,12 @@ static int set_up(void **state)
     tlb_flushed_at[0] = 11;
     stale_flushes = flushes = page_flushes = loads = freed_count = 0;
     domain_refs = 0;
+    for (unsigned int i = 0; i < 8; i++) {              /* what lies there looks as it likes */
+        frame(NO_RAM(i))->owner = &guest;
+        frame(NO_RAM(i))->state = FRAME_ALLOCATED | FRAME_TOTAL_ONE;
+    }
     next_frame = 0;
+    heap_end = FRAMES;
     no_pages = false;
     descriptors_ok = true;
     memset(&about, 0, sizeof(about));

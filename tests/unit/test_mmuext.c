@@ -53,7 +53,8 @@ static void operations_that_are_refused(void **state)
         uint64_t one, two;
         int error;
     } rows[] = {
-        { 21, DOMID_SELF, false, 0, 0, -ENOSYS }, { ~0u, DOMID_SELF, false, 0, 0, -ENOSYS },
+        { 21, DOMID_SELF, false, 0, 0, -ENOSYS }, { 14, DOMID_SELF, false, 0, 0, -ENOSYS },
+        { ~0u, DOMID_SELF, false, 0, 0, -ENOSYS },
         { MMUEXT_MARK_SUPER, DOMID_SELF, false, 0, 0, -EOPNOTSUPP },
         { MMUEXT_UNMARK_SUPER, DOMID_SELF, false, 0, 0, -EOPNOTSUPP },
         { MMUEXT_FLUSH_CACHE, DOMID_SELF, false, 0, 0, -EACCES },
@@ -302,7 +303,7 @@ static void undoing_comes_first(void **state)
 {
     for (unsigned int i = 0; i < 512; i++)
         table(EMPTY)[i] = ENTRY(DATA, 0);
-    for (unsigned int how = 0; how < 3; how++) {
+    for (unsigned int how = 0; how < 4; how++) {
         long result;
 
         assert_int_equal(mmu_pin(&guest, MFN(EMPTY), FRAME_L1), 0);
@@ -312,8 +313,10 @@ static void undoing_comes_first(void **state)
         memset(&again, 0, sizeof(again));
         result = how == 0   ? do_update_va_mapping(HERE, 0, 0, 0, 0, 0)
                  : how == 1 ? do_update_va_mapping_otherdomain(HERE, 0, 0, DOMID_SELF, 0, 0)
-                            : ext(MMUEXT_TLB_FLUSH_ALL, 0, 0, DOMID_SELF);
+                 : how == 2 ? ext(MMUEXT_TLB_FLUSH_ALL, 0, 0, DOMID_SELF)
+                            : mmu_pin(&guest, MFN(BARE), FRAME_L1);
         cpu.budget = 1 << 30;
+        assert_int_equal(frame_typed(frame(BARE)), 0);
         assert_int_equal(result, -ERESTART);
         assert_int_equal(frame(EMPTY)->cursor, 511);
         if (how < 2)

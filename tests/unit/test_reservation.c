@@ -465,10 +465,21 @@ static void exchanges_that_fail_in_the_middle(void **state)
                              !(x->nr_exchanged && n < 4) && !(how == 9 && n == 6));
         all_is_well();
     }
-    /* the second frame of two that come is not to be had: the first goes back */
-    with_memory(state);
+    with_memory(state);                     /* two that come are to be had, and go back */
     run_as(&dom0_);
     exchange(2, 2, 8, 0);
+    heap_end = HEAP + 2;
+    assert_int_equal(op(XENMEM_exchange), -ENOMEM);
+    assert_true(freed_count == 2 && freed[0] == HEAP && freed[1] == HEAP + 1);
+    all_is_well();
+    for (unsigned int n = 0; n < 4; n++) {  /* one frame of an extent */
+        assert_int_equal(frame_get(MFN(DOM0S(n)), &dom0_), 0);
+        heap_end = FRAMES;
+        assert_int_equal(op(XENMEM_exchange), -EINVAL);
+        assert_int_equal(about.frame, DOM0S(n));
+        frame_put(MFN(DOM0S(n)));
+        all_is_well();
+    }
     dom0_.dying = true;
     assert_int_equal(op(XENMEM_exchange), -ENOMEM);
     dom0_.dying = false;
