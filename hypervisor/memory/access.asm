@@ -66,14 +66,12 @@ copy:
     ret
 .fault:
     CLOSE_GUEST
-    mov eax, -EFAULT
-    ret
-    FIXUP .words, .fault
-    FIXUP .bytes, .fault
 copy_from_guest.bad:
 copy_to_guest.bad:
     mov eax, -EFAULT
     ret
+    FIXUP copy.words, copy.fault
+    FIXUP copy.bytes, copy.fault
 
 ; int clear_guest(vaddr_t to, size_t bytes)
 global clear_guest

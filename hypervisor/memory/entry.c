@@ -49,7 +49,7 @@ void entry_init(void)
  * (memory/l1tf.h). */
 static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
 {
-    if (likely(!l1tf_vulnerable) || e == 0 || w->owner->privileged) return 0;
+    if (likely(!l1tf_vulnerable) || w->owner->privileged) return 0;
     if (l1tf_safe(e, level, device_address_mask, max_frame << PAGE_SHIFT)) return 0;
     return fail(-EINVAL, "a not-present entry with an address of RAM (L1TF)");
 }

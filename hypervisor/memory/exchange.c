@@ -53,8 +53,8 @@ static int hold_old_frame(struct domain *d, struct chunk *c, mfn_t m)
 
     if (error) return error;
     c->in_frame[c->in_held++] = m.n;
-    /* the allotment's and ours */
-    if (!(f->state & FRAME_ALLOCATED) || frame_total(f) != 2 || frame_typed(f) != 0)
+    /* the allotment's and ours; so there are none of a type */
+    if (!(f->state & FRAME_ALLOCATED) || frame_total(f) != 2)
         return fail_frame(-EINVAL, "the frame is mapped, pinned or granted", m, 0);
     return 0;
 }

@@ -138,7 +138,7 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         uint64_t from = requests + *done * sizeof(batch[0]);
 
         error = undo_if_any(w->owner);
-        if (!error && w->frames != w->owner)
+        if (!error)
             error = undo_if_any(w->frames);
         /* n == 0: a continuation that had nothing left but the undoing */
         if (error || n == 0) return error;

@@ -51,7 +51,6 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
     bool had = v->user_cr3;
     int error;
 
-    if (had && mfn_eq(new, old)) return 0;
     if (new.n) {
         error = mmu_get_table(v->domain, new, FRAME_L4);
         if (error) return error;
@@ -179,7 +178,7 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
         struct mmuext_op op;
         int error = undo_if_any(current->domain);
 
-        if (!error && w->frames != current->domain)
+        if (!error)
             error = undo_if_any(w->frames);
         if (error || *done == count) return error;
         if (*done && spent()) return -ERESTART;

@@ -21,7 +21,9 @@ PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"),
 GUEST = ("drivers/", "pvguest-sdk/")
 # Tests that run nothing: they read what was made of these files.
 READERS = {"unit/test_entry": {"hypervisor/entry/entry.asm", "hypervisor/entry/asm.inc",
-                               "hypervisor/machine/cpu.c"}}
+                               "hypervisor/machine/cpu.c"},
+           "unit/test_access": {"hypervisor/memory/access.asm",
+                                "hypervisor/entry/asm.inc"}}
 
 
 @functools.lru_cache(maxsize=4)

@@ -68,6 +68,12 @@ lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
 memory_op.sources := hypervisor/memory/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
+mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
+    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
+    hypervisor/memory/mmu_update.c hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c \
+    hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
+mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
@@ -79,7 +85,15 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
+pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
+    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/mmu_update.c \
+    hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
+    hypervisor/memory/validate.c hypervisor/memory/walk.c
+pagetables.cflags := $(mmuext.cflags)
 pagetype.sources := hypervisor/memory/pagetype.c
+paging.sources := hypervisor/memory/paging.c
+paging.cflags := -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
+    -DHOST_IMAGE=0x200000ul -DM2P_VIRT=0xffff800000000000 -include tests/unit/layout_host.h
 params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
@@ -91,6 +105,10 @@ physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
 ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
     tests/unit/layout_host.h
+reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
+    hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
+    hypervisor/memory/reservation.c
+reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
@@ -140,6 +158,8 @@ timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 traps.sources := hypervisor/entry/traps.c hypervisor/entry/dump.c
 traps.cflags := -D_GNU_SOURCE -fno-builtin
+tlb.sources := hypervisor/memory/tlb.c
+tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
 unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
 unpack.cflags := -include tests/unit/malloc_host.h
@@ -152,6 +172,9 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
+window.sources := hypervisor/memory/window.c
+window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
+    -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
 xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
     dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small machine on the host for tests of page tables: 256 frames of RAM, of which two domains own
+ * some, with the hypervisor's own frame table, page types, walks and auditor. Around them: guest
+ * memory is the test's, but for a page that cannot be read or written; flushes and frames given to
+ * the heap are noted; domains are found by number, and their references counted.
+ */
+#ifndef MEMORY_HOST_H
+#define MEMORY_HOST_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+#undef fail /* the hypervisor has one, too */
+#include "domain/grants.h"
+#include "entry/hypercall.h"
+#include "lib/printk.h"
+#include "memory/access.h"
+#include "memory/entry.h"
+#include "memory/foreign.h"
+#include "memory/heap.h"
+#include "memory/mmu.h"
+#include "memory/window.h"
+
+#define FRAMES 256
+/* Who owns what: a guest, dom0, another guest; device registers; nobody. */
+#define CODE(n)   (16 + (n))    /* the guest's: 0 to 47 */
+#define OTHERS(n) (64 + (n))    /* 0 to 15 */
+#define DOM0S(n)  (80 + (n))    /* 0 to 47 */
+#define DEVICE(n) (128 + (n))   /* 0 to 3 */
+#define NOBODYS   140
+#define NO_RAM(n) (FRAMES + (n))
+#define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_P | PTE_US | (flags))
+
+_Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)];
+_Alignas(4096) char host_m2p[8];
+
+static struct cpu cpu;
+static struct vcpu vcpu[3];
+static struct domain guest, other, dom0_;
+struct domain special_io, special_xen;
+struct list domain_list, destroyed_list;
+static uint64_t our_l4[512], m2p[HOST_FRAMES];
+uint64_t *hv_l4 = our_l4;
+int log_level;
+
+/* --- guest memory: a page that can be had, and one behind it that cannot --- */
+
+static _Alignas(4096) uint64_t page[1024];
+#define UNREADABLE_FROM ((uint64_t)(page + 512))
+#define UNREADABLE_TO   ((uint64_t)(page + 1024))
+
+static bool bad(uint64_t va, size_t n)
+{
+    return n && va + n > UNREADABLE_FROM && va < UNREADABLE_TO;
+}
+int copy_from_guest(void *to, vaddr_t from, size_t n)
+{
+    if (bad(from.a, n)) return -EFAULT;
+    memcpy(to, (void *)from.a, n);
+    return 0;
+}
+int copy_to_guest(vaddr_t to, const void *from, size_t n)
+{
+    if (bad(to.a, n)) return -EFAULT;
+    memcpy((void *)to.a, from, n);
+    return 0;
+}
+int read_guest_u64(uint64_t *to, uint64_t va)
+{
+    return copy_from_guest(to, VADDR(va), 8);
+}
+int write_guest_u64(uint64_t va, uint64_t value)
+{
+    return copy_to_guest(VADDR(va), &value, 8);
+}
+int write_guest_u32(uint64_t va, uint32_t value)
+{
+    return copy_to_guest(VADDR(va), &value, 4);
+}
+
+/* --- refusals: what the last was about --- */
+
+static struct { unsigned int level, slot; uint64_t frame, value; bool entry; } about;
+
+int fail_at(int error, struct refusal *place)
+{
+    place->count++;
+    return error;
+}
+int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
+{
+    about.frame = m.n;
+    about.level = level;
+    return fail_at(error, place);
+}
+int fail_value_at(int error, struct refusal *place, uint64_t value)
+{
+    about.value = value;
+    return fail_at(error, place);
+}
+int refuse_at(int status, struct refusal *place)
+{
+    return fail_at(status, place);
+}
+int refuse_value_at(int status, struct refusal *place, uint64_t value)
+{
+    return fail_at(status, place);
+}
+int about_value(int error, uint64_t value)
+{
+    about.value = value;
+    return error;
+}
+int about_entry(int error, mfn_t table, unsigned int level, unsigned int slot, uint64_t value)
+{
+    if (!about.entry) {
+        about.frame = table.n;
+        about.level = level;
+        about.slot = slot;
+        about.value = value;
+        about.entry = true;
+    }
+    return error;
+}
+int refuse_others(int error)
+{
+    return error;
+}
+
+static unsigned int warnings;
+
+void printk_at(int level, const char *format, ...)
+{
+    va_list arguments;
+
+    if (level == LOG_WARN) {
+        warnings++;
+        return;
+    }
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+}
+
+/* --- what is flushed --- */
+
+uint32_t tlb_clock, tlb_flushed_at[MAX_CPUS];
+static unsigned int stale_flushes, flushes, page_flushes, loads;
+static uint64_t flushed_mask, flushed_va;
+static struct domain *flushed_domain;
+
+void tlb_flush_stale_slow(uint32_t stamp)
+{
+    stale_flushes++;
+    tlb_flushed_at[0] = ++tlb_clock;
+}
+void tlb_flush_vcpus(struct domain *d, uint64_t mask)
+{
+    flushes++;
+    flushed_domain = d;
+    flushed_mask = mask;
+}
+void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
+{
+    page_flushes++;
+    flushed_domain = d;
+    flushed_mask = mask;
+    flushed_va = va;
+}
+void vcpu_load_tables(struct vcpu *v)
+{
+    loads++;
+}
+
+/* --- the heap --- */
+
+static uint64_t next_frame, heap_end, freed[64];
+static unsigned int freed_count, wanted_bits;
+
+mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
+{
+    uint64_t n = next_frame;
+
+    wanted_bits = address_bits;
+    if (!n || n + (1ul << order) > heap_end) return INVALID_MFN;
+    next_frame += 1ul << order;
+    return MFN(n);
+}
+void heap_free_frames(mfn_t m, unsigned int order)
+{
+    for (uint64_t i = 0; i < 1ul << order; i++) {
+        assert_in_range(freed_count, 0, 63);
+        assert_int_equal(frame_of(MFN(m.n + i))->state, 0);
+        freed[freed_count++] = m.n + i;
+    }
+}
+uint64_t heap_free_count(void)
+{
+    return 0;
+}
+
+static _Alignas(4096) char own_pages[4 * 4096];
+static int pages_out;
+static bool no_pages;
+
+void *hv_alloc_pages(unsigned int order)
+{
+    assert_int_equal(order, 2);
+    if (no_pages) return NULL;
+    pages_out += 4;
+    return own_pages;
+}
+void hv_free_pages(void *p, unsigned int order)
+{
+    if (p)
+        pages_out -= 1 << order;
+}
+
+/* --- the rest of ring 0 --- */
+
+static int domain_refs;
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *all[] = { &guest, &other, &dom0_ };
+
+    for (unsigned int i = 0; i < 3; i++)
+        if (all[i]->id == id) {
+            domain_refs++;
+            return all[i];
+        }
+    return NULL;
+}
+struct domain *domain_hold(struct domain *d)
+{
+    domain_refs++;
+    return d;
+}
+void domain_put(struct domain *d)
+{
+    assert_true(d == &guest || d == &other || d == &dom0_);
+    domain_refs--;
+}
+void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable))
+{
+}
+void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
+{
+}
+
+static bool descriptors_ok = true;
+static struct { uint64_t base; unsigned int entries; } ldt;
+
+bool segdesc_page_ok(mfn_t m)
+{
+    return descriptors_ok;
+}
+int segdesc_refused(mfn_t m)
+{
+    return -EINVAL;
+}
+int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
+{
+    ldt.base = base;
+    ldt.entries = entries;
+    return 0;
+}
+void hv_fill_l4(uint64_t *l4)
+{
+    memcpy(l4 + HV_SLOT_FIRST, hv_l4 + HV_SLOT_FIRST, HV_SLOT_COUNT * 8);
+    l4[M2P_SLOT] = 0;
+}
+void hv_show_m2p(mfn_t l4)
+{
+    ((uint64_t *)map_frame(l4))[M2P_SLOT] = hv_l4[M2P_SLOT];
+}
+
+/* The CPU: leaves 0, 7 and 0x80000008, and one MSR. */
+static struct cpuid_regs leaf0, leaf7, leaf8;
+static bool has_capabilities;
+static uint64_t capabilities;
+
+struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    assert_int_equal(subleaf, 0);
+    assert_true(leaf == 0 || leaf == 7 || leaf == 0x80000008);
+    return leaf == 0 ? leaf0 : leaf == 7 ? leaf7 : leaf8;
+}
+bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+    assert_int_equal(msr, 0x10a);
+    *value = has_capabilities ? capabilities : 0xff;
+    return has_capabilities;
+}
+
+/* --- hypercalls that go on: by hand, or to the end --- */
+
+static struct { unsigned int op, count; uint64_t argument[6]; } again;
+
+long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments)
+{
+    again.op = op;
+    again.count = count;
+    memcpy(again.argument, arguments, count * 8);
+    return -ERESTART;
+}
+
+/* --- the machine --- */
+
+static struct frame *frame(uint64_t n)
+{
+    return frame_of(MFN(n));
+}
+static uint64_t *table(uint64_t n)
+{
+    return map_frame(MFN(n));
+}
+
+static void make_domain(struct domain *d, domid_t id, struct vcpu *v, uint64_t first,
+                        uint64_t count)
+{
+    *d = (struct domain){ .id = id, .refs = 1, .vcpu_count = 1, .vcpus = { v }, .max_pages = 1000 };
+    *v = (struct vcpu){ .domain = d, .id = 3, .info_frame = INVALID_MFN };
+    list_init(&d->pages);
+    list_init(&d->undoing);
+    list_add_tail(&d->all_domains, &domain_list);
+    d->page_count = count;
+    for (uint64_t i = 0; i < count; i++)
+        frames_give(d, MFN(first + i), 0);
+}
+
+static void run_as(struct domain *d)
+{
+    cpu.running = d->vcpus[0];
+}
+
+static int set_up(void **state)
+{
+    memset(host_frames, 0, sizeof(host_frames));
+    memset(host_ram, 0, sizeof(host_ram));
+    memset(m2p, 0xff, sizeof(m2p));
+    memset(page, 0, sizeof(page));
+    m2p_table = m2p;
+    max_frame = FRAMES;
+    cpu = (struct cpu){ .self = &cpu, .budget = 1 << 30 };
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    list_init(&domain_list);
+    list_init(&destroyed_list);
+    make_domain(&guest, 5, &vcpu[0], CODE(0), 48);
+    make_domain(&other, 6, &vcpu[1], OTHERS(0), 16);
+    make_domain(&dom0_, 0, &vcpu[2], DOM0S(0), 48);
+    dom0_.privileged = true;
+    make_domain(&special_io, DOMID_IO, &vcpu[0], 0, 0);
+    make_domain(&special_xen, DOMID_XEN, &vcpu[0], 0, 0);
+    vcpu[0].domain = &guest;
+    list_remove(&special_io.all_domains);
+    list_remove(&special_xen.all_domains);
+    special_io.vcpu_count = special_xen.vcpu_count = 0;
+    for (unsigned int i = 0; i < 4; i++)
+        frame(DEVICE(i))->owner = &special_io;
+    for (unsigned int i = 256; i < 272; i++)
+        hv_l4[i] = ENTRY(200 + i, 0);
+    run_as(&guest);
+    cpu.budget = 1 << 30;
+    tlb_clock = 10;
+    tlb_flushed_at[0] = 11;
+    stale_flushes = flushes = page_flushes = loads = freed_count = 0;
+    domain_refs = 0;
+    for (unsigned int i = 0; i < 8; i++) {              /* what lies there looks as it likes */
+        frame(NO_RAM(i))->owner = &guest;
+        frame(NO_RAM(i))->state = FRAME_ALLOCATED | FRAME_TOTAL_ONE;
+    }
+    next_frame = 0;
+    heap_end = FRAMES;
+    no_pages = false;
+    descriptors_ok = true;
+    memset(&about, 0, sizeof(about));
+    memset(&again, 0, sizeof(again));
+    leaf8.a = 0x3129;            /* 41 bits of addresses */
+    leaf0.b = 0;
+    return 0;
+}
+
+/* Nothing is left locked or half way, and all books are right. */
+static void all_is_well(void)
+{
+    struct domus_audit result;
+    struct domain *all[] = { &guest, &other, &dom0_, &special_io, &special_xen };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)
+        assert_false(all[i]->pagetable_lock.held || all[i]->memory_lock.held);
+    assert_true(domain_refs == 0 && pages_out == 0);
+    assert_int_equal(memory_audit(&result), 0);
+}
+
+#endif
