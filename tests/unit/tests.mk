@@ -38,8 +38,13 @@ clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
 console.cflags := -D_GNU_SOURCE
+cpuid.sources := hypervisor/emulate/cpuid.c
+cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
+debugreg.sources := hypervisor/emulate/debugreg.c
+debugreg.cflags := -D_GNU_SOURCE -fno-builtin
 decode.sources := hypervisor/emulate/decode.c
 decode.libraries := Zydis
+decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -61,6 +66,8 @@ heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0
 image.sources := dom0/builder/image.c
 inflate.sources := dom0/builder/inflate.c
 inflate.libraries := z
+io_ports.sources := hypervisor/emulate/ports.c
+io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
 l1tf.sources := 
 layout.sources := 
 limit.sources := dom0/console/limit.c dom0/bucket.c
@@ -70,6 +77,8 @@ memory_op.sources := hypervisor/memory/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
+msr.sources := hypervisor/emulate/msr.c
+msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
 netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
 netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
