@@ -26,6 +26,7 @@
 static struct cpu cpu;
 static struct vcpu vcpu;
 static uint64_t hardware[8];
+static unsigned int moves;
 
 int fail_at(int error, struct refusal *place)
 {
@@ -49,6 +50,7 @@ static void move_faults(int number, siginfo_t *info, void *context)
         abort();
     hardware[at[2] >> 3 & 7] = (uint64_t)r[registers[(at[2] & 7) + 8 * upper]];
     r[REG_RIP] += 3 + upper;
+    moves++;
 }
 
 static int set_up(void **state)
@@ -59,6 +61,7 @@ static int set_up(void **state)
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     for (unsigned int i = 0; i < 8; i++)
         hardware[i] = UNTOUCHED;
+    moves = 0;
     return 0;
 }
 
@@ -130,7 +133,8 @@ static void control(void **state)
         { 0x02000001, 0, -EPERM },
         { 0x20000001, 0, -EPERM },
         { 0x20000080, 0, -EPERM },
-        { 0x22220000, 0x22220400, 0 },
+        { 0x22220300, 0x22220700, 0 },          /* but none is on */
+        { 0xeeee0001, 0, -EPERM },
     };
 
     catch_moves();
@@ -147,10 +151,13 @@ static void when_it_is_loaded(void **state)
     catch_moves();
     for (unsigned int reg = 0; reg < 4; reg++)
         assert_int_equal(set(reg, 0x1000 * (reg + 1)), 0);
-    assert_int_equal(set(7, 0xf0000), 0);                   /* none is on */
+    assert_int_equal(set(7, 0xf0300), 0);                   /* none is on */
     for (unsigned int reg = 0; reg < 8; reg++)
         assert_int_equal(hardware[reg], UNTOUCHED);
+    assert_int_equal(set(1, 0x2000), 0);
+    assert_int_equal(moves, 0);
     assert_int_equal(set(7, 0x1), 0);
+    assert_int_equal(moves, 5);
     for (unsigned int reg = 0; reg < 4; reg++)
         assert_int_equal(hardware[reg], 0x1000 * (reg + 1));
     assert_int_equal(hardware[7], 0x401);
