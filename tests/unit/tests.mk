@@ -48,6 +48,10 @@ decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
+domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
+    hypervisor/control/domain_info.c
+domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h
 elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
@@ -143,6 +147,9 @@ share.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
+sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c
+sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
+    -include tests/unit/instructions_host.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
 terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
