@@ -19,7 +19,7 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 
-#define NOT_THERE ((void *)0x666000)            /* an address that can be neither read nor written */
+#define NOT_THERE ((void *)0x666000)            /* can be neither read nor written */
 #define CONTINUED (-1000)                       /* to be made again: what the test answers then */
 #define GUEST     7
 

@@ -26,7 +26,7 @@
 #include <xen/platform.h>
 #include <xen/sysctl.h>
 
-#define NOT_THERE ((void *)0x666000)            /* an address that can be neither read nor written */
+#define NOT_THERE ((void *)0x666000)            /* can be neither read nor written */
 
 static struct cpu cpu;
 static struct vcpu vcpu;

@@ -52,6 +52,10 @@ domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
     hypervisor/control/domain_info.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
     -include tests/unit/layout_host.h
+domctl_vcpu.sources := $(domctl.sources)
+domctl_vcpu.cflags := $(domctl.cflags)
+domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c
+domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
