@@ -105,13 +105,13 @@ physdev.sources := hypervisor/control/physdev.c
 physdev.cflags := -fno-builtin
 physdev_op.sources := hypervisor/control/physdev.c hypervisor/control/physdev_op.c
 physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
-ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
-ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
-    tests/unit/layout_host.h
 privileged.sources := hypervisor/emulate/privileged.c hypervisor/emulate/decode.c
 privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 privileged_ports.sources := $(privileged.sources)
 privileged_ports.cflags := $(privileged.cflags)
+ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
+ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
+    tests/unit/layout_host.h
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
