@@ -128,6 +128,7 @@ static void control(void **state)
         { 0x300, 0x700, 0 },
         { 0xd10d0001, 0xd10d0401, 0 },
         { 0xdddd00ff, 0xdddd04ff, 0 },
+        { 0xffff00ff, 0xffff04ff, 0 },
         { 0x00020001, 0, -EPERM },              /* on I/O: each of the four */
         { 0x00200001, 0, -EPERM },
         { 0x02000001, 0, -EPERM },

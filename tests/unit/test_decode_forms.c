@@ -304,7 +304,7 @@ static void each_register(void **state)
         for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
             struct insn insn = { .operand_size = sizes[i].size, .rex = sizes[i].rex };
             bool high = sizes[i].size == 1 && !sizes[i].rex && n >= 4;
-            uint64_t before, whole, new = 0x99aabbccddeeff77;
+            uint64_t before, whole, new = n & 1 ? 0x99aabbccddeeff77 : 0x6655443322110088;
 
             if (high && n >= 8)
                 continue;
@@ -315,7 +315,7 @@ static void each_register(void **state)
             before = whole;
             insn_set_register(&insn, &regs, n, new);
             assert_int_equal(*in_order[high ? n - 4 : n],
-                             high ? (before & ~0xff00ul) | 0x7700
+                             high ? (before & ~0xff00ul) | (new & 0xff) << 8
                                   : (before & sizes[i].kept) | (new & sizes[i].seen));
             for (unsigned int other = 0; other < 16; other++)
                 if (other != (high ? n - 4 : n))

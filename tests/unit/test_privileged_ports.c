@@ -114,7 +114,7 @@ static void one_element(void **state)
             int64_t step = down ? -(int64_t)forms[i].size : (int64_t)forms[i].size;
 
             begin();
-            vcpu.regs.rflags |= down ? 0x400 : 0;
+            vcpu.regs.rflags |= down ? 0x400 : 0x800;       /* DF, or the bit beside it */
             memcpy(&there, memory + (forms[i].out ? DATA + 8 + forms[i].base : DATA + 16),
                    forms[i].size);
             done(forms[i].hex);
