@@ -60,7 +60,7 @@ static int read_console(struct xen_sysctl_readconsole *op)
 {
     char chunk[LOG_CHUNK];
     uint32_t index = op->incremental ? op->index : 0, done = 0;
-    while (done < op->count) {
+    for (;;) {
         size_t n = log_read(chunk, MIN((size_t)(op->count - done), sizeof(chunk)), &index);
         if (n == 0)
             break;

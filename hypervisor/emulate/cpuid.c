@@ -159,8 +159,7 @@ static uint32_t last_leaf(uint32_t range, uint32_t limit)
 struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf none = { 0 };
-    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_CPUID_LEAF(0xff))
-        return hypervisor_leaf(leaf, subleaf);
+    if (leaf >> 8 == XEN_CPUID_FIRST_LEAF >> 8) return hypervisor_leaf(leaf, subleaf);
     if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF)
                            : leaf > last_leaf(0, MAX_LEAF))
         return none;

@@ -20,8 +20,8 @@
 #define DR7_RESERVED_0   0xffff27fful   /* what may be set: the others below bit 32 read as 0 */
 #define DR7_GENERAL_DETECT 0x2000ul
 #define DR7_ENABLED      0xfful
-#define DR7_FIELD(n, dr7) ((dr7) >> (16 + 4 * (n)) & 3)
-#define DR7_ON_IO        2
+/* of each breakpoint's two bits of kind: are they 10? */
+#define DR7_ON_IO(dr7)   ((dr7) >> 17 & ~((dr7) >> 16) & 0x1111)
 
 static void load(unsigned int reg, uint64_t v)
 {
@@ -40,8 +40,8 @@ static int set_control(struct vcpu *v, uint64_t value)
     if (value & DR7_GENERAL_DETECT)
         return fail(-EPERM, "no trap of who touches the debug registers");
     value = (value & DR7_RESERVED_0) | DR7_FIXED;
-    for (unsigned int n = 0; n < 4 && (value & DR7_ENABLED); n++)
-        if (DR7_FIELD(n, value) == DR7_ON_IO) return fail(-EPERM, "no breakpoints on I/O ports");
+    if ((value & DR7_ENABLED) && DR7_ON_IO(value))
+        return fail(-EPERM, "no breakpoints on I/O ports");
     /* The addresses are in the hardware only while a breakpoint is on. */
     if ((value & DR7_ENABLED) && !(v->debugreg[7] & DR7_ENABLED))
         for (unsigned int n = 0; n < 4; n++)

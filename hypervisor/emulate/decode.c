@@ -123,7 +123,7 @@ static uint8_t next_byte(struct cursor *c)
 {
     if (c->at >= c->count) {
         c->short_of_bytes = true;
-        return 0;
+        return 0;                   /* which is no prefix, so that loops end */
     }
     return c->bytes[c->at++];
 }
@@ -144,7 +144,6 @@ static uint8_t read_prefixes(struct cursor *c, struct insn *insn)
 {
     for (;;) {
         uint8_t byte = next_byte(c);
-        if (c->short_of_bytes) return 0;
         if (c->long_mode && (byte & 0xf0) == 0x40) {
             c->rex = byte;
             continue;

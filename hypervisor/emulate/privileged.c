@@ -48,7 +48,7 @@ static bool fetch(const struct vcpu *v, struct insn *insn)
     bool long_mode;
     if (!code_segment_ok(v, &long_mode) || copy_from_guest(bytes, VADDR(rip), here)) return false;
     enum decode_result result = decode_insn(insn, bytes, (unsigned int)here, long_mode);
-    if (result != DECODE_SHORT || here == sizeof(bytes)) return result == DECODE_OK;
+    if (result != DECODE_SHORT) return result == DECODE_OK;
     if (copy_from_guest(bytes + here, VADDR(rip + here), sizeof(bytes) - here)) return false;
     return decode_insn(insn, bytes, sizeof(bytes), long_mode) == DECODE_OK;
 }

@@ -38,11 +38,24 @@ clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
 console.cflags := -D_GNU_SOURCE
+cpuid.sources := hypervisor/emulate/cpuid.c
+cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
+debugreg.sources := hypervisor/emulate/debugreg.c
+debugreg.cflags := -D_GNU_SOURCE -fno-builtin
 decode.sources := hypervisor/emulate/decode.c
 decode.libraries := Zydis
+decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
+domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
+    hypervisor/control/domain_info.c
+domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+    -include tests/unit/layout_host.h
+domctl_vcpu.sources := $(domctl.sources)
+domctl_vcpu.cflags := $(domctl.cflags)
+domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c
+domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
@@ -61,6 +74,8 @@ heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0
 image.sources := dom0/builder/image.c
 inflate.sources := dom0/builder/inflate.c
 inflate.libraries := z
+io_ports.sources := hypervisor/emulate/ports.c
+io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
 l1tf.sources := 
 layout.sources := 
 limit.sources := dom0/console/limit.c dom0/bucket.c
@@ -76,6 +91,8 @@ mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOU
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
+msr.sources := hypervisor/emulate/msr.c
+msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
 netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
 netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
@@ -102,6 +119,10 @@ physdev.sources := hypervisor/control/physdev.c
 physdev.cflags := -fno-builtin
 physdev_op.sources := hypervisor/control/physdev.c hypervisor/control/physdev_op.c
 physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
+privileged.sources := hypervisor/emulate/privileged.c hypervisor/emulate/decode.c
+privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
+privileged_ports.sources := $(privileged.sources)
+privileged_ports.cflags := $(privileged.cflags)
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
 ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
     tests/unit/layout_host.h
@@ -148,6 +169,9 @@ share.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
+sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c
+sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
+    -include tests/unit/instructions_host.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
 terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h

@@ -10,6 +10,7 @@
  */
 #include "../lib/other.h"
 
+#include <abi/domus.h>
 #include <drivers/pci.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
@@ -168,14 +169,22 @@ static long first_port(void)
     return HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
 }
 
+/* The answer is the request's status, and so is what DOMUS_last_error tells; not the errno of the
+ * helper that had no memory. */
 static long grant_table_frames(void)
 {
     static xen_pfn_t frames[3];
+    struct domus_last_error why = { 0 };
     struct gnttab_setup_table setup = { .dom = there, .nr_frames = 3 };
 
     set_xen_guest_handle(setup.frame_list, frames);
     if (HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1) != 0) return -EINVAL;
-    return setup.status == GNTST_general_error ? -ENOMEM : setup.status;
+    if (setup.status != GNTST_general_error) return setup.status;
+    CHECK_IS(HYPERVISOR_domus_op(DOMUS_last_error, &why), 0);
+    CHECK_IS(why.hypercall, __HYPERVISOR_grant_table_op);
+    CHECK_IS(why.error, GNTST_general_error);
+    CHECK_IS(why.about & DOMUS_ABOUT_STATUS, DOMUS_ABOUT_STATUS);
+    return -ENOMEM;
 }
 
 /* Thirty-two vCPUs need several pages each and two page tables for their windows; what was made
