@@ -477,16 +477,17 @@ static int attach_ring(struct blkback *back, grant_ref_t reference, evtchn_port_
     bool masked = events_save();
     int port = event_bind_interdomain(back->backend.domain, remote, event, back);
 
-    if (port >= 0) {
-        back->port = (evtchn_port_t)port;
-        back->connected = true;
-        back->broken = false;
-        event(back->port, back);        /* requests that came before the binding */
-    }
-    events_restore(masked);
-    if (port < 0)
+    if (port < 0) {
+        events_restore(masked);
         grant_unmap(&back->ring_map);
-    return port < 0 ? port : 0;
+        return port;
+    }
+    back->port = (evtchn_port_t)port;
+    back->connected = true;
+    back->broken = false;
+    event(back->port, back);            /* requests that came before the binding */
+    events_restore(masked);
+    return 0;
 }
 
 static int connect(struct backend *backend)
@@ -506,7 +507,7 @@ static int connect(struct backend *backend)
 
 bool blkback_close(struct blkback *back)
 {
-    if (back->connected && !back->closing) {
+    if (back->connected) {
         back->closing = true;           /* answers of what is in flight still go to the ring */
         event_mask(back->port);
         list_remove(&back->waiting);

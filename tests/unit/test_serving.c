@@ -60,7 +60,9 @@ static void disk_serves_a_budget(void **state)
 {
     struct blkback *back = blkback_create(&store, 7, 51712, &disk, true);
 
+    quota.pages = 99;                   /* of who had this memory before */
     blkback_quota_init(&quota);
+    assert_int_equal(quota.pages, 0);
     memset(ring_page, 0, sizeof ring_page);
     block_ring->req_event = 1;
     woken = refills = 0;
@@ -502,6 +504,25 @@ static void large_frames_cost_their_pages(void **state)
     netback_destroy(back);
 }
 
+/* Whom the bridge pauses while it is served is not asked for again, however much there is. */
+static void pause_it(struct netport *port, void *frame, size_t length, uint32_t flags)
+{
+    port->paused = true;
+}
+
+static void a_card_that_is_paused(void **state)
+{
+    struct netback *back = open_card();
+    struct netport *port = netback_port(back);
+
+    port->receive = pause_it;
+    refill = refill_net;
+    refill();
+    assert_false(port->serve(port, 20));
+    refill = NULL;
+    netback_destroy(back);
+}
+
 static void card_serves_a_budget(void **state)
 {
     struct netback *back = open_card();
@@ -537,7 +558,7 @@ int main(void)
         cmocka_unit_test(a_liar_does_not_wait_for_room),
         cmocka_unit_test(the_others_are_woken_at_the_limit),
 
-        cmocka_unit_test(card_serves_a_budget),
+        cmocka_unit_test(card_serves_a_budget), cmocka_unit_test(a_card_that_is_paused),
         cmocka_unit_test(large_frames_cost_their_pages),
     };
 
