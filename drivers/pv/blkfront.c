@@ -181,7 +181,6 @@ static void give_up(struct blkfront *front)
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         if ((request = front->slot[i].request)) {
             take_back(front, i);
-            front->slot[i].request = NULL;
             request->done(request, refused(-EIO));
         }
     while ((request = front->waiting)) {

@@ -95,7 +95,10 @@ static void open_disk(void)
 
 static void close_disk(void)
 {
+    uint64_t before = clock_ns;
+
     blkfront_close(&disk);
+    assert_true(clock_ns - before < NS_PER_S);  /* for nothing that does not come is waited */
     assert_int_equal(granted, 0);
     assert_null(handler);
 }
@@ -397,6 +400,24 @@ static void closing_waits(void **state)
     assert_string_equal(states, "13456");
 }
 
+/* Nothing is at the back end, but something waits for references: closing waits for that, too. */
+static void answers_when_there_are_references(void)
+{
+    grants_left = sleeps > 5 ? 10 : 0;
+    answers_while_closing();
+}
+
+static void closing_waits_for_what_waits(void **state)
+{
+    open_disk();
+    grants_left = sleeps = 0;
+    submit(0, BLOCK_WRITE, 1);
+    assert_int_equal(ring->req_prod, 0);
+    back_end = answers_when_there_are_references;
+    close_disk();
+    assert_int_equal(result[0], 0);
+}
+
 static unsigned int entries;
 
 char **xs_directory(xs_transaction t, const char *path, unsigned int *count)
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test_setup(no_grants_left, set_up),
         cmocka_unit_test_setup(a_page_that_is_kept, set_up),
         cmocka_unit_test_setup(closing_waits, set_up),
+        cmocka_unit_test_setup(closing_waits_for_what_waits, set_up),
         cmocka_unit_test_setup(the_first_disk, set_up),
         cmocka_unit_test_setup(slots_are_used_again, set_up),
     };
