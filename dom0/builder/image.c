@@ -179,9 +179,9 @@ static int take_guest_section(struct reader *reader, const char *text, size_t si
 
             if (length < size - at && !memcmp(text + at, keys[k].key, length)) {
                 uint64_t value = text_number(text + at + length, size - at - length);
-                int error = take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value));
 
-                if (error) return error;
+                /* 8 bytes are never too many */
+                (void)take_note(reader, keys[k].note, (const uint8_t *)&value, sizeof(value));
             }
         }
         while (at < size && text[at] && text[at] != ',')

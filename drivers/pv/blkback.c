@@ -23,6 +23,7 @@
 #include <drivers/blkback.h>
 #include <drivers/ring.h>
 #include "check.h"
+#include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
@@ -78,8 +79,10 @@ struct blkback {
 
 static uint32_t device_flags(const struct blkback *back)
 {
-    uint32_t flags = back->device->flags | (back->offer & BLKBACK_WRITABLE ? 0 : BLOCK_READ_ONLY);
+    uint32_t flags = back->device->flags;
 
+    if (!(back->offer & BLKBACK_WRITABLE))
+        flags |= BLOCK_READ_ONLY;
     return back->offer & BLKBACK_NO_DISCARD ? flags & ~BLOCK_CAN_DISCARD : flags;
 }
 
@@ -167,7 +170,7 @@ static void call_next(const struct blkback_quota *quota)
 static void submit(struct slot *slot)
 {
     struct blkback *back = slot->back;
-    bool data = back->barrier != slot || !slot->mapped || slot->steps == 2;
+    bool data = back->barrier != slot || slot->steps == 2;
 
     slot->steps--;
     if (!data)
@@ -227,8 +230,8 @@ static void done(struct block_request *request, int error)
     back->finished_end = &slot->next;
     if (back->wake)
         back->wake(back->waker);
-    else if (finish_some(back, SLOTS) && back->held && !back->in_flight)
-        event(back->port, back);        /* what waited for these */
+    else if (finish_some(back, SLOTS) && back->held)
+        event(back->port, back);        /* what waits for these */
     else
         block_kick(back->device);
 }
@@ -276,7 +279,7 @@ static bool map(struct slot *slot, const struct block_plan *plan)
 
 static unsigned int max_segments(const struct blkback *back)
 {
-    return back->device->max_segments < PAGES ? back->device->max_segments : PAGES;
+    return MIN(back->device->max_segments, PAGES);
 }
 
 /* An indirect request's segments are fetched, once, before they are judged: the guest can still
@@ -474,16 +477,17 @@ static int attach_ring(struct blkback *back, grant_ref_t reference, evtchn_port_
     bool masked = events_save();
     int port = event_bind_interdomain(back->backend.domain, remote, event, back);
 
-    if (port >= 0) {
-        back->port = (evtchn_port_t)port;
-        back->connected = true;
-        back->broken = false;
-        event(back->port, back);        /* requests that came before the binding */
-    }
-    events_restore(masked);
-    if (port < 0)
+    if (port < 0) {
+        events_restore(masked);
         grant_unmap(&back->ring_map);
-    return port < 0 ? port : 0;
+        return port;
+    }
+    back->port = (evtchn_port_t)port;
+    back->connected = true;
+    back->broken = false;
+    event(back->port, back);            /* requests that came before the binding */
+    events_restore(masked);
+    return 0;
 }
 
 static int connect(struct backend *backend)
@@ -503,7 +507,7 @@ static int connect(struct backend *backend)
 
 bool blkback_close(struct blkback *back)
 {
-    if (back->connected && !back->closing) {
+    if (back->connected) {
         back->closing = true;           /* answers of what is in flight still go to the ring */
         event_mask(back->port);
         list_remove(&back->waiting);

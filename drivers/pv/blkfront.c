@@ -63,7 +63,7 @@ static void fill_transfer(struct blkfront *front, unsigned int number,
 
 static bool try_start(struct blkfront *front, struct block_request *request)
 {
-    if (!front->connected || front->free_count == 0) return false;
+    if (front->free_count == 0) return false;
 
     unsigned int number = front->free[front->free_count - 1];
     bool transfer = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
@@ -181,7 +181,6 @@ static void give_up(struct blkfront *front)
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         if ((request = front->slot[i].request)) {
             take_back(front, i);
-            front->slot[i].request = NULL;
             request->done(request, refused(-EIO));
         }
     while ((request = front->waiting)) {

@@ -19,6 +19,7 @@
 #include <drivers/netback.h>
 #include <drivers/ring.h>
 #include "check.h"
+#include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
@@ -137,7 +138,7 @@ static unsigned int note_copies(struct netback *back, const struct incoming *fra
 
         /* our pages are not contiguous in the machine: a copy stays within one */
         while (left) {
-            unsigned int room = PAGE_SIZE - at % PAGE_SIZE, length = left < room ? left : room;
+            unsigned int length = MIN(left, (unsigned int)PAGE_SIZE - at % PAGE_SIZE);
 
             copy[copies++] = (struct gnttab_copy){
                 .source = { .u.ref = frame->plan.piece[i].grant,
@@ -260,7 +261,7 @@ static bool serve(struct netport *port, unsigned int budget)
     int more = 0;
 
     if (!back->connected || back->broken || port->paused) return false;
-    if (take_batch(back, budget < BATCH ? budget : BATCH))
+    if (take_batch(back, MIN(budget, BATCH)))
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
     else
         end_service(back);
@@ -426,7 +427,7 @@ static bool send(struct netport *port, const void *frame, size_t length, uint32_
     struct outgoing *first = &back->to_guest[back->to_guest_count], *slot = first;
 
     for (size_t left = length; left;) {
-        size_t piece = left < PAGE_SIZE ? left : PAGE_SIZE;
+        size_t piece = MIN(left, PAGE_SIZE);
 
         slot = note_slot(back, at, (unsigned int)piece);
         at += piece;

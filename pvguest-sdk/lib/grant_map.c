@@ -41,7 +41,7 @@ static int map(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigne
                 mfns[done] = ops[i].dev_bus_addr >> PAGE_SHIFT;
             if (results)
                 results[done] = error;
-            if (error && !first_error)
+            if (!first_error)
                 first_error = error;
         }
     }
@@ -105,7 +105,7 @@ int grant_unmap_many(void *va, const grant_handle_t *handles, unsigned int n)
         void *page = (char *)va + i * PAGE_SIZE;
         int error = grant_unmap_at(&page, &handles[i], 1);
 
-        if (error && !first_error)
+        if (!first_error)
             first_error = error;
     }
     /* Addresses under a mapping that would not go away are not used again. */

@@ -203,7 +203,7 @@ static bool refuse_copies;
 int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
                     unsigned int length)
 {
-    assert_true(domid == 7 && offset == 0 && length <= 4096 &&
+    assert_true(domid == 7 && offset == 0 && length && length <= 4096 &&
                 ((uintptr_t)to & 4095) + length <= 4096);
     if (ref == bad_grant) return -22;
     memcpy(to, page[ref], length);

@@ -95,7 +95,10 @@ static void open_disk(void)
 
 static void close_disk(void)
 {
+    uint64_t before = clock_ns;
+
     blkfront_close(&disk);
+    assert_true(clock_ns - before < NS_PER_S);  /* for nothing that does not come is waited */
     assert_int_equal(granted, 0);
     assert_null(handler);
 }
@@ -397,6 +400,24 @@ static void closing_waits(void **state)
     assert_string_equal(states, "13456");
 }
 
+/* Nothing is at the back end, but something waits for references: closing waits for that, too. */
+static void answers_when_there_are_references(void)
+{
+    grants_left = sleeps > 5 ? 10 : 0;
+    answers_while_closing();
+}
+
+static void closing_waits_for_what_waits(void **state)
+{
+    open_disk();
+    grants_left = sleeps = 0;
+    submit(0, BLOCK_WRITE, 1);
+    assert_int_equal(ring->req_prod, 0);
+    back_end = answers_when_there_are_references;
+    close_disk();
+    assert_int_equal(result[0], 0);
+}
+
 static unsigned int entries;
 
 char **xs_directory(xs_transaction t, const char *path, unsigned int *count)
@@ -450,6 +471,40 @@ static void slots_are_used_again(void **state)
     close_disk();
 }
 
+/* What a liar's answer to nothing left on the ring is in no later request. */
+static void slots_that_a_liar_wrote(void **state)
+{
+    blkif_request_discard_t discard;
+
+    open_disk();
+    submit(0, BLOCK_WRITE, 1);
+    next_request();
+    answer(UINT64_MAX, 0);
+    ring_bell();
+    for (unsigned int i = 1; i < 32; i++) {
+        submit(i, BLOCK_WRITE, 1);
+        answer(next_request()->id, 0);
+        ring_bell();
+    }
+    submit(32, BLOCK_DISCARD, 0);
+    memcpy(&discard, next_request(), sizeof discard);
+    assert_int_equal(discard.flag, 0);
+    ring->rsp_prod += 3;
+    ring_bell();
+    assert_int_equal(result[0], -EIO);
+    close_disk();
+}
+
+/* A back end of old says nothing of its mode: one may write. */
+static void a_disk_without_a_mode(void **state)
+{
+    snprintf(node[nodes - 3].path, sizeof node->path, "elsewhere");
+    assert_null(value_of(BACK "/mode"));
+    open_disk();
+    assert_false(disk.device.flags & BLOCK_READ_ONLY);
+    close_disk();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,8 +518,11 @@ int main(void)
         cmocka_unit_test_setup(no_grants_left, set_up),
         cmocka_unit_test_setup(a_page_that_is_kept, set_up),
         cmocka_unit_test_setup(closing_waits, set_up),
+        cmocka_unit_test_setup(closing_waits_for_what_waits, set_up),
         cmocka_unit_test_setup(the_first_disk, set_up),
         cmocka_unit_test_setup(slots_are_used_again, set_up),
+        cmocka_unit_test_setup(slots_that_a_liar_wrote, set_up),
+        cmocka_unit_test_setup(a_disk_without_a_mode, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,11 @@ static void a_disk_that_fails(void **state)
     assert_int_equal(gpt_load(&bad, &gpt), -EIO);
     assert_int_equal(gpt.count, 0);
     assert_null(gpt_find(&gpt, "insula1"));
+    broken_to = 34;                             /* that the other is damaged says less */
+    disk[SECTORS - 1][50] ^= 1;
+    assert_int_equal(gpt_load(&bad, &gpt), -EIO);
+    memset(disk[SECTORS - 1], 0, 512);
+    assert_int_equal(gpt_load(&bad, &gpt), -EIO);
 }
 
 /* What is refused by one is taken at its limit. */
@@ -217,6 +222,13 @@ static void limits_of_the_header(void **state)
     only_primary(12, 91, 4, -ENODEV);
     only_primary(12, 513, 4, -ENODEV);
     only_primary(80, 129, 4, -ENODEV);
+    put(disk[1] + 80, 129, 4);                  /* one too many, and their sum is right */
+    put(disk[1] + 88, crc(disk[2], 129 * 128), 4);
+    put(disk[1] + 16, 0, 4);
+    put(disk[1] + 16, crc(disk[1], 92), 4);
+    assert_int_equal(gpt_load(&device, &gpt), -ENODEV);
+    put(disk[1] + 80, 128, 4);
+    seal(1, 2);
     only_primary(84, 256, 4, -ENODEV);
     only_primary(0, 'e', 1, -ENOENT);
     only_primary(7, 't', 1, -ENOENT);

@@ -140,9 +140,14 @@ static void notes_up_to_the_last_byte(void **state)
 static void only_xens_notes_count(void **state)
 {
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
+    uint8_t header[56];
 
     note(XEN_ELFNOTE_ENTRY, 0x100030, 8);
     file[begin + 12] = 'Y';
+    memcpy(header, file + load, sizeof(header));            /* The first may have them. */
+    memcpy(file + load, file + notes, sizeof(header));
+    memcpy(file + notes, header, sizeof(header));
+    notes = load;
     put(size, 5, 4);                             /* "GNUs" NUL, and a value of 3: each is padded. */
     put(size + 4, 3, 4);
     put(size + 8, XEN_ELFNOTE_ENTRY, 4);
@@ -168,6 +173,13 @@ static void only_xens_notes_count(void **state)
 /* A number has 8 bytes; and there is an end to looking, whoever's notes they are. */
 static void notes_that_are_too_much(void **state)
 {
+    static const struct { uint32_t type; const char *sentence; } numbers[] = {
+        { XEN_ELFNOTE_HYPERCALL_PAGE, "its note HYPERCALL_PAGE has 9 bytes" },
+        { XEN_ELFNOTE_VIRT_BASE, "its note VIRT_BASE has 9 bytes" },
+        { XEN_ELFNOTE_PADDR_OFFSET, "its note PADDR_OFFSET has 9 bytes" },
+        { XEN_ELFNOTE_INIT_P2M, "its note INIT_P2M has 9 bytes" },
+        { XEN_ELFNOTE_MOD_START_PFN, "its note MOD_START_PFN has 9 bytes" },
+    };
     size_t begin = size, notes = segment(4, begin, 0, 0, 0);
 
     note(XEN_ELFNOTE_VIRT_BASE, 0, 8);
@@ -176,6 +188,11 @@ static void notes_that_are_too_much(void **state)
     size += 4;
     put(notes + 32, size - begin, 8);
     assert_refused("its note ENTRY has 9 bytes: a number has 8 at most");
+    for (unsigned i = 0; i < ARRAY_COUNT(numbers); i++) {
+        put(begin + 24 + 8, numbers[i].type, 4);
+        assert_refused(numbers[i].sentence);
+    }
+    put(begin + 24 + 8, XEN_ELFNOTE_ENTRY, 4);
     put(begin + 24 + 4, 8, 4);
     size = begin + 48 + (IMAGE_MAX_NOTES - 2) * 12;         /* without owner or value */
     put(notes + 32, size - begin, 8);
@@ -418,6 +435,9 @@ static void old_kernels(void **state)
     assert_int_equal(parse(), 0);
     assert_int_equal(image.entry, 1048593);
     SECTION("VIRT_ENTRY=0x100BDFg");
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100bdf);
+    SECTION("VIRT_ENTRY=0x100BDF@");                            /* In front of the letters. */
     assert_int_equal(parse(), 0);
     assert_int_equal(image.entry, 0x100bdf);
     put(load + 24, 0x1000, 8);

@@ -49,6 +49,7 @@ static unsigned int mappings, largest_call, calls;
 static grant_ref_t bad_ref = UINT32_MAX;
 static uint64_t stuck;                  /* an address that does not go away */
 static bool whole_call_fails;
+static unsigned int failing_from;       /* this call and all behind it fail; 0: none */
 static unsigned int areas, area_pages;
 
 void *vspace_alloc(unsigned long n)
@@ -131,7 +132,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
         setup->status = refuse_setup == 1 ? GNTST_general_error : GNTST_okay;
         return refuse_setup == 2 ? -38 : 0;
     }
-    if (whole_call_fails) return -14;
+    if (whole_call_fails || (failing_from && calls >= failing_from)) return -14;
     if (a == GNTTABOP_copy) {
         last_copy = *(struct gnttab_copy *)ops;
         ((struct gnttab_copy *)ops)->status = copy_status;
@@ -234,12 +235,21 @@ static grant_handle_t handles[MANY];
 static unsigned long mfns[MANY];
 static int results[MANY];
 
+static void forget_mappings(void)
+{
+    memset(mapping, 0, sizeof mapping);
+    mappings = failing_from = 0;
+    stuck = 0;
+    bad_ref = UINT32_MAX;
+}
+
 static int set_up(void **state)
 {
     assert_int_equal(mappings, 0);
     bad_ref = UINT32_MAX;
     stuck = 0;
     whole_call_fails = false;
+    failing_from = 0;
     largest_call = calls = area_pages = 0;
     memset(mfns, 0xff, sizeof mfns);
     memset(results, 0xff, sizeof results);
@@ -294,6 +304,30 @@ static void one_of_many_fails(void **state)
     for (unsigned int i = 0; i < MANY; i++)
         assert_int_equal(results[i], -EIO);
     assert_int_equal(grant_unmap_at(vas, handles, 3), -EFAULT);
+}
+
+/* Of several errors the first is told: it says what was wrong, later ones what came of it. */
+static void the_first_error_is_told(void **state)
+{
+    bad_ref = refs[3];
+    failing_from = 2;
+    assert_int_equal(grant_map_at(7, vas, refs, MANY, false, handles, mfns, results), -EINVAL);
+    assert_int_equal(mappings, 31);
+    failing_from = 0;
+    handles[31] = handles[3] = 249;
+    calls = 0;
+    failing_from = 2;
+    assert_int_equal(grant_unmap_at(vas, handles, 40), -EINVAL);
+    assert_int_equal(mappings, 1);      /* the one whose handle was wrong, too */
+    forget_mappings();
+    grant_map_many(7, refs, 5, false, handles);
+    stuck = (uintptr_t)AREA + 4096;
+    calls = 0;
+    failing_from = 3;
+    assert_int_equal(grant_unmap_many(AREA, handles, 5), -EINVAL);
+    assert_int_equal(mappings, 4);
+    forget_mappings();
+    areas = 0;
 }
 
 /* All or nothing, at addresses of its own. */
@@ -397,6 +431,7 @@ int main(void)
         cmocka_unit_test(references_run_out),
         cmocka_unit_test_setup(many_at_once, set_up),
         cmocka_unit_test_setup(one_of_many_fails, set_up),
+        cmocka_unit_test_setup(the_first_error_is_told, set_up),
         cmocka_unit_test_setup(an_area_of_grants, set_up),
         cmocka_unit_test_setup(a_page_that_stays, set_up),
         cmocka_unit_test_setup(copies, set_up),

@@ -191,10 +191,12 @@ static void the_comforts(void **state)
     for (unsigned int i = 0; i < 40; i++)
         assert_int_equal(at[i], 0);
     memcpy(at, "0123456789012345678901234567890123456789", 40);
+    freed_order = 99;
     bigger = realloc(at, 3000);
     assert_memory_equal(bigger, "0123456789012345678901234567890123456789", 40);
     at = realloc(bigger, 5);
     assert_memory_equal(at, "01234", 5);
+    assert_int_equal(freed_order, 0);           /* the page of the bigger one */
     free(at);
     at = realloc(NULL, 7);
     assert_non_null(at);

@@ -18,148 +18,7 @@
 #include <pvguest/grant.h>
 #include <xen/io/blkif.h>
 #include <xen/io/netif.h>
-
-static _Alignas(4096) uint8_t ring_page[2][4096];
-static blkif_sring_t *block_ring = (blkif_sring_t *)(void *)ring_page[0];
-static netif_tx_sring_t *net_ring = (netif_tx_sring_t *)(void *)ring_page[0];
-static event_handler handler;
-static void *handler_data;
-static unsigned int woken, frames, refills;
-static void (*refill)(void);
-static unsigned int second_disk;        /* whose ring is another page */
-
-/* --- the fake SDK --- */
-
-void printk(const char *format, ...)
-{
-}
-const char *errno_name(long error)
-{
-    return "error";
-}
-bool events_save(void)
-{
-    return true;
-}
-void events_restore(bool was_masked)
-{
-}
-void event_mask(evtchn_t port)
-{
-}
-void event_unbind(evtchn_t port)
-{
-}
-int event_send(evtchn_t port)
-{
-    return 0;
-}
-static unsigned int yields;
-static void (*while_waiting)(void);
-void thread_yield(void)
-{
-    yields++;
-    if (while_waiting)
-        while_waiting();
-}
-void *alloc_pages(unsigned int order)
-{
-    return aligned_alloc(4096, 4096u << order);
-}
-void *vspace_alloc(unsigned long n)
-{
-    return NULL;
-}
-void vspace_free(void *va, unsigned long n)
-{
-}
-int grant_unmap(struct grant_map *map)
-{
-    return 0;
-}
-int grant_unmap_at(void *const *vas, const grant_handle_t *handles, unsigned int n)
-{
-    return 0;
-}
-int grant_unmap_dma(const unsigned long *mfns, const grant_handle_t *handles, unsigned int n)
-{
-    return 0;
-}
-int grant_copy_from(void *to, domid_t domid, grant_ref_t ref, unsigned int offset,
-                    unsigned int length)
-{
-    return -22;
-}
-
-int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler function, void *data)
-{
-    handler = function;
-    handler_data = data;
-    return 1;
-}
-
-int grant_map(domid_t domid, grant_ref_t ref, bool readonly, struct grant_map *map)
-{
-    map->va = ring_page[ref + second_disk];
-    return 0;
-}
-
-int grant_map_at(domid_t domid, void *const *vas, const grant_ref_t *refs, unsigned int n,
-                 bool readonly, grant_handle_t *handles, unsigned long *mfns, int *results)
-{
-    return -22;
-}
-
-/* The moment in which the guest is faster. */
-int grant_map_dma(domid_t domid, const grant_ref_t *refs, unsigned int n, bool readonly,
-                  grant_handle_t *handles, unsigned long *mfns, int *results)
-{
-    memset(results, 0, n * sizeof *results);
-    memset(mfns, 0, n * sizeof *mfns);
-    if (refill)
-        refill();
-    return 0;
-}
-
-int grant_copy(struct gnttab_copy *ops, unsigned int n)
-{
-    for (unsigned int i = 0; i < n; i++)
-        ops[i].status = GNTST_okay;
-    if (refill)
-        refill();
-    return 0;
-}
-
-static const char *front_state;         /* NULL: it works */
-static char back_state;
-
-static int store_read(void *context, const char *path, char *value, size_t size)
-{
-    static const struct { const char *key, *value; } node[] = {
-        { "/state", "4" }, { "/ring-ref", "0" }, { "/event-channel", "5" }, { "/tx-ring-ref", "0" },
-        { "/rx-ring-ref", "1" }, { "/request-rx-copy", "1" },
-    };
-
-    for (unsigned int i = 0; i < sizeof node / sizeof *node; i++)
-        if (strcmp(strrchr(path, '/'), node[i].key) == 0)
-            return (int)strlen(strcpy(value, i || !front_state ? node[i].value : front_state));
-    return -2;
-}
-
-static int store_write(void *context, const char *path, const char *value)
-{
-    if (strcmp(strrchr(path, '/'), "/state") == 0)
-        back_state = value[0];
-    return 0;
-}
-
-static const struct backend_store store = { .read = store_read, .write = store_write };
-
-static void wake(void *waker)
-{
-    assert_ptr_equal(waker, &woken);
-    woken++;
-}
+#include "serving_host.h"
 
 /* --- disk --- */
 
@@ -170,6 +29,11 @@ static void submit(struct blockdev *device, struct block_request *request)
 }
 static void nothing(struct blockdev *device)
 {
+}
+static unsigned int kicks;
+static void kick(struct blockdev *device)
+{
+    kicks++;
 }
 
 static struct blockdev disk = { .name = "quick",
@@ -196,7 +60,9 @@ static void disk_serves_a_budget(void **state)
 {
     struct blkback *back = blkback_create(&store, 7, 51712, &disk, true);
 
+    quota.pages = 99;                   /* of who had this memory before */
     blkback_quota_init(&quota);
+    assert_int_equal(quota.pages, 0);
     memset(ring_page, 0, sizeof ring_page);
     block_ring->req_event = 1;
     woken = refills = 0;
@@ -389,9 +255,9 @@ static struct blkback *slow_disk(unsigned int requests, unsigned int pages)
     static struct blockdev slow = { .name = "slow",
                                     .sectors = 1000,
                                     .max_segments = 32,
-                                    .flags = BLOCK_BY_DMA,
+                                    .flags = BLOCK_BY_DMA | BLOCK_CAN_FLUSH,
                                     .submit = keep,
-                                    .kick = nothing,
+                                    .kick = kick,
                                     .poll = nothing };
     struct blkback *back = blkback_create(&store, 7, 51712, &slow, true);
 
@@ -399,6 +265,7 @@ static struct blkback *slow_disk(unsigned int requests, unsigned int pages)
     blkback_quota_init(&quota);
     in_flight = woken = yields = 0;
     blkback_on_work(back, wake, &woken, &quota);
+    assert_false(blkback_serve(back, 8));       /* there is no ring yet */
     blkback_changed(back);
     ask(block_ring, requests, pages);
     assert_false(blkback_serve(back, 4));
@@ -483,6 +350,84 @@ static void who_closes_makes_way(void **state)
     assert_true(yields == 2 && quota.pages == 0 && list_empty(&quota.waiting));
 }
 
+/* A barrier has begun when its device is closed: its next steps are given to the disk all the
+ * same, which hears of them when it is kicked. */
+static void a_barrier_is_seen_through(void **state)
+{
+    struct blkback *back = slow_disk(0, 0);
+
+    block_ring->ring[block_ring->req_prod++].req = (blkif_request_t){
+        .operation = BLKIF_OP_WRITE_BARRIER, .nr_segments = 1, .seg = { { .last_sect = 7 } }
+    };
+    assert_false(blkback_serve(back, 4));
+    assert_false(blkback_close(back));
+    for (unsigned int steps_left = 2; steps_left > 0; steps_left--) {
+        answer_first();
+        kicks = 0;
+        assert_false(blkback_serve(back, 4));
+        assert_true(in_flight == 1 && kicks > 0);
+    }
+    answer_first();
+    assert_true(!blkback_serve(back, 4) && blkback_is_due(back));
+    blkback_destroy(back);
+}
+
+static struct blkback *second_of_the_guest(void)
+{
+    struct blkback *second = blkback_create(&store, 7, 51728, &disk, true);
+
+    blkback_on_work(second, wake_second, NULL, &quota);
+    second_disk = 1;
+    blkback_changed(second);
+    second_disk = 0;
+    ask((blkif_sring_t *)(void *)ring_page[1], 1, 11);
+    assert_false(blkback_serve(second, 8));     /* the first has all the room */
+    second_woken = 0;
+    return second;
+}
+
+/* Whose ring lies asks for nothing more, so it stands in nobody's way. */
+static void a_liar_does_not_wait_for_room(void **state)
+{
+    struct blkback *back = slow_disk(3, 11), *second;
+
+    block_ring->req_prod += 100;
+    assert_false(blkback_serve(back, 8));
+    second = second_of_the_guest();
+    answer_first();
+    assert_false(blkback_serve(back, 8));
+    assert_int_equal(second_woken, 1);
+    while (in_flight)
+        answer_first();
+    blkback_destroy(back);
+    while (blkback_serve(second, 8))
+        ;
+    blkback_destroy(second);
+    assert_true(quota.pages == 0 && list_empty(&quota.waiting));
+}
+
+/* The last page over the limit is what the others wait for. */
+static void the_others_are_woken_at_the_limit(void **state)
+{
+    struct blkback *back = slow_disk(2, 11), *second;
+
+    ask(block_ring, 1, 10);
+    ask(block_ring, 1, 1);
+    assert_false(blkback_serve(back, 8));
+    assert_int_equal(in_flight, 4);
+    second = second_of_the_guest();
+    at_disk[3]->done(at_disk[3], 0);
+    in_flight--;
+    assert_false(blkback_serve(back, 8));
+    assert_int_equal(second_woken, 1);
+    while (in_flight)
+        answer_first();
+    blkback_destroy(back);
+    while (blkback_serve(second, 8))
+        ;
+    blkback_destroy(second);
+}
+
 /* --- card --- */
 
 static void receive(struct netport *port, void *frame, size_t length, uint32_t flags)
@@ -559,6 +504,25 @@ static void large_frames_cost_their_pages(void **state)
     netback_destroy(back);
 }
 
+/* Whom the bridge pauses while it is served is not asked for again, however much there is. */
+static void pause_it(struct netport *port, void *frame, size_t length, uint32_t flags)
+{
+    port->paused = true;
+}
+
+static void a_card_that_is_paused(void **state)
+{
+    struct netback *back = open_card();
+    struct netport *port = netback_port(back);
+
+    port->receive = pause_it;
+    refill = refill_net;
+    refill();
+    assert_false(port->serve(port, 20));
+    refill = NULL;
+    netback_destroy(back);
+}
+
 static void card_serves_a_budget(void **state)
 {
     struct netback *back = open_card();
@@ -590,9 +554,11 @@ int main(void)
         cmocka_unit_test(few_flushes_are_at_the_disk),
         cmocka_unit_test(nobody_waits_for_a_slow_disk),
         cmocka_unit_test(a_liars_requests_are_waited_for_by_nobody),
-        cmocka_unit_test(who_closes_makes_way),
+        cmocka_unit_test(who_closes_makes_way), cmocka_unit_test(a_barrier_is_seen_through),
+        cmocka_unit_test(a_liar_does_not_wait_for_room),
+        cmocka_unit_test(the_others_are_woken_at_the_limit),
 
-        cmocka_unit_test(card_serves_a_budget),
+        cmocka_unit_test(card_serves_a_budget), cmocka_unit_test(a_card_that_is_paused),
         cmocka_unit_test(large_frames_cost_their_pages),
     };
 

@@ -188,6 +188,48 @@ static void a_commit_without_memory(void **state)
     assert_memory_equal(dom0.payload, "n0", 3);
 }
 
+/* What was taken out of the tree goes a node at a time: no more than was said, each one counted, as
+ * work and to its owner's good. */
+static void a_tree_goes_in_parts(void **state)
+{
+    const struct tree_actor actor = { .domid = 0, .privileged = true };
+    struct tree_node *gone;
+    unsigned held, work, nodes = 2;
+    uint64_t bytes;
+
+    assert_true(ASK(&five, XS_MKDIR, 0, "a"));
+    held = account_held(5, HELD_NODES);
+    for (char name = 'a'; name < 'e'; name++) {
+        char path[] = "a/x/y";
+
+        path[2] = name;
+        assert_true(ask(&five, XS_MKDIR, 0, path, sizeof(path)));
+    }
+    assert_int_equal(account_held(5, HELD_NODES), held + 8);
+    for (char name = 'a'; name < 'e'; name++) {
+        char path[] = "/local/domain/5/a/x";
+
+        path[sizeof(path) - 2] = name;
+        assert_int_equal(tree_remove(xenstore_tree, path, actor, &gone), 0);
+        bytes = account_held(5, HELD_NODE_BYTES) - tree_bytes(gone) -
+                tree_bytes(gone->children[0]);
+        work = tree_work;
+        nodes = 0;
+        assert_false(tree_drop_some(gone, &nodes));
+        nodes = 1;
+        assert_false(tree_drop_some(gone, &nodes));
+        assert_int_equal(nodes, 0);
+        assert_int_equal(account_held(5, HELD_NODES), --held + 8);
+        assert_false(tree_drop_some(gone, &nodes));
+        nodes = 5;
+        assert_true(tree_drop_some(gone, &nodes));
+        assert_int_equal(nodes, 4);
+        assert_int_equal(account_held(5, HELD_NODES), --held + 8);
+        assert_int_equal(tree_work - work, 2);
+        assert_int_equal(account_held(5, HELD_NODE_BYTES), bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_that_does_not_start, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_new_needs_an_account, setup, teardown),
         cmocka_unit_test_setup_teardown(a_commit_without_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tree_goes_in_parts, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
