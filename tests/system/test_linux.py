@@ -133,8 +133,8 @@ def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
     for target in (200, 1024):
         system.ask(f"xl mem-set large {target}")
         until(lambda: abs(mem_total(system, "large") - (total - (1024 - target))) < 8)          # noqa: B023 (called here and now)
-        given_back = (system.free_pages()[0] - before) // 256
-        assert abs(given_back - (1024 - target)) < 8, f"{given_back} MiB came back for a target of {target}"
+        # The guest's own count may be there a moment before the last pages are.
+        until(lambda: abs((system.free_pages()[0] - before) // 256 - (1024 - target)) < 8)      # noqa: B023
     assert system.shell("large", "md5sum < /mnt/file") == digest
     well(system, "large")
     system.ask("xl sysrq large c")
