@@ -2,6 +2,7 @@
 /* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same
  * thing). */
 #include "control/debug_keys.h"
+#include "domain/domain.h"
 #include "control/domctl.h"
 #include "domain/events.h"
 #include "domain/grants.h"
@@ -35,8 +36,8 @@ static void show_registers(struct domain *d)
 
 static void show_domain(struct domain *d)
 {
-    printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->page_count,
-           d->max_pages, d->refs, d->pause_count, d->shutdown ? ", shut down" : "",
+    printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->memory.page_count,
+           d->memory.max_pages, d->refs, d->pause_count, d->shutdown ? ", shut down" : "",
            d->dying ? ", dying" : "");
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
@@ -45,7 +46,7 @@ static void show_domain(struct domain *d)
         if (!v)
             continue;
         printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i,
-               (int)v->state, v->pause_count, v->info->evtchn_upcall_pending,
+               (int)v->sched.state, v->sched.pause_count, v->info->evtchn_upcall_pending,
                v->info->evtchn_upcall_mask, v->regs.rip);
         refusal_words(v, words, sizeof(words));
         if (*words)
@@ -60,7 +61,7 @@ static void show_times(struct domain *d)
     for (uint32_t i = 0; i < d->vcpu_count; i++)
         if (d->vcpus[i])
             printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", i,
-                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->turn.time / 1000000,
+                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->sched.turn.time / 1000000,
                    d->vcpus[i]->counters.switches, vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A domain as the toolstack sees it: XEN_DOMCTL_getdomaininfo and XEN_SYSCTL_getdomaininfolist. */
 #include "control/domctl.h"
+#include "domain/domain.h"
 #include "domain/schedule.h"
 #include "lib/string.h"
 
@@ -29,13 +30,13 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
             continue;
         info->max_vcpu_id = i;
         info->cpu_time += vcpu_cpu_time(v);
-        info->nr_online_vcpus += v->state != VCPU_DOWN;
-        blocked += v->state == VCPU_BLOCKED;
-        running |= v->runstate.state == RUNSTATE_running;
+        info->nr_online_vcpus += v->sched.state != VCPU_DOWN;
+        blocked += v->sched.state == VCPU_BLOCKED;
+        running |= v->sched.runstate.state == RUNSTATE_running;
     }
     info->flags = state_flags(d, info->nr_online_vcpus, blocked, running);
-    info->tot_pages = d->page_count;
-    info->max_pages = d->max_pages;
+    info->tot_pages = d->memory.page_count;
+    info->max_pages = d->memory.max_pages;
     info->shr_pages = (uint64_t)MAX(d->orphans, 0);
     info->shared_info_frame = d->shared_frame.n;
     info->ssidref = d->ssidref;

@@ -7,6 +7,7 @@
  * interrupt handler takes it.
  */
 #include "control/domctl.h"
+#include "domain/domain.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
@@ -84,7 +85,7 @@ static int create(struct xen_domctl *op)
     if (!d) return error;
     memcpy(d->handle, c->handle, sizeof(d->handle));
     d->ssidref = c->ssidref;
-    d->event_limit = c->max_evtchn_port >= NR_EVTCHNS ? NR_EVTCHNS : c->max_evtchn_port + 1;
+    d->events.limit = c->max_evtchn_port >= NR_EVTCHNS ? NR_EVTCHNS : c->max_evtchn_port + 1;
     d->toolstack_pauses = 1;
     domain_pause(d);
     error = grants_create(d, c->max_grant_frames, c->max_maptrack_frames);
@@ -197,7 +198,7 @@ static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
 
 static int set_time_offset(struct domain *d, int64_t seconds)
 {
-    d->time_offset_seconds = seconds;
+    d->time.offset_seconds = seconds;
     update_domain_wallclock(d);
     return 0;
 }
@@ -211,7 +212,7 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
     CASE(XEN_DOMCTL_unpausedomain)     return unpause(d);
     CASE(XEN_DOMCTL_max_vcpus)         return make_vcpus(d, op->u.max_vcpus.max);
     CASE(XEN_DOMCTL_max_mem)
-        d->max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+        d->memory.max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
         return 0;
     CASE(XEN_DOMCTL_hypercall_init)
         return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));

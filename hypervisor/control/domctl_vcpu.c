@@ -2,6 +2,7 @@
 /* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so
  * affinity is CPU 0 or an error. */
 #include "control/domctl.h"
+#include "domain/domain.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -54,9 +55,9 @@ static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
-    op->online = v->state != VCPU_DOWN;
-    op->blocked = v->state == VCPU_BLOCKED;
-    op->running = v->runstate.state == RUNSTATE_running;
+    op->online = v->sched.state != VCPU_DOWN;
+    op->blocked = v->sched.state == VCPU_BLOCKED;
+    op->running = v->sched.runstate.state == RUNSTATE_running;
     op->cpu_time = vcpu_cpu_time(v);
     op->cpu = 0;
     return 0;

@@ -5,6 +5,7 @@
  * itself refuses is not written down.
  */
 #include "control/domctl.h"
+#include "domain/domain.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
 #include "lib/string.h"

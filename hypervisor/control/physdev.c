@@ -9,10 +9,11 @@
  * without end. So they are counted: more than STORM_LIMIT in STORM_WINDOW, and the source is masked
  * for one window. The guest loses no event by that: the port is pending anyway.
  *
- * Lock: the domain's event_lock (binding a PIRQ is part of binding its port), except in the
+ * Lock: the domain's events.lock (binding a PIRQ is part of binding its port), except in the
  * handler, which only reads.
  */
 #include "control/physdev.h"
+#include "domain/domain.h"
 #include "control/msi.h"
 #include "control/pirq.h"
 #include "domain/schedule.h"
@@ -90,7 +91,7 @@ uint32_t pirq_port(const struct domain *d, uint32_t pirq)
 /* A number without a source yet. NULL: taken, or no memory. */
 struct pirq *pirq_create(struct domain *d, uint32_t number)
 {
-    lock_needed(&d->event_lock);
+    lock_needed(&d->events.lock);
     if (d->pirqs->pirq[number]) return NULL;
     struct pirq *p = hv_alloc(sizeof(*p));
     if (!p) return NULL;
@@ -150,7 +151,7 @@ void pirq_free(struct pirq *p)
 
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 {
-    lock_needed(&d->event_lock);
+    lock_needed(&d->events.lock);
     struct pirq *p = pirq_of(d, pirq);
     if (pirq >= NR_PIRQS) return fail(-EINVAL, "there is no such PIRQ");
     if (!p || p->kind == PIRQ_NONE) return fail(-EPERM, "no interrupt is mapped to this PIRQ");
@@ -162,7 +163,7 @@ int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port)
 
 void pirq_unbind(struct domain *d, uint32_t pirq)
 {
-    lock_needed(&d->event_lock);
+    lock_needed(&d->events.lock);
     struct pirq *p = pirq_of(d, pirq);
     if (!p) return;
     mask(p, true);

@@ -17,7 +17,7 @@
 static int set_iopl(const struct physdev_set_iopl *op)
 {
     if (op->iopl > 3) return fail(-EINVAL, "privilege levels are 0 to 3");
-    current->iopl = op->iopl;
+    current->ports.iopl = op->iopl;
     return 0;
 }
 
@@ -25,8 +25,8 @@ static int set_iobitmap(const struct physdev_set_iobitmap *op)
 {
     if (op->nr_ports > 65536 || !guest_range_ok((uint64_t)op->bitmap.p, (op->nr_ports + 7) / 8))
         return fail(-EINVAL, "more than 65536 ports, or not a guest address");
-    current->io_bitmap = (uint64_t)op->bitmap.p;
-    current->io_bitmap_ports = op->nr_ports;
+    current->ports.bitmap = (uint64_t)op->bitmap.p;
+    current->ports.bitmap_ports = op->nr_ports;
     return 0;
 }
 
@@ -173,10 +173,10 @@ static int window_reserved(const struct physdev_pci_mmcfg_reserved *op)
 
 static int locked_unlock(struct domain *d, int result)
 {
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return result;
 }
-#define LOCKED(call) locked_unlock(d, (spin_lock(&d->event_lock), (call)))
+#define LOCKED(call) locked_unlock(d, (spin_lock(&d->events.lock), (call)))
 
 long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
                    unsigned long a5, unsigned long a6)

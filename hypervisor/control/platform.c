@@ -5,6 +5,7 @@
  * were not collected at boot: -ESRCH, as on Xen when there is none.
  */
 #include "domain/schedule.h"
+#include "domain/domain.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"

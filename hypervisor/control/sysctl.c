@@ -2,6 +2,7 @@
 /* sysctl (<xen/sysctl.h>): the control domain asks about the machine: memory, CPUs, all domains,
  * the log; and presses debug keys. */
 #include "control/debug_keys.h"
+#include "domain/domain.h"
 #include "control/domctl.h"
 #include "domain/schedule.h"
 #include "domain/time.h"

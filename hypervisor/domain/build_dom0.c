@@ -236,7 +236,7 @@ static void create(struct builder *b)
     b->d = dom0 = domain_create(0, MAX(1u, MIN(cpus_online, MAX_VCPUS)), true, &error);
     if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0)
         give_up("no memory for its structures");
-    b->d->max_pages = params_dom0_max_pages(heap_free_count(), b->pages);
+    b->d->memory.max_pages = params_dom0_max_pages(heap_free_count(), b->pages);
     for (uint32_t i = 1; i < b->d->vcpu_count; i++)
         if (!vcpu_create(b->d, i))
             give_up("no memory for its vCPUs");

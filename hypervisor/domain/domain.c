@@ -40,11 +40,11 @@ static void domain_prepare(struct domain *d, domid_t id)
 {
     d->id = id;
     d->refs = 1;                    /* the list's, until it is destroyed */
-    spin_lock_init(&d->memory_lock, LOCK_MEMORY);
-    spin_lock_init(&d->pagetable_lock, LOCK_PAGETABLES);
-    spin_lock_init(&d->event_lock, LOCK_EVENTS);
-    list_init(&d->pages);
-    list_init(&d->undoing);
+    spin_lock_init(&d->memory.lock, LOCK_MEMORY);
+    spin_lock_init(&d->memory.pagetable_lock, LOCK_PAGETABLES);
+    spin_lock_init(&d->events.lock, LOCK_EVENTS);
+    list_init(&d->memory.pages);
+    list_init(&d->memory.undoing);
     list_init(&d->all_domains);
 }
 
@@ -59,7 +59,7 @@ void domains_init(void)
     domain_prepare(&boot_domain, DOMID_IDLE);
     boot_vcpu.domain = &boot_domain;
     boot_vcpu.info = &nothing_pending;
-    boot_vcpu.state = VCPU_DOWN;
+    boot_vcpu.sched.state = VCPU_DOWN;
     boot_cpu.running = &boot_vcpu;
 }
 
@@ -153,7 +153,7 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
         d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
     d->privileged = privileged;
-    d->event_limit = NR_EVTCHNS;
+    d->events.limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
     share_hv_frame(d->shared, d);
@@ -187,7 +187,7 @@ static int release_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         /* never there, or released before */
-        if (!d->vcpus[i] || !d->vcpus[i]->window)
+        if (!d->vcpus[i] || !d->vcpus[i]->window.base)
             continue;
         vcpu_release(d->vcpus[i]);
         spend(COST_VCPU);

@@ -9,6 +9,7 @@
  * for one page. FIFO channels are refused (-ENOSYS): guests fall back to these.
  */
 #include "domain/events.h"
+#include "domain/domain.h"
 #include "control/physdev.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -55,8 +56,9 @@ static bool test(const uint64_t *bits, uint32_t n)
  * lock. */
 static struct evtchn *channel(const struct domain *d, uint32_t port)
 {
-    if (port >= d->event_limit || !d->event_buckets) return NULL;
-    struct evtchn *bucket = __atomic_load_n(&d->event_buckets[port / PER_BUCKET], __ATOMIC_ACQUIRE);
+    if (port >= d->events.limit || !d->events.buckets) return NULL;
+    struct evtchn *bucket = __atomic_load_n(&d->events.buckets[port / PER_BUCKET],
+                                            __ATOMIC_ACQUIRE);
     return bucket ? &bucket[port % PER_BUCKET] : NULL;
 }
 
@@ -81,9 +83,10 @@ static void wake_pollers(struct domain *d, uint32_t port)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
-        if (!(d->pollers >> i & 1) || !v || (v->poll_port && v->poll_port != port))
+        if (!(d->events.pollers >> i & 1) || !v ||
+            (v->events.poll_port && v->events.poll_port != port))
             continue;
-        __atomic_fetch_and(&d->pollers, ~(1u << i), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&d->events.pollers, ~(1u << i), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
     }
 }
@@ -96,7 +99,7 @@ static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
     if (!test(d->shared->evtchn_mask, port) &&
         !test_and_set(&v->info->evtchn_pending_sel, port / 64))
         vcpu_mark_event_pending(v);
-    if (d->pollers)
+    if (d->events.pollers)
         wake_pollers(d, port);
 }
 
@@ -110,11 +113,11 @@ void events_rescan(struct vcpu *v)
 void send_guest_vcpu_virq(struct vcpu *v, uint32_t virq)
 {
     struct domain *d = v->domain;
-    spin_lock(&d->event_lock);
-    uint32_t port = v->virq_port[virq];
+    spin_lock(&d->events.lock);
+    uint32_t port = v->events.virq_port[virq];
     if (port)
         raise_port(d, channel(d, port)->vcpu, port);
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
 }
 
 void send_global_virq(uint32_t virq)
@@ -125,11 +128,11 @@ void send_global_virq(uint32_t virq)
 
 void send_guest_pirq(struct domain *d, uint32_t pirq)
 {
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     uint32_t port = pirq_port(d, pirq);
     if (port)
         raise_port(d, channel(d, port)->vcpu, port);
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
 }
 
 /* EVTCHNOP_send: the hot one. The peer's end cannot vanish while we hold our lock, because closing
@@ -139,14 +142,14 @@ static int send(struct domain *d, uint32_t port)
     struct evtchn *c = channel(d, port);
     int error = 0;
     if (unlikely(!c)) return fail(-EINVAL, "there is no such port");
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     if (likely(c->state == EVTCHNSTAT_interdomain))
         raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
     else if (c->state == EVTCHNSTAT_ipi)
         raise_port(d, c->vcpu, port);
     else if (c->state != EVTCHNSTAT_unbound)        /* nobody is listening yet: not an error */
         error = fail(-EINVAL, "only interdomain ports and IPIs can be sent on");
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return error;
 }
 
@@ -154,25 +157,25 @@ static int send(struct domain *d, uint32_t port)
 
 static void lock_both(struct domain *a, struct domain *b)
 {
-    spin_lock(a < b ? &a->event_lock : &b->event_lock);
+    spin_lock(a < b ? &a->events.lock : &b->events.lock);
     if (a != b)
-        spin_lock(a < b ? &b->event_lock : &a->event_lock);
+        spin_lock(a < b ? &b->events.lock : &a->events.lock);
 }
 
 static void unlock_both(struct domain *a, struct domain *b)
 {
-    spin_unlock(&a->event_lock);
+    spin_unlock(&a->events.lock);
     if (a != b)
-        spin_unlock(&b->event_lock);
+        spin_unlock(&b->events.lock);
 }
 
 static int add_bucket(struct domain *d, uint32_t index)
 {
-    if (!d->event_buckets)
-        d->event_buckets = hv_alloc(NR_BUCKETS * sizeof(*d->event_buckets));
-    struct evtchn *bucket = d->event_buckets ? hv_alloc_pages(0) : NULL;
+    if (!d->events.buckets)
+        d->events.buckets = hv_alloc(NR_BUCKETS * sizeof(*d->events.buckets));
+    struct evtchn *bucket = d->events.buckets ? hv_alloc_pages(0) : NULL;
     if (!bucket) return fail(-ENOMEM, "no memory for more event channels");
-    __atomic_store_n(&d->event_buckets[index], bucket, __ATOMIC_RELEASE);
+    __atomic_store_n(&d->events.buckets[index], bucket, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -181,15 +184,15 @@ static int add_bucket(struct domain *d, uint32_t index)
 static int find_free_port(struct domain *d)
 {
     uint32_t port = 0;
-    lock_needed(&d->event_lock);
+    lock_needed(&d->events.lock);
     if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
-    for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used) && !port; word++) {
-        uint64_t free = ~d->ports_used[word] & (word == 0 ? ~1ul : ~0ul);
+    for (uint32_t word = 0; word < ARRAY_SIZE(d->events.used) && !port; word++) {
+        uint64_t free = ~d->events.used[word] & (word == 0 ? ~1ul : ~0ul);
         if (free)
             port = word * 64 + (uint32_t)__builtin_ctzl(free);
         spend(COST_WORD);
     }
-    if (!port || port >= d->event_limit)
+    if (!port || port >= d->events.limit)
         return fail(-ENOSPC, "all event channels of the domain are in use");
     int error = channel(d, port) ? 0 : add_bucket(d, port / PER_BUCKET);
     return error ? error : (int)port;
@@ -206,17 +209,17 @@ static int bind_new_port(struct domain *d, uint8_t state, uint32_t vcpu, uint32_
     c->number = number;
     c->remote = NULL;
     c->state = state;
-    d->ports_used[port / 64] |= 1ul << port % 64;
+    d->events.used[port / 64] |= 1ul << port % 64;
     return port;
 }
 
 static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
 {
-    lock_needed(&d->event_lock);
+    lock_needed(&d->events.lock);
     c->state = EVTCHNSTAT_closed;
     c->vcpu = 0;
     c->remote = NULL;
-    d->ports_used[port / 64] &= ~(1ul << port % 64);
+    d->events.used[port / 64] &= ~(1ul << port % 64);
     clear(d->shared->evtchn_pending, port);
 }
 
@@ -228,9 +231,9 @@ static void unbind(struct domain *d, struct evtchn *c)
     if (c->state != EVTCHNSTAT_virq) return;
     /* a global VIRQ may have been moved to another vCPU */
     for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i] && d->vcpus[i]->virq_port[c->number]
-            && channel(d, d->vcpus[i]->virq_port[c->number]) == c)
-            d->vcpus[i]->virq_port[c->number] = 0;
+        if (d->vcpus[i] && d->vcpus[i]->events.virq_port[c->number]
+            && channel(d, d->vcpus[i]->events.virq_port[c->number]) == c)
+            d->vcpus[i]->events.virq_port[c->number] = 0;
 }
 
 static int close_port(struct domain *d, uint32_t port)
@@ -239,9 +242,9 @@ static int close_port(struct domain *d, uint32_t port)
     struct domain *peer;
     if (!c || !port) return fail(-EINVAL, "there is no such port");
     for (;;) {              /* find the peer, lock both, and make sure that it still is the peer */
-        spin_lock(&d->event_lock);
+        spin_lock(&d->events.lock);
         peer = c->state == EVTCHNSTAT_interdomain ? c->remote : d;
-        spin_unlock(&d->event_lock);
+        spin_unlock(&d->events.lock);
         lock_both(d, peer);
         if ((c->state == EVTCHNSTAT_interdomain ? c->remote : d) == peer)
             break;
@@ -269,10 +272,10 @@ static int close_port(struct domain *d, uint32_t port)
 /* Close every port; closed ones stay closed, so starting again after -ERESTART goes on. */
 static int close_all(struct domain *d)
 {
-    for (uint32_t word = 0; word < ARRAY_SIZE(d->ports_used); word++)
-        while (d->ports_used[word]) {
+    for (uint32_t word = 0; word < ARRAY_SIZE(d->events.used); word++)
+        while (d->events.used[word]) {
             /* cannot be: it is in use */
-            if (close_port(d, word * 64 + (uint32_t)__builtin_ctzl(d->ports_used[word]))) return 0;
+            if (close_port(d, word * 64 + (uint32_t)__builtin_ctzl(d->events.used[word]))) return 0;
             spend(COST_FRAME);
             if (spent()) return -ERESTART;
         }
@@ -281,13 +284,13 @@ static int close_all(struct domain *d)
 
 int events_destroy(struct domain *d)
 {
-    if (!d->event_buckets) return 0;
+    if (!d->events.buckets) return 0;
     int error = close_all(d);
     if (error) return error;
     for (uint32_t i = 0; i < NR_BUCKETS; i++)
-        hv_free_pages(d->event_buckets[i], 0);
-    hv_free(d->event_buckets, NR_BUCKETS * sizeof(*d->event_buckets));
-    d->event_buckets = NULL;
+        hv_free_pages(d->events.buckets[i], 0);
+    hv_free(d->events.buckets, NR_BUCKETS * sizeof(*d->events.buckets));
+    d->events.buckets = NULL;
     return 0;
 }
 
@@ -321,12 +324,12 @@ static int alloc_unbound(struct evtchn_alloc_unbound *op)
     int error;
     struct domain *d = target(op->dom, &error);
     if (!d) return error;
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_unbound, 0, 0);
     if (port > 0)
         channel(d, (uint32_t)port)->remote_id = op->remote_dom == DOMID_SELF ? current->domain->id
                                                                              : op->remote_dom;
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     domain_put(d);
     return answer(&op->port, port);
 }
@@ -370,12 +373,12 @@ static int bind_virq(struct evtchn_bind_virq *op)
     if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0))
         return fail(-EINVAL, "no such VIRQ, or a global one not bound to vCPU 0");
     if (!v) return fail(-ENOENT, "there is no such vCPU");
-    spin_lock(&d->event_lock);
-    int port = v->virq_port[op->virq] ? fail(-EEXIST, "the VIRQ is bound already")
+    spin_lock(&d->events.lock);
+    int port = v->events.virq_port[op->virq] ? fail(-EEXIST, "the VIRQ is bound already")
                                       : bind_new_port(d, EVTCHNSTAT_virq, op->vcpu, op->virq);
     if (port > 0)
-        v->virq_port[op->virq] = (uint32_t)port;
-    spin_unlock(&d->event_lock);
+        v->events.virq_port[op->virq] = (uint32_t)port;
+    spin_unlock(&d->events.lock);
     return answer(&op->port, port);
 }
 
@@ -383,16 +386,16 @@ static int bind_ipi(struct evtchn_bind_ipi *op)
 {
     struct domain *d = current->domain;
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_ipi, op->vcpu, 0);
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return answer(&op->port, port);
 }
 
 static int bind_pirq(struct evtchn_bind_pirq *op)
 {
     struct domain *d = current->domain;
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_pirq, 0, op->pirq);
     if (port > 0) {
         int error = pirq_bind(d, op->pirq, (uint32_t)port);
@@ -401,7 +404,7 @@ static int bind_pirq(struct evtchn_bind_pirq *op)
             port = error;
         }
     }
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return answer(&op->port, port);
 }
 
@@ -415,7 +418,7 @@ static int status(struct evtchn_status *op)
         domain_put(d);
         return fail(-EINVAL, "there is no such port");
     }
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     op->status = c->state;
     op->vcpu = c->vcpu;
     if (c->state == EVTCHNSTAT_unbound) {
@@ -426,7 +429,7 @@ static int status(struct evtchn_status *op)
     } else {
         op->u.pirq = c->number;
     }
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     domain_put(d);
     return 0;
 }
@@ -438,13 +441,13 @@ static int bind_vcpu(const struct evtchn_bind_vcpu *op)
     int error = 0;
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (!c) return fail(-EINVAL, "there is no such port");
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound ||
         c->state == EVTCHNSTAT_pirq || (c->state == EVTCHNSTAT_virq && virq_is_global(c->number)))
         c->vcpu = (uint16_t)op->vcpu;
     else
         error = fail(-EINVAL, "IPIs and per-vCPU VIRQs stay on their vCPU");
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return error;
 }
 
@@ -453,13 +456,13 @@ static int unmask(const struct evtchn_unmask *op)
     struct domain *d = current->domain;
     struct evtchn *c = channel(d, op->port);
     if (!c) return fail(-EINVAL, "there is no such port");
-    spin_lock(&d->event_lock);
+    spin_lock(&d->events.lock);
     struct vcpu *v = d->vcpus[c->vcpu];         /* our own domain: it has one */
     clear(d->shared->evtchn_mask, op->port);
     if (test(d->shared->evtchn_pending, op->port) &&
         !test_and_set(&v->info->evtchn_pending_sel, op->port / 64))
         vcpu_mark_event_pending(v);
-    spin_unlock(&d->event_lock);
+    spin_unlock(&d->events.lock);
     return 0;
 }
 
@@ -539,7 +542,7 @@ void events_dump(struct domain *d)
     static const char *const names[] = {
         "closed", "unbound", "interdomain", "pirq", "virq", "ipi"
     };
-    for (uint32_t port = 1; port < d->event_limit; port++) {
+    for (uint32_t port = 1; port < d->events.limit; port++) {
         struct evtchn *c = channel(d, port);
         if (!c) {
             port |= PER_BUCKET - 1;

@@ -4,6 +4,7 @@
  * instead is domain/schedule.c's business; here are only the guest's words for it.
  */
 #include "domain/sched_op.h"
+#include "domain/domain.h"
 #include "domain/events.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -15,9 +16,9 @@
 
 void vcpu_stop_polling(struct vcpu *v)
 {
-    __atomic_fetch_and(&v->domain->pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
-    if (v->poll_timer.fire)
-        timer_stop(&v->poll_timer);
+    __atomic_fetch_and(&v->domain->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
+    if (v->time.poll.fire)
+        timer_stop(&v->time.poll);
 }
 
 static void poll_timed_out(void *arg)
@@ -48,8 +49,8 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     if (op->nr_ports > MAX_POLL_PORTS) return fail(-EINVAL, "more than 128 ports to poll");
     spend((int)op->nr_ports * COST_POLL);
     vcpu_stop_polling(v);
-    v->poll_port = 0;
-    __atomic_fetch_or(&d->pollers, 1u << v->id, __ATOMIC_SEQ_CST);
+    v->events.poll_port = 0;
+    __atomic_fetch_or(&d->events.pollers, 1u << v->id, __ATOMIC_SEQ_CST);
 
     int error = 0;
     bool ready = vcpu_event_deliverable(v);
@@ -66,11 +67,11 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
         return error;
     }
     if (op->nr_ports == 1)
-        v->poll_port = port;
+        v->events.poll_port = port;
     if (op->timeout) {
-        if (!v->poll_timer.fire)
-            timer_init(&v->poll_timer, v->domain, poll_timed_out, v);
-        timer_set(&v->poll_timer, op->timeout);
+        if (!v->time.poll.fire)
+            timer_init(&v->time.poll, v->domain, poll_timed_out, v);
+        timer_set(&v->time.poll, op->timeout);
     }
     vcpu_block(v);
     return 0;
@@ -104,34 +105,35 @@ static void watchdog_fired(void *arg)
 
 void watchdogs_stop(struct domain *d)
 {
-    for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdogs); i++)
-        if (d->watchdogs[i].fire)
-            timer_stop(&d->watchdogs[i]);
-    d->watchdogs_used = 0;
+    for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog.timers); i++)
+        if (d->watchdog.timers[i].fire)
+            timer_stop(&d->watchdog.timers[i]);
+    d->watchdog.used = 0;
 }
 
 /* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back. */
 static int watchdog(struct domain *d, const struct sched_watchdog *op)
 {
     uint32_t id = op->id;
-    if (id > ARRAY_SIZE(d->watchdogs) || (id == 0 && op->timeout == 0))
+    if (id > ARRAY_SIZE(d->watchdog.timers) || (id == 0 && op->timeout == 0))
         return fail(-EINVAL, "no such watchdog, or a new one without a timeout");
     if (id == 0) {
-        while (id < ARRAY_SIZE(d->watchdogs) && (d->watchdogs_used >> id & 1))
+        while (id < ARRAY_SIZE(d->watchdog.timers) && (d->watchdog.used >> id & 1))
             id++;
-        if (id++ == ARRAY_SIZE(d->watchdogs)) return fail(-ENOSPC, "all watchdogs are in use");
-        d->watchdogs_used |= (uint8_t)(1u << (id - 1));
-    } else if (!(d->watchdogs_used >> (id - 1) & 1)) {
+        if (id++ == ARRAY_SIZE(d->watchdog.timers))
+            return fail(-ENOSPC, "all watchdogs are in use");
+        d->watchdog.used |= (uint8_t)(1u << (id - 1));
+    } else if (!(d->watchdog.used >> (id - 1) & 1)) {
         return fail(-EINVAL, "this watchdog was not asked for");
     }
-    struct timer *t = &d->watchdogs[id - 1];
+    struct timer *t = &d->watchdog.timers[id - 1];
     if (!t->fire)
         timer_init(t, d, watchdog_fired, d);
     if (op->timeout) {
         timer_set(t, now_ns() + op->timeout * 1000000000ull);
     } else {
         timer_stop(t);
-        d->watchdogs_used &= (uint8_t)~(1u << (id - 1));
+        d->watchdog.used &= (uint8_t)~(1u << (id - 1));
     }
     return op->id == 0 ? (int)id : 0;
 }

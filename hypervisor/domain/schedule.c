@@ -13,6 +13,7 @@
  * what is done to all vCPUs of one domain.
  */
 #include "domain/schedule.h"
+#include "domain/domain.h"
 #include "domain/time.h"
 #include "entry/budget.h"
 #include "entry/exit.h"
@@ -26,17 +27,17 @@
 
 static void set_runstate(struct vcpu *v, int state, uint64_t now)
 {
-    if (v->runstate.state == state) return;
-    v->runstate.time[v->runstate.state] += now - v->runstate.state_entry_time;
-    v->runstate.state_entry_time = now;
-    v->runstate.state = state;
+    if (v->sched.runstate.state == state) return;
+    v->sched.runstate.time[v->sched.runstate.state] += now - v->sched.runstate.state_entry_time;
+    v->sched.runstate.state_entry_time = now;
+    v->sched.runstate.state = state;
 }
 
 void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info)
 {
     uint64_t now = now_ns();
 
-    *info = v->runstate;
+    *info = v->sched.runstate;
     info->time[info->state] += now - info->state_entry_time;
     info->state_entry_time = now;
 }
@@ -58,16 +59,16 @@ bool vcpu_runnable(const struct vcpu *v)
 {
     const struct domain *d = v->domain;
 
-    return v->state == VCPU_RUNNABLE && v->pause_count == 0 && d->pause_count == 0 &&
+    return v->sched.state == VCPU_RUNNABLE && v->sched.pause_count == 0 && d->pause_count == 0 &&
            !d->shutdown && !d->dying;
 }
 
 static int waiting_state(const struct vcpu *v)
 {
-    if (v->state == VCPU_DOWN || v->pause_count || v->domain->pause_count || v->domain->shutdown ||
-        v->domain->dying)
+    if (v->sched.state == VCPU_DOWN || v->sched.pause_count || v->domain->pause_count ||
+        v->domain->shutdown || v->domain->dying)
         return RUNSTATE_offline;
-    return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
+    return v->sched.state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
 bool vcpu_stopped(const struct vcpu *v)
@@ -79,7 +80,8 @@ bool vcpu_stopped(const struct vcpu *v)
  * has. */
 static struct vcpu *running(const struct cpu *cpu)
 {
-    return cpu->runqueue.running ? container_of(cpu->runqueue.running, struct vcpu, turn) : NULL;
+    return cpu->runqueue.running ? container_of(cpu->runqueue.running, struct vcpu, sched.turn)
+                                 : NULL;
 }
 
 /* ---- who pays ---- */
@@ -101,8 +103,8 @@ static void account(struct cpu *cpu, uint64_t now)
     } else {
         share_charge(q, &cpu->payer->share, ns);
         cpu->payer->cpu_time_ns += ns;
-        v->runstate.time[RUNSTATE_runnable] += ns;
-        v->runstate.state_entry_time += ns;
+        v->sched.runstate.time[RUNSTATE_runnable] += ns;
+        v->sched.runstate.state_entry_time += ns;
     }
 }
 
@@ -123,8 +125,8 @@ void time_goes_to(struct domain *d, uint64_t now)
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
 {
     struct cpu *cpu = this_cpu();
-    struct domain *before = v->client;
-    uint64_t ran = vcpu_cpu_time(v), since = v->client_since;
+    struct domain *before = v->sched.client;
+    uint64_t ran = vcpu_cpu_time(v), since = v->sched.client_since;
 
     if (d == v->domain) {
         domain_put(d);
@@ -132,8 +134,8 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
     }
     spin_lock(&cpu->runqueue_lock);
     account(cpu, now_ns());
-    v->client = d;
-    v->client_since = ran;
+    v->sched.client = d;
+    v->sched.client_since = ran;
     if (run_for(&cpu->runqueue, d ? &d->share : NULL))
         cpu->work |= WORK_RESCHEDULE;
     spin_unlock(&cpu->runqueue_lock);
@@ -163,24 +165,24 @@ static void reconsider(struct vcpu *v)
     bool runnable = vcpu_runnable(v);
     uint64_t now;
 
-    if (&v->turn == q->running) {
+    if (&v->sched.turn == q->running) {
         if (!runnable)
             cpu->work |= WORK_RESCHEDULE;
         return;
     }
     now = now_ns();
     set_runstate(v, waiting_state(v), now);
-    if (runnable == pq_queued(&v->turn.node)) return;
+    if (runnable == pq_queued(&v->sched.turn.node)) return;
     spin_lock(&cpu->runqueue_lock);
     if (q->running && now - cpu->since > GRANULARITY_NS)
         account(cpu, now);
     if (runnable)
-        run_wait(q, &v->turn);
+        run_wait(q, &v->sched.turn);
     else
-        run_leave(q, &v->turn);
+        run_leave(q, &v->sched.turn);
     spin_unlock(&cpu->runqueue_lock);
     if (!runnable) return;
-    if (run_urgent(q, &v->turn))
+    if (run_urgent(q, &v->sched.turn))
         cpu->work |= WORK_RESCHEDULE;
     else if (!timer_armed(&cpu->slice))
         timer_set(&cpu->slice, now + SLICE_NS);
@@ -188,7 +190,7 @@ static void reconsider(struct vcpu *v)
 
 static void make_runnable(struct vcpu *v)
 {
-    v->state = VCPU_RUNNABLE;
+    v->sched.state = VCPU_RUNNABLE;
     reconsider(v);
 }
 
@@ -198,17 +200,17 @@ static void hurry(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
 
-    if (likely(!v->client) || !pq_queued(&v->turn.node)) return;
+    if (likely(!v->sched.client) || !pq_queued(&v->sched.turn.node)) return;
     spin_lock(&cpu->runqueue_lock);
-    run_hurry(&cpu->runqueue, &v->turn);
+    run_hurry(&cpu->runqueue, &v->sched.turn);
     spin_unlock(&cpu->runqueue_lock);
-    if (run_urgent(&cpu->runqueue, &v->turn))
+    if (run_urgent(&cpu->runqueue, &v->sched.turn))
         cpu->work |= WORK_RESCHEDULE;
 }
 
 void vcpu_wake(struct vcpu *v)
 {
-    if (v->state == VCPU_BLOCKED)
+    if (v->sched.state == VCPU_BLOCKED)
         make_runnable(v);
     else
         hurry(v);
@@ -216,20 +218,20 @@ void vcpu_wake(struct vcpu *v)
 
 void vcpu_up(struct vcpu *v)
 {
-    if (v->state == VCPU_DOWN && v->initialised)
+    if (v->sched.state == VCPU_DOWN && v->initialised)
         make_runnable(v);
 }
 
 void vcpu_down(struct vcpu *v)
 {
-    v->state = VCPU_DOWN;
+    v->sched.state = VCPU_DOWN;
     reconsider(v);
 }
 
 void vcpu_block(struct vcpu *v)
 {
     if (vcpu_event_deliverable(v)) return;
-    v->state = VCPU_BLOCKED;
+    v->sched.state = VCPU_BLOCKED;
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
@@ -242,13 +244,13 @@ void vcpu_yield(void)
 
 void vcpu_pause(struct vcpu *v)
 {
-    v->pause_count++;
+    v->sched.pause_count++;
     reconsider(v);
 }
 
 void vcpu_unpause(struct vcpu *v)
 {
-    v->pause_count--;
+    v->sched.pause_count--;
     reconsider(v);
 }
 
@@ -313,7 +315,7 @@ static struct vcpu *choose(struct cpu *cpu, bool stays, uint64_t now)
         next = run_pick(q);
     }
     spin_unlock(&cpu->runqueue_lock);
-    return next ? container_of(next, struct vcpu, turn) : NULL;
+    return next ? container_of(next, struct vcpu, sched.turn) : NULL;
 }
 
 void schedule(void)
@@ -341,9 +343,9 @@ void schedule(void)
         if (cpu->payer)
             time_goes_to(NULL, now_ns());
     }
-    if (unlikely(next->periodic_ns))
+    if (unlikely(next->time.periodic_ns))
         vcpu_resume_periodic(next);
-    if (unlikely(next->time_version != time_version))
+    if (unlikely(next->time.version != time_version))
         update_vcpu_time(next);
     /* its tables are loaded now; it may have slept without a switch */
     vcpu_runstate_publish(next);
@@ -359,7 +361,7 @@ static void slice_ended(void *arg)
     uint64_t end;
 
     if (!running(cpu) || !run_others_wait(&cpu->runqueue)) return;
-    end = running(cpu)->runstate.state_entry_time + SLICE_NS;
+    end = running(cpu)->sched.runstate.state_entry_time + SLICE_NS;
     if (now_ns() < end)
         timer_set(&cpu->slice, end);
     else

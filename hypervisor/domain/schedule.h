@@ -1,10 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler's half that only the exit path and the start of the machine use (the rest:
- * domain/domain.h). */
+/* Whose turn it is to run (domain/schedule.c), and who may: states, pauses, time that went by. */
 #ifndef DOMUS_DOMAIN_SCHEDULE_H
 #define DOMUS_DOMAIN_SCHEDULE_H
 
-#include "domain/domain.h"
+#include "domain/share.h"
+#include "lib/types.h"
+#include <xen/vcpu.h>
+
+struct domain;
+struct vcpu;
+
+enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_BLOCKED };
+
+struct vcpu_sched {
+    enum vcpu_state state;
+    uint32_t pause_count;           /* plus the domain's */
+    struct turn turn;               /* domain/share.h */
+    /* held: whom it works for, if not for itself (DOMUS_work_for) */
+    struct domain *client;
+    uint64_t client_since;          /* ns it had run when it said so */
+    struct vcpu_runstate_info runstate;
+    uint64_t runstate_area;         /* guest VA or 0 */
+    bool runstate_stale;            /* must be written at the next entry to guest kernel mode */
+};
 
 void schedule_init(void);
 /* pick who runs next and switch to it; idles until somebody can */
@@ -12,8 +30,6 @@ void schedule(void);
 /* the end of boot: into the first guest */
 void schedule_start(void) __attribute__((noreturn));
 void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* as of now */
-/* domain/switch.c: into the area current registered, if any */
-void vcpu_runstate_publish(struct vcpu *v);
 uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
 uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
 bool vcpu_runnable(const struct vcpu *v);
@@ -25,5 +41,18 @@ void time_goes_to(struct domain *d, uint64_t now);
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
 void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (domain/share.h) */
 void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
+
+/* BLOCKED -> RUNNABLE; no-op otherwise */
+void vcpu_wake(struct vcpu *v);
+/* current only; stays runnable if an event is pending */
+void vcpu_block(struct vcpu *v);
+void vcpu_yield(void);
+void vcpu_up(struct vcpu *v);                              /* DOWN -> RUNNABLE; no-op otherwise */
+/* -> DOWN, whatever it was; if it is current, at its next exit */
+void vcpu_down(struct vcpu *v);
+void vcpu_pause(struct vcpu *v);                           /* counted; on return it does not run */
+void vcpu_unpause(struct vcpu *v);
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d);
 
 #endif

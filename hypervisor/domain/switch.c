@@ -28,21 +28,21 @@ static void fpu_save(struct vcpu *v)
     /* all of it, also what the guest has hidden from itself by XSETBV */
     set_xcr0(xsave_mask);
     if (xsave_mask)
-        __asm__ volatile("xsave64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+        __asm__ volatile("xsave64 (%0)" : : "r"(v->hw.xsave_area), "a"(~0u), "d"(~0u) : "memory");
     else
-        __asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave_area) : "memory");
+        __asm__ volatile("fxsave64 (%0)" : : "r"(v->hw.xsave_area) : "memory");
 }
 
 /* After fpu_save or cpu_init: TS is clear, and XCR0 has all that we switch. */
 static void fpu_load(const struct vcpu *v)
 {
     if (xsave_mask)
-        __asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave_area), "a"(~0u), "d"(~0u) : "memory");
+        __asm__ volatile("xrstor64 (%0)" : : "r"(v->hw.xsave_area), "a"(~0u), "d"(~0u) : "memory");
     else
-        __asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave_area) : "memory");
-    if (v->xcr0 != xsave_mask)
-        set_xcr0(v->xcr0);
-    if (v->guest_cr0 & CR0_TS)
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(v->hw.xsave_area) : "memory");
+    if (v->hw.xcr0 != xsave_mask)
+        set_xcr0(v->hw.xcr0);
+    if (v->hw.guest_cr0 & CR0_TS)
         write_cr0(read_cr0() | CR0_TS);
 }
 
@@ -53,8 +53,8 @@ static void fpu_load(const struct vcpu *v)
  * ourselves need the latter. */
 void vcpu_choose_cr4(struct vcpu *v, uint64_t value)
 {
-    v->guest_cr4 = value & cr4_guest_mask();
-    v->hardware_cr4 = (host_cr4 & ~CR4_FSGSBASE) | (v->guest_cr4 & (CR4_FSGSBASE | CR4_TSD));
+    v->hw.guest_cr4 = value & cr4_guest_mask();
+    v->hw.cr4 = (host_cr4 & ~CR4_FSGSBASE) | (v->hw.guest_cr4 & (CR4_FSGSBASE | CR4_TSD));
 }
 
 /* Guests mostly agree, and writing CR4 is dear. */
@@ -62,35 +62,35 @@ void vcpu_load_cr4(const struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
 
-    if (likely(cpu->loaded_cr4 == v->hardware_cr4)) return;
-    cpu->loaded_cr4 = v->hardware_cr4;
-    write_cr4(v->hardware_cr4);
+    if (likely(cpu->loaded_cr4 == v->hw.cr4)) return;
+    cpu->loaded_cr4 = v->hw.cr4;
+    write_cr4(v->hw.cr4);
 }
 
 /* ---- debug registers: only if one of the two uses them ---- */
 
 static void debug_load(const struct vcpu *from, const struct vcpu *to)
 {
-    if (from->debugreg[7] & 0xff)
+    if (from->hw.debugreg[7] & 0xff)
         __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
-    if (!(to->debugreg[7] & 0xff)) return;
-    __asm__ volatile("mov %0, %%dr0" : : "r"(to->debugreg[0]));
-    __asm__ volatile("mov %0, %%dr1" : : "r"(to->debugreg[1]));
-    __asm__ volatile("mov %0, %%dr2" : : "r"(to->debugreg[2]));
-    __asm__ volatile("mov %0, %%dr3" : : "r"(to->debugreg[3]));
-    __asm__ volatile("mov %0, %%dr7" : : "r"(to->debugreg[7]));
+    if (!(to->hw.debugreg[7] & 0xff)) return;
+    __asm__ volatile("mov %0, %%dr0" : : "r"(to->hw.debugreg[0]));
+    __asm__ volatile("mov %0, %%dr1" : : "r"(to->hw.debugreg[1]));
+    __asm__ volatile("mov %0, %%dr2" : : "r"(to->hw.debugreg[2]));
+    __asm__ volatile("mov %0, %%dr3" : : "r"(to->hw.debugreg[3]));
+    __asm__ volatile("mov %0, %%dr7" : : "r"(to->hw.debugreg[7]));
 }
 
 /* ---- segments ---- */
 
 static void segments_save(struct vcpu *v)
 {
-    __asm__("mov %%ds, %0" : "=r"(v->sel_ds));
-    __asm__("mov %%es, %0" : "=r"(v->sel_es));
-    __asm__("mov %%fs, %0" : "=r"(v->sel_fs));
-    __asm__("mov %%gs, %0" : "=r"(v->sel_gs));
-    v->fs_base = rdmsr(MSR_FS_BASE);
-    *(v->in_kernel ? &v->gs_base_kernel : &v->gs_base_user) = rdmsr(MSR_KERNEL_GS_BASE);
+    __asm__("mov %%ds, %0" : "=r"(v->hw.ds));
+    __asm__("mov %%es, %0" : "=r"(v->hw.es));
+    __asm__("mov %%fs, %0" : "=r"(v->hw.fs));
+    __asm__("mov %%gs, %0" : "=r"(v->hw.gs));
+    v->hw.fs_base = rdmsr(MSR_FS_BASE);
+    *(v->in_kernel ? &v->hw.gs_base_kernel : &v->hw.gs_base_user) = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
 /* A selector that its GDT or LDT no longer has (the guest changed them meanwhile) becomes null. */
@@ -106,13 +106,13 @@ static bool segments_load(struct vcpu *v)
 {
     int failed = 0;
 
-    LOAD_SELECTOR(ds, v->sel_ds, failed);
-    LOAD_SELECTOR(es, v->sel_es, failed);
-    LOAD_SELECTOR(fs, v->sel_fs, failed);
-    if (load_gs_selector(v->sel_gs) != 0)
+    LOAD_SELECTOR(ds, v->hw.ds, failed);
+    LOAD_SELECTOR(es, v->hw.es, failed);
+    LOAD_SELECTOR(fs, v->hw.fs, failed);
+    if (load_gs_selector(v->hw.gs) != 0)
         failed = 1;
-    wrmsr(MSR_FS_BASE, v->fs_base);
-    wrmsr(MSR_KERNEL_GS_BASE, v->in_kernel ? v->gs_base_kernel : v->gs_base_user);
+    wrmsr(MSR_FS_BASE, v->hw.fs_base);
+    wrmsr(MSR_KERNEL_GS_BASE, v->in_kernel ? v->hw.gs_base_kernel : v->hw.gs_base_user);
     return failed != 0;
 }
 
@@ -121,7 +121,7 @@ static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
     struct {
         uint16_t limit;
         uint64_t base;
-    } __attribute__((packed)) pointer = { GDT_LIMIT, v->window };
+    } __attribute__((packed)) pointer = { GDT_LIMIT, v->window.base };
 
     if (v->cpu != cpu)
         window_set_cpu_page(v, cpu->gdt_page);
@@ -134,24 +134,24 @@ static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
 
 static void runstate_write(struct vcpu *v)
 {
-    struct vcpu_runstate_info info = v->runstate;
-    uint64_t area = v->runstate_area;
+    struct vcpu_runstate_info info = v->sched.runstate;
+    uint64_t area = v->sched.runstate_area;
     bool flag = v->domain->vm_assist & 1u << VMASST_TYPE_runstate_update_flag;
 
-    v->runstate_stale = false;
+    v->sched.runstate_stale = false;
     info.state_entry_time |= flag ? XEN_RUNSTATE_UPDATE : 0;
     if (write_guest(area, &info) != 0 || !flag) return;
     (void)!write_guest_u64(area + offsetof(struct vcpu_runstate_info, state_entry_time),
-                           v->runstate.state_entry_time);
+                           v->sched.runstate.state_entry_time);
 }
 
 void vcpu_runstate_publish(struct vcpu *v)
 {
-    if (!v->runstate_area) return;
+    if (!v->sched.runstate_area) return;
     if (v->in_kernel)
         runstate_write(v);
     else
-        v->runstate_stale = true;
+        v->sched.runstate_stale = true;
 }
 
 /* ---- the switch ---- */
@@ -173,8 +173,8 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     debug_load(from, to);
     vcpu_load_cr4(to);
     /* exists: one of them has set it (emulate/msr.c) */
-    if (from->tsc_aux != to->tsc_aux)
-        wrmsr(MSR_TSC_AUX, to->tsc_aux);
+    if (from->hw.tsc_aux != to->hw.tsc_aux)
+        wrmsr(MSR_TSC_AUX, to->hw.tsc_aux);
     if (segments_load(to))
         bounce_failsafe(to);
 }
@@ -188,22 +188,22 @@ void vcpu_load_tables(struct vcpu *v)
 
 void vcpu_enter_kernel(struct vcpu *v)
 {
-    v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
-    wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_kernel);
+    v->hw.gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
+    wrmsr(MSR_KERNEL_GS_BASE, v->hw.gs_base_kernel);
     v->in_kernel = true;
-    if (v->kernel_cr3 != v->user_cr3)
+    if (v->tables.kernel_cr3 != v->tables.user_cr3)
         vcpu_load_tables(v);
-    if (unlikely(v->runstate_stale))
+    if (unlikely(v->sched.runstate_stale))
         runstate_write(v);
-    if (unlikely(v->time_stale))
+    if (unlikely(v->time.area_stale))
         vcpu_time_publish(v);
 }
 
 void vcpu_enter_user(struct vcpu *v)
 {
-    v->gs_base_kernel = rdmsr(MSR_KERNEL_GS_BASE);
-    wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
+    v->hw.gs_base_kernel = rdmsr(MSR_KERNEL_GS_BASE);
+    wrmsr(MSR_KERNEL_GS_BASE, v->hw.gs_base_user);
     v->in_kernel = false;
-    if (v->kernel_cr3 != v->user_cr3)
+    if (v->tables.kernel_cr3 != v->tables.user_cr3)
         vcpu_load_tables(v);
 }

@@ -11,6 +11,7 @@
  * boot, by the correction and by dom0's settime.
  */
 #include "domain/time.h"
+#include "domain/domain.h"
 #include "lib/printk.h"
 #include "machine/apic.h"
 #include "machine/clocks.h"
@@ -97,7 +98,7 @@ void time_look(uint64_t now)
 
 void update_domain_wallclock(struct domain *d)
 {
-    uint64_t s = wall_base_s + (uint64_t)d->time_offset_seconds;
+    uint64_t s = wall_base_s + (uint64_t)d->time.offset_seconds;
 
     /* odd: being changed, whatever the guest wrote there */
     d->shared->wc_version = (d->shared->wc_version + 1) | 1;
@@ -127,7 +128,7 @@ void update_vcpu_time(struct vcpu *v)
 {
     struct vcpu_time_info *t = &v->info->time;
 
-    v->time_version = time_version;
+    v->time.version = time_version;
     t->version = (t->version + 1) | 1;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->tsc_timestamp = scale.tsc_base;
@@ -137,8 +138,8 @@ void update_vcpu_time(struct vcpu *v)
     t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->version++;
-    v->time_stale = v->time_area != 0;
-    if (v->time_stale && v == current && v->in_kernel)
+    v->time.area_stale = v->time.area != 0;
+    if (v->time.area_stale && v == current && v->in_kernel)
         vcpu_time_publish(v);
 }
 
@@ -146,8 +147,8 @@ void vcpu_time_publish(struct vcpu *v)
 {
     struct vcpu_time_info copy = v->info->time;
 
-    v->time_stale = false;
-    (void)!write_guest(v->time_area, &copy);
+    v->time.area_stale = false;
+    (void)!write_guest(v->time.area, &copy);
 }
 
 /* A toolstack clears a domain's shared_info before it lets it run, and with it what was written

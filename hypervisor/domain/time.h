@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Time beyond the functions of domain/domain.h: the machine's clock, its alarm, the wall clock. */
+/* The machine's clock, its alarm, the wall clock, and what guests see of them. */
 #ifndef DOMUS_DOMAIN_TIME_H
 #define DOMUS_DOMAIN_TIME_H
 
-#include "domain/domain.h"
+#include "domain/timers.h"
+#include "lib/types.h"
+
+struct domain;
+struct vcpu;
+
+struct vcpu_time {
+    struct timer singleshot, periodic, poll;        /* poll: the end of a SCHEDOP_poll */
+    uint64_t periodic_ns;           /* 0: no periodic timer */
+    uint64_t area;                  /* guest VA of a secondary vcpu_time_info or 0 */
+    bool area_stale;                /* must be written at the next entry to guest kernel mode */
+    uint32_t version;               /* of what its vcpu_time_info says */
+};
+
+struct domain_time {
+    int64_t offset_seconds;
+};
+
+uint64_t now_ns(void);                      /* system time since boot */
+extern uint32_t time_version;               /* counts corrections of the clock */
+void update_vcpu_time(struct vcpu *v);      /* refresh v->info->time (pvclock) */
 
 void time_init(void);                       /* measures TSC and APIC timer; now_ns() starts at 0 */
 /* corrects the clock if it is time for it; to be called each second or so */

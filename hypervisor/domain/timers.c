@@ -117,50 +117,50 @@ static void singleshot_fired(void *arg)
 static void periodic_fired(void *arg)
 {
     struct vcpu *v = arg;
-    uint64_t next = v->periodic.node.key + v->periodic_ns, now;
+    uint64_t next = v->time.periodic.node.key + v->time.periodic_ns, now;
 
     if (vcpu_stopped(v)) return;
     send_guest_vcpu_virq(v, VIRQ_TIMER);
-    if (v->runstate.state != RUNSTATE_running) return;
+    if (v->sched.runstate.state != RUNSTATE_running) return;
     now = now_ns();
     /* in step, unless a tick was missed */
-    timer_set(&v->periodic, next > now ? next : now + v->periodic_ns);
+    timer_set(&v->time.periodic, next > now ? next : now + v->time.periodic_ns);
 }
 
 void vcpu_timers_init(struct vcpu *v)
 {
-    timer_init(&v->singleshot, v->domain, singleshot_fired, v);
-    timer_init(&v->periodic, v->domain, periodic_fired, v);
+    timer_init(&v->time.singleshot, v->domain, singleshot_fired, v);
+    timer_init(&v->time.periodic, v->domain, periodic_fired, v);
 }
 
 void vcpu_timers_stop(struct vcpu *v)
 {
-    timer_stop(&v->singleshot);
-    timer_stop(&v->periodic);
+    timer_stop(&v->time.singleshot);
+    timer_stop(&v->time.periodic);
 }
 
 void vcpu_set_periodic(struct vcpu *v, uint64_t period_ns)
 {
-    v->periodic_ns = period_ns;
+    v->time.periodic_ns = period_ns;
     if (period_ns)
-        timer_set(&v->periodic, now_ns() + period_ns);
+        timer_set(&v->time.periodic, now_ns() + period_ns);
     else
-        timer_stop(&v->periodic);
+        timer_stop(&v->time.periodic);
 }
 
 void vcpu_resume_periodic(struct vcpu *v)
 {
-    if (v->periodic_ns && !timer_armed(&v->periodic))
-        timer_set(&v->periodic, now_ns() + v->periodic_ns);
+    if (v->time.periodic_ns && !timer_armed(&v->time.periodic))
+        timer_set(&v->time.periodic, now_ns() + v->time.periodic_ns);
 }
 
 void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns)
 {
-    timer_set(&v->singleshot, deadline_ns);
+    timer_set(&v->time.singleshot, deadline_ns);
 }
 void vcpu_stop_singleshot(struct vcpu *v)
 {
-    timer_stop(&v->singleshot);
+    timer_stop(&v->time.singleshot);
 }
 
 /* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in

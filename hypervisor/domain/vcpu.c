@@ -31,7 +31,7 @@ static size_t fpu_size(void)
 /* The state after FINIT with everything else zero: nothing of whoever had the memory before. */
 static void fpu_reset(struct vcpu *v)
 {
-    uint8_t *area = v->xsave_area;
+    uint8_t *area = v->hw.xsave_area;
     uint16_t control = 0x37f;
     uint32_t mxcsr = MXCSR_DEFAULT;
 
@@ -57,21 +57,21 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->domain = d;
     v->id = id;
     v->info = &d->shared->vcpu_info[id];
-    v->info_frame = INVALID_MFN;
-    v->kernel_table = v->user_table = INVALID_MFN;
+    v->events.info_frame = INVALID_MFN;
+    v->tables.kernel = v->tables.user = INVALID_MFN;
     for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++)
-        v->gdt_frames[i] = INVALID_MFN;
+        v->window.gdt_frames[i] = INVALID_MFN;
     v->in_kernel = true;
-    v->state = VCPU_DOWN;
-    v->runstate.state = RUNSTATE_offline;
-    v->runstate.state_entry_time = now_ns();
-    v->debugreg[6] = 0xffff0ff0;
-    v->debugreg[7] = 0x400;
-    v->xcr0 = xsave_mask;
-    v->turn.share = &d->share;
+    v->sched.state = VCPU_DOWN;
+    v->sched.runstate.state = RUNSTATE_offline;
+    v->sched.runstate.state_entry_time = now_ns();
+    v->hw.debugreg[6] = 0xffff0ff0;
+    v->hw.debugreg[7] = 0x400;
+    v->hw.xcr0 = xsave_mask;
+    v->sched.turn.share = &d->share;
     vcpu_timers_init(v);
-    v->xsave_area = hv_alloc_pages(fpu_order());
-    if (!v->xsave_area || window_create(v) != 0) {
+    v->hw.xsave_area = hv_alloc_pages(fpu_order());
+    if (!v->hw.xsave_area || window_create(v) != 0) {
         vcpu_free(v);
         return NULL;
     }
@@ -84,26 +84,26 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 
 void vcpu_release(struct vcpu *v)
 {
-    if (!mfn_eq(v->kernel_table, INVALID_MFN))
-        mmu_put_table(v->kernel_table);
-    if (!mfn_eq(v->user_table, INVALID_MFN))
-        mmu_put_table(v->user_table);
-    v->kernel_table = v->user_table = INVALID_MFN;
-    v->kernel_cr3 = v->user_cr3 = 0;
+    if (!mfn_eq(v->tables.kernel, INVALID_MFN))
+        mmu_put_table(v->tables.kernel);
+    if (!mfn_eq(v->tables.user, INVALID_MFN))
+        mmu_put_table(v->tables.user);
+    v->tables.kernel = v->tables.user = INVALID_MFN;
+    v->tables.kernel_cr3 = v->tables.user_cr3 = 0;
     window_destroy(v);
     extent_end(v);
     v->info = &v->domain->shared->vcpu_info[v->id];
-    if (!mfn_eq(v->info_frame, INVALID_MFN))
-        frame_put_writable(v->info_frame);
-    v->info_frame = INVALID_MFN;
-    v->runstate_area = v->time_area = 0;
+    if (!mfn_eq(v->events.info_frame, INVALID_MFN))
+        frame_put_writable(v->events.info_frame);
+    v->events.info_frame = INVALID_MFN;
+    v->sched.runstate_area = v->time.area = 0;
 }
 
 void vcpu_free(struct vcpu *v)
 {
     if (!v) return;
-    if (v->xsave_area)
-        hv_free_pages(v->xsave_area, fpu_order());
+    if (v->hw.xsave_area)
+        hv_free_pages(v->hw.xsave_area, fpu_order());
     hv_free(v, sizeof(*v));
 }
 
@@ -147,11 +147,11 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
         error = window_set_ldt(v, c->ldt_base, (uint32_t)c->ldt_ents);
     if (error)
         goto put_user;
-    v->kernel_table = kernel;
-    v->kernel_cr3 = mfn_to_maddr(kernel).a;
+    v->tables.kernel = kernel;
+    v->tables.kernel_cr3 = mfn_to_maddr(kernel).a;
     hv_show_m2p(kernel);
-    v->user_table = has_user ? user : INVALID_MFN;
-    v->user_cr3 = has_user ? mfn_to_maddr(user).a : 0;
+    v->tables.user = has_user ? user : INVALID_MFN;
+    v->tables.user_cr3 = has_user ? mfn_to_maddr(user).a : 0;
     return 0;
 
 put_user:
@@ -164,7 +164,7 @@ put_kernel:
 
 static void set_fpu(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    uint8_t *area = v->xsave_area;
+    uint8_t *area = v->hw.xsave_area;
     uint64_t present = 3;           /* x87 and SSE are in the legacy part */
     uint32_t mxcsr;
 
@@ -185,21 +185,21 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->regs.cs |= 3;
     v->regs.ss |= 3;
     /* Linux gives it to its other vCPUs only so */
-    v->iopl = (uint32_t)(c->user_regs.rflags & RFLAGS_IOPL) >> 12;
+    v->ports.iopl = (uint32_t)(c->user_regs.rflags & RFLAGS_IOPL) >> 12;
     v->regs.rflags |= RFLAGS_IF;    /* the rest is made harmless at every exit */
     v->regs.entry_vector = 0;
-    v->sel_ds = c->user_regs.ds;
-    v->sel_es = c->user_regs.es;
-    v->sel_fs = c->user_regs.fs;
-    v->sel_gs = c->user_regs.gs;
-    v->fs_base = c->fs_base;
-    v->gs_base_kernel = c->gs_base_kernel;
-    v->gs_base_user = c->gs_base_user;
-    v->kernel_sp = c->kernel_sp;
-    v->kernel_ss = (uint16_t)(c->kernel_ss | 3);
-    v->guest_cr0 = c->ctrlreg[0] & CR0_TS;
+    v->hw.ds = c->user_regs.ds;
+    v->hw.es = c->user_regs.es;
+    v->hw.fs = c->user_regs.fs;
+    v->hw.gs = c->user_regs.gs;
+    v->hw.fs_base = c->fs_base;
+    v->hw.gs_base_kernel = c->gs_base_kernel;
+    v->hw.gs_base_user = c->gs_base_user;
+    v->entry.kernel_sp = c->kernel_sp;
+    v->entry.kernel_ss = (uint16_t)(c->kernel_ss | 3);
+    v->hw.guest_cr0 = c->ctrlreg[0] & CR0_TS;
     vcpu_choose_cr4(v, c->ctrlreg[4]);
-    v->in_kernel = (c->flags & VGCF_in_kernel) || !v->user_cr3;
+    v->in_kernel = (c->flags & VGCF_in_kernel) || !v->tables.user_cr3;
 }
 
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
@@ -215,13 +215,13 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     set_registers(v, c);
     set_fpu(v, c);
     for (unsigned int i = 0; i < 256; i++) {
-        v->traps[i] = c->trap_ctxt[i];
-        v->traps[i].vector = (uint8_t)i;
+        v->entry.traps[i] = c->trap_ctxt[i];
+        v->entry.traps[i].vector = (uint8_t)i;
     }
-    v->event_callback = (struct guest_callback){ c->event_callback_eip, true };
-    v->failsafe_callback = (struct guest_callback){ c->failsafe_callback_eip,
+    v->entry.event = (struct guest_callback){ c->event_callback_eip, true };
+    v->entry.failsafe = (struct guest_callback){ c->failsafe_callback_eip,
                                                     c->flags & VGCF_failsafe_disables_events };
-    v->syscall_callback = (struct guest_callback){ c->syscall_callback_eip,
+    v->entry.syscall = (struct guest_callback){ c->syscall_callback_eip,
                                                    c->flags & VGCF_syscall_disables_events };
     v->domain->vm_assist |= (uint32_t)c->vm_assist;
     v->initialised = true;
@@ -232,34 +232,34 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     memset(c, 0, sizeof(*c));
-    memcpy(&c->fpu_ctxt, v->xsave_area, FXSAVE_SIZE);
+    memcpy(&c->fpu_ctxt, v->hw.xsave_area, FXSAVE_SIZE);
     c->flags = VGCF_i387_valid | (v->in_kernel ? VGCF_in_kernel : 0) |
-               (v->state != VCPU_DOWN ? VGCF_online : 0) |
-               (v->failsafe_callback.mask_events ? VGCF_failsafe_disables_events : 0) |
-               (v->syscall_callback.mask_events ? VGCF_syscall_disables_events : 0);
+               (v->sched.state != VCPU_DOWN ? VGCF_online : 0) |
+               (v->entry.failsafe.mask_events ? VGCF_failsafe_disables_events : 0) |
+               (v->entry.syscall.mask_events ? VGCF_syscall_disables_events : 0);
     c->user_regs = v->regs;
-    c->user_regs.ds = v->sel_ds;
-    c->user_regs.es = v->sel_es;
-    c->user_regs.fs = v->sel_fs;
-    c->user_regs.gs = v->sel_gs;
-    memcpy(c->trap_ctxt, v->traps, sizeof(c->trap_ctxt));
-    c->ldt_base = v->ldt_base;
-    c->ldt_ents = v->ldt_entries;
-    for (unsigned int i = 0; i < ROUND_UP(v->gdt_entries, 512u) / 512; i++)
-        c->gdt_frames[i] = v->gdt_frames[i].n;
-    c->gdt_ents = v->gdt_entries;
-    c->kernel_ss = v->kernel_ss;
-    c->kernel_sp = v->kernel_sp;
-    c->ctrlreg[0] = CR0_PG | CR0_WP | CR0_NE | 1 | v->guest_cr0;
-    c->ctrlreg[1] = v->user_cr3;
-    c->ctrlreg[3] = v->kernel_cr3;
-    c->ctrlreg[4] = cr4_fixed() | v->guest_cr4;
-    memcpy(c->debugreg, v->debugreg, sizeof(c->debugreg));
-    c->event_callback_eip = v->event_callback.rip;
-    c->failsafe_callback_eip = v->failsafe_callback.rip;
-    c->syscall_callback_eip = v->syscall_callback.rip;
+    c->user_regs.ds = v->hw.ds;
+    c->user_regs.es = v->hw.es;
+    c->user_regs.fs = v->hw.fs;
+    c->user_regs.gs = v->hw.gs;
+    memcpy(c->trap_ctxt, v->entry.traps, sizeof(c->trap_ctxt));
+    c->ldt_base = v->window.ldt_base;
+    c->ldt_ents = v->window.ldt_entries;
+    for (unsigned int i = 0; i < ROUND_UP(v->window.gdt_entries, 512u) / 512; i++)
+        c->gdt_frames[i] = v->window.gdt_frames[i].n;
+    c->gdt_ents = v->window.gdt_entries;
+    c->kernel_ss = v->entry.kernel_ss;
+    c->kernel_sp = v->entry.kernel_sp;
+    c->ctrlreg[0] = CR0_PG | CR0_WP | CR0_NE | 1 | v->hw.guest_cr0;
+    c->ctrlreg[1] = v->tables.user_cr3;
+    c->ctrlreg[3] = v->tables.kernel_cr3;
+    c->ctrlreg[4] = cr4_fixed() | v->hw.guest_cr4;
+    memcpy(c->debugreg, v->hw.debugreg, sizeof(c->debugreg));
+    c->event_callback_eip = v->entry.event.rip;
+    c->failsafe_callback_eip = v->entry.failsafe.rip;
+    c->syscall_callback_eip = v->entry.syscall.rip;
     c->vm_assist = v->domain->vm_assist;
-    c->fs_base = v->fs_base;
-    c->gs_base_kernel = v->gs_base_kernel;
-    c->gs_base_user = v->gs_base_user;
+    c->fs_base = v->hw.fs_base;
+    c->gs_base_kernel = v->hw.gs_base_kernel;
+    c->gs_base_user = v->hw.gs_base_user;
 }

@@ -4,6 +4,7 @@
  * structures lie, and sets their timers.
  */
 #include "domain/events.h"
+#include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
@@ -39,7 +40,7 @@ static int down(struct vcpu *v)
 {
     struct domain *d = v->domain;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (d->vcpus[i] && d->vcpus[i] != v && d->vcpus[i]->state != VCPU_DOWN) {
+        if (d->vcpus[i] && d->vcpus[i] != v && d->vcpus[i]->sched.state != VCPU_DOWN) {
             vcpu_down(v);
             return 0;
         }
@@ -58,15 +59,16 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
     /* advisory 327 */
     if (op->offset > PAGE_SIZE - sizeof(struct vcpu_info) || op->offset % sizeof(uint64_t))
         return fail(-ENXIO, "the structure would cross its page, or is not aligned");
-    if (v != current && v->state != VCPU_DOWN)
+    if (v != current && v->sched.state != VCPU_DOWN)
         return fail(-EINVAL, "another vCPU's info moves only while it is down");
-    if (!mfn_eq(v->info_frame, INVALID_MFN)) return fail(-EINVAL, "the info was moved already");
+    if (!mfn_eq(v->events.info_frame, INVALID_MFN))
+        return fail(-EINVAL, "the info was moved already");
     if (frame_get_writable(MFN(op->mfn), v->domain))
         return fail_frame(-EINVAL, "not a frame of this domain that can be written", MFN(op->mfn),
                           0);
     struct vcpu_info *info = (void *)((char *)map_frame(MFN(op->mfn)) + op->offset);
     memcpy(info, v->info, sizeof(*info));
-    v->info_frame = MFN(op->mfn);
+    v->events.info_frame = MFN(op->mfn);
     v->info = info;
     events_rescan(v);
     return 0;
@@ -76,7 +78,7 @@ static int register_runstate_area(struct vcpu *v, uint64_t area)
 {
     struct vcpu_runstate_info now;
     if (!guest_range_ok(area, sizeof(now))) return fail(-EFAULT, "not a guest address");
-    v->runstate_area = area;
+    v->sched.runstate_area = area;
     vcpu_runstate_get(v, &now);
     return area && write_guest(area, &now) ? fail(-EFAULT, "the area cannot be written") : 0;
 }
@@ -85,11 +87,11 @@ static int register_time_area(struct vcpu *v, uint64_t area)
 {
     if (!guest_range_ok(area, sizeof(struct vcpu_time_info)))
         return fail(-EFAULT, "not a guest address");
-    v->time_area = area;
+    v->time.area = area;
     if (v == current)
         update_vcpu_time(v);
     else
-        v->time_version = time_version - 1; /* written when it runs next */
+        v->time.version = time_version - 1; /* written when it runs next */
     return 0;
 }
 
@@ -140,7 +142,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     CASE(VCPUOP_down)
         return down(v);
     CASE(VCPUOP_is_up)
-        return v->state != VCPU_DOWN;
+        return v->sched.state != VCPU_DOWN;
     CASE(VCPUOP_get_runstate_info) {
         struct vcpu_runstate_info now;
         vcpu_runstate_get(v, &now);
@@ -175,7 +177,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
 static int set_nmi_callback(struct vcpu *v, uint64_t address)
 {
     if (!is_canonical(address)) return fail(-EINVAL, "a callback at a non-canonical address");
-    v->nmi_callback = (struct guest_callback){ .rip = address, .mask_events = true };
+    v->entry.nmi = (struct guest_callback){ .rip = address, .mask_events = true };
     return 0;
 }
 

@@ -10,6 +10,7 @@
  * thought about it.
  */
 #include "emulate/privileged.h"
+#include "domain/domain.h"
 #include "domain/time.h"
 #include "machine/cpu.h"
 #include "machine/io.h"
@@ -126,7 +127,7 @@ static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
         r->c = (r->c & LEAF1_ECX & (avx ? ~0u : ~AVX_LEAF1_ECX)) | F(HYPERVISOR) | F(OSXSAVE);
         if (!xsave_mask)
             r->c &= ~(F(XSAVE) | F(OSXSAVE));
-        if (!current->in_kernel && !(current->guest_cr4 & CR4_OSXSAVE))
+        if (!current->in_kernel && !(current->hw.guest_cr4 & CR4_OSXSAVE))
             r->c &= ~F(OSXSAVE);
         r->d &= LEAF1_EDX;
         break;

@@ -43,18 +43,18 @@ static int set_control(struct vcpu *v, uint64_t value)
     if ((value & DR7_ENABLED) && DR7_ON_IO(value))
         return fail(-EPERM, "no breakpoints on I/O ports");
     /* The addresses are in the hardware only while a breakpoint is on. */
-    if ((value & DR7_ENABLED) && !(v->debugreg[7] & DR7_ENABLED))
+    if ((value & DR7_ENABLED) && !(v->hw.debugreg[7] & DR7_ENABLED))
         for (unsigned int n = 0; n < 4; n++)
-            load(n, v->debugreg[n]);
-    if ((value | v->debugreg[7]) & DR7_ENABLED)
+            load(n, v->hw.debugreg[n]);
+    if ((value | v->hw.debugreg[7]) & DR7_ENABLED)
         load(7, value);
-    v->debugreg[7] = value;
+    v->hw.debugreg[7] = value;
     return 0;
 }
 
 unsigned long debugreg_number(const struct vcpu *v, unsigned long reg)
 {
-    return reg != 4 && reg != 5 ? reg : v->guest_cr4 & CR4_DE ? NO_DEBUGREG : reg + 2;
+    return reg != 4 && reg != 5 ? reg : v->hw.guest_cr4 & CR4_DE ? NO_DEBUGREG : reg + 2;
 }
 
 long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4,
@@ -67,13 +67,13 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
     case 0: case 1: case 2: case 3:
         if (!guest_range_ok(value, 8))
             return fail(-EPERM, "not an address where a guest may have a breakpoint");
-        v->debugreg[reg] = value;
-        if (v->debugreg[7] & DR7_ENABLED)
+        v->hw.debugreg[reg] = value;
+        if (v->hw.debugreg[7] & DR7_ENABLED)
             load((unsigned int)reg, value);
         return 0;
     case 6:
         if (value >> 32) return fail(-EINVAL, "the upper half of DR6 must be 0");
-        v->debugreg[6] = (value | DR6_FIXED) & ~DR6_RESERVED_0;
+        v->hw.debugreg[6] = (value | DR6_FIXED) & ~DR6_RESERVED_0;
         return 0;
     case 7:
         return set_control(v, value);
@@ -86,6 +86,6 @@ long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsi
                      unsigned long a5, unsigned long a6)
 {
     reg = debugreg_number(current, reg);
-    return reg <= 7 ? (long)current->debugreg[reg]
+    return reg <= 7 ? (long)current->hw.debugreg[reg]
                     : fail(-ENODEV, "there is no debug register of that number");
 }

@@ -53,8 +53,8 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_FS_BASE:        *value = rdmsr(MSR_FS_BASE); return true;
     /* ring 0 swapped it on entry */
     case MSR_GS_BASE:        *value = rdmsr(MSR_KERNEL_GS_BASE); return true;
-    case MSR_KERNEL_GS_BASE: *value = v->gs_base_user; return true;
-    case MSR_TSC_AUX:        *value = v->tsc_aux; return true;
+    case MSR_KERNEL_GS_BASE: *value = v->hw.gs_base_user; return true;
+    case MSR_TSC_AUX:        *value = v->hw.tsc_aux; return true;
     case MSR_MCG_CAP: case MSR_MCG_STATUS: case MSR_K8_C1E:
         return true;                /* no machine-check banks, no C1E */
     case MSR_K8_HWCR:        *value = HWCR_TSC_AT_P0; return true;
@@ -84,7 +84,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         return do_set_segment_base(OP(SEGBASE_GS_USER), value, 0, 0, 0, 0) == 0;
     case MSR_TSC_AUX:
         if (value > UINT32_MAX || !wrmsr_safe(MSR_TSC_AUX, value)) return false;
-        v->tsc_aux = (uint32_t)value;
+        v->hw.tsc_aux = (uint32_t)value;
         return true;
     case MSR_UCODE_REV:             /* written with 0 before it is read: how Intel wants it */
         return value == 0;

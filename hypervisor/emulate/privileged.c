@@ -33,7 +33,7 @@ static bool code_segment_ok(const struct vcpu *v, bool *long_mode)
     if (v->regs.cs == FLAT_RING3_CS64) return true;
     if (v->regs.cs & SELECTOR_LDT) return false;
     /* the window covers every selector */
-    uint64_t descriptor = *(const uint64_t *)(v->window + (v->regs.cs & ~7u));
+    uint64_t descriptor = *(const uint64_t *)(v->window.base + (v->regs.cs & ~7u));
     *long_mode = descriptor & DESCRIPTOR_LONG;
     return *long_mode || ((descriptor & DESCRIPTOR_BIG) && !(descriptor & DESCRIPTOR_BASE));
 }
@@ -58,7 +58,7 @@ void emulate_finish(struct vcpu *v, unsigned int length)
     v->regs.rip += length;
     v->regs.rflags &= ~(uint64_t)RFLAGS_RF;
     if (v->regs.rflags & RFLAGS_TF) {
-        v->debugreg[6] |= DR6_SINGLE_STEP;
+        v->hw.debugreg[6] |= DR6_SINGLE_STEP;
         inject_trap(v, TRAP_DEBUG, NO_ERROR_CODE);
     }
 }
@@ -89,16 +89,16 @@ static bool iopl_ok(const struct vcpu *v)
     unsigned int needed = !v->in_kernel                                                ? 3
                           : v->domain->vm_assist >> VMASST_TYPE_architectural_iopl & 1 ? 0
                                                                                        : 1;
-    return v->iopl >= needed;
+    return v->ports.iopl >= needed;
 }
 
 static bool ports_ok(const struct vcpu *v, uint16_t port, unsigned int size)
 {
     uint8_t bits[2] = { 0xff, 0xff };
     if (iopl_ok(v)) return true;
-    if (port + size > v->io_bitmap_ports) return false;
+    if (port + size > v->ports.bitmap_ports) return false;
     size_t bytes = port / 8 == (port + size - 1) / 8 ? 1 : 2;
-    if (copy_from_guest(bits, VADDR(v->io_bitmap + port / 8), bytes)) return false;
+    if (copy_from_guest(bits, VADDR(v->ports.bitmap + port / 8), bytes)) return false;
     unsigned int wanted = ((1u << size) - 1) << port % 8;
     return !((bits[0] | bits[1] << 8) & wanted);
 }
@@ -187,10 +187,10 @@ static bool read_control_register(struct vcpu *v, const struct insn *i)
 {
     uint64_t *to = regs_register(&v->regs, i->rm);
     switch (i->reg) {
-    case 0: *to = (read_cr0() & ~CR0_TS) | (v->guest_cr0 & CR0_TS); return true;
+    case 0: *to = (read_cr0() & ~CR0_TS) | (v->hw.guest_cr0 & CR0_TS); return true;
     case 2: *to = v->info->arch.cr2; return true;
-    case 3: *to = v->kernel_cr3; return true;
-    case 4: *to = v->guest_cr4 | cr4_fixed(); return true;
+    case 3: *to = v->tables.kernel_cr3; return true;
+    case 4: *to = v->hw.guest_cr4 | cr4_fixed(); return true;
     default: return false;
     }
 }
@@ -199,12 +199,12 @@ static bool read_control_register(struct vcpu *v, const struct insn *i)
  * move again. */
 static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
 {
-    mfn_t new = maddr_to_mfn(MADDR(value)), old = v->kernel_table;
+    mfn_t new = maddr_to_mfn(MADDR(value)), old = v->tables.kernel;
     int error = mmu_get_table(v->domain, new, FRAME_L4);
     *again = error == -ERESTART;
     if (error) return *again;
-    v->kernel_table = new;
-    v->kernel_cr3 = mfn_to_maddr(new).a;
+    v->tables.kernel = new;
+    v->tables.kernel_cr3 = mfn_to_maddr(new).a;
     hv_show_m2p(new);
     vcpu_load_tables(v);
     mmu_put_table(old);
@@ -243,7 +243,7 @@ static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
     unsigned long reg = debugreg_number(v, i->reg);
     if (reg == NO_DEBUGREG) return invalid_instruction(v, again);
     if (i->opcode == 0x23) return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
-    *general = v->debugreg[reg];
+    *general = v->hw.debugreg[reg];
     return true;
 }
 
@@ -254,7 +254,8 @@ static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
 static bool perform_rdmsr(struct vcpu *v)
 {
     uint64_t value = 0;
-    if (!msr_read(v, (uint32_t)v->regs.rcx, &value) && v->traps[TRAP_GP].address) return false;
+    if (!msr_read(v, (uint32_t)v->regs.rcx, &value) && v->entry.traps[TRAP_GP].address)
+        return false;
     set_edx_eax(&v->regs, value);
     return true;
 }
@@ -273,7 +274,7 @@ static bool perform_xsetbv(struct vcpu *v)
              avx512 = value & 0xe0;
     if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask)) return false;
     if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4)))) return false;
-    v->xcr0 = value;
+    v->hw.xcr0 = value;
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
     return true;
 }
@@ -287,7 +288,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         return true;
     }
     bool xsetbv = i->opcode == 0x01 && i->reg == 2 && i->rm == 1;
-    if (xsetbv && !(v->guest_cr4 & CR4_OSXSAVE)) return invalid_instruction(v, again);
+    if (xsetbv && !(v->hw.guest_cr4 & CR4_OSXSAVE)) return invalid_instruction(v, again);
     if (!v->in_kernel)              /* all that follows is for guest kernels (advisory 105) */
         return false;
     switch (i->opcode) {
@@ -295,7 +296,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
         if (xsetbv) return perform_xsetbv(v);
         if (i->reg == 7 && i->rm == 1) {            /* rdtscp */
             set_edx_eax(&v->regs, rdtsc());
-            v->regs.rcx = v->tsc_aux;
+            v->regs.rcx = v->hw.tsc_aux;
             return true;
         }
         return false;

@@ -268,11 +268,11 @@ bool emulate_pt_write(struct vcpu *v, uint64_t cr2)
     /* something more urgent first; the instruction faults again */
     if (undo_if_any(v->domain)) return true;
 
-    spin_lock(&v->domain->pagetable_lock);
+    spin_lock(&v->domain->memory.pagetable_lock);
     /* most faults are not ours: find out before decoding */
     slot = find_slot(v, cr2);
     done = slot && decode_store(&s, v, cr2) && store_to_slot(&s, v, slot, 8 * (cr2 & 7));
-    spin_unlock(&v->domain->pagetable_lock);
+    spin_unlock(&v->domain->memory.pagetable_lock);
     if (!done) return false;
 
     if (s.result_register >= 0)

@@ -33,7 +33,7 @@ static uint64_t visible_flags(const struct vcpu *v, uint8_t mask)
     if (!mask)
         flags |= RFLAGS_IF;
     if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl)
-        flags |= (uint64_t)v->iopl << 12;
+        flags |= (uint64_t)v->ports.iopl << 12;
     return flags;
 }
 
@@ -49,7 +49,7 @@ static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uin
         cs &= ~3ul;
     } else {
         vcpu_enter_kernel(v);
-        sp = v->kernel_sp;
+        sp = v->entry.kernel_sp;
     }
     sp &= ~15ul;
     if (sp > HV_START && sp < HV_END + FRAME_MAX) {
@@ -75,7 +75,7 @@ static void bounce(struct vcpu *v, uint64_t handler, bool mask_events, const uin
 
 void inject_trap(struct vcpu *v, unsigned int vector, int error)
 {
-    const struct trap_info *t = &v->traps[vector];
+    const struct trap_info *t = &v->entry.traps[vector];
     uint64_t code = (uint32_t)error;
 
     v->counters.exceptions++;
@@ -91,7 +91,7 @@ void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code)
 {
     code = v->in_kernel ? code & ~PF_USER : code | PF_USER;
     v->info->arch.cr2 = address;
-    if (!v->traps[TRAP_PAGE_FAULT].address) {
+    if (!v->entry.traps[TRAP_PAGE_FAULT].address) {
         domain_crash(
             v->domain,
             "page fault at %lx on address %lx (error code %x), for which it has no handler",
@@ -113,15 +113,15 @@ void bounce_callback(struct vcpu *v, const struct guest_callback *callback)
 /* A data selector of the guest's could not be loaded when its turn came. */
 void bounce_failsafe(struct vcpu *v)
 {
-    uint64_t selectors[4] = { v->sel_ds, v->sel_es, v->sel_fs, v->sel_gs };
+    uint64_t selectors[4] = { v->hw.ds, v->hw.es, v->hw.fs, v->hw.gs };
 
-    if (!v->failsafe_callback.rip) {
+    if (!v->entry.failsafe.rip) {
         domain_crash(v->domain,
                      "it cannot go on at %x:%lx (ss:rsp %x:%lx), and it has no failsafe callback",
                      v->regs.cs, v->regs.rip, v->regs.ss, v->regs.rsp);
         return;
     }
-    bounce(v, v->failsafe_callback.rip, v->failsafe_callback.mask_events, selectors, 4);
+    bounce(v, v->entry.failsafe.rip, v->entry.failsafe.mask_events, selectors, 4);
 }
 
 /* SYSCALL from guest user mode (or 32-bit code): the guest kernel's business. Without a callback,
@@ -129,8 +129,8 @@ void bounce_failsafe(struct vcpu *v)
 void guest_syscall(struct vcpu *v);
 void guest_syscall(struct vcpu *v)
 {
-    const struct guest_callback *callback = v->regs.cs == FLAT_RING3_CS32 ? &v->syscall32_callback
-                                                                          : &v->syscall_callback;
+    const struct guest_callback *callback = v->regs.cs == FLAT_RING3_CS32 ? &v->entry.syscall32
+                                                                          : &v->entry.syscall;
 
     if (callback->rip) {
         bounce_callback(v, callback);

@@ -22,7 +22,7 @@ long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, 
     struct trap_info t;
 
     if (traps == 0) {
-        memset(v->traps, 0, sizeof(v->traps));
+        memset(v->entry.traps, 0, sizeof(v->entry.traps));
         return 0;
     }
     for (;; traps += sizeof(t)) {
@@ -30,7 +30,7 @@ long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, 
         if (t.address == 0) return 0;
         if (!is_canonical(t.address))
             return fail(-EINVAL, "a trap handler at a non-canonical address");
-        v->traps[t.vector] = t;
+        v->entry.traps[t.vector] = t;
         spend(COST_CALL);
         if (spent()) return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
     }
@@ -43,21 +43,21 @@ long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long
 
     if (!is_canonical(event) || !is_canonical(failsafe) || !is_canonical(syscall))
         return fail(-EINVAL, "a callback at a non-canonical address");
-    v->event_callback = (struct guest_callback){ event, true };
-    v->failsafe_callback.rip = failsafe;
-    v->syscall_callback.rip = syscall;
+    v->entry.event = (struct guest_callback){ event, true };
+    v->entry.failsafe.rip = failsafe;
+    v->entry.syscall.rip = syscall;
     return 0;
 }
 
 static struct guest_callback *callback_of(struct vcpu *v, uint16_t type)
 {
     switch (type) {
-    case CALLBACKTYPE_event: return &v->event_callback;
-    case CALLBACKTYPE_failsafe: return &v->failsafe_callback;
-    case CALLBACKTYPE_syscall: return &v->syscall_callback;
-    case CALLBACKTYPE_syscall32: return &v->syscall32_callback;
-    case CALLBACKTYPE_sysenter: return &v->sysenter_callback;
-    case CALLBACKTYPE_nmi: return &v->nmi_callback;
+    case CALLBACKTYPE_event: return &v->entry.event;
+    case CALLBACKTYPE_failsafe: return &v->entry.failsafe;
+    case CALLBACKTYPE_syscall: return &v->entry.syscall;
+    case CALLBACKTYPE_syscall32: return &v->entry.syscall32;
+    case CALLBACKTYPE_sysenter: return &v->entry.sysenter;
+    case CALLBACKTYPE_nmi: return &v->entry.nmi;
     default: return NULL;
     }
 }
@@ -85,7 +85,7 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
         if (!callback_of(v, u.type)) return fail(-ENOSYS, "no callback of this type");
         if (u.type != CALLBACKTYPE_nmi)
             return fail(-EINVAL, "only the NMI callback can be taken back");
-        v->nmi_callback.rip = 0;
+        v->entry.nmi.rip = 0;
         return 0;
     default:
         return fail(-ENOSYS, "not an operation of callback_op");
@@ -109,14 +109,14 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
         return 0;
     }
     if ((frame.cs & 3) == 3) {
-        if (!v->user_cr3) {
+        if (!v->tables.user_cr3) {
             domain_crash(v->domain, "iret to user mode without user page tables");
             return 0;
         }
         vcpu_enter_user(v);
     }
     if (v->domain->vm_assist & 1u << VMASST_TYPE_architectural_iopl)
-        v->iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
+        v->ports.iopl = (uint32_t)(frame.rflags & RFLAGS_IOPL) >> 12;
     r->rip = frame.rip;
     r->cs = (uint16_t)(frame.cs | 3);
     r->rflags = frame.rflags | RFLAGS_IF;               /* made harmless at exit */
@@ -143,8 +143,8 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
 long do_stack_switch(unsigned long ss, unsigned long rsp, unsigned long a3, unsigned long a4,
                      unsigned long a5, unsigned long a6)
 {
-    current->kernel_ss = (uint16_t)(ss | 3);
-    current->kernel_sp = rsp;       /* checked when it is used: bounce.c survives any value */
+    current->entry.kernel_ss = (uint16_t)(ss | 3);
+    current->entry.kernel_sp = rsp;       /* checked when it is used: bounce.c survives any value */
     return 0;
 }
 
@@ -152,10 +152,10 @@ long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, un
                        unsigned long a5, unsigned long a6)
 {
     if (set) {
-        current->guest_cr0 |= CR0_TS;
+        current->hw.guest_cr0 |= CR0_TS;
         write_cr0(read_cr0() | CR0_TS);
     } else {
-        current->guest_cr0 &= ~CR0_TS;
+        current->hw.guest_cr0 &= ~CR0_TS;
         __asm__ volatile("clts");
     }
     return 0;
@@ -177,7 +177,7 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
         wrmsr(MSR_FS_BASE, base);
         return 0;
     CASE(SEGBASE_GS_USER)
-        v->gs_base_user = base;
+        v->hw.gs_base_user = base;
         return 0;
     CASE(SEGBASE_GS_KERNEL)
         wrmsr(MSR_KERNEL_GS_BASE, base);
@@ -186,7 +186,7 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
     CASE(SEGBASE_GS_USER_SEL)
         kernel_base = rdmsr(MSR_KERNEL_GS_BASE);
         (void)load_gs_selector((uint16_t)base);
-        v->gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
+        v->hw.gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
         wrmsr(MSR_KERNEL_GS_BASE, kernel_base);
         return 0;
     default:

@@ -4,6 +4,7 @@
  * this CPU, or an upcall that the guest can take.
  */
 #include "entry/exit.h"
+#include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/trap.h"
@@ -12,15 +13,15 @@
 static void deliver_upcall(struct vcpu *v)
 {
     /* A handler for vector 2 is as good as the callback: Linux as a domU registers only that. */
-    if (v->nmi_pending && (v->nmi_callback.rip || v->traps[TRAP_NMI].address)) {
+    if (v->nmi_pending && (v->entry.nmi.rip || v->entry.traps[TRAP_NMI].address)) {
         v->nmi_pending = 0;
-        if (v->nmi_callback.rip)
-            bounce_callback(v, &v->nmi_callback);
+        if (v->entry.nmi.rip)
+            bounce_callback(v, &v->entry.nmi);
         else
             inject_trap(v, TRAP_NMI, NO_ERROR_CODE);
     } else if (vcpu_event_deliverable(v)) {
         v->counters.events++;
-        bounce_callback(v, &v->event_callback);
+        bounce_callback(v, &v->entry.event);
     }
 }
 

@@ -46,7 +46,7 @@ static void software_interrupt(struct vcpu *v)
         inject_trap(v, TRAP_GP, (int)(v->regs.error_code & 0xffff));
         return;
     }
-    t = &v->traps[code[1]];
+    t = &v->entry.traps[code[1]];
     if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
         v->regs.rip += 2;
         inject_trap(v, code[1], NO_ERROR_CODE);
@@ -58,7 +58,7 @@ static void software_interrupt(struct vcpu *v)
 /* INT 0x80 has a gate of its own; RIP is behind the instruction already. */
 static void int80(struct vcpu *v)
 {
-    const struct trap_info *t = &v->traps[VECTOR_INT80];
+    const struct trap_info *t = &v->entry.traps[VECTOR_INT80];
 
     if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
         inject_trap(v, VECTOR_INT80, NO_ERROR_CODE);
@@ -86,7 +86,7 @@ static bool in_window(uint64_t address)
 /* Where the guest has the descriptor that the CPU read for it in the window. */
 static uint64_t ldt_address(const struct vcpu *v, uint64_t address)
 {
-    return v->ldt_base + (address - (v->window + LDT_WINDOW));
+    return v->window.ldt_base + (address - (v->window.base + LDT_WINDOW));
 }
 
 static void page_fault(struct vcpu *v)
@@ -113,7 +113,7 @@ static void debug(struct vcpu *v)
 
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"(DR6_FIXED));
-    v->debugreg[6] = (v->debugreg[6] & ~0xful) | (dr6 & DR6_BITS) | DR6_FIXED;
+    v->hw.debugreg[6] = (v->hw.debugreg[6] & ~0xful) | (dr6 & DR6_BITS) | DR6_FIXED;
     inject_trap(v, TRAP_DEBUG, NO_ERROR_CODE);
 }
 
@@ -122,8 +122,8 @@ static void debug(struct vcpu *v)
 static void no_device(struct vcpu *v)
 {
     __asm__ volatile("clts");
-    if (!(v->guest_cr0 & CR0_TS)) return;
-    v->guest_cr0 &= ~CR0_TS;
+    if (!(v->hw.guest_cr0 & CR0_TS)) return;
+    v->hw.guest_cr0 &= ~CR0_TS;
     inject_trap(v, TRAP_NO_DEVICE, NO_ERROR_CODE);
 }
 

@@ -47,8 +47,6 @@ struct cpu {
     /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     uint64_t loaded_cr3;
     uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
-    /* whose FPU state is in the registers: always current, or none */
-    struct vcpu *fpu_owner;
     /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
     uint64_t *gdt_page;
     struct timer_queue timers;      /* domain/timers.c */

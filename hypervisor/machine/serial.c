@@ -4,6 +4,7 @@
  * be debugged.
  */
 #include "machine/serial.h"
+#include "domain/domain.h"
 #include "domain/time.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"

@@ -13,6 +13,7 @@
  * ours that a guest may see. Nobody else runs meanwhile.
  */
 #include "memory/mmu.h"
+#include "domain/domain.h"
 #include "memory/entry.h"
 #include "memory/heap.h"
 #include "memory/window.h"
@@ -109,12 +110,12 @@ static void grant_seen(mfn_t m, bool writable)
 
 static void look_at_vcpu(const struct vcpu *v)
 {
-    if (v->kernel_cr3)
-        hold(v->kernel_table, FRAME_L4);
-    if (v->user_cr3)
-        hold(v->user_table, FRAME_L4);
-    if (!mfn_eq(v->info_frame, INVALID_MFN))
-        hold(v->info_frame, FRAME_WRITABLE);
+    if (v->tables.kernel_cr3)
+        hold(v->tables.kernel, FRAME_L4);
+    if (v->tables.user_cr3)
+        hold(v->tables.user, FRAME_L4);
+    if (!mfn_eq(v->events.info_frame, INVALID_MFN))
+        hold(v->events.info_frame, FRAME_WRITABLE);
     window_for_each_frame(v, segdesc_seen);
 }
 
@@ -152,9 +153,9 @@ static void compare_domain(const struct domain *d)
         if (f->owner == d && frame_total(f) && !(f->state & FRAME_SHARED))
             owned++;
     }
-    if (owned == d->page_count) return;
+    if (owned == d->memory.page_count) return;
     report->violations++;
-    printk("audit: d%d owns %lu frames, its books say %lu\n", d->id, owned, d->page_count);
+    printk("audit: d%d owns %lu frames, its books say %lu\n", d->id, owned, d->memory.page_count);
 }
 
 /* What is found of frames first to end - 1. */

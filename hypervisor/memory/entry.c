@@ -142,7 +142,7 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
     uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
     int error;
 
-    lock_needed(&w->owner->pagetable_lock);
+    lock_needed(&w->owner->memory.pagetable_lock);
     if (same_references(level, old, new)) {
         if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED))
             return entry_refused(fail(-EINVAL, "reserved bits in a page-table entry"), level, slot,
@@ -167,7 +167,7 @@ int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint
     bool same = same_references(1, expected, new) && !(new & ~L1_ALLOWED);
     int error = 0;
 
-    lock_needed(&w->owner->pagetable_lock);
+    lock_needed(&w->owner->memory.pagetable_lock);
     if (same)
         new = loadable(new);
     else

@@ -31,7 +31,7 @@ int entry_refused(int error, unsigned int level, const uint64_t *slot, uint64_t 
 /* The queue is empty nearly always. */
 static inline int undo_if_any(struct domain *d)
 {
-    return likely(list_empty(&d->undoing)) ? 0 : mmu_undo(d);
+    return likely(list_empty(&d->memory.undoing)) ? 0 : mmu_undo(d);
 }
 
 /* Replace the entry in *slot of a valid table. preserve: accessed and dirty bits survive

@@ -2,7 +2,7 @@
 /*
  * Frames by number: pagetype.c's transitions with the hardware added (flushes), owners checked, and
  * frames given to domains and taken back. Lists and counts of a domain's frames are under its
- * memory_lock; references need no lock.
+ * memory.lock; references need no lock.
  *
  * A frame counts as its owner's memory until it is really free: one that was given back but is
  * still mapped somewhere must not make room for another. Frames that outlive their domain, because
@@ -10,6 +10,7 @@
  * points to a domain that is gone.
  */
 #include "memory/frame.h"
+#include "domain/domain.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
@@ -44,11 +45,11 @@ static void frame_free(struct frame *f)
 {
     struct domain *d = f->owner;
 
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     list_remove(&f->link);
     if (!(f->state & FRAME_SHARED))
-        d->page_count--;
-    spin_unlock(&d->memory_lock);
+        d->memory.page_count--;
+    spin_unlock(&d->memory.lock);
     f->owner = NULL;
     f->state = 0;
     m2p_set(mfn_of(f), M2P_INVALID);
@@ -61,10 +62,10 @@ static void queue_undo(struct frame *f)
 {
     struct domain *d = f->owner;
 
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     list_remove(&f->link);
-    list_add_tail(&f->link, &d->undoing);
-    spin_unlock(&d->memory_lock);
+    list_add_tail(&f->link, &d->memory.undoing);
+    spin_unlock(&d->memory.lock);
 }
 
 void frame_finish(struct frame *f, enum pt_result r)
@@ -165,21 +166,21 @@ static bool account(struct domain *d, uint64_t count, bool swapping)
 {
     bool ok;
 
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     /* advisory 385 */
-    ok = !d->dying &&
-         (swapping || (d->page_count <= d->max_pages && count <= d->max_pages - d->page_count));
+    ok = !d->dying && (swapping || (d->memory.page_count <= d->memory.max_pages &&
+                                    count <= d->memory.max_pages - d->memory.page_count));
     if (ok)
-        d->page_count += count;
-    spin_unlock(&d->memory_lock);
+        d->memory.page_count += count;
+    spin_unlock(&d->memory.lock);
     return ok;
 }
 
 static void unaccount(struct domain *d, uint64_t count)
 {
-    spin_lock(&d->memory_lock);
-    d->page_count -= count;
-    spin_unlock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
+    d->memory.page_count -= count;
+    spin_unlock(&d->memory.lock);
 }
 
 mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
@@ -208,14 +209,14 @@ void frame_clear(mfn_t m)
 
 void frames_give(struct domain *d, mfn_t m, unsigned int order)
 {
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     for (uint64_t i = 0; i < 1UL << order; i++) {
         struct frame *f = frame_of(MFN(m.n + i));
 
         pt_allocate(f, d);
-        list_add_tail(&f->link, &d->pages);
+        list_add_tail(&f->link, &d->memory.pages);
     }
-    spin_unlock(&d->memory_lock);
+    spin_unlock(&d->memory.lock);
     spend(COST_ENTRY << order);
 }
 
@@ -262,23 +263,23 @@ int domain_free_frame(struct domain *d, mfn_t m)
 
 static void join(struct frame *f, struct domain *d)
 {
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     f->owner = d;
-    list_add_tail(&f->link, &d->pages);
+    list_add_tail(&f->link, &d->memory.pages);
     if (!(f->state & FRAME_SHARED))
-        d->page_count++;
-    spin_unlock(&d->memory_lock);
+        d->memory.page_count++;
+    spin_unlock(&d->memory.lock);
 }
 
 void frame_disown(struct frame *f)
 {
     struct domain *d = f->owner;
 
-    spin_lock(&d->memory_lock);
+    spin_lock(&d->memory.lock);
     list_remove(&f->link);
     if (!(f->state & FRAME_SHARED))
-        d->page_count--;
-    spin_unlock(&d->memory_lock);
+        d->memory.page_count--;
+    spin_unlock(&d->memory.lock);
     join(f, &special_xen);
 }
 

@@ -39,13 +39,13 @@ int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t 
     uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_P | PTE_US | PTE_A | PTE_NX |
                           (flags & (PTE_RW | PTE_D | 0xe00));
 
-    spin_lock(&v->domain->pagetable_lock);
+    spin_lock(&v->domain->memory.pagetable_lock);
     int16_t status = find_slot(v, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         entry_put(1, __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL));
         frame_put_type(virt_to_mfn(slot));
     }
-    spin_unlock(&v->domain->pagetable_lock);
+    spin_unlock(&v->domain->memory.pagetable_lock);
     return status;
 }
 
@@ -72,7 +72,7 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
 
     if (contains_pte && new_va)
         return refuse(GNTST_general_error, "an entry named by its machine address is not replaced");
-    spin_lock(&v->domain->pagetable_lock);
+    spin_lock(&v->domain->memory.pagetable_lock);
     int16_t status = find_slot(v, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         if ((*slot & GRANT_BITS) != expected)
@@ -85,6 +85,6 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
             __atomic_store_n(slot, new, __ATOMIC_RELEASE);
         frame_put_type(virt_to_mfn(slot));
     }
-    spin_unlock(&v->domain->pagetable_lock);
+    spin_unlock(&v->domain->memory.pagetable_lock);
     return status;
 }

@@ -24,9 +24,9 @@ static long reservation_size(unsigned int op, uint64_t arg)
     result = reservation_domain(id, &d);
     if (result) return result;
     if (op == OP(XENMEM_current_reservation))
-        result = (long)d->page_count;
+        result = (long)d->memory.page_count;
     else
-        result = (long)MIN(d->max_pages, ~0UL >> 1);
+        result = (long)MIN(d->memory.max_pages, ~0UL >> 1);
     reservation_put(d);
     return result;
 }
@@ -49,7 +49,9 @@ static long give_map(uint64_t arg, const struct e820_entry *entries, unsigned in
 static long memory_map(uint64_t arg)
 {
     const struct domain *d = current->domain;
-    uint64_t pages = d->max_pages < max_frame ? MAX(d->max_pages, d->page_count) : d->page_count;
+    uint64_t pages = d->memory.max_pages < max_frame
+                         ? MAX(d->memory.max_pages, d->memory.page_count)
+                         : d->memory.page_count;
     struct e820_entry ram = { 0, pages << PAGE_SHIFT, 1 };
 
     return give_map(arg, &ram, 1);

@@ -33,8 +33,8 @@ int domain_relinquish_memory(struct domain *d) must_check;
 
 /* ---- walking ---- */
 /* The L1 entry of va in v's kernel tables, NULL when there is no L1. Software walk by the direct
- * map; v's domain's tables must not change meanwhile (its pagetable_lock is held, or its vCPUs do
- * not run). */
+ * map; v's domain's tables must not change meanwhile (its memory.pagetable_lock is held, or its
+ * vCPUs do not run). */
 uint64_t *mmu_walk(const struct vcpu *v, uint64_t va);
 /* --- grants (domain/grants.c): the caller takes the frame's reference, the entry holds it --- */
 

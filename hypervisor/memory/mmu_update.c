@@ -106,7 +106,7 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
     unsigned int i;
     int error = 0;
 
-    spin_lock(&w->owner->pagetable_lock);
+    spin_lock(&w->owner->memory.pagetable_lock);
     for (i = 0; i < count; i++) {
         if ((batch[i].ptr & 3) == OP(MMU_MACHPHYS_UPDATE))
             error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
@@ -117,13 +117,13 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
         ++*done;
         spend(COST_TYPE);
         /* a later request may want what is being undone */
-        if (unlikely(!list_empty(&w->owner->undoing) || spent()))
+        if (unlikely(!list_empty(&w->owner->memory.undoing) || spent()))
             break;
     }
     if (unlikely(error))
         error = request_refused(error, t.entries ? t.level : 0, &batch[i]);
     drop_target(&t);
-    spin_unlock(&w->owner->pagetable_lock);
+    spin_unlock(&w->owner->memory.pagetable_lock);
     return error;
 }
 
@@ -205,11 +205,11 @@ static int update_by_va(struct walk *w, struct vcpu *v, uint64_t va, uint64_t en
     uint64_t *slot;
     int error;
 
-    spin_lock(&w->owner->pagetable_lock);
+    spin_lock(&w->owner->memory.pagetable_lock);
     slot = mmu_walk(v, va);
     error = slot ? entry_update(w, 1, slot, entry, false)
                  : fail(-EINVAL, "no level-1 table behind the address");
-    spin_unlock(&w->owner->pagetable_lock);
+    spin_unlock(&w->owner->memory.pagetable_lock);
     return error;
 }
 

@@ -5,6 +5,7 @@
  * gives way between two when something waits.
  */
 #include "memory/access.h"
+#include "domain/domain.h"
 #include "memory/foreign.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
@@ -29,14 +30,14 @@ static int unpin(struct walk *w, const struct mmuext_op *op)
 static int new_base(struct walk *w, const struct mmuext_op *op)
 {
     struct vcpu *v = current;
-    mfn_t new = MFN(op->arg1.mfn), old = v->kernel_table;
+    mfn_t new = MFN(op->arg1.mfn), old = v->tables.kernel;
     int error;
 
     if (mfn_eq(new, old)) return 0;
     error = mmu_get_table(v->domain, new, FRAME_L4);
     if (error) return error;
-    v->kernel_table = new;
-    v->kernel_cr3 = mfn_to_maddr(new).a;
+    v->tables.kernel = new;
+    v->tables.kernel_cr3 = mfn_to_maddr(new).a;
     hv_show_m2p(new);
     vcpu_load_tables(v);                        /* before the old one may become something else */
     mmu_put_table(old);
@@ -47,16 +48,16 @@ static int new_base(struct walk *w, const struct mmuext_op *op)
 static int new_user_base(struct walk *w, const struct mmuext_op *op)
 {
     struct vcpu *v = current;
-    mfn_t new = MFN(op->arg1.mfn), old = v->user_table;
-    bool had = v->user_cr3;
+    mfn_t new = MFN(op->arg1.mfn), old = v->tables.user;
+    bool had = v->tables.user_cr3;
     int error;
 
     if (new.n) {
         error = mmu_get_table(v->domain, new, FRAME_L4);
         if (error) return error;
     }
-    v->user_table = new.n ? new : INVALID_MFN;
-    v->user_cr3 = mfn_to_maddr(new).a;          /* of frame 0: 0 */
+    v->tables.user = new.n ? new : INVALID_MFN;
+    v->tables.user_cr3 = mfn_to_maddr(new).a;          /* of frame 0: 0 */
     /* it is not loaded: we came from guest kernel mode */
     if (had)
         mmu_put_table(old);

@@ -199,8 +199,8 @@ static void find_top(const struct boot_info *info)
 
 static void make_owner(struct domain *d)
 {
-    list_init(&d->pages);
-    list_init(&d->undoing);
+    list_init(&d->memory.pages);
+    list_init(&d->memory.undoing);
 }
 
 static void own_by(mfn_t m, struct domain *owner, uint64_t state)

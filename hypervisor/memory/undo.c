@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tables that have ceased to be tables give up what their entries hold, from the queue
- * domain.undoing, a few at a time; and the last of all undoing, when a domain ends. Why a queue:
- * the essay in pagetype.c.
+ * domain.memory.undoing, a few at a time; and the last of all undoing, when a domain ends. Why a
+ * queue: the essay in pagetype.c.
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
@@ -33,20 +33,20 @@ static bool undo_entries(struct frame *f)
 
 int mmu_undo(struct domain *d)
 {
-    while (unlikely(!list_empty(&d->undoing))) {
-        struct frame *f = list_entry(d->undoing.next, struct frame, link);
+    while (unlikely(!list_empty(&d->memory.undoing))) {
+        struct frame *f = list_entry(d->memory.undoing.next, struct frame, link);
 
-        spin_lock(&d->pagetable_lock);
+        spin_lock(&d->memory.pagetable_lock);
         if (undo_entries(f)) {
-            spin_lock(&d->memory_lock);
+            spin_lock(&d->memory.lock);
             list_remove(&f->link);
-            list_add_tail(&f->link, &d->pages);
-            spin_unlock(&d->memory_lock);
+            list_add_tail(&f->link, &d->memory.pages);
+            spin_unlock(&d->memory.lock);
             spend(COST_TYPE);
             frame_finish(f, pt_undone(f, tlb_stamp()));
         }
-        spin_unlock(&d->pagetable_lock);
-        if (!list_empty(&d->undoing) && spent()) return -ERESTART;
+        spin_unlock(&d->memory.pagetable_lock);
+        if (!list_empty(&d->memory.undoing) && spent()) return -ERESTART;
     }
     return 0;
 }
@@ -63,10 +63,10 @@ static void let_go(struct domain *d, struct frame *f)
     if (frame_get(m, d)) return;
     if (pt_unpin(f))
         mmu_put_table(m);
-    spin_lock(&d->pagetable_lock);
+    spin_lock(&d->memory.pagetable_lock);
     if (frame_is_parked(f))
         frame_finish(f, pt_abandon(f, tlb_stamp()));
-    spin_unlock(&d->pagetable_lock);
+    spin_unlock(&d->memory.pagetable_lock);
     if (pt_release(f))
         frame_put(m);
     frame_put(m);
@@ -78,11 +78,11 @@ static void let_go_next(struct domain *d)
 {
     struct list *l;
 
-    spin_lock(&d->memory_lock);
-    l = d->pages.next;
+    spin_lock(&d->memory.lock);
+    l = d->memory.pages.next;
     list_remove(l);
-    list_add_tail(l, &d->leaving);
-    spin_unlock(&d->memory_lock);
+    list_add_tail(l, &d->memory.leaving);
+    spin_unlock(&d->memory.lock);
     let_go(d, list_entry(l, struct frame, link));
 }
 
@@ -93,16 +93,16 @@ static void let_go_next(struct domain *d)
  */
 int domain_relinquish_memory(struct domain *d)
 {
-    if (!d->leaving.next)
-        list_init(&d->leaving);
+    if (!d->memory.leaving.next)
+        list_init(&d->memory.leaving);
     for (;;) {
         int error = mmu_undo(d);
 
         if (error) return error;
-        if (!list_empty(&d->pages))
+        if (!list_empty(&d->memory.pages))
             let_go_next(d);
-        else if (!list_empty(&d->leaving))
-            frame_disown(list_entry(d->leaving.next, struct frame, link));
+        else if (!list_empty(&d->memory.leaving))
+            frame_disown(list_entry(d->memory.leaving.next, struct frame, link));
         else
             return 0;
         spend(COST_FRAME);

@@ -110,9 +110,9 @@ int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
     /* it may be a table's frame that waits there */
     error = mmu_undo(d);
     if (error) return error;
-    spin_lock(&d->pagetable_lock);
+    spin_lock(&d->memory.pagetable_lock);
     error = table_get(&w, m, level);
-    spin_unlock(&d->pagetable_lock);
+    spin_unlock(&d->memory.pagetable_lock);
     return error;
 }
 
@@ -121,9 +121,9 @@ void mmu_put_table(mfn_t m)
     struct domain *d = frame_of(m)->owner;
 
     if (likely(pt_put_not_last(frame_of(m)))) return;
-    spin_lock(&d->pagetable_lock);
+    spin_lock(&d->memory.pagetable_lock);
     frame_put_type(m);
-    spin_unlock(&d->pagetable_lock);
+    spin_unlock(&d->memory.pagetable_lock);
 }
 
 int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)

@@ -13,14 +13,26 @@
 #ifndef DOMUS_MEMORY_WINDOW_H
 #define DOMUS_MEMORY_WINDOW_H
 
-#include "domain/domain.h"
+#include "lib/types.h"
 
+struct vcpu;
+
+/* FIRST_RESERVED_GDT_PAGE: the 15th page of every GDT is ours */
+#define GUEST_GDT_PAGES 14
 #define GDT_LIMIT       (15 * 4096 - 1)
 #define GDT_ENTRIES_MAX (GUEST_GDT_PAGES * 512)
 #define LDT_WINDOW      (16 * 4096UL)           /* offset of the LDT in a window */
 #define LDT_ENTRIES_MAX 8192
 
-int window_create(struct vcpu *v) must_check;   /* sets v->window; -ENOMEM */
+struct vcpu_window {
+    uint64_t base;                  /* ring-0 VA of 16 GDT pages, then 16 LDT pages */
+    mfn_t gdt_frames[GUEST_GDT_PAGES];
+    uint32_t gdt_entries;
+    uint64_t ldt_base;              /* guest linear address */
+    uint32_t ldt_entries;
+};
+
+int window_create(struct vcpu *v) must_check;   /* sets v->window.base; -ENOMEM */
 void window_destroy(struct vcpu *v);            /* puts its GDT and LDT frames */
 /* page 14: the reserved GDT page of the CPU that v will run on */
 void window_set_cpu_page(struct vcpu *v, const void *page);

@@ -32,7 +32,7 @@ SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"boot": 480, "control": 1420, "domain": 3920, "emulate": 1300, "entry": 1280, "lib": 930, "machine": 1300,
+ROOMS = {"boot": 480, "control": 1420, "domain": 3920, "emulate": 1300, "entry": 1300, "lib": 930, "machine": 1300,
          "memory": 2960, "": 100}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}

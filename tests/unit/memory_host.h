@@ -328,12 +328,14 @@ static uint64_t *table(uint64_t n)
 static void make_domain(struct domain *d, domid_t id, struct vcpu *v, uint64_t first,
                         uint64_t count)
 {
-    *d = (struct domain){ .id = id, .refs = 1, .vcpu_count = 1, .vcpus = { v }, .max_pages = 1000 };
-    *v = (struct vcpu){ .domain = d, .id = 3, .info_frame = INVALID_MFN };
-    list_init(&d->pages);
-    list_init(&d->undoing);
+    *d = (struct domain){
+        .id = id, .refs = 1, .vcpu_count = 1, .vcpus = { v }, .memory.max_pages = 1000
+    };
+    *v = (struct vcpu){ .domain = d, .id = 3, .events.info_frame = INVALID_MFN };
+    list_init(&d->memory.pages);
+    list_init(&d->memory.undoing);
     list_add_tail(&d->all_domains, &domain_list);
-    d->page_count = count;
+    d->memory.page_count = count;
     for (uint64_t i = 0; i < count; i++)
         frames_give(d, MFN(first + i), 0);
 }
@@ -397,7 +399,7 @@ static void all_is_well(void)
     struct domain *all[] = { &guest, &other, &dom0_, &special_io, &special_xen };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)
-        assert_false(all[i]->pagetable_lock.held || all[i]->memory_lock.held);
+        assert_false(all[i]->memory.pagetable_lock.held || all[i]->memory.lock.held);
     assert_true(domain_refs == 0 && pages_out == 0);
     assert_int_equal(memory_audit(&result), 0);
 }

@@ -172,7 +172,7 @@ void hv_show_m2p(mfn_t l4)
 }
 void vcpu_load_tables(struct vcpu *v)
 {
-    assert_int_equal(v->kernel_cr3, 0x77000);
+    assert_int_equal(v->tables.kernel_cr3, 0x77000);
     did.load_tables++;
 }
 void vcpu_choose_cr4(struct vcpu *v, uint64_t value)
@@ -226,14 +226,27 @@ static int set_up(void **state)
     domain = (struct domain){ .privileged = true };
     memset(&info, 0, sizeof(info));
     vcpu = (struct vcpu){
-        .domain = &domain, .info = &info, .in_kernel = true, .iopl = 1, .window = (uint64_t)gdt,
-        .tsc_aux = 0x99, .kernel_cr3 = 0x55000, .kernel_table = { 0x55 },
-        .guest_cr4 = CR4_OSXSAVE | 8, .io_bitmap = DATA,
-        .regs = { .rip = CODE, .cs = FLAT_RING3_CS64, .rax = 0xa0a1a2a3a4a5a6a7,
-                  .rbx = 0xb0b1b2b3b4b5b6b7, .rcx = UPPER | 0xc0c1c2c3,
-                  .rdx = UPPER | 0xd0d10064, .rsi = DATA + 8, .rdi = DATA + 16, .rflags = 0x202 },
+        .domain = &domain,
+        .info = &info,
+        .in_kernel = true,
+        .ports.iopl = 1,
+        .window.base = (uint64_t)gdt,
+        .hw.tsc_aux = 0x99,
+        .tables.kernel_cr3 = 0x55000,
+        .tables.kernel = { 0x55 },
+        .hw.guest_cr4 = CR4_OSXSAVE | 8,
+        .ports.bitmap = DATA,
+        .regs = { .rip = CODE,
+                  .cs = FLAT_RING3_CS64,
+                  .rax = 0xa0a1a2a3a4a5a6a7,
+                  .rbx = 0xb0b1b2b3b4b5b6b7,
+                  .rcx = UPPER | 0xc0c1c2c3,
+                  .rdx = UPPER | 0xd0d10064,
+                  .rsi = DATA + 8,
+                  .rdi = DATA + 16,
+                  .rflags = 0x202 },
     };
-    vcpu.traps[13].address = 0x1000;
+    vcpu.entry.traps[13].address = 0x1000;
     cpu.self = &cpu;
     cpu.running = &vcpu;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);

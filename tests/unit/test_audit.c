@@ -115,9 +115,13 @@ static int set_up(void **state)
     memset(our_l4, 0, sizeof(our_l4));
     list_init(&domain_list);
     list_init(&destroyed_list);
-    guest = (struct domain){ .id = 3, .vcpu_count = 1, .page_count = 10, .vcpus = { &vcpu } };
+    guest = (struct domain){
+        .id = 3, .vcpu_count = 1, .memory.page_count = 10, .vcpus = { &vcpu }
+    };
     list_add_tail(&guest.all_domains, &domain_list);
-    vcpu = (struct vcpu){ .kernel_cr3 = 1, .kernel_table = MFN(L4), .info_frame = MFN(INFO) };
+    vcpu = (struct vcpu){ .tables.kernel_cr3 = 1,
+                          .tables.kernel = MFN(L4),
+                          .events.info_frame = MFN(INFO) };
     for (unsigned int i = 256; i < 272; i++)
         hv_l4[i] = table(L4)[i] = i << 12 | 1;
     table(L4)[0] = ENTRY(L3, PTE_RW);
@@ -218,9 +222,9 @@ static void a_table_that_is_mapped_writable(void **state)
     table(L1)[511] |= PTE_RW;
     all_ways(2, L1, "is referred to as another type (I1, I2)");
     table(L1)[511] &= ~PTE_RW;
-    vcpu.info_frame = MFN(L2);                          /* as the shared page of a vCPU */
+    vcpu.events.info_frame = MFN(L2);                          /* as the shared page of a vCPU */
     all_ways(5, L2, "another type");                      /* and the real one is no longer held */
-    vcpu.info_frame = MFN(INFO);
+    vcpu.events.info_frame = MFN(INFO);
     descriptors = READ;
     assert_true(audit() >= 3);
 }
@@ -255,13 +259,13 @@ static void owners_and_their_books(void **state)
     assert_int_equal(before.violations, 2);             /* nobody's, and the domain owns one less */
     assert_non_null(strstr(before.first_bad, "has references and no owner"));
     frame(6300)->owner = &guest;
-    guest.page_count++;
+    guest.memory.page_count++;
     all_ways(1, ~0ul, "");
-    guest.page_count--;
+    guest.memory.page_count--;
     /* destroyed: what it holds counts, its books do not */
     list_remove(&guest.all_domains);
     list_add_tail(&guest.all_domains, &destroyed_list);
-    guest.page_count = 0;
+    guest.memory.page_count = 0;
     all_ways(0, ~0ul, "");
 }
 
@@ -269,7 +273,7 @@ static void many_are_counted_and_ten_described(void **state)
 {
     for (uint64_t n = 100; n < 130; n++)
         book(n, FRAME_NONE, 1, 0, 0);
-    guest.page_count += 30;
+    guest.memory.page_count += 30;
     all_ways(30, 100, "references (I3) (1, should be 0)");
 }
 

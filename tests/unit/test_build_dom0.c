@@ -461,7 +461,7 @@ static void as_its_notes_say(void **state)
         assert_int_equal(build(kinds[i].archive_bytes), 0);
         check(&kinds[i]);
         assert_ptr_equal(dom0, &guest);
-        assert_int_equal(guest.max_pages, 5000);
+        assert_int_equal(guest.memory.max_pages, 5000);
         assert_true(guest.vcpu_count == 3 && vcpus_made == 3 && up == 1);
         assert_int_equal(held, 0);
         assert_string_equal(said, "");

@@ -132,7 +132,7 @@ static void osxsave(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(looks); i++) {
         vcpu.in_kernel = looks[i].kernel;
-        vcpu.guest_cr4 = looks[i].cr4;
+        vcpu.hw.guest_cr4 = looks[i].cr4;
         assert_int_equal(cpuid_policy(1, 0).c, looks[i].seen ? 0xfed83203 : 0xf6d83203);
     }
 }

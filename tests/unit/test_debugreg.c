@@ -55,7 +55,7 @@ static void move_faults(int number, siginfo_t *info, void *context)
 
 static int set_up(void **state)
 {
-    vcpu = (struct vcpu){ .debugreg = { [6] = 0xffff0ff0, [7] = 0x400 } };
+    vcpu = (struct vcpu){ .hw.debugreg = { [6] = 0xffff0ff0, [7] = 0x400 } };
     cpu.self = &cpu;
     cpu.running = &vcpu;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
@@ -99,7 +99,7 @@ static void addresses(void **state)
     catch_moves();
     for (unsigned int reg = 0; reg < 4; reg++)
         for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-            vcpu.debugreg[reg] = 0x5000;
+            vcpu.hw.debugreg[reg] = 0x5000;
             assert_int_equal(set(reg, places[i].address), places[i].error);
             assert_int_equal(get(reg), places[i].error ? 0x5000 : places[i].address);
             assert_int_equal(hardware[reg], UNTOUCHED);
@@ -140,7 +140,7 @@ static void control(void **state)
 
     catch_moves();
     for (unsigned int i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-        vcpu.debugreg[7] = 0x400;
+        vcpu.hw.debugreg[7] = 0x400;
         assert_int_equal(set(7, controls[i].value), controls[i].error);
         assert_int_equal(get(7), controls[i].error ? 0x400 : controls[i].kept);
     }
@@ -185,14 +185,14 @@ static void names(void **state)
 {
     catch_moves();
     for (unsigned int reg = 0; reg < 8; reg++) {
-        vcpu.guest_cr4 = ~CR4_DE;
+        vcpu.hw.guest_cr4 = ~CR4_DE;
         assert_int_equal(debugreg_number(&vcpu, reg), reg == 4 || reg == 5 ? reg + 2 : reg);
-        vcpu.guest_cr4 = CR4_DE;
+        vcpu.hw.guest_cr4 = CR4_DE;
         assert_int_equal(debugreg_number(&vcpu, reg), reg == 4 || reg == 5 ? NO_DEBUGREG : reg);
     }
     assert_int_equal(set(4, 0), -ENODEV);
     assert_int_equal(get(5), -ENODEV);
-    vcpu.guest_cr4 = 0;
+    vcpu.hw.guest_cr4 = 0;
     assert_int_equal(set(4, 0xf), 0);
     assert_int_equal(get(6), 0xffff0fff);
     assert_int_equal(set(5, 0x1), 0);
@@ -201,7 +201,7 @@ static void names(void **state)
     assert_int_equal(set(8, 0), -ENODEV);
     assert_int_equal(get(8), -ENODEV);
     assert_int_equal(get(1000), -ENODEV);
-    vcpu.debugreg[3] = 0x33;
+    vcpu.hw.debugreg[3] = 0x33;
     assert_int_equal(get(3), 0x33);
 }
 

@@ -33,7 +33,7 @@ static void a_domain_is_born(void **state)
     assert_int_equal(did.created_vcpus, 2);
     assert_memory_equal(born.handle, handle, 16);
     assert_int_equal(born.ssidref, 0x55);
-    assert_int_equal(born.event_limit, 101);
+    assert_int_equal(born.events.limit, 101);
     assert_int_equal(born.toolstack_pauses, 1);
     assert_int_equal(born.pause_count, 1);
     assert_int_equal(did.grant_frames, 32);
@@ -45,7 +45,7 @@ static void a_domain_is_born(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(ports); i++) {
         op.u.createdomain.max_evtchn_port = ports[i].most;
         assert_int_equal(domctl(XEN_DOMCTL_createdomain, 5), 0);
-        assert_int_equal(born.event_limit, ports[i].limit);
+        assert_int_equal(born.events.limit, ports[i].limit);
     }
 }
 
@@ -195,7 +195,7 @@ static void allotment(void **state)
 {
     op.u.max_mem.max_memkb = 4 * 12345 + 3;
     assert_int_equal(domctl(XEN_DOMCTL_max_mem, GUEST), 0);
-    assert_int_equal(guest.max_pages, 12345);
+    assert_int_equal(guest.memory.max_pages, 12345);
 }
 
 static void hypercall_page(void **state)
@@ -303,7 +303,7 @@ static void small_things(void **state)
 {
     op.u.settimeoffset.time_offset_seconds = -77;
     assert_int_equal(domctl(XEN_DOMCTL_settimeoffset, GUEST), 0);
-    assert_int_equal(guest.time_offset_seconds, -77);
+    assert_int_equal(guest.time.offset_seconds, -77);
     assert_int_equal(did.wallclocks, 1);
     memset(&op.u, 0xa5, sizeof(op.u));
     assert_int_equal(domctl(XEN_DOMCTL_setdomainhandle, GUEST), 0);

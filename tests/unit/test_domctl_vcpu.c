@@ -107,7 +107,7 @@ static void what_a_vcpu_does(void **state)
         memset(info, 0xee, sizeof(*info));
         info->vcpu = 2;
         guest_vcpus[2].state = kinds[i].state;
-        guest_vcpus[2].runstate.state = kinds[i].run;
+        guest_vcpus[2].sched.runstate.state = kinds[i].run;
         assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), 0);
         assert_int_equal(info->online, kinds[i].online);
         assert_int_equal(info->blocked, kinds[i].blocked);
@@ -223,8 +223,8 @@ static void a_domain(void **state)
         .ssidref = 0x444, .handle = { 9, 8, 7, [15] = 1 }, .gpaddr_bits = 52,
     };
 
-    guest.page_count = 0x111;
-    guest.max_pages = 0x222;
+    guest.memory.page_count = 0x111;
+    guest.memory.max_pages = 0x222;
     guest.orphans = 3;
     guest.shared_frame = MFN(0x333);
     guest.ssidref = 0x444;
@@ -233,7 +233,7 @@ static void a_domain(void **state)
     guest.vcpus[1] = NULL;
     for (unsigned int i = 0; i < 3; i++) {
         guest_vcpus[i].state = VCPU_RUNNABLE;
-        guest_vcpus[i].runstate.state = RUNSTATE_runnable;
+        guest_vcpus[i].sched.runstate.state = RUNSTATE_runnable;
     }
     memset(&op.u, 0xee, sizeof(op.u));
     assert_int_equal(domctl(XEN_DOMCTL_getdomaininfo, GUEST), 0);
@@ -304,7 +304,7 @@ static void flags_of_a_domain(void **state)
         guest.pause_count = kinds[i].d.pause_count;
         for (int n = 0; n < 3; n++) {
             guest_vcpus[n].state = kinds[i].states[n];
-            guest_vcpus[n].runstate.state = n == kinds[i].running ? RUNSTATE_running
+            guest_vcpus[n].sched.runstate.state = n == kinds[i].running ? RUNSTATE_running
                                                                   : RUNSTATE_offline;
         }
         assert_int_equal(domctl(XEN_DOMCTL_getdomaininfo, GUEST), 0);

@@ -172,18 +172,31 @@ static int set_up(void **state)
                                   .share.weight = 256 };
     domains[1] = (struct domain){
         .id = 5, .privileged = true, .vcpu_count = 4, .cpu_time_ns = 7000000,
-        .page_count = 12, .max_pages = 34, .refs = 2,
+        .memory.page_count = 12, .memory.max_pages = 34, .refs = 2,
         .pause_count = 1, .shutdown = true, .dying = true, .share.weight = 512,
         .share.time = 8999999,
     };
     for (unsigned int i = 0; i < 4; i++)
         vcpus[i] = (struct vcpu){
-            .id = i, .info = &infos[i], .domain = &domains[i > 0], .initialised = i < 3,
-            .kernel_cr3 = 0x1000, .user_cr3 = 0x2000, .in_kernel = i == 0,
-            .state = VCPU_BLOCKED, .pause_count = i, .regs.rip = 0x100 + i, .turn.time = 2000000,
-            .counters = { .refused = 1 + i, .exceptions = 10 + i, .emulated = 20 + i,
-                          .emulated_pte = 30 + i, .events = 40 + i, .switches = 50 + i,
-                          .continuations = 60 + i, .hypercalls = { 70 + i, [63] = 80 + i } },
+            .id = i,
+            .info = &infos[i],
+            .domain = &domains[i > 0],
+            .initialised = i < 3,
+            .tables.kernel_cr3 = 0x1000,
+            .tables.user_cr3 = 0x2000,
+            .in_kernel = i == 0,
+            .sched.state = VCPU_BLOCKED,
+            .sched.pause_count = i,
+            .regs.rip = 0x100 + i,
+            .sched.turn.time = 2000000,
+            .counters = { .refused = 1 + i,
+                          .exceptions = 10 + i,
+                          .emulated = 20 + i,
+                          .emulated_pte = 30 + i,
+                          .events = 40 + i,
+                          .switches = 50 + i,
+                          .continuations = 60 + i,
+                          .hypercalls = { 70 + i, [63] = 80 + i } },
         };
     domains[0].vcpus[0] = &vcpus[0];
     domains[1].vcpus[0] = &vcpus[1];

@@ -156,19 +156,19 @@ static void maps(void **state)
     unsigned int given;
 
     max_frame = 1000;
-    domain.max_pages = 300;
-    domain.page_count = 200;
+    domain.memory.max_pages = 300;
+    domain.memory.page_count = 200;
     assert_int_equal(map(XENMEM_memory_map, 4, &given), 0);
     assert_int_equal(given, 1);
     assert_true(entry[0].start == 0 && entry[0].size == 300 << 12 && entry[0].type == 1);
     assert_int_equal(entry[1].type, 0x55555555);
-    domain.page_count = 301;
+    domain.memory.page_count = 301;
     assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
     assert_int_equal(entry[0].size, 301 << 12);
-    domain.max_pages = 1000; /* as much as there is, or no limit at all: what it has */
+    domain.memory.max_pages = 1000; /* as much as there is, or no limit at all: what it has */
     assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
     assert_int_equal(entry[0].size, 301 << 12);
-    domain.max_pages = 999;
+    domain.memory.max_pages = 999;
     assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
     assert_int_equal(entry[0].size, 999 << 12);
     assert_int_equal(map(XENMEM_memory_map, 0, &given), 0);

@@ -37,8 +37,8 @@ static int with_tables(void **state)
     table(L2)[2] = ENTRY(L1, 0);
     table(L1)[1] = ENTRY(DATA, PTE_RW);
     assert_int_equal(mmu_get_table(&guest, MFN(L4), FRAME_L4), 0);
-    vcpu[0].kernel_table = MFN(L4);
-    vcpu[0].kernel_cr3 = (uint64_t)L4 << 12;
+    vcpu[0].tables.kernel = MFN(L4);
+    vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     all_is_well();
     return 0;
 }
@@ -92,7 +92,7 @@ static void operations_that_are_refused(void **state)
         assert_int_equal(ext(rows[i].cmd, rows[i].one, rows[i].two, rows[i].domid), rows[i].error);
         if (rows[i].error == -ENOSYS)
             assert_int_equal(about.value, rows[i].cmd);
-        assert_true(vcpu[0].kernel_table.n == L4 && loads == 0);
+        assert_true(vcpu[0].tables.kernel.n == L4 && loads == 0);
         assert_true(flushes == 0 && page_flushes == 0 && ldt.entries == 0);
         all_is_well();
     }
@@ -124,14 +124,14 @@ static void base_pointers(void **state)
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, L4, 0, DOMID_SELF), 0);
     assert_true(loads == 0 && table(L4)[M2P_SLOT] == 0);
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, EMPTY, 0, DOMID_SELF), 0);
-    assert_true(loads == 1 && v->kernel_table.n == EMPTY && v->kernel_cr3 == EMPTY << 12);
+    assert_true(loads == 1 && v->tables.kernel.n == EMPTY && v->tables.kernel_cr3 == EMPTY << 12);
     assert_int_equal(table(EMPTY)[M2P_SLOT], hv_l4[M2P_SLOT]);
     assert_int_equal(frame_typed(frame(L4)), 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0, DOMID_SELF), 0);        /* none, still */
-    assert_true(v->user_cr3 == 0);
+    assert_true(v->tables.user_cr3 == 0);
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, USER, 0, DOMID_SELF), 0);
-    assert_true(v->user_table.n == USER && v->user_cr3 == USER << 12);
+    assert_true(v->tables.user.n == USER && v->tables.user_cr3 == USER << 12);
     assert_int_equal(table(USER)[M2P_SLOT], 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, USER, 0, DOMID_SELF), 0);
@@ -140,7 +140,7 @@ static void base_pointers(void **state)
     assert_int_equal(frame_typed(frame(USER)), 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0, DOMID_SELF), 0);
-    assert_true(v->user_cr3 == 0 && mfn_eq(v->user_table, INVALID_MFN) && loads == 1);
+    assert_true(v->tables.user_cr3 == 0 && mfn_eq(v->tables.user, INVALID_MFN) && loads == 1);
     assert_int_equal(frame_typed(frame(L3)), 0);
     all_is_well();
 }
@@ -277,18 +277,18 @@ static void addresses_with_and_without_a_table(void **state)
     assert_int_equal(do_update_va_mapping(HERE, ENTRY(OTHERS(0), 0), 0, 0, 0, 0), -EINVAL);
     assert_true(about.entry && about.level == 1 && about.slot == 1);
     all_is_well();
-    vcpu[0].kernel_cr3 = 0;                             /* a vCPU that has no tables yet */
+    vcpu[0].tables.kernel_cr3 = 0;                             /* a vCPU that has no tables yet */
     assert_null(mmu_walk(&vcpu[0], HERE));
-    vcpu[0].kernel_cr3 = (uint64_t)L4 << 12;
+    vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     /* another's frames in one's own tables: dom0 only */
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), 0), 0, 6, 0, 0),
                      -EPERM);
-    dom0_.vcpus[0]->kernel_table = MFN(DOM0S(0));
+    dom0_.vcpus[0]->tables.kernel = MFN(DOM0S(0));
     table(DOM0S(0))[0] = ENTRY(DOM0S(1), 0);
     table(DOM0S(1))[3] = ENTRY(DOM0S(2), 0);
     table(DOM0S(2))[2] = ENTRY(DOM0S(3), 0);
     assert_int_equal(mmu_get_table(&dom0_, MFN(DOM0S(0)), FRAME_L4), 0);
-    dom0_.vcpus[0]->kernel_cr3 = (uint64_t)DOM0S(0) << 12;
+    dom0_.vcpus[0]->tables.kernel_cr3 = (uint64_t)DOM0S(0) << 12;
     run_as(&dom0_);
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(DOM0S(9), 0), 0, 6, 0, 0),
                      -EINVAL);
@@ -308,7 +308,7 @@ static void undoing_comes_first(void **state)
 
         assert_int_equal(mmu_pin(&guest, MFN(EMPTY), FRAME_L1), 0);
         assert_int_equal(mmu_unpin(&guest, MFN(EMPTY)), 0);
-        assert_false(list_empty(&guest.undoing));
+        assert_false(list_empty(&guest.memory.undoing));
         cpu.budget = 1;
         memset(&again, 0, sizeof(again));
         result = how == 0   ? do_update_va_mapping(HERE, 0, 0, 0, 0, 0)
@@ -469,7 +469,7 @@ static void pages_of_ours(void **state)
     void *shared = map_frame(MFN(NOBODYS));
 
     share_hv_frame(shared, &guest);
-    assert_int_equal(guest.page_count, 48);
+    assert_int_equal(guest.memory.page_count, 48);
     assert_true(frame(NOBODYS)->owner == &guest);
     assert_int_equal(mmu_pin(&guest, MFN(NOBODYS), FRAME_L1), -EINVAL);
     assert_int_equal(domain_free_frame(&guest, MFN(NOBODYS)), -EBUSY);
@@ -477,10 +477,10 @@ static void pages_of_ours(void **state)
     all_is_well();
     unshare_hv_frame(shared);
     assert_true(frame(NOBODYS)->owner == &special_xen && freed_count == 0);
-    assert_true(guest.page_count == 48 && special_xen.page_count == 0);
+    assert_true(guest.memory.page_count == 48 && special_xen.memory.page_count == 0);
     assert_int_equal(do_update_va_mapping(HERE, 0, 0, 0, 0, 0), 0);
     assert_true(freed_count == 1 && freed[0] == NOBODYS && !frame(NOBODYS)->owner);
-    assert_true(list_empty(&special_xen.pages));
+    assert_true(list_empty(&special_xen.memory.pages));
     all_is_well();
 }
 
@@ -503,8 +503,8 @@ static void the_end_of_a_domain(void **state)
         cpu.budget = 1 << 30;
         assert_int_equal(frame_get(MFN(READ), &guest), 0);          /* another's mapping */
         mmu_put_table(MFN(L4));
-        vcpu[0].kernel_cr3 = 0;
-        guest.leaving.next = NULL;
+        vcpu[0].tables.kernel_cr3 = 0;
+        guest.memory.leaving.next = NULL;
         do {
             cpu.budget = budget;
             error = domain_relinquish_memory(&guest);
@@ -513,11 +513,11 @@ static void the_end_of_a_domain(void **state)
         cpu.budget = 1 << 30;
         assert_true(error == 0 && freed_count == 47);
         assert_in_range(calls, 48 * COST_FRAME / (budget + 2000), 400);
-        assert_true(guest.page_count == 0 && special_xen.page_count == 1);
+        assert_true(guest.memory.page_count == 0 && special_xen.memory.page_count == 1);
         assert_true(frame(READ)->owner == &special_xen && frame_total(frame(READ)) == 1);
-        assert_true(list_empty(&guest.pages) && list_empty(&guest.leaving));
+        assert_true(list_empty(&guest.memory.pages) && list_empty(&guest.memory.leaving));
         frame_put(MFN(READ));
-        assert_true(freed_count == 48 && special_xen.page_count == 0);
+        assert_true(freed_count == 48 && special_xen.memory.page_count == 0);
         all_is_well();
     }
 }

@@ -61,7 +61,7 @@ static int set_up(void **state)
     host_value = ~0ul;
     written = 0;
     segment_error = 0;
-    vcpu = (struct vcpu){ .gs_base_user = 0x7766554433221100, .tsc_aux = 0xfedcba98 };
+    vcpu = (struct vcpu){ .hw.gs_base_user = 0x7766554433221100, .hw.tsc_aux = 0xfedcba98 };
     return 0;
 }
 
@@ -118,7 +118,7 @@ static void what_the_cpu_lacks(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(msrs); i++)
         assert_false(msr_read(&vcpu, msrs[i], &value));
     assert_false(msr_write(&vcpu, 0xc0000103, 3));
-    assert_int_equal(vcpu.tsc_aux, 0xfedcba98);
+    assert_int_equal(vcpu.hw.tsc_aux, 0xfedcba98);
 }
 
 static void segment_bases(void **state)
@@ -146,10 +146,10 @@ static void what_can_be_written(void **state)
     assert_false(msr_write(&vcpu, 0xc000ffff, 0));
     assert_false(msr_write(&vcpu, 0xc0010008, 0));
     assert_true(msr_write(&vcpu, 0xc0000103, UINT32_MAX));
-    assert_int_equal(vcpu.tsc_aux, UINT32_MAX);
+    assert_int_equal(vcpu.hw.tsc_aux, UINT32_MAX);
     assert_int_equal(written, 1);
     assert_false(msr_write(&vcpu, 0xc0000103, 1ul << 32));
-    assert_int_equal(vcpu.tsc_aux, UINT32_MAX);
+    assert_int_equal(vcpu.hw.tsc_aux, UINT32_MAX);
     assert_true(msr_write(&vcpu, 0x8b, 0));
     assert_false(msr_write(&vcpu, 0x8b, 1));
     assert_false(msr_write(&vcpu, 0x8b, ~0ul));             /* though it reads so */

@@ -32,8 +32,8 @@ static int with_tables(void **state)
     table(L1)[1] = ENTRY(DATA, PTE_RW | PTE_G);
     table(L1)[271] = ENTRY(READ, 0) & ~PTE_US;
     assert_int_equal(EXT(PIN_L4_TABLE, .arg1.mfn = L4), 0);
-    vcpu[0].kernel_table = MFN(L4);
-    vcpu[0].kernel_cr3 = (uint64_t)L4 << 12;
+    vcpu[0].tables.kernel = MFN(L4);
+    vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     assert_int_equal(mmu_get_table(&guest, MFN(L4), FRAME_L4), 0);
     assert_int_equal(EXT(PIN_L3_TABLE, .arg1.mfn = SPARE_L3), 0);
     assert_int_equal(EXT(PIN_L2_TABLE, .arg1.mfn = SPARE_L2), 0);
@@ -366,7 +366,7 @@ static void of_other_domains(void **state)
     /* a type that its frames' owner is about to lose is waited for: done before */
     assert_int_equal(mmu_pin(&other, MFN(OTHERS(3)), FRAME_L1), 0);
     assert_int_equal(mmu_unpin(&other, MFN(OTHERS(3))), 0);
-    assert_false(list_empty(&other.undoing));
+    assert_false(list_empty(&other.memory.undoing));
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(3), PTE_RW), 6 << 16 | 6), 0);
 }
 
@@ -482,7 +482,7 @@ static void a_table_is_validated_in_steps(void **state)
 
     for (unsigned int i = 0; i < 512; i++)
         table(CODE(31))[i] = ENTRY(DATA, 0);
-    spin_lock(&guest.pagetable_lock);
+    spin_lock(&guest.memory.pagetable_lock);
     for (;;) {
         cpu.budget = 1;
         if (table_get(&w, MFN(CODE(31)), FRAME_L1) == 0)
@@ -493,7 +493,7 @@ static void a_table_is_validated_in_steps(void **state)
     }
     assert_int_equal(steps, 15);
     frame_put_type(MFN(CODE(31)));
-    spin_unlock(&guest.pagetable_lock);
+    spin_unlock(&guest.memory.pagetable_lock);
     for (steps = 1; ; steps++) {                /* and undone, one by one */
         cpu.budget = 1;
         if (mmu_undo(&guest) == 0)
@@ -576,7 +576,7 @@ static void big_tables_come_and_go_in_steps(void **state)
                                     (unsigned long)(op + 1), 1, (unsigned long)done, DOMID_SELF,
                                     &times), 0);
         assert_int_equal(*done, 1);
-        assert_true(list_empty(&guest.undoing));
+        assert_true(list_empty(&guest.memory.undoing));
         for (unsigned int i = 31; i < 35; i++)
             assert_int_equal(frame_typed(frame(CODE(i))), 0);
     }

@@ -406,8 +406,8 @@ static int boot(void (*with)(void), bool compare)
             boot_l4[i] = 0x1000 * i | PTE_P;
         boot_l4[5] = 99;                    /* the lower half is not taken over */
         with();
-        HOLDS(entry_inits == 1 && special_io.pages.next == &special_io.pages);
-        HOLDS(special_xen.undoing.prev == &special_xen.undoing);
+        HOLDS(entry_inits == 1 && special_io.memory.pages.next == &special_io.memory.pages);
+        HOLDS(special_xen.memory.undoing.prev == &special_xen.memory.undoing);
         if (compare)
             all_is_where_it_should_be();
         HOLDS(hv_l4[5] != 99);

@@ -68,7 +68,7 @@ static long op(unsigned int cmd, void *arg)
 {
     long result = do_physdev_op(cmd, (unsigned long)arg, 0, 0, 0, 0);
 
-    assert_int_equal(guest.event_lock.held, 0);
+    assert_int_equal(guest.events.lock.held, 0);
     return result;
 }
 
@@ -462,28 +462,28 @@ static void levels_and_ports(void **state)
                                           .bitmap.p = (uint8_t *)0x7fffffffe000 };
 
     assert_int_equal(op(PHYSDEVOP_set_iopl, &iopl), 0);
-    assert_int_equal(vcpu.iopl, 3);
+    assert_int_equal(vcpu.ports.iopl, 3);
     iopl.iopl = 4;
     assert_int_equal(op(PHYSDEVOP_set_iopl, &iopl), -EINVAL);
-    assert_int_equal(vcpu.iopl, 3);
+    assert_int_equal(vcpu.ports.iopl, 3);
     iopl.iopl = 1;
     assert_int_equal(op(PHYSDEVOP_set_iopl, &iopl), 0);
-    assert_int_equal(vcpu.iopl, 1);
+    assert_int_equal(vcpu.ports.iopl, 1);
 
     assert_int_equal(op(PHYSDEVOP_set_iobitmap, &ports),
                      0); /* 8 KiB up to the end of the guest's lower half */
-    assert_int_equal(vcpu.io_bitmap, 0x7fffffffe000);
-    assert_int_equal(vcpu.io_bitmap_ports, 65536);
+    assert_int_equal(vcpu.ports.bitmap, 0x7fffffffe000);
+    assert_int_equal(vcpu.ports.bitmap_ports, 65536);
     ports.bitmap.p++;
     assert_int_equal(op(PHYSDEVOP_set_iobitmap, &ports), -EINVAL);
     ports.nr_ports -= 8;
     assert_int_equal(op(PHYSDEVOP_set_iobitmap, &ports), 0);
-    assert_int_equal(vcpu.io_bitmap, 0x7fffffffe001);
+    assert_int_equal(vcpu.ports.bitmap, 0x7fffffffe001);
     ports.nr_ports++; /* a byte for the one port more */
     assert_int_equal(op(PHYSDEVOP_set_iobitmap, &ports), -EINVAL);
     ports = (struct physdev_set_iobitmap){ .nr_ports = 65537 };
     assert_int_equal(op(PHYSDEVOP_set_iobitmap, &ports), -EINVAL);
-    assert_int_equal(vcpu.io_bitmap_ports, 65528);
+    assert_int_equal(vcpu.ports.bitmap_ports, 65528);
 }
 
 static void devices_that_are_there(void **state)

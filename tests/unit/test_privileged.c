@@ -94,13 +94,13 @@ static void what_follows(void **state)
     registers_are();
     assert_int_equal(did.traps, 0);
     vcpu.regs.rflags = 0x302;
-    vcpu.debugreg[6] = 0xffff0ff0;
+    vcpu.hw.debugreg[6] = 0xffff0ff0;
     done("0f06");
     registers_are();
     assert_int_equal(did.traps, 1);
     assert_int_equal(did.vector, 1);
     assert_int_equal(did.trap_error, -1);
-    assert_int_equal(vcpu.debugreg[6], 0xffff4ff0);
+    assert_int_equal(vcpu.hw.debugreg[6], 0xffff4ff0);
 }
 
 /* ---- CPUID ---- */
@@ -156,7 +156,7 @@ static void reading_control_registers(void **state)
     begin();
     info.arch.cr2 = 0x2222;
     for (unsigned int ts = 0; ts < 2; ts++) {
-        vcpu.guest_cr0 = ts ? ~0ul : ~8ul;
+        vcpu.hw.guest_cr0 = ts ? ~0ul : ~8ul;
         vcpu.regs.rip = CODE;
         done("0f20c3");
         before.rbx = (HOST_CR0 & ~8ul) | (ts ? 8 : 0);
@@ -210,14 +210,14 @@ static void another_base_pointer(void **state)
     assert_true(perform("0f22db"));
     before.rip = CODE;                          /* the same again */
     registers_are();
-    assert_int_equal(vcpu.kernel_cr3, 0x55000);
-    assert_int_equal(vcpu.kernel_table.n, 0x55);
+    assert_int_equal(vcpu.tables.kernel_cr3, 0x55000);
+    assert_int_equal(vcpu.tables.kernel.n, 0x55);
     assert_int_equal(did.load_tables + did.puts + did.shows, 0);
     answers.table_error = 0;
     done("0f22db");
     registers_are();
-    assert_int_equal(vcpu.kernel_cr3, 0x77000);
-    assert_int_equal(vcpu.kernel_table.n, 0x77);
+    assert_int_equal(vcpu.tables.kernel_cr3, 0x77000);
+    assert_int_equal(vcpu.tables.kernel.n, 0x77);
     assert_int_equal(did.shown, 0x77);
     assert_int_equal(did.gone, 0x55);
     assert_int_equal(did.load_tables, 1);
@@ -238,7 +238,7 @@ static void clear_ts(void **state)
 static void debug_registers(void **state)
 {
     begin();
-    vcpu.debugreg[2] = 0x2020;
+    vcpu.hw.debugreg[2] = 0x2020;
     done("0f21d3");
     before.rbx = 0x2020;
     registers_are();
@@ -275,7 +275,7 @@ static void msrs(void **state)
     assert_int_equal(did.msr, 0xc0c1c2c3);
     answers.no_msr = true;
     refused("0f32");
-    vcpu.traps[13].address = 0;                 /* nobody could hear of it */
+    vcpu.entry.traps[13].address = 0;                 /* nobody could hear of it */
     done("0f32");
     before.rax = before.rdx = 0;
     registers_are();
@@ -339,11 +339,11 @@ static void extended_control_register(void **state)
         if (values[i].may) {
             done("0f01d1");
             registers_are();
-            assert_int_equal(vcpu.xcr0, values[i].value);
+            assert_int_equal(vcpu.hw.xcr0, values[i].value);
             assert_int_equal(did.xcr0, values[i].value);
         } else {
             refused("0f01d1");
-            assert_int_equal(vcpu.xcr0, 0);
+            assert_int_equal(vcpu.hw.xcr0, 0);
         }
         assert_int_equal(did.xsetbvs, values[i].may);
     }
@@ -355,7 +355,7 @@ static void extended_control_register(void **state)
     for (int kernel = 0; kernel < 2; kernel++) {
         vcpu.in_kernel = kernel;
         vcpu.regs.rcx = 0;
-        vcpu.guest_cr4 = ~CR4_OSXSAVE;
+        vcpu.hw.guest_cr4 = ~CR4_OSXSAVE;
         assert_true(perform("0f01d1"));         /* there is no such instruction */
         before.rip -= 3;
         registers_are();
@@ -363,7 +363,7 @@ static void extended_control_register(void **state)
         assert_int_equal(did.vector, 6);
     }
     assert_int_equal(did.xsetbvs, 0);
-    vcpu.guest_cr4 = 0;
+    vcpu.hw.guest_cr4 = 0;
     done("0f01f9");                             /* nor does that concern another */
 }
 
@@ -380,7 +380,7 @@ static void user_mode_may_none(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(instructions); i++) {
         begin();
         vcpu.in_kernel = false;
-        vcpu.iopl = 2;
+        vcpu.ports.iopl = 2;
         vcpu.regs.rax = HOST_CR0;
         refused(instructions[i]);
         static const typeof(did) nothing;

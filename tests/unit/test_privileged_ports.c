@@ -20,7 +20,7 @@ static void who_may_by_his_level(void **state)
             vcpu.in_kernel = kind > 0;
             domain.vm_assist = kind == 1 ? ~(1u << VMASST_TYPE_architectural_iopl)
                                          : 1u << VMASST_TYPE_architectural_iopl;
-            vcpu.iopl = iopl;
+            vcpu.ports.iopl = iopl;
             static const unsigned int needed[] = { 3, 1, 0 };
             static const char *const instructions[] = { "fa", "fb", "ee", "ec", "6e", "6c" };
 
@@ -39,8 +39,8 @@ static const char *const outs[] = { [1] = "ee", [2] = "66ef", [4] = "ef" };
 static void who_may_by_the_bitmap(void **state)
 {
     begin();
-    vcpu.iopl = 0;
-    vcpu.io_bitmap_ports = 40;
+    vcpu.ports.iopl = 0;
+    vcpu.ports.bitmap_ports = 40;
     for (unsigned int closed = 0; closed <= 40; closed++)
         for (unsigned int port = 0; port < 48; port++)
             for (unsigned int size = 1; size <= 4; size *= 2) {
@@ -54,7 +54,7 @@ static void who_may_by_the_bitmap(void **state)
                 open ? done(outs[size]) : refused(outs[size]);
             }
     memset(memory + DATA, 0, 8);
-    vcpu.io_bitmap = ABSENT - 2;                /* 16 ports of it are there */
+    vcpu.ports.bitmap = ABSENT - 2;                /* 16 ports of it are there */
     memset(memory + ABSENT - 2, 0, 2);
     for (unsigned int port = 0; port < 32; port++)
         for (unsigned int size = 1; size <= 4; size *= 2) {
@@ -62,8 +62,8 @@ static void who_may_by_the_bitmap(void **state)
             vcpu.regs.rdx = port;
             port + size <= 16 ? done(outs[size]) : refused(outs[size]);
         }
-    vcpu.io_bitmap = DATA - 8191;               /* the last of all ports: DATA */
-    vcpu.io_bitmap_ports = 65536;
+    vcpu.ports.bitmap = DATA - 8191;               /* the last of all ports: DATA */
+    vcpu.ports.bitmap_ports = 65536;
     memory[DATA] = 0x80;
     vcpu.regs.rdx = 0xffff;
     refused("ee");

@@ -53,7 +53,7 @@ int mmu_undo(struct domain *d)
 }
 uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
 {
-    assert_int_equal(guest.pagetable_lock.held, 1);
+    assert_int_equal(guest.memory.pagetable_lock.held, 1);
     assert_int_equal(va, cr2);
     return no_mapping ? NULL : &mapping;
 }
@@ -72,7 +72,7 @@ int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint
                          uint64_t *seen)
 {
     assert_true(w->owner == &guest && w->frames == &guest);
-    assert_int_equal(guest.pagetable_lock.held, 1);
+    assert_int_equal(guest.memory.pagetable_lock.held, 1);
     updates++;
     if (tries) { /* the CPU came between: another bit */
         tries--;
@@ -103,7 +103,7 @@ void emulate_finish(struct vcpu *v, unsigned int length)
 static void begin(void)
 {
     guest = (struct domain){ .id = 1 };
-    list_init(&guest.undoing);
+    list_init(&guest.memory.undoing);
     vcpu = (struct vcpu){ .domain = &guest };
     vcpu.regs.cs = FLAT_RING3_CS64;
     vcpu.regs.rip = CODE;
@@ -129,7 +129,7 @@ static bool store(void)
 {
     bool done = emulate_pt_write(&vcpu, cr2);
 
-    assert_int_equal(guest.pagetable_lock.held, 0);
+    assert_int_equal(guest.memory.pagetable_lock.held, 0);
     if (!done)
         assert_true(finished == 0 && table()[SLOT] == OLD);
     return done;
@@ -191,7 +191,7 @@ static void something_more_urgent(void **state)
     struct list undoing;
 
     begin();
-    list_add_tail(&undoing, &guest.undoing);
+    list_add_tail(&undoing, &guest.memory.undoing);
     assert_true(emulate_pt_write(&vcpu, AT) == false || updates == 1);
     assert_int_equal(undone, 1);
 }

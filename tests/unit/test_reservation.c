@@ -48,7 +48,7 @@ static void of_whom(void **state)
         { 7, -EPERM, -ESRCH }, { DOMID_IO, -EPERM, -ESRCH },
     };
 
-    other.max_pages = 17;
+    other.memory.max_pages = 17;
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
         for (unsigned int dying = 0; dying < 2; dying++) {
             long guests = rows[i].guests, dom0s = dying && rows[i].id == 6 ? -ESRCH : rows[i].dom0s;
@@ -75,7 +75,7 @@ static void of_whom(void **state)
             assert_int_equal(op(XENMEM_remove_from_physmap), guests < 0 ? guests : -EACCES);
             all_is_well();
         }
-    guest.max_pages = ~0ul;
+    guest.memory.max_pages = ~0ul;
     *(domid_t *)page = DOMID_SELF;
     assert_int_equal(op(XENMEM_maximum_reservation), ~0ul >> 1);
 }
@@ -125,7 +125,7 @@ static void extents_that_come(void **state)
             assert_int_equal(op(populate ? XENMEM_populate_physmap : XENMEM_increase_reservation),
                              3);
             assert_int_equal(wanted_bits, 33);
-            assert_int_equal(guest.page_count, 48 + (3 << order));
+            assert_int_equal(guest.memory.page_count, 48 + (3 << order));
             for (unsigned int i = 0; i < 3; i++) {
                 assert_int_equal(in[i], told ? HEAP + (i << order) : PFN_ + i * 100);
                 for (unsigned int j = 0; j < 1u << order; j++) {
@@ -153,14 +153,14 @@ static void extents_that_go(void **state)
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        uint64_t before = guest.page_count;
+        uint64_t before = guest.memory.page_count;
 
         reserve(1, rows[i].order, DOMID_SELF);
         in[0] = rows[i].frame;
         freed_count = 0;
         m2p[CODE(1)] = 5;
         assert_int_equal(op(XENMEM_decrease_reservation), rows[i].gone);
-        assert_int_equal(before - guest.page_count, rows[i].frames);
+        assert_int_equal(before - guest.memory.page_count, rows[i].frames);
         assert_int_equal(freed_count, rows[i].frames);
         assert_int_equal(m2p[CODE(1)], i == 0 ? ~0ul : 5);
         all_is_well();
@@ -176,7 +176,7 @@ static void extents_that_go(void **state)
     assert_int_equal(op(XENMEM_decrease_reservation), -EPERM);
     run_as(&dom0_);
     assert_int_equal(op(XENMEM_decrease_reservation), 1);
-    assert_int_equal(other.page_count, 15);
+    assert_int_equal(other.memory.page_count, 15);
     all_is_well();
 }
 
@@ -201,12 +201,12 @@ static void how_many_extents(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         with_memory(state);
-        guest.max_pages = rows[i].limit;
+        guest.memory.max_pages = rows[i].limit;
         guest.dying = rows[i].dying;
         reserve(0, rows[i].order, DOMID_SELF);
         r->nr_extents = rows[i].extents;
         assert_int_equal(op(XENMEM_populate_physmap | rows[i].start << 6), rows[i].result);
-        assert_int_equal(guest.page_count, 48 + rows[i].more);
+        assert_int_equal(guest.memory.page_count, 48 + rows[i].more);
         assert_int_equal(next_frame, HEAP + rows[i].more);
         guest.dying = false;
         all_is_well();
@@ -262,7 +262,7 @@ static void extents_in_steps(void **state)
             break;
         assert_in_range(times, 0, 16);
     }
-    assert_true(result == 2 && times >= 14 && freed_count == 32 && guest.page_count == 48);
+    assert_true(result == 2 && times >= 14 && freed_count == 32 && guest.memory.page_count == 48);
     all_is_well();
 }
 
@@ -280,7 +280,7 @@ static void extents_that_others_end(void **state)
         assert_int_equal(op(command), -ERESTART);
         cpu.budget = 1 << 30;
         assert_true(vcpu[2].extent.domain == &other && vcpu[2].extent.done == 1);
-        assert_int_equal(other.page_count, 16 + 8);
+        assert_int_equal(other.memory.page_count, 16 + 8);
         in[0] = PFN_ + 1000;
         *second = *r;
         if (how == 1)
@@ -337,7 +337,7 @@ static void exchanges(void **state)
 
         with_memory(state);
         run_as(&dom0_);
-        dom0_.max_pages = 48;                       /* as much comes as goes */
+        dom0_.memory.max_pages = 48;                       /* as much comes as goes */
         exchange(rows[i].extents, rows[i].order, rows[i].out_extents, o);
         assert_int_equal(op(XENMEM_exchange), 0);
         assert_int_equal(x->nr_exchanged, rows[i].extents);
@@ -352,7 +352,7 @@ static void exchanges(void **state)
         for (unsigned int n = 0; n < rows[i].out_extents; n++)
             assert_int_equal(out[n], HEAP + (n << o));
         assert_int_equal(out[rows[i].out_extents], PFN_ + rows[i].out_extents * 100);
-        assert_int_equal(dom0_.page_count, 48);
+        assert_int_equal(dom0_.memory.page_count, 48);
         all_is_well();
     }
 }
@@ -454,12 +454,12 @@ static void exchanges_that_fail_in_the_middle(void **state)
         assert_int_equal(frame_total(frame(OTHERS(0))), 1);
         if (how == 1 || how == 2 || how == 9)
             assert_true(about.frame == in[6] && about.level == 0);
-        assert_int_equal(dom0_.page_count, 48);
+        assert_int_equal(dom0_.memory.page_count, 48);
         if (how == 1 || how == 9)
             frame_put(MFN(in[6]));
         if (how == 2)
             frame_put_writable(MFN(in[6]));
-        assert_int_equal(dom0_.page_count, how == 9 ? 47 : 48);
+        assert_int_equal(dom0_.memory.page_count, how == 9 ? 47 : 48);
         for (unsigned int n = 0; n < 8; n++)
             assert_int_equal(frame_total(frame(DOM0S(n))),
                              !(x->nr_exchanged && n < 4) && !(how == 9 && n == 6));

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
+#include "domain/domain.h"
 #include "domain/time.h"
 #include "lib/printk.h"
 #include "machine/apic.h"
@@ -92,7 +93,7 @@ static void start(uint64_t hz)
     believed = hz;
     later = warnings = news = areas_written = 0;
     boot_cpu = (struct cpu){ .self = &boot_cpu, .running = &guest };
-    guest = (struct vcpu){ .info = &info, .in_kernel = true, .time_area = 0x1000 };
+    guest = (struct vcpu){ .info = &info, .in_kernel = true, .time.area = 0x1000 };
     memset(&info, 0, sizeof(info));
     syscall(SYS_arch_prctl, ARCH_SET_GS, &boot_cpu);
     take_port_faults();
@@ -171,7 +172,7 @@ static void a_correction_goes_on_from_where_it_is(void **state)
             look();
             assert_true(time_version != version);
             assert_within(now_ns(), before, 1);
-            assert_int_equal(guest.time_version, time_version);
+            assert_int_equal(guest.time.version, time_version);
             assert_int_equal(by_guest(&info.time), now_ns());
             assert_int_equal(by_guest(&area), now_ns());
             before = now_ns();
@@ -213,10 +214,10 @@ static void in_user_mode_the_area_waits(void **state)
     later = 2000200000;
     look();
     assert_int_equal(by_guest(&info.time), now_ns());
-    assert_true(areas_written == 0 && guest.time_stale);
+    assert_true(areas_written == 0 && guest.time.area_stale);
     guest.in_kernel = true;
     vcpu_time_publish(&guest);
-    assert_true(areas_written == 1 && !guest.time_stale);
+    assert_true(areas_written == 1 && !guest.time.area_stale);
     assert_int_equal(by_guest(&area), now_ns());
     boot_cpu.running = &boot_vcpu;                      /* nobody's registers are loaded */
     later = 2000400000;

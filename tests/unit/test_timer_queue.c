@@ -103,7 +103,7 @@ static int set_up(void **state)
 {
     cpu = (struct cpu){ .self = &cpu, .running = &vcpu };
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
-    vcpu = (struct vcpu){ .domain = &domain[3], .runstate.state = RUNSTATE_running };
+    vcpu = (struct vcpu){ .domain = &domain[3], .sched.runstate.state = RUNSTATE_running };
     now = 1000;
     takes = fired = virqs = alarms = 0;
     payer = NULL;
@@ -113,8 +113,8 @@ static int set_up(void **state)
     for (unsigned int i = 0; i <= MOST; i++)
         timer_init(&timers[i], &domain[i], fires, &timers[i]);
     vcpu_timers_init(&vcpu);
-    assert_ptr_equal(vcpu.singleshot.owner, &domain[3]);
-    assert_ptr_equal(vcpu.periodic.owner, &domain[3]);
+    assert_ptr_equal(vcpu.time.singleshot.owner, &domain[3]);
+    assert_ptr_equal(vcpu.time.periodic.owner, &domain[3]);
     return 0;
 }
 
@@ -241,41 +241,41 @@ static void once(void **state)
 static void again_and_again(void **state)
 {
     vcpu_set_periodic(&vcpu, 100);
-    assert_int_equal(vcpu.periodic.node.key, 1100);
+    assert_int_equal(vcpu.time.periodic.node.key, 1100);
     now = 1110; /* a bit late: in step */
     run();
     assert_int_equal(virqs, 1);
-    assert_int_equal(vcpu.periodic.node.key, 1200);
+    assert_int_equal(vcpu.time.periodic.node.key, 1200);
     now = 1300; /* so late that the next one is due, too: missed */
     run();
     assert_int_equal(virqs, 2);
-    assert_int_equal(vcpu.periodic.node.key, 1400);
+    assert_int_equal(vcpu.time.periodic.node.key, 1400);
     now = 1350;
     vcpu_resume_periodic(&vcpu); /* it is armed */
-    assert_int_equal(vcpu.periodic.node.key, 1400);
+    assert_int_equal(vcpu.time.periodic.node.key, 1400);
 
-    vcpu.runstate.state = RUNSTATE_blocked; /* one tick to wake it, then none */
+    vcpu.sched.runstate.state = RUNSTATE_blocked; /* one tick to wake it, then none */
     now = 1400;
     run();
     assert_int_equal(virqs, 3);
-    assert_false(timer_armed(&vcpu.periodic));
-    vcpu.runstate.state = RUNSTATE_running;
+    assert_false(timer_armed(&vcpu.time.periodic));
+    vcpu.sched.runstate.state = RUNSTATE_running;
     now = 1450;
     vcpu_resume_periodic(&vcpu);
-    assert_int_equal(vcpu.periodic.node.key, 1550);
+    assert_int_equal(vcpu.time.periodic.node.key, 1550);
 
     stopped = true; /* not even one */
     now = 1550;
     run();
     assert_int_equal(virqs, 3);
-    assert_false(timer_armed(&vcpu.periodic));
+    assert_false(timer_armed(&vcpu.time.periodic));
     stopped = false;
     vcpu_resume_periodic(&vcpu);
-    assert_true(timer_armed(&vcpu.periodic));
+    assert_true(timer_armed(&vcpu.time.periodic));
     vcpu_set_periodic(&vcpu, 0);
-    assert_false(timer_armed(&vcpu.periodic));
+    assert_false(timer_armed(&vcpu.time.periodic));
     vcpu_resume_periodic(&vcpu); /* it has none any more */
-    assert_false(timer_armed(&vcpu.periodic));
+    assert_false(timer_armed(&vcpu.time.periodic));
 }
 
 static void deadlines_of_every_kind(void **state)
@@ -299,10 +299,11 @@ static void deadlines_of_every_kind(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         now = rows[i].now;
         assert_int_equal(do_set_timer_op(rows[i].deadline, 0, 0, 0, 0, 0), 0);
-        assert_true(timer_armed(&vcpu.singleshot));
-        assert_int_equal(vcpu.singleshot.node.key, rows[i].when ? rows[i].when : now + 100000000);
+        assert_true(timer_armed(&vcpu.time.singleshot));
+        assert_int_equal(vcpu.time.singleshot.node.key,
+                         rows[i].when ? rows[i].when : now + 100000000);
         assert_int_equal(do_set_timer_op(0, 0, 0, 0, 0, 0), 0);
-        assert_false(timer_armed(&vcpu.singleshot));
+        assert_false(timer_armed(&vcpu.time.singleshot));
     }
 }
 

@@ -168,8 +168,8 @@ static int set_up(void **state)
 
     sigaction(SIGSEGV, &action, NULL);
     cpu = (struct cpu){ .self = &cpu, .running = &vcpu, .budget = 1000 };
-    vcpu = (struct vcpu){ .window = WINDOW_VIRT + 3 * WINDOW_SIZE,
-                          .ldt_base = 0x7000,
+    vcpu = (struct vcpu){ .window.base = WINDOW_VIRT + 3 * WINDOW_SIZE,
+                          .window.ldt_base = 0x7000,
                           .in_kernel = true };
     vcpu.regs.rip = 0x1000;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
@@ -253,8 +253,9 @@ static void software_interrupts(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         vcpu.in_kernel = rows[i].kernel;
-        vcpu.traps[0x21] = (struct trap_info){ .address = rows[i].address, .flags = rows[i].level };
-        vcpu.traps[0x80] = vcpu.traps[0x21];
+        vcpu.entry.traps[0x21] = (struct trap_info){ .address = rows[i].address,
+                                                     .flags = rows[i].level };
+        vcpu.entry.traps[0x80] = vcpu.entry.traps[0x21];
         vcpu.regs.rip = 0x1000;
         memcpy(code, "\xcd\x21", 2);
         HEARS(TRAP_GP, 0x212, rows[i].allowed ? "33 -1 at 1002" : "13 266 at 1000");
@@ -343,27 +344,27 @@ static void faults_of_the_window(void **state)
 static void debug_exceptions(void **state)
 {
     dr6 = 0xffff4ff2;
-    vcpu.debugreg[6] = 0x200d;
+    vcpu.hw.debugreg[6] = 0x200d;
     HEARS(TRAP_DEBUG, 0, "1 -1 at 1000");
-    assert_int_equal(vcpu.debugreg[6],
+    assert_int_equal(vcpu.hw.debugreg[6],
                      0xffff0ff0 | 0x6002); /* who struck is new, the rest is kept */
     assert_int_equal(dr6, 0xffff0ff0);
     dr6 = 0xffff8ff1;
     HEARS(TRAP_DEBUG, 0, "1 -1 at 1000");
-    assert_int_equal(vcpu.debugreg[6], 0xffff0ff0 | 0xe001);
+    assert_int_equal(vcpu.hw.debugreg[6], 0xffff0ff0 | 0xe001);
 }
 
 static void the_fpu_is_not_there(void **state)
 {
     ts = true;
-    vcpu.guest_cr0 = ~CR0_TS;
+    vcpu.hw.guest_cr0 = ~CR0_TS;
     HEARS(TRAP_NO_DEVICE, 0, ""); /* the guest's is: ours is only late */
     assert_false(ts);
     ts = true;
-    vcpu.guest_cr0 = CR0_TS | CR0_PG;
+    vcpu.hw.guest_cr0 = CR0_TS | CR0_PG;
     HEARS(TRAP_NO_DEVICE, 0, "7 -1 at 1000");
     assert_false(ts);
-    assert_int_equal(vcpu.guest_cr0, CR0_PG);
+    assert_int_equal(vcpu.hw.guest_cr0, CR0_PG);
 }
 
 /* --- ring 0's -----------------------------------------------------------------------------------

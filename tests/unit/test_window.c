@@ -99,7 +99,7 @@ void frame_put_type(mfn_t m)
 
 uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
 {
-    assert_true(domain.pagetable_lock.held);
+    assert_true(domain.memory.pagetable_lock.held);
     walked = va;
     return guest_entry == 1 ? NULL : &guest_entry;
 }
@@ -177,7 +177,7 @@ static int tear_down(void **state)
 
 static uint64_t shown(unsigned int v, unsigned int n)
 {
-    return *entry_of(vcpu[v].window + n * 4096, false);
+    return *entry_of(vcpu[v].window.base + n * 4096, false);
 }
 
 /* --- windows --- */
@@ -188,26 +188,26 @@ static void each_has_its_own(void **state)
 
     assert_int_equal(zero & (0xfff | PTE_NX), RO);
     for (unsigned int v = 0; v < 3; v++) {
-        assert_int_equal(vcpu[v].window, WINDOW_VIRT + v * WINDOW_SIZE);
+        assert_int_equal(vcpu[v].window.base, WINDOW_VIRT + v * WINDOW_SIZE);
         for (unsigned int i = 0; i < WINDOW_PAGES; i++)
             assert_int_equal(shown(v, i), i < 14 ? zero : 0);
     }
     window_set_cpu_page(&vcpu[1], host_ram + 7 * 4096);
     assert_int_equal(shown(1, 14), 7 << 12 | RW);
-    assert_true(flushes == 1 && flushed == vcpu[1].window + 14 * 4096);
+    assert_true(flushes == 1 && flushed == vcpu[1].window.base + 14 * 4096);
     assert_true(shown(1, 13) == zero && shown(1, 15) == 0 && shown(0, 14) == 0);
     window_destroy(&vcpu[1]);
-    assert_int_equal(vcpu[1].window, 0);
+    assert_int_equal(vcpu[1].window.base, 0);
     assert_int_equal(*entry_of(WINDOW_VIRT + WINDOW_SIZE + 14 * 4096, false), 0);
     flushes = 0;
     window_destroy(&vcpu[1]);               /* once more: nothing */
     assert_int_equal(flushes, 0);
     no_memory = 1;
     assert_int_equal(window_create(&vcpu[1]), -ENOMEM);
-    assert_int_equal(vcpu[1].window, 0);
+    assert_int_equal(vcpu[1].window.base, 0);
     no_memory = 0;
     assert_int_equal(window_create(&vcpu[1]), 0);
-    assert_int_equal(vcpu[1].window, WINDOW_VIRT + WINDOW_SIZE);
+    assert_int_equal(vcpu[1].window.base, WINDOW_VIRT + WINDOW_SIZE);
 }
 
 static void there_are_so_many(void **state)
@@ -217,14 +217,14 @@ static void there_are_so_many(void **state)
     for (unsigned int i = 3; i < ALL; i++) {
         more[i].domain = &domain;
         assert_int_equal(window_create(&more[i]), 0);
-        assert_int_equal(more[i].window, WINDOW_VIRT + i * WINDOW_SIZE);
+        assert_int_equal(more[i].window.base, WINDOW_VIRT + i * WINDOW_SIZE);
     }
     assert_int_equal(window_create(&more[0]), -ENOMEM);
     window_destroy(&more[ALL - 1]);
     window_destroy(&more[64]);
     assert_int_equal(window_create(&more[0]), 0);
-    assert_int_equal(more[0].window, WINDOW_VIRT + 64 * WINDOW_SIZE);
-    more[64].window = more[ALL - 1].window = 0;
+    assert_int_equal(more[0].window.base, WINDOW_VIRT + 64 * WINDOW_SIZE);
+    more[64].window.base = more[ALL - 1].window.base = 0;
     for (unsigned int i = 0; i < ALL; i++)
         window_destroy(&more[i]);
 }
@@ -319,7 +319,7 @@ static void gdts_of_each_size(void **state)
         assert_int_equal(do_set_gdt((unsigned long)frames, rows[i].entries, 0, 0, 0, 0), 0);
         assert_int_equal((1 << 20) - cpu.budget, (int)(rows[i].pages + old) * COST_TYPE);
         assert_int_equal(flushes, MAX(rows[i].pages, old));
-        assert_int_equal(vcpu[0].gdt_entries, rows[i].entries);
+        assert_int_equal(vcpu[0].window.gdt_entries, rows[i].entries);
         for (unsigned int n = 0; n < 14; n++) {
             bool mine = n < rows[i].pages;
 
@@ -350,7 +350,7 @@ static void gdts_that_are_refused(void **state)
     cpu.budget = 1;
     assert_int_equal(do_set_gdt((unsigned long)frames, 1000, 0, 0, 0, 0), -ERESTART);
     assert_true(again[0] == __HYPERVISOR_set_gdt && again[1] == (uintptr_t)frames);
-    assert_true(again[2] == 1000 && refs[GDT + 50] == 0 && vcpu[0].gdt_entries == 600);
+    assert_true(again[2] == 1000 && refs[GDT + 50] == 0 && vcpu[0].window.gdt_entries == 600);
     cpu.budget = 1;                     /* one page is always done */
     assert_int_equal(do_set_gdt((unsigned long)frames, 512, 0, 0, 0, 0), 0);
     assert_true(refs[GDT + 50] == 1 && refs[GDT] == 0 && refs[GDT + 1] == 0);
@@ -370,8 +370,8 @@ static void ldts_that_are_refused(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         assert_int_equal(window_set_ldt(&vcpu[1], 0x9000, 3), 0);
         assert_int_equal(window_set_ldt(&vcpu[1], rows[i].base, rows[i].entries), rows[i].error);
-        assert_int_equal(vcpu[1].ldt_entries, rows[i].error ? 3 : rows[i].entries);
-        assert_int_equal(vcpu[1].ldt_base,
+        assert_int_equal(vcpu[1].window.ldt_entries, rows[i].error ? 3 : rows[i].entries);
+        assert_int_equal(vcpu[1].window.ldt_base,
                          rows[i].error ? 0x9000 : rows[i].entries ? rows[i].base : 0);
     }
     assert_int_equal(lldts, 0);                     /* it does not run */
@@ -380,12 +380,12 @@ static void ldts_that_are_refused(void **state)
 /* What the CPU is told, and when. */
 static void the_register(void **state)
 {
-    uint64_t *descriptor = (uint64_t *)(vcpu[0].window + HV_LDT);
+    uint64_t *descriptor = (uint64_t *)(vcpu[0].window.base + HV_LDT);
     static const unsigned int sizes[] = { 1, 100, 8192 };
 
     note_lldt();
     for (unsigned int i = 0; i < 3; i++) {
-        uint64_t base = vcpu[0].window + 0x10000, limit = sizes[i] * 8 - 1;
+        uint64_t base = vcpu[0].window.base + 0x10000, limit = sizes[i] * 8 - 1;
 
         lldts = 0;
         descriptor[0] = descriptor[1] = ~0ul;
@@ -408,7 +408,7 @@ static void the_register(void **state)
     assert_int_equal(window_set_ldt(&vcpu[0], 0, 0), 0);
     assert_true(lldts == 3 && selector == 0 && descriptor[0] == 5);
     assert_int_equal(window_set_ldt(&vcpu[0], 0x7000, 0), 0);
-    assert_true(lldts == 3 && vcpu[0].ldt_base == 0);
+    assert_true(lldts == 3 && vcpu[0].window.ldt_base == 0);
 }
 
 static unsigned int seen_count;
@@ -437,12 +437,12 @@ static void pages_of_the_ldt(void **state)
     bad_frame = 404;
     assert_int_equal(window_set_ldt(&vcpu[0], 0x50000, 4000), 0);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        uint64_t va = vcpu[0].window + LDT_WINDOW + rows[i].offset;
+        uint64_t va = vcpu[0].window.base + LDT_WINDOW + rows[i].offset;
 
         guest_entry = rows[i].entry;
         walked = 0;
         assert_int_equal(ldt_fault(va), rows[i].good);
-        assert_false(domain.pagetable_lock.held);
+        assert_false(domain.memory.pagetable_lock.held);
         if (rows[i].good) {
             assert_int_equal(walked, 0x50000 + (rows[i].offset & ~0xffful));
             assert_int_equal(*entry_of(va, false), (rows[i].entry & PTE_ADDRESS) | RW);
@@ -462,15 +462,15 @@ static void pages_of_the_ldt(void **state)
     assert_true(refs[400] == 0 && refs[401] == 0 && refs[405] == 0);
     guest_entry = 407 << 12 | PTE_P;                /* the last page there can be */
     assert_int_equal(window_set_ldt(&vcpu[0], 0x60000, 8192), 0);
-    assert_true(ldt_fault(vcpu[0].window + LDT_WINDOW + 0xffff));
-    assert_false(ldt_fault(vcpu[0].window + LDT_WINDOW + 0x10000));
-    assert_false(ldt_fault(vcpu[0].window + LDT_WINDOW - 1));
+    assert_true(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0xffff));
+    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0x10000));
+    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW - 1));
     seen_count = 0;
     window_for_each_frame(&vcpu[0], see);
     assert_true(seen_count == 3 && seen_frames[2] == 407);
-    vcpu[0].ldt_entries = 9000;                     /* no window is larger than it is */
-    assert_false(ldt_fault(vcpu[0].window + LDT_WINDOW + 0x10000));
-    vcpu[0].ldt_entries = 8192;
+    vcpu[0].window.ldt_entries = 9000;                     /* no window is larger than it is */
+    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0x10000));
+    vcpu[0].window.ldt_entries = 8192;
     seen_count = 0;
     window_for_each_frame(&(struct vcpu){ .domain = &domain }, see);
     assert_int_equal(seen_count, 0);

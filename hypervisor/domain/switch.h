@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the CPU has of a vCPU while it runs, beside its general registers, and how it changes hands
+ * (domain/switch.c).
+ */
+#ifndef DOMUS_DOMAIN_SWITCH_H
+#define DOMUS_DOMAIN_SWITCH_H
+
+#include "lib/types.h"
+
+struct vcpu;
+
+struct vcpu_hardware {
+    /* segments: not in regs while the guest runs; saved and loaded by vCPU switches */
+    uint16_t ds, es, fs, gs;
+    uint64_t fs_base, gs_base_kernel, gs_base_user;
+    /* only TS of cr0 is real; of cr4 the bits that the guest may choose */
+    uint64_t guest_cr0, guest_cr4;
+    uint64_t cr4;                   /* what CR4 holds while it runs */
+    uint64_t debugreg[8];
+    uint32_t tsc_aux;               /* MSR 0xc0000103: what RDTSCP and RDPID give */
+    uint64_t xcr0;
+    void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed when it is made */
+};
+
+/* registers, FPU, segments, tables; regs need no copy */
+void vcpu_switch(struct vcpu *from, struct vcpu *to);
+/* guest_cr4 and what follows; loaded when v runs next */
+void vcpu_choose_cr4(struct vcpu *v, uint64_t value);
+void vcpu_load_cr4(const struct vcpu *v);
+/* CR3 after in_kernel, kernel_cr3 or user_cr3 changed */
+void vcpu_load_tables(struct vcpu *v);
+/* guest user -> guest kernel mode: CR3 and GS base */
+void vcpu_enter_kernel(struct vcpu *v);
+/* guest kernel -> user mode; needs user_cr3 */
+void vcpu_enter_user(struct vcpu *v);
+/* into the areas that current has registered, if any; in kernel mode */
+void vcpu_runstate_publish(struct vcpu *v);
+void vcpu_time_publish(struct vcpu *v);
+
+#endif

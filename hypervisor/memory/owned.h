@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What the memory's rooms keep of a domain and of a vCPU. */
+#ifndef DOMUS_MEMORY_OWNED_H
+#define DOMUS_MEMORY_OWNED_H
+
+#include "lib/list.h"
+#include "lib/spinlock.h"
+#include "lib/types.h"
+
+struct domain;
+
+struct domain_memory {
+    spinlock_t lock;                /* for the lists and the counts */
+    struct list pages;              /* every frame owned, by struct frame's link */
+    /* page tables whose entries are being dropped (memory/undo.c); likewise owned frames */
+    struct list undoing;
+    struct list leaving;            /* frames already seen by domain_relinquish_memory */
+    /* frames owned (also those given back but still mapped) and allowed */
+    uint64_t page_count, max_pages;
+    spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
+};
+
+struct vcpu_tables {
+    uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
+    mfn_t kernel, user;             /* the same as frames, each holding a type reference */
+};
+
+/* What a memory_op has left half way (memory/reservation.c). */
+struct extent {
+    struct domain *domain;
+    uint64_t command, argument;
+    mfn_t first;
+    uint32_t order, done;
+};
+
+#endif
