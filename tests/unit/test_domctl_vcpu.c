@@ -106,7 +106,7 @@ static void what_a_vcpu_does(void **state)
 
         memset(info, 0xee, sizeof(*info));
         info->vcpu = 2;
-        guest_vcpus[2].state = kinds[i].state;
+        guest_vcpus[2].sched.state = kinds[i].state;
         guest_vcpus[2].sched.runstate.state = kinds[i].run;
         assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), 0);
         assert_int_equal(info->online, kinds[i].online);
@@ -232,7 +232,7 @@ static void a_domain(void **state)
     memcpy(guest.handle, expected.handle, 16);
     guest.vcpus[1] = NULL;
     for (unsigned int i = 0; i < 3; i++) {
-        guest_vcpus[i].state = VCPU_RUNNABLE;
+        guest_vcpus[i].sched.state = VCPU_RUNNABLE;
         guest_vcpus[i].sched.runstate.state = RUNSTATE_runnable;
     }
     memset(&op.u, 0xee, sizeof(op.u));
@@ -303,7 +303,7 @@ static void flags_of_a_domain(void **state)
         guest.toolstack_pauses = kinds[i].d.toolstack_pauses;
         guest.pause_count = kinds[i].d.pause_count;
         for (int n = 0; n < 3; n++) {
-            guest_vcpus[n].state = kinds[i].states[n];
+            guest_vcpus[n].sched.state = kinds[i].states[n];
             guest_vcpus[n].sched.runstate.state = n == kinds[i].running ? RUNSTATE_running
                                                                   : RUNSTATE_offline;
         }
