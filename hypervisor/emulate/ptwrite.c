@@ -241,7 +241,7 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
         if (!compute(s, &v->regs)) return false;
         if (!s->writes) return true;
         error = entry_compare_update(&w, slot, whole,
-                                     (whole & ~(mask << shift)) | (s->new &mask) << shift, &seen);
+                                     (whole & ~(mask << shift)) | (s->new & mask) << shift, &seen);
     } while (error == -EAGAIN);
     if (unlikely(error))
         error = entry_refused(error, 1, slot,

@@ -176,7 +176,7 @@ static inline enum pt_result pt_put_plain(struct frame *f, uint32_t now)
 
     do {
         new = old - FRAME_TOTAL_ONE - FRAME_TYPED_ONE;
-        if ((new &FRAME_TYPED_MASK) == 0)
+        if ((new & FRAME_TYPED_MASK) == 0)
             f->flush_stamp = now;
     } while (unlikely(!pt_swap(f, &old, new)));
     return (new & FRAME_TOTAL_MASK) == 0 ? PT_LAST : PT_OK;
