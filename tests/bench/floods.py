@@ -89,7 +89,7 @@ def due(parts, name):
 
 def share(box, meanwhile="sleep 2"):
     """(the part of the CPU that one has who wants all of it, the part that is his) during a command of the operator's."""
-    box.ask('xl create share.cfg extra="test name=one how=spin" name="one"', SLOW)
+    box.create('share.cfg extra="test name=one how=spin" name="one"', SLOW)
     box.see(r"attack-share: one \d+ at", SLOW)
     before = used(box)
     box.ask(meanwhile, SLOW)

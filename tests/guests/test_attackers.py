@@ -88,7 +88,7 @@ def test_grants_of_the_dead(system):
     for names in ("attack", "twin"), ("twin", "attack"), ("attack", "twin"):
         before = system.free_pages()[0]         # the first round fills caches that stay, and is not compared
         system.create("attack-cross.cfg")
-        system.ask('xl create attack-cross.cfg name="twin"')
+        system.create('attack-cross.cfg name="twin"')
         for name in names:
             system.see(rf"\({name}\) attack-cross: mapped a thousand", timeout=60)
         for name in names:

@@ -33,7 +33,7 @@ class Dom0(machine.Machine):
 
     def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, domus=machine.DOMUS, xen=XEN, archive=None, **machine_options):
         """domus or, when DOMUS_ON says so, xen: what to boot; archive: the guests, other than the build's own."""
-        self.on_xen = on_xen
+        self.on_xen, self.unseen = on_xen, ""
         super().__init__(name, hypervisor=xen if on_xen else domus, disk=disk, net=net,
                          modules=[[machine.BUILD / "dom0.elf", f"ip={ADDRESS}"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
         try:
@@ -45,8 +45,13 @@ class Dom0(machine.Machine):
 
     # --- at the prompt ---------------------------------------------------------------------------------------------------------
     def see(self, pattern, timeout=60):
-        """Like expect(), but a dying system is noticed at once."""
+        """Like expect(), but a dying system is noticed at once. What a guest said while create() waited for dom0 counts."""
         patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+        unseen, self.unseen = self.unseen, ""
+        for self.which, early in enumerate(re.search(one, unseen, re.S) for one in patterns):
+            if early:
+                self.unseen = unseen[early.end():]
+                return early
         match = self.expect(patterns + FATAL, timeout)
         if self.which >= len(patterns):
             with contextlib.suppress(machine.Failed):
@@ -90,11 +95,12 @@ class Dom0(machine.Machine):
         return match.group(0)
 
     def create(self, config, timeout=60):
-        """`xl create`; returns the new domain's number."""
+        """`xl create`; returns the new domain's number. A guest that is quick has spoken before that: see() finds it."""
         answer = self.ask(f"xl create {config}", timeout)
         match = re.search(r"Domain '\S+' is created: (\d+)", answer)
         if not match:
             raise machine.Failed(f"{self.name}: `xl create {config}` says:\n{answer}")
+        self.unseen = answer
         return int(match.group(1))
 
     def domains(self):

@@ -14,6 +14,7 @@ import linux_box
 import machine
 from linux_box import complaints, config, until, well
 
+pytestmark = pytest.mark.xdist_group("linux")                  # one machine, slowly warmed up: all on one worker
 DEVICES = {"disk": ["phy:scratch,xvda,w"], "vif": ["bridge=br0"]}
 ADDRESS = "ip4=10.0.2.30/24 gw4=10.0.2.2"
 SYSRQ = "sysrq_always_enabled"

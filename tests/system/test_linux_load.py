@@ -2,7 +2,8 @@
 """Debian's Linux under load beside teaching kernels, many times created and destroyed, dying in the middle of its traffic, and attacked.
 
 After each test every domain is healthy, no frame is missing (conftest.py), and each line on each console is explained (explained.py).
-DOMUS_LOAD_SECONDS=600 makes the mixed load last the ten minutes of a long test, DOMUS_CYCLES=100 the cycles a hundred.
+`make soak` has more: DOMUS_LOAD_SECONDS=600 makes the mixed load last ten minutes, once with one vCPU a guest and once with two, and
+lets guests end in more ways; DOMUS_CYCLES=100 makes the cycles a hundred, with their consoles shown and not.
 """
 import os
 import pathlib
@@ -21,6 +22,11 @@ from linux_box import config, until, well
 pytestmark = pytest.mark.xdist_group("linux-load")             # one machine, slowly warmed up: all on one worker
 SECONDS = int(os.environ.get("DOMUS_LOAD_SECONDS", "30"))
 CYCLES = int(os.environ.get("DOMUS_CYCLES", "4"))
+LONG = "DOMUS_LOAD_SECONDS" in os.environ       # a long test
+KINDS, ENDS = ["pair"], ["destroy", "crash"]
+CONSOLES = ["on"]
+if LONG:
+    KINDS, ENDS, CONSOLES = ["linux", *KINDS], [*ENDS, "balloon"], ["off", *CONSOLES]
 FOR_EVER = 9000                                 # until it is told to stop
 ALIVE_MS = [0, 700, 2500, 8000]                 # while it unpacks itself, finds its devices, runs its shell
 LOOSE_PORT = 5001                               # for traffic that nobody will miss
@@ -134,7 +140,7 @@ def start_neighbour(system):
 
 
 # --- the tests ------------------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("kind", ["linux", "pair"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_mixed_load(system, port, kind):
     """Two Linux guests (pair: of two vCPUs each) that send to each other, write their disks and call their kernels, and two teaching kernels at work."""
     since = len(system.said())
@@ -158,7 +164,7 @@ def test_mixed_load(system, port, kind):
     consoles_are_explained(system, since, LINUXES + TEACHING)
 
 
-@pytest.mark.parametrize("consoles", ["off", "on"])
+@pytest.mark.parametrize("consoles", CONSOLES)
 def test_created_and_destroyed(system, consoles):
     """Wherever it has come to in its life, all of it comes back."""
     since, before = len(system.said()), system.free_pages()
@@ -204,7 +210,7 @@ def test_it_dies_in_the_middle_of_its_traffic(system, port):
     for number in (2, 3):
         start_load(system, number, 5 - number)
     start_loose_traffic(system, 2, 1)
-    for end in ("destroy", "crash", "balloon"):
+    for end in ENDS:
         system.boot("linux1.cfg")
         start_load(system, 1, 2, port=LOOSE_PORT)
         until(lambda: "RECEIVED" in system.shell("linux1", "cat /tmp/load.received"), 60)

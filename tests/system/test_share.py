@@ -36,7 +36,7 @@ def system(box):
 
 def share(system, name, how="spin", **options):
     words = " ".join(f"{key}={value}" for key, value in options.items())
-    system.ask(f'xl create share.cfg name="{name}" extra="test name={name} how={how}" {words}', timeout=SLOW)
+    system.create(f'share.cfg name="{name}" extra="test name={name} how={how}" {words}', timeout=SLOW)
     system.see(rf"attack-share: {name} \d+ at", timeout=SLOW)
 
 
@@ -130,6 +130,6 @@ def test_timers_that_wake(system):
 
 
 def test_timers_as_a_guest_sees_them(system):
-    system.ask('xl create timers.cfg extra="test" vcpus=4', timeout=SLOW)
+    system.create('timers.cfg extra="test" vcpus=4', timeout=SLOW)
     assert system.see(r"\(timers\) RESULT (\w+)[^\n]*\n", timeout=SLOW).group(1) == "SUCCESS", system.tail()
     system.ask("wait timers")

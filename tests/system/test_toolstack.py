@@ -13,6 +13,7 @@ import pytest
 import dom0
 import linux_box
 
+pytestmark = pytest.mark.xdist_group("toolstack")              # one machine, slowly warmed up: all on one worker
 CONFIGS = {
     "guest.cfg": linux_box.config("guest", vcpus=2, memory=192, maxmem=256, vif=["bridge=br0"], disk=["phy:scratch,xvda,w"]),
     "small.cfg": linux_box.config("small", memory=128, maxvcpus=2),
