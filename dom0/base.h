@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <abi/sums.h>
 #include <pvguest/refuse.h>
 
 #if __STDC_HOSTED__
@@ -27,7 +28,5 @@
 #endif
 
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-#define PAGE_BYTES 4096u
 
 #endif

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# dom0.elf: the control domain, a guest linked from this folder, the drivers and the SDK.
+# dom0.elf: the control domain, a guest linked from this folder, builder/, the drivers and the SDK.
 
-DOM0_SOURCES := $(wildcard dom0/*.c dom0/*/*.c)
+DOM0_SOURCES := $(wildcard dom0/*.c dom0/*/*.c builder/*.c)
 # Its parts name each other from the repository's root: "dom0/builder/build.h".
 $(foreach source,$(DOM0_SOURCES),$(eval CFLAGS_$(subst /,_,$(basename $(source))) := -I.))
 

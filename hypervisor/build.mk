@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The hypervisor: every .c and .asm below hypervisor/ linked into domus.elf, a multiboot2 image.
+# The hypervisor: every .c and .asm below hypervisor/, and builder/, linked into domus.elf, a multiboot2 image.
 
-HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm))
+HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm builder/*.c))
 HV_OFFSETS := $(B)/gen/hypervisor/offsets.inc
-HYPERVISOR_CFLAGS += -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
+HYPERVISOR_CFLAGS += -I. -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
 
 # Where C puts things that assembly touches: offsets.c is compiled to text and its marked lines become %defines. The compiler says
 # which headers it read, so a moved field is seen by the assembly.

@@ -10,7 +10,7 @@
  */
 #include "dom0/builder/build.h"
 #include "dom0/builder/control.h"
-#include "dom0/builder/layout.h"
+#include "builder/layout.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
@@ -306,37 +306,6 @@ static int fill_hypercall_page(struct build *build)
 
 /* --- the order of it all --- */
 
-/* What a layout is refused for, in the words of who wrote the kernel or its configuration. */
-static int no_layout(struct build *build, int error, uint64_t needed)
-{
-    const struct image *image = &build->image;
-    const struct layout *layout = &build->layout;
-
-    switch (error) {
-    case -ENOMEM:
-        return failed(build, error,
-                      "too little memory: the kernel needs at least %lu MiB to start, memory = %lu",
-                      (needed + 255) / 256, build->request->pages / 256);
-    case -ERANGE:
-        return failed(build, error,
-                      "the kernel cannot be used: what it needs to start, %lu MiB from its "
-                      "VIRT_BASE %#lx on, "
-                      "must lie %s",
-                      needed / 256, image->virt_base, GUEST_RANGES);
-    case -EADDRINUSE:
-        return failed(
-            build, error,
-            "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx lie in its own region, "
-            "%#lx to %#lx",
-            layout->p2m_pages * 4, image->init_p2m, layout->base, layout->end);
-    default:
-        return failed(
-            build, error,
-            "the kernel cannot be used: the %lu KiB at its INIT_P2M %#lx must be whole pages %s",
-            layout->p2m_pages * 4, image->init_p2m, GUEST_RANGES);
-    }
-}
-
 static int plan(struct build *build)
 {
     const struct build_request *request = build->request;
@@ -351,7 +320,11 @@ static int plan(struct build *build)
                       request->pages / 256, free_pages / 256);
     error = layout_make(&build->image, request->ramdisk_size, request->pages, &build->layout,
                         &needed);
-    return error ? no_layout(build, error, needed) : 0;
+    if (error == -ENOMEM)
+        return failed(build, error,
+                      "too little memory: the kernel needs at least %lu MiB to start, memory = %lu",
+                      (needed + 255) / 256, request->pages / 256);
+    return error ? failed(build, error, "the kernel cannot be used: %s", build->layout.why) : 0;
 }
 
 /* A name for this one life of a guest that nothing else has (RFC 4122, version 4); the clock is

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first domain: memory, kernel, archive, page tables, start_info, as <xen/xen.h> ("Start-of-day
- * memory layout") says. What follows the kernel from VIRT_BASE on, each on a page boundary, in one
- * piece that ends at a multiple of 4 MiB:
- *
- *     kernel | archive | p2m list | start_info | page tables | boot stack | 512 KiB or more
- *
- * unless the kernel's notes want the p2m list mapped elsewhere (INIT_P2M) and the archive not
- * mapped at all (MOD_START_PFN): then their frames come behind. Page VIRT_BASE + n * 4096 is frame
- * number n.
+ * The first domain: memory, kernel, archive (as its ramdisk), page tables, start_info, laid out as
+ * builder/layout.h says. Page VIRT_BASE + n * 4096 is frame number n.
  *
  * The tables are plain memory while we write them; validating and pinning them at the end makes
  * them page tables.
  */
 #include "domain/build_dom0.h"
 #include "boot/boot.h"
+#include "builder/layout.h"
 #include "control/physdev.h"
-#include "domain/dom0_layout.h"
 #include "domain/domain.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"
@@ -35,8 +28,8 @@
 
 struct builder {
     struct domain *d;
-    struct elf_facts elf;
-    struct dom0_layout at;
+    struct image image;
+    struct layout at;
     const uint8_t *kernel, *archive;
     uint64_t kernel_size, archive_size, pages;
     uint64_t *p2m;                  /* ours; frames of the guest's pages */
@@ -54,18 +47,24 @@ static __attribute__((noreturn)) void give_up(const char *why)
 static void plan(struct builder *b)
 {
     const char *why;
+    uint64_t needed;
+    int error;
 
-    if (elf_parse(b->kernel, b->kernel_size, &b->elf, &why) != 0)
+    if (image_parse(b->kernel, b->kernel_size, &b->image, &why) != 0)
         give_up(why);
     if (b->pages > heap_free_count()) {
         log_error("dom0_mem= asks for %lu MiB, %lu MiB are free", b->pages >> 8,
                   heap_free_count() >> 8);
         give_up("not enough free memory");
     }
-    if (dom0_layout(&b->elf, b->archive_size, b->pages, &b->at, &why) == 0) return;
-    log_error("its kernel: VIRT_BASE %lx, INIT_P2M %lx, %lx to %lx; memory: %lu MiB",
-              b->elf.virt_base, b->elf.init_p2m, b->elf.start, b->elf.end, b->pages >> 8);
-    give_up(why);
+    error = layout_make(&b->image, b->archive_size, b->pages, &b->at, &needed);
+    if (error == -ENOMEM) {
+        log_error("its kernel and archive need %lu MiB, dom0_mem= is %lu MiB", (needed + 255) >> 8,
+                  b->pages >> 8);
+        give_up("too little memory");
+    }
+    if (error)
+        give_up(b->at.why);
 }
 
 /* In pieces as large as there are, so that the frames are mostly contiguous. */
@@ -99,7 +98,7 @@ static void *page(const struct builder *b, uint64_t pfn)
 }
 static uint64_t pfn_of(const struct builder *b, uint64_t va)
 {
-    return (va - b->elf.virt_base) >> PAGE_SHIFT;
+    return layout_pfn(&b->at, va);
 }
 
 static void copy_to_pfn(const struct builder *b, uint64_t pfn, uint64_t offset, const uint8_t *from,
@@ -114,24 +113,29 @@ static void copy_to_pfn(const struct builder *b, uint64_t pfn, uint64_t offset, 
     }
 }
 
-static void copy_segment(void *arg, uint64_t va, const void *bytes, uint64_t n)
+/* What it does not bring is zero already. */
+static void copy_segments(const struct builder *b)
 {
-    copy_to_pfn(arg, pfn_of(arg, va), va & (PAGE_SIZE - 1), bytes, n);
+    for (unsigned int i = 0; i < b->image.segment_count; i++) {
+        const struct image_segment *s = &b->image.segment[i];
+
+        copy_to_pfn(b, pfn_of(b, s->va), s->va & (PAGE_SIZE - 1), s->bytes, s->file_size);
+    }
 }
 
 /* ---- page tables ---- */
 
 static uint64_t *table_entry(struct builder *b, uint64_t va)
 {
-    uint64_t *table = page(b, pfn_of(b, b->at.tables_va));
+    uint64_t *table = page(b, pfn_of(b, b->at.tables));
 
     for (unsigned int shift = 39; shift > 12; shift -= 9) {
         uint64_t *e = &table[va >> shift & 511];
 
         if (!*e) {
-            if (b->tables_used == b->at.tables_room)
+            if (b->tables_used == b->at.table_count)
                 panic("the dom0 builder counted its tables wrong");
-            *e = b->p2m[pfn_of(b, b->at.tables_va) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
+            *e = b->p2m[pfn_of(b, b->at.tables) + b->tables_used++] << PAGE_SHIFT | PTE_PAGE;
         }
         table = map_frame(pte_mfn(*e));
     }
@@ -154,15 +158,15 @@ static void refused(const char *what)
 
 static mfn_t build_tables(struct builder *b)
 {
-    mfn_t top = MFN(b->p2m[pfn_of(b, b->at.tables_va)]);
+    mfn_t top = MFN(b->p2m[pfn_of(b, b->at.tables)]);
     int error;
 
     b->tables_used = 1;
-    map_range(b, b->elf.virt_base, 0, pfn_of(b, b->at.end_va));
-    if (b->elf.init_p2m != ELF_NONE)
+    map_range(b, b->image.virt_base, 0, pfn_of(b, b->at.end));
+    if (b->image.init_p2m != IMAGE_ABSENT)
         map_range(b, b->at.p2m_va, b->at.p2m_pfn, b->at.p2m_pages);
     for (uint64_t i = 0; i < b->tables_used; i++)
-        *table_entry(b, b->at.tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
+        *table_entry(b, b->at.tables + (i << PAGE_SHIFT)) &= ~PTE_RW;
     do {
         budget_refill();
         error = mmu_pin(b->d, top, FRAME_L4);
@@ -176,22 +180,22 @@ static mfn_t build_tables(struct builder *b)
 
 static void fill_start_info(struct builder *b, const char *command_line)
 {
-    struct start_info *s = page(b, pfn_of(b, b->at.info_va));
+    struct start_info *s = page(b, pfn_of(b, b->at.start_info));
 
     strlcpy(s->magic, "xen-3.0-x86_64", sizeof(s->magic));
     s->nr_pages = b->pages;
     s->shared_info = mfn_to_maddr(b->d->shared_frame).a;
     s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN |
-               (b->elf.module_unmapped && b->archive_size ? SIF_MOD_START_PFN : 0);
-    s->pt_base = b->at.tables_va;
+               (b->image.module_by_pfn && b->archive_size ? SIF_MOD_START_PFN : 0);
+    s->pt_base = b->at.tables;
     s->nr_pt_frames = b->tables_used;
     s->mfn_list = b->at.p2m_va;
-    if (b->elf.init_p2m != ELF_NONE) {
+    if (b->image.init_p2m != IMAGE_ABSENT) {
         s->first_p2m_pfn = b->at.p2m_pfn;
         s->nr_p2m_frames = b->at.p2m_pages;
     }
     if (b->archive_size) {
-        s->mod_start = b->elf.module_unmapped ? b->at.archive_pfn : b->at.archive_va;
+        s->mod_start = b->image.module_by_pfn ? b->at.ramdisk_pfn : b->at.ramdisk_va;
         s->mod_len = b->archive_size;
     }
     strlcpy((char *)s->cmd_line, command_line, MAX_GUEST_CMDLINE);
@@ -206,9 +210,9 @@ static void set_first_context(struct builder *b, mfn_t top)
     if (!v || !c)
         give_up("no memory for its vCPU");
     c->flags = VGCF_in_kernel;
-    c->user_regs.rip = b->elf.entry;
-    c->user_regs.rsp = b->at.stack_va + PAGE_SIZE;
-    c->user_regs.rsi = b->at.info_va;
+    c->user_regs.rip = b->image.entry;
+    c->user_regs.rsp = b->at.stack + PAGE_SIZE;
+    c->user_regs.rsi = b->at.start_info;
     c->user_regs.cs = FLAT_KERNEL_CS;
     c->user_regs.ss = FLAT_KERNEL_SS;
     c->user_regs.rflags = RFLAGS_IF | RFLAGS_FIXED;
@@ -256,15 +260,15 @@ void build_dom0(const struct module *kernel, const struct module *archive)
     plan(&b);
     create(&b);
     allocate(&b);
-    elf_load(b.kernel, &b.elf, copy_segment, &b);
-    copy_to_pfn(&b, b.at.archive_pfn, 0, b.archive, b.archive_size);
+    copy_segments(&b);
+    copy_to_pfn(&b, b.at.ramdisk_pfn, 0, b.archive, b.archive_size);
     copy_to_pfn(&b, b.at.p2m_pfn, 0, (const uint8_t *)b.p2m, b.pages * 8);
-    if (b.elf.hypercall_page != ELF_NONE)
-        hypercall_page_fill(page(&b, pfn_of(&b, b.elf.hypercall_page)));
+    if (b.image.hypercall_page != IMAGE_ABSENT)
+        hypercall_page_fill(page(&b, pfn_of(&b, b.image.hypercall_page)));
     top = build_tables(&b);
     fill_start_info(&b, kernel->line);
     set_first_context(&b, top);
     hv_free_pages(b.p2m, b.p2m_order);
-    printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.elf.start,
-           b.elf.entry, b.tables_used);
+    printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.image.low,
+           b.image.entry, b.tables_used);
 }

@@ -5,8 +5,6 @@
 #include "lib/string.h"
 #include <abi/sums.h>
 
-#define PAGE_BYTES 4096u
-
 struct params params = { .baud = 115200 };
 
 static bool same(const char *a, const char *b)

@@ -77,7 +77,7 @@ def tests_of(base, chosen, extra, without):
     """The set that a campaign runs: all that can notice something there and take seconds."""
     units, files = reach.units_of(base / "build"), {mutant.file for mutant in chosen}
     tests = [f"unit:{name}" for name in sorted(units) if units[name] & files]
-    if any(not file.startswith("dom0/") for file in files):
+    if any(not file.startswith(("dom0/", "builder/")) for file in files):
         for path in sorted(base.glob("tests/guests/*/main.c")):
             name, cpus = path.parent.name, re.search(r"also on: (.*)", path.read_text())
             tests += [f"guest:{name}"]

@@ -17,7 +17,7 @@ HEADING = re.compile(r"^(?:CU: )?(\S+):$")
 ROW = re.compile(r"^\S+\s+(\d+|-)\s+0x([0-9a-f]+)\b")
 # Whose code is in which product; a guest is whatever else.
 PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"),
-         "dom0.elf": ("dom0/", "drivers/", "pvguest-sdk/")}
+         "dom0.elf": ("dom0/", "builder/", "drivers/", "pvguest-sdk/")}
 GUEST = ("drivers/", "pvguest-sdk/")
 # Tests that run nothing: they read what was made of these files.
 READERS = {"unit/test_entry": {"hypervisor/entry/entry.asm", "hypervisor/entry/asm.inc",

@@ -32,7 +32,7 @@ SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"boot": 480, "control": 1420, "domain": 3920, "emulate": 1300, "entry": 1300, "lib": 930, "machine": 1300,
+ROOMS = {"boot": 480, "control": 1420, "domain": 3660, "emulate": 1300, "entry": 1300, "lib": 930, "machine": 1300,
          "memory": 2960, "": 100}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
@@ -43,11 +43,12 @@ GENERATED = {"abi/hypercall_list.h", "abi/operation_names.h", "abi/operation_lis
              "pvguest/hypercalls.h", "offsets.inc"}
 # Component: the include roots (folder, prefix of the name) that it may use beside its own folder.
 ARROWS = {
-    "hypervisor": ("pvguest-sdk/include/abi",),
+    "builder": ("pvguest-sdk/include",),
+    "hypervisor": ("pvguest-sdk/include/abi", "builder"),
     "pvguest-sdk": (),
     "pvguest-sdk/examples": ("pvguest-sdk/include", "drivers/include"),
     "drivers": ("pvguest-sdk/include",),
-    "dom0": ("pvguest-sdk/include", "drivers/include"),
+    "dom0": ("pvguest-sdk/include", "drivers/include", "builder"),
 }
 ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
@@ -137,7 +138,7 @@ def check_way_out(path, text):
 
 def check_refusals(path, text):
     name = str(path)
-    if not name.startswith(("dom0/", "drivers/", "pvguest-sdk/lib/")) or path.suffix != ".c":
+    if not name.startswith(("builder/", "dom0/", "drivers/", "pvguest-sdk/lib/")) or path.suffix != ".c":
         return
     for number, line in enumerate(without_comments(text).splitlines(), 1):
         translated = re.match(r"\s*(case|default)\b", line)     # somebody else's refusal
@@ -240,7 +241,7 @@ def main():
     for room, lines in rooms.items():
         if lines > ROOMS.get(room, 0):
             complain(f"hypervisor/{room}", f"{lines} lines of code, more than {ROOMS.get(room, 0)}")
-    allowed = {"hypervisor", "pvguest-sdk", "drivers", "dom0", "patches", "tests", ".ci"}
+    allowed = {"hypervisor", "builder", "pvguest-sdk", "drivers", "dom0", "patches", "tests", ".ci"}
     for folder in sorted({path.parts[0] for path in files if len(path.parts) > 1} - allowed):
         complain(folder + "/", "no other folder at the top")
     for problem in problems:

@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/builder/layout.h"
+#include "builder/layout.h"
+#include "dom0/base.h"
 
 static uint8_t file[4096];
 /* the file ends with the last byte that anything in it names */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both builders against kernels that lie, by structured fuzzing: good images with a few numbers of
+ * The builders against kernels that lie, by structured fuzzing: good images with a few numbers of
  * their headers and notes made awkward, cut short, laid out for awkward sizes of memory and
  * ramdisk. What is accepted must obey the rules below; everything must end (an alarm sees to that)
  * and touch nothing but the file (ASan). What is good must be accepted.
@@ -11,13 +11,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "dom0/builder/layout.h"
-#include "hypervisor/domain/dom0_layout.h"
+#include "builder/layout.h"
 
 #define CASES 20000u
 #define ROUNDS 6u
@@ -176,28 +179,6 @@ static void check_image(const struct image *image, const uint8_t *bytes, size_t 
     }
 }
 
-static void check_facts(const struct elf_facts *f)
-{
-    ASSERT_THAT(f->virt_base % PAGE == 0);
-    ASSERT_THAT(f->virt_base <= f->start && f->start < f->end);
-    ASSERT_THAT(wide_guest_range(f->virt_base, f->end));
-    ASSERT_THAT(f->entry >= f->start && f->entry < f->end);
-    ASSERT_THAT(f->hypercall_page == ELF_NONE ||
-                (f->hypercall_page % PAGE == 0 && f->hypercall_page >= f->start &&
-                 f->hypercall_page < f->end));
-    ASSERT_THAT(f->init_p2m == ELF_NONE || f->init_p2m % PAGE == 0);
-}
-
-/* What the hypervisor will copy: into the domain's memory, out of the file. */
-static void check_piece(void *arg, uint64_t va, const void *bytes, uint64_t n)
-{
-    const struct elf_facts *f = arg;
-    static volatile uint8_t sum;
-
-    ASSERT_THAT(va >= f->start && (wide)va + n <= f->end);
-    sum += ((const uint8_t *)bytes)[0] + ((const uint8_t *)bytes)[n - 1];
-}
-
 /* --- layouts --- */
 
 static int by_value(const void *a, const void *b)
@@ -282,77 +263,30 @@ static void check_layout(const struct image *image, uint64_t ramdisk, uint64_t p
     ASSERT_THAT(!counted || counted == l->table_count);
 }
 
-/* The hypervisor's own layout, of the first domain: the same rules, but it may have room for a few
- * tables too many. */
-static void check_dom0_layout(const struct elf_facts *f, uint64_t archive, uint64_t pages,
-                              const struct dom0_layout *l)
-{
-    bool own = f->init_p2m != ELF_NONE;
-    uint64_t region = (l->end_va - f->virt_base) / PAGE,
-             archive_pages = (archive + PAGE - 1) / PAGE, counted;
-    wide at = (wide)l->archive_va + (f->module_unmapped ? 0 : (wide)archive_pages * PAGE);
-
-    ASSERT_THAT(wide_guest_range(f->virt_base, l->end_va));
-    ASSERT_THAT(l->archive_va >= f->end && l->archive_va % PAGE == 0);
-    if (own) {
-        wide end = (wide)l->p2m_va + (wide)l->p2m_pages * PAGE;
-
-        ASSERT_THAT(l->p2m_va == f->init_p2m && wide_guest_range(l->p2m_va, end));
-        ASSERT_THAT(end <= f->virt_base || l->p2m_va >= l->end_va);
-    } else {
-        ASSERT_THAT(l->p2m_va >= at);
-        at = (wide)l->p2m_va + (wide)l->p2m_pages * PAGE;
-    }
-    ASSERT_THAT(l->info_va >= at && l->tables_va >= (wide)l->info_va + PAGE);
-    ASSERT_THAT(l->stack_va >= (wide)l->tables_va + (wide)l->tables_room * PAGE);
-    ASSERT_THAT((wide)l->stack_va + PAGE + 512 * 1024 <= l->end_va);
-    ASSERT_THAT((wide)region + (own ? l->p2m_pages : 0) +
-                    (f->module_unmapped ? archive_pages : 0) <=
-                pages);
-    ASSERT_THAT((wide)l->p2m_pfn + l->p2m_pages <= pages &&
-                (wide)l->p2m_pages * PAGE >= (wide)pages * 8);
-    ASSERT_THAT(!archive_pages || (wide)l->archive_pfn + archive_pages <= pages);
-    counted = tables_needed((uint64_t[]){ f->virt_base, own ? l->p2m_va : 0 },
-                            (uint64_t[]){ l->end_va, own ? l->p2m_va + l->p2m_pages * PAGE : 0 });
-    ASSERT_THAT(!counted || (counted <= l->tables_room && l->tables_room <= counted + 3));
-}
-
 /* --- one case --- */
 
-static void lay_out(const struct image *image, const struct elf_facts *facts, bool ordinary)
+static void lay_out(const struct image *image, bool ordinary)
 {
     uint64_t pages = ordinary ? 128 * 256 : below(3) ? below(1 << 20) : awkward();
     uint64_t ramdisk = ordinary ? below(4 * MIB) : below(3) ? below(1 << 20) : awkward();
     struct layout layout;
-    struct dom0_layout own;
-    const char *why = NULL;
     uint64_t needed = 0;
 
-    if (image) {
-        int error = layout_make(image, ramdisk, pages, &layout, &needed);
+    int error = layout_make(image, ramdisk, pages, &layout, &needed);
 
-        if (!error)
-            check_layout(image, ramdisk, pages, &layout, needed);
-        ASSERT_THAT(error != -ENOMEM || needed > pages);
-        ASSERT_THAT(!error || !ordinary);
-        laid_out += !error;
-        /* As much as is needed, a page more, a page less. */
-        if (!error || error == -ENOMEM) {
-            uint64_t enough = needed + below(3) - 1;
-
-            error = layout_make(image, ramdisk, enough, &layout, &needed);
-            if (!error)
-                check_layout(image, ramdisk, enough, &layout, needed);
-            ASSERT_THAT(error != -ENOMEM || needed > enough);
-        }
-    }
-    if (facts) {
-        int error = dom0_layout(facts, ramdisk, pages, &own, &why);
-
-        if (!error)
-            check_dom0_layout(facts, ramdisk, pages, &own);
-        ASSERT_THAT(!error || (!ordinary && why && *why));
-    }
+    if (!error)
+        check_layout(image, ramdisk, pages, &layout, needed);
+    ASSERT_THAT(!error || error == -ENOMEM || *layout.why);
+    ASSERT_THAT(error != -ENOMEM || needed > pages);
+    ASSERT_THAT(!error || !ordinary);
+    laid_out += !error;
+    if (error && error != -ENOMEM) return;
+    /* As much as is needed, a page more, a page less. */
+    pages = needed + below(3) - 1;
+    error = layout_make(image, ramdisk, pages, &layout, &needed);
+    if (!error)
+        check_layout(image, ramdisk, pages, &layout, needed);
+    ASSERT_THAT(error != -ENOMEM || needed > pages);
 }
 
 static void one_case(void)
@@ -360,10 +294,9 @@ static void one_case(void)
     unsigned faults = (unsigned)below(4);       /* None in one of four. */
     size_t size = FILE_BYTES;
     struct image image;
-    struct elf_facts facts;
-    const char *why = NULL, *elf_why = NULL;
+    const char *why = NULL;
     uint8_t *exact;
-    int error, elf_error;
+    int error;
 
     good_image();
     for (unsigned i = 0; i < faults; i++)
@@ -378,24 +311,14 @@ static void one_case(void)
     exact = malloc(size ? size : 1);            /* ASan knows where it ends. */
     memcpy(exact, file, size);
     error = image_parse(exact, size, &image, &why);
-    elf_error = elf_parse(exact, size, &facts, &elf_why);
     if (!error)
         check_image(&image, exact, size);
-    if (!elf_error) {
-        check_facts(&facts);
-        elf_load(exact, &facts, check_piece, &facts);
-    }
     ASSERT_THAT(!error || (faults && why && *why));
-    ASSERT_THAT(!elf_error || (faults && elf_why && *elf_why));
-    if (!error && !elf_error) {                 /* They read the same file. */
-        ASSERT_THAT(image.virt_base == facts.virt_base && image.entry == facts.entry);
-        ASSERT_THAT(image.low == facts.start && image.high == facts.end);
-        ASSERT_THAT(image.init_p2m == facts.init_p2m &&
-                    image.hypercall_page == facts.hypercall_page);
-    }
     accepted += !error;
-    lay_out(error ? NULL : &image, elf_error ? NULL : &facts, !faults);
-    lay_out(error ? NULL : &image, elf_error ? NULL : &facts, false);
+    if (!error) {
+        lay_out(&image, !faults);
+        lay_out(&image, false);
+    }
     free(exact);
 }
 
@@ -439,8 +362,7 @@ static void notes_by_the_million_end(void **unused)
     unsigned headers = 60000;
     uint8_t *bytes = calloc(1, size);
     struct image image;
-    struct elf_facts facts;
-    const char *why, *elf_why;
+    const char *why;
 
     signal(SIGALRM, too_long);
     alarm(20);
@@ -454,8 +376,6 @@ static void notes_by_the_million_end(void **unused)
     }
     assert_int_equal(image_parse(bytes, size, &image, &why), -ENOEXEC);
     assert_non_null(strstr(why, "more than 4096 notes"));
-    assert_true(elf_parse(bytes, size, &facts, &elf_why) < 0);
-    assert_non_null(strstr(elf_why, "notes"));
     alarm(0);
     free(bytes);
 }

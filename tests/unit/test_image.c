@@ -10,7 +10,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <xen/elfnote.h>
-#include "dom0/builder/image.h"
+#include "builder/image.h"
+#include "dom0/base.h"
 
 #define HEADERS 1500u                   /* room for 25 program headers */
 

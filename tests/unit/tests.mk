@@ -23,17 +23,14 @@ bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drive
 bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
     drivers/checksum.c
 bucket.sources := dom0/bucket.c
-build.sources := dom0/builder/build.c dom0/builder/control.c dom0/builder/image.c \
-    dom0/builder/layout.c
+build.sources := dom0/builder/build.c dom0/builder/control.c builder/image.c builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-build_dom0.sources := hypervisor/domain/build_dom0.c hypervisor/domain/dom0_layout.c \
-    hypervisor/domain/elf.c
+build_dom0.sources := hypervisor/domain/build_dom0.c builder/image.c builder/layout.c
 build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
     -include tests/unit/layout_host.h
-builder.sources := dom0/builder/image.c dom0/builder/layout.c
-builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c \
-    hypervisor/domain/dom0_layout.c
+builder.sources := builder/image.c builder/layout.c
+builder_fuzz.sources := builder/image.c builder/layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
@@ -56,7 +53,6 @@ domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
-elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 fail.sources := hypervisor/lib/fail.c
@@ -71,7 +67,7 @@ guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 heap.sources := hypervisor/memory/heap.c
 heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
-image.sources := dom0/builder/image.c
+image.sources := builder/image.c
 inflate.sources := dom0/builder/inflate.c
 inflate.libraries := z
 io_ports.sources := hypervisor/emulate/ports.c

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define BEYOND UINT64_MAX
+#define PAGE_BYTES 4096u
 
 /* What a guest may map, in the two halves of the address space; the ABI's:
  * <xen/arch-x86/xen-x86_64.h>. */

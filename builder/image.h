@@ -6,10 +6,11 @@
  * virt_base, where the initial page tables map virt_base + pfn * 4096 (<xen/elfnote.h>, VIRT_BASE
  * and PADDR_OFFSET).
  */
-#ifndef DOM0_BUILDER_IMAGE_H
-#define DOM0_BUILDER_IMAGE_H
+#ifndef BUILDER_IMAGE_H
+#define BUILDER_IMAGE_H
 
-#include "dom0/base.h"
+#include <stddef.h>
+#include <stdint.h>
 #include <abi/sums.h>
 
 #define IMAGE_MAX_SEGMENTS 16u

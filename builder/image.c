@@ -4,8 +4,8 @@
  * SHT_NOTE sections (some linkers make no segment); kernels from before the notes carry a
  * `__xen_guest` section with "KEY=value,..." text.
  */
-#include "dom0/builder/image.h"
-#include <stdarg.h>
+#include "builder/image.h"
+#include "builder/base.h"
 #include <xen/elfnote.h>
 
 struct elf_header {
@@ -174,7 +174,7 @@ static int take_guest_section(struct reader *reader, const char *text, size_t si
     struct image *image = reader->image;
 
     for (size_t at = 0; at < size && text[at]; at++) {
-        for (size_t k = 0; k < ARRAY_COUNT(keys); k++) {
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
             size_t length = strlen(keys[k].key);
 
             if (length < size - at && !memcmp(text + at, keys[k].key, length)) {
@@ -243,15 +243,15 @@ static int place_segment(struct reader *reader, const struct elf_segment *segmen
 
     if (segment->pa < image->paddr_offset)
         return refuse(reader,
-                      "a segment's physical address, %#lx, is below the note PADDR_OFFSET, %#lx",
+                      "a segment's physical address, 0x%lx, is below the note PADDR_OFFSET, 0x%lx",
                       segment->pa, image->paddr_offset);
     if (sum_of(offset, segment->memory_size) > IMAGE_MAX_BYTES)
         return refuse(reader,
-                      "a segment of %lu bytes at %#lx ends more than 16 GiB behind VIRT_BASE",
+                      "a segment of %lu bytes at 0x%lx ends more than 16 GiB behind VIRT_BASE",
                       segment->memory_size, offset);
     if (!guest_may_map(image->virt_base, offset + segment->memory_size))
         return refuse(reader,
-                      "a segment ends %#lx bytes behind the note VIRT_BASE, %#lx: it must lie %s",
+                      "a segment ends 0x%lx bytes behind the note VIRT_BASE, 0x%lx: it must lie %s",
                       offset + segment->memory_size, image->virt_base, GUEST_RANGES);
     out->va = image->virt_base + offset;
     out->memory_size = segment->memory_size;
@@ -279,7 +279,7 @@ static int take_segments(struct reader *reader)
             return refuse(reader, "it has too many segments to load: %u are allowed",
                           IMAGE_MAX_SEGMENTS);
         if (!inside(reader, segment.offset, segment.file_size))
-            return refuse(reader, "a segment is outside the file: %lu bytes at %#lx",
+            return refuse(reader, "a segment is outside the file: %lu bytes at 0x%lx",
                           segment.file_size, segment.offset);
         if (segment.file_size > segment.memory_size)
             return refuse(reader,
@@ -331,17 +331,17 @@ static int check_addresses(struct reader *reader)
     const struct image *image = reader->image;
 
     if (image->entry < image->low || image->entry >= image->high)
-        return refuse(reader, "its entry, %#lx, is outside its segments, %#lx to %#lx",
+        return refuse(reader, "its entry, 0x%lx, is outside its segments, 0x%lx to 0x%lx",
                       image->entry, image->low, image->high);
     if (image->hypercall_page != IMAGE_ABSENT &&
         (image->hypercall_page % PAGE_BYTES || image->hypercall_page < image->low ||
          image->hypercall_page >= image->high))
         return refuse(reader,
-                      "its note HYPERCALL_PAGE, %#lx, is no page in its segments, %#lx to %#lx",
+                      "its note HYPERCALL_PAGE, 0x%lx, is no page in its segments, 0x%lx to 0x%lx",
                       image->hypercall_page, image->low, image->high);
     if (image->init_p2m != IMAGE_ABSENT &&
         (image->init_p2m % PAGE_BYTES || !guest_may_map(image->init_p2m, PAGE_BYTES)))
-        return refuse(reader, "its note INIT_P2M, %#lx, must be a page %s", image->init_p2m,
+        return refuse(reader, "its note INIT_P2M, 0x%lx, must be a page %s", image->init_p2m,
                       GUEST_RANGES);
     return 0;
 }
@@ -357,7 +357,7 @@ static int parse(struct reader *reader)
     set_defaults(reader);
     if (reader->image->virt_base % PAGE_BYTES ||
         !guest_may_map(reader->image->virt_base, PAGE_BYTES))
-        return refuse(reader, "its note VIRT_BASE, %#lx, must be a page %s",
+        return refuse(reader, "its note VIRT_BASE, 0x%lx, must be a page %s",
                       reader->image->virt_base, GUEST_RANGES);
     error = take_segments(reader);
     return error ? error : check_addresses(reader);

@@ -9,12 +9,13 @@
  * behind the region.
  *
  * The image is one that image_parse() has let pass; sizes may be any numbers. What comes out lies
- * in a guest's part of the address space, nothing on top of anything else.
+ * in a guest's part of the address space, nothing on top of anything else. dom0 has no use for the
+ * pages of the two rings.
  */
-#ifndef DOM0_BUILDER_LAYOUT_H
-#define DOM0_BUILDER_LAYOUT_H
+#ifndef BUILDER_LAYOUT_H
+#define BUILDER_LAYOUT_H
 
-#include "dom0/builder/image.h"
+#include "builder/image.h"
 
 struct layout {
     uint64_t base, end;                 /* The region mapped at the start: virtual addresses. */
@@ -25,6 +26,7 @@ struct layout {
     /* Virtual addresses of whole pages. */
     uint64_t start_info, store, console, tables, stack;
     uint64_t table_count;
+    char why[200];                      /* The sentence of a refusal, but for -ENOMEM. */
 };
 
 /*

@@ -5,7 +5,8 @@
  * 512th of what the last one added, and a region that leaves the address space ends them, so there
  * are few.
  */
-#include "dom0/builder/layout.h"
+#include "builder/layout.h"
+#include "builder/base.h"
 
 #define SLACK (512u * 1024)             /* Behind the stack, for the kernel's first needs. */
 #define REGION (4u * 1024 * 1024)
@@ -17,6 +18,16 @@ struct range {
 static uint64_t pages_of(uint64_t bytes)
 {
     return rounded_up(bytes, PAGE_BYTES) / PAGE_BYTES;
+}
+
+__attribute__((format(printf, 2, 3))) static void say_why(struct layout *layout, const char *format,
+                                                          ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(layout->why, sizeof(layout->why), format, arguments);
+    va_end(arguments);
 }
 
 /* Tables of one level that cover both ranges: those that each needs, but none twice. */
@@ -66,11 +77,43 @@ static uint64_t lay_out(struct layout *layout, const struct image *image, bool o
     return rounded_up(sum_of(taken, SLACK), REGION);
 }
 
+/* The list where INIT_P2M wants it. */
+static int place_list(struct layout *layout, struct range region, struct range *list)
+{
+    uint64_t size = product_of(layout->p2m_pages, PAGE_BYTES);
+
+    *list = (struct range){ layout->p2m_va, sum_of(layout->p2m_va, size) };
+    if (list->start % PAGE_BYTES || !guest_may_map(list->start, size)) {
+        say_why(layout, "the %lu KiB at its INIT_P2M 0x%lx must be whole pages %s",
+                layout->p2m_pages * 4, list->start, GUEST_RANGES);
+        return refused(-EADDRNOTAVAIL);
+    }
+    if (list->start < region.end && region.start < list->end) {
+        say_why(layout, "the %lu KiB at its INIT_P2M 0x%lx lie in its own region, 0x%lx to 0x%lx",
+                layout->p2m_pages * 4, list->start, region.start, region.end);
+        return refused(-EADDRINUSE);
+    }
+    return 0;
+}
+
+/* Behind the region come the frames of what is not mapped in it. */
+static uint64_t place_frames(struct layout *layout, const struct image *image, bool own_p2m_range)
+{
+    uint64_t pfn = (layout->end - layout->base) / PAGE_BYTES;
+
+    layout->p2m_pfn = own_p2m_range ? pfn : layout_pfn(layout, layout->p2m_va);
+    if (own_p2m_range)
+        pfn += layout->p2m_pages;
+    layout->ramdisk_pfn = image->module_by_pfn ? pfn : layout_pfn(layout, layout->ramdisk_va);
+    return image->module_by_pfn ? sum_of(pfn, layout->ramdisk_pages) : pfn;
+}
+
 int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages,
                 struct layout *layout, uint64_t *needed)
 {
     bool own_p2m_range = image->init_p2m != IMAGE_ABSENT;
-    uint64_t before, pfn;
+    uint64_t before;
+    int error;
 
     memset(layout, 0, sizeof(*layout));
     layout->base = image->virt_base;
@@ -83,29 +126,19 @@ int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages
         struct range region, list;
 
         *needed = size / PAGE_BYTES;
-        if (!guest_may_map(layout->base, size)) return refused(-ERANGE);
+        if (!guest_may_map(layout->base, size)) {
+            say_why(layout,
+                    "what it needs to start, %lu MiB from its VIRT_BASE 0x%lx on, must lie %s",
+                    *needed / 256, layout->base, GUEST_RANGES);
+            return refused(-ERANGE);
+        }
         layout->end = layout->base + size;
         region = list = (struct range){ layout->base, layout->end };
-        if (own_p2m_range) {
-            list = (struct range){
-                layout->p2m_va, sum_of(layout->p2m_va, product_of(layout->p2m_pages, PAGE_BYTES))
-            };
-            if (list.start % PAGE_BYTES ||
-                !guest_may_map(list.start, layout->p2m_pages * PAGE_BYTES))
-                return refused(-EADDRNOTAVAIL);
-            if (list.start < region.end && region.start < list.end) return refused(-EADDRINUSE);
-        }
+        error = own_p2m_range ? place_list(layout, region, &list) : 0;
+        if (error) return error;
         before = layout->table_count;
         layout->table_count = count_tables(region, list);
     } while (layout->table_count != before);
-
-    pfn = (layout->end - layout->base) / PAGE_BYTES;
-    layout->p2m_pfn = own_p2m_range ? pfn : layout_pfn(layout, layout->p2m_va);
-    if (own_p2m_range)
-        pfn += layout->p2m_pages;
-    layout->ramdisk_pfn = image->module_by_pfn ? pfn : layout_pfn(layout, layout->ramdisk_va);
-    if (image->module_by_pfn)
-        pfn += layout->ramdisk_pages;
-    *needed = pfn;
-    return pfn <= pages ? 0 : refused(-ENOMEM);
+    *needed = place_frames(layout, image, own_p2m_range);
+    return *needed <= pages ? 0 : refused(-ENOMEM);
 }
