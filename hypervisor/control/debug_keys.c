@@ -7,7 +7,7 @@
 #include "domain/events.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "memory/frame.h"

@@ -15,9 +15,8 @@
 #include "domain/schedule.h"
 #include "domain/domain.h"
 #include "domain/time.h"
-#include "entry/budget.h"
-#include "entry/exit.h"
-#include "entry/traps.h"
+#include "machine/budget.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 
 #define SLICE_NS        10000000ul

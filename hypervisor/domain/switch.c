@@ -8,7 +8,7 @@
 #include "domain/schedule.h"
 #include "emulate/privileged.h"
 #include "entry/trap.h"
-#include "entry/traps.h"
+#include "machine/entry_asm.h"
 #include "machine/io.h"
 #include "memory/access.h"
 #include "memory/tlb.h"

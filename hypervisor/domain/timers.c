@@ -16,7 +16,7 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/hypercall.h"
 
 #define COST_TIMER  800             /* instructions: off the queue, an event raised, a vCPU woken */

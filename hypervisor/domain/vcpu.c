@@ -5,7 +5,7 @@
  */
 #include "domain/domain.h"
 #include "emulate/privileged.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "machine/io.h"

@@ -5,7 +5,6 @@
  * nothing but the door of those hypercalls that are the control domain's.
  */
 #include "entry/hypercall.h"
-#include "entry/traps.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "memory/access.h"

@@ -5,7 +5,7 @@
  */
 #include "machine/cpu.h"
 #include "domain/domain.h"
-#include "entry/vectors_asm.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/io.h"

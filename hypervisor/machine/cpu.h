@@ -41,7 +41,7 @@ struct cpu {
     uint64_t syscall_rsp;
     uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
     uint32_t work;                  /* WORK_* */
-    /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
+    /* instructions that this stay in ring 0 may still spend (machine/budget.h) */
     int32_t budget;
     uint32_t id, apic_id;
     /* what CR3 holds (advisory 494: one truth about the loaded tables) */

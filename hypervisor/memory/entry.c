@@ -20,7 +20,7 @@
  * flushes.
  */
 #include "memory/entry.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "memory/l1tf.h"
 #include "memory/tlb.h"
 #include "lib/fail.h"

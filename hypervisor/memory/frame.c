@@ -14,7 +14,7 @@
 #include "memory/heap.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 

@@ -21,7 +21,7 @@
 #include "domain/grants.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "memory/access.h"

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"

@@ -19,12 +19,13 @@
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
 #include "emulate/privileged.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/exit.h"
 #include "entry/far_return.h"
-#include "entry/symbols.h"
+#include "machine/symbols.h"
 #include "entry/trap.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/io.h"

@@ -59,7 +59,7 @@ domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 elf.sources := hypervisor/domain/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
-fail.sources := hypervisor/lib/fail.c
+fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
 gpt.sources := dom0/storage/gpt.c
 grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
@@ -180,7 +180,7 @@ time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
 timer_queue.sources := hypervisor/domain/timers.c hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
-traps.sources := hypervisor/entry/traps.c hypervisor/entry/dump.c
+traps.sources := hypervisor/entry/traps.c hypervisor/machine/dump.c
 traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The functions of the image by their addresses, from the lowest up: made when it is linked
  * (build.mk), for traces. */
-#ifndef DOMUS_ENTRY_SYMBOLS_H
-#define DOMUS_ENTRY_SYMBOLS_H
+#ifndef DOMUS_MACHINE_SYMBOLS_H
+#define DOMUS_MACHINE_SYMBOLS_H
 
 #include "lib/types.h"
 

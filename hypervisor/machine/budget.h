@@ -12,8 +12,8 @@
  *
  * A unit is done before its price is looked at: however little is left, each entry gets on by one.
  */
-#ifndef DOMUS_ENTRY_BUDGET_H
-#define DOMUS_ENTRY_BUDGET_H
+#ifndef DOMUS_MACHINE_BUDGET_H
+#define DOMUS_MACHINE_BUDGET_H
 
 #include "machine/cpu.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What is printed when ring 0 itself is in trouble: registers, and by name who is where, by frame
  * pointers. */
-#include "entry/symbols.h"
-#include "entry/traps.h"
-#include "machine/cpu.h"
+#include "machine/dump.h"
 #include "lib/printk.h"
+#include "machine/cpu.h"
 #include "machine/io.h"
+#include "machine/symbols.h"
 
 extern char text_start[], text_end[];
 

@@ -2,9 +2,9 @@
 /* Messages, and the end of the machine. */
 #include "lib/printk.h"
 #include "lib/string.h"
-#include "entry/traps.h"
 #include "machine/acpi.h"
 #include "machine/console.h"
+#include "machine/dump.h"
 
 int log_level = LOG_INFO;
 static bool panicking;
