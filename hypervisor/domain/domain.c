@@ -31,6 +31,7 @@
 #define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
 
 struct domain *dom0;
+struct vcpu boot_vcpu;
 struct domain special_io, special_xen;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
 spinlock_t domain_list_lock = SPINLOCK(LOCK_DOMAINS);

@@ -17,7 +17,7 @@
 #include "domain/events.h"
 #include "domain/sched_op.h"
 #include "domain/schedule.h"
-#include "domain/share.h"
+#include "lib/share.h"
 #include "domain/switch.h"
 #include "domain/time.h"
 #include "emulate/ports.h"
@@ -105,7 +105,7 @@ struct domain {
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */
 
-    struct share share;             /* of the CPU (domain/share.h) */
+    struct share share;             /* of the CPU (lib/share.h) */
     /* of ring 0 on its behalf while none of its vCPUs was running */
     uint64_t cpu_time_ns;
     uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */
@@ -132,6 +132,8 @@ void domain_shutdown(struct domain *d, uint8_t reason);
  * caller unwinds. */
 void domain_crash(struct domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 extern struct domain *dom0;
+/* current until dom0 runs: something for fail() to write into */
+extern struct vcpu boot_vcpu;
 /* owners DOMID_IO and DOMID_XEN of frames that are nobody's RAM */
 extern struct domain special_io, special_xen;
 extern struct list domain_list;                     /* by id, under domain_list_lock */

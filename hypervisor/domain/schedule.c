@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU,
+ * The scheduler: fair, preemptive. Whose turn it is, lib/share.c says: by domain, then by vCPU,
  * who had least; for a slice at most if others wait. Who wakes up from sleep and had less than who
  * runs, runs at once, so I/O is answered without delay.
  *

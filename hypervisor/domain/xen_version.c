@@ -7,7 +7,7 @@
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "memory/access.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 #include <xen/features.h>
 #include <xen/version.h>
 

@@ -10,8 +10,9 @@
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
 
-#include "domain/share.h"
-#include "domain/timers.h"
+#include "lib/share.h"
+#include "lib/spinlock.h"
+#include "lib/timer.h"
 #include "lib/types.h"
 
 struct vcpu;
@@ -64,8 +65,6 @@ struct cpu {
 };
 
 extern struct cpu boot_cpu;
-/* current until dom0 runs: something for fail() to write into */
-extern struct vcpu boot_vcpu;
 extern uint32_t cpus_online;
 
 /* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the

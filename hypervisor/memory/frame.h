@@ -11,7 +11,7 @@
 #define DOMUS_MEMORY_FRAME_H
 
 #include "domain/domain.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 #include "memory/pagetype.h"
 
 extern uint64_t max_frame;              /* one more than the highest frame of RAM */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's address space, built at boot (memory/layout.h is its plan), and who owns each
+ * The hypervisor's address space, built at boot (lib/layout.h is its plan), and who owns each
  * frame in the beginning:
  *
  *   RAM that nobody uses        the heap

@@ -11,7 +11,7 @@
 
 #include "boot/boot.h"
 #include "lib/types.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 void memory_init(const struct boot_info *info);
 /* RAM that boot has finished with (modules): the whole pages within join the heap. */

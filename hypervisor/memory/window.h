@@ -14,11 +14,10 @@
 #define DOMUS_MEMORY_WINDOW_H
 
 #include "lib/types.h"
+#include "machine/segments.h"
 
 struct vcpu;
 
-/* FIRST_RESERVED_GDT_PAGE: the 15th page of every GDT is ours */
-#define GUEST_GDT_PAGES 14
 #define GDT_LIMIT       (15 * 4096 - 1)
 #define GDT_ENTRIES_MAX (GUEST_GDT_PAGES * 512)
 #define LDT_WINDOW      (16 * 4096UL)           /* offset of the LDT in a window */

@@ -8,7 +8,7 @@ attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/buc
 attached_operator.cflags := -fno-builtin -include pvguest/string.h \
     -include tests/unit/drivers_host.h
 audit.sources := hypervisor/memory/audit.c
-audit.cflags := -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
+audit.cflags := -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 backend.sources := drivers/pv/backend.c
 backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
 backends.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
@@ -29,14 +29,15 @@ build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h
     -include tests/unit/sdk_host.h
 build_dom0.sources := hypervisor/domain/build_dom0.c hypervisor/domain/dom0_layout.c \
     hypervisor/domain/elf.c
-build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 builder.sources := dom0/builder/image.c dom0/builder/layout.c
 builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c \
     hypervisor/domain/dom0_layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
-console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
+console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
+    hypervisor/domain/console.c
 console.cflags := -D_GNU_SOURCE
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
@@ -50,7 +51,7 @@ disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/bl
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
     hypervisor/control/domain_info.c
-domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
@@ -69,7 +70,7 @@ guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket
 guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h -include pvguest/string.h
 heap.sources := hypervisor/memory/heap.c
-heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0xff000ul \
+heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
 image.sources := dom0/builder/image.c
 inflate.sources := dom0/builder/inflate.c
@@ -87,7 +88,7 @@ mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
     hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
     hypervisor/memory/mmu_update.c hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
-mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
@@ -109,7 +110,7 @@ pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
 pagetables.cflags := $(mmuext.cflags)
 pagetype.sources := hypervisor/memory/pagetype.c
 paging.sources := hypervisor/memory/paging.c
-paging.cflags := -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
+paging.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
     -DHOST_IMAGE=0x200000ul -DM2P_VIRT=0xffff800000000000 -include tests/unit/layout_host.h
 params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
 params.cflags := -include tests/unit/sdk_names.h
@@ -124,7 +125,7 @@ privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions
 privileged_ports.sources := $(privileged.sources)
 privileged_ports.cflags := $(privileged.cflags)
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
-ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
+ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -include \
     tests/unit/layout_host.h
 reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
     hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
@@ -165,8 +166,8 @@ sdk_xenstore.cflags := -include tests/unit/sdk_names.h
 serving.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
     drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
-share.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
-share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
+share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
+share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
 sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c
@@ -175,7 +176,7 @@ sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
 terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
-time.sources := hypervisor/domain/time.c
+time.sources := hypervisor/domain/time.c hypervisor/machine/system_time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
 timer_queue.sources := hypervisor/domain/timers.c hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
@@ -197,7 +198,7 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
 window.sources := hypervisor/memory/window.c
-window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
+window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
 xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \

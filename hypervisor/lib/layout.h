@@ -5,8 +5,8 @@
  * the same in every L4, so they are copied into a guest's L4 when it is validated and need no care
  * afterwards. Everything but the M2P is U=0.
  */
-#ifndef DOMUS_MEMORY_LAYOUT_H
-#define DOMUS_MEMORY_LAYOUT_H
+#ifndef DOMUS_LIB_LAYOUT_H
+#define DOMUS_LIB_LAYOUT_H
 
 #define HV_SLOT_FIRST       256
 #define HV_SLOT_COUNT       16

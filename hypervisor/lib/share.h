@@ -18,8 +18,8 @@
  * again, which had little: what was begun is ended soon, and then who asked for little is served.
  * So whoever has others work for him has less of the CPU himself, and nobody else has.
  */
-#ifndef DOMUS_DOMAIN_SHARE_H
-#define DOMUS_DOMAIN_SHARE_H
+#ifndef DOMUS_LIB_SHARE_H
+#define DOMUS_LIB_SHARE_H
 
 #include "lib/pqueue.h"
 

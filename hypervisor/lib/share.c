@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The arithmetic of domain/share.h. No locks: the callers'. All in O(log n) steps, whatever guests
+/* The arithmetic of lib/share.h. No locks: the callers'. All in O(log n) steps, whatever guests
  * do. */
-#include "domain/share.h"
+#include "lib/share.h"
 
 /* The least time of those who wait (their queue's first) or run: where newcomers start. It does not
  * fall when one comes with credit. */
