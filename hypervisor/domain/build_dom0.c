@@ -14,7 +14,6 @@
  * them page tables.
  */
 #include "domain/build_dom0.h"
-#include "boot/boot.h"
 #include "control/physdev.h"
 #include "domain/dom0_layout.h"
 #include "domain/domain.h"

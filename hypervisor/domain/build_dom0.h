@@ -3,7 +3,7 @@
 #ifndef DOMUS_DOMAIN_BUILD_DOM0_H
 #define DOMUS_DOMAIN_BUILD_DOM0_H
 
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 
 /* Makes dom0 from a kernel and, unless NULL, its archive; it is ready to run. Switches the machine
  * off when it cannot. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* xen_version (<xen/version.h>): who we say we are. Buffers are filled to their ends with zeros
  * (advisory 122). */
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"

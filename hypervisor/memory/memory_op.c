@@ -6,7 +6,7 @@
  */
 #include "memory/reservation.h"
 #include "memory/access.h"
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "entry/hypercall.h"
 #include "memory/access.h"
 #include "memory/frame.h"

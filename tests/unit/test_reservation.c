@@ -6,7 +6,7 @@
  * each the auditor finds the books right.
  */
 #include "tests/unit/memory_host.h"
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "memory/reservation.h"
 
 struct boot_info boot_info;
