@@ -2,7 +2,7 @@
 /* The boot, in order. boot.asm calls boot_main() in long mode, on the first page tables, with a
  * stack of its own. */
 #include "boot/boot.h"
-#include "domain/build_dom0.h"
+#include "boot/build_dom0.h"
 #include "domain/console.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"

@@ -13,7 +13,7 @@
 #include "domain/sched_op.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
-#include "control/physdev.h"
+#include "domain/physdev.h"
 #include "machine/budget.h"
 #include "machine/dump.h"
 #include "lib/fail.h"

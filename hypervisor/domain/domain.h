@@ -111,7 +111,7 @@ struct domain {
     uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */
     struct vcpu *vcpus[MAX_VCPUS];
 
-    struct pirq_table *pirqs;       /* dom0 only (control/physdev.c) */
+    struct pirq_table *pirqs;       /* dom0 only (domain/physdev.c) */
     uint32_t pci_address;           /* what it last wrote to port 0xcf8 (emulate/ports.c) */
     struct list all_domains;
 };

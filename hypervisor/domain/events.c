@@ -10,7 +10,7 @@
  */
 #include "domain/events.h"
 #include "domain/domain.h"
-#include "control/physdev.h"
+#include "domain/physdev.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/printk.h"

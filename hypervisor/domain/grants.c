@@ -12,8 +12,8 @@
  * page back.
  */
 #include "domain/grant_table.h"
-#include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "machine/budget.h"
 #include "lib/printk.h"
 #include "memory/frame.h"
 #include "memory/heap.h"

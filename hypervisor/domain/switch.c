@@ -6,8 +6,6 @@
  */
 #include "domain/domain.h"
 #include "domain/schedule.h"
-#include "emulate/privileged.h"
-#include "entry/trap.h"
 #include "machine/entry_asm.h"
 #include "machine/io.h"
 #include "memory/access.h"

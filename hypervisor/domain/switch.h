@@ -7,6 +7,8 @@
 #define DOMUS_DOMAIN_SWITCH_H
 
 #include "lib/types.h"
+#include "machine/cpu.h"
+#include "machine/io.h"
 
 struct vcpu;
 
@@ -23,6 +25,17 @@ struct vcpu_hardware {
     void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed when it is made */
 };
 
+/* CR4 as guests see it: what is set for good, and what they may switch; pure functions of the host
+ * (advisory 293). */
+static inline uint64_t cr4_fixed(void)
+{
+    return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+}
+static inline uint64_t cr4_guest_mask(void)
+{
+    return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE));
+}
+
 /* registers, FPU, segments, tables; regs need no copy */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);
 /* guest_cr4 and what follows; loaded when v runs next */
@@ -37,5 +50,8 @@ void vcpu_enter_user(struct vcpu *v);
 /* into the areas that current has registered, if any; in kernel mode */
 void vcpu_runstate_publish(struct vcpu *v);
 void vcpu_time_publish(struct vcpu *v);
+
+/* entry/bounce.c: where a guest goes on that has a segment which cannot be loaded */
+void bounce_failsafe(struct vcpu *v);
 
 #endif

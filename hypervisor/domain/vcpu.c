@@ -4,7 +4,6 @@
  * itself (VCPUOP_initialise) gives it: checked whole before any of it counts.
  */
 #include "domain/domain.h"
-#include "emulate/privileged.h"
 #include "machine/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"

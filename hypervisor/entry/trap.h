@@ -27,6 +27,18 @@ void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code);
  * error code. */
 void bounce_callback(struct vcpu *v, const struct guest_callback *callback);
 
-void bounce_failsafe(struct vcpu *v);
+/* ---- asked by traps.c, answered in emulate/ ---- */
+
+/*
+ * Called for #GP with error code 0 from a guest. True: the instruction was emulated (or a trap for
+ * the guest is queued); go back to the guest. False: not ours, deliver the exception. Uses and
+ * changes v->regs; v is current.
+ */
+bool emulate_privileged(struct vcpu *v);
+/* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
+bool emulate_forced_cpuid(struct vcpu *v);
+/* Page fault of guest kernel code that wrote to a present, read-only page: a store into one of its
+ * own L1 tables? True: done (or a fault of its own is queued), resume the guest. */
+bool emulate_pt_write(struct vcpu *v, uint64_t cr2);
 
 #endif

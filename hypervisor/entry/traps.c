@@ -6,7 +6,6 @@
  */
 #include "entry/trap.h"
 #include "domain/domain.h"
-#include "emulate/privileged.h"
 #include "machine/budget.h"
 #include "entry/exit.h"
 #include "entry/far_return.h"

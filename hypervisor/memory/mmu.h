@@ -59,9 +59,4 @@ int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_
 /* number of violations; prints the first ones */
 uint64_t memory_audit(struct domus_audit *result);
 
-/* ---- emulate/ptwrite.c ---- */
-/* Page fault of guest kernel code that wrote to a present, read-only page: a store into one of its
- * own L1 tables? True: done (or a fault of its own is queued), resume the guest. */
-bool emulate_pt_write(struct vcpu *v, uint64_t cr2);
-
 #endif

@@ -184,10 +184,6 @@ void vcpu_load_cr4(const struct vcpu *v)
 {
     did.load_cr4 += did.choose_cr4;
 }
-uint64_t cr4_fixed(void)
-{
-    return 0x660;
-}
 uint64_t host_rdtsc(void)
 {
     return TSC;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "dom0/builder/layout.h"
-#include "hypervisor/domain/dom0_layout.h"
+#include "hypervisor/boot/dom0_layout.h"
 
 #define CASES 20000u
 #define ROUNDS 6u

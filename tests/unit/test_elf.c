@@ -11,7 +11,7 @@
 #include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "domain/elf.h"
+#include "boot/elf.h"
 
 #define BASE    0xffffffff80000000UL
 #define NOTES   0x200u

@@ -27,13 +27,13 @@ build.sources := dom0/builder/build.c dom0/builder/control.c dom0/builder/image.
     dom0/builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-build_dom0.sources := hypervisor/domain/build_dom0.c hypervisor/domain/dom0_layout.c \
-    hypervisor/domain/elf.c
+build_dom0.sources := hypervisor/boot/build_dom0.c hypervisor/boot/dom0_layout.c \
+    hypervisor/boot/elf.c
 build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 builder.sources := dom0/builder/image.c dom0/builder/layout.c
-builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/domain/elf.c \
-    hypervisor/domain/dom0_layout.c
+builder_fuzz.sources := dom0/builder/image.c dom0/builder/layout.c hypervisor/boot/elf.c \
+    hypervisor/boot/dom0_layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
@@ -57,7 +57,7 @@ domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
-elf.sources := hypervisor/domain/elf.c
+elf.sources := hypervisor/boot/elf.c
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 fail.sources := hypervisor/entry/fail.c
@@ -90,7 +90,7 @@ mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
 mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
-msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
+msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
 msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
@@ -116,9 +116,9 @@ params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
-physdev.sources := hypervisor/control/physdev.c
+physdev.sources := hypervisor/domain/physdev.c
 physdev.cflags := -fno-builtin
-physdev_op.sources := hypervisor/control/physdev.c hypervisor/control/physdev_op.c
+physdev_op.sources := hypervisor/domain/physdev.c hypervisor/control/physdev_op.c
 physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 privileged.sources := hypervisor/emulate/privileged.c hypervisor/emulate/decode.c
 privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h

@@ -4,10 +4,10 @@
  * configuration space; MSI-X has a table of them in one of the device's memory BARs, which we map
  * for ourselves and never unmap (there are few).
  */
-#include "control/msi.h"
-#include "control/physdev.h"
+#include "domain/msi.h"
 #include "lib/fail.h"
 #include "machine/apic.h"
+#include "machine/pci.h"
 #include "memory/paging.h"
 
 #define PCI_VENDOR          0x00

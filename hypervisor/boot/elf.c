@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ELF64 (System V ABI, AMD64 supplement) and Xen's notes (<xen/elfnote.h>). Every offset is checked
  * against the image's size. */
-#include "domain/elf.h"
+#include "boot/elf.h"
 #include "lib/string.h"
 #include "lib/types.h"
 #include <xen/elfnote.h>

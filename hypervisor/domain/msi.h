@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message-signalled interrupts of PCI devices (control/msi.c). The guest says which device and
+ * Message-signalled interrupts of PCI devices (domain/msi.c). The guest says which device and
  * entry; address and data are ours, because whoever writes them aims interrupts at any vector of
  * any CPU.
  */
-#ifndef DOMUS_CONTROL_MSI_H
-#define DOMUS_CONTROL_MSI_H
+#ifndef DOMUS_DOMAIN_MSI_H
+#define DOMUS_DOMAIN_MSI_H
 
 #include "lib/types.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The builder of the control domain (domain/build_dom0.c). */
-#ifndef DOMUS_DOMAIN_BUILD_DOM0_H
-#define DOMUS_DOMAIN_BUILD_DOM0_H
+/* The builder of the control domain (boot/build_dom0.c). */
+#ifndef DOMUS_BOOT_BUILD_DOM0_H
+#define DOMUS_BOOT_BUILD_DOM0_H
 
 #include "machine/boot_info.h"
 

@@ -4,7 +4,8 @@
  * whole machine: an address written and a datum moved must not be torn apart, so both happen under
  * one lock (innermost: nothing is taken inside).
  */
-#include "control/physdev.h"
+#include "machine/pci.h"
+#include "lib/spinlock.h"
 #include "machine/io.h"
 
 #define ADDRESS 0xcf8

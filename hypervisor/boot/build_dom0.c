@@ -13,9 +13,9 @@
  * The tables are plain memory while we write them; validating and pinning them at the end makes
  * them page tables.
  */
-#include "domain/build_dom0.h"
-#include "control/physdev.h"
-#include "domain/dom0_layout.h"
+#include "boot/build_dom0.h"
+#include "domain/physdev.h"
+#include "boot/dom0_layout.h"
 #include "domain/domain.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"

@@ -12,10 +12,10 @@
  * Lock: the domain's events.lock (binding a PIRQ is part of binding its port), except in the
  * handler, which only reads.
  */
-#include "control/physdev.h"
+#include "domain/physdev.h"
 #include "domain/domain.h"
-#include "control/msi.h"
-#include "control/pirq.h"
+#include "domain/msi.h"
+#include "domain/pirq.h"
 #include "domain/schedule.h"
 #include "lib/fail.h"
 #include "lib/printk.h"

@@ -4,7 +4,7 @@
  * tables: repeated until it holds, which is soon, as each round adds a 512th of what the last one
  * added. Sums saturate (abi/sums.h): what leaves the address space ends it.
  */
-#include "domain/dom0_layout.h"
+#include "boot/dom0_layout.h"
 #include "lib/types.h"
 
 #define REGION   (4ul << 20)

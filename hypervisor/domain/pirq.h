@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the PIRQ table, shared by control/physdev.c (the flow of interrupts) and
+/* The inside of the PIRQ table, shared by domain/physdev.c (the flow of interrupts) and
  * control/physdev_op.c (the hypercall). */
-#ifndef DOMUS_CONTROL_PIRQ_H
-#define DOMUS_CONTROL_PIRQ_H
+#ifndef DOMUS_DOMAIN_PIRQ_H
+#define DOMUS_DOMAIN_PIRQ_H
 
-#include "control/msi.h"
-#include "control/physdev.h"
+#include "domain/msi.h"
+#include "domain/physdev.h"
 
 enum pirq_kind { PIRQ_NONE, PIRQ_GSI, PIRQ_MSI };
 

@@ -7,8 +7,8 @@
  * the same number; the rest are handed out for MSIs. An interrupt arrives as a vector, is
  * acknowledged, and becomes an event.
  */
-#ifndef DOMUS_CONTROL_PHYSDEV_H
-#define DOMUS_CONTROL_PHYSDEV_H
+#ifndef DOMUS_DOMAIN_PHYSDEV_H
+#define DOMUS_DOMAIN_PHYSDEV_H
 
 #include "domain/domain.h"
 
@@ -23,9 +23,5 @@ void physdev_destroy(struct domain *d);             /* masks and frees everythin
 int pirq_bind(struct domain *d, uint32_t pirq, uint32_t port) must_check;
 void pirq_unbind(struct domain *d, uint32_t pirq);
 uint32_t pirq_port(const struct domain *d, uint32_t pirq);      /* 0: unbound */
-
-/* ---- control/pci.c: configuration space by the legacy ports; bdf is bus << 8 | devfn ---- */
-uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size);
-void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t value);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A PV kernel's ELF image: its segments, and what its notes say about how it wants to be loaded.
  * Pure; bytes in, facts out. */
-#ifndef DOMUS_DOMAIN_ELF_H
-#define DOMUS_DOMAIN_ELF_H
+#ifndef DOMUS_BOOT_ELF_H
+#define DOMUS_BOOT_ELF_H
 
 #include <abi/sums.h>            /* and no more: the host fuzzes this beside dom0's builder */
 

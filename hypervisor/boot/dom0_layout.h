@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Where things lie in the first domain's memory at its start (build_dom0.c draws it). Pure
  * arithmetic. */
-#ifndef DOMUS_DOMAIN_DOM0_LAYOUT_H
-#define DOMUS_DOMAIN_DOM0_LAYOUT_H
+#ifndef DOMUS_BOOT_DOM0_LAYOUT_H
+#define DOMUS_BOOT_DOM0_LAYOUT_H
 
-#include "domain/elf.h"
+#include "boot/elf.h"
 
 struct dom0_layout {
     uint64_t archive_va, p2m_va, info_va, tables_va, stack_va, end_va;
