@@ -2,6 +2,7 @@
 /* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same
  * thing). */
 #include "control/debug_keys.h"
+#include "control/audit.h"
 #include "domain/domain.h"
 #include "control/domctl.h"
 #include "domain/events.h"

@@ -10,7 +10,6 @@
 #include "domain/domain.h"
 #include "domain/events.h"
 #include "domain/grants.h"
-#include "domain/sched_op.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "domain/physdev.h"
@@ -170,6 +169,14 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
 /* ---- the end ---- */
 
 #define COST_VCPU 2000              /* a vCPU's tables, descriptor pages and window given back */
+
+static void watchdogs_stop(struct domain *d)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog.timers); i++)
+        if (d->watchdog.timers[i].fire)
+            timer_stop(&d->watchdog.timers[i]);
+    d->watchdog.used = 0;
+}
 
 static void stop_timers(struct domain *d)
 {

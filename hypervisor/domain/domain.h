@@ -15,7 +15,7 @@
 #include <xen/vcpu.h>
 #include <xen/callback.h>
 #include "domain/events.h"
-#include "domain/sched_op.h"
+#include "domain/extent.h"
 #include "domain/schedule.h"
 #include "lib/share.h"
 #include "domain/switch.h"
@@ -69,7 +69,7 @@ struct vcpu {
     struct vcpu_time time;          /* domain/time.h */
     struct vcpu_events events;      /* domain/events.h */
     struct last_error last_error;   /* lib/fail.h */
-    struct extent extent;           /* memory/owned.h */
+    struct extent extent;           /* domain/extent.h */
     /* our copy of the multicall entry being done, or NULL */
     struct multicall_entry *multicall;
     struct vcpu_counters counters;
@@ -97,7 +97,7 @@ struct domain {
 
     struct domain_memory memory;    /* memory/owned.h */
     struct domain_events events;    /* domain/events.h */
-    struct domain_watchdogs watchdog;       /* domain/sched_op.h */
+    struct domain_watchdogs watchdog;       /* domain/timers.h */
     struct domain_time time;        /* domain/time.h */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
     uint32_t destroy_stage;

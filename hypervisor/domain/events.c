@@ -91,6 +91,13 @@ static void wake_pollers(struct domain *d, uint32_t port)
     }
 }
 
+void vcpu_stop_polling(struct vcpu *v)
+{
+    __atomic_fetch_and(&v->domain->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
+    if (v->time.poll.fire)
+        timer_stop(&v->time.poll);
+}
+
 static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
 {
     struct vcpu *v = d->vcpus[vcpu];

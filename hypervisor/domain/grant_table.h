@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a grant table, shared by domain/grants.c (entries, handles, life) and
- * domain/grant_ops.c (the hypercall). */
+ * calls/grant_ops.c (the hypercall). */
 #ifndef DOMUS_DOMAIN_GRANT_TABLE_H
 #define DOMUS_DOMAIN_GRANT_TABLE_H
 

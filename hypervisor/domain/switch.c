@@ -4,6 +4,7 @@
  * vector registers are switched at once, always and whole (advisory 267: never lazily). Also the
  * switch between guest user and guest kernel mode.
  */
+#include "domain/cr4.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "machine/entry_asm.h"

@@ -7,8 +7,6 @@
 #define DOMUS_DOMAIN_SWITCH_H
 
 #include "lib/types.h"
-#include "machine/cpu.h"
-#include "machine/io.h"
 
 struct vcpu;
 
@@ -24,17 +22,6 @@ struct vcpu_hardware {
     uint64_t xcr0;
     void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed when it is made */
 };
-
-/* CR4 as guests see it: what is set for good, and what they may switch; pure functions of the host
- * (advisory 293). */
-static inline uint64_t cr4_fixed(void)
-{
-    return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-}
-static inline uint64_t cr4_guest_mask(void)
-{
-    return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE));
-}
 
 /* registers, FPU, segments, tables; regs need no copy */
 void vcpu_switch(struct vcpu *from, struct vcpu *to);

@@ -10,6 +10,12 @@
 
 struct vcpu;
 
+#define WATCHDOGS 2
+struct domain_watchdogs {           /* SCHEDOP_watchdog */
+    struct timer timers[WATCHDOGS];
+    uint8_t used;                   /* a bit each */
+};
+
 void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg);
 void timer_set(struct timer *t, uint64_t deadline_ns);
 void timer_stop(struct timer *t);

@@ -3,6 +3,7 @@
  * A vCPU's birth and end, and its context as the toolstack (XEN_DOMCTL_setvcpucontext) or the guest
  * itself (VCPUOP_initialise) gives it: checked whole before any of it counts.
  */
+#include "domain/cr4.h"
 #include "domain/domain.h"
 #include "machine/budget.h"
 #include "lib/fail.h"
@@ -12,7 +13,6 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
-#include "memory/reservation.h"
 #include "memory/window.h"
 
 #define FXSAVE_SIZE 512u

@@ -10,6 +10,7 @@
  */
 #include "emulate/privileged.h"
 #include "emulate/decode.h"
+#include "domain/cr4.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "machine/io.h"

@@ -7,7 +7,6 @@
 
 #include "domain/domain.h"
 #include "memory/frame.h"
-#include <abi/domus.h>
 
 /* ---- base pointers: for vCPU contexts, the dom0 builder ---- */
 
@@ -54,9 +53,5 @@ int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t 
  */
 int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags,
                         bool contains_pte, uint64_t new_va) must_check;
-
-/* ---- the auditor (memory/audit.c) ---- */
-/* number of violations; prints the first ones */
-uint64_t memory_audit(struct domus_audit *result);
 
 #endif

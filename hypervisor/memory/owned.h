@@ -7,8 +7,6 @@
 #include "lib/spinlock.h"
 #include "lib/types.h"
 
-struct domain;
-
 struct domain_memory {
     spinlock_t lock;                /* for the lists and the counts */
     struct list pages;              /* every frame owned, by struct frame's link */
@@ -23,14 +21,6 @@ struct domain_memory {
 struct vcpu_tables {
     uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
     mfn_t kernel, user;             /* the same as frames, each holding a type reference */
-};
-
-/* What a memory_op has left half way (memory/reservation.c). */
-struct extent {
-    struct domain *domain;
-    uint64_t command, argument;
-    mfn_t first;
-    uint32_t order, done;
 };
 
 #endif

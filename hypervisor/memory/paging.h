@@ -3,9 +3,9 @@
  * The hypervisor's own address space: what boot calls once, and mappings of device registers.
  *
  * Contract with boot (machine/boot_info.h): boot_l4 is loaded and maps the image and the first
- * 4 GiB of machine memory. memory_init makes hv_l4 with the same and the rest: the direct map of RAM
- * above, the frame table, the M2P, empty tables for windows and ioremap; loads it, and fills the
- * heap.
+ * 4 GiB of machine memory. memory_init makes hv_l4 with the same and the rest: the direct map of
+ * RAM above, the frame table, the M2P, empty tables for windows and ioremap; loads it, and fills
+ * the heap.
  */
 #ifndef DOMUS_MEMORY_PAGING_H
 #define DOMUS_MEMORY_PAGING_H

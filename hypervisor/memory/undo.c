@@ -6,7 +6,7 @@
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
-#include "entry/hypercall.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 
 /* All entries below the cursor, from the top down, until done or the budget is spent. True:

@@ -10,7 +10,7 @@
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
-#include "entry/hypercall.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 
 #define STRIDE 32                   /* level-1 entries between two looks at the budget */

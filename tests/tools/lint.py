@@ -32,8 +32,8 @@ SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 900, "machine": 1600, "memory": 2940, "domain": 3540, "entry": 1330, "emulate": 1220,
-         "control": 970, "boot": 930, "": 60}
+ROOMS = {"lib": 900, "machine": 1600, "memory": 1920, "domain": 2700, "entry": 1330, "emulate": 1220,
+         "calls": 1710, "control": 1140, "boot": 930, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
@@ -53,7 +53,7 @@ ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
 WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
-# The public constants that choose an operation, and the macros (entry/hypercall.h, memory/mmuext.c) by
+# The public constants that choose an operation, and the macros (entry/hypercall.h, calls/mmuext.c) by
 # which they may be named.
 OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_[a-z]|PHYSDEVOP_|"
                         r"XENMEM_[a-z]|GNTTABOP_|EVTCHNOP_|VCPUOP_|SCHEDOP_|XENVER_|CONSOLEIO_|"

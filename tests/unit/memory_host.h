@@ -20,12 +20,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
+#include "control/audit.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"
 #include "lib/printk.h"
 #include "memory/access.h"
 #include "memory/entry.h"
-#include "memory/foreign.h"
+#include "calls/foreign.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
 #include "memory/window.h"

@@ -15,6 +15,7 @@
 #include "memory/entry.h"
 #include "memory/heap.h"
 #include "memory/window.h"
+#include "control/audit.h"
 #include "domain/grants.h"
 #include "lib/printk.h"
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
 #undef snprintf
+#include "control/audit.h"
 #include "control/debug_keys.h"
 #include "control/domctl.h"
 #include "domain/events.h"

@@ -18,7 +18,7 @@
 #include "entry/hypercall.h"
 #include "memory/access.h"
 #include "memory/frame.h"
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 
 #define GIB (1ul << 18)                         /* in frames */
 #define WRITE 35                                /* instructions that an element of the list takes */

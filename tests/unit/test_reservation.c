@@ -7,7 +7,7 @@
  */
 #include "tests/unit/memory_host.h"
 #include "machine/boot_info.h"
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 
 struct boot_info boot_info;
 

@@ -7,7 +7,7 @@ attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/buc
     dom0/account.c dom0/turns.c
 attached_operator.cflags := -fno-builtin -include pvguest/string.h \
     -include tests/unit/drivers_host.h
-audit.sources := hypervisor/memory/audit.c
+audit.sources := hypervisor/control/audit.c
 audit.cflags := -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 backend.sources := drivers/pv/backend.c
 backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -63,7 +63,7 @@ endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/brid
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
 gpt.sources := dom0/storage/gpt.c
-grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
+grants.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
     dom0/turns.c
@@ -82,11 +82,11 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
-memory_op.sources := hypervisor/memory/memory_op.c
+memory_op.sources := hypervisor/calls/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
-mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
-    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
-    hypervisor/memory/mmu_update.c hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c \
+mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
+    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
+    hypervisor/calls/mmu_update.c hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
 mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
@@ -103,9 +103,9 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
-pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
-    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/mmu_update.c \
-    hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
+pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
+    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/calls/mmu_update.c \
+    hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
     hypervisor/memory/validate.c hypervisor/memory/walk.c
 pagetables.cflags := $(mmuext.cflags)
 pagetype.sources := hypervisor/memory/pagetype.c
@@ -127,9 +127,9 @@ privileged_ports.cflags := $(privileged.cflags)
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
 ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -include \
     tests/unit/layout_host.h
-reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
-    hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
-    hypervisor/memory/reservation.c
+reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
+    hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
+    hypervisor/calls/reservation.c hypervisor/domain/extent.c
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
@@ -178,7 +178,8 @@ terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
 time.sources := hypervisor/domain/time.c hypervisor/machine/system_time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
-timer_queue.sources := hypervisor/domain/timers.c hypervisor/lib/pqueue.c
+timer_queue.sources := hypervisor/domain/timers.c hypervisor/calls/set_timer_op.c \
+    hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 traps.sources := hypervisor/entry/traps.c hypervisor/machine/dump.c
@@ -197,7 +198,7 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
-window.sources := hypervisor/memory/window.c
+window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c

@@ -3,8 +3,8 @@
  * Whose tables and whose frames a call is about: the `foreigndom` argument of mmu_update and
  * mmuext_op. Private to memory/.
  */
-#ifndef DOMUS_MEMORY_FOREIGN_H
-#define DOMUS_MEMORY_FOREIGN_H
+#ifndef DOMUS_CALLS_FOREIGN_H
+#define DOMUS_CALLS_FOREIGN_H
 
 #include "memory/entry.h"
 

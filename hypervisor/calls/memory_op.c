@@ -4,7 +4,7 @@
  * and exchange.c. A guest of ours has no translated physical map, so the operations on one are
  * refused as Xen refuses them to PV guests.
  */
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 #include "memory/access.h"
 #include "machine/boot_info.h"
 #include "entry/hypercall.h"

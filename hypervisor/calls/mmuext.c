@@ -6,7 +6,7 @@
  */
 #include "memory/access.h"
 #include "domain/domain.h"
-#include "memory/foreign.h"
+#include "calls/foreign.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
 #include "entry/hypercall.h"

@@ -9,7 +9,7 @@
  */
 #include "memory/access.h"
 #include "memory/entry.h"
-#include "memory/foreign.h"
+#include "calls/foreign.h"
 #include "memory/tlb.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Foreign domains in page-table calls: the control domain may name others, everybody else only
  * itself. */
-#include "memory/foreign.h"
+#include "calls/foreign.h"
 #include "lib/fail.h"
 
 static int find(domid_t id, struct domain **d)

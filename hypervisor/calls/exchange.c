@@ -9,7 +9,7 @@
  * progress; it is checked each time it is read, like everything that the guest can change meanwhile
  * (advisory 212).
  */
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 #include "memory/access.h"
 #include "memory/heap.h"
 #include "entry/hypercall.h"

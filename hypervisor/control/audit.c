@@ -12,14 +12,14 @@
  * base pointers, descriptor windows, grants in use, registered vcpu_info pages, and we for pages of
  * ours that a guest may see. Nobody else runs meanwhile.
  */
-#include "memory/mmu.h"
+#include "control/audit.h"
 #include "domain/domain.h"
-#include "memory/entry.h"
-#include "memory/heap.h"
-#include "memory/window.h"
 #include "domain/grants.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "memory/entry.h"
+#include "memory/heap.h"
+#include "memory/window.h"
 
 #define SPARE 2048                          /* frames a round, if there is no memory for more */
 

@@ -9,7 +9,7 @@
  * go in steps. How far the extent has come is kept in the vCPU; only the very call that began it
  * goes on from there, and any other ends it (extent_end).
  */
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 #include "memory/access.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -34,19 +34,6 @@ void reservation_put(struct domain *d)
 }
 
 /* ---- one extent ---- */
-
-/* Frames that were on their way go back. `first` is INVALID_MFN when frames were being let go: what
- * went is gone. */
-void extent_end(struct vcpu *v)
-{
-    struct domain *d = v->extent.domain;
-
-    if (!d) return;
-    if (!mfn_eq(v->extent.first, INVALID_MFN))
-        frames_unreserve(d, v->extent.first, v->extent.order);
-    v->extent.domain = NULL;
-    domain_put(d);
-}
 
 static void extent_begin(struct domain *d, mfn_t first, unsigned int order)
 {

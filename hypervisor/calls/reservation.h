@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of memory_op that move frames. Private to memory/: called by memory_op.c. Each returns
  * the hypercall's result. */
-#ifndef DOMUS_MEMORY_RESERVATION_H
-#define DOMUS_MEMORY_RESERVATION_H
+#ifndef DOMUS_CALLS_RESERVATION_H
+#define DOMUS_CALLS_RESERVATION_H
 
 #include "memory/frame.h"
 #include <xen/memory.h>
@@ -14,10 +14,6 @@
  * is the caller's to domain_put if it is not current's. 0, -EPERM, -ESRCH. */
 int reservation_domain(domid_t id, struct domain **d) must_check;
 void reservation_put(struct domain *d);
-
-/* What a memory_op of v's has left half way ends; nothing if there is none. Also when v is
- * released. */
-void extent_end(struct vcpu *v);
 
 /* increase_reservation, decrease_reservation, populate_physmap, from extent `start` on. */
 long memory_reservation(unsigned int op, uint64_t start, uint64_t arg);

@@ -3,7 +3,6 @@
  * sched_op (<xen/sched.h>): a guest gives up the CPU, for good or until something happens. Who runs
  * instead is domain/schedule.c's business; here are only the guest's words for it.
  */
-#include "domain/sched_op.h"
 #include "domain/domain.h"
 #include "domain/events.h"
 #include "entry/hypercall.h"
@@ -13,13 +12,6 @@
 
 #define MAX_POLL_PORTS 128          /* as on Xen */
 #define COST_POLL 90                /* instructions: a port read and looked at */
-
-void vcpu_stop_polling(struct vcpu *v)
-{
-    __atomic_fetch_and(&v->domain->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
-    if (v->time.poll.fire)
-        timer_stop(&v->time.poll);
-}
 
 static void poll_timed_out(void *arg)
 {
@@ -101,14 +93,6 @@ static int choose_shutdown_code(struct domain *d, uint8_t code)
 static void watchdog_fired(void *arg)
 {
     domain_shutdown(arg, SHUTDOWN_watchdog);
-}
-
-void watchdogs_stop(struct domain *d)
-{
-    for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog.timers); i++)
-        if (d->watchdog.timers[i].fire)
-            timer_stop(&d->watchdog.timers[i]);
-    d->watchdog.used = 0;
 }
 
 /* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back. */
