@@ -78,7 +78,8 @@ static void allocate(struct builder *b)
     if (!b->p2m)
         give_up("no memory for its frame list");
     for (unsigned int order = 9; have < b->pages;) {
-        mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(b->d, order, 0) : INVALID_MFN;
+        mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(&b->d->memory, order, 0)
+                                             : INVALID_MFN;
 
         if (mfn_eq(m, INVALID_MFN)) {
             if (order-- == 0)
@@ -164,7 +165,7 @@ static mfn_t build_tables(struct builder *b)
         *table_entry(b, b->at.tables_va + (i << PAGE_SHIFT)) &= ~PTE_RW;
     do {
         budget_refill();
-        error = mmu_pin(b->d, top, FRAME_L4);
+        error = mmu_pin(&b->d->memory, top, FRAME_L4);
     } while (error == -ERESTART);
     if (error)
         refused("page tables are");

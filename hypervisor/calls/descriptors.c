@@ -16,7 +16,7 @@ long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3
     if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
     if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0])))
         return fail(-EFAULT, "the list of GDT frames");
-    error = window_set_gdt(current, frames, n);
+    error = window_set_gdt(&current->window, &current->domain->memory, frames, n);
     return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries)
                               : error;
 }
@@ -24,7 +24,7 @@ long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3
 long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3,
                           unsigned long a4, unsigned long a5, unsigned long a6)
 {
-    struct domain *d = current->domain;
+    struct domain_memory *d = &current->domain->memory;
     mfn_t m = maddr_to_mfn(MADDR(address));
     uint64_t value = descriptor;
     enum frame_type t;

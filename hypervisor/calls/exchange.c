@@ -49,7 +49,7 @@ static int check(const struct xen_memory_exchange *x)
 static int hold_old_frame(struct domain *d, struct chunk *c, mfn_t m)
 {
     const struct frame *f = frame_of(m);
-    int error = frame_get(m, d);
+    int error = frame_get(m, &d->memory);
 
     if (error) return error;
     c->in_frame[c->in_held++] = m.n;
@@ -83,7 +83,7 @@ static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64
         if (error) return error;
     }
     for (uint64_t i = 0; i < c->out_extents; i++) {
-        mfn_t m = domain_swap_frames(d, x->out.extent_order,
+        mfn_t m = domain_swap_frames(&d->memory, x->out.extent_order,
                                      XENMEMF_get_address_bits(x->out.mem_flags));
 
         if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no contiguous memory");
@@ -98,7 +98,7 @@ static void take_back(struct domain *d, const struct xen_memory_exchange *x, str
         frame_put(MFN(c->in_frame[i]));
     for (uint64_t i = 0; i < c->out_held; i++)
         for (uint64_t j = 0; j < 1UL << x->out.extent_order; j++)
-            if (domain_free_frame(d, MFN(c->out_frame[i] + j)))
+            if (domain_free_frame(&d->memory, MFN(c->out_frame[i] + j)))
                 return; /* cannot be: nobody knows of the frame yet */
 }
 
@@ -106,7 +106,7 @@ static void commit(struct domain *d, const struct xen_memory_exchange *x, struct
 {
     for (uint64_t i = 0; i < c->in_held; i++) {
         /* cannot be: looked at, and nobody ran since */
-        if (domain_free_frame(d, MFN(c->in_frame[i]))) return;
+        if (domain_free_frame(&d->memory, MFN(c->in_frame[i]))) return;
         frame_put(MFN(c->in_frame[i]));
     }
     for (uint64_t i = 0; i < c->out_extents; i++)

@@ -7,6 +7,7 @@
  * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the
  * reasons: CONTRIBUTING.md, decision 2).
  */
+#include "domain/flush.h"
 #include "domain/grant_table.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -58,9 +59,10 @@ not_mapped(int16_t status, const struct gnttab_map_grant_ref *op, mfn_t frame)
 static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t frame,
                            bool writable)
 {
-    if (writable ? frame_get_writable(frame, owner) : frame_get(frame, owner))
+    struct domain_memory *from = &owner->memory;
+    if (writable ? frame_get_writable(frame, from) : frame_get(frame, from))
         return refuse(GNTST_general_error, "too many references to the frame");
-    int16_t status = mmu_map_grant(current, op->host_addr, frame, pte_flags(op->flags),
+    int16_t status = mmu_map_grant(&current->tables, op->host_addr, frame, pte_flags(op->flags),
                                    op->flags & GNTMAP_contains_pte);
     return status == GNTST_okay ? status : not_mapped(status, op, frame);
 }
@@ -169,7 +171,7 @@ static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus
         return refuse_value(GNTST_bad_dev_addr, "the bus address is not the mapping's",
                             dev_bus_addr);
     if (u->by_cpu) {
-        int16_t status = mmu_unmap_grant(current, host_addr, u->frame, pte_flags(r->flags),
+        int16_t status = mmu_unmap_grant(&current->tables, host_addr, u->frame, pte_flags(r->flags),
                                          r->flags & GNTMAP_contains_pte, new_addr);
         if (status != GNTST_okay) return status;
     }
@@ -255,10 +257,10 @@ static inline __attribute__((always_inline)) int16_t copy_side_get(
 {
     if (side->owner)
         return grant_acquire(side->owner, ptr->u.ref, current->domain->id, writable, &side->frame);
+    struct domain_memory *own = &current->domain->memory;
     mfn_t m = side->frame = MFN(ptr->u.gmfn);
-    if (!(writable ? frame_get_writable(m, current->domain) : frame_get(m, current->domain)))
-        return GNTST_okay;
-    if (!writable || !frame_try_get(m, current->domain))
+    if (!(writable ? frame_get_writable(m, own) : frame_get(m, own))) return GNTST_okay;
+    if (!writable || !frame_try_get(m, own))
         return refuse_frame(GNTST_bad_page, "not a frame of this domain", m);
     frame_put(m);
     return refuse_frame(GNTST_general_error,

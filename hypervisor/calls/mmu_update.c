@@ -7,6 +7,7 @@
  * A batch takes the table's lock for BATCH requests at a time and keeps a reference of the table it
  * works on, since most batches stay in one table. Requests are copied before they are looked at.
  */
+#include "domain/flush.h"
 #include "memory/access.h"
 #include "memory/entry.h"
 #include "calls/foreign.h"
@@ -77,7 +78,7 @@ static int update_one(struct walk *w, struct target *t, uint64_t ptr, uint64_t v
     return entry_update(w, t->level, &t->entries[slot], value, preserve);
 }
 
-static int update_m2p(struct domain *frames, uint64_t ptr, uint64_t pfn)
+static int update_m2p(struct domain_memory *frames, uint64_t ptr, uint64_t pfn)
 {
     mfn_t m = maddr_to_mfn(MADDR(ptr));
     /* advisory 22: of the caller's own frames only */
@@ -106,7 +107,7 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
     unsigned int i;
     int error = 0;
 
-    spin_lock(&w->owner->memory.pagetable_lock);
+    spin_lock(&w->owner->pagetable_lock);
     for (i = 0; i < count; i++) {
         if ((batch[i].ptr & 3) == OP(MMU_MACHPHYS_UPDATE))
             error = update_m2p(w->frames, batch[i].ptr, batch[i].val);
@@ -117,13 +118,13 @@ static int perform(struct walk *w, const struct mmu_update *batch, unsigned int 
         ++*done;
         spend(COST_TYPE);
         /* a later request may want what is being undone */
-        if (unlikely(!list_empty(&w->owner->memory.undoing) || spent()))
+        if (unlikely(!list_empty(&w->owner->undoing) || spent()))
             break;
     }
     if (unlikely(error))
         error = request_refused(error, t.entries ? t.level : 0, &batch[i]);
     drop_target(&t);
-    spin_unlock(&w->owner->memory.pagetable_lock);
+    spin_unlock(&w->owner->pagetable_lock);
     return error;
 }
 
@@ -164,7 +165,7 @@ long do_mmu_update(unsigned long requests, unsigned long count_arg, unsigned lon
     if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
         return fail(-EFAULT, "the count of updates done");
     if (likely((uint32_t)domid == DOMID_SELF))
-        w = (struct walk){ current->domain, current->domain };
+        w = (struct walk){ &current->domain->memory, &current->domain->memory };
     else if ((error = foreign_begin(&w, (uint32_t)domid)) != 0)
         return error;
     error = run_updates(&w, requests, count, &done);
@@ -205,11 +206,11 @@ static int update_by_va(struct walk *w, struct vcpu *v, uint64_t va, uint64_t en
     uint64_t *slot;
     int error;
 
-    spin_lock(&w->owner->memory.pagetable_lock);
-    slot = mmu_walk(v, va);
+    spin_lock(&w->owner->pagetable_lock);
+    slot = mmu_walk(&v->tables, va);
     error = slot ? entry_update(w, 1, slot, entry, false)
                  : fail(-EINVAL, "no level-1 table behind the address");
-    spin_unlock(&w->owner->memory.pagetable_lock);
+    spin_unlock(&w->owner->pagetable_lock);
     return error;
 }
 
@@ -217,8 +218,8 @@ long do_update_va_mapping(unsigned long va, unsigned long entry, unsigned long f
                           unsigned long a4, unsigned long a5, unsigned long a6)
 {
     struct vcpu *v = current;
-    struct walk w = { v->domain, v->domain };
-    int error = undo_if_any(v->domain);
+    struct walk w = { v->tables.owner, v->tables.owner };
+    int error = undo_if_any(w.owner);
 
     if (error == -ERESTART)
         return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);

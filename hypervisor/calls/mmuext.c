@@ -6,6 +6,7 @@
  */
 #include "memory/access.h"
 #include "domain/domain.h"
+#include "domain/flush.h"
 #include "calls/foreign.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
@@ -34,7 +35,7 @@ static int new_base(struct walk *w, const struct mmuext_op *op)
     int error;
 
     if (mfn_eq(new, old)) return 0;
-    error = mmu_get_table(v->domain, new, FRAME_L4);
+    error = mmu_get_table(v->tables.owner, new, FRAME_L4);
     if (error) return error;
     v->tables.kernel = new;
     v->tables.kernel_cr3 = mfn_to_maddr(new).a;
@@ -53,7 +54,7 @@ static int new_user_base(struct walk *w, const struct mmuext_op *op)
     int error;
 
     if (new.n) {
-        error = mmu_get_table(v->domain, new, FRAME_L4);
+        error = mmu_get_table(v->tables.owner, new, FRAME_L4);
         if (error) return error;
     }
     v->tables.user = new.n ? new : INVALID_MFN;
@@ -99,7 +100,12 @@ static int flush_cache(struct walk *w, const struct mmuext_op *op)
 
 static int set_ldt(struct walk *w, const struct mmuext_op *op)
 {
-    return window_set_ldt(current, op->arg1.linear_addr, op->arg2.nr_ents);
+    struct vcpu_window *window = &current->window;
+    int error = window_set_ldt(window, op->arg1.linear_addr, op->arg2.nr_ents);
+
+    if (error) return error;
+    window_load_ldt(window);
+    return 0;
 }
 
 static int clear_page(struct walk *w, const struct mmuext_op *op)
@@ -167,7 +173,7 @@ static int perform(struct walk *w, const struct mmuext_op *op)
 {
     if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform)
         return fail_value(-ENOSYS, "no such mmuext operation", op->cmd);
-    if (w->frames != current->domain &&
+    if (w->frames != &current->domain->memory &&
         (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
         return fail(-EPERM, "this operation is for one's own domain only");
     return operations[op->cmd].perform(w, op);
@@ -177,7 +183,7 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
 {
     for (;;) {
         struct mmuext_op op;
-        int error = undo_if_any(current->domain);
+        int error = undo_if_any(&current->domain->memory);
 
         if (!error)
             error = undo_if_any(w->frames);

@@ -67,7 +67,8 @@ static int add_extent(struct domain *d, const struct xen_memory_reservation *r, 
     uint64_t pfn = *frame;
 
     if (!v->extent.domain) {
-        mfn_t m = frames_reserve(d, r->extent_order, XENMEMF_get_address_bits(r->mem_flags), false);
+        mfn_t m = frames_reserve(&d->memory, r->extent_order,
+                                 XENMEMF_get_address_bits(r->mem_flags), false);
 
         if (mfn_eq(m, INVALID_MFN))
             return fail(-ENOMEM, "no memory left, or over the domain's limit");
@@ -83,7 +84,7 @@ static int add_extent(struct domain *d, const struct xen_memory_reservation *r, 
         if (spent() && v->extent.done < 1u << r->extent_order) return -ERESTART;
     }
     *frame = v->extent.first.n;
-    frames_give(d, v->extent.first, r->extent_order);
+    frames_give(&d->memory, v->extent.first, r->extent_order);
     v->extent.first = INVALID_MFN;
     extent_end(v);
     return 0;
@@ -97,7 +98,7 @@ static int remove_extent(struct domain *d, const struct xen_memory_reservation *
     if (!v->extent.domain)
         extent_begin(d, INVALID_MFN, r->extent_order);
     while (!error && v->extent.done < 1u << r->extent_order) {
-        error = domain_free_frame(d, MFN(frame + v->extent.done));
+        error = domain_free_frame(&d->memory, MFN(frame + v->extent.done));
         v->extent.done++;
         if (!error && spent() && v->extent.done < 1u << r->extent_order) return -ERESTART;
     }

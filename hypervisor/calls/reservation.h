@@ -4,6 +4,7 @@
 #ifndef DOMUS_CALLS_RESERVATION_H
 #define DOMUS_CALLS_RESERVATION_H
 
+#include "domain/domain.h"
 #include "memory/frame.h"
 #include <xen/memory.h>
 

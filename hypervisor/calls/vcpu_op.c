@@ -63,7 +63,7 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
         return fail(-EINVAL, "another vCPU's info moves only while it is down");
     if (!mfn_eq(v->events.info_frame, INVALID_MFN))
         return fail(-EINVAL, "the info was moved already");
-    if (frame_get_writable(MFN(op->mfn), v->domain))
+    if (frame_get_writable(MFN(op->mfn), &v->domain->memory))
         return fail_frame(-EINVAL, "not a frame of this domain that can be written", MFN(op->mfn),
                           0);
     struct vcpu_info *info = (void *)((char *)map_frame(MFN(op->mfn)) + op->offset);

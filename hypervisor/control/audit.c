@@ -33,10 +33,16 @@ static bool counted(mfn_t m)
     return m.n >= first && m.n < end;
 }
 
+static int owner_id(struct domain_memory *m)
+{
+    if (m == &special_io || m == &special_xen) return m == &special_io ? DOMID_IO : DOMID_XEN;
+    return m ? domain_of(m)->id : -1;
+}
+
 static void violation(mfn_t m, const char *what, uint64_t found, uint64_t expected)
 {
     const struct frame *f = frame_of(m);
-    int owner = mfn_valid(m) && f->owner ? f->owner->id : -1;
+    int owner = mfn_valid(m) ? owner_id(f->owner) : -1;
 
     if (report->violations++ < 10)
         printk("audit: frame %lx of d%d, state %lx: %s (%lu, should be %lu)\n", m.n, owner,
@@ -116,7 +122,7 @@ static void look_at_vcpu(const struct vcpu *v)
         hold(v->tables.user, FRAME_L4);
     if (!mfn_eq(v->events.info_frame, INVALID_MFN))
         hold(v->events.info_frame, FRAME_WRITABLE);
-    window_for_each_frame(v, segdesc_seen);
+    window_for_each_frame(&v->window, segdesc_seen);
 }
 
 static void look_at_domain(const struct domain *d)
@@ -150,7 +156,7 @@ static void compare_domain(const struct domain *d)
     for (uint64_t n = 0; n < max_frame; n++) {
         const struct frame *f = frame_of(MFN(n));
 
-        if (f->owner == d && frame_total(f) && !(f->state & FRAME_SHARED))
+        if (f->owner == &d->memory && frame_total(f) && !(f->state & FRAME_SHARED))
             owned++;
     }
     if (owned == d->memory.page_count) return;

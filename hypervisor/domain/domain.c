@@ -31,7 +31,6 @@
 
 struct domain *dom0;
 struct vcpu boot_vcpu;
-struct domain special_io, special_xen;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
 spinlock_t domain_list_lock = SPINLOCK(LOCK_DOMAINS);
 static struct domain *by_id[MAX_DOMAINS];
@@ -40,22 +39,17 @@ static void domain_prepare(struct domain *d, domid_t id)
 {
     d->id = id;
     d->refs = 1;                    /* the list's, until it is destroyed */
-    spin_lock_init(&d->memory.lock, LOCK_MEMORY);
-    spin_lock_init(&d->memory.pagetable_lock, LOCK_PAGETABLES);
+    domain_memory_init(&d->memory);
     spin_lock_init(&d->events.lock, LOCK_EVENTS);
-    list_init(&d->memory.pages);
-    list_init(&d->memory.undoing);
     list_init(&d->all_domains);
 }
 
-/* Before memory_init: the owners of frames that are nobody's, and the vCPU that boots. */
+/* The vCPU that boots. */
 void domains_init(void)
 {
     static struct domain boot_domain;
     static struct vcpu_info nothing_pending = { .evtchn_upcall_mask = 1 };
 
-    domain_prepare(&special_io, DOMID_IO);
-    domain_prepare(&special_xen, DOMID_XEN);
     domain_prepare(&boot_domain, DOMID_IDLE);
     boot_vcpu.domain = &boot_domain;
     boot_vcpu.info = &nothing_pending;
@@ -152,11 +146,11 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
     if (privileged)
         d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
-    d->privileged = privileged;
+    d->privileged = d->memory.trusted = privileged;
     d->events.limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
-    share_hv_frame(d->shared, d);
+    share_hv_frame(d->shared, &d->memory);
     d->shared_frame = virt_to_mfn(d->shared);
     update_domain_wallclock(d);
     *error = publish(d) ? 0 : fail(-EEXIST, "there is a domain of this number");
@@ -239,14 +233,14 @@ int domain_destroy(struct domain *d)
     for (; d->destroy_stage < 8; d->destroy_stage++) {
         switch (d->destroy_stage) {
         case 0:
-            d->dying = true;
+            d->dying = d->memory.closed = true;
             domain_reconsider(d);
             stop_timers(d);
             break;
         case 1: error = grants_release_mappings(d); break;
         case 2: error = events_destroy(d); break;
         case 3: error = release_vcpus(d); break;
-        case 4: error = domain_relinquish_memory(d); break;
+        case 4: error = domain_relinquish_memory(&d->memory); break;
         case 5: error = grants_retire(d); break;
         case 6: error = free_vcpus(d); break;
         case 7:

@@ -76,6 +76,7 @@ struct vcpu {
 };
 
 struct domain {
+    struct domain_memory memory;    /* memory/owned.h; first: to go to it or back costs nothing */
     domid_t id;
     bool privileged;                /* dom0: the control domain */
     bool dying;                     /* destruction began; no new references of any kind */
@@ -95,7 +96,6 @@ struct domain {
     struct shared_info *shared;     /* one frame, owned by the domain, mapped by it */
     mfn_t shared_frame;
 
-    struct domain_memory memory;    /* memory/owned.h */
     struct domain_events events;    /* domain/events.h */
     struct domain_watchdogs watchdog;       /* domain/timers.h */
     struct domain_time time;        /* domain/time.h */
@@ -134,8 +134,6 @@ void domain_crash(struct domain *d, const char *format, ...) __attribute__((form
 extern struct domain *dom0;
 /* current until dom0 runs: something for fail() to write into */
 extern struct vcpu boot_vcpu;
-/* owners DOMID_IO and DOMID_XEN of frames that are nobody's RAM */
-extern struct domain special_io, special_xen;
 extern struct list domain_list;                     /* by id, under domain_list_lock */
 /* those that others' grant mappings keep in memory; under the same lock */
 extern struct list destroyed_list;
@@ -151,6 +149,12 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 
 _Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "RSP0 must be aligned");
+
+/* Whose frames these are, if they are not special_io's or special_xen's. */
+static inline struct domain *domain_of(struct domain_memory *m)
+{
+    return container_of(m, struct domain, memory);
+}
 
 static inline uint64_t vcpu_cr3(const struct vcpu *v)
 {

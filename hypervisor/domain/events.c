@@ -494,7 +494,7 @@ static int init_control(const struct evtchn_init_control *op)
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
         return fail(-EINVAL, "the control block is not within a page, or not aligned");
-    if (frame_get_writable(MFN(op->control_gfn), d))
+    if (frame_get_writable(MFN(op->control_gfn), &d->memory))
         return fail_frame(-EINVAL,
                           "the control block's frame is none that this domain may write",
                           MFN(op->control_gfn), 0);

@@ -11,7 +11,7 @@ void extent_end(struct vcpu *v)
 
     if (!d) return;
     if (!mfn_eq(v->extent.first, INVALID_MFN))
-        frames_unreserve(d, v->extent.first, v->extent.order);
+        frames_unreserve(&d->memory, v->extent.first, v->extent.order);
     v->extent.domain = NULL;
     domain_put(d);
 }

@@ -207,7 +207,7 @@ bool pt_unpin(struct frame *f)
     return old & FRAME_PINNED;
 }
 
-void pt_allocate(struct frame *f, struct domain *owner)
+void pt_allocate(struct frame *f, struct domain_memory *owner)
 {
     f->owner = owner;
     f->cursor = 0;

@@ -109,8 +109,9 @@ bool far_return(struct vcpu *v)
 {
     return returns;
 }
-bool ldt_fault(uint64_t address)
+bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t address)
 {
+    assert_true(w == &vcpu.window && t == &vcpu.tables);
     assert_int_equal(address, cr2);
     return has_ldt;
 }
