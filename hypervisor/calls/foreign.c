@@ -20,7 +20,7 @@ static int find(domid_t id, struct domain_memory **owner)
         return 0;
     }
     d = domain_get(id);
-    if (d && !d->dying) {
+    if (d && !domain_is_dying(d)) {
         *owner = &d->memory;
         return 0;
     }

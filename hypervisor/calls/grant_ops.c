@@ -224,7 +224,7 @@ static uint32_t unmap_some(union requests *requests, bool replace, uint32_t coun
         else
             u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, &ended[n]);
         if (ended[n].owner)
-            dead = ended[n++].owner->destroyed;
+            dead = ended[n++].owner->life == DOMAIN_DESTROYED;
         i++;
         spend(COST_GRANT);
     }
@@ -381,7 +381,7 @@ static struct domain *table_owner(domid_t id, int16_t *status)
 {
     struct domain *d = domain_get_self_or(id);
     *status = GNTST_okay;
-    if (!d || !d->grants || d->dying) {
+    if (!d || !d->grants || domain_is_dying(d)) {
         *status = refuse_value(GNTST_bad_domain, "no such domain, or it has no grant table", id);
     } else if (d != current->domain && !current->domain->privileged) {
         *status = refuse(GNTST_permission_denied, "another domain's grant table");

@@ -22,7 +22,7 @@ int reservation_domain(domid_t id, struct domain **d)
         return fail(-EPERM, "another domain's memory is the control domain's business");
     *d = domain_get(id);
     if (!*d) return fail(-ESRCH, "no such domain");
-    if (!(*d)->dying) return 0;
+    if (!domain_is_dying(*d)) return 0;
     domain_put(*d);
     return fail(-ESRCH, "the domain is being destroyed");
 }

@@ -81,10 +81,8 @@ static int remote_shutdown(const struct sched_remote_shutdown *op)
 /* The code of a shutdown to come, whoever causes it: the first word counts. */
 static int choose_shutdown_code(struct domain *d, uint8_t code)
 {
-    if (!d->shutdown_code_chosen) {
-        d->shutdown_code = code;
-        d->shutdown_code_chosen = true;
-    }
+    if (d->chosen_code < 0)
+        d->chosen_code = code;
     return 0;
 }
 

@@ -38,8 +38,8 @@ static void show_registers(struct domain *d)
 static void show_domain(struct domain *d)
 {
     printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->memory.page_count,
-           d->memory.max_pages, d->refs, d->pause_count, d->shutdown ? ", shut down" : "",
-           d->dying ? ", dying" : "");
+           d->memory.max_pages, d->refs, d->pause_count, d->shutdown_code >= 0 ? ", shut down" : "",
+           domain_is_dying(d) ? ", dying" : "");
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
         char words[REFUSAL_WORDS];

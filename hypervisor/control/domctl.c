@@ -98,7 +98,7 @@ static int create(struct xen_domctl *op)
 
 static int make_vcpus(struct domain *d, uint32_t count)
 {
-    if (count != d->vcpu_count || d->dying)
+    if (count != d->vcpu_count || domain_is_dying(d))
         return fail(-EINVAL, "as many as the domain was created for, while it lives");
     for (uint32_t i = 0; i < count; i++) {
         if (d->vcpus[i])

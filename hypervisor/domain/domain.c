@@ -39,6 +39,7 @@ static void domain_prepare(struct domain *d, domid_t id)
 {
     d->id = id;
     d->refs = 1;                    /* the list's, until it is destroyed */
+    d->shutdown_code = d->chosen_code = -1;
     domain_memory_init(&d->memory);
     spin_lock_init(&d->events.lock, LOCK_EVENTS);
     list_init(&d->all_domains);
@@ -172,8 +173,11 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
-static void stop_timers(struct domain *d)
+static int stop(struct domain *d)
 {
+    d->life = DOMAIN_DYING;
+    d->memory.closed = true;
+    domain_reconsider(d);
     watchdogs_stop(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
@@ -183,6 +187,7 @@ static void stop_timers(struct domain *d)
         vcpu_stop_polling(v);
         vcpu_down(v);
     }
+    return 0;
 }
 
 static int release_vcpus(struct domain *d)
@@ -198,6 +203,11 @@ static int release_vcpus(struct domain *d)
     return 0;
 }
 
+static int release_memory(struct domain *d)
+{
+    return domain_relinquish_memory(&d->memory);
+}
+
 static int free_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
@@ -211,8 +221,10 @@ static int free_vcpus(struct domain *d)
     return 0;
 }
 
-static void unpublish(struct domain *d)
+/* Nobody finds it any more. */
+static int unpublish(struct domain *d)
 {
+    physdev_destroy(d);
     spin_lock(&domain_list_lock);
     list_remove(&d->all_domains);
     list_add_tail(&d->all_domains, &destroyed_list);
@@ -220,36 +232,30 @@ static void unpublish(struct domain *d)
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);
     d->shared = NULL;
-    d->destroyed = true;
+    d->life = DOMAIN_DESTROYED;
     domain_put(d);
+    send_global_virq(VIRQ_DOM_EXC);
+    return 0;
 }
 
-/* In stages, each of which can be interrupted and called again. The caller holds a reference of its
- * own. */
+/* Each can be interrupted (-ERESTART), and is called again until it is done. */
+static int (*const stages[])(struct domain *d) = {
+    stop,                           /* nothing of it runs, or will */
+    grants_release_mappings,        /* what it has of others */
+    events_destroy,
+    release_vcpus,                  /* the frames that they hold */
+    release_memory,                 /* all frames */
+    grants_retire,                  /* what others have of it is theirs now */
+    free_vcpus,
+    unpublish,
+};
+
+/* The caller holds a reference of its own. */
 int domain_destroy(struct domain *d)
 {
-    int error = 0;
+    for (; d->destroy_stage < ARRAY_SIZE(stages); d->destroy_stage++) {
+        int error = stages[d->destroy_stage](d);
 
-    for (; d->destroy_stage < 8; d->destroy_stage++) {
-        switch (d->destroy_stage) {
-        case 0:
-            d->dying = d->memory.closed = true;
-            domain_reconsider(d);
-            stop_timers(d);
-            break;
-        case 1: error = grants_release_mappings(d); break;
-        case 2: error = events_destroy(d); break;
-        case 3: error = release_vcpus(d); break;
-        case 4: error = domain_relinquish_memory(&d->memory); break;
-        case 5: error = grants_retire(d); break;
-        case 6: error = free_vcpus(d); break;
-        case 7:
-            physdev_destroy(d);
-            unpublish(d);
-            send_global_virq(VIRQ_DOM_EXC);
-            break;
-        default: break;
-        }
         if (error) return error;
     }
     return 0;
@@ -264,9 +270,9 @@ static const char *shutdown_name(uint8_t reason)
 
 void domain_shutdown(struct domain *d, uint8_t reason)
 {
-    if (d->shutdown_code_chosen)
-        reason = d->shutdown_code;
-    if (d->shutdown) return;
+    if (d->chosen_code >= 0)
+        reason = (uint8_t)d->chosen_code;
+    if (d->shutdown_code >= 0) return;
     if (d == dom0) {
         printk("Domain 0 %s (%s): the machine %s", reason == SHUTDOWN_crash ? "crashed" : "ended",
                shutdown_name(reason), reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
@@ -276,7 +282,8 @@ void domain_shutdown(struct domain *d, uint8_t reason)
     }
     log_debug("d%u shuts down: %s", d->id, shutdown_name(reason));
     d->shutdown_code = reason;
-    d->shutdown = true;
+    if (d->life == DOMAIN_ALIVE)
+        d->life = DOMAIN_SHUT_DOWN;
     domain_reconsider(d);
     send_global_virq(VIRQ_DOM_EXC);
 }
@@ -286,7 +293,7 @@ void domain_crash(struct domain *d, const char *format, ...)
     char why[REFUSAL_WORDS];
     va_list args;
 
-    if (d->shutdown) return;
+    if (d->shutdown_code >= 0) return;
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
@@ -297,6 +304,6 @@ void domain_crash(struct domain *d, const char *format, ...)
         if (*why)
             log_error("What it was refused last: %s", why);
     }
-    d->shutdown_code_chosen = false;
+    d->chosen_code = -1;
     domain_shutdown(d, SHUTDOWN_crash);
 }

@@ -75,17 +75,29 @@ struct vcpu {
     struct vcpu_counters counters;
 };
 
+/*
+ * A domain's life:
+ *
+ *   ALIVE ----domain_shutdown----> SHUT_DOWN
+ *     |                                |
+ *     +---------domain_destroy---------+----> DYING ----its last stage----> DESTROYED
+ *
+ * There is no way back. Its vCPUs run only while it is ALIVE. What is SHUT_DOWN waits for the
+ * toolstack, with all that it had. DYING gives up everything, stage by stage (domain.c), and gets
+ * no new reference of any kind. DESTROYED has no number, and waits for its last references.
+ */
+enum domain_life { DOMAIN_ALIVE, DOMAIN_SHUT_DOWN, DOMAIN_DYING, DOMAIN_DESTROYED };
+
 struct domain {
-    struct domain_memory memory;    /* memory/owned.h; first: to go to it or back costs nothing */
+    /* memory/owned.h; first, so that the way to it and back costs nothing */
+    struct domain_memory memory;
     domid_t id;
     bool privileged;                /* dom0: the control domain */
-    bool dying;                     /* destruction began; no new references of any kind */
-    bool destroyed;                 /* destruction is complete; waits for its last references */
-    /* asked by itself or crashed; paused until the toolstack acts */
-    bool shutdown;
-    uint8_t shutdown_code;
-    /* SCHEDOP_shutdown_code said it beforehand: domain_shutdown keeps it */
-    bool shutdown_code_chosen;
+    enum domain_life life;
+    uint32_t destroy_stage;         /* while DYING: how many are done */
+    /* SHUTDOWN_*, once domain_shutdown was called, and what SCHEDOP_shutdown_code wants it to be;
+     * -1: nobody did */
+    int16_t shutdown_code, chosen_code;
     uint32_t refs;                  /* domain_get/domain_put; struct freed at 0 */
     uint32_t pause_count;           /* XEN_DOMCTL_pausedomain: vCPUs run only at 0 */
     /* of these, by XEN_DOMCTL_pausedomain; a domU is created with one */
@@ -100,7 +112,6 @@ struct domain {
     struct domain_watchdogs watchdog;       /* domain/timers.h */
     struct domain_time time;        /* domain/time.h */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
-    uint32_t destroy_stage;
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */
@@ -149,6 +160,11 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 
 _Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "RSP0 must be aligned");
+
+static inline bool domain_is_dying(const struct domain *d)
+{
+    return d->life >= DOMAIN_DYING;
+}
 
 /* Whose frames these are, if they are not special_io's or special_xen's. */
 static inline struct domain *domain_of(struct domain_memory *m)

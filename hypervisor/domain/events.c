@@ -192,7 +192,7 @@ static int find_free_port(struct domain *d)
 {
     uint32_t port = 0;
     lock_needed(&d->events.lock);
-    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
+    if (domain_is_dying(d)) return fail(-EINVAL, "the domain is being destroyed");
     for (uint32_t word = 0; word < ARRAY_SIZE(d->events.used) && !port; word++) {
         uint64_t free = ~d->events.used[word] & (word == 0 ? ~1ul : ~0ul);
         if (free)

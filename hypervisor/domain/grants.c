@@ -231,7 +231,7 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
 {
     struct grant_table *gt = owner->grants;
     int16_t status = GNTST_okay;
-    if (!gt || owner->dying)
+    if (!gt || domain_is_dying(owner))
         return refuse(GNTST_bad_domain, "the domain grants nothing, or is being destroyed");
     spin_lock(&gt->lock);
     if (ref >= gt->frames * ENTRIES_PER_FRAME) {

@@ -59,13 +59,13 @@ bool vcpu_runnable(const struct vcpu *v)
     const struct domain *d = v->domain;
 
     return v->sched.state == VCPU_RUNNABLE && v->sched.pause_count == 0 && d->pause_count == 0 &&
-           !d->shutdown && !d->dying;
+           d->life == DOMAIN_ALIVE;
 }
 
 static int waiting_state(const struct vcpu *v)
 {
     if (v->sched.state == VCPU_DOWN || v->sched.pause_count || v->domain->pause_count ||
-        v->domain->shutdown || v->domain->dying)
+        v->domain->life != DOMAIN_ALIVE)
         return RUNSTATE_offline;
     return v->sched.state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }

@@ -40,7 +40,7 @@ void time_goes_to(struct domain *d, uint64_t now);
 /* who runs; takes the reference to d. ns it ran since the last time */
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
 void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
-void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
+void domain_reconsider(struct domain *d);     /* after d->life changed */
 
 /* BLOCKED -> RUNNABLE; no-op otherwise */
 void vcpu_wake(struct vcpu *v);

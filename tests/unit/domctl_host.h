@@ -267,7 +267,7 @@ static int set_up(void **state)
     memset(&did, 0, sizeof(did));
     memset(taken, 0, sizeof(taken));
     caller = (struct domain){ .privileged = true, .vcpu_count = 1, .vcpus = { &self } };
-    guest = (struct domain){ .id = GUEST, .vcpu_count = 3 };
+    guest = (struct domain){ .id = GUEST, .vcpu_count = 3, .shutdown_code = -1 };
     other = (struct domain){ .id = 9 };
     for (unsigned int i = 0; i < 3; i++) {
         guest_vcpus[i] = (struct vcpu){ .id = i, .domain = &guest, .initialised = true };

@@ -198,7 +198,7 @@ static unsigned int end(struct domain *d)
     unsigned int turns = 1;
     int error;
 
-    d->dying = true;
+    d->life = DOMAIN_DYING;
     for (budget_refill(); grants_release_mappings(d); budget_refill())
         ;
     budget_refill();
@@ -207,7 +207,7 @@ static unsigned int end(struct domain *d)
         assert_in_range(cpu.budget + ENTRY_BUDGET, 0, ENTRY_BUDGET);
         budget_refill();
     }
-    d->destroyed = true;
+    d->life = DOMAIN_DESTROYED;
     by_id[d->id] = NULL;
     domain_put(d);
     return turns;

@@ -335,7 +335,7 @@ static void of_other_domains(void **state)
 
     run_as(&dom0_);
     for (unsigned int dying = 0; dying < 2; dying++) {
-        other.dying = other.memory.closed = dying;
+        other.life = (other.memory.closed = dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
         for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
             bool names_it = (rows[i].domid & 0xffff) == 6;
             struct walk w;
@@ -347,7 +347,8 @@ static void of_other_domains(void **state)
             assert_int_equal(domain_refs, 0);
         }
     }
-    other.dying = other.memory.closed = false;
+    other.life = DOMAIN_ALIVE;
+    other.memory.closed = false;
     /* the guest's table gets a frame of the other's: only if that is what is named */
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | DOMID_SELF), -EINVAL);
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | 6), 0);

@@ -53,7 +53,7 @@ static void of_whom(void **state)
         for (unsigned int dying = 0; dying < 2; dying++) {
             long guests = rows[i].guests, dom0s = dying && rows[i].id == 6 ? -ESRCH : rows[i].dom0s;
 
-            other.dying = other.memory.closed = dying;
+            other.life = (other.memory.closed = dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
             *(domid_t *)page = (domid_t)rows[i].id;
             assert_int_equal(op(XENMEM_current_reservation), guests);
             assert_int_equal(op(XENMEM_maximum_reservation), guests == 48 ? 1000 : guests);
@@ -202,13 +202,14 @@ static void how_many_extents(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         with_memory(state);
         guest.memory.max_pages = rows[i].limit;
-        guest.dying = guest.memory.closed = rows[i].dying;
+        guest.life = (guest.memory.closed = rows[i].dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
         reserve(0, rows[i].order, DOMID_SELF);
         r->nr_extents = rows[i].extents;
         assert_int_equal(op(XENMEM_populate_physmap | rows[i].start << 6), rows[i].result);
         assert_int_equal(guest.memory.page_count, 48 + rows[i].more);
         assert_int_equal(next_frame, HEAP + rows[i].more);
-        guest.dying = guest.memory.closed = false;
+        guest.life = DOMAIN_ALIVE;
+    guest.memory.closed = false;
         all_is_well();
     }
     with_memory(state);
@@ -480,9 +481,11 @@ static void exchanges_that_fail_in_the_middle(void **state)
         frame_put(MFN(DOM0S(n)));
         all_is_well();
     }
-    dom0_.dying = dom0_.memory.closed = true;
+    dom0_.life = DOMAIN_DYING;
+    dom0_.memory.closed = true;
     assert_int_equal(op(XENMEM_exchange), -ENOMEM);
-    dom0_.dying = dom0_.memory.closed = false;
+    dom0_.life = DOMAIN_ALIVE;
+    dom0_.memory.closed = false;
     all_is_well();
 }
 
