@@ -41,7 +41,7 @@ HYPERVISOR_CFLAGS := $(FREESTANDING) $(WARNINGS) -Wconversion -Wno-sign-conversi
 # What `make` alone needs; targets that install packages first have their own list (tests/tools/deps.sh).
 MISSING := $(strip $(foreach tool,$(firstword $(CC)) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON) xorriso grub-mkimage,\
              $(if $(shell command -v $(tool)),,$(tool))))
-BUILDING := $(filter-out deps demo test mutate soak run bench port gdb figures clean help lint,$(or $(MAKECMDGOALS),all))
+BUILDING := $(filter-out deps demo test mutate soak run bench port gdb figures clean help lint map,$(or $(MAKECMDGOALS),all))
 $(if $(MISSING),$(if $(BUILDING),$(error not installed: $(MISSING). `make deps` installs what Domus is built with)))
 
 .PHONY: all
@@ -95,6 +95,7 @@ help:
 	@echo 'make unit        unit tests on the host (ASan, UBSan);  make guests-test: the micro-guests only'
 	@echo 'make system-test the whole-system scenarios only;  TESTS="-k NAME" chooses by name'
 	@echo 'make lint        the rules of the house: who may include whom, file sizes, one way out of ring 0, licences'
+	@echo 'make map         draws the rooms of hypervisor/ and who includes whom: hypervisor/rooms.svg'
 	@echo 'make deps        installs missing Debian packages and says why;  make iso;  make clean'
 	@echo
 	@echo 'B=dir builds elsewhere, V=1 shows commands, DEPS=present trusts that the packages are there. DEBUG=1 boots the hypervisor whose locks'

@@ -43,7 +43,7 @@ $(B)/$(2)/%.asm.o: %.asm $(HV_OFFSETS)
 $(B)/$(1).elf: $$($(1)_OBJECTS) hypervisor/domus.lds
 	$$(say) LD $$@
 	$$(Q)$$($(1)_LINK) -o $(B)/$(2)/symbols.elf
-	$$(Q)( echo '#include "entry/symbols.h"'; \
+	$$(Q)( echo '#include "machine/symbols.h"'; \
 	    echo 'const struct symbol symbols[] __attribute__((section(".symbols"), used)) = {'; \
 	    nm -n $(B)/$(2)/symbols.elf | sed -n 's/^\(ffff[0-9a-f]*\) [tT] \([A-Za-z_].*\)$$$$/{ 0x\1, "\2" },/p'; \
 	    echo '};' ) > $(B)/$(2)/symbols.c

@@ -182,3 +182,8 @@ do-mutate:
 
 lint:
 	@$(PYTHON) tests/tools/lint.py $(B)
+
+# hypervisor/rooms.svg: its rooms and who includes whom
+.PHONY: map
+map:
+	@$(PYTHON) tests/tools/map.py

@@ -5,7 +5,7 @@
 #include "lib/string.h"
 #include "machine/cpu.h"
 #include "machine/io.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 #include "memory/paging.h"
 
 extern char text_start[], text_end[], rodata_end[];

@@ -2,7 +2,8 @@
 /* The boot, in order. boot.asm calls boot_main() in long mode, on the first page tables, with a
  * stack of its own. */
 #include "boot/boot.h"
-#include "domain/build_dom0.h"
+#include "boot/build_dom0.h"
+#include "domain/console.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
@@ -10,7 +11,6 @@
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
-#include "machine/console.h"
 #include "machine/io.h"
 #include "machine/lock_check.h"
 #include "machine/serial.h"
@@ -40,6 +40,16 @@ static void give_modules_to_heap(void)
         heap_give(boot_info.modules[i].start, boot_info.modules[i].end);
 }
 
+static void interrupt_controllers_init(void)
+{
+    /* first: while the local APIC still listens to them */
+    pics_silence();
+    for (uint32_t i = 0; i < acpi.ioapic_count; i++)
+        ioapic_add(ioremap(MADDR(acpi.ioapics[i].address), PAGE_SIZE, true),
+                   acpi.ioapics[i].gsi_base);
+    lapic_init(ioremap(MADDR(acpi.lapic_address), PAGE_SIZE, true));
+}
+
 void boot_main(uint32_t multiboot_info)
 {
     /* from here on there is a `current` to write errors into */
@@ -59,9 +69,7 @@ void boot_main(uint32_t multiboot_info)
     acpi_init(boot_info.have_rsdp ? boot_info.rsdp : NULL);
     image_protect();
     memory_init(&boot_info);
-    /* first: it silences the 8259s while the local APIC still listens to them */
-    ioapic_init();
-    lapic_init();
+    interrupt_controllers_init();
     time_init();
     timers_init();
     start_other_cpus();
@@ -72,6 +80,6 @@ void boot_main(uint32_t multiboot_info)
         panic("no kernel for dom0: GRUB's first module2 is missing");
     build_dom0(&boot_info.modules[0], boot_info.module_count > 1 ? &boot_info.modules[1] : NULL);
     give_modules_to_heap();
-    console_start();
+    console_listen();
     schedule_start();
 }

@@ -4,7 +4,7 @@
 #include "boot/boot.h"
 #include "lib/printk.h"
 #include "lib/string.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 struct boot_info boot_info;
 

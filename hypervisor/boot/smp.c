@@ -14,7 +14,7 @@
 #include "machine/vectors.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 /* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
 #define TRAMPOLINE 0x8000ul

@@ -2,12 +2,13 @@
 /* What the debug keys print (XEN_SYSCTL_debug_keys; the letters are Xen's where Xen has the same
  * thing). */
 #include "control/debug_keys.h"
+#include "control/audit.h"
 #include "domain/domain.h"
 #include "control/domctl.h"
 #include "domain/events.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "memory/frame.h"
@@ -37,8 +38,8 @@ static void show_registers(struct domain *d)
 static void show_domain(struct domain *d)
 {
     printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->memory.page_count,
-           d->memory.max_pages, d->refs, d->pause_count, d->shutdown ? ", shut down" : "",
-           d->dying ? ", dying" : "");
+           d->memory.max_pages, d->refs, d->pause_count, d->shutdown_code >= 0 ? ", shut down" : "",
+           domain_is_dying(d) ? ", dying" : "");
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         const struct vcpu *v = d->vcpus[i];
         char words[REFUSAL_WORDS];

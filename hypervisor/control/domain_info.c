@@ -7,8 +7,8 @@
 
 static uint32_t state_flags(struct domain *d, uint32_t online, uint32_t blocked, bool running)
 {
-    return (d->dying ? XEN_DOMINF_dying : 0) |
-           (d->shutdown
+    return (domain_is_dying(d) ? XEN_DOMINF_dying : 0) |
+           (d->shutdown_code >= 0
                 ? XEN_DOMINF_shutdown | (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift
                 : 0) |
            (d->toolstack_pauses ? XEN_DOMINF_paused : 0) |

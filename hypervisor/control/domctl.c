@@ -98,7 +98,7 @@ static int create(struct xen_domctl *op)
 
 static int make_vcpus(struct domain *d, uint32_t count)
 {
-    if (count != d->vcpu_count || d->dying)
+    if (count != d->vcpu_count || domain_is_dying(d))
         return fail(-EINVAL, "as many as the domain was created for, while it lives");
     for (uint32_t i = 0; i < count; i++) {
         if (d->vcpus[i])
@@ -132,7 +132,7 @@ static int unpause(struct domain *d)
 
 static int fill_hypercall_page(struct domain *d, mfn_t frame)
 {
-    if (frame_get_writable(frame, d))
+    if (frame_get_writable(frame, &d->memory))
         return fail_frame(-EACCES, "not a frame of the domain that can be written", frame, 0);
     hypercall_page_fill(map_frame(frame));
     frame_put_writable(frame);
@@ -145,7 +145,7 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
         [FRAME_L1] = XEN_DOMCTL_PFINFO_L1TAB, [FRAME_L2] = XEN_DOMCTL_PFINFO_L2TAB,
         [FRAME_L3] = XEN_DOMCTL_PFINFO_L3TAB, [FRAME_L4] = XEN_DOMCTL_PFINFO_L4TAB,
     };
-    if (!frame_try_get(frame, d)) return XEN_DOMCTL_PFINFO_XTAB;
+    if (!frame_try_get(frame, &d->memory)) return XEN_DOMCTL_PFINFO_XTAB;
     const struct frame *f = frame_of(frame);
     uint64_t info = frame_is_table(frame_type(f)) && frame_typed(f) ? types[frame_type(f)]
                                                                     : XEN_DOMCTL_PFINFO_NOTAB;

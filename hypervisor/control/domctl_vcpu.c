@@ -20,7 +20,7 @@ static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v || !op->ctxt.p) return fail(-EINVAL, "no such vCPU, or no context");
     /* the tables it would hold might never be let go */
-    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
+    if (domain_is_dying(d)) return fail(-EINVAL, "the domain is being destroyed");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
     int error;
     if (!context) return fail(-ENOMEM, "no memory to read the context into");

@@ -4,6 +4,7 @@
  * happened, whether the books balance. Asking why must not change the answer: what DOMUS_last_error
  * itself refuses is not written down.
  */
+#include "control/audit.h"
 #include "control/domctl.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"

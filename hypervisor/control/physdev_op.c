@@ -4,10 +4,11 @@
  * set its I/O privilege level (what its ports answer is another question: emulate/ports.c); all the
  * rest is the control domain's.
  */
-#include "control/pirq.h"
+#include "domain/pirq.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "machine/acpi.h"
+#include "machine/pci.h"
 #include "memory/access.h"
 #include <xen/physdev.h>
 

@@ -10,12 +10,11 @@
 #include "domain/domain.h"
 #include "domain/events.h"
 #include "domain/grants.h"
-#include "domain/sched_op.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
-#include "control/physdev.h"
-#include "entry/budget.h"
-#include "entry/traps.h"
+#include "domain/physdev.h"
+#include "machine/budget.h"
+#include "machine/dump.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
@@ -31,7 +30,7 @@
 #define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
 
 struct domain *dom0;
-struct domain special_io, special_xen;
+struct vcpu boot_vcpu;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
 spinlock_t domain_list_lock = SPINLOCK(LOCK_DOMAINS);
 static struct domain *by_id[MAX_DOMAINS];
@@ -40,22 +39,18 @@ static void domain_prepare(struct domain *d, domid_t id)
 {
     d->id = id;
     d->refs = 1;                    /* the list's, until it is destroyed */
-    spin_lock_init(&d->memory.lock, LOCK_MEMORY);
-    spin_lock_init(&d->memory.pagetable_lock, LOCK_PAGETABLES);
+    d->shutdown_code = d->chosen_code = -1;
+    domain_memory_init(&d->memory);
     spin_lock_init(&d->events.lock, LOCK_EVENTS);
-    list_init(&d->memory.pages);
-    list_init(&d->memory.undoing);
     list_init(&d->all_domains);
 }
 
-/* Before memory_init: the owners of frames that are nobody's, and the vCPU that boots. */
+/* The vCPU that boots. */
 void domains_init(void)
 {
     static struct domain boot_domain;
     static struct vcpu_info nothing_pending = { .evtchn_upcall_mask = 1 };
 
-    domain_prepare(&special_io, DOMID_IO);
-    domain_prepare(&special_xen, DOMID_XEN);
     domain_prepare(&boot_domain, DOMID_IDLE);
     boot_vcpu.domain = &boot_domain;
     boot_vcpu.info = &nothing_pending;
@@ -152,11 +147,11 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
     if (privileged)
         d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
-    d->privileged = privileged;
+    d->privileged = d->memory.trusted = privileged;
     d->events.limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared->vcpu_info[i].evtchn_upcall_mask = 1;
-    share_hv_frame(d->shared, d);
+    share_hv_frame(d->shared, &d->memory);
     d->shared_frame = virt_to_mfn(d->shared);
     update_domain_wallclock(d);
     *error = publish(d) ? 0 : fail(-EEXIST, "there is a domain of this number");
@@ -170,8 +165,19 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
 
 #define COST_VCPU 2000              /* a vCPU's tables, descriptor pages and window given back */
 
-static void stop_timers(struct domain *d)
+static void watchdogs_stop(struct domain *d)
 {
+    for (unsigned int i = 0; i < ARRAY_SIZE(d->watchdog.timers); i++)
+        if (d->watchdog.timers[i].fire)
+            timer_stop(&d->watchdog.timers[i]);
+    d->watchdog.used = 0;
+}
+
+static int stop(struct domain *d)
+{
+    d->life = DOMAIN_DYING;
+    d->memory.closed = true;
+    domain_reconsider(d);
     watchdogs_stop(d);
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
         struct vcpu *v = d->vcpus[i];
@@ -181,6 +187,7 @@ static void stop_timers(struct domain *d)
         vcpu_stop_polling(v);
         vcpu_down(v);
     }
+    return 0;
 }
 
 static int release_vcpus(struct domain *d)
@@ -196,6 +203,11 @@ static int release_vcpus(struct domain *d)
     return 0;
 }
 
+static int release_memory(struct domain *d)
+{
+    return domain_relinquish_memory(&d->memory);
+}
+
 static int free_vcpus(struct domain *d)
 {
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
@@ -209,8 +221,10 @@ static int free_vcpus(struct domain *d)
     return 0;
 }
 
-static void unpublish(struct domain *d)
+/* Nobody finds it any more. */
+static int unpublish(struct domain *d)
 {
+    physdev_destroy(d);
     spin_lock(&domain_list_lock);
     list_remove(&d->all_domains);
     list_add_tail(&d->all_domains, &destroyed_list);
@@ -218,36 +232,30 @@ static void unpublish(struct domain *d)
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);
     d->shared = NULL;
-    d->destroyed = true;
+    d->life = DOMAIN_DESTROYED;
     domain_put(d);
+    send_global_virq(VIRQ_DOM_EXC);
+    return 0;
 }
 
-/* In stages, each of which can be interrupted and called again. The caller holds a reference of its
- * own. */
+/* Each can be interrupted (-ERESTART), and is called again until it is done. */
+static int (*const stages[])(struct domain *d) = {
+    stop,                           /* nothing of it runs, or will */
+    grants_release_mappings,        /* what it has of others */
+    events_destroy,
+    release_vcpus,                  /* the frames that they hold */
+    release_memory,                 /* all frames */
+    grants_retire,                  /* what others have of it is theirs now */
+    free_vcpus,
+    unpublish,
+};
+
+/* The caller holds a reference of its own. */
 int domain_destroy(struct domain *d)
 {
-    int error = 0;
+    for (; d->destroy_stage < ARRAY_SIZE(stages); d->destroy_stage++) {
+        int error = stages[d->destroy_stage](d);
 
-    for (; d->destroy_stage < 8; d->destroy_stage++) {
-        switch (d->destroy_stage) {
-        case 0:
-            d->dying = true;
-            domain_reconsider(d);
-            stop_timers(d);
-            break;
-        case 1: error = grants_release_mappings(d); break;
-        case 2: error = events_destroy(d); break;
-        case 3: error = release_vcpus(d); break;
-        case 4: error = domain_relinquish_memory(d); break;
-        case 5: error = grants_retire(d); break;
-        case 6: error = free_vcpus(d); break;
-        case 7:
-            physdev_destroy(d);
-            unpublish(d);
-            send_global_virq(VIRQ_DOM_EXC);
-            break;
-        default: break;
-        }
         if (error) return error;
     }
     return 0;
@@ -262,9 +270,9 @@ static const char *shutdown_name(uint8_t reason)
 
 void domain_shutdown(struct domain *d, uint8_t reason)
 {
-    if (d->shutdown_code_chosen)
-        reason = d->shutdown_code;
-    if (d->shutdown) return;
+    if (d->chosen_code >= 0)
+        reason = (uint8_t)d->chosen_code;
+    if (d->shutdown_code >= 0) return;
     if (d == dom0) {
         printk("Domain 0 %s (%s): the machine %s", reason == SHUTDOWN_crash ? "crashed" : "ended",
                shutdown_name(reason), reason == SHUTDOWN_poweroff ? "switches off" : "restarts");
@@ -274,7 +282,8 @@ void domain_shutdown(struct domain *d, uint8_t reason)
     }
     log_debug("d%u shuts down: %s", d->id, shutdown_name(reason));
     d->shutdown_code = reason;
-    d->shutdown = true;
+    if (d->life == DOMAIN_ALIVE)
+        d->life = DOMAIN_SHUT_DOWN;
     domain_reconsider(d);
     send_global_virq(VIRQ_DOM_EXC);
 }
@@ -284,7 +293,7 @@ void domain_crash(struct domain *d, const char *format, ...)
     char why[REFUSAL_WORDS];
     va_list args;
 
-    if (d->shutdown) return;
+    if (d->shutdown_code >= 0) return;
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
@@ -295,6 +304,6 @@ void domain_crash(struct domain *d, const char *format, ...)
         if (*why)
             log_error("What it was refused last: %s", why);
     }
-    d->shutdown_code_chosen = false;
+    d->chosen_code = -1;
     domain_shutdown(d, SHUTDOWN_crash);
 }

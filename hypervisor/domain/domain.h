@@ -15,9 +15,9 @@
 #include <xen/vcpu.h>
 #include <xen/callback.h>
 #include "domain/events.h"
-#include "domain/sched_op.h"
+#include "domain/extent.h"
 #include "domain/schedule.h"
-#include "domain/share.h"
+#include "lib/share.h"
 #include "domain/switch.h"
 #include "domain/time.h"
 #include "emulate/ports.h"
@@ -69,22 +69,35 @@ struct vcpu {
     struct vcpu_time time;          /* domain/time.h */
     struct vcpu_events events;      /* domain/events.h */
     struct last_error last_error;   /* lib/fail.h */
-    struct extent extent;           /* memory/owned.h */
+    struct extent extent;           /* domain/extent.h */
     /* our copy of the multicall entry being done, or NULL */
     struct multicall_entry *multicall;
     struct vcpu_counters counters;
 };
 
+/*
+ * A domain's life:
+ *
+ *   ALIVE ----domain_shutdown----> SHUT_DOWN
+ *     |                                |
+ *     +---------domain_destroy---------+----> DYING ----its last stage----> DESTROYED
+ *
+ * There is no way back. Its vCPUs run only while it is ALIVE. What is SHUT_DOWN waits for the
+ * toolstack, with all that it had. DYING gives up everything, stage by stage (domain.c), and gets
+ * no new reference of any kind. DESTROYED has no number, and waits for its last references.
+ */
+enum domain_life { DOMAIN_ALIVE, DOMAIN_SHUT_DOWN, DOMAIN_DYING, DOMAIN_DESTROYED };
+
 struct domain {
+    /* memory/owned.h; first, so that the way to it and back costs nothing */
+    struct domain_memory memory;
     domid_t id;
     bool privileged;                /* dom0: the control domain */
-    bool dying;                     /* destruction began; no new references of any kind */
-    bool destroyed;                 /* destruction is complete; waits for its last references */
-    /* asked by itself or crashed; paused until the toolstack acts */
-    bool shutdown;
-    uint8_t shutdown_code;
-    /* SCHEDOP_shutdown_code said it beforehand: domain_shutdown keeps it */
-    bool shutdown_code_chosen;
+    enum domain_life life;
+    uint32_t destroy_stage;         /* while DYING: how many are done */
+    /* SHUTDOWN_*, once domain_shutdown was called, and what SCHEDOP_shutdown_code wants it to be;
+     * -1: nobody did */
+    int16_t shutdown_code, chosen_code;
     uint32_t refs;                  /* domain_get/domain_put; struct freed at 0 */
     uint32_t pause_count;           /* XEN_DOMCTL_pausedomain: vCPUs run only at 0 */
     /* of these, by XEN_DOMCTL_pausedomain; a domU is created with one */
@@ -95,23 +108,21 @@ struct domain {
     struct shared_info *shared;     /* one frame, owned by the domain, mapped by it */
     mfn_t shared_frame;
 
-    struct domain_memory memory;    /* memory/owned.h */
     struct domain_events events;    /* domain/events.h */
-    struct domain_watchdogs watchdog;       /* domain/sched_op.h */
+    struct domain_watchdogs watchdog;       /* domain/timers.h */
     struct domain_time time;        /* domain/time.h */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
-    uint32_t destroy_stage;
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */
 
-    struct share share;             /* of the CPU (domain/share.h) */
+    struct share share;             /* of the CPU (lib/share.h) */
     /* of ring 0 on its behalf while none of its vCPUs was running */
     uint64_t cpu_time_ns;
     uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */
     struct vcpu *vcpus[MAX_VCPUS];
 
-    struct pirq_table *pirqs;       /* dom0 only (control/physdev.c) */
+    struct pirq_table *pirqs;       /* dom0 only (domain/physdev.c) */
     uint32_t pci_address;           /* what it last wrote to port 0xcf8 (emulate/ports.c) */
     struct list all_domains;
 };
@@ -132,8 +143,8 @@ void domain_shutdown(struct domain *d, uint8_t reason);
  * caller unwinds. */
 void domain_crash(struct domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 extern struct domain *dom0;
-/* owners DOMID_IO and DOMID_XEN of frames that are nobody's RAM */
-extern struct domain special_io, special_xen;
+/* current until dom0 runs: something for fail() to write into */
+extern struct vcpu boot_vcpu;
 extern struct list domain_list;                     /* by id, under domain_list_lock */
 /* those that others' grant mappings keep in memory; under the same lock */
 extern struct list destroyed_list;
@@ -149,6 +160,17 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 
 _Static_assert((offsetof(struct vcpu, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "RSP0 must be aligned");
+
+static inline bool domain_is_dying(const struct domain *d)
+{
+    return d->life >= DOMAIN_DYING;
+}
+
+/* Whose frames these are, if they are not special_io's or special_xen's. */
+static inline struct domain *domain_of(struct domain_memory *m)
+{
+    return container_of(m, struct domain, memory);
+}
 
 static inline uint64_t vcpu_cr3(const struct vcpu *v)
 {

@@ -10,7 +10,7 @@
  */
 #include "domain/events.h"
 #include "domain/domain.h"
-#include "control/physdev.h"
+#include "domain/physdev.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
@@ -89,6 +89,13 @@ static void wake_pollers(struct domain *d, uint32_t port)
         __atomic_fetch_and(&d->events.pollers, ~(1u << i), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
     }
+}
+
+void vcpu_stop_polling(struct vcpu *v)
+{
+    __atomic_fetch_and(&v->domain->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
+    if (v->time.poll.fire)
+        timer_stop(&v->time.poll);
 }
 
 static void raise_port(struct domain *d, uint32_t vcpu, uint32_t port)
@@ -185,7 +192,7 @@ static int find_free_port(struct domain *d)
 {
     uint32_t port = 0;
     lock_needed(&d->events.lock);
-    if (d->dying) return fail(-EINVAL, "the domain is being destroyed");
+    if (domain_is_dying(d)) return fail(-EINVAL, "the domain is being destroyed");
     for (uint32_t word = 0; word < ARRAY_SIZE(d->events.used) && !port; word++) {
         uint64_t free = ~d->events.used[word] & (word == 0 ? ~1ul : ~0ul);
         if (free)
@@ -487,7 +494,7 @@ static int init_control(const struct evtchn_init_control *op)
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
         return fail(-EINVAL, "the control block is not within a page, or not aligned");
-    if (frame_get_writable(MFN(op->control_gfn), d))
+    if (frame_get_writable(MFN(op->control_gfn), &d->memory))
         return fail_frame(-EINVAL,
                           "the control block's frame is none that this domain may write",
                           MFN(op->control_gfn), 0);

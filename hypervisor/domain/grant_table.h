@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a grant table, shared by domain/grants.c (entries, handles, life) and
- * domain/grant_ops.c (the hypercall). */
+ * calls/grant_ops.c (the hypercall). */
 #ifndef DOMUS_DOMAIN_GRANT_TABLE_H
 #define DOMUS_DOMAIN_GRANT_TABLE_H
 
@@ -65,11 +65,6 @@ static inline struct active *active_of(const struct grant_table *gt, uint32_t re
  * written down as with fail(). What stands in another domain's entries is not told: the reference
  * is all that the refused one knows of them.
  */
-#define refuse(status, why)              REFUSED_WITH(refuse_at, (why), (status))
-#define refuse_frame(status, why, m)     REFUSED_WITH(refuse_frame_at, (why), (status), (m))
-#define refuse_value(status, why, value) REFUSED_WITH(refuse_value_at, (why), (status), (value))
-#define REFUSED_WITH(...) ((int16_t)REFUSED_BY(__VA_ARGS__))
-
 /* Begin to use entry `ref` of `owner` for domain `peer`: marks it in the shared table and holds its
  * frame. */
 int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool writable,

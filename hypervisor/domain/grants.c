@@ -12,8 +12,8 @@
  * page back.
  */
 #include "domain/grant_table.h"
-#include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "machine/budget.h"
 #include "lib/printk.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
@@ -34,7 +34,7 @@ static int add_shared_frame(struct domain *d, struct grant_table *gt)
         hv_free_pages(active, ACTIVE_ORDER);
         return fail(-ENOMEM, "no memory for another grant table frame");
     }
-    share_hv_frame(page, d);
+    share_hv_frame(page, &d->memory);
     gt->slots[gt->frames].shared = page;
     gt->slots[gt->frames++].active = active;
     return 0;
@@ -209,12 +209,12 @@ static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared
     /* whatever the guest wrote there since: the users share one frame */
     if (!idle)
         frame = a->frame;
-    if (idle && frame_get(frame, owner)) {
+    if (idle && frame_get(frame, &owner->memory)) {
         unmark_entry(shared, GTF_reading | GTF_writing);
         return refuse(GNTST_bad_page,
                       "the entry names a frame that the granting domain does not own");
     }
-    if (writable && frame_get_writable(frame, owner)) {
+    if (writable && frame_get_writable(frame, &owner->memory)) {
         if (idle)
             frame_put(frame);
         unmark_entry(shared, idle ? GTF_reading | GTF_writing : GTF_writing);
@@ -231,7 +231,7 @@ int16_t grant_acquire(struct domain *owner, uint32_t ref, domid_t peer, bool wri
 {
     struct grant_table *gt = owner->grants;
     int16_t status = GNTST_okay;
-    if (!gt || owner->dying)
+    if (!gt || domain_is_dying(owner))
         return refuse(GNTST_bad_domain, "the domain grants nothing, or is being destroyed");
     spin_lock(&gt->lock);
     if (ref >= gt->frames * ENTRIES_PER_FRAME) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler: fair, preemptive. Whose turn it is, domain/share.c says: by domain, then by vCPU,
+ * The scheduler: fair, preemptive. Whose turn it is, lib/share.c says: by domain, then by vCPU,
  * who had least; for a slice at most if others wait. Who wakes up from sleep and had less than who
  * runs, runs at once, so I/O is answered without delay.
  *
@@ -15,9 +15,8 @@
 #include "domain/schedule.h"
 #include "domain/domain.h"
 #include "domain/time.h"
-#include "entry/budget.h"
-#include "entry/exit.h"
-#include "entry/traps.h"
+#include "machine/budget.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 
 #define SLICE_NS        10000000ul
@@ -60,13 +59,13 @@ bool vcpu_runnable(const struct vcpu *v)
     const struct domain *d = v->domain;
 
     return v->sched.state == VCPU_RUNNABLE && v->sched.pause_count == 0 && d->pause_count == 0 &&
-           !d->shutdown && !d->dying;
+           d->life == DOMAIN_ALIVE;
 }
 
 static int waiting_state(const struct vcpu *v)
 {
     if (v->sched.state == VCPU_DOWN || v->sched.pause_count || v->domain->pause_count ||
-        v->domain->shutdown || v->domain->dying)
+        v->domain->life != DOMAIN_ALIVE)
         return RUNSTATE_offline;
     return v->sched.state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }

@@ -3,7 +3,7 @@
 #ifndef DOMUS_DOMAIN_SCHEDULE_H
 #define DOMUS_DOMAIN_SCHEDULE_H
 
-#include "domain/share.h"
+#include "lib/share.h"
 #include "lib/types.h"
 #include <xen/vcpu.h>
 
@@ -15,7 +15,7 @@ enum vcpu_state { VCPU_DOWN, VCPU_RUNNABLE, VCPU_BLOCKED };
 struct vcpu_sched {
     enum vcpu_state state;
     uint32_t pause_count;           /* plus the domain's */
-    struct turn turn;               /* domain/share.h */
+    struct turn turn;               /* lib/share.h */
     /* held: whom it works for, if not for itself (DOMUS_work_for) */
     struct domain *client;
     uint64_t client_since;          /* ns it had run when it said so */
@@ -39,8 +39,8 @@ bool vcpu_stopped(const struct vcpu *v);
 void time_goes_to(struct domain *d, uint64_t now);
 /* who runs; takes the reference to d. ns it ran since the last time */
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
-void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (domain/share.h) */
-void domain_reconsider(struct domain *d);     /* after d->shutdown or d->dying changed */
+void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
+void domain_reconsider(struct domain *d);     /* after d->life changed */
 
 /* BLOCKED -> RUNNABLE; no-op otherwise */
 void vcpu_wake(struct vcpu *v);

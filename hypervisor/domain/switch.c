@@ -4,11 +4,10 @@
  * vector registers are switched at once, always and whole (advisory 267: never lazily). Also the
  * switch between guest user and guest kernel mode.
  */
+#include "domain/cr4.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
-#include "emulate/privileged.h"
-#include "entry/trap.h"
-#include "entry/traps.h"
+#include "machine/entry_asm.h"
 #include "machine/io.h"
 #include "memory/access.h"
 #include "memory/tlb.h"
@@ -124,10 +123,10 @@ static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
     } __attribute__((packed)) pointer = { GDT_LIMIT, v->window.base };
 
     if (v->cpu != cpu)
-        window_set_cpu_page(v, cpu->gdt_page);
+        window_set_cpu_page(&v->window, cpu->gdt_page);
     v->cpu = cpu;
     __asm__ volatile("lgdt %0" : : "m"(pointer));
-    window_load_ldt(v);
+    window_load_ldt(&v->window);
 }
 
 /* ---- runstate area: guest memory, so only while the guest's kernel tables are loaded ---- */

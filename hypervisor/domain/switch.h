@@ -38,4 +38,7 @@ void vcpu_enter_user(struct vcpu *v);
 void vcpu_runstate_publish(struct vcpu *v);
 void vcpu_time_publish(struct vcpu *v);
 
+/* entry/bounce.c: where a guest goes on that has a segment which cannot be loaded */
+void bounce_failsafe(struct vcpu *v);
+
 #endif

@@ -1,97 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time: the TSC is the clock, the local APIC's one-shot timer is the alarm; machine/clocks.c says
- * how fast they are. Guests get the TSC's rate in their vcpu_info and compute the same nanoseconds
- * from it as now_ns() does here.
+ * Time as guests see it. They get the TSC's rate in their vcpu_info and compute the same
+ * nanoseconds from it as now_ns() does (machine/system_time.c). When the rate is corrected, each
+ * vCPU is told before it runs again.
  *
- * The rate is measured again over longer and longer times. When it is corrected, the clock goes on
- * from where it is, faster or slower, and each vCPU is told before it runs again.
- *
- * What is to happen when is domain/timers.c's business. Lock: none; what is here is written at
- * boot, by the correction and by dom0's settime.
+ * Lock: none; what is here is written at boot and by dom0's settime.
  */
 #include "domain/time.h"
 #include "domain/domain.h"
 #include "lib/printk.h"
-#include "machine/apic.h"
 #include "machine/clocks.h"
-#include "machine/io.h"
-#include "machine/vectors.h"
 #include "memory/access.h"
 
 #define NS_PER_S      1000000000ul
-#define WRONG_PPM     1000          /* a correction above this is not believed */
-#define NEWS_PPM      100           /* one above this is told everybody */
-#define PPM           1000000
 
-/*
- * nanoseconds = system_base + (((ticks << shift) * multiplier) >> 32), with ticks since tsc_base:
- * the form of struct vcpu_time_info; a negative shift is to the right.
- */
-static struct { uint64_t tsc_base, system_base; uint32_t multiplier; int8_t shift; } scale;
-uint32_t time_version;
-static uint64_t tsc_hz, lapic_hz;
 static uint64_t wall_base_s;        /* the wall clock when now_ns() was 0 */
 static uint32_t wall_base_ns;
 
-static uint64_t scale_ticks(uint64_t tsc)
-{
-    uint64_t ticks = tsc - scale.tsc_base;
-
-    ticks = scale.shift >= 0 ? ticks << scale.shift : ticks >> -scale.shift;
-    return scale.system_base + (uint64_t)((unsigned __int128)ticks * scale.multiplier >> 32);
-}
-
-uint64_t now_ns(void)
-{
-    return scale_ticks(rdtsc());
-}
-uint64_t tsc_khz(void)
-{
-    return tsc_hz / 1000;
-}
-
-/* From this moment on, the TSC ticks so fast. */
-static void set_rate(uint64_t hz)
-{
-    uint64_t tsc = rdtsc(), now = time_version ? scale_ticks(tsc) : 0;
-
-    tsc_hz = hz;
-    scale = (typeof(scale)){ .tsc_base = tsc, .system_base = now };
-    for (; hz > 2 * NS_PER_S; hz >>= 1)
-        scale.shift--;
-    for (; hz <= NS_PER_S; hz <<= 1)
-        scale.shift++;
-    scale.multiplier = (uint32_t)((NS_PER_S << 32) / hz);
-    time_version++;
-}
-
-/* ---- correction ---- */
-
-static void correct(void)
-{
-    uint64_t hz = clocks_long_rate();
-    int64_t ppm = hz ? ((int64_t)hz - (int64_t)tsc_hz) * PPM / (int64_t)tsc_hz : 0;
-
-    if (ppm > WRONG_PPM || ppm < -WRONG_PPM) {
-        log_warn("TSC measured at %lu kHz, %ld ppm from what was believed: ignored", hz / 1000,
-                 ppm);
-    } else if (hz != 0 && ppm != 0) {
-        set_rate(hz);
-        if (current != &boot_vcpu)
-            update_vcpu_time(current);
-        printk_at(ppm > NEWS_PPM || ppm < -NEWS_PPM ? LOG_INFO : LOG_DEBUG,
-                  "TSC %lu kHz, corrected by %ld ppm", hz / 1000, ppm);
-    }
-}
-
 void time_look(uint64_t now)
 {
-    static uint64_t due;
-
-    if (now < due) return;
-    due = now + CLOCKS_LOOK_NS;
-    correct();
+    if (clock_correct(now) && current != &boot_vcpu)
+        update_vcpu_time(current);
 }
 
 /* ---- the wall clock: the RTC at boot, later what dom0 says ---- */
@@ -131,10 +60,10 @@ void update_vcpu_time(struct vcpu *v)
     v->time.version = time_version;
     t->version = (t->version + 1) | 1;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    t->tsc_timestamp = scale.tsc_base;
-    t->system_time = scale.system_base;
-    t->tsc_to_system_mul = scale.multiplier;
-    t->tsc_shift = scale.shift;
+    t->tsc_timestamp = tsc_scale.tsc_base;
+    t->system_time = tsc_scale.system_base;
+    t->tsc_to_system_mul = tsc_scale.multiplier;
+    t->tsc_shift = tsc_scale.shift;
     t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->version++;
@@ -161,39 +90,9 @@ void update_domain_time(struct domain *d)
             update_vcpu_time(d->vcpus[i]);
 }
 
-/* ---- the alarm ---- */
-
-/* A far deadline in steps of a second; one in the past at once, on the way out of ring 0. */
-uint64_t alarm_set(uint64_t deadline)
-{
-    uint64_t now = now_ns(), wait;
-
-    if (deadline <= now) {
-        this_cpu()->work |= WORK_TIMERS;
-        return now;
-    }
-    wait = MIN(deadline - now, NS_PER_S);
-    lapic_timer_set((uint32_t)MIN(wait * lapic_hz / NS_PER_S + 1, 0xfffffffful));
-    return now + wait;
-}
-
-static void on_timer_interrupt(void *unused)
-{
-    this_cpu()->work |= WORK_TIMERS;
-}
-
 void time_init(void)
 {
-    struct clock_rates rates;
-
-    clocks_measure(&rates);
-    lapic_hz = rates.lapic_hz;
-    set_rate(rates.tsc_hz);
+    clock_start();
     wall_base_s = rtc_read();
-    vector_claim(VECTOR_TIMER, on_timer_interrupt);
-    printk("TSC %lu kHz, APIC timer %lu kHz, by %s (tries differ by %u ppm)", tsc_hz / 1000,
-           lapic_hz / 1000, rates.reference, rates.spread_ppm);
     printk("wall clock %lu s since 1970, by the RTC", wall_base_s);
-    if (rates.spread_ppm == UINT32_MAX)
-        log_warn("no three measurements of the TSC agree: the time may be wrong");
 }

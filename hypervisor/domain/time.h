@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's clock, its alarm, the wall clock, and what guests see of them. */
+/* The wall clock, and what guests see of the time. */
 #ifndef DOMUS_DOMAIN_TIME_H
 #define DOMUS_DOMAIN_TIME_H
 
 #include "domain/timers.h"
+#include "machine/system_time.h"
 #include "lib/types.h"
 
 struct domain;
@@ -21,16 +22,11 @@ struct domain_time {
     int64_t offset_seconds;
 };
 
-uint64_t now_ns(void);                      /* system time since boot */
-extern uint32_t time_version;               /* counts corrections of the clock */
 void update_vcpu_time(struct vcpu *v);      /* refresh v->info->time (pvclock) */
 
-void time_init(void);                       /* measures TSC and APIC timer; now_ns() starts at 0 */
-/* corrects the clock if it is time for it; to be called each second or so */
+void time_init(void);                       /* the clocks: system time and the wall's */
+/* corrects the clock if it is time for it, and tells who runs; to be called each second or so */
 void time_look(uint64_t now);
-uint64_t tsc_khz(void);
-/* the timer interrupt: at the latest then; returns when, at most a second from now */
-uint64_t alarm_set(uint64_t deadline_ns);
 /* shared_info's wc_*: the wall clock when now_ns() was 0 */
 void update_domain_wallclock(struct domain *d);
 /* that, and the time of each of its vCPUs; d does not run */

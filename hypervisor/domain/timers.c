@@ -16,14 +16,12 @@
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
-#include "entry/budget.h"
-#include "entry/hypercall.h"
+#include "machine/budget.h"
 
 #define COST_TIMER  800             /* instructions: off the queue, an event raised, a vCPU woken */
 #define REST_TIMES  4u
 #define REST_MAX_NS 100000ul
 #define NEVER       UINT64_MAX
-#define STRAY_NS    100000000ul     /* from now: when a deadline that cannot be meant is over */
 
 /* ---- the queue ---- */
 
@@ -161,20 +159,4 @@ void vcpu_set_singleshot(struct vcpu *v, uint64_t deadline_ns)
 void vcpu_stop_singleshot(struct vcpu *v)
 {
     timer_stop(&v->time.singleshot);
-}
-
-/* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in
- * a tenth of a second, as on Xen. */
-long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
-{
-    uint64_t now = now_ns();
-
-    if (deadline == 0)
-        vcpu_stop_singleshot(current);
-    else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0)
-        vcpu_set_singleshot(current, now + STRAY_NS);
-    else
-        vcpu_set_singleshot(current, deadline);
-    return 0;
 }

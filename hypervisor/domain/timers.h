@@ -6,24 +6,14 @@
 #ifndef DOMUS_DOMAIN_TIMERS_H
 #define DOMUS_DOMAIN_TIMERS_H
 
-#include "lib/pqueue.h"
-#include "lib/spinlock.h"
+#include "lib/timer.h"
 
-struct domain;
 struct vcpu;
 
-struct timer {
-    struct pq_node node;            /* queued: armed; key: the deadline, ns of system time */
-    struct domain *owner;           /* who pays for it; NULL: whoever runs */
-    void (*fire)(void *arg);        /* runs in ring 0 on the exit path, holding no lock */
-    void *arg;
-};
-
-struct timer_queue {                /* a CPU's */
-    struct pqueue armed;
-    /* when the next timer interrupt comes: no later than the first deadline */
-    uint64_t alarm;
-    spinlock_t lock;
+#define WATCHDOGS 2
+struct domain_watchdogs {           /* SCHEDOP_watchdog */
+    struct timer timers[WATCHDOGS];
+    uint8_t used;                   /* a bit each */
 };
 
 void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), void *arg);

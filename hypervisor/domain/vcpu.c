@@ -3,9 +3,9 @@
  * A vCPU's birth and end, and its context as the toolstack (XEN_DOMCTL_setvcpucontext) or the guest
  * itself (VCPUOP_initialise) gives it: checked whole before any of it counts.
  */
+#include "domain/cr4.h"
 #include "domain/domain.h"
-#include "emulate/privileged.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "machine/io.h"
@@ -13,7 +13,6 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
-#include "memory/reservation.h"
 #include "memory/window.h"
 
 #define FXSAVE_SIZE 512u
@@ -22,6 +21,8 @@
 #define XSTATE_HEADER 512
 #define COST_BIRTH 4000              /* a vCPU: its window, its FPU state */
 #define COST_CONTEXT 8000           /* a context read, checked and taken over */
+
+_Static_assert(WINDOWS == MAX_DOMAINS * MAX_VCPUS, "each vCPU has a window");
 
 static size_t fpu_size(void)
 {
@@ -58,6 +59,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->id = id;
     v->info = &d->shared->vcpu_info[id];
     v->events.info_frame = INVALID_MFN;
+    v->tables.owner = &d->memory;
     v->tables.kernel = v->tables.user = INVALID_MFN;
     for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++)
         v->window.gdt_frames[i] = INVALID_MFN;
@@ -71,7 +73,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->sched.turn.share = &d->share;
     vcpu_timers_init(v);
     v->hw.xsave_area = hv_alloc_pages(fpu_order());
-    if (!v->hw.xsave_area || window_create(v) != 0) {
+    if (!v->hw.xsave_area || window_create(&v->window) != 0) {
         vcpu_free(v);
         return NULL;
     }
@@ -90,7 +92,7 @@ void vcpu_release(struct vcpu *v)
         mmu_put_table(v->tables.user);
     v->tables.kernel = v->tables.user = INVALID_MFN;
     v->tables.kernel_cr3 = v->tables.user_cr3 = 0;
-    window_destroy(v);
+    window_destroy(&v->window);
     extent_end(v);
     v->info = &v->domain->shared->vcpu_info[v->id];
     if (!mfn_eq(v->events.info_frame, INVALID_MFN))
@@ -124,7 +126,7 @@ static int check_addresses(const struct vcpu_guest_context *c)
 /* Both base tables and the GDT, which hold references; all or nothing. */
 static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    struct domain *d = v->domain;
+    struct domain_memory *d = &v->domain->memory;
     mfn_t kernel = MFN(xen_cr3_to_pfn(c->ctrlreg[3])), user = MFN(xen_cr3_to_pfn(c->ctrlreg[1]));
     bool has_user = c->ctrlreg[1] != 0;
     int error = mmu_get_table(d, kernel, FRAME_L4);
@@ -138,13 +140,13 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
     if (c->gdt_ents > GDT_ENTRIES_MAX)
         error = fail(-EINVAL, "too many GDT entries");
     else
-        error = window_set_gdt(v, c->gdt_frames, (uint32_t)c->gdt_ents);
+        error = window_set_gdt(&v->window, d, c->gdt_frames, (uint32_t)c->gdt_ents);
     if (error)
         goto put_user;
     if (c->ldt_ents > LDT_ENTRIES_MAX)
         error = fail(-EINVAL, "too many LDT entries");
     else
-        error = window_set_ldt(v, c->ldt_base, (uint32_t)c->ldt_ents);
+        error = window_set_ldt(&v->window, c->ldt_base, (uint32_t)c->ldt_ents);
     if (error)
         goto put_user;
     v->tables.kernel = kernel;

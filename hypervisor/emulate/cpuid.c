@@ -57,16 +57,6 @@ enum {
 #define MAX_EXT_LEAF 0x80000008u
 #define XEN_VERSION  (4u << 16 | 17)
 
-/* CR4 as guests see it: what is set for good, and what they may switch. */
-uint64_t cr4_fixed(void)
-{
-    return CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-}
-uint64_t cr4_guest_mask(void)
-{
-    return CR4_TSD | (host_cr4 & (CR4_DE | CR4_OSXSAVE | CR4_FSGSBASE));
-}
-
 static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_leaf r = { 0 };

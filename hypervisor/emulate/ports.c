@@ -6,11 +6,11 @@
  *
  * PCI configuration by ports 0xcf8 and 0xcfc: the address register is one for the whole machine,
  * and we use it too (MSI-X), so the guest's value is kept aside (domain.pci_address) and the pair
- * is written together under a lock, in control/pci.c.
+ * is written together under a lock, in machine/pci.c.
  */
 #include "emulate/privileged.h"
-#include "control/physdev.h"
 #include "machine/io.h"
+#include "machine/pci.h"
 
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA    0xcfc

@@ -10,6 +10,7 @@
  */
 #include "emulate/privileged.h"
 #include "emulate/decode.h"
+#include "domain/cr4.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "machine/io.h"
@@ -146,7 +147,7 @@ static enum string_result string_element(struct vcpu *v, const struct insn *i)
         error = copy_to_guest(VADDR(address), &value, i->operand_size);
     }
     if (error) {
-        const uint64_t *entry = mmu_walk(v, address);
+        const uint64_t *entry = mmu_walk(&v->tables, address);
         inject_page_fault(v, address,
                           (entry && (*entry & 1) ? PF_PRESENT : 0) | (out ? 0 : PF_WRITE));
         return STRING_FAULTED;
@@ -200,7 +201,7 @@ static bool read_control_register(struct vcpu *v, const struct insn *i)
 static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
 {
     mfn_t new = maddr_to_mfn(MADDR(value)), old = v->tables.kernel;
-    int error = mmu_get_table(v->domain, new, FRAME_L4);
+    int error = mmu_get_table(v->tables.owner, new, FRAME_L4);
     *again = error == -ERESTART;
     if (error) return *again;
     v->tables.kernel = new;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Privileged operations of guests, emulated: who calls in, and the policies for CPUID, MSRs and I/O
- * ports.
+ * Privileged operations of guests, emulated (entry/trap.h: who calls in), and the policies for
+ * CPUID, MSRs and I/O ports.
  *
  * Guest kernel and guest user mode are both ring 3, so what a kernel may do and a process may not
  * is decided here and not by the hardware (advisory 105): emulate_privileged asks v->in_kernel
@@ -10,17 +10,7 @@
 #ifndef DOMUS_EMULATE_PRIVILEGED_H
 #define DOMUS_EMULATE_PRIVILEGED_H
 
-#include "domain/domain.h"
-
-/*
- * Called for #GP with error code 0 from a guest. True: the instruction was emulated (or a trap for
- * the guest is queued); go back to the guest. False: not ours, deliver the exception. Uses and
- * changes v->regs; v is current.
- */
-bool emulate_privileged(struct vcpu *v);
-
-/* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
-bool emulate_forced_cpuid(struct vcpu *v);
+#include "entry/trap.h"
 
 /* The instruction is done: step over it. A guest that single-steps gets its #DB here, because the
  * CPU never ran it. */
@@ -29,9 +19,6 @@ void emulate_finish(struct vcpu *v, unsigned int length);
 /* ---- emulate/cpuid.c ---- */
 struct cpuid_leaf { uint32_t a, b, c, d; };
 struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf);   /* what current may see */
-/* CR4 bits that every guest sees set; pure functions of the host (advisory 293) */
-uint64_t cr4_fixed(void);
-uint64_t cr4_guest_mask(void);      /* CR4 bits a guest may switch */
 
 /* ---- emulate/msr.c: true when the guest may; false is #GP ---- */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);

@@ -217,12 +217,12 @@ static uint64_t operand_address(const struct insn *insn, const struct cpu_user_r
  * NULL. */
 static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 {
-    const uint64_t *e = mmu_walk(v, va);
+    const uint64_t *e = mmu_walk(&v->tables, va);
     const struct frame *f;
 
     if (!e || (*e & (PTE_P | PTE_RW)) != PTE_P || mfn_is_io(pte_mfn(*e))) return NULL;
     f = frame_of(pte_mfn(*e));
-    if (f->owner != v->domain || frame_type(f) != FRAME_L1 || !(f->state & FRAME_VALID))
+    if (f->owner != v->tables.owner || frame_type(f) != FRAME_L1 || !(f->state & FRAME_VALID))
         return NULL;
     return (uint64_t *)map_frame(pte_mfn(*e)) + (va >> 3 & 511);
 }
@@ -230,7 +230,7 @@ static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 /* Retried while the CPU changes accessed and dirty bits under our feet. */
 static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsigned int shift)
 {
-    struct walk w = { v->domain, v->domain };
+    struct walk w = { v->tables.owner, v->tables.owner };
     uint64_t mask = size_mask(&s->insn), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
     int error;
 
@@ -266,13 +266,13 @@ bool emulate_pt_write(struct vcpu *v, uint64_t cr2)
     bool done;
 
     /* something more urgent first; the instruction faults again */
-    if (undo_if_any(v->domain)) return true;
+    if (undo_if_any(v->tables.owner)) return true;
 
-    spin_lock(&v->domain->memory.pagetable_lock);
+    spin_lock(&v->tables.owner->pagetable_lock);
     /* most faults are not ours: find out before decoding */
     slot = find_slot(v, cr2);
     done = slot && decode_store(&s, v, cr2) && store_to_slot(&s, v, slot, 8 * (cr2 & 7));
-    spin_unlock(&v->domain->memory.pagetable_lock);
+    spin_unlock(&v->tables.owner->pagetable_lock);
     if (!done) return false;
 
     if (s.result_register >= 0)

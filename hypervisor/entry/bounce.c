@@ -18,7 +18,7 @@
 #include "entry/trap.h"
 #include "lib/printk.h"
 #include "machine/io.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 #define FRAME_MAX 88                /* bytes */
 

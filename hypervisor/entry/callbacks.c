@@ -7,7 +7,7 @@
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
-#include "entry/traps.h"
+#include "machine/entry_asm.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "machine/io.h"

@@ -20,7 +20,7 @@
 ; as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of their own (IST), because they
 ; can arrive on the first instruction of syscall_entry, when RSP is still the guest's (advisory 260).
 
-%include "entry/asm.inc"
+%include "machine/asm.inc"
 %include "offsets.inc"
 
 %define FLAT_CS32 0xe023

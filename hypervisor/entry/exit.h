@@ -9,7 +9,5 @@
 void exit_work(void);               /* work bits, then upcalls; may change current */
 /* IRETQ refused the guest's frame: an exception of the guest's, or its end */
 void exit_failed(void);
-/* entry.asm: leave ring 0 for current, from an empty stack */
-void enter_guest(void) __attribute__((noreturn));
 
 #endif

@@ -5,7 +5,6 @@
  * nothing but the door of those hypercalls that are the control domain's.
  */
 #include "entry/hypercall.h"
-#include "entry/traps.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "memory/access.h"
@@ -143,7 +142,7 @@ long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, un
         }
         if (write_guest_u64(calls + offsetof(struct multicall_entry, result), e.result) != 0)
             return fail(-EFAULT, "a result cannot be written");
-        if (v->domain->shutdown) return 0;
+        if (v->domain->life != DOMAIN_ALIVE) return 0;
         spend(COST_CALL);
         if (count > 1 && spent())
             return hypercall_continue(__HYPERVISOR_multicall, 2, calls + sizeof(e), count - 1);

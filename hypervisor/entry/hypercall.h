@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls: their handlers, and how a long one gives way and goes on (when: entry/budget.h).
+ * Hypercalls: their handlers, and how a long one gives way and goes on (when: machine/budget.h).
  *
  * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the
  * arguments as the guest gave them. The table is made from pvguest-sdk/include/abi/hypercall.tbl
@@ -10,7 +10,7 @@
 #define DOMUS_ENTRY_HYPERCALL_H
 
 #include "domain/domain.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 #include <abi/operation_names.h>
 

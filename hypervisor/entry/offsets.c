@@ -2,7 +2,7 @@
 /* Offsets into C structures for entry.asm. Never linked: build.mk reads the @define lines out of
  * the assembly text. */
 #include "domain/domain.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/trap.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n@define " #name " %0" : : "i"(value))

@@ -7,34 +7,9 @@
 #define DOMUS_ENTRY_TRAP_H
 
 #include "domain/domain.h"
+#include "machine/vectors.h"
 
-enum {
-    TRAP_DIVIDE = 0,
-    TRAP_DEBUG = 1,
-    TRAP_NMI = 2,
-    TRAP_BREAKPOINT = 3,
-    TRAP_OVERFLOW = 4,
-    TRAP_BOUNDS = 5,
-    TRAP_INVALID_OP = 6,
-    TRAP_NO_DEVICE = 7,
-    TRAP_DOUBLE_FAULT = 8,
-    TRAP_INVALID_TSS = 10,
-    TRAP_NO_SEGMENT = 11,
-    TRAP_STACK = 12,
-    TRAP_GP = 13,
-    TRAP_PAGE_FAULT = 14,
-    TRAP_FPU = 16,
-    TRAP_ALIGNMENT = 17,
-    TRAP_MACHINE_CHECK = 18,
-    TRAP_SIMD = 19,
-};
 #define TRAP_SYSCALL 0x100  /* in regs.entry_vector: came by SYSCALL, may leave by SYSRET */
-
-#define PF_PRESENT  1u      /* page-fault error code: the entry was present (a protection fault) */
-#define PF_WRITE    2u
-#define PF_USER     4u
-#define PF_RESERVED 8u
-#define PF_FETCH    16u
 
 #define NO_ERROR_CODE (-1)
 
@@ -52,6 +27,18 @@ void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code);
  * error code. */
 void bounce_callback(struct vcpu *v, const struct guest_callback *callback);
 
-void bounce_failsafe(struct vcpu *v);
+/* ---- asked by traps.c, answered in emulate/ ---- */
+
+/*
+ * Called for #GP with error code 0 from a guest. True: the instruction was emulated (or a trap for
+ * the guest is queued); go back to the guest. False: not ours, deliver the exception. Uses and
+ * changes v->regs; v is current.
+ */
+bool emulate_privileged(struct vcpu *v);
+/* Called for #UD: the forced-emulation prefix `ud2a; .ascii "xen"; cpuid`. Same answers. */
+bool emulate_forced_cpuid(struct vcpu *v);
+/* Page fault of guest kernel code that wrote to a present, read-only page: a store into one of its
+ * own L1 tables? True: done (or a fault of its own is queued), resume the guest. */
+bool emulate_pt_write(struct vcpu *v, uint64_t cr2);
 
 #endif

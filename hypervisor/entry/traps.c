@@ -6,11 +6,11 @@
  */
 #include "entry/trap.h"
 #include "domain/domain.h"
-#include "emulate/privileged.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/exit.h"
 #include "entry/far_return.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/io.h"
@@ -95,7 +95,7 @@ static void page_fault(struct vcpu *v)
     uint32_t code = v->regs.error_code;
 
     if (in_window(address)) {
-        if (ldt_fault(address)) return;
+        if (ldt_fault(&v->window, &v->tables, address)) return;
         address = ldt_address(v, address);
     } else if ((code & (PF_PRESENT | PF_WRITE | PF_RESERVED | PF_FETCH)) ==
                    (PF_PRESENT | PF_WRITE) &&
@@ -217,7 +217,7 @@ void ring0_trap(struct cpu_user_regs *regs)
     if (regs->entry_vector == TRAP_PAGE_FAULT) {
         /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
         address = read_cr2();
-        if (in_window(address) && ldt_fault(address)) return;
+        if (in_window(address) && ldt_fault(&current->window, &current->tables, address)) return;
     }
     target = find_fixup(regs->rip);
     if (!target)

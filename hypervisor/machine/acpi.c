@@ -6,13 +6,13 @@
  * bounded by the tables' own lengths, which firmware is trusted to have right.
  */
 #include "machine/acpi.h"
-#include "domain/domain.h"
+#include "lib/layout.h"
 #include "lib/params.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/console.h"
 #include "machine/io.h"
-#include "memory/layout.h"
+#include "machine/system_time.h"
 
 struct acpi_facts acpi = { .lapic_address = 0xfee00000, .sleep_type_a = -1, .sleep_type_b = -1 };
 

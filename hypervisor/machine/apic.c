@@ -9,7 +9,6 @@
 #include "machine/acpi.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
-#include "memory/paging.h"
 
 #define LAPIC_ID            0x020
 #define LAPIC_TPR           0x080
@@ -39,10 +38,9 @@ static void lapic_write(uint32_t reg, uint32_t v)
     *(volatile uint32_t *)(lapic + reg) = v;
 }
 
-void lapic_init(void)
+void lapic_init(volatile void *registers)
 {
-    if (!lapic)
-        lapic = ioremap(MADDR(acpi.lapic_address), PAGE_SIZE, true);
+    lapic = registers;
     /* enabled, not x2APIC */
     wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);
     lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
@@ -96,6 +94,7 @@ void lapic_send_startup(uint32_t apic_id, uint8_t page)
 #define REDIRECTION_LOW     (1u << 13)
 
 static struct { volatile uint32_t *registers; uint32_t base, count; } ioapics[MAX_IOAPICS];
+static unsigned int ioapic_count;
 
 static uint32_t io_read(unsigned int i, uint32_t reg)
 {
@@ -109,28 +108,32 @@ static void io_write(unsigned int i, uint32_t reg, uint32_t v)
     ioapics[i].registers[4] = v;
 }
 
-void ioapic_init(void)
+void pics_silence(void)
 {
-    /* the 8259s: vectors 0x20 to 0x2f, then all masked */
+    /* vectors 0x20 to 0x2f, then all masked */
     outb(0x20, 0x11); outb(0xa0, 0x11);
     outb(0x21, 0x20); outb(0xa1, 0x28);
     outb(0x21, 0x04); outb(0xa1, 0x02);
     outb(0x21, 0x01); outb(0xa1, 0x01);
     outb(0x21, 0xff); outb(0xa1, 0xff);
-    for (unsigned int i = 0; i < acpi.ioapic_count; i++) {
-        ioapics[i].registers = ioremap(MADDR(acpi.ioapics[i].address), PAGE_SIZE, true);
-        ioapics[i].base = acpi.ioapics[i].gsi_base;
-        ioapics[i].count = (io_read(i, 1) >> 16 & 0xff) + 1;
-        for (uint32_t n = 0; n < ioapics[i].count; n++)
-            io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
-    }
+}
+
+void ioapic_add(volatile void *registers, uint32_t gsi_base)
+{
+    unsigned int i = ioapic_count++;
+
+    ioapics[i].registers = registers;
+    ioapics[i].base = gsi_base;
+    ioapics[i].count = (io_read(i, 1) >> 16 & 0xff) + 1;
+    for (uint32_t n = 0; n < ioapics[i].count; n++)
+        io_write(i, REDIRECTION(n), REDIRECTION_MASKED);
 }
 
 uint32_t ioapic_gsi_count(void)
 {
     uint32_t count = 0;
 
-    for (unsigned int i = 0; i < acpi.ioapic_count; i++)
+    for (unsigned int i = 0; i < ioapic_count; i++)
         count = MAX(count, ioapics[i].base + ioapics[i].count);
     return count;
 }
@@ -138,7 +141,7 @@ uint32_t ioapic_gsi_count(void)
 /* Which I/O APIC has this GSI: its index, or -1. */
 static int find(uint32_t gsi)
 {
-    for (unsigned int i = 0; i < acpi.ioapic_count; i++)
+    for (unsigned int i = 0; i < ioapic_count; i++)
         if (gsi >= ioapics[i].base && gsi - ioapics[i].base < ioapics[i].count) return (int)i;
     return -1;
 }

@@ -6,7 +6,10 @@
 
 #include "lib/types.h"
 
-void lapic_init(void);              /* on each CPU */
+void pics_silence(void);            /* before the others */
+/* where they are mapped */
+void lapic_init(volatile void *registers);
+void ioapic_add(volatile void *registers, uint32_t gsi_base);   /* at most MAX_IOAPICS */
 uint32_t lapic_id(void);
 void lapic_eoi(void);
 void lapic_timer_set(uint32_t ticks);       /* one shot; 0 stops */
@@ -14,7 +17,6 @@ uint32_t lapic_timer_left(void);
 void lapic_send_init(uint32_t apic_id);
 void lapic_send_startup(uint32_t apic_id, uint8_t page);
 
-void ioapic_init(void);
 uint32_t ioapic_gsi_count(void);
 /* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. A level one must be
  * masked by its handler until served. */

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* See console.h. Lock: console_lock, the innermost of all; the serial line is under it, too. */
 #include "machine/console.h"
-#include "domain/domain.h"
-#include "domain/timers.h"
 #include "lib/printk.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "machine/serial.h"
 
 #define LOG_SIZE (32u * 1024)       /* a power of two */
-#define LOOK_NS  20000000ul         /* between two looks at a line without an interrupt */
 
 /* What the hypervisor has said, and what the line has not taken yet: of everybody. Positions grow
  * forever. */
 static struct { char bytes[LOG_SIZE]; uint32_t head, start; } kept, line;
 static spinlock_t console_lock = SPINLOCK(LOCK_CONSOLE);
 static bool ending;
-static struct timer looking;
+static void (*typed)(void);
 
 /* Hands the line what it takes now; or all, which may take seconds. */
 static void send(bool all)
@@ -84,31 +81,23 @@ size_t console_read(char *buffer, size_t size)
     return n;
 }
 
-static void on_interrupt(void *unused)
+void console_serve(void *unused)
 {
-    bool typed;
+    bool input;
 
     spin_lock(&console_lock);
-    typed = serial_receive();
+    input = serial_receive();
     send(false);
     serial_rearm();
     spin_unlock(&console_lock);
-    if (typed)
-        send_global_virq(VIRQ_CONSOLE);
+    if (input)
+        typed();
 }
 
-static void look(void *unused)
+bool console_start(void (*on_input)(void))
 {
-    on_interrupt(NULL);
-    timer_set(&looking, now_ns() + LOOK_NS);
-}
-
-void console_start(void)
-{
-    if (serial_enable_interrupt(on_interrupt)) return;
-    log_warn("no interrupt for COM1: input is looked for 50 times a second, output is waited for");
-    timer_init(&looking, NULL, look, NULL);
-    look(NULL);
+    typed = on_input;
+    return serial_enable_interrupt(console_serve);
 }
 
 void console_end(void)

@@ -20,9 +20,10 @@ bool console_has_room(void);
 /* What was typed since, at most `size` bytes; never waits. */
 size_t console_read(char *buffer, size_t size);
 
-/* From now on the line has interrupts, or is looked at often, and VIRQ_CONSOLE tells dom0 of
- * input. */
-void console_start(void);
+/* on_input: to be called when something has been typed. False: the line has no interrupt, and
+ * somebody must have it served often. */
+bool console_start(void (*on_input)(void)) must_check;
+void console_serve(void *unused);
 
 /* The machine is about to end: what waits is sent, and what is said from now on at once. */
 void console_end(void);

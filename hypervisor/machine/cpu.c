@@ -4,16 +4,14 @@
  * SYSCALL registers, XSAVE. The same function for the boot CPU and the others.
  */
 #include "machine/cpu.h"
-#include "domain/domain.h"
-#include "entry/vectors_asm.h"
+#include <xen/xen.h>
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/io.h"
 #include "machine/segments.h"
-#include "memory/paging.h"
 
 struct cpu boot_cpu;
-struct vcpu boot_vcpu;
 uint32_t cpus_online = 1;
 uint64_t host_cr4;
 uint64_t xsave_mask;

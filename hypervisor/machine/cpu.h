@@ -10,8 +10,9 @@
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
 
-#include "domain/share.h"
-#include "domain/timers.h"
+#include "lib/share.h"
+#include "lib/spinlock.h"
+#include "lib/timer.h"
 #include "lib/types.h"
 
 struct vcpu;
@@ -41,7 +42,7 @@ struct cpu {
     uint64_t syscall_rsp;
     uint64_t stack_top;             /* of this CPU's ring-0 stack: every entry starts here */
     uint32_t work;                  /* WORK_* */
-    /* instructions that this stay in ring 0 may still spend (entry/budget.h) */
+    /* instructions that this stay in ring 0 may still spend (machine/budget.h) */
     int32_t budget;
     uint32_t id, apic_id;
     /* what CR3 holds (advisory 494: one truth about the loaded tables) */
@@ -64,8 +65,6 @@ struct cpu {
 };
 
 extern struct cpu boot_cpu;
-/* current until dom0 runs: something for fail() to write into */
-extern struct vcpu boot_vcpu;
 extern uint32_t cpus_online;
 
 /* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the

@@ -14,6 +14,8 @@
 #define HV_TSS  0xe040      /* 16 bytes */
 #define HV_LDT  0xe050      /* 16 bytes: the current vCPU's LDT, rewritten when that changes */
 
+/* FIRST_RESERVED_GDT_PAGE: the 15th page of every GDT is ours */
+#define GUEST_GDT_PAGES 14
 #define GDT_BYTES (15 * 4096)       /* the limit of every GDT is this minus 1 */
 
 #endif

@@ -4,12 +4,11 @@
  * be debugged.
  */
 #include "machine/serial.h"
-#include "domain/domain.h"
-#include "domain/time.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
 #include "machine/io.h"
+#include "machine/system_time.h"
 #include "machine/vectors.h"
 
 #define COM1 0x3f8

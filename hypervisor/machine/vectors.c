@@ -6,8 +6,7 @@
  * the guest's trap table allows it.
  */
 #include "machine/vectors.h"
-#include "entry/trap.h"
-#include "entry/vectors_asm.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "machine/apic.h"
 #include "machine/segments.h"

@@ -9,6 +9,33 @@
 
 #include "lib/types.h"
 
+enum {                              /* exceptions */
+    TRAP_DIVIDE = 0,
+    TRAP_DEBUG = 1,
+    TRAP_NMI = 2,
+    TRAP_BREAKPOINT = 3,
+    TRAP_OVERFLOW = 4,
+    TRAP_BOUNDS = 5,
+    TRAP_INVALID_OP = 6,
+    TRAP_NO_DEVICE = 7,
+    TRAP_DOUBLE_FAULT = 8,
+    TRAP_INVALID_TSS = 10,
+    TRAP_NO_SEGMENT = 11,
+    TRAP_STACK = 12,
+    TRAP_GP = 13,
+    TRAP_PAGE_FAULT = 14,
+    TRAP_FPU = 16,
+    TRAP_ALIGNMENT = 17,
+    TRAP_MACHINE_CHECK = 18,
+    TRAP_SIMD = 19,
+};
+
+#define PF_PRESENT  1u      /* page-fault error code: the entry was present (a protection fault) */
+#define PF_WRITE    2u
+#define PF_USER     4u
+#define PF_RESERVED 8u
+#define PF_FETCH    16u
+
 /* below: exceptions. The 8259s, masked, have the first sixteen; spurious ones may still come */
 #define VECTOR_EXTERNAL 0x20
 #define VECTOR_FIRST    0x30

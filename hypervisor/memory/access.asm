@@ -5,7 +5,7 @@
 ; The range check is the same as guest_range_ok: the lower half, or the upper one behind our slots. It comes first: SMAP guards
 ; supervisor pages of ours against nothing.
 
-%include "entry/asm.inc"
+%include "machine/asm.inc"
 
 %define EFAULT    14
 %define LOW_END   0x0000800000000000

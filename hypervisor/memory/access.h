@@ -8,7 +8,7 @@
 #ifndef DOMUS_MEMORY_ACCESS_H
 #define DOMUS_MEMORY_ACCESS_H
 
-#include "memory/layout.h"
+#include "lib/layout.h"
 #include "lib/types.h"
 #include "machine/io.h"            /* is_canonical */
 

@@ -20,7 +20,7 @@
  * flushes.
  */
 #include "memory/entry.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "memory/l1tf.h"
 #include "memory/tlb.h"
 #include "lib/fail.h"
@@ -49,14 +49,14 @@ void entry_init(void)
  * (memory/l1tf.h). */
 static int absent_entry_ok(const struct walk *w, unsigned int level, uint64_t e)
 {
-    if (likely(!l1tf_vulnerable) || w->owner->privileged) return 0;
+    if (likely(!l1tf_vulnerable) || w->owner->trusted) return 0;
     if (l1tf_safe(e, level, device_address_mask, max_frame << PAGE_SHIFT)) return 0;
     return fail(-EINVAL, "a not-present entry with an address of RAM (L1TF)");
 }
 
 static int device_page_ok(const struct walk *w, uint64_t e)
 {
-    if (!w->owner->privileged)
+    if (!w->owner->trusted)
         return fail(-EINVAL, "not RAM: only the control domain may map device pages");
     if (w->frames != w->owner && w->frames != &special_io)
         return fail(-EINVAL, "not RAM of that domain");
@@ -142,7 +142,7 @@ int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t ne
     uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
     int error;
 
-    lock_needed(&w->owner->memory.pagetable_lock);
+    lock_needed(&w->owner->pagetable_lock);
     if (same_references(level, old, new)) {
         if (new & ~(level == 1 ? L1_ALLOWED : TABLE_ALLOWED))
             return entry_refused(fail(-EINVAL, "reserved bits in a page-table entry"), level, slot,
@@ -167,7 +167,7 @@ int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint
     bool same = same_references(1, expected, new) && !(new & ~L1_ALLOWED);
     int error = 0;
 
-    lock_needed(&w->owner->memory.pagetable_lock);
+    lock_needed(&w->owner->pagetable_lock);
     if (same)
         new = loadable(new);
     else

@@ -17,7 +17,7 @@
  * What one operation is about: tables of `owner`, whose entries may name frames of `frames`
  * (itself; another domain, special_io, special_xen for the control domain's foreign mappings).
  */
-struct walk { struct domain *owner, *frames; };
+struct walk { struct domain_memory *owner, *frames; };
 
 /* Take the references that entry *e of a table of this level needs, and bring it into the form that
  * hardware may load (U=1, no G). 0, -EINVAL, -EBUSY, -ERESTART (level > 1 only: the budget is
@@ -29,9 +29,9 @@ void entry_put(unsigned int level, uint64_t e);
 int entry_refused(int error, unsigned int level, const uint64_t *slot, uint64_t e) must_check cold;
 
 /* The queue is empty nearly always. */
-static inline int undo_if_any(struct domain *d)
+static inline int undo_if_any(struct domain_memory *d)
 {
-    return likely(list_empty(&d->memory.undoing)) ? 0 : mmu_undo(d);
+    return likely(list_empty(&d->undoing)) ? 0 : mmu_undo(d);
 }
 
 /* Replace the entry in *slot of a valid table. preserve: accessed and dirty bits survive

@@ -10,16 +10,24 @@
  * points to a domain that is gone.
  */
 #include "memory/frame.h"
-#include "domain/domain.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 
 uint64_t max_frame;
 uint64_t *m2p_table;
+struct domain_memory special_io, special_xen;
+
+void domain_memory_init(struct domain_memory *d)
+{
+    spin_lock_init(&d->lock, LOCK_MEMORY);
+    spin_lock_init(&d->pagetable_lock, LOCK_PAGETABLES);
+    list_init(&d->pages);
+    list_init(&d->undoing);
+}
 
 /* ---- pages of devices that are ours ---- */
 
@@ -43,13 +51,13 @@ bool mfn_is_ours(mfn_t m)
 
 static void frame_free(struct frame *f)
 {
-    struct domain *d = f->owner;
+    struct domain_memory *d = f->owner;
 
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     list_remove(&f->link);
     if (!(f->state & FRAME_SHARED))
-        d->memory.page_count--;
-    spin_unlock(&d->memory.lock);
+        d->page_count--;
+    spin_unlock(&d->lock);
     f->owner = NULL;
     f->state = 0;
     m2p_set(mfn_of(f), M2P_INVALID);
@@ -60,12 +68,12 @@ static void frame_free(struct frame *f)
 /* A table that has lost its last type reference waits for mmu_undo on its owner's queue. */
 static void queue_undo(struct frame *f)
 {
-    struct domain *d = f->owner;
+    struct domain_memory *d = f->owner;
 
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     list_remove(&f->link);
-    list_add_tail(&f->link, &d->memory.undoing);
-    spin_unlock(&d->memory.lock);
+    list_add_tail(&f->link, &d->undoing);
+    spin_unlock(&d->lock);
 }
 
 void frame_finish(struct frame *f, enum pt_result r)
@@ -78,7 +86,7 @@ void frame_finish(struct frame *f, enum pt_result r)
 
 /* ---- references ---- */
 
-bool frame_try_get(mfn_t m, struct domain *owner)
+bool frame_try_get(mfn_t m, struct domain_memory *owner)
 {
     if (!mfn_valid(m) || !pt_get(frame_of(m))) return false;
     if (frame_of(m)->owner == owner) return true;
@@ -86,7 +94,7 @@ bool frame_try_get(mfn_t m, struct domain *owner)
     return false;
 }
 
-int frame_get(mfn_t m, struct domain *owner)
+int frame_get(mfn_t m, struct domain_memory *owner)
 {
     struct frame *f = frame_of(m);
 
@@ -131,7 +139,7 @@ static int make_true(struct frame *f, enum frame_type t)
     return 0;
 }
 
-int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
+int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t)
 {
     struct frame *f = frame_of(m);
     enum pt_result r;
@@ -162,28 +170,29 @@ void frame_put_type(mfn_t m)
 
 /* Enter `count` frames in d's books before they are there, within d's limit unless the same number
  * is about to go (exchange). */
-static bool account(struct domain *d, uint64_t count, bool swapping)
+static bool account(struct domain_memory *d, uint64_t count, bool swapping)
 {
     bool ok;
 
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     /* advisory 385 */
-    ok = !d->dying && (swapping || (d->memory.page_count <= d->memory.max_pages &&
-                                    count <= d->memory.max_pages - d->memory.page_count));
+    ok = !d->closed && (swapping || (d->page_count <= d->max_pages &&
+                                    count <= d->max_pages - d->page_count));
     if (ok)
-        d->memory.page_count += count;
-    spin_unlock(&d->memory.lock);
+        d->page_count += count;
+    spin_unlock(&d->lock);
     return ok;
 }
 
-static void unaccount(struct domain *d, uint64_t count)
+static void unaccount(struct domain_memory *d, uint64_t count)
 {
-    spin_lock(&d->memory.lock);
-    d->memory.page_count -= count;
-    spin_unlock(&d->memory.lock);
+    spin_lock(&d->lock);
+    d->page_count -= count;
+    spin_unlock(&d->lock);
 }
 
-mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
+mfn_t frames_reserve(struct domain_memory *d, unsigned int order, unsigned int address_bits,
+                     bool swapping)
 {
     mfn_t m;
 
@@ -194,7 +203,7 @@ mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_
     return m;
 }
 
-void frames_unreserve(struct domain *d, mfn_t m, unsigned int order)
+void frames_unreserve(struct domain_memory *d, mfn_t m, unsigned int order)
 {
     unaccount(d, 1UL << order);
     heap_free_frames(m, order);
@@ -207,20 +216,21 @@ void frame_clear(mfn_t m)
     spend(COST_CLEAR);
 }
 
-void frames_give(struct domain *d, mfn_t m, unsigned int order)
+void frames_give(struct domain_memory *d, mfn_t m, unsigned int order)
 {
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     for (uint64_t i = 0; i < 1UL << order; i++) {
         struct frame *f = frame_of(MFN(m.n + i));
 
         pt_allocate(f, d);
-        list_add_tail(&f->link, &d->memory.pages);
+        list_add_tail(&f->link, &d->pages);
     }
-    spin_unlock(&d->memory.lock);
+    spin_unlock(&d->lock);
     spend(COST_ENTRY << order);
 }
 
-static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bits, bool swapping)
+static mfn_t alloc(struct domain_memory *d, unsigned int order, unsigned int address_bits,
+                   bool swapping)
 {
     mfn_t m = frames_reserve(d, order, address_bits, swapping);
 
@@ -232,20 +242,20 @@ static mfn_t alloc(struct domain *d, unsigned int order, unsigned int address_bi
     return m;
 }
 
-mfn_t domain_alloc_frame(struct domain *d)
+mfn_t domain_alloc_frame(struct domain_memory *d)
 {
     return alloc(d, 0, 0, false);
 }
-mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
 {
     return alloc(d, order, address_bits, false);
 }
-mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+mfn_t domain_swap_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
 {
     return alloc(d, order, address_bits, true);
 }
 
-int domain_free_frame(struct domain *d, mfn_t m)
+int domain_free_frame(struct domain_memory *d, mfn_t m)
 {
     int error = frame_get(m, d);
 
@@ -261,31 +271,31 @@ int domain_free_frame(struct domain *d, mfn_t m)
 
 /* ---- our pages, shown to guests ---- */
 
-static void join(struct frame *f, struct domain *d)
+static void join(struct frame *f, struct domain_memory *d)
 {
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     f->owner = d;
-    list_add_tail(&f->link, &d->memory.pages);
+    list_add_tail(&f->link, &d->pages);
     if (!(f->state & FRAME_SHARED))
-        d->memory.page_count++;
-    spin_unlock(&d->memory.lock);
+        d->page_count++;
+    spin_unlock(&d->lock);
 }
 
 void frame_disown(struct frame *f)
 {
-    struct domain *d = f->owner;
+    struct domain_memory *d = f->owner;
 
-    spin_lock(&d->memory.lock);
+    spin_lock(&d->lock);
     list_remove(&f->link);
     if (!(f->state & FRAME_SHARED))
-        d->memory.page_count--;
-    spin_unlock(&d->memory.lock);
+        d->page_count--;
+    spin_unlock(&d->lock);
     join(f, &special_xen);
 }
 
 /* Our reference keeps the type for as long as the page is shared: a guest cannot make it a
  * table. */
-void share_hv_frame(void *page, struct domain *d)
+void share_hv_frame(void *page, struct domain_memory *d)
 {
     struct frame *f = frame_of(virt_to_mfn(page));
     uint64_t state = FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID |

@@ -10,8 +10,8 @@
 #ifndef DOMUS_MEMORY_FRAME_H
 #define DOMUS_MEMORY_FRAME_H
 
-#include "domain/domain.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
+#include "memory/owned.h"
 #include "memory/pagetype.h"
 
 extern uint64_t max_frame;              /* one more than the highest frame of RAM */
@@ -60,16 +60,16 @@ static inline mfn_t virt_to_mfn(const void *p)
 
 /* Total references: the frame stays and stays its owner's. -EINVAL: not RAM or not owner's.
  * frame_try_get: for who only looks. */
-int frame_get(mfn_t m, struct domain *owner) must_check;
-bool frame_try_get(mfn_t m, struct domain *owner) must_check;
+int frame_get(mfn_t m, struct domain_memory *owner) must_check;
+bool frame_try_get(mfn_t m, struct domain_memory *owner) must_check;
 void frame_put(mfn_t m);
 
 /* A reference and a type reference. Only for types that need no walk: FRAME_WRITABLE,
  * FRAME_SEGDESC, FRAME_READONLY; page tables are validate.h's. -EINVAL, -EBUSY (half way in or out
  * of being a page table). */
-int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t) must_check;
+int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t) must_check;
 void frame_put_type(mfn_t m);
-static inline int must_check frame_get_writable(mfn_t m, struct domain *owner)
+static inline int must_check frame_get_writable(mfn_t m, struct domain_memory *owner)
 {
     return frame_get_type(m, owner, FRAME_WRITABLE);
 }
@@ -86,20 +86,20 @@ int frame_type_error(enum pt_result r, mfn_t m, unsigned int level);
 
 /* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages.
  * M2P is the caller's. */
-mfn_t domain_alloc_frame(struct domain *d);
+mfn_t domain_alloc_frame(struct domain_memory *d);
 /* contiguous, aligned */
-mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits);
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);
 /* d is about to give as many back */
-mfn_t domain_swap_frames(struct domain *d, unsigned int order, unsigned int address_bits);
+mfn_t domain_swap_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);
 /* The same in three parts, for many frames: entered in d's books but nobody's yet; each cleared;
  * d's. Or back in the heap. */
-mfn_t frames_reserve(struct domain *d, unsigned int order, unsigned int address_bits,
+mfn_t frames_reserve(struct domain_memory *d, unsigned int order, unsigned int address_bits,
                      bool swapping);
 void frame_clear(mfn_t m);
-void frames_give(struct domain *d, mfn_t m, unsigned int order);
-void frames_unreserve(struct domain *d, mfn_t m, unsigned int order);
+void frames_give(struct domain_memory *d, mfn_t m, unsigned int order);
+void frames_unreserve(struct domain_memory *d, mfn_t m, unsigned int order);
 /* Out of the allotment; free once nothing refers to it. -EINVAL not owned, -EBUSY pinned. */
-int domain_free_frame(struct domain *d, mfn_t m) must_check;
+int domain_free_frame(struct domain_memory *d, mfn_t m) must_check;
 
 /* The frame stays for those who have it mapped, as special_xen's instead of its owner's. */
 void frame_disown(struct frame *f);
@@ -108,7 +108,7 @@ void frame_disown(struct frame *f);
  * map it, but never use it as a table, return it, or keep it: unshare takes it back. Total
  * references that d's mappings still hold keep the page from being reused; unshare_hv_frame frees
  * it (now or when the last mapping goes); do not touch the page afterwards. */
-void share_hv_frame(void *page, struct domain *d);
+void share_hv_frame(void *page, struct domain_memory *d);
 void unshare_hv_frame(void *page);
 
 /* The machine-to-physical table, which guests read at M2P_VIRT (and change through

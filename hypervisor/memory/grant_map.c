@@ -9,13 +9,15 @@
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
-#include "domain/grant_table.h"
+#include "lib/fail.h"
+#include <xen/grant_table.h>
 
 #define GRANT_BITS (PTE_P | PTE_RW | PTE_ADDRESS)       /* what an entry's references depend on */
 
-/* The slot: of a valid level-1 table of v's domain, by machine address or through v's tables. A
+/* The slot: of a valid level-1 table of t's owner, by machine address or through t itself. A
  * type reference of the table is taken. */
-static int16_t find_slot(struct vcpu *v, uint64_t host_addr, bool contains_pte, uint64_t **slot)
+static int16_t find_slot(const struct vcpu_tables *t, uint64_t host_addr, bool contains_pte,
+                         uint64_t **slot)
 {
     mfn_t m = maddr_to_mfn(MADDR(host_addr));
 
@@ -24,67 +26,67 @@ static int16_t find_slot(struct vcpu *v, uint64_t host_addr, bool contains_pte, 
             return refuse(GNTST_general_error, "the entry's address is not aligned (advisory 227)");
         *slot = maddr_to_virt(MADDR(host_addr));
     } else {
-        *slot = mmu_walk(v, host_addr);
+        *slot = mmu_walk(t, host_addr);
         if (!*slot) return refuse(GNTST_general_error, "no level-1 table behind the address");
         m = virt_to_mfn(*slot);
     }
-    if (!mfn_valid(m) || frame_of(m)->owner != v->domain || !pt_get_same(frame_of(m), FRAME_L1))
+    if (!mfn_valid(m) || frame_of(m)->owner != t->owner || !pt_get_same(frame_of(m), FRAME_L1))
         return refuse(GNTST_general_error, "the address is in no level-1 table of yours");
     return GNTST_okay;
 }
 
-int16_t mmu_map_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags,
+int16_t mmu_map_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t frame, uint64_t flags,
                       bool contains_pte)
 {
     uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_P | PTE_US | PTE_A | PTE_NX |
                           (flags & (PTE_RW | PTE_D | 0xe00));
 
-    spin_lock(&v->domain->memory.pagetable_lock);
-    int16_t status = find_slot(v, host_addr, contains_pte, &slot);
+    spin_lock(&t->owner->pagetable_lock);
+    int16_t status = find_slot(t, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         entry_put(1, __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL));
         frame_put_type(virt_to_mfn(slot));
     }
-    spin_unlock(&v->domain->memory.pagetable_lock);
+    spin_unlock(&t->owner->pagetable_lock);
     return status;
 }
 
 /* The entry that takes the place of the grant's: nothing, or the one at new_va, which moves with
  * its references. */
-static int16_t take_replacement(struct vcpu *v, uint64_t new_va, const uint64_t *slot,
+static int16_t take_replacement(const struct vcpu_tables *t, uint64_t new_va, const uint64_t *slot,
                                 uint64_t *entry)
 {
     uint64_t *from;
 
     *entry = 0;
     if (!new_va) return GNTST_okay;
-    from = mmu_walk(v, new_va);
+    from = mmu_walk(t, new_va);
     if (!from || from == slot)
         return refuse_value(GNTST_general_error, "no other entry at the replacing address", new_va);
     *entry = __atomic_exchange_n(from, 0, __ATOMIC_ACQ_REL);
     return GNTST_okay;
 }
 
-int16_t mmu_unmap_grant(struct vcpu *v, uint64_t host_addr, mfn_t frame, uint64_t flags,
-                        bool contains_pte, uint64_t new_va)
+int16_t mmu_unmap_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t frame,
+                        uint64_t flags, bool contains_pte, uint64_t new_va)
 {
     uint64_t *slot, expected = mfn_to_maddr(frame).a | PTE_P | (flags & PTE_RW), new;
 
     if (contains_pte && new_va)
         return refuse(GNTST_general_error, "an entry named by its machine address is not replaced");
-    spin_lock(&v->domain->memory.pagetable_lock);
-    int16_t status = find_slot(v, host_addr, contains_pte, &slot);
+    spin_lock(&t->owner->pagetable_lock);
+    int16_t status = find_slot(t, host_addr, contains_pte, &slot);
     if (status == GNTST_okay) {
         if ((*slot & GRANT_BITS) != expected)
             status = (int16_t)entry_refused(
                 refuse(GNTST_general_error, "the entry is not the grant's mapping (advisory 234)"),
                 1, slot, __atomic_load_n(slot, __ATOMIC_RELAXED));
         if (status == GNTST_okay)
-            status = take_replacement(v, new_va, slot, &new);
+            status = take_replacement(t, new_va, slot, &new);
         if (status == GNTST_okay)
             __atomic_store_n(slot, new, __ATOMIC_RELEASE);
         frame_put_type(virt_to_mfn(slot));
     }
-    spin_unlock(&v->domain->memory.pagetable_lock);
+    spin_unlock(&t->owner->pagetable_lock);
     return status;
 }

@@ -15,7 +15,7 @@
 #include "memory/heap.h"
 #include "memory/frame.h"
 #include "memory/tlb.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "lib/string.h"
 
 #define LOW_FRAMES (1UL << (32 - PAGE_SHIFT))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the memory's rooms keep of a domain and of a vCPU. */
+/*
+ * What this room keeps of a domain and of a vCPU; it knows no more of them. Who owns a frame or a
+ * table is a struct domain_memory.
+ */
 #ifndef DOMUS_MEMORY_OWNED_H
 #define DOMUS_MEMORY_OWNED_H
 
 #include "lib/list.h"
 #include "lib/spinlock.h"
 #include "lib/types.h"
-
-struct domain;
 
 struct domain_memory {
     spinlock_t lock;                /* for the lists and the counts */
@@ -18,19 +19,18 @@ struct domain_memory {
     /* frames owned (also those given back but still mapped) and allowed */
     uint64_t page_count, max_pages;
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
+    bool trusted;                   /* the control domain: may map devices, knows about L1TF */
+    bool closed;                    /* it ends, and is given no more frames */
 };
+
+void domain_memory_init(struct domain_memory *d);
+/* owners of frames that are nobody's RAM (DOMID_IO) and that are ours to see (DOMID_XEN) */
+extern struct domain_memory special_io, special_xen;
 
 struct vcpu_tables {
+    struct domain_memory *owner;    /* whose they are */
     uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
     mfn_t kernel, user;             /* the same as frames, each holding a type reference */
-};
-
-/* What a memory_op has left half way (memory/reservation.c). */
-struct extent {
-    struct domain *domain;
-    uint64_t command, argument;
-    mfn_t first;
-    uint32_t order, done;
 };
 
 #endif

@@ -19,7 +19,7 @@
  *                      "writable"), each entry of a level-2 table that points to it (type "level-1
  *                      table"), each base pointer, a pin...
  *
- * The rules, which tests/unit/test_pagetype.c tries to break and memory/audit.c recounts on the
+ * The rules, which tests/unit/test_pagetype.c tries to break and control/audit.c recounts on the
  * live machine:
  *
  *   I1  A frame has one type at a time, and changes it only while its type count is 0.
@@ -207,7 +207,7 @@ bool pt_unpin(struct frame *f)
     return old & FRAME_PINNED;
 }
 
-void pt_allocate(struct frame *f, struct domain *owner)
+void pt_allocate(struct frame *f, struct domain_memory *owner)
 {
     f->owner = owner;
     f->cursor = 0;

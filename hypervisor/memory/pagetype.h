@@ -10,7 +10,7 @@
 #include "lib/types.h"
 #include "lib/list.h"
 
-struct domain;
+struct domain_memory;
 
 enum frame_type {
     FRAME_NONE,                 /* only counted: mapped read-only, or not at all */
@@ -43,7 +43,7 @@ enum frame_type {
 struct frame {
     uint64_t state;
     /* stable while the total is not 0; NULL: the hypervisor's own, or free */
-    struct domain *owner;
+    struct domain_memory *owner;
     struct list link;           /* owner's list of pages (or tables to undo), or the heap's */
     /* table being validated or undone: entries [0, cursor) hold references */
     uint16_t cursor;
@@ -104,7 +104,7 @@ bool pt_pin(struct frame *f) must_check;
 /* the pin's two references become the caller's; false: was not pinned */
 bool pt_unpin(struct frame *f) must_check;
 /* a frame without state is given to an owner */
-void pt_allocate(struct frame *f, struct domain *owner);
+void pt_allocate(struct frame *f, struct domain_memory *owner);
 /* out of the allotment, its reference is the caller's; false: pinned, or not in it */
 bool pt_release(struct frame *f) must_check;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's address space, built at boot (memory/layout.h is its plan), and who owns each
+ * The hypervisor's address space, built at boot (lib/layout.h is its plan), and who owns each
  * frame in the beginning:
  *
  *   RAM that nobody uses        the heap
@@ -197,13 +197,7 @@ static void find_top(const struct boot_info *info)
             max_frame = MAX(max_frame, MIN(info->regions[r].end, DIRECTMAP_SIZE) >> PAGE_SHIFT);
 }
 
-static void make_owner(struct domain *d)
-{
-    list_init(&d->memory.pages);
-    list_init(&d->memory.undoing);
-}
-
-static void own_by(mfn_t m, struct domain *owner, uint64_t state)
+static void own_by(mfn_t m, struct domain_memory *owner, uint64_t state)
 {
     struct frame *f = frame_of(m);
 
@@ -262,8 +256,8 @@ void memory_init(const struct boot_info *info)
     early_end = 0;
     load_cr3(hv_cr3);
 
-    make_owner(&special_io);
-    make_owner(&special_xen);
+    domain_memory_init(&special_io);
+    domain_memory_init(&special_xen);
     own_holes(info);
     for (uint64_t at = 0; at < max_frame * sizeof(*m2p_table); at += PAGE_SIZE)
         own_by(virt_to_mfn((char *)m2p_table + at), &special_xen,

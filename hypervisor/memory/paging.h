@@ -2,16 +2,17 @@
 /*
  * The hypervisor's own address space: what boot calls once, and mappings of device registers.
  *
- * Contract with boot (boot/boot.h): boot_l4 is loaded and maps the image and the first 4 GiB of
- * machine memory. memory_init makes hv_l4 with the same and the rest: the direct map of RAM above,
- * the frame table, the M2P, empty tables for windows and ioremap; loads it, and fills the heap.
+ * Contract with boot (machine/boot_info.h): boot_l4 is loaded and maps the image and the first
+ * 4 GiB of machine memory. memory_init makes hv_l4 with the same and the rest: the direct map of
+ * RAM above, the frame table, the M2P, empty tables for windows and ioremap; loads it, and fills
+ * the heap.
  */
 #ifndef DOMUS_MEMORY_PAGING_H
 #define DOMUS_MEMORY_PAGING_H
 
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "lib/types.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 void memory_init(const struct boot_info *info);
 /* RAM that boot has finished with (modules): the whole pages within join the heap. */

@@ -13,7 +13,8 @@
 #ifndef DOMUS_MEMORY_TLB_H
 #define DOMUS_MEMORY_TLB_H
 
-#include "domain/domain.h"
+#include "lib/types.h"
+#include "machine/cpu.h"
 
 extern uint32_t tlb_clock;
 extern uint32_t tlb_flushed_at[MAX_CPUS];
@@ -22,13 +23,6 @@ void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded
 /* everything but the hypervisor's global entries, on this CPU */
 void tlb_flush_local(void);
 void tlb_flush_page(uint64_t va);       /* one page on this CPU; va is canonical */
-/* on every CPU that runs or ran one of these vCPUs of d */
-void tlb_flush_vcpus(struct domain *d, uint64_t mask);
-void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va);
-static inline void tlb_flush_domain(struct domain *d)
-{
-    tlb_flush_vcpus(d, ~0UL);
-}
 void tlb_flush_stale_slow(uint32_t stamp);
 
 static inline uint32_t tlb_stamp(void)

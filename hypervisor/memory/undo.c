@@ -6,7 +6,7 @@
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
-#include "entry/hypercall.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 
 /* All entries below the cursor, from the top down, until done or the budget is spent. True:
@@ -31,22 +31,22 @@ static bool undo_entries(struct frame *f)
     return i == 0;
 }
 
-int mmu_undo(struct domain *d)
+int mmu_undo(struct domain_memory *d)
 {
-    while (unlikely(!list_empty(&d->memory.undoing))) {
-        struct frame *f = list_entry(d->memory.undoing.next, struct frame, link);
+    while (unlikely(!list_empty(&d->undoing))) {
+        struct frame *f = list_entry(d->undoing.next, struct frame, link);
 
-        spin_lock(&d->memory.pagetable_lock);
+        spin_lock(&d->pagetable_lock);
         if (undo_entries(f)) {
-            spin_lock(&d->memory.lock);
+            spin_lock(&d->lock);
             list_remove(&f->link);
-            list_add_tail(&f->link, &d->memory.pages);
-            spin_unlock(&d->memory.lock);
+            list_add_tail(&f->link, &d->pages);
+            spin_unlock(&d->lock);
             spend(COST_TYPE);
             frame_finish(f, pt_undone(f, tlb_stamp()));
         }
-        spin_unlock(&d->memory.pagetable_lock);
-        if (!list_empty(&d->memory.undoing) && spent()) return -ERESTART;
+        spin_unlock(&d->pagetable_lock);
+        if (!list_empty(&d->undoing) && spent()) return -ERESTART;
     }
     return 0;
 }
@@ -55,7 +55,7 @@ int mmu_undo(struct domain *d)
 
 /* Drop what the domain itself holds on one of its frames: the pin, a validation that nobody came
  * back to, the allotment. */
-static void let_go(struct domain *d, struct frame *f)
+static void let_go(struct domain_memory *d, struct frame *f)
 {
     mfn_t m = mfn_of(f);
 
@@ -63,10 +63,10 @@ static void let_go(struct domain *d, struct frame *f)
     if (frame_get(m, d)) return;
     if (pt_unpin(f))
         mmu_put_table(m);
-    spin_lock(&d->memory.pagetable_lock);
+    spin_lock(&d->pagetable_lock);
     if (frame_is_parked(f))
         frame_finish(f, pt_abandon(f, tlb_stamp()));
-    spin_unlock(&d->memory.pagetable_lock);
+    spin_unlock(&d->pagetable_lock);
     if (pt_release(f))
         frame_put(m);
     frame_put(m);
@@ -74,15 +74,15 @@ static void let_go(struct domain *d, struct frame *f)
 
 /* One frame goes to the list of those seen, and from there, if nobody else holds it, to the
  * heap. */
-static void let_go_next(struct domain *d)
+static void let_go_next(struct domain_memory *d)
 {
     struct list *l;
 
-    spin_lock(&d->memory.lock);
-    l = d->memory.pages.next;
+    spin_lock(&d->lock);
+    l = d->pages.next;
     list_remove(l);
-    list_add_tail(l, &d->memory.leaving);
-    spin_unlock(&d->memory.lock);
+    list_add_tail(l, &d->leaving);
+    spin_unlock(&d->lock);
     let_go(d, list_entry(l, struct frame, link));
 }
 
@@ -91,18 +91,18 @@ static void let_go_next(struct domain *d)
  * to the list of pages and are seen again. What is left in the end is held by others: mapped by the
  * control domain, or through grants.
  */
-int domain_relinquish_memory(struct domain *d)
+int domain_relinquish_memory(struct domain_memory *d)
 {
-    if (!d->memory.leaving.next)
-        list_init(&d->memory.leaving);
+    if (!d->leaving.next)
+        list_init(&d->leaving);
     for (;;) {
         int error = mmu_undo(d);
 
         if (error) return error;
-        if (!list_empty(&d->memory.pages))
+        if (!list_empty(&d->pages))
             let_go_next(d);
-        else if (!list_empty(&d->memory.leaving))
-            frame_disown(list_entry(d->memory.leaving.next, struct frame, link));
+        else if (!list_empty(&d->leaving))
+            frame_disown(list_entry(d->leaving.next, struct frame, link));
         else
             return 0;
         spend(COST_FRAME);

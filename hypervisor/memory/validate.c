@@ -10,7 +10,7 @@
  */
 #include "memory/entry.h"
 #include "memory/tlb.h"
-#include "entry/hypercall.h"
+#include "machine/budget.h"
 #include "lib/fail.h"
 
 #define STRIDE 32                   /* level-1 entries between two looks at the budget */
@@ -97,7 +97,7 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level)
     return validate(w, f, level);
 }
 
-int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
+int mmu_get_table(struct domain_memory *d, mfn_t m, enum frame_type level)
 {
     struct walk w = { d, d };
     int error;
@@ -110,23 +110,23 @@ int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
     /* it may be a table's frame that waits there */
     error = mmu_undo(d);
     if (error) return error;
-    spin_lock(&d->memory.pagetable_lock);
+    spin_lock(&d->pagetable_lock);
     error = table_get(&w, m, level);
-    spin_unlock(&d->memory.pagetable_lock);
+    spin_unlock(&d->pagetable_lock);
     return error;
 }
 
 void mmu_put_table(mfn_t m)
 {
-    struct domain *d = frame_of(m)->owner;
+    struct domain_memory *d = frame_of(m)->owner;
 
     if (likely(pt_put_not_last(frame_of(m)))) return;
-    spin_lock(&d->memory.pagetable_lock);
+    spin_lock(&d->pagetable_lock);
     frame_put_type(m);
-    spin_unlock(&d->memory.pagetable_lock);
+    spin_unlock(&d->pagetable_lock);
 }
 
-int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)
+int mmu_pin(struct domain_memory *d, mfn_t m, enum frame_type level)
 {
     int error = mmu_get_table(d, m, level);
 
@@ -136,7 +136,7 @@ int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)
     return fail_frame(-EINVAL, "the table is pinned already", m, 0);
 }
 
-int mmu_unpin(struct domain *d, mfn_t m)
+int mmu_unpin(struct domain_memory *d, mfn_t m)
 {
     int error = frame_get(m, d);
 

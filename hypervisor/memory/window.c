@@ -8,16 +8,14 @@
  * set_gdt and the LDT belong to the vCPU they are of: current, or one that does not run.
  */
 #include "memory/window.h"
-#include "domain/domain.h"
 #include "memory/access.h"
 #include "memory/entry.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
-#include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "machine/budget.h"
 #include "machine/segments.h"
 
-#define WINDOWS     (MAX_DOMAINS * MAX_VCPUS)
 #define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
 /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
 #define WINDOW_RW   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
@@ -47,7 +45,7 @@ static void set_page(uint64_t va, mfn_t m, uint64_t flags)
     tlb_flush_page(va);
 }
 
-int window_create(struct vcpu *v)
+int window_create(struct vcpu_window *w)
 {
     unsigned int slot = 0;
 
@@ -58,36 +56,36 @@ int window_create(struct vcpu *v)
         used[slot / 64] |= 1UL << slot % 64;
     spin_unlock(&window_lock);
     if (slot == WINDOWS) return fail(-ENOMEM, "no window for another vCPU");
-    v->window.base = WINDOW_VIRT + slot * WINDOW_SIZE;
+    w->base = WINDOW_VIRT + slot * WINDOW_SIZE;
     /* makes the page table, for good */
-    if (!hv_map_page(v->window.base, virt_to_mfn(zero_page), WINDOW_RO)) {
+    if (!hv_map_page(w->base, virt_to_mfn(zero_page), WINDOW_RO)) {
         used[slot / 64] &= ~(1UL << slot % 64);
-        v->window.base = 0;
+        w->base = 0;
         return fail(-ENOMEM, "no memory for a window's page table");
     }
     for (unsigned int i = 0; i < WINDOW_PAGES; i++)
-        set_page(v->window.base + i * PAGE_SIZE, virt_to_mfn(zero_page),
+        set_page(w->base + i * PAGE_SIZE, virt_to_mfn(zero_page),
                  i < GUEST_GDT_PAGES ? WINDOW_RO : 0);
     return 0;
 }
 
-void window_set_cpu_page(struct vcpu *v, const void *page)
+void window_set_cpu_page(struct vcpu_window *w, const void *page)
 {
-    set_page(v->window.base + GUEST_GDT_PAGES * PAGE_SIZE, virt_to_mfn(page), WINDOW_RW);
+    set_page(w->base + GUEST_GDT_PAGES * PAGE_SIZE, virt_to_mfn(page), WINDOW_RW);
 }
 
-void window_destroy(struct vcpu *v)
+void window_destroy(struct vcpu_window *w)
 {
-    uint64_t slot = (v->window.base - WINDOW_VIRT) / WINDOW_SIZE;
+    uint64_t slot = (w->base - WINDOW_VIRT) / WINDOW_SIZE;
 
-    if (!v->window.base) return;
+    if (!w->base) return;
     /* neither can fail with nothing to set */
-    if (window_set_gdt(v, NULL, 0) || window_set_ldt(v, 0, 0)) return;
-    set_page(v->window.base + GUEST_GDT_PAGES * PAGE_SIZE, MFN(0), 0);
+    if (window_set_gdt(w, NULL, NULL, 0) || window_set_ldt(w, 0, 0)) return;
+    set_page(w->base + GUEST_GDT_PAGES * PAGE_SIZE, MFN(0), 0);
     spin_lock(&window_lock);
     used[slot / 64] &= ~(1UL << slot % 64);
     spin_unlock(&window_lock);
-    v->window.base = 0;
+    w->base = 0;
 }
 
 /* ---- descriptors ---- */
@@ -139,14 +137,15 @@ int segdesc_refused(mfn_t m)
 
 /* ---- GDT ---- */
 
-int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
+int window_set_gdt(struct vcpu_window *w, struct domain_memory *owner, const uint64_t *frames,
+                   uint32_t entries)
 {
-    unsigned int pages = (entries + 511) / 512, old = (v->window.gdt_entries + 511) / 512;
+    unsigned int pages = (entries + 511) / 512, old = (w->gdt_entries + 511) / 512;
 
     spend((int)(pages + old) * COST_TYPE);
     for (unsigned int i = 0; i < pages; i++) {
         int error = i && spent() ? -ERESTART
-                                 : frame_get_type(MFN(frames[i]), v->domain, FRAME_SEGDESC);
+                                 : frame_get_type(MFN(frames[i]), owner, FRAME_SEGDESC);
 
         /* pages once looked at stay valid: the next try is quick to come as far */
         if (error) {
@@ -156,43 +155,28 @@ int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries)
         }
     }
     for (unsigned int i = 0; i < MAX(pages, old); i++) {
-        mfn_t before = v->window.gdt_frames[i];
+        mfn_t before = w->gdt_frames[i];
 
         if (i < pages) {
-            v->window.gdt_frames[i] = MFN(frames[i]);
-            set_page(v->window.base + i * PAGE_SIZE, MFN(frames[i]), WINDOW_RW);
+            w->gdt_frames[i] = MFN(frames[i]);
+            set_page(w->base + i * PAGE_SIZE, MFN(frames[i]), WINDOW_RW);
         } else {
-            set_page(v->window.base + i * PAGE_SIZE, virt_to_mfn(zero_page), WINDOW_RO);
+            set_page(w->base + i * PAGE_SIZE, virt_to_mfn(zero_page), WINDOW_RO);
         }
         if (i < old)
             frame_put_type(before);
     }
-    v->window.gdt_entries = entries;
+    w->gdt_entries = entries;
     return 0;
-}
-
-long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3, unsigned long a4,
-                unsigned long a5, unsigned long a6)
-{
-    uint64_t frames[GUEST_GDT_PAGES];
-    uint32_t n = (uint32_t)entries;
-    int error;
-
-    if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
-    if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0])))
-        return fail(-EFAULT, "the list of GDT frames");
-    error = window_set_gdt(current, frames, n);
-    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries)
-                              : error;
 }
 
 /* --- LDT: its pages are mapped one by one, when the CPU first looks for a descriptor there --- */
 
-void window_load_ldt(const struct vcpu *v)
+void window_load_ldt(const struct vcpu_window *w)
 {
-    uint64_t base = v->window.base + LDT_WINDOW, limit = v->window.ldt_entries * 8UL - 1;
-    uint64_t *descriptor = (uint64_t *)(v->window.base + (HV_LDT & ~7));
-    uint16_t selector = v->window.ldt_entries ? HV_LDT : 0;
+    uint64_t base = w->base + LDT_WINDOW, limit = w->ldt_entries * 8UL - 1;
+    uint64_t *descriptor = (uint64_t *)(w->base + (HV_LDT & ~7));
+    uint16_t selector = w->ldt_entries ? HV_LDT : 0;
 
     /* SDM vol. 3, 8.2.3: type 2, present, limit in bytes, 64-bit base */
     if (selector) {
@@ -203,83 +187,56 @@ void window_load_ldt(const struct vcpu *v)
     __asm__ volatile("lldt %0" : : "r"(selector) : "memory");
 }
 
-int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
+int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries)
 {
     if (entries > LDT_ENTRIES_MAX ||
         (entries && ((base & (PAGE_SIZE - 1)) || !guest_range_ok(base, entries * 8UL))))
         return fail_value(-EINVAL,
                           "the LDT is not page-aligned guest memory of at most 8192 entries", base);
-    if (entries == v->window.ldt_entries && (base == v->window.ldt_base || !entries)) return 0;
+    if (entries == w->ldt_entries && (base == w->ldt_base || !entries)) return 0;
     spend(LDT_PAGES * COST_ENTRY);
     for (unsigned int i = 0; i < LDT_PAGES; i++) {
-        uint64_t va = v->window.base + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
+        uint64_t va = w->base + LDT_WINDOW + i * PAGE_SIZE, e = *window_entry(va);
 
         if (!e)
             continue;
         set_page(va, MFN(0), 0);
         frame_put_type(pte_mfn(e));
     }
-    v->window.ldt_base = entries ? base : 0;
-    v->window.ldt_entries = entries;
-    if (v == current)
-        window_load_ldt(v);
+    w->ldt_base = entries ? base : 0;
+    w->ldt_entries = entries;
     return 0;
 }
 
-bool ldt_fault(uint64_t cr2)
+bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t cr2)
 {
-    struct vcpu *v = current;
-    uint64_t offset = cr2 - (v->window.base + LDT_WINDOW),
-             va = v->window.ldt_base + (offset & PAGE_MASK);
+    uint64_t offset = cr2 - (w->base + LDT_WINDOW),
+             va = w->ldt_base + (offset & PAGE_MASK);
     bool mapped = false;
     uint64_t *e;
 
-    if (!v->window.base || offset >= LDT_PAGES * PAGE_SIZE || offset >= v->window.ldt_entries * 8UL)
-        return false;
+    if (!w->base || offset >= LDT_PAGES * PAGE_SIZE || offset >= w->ldt_entries * 8UL) return false;
     /* mapped: the fault is about something else */
     if (*window_entry(cr2)) return false;
-    spin_lock(&v->domain->memory.pagetable_lock);
-    e = mmu_walk(v, va);
+    spin_lock(&t->owner->pagetable_lock);
+    e = mmu_walk(t, va);
     if (e && (*e & PTE_P) && !mfn_is_io(pte_mfn(*e)) &&
-        frame_get_type(pte_mfn(*e), v->domain, FRAME_SEGDESC) == 0) {
+        frame_get_type(pte_mfn(*e), t->owner, FRAME_SEGDESC) == 0) {
         set_page(cr2 & PAGE_MASK, pte_mfn(*e), WINDOW_RW);
         mapped = true;
     }
-    spin_unlock(&v->domain->memory.pagetable_lock);
+    spin_unlock(&t->owner->pagetable_lock);
     return mapped;
 }
 
-void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
+void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
 {
-    for (unsigned int i = 0; i < (v->window.gdt_entries + 511) / 512; i++)
-        seen(v->window.gdt_frames[i]);
-    for (unsigned int i = 0; v->window.base && i < LDT_PAGES; i++) {
-        uint64_t e = *window_entry(v->window.base + LDT_WINDOW + i * PAGE_SIZE);
+    for (unsigned int i = 0; i < (w->gdt_entries + 511) / 512; i++)
+        seen(w->gdt_frames[i]);
+    for (unsigned int i = 0; w->base && i < LDT_PAGES; i++) {
+        uint64_t e = *window_entry(w->base + LDT_WINDOW + i * PAGE_SIZE);
 
         if (e)
             seen(pte_mfn(e));
     }
-}
-
-/* ---- one descriptor ---- */
-
-long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3,
-                          unsigned long a4, unsigned long a5, unsigned long a6)
-{
-    struct domain *d = current->domain;
-    mfn_t m = maddr_to_mfn(MADDR(address));
-    uint64_t value = descriptor;
-    enum frame_type t;
-    int error;
-
-    if (address & 7) return fail_value(-EINVAL, "the descriptor's address is not aligned", address);
-    if (!descriptor_ok(&value))
-        return fail_value(-EINVAL, "the descriptor is a system segment or a gate", descriptor);
-    if (!mfn_valid(m)) return fail_frame(-EINVAL, "not a frame of RAM", m, 0);
-    t = frame_type(frame_of(m)) == FRAME_SEGDESC ? FRAME_SEGDESC : FRAME_WRITABLE;
-    error = frame_get_type(m, d, t);
-    if (error) return error;
-    __atomic_store_n((uint64_t *)maddr_to_virt(MADDR(address)), value, __ATOMIC_RELEASE);
-    frame_put_type(m);
-    return 0;
 }

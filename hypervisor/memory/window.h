@@ -14,15 +14,14 @@
 #define DOMUS_MEMORY_WINDOW_H
 
 #include "lib/types.h"
+#include "machine/segments.h"
+#include "memory/owned.h"
 
-struct vcpu;
-
-/* FIRST_RESERVED_GDT_PAGE: the 15th page of every GDT is ours */
-#define GUEST_GDT_PAGES 14
 #define GDT_LIMIT       (15 * 4096 - 1)
 #define GDT_ENTRIES_MAX (GUEST_GDT_PAGES * 512)
 #define LDT_WINDOW      (16 * 4096UL)           /* offset of the LDT in a window */
 #define LDT_ENTRIES_MAX 8192
+#define WINDOWS         32768                   /* that there can be */
 
 struct vcpu_window {
     uint64_t base;                  /* ring-0 VA of 16 GDT pages, then 16 LDT pages */
@@ -32,27 +31,27 @@ struct vcpu_window {
     uint32_t ldt_entries;
 };
 
-int window_create(struct vcpu *v) must_check;   /* sets v->window.base; -ENOMEM */
-void window_destroy(struct vcpu *v);            /* puts its GDT and LDT frames */
-/* page 14: the reserved GDT page of the CPU that v will run on */
-void window_set_cpu_page(struct vcpu *v, const void *page);
+int window_create(struct vcpu_window *w) must_check;    /* sets w->base; -ENOMEM */
+void window_destroy(struct vcpu_window *w);             /* puts its GDT and LDT frames */
+/* page 14: the reserved GDT page of the CPU that its vCPU will run on */
+void window_set_cpu_page(struct vcpu_window *w, const void *page);
 
-/* The guest's GDT: takes SEGDESC references of the frames, then drops the old ones. entries <=
- * GDT_ENTRIES_MAX. For set_gdt and contexts. */
-int window_set_gdt(struct vcpu *v, const uint64_t *frames, uint32_t entries) must_check;
-/* drops the mapped pages */
-int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries) must_check;
+/* The guest's GDT: takes SEGDESC references of the frames, which are owner's, then drops the old
+ * ones. entries <= GDT_ENTRIES_MAX. For set_gdt and contexts. */
+int window_set_gdt(struct vcpu_window *w, struct domain_memory *owner, const uint64_t *frames,
+                   uint32_t entries) must_check;
+/* drops the mapped pages; if its vCPU is current, window_load_ldt is to follow */
+int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries) must_check;
 
-/* A #PF from ring 0 or 3 at cr2 within current's LDT window: map the page behind it. True: retry
- * the access. False: a real fault, for the guest at (ldt_base + offset). */
-bool ldt_fault(uint64_t cr2);
+/* A #PF from ring 0 or 3 at cr2 within the LDT window of current, whose tables are t: map the page
+ * behind it. True: retry the access. False: a real fault, for the guest at (ldt_base + offset). */
+bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t cr2);
 
 /* The frames behind the window that hold a FRAME_SEGDESC reference each, for the auditor. */
-void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m));
+void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m));
 
-/* The CPU's LDT register for v: its GDT (window) is loaded and v is to run. domain/vcpu.c on a
- * switch; window_set_ldt. */
-void window_load_ldt(const struct vcpu *v);
+/* The CPU's LDT register, for a vCPU that is to run: its GDT (window) is loaded. */
+void window_load_ldt(const struct vcpu_window *w);
 
 /* A descriptor that a guest may have in its GDT or LDT: no system segment, no gate; its DPL becomes
  * 3. */

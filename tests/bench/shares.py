@@ -32,7 +32,7 @@ import machine  # noqa: E402
 import rig_box  # noqa: E402
 
 COUNTS = args.build / "counts"
-# Where each of them lives (dom0: pvguest-sdk's head.asm; Linux: its own layout; the hypervisor: memory/layout.h).
+# Where each of them lives (dom0: pvguest-sdk's head.asm; Linux: its own layout; the hypervisor: lib/layout.h).
 PLACES = [(0x0, "user programs"), (0xffff800000000000, "hypervisor"), (0xffff880000000000, "Linux"), (0xffffffff80000000, "dom0"),
           (0xffffffff81000000, "Linux")]
 WHO = ["Linux", "user programs", "dom0", "hypervisor"]

@@ -22,6 +22,7 @@ PLACES = [
     ("hypervisor/entry/offsets.c", 0), ("hypervisor/control/debug_keys", 0.3),
     ("hypervisor/entry/", 3), ("hypervisor/memory/", 3),
     ("hypervisor/domain/", 2.5), ("hypervisor/emulate/", 2.5), ("hypervisor/control/", 2.5),
+    ("hypervisor/calls/", 2.5),
     ("hypervisor/boot/", 0.3), ("hypervisor/", 0.7), ("drivers/pv/", 2.5),
     ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1),
     ("dom0/xenstore/", 2.5), ("builder/", 2), ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1),

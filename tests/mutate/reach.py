@@ -20,10 +20,10 @@ PARTS = {"domus.elf": ("hypervisor/", "pvguest-sdk/include/abi/"),
          "dom0.elf": ("dom0/", "builder/", "drivers/", "pvguest-sdk/")}
 GUEST = ("drivers/", "pvguest-sdk/")
 # Tests that run nothing: they read what was made of these files.
-READERS = {"unit/test_entry": {"hypervisor/entry/entry.asm", "hypervisor/entry/asm.inc",
+READERS = {"unit/test_entry": {"hypervisor/entry/entry.asm", "hypervisor/machine/asm.inc",
                                "hypervisor/machine/cpu.c"},
            "unit/test_access": {"hypervisor/memory/access.asm",
-                                "hypervisor/entry/asm.inc"}}
+                                "hypervisor/machine/asm.inc"}}
 
 
 @functools.lru_cache(maxsize=4)

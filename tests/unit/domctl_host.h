@@ -25,7 +25,7 @@
 
 char host_frames[HOST_FRAMES * sizeof(struct frame)] aligned(16), host_ram[4096], host_m2p[8];
 uint64_t max_frame = 16;
-struct domain special_io;
+struct domain_memory special_io;
 
 static struct cpu cpu;
 static struct vcpu self, guest_vcpus[3];
@@ -186,9 +186,9 @@ void update_domain_wallclock(struct domain *d)
 {
     did.wallclocks++;
 }
-int frame_get_type(mfn_t m, struct domain *d, enum frame_type t)
+int frame_get_type(mfn_t m, struct domain_memory *d, enum frame_type t)
 {
-    assert_ptr_equal(d, &guest);
+    assert_ptr_equal(d, &guest.memory);
     assert_int_equal(t, FRAME_WRITABLE);
     return answers.type;
 }
@@ -201,9 +201,9 @@ void hypercall_page_fill(void *page)
     assert_ptr_equal(page, host_ram);
     did.fills++;
 }
-bool frame_try_get(mfn_t m, struct domain *d)
+bool frame_try_get(mfn_t m, struct domain_memory *d)
 {
-    assert_ptr_equal(d, &guest);
+    assert_ptr_equal(d, &guest.memory);
     return m.n < max_frame;
 }
 void frame_put(mfn_t m)
@@ -267,7 +267,7 @@ static int set_up(void **state)
     memset(&did, 0, sizeof(did));
     memset(taken, 0, sizeof(taken));
     caller = (struct domain){ .privileged = true, .vcpu_count = 1, .vcpus = { &self } };
-    guest = (struct domain){ .id = GUEST, .vcpu_count = 3 };
+    guest = (struct domain){ .id = GUEST, .vcpu_count = 3, .shutdown_code = -1 };
     other = (struct domain){ .id = 9 };
     for (unsigned int i = 0; i < 3; i++) {
         guest_vcpus[i] = (struct vcpu){ .id = i, .domain = &guest, .initialised = true };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's part of the address space on the host: in place of memory/layout.h, for tests
- * that have a frame table and RAM of their own. cflags: -DDOMUS_MEMORY_LAYOUT_H -include
+ * The hypervisor's part of the address space on the host: in place of lib/layout.h, for tests
+ * that have a frame table and RAM of their own. cflags: -DDOMUS_LIB_LAYOUT_H -include
  * tests/unit/layout_host.h
  */
 #ifndef LAYOUT_HOST_H

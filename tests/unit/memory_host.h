@@ -20,12 +20,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
+#include "control/audit.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"
 #include "lib/printk.h"
 #include "memory/access.h"
 #include "memory/entry.h"
-#include "memory/foreign.h"
+#include "calls/foreign.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
 #include "memory/window.h"
@@ -46,7 +47,6 @@ _Alignas(4096) char host_m2p[8];
 static struct cpu cpu;
 static struct vcpu vcpu[3];
 static struct domain guest, other, dom0_;
-struct domain special_io, special_xen;
 struct list domain_list, destroyed_list;
 static uint64_t our_l4[512], m2p[HOST_FRAMES];
 uint64_t *hv_l4 = our_l4;
@@ -253,12 +253,14 @@ void domain_put(struct domain *d)
 void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool writable))
 {
 }
-void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
+void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
 {
 }
 
 static bool descriptors_ok = true;
 static struct { uint64_t base; unsigned int entries; } ldt;
+static unsigned int ldts_loaded;
+static int ldt_error;
 
 bool segdesc_page_ok(mfn_t m)
 {
@@ -268,11 +270,17 @@ int segdesc_refused(mfn_t m)
 {
     return -EINVAL;
 }
-int window_set_ldt(struct vcpu *v, uint64_t base, uint32_t entries)
+int window_set_ldt(struct vcpu_window *w, uint64_t base, uint32_t entries)
 {
+    assert_ptr_equal(w, &current->window);
     ldt.base = base;
     ldt.entries = entries;
-    return 0;
+    return ldt_error;
+}
+void window_load_ldt(const struct vcpu_window *w)
+{
+    assert_ptr_equal(w, &current->window);
+    ldts_loaded++;
 }
 void hv_fill_l4(uint64_t *l4)
 {
@@ -331,13 +339,13 @@ static void make_domain(struct domain *d, domid_t id, struct vcpu *v, uint64_t f
     *d = (struct domain){
         .id = id, .refs = 1, .vcpu_count = 1, .vcpus = { v }, .memory.max_pages = 1000
     };
-    *v = (struct vcpu){ .domain = d, .id = 3, .events.info_frame = INVALID_MFN };
-    list_init(&d->memory.pages);
-    list_init(&d->memory.undoing);
+    *v = (struct vcpu){ .domain = d, .id = 3, .tables.owner = &d->memory,
+                         .events.info_frame = INVALID_MFN };
+    domain_memory_init(&d->memory);
     list_add_tail(&d->all_domains, &domain_list);
     d->memory.page_count = count;
     for (uint64_t i = 0; i < count; i++)
-        frames_give(d, MFN(first + i), 0);
+        frames_give(&d->memory, MFN(first + i), 0);
 }
 
 static void run_as(struct domain *d)
@@ -360,13 +368,10 @@ static int set_up(void **state)
     make_domain(&guest, 5, &vcpu[0], CODE(0), 48);
     make_domain(&other, 6, &vcpu[1], OTHERS(0), 16);
     make_domain(&dom0_, 0, &vcpu[2], DOM0S(0), 48);
-    dom0_.privileged = true;
-    make_domain(&special_io, DOMID_IO, &vcpu[0], 0, 0);
-    make_domain(&special_xen, DOMID_XEN, &vcpu[0], 0, 0);
-    vcpu[0].domain = &guest;
-    list_remove(&special_io.all_domains);
-    list_remove(&special_xen.all_domains);
-    special_io.vcpu_count = special_xen.vcpu_count = 0;
+    dom0_.privileged = dom0_.memory.trusted = true;
+    special_io = special_xen = (struct domain_memory){ .max_pages = 1000 };
+    domain_memory_init(&special_io);
+    domain_memory_init(&special_xen);
     for (unsigned int i = 0; i < 4; i++)
         frame(DEVICE(i))->owner = &special_io;
     for (unsigned int i = 256; i < 272; i++)
@@ -378,7 +383,7 @@ static int set_up(void **state)
     stale_flushes = flushes = page_flushes = loads = freed_count = 0;
     domain_refs = 0;
     for (unsigned int i = 0; i < 8; i++) {              /* what lies there looks as it likes */
-        frame(NO_RAM(i))->owner = &guest;
+        frame(NO_RAM(i))->owner = &guest.memory;
         frame(NO_RAM(i))->state = FRAME_ALLOCATED | FRAME_TOTAL_ONE;
     }
     next_frame = 0;
@@ -396,10 +401,11 @@ static int set_up(void **state)
 static void all_is_well(void)
 {
     struct domus_audit result;
-    struct domain *all[] = { &guest, &other, &dom0_, &special_io, &special_xen };
+    struct domain_memory *all[] = { &guest.memory, &other.memory, &dom0_.memory, &special_io,
+                                    &special_xen };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)
-        assert_false(all[i]->memory.pagetable_lock.held || all[i]->memory.lock.held);
+        assert_false(all[i]->pagetable_lock.held || all[i]->lock.held);
     assert_true(domain_refs == 0 && pages_out == 0);
     assert_int_equal(memory_audit(&result), 0);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine under the control domain's interrupts, for the tests of control/physdev.c and
+/* The machine under the control domain's interrupts, for the tests of domain/physdev.c and
  * control/physdev_op.c. */
 #ifndef TESTS_UNIT_PHYSDEV_HOST_H
 #define TESTS_UNIT_PHYSDEV_HOST_H
 
 #undef fail /* cmocka has one, and the hypervisor, too */
-#include "control/pirq.h"
+#include "domain/pirq.h"
 #include "domain/schedule.h"
 #include "lib/fail.h"
 #include "lib/printk.h"

@@ -88,7 +88,7 @@ void inject_page_fault(struct vcpu *v, uint64_t address, uint32_t code)
     did.fault_code = code;
 }
 
-uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
+uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
 {
     return answers.entry;
 }
@@ -153,9 +153,9 @@ unsigned long debugreg_number(const struct vcpu *v, unsigned long reg)
     return reg == 4 ? NO_DEBUGREG : reg;
 }
 
-int mmu_get_table(struct domain *d, mfn_t m, enum frame_type level)
+int mmu_get_table(struct domain_memory *d, mfn_t m, enum frame_type level)
 {
-    assert_ptr_equal(d, &domain);
+    assert_ptr_equal(d, &domain.memory);
     assert_int_equal(level, FRAME_L4);
     return answers.table_error;
 }
@@ -183,10 +183,6 @@ void vcpu_choose_cr4(struct vcpu *v, uint64_t value)
 void vcpu_load_cr4(const struct vcpu *v)
 {
     did.load_cr4 += did.choose_cr4;
-}
-uint64_t cr4_fixed(void)
-{
-    return 0x660;
 }
 uint64_t host_rdtsc(void)
 {
@@ -227,6 +223,7 @@ static int set_up(void **state)
     memset(&info, 0, sizeof(info));
     vcpu = (struct vcpu){
         .domain = &domain,
+        .tables.owner = &domain.memory,
         .info = &info,
         .in_kernel = true,
         .ports.iopl = 1,

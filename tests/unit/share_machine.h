@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine of one CPU, driven by the arithmetic that the hypervisor uses (domain/share.h), for the
+/* A machine of one CPU, driven by the arithmetic that the hypervisor uses (lib/share.h), for the
  * tests of it: domains whose vCPUs compute, sleep and yield by habit. */
 #ifndef SHARE_MACHINE_H
 #define SHARE_MACHINE_H
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "domain/share.h"
+#include "lib/share.h"
 
 #define US       1000ull
 #define MS       1000000ull

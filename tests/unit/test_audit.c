@@ -15,6 +15,7 @@
 #include "memory/entry.h"
 #include "memory/heap.h"
 #include "memory/window.h"
+#include "control/audit.h"
 #include "domain/grants.h"
 #include "lib/printk.h"
 
@@ -24,7 +25,7 @@ _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul],
 /* --- the machine: 8,000 frames of which a domain owns some --- */
 
 uint64_t max_frame = 8000;
-struct domain special_io;
+struct domain_memory special_io, special_xen;
 struct list domain_list, destroyed_list;
 static uint64_t our_l4[512];
 uint64_t *hv_l4 = our_l4;
@@ -67,7 +68,7 @@ void grants_for_each_hold(const struct domain *d, void (*seen)(mfn_t frame, bool
 
 static uint64_t descriptors;
 
-void window_for_each_frame(const struct vcpu *v, void (*seen)(mfn_t m))
+void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m))
 {
     if (descriptors)
         seen(MFN(descriptors));
@@ -86,7 +87,7 @@ static uint64_t *table(uint64_t n)
 static void book(uint64_t n, enum frame_type type, uint64_t total, uint64_t typed, uint64_t flags)
 {
     frame(n)->state = total | typed << 27 | (uint64_t)type << FRAME_TYPE_SHIFT | flags;
-    frame(n)->owner = &guest;
+    frame(n)->owner = &guest.memory;
 }
 
 #define OWN   FRAME_ALLOCATED
@@ -258,7 +259,7 @@ static void owners_and_their_books(void **state)
     before = result;
     assert_int_equal(before.violations, 2);             /* nobody's, and the domain owns one less */
     assert_non_null(strstr(before.first_bad, "has references and no owner"));
-    frame(6300)->owner = &guest;
+    frame(6300)->owner = &guest.memory;
     guest.memory.page_count++;
     all_ways(1, ~0ul, "");
     guest.memory.page_count--;

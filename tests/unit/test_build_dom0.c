@@ -16,8 +16,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
-#include "control/physdev.h"
-#include "domain/build_dom0.h"
+#include "domain/physdev.h"
+#include "boot/build_dom0.h"
 #include "domain/grants.h"
 #include "entry/hypercall.h"
 #include "lib/params.h"
@@ -44,7 +44,8 @@ _Alignas(4096) char host_m2p[HOST_FRAMES * 8];
  */
 
 uint64_t max_frame = HOST_FRAMES, *m2p_table = (uint64_t *)(void *)host_m2p;
-struct domain special_io, *dom0;
+struct domain_memory special_io;
+struct domain *dom0;
 uint32_t cpus_online;
 static struct cpu cpu;
 static struct domain guest;
@@ -185,18 +186,18 @@ void hv_free(void *p, size_t size)
 }
 
 /* Two large blocks, then small ones, each below the last. */
-mfn_t domain_alloc_frames(struct domain *d, unsigned int order, unsigned int address_bits)
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
 {
-    assert_true(d == &guest && address_bits == 0 && order <= 9);
+    assert_true(d == &guest.memory && address_bits == 0 && order <= 9);
     if ((order > 3 && !large_blocks) || 1ul << order > frames_left) return INVALID_MFN;
     large_blocks -= order > 3;
     frames_left -= 1ul << order;
     return MFN(next_frame -= 1ul << order);
 }
 
-int mmu_pin(struct domain *d, mfn_t m, enum frame_type level)
+int mmu_pin(struct domain_memory *d, mfn_t m, enum frame_type level)
 {
-    assert_true(d == &guest && level == FRAME_L4);
+    assert_true(d == &guest.memory && level == FRAME_L4);
     assert_int_equal(cpu.budget, ENTRY_BUDGET);
     cpu.budget = 0;
     pinned = m;

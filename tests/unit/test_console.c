@@ -89,6 +89,7 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
 #include "machine/apic.h"
 #include "machine/vectors.h"
 #include "lib/printk.h"
+#include "domain/console.h"
 #include "domain/timers.h"
 
 struct acpi_facts acpi;
@@ -204,7 +205,7 @@ static void without_interrupts_somebody_looks(void **state)
     while (waiting)
         tick();
     route_refused = -22;
-    console_start();
+    console_listen();
     route_refused = 0;
     assert_int_equal(timer_at, clock_ns + 20000000);
     assert_int_equal(virqs, 0);
@@ -226,7 +227,7 @@ static void with_interrupts_nobody_waits(void **state)
 {
     take_port_faults();
     ticks_per_look = 0;
-    console_start();
+    console_listen();
     run(5);
     port_accesses = 0;
     say("short\n");

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
+#include "domain/cr4.h"
 #include "domain/time.h"
 #include "emulate/privileged.h"
 

@@ -19,7 +19,7 @@
 #include "emulate/privileged.h"
 #include "entry/hypercall.h"
 #include "machine/io.h"
-#include "memory/layout.h"
+#include "lib/layout.h"
 
 #define UNTOUCHED 0xddddul
 

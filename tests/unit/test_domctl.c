@@ -136,9 +136,9 @@ static void vcpus_of_it(void **state)
     op.u.max_vcpus.max = 2;
     assert_int_equal(domctl(XEN_DOMCTL_max_vcpus, GUEST), -EINVAL);
     op.u.max_vcpus.max = 3;
-    guest.dying = true;
+    guest.life = DOMAIN_DYING;
     assert_int_equal(domctl(XEN_DOMCTL_max_vcpus, GUEST), -EINVAL);
-    guest.dying = false;
+    guest.life = DOMAIN_ALIVE;
     guest.vcpus[0] = guest.vcpus[2] = NULL;
     assert_int_equal(domctl(XEN_DOMCTL_max_vcpus, GUEST), 0);
     assert_int_equal(did.made_vcpus, 5);

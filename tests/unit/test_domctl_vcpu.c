@@ -56,9 +56,9 @@ static void contexts_that_cannot_be_set(void **state)
     c->ctxt.p = NULL;
     assert_int_equal(domctl(XEN_DOMCTL_setvcpucontext, GUEST), -EINVAL);
     c->ctxt.p = &context;
-    guest.dying = true;
+    guest.life = DOMAIN_DYING;
     assert_int_equal(domctl(XEN_DOMCTL_setvcpucontext, GUEST), -EINVAL);
-    guest.dying = false;
+    guest.life = DOMAIN_ALIVE;
     answers.no_memory = true;
     assert_int_equal(domctl(XEN_DOMCTL_setvcpucontext, GUEST), -ENOMEM);
     assert_int_equal(did.contexts + did.ups + did.pauses, 0);
@@ -271,6 +271,8 @@ static void which_domain(void **state)
     assert_int_equal(domain_list_lock.held, 0);
 }
 
+#define UP .shutdown_code = -1
+
 static void flags_of_a_domain(void **state)
 {
     static const struct {
@@ -279,27 +281,28 @@ static void flags_of_a_domain(void **state)
         int running;
         uint32_t flags;
     } kinds[] = {
-        { { 0 }, { VCPU_DOWN, VCPU_DOWN, VCPU_DOWN }, -1, 0 },
-        { { .dying = true }, { 0 }, -1, XEN_DOMINF_dying },
-        { { .shutdown = true, .shutdown_code = 3 }, { 0 }, -1, XEN_DOMINF_shutdown | 3 << 16 },
-        { { .shutdown_code = 3 }, { 0 }, -1, 0 },
-        { { .toolstack_pauses = 2, .pause_count = 2 }, { 0 }, -1, XEN_DOMINF_paused },
-        { { .pause_count = 1 }, { 0 }, -1, 0 },
-        { { 0 }, { VCPU_BLOCKED, VCPU_DOWN, VCPU_DOWN }, -1, XEN_DOMINF_blocked },
-        { { 0 }, { VCPU_BLOCKED, VCPU_BLOCKED, VCPU_BLOCKED }, -1, XEN_DOMINF_blocked },
-        { { 0 }, { VCPU_BLOCKED, VCPU_RUNNABLE, VCPU_BLOCKED }, -1, 0 },
-        { { 0 }, { VCPU_RUNNABLE, VCPU_RUNNABLE, VCPU_BLOCKED }, 0, XEN_DOMINF_running },
-        { { 0 }, { VCPU_RUNNABLE, VCPU_RUNNABLE, VCPU_RUNNABLE }, 2, XEN_DOMINF_running },
-        { { .dying = true, .shutdown = true, .shutdown_code = 255, .toolstack_pauses = 1 },
+        { { UP }, { VCPU_DOWN, VCPU_DOWN, VCPU_DOWN }, -1, 0 },
+        { { .life = DOMAIN_DYING, UP }, { 0 }, -1, XEN_DOMINF_dying },
+        { { .life = DOMAIN_SHUT_DOWN, .shutdown_code = 3 }, { 0 }, -1,
+          XEN_DOMINF_shutdown | 3 << 16 },
+        { { UP, .chosen_code = 3 }, { 0 }, -1, 0 },
+        { { UP, .toolstack_pauses = 2, .pause_count = 2 }, { 0 }, -1, XEN_DOMINF_paused },
+        { { UP, .pause_count = 1 }, { 0 }, -1, 0 },
+        { { UP }, { VCPU_BLOCKED, VCPU_DOWN, VCPU_DOWN }, -1, XEN_DOMINF_blocked },
+        { { UP }, { VCPU_BLOCKED, VCPU_BLOCKED, VCPU_BLOCKED }, -1, XEN_DOMINF_blocked },
+        { { UP }, { VCPU_BLOCKED, VCPU_RUNNABLE, VCPU_BLOCKED }, -1, 0 },
+        { { UP }, { VCPU_RUNNABLE, VCPU_RUNNABLE, VCPU_BLOCKED }, 0, XEN_DOMINF_running },
+        { { UP }, { VCPU_RUNNABLE, VCPU_RUNNABLE, VCPU_RUNNABLE }, 2, XEN_DOMINF_running },
+        { { .life = DOMAIN_DYING, .shutdown_code = 255, .toolstack_pauses = 1 },
           { VCPU_BLOCKED, VCPU_DOWN, VCPU_BLOCKED }, -1,
           XEN_DOMINF_dying | XEN_DOMINF_shutdown | XEN_DOMINF_paused | XEN_DOMINF_blocked |
               255u << 16 },
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
-        guest.dying = kinds[i].d.dying;
-        guest.shutdown = kinds[i].d.shutdown;
+        guest.life = kinds[i].d.life;
         guest.shutdown_code = kinds[i].d.shutdown_code;
+        guest.chosen_code = kinds[i].d.chosen_code;
         guest.toolstack_pauses = kinds[i].d.toolstack_pauses;
         guest.pause_count = kinds[i].d.pause_count;
         for (int n = 0; n < 3; n++) {

@@ -15,13 +15,14 @@
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
 #undef snprintf
+#include "control/audit.h"
 #include "control/debug_keys.h"
 #include "control/domctl.h"
 #include "domain/events.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "memory/access.h"
@@ -169,11 +170,12 @@ void machine_reset(void)
 static int set_up(void **state)
 {
     domains[0] = (struct domain){ .privileged = true, .vcpu_count = 1, .cpu_time_ns = 100,
+                                  .shutdown_code = -1,
                                   .share.weight = 256 };
     domains[1] = (struct domain){
         .id = 5, .privileged = true, .vcpu_count = 4, .cpu_time_ns = 7000000,
         .memory.page_count = 12, .memory.max_pages = 34, .refs = 2,
-        .pause_count = 1, .shutdown = true, .dying = true, .share.weight = 512,
+        .pause_count = 1, .life = DOMAIN_DYING, .share.weight = 512,
         .share.time = 8999999,
     };
     for (unsigned int i = 0; i < 4; i++)

@@ -83,12 +83,12 @@ int write_guest_u64(uint64_t va, uint64_t value)
     *(uint64_t *)va = value;
     return 0;
 }
-int frame_get(mfn_t m, struct domain *owner)
+int frame_get(mfn_t m, struct domain_memory *owner)
 {
     frames_held++;
     return 0;
 }
-bool frame_try_get(mfn_t m, struct domain *owner)
+bool frame_try_get(mfn_t m, struct domain_memory *owner)
 {
     return frame_get(m, owner) == 0;
 }
@@ -96,7 +96,7 @@ void frame_put(mfn_t m)
 {
     frames_held--;
 }
-int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
+int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t)
 {
     return 0;
 }
@@ -114,13 +114,14 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     return 0;
 }
 
-int16_t mmu_map_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte)
+int16_t mmu_map_grant(const struct vcpu_tables *t, uint64_t address, mfn_t frame, uint64_t flags,
+                      bool is_pte)
 {
     return 0;
 }
 
-int16_t mmu_unmap_grant(struct vcpu *v, uint64_t address, mfn_t frame, uint64_t flags, bool is_pte,
-                    uint64_t new)
+int16_t mmu_unmap_grant(const struct vcpu_tables *t, uint64_t address, mfn_t frame, uint64_t flags,
+                        bool is_pte, uint64_t new)
 {
     return 0;
 }
@@ -149,7 +150,7 @@ void hv_free(void *p, size_t size)
     free(p);
 }
 
-void share_hv_frame(void *page, struct domain *d)
+void share_hv_frame(void *page, struct domain_memory *d)
 {
     shared_pages++;
 }
@@ -197,7 +198,7 @@ static unsigned int end(struct domain *d)
     unsigned int turns = 1;
     int error;
 
-    d->dying = true;
+    d->life = DOMAIN_DYING;
     for (budget_refill(); grants_release_mappings(d); budget_refill())
         ;
     budget_refill();
@@ -206,7 +207,7 @@ static unsigned int end(struct domain *d)
         assert_in_range(cpu.budget + ENTRY_BUDGET, 0, ENTRY_BUDGET);
         budget_refill();
     }
-    d->destroyed = true;
+    d->life = DOMAIN_DESTROYED;
     by_id[d->id] = NULL;
     domain_put(d);
     return turns;

@@ -16,7 +16,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
-#include "entry/budget.h"
+#include "machine/budget.h"
+#include "domain/domain.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
@@ -30,7 +31,7 @@ _Alignas(4096) char host_m2p[8];
 #define LOOK  12
 
 uint64_t max_frame = END;
-struct domain special_io;
+struct domain_memory special_io;
 uint32_t tlb_clock, tlb_flushed_at[MAX_CPUS];
 static struct cpu cpu;
 static struct vcpu vcpu;

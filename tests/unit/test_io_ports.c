@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
-#include "control/physdev.h"
+#include "machine/pci.h"
 #include "emulate/privileged.h"
 
 static struct vcpu vcpu;

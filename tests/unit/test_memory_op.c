@@ -14,11 +14,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
-#include "boot/boot.h"
+#include "machine/boot_info.h"
 #include "entry/hypercall.h"
 #include "memory/access.h"
 #include "memory/frame.h"
-#include "memory/reservation.h"
+#include "calls/reservation.h"
 
 #define GIB (1ul << 18)                         /* in frames */
 #define WRITE 35                                /* instructions that an element of the list takes */

@@ -36,12 +36,14 @@ static int with_tables(void **state)
     table(L3)[3] = ENTRY(L2, 0);
     table(L2)[2] = ENTRY(L1, 0);
     table(L1)[1] = ENTRY(DATA, PTE_RW);
-    assert_int_equal(mmu_get_table(&guest, MFN(L4), FRAME_L4), 0);
+    assert_int_equal(mmu_get_table(&guest.memory, MFN(L4), FRAME_L4), 0);
     vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     all_is_well();
     return 0;
 }
+
+#define TABLES (&vcpu[0].tables)
 
 /* --- mmuext_op --- */
 
@@ -108,7 +110,7 @@ static void pins(void **state)
         assert_true(frame_typed(frame(EMPTY)) == 1 && frame_total(frame(EMPTY)) == 2);
         assert_int_equal(ext(MMUEXT_PIN_L1_TABLE + i, EMPTY, 0, DOMID_SELF), -EINVAL);
         all_is_well();
-        assert_int_equal(domain_free_frame(&guest, MFN(EMPTY)), -EBUSY);
+        assert_int_equal(domain_free_frame(&guest.memory, MFN(EMPTY)), -EBUSY);
         assert_true(frame_typed(frame(EMPTY)) == 1 && frame_total(frame(EMPTY)) == 2);
         assert_int_equal(ext(MMUEXT_UNPIN_TABLE, EMPTY, 0, DOMID_SELF), 0);
         assert_true(frame_typed(frame(EMPTY)) == 0 && frame_total(frame(EMPTY)) == 1);
@@ -216,7 +218,11 @@ static void pages_and_the_ldt(void **state)
     assert_true(table(DATA)[0] == 0 && table(DATA)[511] == 0 && table(READ)[511] == 1534);
     all_is_well();
     assert_int_equal(ext(MMUEXT_SET_LDT, 0x5000, 99, DOMID_SELF), 0);
-    assert_true(ldt.base == 0x5000 && ldt.entries == 99);
+    assert_true(ldt.base == 0x5000 && ldt.entries == 99 && ldts_loaded == 1);
+    ldt_error = -EINVAL;
+    assert_int_equal(ext(MMUEXT_SET_LDT, 0x6000, 99, DOMID_SELF), -EINVAL);
+    assert_int_equal(ldts_loaded, 1);
+    ldt_error = 0;
     ldt.entries = 0;
 }
 
@@ -278,7 +284,7 @@ static void addresses_with_and_without_a_table(void **state)
     assert_true(about.entry && about.level == 1 && about.slot == 1);
     all_is_well();
     vcpu[0].tables.kernel_cr3 = 0;                             /* a vCPU that has no tables yet */
-    assert_null(mmu_walk(&vcpu[0], HERE));
+    assert_null(mmu_walk(TABLES, HERE));
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     /* another's frames in one's own tables: dom0 only */
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), 0), 0, 6, 0, 0),
@@ -287,7 +293,7 @@ static void addresses_with_and_without_a_table(void **state)
     table(DOM0S(0))[0] = ENTRY(DOM0S(1), 0);
     table(DOM0S(1))[3] = ENTRY(DOM0S(2), 0);
     table(DOM0S(2))[2] = ENTRY(DOM0S(3), 0);
-    assert_int_equal(mmu_get_table(&dom0_, MFN(DOM0S(0)), FRAME_L4), 0);
+    assert_int_equal(mmu_get_table(&dom0_.memory, MFN(DOM0S(0)), FRAME_L4), 0);
     dom0_.vcpus[0]->tables.kernel_cr3 = (uint64_t)DOM0S(0) << 12;
     run_as(&dom0_);
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(DOM0S(9), 0), 0, 6, 0, 0),
@@ -306,15 +312,15 @@ static void undoing_comes_first(void **state)
     for (unsigned int how = 0; how < 4; how++) {
         long result;
 
-        assert_int_equal(mmu_pin(&guest, MFN(EMPTY), FRAME_L1), 0);
-        assert_int_equal(mmu_unpin(&guest, MFN(EMPTY)), 0);
+        assert_int_equal(mmu_pin(&guest.memory, MFN(EMPTY), FRAME_L1), 0);
+        assert_int_equal(mmu_unpin(&guest.memory, MFN(EMPTY)), 0);
         assert_false(list_empty(&guest.memory.undoing));
         cpu.budget = 1;
         memset(&again, 0, sizeof(again));
         result = how == 0   ? do_update_va_mapping(HERE, 0, 0, 0, 0, 0)
                  : how == 1 ? do_update_va_mapping_otherdomain(HERE, 0, 0, DOMID_SELF, 0, 0)
                  : how == 2 ? ext(MMUEXT_TLB_FLUSH_ALL, 0, 0, DOMID_SELF)
-                            : mmu_pin(&guest, MFN(BARE), FRAME_L1);
+                            : mmu_pin(&guest.memory, MFN(BARE), FRAME_L1);
         cpu.budget = 1 << 30;
         assert_int_equal(frame_typed(frame(BARE)), 0);
         assert_int_equal(result, -ERESTART);
@@ -323,7 +329,7 @@ static void undoing_comes_first(void **state)
             assert_true(again.argument[0] == HERE && again.count == 3 + how);
         if (how == 1)
             assert_int_equal(again.argument[3], DOMID_SELF);
-        assert_int_equal(mmu_undo(&guest), 0);
+        assert_int_equal(mmu_undo(&guest.memory), 0);
         all_is_well();
     }
 }
@@ -341,32 +347,32 @@ static void grants_that_are_mapped(void **state)
     static const uint64_t flags[] = { PTE_P | PTE_US, PTE_P | PTE_US | PTE_RW,
                                       PTE_P | PTE_US | PTE_RW | 0xe00 };
 
-    assert_int_equal(mmu_pin(&other, MFN(OTHERS(1)), FRAME_L1), 0);
+    assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(1)), FRAME_L1), 0);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
         for (unsigned int f = 0; f < 3; f++) {
             uint64_t was = table(L1)[1], e = ENTRY(OTHERS(4), PTE_A | PTE_NX | flags[f]);
             bool rw = flags[f] & PTE_RW;
 
-            assert_int_equal(rw ? frame_get_writable(MFN(OTHERS(4)), &other)
-                                : frame_get(MFN(OTHERS(4)), &other), 0);
-            assert_int_equal(mmu_map_grant(&vcpu[0], rows[i].address, MFN(OTHERS(4)), flags[f],
+            assert_int_equal(rw ? frame_get_writable(MFN(OTHERS(4)), &other.memory)
+                                : frame_get(MFN(OTHERS(4)), &other.memory), 0);
+            assert_int_equal(mmu_map_grant(TABLES, rows[i].address, MFN(OTHERS(4)), flags[f],
                                            rows[i].pte) == 0, rows[i].good);
             assert_int_equal(table(L1)[1], rows[i].good ? e : was);
             if (rows[i].good) {
                 all_is_well();
                 table(L1)[1] |= PTE_D;
                 /* not with another frame's number, or as the other kind */
-                assert_int_not_equal(mmu_unmap_grant(&vcpu[0], rows[i].address, MFN(OTHERS(5)),
+                assert_int_not_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(5)),
                                                      flags[f], rows[i].pte, 0), 0);
                 assert_true(about.entry && about.level == 1 && about.slot == 1);
-                assert_int_not_equal(mmu_unmap_grant(&vcpu[0], rows[i].address, MFN(OTHERS(4)),
+                assert_int_not_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(4)),
                                                      flags[f] ^ PTE_RW, rows[i].pte, 0), 0);
                 all_is_well();
-                assert_int_equal(mmu_unmap_grant(&vcpu[0], rows[i].address, MFN(OTHERS(4)),
+                assert_int_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(4)),
                                                  flags[f], rows[i].pte, 0), 0);
                 assert_int_equal(table(L1)[1], 0);
             } else {
-                assert_int_not_equal(mmu_unmap_grant(&vcpu[0], rows[i].address, MFN(OTHERS(4)),
+                assert_int_not_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(4)),
                                                      flags[f], rows[i].pte, 0), 0);
             }
             if (rw)
@@ -388,9 +394,9 @@ static void grants_that_are_replaced(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         assert_int_equal(do_update_va_mapping(VA(3, 2, 7), ENTRY(READ, 0), 0, 0, 0, 0), 0);
-        assert_int_equal(frame_get(MFN(OTHERS(4)), &other), 0);
-        assert_int_equal(mmu_map_grant(&vcpu[0], HERE, MFN(OTHERS(4)), PTE_P | PTE_US, false), 0);
-        assert_int_equal(mmu_unmap_grant(&vcpu[0], rows[i].pte ? (uint64_t)L1 << 12 | 8 : HERE,
+        assert_int_equal(frame_get(MFN(OTHERS(4)), &other.memory), 0);
+        assert_int_equal(mmu_map_grant(TABLES, HERE, MFN(OTHERS(4)), PTE_P | PTE_US, false), 0);
+        assert_int_equal(mmu_unmap_grant(TABLES, rows[i].pte ? (uint64_t)L1 << 12 | 8 : HERE,
                                          MFN(OTHERS(4)), PTE_P | PTE_US, rows[i].pte,
                                          rows[i].from) == 0, rows[i].good);
         assert_int_equal(table(L1)[7], rows[i].good ? 0 : ENTRY(READ, 0));
@@ -415,14 +421,14 @@ static void frames_by_owner(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         mfn_t m = MFN(rows[i].n);
 
-        assert_int_equal(frame_get(m, &guest), rows[i].error);
-        assert_int_equal(frame_try_get(m, &guest), !rows[i].error);
+        assert_int_equal(frame_get(m, &guest.memory), rows[i].error);
+        assert_int_equal(frame_try_get(m, &guest.memory), !rows[i].error);
         if (!rows[i].error) {
             frame_put(m);
             frame_put(m);
         }
         all_is_well();
-        assert_int_equal(frame_get_writable(m, &guest), rows[i].error);
+        assert_int_equal(frame_get_writable(m, &guest.memory), rows[i].error);
         if (!rows[i].error)
             frame_put_writable(m);
         all_is_well();
@@ -439,26 +445,26 @@ static void pages_of_descriptors(void **state)
 {
     descriptors_ok = false;
     cpu.budget = 1 << 20;
-    assert_int_equal(frame_get_type(MFN(BARE), &guest, FRAME_SEGDESC), -EINVAL);
+    assert_int_equal(frame_get_type(MFN(BARE), &guest.memory, FRAME_SEGDESC), -EINVAL);
     assert_int_equal(cpu.budget, (1 << 20) - COST_DESCRIPTORS);
     assert_true(frame_total(frame(BARE)) == 1 && frame_typed(frame(BARE)) == 0);
     descriptors_ok = true;
     frame(BARE)->flush_stamp = tlb_clock + 5;
     stale_flushes = 0;
-    assert_int_equal(frame_get_type(MFN(BARE), &guest, FRAME_SEGDESC), 0);
+    assert_int_equal(frame_get_type(MFN(BARE), &guest.memory, FRAME_SEGDESC), 0);
     assert_int_equal(stale_flushes, 1);
     cpu.budget = 1 << 20;
-    assert_int_equal(frame_get_type(MFN(BARE), &guest, FRAME_SEGDESC), 0);
+    assert_int_equal(frame_get_type(MFN(BARE), &guest.memory, FRAME_SEGDESC), 0);
     assert_int_equal(cpu.budget, 1 << 20);
     frame_put_type(MFN(BARE));
     frame_put_type(MFN(BARE));
     all_is_well();
     frame(BARE)->flush_stamp = tlb_flushed_at[0];       /* neither does a table come unflushed */
-    assert_int_equal(mmu_pin(&guest, MFN(BARE), FRAME_L1), 0);
+    assert_int_equal(mmu_pin(&guest.memory, MFN(BARE), FRAME_L1), 0);
     assert_int_equal(stale_flushes, 2);
-    assert_int_equal(mmu_unpin(&guest, MFN(BARE)), 0);
-    assert_int_equal(mmu_undo(&guest), 0);
-    assert_int_equal(frame_get_writable(MFN(BARE), &guest), 0);
+    assert_int_equal(mmu_unpin(&guest.memory, MFN(BARE)), 0);
+    assert_int_equal(mmu_undo(&guest.memory), 0);
+    assert_int_equal(frame_get_writable(MFN(BARE), &guest.memory), 0);
     assert_int_equal(stale_flushes, 3);
     frame_put_writable(MFN(BARE));
 }
@@ -468,19 +474,19 @@ static void pages_of_ours(void **state)
 {
     void *shared = map_frame(MFN(NOBODYS));
 
-    share_hv_frame(shared, &guest);
+    share_hv_frame(shared, &guest.memory);
     assert_int_equal(guest.memory.page_count, 48);
-    assert_true(frame(NOBODYS)->owner == &guest);
-    assert_int_equal(mmu_pin(&guest, MFN(NOBODYS), FRAME_L1), -EINVAL);
-    assert_int_equal(domain_free_frame(&guest, MFN(NOBODYS)), -EBUSY);
+    assert_true(frame(NOBODYS)->owner == &guest.memory);
+    assert_int_equal(mmu_pin(&guest.memory, MFN(NOBODYS), FRAME_L1), -EINVAL);
+    assert_int_equal(domain_free_frame(&guest.memory, MFN(NOBODYS)), -EBUSY);
     assert_int_equal(do_update_va_mapping(HERE, ENTRY(NOBODYS, PTE_RW), 0, 0, 0, 0), 0);
     all_is_well();
     unshare_hv_frame(shared);
     assert_true(frame(NOBODYS)->owner == &special_xen && freed_count == 0);
-    assert_true(guest.memory.page_count == 48 && special_xen.memory.page_count == 0);
+    assert_true(guest.memory.page_count == 48 && special_xen.page_count == 0);
     assert_int_equal(do_update_va_mapping(HERE, 0, 0, 0, 0, 0), 0);
     assert_true(freed_count == 1 && freed[0] == NOBODYS && !frame(NOBODYS)->owner);
-    assert_true(list_empty(&special_xen.memory.pages));
+    assert_true(list_empty(&special_xen.pages));
     all_is_well();
 }
 
@@ -488,36 +494,36 @@ static void pages_of_ours(void **state)
 static void the_end_of_a_domain(void **state)
 {
     for (int budget = 1; budget < 20000; budget = budget * 4 + 1) {
-        struct walk w = { &guest, &guest };
+        struct walk w = { &guest.memory, &guest.memory };
         unsigned int calls = 0;
         int error;
 
         with_tables(state);
         next_frame = 0;
-        assert_int_equal(mmu_pin(&guest, MFN(EMPTY), FRAME_L2), 0);
+        assert_int_equal(mmu_pin(&guest.memory, MFN(EMPTY), FRAME_L2), 0);
         table(BARE)[0] = ENTRY(DATA, 0);
         table(BARE)[300] = ENTRY(DATA, 0);
         cpu.budget = 1;
         assert_int_equal(table_get(&w, MFN(BARE), FRAME_L1), -ERESTART);
         assert_true(frame_is_parked(frame(BARE)));
         cpu.budget = 1 << 30;
-        assert_int_equal(frame_get(MFN(READ), &guest), 0);          /* another's mapping */
+        assert_int_equal(frame_get(MFN(READ), &guest.memory), 0);          /* another's mapping */
         mmu_put_table(MFN(L4));
         vcpu[0].tables.kernel_cr3 = 0;
         guest.memory.leaving.next = NULL;
         do {
             cpu.budget = budget;
-            error = domain_relinquish_memory(&guest);
+            error = domain_relinquish_memory(&guest.memory);
             assert_in_range(++calls, 1, 400);
         } while (error == -ERESTART);
         cpu.budget = 1 << 30;
         assert_true(error == 0 && freed_count == 47);
         assert_in_range(calls, 48 * COST_FRAME / (budget + 2000), 400);
-        assert_true(guest.memory.page_count == 0 && special_xen.memory.page_count == 1);
+        assert_true(guest.memory.page_count == 0 && special_xen.page_count == 1);
         assert_true(frame(READ)->owner == &special_xen && frame_total(frame(READ)) == 1);
         assert_true(list_empty(&guest.memory.pages) && list_empty(&guest.memory.leaving));
         frame_put(MFN(READ));
-        assert_true(freed_count == 48 && special_xen.memory.page_count == 0);
+        assert_true(freed_count == 48 && special_xen.page_count == 0);
         all_is_well();
     }
 }

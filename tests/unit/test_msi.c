@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
-#include "control/msi.h"
-#include "control/physdev.h"
+#include "domain/msi.h"
+#include "domain/physdev.h"
 #include "lib/fail.h"
 #include "machine/apic.h"
 #include "memory/paging.h"

@@ -34,7 +34,7 @@ static int with_tables(void **state)
     assert_int_equal(EXT(PIN_L4_TABLE, .arg1.mfn = L4), 0);
     vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
-    assert_int_equal(mmu_get_table(&guest, MFN(L4), FRAME_L4), 0);
+    assert_int_equal(mmu_get_table(&guest.memory, MFN(L4), FRAME_L4), 0);
     assert_int_equal(EXT(PIN_L3_TABLE, .arg1.mfn = SPARE_L3), 0);
     assert_int_equal(EXT(PIN_L2_TABLE, .arg1.mfn = SPARE_L2), 0);
     assert_int_equal(EXT(PIN_L1_TABLE, .arg1.mfn = SPARE_L1), 0);
@@ -230,7 +230,7 @@ static void cpus_and_absent_entries(void **state)
         assert_int_equal(update(SLOT(SPARE_L2, 7), ENTRY(512, 0) & ~PTE_P, DOMID_SELF), 0);
         assert_int_equal(update(SLOT(SPARE_L3, 7), ENTRY(512, 0) & ~PTE_P, DOMID_SELF), error);
         run_as(&dom0_);
-        assert_int_equal(mmu_pin(&dom0_, MFN(DOM0S(i)), FRAME_L1), 0);
+        assert_int_equal(mmu_pin(&dom0_.memory, MFN(DOM0S(i)), FRAME_L1), 0);
         assert_int_equal(update(SLOT(DOM0S(i), 7), ENTRY(DATA, 0) & ~PTE_P, DOMID_SELF), 0);
         /* no device behind the CPU's last address */
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), 0);
@@ -263,7 +263,7 @@ static void entries_that_are_compared(void **state)
         { ENTRY(DATA, PTE_RW), 0, ENTRY(READ, 0), -EAGAIN },
         { 0, ENTRY(DATA, PTE_RW), ENTRY(READ, 0), -EAGAIN },
     };
-    struct walk w = { &guest, &guest };
+    struct walk w = { &guest.memory, &guest.memory };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t *slot = &table(SPARE_L1)[9], seen = 0;
@@ -335,7 +335,7 @@ static void of_other_domains(void **state)
 
     run_as(&dom0_);
     for (unsigned int dying = 0; dying < 2; dying++) {
-        other.dying = dying;
+        other.life = (other.memory.closed = dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
         for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
             bool names_it = (rows[i].domid & 0xffff) == 6;
             struct walk w;
@@ -347,7 +347,8 @@ static void of_other_domains(void **state)
             assert_int_equal(domain_refs, 0);
         }
     }
-    other.dying = false;
+    other.life = DOMAIN_ALIVE;
+    other.memory.closed = false;
     /* the guest's table gets a frame of the other's: only if that is what is named */
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | DOMID_SELF), -EINVAL);
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | 6), 0);
@@ -364,8 +365,8 @@ static void of_other_domains(void **state)
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_RW), DOMID_SELF), -EINVAL);
     run_as(&dom0_);
     /* a type that its frames' owner is about to lose is waited for: done before */
-    assert_int_equal(mmu_pin(&other, MFN(OTHERS(3)), FRAME_L1), 0);
-    assert_int_equal(mmu_unpin(&other, MFN(OTHERS(3))), 0);
+    assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(3)), FRAME_L1), 0);
+    assert_int_equal(mmu_unpin(&other.memory, MFN(OTHERS(3))), 0);
     assert_false(list_empty(&other.memory.undoing));
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(3), PTE_RW), 6 << 16 | 6), 0);
 }
@@ -477,7 +478,7 @@ static void what_an_update_costs(void **state)
 /* A page of entries is looked at 32 at a time, and paid for by their number. */
 static void a_table_is_validated_in_steps(void **state)
 {
-    struct walk w = { &guest, &guest };
+    struct walk w = { &guest.memory, &guest.memory };
     unsigned int steps = 0;
 
     for (unsigned int i = 0; i < 512; i++)
@@ -496,7 +497,7 @@ static void a_table_is_validated_in_steps(void **state)
     spin_unlock(&guest.memory.pagetable_lock);
     for (steps = 1; ; steps++) {                /* and undone, one by one */
         cpu.budget = 1;
-        if (mmu_undo(&guest) == 0)
+        if (mmu_undo(&guest.memory) == 0)
             break;
         assert_int_equal(frame(CODE(31))->cursor, 512 - steps);
         assert_int_equal(cpu.budget, 1 - COST_ENTRY);
@@ -510,10 +511,10 @@ static void a_table_is_validated_in_steps(void **state)
     table(CODE(31))[0] = ENTRY(SPARE_L1, 0);
     table(CODE(31))[511] = ENTRY(SPARE_L1, 0);
     cpu.budget = 40 * COST_TYPE;
-    assert_int_equal(mmu_get_table(&guest, MFN(CODE(31)), FRAME_L2), 0);
+    assert_int_equal(mmu_get_table(&guest.memory, MFN(CODE(31)), FRAME_L2), 0);
     assert_int_equal(cpu.budget, 24 * COST_TYPE);
     mmu_put_table(MFN(CODE(31)));
-    assert_int_equal(mmu_undo(&guest), 0);
+    assert_int_equal(mmu_undo(&guest.memory), 0);
     assert_int_equal(cpu.budget, 23 * COST_TYPE - 16 * COST_CHILD);
     cpu.budget = 1 << 30;
     all_is_well();
@@ -532,17 +533,17 @@ static void tables_with_a_bad_entry(void **state)
                                                                        : ENTRY(good[level - 1], 0);
             table(CODE(31))[slots[i]] = ENTRY(OTHERS(0), PTE_A);
             memset(&about, 0, sizeof(about));
-            assert_int_equal(mmu_pin(&guest, MFN(CODE(31)), level), -EINVAL);
+            assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), -EINVAL);
             assert_true(about.entry && about.level == level && about.slot == slots[i]);
             assert_true(about.frame == CODE(31) && about.value == ENTRY(OTHERS(0), PTE_A));
             all_is_well();
-            assert_int_equal(mmu_undo(&guest), 0);
+            assert_int_equal(mmu_undo(&guest.memory), 0);
             all_is_well();
             assert_int_equal(frame_typed(frame(CODE(31))), 0);
             table(CODE(31))[slots[i]] = 0;
-            assert_int_equal(mmu_pin(&guest, MFN(CODE(31)), level), 0);
-            assert_int_equal(mmu_unpin(&guest, MFN(CODE(31))), 0);
-            assert_int_equal(mmu_undo(&guest), 0);
+            assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), 0);
+            assert_int_equal(mmu_unpin(&guest.memory, MFN(CODE(31))), 0);
+            assert_int_equal(mmu_undo(&guest.memory), 0);
             all_is_well();
         }
 }

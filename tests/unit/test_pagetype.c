@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include "memory/pagetype.h"
 
-static struct domain *const owner = (struct domain *)0x1000;
+static struct domain_memory *const owner = (struct domain_memory *)0x1000;
 
 static struct frame fresh(void)
 {

@@ -37,7 +37,8 @@ _Alignas(4096) char image_start[1];
 __asm__(".globl image_end\n.set image_end, image_start + 0x123456");
 
 uint64_t boot_l4[512], max_frame, *m2p_table;
-struct domain special_io, special_xen;
+struct domain_memory special_io, special_xen;
+
 static struct boot_info info;
 static uint8_t given[TOP];          /* to the heap, so often */
 static uint64_t loaded, flushed, ours[8], pool;
@@ -60,6 +61,11 @@ static void stop(const char *what, int line)
 void panic(const char *format, ...)
 {
     _exit(3);
+}
+void domain_memory_init(struct domain_memory *d)
+{
+    list_init(&d->pages);
+    list_init(&d->undoing);
 }
 void printk_at(int level, const char *format, ...)
 {
@@ -406,8 +412,8 @@ static int boot(void (*with)(void), bool compare)
             boot_l4[i] = 0x1000 * i | PTE_P;
         boot_l4[5] = 99;                    /* the lower half is not taken over */
         with();
-        HOLDS(entry_inits == 1 && special_io.memory.pages.next == &special_io.memory.pages);
-        HOLDS(special_xen.memory.undoing.prev == &special_xen.memory.undoing);
+        HOLDS(entry_inits == 1 && special_io.pages.next == &special_io.pages);
+        HOLDS(special_xen.undoing.prev == &special_xen.undoing);
         if (compare)
             all_is_where_it_should_be();
         HOLDS(hv_l4[5] != 99);

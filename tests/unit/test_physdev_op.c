@@ -17,6 +17,7 @@
 #include <cmocka.h>
 #include "physdev_host.h"
 #include "entry/hypercall.h"
+#include "machine/pci.h"
 #include "memory/access.h"
 #include <xen/physdev.h>
 

@@ -31,7 +31,7 @@ _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul],
  */
 
 uint64_t max_frame = 8000;
-struct domain special_io;
+struct domain_memory special_io;
 static struct domain guest, other;
 static struct vcpu vcpu;
 static uint64_t mapping, cr2; /* the entry that maps the table; where the guest's store faults */
@@ -46,12 +46,12 @@ static uint64_t *table(void)
     return map_frame(MFN(TABLE));
 }
 
-int mmu_undo(struct domain *d)
+int mmu_undo(struct domain_memory *d)
 {
     undone++;
     return 0;
 }
-uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
+uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
 {
     assert_int_equal(guest.memory.pagetable_lock.held, 1);
     assert_int_equal(va, cr2);
@@ -71,7 +71,7 @@ int copy_from_guest(void *to, vaddr_t from, size_t bytes)
 int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint64_t new,
                          uint64_t *seen)
 {
-    assert_true(w->owner == &guest && w->frames == &guest);
+    assert_true(w->owner == &guest.memory && w->frames == &guest.memory);
     assert_int_equal(guest.memory.pagetable_lock.held, 1);
     updates++;
     if (tries) { /* the CPU came between: another bit */
@@ -104,7 +104,7 @@ static void begin(void)
 {
     guest = (struct domain){ .id = 1 };
     list_init(&guest.memory.undoing);
-    vcpu = (struct vcpu){ .domain = &guest };
+    vcpu = (struct vcpu){ .domain = &guest, .tables.owner = &guest.memory };
     vcpu.regs.cs = FLAT_RING3_CS64;
     vcpu.regs.rip = CODE;
     vcpu.regs.rdi = AT;
@@ -121,7 +121,7 @@ static void begin(void)
     memset(table(), 0, 4096);
     table()[SLOT] = OLD;
     *frame_of(MFN(TABLE)) =
-        (struct frame){ .owner = &guest,
+        (struct frame){ .owner = &guest.memory,
                         .state = (uint64_t)FRAME_L1 << FRAME_TYPE_SHIFT | FRAME_VALID };
 }
 
@@ -166,7 +166,7 @@ static void what_is_no_table_of_its_own(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(frames); i++) {
         begin();
         frame_of(MFN(TABLE))->state = frames[i].state;
-        frame_of(MFN(TABLE))->owner = frames[i].mine ? &guest : &other;
+        frame_of(MFN(TABLE))->owner = frames[i].mine ? &guest.memory : &other.memory;
         assert_int_equal(store(), frames[i].valid);
     }
     begin();
@@ -181,7 +181,7 @@ static void what_is_no_table_of_its_own(void **state)
     begin();
     mapping = max_frame << 12 | PTE_P; /* no RAM: nothing is known of it */
     frame_of(MFN(max_frame))->state = frames[0].state;
-    frame_of(MFN(max_frame))->owner = &guest;
+    frame_of(MFN(max_frame))->owner = &guest.memory;
     assert_false(store());
 }
 

@@ -6,8 +6,8 @@
  * each the auditor finds the books right.
  */
 #include "tests/unit/memory_host.h"
-#include "boot/boot.h"
-#include "memory/reservation.h"
+#include "machine/boot_info.h"
+#include "calls/reservation.h"
 
 struct boot_info boot_info;
 
@@ -53,7 +53,7 @@ static void of_whom(void **state)
         for (unsigned int dying = 0; dying < 2; dying++) {
             long guests = rows[i].guests, dom0s = dying && rows[i].id == 6 ? -ESRCH : rows[i].dom0s;
 
-            other.dying = dying;
+            other.life = (other.memory.closed = dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
             *(domid_t *)page = (domid_t)rows[i].id;
             assert_int_equal(op(XENMEM_current_reservation), guests);
             assert_int_equal(op(XENMEM_maximum_reservation), guests == 48 ? 1000 : guests);
@@ -165,7 +165,7 @@ static void extents_that_go(void **state)
         assert_int_equal(m2p[CODE(1)], i == 0 ? ~0ul : 5);
         all_is_well();
     }
-    assert_int_equal(frame_get_writable(MFN(CODE(20)), &guest), 0);
+    assert_int_equal(frame_get_writable(MFN(CODE(20)), &guest.memory), 0);
     assert_true(pt_pin(frame(CODE(20))));               /* pinned: stays */
     reserve(1, 0, DOMID_SELF);
     in[0] = CODE(20);
@@ -202,13 +202,14 @@ static void how_many_extents(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         with_memory(state);
         guest.memory.max_pages = rows[i].limit;
-        guest.dying = rows[i].dying;
+        guest.life = (guest.memory.closed = rows[i].dying) ? DOMAIN_DYING : DOMAIN_ALIVE;
         reserve(0, rows[i].order, DOMID_SELF);
         r->nr_extents = rows[i].extents;
         assert_int_equal(op(XENMEM_populate_physmap | rows[i].start << 6), rows[i].result);
         assert_int_equal(guest.memory.page_count, 48 + rows[i].more);
         assert_int_equal(next_frame, HEAP + rows[i].more);
-        guest.dying = false;
+        guest.life = DOMAIN_ALIVE;
+    guest.memory.closed = false;
         all_is_well();
     }
     with_memory(state);
@@ -346,7 +347,7 @@ static void exchanges(void **state)
         for (unsigned int n = 0; n < frames; n++) {
             assert_int_equal(freed[n], DOM0S(n));
             assert_int_equal(m2p[HEAP + n], PFN_ + (n >> o) * 100 + (n & ((1u << o) - 1)));
-            assert_true(clear(HEAP + n) && frame(HEAP + n)->owner == &dom0_);
+            assert_true(clear(HEAP + n) && frame(HEAP + n)->owner == &dom0_.memory);
             assert_int_equal(m2p[DOM0S(n)], ~0ul);
         }
         for (unsigned int n = 0; n < rows[i].out_extents; n++)
@@ -428,9 +429,9 @@ static void exchanges_that_fail_in_the_middle(void **state)
         if (how == 0)
             in[6] = OTHERS(0);
         if (how == 1)
-            assert_int_equal(frame_get(MFN(in[6]), &dom0_), 0);             /* mapped */
+            assert_int_equal(frame_get(MFN(in[6]), &dom0_.memory), 0);             /* mapped */
         if (how == 2)
-            assert_int_equal(frame_get_writable(MFN(in[6]), &dom0_), 0);
+            assert_int_equal(frame_get_writable(MFN(in[6]), &dom0_.memory), 0);
         if (how == 3)
             in[6] = in[5];
         if (how == 4)
@@ -444,8 +445,8 @@ static void exchanges_that_fail_in_the_middle(void **state)
         if (how == 8)
             no_pages = true;
         if (how == 9) {                             /* given up, and still mapped */
-            assert_int_equal(frame_get(MFN(in[6]), &dom0_), 0);
-            assert_int_equal(domain_free_frame(&dom0_, MFN(in[6])), 0);
+            assert_int_equal(frame_get(MFN(in[6]), &dom0_.memory), 0);
+            assert_int_equal(domain_free_frame(&dom0_.memory, MFN(in[6])), 0);
         }
         memcpy((xen_pfn_t *)UNREADABLE_FROM - 6, in, 6 * 8);
         /* how 7 fails at the second chunk: its list is not to be read */
@@ -473,16 +474,18 @@ static void exchanges_that_fail_in_the_middle(void **state)
     assert_true(freed_count == 2 && freed[0] == HEAP && freed[1] == HEAP + 1);
     all_is_well();
     for (unsigned int n = 0; n < 4; n++) {  /* one frame of an extent */
-        assert_int_equal(frame_get(MFN(DOM0S(n)), &dom0_), 0);
+        assert_int_equal(frame_get(MFN(DOM0S(n)), &dom0_.memory), 0);
         heap_end = FRAMES;
         assert_int_equal(op(XENMEM_exchange), -EINVAL);
         assert_int_equal(about.frame, DOM0S(n));
         frame_put(MFN(DOM0S(n)));
         all_is_well();
     }
-    dom0_.dying = true;
+    dom0_.life = DOMAIN_DYING;
+    dom0_.memory.closed = true;
     assert_int_equal(op(XENMEM_exchange), -ENOMEM);
-    dom0_.dying = false;
+    dom0_.life = DOMAIN_ALIVE;
+    dom0_.memory.closed = false;
     all_is_well();
 }
 

@@ -17,7 +17,7 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "domain/timers.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/hypercall.h"
 
 #define NEVER     UINT64_MAX

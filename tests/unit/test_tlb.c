@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
+#include "domain/domain.h"
+#include "domain/flush.h"
 #include "memory/tlb.h"
 
 static struct cpu cpu;

@@ -19,12 +19,13 @@
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
 #include "emulate/privileged.h"
-#include "entry/budget.h"
+#include "machine/budget.h"
 #include "entry/exit.h"
 #include "entry/far_return.h"
-#include "entry/symbols.h"
+#include "machine/symbols.h"
 #include "entry/trap.h"
-#include "entry/traps.h"
+#include "machine/dump.h"
+#include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/io.h"
@@ -108,8 +109,9 @@ bool far_return(struct vcpu *v)
 {
     return returns;
 }
-bool ldt_fault(uint64_t address)
+bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t address)
 {
+    assert_true(w == &vcpu.window && t == &vcpu.tables);
     assert_int_equal(address, cr2);
     return has_ldt;
 }

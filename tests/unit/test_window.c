@@ -35,7 +35,7 @@ _Alignas(4096) char host_windows[0x200000 + 4 * WINDOW_SIZE], host_m2p[8];
 _Alignas(4096) char image_start[8];
 
 uint64_t max_frame = HOST_FRAMES, *hv_l4;
-struct domain special_io;
+struct domain_memory special_io;
 static struct domain domain;
 static struct cpu cpu;
 static struct vcpu vcpu[3];
@@ -84,10 +84,10 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
     memcpy(again + 1, arguments, count * 8);
     return -ERESTART;
 }
-int frame_get_type(mfn_t m, struct domain *owner, enum frame_type t)
+int frame_get_type(mfn_t m, struct domain_memory *owner, enum frame_type t)
 {
     if ((int)m.n == bad_frame) return -EINVAL;
-    assert_ptr_equal(owner, &domain);
+    assert_ptr_equal(owner, &domain.memory);
     asked = t;
     refs[m.n]++;
     return 0;
@@ -97,7 +97,7 @@ void frame_put_type(mfn_t m)
     refs[m.n]--;
 }
 
-uint64_t *mmu_walk(const struct vcpu *v, uint64_t va)
+uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
 {
     assert_true(domain.memory.pagetable_lock.held);
     walked = va;
@@ -155,8 +155,8 @@ static int set_up(void **state)
     cpu = (struct cpu){ .self = &cpu, .running = &vcpu[0], .budget = 1 << 30 };
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
     for (unsigned int i = 0; i < 3; i++) {
-        vcpu[i] = (struct vcpu){ .domain = &domain };
-        assert_int_equal(window_create(&vcpu[i]), 0);
+        vcpu[i] = (struct vcpu){ .domain = &domain, .tables.owner = &domain.memory };
+        assert_int_equal(window_create(&vcpu[i].window), 0);
     }
     flushes = lldts = 0;
     selector = 77;
@@ -169,7 +169,7 @@ static int tear_down(void **state)
 {
     cpu.running = &vcpu[2];
     for (unsigned int i = 0; i < 3; i++)
-        window_destroy(&vcpu[i]);
+        window_destroy(&vcpu[i].window);
     for (unsigned int i = 0; i < HOST_FRAMES; i++)
         assert_int_equal(refs[i], 0);
     return 0;
@@ -192,21 +192,21 @@ static void each_has_its_own(void **state)
         for (unsigned int i = 0; i < WINDOW_PAGES; i++)
             assert_int_equal(shown(v, i), i < 14 ? zero : 0);
     }
-    window_set_cpu_page(&vcpu[1], host_ram + 7 * 4096);
+    window_set_cpu_page(&vcpu[1].window, host_ram + 7 * 4096);
     assert_int_equal(shown(1, 14), 7 << 12 | RW);
     assert_true(flushes == 1 && flushed == vcpu[1].window.base + 14 * 4096);
     assert_true(shown(1, 13) == zero && shown(1, 15) == 0 && shown(0, 14) == 0);
-    window_destroy(&vcpu[1]);
+    window_destroy(&vcpu[1].window);
     assert_int_equal(vcpu[1].window.base, 0);
     assert_int_equal(*entry_of(WINDOW_VIRT + WINDOW_SIZE + 14 * 4096, false), 0);
     flushes = 0;
-    window_destroy(&vcpu[1]);               /* once more: nothing */
+    window_destroy(&vcpu[1].window);               /* once more: nothing */
     assert_int_equal(flushes, 0);
     no_memory = 1;
-    assert_int_equal(window_create(&vcpu[1]), -ENOMEM);
+    assert_int_equal(window_create(&vcpu[1].window), -ENOMEM);
     assert_int_equal(vcpu[1].window.base, 0);
     no_memory = 0;
-    assert_int_equal(window_create(&vcpu[1]), 0);
+    assert_int_equal(window_create(&vcpu[1].window), 0);
     assert_int_equal(vcpu[1].window.base, WINDOW_VIRT + WINDOW_SIZE);
 }
 
@@ -216,17 +216,17 @@ static void there_are_so_many(void **state)
 
     for (unsigned int i = 3; i < ALL; i++) {
         more[i].domain = &domain;
-        assert_int_equal(window_create(&more[i]), 0);
+        assert_int_equal(window_create(&more[i].window), 0);
         assert_int_equal(more[i].window.base, WINDOW_VIRT + i * WINDOW_SIZE);
     }
-    assert_int_equal(window_create(&more[0]), -ENOMEM);
-    window_destroy(&more[ALL - 1]);
-    window_destroy(&more[64]);
-    assert_int_equal(window_create(&more[0]), 0);
+    assert_int_equal(window_create(&more[0].window), -ENOMEM);
+    window_destroy(&more[ALL - 1].window);
+    window_destroy(&more[64].window);
+    assert_int_equal(window_create(&more[0].window), 0);
     assert_int_equal(more[0].window.base, WINDOW_VIRT + 64 * WINDOW_SIZE);
     more[64].window.base = more[ALL - 1].window.base = 0;
     for (unsigned int i = 0; i < ALL; i++)
-        window_destroy(&more[i]);
+        window_destroy(&more[i].window);
 }
 
 /* --- descriptors --- */
@@ -368,13 +368,23 @@ static void ldts_that_are_refused(void **state)
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        assert_int_equal(window_set_ldt(&vcpu[1], 0x9000, 3), 0);
-        assert_int_equal(window_set_ldt(&vcpu[1], rows[i].base, rows[i].entries), rows[i].error);
+        assert_int_equal(window_set_ldt(&vcpu[1].window, 0x9000, 3), 0);
+        assert_int_equal(window_set_ldt(&vcpu[1].window, rows[i].base, rows[i].entries),
+                         rows[i].error);
         assert_int_equal(vcpu[1].window.ldt_entries, rows[i].error ? 3 : rows[i].entries);
         assert_int_equal(vcpu[1].window.ldt_base,
                          rows[i].error ? 0x9000 : rows[i].entries ? rows[i].base : 0);
     }
     assert_int_equal(lldts, 0);                     /* it does not run */
+}
+
+/* Of the vCPU that runs. */
+static int load_ldt(uint64_t base, uint32_t entries)
+{
+    int error = window_set_ldt(&vcpu[0].window, base, entries);
+
+    window_load_ldt(&vcpu[0].window);
+    return error;
 }
 
 /* What the CPU is told, and when. */
@@ -389,7 +399,7 @@ static void the_register(void **state)
 
         lldts = 0;
         descriptor[0] = descriptor[1] = ~0ul;
-        assert_int_equal(window_set_ldt(&vcpu[0], 0x5000, sizes[i]), 0);
+        assert_int_equal(load_ldt(0x5000, sizes[i]), 0);
         assert_true(lldts == 1 && selector == HV_LDT);
         assert_int_equal(descriptor[0] & 0xffff, limit & 0xffff);
         assert_int_equal(descriptor[0] >> 48 & 15, limit >> 16);
@@ -399,16 +409,21 @@ static void the_register(void **state)
         assert_int_equal(descriptor[0] >> 52 & 15, 0);
         assert_int_equal(descriptor[1], base >> 32);
         cpu.budget = 10000;
-        assert_int_equal(window_set_ldt(&vcpu[0], 0x5000, sizes[i]), 0);    /* the same */
-        assert_true(lldts == 1 && cpu.budget == 10000);
+        assert_int_equal(load_ldt(0x5000, sizes[i]), 0);    /* the same: only loaded */
+        assert_true(lldts == 2 && cpu.budget == 10000);
     }
-    assert_int_equal(window_set_ldt(&vcpu[0], 0x6000, 8192), 0);            /* another base */
-    assert_true(lldts == 2 && cpu.budget == 10000 - 16 * COST_ENTRY);
+    assert_int_equal(load_ldt(0x6000, 8192), 0);            /* another base */
+    assert_true(lldts == 3 && cpu.budget == 10000 - 16 * COST_ENTRY);
     descriptor[0] = 5;
-    assert_int_equal(window_set_ldt(&vcpu[0], 0, 0), 0);
-    assert_true(lldts == 3 && selector == 0 && descriptor[0] == 5);
-    assert_int_equal(window_set_ldt(&vcpu[0], 0x7000, 0), 0);
-    assert_true(lldts == 3 && vcpu[0].window.ldt_base == 0);
+    assert_int_equal(load_ldt(0, 0), 0);
+    assert_true(lldts == 4 && selector == 0 && descriptor[0] == 5);
+    assert_int_equal(load_ldt(0x7000, 0), 0);
+    assert_true(lldts == 5 && vcpu[0].window.ldt_base == 0);
+}
+
+static bool mapped(uint64_t va)
+{
+    return ldt_fault(&vcpu[0].window, &vcpu[0].tables, va);
 }
 
 static unsigned int seen_count;
@@ -435,13 +450,13 @@ static void pages_of_the_ldt(void **state)
     note_lldt();
     frame_of(MFN(403))->owner = &special_io;
     bad_frame = 404;
-    assert_int_equal(window_set_ldt(&vcpu[0], 0x50000, 4000), 0);
+    assert_int_equal(window_set_ldt(&vcpu[0].window, 0x50000, 4000), 0);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t va = vcpu[0].window.base + LDT_WINDOW + rows[i].offset;
 
         guest_entry = rows[i].entry;
         walked = 0;
-        assert_int_equal(ldt_fault(va), rows[i].good);
+        assert_int_equal(mapped(va), rows[i].good);
         assert_false(domain.memory.pagetable_lock.held);
         if (rows[i].good) {
             assert_int_equal(walked, 0x50000 + (rows[i].offset & ~0xffful));
@@ -451,28 +466,28 @@ static void pages_of_the_ldt(void **state)
     }
     assert_int_equal(do_set_gdt((unsigned long)frames, 513, 0, 0, 0, 0), 0);
     seen_count = 0;
-    window_for_each_frame(&vcpu[0], see);
+    window_for_each_frame(&vcpu[0].window, see);
     assert_true(seen_count == 6 && seen_frames[0] == frames[0] && seen_frames[1] == frames[1]);
     assert_true(seen_frames[2] == 400 && seen_frames[3] == 401 && seen_frames[4] == 400);
     assert_int_equal(seen_frames[5], 405);
     assert_true(refs[400] == 2 && refs[401] == 1 && refs[405] == 1);
-    assert_int_equal(window_set_ldt(&vcpu[0], 0x60000, 4000), 0);           /* all go */
+    assert_int_equal(window_set_ldt(&vcpu[0].window, 0x60000, 4000), 0);           /* all go */
     for (unsigned int n = 16; n < 32; n++)
         assert_int_equal(shown(0, n), 0);
     assert_true(refs[400] == 0 && refs[401] == 0 && refs[405] == 0);
     guest_entry = 407 << 12 | PTE_P;                /* the last page there can be */
-    assert_int_equal(window_set_ldt(&vcpu[0], 0x60000, 8192), 0);
-    assert_true(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0xffff));
-    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0x10000));
-    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW - 1));
+    assert_int_equal(window_set_ldt(&vcpu[0].window, 0x60000, 8192), 0);
+    assert_true(mapped(vcpu[0].window.base + LDT_WINDOW + 0xffff));
+    assert_false(mapped(vcpu[0].window.base + LDT_WINDOW + 0x10000));
+    assert_false(mapped(vcpu[0].window.base + LDT_WINDOW - 1));
     seen_count = 0;
-    window_for_each_frame(&vcpu[0], see);
+    window_for_each_frame(&vcpu[0].window, see);
     assert_true(seen_count == 3 && seen_frames[2] == 407);
     vcpu[0].window.ldt_entries = 9000;                     /* no window is larger than it is */
-    assert_false(ldt_fault(vcpu[0].window.base + LDT_WINDOW + 0x10000));
+    assert_false(mapped(vcpu[0].window.base + LDT_WINDOW + 0x10000));
     vcpu[0].window.ldt_entries = 8192;
     seen_count = 0;
-    window_for_each_frame(&(struct vcpu){ .domain = &domain }, see);
+    window_for_each_frame(&(struct vcpu_window){ 0 }, see);
     assert_int_equal(seen_count, 0);
 }
 

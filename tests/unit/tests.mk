@@ -7,8 +7,8 @@ attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/buc
     dom0/account.c dom0/turns.c
 attached_operator.cflags := -fno-builtin -include pvguest/string.h \
     -include tests/unit/drivers_host.h
-audit.sources := hypervisor/memory/audit.c
-audit.cflags := -DDOMUS_MEMORY_LAYOUT_H -include tests/unit/layout_host.h
+audit.sources := hypervisor/control/audit.c
+audit.cflags := -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 backend.sources := drivers/pv/backend.c
 backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
 backends.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
@@ -26,14 +26,15 @@ bucket.sources := dom0/bucket.c
 build.sources := dom0/builder/build.c dom0/builder/control.c builder/image.c builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-build_dom0.sources := hypervisor/domain/build_dom0.c builder/image.c builder/layout.c
-build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+build_dom0.sources := hypervisor/boot/build_dom0.c builder/image.c builder/layout.c
+build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 builder.sources := builder/image.c builder/layout.c
 builder_fuzz.sources := builder/image.c builder/layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
-console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c
+console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
+    hypervisor/domain/console.c
 console.cflags := -D_GNU_SOURCE
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
@@ -47,7 +48,7 @@ disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/bl
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
     hypervisor/control/domain_info.c
-domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
@@ -55,17 +56,17 @@ domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
-fail.sources := hypervisor/lib/fail.c
+fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
 gpt.sources := dom0/storage/gpt.c
-grants.sources := hypervisor/domain/grants.c hypervisor/domain/grant_ops.c
+grants.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
     dom0/turns.c
 guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h -include pvguest/string.h
 heap.sources := hypervisor/memory/heap.c
-heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_FIRST=0xff000ul \
+heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
 image.sources := builder/image.c
 inflate.sources := dom0/builder/inflate.c
@@ -77,15 +78,15 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
-memory_op.sources := hypervisor/memory/memory_op.c
+memory_op.sources := hypervisor/calls/memory_op.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
-mmuext.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
-    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
-    hypervisor/memory/mmu_update.c hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c \
+mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
+    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
+    hypervisor/calls/mmu_update.c hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
-mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_MEMORY_LAYOUT_H \
+mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
-msi.sources := hypervisor/control/msi.c hypervisor/control/pci.c
+msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
 msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
@@ -98,33 +99,33 @@ netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
-pagetables.sources := hypervisor/memory/audit.c hypervisor/memory/entry.c \
-    hypervisor/memory/foreign.c hypervisor/memory/frame.c hypervisor/memory/mmu_update.c \
-    hypervisor/memory/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
+pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
+    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/calls/mmu_update.c \
+    hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
     hypervisor/memory/validate.c hypervisor/memory/walk.c
 pagetables.cflags := $(mmuext.cflags)
 pagetype.sources := hypervisor/memory/pagetype.c
 paging.sources := hypervisor/memory/paging.c
-paging.cflags := -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
+paging.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
     -DHOST_IMAGE=0x200000ul -DM2P_VIRT=0xffff800000000000 -include tests/unit/layout_host.h
 params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
-physdev.sources := hypervisor/control/physdev.c
+physdev.sources := hypervisor/domain/physdev.c
 physdev.cflags := -fno-builtin
-physdev_op.sources := hypervisor/control/physdev.c hypervisor/control/physdev_op.c
+physdev_op.sources := hypervisor/domain/physdev.c hypervisor/control/physdev_op.c
 physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 privileged.sources := hypervisor/emulate/privileged.c hypervisor/emulate/decode.c
 privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 privileged_ports.sources := $(privileged.sources)
 privileged_ports.cflags := $(privileged.cflags)
 ptwrite.sources := hypervisor/emulate/ptwrite.c hypervisor/emulate/decode.c
-ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -include \
+ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -include \
     tests/unit/layout_host.h
-reservation.sources := hypervisor/memory/audit.c hypervisor/memory/exchange.c \
-    hypervisor/memory/frame.c hypervisor/memory/memory_op.c hypervisor/memory/pagetype.c \
-    hypervisor/memory/reservation.c
+reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
+    hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
+    hypervisor/calls/reservation.c hypervisor/domain/extent.c
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/toolstack/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
@@ -161,8 +162,8 @@ sdk_xenstore.cflags := -include tests/unit/sdk_names.h
 serving.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
     drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
-share.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
-share_clients.sources := hypervisor/domain/share.c hypervisor/lib/pqueue.c
+share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
+share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
 sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c
@@ -171,14 +172,15 @@ sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
 terminal.sources := dom0/console/terminal.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
-time.sources := hypervisor/domain/time.c
+time.sources := hypervisor/domain/time.c hypervisor/machine/system_time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00
-timer_queue.sources := hypervisor/domain/timers.c hypervisor/lib/pqueue.c
+timer_queue.sources := hypervisor/domain/timers.c hypervisor/calls/set_timer_op.c \
+    hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
-traps.sources := hypervisor/entry/traps.c hypervisor/entry/dump.c
+traps.sources := hypervisor/entry/traps.c hypervisor/machine/dump.c
 traps.cflags := -D_GNU_SOURCE -fno-builtin
-tlb.sources := hypervisor/memory/tlb.c
+tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
 unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
@@ -192,8 +194,8 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
-window.sources := hypervisor/memory/window.c
-window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MEMORY_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
+window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
+window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
 xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \

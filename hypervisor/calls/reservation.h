@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of memory_op that move frames. Private to memory/: called by memory_op.c. Each returns
+ * the hypercall's result. */
+#ifndef DOMUS_CALLS_RESERVATION_H
+#define DOMUS_CALLS_RESERVATION_H
+
+#include "domain/domain.h"
+#include "memory/frame.h"
+#include <xen/memory.h>
+
+#define MEMOP_EXTENT_SHIFT 6            /* a continuation's op is op | extents done << 6 */
+#define MAX_EXTENT_ORDER 9              /* 2 MiB */
+
+/* The domain that a reservation is about: DOMID_SELF, or by the control domain any living one. *d
+ * is the caller's to domain_put if it is not current's. 0, -EPERM, -ESRCH. */
+int reservation_domain(domid_t id, struct domain **d) must_check;
+void reservation_put(struct domain *d);
+
+/* increase_reservation, decrease_reservation, populate_physmap, from extent `start` on. */
+long memory_reservation(unsigned int op, uint64_t start, uint64_t arg);
+long memory_exchange(uint64_t arg);
+
+#endif

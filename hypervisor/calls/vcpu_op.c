@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vcpu_op (<xen/vcpu.h>): a guest brings its own vCPUs up and down, says where their shared
+ * structures lie, and sets their timers.
+ */
+#include "domain/events.h"
+#include "domain/domain.h"
+#include "domain/schedule.h"
+#include "domain/time.h"
+#include "entry/hypercall.h"
+#include "lib/fail.h"
+#include "lib/string.h"
+#include "machine/io.h"
+#include "memory/access.h"
+#include "memory/frame.h"
+#include "memory/heap.h"
+#include <xen/nmi.h>
+#include <xen/sched.h>
+
+#define ETIME XEN_ETIME
+
+static int initialise(struct vcpu *v, uint64_t arg)
+{
+    /* five kilobytes: too much for the stack */
+    struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
+    int error;
+    if (!context) return fail(-ENOMEM, "no memory to read the context into");
+    if (v->initialised)
+        error = fail(-EEXIST, "the vCPU is initialised already");
+    else if (read_guest(context, arg))
+        error = fail(-EFAULT, "the context cannot be read");
+    else
+        error = vcpu_set_context(v, context);
+    hv_free(context, sizeof(*context));
+    return error;
+}
+
+/* The last vCPU that goes down takes the domain with it: nobody could bring one up again. */
+static int down(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    for (uint32_t i = 0; i < d->vcpu_count; i++) {
+        if (d->vcpus[i] && d->vcpus[i] != v && d->vcpus[i]->sched.state != VCPU_DOWN) {
+            vcpu_down(v);
+            return 0;
+        }
+    }
+    domain_shutdown(d, SHUTDOWN_poweroff);
+    return 0;
+}
+
+/*
+ * The vCPU's info moves from shared_info to a page of the guest's choice, for good: it is written
+ * at any time, so the page is held, writable, until the domain ends. Everything is marked pending,
+ * so an event that came meanwhile is not lost.
+ */
+static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_info *op)
+{
+    /* advisory 327 */
+    if (op->offset > PAGE_SIZE - sizeof(struct vcpu_info) || op->offset % sizeof(uint64_t))
+        return fail(-ENXIO, "the structure would cross its page, or is not aligned");
+    if (v != current && v->sched.state != VCPU_DOWN)
+        return fail(-EINVAL, "another vCPU's info moves only while it is down");
+    if (!mfn_eq(v->events.info_frame, INVALID_MFN))
+        return fail(-EINVAL, "the info was moved already");
+    if (frame_get_writable(MFN(op->mfn), &v->domain->memory))
+        return fail_frame(-EINVAL, "not a frame of this domain that can be written", MFN(op->mfn),
+                          0);
+    struct vcpu_info *info = (void *)((char *)map_frame(MFN(op->mfn)) + op->offset);
+    memcpy(info, v->info, sizeof(*info));
+    v->events.info_frame = MFN(op->mfn);
+    v->info = info;
+    events_rescan(v);
+    return 0;
+}
+
+static int register_runstate_area(struct vcpu *v, uint64_t area)
+{
+    struct vcpu_runstate_info now;
+    if (!guest_range_ok(area, sizeof(now))) return fail(-EFAULT, "not a guest address");
+    v->sched.runstate_area = area;
+    vcpu_runstate_get(v, &now);
+    return area && write_guest(area, &now) ? fail(-EFAULT, "the area cannot be written") : 0;
+}
+
+static int register_time_area(struct vcpu *v, uint64_t area)
+{
+    if (!guest_range_ok(area, sizeof(struct vcpu_time_info)))
+        return fail(-EFAULT, "not a guest address");
+    v->time.area = area;
+    if (v == current)
+        update_vcpu_time(v);
+    else
+        v->time.version = time_version - 1; /* written when it runs next */
+    return 0;
+}
+
+static int set_periodic(struct vcpu *v, uint64_t period_ns)
+{
+    if (period_ns < 1000000 || period_ns > INT64_MAX / 2)
+        return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
+    vcpu_set_periodic(v, period_ns);
+    return 0;
+}
+
+static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer *op)
+{
+    if (v != current) return fail(-EINVAL, "a vCPU sets its own timer only");
+    if ((op->flags & VCPU_SSHOTTMR_future) && op->timeout_abs_ns < now_ns())
+        return expected(-ETIME, "the time is past");        /* the guest asked to be told */
+    vcpu_set_singleshot(v, op->timeout_abs_ns);
+    return 0;
+}
+
+static int send_nmi(struct vcpu *v, uint64_t arg)
+{
+    if (arg) return fail(-EINVAL, "the argument must be NULL");
+    v->nmi_pending = 1;
+    vcpu_wake(v);
+    this_cpu()->work |= WORK_RESCHEDULE;        /* delivered on the way out, to itself too */
+    return 0;
+}
+
+long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned long a4,
+                unsigned long a5, unsigned long a6)
+{
+    struct domain *d = current->domain;
+    struct vcpu *v = id < d->vcpu_count && id < MAX_VCPUS ? d->vcpus[id] : NULL;
+    /* Linux asks for is_up of 8192 */
+    if (!v) return expected(-ENOENT, "there is no such vCPU");
+
+    switch (cmd) {
+    CASE(VCPUOP_initialise) {
+        int error = initialise(v, arg);
+        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 3, cmd, id, arg)
+                                  : error;
+    }
+    CASE(VCPUOP_up)
+        if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
+        vcpu_up(v);
+        return 0;
+    CASE(VCPUOP_down)
+        return down(v);
+    CASE(VCPUOP_is_up)
+        return v->sched.state != VCPU_DOWN;
+    CASE(VCPUOP_get_runstate_info) {
+        struct vcpu_runstate_info now;
+        vcpu_runstate_get(v, &now);
+        return ANSWER(arg, &now);
+    }
+    CASE(VCPUOP_register_runstate_memory_area)
+        WITH_ARGUMENT(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))
+    CASE(VCPUOP_register_vcpu_time_memory_area)
+        WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
+    CASE(VCPUOP_register_vcpu_info)
+        WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
+    CASE(VCPUOP_set_periodic_timer)
+        WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
+    CASE(VCPUOP_stop_periodic_timer)
+        vcpu_set_periodic(v, 0);
+        return 0;
+    CASE(VCPUOP_set_singleshot_timer)
+        WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
+    CASE(VCPUOP_stop_singleshot_timer)
+        if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
+        vcpu_stop_singleshot(v);
+        return 0;
+    CASE(VCPUOP_send_nmi)
+        return send_nmi(v, arg);
+    CASE(VCPUOP_get_physid)         /* vCPUs are not pinned to CPUs for good */
+        return fail(-EINVAL, "the vCPU has no CPU of its own");
+    default:
+        return fail(-ENOSYS, "not an operation of vcpu_op");
+    }
+}
+
+static int set_nmi_callback(struct vcpu *v, uint64_t address)
+{
+    if (!is_canonical(address)) return fail(-EINVAL, "a callback at a non-canonical address");
+    v->entry.nmi = (struct guest_callback){ .rip = address, .mask_events = true };
+    return 0;
+}
+
+/* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain only. */
+long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
+               unsigned long a5, unsigned long a6)
+{
+    switch (cmd) {
+    CASE(XENNMI_register_callback)
+        WITH_ARGUMENT(xennmi_callback, set_nmi_callback(current, op.handler_address))
+    CASE(XENNMI_unregister_callback) return set_nmi_callback(current, 0);
+    default:                         return fail(-ENOSYS, "not an operation of nmi_op");
+    }
+}
