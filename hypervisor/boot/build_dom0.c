@@ -8,9 +8,9 @@
  */
 #include "boot/build_dom0.h"
 #include "builder/layout.h"
-#include "domain/physdev.h"
 #include "domain/domain.h"
 #include "domain/grants.h"
+#include "domain/physdev.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/params.h"

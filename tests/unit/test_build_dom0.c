@@ -16,9 +16,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail /* the hypervisor has one, too */
-#include "domain/physdev.h"
 #include "boot/build_dom0.h"
 #include "domain/grants.h"
+#include "domain/physdev.h"
 #include "entry/hypercall.h"
 #include "lib/params.h"
 #include "lib/printk.h"

@@ -28,9 +28,6 @@ build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h
     -include tests/unit/sdk_host.h
 build_dom0.sources := hypervisor/boot/build_dom0.c builder/image.c builder/layout.c
 build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
-    -include tests/unit/layout_host.h
-builder.sources := builder/image.c builder/layout.c
-builder_fuzz.sources := builder/image.c builder/layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
