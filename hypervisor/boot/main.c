@@ -73,7 +73,7 @@ void boot_main(uint32_t multiboot_info)
     time_init();
     timers_init();
     start_other_cpus();
-    schedule_init();
+    policy_cpu_init(&boot_cpu);
     printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online,
            cpus_online == 1 ? "" : "s", ioapic_gsi_count(), heap_free_count() >> 8);
     if (boot_info.module_count == 0)

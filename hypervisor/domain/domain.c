@@ -24,11 +24,6 @@
 #include "memory/window.h"
 #include <xen/sched.h>
 
-/* The control domain works for all others. With twice the share of one it keeps up where they all
- * want something of it, and where one has it work without end, it leaves a neighbour a quarter of
- * the CPU and not less. */
-#define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
-
 struct domain *dom0;
 struct vcpu boot_vcpu;
 struct list domain_list = LIST_INIT(domain_list), destroyed_list = LIST_INIT(destroyed_list);
@@ -143,11 +138,9 @@ struct domain *domain_create(domid_t id, uint32_t max_vcpus, bool privileged, in
         *error = fail(-ENOMEM, "no memory for a domain");
         return NULL;
     }
-    share_init(&d->share, &this_cpu()->runqueue);
-    if (privileged)
-        d->share.weight = CONTROL_WEIGHT;
     d->vcpu_count = max_vcpus;
     d->privileged = d->memory.trusted = privileged;
+    policy_domain_init(d);
     d->events.limit = NR_EVTCHNS;
     for (uint32_t i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         d->shared->vcpu_info[i].evtchn_upcall_mask = 1;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose turn it is to run (domain/schedule.c), and who may: states, pauses, time that went by. */
+/* Which vCPUs may run: states, pauses, time that went by (domain/schedule.c). Which of them does:
+ * domain/policy.h. */
 #ifndef DOMUS_DOMAIN_SCHEDULE_H
 #define DOMUS_DOMAIN_SCHEDULE_H
 
-#include "lib/share.h"
+#include "domain/policy.h"
 #include "lib/types.h"
 #include <xen/vcpu.h>
 
@@ -24,29 +25,21 @@ struct vcpu_sched {
     bool runstate_stale;            /* must be written at the next entry to guest kernel mode */
 };
 
-void schedule_init(void);
 /* pick who runs next and switch to it; idles until somebody can */
 void schedule(void);
 /* the end of boot: into the first guest */
 void schedule_start(void) __attribute__((noreturn));
 void vcpu_runstate_get(struct vcpu *v, struct vcpu_runstate_info *info);    /* as of now */
 uint64_t vcpu_cpu_time(struct vcpu *v);     /* ns it ran so far */
-uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
 bool vcpu_runnable(const struct vcpu *v);
 /* down, paused, or its domain is, or has ended: it neither runs nor waits for anything */
 bool vcpu_stopped(const struct vcpu *v);
-/* this CPU's from now on, so long as somebody runs; NULL: to him */
-void time_goes_to(struct domain *d, uint64_t now);
-/* who runs; takes the reference to d. ns it ran since the last time */
-uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
-void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
 void domain_reconsider(struct domain *d);     /* after d->life changed */
 
 /* BLOCKED -> RUNNABLE; no-op otherwise */
 void vcpu_wake(struct vcpu *v);
 /* current only; stays runnable if an event is pending */
 void vcpu_block(struct vcpu *v);
-void vcpu_yield(void);
 void vcpu_up(struct vcpu *v);                              /* DOWN -> RUNNABLE; no-op otherwise */
 /* -> DOWN, whatever it was; if it is current, at its next exit */
 void vcpu_down(struct vcpu *v);

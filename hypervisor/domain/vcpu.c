@@ -70,7 +70,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->hw.debugreg[6] = 0xffff0ff0;
     v->hw.debugreg[7] = 0x400;
     v->hw.xcr0 = xsave_mask;
-    v->sched.turn.share = &d->share;
+    policy_vcpu_init(v);
     vcpu_timers_init(v);
     v->hw.xsave_area = hv_alloc_pages(fpu_order());
     if (!v->hw.xsave_area || window_create(&v->window) != 0) {

@@ -34,8 +34,8 @@ SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2720, "entry": 1330, "emulate": 1220,
-         "calls": 1720, "control": 1150, "boot": 930, "": 60}
+ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2770, "entry": 1330, "emulate": 1220,
+         "calls": 1720, "control": 1150, "boot": 680, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.

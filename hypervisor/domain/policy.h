@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's policy: which of those who may run does, for how long, and who is charged for it.
+ * Who may run is schedule.c's business, and asks for no more than this; so another policy is
+ * another policy.c, with what it keeps of a vCPU, a domain and a CPU in place of lib/share.h.
+ */
+#ifndef DOMUS_DOMAIN_POLICY_H
+#define DOMUS_DOMAIN_POLICY_H
+
+#include "lib/share.h"
+#include "machine/cpu.h"
+
+struct domain;
+struct vcpu;
+
+void policy_cpu_init(struct cpu *cpu);
+void policy_domain_init(struct domain *d);      /* d->privileged is set */
+void policy_vcpu_init(struct vcpu *v);
+
+/* v may run and does not: it waits for its turn from now on, or does not any more. */
+void policy_enqueue(struct vcpu *v, uint64_t now);
+void policy_dequeue(struct vcpu *v, uint64_t now);
+static inline bool policy_waits(const struct turn *t)
+{
+    return pq_queued(&t->node);
+}
+
+/* v waits, interrupted in what it does for somebody, and now somebody wants it who may be in more
+ * of a hurry. No-op otherwise. */
+void policy_hurry(struct vcpu *v);
+
+/* Who runs next, perhaps still the same: stays says that he could. NULL: nobody can. */
+struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now);
+static inline bool policy_runs(const struct cpu *cpu, const struct turn *t)
+{
+    return cpu->runqueue.running == t;
+}
+
+/* current, once: whoever else waits goes first */
+void vcpu_yield(void);
+
+/* ---- who pays ---- */
+
+/* this CPU's from now on, so long as somebody runs; NULL: to him */
+void time_goes_to(struct domain *d, uint64_t now);
+/* who runs; takes the reference to d. ns it ran since the last time */
+uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
+void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
+uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
+
+#endif
