@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The other CPUs: started one after the other, each with its own struct cpu, stacks, GDT page and
- * TSS, and then parked with interrupts off. Guests run on the boot CPU only for now; what is
- * missing for more is a run queue per CPU and IPIs for TLB flushes, not the CPUs.
+ * TSS, and then parked with interrupts off. ONE_CPU: guests run on the boot CPU only for now; what
+ * is missing for more is a run queue per CPU and IPIs for TLB flushes, not the CPUs.
  */
 #include "boot/boot.h"
 #include "domain/domain.h"

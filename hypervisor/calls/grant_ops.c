@@ -154,6 +154,8 @@ struct unmapped {
 /* First half: what is to end leaves the page table, and cannot be ended again. A half whose address
  * is 0 stays, and so does one that has ended already. u->owner stays NULL if nothing was
  * unmapped. */
+/* ONE_CPU: the record is looked at and changed without a lock: two vCPUs that unmap one handle at
+ * once would both end it. */
 static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus_addr,
                            uint64_t new_addr, struct unmapped *u)
 {

@@ -93,7 +93,8 @@ static void watchdog_fired(void *arg)
     domain_shutdown(arg, SHUTDOWN_watchdog);
 }
 
-/* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back. */
+/* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back.
+ * ONE_CPU: two vCPUs may ask at once; it needs a lock, as the code chosen above does. */
 static int watchdog(struct domain *d, const struct sched_watchdog *op)
 {
     uint32_t id = op->id;

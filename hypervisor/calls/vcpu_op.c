@@ -19,6 +19,7 @@
 
 #define ETIME XEN_ETIME
 
+/* ONE_CPU: two others may initialise it at once, or move its info: it needs a lock. */
 static int initialise(struct vcpu *v, uint64_t arg)
 {
     /* five kilobytes: too much for the stack */

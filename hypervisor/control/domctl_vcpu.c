@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl: contexts of vCPUs, their affinity, their state. There is one CPU that guests run on, so
- * affinity is CPU 0 or an error. */
+/* domctl: contexts of vCPUs, affinity, state. ONE_CPU: affinity is CPU 0, or an error. */
 #include "control/domctl.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"

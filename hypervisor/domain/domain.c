@@ -166,6 +166,7 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
+/* ONE_CPU: its vCPUs must have left their CPUs before the next stage. */
 static int stop(struct domain *d)
 {
     d->life = DOMAIN_DYING;
@@ -261,6 +262,7 @@ static const char *shutdown_name(uint8_t reason)
     return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";
 }
 
+/* ONE_CPU: who asks and who sets are not one step. */
 void domain_shutdown(struct domain *d, uint8_t reason)
 {
     if (d->chosen_code >= 0)

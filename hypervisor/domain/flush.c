@@ -4,8 +4,9 @@
 #include "machine/io.h"
 #include "memory/tlb.h"
 
-/* The vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it switches to
- * another (another CR3): so only what is loaded now can be stale. */
+/* ONE_CPU: the vCPUs of all domains share one CPU, which drops a vCPU's translations whenever it
+ * switches to another (another CR3): so only what is loaded now can be stale. More need an IPI to
+ * those that run one of these, and its answer. */
 void tlb_flush_vcpus(struct domain *d, uint64_t mask)
 {
     if (current->domain == d && (mask >> current->id & 1))

@@ -123,7 +123,8 @@ int pirq_connect(struct pirq *p, enum pirq_kind kind)
     return 0;
 }
 
-/* The last interrupt of a device gone, its capability is switched off. */
+/* The last interrupt of a device gone, its capability is switched off.
+ * ONE_CPU: the handler may run on another CPU, and must have ended before the PIRQ is freed. */
 static void disconnect(struct pirq *p)
 {
     if (p->kind == PIRQ_NONE) return;

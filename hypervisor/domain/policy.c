@@ -100,6 +100,7 @@ void domain_set_weight(struct domain *d, uint32_t weight)
     spin_unlock(&cpu->runqueue_lock);
 }
 
+/* ONE_CPU: a sum, or by number. */
 uint64_t cpu_idle_time(void)
 {
     return boot_cpu.idle_ns + (boot_cpu.runqueue.running ? 0 : now_ns() - boot_cpu.since);
@@ -120,6 +121,7 @@ static void account_if_late(struct cpu *cpu, uint64_t now)
         account(cpu, now);
 }
 
+/* ONE_CPU: always this CPU's queue. Each vCPU needs one, and idle CPUs take from others. */
 void policy_enqueue(struct vcpu *v, uint64_t now)
 {
     struct cpu *cpu = this_cpu();
@@ -210,6 +212,7 @@ void policy_cpu_init(struct cpu *cpu)
 
 void policy_domain_init(struct domain *d)
 {
+    /* ONE_CPU: a domain's share is on one queue; of several it needs one in each */
     share_init(&d->share, &this_cpu()->runqueue);
     if (d->privileged)
         d->share.weight = CONTROL_WEIGHT;

@@ -65,7 +65,8 @@ bool vcpu_stopped(const struct vcpu *v)
 
 /* ---- what changes it ---- */
 
-/* The state of v may have changed either way: it waits if it should, and does not otherwise. */
+/* The state of v may have changed either way: it waits if it should, and does not otherwise.
+ * ONE_CPU: by the queue of this CPU. Another's vCPU needs that one's queue and lock, and an IPI. */
 static void reconsider(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
@@ -119,6 +120,8 @@ void vcpu_block(struct vcpu *v)
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
+/* ONE_CPU: counts by plain arithmetic, here and below; and who runs elsewhere must have left its
+ * CPU, state saved, before this returns. */
 void vcpu_pause(struct vcpu *v)
 {
     v->sched.pause_count++;

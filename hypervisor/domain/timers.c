@@ -36,6 +36,8 @@ void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), 
     *t = (struct timer){ .owner = owner, .fire = fire, .arg = arg };
 }
 
+/* ONE_CPU: a timer is on this CPU's queue. It needs to know whose it is on; and who stops one that
+ * fires on another CPU must wait for its end. */
 void timer_set(struct timer *t, uint64_t deadline)
 {
     struct timer_queue *q = &this_cpu()->timers;

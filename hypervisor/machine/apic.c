@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA),
- * and an end to the 8259s. All interrupts go to the boot CPU by physical destination.
+ * and an end to the 8259s.
+ *
+ * ONE_CPU: all interrupts go to the boot CPU by physical destination, and an I/O APIC's pair of
+ * registers is used without a lock.
  */
 #include "machine/apic.h"
 #include "lib/fail.h"

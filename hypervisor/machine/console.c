@@ -125,6 +125,7 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     return n;
 }
 
+/* ONE_CPU: without the lock */
 void log_clear(void)
 {
     kept.start = kept.head;

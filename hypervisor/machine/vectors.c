@@ -53,6 +53,7 @@ void idt_load(void)
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
+/* ONE_CPU: no lock, and one table for all CPUs. A vector is free when no CPU is in its handler. */
 int vector_alloc(void (*handler)(void *), void *arg)
 {
     for (int v = VECTOR_FIRST; v <= VECTOR_LAST; v++) {

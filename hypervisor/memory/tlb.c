@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes (the idea is in tlb.h). One CPU runs guests so far; the functions say what is to be
- * flushed, and a second CPU will need its interprocessor interrupt here and nowhere else.
+ * TLB flushes of this CPU (the idea is in tlb.h).
  */
 #include "memory/tlb.h"
 #include "machine/io.h"
@@ -38,6 +37,8 @@ void tlb_flush_page(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+/* ONE_CPU: an IPI to each CPU that has not flushed since, and its answer; the same in
+ * domain/flush.c. */
 void tlb_flush_stale_slow(uint32_t stamp)
 {
     tlb_flush_local();
