@@ -20,8 +20,7 @@ static long console_output(uint32_t count, uint64_t buffer)
         uint32_t n = MIN(count, (uint32_t)CHUNK);
 
         if (!console_has_room())
-            return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count,
-                                      buffer);
+            return hypercall_continue(console_io, OP(CONSOLEIO_write), count, buffer);
         if (copy_from_guest(chunk, VADDR(buffer), n))
             return fail(-EFAULT, "the text cannot be read");
         console_write(chunk, n);
@@ -29,8 +28,7 @@ static long console_output(uint32_t count, uint64_t buffer)
         count -= n;
         spend((int)n * COST_ENTRY);
         if (count && spent())
-            return hypercall_continue(__HYPERVISOR_console_io, 3, OP(CONSOLEIO_write), count,
-                                      buffer);
+            return hypercall_continue(console_io, OP(CONSOLEIO_write), count, buffer);
     }
     return 0;
 }
@@ -52,13 +50,12 @@ static long console_input(uint32_t count, uint64_t buffer)
     return done;
 }
 
-long do_console_io(unsigned long cmd, unsigned long count, unsigned long buffer, unsigned long a4,
-                   unsigned long a5, unsigned long a6)
+long do_console_io(unsigned int cmd, unsigned int count, uint64_t buffer)
 {
     if (count > INT32_MAX) return fail(-E2BIG, "more than 2 GiB of text");
     switch (cmd) {
-    CASE(CONSOLEIO_write) return console_output((uint32_t)count, buffer);
-    CASE(CONSOLEIO_read)  return console_input((uint32_t)count, buffer);
+    CASE(CONSOLEIO_write) return console_output(count, buffer);
+    CASE(CONSOLEIO_read)  return console_input(count, buffer);
     default:              return fail(-ENOSYS, "not an operation of console_io");
     }
 }

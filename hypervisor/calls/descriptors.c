@@ -6,23 +6,19 @@
 #include "memory/frame.h"
 #include "memory/window.h"
 
-long do_set_gdt(unsigned long frames_va, unsigned long entries, unsigned long a3, unsigned long a4,
-                unsigned long a5, unsigned long a6)
+long do_set_gdt(uint64_t frames_va, unsigned int entries)
 {
     uint64_t frames[GUEST_GDT_PAGES];
-    uint32_t n = (uint32_t)entries;
     int error;
 
-    if (n > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
-    if (copy_from_guest(frames, VADDR(frames_va), (n + 511) / 512 * sizeof(frames[0])))
+    if (entries > GDT_ENTRIES_MAX) return fail(-EINVAL, "a GDT of more than 14 pages");
+    if (copy_from_guest(frames, VADDR(frames_va), (entries + 511) / 512 * sizeof(frames[0])))
         return fail(-EFAULT, "the list of GDT frames");
-    error = window_set_gdt(&current->window, &current->domain->memory, frames, n);
-    return error == -ERESTART ? hypercall_continue(__HYPERVISOR_set_gdt, 2, frames_va, entries)
-                              : error;
+    error = window_set_gdt(&current->window, &current->domain->memory, frames, entries);
+    return error == -ERESTART ? hypercall_continue(set_gdt, frames_va, entries) : error;
 }
 
-long do_update_descriptor(unsigned long address, unsigned long descriptor, unsigned long a3,
-                          unsigned long a4, unsigned long a5, unsigned long a6)
+long do_update_descriptor(uint64_t address, uint64_t descriptor)
 {
     struct domain_memory *d = &current->domain->memory;
     mfn_t m = maddr_to_mfn(MADDR(address));

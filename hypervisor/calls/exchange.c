@@ -167,7 +167,5 @@ long memory_exchange(uint64_t arg)
     reservation_put(d);
     if (write_guest_u64(arg + offsetof(struct xen_memory_exchange, nr_exchanged), x.nr_exchanged))
         return fail(-EFAULT, "the exchange");
-    return error == -ERESTART
-               ? hypercall_continue(__HYPERVISOR_memory_op, 2, OP(XENMEM_exchange), arg)
-               : error;
+    return error == -ERESTART ? hypercall_continue(memory_op, OP(XENMEM_exchange), arg) : error;
 }

@@ -369,8 +369,7 @@ static long perform_all(uint32_t cmd, uint64_t arg, uint32_t count)
             return fail(-EFAULT, "the requests cannot be answered");
         arg += n * size;
         count -= n;
-        if (count && spent())
-            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, cmd, arg, count);
+        if (count && spent()) return hypercall_continue(grant_table_op, cmd, arg, count);
     }
     return 0;
 }
@@ -425,8 +424,7 @@ static long setup_table(uint64_t arg, uint32_t count)
         int status = write_frame_list(d, &op);
         domain_put(d);
         if (status == -ERESTART)
-            return hypercall_continue(__HYPERVISOR_grant_table_op, 3, OP(GNTTABOP_setup_table), arg,
-                                      count);
+            return hypercall_continue(grant_table_op, OP(GNTTABOP_setup_table), arg, count);
         op.status = (int16_t)status;
     }
     return ANSWER(arg, &op);
@@ -509,24 +507,23 @@ static long get_status_frames(uint64_t arg, uint32_t count)
     return fail(-ENOSYS, "version 2 is not offered");
 }
 
-long do_grant_table_op(unsigned long cmd, unsigned long arg, unsigned long count, unsigned long a4,
-                       unsigned long a5, unsigned long a6)
+long do_grant_table_op(unsigned int cmd, uint64_t arg, unsigned int count)
 {
-    if ((uint32_t)count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
-    if ((uint32_t)cmd >> OPERATION_BITS) return fail(-EINVAL, "more than an operation's number");
-    switch ((uint32_t)cmd) {
+    if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
+    if (cmd >> OPERATION_BITS) return fail(-EINVAL, "more than an operation's number");
+    switch (cmd) {
     CASE(GNTTABOP_map_grant_ref)
     ALSO(GNTTABOP_unmap_grant_ref)
     ALSO(GNTTABOP_unmap_and_replace)
-    ALSO(GNTTABOP_copy)              return perform_all((uint32_t)cmd, arg, (uint32_t)count);
-    CASE(GNTTABOP_setup_table)       return setup_table(arg, (uint32_t)count);
-    CASE(GNTTABOP_query_size)        return query_size(arg, (uint32_t)count);
+    ALSO(GNTTABOP_copy)              return perform_all(cmd, arg, count);
+    CASE(GNTTABOP_setup_table)       return setup_table(arg, count);
+    CASE(GNTTABOP_query_size)        return query_size(arg, count);
     CASE(GNTTABOP_get_version)       return get_version(arg);
     CASE(GNTTABOP_set_version)       return set_version(arg);
-    CASE(GNTTABOP_transfer)          return transfer(arg, (uint32_t)count);
-    CASE(GNTTABOP_swap_grant_ref)    return swap_grant_ref(arg, (uint32_t)count);
-    CASE(GNTTABOP_cache_flush)       return cache_flush(arg, (uint32_t)count);
-    CASE(GNTTABOP_get_status_frames) return get_status_frames(arg, (uint32_t)count);
+    CASE(GNTTABOP_transfer)          return transfer(arg, count);
+    CASE(GNTTABOP_swap_grant_ref)    return swap_grant_ref(arg, count);
+    CASE(GNTTABOP_cache_flush)       return cache_flush(arg, count);
+    CASE(GNTTABOP_get_status_frames) return get_status_frames(arg, count);
     default:                         return fail(-ENOSYS, "not an operation of grant tables");
     }
 }

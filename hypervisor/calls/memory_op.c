@@ -123,8 +123,7 @@ static long physmap(unsigned int op, uint64_t arg)
     return fail(-EACCES, "a PV guest keeps its own physical map");
 }
 
-long do_memory_op(unsigned long command, unsigned long arg, unsigned long a3, unsigned long a4,
-                  unsigned long a5, unsigned long a6)
+long do_memory_op(unsigned long command, uint64_t arg)
 {
     unsigned int op = (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1));
 

@@ -155,18 +155,17 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
     }
 }
 
-long do_mmu_update(unsigned long requests, unsigned long count_arg, unsigned long done_va,
-                   unsigned long domid, unsigned long a5, unsigned long a6)
+long do_mmu_update(uint64_t requests, unsigned int count_arg, uint64_t done_va, unsigned int domid)
 {
-    uint32_t count = (uint32_t)count_arg & ~PREEMPTED, before = 0, done = 0;
+    uint32_t count = count_arg & ~PREEMPTED, before = 0, done = 0;
     struct walk w;
     int error;
 
-    if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
+    if ((count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
         return fail(-EFAULT, "the count of updates done");
-    if (likely((uint32_t)domid == DOMID_SELF))
+    if (likely(domid == DOMID_SELF))
         w = (struct walk){ &current->domain->memory, &current->domain->memory };
-    else if ((error = foreign_begin(&w, (uint32_t)domid)) != 0)
+    else if ((error = foreign_begin(&w, domid)) != 0)
         return error;
     error = run_updates(&w, requests, count, &done);
     foreign_end(&w);
@@ -174,8 +173,7 @@ long do_mmu_update(unsigned long requests, unsigned long count_arg, unsigned lon
     if (done_va && write_guest_u32(done_va, before + done))
         return fail(-EFAULT, "the count of updates done");
     if (error != -ERESTART) return error;
-    return hypercall_continue(__HYPERVISOR_mmu_update, 4,
-                              requests + done * sizeof(struct mmu_update),
+    return hypercall_continue(mmu_update, requests + done * sizeof(struct mmu_update),
                               (count - done) | PREEMPTED, done_va, domid);
 }
 
@@ -214,21 +212,19 @@ static int update_by_va(struct walk *w, struct vcpu *v, uint64_t va, uint64_t en
     return error;
 }
 
-long do_update_va_mapping(unsigned long va, unsigned long entry, unsigned long flags,
-                          unsigned long a4, unsigned long a5, unsigned long a6)
+long do_update_va_mapping(unsigned long va, uint64_t entry, unsigned long flags)
 {
     struct vcpu *v = current;
     struct walk w = { v->tables.owner, v->tables.owner };
     int error = undo_if_any(w.owner);
 
-    if (error == -ERESTART)
-        return hypercall_continue(__HYPERVISOR_update_va_mapping, 3, va, entry, flags);
+    if (error == -ERESTART) return hypercall_continue(update_va_mapping, va, entry, flags);
     error = update_by_va(&w, v, va, entry);
     return error ? about_value(error, va) : flush_as_asked(v, va, flags);
 }
 
-long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, unsigned long flags,
-                                      unsigned long domid, unsigned long a5, unsigned long a6)
+long do_update_va_mapping_otherdomain(unsigned long va, uint64_t entry, unsigned long flags,
+                                      unsigned int domid)
 {
     struct vcpu *v = current;
     struct walk w;
@@ -242,7 +238,6 @@ long do_update_va_mapping_otherdomain(unsigned long va, unsigned long entry, uns
         error = update_by_va(&w, v, va, entry);
     foreign_end(&w);
     if (error == -ERESTART)
-        return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, va, entry, flags,
-                                  domid);
+        return hypercall_continue(update_va_mapping_otherdomain, va, entry, flags, domid);
     return error ? about_value(error, va) : flush_as_asked(v, va, flags);
 }

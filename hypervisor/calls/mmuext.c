@@ -198,14 +198,13 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
     }
 }
 
-long do_mmuext_op(unsigned long ops, unsigned long count_arg, unsigned long done_va,
-                  unsigned long domid, unsigned long a5, unsigned long a6)
+long do_mmuext_op(uint64_t ops, unsigned int count_arg, uint64_t done_va, unsigned int domid)
 {
-    uint32_t count = (uint32_t)count_arg & ~PREEMPTED, before = 0, done = 0;
+    uint32_t count = count_arg & ~PREEMPTED, before = 0, done = 0;
     struct walk w;
     int error;
 
-    if (((uint32_t)count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
+    if ((count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
         return fail(-EFAULT, "the count of operations done");
     error = foreign_begin(&w, (uint16_t)domid);
     if (error) return error;
@@ -215,6 +214,6 @@ long do_mmuext_op(unsigned long ops, unsigned long count_arg, unsigned long done
     if (done_va && write_guest_u32(done_va, before + done))
         return fail(-EFAULT, "the count of operations done");
     if (error != -ERESTART) return error;
-    return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops + done * sizeof(struct mmuext_op),
+    return hypercall_continue(mmuext_op, ops + done * sizeof(struct mmuext_op),
                               (count - done) | PREEMPTED, done_va, domid);
 }

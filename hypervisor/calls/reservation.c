@@ -153,6 +153,6 @@ long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
     }
     reservation_put(d);
     if (error == -ERESTART)
-        return hypercall_continue(__HYPERVISOR_memory_op, 2, op | done << MEMOP_EXTENT_SHIFT, arg);
+        return hypercall_continue(memory_op, op | done << MEMOP_EXTENT_SHIFT, arg);
     return (long)done;
 }

@@ -121,8 +121,7 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     return op->id == 0 ? (int)id : 0;
 }
 
-long do_sched_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
-                 unsigned long a5, unsigned long a6)
+long do_sched_op(unsigned int cmd, uint64_t arg)
 {
     struct vcpu *v = current;
     struct domain *d = v->domain;

@@ -8,14 +8,13 @@
 
 /* 0 stops. A deadline long gone or absurdly far (arithmetic that went wrong: advisory 20) fires in
  * a tenth of a second, as on Xen. */
-long do_set_timer_op(unsigned long deadline, unsigned long a2, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
+long do_set_timer_op(int64_t deadline)
 {
     uint64_t now = now_ns();
 
     if (deadline == 0)
         vcpu_stop_singleshot(current);
-    else if ((int64_t)deadline < 0 || (int64_t)(deadline - now) >> 50 > 0)
+    else if (deadline < 0 || (int64_t)(deadline - now) >> 50 > 0)
         vcpu_set_singleshot(current, now + STRAY_NS);
     else
         vcpu_set_singleshot(current, deadline);

@@ -122,8 +122,7 @@ static int send_nmi(struct vcpu *v, uint64_t arg)
     return 0;
 }
 
-long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned long a4,
-                unsigned long a5, unsigned long a6)
+long do_vcpu_op(unsigned int cmd, unsigned int id, uint64_t arg)
 {
     struct domain *d = current->domain;
     struct vcpu *v = id < d->vcpu_count && id < MAX_VCPUS ? d->vcpus[id] : NULL;
@@ -133,8 +132,7 @@ long do_vcpu_op(unsigned long cmd, unsigned long id, unsigned long arg, unsigned
     switch (cmd) {
     CASE(VCPUOP_initialise) {
         int error = initialise(v, arg);
-        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_vcpu_op, 3, cmd, id, arg)
-                                  : error;
+        return error == -ERESTART ? hypercall_continue(vcpu_op, cmd, id, arg) : error;
     }
     CASE(VCPUOP_up)
         if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
@@ -183,8 +181,7 @@ static int set_nmi_callback(struct vcpu *v, uint64_t address)
 }
 
 /* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain only. */
-long do_nmi_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
-               unsigned long a5, unsigned long a6)
+long do_nmi_op(unsigned int cmd, uint64_t arg)
 {
     switch (cmd) {
     CASE(XENNMI_register_callback)

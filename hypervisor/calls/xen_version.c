@@ -83,8 +83,7 @@ static __attribute__((noinline)) long version_text(unsigned long op, unsigned lo
 
 /* The first one is what everybody measures a hypervisor by; it needs none of the buffers of the
  * others. */
-long do_xen_version(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
-                    unsigned long a5, unsigned long a6)
+long do_xen_version(unsigned int op, uint64_t arg)
 {
     return op == OP(XENVER_version) ? VERSION : version_text(op, arg);
 }

@@ -264,17 +264,16 @@ static int domctl(struct xen_domctl *op, bool *copy_back)
     return error;
 }
 
-long do_domctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
-               unsigned long a5, unsigned long a6)
+long do_domctl(uint64_t arg)
 {
     struct xen_domctl op;
     bool copy_back = false;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return fail(-EACCES, "another version of the domctl interface");
-    if (!spin_trylock(&domctl_lock)) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    if (!spin_trylock(&domctl_lock)) return hypercall_continue(domctl, arg);
     int error = domctl(&op, &copy_back);
     spin_unlock(&domctl_lock);
-    if (error == -ERESTART) return hypercall_continue(__HYPERVISOR_domctl, 1, arg);
+    if (error == -ERESTART) return hypercall_continue(domctl, arg);
     return error || !copy_back ? error : ANSWER(arg, &op);
 }

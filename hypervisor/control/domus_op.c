@@ -86,8 +86,7 @@ static long work_for(uint64_t id)
     return (long)vcpu_work_for(current, d);
 }
 
-long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
-                 unsigned long a5, unsigned long a6)
+long do_domus_op(unsigned int op, uint64_t arg)
 {
     switch (op) {
     CASE(DOMUS_last_error) return last_error(arg);
@@ -99,8 +98,7 @@ long do_domus_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned
 }
 
 /* Performance counters for guests are not offered; Linux asks once and goes on. */
-long do_xenpmu_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
-                  unsigned long a5, unsigned long a6)
+long do_xenpmu_op(unsigned int op, uint64_t arg)
 {
     return expected(-EOPNOTSUPP, "there are no performance counters");
 }

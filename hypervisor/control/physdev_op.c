@@ -179,8 +179,7 @@ static int locked_unlock(struct domain *d, int result)
 }
 #define LOCKED(call) locked_unlock(d, (spin_lock(&d->events.lock), (call)))
 
-long do_physdev_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
-                   unsigned long a5, unsigned long a6)
+long do_physdev_op(unsigned int cmd, uint64_t arg)
 {
     struct domain *d = current->domain;
     switch (cmd) {

@@ -62,8 +62,7 @@ static int platform(struct xen_platform_op *op)
     }
 }
 
-long do_platform_op(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
-                    unsigned long a5, unsigned long a6)
+long do_platform_op(uint64_t arg)
 {
     struct xen_platform_op op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");

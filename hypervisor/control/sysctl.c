@@ -118,8 +118,7 @@ static int sysctl(struct xen_sysctl *op)
     }
 }
 
-long do_sysctl(unsigned long arg, unsigned long a2, unsigned long a3, unsigned long a4,
-               unsigned long a5, unsigned long a6)
+long do_sysctl(uint64_t arg)
 {
     struct xen_sysctl op;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");

@@ -14,6 +14,7 @@
 #include <xen/xen.h>
 #include <xen/vcpu.h>
 #include <xen/callback.h>
+#include <abi/domus.h>
 #include "domain/events.h"
 #include "domain/extent.h"
 #include "domain/schedule.h"
@@ -38,7 +39,7 @@ struct grant_table;
 
 /* How often things happened; DOMUS_counters adds them up. */
 struct vcpu_counters {
-    uint64_t hypercalls[64];
+    uint64_t hypercalls[DOMUS_HYPERCALL_SLOTS];
     uint64_t refused, exceptions, emulated, emulated_pte, events, switches, continuations;
 };
 

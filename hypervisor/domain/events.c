@@ -513,8 +513,7 @@ static int set_priority(const struct evtchn_set_priority *op)
     return fail(-ENOSYS, "2-level event channels have no priorities");
 }
 
-long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3, unsigned long a4,
-                         unsigned long a5, unsigned long a6)
+long do_event_channel_op(unsigned int cmd, uint64_t arg)
 {
     switch (cmd) {
     CASE(EVTCHNOP_send)             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
@@ -531,8 +530,7 @@ long do_event_channel_op(unsigned long cmd, unsigned long arg, unsigned long a3,
         struct evtchn_reset op;
         if (read_guest(&op, arg)) return UNREADABLE;
         int error = reset(&op);
-        return error == -ERESTART ? hypercall_continue(__HYPERVISOR_event_channel_op, 2, cmd, arg)
-                                  : error;
+        return error == -ERESTART ? hypercall_continue(event_channel_op, cmd, arg) : error;
     }
     CASE(EVTCHNOP_init_control)    WITH_ARGUMENT(evtchn_init_control, init_control(&op))
     CASE(EVTCHNOP_expand_array)    WITH_ARGUMENT(evtchn_expand_array, ((void)op, expand_array()))

@@ -63,6 +63,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->tables.kernel = v->tables.user = INVALID_MFN;
     for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++)
         v->window.gdt_frames[i] = INVALID_MFN;
+    v->entry.hypercalls = hypercall_table[d->privileged];
     v->in_kernel = true;
     v->sched.state = VCPU_DOWN;
     v->sched.runstate.state = RUNSTATE_offline;

@@ -52,24 +52,23 @@ static int set_control(struct vcpu *v, uint64_t value)
     return 0;
 }
 
-unsigned long debugreg_number(const struct vcpu *v, unsigned long reg)
+unsigned int debugreg_number(const struct vcpu *v, unsigned int reg)
 {
     return reg != 4 && reg != 5 ? reg : v->hw.guest_cr4 & CR4_DE ? NO_DEBUGREG : reg + 2;
 }
 
-long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
+long do_set_debugreg(int reg, unsigned long value)
 {
     struct vcpu *v = current;
+    unsigned int n = debugreg_number(v, reg);
 
-    reg = debugreg_number(v, reg);
-    switch (reg) {
+    switch (n) {
     case 0: case 1: case 2: case 3:
         if (!guest_range_ok(value, 8))
             return fail(-EPERM, "not an address where a guest may have a breakpoint");
-        v->hw.debugreg[reg] = value;
+        v->hw.debugreg[n] = value;
         if (v->hw.debugreg[7] & DR7_ENABLED)
-            load((unsigned int)reg, value);
+            load(n, value);
         return 0;
     case 6:
         if (value >> 32) return fail(-EINVAL, "the upper half of DR6 must be 0");
@@ -82,10 +81,10 @@ long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, u
     }
 }
 
-long do_get_debugreg(unsigned long reg, unsigned long a2, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
+long do_get_debugreg(int reg)
 {
-    reg = debugreg_number(current, reg);
-    return reg <= 7 ? (long)current->hw.debugreg[reg]
-                    : fail(-ENODEV, "there is no debug register of that number");
+    unsigned int n = debugreg_number(current, reg);
+
+    return n <= 7 ? (long)current->hw.debugreg[n]
+                  : fail(-ENODEV, "there is no debug register of that number");
 }

@@ -78,10 +78,10 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     if (is_performance_counter(msr)) return true;
     /* the segment bases check for canonical values (advisory 193) */
     switch (msr) {
-    case MSR_FS_BASE:        return do_set_segment_base(OP(SEGBASE_FS), value, 0, 0, 0, 0) == 0;
-    case MSR_GS_BASE: return do_set_segment_base(OP(SEGBASE_GS_KERNEL), value, 0, 0, 0, 0) == 0;
+    case MSR_FS_BASE:        return do_set_segment_base(OP(SEGBASE_FS), value) == 0;
+    case MSR_GS_BASE: return do_set_segment_base(OP(SEGBASE_GS_KERNEL), value) == 0;
     case MSR_KERNEL_GS_BASE:
-        return do_set_segment_base(OP(SEGBASE_GS_USER), value, 0, 0, 0, 0) == 0;
+        return do_set_segment_base(OP(SEGBASE_GS_USER), value) == 0;
     case MSR_TSC_AUX:
         if (value > UINT32_MAX || !wrmsr_safe(MSR_TSC_AUX, value)) return false;
         v->hw.tsc_aux = (uint32_t)value;

@@ -218,7 +218,7 @@ static bool write_control_register(struct vcpu *v, const struct insn *i, bool *a
     switch (i->reg) {
     case 0:                         /* only TS is the guest's to change */
         if ((value ^ read_cr0()) & ~(uint64_t)CR0_TS) return false;
-        do_fpu_taskswitch((value & CR0_TS) != 0, 0, 0, 0, 0, 0);
+        do_fpu_taskswitch((value & CR0_TS) != 0);
         return true;
     case 2: v->info->arch.cr2 = value; return true;
     case 3: return change_cr3(v, value, again);
@@ -241,9 +241,9 @@ static bool invalid_instruction(struct vcpu *v, bool *again)
 static bool debug_register(struct vcpu *v, const struct insn *i, bool *again)
 {
     uint64_t *general = regs_register(&v->regs, i->rm);
-    unsigned long reg = debugreg_number(v, i->reg);
+    unsigned int reg = debugreg_number(v, i->reg);
     if (reg == NO_DEBUGREG) return invalid_instruction(v, again);
-    if (i->opcode == 0x23) return do_set_debugreg(reg, *general, 0, 0, 0, 0) == 0;
+    if (i->opcode == 0x23) return do_set_debugreg(reg, *general) == 0;
     *general = v->hw.debugreg[reg];
     return true;
 }
@@ -301,7 +301,7 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
             return true;
         }
         return false;
-    case 0x06: do_fpu_taskswitch(0, 0, 0, 0, 0, 0); return true;
+    case 0x06: do_fpu_taskswitch(0); return true;
     /* wbinvd: who has no devices has nothing to write back */
     case 0x09:
         if (v->domain->privileged)

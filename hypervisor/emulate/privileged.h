@@ -31,7 +31,7 @@ void port_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value);
 
 /* debugreg.c. 4 and 5 are other names of 6 and 7, unless the guest's CR4.DE says that they are
  * none. */
-#define NO_DEBUGREG 8ul
-unsigned long debugreg_number(const struct vcpu *v, unsigned long reg);
+#define NO_DEBUGREG 8u
+unsigned int debugreg_number(const struct vcpu *v, unsigned int reg);
 
 #endif

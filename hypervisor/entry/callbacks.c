@@ -15,8 +15,7 @@
 #include <xen/callback.h>
 
 /* The list ends with an entry whose address is 0; a NULL list clears the table. */
-long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, unsigned long a4,
-                       unsigned long a5, unsigned long a6)
+long do_set_trap_table(uint64_t traps)
 {
     struct vcpu *v = current;
     struct trap_info t;
@@ -32,12 +31,11 @@ long do_set_trap_table(unsigned long traps, unsigned long a2, unsigned long a3, 
             return fail(-EINVAL, "a trap handler at a non-canonical address");
         v->entry.traps[t.vector] = t;
         spend(COST_CALL);
-        if (spent()) return hypercall_continue(__HYPERVISOR_set_trap_table, 1, traps + sizeof(t));
+        if (spent()) return hypercall_continue(set_trap_table, traps + sizeof(t));
     }
 }
 
-long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall,
-                      unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_callbacks(unsigned long event, unsigned long failsafe, unsigned long syscall)
 {
     struct vcpu *v = current;
 
@@ -62,8 +60,7 @@ static struct guest_callback *callback_of(struct vcpu *v, uint16_t type)
     }
 }
 
-long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsigned long a4,
-                    unsigned long a5, unsigned long a6)
+long do_callback_op(unsigned int op, uint64_t arg)
 {
     struct vcpu *v = current;
     struct callback_register r;
@@ -97,8 +94,7 @@ long do_callback_op(unsigned long op, unsigned long arg, unsigned long a3, unsig
  * user mode, which is only possible with user page tables. RAX is the guest's own, so it is what we
  * "return".
  */
-long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
-             unsigned long a5, unsigned long a6)
+long do_iret(void)
 {
     struct vcpu *v = current;
     struct cpu_user_regs *r = &v->regs;
@@ -140,16 +136,14 @@ long do_iret(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long
     return (long)frame.rax;
 }
 
-long do_stack_switch(unsigned long ss, unsigned long rsp, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
+long do_stack_switch(unsigned long ss, unsigned long rsp)
 {
     current->entry.kernel_ss = (uint16_t)(ss | 3);
     current->entry.kernel_sp = rsp;       /* checked when it is used: bounce.c survives any value */
     return 0;
 }
 
-long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, unsigned long a4,
-                       unsigned long a5, unsigned long a6)
+long do_fpu_taskswitch(int set)
 {
     if (set) {
         current->hw.guest_cr0 |= CR0_TS;
@@ -163,8 +157,7 @@ long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, un
 
 /* In ring 0, MSR_KERNEL_GS_BASE holds the guest's active GS base, which is its kernel's, since this
  * is a hypercall. */
-long do_set_segment_base(unsigned long which, unsigned long base, unsigned long a3,
-                         unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_segment_base(unsigned int which, unsigned long base)
 {
     struct vcpu *v = current;
     uint64_t kernel_base;
@@ -199,8 +192,7 @@ long do_set_segment_base(unsigned long which, unsigned long base, unsigned long 
      1u << VMASST_TYPE_writable_pagetables | 1u << VMASST_TYPE_pae_extended_cr3 | \
      1u << VMASST_TYPE_architectural_iopl | 1u << VMASST_TYPE_runstate_update_flag)
 
-long do_vm_assist(unsigned long op, unsigned long type, unsigned long a3, unsigned long a4,
-                  unsigned long a5, unsigned long a6)
+long do_vm_assist(unsigned int op, unsigned int type)
 {
     struct domain *d = current->domain;
 

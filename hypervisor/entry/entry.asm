@@ -34,7 +34,7 @@
 %ifdef DEBUG
 extern locks_left
 %endif
-extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed, hypercall_table
+extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
 
 %macro SAVE_REGISTERS 0
     push rdi
@@ -217,13 +217,13 @@ syscall_entry:
     cmp byte [rbx + VCPU_in_kernel], 0
     je user_syscall
 
-    mov ecx, 63                     ; the last slot answers -ENOSYS; a conditional move, so no speculation past the table
+    mov ecx, HYPERCALL_LAST         ; answers -ENOSYS; a conditional move, so no speculation past the table
     cmp rax, rcx
     cmova rax, rcx
     mov rcx, r10
     inc qword [rbx + VCPU_counts + rax * 8]
     mov dword [gs:CPU_budget], BUDGET
-    lea r10, [hypercall_table]
+    mov r10, [rbx + VCPU_hypercalls]
     call [r10 + rax * 8]
     cmp byte [rbx + VCPU_restart], 0
     jne .restart

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypercall table, multicalls, and continuations: how a hypercall that took long enough gives
- * way and goes on. entry.asm calls straight through the table; between a guest and a handler stands
- * nothing but the door of those hypercalls that are the control domain's.
+ * The tables of hypercalls, multicalls, and continuations: how a hypercall that took long enough
+ * gives way and goes on. entry.asm calls straight through its vCPU's table, and nothing stands
+ * between a guest and a handler: in the table of most domains, what is the control domain's is
+ * refused.
  */
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "memory/access.h"
 
-#define HC_MULTICALL   1u
-#define HC_PREEMPTIBLE 2u
-#define HC_PRIVILEGED  4u
-#define HC_EXTENSION   8u
-
 static long no_hypercall(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4,
                          unsigned long a5, unsigned long a6)
 {
     return expected(-ENOSYS, "there is no hypercall of this number");
+}
+
+static long of_the_control_domain(unsigned long a1, unsigned long a2, unsigned long a3,
+                                  unsigned long a4, unsigned long a5, unsigned long a6)
+{
+    return refuse_others(-EPERM);
 }
 
 /* One place for all operations: that each has its check, tests/guests/privilege sees. */
@@ -32,41 +34,43 @@ int answer_guest(uint64_t va, const void *object, size_t bytes)
     return fail(-EFAULT, "the answer cannot be written");
 }
 
-/* The control domain's hypercalls have a door before the handler; those of the others are never
- * used. */
-#define HYPERCALL(number, name, handler, arguments, flags) \
-    static long door_##name(unsigned long a1, unsigned long a2, unsigned long a3, \
-                            unsigned long a4, unsigned long a5, unsigned long a6) \
-    { \
-        REFUSE_OTHERS(-EPERM) \
-        return handler(a1, a2, a3, a4, a5, a6); \
-    }
+/*
+ * Each handler under a second name, with the type of the tables. The calling convention has an
+ * argument in each register, and a function may take the first few, and of each the lower half: so
+ * it can be called with all that the guest gave, and no shim stands in between.
+ */
+#define HYPERCALL(number, name, handler, parameters, flags) \
+    _Static_assert(number < DOMUS_HYPERCALL_SLOTS - 1, "the last slot is for unknown numbers"); \
+    extern hypercall_fn entry_##name __asm__(#handler);
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
 /* Numbers without a handler, and the last slot, which stands for all larger numbers, answer -ENOSYS
  * without a branch. */
-#define HYPERCALL(number, name, handler, arguments, flags) \
-    [number] = (flags) & HC_PRIVILEGED ? door_##name : handler,
-extern hypercall_fn *const hypercall_table[HYPERCALL_SLOTS];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
-hypercall_fn *const hypercall_table[HYPERCALL_SLOTS] = {
-    [0 ... HYPERCALL_SLOTS - 1] = no_hypercall,
+hypercall_fn *const hypercall_table[2][DOMUS_HYPERCALL_SLOTS] = {
+    [false] = {
+        [0 ... DOMUS_HYPERCALL_SLOTS - 1] = no_hypercall,
+#define HYPERCALL(number, name, handler, parameters, flags) \
+        [number] = (flags) & HC_PRIVILEGED ? of_the_control_domain : entry_##name,
 #include <abi/hypercall_list.h>
-};
 #undef HYPERCALL
+    },
+    [true] = {
+        [0 ... DOMUS_HYPERCALL_SLOTS - 1] = no_hypercall,
+#define HYPERCALL(number, name, handler, parameters, flags) [number] = entry_##name,
+#include <abi/hypercall_list.h>
+#undef HYPERCALL
+    },
+};
+static const uint8_t hypercall_flags[DOMUS_HYPERCALL_SLOTS] = {
+    [0 ... DOMUS_HYPERCALL_SLOTS - 1] = HC_MULTICALL,
+#define HYPERCALL(number, name, handler, parameters, flags) [number] = flags,
+#include <abi/hypercall_list.h>
+#undef HYPERCALL
+};
 #pragma GCC diagnostic pop
-
-#define HYPERCALL(number, name, handler, arguments, flags) [number] = flags,
-static const uint8_t hypercall_flags[HYPERCALL_SLOTS] = {
-#include <abi/hypercall_list.h>
-};
-#undef HYPERCALL
-#define HYPERCALL(number, name, handler, arguments, flags) \
-    _Static_assert(number < HYPERCALL_SLOTS - 1, "slot 63 is for unknown numbers");
-#include <abi/hypercall_list.h>
-#undef HYPERCALL
 
 /* SYSCALL is two bytes long: with RIP in front of it again, the guest itself repeats the call,
  * whenever it runs next. */
@@ -103,16 +107,16 @@ static cold __attribute__((noinline)) void not_in_a_list(struct vcpu *v, struct 
 /* One call of a multicall. False: it wants to be continued, and `e` says how. */
 static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
 {
-    unsigned long op = MIN(e->op, HYPERCALL_SLOTS - 1ul);
+    unsigned long op = MIN(e->op, DOMUS_HYPERCALL_SLOTS - 1ul);
     const unsigned long *a = e->args;
 
-    if (hypercall_table[op] != no_hypercall && !(hypercall_flags[op] & HC_MULTICALL)) {
+    if (!(hypercall_flags[op] & HC_MULTICALL)) {
         not_in_a_list(v, e, op);
         return true;
     }
     v->counters.hypercalls[op]++;
     v->multicall = e;
-    e->result = (unsigned long)hypercall_table[op](a[0], a[1], a[2], a[3], a[4], a[5]);
+    e->result = (unsigned long)v->entry.hypercalls[op](a[0], a[1], a[2], a[3], a[4], a[5]);
     v->multicall = NULL;
     if (!v->hypercall_restart) return true;
     v->hypercall_restart = 0;
@@ -125,27 +129,25 @@ static bool multicall_one(struct vcpu *v, struct multicall_entry *e)
  * mode, in which there are no hypercalls: it ends the list (advisory 213), and like it everything
  * that ends the guest.
  */
-long do_multicall(unsigned long calls, unsigned long count, unsigned long a3, unsigned long a4,
-                  unsigned long a5, unsigned long a6)
+long do_multicall(uint64_t calls, unsigned int count)
 {
     struct vcpu *v = current;
     struct multicall_entry e;
 
-    count = (uint32_t)count;
     for (; count; count--, calls += sizeof(e)) {
         if (read_guest(&e, calls) != 0) return fail(-EFAULT, "the list of calls cannot be read");
-        if (e.op == __HYPERVISOR_iret) return do_iret(0, 0, 0, 0, 0, 0);
+        if (e.op == __HYPERVISOR_iret) return do_iret();
         if (!multicall_one(v, &e)) {
             if (write_guest(calls, &e) != 0)
                 return fail(-EFAULT, "the list of calls cannot be written");
-            return hypercall_continue(__HYPERVISOR_multicall, 2, calls, count);
+            return hypercall_continue(multicall, calls, count);
         }
         if (write_guest_u64(calls + offsetof(struct multicall_entry, result), e.result) != 0)
             return fail(-EFAULT, "a result cannot be written");
         if (v->domain->life != DOMAIN_ALIVE) return 0;
         spend(COST_CALL);
         if (count > 1 && spent())
-            return hypercall_continue(__HYPERVISOR_multicall, 2, calls + sizeof(e), count - 1);
+            return hypercall_continue(multicall, calls + sizeof(e), count - 1);
     }
     return 0;
 }

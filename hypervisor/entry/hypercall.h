@@ -2,9 +2,8 @@
 /*
  * Hypercalls: their handlers, and how a long one gives way and goes on (when: machine/budget.h).
  *
- * Every handler is `long do_NAME(unsigned long a1, ... a6)`, called from entry.asm with the
- * arguments as the guest gave them. The table is made from pvguest-sdk/include/abi/hypercall.tbl
- * (entry/hypercall.c), the checks of privileges from privilege.tbl beside it.
+ * Handlers are declared and put into tables as pvguest-sdk/include/abi/hypercall.tbl has them (the
+ * pointers of guests as uint64_t), the checks of privileges are made from privilege.tbl beside it.
  */
 #ifndef DOMUS_ENTRY_HYPERCALL_H
 #define DOMUS_ENTRY_HYPERCALL_H
@@ -14,22 +13,26 @@
 #include "lib/fail.h"
 #include <abi/operation_names.h>
 
-#define HYPERCALL_SLOTS 64          /* numbers at and above it, and holes, answer -ENOSYS */
+#define HC_MULTICALL   1u
+#define HC_PREEMPTIBLE 2u
+#define HC_PRIVILEGED  4u
+#define HC_EXTENSION   8u
 
-typedef long hypercall_fn(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long,
-                          unsigned long);
-#define HYPERCALL(number, name, handler, arguments, flags) hypercall_fn handler;
+#define HYPERCALL(number, name, handler, parameters, flags) \
+    long handler parameters; \
+    enum { HC_FLAGS_##name = flags };
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
 /*
  * Give way now and go on later: arrange that the guest, when it runs next, makes this hypercall
- * again with these arguments. `return hypercall_continue(__HYPERVISOR_mmuext_op, 4, ops, count |
- * marker, done, domid);` the returned value is not seen by the guest. Every argument is cast to
- * uint64_t by the caller if it is a pointer. In a multicall the entry is rewritten.
+ * again with these arguments. `return hypercall_continue(mmuext_op, ops, count | marker, done,
+ * domid);` the returned value is not seen by the guest. In a multicall the entry is rewritten.
  */
-#define hypercall_continue(op, nargs, ...) \
-    hypercall_continue_with((op), (nargs), (const uint64_t[]){ __VA_ARGS__ })
+#define hypercall_continue(name, ...) ({ \
+    const uint64_t arguments_[] = { __VA_ARGS__ }; \
+    _Static_assert(HC_FLAGS_##name & HC_PREEMPTIBLE, "flag P in hypercall.tbl"); \
+    hypercall_continue_with(__HYPERVISOR_##name, ARRAY_SIZE(arguments_), arguments_); })
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments);
 
 /*

@@ -24,6 +24,8 @@ void offsets(void)
     DEFINE(VCPU_info, offsetof(struct vcpu, info));
     DEFINE(VCPU_in_kernel, offsetof(struct vcpu, in_kernel));
     DEFINE(VCPU_restart, offsetof(struct vcpu, hypercall_restart));
+    DEFINE(VCPU_hypercalls, offsetof(struct vcpu, entry.hypercalls));
+    DEFINE(HYPERCALL_LAST, DOMUS_HYPERCALL_SLOTS - 1);
     DEFINE(VCPU_counts, offsetof(struct vcpu, counters.hypercalls));
 
     DEFINE(INFO_pending, offsetof(struct vcpu_info, evtchn_upcall_pending));

@@ -6,7 +6,7 @@ hypervisor's tables and checks, and the test of who may do what cannot disagree.
     hypercalls.py PRODUCT hypercall.tbl privilege.tbl > HEADER
 
     stubs       pvguest/hypercalls.h    static inline HYPERVISOR_<name>() for guests
-    list        abi/hypercall_list.h    HYPERCALL(number, name, handler, arguments, flags) lines,
+    list        abi/hypercall_list.h    HYPERCALL(number, name, handler, parameters, flags) lines,
                                         for whoever defines the macro HYPERCALL and includes it
     names       abi/operation_names.h   #defines for the hypervisor's handlers, three an operation
     operations  abi/operation_list.h    OPERATION(hypercall, name, who, refused, result) lines
@@ -41,7 +41,7 @@ def read_hypercalls(path):
     for where, (number, name, arguments, handler, flags), _ in lines_of(path, 5):
         arguments = [] if arguments == '-' else [a.strip() for a in arguments.split(',')]
         taken = {row.number for row in rows.values()}
-        if not number.isdigit() or not 0 <= int(number) < 64 or int(number) in taken:
+        if not number.isdigit() or int(number) in taken:
             sys.exit(f'{where}: bad or repeated number {number}')
         if name in rows:
             sys.exit(f'{where}: {name} again')
@@ -124,13 +124,19 @@ def stubs(hypercalls, operations):
     print('\n#endif')
 
 
+def parameter(declaration):
+    """As the hypervisor has it: a guest's pointer is a number, to copy from and never to follow."""
+    return f'uint64_t {argument_name(declaration)}' if '*' in declaration else declaration
+
+
 def table_list(hypercalls, operations):
     made_from('hypercall.tbl')
-    print('/* HYPERCALL(number, name, handler, number of arguments, flags) */')
+    print('/* HYPERCALL(number, name, handler, (parameters), flags) */')
     names = {'M': 'HC_MULTICALL', 'P': 'HC_PREEMPTIBLE', 'D': 'HC_PRIVILEGED', 'X': 'HC_EXTENSION'}
     for row in hypercalls.values():
         flags = ' | '.join(names[f] for f in row.flags if f in names) or '0'
-        print(f'HYPERCALL({row.number}, {row.name}, {row.handler}, {len(row.arguments)}, {flags})')
+        parameters = ', '.join(map(parameter, row.arguments)) or 'void'
+        print(f'HYPERCALL({row.number}, {row.name}, {row.handler}, ({parameters}), {flags})')
 
 
 def value_of(word):

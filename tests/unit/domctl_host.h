@@ -155,7 +155,7 @@ void domain_pause(struct domain *d)
     d->pause_count++;
     if (recursion) {
         recursion = false;
-        recursive_answer = do_domctl((unsigned long)&op, 0, 0, 0, 0, 0);
+        recursive_answer = do_domctl((unsigned long)&op);
     }
 }
 void domain_unpause(struct domain *d)
@@ -303,7 +303,7 @@ static long domctl(uint32_t command, domid_t domain)
     op.domain = domain;
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
     before = op;
-    result = do_domctl((unsigned long)&op, 0, 0, 0, 0, 0);
+    result = do_domctl((unsigned long)&op);
     if (result)
         assert_memory_equal(&op, &before, sizeof(op));
     return result;

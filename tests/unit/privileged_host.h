@@ -129,26 +129,22 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     return !answers.no_msr;
 }
 
-long do_fpu_taskswitch(unsigned long set, unsigned long a2, unsigned long a3, unsigned long a4,
-                       unsigned long a5, unsigned long a6)
+long do_fpu_taskswitch(int set)
 {
-    assert_int_equal(a2 | a3 | a4 | a5 | a6, 0);
     did.ts++;
     did.ts_value = set;
     return 0;
 }
 
-long do_set_debugreg(unsigned long reg, unsigned long value, unsigned long a3, unsigned long a4,
-                     unsigned long a5, unsigned long a6)
+long do_set_debugreg(int reg, unsigned long value)
 {
-    assert_int_equal(a3 | a4 | a5 | a6, 0);
     did.sets++;
     did.set_reg = reg;
     did.set_value = value;
     return answers.set_error;
 }
 
-unsigned long debugreg_number(const struct vcpu *v, unsigned long reg)
+unsigned int debugreg_number(const struct vcpu *v, unsigned int reg)
 {
     return reg == 4 ? NO_DEBUGREG : reg;
 }

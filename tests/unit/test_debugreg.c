@@ -74,11 +74,11 @@ static void catch_moves(void)
 
 static long set(unsigned long reg, uint64_t value)
 {
-    return do_set_debugreg(reg, value, 0, 0, 0, 0);
+    return do_set_debugreg(reg, value);
 }
 static long get(unsigned long reg)
 {
-    return do_get_debugreg(reg, 0, 0, 0, 0, 0);
+    return do_get_debugreg(reg);
 }
 
 static void addresses(void **state)

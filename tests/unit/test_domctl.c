@@ -320,13 +320,13 @@ static void small_things(void **state)
 
 static void what_is_no_domctl(void **state)
 {
-    assert_int_equal(do_domctl((unsigned long)NOT_THERE, 0, 0, 0, 0, 0), -EFAULT);
+    assert_int_equal(do_domctl((unsigned long)NOT_THERE), -EFAULT);
     assert_int_equal(domctl(XEN_DOMCTL_pausedomain, 8), -ESRCH);
     assert_int_equal(domctl(XEN_DOMCTL_debug_op, GUEST), -ENOSYS);
     op.cmd = XEN_DOMCTL_pausedomain;
     op.domain = GUEST;
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION + 1;
-    assert_int_equal(do_domctl((unsigned long)&op, 0, 0, 0, 0, 0), -EACCES);
+    assert_int_equal(do_domctl((unsigned long)&op), -EACCES);
     assert_int_equal(did.pauses, 0);
 }
 

@@ -224,7 +224,7 @@ static int tear_down(void **state)
 
 static long domus_op(unsigned long operation, const void *argument)
 {
-    return do_domus_op(operation, (unsigned long)argument, 0, 0, 0, 0);
+    return do_domus_op(operation, (unsigned long)argument);
 }
 
 static void why_it_was_refused(void **state)
@@ -318,7 +318,7 @@ static void what_is_no_domus_op(void **state)
     assert_int_equal(domus_op(DOMUS_counters, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_work_for, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_last_error, NULL), -ENOENT);
-    assert_int_equal(do_xenpmu_op(0, 0, 0, 0, 0, 0), -EOPNOTSUPP);
+    assert_int_equal(do_xenpmu_op(0, 0), -EOPNOTSUPP);
 }
 
 /* ---- debug keys: the machine's lines, and each domain's ---- */

@@ -227,7 +227,7 @@ static int16_t map(struct domain *who, domid_t from, uint32_t ref, grant_handle_
     struct gnttab_map_grant_ref op = { .flags = GNTMAP_device_map, .ref = ref, .dom = from };
 
     vcpu.domain = who;
-    assert_int_equal(do_grant_table_op(GNTTABOP_map_grant_ref, (unsigned long)&op, 1, 0, 0, 0), 0);
+    assert_int_equal(do_grant_table_op(GNTTABOP_map_grant_ref, (unsigned long)&op, 1), 0);
     *handle = op.handle;
     return op.status;
 }
@@ -237,7 +237,7 @@ static void unmap(struct domain *who, grant_handle_t handle, uint64_t frame)
     struct gnttab_unmap_grant_ref op = { .dev_bus_addr = frame << PAGE_SHIFT, .handle = handle };
 
     vcpu.domain = who;
-    assert_int_equal(do_grant_table_op(GNTTABOP_unmap_grant_ref, (unsigned long)&op, 1, 0, 0, 0),
+    assert_int_equal(do_grant_table_op(GNTTABOP_unmap_grant_ref, (unsigned long)&op, 1),
                      0);
     assert_int_equal(op.status, GNTST_okay);
 }

@@ -79,7 +79,7 @@ static xen_pfn_t frame[2048];
 static long list(unsigned int room, unsigned int *given)
 {
     struct xen_machphys_mfn_list m = { .max_extents = room, .extent_start.p = frame };
-    long answer = do_memory_op(XENMEM_machphys_mfn_list, (unsigned long)&m, 0, 0, 0, 0);
+    long answer = do_memory_op(XENMEM_machphys_mfn_list, (unsigned long)&m);
 
     *given = m.nr_extents;
     return answer;
@@ -146,7 +146,7 @@ static long map(unsigned int op, unsigned int room, unsigned int *given)
     long answer;
 
     memset(entry, 0x55, sizeof(entry));
-    answer = do_memory_op(op, (unsigned long)&m, 0, 0, 0, 0);
+    answer = do_memory_op(op, (unsigned long)&m);
     *given = m.nr_entries;
     return answer;
 }
@@ -194,11 +194,11 @@ static void small_answers(void **state)
     struct xen_machphys_mapping m;
 
     max_frame = 1000;
-    assert_int_equal(do_memory_op(XENMEM_maximum_ram_page, 0, 0, 0, 0, 0), 1000);
-    assert_int_equal(do_memory_op(XENMEM_machphys_mapping, (unsigned long)&m, 0, 0, 0, 0), 0);
+    assert_int_equal(do_memory_op(XENMEM_maximum_ram_page, 0), 1000);
+    assert_int_equal(do_memory_op(XENMEM_machphys_mapping, (unsigned long)&m), 0);
     assert_true(m.v_start == MACH2PHYS_VIRT_START && m.v_end == MACH2PHYS_VIRT_END &&
                 m.max_mfn == 999);
-    assert_int_equal(do_memory_op(63, 0, 0, 0, 0, 0), -ENOSYS);
+    assert_int_equal(do_memory_op(63, 0), -ENOSYS);
 }
 
 int main(void)

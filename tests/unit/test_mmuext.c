@@ -22,7 +22,7 @@ static long ext(unsigned int cmd, uint64_t one, uint64_t two, unsigned int domid
     op->arg2.src_mfn = two;
     *done = 77;
     memset(&about, 0, sizeof(about));
-    result = do_mmuext_op((unsigned long)page, 1, (unsigned long)done, domid, 0, 0);
+    result = do_mmuext_op((unsigned long)page, 1, (unsigned long)done, domid);
     if (*done != 77)
         assert_int_equal(*done, result == 0);
     return result;
@@ -184,8 +184,8 @@ static void what_is_flushed(void **state)
 
             flushes = page_flushes = 0;
             assert_int_equal(other_ ? do_update_va_mapping_otherdomain(HERE, e, vas[i].flags,
-                                                                       DOMID_SELF, 0, 0)
-                                    : do_update_va_mapping(HERE, e, vas[i].flags, 0, 0, 0),
+                                                                       DOMID_SELF)
+                                    : do_update_va_mapping(HERE, e, vas[i].flags),
                              vas[i].error);
             assert_true(flushes == vas[i].all && page_flushes == vas[i].one);
             assert_true(!(vas[i].all || vas[i].one) || flushed_mask == vas[i].mask);
@@ -194,10 +194,9 @@ static void what_is_flushed(void **state)
             all_is_well();
         }
     flushes = page_flushes = 0;
-    assert_int_equal(do_update_va_mapping(HERE, 0, (uintptr_t)&vcpus | UVMF_INVLPG, 0, 0, 0), 0);
+    assert_int_equal(do_update_va_mapping(HERE, 0, (uintptr_t)&vcpus | UVMF_INVLPG), 0);
     assert_true(page_flushes == 1 && flushed_mask == 0x55);
-    assert_int_equal(do_update_va_mapping(HERE, 0, UNREADABLE_FROM | UVMF_INVLPG, 0, 0, 0),
-                     -EFAULT);
+    assert_int_equal(do_update_va_mapping(HERE, 0, UNREADABLE_FROM | UVMF_INVLPG), -EFAULT);
     assert_int_equal(page_flushes, 1);
 }
 
@@ -243,7 +242,7 @@ static void lists_of_operations(void **state)
             *done = before;
             memset(&again, 0, sizeof(again));
             assert_int_equal(do_mmuext_op((unsigned long)op, 5 | (before ? 1u << 31 : 0),
-                                          (unsigned long)done, DOMID_SELF, 0, 0), rows[i].result);
+                                          (unsigned long)done, DOMID_SELF), rows[i].result);
             assert_int_equal(*done, before + rows[i].made);
             if (!rows[i].result)
                 continue;
@@ -254,10 +253,10 @@ static void lists_of_operations(void **state)
         }
     cpu.budget = 1 << 30;
     op[3].arg1.mfn = OTHERS(0);
-    assert_int_equal(do_mmuext_op((unsigned long)op, 5, (unsigned long)done, DOMID_SELF, 0, 0),
+    assert_int_equal(do_mmuext_op((unsigned long)op, 5, (unsigned long)done, DOMID_SELF),
                      -EINVAL);
     assert_int_equal(*done, 3);
-    assert_int_equal(do_mmuext_op((unsigned long)op, 3, 0, DOMID_SELF, 0, 0), 0);
+    assert_int_equal(do_mmuext_op((unsigned long)op, 3, 0, DOMID_SELF), 0);
     all_is_well();
 }
 
@@ -274,20 +273,20 @@ static void addresses_with_and_without_a_table(void **state)
     table(L4)[256] = table(L4)[271] = ENTRY(L3, 0);     /* as if there were something */
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         memset(&about, 0, sizeof(about));
-        assert_int_equal(do_update_va_mapping(rows[i].va, ENTRY(READ, 0), UVMF_TLB_FLUSH, 0, 0, 0),
+        assert_int_equal(do_update_va_mapping(rows[i].va, ENTRY(READ, 0), UVMF_TLB_FLUSH),
                          rows[i].error);
         assert_true(!rows[i].error || (about.value == rows[i].va && flushes == 3));
     }
     hv_fill_l4(table(L4));
     assert_true(table(L1)[1] == ENTRY(READ, 0) && table(L1)[511] == ENTRY(READ, 0));
-    assert_int_equal(do_update_va_mapping(HERE, ENTRY(OTHERS(0), 0), 0, 0, 0, 0), -EINVAL);
+    assert_int_equal(do_update_va_mapping(HERE, ENTRY(OTHERS(0), 0), 0), -EINVAL);
     assert_true(about.entry && about.level == 1 && about.slot == 1);
     all_is_well();
     vcpu[0].tables.kernel_cr3 = 0;                             /* a vCPU that has no tables yet */
     assert_null(mmu_walk(TABLES, HERE));
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     /* another's frames in one's own tables: dom0 only */
-    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), 0), 0, 6, 0, 0),
+    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), 0), 0, 6),
                      -EPERM);
     dom0_.vcpus[0]->tables.kernel = MFN(DOM0S(0));
     table(DOM0S(0))[0] = ENTRY(DOM0S(1), 0);
@@ -296,9 +295,9 @@ static void addresses_with_and_without_a_table(void **state)
     assert_int_equal(mmu_get_table(&dom0_.memory, MFN(DOM0S(0)), FRAME_L4), 0);
     dom0_.vcpus[0]->tables.kernel_cr3 = (uint64_t)DOM0S(0) << 12;
     run_as(&dom0_);
-    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(DOM0S(9), 0), 0, 6, 0, 0),
+    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(DOM0S(9), 0), 0, 6),
                      -EINVAL);
-    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), PTE_RW), 0, 6, 0, 0),
+    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), PTE_RW), 0, 6),
                      0);
     assert_int_equal(table(DOM0S(3))[1], ENTRY(OTHERS(0), PTE_RW));
     all_is_well();
@@ -317,8 +316,8 @@ static void undoing_comes_first(void **state)
         assert_false(list_empty(&guest.memory.undoing));
         cpu.budget = 1;
         memset(&again, 0, sizeof(again));
-        result = how == 0   ? do_update_va_mapping(HERE, 0, 0, 0, 0, 0)
-                 : how == 1 ? do_update_va_mapping_otherdomain(HERE, 0, 0, DOMID_SELF, 0, 0)
+        result = how == 0   ? do_update_va_mapping(HERE, 0, 0)
+                 : how == 1 ? do_update_va_mapping_otherdomain(HERE, 0, 0, DOMID_SELF)
                  : how == 2 ? ext(MMUEXT_TLB_FLUSH_ALL, 0, 0, DOMID_SELF)
                             : mmu_pin(&guest.memory, MFN(BARE), FRAME_L1);
         cpu.budget = 1 << 30;
@@ -379,7 +378,7 @@ static void grants_that_are_mapped(void **state)
                 frame_put_writable(MFN(OTHERS(4)));
             else
                 frame_put(MFN(OTHERS(4)));
-            assert_int_equal(do_update_va_mapping(HERE, ENTRY(DATA, PTE_RW), 0, 0, 0, 0), 0);
+            assert_int_equal(do_update_va_mapping(HERE, ENTRY(DATA, PTE_RW), 0), 0);
             all_is_well();
         }
 }
@@ -393,7 +392,7 @@ static void grants_that_are_replaced(void **state)
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        assert_int_equal(do_update_va_mapping(VA(3, 2, 7), ENTRY(READ, 0), 0, 0, 0, 0), 0);
+        assert_int_equal(do_update_va_mapping(VA(3, 2, 7), ENTRY(READ, 0), 0), 0);
         assert_int_equal(frame_get(MFN(OTHERS(4)), &other.memory), 0);
         assert_int_equal(mmu_map_grant(TABLES, HERE, MFN(OTHERS(4)), PTE_P | PTE_US, false), 0);
         assert_int_equal(mmu_unmap_grant(TABLES, rows[i].pte ? (uint64_t)L1 << 12 | 8 : HERE,
@@ -405,7 +404,7 @@ static void grants_that_are_replaced(void **state)
             frame_put(MFN(OTHERS(4)));
         }
         all_is_well();
-        assert_int_equal(do_update_va_mapping(HERE, 0, 0, 0, 0, 0), 0);
+        assert_int_equal(do_update_va_mapping(HERE, 0, 0), 0);
     }
 }
 
@@ -479,12 +478,12 @@ static void pages_of_ours(void **state)
     assert_true(frame(NOBODYS)->owner == &guest.memory);
     assert_int_equal(mmu_pin(&guest.memory, MFN(NOBODYS), FRAME_L1), -EINVAL);
     assert_int_equal(domain_free_frame(&guest.memory, MFN(NOBODYS)), -EBUSY);
-    assert_int_equal(do_update_va_mapping(HERE, ENTRY(NOBODYS, PTE_RW), 0, 0, 0, 0), 0);
+    assert_int_equal(do_update_va_mapping(HERE, ENTRY(NOBODYS, PTE_RW), 0), 0);
     all_is_well();
     unshare_hv_frame(shared);
     assert_true(frame(NOBODYS)->owner == &special_xen && freed_count == 0);
     assert_true(guest.memory.page_count == 48 && special_xen.page_count == 0);
-    assert_int_equal(do_update_va_mapping(HERE, 0, 0, 0, 0, 0), 0);
+    assert_int_equal(do_update_va_mapping(HERE, 0, 0), 0);
     assert_true(freed_count == 1 && freed[0] == NOBODYS && !frame(NOBODYS)->owner);
     assert_true(list_empty(&special_xen.pages));
     all_is_well();

@@ -46,10 +46,8 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
     return !absent;
 }
 
-long do_set_segment_base(unsigned long which, unsigned long base, unsigned long a3,
-                         unsigned long a4, unsigned long a5, unsigned long a6)
+long do_set_segment_base(unsigned int which, unsigned long base)
 {
-    assert_int_equal(a3 | a4 | a5 | a6, 0);
     segment.which = which;
     segment.base = base;
     return segment_error;

@@ -16,7 +16,7 @@ static uint32_t *const done = (uint32_t *)(page + 400);
 static long mmuext(struct mmuext_op op, unsigned int domid)
 {
     memcpy(page, &op, sizeof(op));
-    return do_mmuext_op((unsigned long)page, 1, (unsigned long)done, domid, 0, 0);
+    return do_mmuext_op((unsigned long)page, 1, (unsigned long)done, domid);
 }
 
 #define EXT(command, ...) \
@@ -54,7 +54,7 @@ static long update(uint64_t ptr, uint64_t value, unsigned int domid)
     memset(&about, 0, sizeof(about));
     list[0] = (struct mmu_update){ ptr, value };
     *done = 77;
-    result = do_mmu_update((unsigned long)list, 1, (unsigned long)done, domid, 0, 0);
+    result = do_mmu_update((unsigned long)list, 1, (unsigned long)done, domid);
     assert_int_equal(*done, result == -EPERM || result == -ESRCH ? 77 : result == 0);
     all_is_well();
     return result;
@@ -318,7 +318,7 @@ static void requests_that_are_refused(void **state)
     frame(CODE(30))->state += 1ul << 27 | 1 | (uint64_t)FRAME_SEGDESC << FRAME_TYPE_SHIFT |
                               FRAME_VALID;              /* descriptors: no plain store */
     list[0] = (struct mmu_update){ SLOT(CODE(30), 0), 1 };
-    assert_int_equal(do_mmu_update((unsigned long)list, 1, 0, DOMID_SELF, 0, 0), -EINVAL);
+    assert_int_equal(do_mmu_update((unsigned long)list, 1, 0, DOMID_SELF), -EINVAL);
     assert_int_equal(table(CODE(30))[0], 0);
 }
 
@@ -382,32 +382,33 @@ static void lists_that_cannot_be_read_to_the_end(void **state)
         for (unsigned int i = 0; i < readable; i++)
             from[i] = (struct mmu_update){ SLOT(SPARE_L1, i), 1000 + 2 * i };
         *done = 77;
-        assert_int_equal(do_mmu_update((unsigned long)from, 50, (unsigned long)done, DOMID_SELF, 0,
-                                       0), -EFAULT);
+        assert_int_equal(do_mmu_update((unsigned long)from, 50, (unsigned long)done, DOMID_SELF),
+                         -EFAULT);
         assert_int_equal(*done, readable);
         for (unsigned int i = 0; i < 50; i++)
             assert_int_equal(table(SPARE_L1)[i], i < readable ? 1000 + 2 * i : 0);
         all_is_well();
     }
     /* where the count goes, too */
-    assert_int_equal(do_mmu_update((unsigned long)list, 0, (unsigned long)nowhere, DOMID_SELF, 0,
-                                   0), -EFAULT);
-    assert_int_equal(do_mmu_update((unsigned long)list, 1u << 31, (unsigned long)nowhere,
-                                   DOMID_SELF, 0, 0), -EFAULT);
-    assert_int_equal(do_mmu_update((unsigned long)list, 0, 0, DOMID_SELF, 0, 0), 0);
-    assert_int_equal(do_mmuext_op((unsigned long)nowhere, 1, (unsigned long)done, DOMID_SELF, 0, 0),
+    assert_int_equal(do_mmu_update((unsigned long)list, 0, (unsigned long)nowhere, DOMID_SELF),
                      -EFAULT);
-    assert_int_equal(do_mmuext_op((unsigned long)page, 0, (unsigned long)nowhere, DOMID_SELF, 0,
-                                  0), -EFAULT);
-    assert_int_equal(do_mmuext_op((unsigned long)page, 1u << 31, (unsigned long)nowhere, DOMID_SELF,
-                                  0, 0), -EFAULT);
+    assert_int_equal(do_mmu_update((unsigned long)list, 1u << 31, (unsigned long)nowhere,
+                                   DOMID_SELF), -EFAULT);
+    assert_int_equal(do_mmu_update((unsigned long)list, 0, 0, DOMID_SELF), 0);
+    assert_int_equal(do_mmuext_op((unsigned long)nowhere, 1, (unsigned long)done, DOMID_SELF),
+                     -EFAULT);
+    assert_int_equal(do_mmuext_op((unsigned long)page, 0, (unsigned long)nowhere, DOMID_SELF),
+                     -EFAULT);
+    assert_int_equal(do_mmuext_op((unsigned long)page, 1u << 31, (unsigned long)nowhere,
+                                  DOMID_SELF),
+                     -EFAULT);
 }
 
-typedef hypercall_fn call;
+typedef long call(uint64_t list, unsigned int count, uint64_t done, unsigned int domid);
 
 /* Until it has an answer, with so much for each time; how often it went on. */
-static long to_the_end(call *f, unsigned int op, int budget, unsigned long a, unsigned long b,
-                       unsigned long c, unsigned long d, unsigned int *times)
+static long to_the_end(call *f, unsigned int op, int budget, unsigned long a, unsigned int b,
+                       unsigned long c, unsigned int d, unsigned int *times)
 {
     uint64_t left = b;
 
@@ -416,7 +417,7 @@ static long to_the_end(call *f, unsigned int op, int budget, unsigned long a, un
 
         memset(&again, 0, sizeof(again));
         cpu.budget = budget;
-        result = f(a, b, c, d, 0, 0);
+        result = f(a, b, c, d);
         cpu.budget = 1 << 30;
         all_is_well();
         if (result != -ERESTART || !again.op) return result;
@@ -428,7 +429,7 @@ static long to_the_end(call *f, unsigned int op, int budget, unsigned long a, un
             left = again.argument[1] & ~(1u << 31);
         }
         a = again.argument[0];
-        b = again.argument[1];
+        b = (unsigned int)again.argument[1];
         assert_in_range(*times, 0, 3000);
     }
 }
@@ -455,7 +456,7 @@ static void lists_go_on_where_they_stopped(void **state)
             assert_int_equal(table(SPARE_L1)[n], ENTRY(DATA, (n & 1) * PTE_RW));
             list[n] = (struct mmu_update){ SLOT(SPARE_L1, n), 0 };
         }
-        assert_int_equal(do_mmu_update((unsigned long)list, 70, 0, DOMID_SELF, 0, 0), 0);
+        assert_int_equal(do_mmu_update((unsigned long)list, 70, 0, DOMID_SELF), 0);
     }
 }
 

@@ -67,7 +67,7 @@ uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
 
 static long op(unsigned int cmd, void *arg)
 {
-    long result = do_physdev_op(cmd, (unsigned long)arg, 0, 0, 0, 0);
+    long result = do_physdev_op(cmd, (unsigned long)arg);
 
     assert_int_equal(guest.events.lock.held, 0);
     return result;

@@ -20,7 +20,7 @@ static xen_pfn_t *const in = page + 32, *const out = page + 200;
 
 static long op(unsigned long command)
 {
-    return do_memory_op(command, (unsigned long)page, 0, 0, 0, 0);
+    return do_memory_op(command, (unsigned long)page);
 }
 
 static int with_memory(void **state)
@@ -91,11 +91,11 @@ static void arguments_that_cannot_be_read(void **state)
                                             XENMEM_decrease_reservation, XENMEM_populate_physmap };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(each); i++)
-        assert_int_equal(do_memory_op(each[i], UNREADABLE_FROM, 0, 0, 0, 0), -EFAULT);
+        assert_int_equal(do_memory_op(each[i], UNREADABLE_FROM), -EFAULT);
     for (unsigned int i = 0; i < 3; i++)
-        assert_int_equal(do_memory_op(counted[i] | 7 << 6, UNREADABLE_FROM, 0, 0, 0, 0), 7);
+        assert_int_equal(do_memory_op(counted[i] | 7 << 6, UNREADABLE_FROM), 7);
     run_as(&dom0_);
-    assert_int_equal(do_memory_op(XENMEM_machine_memory_map, UNREADABLE_FROM, 0, 0, 0, 0), -EFAULT);
+    assert_int_equal(do_memory_op(XENMEM_machine_memory_map, UNREADABLE_FROM), -EFAULT);
     *(struct xen_memory_map *)page =
         (struct xen_memory_map){ .nr_entries = 1, .buffer.p = (void *)(UNREADABLE_FROM - 8) };
     assert_int_equal(op(XENMEM_memory_map), -EFAULT);
@@ -293,7 +293,7 @@ static void extents_that_others_end(void **state)
         if (how == 5)
             extent_end(&vcpu[2]);
         next_frame = HEAP + 16;
-        assert_int_equal(do_memory_op(command, (unsigned long)(how == 4 ? second : r), 0, 0, 0, 0),
+        assert_int_equal(do_memory_op(command, (unsigned long)(how == 4 ? second : r)),
                          2);
         assert_int_equal(freed_count, how ? 8 : 0);
         for (unsigned int i = 0; how && i < 8; i++)

@@ -175,7 +175,7 @@ static long sysctl(uint32_t command)
 {
     op.cmd = command;
     op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    return do_sysctl((unsigned long)&op, 0, 0, 0, 0, 0);
+    return do_sysctl((unsigned long)&op);
 }
 
 static void the_machine(void **state)
@@ -331,10 +331,10 @@ static void topology(void **state)
 static void what_is_no_sysctl(void **state)
 {
     assert_int_equal(sysctl(XEN_SYSCTL_cpu_hotplug), -ENOSYS);
-    assert_int_equal(do_sysctl((unsigned long)NOT_THERE, 0, 0, 0, 0, 0), -EFAULT);
+    assert_int_equal(do_sysctl((unsigned long)NOT_THERE), -EFAULT);
     op.cmd = XEN_SYSCTL_sched_id;
     op.interface_version = XEN_SYSCTL_INTERFACE_VERSION + 1;
-    assert_int_equal(do_sysctl((unsigned long)&op, 0, 0, 0, 0, 0), -EACCES);
+    assert_int_equal(do_sysctl((unsigned long)&op), -EACCES);
     answers_fail = true;
     assert_int_equal(sysctl(XEN_SYSCTL_sched_id), -EFAULT);
 }
@@ -347,7 +347,7 @@ static long platform_op(uint32_t command)
 {
     platform.cmd = command;
     platform.interface_version = XENPF_INTERFACE_VERSION;
-    return do_platform_op((unsigned long)&platform, 0, 0, 0, 0, 0);
+    return do_platform_op((unsigned long)&platform);
 }
 
 static void setting_the_clock(void **state)
@@ -432,10 +432,10 @@ static void what_is_no_platform_op(void **state)
 {
     assert_int_equal(platform_op(XENPF_firmware_info), -ESRCH);
     assert_int_equal(platform_op(XENPF_cpu_offline), -ENOSYS);
-    assert_int_equal(do_platform_op((unsigned long)NOT_THERE, 0, 0, 0, 0, 0), -EFAULT);
+    assert_int_equal(do_platform_op((unsigned long)NOT_THERE), -EFAULT);
     platform.cmd = XENPF_get_cpuinfo;
     platform.interface_version = XENPF_INTERFACE_VERSION ^ 1;
-    assert_int_equal(do_platform_op((unsigned long)&platform, 0, 0, 0, 0, 0), -EACCES);
+    assert_int_equal(do_platform_op((unsigned long)&platform), -EACCES);
     answers_fail = true;
     platform.u.pcpu_info.xen_cpuid = 0;
     assert_int_equal(platform_op(XENPF_get_cpuinfo), -EFAULT);

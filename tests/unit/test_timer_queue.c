@@ -298,11 +298,11 @@ static void deadlines_of_every_kind(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         now = rows[i].now;
-        assert_int_equal(do_set_timer_op(rows[i].deadline, 0, 0, 0, 0, 0), 0);
+        assert_int_equal(do_set_timer_op(rows[i].deadline), 0);
         assert_true(timer_armed(&vcpu.time.singleshot));
         assert_int_equal(vcpu.time.singleshot.node.key,
                          rows[i].when ? rows[i].when : now + 100000000);
-        assert_int_equal(do_set_timer_op(0, 0, 0, 0, 0, 0), 0);
+        assert_int_equal(do_set_timer_op(0), 0);
         assert_false(timer_armed(&vcpu.time.singleshot));
     }
 }

@@ -287,7 +287,7 @@ static void one_descriptor(void **state)
 
         if (rows[i].address < sizeof(host_ram))
             *at = 5;
-        assert_int_equal(do_update_descriptor(rows[i].address, rows[i].value, 0, 0, 0, 0),
+        assert_int_equal(do_update_descriptor(rows[i].address, rows[i].value),
                          rows[i].error);
         if (rows[i].error && rows[i].address < sizeof(host_ram))
             assert_int_equal(*at, 5);
@@ -316,7 +316,7 @@ static void gdts_of_each_size(void **state)
             frames[n] = GDT + 20 * i + n;
         cpu.budget = 1 << 20;
         flushes = 0;
-        assert_int_equal(do_set_gdt((unsigned long)frames, rows[i].entries, 0, 0, 0, 0), 0);
+        assert_int_equal(do_set_gdt((unsigned long)frames, rows[i].entries), 0);
         assert_int_equal((1 << 20) - cpu.budget, (int)(rows[i].pages + old) * COST_TYPE);
         assert_int_equal(flushes, MAX(rows[i].pages, old));
         assert_int_equal(vcpu[0].window.gdt_entries, rows[i].entries);
@@ -335,24 +335,24 @@ static void gdts_that_are_refused(void **state)
 {
     for (unsigned int n = 0; n < 14; n++)
         frames[n] = GDT + n;
-    assert_int_equal(do_set_gdt((unsigned long)frames, 14 * 512 + 1, 0, 0, 0, 0), -EINVAL);
-    assert_int_equal(do_set_gdt(0, 1, 0, 0, 0, 0), -EFAULT);
-    assert_int_equal(do_set_gdt(0, 0, 0, 0, 0, 0), 0);
-    assert_int_equal(do_set_gdt((unsigned long)frames, 600, 0, 0, 0, 0), 0);
+    assert_int_equal(do_set_gdt((unsigned long)frames, 14 * 512 + 1), -EINVAL);
+    assert_int_equal(do_set_gdt(0, 1), -EFAULT);
+    assert_int_equal(do_set_gdt(0, 0), 0);
+    assert_int_equal(do_set_gdt((unsigned long)frames, 600), 0);
     frames[0] = GDT + 50;
     for (bad_frame = GDT + 2; bad_frame < GDT + 5; bad_frame++) {
-        assert_int_equal(do_set_gdt((unsigned long)frames, 5 * 512, 0, 0, 0, 0), -EINVAL);
+        assert_int_equal(do_set_gdt((unsigned long)frames, 5 * 512), -EINVAL);
         for (unsigned int n = 0; n < 14; n++)
             assert_int_equal(refs[GDT + n], n < 2);
         assert_true(refs[GDT + 50] == 0 && shown(0, 0) == (GDT << 12 | RW));
     }
     bad_frame = -1;
     cpu.budget = 1;
-    assert_int_equal(do_set_gdt((unsigned long)frames, 1000, 0, 0, 0, 0), -ERESTART);
+    assert_int_equal(do_set_gdt((unsigned long)frames, 1000), -ERESTART);
     assert_true(again[0] == __HYPERVISOR_set_gdt && again[1] == (uintptr_t)frames);
     assert_true(again[2] == 1000 && refs[GDT + 50] == 0 && vcpu[0].window.gdt_entries == 600);
     cpu.budget = 1;                     /* one page is always done */
-    assert_int_equal(do_set_gdt((unsigned long)frames, 512, 0, 0, 0, 0), 0);
+    assert_int_equal(do_set_gdt((unsigned long)frames, 512), 0);
     assert_true(refs[GDT + 50] == 1 && refs[GDT] == 0 && refs[GDT + 1] == 0);
 }
 
@@ -464,7 +464,7 @@ static void pages_of_the_ldt(void **state)
             assert_true(flushed == (va & ~0xffful) && asked == FRAME_SEGDESC);
         }
     }
-    assert_int_equal(do_set_gdt((unsigned long)frames, 513, 0, 0, 0, 0), 0);
+    assert_int_equal(do_set_gdt((unsigned long)frames, 513), 0);
     seen_count = 0;
     window_for_each_frame(&vcpu[0].window, see);
     assert_true(seen_count == 6 && seen_frames[0] == frames[0] && seen_frames[1] == frames[1]);

@@ -14,6 +14,9 @@
 
 #define __HYPERVISOR_domus_op 55
 
+/* Numbers of hypercalls are smaller than this; the last one stands for itself and all above it. */
+#define DOMUS_HYPERCALL_SLOTS 64
+
 /*
  * DOMUS_last_error: why this vCPU's last refused hypercall was refused. arg is a struct
  * domus_last_error, filled in. Any domain may ask about itself. Returns 0; -ENOENT when no call of
@@ -29,7 +32,7 @@
 #define DOMUS_NO_HYPERCALL 0xffffffffu
 struct domus_last_error {
     int32_t  error;          /* the errno, or with DOMUS_ABOUT_STATUS a request's GNTST_* status */
-    uint32_t hypercall;      /* the refused one's number; 63 stands for all from there on */
+    uint32_t hypercall;      /* the refused one's number */
     char     file[40];       /* where in the hypervisor, NUL-terminated */
     uint32_t line;
     uint32_t about;          /* DOMUS_ABOUT_*: which of these say something; the others are 0: */
@@ -72,7 +75,7 @@ struct domus_audit {
 struct domus_counters {
     uint16_t domid;
     uint16_t pad[3];
-    uint64_t hypercalls[64];     /* by number; a call inside a multicall counts too */
+    uint64_t hypercalls[DOMUS_HYPERCALL_SLOTS];   /* by number; those inside multicalls too */
     uint64_t refused;            /* hypercalls that returned an error */
     uint64_t exceptions;         /* exceptions delivered to the guest */
     uint64_t emulated;           /* privileged instructions emulated */
