@@ -20,9 +20,15 @@ static void poll_timed_out(void *arg)
     vcpu_wake(v);
 }
 
+static int yield(struct vcpu *v, uint64_t unused)
+{
+    vcpu_yield();
+    return 0;
+}
+
 /* The current vCPU sleeps until an event. A poll that ended early (by another event) may have left
  * its timer: not now. */
-static int block(struct vcpu *v)
+static int block(struct vcpu *v, uint64_t unused)
 {
     vcpu_stop_polling(v);
     v->info->evtchn_upcall_mask = 0;
@@ -69,7 +75,13 @@ static int poll(struct vcpu *v, const struct sched_poll *op)
     return 0;
 }
 
-static int remote_shutdown(const struct sched_remote_shutdown *op)
+static int shut_down(struct vcpu *v, const struct sched_shutdown *op)
+{
+    domain_shutdown(v->domain, (uint8_t)op->reason);
+    return 0;
+}
+
+static int remote_shutdown(struct vcpu *v, const struct sched_remote_shutdown *op)
 {
     struct domain *d = domain_get(op->domain_id);
     if (!d) return fail(-ESRCH, "there is no such domain");
@@ -79,10 +91,10 @@ static int remote_shutdown(const struct sched_remote_shutdown *op)
 }
 
 /* The code of a shutdown to come, whoever causes it: the first word counts. */
-static int choose_shutdown_code(struct domain *d, uint8_t code)
+static int choose_shutdown_code(struct vcpu *v, const struct sched_shutdown *op)
 {
-    if (d->chosen_code < 0)
-        d->chosen_code = code;
+    if (v->domain->chosen_code < 0)
+        v->domain->chosen_code = (uint8_t)op->reason;
     return 0;
 }
 
@@ -95,8 +107,9 @@ static void watchdog_fired(void *arg)
 
 /* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back.
  * ONE_CPU: two vCPUs may ask at once; it needs a lock, as the code chosen above does. */
-static int watchdog(struct domain *d, const struct sched_watchdog *op)
+static int watchdog(struct vcpu *v, const struct sched_watchdog *op)
 {
+    struct domain *d = v->domain;
     uint32_t id = op->id;
     if (id > ARRAY_SIZE(d->watchdog.timers) || (id == 0 && op->timeout == 0))
         return fail(-EINVAL, "no such watchdog, or a new one without a timeout");
@@ -121,25 +134,17 @@ static int watchdog(struct domain *d, const struct sched_watchdog *op)
     return op->id == 0 ? (int)id : 0;
 }
 
+static const struct operation operations[] = {
+    ROW_AT(SCHEDOP_yield, vcpu, yield),
+    ROW_AT(SCHEDOP_block, vcpu, block),
+    ROW(SCHEDOP_poll, vcpu, sched_poll, poll),
+    ROW(SCHEDOP_shutdown, vcpu, sched_shutdown, shut_down),
+    ROW(SCHEDOP_shutdown_code, vcpu, sched_shutdown, choose_shutdown_code),
+    ROW(SCHEDOP_remote_shutdown, vcpu, sched_remote_shutdown, remote_shutdown),
+    ROW(SCHEDOP_watchdog, vcpu, sched_watchdog, watchdog),
+};
+
 long do_sched_op(unsigned int cmd, uint64_t arg)
 {
-    struct vcpu *v = current;
-    struct domain *d = v->domain;
-
-    switch (cmd) {
-    CASE(SCHEDOP_yield)
-        vcpu_yield();
-        return 0;
-    CASE(SCHEDOP_block)
-        return block(v);
-    CASE(SCHEDOP_poll)            WITH_ARGUMENT(sched_poll, poll(v, &op))
-    CASE(SCHEDOP_shutdown)
-        WITH_ARGUMENT(sched_shutdown, (domain_shutdown(d, (uint8_t)op.reason), 0))
-    CASE(SCHEDOP_shutdown_code)
-        WITH_ARGUMENT(sched_shutdown, choose_shutdown_code(d, (uint8_t)op.reason))
-    CASE(SCHEDOP_remote_shutdown) WITH_ARGUMENT(sched_remote_shutdown, remote_shutdown(&op))
-    CASE(SCHEDOP_watchdog)        WITH_ARGUMENT(sched_watchdog, watchdog(d, &op))
-    default:
-        return fail(-ENOSYS, "not an operation of sched_op");
-    }
+    return operation_call(operations, ARRAY_SIZE(operations), cmd, current, arg, NULL);
 }

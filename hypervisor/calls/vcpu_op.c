@@ -36,8 +36,15 @@ static int initialise(struct vcpu *v, uint64_t arg)
     return error;
 }
 
+static int up(struct vcpu *v, uint64_t unused)
+{
+    if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
+    vcpu_up(v);
+    return 0;
+}
+
 /* The last vCPU that goes down takes the domain with it: nobody could bring one up again. */
-static int down(struct vcpu *v)
+static int down(struct vcpu *v, uint64_t unused)
 {
     struct domain *d = v->domain;
     for (uint32_t i = 0; i < d->vcpu_count; i++) {
@@ -48,6 +55,25 @@ static int down(struct vcpu *v)
     }
     domain_shutdown(d, SHUTDOWN_poweroff);
     return 0;
+}
+
+static int is_up(struct vcpu *v, uint64_t unused)
+{
+    return v->sched.state != VCPU_DOWN;
+}
+
+static int get_runstate(struct vcpu *v, uint64_t arg)
+{
+    struct vcpu_runstate_info now;
+
+    vcpu_runstate_get(v, &now);
+    return ANSWER(arg, &now);
+}
+
+/* vCPUs are not pinned to CPUs for good */
+static int get_physid(struct vcpu *v, uint64_t arg)
+{
+    return fail(-EINVAL, "the vCPU has no CPU of its own");
 }
 
 /*
@@ -75,20 +101,23 @@ static int register_vcpu_info(struct vcpu *v, const struct vcpu_register_vcpu_in
     return 0;
 }
 
-static int register_runstate_area(struct vcpu *v, uint64_t area)
+static int register_runstate_area(struct vcpu *v,
+                                  const struct vcpu_register_runstate_memory_area *op)
 {
+    uint64_t area = op->addr.p;
     struct vcpu_runstate_info now;
+
     if (!guest_range_ok(area, sizeof(now))) return fail(-EFAULT, "not a guest address");
     v->sched.runstate_area = area;
     vcpu_runstate_get(v, &now);
     return area && write_guest(area, &now) ? fail(-EFAULT, "the area cannot be written") : 0;
 }
 
-static int register_time_area(struct vcpu *v, uint64_t area)
+static int register_time_area(struct vcpu *v, const struct vcpu_register_time_memory_area *op)
 {
-    if (!guest_range_ok(area, sizeof(struct vcpu_time_info)))
+    if (!guest_range_ok(op->addr.p, sizeof(struct vcpu_time_info)))
         return fail(-EFAULT, "not a guest address");
-    v->time.area = area;
+    v->time.area = op->addr.p;
     if (v == current)
         update_vcpu_time(v);
     else
@@ -96,11 +125,17 @@ static int register_time_area(struct vcpu *v, uint64_t area)
     return 0;
 }
 
-static int set_periodic(struct vcpu *v, uint64_t period_ns)
+static int set_periodic(struct vcpu *v, const struct vcpu_set_periodic_timer *op)
 {
-    if (period_ns < 1000000 || period_ns > INT64_MAX / 2)
+    if (op->period_ns < 1000000 || op->period_ns > INT64_MAX / 2)
         return fail(-EINVAL, "a period shorter than a millisecond, or absurd");
-    vcpu_set_periodic(v, period_ns);
+    vcpu_set_periodic(v, op->period_ns);
+    return 0;
+}
+
+static int stop_periodic(struct vcpu *v, uint64_t unused)
+{
+    vcpu_set_periodic(v, 0);
     return 0;
 }
 
@@ -113,6 +148,13 @@ static int set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer
     return 0;
 }
 
+static int stop_singleshot(struct vcpu *v, uint64_t unused)
+{
+    if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
+    vcpu_stop_singleshot(v);
+    return 0;
+}
+
 static int send_nmi(struct vcpu *v, uint64_t arg)
 {
     if (arg) return fail(-EINVAL, "the argument must be NULL");
@@ -122,71 +164,59 @@ static int send_nmi(struct vcpu *v, uint64_t arg)
     return 0;
 }
 
+static const struct operation operations[] = {
+    ROW_AT(VCPUOP_initialise, vcpu, initialise),
+    ROW_AT(VCPUOP_up, vcpu, up),
+    ROW_AT(VCPUOP_down, vcpu, down),
+    ROW_AT(VCPUOP_is_up, vcpu, is_up),
+    ROW_AT(VCPUOP_get_runstate_info, vcpu, get_runstate),
+    ROW(VCPUOP_register_runstate_memory_area, vcpu, vcpu_register_runstate_memory_area,
+        register_runstate_area),
+    ROW(VCPUOP_register_vcpu_time_memory_area, vcpu, vcpu_register_time_memory_area,
+        register_time_area),
+    ROW(VCPUOP_register_vcpu_info, vcpu, vcpu_register_vcpu_info, register_vcpu_info),
+    ROW(VCPUOP_set_periodic_timer, vcpu, vcpu_set_periodic_timer, set_periodic),
+    ROW_AT(VCPUOP_stop_periodic_timer, vcpu, stop_periodic),
+    ROW(VCPUOP_set_singleshot_timer, vcpu, vcpu_set_singleshot_timer, set_singleshot),
+    ROW_AT(VCPUOP_stop_singleshot_timer, vcpu, stop_singleshot),
+    ROW_AT(VCPUOP_send_nmi, vcpu, send_nmi),
+    ROW_AT(VCPUOP_get_physid, vcpu, get_physid),
+};
+
 long do_vcpu_op(unsigned int cmd, unsigned int id, uint64_t arg)
 {
-    struct domain *d = current->domain;
+    const struct domain *d = current->domain;
     struct vcpu *v = id < d->vcpu_count && id < MAX_VCPUS ? d->vcpus[id] : NULL;
+    int result;
+
     /* Linux asks for is_up of 8192 */
     if (!v) return expected(-ENOENT, "there is no such vCPU");
-
-    switch (cmd) {
-    CASE(VCPUOP_initialise) {
-        int error = initialise(v, arg);
-        return error == -ERESTART ? hypercall_continue(vcpu_op, cmd, id, arg) : error;
-    }
-    CASE(VCPUOP_up)
-        if (!v->initialised) return fail(-EINVAL, "the vCPU has no context yet");
-        vcpu_up(v);
-        return 0;
-    CASE(VCPUOP_down)
-        return down(v);
-    CASE(VCPUOP_is_up)
-        return v->sched.state != VCPU_DOWN;
-    CASE(VCPUOP_get_runstate_info) {
-        struct vcpu_runstate_info now;
-        vcpu_runstate_get(v, &now);
-        return ANSWER(arg, &now);
-    }
-    CASE(VCPUOP_register_runstate_memory_area)
-        WITH_ARGUMENT(vcpu_register_runstate_memory_area, register_runstate_area(v, op.addr.p))
-    CASE(VCPUOP_register_vcpu_time_memory_area)
-        WITH_ARGUMENT(vcpu_register_time_memory_area, register_time_area(v, op.addr.p))
-    CASE(VCPUOP_register_vcpu_info)
-        WITH_ARGUMENT(vcpu_register_vcpu_info, register_vcpu_info(v, &op))
-    CASE(VCPUOP_set_periodic_timer)
-        WITH_ARGUMENT(vcpu_set_periodic_timer, set_periodic(v, op.period_ns))
-    CASE(VCPUOP_stop_periodic_timer)
-        vcpu_set_periodic(v, 0);
-        return 0;
-    CASE(VCPUOP_set_singleshot_timer)
-        WITH_ARGUMENT(vcpu_set_singleshot_timer, set_singleshot(v, &op))
-    CASE(VCPUOP_stop_singleshot_timer)
-        if (v != current) return fail(-EINVAL, "a vCPU stops its own timer only");
-        vcpu_stop_singleshot(v);
-        return 0;
-    CASE(VCPUOP_send_nmi)
-        return send_nmi(v, arg);
-    CASE(VCPUOP_get_physid)         /* vCPUs are not pinned to CPUs for good */
-        return fail(-EINVAL, "the vCPU has no CPU of its own");
-    default:
-        return fail(-ENOSYS, "not an operation of vcpu_op");
-    }
+    result = operation_call(operations, ARRAY_SIZE(operations), cmd, v, arg, NULL);
+    return result == -ERESTART ? hypercall_continue(vcpu_op, cmd, id, arg) : result;
 }
 
-static int set_nmi_callback(struct vcpu *v, uint64_t address)
+/* ---- nmi_op: the older form of registering CALLBACKTYPE_nmi, the control domain's ---- */
+
+static int set_nmi_callback(struct vcpu *v, const struct xennmi_callback *op)
 {
-    if (!is_canonical(address)) return fail(-EINVAL, "a callback at a non-canonical address");
-    v->entry.nmi = (struct guest_callback){ .rip = address, .mask_events = true };
+    if (!is_canonical(op->handler_address))
+        return fail(-EINVAL, "a callback at a non-canonical address");
+    v->entry.nmi = (struct guest_callback){ .rip = op->handler_address, .mask_events = true };
     return 0;
 }
 
-/* nmi_op: the older form of registering CALLBACKTYPE_nmi, for the control domain only. */
+static int clear_nmi_callback(struct vcpu *v, uint64_t unused)
+{
+    v->entry.nmi.rip = 0;
+    return 0;
+}
+
+static const struct operation nmi_operations[] = {
+    ROW(XENNMI_register_callback, vcpu, xennmi_callback, set_nmi_callback),
+    ROW_AT(XENNMI_unregister_callback, vcpu, clear_nmi_callback),
+};
+
 long do_nmi_op(unsigned int cmd, uint64_t arg)
 {
-    switch (cmd) {
-    CASE(XENNMI_register_callback)
-        WITH_ARGUMENT(xennmi_callback, set_nmi_callback(current, op.handler_address))
-    CASE(XENNMI_unregister_callback) return set_nmi_callback(current, 0);
-    default:                         return fail(-ENOSYS, "not an operation of nmi_op");
-    }
+    return operation_call(nmi_operations, ARRAY_SIZE(nmi_operations), cmd, current, arg, NULL);
 }

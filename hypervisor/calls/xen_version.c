@@ -22,33 +22,18 @@ static uint32_t features(const struct domain *d)
                                                               : 0);
 }
 
-static long answer(uint64_t to, const void *object, size_t size)
-{
-    return copy_to_guest(VADDR(to), object, size) != 0
-               ? fail(-EFAULT, "the answer cannot be written")
-               : 0;
-}
-
-static long answer_text(uint64_t to, const char *text, size_t size)
-{
-    char buffer[1024] = "";
-
-    strlcpy(buffer, text, size);
-    return answer(to, buffer, size);
-}
-
-static long get_features(uint64_t arg)
+static long get_features(const struct domain *d, uint64_t arg)
 {
     struct xen_feature_info info;
 
     if (read_guest(&info, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
     if (info.submap_idx != 0) return fail(-EINVAL, "there is one word of features");
-    info.submap = features(current->domain);
-    return answer(arg, &info, sizeof(info));
+    info.submap = features(d);
+    return ANSWER(arg, &info);
 }
 
 /* There is none; but a buffer that is no buffer is found first. */
-static long build_id(uint64_t arg)
+static long build_id(const struct domain *d, uint64_t arg)
 {
     xen_build_id_t id;
 
@@ -57,33 +42,61 @@ static long build_id(uint64_t arg)
     return fail(-ENODATA, "the image has no build identifier");
 }
 
-static __attribute__((noinline)) long version_text(unsigned long op, unsigned long arg)
+static long page_size(const struct domain *d, uint64_t arg)
 {
-    static const struct xen_compile_info compile = { "gcc " __VERSION__, "domus", "domus", "" };
-    static const struct xen_platform_parameters platform = { .virt_start = HV_START };
-
-    switch (op) {
-    CASE(XENVER_extraversion) return answer_text(arg, ".0-domus", sizeof(xen_extraversion_t));
-    CASE(XENVER_compile_info) return answer(arg, &compile, sizeof(compile));
-    CASE(XENVER_capabilities)
-        return answer_text(arg, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
-    CASE(XENVER_changeset) return answer_text(arg, "domus", sizeof(xen_changeset_info_t));
-    CASE(XENVER_platform_parameters) return answer(arg, &platform, sizeof(platform));
-    CASE(XENVER_get_features) return get_features(arg);
-    CASE(XENVER_pagesize)
-        return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
-    CASE(XENVER_guest_handle) return answer(arg, current->domain->handle, 16);
-    CASE(XENVER_commandline)
-        if (!current->domain->privileged) return answer_text(arg, "", sizeof(xen_commandline_t));
-        return answer_text(arg, boot_info.command_line, sizeof(xen_commandline_t));
-    CASE(XENVER_build_id) return build_id(arg);
-    default: return fail(-ENOSYS, "not an operation of xen_version");
-    }
+    return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
 }
 
-/* The first one is what everybody measures a hypervisor by; it needs none of the buffers of the
- * others. */
+static long guest_handle(const struct domain *d, uint64_t arg)
+{
+    return ANSWER(arg, &d->handle);
+}
+
+/* The machine's is the control domain's to know. */
+static long command_line(const struct domain *d, uint64_t arg)
+{
+    static const xen_commandline_t none;
+
+    return answer_guest(arg, d->privileged ? boot_info.command_line : none, sizeof(none));
+}
+
+static const xen_extraversion_t extra_version = ".0-domus";
+static const xen_compile_info_t compile_info = { "gcc " __VERSION__, "domus", "domus", "" };
+static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";
+static const xen_changeset_info_t changeset = "domus";
+static const xen_platform_parameters_t parameters = { .virt_start = HV_START };
+
+/* By number: an object that is always the same, or a function that answers. */
+#define OBJECT(name, object) [OP_##name] = { &(object), sizeof(object), NULL }
+#define ASK(name, function)  [OP_##name] = { NULL, 0, function }
+static const struct {
+    const void *object;
+    size_t size;
+    long (*ask)(const struct domain *d, uint64_t arg);
+} operations[] = {
+    OBJECT(XENVER_extraversion, extra_version),
+    OBJECT(XENVER_compile_info, compile_info),
+    OBJECT(XENVER_capabilities, capabilities),
+    OBJECT(XENVER_changeset, changeset),
+    OBJECT(XENVER_platform_parameters, parameters),
+    ASK(XENVER_get_features, get_features),
+    ASK(XENVER_pagesize, page_size),
+    ASK(XENVER_guest_handle, guest_handle),
+    ASK(XENVER_commandline, command_line),
+    ASK(XENVER_build_id, build_id),
+};
+
+static __attribute__((noinline)) long others(unsigned int op, uint64_t arg)
+{
+    if (op < ARRAY_SIZE(operations) && operations[op].object)
+        return answer_guest(arg, operations[op].object, operations[op].size);
+    if (op < ARRAY_SIZE(operations) && operations[op].ask)
+        return operations[op].ask(current->domain, arg);
+    return fail(-ENOSYS, "the hypercall has no such operation");
+}
+
+/* The first one is what everybody measures a hypervisor by; it needs nothing of the others. */
 long do_xen_version(unsigned int op, uint64_t arg)
 {
-    return op == OP(XENVER_version) ? VERSION : version_text(op, arg);
+    return op == OP(XENVER_version) ? VERSION : others(op, arg);
 }

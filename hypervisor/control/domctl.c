@@ -69,7 +69,7 @@ static void abandon(struct domain *d)
  * Not continued here for as long as it takes, which is long for a large domain: a caller of one
  * vCPU, such as dom0, would do nothing else meanwhile. -EAGAIN: ask again.
  */
-static int destroy(struct domain *d)
+static int destroy(struct domain *d, uint64_t unused)
 {
     int error = d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
 
@@ -96,11 +96,11 @@ static int create(struct xen_domctl *op)
     return error;
 }
 
-static int make_vcpus(struct domain *d, uint32_t count)
+static int make_vcpus(struct domain *d, const struct xen_domctl_max_vcpus *op)
 {
-    if (count != d->vcpu_count || domain_is_dying(d))
+    if (op->max != d->vcpu_count || domain_is_dying(d))
         return fail(-EINVAL, "as many as the domain was created for, while it lives");
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < op->max; i++) {
         if (d->vcpus[i])
             continue;
         if (i && spent()) return -ERESTART;
@@ -111,7 +111,7 @@ static int make_vcpus(struct domain *d, uint32_t count)
 
 /* ---- pausing and ending ---- */
 
-static int pause(struct domain *d)
+static int pause(struct domain *d, uint64_t unused)
 {
     if (d == current->domain) return fail(-EINVAL, "who pauses itself stays so");
     d->toolstack_pauses++;
@@ -119,7 +119,7 @@ static int pause(struct domain *d)
     return 0;
 }
 
-static int unpause(struct domain *d)
+static int unpause(struct domain *d, uint64_t unused)
 {
     if (!d->toolstack_pauses) return fail(-EINVAL, "the domain is not paused");
     if (--d->toolstack_pauses == 0)
@@ -130,8 +130,16 @@ static int unpause(struct domain *d)
 
 /* ---- memory ---- */
 
-static int fill_hypercall_page(struct domain *d, mfn_t frame)
+static int set_max_mem(struct domain *d, const struct xen_domctl_max_mem *op)
 {
+    d->memory.max_pages = op->max_memkb >> (PAGE_SHIFT - 10);
+    return 0;
+}
+
+static int fill_hypercall_page(struct domain *d, const struct xen_domctl_hypercall_init *op)
+{
+    mfn_t frame = MFN(op->gmfn);
+
     if (frame_get_writable(frame, &d->memory))
         return fail_frame(-EACCES, "not a frame of the domain that can be written", frame, 0);
     hypercall_page_fill(map_frame(frame));
@@ -169,11 +177,43 @@ static int get_page_info(struct domain *d, const struct xen_domctl_getpageframei
 
 /* ---- the rest ---- */
 
+static int set_handle(struct domain *d, const struct xen_domctl_setdomainhandle *op)
+{
+    memcpy(d->handle, op->handle, sizeof(d->handle));
+    return 0;
+}
+
 /* Without an I/O permission list of its own, no domain but the control domain has any: taking them
  * away is no change. */
 static int permission(bool allow)
 {
     return allow ? fail(-EOPNOTSUPP, "devices are the control domain's") : 0;
+}
+
+static int irq_permission(struct domain *d, const struct xen_domctl_irq_permission *op)
+{
+    return permission(op->allow_access);
+}
+
+static int iomem_permission(struct domain *d, const struct xen_domctl_iomem_permission *op)
+{
+    return permission(op->allow_access);
+}
+
+static int ioport_permission(struct domain *d, const struct xen_domctl_ioport_permission *op)
+{
+    return permission(op->allow_access);
+}
+
+static int set_address_size(struct domain *d, const struct xen_domctl_address_size *op)
+{
+    return op->size == 64 ? 0 : fail(-EINVAL, "64-bit guests only");
+}
+
+static int get_address_size(struct domain *d, struct xen_domctl_address_size *op)
+{
+    op->size = 64;
+    return 0;
 }
 
 /* As Xen's credit scheduler: weight 0 leaves it as it is, and a cap of all ones too. */
@@ -196,48 +236,36 @@ static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
     }
 }
 
-static int set_time_offset(struct domain *d, int64_t seconds)
+static int set_time_offset(struct domain *d, const struct xen_domctl_settimeoffset *op)
 {
-    d->time.offset_seconds = seconds;
+    d->time.offset_seconds = op->time_offset_seconds;
     update_domain_wallclock(d);
     return 0;
 }
 
-static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_back)
-{
-    switch (op->cmd) {
-    CASE(XEN_DOMCTL_destroydomain)
-        return destroy(d);
-    CASE(XEN_DOMCTL_pausedomain)       return pause(d);
-    CASE(XEN_DOMCTL_unpausedomain)     return unpause(d);
-    CASE(XEN_DOMCTL_max_vcpus)         return make_vcpus(d, op->u.max_vcpus.max);
-    CASE(XEN_DOMCTL_max_mem)
-        d->memory.max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
-        return 0;
-    CASE(XEN_DOMCTL_hypercall_init)
-        return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
-    CASE(XEN_DOMCTL_getpageframeinfo3) return get_page_info(d, &op->u.getpageframeinfo3);
-    CASE(XEN_DOMCTL_settimeoffset)
-        return set_time_offset(d, op->u.settimeoffset.time_offset_seconds);
-    CASE(XEN_DOMCTL_setdomainhandle)
-        memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
-        return 0;
-    CASE(XEN_DOMCTL_irq_permission)    return permission(op->u.irq_permission.allow_access);
-    CASE(XEN_DOMCTL_iomem_permission)  return permission(op->u.iomem_permission.allow_access);
-    CASE(XEN_DOMCTL_ioport_permission) return permission(op->u.ioport_permission.allow_access);
-    CASE(XEN_DOMCTL_set_address_size)
-        return op->u.address_size.size == 64 ? 0 : fail(-EINVAL, "64-bit guests only");
-    CASE(XEN_DOMCTL_get_address_size)
-        op->u.address_size.size = 64;
-        *copy_back = true;
-        return 0;
-    CASE(XEN_DOMCTL_scheduler_op)
-        *copy_back = true;
-        return scheduler(d, &op->u.scheduler_op);
-    default:
-        return domctl_vcpu(d, op, copy_back);
-    }
-}
+static const struct operation operations[] = {
+    ROW_AT(XEN_DOMCTL_destroydomain, domain, destroy),
+    ROW_AT(XEN_DOMCTL_pausedomain, domain, pause),
+    ROW_AT(XEN_DOMCTL_unpausedomain, domain, unpause),
+    ROW(XEN_DOMCTL_max_vcpus, domain, xen_domctl_max_vcpus, make_vcpus),
+    ROW(XEN_DOMCTL_max_mem, domain, xen_domctl_max_mem, set_max_mem),
+    ROW(XEN_DOMCTL_hypercall_init, domain, xen_domctl_hypercall_init, fill_hypercall_page),
+    ROW(XEN_DOMCTL_getpageframeinfo3, domain, xen_domctl_getpageframeinfo3, get_page_info),
+    ROW(XEN_DOMCTL_settimeoffset, domain, xen_domctl_settimeoffset, set_time_offset),
+    ROW(XEN_DOMCTL_setdomainhandle, domain, xen_domctl_setdomainhandle, set_handle),
+    ROW(XEN_DOMCTL_irq_permission, domain, xen_domctl_irq_permission, irq_permission),
+    ROW(XEN_DOMCTL_iomem_permission, domain, xen_domctl_iomem_permission, iomem_permission),
+    ROW(XEN_DOMCTL_ioport_permission, domain, xen_domctl_ioport_permission, ioport_permission),
+    ROW(XEN_DOMCTL_set_address_size, domain, xen_domctl_address_size, set_address_size),
+    ROW(XEN_DOMCTL_get_address_size, domain, xen_domctl_address_size, get_address_size),
+    ROW(XEN_DOMCTL_scheduler_op, domain, xen_domctl_scheduler_op, scheduler),
+    ROW(XEN_DOMCTL_setvcpucontext, domain, xen_domctl_vcpucontext, domctl_set_context),
+    ROW(XEN_DOMCTL_getvcpucontext, domain, xen_domctl_vcpucontext, domctl_get_context),
+    ROW(XEN_DOMCTL_getvcpuinfo, domain, xen_domctl_getvcpuinfo, domctl_vcpu_info),
+    ROW(XEN_DOMCTL_setvcpuaffinity, domain, xen_domctl_vcpuaffinity, domctl_set_affinity),
+    ROW(XEN_DOMCTL_getvcpuaffinity, domain, xen_domctl_vcpuaffinity, domctl_get_affinity),
+    ROW(XEN_DOMCTL_sendtrigger, domain, xen_domctl_sendtrigger, domctl_send_trigger),
+};
 
 /* Information about a domain: of this number, or of the next higher one there is. */
 static int get_info(struct xen_domctl *op)
@@ -251,15 +279,16 @@ static int get_info(struct xen_domctl *op)
     return 0;
 }
 
-static int domctl(struct xen_domctl *op, bool *copy_back)
+static int domctl(struct xen_domctl *op, bool *answers)
 {
     if (op->cmd == OP(XEN_DOMCTL_createdomain) || op->cmd == OP(XEN_DOMCTL_getdomaininfo)) {
-        *copy_back = true;
+        *answers = true;
         return op->cmd == OP(XEN_DOMCTL_createdomain) ? create(op) : get_info(op);
     }
     struct domain *d = domain_get_self_or(op->domain);
     if (!d) return fail(-ESRCH, "there is no such domain");
-    int error = domctl_domain(d, op, copy_back);
+    int error = operation_perform(operations, ARRAY_SIZE(operations), op->cmd, d, &op->u,
+                                  answers);
     domain_put(d);
     return error;
 }
@@ -267,13 +296,13 @@ static int domctl(struct xen_domctl *op, bool *copy_back)
 long do_domctl(uint64_t arg)
 {
     struct xen_domctl op;
-    bool copy_back = false;
+    bool answers = false;
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return fail(-EACCES, "another version of the domctl interface");
     if (!spin_trylock(&domctl_lock)) return hypercall_continue(domctl, arg);
-    int error = domctl(&op, &copy_back);
+    int error = domctl(&op, &answers);
     spin_unlock(&domctl_lock);
     if (error == -ERESTART) return hypercall_continue(domctl, arg);
-    return error || !copy_back ? error : ANSWER(arg, &op);
+    return error || !answers ? error : ANSWER(arg, &op);
 }

@@ -13,7 +13,12 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
  * outlive the list's lock. */
 struct domain *domain_get_from(domid_t first);
 
-/* The operations on vCPUs. -ENOSYS: none of them. *copy_back: `op` holds answers. */
-int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back) must_check;
+/* Operations on vCPUs, for domctl's table. */
+int domctl_set_context(struct domain *d, const struct xen_domctl_vcpucontext *op);
+int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op);
+int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op);
+int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
+int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
+int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op);
 
 #endif

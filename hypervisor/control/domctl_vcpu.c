@@ -14,9 +14,10 @@ static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
 }
 
 /* May answer -ERESTART: validating the base page table takes its time. */
-static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
+int domctl_set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
+    if (d == current->domain) return fail(-EINVAL, "not on the caller itself");
     if (!v || !op->ctxt.p) return fail(-EINVAL, "no such vCPU, or no context");
     /* the tables it would hold might never be let go */
     if (domain_is_dying(d)) return fail(-EINVAL, "the domain is being destroyed");
@@ -35,7 +36,7 @@ static int set_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     return error;
 }
 
-static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
+int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v || v == current) return fail(-EINVAL, "no such vCPU, or the caller's own");
@@ -50,7 +51,7 @@ static int get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
     return error;
 }
 
-static int get_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
+int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
@@ -99,9 +100,19 @@ static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffi
     return error;
 }
 
+int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
+{
+    return affinity(d, true, op);
+}
+
+int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
+{
+    return affinity(d, false, op);
+}
+
 /* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a
  * handler for it. */
-static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
+int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
 {
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
@@ -110,25 +121,4 @@ static int send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
     v->nmi_pending = 1;
     vcpu_wake(v);
     return 0;
-}
-
-int domctl_vcpu(struct domain *d, struct xen_domctl *op, bool *copy_back)
-{
-    switch (op->cmd) {
-    CASE(XEN_DOMCTL_setvcpucontext)
-        return d == current->domain ? fail(-EINVAL, "not on the caller itself")
-                                    : set_context(d, &op->u.vcpucontext);
-    CASE(XEN_DOMCTL_getvcpucontext)
-        return get_context(d, &op->u.vcpucontext);
-    CASE(XEN_DOMCTL_getvcpuinfo)
-        *copy_back = true;
-        return get_info(d, &op->u.getvcpuinfo);
-    CASE(XEN_DOMCTL_setvcpuaffinity)
-    ALSO(XEN_DOMCTL_getvcpuaffinity)
-        return affinity(d, op->cmd == OP(XEN_DOMCTL_setvcpuaffinity), &op->u.vcpuaffinity);
-    CASE(XEN_DOMCTL_sendtrigger)
-        return send_trigger(d, &op->u.sendtrigger);
-    default:
-        return fail(-ENOSYS, "not an operation of domctl that is offered");
-    }
 }

@@ -3,6 +3,8 @@
  * physdev_op (<xen/physdev.h>): the control domain's interrupts and I/O privilege. Every domain may
  * set its I/O privilege level (what its ports answer is another question: emulate/ports.c); all the
  * rest is the control domain's.
+ *
+ * Lock: the domain's events.lock is held by all operations.
  */
 #include "domain/pirq.h"
 #include "entry/hypercall.h"
@@ -15,14 +17,14 @@
 /* setup_gsi: triggering 0 edge, 1 level; polarity 0 high, 1 low */
 #define EDGE_TRIGGERED 0
 
-static int set_iopl(const struct physdev_set_iopl *op)
+static int set_iopl(struct domain *d, const struct physdev_set_iopl *op)
 {
     if (op->iopl > 3) return fail(-EINVAL, "privilege levels are 0 to 3");
     current->ports.iopl = op->iopl;
     return 0;
 }
 
-static int set_iobitmap(const struct physdev_set_iobitmap *op)
+static int set_iobitmap(struct domain *d, const struct physdev_set_iobitmap *op)
 {
     if (op->nr_ports > 65536 || !guest_range_ok((uint64_t)op->bitmap.p, (op->nr_ports + 7) / 8))
         return fail(-EINVAL, "more than 65536 ports, or not a guest address");
@@ -31,7 +33,7 @@ static int set_iobitmap(const struct physdev_set_iobitmap *op)
     return 0;
 }
 
-/* ---- PIRQs: called with the event lock held ---- */
+/* ---- PIRQs ---- */
 
 static int free_pirq_number(const struct domain *d)
 {
@@ -134,7 +136,7 @@ static int setup_gsi(struct domain *d, const struct physdev_setup_gsi *op)
 
 /* Which vector an interrupt has is ours to know: it gets one when it is bound. Old kernels ask
  * first, and give up without an answer. */
-static int alloc_irq_vector(struct physdev_irq *op)
+static int alloc_irq_vector(struct domain *d, struct physdev_irq *op)
 {
     op->vector = op->irq;
     return 0;
@@ -159,49 +161,39 @@ static int irq_status(struct domain *d, struct physdev_irq_status_query *op)
 
 /* ---- devices: found by looking, nothing is kept about them ---- */
 
-static int device_present(uint32_t segment, uint8_t bus, uint8_t devfn)
+static int device_present(struct domain *d, const struct physdev_pci_device *op)
 {
-    if (segment != 0 || pci_config_read((uint16_t)(bus << 8 | devfn), 0, 2) == 0xffff)
+    if (op->seg != 0 || pci_config_read((uint16_t)(op->bus << 8 | op->devfn), 0, 2) == 0xffff)
         return fail(-ENODEV, "there is no such PCI device");
     return 0;
 }
 
 /* We use the legacy ports, which reach segment 0. */
-static int window_reserved(const struct physdev_pci_mmcfg_reserved *op)
+static int window_reserved(struct domain *d, const struct physdev_pci_mmcfg_reserved *op)
 {
     return op->segment ? fail(-EINVAL, "there is one PCI segment") : 0;
 }
 
-static int locked_unlock(struct domain *d, int result)
-{
-    spin_unlock(&d->events.lock);
-    return result;
-}
-#define LOCKED(call) locked_unlock(d, (spin_lock(&d->events.lock), (call)))
+static const struct operation operations[] = {
+    ROW(PHYSDEVOP_set_iopl, domain, physdev_set_iopl, set_iopl),
+    ROW(PHYSDEVOP_set_iobitmap, domain, physdev_set_iobitmap, set_iobitmap),
+    ROW(PHYSDEVOP_eoi, domain, physdev_eoi, eoi),
+    ROW(PHYSDEVOP_irq_status_query, domain, physdev_irq_status_query, irq_status),
+    ROW(PHYSDEVOP_map_pirq, domain, physdev_map_pirq, map_pirq),
+    ROW(PHYSDEVOP_unmap_pirq, domain, physdev_unmap_pirq, unmap_pirq),
+    ROW(PHYSDEVOP_get_free_pirq, domain, physdev_get_free_pirq, get_free_pirq),
+    ROW(PHYSDEVOP_alloc_irq_vector, domain, physdev_irq, alloc_irq_vector),
+    ROW(PHYSDEVOP_setup_gsi, domain, physdev_setup_gsi, setup_gsi),
+    ROW(PHYSDEVOP_pci_device_add, domain, physdev_pci_device, device_present),
+    ROW(PHYSDEVOP_pci_device_remove, domain, physdev_pci_device, device_present),
+    ROW(PHYSDEVOP_prepare_msix, domain, physdev_pci_device, device_present),
+    ROW(PHYSDEVOP_release_msix, domain, physdev_pci_device, device_present),
+    ROW(PHYSDEVOP_pci_mmcfg_reserved, domain, physdev_pci_mmcfg_reserved, window_reserved),
+};
 
 long do_physdev_op(unsigned int cmd, uint64_t arg)
 {
     struct domain *d = current->domain;
-    switch (cmd) {
-    CASE(PHYSDEVOP_set_iopl)          WITH_ARGUMENT(physdev_set_iopl, set_iopl(&op))
-    CASE(PHYSDEVOP_set_iobitmap)      WITH_ARGUMENT(physdev_set_iobitmap, set_iobitmap(&op))
-    CASE(PHYSDEVOP_eoi)               WITH_ARGUMENT(physdev_eoi, LOCKED(eoi(d, &op)))
-    CASE(PHYSDEVOP_irq_status_query)
-        WITH_ANSWER(physdev_irq_status_query, LOCKED(irq_status(d, &op)))
-    CASE(PHYSDEVOP_map_pirq)          WITH_ANSWER(physdev_map_pirq, LOCKED(map_pirq(d, &op)))
-    CASE(PHYSDEVOP_unmap_pirq)        WITH_ARGUMENT(physdev_unmap_pirq, LOCKED(unmap_pirq(d, &op)))
-    CASE(PHYSDEVOP_get_free_pirq)
-        WITH_ANSWER(physdev_get_free_pirq, LOCKED(get_free_pirq(d, &op)))
-    CASE(PHYSDEVOP_alloc_irq_vector)  WITH_ANSWER(physdev_irq, alloc_irq_vector(&op))
-    CASE(PHYSDEVOP_setup_gsi)         WITH_ARGUMENT(physdev_setup_gsi, LOCKED(setup_gsi(d, &op)))
-    CASE(PHYSDEVOP_pci_device_add)
-    ALSO(PHYSDEVOP_pci_device_remove)
-    ALSO(PHYSDEVOP_prepare_msix)
-    ALSO(PHYSDEVOP_release_msix)
-        WITH_ARGUMENT(physdev_pci_device, device_present(op.seg, op.bus, op.devfn))
-    CASE(PHYSDEVOP_pci_mmcfg_reserved)
-        WITH_ARGUMENT(physdev_pci_mmcfg_reserved, window_reserved(&op))
-    default:
-        return fail(-ENOSYS, "not an operation of physdev_op");
-    }
+
+    return operation_call(operations, ARRAY_SIZE(operations), cmd, d, arg, &d->events.lock);
 }

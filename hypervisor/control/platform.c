@@ -22,8 +22,19 @@ static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time
     return 0;
 }
 
+static int set_time32(struct domain *caller, const struct xenpf_settime32 *op)
+{
+    return set_time(op->secs, op->nsecs, op->system_time);
+}
+
+static int set_time64(struct domain *caller, const struct xenpf_settime64 *op)
+{
+    if (op->mbz) return fail(-EINVAL, "a field that must be zero is not");
+    return set_time(op->secs, op->nsecs, op->system_time);
+}
+
 /* Only CPU 0 ever idles or runs; it is bit 0 of the map. */
-static int idle_times(struct xenpf_getidletime *op)
+static int idle_times(struct domain *caller, struct xenpf_getidletime *op)
 {
     uint8_t first = 1;
     uint64_t idle = cpu_idle_time();
@@ -35,7 +46,7 @@ static int idle_times(struct xenpf_getidletime *op)
     return 0;
 }
 
-static int cpu_info(struct xenpf_pcpuinfo *op)
+static int cpu_info(struct domain *caller, struct xenpf_pcpuinfo *op)
 {
     op->max_present = acpi.cpu_count - 1;
     op->flags = 0;
@@ -46,21 +57,18 @@ static int cpu_info(struct xenpf_pcpuinfo *op)
     return 0;
 }
 
-static int platform(struct xen_platform_op *op)
+static int firmware_info(struct domain *caller, const struct xenpf_firmware_info *op)
 {
-    switch (op->cmd) {
-    CASE(XENPF_settime32)
-        return set_time(op->u.settime32.secs, op->u.settime32.nsecs, op->u.settime32.system_time);
-    CASE(XENPF_settime64)
-        if (op->u.settime64.mbz) return fail(-EINVAL, "a field that must be zero is not");
-        return set_time(op->u.settime64.secs, op->u.settime64.nsecs, op->u.settime64.system_time);
-    CASE(XENPF_getidletime)      return idle_times(&op->u.getidletime);
-    CASE(XENPF_get_cpuinfo)      return cpu_info(&op->u.pcpu_info);
-    CASE(XENPF_firmware_info)    return fail(-ESRCH, "nothing was asked of the BIOS at boot");
-    default:
-        return fail(-ENOSYS, "not an operation of platform_op that is offered");
-    }
+    return fail(-ESRCH, "nothing was asked of the BIOS at boot");
 }
+
+static const struct operation operations[] = {
+    ROW(XENPF_settime32, domain, xenpf_settime32, set_time32),
+    ROW(XENPF_settime64, domain, xenpf_settime64, set_time64),
+    ROW(XENPF_getidletime, domain, xenpf_getidletime, idle_times),
+    ROW(XENPF_get_cpuinfo, domain, xenpf_pcpuinfo, cpu_info),
+    ROW(XENPF_firmware_info, domain, xenpf_firmware_info, firmware_info),
+};
 
 long do_platform_op(uint64_t arg)
 {
@@ -68,6 +76,8 @@ long do_platform_op(uint64_t arg)
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return fail(-EACCES, "another version of the platform interface");
-    int error = platform(&op);
-    return error ? error : ANSWER(arg, &op);
+    bool answers = false;
+    int error = operation_perform(operations, ARRAY_SIZE(operations), op.cmd, current->domain,
+                                  &op.u, &answers);
+    return error || !answers ? error : ANSWER(arg, &op);
 }

@@ -19,7 +19,7 @@
 
 #define LOG_CHUNK 256
 
-static int physinfo(struct xen_sysctl_physinfo *op)
+static int physinfo(struct domain *caller, struct xen_sysctl_physinfo *op)
 {
     struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0),
                       structured = cpuid(7, 0);
@@ -40,7 +40,7 @@ static int physinfo(struct xen_sysctl_physinfo *op)
     return 0;
 }
 
-static int domain_list_info(struct xen_sysctl_getdomaininfolist *op)
+static int domain_list_info(struct domain *caller, struct xen_sysctl_getdomaininfolist *op)
 {
     domid_t next = op->first_domain;
     for (op->num_domains = 0; op->num_domains < op->max_domains; op->num_domains++) {
@@ -57,7 +57,7 @@ static int domain_list_info(struct xen_sysctl_getdomaininfolist *op)
     return 0;
 }
 
-static int read_console(struct xen_sysctl_readconsole *op)
+static int read_console(struct domain *caller, struct xen_sysctl_readconsole *op)
 {
     char chunk[LOG_CHUNK];
     uint32_t index = op->incremental ? op->index : 0, done = 0;
@@ -76,7 +76,7 @@ static int read_console(struct xen_sysctl_readconsole *op)
     return 0;
 }
 
-static int press_keys(const struct xen_sysctl_debug_keys *op)
+static int press_keys(struct domain *caller, const struct xen_sysctl_debug_keys *op)
 {
     for (uint32_t i = 0; i < MIN(op->nr_keys, 32u); i++) {
         char key;
@@ -87,7 +87,7 @@ static int press_keys(const struct xen_sysctl_debug_keys *op)
     return 0;
 }
 
-static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
+static int cpu_topology(struct domain *caller, struct xen_sysctl_cputopoinfo *op)
 {
     uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
     for (uint32_t i = 0; op->cputopo.p && i < count; i++) {
@@ -99,24 +99,27 @@ static int cpu_topology(struct xen_sysctl_cputopoinfo *op)
     return 0;
 }
 
-static int sysctl(struct xen_sysctl *op)
+static int scheduler_id(struct domain *caller, struct xen_sysctl_sched_id *op)
 {
-    switch (op->cmd) {
-    CASE(XEN_SYSCTL_physinfo)          return physinfo(&op->u.physinfo);
-    CASE(XEN_SYSCTL_getdomaininfolist) return domain_list_info(&op->u.getdomaininfolist);
-    CASE(XEN_SYSCTL_readconsole)       return read_console(&op->u.readconsole);
-    CASE(XEN_SYSCTL_debug_keys)        return press_keys(&op->u.debug_keys);
-    CASE(XEN_SYSCTL_cputopoinfo)       return cpu_topology(&op->u.cputopoinfo);
-    CASE(XEN_SYSCTL_sched_id)
-        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
-        return 0;
-    CASE(XEN_SYSCTL_availheap)
-        op->u.availheap.avail_bytes = op->u.availheap.node > 0 ? 0 : heap_free_count() * PAGE_SIZE;
-        return 0;
-    default:
-        return fail(-ENOSYS, "not an operation of sysctl that is offered");
-    }
+    op->sched_id = XEN_SCHEDULER_CREDIT;
+    return 0;
 }
+
+static int free_memory(struct domain *caller, struct xen_sysctl_availheap *op)
+{
+    op->avail_bytes = op->node > 0 ? 0 : heap_free_count() * PAGE_SIZE;
+    return 0;
+}
+
+static const struct operation operations[] = {
+    ROW(XEN_SYSCTL_physinfo, domain, xen_sysctl_physinfo, physinfo),
+    ROW(XEN_SYSCTL_getdomaininfolist, domain, xen_sysctl_getdomaininfolist, domain_list_info),
+    ROW(XEN_SYSCTL_readconsole, domain, xen_sysctl_readconsole, read_console),
+    ROW(XEN_SYSCTL_debug_keys, domain, xen_sysctl_debug_keys, press_keys),
+    ROW(XEN_SYSCTL_cputopoinfo, domain, xen_sysctl_cputopoinfo, cpu_topology),
+    ROW(XEN_SYSCTL_sched_id, domain, xen_sysctl_sched_id, scheduler_id),
+    ROW(XEN_SYSCTL_availheap, domain, xen_sysctl_availheap, free_memory),
+};
 
 long do_sysctl(uint64_t arg)
 {
@@ -124,6 +127,8 @@ long do_sysctl(uint64_t arg)
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return fail(-EACCES, "another version of the sysctl interface");
-    int error = sysctl(&op);
-    return error ? error : ANSWER(arg, &op);
+    bool answers = false;
+    int error = operation_perform(operations, ARRAY_SIZE(operations), op.cmd, current->domain,
+                                  &op.u, &answers);
+    return error || !answers ? error : ANSWER(arg, &op);
 }

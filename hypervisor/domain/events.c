@@ -142,18 +142,18 @@ void send_guest_pirq(struct domain *d, uint32_t pirq)
     spin_unlock(&d->events.lock);
 }
 
-/* EVTCHNOP_send: the hot one. The peer's end cannot vanish while we hold our lock, because closing
+/* The peer's end cannot vanish while we hold our lock, because closing
  * takes both. */
-static int send(struct domain *d, uint32_t port)
+static int send(struct domain *d, const struct evtchn_send *op)
 {
-    struct evtchn *c = channel(d, port);
+    struct evtchn *c = channel(d, op->port);
     int error = 0;
     if (unlikely(!c)) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->events.lock);
     if (likely(c->state == EVTCHNSTAT_interdomain))
         raise_port(c->remote, channel(c->remote, c->number)->vcpu, c->number);
     else if (c->state == EVTCHNSTAT_ipi)
-        raise_port(d, c->vcpu, port);
+        raise_port(d, c->vcpu, op->port);
     else if (c->state != EVTCHNSTAT_unbound)        /* nobody is listening yet: not an error */
         error = fail(-EINVAL, "only interdomain ports and IPIs can be sent on");
     spin_unlock(&d->events.lock);
@@ -276,6 +276,11 @@ static int close_port(struct domain *d, uint32_t port)
     return error;
 }
 
+static int close(struct domain *d, const struct evtchn_close *op)
+{
+    return close_port(d, op->port);
+}
+
 /* Close every port; closed ones stay closed, so starting again after -ERESTART goes on. */
 static int close_all(struct domain *d)
 {
@@ -326,10 +331,10 @@ static int answer(evtchn_port_t *out, int port)
     return MIN(port, 0);
 }
 
-static int alloc_unbound(struct evtchn_alloc_unbound *op)
+static int alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
 {
     int error;
-    struct domain *d = target(op->dom, &error);
+    d = target(op->dom, &error);
     if (!d) return error;
     spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_unbound, 0, 0);
@@ -341,9 +346,9 @@ static int alloc_unbound(struct evtchn_alloc_unbound *op)
     return answer(&op->port, port);
 }
 
-static int bind_interdomain(struct evtchn_bind_interdomain *op)
+static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op)
 {
-    struct domain *d = current->domain, *remote = domain_get_self_or(op->remote_dom);
+    struct domain *remote = domain_get_self_or(op->remote_dom);
     int port;
     if (!remote) return fail(-ESRCH, "there is no such domain");
     lock_both(d, remote);
@@ -373,9 +378,8 @@ static bool virq_is_global(uint32_t virq)
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
 }
 
-static int bind_virq(struct evtchn_bind_virq *op)
+static int bind_virq(struct domain *d, struct evtchn_bind_virq *op)
 {
-    struct domain *d = current->domain;
     struct vcpu *v = vcpu_of(d, op->vcpu);
     if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0))
         return fail(-EINVAL, "no such VIRQ, or a global one not bound to vCPU 0");
@@ -389,9 +393,8 @@ static int bind_virq(struct evtchn_bind_virq *op)
     return answer(&op->port, port);
 }
 
-static int bind_ipi(struct evtchn_bind_ipi *op)
+static int bind_ipi(struct domain *d, struct evtchn_bind_ipi *op)
 {
-    struct domain *d = current->domain;
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_ipi, op->vcpu, 0);
@@ -399,9 +402,8 @@ static int bind_ipi(struct evtchn_bind_ipi *op)
     return answer(&op->port, port);
 }
 
-static int bind_pirq(struct evtchn_bind_pirq *op)
+static int bind_pirq(struct domain *d, struct evtchn_bind_pirq *op)
 {
-    struct domain *d = current->domain;
     spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_pirq, 0, op->pirq);
     if (port > 0) {
@@ -415,10 +417,10 @@ static int bind_pirq(struct evtchn_bind_pirq *op)
     return answer(&op->port, port);
 }
 
-static int status(struct evtchn_status *op)
+static int status(struct domain *d, struct evtchn_status *op)
 {
     int error;
-    struct domain *d = target(op->dom, &error);
+    d = target(op->dom, &error);
     if (!d) return error;
     struct evtchn *c = channel(d, op->port);
     if (!c) {
@@ -441,9 +443,8 @@ static int status(struct evtchn_status *op)
     return 0;
 }
 
-static int bind_vcpu(const struct evtchn_bind_vcpu *op)
+static int bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op)
 {
-    struct domain *d = current->domain;
     struct evtchn *c = channel(d, op->port);
     int error = 0;
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
@@ -458,9 +459,8 @@ static int bind_vcpu(const struct evtchn_bind_vcpu *op)
     return error;
 }
 
-static int unmask(const struct evtchn_unmask *op)
+static int unmask(struct domain *d, const struct evtchn_unmask *op)
 {
-    struct domain *d = current->domain;
     struct evtchn *c = channel(d, op->port);
     if (!c) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->events.lock);
@@ -473,10 +473,10 @@ static int unmask(const struct evtchn_unmask *op)
     return 0;
 }
 
-static int reset(const struct evtchn_reset *op)
+static int reset(struct domain *d, const struct evtchn_reset *op)
 {
     int error;
-    struct domain *d = target(op->dom, &error);
+    d = target(op->dom, &error);
     if (!d) return error;
     if (d != current->domain && !d->toolstack_pauses)
         error = fail(-EINVAL, "another domain's ports are reset while it is paused");
@@ -488,9 +488,8 @@ static int reset(const struct evtchn_reset *op)
 
 /* --- FIFO event channels: refused, but wrong calls are wrong in Xen's order --- */
 
-static int init_control(const struct evtchn_init_control *op)
+static int init_control(struct domain *d, const struct evtchn_init_control *op)
 {
-    struct domain *d = current->domain;
     if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
         return fail(-EINVAL, "the control block is not within a page, or not aligned");
@@ -502,42 +501,43 @@ static int init_control(const struct evtchn_init_control *op)
     return fail(-ENOSYS, "FIFO event channels are not offered");
 }
 
-static int expand_array(void)
+static int expand_array(struct domain *d, const struct evtchn_expand_array *op)
 {
     return fail(-EOPNOTSUPP, "there is no event array: the channels are 2-level");
 }
 
-static int set_priority(const struct evtchn_set_priority *op)
+static int set_priority(struct domain *d, const struct evtchn_set_priority *op)
 {
-    if (!channel(current->domain, op->port)) return fail(-EINVAL, "there is no such port");
+    if (!channel(d, op->port)) return fail(-EINVAL, "there is no such port");
     return fail(-ENOSYS, "2-level event channels have no priorities");
 }
 
+static const struct operation operations[] = {
+    ROW(EVTCHNOP_unmask, domain, evtchn_unmask, unmask),
+    ROW(EVTCHNOP_close, domain, evtchn_close, close),
+    ROW(EVTCHNOP_bind_vcpu, domain, evtchn_bind_vcpu, bind_vcpu),
+    ROW(EVTCHNOP_alloc_unbound, domain, evtchn_alloc_unbound, alloc_unbound),
+    ROW(EVTCHNOP_bind_interdomain, domain, evtchn_bind_interdomain, bind_interdomain),
+    ROW(EVTCHNOP_bind_virq, domain, evtchn_bind_virq, bind_virq),
+    ROW(EVTCHNOP_bind_ipi, domain, evtchn_bind_ipi, bind_ipi),
+    ROW(EVTCHNOP_bind_pirq, domain, evtchn_bind_pirq, bind_pirq),
+    ROW(EVTCHNOP_status, domain, evtchn_status, status),
+    ROW(EVTCHNOP_reset, domain, evtchn_reset, reset),
+    ROW(EVTCHNOP_init_control, domain, evtchn_init_control, init_control),
+    ROW(EVTCHNOP_expand_array, domain, evtchn_expand_array, expand_array),
+    ROW(EVTCHNOP_set_priority, domain, evtchn_set_priority, set_priority),
+};
+
 long do_event_channel_op(unsigned int cmd, uint64_t arg)
 {
-    switch (cmd) {
-    CASE(EVTCHNOP_send)             WITH_ARGUMENT(evtchn_send, send(current->domain, op.port))
-    CASE(EVTCHNOP_unmask)           WITH_ARGUMENT(evtchn_unmask, unmask(&op))
-    CASE(EVTCHNOP_close) WITH_ARGUMENT(evtchn_close, close_port(current->domain, op.port))
-    CASE(EVTCHNOP_bind_vcpu)        WITH_ARGUMENT(evtchn_bind_vcpu, bind_vcpu(&op))
-    CASE(EVTCHNOP_alloc_unbound)    WITH_ANSWER(evtchn_alloc_unbound, alloc_unbound(&op))
-    CASE(EVTCHNOP_bind_interdomain) WITH_ANSWER(evtchn_bind_interdomain, bind_interdomain(&op))
-    CASE(EVTCHNOP_bind_virq)        WITH_ANSWER(evtchn_bind_virq, bind_virq(&op))
-    CASE(EVTCHNOP_bind_ipi)         WITH_ANSWER(evtchn_bind_ipi, bind_ipi(&op))
-    CASE(EVTCHNOP_bind_pirq)        WITH_ANSWER(evtchn_bind_pirq, bind_pirq(&op))
-    CASE(EVTCHNOP_status)           WITH_ANSWER(evtchn_status, status(&op))
-    CASE(EVTCHNOP_reset) {
-        struct evtchn_reset op;
-        if (read_guest(&op, arg)) return UNREADABLE;
-        int error = reset(&op);
-        return error == -ERESTART ? hypercall_continue(event_channel_op, cmd, arg) : error;
-    }
-    CASE(EVTCHNOP_init_control)    WITH_ARGUMENT(evtchn_init_control, init_control(&op))
-    CASE(EVTCHNOP_expand_array)    WITH_ARGUMENT(evtchn_expand_array, ((void)op, expand_array()))
-    CASE(EVTCHNOP_set_priority)    WITH_ARGUMENT(evtchn_set_priority, set_priority(&op))
-    default:
-        return fail(-ENOSYS, "not an operation of event channels");
-    }
+    struct domain *d = current->domain;
+    struct evtchn_send op;
+    int result;
+
+    if (likely(cmd == OP(EVTCHNOP_send)))       /* the hot one */
+        return read_guest(&op, arg) ? UNREADABLE : send(d, &op);
+    result = operation_call(operations, ARRAY_SIZE(operations), cmd, d, arg, NULL);
+    return result == -ERESTART ? hypercall_continue(event_channel_op, cmd, arg) : result;
 }
 
 /* ---- debug key 'e' ---- */

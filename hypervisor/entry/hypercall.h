@@ -51,25 +51,39 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
 int refuse_others(int error) cold;
 
 /*
- * For a handler's switch: `CASE(x) WITH_ARGUMENT(evtchn_send, send(op.port))` copies the argument
- * (at guest address `arg`) into `op`, and returns what the call returns. WITH_ANSWER also copies it
- * back if there was no error.
+ * Or they are the rows of a table, by number. `ROW(EVTCHNOP_send, domain, evtchn_send, send)`: `int
+ * send(struct domain *d, struct evtchn_send *op)` gets a copy of the argument. If it takes it const
+ * it answers nothing; what others leave in it is copied back, unless they fail. `ROW_AT(name,
+ * domain, f)`: f takes the argument's address, as a uint64_t, and copies for itself. Other types do
+ * not build. (All pointers are passed alike, so they can be called by one type.)
  */
-#define WITH_ARGUMENT(type, call) \
-    { \
-        struct type op; \
-        if (read_guest(&op, arg)) \
-            return UNREADABLE; \
-        return call; \
-    }
-#define WITH_ANSWER(type, call) \
-    { \
-        struct type op; \
-        if (read_guest(&op, arg)) \
-            return UNREADABLE; \
-        int error_ = call; \
-        return error_ ? error_ : ANSWER(arg, &op); \
-    }
+struct operation {
+    int (*perform)(void *subject, void *argument);
+    uint8_t bytes;                  /* of the argument */
+    bool answers;
+    int8_t others;                  /* the errno for who is not the control domain; 0: any may */
+};
+#define ROW(name, subject, type, function) \
+    [OP_##name] = { \
+        OPERATION_FN(_Generic((function), int (*)(struct subject *, struct type *): (function), \
+                              int (*)(struct subject *, const struct type *): (function))), \
+        sizeof(struct type), \
+        _Generic((function), int (*)(struct subject *, struct type *): true, default: false), \
+        GUARD_##name }
+#define ROW_AT(name, subject, function) \
+    [OP_##name] = { \
+        OPERATION_FN(_Generic((function), int (*)(struct subject *, uint64_t): (function))), \
+        .others = GUARD_##name }
+#define OPERATION_FN(function) (int (*)(void *, void *))(void (*)(void))(function)
+
+/* Operation `number` of a table of so many, on its subject, with the argument at a guest's address;
+ * the lock, if there is one, is held while it is performed. -ENOSYS: no such number. */
+int operation_call(const struct operation *table, unsigned int count, unsigned int number,
+                   void *subject, uint64_t arg, spinlock_t *lock) must_check;
+/* The same with an argument that was copied before, and answers that are the caller's business. */
+int operation_perform(const struct operation *table, unsigned int count, unsigned int number,
+                      void *subject, void *argument, bool *answers) must_check;
+
 #define UNREADABLE fail(-EFAULT, "the argument cannot be read")
 /* The last step of a call: its answer goes to where the argument was, mostly. 0 or -EFAULT. */
 #define ANSWER(va, object) answer_guest((va), (object), sizeof(*(object)))

@@ -10,7 +10,7 @@
    lines of code (what is left of C and assembly without comments and empty lines: nobody shall save
    on words), together 13,000 today. With many CPUs they shall be 12,500, by having less to do.
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
-5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP, CASE and
+5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP, CASE, ROW and
    their kin, never as they are; each row has its place in a handler and its call in
    tests/guests/privilege; one with a check stands where the check is made.
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
@@ -34,8 +34,8 @@ SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2770, "entry": 1330, "emulate": 1220,
-         "calls": 1720, "control": 1150, "boot": 680, "": 60}
+ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2770, "entry": 1380, "emulate": 1220,
+         "calls": 1730, "control": 1150, "boot": 680, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
@@ -66,7 +66,7 @@ OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_
 REFUSAL = re.compile(r"(?:\breturn |[?:,] |(?<!refused)\()-E[A-Z0-9]{2,}\b")
 CITATION = re.compile(r"\b([Rr]ule|[Dd]ecision) (\d+)\b|(?<=[ (])I([1-9]\d?)(?=[),:; ])")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
-CHECKED, UNCHECKED = {"CASE(", "ALSO("}, {"OP(", "OPERATION("}
+CHECKED, UNCHECKED = {"CASE(", "ALSO(", "ROW(", "ROW_AT("}, {"OP(", "OPERATION(", "OBJECT(", "ASK("}
 
 problems = []
 
@@ -202,7 +202,7 @@ def operations_in(path, dispatched, checked):
             checked.add(name)
         elif by not in UNCHECKED:
             line = text.count("\n", 0, match.start()) + 1
-            complain(f"{path}:{line}", f"{name} goes by CASE or OP: its privilege is in privilege.tbl")
+            complain(f"{path}:{line}", f"{name} goes by CASE, ROW or OP: its privilege is in privilege.tbl")
 
 
 def check_operations(files):
@@ -225,7 +225,7 @@ def check_operations(files):
         elif row.name not in dispatched:
             complain(row.where, f"{row.name}: no handler in hypervisor/ knows it")
         elif hypercalls.is_guarded(row, table) and row.name not in checked:
-            complain(row.where, f"{row.name}: dispatched, but not by CASE or ALSO, which check")
+            complain(row.where, f"{row.name}: dispatched, but not by CASE, ALSO or ROW, which check")
 
 
 def main():

@@ -44,7 +44,7 @@ disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/bl
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
-    hypervisor/control/domain_info.c
+    hypervisor/control/domain_info.c hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
@@ -111,7 +111,8 @@ pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
 physdev.sources := hypervisor/domain/physdev.c
 physdev.cflags := -fno-builtin
-physdev_op.sources := hypervisor/domain/physdev.c hypervisor/control/physdev_op.c
+physdev_op.sources := hypervisor/domain/physdev.c hypervisor/control/physdev_op.c \
+    hypervisor/entry/operation.c
 physdev_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 privileged.sources := hypervisor/emulate/privileged.c hypervisor/emulate/decode.c
 privileged.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
@@ -163,7 +164,8 @@ share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
-sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c
+sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c \
+    hypervisor/entry/operation.c
 sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
     -include tests/unit/instructions_host.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c

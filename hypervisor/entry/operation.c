@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The operations of a hypercall (entry/hypercall.h): found in their table, refused to whom they are
+ * not for, given their argument, and answered. */
+#include "entry/hypercall.h"
+#include "memory/access.h"
+
+static const struct operation *find(const struct operation *table, unsigned int count,
+                                    unsigned int number, int *error)
+{
+    const struct operation *o = &table[number];
+
+    if (number >= count || !o->perform)
+        *error = fail(-ENOSYS, "the hypercall has no such operation");
+    else if (o->others && !current->domain->privileged)
+        *error = refuse_others(o->others);
+    else
+        return o;
+    return NULL;
+}
+
+int operation_perform(const struct operation *table, unsigned int count, unsigned int number,
+                      void *subject, void *argument, bool *answers)
+{
+    int error = 0;
+    const struct operation *o = find(table, count, number, &error);
+
+    if (!o) return error;
+    *answers = o->answers;
+    return o->perform(subject, argument);
+}
+
+int operation_call(const struct operation *table, unsigned int count, unsigned int number,
+                   void *subject, uint64_t arg, spinlock_t *lock)
+{
+    uint64_t argument[ROUND_UP(UINT8_MAX, sizeof(uint64_t)) / sizeof(uint64_t)];
+    int result = 0;
+    const struct operation *o = find(table, count, number, &result);
+
+    if (!o) return result;
+    if (!o->bytes) return o->perform(subject, (void *)arg);
+    if (copy_from_guest(argument, VADDR(arg), o->bytes))
+        return fail(-EFAULT, "the argument cannot be read");
+    if (lock)
+        spin_lock(lock);
+    result = o->perform(subject, argument);
+    if (lock)
+        spin_unlock(lock);
+    return result < 0 || !o->answers ? result : answer_guest(arg, argument, o->bytes);
+}
