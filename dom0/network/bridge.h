@@ -35,6 +35,7 @@ struct bridge {
     uint64_t touched;               /* ports with frames sent since the last flush */
     uint64_t due[BRIDGE_PORTS];     /* of a paused port: when it may go on */
     struct bridge_entry table[BRIDGE_TABLE];
+    unsigned int reach;             /* places to look at for one address */
     uint64_t (*now)(void);          /* nanoseconds since some start */
     /* wants bridge_resume() called then; NULL: no port has a rate */
     void (*call)(uint64_t when);
@@ -44,8 +45,7 @@ struct bridge {
 void bridge_init(struct bridge *bridge, uint64_t (*now)(void));
 /* Plugs a port in; its receive, received and user members become the bridge's. 0, or -ENOSPC. */
 int bridge_attach(struct bridge *bridge, struct netport *port);
-/* The same with a guard. -EEXIST: another port has that address. -ENOSPC too if it shares its
- * places in the table with four others. */
+/* The same with a guard. -EEXIST: another port has that address. */
 int bridge_attach_guarded(struct bridge *bridge, struct netport *port,
                           const struct guard_rule *rule);
 /* Unplugs it and forgets what was learned behind it. */
