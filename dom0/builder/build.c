@@ -355,9 +355,13 @@ static int make_domain(struct build *build)
     error = domain_create(request, handle, &build->domid);
     if (error) return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;
-    error = domain_set_max_memory(build->domid, request->max_pages);
+    error = domain_set_max_memory(build->domid, request->max_pages);    /* Of its memory map. */
     if (!error)
         error = domain_populate(build->domid, build->frames, request->pages);
+    /* What it may have beyond that is the operator's to say, by mem-set: a guest that took it by
+     * itself would take it from a neighbour that is just being started again. */
+    if (!error)
+        error = domain_set_max_memory(build->domid, request->pages);
     if (error)
         return failed(build, error, "too little memory: the hypervisor has not %lu MiB (%s)",
                       request->pages / 256, errno_name(error));

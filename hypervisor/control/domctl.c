@@ -213,6 +213,7 @@ static int domctl_domain(struct domain *d, struct xen_domctl *op, bool *copy_bac
     CASE(XEN_DOMCTL_max_vcpus)         return make_vcpus(d, op->u.max_vcpus.max);
     CASE(XEN_DOMCTL_max_mem)
         d->memory.max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+        d->memory.most_pages = MAX(d->memory.most_pages, d->memory.max_pages);
         return 0;
     CASE(XEN_DOMCTL_hypercall_init)
         return fill_hypercall_page(d, MFN(op->u.hypercall_init.gmfn));
