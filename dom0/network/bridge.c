@@ -194,28 +194,39 @@ static void send_to(struct bridge *bridge, unsigned int from, uint64_t targets, 
     }
 }
 
-/* A large frame for ports that want small ones. The piece is ours to use again only when nobody
- * looks at it any more. */
+static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
+{
+    for (; targets; targets &= targets - 1) {
+        struct netport *target = bridge->port[__builtin_ctzll(targets)];
+
+        if (!target->copies_at_once)
+            target->flush(target);
+    }
+}
+
+/* A large frame for ports that want small ones. The pieces are ours to use again only when nobody
+ * looks at them any more; for a vif that is a hypercall or two, so it is done for many at once. */
 static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets,
                      const uint8_t *frame, size_t length, unsigned int size)
 {
     struct net_cutter cutter;
-    size_t piece;
+    unsigned int count = 0;
+    uint8_t *piece = bridge->piece[0];
 
     if (!targets) return;
     if (!net_cut_begin(&cutter, frame, length, size)) {
         refused(bridge->dropped++);
         return;
     }
-    while ((piece = net_cut_next(&cutter, bridge->piece))) {
-        send_to(bridge, from, targets, bridge->piece, piece, 0);
-        for (uint64_t left = targets; left; left &= left - 1) {
-            struct netport *target = bridge->port[__builtin_ctzll(left)];
-
-            if (!target->copies_at_once)
-                target->flush(target);
-        }
+    for (size_t bytes; (bytes = net_cut_next(&cutter, piece));) {
+        send_to(bridge, from, targets, piece, bytes, 0);
+        count = (count + 1) % BRIDGE_PIECES;
+        piece = bridge->piece[count];
+        if (!count)
+            flush_those_that_look(bridge, targets);
     }
+    if (count)
+        flush_those_that_look(bridge, targets);
 }
 
 /* A port with a rate pays for what it sends; one in debt is not looked at until it is due again. */

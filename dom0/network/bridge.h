@@ -17,6 +17,7 @@
 
 #define BRIDGE_PORTS NET_SENDERS    /* a bit each in a 64-bit set */
 #define BRIDGE_TABLE 256u           /* addresses remembered; a power of two */
+#define BRIDGE_PIECES 32u           /* of a large frame, that are sent at once */
 #define BRIDGE_AGE 300000000000ull  /* nanoseconds an address is remembered without being seen */
 
 struct bridge_entry {
@@ -28,7 +29,8 @@ struct bridge_entry {
 };
 
 struct bridge {
-    _Alignas(4096) uint8_t piece[4096]; /* of a large frame, on its way to a port that takes none */
+    /* of a large frame, on their way to ports that take none; each lies within a page */
+    _Alignas(4096) uint8_t piece[BRIDGE_PIECES][2048];
     struct netport *port[BRIDGE_PORTS];
     uint64_t guarded;               /* the ports that have a guard */
     struct guard guard[BRIDGE_PORTS];
