@@ -23,11 +23,16 @@ struct account {
 };
 
 static struct account *accounts[BUCKETS];
-static bool (*memory_is_low)(void);
+static size_t (*memory_left)(void);
 
-void account_start(bool (*low)(void))
+void account_start(size_t (*left)(void))
 {
-    memory_is_low = low;
+    memory_left = left;
+}
+
+bool account_memory_is_low(void)
+{
+    return memory_left && memory_left() < ACCOUNT_RESERVE / 2;
 }
 
 static struct account *find(uint16_t domid)
@@ -58,13 +63,26 @@ size_t account_held(uint16_t domid, enum held kind)
     return account ? account->held[kind] : 0;
 }
 
+/* What it holds by its own doing; the rest the operator gave it. */
+static size_t own_doing(uint16_t domid)
+{
+    return account_held(domid, HELD_NODE_BYTES) + account_held(domid, HELD_TRANSACTIONS) +
+           account_held(domid, HELD_WATCHES) + account_held(domid, HELD_EVENTS);
+}
+
+static bool is_left(uint16_t domid, size_t amount)
+{
+    if (!memory_left || memory_left() >= ACCOUNT_RESERVE) return true;
+    return domid && !account_memory_is_low() && own_doing(domid) + amount <= ACCOUNT_LITTLE;
+}
+
 int account_check(uint16_t domid, enum held kind, size_t amount)
 {
     size_t held = account_held(domid, kind), quota = account_rules[kind].quota;
 
     if (domid == 0 && kind != HELD_EVENTS) return 0;
     if (domid && (held > quota || amount > quota - held)) return refused(-ENOSPC);
-    return memory_is_low && memory_is_low() ? refused(-ENOMEM) : 0;
+    return is_left(domid, amount) ? 0 : refused(-ENOMEM);
 }
 
 bool account_known(uint16_t domid)

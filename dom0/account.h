@@ -3,7 +3,8 @@
  * What dom0 holds on behalf of each domain, counted where it is allocated and where it is freed:
  * never recounted, and a test compares with a recount. Every allocation that a guest can cause is
  * charged here first, in bytes of what was asked for; so two things are checked at one place: the
- * domain's quota, and that enough is left for the operator.
+ * domain's quota, and that enough is left for the operator. All quotas together may be more than
+ * there is: who holds little is served when those who hold much have left no more than that.
  *
  * Domain 0 is counted, and bound by neither, but for events: of these guests make many for it, and
  * the reserve is kept.
@@ -33,8 +34,16 @@ struct account_rule {
 
 extern const struct account_rule account_rules[HELD_KINDS];
 
-/* `low`: is so little memory left that guests get no more of it? NULL: never. */
-void account_start(bool (*low)(void));
+/* Bytes that guests leave to the operator, who must be able to look, destroy, and create one more
+ * guest; but half of it is for those who hold less than so much by their own doing. */
+#define ACCOUNT_RESERVE (4u * 1024 * 1024)
+#define ACCOUNT_LITTLE (64u * 1024)
+
+/* `left`: bytes that dom0 has. NULL: always enough. */
+void account_start(size_t (*left)(void));
+
+/* Is so little left that guests who hold little get no more either? */
+bool account_memory_is_low(void);
 
 /* 0, and it is counted; -ENOSPC: beyond the quota; -ENOMEM: dom0 is short of memory. */
 int account_charge(uint16_t domid, enum held kind, size_t amount);

@@ -29,13 +29,9 @@
 
 static struct archive archive;
 
-/* Below this many free pages guests get no more memory of dom0's (dom0/account.h): 4 MiB are the
- * operator's, who must be able to look, destroy, and create one more guest. */
-#define RESERVE_PAGES 1024u
-
-static bool memory_is_low(void)
+static size_t memory_left(void)
 {
-    return free_page_count() < RESERVE_PAGES;
+    return free_page_count() * PAGE_BYTES;
 }
 
 static void must(int error, const char *what)
@@ -112,7 +108,7 @@ void guest_main(void)
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
     options_parse(command_line(), &options, complain);
-    account_start(memory_is_low);
+    account_start(memory_left);
     must(workers_start(), "its workers");
     start_xenstore();
     open_archive();

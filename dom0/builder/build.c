@@ -28,6 +28,7 @@ struct build {
     /* frames[pfn]: where the new domain's page is in the machine. */
     unsigned long *frames;
     unsigned frames_order;
+    bool *last_level;                           /* Of each page table: is it an L1? */
     domid_t domid;
     uint64_t shared_info;                       /* Machine address. */
     char *why;
@@ -143,6 +144,8 @@ static void map_one(struct tables *tables, uint64_t va, uint64_t pfn, uint64_t f
     if (!tables->l1 || tables->l1_range != va >> 21) {
         tables->l1 = find_l1(tables, va);
         tables->l1_range = va >> 21;
+        tables->build->last_level[tables->l1] = true;
+        thread_yield();                         /* A kernel may be large, and so are its tables. */
     }
     tables->table[tables->l1][va >> 12 & 511] = tables->build->frames[pfn] << PAGE_SHIFT | flags;
 }
@@ -154,6 +157,8 @@ static int build_tables(struct build *build)
     uint64_t flags = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_USER;
     struct tables tables = { .used = 1, .build = build };
 
+    build->last_level = calloc(layout->table_count, sizeof(*build->last_level));
+    if (!build->last_level) return failed(build, refused(-ENOMEM), "dom0 has no memory left");
     tables.table = map_frames(build->frames + first, layout->table_count, PROT_RW, build->domid,
                               NULL);
     if (IS_ERR(tables.table))
@@ -170,13 +175,34 @@ static int build_tables(struct build *build)
     return 0;
 }
 
+static int pin(struct build *build, unsigned cmd, uint64_t table)
+{
+    struct mmuext_op op = { .cmd = cmd };
+
+    op.arg1.mfn = build->frames[layout_pfn(&build->layout, build->layout.tables) + table];
+    return (int)HYPERVISOR_mmuext_op(&op, 1, NULL, build->domid);
+}
+
+static int pin_last_level(struct build *build, unsigned cmd)
+{
+    int error = 0;
+
+    for (uint64_t i = 0; !error && i < build->layout.table_count; i++)
+        if (build->last_level[i]) {
+            error = pin(build, cmd, i);
+            thread_yield();
+        }
+    return error;
+}
+
+/* While the hypervisor looks at entries we do nothing for anybody. Nearly all are in the last
+ * level: those tables are pinned one by one, and the L4 then finds them valid and keeps them so. */
 static int pin_tables(struct build *build)
 {
-    struct mmuext_op op = { .cmd = MMUEXT_PIN_L4_TABLE };
-    int error;
+    int error = pin_last_level(build, MMUEXT_PIN_L1_TABLE);
 
-    op.arg1.mfn = build->frames[layout_pfn(&build->layout, build->layout.tables)];
-    error = (int)HYPERVISOR_mmuext_op(&op, 1, NULL, build->domid);
+    error = error ? error : pin(build, MMUEXT_PIN_L4_TABLE, 0);
+    error = error ? error : pin_last_level(build, MMUEXT_UNPIN_TABLE);
     return error ? failed(build, error, "the hypervisor refuses the new page tables: %s",
                           errno_name(error))
                  : 0;
@@ -355,9 +381,13 @@ static int make_domain(struct build *build)
     error = domain_create(request, handle, &build->domid);
     if (error) return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;
-    error = domain_set_max_memory(build->domid, request->max_pages);
+    error = domain_set_max_memory(build->domid, request->max_pages);    /* Of its memory map. */
     if (!error)
         error = domain_populate(build->domid, build->frames, request->pages);
+    /* What it may have beyond that is the operator's to say, by mem-set: a guest that took it by
+     * itself would take it from a neighbour that is just being started again. */
+    if (!error)
+        error = domain_set_max_memory(build->domid, request->pages);
     if (error)
         return failed(build, error, "too little memory: the hypervisor has not %lu MiB (%s)",
                       request->pages / 256, errno_name(error));
@@ -395,6 +425,7 @@ int build_domain(const struct build_request *request, struct build_result *resul
                       "dom0 has no memory left to build a domain this large");
     for (size_t i = 0; i < ARRAY_COUNT(steps) && !error; i++)
         error = steps[i](&build);
+    free(build.last_level);
     free_pages(build.frames, build.frames_order);
     if (error && result->domid != DOMID_INVALID)
         domain_destroy(result->domid);

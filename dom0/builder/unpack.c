@@ -5,6 +5,7 @@
  * version 2.08 on says where in the rest the packed kernel lies.
  */
 #include "dom0/builder/unpack.h"
+#include "dom0/account.h"
 #include "dom0/builder/inflate.h"
 #include <abi/sums.h>
 #include <stdarg.h>
@@ -58,6 +59,9 @@ static int unpack(const uint8_t *from, size_t size, void (*breathe)(void), struc
         return refuse(out, refused(-EINVAL),
                       "its gzip file is damaged: the size at its end cannot be true");
     out->memory = malloc(room);
+    /* Whoever packed the file chose how large it is; others want memory of dom0's meanwhile. */
+    if (out->memory && account_memory_is_low())
+        unpack_free(out);
     if (!out->memory)
         return refuse(out, refused(-ENOMEM), "dom0 has no room for the %zu KiB that it unpacks to",
                       room / 1024);

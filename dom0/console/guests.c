@@ -8,6 +8,7 @@
 #include "dom0/account.h"
 #include "dom0/console/limit.h"
 #include "dom0/console/terminal.h"
+#include "dom0/toolstack/config.h"
 #include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -30,7 +31,7 @@
 
 struct guest_console {
     struct guest_console *next;
-    char name[32];
+    char name[CONFIG_MAX_NAME + 1];
     domid_t domid;
     struct xencons_interface *ring;
     evtchn_t port;
@@ -47,7 +48,7 @@ struct guest_console {
 
 static struct guest_console *consoles;
 static struct last_words {
-    char name[32];
+    char name[CONFIG_MAX_NAME + 1];
     size_t size;
     char text[LAST_WORDS_BYTES];
 } last_words[LAST_WORDS];
@@ -93,7 +94,7 @@ static void say_what_is_missing(struct guest_console *console, bool anyway)
 
 static void show_line(struct guest_console *console)
 {
-    char text[LINE_BYTES + 48];
+    char text[LINE_BYTES + sizeof(console->name) + 8];
     int size = snprintf(text, sizeof(text), "(%s) %.*s\n", console->name, (int)console->line_size,
                         console->line);
 
@@ -144,7 +145,7 @@ static bool take(struct guest_console *console, size_t most)
     for (size_t i = 0; i < size; i++)
         take_byte(console, taken[i]);
     if (console->attached)
-        terminal_write(taken, size);
+        terminal_pass(taken, size);
     return cons != prod;
 }
 
@@ -335,7 +336,8 @@ bool guest_console_type(struct guest_console *console, char key, uint64_t patien
     return typed.echoed;
 }
 
-static void show_log(const struct guest_console *console)
+static void show_log(const struct guest_console *console,
+                     void (*write)(const char *bytes, size_t size))
 {
     size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0,
            end = console->logged;
@@ -343,7 +345,7 @@ static void show_log(const struct guest_console *console)
     while (at < end) {
         size_t chunk = MIN(end - at, LOG_BYTES - at % LOG_BYTES);
 
-        terminal_write(&console->log[at % LOG_BYTES], chunk);
+        write(&console->log[at % LOG_BYTES], chunk);
         at += chunk;
     }
 }
@@ -352,7 +354,7 @@ bool guest_console_show_log(const char *name)
 {
     for (const struct guest_console *console = consoles; console; console = console->next)
         if (!strcmp(console->name, name)) {
-            show_log(console);
+            show_log(console, terminal_write);
             terminal_write("\n", 1);
             return true;
         }
@@ -390,7 +392,7 @@ void guest_console_attach(struct guest_console *console)
     uint64_t moved = 0;                 /* When the guest last took a key, or there was none. */
 
     printk("Console of %s: Ctrl-] brings you back.\n", console->name);
-    show_log(console);
+    show_log(console, terminal_pass);
     console->attached = true;
     while (!detached && !console->closed) {
         if (waiting < sizeof(keys))

@@ -5,6 +5,11 @@
  * gives him a line of his own, and shows the operator's again at the next key. (At the next key,
  * not at once: a script that waits for the prompt shall not see one that does not belong to its
  * command.)
+ *
+ * Guests, and whoever wrote a guest's configuration, have a hand in much of what is said here:
+ * their lines and logs, names, what is wrong in a file. A terminal obeys such text: it moves,
+ * erases, and some type an answer, as if the operator had. So of control characters only ends of
+ * lines and tabs get through; what an attached guest does to the terminal is between it and him.
  */
 #include "dom0/console/terminal.h"
 #include <pvguest/bits.h>
@@ -12,6 +17,8 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/time.h>
 
+/* One call holds the hypervisor's console lock throughout. */
+#define PIECE 512u
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
@@ -45,19 +52,44 @@ static void raw_write(const char *bytes, size_t size)
     HYPERVISOR_console_io(CONSOLEIO_write, (unsigned)size, (char *)(uintptr_t)bytes);
 }
 
-void terminal_write(const char *bytes, size_t size)
+void terminal_pass(const char *bytes, size_t size)
 {
     if (editor.active && !editor.echo && !editor.interrupted) {
         raw_write("\n", 1);
         editor.interrupted = true;
     }
     while (size) {
-        /* One call holds the hypervisor's console lock throughout. */
-        size_t chunk = MIN(size, (size_t)1024);
+        size_t piece = MIN(size, (size_t)PIECE);
 
-        raw_write(bytes, chunk);
-        bytes += chunk;
-        size -= chunk;
+        raw_write(bytes, piece);
+        bytes += piece;
+        size -= piece;
+    }
+}
+
+/* Behind `before`: the codes of 0x80 to 0x9f are commands, too, as UTF-8 writes them or alone;
+ * behind other bytes than these they are part of a letter. */
+static bool is_command(unsigned char c, unsigned char before)
+{
+    if (c < ' ') return c != '\n' && c != '\t';
+    return c == 0x7f || (c >= 0x80 && c <= 0x9f && (before == 0xc2 || before < 0x80));
+}
+
+void terminal_write(const char *bytes, size_t size)
+{
+    static char before;                 /* Of what has gone out. */
+    char text[PIECE];
+    size_t used = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != '\r') {         /* The end of a line is enough. */
+            before = is_command((unsigned char)bytes[i], (unsigned char)before) ? '?' : bytes[i];
+            text[used++] = before;
+        }
+        if (used == sizeof(text) || (used && i + 1 == size)) {
+            terminal_pass(text, used);
+            used = 0;
+        }
     }
 }
 
@@ -70,11 +102,11 @@ static void echo(const char *bytes, size_t size)
 {
     editor.echo = true;
     if (editor.interrupted && editor.length) {
-        terminal_write(editor.prompt, strlen(editor.prompt));
-        terminal_write(editor.line, editor.length);
+        terminal_pass(editor.prompt, strlen(editor.prompt));
+        terminal_pass(editor.line, editor.length);
     }
     editor.interrupted = false;
-    terminal_write(bytes, size);
+    terminal_pass(bytes, size);
     editor.echo = false;
 }
 

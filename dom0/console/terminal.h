@@ -11,8 +11,14 @@
 /* From here on the SDK's printk goes through the terminal. */
 void terminal_start(void);
 
-/* Bytes as they are. Safe in event handlers. */
+/*
+ * Text, whoever's words are in it: nothing that would command the operator's terminal gets through
+ * to it. Safe in event handlers.
+ */
 void terminal_write(const char *bytes, size_t size);
+
+/* Bytes as they are, of a guest that he has attached himself to. */
+void terminal_pass(const char *bytes, size_t size);
 
 /*
  * Shows the prompt and edits a line: backspace, Ctrl-W, Ctrl-U; up and down bring back earlier

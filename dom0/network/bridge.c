@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The learning bridge: see bridge.h. The table is a hash with four places to look for an address,
- * so neither looking up nor learning ever loops over more than four entries, however many addresses
- * a guest invents: it can only push out entries that share its four places, never make the table
- * grow. Pinned entries are pushed out by nothing.
+ * The learning bridge: see bridge.h. The table is a hash with four places for an address, so
+ * neither looking up nor learning ever loops over more than four entries, however many addresses a
+ * guest invents: it can only push out entries that share its four places, never make the table
+ * grow. Pinned entries are pushed out by nothing. They are as many as there are ports, and always
+ * find a place: behind the four, if others have pinned these, for whoever chooses the addresses of
+ * his cards shall not choose who else can have one. Then that far is looked.
  */
 #include "bridge.h"
 #include <pvguest/refuse.h>
@@ -40,7 +42,7 @@ static struct bridge_entry *look_up(struct bridge *bridge, const uint8_t *mac)
 {
     unsigned int at = hash(mac);
 
-    for (unsigned int i = 0; i < PLACES; i++) {
+    for (unsigned int i = 0; i < bridge->reach; i++) {
         struct bridge_entry *entry = &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
 
         if (entry->used && memcmp(entry->mac, mac, NET_MAC) == 0) return entry;
@@ -65,21 +67,34 @@ static struct bridge_entry *find_place(struct bridge *bridge, const uint8_t *mac
     return oldest;
 }
 
-static bool put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bool pinned,
+/* Behind an address's own places. There is one: there are fewer ports than places. */
+static struct bridge_entry *find_place_behind(struct bridge *bridge, const uint8_t *mac)
+{
+    unsigned int at = hash(mac), i = PLACES;
+
+    while (bridge->table[(at + i) & (BRIDGE_TABLE - 1)].pinned)
+        i++;
+    if (bridge->reach <= i)
+        bridge->reach = i + 1;
+    return &bridge->table[(at + i) & (BRIDGE_TABLE - 1)];
+}
+
+static void put(struct bridge *bridge, const uint8_t *mac, unsigned int port, bool pinned,
                 uint64_t now)
 {
     struct bridge_entry *entry = look_up(bridge, mac);
 
     if (!entry)
         entry = find_place(bridge, mac, now);
-    if (!entry) return false;
+    if (!entry && pinned)
+        entry = find_place_behind(bridge, mac);
+    if (!entry) return;
     memcpy(entry->mac, mac, NET_MAC);
     /* an address that moved is believed at its new place at once */
     entry->port = (uint8_t)port;
     entry->seen = now;
     entry->pinned = pinned;
     entry->used = true;
-    return true;
 }
 
 /* Is the sender who it says, as far as we know? What it tells us of new addresses is remembered. */
@@ -179,28 +194,39 @@ static void send_to(struct bridge *bridge, unsigned int from, uint64_t targets, 
     }
 }
 
-/* A large frame for ports that want small ones. The piece is ours to use again only when nobody
- * looks at it any more. */
+static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
+{
+    for (; targets; targets &= targets - 1) {
+        struct netport *target = bridge->port[__builtin_ctzll(targets)];
+
+        if (!target->copies_at_once)
+            target->flush(target);
+    }
+}
+
+/* A large frame for ports that want small ones. The pieces are ours to use again only when nobody
+ * looks at them any more; for a vif that is a hypercall or two, so it is done for many at once. */
 static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets,
                      const uint8_t *frame, size_t length, unsigned int size)
 {
     struct net_cutter cutter;
-    size_t piece;
+    unsigned int count = 0;
+    uint8_t *piece = bridge->piece[0];
 
     if (!targets) return;
     if (!net_cut_begin(&cutter, frame, length, size)) {
         refused(bridge->dropped++);
         return;
     }
-    while ((piece = net_cut_next(&cutter, bridge->piece))) {
-        send_to(bridge, from, targets, bridge->piece, piece, 0);
-        for (uint64_t left = targets; left; left &= left - 1) {
-            struct netport *target = bridge->port[__builtin_ctzll(left)];
-
-            if (!target->copies_at_once)
-                target->flush(target);
-        }
+    for (size_t bytes; (bytes = net_cut_next(&cutter, piece));) {
+        send_to(bridge, from, targets, piece, bytes, 0);
+        count = (count + 1) % BRIDGE_PIECES;
+        piece = bridge->piece[count];
+        if (!count)
+            flush_those_that_look(bridge, targets);
     }
+    if (count)
+        flush_those_that_look(bridge, targets);
 }
 
 /* A port with a rate pays for what it sends; one in debt is not looked at until it is due again. */
@@ -286,6 +312,7 @@ void bridge_init(struct bridge *bridge, uint64_t (*now)(void))
 {
     memset(bridge, 0, sizeof *bridge);
     bridge->now = now;
+    bridge->reach = PLACES;
 }
 
 int bridge_attach(struct bridge *bridge, struct netport *port)
@@ -308,8 +335,8 @@ int bridge_attach_guarded(struct bridge *bridge, struct netport *port,
     uint64_t now = bridge->now();
 
     if (known && known->pinned) return refused(-EEXIST);
-    if (number == BRIDGE_PORTS || !put(bridge, rule->mac, number, true, now))
-        return refused(-ENOSPC);
+    if (number == BRIDGE_PORTS) return refused(-ENOSPC);
+    put(bridge, rule->mac, number, true, now);
     guard_init(&bridge->guard[number], rule, now);
     bridge->guarded |= 1ull << number;
     return bridge_attach(bridge, port);
@@ -335,5 +362,5 @@ void bridge_detach(struct bridge *bridge, struct netport *port)
     port->received = NULL;
     for (unsigned int i = 0; i < BRIDGE_TABLE; i++)
         if (bridge->table[i].port == number)
-            bridge->table[i].used = false;
+            bridge->table[i].used = bridge->table[i].pinned = false;
 }

@@ -17,6 +17,7 @@
 
 #define BRIDGE_PORTS NET_SENDERS    /* a bit each in a 64-bit set */
 #define BRIDGE_TABLE 256u           /* addresses remembered; a power of two */
+#define BRIDGE_PIECES 32u           /* of a large frame, that are sent at once */
 #define BRIDGE_AGE 300000000000ull  /* nanoseconds an address is remembered without being seen */
 
 struct bridge_entry {
@@ -28,13 +29,15 @@ struct bridge_entry {
 };
 
 struct bridge {
-    _Alignas(4096) uint8_t piece[4096]; /* of a large frame, on its way to a port that takes none */
+    /* of a large frame, on their way to ports that take none; each lies within a page */
+    _Alignas(4096) uint8_t piece[BRIDGE_PIECES][2048];
     struct netport *port[BRIDGE_PORTS];
     uint64_t guarded;               /* the ports that have a guard */
     struct guard guard[BRIDGE_PORTS];
     uint64_t touched;               /* ports with frames sent since the last flush */
     uint64_t due[BRIDGE_PORTS];     /* of a paused port: when it may go on */
     struct bridge_entry table[BRIDGE_TABLE];
+    unsigned int reach;             /* places to look at for one address */
     uint64_t (*now)(void);          /* nanoseconds since some start */
     /* wants bridge_resume() called then; NULL: no port has a rate */
     void (*call)(uint64_t when);
@@ -44,8 +47,7 @@ struct bridge {
 void bridge_init(struct bridge *bridge, uint64_t (*now)(void));
 /* Plugs a port in; its receive, received and user members become the bridge's. 0, or -ENOSPC. */
 int bridge_attach(struct bridge *bridge, struct netport *port);
-/* The same with a guard. -EEXIST: another port has that address. -ENOSPC too if it shares its
- * places in the table with four others. */
+/* The same with a guard. -EEXIST: another port has that address. */
 int bridge_attach_guarded(struct bridge *bridge, struct netport *port,
                           const struct guard_rule *rule);
 /* Unplugs it and forgets what was learned behind it. */

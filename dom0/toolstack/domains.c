@@ -466,32 +466,33 @@ static uint64_t ready_at(const struct domain *domain)
 }
 
 /*
- * One domain that has ended is seen to; the list changes under our hands, so the caller asks again.
- * False: nobody is left but those for whom it is too early; *next is when it is not.
+ * Of the domains that have ended, the one whose time came first: with many that end again and
+ * again there is always one whose time has come, and nobody is passed over. NULL: it is too early
+ * for all, or nobody has; *next is when it is not.
  */
-static bool see_to_one(uint64_t *next)
+static struct domain *first_due(uint64_t *next)
 {
+    struct domain *first = NULL;
+
+    *next = NEVER;
     for (struct domain *domain = domains; domain; domain = domain->next) {
         uint64_t ready;
 
         if (domain->leaving || !has_ended(domain) || domain->action == ACTION_PRESERVE)
             continue;
         ready = ready_at(domain);
-        if (ready <= now_ns()) {
-            if (domain->action == ACTION_RESTART)
-                restart(domain);
-            else
-                tear_down(domain);
-            return true;
-        }
-        if (ready < *next)
+        if (ready < *next) {
             *next = ready;
+            first = domain;
+        }
     }
-    return false;
+    return *next <= now_ns() ? first : NULL;
 }
 
 static void life_thread(void *argument)
 {
+    struct domain *domain;
+
     for (uint64_t next = NEVER, now;;) {
         now = now_ns();
         if (next == NEVER)
@@ -499,10 +500,15 @@ static void life_thread(void *argument)
         else if (now < next)
             (void)wait_event_timeout(ended_queue, somebody_ended, next - now);
         somebody_ended = false;
-        next = NEVER;
         mutex_lock(&lock);
-        while (see_to_one(&next))
-            next = NEVER;
+        while ((domain = first_due(&next))) {
+            if (domain->action == ACTION_RESTART)
+                restart(domain);
+            else
+                tear_down(domain);
+            mutex_unlock(&lock);        /* Whoever waits for it has it between two of them. */
+            mutex_lock(&lock);
+        }
         mutex_unlock(&lock);
     }
 }

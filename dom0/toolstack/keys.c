@@ -16,7 +16,7 @@
 
 static struct {
     bool busy;
-    char name[32];
+    char name[CONFIG_MAX_NAME + 1];
     unsigned long wanted;
     unsigned count, lost;
     uint32_t us[MOST_KEYS];             /* Sorted. */

@@ -66,6 +66,7 @@ int change_commit(const struct change *change, struct tree_actor actor)
 
 static struct {
     uint16_t domid;                             /* 0: nobody. */
+    uint64_t until;                             /* What was made later is none of his. */
     struct tree_node *gone;                     /* Taken out of the tree, yet to be freed. */
     char path[XENSTORE_ABS_PATH_MAX + 1];       /* As far as the walk has come. */
 } forgetting;
@@ -78,6 +79,7 @@ uint16_t change_forgetting(void)
 void change_forget(uint16_t domid)
 {
     forgetting.domid = domid;
+    forgetting.until = tree_latest();
     forgetting.path[0] = '\0';
     tree_withdraw(xenstore_tree, domid);
 }
@@ -85,7 +87,8 @@ void change_forget(uint16_t domid)
 /* The next node of the walk: his own goes, with all below it. False: there is none. */
 static bool forget_next(void)
 {
-    struct tree_node *parent, *node = tree_next(xenstore_tree, forgetting.path, &parent);
+    struct tree_node *parent, *node = tree_next(xenstore_tree, forgetting.path, forgetting.until,
+                                                &parent);
 
     if (!node) return false;
     tree_withdraw(node, forgetting.domid);

@@ -39,7 +39,7 @@ struct tree_node *tree_make(const char *name, size_t name_size, const void *valu
 
     tree_work++;
     if (!node) return NULL;
-    node->generation = ++last_generation;
+    node->generation = node->born = ++last_generation;
     node->perms = *perms;
     node->name = copy_bytes(name, name_size);
     node->name_size = name_size;
@@ -272,12 +272,18 @@ static struct tree_node *enter(char *path, struct tree_node *parent, unsigned at
     return child;
 }
 
-struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent)
+uint64_t tree_latest(void)
+{
+    return last_generation;
+}
+
+struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
+                            struct tree_node **parent)
 {
     struct tree_node *node = find(root, path);
 
     tree_work++;
-    if (node && node->child_count) return enter(path, node, 0, parent);
+    if (node && node->child_count && node->born <= until) return enter(path, node, 0, parent);
     while (*path) {
         const char *name;
         bool found;

@@ -37,6 +37,7 @@ struct tree_perms {
 struct tree_node {
     /* Never repeats; changes with the value, the permissions or the list of children. */
     uint64_t generation;
+    uint64_t born;              /* Its first one. */
     struct tree_perms perms;
     char *name;
     size_t name_size;
@@ -79,10 +80,15 @@ const struct tree_node *tree_find_nearest(const struct tree_node *root, const ch
 /*
  * A walk over all that may rest between any two steps: the path, "" at first, becomes that of the
  * next node, parents before children and these by name; it comes back, with its parent. NULL behind
- * the last. What there was at the path before may be gone by now; what has come meanwhile is seen
- * if its place is yet to come.
+ * the last. What there was at the path before may be gone by now. Of what was made later than
+ * `until` the topmost node is seen if its place is yet to come, and nothing below it: else the walk
+ * would last for as long as somebody makes more than it takes.
  */
-struct tree_node *tree_next(struct tree_node *root, char *path, struct tree_node **parent);
+struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
+                            struct tree_node **parent);
+
+/* The latest generation of any node. */
+uint64_t tree_latest(void);
 
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access);
 

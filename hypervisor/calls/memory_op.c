@@ -45,13 +45,12 @@ static long give_map(uint64_t arg, const struct e820_entry *entries, unsigned in
 }
 
 /* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow
- * into it). */
+ * into it). Today it may have less than it may ever, and than once. */
 static long memory_map(uint64_t arg)
 {
     const struct domain *d = current->domain;
-    uint64_t pages = d->memory.max_pages < max_frame
-                         ? MAX(d->memory.max_pages, d->memory.page_count)
-                         : d->memory.page_count;
+    uint64_t most = MAX(d->memory.max_pages, d->memory.most_pages);
+    uint64_t pages = most < max_frame ? MAX(most, d->memory.page_count) : d->memory.page_count;
     struct e820_entry ram = { 0, pages << PAGE_SHIFT, 1 };
 
     return give_map(arg, &ram, 1);

@@ -133,6 +133,7 @@ static int unpause(struct domain *d, uint64_t unused)
 static int set_max_mem(struct domain *d, const struct xen_domctl_max_mem *op)
 {
     d->memory.max_pages = op->max_memkb >> (PAGE_SHIFT - 10);
+    d->memory.most_pages = MAX(d->memory.most_pages, d->memory.max_pages);
     return 0;
 }
 

@@ -18,6 +18,7 @@ struct domain_memory {
     struct list leaving;            /* frames already seen by domain_relinquish_memory */
     /* frames owned (also those given back but still mapped) and allowed */
     uint64_t page_count, max_pages;
+    uint64_t most_pages;            /* that a toolstack has ever allowed */
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
     bool trusted;                   /* the control domain: may map devices, knows about L1TF */
     bool closed;                    /* it ends, and is given no more frames */

@@ -196,6 +196,11 @@ static void allotment(void **state)
     op.u.max_mem.max_memkb = 4 * 12345 + 3;
     assert_int_equal(domctl(XEN_DOMCTL_max_mem, GUEST), 0);
     assert_int_equal(guest.memory.max_pages, 12345);
+    assert_int_equal(guest.memory.most_pages, 12345);
+    op.u.max_mem.max_memkb = 4 * 345;
+    assert_int_equal(domctl(XEN_DOMCTL_max_mem, GUEST), 0);
+    assert_int_equal(guest.memory.max_pages, 345);
+    assert_int_equal(guest.memory.most_pages, 12345);
 }
 
 static void hypercall_page(void **state)

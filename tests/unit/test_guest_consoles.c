@@ -39,7 +39,7 @@ static struct guest {
 
 static bool refuse_map, refuse_port;
 static unsigned said;
-static char terminal[32768];
+static char terminal[32768], passed[32768];     /* as text; as it is */
 static uint64_t now;
 
 void printk(const char *format, ...)
@@ -76,6 +76,11 @@ size_t strlcpy(char *to, const char *from, size_t size)
 void terminal_write(const char *bytes, size_t size)
 {
     strncat(terminal, bytes, size);
+}
+
+void terminal_pass(const char *bytes, size_t size)
+{
+    strncat(passed, bytes, size);
 }
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
@@ -219,6 +224,29 @@ static void what_is_said_is_shown(void **state)
     assert_false(guest_console_show_log("g3"));
 }
 
+/* Names that differ in their last letter only: the log is that of the one that is asked for. */
+static void names_may_be_long(void **state)
+{
+    char name[64], other[64];
+
+    memset(name, 'n', sizeof(name));
+    name[63] = '\0';
+    strcpy(other, name);
+    other[62] = 'o';
+    guest_console_rename(guest[1].console, name);
+    guest_console_rename(guest[2].console, other);
+    says(1, "one\n");
+    says(2, "two\n");
+    terminal[0] = '\0';
+    assert_true(guest_console_show_log(name));
+    assert_string_equal(terminal, "one\n\n");
+    guest_console_close(guest[2].console);
+    guest[2].console = NULL;
+    terminal[0] = '\0';
+    assert_true(guest_console_show_log(other));
+    assert_string_equal(terminal, "two\n\n");
+}
+
 /* A full ring is none that lies; one byte more is. Its bytes are never looked at. */
 static void rings_that_lie(void **state)
 {
@@ -250,8 +278,13 @@ static void what_is_typed(void **state)
 {
     struct xencons_interface *ring = &guest[1].ring;
 
+    says(1, "\x1b[Hhello\n");
+    terminal[0] = passed[0] = '\0';
     typed = "ab\x1d";
     guest_console_attach(guest[1].console);
+    /* An attached guest has the terminal to itself. */
+    assert_string_equal(passed, "\x1b[Hhello\n");
+    assert_string_equal(terminal, "");
     assert_int_equal(ring->in_prod, 2);
     assert_memory_equal(ring->in, "ab", 2);
     /* A guest that has read more than there was gets nothing, and nobody waits for it. */
@@ -327,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_said_is_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_may_be_long, setup, teardown),
         cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_typed, setup, teardown),
         cmocka_unit_test_setup_teardown(how_a_key_is_echoed, setup, teardown),

@@ -165,6 +165,9 @@ static void maps(void **state)
     domain.memory.page_count = 301;
     assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
     assert_int_equal(entry[0].size, 301 << 12);
+    domain.memory.most_pages = 400; /* once; a balloon may have room for as much again */
+    assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
+    assert_int_equal(entry[0].size, 400 << 12);
     domain.memory.max_pages = 1000; /* as much as there is, or no limit at all: what it has */
     assert_int_equal(map(XENMEM_memory_map, 1, &given), 0);
     assert_int_equal(entry[0].size, 301 << 12);

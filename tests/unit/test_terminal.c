@@ -136,6 +136,33 @@ static void the_end_of_a_line_or_of_all(void **state)
     assert_string_equal(read("a\x04" "b\r"), "ab");     /* Only of an empty line. */
 }
 
+/* Guests' words, and those of a guest's configuration: no escape sequence, in no form that a
+ * terminal knows, nor half of one at the end of a piece; letters are not harmed. */
+static void text_commands_no_terminal(void **state)
+{
+    static char many[2001];
+
+    shown_size = 0;
+    terminal_write("a\x1b[2J\x07\b\x7f\tb\r\n", 12);
+    terminal_write("\xc3\x9b\xe2\x9b\x9b\xc2\xa9\xc2\x9b" "A\x9b" "B\xc2", 13);
+    terminal_write("\x9b" "C", 2);
+    assert_int_equal(shown_size, 26);
+    assert_memory_equal(shown, "a?[2J???\tb\n\xc3\x9b\xe2\x9b\x9b\xc2\xa9\xc2?A?B\xc2?C", 26);
+    shown_size = 0;
+    terminal_write("\xc2\r\x9b\x9b\xc2\x1b\x9b", 7);
+    assert_memory_equal(shown, "\xc2??\xc2??", 6);
+    shown_size = 0;
+    terminal_pass("\x1b[2J\r\x9b", 6);                /* But who attaches himself wants it so. */
+    assert_int_equal(shown_size, 6);
+    assert_memory_equal(shown, "\x1b[2J\r\x9b", 6);
+    for (size_t i = 0; i < 2000; i++)
+        many[i] = i % 3 ? '\x1b' : 'x';
+    shown_size = 0;
+    terminal_write(many, 2000);
+    assert_int_equal(shown_size, 2000);
+    assert_null(memchr(shown, '\x1b', shown_size));
+}
+
 /* He need not wait until he is asked; and Ctrl-C ends the waiting, and throws away what he typed
  * before. */
 static void while_he_waits(void **state)
@@ -197,6 +224,7 @@ int main(void)
         cmocka_unit_test(earlier_lines_come_back),
         cmocka_unit_test(a_line_that_is_full),
         cmocka_unit_test(the_end_of_a_line_or_of_all),
+        cmocka_unit_test(text_commands_no_terminal),
         cmocka_unit_test(while_he_waits),
         cmocka_unit_test(a_text_typed_ahead),
     };

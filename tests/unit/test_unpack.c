@@ -9,9 +9,17 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <zlib.h>
+#include "dom0/account.h"
 #include "dom0/builder/unpack.h"
 
 unsigned allocations_until_failure;
+
+static size_t left = ACCOUNT_RESERVE;           /* Of dom0's memory, when it is unpacked. */
+
+static size_t memory_left(void)
+{
+    return left;
+}
 
 static const char kernel[] =
     "\177ELF a kernel, a kernel, a kernel, a kernel, and that is all of it";
@@ -80,6 +88,13 @@ static void plain_and_packed(void **state)
     size = pack(file, sizeof(file));
     allocations_until_failure = 1;
     assert_refused(size, -ENOMEM, "dom0 has no room for the 0 KiB");
+    /* Nor what others would miss. */
+    account_start(memory_left);
+    assert_kernel(size);
+    left = ACCOUNT_RESERVE / 2 - 1;
+    assert_refused(size, -ENOMEM, "dom0 has no room for the 0 KiB");
+    left++;
+    assert_kernel(size);
 }
 
 static void bzimages(void **state)

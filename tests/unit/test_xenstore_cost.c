@@ -523,6 +523,30 @@ static void the_tree_lives_meanwhile(void **state)
     assert_int_equal(five.answer.len, 0);
 }
 
+#define TOWERS 10u
+
+/* Nor can anybody make it longer: who puts one tower of nodes behind the other, always where the
+ * walk is yet to come, and removes the first ones, is not climbed after. */
+static void nobody_keeps_the_dead_alive(void **state)
+{
+    static char path[200];
+    unsigned turns = 1;
+    size_t size;
+
+    make_many("data", 300);
+    for (; !ASK(&dom0, XS_RELEASE, 0, "6"); turns++) {
+        assert_string_equal(dom0.payload, "EAGAIN");
+        assert_in_range(turns, 1, 3 * TOWERS);
+        size = (size_t)sprintf(path, "data/t%03u", turns);
+        while (size < 125)
+            size += (size_t)sprintf(path + size, "/a");
+        cost(&five, XS_MKDIR, 0, path, size + 1);
+        assert_int_equal(five.answer.type, XS_MKDIR);
+        if (turns > TOWERS)
+            cost(&five, XS_RM, 0, path, (size_t)sprintf(path, "data/t%03u", turns - TOWERS) + 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(whoever_asks_brings_it_on, setup, teardown),
         cmocka_unit_test_setup_teardown(forgetting_goes_in_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tree_lives_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_keeps_the_dead_alive, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,11 +22,11 @@ struct client {
 };
 
 static struct client clients[CLIENTS];          /* Domains 0 to 3. */
-static bool low;
+static size_t left;                             /* Of dom0's memory. */
 
-static bool memory_is_low(void)
+static size_t memory_left(void)
 {
-    return low;
+    return left;
 }
 
 static bool ready(struct xenstore_connection *to)
@@ -58,8 +58,8 @@ static int setup(void **state)
     static const struct xenstore_carrier carrier = { NULL, NULL };
     char payload[64];
 
-    low = false;
-    account_start(memory_is_low);
+    left = ACCOUNT_RESERVE;
+    account_start(memory_left);
     assert_int_equal(xenstore_start(&carrier), 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
         memset(&clients[i], 0, sizeof(clients[i]));
@@ -293,7 +293,7 @@ static void the_reserve_is_the_operators(void **state)
     struct client *one = &clients[1];
 
     ask(one, XS_WRITE, 0, "data\0xxx", 8);
-    low = true;
+    left = ACCOUNT_RESERVE / 2 - 1;
     ask(one, XS_WRITE, 0, "more\0x", 6);
     assert_string_equal(one->answer, "ENOMEM");
     ask(one, XS_TRANSACTION_START, 0, "", 1);
@@ -306,7 +306,34 @@ static void the_reserve_is_the_operators(void **state)
     assert_false(one->refused);
     ask(&clients[0], XS_WRITE, 0, "/local/domain/1/more\0x", 22);
     assert_false(clients[0].refused);
-    low = false;
+}
+
+/* Those who hold much cannot take everything from those who hold little. */
+static void who_holds_little_is_served(void **state)
+{
+    struct client *one = &clients[1], *two = &clients[2];
+    char payload[8 + XENSTORE_MAX_NODE_BYTES];
+    unsigned made;
+
+    memset(payload, 'x', sizeof(payload));
+    for (unsigned i = 0; i < 40; i++)
+        ask(one, XS_WRITE, 0, payload, (size_t)sprintf(payload, "%u", i) + 1 + 2000);
+    assert_false(one->refused);
+    left = ACCOUNT_RESERVE - 1;
+    ask(one, XS_WRITE, 0, "more\0x", 6);
+    assert_string_equal(one->answer, "ENOMEM");
+    ask(two, XS_WATCH, 0, "data\0t", 7);
+    assert_false(two->refused);
+    for (made = 0; made < 100 && !two->refused; made++)
+        ask(two, XS_WRITE, 0, payload, (size_t)sprintf(payload, "%u", made) + 1 + 2000);
+    assert_string_equal(two->answer, "ENOMEM");
+    assert_in_range(made, 25, 35);
+    left = ACCOUNT_RESERVE / 2;
+    ask(two, XS_WRITE, 0, "a\0x", 3);
+    assert_false(two->refused);
+    left--;
+    ask(two, XS_WRITE, 0, "b\0x", 3);
+    assert_string_equal(two->answer, "ENOMEM");
 }
 
 /* But guests choose how many events there are for the operator's own watches: a watch can fire
@@ -318,7 +345,7 @@ static void the_operators_events_are_not(void **state)
     ask(&clients[1], XS_WRITE, 0, "a\0x", 3);
     assert_in_range(account_held(0, HELD_EVENTS), 1, 100);
     recount();
-    low = true;
+    left = ACCOUNT_RESERVE - 1;
     ask(&clients[1], XS_WRITE, 0, "a\0y", 3);                    /* It waits already. */
     assert_false(clients[0].connection.watches->listener->fired_whole);
     ask(&clients[1], XS_RM, 0, "a", 2);
@@ -327,7 +354,7 @@ static void the_operators_events_are_not(void **state)
     assert_in_range(account_held(0, HELD_EVENTS), 1, 100);
     assert_true(clients[0].connection.watches->listener->fired_whole);
     recount();
-    low = clients[0].deaf = false;
+    clients[0].deaf = false;
     xenstore_pump(&clients[0].connection);
     assert_int_equal(account_held(0, HELD_EVENTS), 0);
     assert_null(clients[0].connection.fired);
@@ -382,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(accounts_are_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(each_quota_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(the_reserve_is_the_operators, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_holds_little_is_served, setup, teardown),
         cmocka_unit_test_setup_teardown(the_operators_events_are_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_costs_what_it_does, setup, teardown),
     };

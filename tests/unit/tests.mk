@@ -43,6 +43,9 @@ decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
+domains.sources := dom0/toolstack/domains.c dom0/toolstack/restart.c
+domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
+    -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
     hypervisor/control/domain_info.c hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
@@ -182,7 +185,7 @@ traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
-unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
+unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c dom0/account.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
 virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c

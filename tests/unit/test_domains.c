@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests that end by themselves, so many and so often that the toolstack has always one to start
+ * again: who waits for its lock has it between two of them, and each guest has its turn. Building,
+ * XenStore and the clock are played.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dom0/builder/control.h"
+#include "dom0/toolstack/devices.h"
+#include "dom0/toolstack/domains.h"
+#include "dom0/toolstack/home.h"
+#include "dom0/toolstack/recipe.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+
+#define GUESTS 13u
+#define BUILD_NS (500 * NS_PER_MS)      /* More than a tenth, of thirteen, is more than all. */
+
+static uint64_t now;
+static unsigned builds, guest_builds[GUESTS];
+static bool lives;                      /* Nobody ends. */
+static void (*life)(void *argument);
+static jmp_buf nothing_to_do;
+static bool operator_waits;
+static unsigned most_builds, operator_after;
+
+/* --- what takes time --- */
+
+uint64_t now_ns(void)
+{
+    return now;
+}
+
+int recipe_read(const struct archive *files, const char *file, const char *more,
+                struct config *config, struct trouble *trouble)
+{
+    memset(config, 0, sizeof(*config));
+    strcpy(config->name, file);
+    config->on_crash = ACTION_RESTART;
+    return 0;
+}
+
+int recipe_build(const struct archive *files, const struct config *config,
+                 struct build_result *built, struct trouble *trouble)
+{
+    now += BUILD_NS;
+    if (!lives)
+        guest_builds[atoi(config->name + 1)]++;
+    memset(built, 0, sizeof(*built));
+    built->domid = (domid_t)(1 + builds++);
+    lives = lives || builds == most_builds;
+    return 0;
+}
+
+void recipe_say_where(const char *file, struct trouble *trouble)
+{
+}
+
+/* Each is gone when it is asked for, but crashes as soon as anybody looks at it. */
+static domid_t destroyed;
+
+int domain_get_info(domid_t domid, struct xen_domctl_getdomaininfo *info)
+{
+    if (domid == destroyed) return -ESRCH;
+    info->flags = lives ? 0
+                        : XEN_DOMINF_shutdown | SHUTDOWN_crash << XEN_DOMINF_shutdownshift;
+    return 0;
+}
+
+int domain_destroy(domid_t domid)
+{
+    destroyed = domid;
+    return 0;
+}
+
+/* --- threads --- */
+
+void mutex_lock(struct mutex *mutex)
+{
+    assert_null(mutex->owner);
+    mutex->owner = (struct thread *)mutex;
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    assert_non_null(mutex->owner);
+    mutex->owner = NULL;
+    if (operator_waits)
+        operator_after = builds;
+    operator_waits = false;
+}
+
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
+{
+    if (!timeout_ns)
+        longjmp(nothing_to_do, 1);
+    now += timeout_ns;
+    return false;
+}
+
+void wake_all(struct wait_queue *queue)
+{
+}
+
+void thread_sleep(uint64_t ns)
+{
+    now += ns;
+}
+
+struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument)
+{
+    life = entry;
+    return (struct thread *)&life;
+}
+
+bool events_save(void)
+{
+    return false;
+}
+
+void events_restore(bool was_masked)
+{
+}
+
+int event_bind_virq(unsigned int virq, event_handler handler, void *data)
+{
+    assert_int_equal(virq, VIRQ_DOM_EXC);
+    handler(1, data);
+    return 1;
+}
+
+/* --- what takes none --- */
+
+void printk(const char *format, ...)
+{
+}
+const char *errno_name(long error)
+{
+    return "E";
+}
+int domain_pause(domid_t domid)
+{
+    return 0;
+}
+int domain_unpause(domid_t domid)
+{
+    return 0;
+}
+int domain_set_weight(domid_t domid, unsigned weight)
+{
+    return 0;
+}
+int guest_console_open(domid_t domid, const char *name, unsigned long mfn, evtchn_port_t port,
+                       struct guest_console **opened)
+{
+    *opened = NULL;
+    return 0;
+}
+void guest_console_close(struct guest_console *console)
+{
+}
+void guest_console_drain(struct guest_console *console)
+{
+}
+int home_write(const struct config *config, const struct build_result *built)
+{
+    return 0;
+}
+int home_introduce(const struct build_result *built)
+{
+    return 0;
+}
+void home_release(domid_t domid)
+{
+}
+int devices_check(const struct config *config, struct trouble *trouble)
+{
+    return 0;
+}
+int devices_attach(domid_t domid, struct config *config, struct devices **attached,
+                   struct trouble *trouble)
+{
+    *attached = NULL;
+    return 0;
+}
+void devices_detach(struct devices *devices)
+{
+}
+bool devices_close(struct devices *devices)
+{
+    return true;
+}
+int archive_next(const struct archive *archive, size_t *position, struct archive_file *file)
+{
+    return 0;
+}
+int xs_write(xs_transaction transaction, const char *path, const void *value, size_t length)
+{
+    return 0;
+}
+int xs_read_ulong(xs_transaction transaction, const char *directory, const char *node,
+                  unsigned long *value)
+{
+    return -ENOENT;
+}
+
+/* --- the tests --- */
+
+static int start(void **state)
+{
+    struct domain *made;
+    struct trouble trouble;
+    char name[4];
+
+    lives = true;
+    builds = 0;
+    most_builds = ~0u;
+    assert_int_equal(domains_start(NULL), 0);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        snprintf(name, sizeof(name), "g%u", i);
+        assert_int_equal(domains_create(name, "", false, &made, &trouble), 0);
+    }
+    memset(guest_builds, 0, sizeof(guest_builds));
+    builds = 0;
+    now += 10 * NS_PER_S;               /* Nobody has lived so shortly that he is given up. */
+    lives = false;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    domains_destroy_all();
+    return 0;
+}
+
+/* Until so many have been started again, and those that have ended by then. */
+static void run(unsigned count)
+{
+    most_builds = builds + count;
+    if (setjmp(nothing_to_do) == 0)
+        life(NULL);
+}
+
+static void the_operator_is_not_kept_waiting(void **state)
+{
+    operator_waits = true;
+    run(GUESTS);
+    assert_int_equal(operator_after, 1);
+}
+
+static void each_has_its_turn(void **state)
+{
+    run(2 * GUESTS);
+    for (unsigned i = 0; i < GUESTS; i++)
+        assert_int_equal(guest_builds[i], 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_operator_is_not_kept_waiting, start, stop),
+        cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
