@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What every suite under tests/ has: the shared tools, and an order."""
+"""What every suite under tests/ has: the kit's tools and the shared ones, and an order."""
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "tools"))
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "system"))
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / name) for name in ("tests/system", "tests/tools", "pvguest-sdk/tools")]
 
 LONGEST = ["test_linux_load.py", "test_rig.py", "test_toolstack.py", "test_linux.py"]       # minutes each, and on one worker
 

@@ -15,7 +15,7 @@ import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tools"))
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name) for name in ("pvguest-sdk/tools", "tests/tools")]
 
 
 def measure(machine_module, build, name, hypervisor, icount):

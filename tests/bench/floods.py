@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name) for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--only", nargs="+", default=[], metavar="FLOOD")

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name) for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)

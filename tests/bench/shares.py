@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name) for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--top", type=int, default=0, metavar="N")

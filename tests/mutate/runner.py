@@ -57,7 +57,8 @@ class Tree:
         """Makes this process live here: the tests' own tools are those of this tree."""
         os.chdir(self.path)
         os.environ["DOMUS_BUILD"] = "build"
-        sys.path[:0] = [str(self.path / "tests" / name) for name in ("tools", "guests")]
+        sys.path[:0] = [str(self.path / name)
+                        for name in ("pvguest-sdk/tools", "tests/tools", "tests/guests")]
 
     # --- a mutant ------------------------------------------------------------------------------
     def try_mutant(self, mutant, tests, seconds, near, codes):

@@ -22,7 +22,7 @@ if len(sys.argv) != 2:
     sys.exit(__doc__)
 os.environ["DOMUS_BUILD"] = sys.argv[1]
 HERE = pathlib.Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tools"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[1] / "pvguest-sdk/tools"), str(HERE.parent / "tools"), str(HERE)]
 import machine  # noqa: E402  (it reads DOMUS_BUILD)
 from dom0 import Dom0, udp_echo  # noqa: E402
 

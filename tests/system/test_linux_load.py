@@ -42,7 +42,8 @@ CONFIGS["full.cfg"] = pathlib.Path("tests/system/configs/attack-traffic.cfg").re
 ATTACKS = {"attack-traffic": r"\(attack\) RESULT SUCCESS", "attack-vanish": "'attack' has ended: crash", "attack-rings": "the card's rings are corrupt",
            "attack-backends": r"\(attack\) RESULT SUCCESS"}
 KERNELS = [machine.BUILD / "archive" / name for name in ("insula.elf", *(f"test-attack-{name}.elf" for name in ("traffic", "rings", "backends")))]
-USUAL = KERNELS + [pathlib.Path(f"tests/system/configs/{name}.cfg") for name in ("insula1", "insula2", *ATTACKS)]
+USUAL = KERNELS + [pathlib.Path(f"{name}.cfg") for name in
+                   ("patches/insula1", "patches/insula2", *(f"tests/system/configs/{attack}" for attack in ATTACKS))]
 LINUXES, TEACHING = [f"linux{number}" for number in (1, 2, 3)], ["insula1", "insula2"]
 
 
