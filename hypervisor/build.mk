@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The hypervisor: every .c and .asm below hypervisor/, and builder/, linked into domus.elf, a multiboot2 image.
+# The hypervisor: every .c and .asm below hypervisor/, and builder/, linked into domus.elf, a
+# multiboot2 image.
 
 HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm builder/*.c))
 HV_OFFSETS := $(B)/gen/hypervisor/offsets.inc
