@@ -16,7 +16,7 @@
    tests/guests/privilege; one with a check stands where the check is made.
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
    which does what the operator says, need not.
-7. C has one style (style.py); lines of all sources have at most 100 columns.
+7. C has one style (style.py); lines of all sources have at most 100 columns, those of texts 120.
 8. "rule 7", "decision 2" and "I9" in comments name what stands in CONTRIBUTING.md and in the
    hypervisor's README.
 9. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of
@@ -34,8 +34,9 @@ import style  # noqa: E402
 
 SOURCES = {".c", ".h", ".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
-# What has lines of at most 100 columns, beside C.
+# What has lines of at most 100 columns, beside C; and what a text's may have.
 WIDE = {".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds"}
+PROSE = 120
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 910, "machine": 1600, "memory": 1910,
@@ -183,8 +184,13 @@ def check_style(path, text):
         for number, problem in style.problems(text):
             complain(f"{path}:{number}", problem)
     elif path.suffix in WIDE or path.name == "Makefile":
-        for number in style.wide(text):
+        for number in style.wide(text.split("\n"), style.WIDTH):
             complain(f"{path}:{number}", f"more than {style.WIDTH} columns")
+
+
+def check_document(path):
+    for number in style.wide(style.prose(path.read_text()), PROSE):
+        complain(f"{path}:{number}", f"more than {PROSE} columns")
 
 
 def citable():
@@ -256,6 +262,8 @@ def main():
     known = citable()
     rooms = dict.fromkeys(ROOMS, 0)
     for path in files:
+        if path.suffix == ".md":
+            check_document(path)
         if path.suffix not in SOURCES and path.name != "Makefile":
             continue
         text = path.read_text(errors="replace")

@@ -23,10 +23,19 @@ def blanked(text):
     return [line.rstrip() for line in text.split("\n")]
 
 
-def wide(text):
+def wide(lines, width):
     """Numbers of the lines that are too long; a tab reaches to the next eighth column."""
-    lines = text.split("\n")
-    return [number for number, line in enumerate(lines, 1) if len(line.expandtabs()) > WIDTH]
+    return [number for number, line in enumerate(lines, 1) if len(line.expandtabs()) > width]
+
+
+def prose(text):
+    """The lines of a text in Markdown, less what is not wrapped: tables, titles, what is shown."""
+    shown, lines = False, []
+    for line in text.split("\n"):
+        fence = line.lstrip().startswith("```")
+        lines.append("" if shown or fence or line.startswith(("|", "#")) else line)
+        shown ^= fence
+    return lines
 
 
 def closing(line, start):

@@ -132,6 +132,12 @@ def test_what_run_is_given():
                "do-run").stdout.splitlines()[-1].strip().endswith("run.py build")
 
 
+def test_the_size_of_the_port_is_todays():
+    said = run(sys.executable, PORT.with_name("portsize.py"),
+               "patches/insula", "patches/series").stdout
+    assert said.strip() in (ROOT / "patches/README.md").read_text()
+
+
 def test_what_chosen_tests_need():
     needs = [sys.executable, "tests/tools/needs.py"]
     assert run(*needs, "-k", "test_consoles").stdout == "\n"
