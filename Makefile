@@ -7,12 +7,15 @@
 #: make deps         installs missing Debian packages and says why
 #: make clean        throws build/ away
 #:   B=build2        builds there instead
-#:   V=1             shows the commands
+#:   V=1             shows the commands;  make -s: nothing but what is wrong
 #:   DEPS=present    trusts that the packages are there
 #:   DEBUG=1         boots the hypervisor whose locks are watched (run, gdb, demo, test, port, ...)
 B ?= build
 V ?= 0
 DEPS ?= install
+# With -s it says nothing but what is wrong. (The first word of the flags is that of single
+# letters.)
+SILENT := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
@@ -30,13 +33,8 @@ OBJCOPY := objcopy
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 export PYTHONDONTWRITEBYTECODE := 1
 
-ifeq ($(V),1)
-say = @:
-Q :=
-else
-say = @printf '  %-7s %s\n'
-Q := @
-endif
+say := $(if $(filter 1,$(V))$(SILENT),@:,@printf '  %-7s %s\n')
+Q   := $(if $(filter 1,$(V)),,@)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wcast-qual -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wold-style-definition -Wundef -Wvla -Wpointer-arith \
@@ -50,6 +48,18 @@ GUEST_CFLAGS := $(FREESTANDING) $(WARNINGS) -fno-pic -fno-pie -mcmodel=kernel \
             -Ipvguest-sdk/include -Idrivers/include
 HYPERVISOR_CFLAGS := $(FREESTANDING) $(WARNINGS) -Wconversion -Wno-sign-conversion -fpie \
             -fvisibility=hidden -mcmodel=small -Ihypervisor -Ipvguest-sdk/include
+
+# assemble(options): $< into $@. Which files it includes says a run before: NASM 2.16, told to do
+# both at once (-MD), forgets them.
+assemble = $(NASM) -f elf64 $(1) -M -MP -MT $@ -o $@ $< > $(@:.o=.d) && \
+           $(NASM) -f elf64 -g -F dwarf $(1) -o $@ $<
+
+# What is made of parts is made anew when they are others than last time, however old: a source file
+# that is gone leaves nothing behind. others(product, parts) is among what the product wants, and
+# its recipe ends in $(call remember,parts).
+had      = $(file <$(1).parts)
+others   = $(if $(filter-out $(had),$(2))$(filter-out $(2),$(had)),FORCE)
+remember = @echo '$(1)' > $@.parts
 
 .PHONY: all
 all:
@@ -85,7 +95,7 @@ $(B)/guest-obj/%.o: %.c | $$(GENERATED)
 $(B)/guest-obj/%.o: %.asm | $$(GENERATED)
 	$(say) NASM $<
 	@mkdir -p $(@D)
-	$(Q)$(NASM) -f elf64 -g -F dwarf -Ipvguest-sdk/include/ -MD $(@:.o=.d) -o $@ $<
+	$(Q)$(call assemble,-Ipvguest-sdk/include/)
 
 all: $$(GUESTS)
 

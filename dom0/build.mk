@@ -17,13 +17,10 @@ $(B)/archive/%.elf: $(B)/guests/%.elf
 	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) --strip-debug $< $@
 
-# What is in it is remembered: another choice makes another archive, however old the files are.
-ARCHIVE_WAS    = $(file <$(B)/archive/names)
-ARCHIVE_CHANGE = $(filter-out $(ARCHIVE_WAS),$(ARCHIVE))$(filter-out $(ARCHIVE),$(ARCHIVE_WAS))
-$(B)/archive.tar: $$(ARCHIVE) $$(if $$(ARCHIVE_CHANGE),FORCE) $(KIT)/archive.py $(KIT)/host.py
+$(B)/archive.tar: $$(ARCHIVE) $$(call others,$$@,$$(ARCHIVE)) $(KIT)/archive.py $(KIT)/host.py
 	$(say) TAR $@
 	$(Q)$(PYTHON) $(KIT)/archive.py $@ $(ARCHIVE)
-	@echo '$(ARCHIVE)' > $(B)/archive/names
+	$(call remember,$(ARCHIVE))
 
 ISO_PARTS := $(B)/dom0.elf $(B)/archive.tar $(KIT)/iso.py $(KIT)/host.py
 $(B)/domus.iso $(B)/domus-debug.iso: $(B)/%.iso: $(B)/%.elf $(ISO_PARTS)

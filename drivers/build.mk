@@ -3,6 +3,4 @@
 # (pv). Built on the SDK only.
 
 PVDRIVERS_SOURCES := $(wildcard drivers/*.c drivers/hw/*.c drivers/pv/*.c)
-$(B)/libpvdrivers.a: $(call guest_objects,$(PVDRIVERS_SOURCES))
-	$(say) AR $@
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(eval $(call guest_library,$(B)/libpvdrivers.a,$(PVDRIVERS_SOURCES)))

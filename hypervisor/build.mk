@@ -37,17 +37,16 @@ $(1)_LINK     = $$(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexec
                 --no-warn-rwx-segments --build-id=none -T hypervisor/domus.lds $$($(1)_OBJECTS)
 
 $(B)/$(2)/%.c.o: %.c | $$$$(HYPERCALL_LISTS)
-	$$(say) CC '$$<$(3:-D%= (%))'
+	$$(say) CC '$$<$(if $(3), ($(3:-D%=%)))'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(HYPERVISOR_CFLAGS) $(3) -c -o $$@ $$<
 
 $(B)/$(2)/%.asm.o: %.asm $(HV_OFFSETS)
-	$$(say) NASM '$$<$(3:-D%= (%))'
+	$$(say) NASM '$$<$(if $(3), ($(3:-D%=%)))'
 	@mkdir -p $$(@D)
-	$$(Q)$$(NASM) -f elf64 -g -F dwarf $(3) -Ihypervisor/ -I$(B)/gen/hypervisor/ \
-	  -MD $$(@:.o=.d) -o $$@ $$<
+	$$(Q)$$(call assemble,$(3) -Ihypervisor/ -I$(B)/gen/hypervisor/)
 
-$(B)/$(1).elf: $$($(1)_OBJECTS) hypervisor/domus.lds
+$(B)/$(1).elf: $$($(1)_OBJECTS) hypervisor/domus.lds $$$$(call others,$$$$@,$$$$($(1)_OBJECTS))
 	$$(say) LD $$@
 	$$(Q)$$($(1)_LINK) -o $(B)/$(2)/symbols.elf
 	$$(Q)( echo '#include "machine/symbols.h"'; \
@@ -58,6 +57,7 @@ $(B)/$(1).elf: $$($(1)_OBJECTS) hypervisor/domus.lds
 	$$(Q)$$(CC) $$(filter-out -MMD -MP -g,$$(HYPERVISOR_CFLAGS)) -c \
 	  -o $(B)/$(2)/symbols.o $(B)/$(2)/symbols.c
 	$$(Q)$$($(1)_LINK) $(B)/$(2)/symbols.o -Map=$(B)/$(1).map -o $$@
+	$$(call remember,$$($(1)_OBJECTS))
 endef
 $(eval $(call hypervisor_image,domus,hv-obj,))
 $(eval $(call hypervisor_image,domus-debug,hv-debug,-DDEBUG))

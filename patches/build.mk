@@ -26,7 +26,7 @@ $(NATIVE)/kernel/%.c.o: $(INSULA)/kernel/%.c
 $(NATIVE)/kernel/%.asm.o: $(INSULA)/kernel/%.asm
 	$(say) NASM $<
 	@mkdir -p $(@D)
-	$(Q)$(NASM) -f elf64 -g -F dwarf -MD $(@:.o=.d) -o $@ $<
+	$(Q)$(call assemble)
 
 $(NATIVE)/insula.elf: $(NATIVE_OBJECTS) $(INSULA)/kernel/kernel.ld $(INSULA)/SOURCES
 	$(say) LD $@
@@ -52,11 +52,11 @@ $(NATIVE)/insula-fs.img: $(PROGRAM_FILES) $(INSULA)/tools/mkfs.py
 #:   INSULA_ARGS="ip=10.0.2.15/24 run=tests;poweroff"    its command line
 # The quotes in the recipe are for GRUB.
 INSULA_ARGS ?= ip=10.0.2.15/24 gw=10.0.2.2
-$(NATIVE)/insula.iso: $(NATIVE)/insula.elf pvguest-sdk/tools/iso.py $$(if $$(INSULA_CHANGE),FORCE)
+$(NATIVE)/insula.iso: $(NATIVE)/insula.elf pvguest-sdk/tools/iso.py \
+                      $$(call others,$$@,$$(INSULA_ARGS))
 	$(say) ISO $@
 	$(Q)$(PYTHON) pvguest-sdk/tools/iso.py $@ --hypervisor $< '"$(INSULA_ARGS)"'
-	@echo '$(INSULA_ARGS)' > $(NATIVE)/args
-INSULA_CHANGE = $(subst x$(INSULA_ARGS)x,,x$(file <$(NATIVE)/args)x)
+	$(call remember,$(INSULA_ARGS))
 
 # Natively, with the console on this terminal. The disk keeps what is written, until the next
 # `make`.
@@ -80,7 +80,7 @@ PORT_TOOLS   = CC='$(CC)' NASM='$(NASM)' LD='$(LD)' \
 # port_build(tree, elf, step)
 define port_build
 	$(say) PORT $(2)
-	$(Q)$(PYTHON) patches/tools/port.py apply $(INSULA) patches/series $(1) $(3)
+	$(Q)QUIET=$(SILENT) $(PYTHON) patches/tools/port.py apply $(INSULA) patches/series $(1) $(3)
 	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(1) $(2)
 endef
 

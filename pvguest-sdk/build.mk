@@ -27,9 +27,13 @@ $(B)/gen/pvguest/hypercalls.h $(HYPERCALL_LISTS): $(HYPERCALLS_PY) $(HYPERCALL_T
 guest_objects = $(patsubst %,$(B)/guest-obj/%.o,$(basename $(1)))
 
 PVGUEST_SOURCES := $(wildcard pvguest-sdk/lib/*.c pvguest-sdk/lib/*.asm)
-$(B)/libpvguest.a: $(call guest_objects,$(PVGUEST_SOURCES))
-	$(say) AR $@
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+define guest_library
+$(1): $(call guest_objects,$(2)) $$$$(call others,$(1),$(call guest_objects,$(2)))
+	$$(say) AR $$@
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $(call guest_objects,$(2))
+	$$(call remember,$(call guest_objects,$(2)))
+endef
+$(eval $(call guest_library,$(B)/libpvguest.a,$(PVGUEST_SOURCES)))
 
 GUEST_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
             --build-id=none -T pvguest-sdk/pvguest.lds
@@ -37,11 +41,13 @@ GUEST_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sec
 # The start file is named by the linker script (ENTRY), which pulls it out of the archive.
 define guest_at
 GUESTS += $(1)
-$(1): $$(call guest_objects,$(2)) $(3) $(B)/libpvguest.a pvguest-sdk/pvguest.lds
+$(1): $(call guest_objects,$(2)) $(3) $(B)/libpvguest.a pvguest-sdk/pvguest.lds \
+      $$$$(call others,$(1),$(call guest_objects,$(2)))
 	$$(say) LD $$@
 	@mkdir -p $$(@D)
-	$$(Q)$$(LD) $$(GUEST_LDFLAGS) -Map=$$(@:.elf=.map) -o $$@ $$(call guest_objects,$(2)) \
+	$$(Q)$$(LD) $$(GUEST_LDFLAGS) -Map=$$(@:.elf=.map) -o $$@ $(call guest_objects,$(2)) \
 	  --start-group $(3) $(B)/libpvguest.a --end-group
+	$$(call remember,$(call guest_objects,$(2)))
 endef
 guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
 

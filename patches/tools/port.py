@@ -109,7 +109,8 @@ def apply(native, folder, tree, step=None):
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(native, tree)
     for patch in series(folder, step and int(step)):
-        print(f"  PATCH   {patch.name}", flush=True)
+        if not os.environ.get("QUIET"):
+            print(f"  PATCH   {patch.name}", flush=True)
         apply_patch(tree, patch)
     (tree / MADE).write_text(json.dumps(sums(tree)))
 

@@ -189,11 +189,41 @@ def test_documents_name_targets_and_variables_that_there_are():
 
 def test_help_names_every_target_and_variable():
     said = run("make", "help").stdout
-    assert targets() == set(re.findall(r"\bmake ([a-z-]+)(?= {2,}|: |$)", said, re.M)) | {"all"}
+    assert targets() == set(re.findall(r"\bmake ([a-z][a-z-]*)(?= {2,}|: |$)", said, re.M)) | \
+        {"all"}
     variables = {name for path in MAKEFILES
                  for name in re.findall(r"^([A-Z_]+) +\?=", path.read_text(), re.M)}
     assert variables - {"CC"} == set(re.findall(r"\b([A-Z_]+)=", said))
     assert max(map(len, said.splitlines())) <= 100
+
+
+def test_assembly_follows_what_it_includes(tmp_path):
+    build, made = ("make", "DEPS=present",
+                   f"B={tmp_path}"), f"{tmp_path}/hv-obj/hypervisor/memory/access.asm.o"
+    assert run(*build, made).returncode == 0
+    assert run(*build, "-q", made).returncode == 0
+    assert run(*build, "-q", "-W", "hypervisor/machine/asm.inc", made).returncode == 1
+
+
+def test_what_has_other_parts_is_made_again(tmp_path):
+    """However old they are."""
+    (tmp_path / "makefile").write_text("""include Makefile
+$(B)/whole: $$(call others,$$@,$$(PARTS))
+\t@echo $(PARTS) > $@
+\t$(call remember,$(PARTS))
+""")
+    for parts, status in (("a b", 1), ("a b", 0), ("b a", 0), ("a", 1), ("a c", 1), ("c a", 0)):
+        build = ("make", "-f", tmp_path / "makefile", "DEPS=present", f"B={tmp_path}",
+                 f"PARTS={parts}", f"{tmp_path}/whole")
+        assert run(*build, "-q").returncode == status, parts
+        assert run(*build).returncode == 0
+        assert set((tmp_path / "whole").read_text().split()) == set(parts.split())
+
+
+def test_silence(tmp_path):
+    build = ("make", "DEPS=present", f"B={tmp_path}", f"{tmp_path}/hv-obj/hypervisor/boot/main.c.o")
+    assert "CC      hypervisor/boot/main.c\n" in run(*build).stdout
+    assert run(*build[:2], "-s", *build[2:], "-W", "hypervisor/boot/main.c").stdout == ""
 
 
 def test_offsets_follow_every_header(tmp_path):
