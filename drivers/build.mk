@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-# drivers/: libpvdrivers.a: real devices for dom0 (hw), front and back ends of the split drivers (pv). Built on the SDK only.
+# drivers/: libpvdrivers.a: real devices for dom0 (hw), front and back ends of the split drivers
+# (pv). Built on the SDK only.
 
 PVDRIVERS_SOURCES := $(wildcard drivers/*.c drivers/hw/*.c drivers/pv/*.c)
-$(B)/libpvdrivers.a: $(call guest_objects,$(PVDRIVERS_SOURCES))
-	$(say) AR $@
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(eval $(call guest_library,$(B)/libpvdrivers.a,$(PVDRIVERS_SOURCES)))

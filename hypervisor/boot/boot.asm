@@ -1,10 +1,13 @@
 ; SPDX-License-Identifier: MIT
-; From GRUB to C. The boot loader leaves us in 32-bit protected mode without paging (multiboot2 specification, 3.3); we
-; build the first page tables, turn on long mode, and call boot_main() at the address the image is linked at.
+; From GRUB to C. The boot loader leaves us in 32-bit protected mode without paging (multiboot2
+; specification, 3.3); we build the first page tables, turn on long mode, and call boot_main() at
+; the address the image is linked at.
 ;
 ; The first tables, all in .bss (see boot/boot.h):
-;   L4[0] and L4[262] -> boot_l3 -> boot_l2[4]: the first 4 GiB, seen at 0 (until boot is over) and at DIRECTMAP_VIRT
-;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (boot/paging.c gives them their permissions)
+;   L4[0] and L4[262] -> boot_l3 -> boot_l2[4]: the first 4 GiB, seen at 0 (until boot is
+;                                                    over) and at DIRECTMAP_VIRT
+;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (boot/paging.c
+;                                                    gives them their permissions)
 
 %define IMAGE_VIRT 0xffff828000000000
 %define MULTIBOOT2_MAGIC   0xe85250d6
@@ -14,7 +17,8 @@
 %define PTE_IMAGE  0x103            ; present, writable, global
 %define IMAGE_MACHINE 0x200000
 
-extern boot_l4_machine, boot_l3_machine, boot_l2_machine, image_l3_machine, image_l2_machine, image_l1_machine
+extern boot_l4_machine, boot_l3_machine, boot_l2_machine
+extern image_l3_machine, image_l2_machine, image_l1_machine
 extern boot_stack_machine, boot_stack_top, boot_main
 
 section .boot progbits alloc exec nowrite align=4096
@@ -110,7 +114,8 @@ bits 64
     jmp rax
 
 bits 32
-; The text at esi, up to a zero, to COM1 as the firmware left it; as fast as the line takes it, or 65,536 looks a byte.
+; The text at esi, up to a zero, to COM1 as the firmware left it; as fast as the line takes it, or
+; 65,536 looks a byte.
 say:
     mov ecx, 0x10000
 .wait:
@@ -132,7 +137,8 @@ no_long_mode: db "long mode (64 bits)", 13, 10, 0
 no_nx:        db "NX (no-execute pages)", 13, 10, 0
 no_syscall:   db "SYSCALL instruction", 13, 10, 0
 
-; Also the way of the application processors (boot/trampoline.asm): CR4, CR3, EFER, CR0, in the order the manual demands.
+; Also the way of the application processors (boot/trampoline.asm): CR4, CR3, EFER, CR0, in the
+; order the manual demands.
 global enable_long_mode
 enable_long_mode:
     mov eax, 1 << 5                 ; CR4.PAE; the rest comes in cpu_init

@@ -1,9 +1,10 @@
 ; SPDX-License-Identifier: MIT
-; Where an application processor wakes: real mode, at a page below 1 MiB that boot/smp.c copied this code to. It goes the
-; same way as the boot CPU (protected mode, long mode) on the same tables, takes the stack that boot/smp.c left in
-; ap_stack, and calls ap_main().
+; Where an application processor wakes: real mode, at a page below 1 MiB that boot/smp.c copied this
+; code to. It goes the same way as the boot CPU (protected mode, long mode) on the same tables,
+; takes the stack that boot/smp.c left in ap_stack, and calls ap_main().
 
-%define PAGE 0x8000                 ; TRAMPOLINE in boot/smp.c: the copy must be here, the code is not relocatable
+; TRAMPOLINE in boot/smp.c: the copy must be here, the code is not relocatable.
+%define PAGE 0x8000
 %define AT(label) (PAGE + label - trampoline_start)
 
 extern enable_long_mode, boot_gdt_pointer, ap_main, ap_stack, hv_cr3
@@ -25,7 +26,8 @@ bits 32
     mov es, eax
     mov ss, eax
     mov esp, PAGE + 4096
-    mov eax, enable_long_mode       ; near calls are relative and this code has moved: call by address
+    ; near calls are relative and this code has moved: call by address
+    mov eax, enable_long_mode
     call eax
     lgdt [boot_gdt_pointer]
     jmp 8:ap_long                   ; in the image itself, still at its machine address

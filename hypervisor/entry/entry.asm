@@ -1,24 +1,29 @@
 ; SPDX-License-Identifier: MIT
 ; Every way into ring 0 and out of it. Only this file has SWAPGS, SYSRET and IRETQ.
 ;
-; A guest's registers live in its vCPU (struct vcpu.regs), laid out so that the hardware itself pushes their upper part:
+; A guest's registers live in its vCPU (struct vcpu.regs), laid out so that the hardware itself
+; pushes their upper part:
 ;
-;       vcpu + VCPU_frame_top ->  es ...               TSS.RSP0 points here while the vCPU is current
+;       vcpu + VCPU_frame_top ->  es ...               TSS.RSP0 points here while the vCPU is
+;                                                       current
 ;                                 ss                   <- pushed by the CPU (or by syscall_entry)
 ;                                 rsp
 ;                                 rflags
 ;                                 cs
 ;                                 rip
-;                                 vector : error code  <- error code by the CPU or the stub, vector by the stub
+;                                 vector : error code  <- error code by the CPU or the stub,
+;                                                         vector by the stub
 ;                                 rdi rsi rdx rcx rax r8 r9 r10 r11 rbx rbp r12 r13 r14 r15
 ;       vcpu + VCPU_regs      ->  (r15)
 ;
-; Then RSP moves to the CPU's ring-0 stack, which is empty whenever a guest runs. GS: in ring 0 the base is this CPU's
-; struct cpu, and MSR_KERNEL_GS_BASE keeps the guest's; SWAPGS on the way in and out.
+; Then RSP moves to the CPU's ring-0 stack, which is empty whenever a guest runs. GS: in ring 0 the
+; base is this CPU's struct cpu, and MSR_KERNEL_GS_BASE keeps the guest's; SWAPGS on the way in and
+; out.
 ;
-; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on the stack it runs on,
-; as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of their own (IST), because they
-; can arrive on the first instruction of syscall_entry, when RSP is still the guest's (advisory 260).
+; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on
+; the stack it runs on, as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of
+; their own (IST), because they can arrive on the first instruction of syscall_entry, when RSP is
+; still the guest's (advisory 260).
 
 %include "machine/asm.inc"
 %include "offsets.inc"
@@ -27,7 +32,8 @@
 %define FLAT_SS   0xe02b
 %define FLAT_CS64 0xe033
 %define MSR_GS_BASE 0xc0000101
-%define RFLAGS_GUEST 0x250dd5       ; what ring 3 may set: CF PF AF ZF SF TF DF OF RF AC ID. Not IOPL, NT, VM (I7)
+; what ring 3 may set: CF PF AF ZF SF TF DF OF RF AC ID. Not IOPL, NT, VM (I7)
+%define RFLAGS_GUEST 0x250dd5
 %define RFLAGS_FORCED 0x202         ; IF and the bit that is always one
 %define RFLAGS_RF 0x10000
 
@@ -76,16 +82,18 @@ section .entry progbits alloc exec nowrite align=16
 bits 64
 default rel
 
-; ---------------------------------------------------------------------------------------------------------------------
-; Exceptions and interrupts: 256 stubs of 16 bytes, which the IDT points to (machine/vectors.c). Each makes the frame
-; uniform: an error code (0 where the CPU pushes none), and the vector in the four bytes above it.
+; --------------------------------------------------------------------------------------------------
+; Exceptions and interrupts: 256 stubs of 16 bytes, which the IDT points to (machine/vectors.c).
+; Each makes the frame uniform: an error code (0 where the CPU pushes none), and the vector in the
+; four bytes above it.
 global vector_stubs
 align 16
 vector_stubs:
 %assign vector 0
 %rep 256
     align 16
-  %if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+  %if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || \
+      vector == 29 || vector == 30
   %else
     push 0
   %endif
@@ -101,15 +109,17 @@ trap_entry:
 from_guest:
     SAVE_REGISTERS
     cld
-    CLOSE_GUEST                     ; a guest may set AC, and AC in ring 0 would open all guest memory to us
+    ; a guest may set AC, and AC in ring 0 would open all guest memory to us
+    CLOSE_GUEST
     mov rdi, rsp
     mov rsp, [gs:CPU_stack_top]
     mov dword [gs:CPU_budget], BUDGET
     call guest_trap
     ; fall through
 
-; ---------------------------------------------------------------------------------------------------------------------
-; The way out. Work or a deliverable upcall goes through C first; then SYSRET where that is safe, IRETQ everywhere else.
+; --------------------------------------------------------------------------------------------------
+; The way out. Work or a deliverable upcall goes through C first; then SYSRET where that is safe,
+; IRETQ everywhere else.
 exit_to_guest:
     mov rbx, [gs:CPU_current]
     cmp dword [gs:CPU_work], 0
@@ -141,16 +151,19 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     mov rdx, [rdi + REGS_dx]
     mov rsi, [rdi + REGS_si]
     mov r11, [rdi + REGS_flags]
-    and r11d, RFLAGS_GUEST          ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
+    ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
+    and r11d, RFLAGS_GUEST
     or r11d, RFLAGS_FORCED
     mov rcx, [rdi + REGS_ip]
-    cmp dword [rdi + REGS_vector], TRAP_SYSCALL     ; says also that CS and SS are the flat ones, and RF is clear
+    ; says also that CS and SS are the flat ones, and RF is clear
+    cmp dword [rdi + REGS_vector], TRAP_SYSCALL
     jne .iret
     mov rax, rcx
     sar rax, 47
     inc rax
     cmp rax, 1                      ; bits 63 to 47 all alike?
-    ja .iret                        ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
+    ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
+    ja .iret
     mov rbx, [rdi + REGS_bx]
     mov rax, [rdi + REGS_ax]
     mov rsp, [rdi + REGS_sp]
@@ -158,7 +171,8 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     swapgs
     o64 sysret
 
-.iret:                              ; a copy of the frame on our stack, which is empty: if IRETQ faults, the vCPU's registers are whole
+; a copy of the frame on our stack, which is empty: if IRETQ faults, the vCPU's registers are whole
+.iret:
     movzx eax, word [rdi + REGS_ss]
     push rax
     push qword [rdi + REGS_sp]
@@ -178,8 +192,8 @@ guest_iretq:
     iretq
     FIXUP guest_iretq, iretq_failed
 
-; The frame was bad (a selector, a non-canonical RIP). from_ring0 has swapped GS back; the registers are still in the vCPU, and ring0_trap
-; has written beside them what the CPU said.
+; The frame was bad (a selector, a non-canonical RIP). from_ring0 has swapped GS back; the registers
+; are still in the vCPU, and ring0_trap has written beside them what the CPU said.
 iretq_failed:
     mov rsp, [gs:CPU_stack_top]
     call exit_failed
@@ -190,8 +204,9 @@ enter_guest:
     mov rsp, [gs:CPU_stack_top]
     jmp exit_to_guest
 
-; ---------------------------------------------------------------------------------------------------------------------
-; The frame that the CPU would have pushed for an exception, made by hand, since SYSCALL changes no stack. 1: the guest's CS.
+; --------------------------------------------------------------------------------------------------
+; The frame that the CPU would have pushed for an exception, made by hand, since SYSCALL changes no
+; stack. 1: the guest's CS.
 %macro SYSCALL_FRAME 1
     swapgs
     mov [gs:CPU_syscall_rsp], rsp
@@ -205,8 +220,9 @@ enter_guest:
     push 0
 %endmacro
 
-; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in rdi rsi rdx r10 r8 r9.
-; From guest user mode it belongs to the guest's kernel. The CPU saved RIP in rcx and RFLAGS in r11, and changed no stack.
+; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in
+; rdi rsi rdx r10 r8 r9. From guest user mode it belongs to the guest's kernel. The CPU saved RIP in
+; rcx and RFLAGS in r11, and changed no stack.
 global syscall_entry
 syscall_entry:
     SYSCALL_FRAME FLAT_CS64
@@ -217,7 +233,8 @@ syscall_entry:
     cmp byte [rbx + VCPU_in_kernel], 0
     je user_syscall
 
-    mov ecx, HYPERCALL_LAST         ; answers -ENOSYS; a conditional move, so no speculation past the table
+    ; the last slot answers -ENOSYS; a conditional move, so no speculation past the table
+    mov ecx, HYPERCALL_LAST
     cmp rax, rcx
     cmova rax, rcx
     mov rcx, r10
@@ -228,7 +245,8 @@ syscall_entry:
     cmp byte [rbx + VCPU_restart], 0
     jne .restart
     mov [rbx + VCPU_regs + REGS_ax], rax
-    lea rdi, [rbx + VCPU_regs]      ; the way out again, short: C preserved r12-r15 and rbp, so they are still the guest's
+    ; the way out again, short: C preserved r12-r15 and rbp, so they are still the guest's
+    lea rdi, [rbx + VCPU_regs]
     cmp dword [gs:CPU_work], 0
     jne exit_by_c
     mov rax, [rbx + VCPU_info]
@@ -237,7 +255,8 @@ syscall_entry:
     cmp byte [rax + INFO_mask], 0
     jne restore_rest
     jmp exit_by_c
-.restart:                           ; preempted: rip and the arguments are set to make the call again
+; preempted: rip and the arguments are set to make the call again
+.restart:
     mov byte [rbx + VCPU_restart], 0
     jmp exit_to_guest
 
@@ -253,9 +272,10 @@ user_syscall:
     call guest_syscall
     jmp exit_to_guest
 
-; ---------------------------------------------------------------------------------------------------------------------
-; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change to ours before calling C, and back to the
-; guest's if one of them is to run again, its LDT page being mapped now.
+; --------------------------------------------------------------------------------------------------
+; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change to ours
+; before calling C, and back to the guest's if one of them is to run again, its LDT page being
+; mapped now.
 %macro SWAP_AT_THE_TWO 0            ; rsp: the saved registers
     lea rax, [guest_iretq]
     cmp [rsp + REGS_ip], rax
@@ -282,9 +302,9 @@ from_ring0:
     add rsp, 8
     iretq
 
-; ---------------------------------------------------------------------------------------------------------------------
-; Exceptions on stacks of their own. The last word of each IST stack holds this CPU's struct cpu (machine/cpu.c), since GS
-; cannot be trusted: a guest may load any value into its base, ours too.
+; --------------------------------------------------------------------------------------------------
+; Exceptions on stacks of their own. The last word of each IST stack holds this CPU's struct cpu
+; (machine/cpu.c), since GS cannot be trusted: a guest may load any value into its base, ours too.
 %macro PARANOID_SAVE 1              ; 1: vector. Stack: error code, rip ... ss, struct cpu *
     mov dword [rsp + 4], %1
     SAVE_REGISTERS
@@ -305,7 +325,8 @@ global debug_entry, nmi_entry, double_fault_entry, machine_check_entry
 debug_entry:
     test byte [rsp + 8], 3
     jz .ring0
-    swapgs                          ; from a guest: move the frame into the vCPU and go the usual way
+    ; from a guest: move the frame into the vCPU and go the usual way
+    swapgs
     push rax
     mov rax, rsp
     mov rsp, [gs:CPU_current]
@@ -343,10 +364,11 @@ paranoid:
     add rsp, 8
     iretq
 
-; ---------------------------------------------------------------------------------------------------------------------
+; --------------------------------------------------------------------------------------------------
 ; Small services for C that belong here.
 
-; int load_gs_selector(uint16_t selector): the guest's GS, which is not ours. 0, or -1 (a null selector was loaded).
+; int load_gs_selector(uint16_t selector): the guest's GS, which is not ours. 0, or -1 (a null
+; selector was loaded).
 global load_gs_selector
 load_gs_selector:
     swapgs
@@ -364,9 +386,10 @@ load_gs_instruction:
     ret
     FIXUP load_gs_instruction, load_gs_instruction.bad
 
-; uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs, uint64_t rflags, const uint64_t *extra,
-; unsigned int extras): a bounce frame (drawn in bounce.c) onto a guest's stack below `top`, of which the caller has checked that it
-; is not ours. The new stack pointer; 0 when the stack faults.
+; uint64_t bounce_write(uint64_t top, const struct cpu_user_regs *regs, uint64_t cs,
+;                       uint64_t rflags, const uint64_t *extra, unsigned int extras):
+; a bounce frame (drawn in bounce.c) onto a guest's stack below `top`, of which the caller has
+; checked that it is not ours. The new stack pointer; 0 when the stack faults.
 %macro STORE 2                      ; to, from: a word of guest memory
 %%store:
     mov [%1], %2
@@ -405,7 +428,8 @@ bounce_failed:
     xor eax, eax
     ret
 
-; void idle_once(void): wait for one interrupt. STI takes effect after HLT, so none can slip between them.
+; void idle_once(void): wait for one interrupt. STI takes effect after HLT, so that none can slip
+; between them.
 global idle_once
 idle_once:
     sti

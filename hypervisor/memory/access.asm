@@ -1,9 +1,10 @@
 ; SPDX-License-Identifier: MIT
-; The instructions that touch guest memory (memory/access.h), all of them. Each may fault; then the exception table sends us to
-; the label behind it, which closes SMAP again and answers -EFAULT. Registers as in C calls; RAX is the result.
+; The instructions that touch guest memory (memory/access.h), all of them. Each may fault; then the
+; exception table sends us to the label behind it, which closes SMAP again and answers -EFAULT.
+; Registers as in C calls; RAX is the result.
 ;
-; The range check is the same as guest_range_ok: the lower half, or the upper one behind our slots. It comes first: SMAP guards
-; supervisor pages of ours against nothing.
+; The range check is the same as guest_range_ok: the lower half, or the upper one behind our slots.
+; It comes first: SMAP guards supervisor pages of ours against nothing.
 
 %include "machine/asm.inc"
 
@@ -28,7 +29,8 @@ bits 64
 %%ok:
 %endmacro
 
-; Constant-size form: [va, va + size) is out when va is in the hole, in ours, or touches an end. Uses r8.
+; Constant-size form: [va, va + size) is out when va is in the hole, in ours, or touches an end.
+; Uses r8.
 %macro RANGE_OF 2
     mov r8, LOW_END - %2
     cmp %1, r8
@@ -91,7 +93,8 @@ clear_guest:
     ret
     FIXUP .store, .fault
 
-; ONE name, address register, size, instruction, afterwards: a function that moves one word and nothing else
+; ONE name, address register, size, instruction, afterwards: a function that moves one word and
+; nothing else
 %macro ONE 5
 global %1
 %1:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """make port: boots both kernels and compares them.
 
-    boot.py BUILD                 native on QEMU, and the whole series as a domU of Domus: the kernel's tests and bench
-    boot.py BUILD --step N        only the kernel after patch N, and how far it gets"""
+    boot.py BUILD              native on QEMU, and the whole series as a domU of Domus: the kernel's
+                               tests and bench
+    boot.py BUILD --step N     only the kernel after patch N, and how far it gets
+"""
 import os
 import pathlib
 import re
@@ -13,15 +15,20 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 build = pathlib.Path(sys.argv[1]).resolve()
 os.environ["DOMUS_BUILD"] = str(build)
-sys.path += [str(ROOT / "tests/tools"), str(ROOT / "patches/tools")]
+sys.path += [str(ROOT / name) for name in ("pvguest-sdk/tools", "tests/tools", "patches/tools")]
 import archive  # noqa: E402
-import machine  # noqa: E402
+try:
+    import machine  # noqa: E402
+except ImportError as problem:
+    sys.exit(f"make port: kernels are booted and compared by the tests' machine (tests/tools): "
+             f"{problem}")
 import port  # noqa: E402
 import portsize  # noqa: E402
 
 RUN = "run=tests;bench;poweroff"
 ADDRESS = "ip=10.0.2.15/24 gw=10.0.2.2"
-BLOCK_PATCH = 9         # the first patch whose kernel has a disk of dom0's; before that it gets one in memory
+# the first patch whose kernel has a disk of dom0's; before that it gets one in memory
+BLOCK_PATCH = 9
 
 
 def text_of(run):
@@ -38,8 +45,10 @@ def boot_native():
     disk = build / "disks" / "port-native.img"
     disk.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(build / "native/insula-fs.img", disk)
-    kernel = machine.Hypervisor("insula", build / "native/insula.elf", [f'"{ADDRESS} {RUN}"'], "max")
-    with machine.Machine("port-native", hypervisor=kernel, modules=[], memory=256, disk=disk, net="user,id=n0",
+    kernel = machine.Hypervisor("insula", build / "native/insula.elf",
+                                [f'"{ADDRESS} {RUN}"'], "max")
+    with machine.Machine("port-native", hypervisor=kernel,
+                         modules=[], memory=256, disk=disk, net="user,id=n0",
                          icount=True) as run:
         run.expect("ALL TESTS PASSED", timeout=180)
         run.expect("bench: done", timeout=120)
@@ -49,13 +58,16 @@ def boot_native():
 
 def domu(name, elf, configuration, script):
     """A machine with Domus, our dom0 and one guest."""
-    folder = build / "port-boot" / name                 # not the tree, where it would look like an edit
+    # not the tree, where it would look like an edit
+    folder = build / "port-boot" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "insula.cfg").write_text(configuration)
     (folder / "init.rc").write_text(script)
     tar = folder / "archive.tar"
-    archive.make_archive(tar, [f"{elf}=insula.elf", folder / "insula.cfg", folder / "init.rc", build / "native/insula-fs.img"])
-    return machine.Machine(f"port-{name}", modules=[[build / "dom0.elf"], [tar]], disk=build / "disk.img", snapshot=True,
+    archive.make_archive(tar, [f"{elf}=insula.elf", folder / "insula.cfg",
+                               folder / "init.rc", build / "native/insula-fs.img"])
+    return machine.Machine(f"port-{name}", modules=[[build / "dom0.elf"], [tar]],
+                           disk=build / "disk.img", snapshot=True,
                            net="user,id=n0", icount=True)
 
 
@@ -63,7 +75,12 @@ def configuration(step):
     with_devices = "disk = [ 'phy:insula1,xvda,w' ]\nvif = [ 'mac=00:16:3e:00:00:01,bridge=br0' ]\n"
     devices = with_devices if step is None or step >= BLOCK_PATCH else 'ramdisk = "insula-fs.img"\n'
     address = ADDRESS + " " if step is None or step > BLOCK_PATCH else ""
-    return f'name = "insula"\nkernel = "insula.elf"\nmemory = 64\nextra = "{address}{RUN}"\non_crash = "destroy"\n{devices}'
+    return f"""name = "insula"
+kernel = "insula.elf"
+memory = 64
+extra = "{address}{RUN}"
+on_crash = "destroy"
+{devices}"""
 
 
 SCRIPT = "create insula.cfg\nwait insula\npoweroff\n"
@@ -79,7 +96,8 @@ def boot_ported():
 
 def boot_step(step):
     port.says("patches/series", step)
-    with domu(f"step-{step}", build / f"port/step-{step}/insula.elf", configuration(step), SCRIPT) as run:
+    with domu(f"step-{step}", build / f"port/step-{step}/insula.elf",
+              configuration(step), SCRIPT) as run:
         try:
             run.wait_off(240)
         except machine.Failed as failure:
@@ -98,7 +116,8 @@ def main():
     print("native: ALL TESTS PASSED")
     ported = boot_ported()
     print("domU:   ALL TESTS PASSED\n")
-    print("what the kernel's services cost            native       domU   (instructions, -icount shift=0,sleep=off)")
+    print("what the kernel's services cost            native       domU   (instructions, -icount "
+          "shift=0,sleep=off)")
     for name, ticks in native.items():
         print(f"  {name:38} {ticks:>11} {ported.get(name, 0):>10}")
     print("  (file_write_sync waits for the disk; time passes in instructions too)\n")

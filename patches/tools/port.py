@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: MIT
 """The port of Insula, mechanically: apply the series to a copy of the kernel, build the copy.
 
-    port.py apply NATIVE SERIES TREE [STEP]   copies NATIVE to TREE and applies the first STEP patches (all by default); a TREE
-                                              in which somebody has edited a file stays as it is, and says so
-    port.py step SERIES STEP                  is there such a patch? If not, says what there is
-    port.py build TREE ELF                    compiles what TREE/SOURCES lists and links it; the tools and their flags
-                                              come from the environment: CC CFLAGS NASM LD LDFLAGS LIBS
-    port.py says SERIES STEP                  prints the subject of patch STEP, and how far its kernel gets
+    port.py apply NATIVE SERIES TREE [STEP]
+        copies NATIVE to TREE and applies the first STEP patches (all by default); a TREE in which
+        somebody has edited a file stays as it is, and says so
+    port.py step SERIES STEP
+        is there such a patch? If not, says what there is
+    port.py build TREE ELF
+        compiles what TREE/SOURCES lists and links it; the tools and their flags come from the
+        environment: CC CFLAGS NASM LD LDFLAGS LIBS
+    port.py says SERIES STEP
+        prints the subject of patch STEP, and how far its kernel gets
 
-A patch is a unified diff below a header; the header's first line is its subject, its "Gets:" line says how far the kernel
-gets. There is no fuzz: a hunk fits exactly or the patch is refused."""
+A patch is a unified diff below a header; the header's first line is its subject, its "Gets:" line
+says how far the kernel gets. There is no fuzz: a hunk fits exactly or the patch is refused."""
 import hashlib
 import json
 import os
@@ -65,7 +69,8 @@ def apply_patch(tree, patch):
             end = i + 1
             while end < len(lines) and lines[end][:1] in (" ", "+", "-") and lines[end] != "":
                 end += 1
-            shift += apply_hunk(content, lines[i:end], 0 if old == "/dev/null" else shift, f"{patch.name}: {name}")
+            shift += apply_hunk(content, lines[i:end],
+                                0 if old == "/dev/null" else shift, f"{patch.name}: {name}")
             i = end
         if new == "/dev/null":
             target.unlink()
@@ -74,14 +79,16 @@ def apply_patch(tree, patch):
             target.write_text("\n".join(content) + "\n")
 
 
-MADE = ".made.json"         # in a tree: the files that apply() has made, by the sums of their contents
+# in a tree: the files that apply() has made, by the sums of their contents
+MADE = ".made.json"
 
 
 def sums(tree):
     """{name: sum} of a tree's files, less what building it makes."""
     paths = (path for path in sorted(tree.rglob("*")) if path.is_file() and path.name != MADE)
     names = {path.relative_to(tree).as_posix(): path for path in paths}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items() if not name.startswith("obj/")}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in names.items() if not name.startswith("obj/")}
 
 
 def edited(tree):
@@ -89,18 +96,21 @@ def edited(tree):
     if not (tree / MADE).exists():
         return []
     made, now = json.loads((tree / MADE).read_text()), sums(tree)
-    return sorted(name for name in made.keys() | now.keys() if made.get(name) != now.get(name) and not name.endswith(".elf"))
+    return sorted(name for name in made.keys() | now.keys() if made.get(name) != now.get(name)
+                  and not name.endswith(".elf"))
 
 
 def apply(native, folder, tree, step=None):
     tree = Path(tree)
     if names := edited(tree):
-        print(f"  EDITED  {tree}: {', '.join(names)}; built as it is. Delete that folder to begin anew.", flush=True)
+        print(f"  EDITED  {tree}: {', '.join(names)}; built as it is. Delete that folder to begin "
+              f"anew.", flush=True)
         return
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(native, tree)
     for patch in series(folder, step and int(step)):
-        print(f"  PATCH   {patch.name}", flush=True)
+        if not os.environ.get("QUIET"):
+            print(f"  PATCH   {patch.name}", flush=True)
         apply_patch(tree, patch)
     (tree / MADE).write_text(json.dumps(sums(tree)))
 
@@ -108,8 +118,10 @@ def apply(native, folder, tree, step=None):
 def check_step(folder, step):
     last = len(series(folder))
     if not (step.isdigit() and step == str(int(step)) and 1 <= int(step) <= last):
-        sys.exit(f"STEP={step}: there is no such patch. The series has {last}, from STEP=1 to STEP={last}:\n" +
-                 "\n".join(f"  {number:2}  {header_of(patch).splitlines()[0]}" for number, patch in enumerate(series(folder), 1)))
+        sys.exit(f"STEP={step}: there is no such patch. The series has {last}, from STEP=1 to "
+                 f"STEP={last}:\n" +
+                 "\n".join(f"  {number:2}  {header_of(patch).splitlines()[0]}" for number,
+                           patch in enumerate(series(folder), 1)))
 
 
 def sources(tree):
@@ -121,9 +133,11 @@ def sources(tree):
 def compile_one(tree, name):
     target = tree / "obj" / (name + ".o")
     target.parent.mkdir(parents=True, exist_ok=True)
-    tool = os.environ["CC"] + " -c " if name.endswith(".c") else os.environ["NASM"] + " -f elf64 -g -F dwarf "
+    tool = os.environ["CC"] + " -c " if name.endswith(".c") \
+        else os.environ["NASM"] + " -f elf64 -g -F dwarf "
     flags = os.environ["CFLAGS"] + f" -I{tree}/include" if name.endswith(".c") else ""
-    return subprocess.run([*shlex.split(tool + flags), "-o", str(target), str(tree / name)]).returncode, str(target)
+    return subprocess.run([*shlex.split(tool + flags),
+                           "-o", str(target), str(tree / name)]).returncode, str(target)
 
 
 def build(tree, elf):
@@ -135,7 +149,8 @@ def build(tree, elf):
         sys.exit(1)
     Path(elf).parent.mkdir(parents=True, exist_ok=True)
     libraries = ["--start-group", *shlex.split(os.environ["LIBS"]), "--end-group"]
-    link = [*shlex.split(os.environ["LD"] + " " + os.environ["LDFLAGS"]), "-o", elf, *[o for _, o in results], *libraries]
+    link = [*shlex.split(os.environ["LD"] + " " + os.environ["LDFLAGS"]),
+            "-o", elf, *[o for _, o in results], *libraries]
     sys.exit(subprocess.run(link).returncode)
 
 

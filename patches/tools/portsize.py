@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The size of the port, in the form of table 2 of "Xen and the Art of Virtualization" (SOSP 2003): lines added and
-removed by category, and their share of the kernel.
+"""The size of the port, in the form of table 2 of "Xen and the Art of Virtualization" (SOSP 2003):
+lines added and removed by category, and their share of the kernel.
 
     portsize.py KERNEL SERIES
 
-Lines are all lines of a patch's hunks that begin with + or -, comments and blank ones too. A driver that a patch takes off
-the list in SOURCES is not counted as removed: it is still there, for machines that have one."""
+Lines are all lines of a patch's hunks that begin with + or -, comments and blank ones too. A driver
+that a patch takes off the list in SOURCES is not counted as removed: it is still there, for
+machines that have one."""
 import re
 import sys
 from pathlib import Path
@@ -37,7 +38,8 @@ def count(patch):
 def kernel_lines(kernel):
     """Of the kernel itself: its programs stay as they are."""
     files = [path for folder in ("kernel", "include") for path in (Path(kernel) / folder).iterdir()]
-    return sum(len(path.read_text().splitlines()) for path in files if path.suffix in (".c", ".h", ".asm"))
+    return sum(len(path.read_text().splitlines())
+               for path in files if path.suffix in (".c", ".h", ".asm"))
 
 
 def main(arguments):
@@ -52,14 +54,16 @@ def main(arguments):
         for file, (added, removed) in sizes.items():
             rows[row_of(file)][0] += added
             rows[row_of(file)][1] += removed
-        print(f"  {name:32} {sum(a for a, _ in sizes.values()):>9} {sum(r for _, r in sizes.values()):>9}")
+        print(f"  {name:32} {sum(a for a, _ in sizes.values()):>9} "
+              f"{sum(r for _, r in sizes.values()):>9}")
     total = kernel_lines(kernel)
     print("\nsubsection (table 2 of the Xen paper)  lines added   removed")
     for row, (added, removed) in rows.items():
         print(f"  {row:38} {added:>9} {removed:>9}")
     added, removed = (sum(values) for values in zip(*rows.values()))
     print(f"  {'Total':38} {added:>9} {removed:>9}")
-    print(f"  (of the kernel's {total} lines:           {100 * added / total:>8.1f}% {100 * removed / total:>8.1f}%)")
+    print(f"  (of the kernel's {total} lines:           {100 * added / total:>8.1f}% "
+          f"{100 * removed / total:>8.1f}%)")
 
 
 if __name__ == "__main__":

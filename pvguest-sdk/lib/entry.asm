@@ -1,21 +1,23 @@
 ; SPDX-License-Identifier: MIT
-; Every way from the hypervisor into the guest, and the ways back. <pvguest/traps.h> describes the frame built here.
+; Every way from the hypervisor into the guest, and the ways back. <pvguest/traps.h> describes the
+; frame built here.
 ;
-; What the hypervisor has pushed when one of these entries runs, on the current stack in kernel mode or on the kernel
-; stack (HYPERVISOR_stack_switch) from user mode; the top is 16-byte aligned:
+; What the hypervisor has pushed when one of these entries runs, on the current stack in kernel mode
+; or on the kernel stack (HYPERVISOR_stack_switch) from user mode; the top is 16-byte aligned:
 ;
 ;       ss                      rsp + 48 (+8 with an error code)
 ;       rsp
 ;       rflags                  IF = events were unmasked
-;       cs                      bits 0-1: 0 from kernel mode, 3 from user mode; bits 32-39: saved event mask
+;       cs                      bits 0-1: 0 from kernel mode, 3 from user mode; bits 32-39: saved
+;                               event mask
 ;       rip
 ;       error code              only for vectors 8, 10-14, 17
 ;       r11
 ;       rcx             <- rsp
 ;
-; rcx and r11 are there because `syscall`/`sysret`, by which the hypervisor enters and leaves guests, destroy them.
-; Nothing below rsp is in use (no red zone), so popping those two and pushing a vector and an error code in their place
-; needs no care about events in between.
+; rcx and r11 are there because `syscall`/`sysret`, by which the hypervisor enters and leaves
+; guests, destroy them. Nothing below rsp is in use (no red zone), so popping those two and pushing
+; a vector and an error code in their place needs no care about events in between.
 
 bits 64
 default rel
@@ -113,8 +115,9 @@ trap_common:
         call    trap_dispatch
         jmp     return_from_frame
 
-; The hypervisor could not return to where we asked (a bad selector in the frame): as above, with ds es fs gs between
-; r11 and rip. We treat it as a general protection fault at the place it was to return to.
+; The hypervisor could not return to where we asked (a bad selector in the frame): as above, with ds
+; es fs gs between r11 and rip. We treat it as a general protection fault at the place it was to
+; return to.
 failsafe_entry:
         pop     rcx
         pop     r11
@@ -125,9 +128,10 @@ failsafe_entry:
 
 ; ---- events
 
-; If the event hit the few instructions of `unmask` below, all registers already hold what is to be restored, and the two
-; words on top of the interrupted stack are the last of the way back. Then this frame is made to return right there, to where
-; `unmask` was going: so frames cannot pile up however fast events come.
+; If the event hit the few instructions of `unmask` below, all registers already hold what is to be
+; restored, and the two words on top of the interrupted stack are the last of the way back. Then
+; this frame is made to return right there, to where `unmask` was going: so frames cannot pile up
+; however fast events come.
 event_entry:
         pop     rcx
         pop     r11
@@ -136,7 +140,8 @@ event_entry:
         cmp     qword [rsp], unmask_end
         jae     .new_frame
         push    rax
-        mov     rax, [rsp + 32]                 ; the interrupted rsp: rflags, rip; or rip alone if it stood at the ret
+        ; the interrupted rsp: rflags, rip; or rip alone if it stood at the ret
+        mov     rax, [rsp + 32]
         cmp     qword [rsp + 8], unmask_ret
         je      .only_rip
         push    qword [rax]
@@ -170,10 +175,11 @@ syscall_entry:
 
 ; ---- the way back: rsp = struct trap_frame
 ;
-; Inside the kernel no privilege changes, so popfq and ret will do: the hypervisor leaves IF alone in ring 3, and events are
-; masked by a byte in memory. (An iretq would do on real hardware, but QEMU's emulator reads its frame as if it were in
-; ring 0, which SMAP forbids.) The two words are put below the rsp that we return to; they may overlay the frame itself,
-; which ends at most there. A frame may not name an rsp within itself.
+; Inside the kernel no privilege changes, so popfq and ret will do: the hypervisor leaves IF alone
+; in ring 3, and events are masked by a byte in memory. (An iretq would do on real hardware, but
+; QEMU's emulator reads its frame as if it were in ring 0, which SMAP forbids.) The two words are
+; put below the rsp that we return to; they may overlay the frame itself, which ends at most there.
+; A frame may not name an rsp within itself.
 
 ; rsp = rip cs rflags rsp ss  ->  rsp = rflags rip, all registers restored
 %macro rflags_and_rip_on_the_target_stack 0
@@ -196,8 +202,10 @@ return_to_frame:                                ; void return_to_frame(struct tr
 return_from_frame:
         test    byte [rsp + F_CS], 3
         jnz     to_user
-        test    dword [rsp + F_RFLAGS], 0x10100 ; single steps (TF) would stop behind our ret for ever, RF would be lost:
-        jnz     by_hypercall                    ; for debuggers, the long way
+        ; single steps (TF) would stop behind our ret for ever, RF would be lost: for debuggers, the
+        ; long way
+        test    dword [rsp + F_RFLAGS], 0x10100
+        jnz     by_hypercall
         test    dword [rsp + F_RFLAGS], 0x200
         jnz     to_unmasked
         restore_registers
@@ -206,7 +214,8 @@ return_from_frame:
         popfq
         ret                                     ; events stay masked: nothing to look for
 
-; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else will remind us.
+; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else
+; will remind us.
 to_unmasked:
         restore_registers
         add     rsp, 16
@@ -222,14 +231,16 @@ unmask_ret:
 unmask_pending:
         mov     byte [abs UPCALL_MASK], 1
 unmask_end:
-        push    rax                             ; in the iret hypercall's words: it delivers the event on the frame we return to
+        ; in the iret hypercall's words: it delivers the event on the frame we return to
+        push    rax
         sub     rsp, 40
         mov     qword [rsp + 32], 0xe02b        ; FLAT_KERNEL_SS
         lea     rax, [rsp + 64]
         mov     [rsp + 24], rax                 ; rsp
         mov     rax, [rsp + 48]
         mov     [rsp + 16], rax                 ; rflags
-        mov     qword [rsp + 8], 0xe030         ; FLAT_KERNEL_CS with ring 0 in it: kernel mode, in the hypercall's words
+        ; FLAT_KERNEL_CS with ring 0 in it: kernel mode, in the hypercall's words
+        mov     qword [rsp + 8], 0xe030
         mov     rax, [rsp + 56]
         mov     [rsp], rax                      ; rip
         mov     rax, [rsp + 40]
@@ -243,8 +254,8 @@ by_hypercall:
         push    0
         jmp     hypercall_page + HYPERVISOR_iret * 32
 
-; To user mode only the hypervisor can go: it changes page tables. Its frame: rax r11 rcx flags, then the hardware's; the
-; code in the hypercall page pushes the first three.
+; To user mode only the hypervisor can go: it changes page tables. Its frame: rax r11 rcx flags,
+; then the hardware's; the code in the hypercall page pushes the first three.
 to_user:
         cmp     dword [rsp + F_VECTOR], FRAME_SYSCALL
         je      .sysret
@@ -252,7 +263,8 @@ to_user:
         add     rsp, 16
         push    0
         jmp     hypercall_page + HYPERVISOR_iret * 32
-.sysret:                                        ; rcx and r11 are lost to user code anyway: sysret is cheaper
+; rcx and r11 are lost to user code anyway: sysret is cheaper
+.sysret:
         restore_registers
         add     rsp, 16
         push    VGCF_in_syscall
@@ -303,8 +315,8 @@ enter_user_mode:
 %endmacro
 
 ; ---- threads: void thread_switch(unsigned long *save_sp, unsigned long load_sp)
-; Callee-saved registers and the stack are all a cooperative thread has. A new thread's stack holds six registers and an
-; address to return to.
+; Callee-saved registers and the stack are all a cooperative thread has. A new thread's stack holds
+; six registers and an address to return to.
 thread_switch:
         push_preserved
         mov     [rdi], rsp
@@ -314,8 +326,8 @@ thread_switch:
 
 ; ---- faults that are expected
 
-; int catch_trap_run(void (*fn)(void *), void *arg, unsigned long *saved_sp): 0 when fn returned. On a trap inside,
-; trap_dispatch sets rsp = *saved_sp and rip = catch_trap_resume: the result is 1.
+; int catch_trap_run(void (*fn)(void *), void *arg, unsigned long *saved_sp): 0 when fn returned. On
+; a trap inside, trap_dispatch sets rsp = *saved_sp and rip = catch_trap_resume: the result is 1.
 catch_trap_run:
         push_preserved
         sub     rsp, 8

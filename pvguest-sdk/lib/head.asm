@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: MIT
-; The first instructions of a guest, and the notes by which a hypervisor or a toolstack knows how to load it.
-; Called by nobody but the builder of the domain: rsi = struct start_info, rsp = a small boot stack, events masked, the
-; image mapped, .bss cleared. Everything else is C: guest_start(start_info), <pvguest/start.h>.
+; The first instructions of a guest, and the notes by which a hypervisor or a toolstack knows how to
+; load it. Called by nobody but the builder of the domain: rsi = struct start_info, rsp = a small
+; boot stack, events masked, the image mapped, .bss cleared. Everything else is C:
+; guest_start(start_info), <pvguest/start.h>.
 
 bits 64
 default rel
@@ -16,7 +17,7 @@ global hypercall_by_syscall
 global shared_info
 global boot_stack_top
 
-; ---- ELF notes: <xen/elfnote.h>. Name, description and the next header are each aligned to 4 bytes.
+; ---- ELF notes: <xen/elfnote.h>. Name, description and the next header are each aligned to 4.
 
 %macro note_string 2            ; type, string
         dd 4, %%end - %%begin, %1
@@ -40,8 +41,10 @@ section .note.Xen note alloc noexec nowrite align=4
         note_string 6, 'pvguest'                ; GUEST_OS
         note_string 8, 'generic'                ; LOADER
         note_string 9, 'yes'                    ; PAE_MODE: a relic that loaders still ask for
-        note_string 10, '!writable_page_tables|pae_pgdir_above_4gb'     ; FEATURES: direct paging, through hypercalls
-        dd 4, 16, 13                            ; L1_MFN_VALID: entries with these bits hold a frame number
+        ; FEATURES: direct paging, through hypercalls
+        note_string 10, '!writable_page_tables|pae_pgdir_above_4gb'
+        ; L1_MFN_VALID: entries with these bits hold a frame number
+        dd 4, 16, 13
         db 'Xen', 0
         dq 1, 1
 
@@ -51,16 +54,19 @@ section .text.start progbits alloc exec nowrite align=16
 _start:
         cld
         mov     rdi, rsi
-        mov     rsp, boot_stack_top             ; the builder's stack is one page; ours stays for the first thread
+        ; the builder's stack is one page; ours stays for the first thread
+        mov     rsp, boot_stack_top
         xor     ebp, ebp                        ; ends backtraces
         call    guest_start
         ud2                                     ; guest_start does not return
 
 section .text.hypercall_page progbits alloc exec nowrite align=4096
 hypercall_page:
-        times 4096 db 0xcc                      ; overwritten by the builder: 128 entries of 32 bytes
+        ; overwritten by the builder: 128 entries of 32 bytes
+        times 4096 db 0xcc
 
-; long hypercall_by_*(nr, a1, a2, a3, a4, a5): C passes rdi rsi rdx rcx r8 r9; Xen wants rax, rdi rsi rdx r10 r8.
+; long hypercall_by_*(nr, a1, a2, a3, a4, a5): C passes rdi rsi rdx rcx r8 r9; Xen wants rax, rdi
+; rsi rdx r10 r8.
 %macro shift_arguments 0
         mov     rax, rdi
         mov     rdi, rsi

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; The shortest handlers that can be: what a row about a trap measures should be the hypervisor, not the guest's own frame.
-; On entry the stack holds, from the top: rcx, r11, [error code], rip, cs, rflags, rsp, ss.
+; The shortest handlers that can be: what a row about a trap measures should be the hypervisor, not
+; the guest's own frame. On entry the stack holds, from the top: rcx, r11, [error code], rip, cs,
+; rflags, rsp, ss.
 default rel
 bits 64
 
@@ -23,7 +24,8 @@ global bench_int3_plain
 bench_int3_plain:
     pop rcx
     pop r11
-    or byte [rsp + 8], 3                            ; the frame says RPL 0 for "kernel"; the CPU knows only ring 3
+    ; the frame says RPL 0 for "kernel"; the CPU knows only ring 3
+    or byte [rsp + 8], 3
     iretq
 
 global bench_int3_hypercall
@@ -81,7 +83,7 @@ bench_upcall:
     pop rax
     leave_by_hypercall 0
 
-; --- user mode: the ways back into the kernel. rax 0: return at once; otherwise the experiment is over. ---
+; --- user mode: the ways back into the kernel. rax 0: return at once; else the experiment is over.
 global bench_syscall
 bench_syscall:
     pop rcx
@@ -96,7 +98,8 @@ bench_int80:
     pop r11
     leave_by_hypercall 0
 
-; A user page fault: skip the instruction (it is 8 bytes: mov eax, [abs32] with a SIB byte, and a nop).
+; A user page fault: skip the instruction (it is 8 bytes: mov eax, [abs32] with a SIB byte, and a
+; nop).
 global bench_user_fault
 bench_user_fault:
     pop rcx
@@ -130,14 +133,16 @@ bench_enter_user:
     push qword 0x202
     push qword 0xe033
     push rdi
-    push qword 0                                    ; flags: not from a system call, restore everything
+    ; flags: not from a system call, restore everything
+    push qword 0
     push rcx
     push r11
     push rax
     mov eax, HYPERVISOR_iret
     syscall
 
-; --- the user programs: 51 samples into the page at rdi, then rax = 1 and out. Copied to a user page, so position independent. ---
+; --- the user programs: 51 samples into the page at rdi, then rax = 1 and out. Copied to a user
+; page, so position independent.
 %macro user_begin 1
 global user_%1, user_%1_end
 user_%1:

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a whole guest costs: Debian's Linux as a domU on Domus, and on real Xen with Debian's Linux as dom0 (tests/tools/rig.py).
+"""What a whole guest costs: Debian's Linux as a domU on Domus, and on real Xen with Debian's Linux
+as dom0 (tests/tools/rig.py).
 
     guests.py BUILD [RUNS]        (the last part of `make bench`; GUEST_RUNS=n sets the runs)
 
-The same kernel, initramfs, commands and QEMU configuration on both; runs interleaved; medians, and the ratio of medians. QEMU
-emulates, and the machine has other things to do: only the ratios mean something. Each transfer is preceded by a short one that does
-not count: QEMU translates code when it first runs. Raw numbers go to BUILD/guests.json, the table to BUILD/guests.md.
+The same kernel, initramfs, commands and QEMU configuration on both; runs interleaved; medians, and
+the ratio of medians. QEMU emulates, and the machine has other things to do: only the ratios mean
+something. Each transfer is preceded by a short one that does not count: QEMU translates code when
+it first runs. Raw numbers go to BUILD/guests.json, the table to BUILD/guests.md.
 """
 import contextlib
 import json
@@ -18,7 +20,8 @@ import subprocess
 import sys
 import time
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name)
+                for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -32,10 +35,12 @@ FOLDER = machine.BUILD / "bench-guests"
 MEMORY = 4096
 ADDRESSES = {"one": "10.0.2.30", "two": "10.0.2.31"}
 HOST = "10.0.2.2"
-# QEMU's emulation does `rep movsb` one byte after the other, which no processor does that says it has fast strings (ERMS, FSRM). So the
-# processor does not say it, on either side, and Linux copies by eight bytes; else its own copying would be most of what is measured.
+# QEMU's emulation does `rep movsb` one byte after the other, which no processor does that says it
+# has fast strings (ERMS, FSRM). So the processor does not say it, on either side, and Linux copies
+# by eight bytes; else its own copying would be most of what is measured.
 CPU = rig_box.CPU + ",-erms,-fsrm"
-# title, block size, how many measured, order; each read and written, by direct I/O, one request at a time
+# title, block size, how many measured, order; each read and written, by direct I/O, one request at
+# a time
 DISK = [("1 MiB sequential", 1 << 20, 192, "seq"), ("4 KiB random", 4096, 2000, "rand")]
 MEBIBYTES = 64
 PINGS = 10
@@ -81,24 +86,30 @@ def measure(box):
     """One run; {(name, unit): figure}."""
     memory_beyond_its_own(box)              # the first domain makes tables grow, which stay
     memory = memory_beyond_its_own(box)
-    figures = {("create to shell", "s"): statistics.mean([boot_time(box, name) for name in ADDRESSES])}
+    figures = {("create to shell", "s"):
+               statistics.mean([boot_time(box, name) for name in ADDRESSES])}
     for title, size, count, order in DISK:
         for what in ("read", "write"):
             figures[f"disk, {title} {what}", "MB/s"] = disk_rate(box, what, size, count, order)
     figures["TCP to another domU", "Mbit/s"] = tcp_rate(
-        box, ADDRESSES["two"], 5001, lambda: box.shell("two", "(work receive 5001 fast > /dev/null 2>&1 &)"))
+        box, ADDRESSES["two"], 5001,
+        lambda: box.shell("two", "(work receive 5001 fast > /dev/null 2>&1 &)"))
     with contextlib.ExitStack() as stack:
         port = machine.free_port()
-        figures["TCP to the host", "Mbit/s"] = tcp_rate(box, HOST, port, lambda: stack.enter_context(
-            subprocess.Popen([linux_box.FOLDER / "work", "receive", str(port), "fast"], stdout=subprocess.DEVNULL)))
+        figures["TCP to the host", "Mbit/s"] = tcp_rate(box,
+                                                        HOST, port, lambda: stack.enter_context(
+            subprocess.Popen([linux_box.FOLDER / "work", "receive", str(port), "fast"],
+                             stdout=subprocess.DEVNULL)))
     for title, target in (("ping another domU", ADDRESSES["two"]), ("ping the host", HOST)):
-        figures[title, "ms"] = found(r"= [\d.]+/([\d.]+)/", box.shell("one", f"ping -c {PINGS} {target}"))
+        figures[title, "ms"] = found(r"= [\d.]+/([\d.]+)/",
+                                     box.shell("one", f"ping -c {PINGS} {target}"))
     figures["memory beyond its own", "KiB"] = memory
     return figures
 
 
 def config(name, disk_path):
-    return linux_box.config(name, extra=f"quiet ip4={ADDRESSES[name]}/24 gw4={HOST}", vif=["bridge=br0"],
+    return linux_box.config(name, extra=f"quiet ip4={ADDRESSES[name]}/24 gw4={HOST}",
+                            vif=["bridge=br0"],
                             **({"disk": [f"phy:{disk_path},xvda,w"]} if name == "one" else {}))
 
 
@@ -107,20 +118,26 @@ def configs(disk_path):
 
 
 def on_domus():
-    return linux_box.LinuxBox("bench-guests-domus", configs("scratch"), memory=MEMORY, disk=FOLDER / "disk.img", snapshot=True)
+    return linux_box.LinuxBox("bench-guests-domus", configs("scratch"),
+                              memory=MEMORY, disk=FOLDER / "disk.img", snapshot=True)
 
 
 def on_xen():
-    return rig_box.Rig("bench-guests-xen", configs("/dev/disk/scratch"), memory=MEMORY, disk=FOLDER / "disk.img", cpu=CPU)
+    return rig_box.Rig("bench-guests-xen", configs("/dev/disk/scratch"),
+                       memory=MEMORY, disk=FOLDER / "disk.img", cpu=CPU)
 
 
 def table(runs):
-    lines = [f"### A Debian Linux domU: medians of {len(runs['domus'])} interleaved runs", "", "| what | unit | Domus | Xen + Linux dom0 | Domus is better by |",
+    lines = [f"### A Debian Linux domU: medians of {len(runs['domus'])} interleaved runs",
+             "", "| what | unit | Domus | Xen + Linux dom0 | Domus is better by |",
              "|---|---|---:|---:|---:|"]
     for key in runs["domus"][0]:
-        ours, theirs = (statistics.median(run[key] for run in runs[who]) if runs[who] else None for who in ("domus", "xen"))
-        better = "" if theirs is None else f"{theirs / ours if key[1] in ('s', 'ms', 'KiB') else ours / theirs:.1f}"
-        lines.append(f"| {key[0]} | {key[1]} | {ours:.3g} | {'' if theirs is None else f'{theirs:.3g}'} | {better} |")
+        ours, theirs = (statistics.median(run[key] for run in runs[who]) if runs[who] else None
+                        for who in ("domus", "xen"))
+        better = "" if theirs is None \
+            else f"{theirs / ours if key[1] in ('s', 'ms', 'KiB') else ours / theirs:.1f}"
+        lines.append(f"| {key[0]} | {key[1]} | {ours:.3g} | "
+                     f"{'' if theirs is None else f'{theirs:.3g}'} | {better} |")
     return "\n".join(lines) + "\n"
 
 
@@ -132,7 +149,8 @@ def one_run(who, system, runs):
     except machine.Failed as problem:
         if who == "domus":
             raise
-        print(f"# the rig failed, this run of it does not count: {str(problem).splitlines()[0]}", file=sys.stderr)
+        print(f"# the rig failed, this run of it does not count: {str(problem).splitlines()[0]}",
+              file=sys.stderr)
 
 
 def main():
@@ -153,7 +171,8 @@ def main():
             one_run(who, system, runs)
     print(table(runs))
     (machine.BUILD / "guests.md").write_text(table(runs))
-    kept = {who: [{" ".join(key): value for key, value in run.items()} for run in done] for who, done in runs.items()}
+    kept = {who: [{" ".join(key): value for key, value in run.items()} for run in done]
+            for who, done in runs.items()}
     (machine.BUILD / "guests.json").write_text(json.dumps(kept, indent=1))
 
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How many instructions a Linux guest's work takes, here and on real Xen with Linux as dom0; and whose they are here.
+"""How many instructions a Linux guest's work takes, here and on real Xen with Linux as dom0; and
+whose they are here.
 
     shares.py BUILD [--top N]       (the last part of `make bench`)
 
-The operations are those of guests.py, each less what the harness's own way to the guest's shell takes. QEMU counts with the plugin
-tests/tools/count.c, so the figures do not depend on how busy the machine is. The table goes to BUILD/shares.md. --top N also prints the N
-functions of each operation that execute most on Domus.
+The operations are those of guests.py, each less what the harness's own way to the guest's shell
+takes. QEMU counts with the plugin tests/tools/count.c, so the figures do not depend on how busy the
+machine is. The table goes to BUILD/shares.md. --top N also prints the N functions of each operation
+that execute most on Domus.
 """
 import argparse
 import bisect
@@ -19,8 +21,10 @@ import subprocess
 import sys
 import threading
 
-sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("tools", "system")]
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name)
+                for name in ("pvguest-sdk/tools", "tests/tools", "tests/system")]
+parser = argparse.ArgumentParser(description=__doc__,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--top", type=int, default=0, metavar="N")
 args = parser.parse_args()
@@ -32,8 +36,10 @@ import machine  # noqa: E402
 import rig_box  # noqa: E402
 
 COUNTS = args.build / "counts"
-# Where each of them lives (dom0: pvguest-sdk's head.asm; Linux: its own layout; the hypervisor: lib/layout.h).
-PLACES = [(0x0, "user programs"), (0xffff800000000000, "hypervisor"), (0xffff880000000000, "Linux"), (0xffffffff80000000, "dom0"),
+# Where each of them lives (dom0: pvguest-sdk's head.asm; Linux: its own layout; the hypervisor:
+# lib/layout.h).
+PLACES = [(0x0, "user programs"), (0xffff800000000000, "hypervisor"),
+          (0xffff880000000000, "Linux"), (0xffffffff80000000, "dom0"),
           (0xffffffff81000000, "Linux")]
 WHO = ["Linux", "user programs", "dom0", "hypervisor"]
 
@@ -59,11 +65,13 @@ class Counter:
         operation()
         self.dump()
         lines = COUNTS.read_text().splitlines()[:-1]
-        return collections.Counter({int(address, 16): int(count) for address, count in (line.split() for line in lines)})
+        return collections.Counter({int(address, 16): int(count)
+                                    for address, count in (line.split() for line in lines)})
 
 
 def symbols_of(path):
-    rows = (line.split() for line in subprocess.run(["nm", str(path)], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines())
+    rows = (line.split() for line in subprocess.run(["nm", str(path)], stdout=subprocess.PIPE,
+                                                    text=True, check=True).stdout.splitlines())
     return [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tT"]
 
 
@@ -87,11 +95,14 @@ def symbols_of_linux(box):
 
 def top(counts, symbols, how_many):
     """Lines "SHARE FUNCTION (OWNER)"."""
-    addresses, by_function, total = [address for address, _ in symbols], collections.Counter(), sum(counts.values())
+    addresses = [address for address, _ in symbols]
+    by_function, total = collections.Counter(), sum(counts.values())
     for address, count in counts.items():
         at = bisect.bisect_right(addresses, address) - 1
-        by_function[(owner(address), symbols[at][1] if at >= 0 and owner(address) != "user programs" else "")] += count
-    return [f"    {count / total:6.1%}  {name} ({who})" for (who, name), count in by_function.most_common(how_many)]
+        by_function[(owner(address), symbols[at][1] if at >= 0
+                     and owner(address) != "user programs" else "")] += count
+    return [f"    {count / total:6.1%}  {name} ({who})"
+            for (who, name), count in by_function.most_common(how_many)]
 
 
 def operations(box):
@@ -107,19 +118,22 @@ def operations(box):
 
     def tcp_to_host():
         port = machine.free_port()
-        with subprocess.Popen([linux_box.FOLDER / "work", "receive", str(port), "fast"], stdout=subprocess.DEVNULL):
+        with subprocess.Popen([linux_box.FOLDER / "work", "receive", str(port), "fast"],
+                              stdout=subprocess.DEVNULL):
             box.shell("one", f"work send {guests.HOST} {port} {guests.MEBIBYTES} fast", 300)
 
     yield "create to shell", lambda: box.boot("two.cfg"), "boot", 1
     for title, size, count, order in guests.DISK:
         for what in ("read", "write"):
-            yield f"disk, {title} {what}", disk_operation(what, size, count, order), "MiB" if size > 4096 else "request", count
+            yield f"disk, {title} {what}", disk_operation(what, size, count, order), "MiB" \
+                if size > 4096 else "request", count
     yield "TCP to another domU", tcp_to_guest, "MiB", guests.MEBIBYTES
     yield "TCP to the host", tcp_to_host, "MiB", guests.MEBIBYTES
 
 
 def measure(box, symbols=()):
-    """{title: (counts, unit, how many units)} of one system. symbols: to print the top functions, too."""
+    """{title: (counts, unit, how many units)} of one system. symbols: to print the top functions,
+    too."""
     counter, found = Counter(box), {}
     box.boot("one.cfg")
     box.shell("one", "true")
@@ -138,8 +152,10 @@ def row(title, counts, unit, units, theirs):
     shares, total = collections.Counter(), counts.total()
     for address, count in counts.items():
         shares[owner(address)] += count
-    peer = f"{theirs.total() / units / 1000:,.0f} | {theirs.total() / total:.1f}" if theirs else " | "
-    return f"| {title} | {unit} | {total / units / 1000:,.0f} | {peer} | " + " | ".join(f"{shares[who] / total:.0%}" for who in WHO) + " |"
+    peer = f"{theirs.total() / units / 1000:,.0f} | {theirs.total() / total:.1f}" \
+        if theirs else " | "
+    return f"| {title} | {unit} | {total / units / 1000:,.0f} | {peer} | " + \
+        " | ".join(f"{shares[who] / total:.0%}" for who in WHO) + " |"
 
 
 def plugin():
@@ -152,7 +168,8 @@ def on_xen():
         print(f"# no rig: {rig_box.missing()}", file=sys.stderr)
         return {}
     try:
-        with rig_box.Rig("bench-shares-xen", guests.configs("/dev/disk/scratch"), memory=guests.MEMORY, disk=guests.FOLDER / "disk.img",
+        with rig_box.Rig("bench-shares-xen", guests.configs("/dev/disk/scratch"),
+                         memory=guests.MEMORY, disk=guests.FOLDER / "disk.img",
                          cpu=guests.CPU, extra=plugin()) as box:
             return measure(box)
     except machine.Failed as problem:
@@ -167,13 +184,17 @@ def main():
     guests.FOLDER.mkdir(parents=True, exist_ok=True)
     disk.make_disk(guests.FOLDER / "disk.img", [("scratch", 64, None)])
     machine.DOMUS.cpu = guests.CPU
-    with linux_box.LinuxBox("bench-shares-domus", guests.configs("scratch"), memory=guests.MEMORY, disk=guests.FOLDER / "disk.img", snapshot=True,
+    with linux_box.LinuxBox("bench-shares-domus", guests.configs("scratch"),
+                            memory=guests.MEMORY, disk=guests.FOLDER / "disk.img", snapshot=True,
                             extra=plugin()) as box:
-        ours = measure(box, symbols_of(args.build / "domus.elf") + symbols_of(args.build / "dom0.elf") if args.top else ())
+        ours = measure(box, symbols_of(args.build / "domus.elf") +
+                       symbols_of(args.build / "dom0.elf") if args.top else ())
     theirs = on_xen()
     lines = ["### Its instructions, in thousands; and whose they are on Domus", "",
-             "| what | per | Domus | Xen + Linux dom0 | Domus is better by | " + " | ".join(WHO) + " |", "|---|---|---:|---:|---:|" + "---:|" * len(WHO)]
-    lines += [row(title, *measured, theirs[title][0] if title in theirs else None) for title, measured in ours.items()]
+             "| what | per | Domus | Xen + Linux dom0 | Domus is better by | " +
+             " | ".join(WHO) + " |", "|---|---|---:|---:|---:|" + "---:|" * len(WHO)]
+    lines += [row(title, *measured, theirs[title][0] if title in theirs else None)
+              for title, measured in ours.items()]
     print("\n".join(lines))
     (args.build / "shares.md").write_text("\n".join(lines) + "\n")
 

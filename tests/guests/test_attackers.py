@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The attack guests as domUs: each is refused or ended, while dom0 and a neighbour go on working and nothing leaks.
+"""The attack guests as domUs: each is refused or ended, while dom0 and a neighbour go on working
+and nothing leaks.
 
-One system for all of them, with a teaching kernel as the neighbour: it must write, read and answer the network while the attacker
-runs and afterwards. After each attack the hypervisor recounts all frames, and as many are free as before.
+One system for all of them, with a teaching kernel as the neighbour: it must write, read and answer
+the network while the attacker runs and afterwards. After each attack the hypervisor recounts all
+frames, and as many are free as before.
 """
 import os
 
@@ -16,8 +18,10 @@ pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="these attacks are for Domus
 # What the attacker says, or how it ends.
 SURVIVES = r"\(attack\) RESULT SUCCESS"
 CRASHES = r"'attack' has ended: crash"
-ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES, "attack-registers": SURVIVES, "attack-ldt": SURVIVES, "attack-hypercalls": SURVIVES,
-           "attack-events": SURVIVES, "attack-backends": SURVIVES, "crash-stack": CRASHES, "crash-callback": CRASHES, "crash-iret": CRASHES,
+ATTACKS = {"attack-memory": SURVIVES, "attack-tables": SURVIVES,
+           "attack-registers": SURVIVES, "attack-ldt": SURVIVES, "attack-hypercalls": SURVIVES,
+           "attack-events": SURVIVES, "attack-backends": SURVIVES,
+           "crash-stack": CRASHES, "crash-callback": CRASHES, "crash-iret": CRASHES,
            "crash-fault": CRASHES, "crash-user": CRASHES, "crash-crash": CRASHES}
 
 
@@ -37,13 +41,15 @@ def system():
 
 def works(box, word):
     """The neighbour's disk, processes and network."""
-    said = box.shell("insula1", f"echo {word} > /proof; sync; cat < /proof | cat; ping 10.0.2.2 1", timeout=90)
+    said = box.shell("insula1", f"echo {word} > /proof; sync; cat < /proof | cat; ping 10.0.2.2 1",
+                     timeout=90)
     assert word in said.splitlines() and "ping: reply" in said, said
 
 
 def nothing_is_lost(box, before):
     box.audit()
-    for _ in range(20):                         # the last frames of a domain go when no CPU can look at them any more
+    # the last frames of a domain go when no CPU can look at them any more
+    for _ in range(20):
         if box.free_pages()[0] >= before:
             return
         box.ask("sleep 1")
@@ -78,15 +84,18 @@ def test_corrupt_rings(system):
         system.ask("sleep 1")
     system.ask("xl destroy attack")
     works(system, "after-rings")
-    system.create("disk.cfg")                   # the partition whose ring was corrupted is free for the next guest
+    # the partition whose ring was corrupted is free for the next guest
+    system.create("disk.cfg")
     system.ask("wait disk")
     nothing_is_lost(system, before)
 
 
 def test_grants_of_the_dead(system):
-    """The survivor of two keeps pages of the other in memory, by mappings that are in no page table, too; they go with it."""
+    """The survivor of two keeps pages of the other in memory, by mappings that are in no page
+    table, too; they go with it."""
     for names in ("attack", "twin"), ("twin", "attack"), ("attack", "twin"):
-        before = system.free_pages()[0]         # the first round fills caches that stay, and is not compared
+        # the first round fills caches that stay, and is not compared
+        before = system.free_pages()[0]
         system.create("attack-cross.cfg")
         system.create('attack-cross.cfg name="twin"')
         for name in names:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A guest that asks for too much beside one that works: nobody stops dom0, and what dom0 holds for it is bounded and comes back.
+"""A guest that asks for too much beside one that works: nobody stops dom0, and what dom0 holds for
+it is bounded and comes back.
 
-The neighbour (tests/guests/attack-flood) says every tenth of a second how long store, disk and ping took it; it is also the clock by
-which the prompt and the creation of a third guest are measured. All of it on an instruction counter: a microsecond is a thousand
-instructions, and nothing of this host's load is measured, but for the disk. Four floods of a kind at once, beside a quiet machine:
+The neighbour (tests/guests/attack-flood) says every tenth of a second how long store, disk and ping
+took it; it is also the clock by which the prompt and the creation of a third guest are measured.
+All of it on an instruction counter: a microsecond is a thousand instructions, and nothing of this
+host's load is measured, but for the disk. Four floods of a kind at once, beside a quiet machine:
 `make bench` (tests/bench/floods.py).
 
-How the turns divide dom0's work, flood by flood, is tests/unit/test_turns.c, test_serving.c and test_xenstore_held.c.
+How the turns divide dom0's work, flood by flood, is tests/unit/test_turns.c, test_serving.c and
+test_xenstore_held.c.
 """
 import os
 import re
@@ -19,19 +22,23 @@ import machine
 
 pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="these bounds are Domus's")
 
-FLOODS = ["net-small", "net-large", "net-broadcast", "disk", "store", "state", "transactions", "deaf", "held", "console", "balloon", "tables",
+FLOODS = ["net-small", "net-large", "net-broadcast",
+          "disk", "store", "state", "transactions", "deaf", "held", "console", "balloon", "tables",
           "vcpus", "timers"]
 MORE = {"vcpus": "vcpus=32", "timers": "vcpus=32"}
 BEATS = 3
-# Microseconds: the median of what a thing took in a tenth of a second, and of some of these. A disk works in this host's time.
+# Microseconds: the median of what a thing took in a tenth of a second, and of some of these. A disk
+# works in this host's time.
 BOUND = {"store": 100, "disk": 60000, "ping": 100}
 BEAT = r"\(neighbour\) beat \d+ store \d+ (\d+) \d+ \d+ disk \d+ (\d+) \d+ \d+ ping \d+ (\d+)"
-LONGEST = r"\(neighbour\) beat \d+ store \d+ \d+ \d+ (\d+) disk \d+ \d+ \d+ \d+ ping \d+ \d+ \d+ (\d+)"
-# Beats until the prompt has answered `xl list` (the middle one of three times: the beats do not wait for this host, which may keep
-# what we type to itself for a while), and until a third guest is made. A beat is longer than a tenth of a second when what it
-# measures is.
+LONGEST = r"\(neighbour\) beat \d+ store \d+ \d+ \d+ (\d+) disk \d+ \d+ \d+ \d+ " \
+          r"ping \d+ \d+ \d+ (\d+)"
+# Beats until the prompt has answered `xl list` (the middle one of three times: the beats do not
+# wait for this host, which may keep what we type to itself for a while), and until a third guest is
+# made. A beat is longer than a tenth of a second when what it measures is.
 PROMPT, CREATE = 2, 10
-# Pages of dom0's that one guest may hold, devices and allocator's waste included (dom0/README.md has the quotas).
+# Pages of dom0's that one guest may hold, devices and allocator's waste included (dom0/README.md
+# has the quotas).
 HELD = 1200
 
 
@@ -77,7 +84,8 @@ def test_a_neighbour_works_beside(system, mode):
     system.ask("xl destroy attack")
     after = system.free_pages()
     seen = {thing: (statistics.median(took), max(took)) for thing, took in times.items()}
-    print(mode, seen, "prompt", prompt, "create", create, "dom0's pages", before, free, still_free, after)
+    print(mode, seen, "prompt", prompt, "create",
+          create, "dom0's pages", before, free, still_free, after)
     for thing, took in times.items():
         assert statistics.median(took) <= BOUND[thing], (mode, thing, took)
     assert prompt <= PROMPT and create <= CREATE
@@ -86,9 +94,12 @@ def test_a_neighbour_works_beside(system, mode):
 
 
 def served(box):
-    """{domain: (its seconds of dom0, turns of each kind, nodes, bytes)}, as strings, by `served`."""
-    rows = re.findall(r"^(\S+) +\d+ +[\d.]+ +([\d.]+)((?: +\d+){8}) +(\d+) +(\d+)$", box.ask("served"), re.M)
-    return {name: (float(seconds), [int(word) for word in turns.split()], int(nodes)) for name, seconds, turns, nodes, _ in rows}
+    """{domain: (its seconds of dom0, turns of each kind, nodes, bytes)}, as strings, by
+    `served`."""
+    rows = re.findall(r"^(\S+) +\d+ +[\d.]+ +([\d.]+)((?: +\d+){8}) +(\d+) +(\d+)$",
+                      box.ask("served"), re.M)
+    return {name: (float(seconds), [int(word) for word in turns.split()], int(nodes))
+            for name, seconds, turns, nodes, _ in rows}
 
 
 def test_what_dom0_did_for_whom(system):
@@ -105,7 +116,8 @@ def test_what_dom0_did_for_whom(system):
 
 
 def test_states_are_followed_at_a_rate(system):
-    """What a front end's change of state costs is dom0's time: ten a second are followed, the last one in any case."""
+    """What a front end's change of state costs is dom0's time: ten a second are followed, the last
+    one in any case."""
     attack(system, "state")
     beats(system, 12)
     turns = served(system)["attack"][1]
@@ -115,7 +127,8 @@ def test_states_are_followed_at_a_rate(system):
 
 
 def test_a_large_guest_comes_and_goes(system):
-    """Its memory is given, wiped and taken back in pieces, between which dom0 works for others: nobody waits for all of it."""
+    """Its memory is given, wiped and taken back in pieces, between which dom0 works for others:
+    nobody waits for all of it."""
     said = system.run('xl create hello.cfg name="large" memory=600', timeout=200)
     rows = re.findall(LONGEST, said) + [system.see(LONGEST, timeout=60).groups() for _ in range(3)]
     rows += re.findall(LONGEST, system.run("xl destroy large", timeout=200))

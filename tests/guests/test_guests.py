@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Runs every micro-guest as dom0, on Domus (also with its locks watched) and on Debian's real Xen, and reads its outcome from the serial line.
+"""Runs every micro-guest as dom0, on Domus (also with its locks watched) and on Debian's real Xen,
+and reads its outcome from the serial line.
 
-A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The fifth outcome, CRASH,
-only the runner knows: the guest was ended, the hypervisor stopped, or nothing came before the time was up.
-A guest that says `TYPE word` is sent that word. A header line `machine: disk net nvme smp intel` asks for a virtio
-disk, a virtio card, a device with 250 interrupts, two CPUs (dom0 has a vCPU for each), a CPU that says it is Intel's. `also on: CPU; CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The
+fifth outcome, CRASH, only the runner knows: the guest was ended, the hypervisor stopped, or nothing
+came before the time was up. A guest that says `TYPE word` is sent that word. A header line
+`machine: disk net nvme smp intel` asks for a virtio disk, a virtio card, a device with 250
+interrupts, two CPUs (dom0 has a vCPU for each), a CPU that says it is Intel's. `also on: CPU; CPU`
+names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on
+domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -17,7 +21,8 @@ HERE = pathlib.Path(__file__).parent
 GUESTS = sorted(path.parent.name for path in HERE.glob("*/main.c"))
 RESULT = r"RESULT (SUCCESS|SKIP|ERROR|FAILURE)([^\r\n]*)\r*\n"
 TYPE = r"TYPE (\w+)\r*\n"              # a guest asks for input
-CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*", r"Hardware Dom0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
+CRASHES = [r"Domain 0 (?:crashed|halted)[^\r\n]*", r"Panic on CPU[^\r\n]*", r"domain_crash[^\r\n]*",
+           r"Hardware Dom0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*",
            r"Could not construct domain 0", r"GUEST PANIC[^\r\n]*"]
 
 
@@ -36,7 +41,8 @@ def wishes(name):
 def on_cpu(hypervisor, wanted):
     """The hypervisor, on the CPU that the guest wants."""
     cpu = hypervisor.cpu + (",vendor=GenuineIntel" if "intel" in wanted else "")
-    return machine.Hypervisor(hypervisor.name, hypervisor.path, hypervisor.args, cpu, hypervisor.direct)
+    return machine.Hypervisor(hypervisor.name,
+                              hypervisor.path, hypervisor.args, cpu, hypervisor.direct)
 
 
 def devices(name, wanted):
@@ -69,7 +75,8 @@ def run_guest(name, hypervisor, timeout=120):
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
     wanted = wishes(name)
     where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
-    with machine.Machine(f"{where}-{name}", hypervisor=on_cpu(hypervisor, wanted), modules=[[guest, "test"]],
+    with machine.Machine(f"{where}-{name}", hypervisor=on_cpu(hypervisor, wanted),
+                         modules=[[guest, "test"]],
                          **devices(name, wanted)) as box:
         try:
             match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)
@@ -107,5 +114,7 @@ def test_guest(name, where):
 
 @pytest.mark.parametrize("name,cpu", other_cpus())
 def test_guest_on_another_cpu(name, cpu):
-    outcome, words = run_guest(name, machine.Hypervisor(f"domus-{re.sub('[^a-z0-9]+', '-', cpu)}", machine.DOMUS.path, machine.DOMUS.args, cpu))
+    outcome, words = run_guest(name,
+                               machine.Hypervisor(f"domus-{re.sub('[^a-z0-9]+', '-', cpu)}",
+                                                  machine.DOMUS.path, machine.DOMUS.args, cpu))
     assert outcome == "SUCCESS", words

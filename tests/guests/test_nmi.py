@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""NMIs rain on a guest that has something else in every register, and on ring 0 while it works for it.
+"""NMIs rain on a guest that has something else in every register, and on ring 0 while it works for
+it.
 
-An NMI comes on a stack of its own and finds GS by that stack, since it may strike between SWAPGS and what follows. The guest's own
-checks (every register, flag and breakpoint of its two vCPUs) say whether anything was lost.
+An NMI comes on a stack of its own and finds GS by that stack, since it may strike between SWAPGS
+and what follows. The guest's own checks (every register, flag and breakpoint of its two vCPUs) say
+whether anything was lost.
 """
 import json
 import socket
@@ -38,14 +40,18 @@ def test_rain_of_nmis():
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     guest = machine.BUILD / "guests" / "test-two-vcpus.elf"
-    with machine.Machine("domus-nmi", modules=[[guest, "test"]], smp=2, extra=("-qmp", f"unix:{path},server=on,wait=off")) as box:
+    with machine.Machine("domus-nmi", modules=[[guest, "test"]],
+                         smp=2, extra=("-qmp", f"unix:{path},server=on,wait=off")) as box:
         box.expect(r"dom0: \d+ MiB")
         monitor = Monitor(path)
         rain, until = 0, box.clock.now() + 120 * machine.PATIENCE
-        while box.child.expect([test_guests.RESULT] + test_guests.CRASHES + [machine.pexpect.TIMEOUT], timeout=RAIN) == len(test_guests.CRASHES) + 1:
+        while box.child.expect([test_guests.RESULT] + test_guests.CRASHES +
+                               [machine.pexpect.TIMEOUT], timeout=RAIN) == \
+                len(test_guests.CRASHES) + 1:
             assert box.clock.now() < until, box.tail()
             monitor.say("inject-nmi")
             rain += 1
         assert box.child.match.group(1) == "SUCCESS", box.tail(40)
         said = box.tail(100000)
-        assert rain > 50 and "in the hypervisor" in said and "in a guest" in said, f"{rain} NMIs were not enough"
+        assert rain > 50 and "in the hypervisor" in said and "in a guest" in said, \
+            f"{rain} NMIs were not enough"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Invariant I11: whatever a guest asks for, ring 0 lets a guest run again within 50,000 instructions.
+"""Invariant I11: whatever a guest asks for, ring 0 lets a guest run again within 50,000
+instructions.
 
-QEMU counts, with a plugin (tests/tools/residence.c), while a guest makes every call at its worst (tests/guests/residence) and while
-the attackers, fuzzers and long walks do what they do: on the hypervisor as it is shipped, instruction by instruction. A new
-call, loop or price that is wrong shows as a longer stay, with the functions that it spent the time in. The audit, which is dom0's, stops the machine on purpose.
+QEMU counts, with a plugin (tests/tools/residence.c), while a guest makes every call at its worst
+(tests/guests/residence) and while the attackers, fuzzers and long walks do what they do: on the
+hypervisor as it is shipped, instruction by instruction. A new call, loop or price that is wrong
+shows as a longer stay, with the functions that it spent the time in. The audit, which is dom0's,
+stops the machine on purpose.
 """
 import bisect
 import re
@@ -15,15 +18,18 @@ import machine
 import test_guests
 
 LIMIT = 50_000
-GUESTS = ["residence", "attack-hypercalls", "attack-memory", "attack-registers", "attack-tables", "attack-walks", "events", "grants",
+GUESTS = ["residence", "attack-hypercalls",
+          "attack-memory", "attack-registers", "attack-tables", "attack-walks", "events", "grants",
           "memory-op", "mmuext", "multicall", "privileged", "random-tables", "writable-pt"]
 PLUGIN = machine.BUILD / "residence.so"
 
 
 @pytest.fixture(scope="module")
 def symbols():
-    rows = subprocess.run(["nm", "-n", machine.BUILD / "domus.elf"], capture_output=True, text=True, check=True).stdout.split("\n")
-    return {name: int(address, 16) for address, _, name in (row.split() for row in rows if len(row.split()) == 3)}
+    rows = subprocess.run(["nm", "-n", machine.BUILD / "domus.elf"],
+                          capture_output=True, text=True, check=True).stdout.split("\n")
+    return {name: int(address, 16)
+            for address, _, name in (row.split() for row in rows if len(row.split()) == 3)}
 
 
 def function(symbols, address):
@@ -41,8 +47,10 @@ def where(symbols, samples):
 def test_residence(name, symbols):
     out = machine.BUILD / "logs" / f"residence-{name}.txt"
     out.unlink(missing_ok=True)
-    plugin = ",".join([str(PLUGIN), f"out={out}", f"from={symbols['text_start']:#x}", f"to={symbols['text_end']:#x}",
-                       f"begin={symbols['enter_guest']:#x}", f"sleep={symbols['idle_once']:#x}", f"except={symbols['memory_audit']:#x}",
+    plugin = ",".join([str(PLUGIN), f"out={out}",
+                       f"from={symbols['text_start']:#x}", f"to={symbols['text_end']:#x}",
+                       f"begin={symbols['enter_guest']:#x}", f"sleep={symbols['idle_once']:#x}",
+                       f"except={symbols['memory_audit']:#x}",
                        f"limit={LIMIT}"])
     guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
     with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
@@ -54,4 +62,5 @@ def test_residence(name, symbols):
     assert re.fullmatch(r"longest \d+", longest)
     assert int(longest.split()[1]) > 1000, "nothing was counted"
     rows = [stay.split() for stay in stays]
-    assert not rows, "\n".join(f"{row[1]} instructions in ring 0: {where(symbols, row[2:])}" for row in rows)
+    assert not rows, "\n".join(f"{row[1]} instructions in ring 0: {where(symbols, row[2:])}"
+                               for row in rows)

@@ -1,8 +1,10 @@
 ; SPDX-License-Identifier: MIT
-; A 32-bit program for the Linux guest: a static ELF that knows the kernel by int 0x80 alone. It runs in a 32-bit code segment, so
-; traps, system calls and the way back to user mode all meet the other kind of frame. It computes with what only 32-bit mode has
-; (inc by one byte, push of all registers, segment registers on the stack), compares what survives a thousand system calls, and
-; says so; its exit status is 0 when all was right. Built by tests/build.mk, run by tests/system/test_linux.py.
+; A 32-bit program for the Linux guest: a static ELF that knows the kernel by int 0x80 alone. It
+; runs in a 32-bit code segment, so traps, system calls and the way back to user mode all meet the
+; other kind of frame. It computes with what only 32-bit mode has (inc by one byte, push of all
+; registers, segment registers on the stack), compares what survives a thousand system calls, and
+; says so; its exit status is 0 when all was right. Built by tests/build.mk, run by
+; tests/system/test_linux.py.
 bits 32
 global _start
 
@@ -54,7 +56,8 @@ _start:
         popa
         cmp     esp, [own_esp]
         jne     .wrong
-        inc     ecx                             ; one byte here; in 64-bit code it would be a REX prefix
+        ; one byte here; in 64-bit code it would be a REX prefix
+        inc     ecx
         cmp     ecx, 1000
         jb      .call
 

@@ -136,7 +136,8 @@ class Reach:
         return self.known[test]["cpu"] + 0.1
 
     def usual(self, test):
-        """Seconds that it takes. A guest's limit is in its machine's own time, whatever else ran."""
+        """Seconds that it takes. A guest's limit is in its machine's own time, whatever else
+        ran."""
         seconds, cpu = self.known[test]["seconds"], self.known[test]["cpu"]
         return min(seconds, cpu + 2) if test.startswith("guest:") else seconds
 

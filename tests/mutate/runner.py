@@ -25,7 +25,8 @@ HYPERVISOR, DOM0 = "build/domus.elf", "build/dom0.elf"
 DRIVERS, SDK = "build/libpvdrivers.a", "build/libpvguest.a"
 # What is compared to see whether a mistake in a file makes any difference to the shipped code.
 PRODUCTS = [("hypervisor/", [HYPERVISOR]), ("drivers/include/", [DRIVERS, DOM0]),
-            ("drivers/", [DRIVERS]), ("dom0/", [DOM0]), ("builder/", [HYPERVISOR, DOM0]), ("pvguest-sdk/lib/", [SDK]),
+            ("drivers/", [DRIVERS]), ("dom0/", [DOM0]),
+            ("builder/", [HYPERVISOR, DOM0]), ("pvguest-sdk/lib/", [SDK]),
             ("pvguest-sdk/include/abi/", [HYPERVISOR, SDK]), ("", [SDK, DRIVERS, DOM0])]
 SYSTEM = [HYPERVISOR, DOM0, "build/archive.tar", "build/disk.img"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "limits",
@@ -57,7 +58,8 @@ class Tree:
         """Makes this process live here: the tests' own tools are those of this tree."""
         os.chdir(self.path)
         os.environ["DOMUS_BUILD"] = "build"
-        sys.path[:0] = [str(self.path / "tests" / name) for name in ("tools", "guests")]
+        sys.path[:0] = [str(self.path / name)
+                        for name in ("pvguest-sdk/tools", "tests/tools", "tests/guests")]
 
     # --- a mutant ------------------------------------------------------------------------------
     def try_mutant(self, mutant, tests, seconds, near, codes):

@@ -72,7 +72,7 @@ def prepare_base(root, build, base):
         (base / name).mkdir(exist_ok=True)
     if first and build == root / "build":               # what is built need not be built again
         for entry in build.iterdir():
-            if entry.suffix in (".elf", ".a", ".tar"):
+            if entry.suffix in (".elf", ".a", ".tar", ".parts"):
                 shutil.copy2(entry, base / "build")
             elif entry.name in BUILT:
                 shutil.copytree(entry, base / "build" / entry.name)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What every system test gets: a machine with dom0 at its prompt, shared by the tests of a file while it is well.
+"""What every system test gets: a machine with dom0 at its prompt, shared by the tests of a file
+while it is well.
 
-After each test every guest is ended, the hypervisor recounts all references (no violation: invariants I1 to I4), and the
-machine's free memory must be what it was before (I10: a destroyed domain owns nothing). So a leak fails the test that made it.
+After each test every guest is ended, the hypervisor recounts all references (no violation:
+invariants I1 to I4), and the machine's free memory must be what it was before (I10: a destroyed
+domain owns nothing). So a leak fails the test that made it.
 """
 import os
 import time
@@ -12,11 +14,13 @@ import pytest
 import dom0
 import machine
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")      # two workers may run tests of one file: each has its own machine
+# two workers may run tests of one file: each has its own machine
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 class Shared:
-    """The machine of one file of tests. It is thrown away when a test leaves it in an unknown state."""
+    """The machine of one file of tests. It is thrown away when a test leaves it in an unknown
+    state."""
 
     def __init__(self, name, port):
         self.name, self.port, self.system = name, port, None
@@ -24,13 +28,15 @@ class Shared:
     def get(self):
         if not self.system:
             disk = machine.fresh_disk(self.name)
-            self.system = dom0.Dom0(self.name, disk=disk, net=f"user,id=n0,hostfwd=udp:127.0.0.1:{self.port}-10.0.2.31:7")
+            self.system = dom0.Dom0(self.name, disk=disk,
+                                    net=f"user,id=n0,hostfwd=udp:127.0.0.1:{self.port}-10.0.2.31:7")
             self.system.port = self.port
             self.warm_up()
         return self.system
 
     def warm_up(self):
-        """The first guests grow tables that stay, of dom0's ports and of its grant mappings: they are no leak."""
+        """The first guests grow tables that stay, of dom0's ports and of its grant mappings: they
+        are no leak."""
         for config in ("share-take.cfg", "insula1.cfg", "insula2.cfg"):
             self.system.create(config)
         for name in ("insula1", "insula2"):
@@ -67,7 +73,8 @@ def check_free(system, before):
         if now[0] + spare >= before[0]:
             return
         time.sleep(0.2)
-    raise machine.Failed(f"{system.name}: {before[0] - now[0]} pages of the machine are not free again (dom0's own: {before[1]} -> {now[1]})")
+    raise machine.Failed(f"{system.name}: {before[0] - now[0]} pages of the machine are not free "
+                         f"again (dom0's own: {before[1]} -> {now[1]})")
 
 
 @pytest.fixture
@@ -75,7 +82,8 @@ def system(request, shared):
     failed = request.session.testsfailed
     try:
         box = shared.get()
-        box.free_before = box.free_pages()                   # a test that makes tables grow may take it anew
+        # a test that makes tables grow may take it anew
+        box.free_before = box.free_pages()
     except machine.Failed:
         shared.drop()
         raise

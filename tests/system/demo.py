@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make demo: the main job, end to end, step by step. Each step says what it does, shows what came of it, and must hold.
+"""make demo: the main job, end to end, step by step. Each step says what it does, shows what came
+of it, and must hold.
 
     demo.py BUILD
 
-Two boots of one machine with a disk and a network card: the hypervisor, dom0, two teaching kernels, the SDK's examples; then
-the benchmark. Exit status 0 when all of it held; otherwise the step that did not, what was expected, and the last lines of
-the serial line, which is kept in BUILD/logs.
+Two boots of one machine with a disk and a network card: the hypervisor, dom0, two teaching kernels,
+the SDK's examples; then the benchmark. Exit status 0 when all of it held; otherwise the step that
+did not, what was expected, and the last lines of the serial line, which is kept in BUILD/logs.
 """
 import contextlib
 import os
@@ -22,7 +23,7 @@ if len(sys.argv) != 2:
     sys.exit(__doc__)
 os.environ["DOMUS_BUILD"] = sys.argv[1]
 HERE = pathlib.Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tools"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[1] / "pvguest-sdk/tools"), str(HERE.parent / "tools"), str(HERE)]
 import machine  # noqa: E402  (it reads DOMUS_BUILD)
 from dom0 import Dom0, udp_echo  # noqa: E402
 
@@ -69,25 +70,31 @@ def must(condition, text):
 
 def boot(name, disk, port):
     system = Dom0(name, disk=disk, net=f"user,id=n0,hostfwd=udp:127.0.0.1:{port}-10.0.2.31:7")
-    show("\n".join(line for line in system.said().splitlines() if re.match(r"\((XEN|domus)\)|dom0:", line)))
+    show("\n".join(line for line in system.said().splitlines()
+                   if re.match(r"\((XEN|domus)\)|dom0:", line)))
     return system
 
 
 def guests_come_up(system):
-    with step("Three guests at once: two teaching kernels with disk and network, and an example of the SDK"):
+    with step("Three guests at once: two teaching kernels with disk and network, and an example of "
+              "the SDK"):
         for config in ("insula1.cfg", "insula2.cfg", "share-take.cfg"):
             at_prompt(system, f"xl create {config}")
         for name in ("insula1", "insula2"):
             at_shell(system, name, "cat /README; ls /bin | wc")
         at_prompt(system, "xl list")
-        must({"insula1", "insula2", "take"} <= system.domains().keys(), "not all three guests are in the list")
-    with step("A fourth guest: two domains share a page by a grant, and take turns by an event channel"):
-        said = "\n".join(at_prompt(system, line) for line in ("xl create share-offer.cfg", "wait offer 30", "wait take 30"))
+        must({"insula1", "insula2", "take"} <= system.domains().keys(),
+             "not all three guests are in the list")
+    with step("A fourth guest: two domains share a page by a grant, and take turns by an event "
+              "channel"):
+        said = "\n".join(at_prompt(system, line)
+                         for line in ("xl create share-offer.cfg", "wait offer 30", "wait take 30"))
         must(said.count("has had its 500 turns") == 2, "the two did not take their turns")
 
 
 def files_are_written(system):
-    with step("Files: each teaching kernel writes one to its own file system on the real disk; an example counts its visits"):
+    with step("Files: each teaching kernel writes one to its own file system on the real disk; an "
+              "example counts its visits"):
         for name in ("insula1", "insula2"):
             at_shell(system, name, f"echo {name}: {KEPT} > /kept; sync; cat /kept")
         at_prompt(system, "disks")
@@ -101,7 +108,8 @@ def packets_are_exchanged(system, port):
         must("3 sent, 3 answered" in answer, "insula2 does not answer insula1's pings")
         at_shell(system, "insula2", "udpecho 7 > /log &")
         answer = at_shell(system, "insula1", f"udpsend {INSULA2} 7 good-morning")
-        must(f"answer from {INSULA2}:7: good-morning" in answer, "insula2's udpecho does not answer")
+        must(f"answer from {INSULA2}:7: good-morning" in answer,
+             "insula2's udpecho does not answer")
     with step("Network: and the host, through dom0's bridge and the real network card"):
         answer = at_shell(system, "insula1", f"ping {HOST} 3 fast")
         must("3 sent, 3 answered" in answer, "the host does not answer")
@@ -111,9 +119,11 @@ def packets_are_exchanged(system, port):
 
 
 def from_host(port, text, tries=10):
-    """This very program sends a datagram to a port that QEMU forwards to insula1, and waits for it to come back."""
+    """This very program sends a datagram to a port that QEMU forwards to insula1, and waits for it
+    to come back."""
     answer = udp_echo(port, text, tries)
-    show(f"host: UDP to 127.0.0.1:{port}: \"{text}\"; " + (f"insula1 sent back: \"{answer}\"" if answer else "nobody answers"))
+    show(f"host: UDP to 127.0.0.1:{port}: \"{text}\"; " +
+         (f"insula1 sent back: \"{answer}\"" if answer else "nobody answers"))
     return answer
 
 
@@ -124,7 +134,8 @@ def lives_are_led(system, port):
         must("p" in system.domains()["insula1"][1], "xl list does not show it paused")
         must(from_host(port, "are you there?", tries=2) is None, "a paused guest answers")
         at_prompt(system, "xl unpause insula1")
-        must(from_host(port, "are you there now?") == "are you there now?", "a resumed guest does not answer")
+        must(from_host(port, "are you there now?") == "are you there now?",
+             "a resumed guest does not answer")
     with step("It is destroyed, and created again; its files are there"):
         at_prompt(system, "xl destroy insula1")
         must("insula1" not in system.domains(), "xl list still shows it")
@@ -136,14 +147,16 @@ def lives_are_led(system, port):
 
 
 def first_boot(disk, port):
-    with step("The machine starts: GRUB, the hypervisor in ring 0, dom0 with a real disk and a real network card"):
+    with step("The machine starts: GRUB, the hypervisor in ring 0, dom0 with a real disk and a "
+              "real network card"):
         system = boot("demo-1", disk, port)
     with system:
         guests_come_up(system)
         files_are_written(system)
         packets_are_exchanged(system, port)
         lives_are_led(system, port)
-        with step("Power off: guests are asked to end, the disk is flushed, the machine switches itself off"):
+        with step("Power off: guests are asked to end, the disk is flushed, the machine switches "
+                  "itself off"):
             status = system.power_off()
             print(f"   | QEMU has ended by itself, with status {status}", flush=True)
 
@@ -155,7 +168,8 @@ def second_boot(disk, port):
         with step("What was written in the first boot is there in the second"):
             for name in ("insula1", "insula2"):
                 at_prompt(system, f"xl create {name}.cfg")
-                must(f"{name}: {KEPT}" in at_shell(system, name, "cat /kept"), f"{name}'s file is gone")
+                must(f"{name}: {KEPT}" in at_shell(system, name, "cat /kept"),
+                     f"{name}'s file is gone")
             said = at_prompt(system, "xl create disk.cfg") + at_prompt(system, "wait disk 30")
             must("visit number 2" in said, "the SDK's block example does not find its first visit")
         with step("Power off"):
@@ -173,25 +187,33 @@ def linux_guest():
         return
     import linux_box        # wants pytest, which the steps before do not
     port, page = machine.free_port(), "A page from Debian's Linux in a domU"
-    config = linux_box.config("linux", extra="quiet ip4=10.0.2.30/24 gw4=10.0.2.2", vif=["bridge=br0"])
-    with step("A guest that nobody here wrote: Debian's Linux, unmodified, serves a page by HTTP, and this host fetches it"):
-        with linux_box.LinuxBox("demo-linux", {"linux.cfg": config}, disk=machine.fresh_disk("demo-linux"),
-                                net=f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-10.0.2.30:80") as system:
+    config = linux_box.config("linux", extra="quiet ip4=10.0.2.30/24 gw4=10.0.2.2",
+                              vif=["bridge=br0"])
+    with step("A guest that nobody here wrote: Debian's Linux, unmodified, serves a page by HTTP, "
+              "and this host fetches it"):
+        net = f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-10.0.2.30:80"
+        with linux_box.LinuxBox("demo-linux", {"linux.cfg": config}, net=net,
+                                disk=machine.fresh_disk("demo-linux")) as system:
             system.boot("linux.cfg")
             show(system.ask("xl list"))
-            show(system.shell("linux", f"uname -sr; echo \"{page}\" > /www/index.html; httpd -h /www"))
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=30 * machine.PATIENCE) as answer:
+            show(system.shell("linux",
+                              f"uname -sr; echo \"{page}\" > /www/index.html; httpd -h /www"))
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html",
+                                        timeout=30 * machine.PATIENCE) as answer:
                 fetched = answer.read().decode().strip()
-            print(f"   | this host fetched http://127.0.0.1:{port}/index.html: {fetched}", flush=True)
+            print(f"   | this host fetched http://127.0.0.1:{port}/index.html: {fetched}",
+                  flush=True)
             must(fetched == page, "the page is not the one that the guest serves")
             show(system.audit())
             system.power_off()
 
 
 def cost_table():
-    with step("What a hypercall costs against a trap, in instructions (make bench: with wall ticks and the kernel's own figures)"):
+    with step("What a hypercall costs against a trap, in instructions (make bench: with wall ticks "
+              "and the kernel's own figures)"):
         sys.stdout.flush()
-        done = subprocess.run([sys.executable, str(HERE.parent / "bench" / "bench.py"), sys.argv[1], "--fast"])
+        done = subprocess.run([sys.executable, str(HERE.parent / "bench" / "bench.py"),
+                               sys.argv[1], "--fast"])
         must(done.returncode == 0, f"the benchmark failed with status {done.returncode}")
 
 
@@ -205,7 +227,8 @@ def main():
     except (machine.Failed, urllib.error.URLError) as failure:
         print(f"\n** Step {steps} does not hold.\n** {failure}", file=sys.stderr, flush=True)
         return 1
-    print(f"\nAll {steps} steps hold. What the machine said is in {machine.BUILD}/logs/demo-*.log.", flush=True)
+    print(f"\nAll {steps} steps hold. What the machine said is in {machine.BUILD}/logs/demo-*.log.",
+          flush=True)
     return 0
 
 

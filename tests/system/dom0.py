@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The whole system at its prompt: a machine that runs the hypervisor and our dom0, spoken to as an operator would.
+"""The whole system at its prompt: a machine that runs the hypervisor and our dom0, spoken to as an
+operator would.
 
-Used by the system tests and the demo. A command is followed by an `echo` of a number that nobody has said before; what comes
-before that is the command's answer, whatever else the guests say in between.
+Used by the system tests and the demo. A command is followed by an `echo` of a number that nobody
+has said before; what comes before that is the command's answer, whatever else the guests say in
+between.
 
-DOMUS_ON=xen runs everything that uses this on Debian's real Xen instead: dom0 does not know the difference. (There, power-off
-ends in a halt, and the hypervisor cannot audit itself.)
+DOMUS_ON=xen runs everything that uses this on Debian's real Xen instead: dom0 does not know the
+difference. (There, power-off ends in a halt, and the hypervisor cannot audit itself.)
 """
 import contextlib
 import itertools
@@ -16,26 +18,35 @@ import socket
 import machine
 
 ON_XEN = os.environ.get("DOMUS_ON") == "xen"
-# With its lazy FPU, real Xen under QEMU's TCG corrupts the vector registers of a Linux guest's user space.
-XEN = machine.Hypervisor("xen", machine.XEN.path, machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all", "spec-ctrl=eager-fpu"],
+# With its lazy FPU, real Xen under QEMU's TCG corrupts the vector registers of a Linux guest's user
+# space.
+XEN = machine.Hypervisor("xen", machine.XEN.path,
+                         machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all",
+                                             "spec-ctrl=eager-fpu"],
                          machine.XEN.cpu + ",-avx", direct=True)
-ADDRESS = "10.0.2.10"                   # dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
+# dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
+ADDRESS = "10.0.2.10"
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
 # Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
-OTHERS = r"(?:(?:(?<!:)\((?:XEN|[a-z][a-z0-9.-]*)\) |(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
-FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*", r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
+OTHERS = r"(?:(?:(?<!:)\((?:XEN|[a-z][a-z0-9.-]*)\) |" \
+         r"(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
+FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*",
+         r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
 
 
 class Dom0(machine.Machine):
     """A booted machine with dom0's prompt before us."""
 
-    def __init__(self, name, *, disk=None, net="user,id=n0", on_xen=ON_XEN, domus=machine.DOMUS, xen=XEN, archive=None, **machine_options):
-        """domus or, when DOMUS_ON says so, xen: what to boot; archive: the guests, other than the build's own."""
+    def __init__(self, name, *, disk=None, net="user,id=n0",
+                 on_xen=ON_XEN, domus=machine.DOMUS, xen=XEN, archive=None, **machine_options):
+        """domus or, when DOMUS_ON says so, xen: what to boot; archive: the guests, other than the
+        build's own."""
         self.on_xen, self.unseen = on_xen, ""
         super().__init__(name, hypervisor=xen if on_xen else domus, disk=disk, net=net,
-                         modules=[[machine.BUILD / "dom0.elf", f"ip={ADDRESS}"], [archive or machine.BUILD / "archive.tar"]], **machine_options)
+                         modules=[[machine.BUILD / "dom0.elf", f"ip={ADDRESS}"],
+                                  [archive or machine.BUILD / "archive.tar"]], **machine_options)
         try:
             self.see(r'dom0: ready; "help" lists the commands', timeout=90 if archive else 60)
             self.ask("consoles on")
@@ -43,9 +54,10 @@ class Dom0(machine.Machine):
             self.kill()
             raise
 
-    # --- at the prompt ---------------------------------------------------------------------------------------------------------
+    # --- at the prompt ----------------------------------------------------------------------------
     def see(self, pattern, timeout=60):
-        """Like expect(), but a dying system is noticed at once. What a guest said while create() waited for dom0 counts."""
+        """Like expect(), but a dying system is noticed at once. What a guest said while create()
+        waited for dom0 counts."""
         patterns = [pattern] if isinstance(pattern, str) else list(pattern)
         unseen, self.unseen = self.unseen, ""
         for self.which, early in enumerate(re.search(one, unseen, re.S) for one in patterns):
@@ -56,27 +68,34 @@ class Dom0(machine.Machine):
         if self.which >= len(patterns):
             with contextlib.suppress(machine.Failed):
                 self.listen(1)
-            raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n{self.tail(40)}")
+            raise machine.Failed(f"{self.name}: while waiting for {pattern!r}: {match.group(0)}\n"
+                                 f"{self.tail(40)}")
         return match
 
     def mark(self, word, timeout, number):
-        """Waits until whoever was told to say a word and a number has said it, other people's lines in the middle of it or not.
+        """Waits until whoever was told to say a word and a number has said it, other people's lines
+        in the middle of it or not.
 
         Returns what came before it.
         """
         try:
-            self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b", timeout)
+            self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b",
+                     timeout)
         except machine.TooLate:
-            raise machine.TooLate(f"{self.name}: nobody has said `{word} {number}` within {timeout} s.\n{self.tail()}") from None
+            raise machine.TooLate(f"{self.name}: nobody has said `{word} {number}` within "
+                                  f"{timeout} s.\n{self.tail()}") from None
         return machine.ESCAPES.sub("", self.child.before)
 
     def run(self, line, timeout=60):
         """Runs a command; returns what was said meanwhile, without control characters."""
         number = next(WORDS)
         self.send(line)
-        self.send(f"echo  done  {number}")          # said back with single blanks: its echo is not what we wait for
+        # said back with single blanks: its echo is not what we wait for
+        self.send(f"echo  done  {number}")
         text = self.mark("done", timeout, number)
-        rows = (row for row in text.split("\n") if row != line and not re.match("dom0> |echo  done", row))    # less its echo
+        # less its echo
+        rows = (row for row in text.split("\n") if row != line
+                and not re.match("dom0> |echo  done", row))
         return "\n".join(rows).strip("\n")
 
     def ask(self, line, timeout=60):
@@ -95,7 +114,8 @@ class Dom0(machine.Machine):
         return match.group(0)
 
     def create(self, config, timeout=60):
-        """`xl create`; returns the new domain's number. A guest that is quick has spoken before that: see() finds it."""
+        """`xl create`; returns the new domain's number. A guest that is quick has spoken before
+        that: see() finds it."""
         answer = self.ask(f"xl create {config}", timeout)
         match = re.search(r"Domain '\S+' is created: (\d+)", answer)
         if not match:
@@ -111,7 +131,8 @@ class Dom0(machine.Machine):
     def free_pages(self):
         """Pages of the machine, and of dom0, that belong to nobody."""
         info = self.ask("info")
-        return tuple(int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1)) for key in ("free_pages", "dom0_free_pages"))
+        return tuple(int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1))
+                     for key in ("free_pages", "dom0_free_pages"))
 
     def audit(self):
         """Lets the hypervisor recount every frame; its sentence. Real Xen cannot: None."""
@@ -127,7 +148,7 @@ class Dom0(machine.Machine):
         self.log.flush()
         return machine.ESCAPES.sub("", self.transcript.read_text(errors="replace"))
 
-    # --- at a guest's console --------------------------------------------------------------------------------------------------
+    # --- at a guest's console ---------------------------------------------------------------------
     @contextlib.contextmanager
     def console(self, name):
         """The operator joins a guest's console, and leaves it."""
@@ -142,14 +163,16 @@ class Dom0(machine.Machine):
         number = next(WORDS)
         with self.console(name):
             end = " " if line.endswith("&") else "; "
-            self.send(f"echo  begin  {number}; {line}{end}echo  done  {number}")    # one line: all of its echo is before all it says
+            # one line: all of its echo is before all it says
+            self.send(f"echo  begin  {number}; {line}{end}echo  done  {number}")
             self.mark("begin", timeout, number)
             text = self.mark("done", timeout, number)
         return re.sub(OTHERS, "", text).strip("\n")
 
-    # --- the end -----------------------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
     def power_off(self, timeout=40):
-        """Everything ends in order: guests, disk, machine. QEMU must end by itself, without complaint."""
+        """Everything ends in order: guests, disk, machine. QEMU must end by itself, without
+        complaint."""
         self.send("poweroff")
         self.see("The machine is powered off.", timeout)
         if self.on_xen:
@@ -162,7 +185,8 @@ class Dom0(machine.Machine):
 
 
 def udp_echo(port, text, tries=10):
-    """Sends a datagram from this host to a forwarded port until it comes back; what came, or None."""
+    """Sends a datagram from this host to a forwarded port until it comes back; what came, or
+    None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(machine.PATIENCE)
         for _ in range(tries):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A machine whose boot archive holds Debian's Linux as a guest, and how one talks to that guest's shell.
+"""A machine whose boot archive holds Debian's Linux as a guest, and how one talks to that guest's
+shell.
 
-The kernel is as Debian packages it (tests/tools/linux.py); without Debian's archive every test that wants it is skipped.
+The kernel is as Debian packages it (tests/tools/linux.py); without Debian's archive every test that
+wants it is skipped.
 """
 import re
 import time
@@ -13,7 +15,8 @@ import dom0
 import machine
 
 FOLDER = machine.BUILD / "linux"
-KEYS = {"kernel": "vmlinux", "ramdisk": "initramfs.cpio.gz", "memory": 256, "vcpus": 1, "on_crash": "destroy"}
+KEYS = {"kernel": "vmlinux", "ramdisk": "initramfs.cpio.gz",
+        "memory": 256, "vcpus": 1, "on_crash": "destroy"}
 EXTRA = "console=hvc0"
 
 
@@ -21,13 +24,15 @@ def available(folder=FOLDER):
     """Skips the test where the kernel could not be fetched."""
     reason = folder / "unavailable"
     if not (folder / "vmlinux").exists():
-        pytest.skip(f"Debian's Linux is not here: {reason.read_text().strip() if reason.exists() else 'run `make linux`'}")
+        pytest.skip(f"Debian's Linux is not here: "
+                    f"{reason.read_text().strip() if reason.exists() else 'run `make linux`'}")
 
 
 def config(name, extra="", **keys):
     """The text of NAME.cfg: a Linux guest; keys as in xl.cfg replace or join the usual ones."""
     keys = KEYS | {"name": name, "extra": f"{EXTRA} {extra}".strip()} | keys
-    return "".join(f"{key} = {value}\n" if isinstance(value, (int, list)) else f'{key} = "{value}"\n' for key, value in keys.items())
+    return "".join(f"{key} = {value}\n" if isinstance(value, (int, list))
+                   else f'{key} = "{value}"\n' for key, value in keys.items())
 
 
 class LinuxBox(dom0.Dom0):
@@ -39,7 +44,8 @@ class LinuxBox(dom0.Dom0):
         place.mkdir(parents=True, exist_ok=True)
         for file, text in configs.items():
             (place / file).write_text(text)
-        items = [folder / "vmlinux", folder / "initramfs.cpio.gz", *(place / file for file in configs), *usual]
+        items = [folder / "vmlinux", folder / "initramfs.cpio.gz",
+                 *(place / file for file in configs), *usual]
         archive.make_archive(place / "archive.tar", items)
         super().__init__(name, archive=place / "archive.tar", memory=memory, **options)
 
@@ -50,19 +56,24 @@ class LinuxBox(dom0.Dom0):
         return number
 
     def shell(self, name, line, timeout=60):
-        """Runs a line in the guest's shell on hvc0; returns what it printed, less what the kernel said meanwhile."""
-        return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?", "", super().shell(name, line, timeout), flags=re.M)
+        """Runs a line in the guest's shell on hvc0; returns what it printed, less what the kernel
+        said meanwhile."""
+        return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?",
+                      "", super().shell(name, line, timeout), flags=re.M)
 
 
 class Shared:
-    """The machine of one file of tests, as conftest's; a module's own fixture `shared` puts it in that one's place."""
+    """The machine of one file of tests, as conftest's; a module's own fixture `shared` puts it in
+    that one's place."""
 
     def __init__(self, name, configs, *, disk=machine.fresh_disk, **options):
-        self.name, self.configs, self.disk, self.options, self.system = name, configs, disk, options, None
+        self.name, self.configs, self.disk, self.options = name, configs, disk, options
+        self.system = None
 
     def get(self):
         if not self.system:
-            self.system = LinuxBox(self.name, self.configs, disk=self.disk(self.name), **self.options)
+            self.system = LinuxBox(self.name, self.configs,
+                                   disk=self.disk(self.name), **self.options)
             self.warm_up()
         return self.system
 
@@ -78,22 +89,31 @@ class Shared:
             self.system = None
 
 
-# --- what Linux says ---------------------------------------------------------------------------------------------------------------
-# Lines of Linux's that warn, or sound like it, each with its reason. The same image says each of them on real Xen 4.17, too, as was
-# seen; test_rig.py compares the two for 6.1.
+# --- what Linux says ------------------------------------------------------------------------------
+# Lines of Linux's that warn, or sound like it, each with its reason. The same image says each of
+# them on real Xen 4.17, too, as was seen; test_rig.py compares the two for 6.1.
 ACCEPTED = [
-    r"Grant table initialized",                                     # a success, said at the level of a warning
-    r"cpu \d+ spinlock event irq \d+",                              # a success, too: with more than one CPU
-    r"tsc: Fast TSC calibration failed",                            # a domU has no PIT; the hypervisor tells the frequency
-    r"tsc: Marking TSC unstable due to TSCs unsynchronized",        # two CPUs, and QEMU's has no invariant TSC: so Linux's rule of thumb
-    r"AMD-Vi: AMD IOMMUv2 functionality not available",             # "This is not a bug", it goes on
+    # a success, said at the level of a warning
+    r"Grant table initialized",
+    # a success, too: with more than one CPU
+    r"cpu \d+ spinlock event irq \d+",
+    # a domU has no PIT; the hypervisor tells the frequency
+    r"tsc: Fast TSC calibration failed",
+    # two CPUs, and QEMU's has no invariant TSC: so Linux's rule of thumb
+    r"tsc: Marking TSC unstable due to TSCs unsynchronized",
+    # "This is not a bug", it goes on
+    r"AMD-Vi: AMD IOMMUv2 functionality not available",
     r"amd_pstate: the _CPC object is not present",                  # 6.12: a domU has no ACPI
     r"RAS: Correctable Errors collector initialized",               # 6.12: no complaint
-    r"clocksource: Long readout interval, skipping watchdog check",  # a timer came late; the two clocks agree
-    r"clocksource: .*read-back delay of \d+ns",                     # its own CPU was taken away between two looks at the clock
-    r"hrtimer: interrupt took \d+ ns",                              # the machine is emulated, and busy with other tests
+    # a timer came late; the two clocks agree
+    r"clocksource: Long readout interval, skipping watchdog check",
+    # its own CPU was taken away between two looks at the clock
+    r"clocksource: .*read-back delay of \d+ns",
+    # the machine is emulated, and busy with other tests
+    r"hrtimer: interrupt took \d+ ns",
 ]
-SOUNDS_BAD = re.compile(r"warn|error|fail|\bbug\b|oops|unable|cannot|\bstall|call trace|lockup|taint|unstable|hung", re.I)
+SOUNDS_BAD = re.compile(r"warn|error|fail|\bbug\b|oops|unable|cannot|\bstall|call "
+                        r"trace|lockup|taint|unstable|hung", re.I)
 
 
 def complaints(dmesg):

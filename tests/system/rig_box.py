@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The peer rig as a machine: real Xen, Debian's Linux as dom0, Xen's own `xl` at its shell (tests/tools/rig.py makes the image).
+"""The peer rig as a machine: real Xen, Debian's Linux as dom0, Xen's own `xl` at its shell
+(tests/tools/rig.py makes the image).
 
-The same kernel and initramfs as in linux_box.py are its guests; what is done there at our dom0's prompt is done here at a shell.
-Where Debian's archive cannot be reached, every test that wants it is skipped.
+The same kernel and initramfs as in linux_box.py are its guests; what is done there at our dom0's
+prompt is done here at a shell. Where Debian's archive cannot be reached, every test that wants it
+is skipped.
 """
 import contextlib
 import re
@@ -15,7 +17,8 @@ import linux_box
 import machine
 
 FOLDER = machine.BUILD / "rig"
-# As in dom0.py: without AVX, and with Xen's lazy FPU switched off. A comparison gives Domus the same processor.
+# As in dom0.py: without AVX, and with Xen's lazy FPU switched off. A comparison gives Domus the
+# same processor.
 CPU = machine.XEN.cpu + ",-avx"
 XEN_ARGUMENTS = [*machine.XEN.args, "dom0_mem=1024M", "spec-ctrl=eager-fpu"]
 
@@ -25,7 +28,8 @@ def missing():
     if not machine.xen_available():
         return "Debian's Xen could not be fetched"
     reason = FOLDER / "unavailable"
-    return None if (FOLDER / "rig.cpio.gz").exists() else reason.read_text().strip() if reason.exists() else "run `make rig`"
+    return None if (FOLDER / "rig.cpio.gz").exists() \
+        else reason.read_text().strip() if reason.exists() else "run `make rig`"
 
 
 def available():
@@ -34,7 +38,8 @@ def available():
 
 
 class Rig(machine.Machine):
-    """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has. configs: {"NAME.cfg": text}."""
+    """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has.
+    configs: {"NAME.cfg": text}."""
 
     def __init__(self, name, configs, *, disk, memory=4096, cpu=CPU, extra=()):
         available()
@@ -43,17 +48,23 @@ class Rig(machine.Machine):
         for file, text in configs.items():
             (place / file).write_text(text)
         guests = place / "guests.tar"
-        archive.make_archive(guests, [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz", *(place / file for file in configs)])
-        super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path, XEN_ARGUMENTS, cpu, direct=True),
-                         modules=[[FOLDER / "vmlinuz", "console=hvc0", "quiet"], [FOLDER / "rig.cpio.gz"]], memory=memory,
+        archive.make_archive(guests,
+                             [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz",
+                              *(place / file for file in configs)])
+        super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path,
+                                                             XEN_ARGUMENTS, cpu, direct=True),
+                         modules=[[FOLDER / "vmlinuz", "console=hvc0", "quiet"],
+                                  [FOLDER / "rig.cpio.gz"]], memory=memory,
                          disk=disk, snapshot=True, net="user,id=n0",
-                         extra=["-drive", f"if=none,id=d1,file={guests},format=raw,readonly=on", "-device", "virtio-blk-pci,drive=d1", *extra])
+                         extra=["-drive", f"if=none,id=d1,file={guests},format=raw,readonly=on",
+                                "-device", "virtio-blk-pci,drive=d1", *extra])
         self.up = 0.0                       # when the last guest's shell was there (time.monotonic)
         self.expect("RIG UP", 300)
 
     def ask(self, line, timeout=60):
         """Runs a line in dom0's own shell; returns what it printed."""
-        self.send(f"echo  begin  7; {line}; echo  done  7")        # the echo of this line has two blanks
+        # the echo of this line has two blanks
+        self.send(f"echo  begin  7; {line}; echo  done  7")
         self.expect(r"begin 7[\r\n]+", timeout)
         self.expect("done 7", timeout)
         return machine.ESCAPES.sub("", self.child.before).strip("\n")
@@ -70,7 +81,8 @@ class Rig(machine.Machine):
         self.leave()
 
     def leave(self):
-        """xenconsole takes its leave only when it has the terminal raw; then the rig's shell answers."""
+        """xenconsole takes its leave only when it has the terminal raw; then the rig's shell
+        answers."""
         for _ in range(10):
             time.sleep(1)
             self.child.send("\x1d")

@@ -35,11 +35,13 @@ def test_the_prompt_and_a_neighbour_are_heard(system):
     seconds = time.monotonic() - start
     shown = [int(number) for number in re.findall(rf"\(attack\) {FLOOD}", system.said())]
     assert shown == sorted(shown)
-    # Half of a serial line for two guests, beside what it may say at once; a line is of some 100 bytes.
+    # Half of a serial line for two guests, beside what it may say at once; a line is of some 100
+    # bytes.
     assert len(shown) < (2 * 131072 + 5760 * (seconds + 60 * machine.PATIENCE)) / 90
     until_far_ahead(system, 100)                                # however slow this machine is
     system.ask("destroy attack")
-    dropped = sum(map(int, re.findall(r"console: (\d+) lines of attack were dropped", system.said())))
+    dropped = sum(map(int,
+                      re.findall(r"console: (\d+) lines of attack were dropped", system.said())))
     assert dropped > 100
     log = system.ask("console-log attack")                      # there the last words are complete
     last = [int(number) for number in re.findall(rf"^{FLOOD}", log, re.M)]
@@ -70,10 +72,13 @@ def test_how_long_an_echo_takes(system):
     system.see(r"\(insula1\) Insula: disk xen", timeout=60)
     system.shell("insula1", "true")
     system.ask("keys insula1 5")
-    times = system.see(r"keys: insula1 has echoed 5, 0 lost; least (\d+), median (\d+), 99% (\d+), longest (\d+) us", timeout=60).groups()
+    times = system.see(r"keys: insula1 has echoed 5, 0 lost; least (\d+), median (\d+), 99% (\d+), "
+                       r"longest (\d+) us", timeout=60).groups()
     assert list(map(int, times)) == sorted(map(int, times)) and int(times[0]) > 0
     for words in ("nobody 5", "insula1 0", "insula1 101", "insula1 x"):
         system.refused(f"keys {words}")
     system.ask("keys insula1 100")
     assert "being typed already" in system.refused("keys insula1 5")
-    assert re.search(r"keys: insula1 has echoed (\d\d?, \d+ lost|none)", system.ask("destroy insula1; sleep 1"))     # in the middle of it
+    # in the middle of it
+    assert re.search(r"keys: insula1 has echoed (\d\d?, \d+ lost|none)",
+                     system.ask("destroy insula1; sleep 1"))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""200 times a domU with disk and network is made and destroyed: the free memory of the machine stays as it was.
+"""200 times a domU with disk and network is made and destroyed: the free memory of the machine
+stays as it was.
 
-The guest is destroyed at whatever point of its life it has come to: at once, while it connects its devices, and when it uses them.
-DOMUS_CYCLES=n makes it n times instead (`make soak`: 500).
+The guest is destroyed at whatever point of its life it has come to: at once, while it connects its
+devices, and when it uses them. DOMUS_CYCLES=n makes it n times instead (`make soak`: 500).
 """
 import os
 import re
@@ -15,11 +16,14 @@ def test_free_memory_stays_as_it_was(system):
     before = system.free_pages()
     system.ask("consoles off")
     for alive in ALIVE_MS:
-        answer = system.ask(f"cycle cycle.cfg {max(CYCLES // len(ALIVE_MS), 2)} {alive}", timeout=600)
-        pages = re.search(r"free pages of the machine (\d+) -> (\d+), of dom0 (\d+) -> (\d+)", answer)
+        answer = system.ask(f"cycle cycle.cfg {max(CYCLES // len(ALIVE_MS), 2)} {alive}",
+                            timeout=600)
+        pages = re.search(r"free pages of the machine (\d+) -> (\d+), of dom0 (\d+) -> (\d+)",
+                          answer)
         assert int(pages.group(2)) >= int(pages.group(1)), answer
     system.ask("consoles on")
     machine_pages, dom0_pages = system.free_pages()
     assert machine_pages >= before[0], f"machine: {before[0]} -> {machine_pages} free pages"
-    assert dom0_pages >= before[1] - 16, f"dom0: {before[1]} -> {dom0_pages} free pages"    # what its own heap keeps
+    # what its own heap keeps
+    assert dom0_pages >= before[1] - 16, f"dom0: {before[1]} -> {dom0_pages} free pages"
     assert system.create("insula1.cfg") and system.shell("insula1", "echo well") == "well"

@@ -15,14 +15,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 @pytest.mark.skipif(dom0.ON_XEN, reason="the demo is of Domus")
 def test_the_demo_holds():
     demo = pathlib.Path(__file__).parent / "demo.py"
-    done = subprocess.run([sys.executable, demo, machine.BUILD], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    done = subprocess.run([sys.executable, demo, machine.BUILD],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
     assert "steps hold" in done.stdout
     (machine.BUILD / "demo.txt").write_text(done.stdout)
-    today, shown = readme.steps(done.stdout), readme.steps(readme.between((ROOT / "README.md").read_text(), "demo")[1])
+    today, shown = readme.steps(done.stdout), readme.steps(
+        readme.between((ROOT / "README.md").read_text(), "demo")[1])
     assert set(shown) == set(readme.STEPS)
     for number, lines in shown.items():
-        lines = [line for line in lines if "| (insula" not in line]             # a guest's come when they come
-        unsaid = {readme.alike(line) for line in lines} - {readme.alike(line) for line in today.get(number, lines)}
-        assert not unsaid, f"step {number} of README.md's demo: nobody says this any more (tests/tools/readme.py --demo)"
+        # a guest's come when they come
+        lines = [line for line in lines if "| (insula" not in line]
+        said_today = {readme.alike(line) for line in today.get(number, lines)}
+        unsaid = {readme.alike(line) for line in lines} - said_today
+        assert not unsaid, f"step {number} of README.md's demo: nobody says this any more " \
+            "(tests/tools/readme.py --demo)"
     assert list(map(readme.alike, shown[1])) == list(map(readme.alike, today[1]))

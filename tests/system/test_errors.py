@@ -8,15 +8,21 @@ import machine
 MISTAKES = [
     ("xl create nothing.cfg", "no file 'nothing.cfg' in the boot archive (\"files\" lists it)"),
     ("xl create bad-syntax.cfg", "bad-syntax.cfg:4: the string has no closing"),
-    ("xl create bad-kernel.cfg", "bad-kernel.cfg:4: kernel 'nothing.elf': no such file in the boot archive (\"files\" lists it)"),
-    ("xl create hello.cfg memory=8 ramdisk='no.rd'", "word 2 behind hello.cfg: ramdisk 'no.rd': no such file"),
-    ("xl create hello.cfg \"name='Domain-0'\"", "word 1 behind hello.cfg: a domain named 'Domain-0' runs already"),
-    ("xl create hello.cfg \"vif=['mac=00:16:3e:00:00:01','mac=00:16:3e:00:00:01']\"", "word 1 behind hello.cfg: vif 1: another card"),
-    ("xl create bad-notes.cfg", "bad-notes.cfg:4: the kernel cannot be used: it has no Xen ELF notes"),
+    ("xl create bad-kernel.cfg", "bad-kernel.cfg:4: kernel 'nothing.elf': no such file in the boot "
+                                 "archive (\"files\" lists it)"),
+    ("xl create hello.cfg memory=8 ramdisk='no.rd'",
+     "word 2 behind hello.cfg: ramdisk 'no.rd': no such file"),
+    ("xl create hello.cfg \"name='Domain-0'\"",
+     "word 1 behind hello.cfg: a domain named 'Domain-0' runs already"),
+    ("xl create hello.cfg \"vif=['mac=00:16:3e:00:00:01','mac=00:16:3e:00:00:01']\"",
+     "word 1 behind hello.cfg: vif 1: another card"),
+    ("xl create bad-notes.cfg",
+     "bad-notes.cfg:4: the kernel cannot be used: it has no Xen ELF notes"),
     ("xl create bad-elf.cfg", "bad-elf.cfg:4: the kernel cannot be used: it is no ELF file"),
     ("xl create bad-little.cfg", "bad-little.cfg:5: too little memory: the kernel needs"),
     ("xl create bad-memory.cfg", "bad-memory.cfg:5: too little memory: 100000 MiB are asked for"),
-    ("xl create bad-disk.cfg", "bad-disk.cfg:6: disk 'nowhere': the disk has no partition of that name"),
+    ("xl create bad-disk.cfg",
+     "bad-disk.cfg:6: disk 'nowhere': the disk has no partition of that name"),
     ("xl create bad-bridge.cfg", "bad-bridge.cfg:6: vif 0: there is no bridge 'br7'"),
     ("xl create", "usage: create"),
     ("xl frobnicate", "no command 'frobnicate'"),
@@ -30,7 +36,8 @@ MISTAKES = [
     ("xl console", "usage: console"),
     ("xl destroy Domain-0", "'Domain-0' is the control domain"),
     ("xl mem-set 0 64", "'0' is the control domain"),
-    ("xl reboot", "say which domain, or -a"),                   # without a name it must not mean the machine
+    # without a name it must not mean the machine
+    ("xl reboot", "say which domain, or -a"),
     ("xl shutdown -a nobody", "say which domain, or -a"),
     ("xl shutdown -x nobody", "usage: shutdown"),
     ("xl domid nobody", "no domain 'nobody'"),
@@ -47,7 +54,8 @@ def goes_on(system):
     assert f"Hello from domain {number}!" in system.said()
 
 
-@pytest.mark.parametrize("line, error", MISTAKES, ids=[line.replace(" ", "-") for line, _ in MISTAKES])
+@pytest.mark.parametrize("line, error", MISTAKES,
+                         ids=[line.replace(" ", "-") for line, _ in MISTAKES])
 def test_a_mistake_is_a_clear_error(system, line, error):
     assert error in system.refused(line)
     assert list(system.domains()) == ["Domain-0"]
@@ -57,7 +65,8 @@ def test_a_mistake_is_a_clear_error(system, line, error):
 
 def test_a_disk_in_use_is_refused(system):
     system.create("insula1.cfg")
-    assert "bad-busy.cfg:6: disk 'insula1': it is in use by another guest" in system.refused("xl create bad-busy.cfg")
+    assert "bad-busy.cfg:6: disk 'insula1': it is in use by another guest" \
+        in system.refused("xl create bad-busy.cfg")
     assert system.shell("insula1", "echo unharmed > /x; cat /x") == "unharmed"
     system.ask("destroy insula1")
     system.create("bad-busy.cfg")                       # now it is free

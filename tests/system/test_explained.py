@@ -12,12 +12,14 @@ MODEL = explained.said_at_boot(BOOT, ["one"])
 
 
 def test_a_boot_like_the_first_is_explained():
-    later = "(one) [    9.000000] Memory: 1K available\n(one) LINUX UP: 6.2, 2 CPU\n(one) [    9.100000] Mem\n(one) [    9.1\ndom0: domain 7 'one' has ended: crash\n"
+    later = "(one) [    9.000000] Memory: 1K available\n(one) LINUX UP: 6.2, 2 CPU\n" \
+            "(one) [    9.100000] Mem\n(one) [    9.1\ndom0: domain 7 'one' has ended: crash\n"
     assert explained.unexplained(later, ["one"], MODEL) == []
 
 
 def test_what_is_new_is_not():
-    for line in ("(one) [    9.000000] Oops: 0002", "(one) [    9.000000] Memory: gone", "(domus) audit: frame 5", "dom0: out of memory",
+    for line in ("(one) [    9.000000] Oops: 0002", "(one) [    9.000000] Memory: gone",
+                 "(domus) audit: frame 5", "dom0: out of memory",
                  "/local/domain/0/backend/vbd/1/51712: ENOMEM"):
         assert len(explained.unexplained(f"dom0> xl {line}\n", ["one"], MODEL)) == 1, line
 
@@ -37,4 +39,5 @@ class Guest:
 def test_messages_of_a_kernel():
     known = "<6>[    3.000001] Memory: 5K available\n"
     assert explained.unexplained_messages(Guest(known), "one", MODEL) == []
-    assert explained.unexplained_messages(Guest(known + "<6>[    3.100000] strange\n"), "one", MODEL) == ["<6>[    3.100000] strange"]
+    assert explained.unexplained_messages(Guest(known + "<6>[    3.100000] strange\n"),
+                                          "one", MODEL) == ["<6>[    3.100000] strange"]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""All floods together, from four guests, for a while; each few seconds one of them ends and begins with another. The operator and a neighbour work on.
+"""All floods together, from four guests, for a while; each few seconds one of them ends and begins
+with another. The operator and a neighbour work on.
 
-In real time, as machines are. Only as a long test: DOMUS_FLOOD_SECONDS=1800, as in `make soak`; DOMUS_SEED=n makes it another one. Each flood
-for itself, on an instruction counter: tests/guests/test_floods.py.
+In real time, as machines are. Only as a long test: DOMUS_FLOOD_SECONDS=1800, as in `make soak`;
+DOMUS_SEED=n makes it another one. Each flood for itself, on an instruction counter:
+tests/guests/test_floods.py.
 """
 import os
 import random
@@ -15,23 +17,27 @@ import dom0
 import machine
 
 SECONDS = float(os.environ.get("DOMUS_FLOOD_SECONDS", "0"))
-pytestmark = pytest.mark.skipif(dom0.ON_XEN or not SECONDS, reason="a long test (make soak), and these bounds are Domus's")
+pytestmark = pytest.mark.skipif(dom0.ON_XEN or not SECONDS,
+                                reason="a long test (make soak), and these bounds are Domus's")
 
 SEED = int(os.environ.get("DOMUS_SEED", "1"))
-FLOODS = ["net-small", "net-large", "net-broadcast", "disk", "store", "state", "transactions", "deaf", "held", "console", "balloon", "tables",
+FLOODS = ["net-small", "net-large", "net-broadcast",
+          "disk", "store", "state", "transactions", "deaf", "held", "console", "balloon", "tables",
           "vcpus", "timers"]
 ALONE = ("balloon", "tables", "vcpus", "timers")        # what `beside` does, too
 NAMES = [f"flood{i}" for i in range(4)]
 PROMPT = 1.0                            # seconds of the machine's for an answer at the prompt
 DESTROY = 10.0                          # and for the end of a guest
 SLACK = 64                              # pages
-WASTE = 100                             # pages of dom0's a guest that nobody counts: its devices, and what is left of the allocator's pages
+# pages of dom0's a guest that nobody counts: its devices, and what is left of the allocator's pages
+WASTE = 100
 
 
 class Soak:
     def __init__(self, box):
         self.box, self.dice = box, random.Random(SEED)
-        self.answers, self.ends, self.held = [], [], []         # seconds, seconds, (second, pages that nobody answers for)
+        # seconds, seconds, (second, pages that nobody answers for)
+        self.answers, self.ends, self.held = [], [], []
         self.start = time.monotonic()
         self.floods = dict.fromkeys(NAMES)
 
@@ -47,7 +53,8 @@ class Soak:
     def flood(self, name):
         mode = self.dice.choice(FLOODS)
         vcpus = 16 if mode in ALONE else self.dice.choice([1, 2, 3, 4, 6])
-        self.box.ask(f'xl create attack-flood.cfg name="{name}" extra="flood={mode}{"" if mode in ALONE else " beside"}" vcpus={vcpus}')
+        self.box.ask(f'xl create attack-flood.cfg name="{name}" '
+                     f'extra="flood={mode}{"" if mode in ALONE else " beside"}" vcpus={vcpus}')
         self.floods[name] = f"{mode} x {vcpus}"
 
     def change_one(self):
@@ -60,7 +67,8 @@ class Soak:
         """The prompt answers; what of dom0's memory is gone that it does not hold for anybody."""
         info = self.timed("info", self.answers)
         now = int(re.search(r"^dom0_free_pages *: (\d+)$", info, re.M).group(1))
-        held = sum(int(kib) for kib in re.findall(r"^flood\d .* (\d+)$", self.box.ask("served"), re.M))
+        held = sum(int(kib) for kib in re.findall(r"^flood\d .* (\d+)$",
+                                                  self.box.ask("served"), re.M))
         self.held.append((self.age(), free - now - held / 4))
 
     def works(self):
@@ -97,11 +105,14 @@ def test_all_of_them_at_once():
         after = box.free_pages()
         early = [pages for second, pages in soak.held if second <= SECONDS * 2 / 3]
         late = [pages for second, pages in soak.held if second > SECONDS * 2 / 3]
-        print(f"{steps} looks; answers {max(soak.answers):.2f} s at most, ends {max(soak.ends):.2f} s of {len(soak.ends)}; dom0's pages that "
-              f"nobody answers for: {max(early):.0f}, and in the last third {max(late):.0f}; free {before} -> {after}")
+        print(f"{steps} looks; answers {max(soak.answers):.2f} s at most, ends "
+              f"{max(soak.ends):.2f} s of {len(soak.ends)}; dom0's pages that "
+              f"nobody answers for: {max(early):.0f}, and in the last third {max(late):.0f}; free "
+              f"{before} -> {after}")
         assert max(soak.answers) <= PROMPT, soak.floods
         assert max(soak.ends) <= DESTROY
-        assert max(early) <= WASTE * len(NAMES) and max(late) <= max(early) + SLACK         # it does not grow
+        # it does not grow
+        assert max(early) <= WASTE * len(NAMES) and max(late) <= max(early) + SLACK
         assert after[0] >= before[0] - SLACK and after[1] >= before[1] - SLACK
         box.ask("consoles on")
         box.audit()

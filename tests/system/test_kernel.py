@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The teaching kernel's own test program (files, fork storms, pipes, bad pointers, log recovery): natively and as a domU."""
+"""The teaching kernel's own test program (files, fork storms, pipes, bad pointers, log recovery):
+natively and as a domU."""
 import dom0
 import machine
 
 PASSED = r"ALL TESTS PASSED"
 FAILED = r"\d+ TESTS FAILED|panic[^\r\n]*"
-NATIVE = machine.Hypervisor("insula", machine.BUILD / "native" / "insula.elf", ['"ip=10.0.2.15/24 gw=10.0.2.2 run=tests;poweroff"'], "max")
+NATIVE = machine.Hypervisor("insula", machine.BUILD / "native" / "insula.elf",
+                            ['"ip=10.0.2.15/24 gw=10.0.2.2 run=tests;poweroff"'], "max")
 
 
 def native_disk(name):
@@ -22,7 +24,8 @@ def all_passed(box):
 
 
 def test_natively():
-    with machine.Machine("insula-native", hypervisor=NATIVE, modules=[], memory=64, disk=native_disk("insula-native"), net="user,id=n0") as box:
+    with machine.Machine("insula-native", hypervisor=NATIVE, modules=[],
+                         memory=64, disk=native_disk("insula-native"), net="user,id=n0") as box:
         all_passed(box)
         assert box.wait_off() == 0
 
@@ -34,7 +37,8 @@ def test_as_a_domu(system):
 
 
 def test_two_at_once_beside_each_other(system):
-    """Two kernels fork, page and write at the same time; they share a CPU, a disk and a dom0, and nothing else."""
+    """Two kernels fork, page and write at the same time; they share a CPU, a disk and a dom0, and
+    nothing else."""
     system.create("tests.cfg")
     system.create("insula1.cfg")
     with system.console("insula1"):

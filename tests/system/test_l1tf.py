@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A CPU with L1TF: an Intel one that does not say it is mended. A guest's not-present entries may name no RAM there; Linux's do not."""
+"""A CPU with L1TF: an Intel one that does not say it is mended. A guest's not-present entries may
+name no RAM there; Linux's do not."""
 import pytest
 
 import dom0
@@ -7,7 +8,8 @@ import linux_box
 import machine
 from linux_box import config, well
 
-pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="real Xen gives such a guest shadow page tables")
+pytestmark = pytest.mark.skipif(dom0.ON_XEN,
+                                reason="real Xen gives such a guest shadow page tables")
 AFFECTED = machine.Hypervisor("domus", machine.DOMUS.path, [], "max,vendor=GenuineIntel")
 
 
@@ -35,10 +37,13 @@ def test_another_cpu_is_not_held_to_it():
 
 def test_linux_does_not_mind():
     """It boots, makes pages inaccessible and accessible again, and swaps."""
-    with linux_box.LinuxBox("l1tf-linux", {"linux.cfg": config("linux", disk=["phy:scratch,xvda,w"])}, domus=AFFECTED,
+    with linux_box.LinuxBox("l1tf-linux",
+                            {"linux.cfg": config("linux", disk=["phy:scratch,xvda,w"])},
+                            domus=AFFECTED,
                             disk=machine.fresh_disk("l1tf-linux")) as system:
         system.boot("linux.cfg")
-        assert "/dev/xvda" in system.shell("linux", "mkswap /dev/xvda; swapon /dev/xvda; cat /proc/swaps")
+        assert "/dev/xvda" in system.shell("linux",
+                                           "mkswap /dev/xvda; swapon /dev/xvda; cat /proc/swaps")
         assert "CHECK PASSED" in system.shell("linux", "work check 5", timeout=120)
         assert int(system.shell("linux", "sed -n 's/^pswpout //p' /proc/vmstat")) > 100
         well(system, "linux")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The life of domains: made, listed, paused, resumed, asked, ended, made again; by the operator's will and by their own."""
+"""The life of domains: made, listed, paused, resumed, asked, ended, made again; by the operator's
+will and by their own."""
 import re
 import time
 
@@ -36,7 +37,8 @@ def test_pause_and_unpause(system):
     system.ask("xl unpause insula1")
     assert "p" not in system.domains()["insula1"][1]
     assert "was not paused" in system.ask("xl unpause insula1")         # wanted, and no error
-    assert udp_echo(system.port, "awake again") in ("awake again", "asleep")       # what waited in its ring comes first
+    # what waited in its ring comes first
+    assert udp_echo(system.port, "awake again") in ("awake again", "asleep")
 
 
 def test_created_paused(system):
@@ -91,12 +93,15 @@ def test_a_guest_that_cannot_live_is_not_restarted_for_ever(system):
 
 
 def test_a_guest_that_ends_again_and_again_waits(system):
-    """Building it is dom0's time: it has a tenth of it, and the list says why it waits. The operator does not wait."""
+    """Building it is dom0's time: it has a tenth of it, and the list says why it waits. The
+    operator does not wait."""
     system.create("crash-restart.cfg memory=64")
-    waits = system.see(r"domain 'crashed' is started again in (\d+\.\d) s: building it took (\d+\.\d+) s", timeout=60)
+    waits = system.see(r"domain 'crashed' is started again in (\d+\.\d) s: building it took "
+                       r"(\d+\.\d+) s", timeout=60)
     wait, built = (float(waits.group(i)) for i in (1, 2))
     assert 5 * built < wait <= 10 * built
-    assert re.search(r"Note: domain 'crashed' is started again in \d+\.\d s", system.ask("xl list crashed"))
+    assert re.search(r"Note: domain 'crashed' is started again in \d+\.\d s",
+                     system.ask("xl list crashed"))
     asked = time.monotonic()
     system.ask("xl reboot crashed")
     system.see(r"domain 'crashed' is restarted as \d+", timeout=60)
@@ -127,9 +132,11 @@ def test_info_and_log(system):
     for key in ("xen_extra", "xen_changeset", "cc_compiler", "cc_compile_by", "cc_compile_domain"):
         assert re.search(rf"^{key} *: \S", info, re.M), key
     assert re.search(r"^platform_params *: virt_start=0xffff800000000000$", info, re.M)
-    assert len(system.run("xl dmesg").splitlines()) > 3          # not ask(): the log holds errors of the past
+    # not ask(): the log holds errors of the past
+    assert len(system.run("xl dmesg").splitlines()) > 3
     assert "create" in system.ask("help")
-    assert "no XenStore" not in system.said()                    # dom0 serves itself, and guests find it
+    # dom0 serves itself, and guests find it
+    assert "no XenStore" not in system.said()
 
 
 def test_the_machine_ends_in_order(shared):
@@ -139,7 +146,8 @@ def test_the_machine_ends_in_order(shared):
         system.create(f"{name}.cfg")
         system.shell(name, f"echo {name} was here > /ended; sync")
     assert system.power_off() == 0
-    with dom0.Dom0(f"{system.name}-again", disk=machine.BUILD / "disks" / f"{shared.name}.img") as again:
+    with dom0.Dom0(f"{system.name}-again",
+                   disk=machine.BUILD / "disks" / f"{shared.name}.img") as again:
         shared.drop()
         for name in ("insula1", "insula2"):
             again.create(f"{name}.cfg")

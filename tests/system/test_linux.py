@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Debian's Linux, as packaged, lives on Domus as on Xen: it boots, is paused, rebooted, shut down, panics, is made larger and smaller.
+"""Debian's Linux, as packaged, lives on Domus as on Xen: it boots, is paused, rebooted, shut down,
+panics, is made larger and smaller.
 
-(Its disk and network: test_linux_disk.py, test_linux_net.py; its load and its violent ends: test_linux_load.py.)
+(Its disk and network: test_linux_disk.py, test_linux_net.py; its load and its violent ends:
+test_linux_load.py.)
 """
 import os
 import re
@@ -14,7 +16,8 @@ import linux_box
 import machine
 from linux_box import complaints, config, until, well
 
-pytestmark = pytest.mark.xdist_group("linux")                  # one machine, slowly warmed up: all on one worker
+# one machine, slowly warmed up: all on one worker
+pytestmark = pytest.mark.xdist_group("linux")
 DEVICES = {"disk": ["phy:scratch,xvda,w"], "vif": ["bridge=br0"]}
 ADDRESS = "ip4=10.0.2.30/24 gw4=10.0.2.2"
 SYSRQ = "sysrq_always_enabled"
@@ -36,7 +39,7 @@ def shared():
     holder.drop()
 
 
-# --- it boots, and ends ------------------------------------------------------------------------------------------------------------
+# --- it boots, and ends ---------------------------------------------------------------------------
 def test_boots_without_a_warning_and_powers_off(system):
     number = system.boot("linux.cfg")
     dmesg = system.shell("linux", "dmesg -r")
@@ -51,9 +54,11 @@ def test_boots_without_a_warning_and_powers_off(system):
 
 
 def test_the_newest_kernel_of_backports():
-    """Newer kernels make hypercalls by a bare `syscall` instruction, wherever they are, not by the hypercall page."""
+    """Newer kernels make hypercalls by a bare `syscall` instruction, wherever they are, not by the
+    hypercall page."""
     folder = linux_box.FOLDER / "backports"
-    with linux_box.LinuxBox("linux-backports", CONFIGS, folder=folder, disk=machine.fresh_disk("linux-backports")) as box:
+    with linux_box.LinuxBox("linux-backports", CONFIGS,
+                            folder=folder, disk=machine.fresh_disk("linux-backports")) as box:
         box.boot("linux.cfg")
         assert complaints(box.shell("linux", "dmesg -r")) == []
         assert "3 packets received" in box.shell("linux", "ping -c 3 10.0.2.2")
@@ -98,7 +103,7 @@ def test_after_a_panic_it_is_started_again(system):
     well(system, "restart")
 
 
-# --- memory, and a panic that leaves its last words ----------------------------------------------------------------------------------
+# --- memory, and a panic that leaves its last words -----------------------------------------------
 PANIC = "Kernel panic - not syncing: sysrq triggered crash"
 
 
@@ -109,8 +114,10 @@ def mem_total(system, name):
 
 def fill(system, name, megabytes):
     """Writes so much into a file in memory, and reads it back."""
-    done = system.shell(name, f"mount -t tmpfs -o size=90% t /mnt; dd if=/dev/zero of=/mnt/file bs=1M count={megabytes} 2>/dev/null; "
-                        "tr -d '\\0' < /mnt/file | wc -c; wc -c < /mnt/file; rm /mnt/file", timeout=120)
+    done = system.shell(name, f"mount -t tmpfs -o size=90% t /mnt; dd if=/dev/zero of=/mnt/file "
+                              f"bs=1M count={megabytes} 2>/dev/null; "
+                        "tr -d '\\0' < /mnt/file | wc -c; wc -c < /mnt/file; rm /mnt/file",
+                        timeout=120)
     assert done.split() == ["0", str(megabytes << 20)]
 
 
@@ -121,7 +128,8 @@ def test_128_mib_are_enough_and_a_panic_preserves_it(system):
     well(system, "small")
     system.ask("xl sysrq small c")
     until(lambda: "c" in system.domains()["small"][1])
-    assert PANIC in system.run("xl console-log small")                 # run(): a panic's words sound like errors
+    # run(): a panic's words sound like errors
+    assert PANIC in system.run("xl console-log small")
 
 
 def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
@@ -130,12 +138,15 @@ def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
     assert 900 <= total <= 1024
     fill(system, "large", 150)
     before = system.free_pages()[0]
-    digest = system.shell("large", "dd if=/dev/urandom of=/mnt/file bs=1M count=8 2>/dev/null; md5sum < /mnt/file")
+    digest = system.shell("large", "dd if=/dev/urandom of=/mnt/file bs=1M count=8 2>/dev/null; "
+                                   "md5sum < /mnt/file")
     for target in (200, 1024):
         system.ask(f"xl mem-set large {target}")
-        until(lambda: abs(mem_total(system, "large") - (total - (1024 - target))) < 8)          # noqa: B023 (called here and now)
+        until(lambda: abs(mem_total(system, "large") - (total - (1024 - target))) <
+              8)          # noqa: B023 (called here and now)
         # The guest's own count may be there a moment before the last pages are.
-        until(lambda: abs((system.free_pages()[0] - before) // 256 - (1024 - target)) < 8)      # noqa: B023
+        until(lambda: abs((system.free_pages()[0] - before) // 256 - (1024 - target)) <
+              8)      # noqa: B023
     assert system.shell("large", "md5sum < /mnt/file") == digest
     well(system, "large")
     system.ask("xl sysrq large c")
@@ -144,36 +155,43 @@ def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
     assert PANIC in system.run("xl console-log large")                 # although the guest is gone
 
 
-# --- devices that come and go ------------------------------------------------------------------------------------------------------
+# --- devices that come and go ---------------------------------------------------------------------
 def test_a_second_disk_and_card_come_and_go(system):
     system.boot("linux.cfg")
     for _ in range(2):
         system.ask("xl block-attach linux phy:insula2,xvdb,w")
         until(lambda: system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
         assert len(re.findall(r"^\d+ ", system.ask("xl block-list linux"), re.M)) == 2
-        assert system.shell("linux", "dd if=/dev/urandom of=/tmp/f bs=1M count=4 2>/dev/null; dd if=/tmp/f of=/dev/xvdb bs=64k oflag=direct 2>/dev/null; "
-                            "dd if=/dev/xvdb bs=64k count=64 iflag=direct 2>/dev/null | cmp - /tmp/f && echo same", timeout=90).endswith("same")
+        assert system.shell("linux", "dd if=/dev/urandom of=/tmp/f bs=1M count=4 2>/dev/null; dd "
+                                     "if=/tmp/f of=/dev/xvdb bs=64k oflag=direct 2>/dev/null; "
+                            "dd if=/dev/xvdb bs=64k count=64 iflag=direct 2>/dev/null | cmp - "
+                            "/tmp/f && echo same", timeout=90).endswith("same")
         system.ask("xl block-detach linux xvdb")
         until(lambda: not system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
     for _ in range(2):
         system.ask("xl network-attach linux bridge=br0")
         until(lambda: system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
-        system.shell("linux", "ip link set eth0 down; ip link set eth1 up; ip addr add 10.0.2.35/24 dev eth1")
+        system.shell("linux", "ip link set eth0 down; ip link set eth1 up; ip addr add "
+                              "10.0.2.35/24 dev eth1")
         assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
-        system.shell("linux", "ip link set eth1 down; ip link set eth0 up; ip route add default via 10.0.2.2")
+        system.shell("linux", "ip link set eth1 down; ip link set eth0 up; ip route add default "
+                              "via 10.0.2.2")
         system.ask("xl network-detach linux 1")
         until(lambda: not system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
     assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
     well(system, "linux")
 
 
-# --- system calls in anger, and xenstore-utils ---------------------------------------------------------------------------------------
+# --- system calls in anger, and xenstore-utils ----------------------------------------------------
 def system_calls_in_anger(system, name):
-    """Processes, signals, mappings, threads, floating point, AVX, int 0x80, single step, clocks, faults: at once, results checked."""
+    """Processes, signals, mappings, threads, floating point, AVX, int 0x80, single step, clocks,
+    faults: at once, results checked."""
     said = system.shell(name, "work check 5", timeout=120)
     assert re.search(r"^CHECK PASSED", said, re.M), said
-    assert ("no AVX here" in said) == dom0.ON_XEN                      # there it is switched off, see dom0.py
-    assert system.shell(name, "call32; echo $?").endswith("call32: 1000 system calls, registers as they were\n0")
+    # there it is switched off, see dom0.py
+    assert ("no AVX here" in said) == dom0.ON_XEN
+    assert system.shell(name, "call32; echo $?").endswith("call32: 1000 system calls, registers as "
+                                                          "they were\n0")
     well(system, name)
 
 
@@ -190,9 +208,12 @@ def test_system_calls_and_xenstore_from_inside(system):
         return system.shell("plain", line)
     assert ask("xenstore-read domid") == str(number)
     assert 'name = "plain"' in ask(f"xenstore-ls /local/domain/{number}")
-    assert ask("xenstore-write data/word hello; xenstore-read data/word; xenstore-list data") == "hello\nword"
-    assert ask("(xenstore-watch -n 2 data > /tmp/watch; echo seen >> /tmp/watch) & sleep 1; xenstore-write data/word again; wait; cat /tmp/watch"
+    assert ask("xenstore-write data/word hello; xenstore-read data/word; xenstore-list data") == \
+        "hello\nword"
+    assert ask("(xenstore-watch -n 2 data > /tmp/watch; echo seen >> /tmp/watch) & sleep 1; "
+               "xenstore-write data/word again; wait; cat /tmp/watch"
                ).split("\n")[-2:] == ["data/word", "seen"]
     for foreign in ("/local/domain/0/name", f"/local/domain/{number}/name", "/tool/x"):
-        assert ask(f"xenstore-write {foreign} stolen >/dev/null 2>&1 || echo refused") == "refused", foreign
+        answer = ask(f"xenstore-write {foreign} stolen >/dev/null 2>&1 || echo refused")
+        assert answer == "refused", foreign
     assert ask("xenstore-rm data/word; xenstore-exists data/word || echo gone") == "gone"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Debian's Linux uses its disks as on any machine: file systems, flush and discard that reach the real disk, errors that reach the program.
+"""Debian's Linux uses its disks as on any machine: file systems, flush and discard that reach the
+real disk, errors that reach the program.
 
-One boot for all of it. Three disks, each a partition of the real one: an empty one, one with a file system that this host made,
-and one that answers some sectors with errors (QEMU's blkdebug). QEMU itself counts what arrives at the real disk.
+One boot for all of it. Three disks, each a partition of the real one: an empty one, one with a file
+system that this host made, and one that answers some sectors with errors (QEMU's blkdebug). QEMU
+itself counts what arrives at the real disk.
 """
 import gzip
 import hashlib
@@ -21,8 +23,10 @@ import pvgrub
 
 pytestmark = pytest.mark.xdist_group("linux-disk")             # one machine: all on one worker
 FOLDER = machine.BUILD / "linux-disk"
-TOOLS = [pathlib.Path("/usr/sbin") / name for name in ("mke2fs", "e2fsck")]       # this host's, into the guest
-FILES = {"letter": b"written by the host\n", "numbers": b"".join(b"%d\n" % i for i in range(200000))}
+# this host's, into the guest
+TOOLS = [pathlib.Path("/usr/sbin") / name for name in ("mke2fs", "e2fsck")]
+FILES = {"letter": b"written by the host\n",
+         "numbers": b"".join(b"%d\n" % i for i in range(200000))}
 MIB = 2048                                      # sectors
 EMPTY, OLD, BROKEN = 1, 65, 82                  # where the partitions begin, in MiB (see disk.py)
 BAD_READ, BAD_WRITE = 64, 128                   # sectors of the broken disk
@@ -36,7 +40,8 @@ def initramfs_with_tools():
     more.add("bin/mkfs.ext4", b"mke2fs", 0o120777)
     linux.add_libraries(more, [], TOOLS)
     out = FOLDER / "initramfs-e2fs.gz"
-    out.write_bytes((linux_box.FOLDER / "initramfs.cpio.gz").read_bytes() + gzip.compress(more.finished(), 1))
+    out.write_bytes((linux_box.FOLDER / "initramfs.cpio.gz").read_bytes() +
+                    gzip.compress(more.finished(), 1))
     return out
 
 
@@ -46,11 +51,17 @@ def real_disk():
     tree.mkdir(parents=True, exist_ok=True)
     for name, data in FILES.items():
         (tree / name).write_bytes(data)
-    disk.make_disk(FOLDER / "disk.img", [("empty", 64, None), ("old", 17, pvgrub.file_system(FOLDER / "old.img", 16, tree)), ("broken", 8, None)])
-    rules = "".join(f'[inject-error]\nevent = "none"\niotype = "{kind}"\nerrno = "5"\nsector = "{BROKEN * MIB + sector}"\n'
+    disk.make_disk(FOLDER / "disk.img",
+                   [("empty", 64, None),
+                    ("old", 17, pvgrub.file_system(FOLDER / "old.img", 16, tree)),
+                    ("broken", 8, None)])
+    rules = "".join(f'[inject-error]\nevent = "none"\niotype = "{kind}"\nerrno = "5"\nsector = '
+                    f'"{BROKEN * MIB + sector}"\n'
                     for kind, sector in (("read", BAD_READ), ("write", BAD_WRITE)))
     (FOLDER / "errors.conf").write_text(rules)
-    return ["-drive", f"if=none,id=d0,format=raw,discard=unmap,file=blkdebug:{FOLDER / 'errors.conf'}:{FOLDER / 'disk.img'}",
+    return ["-drive",
+            f"if=none,id=d0,format=raw,discard=unmap,"
+            f"file=blkdebug:{FOLDER / 'errors.conf'}:{FOLDER / 'disk.img'}",
             "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
 
 
@@ -83,9 +94,11 @@ def box():
     ramdisk = initramfs_with_tools()
     config = linux_box.config("linux", extra="quiet", ramdisk=ramdisk.name,
                               disk=["phy:empty,xvda,w", "phy:old,xvdb,w", "phy:broken,xvdc,w"])
-    monitor = pathlib.Path(f"/tmp/domus-{machine.free_port()}.qmp")             # such a path must be short
+    # such a path must be short
+    monitor = pathlib.Path(f"/tmp/domus-{machine.free_port()}.qmp")
     options = real_disk() + ["-qmp", f"unix:{monitor},server=on,wait=off"]
-    with linux_box.LinuxBox("linux-disk", {"linux.cfg": config}, usual=[ramdisk], extra=options) as system:
+    with linux_box.LinuxBox("linux-disk", {"linux.cfg": config},
+                            usual=[ramdisk], extra=options) as system:
         system.boot("linux.cfg")
         system.shell("linux", "stty columns 400")
         system.qemu = Qemu(monitor)
@@ -106,11 +119,14 @@ def sh(box, line, timeout=60):
 
 def test_a_new_file_system(box):
     sh(box, "mkfs.ext4 -q /dev/xvda && mount -t ext4 /dev/xvda /mnt")
-    sh(box, "dd if=/dev/urandom of=/tmp/data bs=1M count=16 && cp /tmp/data /mnt/data && mkdir /mnt/many")
-    sh(box, "for i in $(seq 300); do echo $i > /mnt/many/$i; done; sync; md5sum < /tmp/data > /mnt/sum")
+    sh(box, "dd if=/dev/urandom of=/tmp/data bs=1M count=16 && cp /tmp/data /mnt/data && mkdir "
+            "/mnt/many")
+    sh(box, "for i in $(seq 300); do echo $i > /mnt/many/$i; done; sync; md5sum < /tmp/data > "
+            "/mnt/sum")
     sh(box, "umount /mnt && e2fsck -fn /dev/xvda && mount -t ext4 /dev/xvda /mnt")
     answer = sh(box, "md5sum < /mnt/data | cmp - /mnt/sum && cat /mnt/many/* | md5sum")
-    assert hashlib.md5(b"".join(b"%d\n" % i for i in sorted(range(1, 301), key=str))).hexdigest() in answer
+    assert hashlib.md5(b"".join(b"%d\n" % i for i in sorted(range(1, 301), key=str))).hexdigest() \
+        in answer
     sh(box, "umount /mnt && e2fsck -fn /dev/xvda")
 
 
@@ -131,14 +147,19 @@ def test_discard_reaches_the_real_disk(box):
     sh(box, "dd if=/dev/urandom of=/dev/xvda bs=1M count=32 conv=fsync", 120)
     before = (FOLDER / "disk.img").stat().st_blocks
     sh(box, f"blkdiscard -l {32 << 20} /dev/xvda")
-    assert before - (FOLDER / "disk.img").stat().st_blocks > 30 * MIB            # this host has its space back
+    # this host has its space back
+    assert before - (FOLDER / "disk.img").stat().st_blocks > 30 * MIB
 
 
 def test_errors_of_the_real_disk_reach_the_program(box):
-    answer = box.shell("linux", f"dd if=/dev/xvdc of=/dev/null bs=4k count=1 skip={BAD_READ // 8} iflag=direct; echo status $?")
+    answer = box.shell("linux", f"dd if=/dev/xvdc of=/dev/null bs=4k count=1 skip={BAD_READ // 8} "
+                                f"iflag=direct; echo status $?")
     assert re.search("I(nput)?/[Oo](utput)? error", answer) and "status 1" in answer, answer
-    answer = box.shell("linux", f"dd if=/dev/zero of=/dev/xvdc bs=4k count=1 seek={BAD_WRITE // 8} oflag=direct; echo status $?")
+    answer = box.shell("linux", f"dd if=/dev/zero of=/dev/xvdc bs=4k count=1 seek={BAD_WRITE // 8} "
+                                f"oflag=direct; echo status $?")
     assert re.search("I(nput)?/[Oo](utput)? error", answer) and "status 1" in answer, answer
-    assert re.search(r"blk_update_request|I/O error, dev xvdc, sector 64", sh(box, "dmesg | tail -n 20 | sed 's,^,said: ,'"))
-    sh(box, f"dd if=/dev/xvdc of=/dev/null bs=4k count=1 skip={BAD_WRITE // 8} iflag=direct")        # reads are well there
+    assert re.search(r"blk_update_request|I/O error, dev xvdc, sector 64",
+                     sh(box, "dmesg | tail -n 20 | sed 's,^,said: ,'"))
+    # reads are well there
+    sh(box, f"dd if=/dev/xvdc of=/dev/null bs=4k count=1 skip={BAD_WRITE // 8} iflag=direct")
     sh(box, f"dd if=/dev/zero of=/dev/xvdc bs=4k count=1 seek={BAD_READ // 8} oflag=direct")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Debian's Linux as the control domain: the hypervisor starts it in our dom0's place, with an initramfs for its archive. It sees the
-machine's PCI devices, and its own drivers work them: the disk is read and written, the card has answers, by interrupts.
+"""Debian's Linux as the control domain: the hypervisor starts it in our dom0's place, with an
+initramfs for its archive. It sees the machine's PCI devices, and its own drivers work them: the
+disk is read and written, the card has answers, by interrupts.
 """
 import gzip
 import re
@@ -11,7 +12,8 @@ import linux
 import linux_box
 import machine
 
-pytestmark = pytest.mark.xdist_group("linux-dom0")            # one machine at a time, and its end is the last test
+# one machine at a time, and its end is the last test
+pytestmark = pytest.mark.xdist_group("linux-dom0")
 DRIVERS = ["virtio_pci", "virtio_blk", "virtio_net"]
 INIT = """#!/bin/sh
 /bin/busybox --install -s /bin
@@ -31,15 +33,18 @@ def kernel_package(vmlinux):
 
 
 def initramfs(path, vmlinux):
-    """busybox and the drivers of the machine's devices, as far as they are modules, out of the packages of the Linux guests."""
+    """busybox and the drivers of the machine's devices, as far as they are modules, out of the
+    packages of the Linux guests."""
     modules = kernel_package(vmlinux) / "lib/modules"
     archive = linux.Cpio()
     for folder in ("bin", "dev", "proc", "sys", "lib"):
         archive.directory(folder)
     archive.add("dev/console", mode=0o020600, device=(5, 1))
-    archive.add("bin/busybox", (linux_box.FOLDER / "packages/busybox-static/bin/busybox").read_bytes(), 0o100755)
+    archive.add("bin/busybox",
+                (linux_box.FOLDER / "packages/busybox-static/bin/busybox").read_bytes(), 0o100755)
     archive.add("bin/sh", b"busybox", 0o120777)
-    linux.add_modules(archive, modules, [name for name in DRIVERS if [*modules.rglob(f"{name}.ko*")]])
+    linux.add_modules(archive, modules,
+                      [name for name in DRIVERS if [*modules.rglob(f"{name}.ko*")]])
     archive.add("init", INIT.encode(), 0o100755)
     path.write_bytes(gzip.compress(archive.finished(), 6, mtime=0))
     return path
@@ -57,7 +62,8 @@ def box(request):
     domus = machine.Hypervisor("domus", machine.DOMUS.path, ["dom0_mem=512M"], machine.DOMUS.cpu)
     vmlinux = folder / "vmlinux"
     modules = [[vmlinux, "console=hvc0"], [initramfs(machine.BUILD / f"{name}.cpio.gz", vmlinux)]]
-    with machine.Machine(name, hypervisor=domus, modules=modules, disk=disk, net="user,id=n0") as linux_machine:
+    with machine.Machine(name, hypervisor=domus,
+                         modules=modules, disk=disk, net="user,id=n0") as linux_machine:
         linux_machine.disk = disk
         linux_machine.expect(r"LINUX UP: 6\.\d+", 240)
         linux_machine.expect(r"# ", 30)
@@ -65,15 +71,18 @@ def box(request):
 
 
 def ask(box, line, timeout=60):
-    box.send(f"echo  begin  7; {line}; echo  done  7")          # the echo of this line has two blanks
+    # the echo of this line has two blanks
+    box.send(f"echo  begin  7; {line}; echo  done  7")
     box.expect(r"begin 7[\r\n]+", timeout)
     box.expect("done 7", timeout)
     return machine.ESCAPES.sub("", box.child.before).strip("\n")
 
 
 def interrupts(box, name):
-    """How many a device's queue has had; each comes by an MSI-X vector that the hypervisor made a physical interrupt of dom0's."""
-    count = re.search(rf"^ *\d+: +(\d+) +xen-pirq +-msi-x +{name}", ask(box, "cat /proc/interrupts"), re.M)
+    """How many a device's queue has had; each comes by an MSI-X vector that the hypervisor made a
+    physical interrupt of dom0's."""
+    count = re.search(rf"^ *\d+: +(\d+) +xen-pirq +-msi-x +{name}",
+                      ask(box, "cat /proc/interrupts"), re.M)
     return int(count.group(1))
 
 
@@ -81,13 +90,16 @@ def test_it_is_the_control_domain(box):
     said = ask(box, "dmesg")
     assert "Xen version: 4.17.0-domus" in said and "Hypervisor detected: Xen PV" in said
     assert re.search(r"ACPI: RSDP 0x", said) and "ACPI: Interpreter enabled" in said
-    assert "-virq      hvc_console" in ask(box, "cat /proc/interrupts")     # the machine's own serial line
+    # the machine's own serial line
+    assert "-virq      hvc_console" in ask(box, "cat /proc/interrupts")
     assert not re.search(r"Call Trace|BUG:|Oops|WARNING:", said)
 
 
 def test_its_drivers_have_the_disk_and_the_card(box):
-    devices = ask(box, "for d in /sys/bus/pci/devices/*; do echo $(cat $d/vendor) $(cat $d/device) $(readlink $d/driver); done")
-    assert re.search(r"^0x1af4 0x1042 \S*/virtio-pci$", devices, re.M) and re.search(r"^0x1af4 0x1041 \S*/virtio-pci$", devices, re.M)
+    devices = ask(box, "for d in /sys/bus/pci/devices/*; do echo $(cat $d/vendor) $(cat $d/device) "
+                       "$(readlink $d/driver); done")
+    assert re.search(r"^0x1af4 0x1042 \S*/virtio-pci$", devices, re.M) \
+        and re.search(r"^0x1af4 0x1041 \S*/virtio-pci$", devices, re.M)
     assert ask(box, "ls /sys/block").split() == ["vda"]
     assert ask(box, "cat /sys/block/vda/size") == str(box.disk.stat().st_size // 512)
     assert {"eth0", "lo"} <= set(ask(box, "ls /sys/class/net").split())
@@ -96,8 +108,10 @@ def test_its_drivers_have_the_disk_and_the_card(box):
 def test_the_disk_is_read_and_written(box):
     before = interrupts(box, r"virtio0-req\.0")
     block = "bs=512 count=1 2>/dev/null"
-    assert ask(box, f"dd if=/dev/vda skip={PLACE // 512} iflag=direct {block}").strip() == MARK.decode()
-    ask(box, f"printf 'written by Linux%496s' '' | dd of=/dev/vda seek={PLACE // 512} oflag=direct conv=notrunc {block}; sync")
+    assert ask(box, f"dd if=/dev/vda skip={PLACE // 512} iflag=direct {block}").strip() == \
+        MARK.decode()
+    ask(box, f"printf 'written by Linux%496s' '' | dd of=/dev/vda seek={PLACE // 512} oflag=direct "
+             f"conv=notrunc {block}; sync")
     assert interrupts(box, r"virtio0-req\.0") >= before + 2
     with box.disk.open("rb") as image:
         image.seek(PLACE)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Two of Debian's Linux on the network: each other, dom0, this host, HTTP from this host; transfers arrive with their checksums.
+"""Two of Debian's Linux on the network: each other, dom0, this host, HTTP from this host; transfers
+arrive with their checksums.
 
-One has a fixed address and is what QEMU's port forwarding points to; the other asks QEMU's DHCP server. Packets go front end, back
-end, dom0's bridge, and from there to another back end, to dom0's own address (which throws away what comes by TCP), or to the real card.
-DOMUS_TRANSFER_MIB sets the size of the transfers; the same program, tests/linux/work.c, is on both ends, here too.
+One has a fixed address and is what QEMU's port forwarding points to; the other asks QEMU's DHCP
+server. Packets go front end, back end, dom0's bridge, and from there to another back end, to dom0's
+own address (which throws away what comes by TCP), or to the real card. DOMUS_TRANSFER_MIB sets the
+size of the transfers; the same program, tests/linux/work.c, is on both ends, here too.
 """
 import os
 import re
@@ -23,27 +25,33 @@ FIXED, HOST = "10.0.2.30", "10.0.2.2"
 WEB, TRANSFER, DISCARD = 80, 5001, 9
 WORK = linux_box.FOLDER / "work"
 # What udhcpc runs when it has a lease, or has to say something else.
-LEASE = ["#!/bin/sh", "[ $1 = bound ] || exit 0", "ip addr add $ip/24 dev eth0", "ip route add default via $router"]
+LEASE = ["#!/bin/sh", "[ $1 = bound ] || exit 0",
+         "ip addr add $ip/24 dev eth0", "ip route add default via $router"]
 
 
 @pytest.fixture(scope="module")
 def box():
     linux_box.available()
-    configs = {"fixed.cfg": linux_box.config("fixed", extra=f"quiet ip4={FIXED}/24 gw4={HOST}", vif=["bridge=br0"]),
+    configs = {"fixed.cfg": linux_box.config("fixed", extra=f"quiet ip4={FIXED}/24 gw4={HOST}",
+                                             vif=["bridge=br0"]),
                "asks.cfg": linux_box.config("asks", extra="quiet", vif=["bridge=br0"])}
     ports = {WEB: machine.free_port(), TRANSFER: machine.free_port()}
     to_dom0 = machine.free_port()
-    net = "user,id=n0" + "".join(f",hostfwd=tcp:127.0.0.1:{here}-{FIXED}:{there}" for there, here in ports.items())
+    net = "user,id=n0" + "".join(f",hostfwd=tcp:127.0.0.1:{here}-{FIXED}:{there}"
+                                 for there, here in ports.items())
     net += f",hostfwd=tcp:127.0.0.1:{to_dom0}-{DOM0}:{DISCARD}"
-    with linux_box.LinuxBox("linux-net", configs, net=net, disk=machine.fresh_disk("linux-net")) as system:
+    with linux_box.LinuxBox("linux-net", configs,
+                            net=net, disk=machine.fresh_disk("linux-net")) as system:
         for name in ("fixed", "asks"):
             system.boot(f"{name}.cfg")
             system.shell(name, "stty columns 400")
         system.ports = ports | {DISCARD: to_dom0}
-        for line in LEASE:                                      # one by one: through real Xen, the end of a long line is lost
+        # one by one: through real Xen, the end of a long line is lost
+        for line in LEASE:
             system.shell("asks", f"echo '{line}' >> /tmp/lease")
         system.shell("asks", "chmod +x /tmp/lease")
-        system.lease = system.shell("asks", "ip link set eth0 up; udhcpc -i eth0 -n -q -t 10 -s /tmp/lease; ip addr show eth0")
+        system.lease = system.shell("asks", "ip link set eth0 up; udhcpc -i eth0 -n -q -t 10 -s "
+                                            "/tmp/lease; ip addr show eth0")
         yield system
         for name in ("fixed", "asks"):
             system.ask(f"xl destroy {name}")
@@ -66,8 +74,11 @@ def test_an_address_by_dhcp(box):
 def test_front_and_back_end_agree_on_offloads(box):
     box.shell("fixed", "front=device/vif/0; back=$(xenstore-read $front/backend)")
     for feature in ("feature-sg", "feature-gso-tcpv4"):
-        assert box.shell("fixed", f"xenstore-read $front/{feature}; xenstore-read $back/{feature}").split() == ["1", "1"]
-    assert box.shell("fixed", "xenstore-read $back/feature-no-csum-offload 2> /dev/null") != "1"    # it takes frames without a checksum
+        both = box.shell("fixed",
+                         f"xenstore-read $front/{feature}; xenstore-read $back/{feature}")
+        assert both.split() == ["1", "1"]
+    # it takes frames without a checksum
+    assert box.shell("fixed", "xenstore-read $back/feature-no-csum-offload 2> /dev/null") != "1"
 
 
 @pytest.mark.parametrize("target", [FIXED, DOM0, HOST])
@@ -77,7 +88,8 @@ def test_ping(box, target):
 
 
 def test_host_fetches_a_page_of_the_guest(box):
-    for line in ("mkdir -p /www; seq 50000 > /www/numbers", "echo A page from a domU > /www/index.html", "httpd -h /www"):
+    for line in ("mkdir -p /www; seq 50000 > /www/numbers",
+                 "echo A page from a domU > /www/index.html", "httpd -h /www"):
         box.shell("fixed", line)
     address = f"http://127.0.0.1:{box.ports[WEB]}"
     with urllib.request.urlopen(f"{address}/index.html", timeout=30 * machine.PATIENCE) as page:
@@ -101,16 +113,19 @@ def test_transfer_to_the_host(box):
 
 def test_transfer_from_the_host(box):
     box.shell("fixed", f"(work receive {TRANSFER} > /tmp/got 2>&1 &); sleep 1")
-    here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[TRANSFER]), str(MIB)], stdout=subprocess.PIPE, text=True,
+    here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[TRANSFER]), str(MIB)],
+                          stdout=subprocess.PIPE, text=True,
                           timeout=PATIENCE, check=True)
     agree(here.stdout, box.shell("fixed", "sleep 1; cat /tmp/got", PATIENCE))
 
 
-# --- dom0 itself -------------------------------------------------------------------------------------------------------------------
+# --- dom0 itself ----------------------------------------------------------------------------------
 def discarded(box):
-    """What `ip` at dom0's prompt says of its port 9: connections open now, connections so far, bytes."""
+    """What `ip` at dom0's prompt says of its port 9: connections open now, connections so far,
+    bytes."""
     said = box.ask("ip")
-    return tuple(int(number) for number in re.search(r"^discard  (\d+) connections open, (\d+) so far, (\d+) bytes$", said, re.M).groups())
+    return tuple(int(number) for number in re.search(r"^discard  (\d+) connections open, (\d+) so "
+                                                     r"far, (\d+) bytes$", said, re.M).groups())
 
 
 def test_ping_dom0_with_large_packets(box):
@@ -122,14 +137,16 @@ def test_transfers_to_dom0_by_two_guests_at_once(box):
     _, connections, size = discarded(box)
     box.shell("fixed", f"(work send {DOM0} {DISCARD} {MIB} > /tmp/sent; echo ended >> /tmp/sent) &")
     for sent in (box.shell("asks", f"work send {DOM0} {DISCARD} {MIB}", PATIENCE),
-                 box.shell("fixed", "until grep -q ended /tmp/sent; do sleep 0.1; done; cat /tmp/sent", PATIENCE)):
+                 box.shell("fixed", "until grep -q ended /tmp/sent; do sleep 0.1; done; cat "
+                                    "/tmp/sent", PATIENCE)):
         assert re.search(rf"SENT {MIB << 20} ", sent), sent
     linux_box.until(lambda: discarded(box) == (0, connections + 2, size + 2 * (MIB << 20)))
 
 
 def test_transfer_from_the_host_to_dom0(box):
     _, connections, size = discarded(box)
-    here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[DISCARD]), str(MIB)], stdout=subprocess.PIPE, text=True,
+    here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[DISCARD]), str(MIB)],
+                          stdout=subprocess.PIPE, text=True,
                           timeout=PATIENCE, check=True)
     assert f"SENT {MIB << 20} " in here.stdout
     linux_box.until(lambda: discarded(box) == (0, connections + 1, size + (MIB << 20)))
@@ -143,10 +160,14 @@ def test_other_ports_of_dom0_refuse_at_once(box):
 
 def test_dom0_takes_and_loses_its_address(box):
     assert "dom0 has no address" in box.ask("ip none")
-    assert "5 packets transmitted, 0 packets received" in box.shell("asks", f"ip neigh flush dev eth0; ping -c 5 -i 0.2 -W 1 {DOM0}")
-    for wrong in ("10.0.2", "10.0.2.256", "10.0.2.10.1", "10.0.2.10/", "10.0.2.10/33", "224.0.0.1", "0.0.0.0", "dom0"):
+    assert "5 packets transmitted, 0 packets received" \
+        in box.shell("asks", f"ip neigh flush dev eth0; ping -c 5 -i 0.2 -W 1 {DOM0}")
+    for wrong in ("10.0.2", "10.0.2.256", "10.0.2.10.1",
+                  "10.0.2.10/", "10.0.2.10/33", "224.0.0.1", "0.0.0.0", "dom0"):
         assert "no address for dom0" in box.refused(f"ip {wrong}")
     box.ask(f"ip {DOM0}/24")
     assert re.search(rf"^address  {DOM0}  12:54:00:12:34:56$", box.ask("ip"), re.M)
-    box.shell("asks", f"until ping -c 1 -W 1 {DOM0} > /dev/null; do :; done")     # Linux must ask again who it is
-    assert "5 packets transmitted, 5 packets received" in box.shell("asks", f"ping -c 5 -i 0.2 {DOM0}")
+    # Linux must ask again who it is
+    box.shell("asks", f"until ping -c 1 -W 1 {DOM0} > /dev/null; do :; done")
+    assert "5 packets transmitted, 5 packets received" \
+        in box.shell("asks", f"ping -c 5 -i 0.2 {DOM0}")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Odd machines: what dom0 and the hypervisor make of disks, cards, processors and firmware other than the usual."""
+"""Odd machines: what dom0 and the hypervisor make of disks, cards, processors and firmware other
+than the usual."""
 import datetime
 import re
 
@@ -38,7 +39,8 @@ def test_virtio_devices_as_qemu_makes_them():
 def test_devices_without_a_driver_are_named():
     disk = machine.fresh_disk("machines-undriven")
     with odd("undriven", *drive("d0", disk), "-device", "nvme,drive=d0,serial=1,addr=5",
-             *drive("d1", disk, "snapshot=on", "file.locking=off"), "-device", "virtio-blk-pci,drive=d1,disable-modern=on,addr=6",
+             *drive("d1", disk, "snapshot=on", "file.locking=off"),
+             "-device", "virtio-blk-pci,drive=d1,disable-modern=on,addr=6",
              "-netdev", "user,id=n0", "-device", "e1000,netdev=n0,addr=7") as system:
         said = system.said()
         assert re.search(r"pci 00:05\.0: no driver for this NVMe controller \(1b36:0010\)", said)
@@ -49,7 +51,8 @@ def test_devices_without_a_driver_are_named():
 
 def test_a_disk_that_may_not_be_written():
     disk = machine.fresh_disk("machines-read-only")
-    with odd("read-only", *drive("d0", disk, "readonly=on"), "-device", "virtio-blk-pci,drive=d0") as system:
+    with odd("read-only", *drive("d0", disk, "readonly=on"),
+             "-device", "virtio-blk-pci,drive=d0") as system:
         assert "the disk is read-only" in system.refused("xl create insula1.cfg")
         system.create('insula1.cfg disk=["phy:insula1,xvda,r"]')
         system.see(r"\(insula1\) Insula: disk xen", timeout=60)
@@ -65,14 +68,17 @@ def test_a_disk_without_partitions(kind):
     if kind == "short":
         disk.write_bytes(bytes(512))
     path = f"blkdebug:{errors}:{disk}" if kind == "unreadable" else disk
-    with odd(kind, "-drive", f"if=none,id=d0,file={path}" + (",format=raw" if kind != "unreadable" else ""),
+    with odd(kind, "-drive",
+             f"if=none,id=d0,file={path}" + (",format=raw" if kind != "unreadable" else ""),
              "-device", "virtio-blk-pci,drive=d0") as system:
         said = system.said()
         answer = system.refused("xl create insula1.cfg")
         if kind == "unreadable":
-            assert re.search(r"dom0: disk disk0, \d+ MiB: the disk cannot be read", said) and "the disk cannot be read" in answer
+            assert re.search(r"dom0: disk disk0, \d+ MiB: the disk cannot be read", said) \
+                and "the disk cannot be read" in answer
         else:
-            assert re.search(r"dom0: disk disk0, \d MiB: the disk has no GPT", said) and "the disk has no GPT" in answer
+            assert re.search(r"dom0: disk disk0, \d MiB: the disk has no GPT", said) \
+                and "the disk has no GPT" in answer
 
 
 # --- firmware and processors -------------------------------------------------------------------
@@ -80,8 +86,11 @@ def test_a_disk_without_partitions(kind):
 def test_without_acpi_the_prompt_hears():
     """No table says where COM1 interrupts, nor the disk but by messages."""
     disk = machine.fresh_disk("machines-no-acpi")
-    with dom0.Dom0("machines-no-acpi", domus=machine.Hypervisor("domus", machine.DOMUS.path, ["acpi=off"], "max"), disk=disk) as system:
-        assert "no ACPI tables (acpi=off)" in system.said() and "no interrupt for COM1" in system.said()
+    with dom0.Dom0("machines-no-acpi",
+                   domus=machine.Hypervisor("domus", machine.DOMUS.path, ["acpi=off"], "max"),
+                   disk=disk) as system:
+        assert "no ACPI tables (acpi=off)" in system.said() \
+            and "no interrupt for COM1" in system.said()
         assert "by the PIT" in system.said()
         system.create("insula1.cfg")
         system.see(r"\(insula1\) Insula: disk xen", timeout=60)
@@ -89,7 +98,8 @@ def test_without_acpi_the_prompt_hears():
         assert "dom0_free_pages" in system.ask("info")
 
 
-@pytest.mark.parametrize("cpu, missing", (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
+@pytest.mark.parametrize("cpu, missing",
+                         (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
 def test_a_processor_that_will_not_do(cpu, missing):
     domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu)
     with machine.Machine("machines-" + cpu.replace(",", ""), hypervisor=domus, modules=[]) as box:
@@ -105,13 +115,16 @@ def test_the_century_of_the_clock():
     """The wall clock at boot is the RTC's."""
     with odd("century", "-rtc", "base=1999-03-01T12:34:00") as system:
         said = int(re.search(r"wall clock (\d+) s since 1970", system.said()).group(1))
-        assert 0 <= said - datetime.datetime(1999, 3, 1, 12, 34, tzinfo=datetime.UTC).timestamp() < 120
+        assert 0 <= said - datetime.datetime(1999,
+                                             3, 1, 12, 34, tzinfo=datetime.UTC).timestamp() < 120
 
 
 # --- the prompt --------------------------------------------------------------------------------
 
 def test_what_is_typed_during_boot_is_done_at_the_prompt():
-    with machine.Machine("machines-early", modules=[[machine.BUILD / "dom0.elf"], [machine.BUILD / "archive.tar"]]) as box:
+    with machine.Machine("machines-early",
+                         modules=[[machine.BUILD / "dom0.elf"],
+                                  [machine.BUILD / "archive.tar"]]) as box:
         box.expect(r"\(domus\) Domus, ")
         box.send("echo  typed  early; xl list")
         box.expect("dom0: ready")

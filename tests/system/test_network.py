@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Packets: between guests through dom0's bridge, with dom0 itself, and with this host through the real card."""
+"""Packets: between guests through dom0's bridge, with dom0 itself, and with this host through the
+real card."""
 from dom0 import ADDRESS, udp_echo
 
 INSULA2 = "10.0.2.32"

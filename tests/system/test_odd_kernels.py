@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Kernels and configurations whose numbers are impossible: each is refused at once, by name, and the system goes on.
+"""Kernels and configurations whose numbers are impossible: each is refused at once, by name, and
+the system goes on.
 
-A kernel here is 8 KiB: a page of headers and notes, a page that spins. The same files are tried as dom0, whose builder is ring 0's.
+A kernel here is 8 KiB: a page of headers and notes, a page that spins. The same files are tried as
+dom0, whose builder is ring 0's.
 """
 import re
 import struct
@@ -27,7 +29,8 @@ def kernel(base=HIGH, p2m=None, memory=4096, pa=0, offset=0, page=None, entry=No
     notes = note(ENTRY, entry) + note(VIRT_BASE, base) + note(PADDR_OFFSET, offset) + extra
     notes += b"" if p2m is None else note(INIT_P2M, p2m)
     notes += b"" if page is None else note(HYPERCALL_PAGE, page)
-    image = b"\177ELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    image = b"\177ELF\2\1\1" + bytes(9) + \
+        struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, entry, 64, 0, 0, 64, 56, 2, 64, 0, 0)
     image += struct.pack("<IIQQQQQQ", 1, 5, 4096, base, pa, 4096, memory, 4096)
     image += struct.pack("<IIQQQQQQ", 4, 4, 64 + 2 * 56, 0, 0, len(notes), len(notes), 4) + notes
     return image.ljust(4096, b"\0") + b"\xeb\xfe".ljust(4096, b"\0")
@@ -35,19 +38,31 @@ def kernel(base=HIGH, p2m=None, memory=4096, pa=0, offset=0, page=None, entry=No
 
 # What is odd about it: the kernel, and what both builders say of it.
 ODD = {
-    "base-in-the-hole": (kernel(base=0x800000000000, p2m=0xfffffffffffff000), rf"VIRT_BASE, 0x800000000000, must be a page {RANGES}"),
-    "base-of-the-hypervisor": (kernel(base=0xffff830000000000), "VIRT_BASE, 0xffff830000000000, must be a page"),
-    "base-of-half-a-page": (kernel(base=HIGH + 2048, entry=HIGH + 2048), "VIRT_BASE, 0xffffffff80000800, must be a page"),
-    "base-at-the-end": (kernel(base=0xffffffffffe00000), "VIRT_BASE 0xffffffffffe00000 on, must lie"),
-    "list-at-the-end": (kernel(p2m=0xfffffffffffff000), "INIT_P2M, 0xfffffffffffff000, must be a page"),
+    "base-in-the-hole": (kernel(base=0x800000000000, p2m=0xfffffffffffff000),
+                         rf"VIRT_BASE, 0x800000000000, must be a page {RANGES}"),
+    "base-of-the-hypervisor": (kernel(base=0xffff830000000000),
+                               "VIRT_BASE, 0xffff830000000000, must be a page"),
+    "base-of-half-a-page": (kernel(base=HIGH + 2048, entry=HIGH + 2048),
+                            "VIRT_BASE, 0xffffffff80000800, must be a page"),
+    "base-at-the-end": (kernel(base=0xffffffffffe00000),
+                        "VIRT_BASE 0xffffffffffe00000 on, must lie"),
+    "list-at-the-end": (kernel(p2m=0xfffffffffffff000),
+                        "INIT_P2M, 0xfffffffffffff000, must be a page"),
     "list-of-half-a-page": (kernel(p2m=0x8000000800), "INIT_P2M, 0x8000000800, must be a page"),
-    "list-over-the-edge": (kernel(p2m=0x7ffffffff000), "KiB at its INIT_P2M 0x7ffffffff000 must be whole pages"),
-    "list-in-the-kernel": (kernel(p2m=HIGH + 0x100000), "INIT_P2M 0xffffffff80100000 lie in its own region"),
-    "endless-segment": (kernel(memory=2**64 - 4096), "a segment of 18446744073709547520 bytes at 0x0 ends more than 16 GiB"),
-    "segment-below": (kernel(pa=0, offset=0x100000, entry=HIGH), "address, 0x0, is below the note PADDR_OFFSET, 0x100000"),
-    "segment-in-the-hole": (kernel(base=0x7fffffe00000, memory=0x400000), "a segment ends 0x400000 bytes behind the note VIRT_BASE"),
-    "page-elsewhere": (kernel(page=HIGH + 0x40000000), "HYPERCALL_PAGE, 0xffffffffc0000000, is no page in its segments"),
-    "page-of-half-a-page": (kernel(page=HIGH + 2048), "HYPERCALL_PAGE, 0xffffffff80000800, is no page"),
+    "list-over-the-edge": (kernel(p2m=0x7ffffffff000),
+                           "KiB at its INIT_P2M 0x7ffffffff000 must be whole pages"),
+    "list-in-the-kernel": (kernel(p2m=HIGH + 0x100000),
+                           "INIT_P2M 0xffffffff80100000 lie in its own region"),
+    "endless-segment": (kernel(memory=2**64 - 4096),
+                        "a segment of 18446744073709547520 bytes at 0x0 ends more than 16 GiB"),
+    "segment-below": (kernel(pa=0, offset=0x100000, entry=HIGH),
+                      "address, 0x0, is below the note PADDR_OFFSET, 0x100000"),
+    "segment-in-the-hole": (kernel(base=0x7fffffe00000, memory=0x400000),
+                            "a segment ends 0x400000 bytes behind the note VIRT_BASE"),
+    "page-elsewhere": (kernel(page=HIGH + 0x40000000),
+                       "HYPERCALL_PAGE, 0xffffffffc0000000, is no page in its segments"),
+    "page-of-half-a-page": (kernel(page=HIGH + 2048),
+                            "HYPERCALL_PAGE, 0xffffffff80000800, is no page"),
     "entry-elsewhere": (kernel(entry=0x1000), "its entry, 0x1000, is outside its segments"),
 }
 TOO_MUCH = ["memory=1048576", "memory=100000"]
@@ -63,9 +78,12 @@ def files():
     (FOLDER / "long-note.cfg").write_text('name = "odd"\nkernel = "long-note.elf"\nmemory = 16\n')
     (FOLDER / "good.elf").write_bytes(kernel(p2m=0x8000000000, memory=8192, page=HIGH + 4096))
     (FOLDER / "good.cfg").write_text('name = "good"\nkernel = "good.elf"\nmemory = 16\n')
-    (FOLDER / "top.elf").write_bytes(kernel(base=0xffffffffff800000))           # its 4 MiB end below the last ones
+    # its 4 MiB end below the last ones
+    (FOLDER / "top.elf").write_bytes(kernel(base=0xffffffffff800000))
     (FOLDER / "top.cfg").write_text('name = "top"\nkernel = "top.elf"\nmemory = 16\n')
-    archive.make_archive(FOLDER / "archive.tar", [path for path in sorted(FOLDER.iterdir()) if path.suffix in (".elf", ".cfg")])
+    archive.make_archive(FOLDER / "archive.tar",
+                         [path for path in sorted(FOLDER.iterdir())
+                          if path.suffix in (".elf", ".cfg")])
     return FOLDER
 
 
@@ -104,10 +122,12 @@ def test_good_ones_beside_them_start(box):
 
 
 @pytest.mark.skipif(dom0.ON_XEN, reason="ring 0 is another there")
-@pytest.mark.parametrize("name", ["base-in-the-hole", "base-at-the-end", "list-over-the-edge", "list-in-the-kernel", "endless-segment",
+@pytest.mark.parametrize("name", ["base-in-the-hole", "base-at-the-end",
+                                  "list-over-the-edge", "list-in-the-kernel", "endless-segment",
                                   "page-elsewhere"])
 def test_as_dom0(files, name):
-    with machine.Machine(f"odd-dom0-{name}", modules=[[files / f"{name}.elf", "test"]], memory=256) as system:
+    with machine.Machine(f"odd-dom0-{name}",
+                         modules=[[files / f"{name}.elf", "test"]], memory=256) as system:
         system.expect(rf"cannot build dom0: [^\n]*{re.escape(ODD[name][1])}", timeout=30)
         assert system.wait_off() == 0
 
@@ -116,6 +136,8 @@ def test_as_dom0(files, name):
 @pytest.mark.parametrize("size", ["2G", "99999999999G", "18446744073709551616"])
 def test_dom0_larger_than_the_machine(files, size):
     domus = machine.Hypervisor("domus", machine.DOMUS.path, [f"dom0_mem={size}"], machine.DOMUS.cpu)
-    with machine.Machine(f"odd-dom0-mem-{size}", hypervisor=domus, modules=[[files / "good.elf", "test"]], memory=256) as system:
-        system.expect(r"dom0_mem= asks for \d+ MiB, \d+ MiB are free[^$]*cannot build dom0: not enough free memory", timeout=30)
+    with machine.Machine(f"odd-dom0-mem-{size}", hypervisor=domus,
+                         modules=[[files / "good.elf", "test"]], memory=256) as system:
+        system.expect(r"dom0_mem= asks for \d+ MiB, \d+ MiB are free[^$]*cannot build dom0: not "
+                      r"enough free memory", timeout=30)
         assert system.wait_off() == 0

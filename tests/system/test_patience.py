@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A test's time limit counts the time that the machine under test got, not the wall's: other people's load makes no test fail."""
+"""A test's time limit counts the time that the machine under test got, not the wall's: other
+people's load makes no test fail."""
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ import machine
 
 
 def spinner():
-    return subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=machine.die_with_parent)
+    return subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                            preexec_fn=machine.die_with_parent)
 
 
 def wait_for_state(pid, state):

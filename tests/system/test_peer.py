@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The same dom0, drivers, guests and disk on Debian's real Xen 4.17: nothing in them is made for Domus only."""
+"""The same dom0, drivers, guests and disk on Debian's real Xen 4.17: nothing in them is made for
+Domus only."""
 import pytest
 
 import dom0
 import linux_box
 import machine
 
-pytestmark = pytest.mark.skipif(not machine.xen_available(), reason="Debian's Xen could not be fetched: nothing to compare with")
+pytestmark = pytest.mark.skipif(not machine.xen_available(),
+                                reason="Debian's Xen could not be fetched: nothing to compare with")
 
 
 def test_our_dom0_and_guests_on_real_xen():
@@ -33,8 +35,10 @@ def test_our_dom0_and_guests_on_real_xen():
 
 def test_our_dom0_and_linux_on_real_xen():
     """(DOMUS_ON=xen runs all of test_linux.py so.)"""
-    configs = {"linux.cfg": linux_box.config("linux", "ip4=10.0.2.30/24 gw4=10.0.2.2", disk=["phy:scratch,xvda,w"], vif=["bridge=br0"])}
-    with linux_box.LinuxBox("linux-on-xen", configs, disk=machine.fresh_disk("linux-on-xen"), on_xen=True) as system:
+    configs = {"linux.cfg": linux_box.config("linux", "ip4=10.0.2.30/24 gw4=10.0.2.2",
+                                             disk=["phy:scratch,xvda,w"], vif=["bridge=br0"])}
+    with linux_box.LinuxBox("linux-on-xen", configs,
+                            disk=machine.fresh_disk("linux-on-xen"), on_xen=True) as system:
         system.boot("linux.cfg")
         linux_box.well(system, "linux")
         assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")

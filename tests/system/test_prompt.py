@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What people type at dom0's prompt who know another one: keys of a terminal, words of a shell, other spellings of xl's options."""
+"""What people type at dom0's prompt who know another one: keys of a terminal, words of a shell,
+other spellings of xl's options."""
 import re
 import time
 
 import pytest
 
 HINTS = [
-    ("exit", "no command 'exit'; this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU"),
+    ("exit", "no command 'exit'; this prompt lasts as long as the machine: poweroff ends that one. "
+             "(Ctrl-a x ends QEMU"),
     ("xl quit", "poweroff ends that one"),
     ("ls", "files lists the boot archive"),
     ("xl migrate hello elsewhere", "guests are not saved or moved here"),
@@ -39,13 +41,15 @@ HINTS = [
 @pytest.mark.parametrize("line, error", HINTS, ids=[line.replace(" ", "-") for line, _ in HINTS])
 def test_who_knows_another_prompt_is_told(system, line, error):
     answer = system.run(line)
-    assert error in answer.removeprefix("Parsing config from /dev/null\n").split("\n")[0]        # no table's header before it
+    # no table's header before it
+    assert error in answer.removeprefix("Parsing config from /dev/null\n").split("\n")[0]
     assert not re.search(r" $", answer, re.M)
 
 
 def test_numbers(system):
     system.create("hello.cfg -p")
-    for line in ("vcpu-set hello 1x", "vcpu-set hello two", "trigger hello nmi x", "trigger hello nmi 99999999999", "wait hello soon", "keys hello -1",
+    for line in ("vcpu-set hello 1x", "vcpu-set hello two", "trigger hello nmi x",
+                 "trigger hello nmi 99999999999", "wait hello soon", "keys hello -1",
                  "wait hello 99999999999999999999", "sleep -1"):
         error = system.refused(line)
         assert "is a number" in error or "is not understood" in error, error
@@ -61,7 +65,8 @@ def test_twice_paused_is_not_yet_running(system):
 
 
 def test_spellings_of_xl(system):
-    for words in ("-f hello.cfg -p", "--defconfig=hello.cfg -pq", "-p name='hello' hello.cfg", "-pfhello.cfg",
+    for words in ("-f hello.cfg -p", "--defconfig=hello.cfg -pq",
+                  "-p name='hello' hello.cfg", "-pfhello.cfg",
                   "-p /dev/null name='hello' kernel='hello.elf' memory=8", "-p -- hello.cfg"):
         system.ask(f"xl create {words}")
         assert system.domains()["hello"][1] == "--p---", words
@@ -75,7 +80,8 @@ def test_spellings_of_xl(system):
 def test_who_has_ended_has_left_a_log(system):
     system.create("hello.cfg")
     system.ask("wait hello 30")
-    assert "no domain 'hello': it has ended; console-log shows what it said last" in system.refused("xl console hello")
+    assert "no domain 'hello': it has ended; console-log shows what it said last" \
+        in system.refused("xl console hello")
     assert "Hello from domain" in system.ask("console-log hello")
 
 
@@ -87,7 +93,8 @@ def test_whether_consoles_are_shown(system):
 
 def test_keys_of_a_terminal(system):
     system.ask("echo first")
-    system.child.send("\x1b[A\x1b[Aecho\tar\x1b[Drows\r")                   # up and up; what has no meaning leaves nothing behind
+    # up and up; what has no meaning leaves nothing behind
+    system.child.send("\x1b[A\x1b[Aecho\tar\x1b[Drows\r")
     system.child.send("destroy everything\x03echo  well\r")
     system.see(r"\^C\s+dom0> ")
     system.see(r"\nwell")
@@ -99,8 +106,11 @@ def test_keys_of_a_terminal(system):
 
 def test_ctrl_c_ends_a_wait(system):
     system.create("hello.cfg -p")
-    for line, said in (("sleep 1000", ""), ("wait hello 1000; echo  never", "Error: domain 'hello' still runs, but is not waited for"),
-                       ("xl shutdown -w hello", "is not waited for"), ("cycle insula1.cfg 3 1000000", "cycle: 1 times")):
+    for line, said in (("sleep 1000", ""),
+                       ("wait hello 1000; echo  never",
+                        "Error: domain 'hello' still runs, but is not waited for"),
+                       ("xl shutdown -w hello", "is not waited for"),
+                       ("cycle insula1.cfg 3 1000000", "cycle: 1 times")):
         system.send(f"echo  before; {line}")
         system.see(r"\nbefore")
         begin = time.monotonic()

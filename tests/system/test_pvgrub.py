@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""pvgrub: GRUB's PV images as kernel= list the guest's disk and boot an unmodified bzImage from it, which runs to its shell.
+"""pvgrub: GRUB's PV images as kernel= list the guest's disk and boot an unmodified bzImage from it,
+which runs to its shell.
 
-GRUB takes over its own memory and page tables, builds Linux's physical-to-machine map and tables, unpins its own, and jumps: the
-domain changes its kernel without the toolstack. Both images are tried on both kinds of disk that a guest may have.
+GRUB takes over its own memory and page tables, builds Linux's physical-to-machine map and tables,
+unpins its own, and jumps: the domain changes its kernel without the toolstack. Both images are
+tried on both kinds of disk that a guest may have.
 """
 import contextlib
 import os
@@ -17,7 +19,8 @@ import linux_box
 import machine
 import pvgrub
 
-FOLDER = machine.BUILD / "pvgrub" / os.environ.get("PYTEST_XDIST_WORKER", "main")        # each worker makes its own
+# each worker makes its own
+FOLDER = machine.BUILD / "pvgrub" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 CONFIG = """
 name = "{name}"
 kernel = "{image}"
@@ -38,17 +41,23 @@ def made():
     bzimage = min((linux_box.FOLDER / "packages").glob("linux-image-6.1*/boot/vmlinuz-*"))
     bare, partitioned = pvgrub.guest_disk(FOLDER, bzimage, linux_box.FOLDER / "initramfs.cpio.gz")
     older = pvgrub.mbr_disk(FOLDER / "older.img", bare)
-    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned), ("older", 36, older), ("empty", 1, None)])
-    guests = (("packaged", packaged, "bare", 256), ("own", own, "parts", 256), ("older", packaged, "older", 256), ("prompt", packaged, "empty", 64))
+    disk.make_disk(FOLDER / "disk.img", [("bare", 32, bare), ("parts", 36, partitioned),
+                                         ("older", 36, older), ("empty", 1, None)])
+    guests = (("packaged", packaged, "bare", 256), ("own", own, "parts", 256),
+              ("older", packaged, "older", 256), ("prompt", packaged, "empty", 64))
     for name, image, partition, memory in guests:
-        (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name, disk=partition, memory=memory))
-    archive.make_archive(FOLDER / "archive.tar", [packaged, own, *(FOLDER / f"{name}.cfg" for name, *_ in guests)])
+        (FOLDER / f"{name}.cfg").write_text(CONFIG.format(name=name, image=image.name,
+                                                          disk=partition, memory=memory))
+    archive.make_archive(FOLDER / "archive.tar",
+                         [packaged, own, *(FOLDER / f"{name}.cfg" for name, *_ in guests)])
 
 
 @contextlib.contextmanager
 def grub(name):
-    """A machine with that GRUB running, its console before us; afterwards the references are recounted."""
-    with dom0.Dom0(f"pvgrub-{name}", archive=FOLDER / "archive.tar", disk=FOLDER / "disk.img", snapshot=True) as box:
+    """A machine with that GRUB running, its console before us; afterwards the references are
+    recounted."""
+    with dom0.Dom0(f"pvgrub-{name}", archive=FOLDER / "archive.tar",
+                   disk=FOLDER / "disk.img", snapshot=True) as box:
         box.create(f"{name}.cfg")
         with box.console(name):
             yield box
@@ -70,7 +79,8 @@ def linux_runs(box, chosen, device):
     box.see(r"/ # ")
     box.send("cat /proc/cmdline")
     box.see(rf"chosen={chosen}")
-    box.send(f"mount -t ext4 -o ro {device} /mnt && grep -q by-menu /mnt/boot/grub/grub.cfg && echo the same di''sk")
+    box.send(f"mount -t ext4 -o ro {device} /mnt && grep -q by-menu /mnt/boot/grub/grub.cfg && "
+             f"echo the same di''sk")
     box.see(r"the same disk")
     box.send("work check 3")
     box.see(r"CHECK PASSED", timeout=60)
@@ -105,14 +115,16 @@ def test_own_image_boots_from_a_partition_by_hand(made):
         type_at_prompt(box, "ls", r"\(xen/xvda,gpt1\)")
         type_at_prompt(box, "ls (xen/xvda,gpt1)/boot/", r"vmlinuz")
         type_at_prompt(box, "cat (xen/xvda,gpt1)/boot/grub/grub.cfg", r"chosen=by-menu")
-        type_at_prompt(box, "linux (xen/xvda,gpt1)/boot/vmlinuz console=hvc0 quiet chosen=by-hand", r"grub> ")
+        type_at_prompt(box, "linux (xen/xvda,gpt1)/boot/vmlinuz console=hvc0 quiet chosen=by-hand",
+                       r"grub> ")
         box.send("initrd (xen/xvda,gpt1)/boot/initrd.gz")
         box.send("boot")
         linux_runs(box, "by-hand", "/dev/xvda1")
 
 
 def test_what_goes_wrong_and_how_grub_ends(made):
-    """On a disk with a master boot record: mistakes are GRUB's to tell; `reboot` starts the domain anew, `halt` ends it."""
+    """On a disk with a master boot record: mistakes are GRUB's to tell; `reboot` starts the domain
+    anew, `halt` ends it."""
     with grub("older") as box:
         box.see(r"Linux of the guest's own disk", timeout=60)
         box.child.send("c")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A bug of ring 0 says where it was: the function and its callers, by name. There is none that a test could cause, so a debugger makes
-one: where a function begins it puts an address that no CPU has into the pointer that it was given."""
+"""A bug of ring 0 says where it was: the function and its callers, by name. There is none that a
+test could cause, so a debugger makes one: where a function begins it puts an address that no CPU
+has into the pointer that it was given."""
 import contextlib
 import shutil
 import subprocess
@@ -18,19 +19,23 @@ FAULTS = [("grant_acquire", ["syscall_entry"]), ("guest_trap", ["from_guest"])]
 
 
 def debugger(box, socket, *commands):
-    done = subprocess.run(["gdb", "-q", "-batch", "-ex", "set confirm off", "-ex", f"target remote {socket}",
-                           *(word for command in commands for word in ("-ex", command)), str(machine.DOMUS.path)],
+    done = subprocess.run(["gdb", "-q", "-batch",
+                           "-ex", "set confirm off", "-ex", f"target remote {socket}",
+                           *(word for command in commands for word in ("-ex", command)),
+                           str(machine.DOMUS.path)],
                           capture_output=True, text=True, timeout=60 * machine.PATIENCE)
     assert "detached" in done.stdout, done.stdout + done.stderr
 
 
 @contextlib.contextmanager
 def stopped_at(function, tmp_path, *commands):
-    """A machine in which a debugger has stopped once where the function begins, and done something."""
+    """A machine in which a debugger has stopped once where the function begins, and done
+    something."""
     socket = tmp_path / "gdb"
     with machine.Machine(f"ring0-fault-{tmp_path.name}", hypervisor=machine.DOMUS,
                          modules=[[machine.BUILD / "guests/test-grants.elf", "test"]],
-                         extra=["-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb", "-gdb", "chardev:gdb"]) as box:
+                         extra=["-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb",
+                                "-gdb", "chardev:gdb"]) as box:
         debugger(box, socket, f"hbreak {function}", "continue", *commands, "delete", "detach")
         yield box
 
@@ -52,7 +57,8 @@ def test_a_fault_names_its_function_and_the_callers(tmp_path, function, callers)
 
 def test_a_trace_ends_where_the_stack_does(tmp_path):
     """A frame pointer may be anything; one above the stack is not followed."""
-    with stopped_at("guest_trap", tmp_path, BAD_ARGUMENT, "delete", "hbreak *print_stack_trace", "continue",
+    with stopped_at("guest_trap", tmp_path, BAD_ARGUMENT,
+                    "delete", "hbreak *print_stack_trace", "continue",
                     "set $rsi = 0xfffff00000000000") as box:
         box.expect("in the hypervisor")
         box.expect("HYPERVISOR PANIC")
@@ -61,7 +67,9 @@ def test_a_trace_ends_where_the_stack_does(tmp_path):
 
 def test_a_fault_while_telling_of_one(tmp_path):
     """It ends there, and nothing is told twice."""
-    with stopped_at("guest_trap", tmp_path, BAD_ARGUMENT, "delete", "hbreak *print_registers", "continue", BAD_ARGUMENT) as box:
+    with stopped_at("guest_trap", tmp_path, BAD_ARGUMENT,
+                    "delete", "hbreak *print_registers", "continue", BAD_ARGUMENT) as box:
         box.expect("in the hypervisor")
         box.listen(3)
-        assert "in the hypervisor" not in box.tail(20).split("in the hypervisor", 1)[1], box.tail(20)
+        assert "in the hypervisor" not in box.tail(20).split("in the hypervisor",
+                                                             1)[1], box.tail(20)

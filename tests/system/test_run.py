@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`make run` and `make gdb`, typed at as the README says: Linux on this terminal, its page in this host's hands, and the way out;
-the debugger, the prompt beside it, and Ctrl-c."""
+"""`make run` and `make gdb`, typed at as the README says: Linux on this terminal, its page in this
+host's hands, and the way out; the debugger, the prompt beside it, and Ctrl-c."""
 import os
 import pathlib
+import shlex
+import subprocess
 import sys
 import urllib.request
 
@@ -12,12 +14,15 @@ import pytest
 import linux_box
 import machine
 
-RUN = pathlib.Path(__file__).parent.parent / "tools" / "run.py"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RUN = ROOT / "pvguest-sdk/tools/run.py"
 
 
 def typed(log, *options):
-    return pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), *options], encoding="utf-8", codec_errors="replace", echo=False,
-                         timeout=90 * machine.PATIENCE, logfile=log, preexec_fn=machine.die_with_parent,
+    return pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), *options],
+                         encoding="utf-8", codec_errors="replace", echo=False,
+                         timeout=90 * machine.PATIENCE, logfile=log,
+                         preexec_fn=machine.die_with_parent,
                          env={**os.environ, "TERM": "dumb"})
 
 
@@ -35,7 +40,8 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(r"\(gdb\) ")
         prompt = typed(attached, "--attach")
         prompt.expect("Ctrl-]")
-        assert "another terminal is at that prompt already: process" in typed(log, "--attach").read()
+        assert "another terminal is at that prompt already: process" \
+            in typed(log, "--attach").read()
         gdb.sendline("continue")
         gdb.expect("Breakpoint 1, boot_main")
         gdb.expect(r"\(gdb\) ")
@@ -65,17 +71,26 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(pexpect.EOF)
 
 
+def linux_options():
+    """What `make run LINUX=1` says to run.py behind the build folder."""
+    command = ["make", "-n", "DEPS=present", f"B={machine.BUILD}", "LINUX=1", "do-run"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return shlex.split(said.replace("\\\n", " ").splitlines()[-1])[3:]
+
+
 @pytest.mark.xdist_group("run")
 def test_linux_on_the_terminal():
     linux_box.available()
     with log_of("run-linux") as log:
-        child = typed(log, "--linux")
+        child = typed(log, *linux_options())
         child.expect(r"(http://127\.0\.0\.1:\d+) here")
         address = child.match.group(1)
         child.expect("dom0: ready")
         child.send("xl create -c linux.cfg\r")
         child.expect("LINUX UP: ")
-        child.send("ping -c 2 10.0.2.10; echo from the guest > /www/index.html; httpd -h /www; echo  served\r")     # the first is dom0 itself
+        # the first is dom0 itself
+        child.send("ping -c 2 10.0.2.10; echo from the guest > /www/index.html; httpd -h /www; "
+                   "echo  served\r")
         child.expect("2 packets received")
         child.expect(r"\nserved")
         with urllib.request.urlopen(f"{address}/index.html", timeout=30 * machine.PATIENCE) as page:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The CPU is shared by domain: how many vCPUs a domain has, and what it does with them, takes nothing from its neighbours.
+"""The CPU is shared by domain: how many vCPUs a domain has, and what it does with them, takes
+nothing from its neighbours.
 
-Guests say how much work they have done by when (tests/guests/attack-share). QEMU's clock counts instructions here, so the parts are
-what the hypervisor makes them, however busy this machine is.
+Guests say how much work they have done by when (tests/guests/attack-share). QEMU's clock counts
+instructions here, so the parts are what the hypervisor makes them, however busy this machine is.
 """
 import os
 import re
@@ -20,7 +21,8 @@ SLOW = 300                      # seconds for a second of a machine that counts
 
 @pytest.fixture(scope="module")
 def box():
-    with dom0.Dom0(f"share-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}", icount=True) as system:
+    with dom0.Dom0(f"share-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}",
+                   icount=True) as system:
         system.solo = None
         yield system
 
@@ -36,7 +38,8 @@ def system(box):
 
 def share(system, name, how="spin", **options):
     words = " ".join(f"{key}={value}" for key, value in options.items())
-    system.create(f'share.cfg name="{name}" extra="test name={name} how={how}" {words}', timeout=SLOW)
+    system.create(f'share.cfg name="{name}" extra="test name={name} how={how}" {words}',
+                  timeout=SLOW)
     system.see(rf"attack-share: {name} \d+ at", timeout=SLOW)
 
 
@@ -48,7 +51,8 @@ def rates(system, seconds):
     for name, work, when in REPORT.findall(system.said()[before:]):
         last[name] = (int(work), int(when))
         first.setdefault(name, last[name])
-    return {name: (last[name][0] - first[name][0]) / (last[name][1] - first[name][1]) for name in last if last[name] != first[name]}
+    return {name: (last[name][0] - first[name][0]) / (last[name][1] - first[name][1])
+            for name in last if last[name] != first[name]}
 
 
 def solo(system):
@@ -61,7 +65,8 @@ def solo(system):
 
 
 def cpu_times(system):
-    return {name: float(time) for name, time in re.findall(r"^(\S+) +\d+ +\d+ +\d+ +\S+ +([\d.]+)$", system.ask("xl list"), re.M)}
+    return {name: float(time) for name, time in re.findall(r"^(\S+) +\d+ +\d+ +\d+ +\S+ +([\d.]+)$",
+                                                           system.ask("xl list"), re.M)}
 
 
 def test_many_vcpus_beside_one(system):
@@ -78,7 +83,8 @@ def test_weights(system):
     share(system, "light")
     rate = rates(system, 1)
     assert rate["heavy"] / rate["light"] == pytest.approx(2, rel=FAIR), rate
-    assert re.search(r"^Name +ID +Weight +Cap\nheavy +\d+ +512 +0$", system.ask("xl sched-credit -d heavy"), re.M)
+    assert re.search(r"^Name +ID +Weight +Cap\nheavy +\d+ +512 +0$",
+                     system.ask("xl sched-credit -d heavy"), re.M)
     assert re.search(r"^light +\d+ +256 +0$", system.ask("xl sched-credit"), re.M)
     assert re.search(r"^Domain-0 +0 +512 +0$", system.ask("xl sched-credit"), re.M)
     system.ask("xl sched-credit -d heavy -w 128")
@@ -87,8 +93,10 @@ def test_weights(system):
 
 
 def test_weights_refused(system):
-    for words in ("-d Domain-0 -w 0", "-d Domain-0 -w 65536", "-d Domain-0 -w x", "-d Domain-0 -w -5"):
-        assert "out of range, valid values are within range from 1 to 65535" in system.refused(f"xl sched-credit {words}")
+    for words in ("-d Domain-0 -w 0", "-d Domain-0 -w 65536",
+                  "-d Domain-0 -w x", "-d Domain-0 -w -5"):
+        assert "out of range, valid values are within range from 1 to 65535" \
+            in system.refused(f"xl sched-credit {words}")
     assert "Must specify a domain" in system.refused("xl sched-credit -w 256")
     assert "no domain 'other'" in system.refused("xl sched-credit -d other")
     assert "usage" in system.refused("xl sched-credit -c 50")
@@ -110,14 +118,16 @@ def test_nothing_is_gained(system, how):
 def test_timers_of_vcpus_that_never_run(system):
     whole = solo(system)
     for i in range(12):
-        system.send(f'xl create timers.cfg name="t{i}"')        # not ask(): the guest may speak before the prompt does
+        # not ask(): the guest may speak before the prompt does
+        system.send(f'xl create timers.cfg name="t{i}"')
         system.see("attack-timers: 31 vCPUs are down", timeout=SLOW)
     share(system, "one")
     assert rates(system, 1)["one"] / whole > 1 - FAIR
 
 
 def test_timers_that_wake(system):
-    """Thirty thousand ticks a second: they take no more than their domain's part, and all of it is seen."""
+    """Thirty thousand ticks a second: they take no more than their domain's part, and all of it is
+    seen."""
     whole = solo(system)
     system.send('xl create timers.cfg extra="wake"')
     system.see("attack-timers: 31 vCPUs sleep and wake", timeout=SLOW)
@@ -131,5 +141,6 @@ def test_timers_that_wake(system):
 
 def test_timers_as_a_guest_sees_them(system):
     system.create('timers.cfg extra="test" vcpus=4', timeout=SLOW)
-    assert system.see(r"\(timers\) RESULT (\w+)[^\n]*\n", timeout=SLOW).group(1) == "SUCCESS", system.tail()
+    assert system.see(r"\(timers\) RESULT (\w+)[^\n]*\n", timeout=SLOW).group(1) == "SUCCESS", \
+        system.tail()
     system.ask("wait timers")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Everything at once: working guests and attackers are made, paused, resumed and destroyed at random, for a while.
+"""Everything at once: working guests and attackers are made, paused, resumed and destroyed at
+random, for a while.
 
-dom0 must answer each command, each guest that runs must answer at its shell, and afterwards the recount of all references and the
-free memory must be right (conftest.py). DOMUS_STRESS=seconds and DOMUS_SEED=n choose another walk; the same seed makes the same choices.
+dom0 must answer each command, each guest that runs must answer at its shell, and afterwards the
+recount of all references and the free memory must be right (conftest.py). DOMUS_STRESS=seconds and
+DOMUS_SEED=n choose another walk; the same seed makes the same choices.
 """
 import os
 import random
@@ -13,14 +15,18 @@ from conftest import end_all
 SECONDS = float(os.environ.get("DOMUS_STRESS", "25"))
 SEED = int(os.environ.get("DOMUS_SEED", "1"))
 WORKERS = ["insula1", "insula2"]
-OTHERS = ["attack-memory", "attack-tables", "attack-registers", "attack-hypercalls", "attack-events", "attack-rings", "attack-backends",
-          "attack-spin", "crash-stack", "crash-callback", "crash-fault", "crash-user", "disk", "hello", "share-take"]
+OTHERS = ["attack-memory", "attack-tables", "attack-registers",
+          "attack-hypercalls", "attack-events", "attack-rings", "attack-backends",
+          "attack-spin", "crash-stack", "crash-callback",
+          "crash-fault", "crash-user", "disk", "hello", "share-take"]
 LOADS = [*(f"tests {kind} > /out &" for kind in ("files", "pipe", "preemption", "log", "exec")),
-         "ping 10.0.2.2 20 fast > /out &", "crashwrite 3 > /out &", "ls /bin | wc", "echo x > /x; sync; rm /x"]
+         "ping 10.0.2.2 20 fast > /out &", "crashwrite 3 > /out &",
+         "ls /bin | wc", "echo x > /x; sync; rm /x"]
 
 
 def one_step(system, dice, paused):
-    """What is done depends on the dice alone; whether dom0 can do it (a name may be taken) is its business: it must say."""
+    """What is done depends on the dice alone; whether dom0 can do it (a name may be taken) is its
+    business: it must say."""
     what, worker = dice.randrange(8), dice.choice(WORKERS)
     load, other = dice.choice(LOADS), dice.choice(OTHERS)
     if what < 2:
@@ -30,7 +36,8 @@ def one_step(system, dice, paused):
     elif what == 3:
         system.run(f"xl destroy {worker}")
         paused.discard(worker)
-    elif what == 4 and worker not in paused:            # pauses count, as in Xen: a second one would want a second unpause
+    # pauses count, as in Xen: a second one would want a second unpause
+    elif what == 4 and worker not in paused:
         system.run(f"xl pause {worker}")
         if worker in system.domains():
             paused.add(worker)
@@ -44,7 +51,8 @@ def one_step(system, dice, paused):
 
 
 def walk(system, seed, seconds):
-    """Returns the number of steps. Afterwards both workers are made anew and must work; then nobody is left."""
+    """Returns the number of steps. Afterwards both workers are made anew and must work; then nobody
+    is left."""
     dice, paused, steps = random.Random(seed), set(), 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -59,7 +67,8 @@ def walk(system, seed, seconds):
 
 
 def test_a_random_walk(system):
-    walk(system, SEED, SECONDS / 3)                     # the hypervisor's tables of dom0's ports and mappings grow to their size
+    # the hypervisor's tables of dom0's ports and mappings grow to their size
+    walk(system, SEED, SECONDS / 3)
     system.free_before = system.free_pages()
     steps = walk(system, SEED, SECONDS * 2 / 3)
     assert steps > SECONDS / 10, f"only {steps} steps"

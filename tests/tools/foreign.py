@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Debian packages taken apart, never installed: where the guests come from that nobody here wrote.
 
-fetch() leaves the wanted files of a package in a folder; backports() is the apt that knows Debian's newer kernels; grub() is GRUB's
-PV image. Each raises Unavailable with the reason when Debian's archive cannot be reached. A second call fetches nothing.
+fetch() leaves the wanted files of a package in a folder; backports() is the apt that knows Debian's
+newer kernels; grub() is GRUB's PV image. Each raises Unavailable with the reason when Debian's
+archive cannot be reached. A second call fetches nothing.
 """
 import fnmatch
 import io
@@ -12,8 +13,10 @@ import re
 import subprocess
 import tarfile
 
-# An archive that does not answer is soon given up; root's downloads stay root's, for _apt may not write here.
-APT_OPTIONS = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15"]
+# An archive that does not answer is soon given up; root's downloads stay root's, for _apt may not
+# write here.
+APT_OPTIONS = ["-o", "Acquire::Retries=1",
+               "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15"]
 if os.geteuid() == 0:
     APT_OPTIONS += ["-o", "APT::Sandbox::User=root"]
 
@@ -24,7 +27,8 @@ class Unavailable(Exception):
 
 def call(*command, cwd=None):
     try:
-        done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
     except OSError as problem:
         raise Unavailable(f"{command[0]}: {problem}") from problem
     if done.returncode:
@@ -33,7 +37,8 @@ def call(*command, cwd=None):
 
 
 def dependency(package, pattern, apt=()):
-    """The package that a meta package stands for: linux-image-amd64 depends on the kernel of today."""
+    """The package that a meta package stands for: linux-image-amd64 depends on the kernel of
+    today."""
     found = re.search(rf"Depends: ({pattern})", call("apt-cache", *apt, "depends", package))
     if not found:
         raise Unavailable(f"{package} is not known to apt")
@@ -51,27 +56,32 @@ def fetch(folder, package, *wanted, apt=()):
     deb = next(scratch.glob("*.deb"), None)
     if not deb:
         raise Unavailable(f"{package}: apt-get says nothing and brings nothing")
-    data = subprocess.run(["dpkg", "--fsys-tarfile", str(deb)], check=True, stdout=subprocess.PIPE).stdout
+    data = subprocess.run(["dpkg", "--fsys-tarfile", str(deb)],
+                          check=True, stdout=subprocess.PIPE).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(scratch, [member for member in tar if any(fnmatch.fnmatch(member.name, w) for w in wanted)])
+        tar.extractall(scratch, [member for member in tar
+                                 if any(fnmatch.fnmatch(member.name, w) for w in wanted)])
     deb.unlink()
     scratch.rename(root)
     return root
 
 
 def backports(folder):
-    """Options for apt-get and apt-cache that make them see this Debian's backports, from the mirror that apt uses,
-    with lists and cache of our own: the machine's apt is not changed."""
+    """Options for apt-get and apt-cache that make them see this Debian's backports, from the mirror
+    that apt uses, with lists and cache of our own: the machine's apt is not changed."""
     folder = pathlib.Path(folder).resolve()
-    release = re.search(r"^VERSION_CODENAME=(\S+)", pathlib.Path("/etc/os-release").read_text(), re.M)
-    mirror = call("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {release.group(1)}")
+    release = re.search(r"^VERSION_CODENAME=(\S+)",
+                        pathlib.Path("/etc/os-release").read_text(), re.M)
+    mirror = call("apt-get", "indextargets", "--format",
+                  "$(REPO_URI)", "Created-By: Packages", f"Codename: {release.group(1)}")
     if not mirror.strip():
         raise Unavailable("apt has no lists of this Debian")
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     source = folder / "sources.list"
     source.write_text(f"deb {mirror.splitlines()[0]} {release.group(1)}-backports main\n")
-    options = ["-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::Lists={folder}/lists",
+    options = ["-o", f"Dir::Etc::sourcelist={source}",
+               "-o", "Dir::Etc::sourceparts=/dev/null", "-o", f"Dir::State::Lists={folder}/lists",
                "-o", f"Dir::Cache={folder}/cache"]
     if not list((folder / "lists").glob("*Packages*")):
         call("apt-get", *APT_OPTIONS, *options, "-qq", "update")
@@ -79,4 +89,5 @@ def backports(folder):
 
 
 def grub(folder):
-    return fetch(folder, "grub-xen-host", "*/grub-x86_64-xen.bin") / "usr/lib/grub-xen/grub-x86_64-xen.bin"
+    return fetch(folder, "grub-xen-host",
+                 "*/grub-x86_64-xen.bin") / "usr/lib/grub-xen/grub-x86_64-xen.bin"

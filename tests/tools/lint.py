@@ -9,16 +9,18 @@
 3. A file has one subject: none over about 600 lines; each room of the hypervisor has its size in
    lines of code (what is left of C and assembly without comments and empty lines: nobody shall save
    on words), together 13,000 today. With many CPUs they shall be 12,500, by having less to do.
-4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
-5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP, CASE, ROW and
-   their kin, never as they are; each row has its place in a handler and its call in
+4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and
+   nowhere else in ring 0.
+5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP,
+   CASE, ROW and their kin, never as they are; each row has its place in a handler and its call in
    tests/guests/privilege; one with a check stands where the check is made.
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
    which does what the operator says, need not.
-7. C has one style (style.py).
+7. C has one style (style.py); lines of all sources have at most 100 columns, those of texts 120.
 8. "rule 7", "decision 2" and "I9" in comments name what stands in CONTRIBUTING.md and in the
    hypervisor's README.
-9. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of Xen or of the port.
+9. Only the native kernel, not its neighbours, may be a kernel for bare metal: it knows nothing of
+   Xen or of the port.
 """
 import pathlib
 import re
@@ -30,15 +32,21 @@ import hypercalls  # noqa: E402
 import map as rooms_map  # noqa: E402
 import style  # noqa: E402
 
-SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
+SOURCES = {".c", ".h", ".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
+# What has lines of at most 100 columns, beside C; and what a text's may have.
+WIDE = {".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds"}
+PROSE = 120
 LARGEST_FILE = 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2770, "entry": 1380, "emulate": 1220,
+ROOMS = {"lib": 910, "machine": 1600, "memory": 1910,
+         "domain": 2770, "entry": 1380, "emulate": 1220,
          "calls": 1730, "control": 1150, "boot": 680, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
-FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
-# The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may use the C library's.
+FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
+                "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
+# The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may
+# use the C library's.
 HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
 # Made by the build: from hypercall.tbl, and from C structures for NASM.
 GENERATED = {"abi/hypercall_list.h", "abi/operation_names.h", "abi/operation_list.h",
@@ -55,9 +63,10 @@ ARROWS = {
 ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
-WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
-# The public constants that choose an operation, and the macros (entry/hypercall.h, calls/mmuext.c) by
-# which they may be named.
+WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b"
+                     r"|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
+# The public constants that choose an operation, and the macros (entry/hypercall.h, calls/mmuext.c)
+# by which they may be named.
 OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_[a-z]|PHYSDEVOP_|"
                         r"XENMEM_[a-z]|GNTTABOP_|EVTCHNOP_|VCPUOP_|SCHEDOP_|XENVER_|CONSOLEIO_|"
                         r"MMUEXT_[A-Z]|CALLBACKOP_|XENNMI_|VMASST_CMD_|SEGBASE_|DOMUS_[a-z]|"
@@ -76,8 +85,10 @@ def complain(path, text):
 
 
 def tracked():
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True).stdout
-    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()     # whatever its name and place
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"],
+                             capture_output=True, text=True, check=True).stdout
+    # whatever its name and place
+    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
     paths = [pathlib.Path(line) for line in listing.splitlines()]
     return [path for path in paths if path.is_file() and build not in path.resolve().parents]
 
@@ -107,20 +118,23 @@ def lines_of_code(path, text):
 
 def check_arrows(path, text):
     component = path.parts[0]
-    if path.parts[:2] == ("pvguest-sdk", "examples"):       # guests like any other: they use SDK and drivers
+    # guests like any other: they use SDK and drivers
+    if path.parts[:2] == ("pvguest-sdk", "examples"):
         component = "pvguest-sdk/examples"
     if component not in ARROWS:
         return
     for include in INCLUDE.findall(text):
         if include.startswith("xen/") or include in FREESTANDING:
             continue
-        if include in HOSTED and component != "hypervisor" and ("UNIT_TEST" in text or "__STDC_HOSTED__" in text):
+        if include in HOSTED and component != "hypervisor" \
+                and ("UNIT_TEST" in text or "__STDC_HOSTED__" in text):
             continue
         if include in GENERATED:
             continue
         target = where(include, path)
         if target is None:
-            complain(path, f"includes <{include}>, which is neither in this tree nor a freestanding header")
+            complain(path, f"includes <{include}>, which is neither in this tree nor a "
+                           f"freestanding header")
         elif target.parts[0] != component and not str(target).startswith(ARROWS[component]):
             complain(path, f"includes {target}: {component}/ may not know it")
 
@@ -129,7 +143,8 @@ def check_rooms(found, picture):
     """The arrows between the hypervisor's rooms, and the picture of them."""
     for who, whom in found:
         if not rooms_map.allowed(who, whom):
-            complain(f"hypervisor/{who}", f"includes {whom}: a room includes those below it (tests/tools/map.py)")
+            complain(f"hypervisor/{who}",
+                     f"includes {whom}: a room includes those below it (tests/tools/map.py)")
     for who, whom in set(rooms_map.UPWARDS) - set(found):
         complain("tests/tools/map.py", f"{who} includes {whom} no more")
     if picture != rooms_map.picture(found):
@@ -146,25 +161,36 @@ def check_way_out(path, text):
         return
     for match in WAY_OUT.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
-        complain(f"{path}:{line}", f"`{match.group(1) or match.group(2)}` belongs in hypervisor/entry/entry.asm")
+        complain(f"{path}:{line}",
+                 f"`{match.group(1) or match.group(2)}` belongs in hypervisor/entry/entry.asm")
 
 
 def check_refusals(path, text):
     name = str(path)
-    if not name.startswith(("builder/", "dom0/", "drivers/", "pvguest-sdk/lib/")) or path.suffix != ".c":
+    if not name.startswith(("builder/", "dom0/", "drivers/", "pvguest-sdk/lib/")) \
+            or path.suffix != ".c":
         return
     for number, line in enumerate(without_comments(text).splitlines(), 1):
         translated = re.match(r"\s*(case|default)\b", line)     # somebody else's refusal
         if REFUSAL.search(line) and not translated and not name.startswith("dom0/toolstack/"):
             complain(f"{path}:{number}", "an error that nobody counts: <pvguest/refuse.h>")
         if line.count("refused(") > 1:
-            complain(f"{path}:{number}", "two refusals in a line: its number is what tells them apart")
+            complain(f"{path}:{number}",
+                     "two refusals in a line: its number is what tells them apart")
 
 
 def check_style(path, text):
     if path.suffix in (".c", ".h"):
         for number, problem in style.problems(text):
             complain(f"{path}:{number}", problem)
+    elif path.suffix in WIDE or path.name == "Makefile":
+        for number in style.wide(text.split("\n"), style.WIDTH):
+            complain(f"{path}:{number}", f"more than {style.WIDTH} columns")
+
+
+def check_document(path):
+    for number in style.wide(style.prose(path.read_text()), PROSE):
+        complain(f"{path}:{number}", f"more than {PROSE} columns")
 
 
 def citable():
@@ -187,7 +213,8 @@ def check_citations(path, text, known):
 
 
 def check_native_kernel(path, text):
-    if path.parts[0] == "patches" and path.suffix in CODE and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
+    if path.parts[0] == "patches" and path.suffix in CODE \
+            and len(path.parts) > 2 and re.search(r"<xen/|pvguest|hypercall", text):
         if "port" not in path.parts[1]:
             complain(path, "the native kernel has a trace of the port in it")
 
@@ -202,7 +229,8 @@ def operations_in(path, dispatched, checked):
             checked.add(name)
         elif by not in UNCHECKED:
             line = text.count("\n", 0, match.start()) + 1
-            complain(f"{path}:{line}", f"{name} goes by CASE, ROW or OP: its privilege is in privilege.tbl")
+            complain(f"{path}:{line}",
+                     f"{name} goes by CASE, ROW or OP: its privilege is in privilege.tbl")
 
 
 def check_operations(files):
@@ -217,7 +245,8 @@ def check_operations(files):
     table = hypercalls.read_hypercalls(f"{abi}/hypercall.tbl")
     for row in hypercalls.read_operations(f"{abi}/privilege.tbl", table):
         if not re.search(rf"\bTRY\({row.hypercall if row.name == '-' else row.name}\)", tries):
-            complain(row.where, f"{row.hypercall} {row.name}: tests/guests/privilege does not try it")
+            complain(row.where, f"{row.hypercall} {row.name}: tests/guests/privilege does not "
+                                f"try it")
         if row.name == "-":
             continue
         if not OPERATIONS.fullmatch(row.name):
@@ -225,7 +254,8 @@ def check_operations(files):
         elif row.name not in dispatched:
             complain(row.where, f"{row.name}: no handler in hypervisor/ knows it")
         elif hypercalls.is_guarded(row, table) and row.name not in checked:
-            complain(row.where, f"{row.name}: dispatched, but not by CASE, ALSO or ROW, which check")
+            complain(row.where,
+                     f"{row.name}: dispatched, but not by CASE, ALSO or ROW, which check")
 
 
 def main():
@@ -233,25 +263,29 @@ def main():
     known = citable()
     rooms = dict.fromkeys(ROOMS, 0)
     for path in files:
+        if path.suffix == ".md":
+            check_document(path)
         if path.suffix not in SOURCES and path.name != "Makefile":
             continue
         text = path.read_text(errors="replace")
         lines = text.count("\n")
         check_licence(path, text)
+        check_style(path, text)
         if path.suffix in CODE:
             check_arrows(path, text)
             check_way_out(path, text)
             check_refusals(path, text)
-            check_style(path, text)
             check_citations(path, text, known)
             check_native_kernel(path, text)
             if lines > LARGEST_FILE:
-                complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
+                complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} "
+                               f"lines")
             if path.parts[0] == "hypervisor":
                 room = path.parts[1] if len(path.parts) > 2 else ""
                 rooms[room] = rooms.get(room, 0) + lines_of_code(path, text)
     check_operations(files)
-    check_rooms(rooms_map.includes(), rooms_map.PICTURE.read_text() if rooms_map.PICTURE.is_file() else None)
+    check_rooms(rooms_map.includes(),
+                rooms_map.PICTURE.read_text() if rooms_map.PICTURE.is_file() else None)
     for room, lines in rooms.items():
         if lines > ROOMS.get(room, 0):
             complain(f"hypervisor/{room}", f"{lines} lines of code, more than {ROOMS.get(room, 0)}")
@@ -263,7 +297,8 @@ def main():
     if problems:
         sys.exit(f"lint: {len(problems)} problem(s)")
     sizes = ", ".join(f"{room or 'itself'} {lines}" for room, lines in rooms.items())
-    print(f"  LINT    {len(files)} files as the house wants them; hypervisor/ has {sum(rooms.values())} lines of code: {sizes}")
+    print(f"  LINT    {len(files)} files as the house wants them; hypervisor/ has "
+          f"{sum(rooms.values())} lines of code: {sizes}")
 
 
 if __name__ == "__main__":

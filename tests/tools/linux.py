@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes guests of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox, xenstore-utils and the PV front ends.
+"""Makes guests of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox,
+xenstore-utils and the PV front ends.
 
-    linux.py OUT [PROGRAM...]    OUT gets vmlinux and initramfs.cpio.gz, and OUT/backports those of the newest kernel in backports;
-                                 PROGRAM: static programs that go to its /bin
+    linux.py OUT [PROGRAM...]    OUT gets vmlinux and initramfs.cpio.gz, and OUT/backports those of
+                                 the newest kernel in backports; PROGRAM: static programs that go
+                                 to its /bin
 
-The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had, OUT/unavailable says why.
-Nothing of the kernel is changed: the bytes that boot are Debian's, only taken out of their wrapping, because a PV guest is not
-loaded by the bzImage's own decompressor. The layout of the wrapping is Documentation/x86/boot.rst's: `payload_offset` and
-`payload_length` in the setup header say where the compressed ELF is.
+The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
+OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
+taken out of their wrapping, because a PV guest is not loaded by the bzImage's own decompressor. The
+layout of the wrapping is Documentation/x86/boot.rst's: `payload_offset` and `payload_length` in the
+setup header say where the compressed ELF is.
 """
 import gzip
 import lzma
@@ -20,14 +23,16 @@ import sys
 
 import foreign
 
-# What the initramfs needs beyond busybox: the front ends (modules in Debian's kernel), and a file system, loaded when it is first mounted:
-# each module's signature costs a second of an emulated boot.
+# What the initramfs needs beyond busybox: the front ends (modules in Debian's kernel), and a file
+# system, loaded when it is first mounted: each module's signature costs a second of an emulated
+# boot.
 MODULES = ["xen-blkfront", "xen-netfront"]
 FILE_SYSTEMS = {"ext4": ["crc32c_generic", "ext4"]}
 APPLETS_AT_BOOT = ["sh", "mount", "mkdir", "insmod", "mknod", "cat", "echo"]
 # xenstore-utils: one program that goes by many names.
 XENSTORE = ["ls", "read", "write", "list", "watch", "chmod", "rm", "exists"]
-# The C library loads it only when a thread ends itself or another one, as xenstore-watch, xenconsole and xl do; nobody names it as needed.
+# The C library loads it only when a thread ends itself or another one, as xenstore-watch,
+# xenconsole and xl do; nobody names it as needed.
 LOADED_LATE = "libgcc_s.so.1"
 OWN_FILES = pathlib.Path(__file__).parent.parent / "linux"
 
@@ -35,9 +40,11 @@ OWN_FILES = pathlib.Path(__file__).parent.parent / "linux"
 def unpacked_by(program, option, data):
     """For the formats that Python does not know."""
     try:
-        return subprocess.run([program, option], input=data, check=True, stdout=subprocess.PIPE).stdout
+        return subprocess.run([program, option],
+                              input=data, check=True, stdout=subprocess.PIPE).stdout
     except (OSError, subprocess.CalledProcessError) as problem:
-        raise foreign.Unavailable(f"the kernel wants {program} to unpack it: {problem}") from problem
+        raise foreign.Unavailable(
+            f"the kernel wants {program} to unpack it: {problem}") from problem
 
 
 def vmlinux_of(bzimage):
@@ -51,7 +58,8 @@ def vmlinux_of(bzimage):
     offset, length = struct.unpack_from("<II", bzimage, 0x248)
     payload = bzimage[(sectors + 1) * 512 + offset:][:length]
     if payload.startswith(b"\xfd7zXZ\0"):
-        # The last four bytes are the uncompressed size, which the decompressor object does not want.
+        # The last four bytes are the uncompressed size, which the decompressor object does not
+        # want.
         return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(payload)
     if payload.startswith(b"\x1f\x8b"):
         return gzip.decompress(payload[:-4])
@@ -59,7 +67,8 @@ def vmlinux_of(bzimage):
         return unpacked_by("zstd", "-dc", payload[:-4])
     if payload.startswith(b"\x7fELF"):
         return payload
-    sys.exit(f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
+    sys.exit(
+        f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
 
 
 def dependencies(module):
@@ -79,7 +88,8 @@ def module_name(path):
 
 def in_loading_order(tree, names):
     """Paths of the modules and all they depend on, each after its dependencies."""
-    by_name = {module_name(path).replace("-", "_"): path for path in [*tree.rglob("*.ko"), *tree.rglob("*.ko.xz")]}
+    by_name = {module_name(path).replace("-", "_"): path
+               for path in [*tree.rglob("*.ko"), *tree.rglob("*.ko.xz")]}
     order = []
 
     def add(name):
@@ -100,20 +110,24 @@ def add_modules(archive, tree, names, order="order"):
     modules = in_loading_order(tree, names)
     for path in modules:
         archive.add(f"lib/{module_name(path)}.ko", module_bytes(path))
-    archive.add(f"lib/{order}", "".join(f"/lib/{module_name(path)}.ko\n" for path in modules).encode())
+    archive.add(f"lib/{order}",
+                "".join(f"/lib/{module_name(path)}.ko\n" for path in modules).encode())
 
 
 def needed(binary):
     """Names of the shared libraries a binary asks for."""
-    listing = subprocess.run(["readelf", "-d", str(binary)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    listing = subprocess.run(["readelf", "-d", str(binary)],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
     return re.findall(r"NEEDED.*\[(.*)\]", listing)
 
 
 def libraries(roots, programs, more=()):
-    """{soname: path} of all libraries the programs need, and of more: the packages' own, else this (Debian) machine's."""
+    """{soname: path} of all libraries the programs need, and of more: the packages' own, else this
+    (Debian) machine's."""
     def find(name):
         for root in [*roots, pathlib.Path("/")]:
-            for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/xen-4.17/lib/x86_64-linux-gnu", "lib64"):
+            for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu",
+                           "usr/lib/xen-4.17/lib/x86_64-linux-gnu", "lib64"):
                 if (root / folder / name).exists():
                     return root / folder / name
         raise foreign.Unavailable(f"no library {name}")
@@ -130,11 +144,13 @@ def libraries(roots, programs, more=()):
 
 def add_libraries(archive, roots, programs, more=()):
     for name, path in libraries(roots, programs, more).items():
-        archive.add(("lib64/" if name.startswith("ld-") else "lib/") + name, path.read_bytes(), 0o100755)
+        archive.add(("lib64/" if name.startswith("ld-") else "lib/") + name,
+                    path.read_bytes(), 0o100755)
 
 
 class Cpio:
-    """A newc archive, what the kernel unpacks its root from (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    """A newc archive, what the kernel unpacks its root from
+    (Documentation/driver-api/early-userspace/buffer-format.rst)."""
 
     def __init__(self):
         self.bytes, self.inode = bytearray(), 1
@@ -158,7 +174,8 @@ class Cpio:
 def initramfs(modules, packages, programs):
     """busybox as init, the modules, xenstore-utils; programs: paths of executables for /bin."""
     archive = Cpio()
-    for directory in ["bin", "sbin", "usr", "usr/bin", "usr/sbin", "dev", "proc", "sys", "tmp", "mnt", "etc", "lib", "lib64", "www"]:
+    for directory in ["bin", "sbin", "usr", "usr/bin",
+                      "usr/sbin", "dev", "proc", "sys", "tmp", "mnt", "etc", "lib", "lib64", "www"]:
         archive.directory(directory)
     archive.add("dev/console", mode=0o020600, device=(5, 1))
     archive.add("dev/null", mode=0o020666, device=(1, 3))
@@ -177,7 +194,8 @@ def initramfs(modules, packages, programs):
         archive.add(f"bin/{path.name}", path.read_bytes(), 0o100755)
     archive.add("init", (OWN_FILES / "init").read_bytes(), 0o100755)
     archive.add("sbin/modprobe", (OWN_FILES / "modprobe").read_bytes(), 0o100755)
-    archive.add("etc/filesystems", "".join(f"{name}\n" for name in FILE_SYSTEMS).encode())     # what `mount` tries
+    # what `mount` tries
+    archive.add("etc/filesystems", "".join(f"{name}\n" for name in FILE_SYSTEMS).encode())
     archive.add("etc/inittab", (OWN_FILES / "inittab").read_bytes())
     return archive.finished()
 
@@ -185,14 +203,17 @@ def initramfs(modules, packages, programs):
 def fetch_kernel(folder, apt=()):
     """Where today's linux-image is unpacked, as far as it is needed."""
     package = foreign.dependency("linux-image-amd64", r"linux-image-[\d.]+\S*", apt)
-    return foreign.fetch(folder, package, "./boot/vmlinuz-*", "*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
-                         *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net")), apt=apt)
+    return foreign.fetch(folder, package, "./boot/vmlinuz-*",
+                         "*/drivers/*xen*", "*/drivers/*virtio*", "*/net_failover.ko*",
+                         *(f"*/kernel/{part}/*" for part in ("fs", "lib", "crypto", "net")),
+                         apt=apt)
 
 
 def make_guest(out, root, packages, programs):
     out.mkdir(parents=True, exist_ok=True)
     (out / "vmlinux").write_bytes(vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes()))
-    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, packages, programs), 6, mtime=0))
+    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, packages, programs),
+                                                          6, mtime=0))
 
 
 def attempt(out, make):
@@ -215,10 +236,14 @@ def main():
 
     def packages():
         return {name: foreign.fetch(store, name, *wanted) for name, *wanted in (
-            ("busybox-static", "./bin/busybox"), ("xenstore-utils", "./usr/bin/xenstore"), ("libxenstore4", "*.so*"), ("libxentoolcore1", "*.so*"))}
+            ("busybox-static", "./bin/busybox"), ("xenstore-utils", "./usr/bin/xenstore"),
+            ("libxenstore4", "*.so*"), ("libxentoolcore1", "*.so*"))}
 
     attempt(out, lambda: make_guest(out, fetch_kernel(store), packages(), programs))
-    attempt(out / "backports", lambda: make_guest(out / "backports", fetch_kernel(store, foreign.backports(store / "backports")), packages(), programs))
+    attempt(out / "backports",
+            lambda: make_guest(out / "backports",
+                               fetch_kernel(store, foreign.backports(store / "backports")),
+                               packages(), programs))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A machine under test: QEMU with a hypervisor in it, seen through its serial line.
 
-Used by the pytest suites, the demo, the benchmark presenter and `make run`. A Machine owns one QEMU process and ends
-only that one. What came over the serial line is kept in build/logs/NAME.log, so that a failure can be read afterwards.
+Used by the pytest suites, the demo and the benchmark presenter. It is the machine of `make run`
+(pvguest-sdk/tools/qemu.py) with a program at its serial line. A Machine owns one QEMU process and
+ends only that one. What came over the serial line is kept in build/logs/NAME.log, so that a failure
+can be read afterwards.
 """
-import ctypes
 import os
 import pathlib
 import re
@@ -15,13 +16,14 @@ import time
 import pexpect
 
 import iso
+import qemu
 import refusals
+from qemu import die_with_parent, free_port      # noqa: F401  (the tests' own)
 
 BUILD = pathlib.Path(os.environ.get("DOMUS_BUILD", "build"))
 # A busy machine (or a slow one) may stretch every time limit.
 PATIENCE = float(os.environ.get("DOMUS_PATIENCE", "1"))
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r")
-PDEATHSIG = 1
 
 
 class Failed(Exception):
@@ -32,18 +34,14 @@ class TooLate(Failed):
     """It may still happen: only the time was up."""
 
 
-def die_with_parent():
-    """Runs in the child: a QEMU whose test was killed must not live on."""
-    ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
-
-
 def xen_available():
     return (BUILD / "peer" / "xen.elf").exists()
 
 
 class Clock:
-    """The time that a process really got: the wall's, less what its threads stood in the queue for a CPU. A test's limit counts this
-    time, so that other people's load does not make it fail; a process that sleeps or works lets it go on."""
+    """The time that a process really got: the wall's, less what its threads stood in the queue for
+    a CPU. A test's limit counts this time, so that other people's load does not make it fail; a
+    process that sleeps or works lets it go on."""
 
     def __init__(self, pid):
         self.tasks, self.waited, self.lost = pathlib.Path(f"/proc/{pid}/task"), {}, 0
@@ -55,7 +53,8 @@ class Clock:
         for task in self.tasks.glob("*"):
             try:
                 wait = int((task / "schedstat").read_text().split()[1]) / 1e9
-            except (OSError, IndexError):               # the thread has ended, or this kernel keeps no such books
+            # the thread has ended, or this kernel keeps no such books
+            except (OSError, IndexError):
                 continue
             worst = max(worst, wait - self.waited.get(task.name, wait))
             self.waited[task.name] = wait
@@ -64,7 +63,8 @@ class Clock:
 
 
 class Hypervisor:
-    """What to boot: an ELF for GRUB's multiboot2, its arguments, and the CPU it runs on. direct: QEMU's own loader boots it, not GRUB."""
+    """What to boot: an ELF for GRUB's multiboot2, its arguments, and the CPU it runs on. direct:
+    QEMU's own loader boots it, not GRUB."""
 
     def __init__(self, name, path, args, cpu, direct=False):
         self.name, self.path, self.args, self.cpu, self.direct = name, path, args, cpu, direct
@@ -74,56 +74,52 @@ class Hypervisor:
         modules = [[str(word) for word in module] for module in modules]
         if self.direct:
             return ["-kernel", str(self.path), "-append", " ".join(self.args)] + (
-                ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)] if modules else [])
+                ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)]
+                if modules else [])
         iso.make_iso(image, [str(self.path)] + self.args, modules)
-        return ["-boot", "d", "-cdrom", str(image)]
+        return qemu.from_iso(image)
 
 
 # The image that ships (DEBUG=1: the other one), and the one whose locks are watched.
-DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")), [], "max")
+DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")),
+                   [], "max")
 WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
-# Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked for. GRUB stays away from it: in
-# most sizes of memory Xen's stack comes to lie where GRUB's code has run, so that TCG takes each push for a write to code: 100 times slower.
-XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep", direct=True)
+# Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked
+# for. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's code
+# has run, so that TCG takes each push for a write to code: 100 times slower.
+XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf",
+                 ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep", direct=True)
 
 
 class Machine:
     """One QEMU run. Give it an ISO, or a hypervisor and modules ([[path, arg...], ...])."""
 
-    def __init__(self, name, *, image=None, hypervisor=DOMUS, modules=None, memory=1024, disk=None, snapshot=False,
+    def __init__(self, name, *, image=None, hypervisor=DOMUS,
+                 modules=None, memory=1024, disk=None, snapshot=False,
                  net=None, icount=False, accel="tcg", smp=1, extra=()):
         self.name, self.hypervisor = name, hypervisor
         self.transcript = BUILD / "logs" / f"{name}.log"
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
-        boot = ["-boot", "d", "-cdrom", str(image)] if modules is None else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
+        boot = qemu.from_iso(image) if modules is None \
+            else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
         self.memory = refusals.Memory(memory)
-        command = self.command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp) + list(extra) + self.memory.options()
+        command = qemu.command(boot, line=qemu.PIPE, accel=accel, cpu=hypervisor.cpu,
+                               memory=memory, smp=smp, disk=disk, snapshot=snapshot,
+                               net=net, icount=icount) + list(extra) + self.memory.options()
         command += os.environ.get("DOMUS_QEMU", "").split()         # a plugin that watches, say
         self.log.write("$ " + " ".join(command) + "\n")
-        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
+        self.child = pexpect.spawn(command[0], command[1:],
+                                   encoding="utf-8", codec_errors="replace", echo=False, timeout=60,
                                    preexec_fn=die_with_parent, dimensions=(50, 200))
         self.clock = Clock(self.child.pid)
         self.child.logfile_read = self.log
         self.child.delaybeforesend = None
 
-    @staticmethod
-    def command(boot, hypervisor, memory, disk, snapshot, net, icount, accel, smp):
-        command = ["qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", hypervisor.cpu, "-m", str(memory), "-smp", str(smp),
-                   "-display", "none", "-vga", "none", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none", "-no-reboot", *boot]
-        if icount:
-            command += ["-icount", "shift=0,sleep=off"]
-        if disk:
-            command += ["-drive", f"if=none,id=d0,file={disk},format=raw" + (",snapshot=on" if snapshot else ""),
-                        "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
-        command += ["-nic", "none"] if not net else []
-        if net:
-            command += ["-netdev", net, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
-        return command
-
-    # --- talking -------------------------------------------------------------------------------------------------------------
+    # --- talking ----------------------------------------------------------------------------------
     def expect(self, pattern, timeout=60):
-        """Waits for a regular expression (or the first of a list); returns its match. Raises Failed with the last lines seen."""
+        """Waits for a regular expression (or the first of a list); returns its match. Raises Failed
+        with the last lines seen."""
         patterns = [pattern] if isinstance(pattern, str) else list(pattern)
         limit = timeout * PATIENCE
         which = self.wait_for(patterns + [pexpect.TIMEOUT, pexpect.EOF], limit)
@@ -131,10 +127,13 @@ class Machine:
             self.which = which
             return self.child.match
         what = f"within {limit:.0f} s" if which == len(patterns) else "before the machine ended"
-        raise (TooLate if which == len(patterns) else Failed)(f"{self.name}: expected {pattern!r} {what}.\nLast lines ({self.transcript}):\n{self.tail()}")
+        raise (TooLate if which == len(patterns)
+               else Failed)(f"{self.name}: expected {pattern!r} {what}.\nLast lines "
+                            f"({self.transcript}):\n{self.tail()}")
 
     def wait_for(self, patterns, limit):
-        """pexpect's expect() for so many seconds of this machine's time; pexpect.TIMEOUT must be among the patterns."""
+        """pexpect's expect() for so many seconds of this machine's time; pexpect.TIMEOUT must be
+        among the patterns."""
         end = self.clock.now() + limit
         while True:
             left = end - self.clock.now()
@@ -147,8 +146,9 @@ class Machine:
         self.child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=seconds)
 
     def send(self, line):
-        """Types a line. QEMU takes no more than the UART has room for, so nothing is lost; but real Xen drops what comes when it
-        keeps 128 characters already that dom0 has not read: there a long line goes in pieces."""
+        """Types a line. QEMU takes no more than the UART has room for, so nothing is lost; but real
+        Xen drops what comes when it keeps 128 characters already that dom0 has not read: there a
+        long line goes in pieces."""
         piece = 64 if self.hypervisor.name == "xen" else len(line) + 1
         for start in range(0, len(line), piece):
             time.sleep(0.2 if start else 0)
@@ -157,11 +157,12 @@ class Machine:
 
     def tail(self, lines=25):
         self.log.flush()
-        with self.transcript.open(newline="", errors="replace") as transcript:     # the terminal makes \r\r\n of \r\n
+        # the terminal makes \r\r\n of \r\n
+        with self.transcript.open(newline="", errors="replace") as transcript:
             text = ESCAPES.sub("", transcript.read())
         return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
-    # --- ending --------------------------------------------------------------------------------------------------------------
+    # --- ending -----------------------------------------------------------------------------------
     def wait_off(self, timeout=30):
         """Waits until the machine powers itself off."""
         which = self.wait_for([pexpect.EOF, pexpect.TIMEOUT], timeout * PATIENCE)
@@ -185,32 +186,6 @@ class Machine:
     def __exit__(self, kind, value, trace):
         self.kill()
         self.log.close()
-
-
-# --- choosing an accelerator ---------------------------------------------------------------------------------------------------
-def probe_accelerator(image):
-    """KVM only where it really runs the hypervisor: some machines have a /dev/kvm that cannot. The answer is kept in build/accel."""
-    kept = BUILD / "accel"
-    if kept.exists():
-        return kept.read_text().strip()
-    accel = "tcg"
-    if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        try:
-            with Machine("probe-kvm", image=image, accel="kvm") as machine:
-                machine.expect("dom0", timeout=10)
-                accel = "kvm"
-        except (Failed, OSError):
-            pass
-    kept.write_text(accel + "\n")
-    return accel
-
-
-def free_port():
-    """A TCP/UDP port of the host that nobody listens on now."""
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def fresh_disk(name):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """make map: the rooms of hypervisor/ and who includes whom, as a picture made from the includes.
 
-map.py [FILE]  writes the SVG to FILE; `make map` to hypervisor/rooms.svg, which the README shows and
-make lint compares. Arcs on the right go down, as they shall; those on the left go up, and each is in
-the table UPWARDS.
+map.py [FILE]  writes the SVG to FILE; `make map` to hypervisor/rooms.svg, which the README shows
+and make lint compares. Arcs on the right go down, as they shall; those on the left go up, and each
+is in the table UPWARDS.
 """
 import pathlib
 import re
@@ -12,8 +12,8 @@ import sys
 
 # From the lowest: a room includes itself and those before it.
 ORDER = ("lib", "machine", "memory", "domain", "entry", "emulate", "calls", "control", "boot")
-# What a higher room keeps of a vCPU: embedded in struct vcpu by domain.h, and nothing but data, for it
-# includes lib/ at most.
+# What a higher room keeps of a vCPU: embedded in struct vcpu by domain.h, and nothing but data, for
+# it includes lib/ at most.
 STATE = ("entry/guest_entry.h", "emulate/ports.h")
 STATE_IN = "domain/domain.h"
 # (who, whom): why it is not turned.
@@ -48,7 +48,8 @@ def includes(folder="hypervisor"):
 
 
 HEIGHT, WIDTH, LEFT, BOX = 44, 520, 110, 110
-COLOURS = ("#888", "#0072b2", "#009e73", "#8a6d00", "#d55e00", "#cc79a7", "#56b4e9", "#6a3d9a", "#333")
+COLOURS = ("#888", "#0072b2", "#009e73",
+           "#8a6d00", "#d55e00", "#cc79a7", "#56b4e9", "#6a3d9a", "#333")
 
 
 def middle(room):

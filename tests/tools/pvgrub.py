@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """GRUB as a guest's kernel ("pvgrub"): the guest chooses and boots its own Linux from its own disk.
 
-images(folder) are Debian's packaged image and one that we link from Debian's modules; guest_disk() makes what they boot from.
-Called by tests/system/test_pvgrub.py. Raises foreign.Unavailable where Debian's archive cannot be reached.
+images(folder) are Debian's packaged image and one that we link from Debian's modules; guest_disk()
+makes what they boot from. Called by tests/system/test_pvgrub.py. Raises foreign.Unavailable where
+Debian's archive cannot be reached.
 """
 import pathlib
 import shutil
@@ -12,7 +13,8 @@ import subprocess
 import disk
 import foreign
 
-# What the linked image needs: the ext4 disk with or without partitions, the shell, and xz for the bzImage's payload.
+# What the linked image needs: the ext4 disk with or without partitions, the shell, and xz for the
+# bzImage's payload.
 MODULES = ["ext2", "part_gpt", "normal", "linux", "xzio", "ls", "cat", "echo", "configfile"]
 
 MENU = """set timeout=-1
@@ -30,7 +32,8 @@ def images(folder):
     packaged = foreign.grub(folder)
     modules = foreign.fetch(folder, "grub-xen-bin", "*/x86_64-xen/*") / "usr/lib/grub/x86_64-xen"
     own = folder / "grub-own.bin"
-    foreign.call("grub-mkimage", "-O", "x86_64-xen", "-d", str(modules), "-p", "(xen/xvda,gpt1)/boot/grub", "-o", str(own), *MODULES)
+    foreign.call("grub-mkimage", "-O", "x86_64-xen",
+                 "-d", str(modules), "-p", "(xen/xvda,gpt1)/boot/grub", "-o", str(own), *MODULES)
     return packaged, own
 
 
@@ -43,10 +46,12 @@ def file_system(out, mib, tree):
 
 
 def mbr_disk(out, system):
-    """The older kind of disk: a master boot record whose first partition, from 1 MiB on, is the file system."""
+    """The older kind of disk: a master boot record whose first partition, from 1 MiB on, is the
+    file system."""
     size = pathlib.Path(system).stat().st_size // 512
     record = bytearray(512)
-    record[446:462] = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", 2048, size)
+    record[446:462] = struct.pack("<B3sB3sII",
+                                  0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", 2048, size)
     record[510:] = b"\x55\xaa"
     with pathlib.Path(out).open("wb") as image:
         image.write(record)
@@ -56,7 +61,8 @@ def mbr_disk(out, system):
 
 
 def guest_disk(folder, bzimage, initramfs):
-    """An ext4 file system that holds a kernel and GRUB's menu, and a disk with that as its first partition: (bare, partitioned)."""
+    """An ext4 file system that holds a kernel and GRUB's menu, and a disk with that as its first
+    partition: (bare, partitioned)."""
     tree = pathlib.Path(folder) / "tree"
     (tree / "boot/grub").mkdir(parents=True, exist_ok=True)
     shutil.copy(bzimage, tree / "boot/vmlinuz")

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Puts what was measured, or said by the demo, into the README, between two markers: nothing there is typed by hand.
+"""Puts what was measured, or said by the demo, into the README, between two markers: nothing there
+is typed by hand.
 
-    readme.py README.md TABLES.md...       (`make figures`; tables that could not be measured here are left out)
-    readme.py README.md --demo OUTPUT      the demo's own words, less what STEPS leaves out
+    readme.py README.md TABLES.md...     (`make figures`; tables that could not be measured here are
+                                         left out)
+    readme.py README.md --demo OUTPUT    the demo's own words, less what STEPS leaves out
 
 tests/system/test_demo.py compares the README's words with those of a demo of today.
 """
@@ -36,14 +38,17 @@ def steps(said):
 
 
 def alike(line):
-    """A line without what is another in each run: figures, how wide a table is, whether a guest sleeps just now."""
-    return re.sub(r"\s+", " ", re.sub(r"[0-9a-f]*\d[0-9a-f]*", "#", re.sub(r" [rbpscd-]{6} ", " ~ ", line))).strip()
+    """A line without what is another in each run: figures, how wide a table is, whether a guest
+    sleeps just now."""
+    return re.sub(r"\s+", " ", re.sub(r"[0-9a-f]*\d[0-9a-f]*",
+                                      "#", re.sub(r" [rbpscd-]{6} ", " ~ ", line))).strip()
 
 
 def demo_block(said):
     shown = ["\n".join(lines) for number, lines in sorted(steps(said).items()) if number in STEPS]
     missing = sorted(set(steps(said)) - set(STEPS))
-    return "\n```\n" + "\n\n".join(shown) + f"\n\n(steps {', '.join(map(str, missing))} are left out here)\n```\n\n"
+    return "\n```\n" + "\n\n".join(shown) + \
+        f"\n\n(steps {', '.join(map(str, missing))} are left out here)\n```\n\n"
 
 
 def main():

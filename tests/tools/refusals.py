@@ -6,10 +6,12 @@
                                    explains, and for each explanation that explains nothing
     refusals.py BUILD --partial    the table only: not the whole suite ran
 
-Each place that says no has a record in its image (pvguest-sdk/include/abi/refusal.h). The build is asked for all of them: the
-records in the hypervisor's objects and in those of dom0, drivers and SDK that count (<pvguest/refuse.h>). What was reached is read out of the memory of every
-machine that ends (when DOMUS_REFUSALS names a folder) and written by every unit test when it ends
-(tests/unit/refusals.c). A place that tests cannot reach stands in tests/refusals.txt with its reason.
+Each place that says no has a record in its image (pvguest-sdk/include/abi/refusal.h). The build is
+asked for all of them: the records in the hypervisor's objects and in those of dom0, drivers and SDK
+that count (<pvguest/refuse.h>). What was reached is read out of the memory of every machine that
+ends (when DOMUS_REFUSALS names a folder) and written by every unit test when it ends
+(tests/unit/refusals.c). A place that tests cannot reach stands in tests/refusals.txt with its
+reason.
 """
 import collections
 import json
@@ -20,7 +22,8 @@ import struct
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = os.environ.get("DOMUS_REFUSALS")           # where what was reached is kept; None: nobody asks
+# where what was reached is kept; None: nobody asks
+FOLDER = os.environ.get("DOMUS_REFUSALS")
 RECORD = struct.Struct("<QQII40s")                  # struct refusal
 MAGIC = struct.pack("<Q", 0x6c61737566655221)
 REASONS = "tests/refusals.txt"
@@ -39,9 +42,10 @@ def records(data):
         at = data.find(MAGIC, at + 1)
 
 
-# --- a machine's memory ------------------------------------------------------------------------------------------------------------
+# --- a machine's memory ---------------------------------------------------------------------------
 class Memory:
-    """A machine's memory, in a file without a name that outlives QEMU. Nothing at all when nobody asks."""
+    """A machine's memory, in a file without a name that outlives QEMU. Nothing at all when nobody
+    asks."""
 
     def __init__(self, mebibytes):
         self.file = os.memfd_create("machine") if FOLDER else None
@@ -52,7 +56,9 @@ class Memory:
         if self.file is None:
             return []
         path = f"/proc/{os.getpid()}/fd/{self.file}"
-        return ["-object", f"memory-backend-file,id=memory,size={self.mebibytes}M,mem-path={path},share=on", "-machine", "memory-backend=memory"]
+        return ["-object",
+                f"memory-backend-file,id=memory,size={self.mebibytes}M,mem-path={path},share=on",
+                "-machine", "memory-backend=memory"]
 
     def end(self, by):
         """The machine has ended: notes what it had reached, and lets its memory go."""
@@ -84,7 +90,7 @@ def note(by, reached):
             lines.write(json.dumps({"by": by, "places": reached}) + "\n")
 
 
-# --- all places there are --------------------------------------------------------------------------------------------------------
+# --- all places there are -------------------------------------------------------------------------
 def section(file, wanted):
     """The bytes of an ELF file's section."""
     data = file.read_bytes()
@@ -152,7 +158,7 @@ def look_at(place):
     return function_around(lines[:int(line)]), statement(lines, int(line) - 1)
 
 
-# --- what was reached, and why not ---------------------------------------------------------------------------------------------------
+# --- what was reached, and why not ----------------------------------------------------------------
 def all_reached(folder):
     """place -> Counter of who reached it."""
     reached = collections.defaultdict(collections.Counter)
@@ -215,7 +221,8 @@ def judge(places, reached, reasons):
 
 
 def row(place, text, by, reason):
-    who = f"{sum(by.values())} by {', '.join(name for name, _ in by.most_common(3))}" if by else reason or "NOBODY"
+    who = f"{sum(by.values())} by {', '.join(name for name, _ in by.most_common(3))}" \
+        if by else reason or "NOBODY"
     return f"{place:44} {text[:140]:140} {who}"
 
 

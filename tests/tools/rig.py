@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one initramfs, to be measured against.
+"""The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one
+initramfs, to be measured against.
 
-    rig.py OUT STORE [PROGRAM...]    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps its linux-image, which is dom0's
-                                     kernel, too; PROGRAM: for its /bin
+    rig.py OUT STORE [PROGRAM...]    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps
+                                     its linux-image, which is dom0's kernel, too; PROGRAM: for its
+                                     /bin
 
-The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says why. The image holds busybox, xl,
-xenstored, xenconsoled and the libraries they need, dom0's back ends as modules, and an /init that ends in a shell on the console, where
-a harness types `xl create` as it does at our own prompt. Disks are partitions of a virtio disk, at /dev/disk/NAME; cards join the bridge
-br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to /guests.
+The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says
+why. The image holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back
+ends as modules, and an /init that ends in a shell on the console, where a harness types `xl create`
+as it does at our own prompt. Disks are partitions of a virtio disk, at /dev/disk/NAME; cards join
+the bridge br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to
+/guests.
 """
 import gzip
 import pathlib
@@ -18,18 +22,23 @@ import sys
 import foreign
 import linux
 
-PACKAGES = ["xen-utils-4.17", "xen-utils-common", "xenstore-utils", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
-            "libxenforeignmemory1", "libxengnttab1", "libxenhypfs1", "libxenmisc4.17", "libxenstore4", "libxentoolcore1",
+PACKAGES = ["xen-utils-4.17", "xen-utils-common",
+            "xenstore-utils", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
+            "libxenforeignmemory1", "libxengnttab1",
+            "libxenhypfs1", "libxenmisc4.17", "libxenstore4", "libxentoolcore1",
             "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200", "busybox-static"]
-PROGRAMS = ["usr/lib/xen-4.17/bin/" + name for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
+PROGRAMS = ["usr/lib/xen-4.17/bin/" + name
+            for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
             "usr/bin/" + name for name in ("xenstore-ls", "xenstore-read", "xenstore-write")]
-MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "xen-netback", "xen-blkback", "bridge", "virtio_pci",
+MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc",
+           "xen-privcmd", "xenfs", "xen-netback", "xen-blkback", "bridge", "virtio_pci",
            "virtio_blk", "virtio_net"]
 
 INIT = """#!/bin/sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin:/usr/bin:/usr/lib/xen-4.17/bin
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs run /run
+mount -t proc proc /proc; mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev; mount -t tmpfs run /run
 mkdir -p /var/lock /run/xen /run/xenstored /var/lib/xen /var/lib/xenstored /var/log/xen /dev/pts
 mount -t devpts pts /dev/pts
 while read -r module; do insmod "$module"; done < /lib/order
@@ -43,7 +52,8 @@ ip link set eth0 up; ip link set eth0 master br0; ip link set br0 up
 ip addr add 10.0.2.15/24 dev br0
 mkdir -p /dev/disk
 for node in /sys/class/block/*; do
-    name=$(sed -n 's/^PARTNAME=//p' "$node/uevent"); [ -z "$name" ] || ln -s "/dev/${node##*/}" "/dev/disk/$name"
+    name=$(sed -n 's/^PARTNAME=//p' "$node/uevent")
+    [ -z "$name" ] || ln -s "/dev/${node##*/}" "/dev/disk/$name"
 done
 mkdir -p /guests; [ -b /dev/vdb ] && tar -x -f /dev/vdb -C /guests
 echo "RIG UP"
@@ -72,8 +82,10 @@ def build(roots, kernel_root, own):
         return next(root / name for root in roots if (root / name).exists())
 
     archive = linux.Cpio()
-    for directory in ["bin", "sbin", "dev", "proc", "sys", "run", "tmp", "etc", "etc/xen", "etc/xen/scripts", "lib", "lib64", "usr", "usr/bin",
-                      "usr/lib", "usr/lib/xen-4.17", "usr/lib/xen-4.17/bin", "var", "var/lib", "var/log", "mnt"]:
+    for directory in ["bin", "sbin", "dev", "proc", "sys", "run",
+                      "tmp", "etc", "etc/xen", "etc/xen/scripts", "lib", "lib64", "usr", "usr/bin",
+                      "usr/lib", "usr/lib/xen-4.17", "usr/lib/xen-4.17/bin",
+                      "var", "var/lib", "var/log", "mnt"]:
         archive.directory(directory)
     archive.add("dev/console", mode=0o020600, device=(5, 1))
     archive.add("var/run", b"/run", 0o120777)
@@ -94,7 +106,8 @@ def build(roots, kernel_root, own):
 
 
 def make_rig(out, store, own):
-    roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*") for package in PACKAGES]
+    roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*")
+             for package in PACKAGES]
     kernel_root = linux.fetch_kernel(store)
     shutil.copy(next(kernel_root.glob("boot/vmlinuz-*")), out / "vmlinuz")
     (out / "rig.cpio.gz").write_bytes(gzip.compress(build(roots, kernel_root, own), 6, mtime=0))

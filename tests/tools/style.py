@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One hand for all C, as far as a machine can tell; lint.py asks for each file.
 
-Lines have at most 100 columns and no tabs. A function's brace has a line of its own. What an if, for,
-while or else governs has a line of its own, too; only a guard, `if (...) return ...;`, is one line, and
-always is where it fits. Macros may be as dense as they need.
+Lines have at most 100 columns and no tabs. A function's brace has a line of its own. What an if,
+for, while or else governs has a line of its own, too; only a guard, `if (...) return ...;`, is one
+line, and always is where it fits. Macros may be as dense as they need.
 """
 import re
 
@@ -21,6 +21,21 @@ def blanked(text):
     text = re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text, flags=re.S)
     text = re.sub(r"^[ \t]*#(?:.*\\\n)*.*$", blank, text, flags=re.M)
     return [line.rstrip() for line in text.split("\n")]
+
+
+def wide(lines, width):
+    """Numbers of the lines that are too long; a tab reaches to the next eighth column."""
+    return [number for number, line in enumerate(lines, 1) if len(line.expandtabs()) > width]
+
+
+def prose(text):
+    """The lines of a text in Markdown, less what is not wrapped: tables, titles, what is shown."""
+    shown, lines = False, []
+    for line in text.split("\n"):
+        fence = line.lstrip().startswith("```")
+        lines.append("" if shown or fence or line.startswith(("|", "#")) else line)
+        shown ^= fence
+    return lines
 
 
 def closing(line, start):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Every path through entry.asm, as it was assembled: what no guest under QEMU can show.
 
-No guest notices when ring 0 runs with AC set: SMAP is then open, and nothing goes wrong until a bug makes it go wrong. Nor can one
-interrupt the one instruction between SWAPGS and SYSRET. So all paths are walked from each way into ring 0 to each way out, with the
-facts that change on the way: whose GS base it is, whether DF may be set, whether AC may be, what was looked at since C ran last. What
+No guest notices when ring 0 runs with AC set: SMAP is then open, and nothing goes wrong until a bug
+makes it go wrong. Nor can one interrupt the one instruction between SWAPGS and SYSRET. So all paths
+are walked from each way into ring 0 to each way out, with the facts that change on the way: whose
+GS base it is, whether DF may be set, whether AC may be, what was looked at since C ran last. What
 must hold where is in `step`.
 """
 import collections
@@ -18,20 +19,25 @@ import machine
 ROOT = pathlib.Path(__file__).parents[2]
 OBJECT = machine.BUILD / "hv-obj" / "hypervisor" / "entry" / "entry.asm.o"
 GUEST, OURS, EITHER = "the guest's", "ours", "not known"
-# What ring 3 may have in its flags, and what it always has (I7): CF PF AF ZF SF TF DF OF RF AC ID; IF and the constant bit.
+# What ring 3 may have in its flags, and what it always has (I7): CF PF AF ZF SF TF DF OF RF AC ID;
+# IF and the constant bit.
 MAY, MUST = 0x250dd5, 0x202
 
 
-# What is asked before a guest goes on, each by a comparison and the jump behind it: work for this CPU, an event pending, the mask.
-QUESTIONS = {r"cmp DWORD PTR gs:\S+,0x0$": "jne", r"cmp BYTE PTR \[rax\],0x0$": "je", r"cmp BYTE PTR \[rax\+0x1\],0x0$": "jne"}
+# What is asked before a guest goes on, each by a comparison and the jump behind it: work for this
+# CPU, an event pending, the mask.
+QUESTIONS = {r"cmp DWORD PTR gs:\S+,0x0$": "jne",
+             r"cmp BYTE PTR \[rax\],0x0$": "je", r"cmp BYTE PTR \[rax\+0x1\],0x0$": "jne"}
 State = collections.namedtuple("State", "gs df ac msrs asked", defaults=(0, ()))
 
 
 class Code:
-    """The instructions of the section by address, the symbols by name, and what each call's relocation names."""
+    """The instructions of the section by address, the symbols by name, and what each call's
+    relocation names."""
 
     def __init__(self):
-        text = subprocess.run(["objdump", "-Dr", "-M", "intel", "--no-show-raw-insn", "-j", ".entry", str(OBJECT)],
+        text = subprocess.run(["objdump", "-Dr",
+                               "-M", "intel", "--no-show-raw-insn", "-j", ".entry", str(OBJECT)],
                               capture_output=True, text=True, check=True).stdout
         self.at, self.symbols, self.next = {}, {}, {}
         last = None
@@ -42,13 +48,16 @@ class Code:
                 if last is not None:
                     self.next[last] = address
                 last = address
-            elif (match := re.match(r"\s+[0-9a-f]+: R_X86_64_\w+\s+(\w+)", line)) and self.at[last].startswith("call"):
+            elif (match := re.match(r"\s+[0-9a-f]+: R_X86_64_\w+\s+(\w+)", line)) \
+                    and self.at[last].startswith("call"):
                 self.at[last] = "call " + match[1]
-        for line in subprocess.run(["nm", str(OBJECT)], capture_output=True, text=True, check=True).stdout.splitlines():
+        for line in subprocess.run(["nm", str(OBJECT)],
+                                   capture_output=True, text=True, check=True).stdout.splitlines():
             if match := re.match(r"([0-9a-f]+) [tT] (\S+)", line):
                 self.symbols[match[2]] = int(match[1], 16)
         self.swaps = {address for name, address in self.symbols.items() if name.endswith(".swap")}
-        self.names = {address: name for name, address in self.symbols.items() if not name.startswith("..")}
+        self.names = {address: name for name, address in self.symbols.items()
+                      if not name.startswith("..")}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +68,8 @@ def code():
 
 
 def where(code, address):
-    name = max((n for n in code.symbols if code.symbols[n] <= address and not n.startswith("..")), key=lambda n: code.symbols[n])
+    name = max((n for n in code.symbols if code.symbols[n] <= address and not n.startswith("..")),
+               key=lambda n: code.symbols[n])
     return f"{name}+{address - code.symbols[name]:#x} `{code.at[address]}`"
 
 
@@ -82,7 +92,8 @@ def step(code, address, state, path):
     word = text.split()[0]
     if "gs:" in text:
         assert state.gs == OURS, f"{here}: GS is {state.gs}"
-    if word == "swapgs" and address not in code.swaps:      # those at the two instructions: test_interrupted_ring0
+    # those at the two instructions: test_interrupted_ring0
+    if word == "swapgs" and address not in code.swaps:
         assert state.gs != EITHER, f"{here}: whose GS is it?"
         state = state._replace(gs=GUEST if state.gs == OURS else OURS)
     elif text.startswith("mov gs,"):
@@ -91,14 +102,19 @@ def step(code, address, state, path):
         state = state._replace(df=False)
     elif word in ("stac", "clac"):
         state = state._replace(ac=word == "stac")
-    elif word == "wrmsr":                       # on stacks of their own: GS from the stack's last word, and back
-        expected = (["mov ecx,0xc0000101", "rdmsr", "mov r12d,eax", "mov r13d,edx", "mov rax,QWORD PTR [rsp+0xa8]", "mov rdx,rax",
-                     "shr rdx,0x20"], ["mov ecx,0xc0000101", "mov eax,r12d", "mov edx,r13d"])[state.msrs]
-        assert before[-len(expected):] == expected, f"{here}: not after {expected}, but {before[-len(expected):]}"
+    # on stacks of their own: GS from the stack's last word, and back
+    elif word == "wrmsr":
+        expected = (["mov ecx,0xc0000101", "rdmsr",
+                     "mov r12d,eax", "mov r13d,edx", "mov rax,QWORD PTR [rsp+0xa8]", "mov rdx,rax",
+                     "shr rdx,0x20"], ["mov ecx,0xc0000101", "mov eax,r12d",
+                                       "mov edx,r13d"])[state.msrs]
+        assert before[-len(expected):] == expected, \
+            f"{here}: not after {expected}, but {before[-len(expected):]}"
         state = state._replace(gs=OURS if state.msrs == 0 else EITHER, msrs=state.msrs + 1)
     elif word == "call":
         assert state.gs == OURS, f"{here}: C is called with {state.gs} GS"
-        assert not state.df and not state.ac, f"{here}: C is called with {'DF' if state.df else 'AC'} as the guest left it"
+        assert not state.df and not state.ac, \
+            f"{here}: C is called with {'DF' if state.df else 'AC'} as the guest left it"
         state = state._replace(asked=tuple(QUESTIONS) if text == "call exit_work" else ())
     elif word in ("sysretq", "iretq"):
         way_out(code, address, state, before, here)
@@ -118,7 +134,8 @@ def step(code, address, state, path):
 def jumps(code, text, here, behind, before, state):
     word, target = text.split()[0], int(text.split()[1], 16)
     last = before[-1] if before else ""
-    if re.match(r"test BYTE PTR \[rsp\+0x(8|10)\],0x3", last):      # CS: from ring 0 or from a guest?
+    # CS: from ring 0 or from a guest?
+    if re.match(r"test BYTE PTR \[rsp\+0x(8|10)\],0x3", last):
         assert state.gs == EITHER and word == "je", f"{here}: asked twice, or the wrong way round"
         origin = OURS if code.names[target] == "from_ring0" else EITHER
         return [(behind, state._replace(gs=GUEST)), (target, state._replace(gs=origin))]
@@ -127,26 +144,35 @@ def jumps(code, text, here, behind, before, state):
             assert word == answer, f"{here}: the wrong way round"
             # Nothing is pending: then the mask does not matter.
             more = state.asked + ((question,) if word == "jne" else tuple(QUESTIONS)[1:])
-            return [(behind, state._replace(asked=state.asked + (question,))), (target, state._replace(asked=more))]
+            return [(behind, state._replace(asked=state.asked + (question,))),
+                    (target, state._replace(asked=more))]
     return [(behind, state), (target, state)]
 
 
 def way_out(code, address, state, before, here):
     name = code.names.get(address, "")
     if name == "guest_iretq" or code.at[address] == "sysretq":
-        assert state.gs == GUEST and before[-1] == "swapgs", f"{here}: GS is {state.gs}, after {before[-1]}"
-        assert set(state.asked) == set(QUESTIONS), f"{here}: C ran, and nobody looked for {set(QUESTIONS) - set(state.asked)}"
+        assert state.gs == GUEST and before[-1] == "swapgs", \
+            f"{here}: GS is {state.gs}, after {before[-1]}"
+        assert set(state.asked) == set(QUESTIONS), \
+            f"{here}: C ran, and nobody looked for {set(QUESTIONS) - set(state.asked)}"
         flags = [line for line in before if re.match(r"(and|or|mov) r11d?,", line)][-4:]
-        assert f"and r11d,{MAY:#x}" in flags and f"or r11d,{MUST:#x}" in flags, f"{here}: flags {flags}"
-        if code.at[address] == "sysretq":       # nothing between the guest's stack pointer and the way out touches the stack
+        assert f"and r11d,{MAY:#x}" in flags and f"or r11d,{MUST:#x}" in flags, \
+            f"{here}: flags {flags}"
+        # nothing between the guest's stack pointer and the way out touches the stack
+        if code.at[address] == "sysretq":
             tail = before[max(i for i, line in enumerate(before) if line.startswith("mov rsp,")):]
-            assert not [line for line in tail if re.match("push|pop|call", line)], f"{here}: on the guest's stack: {tail}"
-            assert ["mov rax,rcx", "sar rax,0x2f", "inc rax", "cmp rax,0x1"] == before[-10:-6], f"{here}: RIP is not looked at"
+            assert not [line for line in tail
+                        if re.match("push|pop|call", line)], f"{here}: on the guest's stack: {tail}"
+            assert ["mov rax,rcx", "sar rax,0x2f", "inc rax",
+                    "cmp rax,0x1"] == before[-10:-6], f"{here}: RIP is not looked at"
         else:
             assert "or eax,0x3" in before, f"{here}: CS may be ring 0's"
-    else:                                       # back into ring 0, or to a guest by a stack of its own
+    # back into ring 0, or to a guest by a stack of its own
+    else:
         assert state.msrs in (0, 2), f"{here}: GS is not given back"
-        assert before[-1] == "add rsp,0x8" and before[-2] == "pop rdi", f"{here}: the vector is still on the stack"
+        assert before[-1] == "add rsp,0x8" and before[-2] == "pop rdi", \
+            f"{here}: the vector is still on the stack"
 
 
 def test_exceptions(code):
@@ -154,7 +180,8 @@ def test_exceptions(code):
         walk(code, code.symbols["vector_stubs"] + 16 * vector, State(EITHER, True, True))
 
 
-@pytest.mark.parametrize("entry", ["debug_entry", "nmi_entry", "machine_check_entry", "double_fault_entry"])
+@pytest.mark.parametrize("entry",
+                         ["debug_entry", "nmi_entry", "machine_check_entry", "double_fault_entry"])
 def test_stacks_of_their_own(code, entry):
     seen = walk(code, code.symbols[entry], State(EITHER, True, True))
     assert any(code.at[address] == "call paranoid_trap" for address, _ in seen)
@@ -169,30 +196,35 @@ def test_system_calls(code, entry):
 def test_flags_that_syscall_clears():
     text = (ROOT / "hypervisor" / "machine" / "cpu.c").read_text()
     mask = re.search(r"#define SYSCALL_FLAG_MASK[ \\\n]*\((.*)\)", text)[1].split(" | ")
-    assert sorted(mask) == sorted(f"RFLAGS_{name}" for name in ("TF", "IF", "DF", "IOPL", "NT", "RF", "AC"))
+    assert sorted(mask) == sorted(f"RFLAGS_{name}"
+                                  for name in ("TF", "IF", "DF", "IOPL", "NT", "RF", "AC"))
     assert "wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);" in text
 
 
-@pytest.mark.parametrize("service", ["load_gs_selector", "bounce_write", "idle_once", "enter_guest", "iretq_failed"])
+@pytest.mark.parametrize("service", ["load_gs_selector",
+                                     "bounce_write", "idle_once", "enter_guest", "iretq_failed"])
 def test_services(code, service):
     walk(code, code.symbols[service], State(OURS, False, False))
 
 
 def test_faults_in_services(code):
-    """Where a guarded instruction goes on when it faults: SMAP is open there, or GS was changed back by from_ring0."""
+    """Where a guarded instruction goes on when it faults: SMAP is open there, or GS was changed
+    back by from_ring0."""
     walk(code, code.symbols["bounce_failed"], State(OURS, False, True))
     walk(code, code.symbols["load_gs_instruction.bad"], State(OURS, False, False))
 
 
 def test_interrupted_ring0(code):
-    """The two instructions that run with the guest's GS base are told from all others, before C is called and after."""
+    """The two instructions that run with the guest's GS base are told from all others, before C is
+    called and after."""
     def asks(address):
         lines = []
         while len(lines) < 7:
             lines.append(code.at[address])
             address = code.next[address]
         return lines
-    wanted = [r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax", "je ", r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax", "jne ", "swapgs"]
+    wanted = [r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax",
+              "je ", r"lea rax,\[rip", r"cmp QWORD PTR \[rsp\+0x80\],rax", "jne ", "swapgs"]
     calls = [a for a, text in code.at.items() if text == "call ring0_trap"]
     assert len(calls) == 1
     begin = code.symbols["from_ring0"]
@@ -200,7 +232,8 @@ def test_interrupted_ring0(code):
     second = next(a for a in code.at if a > calls[0] and code.at[a].startswith("lea rax"))
     assert first < calls[0] < second
     for start in first, second:
-        assert all(re.match(pattern, text) for pattern, text in zip(wanted, asks(start))), asks(start)
+        assert all(re.match(pattern, text) for pattern, text in zip(wanted, asks(start))), \
+            asks(start)
 
 
 def test_smap_sites_are_all_known():

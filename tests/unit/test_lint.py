@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""make lint on the arrows between the rooms of hypervisor/: those that there are, and one of each kind
-that there must not be."""
+"""make lint on the arrows between the rooms of hypervisor/: those that there are, and one of each
+kind that there must not be."""
 import pathlib
 import sys
 
@@ -31,9 +31,12 @@ def test_what_there_is(found):
 
 
 @pytest.mark.parametrize("who, whom", [
-    ("lib/list.h", "machine/cpu.h"), ("machine/acpi.c", "memory/paging.h"), ("memory/tlb.h", "domain/domain.h"),
-    ("memory/frame.c", "calls/foreign.h"), ("domain/switch.c", "entry/trap.h"), ("entry/traps.c", "emulate/privileged.h"),
-    ("domain/vcpu.c", "entry/guest_entry.h"), ("entry/guest_entry.h", "domain/events.h"), ("control/sysctl.c", "boot/boot.h"),
+    ("lib/list.h", "machine/cpu.h"), ("machine/acpi.c", "memory/paging.h"),
+    ("memory/tlb.h", "domain/domain.h"),
+    ("memory/frame.c", "calls/foreign.h"), ("domain/switch.c", "entry/trap.h"),
+    ("entry/traps.c", "emulate/privileged.h"),
+    ("domain/vcpu.c", "entry/guest_entry.h"),
+    ("entry/guest_entry.h", "domain/events.h"), ("control/sysctl.c", "boot/boot.h"),
     ("elsewhere/a.c", "lib/list.h")])
 def test_an_arrow_upwards(found, who, whom):
     assert any(line.startswith(f"hypervisor/{who}: includes {whom}")
@@ -43,10 +46,12 @@ def test_an_arrow_upwards(found, who, whom):
 def test_an_excuse_that_is_not_needed_any_more(found):
     excused = set(rooms_map.UPWARDS)
     for arrow in excused:
-        assert any("no more" in line for line in problems([other for other in found if other != arrow]))
+        assert any("no more" in line
+                   for line in problems([other for other in found if other != arrow]))
 
 
 def test_a_picture_of_something_else(found):
-    missing = [arrow for arrow in found if not (arrow[0].startswith("boot/") and arrow[1].startswith("domain/"))]
+    missing = [arrow for arrow in found
+               if not (arrow[0].startswith("boot/") and arrow[1].startswith("domain/"))]
     assert problems(found, rooms_map.picture(missing)) == [
         "hypervisor/rooms.svg: shows other arrows than there are: make map"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What make says to people: of a tool that is missing, of a step that is none, of edits; and what a choice of tests needs."""
-import os
+"""What make says to people: of a tool that is missing, of a step that is none, of edits; and what a
+choice of tests needs."""
 import os
 import pathlib
 import re
@@ -14,14 +14,18 @@ PORT = ROOT / "patches/tools/port.py"
 
 
 def run(*words):
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}     # of a make around us
-    return subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True, env=quiet)
+    # of a make around us
+    quiet = {name: value for name,
+             value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run([str(word) for word in words],
+                          cwd=ROOT, capture_output=True, text=True, env=quiet)
 
 
 def test_a_missing_tool_is_named():
     found = run("make", "-n", "NASM=no-nasm-here", "all")
     assert found.returncode == 2
-    assert "not installed: no-nasm-here. `make deps` installs what Domus is built with" in found.stderr
+    assert "not installed: no-nasm-here. `make deps` installs what Domus is built with" \
+        in found.stderr
     assert run("make", "-n", "NASM=no-nasm-here", "help").returncode == 0
 
 
@@ -32,21 +36,34 @@ def test_an_unknown_target_is_told_who_knows_them():
     assert len(found.stderr.splitlines()) == 1
 
 
+# It misses no Ctrl-c, not even one between its prompt and its reading.
 DEBUGGER = """#!/usr/bin/env python3
-import signal
-signal.signal(signal.SIGINT, lambda *_: print("stopped", flush=True))
-while input("(gdb) ") != "quit":
-    pass
+import os, signal, threading
+
+def prompt():
+    while input("(gdb) ") != "quit":
+        pass
+    os._exit(0)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+threading.Thread(target=prompt).start()
+while signal.sigwait({signal.SIGINT}):
+    print("stopped", flush=True)
 """
 
 
 def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
-    """make, which waits for the debugger's end, would call it an error. The two programs are small ones of the same names."""
+    """make, which waits for the debugger's end, would call it an error. The two programs are small
+    ones of the same names."""
     for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", "#!/bin/sh\nexec sleep 60\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {ROOT}/tests/tools/run.py {tmp_path} --gdb\n")
-    make = pexpect.spawn("make", ["-f", f"{tmp_path}/makefile"], encoding="utf-8", echo=False, timeout=30,
+    for name in ("domus.iso", "disk.img"):
+        (tmp_path / name).touch()
+    run_py = ROOT / "pvguest-sdk/tools/run.py"
+    (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {run_py} {tmp_path} --gdb\n")
+    make = pexpect.spawn("make", ["-f", f"{tmp_path}/makefile"],
+                         encoding="utf-8", echo=False, timeout=30,
                          env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     make.expect_exact("(gdb) ")
     for _ in range(2):
@@ -61,7 +78,8 @@ def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
 def test_steps_that_are_none():
     for step in ("0", "12", "foo", "05", "1.5", "-1"):
         found = run("make", "DEPS=present", "port", f"STEP={step}")
-        assert found.returncode == 2 and f"STEP={step}: there is no such patch. The series has 11" in found.stderr
+        assert found.returncode == 2 \
+            and f"STEP={step}: there is no such patch. The series has 11" in found.stderr
         assert not found.stdout                                 # and nothing was built before
     assert run(sys.executable, PORT, "step", "patches/series", "11").returncode == 0
 
@@ -91,18 +109,41 @@ def test_edits_of_a_step_stay(tmp_path):
 
 
 def test_to_boot_a_step_is_no_edit(tmp_path):
-    """What boot.py writes does not lie in the tree, where the next `make port STEP=1` would take it for somebody's change."""
-    tree, kernel, disk = (tmp_path / name for name in ("port/step-1", "insula.elf", "native/insula-fs.img"))
+    """What boot.py writes does not lie in the tree, where the next `make port STEP=1` would take it
+    for somebody's change."""
+    tree, kernel, disk = (tmp_path / name
+                          for name in ("port/step-1", "insula.elf", "native/insula-fs.img"))
     apply(tree, 1)
     disk.parent.mkdir()
     disk.touch()
     kernel.touch()
     boot = PORT.parent / "boot.py"
     functions = boot.read_text().split("\ntry:\n    main()")[0]
-    found = run(sys.executable, "-c", f"__file__ = {str(boot)!r}\n{functions}\nmachine.Machine = lambda *_, **__: None\n"
+    found = run(sys.executable, "-c",
+                f"__file__ = {str(boot)!r}\n{functions}\nmachine.Machine = lambda *_, **__: None\n"
                 f"domu('step-1', {str(kernel)!r}, '', '')", tmp_path)
     assert found.returncode == 0, found.stderr
     assert apply(tree, 1).count("PATCH") == 1
+
+
+def test_what_run_is_given():
+    """LINUX=1 and ADD=... are options of run.py; Linux comes from Debian's archive, or is missed by
+    name."""
+    said = run("make", "-n", "DEPS=present", "LINUX=1", "ADD=a.elf b.cfg", "do-run").stdout
+    command = said.replace("\\\n", " ").splitlines()[-1]
+    assert re.search(r"run\.py build --add a\.elf +--add b\.cfg +--memory 1536 +--forward "
+                     r"tcp:0:10\.0\.2\.30:80"
+                     r" .*--add build/linux/vmlinux .*--add tests/linux/linux\.cfg$",
+                     command), command
+    assert "Debian's Linux is not here" in said
+    assert run("make", "-n", "DEPS=present",
+               "do-run").stdout.splitlines()[-1].strip().endswith("run.py build")
+
+
+def test_the_size_of_the_port_is_todays():
+    said = run(sys.executable, PORT.with_name("portsize.py"),
+               "patches/insula", "patches/series").stdout
+    assert said.strip() in (ROOT / "patches/README.md").read_text()
 
 
 def test_what_chosen_tests_need():
@@ -124,21 +165,73 @@ def test_lint_does_not_look_into_a_build(tmp_path):
         folder.rmdir()
 
 
+MAKEFILES = [ROOT / "Makefile", *ROOT.glob("*/build.mk")]
+
+
+def targets():
+    """Those that are for people: by a plain name, and no file."""
+    database = run("make", "-pqRr", "help").stdout
+    phony = re.search(r"^\.PHONY: (.*)$", database, re.M).group(1).split()
+    return {name for name in phony if name.islower() and not name.startswith("do-")}
+
+
 def test_documents_name_targets_and_variables_that_there_are():
     """Each `make TARGET VARIABLE=...` of a document or of make help."""
-    documents = [path.read_text() for path in ROOT.glob("**/*.md") if "build" not in path.parts[len(ROOT.parts)]]
-    database = run("make", "-pqRr", "help").stdout
-    targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", database, re.M))
-    makefiles = "".join(path.read_text() for path in [ROOT / "Makefile", *ROOT.glob("*/build.mk")])
-    said = re.findall(r"(?:^(?=make [a-z-]+(?: [A-Z_]+=\S*)*(?:  |$))|`)make((?: [a-z][a-z-]*\b(?![/.]))?(?: [A-Z_]+=\S*)*)", "\n".join([run("make", "help").stdout, *documents]), re.M)
+    documents = [path.read_text() for path in ROOT.glob("**/*.md")
+                 if not path.parts[len(ROOT.parts)].startswith("build")]
+    text = "\n".join([run("make", "help").stdout, *documents])
+    names = r"(?: [A-Z_]+=\S*)*"
+    said = re.findall(rf"(?:^(?=make [a-z-]+{names}(?:  |$))|`)make((?: "
+                      rf"[a-z][a-z-]*\b(?![/.]))?{names})",
+                      text, re.M)
+    makefiles = "".join(path.read_text() for path in MAKEFILES)
+    known = targets()
     assert len(said) > 40
-    for words in said:
-        for word in words.split():
-            if "=" in word:
-                name = word.split("=")[0]
-                assert re.search(rf"\$\({name}\)|^{name} *[?:]?=|(?:ifdef|origin) {name}\b|\$\(if \$\({name}\)", makefiles, re.M), f"make{words}: {name}"
-            else:
-                assert word in targets, f"make{words}"
+    for word in {word for words in said for word in words.split()}:
+        name, is_variable, _ = word.partition("=")
+        if is_variable:
+            assert re.search(rf"^{name} *[?:]?=", makefiles, re.M), f"make {word}"
+        else:
+            assert name in known, f"make {word}"
+
+
+def test_help_names_every_target_and_variable():
+    said = run("make", "help").stdout
+    assert targets() == set(re.findall(r"\bmake ([a-z][a-z-]*)(?= {2,}|: |$)", said, re.M)) | \
+        {"all"}
+    variables = {name for path in MAKEFILES
+                 for name in re.findall(r"^([A-Z_]+) +\?=", path.read_text(), re.M)}
+    assert variables - {"CC"} == set(re.findall(r"\b([A-Z_]+)=", said))
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_assembly_follows_what_it_includes(tmp_path):
+    build, made = ("make", "DEPS=present",
+                   f"B={tmp_path}"), f"{tmp_path}/hv-obj/hypervisor/memory/access.asm.o"
+    assert run(*build, made).returncode == 0
+    assert run(*build, "-q", made).returncode == 0
+    assert run(*build, "-q", "-W", "hypervisor/machine/asm.inc", made).returncode == 1
+
+
+def test_what_has_other_parts_is_made_again(tmp_path):
+    """However old they are."""
+    (tmp_path / "makefile").write_text("""include Makefile
+$(B)/whole: $$(call others,$$@,$$(PARTS))
+\t@echo $(PARTS) > $@
+\t$(call remember,$(PARTS))
+""")
+    for parts, status in (("a b", 1), ("a b", 0), ("b a", 0), ("a", 1), ("a c", 1), ("c a", 0)):
+        build = ("make", "-f", tmp_path / "makefile", "DEPS=present", f"B={tmp_path}",
+                 f"PARTS={parts}", f"{tmp_path}/whole")
+        assert run(*build, "-q").returncode == status, parts
+        assert run(*build).returncode == 0
+        assert set((tmp_path / "whole").read_text().split()) == set(parts.split())
+
+
+def test_silence(tmp_path):
+    build = ("make", "DEPS=present", f"B={tmp_path}", f"{tmp_path}/hv-obj/hypervisor/boot/main.c.o")
+    assert "CC      hypervisor/boot/main.c\n" in run(*build).stdout
+    assert run(*build[:2], "-s", *build[2:], "-W", "hypervisor/boot/main.c").stdout == ""
 
 
 def test_offsets_follow_every_header(tmp_path):
@@ -149,4 +242,5 @@ def test_offsets_follow_every_header(tmp_path):
     assert {"hypervisor/domain/domain.h", "hypervisor/lib/pqueue.h"} <= set(read)
     assert run("make", "DEPS=present", f"B={tmp_path}", "-q", offsets).returncode == 0
     for header in sorted(set(read)):
-        assert run("make", "DEPS=present", f"B={tmp_path}", "-q", "-W", header, offsets).returncode == 1
+        assert run("make", "DEPS=present", f"B={tmp_path}",
+                   "-q", "-W", header, offsets).returncode == 1

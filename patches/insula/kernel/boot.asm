@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; From GRUB to C. GRUB leaves us in 32-bit protected mode without paging, EBX pointing at the multiboot2 information.
-; We build tables that map the first 4 GiB three ways with 2 MiB pages (identity, to survive the switch; direct map;
-; kernel image), turn on long mode, and jump up to kernel_main(information) at its linked address.
+; From GRUB to C. GRUB leaves us in 32-bit protected mode without paging, EBX pointing at what it
+; tells us. Tables map the first 4 GiB three ways with 2 MiB pages (identity, to survive the switch;
+; direct map; kernel image); then long mode, and kernel_main(information) at its linked address.
 
 KERNEL_BASE equ 0xffffffff80000000
 P_W         equ 3                       ; present, writable

@@ -1,12 +1,12 @@
 ; SPDX-License-Identifier: MIT
-; Every way into the kernel and the one way out. Each entry leaves this frame (struct frame) on the process's kernel
-; stack, and calls trap(frame):
+; Every way into the kernel and the one way out. Each entry leaves this frame (struct frame) on the
+; process's kernel stack, and calls trap(frame):
 ;
 ;       ss rsp flags cs rip          pushed by the CPU, or by system_call_entry in its place
-;       error vector                 the CPU's error code, or 0; the vector, or 0x100 for a system call
+;       error vector                 the CPU's error code, or 0; the vector, 0x100 for a system call
 ;       rax rbx rcx rdx rsi rdi rbp r8 .. r15
 ;
-; GS: while the kernel runs, GS points at its own two words (user stack, kernel stack); swapgs at each crossing.
+; GS: in the kernel it points at two words (user stack, kernel stack); swapgs at each crossing.
 
 USER_DATA equ 0x1b
 USER_CODE equ 0x23
@@ -48,7 +48,7 @@ save_registers:
         push r15
         cld
         mov rdi, rsp
-        call trap                       ; the frame keeps the stack aligned to 16: 22 words on an aligned top
+        call trap                       ; 22 words on an aligned top: still aligned to 16
 
 trap_return:                            ; also where a new process begins; interrupts are off
         pop r15
@@ -73,7 +73,7 @@ trap_return:                            ; also where a new process begins; inter
 .return:
         iretq                           ; not sysret, which faults in ring 0 on a bad user RIP
 
-; `syscall` changes no stack and saves only RIP (in RCX) and flags (in R11); interrupts are off by FMASK.
+; `syscall` changes no stack, saves only RIP (in RCX) and flags (in R11); FMASK masks interrupts.
 system_call_entry:
         swapgs
         mov [gs:0], rsp

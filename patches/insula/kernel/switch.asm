@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-; switch_context(&save, load): leave one kernel stack, continue on another. The compiler saved the rest already.
+; switch_context(&save, load): from one kernel stack to another. The compiler saved the rest.
 
 section .text
 global switch_context

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Makes a file system image for Insula: mkfs.py IMAGE MEBIBYTES PROGRAM...
 
-The layout is include/disk_format.h's. Programs go to /bin, named by their files without suffix; /dev/console and a
-README are made too. The image is built in memory and written at once."""
+The layout is include/disk_format.h's. Programs go to /bin, named by their files without suffix;
+/dev/console and a README are made too. The image is built in memory and written at once."""
 import struct
 import sys
 from pathlib import Path
@@ -22,7 +22,8 @@ class Image:
         self.data_start = self.bitmap + 1
         self.bytes = bytearray(self.blocks * BLOCK)
         self.next_block, self.next_inode = self.data_start, ROOT
-        struct.pack_into("<7I", self.bytes, 0, 0x414C5553, self.blocks, INODES, self.inode_start, self.bitmap,
+        struct.pack_into("<7I", self.bytes, 0, 0x414C5553,
+                         self.blocks, INODES, self.inode_start, self.bitmap,
                          self.data_start, self.log)
 
     def block(self, content):
@@ -65,9 +66,11 @@ def main():
     image = Image(int(sys.argv[2]))
     root, bin_, dev = image.inode(), image.inode(), image.inode()
     assert root == ROOT
-    programs = [(image.fill(image.inode(), FILE, 1, Path(p).read_bytes()), Path(p).stem) for p in sys.argv[3:]]
+    programs = [(image.fill(image.inode(), FILE, 1, Path(p).read_bytes()), Path(p).stem)
+                for p in sys.argv[3:]]
     console = image.fill(image.inode(), DEVICE, 1, device=1)
-    readme = image.fill(image.inode(), FILE, 1, b"Welcome to Insula. Programs are in /bin; try ls, ps, tests.\n")
+    readme = image.fill(image.inode(), FILE,
+                        1, b"Welcome to Insula. Programs are in /bin; try ls, ps, tests.\n")
     image.directory(bin_, root, programs)
     image.directory(dev, root, [(console, "console")])
     image.directory(root, root, [(bin_, "bin"), (dev, "dev"), (readme, "README")])

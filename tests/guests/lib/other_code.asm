@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; The whole program of the other domain (other.h): copied into its page OTHER_CODE, it makes the hypercalls that are put into its mailbox,
-; and yields while there is none. It masks nothing, knows no events and no traps: whatever goes wrong ends its domain.
+; The whole program of the other domain (other.h): copied into its page OTHER_CODE, it makes the
+; hypercalls that are put into its mailbox, and yields while there is none. It masks nothing, knows
+; no events and no traps: whatever goes wrong ends its domain.
 
 bits 64
 

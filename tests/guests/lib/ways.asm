@@ -1,7 +1,9 @@
 ; SPDX-License-Identifier: MIT
-; The ways into ring 0 that a probe can take, and the entries where it is caught afterwards; probe.h describes struct probe.
+; The ways into ring 0 that a probe can take, and the entries where it is caught afterwards; probe.h
+; describes struct probe.
 ;
-; A way begins with POPFQ, so that flags which act at once (TF) act on the one instruction that follows.
+; A way begins with POPFQ, so that flags which act at once (TF) act on the one instruction that
+; follows.
 
 bits 64
 default rel
@@ -20,7 +22,8 @@ default rel
 %define REG(n)       (P_REGISTERS + 8 * (n))
 
 extern hypercall_page, shared_info, turn, probe_stray
-global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80, probe_int_gate, probe_nmi
+global probe_run, probe_entries, probe_event, probe_syscall, probe_failsafe, probe_int80
+global probe_int_gate, probe_nmi
 global probe_spinning, probe_user_cs, probe_user_ss, probe_user_how, probe_user_rip, probe_user_rsp
 
 section .text progbits alloc exec nowrite align=16
@@ -87,8 +90,8 @@ way_spin_at:
         jne     way_spin_at
         way_end spin
 
-; Ways that need a frame on the stack: made of words in memory, since every register is the caller's already. The flags of the
-; probe are the frame's, and those with which the instruction is done.
+; Ways that need a frame on the stack: made of words in memory, since every register is the caller's
+; already. The flags of the probe are the frame's, and those with which the instruction is done.
 %macro hardware_frame 2                 ; cs, rip
         pop     qword [abs words]
         mov     [abs words + 8], rsp
@@ -128,7 +131,8 @@ way_iretq_at:
         iretq
         way_end iretq
 
-; To user mode, at probe_user_cs:probe_user_rip with probe_user_ss:probe_user_rsp and the flags of the probe.
+; To user mode, at probe_user_cs:probe_user_rip with probe_user_ss:probe_user_rsp and the flags of
+; the probe.
 global way_user, way_user_at, way_user_end
 way_user:
         pop     qword [abs words]
@@ -190,7 +194,8 @@ through:
         push    -1
         jmp     caught
 
-; What the hypervisor pushed: rcx r11 [error] rip cs rflags rsp ss. Made uniform: vector error rip cs rflags rsp ss. No flag changes.
+; What the hypervisor pushed: rcx r11 [error] rip cs rflags rsp ss. Made uniform: vector error rip
+; cs rflags rsp ss. No flag changes.
 %macro entry 2                          ; vector, 1 if there is an error code
         pop     rcx
         pop     r11
@@ -269,7 +274,8 @@ caught:                                 ; rsp: vector error rip cs rflags rsp ss
         pop     rbx
         ret
 
-stray:                                  ; no probe is under way on this stack: the test itself trapped
+; no probe is under way on this stack: the test itself trapped
+stray:
         lea     rdi, [rsp + 16]
         call    probe_stray
 

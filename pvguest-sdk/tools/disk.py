@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes a disk image with a GPT and named partitions, as the real disk of a test machine.
+"""Makes a disk image with a GPT and named partitions: the disk of a machine, which dom0 gives to
+its guests by partitions (`disk = [ 'phy:NAME,xvda,w' ]`).
 
-    disk.py OUT.img NAME=SIZE[:FILE] ...        SIZE in MiB; FILE's bytes are put at the partition's start
+A partition is NAME=SIZE or NAME=SIZE:FILE, SIZE in MiB; FILE's bytes are put at its start.
 
-Layout as in the UEFI specification, chapter 5: protective MBR, header at sector 1, 128 entries of 128 bytes from sector 2,
-their mirror at the end of the disk. Identifiers derive from the names, so the same arguments give the same bytes.
+Layout as in the UEFI specification, chapter 5: protective MBR, header at sector 1, 128 entries of
+128 bytes from sector 2, their mirror at the end of the disk. Identifiers derive from the names, so
+the same arguments give the same bytes.
 """
+import argparse
 import pathlib
 import struct
-import sys
 import uuid
 import zlib
+
+import host
 
 SECTOR = 512
 ENTRIES = 128
@@ -26,14 +30,17 @@ def guid_of(name):
 
 
 def protective_mbr(sectors):
-    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00", 0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF))
+    entry = struct.pack("<B3sB3sII", 0, b"\x00\x02\x00",
+                        0xEE, b"\xff\xff\xff", 1, min(sectors - 1, 0xFFFFFFFF))
     return bytes(446) + entry + bytes(48) + b"\x55\xaa"
 
 
 def header(sectors, here, other, table_at, table_crc):
     def pack(own_crc):
-        return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, own_crc, 0, here, other, 2 + ENTRY_SECTORS,
-                           sectors - ENTRY_SECTORS - 2, guid_of("disk").bytes_le, table_at, ENTRIES, ENTRY_SIZE, table_crc)
+        return struct.pack("<8sIIIIQQQQ16sQIII",
+                           b"EFI PART", 0x10000, 92, own_crc, 0, here, other, 2 + ENTRY_SECTORS,
+                           sectors - ENTRY_SECTORS - 2, guid_of("disk").bytes_le,
+                           table_at, ENTRIES, ENTRY_SIZE, table_crc)
     return pack(zlib.crc32(pack(0))).ljust(SECTOR, b"\0")
 
 
@@ -41,9 +48,12 @@ def make_disk(out, partitions):
     """partitions: [(name, MiB, path or None)]. The image is sparse where nothing is written."""
     table, at = b"", ALIGN
     starts = []
+    if len(partitions) > ENTRIES:
+        raise host.Refused(f"{len(partitions)} partitions; a disk has room for {ENTRIES}")
     for name, mib, _ in partitions:
         length = mib * 2048
-        table += struct.pack("<16s16sQQQ72s", LINUX_DATA.bytes_le, guid_of(name).bytes_le, at, at + length - 1, 0,
+        table += struct.pack("<16s16sQQQ72s", LINUX_DATA.bytes_le,
+                             guid_of(name).bytes_le, at, at + length - 1, 0,
                              name.encode("utf-16-le")[:72].ljust(72, b"\0"))
         starts.append(at)
         at += length
@@ -64,21 +74,32 @@ def make_disk(out, partitions):
         for (name, mib, path), start in zip(partitions, starts):
             if path is None:
                 continue
-            data = pathlib.Path(path).read_bytes()
+            data = host.file(path).read_bytes()
             if len(data) > mib << 20:
-                sys.exit(f"disk.py: {path} ({len(data)} bytes) does not fit {name} ({mib} MiB)")
+                raise host.Refused(f"{path} ({len(data)} bytes) does not fit {name} ({mib} MiB)")
             disk.seek(start * SECTOR)
             disk.write(data)
     scratch.replace(out)
 
 
-def parse(argument):
+def partition(argument):
+    """NAME=SIZE[:FILE]"""
     name, _, rest = argument.partition("=")
     size, _, path = rest.partition(":")
+    if not name or not size.isdecimal() or not int(size):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not NAME=SIZE or NAME=SIZE:FILE, SIZE "
+                                         f"in MiB")
     return name, int(size), path or None
 
 
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", metavar="OUT.img")
+    parser.add_argument("partitions", nargs="+", type=partition, metavar="NAME=SIZE[:FILE]")
+    args = parser.parse_args()
+    make_disk(args.out, args.partitions)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    make_disk(sys.argv[1], [parse(argument) for argument in sys.argv[2:]])
+    host.run(main)

@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh: installs the Debian packages that Domus needs and that are missing; says which and why. A second run installs nothing.
+# deps.sh: installs the Debian packages that Domus needs and that are missing; says which and why. A
+# second run installs nothing.
 #   deps.sh            install what is missing (apt-get; through sudo when not root)
 #   deps.sh list       print the table only
-#   deps.sh peer DIR   fetch Debian's Xen 4.17 into DIR/xen.elf, without installing it (the real thing that the tests compare with)
+#   deps.sh peer DIR   fetch Debian's Xen 4.17 into DIR/xen.elf, without installing it (the real
+#                      thing that the tests compare with)
+#   deps.sh --help     this
 set -eu
 
 # package            why
@@ -30,7 +33,8 @@ gdb                  make gdb: the hypervisor under the debugger
 
 names() { echo "$PACKAGES" | awk 'NF { print $1 }'; }
 why() { echo "$PACKAGES" | awk -v p="$1" '$1 == p { $1 = ""; print }'; }
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]; }
+status() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true; }
+installed() { [ "$(status "$1")" = installed ]; }
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
@@ -44,24 +48,33 @@ need_lists() { ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; }
 fetch_peer() {
     peer=$1
     [ -s "$peer/xen.elf" ] && return 0
-    command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "peer: no apt-get here, so no real Xen" >&2; return 1; }
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
+        { echo "peer: no apt-get here, so no real Xen" >&2; return 1; }
     mkdir -p "$peer"
     if need_lists; then as_root apt-get -qq update || true; fi
-    # apt-get as root hands downloads to the user _apt, who may not write here: harmless, so its warning is dropped with the rest.
+    # apt-get as root hands downloads to the user _apt, who may not write here: harmless, so its
+    # warning is dropped with the rest.
     if ! (cd "$peer" && apt-get -qq download xen-hypervisor-4.17-amd64 >download.log 2>&1); then
-        echo "peer: Debian's xen-hypervisor-4.17-amd64 cannot be had ($peer/download.log); tests on real Xen are skipped" >&2
+        echo "peer: Debian's xen-hypervisor-4.17-amd64 cannot be had ($peer/download.log);" \
+            "tests on real Xen are skipped" >&2
         return 1
     fi
-    (cd "$peer" && dpkg -x xen-hypervisor-4.17-amd64_*.deb unpacked && gzip -dc unpacked/boot/xen-4.17-amd64.gz >xen.elf)
+    (cd "$peer" && dpkg -x xen-hypervisor-4.17-amd64_*.deb unpacked &&
+        gzip -dc unpacked/boot/xen-4.17-amd64.gz >xen.elf)
 }
 
 case "${1:-install}" in
+install) ;;
 list) echo "$PACKAGES"; exit 0 ;;
-peer) fetch_peer "$2"; exit $? ;;
+peer) [ -n "${2:-}" ] || { echo "deps.sh peer: into which folder?" >&2; exit 2; }
+    fetch_peer "$2"; exit $? ;;
+-h | --help) sed -n 's/^# \{0,1\}//p' "$0" | sed -n '3,/--help/p'; exit 0 ;;
+*) echo "deps.sh: $1 is not understood; deps.sh --help says what is" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    echo "deps: this system has no apt-get. Domus is built and tested with these Debian 12 packages:$PACKAGES" >&2
+    echo "deps: this system has no apt-get. Domus is built and tested with these Debian 12" \
+        "packages:$PACKAGES" >&2
     echo "deps: install their equivalents, then run: make DEPS=present TARGET" >&2
     exit 1
 fi
@@ -74,7 +87,9 @@ echo "Installing what is missing (Debian packages):"
 for package in $missing; do printf '  %-20s %s\n' "$package" "$(why "$package")"; done
 export DEBIAN_FRONTEND=noninteractive
 if need_lists; then as_root apt-get -qq update; fi
-install="env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install"
-# Lists may be old and name files that are gone from the mirror: fetch them anew once before giving up.
-# shellcheck disable=SC2086
-as_root $install $missing >/dev/null || { as_root apt-get -qq update; as_root $install $missing >/dev/null; }
+install="env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends"
+install="$install -o Dpkg::Use-Pty=0 install"
+# Lists may be old and name files that are gone from the mirror: fetch them anew once before giving
+# up. shellcheck disable=SC2086
+as_root $install $missing >/dev/null ||
+    { as_root apt-get -qq update; as_root $install $missing >/dev/null; }

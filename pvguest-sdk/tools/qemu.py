@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""The machine as QEMU makes it: a PC with one serial line, and a virtio disk and card when asked.
+
+Used by run.py and by the tests' machines, so that both are the same one.
+"""
+import ctypes
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import host
+
+PDEATHSIG = 1
+PROBE_SECONDS = 10
+# Serial line and QEMU's monitor on this terminal: Ctrl-a x ends it.
+TERMINAL = ["-serial", "mon:stdio"]
+# The serial line alone, for a program at the other end: no key has a meaning for QEMU.
+PIPE = ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none"]
+
+
+def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,
+            net=None, icount=False):
+    """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: a raw
+    image; net: QEMU's -netdev with the id n0."""
+    words = [host.program("qemu-system-x86_64"),
+             "-M", "q35", "-accel", accel, "-cpu", cpu, "-m", str(memory),
+             "-smp", str(smp), "-display", "none", "-vga", "none", *line, "-no-reboot", *boot]
+    if icount:
+        words += ["-icount", "shift=0,sleep=off"]
+    if disk:
+        words += ["-drive", f"if=none,id=d0,file={disk},format=raw" +
+                  (",snapshot=on" if snapshot else ""),
+                  "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+    if net:
+        return words + ["-netdev", net, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
+    return words + ["-nic", "none"]
+
+
+def from_iso(image):
+    return ["-boot", "d", "-cdrom", str(image)]
+
+
+def die_with_parent():
+    """Runs in the child: a QEMU whose master was killed must not live on."""
+    ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
+
+
+def free_port():
+    """A TCP/UDP port of the host that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# --- choosing an accelerator ----------------------------------------------------------------------
+def says(child, word, seconds):
+    """Whether a program says a word before it ends or the time is up."""
+    said, end = b"", time.monotonic() + seconds
+    while word not in said:
+        if not select.select([child.stdout], [], [], max(0, end - time.monotonic()))[0]:
+            return False
+        piece = os.read(child.stdout.fileno(), 4096)
+        if not piece:
+            return False
+        said += piece
+    return True
+
+
+def accelerator(image, kept):
+    """KVM only where it really runs the hypervisor: some machines have a /dev/kvm that cannot.
+    kept: the file that remembers the answer."""
+    kept = pathlib.Path(kept)
+    if kept.exists():
+        return kept.read_text().strip()
+    accel = "tcg"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        with subprocess.Popen(command(from_iso(image), line=PIPE, accel="kvm"),
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=die_with_parent) as child:
+            if says(child, b"dom0", PROBE_SECONDS):
+                accel = "kvm"
+            child.kill()
+    kept.write_text(accel + "\n")
+    return accel

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The kit without the tests: who has no folder tests/ makes an ISO, runs it with a guest of their
+own in it, and is told in a sentence what is wrong when something is."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+
+import pexpect
+import pytest
+
+import archive
+import disk
+import host
+import iso
+import machine
+import qemu
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "pvguest-sdk/tools"
+# What a build of all but the tests has made, so that making it again is a matter of seconds.
+BUILT = ("domus.elf", "domus-debug.elf",
+         "dom0.elf", "libpvguest.a", "libpvdrivers.a", "gen", "guest-obj", "hv-obj",
+         "hv-debug", "native", "port", "guests")
+
+
+def make(place, *words):
+    quiet = {name: value for name, value in os.environ.items()
+             if not name.startswith(("MAKE", "MFLAGS", "DOMUS_"))}
+    return subprocess.run(["make", "--no-print-directory", "DEPS=present", *words],
+                          cwd=place, env=quiet,
+                          capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A tree without tests/, built as far as this one is."""
+    place = tmp_path_factory.mktemp("kit")
+    for entry in ROOT.iterdir():
+        if entry.name in ("Makefile", "hypervisor", "builder", "pvguest-sdk", "drivers", "patches",
+                          "dom0"):
+            (place / entry.name).symlink_to(entry)
+    (place / "build").mkdir()
+    for name in BUILT:
+        subprocess.run(["cp", "-a", ROOT / machine.BUILD / name, place / "build"], check=True)
+    made = make(place)
+    assert made.returncode == 0, made.stdout + made.stderr
+    yield place
+    shutil.rmtree(place)
+
+
+def test_an_image_is_made_and_run(place):
+    with tarfile.open(place / "build/archive.tar") as tar:
+        names = tar.getnames()
+    assert {"hello.elf", "hello.cfg", "insula.elf", "insula1.cfg"} <= set(names)
+    assert not [name for name in names if name.startswith(("test-", "attack-"))]
+    (place / "mine.cfg").write_text('name = "mine"\nkernel = "mine.elf"\nmemory = 8\nextra = '
+                                    '"greetings=all"\n')
+    shutil.copy(place / "build/guests/hello.elf", place / "mine.elf")
+    (machine.BUILD / "logs").mkdir(exist_ok=True)
+    log = (machine.BUILD / "logs/kit-run.log").open("w")
+    box = pexpect.spawn("make", ["DEPS=present", "run", "ADD=mine.elf mine.cfg"],
+                        cwd=place, encoding="utf-8",
+                        codec_errors="replace", echo=False, timeout=90 * machine.PATIENCE,
+                        logfile=log,
+                        preexec_fn=machine.die_with_parent)
+    with log:
+        box.expect("`xl create -c mine.cfg` boots that guest")
+        box.expect("dom0: ready")
+        box.send("xl create -c mine.cfg\r")
+        box.expect("Hello from domain")
+        box.expect(r"The guest is gone.*dom0> ")
+        box.send("poweroff\r")
+        box.expect(pexpect.EOF)
+        box.close()
+        assert box.exitstatus == 0
+
+
+def test_what_needs_the_tests_is_not_there(place):
+    found = make(place, "test")
+    assert found.returncode == 2 \
+        and "there is no target or file 'test': `make help` lists" in found.stderr
+    said = make(place, "help").stdout
+    assert "make run " in said and "make iso " in said and "make test" not in said
+
+
+def test_each_tool_says_what_it_does():
+    for name in ("archive", "disk", "iso", "run"):
+        said = subprocess.run([sys.executable, TOOLS / f"{name}.py", "--help"],
+                              capture_output=True, text=True)
+        assert said.returncode == 0 and said.stdout.startswith(f"usage: {name}.py")
+
+
+@pytest.mark.parametrize("words, status, error", (
+    ("archive.py OUT nowhere.cfg", 1, "archive.py: there is no file nowhere.cfg"),
+    ("archive.py OUT README.md tests/README.md", 1, "archive.py: two files would be README.md"),
+    ("archive.py", 2, "usage: archive.py"),
+    ("disk.py OUT a=1 b", 2, "'b' is not NAME=SIZE or NAME=SIZE:FILE, SIZE in MiB"),
+    ("disk.py OUT a=0", 2, "'a=0' is not NAME=SIZE"),
+    ("disk.py OUT a=1:nowhere", 1, "disk.py: there is no file nowhere"),
+    ("disk.py OUT a=1:BUILD/disk.img", 1, "does not fit a (1 MiB)"),
+    ("iso.py OUT --hypervisor nowhere.elf", 1, "iso.py: there is no file nowhere.elf"),
+    ("iso.py OUT --hypervisor README.md --module tests/README.md",
+     1, "iso.py: two files of one name"),
+    ("iso.py OUT", 2, "--hypervisor"),
+    ("run.py nowhere", 1, "run.py: there is no folder nowhere: `make` builds into one"),
+    ("run.py BUILD --forward tcp:1:2", 2, "'tcp:1:2' is not tcp:PORT:ADDRESS:PORT"),
+    ("run.py BUILD --gdb --attach", 2, "not allowed with argument"),
+), ids=str)
+def test_what_is_wrong_is_said(tmp_path, words, status, error):
+    out = tmp_path / "out"
+    command = words.replace("OUT", str(out)).replace("BUILD", str(ROOT / machine.BUILD)).split()
+    found = subprocess.run([sys.executable, TOOLS / command[0], *command[1:]],
+                           cwd=ROOT, capture_output=True,
+                           text=True)
+    assert (found.returncode, found.stdout) == (status, "")
+    assert error in found.stderr and "Traceback" not in found.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("program, package", host.PACKAGES.items())
+def test_a_missing_program_is_named_with_its_package(tmp_path, monkeypatch, program, package):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(host.Refused,
+                       match=f"{program} is not installed; on Debian: apt-get install {package} "):
+        host.program(program)
+
+
+def test_images_are_the_same_again(tmp_path):
+    """And a file that is added takes the place of one that was there."""
+    (tmp_path / "a").write_text("first")
+    (tmp_path / "b").write_text("second")
+    base, over, again = (tmp_path / f"{name}.tar" for name in ("base", "over", "again"))
+    archive.make_archive(base, [tmp_path / "a", tmp_path / "b"])
+    archive.make_archive(over, [f"{tmp_path}/b=a"], base)
+    archive.make_archive(again, [f"{tmp_path}/b=a", tmp_path / "b"])
+    assert archive.members(over) == {"a": b"second", "b": b"second"}
+    assert over.read_bytes() == again.read_bytes()
+    for name in ("one", "two"):
+        disk.make_disk(tmp_path / name, [("x", 1, tmp_path / "a"), ("y", 1, None)])
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with pytest.raises(host.Refused, match="a disk has room for 128"):
+        disk.make_disk(tmp_path / "many", [(f"p{number}", 1, None) for number in range(129)])
+
+
+def test_grub_without_its_modules(tmp_path, monkeypatch):
+    tool = tmp_path / "grub-mkimage"
+    tool.write_text("#!/bin/sh\necho \"error: cannot open /usr/lib/grub/i386-pc/moddep.lst\"\n"
+                    "exit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(host.Refused, match="grub-pc-bin"):
+        iso.make_iso(tmp_path / "out.iso", [str(ROOT / "README.md")], [])
+
+
+@pytest.mark.parametrize("says, accelerator",
+                         (("(domus) dom0: 251 MiB", "kvm"), ("KVM: entry failed", "tcg")))
+def test_kvm_is_used_where_it_works(tmp_path, monkeypatch, says, accelerator):
+    machine_here = tmp_path / "qemu-system-x86_64"
+    machine_here.write_text(f"#!/bin/sh\necho '{says}'\nexec sleep 1\n")
+    machine_here.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(qemu.os, "access", lambda *_: True)
+    monkeypatch.setattr(qemu, "PROBE_SECONDS", 0.5)
+    assert qemu.accelerator("an.iso", tmp_path / "accel") == accelerator
+    machine_here.unlink()
+    # which is remembered
+    assert qemu.accelerator("an.iso", tmp_path / "accel") == accelerator
