@@ -11,12 +11,13 @@
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
+#include "dom0/network/br0.h"
 #include "dom0/options.h"
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
 #include "dom0/toolstack/address.h"
 #include "dom0/toolstack/commands.h"
-#include "dom0/toolstack/devices.h"
+#include "dom0/toolstack/domains.h"
 #include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
 #include <drivers/pci.h>
@@ -63,7 +64,7 @@ static void start_devices(const char *ip)
     disks_start(found < 0 ? NULL : virtio_blk_open(0));
     card = found < 0 ? NULL : virtio_net_open(0);
     pci_name_undriven();
-    must(devices_start(card), "the bridge");
+    must(br0_start(card), "the bridge");
     must(address_start(card, ip), "its own place at the bridge");
 }
 

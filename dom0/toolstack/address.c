@@ -4,8 +4,8 @@
  * (address.h).
  */
 #include "dom0/toolstack/address.h"
+#include "dom0/network/br0.h"
 #include "dom0/network/endpoint.h"
-#include "dom0/toolstack/devices.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
 #include <pvguest/time.h>
@@ -75,7 +75,7 @@ int address_start(const struct netport *card, const char *ip)
     int error;
 
     endpoint_init(&endpoint, card ? card->mac : no_card, now_ns);
-    error = devices_plug(&endpoint.port);
+    error = br0_plug(&endpoint.port);
     if (!error && *ip && !give(ip))
         printk("dom0: ip=%s is no address for dom0\n", ip);
     return error;

@@ -9,7 +9,7 @@
 #include <drivers/net.h>
 
 /*
- * Once, behind devices_start(), with the same card. `ip`: the address to begin with, "" for none;
+ * Once, behind br0_start(), with the same card. `ip`: the address to begin with, "" for none;
  * what is no address is said. 0, or -ENOSPC: the bridge is full.
  */
 int address_start(const struct netport *card, const char *ip);

@@ -9,6 +9,7 @@
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
 #include "dom0/storage/disks.h"
+#include "dom0/toolstack/device.h"
 #include "dom0/toolstack/domains.h"
 #include "dom0/toolstack/info.h"
 #include "dom0/toolstack/verbs.h"
@@ -20,7 +21,6 @@
 #include <pvguest/sched.h>
 #include <pvguest/thread.h>
 
-#define MAX_WORDS 16
 #define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
 #define PATIENCE_NS (5 * NS_PER_S)
 
@@ -28,16 +28,6 @@
 #define STATUS_FAILED 1
 #define STATUS_USAGE 2
 #define STATUS_NO_GUEST 3               /* create */
-
-struct command {
-    const char *name, *arguments, *help;
-    int least, most;                    /* Arguments behind the name. */
-    bool (*run)(int count, char **word);
-    /* As words.h has them; NULL: a word that begins with - is a word like others. */
-    const char *options;
-    /* Its status when it fails, if that is not STATUS_FAILED. */
-    int failed;
-};
 
 static int last_status;                 /* Of the last command: $? */
 static struct words_options options;    /* Of the command that runs. */
@@ -272,19 +262,6 @@ static const struct command commands[] = {
       "i=ignore-host", 0 },
     { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 0,
       verb_sched_credit, "d:domain w:weight", 0 },
-    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_block_list, "", 0 },
-    { "block-attach", "NAME DISK",
-      "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS,
-      verb_block_attach, "", 0 },
-    { "block-detach", "[-f] NAME DEVICE",
-      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_block_detach,
-      "f=force", 0 },
-    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_network_list, "",
-      0 },
-    { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0",
-      1, MAX_WORDS, verb_network_attach, "", 0 },
-    { "network-detach", "[-f] NAME DEVICE", "take it away: its number or its address", 2, 2,
-      verb_network_detach, "f=force", 0 },
     { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger,
       "", 0 },
     { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, "", 0 },
@@ -348,11 +325,24 @@ static const char *hint_for(const char *name)
     return "\"help\" lists them";
 }
 
+/* The n-th of all, those of the classes of devices behind ours; NULL: there are no more. */
+static const struct command *command_at(size_t n)
+{
+    if (n < ARRAY_COUNT(commands)) return &commands[n];
+    n -= ARRAY_COUNT(commands);
+    for (unsigned kind = 0; kind < DEVICE_KINDS; n -= device_classes[kind++]->command_count)
+        if (n < device_classes[kind]->command_count)
+            return &device_classes[kind]->commands[n];
+    return NULL;
+}
+
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
-        if (!strcmp(commands[i].name, name))
-            return &commands[i];
+    const struct command *command;
+
+    for (size_t i = 0; (command = command_at(i)); i++)
+        if (!strcmp(command->name, name))
+            return command;
     printk("Error: no command '%s'; %s\n", name,
            *name && !strchr(name, ' ') ? hint_for(name) : "\"help\" lists them");
     return NULL;
@@ -369,9 +359,8 @@ static bool do_help(int count, char **word)
 
     if (command)
         help_line(command);
-    for (size_t i = 0; i < ARRAY_COUNT(commands) && !count; i++)
-        if (commands[i].help[0])
-            help_line(&commands[i]);
+    for (size_t i = 0; !count && (command = command_at(i)); i++)
+        help_line(command);
     if (!count)
         printk("\"xl\" may stand before a command. NAME is a guest's name or number. $? is the "
                "last exit status.\n");

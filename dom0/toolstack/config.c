@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the keys of a guest's configuration mean (config.h): a function for each key, joined by the
- * table `keys`; then what follows from each other. Of several assignments to a key the last counts,
- * and only that one is looked at, as with xl.
+ * table `keys`, but for those of devices, which have their kinds' parsers; then what follows from
+ * each other. Of several assignments to a key the last counts, and only that one is looked at, as
+ * with xl.
  */
 #include "dom0/toolstack/config.h"
 #include <stdarg.h>
@@ -251,76 +252,60 @@ static int key_on_soft_reset(struct taking *taking, const struct setting *settin
     return want_action(taking, setting, &taking->config->on_soft_reset);
 }
 
-/* The elements of a list of devices: how many, or -EINVAL. */
-static int want_devices(struct taking *taking, const struct setting *setting, unsigned most,
-                        const char *example)
-{
-    int count = 0;
+/* --- devices --- */
 
-    if (setting->value->text)
-        return refuse(taking, setting->value, "%s is a list: [ '%s' ]", setting->name, example);
-    for (const struct setting_value *value = setting->value->first; value;
-         value = value->next, count++)
-        if (!value->text)
-            return refuse(taking, value, "in the list %s stands another list", setting->name);
-    if (count > (int)most)
-        return refuse(taking, setting->value, "at most %u of %s", most, setting->name);
-    return count;
-}
+#define SYNTAX_ROW(name, prefix) [DEVICE_##name] = &prefix##_syntax,
+const struct device_syntax *const device_syntaxes[] = { DEVICE_KINDS_TABLE(SYNTAX_ROW) };
 
 static struct config_place place_of(const struct setting_value *value)
 {
     return (struct config_place){ .line = value->line, .behind = value->behind };
 }
 
-/* The device's own line; the text is there. */
-static int at_line(struct taking *taking, const struct setting_value *value, int error)
+static int take_device(struct taking *taking, const struct device_syntax *syntax,
+                       struct config_devices *devices, const struct setting_value *value)
 {
-    if (error) {
-        taking->problem->line = value->line;
-        taking->problem->behind = value->behind;
-    }
-    return error;
-}
-
-static int key_disk(struct taking *taking, const struct setting *setting)
-{
-    struct config *config = taking->config;
-    const struct setting_value *value = setting->value->first;
-    int count = want_devices(taking, setting, CONFIG_MAX_DISKS, "phy:PARTITION,xvda,w"), error = 0;
-
-    for (config->disk_count = 0; value && (int)config->disk_count < count;
-         value = value->next, config->disk_count++) {
-        struct config_disk *disk = &config->disk[config->disk_count];
-
-        error = at_line(taking, value, disk_parse(value->text, disk, taking->problem));
-        disk->at = place_of(value);
-        for (unsigned i = 0; i < config->disk_count && !error; i++)
-            if (config->disk[i].number == disk->number)
-                error = refuse(taking, value, "two disks are both %s", disk->vdev);
-        if (error) return error;
-    }
-    return count < 0 ? count : 0;
-}
-
-static int key_vif(struct taking *taking, const struct setting *setting)
-{
-    struct config *config = taking->config;
-    const struct setting_value *value = setting->value->first;
-    int count = want_devices(taking, setting, CONFIG_MAX_VIFS, "mac=00:16:3e:01:02:03,bridge=br0");
+    struct config_device *device = &devices->device[devices->count];
+    const char *text;
     int error;
 
-    for (config->vif_count = 0; value && (int)config->vif_count < count;
-         value = value->next, config->vif_count++) {
-        struct config_vif *vif = &config->vif[config->vif_count];
-
-        error = at_line(taking, value, vif_parse(value->text, vif, taking->problem));
-        if (error) return error;
-        vif->at = place_of(value);
-        if (vif->model)
-            warn(taking, "a vif's model= does nothing: PV guests have no emulated card\n");
+    if (!value->text)
+        return refuse(taking, value, "in the list %s stands another list", syntax->key);
+    device->at = place_of(value);
+    device->number = devices->count;
+    error = syntax->parse(value->text, device, taking->problem);
+    if (error) {
+        taking->problem->line = value->line;    /* The text is there. */
+        taking->problem->behind = value->behind;
+        return error;
     }
-    return count < 0 ? count : 0;
+    for (unsigned i = 0; i < devices->count && syntax->same; i++)
+        if ((text = syntax->same(&devices->device[i], device)))
+            return refuse(taking, value, "two %ss are both %s", syntax->key, text);
+    if (syntax->warning && (text = syntax->warning(device)))
+        warn(taking, "a %s's %s\n", syntax->key, text);
+    devices->count++;
+    return 0;
+}
+
+/* The list of all devices of a kind. */
+static int take_devices(struct taking *taking, enum device_kind kind, const struct setting *setting)
+{
+    const struct device_syntax *syntax = device_syntaxes[kind];
+    struct config_devices *devices = &taking->config->devices[kind];
+    const struct setting_value *value = setting->value->first;
+    int error = 0;
+
+    if (setting->value->text)
+        return refuse(taking, setting->value, "%s is a list: [ '%s' ]", syntax->key,
+                      syntax->example);
+    for (; value && !error; value = value->next) {
+        if (devices->count == CONFIG_MAX_DEVICES)
+            return refuse(taking, setting->value, "at most %u of %s", CONFIG_MAX_DEVICES,
+                          syntax->key);
+        error = take_device(taking, syntax, devices, value);
+    }
+    return error;
 }
 
 static const struct {
@@ -341,8 +326,6 @@ static const struct {
     { "vcpus", key_vcpus },
     { "maxvcpus", key_maxvcpus },
     { "cpu_weight", key_cpu_weight },
-    { "disk", key_disk },
-    { "vif", key_vif },
     { "on_poweroff", key_on_poweroff },
     { "on_reboot", key_on_reboot },
     { "on_crash", key_on_crash },
@@ -354,7 +337,9 @@ static const struct {
 
 const char *config_key(unsigned n)
 {
-    return n < ARRAY_COUNT(keys) ? keys[n].name : NULL;
+    if (n < ARRAY_COUNT(keys)) return keys[n].name;
+    n -= ARRAY_COUNT(keys);
+    return n < DEVICE_KINDS ? device_syntaxes[n]->key : NULL;
 }
 
 /* --- what follows --- */
@@ -441,11 +426,12 @@ static bool counts(const struct settings *settings, const struct setting *settin
     return settings_find(settings, setting->name) == setting;
 }
 
-static size_t find_key(const struct setting *setting)
+/* As config_key() counts them; so many as there are: none. */
+static unsigned find_key(const struct setting *setting)
 {
-    size_t k = 0;
+    unsigned k = 0;
 
-    while (k < ARRAY_COUNT(keys) && strcmp(keys[k].name, setting->name))
+    while (config_key(k) && strcmp(config_key(k), setting->name))
         k++;
     return k;
 }
@@ -456,10 +442,14 @@ static int take_settings(struct taking *taking, const struct settings *settings)
 
     for (unsigned i = 0; i < settings->count && !error; i++) {
         const struct setting *setting = &settings->setting[i];
-        size_t k = find_key(setting);
+        unsigned k = find_key(setting);
 
-        if (k < ARRAY_COUNT(keys) && counts(settings, setting))
+        if (!config_key(k) || !counts(settings, setting))
+            continue;
+        if (k < ARRAY_COUNT(keys))
             error = keys[k].take(taking, setting);
+        else
+            error = take_devices(taking, (enum device_kind)(k - ARRAY_COUNT(keys)), setting);
     }
     return error;
 }
@@ -472,7 +462,7 @@ static void name_unknown(struct taking *taking, const struct settings *settings)
     for (unsigned i = 0; i < settings->count; i++) {
         const struct setting *setting = &settings->setting[i];
 
-        if (find_key(setting) < ARRAY_COUNT(keys) || !counts(settings, setting))
+        if (config_key(find_key(setting)) || !counts(settings, setting))
             continue;
         if (taking->warnings->size + strlen(setting->name) + 80 > sizeof(taking->warnings->text)) {
             more++;

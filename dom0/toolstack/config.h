@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest's configuration, in the form of xl.cfg(5): what the keys mean. How the text is read is
- * settings.h; the elements of the lists `disk` and `vif` are disk.h and vif.h. Pure.
+ * settings.h; the elements of lists of devices are their kinds' (device_kind.h). Pure.
  *
  * The keys and what becomes of each stand in dom0/README.md, which a test compares with the table
  * in config.c. A value that cannot be had is refused with its line; a key that does nothing here is
@@ -10,11 +10,9 @@
 #ifndef DOM0_TOOLSTACK_CONFIG_H
 #define DOM0_TOOLSTACK_CONFIG_H
 
-#include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/vif.h"
+#include "dom0/toolstack/device_kind.h"
 
-#define CONFIG_MAX_DISKS 8u
-#define CONFIG_MAX_VIFS 8u
+#define CONFIG_MAX_DEVICES 8u           /* Of each kind. */
 #define CONFIG_MAX_VCPUS 32u
 #define CONFIG_LEAST_WEIGHT 1u          /* As Xen's credit schedulers have it. */
 #define CONFIG_MOST_WEIGHT 65535u
@@ -30,6 +28,11 @@ struct config_places { struct config_place name, uuid, kernel, ramdisk, memory; 
 /* What becomes of a domain that has ended in one way or another. */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
 
+struct config_devices {
+    unsigned count;
+    struct config_device device[CONFIG_MAX_DEVICES];
+};
+
 struct config {
     char name[CONFIG_MAX_NAME + 1];
     char kernel[CONFIG_MAX_FILE + 1], ramdisk[CONFIG_MAX_FILE + 1];
@@ -41,9 +44,7 @@ struct config {
     unsigned vcpus, vcpus_at_start;     /* At most, and those that the guest is to use first. */
     unsigned cpu_weight;                /* Its part of the CPU; 0: the hypervisor's default. */
     unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
-    unsigned disk_count, vif_count;
-    struct config_disk disk[CONFIG_MAX_DISKS];
-    struct config_vif vif[CONFIG_MAX_VIFS];
+    struct config_devices devices[DEVICE_KINDS];
     enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;
 };
 
@@ -63,6 +64,8 @@ int config_parse(const char *text, size_t size, const char *behind, struct confi
 
 /* What may name a guest: 1 to CONFIG_MAX_NAME characters that a terminal can show. */
 bool config_name_valid(const char *name);
+
+extern const struct device_syntax *const device_syntaxes[DEVICE_KINDS];
 
 /* The n-th key that is known here, with what it is; NULL behind the last. */
 const char *config_key(unsigned n);

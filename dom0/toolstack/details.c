@@ -4,7 +4,7 @@
  * a guest of ours has not (video memory, channels and the like) is left out.
  */
 #include "dom0/builder/control.h"
-#include "dom0/toolstack/domains.h"
+#include "dom0/toolstack/device.h"
 #include "dom0/toolstack/info.h"
 #include <pvguest/console.h>
 
@@ -22,39 +22,20 @@ static void text_of(const char *text)
     printk("\"");
 }
 
-static void text_line(const char *indent, const char *key, const char *value, const char *end)
+void info_text(const char *indent, const char *key, const char *value, const char *end)
 {
     printk("%s\"%s\": ", indent, key);
     text_of(value);
     printk("%s\n", end);
 }
 
-static void disks_of(const struct config *config)
+static void devices_of(const struct config_devices *devices, const struct device_class *class)
 {
-    printk("            \"disks\": [\n");
-    for (unsigned i = 0; i < config->disk_count; i++) {
+    printk("            \"%s\": [\n", class->details);
+    for (unsigned i = 0; i < devices->count; i++) {
         printk("                {\n");
-        text_line("                    ", "pdev_path", config->disk[i].partition, ",");
-        text_line("                    ", "vdev", config->disk[i].vdev, ",");
-        printk("                    \"format\": \"raw\",\n                    \"readwrite\": %u\n  "
-               "              }%s\n",
-               config->disk[i].writable, i + 1 < config->disk_count ? "," : "");
-    }
-    printk("            ],\n");
-}
-
-static void nics_of(const struct config *config)
-{
-    printk("            \"nics\": [\n");
-    for (unsigned i = 0; i < config->vif_count; i++) {
-        const uint8_t *mac = config->vif[i].mac;
-
-        printk("                {\n                    \"devid\": %u,\n", i);
-        printk("                    \"mac\": \"%02x:%02x:%02x:%02x:%02x:%02x\",\n", mac[0], mac[1],
-               mac[2], mac[3], mac[4], mac[5]);
-        text_line("                    ", "bridge", config->vif[i].bridge, ",");
-        printk("                    \"nictype\": \"vif\"\n                }%s\n",
-               i + 1 < config->vif_count ? "," : "");
+        class->detail(&devices->device[i]);
+        printk("                }%s\n", i + 1 < devices->count ? "," : "");
     }
     printk("            ],\n");
 }
@@ -65,10 +46,10 @@ static void actions_of(const struct config *config)
         [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve",
     };
 
-    text_line("            ", "on_poweroff", names[config->on_poweroff], ",");
-    text_line("            ", "on_reboot", names[config->on_reboot], ",");
-    text_line("            ", "on_watchdog", names[config->on_watchdog], ",");
-    text_line("            ", "on_crash", names[config->on_crash], "");
+    info_text("            ", "on_poweroff", names[config->on_poweroff], ",");
+    info_text("            ", "on_reboot", names[config->on_reboot], ",");
+    info_text("            ", "on_watchdog", names[config->on_watchdog], ",");
+    info_text("            ", "on_crash", names[config->on_crash], "");
 }
 
 static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info)
@@ -78,7 +59,7 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
     printk("%s    {\n        \"domid\": %u,\n        \"config\": {\n            \"c_info\": {\n",
            first ? "" : ",\n", (unsigned)info->domain);
     printk("                \"type\": \"pv\",\n");
-    text_line("                ", "name", config->name, ",");
+    info_text("                ", "name", config->name, ",");
     printk("                \"uuid\": \"");
     info_uuid(info->handle);
     printk("\"\n            },\n            \"b_info\": {\n                \"max_vcpus\": %u,\n",
@@ -89,13 +70,13 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
         printk("                \"sched_params\": {\n                    \"weight\": %u\n          "
                "      },\n",
                config->cpu_weight);
-    text_line("                ", "kernel", config->kernel, ",");
-    text_line("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
+    info_text("                ", "kernel", config->kernel, ",");
+    info_text("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
     if (config->ramdisk[0])
-        text_line("                ", "ramdisk", config->ramdisk, "");
+        info_text("                ", "ramdisk", config->ramdisk, "");
     printk("            },\n");
-    disks_of(config);
-    nics_of(config);
+    for (unsigned kind = 0; kind < DEVICE_KINDS; kind++)
+        devices_of(&config->devices[kind], device_classes[kind]);
     actions_of(config);
     printk("        }\n    }");
     first = false;

@@ -8,17 +8,14 @@
 #include "dom0/toolstack/device.h"
 #include <stdarg.h>
 
-const char *const device_kinds[] = { [DEVICE_DISK] = "vbd", [DEVICE_VIF] = "vif" };
-
 /* The transaction that writes a device's nodes; after the first error nothing more is tried. */
 struct writing {
     xs_transaction transaction;
     int error;
 };
 
-__attribute__((format(printf, 4, 5))) static void node(struct writing *writing,
-                                                       const char *directory, const char *key,
-                                                       const char *format, ...)
+void device_node(struct writing *writing, const char *directory, const char *key,
+                 const char *format, ...)
 {
     char value[128], path[96];
     va_list arguments;
@@ -46,73 +43,24 @@ static void directory(struct writing *writing, const char *path, domid_t owner, 
         writing->error = xs_set_permissions(writing->transaction, path, permissions, 2);
 }
 
-static void disk_nodes(struct writing *writing, const struct device *device)
-{
-    const struct config_disk *disk = &device->disk;
-
-    node(writing, device->front, "virtual-device", "%u", disk->number);
-    node(writing, device->front, "device-type", disk->cdrom ? "cdrom" : "disk");
-    node(writing, device->back, "dev", "%s", disk->vdev);
-    node(writing, device->back, "type", "phy");
-    node(writing, device->back, "params", "%s", disk->partition);
-    node(writing, device->back, "mode", "%s", disk->writable ? "w" : "r");
-    node(writing, device->back, "removable", disk->cdrom ? "1" : "0");
-    node(writing, device->back, "device-type", disk->cdrom ? "cdrom" : "disk");
-}
-
-static void vif_nodes(struct writing *writing, const struct device *device)
-{
-    const uint8_t *mac = device->vif.mac;
-    char text[20];
-
-    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-             mac[4], mac[5]);
-    node(writing, device->front, "handle", "%u", device->number);
-    node(writing, device->front, "mac", "%s", text);
-    node(writing, device->front, "mtu", "%u", device->vif.mtu);
-    node(writing, device->back, "handle", "%u", device->number);
-    node(writing, device->back, "mac", "%s", text);
-    node(writing, device->back, "bridge", "%s", device->vif.bridge);
-    node(writing, device->back, "type", "vif");
-    /* As Xen keeps it; what it does is done, but not by it. */
-    node(writing, device->back, "script", "/etc/xen/scripts/vif-bridge");
-    if (device->vif.name[0])
-        node(writing, device->back, "vifname", "%s", device->vif.name);
-    if (device->vif.ip[0])
-        node(writing, device->back, "ip", "%s", device->vif.ip);
-    if (device->vif.rate_bytes)
-        node(writing, device->back, "rate", "%lu,%u", device->vif.rate_bytes,
-             device->vif.rate_usecs);
-}
-
-/* If it is, Linux need not copy what it shares with us. */
-static bool is_trusted(const struct device *device)
-{
-    return device->kind == DEVICE_DISK ? !device->disk.untrusted : !device->vif.untrusted;
-}
-
 static void all_nodes(struct writing *writing, const struct device *device)
 {
-    directory(writing, device->back, 0, device->domid);
-    node(writing, device->back, "frontend", "%s", device->front);
-    node(writing, device->back, "frontend-id", "%u", (unsigned)device->domid);
-    node(writing, device->back, "online", "1");
-    node(writing, device->back, "state", "%u", XenbusStateInitialising);
-    directory(writing, device->front, device->domid, 0);
-    node(writing, device->front, "backend", "%s", device->back);
-    node(writing, device->front, "backend-id", "0");
-    node(writing, device->front, "trusted", is_trusted(device) ? "1" : "0");
-    if (device->kind == DEVICE_DISK)
-        disk_nodes(writing, device);
-    else
-        vif_nodes(writing, device);
-    node(writing, device->front, "state", "%u", XenbusStateInitialising);
+    directory(writing, device->back, 0, device->guest->domid);
+    device_node(writing, device->back, "frontend", "%s", device->front);
+    device_node(writing, device->back, "frontend-id", "%u", (unsigned)device->guest->domid);
+    device_node(writing, device->back, "online", "1");
+    device_node(writing, device->back, "state", "%u", XenbusStateInitialising);
+    directory(writing, device->front, device->guest->domid, 0);
+    device_node(writing, device->front, "backend", "%s", device->back);
+    device_node(writing, device->front, "backend-id", "0");
+    device->class->nodes(writing, device);
+    device_node(writing, device->front, "state", "%u", XenbusStateInitialising);
 }
 
 int device_make_nodes(struct device *device)
 {
-    const char *kind = device_kinds[device->kind];
-    unsigned domid = device->domid;
+    const char *kind = device->class->kind;
+    unsigned domid = device->guest->domid;
     int error;
 
     snprintf(device->front, sizeof(device->front), "/local/domain/%u/device/%s/%u", domid, kind,

@@ -301,7 +301,7 @@ static int judge(const struct disk_words *words, struct config_disk *disk,
 int disk_parse(const char *text, struct config_disk *disk, struct config_problem *problem)
 {
     struct disk_words words;
-    char copy[DISK_MOST_BYTES];
+    char copy[DEVICE_MOST_BYTES];
     const char *wrong, *why;
 
     for (const char *c = text; *c; c++)
@@ -382,3 +382,27 @@ bool disk_number(const char *vdev, unsigned *number)
         return take_number(&at, INT32_MAX, number) && !*at;
     return true;
 }
+
+/* --- among a guest's devices --- */
+
+static int parse(const char *text, struct config_device *device, struct config_problem *problem)
+{
+    struct config_disk *disk = config_of(struct config_disk, device);
+    int error = disk_parse(text, disk, problem);
+
+    device->number = disk->number;
+    return error;
+}
+
+static const char *same(const struct config_device *one, const struct config_device *other)
+{
+    return one->number == other->number ? config_of(struct config_disk, other)->vdev : NULL;
+}
+
+const struct device_syntax disk_syntax = {
+    .key = "disk",
+    .example = "phy:PARTITION,xvda,w",
+    .numbered = true,
+    .parse = parse,
+    .same = same,
+};

@@ -13,9 +13,7 @@
 #ifndef DOM0_TOOLSTACK_DISK_H
 #define DOM0_TOOLSTACK_DISK_H
 
-#include "dom0/toolstack/settings.h"
-
-#define DISK_MOST_BYTES 256u            /* Of a specification, with its NUL. */
+#include "dom0/toolstack/device_kind.h"
 
 /* What a specification says; NULL: nothing. */
 struct disk_words {
@@ -24,7 +22,6 @@ struct disk_words {
 };
 
 struct config_disk {
-    struct config_place at;
     char partition[37];                 /* A partition's name, or "/dev/disk0": all of it. */
     char vdev[20];                      /* "xvda" */
     unsigned number;                    /* 51712: the device number in XenStore */

@@ -149,8 +149,4 @@ void home_release(domid_t domid)
     }
     snprintf(text, sizeof(text), "/local/domain/%u", (unsigned)domid);
     xs_rm(XS_NONE, text);
-    snprintf(text, sizeof(text), "/local/domain/0/backend/vbd/%u", (unsigned)domid);
-    xs_rm(XS_NONE, text);
-    snprintf(text, sizeof(text), "/local/domain/0/backend/vif/%u", (unsigned)domid);
-    xs_rm(XS_NONE, text);
 }

@@ -5,20 +5,17 @@
  * "spoofed" had another's address as their sender, "flood" were too many for all or for stations
  * nobody knows; "pauses" is how often rate= has stopped a card.
  */
-#include "dom0/network/bridge.h"
-#include "dom0/toolstack/devices.h"
+#include "dom0/network/br0.h"
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
 
 bool verb_bridge(int count, char **word)
 {
-    const struct bridge *bridge = devices_bridge();
-
     printk("%-10s %-17s %9s %9s %7s %7s %7s %7s\n", "port", "address", "in", "out", "room",
            "spoofed", "flood", "pauses");
     for (unsigned i = 0; i < BRIDGE_PORTS; i++) {
-        const struct netport *port = bridge->port[i];
-        const struct guard *guard = port ? bridge_guard(bridge, port) : NULL;
+        const struct netport *port = br0.port[i];
+        const struct guard *guard = port ? bridge_guard(&br0, port) : NULL;
         const uint8_t *mac = port ? port->mac : NULL;
 
         if (!port)
@@ -31,7 +28,7 @@ bool verb_bridge(int count, char **word)
                    (unsigned long)guard->pauses);
         printk("\n");
     }
-    printk("forwarded %lu, flooded %lu, dropped %lu\n", (unsigned long)bridge->forwarded,
-           (unsigned long)bridge->flooded, (unsigned long)bridge->dropped);
+    printk("forwarded %lu, flooded %lu, dropped %lu\n", (unsigned long)br0.forwarded,
+           (unsigned long)br0.flooded, (unsigned long)br0.dropped);
     return true;
 }

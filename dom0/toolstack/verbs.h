@@ -9,6 +9,18 @@
 
 #include "dom0/toolstack/domains.h"
 
+#define MAX_WORDS 16                    /* In a line. */
+
+struct command {
+    const char *name, *arguments, *help;
+    int least, most;                    /* Arguments behind the name. */
+    bool (*run)(int count, char **word);
+    /* As words.h has them; NULL: a word that begins with - is a word like others. */
+    const char *options;
+    /* Its status when it fails; 0: as usual. */
+    int failed;
+};
+
 /* Prints the trouble; false. */
 bool verb_refuse(const struct trouble *trouble);
 
@@ -43,13 +55,10 @@ bool verb_files(int count, char **word);
 /* keys.c */
 bool verb_keys(int count, char **word);
 
-/* hotplug.c */
-bool verb_block_attach(int count, char **word);
-bool verb_block_detach(int count, char **word);
-bool verb_block_list(int count, char **word);
-bool verb_network_attach(int count, char **word);
-bool verb_network_detach(int count, char **word);
-bool verb_network_list(int count, char **word);
+/* hotplug.c: for the commands of a class of devices (device.h) */
+bool device_attach(enum device_kind kind, int count, char **word);
+bool device_detach(enum device_kind kind, char **word);
+bool device_list(enum device_kind kind, int count, char **word);
 
 /* address.c */
 bool verb_ip(int count, char **word);

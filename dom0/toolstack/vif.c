@@ -261,7 +261,7 @@ static int take_word(struct reading *reading, char *word)
 int vif_parse(const char *text, struct config_vif *vif, struct config_problem *problem)
 {
     struct reading reading = { .vif = vif, .problem = problem };
-    char copy[VIF_MOST_BYTES], *rest = copy, *word;
+    char copy[DEVICE_MOST_BYTES], *rest = copy, *word;
     int error = 0;
 
     memset(vif, 0, sizeof(*vif));
@@ -281,3 +281,24 @@ int vif_parse(const char *text, struct config_vif *vif, struct config_problem *p
     }
     return error;
 }
+
+/* --- among a guest's devices --- */
+
+static int parse(const char *text, struct config_device *device, struct config_problem *problem)
+{
+    return vif_parse(text, config_of(struct config_vif, device), problem);
+}
+
+static const char *warning(const struct config_device *device)
+{
+    return config_of(struct config_vif, device)->model
+               ? "model= does nothing: PV guests have no emulated card"
+               : NULL;
+}
+
+const struct device_syntax vif_syntax = {
+    .key = "vif",
+    .example = "mac=00:16:3e:01:02:03,bridge=br0",
+    .parse = parse,
+    .warning = warning,
+};

@@ -8,13 +8,11 @@
 #ifndef DOM0_TOOLSTACK_VIF_H
 #define DOM0_TOOLSTACK_VIF_H
 
-#include "dom0/toolstack/settings.h"
+#include "dom0/toolstack/device_kind.h"
 
 #define VIF_MAX_ADDRESSES 4u
-#define VIF_MOST_BYTES 256u             /* Of a specification, with its NUL. */
 
 struct config_vif {
-    struct config_place at;
     uint8_t mac[6];                     /* All zero: to be made up. */
     char bridge[16], name[16];          /* vifname=: stands in XenStore. */
     bool spoof;                         /* May send from other addresses than its own. */
