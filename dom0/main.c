@@ -20,9 +20,7 @@
 #include "dom0/toolstack/domains.h"
 #include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
-#include <drivers/pci.h>
-#include <drivers/virtio_blk.h>
-#include <drivers/virtio_net.h>
+#include <drivers/real.h>
 #include <pvguest/console.h>
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
@@ -61,8 +59,8 @@ static void start_devices(const char *ip)
 
     if (found < 0)
         printk("dom0: no PCI: %s\n", errno_name(found));
-    disks_start(found < 0 ? NULL : virtio_blk_open(0));
-    card = found < 0 ? NULL : virtio_net_open(0);
+    disks_start(found < 0 ? NULL : real_disk(0));
+    card = found < 0 ? NULL : real_card(0);
     pci_name_undriven();
     must(br0_start(card), "the bridge");
     must(address_start(card, ip), "its own place at the bridge");

@@ -188,8 +188,8 @@ unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
 virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c
 virtio.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/drivers_host.h
-virtio_cards.sources := drivers/hw/virtio_net.c drivers/hw/virtio_blk.c drivers/hw/virtqueue.c \
-    drivers/block.c
+virtio_cards.sources := drivers/hw/real.c drivers/hw/virtio_net.c drivers/hw/virtio_blk.c \
+    drivers/hw/virtqueue.c drivers/block.c
 virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
