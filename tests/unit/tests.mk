@@ -2,6 +2,9 @@
 # What each unit test is made of (tests/build.mk): the project's files that are compiled into it
 # beside tests/unit/test_NAME.c, further flags for all of them, libraries beside cmocka.
 
+BLKBACK := drivers/pv/blkback.c drivers/pv/blkback_requests.c
+NETBACK := drivers/pv/netback.c drivers/pv/netback_in.c drivers/pv/netback_out.c
+
 archive.sources := dom0/storage/archive.c
 attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c \
     dom0/account.c dom0/turns.c
@@ -11,10 +14,9 @@ audit.sources := hypervisor/control/audit.c
 audit.cflags := -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 backend.sources := drivers/pv/backend.c
 backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
-backends.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
-    drivers/pv/check.c drivers/block.c
+backends.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 backends.cflags := -fno-builtin -include tests/unit/drivers_host.h
-blkback.sources := drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
+blkback.sources := $(BLKBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
@@ -90,10 +92,10 @@ msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
 msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
-netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-netback_out.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback_out.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
@@ -159,8 +161,7 @@ sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
-serving.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
-    drivers/pv/check.c drivers/block.c
+serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
 share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
