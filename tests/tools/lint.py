@@ -6,7 +6,7 @@
    interface, drivers know the SDK, dom0 both). Between the rooms of the hypervisor they go down
    (map.py has the order and what there is beside it), and the picture in its README shows them.
 2. Every source file opens with its licence.
-3. A file has one subject: none over about 600 lines; each room of the hypervisor has its size in
+3. A file has one subject: none over 570 lines, a test 625; each room of the hypervisor has its size in
    lines of code (what is left of C and assembly without comments and empty lines: nobody shall save
    on words), together 13,000 today. With many CPUs they shall be 12,500, by having less to do.
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and nowhere else in ring 0.
@@ -32,7 +32,7 @@ import style  # noqa: E402
 
 SOURCES = {".c", ".h", ".asm", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"}
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
-LARGEST_FILE = 625
+LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 910, "machine": 1600, "memory": 1910, "domain": 2720, "entry": 1330, "emulate": 1220,
          "calls": 1720, "control": 1150, "boot": 700, "": 60}
@@ -245,8 +245,9 @@ def main():
             check_style(path, text)
             check_citations(path, text, known)
             check_native_kernel(path, text)
-            if lines > LARGEST_FILE:
-                complain(path, f"{lines} lines; a file has one subject and at most {LARGEST_FILE} lines")
+            most = LARGEST_TEST if path.parts[0] == "tests" else LARGEST_FILE
+            if lines > most:
+                complain(path, f"{lines} lines; a file has one subject and at most {most} lines")
             if path.parts[0] == "hypervisor":
                 room = path.parts[1] if len(path.parts) > 2 else ""
                 rooms[room] = rooms.get(room, 0) + lines_of_code(path, text)

@@ -4,6 +4,9 @@
 
 BLKBACK := drivers/pv/blkback.c drivers/pv/blkback_requests.c
 NETBACK := drivers/pv/netback.c drivers/pv/netback_in.c drivers/pv/netback_out.c
+XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
+    dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
+    dom0/xenstore/watch.c dom0/account.c
 
 archive.sources := dom0/storage/archive.c
 attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c \
@@ -135,8 +138,7 @@ sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
     pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c \
-    dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c \
-    dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
+    $(XENSTORE) dom0/turns.c dom0/worker.c
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
 sdk_console.sources := pvguest-sdk/lib/console.c
 sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
@@ -199,22 +201,15 @@ window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
 words.sources := dom0/toolstack/words.c
-xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_cost.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_held.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_memory.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore.sources := $(XENSTORE)
+xenstore_cost.sources := $(XENSTORE)
+xenstore_held.sources := $(XENSTORE)
+xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
-xenstore_rings.sources := dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c \
-    dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
-    dom0/xenstore/watch.c dom0/account.c dom0/turns.c
+xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-xenstore_rules.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+xenstore_rules.sources := $(XENSTORE)
 xlcfg.sources := dom0/toolstack/config.c dom0/toolstack/settings.c dom0/toolstack/disk.c \
     dom0/toolstack/vif.c
 xlcfg_devices.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
