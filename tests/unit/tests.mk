@@ -41,6 +41,10 @@ clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
     hypervisor/domain/console.c
 console.cflags := -D_GNU_SOURCE
+contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
+    dom0/turns.c dom0/worker.c
+contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 debugreg.sources := hypervisor/emulate/debugreg.c
