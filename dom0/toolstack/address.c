@@ -59,10 +59,10 @@ static void show(void)
            (unsigned long)endpoint.tcp.opened, (unsigned long)endpoint.tcp.bytes);
 }
 
-bool verb_ip(int count, char **word)
+bool verb_ip(const struct call *call)
 {
-    if (count && !give(word[0])) {
-        printk("Error: '%s' is no address for dom0: one like 10.0.2.10, or none\n", word[0]);
+    if (call->count && !give(call->word[0])) {
+        printk("Error: '%s' is no address for dom0: one like 10.0.2.10, or none\n", call->word[0]);
         return false;
     }
     show();

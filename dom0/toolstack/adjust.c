@@ -122,19 +122,19 @@ static bool set_memory(char **word,
     return true;
 }
 
-bool verb_mem_set(int count, char **word)
+bool verb_mem_set(const struct call *call)
 {
-    return set_memory(word, set_target, "memory target");
+    return set_memory(call->word, set_target, "memory target");
 }
 
-bool verb_mem_max(int count, char **word)
+bool verb_mem_max(const struct call *call)
 {
-    return set_memory(word, set_most, "memory limit");
+    return set_memory(call->word, set_most, "memory limit");
 }
 
 /* --- vCPUs --- */
 
-bool verb_vcpu_set(int count, char **word)
+bool verb_vcpu_set(const struct call *call)
 {
     unsigned long wanted;
     struct trouble trouble;
@@ -142,8 +142,8 @@ bool verb_vcpu_set(int count, char **word)
     unsigned most;
     int error = 0;
 
-    if (!verb_number("COUNT", word[1], CONFIG_MAX_VCPUS, &wanted)) return false;
-    domain = domains_lock(word[0], &trouble);
+    if (!verb_number("COUNT", call->word[1], CONFIG_MAX_VCPUS, &wanted)) return false;
+    domain = domains_lock(call->word[0], &trouble);
     if (!domain) return verb_refuse(&trouble);
     most = domain->config.vcpus;
     for (unsigned i = 0; i < most && wanted && wanted <= most && !error; i++) {
@@ -155,10 +155,10 @@ bool verb_vcpu_set(int count, char **word)
     domains_unlock();
     if (error) return refuse("XenStore", error);
     if (!wanted || wanted > most) {
-        printk("Error: '%s' can have 1 to %u vCPUs\n", word[0], most);
+        printk("Error: '%s' can have 1 to %u vCPUs\n", call->word[0], most);
         return false;
     }
-    printk("Domain '%s' is asked to use %lu vCPUs\n", word[0], wanted);
+    printk("Domain '%s' is asked to use %lu vCPUs\n", call->word[0], wanted);
     return true;
 }
 
@@ -183,54 +183,54 @@ static void vcpu_rows(domid_t domid, const char *name)
     }
 }
 
-static void vcpus_of(struct domain *domain)
+/* For each guest that was named and is there still, or for all and dom0, which is NULL. */
+static void for_named(const struct call *call,
+                      void (*visit)(const struct call *call, const struct domain *domain))
 {
-    vcpu_rows(domain->domid, domain->config.name);
-}
+    const struct domain *domain = NULL;
 
-/* For each guest that was named and is there still, or for all and dom0. */
-static void for_named(int count, char **word, void (*visit)(struct domain *domain),
-                      void (*visit_dom0)(void))
-{
-    if (!count) {
-        visit_dom0();
-        domains_for_each(visit);
+    if (!call->count) {
+        visit(call, NULL);
+        while ((domain = domains_next(domain)))
+            visit(call, domain);
     }
-    for (int i = 0; i < count; i++) {
-        struct domain *domain = domains_is_dom0(word[i]) ? NULL : domains_find(word[i]);
+    for (int i = 0; i < call->count; i++) {
+        bool dom0 = domains_is_dom0(call->word[i]);
 
-        if (domains_is_dom0(word[i]))
-            visit_dom0();
-        else if (domain)
-            visit(domain);
+        domain = dom0 ? NULL : domains_find(call->word[i]);
+        if (dom0 || domain)
+            visit(call, domain);
     }
 }
 
-static void dom0_vcpus(void)
+static void vcpus_of(const struct call *call, const struct domain *domain)
 {
-    vcpu_rows(0, "Domain-0");
+    vcpu_rows(domain ? domain->domid : 0, domain ? domain->config.name : "Domain-0");
 }
 
-bool verb_vcpu_list(int count, char **word)
+bool verb_vcpu_list(const struct call *call)
 {
-    if (!verb_known(count, word)) return false;
+    if (!verb_known(call->count, call->word)) return false;
     printk("%-32s %5s %5s %5s %5s %9s %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
            "Affinity (Hard / Soft)");
-    for_named(count, word, vcpus_of, dom0_vcpus);
+    for_named(call, vcpus_of);
     return true;
 }
 
 /* --- uptime --- */
 
-static void uptime_row(const char *name, domid_t domid, uint64_t since)
+static void uptime_of(const struct call *call, const struct domain *domain)
 {
+    const char *name = domain ? domain->config.name : "Domain-0";
+    domid_t domid = domain ? domain->domid : 0;
+    uint64_t since = domain ? domain->life.started : 0;
     unsigned long seconds = (unsigned long)((now_ns() - since) / NS_PER_S), days = seconds / 86400;
     unsigned long day = (unsigned long)(wall_clock_ns() / NS_PER_S % 86400);
     char text[40] = "";
 
     if (days)
         snprintf(text, sizeof(text), "%lu day%s, ", days, days > 1 ? "s" : "");
-    if (verb_option('s')) {
+    if (verb_option(call, 's')) {
         printk(" %02lu:%02lu:%02lu up %s%2lu:%02lu, %s (%u)\n", day / 3600, day / 60 % 60, day % 60,
                text, seconds / 3600 % 24, seconds / 60 % 60, name, (unsigned)domid);
         return;
@@ -239,22 +239,12 @@ static void uptime_row(const char *name, domid_t domid, uint64_t since)
            seconds / 60 % 60, seconds % 60);
 }
 
-static void uptime_of(struct domain *domain)
+bool verb_uptime(const struct call *call)
 {
-    uptime_row(domain->config.name, domain->domid, domain->life.started);
-}
-
-static void uptime_of_dom0(void)
-{
-    uptime_row("Domain-0", 0, 0);
-}
-
-bool verb_uptime(int count, char **word)
-{
-    if (!verb_known(count, word)) return false;
-    if (!verb_option('s'))
+    if (!verb_known(call->count, call->word)) return false;
+    if (!verb_option(call, 's'))
         printk("%-33s %4s %s\n", "Name", "ID", "Uptime");
-    for_named(count, word, uptime_of, uptime_of_dom0);
+    for_named(call, uptime_of);
     return true;
 }
 
@@ -279,17 +269,17 @@ static int rename(struct domain *domain, const char *name, struct trouble *troub
     return 0;
 }
 
-bool verb_rename(int count, char **word)
+bool verb_rename(const struct call *call)
 {
     struct trouble trouble;
-    struct domain *domain = domains_lock(word[0], &trouble);
+    struct domain *domain = domains_lock(call->word[0], &trouble);
     int error;
 
     if (!domain) return verb_refuse(&trouble);
-    error = rename(domain, word[1], &trouble);
+    error = rename(domain, call->word[1], &trouble);
     domains_unlock();
     if (error) return verb_refuse(&trouble);
-    printk("Domain '%s' is now '%s'\n", word[0], word[1]);
+    printk("Domain '%s' is now '%s'\n", call->word[0], call->word[1]);
     return true;
 }
 
@@ -301,7 +291,7 @@ static const struct { const char *name; unsigned number; } triggers[] = {
     { "sleep", XEN_DOMCTL_SENDTRIGGER_SLEEP },
 };
 
-bool verb_trigger(int count, char **word)
+bool verb_trigger(const struct call *call)
 {
     unsigned long vcpu = 0;
     struct trouble trouble;
@@ -309,42 +299,43 @@ bool verb_trigger(int count, char **word)
     size_t i = 0;
     int error;
 
-    if (count > 2 && !verb_number("VCPU", word[2], CONFIG_MAX_VCPUS - 1, &vcpu)) return false;
-    while (i < ARRAY_COUNT(triggers) && strcmp(triggers[i].name, word[1]))
+    if (call->count > 2 && !verb_number("VCPU", call->word[2], CONFIG_MAX_VCPUS - 1, &vcpu))
+        return false;
+    while (i < ARRAY_COUNT(triggers) && strcmp(triggers[i].name, call->word[1]))
         i++;
     if (i == ARRAY_COUNT(triggers)) {
-        printk("Error: invalid trigger '%s': nmi, reset, init, power or sleep\n", word[1]);
+        printk("Error: invalid trigger '%s': nmi, reset, init, power or sleep\n", call->word[1]);
         return false;
     }
-    domain = domains_lock(word[0], &trouble);
+    domain = domains_lock(call->word[0], &trouble);
     if (!domain) return verb_refuse(&trouble);
     error = domain_trigger(domain->domid, triggers[i].number, (unsigned)vcpu);
     domains_unlock();
     if (error == -ENOSYS || error == -EINVAL) {
-        printk("Error: a paravirtual guest has no wire for '%s' (%s)\n", word[1],
+        printk("Error: a paravirtual guest has no wire for '%s' (%s)\n", call->word[1],
                errno_name(error));
         return false;
     }
     if (error == -ESRCH) {
-        printk("Error: '%s' has no vCPU %lu\n", word[0], vcpu);
+        printk("Error: '%s' has no vCPU %lu\n", call->word[0], vcpu);
         return false;
     }
     return error ? refuse("trigger", error) : true;
 }
 
-bool verb_sysrq(int count, char **word)
+bool verb_sysrq(const struct call *call)
 {
     struct trouble trouble;
     struct domain *domain;
     int error;
 
-    if (!word[1][0] || word[1][1]) {
+    if (!call->word[1][0] || call->word[1][1]) {
         printk("Error: sysrq takes one letter\n");
         return false;
     }
-    domain = domains_lock(word[0], &trouble);
+    domain = domains_lock(call->word[0], &trouble);
     if (!domain) return verb_refuse(&trouble);
-    error = home_text(domain, "control/sysrq", word[1]);
+    error = home_text(domain, "control/sysrq", call->word[1]);
     domains_unlock();
     return error ? refuse("XenStore", error) : true;
 }

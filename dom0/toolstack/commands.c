@@ -30,12 +30,6 @@
 #define STATUS_NO_GUEST 3               /* create */
 
 static int last_status;                 /* Of the last command: $? */
-static struct words_options options;    /* Of the command that runs. */
-
-const char *verb_option(char letter)
-{
-    return words_option(&options, letter);
-}
 
 static bool refuse_errno(const char *what, int error)
 {
@@ -45,28 +39,28 @@ static bool refuse_errno(const char *what, int error)
 
 /* --- the machine --- */
 
-static bool do_info(int count, char **word)
+static bool do_info(const struct call *call)
 {
     int error = info_machine();
 
     return error ? refuse_errno("info", error) : true;
 }
 
-static bool do_dmesg(int count, char **word)
+static bool do_dmesg(const struct call *call)
 {
-    int error = info_log(verb_option('c'));
+    int error = info_log(verb_option(call, 'c'));
 
     return error ? refuse_errno("dmesg", error) : true;
 }
 
 /* The hypervisor answers on the console itself; 'h' lists its keys. */
-static bool do_debug_keys(int count, char **word)
+static bool do_debug_keys(const struct call *call)
 {
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_debug_keys };
     int error;
 
-    op.u.debug_keys.nr_keys = (uint32_t)strlen(word[0]);
-    set_xen_guest_handle(op.u.debug_keys.keys, word[0]);
+    op.u.debug_keys.nr_keys = (uint32_t)strlen(call->word[0]);
+    set_xen_guest_handle(op.u.debug_keys.keys, call->word[0]);
     error = control_system(&op);
     return error ? refuse_errno("debug-keys", error) : true;
 }
@@ -77,20 +71,20 @@ static void show_partition(const char *name, uint64_t sectors, unsigned writers,
            writers ? "written by a guest" : readers ? "read by guests" : "free");
 }
 
-static bool do_disks(int count, char **word)
+static bool do_disks(const struct call *call)
 {
     disks_for_each(show_partition);
     return true;
 }
 
 /* Domus can recount every reference to every frame; real Xen does not know the question. */
-static bool do_served(int count, char **word)
+static bool do_served(const struct call *call)
 {
     info_service();
     return true;
 }
 
-static bool do_audit(int count, char **word)
+static bool do_audit(const struct call *call)
 {
     static struct domus_audit audit;
     long violations = HYPERVISOR_domus_op(DOMUS_audit, &audit);
@@ -104,11 +98,14 @@ static bool do_audit(int count, char **word)
     return violations == 0;
 }
 
-static unsigned still_running;
-
-static void count_running(struct domain *domain)
+static bool somebody_runs(void)
 {
-    still_running += !domain->ended;
+    const struct domain *domain = NULL;
+
+    while ((domain = domains_next(domain)))
+        if (!domain->ended)
+            return true;
+    return false;
 }
 
 /* The machine's end: guests that have said they can be asked are asked, and given a moment; then
@@ -117,18 +114,14 @@ static void end_guests(void)
 {
     uint64_t until = now_ns() + PATIENCE_NS;
 
-    for (bool asked = domains_ask_all("poweroff"); asked && now_ns() < until;
-         thread_sleep(20 * NS_PER_MS)) {
-        still_running = 0;
-        domains_for_each(count_running);
-        if (!still_running)
-            break;
-    }
+    if (domains_ask_all("poweroff"))
+        while (somebody_runs() && now_ns() < until)
+            thread_sleep(20 * NS_PER_MS);
     domains_destroy_all();
     disks_flush();
 }
 
-static bool do_restart(int count, char **word)
+static bool do_restart(const struct call *call)
 {
     end_guests();
     printk("The machine is restarted.\n");
@@ -136,7 +129,7 @@ static bool do_restart(int count, char **word)
     return true;
 }
 
-static bool do_poweroff(int count, char **word)
+static bool do_poweroff(const struct call *call)
 {
     end_guests();
     printk("The machine is powered off.\n");
@@ -145,66 +138,67 @@ static bool do_poweroff(int count, char **word)
 
 /* --- for scripts --- */
 
-static bool do_consoles(int count, char **word)
+static bool do_consoles(const struct call *call)
 {
-    bool on = count && !strcmp(word[0], "on");
+    bool on = call->count && !strcmp(call->word[0], "on");
 
-    if (count && !on && strcmp(word[0], "off")) {
+    if (call->count && !on && strcmp(call->word[0], "off")) {
         printk("Error: consoles on, or consoles off\n");
         return false;
     }
-    if (count)
+    if (call->count)
         guest_consoles_show(on);
     printk("Guests' output is %s\n", guest_consoles_shown() ? "shown" : "kept for xl console");
     return true;
 }
 
 /* $? in a word is the exit status of the command before, as in a shell. */
-static void say_word(const char *word)
+static void say_word(const char *word, int status_before)
 {
     const char *status = strstr(word, "$?");
 
     if (status)
-        printk("%.*s%d%s", (int)(status - word), word, last_status, status + 2);
+        printk("%.*s%d%s", (int)(status - word), word, status_before,
+               status + 2);
     else
         printk("%s", word);
 }
 
-static bool do_echo(int count, char **word)
+static bool do_echo(const struct call *call)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < call->count; i++) {
         printk("%s", i ? " " : "");
-        say_word(word[i]);
+        say_word(call->word[i], call->last_status);
     }
     printk("\n");
     return true;
 }
 
-static bool do_sleep(int count, char **word)
+static bool do_sleep(const struct call *call)
 {
     unsigned long seconds;
 
-    return verb_number("SECONDS", word[0], VERB_MOST_SECONDS, &seconds) &&
+    return verb_number("SECONDS", call->word[0], VERB_MOST_SECONDS, &seconds) &&
            terminal_sleep(seconds * NS_PER_S);
 }
 
 /* Creates and destroys one guest again and again: what a leak cannot survive. The guest lives a
  * moment each time. */
-static bool do_cycle(int count, char **word)
+static bool do_cycle(const struct call *call)
 {
     unsigned long times, alive_ms = 0;
     uint64_t free_before = machine_free_pages(), free_after;
     unsigned long own_before = free_page_count();
 
-    if (!verb_number("TIMES", word[1], 1000000, &times) ||
-        (count > 2 && !verb_number("MS", word[2], 1000000, &alive_ms)))
+    if (!verb_number("TIMES", call->word[1], 1000000, &times) ||
+        (call->count > 2 && !verb_number("MS", call->word[2], 1000000, &alive_ms)))
         return false;
     for (unsigned long i = 0; i < times; i++) {
         struct domain *domain = NULL;
         struct trouble trouble;
         char name[sizeof(domain->config.name)];
 
-        if (domains_create(word[0], "", false, &domain, &trouble)) {
+        if (domains_create(call->word[0], "", false, &domain, &trouble)) {
             printk("cycle %lu: ", i);
             return verb_refuse(&trouble);
         }
@@ -224,16 +218,16 @@ static bool do_cycle(int count, char **word)
     for (int i = 0; (free_after = machine_free_pages()) < free_before && i < 100; i++)
         thread_sleep(10 * NS_PER_MS);
     printk("cycle: %lu times %s; free pages of the machine %lu -> %lu, of dom0 %lu -> %lu\n", times,
-           word[0], (unsigned long)free_before, (unsigned long)free_after, own_before,
+           call->word[0], (unsigned long)free_before, (unsigned long)free_after, own_before,
            free_page_count());
     if (free_after < free_before)
         printk("Error: %lu pages have leaked\n", (unsigned long)(free_before - free_after));
     return free_after >= free_before;
 }
 
-static bool do_help(int count, char **word);
+static bool do_help(const struct call *call);
 
-static const struct command commands[] = {
+static const struct command guests_commands[] = {
     { "create", "[-pcq] [-f] FILE [KEY=VALUE...]",
       "make a guest from a configuration in the boot archive (paused, at its console, quietly)", 1,
       MAX_WORDS, verb_create, "p c q=quiet f:defconfig", STATUS_NO_GUEST },
@@ -262,6 +256,9 @@ static const struct command commands[] = {
       "i=ignore-host", 0 },
     { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 0,
       verb_sched_credit, "d:domain w:weight", 0 },
+};
+
+static const struct command other_commands[] = {
     { "trigger", "NAME nmi [VCPU]", "what a button would do to a real machine", 2, 3, verb_trigger,
       "", 0 },
     { "sysrq", "NAME LETTER", "Linux's magic key", 2, 2, verb_sysrq, "", 0 },
@@ -325,22 +322,24 @@ static const char *hint_for(const char *name)
     return "\"help\" lists them";
 }
 
-/* The n-th of all, those of the classes of devices behind ours; NULL: there are no more. */
-static const struct command *command_at(size_t n)
+/* The n-th of all, those of the classes of devices among them, and then of which; NULL: there are
+ * no more. */
+static const struct command *command_at(size_t n, enum device_kind *kind)
 {
-    if (n < ARRAY_COUNT(commands)) return &commands[n];
-    n -= ARRAY_COUNT(commands);
-    for (unsigned kind = 0; kind < DEVICE_KINDS; n -= device_classes[kind++]->command_count)
-        if (n < device_classes[kind]->command_count)
-            return &device_classes[kind]->commands[n];
-    return NULL;
+    *kind = 0;
+    if (n < ARRAY_COUNT(guests_commands)) return &guests_commands[n];
+    n -= ARRAY_COUNT(guests_commands);
+    for (; *kind < DEVICE_KINDS; n -= device_classes[(*kind)++]->command_count)
+        if (n < device_classes[*kind]->command_count)
+            return &device_classes[*kind]->commands[n];
+    return n < ARRAY_COUNT(other_commands) ? &other_commands[n] : NULL;
 }
 
-static const struct command *find_command(const char *name)
+static const struct command *find_command(const char *name, enum device_kind *kind)
 {
     const struct command *command;
 
-    for (size_t i = 0; (command = command_at(i)); i++)
+    for (size_t i = 0; (command = command_at(i, kind)); i++)
         if (!strcmp(command->name, name))
             return command;
     printk("Error: no command '%s'; %s\n", name,
@@ -353,18 +352,27 @@ static void help_line(const struct command *command)
     printk("  %-14s %-31s %s\n", command->name, command->arguments, command->help);
 }
 
-static bool do_help(int count, char **word)
+static void help(void)
 {
-    const struct command *command = count ? find_command(word[0]) : NULL;
+    const struct command *command;
+    enum device_kind kind;
+
+    for (size_t i = 0; (command = command_at(i, &kind)); i++)
+        help_line(command);
+    printk("\"xl\" may stand before a command. NAME is a guest's name or number. $? is the "
+           "last exit status.\n");
+}
+
+static bool do_help(const struct call *call)
+{
+    enum device_kind kind;
+    const struct command *command = call->count ? find_command(call->word[0], &kind) : NULL;
 
     if (command)
         help_line(command);
-    for (size_t i = 0; !count && (command = command_at(i)); i++)
-        help_line(command);
-    if (!count)
-        printk("\"xl\" may stand before a command. NAME is a guest's name or number. $? is the "
-               "last exit status.\n");
-    return command || !count;
+    else if (!call->count)
+        help();
+    return command || !call->count;
 }
 
 /* --- lines --- */
@@ -392,25 +400,22 @@ static bool wants_help(int count, char **word)
 /* The words of one command, with its name first; its exit status. */
 static int run_words(int count, char **word)
 {
-    const struct command *command = find_command(word[0]);
-    const char *wrong = NULL;
+    struct call call = { .count = count - 1, .word = word + 1, .last_status = last_status };
+    const struct command *command = find_command(word[0], &call.kind);
+    const char *wrong = NULL, *file;
 
     if (!command) return STATUS_FAILED;
-    count--;
-    word++;
-    options.count = 0;
     if (command->options) {
-        if (wants_help(count, word)) {
+        if (wants_help(call.count, call.word)) {
             help_line(command);
             return 0;
         }
-        wrong = words_take_options(&count, word, command->options, &options);
+        wrong = words_take_options(&call.count, call.word, command->options, &call.options);
     }
-    /* create -f FILE: that is the word which it needs. */
-    if (wrong || count + (verb_option('f') && *verb_option('f')) < command->least ||
-        count > command->most)
+    file = verb_option(&call, 'f');     /* create -f FILE: that is the word which it needs. */
+    if (wrong || call.count + (file && *file) < command->least || call.count > command->most)
         return usage(command, wrong);
-    if (command->run(count, word)) return 0;
+    if (command->run(&call)) return 0;
     return command->failed ? command->failed : STATUS_FAILED;
 }
 
@@ -430,7 +435,10 @@ bool commands_run(char *line)
             word++;
             count--;
         } while (count && word[0][0] == '-' && !wants_help(1, word));
-        if (!count || wants_help(1, word)) return do_help(0, NULL);
+        if (!count || wants_help(1, word)) {
+            help();
+            return true;
+        }
     }
     if (!count) return true;
     last_status = run_words(count, word);

@@ -8,8 +8,6 @@
 #include "dom0/toolstack/info.h"
 #include <pvguest/console.h>
 
-static bool first;                      /* Of the list. */
-
 /* Strings come from configurations, so anything may be in them. */
 static void text_of(const char *text)
 {
@@ -52,7 +50,8 @@ static void actions_of(const struct config *config)
     info_text("            ", "on_crash", names[config->on_crash], "");
 }
 
-static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info)
+static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info,
+                       bool first)
 {
     const struct config *config = &domain->config;
 
@@ -79,24 +78,22 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
         devices_of(&config->devices[kind], device_classes[kind]);
     actions_of(config);
     printk("        }\n    }");
-    first = false;
 }
 
 /* dom0's own entry has no more than this: xl's has no more to say of it either. */
-static void details_of_dom0(void)
+static void details_of_dom0(bool first)
 {
     printk("%s    {\n        \"domid\": 0,\n        \"config\": {\n            \"c_info\": {\n     "
            "           \"type\": \"pv\",\n"
            "                \"name\": \"Domain-0\"\n            }\n        }\n    }",
            first ? "" : ",\n");
-    first = false;
 }
 
 void info_list_long(int count, char **word)
 {
     struct xen_domctl_getdomaininfo info;
+    bool first = true;
 
-    first = true;
     printk("[\n");
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1)) {
         char number[8];
@@ -107,9 +104,12 @@ void info_list_long(int count, char **word)
         if (!info_is_named(&info, count, word))
             continue;
         if (domain)
-            details_of(domain, &info);
+            details_of(domain, &info, first);
         else if (info.domain == 0)
-            details_of_dom0();
+            details_of_dom0(first);
+        else
+            continue;
+        first = false;
     }
     printk("\n]\n");
 }

@@ -48,6 +48,8 @@ struct device_class {
     size_t size;                        /* Of its structure, */
     size_t (*back_bytes)(void);         /* and of its back end. */
 
+    /* What it is called in a trouble: "disk 'data'". */
+    void (*label)(const struct config_device *config, char *text, size_t size);
     /* Could it be had now? This and what follows: 0, or a negative errno and the trouble. */
     int (*check)(const struct config_device *config, struct trouble *trouble);
     /* May fill in what the configuration leaves open. */
@@ -63,6 +65,7 @@ struct device_class {
 
     /* For the operator: is that its name, beside its number? */
     bool (*is_called)(const struct config_device *config, const char *name);
+    void (*say_attached)(const struct config_device *config, const char *guest);
     const char *heading;                /* Of a table of them; a row, but for its last column. */
     void (*row)(const struct device *device);
     const char *details;                /* JSON: the list's name, the lines of one. */

@@ -110,20 +110,17 @@ static int open_turns(struct device *device)
 
 static int make(struct device *device, const char *guest, struct trouble *trouble)
 {
-    const struct device_class *class = device->class;
-    int error = class->take(device, guest, trouble);
+    int error = device->class->take(device, guest, trouble);
+    char label[60];
 
     if (error) return error;
+    device->class->label(&device->config, label, sizeof(label));
     error = device_make_nodes(device);
-    if (error)
-        return trouble_set(trouble, error, "%s %u: XenStore: %s", class->kind, device->number,
-                           errno_name(error));
-    error = class->open(device, trouble);
+    if (error) return trouble_set(trouble, error, "%s: XenStore: %s", label, errno_name(error));
+    error = device->class->open(device, trouble);
     if (error) return error;
     error = open_turns(device);
-    return error ? trouble_set(trouble, error, "%s %u: no turns: %s", class->kind, device->number,
-                               errno_name(error))
-                 : 0;
+    return error ? trouble_set(trouble, error, "%s: no turns: %s", label, errno_name(error)) : 0;
 }
 
 static struct device **find(struct devices *devices, enum device_kind kind, unsigned number)

@@ -30,6 +30,11 @@ static const struct config_disk *words_of(const struct config_device *config)
 
 /* --- its life --- */
 
+static void label(const struct config_device *config, char *text, size_t size)
+{
+    snprintf(text, size, "disk '%s'", words_of(config)->partition);
+}
+
 static int claim(const struct config_disk *words, struct blockdev **blockdev,
                  struct trouble *trouble)
 {
@@ -125,6 +130,12 @@ static bool is_called(const struct config_device *config, const char *name)
     return disk_number(name, &number) && number == config->number;
 }
 
+static void say_attached(const struct config_device *config, const char *guest)
+{
+    printk("Disk '%s' is attached to '%s' as %s (%u)\n", words_of(config)->partition, guest,
+           words_of(config)->vdev, config->number);
+}
+
 /* Under "handle" Xen's xl prints the guest's number; so do we. */
 static void row(const struct device *device)
 {
@@ -143,28 +154,13 @@ static void detail(const struct config_device *config)
            words->writable);
 }
 
-static bool attach(int count, char **word)
-{
-    return device_attach(DEVICE_DISK, count, word);
-}
-
-static bool detach(int count, char **word)
-{
-    return device_detach(DEVICE_DISK, word);
-}
-
-static bool list(int count, char **word)
-{
-    return device_list(DEVICE_DISK, count, word);
-}
-
 static const struct command commands[] = {
-    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, list, "", 0 },
+    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_devices, "", 0 },
     { "block-attach", "NAME DISK",
       "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS,
-      attach, "", 0 },
+      verb_attach, "", 0 },
     { "block-detach", "[-f] NAME DEVICE",
-      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, detach,
+      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_detach,
       "f=force", 0 },
 };
 
@@ -174,6 +170,7 @@ const struct device_class disk_class = {
     .turns = TURN_BLOCK,
     .size = sizeof(struct disk),
     .back_bytes = blkback_bytes,
+    .label = label,
     .check = check,
     .take = take,
     .nodes = nodes,
@@ -184,6 +181,7 @@ const struct device_class disk_class = {
     .close = close,
     .destroy = destroy,
     .is_called = is_called,
+    .say_attached = say_attached,
     .heading = "Vdev  BE  handle state evt-ch ring-ref",
     .row = row,
     .details = "disks",

@@ -255,10 +255,9 @@ int domains_unknown(const char *name, struct trouble *trouble)
         domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
 }
 
-void domains_for_each(void (*visit)(struct domain *domain))
+struct domain *domains_next(const struct domain *domain)
 {
-    for (struct domain *domain = domains; domain; domain = domain->next)
-        visit(domain);
+    return domain ? domain->next : domains;
 }
 
 struct domain *domains_lock(const char *name, struct trouble *trouble)

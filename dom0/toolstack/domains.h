@@ -76,7 +76,8 @@ int domains_unknown(const char *name, struct trouble *trouble);
 /* Does it wait to be started again? And why: a sentence. */
 bool domain_waits(const struct domain *domain, char *why, size_t size);
 
-void domains_for_each(void (*visit)(struct domain *domain));
+/* The one behind it, the first for NULL; NULL behind the last. Takes no lock: as domains_find(). */
+struct domain *domains_next(const struct domain *domain);
 
 /* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the
  * trouble, no lock. */

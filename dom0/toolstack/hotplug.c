@@ -58,8 +58,10 @@ static int add(struct domain *domain, enum device_kind kind, struct config_devic
     return error;
 }
 
-bool device_attach(enum device_kind kind, int count, char **word)
+bool verb_attach(const struct call *call)
 {
+    enum device_kind kind = call->kind;
+    char **word = call->word;
     const struct device_syntax *syntax = device_syntaxes[kind];
     struct config_device config = { .number = 0 };
     struct config_problem problem;
@@ -69,7 +71,7 @@ bool device_attach(enum device_kind kind, int count, char **word)
     char line[DEVICE_MOST_BYTES];
     int error;
 
-    if (!join(line, sizeof(line), count - 1, word + 1)) return false;
+    if (!join(line, sizeof(line), call->count - 1, word + 1)) return false;
     if (syntax->parse(line, &config, &problem)) {
         printk("Error: %s\n", problem.text);
         return false;
@@ -81,8 +83,7 @@ bool device_attach(enum device_kind kind, int count, char **word)
     error = add(domain, kind, &config, &trouble);
     domains_unlock();
     if (error) return verb_refuse(&trouble);
-    printk("A %s is attached to '%s' as %u\n", device_classes[kind]->title, word[0],
-           config.number);
+    device_classes[kind]->say_attached(&config, word[0]);
     return true;
 }
 
@@ -171,12 +172,14 @@ static int ask_for(enum device_kind kind, char **word, struct trouble *trouble)
                : error;
 }
 
-bool device_detach(enum device_kind kind, char **word)
+bool verb_detach(const struct call *call)
 {
+    enum device_kind kind = call->kind;
+    char **word = call->word;
     struct trouble trouble;
     int error;
 
-    if (verb_option('f'))
+    if (verb_option(call, 'f'))
         while ((error = begin(kind, word, true, &trouble)) == -EBUSY)
             thread_sleep(LOOK_NS);
     else
@@ -194,17 +197,19 @@ static void row(const struct device *device)
     printk(" %-30s\n", device->back);
 }
 
-bool device_list(enum device_kind kind, int count, char **word)
+bool verb_devices(const struct call *call)
 {
-    if (!verb_known(count, word)) return false;
+    enum device_kind kind = call->kind;
+
+    if (!verb_known(call->count, call->word)) return false;
     printk("%s %-30s\n", device_classes[kind]->heading, "BE-path");
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < call->count; i++) {
         struct trouble trouble;
         struct domain *domain;
 
-        if (domains_is_dom0(word[i]))           /* It has none, and may be asked. */
+        if (domains_is_dom0(call->word[i]))           /* It has none, and may be asked. */
             continue;
-        domain = domains_lock(word[i], &trouble);
+        domain = domains_lock(call->word[i], &trouble);
         if (!domain) return verb_refuse(&trouble);
         devices_for_each(domain->devices, kind, row);
         domains_unlock();

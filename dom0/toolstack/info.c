@@ -76,24 +76,19 @@ bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info)
     return true;
 }
 
-static void say_why_it_waits(struct domain *domain)
-{
-    char why[200];
-
-    if (domain_waits(domain, why, sizeof(why)))
-        printk("Note: %s\n", why);
-}
-
 void info_list(int count, char **word, bool verbose)
 {
     struct xen_domctl_getdomaininfo info;
+    char why[200];
 
     printk("Name                                        ID   Mem VCPUs\tState\tTime(s)%s\n",
            verbose ? "   UUID                            Reason-Code\tSecurity Label" : "");
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
         if (info_is_named(&info, count, word))
             list_row(name_of(info.domain), &info, verbose);
-    domains_for_each(say_why_it_waits);
+    for (struct domain *domain = NULL; (domain = domains_next(domain));)
+        if (domain_waits(domain, why, sizeof(why)))
+            printk("Note: %s\n", why);
 }
 
 /* --- what dom0 does for whom --- */

@@ -72,13 +72,13 @@ static const char *why_not(const struct domain *domain, unsigned long wanted)
     return NULL;
 }
 
-bool verb_keys(int count, char **word)
+bool verb_keys(const struct call *call)
 {
-    const struct domain *domain = domains_find(word[0]);
+    const struct domain *domain = domains_find(call->word[0]);
     unsigned long wanted;
     const char *why;
 
-    if (!verb_number("COUNT", word[1], MOST_KEYS, &wanted)) return false;
+    if (!verb_number("COUNT", call->word[1], MOST_KEYS, &wanted)) return false;
     why = why_not(domain, wanted);
     if (!why) {
         strlcpy(keys.name, domain->config.name, sizeof(keys.name));

@@ -38,20 +38,20 @@ static bool refuse_errno(const char *what, int error)
 
 /* --- the beginning --- */
 
-bool verb_create(int count, char **word)
+bool verb_create(const struct call *call)
 {
-    bool quiet = verb_option('q');
+    bool quiet = verb_option(call, 'q');
     struct domain *domain = NULL;
     struct trouble trouble;
     static char more[MORE_BYTES];       /* Large for a stack; only the prompt's thread creates. */
-    const char *file = verb_option('f');
+    const char *file = verb_option(call, 'f');
     size_t size = 0;
 
-    for (int i = 0; i < count && size < sizeof(more); i++)
-        if (!file && !strchr(word[i], '='))
-            file = word[i];
+    for (int i = 0; i < call->count && size < sizeof(more); i++)
+        if (!file && !strchr(call->word[i], '='))
+            file = call->word[i];
         else
-            size += (size_t)snprintf(more + size, sizeof(more) - size, "%s\n", word[i]);
+            size += (size_t)snprintf(more + size, sizeof(more) - size, "%s\n", call->word[i]);
     if (!file) {
         printk("Error: no configuration is named, and /dev/null is an empty one\n");
         return false;
@@ -63,68 +63,68 @@ bool verb_create(int count, char **word)
     more[size] = '\0';
     if (!quiet)
         printk("Parsing config from %s\n", file);
-    if (domains_create(file, more, verb_option('p'), &domain, &trouble))
+    if (domains_create(file, more, verb_option(call, 'p'), &domain, &trouble))
         return verb_refuse(&trouble);
     if (!quiet)
         printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
-    if (verb_option('c'))
+    if (verb_option(call, 'c'))
         guest_console_attach(domain->console);
     return true;
 }
 
 /* --- who is there --- */
 
-bool verb_list(int count, char **word)
+bool verb_list(const struct call *call)
 {
-    if (!verb_known(count, word)) return false;
-    if (verb_option('l'))
-        info_list_long(count, word);
+    if (!verb_known(call->count, call->word)) return false;
+    if (verb_option(call, 'l'))
+        info_list_long(call->count, call->word);
     else
-        info_list(count, word, verb_option('v'));
+        info_list(call->count, call->word, verb_option(call, 'v'));
     return true;
 }
 
-bool verb_domid(int count, char **word)
+bool verb_domid(const struct call *call)
 {
-    struct domain *domain = domains_is_dom0(word[0]) ? NULL : find(word[0]);
+    struct domain *domain = domains_is_dom0(call->word[0]) ? NULL : find(call->word[0]);
 
-    if (domain || domains_is_dom0(word[0]))
+    if (domain || domains_is_dom0(call->word[0]))
         printk("%u\n", domain ? (unsigned)domain->domid : 0);
-    return domain || domains_is_dom0(word[0]);
+    return domain || domains_is_dom0(call->word[0]);
 }
 
-bool verb_domname(int count, char **word)
+bool verb_domname(const struct call *call)
 {
     struct domain *domain;
     char *end;
 
-    strtoul(word[0], &end, 10);
+    strtoul(call->word[0], &end, 10);
     if (*end) {
-        printk("Error: '%s' is no domain's number\n", word[0]);
+        printk("Error: '%s' is no domain's number\n", call->word[0]);
         return false;
     }
-    domain = domains_is_dom0(word[0]) ? NULL : find(word[0]);
-    if (domain || domains_is_dom0(word[0]))
+    domain = domains_is_dom0(call->word[0]) ? NULL : find(call->word[0]);
+    if (domain || domains_is_dom0(call->word[0]))
         printk("%s\n", domain ? domain->config.name : "Domain-0");
-    return domain || domains_is_dom0(word[0]);
+    return domain || domains_is_dom0(call->word[0]);
 }
 
 /* A PV guest has one console. */
-bool verb_console(int count, char **word)
+bool verb_console(const struct call *call)
 {
-    const char *type = verb_option('t'), *number = verb_option('n');
+    const char *type = verb_option(call, 't'), *number = verb_option(call, 'n');
     struct domain *domain;
 
     if ((type && strcmp(type, "pv")) || (number && strcmp(number, "0"))) {
         printk("Error: a PV guest has one console: -t pv -n 0\n");
         return false;
     }
-    if (!domains_find(word[0]) && domains_had(word[0])) {
+    if (!domains_find(call->word[0]) && domains_had(call->word[0])) {
         printk("Error: no domain '%s': it has ended; console-log shows what it said last\n",
-               word[0]);
+               call->word[0]);
         return false;
     }
-    domain = find(word[0]);
+    domain = find(call->word[0]);
 
     if (domain)
         guest_console_attach(domain->console);
@@ -132,20 +132,20 @@ bool verb_console(int count, char **word)
 }
 
 /* What a guest said last is asked for when it is gone. */
-bool verb_console_log(int count, char **word)
+bool verb_console_log(const struct call *call)
 {
-    struct domain *domain = domains_find(word[0]);
+    struct domain *domain = domains_find(call->word[0]);
 
-    if (guest_console_show_log(domain ? domain->config.name : word[0])) return true;
-    printk("Error: nothing is known of a console of '%s'\n", word[0]);
+    if (guest_console_show_log(domain ? domain->config.name : call->word[0])) return true;
+    printk("Error: nothing is known of a console of '%s'\n", call->word[0]);
     return false;
 }
 
 /* --- stop and go --- */
 
-bool verb_pause(int count, char **word)
+bool verb_pause(const struct call *call)
 {
-    struct domain *domain = find(word[0]);
+    struct domain *domain = find(call->word[0]);
     int error = domain ? domain_pause(domain->domid) : 0;
 
     if (domain && !error)
@@ -154,9 +154,9 @@ bool verb_pause(int count, char **word)
 }
 
 /* One that is not paused runs: that was wanted, and is no error with xl either. */
-bool verb_unpause(int count, char **word)
+bool verb_unpause(const struct call *call)
 {
-    struct domain *domain = find(word[0]);
+    struct domain *domain = find(call->word[0]);
     int error = domain ? domain_unpause(domain->domid) : 0;
     struct xen_domctl_getdomaininfo info;
     bool still;
@@ -175,13 +175,16 @@ bool verb_unpause(int count, char **word)
 
 /* The guests that -a means, by number: names may change while we wait, and a guest that restarts
  * gets another number. */
-static char named[MAX_NAMED][8];
-static unsigned named_count;
+struct named {
+    unsigned count;
+    char number[MAX_NAMED][8];
+};
 
-static void name_one(struct domain *domain)
+static void name_one(struct named *named, const struct domain *domain)
 {
-    if ((!domain->ended || domain->action == ACTION_RESTART) && named_count < MAX_NAMED)
-        snprintf(named[named_count++], sizeof(named[0]), "%u", (unsigned)domain->domid);
+    if ((!domain->ended || domain->action == ACTION_RESTART) && named->count < MAX_NAMED)
+        snprintf(named->number[named->count++], sizeof(named->number[0]), "%u",
+                 (unsigned)domain->domid);
 }
 
 /* Is there still a domain of that name or number, but as one that is kept when it has ended? */
@@ -211,17 +214,19 @@ static bool wait_for(const char *name, unsigned long limit_s)
     return true;
 }
 
-bool verb_wait(int count, char **word)
+bool verb_wait(const struct call *call)
 {
     struct trouble trouble;
     unsigned long seconds = 60;
 
-    if (count > 1 && !verb_number("SECONDS", word[1], VERB_MOST_SECONDS, &seconds)) return false;
-    if (!domains_find(word[0]) && !domains_had(word[0])) {
-        domains_unknown(word[0], &trouble);
+    if (call->count > 1 &&
+        !verb_number("SECONDS", call->word[1], VERB_MOST_SECONDS, &seconds))
+        return false;
+    if (!domains_find(call->word[0]) && !domains_had(call->word[0])) {
+        domains_unknown(call->word[0], &trouble);
         return verb_refuse(&trouble);
     }
-    return wait_for(word[0], seconds);
+    return wait_for(call->word[0], seconds);
 }
 
 static void file_row(const char *name, size_t size)
@@ -229,58 +234,58 @@ static void file_row(const char *name, size_t size)
     printk("%10lu %s\n", (unsigned long)size, name);
 }
 
-bool verb_files(int count, char **word)
+bool verb_files(const struct call *call)
 {
     domains_for_each_file(file_row);
     return true;
 }
 
 /* Asks one guest, or with -a all of them; with -w it is over when they have ended. */
-static bool ask_to_end(int count, char **word, const char *what, const char *doing)
+static bool ask_to_end(const struct call *call, const char *what, const char *doing)
 {
-    struct domain *domain = NULL;
-    bool well = true, waiting = verb_option('w');
+    struct named named = { .count = 0 };
+    struct domain *domain = NULL, *each = NULL;
+    bool well = true, waiting = verb_option(call, 'w');
     struct trouble trouble;
 
-    if ((count == 1) == (verb_option('a') != NULL)) {
+    if ((call->count == 1) == (verb_option(call, 'a') != NULL)) {
         printk("Error: say which domain, or -a for all (the machine: poweroff, restart)\n");
         return false;
     }
-    if (count && !(domain = find(word[0]))) return false;
-    named_count = 0;
+    if (call->count && !(domain = find(call->word[0]))) return false;
     if (domain)
-        name_one(domain);
-    else
-        domains_for_each(name_one);
-    if (domain && !named_count) {
-        printk("Error: domain '%s' has ended\n", word[0]);
+        name_one(&named, domain);
+    while (!domain && (each = domains_next(each)))
+        name_one(&named, each);
+    if (domain && !named.count) {
+        printk("Error: domain '%s' has ended\n", call->word[0]);
         return false;
     }
-    for (unsigned i = 0; i < named_count; i++) {
-        printk("%s domain %s\n", doing, named[i]);
-        if (domains_ask(named[i], what, &trouble))
+    for (unsigned i = 0; i < named.count; i++) {
+        printk("%s domain %s\n", doing, named.number[i]);
+        if (domains_ask(named.number[i], what, &trouble))
             well = verb_refuse(&trouble);
     }
-    for (unsigned i = 0; i < named_count && waiting; i++)
-        waiting = wait_for(named[i], PATIENCE_S);
-    return well && waiting == (verb_option('w') != NULL);
+    for (unsigned i = 0; i < named.count && waiting; i++)
+        waiting = wait_for(named.number[i], PATIENCE_S);
+    return well && waiting == (verb_option(call, 'w') != NULL);
 }
 
-bool verb_shutdown(int count, char **word)
+bool verb_shutdown(const struct call *call)
 {
-    return ask_to_end(count, word, "poweroff", "Shutting down");
+    return ask_to_end(call, "poweroff", "Shutting down");
 }
 
-bool verb_reboot(int count, char **word)
+bool verb_reboot(const struct call *call)
 {
-    return ask_to_end(count, word, "reboot", "Rebooting");
+    return ask_to_end(call, "reboot", "Rebooting");
 }
 
-bool verb_destroy(int count, char **word)
+bool verb_destroy(const struct call *call)
 {
     struct trouble trouble;
 
-    if (domains_destroy(word[0], &trouble)) return verb_refuse(&trouble);
-    printk("Domain '%s' is destroyed\n", word[0]);
+    if (domains_destroy(call->word[0], &trouble)) return verb_refuse(&trouble);
+    printk("Domain '%s' is destroyed\n", call->word[0]);
     return true;
 }

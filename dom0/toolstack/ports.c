@@ -9,7 +9,7 @@
 #include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
 
-bool verb_bridge(int count, char **word)
+bool verb_bridge(const struct call *call)
 {
     printk("%-10s %-17s %9s %9s %7s %7s %7s %7s\n", "port", "address", "in", "out", "room",
            "spoofed", "flood", "pauses");

@@ -20,11 +20,11 @@ static bool parse_weight(const char *text, unsigned *weight)
     return *text && !*end && number >= CONFIG_LEAST_WEIGHT && number <= CONFIG_MOST_WEIGHT;
 }
 
-static bool parse(struct wish *wish)
+static bool parse(const struct call *call, struct wish *wish)
 {
-    const char *weight = verb_option('w');
+    const char *weight = verb_option(call, 'w');
 
-    wish->domain = verb_option('d');
+    wish->domain = verb_option(call, 'd');
     if (weight && !parse_weight(weight, &wish->weight)) {
         printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n",
                CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT);
@@ -45,32 +45,29 @@ static void row(const char *name, domid_t domid)
         printk("%-33s %4u %6u %4u\n", name, (unsigned)domid, weight, 0);
 }
 
-static void row_of(struct domain *domain)
+static void show(const struct domain *one, bool all)
 {
-    row(domain->config.name, domain->domid);
-}
+    const struct domain *domain = NULL;
 
-static void show(struct domain *domain, bool all)
-{
     if (all)
         printk("Cpupool Pool-0: tslice=10ms ratelimit=0us migration-delay=0us\n");
     printk("%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
-    if (all || !domain)
+    if (all || !one)
         row("Domain-0", 0);
-    if (domain)
-        row_of(domain);
-    else if (all)
-        domains_for_each(row_of);
+    if (one)
+        row(one->config.name, one->domid);
+    while (all && (domain = domains_next(domain)))
+        row(domain->config.name, domain->domid);
 }
 
-bool verb_sched_credit(int count, char **word)
+bool verb_sched_credit(const struct call *call)
 {
     struct wish wish = { 0 };
     struct trouble trouble;
     struct domain *domain = NULL;
     int error = 0;
 
-    if (!parse(&wish)) return false;
+    if (!parse(call, &wish)) return false;
     if (wish.domain && !domains_is_dom0(wish.domain)) {
         domain = domains_lock(wish.domain, &trouble);
         if (!domain) return verb_refuse(&trouble);

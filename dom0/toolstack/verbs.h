@@ -8,25 +8,39 @@
 #define DOM0_TOOLSTACK_VERBS_H
 
 #include "dom0/toolstack/domains.h"
+#include "dom0/toolstack/words.h"
 
 #define MAX_WORDS 16                    /* In a line. */
+
+struct call;
 
 struct command {
     const char *name, *arguments, *help;
     int least, most;                    /* Arguments behind the name. */
-    bool (*run)(int count, char **word);
+    bool (*run)(const struct call *call);
     /* As words.h has them; NULL: a word that begins with - is a word like others. */
     const char *options;
-    /* Its status when it fails; 0: as usual. */
-    int failed;
+    int failed;                         /* Its status when it fails; 0: as usual. */
+};
+
+/* A command as it was given. */
+struct call {
+    enum device_kind kind;              /* Whose command it is, if it is one of a kind's. */
+    int count;                          /* Words behind the name that are no options. */
+    char **word;
+    struct words_options options;
+    int last_status;                    /* Of the command before. */
 };
 
 /* Prints the trouble; false. */
 bool verb_refuse(const struct trouble *trouble);
 
-/* commands.c: the argument of that option (of those in the verb's row), or ""; NULL: it did not
- * stand in the line. */
-const char *verb_option(char letter);
+/* The argument of that option (of those in the verb's row), or ""; NULL: it did not stand in the
+ * line. */
+static inline const char *verb_option(const struct call *call, char letter)
+{
+    return words_option(&call->options, letter);
+}
 
 #define VERB_MOST_SECONDS 1000000ul
 
@@ -38,45 +52,45 @@ bool verb_number(const char *name, const char *text, unsigned long most, unsigne
 bool verb_known(int count, char **word);
 
 /* life.c */
-bool verb_create(int count, char **word);
-bool verb_list(int count, char **word);
-bool verb_domid(int count, char **word);
-bool verb_domname(int count, char **word);
-bool verb_console(int count, char **word);
-bool verb_console_log(int count, char **word);
-bool verb_pause(int count, char **word);
-bool verb_unpause(int count, char **word);
-bool verb_shutdown(int count, char **word);
-bool verb_reboot(int count, char **word);
-bool verb_destroy(int count, char **word);
-bool verb_wait(int count, char **word);
-bool verb_files(int count, char **word);
+bool verb_create(const struct call *call);
+bool verb_list(const struct call *call);
+bool verb_domid(const struct call *call);
+bool verb_domname(const struct call *call);
+bool verb_console(const struct call *call);
+bool verb_console_log(const struct call *call);
+bool verb_pause(const struct call *call);
+bool verb_unpause(const struct call *call);
+bool verb_shutdown(const struct call *call);
+bool verb_reboot(const struct call *call);
+bool verb_destroy(const struct call *call);
+bool verb_wait(const struct call *call);
+bool verb_files(const struct call *call);
 
 /* keys.c */
-bool verb_keys(int count, char **word);
+bool verb_keys(const struct call *call);
 
 /* hotplug.c: for the commands of a class of devices (device.h) */
-bool device_attach(enum device_kind kind, int count, char **word);
-bool device_detach(enum device_kind kind, char **word);
-bool device_list(enum device_kind kind, int count, char **word);
+bool verb_attach(const struct call *call);
+bool verb_detach(const struct call *call);
+bool verb_devices(const struct call *call);
 
 /* address.c */
-bool verb_ip(int count, char **word);
+bool verb_ip(const struct call *call);
 
 /* ports.c */
-bool verb_bridge(int count, char **word);
+bool verb_bridge(const struct call *call);
 
 /* adjust.c */
-bool verb_mem_set(int count, char **word);
-bool verb_mem_max(int count, char **word);
-bool verb_vcpu_set(int count, char **word);
-bool verb_vcpu_list(int count, char **word);
-bool verb_uptime(int count, char **word);
-bool verb_rename(int count, char **word);
-bool verb_trigger(int count, char **word);
-bool verb_sysrq(int count, char **word);
+bool verb_mem_set(const struct call *call);
+bool verb_mem_max(const struct call *call);
+bool verb_vcpu_set(const struct call *call);
+bool verb_vcpu_list(const struct call *call);
+bool verb_uptime(const struct call *call);
+bool verb_rename(const struct call *call);
+bool verb_trigger(const struct call *call);
+bool verb_sysrq(const struct call *call);
 
 /* sched.c */
-bool verb_sched_credit(int count, char **word);
+bool verb_sched_credit(const struct call *call);
 
 #endif

@@ -36,6 +36,11 @@ static void mac_text(const struct config_device *config, char text[18])
 
 /* --- its life --- */
 
+static void label(const struct config_device *config, char *text, size_t size)
+{
+    snprintf(text, size, "vif %u", config->number);
+}
+
 static int check(const struct config_device *config, struct trouble *trouble)
 {
     const char *bridge = words_of(config)->bridge;
@@ -172,6 +177,11 @@ static bool is_called(const struct config_device *config, const char *name)
     return vif_parse_mac(name, mac) && !memcmp(mac, words_of(config)->mac, sizeof(mac));
 }
 
+static void say_attached(const struct config_device *config, const char *guest)
+{
+    printk("A network card is attached to '%s' as %u\n", guest, config->number);
+}
+
 static void row(const struct device *device)
 {
     char mac[18];
@@ -193,27 +203,12 @@ static void detail(const struct config_device *config)
     info_text("                    ", "nictype", "vif", "");
 }
 
-static bool attach(int count, char **word)
-{
-    return device_attach(DEVICE_VIF, count, word);
-}
-
-static bool detach(int count, char **word)
-{
-    return device_detach(DEVICE_VIF, word);
-}
-
-static bool list(int count, char **word)
-{
-    return device_list(DEVICE_VIF, count, word);
-}
-
 static const struct command commands[] = {
-    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, list, "", 0 },
+    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_devices, "", 0 },
     { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0",
-      1, MAX_WORDS, attach, "", 0 },
+      1, MAX_WORDS, verb_attach, "", 0 },
     { "network-detach", "[-f] NAME DEVICE", "take it away: its number or its address", 2, 2,
-      detach, "f=force", 0 },
+      verb_detach, "f=force", 0 },
 };
 
 const struct device_class vif_class = {
@@ -222,6 +217,7 @@ const struct device_class vif_class = {
     .turns = TURN_NET,
     .size = sizeof(struct vif),
     .back_bytes = netback_bytes,
+    .label = label,
     .check = check,
     .take = take,
     .nodes = nodes,
@@ -231,6 +227,7 @@ const struct device_class vif_class = {
     .changed = changed,
     .destroy = destroy,
     .is_called = is_called,
+    .say_attached = say_attached,
     .heading = "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref",
     .row = row,
     .details = "nics",
