@@ -322,29 +322,28 @@ static const char *hint_for(const char *name)
     return "\"help\" lists them";
 }
 
-/* The n-th of all, those of the classes of devices among them, and then of which; NULL: there are
- * no more. */
-static const struct command *command_at(size_t n, enum device_kind *kind)
+/* The n-th of all, those for devices among them, and then of which kind; false: there are not so
+ * many. */
+static bool command_at(size_t n, struct command *command, enum device_kind *kind)
 {
-    *kind = 0;
-    if (n < ARRAY_COUNT(guests_commands)) return &guests_commands[n];
-    n -= ARRAY_COUNT(guests_commands);
-    for (; *kind < DEVICE_KINDS; n -= device_classes[(*kind)++]->command_count)
-        if (n < device_classes[*kind]->command_count)
-            return &device_classes[*kind]->commands[n];
-    return n < ARRAY_COUNT(other_commands) ? &other_commands[n] : NULL;
+    const size_t before = ARRAY_COUNT(guests_commands);
+
+    if (n >= before && device_command(n - before, command, kind)) return true;
+    if (n >= before)
+        n -= 3 * DEVICE_KINDS;
+    if (n >= before + ARRAY_COUNT(other_commands)) return false;
+    *command = n < before ? guests_commands[n] : other_commands[n - before];
+    return true;
 }
 
-static const struct command *find_command(const char *name, enum device_kind *kind)
+static bool find_command(const char *name, struct command *command, enum device_kind *kind)
 {
-    const struct command *command;
-
-    for (size_t i = 0; (command = command_at(i, kind)); i++)
+    for (size_t i = 0; command_at(i, command, kind); i++)
         if (!strcmp(command->name, name))
-            return command;
+            return true;
     printk("Error: no command '%s'; %s\n", name,
            *name && !strchr(name, ' ') ? hint_for(name) : "\"help\" lists them");
-    return NULL;
+    return false;
 }
 
 static void help_line(const struct command *command)
@@ -354,25 +353,27 @@ static void help_line(const struct command *command)
 
 static void help(void)
 {
-    const struct command *command;
+    struct command command;
     enum device_kind kind;
 
-    for (size_t i = 0; (command = command_at(i, &kind)); i++)
-        help_line(command);
+    for (size_t i = 0; command_at(i, &command, &kind); i++)
+        help_line(&command);
     printk("\"xl\" may stand before a command. NAME is a guest's name or number. $? is the "
            "last exit status.\n");
 }
 
 static bool do_help(const struct call *call)
 {
+    struct command command;
     enum device_kind kind;
-    const struct command *command = call->count ? find_command(call->word[0], &kind) : NULL;
 
-    if (command)
-        help_line(command);
-    else if (!call->count)
+    if (!call->count)
         help();
-    return command || !call->count;
+    else if (find_command(call->word[0], &command, &kind))
+        help_line(&command);
+    else
+        return false;
+    return true;
 }
 
 /* --- lines --- */
@@ -401,22 +402,22 @@ static bool wants_help(int count, char **word)
 static int run_words(int count, char **word)
 {
     struct call call = { .count = count - 1, .word = word + 1, .last_status = last_status };
-    const struct command *command = find_command(word[0], &call.kind);
+    struct command command;
     const char *wrong = NULL, *file;
 
-    if (!command) return STATUS_FAILED;
-    if (command->options) {
+    if (!find_command(word[0], &command, &call.kind)) return STATUS_FAILED;
+    if (command.options) {
         if (wants_help(call.count, call.word)) {
-            help_line(command);
+            help_line(&command);
             return 0;
         }
-        wrong = words_take_options(&call.count, call.word, command->options, &call.options);
+        wrong = words_take_options(&call.count, call.word, command.options, &call.options);
     }
     file = verb_option(&call, 'f');     /* create -f FILE: that is the word which it needs. */
-    if (wrong || call.count + (file && *file) < command->least || call.count > command->most)
-        return usage(command, wrong);
-    if (command->run(&call)) return 0;
-    return command->failed ? command->failed : STATUS_FAILED;
+    if (wrong || call.count + (file && *file) < command.least || call.count > command.most)
+        return usage(&command, wrong);
+    if (command.run(&call)) return 0;
+    return command.failed ? command.failed : STATUS_FAILED;
 }
 
 bool commands_run(char *line)

@@ -20,11 +20,27 @@ static void text_of(const char *text)
     printk("\"");
 }
 
-void info_text(const char *indent, const char *key, const char *value, const char *end)
+static void text_line(const char *indent, const char *key, const char *value, const char *end)
 {
     printk("%s\"%s\": ", indent, key);
     text_of(value);
     printk("%s\n", end);
+}
+
+static void device_of(const struct config_device *config, const struct device_class *class)
+{
+    struct device_detail detail[DEVICE_DETAILS] = { { .key = NULL } };
+    const char *const indent = "                    ";
+
+    class->detail(config, detail);
+    for (unsigned i = 0; i < DEVICE_DETAILS && detail[i].key; i++) {
+        const char *end = i + 1 < DEVICE_DETAILS && detail[i + 1].key ? "," : "";
+
+        if (detail[i].text[0])
+            text_line(indent, detail[i].key, detail[i].text, end);
+        else
+            printk("%s\"%s\": %u%s\n", indent, detail[i].key, detail[i].number, end);
+    }
 }
 
 static void devices_of(const struct config_devices *devices, const struct device_class *class)
@@ -32,7 +48,7 @@ static void devices_of(const struct config_devices *devices, const struct device
     printk("            \"%s\": [\n", class->details);
     for (unsigned i = 0; i < devices->count; i++) {
         printk("                {\n");
-        class->detail(&devices->device[i]);
+        device_of(&devices->device[i], class);
         printk("                }%s\n", i + 1 < devices->count ? "," : "");
     }
     printk("            ],\n");
@@ -44,10 +60,10 @@ static void actions_of(const struct config *config)
         [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve",
     };
 
-    info_text("            ", "on_poweroff", names[config->on_poweroff], ",");
-    info_text("            ", "on_reboot", names[config->on_reboot], ",");
-    info_text("            ", "on_watchdog", names[config->on_watchdog], ",");
-    info_text("            ", "on_crash", names[config->on_crash], "");
+    text_line("            ", "on_poweroff", names[config->on_poweroff], ",");
+    text_line("            ", "on_reboot", names[config->on_reboot], ",");
+    text_line("            ", "on_watchdog", names[config->on_watchdog], ",");
+    text_line("            ", "on_crash", names[config->on_crash], "");
 }
 
 static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info,
@@ -58,7 +74,7 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
     printk("%s    {\n        \"domid\": %u,\n        \"config\": {\n            \"c_info\": {\n",
            first ? "" : ",\n", (unsigned)info->domain);
     printk("                \"type\": \"pv\",\n");
-    info_text("                ", "name", config->name, ",");
+    text_line("                ", "name", config->name, ",");
     printk("                \"uuid\": \"");
     info_uuid(info->handle);
     printk("\"\n            },\n            \"b_info\": {\n                \"max_vcpus\": %u,\n",
@@ -69,10 +85,10 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
         printk("                \"sched_params\": {\n                    \"weight\": %u\n          "
                "      },\n",
                config->cpu_weight);
-    info_text("                ", "kernel", config->kernel, ",");
-    info_text("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
+    text_line("                ", "kernel", config->kernel, ",");
+    text_line("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
     if (config->ramdisk[0])
-        info_text("                ", "ramdisk", config->ramdisk, "");
+        text_line("                ", "ramdisk", config->ramdisk, "");
     printk("            },\n");
     for (unsigned kind = 0; kind < DEVICE_KINDS; kind++)
         devices_of(&config->devices[kind], device_classes[kind]);

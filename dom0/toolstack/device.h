@@ -40,7 +40,22 @@ struct device {
 };
 
 struct writing;
-struct command;
+
+/* The operator's three commands. */
+struct device_verbs {
+    const char *list, *list_help;
+    const char *attach, *attach_words, *attach_help;
+    bool attach_bare;                   /* It may be had without a word. */
+    const char *detach, *detach_help;
+};
+
+/* A line of JSON: a text or a number. */
+struct device_detail {
+    const char *key;
+    char text[40];                      /* Empty: the number. */
+    unsigned number;
+};
+#define DEVICE_DETAILS 4u
 
 struct device_class {
     const char *kind, *title;           /* As XenStore calls it, and the operator. */
@@ -68,10 +83,9 @@ struct device_class {
     void (*say_attached)(const struct config_device *config, const char *guest);
     const char *heading;                /* Of a table of them; a row, but for its last column. */
     void (*row)(const struct device *device);
-    const char *details;                /* JSON: the list's name, the lines of one. */
-    void (*detail)(const struct config_device *config);
-    const struct command *commands;
-    size_t command_count;
+    const char *details;                /* JSON: the list's name, and what is in it. */
+    void (*detail)(const struct config_device *config, struct device_detail detail[DEVICE_DETAILS]);
+    struct device_verbs verbs;
 };
 
 #define DEVICE_CLASS(name, prefix) extern const struct device_class prefix##_class;

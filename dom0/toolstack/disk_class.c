@@ -3,8 +3,6 @@
 #include "dom0/storage/disks.h"
 #include "dom0/toolstack/device.h"
 #include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/info.h"
-#include "dom0/toolstack/verbs.h"
 #include <pvguest/console.h>
 
 struct disk {
@@ -144,25 +142,17 @@ static void row(const struct device *device)
            device_front_number(device, "ring-ref"));
 }
 
-static void detail(const struct config_device *config)
+static void detail(const struct config_device *config, struct device_detail detail[DEVICE_DETAILS])
 {
     const struct config_disk *words = words_of(config);
 
-    info_text("                    ", "pdev_path", words->partition, ",");
-    info_text("                    ", "vdev", words->vdev, ",");
-    printk("                    \"format\": \"raw\",\n                    \"readwrite\": %u\n",
-           words->writable);
+    detail[0].key = "pdev_path";
+    strlcpy(detail[0].text, words->partition, sizeof(detail[0].text));
+    detail[1].key = "vdev";
+    strlcpy(detail[1].text, words->vdev, sizeof(detail[1].text));
+    detail[2] = (struct device_detail){ .key = "format", .text = "raw" };
+    detail[3] = (struct device_detail){ .key = "readwrite", .number = words->writable };
 }
-
-static const struct command commands[] = {
-    { "block-list", "NAME...", "a guest's disks", 1, MAX_WORDS, verb_devices, "", 0 },
-    { "block-attach", "NAME DISK",
-      "give it a disk, named as in a configuration: phy:scratch,xvdb,w", 2, MAX_WORDS,
-      verb_attach, "", 0 },
-    { "block-detach", "[-f] NAME DEVICE",
-      "take it away: xvdb, or its number (-f: do not ask the guest)", 2, 2, verb_detach,
-      "f=force", 0 },
-};
 
 const struct device_class disk_class = {
     .kind = "vbd",
@@ -186,6 +176,13 @@ const struct device_class disk_class = {
     .row = row,
     .details = "disks",
     .detail = detail,
-    .commands = commands,
-    .command_count = ARRAY_COUNT(commands),
+    .verbs = {
+        .list = "block-list",
+        .list_help = "a guest's disks",
+        .attach = "block-attach",
+        .attach_words = "NAME DISK",
+        .attach_help = "give it a disk, named as in a configuration: phy:scratch,xvdb,w",
+        .detach = "block-detach",
+        .detach_help = "take it away: xvdb, or its number (-f: do not ask the guest)",
+    },
 };

@@ -58,7 +58,7 @@ static int add(struct domain *domain, enum device_kind kind, struct config_devic
     return error;
 }
 
-bool verb_attach(const struct call *call)
+static bool attach(const struct call *call)
 {
     enum device_kind kind = call->kind;
     char **word = call->word;
@@ -172,7 +172,7 @@ static int ask_for(enum device_kind kind, char **word, struct trouble *trouble)
                : error;
 }
 
-bool verb_detach(const struct call *call)
+static bool detach(const struct call *call)
 {
     enum device_kind kind = call->kind;
     char **word = call->word;
@@ -197,7 +197,7 @@ static void row(const struct device *device)
     printk(" %-30s\n", device->back);
 }
 
-bool verb_devices(const struct call *call)
+static bool list(const struct call *call)
 {
     enum device_kind kind = call->kind;
 
@@ -214,5 +214,26 @@ bool verb_devices(const struct call *call)
         devices_for_each(domain->devices, kind, row);
         domains_unlock();
     }
+    return true;
+}
+
+/* --- their commands --- */
+
+bool device_command(size_t n, struct command *command, enum device_kind *kind)
+{
+    const struct device_verbs *verbs;
+
+    if (n / 3 >= DEVICE_KINDS) return false;
+    *kind = (enum device_kind)(n / 3);
+    verbs = &device_classes[*kind]->verbs;
+    if (n % 3 == 0)
+        *command = (struct command){ verbs->list, "NAME...", verbs->list_help, 1, MAX_WORDS, list,
+                                     "", 0 };
+    else if (n % 3 == 1)
+        *command = (struct command){ verbs->attach, verbs->attach_words, verbs->attach_help,
+                                     verbs->attach_bare ? 1 : 2, MAX_WORDS, attach, "", 0 };
+    else
+        *command = (struct command){ verbs->detach, "[-f] NAME DEVICE", verbs->detach_help, 2, 2,
+                                     detach, "f=force", 0 };
     return true;
 }

@@ -13,8 +13,6 @@
  * of them unique, too. */
 void info_list(int count, char **word, bool verbose);
 void info_list_long(int count, char **word);    /* details.c */
-/* A line of that, `end` behind it. */
-void info_text(const char *indent, const char *key, const char *value, const char *end);
 
 /* What dom0 has done for each domain: seconds of its own, turns of each kind (dom0/turns.h), and
  * what it holds for it. */

@@ -69,10 +69,9 @@ bool verb_files(const struct call *call);
 /* keys.c */
 bool verb_keys(const struct call *call);
 
-/* hotplug.c: for the commands of a class of devices (device.h) */
-bool verb_attach(const struct call *call);
-bool verb_detach(const struct call *call);
-bool verb_devices(const struct call *call);
+/* hotplug.c: the n-th of the commands for devices of any kind, and of which kind; false: there are
+ * not so many */
+bool device_command(size_t n, struct command *command, enum device_kind *kind);
 
 /* address.c */
 bool verb_ip(const struct call *call);

@@ -3,8 +3,6 @@
  * end. */
 #include "dom0/network/br0.h"
 #include "dom0/toolstack/device.h"
-#include "dom0/toolstack/info.h"
-#include "dom0/toolstack/verbs.h"
 #include "dom0/toolstack/vif.h"
 #include <abi/sums.h>
 #include <drivers/netback.h>
@@ -26,7 +24,7 @@ static const struct config_vif *words_of(const struct config_device *config)
     return config_of(struct config_vif, config);
 }
 
-static void mac_text(const struct config_device *config, char text[18])
+static void mac_text(const struct config_device *config, char *text)
 {
     const uint8_t *mac = words_of(config)->mac;
 
@@ -192,24 +190,15 @@ static void row(const struct device *device)
            device_front_number(device, "tx-ring-ref"), device_front_number(device, "rx-ring-ref"));
 }
 
-static void detail(const struct config_device *config)
+static void detail(const struct config_device *config, struct device_detail detail[DEVICE_DETAILS])
 {
-    char mac[18];
-
-    mac_text(config, mac);
-    printk("                    \"devid\": %u,\n", config->number);
-    info_text("                    ", "mac", mac, ",");
-    info_text("                    ", "bridge", words_of(config)->bridge, ",");
-    info_text("                    ", "nictype", "vif", "");
+    detail[0] = (struct device_detail){ .key = "devid", .number = config->number };
+    detail[1].key = "mac";
+    mac_text(config, detail[1].text);
+    detail[2].key = "bridge";
+    strlcpy(detail[2].text, words_of(config)->bridge, sizeof(detail[2].text));
+    detail[3] = (struct device_detail){ .key = "nictype", .text = "vif" };
 }
-
-static const struct command commands[] = {
-    { "network-list", "NAME...", "a guest's network cards", 1, MAX_WORDS, verb_devices, "", 0 },
-    { "network-attach", "NAME [VIF]", "give it a card, as in a configuration: mac=...,bridge=br0",
-      1, MAX_WORDS, verb_attach, "", 0 },
-    { "network-detach", "[-f] NAME DEVICE", "take it away: its number or its address", 2, 2,
-      verb_detach, "f=force", 0 },
-};
 
 const struct device_class vif_class = {
     .kind = "vif",
@@ -232,6 +221,14 @@ const struct device_class vif_class = {
     .row = row,
     .details = "nics",
     .detail = detail,
-    .commands = commands,
-    .command_count = ARRAY_COUNT(commands),
+    .verbs = {
+        .list = "network-list",
+        .list_help = "a guest's network cards",
+        .attach = "network-attach",
+        .attach_words = "NAME [VIF]",
+        .attach_help = "give it a card, as in a configuration: mac=...,bridge=br0",
+        .attach_bare = true,
+        .detach = "network-detach",
+        .detach_help = "take it away: its number or its address",
+    },
 };
