@@ -53,6 +53,9 @@ ARROWS = {
     "dom0": ("pvguest-sdk/include", "drivers/include", "builder"),
 }
 ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
+# dom0's rooms from below: each may know those before it, and what lies beside them all of them do.
+DOM0 = ("config", "xc", "xenstore", "console", "storage", "network", "devices", "guests", "xl", "main.c")
+OPERATORS = ("dom0/config/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
 WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b|\"[^\"\n]*\b(swapgs|sysretq?|iretq)\b", re.M)
@@ -105,6 +108,10 @@ def lines_of_code(path, text):
     return sum(1 for line in text.splitlines() if line.strip())
 
 
+def level(path):
+    return DOM0.index(path.parts[1]) if path.parts[1] in DOM0 else -1
+
+
 def check_arrows(path, text):
     component = path.parts[0]
     if path.parts[:2] == ("pvguest-sdk", "examples"):       # guests like any other: they use SDK and drivers
@@ -123,6 +130,8 @@ def check_arrows(path, text):
             complain(path, f"includes <{include}>, which is neither in this tree nor a freestanding header")
         elif target.parts[0] != component and not str(target).startswith(ARROWS[component]):
             complain(path, f"includes {target}: {component}/ may not know it")
+        elif component == "dom0" == target.parts[0] and level(target) > level(path):
+            complain(path, f"includes {target}: an arrow upwards")
 
 
 def check_rooms(found, picture):
@@ -155,7 +164,7 @@ def check_refusals(path, text):
         return
     for number, line in enumerate(without_comments(text).splitlines(), 1):
         translated = re.match(r"\s*(case|default)\b", line)     # somebody else's refusal
-        if REFUSAL.search(line) and not translated and not name.startswith("dom0/toolstack/"):
+        if REFUSAL.search(line) and not translated and not name.startswith(OPERATORS):
             complain(f"{path}:{number}", "an error that nobody counts: <pvguest/refuse.h>")
         if line.count("refused(") > 1:
             complain(f"{path}:{number}", "two refusals in a line: its number is what tells them apart")

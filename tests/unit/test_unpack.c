@@ -9,7 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <zlib.h>
-#include "dom0/builder/unpack.h"
+#include "dom0/xc/unpack.h"
 
 unsigned allocations_until_failure;
 

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/config.h"
-#include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/vif.h"
+#include "dom0/config/config.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
 
 static struct config config;
 static struct config_problem problem;

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/vif.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
 
 static struct config_problem problem;
 

@@ -28,7 +28,7 @@ bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drive
 bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
     drivers/checksum.c
 bucket.sources := dom0/bucket.c
-build.sources := dom0/builder/build.c dom0/builder/control.c builder/image.c builder/layout.c
+build.sources := dom0/xc/build.c dom0/xc/control.c builder/image.c builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 build_dom0.sources := hypervisor/boot/build_dom0.c builder/image.c builder/layout.c
@@ -78,7 +78,7 @@ heap.sources := hypervisor/memory/heap.c
 heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
 image.sources := builder/image.c
-inflate.sources := dom0/builder/inflate.c
+inflate.sources := dom0/xc/inflate.c
 inflate.libraries := z
 io_ports.sources := hypervisor/emulate/ports.c
 io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
@@ -136,7 +136,7 @@ reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
     hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
     hypervisor/calls/reservation.c hypervisor/domain/extent.c
 reservation.cflags := $(mmuext.cflags)
-restart.sources := dom0/toolstack/restart.c
+restart.sources := dom0/guests/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
@@ -190,7 +190,7 @@ traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
-unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c
+unpack.sources := dom0/xc/unpack.c dom0/xc/inflate.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
 virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c
@@ -204,7 +204,7 @@ virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
 window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
-words.sources := dom0/toolstack/words.c
+words.sources := dom0/xl/words.c
 xenstore.sources := $(XENSTORE)
 xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
@@ -214,15 +214,15 @@ xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
-xlcfg.sources := dom0/toolstack/config.c dom0/toolstack/settings.c dom0/toolstack/disk.c \
-    dom0/toolstack/vif.c
-xlcfg_devices.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
-xlcfg_fuzz.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
+xlcfg.sources := dom0/config/config.c dom0/config/settings.c dom0/config/disk.c \
+    dom0/config/vif.c
+xlcfg_devices.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
+xlcfg_fuzz.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
 xlcfg_fuzz.cflags := -D_GNU_SOURCE
 xlcfg_fuzz.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
-xlcfg_oracle.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c \
-    dom0/toolstack/config.c
+xlcfg_oracle.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c \
+    dom0/config/config.c
 xlcfg_oracle.cflags := -D_GNU_SOURCE
 xlcfg_oracle.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
