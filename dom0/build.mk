@@ -3,7 +3,7 @@
 # and the machine that it has: its boot archive, the ISO image, the disk, and how it is run.
 
 DOM0_SOURCES := $(wildcard dom0/*.c dom0/*/*.c builder/*.c)
-# Its parts name each other from the repository's root: "dom0/builder/build.h".
+# Its parts name each other from the repository's root: "dom0/xc/build.h".
 $(foreach source,$(DOM0_SOURCES),$(eval CFLAGS_$(subst /,_,$(basename $(source))) := -I.))
 
 $(eval $(call guest_at,$(B)/dom0.elf,$(DOM0_SOURCES),$(B)/libpvdrivers.a))

@@ -11,17 +11,16 @@
 #include "dom0/base.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
+#include "dom0/guests/domains.h"
+#include "dom0/network/br0.h"
 #include "dom0/options.h"
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
-#include "dom0/toolstack/address.h"
-#include "dom0/toolstack/commands.h"
-#include "dom0/toolstack/devices.h"
 #include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
-#include <drivers/pci.h>
-#include <drivers/virtio_blk.h>
-#include <drivers/virtio_net.h>
+#include "dom0/xl/address.h"
+#include "dom0/xl/commands.h"
+#include <drivers/real.h>
 #include <pvguest/console.h>
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
@@ -56,10 +55,10 @@ static void start_devices(const char *ip)
 
     if (found < 0)
         printk("dom0: no PCI: %s\n", errno_name(found));
-    disks_start(found < 0 ? NULL : virtio_blk_open(0));
-    card = found < 0 ? NULL : virtio_net_open(0);
+    disks_start(found < 0 ? NULL : real_disk(0));
+    card = found < 0 ? NULL : real_card(0);
     pci_name_undriven();
-    must(devices_start(card), "the bridge");
+    must(br0_start(card), "the bridge");
     must(address_start(card, ip), "its own place at the bridge");
 }
 

@@ -28,7 +28,9 @@ static void work(void *argument)
 
     for (;;) {
         wait_event(worker->wanted, turns_wanted(worker->lane));
+        sleepless = worker->lane == LANE_QUICK ? "a turn" : NULL;
         turns_take(worker->lane);
+        sleepless = NULL;
         wake_all(&served);
         thread_yield();
     }

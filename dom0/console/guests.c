@@ -8,7 +8,7 @@
 #include "dom0/account.h"
 #include "dom0/console/limit.h"
 #include "dom0/console/terminal.h"
-#include "dom0/toolstack/config.h"
+#include "dom0/config/config.h"
 #include "dom0/worker.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XenStore's tree. tree.h says what the functions promise. */
+/* XenStore's tree. tree.h says what the functions promise; paths and names are path.c's. */
 #include "dom0/xenstore/tree.h"
 #include "dom0/account.h"
-
-unsigned tree_work;
 
 /* Equal generations mean the same state of the node. */
 static uint64_t last_generation;
@@ -99,93 +97,7 @@ void tree_drop(struct tree_node *root)
         tree_drop_some(root, &all);
 }
 
-/* --- paths --- */
-
-static bool path_character(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '@';
-}
-
-bool tree_path_valid(const char *path)
-{
-    unsigned depth = 0;
-
-    if (path[0] != '/') return refused(false);
-    if (path[1] == '\0') return true;
-    for (size_t i = 0; path[i]; i++) {
-        if (path[i] == '/') {
-            if (path[i + 1] == '/' || path[i + 1] == '\0' || ++depth > TREE_MAX_DEPTH)
-                return refused(false);
-        } else if (!path_character(path[i])) {
-            return refused(false);
-        }
-    }
-    return true;
-}
-
-const char *tree_component(const char **path, size_t *size)
-{
-    const char *start = *path;
-
-    while (*start == '/')
-        start++;
-    *size = 0;
-    while (start[*size] && start[*size] != '/')
-        (*size)++;
-    *path = start + *size;
-    return start;
-}
-
-void tree_parent_path(const char *path, char *parent)
-{
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == path ? 1 : (size_t)(slash - path);
-
-    memcpy(parent, path, size);
-    parent[size] = '\0';
-}
-
 /* --- finding --- */
-
-#define BYTES_OF_A_STEP 256u
-
-typedef uint64_t __attribute__((aligned(1), may_alias)) any_word;
-
-int tree_compare(const char *name, size_t name_size, const char *component, size_t size,
-                 size_t *same)
-{
-    size_t both = name_size < size ? name_size : size, at = *same;
-
-    while (at + sizeof(any_word) <= both &&
-           *(const any_word *)(name + at) == *(const any_word *)(component + at))
-        at += sizeof(any_word);
-    while (at < both && name[at] == component[at])
-        at++;
-    tree_work += (unsigned)((at - *same) / BYTES_OF_A_STEP);
-    *same = at;
-    if (at < both) return (uint8_t)name[at] < (uint8_t)component[at] ? -1 : 1;
-    return name_size < size ? -1 : name_size > size;
-}
-
-bool tree_search_look(struct tree_search *search, const char *middle_name, size_t middle_size,
-                      const char *name, size_t size)
-{
-    unsigned middle = tree_search_middle(search);
-    size_t same = search->same_low < search->same_high ? search->same_low : search->same_high;
-    int order = tree_compare(middle_name, middle_size, name, size, &same);
-
-    if (order < 0) {
-        search->low = middle + 1;
-        search->same_low = same;
-    } else if (order > 0) {
-        search->high = middle;
-        search->same_high = same;
-    } else {
-        search->low = middle;
-    }
-    return order == 0;
-}
 
 /* Where a child of that name is, or would be. */
 static unsigned place(const struct tree_node *node, const char *name, size_t size, bool *found)

@@ -112,16 +112,10 @@ static int negotiate(struct virtio_device *device, uint64_t wanted)
 /* of the kinds that we know; their windows are those of version 1, too */
 #define TRANSITIONAL_IDS 0x0fffu
 
-struct pci_device *virtio_find(unsigned int kind, unsigned int nth)
+bool virtio_is(const struct pci_device *pci, unsigned int kind)
 {
-    struct pci_device *pci;
-
-    for (unsigned int i = 0; (pci = pci_get(i)) != NULL; i++)
-        if (pci->vendor == VIRTIO_VENDOR &&
-            (pci->device == MODERN_IDS + kind || pci->device == TRANSITIONAL_IDS + kind) &&
-            nth-- == 0)
-            return pci;
-    return NULL;
+    return pci->vendor == VIRTIO_VENDOR &&
+           (pci->device == MODERN_IDS + kind || pci->device == TRANSITIONAL_IDS + kind);
 }
 
 int virtio_start(struct virtio_device *device, struct pci_device *pci, uint64_t wanted)

@@ -29,9 +29,10 @@ struct virtio_device {
     uint64_t features;                      /* negotiated */
 };
 
-/* The nth of a kind that pci_scan() found, by its id of version 1 or a transitional one (4.1.2);
- * NULL: no such. */
-struct pci_device *virtio_find(unsigned int kind, unsigned int nth);
+extern const struct pci_driver virtio_blk_driver, virtio_net_driver;
+
+/* Of that kind, by its id of version 1 or a transitional one (4.1.2)? */
+bool virtio_is(const struct pci_device *pci, unsigned int kind);
 
 /* Steps of 3.1.1 up to FEATURES_OK: reset, take of `wanted` what is offered. 0 or a negative
  * errno. */

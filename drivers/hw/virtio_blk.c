@@ -5,14 +5,12 @@
  * A request becomes a chain of descriptors: a 16-byte header (the device reads it), the data pages,
  * and one status byte (the device writes it). Header and status live in a page of slots; a slot is
  * taken for the time of the request. As many requests run at once as slots and descriptors allow;
- * further ones wait on a list threaded through them, in order. All functions but virtio_blk_open
- * run with events masked.
+ * further ones wait on a list threaded through them, in order. All functions run with events
+ * masked.
  */
-#include <drivers/virtio_blk.h>
+#include <drivers/real.h>
 #include "virtio.h"
-#include <pvguest/console.h>
 #include <pvguest/errno.h>
-#include <pvguest/events.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
@@ -55,11 +53,7 @@ struct virtio_blk {
     uint32_t max_discard;               /* sectors in one request */
     unsigned int max_segments;
     struct block_request *waiting, *waiting_last;
-    char name[8];
 };
-
-#define DISKS_MAX 16u
-static struct virtio_blk *disks[DISKS_MAX];
 
 static const uint32_t type_of[] = {
     [BLOCK_READ] = TYPE_READ,
@@ -212,7 +206,7 @@ static int set_up(struct virtio_blk *disk, struct pci_device *pci)
     return error;
 }
 
-static void describe(struct virtio_blk *disk)
+static void describe(struct virtio_blk *disk, const char *name)
 {
     uint64_t features = disk->virtio.features;
 
@@ -220,7 +214,7 @@ static void describe(struct virtio_blk *disk)
                             ? (uint32_t)virtio_config(&disk->virtio, CONFIG_MAX_DISCARD, 4)
                             : 0;
     disk->device = (struct blockdev){
-        .name = disk->name,
+        .name = name,
         .sectors = virtio_config(&disk->virtio, CONFIG_CAPACITY, 8),
         .flags = BLOCK_BY_DMA | (features & F_FLUSH ? BLOCK_CAN_FLUSH : 0) |
                  (disk->max_discard ? BLOCK_CAN_DISCARD : 0) |
@@ -234,33 +228,24 @@ static void describe(struct virtio_blk *disk)
     };
 }
 
-struct blockdev *virtio_blk_open(unsigned int nth)
+static bool match(const struct pci_device *pci)
 {
-    struct pci_device *pci = virtio_find(VIRTIO_BLOCK, nth);
-
-    if (!pci || nth >= DISKS_MAX) return NULL;
-    if (disks[nth]) return &disks[nth]->device;
-
-    struct virtio_blk *disk = calloc(1, sizeof *disk);
-
-    if (!disk) return NULL;
-    snprintf(disk->name, sizeof disk->name, "disk%u", nth);
-
-    bool masked = events_save();        /* the interrupt is bound before its queue exists */
-    int error = set_up(disk, pci);
-
-    if (!error) {
-        describe(disk);
-        virtio_ready(&disk->virtio);
-        virtqueue_arm(&disk->queue);
-        disks[nth] = disk;
-    }
-    events_restore(masked);
-    if (error) {
-        printk("virtio-blk %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
-               errno_name(error));
-        /* kept: its interrupt may be bound; a machine has few dead disks */
-        return NULL;
-    }
-    return &disk->device;
+    return virtio_is(pci, VIRTIO_BLOCK);
 }
+
+static int open(struct pci_device *pci, const char *name, void **device)
+{
+    struct virtio_blk *disk = calloc(1, sizeof *disk);
+    int error;
+
+    if (!disk) return refused(-ENOMEM);
+    error = set_up(disk, pci);
+    if (error) return error;
+    describe(disk, name);
+    virtio_ready(&disk->virtio);
+    virtqueue_arm(&disk->queue);
+    *device = &disk->device;
+    return 0;
+}
+
+const struct pci_driver virtio_blk_driver = { .name = "virtio-blk", .match = match, .open = open };

@@ -7,13 +7,11 @@
  * Transmit: frames are copied into pages of our own (the sender's buffer is only lent until flush),
  * which come back without an interrupt: we look when we next send. Who sends more than the wire
  * takes has at most twice as many as he leaves, so the others always find some. No offloads:
- * takes_blank stays false. All functions but virtio_net_open run with events masked.
+ * takes_blank stays false. All functions run with events masked.
  */
-#include <drivers/virtio_net.h>
+#include <drivers/real.h>
 #include "virtio.h"
-#include <pvguest/console.h>
 #include <pvguest/errno.h>
-#include <pvguest/events.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
@@ -40,11 +38,7 @@ struct virtio_net {
     struct tx_buffer tx_buffer[TX_BUFFERS], *tx_free[TX_BUFFERS];       /* a stack */
     unsigned int tx_free_count;
     unsigned int tx_held[NET_SENDERS];  /* of the others, by whose frames are in them */
-    char name[8];
 };
-
-#define CARDS_MAX 8u
-static struct virtio_net *cards[CARDS_MAX];
 
 /* --- transmit --- */
 
@@ -185,9 +179,9 @@ static int set_up(struct virtio_net *card, struct pci_device *pci)
     return error ? error : allocate_buffers(card);
 }
 
-static void start(struct virtio_net *card)
+static void start(struct virtio_net *card, const char *name)
 {
-    card->port.name = card->name;
+    card->port.name = name;
     card->port.send = send;
     card->port.flush = flush;
     card->port.poll = poll;
@@ -202,30 +196,22 @@ static void start(struct virtio_net *card)
     virtqueue_kick(&card->rx);          /* the buffers offered before the device was ready */
 }
 
-struct netport *virtio_net_open(unsigned int nth)
+static bool match(const struct pci_device *pci)
 {
-    struct pci_device *pci = virtio_find(VIRTIO_NET, nth);
-
-    if (!pci || nth >= CARDS_MAX) return NULL;
-    if (cards[nth]) return &cards[nth]->port;
-
-    struct virtio_net *card = calloc(1, sizeof *card);
-
-    if (!card) return NULL;
-    snprintf(card->name, sizeof card->name, "net%u", nth);
-
-    bool masked = events_save();        /* the interrupt is bound before its queues exist */
-    int error = set_up(card, pci);
-
-    if (!error) {
-        start(card);
-        cards[nth] = card;
-    }
-    events_restore(masked);
-    if (error) {
-        printk("virtio-net %02x:%02x.%x: %s\n", pci->bus, pci->devfn >> 3, pci->devfn & 7,
-               errno_name(error));
-        return NULL;
-    }
-    return &card->port;
+    return virtio_is(pci, VIRTIO_NET);
 }
+
+static int open(struct pci_device *pci, const char *name, void **device)
+{
+    struct virtio_net *card = calloc(1, sizeof *card);
+    int error;
+
+    if (!card) return refused(-ENOMEM);
+    error = set_up(card, pci);
+    if (error) return error;
+    start(card, name);
+    *device = &card->port;
+    return 0;
+}
+
+const struct pci_driver virtio_net_driver = { .name = "virtio-net", .match = match, .open = open };

@@ -15,6 +15,7 @@
 static struct { event_handler handler; void *data; } handlers[EVENT_PORTS];
 
 uint64_t event_upcalls, event_handled;
+const char *sleepless;
 
 static struct vcpu_info *vcpu(void)
 {
@@ -43,6 +44,9 @@ static void handle_port(evtchn_t port)
 
 void events_poll(void)
 {
+    const char *interrupted = sleepless;
+
+    sleepless = "an event handler";
     do {
         unsigned long words;
 
@@ -57,6 +61,7 @@ void events_poll(void)
                 handle_port(word * 64 + (unsigned int)__builtin_ctzl(ports));
         }
     } while (READ_ONCE(vcpu()->evtchn_upcall_pending));
+    sleepless = interrupted;
 }
 
 void event_dispatch(struct trap_frame *frame)

@@ -59,8 +59,11 @@ static struct thread *next_thread(void)
 /* Events are masked. Returns when this thread is chosen again. */
 static void schedule(void)
 {
-    struct thread *from = current, *to = next_thread();
+    struct thread *from = current, *to;
 
+    if (sleepless)
+        panic("pvguest: %s sleeps, and everybody would wait for it\n", sleepless);
+    to = next_thread();
     if (from->stack && *(unsigned long *)from->stack != GUARD)
         panic("pvguest: thread %s has overrun its stack\n", from->name);
     if (from != to) {
@@ -237,6 +240,8 @@ bool mutex_trylock(struct mutex *mutex)
 
 void mutex_lock(struct mutex *mutex)
 {
+    if (mutex->owner == current)
+        panic("pvguest: thread %s waits for a lock that it has\n", current->name);
     if (mutex_trylock(mutex)) return;
     while (mutex->owner != current)
         wait_on(&mutex->wait, 0);
@@ -246,6 +251,8 @@ void mutex_lock(struct mutex *mutex)
  * us. */
 void mutex_unlock(struct mutex *mutex)
 {
+    if (mutex->owner != current)
+        panic("pvguest: thread %s unlocks what it has not locked\n", current->name);
     mutex->owner = list_first(&mutex->wait.waiters, struct thread, run);
     if (mutex->owner)
         thread_wake(mutex->owner);

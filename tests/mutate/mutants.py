@@ -26,7 +26,7 @@ PLACES = [
     ("hypervisor/boot/", 0.3), ("hypervisor/", 0.7), ("drivers/pv/", 2.5),
     ("drivers/include/drivers/ring.h", 2.5), ("drivers/hw/", 0.6), ("drivers/", 1),
     ("dom0/xenstore/", 2.5), ("builder/", 2),
-    ("dom0/builder/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1),
+    ("dom0/xc/", 2), ("dom0/network/", 1.5), ("dom0/storage/", 1),
     ("dom0/", 0.6),
     ("pvguest-sdk/include/abi/", 3), ("pvguest-sdk/lib/", 1), ("pvguest-sdk/include/", 0.7)]
 KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2,

@@ -14,8 +14,8 @@
 #include <pvguest/start.h>
 #include <pvguest/time.h>
 #include <xen/elfnote.h>
-#include "dom0/builder/build.h"
-#include "dom0/builder/control.h"
+#include "dom0/xc/build.h"
+#include "dom0/xc/control.h"
 
 unsigned allocations_until_failure;
 

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "dom0/builder/control.h"
-#include "dom0/toolstack/devices.h"
-#include "dom0/toolstack/domains.h"
-#include "dom0/toolstack/home.h"
-#include "dom0/toolstack/recipe.h"
+#include "dom0/xc/control.h"
+#include "dom0/devices/devices.h"
+#include "dom0/guests/domains.h"
+#include "dom0/guests/home.h"
+#include "dom0/guests/recipe.h"
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/thread.h>

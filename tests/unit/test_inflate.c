@@ -10,7 +10,7 @@
 #include <time.h>
 #include <cmocka.h>
 #include <zlib.h>
-#include "dom0/builder/inflate.h"
+#include "dom0/xc/inflate.h"
 
 #define MOST (300u * 1024)
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/restart.h"
+#include "dom0/guests/restart.h"
 
 #define MS 1000000ull
 #define S 1000000000ull

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 #include "dom0/account.h"
-#include "dom0/builder/unpack.h"
+#include "dom0/xc/unpack.h"
 
 unsigned allocations_until_failure;
 

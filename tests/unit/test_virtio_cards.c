@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include <drivers/virtio_blk.h>
-#include <drivers/virtio_net.h>
+#include <drivers/real.h>
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
@@ -62,17 +61,24 @@ void *alloc_zeroed_page(void)
 
 #define DEVICES 5u                      /* of each kind; each is opened once */
 
-static struct pci_device pci[2][DEVICES];
+static struct pci_device pci[2 * DEVICES + 2];
 static int refuse_start, refuse_interrupt;
 static uint64_t offered;
 static uint8_t config[64], registers[0x38];
 static uint16_t doorbells[4];
 static bool ready;
 
-struct pci_device *virtio_find(unsigned int kind, unsigned int nth)
+/* A device of neither kind, then cards and disks by turns, and another of neither. */
+struct pci_device *pci_get(unsigned int index)
 {
-    assert_true(kind == VIRTIO_NET || kind == VIRTIO_BLOCK);
-    return nth < DEVICES ? &pci[kind == VIRTIO_BLOCK][nth] : NULL;
+    return index < 2 * DEVICES + 2 ? &pci[index] : NULL;
+}
+
+bool virtio_is(const struct pci_device *which, unsigned int kind)
+{
+    size_t index = (size_t)(which - pci);
+
+    return index && index <= 2 * DEVICES && index % 2 == (kind == VIRTIO_NET);
 }
 
 static void (*handler)(void *context);
@@ -89,8 +95,11 @@ int pci_interrupt_open(struct pci_device *which, unsigned int vector,
     return 0;
 }
 
+static const struct pci_device *started;
+
 int virtio_start(struct virtio_device *device, struct pci_device *which, uint64_t wanted)
 {
+    started = which;
     if (refuse_start) return -19;
     *device = (struct virtio_device){ .pci = which,
                                       .common = registers,
@@ -236,11 +245,12 @@ static void open_disk(unsigned int nth, uint64_t features)
     *(uint64_t *)config = 123456;
     *(uint32_t *)(config + 12) = 14;
     *(uint32_t *)(config + 36) = 310;
-    disk = virtio_blk_open(nth);
+    disk = real_disk(nth);
     assert_non_null(disk);
+    assert_ptr_equal(started, &pci[2 + 2 * nth]);
     assert_true(ready && !masked);
     learn(disk_queue, &((struct virtio_blk_as_it_begins *)(void *)disk)->queue);
-    assert_ptr_equal(virtio_blk_open(nth), disk);
+    assert_ptr_equal(real_disk(nth), disk);
     assert_int_equal(register64(0x30), (uintptr_t)disk_queue->used);
 }
 
@@ -357,7 +367,7 @@ void __lsan_enable(void);
 
 static void disks_that_do_not_come_up(void **state)
 {
-    assert_null(virtio_blk_open(DEVICES));
+    assert_null(real_disk(DEVICES));
     assert_int_equal(said, 0);
     __lsan_disable();
     for (unsigned int i = 0; i < 5; i++) {
@@ -371,7 +381,7 @@ static void disks_that_do_not_come_up(void **state)
             *(uint16_t *)(registers + 0x18) = 0;        /* no queue */
         if (i == 4)
             *(uint16_t *)(registers + 0x1e) = 10;       /* its doorbell is behind the window */
-        assert_null(virtio_blk_open(4));
+        assert_null(real_disk(4));
         assert_int_equal(said, 1);
         assert_false(masked || ready);
     }
@@ -380,14 +390,14 @@ static void disks_that_do_not_come_up(void **state)
         set_up(state);
         offered = 0;
         allocations_until_failure = i;
-        assert_null(virtio_blk_open(4));
+        assert_null(real_disk(4));
         allocations_until_failure = 0;
         assert_false(masked || ready);
     }
     __lsan_enable();
     set_up(state);
     allocations_until_failure = 6;
-    assert_non_null(virtio_blk_open(4));
+    assert_non_null(real_disk(4));
     assert_true(ready);
 }
 
@@ -421,10 +431,11 @@ static void open_card(unsigned int nth)
 {
     offered = 1ull << 5;
     memcpy(config, "\x52\x54\x00\x12\x34\x56", 6);
-    card = virtio_net_open(nth);
+    card = real_card(nth);
     assert_non_null(card);
+    assert_ptr_equal(started, &pci[1 + 2 * nth]);
     assert_true(ready && !masked);
-    assert_ptr_equal(virtio_net_open(nth), card);
+    assert_ptr_equal(real_card(nth), card);
     assert_memory_equal(card->mac, config, 6);
     assert_true(card->copies_at_once && !card->takes_blank && !card->takes_large);
     learn(rx, &((struct virtio_net_as_it_begins *)(void *)card)->rx);
@@ -563,7 +574,7 @@ static void frames_from_the_card(void **state)
 static void devices_that_do_not_come_up(void **state)
 {
     __lsan_disable();
-    assert_null(virtio_net_open(DEVICES));
+    assert_null(real_card(DEVICES));
     assert_int_equal(said, 0);
     for (unsigned int i = 0; i < 5; i++) {
         set_up(state);
@@ -574,7 +585,7 @@ static void devices_that_do_not_come_up(void **state)
             *(uint16_t *)(registers + 0x18) = 0;        /* no queue */
         if (i == 4)
             *(uint16_t *)(registers + 0x1e) = 10;       /* its doorbell is behind the window */
-        assert_null(virtio_net_open(2));
+        assert_null(real_card(2));
         assert_int_equal(said, 1);
         assert_false(masked || ready);
     }
@@ -583,7 +594,7 @@ static void devices_that_do_not_come_up(void **state)
         set_up(state);
         offered = 1ull << 5;
         allocations_until_failure = i;
-        assert_null(virtio_net_open(2));
+        assert_null(real_card(2));
         allocations_until_failure = 0;
         assert_false(masked);
     }

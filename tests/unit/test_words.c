@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/words.h"
+#include "dom0/xl/words.h"
 
 #define MOST 4
 

@@ -8,11 +8,26 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/config.h"
+#include "dom0/config/config.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
 
 static struct config config;
 static struct config_problem problem;
 static struct config_warnings warnings;
+
+#define DISKS config.devices[DEVICE_DISK]
+#define VIFS config.devices[DEVICE_VIF]
+
+static const struct config_disk *disk(unsigned i)
+{
+    return config_of(struct config_disk, &DISKS.device[i]);
+}
+
+static const struct config_vif *vif(unsigned i)
+{
+    return config_of(struct config_vif, &VIFS.device[i]);
+}
 
 static int parse_with(const char *text, const char *behind)
 {
@@ -63,17 +78,17 @@ static void a_whole_file(void **state)
     assert_int_equal(config.grant_frames, 5);
     assert_int_equal(config.maptrack_frames, 7);
     assert_int_equal(config.vcpus_at_start, 2);
-    assert_int_equal(config.disk_count, 2);
-    assert_string_equal(config.disk[0].partition, "insula1");
-    assert_int_equal(config.disk[0].number, 51712);
-    assert_true(config.disk[0].writable);
-    assert_string_equal(config.disk[1].partition, "data");
-    assert_int_equal(config.disk[1].number, 51728);
-    assert_false(config.disk[1].writable);
-    assert_int_equal(config.vif_count, 2);
-    assert_int_equal(config.vif[0].mac[5], 10);
-    assert_string_equal(config.vif[0].bridge, "br1");
-    assert_string_equal(config.vif[1].bridge, "br0");
+    assert_int_equal(DISKS.count, 2);
+    assert_string_equal(disk(0)->partition, "insula1");
+    assert_int_equal(disk(0)->number, 51712);
+    assert_true(disk(0)->writable);
+    assert_string_equal(disk(1)->partition, "data");
+    assert_int_equal(disk(1)->number, 51728);
+    assert_false(disk(1)->writable);
+    assert_int_equal(VIFS.count, 2);
+    assert_int_equal(vif(0)->mac[5], 10);
+    assert_string_equal(vif(0)->bridge, "br1");
+    assert_string_equal(vif(1)->bridge, "br0");
     assert_int_equal(config.on_crash, ACTION_PRESERVE);
 }
 
@@ -130,7 +145,7 @@ static void words_behind_the_file(void **state)
     assert_int_equal(parse_with(file, "memory=32\nextra+=' y'\ndisk+=['phy:q,xvdb,r']"), 0);
     assert_int_equal(config.memory_mib, 32);
     assert_string_equal(config.extra, "x y");
-    assert_int_equal(config.disk_count, 2);
+    assert_int_equal(DISKS.count, 2);
     assert_int_equal(parse_with(file, "memory=32\nvcpus=x"), -EINVAL);
     assert_true(problem.behind && problem.line == 2);
     assert_int_equal(parse_with(file, "memory='much'"), -EINVAL);
@@ -163,9 +178,9 @@ static void values_keep_their_place(void **state)
     assert_true(config.at.memory.line == 6);                    /* It follows from maxmem. */
     assert_true(config.at.uuid.line == 1 && config.at.uuid.behind);
     assert_true(config.at.ramdisk.line == 2 && config.at.ramdisk.behind);
-    assert_true(config.disk[0].at.line == 4 && config.disk[1].at.line == 5);
-    assert_true(config.disk[2].at.line == 3 && config.disk[2].at.behind);
-    assert_true(config.vif[0].at.line == 7 && config.vif[1].at.line == 9);
+    assert_true(DISKS.device[0].at.line == 4 && DISKS.device[1].at.line == 5);
+    assert_true(DISKS.device[2].at.line == 3 && DISKS.device[2].at.behind);
+    assert_true(VIFS.device[0].at.line == 7 && VIFS.device[1].at.line == 9);
     assert_int_equal(parse_with(file, "memory=32\nkernel='l'"), 0);
     assert_true(config.at.memory.line == 1 && config.at.memory.behind);
     assert_true(config.at.kernel.line == 2 && config.at.kernel.behind);
@@ -469,20 +484,20 @@ static void lists_at_their_limits(void **state)
     strcat(text, "]");
     strcat(vifs, "]");
     assert_int_equal(parse(text), 0);
-    assert_int_equal(config.disk_count, 8);
-    assert_string_equal(config.disk[7].partition, "p7");
-    assert_string_equal(config.disk[7].vdev, "xvdh");
-    assert_true(config.disk[7].writable && !config.disk[6].writable);
+    assert_int_equal(DISKS.count, 8);
+    assert_string_equal(disk(7)->partition, "p7");
+    assert_string_equal(disk(7)->vdev, "xvdh");
+    assert_true(disk(7)->writable && !disk(6)->writable);
     strcpy(strrchr(text, ']'), "'phy:p8,xvdi,w' ]");
     assert_int_equal(parse(text), -EINVAL);
     assert_string_equal(problem.text, "at most 8 of disk");
     assert_int_equal(parse(vifs), 0);
-    assert_int_equal(config.vif_count, 8);
+    assert_int_equal(VIFS.count, 8);
     strcpy(strrchr(vifs, ']'), "'' ]");
     assert_int_equal(parse(vifs), -EINVAL);
     assert_string_equal(problem.text, "at most 8 of vif");
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = []\ndisk = [ ]"), 0);
-    assert_int_equal(config.vif_count + config.disk_count, 0);
+    assert_int_equal(VIFS.count + DISKS.count, 0);
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = 'mac=00:16:3e:00:00:01'"), -EINVAL);
     assert_non_null(strstr(problem.text, "vif is a list"));
     assert_int_equal(parse("name='a'\nkernel='k'\nvif = [ 'speed=1', '' ]"), -EINVAL);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/vif.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
 
 static struct config_problem problem;
 
@@ -166,7 +166,7 @@ static void parts_of_disks_and_vifs(void **state)
             fail_msg("%s: %s", disks[i].text, problem.text);
     }
     memset(text, ' ', sizeof(text));
-    strcpy(text + DISK_MOST_BYTES - 1 - strlen("phy:a,xvda"), "phy:a,xvda");
+    strcpy(text + DEVICE_MOST_BYTES - 1 - strlen("phy:a,xvda"), "phy:a,xvda");
     assert_int_equal(disk_parse(text, &disk, &problem), 0);
     assert_int_equal(disk_parse(strcat(text, " "), &disk, &problem), -EINVAL);
     assert_int_equal(vif_parse(text + 1, &vif, &problem), -EINVAL);

@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "dom0/toolstack/config.h"
+#include "dom0/config/config.h"
 #include "xlu_devices_host.h"
 
 #define CORPUS "tests/unit/xlcfg.txt"

@@ -2,6 +2,12 @@
 # What each unit test is made of (tests/build.mk): the project's files that are compiled into it
 # beside tests/unit/test_NAME.c, further flags for all of them, libraries beside cmocka.
 
+BLKBACK := drivers/pv/blkback.c drivers/pv/blkback_requests.c
+NETBACK := drivers/pv/netback.c drivers/pv/netback_in.c drivers/pv/netback_out.c
+XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
+    dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
+    dom0/xenstore/watch.c dom0/account.c
+
 archive.sources := dom0/storage/archive.c
 attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c \
     dom0/account.c dom0/turns.c
@@ -11,10 +17,9 @@ audit.sources := hypervisor/control/audit.c
 audit.cflags := -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 backend.sources := drivers/pv/backend.c
 backend.cflags := -fno-builtin -include tests/unit/drivers_host.h
-backends.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
-    drivers/pv/check.c drivers/block.c
+backends.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 backends.cflags := -fno-builtin -include tests/unit/drivers_host.h
-blkback.sources := drivers/pv/blkback.c drivers/pv/backend.c drivers/pv/check.c drivers/block.c
+blkback.sources := $(BLKBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
@@ -23,16 +28,23 @@ bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drive
 bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
     drivers/checksum.c
 bucket.sources := dom0/bucket.c
-build.sources := dom0/builder/build.c dom0/builder/control.c builder/image.c builder/layout.c
+build.sources := dom0/xc/build.c dom0/xc/control.c builder/image.c builder/layout.c
 build.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 build_dom0.sources := hypervisor/boot/build_dom0.c builder/image.c builder/layout.c
 build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
+    -include tests/unit/layout_host.h
+builder.sources := builder/image.c builder/layout.c
+builder_fuzz.sources := builder/image.c builder/layout.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
     hypervisor/domain/console.c
 console.cflags := -D_GNU_SOURCE
+contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
+    dom0/turns.c dom0/worker.c
+contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 debugreg.sources := hypervisor/emulate/debugreg.c
@@ -43,7 +55,7 @@ decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
-domains.sources := dom0/toolstack/domains.c dom0/toolstack/restart.c
+domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/trouble.c
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
@@ -69,7 +81,7 @@ heap.sources := hypervisor/memory/heap.c
 heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
 image.sources := builder/image.c
-inflate.sources := dom0/builder/inflate.c
+inflate.sources := dom0/xc/inflate.c
 inflate.libraries := z
 io_ports.sources := hypervisor/emulate/ports.c
 io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
@@ -90,10 +102,10 @@ msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
 msr.cflags := -fno-builtin -include tests/unit/instructions_host.h
-netback.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-netback_out.sources := drivers/pv/netback.c drivers/pv/backend.c drivers/pv/check.c
+netback_out.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
@@ -128,14 +140,13 @@ reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
     hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
     hypervisor/calls/reservation.c hypervisor/domain/extent.c
 reservation.cflags := $(mmuext.cflags)
-restart.sources := dom0/toolstack/restart.c
+restart.sources := dom0/guests/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
     pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c \
-    dom0/xenstore/server.c dom0/xenstore/tree.c dom0/xenstore/shadow.c dom0/xenstore/transaction.c \
-    dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c dom0/turns.c dom0/worker.c
+    $(XENSTORE) dom0/turns.c dom0/worker.c
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
 sdk_console.sources := pvguest-sdk/lib/console.c
 sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
@@ -160,8 +171,7 @@ sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
-serving.sources := drivers/pv/blkback.c drivers/pv/netback.c drivers/pv/backend.c \
-    drivers/pv/check.c drivers/block.c
+serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
 share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
@@ -185,13 +195,13 @@ traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
-unpack.sources := dom0/builder/unpack.c dom0/builder/inflate.c dom0/account.c
+unpack.sources := dom0/xc/unpack.c dom0/xc/inflate.c dom0/account.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
 virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c
 virtio.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/drivers_host.h
-virtio_cards.sources := drivers/hw/virtio_net.c drivers/hw/virtio_blk.c drivers/hw/virtqueue.c \
-    drivers/block.c
+virtio_cards.sources := drivers/hw/real.c drivers/hw/virtio_net.c drivers/hw/virtio_blk.c \
+    drivers/hw/virtqueue.c drivers/block.c
 virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
@@ -199,32 +209,25 @@ virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
 window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
-words.sources := dom0/toolstack/words.c
-xenstore.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_cost.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_held.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xenstore_memory.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
+words.sources := dom0/xl/words.c
+xenstore.sources := $(XENSTORE)
+xenstore_cost.sources := $(XENSTORE)
+xenstore_held.sources := $(XENSTORE)
+xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
-xenstore_rings.sources := dom0/xenstore/rings.c dom0/xenstore/server.c dom0/xenstore/tree.c \
-    dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
-    dom0/xenstore/watch.c dom0/account.c dom0/turns.c
+xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-xenstore_rules.sources := dom0/xenstore/tree.c dom0/xenstore/server.c dom0/xenstore/shadow.c \
-    dom0/xenstore/transaction.c dom0/xenstore/places.c dom0/xenstore/watch.c dom0/account.c
-xlcfg.sources := dom0/toolstack/config.c dom0/toolstack/settings.c dom0/toolstack/disk.c \
-    dom0/toolstack/vif.c
-xlcfg_devices.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
-xlcfg_fuzz.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c
+xenstore_rules.sources := $(XENSTORE)
+xlcfg.sources := dom0/config/config.c dom0/config/settings.c dom0/config/disk.c \
+    dom0/config/vif.c
+xlcfg_devices.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
+xlcfg_fuzz.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
 xlcfg_fuzz.cflags := -D_GNU_SOURCE
 xlcfg_fuzz.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
-xlcfg_oracle.sources := dom0/toolstack/settings.c dom0/toolstack/disk.c dom0/toolstack/vif.c \
-    dom0/toolstack/config.c
+xlcfg_oracle.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c \
+    dom0/config/config.c
 xlcfg_oracle.cflags := -D_GNU_SOURCE
 xlcfg_oracle.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1

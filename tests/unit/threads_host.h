@@ -30,10 +30,19 @@ asm(".globl thread_switch\n"
     "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbp\n    pop %rbx\n    "
     "ret\n");
 
-static bool panic_ends;                 /* in a child of a test's: as 42 */
+static bool panic_ends;                 /* in a child of a test's: as 42, */
+static char *panic_text;                /* and what it says is here, if this is somewhere */
+#define PANIC_TEXT 200u
 
 void panic(const char *format, ...)
 {
+    va_list arguments;
+
+    if (panic_text) {
+        va_start(arguments, format);
+        vsnprintf(panic_text, PANIC_TEXT, format, arguments);
+        va_end(arguments);
+    }
     if (panic_ends)
         _exit(42);
     fprintf(stderr, "panic: %s\n", format);

@@ -21,8 +21,8 @@
 
 #include <ctype.h>
 #include <libxl_utils.h>
-#include "dom0/toolstack/disk.h"
-#include "dom0/toolstack/vif.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
 #include "xlu_host.h"
 
 int libxl__device_disk_dev_number(const char *name, int *disk, int *partition);

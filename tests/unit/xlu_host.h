@@ -22,7 +22,7 @@
 #include <libxlutil.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dom0/toolstack/settings.h"
+#include "dom0/config/settings.h"
 
 /* Its own leaks are Xen's affair. */
 const char *__asan_default_options(void);

@@ -37,6 +37,9 @@ struct thread *thread_current(void);
 void thread_yield(void);
 void thread_exit(void) __attribute__((noreturn));
 void thread_sleep(uint64_t ns);
+/* Who runs now and must neither sleep nor give way, in words; NULL: one may. Event handlers must
+ * not; a thread may say so of a part of its work. Who does all the same ends in a panic. */
+extern const char *sleepless;
 /* Makes it runnable. Safe in event handlers. */
 void thread_wake(struct thread *thread);
 /* For each living thread. */
@@ -77,7 +80,7 @@ struct mutex { struct thread *owner; struct wait_queue wait; };
 void mutex_init(struct mutex *mutex);
 void mutex_lock(struct mutex *mutex);
 bool mutex_trylock(struct mutex *mutex);
-void mutex_unlock(struct mutex *mutex);
+void mutex_unlock(struct mutex *mutex);         /* By who has it: else a panic. */
 
 #include <pvguest/events.h>     /* events_save and events_restore, for the macros */
 

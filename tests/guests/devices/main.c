@@ -9,8 +9,7 @@
 #include "../lib/test.h"
 
 #include <drivers/pci.h>
-#include <drivers/virtio_blk.h>
-#include <drivers/virtio_net.h>
+#include <drivers/real.h>
 #include <xen/physdev.h>
 
 /* --- disk --- */
@@ -276,8 +275,8 @@ void test_main(void)
                pci_get(i)->devfn >> 3, pci_get(i)->devfn & 7, pci_get(i)->vendor,
                pci_get(i)->device, pci_get(i)->class_code, pci_get(i)->msix_vectors);
     messages();
-    disk = virtio_blk_open(0);
-    port = virtio_net_open(0);
+    disk = real_disk(0);
+    port = real_card(0);
     if (!disk || !port)
         test_skip("no virtio disk or no virtio card in this machine");
     printk("%s: %lu sectors, flags %x\n", disk->name, disk->sectors, disk->flags);

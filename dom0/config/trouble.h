@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* An operator's error: a sentence, and what of a configuration it is about. */
+#ifndef DOM0_CONFIG_TROUBLE_H
+#define DOM0_CONFIG_TROUBLE_H
+
+#include "dom0/config/settings.h"
+
+struct trouble {
+    /* Filled in for domains_create(), which puts it into the sentence. */
+    struct config_place at;
+    char text[320];
+};
+
+/* Writes the sentence, returns the error. */
+int trouble_set(struct trouble *trouble, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Blames a place in a configuration for it; the error. */
+int trouble_at(struct trouble *trouble, int error, struct config_place at);
+
+#endif

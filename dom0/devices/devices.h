@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's devices: their nodes in XenStore, their back ends, and what they hold (a partition, a
+ * place at the bridge). Called by domains.c and hotplug.c, with the toolstack's lock held.
+ */
+#ifndef DOM0_DEVICES_DEVICES_H
+#define DOM0_DEVICES_DEVICES_H
+
+#include "dom0/config/config.h"
+#include "dom0/config/trouble.h"
+#include <pvguest/xen.h>
+
+struct device;
+struct devices;
+
+/* Could these devices be had now? 0 or a negative errno and the trouble. */
+int devices_check(const struct config *config, struct trouble *trouble);
+
+/* Makes all of a configuration's devices; what that leaves open (a card's address) is filled in
+ * there. 0 or a negative errno and the trouble; then nothing is left of them. */
+int devices_attach(domid_t domid, struct config *config, struct devices **devices,
+                   struct trouble *trouble);
+
+/*
+ * The back ends take nothing new from now on. True: nothing of it is in flight either, so to detach
+ * them takes no time. NULL is none.
+ */
+bool devices_close(struct devices *devices);
+bool devices_close_one(struct devices *devices, enum device_kind kind, unsigned number);
+
+/* Ends the back ends, gives back what they held, removes the nodes. NULL is none. */
+void devices_detach(struct devices *devices);
+
+/*
+ * One more device, or one less, while the guest of that name runs. 0 or a negative errno and the
+ * trouble. Its number is filled in: where its kind has no numbers of its own, the first free one.
+ *
+ * To remove one: ask; wait until it is removable, which is the guest's to say; then remove. Or
+ * remove without asking: then the guest's next request finds nobody.
+ */
+int devices_add(struct devices *devices, enum device_kind kind, const char *guest,
+                struct config_device *config, struct trouble *trouble);
+/* -ENODEV: no such one. */
+int devices_ask_removal(struct devices *devices, enum device_kind kind, unsigned number);
+bool devices_removable(struct devices *devices, enum device_kind kind, unsigned number);
+void devices_remove(struct devices *devices, enum device_kind kind, unsigned number);
+
+void devices_for_each(struct devices *devices, enum device_kind kind,
+                      void (*visit)(const struct device *device));
+
+#endif

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
+ * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
+ *
+ * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it
+ * is in; creating stops at the first error and tears down what there is. So there is one way to
+ * make and one way to end.
+ *
+ * What one domain has to wait for, its disk's last answers or its time to be started again
+ * (restart.h), is waited for without the lock, and the thread of those that have ended is with
+ * others meanwhile.
+ */
+#include "dom0/guests/domains.h"
+#include "dom0/devices/devices.h"
+#include "dom0/guests/home.h"
+#include "dom0/guests/recipe.h"
+#include "dom0/xc/control.h"
+#include <pvguest/console.h>
+#include <pvguest/events.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+
+#define LOOK_NS (10 * NS_PER_MS)        /* At what somebody waits for. */
+#define NEVER UINT64_MAX
+
+static struct domain *domains;
+static const struct archive *files;
+static MUTEX(lock);                     /* One change of the set of domains at a time. */
+static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
+static WAIT_QUEUE(ended_queue);
+
+/* --- the end of a domain --- */
+
+static void unlink(struct domain *domain)
+{
+    struct domain **link = &domains;
+
+    while (*link && *link != domain)
+        link = &(*link)->next;
+    if (*link)
+        *link = domain->next;
+}
+
+static void let_others(void)
+{
+    mutex_unlock(&lock);
+    thread_sleep(LOOK_NS);
+    mutex_lock(&lock);
+}
+
+static char gone[32][CONFIG_MAX_NAME + 1];      /* Names of the last that went. */
+static unsigned gone_count;
+
+/* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits
+ * for all of it. */
+static void tear_down(struct domain *domain)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    domain->leaving = true;
+    if (domain->domid != DOMID_INVALID) {
+        domain_pause(domain->domid);
+        while (!devices_close(domain->devices))
+            let_others();
+        devices_detach(domain->devices);
+        if (domain->console)
+            guest_console_close(domain->console);
+        domain->console = NULL;                 /* We are still to be found, and sleep. */
+        home_release(domain->domid);
+        domain_destroy(domain->domid);
+        /* All mappings of its memory are gone, so it must be gone too; a moment's patience for
+         * deferred work. */
+        for (int i = 0; i < 100 && domain_get_info(domain->domid, &info) == 0; i++)
+            thread_sleep(NS_PER_MS);
+        if (domain_get_info(domain->domid, &info) == 0)
+            printk("dom0: domain %u does not go away: %lu of its pages are still in use\n",
+                   (unsigned)domain->domid, (unsigned long)info.tot_pages);
+    }
+    unlink(domain);
+    snprintf(gone[gone_count++ % ARRAY_COUNT(gone)], sizeof(gone[0]), "%s", domain->config.name);
+    free(domain);
+}
+
+bool domains_had(const char *name)
+{
+    for (unsigned i = 0; i < MIN(gone_count, ARRAY_COUNT(gone)); i++)
+        if (!strcmp(gone[i], name))
+            return true;
+    return false;
+}
+
+/* --- the beginning --- */
+
+/*
+ * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
+ * this one follows, or NULL.
+ */
+static int bring_up(struct domain *domain, bool paused, const struct life *before,
+                    struct trouble *trouble)
+{
+    struct build_result built;
+    uint64_t since = now_ns();
+    int error = recipe_build(files, &domain->config, &built, trouble);
+
+    if (!error) {
+        domain->domid = built.domid;
+        error = domain->config.cpu_weight
+                    ? domain_set_weight(built.domid, domain->config.cpu_weight)
+                    : 0;
+        if (error)
+            trouble_set(trouble, error, "cannot set its weight: %s", errno_name(error));
+    }
+    if (!error) {
+        error = guest_console_open(built.domid, domain->config.name, built.console_mfn,
+                                   built.console_port, &domain->console);
+        error = error ? error : home_write(&domain->config, &built);
+        if (error)
+            trouble_set(trouble, error, "cannot set up console and XenStore: %s",
+                        errno_name(error));
+    }
+    if (!error)
+        error = devices_attach(domain->domid, &domain->config, &domain->devices, trouble);
+    if (!error) {
+        error = home_introduce(&built);
+        if (!error && !paused)
+            error = domain_unpause(domain->domid);
+        if (error)
+            trouble_set(trouble, error, "cannot start the domain: %s", errno_name(error));
+    }
+    if (error) {
+        tear_down(domain);
+        return error;
+    }
+    life_begin(&domain->life, before, since, now_ns());
+    domain->next = domains;
+    domains = domain;
+    return 0;
+}
+
+static struct domain *new_domain(const struct config *config)
+{
+    struct domain *domain = calloc(1, sizeof(*domain));
+
+    if (domain) {
+        domain->domid = DOMID_INVALID;
+        domain->config = *config;
+    }
+    return domain;
+}
+
+/* A name means one domain, and so does a uuid: /vm/UUID is its own. */
+static int check_unique(const struct config *config, struct trouble *trouble)
+{
+    if (domains_is_dom0(config->name))
+        return trouble_at(
+            trouble,
+            trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name),
+            config->at.name);
+    for (const struct domain *domain = domains; domain; domain = domain->next) {
+        if (!strcmp(domain->config.name, config->name))
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
+                                          domain->leaving ? "is just ending" : "runs already"),
+                              config->at.name);
+        if (config->has_uuid && domain->config.has_uuid &&
+            !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
+            return trouble_at(trouble,
+                              trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
+                                          domain->config.name),
+                              config->at.uuid);
+    }
+    return 0;
+}
+
+int domains_create(const char *file, const char *more, bool paused, struct domain **made,
+                   struct trouble *trouble)
+{
+    static struct config config;                /* Large; used under the lock. */
+    struct domain *domain;
+    int error;
+
+    trouble->at = (struct config_place){ .line = 0 };
+    mutex_lock(&lock);
+    error = recipe_read(files, file, more, &config, trouble);
+    if (!error)
+        error = check_unique(&config, trouble);
+    /* Before the work of building, not after it. */
+    if (!error)
+        error = devices_check(&config, trouble);
+    if (!error) {
+        domain = new_domain(&config);
+        error = domain ? bring_up(domain, paused, NULL, trouble)
+                       : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        *made = domain;
+    }
+    mutex_unlock(&lock);
+    if (error)
+        recipe_say_where(file, trouble);
+    return error;
+}
+
+void domains_for_each_file(void (*visit)(const char *name, size_t size))
+{
+    static struct archive_file file;            /* Large; the prompt's only. */
+    size_t position = 0;
+
+    while (archive_next(files, &position, &file) > 0)
+        visit(file.name, file.size);
+}
+
+/* --- the operator's wishes --- */
+
+struct domain *domains_find(const char *name)
+{
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+
+    for (struct domain *domain = domains; domain; domain = domain->next)
+        if (*name && !*end && domain->domid == number)
+            return domain;
+    for (struct domain *domain = domains; domain; domain = domain->next)
+        if (!strcmp(domain->config.name, name))
+            return domain;
+    return NULL;
+}
+
+bool domains_is_dom0(const char *name)
+{
+    return !strcmp(name, "0") || !strcmp(name, "Domain-0");
+}
+
+int domains_unknown(const char *name, struct trouble *trouble)
+{
+    return trouble_set(
+        trouble, -ESRCH,
+        domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
+}
+
+struct domain *domains_next(const struct domain *domain)
+{
+    return domain ? domain->next : domains;
+}
+
+struct domain *domains_lock(const char *name, struct trouble *trouble)
+{
+    struct domain *domain;
+
+    mutex_lock(&lock);
+    domain = domains_find(name);
+    if (domain && !domain->ended && !domain->leaving) return domain;
+    if (domain)
+        trouble_set(trouble, -ESRCH, "domain '%s' has ended", name);
+    else
+        domains_unknown(name, trouble);
+    mutex_unlock(&lock);
+    return NULL;
+}
+
+void domains_unlock(void)
+{
+    mutex_unlock(&lock);
+}
+
+int domains_destroy(const char *name, struct trouble *trouble)
+{
+    struct domain *domain;
+
+    mutex_lock(&lock);
+    while ((domain = domains_find(name)) && domain->leaving)
+        let_others();
+    if (domain)
+        tear_down(domain);
+    mutex_unlock(&lock);
+    return domain ? 0 : domains_unknown(name, trouble);
+}
+
+void domains_destroy_all(void)
+{
+    mutex_lock(&lock);
+    while (domains) {
+        struct domain *domain = domains;
+
+        while (domain && domain->leaving)
+            domain = domain->next;
+        if (domain)
+            tear_down(domain);
+        else
+            let_others();
+    }
+    mutex_unlock(&lock);
+}
+
+static void look_now(void)
+{
+    somebody_ended = true;
+    wake_all(&ended_queue);
+}
+
+/* One that waits to be started again need not be asked. */
+static int ask(struct domain *domain, const char *what)
+{
+    bool reboot = !strcmp(what, "reboot");
+    char path[64];
+    int error;
+
+    if (domain->ended && domain->action == ACTION_RESTART) {
+        domain->action = reboot ? ACTION_RESTART : ACTION_DESTROY;
+        domain->life.asked = true;
+        look_now();
+        return 0;
+    }
+    snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
+    error = xs_write(XS_NONE, path, what, strlen(what));
+    domain->life.asked |= reboot && !error;
+    return error;
+}
+
+int domains_ask(const char *name, const char *what, struct trouble *trouble)
+{
+    struct domain *domain;
+    int error;
+
+    mutex_lock(&lock);
+    domain = domains_find(name);
+    error = domain ? ask(domain, what) : -ESRCH;
+    mutex_unlock(&lock);
+    if (!domain) return domains_unknown(name, trouble);
+    if (error)
+        trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
+    return error;
+}
+
+bool domains_ask_all(const char *what)
+{
+    bool any = false;
+
+    mutex_lock(&lock);
+    for (struct domain *domain = domains; domain; domain = domain->next) {
+        unsigned long can;
+        char home[32];
+
+        if (domain->ended) {
+            domain->action = domain->action == ACTION_RESTART ? ACTION_DESTROY : domain->action;
+            continue;
+        }
+        snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
+        /* The machine goes: nothing is started again. */
+        domain->config.on_poweroff = ACTION_DESTROY;
+        if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can &&
+            ask(domain, what) == 0)
+            any = true;
+    }
+    mutex_unlock(&lock);
+    return any;
+}
+
+/* --- domains that end by themselves --- */
+
+static const char *reason_name(unsigned reason)
+{
+    static const char *const names[] = {
+        [SHUTDOWN_poweroff] = "poweroff", [SHUTDOWN_reboot] = "reboot",
+        [SHUTDOWN_suspend] = "suspend",   [SHUTDOWN_crash] = "crash",
+        [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
+    };
+
+    return reason < ARRAY_COUNT(names) ? names[reason] : "a reason unknown";
+}
+
+static void restart(struct domain *old)
+{
+    struct domain *domain = new_domain(&old->config);
+    struct life before = old->life;
+    struct trouble trouble;
+
+    tear_down(old);
+    if (!domain) {
+        printk("dom0: no memory left to restart a domain\n");
+        return;
+    }
+    if (life_is_hopeless(&before)) {
+        printk("dom0: domain '%s' has ended %u times at once; it is not started again\n",
+               domain->config.name, before.short_lives);
+        free(domain);
+        return;
+    }
+    if (bring_up(domain, false, &before, &trouble))
+        printk("dom0: a domain cannot be restarted: %s\n", trouble.text);
+    else
+        printk("dom0: domain '%s' is restarted as %u\n", domain->config.name,
+               (unsigned)domain->domid);
+}
+
+static enum config_action action_for(const struct config *config, unsigned reason)
+{
+    if (reason == SHUTDOWN_poweroff || reason == SHUTDOWN_suspend) return config->on_poweroff;
+    if (reason == SHUTDOWN_reboot) return config->on_reboot;
+    if (reason == SHUTDOWN_soft_reset) return config->on_soft_reset;
+    return reason == SHUTDOWN_watchdog ? config->on_watchdog : config->on_crash;
+}
+
+bool domain_waits(const struct domain *domain, char *why, size_t size)
+{
+    const struct life *life = &domain->life;
+    uint64_t now = now_ns(), due = life_due(life);
+    unsigned long tenths = (unsigned long)((due - now) / (NS_PER_S / 10));
+    unsigned long built = (unsigned long)(life->build_ns / NS_PER_MS);
+
+    if (!domain->ended || domain->action != ACTION_RESTART || life_is_hopeless(life) || due <= now)
+        return false;
+    snprintf(why, size, "domain '%s' is started again in %lu.%lu s: building it took %lu.%03lu s,"
+             " and may take a tenth of the time", domain->config.name, tenths / 10, tenths % 10,
+             built / 1000, built % 1000);
+    return true;
+}
+
+/* Has it ended? What is to become of it is decided, and said, once. */
+static bool has_ended(struct domain *domain)
+{
+    struct xen_domctl_getdomaininfo info;
+    char why[200];
+    unsigned reason;
+
+    if (domain->ended) return true;
+    if (domain_get_info(domain->domid, &info) || !(info.flags & XEN_DOMINF_shutdown)) return false;
+    reason = info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+    domain->ended = true;
+    domain->action = action_for(&domain->config, reason);
+    life_end(&domain->life, now_ns());
+    guest_console_drain(domain->console);
+    printk("dom0: domain %u '%s' has ended: %s\n", (unsigned)domain->domid, domain->config.name,
+           reason_name(reason));
+    if (domain_waits(domain, why, sizeof(why)))
+        printk("dom0: %s\n", why);
+    return true;
+}
+
+/* When an ended domain can be seen to without waiting. */
+static uint64_t ready_at(const struct domain *domain)
+{
+    bool again = domain->action == ACTION_RESTART && !life_is_hopeless(&domain->life);
+    uint64_t due = again ? life_due(&domain->life) : 0;
+    uint64_t look = devices_close(domain->devices) ? 0 : now_ns() + LOOK_NS;
+
+    return due > look ? due : look;
+}
+
+/*
+ * Of the domains that have ended, the one whose time came first: with many that end again and
+ * again there is always one whose time has come, and nobody is passed over. NULL: it is too early
+ * for all, or nobody has; *next is when it is not.
+ */
+static struct domain *first_due(uint64_t *next)
+{
+    struct domain *first = NULL;
+
+    *next = NEVER;
+    for (struct domain *domain = domains; domain; domain = domain->next) {
+        uint64_t ready;
+
+        if (domain->leaving || !has_ended(domain) || domain->action == ACTION_PRESERVE)
+            continue;
+        ready = ready_at(domain);
+        if (ready < *next) {
+            *next = ready;
+            first = domain;
+        }
+    }
+    return *next <= now_ns() ? first : NULL;
+}
+
+static void life_thread(void *argument)
+{
+    struct domain *domain;
+
+    for (uint64_t next = NEVER, now;;) {
+        now = now_ns();
+        if (next == NEVER)
+            wait_event(ended_queue, somebody_ended);
+        else if (now < next)
+            (void)wait_event_timeout(ended_queue, somebody_ended, next - now);
+        somebody_ended = false;
+        mutex_lock(&lock);
+        while ((domain = first_due(&next))) {
+            if (domain->action == ACTION_RESTART)
+                restart(domain);
+            else
+                tear_down(domain);
+            mutex_unlock(&lock);        /* Whoever waits for it has it between two of them. */
+            mutex_lock(&lock);
+        }
+        mutex_unlock(&lock);
+    }
+}
+
+static void on_dom_exc(evtchn_t port, void *data)
+{
+    look_now();
+}
+
+int domains_start(const struct archive *archive)
+{
+    int error;
+
+    files = archive;
+    error = event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
+    if (error < 0) return error;
+    return thread_create("domains", life_thread, NULL) ? 0 : -ENOMEM;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guests that this toolstack runs: creating them from a configuration, watching them end,
+ * destroying them.
+ *
+ * All functions sleep (they talk to XenStore) and take the one lock of the toolstack themselves,
+ * unless said otherwise.
+ */
+#ifndef DOM0_GUESTS_DOMAINS_H
+#define DOM0_GUESTS_DOMAINS_H
+
+#include "dom0/base.h"
+#include "dom0/config/config.h"
+#include "dom0/config/trouble.h"
+#include "dom0/console/guests.h"
+#include "dom0/guests/restart.h"
+#include "dom0/storage/archive.h"
+#include <pvguest/xen.h>
+
+struct devices;
+
+struct domain {
+    struct domain *next;
+    domid_t domid;
+    struct config config;
+    struct guest_console *console;
+    struct devices *devices;
+    bool ended;                         /* Shut down or crashed. */
+    enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
+    /* Being torn down: its parts go one by one, look at none of them. */
+    bool leaving;
+    struct life life;
+};
+
+/* Starts the thread that looks after ended domains. Kernels and configurations come from the
+ * archive. */
+int domains_start(const struct archive *archive);
+
+/*
+ * From the configuration file of that name, and more lines of the same kind that have the last
+ * word. 0, or a negative errno and the trouble. `paused`: leave it so.
+ */
+int domains_create(const char *file, const char *more, bool paused, struct domain **made,
+                   struct trouble *trouble);
+
+/* What is in the archive. */
+void domains_for_each_file(void (*visit)(const char *name, size_t size));
+
+/* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller
+ * sleeps. */
+struct domain *domains_find(const char *name);
+
+/* Was there one of that name lately, which has gone? */
+bool domains_had(const char *name);
+
+/* dom0 has a name and a number, but is no guest: what can be done to guests cannot be done to
+ * it. */
+bool domains_is_dom0(const char *name);
+
+/* Says that there is no guest of that name, or that it is dom0's; -ESRCH. */
+int domains_unknown(const char *name, struct trouble *trouble);
+
+/* Does it wait to be started again? And why: a sentence. */
+bool domain_waits(const struct domain *domain, char *why, size_t size);
+
+/* The one behind it, the first for NULL; NULL behind the last. Takes no lock: as domains_find(). */
+struct domain *domains_next(const struct domain *domain);
+
+/* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the
+ * trouble, no lock. */
+struct domain *domains_lock(const char *name, struct trouble *trouble);
+void domains_unlock(void);
+
+int domains_destroy(const char *name, struct trouble *trouble);
+
+/* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
+int domains_ask(const char *name, const char *what, struct trouble *trouble);
+
+/* Asks all guests that have set control/feature-poweroff; true if there is any. */
+bool domains_ask_all(const char *what);
+
+/* Everybody, at the machine's end. */
+void domains_destroy_all(void);
+
+#endif
