@@ -25,6 +25,7 @@
 #define NEVER UINT64_MAX
 
 static struct domain *domains;
+static domid_t highest;                 /* Number that any has had. */
 static const struct archive *files;
 static MUTEX(lock);                     /* One change of the set of domains at a time. */
 static bool somebody_ended;             /* Set by VIRQ_DOM_EXC. */
@@ -105,6 +106,7 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
 
     if (!error) {
         domain->domid = built.domid;
+        highest = MAX(highest, built.domid);
         error = domain->config.cpu_weight
                     ? domain_set_weight(built.domid, domain->config.cpu_weight)
                     : 0;
@@ -219,6 +221,8 @@ struct domain *domains_find(const char *name)
     for (struct domain *domain = domains; domain; domain = domain->next)
         if (*name && !*end && domain->domid == number)
             return domain;
+    /* Who had that number has gone: what he is wanted for is for nobody who calls himself so. */
+    if (*name && !*end && number <= highest) return NULL;
     for (struct domain *domain = domains; domain; domain = domain->next)
         if (!strcmp(domain->config.name, name))
             return domain;

@@ -46,8 +46,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
 /* What is in the archive. */
 void domains_for_each_file(void (*visit)(const char *name, size_t size));
 
-/* By number, or else by name; NULL: no such guest. Takes no lock: the answer holds until the caller
- * sleeps. */
+/* By number, or else by name, if that is no number that a guest has had; NULL: no such guest. Takes
+ * no lock: the answer holds until the caller sleeps. */
 struct domain *domains_find(const char *name);
 
 /* Was there one of that name lately, which has gone? */

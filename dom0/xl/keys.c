@@ -16,7 +16,7 @@
 
 static struct {
     bool busy;
-    char name[CONFIG_MAX_NAME + 1];
+    char name[CONFIG_MAX_NAME + 1], number[8];
     unsigned long wanted;
     unsigned count, lost;
     uint32_t us[MOST_KEYS];             /* Sorted. */
@@ -52,7 +52,7 @@ static void type(void *unused)
         struct domain *domain;
 
         thread_sleep(BETWEEN_NS);
-        domain = domains_find(keys.name);
+        domain = domains_find(keys.number);
         if (!domain || !domain->console)
             break;
         if (guest_console_type(domain->console, KEY, PATIENCE_NS))
@@ -82,6 +82,7 @@ bool verb_keys(const struct call *call)
     why = why_not(domain, wanted);
     if (!why) {
         strlcpy(keys.name, domain->config.name, sizeof(keys.name));
+        snprintf(keys.number, sizeof(keys.number), "%u", (unsigned)domain->domid);
         keys.wanted = wanted;
         keys.busy = thread_create("keys", type, NULL);
         why = keys.busy ? NULL : "no memory for a thread";

@@ -25,6 +25,7 @@
 #define BUILD_NS (500 * NS_PER_MS)      /* More than a tenth, of thirteen, is more than all. */
 
 static uint64_t now;
+static domid_t last_domid;
 static unsigned builds, guest_builds[GUESTS];
 static bool lives;                      /* Nobody ends. */
 static void (*life)(void *argument);
@@ -55,7 +56,8 @@ int recipe_build(const struct archive *files, const struct config *config,
     if (!lives)
         guest_builds[atoi(config->name + 1)]++;
     memset(built, 0, sizeof(*built));
-    built->domid = (domid_t)(1 + builds++);
+    built->domid = ++last_domid;
+    builds++;
     lives = lives || builds == most_builds;
     return 0;
 }
@@ -263,11 +265,33 @@ static void each_has_its_turn(void **state)
         assert_int_equal(guest_builds[i], 2);
 }
 
+/* Nobody waits under the number of another for him to go, and for what the operator does then. */
+static void a_number_that_was_is_no_name(void **state)
+{
+    struct domain *made;
+    struct trouble trouble;
+    char number[8], later[8];
+
+    assert_int_equal(domains_create("waits", "", false, &made, &trouble), 0);
+    snprintf(number, sizeof(number), "%u", made->domid + 2u);
+    snprintf(later, sizeof(later), "%u", made->domid + 3u);
+    assert_int_equal(domains_create(number, "", false, &made, &trouble), 0);
+    assert_ptr_equal(domains_find(number), made);       /* Nobody's, so far: a name. */
+    assert_int_equal(domains_create("other", "", false, &made, &trouble), 0);
+    assert_ptr_equal(domains_find(number), made);
+    assert_int_equal(domains_destroy("other", &trouble), 0);
+    assert_null(domains_find(number));
+    assert_int_equal(domains_destroy(number, &trouble), -ESRCH);
+    assert_null(domains_find(later));
+    assert_non_null(domains_find("waits"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_operator_is_not_kept_waiting, start, stop),
         cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
+        cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
