@@ -47,8 +47,10 @@ static int up(struct vcpu *v, uint64_t unused)
 static int down(struct vcpu *v, uint64_t unused)
 {
     struct domain *d = v->domain;
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (d->vcpus[i] && d->vcpus[i] != v && d->vcpus[i]->sched.state != VCPU_DOWN) {
+    struct vcpu *other;
+
+    for_each_vcpu (other, d) {
+        if (other != v && other->sched.state != VCPU_DOWN) {
             vcpu_down(v);
             return 0;
         }
@@ -185,8 +187,7 @@ static const struct operation operations[] = {
 
 long do_vcpu_op(unsigned int cmd, unsigned int id, uint64_t arg)
 {
-    const struct domain *d = current->domain;
-    struct vcpu *v = id < d->vcpu_count && id < MAX_VCPUS ? d->vcpus[id] : NULL;
+    struct vcpu *v = vcpu_by_id(current->domain, id);
     int result;
 
     /* Linux asks for is_up of 8192 */

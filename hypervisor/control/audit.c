@@ -127,9 +127,10 @@ static void look_at_vcpu(const struct vcpu *v)
 
 static void look_at_domain(const struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i])
-            look_at_vcpu(d->vcpus[i]);
+    struct vcpu *v;
+
+    for_each_vcpu (v, d)
+        look_at_vcpu(v);
     grants_for_each_hold(d, grant_seen);
 }
 

@@ -26,27 +26,27 @@ static void for_each_domain(void (*show)(struct domain *d))
 
 static void show_registers(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        const struct vcpu *v = d->vcpus[i];
-        if (!v || !v->initialised)
+    const struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        if (!v->initialised)
             continue;
-        printk("d%u vcpu %u, guest %s mode", d->id, i, v->in_kernel ? "kernel" : "user");
+        printk("d%u vcpu %u, guest %s mode", d->id, v->id, v->in_kernel ? "kernel" : "user");
         print_registers(&v->regs, vcpu_cr3(v));
     }
 }
 
 static void show_domain(struct domain *d)
 {
+    struct vcpu *v;
+
     printk("d%u: %lu pages of %lu, %u references, pause count %u%s%s", d->id, d->memory.page_count,
            d->memory.max_pages, d->refs, d->pause_count, d->shutdown_code >= 0 ? ", shut down" : "",
            domain_is_dying(d) ? ", dying" : "");
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        const struct vcpu *v = d->vcpus[i];
+    for_each_vcpu (v, d) {
         char words[REFUSAL_WORDS];
 
-        if (!v)
-            continue;
-        printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", i,
+        printk("  vcpu %u: state %d, pause count %u, upcall pending %u, masked %u, rip %lx", v->id,
                (int)v->sched.state, v->sched.pause_count, v->info->evtchn_upcall_pending,
                v->info->evtchn_upcall_mask, v->regs.rip);
         refusal_words(v, words, sizeof(words));
@@ -57,13 +57,14 @@ static void show_domain(struct domain *d)
 
 static void show_times(struct domain *d)
 {
+    struct vcpu *v;
+
     printk("d%u: weight %u, virtual time %lu ms, ring 0 for it beside its vCPUs %lu ms", d->id,
            d->share.weight, d->share.time / 1000000, d->cpu_time_ns / 1000000);
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i])
-            printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", i,
-                   vcpu_cpu_time(d->vcpus[i]) / 1000000, d->vcpus[i]->sched.turn.time / 1000000,
-                   d->vcpus[i]->counters.switches, vcpu_runnable(d->vcpus[i]) ? ", runnable" : "");
+    for_each_vcpu (v, d)
+        printk("  vcpu %u: ran %lu ms, virtual time %lu ms, switched to %lu times%s", v->id,
+               vcpu_cpu_time(v) / 1000000, v->sched.turn.time / 1000000, v->counters.switches,
+               vcpu_runnable(v) ? ", runnable" : "");
 }
 
 static void show_idle(void)

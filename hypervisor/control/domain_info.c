@@ -20,15 +20,14 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     uint32_t blocked = 0;
     bool running = false;
+    struct vcpu *v;
+
     memset(info, 0, sizeof(*info));
     info->domain = d->id;
     info->max_vcpu_id = XEN_INVALID_MAX_VCPU_ID;
     info->cpu_time = d->cpu_time_ns;
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        struct vcpu *v = d->vcpus[i];
-        if (!v)
-            continue;
-        info->max_vcpu_id = i;
+    for_each_vcpu (v, d) {
+        info->max_vcpu_id = v->id;
         info->cpu_time += vcpu_cpu_time(v);
         info->nr_online_vcpus += v->sched.state != VCPU_DOWN;
         blocked += v->sched.state == VCPU_BLOCKED;

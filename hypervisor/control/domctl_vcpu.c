@@ -8,15 +8,10 @@
 #include "memory/access.h"
 #include "memory/heap.h"
 
-static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
-{
-    return id < d->vcpu_count ? d->vcpus[id] : NULL;
-}
-
 /* May answer -ERESTART: validating the base page table takes its time. */
 int domctl_set_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
-    struct vcpu *v = vcpu_of(d, op->vcpu);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (d == current->domain) return fail(-EINVAL, "not on the caller itself");
     if (!v || !op->ctxt.p) return fail(-EINVAL, "no such vCPU, or no context");
     /* the tables it would hold might never be let go */
@@ -38,7 +33,7 @@ int domctl_set_context(struct domain *d, const struct xen_domctl_vcpucontext *op
 
 int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op)
 {
-    struct vcpu *v = vcpu_of(d, op->vcpu);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (!v || v == current) return fail(-EINVAL, "no such vCPU, or the caller's own");
     if (!v->initialised) return fail(-ENODATA, "the vCPU has no context yet");
     struct vcpu_guest_context *context = hv_alloc(sizeof(*context));
@@ -53,7 +48,7 @@ int domctl_get_context(struct domain *d, const struct xen_domctl_vcpucontext *op
 
 int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 {
-    struct vcpu *v = vcpu_of(d, op->vcpu);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
     op->online = v->sched.state != VCPU_DOWN;
     op->blocked = v->sched.state == VCPU_BLOCKED;
@@ -90,7 +85,7 @@ static int check_map(const struct xenctl_bitmap *map)
 static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffinity *op)
 {
     int error = 0;
-    if (!vcpu_of(d, op->vcpu)) return fail(-ESRCH, "no such vCPU");
+    if (!vcpu_by_id(d, op->vcpu)) return fail(-ESRCH, "no such vCPU");
     if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
         return fail(-EINVAL, "neither hard nor soft affinity asked for");
     if (op->flags & XEN_VCPUAFFINITY_HARD)
@@ -114,7 +109,7 @@ int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *
  * handler for it. */
 int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op)
 {
-    struct vcpu *v = vcpu_of(d, op->vcpu);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (!v) return fail(-ESRCH, "no such vCPU");
     if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return fail(-ENOSYS, "a PV guest has no such wire");

@@ -63,6 +63,7 @@ static long counters(uint64_t arg)
 {
     struct domus_counters asked, sum;
     struct domain *d;
+    struct vcpu *v;
     bool found = false;
     if (read_guest(&asked, arg)) return UNREADABLE;
     memset(&sum, 0, sizeof(sum));
@@ -73,9 +74,8 @@ static long counters(uint64_t arg)
             continue;
         found = true;
         sum.run_ns += d->cpu_time_ns;
-        for (uint32_t i = 0; i < d->vcpu_count; i++)
-            if (d->vcpus[i])
-                add_vcpu(&sum, d->vcpus[i]);
+        for_each_vcpu (v, d)
+            add_vcpu(&sum, v);
     }
     return found ? ANSWER(arg, &sum) : fail(-ESRCH, "there is no such domain");
 }

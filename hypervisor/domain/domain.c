@@ -79,12 +79,14 @@ struct domain *domain_get_self_or(domid_t id)
 
 static void domain_free(struct domain *d)
 {
+    struct vcpu *v;
+
     spin_lock(&domain_list_lock);
     list_remove(&d->all_domains);
     spin_unlock(&domain_list_lock);
     grants_free(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        vcpu_free(d->vcpus[i]);
+    for_each_vcpu (v, d)
+        vcpu_free(v);
     spend((int)d->vcpu_count * COST_FRAME);
     hv_free(d, sizeof(*d));
 }
@@ -169,14 +171,13 @@ static void watchdogs_stop(struct domain *d)
 /* ONE_CPU: its vCPUs must have left their CPUs before the next stage. */
 static int stop(struct domain *d)
 {
+    struct vcpu *v;
+
     d->life = DOMAIN_DYING;
     d->memory.closed = true;
     domain_reconsider(d);
     watchdogs_stop(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        struct vcpu *v = d->vcpus[i];
-        if (!v)
-            continue;
+    for_each_vcpu (v, d) {
         vcpu_timers_stop(v);
         vcpu_stop_polling(v);
         vcpu_down(v);
@@ -186,11 +187,12 @@ static int stop(struct domain *d)
 
 static int release_vcpus(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        /* never there, or released before */
-        if (!d->vcpus[i] || !d->vcpus[i]->window.base)
+    struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        if (!v->window.base)        /* released before */
             continue;
-        vcpu_release(d->vcpus[i]);
+        vcpu_release(v);
         spend(COST_VCPU);
         if (spent()) return -ERESTART;
     }
@@ -204,11 +206,11 @@ static int release_memory(struct domain *d)
 
 static int free_vcpus(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (!d->vcpus[i])
-            continue;
-        vcpu_free(d->vcpus[i]);
-        d->vcpus[i] = NULL;
+    struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        d->vcpus[v->id] = NULL;
+        vcpu_free(v);
         spend(COST_FRAME * 4);
         if (spent()) return -ERESTART;
     }

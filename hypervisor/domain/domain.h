@@ -173,6 +173,17 @@ static inline struct domain *domain_of(struct domain_memory *m)
     return container_of(m, struct domain, memory);
 }
 
+/* NULL: there is none. A domain under construction or in its end has fewer than it may have. */
+static inline struct vcpu *vcpu_by_id(const struct domain *d, uint32_t id)
+{
+    return id < d->vcpu_count ? d->vcpus[id] : NULL;
+}
+
+/* Each that there is. */
+#define for_each_vcpu(v, d) \
+    for (uint32_t id_ = 0; id_ < (d)->vcpu_count; id_++) \
+        if (((v) = (d)->vcpus[id_]) == NULL) {} else
+
 static inline uint64_t vcpu_cr3(const struct vcpu *v)
 {
     return v->in_kernel ? v->tables.kernel_cr3 : v->tables.user_cr3;

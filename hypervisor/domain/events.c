@@ -81,12 +81,13 @@ void vcpu_mark_event_pending(struct vcpu *v)
 
 static void wake_pollers(struct domain *d, uint32_t port)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        struct vcpu *v = d->vcpus[i];
-        if (!(d->events.pollers >> i & 1) || !v ||
+    struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        if (!(d->events.pollers >> v->id & 1) ||
             (v->events.poll_port && v->events.poll_port != port))
             continue;
-        __atomic_fetch_and(&d->events.pollers, ~(1u << i), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&d->events.pollers, ~(1u << v->id), __ATOMIC_SEQ_CST);
         vcpu_wake(v);
     }
 }
@@ -233,14 +234,15 @@ static void free_port(struct domain *d, uint32_t port, struct evtchn *c)
 /* Undo what a port other than an interdomain one is bound to. */
 static void unbind(struct domain *d, struct evtchn *c)
 {
+    struct vcpu *v;
+
     if (c->state == EVTCHNSTAT_pirq)
         pirq_unbind(d, c->number);
     if (c->state != EVTCHNSTAT_virq) return;
     /* a global VIRQ may have been moved to another vCPU */
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i] && d->vcpus[i]->events.virq_port[c->number]
-            && channel(d, d->vcpus[i]->events.virq_port[c->number]) == c)
-            d->vcpus[i]->events.virq_port[c->number] = 0;
+    for_each_vcpu (v, d)
+        if (v->events.virq_port[c->number] && channel(d, v->events.virq_port[c->number]) == c)
+            v->events.virq_port[c->number] = 0;
 }
 
 static int close_port(struct domain *d, uint32_t port)
@@ -368,11 +370,6 @@ static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op
     return answer(&op->local_port, port);
 }
 
-static struct vcpu *vcpu_of(struct domain *d, uint32_t id)
-{
-    return id < MAX_VCPUS && id < d->vcpu_count ? d->vcpus[id] : NULL;
-}
-
 static bool virq_is_global(uint32_t virq)
 {
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
@@ -380,7 +377,7 @@ static bool virq_is_global(uint32_t virq)
 
 static int bind_virq(struct domain *d, struct evtchn_bind_virq *op)
 {
-    struct vcpu *v = vcpu_of(d, op->vcpu);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
     if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0))
         return fail(-EINVAL, "no such VIRQ, or a global one not bound to vCPU 0");
     if (!v) return fail(-ENOENT, "there is no such vCPU");
@@ -395,7 +392,7 @@ static int bind_virq(struct domain *d, struct evtchn_bind_virq *op)
 
 static int bind_ipi(struct domain *d, struct evtchn_bind_ipi *op)
 {
-    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
+    if (!vcpu_by_id(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     spin_lock(&d->events.lock);
     int port = bind_new_port(d, EVTCHNSTAT_ipi, op->vcpu, 0);
     spin_unlock(&d->events.lock);
@@ -447,7 +444,7 @@ static int bind_vcpu(struct domain *d, const struct evtchn_bind_vcpu *op)
 {
     struct evtchn *c = channel(d, op->port);
     int error = 0;
-    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
+    if (!vcpu_by_id(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (!c) return fail(-EINVAL, "there is no such port");
     spin_lock(&d->events.lock);
     if (c->state == EVTCHNSTAT_interdomain || c->state == EVTCHNSTAT_unbound ||
@@ -490,7 +487,7 @@ static int reset(struct domain *d, const struct evtchn_reset *op)
 
 static int init_control(struct domain *d, const struct evtchn_init_control *op)
 {
-    if (!vcpu_of(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
+    if (!vcpu_by_id(d, op->vcpu)) return fail(-ENOENT, "there is no such vCPU");
     if (op->offset > PAGE_SIZE - sizeof(evtchn_fifo_control_block_t) || op->offset & 7)
         return fail(-EINVAL, "the control block is not within a page, or not aligned");
     if (frame_get_writable(MFN(op->control_gfn), &d->memory))

@@ -136,9 +136,10 @@ void vcpu_unpause(struct vcpu *v)
 
 void domain_reconsider(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->vcpu_count; i++) {
-        if (d->vcpus[i])
-            reconsider(d->vcpus[i]);
+    struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        reconsider(v);
         spend(COST_RECONSIDER);
     }
 }

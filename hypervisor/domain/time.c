@@ -84,10 +84,11 @@ void vcpu_time_publish(struct vcpu *v)
  * there when it was created. */
 void update_domain_time(struct domain *d)
 {
+    struct vcpu *v;
+
     update_domain_wallclock(d);
-    for (uint32_t i = 0; i < d->vcpu_count; i++)
-        if (d->vcpus[i])
-            update_vcpu_time(d->vcpus[i]);
+    for_each_vcpu (v, d)
+        update_vcpu_time(v);
 }
 
 void time_init(void)

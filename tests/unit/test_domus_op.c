@@ -180,7 +180,7 @@ static int set_up(void **state)
     };
     for (unsigned int i = 0; i < 4; i++)
         vcpus[i] = (struct vcpu){
-            .id = i,
+            .id = i == 1 ? 0 : i,
             .info = &infos[i],
             .domain = &domains[i > 0],
             .initialised = i < 3,
