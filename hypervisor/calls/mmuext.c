@@ -5,7 +5,7 @@
  * gives way between two when something waits.
  */
 #include "memory/access.h"
-#include "domain/domain.h"
+#include "domain/tables.h"
 #include "domain/flush.h"
 #include "calls/foreign.h"
 #include "memory/tlb.h"
@@ -30,19 +30,9 @@ static int unpin(struct walk *w, const struct mmuext_op *op)
 
 static int new_base(struct walk *w, const struct mmuext_op *op)
 {
-    struct vcpu *v = current;
-    mfn_t new = MFN(op->arg1.mfn), old = v->tables.kernel;
-    int error;
+    mfn_t new = MFN(op->arg1.mfn);
 
-    if (mfn_eq(new, old)) return 0;
-    error = mmu_get_table(v->tables.owner, new, FRAME_L4);
-    if (error) return error;
-    v->tables.kernel = new;
-    v->tables.kernel_cr3 = mfn_to_maddr(new).a;
-    hv_show_m2p(new);
-    vcpu_load_tables(v);                        /* before the old one may become something else */
-    mmu_put_table(old);
-    return 0;
+    return mfn_eq(new, current->tables.kernel) ? 0 : vcpu_change_tables(current, new);
 }
 
 /* Frame 0: no user tables. The kernel's own table is allowed. */

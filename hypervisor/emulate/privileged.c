@@ -9,8 +9,9 @@
  * gets I/O ports if its kernel gave it some, and CPUID.
  */
 #include "emulate/privileged.h"
-#include "emulate/decode.h"
+#include "emulate/fetch.h"
 #include "domain/cr4.h"
+#include "domain/tables.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "machine/io.h"
@@ -37,21 +38,6 @@ static bool code_segment_ok(const struct vcpu *v, bool *long_mode)
     uint64_t descriptor = *(const uint64_t *)(v->window.base + (v->regs.cs & ~7u));
     *long_mode = descriptor & DESCRIPTOR_LONG;
     return *long_mode || ((descriptor & DESCRIPTOR_BIG) && !(descriptor & DESCRIPTOR_BASE));
-}
-
-/* The instruction may end right before an unmapped page: read up to the page's end, and further
- * only when it goes on. */
-static bool fetch(const struct vcpu *v, struct insn *insn)
-{
-    uint8_t bytes[INSN_MAX_LENGTH];
-    uint64_t rip = v->regs.rip;
-    size_t here = MIN(PAGE_SIZE - rip % PAGE_SIZE, sizeof(bytes));
-    bool long_mode;
-    if (!code_segment_ok(v, &long_mode) || copy_from_guest(bytes, VADDR(rip), here)) return false;
-    enum decode_result result = decode_insn(insn, bytes, (unsigned int)here, long_mode);
-    if (result != DECODE_SHORT) return result == DECODE_OK;
-    if (copy_from_guest(bytes + here, VADDR(rip + here), sizeof(bytes) - here)) return false;
-    return decode_insn(insn, bytes, sizeof(bytes), long_mode) == DECODE_OK;
 }
 
 void emulate_finish(struct vcpu *v, unsigned int length)
@@ -200,16 +186,10 @@ static bool read_control_register(struct vcpu *v, const struct insn *i)
  * move again. */
 static bool change_cr3(struct vcpu *v, uint64_t value, bool *again)
 {
-    mfn_t new = maddr_to_mfn(MADDR(value)), old = v->tables.kernel;
-    int error = mmu_get_table(v->tables.owner, new, FRAME_L4);
+    int error = vcpu_change_tables(v, maddr_to_mfn(MADDR(value)));
+
     *again = error == -ERESTART;
-    if (error) return *again;
-    v->tables.kernel = new;
-    v->tables.kernel_cr3 = mfn_to_maddr(new).a;
-    hv_show_m2p(new);
-    vcpu_load_tables(v);
-    mmu_put_table(old);
-    return true;
+    return !error || *again;
 }
 
 static bool write_control_register(struct vcpu *v, const struct insn *i, bool *again)
@@ -320,8 +300,9 @@ static bool perform_two_byte(struct vcpu *v, const struct insn *i, bool *again)
 bool emulate_privileged(struct vcpu *v)
 {
     struct insn insn;
-    bool done, again = false;
-    if (!fetch(v, &insn)) return false;
+    bool long_mode, done, again = false;
+
+    if (!code_segment_ok(v, &long_mode) || !fetch_insn(&insn, v->regs.rip, long_mode)) return false;
     if (insn.two_byte) {
         done = perform_two_byte(v, &insn, &again);
     } else {

@@ -9,7 +9,7 @@
  * The instruction is fetched once and decoded from the copy; the address must be the one that the
  * CPU reported. Whatever does not fit is simply a page fault of the guest's.
  */
-#include "emulate/decode.h"
+#include "emulate/fetch.h"
 #include "emulate/privileged.h"
 #include "entry/trap.h"
 #include "machine/io.h"
@@ -179,20 +179,6 @@ static bool compute(struct store *s, const struct cpu_user_regs *regs)
 
 /* ---- the store ---- */
 
-/* Bytes may end at a page that is not there: then up to its beginning. */
-static bool fetch(struct insn *insn, uint64_t rip)
-{
-    uint8_t bytes[INSN_MAX_LENGTH];
-    unsigned int count = INSN_MAX_LENGTH,
-                 to_page_end = (unsigned int)(PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
-
-    if (copy_from_guest(bytes, VADDR(rip), count)) {
-        count = MIN(count, to_page_end);
-        if (copy_from_guest(bytes, VADDR(rip), count)) return false;
-    }
-    return decode_insn(insn, bytes, count, true) == DECODE_OK;
-}
-
 /* Where the instruction stores. bts, btr, btc with a register reach beyond their operand: the
  * number's upper part counts operands. (Without a 0f in front these opcodes have no operand in
  * memory that is decoded.) */
@@ -252,7 +238,7 @@ static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsig
 /* The instruction at RIP, if it is one that stores to `va` within one slot. */
 static bool decode_store(struct store *s, const struct vcpu *v, uint64_t va)
 {
-    if (v->regs.cs != FLAT_RING3_CS64 || !fetch(&s->insn, v->regs.rip)) return false;
+    if (v->regs.cs != FLAT_RING3_CS64 || !fetch_insn(&s->insn, v->regs.rip, true)) return false;
     if (!s->insn.memory || s->insn.segment == INSN_SEG_FS || s->insn.segment == INSN_SEG_GS ||
         s->insn.address_size != 8)
         return false;
