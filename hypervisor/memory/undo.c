@@ -61,8 +61,7 @@ static void let_go(struct domain_memory *d, struct frame *f)
 {
     mfn_t m = mfn_of(f);
 
-    /* cannot happen: it is on the list, so it has references */
-    if (frame_get(m, d)) return;
+    pt_hold(f);                     /* it is on the list, so it has references: perhaps all */
     if (pt_unpin(f))
         mmu_put_table(m);
     spin_lock(&d->pagetable_lock);
