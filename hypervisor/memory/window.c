@@ -132,6 +132,7 @@ int segdesc_refused(mfn_t m)
     uint64_t *d = map_frame(m);
     unsigned int i = 0;
 
+    spend(COST_REFUSED_DESCRIPTORS);
     while (i < 511 && descriptor_ok(&d[i]))
         i++;
     return about_entry(fail(-EINVAL, "a descriptor in the page is not allowed"), m, 0, i, d[i]);
