@@ -44,7 +44,7 @@ int mmu_undo(struct domain_memory *d)
             list_remove(&f->link);
             list_add_tail(&f->link, &d->pages);
             spin_unlock(&d->lock);
-            spend(COST_TYPE);
+            spend(COST_SCAN);
             frame_finish(f, pt_undone(f, tlb_stamp()));
         }
         spin_unlock(&d->pagetable_lock);

@@ -85,6 +85,33 @@ static void page_tables(uint64_t flags)
         fill(tables[t], 0);
 }
 
+/* Tables of nothing become valid and cease to be. */
+static void empty_tables(void)
+{
+    static const unsigned int pins[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+                                         MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
+    static struct mmu_update updates[512];
+    static struct mmuext_op ops[512];
+    unsigned long upper = virt_to_mfn(tables[1]);
+
+    for (unsigned int level = 0; level < 4; level++) {
+        for (unsigned int i = 0; i < 512; i++)
+            ops[i] = (struct mmuext_op){ .cmd = i % 2 ? MMUEXT_UNPIN_TABLE : pins[level],
+                                         .arg1.mfn = virt_to_mfn(tables[0]) };
+        CHECK_IS(HYPERVISOR_mmuext_op(ops, 512, NULL, DOMID_SELF), 0);
+        if (!level)
+            continue;
+        CHECK_IS(mmuext_mfn(pins[level], upper), 0);
+        for (unsigned int i = 0; i < 512; i++)
+            updates[i] = (struct mmu_update){
+                virt_to_machine(tables[1]) + 511 * 8,
+                i % 2 ? 0 : (uint64_t)virt_to_mfn(tables[0]) << PAGE_SHIFT | PROT_TABLE
+            };
+        CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
+        CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, upper), 0);
+    }
+}
+
 static void frames_by_number(void)
 {
     static struct mmuext_op clear[512], copy[512];
@@ -312,6 +339,7 @@ static void tables_of_the_cpu(void)
                                        .address = address(pages[0]) };
     CHECK_IS(HYPERVISOR_set_trap_table(traps), 0);
     MANY(__HYPERVISOR_set_trap_table, address(traps));
+    MANY(__HYPERVISOR_set_trap_table, 0);
     refused_descriptors();
 }
 
@@ -568,6 +596,7 @@ void test_main(void)
     l2 = new_table();
     page_tables(PROT_RO);
     page_tables(PROT_RW);
+    empty_tables();
     frames_by_number();
     grants();
     reservations();
