@@ -9,6 +9,7 @@
  * on xen: SKIP
  */
 #include "../lib/vcpus.h"
+#include "crash.h"
 #include <xen/domctl.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
@@ -189,7 +190,7 @@ static void grants(void)
 
 /* ---- memory ---- */
 
-static long control(struct xen_domctl *op, uint32_t command, domid_t domain)
+long control(struct xen_domctl *op, uint32_t command, domid_t domain)
 {
     op->cmd = command;
     op->domain = domain;
@@ -606,5 +607,6 @@ void test_main(void)
     short_calls();
     strings();
     a_domain();
+    a_crash(virt_to_mfn(tables[0]));
     dead_domains();
 }
