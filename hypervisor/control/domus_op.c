@@ -14,11 +14,14 @@
 #include "memory/mmu.h"
 #include <abi/domus.h>
 
+#define COST_WORDS 8000             /* instructions: a refusal told in a sentence */
+
 static long last_error(uint64_t arg)
 {
     const struct vcpu *v = current;
     const struct last_error *e = &v->last_error;
     struct domus_last_error answer;
+    spend(COST_WORDS);
     if (!e->place) return -ENOENT;
     memset(&answer, 0, sizeof(answer));
     answer.error = e->error;

@@ -296,7 +296,11 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_end(args);
     log_error("Domain %u crashed: %s", d->id, why);
     if (d == current->domain) {
-        print_registers(&current->regs, vcpu_cr3(current));
+        /* behind a long call there is no time for it (I11) */
+        if (spent())
+            log_error("its registers: debug key d");
+        else
+            print_registers(&current->regs, vcpu_cr3(current));
         refusal_words(current, why, sizeof(why));
         if (*why)
             log_error("What it was refused last: %s", why);

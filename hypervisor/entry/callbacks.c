@@ -22,6 +22,7 @@ long do_set_trap_table(uint64_t traps)
 
     if (traps == 0) {
         memset(v->entry.traps, 0, sizeof(v->entry.traps));
+        spend(COST_CLEAR);
         return 0;
     }
     for (;; traps += sizeof(t)) {

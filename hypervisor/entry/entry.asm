@@ -269,6 +269,7 @@ syscall32_entry:
     mov rsp, [gs:CPU_stack_top]
 user_syscall:
     mov rdi, rbx
+    mov dword [gs:CPU_budget], BUDGET
     call guest_syscall
     jmp exit_to_guest
 

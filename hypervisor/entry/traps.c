@@ -21,6 +21,7 @@
 
 #define ERROR_IDT 2u                /* #GP error code: the index is a vector, the cause was INT n */
 #define OPCODE_INT 0xcd
+#define LDT_OVERDRAFT (2 * COST_DESCRIPTORS)
 #define DR6_BITS 0xe00f             /* B0-B3, BD, BS, BT */
 #define DR6_FIXED 0xffff0ff0ul
 
@@ -215,9 +216,12 @@ void ring0_trap(struct cpu_user_regs *regs)
         return;
     }
     if (regs->entry_vector == TRAP_PAGE_FAULT) {
-        /* IRETQ or a selector load read the guest's LDT, which is mapped lazily */
+        /* IRETQ or a selector load read the guest's LDT, which is mapped lazily. Nobody gives way
+         * between six selectors: so not after a long call, and two pages of it, too. */
         address = read_cr2();
-        if (in_window(address) && ldt_fault(&current->window, &current->tables, address)) return;
+        if (in_window(address) && this_cpu()->budget > -LDT_OVERDRAFT &&
+            ldt_fault(&current->window, &current->tables, address))
+            return;
     }
     target = find_fixup(regs->rip);
     if (!target)

@@ -26,8 +26,9 @@
 #define COST_ENTRY     40           /* a level-1 entry that takes or drops an ordinary reference */
 #define COST_CHILD     120          /* an entry of an upper level dropped */
 #define COST_TYPE      250          /* one that changes a frame's type */
+#define COST_SCAN      700          /* a table looked through for what is in it */
 #define COST_FRAME     250          /* a frame given or taken */
-#define COST_DESCRIPTORS 6000       /* a page of descriptors looked at */
+#define COST_DESCRIPTORS 7000       /* a page of descriptors looked at */
 #define COST_CLEAR     600          /* a page cleared or copied, by eight bytes */
 
 static inline void spend(int instructions)

@@ -259,6 +259,7 @@ int domain_free_frame(struct domain_memory *d, mfn_t m)
 {
     int error = frame_get(m, d);
 
+    spend(3 * COST_ENTRY);                      /* three references; what is mapped is not freed */
     if (error) return error;
     if (!pt_release(frame_of(m))) {
         frame_put(m);

@@ -145,6 +145,13 @@ static inline bool pt_get(struct frame *f)
     return true;
 }
 
+/* One more of a frame that has some, for who cannot be told that there are no more: into that
+ * room. */
+static inline void pt_hold(struct frame *f)
+{
+    __atomic_add_fetch(&f->state, FRAME_TOTAL_ONE, __ATOMIC_RELAXED);
+}
+
 static inline enum pt_result pt_put(struct frame *f, uint32_t now)
 {
     uint64_t old = __atomic_load_n(&f->state, __ATOMIC_RELAXED);

@@ -44,7 +44,7 @@ int mmu_undo(struct domain_memory *d)
             list_remove(&f->link);
             list_add_tail(&f->link, &d->pages);
             spin_unlock(&d->lock);
-            spend(COST_TYPE);
+            spend(COST_SCAN);
             frame_finish(f, pt_undone(f, tlb_stamp()));
         }
         spin_unlock(&d->pagetable_lock);
@@ -61,8 +61,7 @@ static void let_go(struct domain_memory *d, struct frame *f)
 {
     mfn_t m = mfn_of(f);
 
-    /* cannot happen: it is on the list, so it has references */
-    if (frame_get(m, d)) return;
+    pt_hold(f);                     /* it is on the list, so it has references: perhaps all */
     if (pt_unpin(f))
         mmu_put_table(m);
     spin_lock(&d->pagetable_lock);

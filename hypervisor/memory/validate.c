@@ -26,10 +26,12 @@ static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
         for (i = skip_empty(table, i); i < end; i = skip_empty(table, i + 1)) {
             uint64_t e = table[i];
 
-            if (likely(l1_get_common(w, e)))
+            if (likely(l1_get_common(w, e))) {
                 e = loadable(e);
-            else if (e)
+            } else if (e) {
                 error = entry_get(w, 1, &e);
+                spend(COST_ENTRY);
+            }
             if (unlikely(error))
                 break;
             table[i] = e;
@@ -43,6 +45,7 @@ static int walk_l1(struct walk *w, struct frame *f, uint64_t *table)
 
 static int walk_upper(struct walk *w, struct frame *f, unsigned int level, uint64_t *table)
 {
+    spend(COST_SCAN);
     while ((f->cursor = (uint16_t)skip_empty(table, f->cursor)) < 512) {
         uint64_t e = table[f->cursor];
 

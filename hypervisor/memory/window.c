@@ -118,22 +118,28 @@ bool descriptor_ok(uint64_t *descriptor)
     return true;
 }
 
-bool segdesc_page_ok(mfn_t m)
-{
-    uint64_t *d = map_frame(m);
-
-    for (unsigned int i = 0; i < 512; i++)
-        if (!descriptor_ok(&d[i])) return false;
-    return true;
-}
-
-int segdesc_refused(mfn_t m)
+/* The first of a page that is not allowed; 512: all are. */
+static unsigned int first_wrong(mfn_t m)
 {
     uint64_t *d = map_frame(m);
     unsigned int i = 0;
 
-    while (i < 511 && descriptor_ok(&d[i]))
+    while (i < 512 && descriptor_ok(&d[i]))
         i++;
+    return i;
+}
+
+bool segdesc_page_ok(mfn_t m)
+{
+    return first_wrong(m) == 512;
+}
+
+int segdesc_refused(mfn_t m)
+{
+    const uint64_t *d = map_frame(m);
+    unsigned int i = MIN(first_wrong(m), 511u);
+
+    spend(COST_DESCRIPTORS);        /* looked at twice */
     return about_entry(fail(-EINVAL, "a descriptor in the page is not allowed"), m, 0, i, d[i]);
 }
 

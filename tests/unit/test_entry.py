@@ -28,7 +28,10 @@ MAY, MUST = 0x250dd5, 0x202
 # CPU, an event pending, the mask.
 QUESTIONS = {r"cmp DWORD PTR gs:\S+,0x0$": "jne",
              r"cmp BYTE PTR \[rax\],0x0$": "je", r"cmp BYTE PTR \[rax\+0x1\],0x0$": "jne"}
-State = collections.namedtuple("State", "gs df ac msrs asked", defaults=(0, ()))
+# paid: this stay has a budget of its own
+State = collections.namedtuple("State", "gs df ac paid msrs asked", defaults=(True, 0, ()))
+BUDGET = re.search(r"#define ENTRY_BUDGET (\d+)",
+                   (ROOT / "hypervisor" / "machine" / "budget.h").read_text())[1]
 
 
 class Code:
@@ -100,6 +103,8 @@ def step(code, address, state, path):
         assert state.gs == GUEST, f"{here}: our own base would go"
     elif word == "cld":
         state = state._replace(df=False)
+    elif re.match(rf"mov DWORD PTR gs:\S+,{int(BUDGET):#x}$", text):
+        state = state._replace(paid=True)
     elif word in ("stac", "clac"):
         state = state._replace(ac=word == "stac")
     # on stacks of their own: GS from the stack's last word, and back
@@ -115,6 +120,8 @@ def step(code, address, state, path):
         assert state.gs == OURS, f"{here}: C is called with {state.gs} GS"
         assert not state.df and not state.ac, \
             f"{here}: C is called with {'DF' if state.df else 'AC'} as the guest left it"
+        assert state.paid or text in ("call ring0_trap", "call paranoid_trap"), \
+            f"{here}: C spends what was left of the last stay"
         state = state._replace(asked=tuple(QUESTIONS) if text == "call exit_work" else ())
     elif word in ("sysretq", "iretq"):
         way_out(code, address, state, before, here)
@@ -177,20 +184,20 @@ def way_out(code, address, state, before, here):
 
 def test_exceptions(code):
     for vector in range(256):
-        walk(code, code.symbols["vector_stubs"] + 16 * vector, State(EITHER, True, True))
+        walk(code, code.symbols["vector_stubs"] + 16 * vector, State(EITHER, True, True, paid=False))
 
 
 @pytest.mark.parametrize("entry",
                          ["debug_entry", "nmi_entry", "machine_check_entry", "double_fault_entry"])
 def test_stacks_of_their_own(code, entry):
-    seen = walk(code, code.symbols[entry], State(EITHER, True, True))
+    seen = walk(code, code.symbols[entry], State(EITHER, True, True, paid=False))
     assert any(code.at[address] == "call paranoid_trap" for address, _ in seen)
 
 
 @pytest.mark.parametrize("entry", ["syscall_entry", "syscall32_entry"])
 def test_system_calls(code, entry):
     """The CPU has cleared DF and AC itself, by MSR_FMASK: the next test."""
-    walk(code, code.symbols[entry], State(GUEST, False, False))
+    walk(code, code.symbols[entry], State(GUEST, False, False, paid=False))
 
 
 def test_flags_that_syscall_clears():

@@ -527,6 +527,42 @@ static void the_end_of_a_domain(void **state)
     }
 }
 
+static bool listed(const struct list *list, uint64_t n)
+{
+    list_for_each (l, list)
+        if (l == &frame(n)->link) return true;
+    return false;
+}
+
+/* A gigabyte of its page tables maps one frame and nothing else: no more references of it can be
+ * had when the domain ends, and it is let go like any other. */
+static void the_end_of_a_frame_with_the_most_users(void **state)
+{
+    uint64_t users;
+    int error;
+
+    next_frame = 0;
+    assert_int_equal(mmu_pin(&guest.memory, MFN(EMPTY), FRAME_L2), 0);
+    users = FRAME_TOTAL_FULL - frame_total(frame(EMPTY));
+    frame(EMPTY)->state += users;
+    assert_int_equal(frame_get(MFN(EMPTY), &guest.memory), -EINVAL);
+    mmu_put_table(MFN(L4));
+    vcpu[0].tables.kernel_cr3 = 0;
+    guest.memory.leaving.next = NULL;
+    do {
+        cpu.budget = 1;
+        error = domain_relinquish_memory(&guest.memory);
+        if (users && listed(&guest.memory.leaving, EMPTY)) {    /* now those tables go */
+            frame(EMPTY)->state -= users - 1;
+            frame_put(MFN(EMPTY));
+            users = 0;
+        }
+    } while (error == -ERESTART);
+    assert_true(error == 0 && freed_count == 48);
+    assert_true(guest.memory.page_count == 0 && special_xen.page_count == 0);
+    all_is_well();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup(pages_of_descriptors, with_tables),
         cmocka_unit_test_setup(pages_of_ours, with_tables),
         cmocka_unit_test_setup(the_end_of_a_domain, with_tables),
+        cmocka_unit_test_setup(the_end_of_a_frame_with_the_most_users, with_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -504,7 +504,7 @@ static void a_table_is_validated_in_steps(void **state)
         assert_int_equal(cpu.budget, 1 - COST_ENTRY);
     }
     assert_int_equal(steps, 512);
-    assert_int_equal(cpu.budget, 1 - COST_ENTRY - COST_TYPE);
+    assert_int_equal(cpu.budget, 1 - COST_ENTRY - COST_SCAN);
     cpu.budget = 1 << 30;
     all_is_well();
     memset(table(CODE(31)), 0, 4096);
@@ -513,10 +513,10 @@ static void a_table_is_validated_in_steps(void **state)
     table(CODE(31))[511] = ENTRY(SPARE_L1, 0);
     cpu.budget = 40 * COST_TYPE;
     assert_int_equal(mmu_get_table(&guest.memory, MFN(CODE(31)), FRAME_L2), 0);
-    assert_int_equal(cpu.budget, 24 * COST_TYPE);
+    assert_int_equal(cpu.budget, 24 * COST_TYPE - COST_SCAN);
     mmu_put_table(MFN(CODE(31)));
     assert_int_equal(mmu_undo(&guest.memory), 0);
-    assert_int_equal(cpu.budget, 23 * COST_TYPE - 16 * COST_CHILD);
+    assert_int_equal(cpu.budget, 24 * COST_TYPE - 16 * COST_CHILD - 2 * COST_SCAN);
     cpu.budget = 1 << 30;
     all_is_well();
 }

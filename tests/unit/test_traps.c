@@ -399,6 +399,14 @@ static void faults_that_are_expected(void **state)
     regs.entry_vector = TRAP_PAGE_FAULT;
     ring0_trap(&regs);
     assert_int_equal(regs.rip, 5);
+    cpu.budget = -2 * COST_DESCRIPTORS + 1;     /* but not page after page */
+    ring0_trap(&regs);
+    assert_int_equal(regs.rip, 5);
+    cpu.budget--;
+    regs.rip = (uint64_t)text_start + 16;
+    ring0_trap(&regs);
+    assert_int_equal(regs.rip, 0x1111);
+    cpu.budget = 1000;
     has_ldt = false;
     regs.rip = (uint64_t)text_start + 16;
     ring0_trap(&regs);

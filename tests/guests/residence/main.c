@@ -5,9 +5,11 @@
  * between two guest instructions is QEMU, with the plugin tools/residence.c (test_residence.py). It
  * runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not
  * give way).
+ * machine: smp
  * on xen: SKIP
  */
-#include "../lib/test.h"
+#include "../lib/vcpus.h"
+#include "crash.h"
 #include <xen/domctl.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
@@ -15,6 +17,7 @@
 #include <xen/sysctl.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
+#include <abi/domus.h>
 
 #define TABLES 40
 #define CALLS  64
@@ -81,6 +84,33 @@ static void page_tables(uint64_t flags)
     CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(l2)), 0);
     for (unsigned int t = 0; t < TABLES; t++)
         fill(tables[t], 0);
+}
+
+/* Tables of nothing become valid and cease to be. */
+static void empty_tables(void)
+{
+    static const unsigned int pins[] = { MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+                                         MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE };
+    static struct mmu_update updates[512];
+    static struct mmuext_op ops[512];
+    unsigned long upper = virt_to_mfn(tables[1]);
+
+    for (unsigned int level = 0; level < 4; level++) {
+        for (unsigned int i = 0; i < 512; i++)
+            ops[i] = (struct mmuext_op){ .cmd = i % 2 ? MMUEXT_UNPIN_TABLE : pins[level],
+                                         .arg1.mfn = virt_to_mfn(tables[0]) };
+        CHECK_IS(HYPERVISOR_mmuext_op(ops, 512, NULL, DOMID_SELF), 0);
+        if (!level)
+            continue;
+        CHECK_IS(mmuext_mfn(pins[level], upper), 0);
+        for (unsigned int i = 0; i < 512; i++)
+            updates[i] = (struct mmu_update){
+                virt_to_machine(tables[1]) + 511 * 8,
+                i % 2 ? 0 : (uint64_t)virt_to_mfn(tables[0]) << PAGE_SHIFT | PROT_TABLE
+            };
+        CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
+        CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, upper), 0);
+    }
 }
 
 static void frames_by_number(void)
@@ -160,7 +190,7 @@ static void grants(void)
 
 /* ---- memory ---- */
 
-static long control(struct xen_domctl *op, uint32_t command, domid_t domain)
+long control(struct xen_domctl *op, uint32_t command, domid_t domain)
 {
     op->cmd = command;
     op->domain = domain;
@@ -179,9 +209,22 @@ static void given_back_while_mapped(struct xen_memory_reservation *r, const xen_
                                           (uint64_t)frames[i] << PAGE_SHIFT | PROT_RO };
     CHECK_IS(HYPERVISOR_mmu_update(updates, 512, NULL, DOMID_SELF), 0);
     CHECK_IS(mmuext_mfn(MMUEXT_PIN_L1_TABLE, virt_to_mfn(tables[0])), 0);
-    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, r), 512);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, r), (long)r->nr_extents);
     CHECK_IS(mmuext_mfn(MMUEXT_UNPIN_TABLE, virt_to_mfn(tables[0])), 0);
     fill(tables[0], 0);
+}
+
+/* And 2 MiB of them, which are one extent. */
+static void extent_given_back_while_mapped(void)
+{
+    static xen_pfn_t frames[512];
+    struct xen_memory_reservation r = { .nr_extents = 1, .extent_order = 9, .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, frames);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 1);
+    for (unsigned int i = 1; i < 512; i++)
+        frames[i] = frames[0] + i;
+    given_back_while_mapped(&r, frames);
 }
 
 static void reservations(void)
@@ -202,6 +245,7 @@ static void reservations(void)
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r), 512);
     CHECK_IS(HYPERVISOR_memory_op(XENMEM_increase_reservation, &r), 512);
     given_back_while_mapped(&r, extents);
+    extent_given_back_while_mapped();
     r.nr_extents = 1;
     r.extent_order = 4;
     extents[0] = 0;
@@ -255,6 +299,22 @@ static void low_memory(void)
 
 /* ---- descriptors, traps, contexts ---- */
 
+/* A page of descriptors that is refused for its last. */
+static void refused_descriptors(void)
+{
+    uint64_t *page = (uint64_t *)(void *)pages[0];
+    unsigned long frame = virt_to_mfn(page);
+
+    for (unsigned int i = 0; i < 511; i++)
+        page[i] = 0x00cff3000000ffff;               /* data */
+    page[511] = 0x00008c0000000000;                 /* a call gate */
+    NEED(page_set_readonly(page, true) == 0);
+    CHECK_IS(HYPERVISOR_set_gdt(&frame, 512), -EINVAL);
+    MANY(__HYPERVISOR_set_gdt, address(&frame), 512);
+    NEED(page_set_readonly(page, false) == 0);
+    memset(page, 0, PAGE_SIZE);
+}
+
 static void tables_of_the_cpu(void)
 {
     static struct trap_info traps[257];
@@ -280,6 +340,75 @@ static void tables_of_the_cpu(void)
                                        .address = address(pages[0]) };
     CHECK_IS(HYPERVISOR_set_trap_table(traps), 0);
     MANY(__HYPERVISOR_set_trap_table, address(traps));
+    MANY(__HYPERVISOR_set_trap_table, 0);
+    refused_descriptors();
+}
+
+/*
+ * A long call, and behind it the turn of a vCPU of which each selector is in a page of its LDT that
+ * nobody has looked at, and that is refused for its last descriptor.
+ */
+#define SELECTORS 6
+#define IN_PAGE(n) ((n) << 12 | 7)
+static uint8_t *ldt;
+static volatile bool arrived;
+
+static void down(unsigned long id)
+{
+    arrived = true;
+    for (;;)
+        HYPERVISOR_vcpu_op(VCPUOP_down, 1, NULL);
+}
+
+static void with_an_ldt(struct vcpu_guest_context *c)
+{
+    c->user_regs.ds = IN_PAGE(0);
+    c->user_regs.es = IN_PAGE(1);
+    c->user_regs.fs = IN_PAGE(2);
+    c->user_regs.gs = IN_PAGE(3);
+    c->user_regs.cs = IN_PAGE(4);
+    c->user_regs.ss = IN_PAGE(5);
+    c->ldt_base = address(ldt);
+    c->ldt_ents = SELECTORS * 512;
+    c->failsafe_callback_eip = address(down);
+    for (unsigned int i = 0; i < 32; i++)
+        c->trap_ctxt[i] = (struct trap_info){ .vector = (uint8_t)i,
+                                              .cs = FLAT_KERNEL_CS,
+                                              .address = address(down) };
+}
+
+static void selectors(void)
+{
+    struct mmuext_op clear = { .cmd = MMUEXT_CLEAR_PAGE, .arg1.mfn = virt_to_mfn(tables[0]) };
+    unsigned long frames[SELECTORS];
+
+    for (unsigned int p = 0; p < SELECTORS; p++) {
+        uint64_t *page = (uint64_t *)(void *)pages[p];
+
+        for (unsigned int i = 0; i < 511; i++)
+            page[i] = p == 4 ? 0x00affb000000ffff : 0x00cff3000000ffff;     /* code, data */
+        page[511] = 0x00008c0000000000;
+        NEED(page_set_readonly(page, true) == 0);
+        frames[p] = virt_to_mfn(page);
+    }
+    ldt = map_frames(frames, SELECTORS, PROT_RO, DOMID_SELF, NULL);
+    NEED(!IS_ERR(ldt));
+    shared_info.vcpu_info[1].evtchn_upcall_mask = 1;
+    NEED(vcpu_prepare_with(1, down, with_an_ldt) == 0);
+    for (unsigned int i = 0; i < CALLS; i++)
+        calls[i] = (struct multicall_entry){ .op = __HYPERVISOR_mmuext_op,
+                                             .args = { address(&clear), 1, 0, DOMID_SELF } };
+    calls[0] = (struct multicall_entry){ .op = __HYPERVISOR_vcpu_op, .args = { VCPUOP_up, 1, 0 } };
+    calls[1] = (struct multicall_entry){ .op = __HYPERVISOR_sched_op,
+                                         .args = { SCHEDOP_yield, 0 } };
+    CHECK_IS(HYPERVISOR_multicall(calls, CALLS), 0);
+    while (!arrived || HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL))
+        HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+    unmap_frames(ldt, SELECTORS);
+    for (unsigned int p = 0; p < SELECTORS; p++) {
+        NEED(page_set_readonly(pages[p], false) == 0);
+        memset(pages[p], 0, PAGE_SIZE);
+    }
 }
 
 /* ---- short calls, many times ---- */
@@ -306,6 +435,7 @@ static void short_calls(void)
     static struct xen_sysctl info = { .cmd = XEN_SYSCTL_physinfo,
                                       .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
     static struct vcpu_runstate_info runstate;
+    static struct domus_last_error refusal;
 
     MANY(__HYPERVISOR_xen_version, XENVER_commandline, address(text));
     MANY(__HYPERVISOR_xen_version, XENVER_capabilities, address(text));
@@ -313,6 +443,8 @@ static void short_calls(void)
     MANY(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, address(&runstate));
     MANY(__HYPERVISOR_set_timer_op, now_ns() + NS_PER_S);
     MANY(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+    CHECK_IS(HYPERVISOR_update_va_mapping(~0ul << 12, ~0ul, 0) < 0, 1);
+    MANY(__HYPERVISOR_domus_op, DOMUS_last_error, address(&refusal));
     MANY(__HYPERVISOR_mmu_update, 8, 1, 8, DOMID_SELF);
     CHECK_IS(HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc), 0);
     for (unsigned int i = 0; i < 128; i++)
@@ -465,13 +597,16 @@ void test_main(void)
     l2 = new_table();
     page_tables(PROT_RO);
     page_tables(PROT_RW);
+    empty_tables();
     frames_by_number();
     grants();
     reservations();
     low_memory();
     tables_of_the_cpu();
+    selectors();
     short_calls();
     strings();
     a_domain();
+    a_crash(virt_to_mfn(tables[0]));
     dead_domains();
 }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What residence/main.c has of crash.c, and gives it. */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include "../lib/test.h"
+#include <xen/domctl.h>
+
+void a_crash(unsigned long frame_to_clear);
+long control(struct xen_domctl *op, uint32_t command, domid_t domain);
+
+#endif
