@@ -184,7 +184,8 @@ def way_out(code, address, state, before, here):
 
 def test_exceptions(code):
     for vector in range(256):
-        walk(code, code.symbols["vector_stubs"] + 16 * vector, State(EITHER, True, True, paid=False))
+        walk(code, code.symbols["vector_stubs"] + 16 * vector,
+             State(EITHER, True, True, paid=False))
 
 
 @pytest.mark.parametrize("entry",
