@@ -6,7 +6,7 @@
 ; The first tables, all in .bss (see boot/boot.h):
 ;   L4[0] and L4[262] -> boot_l3 -> boot_l2[4]: the first 4 GiB, seen at 0 (until boot is
 ;                                                    over) and at DIRECTMAP_VIRT
-;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (boot/paging.c
+;   L4[261] -> image_l3 -> image_l2 -> image_l1: this image, 4 KiB pages (memory/paging.c
 ;                                                    gives them their permissions)
 
 %define IMAGE_VIRT 0xffff828000000000
