@@ -31,7 +31,11 @@
 /* A handler as a guest calls it: six words, whatever it takes of them. */
 typedef long as_called(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long,
                        unsigned long);
-#define AS_CALLED(handler) ((as_called *)(void *)(handler))
+static __attribute__((noinline, unused)) as_called *as_called_by_a_guest(void *handler)
+{
+    return (as_called *)handler;
+}
+#define AS_CALLED(handler) as_called_by_a_guest((void *)(handler))
 
 static struct cpu cpu;
 

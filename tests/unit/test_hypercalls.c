@@ -7,8 +7,6 @@
 #define HAS_HYPERCALLS
 #include "ring0_host.h"
 
-extern hypercall_fn *const hypercall_table[HYPERCALL_SLOTS];
-
 static struct domain domain;
 static struct vcpu v;
 
@@ -27,37 +25,34 @@ static long called(unsigned int number, unsigned long a1, unsigned long a2, unsi
     memcpy(seen.a, (uint64_t[]){ a1, a2, a3, a4, a5, a6 }, sizeof(seen.a));
     assert_int_equal(v.multicall != NULL, in_list && number != __HYPERVISOR_iret);
     if (seen.calls == gives_way_at)
-        return hypercall_continue(__HYPERVISOR_mmu_update, 4, 0xa1, 0xa2, 0xa3, 0xa4);
+        return hypercall_continue(mmu_update, 0xa1, 0xa2, 0xa3, 0xa4);
     domain.life = seen.calls == ends_at ? DOMAIN_SHUT_DOWN : DOMAIN_ALIVE;
     return results[number];
 }
 
 /* One for each, but for the file's own. */
-#define HYPERCALL(number, name, handler, arguments, flags) \
-    __attribute__((weak)) long handler(unsigned long a1, unsigned long a2, unsigned long a3, \
-                                       unsigned long a4, unsigned long a5, unsigned long a6) \
+#define HYPERCALL(number, name, handler, parameters, flags) \
+    __attribute__((weak)) hypercall_fn called_##name __asm__(#handler); \
+    long called_##name(unsigned long a1, unsigned long a2, unsigned long a3, unsigned long a4, \
+                       unsigned long a5, unsigned long a6) \
     { \
         return called(number, a1, a2, a3, a4, a5, a6); \
     }
 #include <abi/hypercall_list.h>
 #undef HYPERCALL
 
-#define M 1u
-#define P 0u
-#define D 4u
-#define HC_MULTICALL M
-#define HC_PREEMPTIBLE P
-#define HC_PRIVILEGED D
-#define HC_EXTENSION 0u
-#define KNOWN 8u
-#define HYPERCALL(number, name, handler, arguments, flags) [number] = KNOWN | (flags),
-static const unsigned int kinds[HYPERCALL_SLOTS] = {
+#define M HC_MULTICALL
+#define D HC_PRIVILEGED
+#define KNOWN 0x80u
+#define HYPERCALL(number, name, handler, parameters, flags) [number] = KNOWN | (flags),
+static const unsigned int kinds[DOMUS_HYPERCALL_SLOTS] = {
 #include <abi/hypercall_list.h>
 };
 
 static long call(unsigned int number, uint64_t a, uint64_t b)
 {
-    return hypercall_table[number](a, b, 3, 4, 5, 6);
+    v.entry.hypercalls = hypercall_table[domain.privileged];
+    return v.entry.hypercalls[number](a, b, 3, 4, 5, 6);
 }
 
 static int set_up(void **state)

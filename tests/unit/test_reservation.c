@@ -120,9 +120,9 @@ static void arguments_at_the_edge(void **state)
         memset(at, 0, rows[i].size);
         if (rows[i].op != XENMEM_memory_map)
             memcpy(at, &self, sizeof(self));
-        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at, 0, 0, 0, 0), rows[i].answer);
+        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at), rows[i].answer);
         memmove(at + 1, at, rows[i].size - 1);
-        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at + 1, 0, 0, 0, 0), -EFAULT);
+        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at + 1), -EFAULT);
     }
 }
 

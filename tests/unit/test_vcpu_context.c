@@ -13,6 +13,7 @@
 #define CR0_ALWAYS 0x80010021ul                 /* PG, WP, NE, PE */
 
 uint64_t xsave_mask, host_cr4;
+hypercall_fn *const hypercall_table[2][DOMUS_HYPERCALL_SLOTS];
 uint32_t xsave_size;
 static struct domain domain;
 static _Alignas(4096) struct shared_info shared;
@@ -147,6 +148,7 @@ static void birth(void **state)
 
         xsave_size = sizes[i].size;
         xsave_mask = i * 7;
+        domain.privileged = i & 1;
         v = vcpu_create(&domain, 3);
         assert_int_equal(budget - cpu.budget, 4000);    /* COST_BIRTH */
         assert_int_equal(held, sizeof(*v) + sizes[i].pages * 4096);
@@ -160,6 +162,7 @@ static void birth(void **state)
             want.window.gdt_frames[j] = INVALID_MFN;
         want.window.base = 0xffff818000100000;
         want.tables.owner = &domain.memory;
+        want.entry.hypercalls = hypercall_table[i & 1];
         want.in_kernel = true;
         want.sched.state = VCPU_DOWN;
         want.sched.runstate.state = RUNSTATE_offline;

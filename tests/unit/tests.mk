@@ -79,7 +79,7 @@ domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
-events.sources := hypervisor/domain/events.c
+events.sources := hypervisor/domain/events.c hypervisor/entry/operation.c
 events.cflags := $(RING0_CFLAGS)
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
@@ -237,7 +237,8 @@ turns.sources := dom0/turns.c
 unpack.sources := dom0/xc/unpack.c dom0/xc/inflate.c dom0/account.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
-vcpu_calls.sources := hypervisor/calls/sched_op.c hypervisor/calls/vcpu_op.c
+vcpu_calls.sources := hypervisor/calls/sched_op.c hypervisor/calls/vcpu_op.c \
+    hypervisor/entry/operation.c
 vcpu_calls.cflags := $(RING0_CFLAGS)
 vcpu_context.sources := hypervisor/domain/vcpu.c
 vcpu_context.cflags := $(RING0_CFLAGS)
