@@ -24,8 +24,7 @@ static long called(unsigned int number, unsigned long a1, unsigned long a2, unsi
     seen.calls++;
     memcpy(seen.a, (uint64_t[]){ a1, a2, a3, a4, a5, a6 }, sizeof(seen.a));
     assert_int_equal(v.multicall != NULL, in_list && number != __HYPERVISOR_iret);
-    if (seen.calls == gives_way_at)
-        return hypercall_continue(mmu_update, 0xa1, 0xa2, 0xa3, 0xa4);
+    if (seen.calls == gives_way_at) return hypercall_continue(mmu_update, 0xa1, 0xa2, 0xa3, 0xa4);
     domain.life = seen.calls == ends_at ? DOMAIN_SHUT_DOWN : DOMAIN_ALIVE;
     return results[number];
 }
