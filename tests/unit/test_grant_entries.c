@@ -248,6 +248,7 @@ static void handles(void **state)
 {
     grant_handle_t handle;
     unsigned int turns = 1;
+    int spent_in_all = 0;
 
     grant(8, ACCESS, 2, OWNERS);
     grant(9, ACCESS, 2, OWNERS + 1);
@@ -257,8 +258,9 @@ static void handles(void **state)
             assert_int_equal(maps(HOST, 8, 0x5000, &handle), GNTST_no_space);
             allocations_left = ~0u;
         }
-        assert_int_equal(maps(i & 1 ? HOST | DEV : i & 2 ? DEV | RO : HOST | RO, 8 + i % 2, 0x5000,
-                              &handle), GNTST_okay);
+        assert_int_equal(maps((i & 1 ? HOST | DEV : i & 2 ? DEV | RO : HOST | RO) |
+                                  (i & 4 ? GNTMAP_application_map : 0), 8 + i % 2, 0x5000, &handle),
+                         GNTST_okay);
         assert_int_equal(handle, i);
     }
     assert_int_equal(maps(HOST, 8, 0x5000, &handle), GNTST_no_space);
@@ -270,7 +272,9 @@ static void handles(void **state)
     writers[OWNERS + 1] = writers[OWNERS + 1] > 0;
     refs[OWNERS] = refs[OWNERS + 1] = 1;
     for (budget_refill(); grants_release_mappings(&user); budget_refill(), turns++)
-        ;
+        spent_in_all += ENTRY_BUDGET - cpu.budget;
+    spent_in_all += ENTRY_BUDGET - cpu.budget;
+    assert_int_equal(spent_in_all, 512 * (COST_FRAME + COST_ENTRY) + 2 * COST_FRAME);
     assert_in_range(turns, 512 * 290 / 25000, 512 * 290 / 25000 + 2);
     assert_true(user.grants->maptrack_frames == 0 && user.grants->release_cursor == 512);
     assert_int_equal(refs[OWNERS] + refs[OWNERS + 1], 0);
@@ -289,7 +293,7 @@ static void seen(mfn_t frame, bool writable)
 static void what_is_in_use(void **state)
 {
     struct domain none = { .id = 7 };
-    grant_handle_t a, b, c;
+    grant_handle_t a, b, c, d;
 
     grant(3, ACCESS, 2, OWNERS + 2);
     grant(9, ACCESS, 2, OWNERS + 3);
@@ -297,11 +301,12 @@ static void what_is_in_use(void **state)
     assert_int_equal(maps(HOST | RO, 3, 0x5000, &a), GNTST_okay);
     assert_int_equal(maps(HOST | DEV, 511, 0x5000, &b), GNTST_okay);
     assert_int_equal(maps(DEV | RO, 511, 0x5000, &c), GNTST_okay);
+    assert_int_equal(maps(DEV, 9, 0, &d), GNTST_okay);
     *holds = '\0';
     grants_for_each_hold(&owner, seen);
     grants_for_each_hold(&user, seen);
     grants_for_each_hold(&none, seen);
-    assert_string_equal(holds, "18 20 20w ");
+    assert_string_equal(holds, "18 19 19w 20 20w ");
     grants_dump(&owner);
     grants_dump(&user);
     grants_dump(&none);
@@ -309,12 +314,14 @@ static void what_is_in_use(void **state)
         "d1: grant table of 1 frames (limit 4), 0 maptrack frames (limit 2), 0 mappings of"
         " domains that are gone\n"
         "  ref 3: frame 12 used by d2, 1 readers, 0 writers\n"
+        "  ref 9: frame 13 used by d2, 0 readers, 1 writers\n"
         "  ref 511: frame 14 used by d2, 1 readers, 2 writers\n"
         "d2: grant table of 1 frames (limit 4), 1 maptrack frames (limit 2), 0 mappings of"
         " domains that are gone\n");
     assert_int_equal(unmaps(a, 0x5000, 0), GNTST_okay);
     assert_int_equal(unmaps(b, 0x5000, (OWNERS + 4) << 12), GNTST_okay);
     assert_int_equal(unmaps(c, 0, (OWNERS + 4) << 12), GNTST_okay);
+    assert_int_equal(unmaps(d, 0, (OWNERS + 3) << 12), GNTST_okay);
 }
 
 static void tables(void **state)
