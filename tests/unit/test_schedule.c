@@ -295,6 +295,8 @@ static void in_a_hurry(void **state)
     assert_int_equal(cpu.work, WORK_RESCHEDULE);
     assert_int_equal(cpu.since, now);
     cpu.work = 0;
+    vcpu_wake(&b0);                                     /* it is awake: no news */
+    assert_int_equal(cpu.work, 0);
     schedule();
     done("from a0. to b0. published b0. ");
     assert_ptr_equal(cpu.payer, NULL);                  /* who comes pays */
