@@ -364,6 +364,7 @@ static void modules(void **state)
 
     image_pages = 0x1000;
     start_info = &si;
+    si.mod_start = 0x123;                               /* of no length: there is none */
     assert_null(boot_module(&size));
     assert_int_equal(size, 0);
     si.mod_len = 77;
