@@ -115,10 +115,9 @@ void domain_reconsider(struct domain *d)
     assert_true(d->life == DOMAIN_DYING ? d->memory.closed : d->life == DOMAIN_SHUT_DOWN);
     step("reconsider. ");
 }
-void share_init(struct share *s, struct runqueue *q)
+void policy_domain_init(struct domain *d)
 {
-    assert_ptr_equal(q, &cpu.runqueue);
-    s->weight = SHARE_WEIGHT;
+    d->share.weight = d->privileged ? 2 : 1;
 }
 void share_hv_frame(void *page, struct domain_memory *d)
 {
@@ -214,7 +213,7 @@ static void birth(void **state)
 
         assert_true(d->id == 7 && d->refs == 1 && d->vcpu_count == 3);
         assert_true(d->privileged == privileged && d->events.limit == NR_EVTCHNS);
-        assert_int_equal(d->share.weight, privileged ? 2 * SHARE_WEIGHT : SHARE_WEIGHT);
+        assert_int_equal(d->share.weight, privileged ? 2 : 1);
         assert_true(d->memory.trusted == privileged && d->life == DOMAIN_ALIVE);
         assert_true(d->shutdown_code == -1 && d->chosen_code == -1);
         assert_int_equal(d->events.lock.rank, LOCK_EVENTS);

@@ -5,6 +5,7 @@
  */
 #include "ring0_host.h"
 #include "domain/domain.h"
+#include "domain/policy.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "machine/entry_asm.h"
@@ -124,7 +125,7 @@ static int set_up(void **state)
     begin_vcpu(&a0, &a, 0, &infos[0]);
     begin_vcpu(&a1, &a, 1, &infos[1]);
     begin_vcpu(&b0, &b, 0, &infos[2]);
-    schedule_init();
+    policy_cpu_init(&cpu);
     assert_true(cpu.since == now && !cpu.slice.owner && cpu.slice.arg == &cpu);
     return 0;
 }
@@ -464,6 +465,12 @@ static void weights(void **state)
     assert_int_equal(a.share.weight, 512);
     now += 10 * MS;
     domain_set_weight(&a, 256);
+    for (unsigned int i = 0; i < 2; i++) {              /* the control domain has twice as much */
+        struct domain d = { .privileged = i };
+
+        policy_domain_init(&d);
+        assert_int_equal(d.share.weight, i ? 2 * SHARE_WEIGHT : SHARE_WEIGHT);
+    }
     assert_int_equal(a.share.time, SLEEP_CREDIT_NS + 15 * MS + 7);
 }
 

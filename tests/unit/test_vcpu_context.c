@@ -26,6 +26,10 @@ uint64_t now_ns(void)
 {
     return 123456;
 }
+void policy_vcpu_init(struct vcpu *v)
+{
+    v->sched.turn.share = &v->domain->share;
+}
 void vcpu_timers_init(struct vcpu *v)
 {
     timers++;

@@ -166,7 +166,8 @@ reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/guests/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
-schedule.sources := hypervisor/domain/schedule.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
+schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
+    hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
