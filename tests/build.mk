@@ -21,7 +21,8 @@ $$(B)/unit/$(1)/%.o: %.c tests/unit/tests.mk | $$(GENERATED)
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $($(1).cflags) -c -o $$@ $$<
 $$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(B)/unit/$(1)/%.o) $$(B)/unit/refusals.o
 	$$(say) LD $$@
-	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka $($(1).libraries:%=-l%)
+	$$(Q)$$(CC) -fsanitize=address,undefined $($(1).ldflags) -o $$@ $$^ -lcmocka \
+	    $($(1).libraries:%=-l%)
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 

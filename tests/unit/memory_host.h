@@ -58,6 +58,8 @@ static _Alignas(4096) uint64_t page[1024];
 #define UNREADABLE_FROM ((uint64_t)(page + 512))
 #define UNREADABLE_TO   ((uint64_t)(page + 1024))
 
+static const void *read_only;           /* a word that cannot be written */
+
 static bool bad(uint64_t va, size_t n)
 {
     return n && va + n > UNREADABLE_FROM && va < UNREADABLE_TO;
@@ -70,8 +72,10 @@ int copy_from_guest(void *to, vaddr_t from, size_t n)
 }
 int copy_to_guest(vaddr_t to, const void *from, size_t n)
 {
-    if (bad(to.a, n)) return -EFAULT;
-    memcpy((void *)to.a, from, n);
+    if (bad(to.a, n) || (to.a < (uint64_t)read_only + 8 && to.a + n > (uint64_t)read_only))
+        return -EFAULT;
+    if (n)
+        memcpy((void *)to.a, from, n);
     return 0;
 }
 int read_guest_u64(uint64_t *to, uint64_t va)

@@ -340,6 +340,7 @@ static void grants_that_are_mapped(void **state)
     static const struct { uint64_t address; bool pte; bool good; } rows[] = {
         { HERE, false, true }, { (uint64_t)L1 << 12 | 8, true, true },
         { ((uint64_t)L1 << 12 | 8) + 4, true, false }, { (uint64_t)L2 << 12 | 8, true, false },
+        { (uint64_t)L1 << 12 | 9, true, false }, { (uint64_t)L1 << 12 | 10, true, false },
         { (uint64_t)DATA << 12, true, false }, { (uint64_t)OTHERS(1) << 12, true, false },
         { (uint64_t)NO_RAM(0) << 12, true, false }, { VA(9, 9, 9), false, false },
     };

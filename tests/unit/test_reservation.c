@@ -101,6 +101,31 @@ static void arguments_that_cannot_be_read(void **state)
     assert_int_equal(op(XENMEM_memory_map), -EFAULT);
 }
 
+/* No more is read of an argument than it has: it may end where the guest's memory does. */
+static void arguments_at_the_edge(void **state)
+{
+    static const struct { unsigned int op; size_t size; long answer; } rows[] = {
+        { XENMEM_add_to_physmap, sizeof(struct xen_add_to_physmap), -EACCES },
+        { XENMEM_add_to_physmap_batch, sizeof(struct xen_add_to_physmap_batch), -EACCES },
+        { XENMEM_remove_from_physmap, sizeof(struct xen_remove_from_physmap), -EACCES },
+        { XENMEM_current_reservation, sizeof(domid_t), 48 },
+        { XENMEM_maximum_reservation, sizeof(domid_t), 1000 },
+        { XENMEM_memory_map, sizeof(struct xen_memory_map), 0 },
+    };
+    domid_t self = DOMID_SELF;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *at = (char *)UNREADABLE_FROM - rows[i].size;
+
+        memset(at, 0, rows[i].size);
+        if (rows[i].op != XENMEM_memory_map)
+            memcpy(at, &self, sizeof(self));
+        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at), rows[i].answer);
+        memmove(at + 1, at, rows[i].size - 1);
+        assert_int_equal(do_memory_op(rows[i].op, (uintptr_t)at + 1), -EFAULT);
+    }
+}
+
 /* --- more and less --- */
 
 static void reserve(unsigned int extents, unsigned int order, domid_t id)
@@ -473,6 +498,22 @@ static void exchanges_that_fail_in_the_middle(void **state)
     assert_int_equal(op(XENMEM_exchange), -ENOMEM);
     assert_true(freed_count == 2 && freed[0] == HEAP && freed[1] == HEAP + 1);
     all_is_well();
+    heap_end = FRAMES;                      /* they are exchanged, but nobody can be told */
+    with_memory(state);
+    run_as(&dom0_);
+    exchange(8, 0, 8, 0);
+    read_only = &out[0];
+    assert_int_equal(op(XENMEM_exchange), -EFAULT);
+    assert_int_equal(x->nr_exchanged, 0);
+    exchange(1, 0, 1, 0);
+    in[0] = DOM0S(20);
+    read_only = &x->nr_exchanged;
+    assert_int_equal(op(XENMEM_exchange), -EFAULT);
+    read_only = NULL;
+    all_is_well();
+    with_memory(state);
+    run_as(&dom0_);
+    exchange(2, 2, 8, 0);
     for (unsigned int n = 0; n < 4; n++) {  /* one frame of an extent */
         assert_int_equal(frame_get(MFN(DOM0S(n)), &dom0_.memory), 0);
         heap_end = FRAMES;
@@ -517,6 +558,11 @@ static void exchanges_in_steps(void **state)
     assert_int_equal(op(XENMEM_exchange), -ERESTART);
     cpu.budget = 1 << 30;
     assert_in_range(x->nr_exchanged, 4, 7);
+    in[0] = OTHERS(0);                      /* what fails is not tried again */
+    x->nr_exchanged = 0;
+    cpu.budget = 1;
+    assert_int_equal(op(XENMEM_exchange), -EINVAL);
+    cpu.budget = 1 << 30;
 }
 
 int main(void)
@@ -524,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(of_whom, with_memory),
         cmocka_unit_test_setup(arguments_that_cannot_be_read, with_memory),
+        cmocka_unit_test_setup(arguments_at_the_edge, with_memory),
         cmocka_unit_test_setup(extents_that_come, with_memory),
         cmocka_unit_test_setup(extents_that_go, with_memory),
         cmocka_unit_test_setup(how_many_extents, with_memory),

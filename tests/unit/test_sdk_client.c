@@ -80,6 +80,9 @@ static void requests(void **state)
     assert_int_equal(xs_read_ulong(XS_NONE, "dir", "none", &number), -ENOENT);
     memset(path, 'p', 255);
     assert_int_equal(xs_printf(XS_NONE, "", path, "%s", "v"), 0);
+    path[255] = 'p';
+    assert_int_equal(xs_printf(XS_NONE, "", path, "%s", "v"), -E2BIG);
+    path[255] = '\0';
     assert_int_equal(xs_printf(XS_NONE, "p", path, "%s", "v"), -E2BIG);
     assert_int_equal(PTR_ERR(xs_read_node(XS_NONE, "p", path)), -E2BIG);
     assert_int_equal(xs_printf(XS_NONE, "", "v", "%.511s", large), 0);
@@ -232,6 +235,29 @@ static void assert_fires(struct xs_watch *watch, const char *expected)
     assert_non_null(path);
     assert_string_equal(path, expected);
     free(path);
+}
+
+static void writes_later(void *unused)
+{
+    thread_sleep(5000000);
+    DOM0_WRITES("/local/domain/5/w/later\0v");
+}
+
+/* Without a limit it waits however long it takes. */
+static void watches_without_a_limit(void **state)
+{
+    struct xs_watch watch = { 0 };
+    uint64_t begin = now_ns();
+    char *path;
+
+    assert_int_equal(xs_watch(&watch, "w"), 0);
+    assert_fires(&watch, "w");
+    thread_create("later", writes_later, NULL);
+    path = xs_watch_wait(&watch, 0);
+    assert_string_equal(path, "w/later");
+    free(path);
+    assert_true(now_ns() - begin >= 5000000);
+    assert_int_equal(xs_unwatch(&watch), 0);
 }
 
 static void queued_watches(void **state)
@@ -486,7 +512,8 @@ int main(void)
         cmocka_unit_test(answers_without_memory),
         cmocka_unit_test(transactions),  cmocka_unit_test(calls_keep_no_memory),
         cmocka_unit_test(many_threads_at_once),
-        cmocka_unit_test(queued_watches), cmocka_unit_test(watches_that_fire_whole),
+        cmocka_unit_test(watches_without_a_limit), cmocka_unit_test(queued_watches),
+        cmocka_unit_test(watches_that_fire_whole),
         cmocka_unit_test(watches_that_call_back),
         cmocka_unit_test(handshakes),    cmocka_unit_test(a_daemon_that_lies),
     };

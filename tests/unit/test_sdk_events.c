@@ -59,6 +59,7 @@ static long event_op(unsigned long op, void *at)
         return 0;
     case EVTCHNOP_bind_virq:
         bound_virq = ((struct evtchn_bind_virq *)at)->virq;
+        assert_int_equal(((struct evtchn_bind_virq *)at)->vcpu, 0);
         ((struct evtchn_bind_virq *)at)->port = 72;
         return 0;
     case EVTCHNOP_bind_pirq:
@@ -67,6 +68,7 @@ static long event_op(unsigned long op, void *at)
         ((struct evtchn_bind_pirq *)at)->port = 73;
         return 0;
     case EVTCHNOP_bind_ipi:
+        assert_int_equal(((struct evtchn_bind_ipi *)at)->vcpu, 0);
         ((struct evtchn_bind_ipi *)at)->port = 74;
         return 0;
     default:

@@ -119,6 +119,11 @@ static void missing_tables_are_made(void **state)
     assert_true(mapped_va == VA && mapped_entry == (77 << 12 | PROT_RO) && mapped_of == 5);
     assert_int_equal(map_page(VA, 77, 0, DOMID_SELF), 0);
     assert_int_equal(mapped_entry, 0);
+    for (unsigned int bit = 1; bit < 64; bit++) {       /* what else is in it says nothing */
+        root[100] = 1ul << bit;
+        assert_null(pt_walk(100ul << 39 | 5ul << 30, 3));
+    }
+    root[100] = 0;
 }
 
 /* The n-th table cannot be had, or made read-only, or hooked in: those before it stay. */

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
 # What each unit test is made of (tests/build.mk): the project's files that are compiled into it
-# beside tests/unit/test_NAME.c, further flags for all of them, libraries beside cmocka.
+# beside tests/unit/test_NAME.c, further flags for all of them and for the linker, libraries beside
+# cmocka.
+
+# What a file of ring 0 wants whose surroundings are in ring0_host.h.
+RING0_CFLAGS := -D_GNU_SOURCE -fno-builtin -DDEBUG -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
+    -include tests/unit/layout_host.h
 
 BLKBACK := drivers/pv/blkback.c drivers/pv/blkback_requests.c
 NETBACK := drivers/pv/netback.c drivers/pv/netback_in.c drivers/pv/netback_out.c
@@ -24,6 +29,8 @@ blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
 blkfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+bounce.sources := hypervisor/entry/bounce.c hypervisor/entry/exit.c
+bounce.cflags := $(RING0_CFLAGS)
 bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
     drivers/checksum.c
@@ -36,6 +43,8 @@ build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYO
     -include tests/unit/layout_host.h
 builder.sources := builder/image.c builder/layout.c
 builder_fuzz.sources := builder/image.c builder/layout.c
+callbacks.sources := hypervisor/entry/callbacks.c
+callbacks.cflags := $(RING0_CFLAGS)
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
 console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
@@ -55,6 +64,8 @@ decode_forms.sources := hypervisor/emulate/decode.c
 disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/block.c \
     drivers/block_wait.c
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
+domain_life.sources := hypervisor/domain/domain.c
+domain_life.cflags := $(RING0_CFLAGS)
 domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/trouble.c
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
@@ -68,9 +79,18 @@ domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
+events.sources := hypervisor/domain/events.c hypervisor/entry/operation.c
+events.cflags := $(RING0_CFLAGS)
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
+far_return.sources := hypervisor/entry/far_return.c
+far_return.cflags := $(RING0_CFLAGS)
+far_return.ldflags := -no-pie#     its table of fixups has addresses
 gpt.sources := dom0/storage/gpt.c
+grant_calls.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
+grant_calls.cflags := $(RING0_CFLAGS)
+grant_entries.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
+grant_entries.cflags := $(RING0_CFLAGS)
 grants.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
@@ -80,6 +100,8 @@ guest_consoles.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 heap.sources := hypervisor/memory/heap.c
 heap.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_FIRST=0xff000ul \
     -include tests/unit/layout_host.h
+hypercalls.sources := hypervisor/entry/hypercall.c
+hypercalls.cflags := $(RING0_CFLAGS)
 image.sources := builder/image.c
 inflate.sources := dom0/xc/inflate.c
 inflate.libraries := z
@@ -124,6 +146,8 @@ params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
+pci_config.sources := hypervisor/machine/pci.c
+pci_config.cflags := $(RING0_CFLAGS) -include tests/unit/instructions_host.h
 physdev.sources := hypervisor/domain/physdev.c
 physdev.cflags := -fno-builtin
 physdev_op.sources := hypervisor/domain/physdev.c hypervisor/control/physdev_op.c \
@@ -142,6 +166,9 @@ reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/guests/restart.c
 rings.sources := drivers/pv/check.c drivers/block.c
+schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
+    hypervisor/lib/share.c hypervisor/lib/pqueue.c
+schedule.cflags := $(RING0_CFLAGS)
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
@@ -150,6 +177,9 @@ sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
 sdk_console.sources := pvguest-sdk/lib/console.c
 sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c
+sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_pages_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
 sdk_events.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
@@ -157,6 +187,8 @@ sdk_grant.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_malloc.sources := pvguest-sdk/lib/malloc.c
 sdk_malloc.cflags := -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc \
     -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
+sdk_mm.sources := pvguest-sdk/lib/mm.c
+sdk_mm.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_pages_host.h
 sdk_pagetable.sources := pvguest-sdk/lib/pagetable.c
 sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
@@ -169,14 +201,22 @@ sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
 sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
 sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
+sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
+    pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c
+sdk_traps.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
 serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
 share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
+small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c
+small_calls.cflags := $(RING0_CFLAGS)
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
+switch.sources := hypervisor/domain/switch.c
+switch.cflags := $(RING0_CFLAGS)
+switch.ldflags := -no-pie
 sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c \
     hypervisor/entry/operation.c
 sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
@@ -198,6 +238,11 @@ turns.sources := dom0/turns.c
 unpack.sources := dom0/xc/unpack.c dom0/xc/inflate.c dom0/account.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
+vcpu_calls.sources := hypervisor/calls/sched_op.c hypervisor/calls/vcpu_op.c \
+    hypervisor/entry/operation.c
+vcpu_calls.cflags := $(RING0_CFLAGS)
+vcpu_context.sources := hypervisor/domain/vcpu.c
+vcpu_context.cflags := $(RING0_CFLAGS)
 virtio.sources := drivers/hw/virtio.c drivers/hw/virtqueue.c
 virtio.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/drivers_host.h
 virtio_cards.sources := drivers/hw/real.c drivers/hw/virtio_net.c drivers/hw/virtio_blk.c \
@@ -206,6 +251,8 @@ virtio_cards.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 virtqueue.sources := drivers/hw/virtqueue.c
 virtqueue.cflags := -fno-builtin -include tests/unit/drivers_host.h
+walk.sources := hypervisor/memory/walk.c
+walk.cflags := $(RING0_CFLAGS)
 window.sources := hypervisor/memory/window.c hypervisor/calls/descriptors.c
 window.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -DHOST_IMAGE=0x100000000ul \
     -DHOST_WINDOWS -include tests/unit/layout_host.h
