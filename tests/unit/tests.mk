@@ -36,6 +36,7 @@ build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYO
     -include tests/unit/layout_host.h
 builder.sources := builder/image.c builder/layout.c
 builder_fuzz.sources := builder/image.c builder/layout.c
+check.sources := drivers/pv/check.c
 checksum.sources := drivers/checksum.c
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
