@@ -109,6 +109,14 @@ static void speak(char **word)
     guest_says(guest_of(word[1]), "\n");
 }
 
+/* Without telling anybody. */
+static void mutter(char **word)
+{
+    deaf = true;
+    speak(word);
+    deaf = false;
+}
+
 static void echo(char **word)
 {
     guest_of(word[1])->echoes = true;
@@ -302,9 +310,12 @@ static void fail_everywhere(char **word)
                  command, undo);
 }
 
+static void do_soon(char **word);
+
 static const struct action { const char *name; void (*act)(char **word); } actions[] = {
     { "ends", end_guest },              /* NUMBER REASON */
     { "says", speak },                  /* NUMBER TEXT */
+    { "mutters", mutter },              /* NUMBER TEXT: without an event */
     { "echoes", echo },                 /* NUMBER: what is typed there */
     { "write", write_node },            /* PATH VALUE: the guest does, or a neighbour */
     { "rm", remove_node },
@@ -321,6 +332,7 @@ static const struct action { const char *name; void (*act)(char **word); } actio
     { "keys", type_ahead },             /* TEXT, ^ for Ctrl-C, ] for Ctrl-] */
     { "again", again },                 /* destroy answers EAGAIN three times */
     { "audit", audit_says },            /* RESULT */
+    { "soon", do_soon },                /* ACTION: in a tenth of a second */
 };
 
 static void act(char *line)
@@ -339,6 +351,21 @@ static void act(char *line)
             return;
         }
     fail_msg("no action '%s'", word[0]);
+}
+
+static char soon[200];
+
+static void later(void *unused)
+{
+    thread_sleep(100 * NS_PER_MS);
+    say("# now:%s\n", soon + 1);
+    act(soon);
+}
+
+static void do_soon(char **word)
+{
+    snprintf(soon, sizeof soon, ". %s %s", word[1], word[2]);
+    assert_non_null(thread_create("soon", later, NULL));
 }
 
 /* --- dom0 ------------------------------------------------------------------------------------- */
@@ -370,8 +397,9 @@ static void configure(void)
         "name = 'full'\nkernel = 'kernel'\nramdisk = 'ramdisk'\nextra = 'a \"b\" c'\n"
         "memory = 64\nmaxmem = 128\nvcpus = 3\nmaxvcpus = 4\ncpu_weight = 512\n"
         "uuid = '00112233-4455-6677-8899-aabbccddeeff'\n"
-        "disk = [ 'phy:root,xvda,w', 'phy:home,xvdb:cdrom,r' ]\n"
-        "vif = [ 'mac=00:16:3e:00:00:01,rate=1Mb/s', 'bridge=br0,ip=10.0.0.5,vifname=tap' ]\n"
+        "disk = [ 'phy:root,xvda,w,no-discard,untrusted', 'phy:home,xvdb:cdrom,r' ]\n"
+        "vif = [ 'mac=00:16:3e:00:00:01,rate=1Mb/s', "
+        "'bridge=br0,ip=10.0.0.5,vifname=tap,mtu=1400,untrusted' ]\n"
         "on_poweroff = 'preserve'\non_reboot = 'destroy'\non_crash = 'restart'\n"
         "on_watchdog = 'preserve'\non_soft_reset = 'destroy'\n"
         "max_grant_frames = 16\nmax_maptrack_frames = 17\n";
@@ -406,6 +434,9 @@ static int start_dom0(void **state)
     assert_int_equal(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), 0);
     assert_int_equal(devices_start(&card), 0);
     assert_int_equal(address_start(&card, "10.0.2.10"), 0);
+    stacks_left = 0;
+    assert_int_equal(domains_start(&archive), -ENOMEM);
+    stacks_left = ~0u;
     assert_int_equal(domains_start(&archive), 0);
     settle();
     return 0;
