@@ -153,6 +153,19 @@ static void show_node(const char *path, unsigned depth)
     free(child);
 }
 
+static void set_flags(char **word)
+{
+    struct guest *guest = guest_of(word[1]);
+
+    guest->here = true;
+    guest->info.flags = (uint32_t)strtoul(word[2], NULL, 16);
+}
+
+static void forget(char **word)
+{
+    guest_of(word[1])->here = false;
+}
+
 static void show_store(char **word)
 {
     show_node(word[1], 0);
@@ -319,6 +332,8 @@ static const struct action { const char *name; void (*act)(char **word); } actio
     { "echoes", echo },                 /* NUMBER: what is typed there */
     { "write", write_node },            /* PATH VALUE: the guest does, or a neighbour */
     { "rm", remove_node },
+    { "flags", set_flags },             /* NUMBER FLAGS, as the hypervisor has them; a new one's */
+    { "forget", forget },               /* NUMBER: it is there no more */
     { "store", show_store },            /* PATH */
     { "held", show_held },
     { "traffic", traffic },             /* BACK END, the end of its path */
@@ -411,6 +426,7 @@ static void configure(void)
     add_file("kernel", "KERNEL", 6);
     add_file("short", "NO", 2);
     add_file("ramdisk", "RAMDISK", 7);
+    add_file("damaged", "\x1f\x8b\x08\0\0\0\0\0\0\3nonsense", 18);
 }
 
 static int start_dom0(void **state)
