@@ -24,6 +24,8 @@ blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
 blkfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+block.sources := drivers/block.c drivers/block_wait.c
+block.cflags := -fno-builtin -include tests/unit/drivers_host.h
 bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 bridge_guard.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c \
     drivers/checksum.c
