@@ -228,6 +228,7 @@ xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
 xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
+xenstore_model.sources := $(xenstore.sources)
 xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
