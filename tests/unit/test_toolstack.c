@@ -23,6 +23,7 @@
 #include "dom0/toolstack/address.h"
 #include "dom0/toolstack/commands.h"
 #include "dom0/toolstack/devices.h"
+#include "dom0/toolstack/domains.h"
 #include "dom0/worker.h"
 #include "dom0/xenstore/rings.h"
 #include <drivers/blkback.h>
@@ -475,6 +476,26 @@ static void read_session(void)
     fclose(file);
 }
 
+/* Whoever had the toolstack's lock has given it back; or that is said. */
+static bool asks;
+
+static void ask_for_the_lock(void *unused)
+{
+    struct trouble trouble;
+
+    assert_null(domains_lock("nobody at all", &trouble));
+    asks = false;
+}
+
+static void see_whether_it_is_free(void)
+{
+    if (!asks)
+        asks = thread_create("asks", ask_for_the_lock, NULL);
+    settle();
+    if (asks)
+        say("# the toolstack is busy\n");
+}
+
 /* Nobody comes back from there. */
 static void power_off(void *unused)
 {
@@ -499,6 +520,7 @@ static void play(const char *line, size_t size)
         commands_script(copy + strlen("dom0> "), strlen(copy) - strlen("dom0> "));
     }
     settle();
+    see_whether_it_is_free();
     record();
 }
 
