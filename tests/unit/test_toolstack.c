@@ -15,17 +15,16 @@
 #include "threads_host.h"
 #include "dom0/account.h"
 #include "dom0/base.h"
-#include "dom0/builder/control.h"
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
-#include "dom0/network/bridge.h"
+#include "dom0/guests/domains.h"
+#include "dom0/network/br0.h"
 #include "dom0/storage/disks.h"
-#include "dom0/toolstack/address.h"
-#include "dom0/toolstack/commands.h"
-#include "dom0/toolstack/devices.h"
-#include "dom0/toolstack/domains.h"
 #include "dom0/worker.h"
+#include "dom0/xc/control.h"
 #include "dom0/xenstore/rings.h"
+#include "dom0/xl/address.h"
+#include "dom0/xl/commands.h"
 #include <drivers/blkback.h>
 #include <drivers/netback.h>
 #include <pvguest/xenstore.h>
@@ -402,9 +401,9 @@ static void card_event(void)
     card.wake(card.waker);
 }
 
-static bool is_low(void)
+static size_t memory_left(void)
 {
-    return false;
+    return 2 * ACCOUNT_RESERVE;
 }
 
 static void configure(void)
@@ -444,12 +443,12 @@ static int start_dom0(void **state)
                                                         .tot_pages = 2560,
                                                         .nr_online_vcpus = 1,
                                                         .cpu_time = 5000000000 };
-    account_start(is_low);
+    account_start(memory_left);
     assert_int_equal(workers_start(), 0);
     assert_int_equal(xenstore_start(&xenstore_rings), 0);
     assert_int_equal(xenstore_local_start(), 0);
     assert_int_equal(xs_printf(XS_NONE, "/local/domain/0", "name", "Domain-0"), 0);
-    assert_int_equal(devices_start(&card), 0);
+    assert_int_equal(br0_start(&card), 0);
     assert_int_equal(address_start(&card, "10.0.2.10"), 0);
     stacks_left = 0;
     assert_int_equal(domains_start(&archive), -ENOMEM);

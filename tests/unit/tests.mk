@@ -194,7 +194,7 @@ timer_queue.sources := hypervisor/domain/timers.c hypervisor/calls/set_timer_op.
     hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
-# All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, and its main program.
+# All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
 toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c,\
     $(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
