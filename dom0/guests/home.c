@@ -50,9 +50,10 @@ static int write_image(const struct config *config, const char *home, domid_t do
              "/vm/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
              id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
              id[13], id[14], id[15]);
-    error = xs_mkdir(XS_NONE, vm);
+    /* First: it is how home_release() finds the rest, whatever there is of it. */
+    error = xs_printf(XS_NONE, home, "vm", "%s", vm);
+    error = error ? error : xs_mkdir(XS_NONE, vm);
     error = error ? error : set_owner(vm, 0, domid);
-    error = error ? error : xs_printf(XS_NONE, home, "vm", "%s", vm);
     error = error ? error : xs_printf(XS_NONE, vm, "uuid", "%s", vm + strlen("/vm/"));
     error = error ? error : xs_printf(XS_NONE, vm, "image/ostype", "linux");
     error = error ? error : write_text(vm, "image/kernel", config->kernel);

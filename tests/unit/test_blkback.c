@@ -69,6 +69,7 @@ static void a_request_goes_and_comes(void **state)
     assert_answer(1, 77, BLKIF_OP_READ, BLKIF_RSP_OKAY);
     assert_int_equal(port[1].sent, 1);          /* not asked for */
     assert_int_equal(mapped, 0);
+    assert_false(blkback_is_due(back));
 }
 
 static void counters_count(void **state)

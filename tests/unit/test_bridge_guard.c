@@ -75,6 +75,7 @@ static void test_a_neighbours_address_cannot_be_taken(void **state)
     assert_int_equal(bridge.guard[5].spoofed, 2);
     /* from outside neither */
     assert_int_equal(send_between(0, everybody, alice.mac), 0);
+    assert_int_equal(bridge.guard[0].spoofed, 0);       /* it has no guard that could count */
     assert_int_equal(send_between(0, alice.mac, (const uint8_t *)"\2\0\0\0\0\x77"), 0x10);
     assert_int_equal(bridge.dropped, 3);
     assert_int_equal(send_between(5, alice.mac, mallory.mac), 0x10);
@@ -216,6 +217,20 @@ static void test_arp_names_the_given_addresses_only(void **state)
     assert_int_equal(bridge.guard[6].spoofed, 2);
 }
 
+/* As many as there is room for; the next number in memory is none of them. */
+static void test_arp_names_all_the_addresses_there_are(void **state)
+{
+    struct guard_rule rule = { .mac = { 0, 0x16, 0x3e, 0, 0, 3 },
+                               .address = { 0x0a000207, 0x0a000208, 0x0a000209, 0x0a00020a },
+                               .addresses = GUARD_ADDRESSES };
+
+    assert_int_equal(bridge_attach_guarded(&bridge, &guarded[2].port, &rule), 0);
+    for (uint32_t i = 0; i < GUARD_ADDRESSES; i++)
+        assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a000207 + i, 0, 60), 0x3f);
+    assert_int_equal(arp(6, rule.mac, rule.mac, GUARD_ADDRESSES, 0, 60), 0);
+    assert_int_equal(arp(6, rule.mac, rule.mac, 0x0a00020b, 0, 60), 0);
+}
+
 static void test_spoofing_is_an_option(void **state)
 {
     struct guard_rule rule = { .mac = { 0, 0x16, 0x3e, 0, 0, 3 }, .spoof = true };
@@ -341,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup(test_arp_speaks_of_its_sender, guarded_set_up),
         cmocka_unit_test_setup(test_frames_end_where_they_end, guarded_set_up),
         cmocka_unit_test_setup(test_arp_names_the_given_addresses_only, guarded_set_up),
+        cmocka_unit_test_setup(test_arp_names_all_the_addresses_there_are, guarded_set_up),
         cmocka_unit_test_setup(test_spoofing_is_an_option, guarded_set_up),
         cmocka_unit_test_setup(test_floods_have_a_rate, guarded_set_up),
         cmocka_unit_test_setup(test_floods_of_large_frames_have_it_too, guarded_set_up),

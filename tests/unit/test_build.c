@@ -444,6 +444,18 @@ static void what_the_domain_finds(void **state)
     assert_int_equal(hypercall_mfn, 0);
 }
 
+/* Which of its pages that is; it is empty. */
+static unsigned pfn_of_ring(unsigned long mfn)
+{
+    unsigned pfn = 0;
+
+    while (frame_of(pfn) != mfn)
+        assert_true(++pfn < PAGES);
+    for (unsigned i = 0; i < 4096; i++)
+        assert_int_equal(page(mfn)[i], 0);
+    return pfn;
+}
+
 /* The console's and the store's rings are granted to dom0, and events begin masked. */
 static void what_is_shared(void **state)
 {
@@ -452,12 +464,14 @@ static void what_is_shared(void **state)
 
     memset(memory[FRAMES + 1], 0, 4096);
     memset(memory[FRAMES], 0, 4096);
+    memset(&result, 0, sizeof(result));
     assert_int_equal(build(), 0);
     assert_int_equal(table[GNTTAB_RESERVED_CONSOLE].flags, GTF_permit_access);
     assert_int_equal(table[GNTTAB_RESERVED_CONSOLE].domid, 0);
     assert_int_equal(table[GNTTAB_RESERVED_CONSOLE].frame, result.console_mfn);
     assert_int_equal(table[GNTTAB_RESERVED_XENSTORE].flags, GTF_permit_access);
     assert_int_equal(table[GNTTAB_RESERVED_XENSTORE].frame, result.store_mfn);
+    assert_int_not_equal(pfn_of_ring(result.console_mfn), pfn_of_ring(result.store_mfn));
     for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
         assert_int_equal(shared->vcpu_info[i].evtchn_upcall_mask, 1);
 }
@@ -492,6 +506,17 @@ static void a_large_kernel(void **state)
     put(64 + 40, 6500000, 8);
     assert_int_equal(build(), 0);
     assert_int_equal(info()->nr_pt_frames, 1 + 1 + 1 + 4);
+}
+
+/* Where addresses begin, too: its first 2 MiB have a table like all others. */
+static void a_kernel_at_the_lowest_addresses(void **state)
+{
+    note(XEN_ELFNOTE_VIRT_BASE, 0);
+    note(XEN_ELFNOTE_ENTRY, 0x100020);
+    assert_int_equal(build(), 0);
+    assert_memory_equal(at(0x100010), file + 1024, 700);
+    for (uint64_t va = 0; va < 4 * 1024 * 1024; va += 4096)
+        assert_int_equal((walk(va) & PTE_MFN_MASK) >> 12, frame_of(va >> 12));
 }
 
 static void without_a_ramdisk(void **state)
@@ -589,6 +614,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_shared, setup),
         cmocka_unit_test_setup(as_linux_wants_it, setup),
         cmocka_unit_test_setup(a_large_kernel, setup),
+        cmocka_unit_test_setup(a_kernel_at_the_lowest_addresses, setup),
         cmocka_unit_test_setup(without_a_ramdisk, setup),
         cmocka_unit_test_setup(too_little_memory, setup),
         cmocka_unit_test_setup(whatever_fails, setup),

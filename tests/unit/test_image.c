@@ -171,6 +171,63 @@ static void only_xens_notes_count(void **state)
     assert_int_equal(image.hypercall_page, 0x101000);
 }
 
+/* Kernels from before the notes say the same in the text of a section. */
+static void guest_section(const char *text, size_t length, bool text_last)
+{
+    static const char name[] = "__xen_guest";
+    size_t table = HEADERS, at = table + 128 + (text_last ? sizeof(name) : 0);
+    size_t names = table + 128 + (text_last ? 0 : length);
+
+    memcpy(file + at, text, length);
+    memcpy(file + names, name, sizeof(name));
+    put(40, table, 8);
+    put(58, 64, 2);
+    put(60, 2, 2);
+    put(62, 1, 2);
+    memset(file + table, 0, 128);
+    put(table + 24, at, 8);
+    put(table + 32, length, 8);
+    put(table + 64, sizeof(name) - 1, 4);                       /* The names' own is none. */
+    put(table + 64 + 24, names, 8);
+    put(table + 64 + 32, sizeof(name), 8);
+    size = table + 128 + length + sizeof(name);
+}
+
+#define SECTION(text) guest_section(text, sizeof(text) - 1, true)
+#define TABLE HEADERS
+
+/* Notes of segments come before those of sections, and these before an old kernel's text. */
+static void the_first_notes_count(void **state)
+{
+    size_t begin, notes;
+
+    SECTION("VIRT_ENTRY=0x100020");
+    put(60, 3, 2);
+    memmove(file + TABLE + 192, file + TABLE + 128, size - TABLE - 128);
+    put(TABLE + 24, TABLE + 192 + 12, 8);
+    put(TABLE + 64 + 24, TABLE + 192, 8);
+    size += 64;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100020);
+    begin = size;
+    memset(file + TABLE + 128, 0, 64);
+    put(TABLE + 128 + 4, 7, 4);                                 /* The third section has notes. */
+    put(TABLE + 128 + 24, begin, 8);
+    note(XEN_ELFNOTE_ENTRY, 0x100040, 8);
+    put(TABLE + 128 + 32, size - begin, 8);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100040);
+    begin = size;
+    notes = segment(4, begin, 0, 0, 0);
+    note(XEN_ELFNOTE_ENTRY, 0x100060, 8);
+    put(notes + 32, size - begin, 8);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100060);
+    put(begin, 5, 4);                                           /* An owner of five letters. */
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100040);
+}
+
 /* A number has 8 bytes; and there is an end to looking, whoever's notes they are. */
 static void notes_that_are_too_much(void **state)
 {
@@ -382,31 +439,6 @@ static void headers_of_other_kinds(void **state)
     }
 }
 
-/* Kernels from before the notes say the same in the text of a section. */
-static void guest_section(const char *text, size_t length, bool text_last)
-{
-    static const char name[] = "__xen_guest";
-    size_t table = HEADERS, at = table + 128 + (text_last ? sizeof(name) : 0);
-    size_t names = table + 128 + (text_last ? 0 : length);
-
-    memcpy(file + at, text, length);
-    memcpy(file + names, name, sizeof(name));
-    put(40, table, 8);
-    put(58, 64, 2);
-    put(60, 2, 2);
-    put(62, 1, 2);
-    memset(file + table, 0, 128);
-    put(table + 24, at, 8);
-    put(table + 32, length, 8);
-    put(table + 64, sizeof(name) - 1, 4);                       /* The names' own is none. */
-    put(table + 64 + 24, names, 8);
-    put(table + 64 + 32, sizeof(name), 8);
-    size = table + 128 + length + sizeof(name);
-}
-
-#define SECTION(text) guest_section(text, sizeof(text) - 1, true)
-#define TABLE HEADERS
-
 static void old_kernels(void **state)
 {
     SECTION("GUEST_OS=old,VIRT_BASE=0x100000,ELF_PADDR_OFFSET=0,VIRT_ENTRY=0x2000AF,HYPERCALL_PAGE="
@@ -432,6 +464,11 @@ static void old_kernels(void **state)
     assert_int_equal(parse(), 0);
     assert_int_equal(image.virt_base, 0);
     assert_int_equal(image.entry, 1048593);
+    SECTION("VIRT_ENTRY=1x0000000");                            /* Nor does this begin with 0x. */
+    put(load + 24, 0, 8);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 1);
+    put(load + 24, 0x100000, 8);
     SECTION("VIRT_ENTRY=01048593");                             /* Decimal, for all its 0. */
     assert_int_equal(parse(), 0);
     assert_int_equal(image.entry, 1048593);
@@ -523,6 +560,19 @@ static void counts_are_obeyed(void **state)
     put(60, 1, 2);
     assert_refused("no Xen ELF notes");
     setup(state);
+    SECTION("VIRT_ENTRY=0x100020");
+    for (unsigned i = 0; i < 64; i++) {                         /* Names first, then the text. */
+        uint8_t byte = file[TABLE + i];
+
+        file[TABLE + i] = file[TABLE + 64 + i];
+        file[TABLE + 64 + i] = byte;
+    }
+    put(62, 0, 2);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(image.entry, 0x100020);
+    put(60, 1, 2);
+    assert_refused("no Xen ELF notes");
+    setup(state);
     size = 64;
     put(56, 0, 2);
     assert_refused("no Xen ELF notes");                      /* A whole header, and nothing else. */
@@ -548,6 +598,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_up_to_the_last_byte, setup),
         cmocka_unit_test_setup(only_xens_notes_count, setup),
+        cmocka_unit_test_setup(the_first_notes_count, setup),
         cmocka_unit_test_setup(notes_that_are_too_much, setup),
         cmocka_unit_test_setup(notes_in_a_section, setup),
         cmocka_unit_test_setup(a_segment_is_within_file_and_memory, setup),

@@ -79,6 +79,24 @@ static blkif_request_t read_of(uint64_t sector, unsigned int segments)
     return request;
 }
 
+/* All numbers near each other, and near the wrap: by rules without a wrap. */
+static void test_indices_by_rules_without_a_wrap(void **state)
+{
+    for (uint32_t base = (uint32_t)-40; base != 40; base++)
+        for (int open = 0; open <= 8; open++)           /* asked, and not answered */
+            for (int more = -20; more <= 20; more++) {
+                uint32_t consumer = base + (uint32_t)open, producer = consumer + (uint32_t)more;
+
+                assert_int_equal(ring_requests(producer, consumer, base, 8),
+                                 more >= 0 && open + more <= 8 ? more : RING_LIE);
+                assert_int_equal(ring_answers(base + (uint32_t)more, base, consumer),
+                                 more >= 0 && more <= open ? more : RING_LIE);
+                assert_int_equal(ring_room(consumer, base, 8), 8 - open);
+                assert_int_equal(ring_must_notify(base, consumer, base + (uint32_t)more),
+                                 more > 0 && more <= open);
+            }
+}
+
 static void test_good_block_requests(void **state)
 {
     struct block_plan plan;
@@ -382,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_backward_producer_is_a_lie),
         cmocka_unit_test(test_answers_nobody_asked_for_are_a_lie),
         cmocka_unit_test(test_notify_exactly_when_asked),
+        cmocka_unit_test(test_indices_by_rules_without_a_wrap),
         cmocka_unit_test(test_good_block_requests),
         cmocka_unit_test(test_bad_block_requests),
         cmocka_unit_test(test_barriers),

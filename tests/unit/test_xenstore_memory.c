@@ -110,6 +110,29 @@ static void what_was_not_made_is_not_paid_for(void **state)
     }
 }
 
+/* Nor is a watch. */
+static void a_watch_that_was_not_made(void **state)
+{
+    size_t held;
+    unsigned fail = 0;
+
+    assert_true(ASK(&five, XS_WATCH, 0, "a\0first"));           /* It has an account now. */
+    held = account_held(5, HELD_WATCHES);
+    do {
+        allocations_until_failure = ++fail;
+        if (ASK(&five, XS_WATCH, 0, "b/c\0second"))
+            break;
+        assert_string_equal(five.payload, "ENOMEM");
+        assert_int_equal(account_held(5, HELD_WATCHES), held);
+        assert_int_equal(five.connection.watch_count, 1);
+    } while (fail < 20);
+    allocations_until_failure = 0;
+    assert_in_range(fail, 3, 19);
+    assert_true(account_held(5, HELD_WATCHES) > held);
+    assert_true(ASK(&five, XS_UNWATCH, 0, "b/c\0second"));
+    assert_int_equal(account_held(5, HELD_WATCHES), held);
+}
+
 /* Without a tree there is no store. */
 static void a_store_that_does_not_start(void **state)
 {
@@ -235,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_allocation_may_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_made_is_not_paid_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_watch_that_was_not_made, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_does_not_start, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_new_needs_an_account, setup, teardown),
         cmocka_unit_test_setup_teardown(a_commit_without_memory, setup, teardown),

@@ -29,6 +29,8 @@ blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
 blkfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
+block.sources := drivers/block.c drivers/block_wait.c
+block.cflags := -fno-builtin -include tests/unit/drivers_host.h
 bounce.sources := hypervisor/entry/bounce.c hypervisor/entry/exit.c
 bounce.cflags := $(RING0_CFLAGS)
 bridge.sources := dom0/network/bridge.c dom0/network/guard.c dom0/bucket.c drivers/checksum.c
@@ -43,6 +45,8 @@ build_dom0.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYO
     -include tests/unit/layout_host.h
 builder.sources := builder/image.c builder/layout.c
 builder_fuzz.sources := builder/image.c builder/layout.c
+check.sources := drivers/pv/check.c
+checksum.sources := drivers/checksum.c
 callbacks.sources := hypervisor/entry/callbacks.c
 callbacks.cflags := $(RING0_CFLAGS)
 clocks.sources := hypervisor/machine/clocks.c
@@ -230,6 +234,14 @@ timer_queue.sources := hypervisor/domain/timers.c hypervisor/calls/set_timer_op.
     hypervisor/lib/pqueue.c
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
+# All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
+toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c,\
+    $(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
+    pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
+    pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \
+    pvguest-sdk/lib/time.c
+toolstack.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h -include tests/unit/toolstack_names.h
 traps.sources := hypervisor/entry/traps.c hypervisor/machine/dump.c
 traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
@@ -262,6 +274,7 @@ xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
 xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
+xenstore_model.sources := $(xenstore.sources)
 xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
