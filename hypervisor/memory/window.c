@@ -92,32 +92,6 @@ void window_destroy(struct vcpu_window *w)
 
 /* ---- descriptors ---- */
 
-#define DESC_PRESENT    (1UL << 47)
-#define DESC_DPL3       (3UL << 45)
-#define DESC_CODE_DATA  (1UL << 44)
-#define DESC_CODE       (1UL << 43)
-#define DESC_TYPE       (15UL << 40)
-#define DESC_LONG       (1UL << 53)
-#define DESC_DEFAULT    (1UL << 54)
-
-/*
- * Code and data segments are harmless whatever their base and limit: paging protects us. Their
- * privilege is made 3 for the guest. TSS, LDT and gates could lead into ring 0. A not-present
- * descriptor only faults.
- */
-bool descriptor_ok(uint64_t *descriptor)
-{
-    uint64_t d = *descriptor;
-
-    if (!(d & DESC_PRESENT)) return true;
-    /* reserved type 0 faults as well */
-    if (!(d & DESC_CODE_DATA)) return (d & DESC_TYPE) == 0;
-    /* L and D together are reserved */
-    if ((d & DESC_CODE) && (d & DESC_LONG) && (d & DESC_DEFAULT)) return false;
-    *descriptor = d | DESC_DPL3;
-    return true;
-}
-
 /* The first of a page that is not allowed; 512: all are. */
 static unsigned int first_wrong(mfn_t m)
 {

@@ -53,9 +53,32 @@ void window_for_each_frame(const struct vcpu_window *w, void (*seen)(mfn_t m));
 /* The CPU's LDT register, for a vCPU that is to run: its GDT (window) is loaded. */
 void window_load_ldt(const struct vcpu_window *w);
 
-/* A descriptor that a guest may have in its GDT or LDT: no system segment, no gate; its DPL becomes
- * 3. */
-bool descriptor_ok(uint64_t *descriptor);
+#define DESC_PRESENT    (1UL << 47)
+#define DESC_DPL3       (3UL << 45)
+#define DESC_CODE_DATA  (1UL << 44)
+#define DESC_CODE       (1UL << 43)
+#define DESC_TYPE       (15UL << 40)
+#define DESC_LONG       (1UL << 53)
+#define DESC_DEFAULT    (1UL << 54)
+
+/*
+ * May a guest have this in its GDT or LDT? Code and data segments are harmless whatever their base
+ * and limit: paging protects us. Their privilege is made 3 for the guest. TSS, LDT and gates could
+ * lead into ring 0. A not-present descriptor only faults.
+ */
+static inline bool descriptor_ok(uint64_t *descriptor)
+{
+    uint64_t d = *descriptor;
+
+    if (!(d & DESC_PRESENT)) return true;
+    /* reserved type 0 faults as well */
+    if (!(d & DESC_CODE_DATA)) return (d & DESC_TYPE) == 0;
+    /* L and D together are reserved */
+    if ((d & DESC_CODE) && (d & DESC_LONG) && (d & DESC_DEFAULT)) return false;
+    *descriptor = d | DESC_DPL3;
+    return true;
+}
+
 /* all of a page that is about to become FRAME_SEGDESC */
 bool segdesc_page_ok(mfn_t m);
 /* If not: -EINVAL, and which descriptor it is. */

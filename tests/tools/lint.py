@@ -40,8 +40,8 @@ PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 910, "machine": 1600, "memory": 1920,
-         "domain": 2790, "entry": 1390, "emulate": 1210,
-         "calls": 1730, "control": 1160, "boot": 680, "": 60}
+         "domain": 2580, "entry": 1390, "emulate": 1210,
+         "calls": 1950, "control": 1160, "boot": 680, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}

@@ -4,7 +4,7 @@
 
 map.py [FILE]  writes the SVG to FILE; `make map` to hypervisor/rooms.svg, which the README shows
 and make lint compares. Arcs on the right go down, as they shall; those on the left go up, and each
-is in the table UPWARDS.
+is of the table STATE, or has its reason in UPWARDS.
 """
 import pathlib
 import re
@@ -16,11 +16,8 @@ ORDER = ("lib", "machine", "memory", "domain", "entry", "emulate", "calls", "con
 # it includes lib/ at most.
 STATE = ("entry/guest_entry.h", "emulate/ports.h")
 STATE_IN = "domain/domain.h"
-# (who, whom): why it is not turned.
-UPWARDS = {
-    ("domain/events.c", "entry/hypercall.h"):
-        "the handler of event_channel_op stands with the ports, whose insides nobody else knows",
-}
+# (who, whom): why such an arrow is not turned. There is none.
+UPWARDS = {}
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*"((\w+)/[^"]+)"', re.M)
 PICTURE = pathlib.Path("hypervisor/rooms.svg")
 

@@ -83,7 +83,8 @@ domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
-events.sources := hypervisor/domain/events.c hypervisor/entry/operation.c
+events.sources := hypervisor/domain/events.c hypervisor/calls/event_channel_op.c \
+    hypervisor/entry/operation.c
 events.cflags := $(RING0_CFLAGS)
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
