@@ -57,7 +57,7 @@ class Counter:
     def dump(self):
         COUNTS.unlink(missing_ok=True)
         os.kill(self.box.child.pid, signal.SIGUSR2)
-        linux_box.until(lambda: COUNTS.exists() and COUNTS.read_text().endswith("end\n"))
+        self.box.until(lambda: COUNTS.exists() and COUNTS.read_text().endswith("end\n"))
 
     def counted(self, operation):
         """{address: instructions} while operation() ran."""

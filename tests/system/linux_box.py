@@ -6,7 +6,6 @@ The kernel is as Debian packages it (tests/tools/linux.py); without Debian's arc
 wants it is skipped.
 """
 import re
-import time
 
 import archive
 import pytest
@@ -131,14 +130,3 @@ def well(system, name):
     assert system.shell(name, "echo $((6 * 7))").endswith("42")
     said = complaints(system.shell(name, "dmesg -r"))
     assert not said, said
-
-
-def until(condition, seconds=30, every=0.3):
-    """Waits until the condition holds; its value."""
-    end = time.monotonic() + seconds * machine.PATIENCE
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(every)
-    raise machine.Failed(f"not within {seconds} s: {condition}")

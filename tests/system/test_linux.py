@@ -14,7 +14,7 @@ import pytest
 import dom0
 import linux_box
 import machine
-from linux_box import complaints, config, until, well
+from linux_box import complaints, config, well
 
 # one machine, slowly warmed up: all on one worker
 pytestmark = pytest.mark.xdist_group("linux")
@@ -78,7 +78,7 @@ def test_paused_rebooted_shut_down(system):
     time.sleep(2)
     system.ask("xl unpause plain")
     ticks = int(system.shell("plain", "wc -l < /tmp/ticks"))
-    until(lambda: int(system.shell("plain", "wc -l < /tmp/ticks")) > ticks)
+    system.until(lambda: int(system.shell("plain", "wc -l < /tmp/ticks")) > ticks)
     well(system, "plain")
     system.ask("xl reboot plain")
     system.see(rf"domain {first} 'plain' has ended: reboot", timeout=60)
@@ -127,7 +127,7 @@ def test_128_mib_are_enough_and_a_panic_preserves_it(system):
     fill(system, "small", 20)
     well(system, "small")
     system.ask("xl sysrq small c")
-    until(lambda: "c" in system.domains()["small"][1])
+    system.until(lambda: "c" in system.domains()["small"][1])
     # run(): a panic's words sound like errors
     assert PANIC in system.run("xl console-log small")
 
@@ -142,15 +142,15 @@ def test_1_gib_balloons_down_and_up_and_a_panic_ends_it(system):
                                    "md5sum < /mnt/file")
     for target in (200, 1024):
         system.ask(f"xl mem-set large {target}")
-        until(lambda: abs(mem_total(system, "large") - (total - (1024 - target))) <
+        system.until(lambda: abs(mem_total(system, "large") - (total - (1024 - target))) <
               8)          # noqa: B023 (called here and now)
         # The guest's own count may be there a moment before the last pages are.
-        until(lambda: abs((system.free_pages()[0] - before) // 256 - (1024 - target)) <
+        system.until(lambda: abs((system.free_pages()[0] - before) // 256 - (1024 - target)) <
               8)      # noqa: B023
     assert system.shell("large", "md5sum < /mnt/file") == digest
     well(system, "large")
     system.ask("xl sysrq large c")
-    until(lambda: "large" not in system.domains())
+    system.until(lambda: "large" not in system.domains())
     assert f"domain {number} 'large' has ended: crash" in system.said()
     assert PANIC in system.run("xl console-log large")                 # although the guest is gone
 
@@ -160,24 +160,24 @@ def test_a_second_disk_and_card_come_and_go(system):
     system.boot("linux.cfg")
     for _ in range(2):
         system.ask("xl block-attach linux phy:insula2,xvdb,w")
-        until(lambda: system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
+        system.until(lambda: system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
         assert len(re.findall(r"^\d+ ", system.ask("xl block-list linux"), re.M)) == 2
         assert system.shell("linux", "dd if=/dev/urandom of=/tmp/f bs=1M count=4 2>/dev/null; dd "
                                      "if=/tmp/f of=/dev/xvdb bs=64k oflag=direct 2>/dev/null; "
                             "dd if=/dev/xvdb bs=64k count=64 iflag=direct 2>/dev/null | cmp - "
                             "/tmp/f && echo same", timeout=90).endswith("same")
         system.ask("xl block-detach linux xvdb")
-        until(lambda: not system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
+        system.until(lambda: not system.shell("linux", "ls /dev/xvdb 2>/dev/null"))
     for _ in range(2):
         system.ask("xl network-attach linux bridge=br0")
-        until(lambda: system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
+        system.until(lambda: system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
         system.shell("linux", "ip link set eth0 down; ip link set eth1 up; ip addr add "
                               "10.0.2.35/24 dev eth1")
         assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
         system.shell("linux", "ip link set eth1 down; ip link set eth0 up; ip route add default "
                               "via 10.0.2.2")
         system.ask("xl network-detach linux 1")
-        until(lambda: not system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
+        system.until(lambda: not system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
     assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
     well(system, "linux")
 

@@ -19,7 +19,7 @@ import explained
 import linux_box
 import machine
 from dom0 import udp_echo
-from linux_box import config, until, well
+from linux_box import config, well
 
 # one machine, slowly warmed up: all on one worker
 pytestmark = pytest.mark.xdist_group("linux-load")
@@ -130,8 +130,9 @@ def stop_load(system, *numbers):
 
 def load_was_right(system, number):
     """Waits for its end: whatever it wrote, sent, received and computed was right."""
-    result = until(lambda: re.search(r"^LOAD .*", system.shell(f"linux{number}", "cat /tmp/result"),
-                                     re.M), 120, 2).group(0)
+    result = system.until(lambda: re.search(r"^LOAD .*", system.shell(f"linux{number}",
+                                                                      "cat /tmp/result"), re.M),
+                          120, 2).group(0)
     assert re.match(r"LOAD PASSED disk=[1-9]\d* sent=[1-9]\d* received=[1-9]", result), \
         system.shell(f"linux{number}", "cat /tmp/result")
     print(f"linux{number}: {result}")
@@ -212,7 +213,7 @@ def die(system, end):
         system.ask("xl destroy linux1")
     elif end == "crash":
         system.ask("xl sysrq linux1 c")
-        until(lambda: "linux1" not in system.domains(), 60)
+        system.until(lambda: "linux1" not in system.domains(), 60)
     # nobody can live in 20 MiB; whatever becomes of it, it is its own affair
     else:
         system.ask("xl mem-set linux1 20")
@@ -241,7 +242,7 @@ def test_it_dies_in_the_middle_of_its_traffic(system, port):
     for end in ENDS:
         system.boot("linux1.cfg")
         start_load(system, 1, 2, port=LOOSE_PORT)
-        until(lambda: "RECEIVED" in system.shell("linux1", "cat /tmp/load.received"), 60)
+        system.until(lambda: "RECEIVED" in system.shell("linux1", "cat /tmp/load.received"), 60)
         die(system, end)
         neighbour_is_well(system, port)
         system.audit()

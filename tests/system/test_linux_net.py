@@ -140,7 +140,7 @@ def test_transfers_to_dom0_by_two_guests_at_once(box):
                  box.shell("fixed", "until grep -q ended /tmp/sent; do sleep 0.1; done; cat "
                                     "/tmp/sent", PATIENCE)):
         assert re.search(rf"SENT {MIB << 20} ", sent), sent
-    linux_box.until(lambda: discarded(box) == (0, connections + 2, size + 2 * (MIB << 20)))
+    box.until(lambda: discarded(box) == (0, connections + 2, size + 2 * (MIB << 20)))
 
 
 def test_transfer_from_the_host_to_dom0(box):
@@ -149,7 +149,7 @@ def test_transfer_from_the_host_to_dom0(box):
                           stdout=subprocess.PIPE, text=True,
                           timeout=PATIENCE, check=True)
     assert f"SENT {MIB << 20} " in here.stdout
-    linux_box.until(lambda: discarded(box) == (0, connections + 1, size + (MIB << 20)))
+    box.until(lambda: discarded(box) == (0, connections + 1, size + (MIB << 20)))
 
 
 def test_other_ports_of_dom0_refuse_at_once(box):

@@ -129,7 +129,7 @@ def test_tables_refusals_name_vcpus_and_the_nmi(system):
     system.ask("xl vcpu-set penguin 1")
     assert system.shell("penguin", "while [ $(nproc) = 2 ]; do sleep 0.1; done; nproc") == "1"
     # Linux counts a CPU as gone before that CPU has run its last and given its vCPU up.
-    linux_box.until(lambda: re.search(r"^penguin +\d+ +1 +- +--p +",
+    system.until(lambda: re.search(r"^penguin +\d+ +1 +- +--p +",
                                       system.ask("xl vcpu-list penguin"), re.M))
     system.ask("xl trigger penguin nmi")
     assert system.shell("penguin", "until dmesg | grep -q 'NMI received for unknown reason'; do "

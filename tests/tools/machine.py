@@ -141,6 +141,18 @@ class Machine:
             if patterns[which] is not pexpect.TIMEOUT or left <= 0:
                 return which
 
+    def until(self, condition, seconds=30, every=0.3):
+        """Waits until the condition holds, for so many seconds of this machine's time at most;
+        its value."""
+        end = self.clock.now() + seconds * PATIENCE
+        while True:
+            value = condition()
+            if value:
+                return value
+            if self.clock.now() > end:
+                raise Failed(f"{self.name}: not within {seconds} s: {condition}\n{self.tail()}")
+            time.sleep(every)
+
     def listen(self, seconds):
         """Lets the machine say what else it has to say, into the transcript."""
         self.child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=seconds)
