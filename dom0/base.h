@@ -20,13 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #else
 #include <pvguest/bits.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/string.h>
 #endif
-
-#define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

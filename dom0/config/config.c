@@ -211,7 +211,7 @@ static int want_action(struct taking *taking, const struct setting *setting,
     };
     const char *text = setting->value->text;
 
-    for (size_t i = 0; text && i < ARRAY_COUNT(actions); i++)
+    for (size_t i = 0; text && i < ARRAY_SIZE(actions); i++)
         if (!strcmp(actions[i].name, text)) {
             *action = actions[i].action;
             if (actions[i].without_core)
@@ -337,8 +337,8 @@ static const struct {
 
 const char *config_key(unsigned n)
 {
-    if (n < ARRAY_COUNT(keys)) return keys[n].name;
-    n -= ARRAY_COUNT(keys);
+    if (n < ARRAY_SIZE(keys)) return keys[n].name;
+    n -= ARRAY_SIZE(keys);
     return n < DEVICE_KINDS ? device_syntaxes[n]->key : NULL;
 }
 
@@ -446,10 +446,10 @@ static int take_settings(struct taking *taking, const struct settings *settings)
 
         if (!config_key(k) || !counts(settings, setting))
             continue;
-        if (k < ARRAY_COUNT(keys))
+        if (k < ARRAY_SIZE(keys))
             error = keys[k].take(taking, setting);
         else
-            error = take_devices(taking, (enum device_kind)(k - ARRAY_COUNT(keys)), setting);
+            error = take_devices(taking, (enum device_kind)(k - ARRAY_SIZE(keys)), setting);
     }
     return error;
 }
@@ -524,7 +524,7 @@ bool config_parse_size(const char *text, unsigned long *kib)
         number = number * 10 + (unsigned long)(*at - '0');
     }
     if (at[0] && at[1]) return refused(false);
-    for (size_t i = 0; i < ARRAY_COUNT(units); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
         if (units[i].letter == (*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at)) {
             *kib = number << units[i].left >> units[i].right;
             return *kib != 0;

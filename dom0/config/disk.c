@@ -120,7 +120,7 @@ static const char *by_name(struct reading *reading, char *part, char *equals)
     };
 
     *equals = '\0';
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (!strcmp(names[i].name, part))
             return names[i].set(reading, equals + 1);
     return no(reading, part, "a disk has no such word here");
@@ -177,7 +177,7 @@ static const char *take_prefix(struct reading *reading, char **at, bool *taken)
            (size && (*at)[size] >= '0' && (*at)[size] <= '9'))
         size++;
     if (!size || (*at)[size] != ':') return NULL;
-    for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++)
+    for (size_t kind = 0; kind < ARRAY_SIZE(kinds); kind++)
         for (const char *const *name = kinds[kind]; *name; name++) {
             const char *prefix = *name + (kinds[kind] == scripts ? strlen("block-") : 0);
 
@@ -270,9 +270,9 @@ static const char *unavailable(const struct disk_words *words, const char **wron
     if (words->specification && strcmp(words->specification, "xen"))
         return "a disk's specification can only be xen";
     *wrong = words->backend;
-    while (words->backend && i < ARRAY_COUNT(here) && strcmp(words->backend, here[i]))
+    while (words->backend && i < ARRAY_SIZE(here) && strcmp(words->backend, here[i]))
         i++;
-    return i < ARRAY_COUNT(here) ? NULL : "a disk's backend can only be dom0";
+    return i < ARRAY_SIZE(here) ? NULL : "a disk's backend can only be dom0";
 }
 
 static int judge(const struct disk_words *words, struct config_disk *disk,

@@ -251,7 +251,7 @@ static int take_word(struct reading *reading, char *word)
     }
     if (!equals) return refuse(reading, "a vif is 'mac=...,bridge=...', not '%.40s'", word);
     *equals = '\0';
-    for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (!strcmp(words[i].name, word))
             return words[i].set(reading, equals + 1);
     return refuse(reading, "a vif has no '%.40s' here", word);

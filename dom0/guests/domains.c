@@ -79,13 +79,13 @@ static void tear_down(struct domain *domain)
                    (unsigned)domain->domid, (unsigned long)info.tot_pages);
     }
     unlink(domain);
-    snprintf(gone[gone_count++ % ARRAY_COUNT(gone)], sizeof(gone[0]), "%s", domain->config.name);
+    snprintf(gone[gone_count++ % ARRAY_SIZE(gone)], sizeof(gone[0]), "%s", domain->config.name);
     free(domain);
 }
 
 bool domains_had(const char *name)
 {
-    for (unsigned i = 0; i < MIN(gone_count, ARRAY_COUNT(gone)); i++)
+    for (unsigned i = 0; i < MIN(gone_count, ARRAY_SIZE(gone)); i++)
         if (!strcmp(gone[i], name))
             return true;
     return false;
@@ -369,7 +369,7 @@ static const char *reason_name(unsigned reason)
         [SHUTDOWN_watchdog] = "watchdog", [SHUTDOWN_soft_reset] = "soft reset",
     };
 
-    return reason < ARRAY_COUNT(names) ? names[reason] : "a reason unknown";
+    return reason < ARRAY_SIZE(names) ? names[reason] : "a reason unknown";
 }
 
 static void restart(struct domain *old)

@@ -109,7 +109,7 @@ int home_write(const struct config *config, const struct build_result *built)
         snprintf(key, sizeof(key), "cpu/%u/availability", i);
         error = xs_printf(XS_NONE, home, key, i < config->vcpus_at_start ? "online" : "offline");
     }
-    for (size_t i = 0; i < ARRAY_COUNT(own) && !error; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(own) && !error; i++)
         error = own_directory(home, domid, own[i]);
     return error;
 }

@@ -87,7 +87,7 @@ static bool taken_by_others(const struct claim *claim, bool writable)
 {
     bool taken = claim->writers || (writable && claim->readers);
 
-    for (size_t i = 0; claim == &whole_claim && i < ARRAY_COUNT(claims); i++)
+    for (size_t i = 0; claim == &whole_claim && i < ARRAY_SIZE(claims); i++)
         taken = taken || claims[i].writers || (writable && claims[i].readers);
     return taken ||
            (claim != &whole_claim && (whole_claim.writers || (writable && whole_claim.readers)));

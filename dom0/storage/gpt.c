@@ -78,7 +78,7 @@ static int take_entry(const struct gpt_header *header, const struct gpt_entry *e
             return refused(-ENODEV);
     }
     memset(partition->name, 0, sizeof(partition->name));
-    for (unsigned i = 0; i < ARRAY_COUNT(entry->name) && entry->name[i]; i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(entry->name) && entry->name[i]; i++)
         partition->name[i] = entry->name[i] >= ' ' && entry->name[i] <= '~' ? (char)entry->name[i]
                                                                             : '?';
     partition->first = entry->first;
@@ -96,10 +96,10 @@ static int load_table(const struct gpt_disk *disk, uint64_t sector, struct gpt *
 
     gpt->count = 0;
     for (uint32_t i = 0; !error && i < header.entry_count; i++) {
-        unsigned slot = i % ARRAY_COUNT(entries);
+        unsigned slot = i % ARRAY_SIZE(entries);
 
         if (slot == 0) {
-            uint64_t at = header.entries_sector + i / ARRAY_COUNT(entries);
+            uint64_t at = header.entries_sector + i / ARRAY_SIZE(entries);
 
             error = at < disk->sectors ? disk->read(disk->context, at, entries) : refused(-ENODEV);
         }

@@ -283,7 +283,7 @@ static int mask_events(struct build *build)
 
     if (IS_ERR(shared))
         return failed(build, (int)PTR_ERR(shared), "cannot map the new domain's shared page");
-    for (size_t i = 0; i < ARRAY_COUNT(shared->vcpu_info); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(shared->vcpu_info); i++)
         shared->vcpu_info[i].evtchn_upcall_mask = 1;
     unmap_frames(shared, 1);
     return 0;
@@ -423,7 +423,7 @@ int build_domain(const struct build_request *request, struct build_result *resul
     if (!build.frames)
         return failed(&build, refused(-ENOMEM),
                       "dom0 has no memory left to build a domain this large");
-    for (size_t i = 0; i < ARRAY_COUNT(steps) && !error; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && !error; i++)
         error = steps[i](&build);
     free(build.last_level);
     free_pages(build.frames, build.frames_order);

@@ -288,7 +288,7 @@ static bool own_codes(struct inflate *in)
         if (!need(in, 3)) return false;
         lengths[order[i]] = (uint8_t)take(in, 3);
     }
-    if (make_code(&in->literals, lengths, ARRAY_COUNT(order)))
+    if (make_code(&in->literals, lengths, ARRAY_SIZE(order)))
         return fail(in, "a code's lengths are damaged");
     if (!take_lengths(in, &in->literals, lengths, literals + distances)) return false;
     if (!lengths[END_OF_BLOCK] || !make_own_code(&in->distances, lengths + literals, distances) ||

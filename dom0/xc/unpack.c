@@ -43,7 +43,7 @@ static const char *packed_by(const uint8_t *bytes, size_t size)
         { "lz4", "\x04\x22\x4d\x18", 4 },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(formats); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
         if (size >= formats[i].size && !memcmp(bytes, formats[i].magic, formats[i].size))
             return formats[i].name;
     return NULL;

@@ -433,7 +433,7 @@ static const char *error_name(int error)
         { EAGAIN, "EAGAIN" }, { E2BIG, "E2BIG" },   { EPERM, "EPERM" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (names[i].number == -error)
             return names[i].name;
     return "EIO";
@@ -486,7 +486,7 @@ int xenstore_start(const struct xenstore_carrier *carried_by)
     carrier = carried_by;
     xenstore_tree = tree_new();
     if (!xenstore_tree) return refused(-ENOMEM);
-    for (size_t i = 0; i < ARRAY_COUNT(first) && !error; i++)
+    for (size_t i = 0; i < ARRAY_SIZE(first) && !error; i++)
         error = tree_write(xenstore_tree, first[i], NULL, 0, dom0);
     return error;
 }

@@ -301,9 +301,9 @@ bool verb_trigger(const struct call *call)
 
     if (call->count > 2 && !verb_number("VCPU", call->word[2], CONFIG_MAX_VCPUS - 1, &vcpu))
         return false;
-    while (i < ARRAY_COUNT(triggers) && strcmp(triggers[i].name, call->word[1]))
+    while (i < ARRAY_SIZE(triggers) && strcmp(triggers[i].name, call->word[1]))
         i++;
-    if (i == ARRAY_COUNT(triggers)) {
+    if (i == ARRAY_SIZE(triggers)) {
         printk("Error: invalid trigger '%s': nmi, reset, init, power or sleep\n", call->word[1]);
         return false;
     }

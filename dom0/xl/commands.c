@@ -312,7 +312,7 @@ static const struct { const char *names, *hint;
 
 static const char *hint_for(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(strangers); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {
         size_t size = strlen(name);
 
         for (const char *at = strstr(strangers[i].names, name); at; at = strstr(at + 1, name))
@@ -326,12 +326,12 @@ static const char *hint_for(const char *name)
  * many. */
 static bool command_at(size_t n, struct command *command, enum device_kind *kind)
 {
-    const size_t before = ARRAY_COUNT(guests_commands);
+    const size_t before = ARRAY_SIZE(guests_commands);
 
     if (n >= before && device_command(n - before, command, kind)) return true;
     if (n >= before)
         n -= 3 * DEVICE_KINDS;
-    if (n >= before + ARRAY_COUNT(other_commands)) return false;
+    if (n >= before + ARRAY_SIZE(other_commands)) return false;
     *command = n < before ? guests_commands[n] : other_commands[n - before];
     return true;
 }

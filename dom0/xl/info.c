@@ -145,7 +145,7 @@ static const char *scheduler_name(void)
     };
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_sched_id };
 
-    if (control_system(&op) || op.u.sched_id.sched_id >= ARRAY_COUNT(names) ||
+    if (control_system(&op) || op.u.sched_id.sched_id >= ARRAY_SIZE(names) ||
         !names[op.u.sched_id.sched_id])
         return "unknown";
     return names[op.u.sched_id.sched_id];
@@ -197,10 +197,10 @@ static void capability_lines(const struct xen_sysctl_physinfo *info)
     };
 
     printk("%-23s: ", "hw_caps");
-    for (size_t i = 0; i < ARRAY_COUNT(info->hw_cap); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(info->hw_cap); i++)
         printk("%s%08x", i ? ":" : "", info->hw_cap[i]);
     printk("\n%-23s:", "virt_caps");
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
         printk("%s", info->capabilities & known[i].bit ? known[i].name : "");
     printk("\n");
 }

@@ -40,7 +40,7 @@ static bool is_level(const struct pirq *p)
     return p->kind == PIRQ_GSI && p->domain->pirqs->gsi_level[p->number];
 }
 
-static void calm_again(void *arg)
+static void storm_over(void *arg)
 {
     struct pirq *p = arg;
     if (p->port)
@@ -59,7 +59,7 @@ static bool is_storm(struct pirq *p)
     if (p->window_count == STORM_LIMIT)
         log_debug("PIRQ %u: an interrupt storm", p->number);
     mask(p, true);
-    timer_set(&p->calm, now + STORM_WINDOW);
+    timer_set(&p->storm_end, now + STORM_WINDOW);
     return true;
 }
 
@@ -97,7 +97,7 @@ struct pirq *pirq_create(struct domain *d, uint32_t number)
     if (!p) return NULL;
     p->domain = d;
     p->number = number;
-    timer_init(&p->calm, d, calm_again, p);
+    timer_init(&p->storm_end, d, storm_over, p);
     d->pirqs->pirq[number] = p;
     return p;
 }
@@ -129,7 +129,7 @@ static void disconnect(struct pirq *p)
 {
     if (p->kind == PIRQ_NONE) return;
     mask(p, true);
-    timer_stop(&p->calm);
+    timer_stop(&p->storm_end);
     vector_free(p->vector);
     if (p->kind == PIRQ_MSI) {
         bool others = false;
@@ -168,7 +168,7 @@ void pirq_unbind(struct domain *d, uint32_t pirq)
     struct pirq *p = pirq_of(d, pirq);
     if (!p) return;
     mask(p, true);
-    timer_stop(&p->calm);
+    timer_stop(&p->storm_end);
     p->needs_eoi = false;
     p->port = 0;
 }

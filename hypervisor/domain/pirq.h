@@ -19,7 +19,7 @@ struct pirq {
     struct msi msi;
     uint64_t window_start;          /* storm detection: ns, and how many since */
     uint32_t window_count;
-    struct timer calm;
+    struct timer storm_end;
 };
 
 struct pirq_table {

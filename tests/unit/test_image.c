@@ -246,7 +246,7 @@ static void notes_that_are_too_much(void **state)
     size += 4;
     put(notes + 32, size - begin, 8);
     assert_refused("its note ENTRY has 9 bytes: a number has 8 at most");
-    for (unsigned i = 0; i < ARRAY_COUNT(numbers); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
         put(begin + 24 + 8, numbers[i].type, 4);
         assert_refused(numbers[i].sentence);
     }
@@ -370,7 +370,7 @@ static void the_entry_is_inside(void **state)
         { 0x100000, 0x101800, "HYPERCALL_PAGE" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         size_t begin, notes;
 
         setup(state);
@@ -430,7 +430,7 @@ static void headers_of_other_kinds(void **state)
         { 54, 55, "wrong size" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
         setup(state);
         with_notes();
         assert_int_equal(parse(), 0);

@@ -52,7 +52,7 @@ static void all_kinds_of_lines(void **state)
         { "\"\" run=\"\"", "", "", CONSOLES_AS_USUAL, "[]" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct options options;
         char run[60] = "";
 

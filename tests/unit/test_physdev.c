@@ -103,25 +103,25 @@ static void a_storm_is_over_after_a_window(void **state)
         assert_false(masked[p[i]->number]);
         fires(p[i]);
         assert_true(masked[p[i]->number]);
-        assert_int_equal(p[i]->calm.node.key, now + WINDOW);
-        p[i]->calm.fire(p[i]->calm.arg);
+        assert_int_equal(p[i]->storm_end.node.key, now + WINDOW);
+        p[i]->storm_end.fire(p[i]->storm_end.arg);
         assert_false(masked[p[i]->number]);
         fires(p[i]);
         assert_true(masked[p[i]->number]);
         assert_int_equal(said, i + 1); /* once a window */
         now += WINDOW;                 /* which is not over yet: */
-        p[i]->calm.fire(p[i]->calm.arg);
+        p[i]->storm_end.fire(p[i]->storm_end.arg);
         fires(p[i]);
         assert_true(masked[p[i]->number]);
         now++;
-        p[i]->calm.fire(p[i]->calm.arg); /* and is counted from the beginning */
+        p[i]->storm_end.fire(p[i]->storm_end.arg); /* and is counted from the beginning */
         fires(p[i]);
         assert_false(masked[p[i]->number]);
     }
     assert_int_equal(events, 2006);
     pirq_unbind(&guest, MESSAGE);
-    assert_int_equal(p[1]->calm.node.key, 0);
-    p[1]->calm.fire(p[1]->calm.arg); /* too late: nobody listens any more */
+    assert_int_equal(p[1]->storm_end.node.key, 0);
+    p[1]->storm_end.fire(p[1]->storm_end.arg); /* too late: nobody listens any more */
     assert_true(masked[MESSAGE]);
 }
 

@@ -48,8 +48,8 @@ static void building_is_a_part_of_the_time(void **state)
     static const uint64_t builds[] = { 20 * MS, 300 * MS, 2 * S, 30 * S };
     static const uint64_t lives[] = { 2 * S, 3 * S, 30 * S, 500 * S };
 
-    for (unsigned b = 0; b < ARRAY_COUNT(builds); b++)
-        for (unsigned l = 0; l < ARRAY_COUNT(lives); l++) {
+    for (unsigned b = 0; b < ARRAY_SIZE(builds); b++)
+        for (unsigned l = 0; l < ARRAY_SIZE(lives); l++) {
             uint64_t waited, built = hour_of(builds[b], lives[l], &waited);
 
             assert_in_range(built, 1, 3600 * S / 10 + 2 * builds[b]);

@@ -360,7 +360,7 @@ static void act(char *line)
         if (*rest)
             *rest++ = 0;
     }
-    for (unsigned i = 0; i < ARRAY_COUNT(actions); i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(actions); i++)
         if (!strcmp(actions[i].name, word[0])) {
             actions[i].act(word);
             return;

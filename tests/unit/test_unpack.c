@@ -129,7 +129,7 @@ static void other_packers(void **state)
         { "\x04\x22\x4d\x18", "by lz4" }, { "\x02\x21\x4c\x18", "by lz4" }, { "\x5d", "by lzma" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         memset(file, 0, 100);
         memcpy(file, files[i].magic, strlen(files[i].magic));
         assert_refused(100, -ENOEXEC, files[i].name);

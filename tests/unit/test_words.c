@@ -122,7 +122,7 @@ static void options_with_an_argument(void **state)
     };
     int count;
 
-    for (size_t i = 0; i < ARRAY_COUNT(forms); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
         assert_null(take(forms[i], "q f:file n:", &count));
         assert_string_equal(words_option(&found, 'f'), "guest.cfg");
         assert_string_equal(words_option(&found, 'q'), "");

@@ -384,7 +384,7 @@ static void control_is_not_for_guests(void **state)
 {
     static const uint32_t types[] = { XS_CONTROL, XS_SET_TARGET, XS_RESUME };
 
-    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         assert_refused(ASK(&five, types[i], 0, "check"), &five, "EACCES");
         assert_refused(ASK(&dom0, types[i], 0, "check"), &dom0, "ENOSYS");
     }

@@ -182,7 +182,7 @@ static void random_request(struct client *client)
     static const uint32_t types[] = { XS_WRITE, XS_WRITE,     XS_WRITE,     XS_MKDIR,
                                       XS_RM,    XS_SET_PERMS, XS_READ,      XS_DIRECTORY,
                                       XS_WATCH, XS_UNWATCH,   XS_GET_PERMS, XS_DIRECTORY_PART };
-    uint32_t type = types[random_below(ARRAY_COUNT(types))],
+    uint32_t type = types[random_below(ARRAY_SIZE(types))],
              *slot = &client->transaction[random_below(XENSTORE_MAX_TRANSACTIONS)];
     uint16_t domid = client->connection.actor.domid;
     char payload[4096];

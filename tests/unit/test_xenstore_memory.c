@@ -34,7 +34,7 @@ static void each_allocation_may_fail(void **state)
 #undef REQUEST
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(requests); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
         bool done = false;
 
         assert_true(ASK(&five, XS_RESET_WATCHES, 0, ""));
@@ -94,7 +94,7 @@ static void what_was_not_made_is_not_paid_for(void **state)
         int error = shadows_open(&shadows, &actor);
 
         allocations_until_failure = fail;
-        for (size_t i = 0; i < ARRAY_COUNT(paths) && !error; i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(paths) && !error; i++) {
             error = shadows_touch(&shadows, xenstore_tree, paths[i], &shadow);
             if (!error)
                 error = shadows_write(&shadows, xenstore_tree, paths[i], "v", 1, &changed);

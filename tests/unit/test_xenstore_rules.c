@@ -42,7 +42,7 @@ static void each_letter_means_what_it_says(void **state)
     };
 
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "node\0v"));
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_true(ask(&five, XS_SET_PERMS, 0, cases[i].list, cases[i].size));
         assert_int_equal(ASK(&six, XS_READ, 0, "/local/domain/5/node"), cases[i].reads);
         assert_int_equal(ASK(&six, XS_DIRECTORY, 0, "/local/domain/5/node"), cases[i].reads);
@@ -74,7 +74,7 @@ static void transactions_show_no_secrets(void **state)
     uint32_t tx = begin(&six);
 
     assert_true(ASK_OPEN(&five, XS_WRITE, 0, "secret/below\0s"));
-    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         assert_refused(ASK(&six, types[i], tx, "/local/domain/5/secret"), &six, "EACCES");
         assert_refused(ASK(&six, types[i], tx, "/local/domain/5/secret/below"), &six, "EACCES");
         assert_refused(ASK(&six, types[i], tx, "/local/domain/5/absent"), &six, "EACCES");
@@ -202,7 +202,7 @@ static void every_change_of_what_was_touched_is_a_conflict(void **state)
           "EAGAIN" }, /* Its list of children is its own. */
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char payload[80];
         int size;
         uint32_t tx;

@@ -261,7 +261,7 @@ static void mistakes_name_their_line(void **state)
         { "vif = [ [ 'x' ] ]\n", 1, "another list" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_int_equal(parse(cases[i].text), -EINVAL);
         if (problem.line != cases[i].line || !strstr(problem.text, cases[i].says))
             fail_msg("%s -> line %u: %s, not %s", cases[i].text, problem.line, problem.text,
@@ -299,11 +299,11 @@ static void sizes_have_units(void **state)
                                        "1 m" };
     unsigned long kib;
 
-    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         assert_true(config_parse_size(good[i].text, &kib));
         assert_int_equal(kib, good[i].kib);
     }
-    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_false(config_parse_size(bad[i], &kib));
 }
 
@@ -377,7 +377,7 @@ static void command_lines(void **state)
         { "extra=5", "5", "" },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_int_equal(parse_lines(cases[i].lines), 0);
         assert_string_equal(config.extra, cases[i].command_line);
         assert_string_equal(warnings.text, cases[i].warning);
@@ -427,7 +427,7 @@ static void numbers_at_their_limits(void **state)
         { "type='pvh'", false },
     };
 
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char text[100];
 
         snprintf(text, sizeof(text), "name='a'\nkernel='k'\n%s", cases[i].line);
@@ -454,8 +454,8 @@ static void every_action_of_every_end(void **state)
     assert_int_equal(config.on_reboot, ACTION_RESTART);
     assert_int_equal(config.on_crash, ACTION_DESTROY);
     assert_int_equal(config.on_watchdog, ACTION_DESTROY);
-    for (size_t key = 0; key < ARRAY_COUNT(keys); key++)
-        for (size_t action = 0; action < ARRAY_COUNT(names); action++) {
+    for (size_t key = 0; key < ARRAY_SIZE(keys); key++)
+        for (size_t action = 0; action < ARRAY_SIZE(names); action++) {
             static const enum config_action expected[] = { ACTION_DESTROY, ACTION_RESTART,
                                                            ACTION_PRESERVE, ACTION_DESTROY,
                                                            ACTION_RESTART };

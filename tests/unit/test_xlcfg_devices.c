@@ -46,7 +46,7 @@ static void single_devices(void **state)
     assert_int_equal(disk.number, 51744);
     assert_false(disk.writable);
     assert_int_equal(disk_parse(bad_disk, &disk, &problem), -EINVAL);
-    for (size_t i = 0; i < ARRAY_COUNT(same_disk); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(same_disk); i++) {
         char text[80];
 
         snprintf(text, sizeof(text), "%s", same_disk[i]);
@@ -115,11 +115,11 @@ static void names_of_disks(void **state)
 };
     unsigned number;
 
-    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         assert_true(disk_number(good[i].name, &number));
         assert_int_equal(number, good[i].number);
     }
-    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_false(disk_number(bad[i], &number));
 }
 
@@ -159,7 +159,7 @@ static void parts_of_disks_and_vifs(void **state)
     struct config_vif vif;
     uint8_t mac[6];
 
-    for (size_t i = 0; i < ARRAY_COUNT(disks); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
         strcpy(text, disks[i].text);
         assert_int_equal(disk_parse(text, &disk, &problem), -EINVAL);
         if (!strstr(problem.text, disks[i].says))

@@ -42,7 +42,7 @@ static void put(const char *piece)
     }
 }
 
-#define PICK(table) ((table)[below(ARRAY_COUNT(table))])
+#define PICK(table) ((table)[below(ARRAY_SIZE(table))])
 
 /* --- configurations --------------------------------------------------------------------------- */
 
@@ -267,8 +267,8 @@ static void all_kinds(void **unused)
     xen_open(&xen);
     for (seed = first ? strtoul(first, NULL, 10) : 1; go_on(round, until); seed++, round++) {
         state = seed * 0x9e3779b97f4a7c15ull;
-        for (unsigned i = 0; i < CASES * ARRAY_COUNT(kinds); i++)
-            if (!kinds[i % ARRAY_COUNT(kinds)](&xen))
+        for (unsigned i = 0; i < CASES * ARRAY_SIZE(kinds); i++)
+            if (!kinds[i % ARRAY_SIZE(kinds)](&xen))
                 fail_msg("seed %lu", (unsigned long)seed);
     }
     xen_close(&xen);

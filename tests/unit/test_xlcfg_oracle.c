@@ -68,7 +68,7 @@ static void all_of_the_corpus(void **state)
 
 static void odd_bytes(void **state)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(odd); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
         alike(odd[i].name, odd[i].text, strlen(odd[i].text));
 }
 
@@ -200,22 +200,22 @@ static void all_devices(void **state)
     bool same = true;
 
     xen_open(&xen);
-    for (size_t i = 0; i < ARRAY_COUNT(disks); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(disks); i++)
         same &= disk_alike(&xen, disks[i]);
-    for (size_t i = 0; i < ARRAY_COUNT(rates); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
         same &= rate_alike(&xen, rates[i]);
-    for (size_t i = 0; i < ARRAY_COUNT(devices); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
         same &= device_alike(devices[i]);
     xen_close(&xen);
     print_message("taken: %lu of %zu disks, %lu of %zu rates, %lu of %zu names of devices\n",
-                  disks_taken, ARRAY_COUNT(disks), rates_taken, ARRAY_COUNT(rates), devices_taken,
-                  ARRAY_COUNT(devices));
+                  disks_taken, ARRAY_SIZE(disks), rates_taken, ARRAY_SIZE(rates), devices_taken,
+                  ARRAY_SIZE(devices));
     assert_true(same);
 }
 
 static void all_uuids(void **state)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(uuids); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(uuids); i++) {
         static struct config config;
         static struct config_warnings warnings;
         libxl_uuid xen;
