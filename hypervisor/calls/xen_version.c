@@ -88,10 +88,11 @@ static const struct {
 
 static __attribute__((noinline)) long others(unsigned int op, uint64_t arg)
 {
-    if (op < ARRAY_SIZE(operations) && operations[op].object)
-        return answer_guest(arg, operations[op].object, operations[op].size);
-    if (op < ARRAY_SIZE(operations) && operations[op].ask)
-        return operations[op].ask(current->domain, arg);
+    unsigned int row = (unsigned int)index_below(op, ARRAY_SIZE(operations));
+
+    if (op == row && operations[row].object)
+        return answer_guest(arg, operations[row].object, operations[row].size);
+    if (op == row && operations[row].ask) return operations[row].ask(current->domain, arg);
     return fail(-ENOSYS, "the hypercall has no such operation");
 }
 

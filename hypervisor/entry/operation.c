@@ -7,7 +7,7 @@
 static const struct operation *find(const struct operation *table, unsigned int count,
                                     unsigned int number, int *error)
 {
-    const struct operation *o = &table[number];
+    const struct operation *o = &table[index_below(number, count)];
 
     if (number >= count || !o->perform)
         *error = fail(-ENOSYS, "the hypercall has no such operation");

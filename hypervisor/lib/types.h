@@ -46,6 +46,15 @@ static inline mfn_t maddr_to_mfn(maddr_t m)
 }
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+/* The index, or 0 if a guest's is not below count, by a mask: a CPU that guesses the outcome of the
+ * caller's comparison reads nothing behind the table either. unit/test_speculation.py. */
+static inline uint64_t index_below(uint64_t index, uint64_t count)
+{
+    uint64_t mask;
+
+    asm("cmp %2, %1; sbb %0, %0" : "=r"(mask) : "r"(index), "r"(count) : "cc");
+    return index & mask;
+}
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ROUND_UP(x, n) (((x) + (n) - 1) & ~((typeof(x))(n) - 1))
