@@ -5,8 +5,8 @@
  * A request becomes a chain of descriptors: a 16-byte header (the device reads it), the data pages,
  * and one status byte (the device writes it). Header and status live in a page of slots; a slot is
  * taken for the time of the request. As many requests run at once as slots and descriptors allow;
- * further ones wait on a list threaded through them, in order. All functions run with events
- * masked.
+ * further ones wait on a list threaded through them, in order. One call at a time:
+ * <drivers/block.h>.
  */
 #include <drivers/real.h>
 #include "virtio.h"

@@ -3,8 +3,9 @@
  * Grant tables, version 1: a domain lists frames in a shared table, and the domain it names may map
  * them or have them copied.
  *
- * Lock: grant_table.lock of the granting domain for its entries; of the mapping domain for its
- * handles (maptrack). Never both at once; neither is held while page tables change.
+ * Lock: grant_table.lock of the granting domain for its entries; of the mapping domain for which of
+ * its handles (maptrack) are free, while the record of one in use has none (ONE_CPU). Never both at
+ * once; neither is held while page tables change.
  */
 #ifndef DOMUS_DOMAIN_GRANTS_H
 #define DOMUS_DOMAIN_GRANTS_H

@@ -51,7 +51,7 @@ struct cpu {
     /* our page of every GDT (machine/segments.h): page 14 of each vCPU's window maps it */
     uint64_t *gdt_page;
     struct timer_queue timers;      /* domain/timers.c */
-    /* scheduling (domain/schedule.c) */
+    /* scheduling (domain/policy.c) */
     struct runqueue runqueue;
     spinlock_t runqueue_lock;
     bool yielded;                   /* who runs wants others to run first */

@@ -32,7 +32,7 @@ PLACES = [
 KINDS = {"privilege": 5, "refusal": 3, "call": 2.5, "insn": 2.5, "mask": 2, "logic": 2,
          "compare": 1.5, "jump": 1.5, "call-other": 1, "assign": 1, "invert": 0.7, "const": 0.4}
 # Rows of the table; what is in other folders of ring 0 is its "rest".
-RING0 = ("entry", "memory", "domain", "emulate", "calls", "control", "svm")
+RING0 = ("entry", "memory", "domain", "emulate", "calls", "control")
 SHIPPED = ("hypervisor", "builder", "drivers", "dom0", "pvguest-sdk/lib", "pvguest-sdk/include")
 
 
