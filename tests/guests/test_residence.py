@@ -55,8 +55,8 @@ def test_residence(name, symbols):
     guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
     with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
                          **test_guests.devices(name, test_guests.wishes(name))) as box:
-        box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
-        assert box.which == 0, box.tail()
+        result = box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
+        assert box.which == 0 and "SUCCESS" in result.group(0), box.tail()
         box.wait_off()
     longest, *stays = out.read_text().splitlines()
     assert re.fullmatch(r"longest \d+", longest)

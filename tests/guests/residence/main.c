@@ -102,6 +102,8 @@ static void empty_tables(void)
         CHECK_IS(HYPERVISOR_mmuext_op(ops, 512, NULL, DOMID_SELF), 0);
         if (!level)
             continue;
+        /* what was an L4 still has the entries that are the hypervisor's own */
+        fill(tables[0], 0);
         CHECK_IS(mmuext_mfn(pins[level], upper), 0);
         for (unsigned int i = 0; i < 512; i++)
             updates[i] = (struct mmu_update){
