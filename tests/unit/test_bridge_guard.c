@@ -123,7 +123,7 @@ static void test_one_address_has_one_port(void **state)
 /* Whoever writes a guest's configuration chooses its cards' addresses: they take nobody's place. */
 static void test_addresses_chosen_to_collide(void **state)
 {
-    static struct fake many[BRIDGE_PORTS];
+    static struct fake many[BRIDGE_PORTS], late;
     struct guard_rule rule = alice;
     uint8_t mac[BRIDGE_PORTS][NET_MAC];
     unsigned int at = 0;
@@ -152,6 +152,13 @@ static void test_addresses_chosen_to_collide(void **state)
     memcpy(rule.mac, mac[0], NET_MAC);
     assert_int_equal(bridge_attach_guarded(&bridge, &many[0].port, &rule), 0);
     assert_int_equal(send_between(0, mac[0], (const uint8_t *)"\2\0\0\0\0\x77"), 1ull << 6);
+    /* one card more than there are ports: it takes nobody's place, and its address is not known */
+    fake_init(&late);
+    memcpy(rule.mac, "\2\0\0\0\0\x78", NET_MAC);
+    assert_int_equal(bridge_attach_guarded(&bridge, &late.port, &rule), -ENOSPC);
+    assert_null(late.port.receive);
+    bridge_detach(&bridge, &many[1].port);
+    assert_int_equal(bridge_attach_guarded(&bridge, &late.port, &rule), 0);
 }
 
 static void test_arp_speaks_of_its_sender(void **state)
