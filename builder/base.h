@@ -8,7 +8,6 @@
 #ifndef BUILDER_BASE_H
 #define BUILDER_BASE_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,8 +25,11 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
-int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+int snprintf(char *buffer, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 #endif
+
+/* The sentence of a refusal, for whoever gave the kernel. */
+#define say_why(whose, ...) ((void)snprintf((whose)->why, sizeof((whose)->why), __VA_ARGS__))
 
 #endif

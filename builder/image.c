@@ -44,18 +44,7 @@ struct reader {
     unsigned notes_seen;                /* Of anybody's. */
 };
 
-__attribute__((format(printf, 2, 3))) static void say_why(struct reader *reader, const char *format,
-                                                          ...)
-{
-    struct image *image = reader->image;
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(image->why, sizeof(image->why), format, arguments);
-    va_end(arguments);
-}
-
-#define refuse(reader, ...) (say_why(reader, __VA_ARGS__), refused(-ENOEXEC))
+#define refuse(reader, ...) (say_why((reader)->image, __VA_ARGS__), refused(-ENOEXEC))
 
 /* Is [offset, offset + size) inside the file? */
 static bool inside(const struct reader *reader, uint64_t offset, uint64_t size)

@@ -20,16 +20,6 @@ static uint64_t pages_of(uint64_t bytes)
     return rounded_up(bytes, PAGE_BYTES) / PAGE_BYTES;
 }
 
-__attribute__((format(printf, 2, 3))) static void say_why(struct layout *layout, const char *format,
-                                                          ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(layout->why, sizeof(layout->why), format, arguments);
-    va_end(arguments);
-}
-
 /* Tables of one level that cover both ranges: those that each needs, but none twice. */
 static uint64_t tables_for(struct range a, struct range b, unsigned shift)
 {
