@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <abi/sums.h>
+#include <pvguest/bits.h>
 #include <pvguest/refuse.h>
 
 #if __STDC_HOSTED__
@@ -20,9 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #else
-#include <pvguest/bits.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/string.h>
