@@ -141,6 +141,11 @@ void turns_mark(struct turn *turn)
         wake_lane(lane);
 }
 
+void turns_wake(void *turn)
+{
+    turns_mark(turn);
+}
+
 bool turns_wanted(enum turn_lane lane)
 {
     return !list_empty(&lanes[lane].waiting);

@@ -89,6 +89,7 @@ void turns_leave(struct turn *turn);
 
 /* There is work. Safe in event handlers, any number of times, and when it has not joined. */
 void turns_mark(struct turn *turn);
+void turns_wake(void *turn);            /* The same for those who know no turns: wakers, timers. */
 
 /* One turn for whoever is next; false: nobody has work. */
 bool turns_take(enum turn_lane lane);

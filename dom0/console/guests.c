@@ -71,14 +71,9 @@ static void console_event(evtchn_t port, void *data)
 
 /* --- output --- */
 
-static void look(void *turn)
-{
-    turns_mark(turn);
-}
-
 static void look_at(struct guest_console *console, uint64_t when)
 {
-    timer_set(&console->look, when, look, &console->turn);
+    timer_set(&console->look, when, turns_wake, &console->turn);
 }
 
 /* Once it may speak again, or is gone: how much of what it said was not seen here. */

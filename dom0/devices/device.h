@@ -94,8 +94,6 @@ DEVICE_KINDS_TABLE(DEVICE_CLASS)
 extern const struct device_class *const device_classes[DEVICE_KINDS];
 extern const struct backend_store device_store;         /* For back ends. */
 
-void device_mark(void *turn);           /* turns_mark(), for those who know no turns. */
-
 /* Writes its nodes, and where they are into `front` and `back`. 0 or a negative errno; then there
  * are none. */
 int device_make_nodes(struct device *device);

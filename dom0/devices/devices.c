@@ -38,11 +38,6 @@ static int store_write(void *context, const char *path, const char *value)
 
 const struct backend_store device_store = { .read = store_read, .write = store_write };
 
-void device_mark(void *turn)
-{
-    turns_mark(turn);
-}
-
 /* --- turns --- */
 
 /*

@@ -84,7 +84,7 @@ static int open(struct device *device, struct trouble *trouble)
     if (!disk->back)
         return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end",
                            words->partition);
-    blkback_on_work(disk->back, device_mark, &device->traffic, &device->guest->quota);
+    blkback_on_work(disk->back, turns_wake, &device->traffic, &device->guest->quota);
     return 0;
 }
 

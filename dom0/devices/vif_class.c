@@ -134,7 +134,7 @@ static int open(struct device *device, struct trouble *trouble)
                                : "vif %u: the bridge has no free port",
                            device->number);
     port->waker = &device->traffic;
-    port->wake = device_mark;
+    port->wake = turns_wake;
     return 0;
 }
 

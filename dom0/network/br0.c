@@ -10,11 +10,6 @@ static struct turn card_turn;
 static struct timer pace_timer;
 static struct turn pace_turn;
 
-static void mark(void *turn)
-{
-    turns_mark(turn);
-}
-
 static bool serve_card(void *owner, unsigned budget)
 {
     struct netport *card = owner;
@@ -32,7 +27,7 @@ static bool pace(void *unused, unsigned budget)
 static void call_at(uint64_t when)
 {
     if (!pace_timer.when || when < pace_timer.when)
-        timer_set(&pace_timer, when, mark, &pace_turn);
+        timer_set(&pace_timer, when, turns_wake, &pace_turn);
 }
 
 int br0_start(struct netport *card)
@@ -44,7 +39,7 @@ int br0_start(struct netport *card)
     error = turns_join(&pace_turn, TURN_PACE, 0, pace, NULL);
     if (error || !card) return error;
     card->waker = &card_turn;
-    card->wake = mark;
+    card->wake = turns_wake;
     error = turns_join(&card_turn, TURN_CARD, 0, serve_card, card);
     return error ? error : bridge_attach(&br0, card);
 }

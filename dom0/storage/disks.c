@@ -39,11 +39,6 @@ static bool serve(void *owner, unsigned budget)
     return disk->serve(disk, budget);
 }
 
-static void wake(void *waker)
-{
-    turns_mark(waker);
-}
-
 void disks_start(struct blockdev *disk)
 {
     struct gpt_disk source = { .read = read_sector, .context = disk };
@@ -57,7 +52,7 @@ void disks_start(struct blockdev *disk)
     }
     if (turns_join(&turn, TURN_DISK, 0, serve, disk) == 0) {
         disk->waker = &turn;
-        disk->wake = wake;
+        disk->wake = turns_wake;
     }
     mode = disk->flags & BLOCK_READ_ONLY ? ", read-only" : "";
     source.sectors = disk->sectors;
