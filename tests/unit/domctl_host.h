@@ -18,6 +18,7 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include "fail_host.h"
 
 #define NOT_THERE ((void *)0x666000)            /* can be neither read nor written */
 #define CONTINUED (-1000)                       /* to be made again: what the test answers then */
@@ -51,26 +52,6 @@ static size_t held;
 static struct xen_domctl op;
 static bool recursion;                          /* the next domain_pause makes a domctl itself */
 static long recursive_answer;
-
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
-{
-    place->count++;
-    return error;
-}
-int expected_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int refuse_others(int error)
-{
-    return error;
-}
 
 static bool is_there(uint64_t va)
 {

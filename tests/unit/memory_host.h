@@ -30,6 +30,7 @@
 #include "memory/heap.h"
 #include "memory/mmu.h"
 #include "memory/window.h"
+#include "fail_host.h"
 
 #define FRAMES 256
 /* Who owns what: a guest, dom0, another guest; device registers; nobody. */
@@ -89,55 +90,6 @@ int write_guest_u64(uint64_t va, uint64_t value)
 int write_guest_u32(uint64_t va, uint32_t value)
 {
     return copy_to_guest(VADDR(va), &value, 4);
-}
-
-/* --- refusals: what the last was about --- */
-
-static struct { unsigned int level, slot; uint64_t frame, value; bool entry; } about;
-
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
-{
-    about.frame = m.n;
-    about.level = level;
-    return fail_at(error, place);
-}
-int fail_value_at(int error, struct refusal *place, uint64_t value)
-{
-    about.value = value;
-    return fail_at(error, place);
-}
-int refuse_at(int status, struct refusal *place)
-{
-    return fail_at(status, place);
-}
-int refuse_value_at(int status, struct refusal *place, uint64_t value)
-{
-    return fail_at(status, place);
-}
-int about_value(int error, uint64_t value)
-{
-    about.value = value;
-    return error;
-}
-int about_entry(int error, mfn_t table, unsigned int level, unsigned int slot, uint64_t value)
-{
-    if (!about.entry) {
-        about.frame = table.n;
-        about.level = level;
-        about.slot = slot;
-        about.value = value;
-        about.entry = true;
-    }
-    return error;
-}
-int refuse_others(int error)
-{
-    return error;
 }
 
 static unsigned int warnings;

@@ -13,6 +13,7 @@
 #include "machine/apic.h"
 #include "machine/vectors.h"
 #include "memory/heap.h"
+#include "fail_host.h"
 
 struct acpi_facts acpi;
 static struct domain guest;
@@ -27,11 +28,6 @@ static size_t held, allocations_left;
 static void (*handlers[512])(void *arg);
 static void *arguments[512];
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
 void printk_at(int level, const char *format, ...)
 {
     said++;

@@ -24,6 +24,7 @@
 #include "lib/printk.h"
 #include "memory/access.h"
 #include "memory/heap.h"
+#include "fail_host.h"
 
 #define NOT_THERE 0x666000ul
 #define CONTINUED (-1000)                       /* to be made again: what the test answers then */
@@ -40,51 +41,12 @@ static __attribute__((noinline, unused)) as_called *as_called_by_a_guest(void *h
 static struct cpu cpu;
 
 static struct {
-    unsigned int refusals, others, continued;
+    unsigned int continued;
     unsigned int op, count;                     /* the hypercall that is to be made again */
     uint64_t arguments[6];
 } said;
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    said.refusals++;
-    return error;
-}
-int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
-{
-    return fail_at(error, place);
-}
-int fail_value_at(int error, struct refusal *place, uint64_t value)
-{
-    return fail_at(error, place);
-}
-int refuse_at(int status, struct refusal *place)
-{
-    return fail_at(status, place);
-}
-int refuse_frame_at(int status, struct refusal *place, mfn_t m)
-{
-    return fail_at(status, place);
-}
-int refuse_value_at(int status, struct refusal *place, uint64_t value)
-{
-    return fail_at(status, place);
-}
-int about_value(int error, uint64_t value)
-{
-    return error;
-}
-int expected_at(int error, struct refusal *place)
-{
-    return fail_at(error, place);
-}
 #ifndef HAS_HYPERCALLS                          /* the test is of entry/hypercall.c */
-int refuse_others(int error)
-{
-    said.others++;
-    return error;
-}
 long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t *arguments)
 {
     said.continued++;

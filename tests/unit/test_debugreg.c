@@ -20,6 +20,7 @@
 #include "entry/hypercall.h"
 #include "machine/io.h"
 #include "lib/layout.h"
+#include "fail_host.h"
 
 #define UNTOUCHED 0xddddul
 
@@ -27,12 +28,6 @@ static struct cpu cpu;
 static struct vcpu vcpu;
 static uint64_t hardware[8];
 static unsigned int moves;
-
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
 
 /* `mov %reg, %dr` faults here: what it would have done. */
 static void move_faults(int number, siginfo_t *info, void *context)

@@ -28,6 +28,7 @@
 #include "memory/access.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
+#include "fail_host.h"
 
 #define NOT_THERE 0x666000ul
 
@@ -39,20 +40,6 @@ static unsigned int references, put_references, audits, resets, registers;
 static char said[4096], of_domains[64];
 static struct { struct vcpu *who; struct domain *client; } work;
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int expected_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int refuse_others(int error)
-{
-    return error;
-}
 int copy_from_guest(void *to, vaddr_t from, size_t n)
 {
     if (from.a == NOT_THERE) return -EFAULT;

@@ -24,6 +24,7 @@
 #include "memory/heap.h"
 #include "memory/mmu.h"
 #include "memory/tlb.h"
+#include "fail_host.h"
 
 /* --- the hypervisor around it ----------------------------------------------------------------- */
 
@@ -35,31 +36,6 @@ static struct domain *by_id[DOMAINS];
 static size_t held;                             /* bytes of the heap */
 static unsigned int frames_held, shared_pages;
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int refuse_at(int status, struct refusal *place)
-{
-    return fail_at(status, place);
-}
-int refuse_frame_at(int status, struct refusal *place, mfn_t m)
-{
-    return fail_at(status, place);
-}
-int refuse_value_at(int status, struct refusal *place, uint64_t value)
-{
-    return fail_at(status, place);
-}
-int fail_value_at(int error, struct refusal *place, uint64_t value)
-{
-    return fail_at(error, place);
-}
-int about_value(int error, uint64_t value)
-{
-    return error;
-}
 void printk_at(int level, const char *format, ...)
 {
 }

@@ -19,6 +19,7 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "calls/reservation.h"
+#include "fail_host.h"
 
 #define GIB (1ul << 18)                         /* in frames */
 #define WRITE 35                                /* instructions that an element of the list takes */
@@ -31,11 +32,6 @@ static unsigned int written, bad_from = ~0u;
 struct boot_info boot_info;
 uint64_t max_frame, *m2p_table;
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
 int copy_from_guest(void *to, vaddr_t from, size_t n)
 {
     memcpy(to, (void *)from.a, n);
@@ -61,10 +57,6 @@ long memory_reservation(unsigned int op, uint64_t order, uint64_t arg)
 long memory_exchange(uint64_t arg)
 {
     return -ENOSYS;
-}
-int refuse_others(int error)
-{
-    return error;
 }
 
 int write_guest_u64(uint64_t va, uint64_t value)

@@ -34,11 +34,6 @@ static uint64_t unreadable, unwritable; /* the address of an argument */
 static struct msi asked;                /* of msi_setup */
 static int setup_error;
 
-int refuse_others(int error)
-{
-    return error;
-}
-
 int copy_from_guest(void *to, vaddr_t from, size_t n)
 {
     if (from.a == unreadable) return -EFAULT;

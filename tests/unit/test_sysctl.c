@@ -25,6 +25,7 @@
 #include "memory/heap.h"
 #include <xen/platform.h>
 #include <xen/sysctl.h>
+#include "fail_host.h"
 
 #define NOT_THERE ((void *)0x666000)            /* can be neither read nor written */
 
@@ -41,16 +42,6 @@ static struct { uint64_t seconds, system; uint32_t nanoseconds; unsigned int tim
 uint64_t max_frame = 0x12345;
 uint32_t cpus_online = 2;
 struct acpi_facts acpi;
-
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int refuse_others(int error)
-{
-    return error;
-}
 
 int copy_from_guest(void *to, vaddr_t from, size_t n)
 {

@@ -24,6 +24,7 @@
 #include "memory/mmu.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
+#include "fail_host.h"
 
 #define ALL   (MAX_DOMAINS * MAX_VCPUS)
 #define RW    (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
@@ -44,29 +45,6 @@ static unsigned int flushes, no_memory, lldts, selector;
 static int refs[HOST_FRAMES], bad_frame;
 static enum frame_type asked;
 
-int fail_at(int error, struct refusal *place)
-{
-    place->count++;
-    return error;
-}
-int fail_value_at(int error, struct refusal *place, uint64_t value)
-{
-    return fail_at(error, place);
-}
-int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)
-{
-    return fail_at(error, place);
-}
-
-static struct { uint64_t frame, value; unsigned int slot; } about;
-
-int about_entry(int error, mfn_t table, unsigned int level, unsigned int slot, uint64_t value)
-{
-    about.frame = table.n;
-    about.slot = slot;
-    about.value = value;
-    return error;
-}
 void tlb_flush_page(uint64_t va)
 {
     flushes++;
@@ -265,6 +243,7 @@ static void each_of_a_page_is_looked_at(void **state)
         for (unsigned int n = 0; n < 512; n++)
             assert_int_equal(page[n], P | S | DPL(3));
         page[slots[i]] = P | TYPE(12);
+        memset(&about, 0, sizeof(about));
         assert_false(segdesc_page_ok(MFN(GDT)));
         assert_int_equal(segdesc_refused(MFN(GDT)), -EINVAL);
         assert_true(about.frame == GDT && about.slot == slots[i] && about.value == (P | TYPE(12)));
