@@ -16,6 +16,7 @@
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/sched.h>
+#include "masked_host.h"
 
 #define GRANTS 100u
 
@@ -31,7 +32,6 @@ static struct {
     unsigned int sent;
 } port[8];
 static unsigned int bound, refused_bindings, refuse_binding;    /* the n-th next one fails */
-static bool events_are_masked;
 static unsigned int said;               /* on the console */
 
 void printk(const char *format, ...)
@@ -43,18 +43,6 @@ const char *errno_name(long error)
     return error == -22 ? "EINVAL" : "another";
 }
 
-bool events_save(void)
-{
-    bool was = events_are_masked;
-
-    events_are_masked = true;
-    return was;
-}
-
-void events_restore(bool was_masked)
-{
-    events_are_masked = was_masked;
-}
 void event_mask(evtchn_t number)
 {
     port[number].masked = true;
@@ -97,12 +85,12 @@ void event_unbind(evtchn_t number)
 /* What the hypervisor does when the front end notifies. */
 static void ring_bell(unsigned int number)
 {
-    bool masked = events_save();
+    bool was = events_save();
 
     assert_true(number && number < 8);
     if (port[number].handler && !port[number].masked)
         port[number].handler(number, port[number].data);
-    events_restore(masked);
+    events_restore(was);
 }
 
 /* --- grants ----------------------------------------------------------------------------------- */
@@ -276,7 +264,7 @@ static int store_read(void *context, const char *path, char *value, size_t size)
 static int store_write(void *context, const char *path, const char *value)
 {
     assert_ptr_equal(context, &nodes);
-    assert_false(events_are_masked);
+    assert_false(masked);
     if (refuse_write && --refuse_write == 0) return -28;
     set_node(path, value);
     if (strcmp(strrchr(path, '/'), "/state") == 0)
@@ -294,7 +282,7 @@ static void forget_all(void)
     memset(page, 0, sizeof page);
     nodes = said = copies = refused_bindings = refuse_binding = refuse_map = refuse_write = 0;
     states[0] = 0;
-    refuse_unmap = refuse_copies = events_are_masked = by_dma = false;
+    refuse_unmap = refuse_copies = masked = by_dma = false;
     bad_grant = UINT32_MAX;
 }
 

@@ -54,7 +54,7 @@ static void (*while_waiting)(void);
 
 static void disk_poll(struct blockdev *device)
 {
-    assert_true(events_are_masked);
+    assert_true(masked);
     polls++;
     if (while_waiting)
         while_waiting();
@@ -68,7 +68,7 @@ static blkif_sring_t *ring;
 
 void thread_yield(void)
 {
-    assert_false(events_are_masked);
+    assert_false(masked);
     assert_true(yields++ < 1000);
 }
 

@@ -18,9 +18,9 @@
 #include <pvguest/time.h>
 #include <pvguest/xenstore.h>
 #include <xen/io/xenbus.h>
+#include "masked_host.h"
 
 static unsigned int said;
-static bool events_are_masked;
 
 void printk(const char *format, ...)
 {
@@ -31,19 +31,6 @@ void printk(const char *format, ...)
 size_t strlcpy(char *to, const char *from, size_t size)
 {
     return (size_t)snprintf(to, size, "%s", from);
-}
-
-bool events_save(void)
-{
-    bool was = events_are_masked;
-
-    events_are_masked = true;
-    return was;
-}
-
-void events_restore(bool was_masked)
-{
-    events_are_masked = was_masked;
 }
 
 /* --- one event channel ------------------------------------------------------------------------ */
@@ -79,10 +66,10 @@ int event_send(evtchn_t number)
 
 static void ring_bell(void)
 {
-    events_are_masked = true;
+    masked = true;
     if (handler)
         handler(9, handler_data);
-    events_are_masked = false;
+    masked = false;
 }
 
 /* --- grants ----------------------------------------------------------------------------------- */
@@ -153,7 +140,7 @@ char *xs_read_node(xs_transaction t, const char *directory, const char *name)
 {
     char path[128];
 
-    assert_false(events_are_masked);
+    assert_false(masked);
     snprintf(path, sizeof path, "%s/%s", directory, name);
     return value_of(path) ? strdup(value_of(path)) : ERR_PTR(-2);
 }
@@ -173,7 +160,7 @@ int xs_printf(xs_transaction t, const char *directory, const char *name, const c
     char path[128], value[64];
     va_list arguments;
 
-    assert_false(events_are_masked);
+    assert_false(masked);
     va_start(arguments, format);
     vsnprintf(value, sizeof value, format, arguments);
     va_end(arguments);
@@ -198,7 +185,7 @@ uint64_t now_ns(void)
 
 void thread_sleep(uint64_t ns)
 {
-    assert_false(events_are_masked);
+    assert_false(masked);
     assert_true(ns && sleeps++ < 100000);
     clock_ns += ns;
     if (back_end)
@@ -235,7 +222,7 @@ static void forget_all(const char *front, const char *back)
     nodes = said = sent = sleeps = 0;
     states[0] = stuck_before = 0;
     refused_node = NULL;
-    refuse_port = events_are_masked = false;
+    refuse_port = masked = false;
     clock_ns = 5;
     grants_left = GRANTS;
     assert_int_equal(granted, 0);

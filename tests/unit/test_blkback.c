@@ -461,7 +461,7 @@ static void requests_from_before_the_binding(void **state)
     put(request_of(BLKIF_OP_READ, 1, 1));
     connect();
     assert_int_equal(pending_count, 1);
-    assert_false(events_are_masked);
+    assert_false(masked);
     assert_int_equal(ring->req_event, 2);       /* and the next one shall ring */
 }
 
@@ -487,7 +487,7 @@ static void connections_that_fail(void **state)
         blkback_changed(back);
         assert_string_equal(states, "56");
         assert_int_equal(rings_mapped + bound, 0);
-        assert_false(events_are_masked);
+        assert_false(masked);
     }
     assert_int_equal(refused_bindings, 1);
 }

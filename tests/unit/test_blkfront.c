@@ -52,10 +52,10 @@ static void submit(unsigned int number, enum block_operation operation, unsigned
     if (!segments)
         request[number].sectors = 5;
     result[number] = 1;
-    events_are_masked = true;
+    masked = true;
     block_submit(&disk.device, &request[number]);
     block_kick(&disk.device);
-    events_are_masked = false;
+    masked = false;
 }
 
 /* --- the back end ----------------------------------------------------------------------------- */

@@ -15,23 +15,12 @@
 #include <drivers/block.h>
 #include <pvguest/events.h>
 #include <pvguest/sched.h>
+#include "masked_host.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static bool masked;
 static unsigned yields;
 
-bool events_save(void)
-{
-    bool was = masked;
-
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
-}
 void vcpu_yield(void)
 {
     assert_false(masked);

@@ -16,11 +16,11 @@
 #include "dom0/storage/disks.h"
 #include "gpt_host.h"
 #include "dom0/turns.h"
+#include "masked_host.h"
 
 /* --- the SDK ---------------------------------------------------------------------------------- */
 
 static char said[200];
-static bool masked;
 static unsigned yields;
 
 void printk(const char *format, ...)
@@ -38,16 +38,6 @@ const char *errno_name(long error)
            : error == -ENODEV ? "ENODEV"
            : error == -EIO    ? "EIO"
                               : "another";
-}
-bool events_save(void)
-{
-    bool was = masked;
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
 }
 
 void vcpu_yield(void)

@@ -276,7 +276,7 @@ static void frames_from_before_the_binding(void **state)
     netback_changed(back);
     assert_int_equal(got_count, 1);
     assert_answer(0, 4, NETIF_RSP_OKAY);
-    assert_false(events_are_masked);
+    assert_false(masked);
 }
 
 static void what_the_front_end_takes(void **state)
@@ -331,7 +331,7 @@ static void connections_that_fail(void **state)
         netback_changed(back);
         assert_string_equal(states, "56");
         assert_int_equal(rings_mapped + bound, 0);
-        assert_false(events_are_masked);
+        assert_false(masked);
         ring_bell(1);
         assert_int_equal(copies, 0);
     }

@@ -17,6 +17,7 @@
 #include <pvguest/sched.h>
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
+#include "masked_host.h"
 
 #define PORT     7u
 #define PATIENCE 102u /* polls of 10 ms, until more than a second is over */
@@ -27,7 +28,7 @@
 static struct start_info info;
 struct start_info *start_info = &info;
 static struct xencons_interface *ring; /* where the guest has mapped it */
-static bool refuse_map, masked;
+static bool refuse_map;
 static uint64_t now;
 static unsigned int sent, polls, wakes, sleeps, cleared;
 static size_t daemon_takes; /* at each poll, or each so-manieth */
@@ -41,16 +42,6 @@ static jmp_buf end;
 uint64_t now_ns(void)
 {
     return now;
-}
-bool events_save(void)
-{
-    bool was = masked;
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
 }
 int event_send(evtchn_t port)
 {

@@ -13,25 +13,15 @@
 #include <cmocka.h>
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
+#include "masked_host.h"
 
 #define FRAMES 3u                       /* of the table: 1,536 references */
 #define AREA ((uint8_t *)0xa0000000)
 
 static _Alignas(4096) grant_entry_v1_t table[FRAMES * 512];
-static bool masked, refuse_map_frames;
+static bool refuse_map_frames;
 static int refuse_query, refuse_setup;
 static unsigned int max_frames = FRAMES;
-
-bool events_save(void)
-{
-    bool was = masked;
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
-}
 
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
                  int *errors)

@@ -12,19 +12,7 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/mm.h>
-
-static bool masked;
-
-bool events_save(void)
-{
-    bool was = masked;
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
-}
+#include "masked_host.h"
 
 static jmp_buf panicked;
 static bool may_panic;

@@ -16,13 +16,13 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include "drivers/hw/virtio.h"
+#include "masked_host.h"
 
 unsigned allocations_until_failure;
 
 /* --- the SDK and the bus ---------------------------------------------------------------------- */
 
 static unsigned int said;
-static bool masked;
 
 void printk(const char *format, ...)
 {
@@ -31,16 +31,6 @@ void printk(const char *format, ...)
 const char *errno_name(long error)
 {
     return "ERROR";
-}
-bool events_save(void)
-{
-    bool was = masked;
-    masked = true;
-    return was;
-}
-void events_restore(bool was)
-{
-    masked = was;
 }
 
 static void *a_page(void)
