@@ -15,6 +15,7 @@
 #include "machine/dump.h"
 #include "memory/mmu.h"
 #include <xen/sched.h>
+#include "steps_host.h"
 
 _Alignas(4096) char host_ram[4096];
 char host_frames[64], host_m2p[8];
@@ -22,22 +23,6 @@ struct cpu boot_cpu;
 static struct domain running_domain;
 static struct vcpu running;
 static jmp_buf machine_ended;
-
-static char steps[4096];
-static __attribute__((format(printf, 1, 2))) void step(const char *format, ...)
-{
-    size_t length = strlen(steps);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(steps + length, sizeof(steps) - length, format, args);
-    va_end(args);
-}
-static void done(const char *want)
-{
-    assert_string_equal(steps, want);
-    *steps = '\0';
-}
 
 /* A stage that takes several turns. */
 static const char *slow;

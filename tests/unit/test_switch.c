@@ -13,6 +13,7 @@
 #include "memory/tlb.h"
 #include "memory/window.h"
 #include "faults_host.h"
+#include "steps_host.h"
 
 #define DATA 0x2b                               /* a selector that the host has */
 #define NONE 0x1234                             /* one that it has not */
@@ -26,24 +27,6 @@ static struct vcpu_info infos[2];
 static _Alignas(64) uint8_t areas[2][16384];
 static uint64_t gdt_page[512], fs_base, gs_base, tsc_aux, real_fs;
 static int gs_loads;
-
-/* --- what was done --- */
-
-static char steps[2000];
-static __attribute__((format(printf, 1, 2))) void step(const char *format, ...)
-{
-    size_t length = strlen(steps);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(steps + length, sizeof(steps) - length, format, args);
-    va_end(args);
-}
-static void done(const char *want)
-{
-    assert_string_equal(steps, want);
-    *steps = '\0';
-}
 
 static uint64_t *msr_of(uint32_t number)
 {

@@ -12,6 +12,7 @@
 #include "memory/frame.h"
 #include <xen/nmi.h>
 #include <xen/sched.h>
+#include "steps_host.h"
 
 static struct domain control, guest;
 static struct vcpu vcpus[4], controls;
@@ -23,26 +24,6 @@ static uint64_t now;
 static uint64_t ports_there, ports_pending;     /* a bit each */
 static int context_error;
 static unsigned int writables;
-
-/* --- what was done --- */
-
-static char steps[4096];
-
-static __attribute__((format(printf, 1, 2))) void step(const char *format, ...)
-{
-    size_t length = strlen(steps);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(steps + length, sizeof(steps) - length, format, args);
-    va_end(args);
-}
-
-static void done(const char *want)
-{
-    assert_string_equal(steps, want);
-    *steps = '\0';
-}
 
 uint64_t now_ns(void)
 {
