@@ -17,16 +17,12 @@ struct writing {
 void device_node(struct writing *writing, const char *directory, const char *key,
                  const char *format, ...)
 {
-    char value[128], path[96];
     va_list arguments;
-    int size;
 
+    if (writing->error) return;
     va_start(arguments, format);
-    size = vsnprintf(value, sizeof(value), format, arguments);
+    writing->error = xs_vprintf(writing->transaction, directory, key, format, arguments);
     va_end(arguments);
-    snprintf(path, sizeof(path), "%s/%s", directory, key);
-    if (!writing->error)
-        writing->error = xs_write(writing->transaction, path, value, (size_t)size);
 }
 
 /* Owner first; the other may read. */

@@ -148,18 +148,26 @@ char *xs_read_node(xs_transaction t, const char *directory, const char *node)
     return xs_read(t, path, NULL);
 }
 
-int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
+int xs_vprintf(xs_transaction t, const char *directory, const char *node, const char *format,
+               va_list arguments)
 {
     char path[256], value[512];
-    va_list arguments;
-    int length;
+    int length = vsnprintf(value, sizeof(value), format, arguments);
 
-    va_start(arguments, format);
-    length = vsnprintf(value, sizeof(value), format, arguments);
-    va_end(arguments);
     if ((size_t)length >= sizeof(value) || join_path(path, sizeof(path), directory, node))
         return refused(-E2BIG);
     return xs_write(t, path, value, (size_t)length);
+}
+
+int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
+{
+    va_list arguments;
+    int error;
+
+    va_start(arguments, format);
+    error = xs_vprintf(t, directory, node, format, arguments);
+    va_end(arguments);
+    return error;
 }
 
 int xs_write_for(domid_t reader, const char *path, const char *format, ...)

@@ -11,6 +11,7 @@
 #ifndef PVGUEST_XENSTORE_H
 #define PVGUEST_XENSTORE_H
 
+#include <stdarg.h>
 #include <pvguest/xen.h>
 #include <pvguest/list.h>
 #include <pvguest/thread.h>
@@ -48,6 +49,8 @@ char *xs_domain_path(domid_t domid);
 char *xs_read_node(xs_transaction t, const char *directory, const char *node);
 int xs_printf(xs_transaction t, const char *directory, const char *node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+int xs_vprintf(xs_transaction t, const char *directory, const char *node, const char *format,
+               va_list arguments) __attribute__((format(printf, 4, 0)));
 /* Writes a node of our own that the domain `reader` may read (a domain's nodes are otherwise its
  * own and dom0's to see). */
 int xs_write_for(domid_t reader, const char *path, const char *format, ...)
