@@ -44,9 +44,6 @@ void vcpu_mark_event_pending(struct vcpu *v);              /* upcall pending; wa
  * there is more. */
 int events_destroy(struct domain *d) must_check;
 
-/* A guest binds PIRQ to a port and back; domain/physdev.c. Port 0: unbind. */
-void event_pirq_closed(struct domain *d, uint32_t pirq);
-
 void vcpu_stop_polling(struct vcpu *v);     /* forget SCHEDOP_poll: its timer and its ports */
 
 /* Is this port of d bound to anything? (debug keys, SCHEDOP_poll) */

@@ -242,10 +242,6 @@ static mfn_t alloc(struct domain_memory *d, unsigned int order, unsigned int add
     return m;
 }
 
-mfn_t domain_alloc_frame(struct domain_memory *d)
-{
-    return alloc(d, 0, 0, false);
-}
 mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
 {
     return alloc(d, order, address_bits, false);

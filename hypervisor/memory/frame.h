@@ -84,10 +84,8 @@ void frame_finish(struct frame *f, enum pt_result r);
 /* PT_REFUSED, PT_BUSY, PT_FULL as an errno; level: of the page table that it was to be, or 0 */
 int frame_type_error(enum pt_result r, mfn_t m, unsigned int level);
 
-/* Frames for domains: zeroed, in the domain's allotment. INVALID_MFN: none left, or over max_pages.
- * M2P is the caller's. */
-mfn_t domain_alloc_frame(struct domain_memory *d);
-/* contiguous, aligned */
+/* Frames for domains: contiguous, aligned, zeroed, in the domain's allotment. INVALID_MFN: none
+ * left, or over max_pages. M2P is the caller's. */
 mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);
 /* d is about to give as many back */
 mfn_t domain_swap_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);

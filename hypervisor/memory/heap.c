@@ -9,7 +9,7 @@
  * nothing else.
  *
  * The heap hands out what nobody can reach any more: each frame remembers when it was let go, and
- * the allocation flushes TLBs that may be older (I9). It does not clear frames: domain_alloc_frame
+ * the allocation flushes TLBs that may be older (I9). It does not clear frames: domain_alloc_frames
  * and hv_alloc_pages do.
  */
 #include "memory/heap.h"
