@@ -56,9 +56,9 @@ class LinuxBox(dom0.Dom0):
 
     def shell(self, name, line, timeout=60):
         """Runs a line in the guest's shell on hvc0; returns what it printed, less what the kernel
-        said meanwhile."""
+        said meanwhile, first or last or in between."""
         return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?",
-                      "", super().shell(name, line, timeout), flags=re.M)
+                      "", super().shell(name, line, timeout), flags=re.M).strip("\n")
 
 
 class Shared:
