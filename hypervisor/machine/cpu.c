@@ -12,6 +12,7 @@
 #include "machine/segments.h"
 
 struct cpu boot_cpu;
+struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 uint32_t cpus_online = 1;
 uint64_t host_cr4;
 uint64_t xsave_mask;
@@ -127,6 +128,11 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     wrmsr(MSR_PAT, XEN_MSR_PAT);
     /* SYSENTER is a #GP, which the guest gets */
     wrmsr(MSR_SYSENTER_CS, 0);
+}
+
+void cpu_reschedule(struct cpu *cpu)
+{
+    cpu->work |= WORK_RESCHEDULE;
 }
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)

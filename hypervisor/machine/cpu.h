@@ -65,7 +65,14 @@ struct cpu {
 };
 
 extern struct cpu boot_cpu;
+/* by id, without holes: cpus[0] is boot_cpu */
+extern struct cpu *cpus[MAX_CPUS];
 extern uint32_t cpus_online;
+#define for_each_cpu(cpu) \
+    for (uint32_t cpu_id_ = 0; cpu_id_ < cpus_online && ((cpu) = cpus[cpu_id_]); cpu_id_++)
+
+/* Somebody else should perhaps run on it: it comes to schedule() before it enters a guest again. */
+void cpu_reschedule(struct cpu *cpu);
 
 /* What else a CPU needs, page-aligned: its ring-0 stack, a page for each IST stack, its page of the
  * GDT. */
