@@ -69,7 +69,11 @@ static void show_times(struct domain *d)
 
 static void show_idle(void)
 {
-    printk("idle %lu ms of %lu ms", cpu_idle_time() / 1000000, now_ns() / 1000000);
+    struct cpu *cpu;
+
+    for_each_cpu (cpu)
+        printk("cpu %u: idle %lu ms of %lu ms", cpu->id, cpu_idle_time(cpu) / 1000000,
+               now_ns() / 1000000);
 }
 
 static void memory(void)

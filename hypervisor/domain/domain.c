@@ -177,6 +177,7 @@ static int stop(struct domain *d)
     d->memory.closed = true;
     domain_reconsider(d);
     watchdogs_stop(d);
+    policy_domain_end(d);
     for_each_vcpu (v, d) {
         vcpu_timers_stop(v);
         vcpu_stop_polling(v);
@@ -210,6 +211,7 @@ static int free_vcpus(struct domain *d)
 
     for_each_vcpu (v, d) {
         d->vcpus[v->id] = NULL;
+        policy_vcpu_end(v);
         vcpu_free(v);
         spend(COST_FRAME * 4);
         if (spent()) return -ERESTART;

@@ -117,7 +117,8 @@ struct domain {
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */
 
-    struct share share;             /* of the CPU (lib/share.h) */
+    struct share share;             /* of the CPUs (lib/share.h) */
+    struct timer cap_period;        /* at its end there is a new budget (domain/policy.c) */
     /* of ring 0 on its behalf while none of its vCPUs was running */
     uint64_t cpu_time_ns;
     uint32_t vcpu_count;            /* XEN_DOMCTL_max_vcpus */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fair, and preemptive: whose turn it is, lib/share.c says: by domain, then by vCPU, who had least;
- * for a slice at most if others wait. Who wakes up from sleep and had less than who runs, runs at
- * once, so I/O is answered without delay.
+ * for a slice at most if others wait. Who wakes up from sleep and had less than somebody who runs,
+ * runs at once, so I/O is answered without delay: on a CPU that idles, best where it ran last, or
+ * instead of who had most of those on a few CPUs.
  *
  * Every nanosecond of a CPU is charged: to the vCPU that runs, to the domain that ring 0 works for
  * meanwhile (its timers, the switches that its comings and goings cost), or to nobody while nobody
  * runs.
  *
- * Lock: runqueue_lock. Everything here is O(log n).
+ * Lock: the policy's own, for the machine's queue and each CPU's account. No step is more than
+ * O(log n) in vCPUs; each wake-up looks at LOOKS CPUs at most, each end of slices at all.
  */
 #include "domain/policy.h"
 #include "domain/domain.h"
@@ -16,18 +18,31 @@
 #include "domain/timers.h"
 
 #define SLICE_NS        10000000ul
+#define LOOKS           16u
+/* each end of slices is so much later for each CPU: what looking at them costs stays small */
+#define LOOK_NS         10000ul
+
+/* A domain with a cap has a budget for each period. It is looked at so often, at least, when it
+ * nears its end: what is used beyond it is missing in the next one. */
+#define PERIOD_NS       30000000ul
+#define BUDGET_LOOK_NS  100000ul
 
 /* The control domain works for all others. With twice the share of one it keeps up where they all
  * want something of it, and where one has it work without end, it leaves a neighbour a quarter of
  * the CPU and not less. */
 #define CONTROL_WEIGHT (2 * SHARE_WEIGHT)
+#define NEVER          UINT64_MAX
 
-/* Who has the CPU; `current`, that is whose state is loaded, may have left it idle. NULL: nobody
- * has. */
-static struct vcpu *running(const struct cpu *cpu)
+struct policy policy = { .lock = SPINLOCK(LOCK_RUNQUEUE) };
+
+static struct vcpu *vcpu_of(struct turn *t)
 {
-    return cpu->runqueue.running ? container_of(cpu->runqueue.running, struct vcpu, sched.turn)
-                                 : NULL;
+    return container_of(t, struct vcpu, sched.turn);
+}
+
+static struct domain *domain_with(struct share *s)
+{
+    return container_of(s, struct domain, share);
 }
 
 /* ---- who pays ---- */
@@ -36,36 +51,42 @@ static struct vcpu *running(const struct cpu *cpu)
  * others, who runs sees as time he waited. */
 static void account(struct cpu *cpu, uint64_t now)
 {
-    struct runqueue *q = &cpu->runqueue;
-    struct vcpu *v = running(cpu);
     uint64_t ns = now - cpu->since;
 
-    lock_needed(&cpu->runqueue_lock);
+    lock_needed(&policy.lock);
     cpu->since = now;
-    if (!v) {
+    if (!cpu->runs) {
         cpu->idle_ns += ns;
     } else if (likely(!cpu->payer)) {
-        run_charge(q, ns);
+        run_charge(&policy.queue, cpu->runs, ns);
     } else {
-        share_charge(q, &cpu->payer->share, ns);
+        struct vcpu_runstate_info *info = &vcpu_of(cpu->runs)->sched.runstate;
+
+        share_charge(&policy.queue, &cpu->payer->share, ns);
         cpu->payer->cpu_time_ns += ns;
-        v->sched.runstate.time[RUNSTATE_runnable] += ns;
-        v->sched.runstate.state_entry_time += ns;
+        info->time[RUNSTATE_runnable] += ns;
+        info->state_entry_time += ns;
     }
+}
+
+/* Who runs may have had much since he was last charged. */
+static void account_if_late(struct cpu *cpu, uint64_t now)
+{
+    if (cpu->runs && now - cpu->since > GRANULARITY_NS)
+        account(cpu, now);
 }
 
 void time_goes_to(struct domain *d, uint64_t now)
 {
     struct cpu *cpu = this_cpu();
-    const struct vcpu *v = running(cpu);
 
-    if (!v || v->domain == d)
+    if (!cpu->runs || vcpu_of(cpu->runs)->domain == d)
         d = NULL;
     if (d == cpu->payer) return;
-    spin_lock(&cpu->runqueue_lock);
+    spin_lock(&policy.lock);
     account(cpu, now);
-    spin_unlock(&cpu->runqueue_lock);
     cpu->payer = d;
+    spin_unlock(&policy.lock);
 }
 
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
@@ -78,84 +99,259 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
         domain_put(d);
         d = NULL;
     }
-    spin_lock(&cpu->runqueue_lock);
+    spin_lock(&policy.lock);
     account(cpu, now_ns());
     v->sched.client = d;
     v->sched.client_since = ran;
-    if (run_for(&cpu->runqueue, d ? &d->share : NULL))
-        cpu->work |= WORK_RESCHEDULE;
-    spin_unlock(&cpu->runqueue_lock);
+    if (run_for(&policy.queue, &v->sched.turn, cpu->id, d ? &d->share : NULL))
+        cpu_reschedule(cpu);
+    spin_unlock(&policy.lock);
     if (before)
         domain_put(before);
     return ran - since;
 }
 
-void domain_set_weight(struct domain *d, uint32_t weight)
+/* What was, by what was agreed then. */
+static void account_all(uint64_t now)
 {
-    struct cpu *cpu = this_cpu();
+    struct cpu *cpu;
 
-    spin_lock(&cpu->runqueue_lock);
-    account(cpu, now_ns());         /* what was, by the old one */
-    d->share.weight = weight;
-    spin_unlock(&cpu->runqueue_lock);
+    for_each_cpu (cpu)
+        if (cpu->runs)
+            account(cpu, now);
 }
 
-/* ONE_CPU: a sum, or by number. */
-uint64_t cpu_idle_time(void)
+void domain_set_weight(struct domain *d, uint32_t weight)
 {
-    return boot_cpu.idle_ns + (boot_cpu.runqueue.running ? 0 : now_ns() - boot_cpu.since);
+    spin_lock(&policy.lock);
+    account_all(now_ns());
+    d->share.weight = weight;
+    spin_unlock(&policy.lock);
+}
+
+uint64_t cpu_idle_time(const struct cpu *cpu)
+{
+    return cpu->idle_ns + (cpu->runs ? 0 : now_ns() - cpu->since);
+}
+
+/* ---- where who waits could run ---- */
+
+static void slices_end_by(uint64_t time)
+{
+    if (!timer_armed(&policy.slices) || time < policy.slices.node.key)
+        timer_set(&policy.slices, time);
+}
+
+/* Where t ran last, if that one idles. */
+static struct cpu *idle_cpu(const struct turn *t)
+{
+    uint32_t id = t->last;
+
+    if (!cpumask_has(&policy.idle, id) || !run_may(&policy.queue, t, id)) {
+        if (likely(!t->lane)) {
+            id = cpumask_first_of(&policy.idle, &policy.idle);
+        } else {
+            struct cpumask allowed = policy.idle;
+            while ((id = cpumask_first_of(&allowed, &allowed)) < MAX_CPUS &&
+                   !run_may(&policy.queue, t, id))
+                cpumask_drop(&allowed, id);
+        }
+    }
+    return id < MAX_CPUS ? cpus[id] : NULL;
+}
+
+/* Of some CPUs, from where t ran last on: whose runner had most, and more than t by enough. One who
+ * was asked to choose again does so without us. */
+static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
+{
+    uint64_t most = GRANULARITY_NS;
+    struct cpu *found = NULL;
+    uint32_t id = t->last, looks = 0;
+
+    for (uint32_t i = 0; i < cpus_online && looks < LOOKS; i++, id++) {
+        if (id >= cpus_online)
+            id = 0;
+        if (!cpumask_has(&policy.present, id) || !run_may(&policy.queue, t, id))
+            continue;
+        struct cpu *cpu = cpus[id];
+        looks++;
+        if (!cpu->runs || (cpu->work & WORK_RESCHEDULE))
+            continue;
+        account_if_late(cpu, now);
+        uint64_t ahead = run_ahead(cpu->runs, t);
+        if (ahead > most) {
+            most = ahead;
+            found = cpu;
+        }
+    }
+    return found;
+}
+
+/* t has come to wait, or waits for something more urgent: some CPU looks at it, now or soon. */
+static void find_cpu(struct turn *t, uint64_t now)
+{
+    struct cpu *cpu;
+
+    if (unlikely(t->share->parked)) return;
+    cpu = idle_cpu(t);
+    if (cpu)
+        cpumask_drop(&policy.idle, cpu->id);
+    else
+        cpu = richest_cpu(t, now);
+    if (cpu)
+        cpu_reschedule(cpu);
+    else
+        slices_end_by(now + SLICE_NS);
+}
+
+/* ---- caps ---- */
+
+static bool spent_its_budget(const struct share *s)
+{
+    return unlikely(s->cap) && s->budget <= 0;
+}
+
+static int64_t budget_of(const struct share *s)
+{
+    return (int64_t)(PERIOD_NS / 100 * s->cap);
+}
+
+/* When it may have come to its end, on as many CPUs as it can be. */
+static uint64_t next_look(struct share *s, uint64_t now)
+{
+    uint64_t most = MIN(domain_with(s)->vcpu_count, cpus_online);
+
+    return now + MAX((uint64_t)s->budget / most, BUDGET_LOOK_NS);
+}
+
+/* Those who wait change places: at most as many as a domain has vCPUs. */
+static void set_parked(struct domain *d, bool parked)
+{
+    uint64_t waited = 0;
+    struct vcpu *v;
+
+    for_each_vcpu (v, d)
+        if (v->sched.turn.lane && policy_waits(&v->sched.turn)) {
+            run_leave(&policy.queue, &v->sched.turn);
+            waited |= 1ul << v->id;
+        }
+    share_park(&policy.queue, &d->share, parked);
+    for_each_vcpu (v, d)
+        if (waited >> v->id & 1)
+            run_wait(&policy.queue, &v->sched.turn);
+}
+
+static void park(struct domain *d)
+{
+    struct vcpu *v;
+
+    set_parked(d, true);
+    for_each_vcpu (v, d)
+        if (v->sched.turn.on)
+            cpu_reschedule(v->sched.turn.on);
+}
+
+static void unpark(struct domain *d, uint64_t now)
+{
+    struct vcpu *v;
+
+    set_parked(d, false);
+    for_each_vcpu (v, d)
+        if (policy_waits(&v->sched.turn))
+            find_cpu(&v->sched.turn, now);
+}
+
+/* What it did not use is lost, what it used too much is missing. Who used nothing needs no more
+ * periods until he runs. */
+static void period_ended(void *arg)
+{
+    struct domain *d = arg;
+    struct share *s = &d->share;
+    uint64_t now = now_ns(), next = d->cap_period.node.key + PERIOD_NS;
+    bool used;
+    struct vcpu *v;
+
+    spin_lock(&policy.lock);
+    for_each_vcpu (v, d)
+        if (v->sched.turn.on)
+            account(v->sched.turn.on, now);
+    used = s->budget < budget_of(s);
+    s->budget = MIN(s->budget + budget_of(s), budget_of(s));
+    if (s->parked && s->budget > 0)
+        unpark(d, now);
+    spin_unlock(&policy.lock);
+    if (used)
+        timer_set(&d->cap_period, next > now ? next : now + PERIOD_NS);
+}
+
+/* Its vCPUs that run are looked at by its new budget. */
+void domain_set_cap(struct domain *d, uint32_t percent)
+{
+    uint64_t now = now_ns();
+    struct vcpu *v;
+
+    spin_lock(&policy.lock);
+    account_all(now);
+    d->share.cap = percent;
+    d->share.budget = budget_of(&d->share);
+    if (d->share.parked)
+        unpark(d, now);
+    for_each_vcpu (v, d)
+        if (v->sched.turn.on)
+            cpu_reschedule(v->sched.turn.on);
+    spin_unlock(&policy.lock);
 }
 
 /* ---- who waits ---- */
 
-static void begin_slice(struct cpu *cpu, uint64_t now)
-{
-    if (!timer_armed(&cpu->slice))
-        timer_set(&cpu->slice, now + SLICE_NS);
-}
-
-/* Under the lock: who runs may have had much since he was last charged. */
-static void account_if_late(struct cpu *cpu, uint64_t now)
-{
-    if (cpu->runqueue.running && now - cpu->since > GRANULARITY_NS)
-        account(cpu, now);
-}
-
-/* ONE_CPU: always this CPU's queue. Each vCPU needs one, and idle CPUs take from others. */
 void policy_enqueue(struct vcpu *v, uint64_t now)
 {
-    struct cpu *cpu = this_cpu();
+    struct turn *t = &v->sched.turn;
 
-    spin_lock(&cpu->runqueue_lock);
-    account_if_late(cpu, now);
-    run_wait(&cpu->runqueue, &v->sched.turn);
-    spin_unlock(&cpu->runqueue_lock);
-    if (run_urgent(&cpu->runqueue, &v->sched.turn))
-        cpu->work |= WORK_RESCHEDULE;
-    else
-        begin_slice(cpu, now);
+    spin_lock(&policy.lock);
+    account_if_late(this_cpu(), now);
+    run_wait(&policy.queue, t);
+    find_cpu(t, now);
+    spin_unlock(&policy.lock);
 }
 
 void policy_dequeue(struct vcpu *v, uint64_t now)
 {
-    struct cpu *cpu = this_cpu();
-
-    spin_lock(&cpu->runqueue_lock);
-    account_if_late(cpu, now);
-    run_leave(&cpu->runqueue, &v->sched.turn);
-    spin_unlock(&cpu->runqueue_lock);
+    spin_lock(&policy.lock);
+    account_if_late(this_cpu(), now);
+    run_leave(&policy.queue, &v->sched.turn);
+    spin_unlock(&policy.lock);
 }
 
 void policy_hurry(struct vcpu *v)
 {
-    struct cpu *cpu = this_cpu();
+    struct turn *t = &v->sched.turn;
 
-    if (likely(!v->sched.client) || !policy_waits(&v->sched.turn)) return;
-    spin_lock(&cpu->runqueue_lock);
-    run_hurry(&cpu->runqueue, &v->sched.turn);
-    spin_unlock(&cpu->runqueue_lock);
-    if (run_urgent(&cpu->runqueue, &v->sched.turn))
-        cpu->work |= WORK_RESCHEDULE;
+    if (likely(!v->sched.client) || !policy_waits(t)) return;
+    spin_lock(&policy.lock);
+    run_hurry(&policy.queue, t);
+    find_cpu(t, now_ns());
+    spin_unlock(&policy.lock);
+}
+
+void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
+{
+    struct turn *t = &v->sched.turn;
+    bool waits;
+
+    spin_lock(&policy.lock);
+    v->sched.affinity = *allowed;
+    waits = policy_waits(t);
+    if (waits)
+        run_leave(&policy.queue, t);
+    run_keep(&policy.queue, t, allowed, &policy.present);
+    if (waits) {
+        run_wait(&policy.queue, t);
+        find_cpu(t, now_ns());
+    }
+    if (t->on && !run_may(&policy.queue, t, t->on->id))
+        cpu_reschedule(t->on);
+    spin_unlock(&policy.lock);
 }
 
 /* ---- who runs ---- */
@@ -166,59 +362,141 @@ void vcpu_yield(void)
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
+static bool may_stay(const struct cpu *cpu, const struct turn *t)
+{
+    return !t->share->parked && !spent_its_budget(t->share) && run_may(&policy.queue, t, cpu->id);
+}
+
+static struct turn *choose(struct cpu *cpu, bool stays, bool yields)
+{
+    struct turn *was = cpu->runs, *next;
+
+    if (stays && likely(may_stay(cpu, was))) {
+        next = run_next(&policy.queue, was, cpu->id, yields);
+    } else {
+        if (stays)
+            run_wait(&policy.queue, was);
+        next = run_pick(&policy.queue, cpu->id);
+    }
+    while (next && spent_its_budget(next->share)) {
+        park(domain_with(next->share));
+        run_wait(&policy.queue, next);
+        next = run_pick(&policy.queue, cpu->id);
+    }
+    return next;
+}
+
+/* With a cap the budget may be at its end before the slice is. */
+static void begins(const struct cpu *cpu, const struct turn *t, uint64_t now)
+{
+    struct domain *d;
+
+    if (run_first(&policy.queue, cpu->id))
+        slices_end_by(now + SLICE_NS);
+    if (likely(!t->share->cap)) return;
+    d = domain_with(t->share);
+    if (!timer_armed(&d->cap_period))
+        timer_set(&d->cap_period, now + PERIOD_NS);
+    slices_end_by(next_look(t->share, now));
+}
+
 struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now)
 {
-    struct runqueue *q = &cpu->runqueue;
+    struct turn *was = cpu->runs, *next;
     bool yields = cpu->yielded;
-    struct turn *next = q->running;
 
     cpu->yielded = false;
-    spin_lock(&cpu->runqueue_lock);
+    spin_lock(&policy.lock);
     account(cpu, now);
-    if (next && stays) {
-        if (run_others_wait(q))
-            next = run_next(q, yields);
+    if (was)
+        was->on = NULL;
+    next = choose(cpu, stays && was, yields);
+    cpu->runs = next;
+    if (next) {
+        cpumask_drop(&policy.idle, cpu->id);
+        next->on = cpu;
+        next->last = cpu->id;
+        begins(cpu, next, now);
     } else {
-        if (next)
-            run_stop(q);
-        next = run_pick(q);
+        cpumask_add(&policy.idle, cpu->id);
     }
-    spin_unlock(&cpu->runqueue_lock);
-    if (next && run_others_wait(q))
-        begin_slice(cpu, now);
-    return next ? container_of(next, struct vcpu, sched.turn) : NULL;
+    /* Other CPUs idle while he waits only if they could not have run the others. */
+    if (unlikely(policy.queue.kept) && was && was != next && policy_waits(was))
+        find_cpu(was, now);
+    spin_unlock(&policy.lock);
+    return next ? vcpu_of(next) : NULL;
 }
 
-/* The timer is not moved with every switch; so when it fires, the slice of who runs may have begun
- * only now. */
-static void slice_ended(void *arg)
+/* NEVER: nobody waits for that CPU, and who runs has no cap. */
+static uint64_t slice_end(struct cpu *cpu, uint64_t now)
 {
-    struct cpu *cpu = arg;
-    uint64_t end;
+    uint64_t end = NEVER;
 
-    if (!running(cpu) || !run_others_wait(&cpu->runqueue)) return;
-    end = running(cpu)->sched.runstate.state_entry_time + SLICE_NS;
-    if (now_ns() < end)
-        timer_set(&cpu->slice, end);
-    else
-        cpu->work |= WORK_RESCHEDULE;
+    if (!cpu->runs) return NEVER;
+    if (run_first(&policy.queue, cpu->id))
+        end = vcpu_of(cpu->runs)->sched.runstate.state_entry_time + SLICE_NS;
+    if (cpu->runs->share->cap) {
+        account(cpu, now);
+        end = spent_its_budget(cpu->runs->share) ? now
+                                                 : MIN(end, next_look(cpu->runs->share, now));
+    }
+    return end;
 }
+
+/* The timer is not moved with every switch; so when it fires, the slices of those who run may have
+ * begun only now. */
+static void slices_ended(void *arg)
+{
+    uint64_t now = now_ns(), next = NEVER;
+    struct cpu *cpu;
+
+    spin_lock(&policy.lock);
+    for_each_cpu (cpu) {
+        uint64_t end = slice_end(cpu, now);
+
+        if (end <= now)
+            cpu_reschedule(cpu);
+        else
+            next = MIN(next, end);
+    }
+    if (next != NEVER)
+        timer_set(&policy.slices, MAX(next, now + LOOK_NS * cpus_online));
+    spin_unlock(&policy.lock);
+}
+
+/* ---- comings and goings ---- */
 
 void policy_cpu_init(struct cpu *cpu)
 {
-    timer_init(&cpu->slice, NULL, slice_ended, cpu);
+    if (!policy.slices.fire)
+        timer_init(&policy.slices, NULL, slices_ended, NULL);
+    cpumask_add(&policy.present, cpu->id);
     cpu->since = now_ns();
 }
 
 void policy_domain_init(struct domain *d)
 {
-    /* ONE_CPU: a domain's share is on one queue; of several it needs one in each */
-    share_init(&d->share, &this_cpu()->runqueue);
+    share_init(&d->share, &policy.queue);
     if (d->privileged)
         d->share.weight = CONTROL_WEIGHT;
+    timer_init(&d->cap_period, d, period_ended, d);
+}
+
+void policy_domain_end(struct domain *d)
+{
+    timer_stop(&d->cap_period);
 }
 
 void policy_vcpu_init(struct vcpu *v)
 {
     v->sched.turn.share = &v->domain->share;
+    for (unsigned int i = 0; i < CPUMASK_WORDS; i++)
+        v->sched.affinity.word[i] = ~0ul;
+}
+
+void policy_vcpu_end(struct vcpu *v)
+{
+    spin_lock(&policy.lock);
+    run_keep(&policy.queue, &v->sched.turn, &policy.present, &policy.present);
+    spin_unlock(&policy.lock);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler's policy: which of those who may run does, for how long, and who is charged for it.
- * Who may run is schedule.c's business, and asks for no more than this; so another policy is
- * another policy.c, with what it keeps of a vCPU, a domain and a CPU in place of lib/share.h.
+ * The scheduler's policy: which of those who may run does, on which CPU, for how long, and who is
+ * charged for it. Who may run is schedule.c's business, and asks for no more than this; so another
+ * policy is another policy.c, with what it keeps of a vCPU, a domain and a CPU in place of
+ * lib/share.h.
  */
 #ifndef DOMUS_DOMAIN_POLICY_H
 #define DOMUS_DOMAIN_POLICY_H
@@ -13,9 +14,20 @@
 struct domain;
 struct vcpu;
 
-void policy_cpu_init(struct cpu *cpu);
+/* the machine's; each CPU's is in struct cpu */
+extern struct policy {
+    struct runqueue queue;
+    struct timer slices;            /* fires when the first slice ends, of those that do */
+    struct cpumask present;
+    struct cpumask idle;            /* nobody to run, and not asked to look again */
+    spinlock_t lock;
+} policy;
+
+void policy_cpu_init(struct cpu *cpu);          /* it takes part from its first policy_pick on */
 void policy_domain_init(struct domain *d);      /* d->privileged is set */
+void policy_domain_end(struct domain *d);       /* none of it runs or waits any more */
 void policy_vcpu_init(struct vcpu *v);
+void policy_vcpu_end(struct vcpu *v);           /* neither runs nor waits, nor will */
 
 /* v may run and does not: it waits for its turn from now on, or does not any more. */
 void policy_enqueue(struct vcpu *v, uint64_t now);
@@ -29,15 +41,21 @@ static inline bool policy_waits(const struct turn *t)
  * of a hurry. No-op otherwise. */
 void policy_hurry(struct vcpu *v);
 
-/* Who runs next, perhaps still the same: stays says that he could. NULL: nobody can. */
+/* Who runs next there, perhaps still the same: stays says that he could. NULL: nobody can. It may
+ * be one who ran elsewhere before, but none who runs elsewhere now. */
 struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now);
-static inline bool policy_runs(const struct cpu *cpu, const struct turn *t)
+/* the CPU that t has; NULL: none. It keeps it until that one's policy_pick */
+static inline struct cpu *policy_cpu(const struct turn *t)
 {
-    return cpu->runqueue.running == t;
+    return t->on;
 }
 
 /* current, once: whoever else waits goes first */
 void vcpu_yield(void);
+
+/* Hard affinity, as of now: on no other CPUs. A set without any CPU that there is, is that of
+ * all. */
+void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed);
 
 /* ---- who pays ---- */
 
@@ -46,6 +64,7 @@ void time_goes_to(struct domain *d, uint64_t now);
 /* who runs; takes the reference to d. ns it ran since the last time */
 uint64_t vcpu_work_for(struct vcpu *v, struct domain *d);
 void domain_set_weight(struct domain *d, uint32_t weight);      /* 1 to 65535 (lib/share.h) */
-uint64_t cpu_idle_time(void);               /* ns the boot CPU had nothing to run */
+void domain_set_cap(struct domain *d, uint32_t percent);        /* of one CPU; 0: none */
+uint64_t cpu_idle_time(const struct cpu *cpu);                  /* ns it had nothing to run */
 
 #endif

@@ -65,17 +65,16 @@ bool vcpu_stopped(const struct vcpu *v)
 
 /* ---- what changes it ---- */
 
-/* The state of v may have changed either way: it waits if it should, and does not otherwise.
- * ONE_CPU: by the queue of this CPU. Another's vCPU needs that one's queue and lock, and an IPI. */
+/* The state of v may have changed either way: it waits if it should, and does not otherwise. */
 static void reconsider(struct vcpu *v)
 {
-    struct cpu *cpu = this_cpu();
+    struct cpu *cpu = policy_cpu(&v->sched.turn);
     bool runnable = vcpu_runnable(v);
     uint64_t now;
 
-    if (policy_runs(cpu, &v->sched.turn)) {
+    if (cpu) {
         if (!runnable)
-            cpu->work |= WORK_RESCHEDULE;
+            cpu_reschedule(cpu);
         return;
     }
     now = now_ns();
@@ -178,7 +177,7 @@ void schedule(void)
     struct vcpu *was = cpu->running, *next;
     uint64_t now = now_ns();
     bool stays = vcpu_runnable(was),
-         leaves = policy_runs(cpu, &was->sched.turn) && (cpu->yielded || !stays);
+         leaves = policy_cpu(&was->sched.turn) == cpu && (cpu->yielded || !stays);
 
     cpu->work &= ~WORK_RESCHEDULE;
     set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);

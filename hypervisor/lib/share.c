@@ -3,15 +3,26 @@
  * do. */
 #include "lib/share.h"
 
-/* The least time of those who wait (their queue's first) or run: where newcomers start. It does not
- * fall when one comes with credit. */
-static uint64_t advance(uint64_t least, const struct pqueue *waiting, bool runs, uint64_t running)
-{
-    uint64_t now = waiting->first ? waiting->first->key : UINT64_MAX;
+/* A lane's vCPU that is ahead of its clock by more than so much waits no longer for it. */
+#define LANE_DEBT_NS (2 * SLEEP_CREDIT_NS)
 
-    if (runs)
-        now = MIN(now, running);
-    return now == UINT64_MAX ? least : MAX(least, now);
+/* ---- clocks ---- */
+
+/* The one who was charged with `by` is now at time; at twice his pace the clock comes up with him
+ * soon, and does not leap to one who was far ahead of everybody. */
+static uint64_t tick(uint64_t clock, uint64_t by, uint64_t time, const struct pqueue *waiting)
+{
+    uint64_t to = MIN(clock + 2 * by, time);
+
+    if (waiting->first)
+        to = MIN(to, waiting->first->key);
+    return MAX(clock, to);
+}
+
+/* No change for who has been here all the time: the clock does not pass who waits. */
+static uint64_t forgive(uint64_t time, uint64_t clock)
+{
+    return MAX(time, clock - MIN(clock, SLEEP_CREDIT_NS));
 }
 
 /* How late it is for who runs, or for the one he does it for. */
@@ -20,114 +31,262 @@ static uint64_t time_of(const struct turn *t)
     return MAX(t->share->time, turn_payer(t)->time);
 }
 
-static void advance_both(struct runqueue *q, struct share *s)
+/* The same, in its lane: near the clock there. */
+static uint64_t time_in_lane(const struct turn *t)
 {
-    const struct turn *r = q->running;
+    uint64_t clock = t->lane->clock;
 
-    q->least = advance(q->least, &q->shares, r, r ? time_of(r) : 0);
-    s->least = advance(s->least, &s->waiting, r && r->share == s, r ? r->time : 0);
+    return MIN(forgive(time_of(t), clock),
+               clock + LANE_DEBT_NS * SHARE_WEIGHT / MIN(t->share->weight, SHARE_WEIGHT));
 }
 
-/* No change for who has been here all the time: such a one is among those whose least was taken. */
-static uint64_t forgive(uint64_t time, uint64_t least)
+static uint64_t key_of(const struct turn *t)
 {
-    return MAX(time, least - MIN(least, SLEEP_CREDIT_NS));
+    return likely(!t->lane) ? time_of(t) : time_in_lane(t);
 }
 
-void share_init(struct share *s, struct runqueue *q)
+void run_charge(struct runqueue *q, struct turn *t, uint64_t ns)
 {
-    *s = (struct share){ .weight = SHARE_WEIGHT };
-    advance_both(q, s);
-    s->time = q->least + SLEEP_CREDIT_NS;
+    uint64_t by = share_charge(q, turn_payer(t), ns);
+    struct lane *lane = likely(!t->lane) ? &q->all : t->lane;
+    struct share *s = t->share;
+
+    t->time += ns;
+    lane->clock = tick(lane->clock, by, time_of(t), &lane->waiting);
+    if (unlikely(t->lane))          /* who may run there, too, comes as late as it is there */
+        q->all.clock = tick(q->all.clock, by, time_of(t), &q->all.waiting);
+    s->clock = tick(s->clock, ns, t->time, &s->waiting);
 }
 
-/* Its time has changed while it was queued. */
+/* ---- shares ---- */
+
+void share_init(struct share *s, const struct runqueue *q)
+{
+    *s = (struct share){ .weight = SHARE_WEIGHT, .time = q->all.clock + SLEEP_CREDIT_NS };
+}
+
 void share_moved(struct runqueue *q, struct share *s)
 {
-    pq_remove(&q->shares, &s->node);
-    pq_insert(&q->shares, &s->node, s->time);
+    pq_remove(&q->all.waiting, &s->node);
+    pq_insert(&q->all.waiting, &s->node, s->time);
+}
+
+/* It may wait at its client's time, which is later. What nobody hangs below stays where it is. */
+void share_older(struct runqueue *q, struct share *s)
+{
+    if (s->time <= s->node.key) return;
+    if (s->node.left)
+        share_moved(q, s);
+    else
+        s->node.key = s->time;
+}
+
+void share_park(struct runqueue *q, struct share *s, bool parked)
+{
+    s->parked = parked;
+    if (pq_queued(&s->node))
+        pq_remove(&q->all.waiting, &s->node);
+    else if (!parked && s->waiting.first)
+        pq_insert(&q->all.waiting, &s->node, s->time);
+}
+
+/* ---- lanes ---- */
+
+static struct mixed_lane *mixed(struct lane *lane)
+{
+    return container_of(lane, struct mixed_lane, lane);
+}
+
+static bool is_only(const struct runqueue *q, const struct lane *lane)
+{
+    return lane >= q->only && lane < q->only + MAX_CPUS;
+}
+
+bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu)
+{
+    if (likely(!t->lane)) return true;
+    return is_only(q, t->lane) ? t->lane == &q->only[cpu] : cpumask_has(&mixed(t->lane)->cpus, cpu);
+}
+
+/* The lane of those CPUs, or one that nobody uses. */
+static struct lane *find_mixed(struct runqueue *q, const struct cpumask *cpus)
+{
+    struct mixed_lane *found = NULL;
+
+    for (struct mixed_lane *m = q->mixed; m < q->mixed + MIXED_LANES; m++) {
+        if (m->users && cpumask_equal(&m->cpus, cpus)) return &m->lane;
+        if (!m->users && !found)
+            found = m;
+    }
+    if (!found) return NULL;
+    *found = (struct mixed_lane){ .cpus = *cpus };
+    q->mixed_count = MAX(q->mixed_count, (uint32_t)(found - q->mixed) + 1);
+    return &found->lane;
+}
+
+static struct lane *find_lane(struct runqueue *q, const struct cpumask *cpus,
+                              const struct cpumask *present)
+{
+    struct cpumask set;
+    uint32_t count = 0, first = cpumask_first_of(cpus, present);
+    struct lane *lane = NULL;
+
+    for (unsigned int i = 0; i < CPUMASK_WORDS; i++) {
+        set.word[i] = cpus->word[i] & present->word[i];
+        for (uint64_t word = set.word[i]; word; word &= word - 1)
+            count++;
+    }
+    if (count == 0 || cpumask_equal(&set, present)) return NULL;
+    if (count > 1)
+        lane = find_mixed(q, &set);
+    return lane ? lane : &q->only[first];
+}
+
+void run_keep(struct runqueue *q, struct turn *t, const struct cpumask *cpus,
+              const struct cpumask *present)
+{
+    if (t->lane) {
+        q->kept--;
+        if (!is_only(q, t->lane))
+            mixed(t->lane)->users--;
+    }
+    t->lane = find_lane(q, cpus, present);
+    if (t->lane) {
+        q->kept++;
+        if (!is_only(q, t->lane))
+            mixed(t->lane)->users++;
+    }
+}
+
+/* Where nobody waits nobody has a claim against who comes from elsewhere. */
+static void catch_up(const struct runqueue *q, struct lane *lane)
+{
+    if (!lane->waiting.first)
+        lane->clock = MAX(lane->clock, q->all.clock);
+}
+
+static struct pq_node *lesser(struct pq_node *a, const struct lane *lane)
+{
+    struct pq_node *b = lane->waiting.first;
+
+    return !a || (b && b->key < a->key) ? b : a;
+}
+
+struct pq_node *run_first_kept(const struct runqueue *q, uint32_t cpu)
+{
+    struct pq_node *first = lesser(q->all.waiting.first, &q->only[cpu]);
+
+    for (const struct mixed_lane *m = q->mixed; m < q->mixed + q->mixed_count; m++)
+        if (m->users && cpumask_has(&m->cpus, cpu))
+            first = lesser(first, &m->lane);
+    return first;
+}
+
+/* ---- who waits ---- */
+
+/* It ran, or is as one who did. */
+static void queue(struct runqueue *q, struct turn *t, uint64_t key)
+{
+    struct share *s = t->share;
+
+    if (unlikely(t->lane && !s->parked)) {
+        pq_insert(&t->lane->waiting, &t->node, key);
+        return;
+    }
+    pq_insert(&s->waiting, &t->node, t->time);
+    if (!pq_queued(&s->node) && likely(!s->parked))
+        pq_insert(&q->all.waiting, &s->node, key);
+}
+
+/* Where it comes to wait nobody has saved up time, be it by sleep or for want of vCPUs. */
+static void settle(struct runqueue *q, struct turn *t)
+{
+    struct share *s = t->share;
+
+    if (unlikely(t->lane))
+        catch_up(q, t->lane);
+    t->time = forgive(t->time, s->clock);
+    s->time = forgive(s->time, likely(!t->lane) ? q->all.clock : t->lane->clock);
+    if (pq_queued(&s->node))
+        share_older(q, s);
 }
 
 void run_wait(struct runqueue *q, struct turn *t)
 {
-    struct share *s = t->share;
-
-    advance_both(q, s);
-    s->time = forgive(s->time, q->least);
-    t->time = forgive(t->time, s->least);
-    pq_insert(&s->waiting, &t->node, t->time);
-    if (!pq_queued(&s->node) && !(q->running && q->running->share == s))
-        pq_insert(&q->shares, &s->node, s->time);
+    settle(q, t);
+    queue(q, t, likely(!t->lane) ? t->share->time : time_in_lane(t));
 }
 
 void run_leave(struct runqueue *q, struct turn *t)
 {
     struct share *s = t->share;
 
-    pq_remove(&s->waiting, &t->node);
-    if (!s->waiting.first && pq_queued(&s->node))
-        pq_remove(&q->shares, &s->node);
-}
-
-struct turn *run_pick(struct runqueue *q)
-{
-    if (!q->shares.first) return NULL;
-    struct share *s = container_of(q->shares.first, struct share, node);
-    struct turn *t = container_of(s->waiting.first, struct turn, node);
-    pq_remove(&q->shares, &s->node);
-    pq_remove(&s->waiting, &t->node);
-    return q->running = t;
-}
-
-/* Who leaves nobody behind leaves word of where he stood: the next who comes starts from there. */
-void run_stop(struct runqueue *q)
-{
-    struct turn *t = q->running;
-    struct share *s = t->share;
-
-    q->running = NULL;
-    if (s->waiting.first) {
-        pq_insert(&q->shares, &s->node, s->time);
+    if (unlikely(t->lane && !s->parked)) {
+        pq_remove(&t->lane->waiting, &t->node);
         return;
     }
-    s->least = MAX(s->least, t->time);
-    if (!q->shares.first)
-        q->least = MAX(q->least, s->time);
+    pq_remove(&s->waiting, &t->node);
+    if (!s->waiting.first && pq_queued(&s->node))
+        pq_remove(&q->all.waiting, &s->node);
 }
 
-struct turn *run_next(struct runqueue *q, bool yields)
-{
-    struct turn *t = q->running, *next;
-    struct share *s = t->share;
-    struct pq_node *sibling = s->waiting.first, *other = q->shares.first;
+/* ---- who is next ---- */
 
-    /* of the same domain: it is in no queue, and stays so */
-    if ((sibling || !yields) && (!other || time_of(t) <= other->key)) {
-        if (!yields && (!sibling || t->time <= sibling->key)) return t;
-        pq_remove(&s->waiting, sibling);
-        pq_insert(&s->waiting, &t->node, t->time);
-        return q->running = container_of(sibling, struct turn, node);
-    }
-    uint64_t key = time_of(t);
-    next = run_pick(q);
-    pq_insert(&s->waiting, &t->node, t->time);
-    pq_insert(&q->shares, &s->node, key);
+/* the turn that the first is, or of that share the first; it waits no more */
+static struct turn *take(struct runqueue *q, struct pq_node *first)
+{
+    struct turn *t;
+
+    if (likely(first == q->all.waiting.first))
+        t = container_of(container_of(first, struct share, node)->waiting.first, struct turn,
+                         node);
+    else
+        t = container_of(first, struct turn, node);
+    run_leave(q, t);
+    return t;
+}
+
+struct turn *run_pick(struct runqueue *q, uint32_t cpu)
+{
+    struct pq_node *first = run_first(q, cpu);
+
+    return first ? take(q, first) : NULL;
+}
+
+struct turn *run_next(struct runqueue *q, struct turn *t, uint32_t cpu, bool yields)
+{
+    struct pq_node *first = run_first(q, cpu);
+    struct turn *next;
+    bool stays;
+
+    if (!first) return t;
+    if (first == &t->share->node)
+        stays = t->time <= t->share->waiting.first->key;
+    else
+        stays = key_of(t) <= first->key;
+    if (stays && !yields) return t;
+    next = take(q, first);
+    settle(q, t);
+    queue(q, t, key_of(t));
     return next;
 }
 
-bool run_urgent(const struct runqueue *q, const struct turn *t)
+uint64_t run_ahead(const struct turn *r, const struct turn *t)
 {
-    const struct turn *r = q->running;
+    uint64_t had = r->time, has = t->time;
 
-    if (!r) return true;
-    if (r->share == t->share) return t->time + GRANULARITY_NS < r->time;
-    return t->share->time + GRANULARITY_NS < time_of(r);
+    if (r->share != t->share) {
+        had = key_of(r);
+        has = likely(!t->lane) ? t->share->time : t->node.key;
+    }
+    return had > has ? had - has : 0;
 }
 
-bool run_for(struct runqueue *q, struct share *client)
+bool run_for(const struct runqueue *q, struct turn *t, uint32_t cpu, struct share *client)
 {
-    struct turn *r = q->running;
+    const struct pq_node *first;
 
-    r->client = client == r->share ? NULL : client;
-    return q->shares.first && q->shares.first->key + GRANULARITY_NS < time_of(r);
+    t->client = client == t->share ? NULL : client;
+    first = run_first(q, cpu);
+    return first && first->key + GRANULARITY_NS < key_of(t);
 }

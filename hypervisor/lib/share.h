@@ -1,26 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose turn it is, as arithmetic: the CPU is shared by domain, and a domain's part by its vCPUs.
+ * Whose turn it is, as arithmetic: the CPUs are shared by domain, and a domain's part by its vCPUs.
  * Pure: tests/unit/test_share.c.
  *
  * A domain's virtual time is the CPU time it was charged for, in nanoseconds, times 256 / weight; a
- * vCPU's is what it ran. Of the domains that have a vCPU waiting the one with the least virtual
- * time is next, and of its vCPUs the one with the least. How many vCPUs a domain has, and what they
- * do, changes nothing for others.
+ * vCPU's is what it ran. All that wait do so in one place: a CPU that wants somebody takes, of the
+ * domains that have a vCPU waiting, the one with the least virtual time, and of its vCPUs the one
+ * with the least. How many vCPUs a domain has, on how many CPUs they run, and what they do, changes
+ * nothing for others; no CPU is idle while somebody waits, and nothing has to be balanced.
  *
- * Who slept comes back at most SLEEP_CREDIT_NS behind the least of those who did not: enough to run
- * before them at once, too little to make them wait long. So nothing is gained by sleeping: the
- * credit is less than what was left to others meanwhile.
+ * Who comes is measured by the clock of the place where it waits, which goes as fast as who runs
+ * gets older, and never past one who waits. Who slept comes back at most SLEEP_CREDIT_NS behind it:
+ * enough to run before the others at once, too little to make them wait long. So nothing is gained
+ * by sleeping, nor by having fewer vCPUs than CPUs: the credit is less than what was left to others
+ * meanwhile. And nothing is lost by using what nobody wanted: the clock goes along.
+ *
+ * A vCPU that may not run on every CPU waits in a lane: that of its only CPU, or one that it shares
+ * with all that have the same set of CPUs. A lane has a clock of its own, for on a CPU where many
+ * must run time goes slower. Who waits there does so at the virtual time that its domain had when
+ * it came, as far as that is near the lane's clock; so who waits longest is next in the end.
  *
  * A vCPU that works on behalf of another domain (dom0's, DOMUS_work_for) is charged to that domain,
  * and is as urgent as that one is: who had less than the one it is done for runs first. When it is
  * interrupted there and then wanted by somebody else (an event comes) it waits as its own domain
  * again, which had little: what was begun is ended soon, and then who asked for little is served.
  * So whoever has others work for him has less of the CPU himself, and nobody else has.
+ *
+ * A domain with a cap has a budget, which what it is charged for uses up. Without one it is parked:
+ * its vCPUs wait, but nobody picks them. Who gives it a new one is domain/policy.c.
  */
 #ifndef DOMUS_LIB_SHARE_H
 #define DOMUS_LIB_SHARE_H
 
+#include "lib/cpumask.h"
 #include "lib/pqueue.h"
 
 /* of a domain that nobody gave another; 1 to 65535 (Xen's credit scheduler) */
@@ -28,71 +40,103 @@
 #define SLEEP_CREDIT_NS  10000000ul
 /* a waker must be this much poorer than who runs, or switching costs more than it gives */
 #define GRANULARITY_NS   200000ul
+/* sets of CPUs, beside those of one and that of all, that vCPUs are kept to */
+#define MIXED_LANES      32u
+
+struct cpu;
+
+struct lane {
+    struct pqueue waiting;
+    uint64_t clock;                 /* virtual; never falls */
+};
 
 struct turn {                       /* a vCPU's */
-    struct pq_node node;            /* on its share's queue while it waits */
+    struct pq_node node;            /* on its share's queue, or its lane's, while it waits */
     struct share *share;
     struct share *client;           /* on whose behalf it works; NULL: its own */
+    struct lane *lane;              /* NULL: it may run on every CPU */
     uint64_t time;                  /* virtual */
+    struct cpu *on;                 /* where it runs (domain/policy.c); NULL: it does not */
+    uint32_t last;                  /* that one's number, or of where it ran last */
 };
 
 struct share {                      /* a domain's */
-    /* on the run queue, while one of its vCPUs waits and none runs */
+    /* on the run queue, while one of its vCPUs waits that may run on every CPU */
     struct pq_node node;
-    struct pqueue waiting;
+    struct pqueue waiting;          /* those; parked: all that wait */
     uint64_t time;                  /* virtual */
-    uint64_t least;                 /* of its vCPUs' times, as of their last change; never falls */
+    uint64_t clock;                 /* as a lane's, for its vCPUs */
     uint32_t weight;
+    uint32_t cap;                   /* percent of one CPU; 0: none */
+    int64_t budget;                 /* ns that it may still be charged for, with a cap */
+    bool parked;
 };
 
-struct runqueue {                   /* a CPU's; zeroes are an empty one */
-    struct pqueue shares;
-    struct turn *running;           /* NULL: nobody */
-    uint64_t least;                 /* as in a share */
+struct runqueue {                   /* the machine's; zeroes are an empty one */
+    struct lane all;                /* of shares */
+    /* vCPUs that have a lane, and how many of the mixed lanes are in use */
+    uint32_t kept, mixed_count;
+    struct lane only[MAX_CPUS];
+    struct mixed_lane {
+        struct lane lane;
+        struct cpumask cpus;
+        uint32_t users;
+    } mixed[MIXED_LANES];
 };
-
-/* Does anybody wait, beside the one who runs? */
-static inline bool run_others_wait(const struct runqueue *q)
-{
-    return q->shares.first || (q->running && q->running->share->waiting.first);
-}
 
 /* A domain is born as one that has just had its turn: it is no way to a better place to end and to
  * begin again. */
-void share_init(struct share *s, struct runqueue *q);
+void share_init(struct share *s, const struct runqueue *q);
+/* Its time has changed while it was queued. */
+void share_moved(struct runqueue *q, struct share *s);
+/* Its vCPUs with a lane do not wait just now. */
+void share_park(struct runqueue *q, struct share *s, bool parked);
+
+/* Neither waits nor runs: where it may from now on, of the CPUs that there are. The 33rd set of
+ * several CPUs is that of its first alone. */
+void run_keep(struct runqueue *q, struct turn *t, const struct cpumask *cpus,
+              const struct cpumask *present);
+bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu);
 
 /* neither waits nor runs: waits from now on */
 void run_wait(struct runqueue *q, struct turn *t);
 void run_leave(struct runqueue *q, struct turn *t);     /* waits: no longer */
-/* nobody runs: who is next does from now on; NULL: nobody waits */
-struct turn *run_pick(struct runqueue *q);
-void run_stop(struct runqueue *q);                      /* who runs does not any more, nor waits */
-/* Others wait, too: who runs waits again, and who is next runs. He may be the same, but not if he
- * yields. */
-struct turn *run_next(struct runqueue *q, bool yields);
 
-/* ns of CPU time to a domain, for work done for it; or to the one who runs. Before anything else is
- * asked. */
-void share_moved(struct runqueue *q, struct share *s);
-static inline void share_charge(struct runqueue *q, struct share *s, uint64_t ns)
+/* Of those who have a lane or none: the first for this CPU. No more than MIXED_LANES + 2 places are
+ * looked at. */
+struct pq_node *run_first_kept(const struct runqueue *q, uint32_t cpu);
+static inline struct pq_node *run_first(const struct runqueue *q, uint32_t cpu)
 {
-    if (likely(s->weight == SHARE_WEIGHT))
-        s->time += ns;
-    else
-        s->time += ns / s->weight * SHARE_WEIGHT +
-                   ns % s->weight * SHARE_WEIGHT / s->weight; /* however long it was */
+    return likely(!q->kept) ? q->all.waiting.first : run_first_kept(q, cpu);
+}
+/* who is next there does not wait any more; NULL: nobody waits for it */
+struct turn *run_pick(struct runqueue *q, uint32_t cpu);
+/* t runs there and could go on. Who is next, t itself perhaps, but not if he yields to another; if
+ * it is not, t waits. */
+struct turn *run_next(struct runqueue *q, struct turn *t, uint32_t cpu, bool yields);
+
+/* ns of CPU time to a domain, for work done for it. In virtual ones. */
+void share_older(struct runqueue *q, struct share *s);
+static inline uint64_t share_charge(struct runqueue *q, struct share *s, uint64_t ns)
+{
+    uint64_t by = ns;
+
+    if (unlikely(s->weight != SHARE_WEIGHT))
+        by = ns / s->weight * SHARE_WEIGHT +
+             ns % s->weight * SHARE_WEIGHT / s->weight; /* however long it was */
+    s->time += by;
+    if (unlikely(s->cap))
+        s->budget -= (int64_t)ns;
     if (pq_queued(&s->node))
-        share_moved(q, s);
+        share_older(q, s);
+    return by;
 }
 static inline struct share *turn_payer(const struct turn *t)
 {
     return t->client ? t->client : t->share;
 }
-static inline void run_charge(struct runqueue *q, uint64_t ns)
-{
-    q->running->time += ns;
-    share_charge(q, turn_payer(q->running), ns);
-}
+/* to t, who runs. Before anything else is asked. */
+void run_charge(struct runqueue *q, struct turn *t, uint64_t ns);
 
 /* Whatever is done for whom: t waits as its own domain. */
 static inline void run_hurry(struct runqueue *q, struct turn *t)
@@ -101,12 +145,12 @@ static inline void run_hurry(struct runqueue *q, struct turn *t)
         share_moved(q, t->share);
 }
 
-/* Who runs works for somebody from now on (NULL: for himself). True: somebody who waits should run
- * instead. */
-bool run_for(struct runqueue *q, struct share *client);
+/* t, who runs there, works for somebody from now on (NULL: for himself). True: somebody who waits
+ * should run instead. */
+bool run_for(const struct runqueue *q, struct turn *t, uint32_t cpu, struct share *client);
 
-/* t waits: should it run instead of who does? What that one ran since GRANULARITY_NS may still be
- * missing in its account. */
-bool run_urgent(const struct runqueue *q, const struct turn *t);
+/* By how much has r, who runs, had more than t, who waits? 0: he has not. What r ran since
+ * GRANULARITY_NS may still be missing in its account. */
+uint64_t run_ahead(const struct turn *r, const struct turn *t);
 
 #endif

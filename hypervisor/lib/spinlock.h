@@ -22,7 +22,7 @@ enum lock_rank {
     LOCK_MEMORY,        /* a domain's lists and counts of pages (memory/frame.c) */
     LOCK_EVENTS,        /* a domain's event channels and interrupts (domain/events.c, physdev.c) */
     LOCK_PCI,           /* the ports of PCI's configuration space (machine/pci.c) */
-    LOCK_RUNQUEUE,      /* a CPU's vCPUs that want to run (domain/policy.c) */
+    LOCK_RUNQUEUE,      /* who runs where, and who waits (domain/policy.c) */
     LOCK_TIMERS,        /* a CPU's timers (domain/timers.c) */
     LOCK_WINDOWS,       /* which windows are in use (memory/window.c) */
     LOCK_PIECES,        /* small objects of ring 0 (memory/heap.c) */

@@ -108,7 +108,6 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
 {
     cpu->self = cpu;
     cpu->gdt_page = stacks->gdt;
-    spin_lock_init(&cpu->runqueue_lock, LOCK_RUNQUEUE);
     spin_lock_init(&cpu->timers.lock, LOCK_TIMERS);
     cpu->stack_top = (uint64_t)(stacks->main + CPU_STACK_SIZE);
     /* none: every port access of ring 3 is a #GP */

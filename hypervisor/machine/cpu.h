@@ -10,14 +10,14 @@
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
 
-#include "lib/share.h"
+#include "lib/cpumask.h"
 #include "lib/spinlock.h"
 #include "lib/timer.h"
 #include "lib/types.h"
 
+struct turn;
 struct vcpu;
 
-#define MAX_CPUS 64
 #define CPU_STACK_SIZE (16 * 1024)
 
 struct tss {                        /* Intel SDM vol. 3, 8.7 "Task management in 64-bit mode" */
@@ -52,10 +52,8 @@ struct cpu {
     uint64_t *gdt_page;
     struct timer_queue timers;      /* domain/timers.c */
     /* scheduling (domain/policy.c) */
-    struct runqueue runqueue;
-    spinlock_t runqueue_lock;
+    struct turn *runs;              /* who has it; NULL: nobody */
     bool yielded;                   /* who runs wants others to run first */
-    struct timer slice;
     /* ns: up to here all of this CPU's time has been charged to somebody */
     uint64_t since;
     struct domain *payer;           /* who is charged for it now; NULL: who runs */

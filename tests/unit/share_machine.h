@@ -96,7 +96,7 @@ static inline void pass(uint64_t ns)
         idle += ns;
         return;
     }
-    run_charge(&queue, ns);
+    run_charge(&queue, &on_cpu->turn, ns);
     on_cpu->ran += ns;
     if (on_cpu->left != FOREVER)
         on_cpu->left -= ns;
@@ -105,17 +105,21 @@ static inline void pass(uint64_t ns)
 static inline void reschedule(bool yields)
 {
     if (!on_cpu) {
-        goes_on(run_pick(&queue));
-    } else if (run_others_wait(&queue)) {
+        goes_on(run_pick(&queue, 0));
+    } else if (run_first(&queue, 0)) {
         on_cpu->waits_since = now;
-        goes_on(run_next(&queue, yields));
+        goes_on(run_next(&queue, &on_cpu->turn, 0, yields));
     }
 }
 
 static inline void stops(void)
 {
-    run_stop(&queue);
-    goes_on(run_pick(&queue));
+    goes_on(run_pick(&queue, 0));
+}
+
+static inline bool urgent(const struct turn *t)
+{
+    return !on_cpu || run_ahead(&on_cpu->turn, t) > GRANULARITY_NS;
 }
 
 static inline void wake(struct vcpu *v)
@@ -123,7 +127,7 @@ static inline void wake(struct vcpu *v)
     v->asleep = false;
     v->left = stretch(v, v->habit.run);
     wait(v);
-    if (run_urgent(&queue, &v->turn))
+    if (urgent(&v->turn))
         reschedule(false);
 }
 
@@ -182,14 +186,14 @@ static inline void run_until(uint64_t end)
 
         if (on_cpu && on_cpu->left != FOREVER)
             next = MIN(next, now + on_cpu->left);
-        if (on_cpu && run_others_wait(&queue))
+        if (on_cpu && run_first(&queue, 0))
             next = MIN(next, MAX(slice_end, now));
         pass(next - now);
         if (sleeper && sleeper->wakes <= now)
             wake(sleeper);
         else if (on_cpu && !on_cpu->left)
             gives_way();
-        else if (on_cpu && run_others_wait(&queue) && now >= slice_end)
+        else if (on_cpu && run_first(&queue, 0) && now >= slice_end)
             reschedule(false);
     }
 }

@@ -104,6 +104,14 @@ void policy_domain_init(struct domain *d)
 {
     d->share.weight = d->privileged ? 2 : 1;
 }
+void policy_domain_end(struct domain *d)
+{
+    step("no more turns. ");
+}
+void policy_vcpu_end(struct vcpu *v)
+{
+    step("no turns %u. ", v->id);
+}
 void share_hv_frame(void *page, struct domain_memory *d)
 {
     assert_ptr_equal(page, domain_of(d)->shared);
@@ -286,20 +294,22 @@ static void those_that_are_always_there(void **state)
 
 /* --- the end --- */
 
-#define FIRST "reconsider. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. "
+#define FIRST \
+    "reconsider. watchdog 1. no more turns. timers 0. polling 0. down 0. " \
+    "timers 2. polling 2. down 2. "
 
 static void the_end(void **state)
 {
     static const char *const slow_ones[] = { "mappings", "events", "memory", "retire" };
     static const char *const want[] = {
         FIRST "mappings again. mappings again. mappings. events. release 0. release 2. memory. "
-        "retire. free 0. free 2. physdev. unshare. virq. ",
+        "retire. no turns 0. free 0. no turns 2. free 2. physdev. unshare. virq. ",
         FIRST "mappings. events again. events again. events. release 0. release 2. memory. "
-        "retire. free 0. free 2. physdev. unshare. virq. ",
+        "retire. no turns 0. free 0. no turns 2. free 2. physdev. unshare. virq. ",
         FIRST "mappings. events. release 0. release 2. memory again. memory again. memory. "
-        "retire. free 0. free 2. physdev. unshare. virq. ",
+        "retire. no turns 0. free 0. no turns 2. free 2. physdev. unshare. virq. ",
         FIRST "mappings. events. release 0. release 2. memory. retire again. retire again. "
-        "retire. free 0. free 2. physdev. unshare. virq. ",
+        "retire. no turns 0. free 0. no turns 2. free 2. physdev. unshare. virq. ",
     };
 
     for (unsigned int i = 0; i < 4; i++) {
@@ -341,17 +351,17 @@ static void a_vcpu_a_turn(void **state)
     domain_hold(d);
     cpu.budget = 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("reconsider. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
+    done("reconsider. no more turns. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
          "timers 2. polling 2. down 2. mappings. events. release 0. ");
     cpu.budget = 2 * 2000 - 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
     done("release 1. release 2. ");
     cpu.budget = 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("memory. retire. free 0. ");
+    done("memory. retire. no turns 0. free 0. ");
     cpu.budget = 2 * 4 * COST_FRAME;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("free 1. free 2. ");
+    done("no turns 1. free 1. no turns 2. free 2. ");
     assert_int_equal(domain_destroy(d), 0);
     done("physdev. unshare. virq. ");
     assert_int_equal(d->vcpus[1], NULL);

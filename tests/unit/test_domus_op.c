@@ -131,9 +131,12 @@ bool vcpu_runnable(const struct vcpu *v)
 {
     return v == &vcpus[1];
 }
-uint64_t cpu_idle_time(void)
+static struct cpu both[2] = { { .id = 0 }, { .id = 1 } };
+struct cpu *cpus[MAX_CPUS] = { &both[0], &both[1] };
+uint32_t cpus_online = 2;
+uint64_t cpu_idle_time(const struct cpu *cpu)
 {
-    return 5999999;
+    return 5999999 + cpu->id * 2000000;
 }
 uint64_t now_ns(void)
 {
@@ -330,7 +333,7 @@ static const struct { char key; const char *said, *domains; unsigned int registe
            "    refused last: in other words\n"
            "  vcpu 2: state 2, pause count 2, upcall pending 0, masked 1, rip 102\n"
            "  vcpu 3: state 2, pause count 3, upcall pending 0, masked 0, rip 103\n", "", 0 },
-    { 'r', "idle 5 ms of 77 ms\n"
+    { 'r', "cpu 0: idle 5 ms of 77 ms\ncpu 1: idle 7 ms of 77 ms\n"
            "d0: weight 256, virtual time 0 ms, ring 0 for it beside its vCPUs 0 ms\n"
            "  vcpu 0: ran 1 ms, virtual time 2 ms, switched to 50 times\n"
            "d5: weight 512, virtual time 8 ms, ring 0 for it beside its vCPUs 7 ms\n"

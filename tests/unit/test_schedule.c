@@ -13,7 +13,8 @@
 #define MS    1000000ul
 #define SLICE (10 * MS)
 
-struct cpu boot_cpu;
+struct cpu *cpus[MAX_CPUS] = { &cpu };
+uint32_t cpus_online = 1;
 struct vcpu boot_vcpu;
 uint32_t time_version = 3;
 static struct domain a, b, nobody;
@@ -46,9 +47,13 @@ void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), 
 }
 void timer_set(struct timer *t, uint64_t deadline_ns)
 {
-    assert_ptr_equal(t, &cpu.slice);
+    assert_ptr_equal(t, &policy.slices);
     t->node.key = deadline_ns;
     t->node.rank = 1;
+}
+void timer_stop(struct timer *t)
+{
+    t->node.rank = 0;
 }
 void vcpu_switch(struct vcpu *from, struct vcpu *to)
 {
@@ -87,6 +92,10 @@ void idle_once(void)
     else
         vcpu_wake(wakes);
 }
+void cpu_reschedule(struct cpu *asked)
+{
+    asked->work |= WORK_RESCHEDULE;
+}
 static jmp_buf entered;
 void enter_guest(void)
 {
@@ -117,16 +126,16 @@ static int set_up(void **state)
     boot_vcpu = (struct vcpu){ .domain = &nobody, .info = &no_info,
                                .sched.runstate.state = RUNSTATE_offline };
     ring0_begin(&boot_vcpu);
-    spin_lock_init(&cpu.runqueue_lock, LOCK_RUNQUEUE);
+    policy = (struct policy){ .lock = SPINLOCK(LOCK_RUNQUEUE) };
     a = (struct domain){ .id = 1, .refs = 5, .vcpu_count = 3 };
     b = (struct domain){ .id = 2, .refs = 5, .vcpu_count = 1 };
-    share_init(&a.share, &cpu.runqueue);
-    share_init(&b.share, &cpu.runqueue);
+    share_init(&a.share, &policy.queue);
+    share_init(&b.share, &policy.queue);
     begin_vcpu(&a0, &a, 0, &infos[0]);
     begin_vcpu(&a1, &a, 1, &infos[1]);
     begin_vcpu(&b0, &b, 0, &infos[2]);
     policy_cpu_init(&cpu);
-    assert_true(cpu.since == now && !cpu.slice.owner && cpu.slice.arg == &cpu);
+    assert_true(cpu.since == now && !policy.slices.owner);
     return 0;
 }
 
@@ -145,6 +154,7 @@ static void runs(struct vcpu *v)
     *steps = '\0';
     assert_ptr_equal(cpu.running, v);
     cpu.work = 0;
+    policy.slices.node.rank = 0;
 }
 
 static void runstate_is(const struct vcpu *v, int state, uint64_t running, uint64_t runnable,
@@ -183,14 +193,14 @@ static void who_may_run(void **state)
 static void alone(void **state)
 {
     vcpu_up(&a0);
-    assert_true(cpu.work == WORK_RESCHEDULE);           /* nobody runs: at once */
-    assert_false(timer_armed(&cpu.slice));
+    assert_false(cpu.work & WORK_RESCHEDULE);           /* the CPU does not take part yet */
+    policy.slices.node.rank = 0;
     now += 5;
     schedule();
     done("from boot. to a0. published a0. ");
     assert_int_equal(cpu.work, 0);
     runstate_is(&a0, RUNSTATE_running, 7, 5, 0, 0);
-    assert_false(timer_armed(&cpu.slice));
+    assert_false(timer_armed(&policy.slices));
     infos[0].evtchn_upcall_pending = 1;                 /* it has an event: it does not sleep */
     vcpu_block(&a0);
     assert_true(cpu.work == 0 && a0.sched.state == VCPU_RUNNABLE);
@@ -214,13 +224,11 @@ static void alone(void **state)
 static void idle_time(void **state)
 {
     struct turn turn;
+    struct cpu other = { .idle_ns = 1000, .since = now - 10 };
 
-    boot_cpu.idle_ns = 1000;
-    boot_cpu.since = now - 10;
-    boot_cpu.runqueue.running = NULL;
-    assert_int_equal(cpu_idle_time(), 1010);
-    boot_cpu.runqueue.running = &turn;
-    assert_int_equal(cpu_idle_time(), 1000);
+    assert_int_equal(cpu_idle_time(&other), 1010);
+    other.runs = &turn;
+    assert_int_equal(cpu_idle_time(&other), 1000);
 }
 
 static void it_begins(void **state)
@@ -238,29 +246,30 @@ static void slices(void **state)
     uint64_t begun = now - 7;
     vcpu_up(&b0);                                       /* as poor as a: it waits */
     assert_int_equal(cpu.work, 0);
-    assert_int_equal(cpu.slice.node.key, now + SLICE);
-    cpu.slice.node.rank = 0;
+    assert_int_equal(policy.slices.node.key, now + SLICE);
+    policy.slices.node.rank = 0;
     now = begun + SLICE - 1;
-    cpu.slice.fire(cpu.slice.arg);                      /* not yet over */
-    assert_true(cpu.work == 0 && cpu.slice.node.key == begun + SLICE);
-    cpu.slice.node.rank = 0;
+    policy.slices.fire(policy.slices.arg);                      /* not yet over */
+    assert_int_equal(cpu.work, 0);
+    assert_int_equal(policy.slices.node.key, now + 10000);      /* soon, but not at every ns */
+    policy.slices.node.rank = 0;
     now = begun + SLICE;
-    cpu.slice.fire(cpu.slice.arg);
-    assert_true(cpu.work == WORK_RESCHEDULE && !timer_armed(&cpu.slice));
+    policy.slices.fire(policy.slices.arg);
+    assert_true(cpu.work == WORK_RESCHEDULE && !timer_armed(&policy.slices));
     schedule();
     done("from a0. to b0. published b0. ");
-    assert_int_equal(cpu.slice.node.key, begun + SLICE + SLICE);
+    assert_int_equal(policy.slices.node.key, begun + SLICE + SLICE);
     runstate_is(&a0, RUNSTATE_runnable, SLICE, 7, 0, 0);
     runstate_is(&b0, RUNSTATE_running, 7, SLICE - 7, 0, 7);
     assert_int_equal(a.share.time, SLEEP_CREDIT_NS + SLICE);
-    cpu.slice.node.key = 5;                             /* armed already: it is not moved */
+    policy.slices.node.key = 5;                             /* armed already: it is not moved */
     schedule();
-    assert_int_equal(cpu.slice.node.key, 5);
+    assert_int_equal(policy.slices.node.key, 5);
     done("published b0. ");
     vcpu_down(&a0);                                     /* nobody waits any more */
-    cpu.slice.node.rank = 0;
-    cpu.slice.fire(cpu.slice.arg);
-    assert_true(cpu.work == 0 && !timer_armed(&cpu.slice));
+    policy.slices.node.rank = 0;
+    policy.slices.fire(policy.slices.arg);
+    assert_true(cpu.work == 0 && !timer_armed(&policy.slices));
     runstate_is(&a0, RUNSTATE_offline, SLICE, 7, 0, 0);
 }
 
@@ -400,7 +409,7 @@ static void ring0_works_for_others(void **state)
     assert_ptr_equal(cpu.payer, NULL);
     assert_int_equal(cpu.since, begun + 130);
     /* While nobody runs nobody pays. */
-    cpu.runqueue.running = NULL;
+    cpu.runs = NULL;
     time_goes_to(&b, now);
     assert_ptr_equal(cpu.payer, NULL);
 }
@@ -421,8 +430,8 @@ static void works_for_another(void **state)
     /* Somebody who waits had less than the new client. */
     b.share.time += 10 * MS;
     vcpu_up(&b0);
-    pq_remove(&cpu.runqueue.shares, &b.share.node);
-    pq_insert(&cpu.runqueue.shares, &b.share.node, 1);
+    pq_remove(&policy.queue.all.waiting, &b.share.node);
+    pq_insert(&policy.queue.all.waiting, &b.share.node, 1);
     assert_int_equal(vcpu_work_for(&a0, &b), 0);
     assert_int_equal(cpu.work, WORK_RESCHEDULE);
     cpu.work = 0;
@@ -436,7 +445,7 @@ static void hurries(void **state)
 
     runs(&a0);
     c = (struct domain){ .id = 3, .vcpu_count = 1 };
-    share_init(&c.share, &cpu.runqueue);
+    share_init(&c.share, &policy.queue);
     begin_vcpu(&c0, &c, 0, &no_info);
     vcpu_work_for(&a0, &b);
     b.share.time += 50 * MS;

@@ -163,7 +163,7 @@ static void by_having_others_work_for_it(void **state)
             now += 40 * US;
             share_charge(&queue, &d->share, 40 * US);
             d->charged += 40 * US;
-            if (spins && run_urgent(&queue, &honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0])
+            if (spins && urgent(&honest->vcpu[0].turn) && on_cpu != &honest->vcpu[0])
                 reschedule(false);
         }
         assert_part(honest, 10 * S, .49, 1);
@@ -288,55 +288,52 @@ static struct turn *turn_of(unsigned int d, unsigned int v, uint64_t share_time,
     return t;
 }
 
-static void newcomers_start_at_the_least(void **state)
+static void the_clock(void **state)
 {
-    uint64_t first = 100 * MS - SLEEP_CREDIT_NS;
+    struct turn *first, *second, *third;
 
     machine();
-    /* the first of all is what the least is taken from */
-    run_wait(&queue, turn_of(0, 0, 100 * MS, 70 * MS));
-    assert_int_equal(domain[0].share.time, 100 * MS);
-    run_pick(&queue);
-    /* the one who runs counts, where nobody waits */
-    run_wait(&queue, turn_of(1, 0, 0, 0));
-    assert_int_equal(domain[1].share.time, first);
-    /* the first newcomer's credit is not credit for the second */
-    run_wait(&queue, turn_of(2, 0, 3 * MS, 0));
-    assert_int_equal(domain[2].share.time, first);
-    run_leave(&queue, &domain[1].vcpu[0].turn);
-    run_leave(&queue, &domain[2].vcpu[0].turn);
-    run_wait(&queue, turn_of(3, 0, 150 * MS, 0));               /* who is ahead stays so, */
-    assert_int_equal(domain[3].share.time, 150 * MS);
-    run_charge(&queue, 20 * MS);
-    /* and it is who runs that has the least now */
-    run_wait(&queue, turn_of(4, 0, 0, 0));
-    assert_int_equal(domain[4].share.time, 120 * MS - SLEEP_CREDIT_NS);
-    /* likewise among the vCPUs of one domain, */
-    run_wait(&queue, turn_of(0, 1, domain[0].share.time, 1));
-    assert_int_equal(domain[0].vcpu[1].turn.time, 90 * MS - SLEEP_CREDIT_NS);
-    run_wait(&queue, turn_of(0, 2, domain[0].share.time, 2));
-    assert_int_equal(domain[0].vcpu[2].turn.time, 90 * MS - SLEEP_CREDIT_NS);
-    run_wait(&queue, turn_of(3, 1, domain[3].share.time, 500 * MS));
-    run_leave(&queue, &domain[3].vcpu[0].turn);
-    /* whoever of another runs */
-    run_wait(&queue, turn_of(3, 2, domain[3].share.time, 5 * MS));
-    assert_int_equal(domain[3].vcpu[2].turn.time, 500 * MS - SLEEP_CREDIT_NS);
+    first = turn_of(0, 0, 100 * MS, 70 * MS);
+    run_wait(&queue, first);
+    assert_ptr_equal(run_pick(&queue, 0), first);
+    run_charge(&queue, first, 10 * MS);                 /* it comes up with who runs, */
+    assert_int_equal(queue.all.clock, 20 * MS);
+    assert_int_equal(domain[0].share.clock, 20 * MS);
+    run_charge(&queue, first, 100 * MS);
+    assert_int_equal(queue.all.clock, 210 * MS);        /* and no further */
+    assert_int_equal(domain[0].share.clock, 180 * MS);
+    second = turn_of(1, 0, 0, 0);                       /* where newcomers start, of domains */
+    run_wait(&queue, second);
+    assert_int_equal(domain[1].share.time, 200 * MS);
+    third = turn_of(0, 1, 210 * MS, 1);                 /* and of its vCPUs */
+    run_wait(&queue, third);
+    assert_int_equal(third->time, 170 * MS);
+    assert_int_equal(domain[0].share.node.key, 210 * MS);
+    run_charge(&queue, first, 10 * MS);                 /* not past one who waits */
+    assert_int_equal(queue.all.clock, 210 * MS);
+    assert_int_equal(domain[0].share.clock, 180 * MS);
+    assert_int_equal(domain[0].share.node.key, 220 * MS);
+    run_wait(&queue, turn_of(2, 0, 300 * MS, 0));       /* who is ahead stays so */
+    assert_int_equal(domain[2].share.time, 300 * MS);
+    run_leave(&queue, second);
+    run_leave(&queue, third);
+    run_charge(&queue, first, 1 * MS);
+    assert_int_equal(queue.all.clock, 212 * MS);        /* it does not leap */
 }
 
 static void who_is_urgent(void **state)
 {
-    uint64_t t = 100 * MS, far = GRANULARITY_NS + 1, near = GRANULARITY_NS;
+    uint64_t t = 100 * MS;
+    struct turn *runs;
 
     machine();
-    assert_true(run_urgent(&queue, turn_of(0, 0, t, t)));       /* nobody runs */
-    run_wait(&queue, turn_of(0, 0, t, t));
-    run_pick(&queue);
-    assert_true(run_urgent(&queue, turn_of(1, 0, t - far, 2 * t)));
-    assert_false(run_urgent(&queue, turn_of(1, 0, t - near, 0)));
-    assert_false(run_urgent(&queue, turn_of(1, 0, t + far, 0)));
+    runs = turn_of(0, 0, t, t);
+    assert_int_equal(run_ahead(runs, turn_of(1, 0, t - 7, 2 * t)), 7);
+    assert_int_equal(run_ahead(runs, turn_of(1, 0, t, 0)), 0);
+    assert_int_equal(run_ahead(runs, turn_of(1, 0, t + 1, 0)), 0);
     /* of one domain: vCPUs compare their own times */
-    assert_true(run_urgent(&queue, turn_of(0, 1, t, t - far)));
-    assert_false(run_urgent(&queue, turn_of(0, 1, t, t - near)));
+    assert_int_equal(run_ahead(runs, turn_of(0, 1, t, t - 7)), 7);
+    assert_int_equal(run_ahead(runs, turn_of(0, 1, t, t + 1)), 0);
 }
 
 /* ---- the choice ---- */
@@ -368,8 +365,37 @@ static void check_choice(const struct turn *got, const struct turn *best)
     assert_false(pq_queued(&got->node));
 }
 
+static void check_queue(struct turn *const runs[])
+{
+    for (unsigned int i = 0; i < domains; i++) {
+        struct share *s = &domain[i].share;
+
+        assert_int_equal(pq_queued(&s->node), s->waiting.first != NULL);
+        if (!pq_queued(&s->node))
+            continue;
+        assert_int_equal(s->node.key, s->time);
+        assert_true(s->time + SLEEP_CREDIT_NS >= queue.all.clock);
+    }
+    for (unsigned int c = 0; c < 4; c++)
+        assert_true(!runs[c] || !pq_queued(&runs[c]->node));
+}
+
+static void goes_on_or_not(struct turn **runs)
+{
+    bool yields = dice() % 2;
+    struct turn *was = *runs, *other = search(NULL), *best_of_all = search(was);
+
+    *runs = run_next(&queue, was, 0, yields);
+    check_choice(*runs, yields && other ? other : best_of_all);
+    assert_false(yields && other && *runs == was);
+    assert_true(*runs == was || pq_queued(&was->node));
+}
+
+/* On four CPUs. */
 static void a_storm_of_operations(void **state)
 {
+    struct turn *runs[4] = { NULL };
+
     machine();
     for (domains = 0; domains < 12; domains++) {
         share_init(&domain[domains].share, &queue);
@@ -379,11 +405,11 @@ static void a_storm_of_operations(void **state)
     }
     for (unsigned int step = 0; step < 400000; step++) {
         struct domain *d = &domain[dice() % domains];
-        struct turn *t = &d->vcpu[dice() % d->vcpus].turn, *best;
+        struct turn *t = &d->vcpu[dice() % d->vcpus].turn, **cpu = &runs[dice() % 4], *best;
 
         switch (dice() % 6) {
         case 0: case 1:
-            if (t == queue.running)
+            if (t == runs[0] || t == runs[1] || t == runs[2] || t == runs[3])
                 break;
             if (pq_queued(&t->node))
                 run_leave(&queue, t);
@@ -391,42 +417,26 @@ static void a_storm_of_operations(void **state)
                 run_wait(&queue, t);
             break;
         case 2: case 3:
-            if (!queue.running)
+            if (!*cpu)
                 break;
-            run_charge(&queue, dice() % (30 * MS));
-            if (dice() % 2) {
-                run_stop(&queue);
-            } else if (run_others_wait(&queue)) {
-                bool yields = dice() % 2;
-                struct turn *was = queue.running, *other = search(NULL);
-                struct turn *best_of_all = search(was), *got = run_next(&queue, yields);
-                assert_ptr_equal(queue.running, got);
-                check_choice(got, yields ? other : best_of_all);
-                assert_false(yields && got == was);
-                assert_true(got == was || pq_queued(&was->node));
-            }
+            run_charge(&queue, *cpu, dice() % (30 * MS));
+            if (dice() % 2)
+                *cpu = NULL;
+            else
+                goes_on_or_not(cpu);
             break;
         case 4: share_charge(&queue, &d->share, dice() % MS); break;
         default: d->share.weight = 1 + (uint32_t)(dice() % 65535); break;
         }
-        for (unsigned int i = 0; i < domains; i++) {
-            struct share *s = &domain[i].share;
-            bool runs = queue.running && queue.running->share == s;
-            assert_int_equal(pq_queued(&s->node), s->waiting.first && !runs);
-            if (pq_queued(&s->node))
-                assert_int_equal(s->node.key, s->time);
-            if (runs || s->waiting.first)
-                assert_true(s->time + SLEEP_CREDIT_NS >= queue.least);
-        }
+        check_queue(runs);
         best = search(NULL);
-        assert_int_equal(run_others_wait(&queue), best != NULL);
-        if (queue.running || dice() % 2)
+        assert_int_equal(run_first(&queue, 0) != NULL, best != NULL);
+        if (*cpu || dice() % 2)
             continue;
-        struct turn *got = run_pick(&queue);
-        assert_ptr_equal(queue.running, got);
-        assert_int_equal(got != NULL, best != NULL);
+        *cpu = run_pick(&queue, 0);
+        assert_int_equal(*cpu != NULL, best != NULL);
         if (best)
-            check_choice(got, best);
+            check_choice(*cpu, best);
     }
 }
 
@@ -447,7 +457,7 @@ int main(void)
         cmocka_unit_test(which_domain_was_last_is_remembered),
         cmocka_unit_test(which_vcpu_was_last_is_remembered),
         cmocka_unit_test(no_arithmetic_overflows),
-        cmocka_unit_test(newcomers_start_at_the_least),
+        cmocka_unit_test(the_clock),
         cmocka_unit_test(who_is_urgent),
         cmocka_unit_test(a_storm_of_operations),
     };

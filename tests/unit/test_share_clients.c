@@ -36,8 +36,8 @@ static void the_clients_urgency(void **state)
     rich->share.time = poor->share.time + 50 * MS;
     share_moved(&queue, &rich->share);
     server->share.time = poor->share.time - 1 * MS;
-    assert_false(run_for(&queue, &poor->share));
-    assert_true(run_for(&queue, &rich->share));
+    assert_false(run_for(&queue, &server->vcpu[0].turn, 0, &poor->share));
+    assert_true(run_for(&queue, &server->vcpu[0].turn, 0, &rich->share));
     reschedule(false);
     assert_ptr_equal(on_cpu, &poor->vcpu[0]);
     reschedule(false);
@@ -45,10 +45,10 @@ static void the_clients_urgency(void **state)
     assert_ptr_equal(on_cpu, &poor->vcpu[0]);
     run_hurry(&queue, &server->vcpu[0].turn);
     /* but not if somebody wants the server */
-    assert_true(run_urgent(&queue, &server->vcpu[0].turn));
+    assert_true(urgent(&server->vcpu[0].turn));
     reschedule(false);
     assert_ptr_equal(on_cpu, &server->vcpu[0]);
-    assert_false(run_for(&queue, &server->share));
+    assert_false(run_for(&queue, &server->vcpu[0].turn, 0, &server->share));
     assert_null(server->vcpu[0].turn.client);
 }
 
