@@ -187,17 +187,23 @@ static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
     return found;
 }
 
+static bool find_idle_cpu(const struct turn *t)
+{
+    struct cpu *cpu = idle_cpu(t);
+
+    if (!cpu) return false;
+    cpumask_drop(&policy.idle, cpu->id);
+    cpu_reschedule(cpu);
+    return true;
+}
+
 /* t has come to wait, or waits for something more urgent: some CPU looks at it, now or soon. */
-static void find_cpu(struct turn *t, uint64_t now)
+static void find_cpu(const struct turn *t, uint64_t now)
 {
     struct cpu *cpu;
 
-    if (unlikely(t->share->parked)) return;
-    cpu = idle_cpu(t);
-    if (cpu)
-        cpumask_drop(&policy.idle, cpu->id);
-    else
-        cpu = richest_cpu(t, now);
+    if (unlikely(t->share->parked) || find_idle_cpu(t)) return;
+    cpu = richest_cpu(t, now);
     if (cpu)
         cpu_reschedule(cpu);
     else
@@ -420,9 +426,9 @@ struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now)
     } else {
         cpumask_add(&policy.idle, cpu->id);
     }
-    /* Other CPUs idle while he waits only if they could not have run the others. */
-    if (unlikely(policy.queue.kept) && was && was != next && policy_waits(was))
-        find_cpu(was, now);
+    /* Others idle while he waits only if they might not have run who came instead. */
+    if (unlikely(policy.queue.kept) && was && policy_waits(was))
+        find_idle_cpu(was);
     spin_unlock(&policy.lock);
     return next ? vcpu_of(next) : NULL;
 }

@@ -3,8 +3,8 @@
  * do. */
 #include "lib/share.h"
 
-/* A lane's vCPU that is ahead of its clock by more than so much waits no longer for it. */
-#define LANE_DEBT_NS (2 * SLEEP_CREDIT_NS)
+/* Who has had more than others who wait in his lane is there as one who just ran for so long. */
+#define LANE_DEBT_NS 10000000ul
 
 /* ---- clocks ---- */
 
@@ -37,7 +37,7 @@ static uint64_t time_in_lane(const struct turn *t)
     uint64_t clock = t->lane->clock;
 
     return MIN(forgive(time_of(t), clock),
-               clock + LANE_DEBT_NS * SHARE_WEIGHT / MIN(t->share->weight, SHARE_WEIGHT));
+               clock + LANE_DEBT_NS * SHARE_WEIGHT / t->share->weight);
 }
 
 static uint64_t key_of(const struct turn *t)
@@ -81,12 +81,15 @@ void share_older(struct runqueue *q, struct share *s)
         s->node.key = s->time;
 }
 
+/* To have been parked is no credit. */
 void share_park(struct runqueue *q, struct share *s, bool parked)
 {
     s->parked = parked;
-    if (pq_queued(&s->node))
+    if (parked && pq_queued(&s->node))
         pq_remove(&q->all.waiting, &s->node);
-    else if (!parked && s->waiting.first)
+    if (parked) return;
+    s->time = MAX(s->time, q->all.clock);
+    if (s->waiting.first)
         pq_insert(&q->all.waiting, &s->node, s->time);
 }
 
@@ -203,8 +206,6 @@ static void settle(struct runqueue *q, struct turn *t)
 {
     struct share *s = t->share;
 
-    if (unlikely(t->lane))
-        catch_up(q, t->lane);
     t->time = forgive(t->time, s->clock);
     s->time = forgive(s->time, likely(!t->lane) ? q->all.clock : t->lane->clock);
     if (pq_queued(&s->node))
@@ -213,6 +214,8 @@ static void settle(struct runqueue *q, struct turn *t)
 
 void run_wait(struct runqueue *q, struct turn *t)
 {
+    if (unlikely(t->lane))
+        catch_up(q, t->lane);
     settle(q, t);
     queue(q, t, likely(!t->lane) ? t->share->time : time_in_lane(t));
 }
@@ -260,6 +263,8 @@ struct turn *run_next(struct runqueue *q, struct turn *t, uint32_t cpu, bool yie
     bool stays;
 
     if (!first) return t;
+    if (unlikely(t->lane))
+        catch_up(q, t->lane);
     if (first == &t->share->node)
         stays = t->time <= t->share->waiting.first->key;
     else
