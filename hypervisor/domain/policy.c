@@ -346,7 +346,6 @@ void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
     bool waits;
 
     spin_lock(&policy.lock);
-    v->sched.affinity = *allowed;
     waits = policy_waits(t);
     if (waits)
         run_leave(&policy.queue, t);
@@ -368,9 +367,16 @@ void vcpu_yield(void)
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
+/* Nothing is to be decided. */
+static bool goes_on(const struct cpu *cpu, const struct turn *was)
+{
+    return !was->share->cap && !was->lane && !run_first(&policy.queue, cpu->id);
+}
+
 static bool may_stay(const struct cpu *cpu, const struct turn *t)
 {
-    return !t->share->parked && !spent_its_budget(t->share) && run_may(&policy.queue, t, cpu->id);
+    return likely(!t->share->cap || !(t->share->parked || spent_its_budget(t->share))) &&
+           run_may(&policy.queue, t, cpu->id);
 }
 
 static struct turn *choose(struct cpu *cpu, bool stays, bool yields)
@@ -406,29 +412,39 @@ static void begins(const struct cpu *cpu, const struct turn *t, uint64_t now)
     slices_end_by(next_look(t->share, now));
 }
 
-struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now)
+/* From whom to whom, who may be the same; NULL: nobody. */
+static void changes(struct cpu *cpu, struct turn *was, struct turn *next)
 {
-    struct turn *was = cpu->runs, *next;
-    bool yields = cpu->yielded;
-
-    cpu->yielded = false;
-    spin_lock(&policy.lock);
-    account(cpu, now);
+    cpu->runs = next;
     if (was)
         was->on = NULL;
-    next = choose(cpu, stays && was, yields);
-    cpu->runs = next;
-    if (next) {
+    else
         cpumask_drop(&policy.idle, cpu->id);
+    if (next) {
         next->on = cpu;
         next->last = cpu->id;
-        begins(cpu, next, now);
     } else {
         cpumask_add(&policy.idle, cpu->id);
     }
     /* Others idle while he waits only if they might not have run who came instead. */
     if (unlikely(policy.queue.kept) && was && policy_waits(was))
         find_idle_cpu(was);
+}
+
+struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now)
+{
+    struct turn *was = cpu->runs, *next = was;
+    bool yields = cpu->yielded;
+
+    cpu->yielded = false;
+    spin_lock(&policy.lock);
+    account(cpu, now);
+    if (!was || !stays || !goes_on(cpu, was)) {
+        next = choose(cpu, was && stays, yields);
+        changes(cpu, was, next);
+        if (next)
+            begins(cpu, next, now);
+    }
     spin_unlock(&policy.lock);
     return next ? vcpu_of(next) : NULL;
 }
@@ -496,8 +512,6 @@ void policy_domain_end(struct domain *d)
 void policy_vcpu_init(struct vcpu *v)
 {
     v->sched.turn.share = &v->domain->share;
-    for (unsigned int i = 0; i < CPUMASK_WORDS; i++)
-        v->sched.affinity.word[i] = ~0ul;
 }
 
 void policy_vcpu_end(struct vcpu *v)

@@ -8,17 +8,6 @@
 
 /* ---- clocks ---- */
 
-/* The one who was charged with `by` is now at time; at twice his pace the clock comes up with him
- * soon, and does not leap to one who was far ahead of everybody. */
-static uint64_t tick(uint64_t clock, uint64_t by, uint64_t time, const struct pqueue *waiting)
-{
-    uint64_t to = MIN(clock + 2 * by, time);
-
-    if (waiting->first)
-        to = MIN(to, waiting->first->key);
-    return MAX(clock, to);
-}
-
 /* No change for who has been here all the time: the clock does not pass who waits. */
 static uint64_t forgive(uint64_t time, uint64_t clock)
 {
@@ -28,7 +17,7 @@ static uint64_t forgive(uint64_t time, uint64_t clock)
 /* How late it is for who runs, or for the one he does it for. */
 static uint64_t time_of(const struct turn *t)
 {
-    return MAX(t->share->time, turn_payer(t)->time);
+    return likely(!t->client) ? t->share->time : MAX(t->share->time, t->client->time);
 }
 
 /* The same, in its lane: near the clock there. */
@@ -45,17 +34,10 @@ static uint64_t key_of(const struct turn *t)
     return likely(!t->lane) ? time_of(t) : time_in_lane(t);
 }
 
-void run_charge(struct runqueue *q, struct turn *t, uint64_t ns)
+/* who may run everywhere, and comes, too, comes as late as it is here */
+void lane_charged(struct runqueue *q, struct turn *t, uint64_t by)
 {
-    uint64_t by = share_charge(q, turn_payer(t), ns);
-    struct lane *lane = likely(!t->lane) ? &q->all : t->lane;
-    struct share *s = t->share;
-
-    t->time += ns;
-    lane->clock = tick(lane->clock, by, time_of(t), &lane->waiting);
-    if (unlikely(t->lane))          /* who may run there, too, comes as late as it is there */
-        q->all.clock = tick(q->all.clock, by, time_of(t), &q->all.waiting);
-    s->clock = tick(s->clock, ns, t->time, &s->waiting);
+    lane_tick(t->lane, by, time_of(t));
 }
 
 /* ---- shares ---- */
@@ -71,10 +53,9 @@ void share_moved(struct runqueue *q, struct share *s)
     pq_insert(&q->all.waiting, &s->node, s->time);
 }
 
-/* It may wait at its client's time, which is later. What nobody hangs below stays where it is. */
+/* What nobody hangs below stays where it is. */
 void share_older(struct runqueue *q, struct share *s)
 {
-    if (s->time <= s->node.key) return;
     if (s->node.left)
         share_moved(q, s);
     else
@@ -105,10 +86,9 @@ static bool is_only(const struct runqueue *q, const struct lane *lane)
     return lane >= q->only && lane < q->only + MAX_CPUS;
 }
 
-bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu)
+bool lane_has(const struct runqueue *q, struct lane *lane, uint32_t cpu)
 {
-    if (likely(!t->lane)) return true;
-    return is_only(q, t->lane) ? t->lane == &q->only[cpu] : cpumask_has(&mixed(t->lane)->cpus, cpu);
+    return is_only(q, lane) ? lane == &q->only[cpu] : cpumask_has(&mixed(lane)->cpus, cpu);
 }
 
 /* The lane of those CPUs, or one that nobody uses. */
@@ -206,9 +186,11 @@ static void settle(struct runqueue *q, struct turn *t)
 {
     struct share *s = t->share;
 
+    if (s->waiting.first)
+        s->clock = MAX(s->clock, s->waiting.first->key);
     t->time = forgive(t->time, s->clock);
     s->time = forgive(s->time, likely(!t->lane) ? q->all.clock : t->lane->clock);
-    if (pq_queued(&s->node))
+    if (pq_queued(&s->node) && s->time > s->node.key)
         share_older(q, s);
 }
 
@@ -256,19 +238,30 @@ struct turn *run_pick(struct runqueue *q, uint32_t cpu)
     return first ? take(q, first) : NULL;
 }
 
+/* Another of its domain waits, which is the first: the domain waits on, whoever of it does. */
+static struct turn *next_of_share(struct turn *t, bool yields)
+{
+    struct share *s = t->share;
+    struct pq_node *sibling = s->waiting.first;
+
+    if (!yields && t->time <= sibling->key) return t;
+    pq_remove(&s->waiting, sibling);
+    pq_insert(&s->waiting, &t->node, t->time);
+    return container_of(sibling, struct turn, node);
+}
+
 struct turn *run_next(struct runqueue *q, struct turn *t, uint32_t cpu, bool yields)
 {
     struct pq_node *first = run_first(q, cpu);
     struct turn *next;
-    bool stays;
+    bool own, stays;
 
     if (!first) return t;
+    own = first == &t->share->node;
+    if (own && likely(!t->lane && !t->client)) return next_of_share(t, yields);
     if (unlikely(t->lane))
         catch_up(q, t->lane);
-    if (first == &t->share->node)
-        stays = t->time <= t->share->waiting.first->key;
-    else
-        stays = key_of(t) <= first->key;
+    stays = key_of(t) <= first->key && (!own || t->time <= t->share->waiting.first->key);
     if (stays && !yields) return t;
     next = take(q, first);
     settle(q, t);

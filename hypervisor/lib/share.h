@@ -65,7 +65,7 @@ struct share {                      /* a domain's */
     struct pq_node node;
     struct pqueue waiting;          /* those; parked: all that wait */
     uint64_t time;                  /* virtual */
-    uint64_t clock;                 /* as a lane's, for its vCPUs */
+    uint64_t clock;                 /* where its vCPUs are; never falls */
     uint32_t weight;
     uint32_t cap;                   /* percent of one CPU; 0: none */
     int64_t budget;                 /* ns that it may still be charged for, with a cap */
@@ -96,7 +96,11 @@ void share_park(struct runqueue *q, struct share *s, bool parked);
  * several CPUs is that of its first alone. */
 void run_keep(struct runqueue *q, struct turn *t, const struct cpumask *cpus,
               const struct cpumask *present);
-bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu);
+bool lane_has(const struct runqueue *q, struct lane *lane, uint32_t cpu);
+static inline bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu)
+{
+    return likely(!t->lane) || lane_has(q, t->lane, cpu);
+}
 
 /* neither waits nor runs: waits from now on */
 void run_wait(struct runqueue *q, struct turn *t);
@@ -115,7 +119,8 @@ struct turn *run_pick(struct runqueue *q, uint32_t cpu);
  * it is not, t waits. */
 struct turn *run_next(struct runqueue *q, struct turn *t, uint32_t cpu, bool yields);
 
-/* ns of CPU time to a domain, for work done for it. In virtual ones. */
+/* ns of CPU time to a domain, for work done for it. In virtual ones. It may be queued at its
+ * client's time, which is later. */
 void share_older(struct runqueue *q, struct share *s);
 static inline uint64_t share_charge(struct runqueue *q, struct share *s, uint64_t ns)
 {
@@ -127,16 +132,35 @@ static inline uint64_t share_charge(struct runqueue *q, struct share *s, uint64_
     s->time += by;
     if (unlikely(s->cap))
         s->budget -= (int64_t)ns;
-    if (pq_queued(&s->node))
+    if (pq_queued(&s->node) && s->time > s->node.key)
         share_older(q, s);
     return by;
 }
-static inline struct share *turn_payer(const struct turn *t)
+/* The one who was charged with `by` is now at time; at twice his pace the clock comes up with him
+ * soon, and does not leap to one who was far ahead of everybody. */
+static inline void lane_tick(struct lane *lane, uint64_t by, uint64_t time)
 {
-    return t->client ? t->client : t->share;
+    uint64_t to = MIN(lane->clock + 2 * by, time);
+
+    if (lane->waiting.first)
+        to = MIN(to, lane->waiting.first->key);
+    if (to > lane->clock)
+        lane->clock = to;
 }
+void lane_charged(struct runqueue *q, struct turn *t, uint64_t by);
 /* to t, who runs. Before anything else is asked. */
-void run_charge(struct runqueue *q, struct turn *t, uint64_t ns);
+static inline void run_charge(struct runqueue *q, struct turn *t, uint64_t ns)
+{
+    struct share *s = t->share, *payer = unlikely(t->client) ? t->client : s;
+    uint64_t by = share_charge(q, payer, ns);
+
+    t->time += ns;
+    if (!s->waiting.first && t->time > s->clock)
+        s->clock = t->time;
+    lane_tick(&q->all, by, MAX(s->time, payer->time));
+    if (unlikely(t->lane))
+        lane_charged(q, t, by);
+}
 
 /* Whatever is done for whom: t waits as its own domain. */
 static inline void run_hurry(struct runqueue *q, struct turn *t)

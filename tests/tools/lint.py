@@ -39,8 +39,8 @@ WIDE = {".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1100, "machine": 1610, "memory": 1920,
-         "domain": 2820, "entry": 1390, "emulate": 1210,
+ROOMS = {"lib": 1110, "machine": 1610, "memory": 1920,
+         "domain": 2840, "entry": 1390, "emulate": 1210,
          "calls": 1950, "control": 1160, "boot": 680, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",

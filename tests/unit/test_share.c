@@ -298,7 +298,7 @@ static void the_clock(void **state)
     assert_ptr_equal(run_pick(&queue, 0), first);
     run_charge(&queue, first, 10 * MS);                 /* it comes up with who runs, */
     assert_int_equal(queue.all.clock, 20 * MS);
-    assert_int_equal(domain[0].share.clock, 20 * MS);
+    assert_int_equal(domain[0].share.clock, 80 * MS);
     run_charge(&queue, first, 100 * MS);
     assert_int_equal(queue.all.clock, 210 * MS);        /* and no further */
     assert_int_equal(domain[0].share.clock, 180 * MS);
