@@ -247,10 +247,17 @@ static void set_parked(struct domain *d, bool parked)
             run_wait(&policy.queue, &v->sched.turn);
 }
 
-static void park(struct domain *d)
+static void begin_period(struct domain *d, uint64_t now)
+{
+    if (!timer_armed(&d->cap_period))
+        timer_set(&d->cap_period, now + PERIOD_NS);
+}
+
+static void park(struct domain *d, uint64_t now)
 {
     struct vcpu *v;
 
+    begin_period(d, now);
     set_parked(d, true);
     for_each_vcpu (v, d)
         if (v->sched.turn.on)
@@ -379,7 +386,7 @@ static bool may_stay(const struct cpu *cpu, const struct turn *t)
            run_may(&policy.queue, t, cpu->id);
 }
 
-static struct turn *choose(struct cpu *cpu, bool stays, bool yields)
+static struct turn *choose(struct cpu *cpu, bool stays, bool yields, uint64_t now)
 {
     struct turn *was = cpu->runs, *next;
 
@@ -391,7 +398,7 @@ static struct turn *choose(struct cpu *cpu, bool stays, bool yields)
         next = run_pick(&policy.queue, cpu->id);
     }
     while (next && spent_its_budget(next->share)) {
-        park(domain_with(next->share));
+        park(domain_with(next->share), now);
         run_wait(&policy.queue, next);
         next = run_pick(&policy.queue, cpu->id);
     }
@@ -401,14 +408,10 @@ static struct turn *choose(struct cpu *cpu, bool stays, bool yields)
 /* With a cap the budget may be at its end before the slice is. */
 static void begins(const struct cpu *cpu, const struct turn *t, uint64_t now)
 {
-    struct domain *d;
-
     if (run_first(&policy.queue, cpu->id))
         slices_end_by(now + SLICE_NS);
     if (likely(!t->share->cap)) return;
-    d = domain_with(t->share);
-    if (!timer_armed(&d->cap_period))
-        timer_set(&d->cap_period, now + PERIOD_NS);
+    begin_period(domain_with(t->share), now);
     slices_end_by(next_look(t->share, now));
 }
 
@@ -440,7 +443,7 @@ struct vcpu *policy_pick(struct cpu *cpu, bool stays, uint64_t now)
     spin_lock(&policy.lock);
     account(cpu, now);
     if (!was || !stays || !goes_on(cpu, was)) {
-        next = choose(cpu, was && stays, yields);
+        next = choose(cpu, was && stays, yields, now);
         changes(cpu, was, next);
         if (next)
             begins(cpu, next, now);

@@ -282,6 +282,19 @@ static void machine(uint32_t count)
         choose_on(&processor[i]);
 }
 
+static void add_vcpu(struct domain *d, struct habit habit)
+{
+    struct player *r = &player[players++];
+
+    assert_true(players < ALL && guests < GUESTS && d->vcpu_count < MAX_VCPUS);
+    *r = (struct player){ .habit = habit };
+    r->v = (struct vcpu){ .domain = d, .id = d->vcpu_count, .info = &r->info,
+                          .initialised = true, .sched.state = VCPU_BLOCKED };
+    d->vcpus[d->vcpu_count++] = &r->v;
+    policy_vcpu_init(&r->v);
+    wakes(r);
+}
+
 static struct domain *add_domain(uint32_t weight, unsigned int vcpus, struct habit habit)
 {
     struct domain *d = &guest[guests++];
@@ -289,17 +302,8 @@ static struct domain *add_domain(uint32_t weight, unsigned int vcpus, struct hab
     *d = (struct domain){ .id = (domid_t)guests };
     policy_domain_init(d);
     d->share.weight = weight;
-    while (d->vcpu_count < vcpus) {
-        struct player *r = &player[players++];
-
-        assert_true(players < ALL && guests < GUESTS && vcpus <= MAX_VCPUS);
-        *r = (struct player){ .habit = habit };
-        r->v = (struct vcpu){ .domain = d, .id = d->vcpu_count, .info = &r->info,
-                              .initialised = true, .sched.state = VCPU_BLOCKED };
-        d->vcpus[d->vcpu_count++] = &r->v;
-        policy_vcpu_init(&r->v);
-        wakes(r);
-    }
+    while (d->vcpu_count < vcpus)
+        add_vcpu(d, habit);
     return d;
 }
 

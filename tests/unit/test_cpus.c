@@ -148,6 +148,13 @@ static void for_want_of_vcpus(void **state)
     assert_got(narrow, had[0], 30 * S, .97, 1);
     assert_got(wide, had[1], 30 * S, 1.45, 1.55);
     assert_got(late, 0, 30 * S, 1.45, 1.55);
+    for (unsigned int i = 0; i < 7; i++)
+        add_vcpu(narrow, SPIN);
+    had[0] = ran(narrow);
+    had[1] = ran(wide);
+    run_until(now + 30 * S);
+    assert_got(narrow, had[0], 30 * S, 1.3, 1.36);
+    assert_got(wide, had[1], 30 * S, 1.3, 1.36);
 }
 
 /* A sleeper never has more than its part beside a spinner on each CPU. */
@@ -231,7 +238,7 @@ static void caps(void **state)
 {
     static const struct { uint32_t cpus, vcpus, cap, others; } rows[] = {
         { 1, 1, 50, 0 }, { 1, 1, 25, 1 }, { 1, 4, 10, 3 }, { 2, 1, 80, 0 }, { 4, 4, 150, 0 },
-        { 4, 8, 150, 2 }, { 4, 8, 30, 8 }, { 4, 2, 199, 0 }, { 2, 1, 1, 0 },
+        { 4, 8, 150, 2 }, { 4, 8, 30, 8 }, { 4, 2, 199, 0 }, { 2, 1, 1, 0 }, { 2, 1, 150, 0 },
     };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -243,8 +250,9 @@ static void caps(void **state)
             add_domain(256, 2, SPIN);
         domain_set_cap(d, rows[i].cap);
         run_until(now + 30 * S);
-        assert_got(d, 0, 30 * S, MIN(part, (double)rows[i].cpus / (rows[i].others + 1)) * .97,
-                   part * 1.03);
+        assert_got(d, 0, 30 * S,
+                   MIN(MIN(part, rows[i].vcpus), (double)rows[i].cpus / (rows[i].others + 1)) *
+                       .97, part * 1.03);
         uint64_t had = ran(d);
         domain_set_cap(d, 0);                           /* and without it */
         run_until(now + 3 * S);
@@ -267,6 +275,20 @@ static void caps_and_others(void **state)
     run_until(now + 10 * S);
     assert_got(other, had, 10 * S, 1.5, 1.6);
     assert_true(longest_wait(player_of(light->vcpus[0])) < 1 * MS);
+}
+
+/* What is done for it while it sleeps counts, too, and is forgotten no later than it is paid. */
+static void caps_and_work_for_it(void **state)
+{
+    machine(2);
+    struct domain *d = add_domain(256, 1, (struct habit){ .run = 1 * MS, .sleep = 500 * MS });
+    domain_set_cap(d, 50);
+    run_until(now + 400 * MS);
+    share_charge(&policy.queue, &d->share, 40 * MS);
+    run_until(now + 120 * MS);
+    assert_true(ran(d) == 1 * MS && policy_waits(&d->vcpus[0]->sched.turn));
+    run_until(now + 120 * MS);
+    assert_int_equal(ran(d), 2 * MS);
 }
 
 /* ---- affinity ---- */
@@ -382,6 +404,7 @@ int main(void)
         cmocka_unit_test(where_it_ran),
         cmocka_unit_test(caps),
         cmocka_unit_test(caps_and_others),
+        cmocka_unit_test(caps_and_work_for_it),
         cmocka_unit_test(kept_to_its_cpus),
         cmocka_unit_test(late_to_a_crowd),
         cmocka_unit_test(a_storm_of_sets),
