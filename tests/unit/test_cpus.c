@@ -5,17 +5,6 @@
  */
 #include "cpus_machine.h"
 
-/* ---- what schedule.c has beside, and nobody asks for here ---- */
-
-void vcpu_switch(struct vcpu *from, struct vcpu *to) {}
-void vcpu_resume_periodic(struct vcpu *v) {}
-void update_vcpu_time(struct vcpu *v) {}
-void vcpu_runstate_publish(struct vcpu *v) {}
-void timers_run(void) {}
-void idle_once(void) {}
-void enter_guest(void) { abort(); }
-void domain_put(struct domain *d) {}
-
 /* ---- how many steps of the queues a decision takes ---- */
 
 static unsigned int steps, most_steps;

@@ -58,9 +58,8 @@ contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sd
     dom0/turns.c dom0/worker.c
 contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-cpus.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c hypervisor/lib/share.c \
-    hypervisor/lib/pqueue.c
-cpus.cflags := $(RING0_CFLAGS) -DMAX_CPUS=128
+cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
+cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
