@@ -235,9 +235,10 @@ static uint64_t memory_pages(void)
 
 static void create(struct builder *b)
 {
+    uint32_t vcpus = params.dom0_max_vcpus ?: cpus_online;
     int error;
 
-    b->d = dom0 = domain_create(0, MAX(1u, MIN(cpus_online, MAX_VCPUS)), true, &error);
+    b->d = dom0 = domain_create(0, MIN(vcpus, MAX_VCPUS), true, &error);
     if (!b->d || grants_create(b->d, -1, -1) != 0 || physdev_create(b->d) != 0)
         give_up("no memory for its structures");
     b->d->memory.max_pages = params_dom0_max_pages(heap_free_count(), b->pages);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The image in memory: what of it may be written, what executed, and the SMAP instructions that
- * this CPU does not have. */
+/* The image in memory: what of it may be written, what executed, and what this machine does
+ * without: the SMAP instructions, the lock around ring 0. */
 #include "boot/boot.h"
+#include "lib/params.h"
 #include "lib/string.h"
-#include "machine/cpu.h"
+#include "machine/acpi.h"
 #include "machine/io.h"
+#include "machine/ring0.h"
 #include "lib/layout.h"
 #include "memory/paging.h"
 
 extern char text_start[], text_end[], rodata_end[];
 extern uint8_t *const smap_sites_start[], *const smap_sites_end[];
+extern uint8_t *const ring0_sites_start[], *const ring0_sites_end[];
 
 /* STAC and CLAC are invalid opcodes on CPUs without SMAP: make them three-byte nops there. Before
  * the text is read-only. */
@@ -20,9 +23,19 @@ static void patch_smap(void)
         memcpy(*site, "\x0f\x1f\x00", 3);
 }
 
+/* A CPU alone needs no lock: the calls that take and drop it become five-byte nops. */
+static void patch_ring0(void)
+{
+    ring0_shared = acpi.cpu_count > 1 && params.max_cpus != 1;
+    if (ring0_shared) return;
+    for (uint8_t *const *site = ring0_sites_start; site < ring0_sites_end; site++)
+        memcpy(*site, "\x0f\x1f\x44\x00\x00", 5);
+}
+
 void image_protect(void)
 {
     patch_smap();
+    patch_ring0();
     for (uint64_t i = 0; i < 512; i++) {
         uint64_t va = ((uint64_t)text_start & ~0x1fffffUL) + i * PAGE_SIZE;
         uint64_t flags = HV_RW;

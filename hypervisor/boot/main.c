@@ -74,8 +74,8 @@ void boot_main(uint32_t multiboot_info)
     timers_init();
     start_other_cpus();
     policy_cpu_init(&boot_cpu);
-    printk("%u CPU%s (guests run on the first), %u interrupt lines, %lu MiB free", cpus_online,
-           cpus_online == 1 ? "" : "s", ioapic_gsi_count(), heap_free_count() >> 8);
+    printk("%u CPU%s, %u interrupt lines, %lu MiB free", cpus_online, cpus_online == 1 ? "" : "s",
+           ioapic_gsi_count(), heap_free_count() >> 8);
     if (boot_info.module_count == 0)
         panic("no kernel for dom0: GRUB's first module2 is missing");
     build_dom0(&boot_info.modules[0], boot_info.module_count > 1 ? &boot_info.modules[1] : NULL);

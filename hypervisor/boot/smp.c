@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: started one after the other, each with its own struct cpu, stacks, GDT page and
- * TSS, and then parked with interrupts off. ONE_CPU: guests run on the boot CPU only for now; what
- * is missing for more is a run queue per CPU and IPIs for TLB flushes, not the CPUs.
+ * The other CPUs: started one after the other, each with its own struct cpu, stacks, GDT page, TSS
+ * and idle vCPU. Each compares its clock with the boot CPU's, and waits for ring 0: it looks for a
+ * guest when the boot CPU has entered the first.
  */
 #include "boot/boot.h"
 #include "domain/domain.h"
+#include "domain/policy.h"
+#include "domain/schedule.h"
+#include "domain/timers.h"
+#include "lib/params.h"
 #include "lib/printk.h"
 #include "lib/string.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
 #include "machine/io.h"
+#include "machine/ring0.h"
 #include "machine/vectors.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
@@ -19,10 +24,43 @@
 /* trampoline.asm is written for this page; below 1 MiB, so it is not in the heap */
 #define TRAMPOLINE 0x8000ul
 
+#define START_NS    2000000000ul    /* for a CPU to show itself; a virtual one may come late */
+#define TSC_ROUNDS  1000u
+/* TSC ticks that one CPU may seem to be behind another: what a guest whose vCPU moves would see of
+ * it is less than the move takes */
+#define TSC_APART   2000u
+
 extern const uint64_t trampoline_range[2];          /* machine addresses: start, end */
 uint64_t ap_stack;                                  /* for the CPU that is being started */
 static struct cpu *starting;
+static bool started;                /* it has come to ap_main */
+static uint32_t tsc_round;          /* even: the boot CPU's, odd: the other's */
+static uint64_t tsc_last, tsc_behind;
 void ap_main(void);
+
+/* ---- do the two TSCs agree? ---- */
+
+/* Each writes down its TSC after it has seen the other's, which it can then not be behind. Both
+ * call it; `mine` is 0 or 1. False: the other does not go on. */
+static bool compare_tscs(uint32_t mine)
+{
+    for (uint32_t round = mine; round < TSC_ROUNDS; round += 2) {
+        uint64_t deadline = now_ns() + START_NS, now;
+
+        while (__atomic_load_n(&tsc_round, __ATOMIC_ACQUIRE) != round) {
+            cpu_relax();
+            if (now_ns() > deadline) return false;
+        }
+        now = rdtsc_ordered();
+        if (now < tsc_last)
+            tsc_behind = MAX(tsc_behind, tsc_last - now);
+        tsc_last = now;
+        __atomic_store_n(&tsc_round, round + 1, __ATOMIC_RELEASE);
+    }
+    return true;
+}
+
+/* ---- starting ---- */
 
 void ap_main(void)
 {
@@ -30,49 +68,80 @@ void ap_main(void)
 
     cpu_init(cpu, (struct cpu_stacks *)(ap_stack - CPU_STACK_SIZE));
     idt_load();
-    __atomic_add_fetch(&cpus_online, 1, __ATOMIC_RELEASE);
-    machine_halt();
+    lapic_init_cpu();
+    __atomic_store_n(&started, true, __ATOMIC_RELEASE);
+    if (!compare_tscs(1))
+        machine_halt();
+    ring0_enter();
+    policy_cpu_init(cpu);
+    timers_init();
+    schedule_start();
 }
 
-static void start(uint32_t id, uint32_t apic_id)
+static struct cpu *make_cpu(uint32_t apic_id)
 {
     unsigned int order = 0;
+    struct cpu *cpu = hv_alloc(sizeof(*cpu));
     struct cpu_stacks *stacks;
-    uint32_t before = cpus_online;
-    uint64_t deadline;
 
     while (PAGE_SIZE << order < sizeof(struct cpu_stacks))
         order++;
-    starting = hv_alloc(sizeof(struct cpu));
     stacks = hv_alloc_pages(order);
-    if (!starting || !stacks) return;
-    starting->id = id;
-    starting->apic_id = apic_id;
+    if (!cpu || !stacks || !cpu_make_idle(cpu)) return NULL;
+    cpu->id = cpus_online;
+    cpu->apic_id = apic_id;
     ap_stack = (uint64_t)(stacks->main + CPU_STACK_SIZE);
-    lapic_send_init(apic_id);
-    /* Intel's 10 ms after INIT */
-    for (deadline = now_ns() + 10000000; now_ns() < deadline;)
-        cpu_relax();
-    lapic_send_startup(apic_id, TRAMPOLINE >> 12);
-    for (deadline = now_ns() + 200000000; now_ns() < deadline;) {
-        if (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) != before) return;
+    return cpu;
+}
+
+static bool wait_for_start(void)
+{
+    for (uint64_t deadline = now_ns() + START_NS; now_ns() < deadline;) {
+        if (__atomic_load_n(&started, __ATOMIC_ACQUIRE)) return true;
         cpu_relax();
     }
-    log_warn("CPU %u (APIC %u) did not start", id, apic_id);
+    return false;
+}
+
+/* One that does not answer in time keeps what it was given: it may come late. */
+static void start(uint32_t apic_id)
+{
+    starting = make_cpu(apic_id);
+    if (!starting) {
+        log_warn("no memory for the CPU with APIC id %u: it is left out", apic_id);
+        return;
+    }
+    started = false;
+    tsc_round = 0;
+    lapic_send_init(apic_id);
+    /* Intel's 10 ms after INIT */
+    for (uint64_t deadline = now_ns() + 10000000; now_ns() < deadline;)
+        cpu_relax();
+    lapic_send_startup(apic_id, TRAMPOLINE >> 12);
+    if (!wait_for_start() || !compare_tscs(0)) {
+        log_warn("the CPU with APIC id %u did not start: it is left out", apic_id);
+        lapic_send_init(apic_id);
+        return;
+    }
+    cpus[cpus_online++] = starting;
 }
 
 void start_other_cpus(void)
 {
-    uint32_t id = 1;
-
     boot_cpu.apic_id = lapic_id();
+    ring0_enter();                              /* until the first guest is entered */
     /* a guest that changed it would have the next CPU */
     mfn_reserve(maddr_to_mfn(MADDR(TRAMPOLINE)));
     memcpy((void *)(DIRECTMAP_VIRT + TRAMPOLINE), (void *)(DIRECTMAP_VIRT + trampoline_range[0]),
            trampoline_range[1] - trampoline_range[0]);
     for (uint32_t i = 0; i < acpi.cpu_count; i++)
-        if (acpi.apic_ids[i] != boot_cpu.apic_id)
-            start(id++, acpi.apic_ids[i]);
+        if (acpi.apic_ids[i] != boot_cpu.apic_id && cpus_online < (params.max_cpus ?: MAX_CPUS))
+            start(acpi.apic_ids[i]);
+    if (tsc_behind > TSC_APART)
+        log_warn("the CPUs' TSCs are %lu ticks apart: clocks may go back where a vCPU moves",
+                 tsc_behind);
+    else if (cpus_online > 1)
+        log_debug("the CPUs' TSCs agree within %lu ticks", tsc_behind);
     /* the identity map has served; APs run on the final tables */
     boot_l4[0] = 0;
 }

@@ -105,8 +105,8 @@ static void take_back(struct domain *d, const struct xen_memory_exchange *x, str
 static void commit(struct domain *d, const struct xen_memory_exchange *x, struct chunk *c)
 {
     for (uint64_t i = 0; i < c->in_held; i++) {
-        /* cannot be: looked at, and nobody ran since (ONE_CPU: then these must be frames that
-         * nobody can get any more, before the new ones are given) */
+        /* cannot be: looked at, and nobody was here since (RING0_LOCK: else these must be frames
+         * that nobody can get any more, before the new ones are given) */
         if (domain_free_frame(&d->memory, MFN(c->in_frame[i]))) return;
         frame_put(MFN(c->in_frame[i]));
     }

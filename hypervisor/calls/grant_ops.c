@@ -91,7 +91,7 @@ static int16_t map_halves(struct domain *owner, const struct gnttab_map_grant_re
 }
 
 /* Everything that can fail happens before the handle's record is published, and is taken back in
- * reverse order. ONE_CPU: who guesses the handle could unmap it half published. */
+ * reverse order. RING0_LOCK: else who guesses the handle could unmap it half published. */
 static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op)
 {
     struct grant_table *gt = current->domain->grants;
@@ -153,8 +153,8 @@ struct unmapped {
 
 /* First half: what is to end leaves the page table, and cannot be ended again. A half whose address
  * is 0 stays, and so does one that has ended already. u->owner stays NULL if nothing was unmapped.
- * ONE_CPU: the record is looked at and changed without a lock: two vCPUs that unmap one handle at
- * once would both end it. */
+ * RING0_LOCK: the record is looked at and changed without one of its own: two vCPUs that unmap one
+ * handle at once would both end it. */
 static int16_t unmap_begin(uint32_t handle, uint64_t host_addr, uint64_t dev_bus_addr,
                            uint64_t new_addr, struct unmapped *u)
 {

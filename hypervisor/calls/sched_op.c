@@ -106,7 +106,7 @@ static void watchdog_fired(void *arg)
 }
 
 /* id 0 asks for a new one and gets its number from 1 up; timeout (seconds) 0 gives one back.
- * ONE_CPU: two vCPUs may ask at once; it needs a lock, as the code chosen above does. */
+ * RING0_LOCK: two vCPUs may ask at once; so may they above, for the code. */
 static int watchdog(struct vcpu *v, const struct sched_watchdog *op)
 {
     struct domain *d = v->domain;

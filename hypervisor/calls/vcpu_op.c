@@ -19,7 +19,7 @@
 
 #define ETIME XEN_ETIME
 
-/* ONE_CPU: two others may initialise it at once, or move its info: it needs a lock. */
+/* RING0_LOCK: two others may want to initialise it at once, or to move its info. */
 static int initialise(struct vcpu *v, uint64_t arg)
 {
     /* five kilobytes: too much for the stack */
@@ -162,7 +162,8 @@ static int send_nmi(struct vcpu *v, uint64_t arg)
     if (arg) return fail(-EINVAL, "the argument must be NULL");
     v->nmi_pending = 1;
     vcpu_wake(v);
-    this_cpu()->work |= WORK_RESCHEDULE;        /* delivered on the way out, to itself too */
+    if (vcpu_loaded(v))
+        cpu_reschedule(v->cpu);                 /* delivered on the way out, to itself too */
     return 0;
 }
 

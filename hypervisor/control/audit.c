@@ -10,7 +10,7 @@
  *
  * Holders of references: the allotment, pins, tables half way (the frame's own), entries of tables,
  * base pointers, descriptor windows, grants in use, registered vcpu_info pages, and we for pages of
- * ours that a guest may see. ONE_CPU: nobody else runs meanwhile; the others would have to stop.
+ * ours that a guest may see. RING0_LOCK: guests run meanwhile, but only ring 0 changes any of this.
  */
 #include "control/audit.h"
 #include "domain/domain.h"

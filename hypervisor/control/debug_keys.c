@@ -9,6 +9,8 @@
 #include "domain/grants.h"
 #include "domain/schedule.h"
 #include "machine/dump.h"
+#include "machine/ring0.h"
+#include "machine/system_time.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "memory/frame.h"
@@ -22,6 +24,13 @@ static void for_each_domain(void (*show)(struct domain *d))
         next = (domid_t)(d->id + 1);
         show(d);
     }
+}
+
+/* Those that run on other CPUs come here first, and stay until we are done: so what is printed of
+ * all is of one moment. */
+static void stop_guests(void)
+{
+    cpus_flush(~0ul);
 }
 
 static void show_registers(struct domain *d)
@@ -76,6 +85,20 @@ static void show_idle(void)
                now_ns() / 1000000);
 }
 
+static void show_ring0(void)
+{
+    struct cpu *cpu;
+
+    if (!ring0_shared) {
+        printk("one CPU: ring 0 has no lock around it");
+        return;
+    }
+    printk("ring 0 was entered %u times", ring0_tickets.now);
+    for_each_cpu (cpu)
+        printk("cpu %u: waited for it %lu times, at longest %lu us", cpu->id, cpu->waits,
+               cpu->longest_wait * 1000 / tsc_khz());
+}
+
 static void memory(void)
 {
     printk("heap: %lu of %lu pages free", heap_free_count(), heap_total_count());
@@ -97,10 +120,11 @@ static const struct {
     void (*each)(struct domain *d);
 } keys[] = {
     { 'A', "recount all references and types", audit, NULL },
-    { 'd', "registers of all vCPUs", NULL, show_registers },
+    { 'd', "registers of all vCPUs", stop_guests, show_registers },
     { 'e', "event channels in use", NULL, events_dump },
     { 'g', "grants in use", NULL, grants_dump },
     { 'h', "this list", help, NULL },
+    { 'l', "how CPUs waited for ring 0", show_ring0, NULL },
     { 'm', "memory", memory, NULL },
     { 'q', "domains and their vCPUs", NULL, show_domain },
     { 'r', "who ran how long", show_idle, show_times },

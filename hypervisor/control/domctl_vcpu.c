@@ -115,5 +115,7 @@ int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
         return fail(-ENOSYS, "a PV guest has no such wire");
     v->nmi_pending = 1;
     vcpu_wake(v);
+    if (vcpu_loaded(v))
+        cpu_reschedule(v->cpu);
     return 0;
 }

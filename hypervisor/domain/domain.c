@@ -40,17 +40,34 @@ static void domain_prepare(struct domain *d, domid_t id)
     list_init(&d->all_domains);
 }
 
-/* The vCPU that boots. */
-void domains_init(void)
+/* ---- who runs where there is no guest ---- */
+
+static struct domain idle_domain;
+
+static void set_idle(struct cpu *cpu, struct vcpu *v)
 {
-    static struct domain boot_domain;
     static struct vcpu_info nothing_pending = { .evtchn_upcall_mask = 1 };
 
-    domain_prepare(&boot_domain, DOMID_IDLE);
-    boot_vcpu.domain = &boot_domain;
-    boot_vcpu.info = &nothing_pending;
-    boot_vcpu.sched.state = VCPU_DOWN;
-    boot_cpu.running = &boot_vcpu;
+    v->domain = &idle_domain;
+    v->info = &nothing_pending;
+    v->sched.state = VCPU_DOWN;
+    v->cpu = cpu;
+    cpu->idle = cpu->running = v;
+}
+
+void domains_init(void)
+{
+    domain_prepare(&idle_domain, DOMID_IDLE);
+    set_idle(&boot_cpu, &boot_vcpu);
+}
+
+bool cpu_make_idle(struct cpu *cpu)
+{
+    struct vcpu *v = hv_alloc(sizeof(*v));
+
+    if (v)
+        set_idle(cpu, v);
+    return v != NULL;
 }
 
 struct domain *domain_get(domid_t id)
@@ -168,7 +185,6 @@ static void watchdogs_stop(struct domain *d)
     d->watchdog.used = 0;
 }
 
-/* ONE_CPU: its vCPUs must have left their CPUs before the next stage. */
 static int stop(struct domain *d)
 {
     struct vcpu *v;
@@ -177,12 +193,13 @@ static int stop(struct domain *d)
     d->memory.closed = true;
     domain_reconsider(d);
     watchdogs_stop(d);
-    policy_domain_end(d);
     for_each_vcpu (v, d) {
         vcpu_timers_stop(v);
         vcpu_stop_polling(v);
         vcpu_down(v);
     }
+    domain_leave_cpus(d);
+    policy_domain_end(d);
     return 0;
 }
 
@@ -266,7 +283,6 @@ static const char *shutdown_name(uint8_t reason)
     return reason < ARRAY_SIZE(names) ? names[reason] : "unknown reason";
 }
 
-/* ONE_CPU: who asks and who sets are not one step. */
 void domain_shutdown(struct domain *d, uint8_t reason)
 {
     if (d->chosen_code >= 0)

@@ -147,6 +147,8 @@ void domain_crash(struct domain *d, const char *format, ...) __attribute__((form
 extern struct domain *dom0;
 /* current until dom0 runs: something for fail() to write into */
 extern struct vcpu boot_vcpu;
+/* another CPU's, before it has a guest; false: no memory */
+bool cpu_make_idle(struct cpu *cpu) must_check;
 extern struct list domain_list;                     /* by id, under domain_list_lock */
 /* those that others' grant mappings keep in memory; under the same lock */
 extern struct list destroyed_list;
@@ -184,6 +186,12 @@ static inline struct vcpu *vcpu_by_id(const struct domain *d, uint32_t id)
 #define for_each_vcpu(v, d) \
     for (uint32_t id_ = 0; id_ < (d)->vcpu_count; id_++) \
         if (((v) = (d)->vcpus[id_]) == NULL) {} else
+
+/* A CPU, v->cpu, has its state. */
+static inline bool vcpu_loaded(const struct vcpu *v)
+{
+    return v->cpu && v->cpu->running == v;
+}
 
 static inline uint64_t vcpu_cr3(const struct vcpu *v)
 {

@@ -331,7 +331,7 @@ struct mapping_record *handle_record(struct grant_table *gt, uint32_t handle)
 }
 
 /* The page tables that hold the mappings are undone by domain_relinquish_memory; here only the
- * grants are given back. ONE_CPU: none of its vCPUs runs any more, so nobody else has a record. */
+ * grants are given back. None of its vCPUs runs any more, so nobody else has a record. */
 int grants_release_mappings(struct domain *d)
 {
     struct grant_table *gt = d->grants;

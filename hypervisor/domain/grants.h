@@ -4,8 +4,8 @@
  * them or have them copied.
  *
  * Lock: grant_table.lock of the granting domain for its entries; of the mapping domain for which of
- * its handles (maptrack) are free, while the record of one in use has none (ONE_CPU). Never both at
- * once; neither is held while page tables change.
+ * its handles (maptrack) are free, while the record of one in use has none (RING0_LOCK). Never both
+ * at once; neither is held while page tables change.
  */
 #ifndef DOMUS_DOMAIN_GRANTS_H
 #define DOMUS_DOMAIN_GRANTS_H

@@ -7,6 +7,7 @@
 #include "domain/msi.h"
 #include "lib/fail.h"
 #include "machine/apic.h"
+#include "machine/cpu.h"
 #include "machine/pci.h"
 #include "memory/paging.h"
 
@@ -122,7 +123,7 @@ static void program_msi(const struct msi *m, uint64_t address, uint32_t data)
 
 void msi_program(const struct msi *m, int vector)
 {
-    uint64_t address = msi_address(lapic_id());
+    uint64_t address = msi_address(boot_cpu.apic_id);
     if (!m->msix) {
         program_msi(m, address, (uint32_t)vector);
         return;

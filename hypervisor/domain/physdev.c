@@ -124,7 +124,7 @@ int pirq_connect(struct pirq *p, enum pirq_kind kind)
 }
 
 /* The last interrupt of a device gone, its capability is switched off.
- * ONE_CPU: the handler may run on another CPU, and must have ended before the PIRQ is freed. */
+ * RING0_LOCK: the handler, on another CPU, has ended before the PIRQ is freed. */
 static void disconnect(struct pirq *p)
 {
     if (p->kind == PIRQ_NONE) return;

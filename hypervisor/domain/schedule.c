@@ -3,15 +3,18 @@
  * The scheduler: which vCPUs may run (up, blocked, paused, their domain alive), where their time
  * goes, and the change from one to the next. Which of those who may does run says policy.c.
  *
- * Nobody runnable: the CPU idles in ring 0 with the last vCPU's state still loaded, so a lone guest
- * that sleeps and wakes costs no switch. All but what is done to all vCPUs of one domain is of
- * bounded time.
+ * Nobody runnable: the CPU idles in ring 0. On a machine of one CPU the last vCPU's state stays
+ * loaded, so that a lone guest that sleeps and wakes costs no switch; of several, another may have
+ * it, so the CPU lets go of it and has only its own idle vCPU. All but what is done to all vCPUs of
+ * one domain is of bounded time.
  */
 #include "domain/schedule.h"
 #include "domain/domain.h"
 #include "domain/time.h"
 #include "machine/budget.h"
 #include "machine/entry_asm.h"
+#include "machine/io.h"
+#include "machine/ring0.h"
 
 #define COST_RECONSIDER 300         /* instructions */
 
@@ -92,10 +95,13 @@ static void make_runnable(struct vcpu *v)
     reconsider(v);
 }
 
+/* One that is in its guest on another CPU comes out, to look what there is for it. */
 void vcpu_wake(struct vcpu *v)
 {
     if (v->sched.state == VCPU_BLOCKED)
         make_runnable(v);
+    else if (vcpu_loaded(v))
+        cpu_interrupt(v->cpu);
     else
         policy_hurry(v);
 }
@@ -119,12 +125,26 @@ void vcpu_block(struct vcpu *v)
     this_cpu()->work |= WORK_RESCHEDULE;
 }
 
-/* ONE_CPU: counts by plain arithmetic, here and below; and who runs elsewhere must have left its
- * CPU, state saved, before this returns. */
+/*
+ * v is not to run, and on return no CPU has its state but perhaps this one. Another that runs it
+ * was told (reconsider); it needs the lock around ring 0 for its way out, so this one steps back
+ * for a while. So there is only one who waits like this: the control domain, in one operation of
+ * its at a time, which holds on to what it needs, but none of the locks that others wait for.
+ */
+static void leave_cpu(const struct vcpu *v)
+{
+    while (vcpu_loaded(v) && v->cpu != this_cpu()) {
+        ring0_leave();
+        cpu_relax();
+        ring0_enter();
+    }
+}
+
 void vcpu_pause(struct vcpu *v)
 {
     v->sched.pause_count++;
     reconsider(v);
+    leave_cpu(v);
 }
 
 void vcpu_unpause(struct vcpu *v)
@@ -143,10 +163,19 @@ void domain_reconsider(struct domain *d)
     }
 }
 
+void domain_leave_cpus(const struct domain *d)
+{
+    const struct vcpu *v;
+
+    for_each_vcpu (v, d)
+        leave_cpu(v);
+}
+
 void domain_pause(struct domain *d)
 {
     d->pause_count++;
     domain_reconsider(d);
+    domain_leave_cpus(d);
 }
 
 void domain_unpause(struct domain *d)
@@ -157,8 +186,17 @@ void domain_unpause(struct domain *d)
 
 /* ---- choosing ---- */
 
-/* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, or a timer,
- * sets the work bit. */
+/* Interrupts are off between the last look at the work bits and HLT: who sets one afterwards sends
+ * one. */
+static void sleep(void)
+{
+    ring0_leave();
+    idle_once();
+    ring0_enter();
+}
+
+/* Nobody can run: sleep until an interrupt makes somebody. The interrupt's handler, a timer, or
+ * another CPU sets the work bit. */
 static void idle_until_work(struct cpu *cpu)
 {
     while (!(cpu->work & WORK_RESCHEDULE)) {
@@ -166,7 +204,7 @@ static void idle_until_work(struct cpu *cpu)
         if (cpu->work & WORK_TIMERS)
             timers_run();
         else
-            idle_once();
+            sleep();
     }
     cpu->work &= ~WORK_RESCHEDULE;
 }
@@ -182,8 +220,12 @@ void schedule(void)
     cpu->work &= ~WORK_RESCHEDULE;
     set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);
     while ((next = policy_pick(cpu, stays, now)) == NULL) {
+        if (ring0_shared && was != cpu->idle) {
+            vcpu_switch(was, cpu->idle);
+            was = cpu->idle;        /* the other may be gone when this CPU wakes up */
+        }
         idle_until_work(cpu);
-        leaves = false;
+        leaves = stays = false;
         now = now_ns();
     }
     set_runstate(next, RUNSTATE_running, now);

@@ -35,6 +35,8 @@ bool vcpu_runnable(const struct vcpu *v);
 /* down, paused, or its domain is, or has ended: it neither runs nor waits for anything */
 bool vcpu_stopped(const struct vcpu *v);
 void domain_reconsider(struct domain *d);     /* after d->life changed */
+/* It may not run any more: until no other CPU has state of it (vcpu_pause says by whom). */
+void domain_leave_cpus(const struct domain *d);
 
 /* BLOCKED -> RUNNABLE; no-op otherwise */
 void vcpu_wake(struct vcpu *v);
@@ -43,7 +45,9 @@ void vcpu_block(struct vcpu *v);
 void vcpu_up(struct vcpu *v);                              /* DOWN -> RUNNABLE; no-op otherwise */
 /* -> DOWN, whatever it was; if it is current, at its next exit */
 void vcpu_down(struct vcpu *v);
-void vcpu_pause(struct vcpu *v);                           /* counted; on return it does not run */
+/* Counted; on return it does not run, and its state is in memory. The control domain's (this CPU
+ * may leave ring 0 meanwhile, and hold no lock that anybody waits for). */
+void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);

@@ -10,6 +10,7 @@
 #include "machine/entry_asm.h"
 #include "machine/io.h"
 #include "memory/access.h"
+#include "memory/paging.h"
 #include "memory/tlb.h"
 #include "memory/window.h"
 
@@ -155,15 +156,31 @@ void vcpu_runstate_publish(struct vcpu *v)
 
 /* ---- the switch ---- */
 
+/* From a guest to none: nothing of it is needed any more, neither its tables nor its window, and
+ * what the next one's are compared with is as who has none of his own would have it. */
+static void let_go(const struct vcpu *from, struct cpu *cpu)
+{
+    load_cr3(hv_cr3);
+    cpu_own_descriptors(cpu);
+    if (from->hw.debugreg[7] & 0xff)
+        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
+    if (from->hw.tsc_aux)
+        wrmsr(MSR_TSC_AUX, 0);
+}
+
 void vcpu_switch(struct vcpu *from, struct vcpu *to)
 {
     struct cpu *cpu = this_cpu();
 
-    if (from != &boot_vcpu) {
+    if (from != cpu->idle) {
         segments_save(from);
         fpu_save(from);
     }
     cpu->running = to;
+    if (to == cpu->idle) {
+        let_go(from, cpu);
+        return;
+    }
     cpu->tss.rsp0 = (uint64_t)&to->regs.es;
     to->counters.switches++;
     vcpu_load_tables(to);

@@ -2,7 +2,7 @@
 /*
  * Time as guests see it. They get the TSC's rate in their vcpu_info and compute the same
  * nanoseconds from it as now_ns() does (machine/system_time.c). When the rate is corrected, each
- * vCPU is told before it runs again.
+ * vCPU is told before it runs again (those that run: at once).
  *
  * Lock: none; what is here is written at boot and by dom0's settime.
  */
@@ -19,8 +19,11 @@ static uint32_t wall_base_ns;
 
 void time_look(uint64_t now)
 {
-    if (clock_correct(now) && current != &boot_vcpu)
-        update_vcpu_time(current);
+    struct cpu *cpu;
+
+    if (!clock_correct(now)) return;
+    for_each_cpu (cpu)              /* schedule() tells who runs there */
+        cpu_reschedule(cpu);
 }
 
 /* ---- the wall clock: the RTC at boot, later what dom0 says ---- */

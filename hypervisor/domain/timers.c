@@ -17,6 +17,7 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "machine/budget.h"
+#include "memory/tlb.h"
 
 #define COST_TIMER  800             /* instructions: off the queue, an event raised, a vCPU woken */
 #define REST_TIMES  4u
@@ -25,7 +26,7 @@
 
 /* ---- the queue ---- */
 
-/* It rings each second or so (alarm_set), for the clock to be looked at. */
+/* It rings each second or so (alarm_set), for the clocks to be looked at. */
 static void set_alarm(struct timer_queue *q, uint64_t deadline)
 {
     q->alarm = alarm_set(deadline);
@@ -36,15 +37,18 @@ void timer_init(struct timer *t, struct domain *owner, void (*fire)(void *arg), 
     *t = (struct timer){ .owner = owner, .fire = fire, .arg = arg };
 }
 
-/* ONE_CPU: a timer is on this CPU's queue. It needs to know whose it is on; and who stops one that
- * fires on another CPU must wait for its end. */
+/* It fires on the CPU where it was set last. An alarm that was set for it elsewhere rings for
+ * nobody. */
 void timer_set(struct timer *t, uint64_t deadline)
 {
     struct timer_queue *q = &this_cpu()->timers;
 
+    if (timer_armed(t) && t->queue != q)
+        timer_stop(t);
     spin_lock(&q->lock);
     if (timer_armed(t))
         pq_remove(&q->armed, &t->node);
+    t->queue = q;
     pq_insert(&q->armed, &t->node, deadline);
     if (deadline < q->alarm)
         set_alarm(q, deadline);
@@ -53,12 +57,10 @@ void timer_set(struct timer *t, uint64_t deadline)
 
 void timer_stop(struct timer *t)
 {
-    struct timer_queue *q = &this_cpu()->timers;
-
-    spin_lock(&q->lock);
-    if (timer_armed(t))
-        pq_remove(&q->armed, &t->node);
-    spin_unlock(&q->lock);
+    if (!timer_armed(t)) return;
+    spin_lock(&t->queue->lock);
+    pq_remove(&t->queue->armed, &t->node);
+    spin_unlock(&t->queue->lock);
 }
 
 /* The first timer, off the queue, if it is due. */
@@ -85,6 +87,7 @@ void timers_run(void)
 
     this_cpu()->work &= ~WORK_TIMERS;
     time_look(start);
+    tlb_keep_up();
     q->alarm = 0;                   /* set once, at the end */
     while ((t = take_due(q, start)) != NULL) {
         time_goes_to(t->owner, now);

@@ -20,6 +20,10 @@
 ; base is this CPU's struct cpu, and MSR_KERNEL_GS_BASE keeps the guest's; SWAPGS on the way in and
 ; out.
 ;
+; Between the two, with the guest's registers saved, this CPU takes the lock around ring 0
+; (machine/ring0.h), and drops it on the way out before it loads them. An IRETQ that faults is
+; therefore outside of it.
+;
 ; A fault of ring 0 itself (a guest's bad pointer in a guarded copy, IRETQ of a bad frame) pushes on
 ; the stack it runs on, as does an interrupt in the idle loop. #DB, NMI, #MC and #DF have stacks of
 ; their own (IST), because they can arrive on the first instruction of syscall_entry, when RSP is
@@ -40,6 +44,7 @@
 %ifdef DEBUG
 extern locks_left
 %endif
+extern ring0_tickets, ring0_wait
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
 
 %macro SAVE_REGISTERS 0
@@ -78,6 +83,15 @@ extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_fai
     pop rdi
 %endmacro
 
+; Into and out of the lock; nops on a machine of one CPU (boot/image.c).
+%macro RING0 1                      ; take_ring0 (changes rcx, r11) or drop_ring0 (none)
+%%here:
+    call strict near %1
+    [section .ring0_sites]
+    dq %%here
+    __?SECT?__
+%endmacro
+
 section .entry progbits alloc exec nowrite align=16
 bits 64
 default rel
@@ -113,6 +127,7 @@ from_guest:
     CLOSE_GUEST
     mov rdi, rsp
     mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
     mov dword [gs:CPU_budget], BUDGET
     call guest_trap
     ; fall through
@@ -145,6 +160,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     cmp dword [gs:CPU_locks], 0
     jne locks_left                  ; says which, and stops
 %endif
+    RING0 drop_ring0
     mov r10, [rdi + REGS_10]
     mov r9, [rdi + REGS_9]
     mov r8, [rdi + REGS_8]
@@ -196,6 +212,7 @@ guest_iretq:
 ; are still in the vCPU, and ring0_trap has written beside them what the CPU said.
 iretq_failed:
     mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
     call exit_failed
     jmp exit_to_guest
 
@@ -230,6 +247,7 @@ syscall_entry:
     SAVE_REGISTERS
     mov rbx, [gs:CPU_current]
     mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
     cmp byte [rbx + VCPU_in_kernel], 0
     je user_syscall
 
@@ -267,11 +285,45 @@ syscall32_entry:
     SAVE_REGISTERS
     mov rbx, [gs:CPU_current]
     mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
 user_syscall:
     mov rdi, rbx
     mov dword [gs:CPU_budget], BUDGET
     call guest_syscall
     jmp exit_to_guest
+
+; --------------------------------------------------------------------------------------------------
+; A ticket, and this CPU's turn: at once, or after waiting in C, with all registers as they were but
+; rcx and r11.
+take_ring0:
+    mov ecx, 1
+    lock xadd [ring0_tickets + RING0_next], ecx
+    cmp ecx, [ring0_tickets + RING0_now]
+    jne .wait
+    ret
+.wait:
+    push rdi
+    push rsi
+    push rdx
+    push rax
+    push r8
+    push r9
+    push r10
+    mov edi, ecx
+    call ring0_wait
+    pop r10
+    pop r9
+    pop r8
+    pop rax
+    pop rdx
+    pop rsi
+    pop rdi
+    ret
+
+; The next one's turn. Only the holder writes it.
+drop_ring0:
+    inc dword [ring0_tickets + RING0_now]
+    ret
 
 ; --------------------------------------------------------------------------------------------------
 ; From ring 0 itself. Two instructions run with the guest's GS base and can fault: change to ours

@@ -36,7 +36,7 @@ int expected_at(int error, struct refusal *place)
         v->counters.refused++;
     }
     v->last_error = now;
-    place->count++;                             /* ONE_CPU: some may not be counted */
+    place->count++;                             /* RING0_LOCK */
     return error;
 }
 

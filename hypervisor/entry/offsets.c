@@ -4,6 +4,7 @@
 #include "domain/domain.h"
 #include "machine/budget.h"
 #include "entry/trap.h"
+#include "machine/ring0.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n@define " #name " %0" : : "i"(value))
 #define REG(name) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, r##name))
@@ -17,6 +18,8 @@ void offsets(void)
     DEFINE(CPU_work, offsetof(struct cpu, work));
     DEFINE(CPU_locks, offsetof(struct cpu, locks.count));
     DEFINE(CPU_budget, offsetof(struct cpu, budget));
+    DEFINE(RING0_next, offsetof(struct ring0_tickets, next));
+    DEFINE(RING0_now, offsetof(struct ring0_tickets, now));
     DEFINE(BUDGET, ENTRY_BUDGET);
 
     DEFINE(VCPU_regs, offsetof(struct vcpu, regs));

@@ -14,6 +14,8 @@
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/io.h"
+#include "machine/ring0.h"
+#include "machine/stop.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
 #include "memory/mmu.h"
@@ -195,34 +197,47 @@ static __attribute__((noreturn)) void ring0_fault(const struct cpu_user_regs *re
 {
     static bool telling;
 
-    if (telling)
+    if (__atomic_exchange_n(&telling, true, __ATOMIC_RELAXED))
         machine_halt(); /* a fault while telling of one */
-    telling = true;
-    log_error("exception %u (error code %x, CR2 %lx) in the hypervisor", regs->entry_vector,
-              regs->error_code, read_cr2());
+    log_error("exception %u (error code %x, CR2 %lx) in the hypervisor, on CPU %u",
+              regs->entry_vector, regs->error_code, read_cr2(), this_cpu()->id);
     print_registers(regs, read_cr3());
     print_stack_trace(regs->rip, regs->rbp);
     panic("unexpected exception %u at %lx", regs->entry_vector, regs->rip);
 }
 
-/* From entry.asm: ring 0 was interrupted; `regs` is on its stack. */
+/* IRETQ or a selector load read the guest's LDT, which is mapped lazily. Nobody gives way between
+ * six selectors: so not after a long call, and two pages of it, too. */
+static bool ring0_ldt_fault(bool outside)
+{
+    uint64_t address = read_cr2();
+    bool mapped;
+
+    if (!in_window(address) || this_cpu()->budget <= -LDT_OVERDRAFT) return false;
+    if (outside)
+        ring0_enter();
+    mapped = ldt_fault(&current->window, &current->tables, address);
+    if (outside)
+        ring0_leave();
+    return mapped;
+}
+
+/* From entry.asm: ring 0 was interrupted; `regs` is on its stack. The idle loop and IRETQ are
+ * without the lock. */
 void ring0_trap(struct cpu_user_regs *regs);
 void ring0_trap(struct cpu_user_regs *regs)
 {
-    uint64_t target, address;
+    uint64_t target;
 
     if (regs->entry_vector >= VECTOR_EXTERNAL) {
+        ring0_enter();
         interrupt(regs->entry_vector);
+        ring0_leave();
         return;
     }
-    if (regs->entry_vector == TRAP_PAGE_FAULT) {
-        /* IRETQ or a selector load read the guest's LDT, which is mapped lazily. Nobody gives way
-         * between six selectors: so not after a long call, and two pages of it, too. */
-        address = read_cr2();
-        if (in_window(address) && this_cpu()->budget > -LDT_OVERDRAFT &&
-            ldt_fault(&current->window, &current->tables, address))
-            return;
-    }
+    if (regs->entry_vector == TRAP_PAGE_FAULT &&
+        ring0_ldt_fault(regs->rip == (uint64_t)guest_iretq))
+        return;
     target = find_fixup(regs->rip);
     if (!target)
         ring0_fault(regs);
@@ -248,6 +263,8 @@ void paranoid_trap(struct cpu_user_regs *regs)
         regs->rflags &= ~(uint64_t)RFLAGS_TF;
         break;
     case TRAP_NMI:
+        if (machine_stopping())
+            cpu_stopped(regs);
         log_warn("NMI at %x:%lx, %s", regs->cs, regs->rip,
                  regs->cs & 3 ? "in a guest" : "in the hypervisor");
         break;

@@ -124,6 +124,25 @@ static bool take_acpi(const char *value)
     return true;
 }
 
+static bool take_count(const char *value, uint32_t *count)
+{
+    uint64_t number;
+
+    if (!take_number(&value, &number) || *value || !number || number > UINT32_MAX) return false;
+    *count = (uint32_t)number;
+    return true;
+}
+
+static bool take_max_cpus(const char *value)
+{
+    return take_count(value, &params.max_cpus);
+}
+
+static bool take_dom0_max_vcpus(const char *value)
+{
+    return take_count(value, &params.dom0_max_vcpus);
+}
+
 #define LEVELS "0 to 3, none, error, warning, info, debug or all"
 
 static const struct {
@@ -139,6 +158,8 @@ static const struct {
     { "console=", take_console, "com1 or com1,BAUD" },
     { "com1=", take_baud, "a divisor of 115200, alone or with ,8n1" },
     { "acpi=", take_acpi, "on, or off: the firmware's tables are not read" },
+    { "maxcpus=", take_max_cpus, "how many CPUs are started, from 1" },
+    { "dom0_max_vcpus=", take_dom0_max_vcpus, "how many vCPUs dom0 may have, from 1" },
 };
 
 static void parse_word(const char *word)
@@ -153,7 +174,7 @@ static void parse_word(const char *word)
         return;
     }
     log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= "
-             "(loglvl=) console= com1= acpi=",
+             "(loglvl=) console= com1= acpi= maxcpus= dom0_max_vcpus=",
              word);
 }
 

@@ -19,6 +19,7 @@ struct params {
     struct amount dom0_size, dom0_min, dom0_max;
     uint32_t baud;
     bool no_acpi;
+    uint32_t max_cpus, dom0_max_vcpus;      /* 0: as many as there are */
 };
 extern struct params params;
 void params_parse(const char *line);

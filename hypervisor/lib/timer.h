@@ -9,18 +9,19 @@
 
 struct domain;
 
-struct timer {
-    struct pq_node node;            /* queued: armed; key: the deadline, ns of system time */
-    struct domain *owner;           /* who pays for it; NULL: whoever runs */
-    void (*fire)(void *arg);        /* runs in ring 0 on the exit path, holding no lock */
-    void *arg;
-};
-
 struct timer_queue {                /* a CPU's */
     struct pqueue armed;
     /* when the next timer interrupt comes: no later than the first deadline */
     uint64_t alarm;
     spinlock_t lock;
+};
+
+struct timer {
+    struct pq_node node;            /* queued: armed; key: the deadline, ns of system time */
+    struct timer_queue *queue;      /* on which it is, or was last */
+    struct domain *owner;           /* who pays for it; NULL: whoever runs */
+    void (*fire)(void *arg);        /* runs in ring 0 on the exit path, holding no lock */
+    void *arg;
 };
 
 #endif

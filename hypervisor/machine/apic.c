@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA),
- * and an end to the 8259s.
- *
- * ONE_CPU: all interrupts go to the boot CPU by physical destination, and an I/O APIC's pair of
- * registers is used without a lock.
+ * and an end to the 8259s. Devices' interrupts all go to the boot CPU, by physical destination: who
+ * they are for is the control domain, wherever it runs.
  */
 #include "machine/apic.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
+#include "machine/cpu.h"
 #include "machine/io.h"
 #include "machine/vectors.h"
 
@@ -44,6 +43,11 @@ static void lapic_write(uint32_t reg, uint32_t v)
 void lapic_init(volatile void *registers)
 {
     lapic = registers;
+    lapic_init_cpu();
+}
+
+void lapic_init_cpu(void)
+{
     /* enabled, not x2APIC */
     wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);
     lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
@@ -87,6 +91,14 @@ void lapic_send_init(uint32_t apic_id)
 void lapic_send_startup(uint32_t apic_id, uint8_t page)
 {
     send_command(apic_id, 0x4600u | page);
+}
+void lapic_send(uint32_t apic_id, uint8_t vector)
+{
+    send_command(apic_id, 0x4000u | vector);
+}
+void lapic_send_nmi(uint32_t apic_id)
+{
+    send_command(apic_id, 0x4400u);
 }
 
 /* ---- I/O APICs: an index register and a data register, 24 inputs each ---- */
@@ -156,7 +168,7 @@ int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low)
 
     if (i < 0) return fail(-EINVAL, "no I/O APIC has this interrupt");
     n = gsi - ioapics[i].base;
-    io_write((unsigned int)i, REDIRECTION(n) + 1, lapic_id() << 24);
+    io_write((unsigned int)i, REDIRECTION(n) + 1, boot_cpu.apic_id << 24);
     io_write((unsigned int)i, REDIRECTION(n),
              (uint32_t)vector | REDIRECTION_MASKED | (level ? REDIRECTION_LEVEL : 0) |
                  (active_low ? REDIRECTION_LOW : 0));

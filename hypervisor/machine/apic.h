@@ -7,8 +7,9 @@
 #include "lib/types.h"
 
 void pics_silence(void);            /* before the others */
-/* where they are mapped */
+/* the boot CPU's; registers: where every CPU finds its own */
 void lapic_init(volatile void *registers);
+void lapic_init_cpu(void);          /* another's */
 void ioapic_add(volatile void *registers, uint32_t gsi_base);   /* at most MAX_IOAPICS */
 uint32_t lapic_id(void);
 void lapic_eoi(void);
@@ -16,6 +17,8 @@ void lapic_timer_set(uint32_t ticks);       /* one shot; 0 stops */
 uint32_t lapic_timer_left(void);
 void lapic_send_init(uint32_t apic_id);
 void lapic_send_startup(uint32_t apic_id, uint8_t page);
+void lapic_send(uint32_t apic_id, uint8_t vector);
+void lapic_send_nmi(uint32_t apic_id);
 
 uint32_t ioapic_gsi_count(void);
 /* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. A level one must be

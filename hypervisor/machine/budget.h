@@ -29,6 +29,7 @@
 #define COST_SCAN      700          /* a table looked through for what is in it */
 #define COST_FRAME     250          /* a frame given or taken */
 #define COST_DESCRIPTORS 7000       /* a page of descriptors looked at */
+#define COST_INTERRUPT 1000         /* another CPU called, and waited for */
 #define COST_CLEAR     600          /* a page cleared or copied, by eight bytes */
 
 static inline void spend(int instructions)

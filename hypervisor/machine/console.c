@@ -125,8 +125,9 @@ size_t log_read(char *buffer, size_t size, uint32_t *index)
     return n;
 }
 
-/* ONE_CPU: without the lock */
 void log_clear(void)
 {
+    spin_lock(&console_lock);
     kept.start = kept.head;
+    spin_unlock(&console_lock);
 }

@@ -77,14 +77,19 @@ static void fill_gdt_page(struct cpu *cpu)
     g[(HV_TSS & 0xfff) / 8 + 1] = tss >> 32;
 }
 
-/* Until a vCPU's window takes over, GDTR points 14 pages below our page: nothing uses a selector
- * that low. */
-static void load_gdt(struct cpu *cpu)
+/* While no vCPU's window has taken over, GDTR points 14 pages below our page: nothing uses a
+ * selector that low. */
+void cpu_own_descriptors(struct cpu *cpu)
 {
     struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = {
         GDT_BYTES - 1, (uint64_t)cpu->gdt_page - GUEST_GDT_PAGES * PAGE_SIZE };
 
-    __asm__ volatile("lgdt %0" : : "m"(pointer));
+    __asm__ volatile("lgdt %0; lldt %w1" : : "m"(pointer), "r"(0));
+}
+
+static void load_gdt(struct cpu *cpu)
+{
+    cpu_own_descriptors(cpu);
     __asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
                      :
                      : "i"(HV_CS)
@@ -127,11 +132,6 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     wrmsr(MSR_PAT, XEN_MSR_PAT);
     /* SYSENTER is a #GP, which the guest gets */
     wrmsr(MSR_SYSENTER_CS, 0);
-}
-
-void cpu_reschedule(struct cpu *cpu)
-{
-    cpu->work |= WORK_RESCHEDULE;
 }
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)

@@ -5,7 +5,8 @@
  * this_cpu()->running, or `current`.
  *
  * Ring 0 runs with interrupts off, except in the idle loop. So an interrupt never nests in code
- * that holds a lock, and locks need not mask interrupts.
+ * that holds a lock, and locks need not mask interrupts. All that is here, of whichever CPU, is
+ * read and changed under the lock around ring 0 (machine/ring0.h) unless it says otherwise.
  */
 #ifndef DOMUS_MACHINE_CPU_H
 #define DOMUS_MACHINE_CPU_H
@@ -45,6 +46,12 @@ struct cpu {
     /* instructions that this stay in ring 0 may still spend (machine/budget.h) */
     int32_t budget;
     uint32_t id, apic_id;
+    /* has no guest, on our own tables: what it runs while it sleeps (machines of several CPUs), and
+     * until its first guest */
+    struct vcpu *idle;
+    bool flush_wanted;              /* machine/ring0.h: cpus_flush */
+    /* times it had to wait for ring 0, and the longest wait, in TSC ticks */
+    uint64_t waits, longest_wait;
     /* what CR3 holds (advisory 494: one truth about the loaded tables) */
     uint64_t loaded_cr3;
     uint64_t loaded_cr4;            /* what CR4 holds: the bits of whose vCPU runs are in it */
@@ -81,6 +88,8 @@ struct cpu_stacks {
 };
 /* control registers, GDT, TSS, SYSCALL of the CPU we are on */
 void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);
+/* GDTR and LDTR as they were before there was a vCPU */
+void cpu_own_descriptors(struct cpu *cpu);
 bool cpu_has_smap(void);
 
 /* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice

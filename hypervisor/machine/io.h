@@ -78,6 +78,17 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* After all loads before it, and before all that follows. */
+static inline uint64_t rdtsc_ordered(void)
+{
+    uint64_t tsc;
+
+    __asm__ volatile("lfence" : : : "memory");
+    tsc = rdtsc();
+    __asm__ volatile("lfence" : : : "memory");
+    return tsc;
+}
+
 /* a * b / c, of which the result fits into 64 bits. */
 static inline uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
 {

@@ -5,6 +5,7 @@
 #include "machine/acpi.h"
 #include "machine/console.h"
 #include "machine/dump.h"
+#include "machine/stop.h"
 
 int log_level = LOG_INFO;
 static bool panicking;
@@ -35,15 +36,16 @@ void panic(const char *format, ...)
 {
     va_list args;
 
-    if (panicking)
-        machine_halt(); /* a fault while telling of a fault */
-    panicking = true;
+    /* a fault while telling of a fault; or another CPU's, whom the NMI of the first will ask */
+    if (__atomic_exchange_n(&panicking, true, __ATOMIC_RELAXED))
+        machine_halt();
     console_end();
     log_error("HYPERVISOR PANIC");
     va_start(args, format);
     print(format, args);
     va_end(args);
     print_stack_trace(0, (uint64_t)__builtin_frame_address(0));
+    cpus_stop();
     log_error(
         "the machine has stopped: this is a bug of Domus, no guest should be able to cause it");
     machine_halt();

@@ -44,8 +44,8 @@ uint64_t tsc_khz(void)
     return tsc_hz / 1000;
 }
 
-/* From this moment on, the TSC ticks so fast. ONE_CPU: others read the clock meanwhile (a version
- * is to be looked at before and after), and their TSCs must be in step. */
+/* From this moment on, the TSC ticks so fast. RING0_LOCK: nobody reads the clock meanwhile. Other
+ * CPUs' TSCs are in step (boot/smp.c). */
 static void set_rate(uint64_t hz)
 {
     uint64_t tsc = rdtsc(), now = time_version ? scale_ticks(tsc) : 0;

@@ -53,7 +53,6 @@ void idt_load(void)
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
-/* ONE_CPU: no lock, and one table for all CPUs. A vector is free when no CPU is in its handler. */
 int vector_alloc(void (*handler)(void *), void *arg)
 {
     for (int v = VECTOR_FIRST; v <= VECTOR_LAST; v++) {
@@ -80,7 +79,7 @@ void interrupt(unsigned int vector)
 {
     if (handlers[vector].handler)
         handlers[vector].handler(handlers[vector].arg);
-    else if (vector != VECTOR_SPURIOUS)
+    else if (vector != VECTOR_SPURIOUS && vector != VECTOR_CALL)
         log_debug("interrupt on vector %x that nobody wants", vector);
     /* spurious ones and the PIC's are not the APIC's */
     if (vector != VECTOR_SPURIOUS && vector >= VECTOR_FIRST)

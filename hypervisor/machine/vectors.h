@@ -42,9 +42,11 @@ enum {                              /* exceptions */
 #define VECTOR_LAST     0xef
 #define VECTOR_INT80    0x80        /* guests' Linux system call gate: never given out */
 #define VECTOR_TIMER    0xf0
+#define VECTOR_CALL     0xf1        /* another CPU wants this one in ring 0 (machine/ring0.h) */
 #define VECTOR_SPURIOUS 0xff
 
-/* A free vector that calls handler(arg) from now on, or -1. */
+/* One table for all CPUs; devices' handlers run on the boot CPU.
+ * A free vector that calls handler(arg) from now on, or -1. */
 int vector_alloc(void (*handler)(void *arg), void *arg) must_check;
 void vector_free(int vector);
 void vector_claim(int vector, void (*handler)(void *arg));  /* a fixed one: the timer */

@@ -147,7 +147,7 @@ static void map_big(uint64_t va, uint64_t machine, uint64_t bytes, uint64_t flag
 
 void *ioremap(maddr_t start, size_t bytes, bool keep)
 {
-    /* ONE_CPU: no lock; for MSI-X this is not boot's alone */
+    /* RING0_LOCK: for MSI-X this is not boot's alone */
     uint64_t va = ioremap_next, first = start.a >> PAGE_SHIFT,
              last = (start.a + bytes - 1) >> PAGE_SHIFT;
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB flushes of this CPU (the idea is in tlb.h).
+ * TLB flushes (the idea is in tlb.h). A CPU that has no guest, on our own tables, has nothing in
+ * its TLB that could be stale, and loads CR3 before it has one again.
  */
 #include "memory/tlb.h"
 #include "machine/io.h"
+#include "machine/ring0.h"
+
+/* flushes of all CPUs; what there can be more of in a second does not make it half the clock's */
+#define KEEP_UP (1u << 30)
 
 uint32_t tlb_clock = 1;
 uint32_t tlb_flushed_at[MAX_CPUS];
@@ -37,9 +42,35 @@ void tlb_flush_page(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-/* ONE_CPU: an IPI to each CPU that has not flushed since, and its answer; the same in
- * domain/flush.c. */
+void tlb_keep_up(void)
+{
+    if (tlb_clock - tlb_flushed_at[this_cpu()->id] > KEEP_UP)
+        tlb_flush_local();
+}
+
+void tlb_flush_cpus(uint64_t mask)
+{
+    uint64_t others = mask & ~(1ul << this_cpu()->id);
+    uint32_t now = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
+    struct cpu *cpu;
+
+    if (mask != others)
+        tlb_flush_local();
+    if (!others) return;
+    cpus_flush(others);
+    for_each_cpu (cpu)
+        if (others >> cpu->id & 1)
+            tlb_flushed_at[cpu->id] = now;
+}
+
 void tlb_flush_stale_slow(uint32_t stamp)
 {
-    tlb_flush_local();
+    uint64_t mask = 0;
+    struct cpu *cpu;
+
+    for_each_cpu (cpu)
+        if (cpu->running != cpu->idle && (int32_t)(tlb_flushed_at[cpu->id] - stamp) <= 0)
+            mask |= 1ul << cpu->id;
+    if (mask)
+        tlb_flush_cpus(mask);
 }

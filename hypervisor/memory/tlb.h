@@ -14,7 +14,7 @@
 #define DOMUS_MEMORY_TLB_H
 
 #include "lib/types.h"
-#include "machine/cpu.h"
+#include "machine/ring0.h"
 
 extern uint32_t tlb_clock;
 extern uint32_t tlb_flushed_at[MAX_CPUS];
@@ -23,7 +23,12 @@ void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded
 /* everything but the hypervisor's global entries, on this CPU */
 void tlb_flush_local(void);
 void tlb_flush_page(uint64_t va);       /* one page on this CPU; va is canonical */
+/* the same of each of these CPUs, a bit each; those that run guests come out of them for it */
+void tlb_flush_cpus(uint64_t mask);
 void tlb_flush_stale_slow(uint32_t stamp);
+/* Once a second or so, by each CPU that may run a guest: its last flush is never so long ago that
+ * the clock has gone around it. */
+void tlb_keep_up(void);
 
 static inline uint32_t tlb_stamp(void)
 {
@@ -33,7 +38,7 @@ static inline uint32_t tlb_stamp(void)
 /* Nobody may still use a translation from before `stamp`. */
 static inline void tlb_flush_stale(uint32_t stamp)
 {
-    if (unlikely((int32_t)(tlb_flushed_at[this_cpu()->id] - stamp) <= 0))
+    if (unlikely((int32_t)(tlb_flushed_at[0] - stamp) <= 0 || ring0_shared))
         tlb_flush_stale_slow(stamp);
 }
 

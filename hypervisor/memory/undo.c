@@ -31,8 +31,8 @@ static bool undo_entries(struct frame *f)
     return i == 0;
 }
 
-/* ONE_CPU: the queue's first is taken, and its end looked for, without its lock: two vCPUs of the
- * domain would undo the same table. */
+/* RING0_LOCK: the queue's first is taken, and its end looked for, without its lock: two vCPUs of
+ * the domain would undo the same table. */
 int mmu_undo(struct domain_memory *d)
 {
     while (unlikely(!list_empty(&d->undoing))) {

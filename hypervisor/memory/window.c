@@ -39,8 +39,8 @@ static uint64_t *window_entry(uint64_t va)
     return (uint64_t *)(uint64_t)table + (va >> PAGE_SHIFT & 511);
 }
 
-/* ONE_CPU: flushed here only. A window that its vCPU has left, or moves with, must be flushed where
- * it ran; and `used` is written without its lock where window_create fails. */
+/* Flushed here only: a window's vCPU is current, or no CPU has it, and whichever has it next loads
+ * CR3 first. RING0_LOCK: `used` is written without its lock where window_create fails. */
 static void set_page(uint64_t va, mfn_t m, uint64_t flags)
 {
     *window_entry(va) = flags ? mfn_to_maddr(m).a | flags : 0;

@@ -53,8 +53,10 @@ def test_residence(name, symbols):
                        f"except={symbols['memory_audit']:#x}",
                        f"limit={LIMIT}"])
     guest = [machine.BUILD / "guests" / f"test-{name}.elf", "test"]
+    wanted = test_guests.wishes(name)
     with machine.Machine(f"residence-{name}", modules=[guest], extra=["-plugin", plugin],
-                         **test_guests.devices(name, test_guests.wishes(name))) as box:
+                         hypervisor=test_guests.on_cpu(machine.DOMUS, wanted),
+                         **test_guests.devices(name, wanted)) as box:
         result = box.expect([test_guests.RESULT] + test_guests.CRASHES, timeout=300)
         assert box.which == 0 and "SUCCESS" in result.group(0), box.tail()
         box.wait_off()

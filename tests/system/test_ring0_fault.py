@@ -28,12 +28,12 @@ def debugger(box, socket, *commands):
 
 
 @contextlib.contextmanager
-def stopped_at(function, tmp_path, *commands):
+def stopped_at(function, tmp_path, *commands, guest="grants", smp=None):
     """A machine in which a debugger has stopped once where the function begins, and done
     something."""
     socket = tmp_path / "gdb"
     with machine.Machine(f"ring0-fault-{tmp_path.name}", hypervisor=machine.DOMUS,
-                         modules=[[machine.BUILD / "guests/test-grants.elf", "test"]],
+                         modules=[[machine.BUILD / f"guests/test-{guest}.elf", "test"]], smp=smp,
                          extra=["-S", "-chardev", f"socket,path={socket},server=on,wait=off,id=gdb",
                                 "-gdb", "chardev:gdb"]) as box:
         debugger(box, socket, f"hbreak {function}", "continue", *commands, "delete", "detach")

@@ -62,6 +62,10 @@ class Clock:
         return time.monotonic() - self.lost
 
 
+# CPUs of a machine that a test does not say the number of.
+SMP = int(os.environ.get("DOMUS_SMP", "1"))
+
+
 class Hypervisor:
     """What to boot: an ELF for GRUB's multiboot2, its arguments, and the CPU it runs on. direct:
     QEMU's own loader boots it, not GRUB."""
@@ -96,7 +100,7 @@ class Machine:
 
     def __init__(self, name, *, image=None, hypervisor=DOMUS,
                  modules=None, memory=1024, disk=None, snapshot=False,
-                 net=None, icount=False, accel="tcg", smp=1, extra=()):
+                 net=None, icount=False, accel="tcg", smp=None, extra=()):
         self.name, self.hypervisor = name, hypervisor
         self.transcript = BUILD / "logs" / f"{name}.log"
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +109,7 @@ class Machine:
         self.log = self.transcript.open("w", newline="")
         self.memory = refusals.Memory(memory)
         command = qemu.command(boot, line=qemu.PIPE, accel=accel, cpu=hypervisor.cpu,
-                               memory=memory, smp=smp, disk=disk, snapshot=snapshot,
+                               memory=memory, smp=smp or SMP, disk=disk, snapshot=snapshot,
                                net=net, icount=icount) + list(extra) + self.memory.options()
         command += os.environ.get("DOMUS_QEMU", "").split()         # a plugin that watches, say
         self.log.write("$ " + " ".join(command) + "\n")

@@ -18,6 +18,7 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include "cpus_host.h"
 #include "fail_host.h"
 
 #define NOT_THERE ((void *)0x666000)            /* can be neither read nor written */
@@ -260,7 +261,8 @@ static int set_up(void **state)
     list_add_tail(&guest.all_domains, &domain_list);
     cpu.self = &cpu;
     cpu.running = &self;
-    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    cpus_begin(&cpu);
+    be_cpu(&cpu);
     budget_refill();
     memset(&op, 0, sizeof(op));
     return 0;

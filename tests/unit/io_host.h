@@ -10,7 +10,11 @@
 
 struct cpuid_regs { uint32_t a, b, c, d; };
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf);
+uint64_t read_cr3(void);
 void write_cr3(uint64_t value);
+uint64_t rdtsc(void);
+uint64_t rdtsc_ordered(void);
+void cpu_relax(void);
 bool rdmsr_safe(uint32_t msr, uint64_t *value) must_check;
 
 static inline bool is_canonical(uint64_t va)

@@ -30,6 +30,7 @@
 #include "memory/heap.h"
 #include "memory/mmu.h"
 #include "memory/window.h"
+#include "cpus_host.h"
 #include "fail_host.h"
 
 #define FRAMES 256

@@ -24,6 +24,7 @@
 #include "lib/printk.h"
 #include "memory/access.h"
 #include "memory/heap.h"
+#include "cpus_host.h"
 #include "fail_host.h"
 
 #define NOT_THERE 0x666000ul
@@ -188,6 +189,7 @@ static inline void ring0_begin(struct vcpu *running)
     cpu.self = &cpu;
     cpu.running = running;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    cpus_begin(&cpu);
     budget_refill();
 }
 

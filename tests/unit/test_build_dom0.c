@@ -47,6 +47,7 @@ uint64_t max_frame = HOST_FRAMES, *m2p_table = (uint64_t *)(void *)host_m2p;
 struct domain_memory special_io;
 struct domain *dom0;
 uint32_t cpus_online;
+struct params params;
 static struct cpu cpu;
 static struct domain guest;
 static struct vcpu vcpus[MAX_VCPUS];
@@ -472,15 +473,19 @@ static void as_its_notes_say(void **state)
 
 static void as_many_vcpus_as_cpus(void **state)
 {
-    static const unsigned int cpus[] = { 0, 1, MAX_VCPUS, MAX_VCPUS + 1 },
-                              expected[] = { 1, 1, MAX_VCPUS, MAX_VCPUS };
+    static const struct { uint32_t cpus, wished, made; } cases[] = {
+        { 1, 0, 1 }, { MAX_VCPUS, 0, MAX_VCPUS }, { MAX_VCPUS + 1, 0, MAX_VCPUS },
+        { 1, 2, 2 }, { 4, 3, 3 }, { 4, MAX_VCPUS + 1, MAX_VCPUS },
+    };
 
-    for (unsigned int i = 0; i < 4; i++) {
+    for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
         begin();
-        cpus_online = cpus[i];
+        cpus_online = cases[i].cpus;
+        params.dom0_max_vcpus = cases[i].wished;
         assert_int_equal(build(0), 0);
-        assert_int_equal(vcpus_made, expected[i]);
+        assert_int_equal(vcpus_made, cases[i].made);
     }
+    params.dom0_max_vcpus = 0;
 }
 
 static void memory_in_pieces(void **state)

@@ -100,6 +100,10 @@ void domain_reconsider(struct domain *d)
     assert_true(d->life == DOMAIN_DYING ? d->memory.closed : d->life == DOMAIN_SHUT_DOWN);
     step("reconsider. ");
 }
+void domain_leave_cpus(const struct domain *d)
+{
+    step("leave. ");
+}
 void policy_domain_init(struct domain *d)
 {
     d->share.weight = d->privileged ? 2 : 1;
@@ -290,13 +294,34 @@ static void those_that_are_always_there(void **state)
     assert_true(boot_vcpu.domain->id == DOMID_IDLE && boot_vcpu.sched.state == VCPU_DOWN);
     assert_true(boot_vcpu.info->evtchn_upcall_mask == 1 && !boot_vcpu.info->evtchn_upcall_pending);
     assert_ptr_equal(boot_cpu.running, &boot_vcpu);
+    assert_true(boot_cpu.idle == &boot_vcpu && boot_vcpu.cpu == &boot_cpu);
+}
+
+/* What a CPU runs that has no guest: it is nobody's, never runs, and has no events. */
+static void each_cpu_has_one(void **state)
+{
+    struct cpu second = { .id = 1 };
+    struct vcpu *v;
+
+    domains_init();
+    *steps = '\0';
+    failing_allocation = 1;
+    assert_false(cpu_make_idle(&second));
+    assert_true(!second.idle && !second.running);
+    assert_true(cpu_make_idle(&second));
+    v = second.idle;
+    assert_true(v != &boot_vcpu && second.running == v && v->cpu == &second);
+    assert_ptr_equal(v->domain, boot_vcpu.domain);
+    assert_true(v->sched.state == VCPU_DOWN && v->info->evtchn_upcall_mask == 1);
+    assert_true(boot_cpu.idle == &boot_vcpu && boot_vcpu.cpu == &boot_cpu);
+    hv_free(v, sizeof(*v));
 }
 
 /* --- the end --- */
 
 #define FIRST \
-    "reconsider. watchdog 1. no more turns. timers 0. polling 0. down 0. " \
-    "timers 2. polling 2. down 2. "
+    "reconsider. watchdog 1. timers 0. polling 0. down 0. timers 2. polling 2. down 2. " \
+    "leave. no more turns. "
 
 static void the_end(void **state)
 {
@@ -351,8 +376,8 @@ static void a_vcpu_a_turn(void **state)
     domain_hold(d);
     cpu.budget = 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
-    done("reconsider. no more turns. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
-         "timers 2. polling 2. down 2. mappings. events. release 0. ");
+    done("reconsider. timers 0. polling 0. down 0. timers 1. polling 1. down 1. "
+         "timers 2. polling 2. down 2. leave. no more turns. mappings. events. release 0. ");
     cpu.budget = 2 * 2000 - 1;
     assert_int_equal(domain_destroy(d), -ERESTART);
     done("release 1. release 2. ");
@@ -471,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(births_that_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(by_number, set_up, tear_down),
         cmocka_unit_test_setup_teardown(those_that_are_always_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_cpu_has_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_vcpu_a_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_last_reference, set_up, tear_down),

@@ -125,6 +125,7 @@ static void what_a_vcpu_does(void **state)
 static void sending_an_nmi(void **state)
 {
     struct xen_domctl_sendtrigger *t = &op.u.sendtrigger;
+    struct cpu second = { .running = NULL };
 
     t->vcpu = 1;
     t->trigger = XEN_DOMCTL_SENDTRIGGER_RESET;
@@ -137,6 +138,13 @@ static void sending_an_nmi(void **state)
     assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), 0);
     assert_int_equal(guest_vcpus[1].nmi_pending, 1);
     assert_int_equal(did.wakes, 1);
+    guest_vcpus[1].cpu = &second;               /* where it was, and is no more */
+    cpus_add(&second);
+    assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), 0);
+    assert_true(!second.work && !cpus_interrupted);
+    second.running = &guest_vcpus[1];
+    assert_int_equal(domctl(XEN_DOMCTL_sendtrigger, GUEST), 0);
+    assert_true(second.work == WORK_RESCHEDULE && cpus_interrupted == 2);
 }
 
 /* ---- affinity ---- */

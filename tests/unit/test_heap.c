@@ -21,6 +21,7 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/tlb.h"
+#include "cpus_host.h"
 
 _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)];
 _Alignas(4096) char host_m2p[8];

@@ -19,6 +19,7 @@
 #include "lib/fail.h"
 #include "machine/apic.h"
 #include "memory/paging.h"
+#include "cpus_host.h"
 #include "ports_host.h"
 #include "fail_host.h"
 
@@ -43,10 +44,7 @@ static unsigned int maps;
 static bool no_room;
 static _Alignas(4096) uint32_t page[1024];
 
-uint32_t lapic_id(void)
-{
-    return LAPIC;
-}
+struct cpu boot_cpu = { .apic_id = LAPIC };
 
 void *ioremap(maddr_t start, size_t bytes, bool keep)
 {

@@ -60,6 +60,7 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
     step("from", from);
     step("to", to);
     cpu.running = to;
+    to->cpu = &cpu;
     now += 7;                                           /* it takes a while */
 }
 void vcpu_resume_periodic(struct vcpu *v)
@@ -91,10 +92,6 @@ void idle_once(void)
         cpu.work |= WORK_TIMERS;
     else
         vcpu_wake(wakes);
-}
-void cpu_reschedule(struct cpu *asked)
-{
-    asked->work |= WORK_RESCHEDULE;
 }
 static jmp_buf entered;
 void enter_guest(void)

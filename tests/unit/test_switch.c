@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One vCPU after another: every store into the processor, in order, and no more of them than the
- * two need; what is saved of who goes; and the two modes of a guest. The instructions that a host
- * program may not use fault (faults_host.h); FPU and selectors are the host's own.
+ * One vCPU after another, or none after one: every store into the processor, in order, and no more
+ * of them than the two need; what is saved of who goes; and the two modes of a guest. The
+ * instructions that a host program may not use fault (faults_host.h); FPU and selectors are the
+ * host's own.
  */
 #include "ring0_host.h"
 #include "domain/domain.h"
@@ -18,11 +19,11 @@
 #define DATA 0x2b                               /* a selector that the host has */
 #define NONE 0x1234                             /* one that it has not */
 
-struct vcpu boot_vcpu;
+maddr_t hv_cr3 = { 0x9000 };
 #define OUR_CR4 (CR4_PAE | CR4_DE | CR4_OSXSAVE)
 uint64_t host_cr4 = OUR_CR4 | CR4_FSGSBASE, xsave_mask;
 static struct domain domain;
-static struct vcpu a, b;
+static struct vcpu a, b, idle;
 static struct vcpu_info infos[2];
 static _Alignas(64) uint8_t areas[2][16384];
 static uint64_t gdt_page[512], fs_base, gs_base, tsc_aux, real_fs;
@@ -59,6 +60,11 @@ int load_gs_selector(uint16_t selector)
 void load_cr3(maddr_t table)
 {
     note("cr", 3, table.a);
+}
+void cpu_own_descriptors(struct cpu *c)
+{
+    assert_ptr_equal(c, &cpu);
+    note("ours", 0, 0);
 }
 void window_set_cpu_page(struct vcpu_window *w, const void *page)
 {
@@ -116,6 +122,7 @@ static int set_up(void **state)
     xsave_mask = 0;
     gs_loads = 0;
     ring0_begin(&a);
+    cpu.idle = &idle;
     begin_vcpu(&a, 0);
     begin_vcpu(&b, 1);
     a.hw.fs_base = a.hw.gs_base_kernel = 0;             /* what they are is in the hardware */
@@ -153,7 +160,7 @@ static void the_least(void **state)
     assert_int_equal(*(uint32_t *)(areas[0] + 24) & 0xff80, 0x1f80);
     /* In user mode: the other tables, the other base; and who booted has nothing to be saved. */
     b.in_kernel = false;
-    switches(&boot_vcpu, &b);
+    switches(&idle, &b);
     done("cr3 12000. ldt 1. gs 0. msr c0000100 f1. msr c0000102 71. ");
     gs_base = 0xb7;
     switches(&b, &a);
@@ -212,6 +219,70 @@ static void breakpoints(void **state)
     a.hw.debugreg[7] = b.hw.debugreg[7] = 0xffff0f00;   /* conditions, none of them on */
     switches(&a, &b);
     done("clts 80050033. cr3 2000. ldt 1. gs 0. " MSRS);
+}
+
+/* --- nobody --- */
+
+#define LET_GO "clts 80050033. cr3 9000. ours 0. "
+
+static void lets_go(struct vcpu *from)
+{
+    catch_faults();
+    vcpu_switch(from, &idle);
+    in_words();
+    assert_true(cpu.running == &idle && idle.counters.switches == 0);
+}
+
+/* All of it is in memory, and neither its tables nor its window are used any more. */
+static void from_one_to_none(void **state)
+{
+    a.hw.ds = 0x77;
+    lets_go(&a);
+    done(LET_GO);
+    assert_true(a.hw.fs_base == 0xaf && a.hw.gs_base_kernel == 0xa6 && a.hw.ds == 0);
+    assert_int_equal(*(uint16_t *)areas[0], 0x37f);
+    for (unsigned int bit = 0; bit < 8; bit++) {        /* nothing of it strikes in ring 0 */
+        set_up(NULL);
+        a.hw.debugreg[7] = 0x400 | 1u << bit;
+        lets_go(&a);
+        done(LET_GO "dr7 400. ");
+    }
+    set_up(NULL);
+    a.hw.debugreg[7] = 0xffff0f00;
+    lets_go(&a);
+    done(LET_GO);
+    set_up(NULL);
+    xsave_mask = 7;
+    a.hw.xcr0 = 3;
+    lets_go(&a);
+    done("clts 80050033. xcr0 7. cr3 9000. ours 0. ");
+}
+
+/* And to the next: as from the one before, whose registers may still be there. */
+static void from_none_to_one(void **state)
+{
+    lets_go(&a);
+    done(LET_GO);
+    switches(&idle, &b);
+    done("cr3 2000. ldt 1. gs 0. " MSRS);
+    set_up(NULL);
+    a.hw.debugreg[7] = 0x401;
+    b.hw.debugreg[7] = 0x404;
+    a.hw.cr4 = cpu.loaded_cr4 = host_cr4 | CR4_TSD;
+    lets_go(&a);
+    done(LET_GO "dr7 400. ");
+    switches(&idle, &b);
+    done("cr3 2000. ldt 1. dr0 0. dr1 0. dr2 0. dr3 0. dr7 404. cr4 50028. gs 0. " MSRS);
+    /* What the last one had in it nobody else reads. */
+    for (unsigned int back = 0; back < 2; back++) {
+        set_up(NULL);
+        a.hw.tsc_aux = tsc_aux = 5;
+        lets_go(&a);
+        *steps = '\0';
+        switches(&idle, back ? &a : &b);
+        *steps = '\0';
+        assert_int_equal(tsc_aux, back ? 5 : 0);
+    }
 }
 
 /* A selector that is gone becomes null, and the guest hears of it. */
@@ -329,6 +400,8 @@ int main(void)
         cmocka_unit_test_setup(the_least, set_up),
         cmocka_unit_test_setup(differences, set_up),
         cmocka_unit_test_setup(breakpoints, set_up),
+        cmocka_unit_test_setup(from_one_to_none, set_up),
+        cmocka_unit_test_setup(from_none_to_one, set_up),
         cmocka_unit_test_setup(selectors_that_are_gone, set_up),
         cmocka_unit_test_setup(with_xsave, set_up),
         cmocka_unit_test_setup(control_register_4, set_up),

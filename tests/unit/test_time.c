@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The clock while its rate is corrected: it goes on from where it is, what guests compute from
- * their vcpu_time_info is what now_ns() says, the one that runs is told at once, and a correction
- * that cannot be is not believed.
+ * their vcpu_time_info is what now_ns() says, every CPU comes to tell whom it runs at once, and a
+ * correction that cannot be is not believed.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +24,7 @@
 #include "machine/vectors.h"
 #include "memory/access.h"
 #define HOST_TSC
+#include "cpus_host.h"
 #include "ports_host.h"
 
 static uint64_t tsc = 77;
@@ -42,7 +43,7 @@ static void write_port(uint16_t port, unsigned int bytes, uint32_t value)
 /* --- the machine ------------------------------------------------------------------------------ */
 
 struct cpu boot_cpu;
-struct vcpu boot_vcpu;
+static struct cpu second;
 struct list domain_list = LIST_INIT(domain_list);
 spinlock_t domain_list_lock;
 static struct vcpu guest;
@@ -92,13 +93,22 @@ static void start(uint64_t hz)
 {
     believed = hz;
     later = warnings = news = areas_written = 0;
-    boot_cpu = (struct cpu){ .self = &boot_cpu, .running = &guest };
+    boot_cpu = second = (struct cpu){ .running = &guest };
     guest = (struct vcpu){ .info = &info, .in_kernel = true, .time.area = 0x1000 };
     memset(&info, 0, sizeof(info));
-    syscall(SYS_arch_prctl, ARCH_SET_GS, &boot_cpu);
+    cpus_begin(&boot_cpu);
+    be_cpu(&boot_cpu);
     take_port_faults();
     prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
     time_init();
+}
+
+/* What schedule() does. */
+static void run_on(void)
+{
+    boot_cpu.work = 0;
+    if (guest.time.version != time_version)
+        update_vcpu_time(&guest);
 }
 
 /* At last, after a time in which nothing is to be done. */
@@ -113,7 +123,9 @@ static void look(void)
     later = rate;
     time_look(at + CLOCKS_LOOK_NS - 1);
     assert_int_equal(time_version, version);
+    assert_int_equal(boot_cpu.work, 0);
     time_look(at += CLOCKS_LOOK_NS);
+    assert_int_equal(boot_cpu.work, time_version != version ? WORK_RESCHEDULE : 0);
 }
 
 /* What a guest makes of its page: the ABI's formula (xen.h, struct vcpu_time_info). */
@@ -171,6 +183,7 @@ static void a_correction_goes_on_from_where_it_is(void **state)
             version = time_version;
             look();
             assert_true(time_version != version);
+            run_on();
             assert_within(now_ns(), before, 1);
             assert_int_equal(guest.time.version, time_version);
             assert_int_equal(by_guest(&info.time), now_ns());
@@ -213,16 +226,37 @@ static void in_user_mode_the_area_waits(void **state)
     guest.in_kernel = false;
     later = 2000200000;
     look();
+    run_on();
     assert_int_equal(by_guest(&info.time), now_ns());
     assert_true(areas_written == 0 && guest.time.area_stale);
     guest.in_kernel = true;
     vcpu_time_publish(&guest);
     assert_true(areas_written == 1 && !guest.time.area_stale);
     assert_int_equal(by_guest(&area), now_ns());
-    boot_cpu.running = &boot_vcpu;                      /* nobody's registers are loaded */
-    later = 2000400000;
-    look();
+    boot_cpu.running = NULL;                            /* its registers are not loaded */
+    update_vcpu_time(&guest);
     assert_int_equal(areas_written, 1);
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
+/* Whatever a CPU runs, and whoever looked: each is called once, and finds the new rate. */
+static void every_cpu_is_told(void **state)
+{
+    struct cpu third = { .work = WORK_TIMERS }, told = { .work = WORK_RESCHEDULE };
+
+    start(2000000000);
+    cpus_add(&second);
+    cpus_add(&third);
+    cpus_add(&told);
+    be_cpu(&second);
+    later = 2000000001;                                 /* no news */
+    look();
+    assert_true(!second.work && third.work == WORK_TIMERS && !cpus_interrupted);
+    later = 2000200000;
+    look();
+    assert_true(second.work == WORK_RESCHEDULE && told.work == WORK_RESCHEDULE);
+    assert_int_equal(third.work, WORK_TIMERS | WORK_RESCHEDULE);
+    assert_int_equal(cpus_interrupted, 1 << 0 | 1 << 2);
     prctl(PR_SET_TSC, PR_TSC_ENABLE);
 }
 
@@ -233,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_correction_goes_on_from_where_it_is),
         cmocka_unit_test(what_changes_nothing),
         cmocka_unit_test(in_user_mode_the_area_waits),
+        cmocka_unit_test(every_cpu_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,8 @@
 /*
  * The timers of a CPU and of its vCPUs: what is due fires in order, on its owner's time, until the
  * budget is spent; then whoever runs gets some times as long; the alarm is set for the next one,
- * never later. A periodic timer ticks while its vCPU runs.
+ * never later. A periodic timer ticks while its vCPU runs. Several CPUs each have their own: a
+ * timer fires where it was set last.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,8 @@
 #include "domain/timers.h"
 #include "machine/budget.h"
 #include "entry/hypercall.h"
+#include "memory/tlb.h"
+#include "cpus_host.h"
 
 #define NEVER     UINT64_MAX
 #define PRICE     800 /* instructions that a timer is worth */
@@ -29,13 +32,14 @@
 /* --- the machine -------------------------------------------------------------------------------
  */
 
-static struct cpu cpu;
+static struct cpu cpu, second;
 static struct domain domain[MOST + 1];
 static struct vcpu vcpu;
 static struct timer timers[MOST + 1];
 static uint64_t now, alarm_at, looked_at, takes; /* ns; how long a timer's work takes */
 static struct domain *payer;
 static unsigned int order[MOST], fired, alarms, virqs;
+static unsigned int tlb_looks;
 static bool stopped;
 
 uint64_t now_ns(void)
@@ -45,6 +49,10 @@ uint64_t now_ns(void)
 void time_look(uint64_t at)
 {
     looked_at = at;
+}
+void tlb_keep_up(void)
+{
+    tlb_looks++;
 }
 bool vcpu_stopped(const struct vcpu *v)
 {
@@ -85,7 +93,7 @@ static void fires(void *arg)
 
 static void run(void)
 {
-    unsigned int before = alarms;
+    unsigned int before = alarms, looks = tlb_looks;
 
     cpu.work = WORK_TIMERS | WORK_RESCHEDULE;
     cpu.budget = ENTRY_BUDGET;
@@ -96,13 +104,15 @@ static void run(void)
     assert_int_equal(cpu.work, WORK_RESCHEDULE);
     assert_int_equal(cpu.timers.lock.held, 0);
     assert_int_equal(cpu.timers.alarm, alarm_at);
+    assert_int_equal(tlb_looks, looks + 1);
     assert_null(payer);
 }
 
 static int set_up(void **state)
 {
-    cpu = (struct cpu){ .self = &cpu, .running = &vcpu };
-    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    cpu = second = (struct cpu){ .running = &vcpu };
+    cpus_begin(&cpu);
+    be_cpu(&cpu);
     vcpu = (struct vcpu){ .domain = &domain[3], .sched.runstate.state = RUNSTATE_running };
     now = 1000;
     takes = fired = virqs = alarms = 0;
@@ -212,6 +222,111 @@ static void a_budget_of_timers(void **state)
     assert_int_equal(alarm_at, now + MOST_REST);
 }
 
+/* --- several CPUs --- */
+
+/* What each has, in order of their deadlines; 99: no more. */
+static void queues_are(const unsigned int *first, const unsigned int *other)
+{
+    struct timer_queue *queues[] = { &cpu.timers, &second.timers };
+    const unsigned int *want[] = { first, other };
+
+    for (unsigned int i = 0; i < 2; i++) {
+        struct pqueue *q = &queues[i]->armed;
+        struct pq_node *taken[8];
+        unsigned int n = 0;
+
+        assert_int_equal(queues[i]->lock.held, 0);
+        for (; q->first; pq_remove(q, q->first)) {
+            assert_ptr_equal(q->first, &timers[want[i][n]].node);
+            taken[n++] = q->first;
+        }
+        assert_int_equal(want[i][n], 99);
+        for (unsigned int k = 0; k < n; k++)
+            pq_insert(q, taken[k], taken[k]->key);
+    }
+}
+#define QUEUES(first, other) \
+    queues_are((const unsigned int[]){ first, 99 }, (const unsigned int[]){ other, 99 })
+#define _ ,
+
+static unsigned int runs_on(struct cpu *c)
+{
+    be_cpu(c);
+    c->work = WORK_TIMERS;
+    c->budget = ENTRY_BUDGET;
+    fired = 0;
+    timers_run();
+    be_cpu(&cpu);
+    return fired;
+}
+
+static void each_cpu_has_its_own(void **state)
+{
+    cpus_add(&second);
+    be_cpu(&second);
+    timers_init();
+    timer_set(&timers[4], 1900);
+    assert_int_equal(second.timers.alarm, 1900);
+    assert_int_equal(cpu.timers.alarm, NEVER);
+    be_cpu(&cpu);
+    timer_set(&timers[1], 1200);
+    timer_set(&timers[2], 1300);
+    timer_set(&timers[3], 1400);
+    QUEUES(1 _ 2 _ 3, 4);
+    be_cpu(&second);
+    timer_stop(&timers[2]);                     /* another's is stopped */
+    QUEUES(1 _ 3, 4);
+    timer_stop(&timers[2]);
+    alarms = 0;
+    timer_set(&timers[1], 1500);                /* and set anew here: it moves */
+    QUEUES(3, 1 _ 4);
+    assert_true(alarms == 1 && second.timers.alarm == 1500 && cpu.timers.alarm == 1200);
+    timer_set(&timers[2], 1600);                /* it was there, and is on none */
+    QUEUES(3, 1 _ 2 _ 4);
+    now = 1300;                                 /* the alarm of one that is gone */
+    assert_int_equal(runs_on(&cpu), 0);
+    assert_int_equal(cpu.timers.alarm, 1400);
+    now = 1700;
+    assert_int_equal(runs_on(&cpu), 1);
+    assert_int_equal(order[0], 3);
+    assert_int_equal(runs_on(&second), 2);
+    assert_true(order[0] == 1 && order[1] == 2);
+    timer_stop(&timers[4]);
+    now = 5000;
+    assert_int_equal(runs_on(&second) + runs_on(&cpu), 0);
+}
+
+/* A periodic timer goes on where it fires, and goes with its vCPU. */
+static void ticks_go_with_the_vcpu(void **state)
+{
+    cpus_add(&second);
+    be_cpu(&second);
+    timers_init();
+    be_cpu(&cpu);
+    vcpu_set_periodic(&vcpu, 100);
+    vcpu_set_singleshot(&vcpu, 1500);
+    now = 1100;
+    runs_on(&cpu);
+    assert_true(virqs == 1 && vcpu.time.periodic.queue == &cpu.timers);
+    vcpu.sched.runstate.state = RUNSTATE_blocked;
+    now = 1200;
+    runs_on(&cpu);
+    vcpu.sched.runstate.state = RUNSTATE_running;
+    be_cpu(&second);                            /* it wakes there */
+    vcpu_resume_periodic(&vcpu);
+    assert_ptr_equal(vcpu.time.periodic.queue, &second.timers);
+    now = 1300;
+    runs_on(&cpu);
+    assert_int_equal(virqs, 2);
+    runs_on(&second);
+    assert_int_equal(virqs, 3);
+    vcpu_timers_stop(&vcpu);                    /* one here, one there */
+    now = 9000;
+    runs_on(&cpu);
+    runs_on(&second);
+    assert_true(virqs == 3 && !cpu.timers.armed.first && !second.timers.armed.first);
+}
+
 /* --- a vCPU's own -------------------------------------------------------------------------------
  */
 
@@ -313,6 +428,8 @@ int main(void)
         cmocka_unit_test_setup(what_is_due_fires_in_order, set_up),
         cmocka_unit_test_setup(the_alarm_is_not_late, set_up),
         cmocka_unit_test_setup(a_budget_of_timers, set_up),
+        cmocka_unit_test_setup(each_cpu_has_its_own, set_up),
+        cmocka_unit_test_setup(ticks_go_with_the_vcpu, set_up),
         cmocka_unit_test_setup(once, set_up),
         cmocka_unit_test_setup(again_and_again, set_up),
         cmocka_unit_test_setup(deadlines_of_every_kind, set_up),

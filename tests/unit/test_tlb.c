@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flushes on the host: which CPU's translations go for whose sake, and what the clock says of it.
- * CR3 is a note; a handler stands in for INVLPG.
+ * Flushes on the host, on machines of one CPU and of several: whose translations go for whose sake,
+ * and what the clock says of it. CR3 is a note; a handler stands in for INVLPG.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,17 +17,18 @@
 #include "domain/domain.h"
 #include "domain/flush.h"
 #include "memory/tlb.h"
+#include "cpus_host.h"
 
-static struct cpu cpu;
-static struct vcpu vcpu;
-static struct domain domain, other;
+static struct cpu cpu, more[3];
+static struct vcpu vcpu, idle, others[3];
+static struct domain domain, other, nobody;
 static unsigned int loads, pages;
 static uint64_t loaded, page;
 
 void write_cr3(uint64_t value)
 {
     /* the clock is read before: what is let go in between counts as not flushed */
-    assert_int_equal(tlb_flushed_at[cpu.id], tlb_clock);
+    assert_int_equal(tlb_flushed_at[this_cpu()->id], tlb_clock);
     loads++;
     loaded = value;
 }
@@ -48,11 +49,12 @@ static void on_invlpg(int signal, siginfo_t *info, void *context)
 
 static int set_up(void **state)
 {
-    cpu = (struct cpu){ .self = &cpu, .running = &vcpu, .id = 2, .loaded_cr3 = 0x5000 };
+    cpu = (struct cpu){ .self = &cpu, .running = &vcpu, .loaded_cr3 = 0x5000 };
     vcpu = (struct vcpu){ .id = 3, .domain = &domain };
-    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
+    cpus_begin(&cpu);
+    be_cpu(&cpu);
     tlb_clock = 40;
-    tlb_flushed_at[2] = 10;
+    tlb_flushed_at[0] = 10;
     loads = pages = 0;
     return 0;
 }
@@ -60,12 +62,12 @@ static int set_up(void **state)
 static void all_of_this_cpu(void **state)
 {
     tlb_flush_local();
-    assert_true(loads == 1 && loaded == 0x5000 && tlb_clock == 41 && tlb_flushed_at[2] == 41);
+    assert_true(loads == 1 && loaded == 0x5000 && tlb_clock == 41 && tlb_flushed_at[0] == 41);
     load_cr3(MADDR(0x7000));
-    assert_true(loads == 2 && loaded == 0x7000 && tlb_clock == 42 && tlb_flushed_at[2] == 42);
+    assert_true(loads == 2 && loaded == 0x7000 && tlb_clock == 42 && tlb_flushed_at[0] == 42);
     assert_int_equal(cpu.loaded_cr3, 0x7000);
     tlb_flush_local();
-    assert_true(loads == 3 && loaded == 0x7000 && tlb_flushed_at[0] == 0);
+    assert_true(loads == 3 && loaded == 0x7000 && tlb_flushed_at[1] == 0);
 }
 
 /* Only whom it concerns. */
@@ -107,7 +109,7 @@ static void what_may_be_stale(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         set_up(state);
         tlb_clock = rows[i].stamp;
-        tlb_flushed_at[2] = rows[i].flushed;
+        tlb_flushed_at[0] = rows[i].flushed;
         assert_int_equal(tlb_stamp(), rows[i].stamp);
         tlb_flush_stale(rows[i].stamp);
         assert_int_equal(loads, rows[i].flush);
@@ -116,12 +118,149 @@ static void what_may_be_stale(void **state)
     }
 }
 
+/* --- several CPUs --- */
+
+/* CPU 0 runs vCPU 3 of the domain, 1 its vCPU 5, 2 vCPU 3 of another, 3 nobody. */
+static void machine_of(unsigned int count)
+{
+    set_up(NULL);
+    nobody = (struct domain){ .id = DOMID_IDLE };
+    idle = (struct vcpu){ .domain = &nobody };
+    others[0] = (struct vcpu){ .id = 5, .domain = &domain };
+    others[1] = (struct vcpu){ .id = 3, .domain = &other };
+    others[2] = idle;
+    cpu.idle = &idle;
+    for (unsigned int i = 0; i < count - 1; i++) {
+        more[i] = (struct cpu){ .running = &others[i], .idle = i == 2 ? &others[2] : &idle };
+        cpus_add(&more[i]);
+        tlb_flushed_at[i + 1] = 10;
+    }
+}
+
+/* Who was asked, here by itself and elsewhere. */
+static uint64_t flushed_cpus(void)
+{
+    uint64_t all = cpus_flushed | (loads ? 1ul << this_cpu()->id : 0);
+
+    assert_true(loads <= 1);
+    loads = cpus_flushed = 0;
+    return all;
+}
+
+static void of_vcpus_everywhere(void **state)
+{
+    static const struct { struct domain *d; uint64_t mask, cpus; } rows[] = {
+        { &domain, 1ul << 3, 1 }, { &domain, 1ul << 5, 2 }, { &domain, ~0ul, 3 }, { &domain, 0, 0 },
+        { &domain, ~(1ul << 3 | 1ul << 5), 0 }, { &other, ~0ul, 4 }, { &other, 1ul << 5, 0 },
+        { &other, 1ul << 3, 4 }, { &nobody, 0, 0 },
+    };
+    struct sigaction action = { .sa_sigaction = on_invlpg, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGSEGV, &action, NULL);
+    for (unsigned int count = 1; count <= 4; count++)
+        for (unsigned int here = 0; here < count; here++)
+            for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+                uint64_t cpus_of_it = rows[i].cpus & ((1u << count) - 1);
+
+                machine_of(count);
+                be_cpu(cpus[here]);
+                tlb_flush_vcpus(rows[i].d, rows[i].mask);
+                assert_int_equal(flushed_cpus(), cpus_of_it);
+                for (unsigned int c = 0; c < count; c++)
+                    assert_true((tlb_flushed_at[c] > 40) == (cpus_of_it >> c & 1));
+                /* A page: here no more than that; the others forget all of it. */
+                tlb_flush_page_vcpus(rows[i].d, rows[i].mask, 0x1000);
+                assert_int_equal(flushed_cpus(), cpus_of_it & ~(1ul << here));
+                assert_int_equal(pages, cpus_of_it >> here & 1);
+            }
+}
+
+/* Each that runs a guest and has not flushed since: once. */
+static void what_may_be_stale_anywhere(void **state)
+{
+    for (unsigned int here = 0; here < 4; here++)
+        for (unsigned int fresh = 0; fresh < 16; fresh++) {
+            uint64_t stale = ~fresh & 7;        /* who runs nobody has nothing */
+
+            machine_of(4);
+            be_cpu(cpus[here]);
+            for (unsigned int c = 0; c < 4; c++)
+                tlb_flushed_at[c] = fresh >> c & 1 ? 21 : 20;
+            tlb_flush_stale(20);
+            assert_int_equal(flushed_cpus(), stale);
+            tlb_flush_stale(20);
+            tlb_flush_stale(40);
+            assert_int_equal(flushed_cpus(), ~stale & 7);       /* those that were not now */
+            assert_int_equal(tlb_flushed_at[3], fresh >> 3 & 1 ? 21 : 20);
+            more[2].running = &vcpu;
+            be_cpu(&more[2]);
+            load_cr3(MADDR(0x7000));            /* it has one: whose tables are new to it */
+            assert_int_equal(flushed_cpus(), 8);
+            tlb_flush_stale(40);
+            assert_int_equal(flushed_cpus(), 0);
+        }
+}
+
+/* What is let go while the others are asked may still be in their TLBs. */
+static uint32_t stamp;
+static void lets_go(void)
+{
+    stamp = tlb_stamp();
+}
+static void let_go_meanwhile(void **state)
+{
+    machine_of(3);
+    when_asked = lets_go;
+    tlb_flush_cpus(6);
+    assert_int_equal(flushed_cpus(), 6);
+    tlb_flush_stale(stamp);
+    assert_int_equal(flushed_cpus(), 7);
+    tlb_flush_cpus(1);
+    assert_int_equal(flushed_cpus(), 1);
+    tlb_flush_cpus(5);
+    assert_int_equal(flushed_cpus(), 5);
+    when_asked = NULL;
+}
+
+/* One that stays in its guest while another flushes all the time: what is let go now it may have,
+ * however far the clock has gone since its last flush. */
+static void who_never_flushes(void **state)
+{
+    machine_of(2);
+    for (unsigned int second = 0; second < 20; second++) {
+        uint32_t last, clock;
+
+        tlb_flushed_at[0] = tlb_clock += 1u << 29;
+        be_cpu(&more[0]);
+        tlb_keep_up();                          /* it comes by once a second */
+        be_cpu(&cpu);
+        loads = 0;
+        last = tlb_flushed_at[1];
+        clock = tlb_clock;
+        tlb_flush_stale(tlb_stamp());
+        assert_int_equal(flushed_cpus() & 2, 2);
+        tlb_flushed_at[1] = last;               /* as if it had not been asked */
+        tlb_clock = clock;
+    }
+    machine_of(2);
+    tlb_clock = 10 + (1u << 30);
+    tlb_keep_up();
+    assert_int_equal(flushed_cpus(), 0);
+    tlb_clock++;
+    tlb_keep_up();
+    assert_int_equal(flushed_cpus(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(all_of_this_cpu, set_up),
         cmocka_unit_test_setup(of_some_vcpus, set_up),
         cmocka_unit_test_setup(what_may_be_stale, set_up),
+        cmocka_unit_test_setup(of_vcpus_everywhere, set_up),
+        cmocka_unit_test_setup(what_may_be_stale_anywhere, set_up),
+        cmocka_unit_test_setup(let_go_meanwhile, set_up),
+        cmocka_unit_test_setup(who_never_flushes, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

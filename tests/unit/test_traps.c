@@ -29,10 +29,12 @@
 #include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/io.h"
+#include "machine/stop.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
 #include "memory/mmu.h"
 #include "memory/window.h"
+#include "cpus_host.h"
 
 void guest_trap(struct cpu_user_regs *regs);
 void ring0_trap(struct cpu_user_regs *regs);
@@ -91,10 +93,11 @@ static void do_instruction(int number, siginfo_t *info, void *context)
 /* --- the hypervisor around it -------------------------------------------------------------------
  */
 
-static bool performs, forced, stores, returns, has_ldt, readable;
+static bool stopping, performs, forced, stores, returns, has_ldt, readable;
 static uint8_t code[2];
 static char told[4000], said[4000];
 static unsigned int interrupts;
+static int interrupt_depth, ldt_depth;          /* how often the lock was taken */
 static jmp_buf end;
 
 bool emulate_privileged(struct vcpu *v)
@@ -111,6 +114,7 @@ bool far_return(struct vcpu *v)
 }
 bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t address)
 {
+    ldt_depth = ring0_depth;
     assert_true(w == &vcpu.window && t == &vcpu.tables);
     assert_int_equal(address, cr2);
     return has_ldt;
@@ -118,6 +122,15 @@ bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t addr
 void interrupt(uint32_t vector)
 {
     interrupts = vector;
+    interrupt_depth = ring0_depth;
+}
+bool machine_stopping(void)
+{
+    return stopping;
+}
+void cpu_stopped(const struct cpu_user_regs *regs)
+{
+    longjmp(end, 3);
 }
 void machine_halt(void)
 {
@@ -174,8 +187,9 @@ static int set_up(void **state)
                           .window.ldt_base = 0x7000,
                           .in_kernel = true };
     vcpu.regs.rip = 0x1000;
-    syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
-    performs = forced = stores = returns = has_ldt = false;
+    cpus_begin(&cpu);
+    be_cpu(&cpu);
+    stopping = performs = forced = stores = returns = has_ldt = false;
     readable = true;
     told[0] = said[0] = 0;
     interrupts = 0;
@@ -419,11 +433,39 @@ static void faults_that_are_expected(void **state)
     assert_string_equal(said, "");
 }
 
+/* Idle CPUs and IRETQ are without the lock around ring 0; all else that faults has it. */
+static void who_has_ring0(void **state)
+{
+    struct cpu_user_regs regs = { .entry_vector = VECTOR_EXTERNAL + 1 };
+
+    set_up(NULL);
+    ring0_depth = 0;
+    ring0_trap(&regs);
+    assert_true(interrupts == VECTOR_EXTERNAL + 1 && interrupt_depth == 1 && ring0_depth == 0);
+    cr2 = LDT;
+    regs.entry_vector = TRAP_PAGE_FAULT;
+    for (unsigned int i = 0; i < 2; i++) {
+        has_ldt = i;
+        ldt_depth = ring0_depth = 0;
+        regs.rip = (uint64_t)guest_iretq;
+        ring0_trap(&regs);
+        assert_int_equal(regs.rip, has_ldt ? (uint64_t)guest_iretq : 0x2222);
+        assert_true(ldt_depth == 1 && ring0_depth == 0);
+        ldt_depth = 0;
+        ring0_depth = 1;
+        regs.rip = (uint64_t)text_start + 16;           /* a selector is loaded */
+        ring0_trap(&regs);
+        assert_int_equal(regs.rip, has_ldt ? (uint64_t)text_start + 16 : 0x1111);
+        assert_true(ldt_depth == 1 && ring0_depth == 1);
+    }
+}
+
 static void on_stacks_of_their_own(void **state)
 {
     struct cpu_user_regs regs = {
         .entry_vector = TRAP_DEBUG, .rflags = 0x346, .cs = 0xe008, .rip = 0x99
     };
+    int how;
 
     set_up(NULL);
     dr6 = 0xffff0fff;
@@ -438,6 +480,11 @@ static void on_stacks_of_their_own(void **state)
     regs.cs = 0xe033;
     paranoid_trap(&regs);
     assert_string_equal(said, "NMI at e033:99, in a guest\n");
+    stopping = true;                                    /* another CPU has called */
+    said[0] = 0;
+    if (!(how = setjmp(end)))
+        paranoid_trap(&regs);
+    assert_true(how == 3 && !*said && ring0_depth == 1);
 }
 
 static uint64_t stack[CPU_STACK_SIZE / 8 + 8];
@@ -530,7 +577,8 @@ static void the_end(void **state)
     if (!(how = setjmp(end)))
         ring0_trap(&regs); /* a place that is not on the list, but just behind it */
     assert_int_equal(how, 1);
-    assert_non_null(strstr(said, "exception 8 (error code 12, CR2 c2) in the hypervisor\n"));
+    assert_non_null(strstr(said, "exception 8 (error code 12, CR2 c2) in the hypervisor, "
+                                 "on CPU 0\n"));
     assert_non_null(strstr(said, "rax 00000000000000a1  rbx 00000000000000b2"));
     assert_non_null(strstr(said, "r15 00000000000000f5  cr3 00000000000000c3\n"));
     assert_non_null(strstr(said, "  in first+0x20"));
@@ -554,6 +602,7 @@ int main(void)
         CASE_OF(debug_exceptions),
         CASE_OF(the_fpu_is_not_there),
         CASE_OF(faults_that_are_expected),
+        CASE_OF(who_has_ring0),
         CASE_OF(on_stacks_of_their_own),
         CASE_OF(who_called_whom),
         CASE_OF(the_end),

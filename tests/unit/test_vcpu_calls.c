@@ -491,12 +491,23 @@ static void timers(void **state)
 static void nmis(void **state)
 {
     struct xennmi_callback callback = { .handler_address = 0xffff900000000000 };
+    struct cpu second = { .work = 0 };
 
     assert_int_equal(vcpu(VCPUOP_send_nmi, 1, (void *)1), -EINVAL);
     assert_true(!vcpus[1].nmi_pending && !cpu.work);
     assert_int_equal(vcpu(VCPUOP_send_nmi, 1, NULL), 0);
     done("wake 1. ");
-    assert_true(vcpus[1].nmi_pending == 1 && cpu.work == WORK_RESCHEDULE);
+    assert_true(vcpus[1].nmi_pending == 1 && !cpu.work);        /* it runs nowhere: when it does */
+    vcpus[0].cpu = &cpu;
+    assert_int_equal(vcpu(VCPUOP_send_nmi, 0, NULL), 0);
+    done("wake 0. ");
+    assert_true(vcpus[0].nmi_pending == 1 && cpu.work == WORK_RESCHEDULE);
+    vcpus[1].cpu = &second;
+    second.running = &vcpus[1];
+    cpus_add(&second);
+    assert_int_equal(vcpu(VCPUOP_send_nmi, 1, NULL), 0);
+    done("wake 1. ");
+    assert_true(second.work == WORK_RESCHEDULE && cpus_interrupted == 2);
     assert_int_equal(nmi(XENNMI_register_callback, &callback), -EINVAL);
     assert_int_equal(nmi(XENNMI_unregister_callback, &callback), -EINVAL);
     cpu.running = &controls;

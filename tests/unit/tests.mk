@@ -173,6 +173,8 @@ reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
     hypervisor/calls/reservation.c hypervisor/domain/extent.c
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/guests/restart.c
+ring0.sources := hypervisor/machine/ring0.c
+ring0.cflags := -D_GNU_SOURCE -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 rings.sources := drivers/pv/check.c drivers/block.c
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
@@ -220,6 +222,8 @@ share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c
 small_calls.cflags := $(RING0_CFLAGS)
+stop.sources := hypervisor/machine/stop.c
+stop.cflags := $(ring0.cflags)
 string.sources := hypervisor/lib/string.c
 string.cflags := -include tests/unit/sdk_names.h
 switch.sources := hypervisor/domain/switch.c

@@ -278,13 +278,23 @@ long other_grant_op(struct other *o, unsigned int command, void *argument, size_
 
 /* ---- what there is in the machine and in a page ---- */
 
-long free_pages_of_machine(void)
+static struct xen_sysctl_physinfo physinfo(void)
 {
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo,
                              .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
 
     NEED(HYPERVISOR_sysctl(&op) == 0);
-    return (long)op.u.physinfo.free_pages;
+    return op.u.physinfo;
+}
+
+long free_pages_of_machine(void)
+{
+    return (long)physinfo().free_pages;
+}
+
+unsigned int cpus_of_machine(void)
+{
+    return physinfo().nr_cpus;
 }
 
 /* Xen frees and scrubs in its idle time. */

@@ -94,6 +94,7 @@ uint64_t *grant_frames(domid_t domid, unsigned int count);
 /* Pages of the machine that are free; and wait until there are so many (Xen frees and scrubs in its
  * idle time). */
 long free_pages_of_machine(void);
+unsigned int cpus_of_machine(void);
 bool free_again(long pages);
 /* A page of one word, and how many words of a page are another. */
 #define OTHER_PATTERN 0xfeedfacecafebeefUL

@@ -7,7 +7,7 @@
  * exactly what the table says, and what we can see of ourselves and the machine is as before.
  * As dom0 of real Xen all succeed, too, but for those named below: so the arguments are in order.
  * Idea: XSA-59, 76, 94 and others: a check that was forgotten at one operation of many.
- * machine: smp (the second vCPU is brought up and down)
+ * machine: vcpus (the second vCPU is brought up and down)
  */
 #include "privilege.h"
 

@@ -18,7 +18,7 @@ static void bad_vcpu_ops(void)
     struct vcpu_register_time_memory_area time = { .addr.p = 0x800000000000UL };
     struct vcpu_set_periodic_timer periodic = { .period_ns = 999999 };
 
-    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_is_up, 1, NULL), -ENOENT);
+    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_is_up, 31, NULL), -ENOENT);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_is_up, 100, NULL), -ENOENT);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_initialise, 0, &context), -EEXIST);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_register_vcpu_info, 0, NOWHERE), -EFAULT);

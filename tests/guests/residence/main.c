@@ -5,7 +5,7 @@
  * between two guest instructions is QEMU, with the plugin tools/residence.c (test_residence.py). It
  * runs as dom0, which may call everything. Idea: XSA-45, 58, 127, 149, 246 (operations that do not
  * give way).
- * machine: smp
+ * machine: vcpus
  * on xen: SKIP
  */
 #include "../lib/vcpus.h"

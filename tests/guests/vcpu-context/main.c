@@ -6,7 +6,7 @@
  * tables, descriptor tables too large), and leaves no reference. What one vCPU may do for another,
  * and what not. Idea: XSA-53 and 54 (reserved bits of an FPU image), 327 (registered areas); all of
  * arch_set_info_guest's checks.
- * machine: smp
+ * machine: vcpus
  */
 #include "../lib/user.h"
 #include <xen/domctl.h>

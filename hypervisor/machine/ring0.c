@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock around ring 0, and calling CPUs to it: ring0.h. */
+#include "machine/ring0.h"
+#include "lib/printk.h"
+#include "machine/budget.h"
+#include "machine/apic.h"
+#include "machine/io.h"
+#include "machine/system_time.h"
+#include "machine/vectors.h"
+
+/* Nobody is in ring 0 for a thousandth of it; a host that runs us may be. */
+#define PATIENCE_S 30
+
+struct ring0_tickets ring0_tickets;
+bool ring0_shared;
+
+static uint64_t patience(void)
+{
+    return tsc_khz() * 1000 * PATIENCE_S;
+}
+
+/* What the holder of the lock may be waiting for. */
+static void serve(struct cpu *cpu)
+{
+    if (!__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)) return;
+    write_cr3(read_cr3());
+    __atomic_store_n(&cpu->flush_wanted, false, __ATOMIC_RELEASE);
+}
+
+void ring0_wait(uint32_t ticket)
+{
+    struct cpu *cpu = this_cpu();
+    uint64_t start = rdtsc(), waited = 0;
+
+    while (__atomic_load_n(&ring0_tickets.now, __ATOMIC_ACQUIRE) != ticket) {
+        serve(cpu);
+        cpu_relax();
+        waited = rdtsc() - start;
+        if (waited > patience())
+            panic("CPU %u has waited %u s for another to leave ring 0", cpu->id, PATIENCE_S);
+    }
+    cpu->waits++;
+    cpu->longest_wait = MAX(cpu->longest_wait, waited);
+}
+
+void ring0_enter(void)
+{
+    uint32_t ticket;
+
+    if (!ring0_shared) return;
+    ticket = __atomic_fetch_add(&ring0_tickets.next, 1, __ATOMIC_ACQUIRE);
+    if (ticket != __atomic_load_n(&ring0_tickets.now, __ATOMIC_ACQUIRE))
+        ring0_wait(ticket);
+}
+
+void ring0_leave(void)
+{
+    if (ring0_shared)
+        __atomic_store_n(&ring0_tickets.now, ring0_tickets.now + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- calling others ---- */
+
+void cpu_interrupt(struct cpu *cpu)
+{
+    if (cpu != this_cpu())
+        lapic_send(cpu->apic_id, VECTOR_CALL);
+}
+
+void cpu_reschedule(struct cpu *cpu)
+{
+    if (cpu->work & WORK_RESCHEDULE) return;        /* it was told, or is on its way out */
+    cpu->work |= WORK_RESCHEDULE;
+    cpu_interrupt(cpu);
+}
+
+static void wait_for(const struct cpu *cpu)
+{
+    uint64_t start = rdtsc();
+
+    while (__atomic_load_n(&cpu->flush_wanted, __ATOMIC_ACQUIRE)) {
+        cpu_relax();
+        if (rdtsc() - start > patience())
+            panic("CPU %u (APIC %u) does not answer", cpu->id, cpu->apic_id);
+    }
+}
+
+/* One that sleeps would not wait at the lock, and has no guest. */
+static bool is_asked(const struct cpu *cpu, uint64_t mask)
+{
+    return (mask >> cpu->id & 1) && cpu != this_cpu() && cpu->running != cpu->idle;
+}
+
+void cpus_flush(uint64_t mask)
+{
+    struct cpu *cpu;
+
+    for_each_cpu (cpu) {
+        if (!is_asked(cpu, mask))
+            continue;
+        __atomic_store_n(&cpu->flush_wanted, true, __ATOMIC_RELEASE);
+        cpu_interrupt(cpu);
+        spend(COST_INTERRUPT);
+    }
+    for_each_cpu (cpu)
+        if (is_asked(cpu, mask))
+            wait_for(cpu);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock around ring 0 and the calls from CPU to CPU. What one CPU does is tried alone: cpu_relax
+ * is where time passes and the others do something. That they do not meet is tried with threads,
+ * each of which is a CPU that runs a guest, comes when it is interrupted, and has a TLB.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <asm/prctl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+#undef fail                                     /* the hypervisor has one, too */
+#include "machine/apic.h"
+#include "machine/ring0.h"
+#include "machine/system_time.h"
+#include "machine/vectors.h"
+#include "lib/printk.h"
+
+#define CPUS      4u
+#define KHZ       1000ul
+#define PATIENCE  (30 * KHZ * 1000)             /* ticks */
+#define PASSES    100u
+#define NOTHING   0x5000ul
+
+struct cpu *cpus[MAX_CPUS];
+uint32_t cpus_online;
+static struct cpu cpu[CPUS];
+static __thread struct cpu *me;                 /* the thread's, if it is one of several */
+
+/* --- the machine --- */
+
+static uint64_t tsc, loads[CPUS];
+static bool threads;
+static void (*meanwhile)(void);                 /* what others do while this CPU waits */
+static char said[200];
+static jmp_buf end;
+
+uint64_t tsc_khz(void)
+{
+    return threads ? 1000 * KHZ * KHZ : KHZ;    /* without end, or nearly */
+}
+uint64_t rdtsc(void)
+{
+    return tsc;
+}
+void cpu_relax(void)
+{
+    if (meanwhile)
+        meanwhile();
+    else
+        sched_yield();
+}
+uint64_t read_cr3(void)
+{
+    return NOTHING + this_cpu()->id;
+}
+void panic(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(said, sizeof(said), format, arguments);
+    va_end(arguments);
+    longjmp(end, 1);
+}
+
+static void be(struct cpu *c)
+{
+    c->self = c;
+    syscall(SYS_arch_prctl, ARCH_SET_GS, c);
+}
+
+/* Who was sent what, in order. */
+static struct { uint32_t apic_id; uint8_t vector; } sent[8];
+static unsigned int sent_count, interrupts[CPUS];
+void lapic_send(uint32_t apic_id, uint8_t vector)
+{
+    if (threads) {
+        __atomic_store_n(&interrupts[apic_id / 10], 1, __ATOMIC_RELEASE);
+        return;
+    }
+    assert_true(sent_count < 8);
+    sent[sent_count].apic_id = apic_id;
+    sent[sent_count++].vector = vector;
+}
+
+static void in_thread_flushes(void);
+void write_cr3(uint64_t value)
+{
+    struct cpu *c = this_cpu();
+
+    if (threads) {
+        in_thread_flushes();
+        return;
+    }
+    assert_int_equal(value, NOTHING + c->id);
+    assert_true(c->flush_wanted);               /* who asked still waits */
+    loads[c->id]++;
+}
+
+static int set_up(void **state)
+{
+    memset(cpu, 0, sizeof(cpu));
+    memset(loads, 0, sizeof(loads));
+    memset(interrupts, 0, sizeof(interrupts));
+    for (unsigned int i = 0; i < CPUS; i++) {
+        cpu[i].id = i;
+        cpu[i].apic_id = 10 * i;
+        cpu[i].idle = (struct vcpu *)&cpu[i];       /* and a guest's is none of these */
+        cpus[i] = &cpu[i];
+    }
+    cpus_online = CPUS;
+    be(&cpu[1]);
+    ring0_shared = true;
+    ring0_tickets = (struct ring0_tickets){ ~0u - 1, ~0u - 1 };    /* they wrap around */
+    tsc = sent_count = 0;
+    threads = false;
+    meanwhile = NULL;
+    *said = '\0';
+    return 0;
+}
+
+#define TICKETS(next_, now_) \
+    assert_true(ring0_tickets.next == (uint32_t)(next_) && ring0_tickets.now == (uint32_t)(now_))
+
+/* --- one CPU's view --- */
+
+static unsigned int turns;
+
+/* The holder, and who came before, each leave after 100 ticks. */
+static void others_leave(void)
+{
+    tsc += 100;
+    ring0_tickets.now++;
+    turns++;
+}
+
+static void nobody_is_there(void **state)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        ring0_enter();
+        TICKETS(i - 1, i - 2);
+        ring0_leave();
+        TICKETS(i - 1, i - 1);
+    }
+    assert_true(cpu[1].waits == 0 && cpu[1].longest_wait == 0);
+    ring0_shared = false;                       /* no lock where there is nobody else */
+    ring0_enter();
+    TICKETS(2, 2);
+    ring0_leave();
+    TICKETS(2, 2);
+}
+
+/* After so many instructions of this CPU another comes, and stays for a while. */
+static unsigned int instructions, others_come_after;
+static bool other_is_first;
+static void after_instruction(int number, siginfo_t *info, void *context)
+{
+    if (++instructions != others_come_after) return;
+    other_is_first = ring0_tickets.next == ring0_tickets.now;
+    ring0_tickets.next++;
+}
+
+#define SINGLE_STEP(instruction) \
+    __asm__ volatile("pushfq; " instruction ", (%%rsp); popfq" : : : "memory", "cc")
+
+static void two_draw_at_once(void **state)
+{
+    struct sigaction action = { .sa_sigaction = after_instruction, .sa_flags = SA_SIGINFO };
+    unsigned int firsts = 0;
+
+    sigaction(SIGTRAP, &action, NULL);
+    meanwhile = others_leave;
+    for (others_come_after = 1; others_come_after <= instructions + 1; others_come_after++) {
+        uint32_t next = ring0_tickets.next;
+
+        instructions = turns = 0;
+        SINGLE_STEP("orq $0x100");
+        ring0_enter();
+        SINGLE_STEP("andq $~0x100");
+        if (instructions < others_come_after)
+            break;
+        TICKETS(next + 2, next + other_is_first);       /* a ticket each, and its turn */
+        assert_int_equal(turns, other_is_first);
+        firsts += other_is_first;
+        ring0_tickets.now = ring0_tickets.next;         /* both have left */
+    }
+    assert_true(firsts > 1 && others_come_after > firsts + 5);
+}
+
+/* Behind all that came before, and how long it was is written down. */
+static void waiting(void **state)
+{
+    static const struct { unsigned int before; uint64_t longest; } rows[] = {
+        { 2, 200 }, { 1, 200 }, { 0, 200 }, { 5, 500 },
+    };
+    uint64_t waits = 0;
+
+    meanwhile = others_leave;
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        turns = 0;
+        ring0_tickets.next += rows[i].before;
+        ring0_enter();
+        assert_int_equal(turns, rows[i].before);
+        assert_int_equal(ring0_tickets.next, ring0_tickets.now + 1);
+        waits += rows[i].before != 0;
+        assert_true(cpu[1].waits == waits && cpu[1].longest_wait == rows[i].longest);
+        ring0_leave();
+    }
+    assert_int_equal(ring0_tickets.now, ring0_tickets.next);
+    assert_true(cpu[0].waits == 0 && cpu[2].waits == 0);
+}
+
+/* The holder wants a flush of who waits, in its second turn. */
+static void the_holder_asks(void)
+{
+    others_leave();
+    if (turns == 2)
+        cpu[1].flush_wanted = cpu[2].flush_wanted = true;
+    if (turns == 3)
+        assert_true(!cpu[1].flush_wanted && loads[1] == 1);
+}
+
+static void who_waits_serves(void **state)
+{
+    meanwhile = the_holder_asks;
+    turns = 0;
+    ring0_tickets.next += 4;
+    ring0_enter();
+    assert_true(turns == 4 && loads[1] == 1);
+    assert_true(cpu[2].flush_wanted);           /* each for itself */
+}
+
+static uint64_t step;
+static void nobody_leaves(void)
+{
+    tsc += step;
+}
+
+static void patience_ends(void **state)
+{
+    meanwhile = nobody_leaves;
+    ring0_tickets.next++;
+    step = PATIENCE / 4;
+    if (setjmp(end) == 0)
+        ring0_enter();
+    assert_string_equal(said, "CPU 1 has waited 30 s for another to leave ring 0");
+    assert_true(tsc > PATIENCE && tsc <= PATIENCE + step);
+}
+
+/* --- calling others --- */
+
+static void is_sent(unsigned int n, uint32_t apic_id)
+{
+    assert_true(n < sent_count && sent[n].apic_id == apic_id && sent[n].vector == VECTOR_CALL);
+}
+
+static void calls(void **state)
+{
+    cpu_interrupt(&cpu[3]);
+    is_sent(0, 30);
+    cpu_interrupt(&cpu[1]);                     /* it is here */
+    assert_true(sent_count == 1 && cpu[3].work == 0);
+    cpu[2].work = WORK_TIMERS;
+    cpu_reschedule(&cpu[2]);
+    is_sent(1, 20);
+    assert_int_equal(cpu[2].work, WORK_TIMERS | WORK_RESCHEDULE);
+    cpu_reschedule(&cpu[2]);                    /* it was told */
+    cpu_reschedule(&cpu[1]);
+    cpu_reschedule(&cpu[1]);
+    assert_true(sent_count == 2 && cpu[1].work == WORK_RESCHEDULE);
+    assert_true(cpu[0].work == 0 && cpu[3].work == 0);
+}
+
+static uint64_t asked;
+/* All are called before the first answers; the last answers first. */
+static void they_answer(void)
+{
+    unsigned int i = CPUS;
+
+    assert_int_equal(sent_count, __builtin_popcountl(asked));
+    while (i-- > 0)
+        if (cpu[i].flush_wanted) {
+            cpu[i].flush_wanted = false;
+            return;
+        }
+    assert_true(!"all have answered");
+}
+
+static void flushes(void **state)
+{
+    meanwhile = they_answer;
+    cpus_online = 3;                            /* nobody has the number 3 */
+    for (uint64_t mask = 0; mask < 16; mask++)
+        for (unsigned int here = 0; here < 3; here++) {
+            unsigned int n = 0;
+
+            be(&cpu[here]);
+            asked = mask & ~(1ul << here) & 7;
+            sent_count = 0;
+            cpus_flush(mask | 1ul << 63);
+            for (unsigned int i = 0; i < CPUS; i++) {
+                if (asked >> i & 1)
+                    is_sent(n++, 10 * i);
+                assert_false(cpu[i].flush_wanted);
+            }
+            assert_int_equal(sent_count, n);
+        }
+    assert_true(cpu[0].work == 0 && cpu[1].work == 0 && cpu[2].work == 0);
+    assert_true(loads[0] == 0 && loads[1] == 0 && loads[2] == 0);
+    TICKETS(-2, -2);                            /* the caller has it anyway */
+}
+
+static void all_but_one_answer(void)
+{
+    tsc += step;
+    cpu[0].flush_wanted = cpu[3].flush_wanted = false;
+}
+
+static void one_does_not_answer(void **state)
+{
+    meanwhile = all_but_one_answer;
+    step = PATIENCE / 2;
+    if (setjmp(end) == 0)
+        cpus_flush(~0ul);
+    assert_string_equal(said, "CPU 2 (APIC 20) does not answer");
+    assert_int_equal(sent_count, 3);
+    assert_true(tsc > PATIENCE && tsc <= PATIENCE + 2 * step);
+}
+
+/* --- several at a time --- */
+
+static void *cpu_comes_once(void *arg);
+static pthread_t thread[CPUS];
+static unsigned int inside, entered, done_count, wrong;
+static unsigned int generation, seen[CPUS];     /* of page tables; in each one's TLB */
+static bool in_guest[CPUS];
+static uint32_t order[CPUS], order_count;
+
+static void check(bool right)
+{
+    if (!right)
+        __atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+}
+
+static void in_thread_flushes(void)
+{
+    __atomic_store_n(&seen[me->id], __atomic_load_n(&generation, __ATOMIC_ACQUIRE),
+                     __ATOMIC_RELEASE);
+}
+
+static void in_ring0(unsigned int pass)
+{
+    check(inside++ == 0);                       /* by plain arithmetic: nobody else is here */
+    if (pass % 8 == me->id) {
+        generation++;
+        cpus_flush(~0ul);
+        for (unsigned int i = 0; i < CPUS; i++) {
+            if (i == me->id)
+                continue;
+            check(seen[i] == generation && !__atomic_load_n(&in_guest[i], __ATOMIC_ACQUIRE));
+        }
+    } else if (pass % 4 == 0) {
+        sched_yield();
+    }
+    entered++;
+    check(--inside == 0);
+}
+
+/* A guest runs until it calls, or its CPU is interrupted. */
+static void *cpu_runs(void *arg)
+{
+    me = arg;
+    be(me);
+    for (unsigned int pass = 0; pass < PASSES; pass++) {
+        __atomic_store_n(&in_guest[me->id], true, __ATOMIC_RELEASE);
+        for (unsigned int i = 0; i < pass % 5; i++)
+            if (__atomic_exchange_n(&interrupts[me->id], 0, __ATOMIC_ACQUIRE))
+                break;
+        __atomic_store_n(&in_guest[me->id], false, __ATOMIC_RELEASE);
+        ring0_enter();
+        in_ring0(pass);
+        ring0_leave();
+    }
+    __atomic_add_fetch(&done_count, 1, __ATOMIC_ACQ_REL);
+    while (__atomic_load_n(&done_count, __ATOMIC_ACQUIRE) < CPUS) {
+        if (__atomic_exchange_n(&interrupts[me->id], 0, __ATOMIC_ACQUIRE)) {
+            ring0_enter();
+            ring0_leave();
+        }
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void begin_threads(void *(*run)(void *))
+{
+    threads = true;
+    inside = entered = done_count = wrong = generation = order_count = 0;
+    memset(seen, 0, sizeof(seen));
+    for (unsigned int i = 0; i < CPUS; i++) {
+        uint32_t next = ring0_tickets.next;
+
+        pthread_create(&thread[i], NULL, run, &cpu[i]);
+        while (run == cpu_comes_once &&
+               __atomic_load_n(&ring0_tickets.next, __ATOMIC_ACQUIRE) == next)
+            sched_yield();
+    }
+}
+
+static void end_threads(void)
+{
+    for (unsigned int i = 0; i < CPUS; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(ring0_tickets.next, ring0_tickets.now);
+}
+
+static void one_at_a_time(void **state)
+{
+    uint64_t waits = 0;
+
+    begin_threads(cpu_runs);
+    end_threads();
+    assert_int_equal(entered, CPUS * PASSES);
+    for (unsigned int i = 0; i < CPUS; i++)
+        waits += cpu[i].waits;
+    assert_true(waits > 0 && generation > 0);
+}
+
+static void *cpu_comes_once(void *arg)
+{
+    me = arg;
+    be(me);
+    ring0_enter();
+    check(inside++ == 0);
+    order[order_count++] = me->id;
+    check(--inside == 0);
+    ring0_leave();
+    return NULL;
+}
+
+/* Who came first is next. */
+static void in_order(void **state)
+{
+    for (unsigned int round = 0; round < 10; round++) {
+        ring0_enter();
+        begin_threads(cpu_comes_once);
+        assert_int_equal(order_count, 0);
+        ring0_leave();
+        end_threads();
+        for (unsigned int i = 0; i < CPUS; i++)
+            assert_int_equal(order[i], i);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(nobody_is_there, set_up),
+        cmocka_unit_test_setup(two_draw_at_once, set_up),
+        cmocka_unit_test_setup(waiting, set_up),
+        cmocka_unit_test_setup(who_waits_serves, set_up),
+        cmocka_unit_test_setup(patience_ends, set_up),
+        cmocka_unit_test_setup(calls, set_up),
+        cmocka_unit_test_setup(flushes, set_up),
+        cmocka_unit_test_setup(one_does_not_answer, set_up),
+        cmocka_unit_test_setup(one_at_a_time, set_up),
+        cmocka_unit_test_setup(in_order, set_up),
+    };
+
+    alarm(60);                                  /* for ever is a failure */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
