@@ -56,7 +56,7 @@ uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)
         return pci_target(v->domain, port, size, &bdf, &offset) ? pci_config_read(bdf, offset, size)
                                                                 : ones(size);
     if (!port_access_allowed(v, port, size)) return ones(size);
-    return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+    return port_read(port, size);
 }
 
 void port_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value)
@@ -68,11 +68,6 @@ void port_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value)
         if (pci_target(v->domain, port, size, &bdf, &offset))
             pci_config_write(bdf, offset, size, value);
     } else if (port_access_allowed(v, port, size)) {
-        if (size == 1)
-            outb(port, (uint8_t)value);
-        else if (size == 2)
-            outw(port, (uint16_t)value);
-        else
-            outl(port, value);
+        port_write(port, size, value);
     }
 }

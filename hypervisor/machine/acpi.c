@@ -170,9 +170,9 @@ void machine_poweroff(void)
     console_end();
     if (acpi.pm1a_control && acpi.sleep_type_a >= 0) {
         /* SLP_TYP, SLP_EN */
-        outw(acpi.pm1a_control, (uint16_t)(acpi.sleep_type_a << 10 | 1 << 13));
+        port_write(acpi.pm1a_control, 2, acpi.sleep_type_a << 10 | 1 << 13);
         if (acpi.pm1b_control)
-            outw(acpi.pm1b_control, (uint16_t)(acpi.sleep_type_b << 10 | 1 << 13));
+            port_write(acpi.pm1b_control, 2, acpi.sleep_type_b << 10 | 1 << 13);
     }
     /* the chipset takes its time */
     for (uint64_t end = now_ns() + 1000000000; now_ns() < end;)

@@ -33,7 +33,7 @@ struct reading { uint64_t tsc, width; uint32_t ticks; };
 
 static uint32_t pm_timer_read(void)
 {
-    return inl(acpi.pm_timer_port);
+    return port_read(acpi.pm_timer_port, 4);
 }
 
 /* Channel 2 counts down; 0x80 holds its two bytes for us. */

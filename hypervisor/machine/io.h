@@ -5,35 +5,34 @@
 
 #include "lib/types.h"
 
-static inline void outb(uint16_t port, uint8_t v)
+/* Of 1, 2 or 4 bytes. */
+static inline uint32_t port_read(uint16_t port, unsigned int size)
 {
-    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+    uint32_t v = 0;
+    if (size == 1)
+        __asm__ volatile("inb %1, %b0" : "+a"(v) : "Nd"(port));
+    else if (size == 2)
+        __asm__ volatile("inw %1, %w0" : "+a"(v) : "Nd"(port));
+    else
+        __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
 }
-static inline void outw(uint16_t port, uint16_t v)
+static inline void port_write(uint16_t port, unsigned int size, uint32_t v)
 {
-    __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
-}
-static inline void outl(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+    if (size == 1)
+        __asm__ volatile("outb %b0, %1" : : "a"(v), "Nd"(port));
+    else if (size == 2)
+        __asm__ volatile("outw %w0, %1" : : "a"(v), "Nd"(port));
+    else
+        __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 static inline uint8_t inb(uint16_t port)
 {
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
+    return (uint8_t)port_read(port, 1);
 }
-static inline uint16_t inw(uint16_t port)
+static inline void outb(uint16_t port, uint8_t v)
 {
-    uint16_t v;
-    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint32_t inl(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
+    port_write(port, 1, v);
 }
 
 #define MSR_EFER            0xc0000080u

@@ -16,15 +16,14 @@ static spinlock_t config_lock = SPINLOCK(LOCK_PCI);
 
 static uint16_t select(uint16_t bdf, uint16_t offset)
 {
-    outl(ADDRESS, ENABLE | (uint32_t)bdf << 8 | (offset & 0xfc));
+    port_write(ADDRESS, 4, ENABLE | (uint32_t)bdf << 8 | (offset & 0xfc));
     return (uint16_t)(DATA + (offset & 3));
 }
 
 uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
 {
     spin_lock(&config_lock);
-    uint16_t port = select(bdf, offset);
-    uint32_t value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+    uint32_t value = port_read(select(bdf, offset), size);
     spin_unlock(&config_lock);
     return value;
 }
@@ -32,12 +31,6 @@ uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
 void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t value)
 {
     spin_lock(&config_lock);
-    uint16_t port = select(bdf, offset);
-    if (size == 1)
-        outb(port, (uint8_t)value);
-    else if (size == 2)
-        outw(port, (uint16_t)value);
-    else
-        outl(port, value);
+    port_write(select(bdf, offset), size, value);
     spin_unlock(&config_lock);
 }

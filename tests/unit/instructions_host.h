@@ -23,16 +23,16 @@ uint64_t host_rdtsc(void);
 uint64_t host_read_cr0(void);
 uint32_t host_in(uint16_t port, unsigned int size);
 void host_out(uint16_t port, unsigned int size, uint32_t value);
+static inline uint32_t of_size(uint32_t value, unsigned int size)
+{
+    return size == 4 ? value : value & ((1u << 8 * size) - 1);
+}
 
 #define cpuid            host_cpuid
 #define rdmsr            host_rdmsr
 #define rdtsc            host_rdtsc
 #define read_cr0         host_read_cr0
-#define inb(port)        ((uint8_t)host_in((port), 1))
-#define inw(port)        ((uint16_t)host_in((port), 2))
-#define inl(port)        host_in((port), 4)
-#define outb(port, v)    host_out((port), 1, (v))
-#define outw(port, v)    host_out((port), 2, (v))
-#define outl(port, v)    host_out((port), 4, (v))
+#define port_read(port, size)     of_size(host_in((port), (size)), (size))
+#define port_write(port, size, v) host_out((port), (size), of_size((v), (size)))
 
 #endif
