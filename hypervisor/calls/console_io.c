@@ -54,8 +54,8 @@ long do_console_io(unsigned int cmd, unsigned int count, uint64_t buffer)
 {
     if (count > INT32_MAX) return fail(-E2BIG, "more than 2 GiB of text");
     switch (cmd) {
-    CASE(CONSOLEIO_write) return console_output(count, buffer);
-    CASE(CONSOLEIO_read)  return console_input(count, buffer);
-    default:              return fail(-ENOSYS, "not an operation of console_io");
+    case OP(CONSOLEIO_write): return console_output(count, buffer);
+    case OP(CONSOLEIO_read):  return console_input(count, buffer);
+    default:                  return fail(-ENOSYS, "not an operation of console_io");
     }
 }

@@ -250,7 +250,7 @@ long do_event_channel_op(unsigned int cmd, uint64_t arg)
 {
     struct domain *d = current->domain;
     struct evtchn_send op;
-    int result;
+    long result;
 
     if (likely(cmd == OP(EVTCHNOP_send)))       /* the hot one */
         return read_guest(&op, arg) ? UNREADABLE : send(d, &op);

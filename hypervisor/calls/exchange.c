@@ -137,7 +137,7 @@ static int exchange_chunk(struct domain *d, const struct xen_memory_exchange *x,
     return 0;
 }
 
-long memory_exchange(uint64_t arg)
+long memory_exchange(struct memory_call *call, uint64_t arg)
 {
     struct xen_memory_exchange x;
     struct chunk *c = NULL;

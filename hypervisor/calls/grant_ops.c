@@ -208,29 +208,16 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
     }
 }
 
-/*
- * With a mapping of its last page a dead domain may go, with all its structures, and that takes as
- * long as an entry may: so such a mapping is the last of its batch.
- */
-static uint32_t unmap_some(union requests *requests, bool replace, uint32_t count)
+/* Of either kind; true: something was unmapped. */
+static bool unmap_one(union requests *requests, uint32_t i, bool replace, struct unmapped *ended)
 {
-    struct unmapped ended[BATCH];
-    uint32_t n = 0, i = 0;
-    bool dead = false;
-    while (i < count && !dead && (i == 0 || !spent())) {
-        struct gnttab_unmap_and_replace *r = &requests->replace[i];
-        struct gnttab_unmap_grant_ref *u = &requests->unmap[i];
-        if (replace)
-            r->status = unmap_begin(r->handle, r->host_addr, 0, r->new_addr, &ended[n]);
-        else
-            u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, &ended[n]);
-        if (ended[n].owner)
-            dead = ended[n++].owner->life == DOMAIN_DESTROYED;
-        i++;
-        spend(COST_GRANT);
-    }
-    unmap_finish(ended, n);
-    return i;
+    struct gnttab_unmap_and_replace *r = &requests->replace[i];
+    struct gnttab_unmap_grant_ref *u = &requests->unmap[i];
+    if (replace)
+        r->status = unmap_begin(r->handle, r->host_addr, 0, r->new_addr, ended);
+    else
+        u->status = unmap_begin(u->handle, u->host_addr, u->dev_bus_addr, 0, ended);
+    return ended->owner;
 }
 
 /* ---- copy ---- */
@@ -328,36 +315,43 @@ static __attribute__((noinline)) int16_t copy_one(const struct gnttab_copy *op)
 
 /* ---- batches ---- */
 
+/* 0: an operation that is not done in batches. */
 static size_t size_of_request(uint32_t cmd)
 {
     switch (cmd) {
-    case OP(GNTTABOP_map_grant_ref):   return sizeof(struct gnttab_map_grant_ref);
-    case OP(GNTTABOP_unmap_grant_ref): return sizeof(struct gnttab_unmap_grant_ref);
-    case OP(GNTTABOP_copy):            return sizeof(struct gnttab_copy);
-    default:                           return sizeof(struct gnttab_unmap_and_replace);
+    case OP(GNTTABOP_map_grant_ref):     return sizeof(struct gnttab_map_grant_ref);
+    case OP(GNTTABOP_unmap_grant_ref):   return sizeof(struct gnttab_unmap_grant_ref);
+    case OP(GNTTABOP_unmap_and_replace): return sizeof(struct gnttab_unmap_and_replace);
+    case OP(GNTTABOP_copy):              return sizeof(struct gnttab_copy);
+    default:                             return 0;
     }
 }
 
-/* As many of the requests as the budget allows, at least one; how many. */
+/*
+ * As many of the requests as the budget allows, at least one; how many. With a mapping of its last
+ * page a dead domain may go, with all its structures, and that takes as long as an entry may: so
+ * such a mapping is the last of its batch.
+ */
 static uint32_t perform(uint32_t cmd, union requests *requests, uint32_t count)
 {
-    uint32_t i = 0;
-    if (cmd != OP(GNTTABOP_map_grant_ref) && cmd != OP(GNTTABOP_copy))
-        return unmap_some(requests, cmd == OP(GNTTABOP_unmap_and_replace), count);
-    while (i < count && (i == 0 || !spent())) {
+    struct unmapped ended[BATCH];
+    uint32_t n = 0, i = 0;
+    bool dead = false;
+    do {
         if (cmd == OP(GNTTABOP_copy))
             requests->copy[i].status = copy_one(&requests->copy[i]);
-        else
+        else if (cmd == OP(GNTTABOP_map_grant_ref))
             map_one(&requests->map[i]);
-        i++;
+        else if (unmap_one(requests, i, cmd == OP(GNTTABOP_unmap_and_replace), &ended[n]))
+            dead = ended[n++].owner->life == DOMAIN_DESTROYED;
         spend(COST_GRANT);
-    }
+    } while (++i < count && !dead && !spent());
+    unmap_finish(ended, n);
     return i;
 }
 
-static long perform_all(uint32_t cmd, uint64_t arg, uint32_t count)
+static long perform_all(uint32_t cmd, size_t size, uint64_t arg, uint32_t count)
 {
-    size_t size = size_of_request(cmd);
     union requests requests;
     while (count) {
         uint32_t n = MIN(count, BATCH);
@@ -411,60 +405,49 @@ static int write_frame_list(struct domain *d, const struct gnttab_setup_table *o
 
 /* The table has what frames were added when it gives way: the rest is added when the guest asks
  * again. */
-static long setup_table(uint64_t arg, uint32_t count)
+static int setup_table(struct domain *caller, struct gnttab_setup_table *op)
 {
-    struct gnttab_setup_table op;
-    if (count != 1) return fail(-EINVAL, "one request at a time");
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    if (!guest_range_ok((uint64_t)op.frame_list.p, op.nr_frames * sizeof(uint64_t)))
+    if (!guest_range_ok((uint64_t)op->frame_list.p, op->nr_frames * sizeof(uint64_t)))
         return fail(-EFAULT, "the frame list is nowhere");
-    struct domain *d = table_owner(op.dom, &op.status);
-    if (d) {
-        int status = write_frame_list(d, &op);
-        domain_put(d);
-        if (status == -ERESTART)
-            return hypercall_continue(grant_table_op, OP(GNTTABOP_setup_table), arg, count);
-        op.status = (int16_t)status;
-    }
-    return ANSWER(arg, &op);
+    struct domain *d = table_owner(op->dom, &op->status);
+    if (!d) return 0;
+    int status = write_frame_list(d, op);
+    domain_put(d);
+    if (status == -ERESTART) return status;
+    op->status = (int16_t)status;
+    return 0;
 }
 
-static long query_size(uint64_t arg, uint32_t count)
+static int query_size(struct domain *caller, struct gnttab_query_size *op)
 {
-    struct gnttab_query_size op;
-    if (count != 1) return fail(-EINVAL, "one request at a time");
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    struct domain *d = table_owner(op.dom, &op.status);
-    if (d) {
-        op.nr_frames = d->grants->frames;
-        op.max_nr_frames = d->grants->max_frames;
-        domain_put(d);
-    }
-    return ANSWER(arg, &op);
+    struct domain *d = table_owner(op->dom, &op->status);
+    if (!d) return 0;
+    op->nr_frames = d->grants->frames;
+    op->max_nr_frames = d->grants->max_frames;
+    domain_put(d);
+    return 0;
 }
 
-static long get_version(uint64_t arg)
+static int get_version(struct domain *caller, struct gnttab_get_version *op)
 {
-    struct gnttab_get_version op;
     int16_t status;
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    struct domain *d = table_owner(op.dom, &status);
+    struct domain *d = table_owner(op->dom, &status);
     if (!d && status == GNTST_permission_denied)
         return fail(-EPERM, "another domain's grant table");
-    if (!d) return fail_value(-ESRCH, "no such domain, or it has no grant table", op.dom);
+    if (!d) return fail_value(-ESRCH, "no such domain, or it has no grant table", op->dom);
     domain_put(d);
-    op.version = 1;
-    return ANSWER(arg, &op);
+    op->version = 1;
+    return 0;
 }
 
 /* The answer is the version that stands, whatever was asked. */
-static long set_version(uint64_t arg)
+static int set_version(struct domain *caller, uint64_t arg)
 {
     struct gnttab_set_version op;
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
+    if (read_guest(&op, arg)) return UNREADABLE;
     uint32_t asked = op.version;
     op.version = 1;
-    long error = ANSWER(arg, &op);
+    int error = ANSWER(arg, &op);
     if (error || asked == 1) return error;
     if (asked == 2) return fail(-ENOSYS, "version 2 is not offered");
     return fail(-EINVAL, "there is no such version");
@@ -472,57 +455,57 @@ static long set_version(uint64_t arg)
 
 /* --- not offered: a call that is wrong on Xen is wrong here; one that is right has nobody --- */
 
-static long transfer(uint64_t arg, uint32_t count)
+static int transfer(struct domain *caller, const struct gnttab_transfer *op)
 {
-    struct gnttab_transfer op;
-    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     return fail(-ENOSYS, "transfers are not offered");
 }
 
-static long swap_grant_ref(uint64_t arg, uint32_t count)
+static int swap_grant_ref(struct domain *caller, const struct gnttab_swap_grant_ref *op)
 {
-    struct gnttab_swap_grant_ref op;
-    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
     return fail(-ENOSYS, "swaps are not offered");
 }
 
-static long cache_flush(uint64_t arg, uint32_t count)
+static int cache_flush(struct domain *caller, const struct gnttab_cache_flush *op)
 {
-    struct gnttab_cache_flush op = { .op = 0 };
-    if (count && read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    if (op.op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) return fail(-EINVAL, "no such flush");
-    if (op.offset >= PAGE_SIZE || op.offset + op.length > (int)PAGE_SIZE)
+    if (op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL)) return fail(-EINVAL, "no such flush");
+    if (op->offset >= PAGE_SIZE || op->offset + op->length > (int)PAGE_SIZE)
         return fail(-EINVAL, "a flush not within one page");
     return fail(-ENOSYS, "cache flushes are not offered");
 }
 
-static long get_status_frames(uint64_t arg, uint32_t count)
+static int get_status_frames(struct domain *caller, const struct gnttab_get_status_frames *op)
 {
-    struct gnttab_get_status_frames op;
-    if (count != 1) return fail(-EINVAL, "one request at a time");
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the request cannot be read");
-    if (!guest_range_ok((uint64_t)op.frame_list.p, op.nr_frames * sizeof(uint64_t)))
+    if (!guest_range_ok((uint64_t)op->frame_list.p, op->nr_frames * sizeof(uint64_t)))
         return fail(-EFAULT, "the frame list is nowhere");
     return fail(-ENOSYS, "version 2 is not offered");
 }
 
+static const struct operation operations[] = {
+    ROW(GNTTABOP_setup_table, domain, gnttab_setup_table, setup_table),
+    ROW(GNTTABOP_query_size, domain, gnttab_query_size, query_size),
+    ROW(GNTTABOP_get_version, domain, gnttab_get_version, get_version),
+    ROW_AT(GNTTABOP_set_version, domain, set_version),
+    ROW(GNTTABOP_transfer, domain, gnttab_transfer, transfer),
+    ROW(GNTTABOP_swap_grant_ref, domain, gnttab_swap_grant_ref, swap_grant_ref),
+    ROW(GNTTABOP_cache_flush, domain, gnttab_cache_flush, cache_flush),
+    ROW(GNTTABOP_get_status_frames, domain, gnttab_get_status_frames, get_status_frames),
+};
+
 long do_grant_table_op(unsigned int cmd, uint64_t arg, unsigned int count)
 {
+    size_t size = size_of_request(cmd);
+    long result;
     if (count > INT32_MAX) return fail(-EINVAL, "an absurd number of requests");
     if (cmd >> OPERATION_BITS) return fail(-EINVAL, "more than an operation's number");
+    if (size) return perform_all(cmd, size, arg, count);
     switch (cmd) {
-    CASE(GNTTABOP_map_grant_ref)
-    ALSO(GNTTABOP_unmap_grant_ref)
-    ALSO(GNTTABOP_unmap_and_replace)
-    ALSO(GNTTABOP_copy)              return perform_all(cmd, arg, count);
-    CASE(GNTTABOP_setup_table)       return setup_table(arg, count);
-    CASE(GNTTABOP_query_size)        return query_size(arg, count);
-    CASE(GNTTABOP_get_version)       return get_version(arg);
-    CASE(GNTTABOP_set_version)       return set_version(arg);
-    CASE(GNTTABOP_transfer)          return transfer(arg, count);
-    CASE(GNTTABOP_swap_grant_ref)    return swap_grant_ref(arg, count);
-    CASE(GNTTABOP_cache_flush)       return cache_flush(arg, count);
-    CASE(GNTTABOP_get_status_frames) return get_status_frames(arg, count);
-    default:                         return fail(-ENOSYS, "not an operation of grant tables");
+    case OP(GNTTABOP_setup_table): case OP(GNTTABOP_query_size):
+    case OP(GNTTABOP_get_status_frames):
+        if (count != 1) return fail(-EINVAL, "one request at a time");
+        break;
+    case OP(GNTTABOP_transfer): case OP(GNTTABOP_swap_grant_ref): case OP(GNTTABOP_cache_flush):
+        if (count == 0) return fail(-ENOSYS, "it is not offered, and nothing was asked");
     }
+    result = operation_call(operations, ARRAY_SIZE(operations), cmd, current->domain, arg, NULL);
+    return result == -ERESTART ? hypercall_continue(grant_table_op, cmd, arg, count) : result;
 }

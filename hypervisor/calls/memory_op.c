@@ -14,16 +14,16 @@
 
 struct e820_entry { uint64_t start, size; uint32_t type; } __attribute__((packed));
 
-static long reservation_size(unsigned int op, uint64_t arg)
+static long reservation_size(struct memory_call *c, uint64_t arg)
 {
     struct domain *d;
     domid_t id;
     long result;
 
-    if (read_guest(&id, arg)) return fail(-EFAULT, "the domain's number");
+    if (read_guest(&id, arg)) return UNREADABLE;
     result = reservation_domain(id, &d);
     if (result) return result;
-    if (op == OP(XENMEM_current_reservation))
+    if (c->op == OP(XENMEM_current_reservation))
         result = (long)d->memory.page_count;
     else
         result = (long)MIN(d->memory.max_pages, ~0UL >> 1);
@@ -31,32 +31,33 @@ static long reservation_size(unsigned int op, uint64_t arg)
     return result;
 }
 
-/* Copy the first entries of a map of `count`, and how many. */
-static long give_map(uint64_t arg, const struct e820_entry *entries, unsigned int count)
+static long maximum_ram_page(struct memory_call *c, uint64_t unused)
 {
-    struct xen_memory_map m;
+    return (long)max_frame;
+}
 
-    if (read_guest(&m, arg)) return fail(-EFAULT, "the memory map");
-    m.nr_entries = MIN(m.nr_entries, count);
-    if (copy_to_guest(VADDR(m.buffer.p), entries, m.nr_entries * sizeof(entries[0])) ||
-        write_guest(arg, &m))
+/* The first entries of a map of `count`, and how many. */
+static int give_map(struct xen_memory_map *m, const struct e820_entry *entries, unsigned int count)
+{
+    m->nr_entries = MIN(m->nr_entries, count);
+    if (copy_to_guest(VADDR(m->buffer.p), entries, m->nr_entries * sizeof(entries[0])))
         return fail(-EFAULT, "the memory map");
     return 0;
 }
 
 /* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow
  * into it). Today it may have less than it may ever, and than once. */
-static long memory_map(uint64_t arg)
+static int memory_map(struct memory_call *c, struct xen_memory_map *m)
 {
     const struct domain *d = current->domain;
     uint64_t most = MAX(d->memory.max_pages, d->memory.most_pages);
     uint64_t pages = most < max_frame ? MAX(most, d->memory.page_count) : d->memory.page_count;
     struct e820_entry ram = { 0, pages << PAGE_SHIFT, 1 };
 
-    return give_map(arg, &ram, 1);
+    return give_map(m, &ram, 1);
 }
 
-static long machine_memory_map(uint64_t arg)
+static int machine_memory_map(struct memory_call *c, struct xen_memory_map *m)
 {
     struct e820_entry entries[BOOT_MAX_REGIONS];
 
@@ -65,82 +66,75 @@ static long machine_memory_map(uint64_t arg)
 
         entries[i] = (struct e820_entry){ r->start, r->end - r->start, r->type };
     }
-    return give_map(arg, entries, boot_info.region_count);
+    return give_map(m, entries, boot_info.region_count);
 }
 
-static long machphys_mapping(uint64_t arg)
+static int machphys_mapping(struct memory_call *c, struct xen_machphys_mapping *m)
 {
-    struct xen_machphys_mapping m = { MACH2PHYS_VIRT_START, MACH2PHYS_VIRT_END, max_frame - 1 };
-
-    return write_guest(arg, &m) ? fail(-EFAULT, "the mapping") : 0;
-}
-
-/* The frames of the M2P itself, for tools that map it (as DOMID_XEN's, read-only). */
-static long machphys_mfn_list(uint64_t arg)
-{
-    uint64_t chunks = ROUND_UP(max_frame * sizeof(uint64_t), M2P_CHUNK) / M2P_CHUNK;
-    struct xen_machphys_mfn_list list;
-
-    if (read_guest(&list, arg)) return fail(-EFAULT, "the list");
-    list.nr_extents = (unsigned int)MIN(list.max_extents, chunks);
-    spend((int)list.nr_extents * COST_ENTRY);
-    for (uint64_t i = 0; i < list.nr_extents; i++)
-        if (write_guest_u64((uint64_t)list.extent_start.p + i * sizeof(xen_pfn_t),
-                            virt_to_mfn((char *)m2p_table + i * M2P_CHUNK).n))
-            return fail(-EFAULT, "the list");
-    return write_guest(arg, &list) ? fail(-EFAULT, "the list") : 0;
-}
-
-/* Whom a call about a physical map is for: each has its domain at another place. */
-static int physmap_domain(unsigned int op, uint64_t arg, domid_t *id)
-{
-    union {
-        struct xen_add_to_physmap add;
-        struct xen_add_to_physmap_batch batch;
-        struct xen_remove_from_physmap remove;
-    } u;
-    size_t size = op == OP(XENMEM_add_to_physmap)         ? sizeof(u.add)
-                  : op == OP(XENMEM_add_to_physmap_batch) ? sizeof(u.batch)
-                                                          : sizeof(u.remove);
-
-    if (copy_from_guest(&u, VADDR(arg), size)) return -EFAULT;
-    *id = op == OP(XENMEM_add_to_physmap)         ? u.add.domid
-          : op == OP(XENMEM_add_to_physmap_batch) ? u.batch.domid
-                                                  : u.remove.domid;
+    *m = (struct xen_machphys_mapping){ MACH2PHYS_VIRT_START, MACH2PHYS_VIRT_END, max_frame - 1 };
     return 0;
 }
 
-static long physmap(unsigned int op, uint64_t arg)
+/* The frames of the M2P itself, for tools that map it (as DOMID_XEN's, read-only). */
+static int machphys_mfn_list(struct memory_call *c, struct xen_machphys_mfn_list *list)
+{
+    uint64_t chunks = ROUND_UP(max_frame * sizeof(uint64_t), M2P_CHUNK) / M2P_CHUNK;
+
+    list->nr_extents = (unsigned int)MIN(list->max_extents, chunks);
+    spend((int)list->nr_extents * COST_ENTRY);
+    for (uint64_t i = 0; i < list->nr_extents; i++)
+        if (write_guest_u64((uint64_t)list->extent_start.p + i * sizeof(xen_pfn_t),
+                            virt_to_mfn((char *)m2p_table + i * M2P_CHUNK).n))
+            return fail(-EFAULT, "the list");
+    return 0;
+}
+
+static int physmap(domid_t id)
 {
     struct domain *d;
-    domid_t id;
-
-    if (physmap_domain(op, arg, &id)) return fail(-EFAULT, "the change of a physical map");
     int error = reservation_domain(id, &d);
+
     if (error) return error;
     reservation_put(d);
     return fail(-EACCES, "a PV guest keeps its own physical map");
 }
 
+static int physmap_add(struct memory_call *c, const struct xen_add_to_physmap *op)
+{
+    return physmap(op->domid);
+}
+
+static int physmap_add_batch(struct memory_call *c, const struct xen_add_to_physmap_batch *op)
+{
+    return physmap(op->domid);
+}
+
+static int physmap_remove(struct memory_call *c, const struct xen_remove_from_physmap *op)
+{
+    return physmap(op->domid);
+}
+
+static const struct operation operations[] = {
+    ROW_AT(XENMEM_increase_reservation, memory_call, memory_reservation),
+    ROW_AT(XENMEM_decrease_reservation, memory_call, memory_reservation),
+    ROW_AT(XENMEM_populate_physmap, memory_call, memory_reservation),
+    ROW_AT(XENMEM_exchange, memory_call, memory_exchange),
+    ROW_AT(XENMEM_maximum_ram_page, memory_call, maximum_ram_page),
+    ROW_AT(XENMEM_current_reservation, memory_call, reservation_size),
+    ROW_AT(XENMEM_maximum_reservation, memory_call, reservation_size),
+    ROW(XENMEM_memory_map, memory_call, xen_memory_map, memory_map),
+    ROW(XENMEM_machine_memory_map, memory_call, xen_memory_map, machine_memory_map),
+    ROW(XENMEM_machphys_mapping, memory_call, xen_machphys_mapping, machphys_mapping),
+    ROW(XENMEM_machphys_mfn_list, memory_call, xen_machphys_mfn_list, machphys_mfn_list),
+    ROW(XENMEM_add_to_physmap, memory_call, xen_add_to_physmap, physmap_add),
+    ROW(XENMEM_add_to_physmap_batch, memory_call, xen_add_to_physmap_batch, physmap_add_batch),
+    ROW(XENMEM_remove_from_physmap, memory_call, xen_remove_from_physmap, physmap_remove),
+};
+
 long do_memory_op(unsigned long command, uint64_t arg)
 {
-    unsigned int op = (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1));
+    struct memory_call call = { (unsigned int)(command & ((1u << MEMOP_EXTENT_SHIFT) - 1)),
+                                command >> MEMOP_EXTENT_SHIFT };
 
-    switch (op) {
-    CASE(XENMEM_increase_reservation)
-    ALSO(XENMEM_decrease_reservation)
-    ALSO(XENMEM_populate_physmap) return memory_reservation(op, command >> MEMOP_EXTENT_SHIFT, arg);
-    CASE(XENMEM_exchange) return memory_exchange(arg);
-    CASE(XENMEM_maximum_ram_page) return (long)max_frame;
-    CASE(XENMEM_current_reservation)
-    ALSO(XENMEM_maximum_reservation) return reservation_size(op, arg);
-    CASE(XENMEM_memory_map) return memory_map(arg);
-    CASE(XENMEM_machine_memory_map) return machine_memory_map(arg);
-    CASE(XENMEM_machphys_mapping) return machphys_mapping(arg);
-    CASE(XENMEM_machphys_mfn_list) return machphys_mfn_list(arg);
-    CASE(XENMEM_add_to_physmap)
-    ALSO(XENMEM_add_to_physmap_batch)
-    ALSO(XENMEM_remove_from_physmap) return physmap(op, arg);
-    default: return fail(-ENOSYS, "no such memory operation");
-    }
+    return operation_call(operations, ARRAY_SIZE(operations), call.op, &call, arg, NULL);
 }

@@ -79,10 +79,7 @@ static int flush(struct walk *w, const struct mmuext_op *op)
 /* Caches matter to those who have devices; for others it would only slow their neighbours. */
 static int flush_cache(struct walk *w, const struct mmuext_op *op)
 {
-    switch (op->cmd) {
-    CASE(MMUEXT_FLUSH_CACHE)
-    ALSO(MMUEXT_FLUSH_CACHE_GLOBAL) __asm__ volatile("wbinvd" : : : "memory");
-    }
+    __asm__ volatile("wbinvd" : : : "memory");
     return 0;
 }
 
@@ -131,10 +128,12 @@ static int superpage(struct walk *w, const struct mmuext_op *op)
     return fail(-EOPNOTSUPP, "there are no superpages");
 }
 
-/* By number; whether the control domain may name another domain is in privilege.tbl. */
-#define OPERATION(name, function) [OP_##name] = { function, FOREIGN_##name }
-static const struct {
+/* By number; who may, and whether the control domain may name another domain, is in
+ * privilege.tbl. */
+#define OPERATION(name, function) [OP_##name] = { function, GUARD_##name, FOREIGN_##name }
+static const struct extended {
     int (*perform)(struct walk *w, const struct mmuext_op *op);
+    int8_t others;
     bool foreign;
 } operations[] = {
     OPERATION(MMUEXT_PIN_L1_TABLE, pin),
@@ -161,12 +160,15 @@ static const struct {
 
 static int perform(struct walk *w, const struct mmuext_op *op)
 {
-    if (op->cmd >= ARRAY_SIZE(operations) || !operations[op->cmd].perform)
+    const struct extended *o = &operations[index_below(op->cmd, ARRAY_SIZE(operations))];
+
+    if (op->cmd >= ARRAY_SIZE(operations) || !o->perform)
         return fail_value(-ENOSYS, "no such mmuext operation", op->cmd);
     if (w->frames != &current->domain->memory &&
-        (!operations[op->cmd].foreign || w->frames == &special_io || w->frames == &special_xen))
+        (!o->foreign || w->frames == &special_io || w->frames == &special_xen))
         return fail(-EPERM, "this operation is for one's own domain only");
-    return operations[op->cmd].perform(w, op);
+    if (o->others && !current->domain->privileged) return refuse_others(o->others);
+    return o->perform(w, op);
 }
 
 static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsigned int *done)

@@ -124,10 +124,10 @@ static int one_extent(unsigned int op, struct domain *d, const struct xen_memory
                : 0;
 }
 
-long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
+long memory_reservation(struct memory_call *c, uint64_t arg)
 {
     struct xen_memory_reservation r;
-    uint64_t done = start;
+    uint64_t start = c->start, done = start;
     struct domain *d;
     int error;
 
@@ -145,14 +145,14 @@ long memory_reservation(unsigned int op, uint64_t start, uint64_t arg)
         error = fail(-EINVAL, "extents of more than 2 MiB");
 
     while (!error && done < r.nr_extents) {
-        extent_continue(d, &r, op | done << MEMOP_EXTENT_SHIFT, arg);
-        error = one_extent(op, d, &r, (uint64_t)r.extent_start.p + done * sizeof(xen_pfn_t));
+        extent_continue(d, &r, c->op | done << MEMOP_EXTENT_SHIFT, arg);
+        error = one_extent(c->op, d, &r, (uint64_t)r.extent_start.p + done * sizeof(xen_pfn_t));
         spend(COST_FRAME);
         if (!error && ++done < r.nr_extents && spent())
             error = -ERESTART;
     }
     reservation_put(d);
     if (error == -ERESTART)
-        return hypercall_continue(memory_op, op | done << MEMOP_EXTENT_SHIFT, arg);
+        return hypercall_continue(memory_op, c->op | done << MEMOP_EXTENT_SHIFT, arg);
     return (long)done;
 }

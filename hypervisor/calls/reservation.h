@@ -16,8 +16,11 @@
 int reservation_domain(domid_t id, struct domain **d) must_check;
 void reservation_put(struct domain *d);
 
-/* increase_reservation, decrease_reservation, populate_physmap, from extent `start` on. */
-long memory_reservation(unsigned int op, uint64_t start, uint64_t arg);
-long memory_exchange(uint64_t arg);
+/* What memory_op's command says: the operation, and for those on extents how many are done. */
+struct memory_call { unsigned int op; uint64_t start; };
+
+/* increase_reservation, decrease_reservation, populate_physmap */
+long memory_reservation(struct memory_call *c, uint64_t arg);
+long memory_exchange(struct memory_call *c, uint64_t arg);
 
 #endif

@@ -189,7 +189,7 @@ static const struct operation operations[] = {
 long do_vcpu_op(unsigned int cmd, unsigned int id, uint64_t arg)
 {
     struct vcpu *v = vcpu_by_id(current->domain, id);
-    int result;
+    long result;
 
     /* Linux asks for is_up of 8192 */
     if (!v) return expected(-ENOENT, "there is no such vCPU");

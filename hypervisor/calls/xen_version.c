@@ -22,18 +22,15 @@ static uint32_t features(const struct domain *d)
                                                               : 0);
 }
 
-static long get_features(const struct domain *d, uint64_t arg)
+static int get_features(struct domain *d, struct xen_feature_info *info)
 {
-    struct xen_feature_info info;
-
-    if (read_guest(&info, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
-    if (info.submap_idx != 0) return fail(-EINVAL, "there is one word of features");
-    info.submap = features(d);
-    return ANSWER(arg, &info);
+    if (info->submap_idx != 0) return fail(-EINVAL, "there is one word of features");
+    info->submap = features(d);
+    return 0;
 }
 
 /* There is none; but a buffer that is no buffer is found first. */
-static long build_id(const struct domain *d, uint64_t arg)
+static int build_id(struct domain *d, uint64_t arg)
 {
     xen_build_id_t id;
 
@@ -42,18 +39,18 @@ static long build_id(const struct domain *d, uint64_t arg)
     return fail(-ENODATA, "the image has no build identifier");
 }
 
-static long page_size(const struct domain *d, uint64_t arg)
+static int page_size(struct domain *d, uint64_t arg)
 {
-    return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (long)PAGE_SIZE;
+    return arg ? fail(-EINVAL, "the size of a page goes nowhere but here") : (int)PAGE_SIZE;
 }
 
-static long guest_handle(const struct domain *d, uint64_t arg)
+static int guest_handle(struct domain *d, uint64_t arg)
 {
     return ANSWER(arg, &d->handle);
 }
 
 /* The machine's is the control domain's to know. */
-static long command_line(const struct domain *d, uint64_t arg)
+static int command_line(struct domain *d, uint64_t arg)
 {
     static const xen_commandline_t none;
 
@@ -67,33 +64,29 @@ static const xen_changeset_info_t changeset = "domus";
 static const xen_platform_parameters_t parameters = { .virt_start = HV_START };
 
 /* By number: an object that is always the same, or a function that answers. */
-#define OBJECT(name, object) [OP_##name] = { &(object), sizeof(object), NULL }
-#define ASK(name, function)  [OP_##name] = { NULL, 0, function }
-static const struct {
-    const void *object;
-    size_t size;
-    long (*ask)(const struct domain *d, uint64_t arg);
-} operations[] = {
+#define OBJECT(name, object) [OP_##name] = { &(object), sizeof(object) }
+static const struct { const void *object; size_t size; } objects[] = {
     OBJECT(XENVER_extraversion, extra_version),
     OBJECT(XENVER_compile_info, compile_info),
     OBJECT(XENVER_capabilities, capabilities),
     OBJECT(XENVER_changeset, changeset),
     OBJECT(XENVER_platform_parameters, parameters),
-    ASK(XENVER_get_features, get_features),
-    ASK(XENVER_pagesize, page_size),
-    ASK(XENVER_guest_handle, guest_handle),
-    ASK(XENVER_commandline, command_line),
-    ASK(XENVER_build_id, build_id),
+};
+static const struct operation operations[] = {
+    ROW(XENVER_get_features, domain, xen_feature_info, get_features),
+    ROW_AT(XENVER_pagesize, domain, page_size),
+    ROW_AT(XENVER_guest_handle, domain, guest_handle),
+    ROW_AT(XENVER_commandline, domain, command_line),
+    ROW_AT(XENVER_build_id, domain, build_id),
 };
 
 static __attribute__((noinline)) long others(unsigned int op, uint64_t arg)
 {
-    unsigned int row = (unsigned int)index_below(op, ARRAY_SIZE(operations));
+    unsigned int row = (unsigned int)index_below(op, ARRAY_SIZE(objects));
 
-    if (op == row && operations[row].object)
-        return answer_guest(arg, operations[row].object, operations[row].size);
-    if (op == row && operations[row].ask) return operations[row].ask(current->domain, arg);
-    return fail(-ENOSYS, "the hypercall has no such operation");
+    if (op == row && objects[row].object)
+        return answer_guest(arg, objects[row].object, objects[row].size);
+    return operation_call(operations, ARRAY_SIZE(operations), op, current->domain, arg, NULL);
 }
 
 /* The first one is what everybody measures a hypervisor by; it needs nothing of the others. */

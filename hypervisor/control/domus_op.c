@@ -16,9 +16,8 @@
 
 #define COST_WORDS 8000             /* instructions: a refusal told in a sentence */
 
-static long last_error(uint64_t arg)
+static long last_error(struct vcpu *v, uint64_t arg)
 {
-    const struct vcpu *v = current;
     const struct last_error *e = &v->last_error;
     struct domus_last_error answer;
     spend(COST_WORDS);
@@ -39,7 +38,7 @@ static long last_error(uint64_t arg)
     return write_guest(arg, &answer);
 }
 
-static long audit(uint64_t arg)
+static long audit(struct vcpu *v, uint64_t arg)
 {
     struct domus_audit answer;
     long violations = (long)memory_audit(&answer), error = arg ? ANSWER(arg, &answer) : 0;
@@ -62,7 +61,7 @@ static void add_vcpu(struct domus_counters *sum, struct vcpu *v)
 }
 
 /* The vCPUs of one domain, or of all there are now. */
-static long counters(uint64_t arg)
+static long counters(struct vcpu *caller, uint64_t arg)
 {
     struct domus_counters asked, sum;
     struct domain *d;
@@ -83,21 +82,22 @@ static long counters(uint64_t arg)
     return found ? ANSWER(arg, &sum) : fail(-ESRCH, "there is no such domain");
 }
 
-static long work_for(uint64_t id)
+static long work_for(struct vcpu *v, uint64_t id)
 {
     struct domain *d = id <= UINT16_MAX ? domain_get((domid_t)id) : NULL;
-    return (long)vcpu_work_for(current, d);
+    return (long)vcpu_work_for(v, d);
 }
+
+static const struct operation operations[] = {
+    ROW_AT(DOMUS_last_error, vcpu, last_error),
+    ROW_AT(DOMUS_audit, vcpu, audit),
+    ROW_AT(DOMUS_counters, vcpu, counters),
+    ROW_AT(DOMUS_work_for, vcpu, work_for),
+};
 
 long do_domus_op(unsigned int op, uint64_t arg)
 {
-    switch (op) {
-    CASE(DOMUS_last_error) return last_error(arg);
-    CASE(DOMUS_audit)      return audit(arg);
-    CASE(DOMUS_counters)   return counters(arg);
-    CASE(DOMUS_work_for)   return work_for(arg);
-    default:               return fail(-ENOSYS, "not an operation of domus_op");
-    }
+    return operation_call(operations, ARRAY_SIZE(operations), op, current, arg, NULL);
 }
 
 /* Performance counters for guests are not offered; Linux asks once and goes on. */

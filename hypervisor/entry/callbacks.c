@@ -61,33 +61,36 @@ static struct guest_callback *callback_of(struct vcpu *v, uint16_t type)
     }
 }
 
+static int register_callback(struct vcpu *v, const struct callback_register *op)
+{
+    struct guest_callback *callback = callback_of(v, op->type);
+
+    if (!callback) return fail(-ENOSYS, "no callback of this type");
+    if (!is_canonical(op->address)) return fail(-EINVAL, "a callback at a non-canonical address");
+    callback->rip = op->address;
+    callback->mask_events = op->type == CALLBACKTYPE_event || op->type == CALLBACKTYPE_nmi ||
+                            op->flags & CALLBACKF_mask_events;
+    return 0;
+}
+
+static int unregister_callback(struct vcpu *v, const struct callback_unregister *op)
+{
+    if (!callback_of(v, op->type)) return fail(-ENOSYS, "no callback of this type");
+    if (op->type != CALLBACKTYPE_nmi)
+        return fail(-EINVAL, "only the NMI callback can be taken back");
+    v->entry.nmi.rip = 0;
+    return 0;
+}
+
+static const struct operation callback_operations[] = {
+    ROW(CALLBACKOP_register, vcpu, callback_register, register_callback),
+    ROW(CALLBACKOP_unregister, vcpu, callback_unregister, unregister_callback),
+};
+
 long do_callback_op(unsigned int op, uint64_t arg)
 {
-    struct vcpu *v = current;
-    struct callback_register r;
-    struct callback_unregister u;
-    struct guest_callback *callback;
-
-    switch (op) {
-    CASE(CALLBACKOP_register)
-        if (read_guest(&r, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
-        callback = callback_of(v, r.type);
-        if (!callback) return fail(-ENOSYS, "no callback of this type");
-        if (!is_canonical(r.address)) return fail(-EINVAL, "a callback at a non-canonical address");
-        callback->rip = r.address;
-        callback->mask_events = r.type == CALLBACKTYPE_event || r.type == CALLBACKTYPE_nmi ||
-                                r.flags & CALLBACKF_mask_events;
-        return 0;
-    CASE(CALLBACKOP_unregister)
-        if (read_guest(&u, arg) != 0) return fail(-EFAULT, "the argument cannot be read");
-        if (!callback_of(v, u.type)) return fail(-ENOSYS, "no callback of this type");
-        if (u.type != CALLBACKTYPE_nmi)
-            return fail(-EINVAL, "only the NMI callback can be taken back");
-        v->entry.nmi.rip = 0;
-        return 0;
-    default:
-        return fail(-ENOSYS, "not an operation of callback_op");
-    }
+    return operation_call(callback_operations, ARRAY_SIZE(callback_operations), op, current, arg,
+                          NULL);
 }
 
 /*
@@ -167,17 +170,17 @@ long do_set_segment_base(unsigned int which, unsigned long base)
     if (which != OP(SEGBASE_GS_USER_SEL) && !is_canonical(base))
         return fail(-EINVAL, "a non-canonical segment base");
     switch (which) {
-    CASE(SEGBASE_FS)
+    case OP(SEGBASE_FS):
         wrmsr(MSR_FS_BASE, base);
         return 0;
-    CASE(SEGBASE_GS_USER)
+    case OP(SEGBASE_GS_USER):
         v->hw.gs_base_user = base;
         return 0;
-    CASE(SEGBASE_GS_KERNEL)
+    case OP(SEGBASE_GS_KERNEL):
         wrmsr(MSR_KERNEL_GS_BASE, base);
         return 0;
     /* load it to learn its base; a bad selector becomes the null one, as on Xen */
-    CASE(SEGBASE_GS_USER_SEL)
+    case OP(SEGBASE_GS_USER_SEL):
         kernel_base = rdmsr(MSR_KERNEL_GS_BASE);
         (void)load_gs_selector((uint16_t)base);
         v->hw.gs_base_user = rdmsr(MSR_KERNEL_GS_BASE);
@@ -195,17 +198,14 @@ long do_set_segment_base(unsigned int which, unsigned long base)
 
 long do_vm_assist(unsigned int op, unsigned int type)
 {
-    struct domain *d = current->domain;
+    uint32_t *assists = &current->domain->vm_assist;
 
     if (type >= 32 || !(ASSISTS >> type & 1)) return fail(-EINVAL, "no such assist");
-    switch (op) {
-    CASE(VMASST_CMD_enable)
-        __atomic_fetch_or(&d->vm_assist, 1u << type, __ATOMIC_RELAXED);
-        return 0;
-    CASE(VMASST_CMD_disable)
-        __atomic_fetch_and(&d->vm_assist, ~(1u << type), __ATOMIC_RELAXED);
-        return 0;
-    default:
+    if (op == OP(VMASST_CMD_enable))
+        __atomic_fetch_or(assists, 1u << type, __ATOMIC_RELAXED);
+    else if (op == OP(VMASST_CMD_disable))
+        __atomic_fetch_and(assists, ~(1u << type), __ATOMIC_RELAXED);
+    else
         return fail(-ENOSYS, "neither enable nor disable");
-    }
+    return 0;
 }

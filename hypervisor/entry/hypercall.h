@@ -37,30 +37,24 @@ long hypercall_continue_with(unsigned int op, unsigned int count, const uint64_t
 
 /*
  * The operations of a hypercall, by their public names; a name without a row in privilege.tbl does
- * not compile. In a handler's switch, `CASE(XENMEM_exchange) return memory_exchange(arg);` refuses
- * whoever may not by the table, before anything is read; where every domain may, it costs nothing.
- * ALSO is one more operation for the same statement. Elsewhere OP(x) stands for x. May the caller
- * name another domain? That is asked where the domain is looked up.
+ * not compile. They are the rows of a table, by number, which refuses whoever may not by
+ * privilege.tbl, before anything is read. (OP(x) stands for x elsewhere: where all may, or others
+ * do not reach the hypercall. May the caller name another domain? That is asked where the domain is
+ * looked up.)
+ *
+ * `ROW(EVTCHNOP_send, domain, evtchn_send, send)`: `int send(struct domain *d, struct evtchn_send
+ * *op)` gets a copy of the argument. If it takes it const it answers nothing; what others leave in
+ * it is copied back, unless they fail. `ROW_AT(name, domain, f)`: f takes the argument as it is, a
+ * uint64_t, copies for itself if it is an address, and its result may be a long. Other types do not
+ * build. (All pointers are passed alike, so they can be called by one type.)
  */
 #define OP(operation) OP_##operation
-#define CASE(operation) case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
-#define ALSO(operation) \
-    __attribute__((fallthrough)); case OP_##operation: REFUSE_OTHERS(GUARD_##operation)
-#define REFUSE_OTHERS(error) \
-    if ((error) && !current->domain->privileged) return refuse_others(error);
 int refuse_others(int error) cold;
 
-/*
- * Or they are the rows of a table, by number. `ROW(EVTCHNOP_send, domain, evtchn_send, send)`: `int
- * send(struct domain *d, struct evtchn_send *op)` gets a copy of the argument. If it takes it const
- * it answers nothing; what others leave in it is copied back, unless they fail. `ROW_AT(name,
- * domain, f)`: f takes the argument's address, as a uint64_t, and copies for itself. Other types do
- * not build. (All pointers are passed alike, so they can be called by one type.)
- */
 struct operation {
-    int (*perform)(void *subject, void *argument);
+    long (*perform)(void *subject, void *argument);
     uint8_t bytes;                  /* of the argument */
-    bool answers;
+    bool answers, wide;             /* wide: its result is a long */
     int8_t others;                  /* the errno for who is not the control domain; 0: any may */
 };
 #define ROW(name, subject, type, function) \
@@ -69,16 +63,18 @@ struct operation {
                               int (*)(struct subject *, const struct type *): (function))), \
         sizeof(struct type), \
         _Generic((function), int (*)(struct subject *, struct type *): true, default: false), \
-        GUARD_##name }
+        .others = GUARD_##name }
 #define ROW_AT(name, subject, function) \
     [OP_##name] = { \
-        OPERATION_FN(_Generic((function), int (*)(struct subject *, uint64_t): (function))), \
+        OPERATION_FN(_Generic((function), int (*)(struct subject *, uint64_t): (function), \
+                              long (*)(struct subject *, uint64_t): (function))), \
+        .wide = _Generic((function), long (*)(struct subject *, uint64_t): true, default: false), \
         .others = GUARD_##name }
-#define OPERATION_FN(function) (int (*)(void *, void *))(void (*)(void))(function)
+#define OPERATION_FN(function) (long (*)(void *, void *))(void (*)(void))(function)
 
 /* Operation `number` of a table of so many, on its subject, with the argument at a guest's address;
  * the lock, if there is one, is held while it is performed. -ENOSYS: no such number. */
-int operation_call(const struct operation *table, unsigned int count, unsigned int number,
+long operation_call(const struct operation *table, unsigned int count, unsigned int number,
                    void *subject, uint64_t arg, spinlock_t *lock) must_check;
 /* The same with an argument that was copied before, and answers that are the caller's business. */
 int operation_perform(const struct operation *table, unsigned int count, unsigned int number,

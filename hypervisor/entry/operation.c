@@ -26,10 +26,10 @@ int operation_perform(const struct operation *table, unsigned int count, unsigne
 
     if (!o) return error;
     *answers = o->answers;
-    return o->perform(subject, argument);
+    return (int)o->perform(subject, argument);
 }
 
-int operation_call(const struct operation *table, unsigned int count, unsigned int number,
+long operation_call(const struct operation *table, unsigned int count, unsigned int number,
                    void *subject, uint64_t arg, spinlock_t *lock)
 {
     uint64_t argument[ROUND_UP(UINT8_MAX, sizeof(uint64_t)) / sizeof(uint64_t)];
@@ -37,12 +37,12 @@ int operation_call(const struct operation *table, unsigned int count, unsigned i
     const struct operation *o = find(table, count, number, &result);
 
     if (!o) return result;
-    if (!o->bytes) return o->perform(subject, (void *)arg);
-    if (copy_from_guest(argument, VADDR(arg), o->bytes))
-        return fail(-EFAULT, "the argument cannot be read");
+    if (o->wide) return o->perform(subject, (void *)arg);
+    if (!o->bytes) return (int)o->perform(subject, (void *)arg);
+    if (copy_from_guest(argument, VADDR(arg), o->bytes)) return UNREADABLE;
     if (lock)
         spin_lock(lock);
-    result = o->perform(subject, argument);
+    result = (int)o->perform(subject, argument);
     if (lock)
         spin_unlock(lock);
     return result < 0 || !o->answers ? result : answer_guest(arg, argument, o->bytes);

@@ -12,7 +12,7 @@
 4. The boundary is one file: swapgs, sysret and iretq stand in hypervisor/entry/entry.asm and
    nowhere else in ring 0.
 5. Operations of hypercalls go through the table of privileges: the hypervisor names them by OP,
-   CASE, ROW and their kin, never as they are; each row has its place in a handler and its call in
+   ROW and their kin, never as they are; each row has its place in a handler and its call in
    tests/guests/privilege; one with a check stands where the check is made.
 6. dom0, drivers and SDK refuse by refused(), which tests count, one to a line; the toolstack,
    which does what the operator says, need not.
@@ -79,7 +79,7 @@ OPERATIONS = re.compile(r"\b(\w+\()?((?:XEN_DOMCTL_[a-z]|XEN_SYSCTL_[a-z]|XENPF_
 REFUSAL = re.compile(r"(?:\breturn |[?:,] |(?<!refused)\()-E[A-Z0-9]{2,}\b")
 CITATION = re.compile(r"\b([Rr]ule|[Dd]ecision) (\d+)\b|(?<=[ (])I([1-9]\d?)(?=[),:; ])")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
-CHECKED, UNCHECKED = {"CASE(", "ALSO(", "ROW(", "ROW_AT("}, {"OP(", "OPERATION(", "OBJECT(", "ASK("}
+CHECKED, UNCHECKED = {"ROW(", "ROW_AT(", "OPERATION("}, {"OP(", "OBJECT("}
 
 problems = []
 
@@ -240,7 +240,7 @@ def operations_in(path, dispatched, checked):
         elif by not in UNCHECKED:
             line = text.count("\n", 0, match.start()) + 1
             complain(f"{path}:{line}",
-                     f"{name} goes by CASE, ROW or OP: its privilege is in privilege.tbl")
+                     f"{name} goes by ROW or OP: its privilege is in privilege.tbl")
 
 
 def check_operations(files):
@@ -265,7 +265,7 @@ def check_operations(files):
             complain(row.where, f"{row.name}: no handler in hypervisor/ knows it")
         elif hypercalls.is_guarded(row, table) and row.name not in checked:
             complain(row.where,
-                     f"{row.name}: dispatched, but not by CASE, ALSO or ROW, which check")
+                     f"{row.name}: dispatched, but not by ROW, which checks")
 
 
 def main():

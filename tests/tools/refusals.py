@@ -127,7 +127,7 @@ def all_places(build):
 
 
 ENDS = re.compile(r"[;{}:/\\]\s*$|^\s*$")             # a statement ends with such a line
-BEGINS = re.compile(r"\s*(CASE|ALSO|case|default)\b")    # and one begins with such a one
+BEGINS = re.compile(r"\s*(case|default)\b")    # and one begins with such a one
 
 
 def statement(lines, at):

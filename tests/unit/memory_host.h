@@ -93,6 +93,11 @@ int write_guest_u32(uint64_t va, uint32_t value)
     return copy_to_guest(VADDR(va), &value, 4);
 }
 
+int answer_guest(uint64_t va, const void *object, size_t n)
+{
+    return copy_to_guest(VADDR(va), object, n);
+}
+
 static unsigned int warnings;
 
 void printk_at(int level, const char *format, ...)

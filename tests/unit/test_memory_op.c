@@ -50,11 +50,15 @@ int reservation_domain(domid_t id, struct domain **d)
 void reservation_put(struct domain *d)
 {
 }
-long memory_reservation(unsigned int op, uint64_t order, uint64_t arg)
+int answer_guest(uint64_t va, const void *object, size_t n)
+{
+    return copy_to_guest(VADDR(va), object, n);
+}
+long memory_reservation(struct memory_call *c, uint64_t arg)
 {
     return -ENOSYS;
 }
-long memory_exchange(uint64_t arg)
+long memory_exchange(struct memory_call *c, uint64_t arg)
 {
     return -ENOSYS;
 }

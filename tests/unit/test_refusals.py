@@ -65,10 +65,10 @@ def test_functions_and_statements():
     assert refusals.function_around(lines[:6]) == "first"
     assert refusals.statement(lines, 5) == 'if (x) return fail(-EINVAL, "so");'
     assert refusals.statement(lines, 3) == "int x = other(a);"
-    cases = ["    switch (x) {", "    CASE(FIRST) WITH_ARGUMENT(a, b(&op))",
-             "    CASE(SECOND) WITH_ARGUMENT(c, d(&op))", "    default:"]
-    assert refusals.statement(cases, 1) == "CASE(FIRST) WITH_ARGUMENT(a, b(&op))"
-    assert refusals.statement(cases, 2) == "CASE(SECOND) WITH_ARGUMENT(c, d(&op))"
+    cases = ["    switch (x) {", "    case FIRST: WITH_ARGUMENT(a, b(&op))",
+             "    case SECOND: WITH_ARGUMENT(c, d(&op))", "    default:"]
+    assert refusals.statement(cases, 1) == "case FIRST: WITH_ARGUMENT(a, b(&op))"
+    assert refusals.statement(cases, 2) == "case SECOND: WITH_ARGUMENT(c, d(&op))"
     assert refusals.function_around(["int declared(void);", "int n;"]) == ""
 
 

@@ -15,7 +15,7 @@ import machine
 OBJECTS = machine.BUILD / "hv-obj" / "hypervisor"
 BY_NUMBER = {"entry/operation.c": ["operation_call", "operation_perform"],
              "entry/hypercall.c": ["do_multicall"],
-             "calls/xen_version.c": ["others"]}
+             "calls/mmuext.c": ["do_mmuext_op"]}
 
 
 @pytest.mark.parametrize("source", BY_NUMBER)

@@ -47,7 +47,7 @@ builder.sources := builder/image.c builder/layout.c
 builder_fuzz.sources := builder/image.c builder/layout.c
 check.sources := drivers/pv/check.c
 checksum.sources := drivers/checksum.c
-callbacks.sources := hypervisor/entry/callbacks.c
+callbacks.sources := hypervisor/entry/callbacks.c hypervisor/entry/operation.c
 callbacks.cflags := $(RING0_CFLAGS)
 clocks.sources := hypervisor/machine/clocks.c
 clocks.cflags := -D_GNU_SOURCE
@@ -82,7 +82,8 @@ domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
-domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c
+domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c \
+    hypervisor/entry/operation.c
 domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
@@ -95,11 +96,12 @@ far_return.sources := hypervisor/entry/far_return.c
 far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
 gpt.sources := dom0/storage/gpt.c
-grant_calls.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
+grant_calls.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c \
+    hypervisor/entry/operation.c
 grant_calls.cflags := $(RING0_CFLAGS)
-grant_entries.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
+grant_entries.sources := $(grant_calls.sources)
 grant_entries.cflags := $(RING0_CFLAGS)
-grants.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c
+grants.sources := $(grant_calls.sources)
 grants.cflags := -fno-builtin -D__XEN_TOOLS__
 guest_consoles.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c dom0/account.c \
     dom0/turns.c
@@ -120,7 +122,7 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
-memory_op.sources := hypervisor/calls/memory_op.c
+memory_op.sources := hypervisor/calls/memory_op.c hypervisor/entry/operation.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
 mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
     hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
@@ -170,7 +172,8 @@ ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -include \
     tests/unit/layout_host.h
 reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
     hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
-    hypervisor/calls/reservation.c hypervisor/domain/extent.c
+    hypervisor/calls/reservation.c hypervisor/domain/extent.c \
+    hypervisor/entry/operation.c
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/guests/restart.c
 ring0.sources := hypervisor/machine/ring0.c
@@ -220,7 +223,8 @@ serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
 share.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
-small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c
+small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c \
+    hypervisor/entry/operation.c
 small_calls.cflags := $(RING0_CFLAGS)
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
