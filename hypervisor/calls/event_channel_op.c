@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* event_channel_op (<xen/event_channel.h>): what a guest asks of its ports; what they are is in
  * domain/events.c. FIFO channels are refused: guests fall back to these. */
+#include "calls/named.h"
 #include "domain/event_port.h"
 #include "domain/physdev.h"
 #include "entry/hypercall.h"
@@ -31,21 +32,8 @@ static int close(struct domain *d, const struct evtchn_close *op)
     return event_close(d, op->port);
 }
 
-/* A domain by number for an operation on itself, or on another by the control domain. NULL with
- * *error set. */
-static struct domain *target(domid_t id, int *error)
-{
-    struct domain *d = domain_get_self_or(id);
-    *error = 0;
-    if (!d) {
-        *error = fail(-ESRCH, "there is no such domain");
-    } else if (d != current->domain && !current->domain->privileged) {
-        *error = fail(-EPERM, "only the control domain may do this for another domain");
-        domain_put(d);
-        d = NULL;
-    }
-    return d;
-}
+/* Whose ports an operation may be about. */
+#define PORTS_OF (NAMED_CONTROL | NAMED_IF_THERE)
 
 /* A port, or the error that there is instead of one. */
 static int answer(evtchn_port_t *out, int port)
@@ -57,7 +45,7 @@ static int answer(evtchn_port_t *out, int port)
 static int alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
 {
     int error;
-    d = target(op->dom, &error);
+    d = domain_named(op->dom, PORTS_OF, &error);
     if (!d) return error;
     spin_lock(&d->events.lock);
     int port = event_bind(d, EVTCHNSTAT_unbound, 0, 0);
@@ -71,9 +59,9 @@ static int alloc_unbound(struct domain *d, struct evtchn_alloc_unbound *op)
 
 static int bind_interdomain(struct domain *d, struct evtchn_bind_interdomain *op)
 {
-    struct domain *remote = domain_get_self_or(op->remote_dom);
     int port;
-    if (!remote) return fail(-ESRCH, "there is no such domain");
+    struct domain *remote = domain_named(op->remote_dom, NAMED_ANY, &port);
+    if (!remote) return port;
     events_lock_both(d, remote);
     struct evtchn *r = event_channel(remote, op->remote_port);
     if (!r || r->state != EVTCHNSTAT_unbound || r->remote_id != d->id) {
@@ -138,7 +126,7 @@ static int bind_pirq(struct domain *d, struct evtchn_bind_pirq *op)
 static int status(struct domain *d, struct evtchn_status *op)
 {
     int error;
-    d = target(op->dom, &error);
+    d = domain_named(op->dom, PORTS_OF, &error);
     if (!d) return error;
     struct evtchn *c = event_channel(d, op->port);
     if (!c) {
@@ -194,7 +182,7 @@ static int unmask(struct domain *d, const struct evtchn_unmask *op)
 static int reset(struct domain *d, const struct evtchn_reset *op)
 {
     int error;
-    d = target(op->dom, &error);
+    d = domain_named(op->dom, PORTS_OF, &error);
     if (!d) return error;
     if (d != current->domain && !d->toolstack_pauses)
         error = fail(-EINVAL, "another domain's ports are reset while it is paused");

@@ -146,9 +146,9 @@ long memory_exchange(struct memory_call *call, uint64_t arg)
 
     if (read_guest(&x, arg)) return fail(-EFAULT, "the exchange");
     error = check(&x);
-    if (!error)
-        error = reservation_domain(x.in.domid, &d);
     if (error) return error;
+    d = domain_named(x.in.domid, RESERVATION_OF, &error);
+    if (!d) return error;
     c = hv_alloc_pages(CHUNK_ORDER);
     if (!c)
         error = fail(-ENOMEM, "no memory for the lists");
@@ -164,7 +164,7 @@ long memory_exchange(struct memory_call *call, uint64_t arg)
             error = -ERESTART;
     }
     hv_free_pages(c, CHUNK_ORDER);
-    reservation_put(d);
+    domain_put(d);
     if (write_guest_u64(arg + offsetof(struct xen_memory_exchange, nr_exchanged), x.nr_exchanged))
         return fail(-EFAULT, "the exchange");
     return error == -ERESTART ? hypercall_continue(memory_op, OP(XENMEM_exchange), arg) : error;

@@ -2,32 +2,27 @@
 /* Foreign domains in page-table calls: the control domain may name others, everybody else only
  * itself. */
 #include "calls/foreign.h"
+#include "calls/named.h"
 #include "lib/fail.h"
 
 static int find(domid_t id, struct domain_memory **owner)
 {
-    bool privileged = current->domain->privileged;
     struct domain *d;
+    int error;
 
     *owner = &current->domain->memory;
     if (id == DOMID_SELF) return 0;
     if (id == current->domain->id)
         return fail_value(-ESRCH, "one's own number is no foreign domain; say DOMID_SELF", id);
-    if (!privileged)
-        return fail_value(-EPERM, "only the control domain may name another domain", id);
-    if (id == DOMID_IO || id == DOMID_XEN) {
+    if (current->domain->privileged && (id == DOMID_IO || id == DOMID_XEN)) {
         *owner = id == DOMID_IO ? &special_io : &special_xen;
         return 0;
     }
-    d = domain_get(id);
-    if (d && !domain_is_dying(d)) {
-        *owner = &d->memory;
-        return 0;
-    }
     /* what is being destroyed gets no new mappings or pins */
-    if (d)
-        domain_put(d);
-    return fail_value(-ESRCH, "no such domain", id);
+    d = domain_named(id, NAMED_CONTROL | NAMED_LIVING, &error);
+    if (!d) return error;
+    *owner = &d->memory;
+    return 0;
 }
 
 void foreign_put(struct domain_memory *owner)

@@ -7,6 +7,7 @@
  * Refused with -ENOSYS: version 2 and its status frames, transfers, swaps, cache flushes (the
  * reasons: CONTRIBUTING.md, decision 2).
  */
+#include "calls/named.h"
 #include "domain/flush.h"
 #include "domain/grant_table.h"
 #include "entry/hypercall.h"
@@ -373,17 +374,16 @@ static long perform_all(uint32_t cmd, size_t size, uint64_t arg, uint32_t count)
  * says why NULL. */
 static struct domain *table_owner(domid_t id, int16_t *status)
 {
-    struct domain *d = domain_get_self_or(id);
+    int error;
+    struct domain *d = domain_named(id, NAMED_CONTROL | NAMED_IF_THERE | NAMED_LIVING, &error);
     *status = GNTST_okay;
-    if (!d || !d->grants || domain_is_dying(d)) {
-        *status = refuse_value(GNTST_bad_domain, "no such domain, or it has no grant table", id);
-    } else if (d != current->domain && !current->domain->privileged) {
-        *status = refuse(GNTST_permission_denied, "another domain's grant table");
-    } else {
-        return d;
-    }
+    if (d && d->grants) return d;
     if (d)
         domain_put(d);
+    if (!d && error == -EPERM)
+        *status = refuse_value(GNTST_permission_denied, "another domain's grant table", id);
+    else
+        *status = refuse_value(GNTST_bad_domain, "no such domain, or it has no grant table", id);
     return NULL;
 }
 

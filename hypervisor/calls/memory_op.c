@@ -19,15 +19,16 @@ static long reservation_size(struct memory_call *c, uint64_t arg)
     struct domain *d;
     domid_t id;
     long result;
+    int error;
 
     if (read_guest(&id, arg)) return UNREADABLE;
-    result = reservation_domain(id, &d);
-    if (result) return result;
+    d = domain_named(id, RESERVATION_OF, &error);
+    if (!d) return error;
     if (c->op == OP(XENMEM_current_reservation))
         result = (long)d->memory.page_count;
     else
         result = (long)MIN(d->memory.max_pages, ~0UL >> 1);
-    reservation_put(d);
+    domain_put(d);
     return result;
 }
 
@@ -91,11 +92,11 @@ static int machphys_mfn_list(struct memory_call *c, struct xen_machphys_mfn_list
 
 static int physmap(domid_t id)
 {
-    struct domain *d;
-    int error = reservation_domain(id, &d);
+    int error;
+    struct domain *d = domain_named(id, RESERVATION_OF, &error);
 
-    if (error) return error;
-    reservation_put(d);
+    if (!d) return error;
+    domain_put(d);
     return fail(-EACCES, "a PV guest keeps its own physical map");
 }
 

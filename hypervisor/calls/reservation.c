@@ -14,25 +14,6 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 
-int reservation_domain(domid_t id, struct domain **d)
-{
-    *d = current->domain;
-    if (id == DOMID_SELF || id == (*d)->id) return 0;
-    if (!(*d)->privileged)
-        return fail(-EPERM, "another domain's memory is the control domain's business");
-    *d = domain_get(id);
-    if (!*d) return fail(-ESRCH, "no such domain");
-    if (!domain_is_dying(*d)) return 0;
-    domain_put(*d);
-    return fail(-ESRCH, "the domain is being destroyed");
-}
-
-void reservation_put(struct domain *d)
-{
-    if (d != current->domain)
-        domain_put(d);
-}
-
 /* ---- one extent ---- */
 
 static void extent_begin(struct domain *d, mfn_t first, unsigned int order)
@@ -138,8 +119,9 @@ long memory_reservation(struct memory_call *c, uint64_t arg)
         return (long)start;
     }
     if (start >= r.nr_extents || r.nr_extents > ~0UL >> MEMOP_EXTENT_SHIFT) return (long)start;
-    error = reservation_domain(r.domid, &d);
-    if (error) return error == -ESRCH ? (long)start : error;
+    d = domain_named(r.domid, RESERVATION_OF, &error);
+    if (!d) return error == -ESRCH ? (long)start : error;
+    error = 0;
     /* advisories 31, 158 */
     if (r.extent_order > MAX_EXTENT_ORDER)
         error = fail(-EINVAL, "extents of more than 2 MiB");
@@ -151,7 +133,7 @@ long memory_reservation(struct memory_call *c, uint64_t arg)
         if (!error && ++done < r.nr_extents && spent())
             error = -ERESTART;
     }
-    reservation_put(d);
+    domain_put(d);
     if (error == -ERESTART)
         return hypercall_continue(memory_op, c->op | done << MEMOP_EXTENT_SHIFT, arg);
     return (long)done;

@@ -4,17 +4,14 @@
 #ifndef DOMUS_CALLS_RESERVATION_H
 #define DOMUS_CALLS_RESERVATION_H
 
-#include "domain/domain.h"
+#include "calls/named.h"
 #include "memory/frame.h"
 #include <xen/memory.h>
 
 #define MEMOP_EXTENT_SHIFT 6            /* a continuation's op is op | extents done << 6 */
 #define MAX_EXTENT_ORDER 9              /* 2 MiB */
 
-/* The domain that a reservation is about: DOMID_SELF, or by the control domain any living one. *d
- * is the caller's to domain_put if it is not current's. 0, -EPERM, -ESRCH. */
-int reservation_domain(domid_t id, struct domain **d) must_check;
-void reservation_put(struct domain *d);
+#define RESERVATION_OF (NAMED_CONTROL | NAMED_LIVING)   /* whose memory a call may be about */
 
 /* What memory_op's command says: the operation, and for those on extents how many are done. */
 struct memory_call { unsigned int op; uint64_t start; };

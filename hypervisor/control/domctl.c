@@ -7,6 +7,7 @@
  * interrupt handler takes it.
  */
 #include "control/domctl.h"
+#include "calls/named.h"
 #include "domain/domain.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
@@ -286,9 +287,10 @@ static int domctl(struct xen_domctl *op, bool *answers)
         *answers = true;
         return op->cmd == OP(XEN_DOMCTL_createdomain) ? create(op) : get_info(op);
     }
-    struct domain *d = domain_get_self_or(op->domain);
-    if (!d) return fail(-ESRCH, "there is no such domain");
-    int error = operation_perform(operations, ARRAY_SIZE(operations), op->cmd, d, &op->u,
+    int error;
+    struct domain *d = domain_named(op->domain, NAMED_ANY, &error);
+    if (!d) return error;
+    error = operation_perform(operations, ARRAY_SIZE(operations), op->cmd, d, &op->u,
                                   answers);
     domain_put(d);
     return error;

@@ -207,6 +207,10 @@ struct domain *domain_hold(struct domain *d)
     domain_refs++;
     return d;
 }
+struct domain *domain_get_self_or(domid_t id)
+{
+    return id == DOMID_SELF ? domain_hold(current->domain) : domain_get(id);
+}
 void domain_put(struct domain *d)
 {
     assert_true(d == &guest || d == &other || d == &dom0_);

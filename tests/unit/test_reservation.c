@@ -522,9 +522,10 @@ static void exchanges_that_fail_in_the_middle(void **state)
         frame_put(MFN(DOM0S(n)));
         all_is_well();
     }
-    dom0_.life = DOMAIN_DYING;
     dom0_.memory.closed = true;
     assert_int_equal(op(XENMEM_exchange), -ENOMEM);
+    dom0_.life = DOMAIN_DYING;
+    assert_int_equal(op(XENMEM_exchange), -ESRCH);
     dom0_.life = DOMAIN_ALIVE;
     dom0_.memory.closed = false;
     all_is_well();

@@ -77,7 +77,7 @@ domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/troub
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
-    hypervisor/control/domain_info.c hypervisor/entry/operation.c
+    hypervisor/control/domain_info.c hypervisor/calls/named.c hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
@@ -88,7 +88,7 @@ domus_op.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__
 endpoint.sources := dom0/network/endpoint.c dom0/network/tcp.c dom0/network/bridge.c \
     dom0/network/guard.c dom0/bucket.c drivers/checksum.c
 events.sources := hypervisor/domain/events.c hypervisor/calls/event_channel_op.c \
-    hypervisor/entry/operation.c
+    hypervisor/calls/named.c hypervisor/entry/operation.c
 events.cflags := $(RING0_CFLAGS)
 fail.sources := hypervisor/entry/fail.c
 fail.cflags := -D__XEN_TOOLS__
@@ -97,7 +97,7 @@ far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
 gpt.sources := dom0/storage/gpt.c
 grant_calls.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c \
-    hypervisor/entry/operation.c
+    hypervisor/calls/named.c hypervisor/entry/operation.c
 grant_calls.cflags := $(RING0_CFLAGS)
 grant_entries.sources := $(grant_calls.sources)
 grant_entries.cflags := $(RING0_CFLAGS)
@@ -122,10 +122,12 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
-memory_op.sources := hypervisor/calls/memory_op.c hypervisor/entry/operation.c
+memory_op.sources := hypervisor/calls/memory_op.c hypervisor/calls/named.c \
+    hypervisor/entry/operation.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
 mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
-    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/memory/grant_map.c \
+    hypervisor/calls/foreign.c hypervisor/calls/named.c hypervisor/memory/frame.c \
+    hypervisor/memory/grant_map.c \
     hypervisor/calls/mmu_update.c hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
 mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
@@ -144,7 +146,8 @@ netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
 pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
-    hypervisor/calls/foreign.c hypervisor/memory/frame.c hypervisor/calls/mmu_update.c \
+    hypervisor/calls/foreign.c hypervisor/calls/named.c hypervisor/memory/frame.c \
+    hypervisor/calls/mmu_update.c \
     hypervisor/calls/mmuext.c hypervisor/memory/pagetype.c hypervisor/memory/undo.c \
     hypervisor/memory/validate.c hypervisor/memory/walk.c
 pagetables.cflags := $(mmuext.cflags)
@@ -172,7 +175,7 @@ ptwrite.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_LIB_LAYOUT_H -include \
     tests/unit/layout_host.h
 reservation.sources := hypervisor/control/audit.c hypervisor/calls/exchange.c \
     hypervisor/memory/frame.c hypervisor/calls/memory_op.c hypervisor/memory/pagetype.c \
-    hypervisor/calls/reservation.c hypervisor/domain/extent.c \
+    hypervisor/calls/reservation.c hypervisor/calls/named.c hypervisor/domain/extent.c \
     hypervisor/entry/operation.c
 reservation.cflags := $(mmuext.cflags)
 restart.sources := dom0/guests/restart.c

@@ -552,7 +552,7 @@ static void domus_op(void)
     CHECK_IS(error.hypercall, __HYPERVISOR_domctl);
     CHECK(error.line > 0 && strcmp(error.reason, "there is no such domain") == 0);
     CHECK(strstr(log_of_key('q'), "    refused last: domctl: -3 ESRCH: there is no such domain "
-                                  "hypervisor/control/domctl.c:"));
+                                  "(value 0x3e7) hypervisor/calls/named.c:"));
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_last_error, (void *)0x1000), -EFAULT);
     CHECK_IS(HYPERVISOR_domus_op(DOMUS_counters, &counters), 0);
     CHECK(answers());
