@@ -25,70 +25,31 @@ enum {
 };
 #define ALU  (ALLOWED | MODRM | LOCKABLE)
 
+/* Most come in pairs: of bytes, and of what the prefixes say. */
+#define PAIR(opcode, flags) [opcode] = (flags) | BYTE, [opcode + 1] = (flags)
+#define PORT(opcode, flags) [opcode] = (flags) | BYTE, [opcode + 1] = (flags) | NO_REX_W
+
 static const uint16_t one_byte[256] = {
-    /* add or adc */
-    [0x00] = ALU | BYTE,
-    [0x01] = ALU,
-    [0x08] = ALU | BYTE,
-    [0x09] = ALU,
-    [0x10] = ALU | BYTE,
-    [0x11] = ALU,
-    /* sbb and sub */
-    [0x18] = ALU | BYTE,
-    [0x19] = ALU,
-    [0x20] = ALU | BYTE,
-    [0x21] = ALU,
-    [0x28] = ALU | BYTE,
-    [0x29] = ALU,
-    /* xor */
-    [0x30] = ALU | BYTE,
-    [0x31] = ALU,
+    /* add or adc sbb and sub xor */
+    PAIR(0x00, ALU), PAIR(0x08, ALU), PAIR(0x10, ALU), PAIR(0x18, ALU), PAIR(0x20, ALU),
+    PAIR(0x28, ALU), PAIR(0x30, ALU),
     /* ins outs */
-    [0x6c] = ALLOWED | BYTE,
-    [0x6d] = ALLOWED | NO_REX_W,
-    [0x6e] = ALLOWED | BYTE,
-    [0x6f] = ALLOWED | NO_REX_W,
+    PORT(0x6c, ALLOWED), PORT(0x6e, ALLOWED),
     /* group 1 */
-    [0x80] = ALU | BYTE | IMM8,
-    [0x81] = ALU | IMMZ,
-    [0x83] = ALU | IMM8,
-    /* xchg */
-    [0x86] = ALU | BYTE,
-    [0x87] = ALU,
-    /* mov r/m, r */
-    [0x88] = ALLOWED | MODRM | BYTE,
-    [0x89] = ALLOWED | MODRM,
-    /* mov moffs, a */
-    [0xa2] = ALLOWED | BYTE | MOFFS,
-    [0xa3] = ALLOWED | MOFFS,
+    [0x80] = ALU | BYTE | IMM8, [0x81] = ALU | IMMZ, [0x83] = ALU | IMM8,
+    /* xchg; mov r/m, r; mov moffs, a */
+    PAIR(0x86, ALU), PAIR(0x88, ALLOWED | MODRM), PAIR(0xa2, ALLOWED | MOFFS),
     /* movs stos */
-    [0xa4] = ALLOWED | BYTE,
-    [0xa5] = ALLOWED,
-    [0xaa] = ALLOWED | BYTE,
-    [0xab] = ALLOWED,
+    PAIR(0xa4, ALLOWED), PAIR(0xaa, ALLOWED),
     /* mov r/m, imm */
-    [0xc6] = ALLOWED | MODRM | BYTE | IMM8,
-    [0xc7] = ALLOWED | MODRM | IMMZ,
-    /* in a, imm */
-    [0xe4] = ALLOWED | BYTE | IMM8,
-    [0xe5] = ALLOWED | NO_REX_W | IMM8,
-    /* out imm, a */
-    [0xe6] = ALLOWED | BYTE | IMM8,
-    [0xe7] = ALLOWED | NO_REX_W | IMM8,
-    /* in out dx */
-    [0xec] = ALLOWED | BYTE,
-    [0xed] = ALLOWED | NO_REX_W,
-    [0xee] = ALLOWED | BYTE,
-    [0xef] = ALLOWED | NO_REX_W,
+    [0xc6] = ALLOWED | MODRM | BYTE | IMM8, [0xc7] = ALLOWED | MODRM | IMMZ,
+    /* in a, imm; out imm, a; in out dx */
+    PORT(0xe4, ALLOWED | IMM8), PORT(0xe6, ALLOWED | IMM8), PORT(0xec, ALLOWED),
+    PORT(0xee, ALLOWED),
     /* cli sti */
-    [0xfa] = ALLOWED,
-    [0xfb] = ALLOWED,
-    /* not neg */
-    [0xf6] = ALU | BYTE,
-    [0xf7] = ALU,
-    /* inc dec */
-    [0xfe] = ALU | BYTE,
-    [0xff] = ALU,
+    [0xfa] = ALLOWED, [0xfb] = ALLOWED,
+    /* not neg; inc dec */
+    PAIR(0xf6, ALU), PAIR(0xfe, ALU),
 };
 
 static const uint16_t two_byte[256] = {
@@ -107,7 +68,7 @@ static const uint16_t two_byte[256] = {
     /* bts btr btc, group 8 */
     [0xab] = ALU, [0xb3] = ALU, [0xbb] = ALU, [0xba] = ALU | IMM8,
     /* cmpxchg xadd */
-    [0xb0] = ALU | BYTE, [0xb1] = ALU, [0xc0] = ALU | BYTE, [0xc1] = ALU,
+    PAIR(0xb0, ALU), PAIR(0xc0, ALU),
     /* movnti cmpxchg8b/16b */
     [0xc3] = ALLOWED | MODRM | NO_PREFIX, [0xc7] = ALU | NO_PREFIX,
 };

@@ -14,6 +14,7 @@
 #include "domain/tables.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
+#include "lib/string.h"
 #include "machine/io.h"
 #include "machine/segments.h"
 #include "memory/access.h"
@@ -329,9 +330,9 @@ bool emulate_forced_cpuid(struct vcpu *v)
 {
     static const uint8_t prefixed_cpuid[7] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
     uint8_t bytes[7];
-    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes))) return false;
-    for (unsigned int i = 0; i < sizeof(bytes); i++)
-        if (bytes[i] != prefixed_cpuid[i]) return false;
+    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes)) ||
+        memcmp(bytes, prefixed_cpuid, sizeof(bytes)))
+        return false;
     perform_cpuid(v);
     emulate_finish(v, sizeof(bytes));
     return true;

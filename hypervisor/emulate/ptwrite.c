@@ -185,16 +185,14 @@ static bool compute(struct store *s, const struct cpu_user_regs *regs)
 static uint64_t operand_address(const struct insn *insn, const struct cpu_user_regs *regs)
 {
     uint64_t address = insn_address(insn, regs);
+    unsigned int bits = 8u * insn->operand_size;
     bool by_register = insn->opcode == 0xab || insn->opcode == 0xb3 || insn->opcode == 0xbb;
 
     if (by_register) {
-        unsigned int unused = 64 - 8u * insn->operand_size;
-        int64_t number = (int64_t)(insn_get_register(insn, regs, insn->reg) << unused) >> unused;
+        int64_t number = (int64_t)(insn_get_register(insn, regs, insn->reg) << (64 - bits));
 
-        address += (uint64_t)((number >> (insn->operand_size == 8   ? 6
-                                          : insn->operand_size == 4 ? 5
-                                                                    : 4)) *
-                              insn->operand_size);
+        number >>= 64 - bits + (unsigned int)__builtin_ctz(bits);
+        address += (uint64_t)number * insn->operand_size;
     }
     return address;
 }
