@@ -77,7 +77,7 @@ static void allocate(struct builder *b)
     if (!b->p2m)
         give_up("no memory for its frame list");
     for (unsigned int order = 9; have < b->pages;) {
-        mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(&b->d->memory, order, 0)
+        mfn_t m = (b->pages - have) >> order ? domain_alloc_frames(&b->d->memory, order, 0, false)
                                              : INVALID_MFN;
 
         if (mfn_eq(m, INVALID_MFN)) {

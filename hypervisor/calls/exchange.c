@@ -67,24 +67,21 @@ static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64
                        (first_frame >> x->in.extent_order) * sizeof(xen_pfn_t);
     uint64_t out_list = (uint64_t)x->out.extent_start.p +
                         (first_frame >> x->out.extent_order) * sizeof(xen_pfn_t);
-    uint64_t in_first[CHUNK_FRAMES / 8];
+    uint64_t *in_first = c->out_frame;          /* which is free until the new ones come */
     int error = 0;
 
     if (copy_from_guest(c->out_pfn, VADDR(out_list), c->out_extents * sizeof(uint64_t)))
         return fail(-EFAULT, "the list of new extents");
+    if (copy_from_guest(in_first, VADDR(in_list), c->in_extents * sizeof(uint64_t)))
+        return fail(-EFAULT, "the list of old extents");
     for (uint64_t i = 0; i < c->in_extents; i++) {
-        uint64_t slot = i % ARRAY_SIZE(in_first), n = MIN(c->in_extents - i, ARRAY_SIZE(in_first));
-
-        if (slot == 0 &&
-            copy_from_guest(in_first, VADDR(in_list + i * sizeof(uint64_t)), n * sizeof(uint64_t)))
-            return fail(-EFAULT, "the list of old extents");
         for (uint64_t j = 0; j < 1UL << x->in.extent_order && !error; j++)
-            error = hold_old_frame(d, c, MFN(in_first[slot] + j));
+            error = hold_old_frame(d, c, MFN(in_first[i] + j));
         if (error) return error;
     }
     for (uint64_t i = 0; i < c->out_extents; i++) {
-        mfn_t m = domain_swap_frames(&d->memory, x->out.extent_order,
-                                     XENMEMF_get_address_bits(x->out.mem_flags));
+        mfn_t m = domain_alloc_frames(&d->memory, x->out.extent_order,
+                                      XENMEMF_get_address_bits(x->out.mem_flags), true);
 
         if (mfn_eq(m, INVALID_MFN)) return fail(-ENOMEM, "no contiguous memory");
         c->out_frame[c->out_held++] = m.n;

@@ -50,11 +50,10 @@ struct domain *domain_get_from(domid_t first)
     list_for_each(l, &domain_list) {
         struct domain *d = list_entry(l, struct domain, all_domains);
         if (d->id >= first) {
-            found = d;
+            found = domain_hold(d);
             break;
         }
     }
-    domid_t id = found ? found->id : DOMID_INVALID;
     spin_unlock(&domain_list_lock);
-    return id == DOMID_INVALID ? NULL : domain_get(id);
+    return found;
 }

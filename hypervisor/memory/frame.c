@@ -49,7 +49,8 @@ bool mfn_is_ours(mfn_t m)
 
 /* ---- the end of a frame ---- */
 
-static void frame_free(struct frame *f)
+/* Out of its owner's books. */
+static void leave(struct frame *f)
 {
     struct domain_memory *d = f->owner;
 
@@ -58,6 +59,11 @@ static void frame_free(struct frame *f)
     if (!(f->state & FRAME_SHARED))
         d->page_count--;
     spin_unlock(&d->lock);
+}
+
+static void frame_free(struct frame *f)
+{
+    leave(f);
     f->owner = NULL;
     f->state = 0;
     m2p_set(mfn_of(f), M2P_INVALID);
@@ -229,8 +235,8 @@ void frames_give(struct domain_memory *d, mfn_t m, unsigned int order)
     spend(COST_ENTRY << order);
 }
 
-static mfn_t alloc(struct domain_memory *d, unsigned int order, unsigned int address_bits,
-                   bool swapping)
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits,
+                          bool swapping)
 {
     mfn_t m = frames_reserve(d, order, address_bits, swapping);
 
@@ -240,15 +246,6 @@ static mfn_t alloc(struct domain_memory *d, unsigned int order, unsigned int add
         frame_clear(MFN(m.n + i));
     frames_give(d, m, order);
     return m;
-}
-
-mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
-{
-    return alloc(d, order, address_bits, false);
-}
-mfn_t domain_swap_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
-{
-    return alloc(d, order, address_bits, true);
 }
 
 int domain_free_frame(struct domain_memory *d, mfn_t m)
@@ -280,13 +277,7 @@ static void join(struct frame *f, struct domain_memory *d)
 
 void frame_disown(struct frame *f)
 {
-    struct domain_memory *d = f->owner;
-
-    spin_lock(&d->lock);
-    list_remove(&f->link);
-    if (!(f->state & FRAME_SHARED))
-        d->page_count--;
-    spin_unlock(&d->lock);
+    leave(f);
     join(f, &special_xen);
 }
 

@@ -85,10 +85,9 @@ void frame_finish(struct frame *f, enum pt_result r);
 int frame_type_error(enum pt_result r, mfn_t m, unsigned int level);
 
 /* Frames for domains: contiguous, aligned, zeroed, in the domain's allotment. INVALID_MFN: none
- * left, or over max_pages. M2P is the caller's. */
-mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);
-/* d is about to give as many back */
-mfn_t domain_swap_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits);
+ * left, or over max_pages (swapping: d is about to give as many back). M2P is the caller's. */
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits,
+                          bool swapping);
 /* The same in three parts, for many frames: entered in d's books but nobody's yet; each cleared;
  * d's. Or back in the heap. */
 mfn_t frames_reserve(struct domain_memory *d, unsigned int order, unsigned int address_bits,

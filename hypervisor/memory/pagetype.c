@@ -164,7 +164,7 @@ enum pt_result pt_put_type(struct frame *f, uint32_t now)
 }
 
 /* Back to nothing, from the state of one type reference that is not valid. */
-static enum pt_result back_to_none(struct frame *f, uint32_t now)
+enum pt_result pt_undone(struct frame *f, uint32_t now)
 {
     uint64_t old = load(f), new;
 
@@ -178,19 +178,9 @@ static enum pt_result back_to_none(struct frame *f, uint32_t now)
 
 enum pt_result pt_reject(struct frame *f, uint32_t now)
 {
-    if (!frame_is_table(frame_type(f)) || f->cursor == 0) return back_to_none(f, now);
+    if (!frame_is_table(frame_type(f)) || f->cursor == 0) return pt_undone(f, now);
     __atomic_or_fetch(&f->state, FRAME_UNDOING, __ATOMIC_ACQ_REL);
     return PT_UNDO;
-}
-
-enum pt_result pt_abandon(struct frame *f, uint32_t now)
-{
-    return pt_reject(f, now);
-}
-
-enum pt_result pt_undone(struct frame *f, uint32_t now)
-{
-    return back_to_none(f, now);
 }
 
 bool pt_pin(struct frame *f)

@@ -93,10 +93,8 @@ enum pt_result pt_get_type(struct frame *f, enum frame_type t) must_check;
 enum pt_result pt_put_type(struct frame *f, uint32_t now) must_check;
 /* the type is true now */
 void pt_commit(struct frame *f);
-/* it is not: PT_OK, PT_UNDO, PT_LAST */
+/* it is not, or nobody wishes it any more (a parked validation): PT_OK, PT_UNDO, PT_LAST */
 enum pt_result pt_reject(struct frame *f, uint32_t now) must_check;
-/* a parked validation, by nobody's wish any more */
-enum pt_result pt_abandon(struct frame *f, uint32_t now) must_check;
 /* the last entry is undone: PT_OK, PT_LAST */
 enum pt_result pt_undone(struct frame *f, uint32_t now) must_check;
 /* the caller's two references become the pin's; false: is pinned already */

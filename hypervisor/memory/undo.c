@@ -66,7 +66,7 @@ static void let_go(struct domain_memory *d, struct frame *f)
         mmu_put_table(m);
     spin_lock(&d->pagetable_lock);
     if (frame_is_parked(f))
-        frame_finish(f, pt_abandon(f, tlb_stamp()));
+        frame_finish(f, pt_reject(f, tlb_stamp()));
     spin_unlock(&d->pagetable_lock);
     if (pt_release(f))
         frame_put(m);

@@ -98,6 +98,11 @@ struct domain *domain_get(domid_t id)
     did.references += d != NULL;
     return d;
 }
+struct domain *domain_hold(struct domain *d)
+{
+    did.references++;
+    return d;
+}
 struct domain *domain_get_self_or(domid_t id)
 {
     return domain_get(id == DOMID_SELF ? 0 : id);

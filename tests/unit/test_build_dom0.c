@@ -187,7 +187,8 @@ void hv_free(void *p, size_t size)
 }
 
 /* Two large blocks, then small ones, each below the last. */
-mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits)
+mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned int address_bits,
+                          bool swapping)
 {
     assert_true(d == &guest.memory && address_bits == 0 && order <= 9);
     if ((order > 3 && !large_blocks) || 1ul << order > frames_left) return INVALID_MFN;

@@ -225,7 +225,7 @@ static void parked_is_a_table_half_way_and_nothing_else(void **state)
     assert_int_equal(pt_get_type(&f, FRAME_L4), PT_NEW);
     f.cursor = 9;
     assert_true(frame_is_parked(&f));
-    assert_int_equal(pt_abandon(&f, 3), PT_UNDO);
+    assert_int_equal(pt_reject(&f, 3), PT_UNDO);
     assert_false(frame_is_parked(&f));                          /* somebody undoes it already */
     f.cursor = 0;
     assert_int_equal(pt_undone(&f, 8), PT_OK);
@@ -474,7 +474,7 @@ static void act(void)
         if (pt_release(&machine[f]))
             finish(f, pt_put(&machine[f], clock_now));
         else if (frame_is_parked(&machine[f]))
-            finish(f, pt_abandon(&machine[f], clock_now));
+            finish(f, pt_reject(&machine[f], clock_now));
         break;
     }
     clock_now++;
@@ -489,7 +489,7 @@ static void let_all_go(void)
         if (pt_unpin(&machine[f]))
             finish(f, pt_put_type(&machine[f], clock_now));
         else if (frame_is_parked(&machine[f]))
-            finish(f, pt_abandon(&machine[f], clock_now));
+            finish(f, pt_reject(&machine[f], clock_now));
         undo_some();
     }
     for (int f = 0; f < FRAMES; f++) {
