@@ -15,9 +15,7 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 
-#define BATCH     32
-/* in the count: this is a continuation, *done counts on (MMU_UPDATE_PREEMPTED) */
-#define PREEMPTED 0x80000000u
+#define BATCH 32
 
 /* The kinds of requests are two bits of their addresses. Nothing is translated: these are the
  * same. */
@@ -138,9 +136,7 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
         unsigned int n = MIN(count - *done, BATCH);
         uint64_t from = requests + *done * sizeof(batch[0]);
 
-        error = undo_if_any(w->owner);
-        if (!error)
-            error = undo_if_any(w->frames);
+        error = foreign_undo(w);
         /* n == 0: a continuation that had nothing left but the undoing */
         if (error || n == 0) return error;
         if (copy_from_guest(batch, VADDR(from), n * sizeof(batch[0]))) {
@@ -155,23 +151,11 @@ static int run_updates(struct walk *w, uint64_t requests, unsigned int count, un
     }
 }
 
-long do_mmu_update(uint64_t requests, unsigned int count_arg, uint64_t done_va, unsigned int domid)
+long do_mmu_update(uint64_t requests, unsigned int count, uint64_t done_va, unsigned int domid)
 {
-    uint32_t count = count_arg & ~PREEMPTED, before = 0, done = 0;
-    struct walk w;
-    int error;
+    unsigned int done = 0;
+    int error = foreign_list(run_updates, requests, count, done_va, domid, &done);
 
-    if ((count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
-        return fail(-EFAULT, "the count of updates done");
-    if (likely(domid == DOMID_SELF))
-        w = (struct walk){ &current->domain->memory, &current->domain->memory };
-    else if ((error = foreign_begin(&w, domid)) != 0)
-        return error;
-    error = run_updates(&w, requests, count, &done);
-    foreign_end(&w);
-
-    if (done_va && write_guest_u32(done_va, before + done))
-        return fail(-EFAULT, "the count of updates done");
     if (error != -ERESTART) return error;
     return hypercall_continue(mmu_update, requests + done * sizeof(struct mmu_update),
                               (count - done) | PREEMPTED, done_va, domid);
@@ -199,45 +183,39 @@ static int flush_as_asked(struct vcpu *v, uint64_t va, uint64_t flags)
     return 0;
 }
 
-static int update_by_va(struct walk *w, struct vcpu *v, uint64_t va, uint64_t entry)
+static int update_by_va(struct walk *w, uint64_t va, uint64_t entry, uint64_t flags)
 {
+    struct vcpu *v = current;
     uint64_t *slot;
-    int error;
+    int error = foreign_undo(w);
 
+    if (error) return error;
     spin_lock(&w->owner->pagetable_lock);
     slot = mmu_walk(&v->tables, va);
     error = slot ? entry_update(w, 1, slot, entry, false)
                  : fail(-EINVAL, "no level-1 table behind the address");
     spin_unlock(&w->owner->pagetable_lock);
-    return error;
+    return error ? about_value(error, va) : flush_as_asked(v, va, flags);
 }
 
 long do_update_va_mapping(unsigned long va, uint64_t entry, unsigned long flags)
 {
-    struct vcpu *v = current;
-    struct walk w = { v->tables.owner, v->tables.owner };
-    int error = undo_if_any(w.owner);
+    struct domain_memory *owner = current->tables.owner;
+    struct walk w = { owner, owner };
+    int error = update_by_va(&w, va, entry, flags);
 
-    if (error == -ERESTART) return hypercall_continue(update_va_mapping, va, entry, flags);
-    error = update_by_va(&w, v, va, entry);
-    return error ? about_value(error, va) : flush_as_asked(v, va, flags);
+    return error == -ERESTART ? hypercall_continue(update_va_mapping, va, entry, flags) : error;
 }
 
 long do_update_va_mapping_otherdomain(unsigned long va, uint64_t entry, unsigned long flags,
                                       unsigned int domid)
 {
-    struct vcpu *v = current;
     struct walk w;
     int error = foreign_begin(&w, (uint16_t)domid);
 
     if (error) return error;
-    error = undo_if_any(w.owner);
-    if (!error)
-        error = undo_if_any(w.frames);
-    if (!error)
-        error = update_by_va(&w, v, va, entry);
+    error = update_by_va(&w, va, entry, flags);
     foreign_end(&w);
-    if (error == -ERESTART)
-        return hypercall_continue(update_va_mapping_otherdomain, va, entry, flags, domid);
-    return error ? about_value(error, va) : flush_as_asked(v, va, flags);
+    if (error != -ERESTART) return error;
+    return hypercall_continue(update_va_mapping_otherdomain, va, entry, flags, domid);
 }

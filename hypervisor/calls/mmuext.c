@@ -14,8 +14,6 @@
 #include "lib/fail.h"
 #include "lib/string.h"
 
-#define PREEMPTED 0x80000000u       /* in the count: this is a continuation, *done counts on */
-
 /* ---- tables ---- */
 
 static int pin(struct walk *w, const struct mmuext_op *op)
@@ -175,10 +173,8 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
 {
     for (;;) {
         struct mmuext_op op;
-        int error = undo_if_any(&current->domain->memory);
+        int error = foreign_undo(w);
 
-        if (!error)
-            error = undo_if_any(w->frames);
         if (error || *done == count) return error;
         if (*done && spent()) return -ERESTART;
         if (read_guest(&op, ops + *done * sizeof(op)))
@@ -190,21 +186,11 @@ static int run_operations(struct walk *w, uint64_t ops, unsigned int count, unsi
     }
 }
 
-long do_mmuext_op(uint64_t ops, unsigned int count_arg, uint64_t done_va, unsigned int domid)
+long do_mmuext_op(uint64_t ops, unsigned int count, uint64_t done_va, unsigned int domid)
 {
-    uint32_t count = count_arg & ~PREEMPTED, before = 0, done = 0;
-    struct walk w;
-    int error;
+    unsigned int done = 0;
+    int error = foreign_list(run_operations, ops, count, done_va, (uint16_t)domid, &done);
 
-    if ((count_arg & PREEMPTED) && done_va && read_guest(&before, done_va))
-        return fail(-EFAULT, "the count of operations done");
-    error = foreign_begin(&w, (uint16_t)domid);
-    if (error) return error;
-    error = run_operations(&w, ops, count, &done);
-    foreign_end(&w);
-
-    if (done_va && write_guest_u32(done_va, before + done))
-        return fail(-EFAULT, "the count of operations done");
     if (error != -ERESTART) return error;
     return hypercall_continue(mmuext_op, ops + done * sizeof(struct mmuext_op),
                               (count - done) | PREEMPTED, done_va, domid);

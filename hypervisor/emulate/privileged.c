@@ -14,13 +14,15 @@
 #include "domain/tables.h"
 #include "entry/hypercall.h"
 #include "entry/trap.h"
-#include "lib/string.h"
 #include "machine/io.h"
 #include "machine/segments.h"
 #include "memory/access.h"
 #include "memory/mmu.h"
 
 #define DR6_SINGLE_STEP (1u << 14)
+/* ud2, "xen", cpuid: as bytes 0f 0b 78 65 6e 0f a2 */
+#define FORCED_CPUID 0xa20f6e65780b0ful
+#define FORCED_CPUID_BYTES 7
 /* rep ins/outs: elements between two looks at what else is waiting */
 #define STRING_BURST 64
 #define SELECTOR_LDT 4
@@ -328,12 +330,10 @@ bool emulate_privileged(struct vcpu *v)
 
 bool emulate_forced_cpuid(struct vcpu *v)
 {
-    static const uint8_t prefixed_cpuid[7] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
-    uint8_t bytes[7];
-    if (copy_from_guest(bytes, VADDR(v->regs.rip), sizeof(bytes)) ||
-        memcmp(bytes, prefixed_cpuid, sizeof(bytes)))
+    uint64_t bytes = 0;
+    if (copy_from_guest(&bytes, VADDR(v->regs.rip), FORCED_CPUID_BYTES) || bytes != FORCED_CPUID)
         return false;
     perform_cpuid(v);
-    emulate_finish(v, sizeof(bytes));
+    emulate_finish(v, FORCED_CPUID_BYTES);
     return true;
 }
