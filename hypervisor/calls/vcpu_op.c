@@ -17,8 +17,6 @@
 #include <xen/nmi.h>
 #include <xen/sched.h>
 
-#define ETIME XEN_ETIME
-
 /* RING0_LOCK: two others may want to initialise it at once, or to move its info. */
 static int initialise(struct vcpu *v, uint64_t arg)
 {

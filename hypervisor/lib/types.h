@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of the house: integers, the four address types, small helpers.
+ * The words of the house: integers, the three address types, small helpers.
  *
- * A machine frame number, a guest's pseudo-physical frame number, a machine address and a virtual
- * address are all 64-bit integers, and mixing them up is the classic hypervisor bug. So each is a
- * struct of one member: the compiler refuses the mix, and costs nothing.
+ * A machine frame number, a machine address and a virtual address are all 64-bit integers, and
+ * mixing them up is the classic hypervisor bug. So each is a struct of one member: the compiler
+ * refuses the mix, and costs nothing. What is left as a number is the guest's own numbering of its
+ * frames, which we only keep for it.
  */
 #ifndef DOMUS_LIB_TYPES_H
 #define DOMUS_LIB_TYPES_H
@@ -12,12 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <xen/errno.h>   /* XEN_EPERM ...: the ABI's numbers */
 
 /* machine frame number: what the hardware's page tables hold */
 typedef struct { uint64_t n; } mfn_t;
-/* pseudo-physical frame number: a guest's own contiguous numbering */
-typedef struct { uint64_t n; } pfn_t;
 typedef struct { uint64_t a; } maddr_t;   /* machine address in bytes */
 /* virtual address, in a guest's or in our part of the address space */
 typedef struct { uint64_t a; } vaddr_t;
@@ -27,7 +25,6 @@ typedef struct { uint64_t a; } vaddr_t;
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
 #define MFN(x)   ((mfn_t){ (uint64_t)(x) })
-#define PFN(x)   ((pfn_t){ (uint64_t)(x) })
 #define MADDR(x) ((maddr_t){ (uint64_t)(x) })
 #define VADDR(x) ((vaddr_t){ (uint64_t)(x) })
 #define INVALID_MFN MFN(~0UL)
@@ -65,31 +62,11 @@ static inline uint64_t index_below(uint64_t index, uint64_t count)
 #define aligned(n)  __attribute__((aligned(n)))
 #define cold        __attribute__((cold))
 
-/* Short forms of the ABI's error numbers, as every kernel reader knows them. */
-#define EPERM XEN_EPERM
-#define ENOENT XEN_ENOENT
-#define ESRCH XEN_ESRCH
-#define EIO XEN_EIO
-#define ENXIO XEN_ENXIO
-#define E2BIG XEN_E2BIG
-#define EAGAIN XEN_EAGAIN
-#define EWOULDBLOCK XEN_EWOULDBLOCK
-#define ENOMEM XEN_ENOMEM
-#define EACCES XEN_EACCES
-#define EFAULT XEN_EFAULT
-#define EBUSY XEN_EBUSY
-#define EEXIST XEN_EEXIST
-#define EXDEV XEN_EXDEV
-#define ENODEV XEN_ENODEV
-#define EINVAL XEN_EINVAL
-#define ENOSPC XEN_ENOSPC
-#define ERANGE XEN_ERANGE
-#define EDEADLK XEN_EDEADLK
-#define ENOSYS XEN_ENOSYS
-#define EOPNOTSUPP XEN_EOPNOTSUPP
-#define ENODATA XEN_ENODATA
-/* internal (as in <xen/errno.h>, for Xen itself only): "preempted, continue me"; never reaches a
- * guest */
-#define ERESTART 85
+/* The ABI's error numbers; and "preempted, continue me", which never reaches a guest. */
+#define XEN_ERRNO(name, value) name = value,
+enum {
+#include <xen/errno.h>
+    ERESTART = 85
+};
 
 #endif

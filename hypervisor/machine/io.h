@@ -50,8 +50,6 @@ static inline void outb(uint16_t port, uint8_t v)
 /* What PAT, PCD and PWT of an entry mean is part of the ABI: WB, WT, UC-, UC, WC, WP, UC, UC. */
 #define XEN_MSR_PAT         0x50100070406ul
 #define EFER_SCE (1u << 0)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
 #define EFER_NX  (1u << 11)
 
 /* For MSRs that are known to exist (a fault here is a bug of ours); for others there are the _safe
@@ -155,7 +153,6 @@ static inline void cpu_relax(void)
 #define RFLAGS_IOPL (3u << 12)
 #define RFLAGS_NT   (1u << 14)
 #define RFLAGS_RF   (1u << 16)
-#define RFLAGS_VM   (1u << 17)
 #define RFLAGS_AC   (1u << 18)
 
 /* An address that the CPU takes at all: bits 63 to 47 are alike. */

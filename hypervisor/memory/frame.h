@@ -113,10 +113,6 @@ void unshare_hv_frame(void *page);
  * user-accessible, which SMAP forbids us. */
 #define M2P_INVALID (~0UL)
 extern uint64_t *m2p_table;
-static inline uint64_t m2p_get(mfn_t m)
-{
-    return m.n < max_frame ? m2p_table[m.n] : M2P_INVALID;
-}
 static inline void m2p_set(mfn_t m, uint64_t pfn)
 {
     if (m.n < max_frame)

@@ -313,6 +313,11 @@ static uint8_t *page(uint64_t pfn)
 }
 
 /* The machine's own view: every frame has the number of one page. */
+static uint64_t m2p_get(mfn_t m)
+{
+    return m2p_table[m.n];
+}
+
 static void read_m2p(void)
 {
     unsigned int found = 0;

@@ -479,7 +479,7 @@ static void timers(void **state)
     assert_int_equal(vcpu(VCPUOP_stop_periodic_timer, 2, NULL), 0);
     done("periodic 2 0. ");
     assert_int_equal(single(0, 999, 0), 0);
-    assert_int_equal(single(0, 999, VCPU_SSHOTTMR_future), -XEN_ETIME);
+    assert_int_equal(single(0, 999, VCPU_SSHOTTMR_future), -ETIME);
     assert_int_equal(single(0, 1000, VCPU_SSHOTTMR_future), 0);
     assert_int_equal(single(1, 5000, 0), -EINVAL);
     done("single 0 999. single 0 1000. ");
