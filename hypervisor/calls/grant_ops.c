@@ -48,13 +48,6 @@ static void put_mapping(mfn_t frame, bool writable)
         frame_put(frame);
 }
 
-static cold __attribute__((noinline)) int16_t
-not_mapped(int16_t status, const struct gnttab_map_grant_ref *op, mfn_t frame)
-{
-    put_mapping(frame, !(op->flags & GNTMAP_readonly));
-    return (int16_t)about_value(status, op->host_addr);
-}
-
 /* The half for the CPU: a page-table entry with references of its own, whose frame the grant holds
  * already. */
 static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_ref *op, mfn_t frame,
@@ -65,7 +58,9 @@ static int16_t map_for_cpu(struct domain *owner, const struct gnttab_map_grant_r
         return refuse(GNTST_general_error, "too many references to the frame");
     int16_t status = mmu_map_grant(&current->tables, op->host_addr, frame, pte_flags(op->flags),
                                    op->flags & GNTMAP_contains_pte);
-    return status == GNTST_okay ? status : not_mapped(status, op, frame);
+    if (status == GNTST_okay) return status;
+    put_mapping(frame, writable);
+    return (int16_t)about_value(status, op->host_addr);
 }
 
 /*
@@ -117,13 +112,6 @@ static int16_t map_granted(struct domain *owner, struct gnttab_map_grant_ref *op
     return GNTST_okay;
 }
 
-static cold __attribute__((noinline)) void map_refused(struct domain *owner,
-                                                       const struct gnttab_map_grant_ref *op)
-{
-    (void)about_value(op->status, op->ref);
-    domain_put(owner);
-}
-
 static void map_one(struct gnttab_map_grant_ref *op)
 {
     op->handle = NO_HANDLE;
@@ -137,8 +125,9 @@ static void map_one(struct gnttab_map_grant_ref *op)
         return;
     }
     op->status = map_granted(owner, op);
-    if (op->status != GNTST_okay)
-        map_refused(owner, op);
+    if (op->status == GNTST_okay) return;
+    (void)about_value(op->status, op->ref);
+    domain_put(owner);
 }
 
 /* ---- unmap ---- */
@@ -370,12 +359,14 @@ static long perform_all(uint32_t cmd, size_t size, uint64_t arg, uint32_t count)
 
 /* ---- the table itself ---- */
 
+#define TABLES_OF (NAMED_CONTROL | NAMED_IF_THERE | NAMED_LIVING)
+
 /* The domain whose table is asked about: the caller's own, or any for the control domain. *status
  * says why NULL. */
 static struct domain *table_owner(domid_t id, int16_t *status)
 {
     int error;
-    struct domain *d = domain_named(id, NAMED_CONTROL | NAMED_IF_THERE | NAMED_LIVING, &error);
+    struct domain *d = domain_named(id, TABLES_OF, &error);
     *status = GNTST_okay;
     if (d && d->grants) return d;
     if (d)
@@ -430,11 +421,9 @@ static int query_size(struct domain *caller, struct gnttab_query_size *op)
 
 static int get_version(struct domain *caller, struct gnttab_get_version *op)
 {
-    int16_t status;
-    struct domain *d = table_owner(op->dom, &status);
-    if (!d && status == GNTST_permission_denied)
-        return fail(-EPERM, "another domain's grant table");
-    if (!d) return fail_value(-ESRCH, "no such domain, or it has no grant table", op->dom);
+    int error;
+    struct domain *d = domain_named(op->dom, TABLES_OF, &error);
+    if (!d) return error;
     domain_put(d);
     op->version = 1;
     return 0;

@@ -57,12 +57,12 @@ enum {
 #define MAX_EXT_LEAF 0x80000008u
 #define XEN_VERSION  (4u << 16 | 17)
 
-static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
+static struct cpuid_regs hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_leaf r = { 0 };
+    struct cpuid_regs r = { 0 };
     switch (leaf) {
     case XEN_CPUID_LEAF(0):
-        r = (struct cpuid_leaf){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES), XEN_CPUID_SIGNATURE_EBX,
+        r = (struct cpuid_regs){ XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES), XEN_CPUID_SIGNATURE_EBX,
                                  XEN_CPUID_SIGNATURE_ECX, XEN_CPUID_SIGNATURE_EDX };
         break;
     case XEN_CPUID_LEAF(1):
@@ -93,21 +93,20 @@ static struct cpuid_leaf hypervisor_leaf(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
-static struct cpuid_leaf xsave_leaf(uint32_t subleaf)
+static struct cpuid_regs xsave_leaf(uint32_t subleaf)
 {
     struct cpuid_regs host = cpuid(0xd, subleaf);
-    struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
-    if (!xsave_mask) return (struct cpuid_leaf){ 0 };
+    if (!xsave_mask) return (struct cpuid_regs){ 0 };
     if (subleaf == 0)
-        return (struct cpuid_leaf){ (uint32_t)xsave_mask, host.b, xsave_size,
+        return (struct cpuid_regs){ (uint32_t)xsave_mask, host.b, xsave_size,
                                     (uint32_t)(xsave_mask >> 32) };
-    if (subleaf == 1) return (struct cpuid_leaf){ host.a & XSAVE_EAX, 0, 0, 0 };
-    return subleaf < 63 && (xsave_mask >> subleaf & 1) ? r : (struct cpuid_leaf){ 0 };
+    if (subleaf == 1) return (struct cpuid_regs){ host.a & XSAVE_EAX, 0, 0, 0 };
+    return subleaf < 63 && (xsave_mask >> subleaf & 1) ? host : (struct cpuid_regs){ 0 };
 }
 
 /* OSXSAVE: a guest's user mode sees what its kernel chose; the kernel itself what it may choose, as
  * on Xen, for old ones look before. */
-static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
+static void hide_features(uint32_t leaf, struct cpuid_regs *r)
 {
     bool avx = xsave_mask & 4, avx512 = (xsave_mask & 0xe0) == 0xe0;
     switch (leaf) {
@@ -132,10 +131,10 @@ static void hide_features(uint32_t leaf, struct cpuid_leaf *r)
         r->c &= EXT1_ECX & (avx ? ~0u : ~AVX_EXT1_ECX);
         r->d = (r->d & EXT1_EDX) | (r->d & AMD_COMMON_EDX & LEAF1_EDX);
         break;
-    case 0x80000007: *r = (struct cpuid_leaf){ .d = r->d & INVARIANT_TSC }; break;
+    case 0x80000007: *r = (struct cpuid_regs){ .d = r->d & INVARIANT_TSC }; break;
     /* 4 levels */
     case 0x80000008:
-        *r = (struct cpuid_leaf){ .a = (r->a & 0xff) | 48 << 8, .b = r->b & EXT8_EBX };
+        *r = (struct cpuid_regs){ .a = (r->a & 0xff) | 48 << 8, .b = r->b & EXT8_EBX };
         break;
     default: break;
     }
@@ -147,9 +146,9 @@ static uint32_t last_leaf(uint32_t range, uint32_t limit)
     return MIN(cpuid(range, 0).a, limit);
 }
 
-struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
+struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_leaf none = { 0 };
+    struct cpuid_regs none = { 0 };
     if (leaf >> 8 == XEN_CPUID_FIRST_LEAF >> 8) return hypervisor_leaf(leaf, subleaf);
     if (leaf >= 0x80000000 ? leaf > last_leaf(0x80000000, MAX_EXT_LEAF)
                            : leaf > last_leaf(0, MAX_LEAF))
@@ -159,8 +158,7 @@ struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
     /* serial number, MONITOR, thermal, cache access, PMU, topology: not the guest's */
     if ((leaf == 3) || (leaf >= 5 && leaf <= 6) || (leaf >= 8 && leaf <= 0xc)) return none;
 
-    struct cpuid_regs host = cpuid(leaf, subleaf);
-    struct cpuid_leaf r = { host.a, host.b, host.c, host.d };
+    struct cpuid_regs r = cpuid(leaf, subleaf);
     if (leaf == 0)
         r.a = last_leaf(0, MAX_LEAF);
     else if (leaf == 0x80000000)

@@ -299,8 +299,7 @@ uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *
                            unsigned int number)
 {
     if (is_high_byte(insn, number)) return (uint8_t)(read_register(regs, number - 4) >> 8);
-    uint64_t value = read_register(regs, number);
-    return insn->operand_size == 8 ? value : value & ((1ULL << (8 * insn->operand_size)) - 1);
+    return read_register(regs, number) & insn_mask(insn);
 }
 
 void insn_set_register(const struct insn *insn, struct cpu_user_regs *regs, unsigned int number,
@@ -311,11 +310,6 @@ void insn_set_register(const struct insn *insn, struct cpu_user_regs *regs, unsi
         *whole = (*whole & ~0xff00ULL) | (value & 0xff) << 8;
         return;
     }
-    uint64_t *whole = regs_register(regs, number);
-    switch (insn->operand_size) {
-    case 1: *whole = (*whole & ~0xffULL) | (value & 0xff); break;
-    case 2: *whole = (*whole & ~0xffffULL) | (value & 0xffff); break;
-    case 4: *whole = (uint32_t)value; break;
-    default: *whole = value;
-    }
+    uint64_t *whole = regs_register(regs, number), mask = insn_mask(insn);
+    *whole = (insn->operand_size == 4 ? 0 : *whole & ~mask) | (value & mask);
 }

@@ -63,6 +63,12 @@ uint64_t insn_get_register(const struct insn *insn, const struct cpu_user_regs *
 void insn_set_register(const struct insn *insn, struct cpu_user_regs *regs, unsigned int number,
                        uint64_t value);
 
+/* The bits of an operand of its size. */
+static inline uint64_t insn_mask(const struct insn *insn)
+{
+    return insn->operand_size == 8 ? UINT64_MAX : (1ULL << 8 * insn->operand_size) - 1;
+}
+
 /* The whole 64-bit register 0..15 (rax rcx rdx rbx rsp rbp rsi rdi r8..r15). */
 uint64_t *regs_register(struct cpu_user_regs *regs, unsigned int number);
 

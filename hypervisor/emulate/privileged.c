@@ -63,7 +63,7 @@ static void set_edx_eax(struct cpu_user_regs *r, uint64_t value)
 static void perform_cpuid(struct vcpu *v)
 {
     struct cpu_user_regs *r = &v->regs;
-    struct cpuid_leaf leaf = cpuid_policy((uint32_t)r->rax, (uint32_t)r->rcx);
+    struct cpuid_regs leaf = cpuid_policy((uint32_t)r->rax, (uint32_t)r->rcx);
     r->rax = leaf.a;
     r->rbx = leaf.b;
     r->rcx = leaf.c;

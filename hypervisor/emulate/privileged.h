@@ -11,14 +11,14 @@
 #define DOMUS_EMULATE_PRIVILEGED_H
 
 #include "entry/trap.h"
+#include "machine/io.h"
 
 /* The instruction is done: step over it. A guest that single-steps gets its #DB here, because the
  * CPU never ran it. */
 void emulate_finish(struct vcpu *v, unsigned int length);
 
 /* ---- emulate/cpuid.c ---- */
-struct cpuid_leaf { uint32_t a, b, c, d; };
-struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf);   /* what current may see */
+struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf);   /* what current may see */
 
 /* ---- emulate/msr.c: true when the guest may; false is #GP ---- */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);

@@ -37,10 +37,6 @@ struct store {
 
 /* ---- arithmetic ---- */
 
-static uint64_t size_mask(const struct insn *i)
-{
-    return i->operand_size == 8 ? ~0UL : (1UL << 8 * i->operand_size) - 1;
-}
 static uint64_t sign_bit(const struct insn *i)
 {
     return 1UL << (8 * i->operand_size - 1);
@@ -50,7 +46,7 @@ static void result_flags(struct store *s, uint64_t result, uint64_t changed, uin
 {
     uint64_t f = others;
 
-    if ((result & size_mask(&s->insn)) == 0)
+    if ((result & insn_mask(&s->insn)) == 0)
         f |= RFLAGS_ZF;
     if (result & sign_bit(&s->insn))
         f |= RFLAGS_SF;
@@ -215,7 +211,7 @@ static uint64_t *find_slot(struct vcpu *v, uint64_t va)
 static bool store_to_slot(struct store *s, struct vcpu *v, uint64_t *slot, unsigned int shift)
 {
     struct walk w = { v->tables.owner, v->tables.owner };
-    uint64_t mask = size_mask(&s->insn), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    uint64_t mask = insn_mask(&s->insn), seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
     int error;
 
     do {

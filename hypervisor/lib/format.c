@@ -47,6 +47,19 @@ static void put_number(struct out *o, const struct spec *s, uint64_t value, unsi
     put_padded(o, s, p, (size_t)(text + sizeof(text) - p), negative);
 }
 
+/* "*", or digits, or nothing; returns behind it. */
+static const char *parse_number(const char *f, int *number, va_list args)
+{
+    *number = 0;
+    if (*f == '*') {
+        *number = va_arg(args, int);
+        return f + 1;
+    }
+    for (; *f >= '0' && *f <= '9'; f++)
+        *number = *number * 10 + *f - '0';
+    return f;
+}
+
 /* Flags, width, precision; returns behind them. */
 static const char *parse_spec(const char *f, struct spec *s, va_list args)
 {
@@ -59,21 +72,8 @@ static const char *parse_spec(const char *f, struct spec *s, va_list args)
         else
             break;
     }
-    if (*f == '*') {
-        s->width = va_arg(args, int);
-        f++;
-    }
-    for (; *f >= '0' && *f <= '9'; f++)
-        s->width = s->width * 10 + *f - '0';
-    if (*f != '.') return f;
-    s->precision = 0;
-    if (*++f == '*') {
-        s->precision = va_arg(args, int);
-        return f + 1;
-    }
-    for (; *f >= '0' && *f <= '9'; f++)
-        s->precision = s->precision * 10 + *f - '0';
-    return f;
+    f = parse_number(f, &s->width, args);
+    return *f == '.' ? parse_number(f + 1, &s->precision, args) : f;
 }
 
 int vsnprintf(char *buffer, size_t size, const char *format, va_list outer)

@@ -93,9 +93,9 @@ uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
     return answers.entry;
 }
 
-struct cpuid_leaf cpuid_policy(uint32_t leaf, uint32_t subleaf)
+struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf)
 {
-    return (struct cpuid_leaf){ leaf + 1, subleaf + 2, 0xcccccccc, 0xdddddddd };
+    return (struct cpuid_regs){ leaf + 1, subleaf + 2, 0xcccccccc, 0xdddddddd };
 }
 
 uint32_t port_in(struct vcpu *v, uint16_t port, unsigned int size)

@@ -62,15 +62,15 @@ static int set_up(void **state)
     return 0;
 }
 
-static void is(uint32_t leaf, uint32_t subleaf, struct cpuid_leaf expected)
+static void is(uint32_t leaf, uint32_t subleaf, struct cpuid_regs expected)
 {
-    struct cpuid_leaf r = cpuid_policy(leaf, subleaf);
+    struct cpuid_regs r = cpuid_policy(leaf, subleaf);
 
     if (memcmp(&r, &expected, sizeof(r)) != 0)
         print_error("leaf %x/%x: %x %x %x %x\n", leaf, subleaf, r.a, r.b, r.c, r.d);
     assert_memory_equal(&r, &expected, sizeof(r));
 }
-#define IS(leaf, subleaf, ...) is((leaf), (subleaf), (struct cpuid_leaf){ __VA_ARGS__ })
+#define IS(leaf, subleaf, ...) is((leaf), (subleaf), (struct cpuid_regs){ __VA_ARGS__ })
 
 static void every_feature(void **state)
 {
