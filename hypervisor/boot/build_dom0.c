@@ -23,7 +23,7 @@
 #include "memory/mmu.h"
 #include "memory/paging.h"
 
-#define PTE_PAGE (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
+#define PTE_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 
 struct builder {
     struct domain *d;
@@ -166,7 +166,7 @@ static mfn_t build_tables(struct builder *b)
     if (b->image.init_p2m != IMAGE_ABSENT)
         map_range(b, b->at.p2m_va, b->at.p2m_pfn, b->at.p2m_pages);
     for (uint64_t i = 0; i < b->tables_used; i++)
-        *table_entry(b, b->at.tables + (i << PAGE_SHIFT)) &= ~PTE_RW;
+        *table_entry(b, b->at.tables + (i << PAGE_SHIFT)) &= ~PTE_WRITE;
     do {
         budget_refill();
         error = mmu_pin(&b->d->memory, top, FRAME_L4);

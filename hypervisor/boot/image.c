@@ -43,10 +43,10 @@ void image_protect(void)
         if (va < (uint64_t)text_start || va >= (uint64_t)image_end)
             flags = 0;
         else if (va < (uint64_t)text_end)
-            flags = PTE_P | PTE_A | PTE_G;
+            flags = PTE_PRESENT | PTE_ACCESSED | PTE_G;
         else if (va < (uint64_t)rodata_end)
             flags = HV_RO;
-        image_l1[i] = flags ? (image_l1[i] & PTE_ADDRESS) | flags : 0;
+        image_l1[i] = flags ? (image_l1[i] & PTE_MFN_MASK) | flags : 0;
     }
     write_cr3(read_cr3());
 }

@@ -37,7 +37,7 @@ union requests {
 static uint64_t pte_flags(uint32_t gntmap)
 {
     uint64_t available = (uint64_t)(gntmap >> _GNTMAP_guest_avail0 & 7) << 9;
-    return PTE_P | PTE_US | available | (gntmap & GNTMAP_readonly ? 0 : PTE_RW);
+    return PTE_PRESENT | PTE_USER | available | (gntmap & GNTMAP_readonly ? 0 : PTE_WRITE);
 }
 
 static void put_mapping(mfn_t frame, bool writable)

@@ -68,13 +68,13 @@ static void look_at_entry(mfn_t table, unsigned int level, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (!(e & PTE_P) || (level == 1 && mfn_is_io(m))) return;
-    if (!(e & PTE_US) && counted(table))
-        violation(table, "has an entry without U=1 (I8)", e, e | PTE_US);
+    if (!(e & PTE_PRESENT) || (level == 1 && mfn_is_io(m))) return;
+    if (!(e & PTE_USER) && counted(table))
+        violation(table, "has an entry without U=1 (I8)", e, e | PTE_USER);
     if (level > 1)
         hold(m, level - 1);
     else
-        hold(m, e & PTE_RW ? FRAME_WRITABLE : FRAME_NONE);
+        hold(m, e & PTE_WRITE ? FRAME_WRITABLE : FRAME_NONE);
 }
 
 /* The first `cursor` entries of a table half way hold references, all of a valid one. */

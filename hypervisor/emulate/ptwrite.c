@@ -200,7 +200,7 @@ static uint64_t *find_slot(struct vcpu *v, uint64_t va)
     const uint64_t *e = mmu_walk(&v->tables, va);
     const struct frame *f;
 
-    if (!e || (*e & (PTE_P | PTE_RW)) != PTE_P || mfn_is_io(pte_mfn(*e))) return NULL;
+    if (!e || !(*e & PTE_PRESENT) || *e & PTE_WRITE || mfn_is_io(pte_mfn(*e))) return NULL;
     f = frame_of(pte_mfn(*e));
     if (f->owner != v->tables.owner || frame_type(f) != FRAME_L1 || !(f->state & FRAME_VALID))
         return NULL;

@@ -28,14 +28,14 @@
 #include "machine/io.h"
 
 static bool l1tf_vulnerable;
-static uint64_t device_address_mask = PTE_ADDRESS;
+static uint64_t device_address_mask = PTE_MFN_MASK;
 
 void entry_init(void)
 {
     struct cpuid_regs vendor = cpuid(0, 0), features = cpuid(7, 0), sizes = cpuid(0x80000008, 0);
     uint64_t capabilities = 0;
 
-    device_address_mask = PTE_ADDRESS & ((1UL << (sizes.a & 0xff)) - 1);
+    device_address_mask = PTE_MFN_MASK & ((1UL << (sizes.a & 0xff)) - 1);
     if (vendor.b != 0x756e6547) return;                             /* "Genu"ineIntel */
     if (vendor.a >= 7 && (features.d & 1u << 29) && !rdmsr_safe(0x10a, &capabilities))
         capabilities = 0;
@@ -60,7 +60,7 @@ static int device_page_ok(const struct walk *w, uint64_t e)
         return fail(-EINVAL, "not RAM: only the control domain may map device pages");
     if (w->frames != w->owner && w->frames != &special_io)
         return fail(-EINVAL, "not RAM of that domain");
-    if (e & PTE_ADDRESS & ~device_address_mask)
+    if (e & PTE_MFN_MASK & ~device_address_mask)
         return fail(-EINVAL, "an address the CPU does not have");
     if (mfn_is_ours(pte_mfn(e))) return fail(-EINVAL, "the device is the hypervisor's");
     return 0;
@@ -70,19 +70,19 @@ static int l1_get_other(const struct walk *w, uint64_t e)
 {
     mfn_t m = pte_mfn(e);
 
-    if (!(e & PTE_P)) return absent_entry_ok(w, 1, e);
+    if (!(e & PTE_PRESENT)) return absent_entry_ok(w, 1, e);
     if (e & ~L1_ALLOWED) return fail(-EINVAL, "reserved or PAT bits in a level-1 entry");
     spend(COST_TYPE);
     if (mfn_is_io(m)) return device_page_ok(w, e);
     if (e & (PTE_PWT | PTE_PCD)) return fail(-EINVAL, "RAM must be cached (advisory 402)");
-    return e & PTE_RW ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
+    return e & PTE_WRITE ? frame_get_type(m, w->frames, FRAME_WRITABLE) : frame_get(m, w->frames);
 }
 
 static inline int l1_get(const struct walk *w, uint64_t *e)
 {
     int error = likely(l1_get_common(w, *e)) ? 0 : l1_get_other(w, *e);
 
-    if (error == 0 && (*e & PTE_P))
+    if (error == 0 && (*e & PTE_PRESENT))
         *e = loadable(*e);
     return error;
 }
@@ -92,12 +92,12 @@ int entry_get(struct walk *w, unsigned int level, uint64_t *e)
     int error;
 
     if (level == 1) return l1_get(w, e);
-    if (!(*e & PTE_P)) return absent_entry_ok(w, level, *e);
+    if (!(*e & PTE_PRESENT)) return absent_entry_ok(w, level, *e);
     if (*e & ~TABLE_ALLOWED)
         return fail(-EINVAL, "reserved, large-page or cacheability bits in an upper-level entry");
     error = table_get(w, pte_mfn(*e), level - 1);
     if (error) return error;
-    *e |= PTE_US;
+    *e |= PTE_USER;
     return 0;
 }
 
@@ -105,7 +105,7 @@ void entry_put(unsigned int level, uint64_t e)
 {
     if (level == 1)
         l1_put(e);
-    else if (e & PTE_P)
+    else if (e & PTE_PRESENT)
         frame_put_type(pte_mfn(e)); /* the last one queues the table below for undoing */
 }
 
@@ -123,7 +123,7 @@ static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
     uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
     if (!preserve) return __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL);
-    while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_A | PTE_D)), false,
+    while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_ACCESSED | PTE_DIRTY)), false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {}
     return old;
 }
@@ -132,9 +132,10 @@ static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
  * and cacheability. */
 static inline bool same_references(unsigned int level, uint64_t old, uint64_t new)
 {
-    uint64_t decides = PTE_ADDRESS | PTE_P | (level == 1 ? PTE_RW | PTE_PWT | PTE_PCD : 0);
+    uint64_t decides = PTE_MFN_MASK | PTE_PRESENT |
+                       (level == 1 ? PTE_WRITE | PTE_PWT | PTE_PCD : 0);
 
-    return ((old ^ new) & decides) == 0 && (old & PTE_P);
+    return ((old ^ new) & decides) == 0 && (old & PTE_PRESENT);
 }
 
 int entry_update(struct walk *w, unsigned int level, uint64_t *slot, uint64_t new, bool preserve)

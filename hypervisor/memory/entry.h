@@ -53,20 +53,21 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level) must_check;
 /* bits 9-11 and 52-62: the guest's own, for CR4.PKE is never set */
 #define PTE_AVAILABLE   0x7ff0000000000e00UL
 #define TABLE_ALLOWED \
-    (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAILABLE | PTE_ADDRESS | PTE_NX)
+    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_AVAILABLE | \
+     PTE_MFN_MASK | PTE_NX)
 #define L1_ALLOWED      (TABLE_ALLOWED | PTE_G | PTE_PWT | PTE_PCD)
 
 static inline bool l1_get_common(const struct walk *w, uint64_t e)
 {
     struct frame *f = frame_of(pte_mfn(e));
 
-    if (((e ^ PTE_P) & (PTE_P | ~(TABLE_ALLOWED | PTE_G))) || !mfn_valid(pte_mfn(e)) ||
+    if (((e ^ PTE_PRESENT) & (PTE_PRESENT | ~(TABLE_ALLOWED | PTE_G))) || !mfn_valid(pte_mfn(e)) ||
         f->owner != w->frames)
         return false;
-    if (!(e & PTE_RW ? pt_get_same(f, FRAME_WRITABLE) : pt_get(f))) return false;
+    if (!(e & PTE_WRITE ? pt_get_same(f, FRAME_WRITABLE) : pt_get(f))) return false;
     /* looked at again: now it cannot change any more */
     if (likely(f->owner == w->frames)) return true;
-    frame_finish(f, e & PTE_RW ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp()));
+    frame_finish(f, e & PTE_WRITE ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp()));
     return false;
 }
 
@@ -76,8 +77,8 @@ static inline void l1_put(uint64_t e)
     struct frame *f = frame_of(pte_mfn(e));
     enum pt_result r;
 
-    if (!(e & PTE_P) || unlikely(mfn_is_io(pte_mfn(e)))) return;
-    r = e & PTE_RW ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp());
+    if (!(e & PTE_PRESENT) || unlikely(mfn_is_io(pte_mfn(e)))) return;
+    r = e & PTE_WRITE ? pt_put_plain(f, tlb_stamp()) : pt_put(f, tlb_stamp());
     if (unlikely(r != PT_OK))
         frame_finish(f, r);
 }
@@ -85,7 +86,7 @@ static inline void l1_put(uint64_t e)
 /* What goes into the table: accessible to ring 3, flushed by each CR3 load. */
 static inline uint64_t loadable(uint64_t e)
 {
-    return (e | PTE_US) & ~PTE_G;
+    return (e | PTE_USER) & ~PTE_G;
 }
 
 /* Most tables are mostly empty: from i (or below i) on, pass over empty groups of eight. */

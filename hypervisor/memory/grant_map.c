@@ -12,7 +12,8 @@
 #include "lib/fail.h"
 #include <xen/grant_table.h>
 
-#define GRANT_BITS (PTE_P | PTE_RW | PTE_ADDRESS)       /* what an entry's references depend on */
+/* what an entry's references depend on */
+#define GRANT_BITS (PTE_PRESENT | PTE_WRITE | PTE_MFN_MASK)
 
 /* The slot: of a valid level-1 table of t's owner, by machine address or through t itself. A
  * type reference of the table is taken. */
@@ -38,8 +39,8 @@ static int16_t find_slot(const struct vcpu_tables *t, uint64_t host_addr, bool c
 int16_t mmu_map_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t frame, uint64_t flags,
                       bool contains_pte)
 {
-    uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_P | PTE_US | PTE_A | PTE_NX |
-                          (flags & (PTE_RW | PTE_D | 0xe00));
+    uint64_t *slot, new = mfn_to_maddr(frame).a | PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_NX |
+                          (flags & (PTE_WRITE | PTE_DIRTY | 0xe00));
 
     spin_lock(&t->owner->pagetable_lock);
     int16_t status = find_slot(t, host_addr, contains_pte, &slot);
@@ -70,7 +71,7 @@ static int16_t take_replacement(const struct vcpu_tables *t, uint64_t new_va, co
 int16_t mmu_unmap_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t frame,
                         uint64_t flags, bool contains_pte, uint64_t new_va)
 {
-    uint64_t *slot, expected = mfn_to_maddr(frame).a | PTE_P | (flags & PTE_RW), new;
+    uint64_t *slot, expected = mfn_to_maddr(frame).a | PTE_PRESENT | (flags & PTE_WRITE), new;
 
     if (contains_pte && new_va)
         return refuse(GNTST_general_error, "an entry named by its machine address is not replaced");

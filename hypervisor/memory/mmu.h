@@ -38,9 +38,10 @@ uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va);
 
 /*
  * Put a granted frame into the page tables of t's owner. host_addr: the machine address of an L1
- * entry when contains_pte (GNTMAP_contains_pte), else a virtual address of current's. flags: PTE_P,
- * PTE_US, and PTE_RW for a writable mapping; `available` bits as the guest asked. The old entry is
- * replaced and its references dropped. A GNTST_* status; the caller keeps its reference on error.
+ * entry when contains_pte (GNTMAP_contains_pte), else a virtual address of current's. flags:
+ * PTE_PRESENT, PTE_USER, and PTE_WRITE for a writable mapping; `available` bits as the guest asked.
+ * The old entry is replaced and its references dropped. A GNTST_* status; the caller keeps its
+ * reference on error.
  */
 int16_t mmu_map_grant(const struct vcpu_tables *t, uint64_t host_addr, mfn_t frame, uint64_t flags,
                       bool contains_pte) must_check;

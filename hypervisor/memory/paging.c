@@ -24,7 +24,7 @@
 #define BIG_PAGE   (1UL << 21)
 #define LOW_MEMORY (1UL << 20)
 /* U=1 in the upper levels; the leaf decides */
-#define HV_TABLE   (PTE_P | PTE_RW | PTE_US | PTE_A)
+#define HV_TABLE   (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
 
 uint64_t *hv_l4;
 maddr_t hv_cr3;
@@ -119,13 +119,13 @@ static uint64_t *hv_entry(uint64_t va, unsigned int level)
         uint64_t *e = &table[va >> (PAGE_SHIFT + 9 * (l - 1)) & 511];
 
         if (l == level) return e;
-        if (!(*e & PTE_P)) {
+        if (!(*e & PTE_PRESENT)) {
             uint64_t *next = new_table();
 
             if (!next) return NULL;
             *e = virt_to_maddr(next).a | HV_TABLE;
         }
-        table = maddr_to_virt(MADDR(*e & PTE_ADDRESS));
+        table = maddr_to_virt(MADDR(*e & PTE_MFN_MASK));
     }
 }
 
@@ -229,7 +229,8 @@ static void make_m2p(void)
     m2p_table = early_alloc(bytes, BIG_PAGE);
     memset(m2p_table, 0xff, bytes);
     /* Not global: guest user mode must not find it in the TLB. */
-    map_big(M2P_VIRT, virt_to_maddr(m2p_table).a, bytes, PTE_P | PTE_US | PTE_A | PTE_NX);
+    map_big(M2P_VIRT, virt_to_maddr(m2p_table).a, bytes,
+            PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_NX);
 }
 
 static void make_frame_table(void)

@@ -13,6 +13,7 @@
 #include "machine/boot_info.h"
 #include "lib/types.h"
 #include "lib/layout.h"
+#include <abi/pte.h>
 
 void memory_init(const struct boot_info *info);
 /* RAM that boot has finished with (modules): the whole pages within join the heap. */
@@ -33,24 +34,13 @@ bool hv_map_page(uint64_t va, mfn_t m, uint64_t flags) must_check;
 /* Write our sixteen slots into a guest's L4 (or the idle one's). */
 void hv_fill_l4(uint64_t *l4);
 
-/* Page-table bits, Intel SDM vol. 3, 4.5. */
-#define PTE_P    0x001UL
-#define PTE_RW   0x002UL
-#define PTE_US   0x004UL
-#define PTE_PWT  0x008UL
-#define PTE_PCD  0x010UL
-#define PTE_A    0x020UL
-#define PTE_D    0x040UL
-#define PTE_PS   0x080UL        /* L2, L3: a large page; L1: PAT */
-#define PTE_G    0x100UL
-#define PTE_NX   (1UL << 63)
-#define PTE_ADDRESS 0x000ffffffffff000UL
-#define HV_RW    (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | PTE_NX)
-#define HV_RO    (PTE_P | PTE_A | PTE_G | PTE_NX)
+/* Of our own pages. */
+#define HV_RW    (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_G | PTE_NX)
+#define HV_RO    (PTE_PRESENT | PTE_ACCESSED | PTE_G | PTE_NX)
 
 static inline mfn_t pte_mfn(uint64_t pte)
 {
-    return MFN((pte & PTE_ADDRESS) >> PAGE_SHIFT);
+    return MFN((pte & PTE_MFN_MASK) >> PAGE_SHIFT);
 }
 
 #endif

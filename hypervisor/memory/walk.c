@@ -17,7 +17,7 @@ uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
         const uint64_t *entries = map_frame(table);
         uint64_t e = entries[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
 
-        if (!(e & PTE_P)) return NULL;
+        if (!(e & PTE_PRESENT)) return NULL;
         table = pte_mfn(e);
     }
     return (uint64_t *)map_frame(table) + (va >> PAGE_SHIFT & 511);

@@ -18,8 +18,8 @@
 
 #define LDT_PAGES   (LDT_ENTRIES_MAX / 512)
 /* the CPU sets "accessed" bits in descriptors; not global: CR3 loads flush */
-#define WINDOW_RW   (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
-#define WINDOW_RO   (PTE_P | PTE_A | PTE_NX)
+#define WINDOW_RW   (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define WINDOW_RO   (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
 
 static uint64_t used[WINDOWS / 64];
 static spinlock_t window_lock = SPINLOCK(LOCK_WINDOWS);
@@ -34,7 +34,7 @@ static uint64_t *window_entry(uint64_t va)
     for (unsigned int level = 4; level > 1; level--) {
         uint64_t e = table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
 
-        table = maddr_to_virt(MADDR(e & PTE_ADDRESS));
+        table = maddr_to_virt(MADDR(e & PTE_MFN_MASK));
     }
     return (uint64_t *)(uint64_t)table + (va >> PAGE_SHIFT & 511);
 }
@@ -202,7 +202,7 @@ bool ldt_fault(struct vcpu_window *w, const struct vcpu_tables *t, uint64_t cr2)
     if (*window_entry(cr2)) return false;
     spin_lock(&t->owner->pagetable_lock);
     e = mmu_walk(t, va);
-    if (e && (*e & PTE_P) && !mfn_is_io(pte_mfn(*e)) &&
+    if (e && (*e & PTE_PRESENT) && !mfn_is_io(pte_mfn(*e)) &&
         frame_get_type(pte_mfn(*e), t->owner, FRAME_SEGDESC) == 0) {
         set_page(cr2 & PAGE_MASK, pte_mfn(*e), WINDOW_RW);
         mapped = true;

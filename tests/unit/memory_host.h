@@ -41,7 +41,7 @@
 #define DEVICE(n) (128 + (n))   /* 0 to 3 */
 #define NOBODYS   140
 #define NO_RAM(n) (FRAMES + (n))
-#define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_P | PTE_US | (flags))
+#define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_PRESENT | PTE_USER | (flags))
 
 _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)];
 _Alignas(4096) char host_m2p[8];

@@ -92,7 +92,7 @@ static void book(uint64_t n, enum frame_type type, uint64_t total, uint64_t type
 
 #define OWN   FRAME_ALLOCATED
 #define TABLE (FRAME_ALLOCATED | FRAME_VALID)
-#define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_P | PTE_US | (flags))
+#define ENTRY(n, flags) ((uint64_t)(n) << 12 | PTE_PRESENT | PTE_USER | (flags))
 
 /* An L4 that the vCPU runs on and that is pinned, an L3, an L2, an L1; the L1 maps a writable page
  * and reads one and itself. */
@@ -125,13 +125,13 @@ static int set_up(void **state)
                           .events.info_frame = MFN(INFO) };
     for (unsigned int i = 256; i < 272; i++)
         hv_l4[i] = table(L4)[i] = i << 12 | 1;
-    table(L4)[0] = ENTRY(L3, PTE_RW);
-    table(L3)[5] = ENTRY(L2, PTE_RW);
-    table(L2)[511] = ENTRY(L1, PTE_RW);
-    table(L1)[1] = ENTRY(DATA, PTE_RW);
+    table(L4)[0] = ENTRY(L3, PTE_WRITE);
+    table(L3)[5] = ENTRY(L2, PTE_WRITE);
+    table(L2)[511] = ENTRY(L1, PTE_WRITE);
+    table(L1)[1] = ENTRY(DATA, PTE_WRITE);
     table(L1)[2] = ENTRY(READ, 0);
     table(L1)[511] = ENTRY(L1, 0);
-    table(L1)[3] = ENTRY(9000, PTE_RW);                 /* no RAM */
+    table(L1)[3] = ENTRY(9000, PTE_WRITE);                 /* no RAM */
     book(L4, FRAME_L4, 3, 2, TABLE | FRAME_PINNED);
     book(L3, FRAME_L3, 2, 1, TABLE);
     book(L2, FRAME_L2, 2, 1, TABLE);
@@ -220,9 +220,9 @@ static void types_that_are_not_there(void **state)
 
 static void a_table_that_is_mapped_writable(void **state)
 {
-    table(L1)[511] |= PTE_RW;
+    table(L1)[511] |= PTE_WRITE;
     all_ways(2, L1, "is referred to as another type (I1, I2)");
-    table(L1)[511] &= ~PTE_RW;
+    table(L1)[511] &= ~PTE_WRITE;
     vcpu.events.info_frame = MFN(L2);                          /* as the shared page of a vCPU */
     all_ways(5, L2, "another type");                      /* and the real one is no longer held */
     vcpu.events.info_frame = MFN(INFO);
@@ -232,9 +232,9 @@ static void a_table_that_is_mapped_writable(void **state)
 
 static void entries_of_tables(void **state)
 {
-    table(L1)[2] &= ~PTE_US;
+    table(L1)[2] &= ~PTE_USER;
     all_ways(1, L1, "has an entry without U=1 (I8)");
-    table(L1)[2] |= PTE_US;
+    table(L1)[2] |= PTE_USER;
     table(L4)[260] ^= 1 << 12;
     all_ways(1, L4, "has another entry in our slots (I8)");
     table(L4)[260] ^= 1 << 12;

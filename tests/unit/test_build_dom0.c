@@ -37,7 +37,7 @@ _Alignas(4096) char host_m2p[HOST_FRAMES * 8];
 #define KERNEL   (7000ul << 12)       /* where the boot loader put it, and the archive */
 #define ARCHIVE  (7100ul << 12)
 #define PAGES    2077ul
-#define PT_FLAGS (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)
+#define PT_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define FAR_LIST 0x8000000000ul
 
 /* --- the machine --------------------------------------------------------------------------------
@@ -419,7 +419,7 @@ static void check(const struct expected *e)
         bool table = i - tables_pfn < tables;
 
         assert_int_equal(entry_of(BASE + i * 4096),
-                         p2m[i] << 12 | (table ? PT_FLAGS & ~PTE_RW : PT_FLAGS));
+                         p2m[i] << 12 | (table ? PT_FLAGS & ~PTE_WRITE : PT_FLAGS));
     }
     for (uint64_t i = 0; e->far_list && i < list_pages; i++)
         assert_int_equal(entry_of(FAR_LIST + i * 4096), p2m[list + i] << 12 | PT_FLAGS);

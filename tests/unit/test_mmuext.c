@@ -35,7 +35,7 @@ static int with_tables(void **state)
     table(L4)[0] = ENTRY(L3, 0);
     table(L3)[3] = ENTRY(L2, 0);
     table(L2)[2] = ENTRY(L1, 0);
-    table(L1)[1] = ENTRY(DATA, PTE_RW);
+    table(L1)[1] = ENTRY(DATA, PTE_WRITE);
     assert_int_equal(mmu_get_table(&guest.memory, MFN(L4), FRAME_L4), 0);
     vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
@@ -180,7 +180,7 @@ static void what_is_flushed(void **state)
     }
     for (unsigned int i = 0; i < ARRAY_SIZE(vas); i++)
         for (unsigned int other_ = 0; other_ < 2; other_++) {
-            uint64_t e = ENTRY(READ, i & 1 ? PTE_A : PTE_D);
+            uint64_t e = ENTRY(READ, i & 1 ? PTE_ACCESSED : PTE_DIRTY);
 
             flushes = page_flushes = 0;
             assert_int_equal(other_ ? do_update_va_mapping_otherdomain(HERE, e, vas[i].flags,
@@ -297,9 +297,9 @@ static void addresses_with_and_without_a_table(void **state)
     run_as(&dom0_);
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(DOM0S(9), 0), 0, 6),
                      -EINVAL);
-    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), PTE_RW), 0, 6),
+    assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), PTE_WRITE), 0, 6),
                      0);
-    assert_int_equal(table(DOM0S(3))[1], ENTRY(OTHERS(0), PTE_RW));
+    assert_int_equal(table(DOM0S(3))[1], ENTRY(OTHERS(0), PTE_WRITE));
     all_is_well();
 }
 
@@ -344,14 +344,14 @@ static void grants_that_are_mapped(void **state)
         { (uint64_t)DATA << 12, true, false }, { (uint64_t)OTHERS(1) << 12, true, false },
         { (uint64_t)NO_RAM(0) << 12, true, false }, { VA(9, 9, 9), false, false },
     };
-    static const uint64_t flags[] = { PTE_P | PTE_US, PTE_P | PTE_US | PTE_RW,
-                                      PTE_P | PTE_US | PTE_RW | 0xe00 };
+    static const uint64_t flags[] = { PTE_PRESENT | PTE_USER, PTE_PRESENT | PTE_USER | PTE_WRITE,
+                                      PTE_PRESENT | PTE_USER | PTE_WRITE | 0xe00 };
 
     assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(1)), FRAME_L1), 0);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
         for (unsigned int f = 0; f < 3; f++) {
-            uint64_t was = table(L1)[1], e = ENTRY(OTHERS(4), PTE_A | PTE_NX | flags[f]);
-            bool rw = flags[f] & PTE_RW;
+            uint64_t was = table(L1)[1], e = ENTRY(OTHERS(4), PTE_ACCESSED | PTE_NX | flags[f]);
+            bool rw = flags[f] & PTE_WRITE;
 
             assert_int_equal(rw ? frame_get_writable(MFN(OTHERS(4)), &other.memory)
                                 : frame_get(MFN(OTHERS(4)), &other.memory), 0);
@@ -360,13 +360,13 @@ static void grants_that_are_mapped(void **state)
             assert_int_equal(table(L1)[1], rows[i].good ? e : was);
             if (rows[i].good) {
                 all_is_well();
-                table(L1)[1] |= PTE_D;
+                table(L1)[1] |= PTE_DIRTY;
                 /* not with another frame's number, or as the other kind */
                 assert_int_not_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(5)),
                                                      flags[f], rows[i].pte, 0), 0);
                 assert_true(about.entry && about.level == 1 && about.slot == 1);
                 assert_int_not_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(4)),
-                                                     flags[f] ^ PTE_RW, rows[i].pte, 0), 0);
+                                                     flags[f] ^ PTE_WRITE, rows[i].pte, 0), 0);
                 all_is_well();
                 assert_int_equal(mmu_unmap_grant(TABLES, rows[i].address, MFN(OTHERS(4)),
                                                  flags[f], rows[i].pte, 0), 0);
@@ -379,7 +379,7 @@ static void grants_that_are_mapped(void **state)
                 frame_put_writable(MFN(OTHERS(4)));
             else
                 frame_put(MFN(OTHERS(4)));
-            assert_int_equal(do_update_va_mapping(HERE, ENTRY(DATA, PTE_RW), 0), 0);
+            assert_int_equal(do_update_va_mapping(HERE, ENTRY(DATA, PTE_WRITE), 0), 0);
             all_is_well();
         }
 }
@@ -395,9 +395,10 @@ static void grants_that_are_replaced(void **state)
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         assert_int_equal(do_update_va_mapping(VA(3, 2, 7), ENTRY(READ, 0), 0), 0);
         assert_int_equal(frame_get(MFN(OTHERS(4)), &other.memory), 0);
-        assert_int_equal(mmu_map_grant(TABLES, HERE, MFN(OTHERS(4)), PTE_P | PTE_US, false), 0);
+        assert_int_equal(mmu_map_grant(TABLES, HERE, MFN(OTHERS(4)),
+                                       PTE_PRESENT | PTE_USER, false), 0);
         assert_int_equal(mmu_unmap_grant(TABLES, rows[i].pte ? (uint64_t)L1 << 12 | 8 : HERE,
-                                         MFN(OTHERS(4)), PTE_P | PTE_US, rows[i].pte,
+                                         MFN(OTHERS(4)), PTE_PRESENT | PTE_USER, rows[i].pte,
                                          rows[i].from) == 0, rows[i].good);
         assert_int_equal(table(L1)[7], rows[i].good ? 0 : ENTRY(READ, 0));
         if (rows[i].good) {
@@ -479,7 +480,7 @@ static void pages_of_ours(void **state)
     assert_true(frame(NOBODYS)->owner == &guest.memory);
     assert_int_equal(mmu_pin(&guest.memory, MFN(NOBODYS), FRAME_L1), -EINVAL);
     assert_int_equal(domain_free_frame(&guest.memory, MFN(NOBODYS)), -EBUSY);
-    assert_int_equal(do_update_va_mapping(HERE, ENTRY(NOBODYS, PTE_RW), 0), 0);
+    assert_int_equal(do_update_va_mapping(HERE, ENTRY(NOBODYS, PTE_WRITE), 0), 0);
     all_is_well();
     unshare_hv_frame(shared);
     assert_true(frame(NOBODYS)->owner == &special_xen && freed_count == 0);

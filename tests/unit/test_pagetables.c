@@ -26,11 +26,11 @@ static int with_tables(void **state)
 {
     set_up(state);
     entry_init();
-    table(L4)[0] = ENTRY(L3, PTE_RW) & ~PTE_US;
-    table(L3)[260] = ENTRY(L2, PTE_RW) & ~PTE_US; /* where level 4 has slots of ours */
-    table(L2)[256] = ENTRY(L1, PTE_RW);
-    table(L1)[1] = ENTRY(DATA, PTE_RW | PTE_G);
-    table(L1)[271] = ENTRY(READ, 0) & ~PTE_US;
+    table(L4)[0] = ENTRY(L3, PTE_WRITE) & ~PTE_USER;
+    table(L3)[260] = ENTRY(L2, PTE_WRITE) & ~PTE_USER; /* where level 4 has slots of ours */
+    table(L2)[256] = ENTRY(L1, PTE_WRITE);
+    table(L1)[1] = ENTRY(DATA, PTE_WRITE | PTE_G);
+    table(L1)[271] = ENTRY(READ, 0) & ~PTE_USER;
     assert_int_equal(EXT(PIN_L4_TABLE, .arg1.mfn = L4), 0);
     vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
@@ -38,8 +38,8 @@ static int with_tables(void **state)
     assert_int_equal(EXT(PIN_L3_TABLE, .arg1.mfn = SPARE_L3), 0);
     assert_int_equal(EXT(PIN_L2_TABLE, .arg1.mfn = SPARE_L2), 0);
     assert_int_equal(EXT(PIN_L1_TABLE, .arg1.mfn = SPARE_L1), 0);
-    assert_true(table(L4)[0] == ENTRY(L3, PTE_RW) && table(L3)[260] == ENTRY(L2, PTE_RW));
-    assert_true(table(L1)[1] == ENTRY(DATA, PTE_RW) && table(L1)[271] == ENTRY(READ, 0));
+    assert_true(table(L4)[0] == ENTRY(L3, PTE_WRITE) && table(L3)[260] == ENTRY(L2, PTE_WRITE));
+    assert_true(table(L1)[1] == ENTRY(DATA, PTE_WRITE) && table(L1)[271] == ENTRY(READ, 0));
     all_is_well();
     return 0;
 }
@@ -63,7 +63,7 @@ static long update(uint64_t ptr, uint64_t value, unsigned int domid)
 #define VA(l3, l2, l1) ((uint64_t)(l3) << 30 | (uint64_t)(l2) << 21 | (uint64_t)(l1) << 12)
 
 static const uint64_t always =
-    PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_NX | 0x7ff0000000000e00;
+    PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX | 0x7ff0000000000e00;
 
 static bool address_bit(unsigned int bit)
 {
@@ -92,19 +92,20 @@ static void each_bit_at_each_level(void **state)
                 if (before)
                     assert_int_equal(update(at, plain, DOMID_SELF), 0);
                 if (before > 1)
-                    *slot |= PTE_A | PTE_D;
+                    *slot |= PTE_ACCESSED | PTE_DIRTY;
                 was = *slot;
                 assert_int_equal(update(at | (before == 2 ? MMU_PT_UPDATE_PRESERVE_AD : 0), e,
                                         DOMID_SELF), good ? 0 : -EINVAL);
                 if (good) {
-                    assert_int_equal(*slot, (e & ~PTE_G) | (before == 2 ? PTE_A | PTE_D : 0));
+                    assert_int_equal(*slot, (e & ~PTE_G) |
+                                                (before == 2 ? PTE_ACCESSED | PTE_DIRTY : 0));
                 } else {
                     assert_int_equal(*slot, was);
                     assert_true(about.entry && about.level == level && about.value == e &&
                                 about.frame == rows[level - 1].table &&
                                 about.slot == rows[level - 1].slot);
                 }
-                assert_int_equal(update(at, before == 3 ? plain & ~PTE_P : 0, DOMID_SELF), 0);
+                assert_int_equal(update(at, before == 3 ? plain & ~PTE_PRESENT : 0, DOMID_SELF), 0);
                 assert_int_equal(update(at, 0, DOMID_SELF), 0);
             }
 }
@@ -118,9 +119,10 @@ static void each_entry_is_for_ring_3(void **state)
 
     for (unsigned int i = 0; i < 4; i++)
         for (unsigned int again_ = 0; again_ < 2; again_++) {
-            uint64_t e = ENTRY(rows[i].to, again_ ? PTE_A : 0);
+            uint64_t e = ENTRY(rows[i].to, again_ ? PTE_ACCESSED : 0);
 
-            assert_int_equal(update(SLOT(rows[i].table, rows[i].slot), e & ~PTE_US, DOMID_SELF), 0);
+            assert_int_equal(update(SLOT(rows[i].table, rows[i].slot), e & ~PTE_USER, DOMID_SELF),
+                             0);
             assert_int_equal(table(rows[i].table)[rows[i].slot], e);
         }
 }
@@ -131,16 +133,18 @@ static void absent_and_refused_ones(void **state)
     static const unsigned int tables[] = { SPARE_L1, SPARE_L2, SPARE_L3, L4 };
 
     for (unsigned int level = 1; level <= 4; level++) {
-        uint64_t at = SLOT(tables[level - 1], 300), absent = ENTRY(DATA, ~0xffful | 0xffe) ^ PTE_P;
-        uint64_t wrong = (uint64_t)OTHERS(0) << 12 | PTE_P | PTE_RW | (level == 1 ? PTE_G : 0);
+        uint64_t at = SLOT(tables[level - 1], 300);
+        uint64_t absent = ENTRY(DATA, ~0xffful | 0xffe) ^ PTE_PRESENT;
+        uint64_t wrong = (uint64_t)OTHERS(0) << 12 | PTE_PRESENT | PTE_WRITE |
+                         (level == 1 ? PTE_G : 0);
 
-        assert_int_equal(update(at, absent & ~PTE_P, DOMID_SELF), 0);
-        assert_int_equal(table(tables[level - 1])[300], absent & ~PTE_P);
+        assert_int_equal(update(at, absent & ~PTE_PRESENT, DOMID_SELF), 0);
+        assert_int_equal(table(tables[level - 1])[300], absent & ~PTE_PRESENT);
         assert_int_equal(update(at, wrong, DOMID_SELF), -EINVAL);
         assert_true(about.value == wrong && about.level == level);
-        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_RW, DOMID_SELF), 0);
-        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_RW | PTE_PS, DOMID_SELF), 0);
-        assert_int_equal(table(tables[level - 1])[300], (uint64_t)DATA << 12 | PTE_RW | PTE_PS);
+        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_WRITE, DOMID_SELF), 0);
+        assert_int_equal(update(at, (uint64_t)DATA << 12 | PTE_WRITE | PTE_PS, DOMID_SELF), 0);
+        assert_int_equal(table(tables[level - 1])[300], (uint64_t)DATA << 12 | PTE_WRITE | PTE_PS);
         assert_int_equal(update(at, 0, DOMID_SELF), 0);
     }
 }
@@ -148,22 +152,22 @@ static void absent_and_refused_ones(void **state)
 static void what_an_entry_may_name(void **state)
 {
     static const struct { unsigned int at, flags, domid, to; int guests, dom0s; } rows[] = {
-        { 1, PTE_RW, DOMID_SELF, 0, 0, 0 },
-        { 1, PTE_RW | PTE_PCD, DOMID_SELF, 0, -EINVAL, -EINVAL },
-        { 1, PTE_RW | PTE_PWT, DOMID_SELF, 0, -EINVAL, -EINVAL },
+        { 1, PTE_WRITE, DOMID_SELF, 0, 0, 0 },
+        { 1, PTE_WRITE | PTE_PCD, DOMID_SELF, 0, -EINVAL, -EINVAL },
+        { 1, PTE_WRITE | PTE_PWT, DOMID_SELF, 0, -EINVAL, -EINVAL },
         { 1, 0, DOMID_SELF, OTHERS(1), -EINVAL, -EINVAL },
-        { 1, PTE_RW, DOMID_SELF, OTHERS(1), -EINVAL, -EINVAL },
+        { 1, PTE_WRITE, DOMID_SELF, OTHERS(1), -EINVAL, -EINVAL },
         { 1, 0, 6, OTHERS(1), -EPERM, 0 },
-        { 1, PTE_RW, 6, OTHERS(1), -EPERM, 0 },
-        { 1, PTE_RW, 6, DEVICE(1), -EPERM, -EINVAL },
-        { 1, PTE_RW, DOMID_SELF, DEVICE(1), -EINVAL, 0 },
-        { 1, PTE_RW, DOMID_IO, DEVICE(1), -EPERM, 0 },
-        { 1, PTE_RW | PTE_PCD | PTE_PWT | PTE_G, DOMID_SELF, DEVICE(1), -EINVAL, 0 },
+        { 1, PTE_WRITE, 6, OTHERS(1), -EPERM, 0 },
+        { 1, PTE_WRITE, 6, DEVICE(1), -EPERM, -EINVAL },
+        { 1, PTE_WRITE, DOMID_SELF, DEVICE(1), -EINVAL, 0 },
+        { 1, PTE_WRITE, DOMID_IO, DEVICE(1), -EPERM, 0 },
+        { 1, PTE_WRITE | PTE_PCD | PTE_PWT | PTE_G, DOMID_SELF, DEVICE(1), -EINVAL, 0 },
         { 1, PTE_PCD, DOMID_SELF, DEVICE(1), -EINVAL, 0 },
         { 1, PTE_PCD, DOMID_IO, NO_RAM(0), -EPERM, 0 },
         { 1, PTE_PS, DOMID_IO, NO_RAM(0), -EPERM, -EINVAL },
         { 1, PTE_PCD, DOMID_SELF, DEVICE(2), -EINVAL, -EINVAL },    /* the hypervisor's */
-        { 1, PTE_RW, DOMID_SELF, NOBODYS, -EINVAL, -EINVAL },
+        { 1, PTE_WRITE, DOMID_SELF, NOBODYS, -EINVAL, -EINVAL },
         { 1, 0, DOMID_SELF, NOBODYS, -EINVAL, -EINVAL },
         { 2, 0, DOMID_SELF, OTHERS(1), -EINVAL, -EINVAL },
         { 2, 0, DOMID_SELF, NO_RAM(0), -EINVAL, -EINVAL },
@@ -204,9 +208,10 @@ static void cpus_and_absent_entries(void **state)
         { 0x756e6547, 7, 0, true, 1, true },         { 0x756e6547, 6, ~0u, true, 1, true },
         { 0x756e6547, 7, ~(1u << 29), true, 1, true },
     };
-    static const uint64_t absent[] = { ENTRY(DATA, 0) & ~PTE_P, ENTRY(OTHERS(0), 0) & ~PTE_P,
-                                       PTE_US, ENTRY(NO_RAM(0), 0) & ~PTE_P,
-                                       1ul << 41 | (ENTRY(DATA, 0) ^ PTE_P) };
+    static const uint64_t absent[] = { ENTRY(DATA, 0) & ~PTE_PRESENT,
+                                       ENTRY(OTHERS(0), 0) & ~PTE_PRESENT, PTE_USER,
+                                       ENTRY(NO_RAM(0), 0) & ~PTE_PRESENT,
+                                       1ul << 41 | (ENTRY(DATA, 0) ^ PTE_PRESENT) };
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         bool unsafe = rows[i].warned;
@@ -227,11 +232,12 @@ static void cpus_and_absent_entries(void **state)
         }
         /* of an upper level it may be a large page: RAM begins in it */
         assert_int_equal(update(SLOT(SPARE_L2, 7), PTE_PS, DOMID_SELF), error);
-        assert_int_equal(update(SLOT(SPARE_L2, 7), ENTRY(512, 0) & ~PTE_P, DOMID_SELF), 0);
-        assert_int_equal(update(SLOT(SPARE_L3, 7), ENTRY(512, 0) & ~PTE_P, DOMID_SELF), error);
+        assert_int_equal(update(SLOT(SPARE_L2, 7), ENTRY(512, 0) & ~PTE_PRESENT, DOMID_SELF), 0);
+        assert_int_equal(update(SLOT(SPARE_L3, 7), ENTRY(512, 0) & ~PTE_PRESENT, DOMID_SELF),
+                         error);
         run_as(&dom0_);
         assert_int_equal(mmu_pin(&dom0_.memory, MFN(DOM0S(i)), FRAME_L1), 0);
-        assert_int_equal(update(SLOT(DOM0S(i), 7), ENTRY(DATA, 0) & ~PTE_P, DOMID_SELF), 0);
+        assert_int_equal(update(SLOT(DOM0S(i), 7), ENTRY(DATA, 0) & ~PTE_PRESENT, DOMID_SELF), 0);
         /* no device behind the CPU's last address */
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD), DOMID_SELF), 0);
         assert_int_equal(update(SLOT(DOM0S(i), 8), ENTRY(1 << 28, PTE_PCD) | 1ul << 52, DOMID_SELF),
@@ -248,20 +254,24 @@ static void entries_that_are_compared(void **state)
         uint64_t expected, new, there;
         int error;
     } rows[] = {
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW | PTE_A), ENTRY(DATA, PTE_RW), 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW | PTE_G), ENTRY(DATA, PTE_RW), 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW) & ~PTE_US, ENTRY(DATA, PTE_RW), 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW | PTE_PS), ENTRY(DATA, PTE_RW), -EINVAL },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW | PTE_PCD), ENTRY(DATA, PTE_RW), -EINVAL },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, 0), ENTRY(DATA, PTE_RW), 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(READ, PTE_RW), ENTRY(DATA, PTE_RW), 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(OTHERS(0), PTE_RW), ENTRY(DATA, PTE_RW), -EINVAL },
-        { ENTRY(DATA, PTE_RW), 0, ENTRY(DATA, PTE_RW), 0 },
-        { 0, ENTRY(READ, PTE_RW), 0, 0 },
-        { ENTRY(DATA, PTE_RW), ENTRY(DATA, PTE_RW | PTE_D), ENTRY(DATA, PTE_RW | PTE_A), -EAGAIN },
-        { ENTRY(DATA, PTE_RW), ENTRY(READ, PTE_RW), ENTRY(DATA, 0), -EAGAIN },
-        { ENTRY(DATA, PTE_RW), 0, ENTRY(READ, 0), -EAGAIN },
-        { 0, ENTRY(DATA, PTE_RW), ENTRY(READ, 0), -EAGAIN },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE | PTE_ACCESSED),
+          ENTRY(DATA, PTE_WRITE), 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE | PTE_G), ENTRY(DATA, PTE_WRITE), 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE) & ~PTE_USER, ENTRY(DATA, PTE_WRITE), 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE | PTE_PS),
+          ENTRY(DATA, PTE_WRITE), -EINVAL },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE | PTE_PCD),
+          ENTRY(DATA, PTE_WRITE), -EINVAL },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, 0), ENTRY(DATA, PTE_WRITE), 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(READ, PTE_WRITE), ENTRY(DATA, PTE_WRITE), 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(OTHERS(0), PTE_WRITE), ENTRY(DATA, PTE_WRITE), -EINVAL },
+        { ENTRY(DATA, PTE_WRITE), 0, ENTRY(DATA, PTE_WRITE), 0 },
+        { 0, ENTRY(READ, PTE_WRITE), 0, 0 },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(DATA, PTE_WRITE | PTE_DIRTY),
+          ENTRY(DATA, PTE_WRITE | PTE_ACCESSED), -EAGAIN },
+        { ENTRY(DATA, PTE_WRITE), ENTRY(READ, PTE_WRITE), ENTRY(DATA, 0), -EAGAIN },
+        { ENTRY(DATA, PTE_WRITE), 0, ENTRY(READ, 0), -EAGAIN },
+        { 0, ENTRY(DATA, PTE_WRITE), ENTRY(READ, 0), -EAGAIN },
     };
     struct walk w = { &guest.memory, &guest.memory };
 
@@ -275,7 +285,7 @@ static void entries_that_are_compared(void **state)
         if (error == -EAGAIN)
             assert_int_equal(seen, rows[i].there);
         assert_int_equal(*slot, error ? rows[i].there
-                                : rows[i].new ? (rows[i].new | PTE_US) & ~PTE_G : 0);
+                                : rows[i].new ? (rows[i].new | PTE_USER) & ~PTE_G : 0);
         all_is_well();
     }
 }
@@ -356,19 +366,19 @@ static void of_other_domains(void **state)
     assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, 0), 6 << 16 | 5), 0);
     /* what is there already may change its bits, whoever's it is */
     run_as(&guest);
-    assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, PTE_A), DOMID_SELF), 0);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(READ, PTE_ACCESSED), DOMID_SELF), 0);
     run_as(&dom0_);
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), 0), 6 << 16 | 6), 0);
     run_as(&guest);
-    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_A | PTE_G), DOMID_SELF), 0);
-    assert_int_equal(table(L1)[9], ENTRY(OTHERS(2), PTE_A));
-    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_RW), DOMID_SELF), -EINVAL);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_ACCESSED | PTE_G), DOMID_SELF), 0);
+    assert_int_equal(table(L1)[9], ENTRY(OTHERS(2), PTE_ACCESSED));
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(2), PTE_WRITE), DOMID_SELF), -EINVAL);
     run_as(&dom0_);
     /* a type that its frames' owner is about to lose is waited for: done before */
     assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(3)), FRAME_L1), 0);
     assert_int_equal(mmu_unpin(&other.memory, MFN(OTHERS(3))), 0);
     assert_false(list_empty(&other.memory.undoing));
-    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(3), PTE_RW), 6 << 16 | 6), 0);
+    assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(3), PTE_WRITE), 6 << 16 | 6), 0);
 }
 
 /* --- lists --- */
@@ -445,7 +455,7 @@ static void lists_go_on_where_they_stopped(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         for (unsigned int n = 0; n < 70; n++)
-            list[n] = (struct mmu_update){ SLOT(SPARE_L1, n), ENTRY(DATA, (n & 1) * PTE_RW) };
+            list[n] = (struct mmu_update){ SLOT(SPARE_L1, n), ENTRY(DATA, (n & 1) * PTE_WRITE) };
         memset(page + 300, 0, 200 * 8);
         assert_int_equal(to_the_end(do_mmu_update, __HYPERVISOR_mmu_update, rows[i].budget,
                                     (unsigned long)list, 70, (unsigned long)done, DOMID_SELF,
@@ -453,7 +463,7 @@ static void lists_go_on_where_they_stopped(void **state)
         assert_in_range(times, rows[i].least, rows[i].most);
         assert_int_equal(*done, 70);
         for (unsigned int n = 0; n < 70; n++) {
-            assert_int_equal(table(SPARE_L1)[n], ENTRY(DATA, (n & 1) * PTE_RW));
+            assert_int_equal(table(SPARE_L1)[n], ENTRY(DATA, (n & 1) * PTE_WRITE));
             list[n] = (struct mmu_update){ SLOT(SPARE_L1, n), 0 };
         }
         assert_int_equal(do_mmu_update((unsigned long)list, 70, 0, DOMID_SELF), 0);
@@ -464,8 +474,8 @@ static void lists_go_on_where_they_stopped(void **state)
 static void what_an_update_costs(void **state)
 {
     static const struct { uint64_t e; int price; } rows[] = {
-        { ENTRY(DATA, PTE_RW), COST_TYPE }, { ENTRY(DATA, PTE_RW | PTE_A), COST_TYPE },
-        { ENTRY(CODE(45), PTE_RW), 2 * COST_TYPE }, { ENTRY(READ, 0), COST_TYPE },
+        { ENTRY(DATA, PTE_WRITE), COST_TYPE }, { ENTRY(DATA, PTE_WRITE | PTE_ACCESSED), COST_TYPE },
+        { ENTRY(CODE(45), PTE_WRITE), 2 * COST_TYPE }, { ENTRY(READ, 0), COST_TYPE },
         { 0, COST_TYPE },
     };
 
@@ -532,11 +542,11 @@ static void tables_with_a_bad_entry(void **state)
             for (unsigned int n = 0; n < 512; n++)
                 table(CODE(31))[n] = level == 4 && n >= 256 && n < 272 ? 0xbad
                                                                        : ENTRY(good[level - 1], 0);
-            table(CODE(31))[slots[i]] = ENTRY(OTHERS(0), PTE_A);
+            table(CODE(31))[slots[i]] = ENTRY(OTHERS(0), PTE_ACCESSED);
             memset(&about, 0, sizeof(about));
             assert_int_equal(mmu_pin(&guest.memory, MFN(CODE(31)), level), -EINVAL);
             assert_true(about.entry && about.level == level && about.slot == slots[i]);
-            assert_true(about.frame == CODE(31) && about.value == ENTRY(OTHERS(0), PTE_A));
+            assert_true(about.frame == CODE(31) && about.value == ENTRY(OTHERS(0), PTE_ACCESSED));
             all_is_well();
             assert_int_equal(mmu_undo(&guest.memory), 0);
             all_is_well();
@@ -557,9 +567,9 @@ static void big_tables_come_and_go_in_steps(void **state)
         unsigned int times;
 
         for (unsigned int i = 0; i < 512; i += 1 + i % 3) {
-            table(CODE(31))[i] = ENTRY(DATA, i & 1 ? PTE_RW : 0);
+            table(CODE(31))[i] = ENTRY(DATA, i & 1 ? PTE_WRITE : 0);
             table(CODE(32))[i] = ENTRY(CODE(31), 0);
-            table(CODE(33))[i] = ENTRY(CODE(32), PTE_A);
+            table(CODE(33))[i] = ENTRY(CODE(32), PTE_ACCESSED);
             if (i < 256 || i > 271)
                 table(CODE(34))[i] = ENTRY(CODE(33), 0);
         }

@@ -139,8 +139,8 @@ static uint64_t entry_of(uint64_t va)
         uint64_t e = t[va >> (3 + 9 * level) & 511];
 
         if (!e || level == 1 || e & PTE_PS) return e;
-        HOLDS((e & ~PTE_ADDRESS) == (PTE_P | PTE_RW | PTE_US | PTE_A));
-        t = maddr_to_virt(MADDR(e & PTE_ADDRESS));
+        HOLDS((e & ~PTE_MFN_MASK) == (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED));
+        t = maddr_to_virt(MADDR(e & PTE_MFN_MASK));
     }
     return 0;
 }
@@ -151,7 +151,7 @@ static uint64_t tables_below(const uint64_t *t, unsigned int level)
 
     for (unsigned int i = 0; i < 512; i++)
         if (t[i] && level > 1 && !(t[i] & PTE_PS) && !(level == 4 && t[i] == boot_l4[i]))
-            count += tables_below(maddr_to_virt(MADDR(t[i] & PTE_ADDRESS)), level - 1);
+            count += tables_below(maddr_to_virt(MADDR(t[i] & PTE_MFN_MASK)), level - 1);
     return count;
 }
 
@@ -170,11 +170,11 @@ static void tables_are_right(void)
     HOLDS(loaded == hv_cr3.a && hv_l4 == maddr_to_virt(hv_cr3));
     for (unsigned int i = 261; i < 272; i++)
         HOLDS(hv_l4[i] == boot_l4[i]);
-    HOLDS(hv_l4[259] & hv_l4[260] & PTE_P);         /* windows, ioremap: tables, all empty */
+    HOLDS(hv_l4[259] & hv_l4[260] & PTE_PRESENT);         /* windows, ioremap: tables, all empty */
     HOLDS(!entry_of(WINDOW_VIRT) && !entry_of(IOREMAP_VIRT));
     mapped(M2P_VIRT, (uint64_t)m2p_table - DIRECTMAP_VIRT, ROUND_UP(max_frame * 8, BIG),
-           PTE_P | PTE_US | PTE_A | PTE_NX);
-    mapped(FRAMETABLE_VIRT, entry_of(FRAMETABLE_VIRT) & PTE_ADDRESS, frame_bytes, HV_RW);
+           PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_NX);
+    mapped(FRAMETABLE_VIRT, entry_of(FRAMETABLE_VIRT) & PTE_MFN_MASK, frame_bytes, HV_RW);
     HOLDS(max_frame <= TOP);
     for (uint64_t at = 4 * GIB; at < DIRECTMAP_SIZE; at += BIG) {
         bool ram = false;
@@ -409,7 +409,7 @@ static int boot(void (*with)(void), bool compare)
 
     if (child == 0) {
         for (unsigned int i = 261; i < 272; i++)
-            boot_l4[i] = 0x1000 * i | PTE_P;
+            boot_l4[i] = 0x1000 * i | PTE_PRESENT;
         boot_l4[5] = 99;                    /* the lower half is not taken over */
         with();
         HOLDS(entry_inits == 1 && special_io.pages.next == &special_io.pages);

@@ -116,7 +116,7 @@ static void begin(void)
     vcpu.regs.rflags = 0x246;
     cr2 = AT;
     memcpy(code, (uint8_t[15]){ 0x48, 0x89, 0x07 }, 15);
-    mapping = (uint64_t)TABLE << 12 | PTE_P | PTE_US;
+    mapping = (uint64_t)TABLE << 12 | PTE_PRESENT | PTE_USER;
     no_mapping = page_readable = false;
     readable = true;
     undone = updates = finished = tries = 0;
@@ -176,13 +176,13 @@ static void what_is_no_table_of_its_own(void **state)
     no_mapping = true;
     assert_false(store());
     begin();
-    mapping &= ~(uint64_t)PTE_P;
+    mapping &= ~(uint64_t)PTE_PRESENT;
     assert_false(store());
     begin();
-    mapping |= PTE_RW;
+    mapping |= PTE_WRITE;
     assert_false(store());
     begin();
-    mapping = max_frame << 12 | PTE_P; /* no RAM: nothing is known of it */
+    mapping = max_frame << 12 | PTE_PRESENT; /* no RAM: nothing is known of it */
     frame_of(MFN(max_frame))->state = frames[0].state;
     frame_of(MFN(max_frame))->owner = &guest.memory;
     assert_false(store());

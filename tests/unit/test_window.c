@@ -27,8 +27,8 @@
 #include "fail_host.h"
 
 #define ALL   (MAX_DOMAINS * MAX_VCPUS)
-#define RW    (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
-#define RO    (PTE_P | PTE_A | PTE_NX)
+#define RW    (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define RO    (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
 #define GDT   100                   /* the first of its frames */
 
 _Alignas(4096) char host_ram[HOST_FRAMES * 4096ul], host_frames[HOST_FRAMES * sizeof(struct frame)];
@@ -92,7 +92,7 @@ static uint64_t *entry_of(uint64_t va, bool make)
         if (!*e && !make) return NULL;
         if (!*e)
             *e = ++pool << 12 | 0x67;
-        t = maddr_to_virt(MADDR(*e & PTE_ADDRESS));
+        t = maddr_to_virt(MADDR(*e & PTE_MFN_MASK));
     }
     return &t[va >> 12 & 511];
 }
@@ -417,13 +417,15 @@ static void see(mfn_t m)
 static void pages_of_the_ldt(void **state)
 {
     static const struct { uint64_t offset, entry; bool good; } rows[] = {
-        { 0, 400 << 12 | PTE_P, true }, { 0, 400 << 12 | PTE_P, false },    /* there already */
-        { 0x1ff8, 401 << 12 | PTE_P | PTE_RW, true }, { 0x2000, 402 << 12, false },
+        { 0, 400 << 12 | PTE_PRESENT, true },
+        { 0, 400 << 12 | PTE_PRESENT, false },                              /* there already */
+        { 0x1ff8, 401 << 12 | PTE_PRESENT | PTE_WRITE, true }, { 0x2000, 402 << 12, false },
         { 0x2000, 1, false },                                               /* no table */
-        { 0x2000, (HOST_FRAMES + 3ul) << 12 | PTE_P, false }, { 0x2000, 403 << 12 | PTE_P, false },
-        { 0x2000, 404 << 12 | PTE_P, false },                               /* not descriptors */
-        { 3 * 4096, 400 << 12 | PTE_P, true }, { 4000 * 8, 405 << 12 | PTE_P, false },
-        { 3999 * 8 + 7, 405 << 12 | PTE_P, true }, { -1ul, 406 << 12 | PTE_P, false },
+        { 0x2000, (HOST_FRAMES + 3ul) << 12 | PTE_PRESENT, false },
+        { 0x2000, 403 << 12 | PTE_PRESENT, false },
+        { 0x2000, 404 << 12 | PTE_PRESENT, false },                     /* not descriptors */
+        { 3 * 4096, 400 << 12 | PTE_PRESENT, true }, { 4000 * 8, 405 << 12 | PTE_PRESENT, false },
+        { 3999 * 8 + 7, 405 << 12 | PTE_PRESENT, true }, { -1ul, 406 << 12 | PTE_PRESENT, false },
     };
 
     note_lldt();
@@ -439,7 +441,7 @@ static void pages_of_the_ldt(void **state)
         assert_false(domain.memory.pagetable_lock.held);
         if (rows[i].good) {
             assert_int_equal(walked, 0x50000 + (rows[i].offset & ~0xffful));
-            assert_int_equal(*entry_of(va, false), (rows[i].entry & PTE_ADDRESS) | RW);
+            assert_int_equal(*entry_of(va, false), (rows[i].entry & PTE_MFN_MASK) | RW);
             assert_true(flushed == (va & ~0xffful) && asked == FRAME_SEGDESC);
         }
     }
@@ -454,7 +456,7 @@ static void pages_of_the_ldt(void **state)
     for (unsigned int n = 16; n < 32; n++)
         assert_int_equal(shown(0, n), 0);
     assert_true(refs[400] == 0 && refs[401] == 0 && refs[405] == 0);
-    guest_entry = 407 << 12 | PTE_P;                /* the last page there can be */
+    guest_entry = 407 << 12 | PTE_PRESENT;                /* the last page there can be */
     assert_int_equal(window_set_ldt(&vcpu[0].window, 0x60000, 8192), 0);
     assert_true(mapped(vcpu[0].window.base + LDT_WINDOW + 0xffff));
     assert_false(mapped(vcpu[0].window.base + LDT_WINDOW + 0x10000));

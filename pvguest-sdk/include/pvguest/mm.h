@@ -25,6 +25,7 @@
 #ifndef PVGUEST_MM_H
 #define PVGUEST_MM_H
 
+#include <abi/pte.h>
 #include <pvguest/xen.h>
 
 #define PAGE_SHIFT  12
@@ -36,18 +37,8 @@
 #define DIRECT_BASE 0xffff880000000000UL
 #define MAP_BASE    0xffffa00000000000UL
 
-/* Page-table entry bits. A 64-bit PV guest's entries read back with PTE_USER set by the hypervisor:
- * compare masked. */
-#define PTE_PRESENT  0x001UL
-#define PTE_WRITE    0x002UL
-#define PTE_USER     0x004UL
-#define PTE_PWT      0x008UL
-#define PTE_PCD      0x010UL
-#define PTE_ACCESSED 0x020UL
-#define PTE_DIRTY    0x040UL
-#define PTE_NX       (1UL << 63)
-#define PTE_MFN_MASK 0x000ffffffffff000UL
-
+/* What entries are made of (<abi/pte.h>). A 64-bit PV guest's read back with PTE_USER set by the
+ * hypervisor: compare masked. */
 #define PROT_RO      (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
 #define PROT_RW      (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_NX)
 #define PROT_EXEC    (PTE_PRESENT | PTE_ACCESSED)
