@@ -58,7 +58,8 @@ def make_iso(out, hypervisor, modules):
         run("grub-mkimage", "-O", "i386-pc-eltorito",
             "-p", "/boot", "-c", str(config), "-o", str(boot / "grub.img"), *GRUB_MODULES)
         image = pathlib.Path(scratch) / "image.iso"
-        run("xorriso", "-as", "mkisofs", "-quiet",
+        # else it looks once a second whether all is written
+        run("xorriso", "-pacifier", "interval=0.1", "-as", "mkisofs", "-quiet",
             "-R", "-b", "boot/grub.img", "-no-emul-boot", "-boot-load-size", "4",
             "-boot-info-table", "-o", str(image), str(root))
         image.replace(out)

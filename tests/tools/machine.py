@@ -107,7 +107,7 @@ class Machine:
         boot = qemu.from_iso(image) if modules is None \
             else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
-        self.memory = refusals.Memory(memory)
+        self.memory = refusals.Memory(memory, hypervisor.path)
         command = qemu.command(boot, line=qemu.PIPE, accel=accel, cpu=hypervisor.cpu,
                                memory=memory, smp=smp or SMP, disk=disk, snapshot=snapshot,
                                net=net, icount=icount) + list(extra) + self.memory.options()

@@ -27,7 +27,6 @@ FOLDER = os.environ.get("DOMUS_REFUSALS")
 RECORD = struct.Struct("<QQII40s")                  # struct refusal
 MAGIC = struct.pack("<Q", 0x6c61737566655221)
 REASONS = "tests/refusals.txt"
-CHUNK = 16 << 20
 
 
 def records(data):
@@ -43,12 +42,30 @@ def records(data):
 
 
 # --- a machine's memory ---------------------------------------------------------------------------
-class Memory:
-    """A machine's memory, in a file without a name that outlives QEMU. Nothing at all when nobody
-    asks."""
+def segments(elf):
+    """(offset, address, size) of what an ELF file's bytes bring into a machine's memory."""
+    start, = struct.unpack_from("<Q", elf, 32)
+    count, = struct.unpack_from("<H", elf, 56)
+    for kind, _, offset, _, address, size, _, _ in (
+            struct.unpack_from("<IIQQQQQQ", elf, start + i * 56) for i in range(count)):
+        if kind == 1:                               # PT_LOAD
+            yield offset, address, size
 
-    def __init__(self, mebibytes):
-        self.file = os.memfd_create("machine") if FOLDER else None
+
+def counting_memory(image):
+    """[(address, size)] of the memory in which a hypervisor counts; none for another's."""
+    elf = image.read_bytes()
+    return [(address, size) for offset, address, size in segments(elf)
+            if any(records(elf[offset:offset + size]))] if MAGIC in elf else []
+
+
+class Memory:
+    """The memory of a machine that boots an image, in a file without a name that outlives QEMU.
+    Nothing at all when nobody asks, or the image counts nothing: QEMU's own is faster."""
+
+    def __init__(self, mebibytes, image):
+        self.where = counting_memory(image) if FOLDER else []
+        self.file = os.memfd_create("machine") if self.where else None
         self.mebibytes = mebibytes
 
     def options(self):
@@ -69,18 +86,11 @@ class Memory:
         self.file = None
 
     def reached(self):
-        reached, at = collections.Counter(), 0
-        while True:
-            try:
-                at = os.lseek(self.file, at, os.SEEK_DATA)
-            except OSError:                         # nothing but a hole behind it
-                return +reached
-            hole = os.lseek(self.file, at, os.SEEK_HOLE)
-            while at < hole:
-                data = os.pread(self.file, min(CHUNK, hole - at), at)
-                for place, count in records(data):
-                    reached[place] += count
-                at += len(data)
+        reached = collections.Counter()
+        for address, size in self.where:
+            for place, count in records(os.pread(self.file, size, address)):
+                reached[place] += count
+        return +reached
 
 
 def note(by, reached):

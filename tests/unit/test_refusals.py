@@ -2,6 +2,7 @@
 """The judgement over refusals (tests/tools/refusals.py): what is missing and what explains nothing
 is found, and nothing else is."""
 import collections
+import os
 import pathlib
 import struct
 
@@ -80,6 +81,34 @@ def test_what_lies_in_memory():
     data = (record(3, 0, b"a/b.c") + b"\0" * 24 + record(4, 1, b"a/b.c") + b"\0" * 40
             + record(9, 2, b"a/b.c"))
     assert list(refusals.records(data)) == [("a/b.c:3", 0), ("a/b.c:9", 2)]     # one is not aligned
+
+
+def image(*parts):
+    """An ELF file: its parts are (address, bytes)."""
+    head, body = b"", b""
+    first = 64 + 56 * len(parts)
+    for address, data in parts:
+        head += struct.pack("<IIQQQQQQ", 1, 6, first + len(body), 0, address,
+                            len(data), len(data) + 4096, 4096)
+        body += data
+    return b"\177ELF\2\1\1".ljust(32, b"\0") + struct.pack("<QQIHHHHHH", 64, 0, 0, 64, 56,
+                                                           len(parts), 0, 0, 0) + head + body
+
+
+def test_a_machines_memory(tmp_path, monkeypatch):
+    """Read is the memory of the image's segments that have records, after QEMU's end; of an image
+    without one, nothing."""
+    monkeypatch.setattr(refusals, "FOLDER", str(tmp_path / "refusals"))
+    (tmp_path / "ours").write_bytes(image((0x1000, bytes(4096)), (0x3000, record(3, 0, b"a/b.c"))))
+    memory = refusals.Memory(1, tmp_path / "ours")
+    assert memory.where == [(0x3000, refusals.RECORD.size)]
+    os.pwrite(memory.file, record(3, 7, b"a/b.c"), 0x3000)
+    os.pwrite(memory.file, record(9, 1, b"a/b.c"), 0x5000)          # a copy of something
+    memory.end("machine")
+    reached = refusals.all_reached(tmp_path / "refusals")
+    assert reached == {"a/b.c:3": collections.Counter(machine=7)}
+    (tmp_path / "another's").write_bytes(image((0x1000, bytes(4096))))
+    assert refusals.Memory(1, tmp_path / "another's").options() == []
 
 
 def test_two_on_one_line():
