@@ -9,9 +9,10 @@ xenstore-utils and the PV front ends.
 
 The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
 OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
-taken out of their wrapping, because a PV guest is not loaded by the bzImage's own decompressor. The
-layout of the wrapping is Documentation/x86/boot.rst's: `payload_offset` and `payload_length` in the
-setup header say where the compressed ELF is.
+taken out of their wrapping, because a PV guest is not loaded by the bzImage's own decompressor, and
+without the zeros, a third of the file, that a loader makes anyway. The layout of the wrapping is
+Documentation/x86/boot.rst's: `payload_offset` and `payload_length` in the setup header say where
+the compressed ELF is.
 """
 import gzip
 import lzma
@@ -69,6 +70,27 @@ def vmlinux_of(bzimage):
         return payload
     sys.exit(
         f"linux.py: a kernel compressed in a way this tool does not know ({payload[:4].hex()})")
+
+
+def without_zeros(elf):
+    """An ELF file that fills the same memory with the same bytes: less the zeros at the end of what
+    is loaded, and less the sections, at which no loader looks. (Debian's last segment has .bss in
+    its middle, so that its zeros are in the file, and every machine's GRUB would read them.)"""
+    image = bytearray(elf)
+    start, = struct.unpack_from("<Q", image, 32)
+    count, = struct.unpack_from("<H", image, 56)
+    end = start + 56 * count
+    for header in range(start, end, 56):
+        kind, = struct.unpack_from("<I", image, header)
+        offset, = struct.unpack_from("<Q", image, header + 8)
+        size, = struct.unpack_from("<Q", image, header + 32)
+        if kind == 1:                                               # PT_LOAD
+            size = len(image[offset:offset + size].rstrip(b"\0"))
+            struct.pack_into("<Q", image, header + 32, size)
+        end = max(end, offset + size)
+    struct.pack_into("<Q", image, 40, 0)                            # no table of sections,
+    struct.pack_into("<HH", image, 60, 0, 0)                        # of none
+    return bytes(image[:end])
 
 
 def dependencies(module):
@@ -211,7 +233,8 @@ def fetch_kernel(folder, apt=()):
 
 def make_guest(out, root, packages, programs):
     out.mkdir(parents=True, exist_ok=True)
-    (out / "vmlinux").write_bytes(vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes()))
+    kernel = vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
+    (out / "vmlinux").write_bytes(without_zeros(kernel))
     (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, packages, programs),
                                                           6, mtime=0))
 
