@@ -36,7 +36,7 @@ def measure_native(tools, build, figures, icount):
     disk.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(build / "native" / "insula-fs.img", disk)
     kernel = tools.Hypervisor("native", build / "native" / "insula.elf",
-                              ["ip=10.0.2.15/24", "gw=10.0.2.2", '"run=bench;poweroff"'], "max")
+                              ["ip=10.0.2.15/24", "gw=10.0.2.2", "run=bench;poweroff"], "max")
     with tools.Machine("bench-insula-native", hypervisor=kernel,
                        modules=[], disk=disk, net="user,id=n0", icount=icount) as machine:
         read_figures(machine, "native", figures)

@@ -42,7 +42,7 @@ def on_cpu(hypervisor, wanted):
     """The hypervisor, on the CPU that the guest wants, with the vCPUs that it wants."""
     cpu = hypervisor.cpu + (",vendor=GenuineIntel" if "intel" in wanted else "")
     args = hypervisor.args + (["dom0_max_vcpus=2"] if "vcpus" in wanted else [])
-    return machine.Hypervisor(hypervisor.name, hypervisor.path, args, cpu, hypervisor.direct)
+    return machine.Hypervisor(hypervisor.name, hypervisor.path, args, cpu)
 
 
 def devices(name, wanted, smp=None):

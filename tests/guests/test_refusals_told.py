@@ -9,7 +9,7 @@ import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOUD = machine.Hypervisor("domus", machine.DOMUS.path, machine.DOMUS.args + ["loglevel=3"],
-                          machine.DOMUS.cpu, machine.DOMUS.direct)
+                          machine.DOMUS.cpu)
 NESTED = r"d0 vcpu 0: mmuext_op: -22 EINVAL: [^\r\n(]+ " \
          r"\(frame 0x[0-9a-f]+, level 1, slot 487, entry 0x[0-9a-f]+\) " \
          r"hypervisor/memory/frame.c:\d+"

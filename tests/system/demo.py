@@ -69,7 +69,8 @@ def must(condition, text):
 
 
 def boot(name, disk, port):
-    system = Dom0(name, disk=disk, net=f"user,id=n0,hostfwd=udp:127.0.0.1:{port}-10.0.2.31:7")
+    system = Dom0(name, domus=machine.BY_GRUB, disk=disk,
+                  net=f"user,id=n0,hostfwd=udp:127.0.0.1:{port}-10.0.2.31:7")
     show("\n".join(line for line in system.said().splitlines()
                    if re.match(r"\((XEN|domus)\)|dom0:", line)))
     return system

@@ -23,7 +23,7 @@ ON_XEN = os.environ.get("DOMUS_ON") == "xen"
 XEN = machine.Hypervisor("xen", machine.XEN.path,
                          machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all",
                                              "spec-ctrl=eager-fpu"],
-                         machine.XEN.cpu + ",-avx", direct=True)
+                         machine.XEN.cpu + ",-avx")
 # dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
 ADDRESS = "10.0.2.10"
 LEAVE_CONSOLE = "\x1d"

@@ -52,7 +52,7 @@ class Rig(machine.Machine):
                              [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz",
                               *(place / file for file in configs)])
         super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path,
-                                                             XEN_ARGUMENTS, cpu, direct=True),
+                                                             XEN_ARGUMENTS, cpu),
                          modules=[[FOLDER / "vmlinuz", "console=hvc0", "quiet"],
                                   [FOLDER / "rig.cpio.gz"]], memory=memory,
                          disk=disk, snapshot=True, net="user,id=n0",

@@ -147,7 +147,8 @@ def test_words_of_the_command_lines():
     """Xen's forms are honoured, and what is no option, or none that can be, is named: the
     hypervisor's, then dom0's."""
     words = ["dom0_mem=512M,max:96M", "loglvl=all", "noreboot", "console=vga"]
-    domus = machine.Hypervisor("domus", machine.DOMUS.path, words, machine.DOMUS.cpu)
+    domus = machine.Hypervisor("domus", machine.DOMUS.path, words, machine.DOMUS.cpu,
+                               grub=True)
     line = 'quiet ip=10.0.2.10 consoles=maybe run="echo this was run"'
     with machine.Machine("command-lines", hypervisor=domus, memory=256,
                          modules=[[machine.BUILD / "dom0.elf", line],

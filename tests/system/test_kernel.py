@@ -7,7 +7,7 @@ import machine
 PASSED = r"ALL TESTS PASSED"
 FAILED = r"\d+ TESTS FAILED|panic[^\r\n]*"
 NATIVE = machine.Hypervisor("insula", machine.BUILD / "native" / "insula.elf",
-                            ['"ip=10.0.2.15/24 gw=10.0.2.2 run=tests;poweroff"'], "max")
+                            ["ip=10.0.2.15/24 gw=10.0.2.2 run=tests;poweroff"], "max")
 
 
 def native_disk(name):

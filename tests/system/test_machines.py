@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="what is tested is Domus")
 
 def odd(name, *extra, **options):
     """A machine without disk and card, but for what extra has."""
-    return dom0.Dom0(f"machines-{name}", net=None, extra=extra, **options)
+    return dom0.Dom0(f"machines-{name}", domus=machine.BY_GRUB, net=None, extra=extra, **options)
 
 
 def drive(name, path, *more):
@@ -87,7 +87,8 @@ def test_without_acpi_the_prompt_hears():
     """No table says where COM1 interrupts, nor the disk but by messages."""
     disk = machine.fresh_disk("machines-no-acpi")
     with dom0.Dom0("machines-no-acpi",
-                   domus=machine.Hypervisor("domus", machine.DOMUS.path, ["acpi=off"], "max"),
+                   domus=machine.Hypervisor("domus", machine.DOMUS.path, ["acpi=off"], "max",
+                                            grub=True),
                    disk=disk) as system:
         assert "no ACPI tables (acpi=off)" in system.said() \
             and "no interrupt for COM1" in system.said()
@@ -101,13 +102,14 @@ def test_without_acpi_the_prompt_hears():
 @pytest.mark.parametrize("cpu, missing",
                          (("qemu32", "long mode"), ("max,-nx", "NX"), ("max,-syscall", "SYSCALL")))
 def test_a_processor_that_will_not_do(cpu, missing):
-    domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu)
+    domus = machine.Hypervisor("domus", machine.DOMUS.path, [], cpu, grub=True)
     with machine.Machine("machines-" + cpu.replace(",", ""), hypervisor=domus, modules=[]) as box:
         box.expect(rf"Domus cannot run on this processor: it has no {missing}")
 
 
 def test_all_memory_of_a_large_machine_is_counted():
-    with odd("large", memory=16384) as system:
+    domus = machine.Hypervisor("domus", machine.DOMUS.path, ["dom0_mem=1G"], "max", grub=True)
+    with dom0.Dom0("machines-large", domus=domus, net=None, memory=16384) as system:
         assert int(re.search(r"in (\d+) frames", system.audit()).group(1)) > 4000000
 
 

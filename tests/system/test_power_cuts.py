@@ -43,7 +43,7 @@ def boot_domu(name, disk):
 
 def boot_native(name, disk):
     kernel = machine.Hypervisor("insula", machine.BUILD / "native" / "insula.elf",
-                                ['"run=crashcheck;crashwrite"'], "max")
+                                ["run=crashcheck;crashwrite"], "max")
     return machine.Machine(name, hypervisor=kernel, modules=[], memory=64, disk=disk)
 
 

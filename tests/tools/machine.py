@@ -67,45 +67,49 @@ SMP = int(os.environ.get("DOMUS_SMP", "1"))
 
 
 class Hypervisor:
-    """What to boot: an ELF for GRUB's multiboot2, its arguments, and the CPU it runs on. direct:
-    QEMU's own loader boots it, not GRUB."""
+    """What to boot: an ELF file for multiboot2, its arguments, and the CPU it runs on. QEMU's own
+    loader boots it, a second faster than GRUB: real Xen is for multiboot 1, too, all others have
+    tests/tools/loader.asm before them. grub: as it is shipped, an ISO image boots it by GRUB."""
 
-    def __init__(self, name, path, args, cpu, direct=False):
-        self.name, self.path, self.args, self.cpu, self.direct = name, path, args, cpu, direct
+    def __init__(self, name, path, args, cpu, grub=False):
+        self.name, self.path, self.args, self.cpu, self.grub = name, path, args, cpu, grub
 
     def boot(self, image, modules):
         """QEMU's options to boot it with its modules; where that takes an ISO, image is made."""
         modules = [[str(word) for word in module] for module in modules]
-        if self.direct:
-            return ["-kernel", str(self.path), "-append", " ".join(self.args)] + (
-                ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)]
-                if modules else [])
-        iso.make_iso(image, [str(self.path)] + self.args, modules)
-        return qemu.from_iso(image)
+        if self.grub:
+            iso.make_iso(image, [str(self.path)] + self.args, modules)
+            return qemu.from_iso(image)
+        kernel, *modules = [[str(self.path), *self.args], *modules] if self.name == "xen" \
+            else [[str(LOADER)], [str(self.path), *self.args], *modules]
+        return ["-kernel", kernel[0], "-append", " ".join(kernel[1:])] + (
+            ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)]
+            if modules else [])
 
 
-# The image that ships (DEBUG=1: the other one), and the one whose locks are watched.
+LOADER = BUILD / "loader.elf"
+# The image that ships (DEBUG=1: the other one), the same by GRUB, and the one whose locks are
+# watched.
 DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")),
                    [], "max")
+BY_GRUB = Hypervisor("domus", DOMUS.path, [], "max", grub=True)
 WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
 # Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked
 # for. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's code
 # has run, so that TCG takes each push for a write to code: 100 times slower.
 XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf",
-                 ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep", direct=True)
+                 ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep")
 
 
 class Machine:
-    """One QEMU run. Give it an ISO, or a hypervisor and modules ([[path, arg...], ...])."""
+    """One QEMU run of a hypervisor with its modules ([[path, arg...], ...])."""
 
-    def __init__(self, name, *, image=None, hypervisor=DOMUS,
-                 modules=None, memory=1024, disk=None, snapshot=False,
+    def __init__(self, name, *, modules, hypervisor=DOMUS, memory=1024, disk=None, snapshot=False,
                  net=None, icount=False, accel="tcg", smp=None, extra=()):
         self.name, self.hypervisor = name, hypervisor
         self.transcript = BUILD / "logs" / f"{name}.log"
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
-        boot = qemu.from_iso(image) if modules is None \
-            else hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
+        boot = hypervisor.boot(BUILD / "isos" / f"{name}.iso", modules)
         self.log = self.transcript.open("w", newline="")
         self.memory = refusals.Memory(memory, hypervisor.path)
         command = qemu.command(boot, line=qemu.PIPE, accel=accel, cpu=hypervisor.cpu,

@@ -25,14 +25,15 @@ def segments(image):
     start, = struct.unpack_from("<Q", image, 32)
     count, = struct.unpack_from("<H", image, 56)
     found = {}
-    for header in range(start, start + 56 * count, 56):
-        kind, _, offset, address, _, size, memory, _ = struct.unpack_from("<IIQQQQQQ", image, header)
+    for row in range(start, start + 56 * count, 56):
+        kind, _, offset, address, _, size, memory, _ = struct.unpack_from("<IIQQQQQQ", image, row)
         assert offset + size <= len(image)
         found[kind, address] = image[offset:offset + size].ljust(memory, b"\0")
     return found
 
 
-PARTS = [(LOAD, 0x1000, b"text", 4), (LOAD, 0x2000, b"data" + bytes(500) + b"x" + bytes(3000), 8192),
+PARTS = [(LOAD, 0x1000, b"text", 4),
+         (LOAD, 0x2000, b"data" + bytes(500) + b"x" + bytes(3000), 8192),
          (LOAD, 0x9000, bytes(100), 100), (NOTE, 0, b"note" + bytes(8), 12)]
 
 
