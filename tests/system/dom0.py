@@ -28,9 +28,9 @@ XEN = machine.Hypervisor("xen", machine.XEN.path,
 ADDRESS = "10.0.2.10"
 LEAVE_CONSOLE = "\x1d"
 WORDS = itertools.count(1)
-# Lines of other guests, of dom0 and of the hypervisor; they come whole, but anywhere.
-OTHERS = r"(?:(?:(?<!:)\((?:XEN|[a-z][a-z0-9.-]*)\) |" \
-         r"(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n)*"
+# A line of another guest, of dom0 or of the hypervisor; they come whole, but anywhere.
+OTHER = r"(?:(?<!:)\((?:XEN|[a-z][a-z0-9.-]*)\) |" \
+        r"(?:dom0|xenstore|console|virtio|pvguest): |/local/domain/)[^\n]*\n"
 FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*",
          r"HYPERVISOR PANIC[^\r\n]*", r"dom0: cannot start[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
@@ -38,6 +38,7 @@ FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*",
 
 class Dom0(machine.Machine):
     """A booted machine with dom0's prompt before us."""
+    OTHER = OTHER                           # what may stand anywhere in what a guest is asked for
 
     def __init__(self, name, *, disk=None, net="user,id=n0",
                  on_xen=ON_XEN, domus=machine.DOMUS, xen=XEN, archive=None, **machine_options):
@@ -79,8 +80,9 @@ class Dom0(machine.Machine):
         Returns what came before it.
         """
         try:
-            self.see(OTHERS.join(re.escape(character) for character in f"{word} {number}") + r"\b",
-                     timeout)
+            others = f"(?:{self.OTHER})*"
+            said = others.join(re.escape(character) for character in f"{word} {number}")
+            self.see(said + r"(?!\d)", timeout)
         except machine.TooLate:
             raise machine.TooLate(f"{self.name}: nobody has said `{word} {number}` within "
                                   f"{timeout} s.\n{self.tail()}") from None
@@ -104,6 +106,11 @@ class Dom0(machine.Machine):
         if re.search(r"^Error: ", answer, re.M):
             raise machine.Failed(f"{self.name}: `{line}` says:\n{answer}")
         return answer
+
+    def answer(self, line, timeout=60):
+        """What a command that must succeed says itself, to be compared word by word: without the
+        lines that others have said meanwhile."""
+        return re.sub(OTHER, "", self.ask(line, timeout) + "\n").strip("\n")
 
     def refused(self, line, timeout=60):
         """Runs a command that must not succeed; returns its error."""
@@ -167,7 +174,7 @@ class Dom0(machine.Machine):
             self.send(f"echo  begin  {number}; {line}{end}echo  done  {number}")
             self.mark("begin", timeout, number)
             text = self.mark("done", timeout, number)
-        return re.sub(OTHERS, "", text).strip("\n")
+        return re.sub(self.OTHER, "", text).strip("\n")
 
     # --- the end ----------------------------------------------------------------------------------
     def power_off(self, timeout=40):

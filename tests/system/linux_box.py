@@ -17,6 +17,10 @@ FOLDER = machine.BUILD / "linux"
 KEYS = {"kernel": "vmlinux", "ramdisk": "initramfs.cpio.gz",
         "memory": 256, "vcpus": 1, "on_crash": "destroy"}
 EXTRA = "console=hvc0"
+# What Linux says at its console while a program writes there: a line of its own, which may begin
+# anywhere in the program's. Not so what a program shows of the log: `dmesg -r` has a level before
+# it, and what comes out of sed a bracket or a colon.
+MESSAGE = r"(?<!>)(?<![):] )\[ *\d+\.\d{6}\] [^\n]*(?:\n|\Z)"
 
 
 def available(folder=FOLDER):
@@ -35,7 +39,9 @@ def config(name, extra="", **keys):
 
 
 class LinuxBox(dom0.Dom0):
-    """dom0 with the archive's usual guests, and Linux. configs: {"NAME.cfg": text}."""
+    """dom0 with the archive's usual guests, and Linux. configs: {"NAME.cfg": text}. What Linux says
+    meanwhile is no part of what a line in its shell prints."""
+    OTHER = f"(?:{dom0.OTHER}|{MESSAGE})"
 
     def __init__(self, name, configs, *, folder=FOLDER, usual=(), memory=1536, **options):
         available(folder)
@@ -53,12 +59,6 @@ class LinuxBox(dom0.Dom0):
         number = self.create(file)
         self.see(r"LINUX UP: [^\r\n]*", timeout)
         return number
-
-    def shell(self, name, line, timeout=60):
-        """Runs a line in the guest's shell on hvc0; returns what it printed, less what the kernel
-        said meanwhile, first or last or in between."""
-        return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?",
-                      "", super().shell(name, line, timeout), flags=re.M).strip("\n")
 
 
 class Shared:

@@ -101,4 +101,4 @@ class Rig(machine.Machine):
         self.expect("done 7", timeout)
         text = machine.ESCAPES.sub("", self.child.before)
         self.leave()
-        return re.sub(r"^\[ *\d+\.\d{6}\] .*\n?", "", text, flags=re.M).strip("\n")
+        return re.sub(linux_box.MESSAGE, "", text).strip("\n")

@@ -58,7 +58,8 @@ def test_numbers(system):
 def test_twice_paused_is_not_yet_running(system):
     system.create("hello.cfg -p")
     system.ask("pause hello")
-    assert system.ask("unpause hello") == "Domain 'hello' was paused more than once, and still is"
+    assert system.answer("unpause hello") == \
+        "Domain 'hello' was paused more than once, and still is"
     assert system.domains()["hello"][1] == "--p---"
     assert "no vCPU 7" in system.refused("trigger hello nmi 7")
     assert system.ask("unpause hello; wait hello 30").startswith("Domain 'hello' runs")
@@ -71,7 +72,7 @@ def test_spellings_of_xl(system):
         system.ask(f"xl create {words}")
         assert system.domains()["hello"][1] == "--p---", words
         system.ask("xl destroy --force hello")
-    assert "  create " in system.ask("xl create --help") == system.ask("xl help create")
+    assert "  create " in system.answer("xl create --help") == system.answer("xl help create")
     assert "  list " in system.ask("xl list nobody -h")
     for line in system.ask("help").splitlines():
         assert not line.endswith(" "), line
@@ -88,7 +89,7 @@ def test_who_has_ended_has_left_a_log(system):
 def test_whether_consoles_are_shown(system):
     for state, said in (("off", "kept for xl console"), ("on", "shown")):
         system.ask(f"consoles {state}")
-        assert system.ask("consoles") == f"Guests' output is {said}"
+        assert system.answer("consoles") == f"Guests' output is {said}"
 
 
 def test_keys_of_a_terminal(system):
@@ -100,7 +101,7 @@ def test_keys_of_a_terminal(system):
     system.see(r"\nwell")
     system.child.send("\x04")
     system.see(r"no command 'logout'; this prompt lasts[^\n]*\n")
-    assert system.ask("echo 1;;echo 2; ;echo '3;4';") == "1\n2\n3;4"
+    assert system.answer("echo 1;;echo 2; ;echo '3;4';") == "1\n2\n3;4"
     assert "first" in system.said() and "[A" not in system.run("echo done")
 
 
@@ -129,8 +130,8 @@ def test_no_domain_is_just_a_number(system):
     """A name of digits is a name; a number that is somebody's is that one's."""
     number = system.create("hello.cfg -p")
     other = system.create(f"hello.cfg -p name='{number + 1000}'")
-    assert int(system.ask(f"xl domid {number + 1000}")) == other
-    assert system.ask(f"xl domname {number}") == "hello"
+    assert int(system.answer(f"xl domid {number + 1000}")) == other
+    assert system.answer(f"xl domname {number}") == "hello"
 
 
 def test_a_line_that_is_too_long(system):

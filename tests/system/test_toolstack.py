@@ -47,8 +47,8 @@ def status(system, line):
 def test_words_options_and_statuses_are_those_of_xl(system):
     system.ask("xl create -pq small.cfg memory=160 name=\"little\" 'on_crash=\"preserve\"'")
     assert re.search(r"^little +\d+ +160 +1 +--p---", system.ask("xl list"), re.M)
-    number = int(system.ask("xl domid little"))
-    assert system.ask(f"xl domname {number}") == "little"
+    number = int(system.answer("xl domid little"))
+    assert system.answer(f"xl domname {number}") == "little"
     assert re.search(rf"^little +{number} +160 .* "
                      rf"[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} +- +-$",
                      system.ask("xl list -v little"), re.M)
