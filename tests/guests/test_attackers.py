@@ -49,11 +49,7 @@ def works(box, word):
 def nothing_is_lost(box, before):
     box.audit()
     # the last frames of a domain go when no CPU can look at them any more
-    for _ in range(20):
-        if box.free_pages()[0] >= before:
-            return
-        box.ask("sleep 1")
-    assert box.free_pages()[0] >= before
+    box.until(lambda: box.free_pages()[0] >= before)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -7,7 +7,6 @@ invariants I1 to I4), and the machine's free memory must be what it was before (
 domain owns nothing). So a leak fails the test that made it.
 """
 import os
-import time
 
 import pytest
 
@@ -68,13 +67,12 @@ XENS_OWN = 16           # pages: real Xen's own pools grow with the guests it ha
 def check_free(system, before):
     """The hypervisor frees the last of a domain a moment later; so a moment's patience."""
     spare = XENS_OWN if system.on_xen else 0
-    for _ in range(20):
+    try:
+        system.until(lambda: system.free_pages()[0] + spare >= before[0], 5, 0.2)
+    except machine.Failed:
         now = system.free_pages()
-        if now[0] + spare >= before[0]:
-            return
-        time.sleep(0.2)
-    raise machine.Failed(f"{system.name}: {before[0] - now[0]} pages of the machine are not free "
-                         f"again (dom0's own: {before[1]} -> {now[1]})")
+        raise machine.Failed(f"{system.name}: {before[0] - now[0]} pages of the machine are not "
+                             f"free again (dom0's own: {before[1]} -> {now[1]})") from None
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A test's time limit counts the time that the machine under test got, not the wall's: other
-people's load makes no test fail."""
+people's load makes no test fail. Nor does how a number is printed."""
 import os
 import signal
 import subprocess
 import sys
 import time
+
+import pytest
 
 import machine
 
@@ -72,3 +74,13 @@ def test_the_time_of_a_process_that_is_stopped_goes_on():
     finally:
         end([stopped])
     assert got > wall * 0.8
+
+
+@pytest.mark.parametrize("number", [0.0, 0.049, 0.05, 0.0999, 1.95, 2.0, 31.9999])
+def test_a_number_lies_within_the_bounds_of_its_print(number):
+    cut = f"{int(number * 10) / 10:.1f}"
+    for printed in (f"{number:.1f}", f"{number:.2f}", cut, f"{number:.0f}", str(int(number))):
+        least, most = machine.bounds(printed)
+        assert least <= number <= most
+    assert machine.bounds("1.5") == (pytest.approx(1.4), pytest.approx(1.6))
+    assert machine.bounds("7") == (6, 8)

@@ -34,6 +34,13 @@ class TooLate(Failed):
     """It may still happen: only the time was up."""
 
 
+def bounds(printed):
+    """(least, most) of what a number may have been that is printed so, rounded or cut off. Two of
+    them are compared by these."""
+    unit = 10 ** -len(printed.partition(".")[2])
+    return float(printed) - unit, float(printed) + unit
+
+
 def xen_available():
     return (BUILD / "peer" / "xen.elf").exists()
 
