@@ -45,7 +45,7 @@ def test_boots_without_a_warning_and_powers_off(system):
     dmesg = system.shell("linux", "dmesg -r")
     assert "Hypervisor detected: Xen PV" in dmesg and "Run /init as init process" in dmesg
     assert complaints(dmesg) == []
-    assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
+    assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
     with system.console("linux"):
         system.send("poweroff")
     system.ask("wait linux 60", timeout=90)
@@ -61,7 +61,7 @@ def test_the_newest_kernel_of_backports():
                             folder=folder, disk=machine.fresh_disk("linux-backports")) as box:
         box.boot("linux.cfg")
         assert complaints(box.shell("linux", "dmesg -r")) == []
-        assert "3 packets received" in box.shell("linux", "ping -c 3 10.0.2.2")
+        assert "3 packets received" in box.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
         assert box.shell("linux", "call32").endswith("registers as they were")
         assert re.search(r"^CHECK PASSED", box.shell("linux", "work check 2", timeout=90), re.M)
         box.ask("xl shutdown linux")
@@ -173,12 +173,12 @@ def test_a_second_disk_and_card_come_and_go(system):
         system.until(lambda: system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
         system.shell("linux", "ip link set eth0 down; ip link set eth1 up; ip addr add "
                               "10.0.2.35/24 dev eth1")
-        assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
+        assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
         system.shell("linux", "ip link set eth1 down; ip link set eth0 up; ip route add default "
                               "via 10.0.2.2")
         system.ask("xl network-detach linux 1")
         system.until(lambda: not system.shell("linux", "ls -d /sys/class/net/eth1 2>/dev/null"))
-    assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
+    assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
     well(system, "linux")
 
 

@@ -121,7 +121,7 @@ def test_the_disk_is_read_and_written(box):
 
 def test_the_card_is_heard(box):
     ask(box, "ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
-    assert "3 packets received" in ask(box, "ping -c 3 10.0.2.2")
+    assert "3 packets received" in ask(box, "ping -c 3 -i 0.2 10.0.2.2")
     assert interrupts(box, r"virtio1-input\.0") >= 3
 
 

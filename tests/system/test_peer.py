@@ -41,7 +41,7 @@ def test_our_dom0_and_linux_on_real_xen():
                             disk=machine.fresh_disk("linux-on-xen"), on_xen=True) as system:
         system.boot("linux.cfg")
         linux_box.well(system, "linux")
-        assert "3 packets received" in system.shell("linux", "ping -c 3 10.0.2.2")
+        assert "3 packets received" in system.shell("linux", "ping -c 3 -i 0.2 10.0.2.2")
         assert "CHECK PASSED" in system.shell("linux", "work check 2", timeout=90)
         system.ask("xl shutdown linux")
         system.ask("wait linux 60", timeout=90)

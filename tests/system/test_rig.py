@@ -40,7 +40,7 @@ def surveys(box):
         text = gzip.decompress(base64.b64decode(box.shell(name, "survey"))).decode(errors="replace")
         (machine.BUILD / "logs" / f"{box.name}-{name}.survey").write_text(text)
         found[name] = text
-        assert "3 packets received" in box.shell(name, "ping -c 3 10.0.2.2")
+        assert "3 packets received" in box.shell(name, "ping -c 3 -i 0.2 10.0.2.2")
         box.ask(f"xl destroy {name}")
     return found
 
