@@ -196,13 +196,14 @@ do-chosen: all peer
 	  [ -z "$$needed" ] || $(MAKE) --no-print-directory $$needed
 
 # The long runs: generated configurations and damaged streams; ten minutes of mixed load, a hundred
-# cycles of a Linux guest, large transfers, half an hour of floods.
-SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_net.py test_flood_soak.py)
+# cycles of a Linux guest, 500 lives of a small one, large transfers, half an hour of floods.
+SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_net.py test_cycles.py \
+          test_flood_soak.py)
 do-soak: all peer linux $(B)/unit/xlcfg_fuzz/test $(B)/unit/inflate/test
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
-	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_TRANSFER_MIB=500 \
+	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
 

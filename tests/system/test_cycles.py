@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""200 times a domU with disk and network is made and destroyed: the free memory of the machine
+"""100 times a domU with disk and network is made and destroyed: the free memory of the machine
 stays as it was.
 
 The guest is destroyed at whatever point of its life it has come to: at once, while it connects its
-devices, and when it uses them. DOMUS_CYCLES=n makes it n times instead (`make soak`: 500).
+devices, and when it uses them, 20 times each. Most of the time is waiting for that point:
+DOMUS_LIVES=n makes it n times instead (`make soak`: 500).
 """
 import os
 import re
 
-CYCLES = int(os.environ.get("DOMUS_CYCLES", "200"))
+CYCLES = int(os.environ.get("DOMUS_LIVES", "100"))
 ALIVE_MS = [0, 40, 80, 150, 300]                # how long it may live, each a fifth of the times
 
 
