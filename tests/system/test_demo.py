@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def test_the_demo_holds():
     demo = pathlib.Path(__file__).parent / "demo.py"
     done = subprocess.run([sys.executable, demo, machine.BUILD],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=600 * machine.PATIENCE)
     assert done.returncode == 0, done.stdout
     assert "steps hold" in done.stdout
     (machine.BUILD / "demo.txt").write_text(done.stdout)

@@ -63,7 +63,7 @@ def test_an_image_is_made_and_run(place):
     log = (machine.BUILD / "logs/kit-run.log").open("w")
     box = pexpect.spawn("make", ["DEPS=present", "run", "ADD=mine.elf mine.cfg"],
                         cwd=place, encoding="utf-8",
-                        codec_errors="replace", echo=False, timeout=90 * machine.PATIENCE,
+                        codec_errors="replace", echo=False, timeout=240 * machine.PATIENCE,
                         logfile=log,
                         preexec_fn=machine.die_with_parent)
     with log:

@@ -21,6 +21,8 @@ from dom0 import ADDRESS as DOM0
 pytestmark = pytest.mark.xdist_group("linux-net")             # one machine: all on one worker
 MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "100"))
 PATIENCE = 60 + 3 * MIB
+# for the end that is this host's: nobody counts what time it really gets
+HERE = 5 * PATIENCE * machine.PATIENCE
 FIXED, HOST = "10.0.2.30", "10.0.2.2"
 WEB, TRANSFER, DISCARD = 80, 5001, 9
 WORK = linux_box.FOLDER / "work"
@@ -92,9 +94,9 @@ def test_host_fetches_a_page_of_the_guest(box):
                  "echo A page from a domU > /www/index.html", "httpd -h /www"):
         box.shell("fixed", line)
     address = f"http://127.0.0.1:{box.ports[WEB]}"
-    with urllib.request.urlopen(f"{address}/index.html", timeout=30 * machine.PATIENCE) as page:
+    with urllib.request.urlopen(f"{address}/index.html", timeout=120 * machine.PATIENCE) as page:
         assert page.read() == b"A page from a domU\n"
-    with urllib.request.urlopen(f"{address}/numbers", timeout=30 * machine.PATIENCE) as page:
+    with urllib.request.urlopen(f"{address}/numbers", timeout=120 * machine.PATIENCE) as page:
         assert page.read() == b"".join(b"%d\n" % i for i in range(1, 50001))
 
 
@@ -108,14 +110,14 @@ def test_transfer_to_the_host(box):
     port = machine.free_port()
     with subprocess.Popen([WORK, "receive", str(port)], stdout=subprocess.PIPE, text=True) as here:
         sent = box.shell("asks", f"work send {HOST} {port} {MIB}", PATIENCE)
-        agree(sent, here.communicate(timeout=PATIENCE)[0])
+        agree(sent, here.communicate(timeout=HERE)[0])
 
 
 def test_transfer_from_the_host(box):
     box.shell("fixed", f"(work receive {TRANSFER} > /tmp/got 2>&1 &); sleep 1")
     here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[TRANSFER]), str(MIB)],
                           stdout=subprocess.PIPE, text=True,
-                          timeout=PATIENCE, check=True)
+                          timeout=HERE, check=True)
     agree(here.stdout, box.shell("fixed", "sleep 1; cat /tmp/got", PATIENCE))
 
 
@@ -147,7 +149,7 @@ def test_transfer_from_the_host_to_dom0(box):
     _, connections, size = discarded(box)
     here = subprocess.run([WORK, "send", "127.0.0.1", str(box.ports[DISCARD]), str(MIB)],
                           stdout=subprocess.PIPE, text=True,
-                          timeout=PATIENCE, check=True)
+                          timeout=HERE, check=True)
     assert f"SENT {MIB << 20} " in here.stdout
     box.until(lambda: discarded(box) == (0, connections + 1, size + (MIB << 20)))
 

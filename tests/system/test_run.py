@@ -21,7 +21,7 @@ RUN = ROOT / "pvguest-sdk/tools/run.py"
 def typed(log, *options):
     return pexpect.spawn(sys.executable, [str(RUN), str(machine.BUILD), *options],
                          encoding="utf-8", codec_errors="replace", echo=False,
-                         timeout=90 * machine.PATIENCE, logfile=log,
+                         timeout=240 * machine.PATIENCE, logfile=log,
                          preexec_fn=machine.die_with_parent,
                          env={**os.environ, "TERM": "dumb"})
 
@@ -93,7 +93,8 @@ def test_linux_on_the_terminal():
                    "echo  served\r")
         child.expect("2 packets received")
         child.expect(r"\nserved")
-        with urllib.request.urlopen(f"{address}/index.html", timeout=30 * machine.PATIENCE) as page:
+        with urllib.request.urlopen(f"{address}/index.html",
+                                    timeout=120 * machine.PATIENCE) as page:
             assert page.read() == b"from the guest\n"
         child.send("\x1d")
         child.expect("Detached")

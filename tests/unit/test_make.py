@@ -63,7 +63,7 @@ def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
     run_py = ROOT / "pvguest-sdk/tools/run.py"
     (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {run_py} {tmp_path} --gdb\n")
     make = pexpect.spawn("make", ["-f", f"{tmp_path}/makefile"],
-                         encoding="utf-8", echo=False, timeout=30,
+                         encoding="utf-8", echo=False, timeout=120,
                          env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     make.expect_exact("(gdb) ")
     for _ in range(2):
