@@ -107,6 +107,20 @@ def test_a_processor_that_will_not_do(cpu, missing):
         box.expect(rf"Domus cannot run on this processor: it has no {missing}")
 
 
+def test_by_grub_as_by_the_loader_of_the_tests():
+    """The same memory, tables and words, whoever has put them there."""
+    def says(grub):
+        words = ["dom0_mem=64M", "loglvl=all", "one=two"]
+        domus = machine.Hypervisor("domus", machine.DOMUS.path, words, "max", grub)
+        guest = [machine.BUILD / "guests/test-version.elf", "test", "with=words"]
+        with machine.Machine(f"machines-by-{'grub' if grub else 'loader'}", hypervisor=domus,
+                             modules=[guest], smp=2, memory=256) as box:
+            assert box.wait_off(60) == 0
+            said = box.tail(100).split("\n", 1)[1]                  # all but QEMU's options
+        return re.sub(r"(kHz|by|clock) \d+|\d+ (?=kHz)", "N", said)
+    assert says(grub=True) == says(grub=False)
+
+
 def test_all_memory_of_a_large_machine_is_counted():
     domus = machine.Hypervisor("domus", machine.DOMUS.path, ["dom0_mem=1G"], "max", grub=True)
     with dom0.Dom0("machines-large", domus=domus, net=None, memory=16384) as system:
