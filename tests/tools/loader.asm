@@ -5,8 +5,8 @@
 ;
 ; QEMU loads this as a kernel of multiboot 1 and, as its modules, the hypervisor's ELF file and what
 ; GRUB would give it. The first is put where it wants to be; the second's tables are written anew in
-; the other format (multiboot2 specification, 3.6): command lines, modules, the map of memory, and
-; the ACPI root pointer, for which GRUB looks in the firmware's ROM, too.
+; the other format (multiboot2 specification, 3.6): command lines, modules, the map of memory. For
+; ACPI's root pointer the hypervisor must look itself.
 
 %define MULTIBOOT1_MAGIC   0x1badb002
 %define MULTIBOOT1_FLAGS   3            ; modules on page boundaries; a map of memory
@@ -71,32 +71,6 @@ _start:
     sub eax, ebx
     mov [ebx + 4], eax
 
-    mov esi, 0xe0000
-.rsdp:
-    cmp dword [esi], "RSD "
-    jne .no
-    cmp dword [esi + 4], "PTR "
-    je .found
-.no:
-    add esi, 16
-    cmp esi, 0x100000
-    jb .rsdp
-    jmp .end
-.found:
-    mov eax, 14                         ; ACPI 1.0: 20 bytes
-    mov ecx, 20
-    cmp byte [esi + 15], 2
-    jb .copy
-    mov eax, 15                         ; 2.0: 36
-    mov ecx, 36
-.copy:
-    mov [edi], eax
-    lea eax, [ecx + 8]
-    mov [edi + 4], eax
-    add edi, 8
-    rep movsb
-    call align_tag
-.end:
     mov dword [edi + 4], 8              ; a tag of type 0
     add edi, 8
     sub edi, tables
@@ -152,7 +126,6 @@ line:
     mov eax, edi
     sub eax, edx
     mov [edx + 4], eax
-align_tag:
     add edi, 7
     and edi, ~7
     ret
