@@ -117,7 +117,8 @@ def test_by_grub_as_by_the_loader_of_the_tests():
                              modules=[guest], smp=2, memory=256) as box:
             assert box.wait_off(60) == 0
             said = box.tail(100).split("\n", 1)[1]                  # all but QEMU's options
-        return re.sub(r"(kHz|by|clock) \d+|\d+ (?=kHz)", "N", said)
+        # how fast its clocks are found to be, and what they show, is of the moment
+        return [line for line in said.splitlines() if not re.search("TSC|wall clock", line)]
     assert says(grub=True) == says(grub=False)
 
 
