@@ -215,7 +215,8 @@ static bool read_alike(const char *some, size_t size, bool (*visit)(struct xen_r
     if (!same)
         fprintf(stderr, "Xen: %s, line %u: %s\nours: %s, line %u: %s\n--- of this:\n%.*s\n---\n",
                 xen.error ? "refused" : "taken", xen.line, xen_said(&xen),
-                error ? "refused" : "taken", our_problem.at.line, our_problem.text, (int)size, text);
+                error ? "refused" : "taken", our_problem.at.line, our_problem.text, (int)size,
+                text);
     xen_close(&xen);
     free(text);
     return same;
