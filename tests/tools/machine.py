@@ -77,9 +77,7 @@ class Hypervisor:
         """QEMU's options to boot it with its modules; where that takes an ISO, image is made."""
         modules = [[str(word) for word in module] for module in modules]
         if self.direct:
-            return ["-kernel", str(self.path), "-append", " ".join(self.args)] + (
-                ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)]
-                if modules else [])
+            return qemu.from_kernel(self.path, self.args, modules)
         iso.make_iso(image, [str(self.path)] + self.args, modules)
         return qemu.from_iso(image)
 
@@ -88,11 +86,9 @@ class Hypervisor:
 DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUILD / "domus.elf")),
                    [], "max")
 WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
-# Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked
-# for. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's code
-# has run, so that TCG takes each push for a write to code: 100 times slower.
-XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf",
-                 ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep", direct=True)
+# Real Xen. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's
+# code has run, so that TCG takes each push for a write to code: 100 times slower.
+XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", qemu.XEN_ARGUMENTS, qemu.XEN_CPU, direct=True)
 
 
 class Machine:
