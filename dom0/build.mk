@@ -49,14 +49,18 @@ all: iso $(B)/dom0.elf $(B)/disk.img
 INSTALLS_FIRST += run gdb
 BUILDS_NOTHING += attach
 ADD ?=
+DISK ?=
+QEMU ?=
+SNAPSHOT ?=
+XEN ?=
 RUN_NEEDS :=
 RUN_OPTIONS :=
 # What is asked for here goes to both.
-RUN_WISHES = $(if $(DISK),--disk '$(DISK)') $(if $(SNAPSHOT),--snapshot) \
-             $(if $(QEMU),--qemu='$(QEMU)') $(if $(XEN),--xen)
+RUN_WISHES := $(strip $(if $(DISK),--disk '$(DISK)') $(if $(SNAPSHOT),--snapshot) \
+                $(if $(QEMU),--qemu='$(QEMU)') $(if $(XEN),--xen))
 .PHONY: do-run do-gdb attach
 do-run: all $$(RUN_NEEDS)
-	@$(PYTHON) $(KIT)/run.py $(B) $(ADD:%=--add %) $(RUN_OPTIONS) $(RUN_WISHES)
+	@$(PYTHON) $(KIT)/run.py $(strip $(B) $(ADD:%=--add %) $(RUN_OPTIONS) $(RUN_WISHES))
 do-gdb: all
 	@$(PYTHON) $(KIT)/run.py $(B) --gdb $(RUN_WISHES)
 attach:
