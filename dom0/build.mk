@@ -42,17 +42,26 @@ all: iso $(B)/dom0.elf $(B)/disk.img
 #: make run          the system in QEMU, dom0's prompt on this terminal; `poweroff` there, or
 #:                   Ctrl-a x, ends it
 #:   ADD="a.elf a.cfg"   puts files of yours into the boot archive: xl create -c a.cfg
+#:   DISK=FILE QEMU="-smp 2"   another disk, raw or .qcow2; more options for QEMU
+#:   SNAPSHOT=1 XEN=1          the disk stays as it is; Debian's real Xen in Domus's place
 #: make gdb          the hypervisor under the debugger, stopped at its first C function
 #: make attach       dom0's prompt of that machine, on another terminal
 INSTALLS_FIRST += run gdb
 BUILDS_NOTHING += attach
 ADD ?=
+DISK ?=
+QEMU ?=
+SNAPSHOT ?=
+XEN ?=
 RUN_NEEDS :=
 RUN_OPTIONS :=
+# What is asked for here goes to both.
+RUN_WISHES := $(strip $(if $(DISK),--disk '$(DISK)') $(if $(SNAPSHOT),--snapshot) \
+                $(if $(QEMU),--qemu='$(QEMU)') $(if $(XEN),--xen))
 .PHONY: do-run do-gdb attach
 do-run: all $$(RUN_NEEDS)
-	@$(PYTHON) $(KIT)/run.py $(B) $(ADD:%=--add %) $(RUN_OPTIONS)
+	@$(PYTHON) $(KIT)/run.py $(strip $(B) $(ADD:%=--add %) $(RUN_OPTIONS) $(RUN_WISHES))
 do-gdb: all
-	@$(PYTHON) $(KIT)/run.py $(B) --gdb
+	@$(PYTHON) $(KIT)/run.py $(B) --gdb $(RUN_WISHES)
 attach:
 	@$(PYTHON) $(KIT)/run.py $(B) --attach

@@ -6,16 +6,15 @@
  * with xl.
  */
 #include "dom0/config/config.h"
-#include <stdarg.h>
 
 struct taking {
     struct config *config;
-    struct config_problem *problem;
+    struct trouble *trouble;
     struct config_warnings *warnings;
     const struct setting_value *cmdline, *root, *extra;         /* NULL: not given. */
 };
 
-#define refuse(taking, value, ...) setting_refuse(value, (taking)->problem, __VA_ARGS__)
+#define refuse(taking, value, ...) setting_refuse(value, (taking)->trouble, __VA_ARGS__)
 
 __attribute__((format(printf, 2, 3))) static void warn(struct taking *taking, const char *format,
                                                        ...)
@@ -257,11 +256,6 @@ static int key_on_soft_reset(struct taking *taking, const struct setting *settin
 #define SYNTAX_ROW(name, prefix) [DEVICE_##name] = &prefix##_syntax,
 const struct device_syntax *const device_syntaxes[] = { DEVICE_KINDS_TABLE(SYNTAX_ROW) };
 
-static struct config_place place_of(const struct setting_value *value)
-{
-    return (struct config_place){ .line = value->line, .behind = value->behind };
-}
-
 static int take_device(struct taking *taking, const struct device_syntax *syntax,
                        struct config_devices *devices, const struct setting_value *value)
 {
@@ -271,14 +265,10 @@ static int take_device(struct taking *taking, const struct device_syntax *syntax
 
     if (!value->text)
         return refuse(taking, value, "in the list %s stands another list", syntax->key);
-    device->at = place_of(value);
+    device->at = value->at;
     device->number = devices->count;
-    error = syntax->parse(value->text, device, taking->problem);
-    if (error) {
-        taking->problem->line = value->line;    /* The text is there. */
-        taking->problem->behind = value->behind;
-        return error;
-    }
+    error = syntax->parse(value->text, device, taking->trouble);
+    if (error) return trouble_at(taking->trouble, error, value->at);
     for (unsigned i = 0; i < devices->count && syntax->same; i++)
         if ((text = syntax->same(&devices->device[i], device)))
             return refuse(taking, value, "two %ss are both %s", syntax->key, text);
@@ -394,7 +384,7 @@ static struct config_place place_of_key(const struct settings *settings, const c
 {
     const struct setting *setting = settings_find(settings, name);
 
-    return setting ? place_of(setting->value) : (struct config_place){ .line = 0 };
+    return setting ? setting->value->at : (struct config_place){ .line = 0 };
 }
 
 static void note_places(struct config_places *at, const struct settings *settings)
@@ -469,8 +459,8 @@ static void name_unknown(struct taking *taking, const struct settings *settings)
             continue;
         }
         warn(taking, unknown++ ? ", %s" : "not known here, so it does nothing: %s", setting->name);
-        if (!setting->value->behind)
-            warn(taking, " (line %u)", setting->value->line);
+        if (!setting->value->at.behind)
+            warn(taking, " (line %u)", setting->value->at.line);
     }
     if (more)
         warn(taking, ", and %u more", more);
@@ -479,20 +469,20 @@ static void name_unknown(struct taking *taking, const struct settings *settings)
 }
 
 int config_parse(const char *text, size_t size, const char *behind, struct config *config,
-                 struct config_problem *problem, struct config_warnings *warnings)
+                 struct trouble *trouble, struct config_warnings *warnings)
 {
     static struct settings settings;
-    struct taking taking = { .config = config, .problem = problem, .warnings = warnings };
+    struct taking taking = { .config = config, .trouble = trouble, .warnings = warnings };
     int error;
 
     memset(config, 0, sizeof(*config));
-    memset(problem, 0, sizeof(*problem));
+    memset(trouble, 0, sizeof(*trouble));
     memset(&settings, 0, sizeof(settings));
     warnings->size = 0;
     warnings->text[0] = '\0';
     config->on_reboot = ACTION_RESTART;
-    error = settings_read(&settings, text, size, false, problem);
-    error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
+    error = settings_read(&settings, text, size, false, trouble);
+    error = error ? error : settings_read(&settings, behind, strlen(behind), true, trouble);
     if (error) return error;
     note_places(&config->at, &settings);
     error = take_settings(&taking, &settings);

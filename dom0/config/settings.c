@@ -13,7 +13,6 @@
  * more than that, and nothing has to be freed.
  */
 #include "dom0/config/settings.h"
-#include <stdarg.h>
 
 enum token {
     TOKEN_END, TOKEN_LINE, TOKEN_KEY, TOKEN_NUMBER, TOKEN_STRING, TOKEN_ADD,
@@ -22,7 +21,7 @@ enum token {
 
 struct reader {
     struct settings *settings;
-    struct config_problem *problem;
+    struct trouble *trouble;
     bool behind;
     const char *at, *end;
     unsigned line;                      /* Of `at`. */
@@ -31,18 +30,20 @@ struct reader {
     const char *start;                  /* The token: from here to `at`. */
 };
 
+static struct config_place here(const struct reader *reader)
+{
+    return (struct config_place){ .line = reader->token_line, .behind = reader->behind };
+}
+
 __attribute__((format(printf, 2, 3))) static int refuse(struct reader *reader, const char *format,
                                                         ...)
 {
-    struct config_problem *problem = reader->problem;
     va_list arguments;
 
-    problem->line = reader->token_line;
-    problem->behind = reader->behind;
     va_start(arguments, format);
-    vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+    trouble_vset(reader->trouble, -EINVAL, format, arguments);
     va_end(arguments);
-    return -EINVAL;
+    return trouble_at(reader->trouble, -EINVAL, here(reader));
 }
 
 /* --- tokens --- */
@@ -200,9 +201,7 @@ static int keep_value(struct reader *reader, const char *text, struct setting_va
         return refuse(reader, "the configuration is too large: more than %u values",
                       SETTINGS_MOST_VALUES);
     *value = &settings->value[settings->values++];
-    **value = (struct setting_value){
-        .text = text, .line = reader->token_line, .behind = reader->behind,
-    };
+    **value = (struct setting_value){ .text = text, .at = here(reader) };
     return 0;
 }
 
@@ -355,10 +354,10 @@ static int take_assignment(struct reader *reader)
 }
 
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
-                  struct config_problem *problem)
+                  struct trouble *trouble)
 {
     struct reader reader = {
-        .settings = settings, .problem = problem, .behind = behind,
+        .settings = settings, .trouble = trouble, .behind = behind,
         .at = text, .end = text + size, .line = 1, .token_line = 1,
     };
     int error = next(&reader);
@@ -382,17 +381,15 @@ const struct setting *settings_find(const struct settings *settings, const char 
     return NULL;
 }
 
-int setting_refuse(const struct setting_value *value, struct config_problem *problem,
-                   const char *format, ...)
+int setting_refuse(const struct setting_value *value, struct trouble *trouble, const char *format,
+                   ...)
 {
     va_list arguments;
 
-    problem->line = value ? value->line : 0;
-    problem->behind = value && value->behind;
     va_start(arguments, format);
-    vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+    trouble_vset(trouble, -EINVAL, format, arguments);
     va_end(arguments);
-    return -EINVAL;
+    return trouble_at(trouble, -EINVAL, value ? value->at : (struct config_place){ .line = 0 });
 }
 
 /* --- numbers --- */

@@ -11,32 +11,18 @@
 #ifndef DOM0_CONFIG_SETTINGS_H
 #define DOM0_CONFIG_SETTINGS_H
 
-#include "dom0/base.h"
+#include "dom0/config/trouble.h"
 
 #define SETTINGS_MOST 256u              /* Assignments of one configuration; */
 #define SETTINGS_MOST_VALUES 1024u      /* their values, those in lists included; */
 #define SETTINGS_MOST_BYTES 32768u      /* names and atoms together, each with its NUL; */
 #define SETTINGS_MOST_DEPTH 8u          /* lists in lists. */
 
-/* Where something stands. */
-struct config_place {
-    unsigned line;                      /* 0: in no single line. */
-    bool behind;                        /* The line is a word behind the file's name. */
-};
-
-/* Where and why something is refused. */
-struct config_problem {
-    unsigned line;                      /* 0: no single line. */
-    bool behind;                        /* The line is a word behind the file's name. */
-    char text[200];
-};
-
 struct setting_value {
     const char *text;                   /* An atom; NULL: a list. */
     struct setting_value *first;        /* Of a list. */
     struct setting_value *next;         /* In the list that this is part of. */
-    unsigned line;                      /* Where it begins. */
-    bool behind;                        /* In what was given behind the file's name. */
+    struct config_place at;             /* Where it begins. */
 };
 
 struct setting {
@@ -55,10 +41,10 @@ struct settings {
 
 /*
  * Adds what a text says to the settings (all zero at first); `behind`: it stood behind the file's
- * name, a word a line. 0, or -EINVAL with the problem: the text's first mistake.
+ * name, a word a line. 0, or -EINVAL with the trouble: the text's first mistake.
  */
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
-                  struct config_problem *problem);
+                  struct trouble *trouble);
 
 /* NULL: not set. */
 const struct setting *settings_find(const struct settings *settings, const char *name);
@@ -69,8 +55,8 @@ unsigned setting_digit(char c);
 /* An atom as a number: 12, 0x1f, 017, ' +5'. 0, or -EINVAL (none), -ERANGE (too large). */
 int setting_number(const struct setting *setting, long *number);
 
-/* Fills in the problem with a value's line (NULL: none) and a sentence; -EINVAL. */
-int setting_refuse(const struct setting_value *value, struct config_problem *problem,
+/* Fills in the trouble with a value's line (NULL: none) and a sentence; -EINVAL. */
+int setting_refuse(const struct setting_value *value, struct trouble *trouble,
                    const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

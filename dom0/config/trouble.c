@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* See trouble.h. */
 #include "dom0/config/trouble.h"
-#include <stdarg.h>
+
+int trouble_vset(struct trouble *trouble, int error, const char *format, va_list arguments)
+{
+    vsnprintf(trouble->text, sizeof(trouble->text), format, arguments);
+    return error;
+}
 
 int trouble_set(struct trouble *trouble, int error, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(trouble->text, sizeof(trouble->text), format, arguments);
+    trouble_vset(trouble, error, format, arguments);
     va_end(arguments);
     return error;
 }

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* An operator's error: a sentence, and what of a configuration it is about. */
+/*
+ * An operator's error: a sentence, and what of a configuration it is about. Whatever refuses him
+ * something fills one in, from the reader of configurations to the hypercalls.
+ */
 #ifndef DOM0_CONFIG_TROUBLE_H
 #define DOM0_CONFIG_TROUBLE_H
 
-#include "dom0/config/settings.h"
+#include "dom0/base.h"
+#include <stdarg.h>
+
+/* Where something stands in a configuration. */
+struct config_place {
+    unsigned line;                      /* 0: in no single line. */
+    bool behind;                        /* The line is a word behind the file's name. */
+};
 
 struct trouble {
     /* Filled in for domains_create(), which puts it into the sentence. */
@@ -14,6 +24,8 @@ struct trouble {
 /* Writes the sentence, returns the error. */
 int trouble_set(struct trouble *trouble, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+int trouble_vset(struct trouble *trouble, int error, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 
 /* Blames a place in a configuration for it; the error. */
 int trouble_at(struct trouble *trouble, int error, struct config_place at);

@@ -26,6 +26,7 @@
 #define SLOW_NS (15 * NS_PER_MS)
 #define REST 8u
 #define REST_MOST_NS (400 * NS_PER_MS)  /* Guests lose what nobody takes for a second. */
+#define CATCH_UP 3u                     /* Looks at what an operator has not seen. */
 #define KEYS 256u                       /* That wait for a guest without room for them, */
 #define PATIENCE_NS NS_PER_S            /* and so long, when there are as many. */
 
@@ -35,7 +36,8 @@ struct guest_console {
     domid_t domid;
     struct xencons_interface *ring;
     evtchn_t port;
-    bool broken, closed, attached;
+    bool broken, closed;
+    bool attached, passing;             /* An operator; and he has seen all before. */
     struct turn turn;
     struct limit limit;
     /* Without an event of the guest's: at what is missing, at what waits. */
@@ -139,7 +141,7 @@ static bool take(struct guest_console *console, size_t most)
     event_send(console->port);
     for (size_t i = 0; i < size; i++)
         take_byte(console, taken[i]);
-    if (console->attached)
+    if (console->passing)
         terminal_pass(taken, size);
     return cons != prod;
 }
@@ -152,7 +154,7 @@ static bool listen(struct guest_console *console, unsigned budget)
            most = waiting;
 
     say_what_is_missing(console, false);
-    if (console->attached)
+    if (console->passing)
         most = limit_attached(&console->limit, waiting, now_ns());
     if (most == waiting) return take(console, budget);
     look_at(console, now_ns() + LIMIT_PACE_NS);
@@ -169,7 +171,7 @@ static bool serve(void *owner, unsigned budget)
     uint64_t begin = now_ns(), end;
     bool more;
 
-    if (begin < terminal_rests && (show || console->attached)) {
+    if (begin < terminal_rests && (show || console->passing)) {
         look_at(console, terminal_rests);
         return false;
     }
@@ -331,38 +333,45 @@ bool guest_console_type(struct guest_console *console, char key, uint64_t patien
     return typed.echoed;
 }
 
-static void show_log(const struct guest_console *console,
-                     void (*write)(const char *bytes, size_t size))
+/* The log as it is now: while the operator is shown it, the guest may say more, and end. */
+static char log_now[LOG_BYTES];
+
+/* Of what it has said, the last that the log has, but not what is before `from`; how much. */
+static size_t copy_log(const struct guest_console *console, size_t from)
 {
-    size_t at = console->logged > LOG_BYTES ? console->logged - LOG_BYTES : 0,
-           end = console->logged;
+    size_t size = 0;
 
-    while (at < end) {
-        size_t chunk = MIN(end - at, LOG_BYTES - at % LOG_BYTES);
+    if (console->logged - from > LOG_BYTES)
+        from = console->logged - LOG_BYTES;
+    while (from < console->logged)
+        log_now[size++] = console->log[from++ % LOG_BYTES];
+    return size;
+}
 
-        write(&console->log[at % LOG_BYTES], chunk);
-        at += chunk;
-    }
+static size_t copy_last_words(const struct last_words *words)
+{
+    memcpy(log_now, words->text, words->size);
+    return words->size;
 }
 
 bool guest_console_show_log(const char *name)
 {
-    for (const struct guest_console *console = consoles; console; console = console->next)
-        if (!strcmp(console->name, name)) {
-            show_log(console, terminal_write);
-            terminal_write("\n", 1);
-            return true;
-        }
-    for (unsigned back = 1; back <= MIN(departed, LAST_WORDS); back++) {
+    size_t size = 0;
+    bool found = false;
+
+    for (const struct guest_console *console = consoles; console && !found; console = console->next)
+        if ((found = !strcmp(console->name, name)))
+            size = copy_log(console, 0);
+    for (unsigned back = 1; back <= MIN(departed, LAST_WORDS) && !found; back++) {
         const struct last_words *words = &last_words[(departed - back) % LAST_WORDS];
 
-        if (!strcmp(words->name, name)) {
-            terminal_write(words->text, words->size);
-            terminal_write("\n", 1);
-            return true;
-        }
+        if ((found = !strcmp(words->name, name)))
+            size = copy_last_words(words);
     }
-    return false;
+    if (!found) return false;
+    terminal_show(terminal_write, log_now, size);
+    terminal_write("\n", 1);
+    return true;
 }
 
 /* What was typed goes behind what waits. True: the key that brings him back. */
@@ -377,6 +386,21 @@ static bool take_keys(char *keys, size_t *waiting)
     return detach;
 }
 
+/* Its log, then what it has said meanwhile; one that says more than the terminal takes has a gap
+ * there. From then on all goes through at once. */
+static void catch_up(struct guest_console *console)
+{
+    size_t seen = 0;
+
+    for (unsigned i = 0; i < CATCH_UP && seen < console->logged; i++) {
+        size_t size = copy_log(console, seen);
+
+        seen = console->logged;
+        terminal_show(terminal_pass, log_now, size);
+    }
+    console->passing = true;
+}
+
 /* A guest that reads slowly has all of a pasted text; one that does not read loses it, and holds
  * nobody. */
 void guest_console_attach(struct guest_console *console)
@@ -387,8 +411,8 @@ void guest_console_attach(struct guest_console *console)
     uint64_t moved = 0;                 /* When the guest last took a key, or there was none. */
 
     printk("Console of %s: Ctrl-] brings you back.\n", console->name);
-    show_log(console, terminal_pass);
     console->attached = true;
+    catch_up(console);
     while (!detached && !console->closed) {
         if (waiting < sizeof(keys))
             detached = take_keys(keys, &waiting);
@@ -401,7 +425,7 @@ void guest_console_attach(struct guest_console *console)
             moved = now_ns();
         waiting = left;
     }
-    console->attached = false;
+    console->attached = console->passing = false;
     printk("\n%s\n", console->closed ? "The guest is gone." : "Detached.");
     if (console->closed)
         free_console(console);

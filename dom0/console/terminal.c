@@ -12,13 +12,16 @@
  * lines and tabs get through; what an attached guest does to the terminal is between it and him.
  */
 #include "dom0/console/terminal.h"
+#include "dom0/turns.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/thread.h>
 #include <pvguest/time.h>
 
 /* One call holds the hypervisor's console lock throughout. */
 #define PIECE 512u
+#define SHOWN 256u                      /* At once, of a long line; as a console's turn has. */
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
 #define EARLIER 16u                     /* Lines that are kept, */
 #define EARLIER_BYTES 256u              /* if they are not longer. */
@@ -90,6 +93,31 @@ void terminal_write(const char *bytes, size_t size)
             terminal_pass(text, used);
             used = 0;
         }
+    }
+}
+
+static void give_way(uint64_t took)
+{
+    uint64_t until = now_ns() + took;
+
+    do
+        thread_yield();
+    while (turns_wanted(LANE_QUICK) && now_ns() < until);
+}
+
+void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size)
+{
+    while (size) {
+        size_t piece = MIN(size, (size_t)SHOWN);
+        const char *end = memchr(bytes, '\n', piece);
+        uint64_t begin = now_ns();
+
+        if (end)
+            piece = (size_t)(end + 1 - bytes);
+        write(bytes, piece);
+        bytes += piece;
+        size -= piece;
+        give_way(now_ns() - begin);
     }
 }
 

@@ -21,6 +21,13 @@ void terminal_write(const char *bytes, size_t size);
 void terminal_pass(const char *bytes, size_t size);
 
 /*
+ * A text that may be long, by one of these two, in a thread: after each line others run, and if
+ * they have much to do, for as long as the terminal has just taken. (A real serial line takes 7 ms
+ * for a line.)
+ */
+void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size);
+
+/*
  * Shows the prompt and edits a line: backspace, Ctrl-W, Ctrl-U; up and down bring back earlier
  * ones; Ctrl-C gives it up, and Ctrl-D where nothing stands is "logout". Output of others meanwhile
  * goes above it. Main thread only, as the next three.

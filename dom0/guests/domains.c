@@ -335,10 +335,8 @@ int domains_ask(const char *name, const char *what, struct trouble *trouble)
     return error;
 }
 
-bool domains_ask_all(const char *what)
+void domains_ask_all(const char *what)
 {
-    bool any = false;
-
     mutex_lock(&lock);
     for (struct domain *domain = domains; domain; domain = domain->next) {
         unsigned long can;
@@ -351,12 +349,19 @@ bool domains_ask_all(const char *what)
         snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
         /* The machine goes: nothing is started again. */
         domain->config.on_poweroff = ACTION_DESTROY;
-        if (xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 && can &&
-            ask(domain, what) == 0)
-            any = true;
+        domain->asked = xs_read_ulong(XS_NONE, home, "control/feature-poweroff", &can) == 0 &&
+                        can && ask(domain, what) == 0;
     }
     mutex_unlock(&lock);
-    return any;
+}
+
+bool domains_asked_run(void)
+{
+    struct domain *domain = domains;
+
+    while (domain && (!domain->asked || domain->ended))
+        domain = domain->next;
+    return domain;
 }
 
 /* --- domains that end by themselves --- */

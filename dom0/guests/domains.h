@@ -26,6 +26,7 @@ struct domain {
     struct guest_console *console;
     struct devices *devices;
     bool ended;                         /* Shut down or crashed. */
+    bool asked;                         /* To end, with the machine; and it can. */
     enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
     /* Being torn down: its parts go one by one, look at none of them. */
     bool leaving;
@@ -76,8 +77,11 @@ int domains_destroy(const char *name, struct trouble *trouble);
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
 int domains_ask(const char *name, const char *what, struct trouble *trouble);
 
-/* Asks all guests that have set control/feature-poweroff; true if there is any. */
-bool domains_ask_all(const char *what);
+/* The machine ends: asks all guests that can be asked (control/feature-poweroff) to end, and starts
+ * none again. */
+void domains_ask_all(const char *what);
+/* Whether one of those still runs: worth waiting for. */
+bool domains_asked_run(void);
 
 /* Everybody, at the machine's end. */
 void domains_destroy_all(void);

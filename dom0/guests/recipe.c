@@ -8,15 +8,27 @@
 #include <pvguest/console.h>
 #include <pvguest/thread.h>
 
-void recipe_say_where(const char *file, struct trouble *trouble)
+/* Before the sentence. */
+__attribute__((format(printf, 2, 3))) static void put_before(struct trouble *trouble,
+                                                             const char *format, ...)
 {
     char text[sizeof(trouble->text)];
+    va_list arguments;
 
     strlcpy(text, trouble->text, sizeof(text));
+    va_start(arguments, format);
+    trouble_vset(trouble, 0, format, arguments);
+    va_end(arguments);
+    strlcpy(trouble->text + strlen(trouble->text), text,
+            sizeof(trouble->text) - strlen(trouble->text));
+}
+
+void recipe_say_where(const char *file, struct trouble *trouble)
+{
     if (trouble->at.behind)
-        trouble_set(trouble, 0, "word %u behind %s: %s", trouble->at.line, file, text);
+        put_before(trouble, "word %u behind %s: ", trouble->at.line, file);
     else if (trouble->at.line)
-        trouble_set(trouble, 0, "%s:%u: %s", file, trouble->at.line, text);
+        put_before(trouble, "%s:%u: ", file, trouble->at.line);
 }
 
 /* A line each. */
@@ -30,7 +42,6 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
                 struct config *config, struct trouble *trouble)
 {
     static struct config_warnings warnings;     /* Large; used under the toolstack's lock. */
-    struct config_problem problem;
     struct archive_file found = { .size = 0 };
     /* As people have it with xl: all stands behind it. */
     bool nothing = !strcmp(file, "/dev/null");
@@ -40,13 +51,12 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
         return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
                            file);
     error = config_parse(nothing ? "" : (const char *)found.data, found.size, more, config,
-                         &problem, &warnings);
+                         trouble, &warnings);
     show_warnings(file, &warnings);
     if (!error) return 0;
-    trouble_at(trouble, error,
-               (struct config_place){ .line = problem.line, .behind = problem.behind });
-    return problem.line ? trouble_set(trouble, error, "%s", problem.text)
-                        : trouble_set(trouble, error, "%s: %s", file, problem.text);
+    if (!trouble->at.line)
+        put_before(trouble, "%s: ", file);
+    return error;
 }
 
 static int no_file(struct trouble *trouble, const char *key, const char *name)

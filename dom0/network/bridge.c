@@ -204,29 +204,37 @@ static void flush_those_that_look(struct bridge *bridge, uint64_t targets)
     }
 }
 
-/* A large frame for ports that want small ones. The pieces are ours to use again only when nobody
- * looks at them any more; for a vif that is a hypercall or two, so it is done for many at once. */
+/*
+ * So much of a large frame, for ports that want small ones, as one turn does: cut small, it is
+ * 256 frames. The pieces are ours to use again only when nobody looks at them any more; for a vif
+ * that is a hypercall or two, so it is done for many at once.
+ */
+static void send_pieces(struct bridge *bridge, unsigned int from)
+{
+    struct bridge_cut *cut = &bridge->cut[from];
+    unsigned int count = 0;
+
+    while (cut->targets && count < BRIDGE_PIECES && !net_cut_ends(&cut->cutter)) {
+        uint8_t *piece = bridge->piece[count++];
+
+        send_to(bridge, from, cut->targets, piece, net_cut_next(&cut->cutter, piece), 0);
+    }
+    flush_those_that_look(bridge, cut->targets);
+    bridge->port[from]->unfinished = cut->targets && !net_cut_ends(&cut->cutter);
+}
+
 static void send_cut(struct bridge *bridge, unsigned int from, uint64_t targets,
                      const uint8_t *frame, size_t length, unsigned int size)
 {
-    struct net_cutter cutter;
-    unsigned int count = 0;
-    uint8_t *piece = bridge->piece[0];
+    struct bridge_cut *cut = &bridge->cut[from];
 
     if (!targets) return;
-    if (!net_cut_begin(&cutter, frame, length, size)) {
+    if (!net_cut_begin(&cut->cutter, frame, length, size)) {
         refused(bridge->dropped++);
         return;
     }
-    for (size_t bytes; (bytes = net_cut_next(&cutter, piece));) {
-        send_to(bridge, from, targets, piece, bytes, 0);
-        count = (count + 1) % BRIDGE_PIECES;
-        piece = bridge->piece[count];
-        if (!count)
-            flush_those_that_look(bridge, targets);
-    }
-    if (count)
-        flush_those_that_look(bridge, targets);
+    cut->targets = targets;
+    send_pieces(bridge, from);
 }
 
 /* A port with a rate pays for what it sends; one in debt is not looked at until it is due again. */
@@ -308,6 +316,14 @@ static void received(struct netport *port)
     }
 }
 
+static void go_on(struct netport *port)
+{
+    struct bridge *bridge = port->user;
+
+    send_pieces(bridge, port_number(bridge, port));
+    received(port);
+}
+
 void bridge_init(struct bridge *bridge, uint64_t (*now)(void))
 {
     memset(bridge, 0, sizeof *bridge);
@@ -324,6 +340,7 @@ int bridge_attach(struct bridge *bridge, struct netport *port)
     port->user = bridge;
     port->receive = receive;
     port->received = received;
+    port->go_on = go_on;
     return 0;
 }
 
@@ -357,9 +374,11 @@ void bridge_detach(struct bridge *bridge, struct netport *port)
     bridge->port[number] = NULL;
     bridge->touched &= ~(1ull << number);
     bridge->guarded &= ~(1ull << number);
-    port->paused = false;
+    for (unsigned int i = 0; i < BRIDGE_PORTS; i++)
+        bridge->cut[i].targets &= ~(1ull << number);
+    port->paused = port->unfinished = false;
     port->receive = NULL;
-    port->received = NULL;
+    port->received = port->go_on = NULL;
     for (unsigned int i = 0; i < BRIDGE_TABLE; i++)
         if (bridge->table[i].port == number)
             bridge->table[i].used = bridge->table[i].pinned = false;

@@ -17,7 +17,7 @@
 
 #define BRIDGE_PORTS NET_SENDERS    /* a bit each in a 64-bit set */
 #define BRIDGE_TABLE 256u           /* addresses remembered; a power of two */
-#define BRIDGE_PIECES 32u           /* of a large frame, that are sent at once */
+#define BRIDGE_PIECES 32u           /* of a large frame, that are sent in one turn */
 #define BRIDGE_AGE 300000000000ull  /* nanoseconds an address is remembered without being seen */
 
 struct bridge_entry {
@@ -35,6 +35,10 @@ struct bridge {
     uint64_t guarded;               /* the ports that have a guard */
     struct guard guard[BRIDGE_PORTS];
     uint64_t touched;               /* ports with frames sent since the last flush */
+    struct bridge_cut {             /* of an unfinished port: what is still to be cut, for whom */
+        struct net_cutter cutter;
+        uint64_t targets;
+    } cut[BRIDGE_PORTS];
     uint64_t due[BRIDGE_PORTS];     /* of a paused port: when it may go on */
     struct bridge_entry table[BRIDGE_TABLE];
     unsigned int reach;             /* places to look at for one address */

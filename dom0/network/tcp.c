@@ -7,7 +7,7 @@
  * one FIN, so the peer's window means nothing. Data is taken in order only: what comes too early is
  * answered at once, which tells the sender what is missing. There are no timers: our SYN and FIN go
  * out again when their peer repeats its own, which it does when ours is lost, and a connection that
- * has gone silent gives up its place when somebody new wants one.
+ * has gone silent gives up its place when somebody new wants one, as does one of who has many.
  */
 #include "dom0/network/tcp.h"
 #include "dom0/base.h"
@@ -142,8 +142,42 @@ static struct tcp_connection *find(struct tcp *tcp, const struct tcp_peer *peer)
     return NULL;
 }
 
-/* A free place, or the one that has been silent for too long, and longest. NULL: all are in use. */
-static struct tcp_connection *find_place(struct tcp *tcp, uint64_t now)
+static bool is_of(const struct tcp_connection *connection, const uint8_t mac[NET_MAC])
+{
+    return connection->state != TCP_CLOSED && memcmp(connection->peer.mac, mac, NET_MAC) == 0;
+}
+
+static unsigned count_of(const struct tcp *tcp, const uint8_t mac[NET_MAC])
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++)
+        count += is_of(&tcp->connection[i], mac);
+    return count;
+}
+
+/* Of a full table, from the station with most places the one that has been silent for longest; if
+ * it has then still as many as who asks. (A station has one address: the bridge sees to it.) */
+static struct tcp_connection *take_place(struct tcp *tcp, const uint8_t mac[NET_MAC])
+{
+    struct tcp_connection *found = NULL;
+    unsigned most = count_of(tcp, mac) + 1;
+
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
+        struct tcp_connection *connection = &tcp->connection[i];
+        unsigned count = count_of(tcp, connection->peer.mac);
+
+        if (count < most + !found || (count == most && connection->heard >= found->heard))
+            continue;
+        most = count;
+        found = connection;
+    }
+    return found;
+}
+
+/* A free place, or the one that has been silent for too long, and longest, or another's. NULL: all
+ * are in use. */
+static struct tcp_connection *find_place(struct tcp *tcp, const uint8_t mac[NET_MAC], uint64_t now)
 {
     struct tcp_connection *silent = NULL;
 
@@ -156,7 +190,7 @@ static struct tcp_connection *find_place(struct tcp *tcp, uint64_t now)
             (!silent || connection->heard < silent->heard))
             silent = connection;
     }
-    return silent;
+    return silent ? silent : take_place(tcp, mac);
 }
 
 static void end(struct tcp_connection *connection)
@@ -215,7 +249,7 @@ static void take_from_stranger(struct endpoint *endpoint, const struct segment *
 
     if ((segment->flags & (SYN | ACK | RST)) == SYN && segment->port == TCP_DISCARD &&
         segment->peer.port != TCP_DISCARD)
-        connection = find_place(&endpoint->tcp, now);
+        connection = find_place(&endpoint->tcp, segment->peer.mac, now);
     if (!connection) {
         refused(refuse(endpoint, segment));
         return;

@@ -216,13 +216,14 @@ struct tree_node *tree_next(struct tree_node *root, char *path, uint64_t until,
 bool tree_allows(const struct tree_node *node, struct tree_actor actor, enum tree_access access)
 {
     const struct tree_perms *perms = &node->perms;
-    unsigned granted = perms->entry[0].access;
+    unsigned found = 1;
 
     if (actor.privileged || perms->entry[0].domid == actor.domid) return true;
-    for (unsigned i = 1; i < perms->count; i++)
-        if (perms->entry[i].domid == actor.domid)
-            granted = perms->entry[i].access;
-    return (granted & access) == (unsigned)access;
+    while (found < perms->count && perms->entry[found].domid != actor.domid)
+        found++;
+    if (found == perms->count)
+        found = 0;                      /* One of all others. */
+    return (perms->entry[found].access & access) == (unsigned)access;
 }
 
 int tree_check(const struct tree_node *root, const char *path, struct tree_actor actor,

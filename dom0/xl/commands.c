@@ -98,25 +98,15 @@ static bool do_audit(const struct call *call)
     return violations == 0;
 }
 
-static bool somebody_runs(void)
-{
-    const struct domain *domain = NULL;
-
-    while ((domain = domains_next(domain)))
-        if (!domain->ended)
-            return true;
-    return false;
-}
-
 /* The machine's end: guests that have said they can be asked are asked, and given a moment; then
  * they are ended. */
 static void end_guests(void)
 {
     uint64_t until = now_ns() + PATIENCE_NS;
 
-    if (domains_ask_all("poweroff"))
-        while (somebody_runs() && now_ns() < until)
-            thread_sleep(20 * NS_PER_MS);
+    domains_ask_all("poweroff");
+    while (domains_asked_run() && now_ns() < until)
+        thread_sleep(20 * NS_PER_MS);
     domains_destroy_all();
     disks_flush();
 }

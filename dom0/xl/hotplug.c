@@ -64,7 +64,6 @@ static bool attach(const struct call *call)
     char **word = call->word;
     const struct device_syntax *syntax = device_syntaxes[kind];
     struct config_device config = { .number = 0 };
-    struct config_problem problem;
     struct trouble trouble;
     struct domain *domain;
     const char *warning;
@@ -72,10 +71,7 @@ static bool attach(const struct call *call)
     int error;
 
     if (!join(line, sizeof(line), call->count - 1, word + 1)) return false;
-    if (syntax->parse(line, &config, &problem)) {
-        printk("Error: %s\n", problem.text);
-        return false;
-    }
+    if (syntax->parse(line, &config, &trouble)) return verb_refuse(&trouble);
     if (syntax->warning && (warning = syntax->warning(&config)))
         printk("Warning: %s\n", warning);
     domain = domains_lock(word[0], &trouble);

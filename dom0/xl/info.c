@@ -5,6 +5,7 @@
  */
 #include "dom0/xl/info.h"
 #include "dom0/account.h"
+#include "dom0/console/terminal.h"
 #include "dom0/guests/domains.h"
 #include "dom0/turns.h"
 #include "dom0/xc/control.h"
@@ -247,7 +248,7 @@ int info_log(bool clear)
     set_xen_guest_handle(op.u.readconsole.buffer, buffer);
     error = control_system(&op);
     if (!error)
-        console_write(buffer, MIN(op.u.readconsole.count, LOG_BYTES));
+        terminal_show(terminal_write, buffer, MIN(op.u.readconsole.count, LOG_BYTES));
     free(buffer);
     /* Last, or what we have just printed would stay in it. */
     if (!error && clear) {

@@ -19,6 +19,8 @@
 #include <pvguest/xenstore.h>
 #include <xen/io/protocols.h>
 
+#define PATIENCE (10 * NS_PER_S)
+
 /* --- requests --- */
 
 static void take_back(struct blkfront *front, unsigned int number)
@@ -33,7 +35,7 @@ static void take_back(struct blkfront *front, unsigned int number)
 static bool give(struct blkfront *front, unsigned int number, const struct block_request *request)
 {
     for (unsigned int i = 0; i < request->segments; i++) {
-        int grant = grant_access(front->backend_domain, request->segment[i].machine >> PAGE_SHIFT,
+        int grant = grant_access(front->bus.other_id, request->segment[i].machine >> PAGE_SHIFT,
                                  request->operation == BLOCK_WRITE);
 
         if (grant < 0) {
@@ -170,13 +172,13 @@ static int take_answers(struct blkfront *front)
     return count;
 }
 
-/* The back end lies: nothing it says counts any more. Its requests end as failed. */
-static void give_up(struct blkfront *front)
+/* From now on nothing that the back end says counts; what it has not answered ends as failed. With
+ * events masked. */
+static void give_up(struct blkfront *front, const char *why)
 {
     struct block_request *request;
 
-    printk("blkfront %s: the back end's ring index is impossible; giving the disk up\n",
-           front->node);
+    printk("blkfront %s: %s; giving the disk up\n", front->node, why);
     front->connected = false;
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         if ((request = front->slot[i].request)) {
@@ -197,7 +199,7 @@ static void poll(struct blockdev *device)
     if (!front->connected) return;
     do {
         if (take_answers(front) == RING_LIE) {
-            give_up(front);
+            give_up(front, "the back end's ring index is impossible");
             return;
         }
         RING_FINAL_CHECK_FOR_RESPONSES(&front->ring, more);
@@ -215,6 +217,18 @@ static void event(evtchn_port_t port, void *data)
 
 /* --- opening and closing --- */
 
+/* A back end that wants to close may answer still; one that has closed does not. */
+static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
+{
+    struct blkfront *front = bus->data;
+    bool masked;
+
+    if (!front->connected || frontend_serves(state)) return;
+    masked = events_save();
+    give_up(front, "the back end has closed");
+    events_restore(masked);
+}
+
 static int share_ring(struct blkfront *front)
 {
     blkif_sring_t *shared = (blkif_sring_t *)(void *)front->ring_page;
@@ -225,12 +239,12 @@ static int share_ring(struct blkfront *front)
         front->free[i] = (uint8_t)i;
     front->free_count = BLKFRONT_RING;
 
-    int grant = grant_page(front->backend_domain, front->ring_page, false);
+    int grant = grant_page(front->bus.other_id, front->ring_page, false);
 
     if (grant < 0) return grant;
     front->ring_grant = (grant_ref_t)grant;
 
-    int port = event_alloc_unbound(front->backend_domain, event, front);
+    int port = event_alloc_unbound(front->bus.other_id, event, front);
 
     if (port < 0) {
         grant_end_access(front->ring_grant);
@@ -242,36 +256,35 @@ static int share_ring(struct blkfront *front)
 
 static void unshare_ring(struct blkfront *front)
 {
-    front->connected = false;
     event_unbind(front->port);
     grant_end_access(front->ring_grant);
 }
 
 static int publish(struct blkfront *front)
 {
-    int error = frontend_publish(front->node, "ring-ref", front->ring_grant);
+    int error = frontend_publish(&front->bus, "ring-ref", front->ring_grant);
 
     if (!error)
-        error = frontend_publish(front->node, "event-channel", front->port);
+        error = frontend_publish(&front->bus, "event-channel", front->port);
     if (!error)
         error = xs_printf(XS_NONE, front->node, "protocol", "%s", XEN_IO_PROTO_ABI_X86_64);
-    return error ? error : frontend_state(front->node, XenbusStateInitialised);
+    return error;
 }
 
 static int read_properties(struct blkfront *front)
 {
-    uint64_t sectors = frontend_feature(front->backend, "sectors", 0);
-    uint64_t sector_size = frontend_feature(front->backend, "sector-size", BLOCK_SECTOR);
-    char *mode = xs_read_node(XS_NONE, front->backend, "mode");
+    uint64_t sectors = frontend_feature(&front->bus, "sectors", 0);
+    uint64_t sector_size = frontend_feature(&front->bus, "sector-size", BLOCK_SECTOR);
+    char *mode = xs_read_node(XS_NONE, front->bus.other_path, "mode");
     uint32_t flags = 0;
 
     if (!IS_ERR(mode) && mode[0] == 'r')
         flags |= BLOCK_READ_ONLY;
     if (!IS_ERR(mode))
         free(mode);
-    if (frontend_feature(front->backend, "feature-flush-cache", 0))
+    if (frontend_feature(&front->bus, "feature-flush-cache", 0))
         flags |= BLOCK_CAN_FLUSH;
-    if (frontend_feature(front->backend, "feature-discard", 0))
+    if (frontend_feature(&front->bus, "feature-discard", 0))
         flags |= BLOCK_CAN_DISCARD;
     /* we did not offer feature-large-sector-size */
     if (sectors == 0 || sector_size != BLOCK_SECTOR) return refused(-EINVAL);
@@ -291,12 +304,14 @@ static int handshake(struct blkfront *front)
     int error = publish(front);
 
     if (!error)
-        error = frontend_wait(front->backend, 1u << XenbusStateConnected);
+        error = frontend_connect(&front->bus, XenbusStateInitialised);
     if (!error)
         error = read_properties(front);
+    if (!error && !frontend_serves(front->bus.other_state))     /* by now */
+        error = refused(-ECONNREFUSED);
     if (!error) {
         front->connected = true;
-        error = frontend_state(front->node, XenbusStateConnected);
+        error = xenbus_switch_state(&front->bus, XenbusStateConnected);
     }
     return error;
 }
@@ -306,23 +321,20 @@ int blkfront_open(struct blkfront *front, unsigned int vdev)
     memset(front, 0, sizeof *front);
     front->handle = (uint16_t)vdev;
     snprintf(front->node, sizeof front->node, "device/vbd/%u", vdev);
+    front->bus.other_changed = other_changed;
+    front->bus.data = front;
 
-    int error = frontend_find(front->node, front->backend, sizeof front->backend,
-                              &front->backend_domain);
+    int error = frontend_open(&front->bus, front->node);
 
-    if (!error)
-        error = frontend_state(front->node, XenbusStateInitialising);
-    if (!error)
-        error = frontend_wait(front->backend, 1u << XenbusStateInitWait);
-    if (!error)
-        error = share_ring(front);
     if (error) return error;
-    error = handshake(front);
+    error = share_ring(front);
     if (error) {
-        frontend_state(front->node, XenbusStateClosed);
-        frontend_wait(front->backend, 1u << XenbusStateClosed);
-        unshare_ring(front);
+        frontend_close(&front->bus);
+        return error;
     }
+    error = handshake(front);
+    if (error)
+        blkfront_close(front);
     return error;
 }
 
@@ -342,18 +354,31 @@ int blkfront_first(void)
     return first ? (int)first : refused(-ENOENT);
 }
 
-void blkfront_close(struct blkfront *front)
+/* Until all is answered; a back end that answers nothing for so long will not. */
+static void finish(struct blkfront *front)
 {
+    uint64_t until = now_ns() + PATIENCE;
+    RING_IDX had = front->ring.rsp_cons;
+
     while (front->connected && (front->free_count < BLKFRONT_RING || front->waiting)) {
         bool masked = events_save();
 
         poll(&front->device);
+        if (front->ring.rsp_cons != had) {
+            had = front->ring.rsp_cons;
+            until = now_ns() + PATIENCE;
+        } else if (now_ns() > until && front->connected) {
+            give_up(front, "the back end does not answer");
+        }
         events_restore(masked);
         thread_sleep(NS_PER_MS);
     }
-    frontend_state(front->node, XenbusStateClosing);
-    frontend_wait(front->backend, 1u << XenbusStateClosing | 1u << XenbusStateClosed);
-    frontend_state(front->node, XenbusStateClosed);
-    frontend_wait(front->backend, 1u << XenbusStateClosed);
+}
+
+void blkfront_close(struct blkfront *front)
+{
+    finish(front);
+    front->connected = false;
+    frontend_close(&front->bus);
     unshare_ring(front);
 }

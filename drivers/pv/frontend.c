@@ -1,62 +1,95 @@
 /* SPDX-License-Identifier: MIT */
-/* See frontend.h. Looking at the store again and again is slower than a watch, but needs no thread
- * of its own. */
+/*
+ * See frontend.h. However often a back end changes its mind, a wait ends in time: with the state
+ * that was waited for, with one from which there is no way to it, or when the time is up.
+ */
 #include "frontend.h"
+#include <pvguest/console.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
-#include <pvguest/string.h>
-#include <pvguest/thread.h>
-#include <pvguest/time.h>
-#include <pvguest/xenstore.h>
 
 #define PATIENCE (10 * NS_PER_S)
-#define PAUSE    (2 * NS_PER_MS)
 
-int frontend_find(const char *node, char *backend, size_t size, domid_t *domain)
+#define IS(state) (1u << XenbusState##state)
+#define GONE      (IS(Unknown) | IS(Closed))
+
+/* The state that came, or -ETIMEDOUT, and then it is said who is waited for in vain. */
+static int wait_for(struct xenbus_device *bus, unsigned int states)
 {
-    unsigned long number;
-    char *path = xs_read_node(XS_NONE, node, "backend");
+    int state = xenbus_wait_state(bus, states, PATIENCE);
 
-    if (IS_ERR(path)) return (int)PTR_ERR(path);
+    if (state < 0)
+        printk("%s: %s does not answer: it stays %s\n", bus->path, bus->other_path,
+               xenbus_state_name(bus->other_state));
+    return state;
+}
 
-    size_t length = strlcpy(backend, path, size);
-    int error = xs_read_ulong(XS_NONE, node, "backend-id", &number);
+int frontend_open(struct xenbus_device *bus, const char *node)
+{
+    int error = xenbus_attach_front(bus, node);
 
-    free(path);
     if (error) return error;
-    if (length >= size || number >= DOMID_FIRST_RESERVED) return refused(-EINVAL);
-    *domain = (domid_t)number;
-    return 0;
-}
+    /* Whatever an earlier owner left there: the back end shall look again. */
+    bus->state = XenbusStateUnknown;
+    error = xenbus_switch_state(bus, XenbusStateInitialising);
+    if (!error) {
+        /* One that was closed opens again now: only here is that no answer. */
+        int state = wait_for(bus, IS(InitWait));
 
-int frontend_wait(const char *backend, unsigned int mask)
-{
-    uint64_t until = now_ns() + PATIENCE;
-
-    for (;;) {
-        unsigned long state = XenbusStateUnknown;
-        int error = xs_read_ulong(XS_NONE, backend, "state", &state);
-
-        if (!error && state <= XenbusStateReconfigured && mask >> state & 1) return 0;
-        if (now_ns() > until) return refused(-ETIMEDOUT);
-        thread_sleep(PAUSE);
+        error = state < 0 ? state : 0;
     }
+    if (error)
+        xenbus_detach(bus);
+    return error;
 }
 
-int frontend_state(const char *node, enum xenbus_state state)
+/* Some say so. */
+static void say_why(struct xenbus_device *bus)
 {
-    return frontend_publish(node, "state", state);
+    char *why = xs_read_node(XS_NONE, bus->other_path, "error");
+
+    printk("%s: %s does not connect: %s\n", bus->path, bus->other_path,
+           IS_ERR(why) ? xenbus_state_name(bus->other_state) : why);
+    if (!IS_ERR(why))
+        free(why);
 }
 
-int frontend_publish(const char *node, const char *key, uint64_t value)
+int frontend_connect(struct xenbus_device *bus, enum xenbus_state state)
 {
-    return xs_printf(XS_NONE, node, key, "%llu", (unsigned long long)value);
+    int error = xenbus_switch_state(bus, state), other;
+
+    if (error) return error;
+    other = wait_for(bus, IS(Connected) | IS(Closing) | GONE);
+    if (other < 0) return other;
+    if (other == XenbusStateConnected) return 0;
+    say_why(bus);
+    return refused(-ECONNREFUSED);
 }
 
-uint64_t frontend_feature(const char *backend, const char *key, uint64_t missing)
+void frontend_close(struct xenbus_device *bus)
+{
+    xenbus_switch_state(bus, XenbusStateClosing);
+    wait_for(bus, IS(Closing) | GONE);
+    xenbus_switch_state(bus, XenbusStateClosed);
+    wait_for(bus, GONE);
+    xenbus_detach(bus);
+}
+
+bool frontend_serves(enum xenbus_state state)
+{
+    return state == XenbusStateConnected || state == XenbusStateClosing ||
+           state == XenbusStateReconfiguring || state == XenbusStateReconfigured;
+}
+
+int frontend_publish(struct xenbus_device *bus, const char *key, uint64_t value)
+{
+    return xs_printf(XS_NONE, bus->path, key, "%llu", (unsigned long long)value);
+}
+
+uint64_t frontend_feature(struct xenbus_device *bus, const char *key, uint64_t missing)
 {
     unsigned long value;
 
-    return xs_read_ulong(XS_NONE, backend, key, &value) ? missing : value;
+    return xs_read_ulong(XS_NONE, bus->other_path, key, &value) ? missing : value;
 }

@@ -174,6 +174,7 @@ static bool disconnect(struct backend *backend)
     if (back->rx_event != back->tx_event)
         event_unbind(back->rx_event);
     unmap_rings(back);
+    netback_let_go(back);
     return true;
 }
 
@@ -224,7 +225,7 @@ void netback_service(struct netback *back)
 
 size_t netback_bytes(void)
 {
-    return sizeof(struct netback);
+    return sizeof(struct netback) + NETBACK_KEPT;
 }
 
 void netback_destroy(struct netback *back)

@@ -28,7 +28,13 @@ struct netback {
     } to_guest[TO_GUEST];
     struct gnttab_copy copy[TO_GUEST];  /* of the same index; unused where to_guest is an extra */
     unsigned int to_guest_count;        /* noted by send */
+    uint8_t *kept;                      /* a frame that the port's user is not done with, or NULL */
 };
+
+#define NETBACK_KEPT 65536u             /* bytes of such a frame's pages */
+
+/* Of what is kept nothing is wanted any more. */
+void netback_let_go(struct netback *back);
 
 /* A ring that lies: nobody looks any more, and netback_service does the rest. */
 void netback_end_service(struct netback *back);

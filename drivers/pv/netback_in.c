@@ -14,6 +14,7 @@
 #include <pvguest/string.h>
 
 #define POOL_ORDER 4u                   /* 64 KiB hold the largest frame */
+_Static_assert(NETBACK_KEPT == PAGE_SIZE << POOL_ORDER, "what is counted of what is kept");
 /* of one frame: a piece that crosses a page of ours makes two */
 #define COPIES_MAX (NET_SLOTS_MAX + 16u)
 #define EXTRAS_MAX 4u                   /* extra-info slots one frame may carry; more is nonsense */
@@ -30,7 +31,7 @@ struct incoming {
 };
 
 /* Shared by all vifs: nobody else is served between the copy into them and the last receiver's
- * use. */
+ * use; but for the pages of a frame that takes several turns, which leave the pool (keep). */
 static uint8_t *pool[NETBACK_BATCH];
 static struct incoming incoming[NETBACK_BATCH];
 static struct gnttab_copy from_guest[NETBACK_BATCH * COPIES_MAX];
@@ -142,6 +143,28 @@ static void copy_frames(struct netback *back, unsigned int frames)
                 incoming[i].status = refused(NETIF_RSP_ERROR);
 }
 
+/* The user is not done with the frame. Without memory for others in its place it has to be. */
+static void keep(struct netback *back, unsigned int i)
+{
+    uint8_t *fresh = alloc_pages(POOL_ORDER);
+
+    if (!fresh) {
+        back->port.unfinished = false;
+        refused(back->port.frames_dropped++);
+        return;
+    }
+    back->kept = pool[i];
+    pool[i] = fresh;
+}
+
+void netback_let_go(struct netback *back)
+{
+    back->port.unfinished = false;
+    if (back->kept)
+        free_pages(back->kept, POOL_ORDER);
+    back->kept = NULL;
+}
+
 static void deliver(struct netback *back, unsigned int frames)
 {
     struct netport *port = &back->port;
@@ -154,6 +177,8 @@ static void deliver(struct netback *back, unsigned int frames)
         if (incoming[i].status == NETIF_RSP_OKAY && port->receive) {
             port->frames_received++;
             port->receive(port, pool[i], incoming[i].plan.length, flags);
+            if (port->unfinished)
+                keep(back, i);
         } else {
             refused(port->frames_dropped++);
         }
@@ -183,10 +208,13 @@ static void answer_frames(struct netback *back, unsigned int frames)
         event_send(back->tx_event);
 }
 
-/* A large frame is so much to copy, and may be cut into sixteen times as many pieces. */
+/* A large frame is so much to copy, and may be cut into so many pieces: behind one that takes more
+ * than a turn there is none in the batch. */
 static unsigned int cost_of(const struct incoming *frame)
 {
-    return frame->status == NETIF_RSP_OKAY ? 1 + frame->plan.length / PAGE_SIZE : 1;
+    unsigned int piece = frame->gso ? MIN(net_gso_size(frame->gso), PAGE_SIZE) : PAGE_SIZE;
+
+    return frame->status == NETIF_RSP_OKAY ? 1 + frame->plan.length / piece : 1;
 }
 
 static bool take_batch(struct netback *back, unsigned int most)
@@ -216,10 +244,18 @@ bool netback_serve(struct netport *port, unsigned int budget)
     struct netback *back = port->context;
     int more = 0;
 
-    if (!back->connected || back->broken || port->paused) return false;
+    if (!back->connected || back->broken) return false;
+    if (back->kept) {                   /* it is paid for, and nothing overtakes it */
+        if (port->unfinished)
+            port->go_on(port);
+        if (!port->unfinished)
+            netback_let_go(back);
+        return true;
+    }
+    if (port->paused) return false;
     if (take_batch(back, MIN(budget, NETBACK_BATCH)))
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
     else
         netback_end_service(back);
-    return more && !port->paused;
+    return (more && !port->paused) || back->kept;
 }

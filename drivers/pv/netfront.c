@@ -16,6 +16,13 @@
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
 
+/* From now on nothing that the back end says counts. */
+static void give_up(struct netfront *front, const char *why)
+{
+    printk("netfront %s: %s; giving the card up\n", front->node, why);
+    front->connected = false;
+}
+
 /* --- transmit --- */
 
 /* Takes finished buffers back. Looked at when we send: nobody waits for a frame to have left, so no
@@ -25,11 +32,8 @@ static void reclaim(struct netfront *front)
     uint32_t producer = ring_read_index(&front->tx.sring->rsp_prod);
     int count = ring_answers(producer, front->tx.rsp_cons, front->tx.req_prod_pvt);
 
-    if (count == RING_LIE) {
-        printk("netfront %s: the back end's ring index is impossible; giving the card up\n",
-               front->node);
-        front->connected = false;
-    }
+    if (count == RING_LIE)
+        give_up(front, "the back end's ring index is impossible");
     for (int i = 0; i < count; i++) {
         netif_tx_response_t response;
 
@@ -146,9 +150,7 @@ static void poll(struct netport *port)
     if (!front->connected) return;
     do {
         if (!receive_batch(front)) {
-            printk("netfront %s: the back end breaks the protocol; giving the card up\n",
-                   front->node);
-            front->connected = false;
+            give_up(front, "the back end breaks the protocol");
             return;
         }
         RING_FINAL_CHECK_FOR_RESPONSES(&front->rx, more);
@@ -164,9 +166,17 @@ static void event(evtchn_port_t number, void *data)
 
 /* --- opening and closing --- */
 
+static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
+{
+    struct netfront *front = bus->data;
+
+    if (front->connected && !frontend_serves(state))
+        give_up(front, "the back end has closed");
+}
+
 static int grant(struct netfront *front, const void *page, bool readonly, grant_ref_t *reference)
 {
-    int result = grant_page(front->backend_domain, page, readonly);
+    int result = grant_page(front->bus.other_id, page, readonly);
 
     if (result < 0) return result;
     *reference = (grant_ref_t)result;
@@ -188,7 +198,6 @@ static int share_pages(struct netfront *front)
 
 static void unshare(struct netfront *front)
 {
-    front->connected = false;
     if (front->event)
         event_unbind(front->event);
     if (front->tx_ring_grant)
@@ -222,7 +231,7 @@ static int share(struct netfront *front)
         offer(front, (uint16_t)i);
     RING_PUSH_REQUESTS(&front->rx);
 
-    int port = event_alloc_unbound(front->backend_domain, event, front);
+    int port = event_alloc_unbound(front->bus.other_id, event, front);
 
     if (port < 0) return port;
     front->event = (evtchn_port_t)port;
@@ -239,8 +248,8 @@ static int publish(struct netfront *front)
     int error = 0;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(node) && !error; i++)
-        error = frontend_publish(front->node, node[i].key, node[i].value);
-    return error ? error : frontend_state(front->node, XenbusStateConnected);
+        error = frontend_publish(&front->bus, node[i].key, node[i].value);
+    return error;
 }
 
 static int read_mac(struct netfront *front)
@@ -268,6 +277,16 @@ static void describe(struct netfront *front)
     front->port.context = front;
 }
 
+/* Frames may have come already. */
+static void start(struct netfront *front)
+{
+    bool masked = events_save();
+
+    front->connected = true;
+    poll(&front->port);
+    events_restore(masked);
+}
+
 int netfront_open(struct netfront *front, unsigned int index)
 {
     struct netport port = front->port;  /* the user may have set his part already */
@@ -277,38 +296,31 @@ int netfront_open(struct netfront *front, unsigned int index)
     front->port.received = port.received;
     front->port.user = port.user;
     snprintf(front->node, sizeof front->node, "device/vif/%u", index);
+    front->bus.other_changed = other_changed;
+    front->bus.data = front;
     describe(front);
 
-    int error = frontend_find(front->node, front->backend, sizeof front->backend,
-                              &front->backend_domain);
+    int error = frontend_open(&front->bus, front->node);
 
-    if (!error)
-        error = read_mac(front);
-    if (!error)
-        error = frontend_state(front->node, XenbusStateInitialising);
-    if (!error)
-        error = frontend_wait(front->backend, 1u << XenbusStateInitWait);
     if (error) return error;
-
-    bool masked = events_save();
-
-    error = share(front);
-    front->connected = !error;
-    events_restore(masked);
+    error = read_mac(front);
+    if (!error)
+        error = share(front);
     if (!error)
         error = publish(front);
     if (!error)
-        error = frontend_wait(front->backend, 1u << XenbusStateConnected);
-    if (error)
+        error = frontend_connect(&front->bus, XenbusStateConnected);
+    if (error) {
         netfront_close(front);
-    return error;
+        return error;
+    }
+    start(front);
+    return 0;
 }
 
 void netfront_close(struct netfront *front)
 {
-    frontend_state(front->node, XenbusStateClosing);
-    frontend_wait(front->backend, 1u << XenbusStateClosing | 1u << XenbusStateClosed);
-    frontend_state(front->node, XenbusStateClosed);
-    frontend_wait(front->backend, 1u << XenbusStateClosed);
+    front->connected = false;
+    frontend_close(&front->bus);
     unshare(front);
 }

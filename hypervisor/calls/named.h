@@ -12,6 +12,6 @@
 #define NAMED_LIVING   4u           /* not one that is being destroyed */
 
 /* The domain, with a reference. NULL: *error is -EPERM, or -ESRCH. */
-struct domain *domain_named(domid_t id, unsigned int policy, int *error) must_check;
+struct domain *domain_named(domid_t id, unsigned int rule, int *error) must_check;
 
 #endif

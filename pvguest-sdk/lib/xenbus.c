@@ -73,6 +73,8 @@ static int attach(struct xenbus_device *device, const char *path, const char *ot
     device->path = strdup(path);
     if (!device->path) return refused(-ENOMEM);
     error = xs_read_ulong(XS_NONE, path, other_id, &id);
+    if (!error && id >= DOMID_FIRST_RESERVED)
+        error = refused(-EINVAL);
     if (!error) {
         device->other_id = (domid_t)id;
         device->other_path = xs_read_node(XS_NONE, path, other);
@@ -84,9 +86,12 @@ static int attach(struct xenbus_device *device, const char *path, const char *ot
     if (!error) {
         device->state = xenbus_read_state(path);
         device->watch.callback = other_state_changed;
-        snprintf(state_path, sizeof(state_path), "%s/state", device->other_path);
-        error = xs_watch(&device->watch, state_path);
+        if (snprintf(state_path, sizeof(state_path), "%s/state", device->other_path) >=
+            (int)sizeof(state_path))
+            error = refused(-E2BIG);
     }
+    if (!error)
+        error = xs_watch(&device->watch, state_path);
     if (error)
         xenbus_detach(device);
     return error;

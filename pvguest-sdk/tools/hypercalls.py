@@ -22,9 +22,23 @@ Hypercall = collections.namedtuple('Hypercall', 'where number name arguments han
 Operation = collections.namedtuple('Operation', 'where hypercall name who refused result')
 
 
+def whole_lines(text):
+    """Yield (number, line): one that ends in a backslash goes on in the next."""
+    begun, number = "", 0
+    for this, line in enumerate(text.splitlines(), 1):
+        number = number or this
+        if line.endswith("\\"):
+            begun += line[:-1]
+            continue
+        yield number, begun + line
+        begun, number = "", 0
+    if begun:
+        yield number, begun
+
+
 def lines_of(path, count):
     """Yield (where, columns, words behind '#') of each row, which must have so many columns."""
-    for line_number, line in enumerate(open(path), 1):
+    for line_number, line in whole_lines(open(path).read()):
         row, _, remark = line.partition('#')
         if not row.strip():
             continue

@@ -19,20 +19,31 @@ PROBE_SECONDS = 10
 # Serial line and QEMU's monitor on this terminal: Ctrl-a x ends it.
 TERMINAL = ["-serial", "mon:stdio"]
 # The serial line alone, for a program at the other end: no key has a meaning for QEMU.
+# Debian's real Xen: a PV dom0 wants SMEP and SMAP off under QEMU's TCG, and its serial output must
+# be asked for.
+XEN_CPU = "max,-smap,-smep"
+XEN_ARGUMENTS = ["console=com1", "com1=115200,8n1", "noreboot"]
+# With a dom0 beside guests. With its lazy FPU, real Xen under TCG corrupts the vector registers of
+# a Linux guest's user space.
+XEN_GUESTS_CPU = XEN_CPU + ",-avx"
+XEN_GUESTS_ARGUMENTS = XEN_ARGUMENTS + ["dom0_mem=300M", "guest_loglvl=all",
+                                        "spec-ctrl=eager-fpu"]
 PIPE = ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none"]
 
 
 def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,
             net=None, icount=False):
-    """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: a raw
-    image; net: QEMU's -netdev with the id n0."""
+    """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: an
+    image, raw or .qcow2; snapshot: what is written to it is forgotten; net: QEMU's -netdev with the
+    id n0."""
     words = [host.program("qemu-system-x86_64"),
              "-M", "q35", "-accel", accel, "-cpu", cpu, "-m", str(memory),
              "-smp", str(smp), "-display", "none", "-vga", "none", *line, "-no-reboot", *boot]
     if icount:
         words += ["-icount", "shift=0,sleep=off"]
     if disk:
-        words += ["-drive", f"if=none,id=d0,file={disk},format=raw" +
+        name = str(disk).replace(",", ",,")
+        words += ["-drive", f"if=none,id=d0,file={name},format={disk_format(disk)}" +
                   (",snapshot=on" if snapshot else ""),
                   "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
     if net:
@@ -40,8 +51,29 @@ def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None
     return words + ["-nic", "none"]
 
 
+def disk_format(image):
+    """raw or qcow2, by its name: what a raw one begins with is its guests' to write, and a qcow2
+    may name any file of the host."""
+    with open(image, "rb") as file:
+        begins = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    named = "qcow2" if pathlib.Path(image).suffix == ".qcow2" else "raw"
+    if begins != named:
+        raise host.Refused(f"{image} is {named} by its name, and {begins} by what it begins with")
+    return named
+
+
 def from_iso(image):
     return ["-boot", "d", "-cdrom", str(image)]
+
+
+def from_kernel(kernel, arguments, modules):
+    """QEMU's own loader in GRUB's place: a multiboot kernel, and modules ([[path, word...], ...]).
+    """
+    words = ["-kernel", str(kernel), "-append", " ".join(arguments)]
+    if modules:
+        words += ["-initrd", ",".join(" ".join(str(word) for word in module).replace(",", ",,")
+                                      for module in modules)]
+    return words
 
 
 def die_with_parent():

@@ -6,10 +6,15 @@ domus-debug.elf), dom0.elf, archive.tar and disk.img, in QEMU.
     run.py build                                     `make run`
     run.py build --add mine.elf --add mine.cfg       then, at the prompt: xl create -c mine.cfg
     run.py build --forward tcp:8080:10.0.2.31:80     a guest's port 80 is port 8080 here
+    run.py build --disk mine.qcow2 --snapshot        another disk, raw or qcow2, left as it is
+    run.py build --qemu "-smp 2 -m 4096"             more words for QEMU; the last of a kind counts
+    run.py build --xen                               Debian's real Xen in Domus's place
     run.py build --gdb                               `make gdb`: stopped, and under the debugger
+    run.py build --gdb=1234                          stopped, for a debugger of yours at that port
     run.py build --attach                            `make attach`: that one's prompt, here
 
-The disk keeps what is written to it. The way out is `poweroff` at the prompt, or Ctrl-a and then x.
+Without --snapshot the disk keeps what is written to it. The way out is `poweroff` at the prompt, or
+Ctrl-a and then x.
 """
 import argparse
 import contextlib
@@ -17,6 +22,7 @@ import fcntl
 import os
 import pathlib
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -32,6 +38,8 @@ GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
 DOM0_ARGUMENTS = ["ip=10.0.2.10"]
 # the serial line of the machine under the debugger: a socket in the build folder
 LINE = "gdb-serial"
+# where in a build folder real Xen is, if it is
+XEN = pathlib.Path("peer/xen.elf")
 EPILOG = "Exit status: QEMU's; 1: the machine cannot be started; 2: the words make no sense."
 
 
@@ -50,7 +58,7 @@ def own(path, refusal):
 
 def own_disk(build):
     own(build / "run.lock",
-        f"{build}/disk.img is in use: a `make run` or `make gdb` from this build, process {{}}, "
+        f"{build} is in use: a `make run` or `make gdb` from this build, process {{}}, "
         f"has it.\n"
         "End that one, or run this one from a build of its own: add B=build2 to what you typed.")
 
@@ -78,14 +86,19 @@ def own_keys():
         os.tcsetpgrp(0, owner)
 
 
-def debug(build, hypervisor, options):
+def waiting(port):
+    """QEMU's options to stand still until a debugger comes."""
+    return ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+
+
+def debug(build, hypervisor, options, more):
     debugger, port, line = host.program("gdb"), qemu.free_port(), build / LINE
     log = build / "logs" / "gdb-serial.log"
     log.parent.mkdir(exist_ok=True)
     line.unlink(missing_ok=True)
     serial = ["-chardev", f"socket,id=line,path={line},server=on,wait=off,logfile={log}",
               "-serial", "chardev:line", "-monitor", "none"]
-    command = qemu.command(line=serial, **options) + ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+    command = qemu.command(line=serial, **options) + more + waiting(port)
     print("Type `continue` to boot; Ctrl-c stops the machine again. dom0's prompt: `make attach` "
           "in another "
           f"terminal.\nWhat is said there is also in {log}.", flush=True)
@@ -94,7 +107,7 @@ def debug(build, hypervisor, options):
     try:
         with own_keys():
             subprocess.run([debugger, "-q", hypervisor, "-ex", f"target remote 127.0.0.1:{port}",
-                            "-x", GDBINIT],
+                            *(["-x", GDBINIT] if hypervisor.name != XEN.name else [])],
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
@@ -140,6 +153,17 @@ def image_of(build, hypervisor, items):
     return image
 
 
+def from_xen(build, items):
+    """QEMU's options to boot real Xen with our dom0 and archive."""
+    xen = host.file(build / XEN, "it is Debian's xen-hypervisor; `make peer` fetches it")
+    tar = host.file(build / "archive.tar", "`make` makes it")
+    if items:
+        archive.make_archive(build / "run.tar", items, tar)
+        tar = build / "run.tar"
+    return qemu.from_kernel(xen, qemu.XEN_GUESTS_ARGUMENTS,
+                            [[build / "dom0.elf", *DOM0_ARGUMENTS], [tar]])
+
+
 def forwarding(argument):
     """PROTOCOL:PORT:ADDRESS:PORT; a port 0 of this host becomes one that is free."""
     words = argument.split(":")
@@ -149,8 +173,15 @@ def forwarding(argument):
     return protocol, int(here) or qemu.free_port(), address, int(there)
 
 
-def introduce(accel, items, forwards):
-    print(f"Booting with {accel}. `help` at dom0's prompt names its commands.")
+def more_words(argument):
+    try:
+        return shlex.split(argument)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{argument!r}: {problem}") from problem
+
+
+def introduce(what, items, forwards):
+    print(f"Booting {what}. `help` at dom0's prompt names its commands.")
     for name in (str(item).rpartition("=")[2].rpartition("/")[2] for item in items):
         if name.endswith(".cfg"):
             print(f"`xl create -c {name}` boots that guest on this terminal; Ctrl-] brings you "
@@ -175,8 +206,18 @@ def main():
                              "likewise")
     parser.add_argument("--memory", type=int,
                         default=1024, metavar="MIB", help="the machine's (%(default)s)")
+    parser.add_argument("--disk", type=pathlib.Path, metavar="FILE",
+                        help="the machine's, raw or .qcow2, in the place of the build's disk.img")
+    parser.add_argument("--snapshot", action="store_true",
+                        help="the disk stays as it is: what is written is forgotten")
+    parser.add_argument("--qemu", action="append", default=[], type=more_words, metavar="WORDS",
+                        help="more options for QEMU, behind ours, quoted as for a shell")
+    parser.add_argument("--xen", action="store_true",
+                        help="boot Debian's real Xen instead (`make peer`)")
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--gdb", action="store_true", help="start the debugger at the hypervisor")
+    choice.add_argument("--gdb", nargs="?", type=int, const=0, metavar="PORT",
+                        help="start the debugger at the hypervisor; with a port: wait there for "
+                             "yours")
     choice.add_argument("--attach", action="store_true",
                         help="the prompt of the machine under the debugger")
     args = parser.parse_args()
@@ -188,17 +229,27 @@ def main():
     if not build.is_dir():
         raise host.Refused(f"there is no folder {build}: `make` builds into one")
     own_disk(build)
-    image = image_of(build, hypervisor, args.add)
+    more = [word for words in args.qemu for word in words]
     net = "user,id=n0" + "".join(f",hostfwd={protocol}:127.0.0.1:{here}-{address}:{there}"
                                  for protocol, here, address, there in args.forward)
-    options = {"boot": qemu.from_iso(image), "memory": args.memory, "net": net,
-               "disk": host.file(build / "disk.img", "`make` makes it")}
+    options = {"memory": args.memory, "net": net, "snapshot": args.snapshot,
+               "disk": host.file(args.disk) if args.disk
+               else host.file(build / "disk.img", "`make` makes it")}
+    if args.xen:
+        hypervisor, accel = build / XEN, "tcg"
+        options |= {"boot": from_xen(build, args.add), "cpu": qemu.XEN_GUESTS_CPU}
+    else:
+        image = image_of(build, hypervisor, args.add)
+        accel = "tcg" if args.gdb is not None else qemu.accelerator(image, build / "accel")
+        options |= {"boot": qemu.from_iso(image), "cpu": "host" if accel == "kvm" else "max"}
+    if args.gdb == 0:
+        return debug(build, hypervisor, options, more)
+    introduce(f"{'real Xen' if args.xen else 'Domus'} with {accel}", args.add, args.forward)
     if args.gdb:
-        return debug(build, hypervisor, options)
-    accel = qemu.accelerator(image, build / "accel")
-    introduce(accel, args.add, args.forward)
-    command = qemu.command(line=qemu.TERMINAL,
-                           accel=accel, cpu="host" if accel == "kvm" else "max", **options)
+        more += waiting(args.gdb)
+        print(f"It waits for a debugger: gdb {hypervisor} -ex 'target remote :{args.gdb}'",
+              flush=True)
+    command = qemu.command(line=qemu.TERMINAL, accel=accel, **options) + more
     os.execvp(command[0], command)
 
 

@@ -16,14 +16,11 @@ import re
 import socket
 
 import machine
+import qemu
 
 ON_XEN = os.environ.get("DOMUS_ON") == "xen"
-# With its lazy FPU, real Xen under QEMU's TCG corrupts the vector registers of a Linux guest's user
-# space.
-XEN = machine.Hypervisor("xen", machine.XEN.path,
-                         machine.XEN.args + ["dom0_mem=300M", "guest_loglvl=all",
-                                             "spec-ctrl=eager-fpu"],
-                         machine.XEN.cpu + ",-avx")
+XEN = machine.Hypervisor("xen", machine.XEN.path, qemu.XEN_GUESTS_ARGUMENTS,
+                         qemu.XEN_GUESTS_CPU)
 # dom0's own; QEMU's DHCP server gives away 10.0.2.15 and what is above
 ADDRESS = "10.0.2.10"
 LEAVE_CONSOLE = "\x1d"

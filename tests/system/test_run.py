@@ -58,7 +58,7 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         prompt.send("echo  and on\r")
         prompt.expect("\nand on")
         second = typed(log)                         # which the disk is not free for
-        second.expect(r"disk.img is in use: .* process \d+, has it")
+        second.expect(r"is in use: .* process \d+, has it")
         second.expect("B=build2")
         second.expect(pexpect.EOF)
         second.close()
@@ -71,11 +71,98 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.expect(pexpect.EOF)
 
 
+@pytest.fixture
+def empty(tmp_path):
+    """A build folder in which all files are empty, and a QEMU before the real one that says its
+    options, a line each."""
+    for name in ("domus.iso", "dom0.elf", "archive.tar", "disk.img"):
+        (tmp_path / name).touch()
+    (tmp_path / "accel").write_text("tcg\n")
+    fake = tmp_path / "qemu-system-x86_64"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+    return tmp_path
+
+
+def options_of(build, *options):
+    """What run.py makes of its words: exit status, QEMU's options, what is wrong."""
+    done = subprocess.run([sys.executable, str(RUN), str(build), *options], capture_output=True,
+                          text=True, env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"},
+                          timeout=30 * machine.PATIENCE)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_disks_and_more_of_qemu(empty):
+    raw, cow = empty / "a,b.raw", empty / "mine.qcow2"
+    raw.touch()
+    cow.write_bytes(b"QFI\xfb and more")
+    assert f"file={empty}/disk.img,format=raw\n" in options_of(empty)[1]
+    assert f"file={empty}/a,,b.raw,format=raw\n" in options_of(empty, "--disk", str(raw))[1]
+    said = options_of(empty, "--disk", str(cow), "--snapshot", "--qemu", "-smp 2 -name 'a b'",
+                      "--qemu=-S")[1]
+    assert f"file={cow},format=qcow2,snapshot=on\n" in said
+    assert said.endswith("\n-smp\n2\n-name\na b\n-S\n")
+    said = options_of(empty, "--gdb=4711")[1]
+    assert "target remote :4711" in said and "-S\n-gdb\ntcp:127.0.0.1:4711\n" in said
+    raw.write_bytes(b"QFI\xfb")                          # a guest's doing, perhaps
+    assert options_of(empty, "--disk", str(raw))[::2] == \
+        (1, f"run.py: {raw} is raw by its name, and qcow2 by what it begins with\n")
+    assert options_of(empty, "--disk", "none")[::2] == (1, "run.py: there is no file none\n")
+    status, _, wrong = options_of(empty, "--qemu", "a 'b")
+    assert status == 2 and "No closing quotation" in wrong
+
+
+def test_real_xen_is_there_or_said_to_be_missing(empty):
+    status, _, wrong = options_of(empty, "--xen")
+    assert status == 1
+    assert wrong.startswith(f"run.py: there is no file {empty}/peer/xen.elf: ")
+    assert "`make peer` fetches it" in wrong
+    (empty / "peer").mkdir()
+    (empty / "peer" / "xen.elf").touch()
+    said = options_of(empty, "--xen")[1]
+    assert f"-kernel\n{empty}/peer/xen.elf\n-append\nconsole=com1 " in said
+    assert f"-initrd\n{empty}/dom0.elf ip=10.0.2.10,{empty}/archive.tar\n" in said
+    assert "-cpu\nmax,-smap" in said
+
+
+def test_make_passes_on_what_is_wished():
+    said = made("DISK=a b.raw", "QEMU=-smp 2 -S", "SNAPSHOT=1", "XEN=1", "do-run")
+    assert said[-5:] == ["--disk", "a b.raw", "--snapshot", "--qemu=-smp 2 -S", "--xen"]
+    said = made("DISK=c.raw", "do-gdb")
+    assert said[-3:] == ["--gdb", "--disk", "c.raw"]
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert "DISK=FILE" in help_text and "XEN=1" in help_text
+
+
+@pytest.mark.xdist_group("run")
+def test_another_disk_on_real_xen(tmp_path):
+    if not machine.XEN.path.exists():
+        pytest.skip("no real Xen here")
+    image = tmp_path / "mine.raw"
+    subprocess.run([sys.executable, str(RUN.with_name("disk.py")), str(image), "elsewhere=4"],
+                   check=True)
+    with log_of("run-xen") as log:
+        child = typed(log, "--xen", "--snapshot", "--disk", str(image))
+        child.expect("Booting real Xen")
+        child.expect("dom0: ready")
+        child.send("disks\r")
+        child.expect("elsewhere")
+        child.send("xl info\r")
+        child.expect(r"xen_version *: 4\.17")
+        child.send("\x01x")
+        child.expect(pexpect.EOF)
+
+
+def made(*words):
+    """What make says to run.py, without doing it."""
+    command = ["make", "-n", "DEPS=present", f"B={machine.BUILD}", *words]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return shlex.split(said.replace("\\\n", " ").splitlines()[-1])
+
+
 def linux_options():
     """What `make run LINUX=1` says to run.py behind the build folder."""
-    command = ["make", "-n", "DEPS=present", f"B={machine.BUILD}", "LINUX=1", "do-run"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return shlex.split(said.replace("\\\n", " ").splitlines()[-1])[3:]
+    return made("LINUX=1", "do-run")[3:]
 
 
 @pytest.mark.xdist_group("run")

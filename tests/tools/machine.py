@@ -87,11 +87,9 @@ class Hypervisor:
         if self.grub:
             iso.make_iso(image, [str(self.path)] + self.args, modules)
             return qemu.from_iso(image)
-        kernel, *modules = [[str(self.path), *self.args], *modules] if self.name == "xen" \
-            else [[str(LOADER)], [str(self.path), *self.args], *modules]
-        return ["-kernel", kernel[0], "-append", " ".join(kernel[1:])] + (
-            ["-initrd", ",".join(" ".join(module).replace(",", ",,") for module in modules)]
-            if modules else [])
+        if self.name == "xen":
+            return qemu.from_kernel(self.path, self.args, modules)
+        return qemu.from_kernel(LOADER, [], [[str(self.path), *self.args], *modules])
 
 
 LOADER = BUILD / "loader.elf"
@@ -101,11 +99,9 @@ DOMUS = Hypervisor("domus", pathlib.Path(os.environ.get("DOMUS_HYPERVISOR", BUIL
                    [], "max")
 BY_GRUB = Hypervisor("domus", DOMUS.path, [], "max", grub=True)
 WATCHED = Hypervisor("domus", BUILD / "domus-debug.elf", [], "max")
-# Real Xen with a PV dom0 wants SMEP and SMAP off under QEMU's TCG. Its serial output must be asked
-# for. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's code
-# has run, so that TCG takes each push for a write to code: 100 times slower.
-XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf",
-                 ["console=com1", "com1=115200,8n1", "noreboot"], "max,-smap,-smep")
+# Real Xen. GRUB stays away from it: in most sizes of memory Xen's stack comes to lie where GRUB's
+# code has run, so that TCG takes each push for a write to code: 100 times slower.
+XEN = Hypervisor("xen", BUILD / "peer" / "xen.elf", qemu.XEN_ARGUMENTS, qemu.XEN_CPU)
 
 
 class Machine:

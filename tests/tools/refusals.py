@@ -22,6 +22,8 @@ import struct
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "pvguest-sdk/tools"))
+import hypercalls  # noqa: E402
 # where what was reached is kept; None: nobody asks
 FOLDER = os.environ.get("DOMUS_REFUSALS")
 RECORD = struct.Struct("<QQII40s")                  # struct refusal
@@ -190,7 +192,7 @@ Reason = collections.namedtuple("Reason", "where file function part words")
 def read_reasons(text, name=REASONS):
     """[Reason] of the lines FILE | FUNCTION | text in the line | reason."""
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in hypercalls.whole_lines(text):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split("|", 3)]

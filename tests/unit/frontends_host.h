@@ -16,15 +16,25 @@
 #include <pvguest/grant.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
-#include <pvguest/xenstore.h>
-#include <xen/io/xenbus.h>
+#include <pvguest/xenbus.h>
 #include "masked_host.h"
 
 static unsigned int said;
+static char last_said[200];
 
 void printk(const char *format, ...)
 {
+    va_list arguments;
+
     said++;
+    va_start(arguments, format);
+    vsnprintf(last_said, sizeof last_said, format, arguments);
+    va_end(arguments);
+}
+
+const char *errno_name(long error)
+{
+    return "an error";
 }
 
 /* The C library here has none. */
@@ -104,7 +114,7 @@ int grant_end_access(grant_ref_t ref)
     return 0;
 }
 
-static uint8_t *granted_page(grant_ref_t ref)
+static inline uint8_t *granted_page(grant_ref_t ref)
 {
     assert_true(ref < GRANTS && grant[ref].used);
     return (uint8_t *)(grant[ref].mfn << 12);
@@ -112,10 +122,12 @@ static uint8_t *granted_page(grant_ref_t ref)
 
 /* --- the store -------------------------------------------------------------------------------- */
 
-static struct { char path[64], value[64]; } node[40];
+static struct { char path[80], value[64]; } node[40];
 static unsigned int nodes;
 static char states[32];                 /* what the front end went through */
 static const char *refused_node;        /* cannot be written */
+static struct xs_watch *watch;          /* there is one at most, */
+static bool fired, refuse_watch;        /* and it has fired */
 
 static char *value_of(const char *path)
 {
@@ -134,13 +146,27 @@ static void set_node(const char *path, const char *value)
         old = node[nodes++].value;
     }
     snprintf(old, sizeof node->value, "%s", value);
+    if (watch && strcmp(path, watch->path) == 0)
+        fired = true;
 }
+
+static inline void remove_node(const char *path)
+{
+    strcpy(value_of(path) - sizeof node->path, "gone");
+    fired = watch && strcmp(path, watch->path) == 0;
+}
+
+static void (*while_reading)(void);     /* happens then, once */
 
 char *xs_read_node(xs_transaction t, const char *directory, const char *name)
 {
     char path[128];
+    void (*happens)(void) = while_reading;
 
     assert_false(masked);
+    while_reading = NULL;
+    if (happens)
+        happens();
     snprintf(path, sizeof path, "%s/%s", directory, name);
     return value_of(path) ? strdup(value_of(path)) : ERR_PTR(-2);
 }
@@ -172,10 +198,31 @@ int xs_printf(xs_transaction t, const char *directory, const char *name, const c
     return 0;
 }
 
-/* --- time: whenever the front end sleeps, the back end has its turn --------------------------- */
+int xs_watch(struct xs_watch *new, const char *path)
+{
+    assert_null(watch);
+    assert_false(masked);
+    if (refuse_watch) return -12;
+    watch = new;
+    watch->path = strdup(path);
+    fired = true;                       /* as they all do, at once */
+    return 0;
+}
+
+int xs_unwatch(struct xs_watch *old)
+{
+    assert_ptr_equal(old, watch);
+    assert_false(masked);
+    free(old->path);
+    old->path = NULL;
+    watch = NULL;
+    return 0;
+}
+
+/* --- time: whenever the front end sleeps, the back end has its turn, then the watch ----------- */
 
 static uint64_t clock_ns;
-static unsigned int sleeps;
+static unsigned int sleeps;             /* for a while: not for a state, it has a watch for that */
 static void (*back_end)(void);
 
 uint64_t now_ns(void)
@@ -183,13 +230,46 @@ uint64_t now_ns(void)
     return clock_ns;
 }
 
+/* True: something has happened. */
+static bool others_run(void)
+{
+    bool was = masked, happened;
+
+    masked = false;
+    if (back_end)
+        back_end();
+    happened = fired;
+    fired = false;
+    if (happened)
+        watch->callback(watch, watch->path);
+    masked = was;
+    return happened;
+}
+
 void thread_sleep(uint64_t ns)
 {
     assert_false(masked);
     assert_true(ns && sleeps++ < 100000);
     clock_ns += ns;
-    if (back_end)
-        back_end();
+    others_run();
+}
+
+void wait_queue_init(struct wait_queue *queue)
+{
+    list_init(&queue->waiters);
+}
+
+void wake_all(struct wait_queue *queue)
+{
+}
+
+bool wait_on(struct wait_queue *queue, uint64_t timeout_ns)
+{
+    bool happened = others_run();
+
+    assert_true(timeout_ns);            /* for ever: for a back end? */
+    clock_ns += happened ? NS_PER_MS : timeout_ns;
+    return happened;
 }
 
 /* A back end that does its duty: it answers each state of the front end with its own. */
@@ -198,7 +278,7 @@ static char stuck_before;               /* ... but does not come to this one */
 
 static void dutiful(void)
 {
-    char path[64];
+    char path[80];
     const char *front;
     char next;
 
@@ -211,7 +291,38 @@ static void dutiful(void)
                                                 : '6';
     if (!next || next == stuck_before) return;
     snprintf(path, sizeof path, "%s/state", back_path);
-    set_node(path, (char[]){ next, 0 });
+    if (!value_of(path) || value_of(path)[0] != next)
+        set_node(path, (char[]){ next, 0 });
+}
+
+static inline void back_end_is(char state)
+{
+    char path[80];
+
+    back_end = NULL;
+    snprintf(path, sizeof path, "%s/state", back_path);
+    if (state)
+        set_node(path, (char[]){ state, 0 });
+    else
+        remove_node(path);
+    others_run();
+}
+
+/* Once the front end has published all. */
+static char instead;                    /* of connecting, the back end is this; 0: gone */
+
+static inline void refuses(void)
+{
+    char path[80];
+
+    dutiful();
+    snprintf(path, sizeof path, "%s/state", back_path);
+    if (!value_of(path) || value_of(path)[0] != '4') return;
+    back_end = NULL;
+    if (instead)
+        set_node(path, (char[]){ instead, 0 });
+    else
+        remove_node(path);
 }
 
 static void forget_all(const char *front, const char *back)
@@ -222,7 +333,9 @@ static void forget_all(const char *front, const char *back)
     nodes = said = sent = sleeps = 0;
     states[0] = stuck_before = 0;
     refused_node = NULL;
-    refuse_port = masked = false;
+    while_reading = NULL;
+    refuse_port = refuse_watch = fired = masked = false;
+    assert_null(watch);
     clock_ns = 5;
     grants_left = GRANTS;
     assert_int_equal(granted, 0);

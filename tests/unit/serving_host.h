@@ -59,6 +59,10 @@ void *alloc_pages(unsigned int order)
 {
     return aligned_alloc(4096, 4096u << order);
 }
+void free_pages(void *va, unsigned int order)
+{
+    free(va);
+}
 void *vspace_alloc(unsigned long n)
 {
     return NULL;

@@ -72,6 +72,11 @@ void terminal_pass(const char *bytes, size_t size)
     terminal_write(bytes, size);
 }
 
+void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size)
+{
+    write(bytes, size);
+}
+
 static struct timer *alarm_clock;
 
 void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)

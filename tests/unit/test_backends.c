@@ -55,6 +55,10 @@ void *alloc_pages(unsigned int order)
 {
     return aligned_alloc(4096, 4096u << order);
 }
+void free_pages(void *va, unsigned int order)
+{
+    free(va);
+}
 /* nobody looks at these addresses: map_at replaces them */
 void *vspace_alloc(unsigned long n)
 {

@@ -448,8 +448,8 @@ static void take_lent(struct netport *port)
     lent_count = 0;
 }
 
-/* What a flush costs is hardly more for many pieces than for one: a frame cut as small as may be is
- * 256 of them, in one turn. */
+/* A frame cut as small as may be is 256 pieces, and a turn ends before. What a flush costs is
+ * hardly more for many pieces than for one. */
 static void test_pieces_are_flushed_together(void **state)
 {
     static uint8_t frame[NET_LARGE_MAX] = { 0xff, 0xff, 0xff, 0xff,     0xff,       0xff,
@@ -465,12 +465,45 @@ static void test_pieces_are_flushed_together(void **state)
     for (unsigned int i = 1; i <= 2; i++) {
         in->receive(in, frame, sizeof frame,
                     NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(NET_CUT_MIN));
-        assert_int_equal(fake[2].sent, i * 256);
+        for (unsigned int turn = 1; turn <= 256 / BRIDGE_PIECES; turn++) {
+            assert_int_equal(fake[2].sent, (i - 1) * 256 + turn * BRIDGE_PIECES);
+            assert_int_equal(in->unfinished, turn < 256 / BRIDGE_PIECES);
+            if (in->unfinished)
+                in->go_on(in);
+        }
         assert_int_equal(lent_flushed, i * 256 / BRIDGE_PIECES);
     }
     in->received(in);
     assert_int_equal(lent_flushed, 512 / BRIDGE_PIECES);
     assert_int_equal(lent_count, 0);
+}
+
+/* Between two turns a port that has had some goes, then all; then the frame's own. */
+static void test_who_leaves_in_the_middle(void **state)
+{
+    static uint8_t frame[NET_LARGE_MAX] = { 0xff, 0xff, 0xff, 0xff,     0xff,       0xff,
+                                            2,    2,    2,    2,        2,          2,
+                                            0x08, 0x00, 0x45, [23] = 6, [46] = 0x50 };
+    struct netport *in = &fake[0].port;
+    uint32_t flags = NET_CHECKSUM_BLANK | NET_GSO_TCP4 | NET_GSO_SIZE(NET_CUT_MIN);
+
+    in->receive(in, frame, sizeof frame, flags);
+    bridge_detach(&bridge, &fake[2].port);
+    assert_int_equal(bridge_attach(&bridge, &fake[2].port), 0);     /* another, in its place */
+    in->go_on(in);
+    assert_int_equal(fake[1].sent, 2 * BRIDGE_PIECES);
+    assert_int_equal(fake[2].sent, BRIDGE_PIECES);
+    assert_int_equal(fake[1].flushed, 3);               /* at the end of the second turn, too */
+    assert_true(in->unfinished);
+    bridge_detach(&bridge, &fake[1].port);
+    bridge_detach(&bridge, &fake[3].port);
+    in->go_on(in);
+    assert_false(in->unfinished);
+    assert_int_equal(fake[1].sent, 2 * BRIDGE_PIECES);
+    in->receive(in, frame, sizeof frame, flags);
+    assert_true(in->unfinished);
+    bridge_detach(&bridge, in);
+    assert_false(in->unfinished);
 }
 
 /* Pieces lie in buffers that are written again: who has not copied them when send() returns is
@@ -561,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup(test_flags_that_arrive, set_up),
         cmocka_unit_test_setup(test_pieces_are_flushed, set_up),
         cmocka_unit_test_setup(test_pieces_are_flushed_together, set_up),
+        cmocka_unit_test_setup(test_who_leaves_in_the_middle, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

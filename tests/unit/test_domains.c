@@ -204,14 +204,24 @@ int archive_next(const struct archive *archive, size_t *position, struct archive
 {
     return 0;
 }
+static domid_t can_be_asked;            /* to end; 0: nobody */
+static unsigned asked;
+
 int xs_write(xs_transaction transaction, const char *path, const void *value, size_t length)
 {
+    asked += strstr(path, "/control/shutdown") != NULL;
     return 0;
 }
 int xs_read_ulong(xs_transaction transaction, const char *directory, const char *node,
                   unsigned long *value)
 {
-    return -ENOENT;
+    char home[32];
+
+    snprintf(home, sizeof(home), "/local/domain/%u", can_be_asked);
+    if (!can_be_asked || strcmp(directory, home) || strcmp(node, "control/feature-poweroff"))
+        return -ENOENT;
+    *value = 1;
+    return 0;
 }
 
 /* --- the tests --- */
@@ -286,12 +296,33 @@ static void a_number_that_was_is_no_name(void **state)
     assert_non_null(domains_find("waits"));
 }
 
+/* At the machine's end only those are worth waiting for that know of it. */
+static void who_cannot_be_asked_is_not_waited_for(void **state)
+{
+    struct domain *made;
+    struct trouble trouble;
+
+    assert_int_equal(domains_create("deaf", "", false, &made, &trouble), 0);
+    domains_ask_all("poweroff");
+    assert_int_equal(asked, 0);
+    assert_false(domains_asked_run());
+    assert_int_equal(domains_create("good", "", false, &made, &trouble), 0);
+    can_be_asked = made->domid;
+    domains_ask_all("poweroff");
+    assert_int_equal(asked, 1);
+    assert_true(domains_asked_run());
+    made->ended = true;                 /* The other runs still. */
+    assert_false(domains_asked_run());
+    can_be_asked = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_operator_is_not_kept_waiting, start, stop),
         cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
         cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
+        cmocka_unit_test_setup_teardown(who_cannot_be_asked_is_not_waited_for, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

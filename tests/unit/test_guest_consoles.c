@@ -83,6 +83,19 @@ void terminal_pass(const char *bytes, size_t size)
     strncat(passed, bytes, size);
 }
 
+static void (*while_shown)(void);       /* once, behind its first half */
+
+void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size)
+{
+    void (*happens)(void) = while_shown;
+
+    write(bytes, size / 2);
+    while_shown = NULL;
+    if (happens)
+        happens();
+    write(bytes + size / 2, size - size / 2);
+}
+
 void *map_frames(const unsigned long *mfns, unsigned long n, uint64_t prot, domid_t owner,
                  int *errors)
 {
@@ -295,6 +308,58 @@ static void what_is_typed(void **state)
     assert_int_equal(ring->in_cons - ring->in_prod, 1);
 }
 
+/* The log is shown in pieces: what is said between them comes behind it, once; and whoever ends
+ * between them does so. */
+static void says_more(void)
+{
+    says(1, "more\n");
+}
+
+static void ends_early(void)
+{
+    says(1, "bye\n");
+    guest_console_close(guest[1].console);
+    guest[1].console = NULL;
+    for (unsigned i = 0; i < 8; i++) {                  /* its last words go, too */
+        open_guest(1);
+        says(1, "another\n");
+        guest_console_close(guest[1].console);
+        guest[1].console = NULL;
+    }
+}
+
+static void while_the_log_is_shown(void **state)
+{
+    says(1, "hello\n");
+    terminal[0] = passed[0] = '\0';
+    while_shown = says_more;
+    typed = "\x1d";
+    guest_console_attach(guest[1].console);
+    assert_string_equal(passed, "hello\nmore\n");
+    assert_string_equal(terminal, "");
+    while_shown = says_more;
+    assert_true(guest_console_show_log("g1"));
+    assert_string_equal(terminal, "hello(g1) more\n\nmore\n\n");
+    terminal[0] = passed[0] = '\0';
+    while_shown = ends_early;
+    typed = "\x1d";
+    guest_console_attach(guest[1].console);             /* and it frees what is left */
+    assert_string_equal(passed, "hello\nmore\nmore\nbye\n");
+    open_guest(1);
+    says(1, "hello\n");
+    terminal[0] = '\0';
+    while_shown = ends_early;
+    assert_true(guest_console_show_log("g1"));
+    assert_non_null(strstr(terminal, "lo\n"));
+    open_guest(1);
+    says(1, "hello\n");
+    guest_console_close(guest[1].console);
+    guest[1].console = NULL;
+    open_guest(1);
+    while_shown = ends_early;
+    assert_true(guest_console_show_log("g1"));
+}
+
 static void echoes(void)
 {
     says(1, "#");
@@ -363,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_may_be_long, setup, teardown),
         cmocka_unit_test_setup_teardown(rings_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_typed, setup, teardown),
+        cmocka_unit_test_setup_teardown(while_the_log_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(how_a_key_is_echoed, setup, teardown),
         cmocka_unit_test_setup_teardown(consoles_that_do_not_open, setup, teardown),
     };

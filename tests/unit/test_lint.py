@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """make lint on the arrows between the rooms of hypervisor/: those that there are, and one of each
-kind that there must not be."""
+kind that there must not be; and on how wide what may be."""
 import pathlib
 import sys
 
@@ -55,3 +55,16 @@ def test_a_picture_of_something_else(found):
                if not (arrow[0].startswith("boot/") and arrow[1].startswith("domain/"))]
     assert problems(found, rooms_map.picture(missing)) == [
         "hypervisor/rooms.svg: shows other arrows than there are: make map"]
+
+
+@pytest.mark.parametrize("name, text, wrong", [
+    ("a.tbl", "x" * 101, True), ("a.txt", "x" * 101, True), ("a.txt", "x" * 100, False),
+    ("run", "#!/bin/sh\n" + "x" * 101, True), ("run", "#!/bin/bash\n" + "\t" * 13, True),
+    ("inittab", "x" * 101, True), ("data", "x" * 101, False), ("a.sh", "x" * 101, True),
+    ("tests/unit/toolstack.txt", "dom0> " + "x" * 101, False),
+    ("tests/unit/toolstack.txt", "; " + "x" * 101, True),
+    ("tests/unit/xlcfg.txt", "# " + "x" * 101, True)])
+def test_widths(monkeypatch, name, text, wrong):
+    monkeypatch.setattr(lint, "problems", [])
+    lint.check_style(pathlib.Path(name), text)
+    assert bool(lint.problems) == wrong

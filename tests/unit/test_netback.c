@@ -220,6 +220,74 @@ static void a_large_frame(void **state)
     assert_answer(NET_SLOTS_MAX + 7, 0, NETIF_RSP_NULL);
 }
 
+static void put_large(unsigned int id)
+{
+    put((netif_tx_request_t){ .gref = DATA, .size = 8000, .id = (uint16_t)id,
+                              .flags = NETTXF_csum_blank | NETTXF_extra_info | NETTXF_more_data });
+    put_extra(gso(256));
+    put((netif_tx_request_t){ .gref = DATA + 1, .size = 4000, .id = (uint16_t)(id + 1) });
+}
+
+/* Its user needs more turns for one: the guest has its answers, and whatever other cards do, the
+ * frame stays what it was; what comes behind it waits, and is paid for only then. */
+static void a_frame_of_several_turns(void **state)
+{
+    connect();
+    turns_wanted = 3;
+    put_large(50);
+    put((netif_tx_request_t){ .gref = DATA + 2, .size = 60, .id = 60 });
+    assert_true(vif->serve(vif, 8));
+    assert_int_equal(tx->rsp_prod, 3);
+    assert_int_equal(pool_pages, 33);
+    assert_ptr_equal(being_cut, back->kept);
+    vif->paused = true;                 /* it has cost more than the card has */
+    for (unsigned int i = 0; i < 3; i++) {
+        assert_int_equal(got_count, 1);
+        assert_true(vif->serve(vif, 8));
+    }
+    assert_int_equal(turns_wanted, 0);
+    assert_int_equal(pool_pages, 32);
+    assert_false(vif->serve(vif, 8));
+    assert_int_equal(got_count, 1);
+    vif->paused = false;
+    assert_false(vif->serve(vif, 8));
+    assert_int_equal(got_count, 2);
+    assert_memory_equal(got[1], page[DATA + 2], 60);
+    /* without memory to keep it, what was not cut at once is lost; the next is not */
+    allocations_until_failure = 1;
+    turns_wanted = 2;
+    put_large(70);
+    put((netif_tx_request_t){ .gref = DATA + 2, .size = 60, .id = 80 });
+    assert_true(vif->serve(vif, 8));
+    assert_int_equal(vif->frames_dropped, 1);
+    assert_int_equal(pool_pages, 32);
+    assert_false(vif->serve(vif, 8));
+    assert_int_equal(got_count, 4);
+    /* the guest goes, or its user does */
+    for (unsigned int i = 0; i < 2; i++) {
+        turns_wanted = 3;
+        put_large(90);
+        assert_true(vif->serve(vif, 8));
+        assert_int_equal(pool_pages, 33);
+        vif->unfinished = i == 0;
+        if (i)
+            assert_true(vif->serve(vif, 8));
+        else
+            front_node("state", "6");
+        netback_changed(back);
+        assert_int_equal(pool_pages, 32);
+        assert_false(vif->unfinished);
+        if (i == 0) {
+            turns_wanted = 0;
+            vif->serve(vif, 8);
+            netback_destroy(back);
+            set_up(state);
+            connect();
+        }
+    }
+    turns_wanted = 0;
+}
+
 /* More frames than a batch, round the ring. */
 static void many_frames(void **state)
 {
@@ -389,6 +457,7 @@ int main(void)
         TEST(chains_at_their_limit),
         TEST(chains_that_do_not_end),
         TEST(a_large_frame),
+        TEST(a_frame_of_several_turns),
         TEST(many_frames),
         TEST(split_events),
         TEST(frames_from_before_the_binding),

@@ -80,6 +80,7 @@ static void opening_and_closing(void **state)
 {
     open_card();
     assert_string_equal(states, "14");
+    assert_int_equal(sleeps, 0);                /* the back end's state is watched, not polled */
     assert_ptr_equal(granted_page(number("tx-ring-ref")), card.tx_page);
     assert_ptr_equal(granted_page(number("rx-ring-ref")), card.rx_page);
     assert_int_equal(number("event-channel"), 9);
@@ -139,6 +140,66 @@ static void cards_that_do_not_open(void **state)
     nodes--;                                    /* no address */
     assert_int_equal(netfront_open(&card, 0), -ENOENT);
     assert_int_equal(netfront_open(&card, 1), -ENOENT);
+}
+
+static void fill(unsigned int id, unsigned int offset, int status, unsigned int flags)
+{
+    if (id < NETFRONT_RX)
+        for (unsigned int i = 0; i < 4096; i++)
+            card.rx_buffer[id][i] = (uint8_t)(i + id);
+    rx->ring[rx->rsp_prod & 255].rsp = (netif_rx_response_t){ .id = (uint16_t)id,
+                                                              .offset = (uint16_t)offset,
+                                                              .status = (int16_t)status,
+                                                              .flags = (uint16_t)flags };
+    rx->rsp_prod++;
+}
+
+/* It closes, or vanishes, instead of connecting, or later. */
+static void back_ends_that_go_away(void **state)
+{
+    static const char ways[] = { '5', '6', 0 };
+
+    for (unsigned int i = 0; i < 3; i++) {
+        set_up(state);
+        back_end = refuses;
+        instead = ways[i];
+        assert_int_equal(netfront_open(&card, 0), -ECONNREFUSED);
+        assert_int_equal(granted, 0);
+        assert_null(handler);
+        assert_null(watch);
+    }
+    for (unsigned int i = 0; i < 3; i++) {
+        set_up(state);
+        open_card();
+        back_end_is(ways[i]);
+        assert_int_equal(card.connected, ways[i] == '5');
+        assert_int_equal(said, ways[i] != '5');
+        assert_int_equal(card.port.send(&card.port, got[0], 60, 0), ways[i] == '5');
+        back_end = dutiful;
+        close_card();
+    }
+}
+
+/* A frame that comes before we know that the back end has connected, and its event with it. */
+static void is_early(void)
+{
+    char path[] = BACK "/state";
+
+    dutiful();
+    if (value_of(path) && value_of(path)[0] == '4') {
+        rx = (netif_rx_sring_t *)(void *)card.rx_page;
+        fill(0, 0, 60, 0);
+        ring_bell();
+        back_end = dutiful;
+    }
+}
+
+static void an_early_frame(void **state)
+{
+    back_end = is_early;
+    open_card();
+    assert_int_equal(got_count, 1);
+    close_card();
 }
 
 static bool send(size_t length, uint32_t flags)
@@ -243,18 +304,6 @@ static void a_transmit_ring_that_lies(void **state)
 }
 
 /* --- receive ---------------------------------------------------------------------------------- */
-
-static void fill(unsigned int id, unsigned int offset, int status, unsigned int flags)
-{
-    if (id < NETFRONT_RX)
-        for (unsigned int i = 0; i < 4096; i++)
-            card.rx_buffer[id][i] = (uint8_t)(i + id);
-    rx->ring[rx->rsp_prod & 255].rsp = (netif_rx_response_t){ .id = (uint16_t)id,
-                                                              .offset = (uint16_t)offset,
-                                                              .status = (int16_t)status,
-                                                              .flags = (uint16_t)flags };
-    rx->rsp_prod++;
-}
 
 static void frames_in(void **state)
 {
@@ -386,6 +435,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(opening_and_closing, set_up),
         cmocka_unit_test_setup(cards_that_do_not_open, set_up),
+        cmocka_unit_test_setup(back_ends_that_go_away, set_up),
+        cmocka_unit_test_setup(an_early_frame, set_up),
         cmocka_unit_test_setup(frames_out, set_up),
         cmocka_unit_test_setup(buffers_come_back_once, set_up),
         cmocka_unit_test_setup(a_transmit_ring_that_lies, set_up),

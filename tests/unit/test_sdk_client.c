@@ -403,13 +403,23 @@ static void other_changed(struct xenbus_device *device, enum xenbus_state state)
 static void handshakes(void **state)
 {
     struct xenbus_device front = { .other_changed = other_changed }, none = { 0 };
+    char longer[250];
 
     DOM0_WRITES("/back/state\0" "1");
     DOM0(XS_SET_PERMS, "/back/state\0n0\0r5");
     DOM0_WRITES("/local/domain/5/device/x/0/backend\0/back");
     assert_int_equal(xenbus_attach_front(&front, "device/x/0"), -ENOENT);
     assert_null(front.path);
+    DOM0_WRITES("/local/domain/5/device/x/0/backend-id\0" "32752");
+    assert_int_equal(xenbus_attach_front(&front, "device/x/0"), -EINVAL);
+    assert_null(front.path);
     DOM0_WRITES("/local/domain/5/device/x/0/backend-id\0" "3");
+    memset(longer, 'x', sizeof longer);
+    longer[0] = '/';
+    assert_int_equal(xs_write(XS_NONE, "device/x/0/backend", longer, 250), 0);
+    assert_int_equal(xenbus_attach_front(&front, "device/x/0"), -E2BIG);
+    assert_null(front.path);
+    DOM0_WRITES("/local/domain/5/device/x/0/backend\0/back");
     DOM0_WRITES("/local/domain/5/device/x/0/state\0" "1");
     assert_int_equal(xenbus_attach_front(&front, "device/x/0"), 0);
     assert_int_equal(front.other_id, 3);

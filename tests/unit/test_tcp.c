@@ -362,6 +362,54 @@ static void test_table_is_bounded_and_ages(void **state)
     assert_int_equal(tcp_count(&endpoint.tcp), TCP_CONNECTIONS);
 }
 
+/* Another station's segment: the sum does not cover who sent it. */
+static unsigned send_from(unsigned station, unsigned port, unsigned flags)
+{
+    size_t length = segment(port, ISN, 0, flags, 0);
+
+    frame[11] ^= station;
+    return ask(frame, length);
+}
+
+static unsigned held_by(unsigned station)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++)
+        count += endpoint.tcp.connection[i].state != TCP_CLOSED &&
+                 endpoint.tcp.connection[i].peer.mac[5] == (their_mac[5] ^ station);
+    return count;
+}
+
+/* One that holds all places, in use, gives some up to others, down to as many as they have; nobody
+ * gives one to who has as many. What goes is what was silent for longest. */
+static void test_places_are_shared(void **state)
+{
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
+        clock_ns++;
+        connect_from(5000 + i, ISN);
+    }
+    for (unsigned i = 0; i < 20; i++)
+        send_from(1, 6000 + i, SYN);
+    assert_int_equal(held_by(1), TCP_CONNECTIONS / 2);
+    assert_int_equal(held_by(0), TCP_CONNECTIONS / 2);
+    for (unsigned i = 0; i < TCP_CONNECTIONS; i++) {
+        send_segment(5000 + i, ISN + 1, 77, ACK, 0);
+        if (i < TCP_CONNECTIONS / 2)
+            came(5000 + i, RST, 0);                     /* the older half: it is told */
+    }
+    assert_int_equal(send_from(0, 7000, SYN), 1);
+    assert_int_equal(get16(got[0] + 34 + 2), 7000);
+    assert_int_equal(got[0][34 + 13], RST | ACK);       /* as many as another: no more */
+    for (unsigned station = 2; station < 20; station++)
+        for (unsigned i = 0; i < 3; i++)
+            send_from(station, 8000 + 3 * station + i, SYN);
+    for (unsigned station = 0; station < TCP_CONNECTIONS; station++)
+        assert_int_equal(held_by(station), 1);          /* a place each, while there are any */
+    assert_int_equal(held_by(TCP_CONNECTIONS), 0);
+    assert_int_equal(tcp_count(&endpoint.tcp), TCP_CONNECTIONS);
+}
+
 /* --- liars --- */
 
 static void test_truncated_and_lying_headers(void **state)
@@ -458,6 +506,7 @@ int main(void)
         cmocka_unit_test_setup(test_other_ports_refuse, set_up),
         cmocka_unit_test_setup(test_two_of_us_do_not_talk, set_up),
         cmocka_unit_test_setup(test_table_is_bounded_and_ages, set_up),
+        cmocka_unit_test_setup(test_places_are_shared, set_up),
         cmocka_unit_test_setup(test_truncated_and_lying_headers, set_up),
         cmocka_unit_test_setup(test_random_bytes, set_up),
     };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "dom0/console/terminal.h"
+#include "dom0/turns.h"
 #include <pvguest/console.h>
 #include <pvguest/time.h>
 
@@ -19,6 +20,28 @@ static uint64_t now;
 
 void (*console_output)(const char *bytes, size_t length);
 
+/* --- others in dom0 --- */
+
+static unsigned byte_ns;                /* that the line takes; 86,805: a real one */
+static uint64_t in_a_row, longest;      /* without giving way */
+static unsigned work;                   /* turns of a millisecond, that somebody waits for */
+static uint64_t had;
+
+void thread_yield(void)
+{
+    longest = in_a_row > longest ? in_a_row : longest;
+    in_a_row = 0;
+    if (!work) return;
+    work--;
+    now += NS_PER_MS;
+    had += NS_PER_MS;
+}
+
+bool turns_wanted(enum turn_lane lane)
+{
+    return lane == LANE_QUICK && work;
+}
+
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
 {
@@ -26,6 +49,8 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     assert_true(shown_size + b < sizeof(shown));
     memcpy(shown + shown_size, (const char *)c, b);
     shown_size += b;
+    now += b * byte_ns;
+    in_a_row += b * byte_ns;
     return 0;
 }
 
@@ -216,6 +241,32 @@ static void a_text_typed_ahead(void **state)
     assert_int_equal(terminal_keys(line, 1, NS_PER_S), 0);
 }
 
+/* 16 KiB on a real serial line, and whoever has much to do has half of the time. */
+static void a_long_text(void **state)
+{
+    static char text[16000];
+
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = i % 80 == 79 || (i > 8000 && i < 8020) ? '\n' : 'x';
+    memset(text + 1000, 'y', 2000);                     /* a line that is very long */
+    byte_ns = 86805;
+    for (unsigned i = 0; i < 2; i++) {
+        shown_size = 0;
+        longest = in_a_row = had = 0;
+        work = i ? 1u << 30 : 0;
+        terminal_show(i ? terminal_pass : terminal_write, text, sizeof(text));
+        assert_int_equal(shown_size, sizeof(text));
+        assert_memory_equal(shown, text, sizeof(text));
+        assert_in_range(longest, 7 * NS_PER_MS, 23 * NS_PER_MS);
+        assert_int_equal(in_a_row, 0);                  /* and behind it, too */
+        if (i)
+            assert_in_range(had, sizeof(text) * (uint64_t)byte_ns,
+                            sizeof(text) * (uint64_t)byte_ns * 13 / 10);
+    }
+    byte_ns = work = 0;
+    terminal_show(terminal_write, text, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +278,7 @@ int main(void)
         cmocka_unit_test(text_commands_no_terminal),
         cmocka_unit_test(while_he_waits),
         cmocka_unit_test(a_text_typed_ahead),
+        cmocka_unit_test(a_long_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static bool may(const struct node *node, unsigned actor, char wish)
     char letter = node->perm[0].letter;
 
     if (actor == 0 || node->perm[0].domid == actor) return true;
-    for (unsigned i = 1; i < node->perms; i++)
+    for (unsigned i = node->perms; --i > 0;)            /* of several, the first */
         if (node->perm[i].domid == actor)
             letter = node->perm[i].letter;
     return letter == wish || letter == 'b';
@@ -382,11 +382,10 @@ static void one_request(unsigned who)
         add_payload(wish.value, false);
         error = change(type, path, actor, &wish);
     } else if (type == XS_SET_PERMS) {
-        for (unsigned i = 0; i < wish.perms; i++) {     /* each of the three at most once */
+        for (unsigned i = 0; i < wish.perms; i++) {     /* some more than once */
             unsigned owner = random_below(4) ? who : random_below(ACTORS);
 
-            wish.perm[i].domid = i ? (wish.perm[0].domid == actors[i] ? 0 : actors[i])
-                                   : actors[owner];
+            wish.perm[i].domid = actors[i ? random_below(ACTORS) : owner];
             wish.perm[i].letter = "nrwb"[random_below(4)];
             sprintf(text, "%c%u", wish.perm[i].letter, wish.perm[i].domid);
             add_payload(text, true);

@@ -13,7 +13,7 @@
 #include "dom0/config/vif.h"
 
 static struct config config;
-static struct config_problem problem;
+static struct trouble problem;
 static struct config_warnings warnings;
 
 #define DISKS config.devices[DEVICE_DISK]
@@ -147,22 +147,22 @@ static void words_behind_the_file(void **state)
     assert_string_equal(config.extra, "x y");
     assert_int_equal(DISKS.count, 2);
     assert_int_equal(parse_with(file, "memory=32\nvcpus=x"), -EINVAL);
-    assert_true(problem.behind && problem.line == 2);
+    assert_true(problem.at.behind && problem.at.line == 2);
     assert_int_equal(parse_with(file, "memory='much'"), -EINVAL);
-    assert_true(problem.behind && problem.line == 1);
+    assert_true(problem.at.behind && problem.at.line == 1);
     assert_int_equal(parse_with(file, "disk+=['phy:q,xvda,r']"), -EINVAL);
-    assert_true(problem.behind && problem.line == 1);
+    assert_true(problem.at.behind && problem.at.line == 1);
     assert_int_equal(parse_with("name='a'\nkernel='k'\nmemory='x'\n", "vcpus=2"), -EINVAL);
-    assert_true(!problem.behind && problem.line == 3);
+    assert_true(!problem.at.behind && problem.at.line == 3);
     assert_int_equal(
         parse_with("name='a'\nkernel='k'\ndisk=['phy:p,xvda,w',\n\n'no']\n", "vcpus=2"), -EINVAL);
-    assert_true(!problem.behind && problem.line == 5);
+    assert_true(!problem.at.behind && problem.at.line == 5);
     assert_int_equal(parse_with("name='a'\nkernel='k'\nmemory='x'\n", "memory=5"),
                      0); /* The last counts. */
     assert_int_equal(parse_with("name='a'\nkernel='k'\nmemory=", "memory=5"), -EINVAL);
-    assert_true(!problem.behind && problem.line == 3);
+    assert_true(!problem.at.behind && problem.at.line == 3);
     assert_int_equal(parse_with("name='a'", "memory=5"), -EINVAL);
-    assert_true(!problem.line);
+    assert_true(!problem.at.line);
 }
 
 /* For what is refused later, when there is no such file, partition, bridge or memory. */
@@ -263,8 +263,8 @@ static void mistakes_name_their_line(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_int_equal(parse(cases[i].text), -EINVAL);
-        if (problem.line != cases[i].line || !strstr(problem.text, cases[i].says))
-            fail_msg("%s -> line %u: %s, not %s", cases[i].text, problem.line, problem.text,
+        if (problem.at.line != cases[i].line || !strstr(problem.text, cases[i].says))
+            fail_msg("%s -> line %u: %s, not %s", cases[i].text, problem.at.line, problem.text,
                      cases[i].says);
     }
 }
@@ -347,7 +347,7 @@ static void strings_at_their_limits(void **state)
     assert_false(takes_string("extra", CONFIG_MAX_EXTRA + 1));
     assert_string_equal(problem.text,
                         "the command line is too long: 1024 characters, and 1023 at most");
-    assert_int_equal(problem.line, 3);
+    assert_int_equal(problem.at.line, 3);
     assert_true(takes_string("root", CONFIG_MAX_EXTRA - 5));
     assert_false(takes_string("root", CONFIG_MAX_EXTRA - 4));
     assert_true(takes_string("unknown", 1900));

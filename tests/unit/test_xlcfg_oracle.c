@@ -96,7 +96,7 @@ static void sizes(void **state)
     for (unsigned i = 0; i <= SETTINGS_MOST; i++)
         size += (size_t)sprintf(text + size, "k%u=%u\n", i, i);
     assert_true(refused_for(text, size, "keys"));
-    assert_int_equal(our_problem.line, SETTINGS_MOST + 1);
+    assert_int_equal(our_problem.at.line, SETTINGS_MOST + 1);
     alike("as many keys as can be", text, (size_t)(strstr(text, "\nk256=") - text));
     size = (size_t)sprintf(text, "a=[");
     for (unsigned i = 1; i < SETTINGS_MOST_VALUES; i++)

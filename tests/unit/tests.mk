@@ -27,7 +27,8 @@ backends.cflags := -fno-builtin -include tests/unit/drivers_host.h
 blkback.sources := $(BLKBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 blkback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c
+blkfront.sources := drivers/pv/blkfront.c drivers/pv/frontend.c drivers/block.c \
+    pvguest-sdk/lib/xenbus.c
 blkfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 block.sources := drivers/block.c drivers/block_wait.c
 block.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -95,6 +96,8 @@ fail.cflags := -D__XEN_TOOLS__
 far_return.sources := hypervisor/entry/far_return.c
 far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
+frontend.sources := $(blkfront.sources)
+frontend.cflags := $(blkfront.cflags)
 gpt.sources := dom0/storage/gpt.c
 grant_calls.sources := hypervisor/domain/grants.c hypervisor/calls/grant_ops.c \
     hypervisor/calls/named.c hypervisor/entry/operation.c
@@ -142,7 +145,7 @@ netback.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 netback_out.sources := $(NETBACK) drivers/pv/backend.c drivers/pv/check.c
 netback_out.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
-netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c
+netfront.sources := drivers/pv/netfront.c drivers/pv/frontend.c pvguest-sdk/lib/xenbus.c
 netfront.cflags := -fno-builtin -include tests/unit/drivers_host.h
 options.sources := dom0/options.c
 pagetables.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
@@ -294,15 +297,14 @@ xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
-xlcfg.sources := dom0/config/config.c dom0/config/settings.c dom0/config/disk.c \
-    dom0/config/vif.c
-xlcfg_devices.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
-xlcfg_fuzz.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c
+CONFIG_PARTS := dom0/config/settings.c dom0/config/trouble.c dom0/config/disk.c dom0/config/vif.c
+xlcfg.sources := dom0/config/config.c $(CONFIG_PARTS)
+xlcfg_devices.sources := $(CONFIG_PARTS)
+xlcfg_fuzz.sources := $(CONFIG_PARTS)
 xlcfg_fuzz.cflags := -D_GNU_SOURCE
 xlcfg_fuzz.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
-xlcfg_oracle.sources := dom0/config/settings.c dom0/config/disk.c dom0/config/vif.c \
-    dom0/config/config.c
+xlcfg_oracle.sources := dom0/config/config.c $(CONFIG_PARTS)
 xlcfg_oracle.cflags := -D_GNU_SOURCE
 xlcfg_oracle.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1

@@ -41,7 +41,7 @@ struct xen_reading {
 };
 
 static struct settings ours;
-static struct config_problem our_problem;
+static struct trouble our_problem;
 static unsigned long refused_by_both, numbered, too_large;
 
 /* Begins to listen anew: what was said before is forgotten. */
@@ -142,7 +142,7 @@ static bool same_setting(struct xen_reading *xen, const char *name)
 
     if (!setting || error == ESRCH)
         return (!setting && error == ESRCH) || differ(name, "whether it is set");
-    if (setting->value->line != xen_line(xen, name)) return differ(name, "its line");
+    if (setting->value->at.line != xen_line(xen, name)) return differ(name, "its line");
     if (!setting->value->text)
         return error == EINVAL && !xlu_cfg_get_list(xen->config, name, &list, NULL, 1) ?
                    same_lists(xen, name, list, setting->value->first) :
@@ -181,11 +181,11 @@ static bool meant(const struct xen_reading *xen, int error)
     if (!error) return false;
     if (strstr(our_problem.text, "characters by their number")) {
         numbered++;
-        return !xen->error || xen->line >= our_problem.line;
+        return !xen->error || xen->line >= our_problem.at.line;
     }
     if (strstr(our_problem.text, "too large:") || strstr(our_problem.text, "lists in each other")) {
         too_large++;
-        return !xen->error || xen->line >= our_problem.line;
+        return !xen->error || xen->line >= our_problem.at.line;
     }
     return false;
 }
@@ -208,14 +208,15 @@ static bool read_alike(const char *some, size_t size, bool (*visit)(struct xen_r
     xen_open(&xen);
     xen_read(&xen, text, size);
     refused_by_both += error && xen.error;
-    if (!error != !xen.error || (error && xen.line != our_problem.line))
+    if (!error != !xen.error || (error && xen.line != our_problem.at.line))
         same = meant(&xen, error);
     else
         same = error || (same_keys(&xen, text, size) && (!visit || visit(&xen)));
     if (!same)
         fprintf(stderr, "Xen: %s, line %u: %s\nours: %s, line %u: %s\n--- of this:\n%.*s\n---\n",
                 xen.error ? "refused" : "taken", xen.line, xen_said(&xen),
-                error ? "refused" : "taken", our_problem.line, our_problem.text, (int)size, text);
+                error ? "refused" : "taken", our_problem.at.line, our_problem.text, (int)size,
+                text);
     xen_close(&xen);
     free(text);
     return same;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The block front end: a guest's disk. It speaks <xen/io/blkif.h> to a back end in another domain
- * and shows itself as a struct blockdev. It needs no allocator and no threads: all its memory is
- * inside the structure (put it into .bss), it waits for the back end by looking at XenStore while
- * opening, and afterwards lives in its event handler.
+ * and shows itself as a struct blockdev. Its rings are inside the structure (put it into .bss).
+ * Opening and closing are for threads; between them it lives in its event handler, and in a watch
+ * that ends its requests with -EIO when the back end goes away.
  */
 #ifndef DRIVERS_BLKFRONT_H
 #define DRIVERS_BLKFRONT_H
 
 #include <drivers/block.h>
-#include <xen/xen.h>
+#include <pvguest/xenbus.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/io/blkif.h>
@@ -21,8 +21,7 @@ struct blkfront {
     struct blockdev device;
     blkif_front_ring_t ring;
     char node[48];                  /* "device/vbd/51712" */
-    char backend[80];
-    domid_t backend_domain;
+    struct xenbus_device bus;       /* while it is open */
     uint16_t handle;
     grant_ref_t ring_grant;
     evtchn_port_t port;
@@ -38,7 +37,8 @@ struct blkfront {
     bool connected;
 };
 
-/* Opens device/vbd/<vdev> (51712 is xvda). 0, or -ENOENT (no such device), -ETIMEDOUT, -EIO... */
+/* Opens device/vbd/<vdev> (51712 is xvda). 0, or -ENOENT (no such device), -ETIMEDOUT,
+ * -ECONNREFUSED (the back end closes instead of connecting)... */
 int blkfront_open(struct blkfront *front, unsigned int vdev);
 
 /* The first disk in XenStore, or -ENOENT. */

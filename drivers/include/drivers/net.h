@@ -65,6 +65,11 @@ struct netport {
     /* may complete the checksum in place */
     void (*receive)(struct netport *port, void *frame, size_t length, uint32_t flags);
     void (*received)(struct netport *port); /* end of a batch; may be NULL */
+    /* Set by the user in receive: he is not done with that frame (a large one, to be cut), which
+     * stays where it is; the port calls go_on, once a turn, and hands up nothing else, until this
+     * is false again. A port that cannot keep the frame sets it false, and the rest is lost. */
+    bool unfinished;
+    void (*go_on)(struct netport *port);
     void *user;
     /* and this: of whom send()'s frame is, of NET_SENDERS who share the port */
     unsigned int sender;
@@ -94,5 +99,9 @@ struct net_cutter {
 bool net_cut_begin(struct net_cutter *cutter, const uint8_t *frame, size_t length,
                    unsigned int size);
 size_t net_cut_next(struct net_cutter *cutter, uint8_t *out);
+static inline bool net_cut_ends(const struct net_cutter *cutter)
+{
+    return cutter->header + cutter->at >= cutter->length;
+}
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The network front end: a guest's card. It speaks <xen/io/netif.h> (receive by copy, one queue,
- * one page per ring) and shows itself as a struct netport. Like blkfront it needs neither allocator
- * nor threads. Its buffers are granted to the back end once, when it opens, and used again and
+ * one page per ring) and shows itself as a struct netport. It opens, closes and notices as
+ * blkfront does. Its buffers are granted to the back end once, when it opens, and used again and
  * again; frames are copied out of and into them.
  */
 #ifndef DRIVERS_NETFRONT_H
 #define DRIVERS_NETFRONT_H
 
 #include <drivers/net.h>
-#include <xen/xen.h>
+#include <pvguest/xenbus.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/io/netif.h>
@@ -26,8 +26,7 @@ struct netfront {
     netif_tx_front_ring_t tx;
     netif_rx_front_ring_t rx;
     char node[48];
-    char backend[80];
-    domid_t backend_domain;
+    struct xenbus_device bus;       /* while it is open */
     evtchn_port_t event;
     grant_ref_t tx_ring_grant, rx_ring_grant;
     grant_ref_t tx_grant[NETFRONT_TX], rx_grant[NETFRONT_RX];
@@ -38,7 +37,7 @@ struct netfront {
 };
 
 /* Opens device/vif/<index>. Set front->port.receive first (or later, with events masked). 0 or a
- * negative errno. */
+ * negative errno, as blkfront_open. */
 int netfront_open(struct netfront *front, unsigned int index);
 void netfront_close(struct netfront *front);
 

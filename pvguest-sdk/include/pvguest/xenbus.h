@@ -26,7 +26,8 @@ struct xenbus_device {
 };
 
 /* Fills the struct from `path` ("backend"/"backend-id" for a front end, "frontend"/... for a back
- * end) and watches. */
+ * end) and watches. 0, or -ENOENT; -EINVAL (no domain's number), -E2BIG (250 characters of a path);
+ * what the store says. */
 int xenbus_attach_front(struct xenbus_device *device, const char *path);
 int xenbus_attach_back(struct xenbus_device *device, const char *path);
 /* Stops watching and frees what attach allocated. */

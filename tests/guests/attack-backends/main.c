@@ -65,7 +65,7 @@ static void impossible_index(void)
     disk_serves();
     disk.ring.sring->req_prod += 33;
     event_send(disk.port);
-    CHECK(closes(disk.backend));
+    CHECK(closes(disk.bus.other_path));
     disk.connected = false;
     blkfront_close(&disk);
 }
@@ -93,7 +93,7 @@ static void random_requests(void)
         events_restore(masked);
         settle();
     }
-    CHECK_IS(state_of(disk.backend), XenbusStateConnected);
+    CHECK_IS(state_of(disk.bus.other_path), XenbusStateConnected);
     CHECK_IS(block_read(&disk.device, 0, page, 8), 0);
     blkfront_close(&disk);
 }
@@ -152,10 +152,13 @@ static void read_into_read_only(void)
 }
 
 /* Nodes that promise a ring or a port which do not exist. */
-static void false_promises(const char *node, const char *backend, const char *reference,
-                           const char *port, unsigned int ready)
+static void false_promises(const char *node, const char *reference, const char *port,
+                           unsigned int ready)
 {
+    char *backend = xs_read_node(XS_NONE, node, "backend");
+
     printk("false promises, %s\n", node);
+    NEED(!IS_ERR(backend));
 
     const unsigned long wrong[][2] = {
         { 0xffffffff, 5 }, { 3000, 5 }, { 8, 4095 }, { 8, 0xffffffff }, { 0, 0 }
@@ -173,6 +176,7 @@ static void false_promises(const char *node, const char *backend, const char *re
     }
     xs_printf(XS_NONE, node, reference, "%s", "not a number");
     xs_printf(XS_NONE, node, "state", "%s", "nor this");
+    free(backend);
     thread_sleep(20 * NS_PER_MS);
 }
 
@@ -211,7 +215,7 @@ static void card_attacks(void)
         event_send(card.event);
         thread_sleep(20 * NS_PER_MS);
         if (round >= 5)
-            CHECK(closes(card.backend));
+            CHECK(closes(card.bus.other_path));
         netfront_close(&card);
     }
     CHECK_IS(netfront_open(&card, 0), 0);
@@ -228,12 +232,12 @@ void test_main(void)
     read_into_read_only();
     event_flood();
     flapping_states(disk.node);
-    false_promises(disk.node, disk.backend, "ring-ref", "event-channel", XenbusStateInitialised);
+    false_promises(disk.node, "ring-ref", "event-channel", XenbusStateInitialised);
     disk_serves();
     blkfront_close(&disk);
     card_attacks();
     flapping_states(card.node);
-    false_promises(card.node, card.backend, "tx-ring-ref", "event-channel", XenbusStateConnected);
+    false_promises(card.node, "tx-ring-ref", "event-channel", XenbusStateConnected);
     CHECK_IS(netfront_open(&card, 0), 0);
     netfront_close(&card);
     impossible_index();

@@ -105,7 +105,7 @@ static void send_bulk(const uint8_t *to)
         }
     }
     start = now_ns() - start;
-    rate = xs_read_node(XS_NONE, card.backend, "rate");
+    rate = xs_read_node(XS_NONE, card.bus.other_path, "rate");
     printk("attack-spoof: %u frames sent in %lu ms at %s\n", sent, start / NS_PER_MS,
            IS_ERR(rate) ? "any rate" : rate);
     for (;;)

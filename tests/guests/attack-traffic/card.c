@@ -32,8 +32,12 @@ static void open_card(void)
 
 static void close_card(void)
 {
+    char *backend = xs_read_node(XS_NONE, card.node, "backend");
+
+    NEED(!IS_ERR(backend));
     netfront_close(&card);
-    CHECK(closes(card.backend));
+    CHECK(closes(backend));
+    free(backend);
     for (unsigned int i = 0; i < NETFRONT_RX; i++)
         CHECK((entries[card.rx_grant[i]].flags & (GTF_reading | GTF_writing)) == 0);
     for (unsigned int i = 0; i < NETFRONT_TX; i++)
@@ -191,7 +195,7 @@ static void endless_chains(unsigned int kind)
         put_extra(XEN_NETIF_EXTRA_TYPE_GSO, XEN_NETIF_EXTRA_FLAG_MORE, 500,
                   XEN_NETIF_GSO_TYPE_TCPV4);
     push();
-    CHECK(closes(card.backend));
+    CHECK(closes(card.bus.other_path));
     close_card();
 }
 
@@ -217,7 +221,7 @@ static void impossible_index(void)
     card.rx.sring->req_prod += 1000;
     for (unsigned int i = 0; i < 10; i++)
         ask();
-    CHECK(closes(card.backend));
+    CHECK(closes(card.bus.other_path));
     close_card();
 }
 

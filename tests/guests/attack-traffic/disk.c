@@ -33,7 +33,8 @@ static void release(grant_ref_t reference)
 static void close_disk(void)
 {
     xs_printf(XS_NONE, disk.node, "state", "%u", XenbusStateClosed);
-    CHECK(closes(disk.backend));
+    CHECK(closes(disk.bus.other_path));
+    xenbus_detach(&disk.bus);
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         for (unsigned int j = 0; j < disk.slot[i].grants; j++)
             release(disk.slot[i].grant[j]);

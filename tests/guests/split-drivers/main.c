@@ -3,7 +3,7 @@
  * Split drivers in one domain: the front ends and back ends of a disk (in memory) and of two
  * network cards (bridged by hand), joined by grants and event channels to ourselves and a toy
  * XenStore. Data arrives, nothing leaks over many connects and disconnects, and a front end that
- * corrupts its ring is disconnected while the other goes on.
+ * corrupts its ring is disconnected while the other goes on. A back end that goes away is noticed.
  */
 #include "../lib/test.h"
 #include "store.h"
@@ -129,6 +129,22 @@ static void disk(void)
     CHECK(blkback_counters(blkback)->flushes == 1 && blkback_counters(blkback)->errors == 0);
     bad_requests_are_answered();
     disk_works();
+}
+
+/* By itself, with our disk open: we notice, and may have the next one. */
+static void back_end_goes_away(void)
+{
+    static _Alignas(4096) uint8_t sector[512];
+    struct blkback *old = blkback;
+
+    CHECK_IS(blkfront_open(&blkfront, 51712), 0);
+    CHECK_IS(block_read(&blkfront.device, 0, sector, 1), 0);
+    blkback = NULL;                     /* the watcher's no more */
+    blkback_destroy(old);
+    thread_sleep(20 * NS_PER_MS);
+    CHECK_IS(block_read(&blkfront.device, 0, sector, 1), -EIO);
+    blkfront_close(&blkfront);
+    NEED(blkback = blkback_create(&store, 0, 51712, &ramdisk.device, true));
 }
 
 /* --- network --- */
@@ -265,6 +281,7 @@ void test_main(void)
     lying_card_is_cut_off();
     disk_works();                       /* the disk did not notice */
     ring_that_lies_is_cut_off();
+    back_end_goes_away();
     connect_again_and_again();
     ending = true;
 }

@@ -9,8 +9,14 @@
 static struct { char path[96], value[64]; } node[200];
 static unsigned int nodes;
 
+static struct { char path[96], token[20]; } watch[8];           /* no path: free */
+
 static struct { struct xsd_sockmsg header; char body[1024]; } request, answer;
-static size_t request_length, answer_length, answer_taken;
+static size_t request_length;
+
+/* What the client is to read: answers and events of watches. */
+static char out[8192];
+static size_t out_length, out_taken;
 
 const char *store_read(const char *path)
 {
@@ -18,6 +24,46 @@ const char *store_read(const char *path)
         if (strcmp(node[i].path, path) == 0)
             return node[i].value;
     return NULL;
+}
+
+static void send(const struct xsd_sockmsg *header, const char *body)
+{
+    if (out_taken == out_length)
+        out_taken = out_length = 0;
+    NEED(out_length + sizeof *header + header->len <= sizeof out);
+    memcpy(out + out_length, header, sizeof *header);
+    memcpy(out + out_length + sizeof *header, body, header->len);
+    out_length += sizeof *header + header->len;
+    xs_wake();
+}
+
+static void fire(unsigned int i)
+{
+    char body[sizeof watch[i]];
+    size_t path = strlcpy(body, watch[i].path, sizeof body) + 1;
+    size_t token = strlcpy(body + path, watch[i].token, sizeof body - path) + 1;
+    struct xsd_sockmsg header = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path + token) };
+
+    send(&header, body);
+}
+
+static void add_watch(const char *path, const char *token)
+{
+    unsigned int i = 0;
+
+    while (i < ARRAY_SIZE(watch) && watch[i].path[0])
+        i++;
+    NEED(i < ARRAY_SIZE(watch));
+    strlcpy(watch[i].path, path, sizeof watch[i].path);
+    strlcpy(watch[i].token, token, sizeof watch[i].token);
+    fire(i);
+}
+
+static void remove_watch(const char *token)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(watch); i++)
+        if (strcmp(watch[i].token, token) == 0)
+            watch[i].path[0] = watch[i].token[0] = 0;
 }
 
 void store_write(const char *path, const char *value)
@@ -30,6 +76,9 @@ void store_write(const char *path, const char *value)
         NEED(nodes++ < ARRAY_SIZE(node));
     strlcpy(node[i].path, path, sizeof node[i].path);
     strlcpy(node[i].value, value, sizeof node[i].value);
+    for (unsigned int each = 0; each < ARRAY_SIZE(watch); each++)
+        if (strcmp(watch[each].path, path) == 0)
+            fire(each);
 }
 
 static int backend_read(void *context, const char *path, char *value, size_t size)
@@ -74,6 +123,20 @@ static void list(const char *directory)
     }
 }
 
+/* True: it is done, and that is the answer. */
+static bool change(const char *path, const char *rest)
+{
+    if (request.header.type == XS_WRITE)
+        store_write(path, rest);
+    else if (request.header.type == XS_WATCH)
+        add_watch(path, rest);
+    else if (request.header.type == XS_UNWATCH)
+        remove_watch(rest);
+    else
+        return false;
+    return true;
+}
+
 static void handle(void)
 {
     char path[96];
@@ -81,8 +144,7 @@ static void handle(void)
     request.body[request.header.len] = 0;
     absolute(path, sizeof path, request.body);
     answer.header = request.header;
-    if (request.header.type == XS_WRITE) {
-        store_write(path, request.body + strlen(request.body) + 1);
+    if (change(path, request.body + strlen(request.body) + 1)) {
         strlcpy(answer.body, "OK", sizeof answer.body);
         answer.header.len = 3;
     } else if (request.header.type == XS_DIRECTORY) {
@@ -93,9 +155,7 @@ static void handle(void)
         answer.header.type = XS_ERROR;
         answer.header.len = (uint32_t)strlcpy(answer.body, "ENOENT", sizeof answer.body) + 1;
     }
-    answer_length = sizeof answer.header + answer.header.len;
-    answer_taken = 0;
-    xs_wake();
+    send(&answer.header, answer.body);
 }
 
 static size_t transport_write(void *data, const void *from, size_t length)
@@ -115,11 +175,11 @@ static size_t transport_write(void *data, const void *from, size_t length)
 
 static size_t transport_read(void *data, void *to, size_t length)
 {
-    size_t left = answer_length - answer_taken;
+    size_t left = out_length - out_taken;
 
     length = MIN(length, left);
-    memcpy(to, (char *)&answer + answer_taken, length);
-    answer_taken += length;
+    memcpy(to, out + out_taken, length);
+    out_taken += length;
     return length;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A XenStore of thirty lines, for one test: reads, writes, directories; no watches, no
+/* A small XenStore, for one test: reads, writes, directories, watches on single nodes; no
  * permissions. */
 #ifndef STORE_H
 #define STORE_H
