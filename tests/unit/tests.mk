@@ -229,6 +229,8 @@ share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c \
     hypervisor/entry/operation.c
 small_calls.cflags := $(RING0_CFLAGS)
+smp.sources := hypervisor/boot/smp.c
+smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
 string.sources := hypervisor/lib/string.c
