@@ -40,24 +40,33 @@ void ap_main(void);
 
 /* ---- do the two TSCs agree? ---- */
 
+static bool round_comes(uint32_t round)
+{
+    uint64_t deadline = now_ns() + START_NS;
+
+    while (__atomic_load_n(&tsc_round, __ATOMIC_ACQUIRE) != round) {
+        cpu_relax();
+        if (now_ns() > deadline) return false;
+    }
+    return true;
+}
+
 /* Each writes down its TSC after it has seen the other's, which it can then not be behind. Both
- * call it; `mine` is 0 or 1. False: the other does not go on. */
+ * call it; `mine` is 0 or 1. False: the other does not go on. The boot CPU sees the last round's
+ * end, too: with the next CPU it begins anew. */
 static bool compare_tscs(uint32_t mine)
 {
     for (uint32_t round = mine; round < TSC_ROUNDS; round += 2) {
-        uint64_t deadline = now_ns() + START_NS, now;
+        uint64_t now;
 
-        while (__atomic_load_n(&tsc_round, __ATOMIC_ACQUIRE) != round) {
-            cpu_relax();
-            if (now_ns() > deadline) return false;
-        }
+        if (!round_comes(round)) return false;
         now = rdtsc_ordered();
         if (now < tsc_last)
             tsc_behind = MAX(tsc_behind, tsc_last - now);
         tsc_last = now;
         __atomic_store_n(&tsc_round, round + 1, __ATOMIC_RELEASE);
     }
-    return true;
+    return mine == 1 || round_comes(TSC_ROUNDS);
 }
 
 /* ---- starting ---- */

@@ -19,6 +19,7 @@ uint32_t cpus_online;
 static uint64_t cpus_interrupted, cpus_flushed;         /* a bit each */
 static int ring0_depth = 1;                             /* 1: in it */
 static void (*when_outside)(void), (*when_asked)(void); /* what other CPUs do then */
+static void (*before_inside)(void);                     /* this one waits */
 
 void cpu_interrupt(struct cpu *cpu)
 {
@@ -49,6 +50,8 @@ void ring0_leave(void)
 
 void ring0_enter(void)
 {
+    if (before_inside)
+        before_inside();
     ring0_depth++;
 }
 
@@ -73,7 +76,7 @@ static inline void cpus_begin(struct cpu *only)
     cpus_add(only);
     cpus_interrupted = cpus_flushed = 0;
     ring0_depth = 1;
-    when_outside = when_asked = NULL;
+    when_outside = when_asked = before_inside = NULL;
 }
 
 #endif

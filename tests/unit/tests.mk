@@ -188,6 +188,8 @@ rings.sources := drivers/pv/check.c drivers/block.c
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
+schedule_cpus.sources := hypervisor/domain/schedule.c
+schedule_cpus.cflags := $(RING0_CFLAGS)
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
@@ -232,6 +234,8 @@ share_clients.sources := hypervisor/lib/share.c hypervisor/lib/pqueue.c
 small_calls.sources := hypervisor/calls/console_io.c hypervisor/calls/xen_version.c \
     hypervisor/entry/operation.c
 small_calls.cflags := $(RING0_CFLAGS)
+smp.sources := hypervisor/boot/smp.c
+smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
 string.sources := hypervisor/lib/string.c
