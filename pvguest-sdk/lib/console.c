@@ -3,6 +3,8 @@
  * The console: two ways out and in. The initial domain talks to the hypervisor's serial port by
  * console_io; any other has a ring in a page shared with the console daemon, told by start_info.
  * Output works from the first moment, by polling; once events are up, readers sleep.
+ *
+ * Of several vCPUs one prints at a time, a whole printk. A trap in the middle of it prints, too.
  */
 #include <pvguest/xen.h>
 #include <xen/io/console.h>
@@ -12,6 +14,7 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/sched.h>
+#include <pvguest/spinlock.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
@@ -93,14 +96,16 @@ static void ring_write(const char *bytes, size_t length)
             give_up = now_ns() + NS_PER_S;
         else if (now_ns() > give_up)
             reader_gone = true;
-        event_clear(port);      /* a poll returns at once for a pending port */
+        if (cpu_id() == 0)
+            event_clear(port);  /* a poll returns at once for a pending port */
         if (ring->out_prod - READ_ONCE(ring->out_cons) >= sizeof(ring->out))
             vcpu_poll(&port, 1, now_ns() + 10 * NS_PER_MS);
-        wake_all(&readers);     /* the event we swallowed may have been input */
+        if (cpu_id() == 0)
+            wake_all(&readers); /* the event we swallowed may have been input */
     }
 }
 
-void console_write(const char *bytes, size_t length)
+static void put(const char *bytes, size_t length)
 {
     if (console_output)
         console_output(bytes, length);
@@ -110,9 +115,40 @@ void console_write(const char *bytes, size_t length)
         HYPERVISOR_console_io(CONSOLEIO_write, (unsigned int)length, (char *)(uintptr_t)bytes);
 }
 
+static struct spinlock printing;
+static unsigned int printer = MOST_CPUS;        /* who has it */
+
+/* False: there is nothing to give back. */
+static bool take_printing(bool *masked)
+{
+    if (!several_cpus || READ_ONCE(printer) == cpu_id()) return false;
+    *masked = spin_lock(&printing);
+    WRITE_ONCE(printer, cpu_id());
+    return true;
+}
+
+static void give_printing(bool masked)
+{
+    WRITE_ONCE(printer, MOST_CPUS);
+    spin_unlock(&printing, masked);
+}
+
+void console_write(const char *bytes, size_t length)
+{
+    bool masked, taken = take_printing(&masked);
+
+    put(bytes, length);
+    if (taken)
+        give_printing(masked);
+}
+
 void vprintk(const char *format, va_list arguments)
 {
-    vprintf_through(console_write, format, arguments);
+    bool masked, taken = take_printing(&masked);
+
+    vprintf_through(put, format, arguments);
+    if (taken)
+        give_printing(masked);
 }
 
 void printk(const char *format, ...)

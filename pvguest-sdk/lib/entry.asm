@@ -18,6 +18,9 @@
 ; rcx and r11 are there because `syscall`/`sysret`, by which the hypervisor enters and leaves
 ; guests, destroy them. Nothing below rsp is in use (no red zone), so popping those two and pushing
 ; a vector and an error code in their place needs no care about events in between.
+;
+; Where our vCPU's event mask lies: in shared_info, or, once there are several vCPUs, at the address
+; in GS (<pvguest/cpu.h>).
 
 bits 64
 default rel
@@ -27,6 +30,7 @@ extern event_dispatch
 extern syscall_dispatch
 extern hypercall_page
 extern shared_info
+extern several_cpus
 
 global trap_entries
 global event_entry
@@ -45,6 +49,8 @@ global try_copy
 
 UPCALL_PENDING equ shared_info + 0              ; struct vcpu_info of vCPU 0
 UPCALL_MASK    equ shared_info + 1
+OWN_PENDING    equ 0                            ; in struct cpu, with several vCPUs
+OWN_MASK       equ 1
 HYPERVISOR_iret equ 23
 VGCF_in_syscall equ 1 << 8
 FRAME_EVENT    equ 256
@@ -220,14 +226,23 @@ to_unmasked:
         restore_registers
         add     rsp, 16
         rflags_and_rip_on_the_target_stack
+        cmp     byte [abs several_cpus], 0
+        jne     unmask_own
 global unmask
 unmask:
         mov     byte [abs UPCALL_MASK], 0
         cmp     byte [abs UPCALL_PENDING], 0
         jne     unmask_pending
+unmask_popf:
         popfq
 unmask_ret:
         ret
+unmask_own:
+        mov     byte [gs:OWN_MASK], 0
+        cmp     byte [gs:OWN_PENDING], 0
+        je      unmask_popf
+        mov     byte [gs:OWN_MASK], 1
+        jmp     unmask_end
 unmask_pending:
         mov     byte [abs UPCALL_MASK], 1
 unmask_end:

@@ -3,11 +3,17 @@
  * Event channels: three bits a port in the shared page. A sender sets pending[port]; if mask[port]
  * is clear, it sets the port's word in evtchn_pending_sel and evtchn_upcall_pending; if
  * evtchn_upcall_mask is clear too, the hypervisor calls event_entry. We undo it in the opposite
- * order, so that nothing set meanwhile is lost. This SDK runs on vCPU 0 alone.
+ * order, so that nothing set meanwhile is lost.
+ *
+ * Pending and mask bits are the domain's, selector and upcall bytes a vCPU's. With several vCPUs
+ * each takes only those ports of a selected word that ring there (struct cpu); the others' are
+ * selected for who has them, too.
  */
 #include <pvguest/bits.h>
+#include <pvguest/cpu.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
+#include <pvguest/refuse.h>
 #include <pvguest/start.h>
 #include <pvguest/traps.h>
 #include "entry.h"
@@ -16,11 +22,6 @@ static struct { event_handler handler; void *data; } handlers[EVENT_PORTS];
 
 uint64_t event_upcalls, event_handled;
 const char *sleepless;
-
-static struct vcpu_info *vcpu(void)
-{
-    return &shared_info.vcpu_info[0];
-}
 
 void events_init(void)
 {
@@ -33,34 +34,48 @@ void events_init(void)
 
 static void handle_port(evtchn_t port)
 {
+    event_handler handler = READ_ONCE(handlers[port].handler);
+
     /* before the handler: an event during it counts anew */
     clear_bit(port, shared_info.evtchn_pending);
     event_handled++;
-    if (handlers[port].handler)
-        handlers[port].handler(port, handlers[port].data);
+    if (handler)
+        handler(port, handlers[port].data);
     else
         event_mask(port);                           /* nobody's: would ring for ever */
 }
 
-void events_poll(void)
+static void handle_all(struct vcpu_info *info, const unsigned long *mine)
 {
-    const char *interrupted = sleepless;
-
-    sleepless = "an event handler";
     do {
         unsigned long words;
 
-        WRITE_ONCE(vcpu()->evtchn_upcall_pending, 0);
-        words = __atomic_exchange_n(&vcpu()->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
+        WRITE_ONCE(info->evtchn_upcall_pending, 0);
+        words = __atomic_exchange_n(&info->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
         for (; words; words &= words - 1) {
             unsigned int word = (unsigned int)__builtin_ctzl(words);
             unsigned long ports = READ_ONCE(shared_info.evtchn_pending[word]) &
-                                  ~READ_ONCE(shared_info.evtchn_mask[word]);
+                                  ~READ_ONCE(shared_info.evtchn_mask[word]) &
+                                  READ_ONCE(mine[word]);
 
             for (; ports; ports &= ports - 1)
                 handle_port(word * 64 + (unsigned int)__builtin_ctzl(ports));
         }
-    } while (READ_ONCE(vcpu()->evtchn_upcall_pending));
+    } while (READ_ONCE(info->evtchn_upcall_pending));
+}
+
+void events_poll(void)
+{
+    const struct cpu *cpu = this_cpu();
+    const char *interrupted;
+
+    if (cpu != &first_cpu) {            /* no threads here: nobody sleeps anyway */
+        handle_all(cpu_info(), cpu->ports);
+        return;
+    }
+    interrupted = sleepless;
+    sleepless = "an event handler";
+    handle_all(cpu_info(), cpu->ports);
     sleepless = interrupted;
 }
 
@@ -74,28 +89,30 @@ void event_dispatch(struct trap_frame *frame)
 
 void events_mask_all(void)
 {
-    WRITE_ONCE(vcpu()->evtchn_upcall_mask, 1);
+    WRITE_ONCE(cpu_info()->evtchn_upcall_mask, 1);
     barrier();
 }
 
 void events_unmask_all(void)
 {
+    struct vcpu_info *info = cpu_info();
+
     barrier();
-    WRITE_ONCE(vcpu()->evtchn_upcall_mask, 0);
+    WRITE_ONCE(info->evtchn_upcall_mask, 0);
     barrier();
     /* What came while we were masked does not ring again: take it here, which spares a
      * hypercall. */
-    while (READ_ONCE(vcpu()->evtchn_upcall_pending)) {
+    while (READ_ONCE(info->evtchn_upcall_pending)) {
         events_mask_all();
         events_poll();
-        WRITE_ONCE(vcpu()->evtchn_upcall_mask, 0);
+        WRITE_ONCE(info->evtchn_upcall_mask, 0);
         barrier();
     }
 }
 
 bool events_masked(void)
 {
-    return READ_ONCE(vcpu()->evtchn_upcall_mask);
+    return READ_ONCE(cpu_info()->evtchn_upcall_mask);
 }
 
 bool events_save(void)
@@ -121,13 +138,20 @@ void event_mask(evtchn_t port)
 
 void event_unmask(evtchn_t port)
 {
-    bool masked = events_save();
+    bool masked;
 
+    if (several_cpus && !test_bit(port, this_cpu()->ports)) {
+        struct evtchn_unmask unmask = { .port = port };
+
+        HYPERVISOR_event_channel_op(EVTCHNOP_unmask, &unmask);
+        return;
+    }
+    masked = events_save();
     clear_bit(port, shared_info.evtchn_mask);
     /* A sender that saw the mask left only the pending bit: do the rest of its work. */
     if (test_bit(port, shared_info.evtchn_pending)) {
-        set_bit(port / 64, &vcpu()->evtchn_pending_sel);
-        WRITE_ONCE(vcpu()->evtchn_upcall_pending, 1);
+        set_bit(port / 64, &cpu_info()->evtchn_pending_sel);
+        WRITE_ONCE(cpu_info()->evtchn_upcall_pending, 1);
     }
     events_restore(masked);
 }
@@ -151,6 +175,17 @@ int event_send(evtchn_t port)
 
 /* ---- binding ---- */
 
+/* Which vCPU takes it. While it changes the port is masked. */
+static void assign(evtchn_t port, unsigned int id)
+{
+    for (unsigned int i = 0; i < MOST_CPUS && several_cpus; i++) {
+        if (all_cpus[i] && i != id)
+            clear_bit(port, all_cpus[i]->ports);
+        else if (all_cpus[i])
+            set_bit(port, all_cpus[i]->ports);
+    }
+}
+
 void event_attach(evtchn_t port, event_handler handler, void *data)
 {
     handlers[port].handler = handler;
@@ -166,6 +201,23 @@ void event_unbind(evtchn_t port)
     HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
     handlers[port].handler = NULL;
     event_clear(port);
+    assign(port, 0);
+}
+
+int event_move(evtchn_t port, unsigned int id)
+{
+    struct evtchn_bind_vcpu op = { .port = port, .vcpu = id };
+    bool masked;
+    long error;
+
+    if (id >= MOST_CPUS || !all_cpus[id]) return refused(-EINVAL);
+    masked = test_and_set_bit(port, shared_info.evtchn_mask);
+    error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_vcpu, &op);
+    if (!error)
+        assign(port, id);
+    if (!masked)
+        event_unmask(port);
+    return (int)error;
 }
 
 int event_alloc_unbound(domid_t remote, event_handler handler, void *data)
@@ -188,14 +240,20 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler h
     return (int)op.local_port;
 }
 
-int event_bind_virq(unsigned int virq, event_handler handler, void *data)
+int event_bind_virq_on(unsigned int id, unsigned int virq, event_handler handler, void *data)
 {
-    struct evtchn_bind_virq op = { .virq = virq };
+    struct evtchn_bind_virq op = { .virq = virq, .vcpu = id };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_virq, &op);
 
     if (error) return (int)error;
+    assign(op.port, id);
     event_attach(op.port, handler, data);
     return (int)op.port;
+}
+
+int event_bind_virq(unsigned int virq, event_handler handler, void *data)
+{
+    return event_bind_virq_on(0, virq, handler, data);
 }
 
 int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler, void *data)
@@ -208,12 +266,18 @@ int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler
     return (int)op.port;
 }
 
-int event_bind_ipi(event_handler handler, void *data)
+int event_bind_ipi_on(unsigned int id, event_handler handler, void *data)
 {
-    struct evtchn_bind_ipi op = { .vcpu = 0 };
+    struct evtchn_bind_ipi op = { .vcpu = id };
     long error = HYPERVISOR_event_channel_op(EVTCHNOP_bind_ipi, &op);
 
     if (error) return (int)error;
+    assign(op.port, id);
     event_attach(op.port, handler, data);
     return (int)op.port;
+}
+
+int event_bind_ipi(event_handler handler, void *data)
+{
+    return event_bind_ipi_on(0, handler, data);
 }

@@ -5,16 +5,17 @@
  * hypervisor has marked that somebody uses it.
  */
 #include <pvguest/bits.h>
-#include <pvguest/events.h>
 #include <pvguest/grant.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/refuse.h>
+#include <pvguest/spinlock.h>
 
 #define MAX_FRAMES 8U                           /* 4096 references */
 #define PER_FRAME  (PAGE_SIZE / sizeof(grant_entry_v1_t))
 
 static grant_entry_v1_t *table;
 static uint16_t next_free[MAX_FRAMES * PER_FRAME];
+static struct spinlock lock;                    /* of what follows, and next_free */
 /* 0: none; the first references are reserved by the ABI */
 static uint16_t first_free;
 static unsigned int in_use;
@@ -44,14 +45,14 @@ int grants_init(void)
 
 int grant_access(domid_t domid, unsigned long mfn, bool readonly)
 {
-    bool masked = events_save();
+    bool masked = spin_lock(&lock);
     uint16_t ref = first_free;
 
     if (ref) {
         first_free = next_free[ref];
         in_use++;
     }
-    events_restore(masked);
+    spin_unlock(&lock, masked);
     if (!ref) return refused(-ENOSPC);
     table[ref].domid = domid;
     table[ref].frame = (uint32_t)mfn;
@@ -69,11 +70,11 @@ int grant_end_access(grant_ref_t ref)
     do {
         if (flags & (GTF_reading | GTF_writing)) return refused(-EBUSY);
     } while (!compare_exchange16(&table[ref].flags, &flags, 0));
-    masked = events_save();
+    masked = spin_lock(&lock);
     next_free[ref] = first_free;
     first_free = (uint16_t)ref;
     in_use--;
-    events_restore(masked);
+    spin_unlock(&lock, masked);
     return 0;
 }
 

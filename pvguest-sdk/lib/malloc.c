@@ -6,9 +6,9 @@
  * free ones of that size: what was a flood of one size serves all others.
  */
 #include <pvguest/console.h>
-#include <pvguest/events.h>
 #include <pvguest/list.h>
 #include <pvguest/mm.h>
+#include <pvguest/spinlock.h>
 #include <pvguest/string.h>
 
 #define SMALLEST_SHIFT 5
@@ -32,6 +32,8 @@ static struct list free_lists[LARGEST_SHIFT + 1] = {
     [11] = LIST_INIT(free_lists[11]),
 };
 
+static struct spinlock lock;            /* of the lists, and the counts in first headers */
+
 static struct header *first_of_page(const void *object)
 {
     return (struct header *)((uintptr_t)object & PAGE_MASK);
@@ -54,20 +56,20 @@ static bool refill(unsigned int shift)
 static struct header *take_small(unsigned int shift)
 {
     struct free_object *object;
-    bool masked = events_save();
+    bool masked = spin_lock(&lock);
 
     if (list_empty(&free_lists[shift]) && !refill(shift)) {
-        events_restore(masked);
+        spin_unlock(&lock, masked);
         return NULL;
     }
     object = list_first(&free_lists[shift], struct free_object, link);
     list_remove(&object->link);
     first_of_page(object)->order++;
-    events_restore(masked);
+    spin_unlock(&lock, masked);
     return &object->header;
 }
 
-/* Events are masked. */
+/* Under the lock. */
 static void give_back(struct header *page)
 {
     struct list *list = &free_lists[page->class];
@@ -86,12 +88,12 @@ static void give_back(struct header *page)
 static void free_small(struct header *header)
 {
     struct header *page = first_of_page(header);
-    bool masked = events_save();
+    bool masked = spin_lock(&lock);
 
     list_push(&free_lists[header->class], &((struct free_object *)(void *)header)->link);
     if (--page->order == 0)
         give_back(page);
-    events_restore(masked);
+    spin_unlock(&lock, masked);
 }
 
 static struct header *take_pages(size_t total)

@@ -11,9 +11,9 @@
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
-#include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
+#include <pvguest/spinlock.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include "buddy.h"
@@ -22,6 +22,7 @@ unsigned long *p2m;
 unsigned long nr_pages, image_pages, kernel_root_mfn;
 
 static struct buddy buddy;
+static struct spinlock buddy_lock;
 static uint64_t scratch[512] __attribute__((aligned(PAGE_SIZE)));
 
 /* The direct map's tables: one L3, then the L2s, then the L1s, in consecutive pfns. */
@@ -185,19 +186,19 @@ void mm_init(void)
 
 void *alloc_pages(unsigned int order)
 {
-    bool masked = events_save();
+    bool masked = spin_lock(&buddy_lock);
     unsigned long pfn = order < BUDDY_ORDERS ? buddy_alloc(&buddy, order) : ~0UL;
 
-    events_restore(masked);
+    spin_unlock(&buddy_lock, masked);
     return pfn == ~0UL ? NULL : pfn_to_virt(pfn);
 }
 
 void free_pages(void *va, unsigned int order)
 {
-    bool masked = events_save();
+    bool masked = spin_lock(&buddy_lock);
 
     buddy_free(&buddy, virt_to_pfn(va), order);
-    events_restore(masked);
+    spin_unlock(&buddy_lock, masked);
 }
 
 void *alloc_zeroed_page(void)

@@ -2,12 +2,17 @@
 /*
  * Page tables of the running kernel: looking at them, and single changes at once. Batches:
  * pt_queue.c. All tables are our own pages, mapped read-only somewhere, so a walk is plain loads;
- * an entry names an mfn, and the M2P brings us back to an address.
+ * an entry names an mfn, and the M2P brings us back to an address. One vCPU at a time hooks tables
+ * in: two would take the same entry.
  */
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
+#include <pvguest/spinlock.h>
 #include <pvguest/string.h>
+
+/* All vCPUs forget an address at once. */
+#define FORGOTTEN (UVMF_INVLPG | (several_cpus ? UVMF_ALL : UVMF_LOCAL))
 
 static unsigned int slot_of(unsigned long va, unsigned int level)
 {
@@ -38,7 +43,7 @@ int page_set_readonly(void *va, bool readonly)
 
     /* Stale writable TLB entries are the hypervisor's worry when the page becomes a table; the
      * flush is for our own. */
-    return (int)HYPERVISOR_update_va_mapping((unsigned long)va, entry, UVMF_INVLPG);
+    return (int)HYPERVISOR_update_va_mapping((unsigned long)va, entry, FORGOTTEN);
 }
 
 /* Hooks a fresh, empty table into the entry at `level`. */
@@ -62,16 +67,20 @@ static int add_table(const uint64_t *entry)
 
 int pt_populate(unsigned long va)
 {
-    for (unsigned int level = 4; level > 1; level--) {
-        const uint64_t *entry = pt_walk(va, level);
-        int error;
+    static struct spinlock lock;
+    bool masked;
+    int error = 0;
 
-        if (*entry & PTE_PRESENT)
-            continue;
-        error = add_table(entry);
-        if (error) return error;
+    if (pt_walk(va, 1)) return 0;
+    masked = spin_lock(&lock);
+    for (unsigned int level = 4; level > 1 && !error; level--) {
+        const uint64_t *entry = pt_walk(va, level);
+
+        if (!(*entry & PTE_PRESENT))
+            error = add_table(entry);
     }
-    return 0;
+    spin_unlock(&lock, masked);
+    return error;
 }
 
 int map_page(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner)
@@ -80,6 +89,6 @@ int map_page(unsigned long va, unsigned long mfn, uint64_t prot, domid_t owner)
     int error = pt_populate(va);
 
     if (error) return error;
-    if (owner == DOMID_SELF) return (int)HYPERVISOR_update_va_mapping(va, entry, UVMF_INVLPG);
-    return (int)HYPERVISOR_update_va_mapping_otherdomain(va, entry, UVMF_INVLPG, owner);
+    if (owner == DOMID_SELF) return (int)HYPERVISOR_update_va_mapping(va, entry, FORGOTTEN);
+    return (int)HYPERVISOR_update_va_mapping_otherdomain(va, entry, FORGOTTEN, owner);
 }

@@ -4,6 +4,9 @@
  * mmu_update, runs of operations one mmuext_op, and several runs one multicall. A hypercall costs
  * some hundred instructions however many updates it carries: that is all there is to batching.
  *
+ * Each vCPU has a queue of its own: its updates keep their order, and its errors are its own. What
+ * is flushed from the TLB is flushed from those of all vCPUs.
+ *
  * A preempted call inside a multicall leaves its own progress in the multicall's arguments;
  * therefore the entries are filled anew for each flush.
  */
@@ -14,6 +17,7 @@
 #include <pvguest/refuse.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
+#include "smp.h"
 
 #define MAX_UPDATES 128
 #define MAX_OPS     64
@@ -21,105 +25,128 @@
 
 struct pt_statistics pt_statistics;
 
-static struct {
+struct pt_queue {
     struct mmu_update updates[MAX_UPDATES];
     struct mmuext_op ops[MAX_OPS];
+    struct multicall_entry calls[MAX_RUNS];
     struct run { bool is_mmuext; unsigned int first, count; } runs[MAX_RUNS];
     unsigned int nr_updates, nr_ops, nr_runs;
     domid_t owner;
     int error;          /* of a flush that nobody asked for; told by the next pt_flush */
-} queue = { .owner = DOMID_SELF };
+};
+
+static struct pt_queue first_queue = { .owner = DOMID_SELF };       /* vCPU 0's */
+
+static struct pt_queue *own_queue(void)
+{
+    struct pt_queue *queue = this_cpu()->queue;
+
+    return queue ? queue : &first_queue;
+}
+
+struct pt_queue *pt_queue_create(void)
+{
+    struct pt_queue *queue = calloc(1, sizeof(*queue));
+
+    if (queue)
+        queue->owner = DOMID_SELF;
+    return queue;
+}
 
 /* ---- flushing ---- */
 
-static void fill_call(struct multicall_entry *call, const struct run *run)
+static void fill_call(struct pt_queue *queue, struct multicall_entry *call, const struct run *run)
 {
     call->op = run->is_mmuext ? __HYPERVISOR_mmuext_op : __HYPERVISOR_mmu_update;
-    call->args[0] = run->is_mmuext ? (unsigned long)&queue.ops[run->first]
-                                   : (unsigned long)&queue.updates[run->first];
+    call->args[0] = run->is_mmuext ? (unsigned long)&queue->ops[run->first]
+                                   : (unsigned long)&queue->updates[run->first];
     call->args[1] = run->count;
     /* we do not ask how many were done */
     call->args[2] = 0;
-    call->args[3] = run->is_mmuext ? DOMID_SELF : queue.owner;
+    call->args[3] = run->is_mmuext ? DOMID_SELF : queue->owner;
 }
 
-static long issue_one(const struct run *run)
+static long issue_one(struct pt_queue *queue, const struct run *run)
 {
     if (run->is_mmuext)
-        return HYPERVISOR_mmuext_op(&queue.ops[run->first], run->count, NULL, DOMID_SELF);
-    return HYPERVISOR_mmu_update(&queue.updates[run->first], run->count, NULL, queue.owner);
+        return HYPERVISOR_mmuext_op(&queue->ops[run->first], run->count, NULL, DOMID_SELF);
+    return HYPERVISOR_mmu_update(&queue->updates[run->first], run->count, NULL, queue->owner);
 }
 
-static long issue_many(void)
+static long issue_many(struct pt_queue *queue)
 {
-    static struct multicall_entry calls[MAX_RUNS];
     long error;
 
-    for (unsigned int i = 0; i < queue.nr_runs; i++)
-        fill_call(&calls[i], &queue.runs[i]);
-    error = HYPERVISOR_multicall(calls, queue.nr_runs);
-    for (unsigned int i = 0; i < queue.nr_runs && !error; i++)
-        error = (long)calls[i].result;
+    for (unsigned int i = 0; i < queue->nr_runs; i++)
+        fill_call(queue, &queue->calls[i], &queue->runs[i]);
+    error = HYPERVISOR_multicall(queue->calls, queue->nr_runs);
+    for (unsigned int i = 0; i < queue->nr_runs && !error; i++)
+        error = (long)queue->calls[i].result;
     return error;
 }
 
-static void flush_queue(void)
+static void flush_queue(struct pt_queue *queue)
 {
     long error;
 
-    if (!queue.nr_runs) return;
-    error = queue.nr_runs == 1 ? issue_one(&queue.runs[0]) : issue_many();
-    if (error && !queue.error)
-        queue.error = (int)error;
+    if (!queue->nr_runs) return;
+    error = queue->nr_runs == 1 ? issue_one(queue, &queue->runs[0]) : issue_many(queue);
+    if (error && !queue->error)
+        queue->error = (int)error;
     pt_statistics.flushes++;
-    pt_statistics.hypercalls += queue.nr_runs == 1 ? 1 : queue.nr_runs + 1;
-    pt_statistics.updates += queue.nr_updates;
-    pt_statistics.operations += queue.nr_ops;
-    queue.nr_updates = queue.nr_ops = queue.nr_runs = 0;
+    pt_statistics.hypercalls += queue->nr_runs == 1 ? 1 : queue->nr_runs + 1;
+    pt_statistics.updates += queue->nr_updates;
+    pt_statistics.operations += queue->nr_ops;
+    queue->nr_updates = queue->nr_ops = queue->nr_runs = 0;
 }
 
 int pt_flush(void)
 {
+    struct pt_queue *queue = own_queue();
     int error;
 
-    flush_queue();
-    error = queue.error;
-    queue.error = 0;
+    flush_queue(queue);
+    error = queue->error;
+    queue->error = 0;
     return error;
 }
 
 /* ---- queueing ---- */
 
 /* Room for one more update or operation, counted in the last run or in a new one. */
-static void extend_run(bool is_mmuext)
+static void extend_run(struct pt_queue *queue, bool is_mmuext)
 {
     struct run *run;
 
-    if (queue.nr_updates == MAX_UPDATES || queue.nr_ops == MAX_OPS)
-        flush_queue();
-    if (queue.nr_runs && queue.runs[queue.nr_runs - 1].is_mmuext == is_mmuext) {
-        queue.runs[queue.nr_runs - 1].count++;
+    if (queue->nr_updates == MAX_UPDATES || queue->nr_ops == MAX_OPS)
+        flush_queue(queue);
+    if (queue->nr_runs && queue->runs[queue->nr_runs - 1].is_mmuext == is_mmuext) {
+        queue->runs[queue->nr_runs - 1].count++;
         return;
     }
-    if (queue.nr_runs == MAX_RUNS)
-        flush_queue();
-    run = &queue.runs[queue.nr_runs++];
+    if (queue->nr_runs == MAX_RUNS)
+        flush_queue(queue);
+    run = &queue->runs[queue->nr_runs++];
     run->is_mmuext = is_mmuext;
-    run->first = is_mmuext ? queue.nr_ops : queue.nr_updates;
+    run->first = is_mmuext ? queue->nr_ops : queue->nr_updates;
     run->count = 1;
 }
 
 static void add_update(uint64_t ptr, uint64_t value)
 {
-    extend_run(false);
-    queue.updates[queue.nr_updates].ptr = ptr;
-    queue.updates[queue.nr_updates++].val = value;
+    struct pt_queue *queue = own_queue();
+
+    extend_run(queue, false);
+    queue->updates[queue->nr_updates].ptr = ptr;
+    queue->updates[queue->nr_updates++].val = value;
 }
 
 void pt_mmuext(const struct mmuext_op *op)
 {
-    extend_run(true);
-    queue.ops[queue.nr_ops++] = *op;
+    struct pt_queue *queue = own_queue();
+
+    extend_run(queue, true);
+    queue->ops[queue->nr_ops++] = *op;
 }
 
 static void add_op(unsigned int cmd, unsigned long argument)
@@ -132,9 +159,11 @@ static void add_op(unsigned int cmd, unsigned long argument)
 
 void pt_owner(domid_t owner)
 {
-    if (owner != queue.owner)
-        flush_queue();
-    queue.owner = owner;
+    struct pt_queue *queue = own_queue();
+
+    if (owner != queue->owner)
+        flush_queue(queue);
+    queue->owner = owner;
 }
 
 void pt_set(uint64_t entry, uint64_t value)
@@ -156,8 +185,8 @@ void pt_set_va(unsigned long va, uint64_t value)
 
     if (entry)
         pt_set(virt_to_machine(entry), value);
-    else if (!queue.error)
-        queue.error = refused(-EFAULT);
+    else if (!own_queue()->error)
+        own_queue()->error = refused(-EFAULT);
 }
 
 void pt_pin(unsigned int level, unsigned long mfn)
@@ -178,9 +207,9 @@ void pt_new_user_base(unsigned long mfn)
 }
 void pt_invlpg(unsigned long va)
 {
-    add_op(MMUEXT_INVLPG_LOCAL, va);
+    add_op(several_cpus ? MMUEXT_INVLPG_ALL : MMUEXT_INVLPG_LOCAL, va);
 }
 void pt_flush_tlb(void)
 {
-    add_op(MMUEXT_TLB_FLUSH_LOCAL, 0);
+    add_op(several_cpus ? MMUEXT_TLB_FLUSH_ALL : MMUEXT_TLB_FLUSH_LOCAL, 0);
 }

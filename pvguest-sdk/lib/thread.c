@@ -21,6 +21,11 @@ static LIST(all_threads);
 /* ended, but it was still standing on its stack: freed by who runs next */
 static struct thread *dead;
 
+void wrong_cpu(void)
+{
+    panic("pvguest: vCPU %u does what is vCPU 0's alone\n", cpu_id());
+}
+
 struct thread *thread_current(void)
 {
     return current;
@@ -63,6 +68,7 @@ static void schedule(void)
 
     if (sleepless)
         panic("pvguest: %s sleeps, and everybody would wait for it\n", sleepless);
+    first_cpu_only();
     to = next_thread();
     if (from->stack && *(unsigned long *)from->stack != GUARD)
         panic("pvguest: thread %s has overrun its stack\n", from->name);
@@ -75,6 +81,7 @@ static void schedule(void)
 
 static void make_runnable(struct thread *thread)
 {
+    first_cpu_only();
     if (thread->runnable) return;
     thread->runnable = true;
     list_append(&runnable, &thread->run);

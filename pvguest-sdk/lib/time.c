@@ -2,22 +2,41 @@
 /*
  * The pvclock: the hypervisor keeps in vcpu_time_info a system time, the TSC at which it was true,
  * and a scale; we add what the TSC says has passed since. The version is odd while it is being
- * changed: read again until it is the same and even. One-shot timers are a sorted list; its head is
- * the deadline the hypervisor is asked for.
+ * changed: read again until it is the same and even. One-shot timers are a sorted list of each
+ * vCPU's; its head is the deadline the hypervisor is asked for.
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
+#include <pvguest/cpu.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/start.h>
 #include <pvguest/time.h>
+#include "smp.h"
 
-static struct timer *timers;        /* sorted by when; events masked */
 static uint64_t latest;             /* what now_ns last said */
+
+/* A new scale may put us some nanoseconds before what the old one said, another vCPU's clock before
+ * or behind ours. */
+static uint64_t never_back(uint64_t now)
+{
+    if (several_cpus) {
+        uint64_t said = READ_ONCE(latest);
+
+        while (now > said &&
+               !__atomic_compare_exchange_n(&latest, &said, now, false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_SEQ_CST))
+            ;
+        return now > said ? now : said;
+    }
+    if (now > latest)
+        latest = now;
+    return latest;
+}
 
 uint64_t now_ns(void)
 {
-    const struct vcpu_time_info *info = &shared_info.vcpu_info[0].time;
+    const struct vcpu_time_info *info = &cpu_info()->time;
     uint64_t now;
     uint32_t version;
 
@@ -28,10 +47,7 @@ uint64_t now_ns(void)
                                                 info->tsc_to_system_mul, info->tsc_shift);
         rmb();
     } while ((version & 1) || version != READ_ONCE(info->version));
-    /* A new scale may put us some nanoseconds before what the old one said. */
-    if (now > latest)
-        latest = now;
-    return latest;
+    return never_back(now);
 }
 
 uint64_t wall_clock_ns(void)
@@ -62,14 +78,14 @@ void set_deadline(uint64_t system_time_ns)
 
 /* ---- timers ---- */
 
-static void program_first(void)
+static void program_first(const struct cpu *cpu)
 {
-    set_deadline(timers ? timers->when : 0);
+    set_deadline(cpu->timers ? cpu->timers->when : 0);
 }
 
-static bool unlink_timer(struct timer *timer)
+static bool unlink_timer(struct cpu *cpu, struct timer *timer)
 {
-    for (struct timer **at = &timers; *at; at = &(*at)->next) {
+    for (struct timer **at = &cpu->timers; *at; at = &(*at)->next) {
         if (*at == timer) {
             *at = timer->next;
             return true;
@@ -81,9 +97,10 @@ static bool unlink_timer(struct timer *timer)
 void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data)
 {
     bool masked = events_save();
-    struct timer **at = &timers;
+    struct cpu *cpu = this_cpu();
+    struct timer **at = &cpu->timers;
 
-    unlink_timer(timer);
+    unlink_timer(cpu, timer);
     timer->when = when;
     timer->handler = handler;
     timer->data = data;
@@ -91,8 +108,8 @@ void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), 
         at = &(*at)->next;
     timer->next = *at;
     *at = timer;
-    if (timers == timer)
-        program_first();
+    if (cpu->timers == timer)
+        program_first(cpu);
     events_restore(masked);
 }
 
@@ -101,14 +118,15 @@ void timer_cancel(struct timer *timer)
     bool masked = events_save();
 
     /* The hypervisor's deadline stays as it is: at worst one event finds nothing to do. */
-    unlink_timer(timer);
+    unlink_timer(this_cpu(), timer);
     events_restore(masked);
 }
 
 uint64_t timer_next(void)
 {
     bool masked = events_save();
-    uint64_t when = timers ? timers->when : 0;
+    const struct timer *first = this_cpu()->timers;
+    uint64_t when = first ? first->when : 0;
 
     events_restore(masked);
     return when;
@@ -116,20 +134,27 @@ uint64_t timer_next(void)
 
 static void timer_event(evtchn_t port, void *data)
 {
-    while (timers && timers->when <= now_ns()) {
-        struct timer *timer = timers;
+    struct cpu *cpu = this_cpu();
 
-        timers = timer->next;
+    while (cpu->timers && cpu->timers->when <= now_ns()) {
+        struct timer *timer = cpu->timers;
+
+        cpu->timers = timer->next;
         timer->handler(timer->data);
     }
-    if (timers)
-        program_first();
+    if (cpu->timers)
+        program_first(cpu);
+}
+
+int time_start(unsigned int id)
+{
+    /* Xen starts every vCPU with a 100 Hz tick; a kernel that wants one sets a timer. */
+    HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, id, NULL);
+    return event_bind_virq_on(id, VIRQ_TIMER, timer_event, NULL);
 }
 
 void time_init(void)
 {
-    /* Xen starts every vCPU with a 100 Hz tick; a kernel that wants one sets a timer. */
-    HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL);
-    if (event_bind_virq(VIRQ_TIMER, timer_event, NULL) < 0)
+    if (time_start(0) < 0)
         panic("pvguest: no timer\n");
 }

@@ -12,18 +12,12 @@
 #include <pvguest/string.h>
 #include <pvguest/traps.h>
 #include "entry.h"
+#include "smp.h"
 
 struct fixup { unsigned long access, resume; };
 extern const struct fixup fixups_start[], fixups_end[];
 
 static trap_handler handlers[32];
-
-static struct {
-    bool active;
-    unsigned long sp;
-    unsigned int vector;
-    uint64_t error, address;
-} caught;
 
 bool frame_from_user(const struct trap_frame *frame)
 {
@@ -50,26 +44,45 @@ int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void 
     return (int)HYPERVISOR_set_trap_table(table);
 }
 
+/* NMI comes by a callback of its own, 15 and 9 and those above 19 are not given to guests. */
+static bool is_ours(unsigned int vector)
+{
+    return vector != TRAP_NMI && vector != 9 && vector != 15 && vector <= TRAP_XM;
+}
+
+static struct trap_info gate(unsigned int vector)
+{
+    struct trap_info info = { .vector = (uint8_t)vector, .cs = FLAT_KERNEL_CS };
+
+    /* int3 and into are for everyone to use; the other exceptions only the CPU may raise. */
+    info.flags = vector == TRAP_BP || vector == TRAP_OF ? 3 : 0;
+    /* A second fault would overwrite cr2 before the handler of the first has read it: events wait
+     * meanwhile. */
+    if (vector == TRAP_PF || vector == TRAP_DF)
+        info.flags |= 4;
+    info.address = trap_entries[vector];
+    return info;
+}
+
+/* The same of another vCPU, by vector. */
+void traps_context(struct vcpu_guest_context *context)
+{
+    for (unsigned int vector = 0; vector < 32; vector++)
+        if (is_ours(vector))
+            context->trap_ctxt[vector] = gate(vector);
+    context->event_callback_eip = (unsigned long)event_entry;
+    context->failsafe_callback_eip = (unsigned long)failsafe_entry;
+    context->syscall_callback_eip = (unsigned long)syscall_entry;
+}
+
 void traps_init(void)
 {
     static struct trap_info table[33];
     unsigned int n = 0;
 
-    for (unsigned int vector = 0; vector < 32; vector++) {
-        /* NMI comes by a callback of its own, 15 and 9 and those above 19 are not given to
-         * guests. */
-        if (vector == TRAP_NMI || vector == 9 || vector == 15 || vector > TRAP_XM)
-            continue;
-        /* int3 and into are for everyone to use; the other exceptions only the CPU may raise. */
-        table[n].flags = vector == TRAP_BP || vector == TRAP_OF ? 3 : 0;
-        /* A second fault would overwrite cr2 before the handler of the first has read it: events
-         * wait meanwhile. */
-        if (vector == TRAP_PF || vector == TRAP_DF)
-            table[n].flags |= 4;
-        table[n].vector = (uint8_t)vector;
-        table[n].cs = FLAT_KERNEL_CS;
-        table[n++].address = trap_entries[vector];
-    }
+    for (unsigned int vector = 0; vector < 32; vector++)
+        if (is_ours(vector))
+            table[n++] = gate(vector);
     if (HYPERVISOR_set_trap_table(table) ||
         HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry,
                                  (unsigned long)syscall_entry))
@@ -90,15 +103,16 @@ static bool apply_fixup(struct trap_frame *frame)
 void trap_dispatch(struct trap_frame *frame)
 {
     uint64_t address = fault_address();
+    struct cpu *cpu = this_cpu();
 
     frame->error = (uint32_t)frame->error;
-    if (caught.active && !frame_from_user(frame)) {
-        caught.active = false;
-        caught.vector = (unsigned int)frame->vector;
-        caught.error = frame->error;
-        caught.address = address;
+    if (cpu->caught.active && !frame_from_user(frame)) {
+        cpu->caught.active = false;
+        cpu->caught.vector = (unsigned int)frame->vector;
+        cpu->caught.error = frame->error;
+        cpu->caught.address = address;
         frame->rip = (unsigned long)catch_trap_resume;
-        frame->rsp = caught.sp;
+        frame->rsp = cpu->caught.sp;
         frame->rflags &= ~0x100UL;      /* no single-stepping on */
         return;
     }
@@ -110,21 +124,22 @@ void trap_dispatch(struct trap_frame *frame)
 int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *address)
 {
     bool masked = events_masked();
+    struct cpu *cpu = this_cpu();
     int trapped;
 
-    caught.active = true;
-    trapped = catch_trap_run(fn, arg, &caught.sp);
-    caught.active = false;
+    cpu->caught.active = true;
+    trapped = catch_trap_run(fn, arg, &cpu->caught.sp);
+    cpu->caught.active = false;
     if (masked)
         events_mask_all();
     else
         events_unmask_all();
     if (!trapped) return -1;
     if (error)
-        *error = caught.error;
+        *error = cpu->caught.error;
     if (address)
-        *address = caught.address;
-    return (int)caught.vector;
+        *address = cpu->caught.address;
+    return (int)cpu->caught.vector;
 }
 
 static const char *const trap_names[] = {
@@ -183,8 +198,8 @@ void die(const struct trap_frame *frame, const char *why)
 {
     static bool dying;
 
-    if (!dying) {       /* a fault while printing the first one must not go round */
-        dying = true;
+    /* a fault while printing the first one must not go round; nor need two vCPUs tell theirs */
+    if (!__atomic_exchange_n(&dying, true, __ATOMIC_SEQ_CST)) {
         printk("\npvguest: %s\n", why);
         dump_frame(frame);
     }

@@ -8,12 +8,14 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
+#include <pvguest/spinlock.h>
 #include <pvguest/string.h>
 
 #define VSPACE_PAGES 524288UL
 
 static unsigned long used[VSPACE_PAGES / 64];
 static unsigned long next_search;
+static struct spinlock lock;                    /* of both */
 
 static unsigned long find_room(unsigned long from, unsigned long n)
 {
@@ -26,16 +28,28 @@ static unsigned long find_room(unsigned long from, unsigned long n)
     return VSPACE_PAGES;
 }
 
-void *vspace_alloc(unsigned long n)
+/* VSPACE_PAGES: there is none. */
+static unsigned long take_room(unsigned long n)
 {
-    unsigned long page = find_room(next_search, n + 1), va;
+    bool masked = spin_lock(&lock);
+    unsigned long page = find_room(next_search, n);
 
     if (page == VSPACE_PAGES)
-        page = find_room(0, n + 1);
+        page = find_room(0, n);
+    if (page != VSPACE_PAGES) {
+        for (unsigned long i = 0; i < n; i++)
+            set_bit((unsigned int)(page + i), used);
+        next_search = page + n;
+    }
+    spin_unlock(&lock, masked);
+    return page;
+}
+
+void *vspace_alloc(unsigned long n)
+{
+    unsigned long page = take_room(n + 1), va;
+
     if (page == VSPACE_PAGES) return ERR_PTR(refused(-ENOSPC));
-    for (unsigned long i = 0; i <= n; i++)
-        set_bit((unsigned int)(page + i), used);
-    next_search = page + n + 1;
     va = MAP_BASE + page * PAGE_SIZE;
     for (unsigned long at = va & ~0x1fffffUL; at < va + n * PAGE_SIZE; at += 0x200000) {
         int error = pt_populate(at);
@@ -51,10 +65,12 @@ void *vspace_alloc(unsigned long n)
 void vspace_free(void *va, unsigned long n)
 {
     unsigned long page = ((unsigned long)va - MAP_BASE) / PAGE_SIZE;
+    bool masked = spin_lock(&lock);
 
     for (unsigned long i = 0; i <= n; i++)
         clear_bit((unsigned int)(page + i), used);
     next_search = MIN(next_search, page);       /* low addresses again: their page tables exist */
+    spin_unlock(&lock, masked);
 }
 
 /* ---- mapping frames ---- */

@@ -150,6 +150,7 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
     struct pending pending = { .id = ++last_id };
     struct xsd_sockmsg header = { .type = type, .req_id = pending.id, .tx_id = t };
 
+    first_cpu_only();
     if (!connected) return ERR_PTR(refused(-ENODEV));
     for (unsigned int i = 0; i < count; i++) {
         if (parts[i].length > XENSTORE_PAYLOAD_MAX - header.len) return ERR_PTR(refused(-E2BIG));

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
+#include "masked_host.h"
 
 #define VA 0xffffa00012345000ul
 

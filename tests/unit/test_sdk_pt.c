@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <pvguest/bits.h>
 #include <pvguest/mm.h>
+#include "masked_host.h"
 
 /* --- the hypervisor: writes down what it is asked, and does it to the tables below ------------ */
 

@@ -7,6 +7,9 @@
 RING0_CFLAGS := -D_GNU_SOURCE -fno-builtin -DDEBUG -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 
+# What files of the SDK want that lock, or ask which vCPU they run on.
+ONE_CPU := tests/unit/one_cpu.c
+
 BLKBACK := drivers/pv/blkback.c drivers/pv/blkback_requests.c
 NETBACK := drivers/pv/netback.c drivers/pv/netback_in.c drivers/pv/netback_out.c
 XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
@@ -56,7 +59,7 @@ console.sources := hypervisor/machine/console.c hypervisor/machine/serial.c \
     hypervisor/domain/console.c
 console.cflags := -D_GNU_SOURCE
 contexts.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
-    dom0/turns.c dom0/worker.c
+    dom0/turns.c dom0/worker.c $(ONE_CPU)
 contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
@@ -194,36 +197,37 @@ sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \
     pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c dom0/xenstore/rings.c \
-    $(XENSTORE) dom0/turns.c dom0/worker.c
+    $(XENSTORE) dom0/turns.c dom0/worker.c $(ONE_CPU)
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
-sdk_console.sources := pvguest-sdk/lib/console.c
+sdk_console.sources := pvguest-sdk/lib/console.c $(ONE_CPU)
 sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
-sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c
+sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c $(ONE_CPU)
 sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_pages_host.h
-sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
+sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c pvguest-sdk/lib/spinlock.c
 sdk_events.cflags := -fno-builtin -include tests/unit/sdk_host.h
-sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c
+sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c $(ONE_CPU)
 sdk_grant.cflags := -fno-builtin -include tests/unit/sdk_host.h
-sdk_malloc.sources := pvguest-sdk/lib/malloc.c
+sdk_malloc.sources := pvguest-sdk/lib/malloc.c $(ONE_CPU)
 sdk_malloc.cflags := -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc \
     -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
-sdk_mm.sources := pvguest-sdk/lib/mm.c
+sdk_mm.sources := pvguest-sdk/lib/mm.c $(ONE_CPU)
 sdk_mm.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_pages_host.h
-sdk_pagetable.sources := pvguest-sdk/lib/pagetable.c
+sdk_pagetable.sources := pvguest-sdk/lib/pagetable.c $(ONE_CPU)
 sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
-sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c
+sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c $(ONE_CPU)
 sdk_pt.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_start.sources := pvguest-sdk/lib/start.c
 sdk_start.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
 sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
-sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c
+sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
+    $(ONE_CPU)
 sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
-    pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c
+    pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c $(ONE_CPU)
 sdk_traps.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
@@ -261,7 +265,7 @@ toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt
     $(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \
-    pvguest-sdk/lib/time.c
+    pvguest-sdk/lib/time.c $(ONE_CPU)
 toolstack.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h -include tests/unit/toolstack_names.h
 traps.sources := hypervisor/entry/traps.c hypervisor/machine/dump.c

@@ -3,6 +3,9 @@
  * The console. dom0 (and everyone, as far as the hypervisor allows) speaks through console_io; a
  * domU through the ring its builder gave it (<xen/io/console.h>), and dom0's console daemon
  * listens. console_init picks.
+ *
+ * Output is for all vCPUs, and what one printk or console_write has to say is not torn by another
+ * vCPU's. Input is vCPU 0's alone.
  */
 #ifndef PVGUEST_CONSOLE_H
 #define PVGUEST_CONSOLE_H

@@ -6,6 +6,10 @@
  *
  * All functions that bind return the port (>= 0) or a negative errno. A port is masked in no case
  * after binding: the handler may run before the function returns. Unbinding closes the port.
+ *
+ * A port rings on one vCPU: vCPU 0, unless it was bound for another or moved there. All functions
+ * are for any vCPU. Who unbinds a port that rings on another one may find its handler running
+ * still: it is unbound there (smp_call), or when nobody rings it any more.
  */
 #ifndef PVGUEST_EVENTS_H
 #define PVGUEST_EVENTS_H
@@ -28,13 +32,19 @@ void event_attach(evtchn_t port, event_handler handler, void *data);
 int event_alloc_unbound(domid_t remote, event_handler handler, void *data);
 /* The other end of a port that `remote` allocated for us. */
 int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler handler, void *data);
-/* VIRQ_TIMER, VIRQ_CONSOLE, VIRQ_DOM_EXC, ... of vCPU 0. */
+/* VIRQ_TIMER, VIRQ_CONSOLE, VIRQ_DOM_EXC, ... of vCPU 0; VIRQ_TIMER and VIRQ_DEBUG of another one
+ * that smp_start has started. */
 int event_bind_virq(unsigned int virq, event_handler handler, void *data);
+int event_bind_virq_on(unsigned int id, unsigned int virq, event_handler handler, void *data);
 /* A physical interrupt (pirq from PHYSDEVOP_map_pirq), dom0 only. BIND_PIRQ__WILL_SHARE in flags
  * where shared. */
 int event_bind_pirq(unsigned int pirq, unsigned int flags, event_handler handler, void *data);
-/* A port to ourselves, vCPU 0. */
+/* A port to ourselves, vCPU 0; or another one that smp_start has started. */
 int event_bind_ipi(event_handler handler, void *data);
+int event_bind_ipi_on(unsigned int id, event_handler handler, void *data);
+
+/* The port rings on that vCPU from now on. Not for IPIs and VIRQs of a vCPU (-EINVAL). */
+int event_move(evtchn_t port, unsigned int id);
 
 /* Close the port and forget its handler. */
 void event_unbind(evtchn_t port);
@@ -63,7 +73,7 @@ void events_restore(bool was_masked);
  * pollers. */
 void events_poll(void);
 
-/* Events counted since boot: upcalls and handler runs. */
+/* Events counted since boot: upcalls and handler runs. With several vCPUs some are missed. */
 extern uint64_t event_upcalls, event_handled;
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Grant tables (version 1): the way to let another domain see one of our pages, and to see one of
  * theirs. Giving is a store into our own table, without a hypercall; taking is a hypercall by the
- * other side.
+ * other side. For all vCPUs at the same time.
  */
 #ifndef PVGUEST_GRANT_H
 #define PVGUEST_GRANT_H

@@ -20,7 +20,8 @@
  * update.
  *
  * Errors are negative errnos. Allocation never sleeps; NULL means no memory. Not for use in event
- * handlers unless said.
+ * handlers unless said. For all vCPUs at the same time; two that change the same page-table entry
+ * agree on that themselves.
  */
 #ifndef PVGUEST_MM_H
 #define PVGUEST_MM_H
@@ -175,7 +176,9 @@ void vspace_free(void *va, unsigned long n);
  * freeing a page that was mapped, before returning to user mode, before switching base pointers.
  * The *_tlb calls put the TLB flush into the same batch, behind the updates it is for. Errors come
  * out of pt_flush(): the first one, negative. A refused update takes with it those queued behind it
- * up to the next mmuext operation; a kernel that updates only its own tables sees no refusals.
+ * up to the next mmuext operation; a kernel that updates only its own tables sees no refusals. Each
+ * vCPU has a queue of its own, flushed by itself; base pointers are a vCPU's, too, and with several
+ * vCPUs the *_tlb calls are for the TLBs of all.
  */
 /* mmu_update NORMAL */
 void pt_set(uint64_t entry_machine_address, uint64_t value);
@@ -199,7 +202,7 @@ int  pt_flush(void);
 void pt_owner(domid_t owner);
 
 /* Hypercalls, updates and operations issued by the queue since boot, for the curious and the
- * benchmark. */
+ * benchmark; with several vCPUs some are missed. */
 struct pt_statistics { uint64_t hypercalls, updates, operations, flushes; };
 extern struct pt_statistics pt_statistics;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads on one vCPU: a thread runs until it sleeps, yields or ends. So there are no
- * locks among threads for what they do without sleeping; against event handlers mask events.
+ * Cooperative threads on vCPU 0: a thread runs until it sleeps, yields or ends. So there are no
+ * locks among threads for what they do without sleeping; against event handlers mask events. All in
+ * this file is vCPU 0's alone, wake_all and thread_wake too: another vCPU asks it to (smp_call in
+ * <pvguest/smp.h>).
  *
  * When nobody can run, the idle loop blocks the vCPU (SCHEDOP_block) until an event; block unmasks
  * and sleeps in one step, so an event between the check and the sleep is not lost.
@@ -9,7 +11,7 @@
 #ifndef PVGUEST_THREAD_H
 #define PVGUEST_THREAD_H
 
-#include <pvguest/xen.h>
+#include <pvguest/cpu.h>
 #include <pvguest/list.h>
 #include <pvguest/time.h>
 
@@ -30,6 +32,14 @@ struct thread {
 
 /* Makes a thread of the caller. guest_start calls it. */
 void threads_init(void);
+
+/* Panics on another vCPU than 0. */
+void wrong_cpu(void) __attribute__((noreturn));
+static inline void first_cpu_only(void)
+{
+    if (__builtin_expect(several_cpus, false) && cpu_id())
+        wrong_cpu();
+}
 
 /* NULL when there is no memory. The name is not copied. Ended threads are freed by the library. */
 struct thread *thread_create(const char *name, void (*entry)(void *argument), void *argument);

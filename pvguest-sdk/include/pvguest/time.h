@@ -16,7 +16,7 @@
  * events_init. */
 void time_init(void);
 
-/* Nanoseconds since the host's boot ("system time"). Never goes back. */
+/* Nanoseconds since the host's boot ("system time"). Never goes back, whichever vCPU asks. */
 uint64_t now_ns(void);
 /* Nanoseconds since 1970. */
 uint64_t wall_clock_ns(void);
@@ -37,7 +37,8 @@ static inline uint64_t read_tsc(void)
 
 /*
  * One-shot timers: handler(data) runs from the timer event (events masked, must not sleep) at or
- * after `when`. The struct is the caller's; setting a pending timer moves it.
+ * after `when`, on the vCPU that set it. The struct is the caller's; setting a pending timer moves
+ * it. A timer is its vCPU's alone: no other one moves, cancels or sets it while it is pending.
  */
 struct timer {
     struct timer *next;
@@ -47,7 +48,7 @@ struct timer {
 };
 void timer_set(struct timer *timer, uint64_t when, void (*handler)(void *data), void *data);
 void timer_cancel(struct timer *timer);
-/* The next timer's time, 0 when none. */
+/* The time of this vCPU's next timer, 0 when none. */
 uint64_t timer_next(void);
 
 /* Scale of a TSC difference as pvclock says: pure, for tests. (delta << shift) * mul >> 32. */

@@ -7,13 +7,15 @@
  * the frame the hypervisor tells them apart as on bare hardware: the low two bits of `cs` are 0 for
  * a trap in kernel mode, 3 for one in user mode.
  *
+ * Handlers are those of all vCPUs, and run where the exception was.
+ *
  * Callers: kernels that handle faults of their own; the rest of the SDK needs only try_read and
  * friends.
  */
 #ifndef PVGUEST_TRAPS_H
 #define PVGUEST_TRAPS_H
 
-#include <pvguest/xen.h>
+#include <pvguest/cpu.h>
 
 /* The registers at an exception, an event or a system call, as lib/entry.asm pushes them. Lowest
  * address first. */
@@ -74,7 +76,8 @@ trap_handler set_trap_handler(unsigned int vector, trap_handler handler);
 /*
  * A gate of your own for software interrupts (int n, vectors 32..255), or an exception vector with
  * your own assembly entry: `entry` gets Xen's frame (rcx, r11, [error], rip, cs, rflags, rsp, ss).
- * dpl 3: user mode may call it; 1: the kernel only. Returns a negative errno.
+ * dpl 3: user mode may call it; 1: the kernel only. Of this vCPU: each has a table of its own.
+ * Returns a negative errno.
  */
 int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void *entry);
 
@@ -102,14 +105,15 @@ int try_copy(void *to, const void *from, size_t length);
 /*
  * Runs fn(arg) and catches the first CPU exception inside it: returns the vector (with *error and
  * *address when not NULL), or -1 when it ran through. Registers are restored as by longjmp; what fn
- * changed in memory stays changed. Not nestable, not for code that switches threads.
+ * changed in memory stays changed. Not nestable, not for code that switches threads; each vCPU may
+ * do it.
  */
 int catch_trap(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *address);
 
 /*
  * User mode. enter_user_mode leaves the kernel for good on this stack: the next trap or system call
  * from user mode arrives on the stack named by set_kernel_stack (HYPERVISOR_stack_switch). Page
- * tables: the user half is what MMUEXT_NEW_USER_BASEPTR names.
+ * tables: the user half is what MMUEXT_NEW_USER_BASEPTR names. Stack and half are this vCPU's.
  */
 struct user_context { uint64_t rip, rsp, rflags, rdi, rsi, rdx; };
 void enter_user_mode(const struct user_context *context) __attribute__((noreturn));
@@ -122,15 +126,15 @@ void return_to_frame(struct trap_frame *frame) __attribute__((noreturn));
 /*
  * System calls from user mode (the `syscall` instruction). The handler gets the frame: number in
  * rax, arguments in rdi rsi rdx r10 r8 r9; it sets frame->rax. rcx and r11 are the CPU's. Events
- * stay masked in it when mask_events.
+ * stay masked in it when mask_events. The handler is that of all vCPUs, the mask this one's: each
+ * with user mode calls it.
  */
 typedef void (*syscall_handler)(struct trap_frame *frame);
 int set_syscall_handler(syscall_handler handler, bool mask_events);
 
 static inline unsigned long fault_address(void)
 {
-    extern struct shared_info shared_info;
-    return shared_info.vcpu_info[0].arch.cr2;
+    return cpu_info()->arch.cr2;
 }
 
 #endif

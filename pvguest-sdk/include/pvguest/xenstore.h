@@ -3,7 +3,8 @@
  * XenStore client: the wire protocol of <xen/io/xs_wire.h> over the ring of start_info->store_mfn
  * (or, for the domain that runs the daemon, over a transport of its own: xs_set_transport).
  *
- * Any thread may call; a caller sleeps until its answer comes (do not call from event handlers).
+ * Any thread may call (so vCPU 0 does); a caller sleeps until its answer comes (do not call from
+ * event handlers).
  * Paths are absolute ("/local/domain/1/...") or relative to our own home. Functions return 0 (or a
  * count) or a negative errno, ENOENT included. Strings handed out are malloc'ed and the caller's to
  * free().

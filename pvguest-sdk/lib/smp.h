@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What starts a vCPU, and what of the other files has a part for each. Inside the library only. */
+#ifndef LIB_SMP_H
+#define LIB_SMP_H
+
+#include <pvguest/smp.h>
+
+/* lib/smp_call.c: the queue of a vCPU's calls is closed while it is down. */
+void calls_open(struct cpu *cpu);
+bool calls_close(struct cpu *cpu);              /* false: there are some */
+void calls_run(struct cpu *cpu);                /* there, events masked */
+/* Waits until `ready`, or some time is over; answers calls. Events are masked. */
+void calls_sleep(struct cpu *cpu, uint64_t timeout_ns);
+
+void traps_context(struct vcpu_guest_context *context);
+int time_start(unsigned int id);                /* the timer of another vCPU: its port, or error */
+struct pt_queue *pt_queue_create(void);
+
+#endif
