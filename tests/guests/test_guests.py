@@ -5,10 +5,10 @@ Debian's real Xen, and reads its outcome from the serial line.
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The
 fifth outcome, CRASH, only the runner knows: the guest was ended, the hypervisor stopped, or nothing
 came before the time was up. A guest that says `TYPE word` is sent that word. A header line
-`machine: disk net nvme vcpus intel` asks for a virtio disk, a virtio card, a device with 250
-interrupts, two vCPUs (on Xen a CPU for each), a CPU that says it is Intel's. `also on: CPU; CPU`
-names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or `on
-domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
+`machine: disk net nvme vcpus vcpus4 intel` asks for a virtio disk, a virtio card, a device with 250
+interrupts, two vCPUs or four (on Xen a CPU for each), a CPU that says it is Intel's. `also on: CPU;
+CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or
+`on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
 import pathlib
 import re
@@ -38,10 +38,15 @@ def wishes(name):
     return line.group(1).split() if line else []
 
 
+def vcpus(wanted):
+    """How many the guest wants to have; None: it does not care."""
+    return 4 if "vcpus4" in wanted else 2 if "vcpus" in wanted else None
+
+
 def on_cpu(hypervisor, wanted):
     """The hypervisor, on the CPU that the guest wants, with the vCPUs that it wants."""
     cpu = hypervisor.cpu + (",vendor=GenuineIntel" if "intel" in wanted else "")
-    args = hypervisor.args + (["dom0_max_vcpus=2"] if "vcpus" in wanted else [])
+    args = hypervisor.args + ([f"dom0_max_vcpus={vcpus(wanted)}"] if vcpus(wanted) else [])
     return machine.Hypervisor(hypervisor.name, hypervisor.path, args, cpu)
 
 
@@ -73,8 +78,8 @@ def run_guest(name, hypervisor, timeout=120, smp=None):
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
     wanted = wishes(name)
     where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
-    if hypervisor.name == "xen" and "vcpus" in wanted:
-        smp = 2
+    if hypervisor.name == "xen":
+        smp = vcpus(wanted)
     with machine.Machine(f"{where}{smp or ''}-{name}", hypervisor=on_cpu(hypervisor, wanted),
                          modules=[[guest, "test"]],
                          **devices(name, wanted, smp)) as box:
