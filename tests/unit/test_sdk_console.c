@@ -18,6 +18,7 @@
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
 #include "masked_host.h"
+#include <pvguest/cpu.h>
 
 #define PORT     7u
 #define PATIENCE 102u /* polls of 10 ms, until more than a second is over */
@@ -38,6 +39,7 @@ static int attached, bound;
 static char screen[10000], keys[100];
 static size_t shown, keys_left, at_once;
 static jmp_buf end;
+static bool elsewhere_polls;        /* on a port that is not its to clear */
 
 uint64_t now_ns(void)
 {
@@ -91,7 +93,7 @@ static void type(const char *bytes, size_t n)
 
 int vcpu_poll(const uint32_t *ports, unsigned int count, uint64_t until)
 {
-    assert_true(*ports == PORT && count == 1 && cleared);
+    assert_true(*ports == PORT && count == 1 && !cleared == elsewhere_polls);
     assert_int_equal(until, now + 10 * NS_PER_MS);
     polls++;
     cleared = 0;
@@ -385,6 +387,58 @@ static void output_can_go_elsewhere(void **state)
     assert_memory_equal(screen, "no way", shown);
 }
 
+/* One vCPU prints at a time: with its events masked, but for a trap in the middle of it. */
+_Thread_local struct cpu *host_cpu;
+static unsigned int written;
+
+static void trapped(const char *bytes, size_t length)
+{
+    assert_true(masked);
+    if (written++ == 0) {
+        printk("in the middle");
+        console_write("!", 1);
+    }
+    assert_true(masked);
+}
+
+static void several_print(void **state)
+{
+    masked = false;
+    several_cpus = true;
+    host_cpu = &first_cpu;
+    console_output = trapped;
+    printk("a line");
+    assert_int_equal(written, 3);
+    assert_false(masked);
+    console_write("more", 4);
+    assert_int_equal(written, 4);
+    assert_false(masked);
+    console_output = NULL;
+    several_cpus = false;
+}
+
+/* Another vCPU that waits for room leaves the port, and who waits for input, to vCPU 0. */
+static void room_for_another(void **state)
+{
+    static struct cpu second = { .self = &second, .id = 1 };
+    unsigned int woken = wakes;
+
+    several_cpus = true;
+    host_cpu = &second;
+    elsewhere_polls = true;
+    daemon_takes = 64;
+    daemon_rests = 0;
+    take(10000);
+    shown = 0;
+    for (unsigned int i = 0; i < 40; i++)
+        printk("%0*d", 100, (int)i);
+    elsewhere_polls = false;
+    take(10000);
+    assert_int_equal(shown, 4000);
+    assert_int_equal(wakes, woken);
+    several_cpus = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +450,8 @@ int main(void)
         cmocka_unit_test(who_waits_for_input),
         cmocka_unit_test(lines),
         cmocka_unit_test(output_can_go_elsewhere),
+        cmocka_unit_test(several_print),
+        cmocka_unit_test(room_for_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /*
  * Events and time on the host: the three bits of each port, nothing lost between them, masks that
  * nest; the clock of the shared page while it changes, and timers in their order, one of them
- * removed by another.
+ * removed by another. And with a second vCPU: each takes what rings there, and has its own timers.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,17 +15,20 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/start.h>
+#include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <pvguest/traps.h>
 #include "pvguest-sdk/lib/entry.h"
+#include "pvguest-sdk/lib/smp.h"
 
 struct shared_info shared_info;
-static struct vcpu_info *const vcpu = &shared_info.vcpu_info[0];
+_Thread_local struct cpu *host_cpu;
+static struct vcpu_info *vcpu = &shared_info.vcpu_info[0];      /* of who runs */
 
 /* --- the hypervisor --------------------------------------------------------------------------- */
 
 static unsigned long last_op;
-static uint32_t closed, sent_to, refuse_bind;
+static uint32_t closed, sent_to, refuse_bind, bound_vcpu, unmasked;
 static int64_t deadline;
 static unsigned int deadlines;
 static bool periodic = true;
@@ -59,7 +62,7 @@ static long event_op(unsigned long op, void *at)
         return 0;
     case EVTCHNOP_bind_virq:
         bound_virq = ((struct evtchn_bind_virq *)at)->virq;
-        assert_int_equal(((struct evtchn_bind_virq *)at)->vcpu, 0);
+        bound_vcpu = ((struct evtchn_bind_virq *)at)->vcpu;
         ((struct evtchn_bind_virq *)at)->port = 72;
         return 0;
     case EVTCHNOP_bind_pirq:
@@ -68,8 +71,16 @@ static long event_op(unsigned long op, void *at)
         ((struct evtchn_bind_pirq *)at)->port = 73;
         return 0;
     case EVTCHNOP_bind_ipi:
-        assert_int_equal(((struct evtchn_bind_ipi *)at)->vcpu, 0);
+        bound_vcpu = ((struct evtchn_bind_ipi *)at)->vcpu;
         ((struct evtchn_bind_ipi *)at)->port = 74;
+        return 0;
+    case EVTCHNOP_bind_vcpu:
+        assert_true(test_bit(((struct evtchn_bind_vcpu *)at)->port, shared_info.evtchn_mask));
+        bound_vcpu = ((struct evtchn_bind_vcpu *)at)->vcpu;
+        return 0;
+    case EVTCHNOP_unmask:
+        unmasked = ((struct evtchn_unmask *)at)->port;
+        clear_bit(unmasked, shared_info.evtchn_mask);
         return 0;
     default:
         return -38;
@@ -85,7 +96,8 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
         deadlines++;
         return 0;
     }
-    assert_true(nr == __HYPERVISOR_vcpu_op && a == VCPUOP_stop_periodic_timer && b == 0);
+    assert_true(nr == __HYPERVISOR_vcpu_op && a == VCPUOP_stop_periodic_timer);
+    assert_int_equal(b, cpu_id());
     periodic = false;
     return 0;
 }
@@ -254,10 +266,12 @@ static void binding(void **state)
     assert_int_equal(event_bind_interdomain(6, 33, handler, &calls[71]), 71);
     assert_true(bound_remote == 6 && bound_port == 33);
     assert_int_equal(event_bind_virq(VIRQ_DOM_EXC, handler, &calls[72]), 72);
-    assert_int_equal(bound_virq, VIRQ_DOM_EXC);
+    assert_true(bound_virq == VIRQ_DOM_EXC && bound_vcpu == 0);
     assert_int_equal(event_bind_pirq(17, 1, handler, &calls[73]), 73);
     assert_true(bound_pirq == 17 && bound_flags == 1);
+    bound_vcpu = 1;
     assert_int_equal(event_bind_ipi(handler, &calls[74]), 74);
+    assert_int_equal(bound_vcpu, 0);
     for (evtchn_t port = 70; port <= 74; port++) {
         ring(port);
         assert_int_equal(calls[port], 1);
@@ -394,6 +408,143 @@ static void timers_in_their_order(void **state)
     assert_int_equal(deadline, 77);
 }
 
+/* --- two vCPUs -------------------------------------------------------------------------------- */
+
+static struct cpu second_cpu = { .self = &second_cpu, .id = 1 };
+
+static void run_on(struct cpu *cpu)
+{
+    host_cpu = cpu;
+    vcpu = &cpu->info;
+}
+
+static int two(void **state)
+{
+    set_up(state);
+    all_cpus[1] = &second_cpu;
+    memset(&first_cpu.info, 0, sizeof(first_cpu.info));
+    memset(&second_cpu.info, 0, sizeof(second_cpu.info));
+    several_cpus = true;
+    run_on(&first_cpu);
+    return 0;
+}
+
+static int one_again(void **state)
+{
+    several_cpus = false;
+    all_cpus[1] = NULL;
+    vcpu = &shared_info.vcpu_info[0];
+    return 0;
+}
+
+/* Both find all ports of a word that is selected: each takes its own. */
+static void each_takes_its_own(void **state)
+{
+    assert_int_equal(event_bind_ipi_on(1, handler, &calls[74]), 74);
+    assert_int_equal(bound_vcpu, 1);
+    assert_int_equal(unmasked, 74);             /* the hypervisor knows whom to tell */
+    events_mask_all();
+    ring(75);
+    ring(74);                                   /* the word is selected here by the other */
+    events_unmask_all();
+    assert_true(calls[75] == 1 && calls[74] == 0 && event_pending(74));
+    assert_false(events_masked());
+    run_on(&second_cpu);
+    events_mask_all();
+    assert_true(second_cpu.info.evtchn_upcall_mask && !first_cpu.info.evtchn_upcall_mask);
+    set_bit(1, &second_cpu.info.evtchn_pending_sel);
+    second_cpu.info.evtchn_upcall_pending = 1;
+    set_bit(75, shared_info.evtchn_pending);
+    events_unmask_all();
+    assert_true(calls[75] == 1 && calls[74] == 1 && event_pending(75));
+    assert_null(sleepless);
+    event_unbind(74);                           /* its next owner is vCPU 0's again */
+    assert_true(test_bit(74, first_cpu.ports) && !test_bit(74, second_cpu.ports));
+}
+
+static void a_port_moves(void **state)
+{
+    assert_int_equal(event_move(75, 1), 0);
+    assert_int_equal(bound_vcpu, 1);
+    assert_int_equal(unmasked, 75);
+    assert_false(test_bit(75, shared_info.evtchn_mask));
+    ring(75);
+    assert_int_equal(calls[75], 0);             /* not here */
+    event_clear(75);
+    run_on(&second_cpu);
+    ring(75);
+    assert_int_equal(calls[75], 1);
+    unmasked = 0;
+    event_mask(75);
+    assert_int_equal(event_move(75, 0), 0);
+    assert_true(test_bit(75, shared_info.evtchn_mask));     /* as before */
+    event_unmask(75);
+    assert_int_equal(unmasked, 75);             /* by the hypervisor: it is not ours */
+    run_on(&first_cpu);
+    unmasked = 0;
+    event_mask(75);
+    ring(75);
+    event_unmask(75);
+    assert_true(!unmasked && calls[75] == 2);
+    bound_vcpu = 7;
+    assert_int_equal(event_move(75, 2), -EINVAL);
+    assert_int_equal(event_move(75, MOST_CPUS), -EINVAL);
+    refuse_bind = 1;
+    assert_int_equal(event_move(75, 1), -28);
+    refuse_bind = 0;
+    assert_true(bound_vcpu == 7 && test_bit(75, first_cpu.ports));
+    assert_false(test_bit(75, shared_info.evtchn_mask));
+}
+
+static const char *seen_sleepless;
+
+static void look(evtchn_t port, void *data)
+{
+    seen_sleepless = sleepless;
+}
+
+/* Threads are vCPU 0's: another one's handlers keep them from nothing. */
+static void whose_handlers_sleep_not(void **state)
+{
+    event_attach(78, look, NULL);
+    ring(78);
+    assert_non_null(seen_sleepless);
+    assert_int_equal(event_move(78, 1), 0);
+    run_on(&second_cpu);
+    ring(78);
+    assert_null(seen_sleepless);
+    assert_null(sleepless);
+}
+
+static void clocks_and_timers_of_each(void **state)
+{
+    uint64_t base = now_ns() + 1000000;
+
+    order[0] = 0;
+    set_clock(base);
+    assert_int_equal(now_ns(), base);
+    set_timer(0, base + 100);
+    run_on(&second_cpu);
+    set_clock(base - 50);
+    assert_int_equal(now_ns(), base);           /* what another vCPU has heard */
+    assert_int_equal(time_start(1), 72);
+    assert_true(bound_vcpu == 1 && bound_virq == VIRQ_TIMER);
+    assert_int_equal(timer_next(), 0);
+    set_timer(1, base + 200);
+    assert_int_equal(deadline, base + 200);
+    set_clock(base + 150);
+    ring(72);
+    assert_string_equal(order, "");
+    set_clock(base + 200);
+    ring(72);
+    assert_string_equal(order, "b");
+    run_on(&first_cpu);
+    assert_int_equal(timer_next(), base + 100);
+    set_clock(base);
+    assert_int_equal(now_ns(), base + 200);
+    timer_cancel(&timers[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +557,10 @@ int main(void)
         cmocka_unit_test_setup(binding, set_up),
         cmocka_unit_test_setup(the_clock_does_not_go_back, set_up),
         cmocka_unit_test_setup(timers_in_their_order, set_up),
+        cmocka_unit_test_setup_teardown(each_takes_its_own, two, one_again),
+        cmocka_unit_test_setup_teardown(a_port_moves, two, one_again),
+        cmocka_unit_test_setup_teardown(whose_handlers_sleep_not, two, one_again),
+        cmocka_unit_test_setup_teardown(clocks_and_timers_of_each, two, one_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <pvguest/errno.h>
 #include <pvguest/mm.h>
 #include "masked_host.h"
+#include <pvguest/spinlock.h>
 
 #define VA 0xffffa00012345000ul
 
@@ -67,7 +68,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     mapped_va = a;
     mapped_entry = b;
     mapped_of = nr == __HYPERVISOR_update_va_mapping_otherdomain ? (domid_t)d : DOMID_SELF;
-    assert_int_equal(c, UVMF_INVLPG);
+    assert_int_equal(c, UVMF_INVLPG | (several_cpus ? UVMF_ALL : 0));
     if (a != VA && !(b & PTE_WRITE)) {
         assert_true(readonly_count < 8);
         readonly[readonly_count++] = (void *)a;
@@ -125,6 +126,13 @@ static void missing_tables_are_made(void **state)
         assert_null(pt_walk(100ul << 39 | 5ul << 30, 3));
     }
     root[100] = 0;
+    several_cpus = true;                        /* all forget it */
+    assert_int_equal(map_page(VA, 78, PROT_RO, DOMID_SELF), 0);
+    assert_int_equal(map_page(VA, 78, PROT_RO, 5), 0);
+    assert_int_equal(mapped_of, 5);
+    assert_int_equal(map_page(VA + 0x400000, 78, PROT_RO, DOMID_SELF), 0);
+    several_cpus = false;
+    assert_false(masked);
 }
 
 /* The n-th table cannot be had, or made read-only, or hooked in: those before it stay. */
@@ -147,6 +155,7 @@ static void tables_that_cannot_be_made(void **state)
         assert_int_equal(map_page(VA, 77, PROT_RO, 5), -EINVAL);
         assert_int_equal(pages, i);
         assert_true(mapped_entry & PTE_WRITE);  /* the page that was not needed is as it was */
+        assert_false(masked);
         tear_down(state);
         set_up(state);
     }

@@ -14,6 +14,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/mm.h>
 #include "masked_host.h"
+#include "pvguest-sdk/lib/smp.h"
 
 /* --- the hypervisor: writes down what it is asked, and does it to the tables below ------------ */
 
@@ -351,6 +352,45 @@ static void frames_are_mapped(void **state)
     }
 }
 
+/* Each vCPU has its own updates, owner and errors; the TLBs are everybody's. */
+_Thread_local struct cpu *host_cpu;
+
+static void queues_of_several(void **state)
+{
+    static struct cpu second = { .self = &second, .id = 1 };
+    static uint64_t words[4];
+
+    second.queue = pt_queue_create();
+    several_cpus = true;
+    host_cpu = &first_cpu;
+    pt_set(virt_to_machine(&words[0]), 1);
+    pt_owner(9);
+    pt_set(virt_to_machine(&words[1]), 2);
+    host_cpu = &second;
+    done_count = 0;
+    assert_int_equal(pt_flush(), 0);
+    assert_int_equal(done_count, 0);
+    refused_value = 3;
+    pt_set(virt_to_machine(&words[2]), 3);
+    assert_int_equal(pt_flush(), -22);
+    pt_set(virt_to_machine(&words[3]), 4);
+    pt_invlpg(0x5000);
+    pt_flush_tlb();
+    host_cpu = &first_cpu;
+    assert_int_equal(pt_flush(), 0);
+    assert_true(done_count == 1 && done[0].b == 2 && done[0].owner == 9);
+    host_cpu = &second;
+    assert_int_equal(pt_flush(), 0);
+    assert_int_equal(done_count, 4);
+    assert_true(done[1].b == 4 && done[1].owner == DOMID_SELF);
+    assert_true(done[2].a == MMUEXT_INVLPG_ALL && done[2].b == 0x5000);
+    assert_int_equal(done[3].a, MMUEXT_TLB_FLUSH_ALL);
+    host_cpu = &first_cpu;
+    pt_owner(DOMID_SELF);
+    several_cpus = false;
+    free(second.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup(areas_do_not_touch, set_up),
         cmocka_unit_test_setup(addresses_run_out, set_up),
         cmocka_unit_test_setup(frames_are_mapped, set_up),
+        cmocka_unit_test_setup(queues_of_several, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,43 @@ static void a_guard_on_each_stack(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
 }
 
+/* What is vCPU 0's alone ends in a panic elsewhere: to sleep, to wake, to make a thread. */
+_Thread_local struct cpu *host_cpu;
+
+static void elsewhere(unsigned int what)
+{
+    static struct cpu second = { .self = &second, .id = 1 };
+    struct thread *sleeper = thread_create("sleeper", wait_for_one, "s");
+
+    thread_yield();
+    several_cpus = true;
+    host_cpu = &second;
+    second.info.evtchn_upcall_mask = 1;
+    panic_ends = true;
+    if (what == 0)
+        thread_sleep(5);
+    else if (what == 1)
+        wake_all(&queue);
+    else if (what == 2)
+        thread_wake(sleeper);
+    else
+        thread_create("another", three_turns, "x");
+    _exit(0);
+}
+
+static void only_on_vcpu_0(void **state)
+{
+    for (unsigned int what = 0; what < 4; what++) {
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+            elsewhere(what);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    }
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -334,6 +371,7 @@ int main(void)
         TEST(woken_twice),
         TEST(woken_by_an_event),
         TEST(one_inside), TEST(many_lives), TEST(without_memory), TEST(a_guard_on_each_stack),
+        TEST(only_on_vcpu_0),
     };
 
     start_threads();

@@ -21,6 +21,7 @@
 #include <pvguest/traps.h>
 #include <abi/domus.h>
 #include "pvguest-sdk/lib/entry.h"
+#include "pvguest-sdk/lib/smp.h"
 
 _Alignas(4096) struct shared_info shared_info;
 char event_entry[1], failsafe_entry[1], syscall_entry[1], catch_trap_resume[1];
@@ -167,6 +168,28 @@ static void tables(void **state)
         traps_init();
         assert_true(!"refused");
     }
+}
+
+/* Another vCPU begins with the same. */
+static void tables_of_another(void **state)
+{
+    static struct vcpu_guest_context context;
+
+    seen_count = 0;
+    on_call = keep_table;
+    traps_init();
+    traps_context(&context);
+    for (unsigned int i = 0; i < seen_count; i++) {
+        struct trap_info *its = &context.trap_ctxt[seen[i].vector];
+
+        assert_memory_equal(its, &seen[i], sizeof(*its));
+        its->address = 0;
+    }
+    for (unsigned int vector = 0; vector < 256; vector++)
+        assert_int_equal(context.trap_ctxt[vector].address, 0);
+    assert_true(context.event_callback_eip == (unsigned long)event_entry &&
+                context.failsafe_callback_eip == (unsigned long)failsafe_entry &&
+                context.syscall_callback_eip == (unsigned long)syscall_entry);
 }
 
 static void handles_calls(struct trap_frame *frame)
@@ -489,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(registers, set_up),    cmocka_unit_test_setup(tables, set_up),
+        cmocka_unit_test_setup(tables_of_another, set_up),
         cmocka_unit_test_setup(system_calls, set_up), cmocka_unit_test_setup(who_handles, set_up),
         cmocka_unit_test_setup(caught, set_up),       cmocka_unit_test_setup(options, set_up),
         cmocka_unit_test_setup(modules, set_up),      cmocka_unit_test_setup(ends, set_up),

@@ -200,14 +200,17 @@ sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     $(XENSTORE) dom0/turns.c dom0/worker.c $(ONE_CPU)
 sdk_client.cflags := -fno-builtin -include tests/unit/malloc_host.h -include tests/unit/sdk_host.h
 sdk_console.sources := pvguest-sdk/lib/console.c $(ONE_CPU)
-sdk_console.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_console.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c $(ONE_CPU)
 sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_pages_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c pvguest-sdk/lib/spinlock.c
-sdk_events.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_events.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c $(ONE_CPU)
 sdk_grant.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_locks.sources := pvguest-sdk/lib/spinlock.c pvguest-sdk/lib/smp_call.c
+sdk_locks.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/gs_host.h \
+    -include tests/unit/sdk_host.h
 sdk_malloc.sources := pvguest-sdk/lib/malloc.c $(ONE_CPU)
 sdk_malloc.cflags := -fno-builtin -include tests/unit/sdk_host.h -Dmalloc=sdk_malloc \
     -Dcalloc=sdk_calloc -Drealloc=sdk_realloc -Dfree=sdk_free -Dstrdup=sdk_strdup
@@ -217,7 +220,10 @@ sdk_pagetable.sources := pvguest-sdk/lib/pagetable.c $(ONE_CPU)
 sdk_pagetable.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_host.h
 sdk_pt.sources := pvguest-sdk/lib/pt_queue.c pvguest-sdk/lib/vspace.c $(ONE_CPU)
-sdk_pt.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_pt.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
+sdk_smp.sources := pvguest-sdk/lib/smp.c pvguest-sdk/lib/smp_call.c pvguest-sdk/lib/spinlock.c
+sdk_smp.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
+    -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_start.sources := pvguest-sdk/lib/start.c
 sdk_start.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
@@ -225,7 +231,7 @@ sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
 sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
     $(ONE_CPU)
 sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
-    -include tests/unit/sdk_host.h
+    -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
     pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c $(ONE_CPU)
 sdk_traps.cflags := -fno-builtin -include tests/unit/sdk_host.h

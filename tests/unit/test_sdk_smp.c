@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of the SDK's vCPUs, with threads for them: the first start makes one vCPU several, each
+ * is initialised once, runs what it is given, goes down, and is started again; it stands still
+ * where it is stopped. Without memory, or when the hypervisor refuses, all is as it was.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sched.h>
+#include <cmocka.h>
+#include <pvguest/console.h>
+#include <pvguest/mm.h>
+#include <pvguest/thread.h>
+#include "pvguest-sdk/lib/smp.h"
+
+#define VCPUS 4u
+
+static long vcpu_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c);
+#define OTHER_HYPERCALLS(nr, a, b, c) vcpu_hypercall(nr, a, b, c)
+#include "vcpus_host.h"
+
+unsigned allocations_until_failure;
+unsigned long kernel_root_mfn = 0x777;
+
+/* --- the hypervisor's vCPUs ------------------------------------------------------------------- */
+
+static struct {
+    bool initialised, up;
+    struct vcpu_guest_context context;
+    uint64_t info;                      /* machine address */
+    pthread_t thread;
+} vcpus[VCPUS] = { [0] = { .initialised = true, .up = true } };
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+static unsigned int refused_command = ~0u, gs_sets;
+
+static void *run_vcpu(void *at)
+{
+    unsigned long id = (unsigned long)at;
+
+    host_cpu = (struct cpu *)vcpus[id].context.gs_base_kernel;
+    events_save();
+    ((void (*)(void))vcpus[id].context.user_regs.rip)();
+    return NULL;
+}
+
+static void up(unsigned long id)
+{
+    bool first = !vcpus[id].thread;
+
+    vcpus[id].up = true;
+    if (first)
+        pthread_create(&vcpus[id].thread, NULL, run_vcpu, (void *)id);
+    else
+        pthread_cond_broadcast(&moved);
+}
+
+static long vcpu_op(unsigned long command, unsigned long id, unsigned long at)
+{
+    const struct vcpu_register_vcpu_info *info = (void *)at;
+
+    if (id >= VCPUS) return -ENOENT;
+    if (command == refused_command) return -EPERM;
+    switch (command) {
+    case VCPUOP_is_up:
+        return vcpus[id].up;
+    case VCPUOP_initialise:
+        if (vcpus[id].initialised) return -EEXIST;
+        vcpus[id].initialised = true;
+        memcpy(&vcpus[id].context, (void *)at, sizeof(vcpus[id].context));
+        return 0;
+    case VCPUOP_register_vcpu_info:
+        if (vcpus[id].info) return -EINVAL;
+        vcpus[id].info = info->mfn << PAGE_SHIFT | info->offset;
+        ((struct vcpu_info *)vcpus[id].info)->evtchn_upcall_mask = 0;
+        return 0;
+    case VCPUOP_up:
+        if (!vcpus[id].initialised) return -EINVAL;
+        up(id);
+        return 0;
+    case VCPUOP_down:
+        vcpus[id].up = false;
+        while (!vcpus[id].up)
+            pthread_cond_wait(&moved, &machine);
+        return 0;
+    }
+    return -ENOSYS;
+}
+
+static long vcpu_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c)
+{
+    long result;
+
+    if (nr == __HYPERVISOR_set_segment_base) {
+        assert_int_equal(a, SEGBASE_GS_KERNEL);
+        assert_ptr_equal(b, &first_cpu);
+        gs_sets++;
+        host_cpu = &first_cpu;
+        return refused_command == nr + 1000 ? -EPERM : 0;
+    }
+    assert_int_equal(nr, __HYPERVISOR_vcpu_op);
+    pthread_mutex_lock(&machine);
+    result = vcpu_op(a, b, c);
+    pthread_mutex_unlock(&machine);
+    return result;
+}
+
+/* --- the SDK ---------------------------------------------------------------------------------- */
+
+static unsigned int pages, bound, binds_until_refusal;
+static bool port_masked[64];
+static jmp_buf panicked;
+
+void *alloc_pages(unsigned int order)
+{
+    if (allocation_fails()) return NULL;
+    pages += 1u << order;
+    return aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
+}
+
+void *alloc_zeroed_page(void)
+{
+    void *page = alloc_pages(0);
+
+    return page ? memset(page, 0, PAGE_SIZE) : NULL;
+}
+
+void free_pages(void *va, unsigned int order)
+{
+    pages -= 1u << order;
+    free(va);
+}
+
+struct pt_queue *pt_queue_create(void)
+{
+    return malloc(1);
+}
+
+static int bind(void)
+{
+    if (binds_until_refusal && --binds_until_refusal == 0) return -ENOSPC;
+    return (int)++bound;
+}
+
+int event_bind_ipi_on(unsigned int id, event_handler handler, void *data)
+{
+    int port = bind();
+
+    assert_int_equal(id, data ? ((struct cpu *)data)->id : id);
+    if (handler)
+        call_handler = handler;
+    return port;
+}
+
+int time_start(unsigned int id)
+{
+    return bind();
+}
+
+void event_mask(evtchn_t port)
+{
+    port_masked[port] = true;
+}
+
+static unsigned int unbound;
+
+void event_unbind(evtchn_t port)
+{
+    assert_in_range(port, 1, bound);
+    unbound++;
+}
+
+void events_mask_all(void)
+{
+    events_save();
+}
+void events_unmask_all(void)
+{
+    events_restore(false);
+}
+
+void traps_context(struct vcpu_guest_context *context)
+{
+    context->event_callback_eip = 0x1234;
+}
+
+void vcpu_yield(void)
+{
+    sched_yield();
+}
+
+void wrong_cpu(void)
+{
+    longjmp(panicked, 1);
+}
+
+void panic(const char *format, ...)
+{
+    abort();
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static uint64_t sum;
+static unsigned int on, let_go;
+
+static void add(void *argument)
+{
+    assert_false(masked);
+    on = cpu_id();
+    sum += (uint64_t)argument;
+}
+
+static void wait_here(void *argument)
+{
+    add(argument);
+    while (!__atomic_load_n(&let_go, __ATOMIC_SEQ_CST)) {
+        sched_yield();
+        events_restore(false);
+    }
+}
+
+/* Nothing of it is left: what is tried next finds it as the first time. */
+static void what_can_go_wrong(void **state)
+{
+    static const unsigned int refusals[] = {
+        __HYPERVISOR_set_segment_base + 1000, VCPUOP_register_vcpu_info, VCPUOP_initialise,
+    };
+
+    assert_int_equal(smp_count(), VCPUS);
+    assert_false(smp_runs(1));
+    assert_int_equal(smp_stop(1), -EINVAL);
+    assert_int_equal(smp_continue(1), -EINVAL);
+    assert_int_equal(smp_start(0, add, NULL), -EINVAL);
+    assert_int_equal(smp_start(VCPUS, add, NULL), -EINVAL);
+    assert_int_equal(smp_start(MOST_CPUS, add, NULL), -EINVAL);
+    for (unsigned int i = 0; i < 5; i++) {      /* two of vCPU 0, three of vCPU 1 */
+        binds_until_refusal = (const unsigned int[]){ 1, 2, 2 + 1, 2, 3 }[i];
+        assert_int_equal(smp_start(1, add, NULL), -ENOSPC);
+        assert_int_equal(several_cpus, i >= 2);
+        assert_int_equal(bound - unbound, i >= 2 ? 2 : 0);
+        assert_int_equal(pages, 0);
+        if (i != 1)
+            continue;
+        for (unsigned int k = 0; k < 2; k++) {
+            refused_command = refusals[k];
+            assert_int_equal(smp_start(1, add, NULL), -EPERM);
+            assert_false(several_cpus || masked);
+            assert_int_equal(bound - unbound, 0);
+        }
+        refused_command = ~0u;
+    }
+    binds_until_refusal = 0;
+    for (unsigned int i = 1; i <= 3; i++) {     /* its struct, its stack, its queue */
+        allocations_until_failure = i;
+        assert_int_equal(smp_start(1, add, NULL), -ENOMEM);
+        assert_int_equal(pages, 0);
+        assert_null(all_cpus[1]);
+    }
+    refused_command = refusals[2];
+    assert_int_equal(smp_start(1, add, NULL), -EPERM);
+    refused_command = ~0u;
+    assert_int_equal(pages, 0);
+    assert_int_equal(bound - unbound, 2);
+    assert_int_equal(sum, 0);
+}
+
+static void starts_ends_and_starts_again(void **state)
+{
+    const struct vcpu_guest_context *context = &vcpus[1].context;
+
+    for (unsigned long i = 1; i <= 200; i++) {
+        assert_int_equal(smp_start(1, add, (void *)i), 0);
+        smp_wait(1);
+        assert_false(smp_runs(1));
+        assert_int_equal(sum, i * (i + 1) / 2);
+        assert_int_equal(vcpus[1].up, false);
+    }
+    assert_int_equal(on, 1);
+    assert_true(vcpus[0].info == (uint64_t)&first_cpu);
+    assert_true(vcpus[1].info == (uint64_t)all_cpus[1]);
+    assert_int_equal(all_cpus[1]->info.evtchn_upcall_mask, 1);
+    assert_true(port_masked[first_cpu.kick_port] && port_masked[all_cpus[1]->kick_port]);
+    assert_false(port_masked[first_cpu.call_port] || port_masked[all_cpus[1]->call_port]);
+    assert_int_equal(gs_sets, 3);               /* it was refused, and then the info */
+    assert_int_equal(context->flags, VGCF_in_kernel);
+    assert_int_equal(context->ctrlreg[3], 0x777000);
+    assert_int_equal(context->event_callback_eip, 0x1234);
+    assert_int_equal(context->user_regs.rsp, context->kernel_sp - 8);
+    assert_int_equal(context->kernel_sp % 16, 0);
+    assert_ptr_equal(context->kernel_sp - (PAGE_SIZE << THREAD_STACK_ORDER), all_cpus[1]->stack);
+}
+
+static void stops_and_goes_on(void **state)
+{
+    sum = let_go = 0;
+    assert_int_equal(smp_start(2, wait_here, (void *)5), 0);
+    for (unsigned int i = 0; i < 100; i++) {
+        assert_true(smp_runs(2));
+        assert_int_equal(smp_start(2, add, NULL), -EBUSY);
+        assert_int_equal(smp_continue(2), -EINVAL);
+        assert_int_equal(smp_stop(2), 0);
+        assert_false(vcpus[2].up);
+        assert_true(smp_runs(2));
+        assert_int_equal(smp_start(2, add, NULL), -EBUSY);
+        assert_int_equal(smp_stop(2), -EINVAL);
+        assert_int_equal(smp_call(2, add, NULL), -ENODEV);
+        smp_wait(2);                            /* nothing runs there */
+        assert_int_equal(smp_continue(2), 0);
+    }
+    __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+    smp_wait(2);
+    assert_int_equal(sum, 5);
+    assert_int_equal(on, 2);
+    assert_false(smp_runs(2) || masked);
+}
+
+/* It is told to stand still in the moment in which it ends: one of the two, and started anew it
+ * does not stand still. */
+static void stops_while_it_ends(void **state)
+{
+    for (unsigned int i = 0; i < 200; i++) {
+        let_go = 0;
+        assert_int_equal(smp_start(3, wait_here, NULL), 0);
+        __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+        if (smp_stop(3) == 0)
+            smp_continue(3);
+        smp_wait(3);
+        assert_false(smp_runs(3));
+    }
+}
+
+static void only_vcpu_0_starts(void **state)
+{
+    volatile unsigned int panics = 0;
+
+    host_cpu = all_cpus[1];
+    if (!setjmp(panicked))
+        smp_start(2, add, NULL);
+    else
+        panics++;
+    if (!setjmp(panicked))
+        smp_runs(2);
+    else
+        panics++;
+    host_cpu = &first_cpu;
+    assert_int_equal(panics, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_can_go_wrong),
+        cmocka_unit_test(starts_ends_and_starts_again),
+        cmocka_unit_test(stops_and_goes_on),
+        cmocka_unit_test(stops_while_it_ends),
+        cmocka_unit_test(only_vcpu_0_starts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
