@@ -253,10 +253,9 @@ bool smp_runs(unsigned int id)
 
 void smp_wait(unsigned int id)
 {
-    struct cpu *cpu;
-
-    while ((cpu = find(id, RUNS)))
-        wait_until_down(cpu);
+    first_cpu_only();
+    if (id && id < MOST_CPUS && all_cpus[id])
+        wait_until_down(all_cpus[id]);
 }
 
 int smp_stop(unsigned int id)

@@ -102,6 +102,8 @@ static long vcpu_hypercall(unsigned long nr, unsigned long a, unsigned long b, u
         return refused_command == nr + 1000 ? -EPERM : 0;
     }
     assert_int_equal(nr, __HYPERVISOR_vcpu_op);
+    if (a == VCPUOP_down)               /* it takes its time, as when the vCPU is not running */
+        nanosleep(&(struct timespec){ 0, 100000 }, NULL);
     pthread_mutex_lock(&machine);
     result = vcpu_op(a, b, c);
     pthread_mutex_unlock(&machine);
@@ -214,6 +216,11 @@ static void add(void *argument)
     sum += (uint64_t)argument;
 }
 
+static void add_one(void *unused)
+{
+    sum++;
+}
+
 static void wait_here(void *argument)
 {
     add(argument);
@@ -272,7 +279,7 @@ static void starts_ends_and_starts_again(void **state)
 {
     const struct vcpu_guest_context *context = &vcpus[1].context;
 
-    for (unsigned long i = 1; i <= 200; i++) {
+    for (unsigned long i = 1; i <= 60; i++) {
         assert_int_equal(smp_start(1, add, (void *)i), 0);
         smp_wait(1);
         assert_false(smp_runs(1));
@@ -298,7 +305,7 @@ static void stops_and_goes_on(void **state)
 {
     sum = let_go = 0;
     assert_int_equal(smp_start(2, wait_here, (void *)5), 0);
-    for (unsigned int i = 0; i < 100; i++) {
+    for (unsigned int i = 0; i < 30; i++) {
         assert_true(smp_runs(2));
         assert_int_equal(smp_start(2, add, NULL), -EBUSY);
         assert_int_equal(smp_continue(2), -EINVAL);
@@ -322,7 +329,7 @@ static void stops_and_goes_on(void **state)
  * does not stand still. */
 static void stops_while_it_ends(void **state)
 {
-    for (unsigned int i = 0; i < 200; i++) {
+    for (unsigned int i = 0; i < 60; i++) {
         let_go = 0;
         assert_int_equal(smp_start(3, wait_here, NULL), 0);
         __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
@@ -331,6 +338,29 @@ static void stops_while_it_ends(void **state)
         smp_wait(3);
         assert_false(smp_runs(3));
     }
+}
+
+/* What is called while it ends runs, or is refused. */
+static void called_while_it_ends(void **state)
+{
+    struct smp_call posts[50];
+    unsigned int accepted = 0;
+
+    sum = 0;
+    for (unsigned int i = 0; i < 60; i++) {
+        let_go = 0;
+        memset(posts, 0, sizeof(posts));
+        assert_int_equal(smp_start(3, wait_here, NULL), 0);
+        for (unsigned int k = 0; k < 50; k++) {
+            posts[k].function = add_one;
+            if (k == 25)
+                __atomic_store_n(&let_go, 1, __ATOMIC_SEQ_CST);
+            accepted += smp_post(3, &posts[k]) == 0;
+        }
+        smp_wait(3);
+    }
+    assert_int_equal(sum, accepted);
+    assert_true(accepted >= 60 * 25);
 }
 
 static void only_vcpu_0_starts(void **state)
@@ -357,6 +387,7 @@ int main(void)
         cmocka_unit_test(starts_ends_and_starts_again),
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(stops_while_it_ends),
+        cmocka_unit_test(called_while_it_ends),
         cmocka_unit_test(only_vcpu_0_starts),
     };
 
