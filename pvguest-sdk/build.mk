@@ -51,7 +51,8 @@ $(1): $(call guest_objects,$(2)) $(3) $(B)/libpvguest.a pvguest-sdk/pvguest.lds 
 endef
 guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
 
-#: make examples     the SDK's example guests: build/guests/hello.elf, share.elf, disk.elf
+#: make examples     the SDK's example guests: build/guests/hello.elf, share.elf,
+#:                   disk.elf, smp.elf
 .PHONY: examples
 EXAMPLES := $(basename $(notdir $(wildcard pvguest-sdk/examples/*.c)))
 
