@@ -18,6 +18,15 @@ def test_a_guest_comes_and_goes(system):
     assert f"domain {number} 'hello' has ended: poweroff" in system.said()
 
 
+def test_a_guest_starts_its_other_vcpus(system):
+    system.create("smp.cfg")
+    system.ask("wait smp 30")
+    system.ask("sleep 1")
+    assert "smp: 17984 primes below 200000" in system.said()
+    done = [int(pieces) for pieces in re.findall(r"smp: vCPU \d did (\d+) pieces", system.said())]
+    assert len(done) == 4 and sum(done) == 2000 and min(done) > 0
+
+
 def test_three_at_once_are_listed(system):
     numbers = [system.create(config) for config in ("insula1.cfg", "insula2.cfg", "share-take.cfg")]
     listed = system.domains()
