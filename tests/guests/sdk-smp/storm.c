@@ -140,7 +140,7 @@ static void tables(struct seen *me, unsigned int round)
 /* Many at once, at addresses that others have had. */
 static void mappings(struct seen *me)
 {
-    for (unsigned int i = 0; i < 6; i++) {
+    for (unsigned int i = 0; i < 2; i++) {
         unsigned int n = (unsigned int)(next_random(&me->random) % 20) + 1;
         uint64_t *pages = alloc_pages(5), *there;
 
@@ -162,36 +162,38 @@ static void mappings(struct seen *me)
 
 /* ---- grants: to ourselves ---- */
 
+#define GRANTS 4U
+
 static void grants(struct seen *me)
 {
-    grant_ref_t refs[8];
-    grant_handle_t handles[8];
-    uint64_t *pages = alloc_pages(3), *there, copy;
+    grant_ref_t refs[GRANTS];
+    grant_handle_t handles[GRANTS];
+    uint64_t *pages = alloc_pages(2), *there, copy;
 
     if (!EXPECT(me, pages != NULL)) return;
-    for (unsigned int i = 0; i < 8; i++) {
+    for (unsigned int i = 0; i < GRANTS; i++) {
         int ref = grant_page(own_domid(), &pages[i * 512], false);
 
         if (!EXPECT(me, ref > 0)) return;
         refs[i] = (grant_ref_t)ref;
         pages[i * 512] = me->id << 16 | i;
     }
-    there = grant_map_many(own_domid(), refs, 8, false, handles);
+    there = grant_map_many(own_domid(), refs, GRANTS, false, handles);
     if (EXPECT(me, !IS_ERR(there))) {
-        for (unsigned int i = 0; i < 8; i++) {
+        for (unsigned int i = 0; i < GRANTS; i++) {
             EXPECT(me, there[i * 512] == (me->id << 16 | i));
             there[i * 512]++;
         }
-        EXPECT(me, grant_end_access(refs[7]) == -EBUSY);
-        EXPECT(me, grant_unmap_many(there, handles, 8) == 0);
+        EXPECT(me, grant_end_access(refs[0]) == -EBUSY);
+        EXPECT(me, grant_unmap_many(there, handles, GRANTS) == 0);
     }
-    for (unsigned int i = 0; i < 8; i++) {
+    for (unsigned int i = 0; i < GRANTS; i++) {
         EXPECT(me, pages[i * 512] == (me->id << 16 | i) + 1);
         EXPECT(me, grant_copy_from(&copy, own_domid(), refs[i], 0, sizeof(copy)) == 0 &&
                        copy == pages[i * 512]);
         EXPECT(me, grant_end_access(refs[i]) == 0);
     }
-    free_pages(pages, 3);
+    free_pages(pages, 2);
 }
 
 /* ---- calls: everybody calls everybody ---- */

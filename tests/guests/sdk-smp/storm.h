@@ -7,7 +7,7 @@
 #include <pvguest/smp.h>
 
 #define MOST   4U
-#define ROUNDS 12U
+#define ROUNDS 6U
 
 struct seen {
     unsigned int id;            /* the vCPU */
