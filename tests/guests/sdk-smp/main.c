@@ -140,6 +140,42 @@ static void moved_port(unsigned int id)
     event_unbind((evtchn_t)to);
 }
 
+/* An event is pending when a frame is returned to that has none masked: it comes there and then. */
+static volatile uint64_t came_at_once;
+
+static void return_to_unmasked(void *unused)
+{
+    struct trap_frame frame = { .cs = 0xe030, .rflags = 0x202, .ss = FLAT_KERNEL_SS }, *at = &frame;
+    int port = event_bind_ipi_on(cpu_id(), ring, NULL);
+
+    NEED(port > 0);
+    rings = 0;
+    events_mask_all();
+    NEED(event_send((evtchn_t)port) == 0);
+    NEED(rings == 0);
+    asm volatile("mov %%rsp, %c[rsp](%%rdi)\n\tmov %%rbp, %c[rbp](%%rdi)\n\t"
+                 "movq $1f, %c[rip](%%rdi)\n\tjmp return_to_frame\n1:"
+                 : "+D" (at)
+                 : [rsp] "i" (offsetof(struct trap_frame, rsp)),
+                   [rbp] "i" (offsetof(struct trap_frame, rbp)),
+                   [rip] "i" (offsetof(struct trap_frame, rip))
+                 : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                   "r15", "memory", "cc");
+    came_at_once = rings == 1 && rang_on == cpu_id();
+    NEED(!events_masked());
+    event_unbind((evtchn_t)port);
+}
+
+static void returns(unsigned int id)
+{
+    return_to_unmasked(NULL);
+    CHECK(came_at_once);
+    came_at_once = 0;
+    CHECK_IS(smp_start(id, return_to_unmasked, NULL), 0);
+    smp_wait(id);
+    CHECK(came_at_once);
+}
+
 /* ---- two who call each other, and a thread that is woken from elsewhere ---- */
 
 static volatile bool echo;
@@ -200,6 +236,7 @@ void test_main(void)
     for (unsigned int id = 1; id < running; id++)
         life(id);
     short_lives(1);
+    returns(1);
     both_call(running - 1);
     asked_to_end = 0;
     CHECK_IS(smp_start(1, tick, ADDRESS(&ticks)), 0);
