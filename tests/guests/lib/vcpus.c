@@ -2,6 +2,7 @@
 /* See vcpus.h. The context is the least that a vCPU needs: our page tables, a stack, where to
  * begin. */
 #include "vcpus.h"
+#include <pvguest/bits.h>
 
 static uint8_t stack[MOST_VCPUS][4096] __attribute__((aligned(16)));
 
@@ -39,6 +40,31 @@ long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
     if (more)
         more(&context);
     return HYPERVISOR_vcpu_op(VCPUOP_initialise, id, &context);
+}
+
+unsigned int vcpus_start(unsigned int most, void (*run)(unsigned long id))
+{
+    unsigned int count = MIN(vcpu_count(), most);
+
+    for (unsigned int id = 1; id < count; id++) {
+        shared_info.vcpu_info[id].evtchn_upcall_mask = 1;
+        NEED(vcpu_prepare(id, run) == 0);
+        NEED(HYPERVISOR_vcpu_op(VCPUOP_up, id, NULL) == 0);
+    }
+    return count;
+}
+
+void vcpu_end(unsigned long id)
+{
+    for (;;)
+        (void)HYPERVISOR_vcpu_op(VCPUOP_down, id, NULL);
+}
+
+void vcpus_wait(unsigned int count)
+{
+    for (unsigned int id = 1; id < count; id++)
+        while (HYPERVISOR_vcpu_op(VCPUOP_is_up, id, NULL) == 1)
+            vcpu_yield();
 }
 
 int vcpu_timer_port(unsigned int id)

@@ -15,6 +15,11 @@ long vcpu_prepare(unsigned int id, void (*run)(unsigned long id));
 /* The same, and more(context) says what else is in its context. */
 long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
                        void (*more)(struct vcpu_guest_context *context));
+/* Starts further vCPUs at run, so that with this one there are `most`, or all; how many. */
+unsigned int vcpus_start(unsigned int most, void (*run)(unsigned long id));
+/* How such a vCPU ends; and how this one waits until all have. */
+void vcpu_end(unsigned long id) __attribute__((noreturn));
+void vcpus_wait(unsigned int count);
 /* The port of a vCPU's timer event; binds it if nobody has. */
 int vcpu_timer_port(unsigned int id);
 bool port_pending(int port);
