@@ -4,9 +4,11 @@
  * translation to it in the TLB. With it it must not be able to write a page that became a page
  * table or a descriptor page since, nor see a frame that went back to the hypervisor and out again.
  * The hypervisor has to flush by itself when the guest did not. Idea: XSA-241, 242, 286, 401;
- * QEMU's TLB keeps stale entries just like a CPU's.
+ * QEMU's TLB keeps stale entries just like a CPU's. Then the same with a vCPU on another CPU, and
+ * flushes that a guest asks for (second.c).
+ * machine: vcpus
  */
-#include "../lib/test.h"
+#include "stale.h"
 
 /* a second mapping, by an entry that we write without any flush */
 static volatile uint64_t *alias;
@@ -28,7 +30,7 @@ static void unmap_quietly(uint64_t *page, uint64_t word)
     NEED(HYPERVISOR_mmu_update(quiet, 2, NULL, DOMID_SELF) == 0);
 }
 
-static void use_again(uint64_t *page)
+void use_again(uint64_t *page)
 {
     NEED(write_entry(entry_address(page, 1), (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | PROT_RW) ==
          0);
@@ -98,4 +100,5 @@ void test_main(void)
         becomes_a_descriptor_page();
         goes_and_comes_back();
     }
+    with_a_second_vcpu();
 }
