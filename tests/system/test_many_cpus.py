@@ -58,11 +58,11 @@ def test_a_panic_stops_all_cpus_and_each_says_where_it_was(tmp_path):
 
 
 def test_a_cpu_that_does_not_answer_is_named(tmp_path):
-    """The debugger sends its interrupt elsewhere, and makes us less patient."""
-    with fault.stopped_at("tlb_flush_cpus", tmp_path,
-                          "set var tsc_hz = tsc_hz / 100",
+    """The debugger sends its interrupt elsewhere, and makes us so impatient that it does not come
+    into ring 0 by itself before."""
+    with fault.stopped_at("cpus_flush", tmp_path, "set var tsc_hz = 20000",
                           "set var cpus[1]->apic_id = 99", "set var cpus[0]->apic_id = 99",
-                          smp=2, guest="two-vcpus") as box:
+                          smp=2, guest="stale-tlb") as box:
         box.expect("HYPERVISOR PANIC")
         box.expect(r"CPU \d \(APIC 99\) does not answer")
         box.expect("the machine has stopped")

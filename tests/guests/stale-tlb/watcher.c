@@ -36,13 +36,11 @@ static void look_once(void)
 static void watch(unsigned long id)
 {
     traps_init();
-    for (unsigned int turns = 1; !stop; turns++) {
+    while (!stop) {
         if (stage % 4 == REST)
             seen_stage = stage;
         else
             look_once();
-        if (turns % 4096 == 0)
-            vcpu_yield();           /* there may be one CPU for both */
     }
     vcpu_end(id);
 }
@@ -68,7 +66,7 @@ static void next_stage(unsigned int kind, unsigned int times)
     stage = next;
     for (unsigned int turns = 1; seen_stage != next || looks < times; turns++)
         if (turns % 4096 == 0)
-            vcpu_yield();
+            vcpu_yield();           /* there may be one CPU for both */
 }
 
 void watcher_use(volatile void *at, bool writes)
