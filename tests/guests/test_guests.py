@@ -34,7 +34,7 @@ def expected(name, hypervisor):
 
 def wishes(name):
     text = (HERE / name / "main.c").read_text()
-    line = re.search(r"machine:([ \w-]*)", text)
+    line = re.search(r"machine:([ \w]*)", text)
     return line.group(1).split() if line else []
 
 

@@ -8,7 +8,7 @@
  * port, no page and no reference is lost, what nobody wrote to stays as it was, and the audit finds
  * nothing. Idea: XSA-343 (ports closed while they are sent to), 379, 382 (grants and their
  * references), 397, 401, 402.
- * machine: four-vcpus
+ * machine: vcpus4
  */
 #include "races.h"
 
