@@ -165,6 +165,17 @@ static int key_cpu_weight(struct taking *taking, const struct setting *setting)
                          &taking->config->cpu_weight);
 }
 
+/* How much there could be follows from the vCPUs: make_limits(). */
+static int key_cap(struct taking *taking, const struct setting *setting)
+{
+    return want_unsigned(taking, setting, 0, CONFIG_MOST_CAP, &taking->config->cap);
+}
+
+static int key_cpus(struct taking *taking, const struct setting *setting)
+{
+    return cpus_take(setting, taking->config->cpus, CONFIG_MAX_VCPUS, taking->trouble);
+}
+
 static int key_max_grant_frames(struct taking *taking, const struct setting *setting)
 {
     return want_unsigned(taking, setting, 1, CONFIG_MOST_FRAMES, &taking->config->grant_frames);
@@ -316,6 +327,8 @@ static const struct {
     { "vcpus", key_vcpus },
     { "maxvcpus", key_maxvcpus },
     { "cpu_weight", key_cpu_weight },
+    { "cap", key_cap },
+    { "cpus", key_cpus },
     { "on_poweroff", key_on_poweroff },
     { "on_reboot", key_on_reboot },
     { "on_crash", key_on_crash },
@@ -363,6 +376,7 @@ static int make_limits(struct taking *taking, const struct settings *settings)
     struct config *config = taking->config;
     const struct setting *memory = settings_find(settings, "maxmem");
     const struct setting *vcpus = settings_find(settings, "maxvcpus");
+    const struct setting *cap = settings_find(settings, "cap");
 
     if (!config->memory_mib)
         config->memory_mib = config->maxmem_mib ? config->maxmem_mib : CONFIG_USUAL_MIB;
@@ -376,6 +390,9 @@ static int make_limits(struct taking *taking, const struct settings *settings)
         return refuse(taking, memory->value, "maxmem is less than memory");
     if (config->vcpus < config->vcpus_at_start)
         return refuse(taking, vcpus->value, "maxvcpus is less than vcpus");
+    if (config->cap > config->vcpus * 100)
+        return refuse(taking, cap->value, "cap must be 0 to %u: 100 for each vCPU",
+                      config->vcpus * 100);
     return 0;
 }
 
@@ -393,6 +410,7 @@ static void note_places(struct config_places *at, const struct settings *setting
     at->uuid = place_of_key(settings, "uuid");
     at->kernel = place_of_key(settings, "kernel");
     at->ramdisk = place_of_key(settings, "ramdisk");
+    at->cpus = place_of_key(settings, "cpus");
     at->memory = place_of_key(settings, settings_find(settings, "memory") ? "memory" : "maxmem");
 }
 

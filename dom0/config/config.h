@@ -10,12 +10,14 @@
 #ifndef DOM0_CONFIG_CONFIG_H
 #define DOM0_CONFIG_CONFIG_H
 
+#include "dom0/config/cpus.h"
 #include "dom0/config/device_kind.h"
 
 #define CONFIG_MAX_DEVICES 8u           /* Of each kind. */
 #define CONFIG_MAX_VCPUS 32u
 #define CONFIG_LEAST_WEIGHT 1u          /* As Xen's credit schedulers have it. */
 #define CONFIG_MOST_WEIGHT 65535u
+#define CONFIG_MOST_CAP (100u * CONFIG_MAX_VCPUS)
 #define CONFIG_MOST_FRAMES 1024u        /* Of grants, and of mappings of others' grants. */
 #define CONFIG_MAX_NAME 63u
 #define CONFIG_MAX_FILE 256u            /* A name in the boot archive. */
@@ -23,7 +25,7 @@
 #define CONFIG_USUAL_MIB 32u            /* As Xen's libxl has it. */
 
 /* Of values that turn out to be wrong when their guest is made; a device's stands in the device. */
-struct config_places { struct config_place name, uuid, kernel, ramdisk, memory; };
+struct config_places { struct config_place name, uuid, kernel, ramdisk, memory, cpus; };
 
 /* What becomes of a domain that has ended in one way or another. */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
@@ -43,6 +45,8 @@ struct config {
     unsigned long memory_mib, maxmem_mib;
     unsigned vcpus, vcpus_at_start;     /* At most, and those that the guest is to use first. */
     unsigned cpu_weight;                /* Its part of the CPU; 0: the hypervisor's default. */
+    unsigned cap;                       /* Percent of one CPU at most; 0: no limit. */
+    uint64_t cpus[CONFIG_MAX_VCPUS];    /* Where each vCPU may run (cpus.h); 0: not said. */
     unsigned grant_frames, maptrack_frames;     /* At most; 0: what a guest usually has. */
     struct config_devices devices[DEVICE_KINDS];
     enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;

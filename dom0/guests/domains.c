@@ -93,6 +93,40 @@ bool domains_had(const char *name)
 
 /* --- the beginning --- */
 
+/* How much of the CPUs it gets; what its configuration leaves open is the hypervisor's. */
+static int set_share(const struct domain *domain, struct trouble *trouble)
+{
+    const struct config *config = &domain->config;
+    struct domain_share share;
+    int error;
+
+    if (!config->cpu_weight && !config->cap) return 0;
+    error = domain_get_share(domain->domid, &share);
+    if (config->cpu_weight)
+        share.weight = config->cpu_weight;
+    share.cap = config->cap;
+    error = error ? error : domain_set_share(domain->domid, &share);
+    return error ? trouble_set(trouble, error, "cannot set weight and cap: %s", errno_name(error))
+                 : 0;
+}
+
+static int set_affinity(const struct domain *domain, struct trouble *trouble)
+{
+    const struct config *config = &domain->config;
+    int error = 0;
+
+    for (unsigned i = 0; i < config->vcpus && !error; i++) {
+        if (!config->cpus[i])
+            continue;
+        error = domain_set_affinity(domain->domid, i, config->cpus[i], 0, false);
+        if (error == -EINVAL)
+            trouble_set(trouble, error, "vCPU %u: no CPU that cpus allows is there", i);
+        else if (error)
+            trouble_set(trouble, error, "vCPU %u: cannot set its CPUs: %s", i, errno_name(error));
+    }
+    return trouble_at(trouble, error, config->at.cpus);
+}
+
 /*
  * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
  * this one follows, or NULL.
@@ -107,11 +141,8 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
     if (!error) {
         domain->domid = built.domid;
         highest = MAX(highest, built.domid);
-        error = domain->config.cpu_weight
-                    ? domain_set_weight(built.domid, domain->config.cpu_weight)
-                    : 0;
-        if (error)
-            trouble_set(trouble, error, "cannot set its weight: %s", errno_name(error));
+        error = set_share(domain, trouble);
+        error = error ? error : set_affinity(domain, trouble);
     }
     if (!error) {
         error = guest_console_open(built.domid, domain->config.name, built.console_mfn,

@@ -124,22 +124,51 @@ static int scheduler_op(domid_t domid, uint32_t cmd, struct xen_domctl_sched_cre
     return error;
 }
 
-int domain_get_weight(domid_t domid, unsigned *weight)
+int domain_get_share(domid_t domid, struct domain_share *share)
 {
     struct xen_domctl_sched_credit credit = { 0 };
     int error = scheduler_op(domid, XEN_DOMCTL_SCHEDOP_getinfo, &credit);
 
-    *weight = credit.weight;
+    *share = (struct domain_share){ .weight = credit.weight, .cap = credit.cap };
     return error;
 }
 
-int domain_set_weight(domid_t domid, unsigned weight)
+int domain_set_share(domid_t domid, const struct domain_share *share)
 {
-    struct xen_domctl_sched_credit credit = { 0 };
-    int error = scheduler_op(domid, XEN_DOMCTL_SCHEDOP_getinfo, &credit);       /* Its cap stays. */
+    struct xen_domctl_sched_credit credit = { .weight = (uint16_t)share->weight,
+                                              .cap = (uint16_t)share->cap };
 
-    credit.weight = (uint16_t)weight;
-    return error ? error : scheduler_op(domid, XEN_DOMCTL_SCHEDOP_putinfo, &credit);
+    return scheduler_op(domid, XEN_DOMCTL_SCHEDOP_putinfo, &credit);
+}
+
+static void name_map(struct xenctl_bitmap *map, uint64_t *cpus)
+{
+    map->nr_bits = 64;
+    map->bitmap.p = (uint8_t *)cpus;
+}
+
+int domain_get_affinity(domid_t domid, unsigned vcpu, uint64_t *hard, uint64_t *soft)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpuaffinity, .domain = domid };
+
+    op.u.vcpuaffinity.vcpu = vcpu;
+    op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
+    name_map(&op.u.vcpuaffinity.cpumap_hard, hard);
+    name_map(&op.u.vcpuaffinity.cpumap_soft, soft);
+    return control_domain(&op);
+}
+
+int domain_set_affinity(domid_t domid, unsigned vcpu, uint64_t hard, uint64_t soft, bool force)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpuaffinity, .domain = domid };
+
+    op.u.vcpuaffinity.vcpu = vcpu;
+    op.u.vcpuaffinity.flags = (hard ? XEN_VCPUAFFINITY_HARD : 0) |
+                              (soft ? XEN_VCPUAFFINITY_SOFT : 0) |
+                              (force ? XEN_VCPUAFFINITY_FORCE : 0);
+    name_map(&op.u.vcpuaffinity.cpumap_hard, &hard);
+    name_map(&op.u.vcpuaffinity.cpumap_soft, &soft);
+    return control_domain(&op);
 }
 
 int domain_trigger(domid_t domid, unsigned trigger, unsigned vcpu)
@@ -177,6 +206,15 @@ uint64_t machine_free_pages(void)
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo };
 
     return control_system(&op) ? 0 : op.u.physinfo.free_pages;
+}
+
+uint64_t machine_cpus(void)
+{
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo };
+    int error = control_system(&op);
+    unsigned count = error ? 0 : op.u.physinfo.nr_cpus;
+
+    return count < 64 ? (1ull << count) - 1 : ~0ull;
 }
 
 int domain_alloc_port(domid_t domid, domid_t remote, evtchn_port_t *port)

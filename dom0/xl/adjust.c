@@ -162,6 +162,18 @@ bool verb_vcpu_set(const struct call *call)
     return true;
 }
 
+/* "all / all": where it may run, and where it prefers to. */
+static void affinity_of(domid_t domid, unsigned vcpu)
+{
+    uint64_t hard = 0, soft = 0, there = machine_cpus();
+    char hard_text[CPUS_TEXT], soft_text[CPUS_TEXT];
+
+    if (domain_get_affinity(domid, vcpu, &hard, &soft)) return;
+    cpus_print(hard, there, hard_text, sizeof(hard_text));
+    cpus_print(soft, there, soft_text, sizeof(soft_text));
+    printk("%s / %s", hard_text, soft_text);
+}
+
 static void vcpu_rows(domid_t domid, const char *name)
 {
     struct xen_domctl_getdomaininfo domain;
@@ -179,7 +191,9 @@ static void vcpu_rows(domid_t domid, const char *name)
             printk("%5u %3c%c- ", vcpu.cpu, vcpu.running ? 'r' : '-', vcpu.blocked ? 'b' : '-');
         else
             printk("%5c %3c%cp ", '-', '-', '-');
-        printk("%7lu.%lu  all / all\n", tenths / 10, tenths % 10);
+        printk("%7lu.%lu  ", tenths / 10, tenths % 10);
+        affinity_of(domid, i);
+        printk("\n");
     }
 }
 

@@ -244,8 +244,12 @@ static const struct command guests_commands[] = {
     { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, "", 0 },
     { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set,
       "i=ignore-host", 0 },
-    { "sched-credit", "[-d NAME [-w WEIGHT]]", "the weights by which domains share the CPU", 0, 0,
-      verb_sched_credit, "d:domain w:weight", 0 },
+    { "vcpu-pin", "[-f] NAME VCPU|all CPUS [SOFT]",
+      "the CPUs on which a vCPU may run, like 0-3,^1 (- leaves them)", 3, 4, verb_vcpu_pin,
+      "f=force", 0 },
+    { "sched-credit", "[-d NAME [-w WEIGHT] [-c CAP]]",
+      "how domains share the CPUs: weights, and percent of one at most", 0, 0, verb_sched_credit,
+      "d:domain w:weight c:cap", 0 },
 };
 
 static const struct command other_commands[] = {
@@ -292,7 +296,7 @@ static const struct { const char *names, *hint;
     { " ps top ", "list and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
     { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
-    { " cd-insert cd-eject pci-attach pci-detach pci-list vcpu-pin vncviewer vm-list dump-core "
+    { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
       "config-update button-press claims"
       " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "
       "set-parameters getenforce setenforce"

@@ -67,6 +67,45 @@ static void actions_of(const struct config *config)
     text_line("            ", "on_crash", names[config->on_crash], "");
 }
 
+static void share_of(const struct config *config)
+{
+    const char *const indent = "                    ";
+
+    if (!config->cpu_weight && !config->cap) return;
+    printk("                \"sched_params\": {\n");
+    if (config->cpu_weight)
+        printk("%s\"weight\": %u%s\n", indent, config->cpu_weight, config->cap ? "," : "");
+    if (config->cap)
+        printk("%s\"cap\": %u\n", indent, config->cap);
+    printk("                },\n");
+}
+
+/* For each vCPU the numbers of the CPUs on which it may run; those to the last of which something
+ * was said. */
+static void affinity_of(const struct config *config)
+{
+    uint64_t there = machine_cpus();
+    unsigned count = config->vcpus;
+
+    while (count && !config->cpus[count - 1])
+        count--;
+    if (!count) return;
+    printk("                \"vcpu_hard_affinity\": [\n");
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t cpus = (config->cpus[i] ? config->cpus[i] : CPUS_ALL) & there;
+        const char *before = "";
+
+        printk("                    [");
+        for (unsigned cpu = 0; cpu < CPUS_MOST; cpu++)
+            if (cpus >> cpu & 1) {
+                printk("%s%u", before, cpu);
+                before = ", ";
+            }
+        printk("]%s\n", i + 1 < count ? "," : "");
+    }
+    printk("                ],\n");
+}
+
 static void details_of(const struct domain *domain, const struct xen_domctl_getdomaininfo *info,
                        bool first)
 {
@@ -82,10 +121,8 @@ static void details_of(const struct domain *domain, const struct xen_domctl_getd
            config->vcpus);
     printk("                \"max_memkb\": %lu,\n                \"target_memkb\": %lu,\n",
            config->maxmem_mib * 1024, config->memory_mib * 1024);
-    if (config->cpu_weight)
-        printk("                \"sched_params\": {\n                    \"weight\": %u\n          "
-               "      },\n",
-               config->cpu_weight);
+    share_of(config);
+    affinity_of(config);
     text_line("                ", "kernel", config->kernel, ",");
     text_line("                ", "cmdline", config->extra, config->ramdisk[0] ? "," : "");
     if (config->ramdisk[0])

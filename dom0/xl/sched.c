@@ -1,36 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `xl sched-credit`: what part of the CPU a domain gets beside others, as a weight. The hypervisor
- * keeps it; here are the words, in xl's form. Of xl's parameters there is only the weight: no caps,
- * and the slices are the hypervisor's own.
+ * What a domain gets of the CPUs beside others (`xl sched-credit`), and which of them (`xl
+ * vcpu-pin`). The hypervisor keeps it; here are the words, in xl's form. What is said of a guest is
+ * kept for when it is started again. Of xl's parameters there are no pool-wide ones: the slices are
+ * the hypervisor's own.
  */
 #include "dom0/xc/control.h"
 #include "dom0/xl/info.h"
 #include "dom0/xl/verbs.h"
 #include <pvguest/console.h>
 
-struct wish { const char *domain; unsigned weight; };
+/* Whom it is about, dom0 among them: with the toolstack's lock, unless it is that. */
+struct target {
+    domid_t domid;
+    struct domain *domain;              /* NULL: dom0. */
+};
 
-static bool parse_weight(const char *text, unsigned *weight)
+static bool take_target(const char *name, struct target *target)
+{
+    struct trouble trouble;
+
+    *target = (struct target){ .domid = 0 };
+    if (domains_is_dom0(name)) return true;
+    target->domain = domains_lock(name, &trouble);
+    if (!target->domain) return verb_refuse(&trouble);
+    target->domid = target->domain->domid;
+    return true;
+}
+
+static void let_target(const struct target *target)
+{
+    if (target->domain)
+        domains_unlock();
+}
+
+/* --- sched-credit --- */
+
+struct wish { const char *domain, *weight, *cap; unsigned new_weight, new_cap; };
+
+static bool parse_number(const char *text, unsigned least, unsigned most, unsigned *number)
 {
     char *end;
-    unsigned long number = strtoul(text, &end, 10);
+    unsigned long value = strtoul(text, &end, 10);
 
-    *weight = (unsigned)number;
-    return *text && !*end && number >= CONFIG_LEAST_WEIGHT && number <= CONFIG_MOST_WEIGHT;
+    *number = (unsigned)value;
+    return *text >= '0' && *text <= '9' && !*end && value >= least && value <= most;
 }
 
 static bool parse(const struct call *call, struct wish *wish)
 {
-    const char *weight = verb_option(call, 'w');
-
     wish->domain = verb_option(call, 'd');
-    if (weight && !parse_weight(weight, &wish->weight)) {
+    wish->weight = verb_option(call, 'w');
+    wish->cap = verb_option(call, 'c');
+    if (wish->weight && !parse_number(wish->weight, CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT,
+                                      &wish->new_weight)) {
         printk("Error: Cpu weight out of range, valid values are within range from %u to %u\n",
                CONFIG_LEAST_WEIGHT, CONFIG_MOST_WEIGHT);
         return false;
     }
-    if (weight && !wish->domain) {
+    if ((wish->weight || wish->cap) && !wish->domain) {
         printk("Error: Must specify a domain.\n");
         return false;
     }
@@ -39,10 +67,10 @@ static bool parse(const struct call *call, struct wish *wish)
 
 static void row(const char *name, domid_t domid)
 {
-    unsigned weight;
+    struct domain_share share;
 
-    if (!domain_get_weight(domid, &weight))
-        printk("%-33s %4u %6u %4u\n", name, (unsigned)domid, weight, 0);
+    if (!domain_get_share(domid, &share))
+        printk("%-33s %4u %6u %4u\n", name, (unsigned)domid, share.weight, share.cap);
 }
 
 static void show(const struct domain *one, bool all)
@@ -60,27 +88,126 @@ static void show(const struct domain *one, bool all)
         row(domain->config.name, domain->domid);
 }
 
+/* A hundred percent for each vCPU that it may have. */
+static bool parse_cap(struct wish *wish, domid_t domid)
+{
+    struct xen_domctl_getdomaininfo info;
+    unsigned most = domain_get_info(domid, &info) ? 0 : (info.max_vcpu_id + 1) * 100;
+
+    if (!wish->cap || parse_number(wish->cap, 0, most, &wish->new_cap)) return true;
+    printk("Error: Cpu cap out of range, valid range is from 0 to %u for specified number of "
+           "vcpus\n", most);
+    return false;
+}
+
+static bool change(const struct wish *wish, const struct target *target)
+{
+    struct domain_share share;
+    int error = domain_get_share(target->domid, &share);
+
+    if (wish->weight)
+        share.weight = wish->new_weight;
+    if (wish->cap)
+        share.cap = wish->new_cap;
+    error = error ? error : domain_set_share(target->domid, &share);
+    if (error) {
+        printk("Error: cannot set weight and cap: %s\n", errno_name(error));
+        return false;
+    }
+    if (target->domain) {
+        target->domain->config.cpu_weight = share.weight;
+        target->domain->config.cap = share.cap;
+    }
+    return true;
+}
+
 bool verb_sched_credit(const struct call *call)
 {
     struct wish wish = { 0 };
-    struct trouble trouble;
-    struct domain *domain = NULL;
-    int error = 0;
+    struct target target = { .domid = 0 };
+    bool done = true;
 
-    if (!parse(call, &wish)) return false;
-    if (wish.domain && !domains_is_dom0(wish.domain)) {
-        domain = domains_lock(wish.domain, &trouble);
-        if (!domain) return verb_refuse(&trouble);
-    }
-    if (wish.weight)
-        error = domain_set_weight(domain ? domain->domid : 0, wish.weight);
+    if (!parse(call, &wish) || (wish.domain && !take_target(wish.domain, &target))) return false;
+    if (wish.weight || wish.cap)
+        done = parse_cap(&wish, target.domid) && change(&wish, &target);
     else
-        show(domain, !wish.domain);
-    if (domain && wish.weight && !error)
-        domain->config.cpu_weight = wish.weight;        /* Kept when it restarts. */
-    if (domain)
-        domains_unlock();
-    if (error)
-        printk("Error: cannot set the weight: %s\n", errno_name(error));
-    return !error;
+        show(target.domain, !wish.domain);
+    let_target(&target);
+    return done;
+}
+
+/* --- vcpu-pin --- */
+
+struct pins { bool all; unsigned long vcpu; uint64_t hard, soft; bool force; };
+
+/* NULL or "-": as before, 0. */
+static bool parse_cpus(const char *text, uint64_t *cpus)
+{
+    const char *why;
+
+    *cpus = 0;
+    if (!text || !strcmp(text, "-")) return true;
+    why = cpus_parse(text, cpus);
+    if (why)
+        printk("Error: '%s': %s\n", text, why);
+    return !why;
+}
+
+static bool parse_pins(const struct call *call, struct pins *pins)
+{
+    char *end;
+
+    pins->force = verb_option(call, 'f');
+    pins->all = !strcmp(call->word[1], "all");
+    pins->vcpu = strtoul(call->word[1], &end, 10);
+    if (!pins->all && (*call->word[1] < '0' || *call->word[1] > '9' || *end)) {
+        printk("Error: Invalid argument %s as VCPU.\n", call->word[1]);
+        return false;
+    }
+    if (pins->all && pins->force) {
+        printk("Error: --force and 'all' as VCPU not allowed.\n");
+        return false;
+    }
+    if (!parse_cpus(call->word[2], &pins->hard) ||
+        !parse_cpus(call->count > 3 ? call->word[3] : NULL, &pins->soft))
+        return false;
+    if (!pins->hard && !pins->soft)
+        printk("Error: '-' leaves the affinity as it is\n");
+    return pins->hard || pins->soft;
+}
+
+static bool pin_one(const struct pins *pins, const struct target *target, unsigned vcpu)
+{
+    int error = domain_set_affinity(target->domid, vcpu, pins->hard, pins->soft, pins->force);
+
+    if (!error && pins->hard && target->domain && vcpu < CONFIG_MAX_VCPUS)
+        target->domain->config.cpus[vcpu] = pins->hard;
+    if (!error) return true;
+    printk("Error: Could not set affinity for vcpu `%u'.", vcpu);
+    if (error == -ESRCH)
+        printk(" There is none.\n");
+    else if (error == -EINVAL)
+        printk(" None of these CPUs is there.\n");
+    else if (error == -EOPNOTSUPP)
+        printk(" CPUs are not preferred here: soft affinity is all.\n");
+    else
+        printk(" %s\n", errno_name(error));
+    return false;
+}
+
+bool verb_vcpu_pin(const struct call *call)
+{
+    struct xen_domctl_getdomaininfo info = { .max_vcpu_id = 0 };
+    struct pins pins;
+    struct target target;
+    bool done = true;
+
+    if (!parse_pins(call, &pins) || !take_target(call->word[0], &target)) return false;
+    if (!pins.all)
+        done = pin_one(&pins, &target, (unsigned)MIN(pins.vcpu, (unsigned long)UINT32_MAX));
+    else if (!domain_get_info(target.domid, &info))
+        for (unsigned vcpu = 0; vcpu <= info.max_vcpu_id && done; vcpu++)
+            done = pin_one(&pins, &target, vcpu);
+    let_target(&target);
+    return done;
 }

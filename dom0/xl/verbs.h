@@ -91,5 +91,6 @@ bool verb_sysrq(const struct call *call);
 
 /* sched.c */
 bool verb_sched_credit(const struct call *call);
+bool verb_vcpu_pin(const struct call *call);
 
 #endif

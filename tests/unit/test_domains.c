@@ -156,7 +156,15 @@ int domain_unpause(domid_t domid)
 {
     return 0;
 }
-int domain_set_weight(domid_t domid, unsigned weight)
+int domain_get_share(domid_t domid, struct domain_share *share)
+{
+    return 0;
+}
+int domain_set_share(domid_t domid, const struct domain_share *share)
+{
+    return 0;
+}
+int domain_set_affinity(domid_t domid, unsigned vcpu, uint64_t hard, uint64_t soft, bool force)
 {
     return 0;
 }

@@ -411,6 +411,7 @@ static void configure(void)
     static const char full[] =
         "name = 'full'\nkernel = 'kernel'\nramdisk = 'ramdisk'\nextra = 'a \"b\" c'\n"
         "memory = 64\nmaxmem = 128\nvcpus = 3\nmaxvcpus = 4\ncpu_weight = 512\n"
+        "cap = 150\ncpus = [ '0-2', '1' ]\n"
         "uuid = '00112233-4455-6677-8899-aabbccddeeff'\n"
         "disk = [ 'phy:root,xvda,w,no-discard,untrusted', 'phy:home,xvdb:cdrom,r' ]\n"
         "vif = [ 'mac=00:16:3e:00:00:01,rate=1Mb/s', "

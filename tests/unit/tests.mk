@@ -312,13 +312,14 @@ xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
 CONFIG_PARTS := dom0/config/settings.c dom0/config/trouble.c dom0/config/disk.c dom0/config/vif.c
-xlcfg.sources := dom0/config/config.c $(CONFIG_PARTS)
+xlcfg.sources := dom0/config/config.c dom0/config/cpus.c $(CONFIG_PARTS)
+xlcfg_cpus.sources := $(xlcfg.sources)
 xlcfg_devices.sources := $(CONFIG_PARTS)
 xlcfg_fuzz.sources := $(CONFIG_PARTS)
 xlcfg_fuzz.cflags := -D_GNU_SOURCE
 xlcfg_fuzz.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1
-xlcfg_oracle.sources := dom0/config/config.c $(CONFIG_PARTS)
+xlcfg_oracle.sources := dom0/config/config.c dom0/config/cpus.c $(CONFIG_PARTS)
 xlcfg_oracle.cflags := -D_GNU_SOURCE
 xlcfg_oracle.libraries := xlutil :libxenlight.a xenctrl xenguest xenstore xentoollog xentoolcore \
     xenevtchn xenhypfs xendevicemodel xencall xenforeignmemory :libyajl.so.2 :libuuid.so.1

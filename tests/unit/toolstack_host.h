@@ -114,7 +114,8 @@ size_t strlcpy(char *to, const char *from, size_t size)
 struct guest {
     bool here, echoes;
     struct xen_domctl_getdomaininfo info;
-    unsigned pauses, weight, vcpus;
+    unsigned pauses, weight, cap, vcpus;
+    uint64_t hard[4], soft[4];          /* Affinity; 0: all. */
     _Alignas(4096) uint8_t console[4096];
     _Alignas(4096) uint8_t store[4096];
 };
@@ -131,6 +132,32 @@ static unsigned ports_bound(void)
     for (unsigned port = 0; port < PORTS; port++)
         count += ports[port].bound;
     return count;
+}
+
+/* Soft affinity of vCPU 1 cannot be had. */
+static long affinity(const struct xen_domctl *op, struct guest *guest, bool set)
+{
+    const struct xen_domctl_vcpuaffinity *what = &op->u.vcpuaffinity;
+    uint64_t *hard = (uint64_t *)(void *)what->cpumap_hard.bitmap.p, *soft =
+        (uint64_t *)(void *)what->cpumap_soft.bitmap.p;
+
+    if (what->vcpu >= guest->vcpus) return -ESRCH;
+    assert_true(what->cpumap_hard.nr_bits == 64 && what->cpumap_soft.nr_bits == 64);
+    if (!set) {
+        *hard = guest->hard[what->vcpu] ? guest->hard[what->vcpu] : ~0ul;
+        *soft = guest->soft[what->vcpu] ? guest->soft[what->vcpu] : ~0ul;
+        return 0;
+    }
+    say("# affinity %u.%u, flags %u: %lx %lx\n", op->domain, what->vcpu, what->flags,
+        (unsigned long)*hard, (unsigned long)*soft);
+    if ((what->flags & XEN_VCPUAFFINITY_HARD) && !(*hard & 0xf)) return -EINVAL;
+    if ((what->flags & XEN_VCPUAFFINITY_SOFT) && what->vcpu == 1) return -EOPNOTSUPP;
+    if ((what->flags & XEN_VCPUAFFINITY_FORCE)) return -EBUSY;
+    if (what->flags & XEN_VCPUAFFINITY_HARD)
+        guest->hard[what->vcpu] = *hard;
+    if (what->flags & XEN_VCPUAFFINITY_SOFT)
+        guest->soft[what->vcpu] = *soft;
+    return 0;
 }
 
 static long domctl_of_guest(struct xen_domctl *op, struct guest *guest)
@@ -176,10 +203,14 @@ static long domctl_of_guest(struct xen_domctl *op, struct guest *guest)
             say("# weight %u %u, cap %u\n", op->domain, op->u.scheduler_op.u.credit.weight,
                 op->u.scheduler_op.u.credit.cap);
             guest->weight = op->u.scheduler_op.u.credit.weight;
+            guest->cap = op->u.scheduler_op.u.credit.cap;
         }
         op->u.scheduler_op.u.credit.weight = (uint16_t)guest->weight;
-        op->u.scheduler_op.u.credit.cap = 50;
+        op->u.scheduler_op.u.credit.cap = (uint16_t)guest->cap;
         return 0;
+    case XEN_DOMCTL_getvcpuaffinity:
+    case XEN_DOMCTL_setvcpuaffinity:
+        return affinity(op, guest, op->cmd == XEN_DOMCTL_setvcpuaffinity);
     default:
         return -ENOSYS;
     }
