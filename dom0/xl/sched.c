@@ -184,9 +184,7 @@ static bool pin_one(const struct pins *pins, const struct target *target, unsign
         target->domain->config.cpus[vcpu] = pins->hard;
     if (!error) return true;
     printk("Error: Could not set affinity for vcpu `%u'.", vcpu);
-    if (error == -ESRCH)
-        printk(" There is none.\n");
-    else if (error == -EINVAL)
+    if (error == -EINVAL)
         printk(" None of these CPUs is there.\n");
     else if (error == -EOPNOTSUPP)
         printk(" CPUs are not preferred here: soft affinity is all.\n");
@@ -197,16 +195,17 @@ static bool pin_one(const struct pins *pins, const struct target *target, unsign
 
 bool verb_vcpu_pin(const struct call *call)
 {
-    struct xen_domctl_getdomaininfo info = { .max_vcpu_id = 0 };
+    struct xen_domctl_getdomaininfo info;
     struct pins pins;
     struct target target;
-    bool done = true;
+    bool done;
 
     if (!parse_pins(call, &pins) || !take_target(call->word[0], &target)) return false;
-    if (!pins.all)
-        done = pin_one(&pins, &target, (unsigned)MIN(pins.vcpu, (unsigned long)UINT32_MAX));
-    else if (!domain_get_info(target.domid, &info))
-        for (unsigned vcpu = 0; vcpu <= info.max_vcpu_id && done; vcpu++)
+    done = !domain_get_info(target.domid, &info) && (pins.all || pins.vcpu <= info.max_vcpu_id);
+    if (!done)
+        printk("Error: '%s' has no vCPU %s\n", call->word[0], call->word[1]);
+    for (unsigned vcpu = 0; done && vcpu <= info.max_vcpu_id; vcpu++)
+        if (pins.all || vcpu == pins.vcpu)
             done = pin_one(&pins, &target, vcpu);
     let_target(&target);
     return done;

@@ -247,6 +247,19 @@ static void create(struct builder *b)
             give_up("no memory for its vCPUs");
 }
 
+/* dom0_vcpus_pin */
+static void pin(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu (v, d) {
+        struct cpumask own = { { 0 } };
+
+        cpumask_add(&own, v->id % cpus_online);
+        policy_set_affinity(v, &own);
+    }
+}
+
 void build_dom0(const struct module *kernel, const struct module *archive)
 {
     struct builder b = { .pages = memory_pages() };
@@ -269,6 +282,8 @@ void build_dom0(const struct module *kernel, const struct module *archive)
     top = build_tables(&b);
     fill_start_info(&b, kernel->line);
     set_first_context(&b, top);
+    if (params.dom0_vcpus_pin)
+        pin(b.d);
     hv_free_pages(b.p2m, b.p2m_order);
     printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.image.low,
            b.image.entry, b.tables_used);

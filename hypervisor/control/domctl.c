@@ -224,17 +224,17 @@ static int scheduler(struct domain *d, struct xen_domctl_scheduler_op *op)
     if (op->sched_id != XEN_SCHEDULER_CREDIT) return fail(-EINVAL, "another scheduler");
     switch (op->cmd) {
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        if (op->u.credit.cap != 0 && op->u.credit.cap != UINT16_MAX)
-            return fail(-EOPNOTSUPP, "there are no caps");
+        if (op->u.credit.cap != UINT16_MAX)
+            domain_set_cap(d, op->u.credit.cap);
         if (op->u.credit.weight)
             domain_set_weight(d, op->u.credit.weight);
         return 0;
     case XEN_DOMCTL_SCHEDOP_getinfo:
         op->u.credit.weight = (uint16_t)d->share.weight;
-        op->u.credit.cap = 0;
+        op->u.credit.cap = (uint16_t)d->share.cap;
         return 0;
     default:
-        return fail(-EINVAL, "weights are of whole domains");
+        return fail(-EINVAL, "weights and caps are of whole domains");
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl: contexts of vCPUs, affinity, state. ONE_CPU: affinity is CPU 0, or an error. */
+/* domctl: contexts of vCPUs, affinity, state. */
+#include "control/cpus.h"
 #include "control/domctl.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
@@ -54,55 +55,84 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
     op->blocked = v->sched.state == VCPU_BLOCKED;
     op->running = v->sched.runstate.state == RUNSTATE_running;
     op->cpu_time = vcpu_cpu_time(v);
-    op->cpu = 0;
+    op->cpu = v->cpu ? v->cpu->id : 0;
     return 0;
 }
 
-#define CPU_MAP_MOST 4096           /* Xen's own limit: NR_CPUS is at most 4095 */
+/* ---- affinity ---- */
 
-/* A CPU map of which only bit 0 is set. */
-static int write_map(const struct xenctl_bitmap *map)
+/* Nobody prefers a CPU: soft affinity is all of those that there are. */
+static int check_soft(const struct xenctl_bitmap *from)
 {
-    uint8_t first = 1;
+    uint64_t soft;
+    int error = cpu_map_read(from, &soft);
 
-    if (!map->nr_bits || !map->bitmap.p) return 0;
-    if (map->nr_bits > CPU_MAP_MOST) return fail(-E2BIG, "a map of more than 4096 CPUs");
-    if (copy_to_guest(VADDR(map->bitmap.p), &first, 1) ||
-        clear_guest(VADDR(map->bitmap.p + 1), (map->nr_bits + 7) / 8 - 1))
-        return fail(-EFAULT, "the map cannot be written");
-    return 0;
-}
-
-/* Is bit 0 among those asked for? */
-static int check_map(const struct xenctl_bitmap *map)
-{
-    uint8_t first;
-    if (!map->nr_bits || copy_from_guest(&first, VADDR(map->bitmap.p), 1))
-        return fail(-EFAULT, "the map cannot be read");
-    return first & 1 ? 0 : fail(-EINVAL, "guests run on CPU 0 only");
-}
-
-static int affinity(struct domain *d, bool set, const struct xen_domctl_vcpuaffinity *op)
-{
-    int error = 0;
-    if (!vcpu_by_id(d, op->vcpu)) return fail(-ESRCH, "no such vCPU");
-    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
-        return fail(-EINVAL, "neither hard nor soft affinity asked for");
-    if (op->flags & XEN_VCPUAFFINITY_HARD)
-        error = set ? check_map(&op->cpumap_hard) : write_map(&op->cpumap_hard);
-    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
-        error = set ? check_map(&op->cpumap_soft) : write_map(&op->cpumap_soft);
+    if (!error && (cpu_map_online() & ~soft))
+        error = fail(-EOPNOTSUPP, "soft affinity is all CPUs: none is preferred");
     return error;
 }
 
+static int check_hard(const struct xenctl_bitmap *from, uint64_t *hard)
+{
+    int error = cpu_map_read(from, hard);
+
+    if (!error && !(*hard & cpu_map_online()))
+        error = fail(-EINVAL, "none of these CPUs is there");
+    return error;
+}
+
+/* Of a map that is asked for; the others are left alone. */
+static int write_maps(const struct xen_domctl_vcpuaffinity *op, uint64_t hard, uint64_t soft)
+{
+    int error = 0;
+
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        error = cpu_map_write(&op->cpumap_hard, hard);
+    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
+        error = cpu_map_write(&op->cpumap_soft, soft);
+    return error;
+}
+
+static int check_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
+{
+    if (op->vcpu >= d->vcpu_count) return fail(-EINVAL, "the domain has not so many vCPUs");
+    if (!vcpu_by_id(d, op->vcpu)) return fail(-ESRCH, "the vCPU is not made yet");
+    if (!(op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)))
+        return fail(-EINVAL, "neither hard nor soft affinity asked for");
+    return 0;
+}
+
+/* Without any of those that there are, it is all of them (policy_set_affinity). */
+static uint64_t effective(const struct vcpu *v)
+{
+    uint64_t map = v->sched.affinity.word[0] & cpu_map_online();
+
+    return map ? map : cpu_map_online();
+}
+
+/* What follows from it is the answer, as on Xen. */
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
-    return affinity(d, true, op);
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
+    struct cpumask hard = { { 0 } };
+    int error = check_affinity(d, op);
+
+    if (!error && (op->flags & XEN_VCPUAFFINITY_HARD))
+        error = check_hard(&op->cpumap_hard, &hard.word[0]);
+    if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
+        error = check_soft(&op->cpumap_soft);
+    if (error) return error;
+    if (op->flags & XEN_VCPUAFFINITY_HARD)
+        policy_set_affinity(v, &hard);
+    return write_maps(op, effective(v), effective(v));
 }
 
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
-    return affinity(d, false, op);
+    int error = check_affinity(d, op);
+
+    if (error) return error;
+    return write_maps(op, effective(vcpu_by_id(d, op->vcpu)), cpu_map_online());
 }
 
 /* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a

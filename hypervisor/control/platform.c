@@ -4,8 +4,9 @@
  * hypervisor's behalf: sets the wall clock, asks for idle times and CPUs. BIOS disk and video data
  * were not collected at boot: -ESRCH, as on Xen when there is none.
  */
-#include "domain/schedule.h"
+#include "control/cpus.h"
 #include "domain/domain.h"
+#include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -33,17 +34,19 @@ static int set_time64(struct domain *caller, const struct xenpf_settime64 *op)
     return set_time(op->secs, op->nsecs, op->system_time);
 }
 
-/* Only CPU 0 ever idles or runs; it is bit 0 of the map. */
+/* Of the CPUs asked for, those that there are. */
 static int idle_times(struct domain *caller, struct xenpf_getidletime *op)
 {
-    uint8_t first = 1;
-    uint64_t idle = cpu_idle_time(&boot_cpu);
+    const struct xenctl_bitmap map = { op->cpumap_bitmap, op->cpumap_nr_cpus };
+    uint64_t wanted = 0;
+    int error = cpu_map_read(&map, &wanted);
+    wanted &= cpu_map_online();
     op->now = now_ns();
-    if (!op->cpumap_nr_cpus) return 0;
-    if (copy_to_guest(VADDR(op->cpumap_bitmap.p), &first, 1) ||
-        write_guest_u64((uint64_t)op->idletime.p, idle))
-        return fail(-EFAULT, "the answer cannot be written");
-    return 0;
+    for (uint32_t i = 0; i < cpus_online && !error; i++)
+        if (wanted >> i & 1 &&
+            write_guest_u64((uint64_t)(op->idletime.p + i), cpu_idle_time(cpus[i])))
+            return fail(-EFAULT, "the times cannot be written");
+    return error ? error : cpu_map_write(&map, wanted);
 }
 
 static int cpu_info(struct domain *caller, struct xenpf_pcpuinfo *op)

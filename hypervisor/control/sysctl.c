@@ -4,6 +4,7 @@
 #include "control/debug_keys.h"
 #include "domain/domain.h"
 #include "control/domctl.h"
+#include "control/cpus.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
@@ -18,14 +19,30 @@
 #include <xen/sysctl.h>
 
 #define LOG_CHUNK 256
+#define NODE_ITSELF 10              /* a node's distance from itself (ACPI 6.4, 5.2.17 "SLIT") */
+
+/* How many CPUs sit where CPU 0 does: in its core, or anywhere in its socket. */
+static uint32_t beside_first(bool in_its_core)
+{
+    struct cpu_place first = cpu_place(cpus[0]->apic_id);
+    struct cpu *cpu;
+    uint32_t n = 0;
+
+    for_each_cpu (cpu) {
+        struct cpu_place place = cpu_place(cpu->apic_id);
+
+        n += place.socket == first.socket && (!in_its_core || place.core == first.core);
+    }
+    return n;
+}
 
 static int physinfo(struct domain *caller, struct xen_sysctl_physinfo *op)
 {
     struct cpuid_regs basic = cpuid(1, 0), extended = cpuid(0x80000001, 0),
                       structured = cpuid(7, 0);
     *op = (struct xen_sysctl_physinfo){
-        .threads_per_core = 1,
-        .cores_per_socket = cpus_online,
+        .threads_per_core = beside_first(true),
+        .cores_per_socket = beside_first(false) / beside_first(true),
         .nr_cpus = cpus_online,
         .max_cpu_id = cpus_online - 1,
         .nr_nodes = 1,
@@ -91,11 +108,37 @@ static int cpu_topology(struct domain *caller, struct xen_sysctl_cputopoinfo *op
 {
     uint32_t count = op->cputopo.p ? MIN(op->num_cpus, cpus_online) : cpus_online;
     for (uint32_t i = 0; op->cputopo.p && i < count; i++) {
-        struct xen_sysctl_cputopo cpu = { .core = i };
+        struct cpu_place place = cpu_place(cpus[i]->apic_id);
+        struct xen_sysctl_cputopo cpu = { .core = place.core, .socket = place.socket };
         if (write_guest((uint64_t)(op->cputopo.p + i), &cpu))
             return fail(-EFAULT, "the buffer cannot be written");
     }
     op->num_cpus = cpus_online;
+    return 0;
+}
+
+/* One node, with all memory: what the firmware says of more is not read. */
+static int numa_nodes(struct domain *caller, struct xen_sysctl_numainfo *op)
+{
+    struct xen_sysctl_meminfo memory = { .memsize = heap_total_count() * PAGE_SIZE,
+                                         .memfree = heap_free_count() * PAGE_SIZE };
+    bool room = op->num_nodes;
+    op->num_nodes = 1;
+    if (room && op->meminfo.p && write_guest((uint64_t)op->meminfo.p, &memory))
+        return fail(-EFAULT, "the node's memory cannot be written");
+    if (room && op->distance.p && write_guest_u32((uint64_t)op->distance.p, NODE_ITSELF))
+        return fail(-EFAULT, "the distance cannot be written");
+    return 0;
+}
+
+static int idle_times(struct domain *caller, struct xen_sysctl_getcpuinfo *op)
+{
+    op->nr_cpus = MIN(op->max_cpus, cpus_online);
+    for (uint32_t i = 0; i < op->nr_cpus; i++) {
+        struct xen_sysctl_cpuinfo info = { .idletime = cpu_idle_time(cpus[i]) };
+        if (write_guest((uint64_t)(op->info.p + i), &info))
+            return fail(-EFAULT, "the buffer cannot be written");
+    }
     return 0;
 }
 
@@ -117,6 +160,8 @@ static const struct operation operations[] = {
     ROW(XEN_SYSCTL_readconsole, domain, xen_sysctl_readconsole, read_console),
     ROW(XEN_SYSCTL_debug_keys, domain, xen_sysctl_debug_keys, press_keys),
     ROW(XEN_SYSCTL_cputopoinfo, domain, xen_sysctl_cputopoinfo, cpu_topology),
+    ROW(XEN_SYSCTL_numainfo, domain, xen_sysctl_numainfo, numa_nodes),
+    ROW(XEN_SYSCTL_getcpuinfo, domain, xen_sysctl_getcpuinfo, idle_times),
     ROW(XEN_SYSCTL_sched_id, domain, xen_sysctl_sched_id, scheduler_id),
     ROW(XEN_SYSCTL_availheap, domain, xen_sysctl_availheap, free_memory),
 };

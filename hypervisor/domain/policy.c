@@ -353,6 +353,7 @@ void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
     bool waits;
 
     spin_lock(&policy.lock);
+    v->sched.affinity = *allowed;
     waits = policy_waits(t);
     if (waits)
         run_leave(&policy.queue, t);

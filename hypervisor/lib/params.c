@@ -143,6 +143,13 @@ static bool take_dom0_max_vcpus(const char *value)
     return take_count(value, &params.dom0_max_vcpus);
 }
 
+static bool take_dom0_vcpus_pin(const char *value)
+{
+    if (*value && !same(value, "=on") && !same(value, "=off")) return false;
+    params.dom0_vcpus_pin = !same(value, "=off");
+    return true;
+}
+
 #define LEVELS "0 to 3, none, error, warning, info, debug or all"
 
 static const struct {
@@ -157,6 +164,8 @@ static const struct {
     { "loglvl=", take_level, LEVELS },
     { "console=", take_console, "com1 or com1,BAUD" },
     { "com1=", take_baud, "a divisor of 115200, alone or with ,8n1" },
+    { "dom0_vcpus_pin", take_dom0_vcpus_pin,
+      "alone, =on, or =off: a CPU for each of dom0's vCPUs, where it stays" },
     { "acpi=", take_acpi, "on, or off: the firmware's tables are not read" },
     { "maxcpus=", take_max_cpus, "how many CPUs are started, from 1" },
     { "dom0_max_vcpus=", take_dom0_max_vcpus, "how many vCPUs dom0 may have, from 1" },
@@ -173,8 +182,8 @@ static void parse_word(const char *word)
             log_warn("command line: \"%s\" is ignored; it can be %s", word, options[i].known);
         return;
     }
-    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= loglevel= "
-             "(loglvl=) console= com1= acpi= maxcpus= dom0_max_vcpus=",
+    log_warn("command line: \"%s\" is ignored: it is no option here; those are dom0_mem= "
+             "dom0_vcpus_pin dom0_max_vcpus= maxcpus= loglevel= (loglvl=) console= com1= acpi=",
              word);
 }
 

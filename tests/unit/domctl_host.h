@@ -30,6 +30,7 @@ uint64_t max_frame = 16;
 struct domain_memory special_io;
 
 static struct cpu cpu;
+uint32_t cpus_online = 1;
 static struct vcpu self, guest_vcpus[3];
 static struct domain caller, guest, born, other;
 struct list domain_list = LIST_INIT(domain_list);
@@ -43,9 +44,10 @@ static struct {
 } answers;
 static struct {
     unsigned int references, put_references, pauses, unpauses, destroys, times, wallclocks, fills,
-        type_puts, frame_puts, weights, contexts, ups, wakes, vcpu_pauses, vcpu_unpauses, continued,
-        made_vcpus;
-    uint32_t weight, created_id, created_vcpus;
+        type_puts, frame_puts, weights, affinities, contexts, ups, wakes, vcpu_pauses,
+        vcpu_unpauses, continued, made_vcpus;
+    uint32_t weight, cap, created_id, created_vcpus;
+    uint64_t affinity;
     int32_t grant_frames, maptrack_frames;
     uint64_t arguments;
 } did;
@@ -202,6 +204,18 @@ void domain_set_weight(struct domain *d, uint32_t weight)
     did.weights++;
     did.weight = weight;
 }
+void domain_set_cap(struct domain *d, uint32_t percent)
+{
+    assert_ptr_equal(d, &guest);
+    did.cap = percent;
+}
+void policy_set_affinity(struct vcpu *v, const struct cpumask *wanted)
+{
+    assert_ptr_equal(v, &guest_vcpus[2]);
+    did.affinities++;
+    did.affinity = wanted->word[0];
+    v->sched.affinity = *wanted;
+}
 long hypercall_continue_with(unsigned int call, unsigned int count, const uint64_t *arguments)
 {
     assert_int_equal(call, __HYPERVISOR_domctl);
@@ -278,6 +292,7 @@ static int tear_down(void **state)
     assert_int_equal(did.references, did.put_references);
     assert_int_equal(did.vcpu_pauses, did.vcpu_unpauses);
     assert_int_equal(held, 0);
+    cpus_online = 1;
     return 0;
 }
 

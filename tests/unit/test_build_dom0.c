@@ -148,7 +148,16 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {
     assert_true(d == &guest && id < d->vcpu_count);
     vcpus_made++;
-    return fails() ? NULL : &vcpus[id];
+    if (fails()) return NULL;
+    vcpus[id] = (struct vcpu){ .id = id };
+    return d->vcpus[id] = &vcpus[id];
+}
+
+static uint64_t kept[MAX_VCPUS];
+
+void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
+{
+    kept[v->id] = allowed->word[0];
 }
 
 void vcpu_up(struct vcpu *v)
@@ -494,6 +503,20 @@ static void as_many_vcpus_as_cpus(void **state)
     params.dom0_max_vcpus = 0;
 }
 
+/* dom0_vcpus_pin: each on a CPU of its own. */
+static void pinned_to_cpus(void **state)
+{
+    for (unsigned int pins = 0; pins < 2; pins++) {
+        begin();
+        params.dom0_vcpus_pin = pins;
+        memset(kept, 0, sizeof(kept));
+        assert_int_equal(build(0), 0);
+        for (unsigned int i = 0; i < MAX_VCPUS; i++)
+            assert_int_equal(kept[i], pins && i < 3 ? 1ul << i : 0);
+    }
+    params.dom0_vcpus_pin = false;
+}
+
 static void memory_in_pieces(void **state)
 {
     begin();
@@ -570,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_its_notes_say),
         cmocka_unit_test(as_many_vcpus_as_cpus),
+        cmocka_unit_test(pinned_to_cpus),
         cmocka_unit_test(memory_in_pieces),
         cmocka_unit_test(what_cannot_be_built),
     };

@@ -91,6 +91,8 @@ static void getting_a_context(void **state)
 
 /* ---- what they are doing ---- */
 
+static struct cpu second = { .id = 5 };
+
 static void what_a_vcpu_does(void **state)
 {
     static const struct { enum vcpu_state state; int run; uint8_t online, blocked, running; }
@@ -108,12 +110,13 @@ static void what_a_vcpu_does(void **state)
         info->vcpu = 2;
         guest_vcpus[2].sched.state = kinds[i].state;
         guest_vcpus[2].sched.runstate.state = kinds[i].run;
+        guest_vcpus[2].cpu = i % 2 ? &second : NULL;    /* it has never run */
         assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), 0);
         assert_int_equal(info->online, kinds[i].online);
         assert_int_equal(info->blocked, kinds[i].blocked);
         assert_int_equal(info->running, kinds[i].running);
         assert_int_equal(info->cpu_time, 2500);
-        assert_int_equal(info->cpu, 0);
+        assert_int_equal(info->cpu, i % 2 ? 5 : 0);
     }
     op.u.getvcpuinfo.vcpu = 3;
     assert_int_equal(domctl(XEN_DOMCTL_getvcpuinfo, GUEST), -ESRCH);
@@ -149,76 +152,141 @@ static void sending_an_nmi(void **state)
 
 /* ---- affinity ---- */
 
+static struct xen_domctl_vcpuaffinity *of_cpus(uint32_t flags, uint32_t bits, void *hard,
+                                               void *soft)
+{
+    struct xen_domctl_vcpuaffinity *a = &op.u.vcpuaffinity;
+
+    *a = (struct xen_domctl_vcpuaffinity){ .vcpu = 2, .flags = flags };
+    a->cpumap_hard.bitmap.p = hard;
+    a->cpumap_soft.bitmap.p = soft;
+    a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = bits;
+    return a;
+}
+
+/* Of 1, 10 and 64 CPUs, into maps of all sizes: what was set, or at first all; none is preferred. */
 static void affinity_that_is_asked(void **state)
 {
     static const struct { uint32_t bits, bytes; } maps[] = {
-        { 0, 0 }, { 1, 1 }, { 8, 1 }, { 9, 2 }, { 16, 2 }, { 17, 3 }, { 4096, 512 },
+        { 0, 0 }, { 1, 1 }, { 8, 1 }, { 9, 2 }, { 16, 2 }, { 17, 3 }, { 64, 8 }, { 65, 9 },
+        { 4096, 512 },
     };
-    struct xen_domctl_vcpuaffinity *a = &op.u.vcpuaffinity;
+    static const struct { uint32_t online; uint64_t set, hard, soft;
+    } cases[] = {
+        { 1, 0, 1, 1 },
+        { 10, 0, 0x3ff, 0x3ff },
+        { 64, 0, ~0ul, ~0ul },
+        { 64, ~0ul, ~0ul, ~0ul },
+        { 10, 0x204, 0x204, 0x3ff },
+        { 10, 0xff01, 0x301, 0x3ff },
+    };
     uint8_t hard[520], soft[520];
 
-    for (unsigned int i = 0; i < ARRAY_SIZE(maps); i++)
-        for (unsigned int flags = 1; flags <= 3; flags++) {
-            memset(hard, 0xee, sizeof(hard));
-            memset(soft, 0xee, sizeof(soft));
-            *a = (struct xen_domctl_vcpuaffinity){ .vcpu = 2, .flags = flags };
-            a->cpumap_hard.bitmap.p = hard;
-            a->cpumap_soft.bitmap.p = soft;
-            a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = maps[i].bits;
-            assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), 0);
-            for (unsigned int n = 0; n < sizeof(hard); n++) {
-                uint8_t written = n == 0 ? 1 : 0;
-                bool within = n < maps[i].bytes;
+    for (unsigned int c = 0; c < ARRAY_SIZE(cases); c++)
+        for (unsigned int i = 0; i < ARRAY_SIZE(maps); i++)
+            for (unsigned int flags = 1; flags <= 7; flags++) {
+                uint64_t fits = maps[i].bits < 64 ? (1ul << maps[i].bits) - 1 : ~0ul;
+                uint64_t expected_hard = cases[c].hard & fits;
+                uint64_t expected_soft = cases[c].soft & fits;
 
-                assert_int_equal(hard[n],
-                                 within && (flags & XEN_VCPUAFFINITY_HARD) ? written : 0xee);
-                assert_int_equal(soft[n],
-                                 within && (flags & XEN_VCPUAFFINITY_SOFT) ? written : 0xee);
+                if (flags == 4)
+                    continue;
+                cpus_online = cases[c].online;
+                guest_vcpus[2].sched.affinity.word[0] = cases[c].set;
+                memset(hard, 0xee, sizeof(hard));
+                memset(soft, 0xee, sizeof(soft));
+                of_cpus(flags, maps[i].bits, hard, soft);
+                assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), 0);
+                for (unsigned int n = 0; n < sizeof(hard); n++) {
+                    bool within = n < maps[i].bytes, ours = n < 8;
+
+                    assert_int_equal(hard[n], !within || !(flags & 1) ? 0xee
+                                              : ours ? (uint8_t)(expected_hard >> n * 8) : 0);
+                    assert_int_equal(soft[n], !within || !(flags & 2) ? 0xee
+                                              : ours ? (uint8_t)(expected_soft >> n * 8) : 0);
+                }
             }
-        }
-    a->cpumap_hard.bitmap.p = a->cpumap_soft.bitmap.p = NULL;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), 0);
-    a->cpumap_hard.bitmap.p = hard;
-    a->cpumap_hard.nr_bits = 4097;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -E2BIG);
-    a->cpumap_hard.nr_bits = 9;
-    a->cpumap_hard.bitmap.p = NOT_THERE;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EFAULT);
-    a->cpumap_hard.bitmap.p = hard;
-    a->cpumap_soft.nr_bits = 9;
-    a->cpumap_soft.bitmap.p = NOT_THERE;
-    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EFAULT);
 }
 
+static void affinity_that_cannot_be_told(void **state)
+{
+    uint8_t map[8];
+    struct xen_domctl_vcpuaffinity *a = of_cpus(3, 9, NULL, NULL);
+
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), 0);
+    a = of_cpus(3, 4097, map, map);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -E2BIG);
+    a = of_cpus(3, 9, NOT_THERE, map);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EFAULT);
+    a = of_cpus(3, 9, map, NOT_THERE);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EFAULT);
+    a = of_cpus(4, 8, map, map);
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EINVAL);
+    a = of_cpus(1, 8, map, map);
+    a->vcpu = 3;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -EINVAL);
+    guest.vcpus[0] = NULL;
+    a->vcpu = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_getvcpuaffinity, GUEST), -ESRCH);
+}
+
+/* On a machine of four CPUs. What follows from it is answered; what is refused changes nothing. */
 static void affinity_that_is_set(void **state)
 {
-    static const struct { unsigned int flags; uint8_t hard, soft; long error; } sets[] = {
-        { 1, 1, 0, 0 },        { 1, 0xfe, 1, -EINVAL }, { 2, 0, 1, 0 }, { 2, 1, 2, -EINVAL },
-        { 3, 1, 0xff, 0 },     { 3, 0, 1, -EINVAL },    { 3, 1, 0, -EINVAL },
-        { 0, 1, 1, -EINVAL },  { 4, 1, 1, -EINVAL },    { 7, 1, 1, 0 },
+    static const struct {
+        unsigned int flags;
+        uint16_t hard, soft;
+        long error;
+        uint16_t effective;
+    } sets[] = {
+        { 1, 0x0001, 0, 0, 0x1 },           { 1, 0xffff, 0, 0, 0xf },
+        { 1, 0xfffe, 0, 0, 0xe },           { 1, 0xfff0, 1, -EINVAL, 0 },
+        { 1, 0, 1, -EINVAL, 0 },            { 2, 0, 0x000f, 0, 0x3 },
+        { 2, 0, 0xffff, 0, 0x3 },           { 2, 0x1, 0x0007, -EOPNOTSUPP, 0 },
+        { 2, 0x1, 0, -EOPNOTSUPP, 0 },      { 3, 0x0008, 0xffff, 0, 0x8 },
+        { 3, 0, 0xf, -EINVAL, 0 },          { 3, 0x1, 0x1, -EOPNOTSUPP, 0 },
+        { 0, 1, 1, -EINVAL, 0 },            { 4, 1, 1, -EINVAL, 0 },
+        { 7, 0x0002, 0x000f, 0, 0x2 },      { 5, 0x0002, 0, 0, 0x2 },
     };
-    struct xen_domctl_vcpuaffinity *a = &op.u.vcpuaffinity;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(sets); i++) {
-        uint8_t hard = sets[i].hard, soft = sets[i].soft;
+        uint16_t hard = sets[i].hard, soft = sets[i].soft;
+        bool told = !sets[i].error && (sets[i].flags & XEN_VCPUAFFINITY_HARD);
 
-        *a = (struct xen_domctl_vcpuaffinity){ .vcpu = 2, .flags = sets[i].flags };
-        a->cpumap_hard.bitmap.p = &hard;
-        a->cpumap_soft.bitmap.p = &soft;
-        a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = 1;
+        cpus_online = 4;
+        did.affinities = 0;
+        guest_vcpus[2].sched.affinity.word[0] = 0x3;
+        of_cpus(sets[i].flags, 16, &hard, &soft);
         assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), sets[i].error);
-        assert_int_equal(hard, sets[i].hard);
-        a->vcpu = 3;
-        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -ESRCH);
-        a->vcpu = 2;
-        a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = 0;
-        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST),
-                         sets[i].flags & 3 ? -EFAULT : -EINVAL);
-        a->cpumap_hard.nr_bits = a->cpumap_soft.nr_bits = 1;
-        a->cpumap_hard.bitmap.p = a->cpumap_soft.bitmap.p = NOT_THERE;
-        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST),
-                         sets[i].flags & 3 ? -EFAULT : -EINVAL);
+        assert_int_equal(did.affinities, told);
+        assert_int_equal(guest_vcpus[2].sched.affinity.word[0], told ? sets[i].hard : 0x3);
+        if (told)
+            assert_int_equal(did.affinity, sets[i].hard);
+        assert_int_equal(hard, told ? sets[i].effective : sets[i].hard);
+        assert_int_equal(soft, !sets[i].error && (sets[i].flags & 2) ? sets[i].effective
+                                                                     : sets[i].soft);
     }
+}
+
+static void affinity_that_cannot_be_read(void **state)
+{
+    static const unsigned int flags[] = { 1, 2, 3 };
+    uint64_t map = ~0ul;
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+        of_cpus(flags[i], 8, NOT_THERE, NOT_THERE);
+        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -EFAULT);
+        of_cpus(flags[i], 8, &map, &map)->vcpu = 3;
+        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -EINVAL);
+        of_cpus(flags[i], 0, &map, &map);                 /* an empty map */
+        assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST),
+                         flags[i] & 1 ? -EINVAL : -EOPNOTSUPP);
+    }
+    of_cpus(3, 8, &map, NOT_THERE);
+    assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -EFAULT);
+    of_cpus(1, 4097, &map, &map);
+    assert_int_equal(domctl(XEN_DOMCTL_setvcpuaffinity, GUEST), -E2BIG);
+    assert_int_equal(did.affinities, 0);
 }
 
 /* ---- a domain ---- */
@@ -332,7 +400,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_vcpu_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sending_an_nmi, set_up, tear_down),
         cmocka_unit_test_setup_teardown(affinity_that_is_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(affinity_that_cannot_be_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(affinity_that_is_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(affinity_that_cannot_be_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_domain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(which_domain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(flags_of_a_domain, set_up, tear_down),

@@ -122,6 +122,11 @@ static void what_is_wrong_is_named_and_left_out(void **state)
         "acpi=offer",
         "acpi",
         "dom0_mems=5",
+        "dom0_vcpus_pin=",
+        "dom0_vcpus_pin=2",
+        "dom0_vcpus_pins",
+        "dom0_vcpus_pin=once",
+        "no-dom0_vcpus_pin",
         "x=dom0_mem=5M",
         "DOM0_MEM=512M",
     };
@@ -129,7 +134,7 @@ static void what_is_wrong_is_named_and_left_out(void **state)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         parse(words[i]);
         if (!warnings || log_level != LOG_INFO || params.baud != 115200 || params.no_acpi ||
-            params.dom0_max.given || params.dom0_min.given ||
+            params.dom0_vcpus_pin || params.dom0_max.given || params.dom0_min.given ||
             (params.dom0_size.given && !strchr(words[i], ' ')) || !strchr(said, '"'))
             fail_msg("%s: %s", words[i], said);
     }
@@ -173,11 +178,32 @@ static void levels_and_speeds(void **state)
     assert_true(!warnings && !params.no_acpi);
 }
 
+static void pinning_dom0(void **state)
+{
+    static const struct { const char *line; bool pins;
+    } cases[] = {
+        { "dom0_vcpus_pin", true },
+        { "dom0_vcpus_pin=on", true },
+        { "dom0_vcpus_pin=off", false },
+        { "dom0_vcpus_pin dom0_vcpus_pin=off", false },
+        { "dom0_vcpus_pin=off dom0_vcpus_pin", true },
+        { "dom0_vcpus_pin=on acpi=on", true },
+        { "loglevel=1", false },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        parse(cases[i].line);
+        if (warnings || params.dom0_vcpus_pin != cases[i].pins)
+            fail_msg("%s: %s", cases[i].line, said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_memory_of_dom0),
         cmocka_unit_test(what_is_wrong_is_named_and_left_out),
+        cmocka_unit_test(pinning_dom0),
         cmocka_unit_test(levels_and_speeds),
     };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
+#include "control/cpus.h"
 #include "control/debug_keys.h"
 #include "control/domctl.h"
 #include "domain/schedule.h"
@@ -41,6 +42,8 @@ static struct { uint64_t seconds, system; uint32_t nanoseconds; unsigned int tim
 
 uint64_t max_frame = 0x12345;
 uint32_t cpus_online = 2;
+struct cpu boot_cpu = { .apic_id = 10 }, second = { .apic_id = 14 }, third = { .apic_id = 4 };
+struct cpu *cpus[MAX_CPUS] = { &boot_cpu, &second, &third };
 struct acpi_facts acpi;
 
 int copy_from_guest(void *to, vaddr_t from, size_t n)
@@ -63,6 +66,17 @@ int write_guest_u64(uint64_t va, uint64_t value)
     return copy_to_guest(VADDR(va), &value, sizeof(value));
 }
 
+int write_guest_u32(uint64_t va, uint32_t value)
+{
+    return copy_to_guest(VADDR(va), &value, sizeof(value));
+}
+
+int clear_guest(vaddr_t to, size_t bytes)
+{
+    memset((void *)to.a, 0, bytes);
+    return 0;
+}
+
 int answer_guest(uint64_t va, const void *object, size_t bytes)
 {
     if (answers_fail) return -EFAULT;
@@ -70,12 +84,32 @@ int answer_guest(uint64_t va, const void *object, size_t bytes)
     return 0;
 }
 
-/* Every leaf's every register is another number. */
+/* The leaves that say where a CPU sits; all others' every register is another number. */
+static struct sits {
+    uint32_t most, thread_bits, core_bits;      /* leaf 0xb, if it is there and has these levels */
+    uint32_t logical, cores, amd_cores;         /* leaves 1, 4, 0x80000008; 0: not said */
+} sits;
+
 struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     uint32_t n = leaf * 16 + subleaf * 4 + (leaf >> 16);
+    struct cpuid_regs r = { n, n + 1, n + 2, n + 3 };
 
-    return (struct cpuid_regs){ n, n + 1, n + 2, n + 3 };
+    if (leaf == 0)
+        r.a = sits.most;
+    if (leaf == 0xb && subleaf < 2)
+        r = (struct cpuid_regs){ .a = 0xe0 | (subleaf ? sits.core_bits : sits.thread_bits),
+                                 .b = subleaf <= !!sits.core_bits && sits.thread_bits };
+    if (leaf == 1)
+        r = (struct cpuid_regs){ n, sits.logical << 16 | 0xff00ffff, n + 2,
+                                 sits.logical ? 1u << 28 : 0xefffffff };
+    if (leaf == 4)
+        r.a = sits.cores ? (sits.cores - 1) << 26 | 0x3ffffff : 0x3ffffff;
+    if (leaf == 0x80000000)
+        r.a = sits.amd_cores ? 0x80000008 : 0x80000007;
+    if (leaf == 0x80000008)
+        r.c = sits.amd_cores - 1;
+    return r;
 }
 
 uint64_t tsc_khz(void)
@@ -97,7 +131,7 @@ uint64_t now_ns(void)
 struct cpu boot_cpu;
 uint64_t cpu_idle_time(const struct cpu *cpu)
 {
-    return 123456789;
+    return 100000 + cpu->apic_id;
 }
 void debug_key(char key)
 {
@@ -183,6 +217,8 @@ static void the_machine(void **state)
         },
     };
 
+    sits = (struct sits){ .most = 0xb, .thread_bits = 1, .core_bits = 3 };
+    expected.hw_cap[0] = host_cpuid(1, 0).d;
     memset(&op, 0xee, sizeof(op));
     assert_int_equal(sysctl(XEN_SYSCTL_physinfo), 0);
     assert_memory_equal(&op.u.physinfo, &expected, sizeof(expected));
@@ -298,26 +334,114 @@ static void topology(void **state)
     static const struct { uint32_t asked; bool buffer; uint32_t filled; } asked[] = {
         { 5, true, 2 }, { 2, true, 2 }, { 1, true, 1 }, { 0, true, 0 }, { 5, false, 0 },
     };
-    xen_sysctl_cputopo_t cpus[5];
+    xen_sysctl_cputopo_t places[5];
 
+    sits = (struct sits){ .most = 0xb, .thread_bits = 1, .core_bits = 3 };
     for (unsigned int i = 0; i < ARRAY_SIZE(asked); i++) {
-        memset(cpus, 0xee, sizeof(cpus));
+        memset(places, 0xee, sizeof(places));
         op.u.cputopoinfo.num_cpus = asked[i].asked;
-        op.u.cputopoinfo.cputopo.p = asked[i].buffer ? cpus : NULL;
+        op.u.cputopoinfo.cputopo.p = asked[i].buffer ? places : NULL;
         assert_int_equal(sysctl(XEN_SYSCTL_cputopoinfo), 0);
         assert_int_equal(op.u.cputopoinfo.num_cpus, 2);
         for (unsigned int n = 0; n < 5; n++) {
             bool filled = n < asked[i].filled;
 
-            assert_int_equal(cpus[n].core, filled ? n : 0xeeeeeeee);
-            assert_int_equal(cpus[n].socket, filled ? 0 : 0xeeeeeeee);
-            assert_int_equal(cpus[n].node, filled ? 0 : 0xeeeeeeee);
+            assert_int_equal(places[n].core, filled ? (n ? 3 : 1) : 0xeeeeeeee);
+            assert_int_equal(places[n].socket, filled ? 1 : 0xeeeeeeee);
+            assert_int_equal(places[n].node, filled ? 0 : 0xeeeeeeee);
         }
     }
     op.u.cputopoinfo.num_cpus = 2;
     op.u.cputopoinfo.cputopo.p = NOT_THERE;
     assert_int_equal(sysctl(XEN_SYSCTL_cputopoinfo), -EFAULT);
     assert_int_equal(op.u.cputopoinfo.num_cpus, 2);
+}
+
+/* An APIC id's three parts, whatever tells how wide they are; and what follows for the machine of
+ * CPUs 10, 14 and 4. */
+static void where_cpus_sit(void **state)
+{
+    static const struct {
+        struct sits sits;
+        uint32_t apic_id, core, socket, threads, cores;
+    } kinds[] = {
+        { { .most = 0xb, .thread_bits = 1, .core_bits = 3 }, 29, 2, 3, 1, 2 },
+        { { .most = 0xd, .thread_bits = 2, .core_bits = 4 }, 29, 3, 1, 1, 3 },
+        { { .most = 0xb, .thread_bits = 3, .core_bits = 4 }, 29, 1, 1, 2, 1 },
+        { { .most = 0xb, .thread_bits = 1 }, 29, 0, 14, 1, 1 },         /* one level: one core */
+        { { .most = 0xb, .core_bits = 3, .logical = 8, .cores = 2 }, 29, 1, 3, 1, 2 },
+        { { .most = 0xa, .thread_bits = 1, .core_bits = 3 }, 29, 0, 29, 1, 1 },
+        { { .most = 4, .logical = 8, .cores = 4 }, 29, 2, 3, 1, 2 },
+        { { .most = 4, .logical = 6, .cores = 3 }, 29, 2, 3, 1, 2 },    /* each takes whole bits */
+        { { .most = 3, .logical = 8, .cores = 4 }, 29, 0, 3, 2, 1 },
+        { { .most = 4, .cores = 4 }, 29, 1, 7, 1, 1 },
+        { { .most = 1, .logical = 16, .amd_cores = 16 }, 29, 13, 1, 1, 3 },
+        { { .most = 1, .amd_cores = 4, .logical = 8 }, 29, 2, 3, 1, 2 },
+        { { .most = 1 }, 29, 0, 29, 1, 1 },
+    };
+
+    cpus_online = 3;
+    for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct cpu_place place;
+
+        sits = kinds[i].sits;
+        place = cpu_place(kinds[i].apic_id);
+        assert_int_equal(place.core, kinds[i].core);
+        assert_int_equal(place.socket, kinds[i].socket);
+        assert_int_equal(sysctl(XEN_SYSCTL_physinfo), 0);
+        assert_int_equal(op.u.physinfo.threads_per_core, kinds[i].threads);
+        assert_int_equal(op.u.physinfo.cores_per_socket, kinds[i].cores);
+    }
+    cpus_online = 2;
+}
+
+static void nodes(void **state)
+{
+    struct xen_sysctl_meminfo memory[2];
+    uint32_t distances[2];
+    struct xen_sysctl_numainfo *n = &op.u.numainfo;
+
+    for (uint32_t asked = 0; asked < 3; asked++)
+        for (unsigned int buffers = 0; buffers < 4; buffers++) {
+            bool wants_memory = asked && (buffers & 1), wants_distance = asked && (buffers & 2);
+
+            memset(memory, 0xee, sizeof(memory));
+            memset(distances, 0xee, sizeof(distances));
+            n->num_nodes = asked;
+            n->meminfo.p = buffers & 1 ? memory : NULL;
+            n->distance.p = buffers & 2 ? distances : NULL;
+            assert_int_equal(sysctl(XEN_SYSCTL_numainfo), 0);
+            assert_int_equal(n->num_nodes, 1);
+            assert_int_equal(memory[0].memsize, wants_memory ? 0x11111000 : 0xeeeeeeeeeeeeeeee);
+            assert_int_equal(memory[0].memfree, wants_memory ? 0x2222000 : 0xeeeeeeeeeeeeeeee);
+            assert_int_equal(distances[0], wants_distance ? 10 : 0xeeeeeeee);
+            assert_int_equal(memory[1].memsize, 0xeeeeeeeeeeeeeeee);
+            assert_int_equal(distances[1], 0xeeeeeeee);
+        }
+    n->num_nodes = 1;
+    n->distance.p = NOT_THERE;
+    assert_int_equal(sysctl(XEN_SYSCTL_numainfo), -EFAULT);
+    n->distance.p = NULL;
+    n->meminfo.p = NOT_THERE;
+    assert_int_equal(sysctl(XEN_SYSCTL_numainfo), -EFAULT);
+}
+
+static void times_of_cpus(void **state)
+{
+    struct xen_sysctl_cpuinfo infos[3];
+
+    for (uint32_t room = 0; room < 4; room++) {
+        memset(infos, 0xee, sizeof(infos));
+        op.u.getcpuinfo.max_cpus = room;
+        op.u.getcpuinfo.info.p = infos;
+        assert_int_equal(sysctl(XEN_SYSCTL_getcpuinfo), 0);
+        assert_int_equal(op.u.getcpuinfo.nr_cpus, MIN(room, 2u));
+        assert_int_equal(infos[0].idletime, room > 0 ? 100010 : 0xeeeeeeeeeeeeeeee);
+        assert_int_equal(infos[1].idletime, room > 1 ? 100014 : 0xeeeeeeeeeeeeeeee);
+        assert_int_equal(infos[2].idletime, 0xeeeeeeeeeeeeeeee);
+    }
+    op.u.getcpuinfo.info.p = NOT_THERE;
+    assert_int_equal(sysctl(XEN_SYSCTL_getcpuinfo), -EFAULT);
 }
 
 static void what_is_no_sysctl(void **state)
@@ -380,27 +504,35 @@ static void setting_the_clock(void **state)
 
 static void idle_times(void **state)
 {
-    uint8_t map = 0xff;
-    uint64_t idle = 0;
+    static const struct { uint32_t bits; uint8_t asked[2], there[2]; bool times[2]; } asked[] = {
+        { 8, { 0xff, 0xee }, { 3, 0xee }, { true, true } },
+        { 2, { 0xff, 0xee }, { 3, 0xee }, { true, true } },
+        { 1, { 0xff, 0xee }, { 1, 0xee }, { true, false } },
+        { 9, { 0xfe, 0xff }, { 2, 0 }, { false, true } },
+        { 16, { 0xfc, 0xff }, { 0, 0 }, { false, false } },
+        { 0, { 0xff, 0xee }, { 0xff, 0xee }, { false, false } },
+    };
     struct xenpf_getidletime *t = &platform.u.getidletime;
+    uint8_t map[2];
+    uint64_t idle[2];
 
-    t->cpumap_bitmap.p = &map;
-    t->cpumap_nr_cpus = 8;
-    t->idletime.p = &idle;
-    t->now = 0;
-    assert_int_equal(platform_op(XENPF_getidletime), 0);
-    assert_int_equal(map, 1);
-    assert_int_equal(idle, 123456789);
-    assert_int_equal(t->now, 987654321);
-    t->cpumap_nr_cpus = 0;
-    t->now = map = idle = 0;
-    assert_int_equal(platform_op(XENPF_getidletime), 0);
-    assert_int_equal(t->now, 987654321);
-    assert_int_equal(map + idle, 0);
+    t->cpumap_bitmap.p = map;
+    t->idletime.p = idle;
+    for (unsigned int i = 0; i < ARRAY_SIZE(asked); i++) {
+        memcpy(map, asked[i].asked, 2);
+        idle[0] = idle[1] = t->now = 0;
+        t->cpumap_nr_cpus = asked[i].bits;
+        assert_int_equal(platform_op(XENPF_getidletime), 0);
+        assert_memory_equal(map, asked[i].there, 2);
+        assert_int_equal(idle[0], asked[i].times[0] ? 100010 : 0);
+        assert_int_equal(idle[1], asked[i].times[1] ? 100014 : 0);
+        assert_int_equal(t->now, 987654321);
+    }
+    map[0] = 1;
     t->cpumap_nr_cpus = 1;
     t->cpumap_bitmap.p = NOT_THERE;
     assert_int_equal(platform_op(XENPF_getidletime), -EFAULT);
-    t->cpumap_bitmap.p = &map;
+    t->cpumap_bitmap.p = map;
     t->idletime.p = NOT_THERE;
     assert_int_equal(platform_op(XENPF_getidletime), -EFAULT);
 }
@@ -441,6 +573,9 @@ int main(void)
         cmocka_unit_test_setup(the_log, set_up),
         cmocka_unit_test_setup(keys_that_are_pressed, set_up),
         cmocka_unit_test_setup(topology, set_up),
+        cmocka_unit_test_setup(where_cpus_sit, set_up),
+        cmocka_unit_test_setup(nodes, set_up),
+        cmocka_unit_test_setup(times_of_cpus, set_up),
         cmocka_unit_test_setup(what_is_no_sysctl, set_up),
         cmocka_unit_test_setup(setting_the_clock, set_up),
         cmocka_unit_test_setup(idle_times, set_up),

@@ -81,7 +81,8 @@ domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/troub
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
-    hypervisor/control/domain_info.c hypervisor/calls/named.c hypervisor/entry/operation.c
+    hypervisor/control/cpus.c hypervisor/control/domain_info.c hypervisor/calls/named.c \
+    hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
 domctl_vcpu.sources := $(domctl.sources)
@@ -254,7 +255,7 @@ switch.sources := hypervisor/domain/switch.c
 switch.cflags := $(RING0_CFLAGS)
 switch.ldflags := -no-pie
 sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c \
-    hypervisor/entry/operation.c
+    hypervisor/control/cpus.c hypervisor/entry/operation.c
 sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
     -include tests/unit/instructions_host.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c

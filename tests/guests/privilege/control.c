@@ -243,6 +243,24 @@ TRY(XEN_SYSCTL_cputopoinfo)
     return sysctl(&s, XEN_SYSCTL_cputopoinfo);
 }
 
+TRY(XEN_SYSCTL_numainfo)
+{
+    struct xen_sysctl_meminfo memory[1];
+    struct xen_sysctl s = { .u.numainfo = { .num_nodes = 1 } };
+
+    set_xen_guest_handle(s.u.numainfo.meminfo, memory);
+    return sysctl(&s, XEN_SYSCTL_numainfo);
+}
+
+TRY(XEN_SYSCTL_getcpuinfo)
+{
+    struct xen_sysctl_cpuinfo cpu[1];
+    struct xen_sysctl s = { .u.getcpuinfo = { .max_cpus = 1 } };
+
+    set_xen_guest_handle(s.u.getcpuinfo.info, cpu);
+    return sysctl(&s, XEN_SYSCTL_getcpuinfo);
+}
+
 /* ---- platform_op ---- */
 
 static long platform(struct xen_platform_op *request, uint32_t command)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The weight of a domain, as a toolstack sets it (XEN_DOMCTL_scheduler_op): what was written is
- * read back, zero leaves it as it is, and what is no question for the scheduler that runs is
- * refused. Xen's two kinds of credit answer alike, but that only the first, which we claim to be,
- * takes a cap of all ones for no change (Debian's Xen runs the second; with sched=credit it passes
- * this, too).
+ * The weight and the cap of a domain, and the CPUs of a vCPU, as a toolstack sets them
+ * (XEN_DOMCTL_scheduler_op, _setvcpuaffinity): what was written is read back, a weight of zero
+ * leaves it as it is, and what is no question for the scheduler that runs is refused. Xen's two
+ * kinds of credit answer alike, but that only the first, which we claim to be, takes a cap of all
+ * ones for no change (Debian's Xen runs the second; with sched=credit it passes this, too).
  */
 #include "../lib/test.h"
 #include <xen/domctl.h>
@@ -42,6 +42,65 @@ static struct xen_domctl_sched_credit get(void)
     return credit;
 }
 
+/* --- where it may run ------------------------------------------------------------------------- */
+
+static long affinity_op(uint32_t cmd, uint32_t vcpu, uint32_t flags, uint64_t *hard, uint64_t *soft)
+{
+    struct xen_domctl op = { .cmd = cmd,
+                             .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+                             .domain = 0 };
+
+    op.u.vcpuaffinity.vcpu = vcpu;
+    op.u.vcpuaffinity.flags = flags;
+    op.u.vcpuaffinity.cpumap_hard.nr_bits = op.u.vcpuaffinity.cpumap_soft.nr_bits = 64;
+    op.u.vcpuaffinity.cpumap_hard.bitmap.p = (uint8_t *)hard;
+    op.u.vcpuaffinity.cpumap_soft.bitmap.p = (uint8_t *)soft;
+    return HYPERVISOR_domctl(&op);
+}
+
+static uint64_t online(void)
+{
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo,
+                             .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    NEED(HYPERVISOR_sysctl(&op) == 0 && op.u.physinfo.nr_cpus < 64);
+    return (1ul << op.u.physinfo.nr_cpus) - 1;
+}
+
+/* Hard affinity is what was set; the answer is what of it there is, and without any it is refused.
+ * Nobody but Xen has soft affinity. */
+static void affinity(void)
+{
+    const uint32_t set = XEN_DOMCTL_setvcpuaffinity, get_it = XEN_DOMCTL_getvcpuaffinity;
+    const uint32_t hard_one = XEN_VCPUAFFINITY_HARD, soft_one = XEN_VCPUAFFINITY_SOFT;
+    uint64_t there = online(), hard = 0, soft = 0;
+
+    CHECK_IS(affinity_op(get_it, 0, hard_one | soft_one, &hard, &soft), 0);
+    CHECK_IS(hard & there, there);
+    CHECK_IS(soft & there, there);
+    hard = 1ul << 63 | 1;
+    CHECK_IS(affinity_op(set, 0, hard_one, &hard, &soft), 0);
+    CHECK_IS(hard, 1);
+    hard = 0;
+    CHECK_IS(affinity_op(get_it, 0, hard_one, &hard, &soft), 0);
+    CHECK_IS(hard & there, 1);
+    hard = 1ul << 63;
+    CHECK_IS(affinity_op(set, 0, hard_one, &hard, &soft), -EINVAL);
+    hard = 0;
+    CHECK_IS(affinity_op(set, 0, hard_one, &hard, &soft), -EINVAL);
+    hard = soft = ~0ul;
+    CHECK_IS(affinity_op(set, 0, hard_one | soft_one, &hard, &soft), 0);
+    CHECK_IS(hard, there);
+    CHECK_IS(soft, there);
+    soft = 1ul << 63;
+    if (on_domus())
+        CHECK_IS(affinity_op(set, 0, soft_one, &hard, &soft), -EOPNOTSUPP);
+    CHECK_IS(affinity_op(get_it, 0, hard_one, &hard, &soft), 0);
+    CHECK_IS(hard & there, there);
+    CHECK_IS(affinity_op(set, 0, 0, &hard, &soft), -EINVAL);
+    CHECK_IS(affinity_op(set, 77, hard_one, &hard, &soft), -EINVAL);
+}
+
 void test_main(void)
 {
     struct xen_sysctl id = { .cmd = XEN_SYSCTL_sched_id,
@@ -71,9 +130,11 @@ void test_main(void)
     CHECK_IS(scheduler_op(which, XEN_DOMCTL_SCHEDOP_putvcpuinfo, &none), -EINVAL);
     CHECK_IS(scheduler_op(which, XEN_DOMCTL_SCHEDOP_getvcpuinfo, &none), -EINVAL);
     CHECK_IS(scheduler_op(which, 99, &none), -EINVAL);
-    /* no caps; and nothing is changed by half */
-    if (on_domus())
-        CHECK_IS(put(300, 50), -EOPNOTSUPP);
-    CHECK_IS(get().weight, 256);
-    CHECK_IS(put(first, same_cap), 0);
+    CHECK_IS(put(300, 50), 0);
+    CHECK_IS(get().weight, 300);
+    CHECK_IS(get().cap, 50);
+    CHECK_IS(put(first, 0), 0);
+    CHECK_IS(get().weight, first);
+    CHECK_IS(get().cap, 0);
+    affinity();
 }
