@@ -77,6 +77,8 @@ struct device_class {
     void (*changed)(struct device *device);     /* The front end's state, or what is due. */
     bool (*close)(const struct device *device);         /* As devices_close(). NULL: at once. */
     void (*destroy)(struct device *device);
+    /* Also when it is not open, or not any more. */
+    struct device_traffic (*traffic)(const struct device *device);
 
     /* For the operator: is that its name, beside its number? */
     bool (*is_called)(const struct config_device *config, const char *name);

@@ -304,6 +304,21 @@ void devices_remove(struct devices *devices, enum device_kind kind, unsigned num
     unmake(device);
 }
 
+struct device_traffic devices_traffic(const struct devices *devices, enum device_kind kind)
+{
+    const struct device *device = devices ? devices->first : NULL;
+    struct device_traffic sum = { .out = 0 };
+
+    for (; device; device = device->sibling)
+        if (device->kind == kind) {
+            struct device_traffic one = device->class->traffic(device);
+
+            sum.out += one.out;
+            sum.in += one.in;
+        }
+    return sum;
+}
+
 void devices_for_each(struct devices *devices, enum device_kind kind,
                       void (*visit)(const struct device *device))
 {

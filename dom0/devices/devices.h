@@ -13,6 +13,10 @@
 struct device;
 struct devices;
 
+/* So far; bytes as the guest has them: those that it sent or wrote, and those that it got or
+ * read. */
+struct device_traffic { uint64_t out, in; };
+
 /* Could these devices be had now? 0 or a negative errno and the trouble. */
 int devices_check(const struct config *config, struct trouble *trouble);
 
@@ -44,6 +48,9 @@ int devices_add(struct devices *devices, enum device_kind kind, const char *gues
 int devices_ask_removal(struct devices *devices, enum device_kind kind, unsigned number);
 bool devices_removable(struct devices *devices, enum device_kind kind, unsigned number);
 void devices_remove(struct devices *devices, enum device_kind kind, unsigned number);
+
+/* Of all devices of a kind that are there now. Takes no lock, and does not sleep. */
+struct device_traffic devices_traffic(const struct devices *devices, enum device_kind kind);
 
 void devices_for_each(struct devices *devices, enum device_kind kind,
                       void (*visit)(const struct device *device));

@@ -119,6 +119,16 @@ static void destroy(struct device *device)
         disks_release(words->partition, words->writable);
 }
 
+static struct device_traffic traffic(const struct device *device)
+{
+    const struct blkback *back = const_disk_of(device)->back;
+    const struct blkback_counters *counters = back ? blkback_counters(back) : NULL;
+
+    if (!counters) return (struct device_traffic){ .out = 0 };
+    return (struct device_traffic){ .out = counters->sectors_written * BLOCK_SECTOR,
+                                    .in = counters->sectors_read * BLOCK_SECTOR };
+}
+
 /* --- for the operator --- */
 
 static bool is_called(const struct config_device *config, const char *name)
@@ -170,6 +180,7 @@ const struct device_class disk_class = {
     .changed = changed,
     .close = close,
     .destroy = destroy,
+    .traffic = traffic,
     .is_called = is_called,
     .say_attached = say_attached,
     .heading = "Vdev  BE  handle state evt-ch ring-ref",

@@ -166,6 +166,15 @@ static void destroy(struct device *device)
         netback_destroy(vif->back);
 }
 
+static struct device_traffic traffic(const struct device *device)
+{
+    struct netback *back = ((const struct vif *)device)->back;
+    const struct netport *port = back ? netback_port(back) : NULL;
+
+    if (!port) return (struct device_traffic){ .out = 0 };
+    return (struct device_traffic){ .out = port->bytes_received, .in = port->bytes_sent };
+}
+
 /* --- for the operator --- */
 
 static bool is_called(const struct config_device *config, const char *name)
@@ -215,6 +224,7 @@ const struct device_class vif_class = {
     .is_due = is_due,
     .changed = changed,
     .destroy = destroy,
+    .traffic = traffic,
     .is_called = is_called,
     .say_attached = say_attached,
     .heading = "Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref",

@@ -41,7 +41,7 @@ static bool refuse_errno(const char *what, int error)
 
 static bool do_info(const struct call *call)
 {
-    int error = info_machine();
+    int error = info_machine(verb_option(call, 'n'));
 
     return error ? refuse_errno("info", error) : true;
 }
@@ -244,6 +244,9 @@ static const struct command guests_commands[] = {
     { "vcpu-list", "[NAME...]", "vCPUs and what they do", 0, MAX_WORDS, verb_vcpu_list, "", 0 },
     { "vcpu-set", "NAME COUNT", "tell a guest how many of its vCPUs to use", 2, 2, verb_vcpu_set,
       "i=ignore-host", 0 },
+    { "top", "[-bf] [-d SECONDS] [-i COUNT]",
+      "who has what of CPUs, memory, disks, cards, now and again (-b: as lines); q ends it", 0, 0,
+      verb_top, "b=batch f=full-name d:delay i:iterations", 0 },
     { "vcpu-pin", "[-f] NAME VCPU|all CPUS [SOFT]",
       "the CPUs on which a vCPU may run, like 0-3,^1 (- leaves them)", 3, 4, verb_vcpu_pin,
       "f=force", 0 },
@@ -260,7 +263,8 @@ static const struct command other_commands[] = {
       "", 0 },
     { "keys", "NAME COUNT", "type at its console, and say how long the echoes take", 2, 2,
       verb_keys, "", 0 },
-    { "info", "", "the machine and its hypervisor", 0, 0, do_info, "", 0 },
+    { "info", "[-n]", "the machine and its hypervisor (-n: and where its CPUs sit)", 0, 0, do_info,
+      "n=numa", 0 },
     { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c=clear", 0 },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys,
       "", 0 },
@@ -293,7 +297,7 @@ static const struct { const char *names, *hint;
       " make run; Ctrl-] leaves make attach)" },
     { " halt ", "poweroff ends the machine, shutdown a guest" },
     { " ls dir ", "files lists the boot archive" },
-    { " ps top ", "list and vcpu-list show who runs" },
+    { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
     { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
     { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "

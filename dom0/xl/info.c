@@ -5,6 +5,7 @@
  */
 #include "dom0/xl/info.h"
 #include "dom0/account.h"
+#include "dom0/config/cpus.h"
 #include "dom0/console/terminal.h"
 #include "dom0/guests/domains.h"
 #include "dom0/turns.h"
@@ -47,7 +48,7 @@ static void list_row(const char *name, const struct xen_domctl_getdomaininfo *in
     printk("\n");
 }
 
-static const char *name_of(domid_t domid)
+const char *info_name(domid_t domid)
 {
     char number[8];
     struct domain *domain;
@@ -86,7 +87,7 @@ void info_list(int count, char **word, bool verbose)
            verbose ? "   UUID                            Reason-Code\tSecurity Label" : "");
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
         if (info_is_named(&info, count, word))
-            list_row(name_of(info.domain), &info, verbose);
+            list_row(info_name(info.domain), &info, verbose);
     for (struct domain *domain = NULL; (domain = domains_next(domain));)
         if (domain_waits(domain, why, sizeof(why)))
             printk("Note: %s\n", why);
@@ -101,7 +102,7 @@ static void service_row(const struct xen_domctl_getdomaininfo *info)
              served = domain ? domain->nanoseconds / (NS_PER_S / 1000) : 0;
     size_t bytes = 0;
 
-    printk("%-24s %5u %4lu.%03lu %6lu.%03lu", name_of(info->domain), (unsigned)info->domain,
+    printk("%-24s %5u %4lu.%03lu %6lu.%03lu", info_name(info->domain), (unsigned)info->domain,
            (unsigned long)ran / 1000, (unsigned long)ran % 1000, (unsigned long)served / 1000,
            (unsigned long)served % 1000);
     for (unsigned kind = 0; kind < TURN_KINDS; kind++)
@@ -206,7 +207,48 @@ static void capability_lines(const struct xen_sysctl_physinfo *info)
     printk("\n");
 }
 
-int info_machine(void)
+#define MOST_NODES 64u
+
+static void node_lines(const struct xen_sysctl_meminfo *memory, const uint32_t *distances,
+                       unsigned count)
+{
+    printk("numa_info              :\nnode:    memsize    memfree    distances\n");
+    for (unsigned i = 0; i < count; i++) {
+        printk("%4u:    %6lu     %6lu      ", i, (unsigned long)memory[i].memsize >> 20,
+               (unsigned long)memory[i].memfree >> 20);
+        for (unsigned j = 0; j < count; j++)
+            printk("%s%u", j ? "," : "", distances[i * count + j]);
+        printk("\n");
+    }
+}
+
+/* Devices' nodes nobody knows. */
+static int topology_lines(void)
+{
+    static struct xen_sysctl_cputopo cpus[CPUS_MOST];
+    static struct xen_sysctl_meminfo memory[MOST_NODES];
+    static uint32_t distances[MOST_NODES * MOST_NODES];
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_cputopoinfo };
+    struct xen_sysctl more = { .cmd = XEN_SYSCTL_numainfo };
+    int error;
+
+    op.u.cputopoinfo.num_cpus = CPUS_MOST;
+    set_xen_guest_handle(op.u.cputopoinfo.cputopo, cpus);
+    more.u.numainfo.num_nodes = MOST_NODES;
+    set_xen_guest_handle(more.u.numainfo.meminfo, memory);
+    set_xen_guest_handle(more.u.numainfo.distance, distances);
+    error = control_system(&op);
+    error = error ? error : control_system(&more);
+    if (error) return error;
+    printk("cpu_topology           :\ncpu:    core    socket     node\n");
+    for (unsigned i = 0; i < MIN(op.u.cputopoinfo.num_cpus, CPUS_MOST); i++)
+        printk("%3u:    %4u     %4u     %4u\n", i, cpus[i].core, cpus[i].socket, cpus[i].node);
+    printk("device topology        :\ndevice           node\nNo device topology data available\n");
+    node_lines(memory, distances, MIN(more.u.numainfo.num_nodes, MOST_NODES));
+    return 0;
+}
+
+int info_machine(bool topology)
 {
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo };
     const struct xen_sysctl_physinfo *info = &op.u.physinfo;
@@ -228,8 +270,10 @@ int info_machine(void)
     number_line("free_pages", (unsigned long)info->free_pages);
     number_line("dom0_free_pages", free_page_count());
     number_line("uptime", (unsigned long)(now_ns() / NS_PER_S));
-    version_lines();
-    return 0;
+    error = topology ? topology_lines() : 0;
+    if (!error)
+        version_lines();
+    return error;
 }
 
 /* --- xl dmesg --- */

@@ -18,14 +18,16 @@ void info_list_long(int count, char **word);    /* details.c */
  * what it holds for it. */
 void info_service(void);
 
-/* For both of them: the domain of that number or the next one; is it among the names; its UUID,
- * printed. */
+/* "(null)": a domain that is not this toolstack's. It holds until the caller sleeps. */
+const char *info_name(domid_t domid);
+
+/* The domain of that number or the next one; is it among the names; its UUID, printed. */
 bool info_next(domid_t from, struct xen_domctl_getdomaininfo *info);
 bool info_is_named(const struct xen_domctl_getdomaininfo *info, int count, char **word);
 void info_uuid(const xen_domain_handle_t handle);
 
-/* 0 or a negative errno of the hypervisor's. */
-int info_machine(void);
+/* 0 or a negative errno of the hypervisor's. `topology`: also where the CPUs sit. */
+int info_machine(bool topology);
 int info_log(bool clear);                       /* `clear`: and forget what was shown. */
 
 #endif

@@ -93,4 +93,7 @@ bool verb_sysrq(const struct call *call);
 bool verb_sched_credit(const struct call *call);
 bool verb_vcpu_pin(const struct call *call);
 
+/* top.c */
+bool verb_top(const struct call *call);
+
 #endif

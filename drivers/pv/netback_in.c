@@ -176,6 +176,7 @@ static void deliver(struct netback *back, unsigned int frames)
 
         if (incoming[i].status == NETIF_RSP_OKAY && port->receive) {
             port->frames_received++;
+            port->bytes_received += incoming[i].plan.length;
             port->receive(port, pool[i], incoming[i].plan.length, flags);
             if (port->unfinished)
                 keep(back, i);

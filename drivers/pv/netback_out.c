@@ -71,8 +71,10 @@ void netback_flush(struct netport *port)
         bool good = !error && copied(back, i);
         unsigned int end = i + back->to_guest[i].frame_slots;
 
-        while (i < end)
-            answer_slot(back, &back->to_guest[i++], good);
+        for (; i < end; i++) {
+            answer_slot(back, &back->to_guest[i], good);
+            port->bytes_sent += good ? back->to_guest[i].length : 0;
+        }
         port->frames_sent += good;
         port->frames_dropped += !good;
     }

@@ -164,7 +164,7 @@ static struct xen_domctl_vcpuaffinity *of_cpus(uint32_t flags, uint32_t bits, vo
     return a;
 }
 
-/* Of 1, 10 and 64 CPUs, into maps of all sizes: what was set, or at first all; none is preferred. */
+/* Of 1, 10 and 64 CPUs, into maps of all sizes: what was set, at first all; none is preferred. */
 static void affinity_that_is_asked(void **state)
 {
     static const struct { uint32_t bits, bytes; } maps[] = {

@@ -56,6 +56,7 @@ static void a_frame_of_pieces(void **state)
     assert_int_equal(port[1].sent, 1);
     assert_int_equal(tx->req_event, 5);
     assert_int_equal(vif->frames_received, 2);
+    assert_int_equal(vif->bytes_received, 314);
     assert_int_equal(vif->frames_dropped, 0);
 }
 

@@ -44,6 +44,7 @@ static void frames_to_the_guest(void **state)
     assert_memory_equal(page[DATA + 2], outgoing + 4096, 100);
     assert_int_equal(port[1].sent, 1);
     assert_int_equal(vif->frames_sent, 3);
+    assert_int_equal(vif->bytes_sent, 60 + NET_FRAME_MAX + 100);
     flush();
     assert_int_equal(rx->rsp_prod, 3);
     assert_false(send(0, NET_FRAME_MAX + 1, 0));
@@ -88,6 +89,7 @@ static void large_frames_to_the_guest(void **state)
     assert_received(16, 0, 4095);
     assert_memory_equal(page[DATA + 16], outgoing + 4096 * 15, 4095);
     assert_int_equal(vif->frames_sent, 1);
+    assert_int_equal(vif->bytes_sent, NET_LARGE_MAX);
     /* One piece that cannot be copied spoils the frame: all of its slots say so; its neighbours
      * are untouched. */
     offer(20);
@@ -102,6 +104,7 @@ static void large_frames_to_the_guest(void **state)
     assert_received(21, 0, NETIF_RSP_ERROR);
     assert_received(22, 0, 61);
     assert_int_equal(vif->frames_sent, 3);
+    assert_int_equal(vif->bytes_sent, NET_LARGE_MAX + 121);
     assert_int_equal(vif->frames_dropped, 1);
     assert_false(send(0, NET_LARGE_MAX + 1ul, NET_GSO_TCP4));
     offer(1);                           /* sixteen are there: one too few for its seventeen slots */

@@ -208,6 +208,23 @@ static void in_flight(char **word)
     back_of(word[1])->in_flight = (unsigned)strtoul(word[2], NULL, 10);
 }
 
+static void moved(char **word)
+{
+    struct back *back = back_of(word[1]);
+    char *rest;
+    uint64_t out = strtoul(word[2], &rest, 10), in = strtoul(rest, NULL, 10);
+
+    back->port.bytes_received += out * 1024;
+    back->port.bytes_sent += in * 1024;
+    back->counters.sectors_written += out * 2;
+    back->counters.sectors_read += in * 2;
+}
+
+static void ran(char **word)
+{
+    guest_of(word[1])->info.cpu_time += strtoul(word[2], NULL, 10) * NS_PER_MS;
+}
+
 static void frame(char **word)
 {
     uint8_t bytes[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -340,6 +357,8 @@ static const struct action { const char *name; void (*act)(char **word); } actio
     { "busy", busy },                   /* BACK END: has more than a turn's work */
     { "broken", broken },               /* BACK END: finds that its ring lies */
     { "flying", in_flight },            /* BACK END COUNT */
+    { "moved", moved },                 /* BACK END KIB KIB: from the guest, and to it */
+    { "ran", ran },                     /* NUMBER MILLISECONDS */
     { "frame", frame },                 /* BACK END BITS: one comes, from its address or another */
     { "fail", let_fail },               /* COUNT: the call that fails */
     { "all", fail_everywhere },         /* calls or memory, COMMAND|UNDO */
@@ -368,19 +387,22 @@ static void act(char *line)
     fail_msg("no action '%s'", word[0]);
 }
 
-static char soon[200];
+static char soon[4][200];
+static unsigned soon_count;
 
-static void later(void *unused)
+static void later(void *line)
 {
     thread_sleep(100 * NS_PER_MS);
-    say("# now:%s\n", soon + 1);
-    act(soon);
+    say("# now:%s\n", (char *)line + 1);
+    act(line);
 }
 
 static void do_soon(char **word)
 {
-    snprintf(soon, sizeof soon, ". %s %s", word[1], word[2]);
-    assert_non_null(thread_create("soon", later, NULL));
+    char *line = soon[soon_count++ % ARRAY_SIZE(soon)];
+
+    snprintf(line, sizeof soon[0], ". %s %s", word[1], word[2]);
+    assert_non_null(thread_create("soon", later, line));
 }
 
 /* --- dom0 ------------------------------------------------------------------------------------- */

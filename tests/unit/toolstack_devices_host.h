@@ -61,6 +61,7 @@ struct back {
     void *waker;
     struct blkback_quota *quota;
     struct netport port;
+    struct blkback_counters counters;
 };
 
 struct blkback { struct back back; };
@@ -178,6 +179,11 @@ bool blkback_close(struct blkback *blkback)
 {
     blkback->back.closed = true;
     return !blkback->back.in_flight;
+}
+
+const struct blkback_counters *blkback_counters(const struct blkback *blkback)
+{
+    return &blkback->back.counters;
 }
 
 size_t blkback_bytes(void)

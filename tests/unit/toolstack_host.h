@@ -256,6 +256,21 @@ static long sysctl(struct xen_sysctl *op)
     switch (op->cmd) {
     case XEN_SYSCTL_physinfo:
         return physinfo(&op->u.physinfo);
+    case XEN_SYSCTL_cputopoinfo:
+        assert_int_equal(op->u.cputopoinfo.num_cpus, 64);
+        for (unsigned i = 0; i < 4; i++)
+            op->u.cputopoinfo.cputopo.p[i] =
+                (struct xen_sysctl_cputopo){ .core = i % 2, .socket = i / 2 + 5, .node = i / 3 };
+        op->u.cputopoinfo.num_cpus = 4;
+        return 0;
+    case XEN_SYSCTL_numainfo:
+        assert_int_equal(op->u.numainfo.num_nodes, 64);
+        for (unsigned i = 0; i < 4; i++)
+            op->u.numainfo.distance.p[i] = i ? 20 + i : 10;
+        op->u.numainfo.meminfo.p[0] = (struct xen_sysctl_meminfo){ 100ul << 20, 50ul << 20 };
+        op->u.numainfo.meminfo.p[1] = (struct xen_sysctl_meminfo){ 7ul << 20, 6ul << 20 };
+        op->u.numainfo.num_nodes = 2;
+        return 0;
     case XEN_SYSCTL_sched_id:
         op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
         return 0;

@@ -77,6 +77,7 @@ struct netport {
     bool paused;
 
     uint64_t frames_sent, frames_received, frames_dropped;
+    uint64_t bytes_sent, bytes_received;    /* of a back end's frames */
 };
 
 /* The one's complement sum of a run of 16-bit words (RFC 1071) and of `more`; 0xffff when a right
