@@ -4,7 +4,7 @@
 #include "races.h"
 #include "../lib/other.h"
 
-#define REFS  6
+#define REFS  (RACERS + 3)      /* those from RACERS on are given and ended by anybody */
 #define PAGES 4
 #define MAPS  8
 #define WORD  0x6a09e667f3bcc908UL
@@ -34,7 +34,7 @@ void grants_begin(void)
         for (unsigned int word = 0; word < 512; word++)
             pages[i][word] = WORD;
     }
-    for (int i = 0; i < REFS; i++) {
+    for (unsigned int i = 0; i < REFS; i++) {
         int ref = grant_page(own_domid(), pages[0], false);
 
         NEED(ref > 0);
@@ -67,6 +67,21 @@ static bool give(struct racer *r, grant_ref_t ref)
     return __atomic_compare_exchange_n(&table[ref].flags, &none,
                                        GTF_permit_access | (any(r, 3) ? 0 : GTF_readonly), false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* One that nobody else gives, and that others map meanwhile: ended is ended. */
+static void give_and_end(struct racer *r, grant_ref_t ref)
+{
+    for (int i = 0; i < 100; i++) {
+        if (!table[ref].flags)
+            note(r, give(r, ref) - 1);
+        for (unsigned int wait = any(r, 300); wait; wait--)
+            cpu_relax();
+        if (!end_access(ref)) return;
+        for (unsigned int wait = 300; wait; wait--)
+            MUST(r, table[ref].flags == 0);
+    }
+    note(r, give(r, ref) - 1);
 }
 
 static bool claim(unsigned int i, uint64_t what)
@@ -138,13 +153,14 @@ void grants_race(struct racer *r)
 {
     unsigned int i = any(r, MAPS);
 
-    switch (any(r, 7)) {
+    switch (any(r, 9)) {
     case 0: case 1: map(r, i); break;
     case 2: case 3: unmap(r, i); break;
     case 4: copy(r); break;
     case 5: look(r, i); break;
-    default:
-        note(r, any(r, 2) ? end_access(refs[any(r, REFS)]) - 1 : give(r, refs[any(r, REFS)]) - 1);
+    case 6: give_and_end(r, refs[r->id]); break;
+    case 7: note(r, give(r, refs[RACERS + any(r, REFS - RACERS)]) - 1); break;
+    default: note(r, end_access(refs[RACERS + any(r, REFS - RACERS)]) - 1); break;
     }
 }
 
@@ -160,7 +176,7 @@ void grants_end(void)
             (void)unmap_op(&nobody, i, maps[i].handle);
         CHECK_IS(try_read64(maps[i].va, &word), -EFAULT);
     }
-    for (int i = 0; i < REFS; i++) {
+    for (unsigned int i = 0; i < REFS; i++) {
         CHECK_IS(table[refs[i]].flags & (GTF_reading | GTF_writing), 0);
         CHECK(end_access(refs[i]));
     }
