@@ -93,7 +93,7 @@ static void show_ring0(void)
         printk("one CPU: ring 0 has no lock around it");
         return;
     }
-    printk("ring 0 was entered %u times", ring0_tickets.now);
+    printk("ring 0 was entered %u times", ring0_lock.uses);
     for_each_cpu (cpu)
         printk("cpu %u: waited for it %lu times, at longest %lu us", cpu->id, cpu->waits,
                cpu->longest_wait * 1000 / tsc_khz());

@@ -190,7 +190,7 @@ static inline struct vcpu *vcpu_by_id(const struct domain *d, uint32_t id)
 /* A CPU, v->cpu, has its state. */
 static inline bool vcpu_loaded(const struct vcpu *v)
 {
-    return v->cpu && v->cpu->running == v;
+    return v->cpu && __atomic_load_n(&v->cpu->running, __ATOMIC_RELAXED) == v;
 }
 
 static inline uint64_t vcpu_cr3(const struct vcpu *v)

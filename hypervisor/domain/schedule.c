@@ -17,6 +17,7 @@
 #include "machine/ring0.h"
 
 #define COST_RECONSIDER 300         /* instructions */
+#define LOOKS_OUTSIDE   1000u       /* another CPU comes into ring 0 and leaves meanwhile */
 
 /* ---- runstate: where each vCPU's time goes ---- */
 
@@ -135,7 +136,8 @@ static void leave_cpu(const struct vcpu *v)
 {
     while (vcpu_loaded(v) && v->cpu != this_cpu()) {
         ring0_leave();
-        cpu_relax();
+        for (unsigned int i = 0; i < LOOKS_OUTSIDE && vcpu_loaded(v); i++)
+            cpu_relax();
         ring0_enter();
     }
 }

@@ -44,7 +44,7 @@
 %ifdef DEBUG
 extern locks_left
 %endif
-extern ring0_tickets, ring0_wait
+extern ring0_lock, ring0_wait
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
 
 %macro SAVE_REGISTERS 0
@@ -293,13 +293,12 @@ user_syscall:
     jmp exit_to_guest
 
 ; --------------------------------------------------------------------------------------------------
-; A ticket, and this CPU's turn: at once, or after waiting in C, with all registers as they were but
-; rcx and r11.
+; At once, or after waiting in C; all registers are as they were but rcx and r11.
 take_ring0:
     mov ecx, 1
-    lock xadd [ring0_tickets + RING0_next], ecx
-    cmp ecx, [ring0_tickets + RING0_now]
-    jne .wait
+    xchg [ring0_lock + RING0_held], ecx
+    test ecx, ecx
+    jnz .wait
     ret
 .wait:
     push rdi
@@ -309,7 +308,6 @@ take_ring0:
     push r8
     push r9
     push r10
-    mov edi, ecx
     call ring0_wait
     pop r10
     pop r9
@@ -320,9 +318,9 @@ take_ring0:
     pop rdi
     ret
 
-; The next one's turn. Only the holder writes it.
 drop_ring0:
-    inc dword [ring0_tickets + RING0_now]
+    inc dword [ring0_lock + RING0_uses]
+    mov dword [ring0_lock + RING0_held], 0
     ret
 
 ; --------------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ void offsets(void)
     DEFINE(CPU_work, offsetof(struct cpu, work));
     DEFINE(CPU_locks, offsetof(struct cpu, locks.count));
     DEFINE(CPU_budget, offsetof(struct cpu, budget));
-    DEFINE(RING0_next, offsetof(struct ring0_tickets, next));
-    DEFINE(RING0_now, offsetof(struct ring0_tickets, now));
+    DEFINE(RING0_held, offsetof(struct ring0_lock, held));
+    DEFINE(RING0_uses, offsetof(struct ring0_lock, uses));
     DEFINE(BUDGET, ENTRY_BUDGET);
 
     DEFINE(VCPU_regs, offsetof(struct vcpu, regs));

@@ -11,7 +11,7 @@
 /* Nobody is in ring 0 for a thousandth of it; a host that runs us may be. */
 #define PATIENCE_S 30
 
-struct ring0_tickets ring0_tickets;
+struct ring0_lock ring0_lock;
 bool ring0_shared;
 
 static uint64_t patience(void)
@@ -27,14 +27,21 @@ static void serve(struct cpu *cpu)
     __atomic_store_n(&cpu->flush_wanted, false, __ATOMIC_RELEASE);
 }
 
-void ring0_wait(uint32_t ticket)
+static bool take(void)
+{
+    return !__atomic_exchange_n(&ring0_lock.held, 1, __ATOMIC_ACQUIRE);
+}
+
+void ring0_wait(void)
 {
     struct cpu *cpu = this_cpu();
     uint64_t start = rdtsc(), waited = 0;
 
-    while (__atomic_load_n(&ring0_tickets.now, __ATOMIC_ACQUIRE) != ticket) {
+    while (__atomic_load_n(&ring0_lock.held, __ATOMIC_RELAXED) || !take()) {
         serve(cpu);
         cpu_relax();
+        if (!__atomic_load_n(&ring0_lock.uses, __ATOMIC_RELAXED))
+            start = rdtsc();        /* boot has it until the first guest runs */
         waited = rdtsc() - start;
         if (waited > patience())
             panic("CPU %u has waited %u s for another to leave ring 0", cpu->id, PATIENCE_S);
@@ -45,18 +52,15 @@ void ring0_wait(uint32_t ticket)
 
 void ring0_enter(void)
 {
-    uint32_t ticket;
-
-    if (!ring0_shared) return;
-    ticket = __atomic_fetch_add(&ring0_tickets.next, 1, __ATOMIC_ACQUIRE);
-    if (ticket != __atomic_load_n(&ring0_tickets.now, __ATOMIC_ACQUIRE))
-        ring0_wait(ticket);
+    if (ring0_shared && !take())
+        ring0_wait();
 }
 
 void ring0_leave(void)
 {
-    if (ring0_shared)
-        __atomic_store_n(&ring0_tickets.now, ring0_tickets.now + 1, __ATOMIC_RELEASE);
+    if (!ring0_shared) return;
+    ring0_lock.uses++;
+    __atomic_store_n(&ring0_lock.held, 0, __ATOMIC_RELEASE);
 }
 
 /* ---- calling others ---- */

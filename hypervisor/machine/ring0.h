@@ -12,9 +12,14 @@
  * race to be found. They are there where they will be (lib/spinlock.h) and checked, so that this
  * one can be taken apart where measurement says so: debug key `l` prints how long CPUs waited.
  *
- * It is a ticket lock: who came first is next, so no CPU starves. Who waits serves cpus_flush
- * meanwhile, which its holder may be waiting for. A machine of one CPU does without: the calls in
- * entry.asm are made nops at boot.
+ * Who takes it first has it; there is no queue. A queue would hand it to a CPU that is not there:
+ * where a host runs more virtual CPUs than it has real ones, the next in turn is often interrupted,
+ * and all wait for it (ten times fewer calls, as measured under QEMU). What is lost is strict
+ * order, but nobody can keep the lock: each stay is short (machine/budget.h), and who leaves runs a
+ * guest before it comes again, which takes longer than the others' looking.
+ *
+ * Who waits serves cpus_flush meanwhile, which the holder may be waiting for. A machine of one CPU
+ * does without: the calls in entry.asm are made nops at boot.
  *
  * NMIs and machine checks do not take it.
  */
@@ -23,15 +28,14 @@
 
 #include "machine/cpu.h"
 
-/* Tickets: the next to be drawn, and whose turn it is, which is also how often it was taken. */
-struct ring0_tickets { uint32_t next, now; };
-extern struct ring0_tickets ring0_tickets;
+struct ring0_lock { uint32_t held, uses; };         /* uses: how often it was given back */
+extern struct ring0_lock ring0_lock;
 extern bool ring0_shared;           /* there are several CPUs; set once, before they are started */
 
 void ring0_enter(void);
 void ring0_leave(void);
-/* from entry.asm: this CPU's turn is not yet */
-void ring0_wait(uint32_t ticket);
+/* from entry.asm: another has it. It is this CPU's on return */
+void ring0_wait(void);
 
 /* A CPU other than this one is interrupted, if it is in a guest or sleeps: it comes into ring 0,
  * and looks what there is to do on its way out. */

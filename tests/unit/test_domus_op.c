@@ -137,7 +137,7 @@ static struct cpu both[2] = { { .id = 0, .waits = 3, .longest_wait = 8000 }, { .
 struct cpu *cpus[MAX_CPUS] = { &both[0], &both[1] };
 uint32_t cpus_online = 2;
 bool ring0_shared = true;
-struct ring0_tickets ring0_tickets = { .next = 13, .now = 12 };
+struct ring0_lock ring0_lock = { .held = 1, .uses = 12 };
 static uint64_t stopped_for_registers;
 void cpus_flush(uint64_t mask)
 {

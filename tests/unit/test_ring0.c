@@ -121,7 +121,7 @@ static int set_up(void **state)
     cpus_online = CPUS;
     be(&cpu[1]);
     ring0_shared = true;
-    ring0_tickets = (struct ring0_tickets){ ~0u - 1, ~0u - 1 };    /* they wrap around */
+    ring0_lock = (struct ring0_lock){ .held = 0 };
     tsc = sent_count = 0;
     threads = false;
     meanwhile = NULL;
@@ -129,35 +129,35 @@ static int set_up(void **state)
     return 0;
 }
 
-#define TICKETS(next_, now_) \
-    assert_true(ring0_tickets.next == (uint32_t)(next_) && ring0_tickets.now == (uint32_t)(now_))
+#define LOCK(held_, uses_) \
+    assert_true(ring0_lock.held == (held_) && ring0_lock.uses == (uses_))
 
 /* --- one CPU's view --- */
 
-static unsigned int turns;
+static unsigned int looks, looks_until_free;
 
-/* The holder, and who came before, each leave after 100 ticks. */
-static void others_leave(void)
+/* This CPU looks each 100 ticks, and the holder leaves after some looks. */
+static void the_other_leaves(void)
 {
     tsc += 100;
-    ring0_tickets.now++;
-    turns++;
+    if (++looks == looks_until_free)
+        ring0_lock.held = 0;
 }
 
 static void nobody_is_there(void **state)
 {
     for (unsigned int i = 0; i < 4; i++) {
         ring0_enter();
-        TICKETS(i - 1, i - 2);
+        LOCK(1, i);
         ring0_leave();
-        TICKETS(i - 1, i - 1);
+        LOCK(0, i + 1);
     }
     assert_true(cpu[1].waits == 0 && cpu[1].longest_wait == 0);
     ring0_shared = false;                       /* no lock where there is nobody else */
     ring0_enter();
-    TICKETS(2, 2);
+    LOCK(0, 4);
     ring0_leave();
-    TICKETS(2, 2);
+    LOCK(0, 4);
 }
 
 /* After so many instructions of this CPU another comes, and stays for a while. */
@@ -166,77 +166,78 @@ static bool other_is_first;
 static void after_instruction(int number, siginfo_t *info, void *context)
 {
     if (++instructions != others_come_after) return;
-    other_is_first = ring0_tickets.next == ring0_tickets.now;
-    ring0_tickets.next++;
+    other_is_first = !__atomic_exchange_n(&ring0_lock.held, 1, __ATOMIC_ACQUIRE);
 }
 
 #define SINGLE_STEP(instruction) \
     __asm__ volatile("pushfq; " instruction ", (%%rsp); popfq" : : : "memory", "cc")
 
-static void two_draw_at_once(void **state)
+static void two_come_at_once(void **state)
 {
     struct sigaction action = { .sa_sigaction = after_instruction, .sa_flags = SA_SIGINFO };
     unsigned int firsts = 0;
 
     sigaction(SIGTRAP, &action, NULL);
-    meanwhile = others_leave;
+    meanwhile = the_other_leaves;
+    looks_until_free = 1;
     for (others_come_after = 1; others_come_after <= instructions + 1; others_come_after++) {
-        uint32_t next = ring0_tickets.next;
-
-        instructions = turns = 0;
+        instructions = looks = 0;
         SINGLE_STEP("orq $0x100");
         ring0_enter();
         SINGLE_STEP("andq $~0x100");
         if (instructions < others_come_after)
             break;
-        TICKETS(next + 2, next + other_is_first);       /* a ticket each, and its turn */
-        assert_int_equal(turns, other_is_first);
+        assert_int_equal(ring0_lock.held, 1);
+        assert_int_equal(looks, other_is_first);        /* it has left before this one had it */
         firsts += other_is_first;
-        ring0_tickets.now = ring0_tickets.next;         /* both have left */
+        ring0_lock.held = 0;
     }
     assert_true(firsts > 1 && others_come_after > firsts + 5);
 }
 
-/* Behind all that came before, and how long it was is written down. */
+/* How long it was is written down. */
 static void waiting(void **state)
 {
-    static const struct { unsigned int before; uint64_t longest; } rows[] = {
+    static const struct { unsigned int looks; uint64_t longest; } rows[] = {
         { 2, 200 }, { 1, 200 }, { 0, 200 }, { 5, 500 },
     };
     uint64_t waits = 0;
 
-    meanwhile = others_leave;
+    meanwhile = the_other_leaves;
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        turns = 0;
-        ring0_tickets.next += rows[i].before;
+        looks = 0;
+        looks_until_free = rows[i].looks;
+        ring0_lock.held = rows[i].looks != 0;
+        ring0_lock.uses = i + 1;
         ring0_enter();
-        assert_int_equal(turns, rows[i].before);
-        assert_int_equal(ring0_tickets.next, ring0_tickets.now + 1);
-        waits += rows[i].before != 0;
+        assert_int_equal(looks, rows[i].looks);
+        assert_int_equal(ring0_lock.held, 1);
+        waits += rows[i].looks != 0;
         assert_true(cpu[1].waits == waits && cpu[1].longest_wait == rows[i].longest);
         ring0_leave();
     }
-    assert_int_equal(ring0_tickets.now, ring0_tickets.next);
+    LOCK(0, ARRAY_SIZE(rows) + 1);
     assert_true(cpu[0].waits == 0 && cpu[2].waits == 0);
 }
 
-/* The holder wants a flush of who waits, in its second turn. */
+/* The holder wants a flush of who waits. */
 static void the_holder_asks(void)
 {
-    others_leave();
-    if (turns == 2)
+    the_other_leaves();
+    if (looks == 2)
         cpu[1].flush_wanted = cpu[2].flush_wanted = true;
-    if (turns == 3)
+    if (looks == 3)
         assert_true(!cpu[1].flush_wanted && loads[1] == 1);
 }
 
 static void who_waits_serves(void **state)
 {
     meanwhile = the_holder_asks;
-    turns = 0;
-    ring0_tickets.next += 4;
+    looks = 0;
+    looks_until_free = 4;
+    ring0_lock.held = 1;
     ring0_enter();
-    assert_true(turns == 4 && loads[1] == 1);
+    assert_true(looks == 4 && loads[1] == 1);
     assert_true(cpu[2].flush_wanted);           /* each for itself */
 }
 
@@ -246,10 +247,27 @@ static void nobody_leaves(void)
     tsc += step;
 }
 
+/* Boot may take as long as it wants. */
+static void boot_ends(void)
+{
+    tsc += PATIENCE;
+    if (++looks == 3)
+        ring0_lock = (struct ring0_lock){ .uses = 1 };
+}
+
+static void patience_begins_when_boot_is_over(void **state)
+{
+    meanwhile = boot_ends;
+    looks = 0;
+    ring0_lock.held = 1;
+    ring0_enter();
+    assert_true(looks == 3 && ring0_lock.held && *said == '\0');
+}
+
 static void patience_ends(void **state)
 {
     meanwhile = nobody_leaves;
-    ring0_tickets.next++;
+    ring0_lock.held = ring0_lock.uses = 1;
     step = PATIENCE / 4;
     if (setjmp(end) == 0)
         ring0_enter();
@@ -317,7 +335,7 @@ static void flushes(void **state)
         }
     assert_true(cpu[0].work == 0 && cpu[1].work == 0 && cpu[2].work == 0);
     assert_true(loads[0] == 0 && loads[1] == 0 && loads[2] == 0);
-    TICKETS(-2, -2);                            /* the caller has it anyway */
+    LOCK(0, 0);                                 /* the caller has it anyway */
 }
 
 static void all_but_one_answer(void)
@@ -339,12 +357,10 @@ static void one_does_not_answer(void **state)
 
 /* --- several at a time --- */
 
-static void *cpu_comes_once(void *arg);
 static pthread_t thread[CPUS];
 static unsigned int inside, entered, done_count, wrong;
 static unsigned int generation, seen[CPUS];     /* of page tables; in each one's TLB */
 static bool in_guest[CPUS];
-static uint32_t order[CPUS], order_count;
 
 static void check(bool right)
 {
@@ -402,80 +418,38 @@ static void *cpu_runs(void *arg)
     return NULL;
 }
 
-static void begin_threads(void *(*run)(void *))
-{
-    threads = true;
-    inside = entered = done_count = wrong = generation = order_count = 0;
-    memset(seen, 0, sizeof(seen));
-    for (unsigned int i = 0; i < CPUS; i++) {
-        uint32_t next = ring0_tickets.next;
-
-        pthread_create(&thread[i], NULL, run, &cpu[i]);
-        while (run == cpu_comes_once &&
-               __atomic_load_n(&ring0_tickets.next, __ATOMIC_ACQUIRE) == next)
-            sched_yield();
-    }
-}
-
-static void end_threads(void)
-{
-    for (unsigned int i = 0; i < CPUS; i++)
-        pthread_join(thread[i], NULL);
-    assert_int_equal(wrong, 0);
-    assert_int_equal(ring0_tickets.next, ring0_tickets.now);
-}
-
 static void one_at_a_time(void **state)
 {
     uint64_t waits = 0;
 
-    begin_threads(cpu_runs);
-    end_threads();
+    threads = true;
+    inside = entered = done_count = wrong = generation = 0;
+    memset(seen, 0, sizeof(seen));
+    for (unsigned int i = 0; i < CPUS; i++)
+        pthread_create(&thread[i], NULL, cpu_runs, &cpu[i]);
+    for (unsigned int i = 0; i < CPUS; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(ring0_lock.held, 0);
     assert_int_equal(entered, CPUS * PASSES);
     for (unsigned int i = 0; i < CPUS; i++)
         waits += cpu[i].waits;
     assert_true(waits > 0 && generation > 0);
 }
 
-static void *cpu_comes_once(void *arg)
-{
-    me = arg;
-    be(me);
-    ring0_enter();
-    check(inside++ == 0);
-    order[order_count++] = me->id;
-    check(--inside == 0);
-    ring0_leave();
-    return NULL;
-}
-
-/* Who came first is next. */
-static void in_order(void **state)
-{
-    for (unsigned int round = 0; round < 10; round++) {
-        ring0_enter();
-        begin_threads(cpu_comes_once);
-        assert_int_equal(order_count, 0);
-        ring0_leave();
-        end_threads();
-        for (unsigned int i = 0; i < CPUS; i++)
-            assert_int_equal(order[i], i);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nobody_is_there, set_up),
-        cmocka_unit_test_setup(two_draw_at_once, set_up),
+        cmocka_unit_test_setup(two_come_at_once, set_up),
         cmocka_unit_test_setup(waiting, set_up),
         cmocka_unit_test_setup(who_waits_serves, set_up),
+        cmocka_unit_test_setup(patience_begins_when_boot_is_over, set_up),
         cmocka_unit_test_setup(patience_ends, set_up),
         cmocka_unit_test_setup(calls, set_up),
         cmocka_unit_test_setup(flushes, set_up),
         cmocka_unit_test_setup(one_does_not_answer, set_up),
         cmocka_unit_test_setup(one_at_a_time, set_up),
-        cmocka_unit_test_setup(in_order, set_up),
     };
 
     alarm(60);                                  /* for ever is a failure */
