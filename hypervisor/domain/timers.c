@@ -43,12 +43,13 @@ void timer_set(struct timer *t, uint64_t deadline)
 {
     struct timer_queue *q = &this_cpu()->timers;
 
-    if (timer_armed(t) && t->queue != q)
+    if (unlikely(t->queue != q)) {
         timer_stop(t);
+        t->queue = q;
+    }
     spin_lock(&q->lock);
     if (timer_armed(t))
         pq_remove(&q->armed, &t->node);
-    t->queue = q;
     pq_insert(&q->armed, &t->node, deadline);
     if (deadline < q->alarm)
         set_alarm(q, deadline);
