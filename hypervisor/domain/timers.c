@@ -88,6 +88,7 @@ void timers_run(void)
 
     this_cpu()->work &= ~WORK_TIMERS;
     time_look(start);
+    nmi_tell();
     tlb_keep_up();
     q->alarm = 0;                   /* set once, at the end */
     while ((t = take_due(q, start)) != NULL) {

@@ -265,8 +265,8 @@ void paranoid_trap(struct cpu_user_regs *regs)
     case TRAP_NMI:
         if (machine_stopping())
             cpu_stopped(regs);
-        log_warn("NMI at %x:%lx, %s", regs->cs, regs->rip,
-                 regs->cs & 3 ? "in a guest" : "in the hypervisor");
+        this_cpu()->nmis[!(regs->cs & 3)]++;
+        this_cpu()->nmi_rip = regs->rip;
         break;
     default:
         ring0_fault(regs);

@@ -134,6 +134,18 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks)
     wrmsr(MSR_SYSENTER_CS, 0);
 }
 
+void nmi_tell(void)
+{
+    struct cpu *cpu = this_cpu();
+    uint32_t guests = cpu->nmis[0], ours = cpu->nmis[1];
+
+    if (likely(guests == cpu->nmis_told[0] && ours == cpu->nmis_told[1])) return;
+    log_warn("CPU %u: NMIs: %u in guests, %u in the hypervisor, the last at %lx", cpu->id,
+             guests - cpu->nmis_told[0], ours - cpu->nmis_told[1], cpu->nmi_rip);
+    cpu->nmis_told[0] = guests;
+    cpu->nmis_told[1] = ours;
+}
+
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
 {
     uint32_t low = 0, high = 0;

@@ -65,6 +65,10 @@ struct cpu {
     uint64_t since;
     struct domain *payer;           /* who is charged for it now; NULL: who runs */
     uint64_t idle_ns;
+    /* NMIs so far, in guests and in ring 0, where the last one struck, and how many were told of
+     * (nmi_tell). Not under the lock: the NMI's own CPU writes it */
+    uint32_t nmis[2], nmis_told[2];
+    uint64_t nmi_rip;
     struct locks_held locks;        /* the debug build's (machine/lock_check.c) */
     struct tss tss aligned(16);
 };
@@ -91,6 +95,9 @@ void cpu_init(struct cpu *cpu, struct cpu_stacks *stacks);
 /* GDTR and LDTR as they were before there was a vCPU */
 void cpu_own_descriptors(struct cpu *cpu);
 bool cpu_has_smap(void);
+/* Says of this CPU's NMIs what was not said yet: an NMI may strike while its own CPU, or another
+ * that it has struck, too, has the console's lock. */
+void nmi_tell(void);
 
 /* CR4 as the hardware allows it; while a vCPU runs some of its bits are that one's choice
  * (vcpu_choose_cr4). */

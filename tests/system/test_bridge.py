@@ -20,6 +20,7 @@ def ports(system):
 def two_guests(system):
     for name in ("insula1", "insula2"):
         system.create(f"{name}.cfg")
+        system.see(rf"\({name}\) Insula: network xen", timeout=60)
     assert "2 answered" in system.shell("insula1", f"ping {INSULA2} 2 fast", timeout=90)
 
 

@@ -61,9 +61,14 @@ def test_one_that_falls_silent_is_said_to_be_incomplete(system):
 def test_who_is_attached_sees_every_line(system):
     flood(system)
     with system.console("attack"):
-        first = int(system.see(rf"\n{FLOOD}", timeout=60).group(1))
-        for number in range(first + 1, first + 1500):
-            assert int(system.see(rf"\n{FLOOD}", timeout=60).group(1)) in (number, first)
+        last, gaps = int(system.see(rf"\n{FLOOD}", timeout=60).group(1)), 0
+        for _ in range(1500):
+            number = int(system.see(rf"\n{FLOOD}", timeout=60).group(1))
+            assert number > last
+            gaps += number != last + 1
+            last = number
+    # while he is shown what it said before, it says more than the line takes
+    assert gaps <= 3
     system.ask("info")
 
 

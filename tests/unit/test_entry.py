@@ -28,8 +28,11 @@ MAY, MUST = 0x250dd5, 0x202
 # CPU, an event pending, the mask.
 QUESTIONS = {r"cmp DWORD PTR gs:\S+,0x0$": "jne",
              r"cmp BYTE PTR \[rax\],0x0$": "je", r"cmp BYTE PTR \[rax\+0x1\],0x0$": "jne"}
-# paid: this stay has a budget of its own
-State = collections.namedtuple("State", "gs df ac paid msrs asked", defaults=(True, 0, ()))
+# paid: this stay has a budget of its own; inside: the lock around ring 0 is held
+State = collections.namedtuple("State", "gs df ac paid msrs asked inside",
+                               defaults=(True, 0, (), False))
+# C that takes the lock itself, where it needs it
+OUTSIDE = ("call ring0_trap", "call paranoid_trap", "call ring0_wait")
 BUDGET = re.search(r"#define ENTRY_BUDGET (\d+)",
                    (ROOT / "hypervisor" / "machine" / "budget.h").read_text())[1]
 
@@ -120,8 +123,11 @@ def step(code, address, state, path):
         assert state.gs == OURS, f"{here}: C is called with {state.gs} GS"
         assert not state.df and not state.ac, \
             f"{here}: C is called with {'DF' if state.df else 'AC'} as the guest left it"
-        assert state.paid or text in ("call ring0_trap", "call paranoid_trap"), \
-            f"{here}: C spends what was left of the last stay"
+        if match := re.search("<(take|drop)_ring0>", text):
+            assert state.inside == (match[1] == "drop"), f"{here}: taken twice, or never"
+            return [(behind, state._replace(inside=match[1] == "take"))]
+        assert state.paid or text in OUTSIDE, f"{here}: C spends what was left of the last stay"
+        assert state.inside or text in OUTSIDE, f"{here}: C runs without the lock"
         state = state._replace(asked=tuple(QUESTIONS) if text == "call exit_work" else ())
     elif word in ("sysretq", "iretq"):
         way_out(code, address, state, before, here)
@@ -161,6 +167,7 @@ def way_out(code, address, state, before, here):
     if name == "guest_iretq" or code.at[address] == "sysretq":
         assert state.gs == GUEST and before[-1] == "swapgs", \
             f"{here}: GS is {state.gs}, after {before[-1]}"
+        assert not state.inside, f"{here}: a guest is entered with the lock held"
         assert set(state.asked) == set(QUESTIONS), \
             f"{here}: C ran, and nobody looked for {set(QUESTIONS) - set(state.asked)}"
         flags = [line for line in before if re.match(r"(and|or|mov) r11d?,", line)][-4:]
@@ -209,10 +216,11 @@ def test_flags_that_syscall_clears():
     assert "wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);" in text
 
 
-@pytest.mark.parametrize("service", ["load_gs_selector",
-                                     "bounce_write", "idle_once", "enter_guest", "iretq_failed"])
+@pytest.mark.parametrize("service", ["load_gs_selector", "bounce_write", "idle_once", "enter_guest",
+                                     "iretq_failed", "take_ring0"])
 def test_services(code, service):
-    walk(code, code.symbols[service], State(OURS, False, False))
+    walk(code, code.symbols[service],
+         State(OURS, False, False, inside=service not in ("iretq_failed", "take_ring0")))
 
 
 def test_faults_in_services(code):
