@@ -167,6 +167,7 @@ void machine_halt(void)
 
 void machine_poweroff(void)
 {
+    nmi_tell();                     /* the last occasion */
     console_end();
     if (acpi.pm1a_control && acpi.sleep_type_a >= 0) {
         /* SLP_TYP, SLP_EN */
