@@ -33,7 +33,6 @@
 extern const uint64_t trampoline_range[2];          /* machine addresses: start, end */
 uint64_t ap_stack;                                  /* for the CPU that is being started */
 static struct cpu *starting;
-static bool started;                /* it has come to ap_main */
 static uint32_t tsc_round;          /* even: the boot CPU's, odd: the other's */
 static uint64_t tsc_last, tsc_behind;
 void ap_main(void);
@@ -78,7 +77,6 @@ void ap_main(void)
     cpu_init(cpu, (struct cpu_stacks *)(ap_stack - CPU_STACK_SIZE));
     idt_load();
     lapic_init_cpu();
-    __atomic_store_n(&started, true, __ATOMIC_RELEASE);
     if (!compare_tscs(1))
         machine_halt();
     ring0_enter();
@@ -103,15 +101,6 @@ static struct cpu *make_cpu(uint32_t apic_id)
     return cpu;
 }
 
-static bool wait_for_start(void)
-{
-    for (uint64_t deadline = now_ns() + START_NS; now_ns() < deadline;) {
-        if (__atomic_load_n(&started, __ATOMIC_ACQUIRE)) return true;
-        cpu_relax();
-    }
-    return false;
-}
-
 /* One that does not answer in time keeps what it was given: it may come late. */
 static void start(uint32_t apic_id)
 {
@@ -120,14 +109,13 @@ static void start(uint32_t apic_id)
         log_warn("no memory for the CPU with APIC id %u: it is left out", apic_id);
         return;
     }
-    started = false;
     tsc_round = 0;
     lapic_send_init(apic_id);
     /* Intel's 10 ms after INIT */
     for (uint64_t deadline = now_ns() + 10000000; now_ns() < deadline;)
         cpu_relax();
     lapic_send_startup(apic_id, TRAMPOLINE >> 12);
-    if (!wait_for_start() || !compare_tscs(0)) {
+    if (!compare_tscs(0)) {         /* its first round shows that it has come */
         log_warn("the CPU with APIC id %u did not start: it is left out", apic_id);
         lapic_send_init(apic_id);
         return;

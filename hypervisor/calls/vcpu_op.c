@@ -158,10 +158,7 @@ static int stop_singleshot(struct vcpu *v, uint64_t unused)
 static int send_nmi(struct vcpu *v, uint64_t arg)
 {
     if (arg) return fail(-EINVAL, "the argument must be NULL");
-    v->nmi_pending = 1;
-    vcpu_wake(v);
-    if (vcpu_loaded(v))
-        cpu_reschedule(v->cpu);                 /* delivered on the way out, to itself too */
+    vcpu_send_nmi(v);
     return 0;
 }
 

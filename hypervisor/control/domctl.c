@@ -290,8 +290,7 @@ static int domctl(struct xen_domctl *op, bool *answers)
     int error;
     struct domain *d = domain_named(op->domain, NAMED_ANY, &error);
     if (!d) return error;
-    error = operation_perform(operations, ARRAY_SIZE(operations), op->cmd, d, &op->u,
-                                  answers);
+    error = operation_perform(operations, ARRAY_SIZE(operations), op->cmd, d, &op->u, answers);
     domain_put(d);
     return error;
 }

@@ -143,9 +143,6 @@ int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
     if (!v) return fail(-ESRCH, "no such vCPU");
     if (op->trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return fail(-ENOSYS, "a PV guest has no such wire");
-    v->nmi_pending = 1;
-    vcpu_wake(v);
-    if (vcpu_loaded(v))
-        cpu_reschedule(v->cpu);
+    vcpu_send_nmi(v);
     return 0;
 }

@@ -193,6 +193,15 @@ static inline bool vcpu_loaded(const struct vcpu *v)
     return v->cpu && __atomic_load_n(&v->cpu->running, __ATOMIC_RELAXED) == v;
 }
 
+/* Pending until it has a handler; delivered on the way out, to current too. */
+static inline void vcpu_send_nmi(struct vcpu *v)
+{
+    v->nmi_pending = 1;
+    vcpu_wake(v);
+    if (vcpu_loaded(v))
+        cpu_reschedule(v->cpu);
+}
+
 static inline uint64_t vcpu_cr3(const struct vcpu *v)
 {
     return v->in_kernel ? v->tables.kernel_cr3 : v->tables.user_cr3;

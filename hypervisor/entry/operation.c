@@ -30,7 +30,7 @@ int operation_perform(const struct operation *table, unsigned int count, unsigne
 }
 
 long operation_call(const struct operation *table, unsigned int count, unsigned int number,
-                   void *subject, uint64_t arg, spinlock_t *lock)
+                    void *subject, uint64_t arg, spinlock_t *lock)
 {
     uint64_t argument[ROUND_UP(UINT8_MAX, sizeof(uint64_t)) / sizeof(uint64_t)];
     int result = 0;
