@@ -9,12 +9,12 @@
 
 struct taking {
     struct config *config;
-    struct trouble *trouble;
+    struct problem *problem;
     struct config_warnings *warnings;
     const struct setting_value *cmdline, *root, *extra;         /* NULL: not given. */
 };
 
-#define refuse(taking, value, ...) setting_refuse(value, (taking)->trouble, __VA_ARGS__)
+#define refuse(taking, value, ...) setting_refuse(value, (taking)->problem, __VA_ARGS__)
 
 __attribute__((format(printf, 2, 3))) static void warn(struct taking *taking, const char *format,
                                                        ...)
@@ -173,7 +173,7 @@ static int key_cap(struct taking *taking, const struct setting *setting)
 
 static int key_cpus(struct taking *taking, const struct setting *setting)
 {
-    return cpus_take(setting, taking->config->cpus, CONFIG_MAX_VCPUS, taking->trouble);
+    return cpus_take(setting, taking->config->cpus, CONFIG_MAX_VCPUS, taking->problem);
 }
 
 static int key_max_grant_frames(struct taking *taking, const struct setting *setting)
@@ -278,8 +278,8 @@ static int take_device(struct taking *taking, const struct device_syntax *syntax
         return refuse(taking, value, "in the list %s stands another list", syntax->key);
     device->at = value->at;
     device->number = devices->count;
-    error = syntax->parse(value->text, device, taking->trouble);
-    if (error) return trouble_at(taking->trouble, error, value->at);
+    error = syntax->parse(value->text, device, taking->problem);
+    if (error) return problem_at(taking->problem, error, value->at);
     for (unsigned i = 0; i < devices->count && syntax->same; i++)
         if ((text = syntax->same(&devices->device[i], device)))
             return refuse(taking, value, "two %ss are both %s", syntax->key, text);
@@ -487,20 +487,20 @@ static void name_unknown(struct taking *taking, const struct settings *settings)
 }
 
 int config_parse(const char *text, size_t size, const char *behind, struct config *config,
-                 struct trouble *trouble, struct config_warnings *warnings)
+                 struct problem *problem, struct config_warnings *warnings)
 {
     static struct settings settings;
-    struct taking taking = { .config = config, .trouble = trouble, .warnings = warnings };
+    struct taking taking = { .config = config, .problem = problem, .warnings = warnings };
     int error;
 
     memset(config, 0, sizeof(*config));
-    memset(trouble, 0, sizeof(*trouble));
+    memset(problem, 0, sizeof(*problem));
     memset(&settings, 0, sizeof(settings));
     warnings->size = 0;
     warnings->text[0] = '\0';
     config->on_reboot = ACTION_RESTART;
-    error = settings_read(&settings, text, size, false, trouble);
-    error = error ? error : settings_read(&settings, behind, strlen(behind), true, trouble);
+    error = settings_read(&settings, text, size, false, problem);
+    error = error ? error : settings_read(&settings, behind, strlen(behind), true, problem);
     if (error) return error;
     note_places(&config->at, &settings);
     error = take_settings(&taking, &settings);

@@ -60,11 +60,11 @@ struct config_warnings {
 
 /*
  * A file's text, and `behind`, which has the last word: what was given behind the file's name, a
- * word a line. 0, or -EINVAL with the trouble filled in. (Its work space is static: parses do not
+ * word a line. 0, or -EINVAL with the problem filled in. (Its work space is static: parses do not
  * overlap.)
  */
 int config_parse(const char *text, size_t size, const char *behind, struct config *config,
-                 struct trouble *trouble, struct config_warnings *warnings);
+                 struct problem *problem, struct config_warnings *warnings);
 
 /* What may name a guest: 1 to CONFIG_MAX_NAME characters that a terminal can show. */
 bool config_name_valid(const char *name);

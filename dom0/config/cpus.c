@@ -64,33 +64,33 @@ const char *cpus_parse(const char *text, uint64_t *cpus)
 }
 
 static int take_value(const struct setting_value *value, uint64_t *cpus,
-                      struct trouble *trouble)
+                      struct problem *problem)
 {
     const char *why;
 
-    if (!value->text) return setting_refuse(value, trouble, "in the list cpus stands a list");
+    if (!value->text) return setting_refuse(value, problem, "in the list cpus stands a list");
     why = cpus_parse(value->text, cpus);
-    return why ? setting_refuse(value, trouble, "cpus, '%s': %s", value->text, why) : 0;
+    return why ? setting_refuse(value, problem, "cpus, '%s': %s", value->text, why) : 0;
 }
 
 int cpus_take(const struct setting *setting, uint64_t *cpus, unsigned count,
-              struct trouble *trouble)
+              struct problem *problem)
 {
     const struct setting_value *value = setting->value->first;
     unsigned taken = 0;
     int error = 0;
 
     if (setting->value->text) {
-        error = take_value(setting->value, &cpus[0], trouble);
+        error = take_value(setting->value, &cpus[0], problem);
         for (unsigned i = 1; i < count; i++)
             cpus[i] = cpus[0];
         return error;
     }
     for (; value && !error; value = value->next) {
         if (taken == count)
-            return setting_refuse(value, trouble, "cpus has a place for each of at most %u vCPUs",
+            return setting_refuse(value, problem, "cpus has a place for each of at most %u vCPUs",
                                   count);
-        error = take_value(value, &cpus[taken++], trouble);
+        error = take_value(value, &cpus[taken++], problem);
     }
     return error;
 }

@@ -17,9 +17,9 @@
 const char *cpus_parse(const char *text, uint64_t *cpus);
 
 /* The key cpus: a list for all `count` vCPUs alike, or one for each of the first, as many as there
- * are. 0, or -EINVAL and the trouble. */
+ * are. 0, or -EINVAL and the problem. */
 int cpus_take(const struct setting *setting, uint64_t *cpus, unsigned count,
-              struct trouble *trouble);
+              struct problem *problem);
 
 /* "0-2,5"; "all", if all that are `there` are among them; "none". */
 void cpus_print(uint64_t cpus, uint64_t there, char *text, size_t size);

@@ -36,8 +36,8 @@ struct device_syntax {
     const char *key;                    /* Of the list in a configuration. */
     const char *example;                /* An element of that. */
     bool numbered;                      /* The parser says which number it has. */
-    /* 0, or -EINVAL with the trouble's text filled in. */
-    int (*parse)(const char *text, struct config_device *device, struct trouble *trouble);
+    /* 0, or -EINVAL with the problem's text filled in. */
+    int (*parse)(const char *text, struct config_device *device, struct problem *problem);
     /* What both would be called, if a guest cannot have them both; else NULL. May be NULL. */
     const char *(*same)(const struct config_device *one, const struct config_device *other);
     /* What of it does nothing: a sentence, or NULL. May be NULL. */

@@ -276,18 +276,18 @@ static const char *unavailable(const struct disk_words *words, const char **wron
 }
 
 static int judge(const struct disk_words *words, struct config_disk *disk,
-                 struct trouble *trouble)
+                 struct problem *problem)
 {
     const char *target = words->target, *wrong, *why = unavailable(words, &wrong);
 
-    if (why) return setting_refuse(NULL, trouble, "'%.40s': %s", wrong ? wrong : "", why);
+    if (why) return setting_refuse(NULL, problem, "'%.40s': %s", wrong ? wrong : "", why);
     if (!strncmp(target, BY_LABEL, strlen(BY_LABEL)))
         target += strlen(BY_LABEL);
     if (!*target || strlen(target) >= sizeof(disk->partition))
-        return setting_refuse(NULL, trouble, "'%.60s': a partition's name has 1 to 36 characters",
+        return setting_refuse(NULL, problem, "'%.60s': a partition's name has 1 to 36 characters",
                               target);
     if (strlen(words->vdev) >= sizeof(disk->vdev) || !disk_number(words->vdev, &disk->number))
-        return setting_refuse(NULL, trouble, "'%.20s' is no device name: xvda, sdb1, d0p1, 768",
+        return setting_refuse(NULL, problem, "'%.20s' is no device name: xvda, sdb1, d0p1, 768",
                               words->vdev);
     snprintf(disk->partition, sizeof(disk->partition), "%s", target);
     snprintf(disk->vdev, sizeof(disk->vdev), "%s", words->vdev);
@@ -298,7 +298,7 @@ static int judge(const struct disk_words *words, struct config_disk *disk,
     return 0;
 }
 
-int disk_parse(const char *text, struct config_disk *disk, struct trouble *trouble)
+int disk_parse(const char *text, struct config_disk *disk, struct problem *problem)
 {
     struct disk_words words;
     char copy[DEVICE_MOST_BYTES];
@@ -306,17 +306,17 @@ int disk_parse(const char *text, struct config_disk *disk, struct trouble *troub
 
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' && *c != '\t')
-            return setting_refuse(NULL, trouble,
+            return setting_refuse(NULL, problem,
                                   "a disk's specification has no control characters");
     if (strlen(text) >= sizeof(copy))
-        return setting_refuse(NULL, trouble, "a disk's specification has at most %zu characters",
+        return setting_refuse(NULL, problem, "a disk's specification has at most %zu characters",
                               sizeof(copy) - 1);
     snprintf(copy, sizeof(copy), "%s", text);
     why = disk_read(copy, &words, &wrong);
     if (why && wrong)
-        return setting_refuse(NULL, trouble, "in disk '%.60s', '%.40s': %s", text, wrong, why);
-    if (why) return setting_refuse(NULL, trouble, "in disk '%.60s': %s", text, why);
-    return judge(&words, disk, trouble);
+        return setting_refuse(NULL, problem, "in disk '%.60s', '%.40s': %s", text, wrong, why);
+    if (why) return setting_refuse(NULL, problem, "in disk '%.60s': %s", text, why);
+    return judge(&words, disk, problem);
 }
 
 /* --- names of devices --- */
@@ -385,10 +385,10 @@ bool disk_number(const char *vdev, unsigned *number)
 
 /* --- among a guest's devices --- */
 
-static int parse(const char *text, struct config_device *device, struct trouble *trouble)
+static int parse(const char *text, struct config_device *device, struct problem *problem)
 {
     struct config_disk *disk = config_of(struct config_disk, device);
-    int error = disk_parse(text, disk, trouble);
+    int error = disk_parse(text, disk, problem);
 
     device->number = disk->number;
     return error;

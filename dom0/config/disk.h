@@ -32,8 +32,8 @@ struct config_disk {
 /* Takes a specification apart, in place. NULL, or why it is refused, and the wrong word. */
 const char *disk_read(char *text, struct disk_words *words, const char **wrong);
 
-/* 0, or -EINVAL with the trouble's text filled in. */
-int disk_parse(const char *text, struct config_disk *disk, struct trouble *trouble);
+/* 0, or -EINVAL with the problem's text filled in. */
+int disk_parse(const char *text, struct config_disk *disk, struct problem *problem);
 
 /* xvda (51712), xvdaa1, sdb3, hdc, d2p1, or a number: as Xen numbers them. False: no such name. */
 bool disk_number(const char *vdev, unsigned *number);

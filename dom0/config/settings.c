@@ -21,7 +21,7 @@ enum token {
 
 struct reader {
     struct settings *settings;
-    struct trouble *trouble;
+    struct problem *problem;
     bool behind;
     const char *at, *end;
     unsigned line;                      /* Of `at`. */
@@ -41,9 +41,9 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct reader *reader, c
     va_list arguments;
 
     va_start(arguments, format);
-    trouble_vset(reader->trouble, -EINVAL, format, arguments);
+    problem_vset(reader->problem, -EINVAL, format, arguments);
     va_end(arguments);
-    return trouble_at(reader->trouble, -EINVAL, here(reader));
+    return problem_at(reader->problem, -EINVAL, here(reader));
 }
 
 /* --- tokens --- */
@@ -354,10 +354,10 @@ static int take_assignment(struct reader *reader)
 }
 
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
-                  struct trouble *trouble)
+                  struct problem *problem)
 {
     struct reader reader = {
-        .settings = settings, .trouble = trouble, .behind = behind,
+        .settings = settings, .problem = problem, .behind = behind,
         .at = text, .end = text + size, .line = 1, .token_line = 1,
     };
     int error = next(&reader);
@@ -381,15 +381,15 @@ const struct setting *settings_find(const struct settings *settings, const char 
     return NULL;
 }
 
-int setting_refuse(const struct setting_value *value, struct trouble *trouble, const char *format,
+int setting_refuse(const struct setting_value *value, struct problem *problem, const char *format,
                    ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    trouble_vset(trouble, -EINVAL, format, arguments);
+    problem_vset(problem, -EINVAL, format, arguments);
     va_end(arguments);
-    return trouble_at(trouble, -EINVAL, value ? value->at : (struct config_place){ .line = 0 });
+    return problem_at(problem, -EINVAL, value ? value->at : (struct config_place){ .line = 0 });
 }
 
 /* --- numbers --- */

@@ -11,7 +11,7 @@
 #ifndef DOM0_CONFIG_SETTINGS_H
 #define DOM0_CONFIG_SETTINGS_H
 
-#include "dom0/config/trouble.h"
+#include "dom0/config/problem.h"
 
 #define SETTINGS_MOST 256u              /* Assignments of one configuration; */
 #define SETTINGS_MOST_VALUES 1024u      /* their values, those in lists included; */
@@ -41,10 +41,10 @@ struct settings {
 
 /*
  * Adds what a text says to the settings (all zero at first); `behind`: it stood behind the file's
- * name, a word a line. 0, or -EINVAL with the trouble: the text's first mistake.
+ * name, a word a line. 0, or -EINVAL with the problem: the text's first mistake.
  */
 int settings_read(struct settings *settings, const char *text, size_t size, bool behind,
-                  struct trouble *trouble);
+                  struct problem *problem);
 
 /* NULL: not set. */
 const struct setting *settings_find(const struct settings *settings, const char *name);
@@ -55,8 +55,8 @@ unsigned setting_digit(char c);
 /* An atom as a number: 12, 0x1f, 017, ' +5'. 0, or -EINVAL (none), -ERANGE (too large). */
 int setting_number(const struct setting *setting, long *number);
 
-/* Fills in the trouble with a value's line (NULL: none) and a sentence; -EINVAL. */
-int setting_refuse(const struct setting_value *value, struct trouble *trouble,
+/* Fills in the problem with a value's line (NULL: none) and a sentence; -EINVAL. */
+int setting_refuse(const struct setting_value *value, struct problem *problem,
                    const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -134,10 +134,10 @@ bool vif_parse_mac(const char *text, uint8_t mac[6])
 
 struct reading {
     struct config_vif *vif;
-    struct trouble *trouble;
+    struct problem *problem;
 };
 
-#define refuse(reading, ...) setting_refuse(NULL, (reading)->trouble, __VA_ARGS__)
+#define refuse(reading, ...) setting_refuse(NULL, (reading)->problem, __VA_ARGS__)
 
 static int set_mac(struct reading *reading, const char *value)
 {
@@ -258,9 +258,9 @@ static int take_word(struct reading *reading, char *word)
 }
 
 /* Words between commas; blanks around them are of no meaning. */
-int vif_parse(const char *text, struct config_vif *vif, struct trouble *trouble)
+int vif_parse(const char *text, struct config_vif *vif, struct problem *problem)
 {
-    struct reading reading = { .vif = vif, .trouble = trouble };
+    struct reading reading = { .vif = vif, .problem = problem };
     char copy[DEVICE_MOST_BYTES], *rest = copy, *word;
     int error = 0;
 
@@ -284,9 +284,9 @@ int vif_parse(const char *text, struct config_vif *vif, struct trouble *trouble)
 
 /* --- among a guest's devices --- */
 
-static int parse(const char *text, struct config_device *device, struct trouble *trouble)
+static int parse(const char *text, struct config_device *device, struct problem *problem)
 {
-    return vif_parse(text, config_of(struct config_vif, device), trouble);
+    return vif_parse(text, config_of(struct config_vif, device), problem);
 }
 
 static const char *warning(const struct config_device *device)

@@ -25,8 +25,8 @@ struct config_vif {
     uint32_t rate_usecs;
 };
 
-/* 0, or -EINVAL with the trouble's text filled in. */
-int vif_parse(const char *text, struct config_vif *vif, struct trouble *trouble);
+/* 0, or -EINVAL with the problem's text filled in. */
+int vif_parse(const char *text, struct config_vif *vif, struct problem *problem);
 
 /* "00:16:3e:01:02:03", "0:16:3e:1:2:3". False: not a station's address. */
 bool vif_parse_mac(const char *text, uint8_t mac[6]);

@@ -63,14 +63,14 @@ struct device_class {
     size_t size;                        /* Of its structure, */
     size_t (*back_bytes)(void);         /* and of its back end. */
 
-    /* What it is called in a trouble: "disk 'data'". */
+    /* What it is called in a problem: "disk 'data'". */
     void (*label)(const struct config_device *config, char *text, size_t size);
-    /* Could it be had now? This and what follows: 0, or a negative errno and the trouble. */
-    int (*check)(const struct config_device *config, struct trouble *trouble);
+    /* Could it be had now? This and what follows: 0, or a negative errno and the problem. */
+    int (*check)(const struct config_device *config, struct problem *problem);
     /* May fill in what the configuration leaves open. */
-    int (*take)(struct device *device, const char *guest, struct trouble *trouble);
+    int (*take)(struct device *device, const char *guest, struct problem *problem);
     void (*nodes)(struct writing *writing, const struct device *device);
-    int (*open)(struct device *device, struct trouble *trouble);
+    int (*open)(struct device *device, struct problem *problem);
 
     bool (*serve)(struct device *device, unsigned budget);      /* As turns.h has it. */
     bool (*is_due)(const struct device *device);                /* Is `changed` wanted? */

@@ -103,19 +103,19 @@ static int open_turns(struct device *device)
     return error;
 }
 
-static int make(struct device *device, const char *guest, struct trouble *trouble)
+static int make(struct device *device, const char *guest, struct problem *problem)
 {
-    int error = device->class->take(device, guest, trouble);
+    int error = device->class->take(device, guest, problem);
     char label[60];
 
     if (error) return error;
     device->class->label(&device->config, label, sizeof(label));
     error = device_make_nodes(device);
-    if (error) return trouble_set(trouble, error, "%s: XenStore: %s", label, errno_name(error));
-    error = device->class->open(device, trouble);
+    if (error) return problem_set(problem, error, "%s: XenStore: %s", label, errno_name(error));
+    error = device->class->open(device, problem);
     if (error) return error;
     error = open_turns(device);
-    return error ? trouble_set(trouble, error, "%s: no turns: %s", label, errno_name(error)) : 0;
+    return error ? problem_set(problem, error, "%s: no turns: %s", label, errno_name(error)) : 0;
 }
 
 static struct device **find(struct devices *devices, enum device_kind kind, unsigned number)
@@ -151,7 +151,7 @@ static void unmake(struct device *device)
 }
 
 int devices_add(struct devices *devices, enum device_kind kind, const char *guest,
-                struct config_device *config, struct trouble *trouble)
+                struct config_device *config, struct problem *problem)
 {
     const struct device_class *class = device_classes[kind];
     struct device *device;
@@ -161,12 +161,12 @@ int devices_add(struct devices *devices, enum device_kind kind, const char *gues
         for (config->number = 0; *find(devices, kind, config->number); )
             config->number++;
     if (*find(devices, kind, config->number))
-        return trouble_set(trouble, -EEXIST, "the guest has a %s %u already", class->kind,
+        return problem_set(problem, -EEXIST, "the guest has a %s %u already", class->kind,
                            config->number);
-    error = class->check(config, trouble);
+    error = class->check(config, problem);
     if (error) return error;
     device = account_known(devices->domid) ? calloc(1, class->size) : NULL;
-    if (!device) return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+    if (!device) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
     account_add(devices->domid, HELD_DEVICES, device_bytes(class));
     device->guest = devices;
     device->class = class;
@@ -174,7 +174,7 @@ int devices_add(struct devices *devices, enum device_kind kind, const char *gues
     device->number = config->number;
     device->config = *config;
     *find(devices, kind, device->number) = device;
-    error = make(device, guest, trouble);
+    error = make(device, guest, problem);
     if (error)
         devices_remove(devices, kind, device->number);  /* What was begun leaves nothing behind. */
     else
@@ -182,7 +182,7 @@ int devices_add(struct devices *devices, enum device_kind kind, const char *gues
     return error;
 }
 
-int devices_check(const struct config *config, struct trouble *trouble)
+int devices_check(const struct config *config, struct problem *problem)
 {
     int error = 0;
 
@@ -190,12 +190,12 @@ int devices_check(const struct config *config, struct trouble *trouble)
         for (unsigned i = 0; i < config->devices[kind].count && !error; i++) {
             const struct config_device *device = &config->devices[kind].device[i];
 
-            error = trouble_at(trouble, device_classes[kind]->check(device, trouble), device->at);
+            error = problem_at(problem, device_classes[kind]->check(device, problem), device->at);
         }
     return error;
 }
 
-static int add_all(struct devices *devices, struct config *config, struct trouble *trouble)
+static int add_all(struct devices *devices, struct config *config, struct problem *problem)
 {
     int error = 0;
 
@@ -203,23 +203,23 @@ static int add_all(struct devices *devices, struct config *config, struct troubl
         for (unsigned i = 0; i < config->devices[kind].count && !error; i++) {
             struct config_device *device = &config->devices[kind].device[i];
 
-            error = devices_add(devices, (enum device_kind)kind, config->name, device, trouble);
-            trouble_at(trouble, error, device->at);
+            error = devices_add(devices, (enum device_kind)kind, config->name, device, problem);
+            problem_at(problem, error, device->at);
         }
     return error;
 }
 
 int devices_attach(domid_t domid, struct config *config, struct devices **attached,
-                   struct trouble *trouble)
+                   struct problem *problem)
 {
     struct devices *devices = calloc(1, sizeof(*devices));
     int error;
 
     *attached = NULL;
-    if (!devices) return trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+    if (!devices) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
     devices->domid = domid;
     blkback_quota_init(&devices->quota);
-    error = add_all(devices, config, trouble);
+    error = add_all(devices, config, problem);
     if (error)
         devices_detach(devices);
     else

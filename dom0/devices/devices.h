@@ -7,7 +7,7 @@
 #define DOM0_DEVICES_DEVICES_H
 
 #include "dom0/config/config.h"
-#include "dom0/config/trouble.h"
+#include "dom0/config/problem.h"
 #include <pvguest/xen.h>
 
 struct device;
@@ -17,13 +17,13 @@ struct devices;
  * read. */
 struct device_traffic { uint64_t out, in; };
 
-/* Could these devices be had now? 0 or a negative errno and the trouble. */
-int devices_check(const struct config *config, struct trouble *trouble);
+/* Could these devices be had now? 0 or a negative errno and the problem. */
+int devices_check(const struct config *config, struct problem *problem);
 
 /* Makes all of a configuration's devices; what that leaves open (a card's address) is filled in
- * there. 0 or a negative errno and the trouble; then nothing is left of them. */
+ * there. 0 or a negative errno and the problem; then nothing is left of them. */
 int devices_attach(domid_t domid, struct config *config, struct devices **devices,
-                   struct trouble *trouble);
+                   struct problem *problem);
 
 /*
  * The back ends take nothing new from now on. True: nothing of it is in flight either, so to detach
@@ -37,13 +37,13 @@ void devices_detach(struct devices *devices);
 
 /*
  * One more device, or one less, while the guest of that name runs. 0 or a negative errno and the
- * trouble. Its number is filled in: where its kind has no numbers of its own, the first free one.
+ * problem. Its number is filled in: where its kind has no numbers of its own, the first free one.
  *
  * To remove one: ask; wait until it is removable, which is the guest's to say; then remove. Or
  * remove without asking: then the guest's next request finds nobody.
  */
 int devices_add(struct devices *devices, enum device_kind kind, const char *guest,
-                struct config_device *config, struct trouble *trouble);
+                struct config_device *config, struct problem *problem);
 /* -ENODEV: no such one. */
 int devices_ask_removal(struct devices *devices, enum device_kind kind, unsigned number);
 bool devices_removable(struct devices *devices, enum device_kind kind, unsigned number);

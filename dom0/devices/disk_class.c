@@ -34,27 +34,27 @@ static void label(const struct config_device *config, char *text, size_t size)
 }
 
 static int claim(const struct config_disk *words, struct blockdev **blockdev,
-                 struct trouble *trouble)
+                 struct problem *problem)
 {
     const char *why;
     int error = disks_claim(words->partition, words->writable, blockdev, &why);
 
-    return error ? trouble_set(trouble, error, "disk '%s': %s", words->partition, why) : 0;
+    return error ? problem_set(problem, error, "disk '%s': %s", words->partition, why) : 0;
 }
 
-static int check(const struct config_device *config, struct trouble *trouble)
+static int check(const struct config_device *config, struct problem *problem)
 {
     struct blockdev *blockdev;
-    int error = claim(words_of(config), &blockdev, trouble);
+    int error = claim(words_of(config), &blockdev, problem);
 
     if (!error)
         disks_release(words_of(config)->partition, words_of(config)->writable);
     return error;
 }
 
-static int take(struct device *device, const char *guest, struct trouble *trouble)
+static int take(struct device *device, const char *guest, struct problem *problem)
 {
-    return claim(words_of(&device->config), &disk_of(device)->blockdev, trouble);
+    return claim(words_of(&device->config), &disk_of(device)->blockdev, problem);
 }
 
 static void nodes(struct writing *writing, const struct device *device)
@@ -72,7 +72,7 @@ static void nodes(struct writing *writing, const struct device *device)
     device_node(writing, device->back, "device-type", words->cdrom ? "cdrom" : "disk");
 }
 
-static int open(struct device *device, struct trouble *trouble)
+static int open(struct device *device, struct problem *problem)
 {
     const struct config_disk *words = words_of(&device->config);
     struct disk *disk = disk_of(device);
@@ -82,7 +82,7 @@ static int open(struct device *device, struct trouble *trouble)
                                     (words->cdrom ? BLKBACK_CDROM : 0) |
                                     (words->no_discard ? BLKBACK_NO_DISCARD : 0));
     if (!disk->back)
-        return trouble_set(trouble, -ENOMEM, "disk '%s': no memory for its back end",
+        return problem_set(problem, -ENOMEM, "disk '%s': no memory for its back end",
                            words->partition);
     blkback_on_work(disk->back, turns_wake, &device->traffic, &device->guest->quota);
     return 0;

@@ -39,12 +39,12 @@ static void label(const struct config_device *config, char *text, size_t size)
     snprintf(text, size, "vif %u", config->number);
 }
 
-static int check(const struct config_device *config, struct trouble *trouble)
+static int check(const struct config_device *config, struct problem *problem)
 {
     const char *bridge = words_of(config)->bridge;
 
     if (!strcmp(bridge, BR0_NAME)) return 0;
-    return trouble_set(trouble, -ENODEV,
+    return problem_set(problem, -ENODEV,
                        "vif %u: there is no bridge '%s'; the only one is " BR0_NAME,
                        config->number, bridge);
 }
@@ -65,7 +65,7 @@ static void make_mac(const char *name, unsigned index, uint8_t mac[6])
     mac[5] = (uint8_t)hash;
 }
 
-static int take(struct device *device, const char *guest, struct trouble *trouble)
+static int take(struct device *device, const char *guest, struct problem *problem)
 {
     struct config_vif *words = config_of(struct config_vif, &device->config);
     static const uint8_t none[6];
@@ -114,7 +114,7 @@ static int plug(const struct config_vif *words, struct netport *port)
     return bridge_attach_guarded(&br0, port, &rule);
 }
 
-static int open(struct device *device, struct trouble *trouble)
+static int open(struct device *device, struct problem *problem)
 {
     const struct config_vif *words = words_of(&device->config);
     struct vif *vif = vif_of(device);
@@ -123,12 +123,12 @@ static int open(struct device *device, struct trouble *trouble)
 
     vif->back = netback_create(&device_store, device->guest->domid, device->number, words->mac);
     if (!vif->back)
-        return trouble_set(trouble, -ENOMEM, "vif %u: no memory for its back end", device->number);
+        return problem_set(problem, -ENOMEM, "vif %u: no memory for its back end", device->number);
     port = netback_port(vif->back);
     error = plug(words, port);
     vif->plugged = error == 0;
     if (error)
-        return trouble_set(trouble, error,
+        return problem_set(problem, error,
                            error == -EEXIST
                                ? "vif %u: another card of the bridge has its address"
                                : "vif %u: the bridge has no free port",

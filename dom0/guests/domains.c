@@ -94,7 +94,7 @@ bool domains_had(const char *name)
 /* --- the beginning --- */
 
 /* How much of the CPUs it gets; what its configuration leaves open is the hypervisor's. */
-static int set_share(const struct domain *domain, struct trouble *trouble)
+static int set_share(const struct domain *domain, struct problem *problem)
 {
     const struct config *config = &domain->config;
     struct domain_share share;
@@ -106,11 +106,11 @@ static int set_share(const struct domain *domain, struct trouble *trouble)
         share.weight = config->cpu_weight;
     share.cap = config->cap;
     error = error ? error : domain_set_share(domain->domid, &share);
-    return error ? trouble_set(trouble, error, "cannot set weight and cap: %s", errno_name(error))
+    return error ? problem_set(problem, error, "cannot set weight and cap: %s", errno_name(error))
                  : 0;
 }
 
-static int set_affinity(const struct domain *domain, struct trouble *trouble)
+static int set_affinity(const struct domain *domain, struct problem *problem)
 {
     const struct config *config = &domain->config;
     int error = 0;
@@ -120,11 +120,11 @@ static int set_affinity(const struct domain *domain, struct trouble *trouble)
             continue;
         error = domain_set_affinity(domain->domid, i, config->cpus[i], 0, false);
         if (error == -EINVAL)
-            trouble_set(trouble, error, "vCPU %u: no CPU that cpus allows is there", i);
+            problem_set(problem, error, "vCPU %u: no CPU that cpus allows is there", i);
         else if (error)
-            trouble_set(trouble, error, "vCPU %u: cannot set its CPUs: %s", i, errno_name(error));
+            problem_set(problem, error, "vCPU %u: cannot set its CPUs: %s", i, errno_name(error));
     }
-    return trouble_at(trouble, error, config->at.cpus);
+    return problem_at(problem, error, config->at.cpus);
 }
 
 /*
@@ -132,34 +132,34 @@ static int set_affinity(const struct domain *domain, struct trouble *trouble)
  * this one follows, or NULL.
  */
 static int bring_up(struct domain *domain, bool paused, const struct life *before,
-                    struct trouble *trouble)
+                    struct problem *problem)
 {
     struct build_result built;
     uint64_t since = now_ns();
-    int error = recipe_build(files, &domain->config, &built, trouble);
+    int error = recipe_build(files, &domain->config, &built, problem);
 
     if (!error) {
         domain->domid = built.domid;
         highest = MAX(highest, built.domid);
-        error = set_share(domain, trouble);
-        error = error ? error : set_affinity(domain, trouble);
+        error = set_share(domain, problem);
+        error = error ? error : set_affinity(domain, problem);
     }
     if (!error) {
         error = guest_console_open(built.domid, domain->config.name, built.console_mfn,
                                    built.console_port, &domain->console);
         error = error ? error : home_write(&domain->config, &built);
         if (error)
-            trouble_set(trouble, error, "cannot set up console and XenStore: %s",
+            problem_set(problem, error, "cannot set up console and XenStore: %s",
                         errno_name(error));
     }
     if (!error)
-        error = devices_attach(domain->domid, &domain->config, &domain->devices, trouble);
+        error = devices_attach(domain->domid, &domain->config, &domain->devices, problem);
     if (!error) {
         error = home_introduce(&built);
         if (!error && !paused)
             error = domain_unpause(domain->domid);
         if (error)
-            trouble_set(trouble, error, "cannot start the domain: %s", errno_name(error));
+            problem_set(problem, error, "cannot start the domain: %s", errno_name(error));
     }
     if (error) {
         tear_down(domain);
@@ -183,23 +183,23 @@ static struct domain *new_domain(const struct config *config)
 }
 
 /* A name means one domain, and so does a uuid: /vm/UUID is its own. */
-static int check_unique(const struct config *config, struct trouble *trouble)
+static int check_unique(const struct config *config, struct problem *problem)
 {
     if (domains_is_dom0(config->name))
-        return trouble_at(
-            trouble,
-            trouble_set(trouble, -EEXIST, "a domain named '%s' runs already", config->name),
+        return problem_at(
+            problem,
+            problem_set(problem, -EEXIST, "a domain named '%s' runs already", config->name),
             config->at.name);
     for (const struct domain *domain = domains; domain; domain = domain->next) {
         if (!strcmp(domain->config.name, config->name))
-            return trouble_at(trouble,
-                              trouble_set(trouble, -EEXIST, "a domain named '%s' %s", config->name,
+            return problem_at(problem,
+                              problem_set(problem, -EEXIST, "a domain named '%s' %s", config->name,
                                           domain->leaving ? "is just ending" : "runs already"),
                               config->at.name);
         if (config->has_uuid && domain->config.has_uuid &&
             !memcmp(domain->config.uuid, config->uuid, sizeof(config->uuid)))
-            return trouble_at(trouble,
-                              trouble_set(trouble, -EEXIST, "the domain '%s' has this uuid already",
+            return problem_at(problem,
+                              problem_set(problem, -EEXIST, "the domain '%s' has this uuid already",
                                           domain->config.name),
                               config->at.uuid);
     }
@@ -207,29 +207,29 @@ static int check_unique(const struct config *config, struct trouble *trouble)
 }
 
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
-                   struct trouble *trouble)
+                   struct problem *problem)
 {
     static struct config config;                /* Large; used under the lock. */
     struct domain *domain;
     int error;
 
-    trouble->at = (struct config_place){ .line = 0 };
+    problem->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
-    error = recipe_read(files, file, more, &config, trouble);
+    error = recipe_read(files, file, more, &config, problem);
     if (!error)
-        error = check_unique(&config, trouble);
+        error = check_unique(&config, problem);
     /* Before the work of building, not after it. */
     if (!error)
-        error = devices_check(&config, trouble);
+        error = devices_check(&config, problem);
     if (!error) {
         domain = new_domain(&config);
-        error = domain ? bring_up(domain, paused, NULL, trouble)
-                       : trouble_set(trouble, -ENOMEM, "dom0 has no memory left");
+        error = domain ? bring_up(domain, paused, NULL, problem)
+                       : problem_set(problem, -ENOMEM, "dom0 has no memory left");
         *made = domain;
     }
     mutex_unlock(&lock);
     if (error)
-        recipe_say_where(file, trouble);
+        recipe_say_where(file, problem);
     return error;
 }
 
@@ -265,10 +265,10 @@ bool domains_is_dom0(const char *name)
     return !strcmp(name, "0") || !strcmp(name, "Domain-0");
 }
 
-int domains_unknown(const char *name, struct trouble *trouble)
+int domains_unknown(const char *name, struct problem *problem)
 {
-    return trouble_set(
-        trouble, -ESRCH,
+    return problem_set(
+        problem, -ESRCH,
         domains_is_dom0(name) ? "'%s' is the control domain, no guest" : "no domain '%s'", name);
 }
 
@@ -277,7 +277,7 @@ struct domain *domains_next(const struct domain *domain)
     return domain ? domain->next : domains;
 }
 
-struct domain *domains_lock(const char *name, struct trouble *trouble)
+struct domain *domains_lock(const char *name, struct problem *problem)
 {
     struct domain *domain;
 
@@ -285,9 +285,9 @@ struct domain *domains_lock(const char *name, struct trouble *trouble)
     domain = domains_find(name);
     if (domain && !domain->ended && !domain->leaving) return domain;
     if (domain)
-        trouble_set(trouble, -ESRCH, "domain '%s' has ended", name);
+        problem_set(problem, -ESRCH, "domain '%s' has ended", name);
     else
-        domains_unknown(name, trouble);
+        domains_unknown(name, problem);
     mutex_unlock(&lock);
     return NULL;
 }
@@ -297,7 +297,7 @@ void domains_unlock(void)
     mutex_unlock(&lock);
 }
 
-int domains_destroy(const char *name, struct trouble *trouble)
+int domains_destroy(const char *name, struct problem *problem)
 {
     struct domain *domain;
 
@@ -307,7 +307,7 @@ int domains_destroy(const char *name, struct trouble *trouble)
     if (domain)
         tear_down(domain);
     mutex_unlock(&lock);
-    return domain ? 0 : domains_unknown(name, trouble);
+    return domain ? 0 : domains_unknown(name, problem);
 }
 
 void domains_destroy_all(void)
@@ -351,7 +351,7 @@ static int ask(struct domain *domain, const char *what)
     return error;
 }
 
-int domains_ask(const char *name, const char *what, struct trouble *trouble)
+int domains_ask(const char *name, const char *what, struct problem *problem)
 {
     struct domain *domain;
     int error;
@@ -360,9 +360,9 @@ int domains_ask(const char *name, const char *what, struct trouble *trouble)
     domain = domains_find(name);
     error = domain ? ask(domain, what) : -ESRCH;
     mutex_unlock(&lock);
-    if (!domain) return domains_unknown(name, trouble);
+    if (!domain) return domains_unknown(name, problem);
     if (error)
-        trouble_set(trouble, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
+        problem_set(problem, error, "cannot ask '%s': XenStore: %s", name, errno_name(error));
     return error;
 }
 
@@ -412,7 +412,7 @@ static void restart(struct domain *old)
 {
     struct domain *domain = new_domain(&old->config);
     struct life before = old->life;
-    struct trouble trouble;
+    struct problem problem;
 
     tear_down(old);
     if (!domain) {
@@ -425,8 +425,8 @@ static void restart(struct domain *old)
         free(domain);
         return;
     }
-    if (bring_up(domain, false, &before, &trouble))
-        printk("dom0: a domain cannot be restarted: %s\n", trouble.text);
+    if (bring_up(domain, false, &before, &problem))
+        printk("dom0: a domain cannot be restarted: %s\n", problem.text);
     else
         printk("dom0: domain '%s' is restarted as %u\n", domain->config.name,
                (unsigned)domain->domid);

@@ -11,7 +11,7 @@
 
 #include "dom0/base.h"
 #include "dom0/config/config.h"
-#include "dom0/config/trouble.h"
+#include "dom0/config/problem.h"
 #include "dom0/console/guests.h"
 #include "dom0/guests/restart.h"
 #include "dom0/storage/archive.h"
@@ -39,10 +39,10 @@ int domains_start(const struct archive *archive);
 
 /*
  * From the configuration file of that name, and more lines of the same kind that have the last
- * word. 0, or a negative errno and the trouble. `paused`: leave it so.
+ * word. 0, or a negative errno and the problem. `paused`: leave it so.
  */
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
-                   struct trouble *trouble);
+                   struct problem *problem);
 
 /* What is in the archive. */
 void domains_for_each_file(void (*visit)(const char *name, size_t size));
@@ -59,7 +59,7 @@ bool domains_had(const char *name);
 bool domains_is_dom0(const char *name);
 
 /* Says that there is no guest of that name, or that it is dom0's; -ESRCH. */
-int domains_unknown(const char *name, struct trouble *trouble);
+int domains_unknown(const char *name, struct problem *problem);
 
 /* Does it wait to be started again? And why: a sentence. */
 bool domain_waits(const struct domain *domain, char *why, size_t size);
@@ -68,14 +68,14 @@ bool domain_waits(const struct domain *domain, char *why, size_t size);
 struct domain *domains_next(const struct domain *domain);
 
 /* A guest that has not ended, with the toolstack's lock held until domains_unlock(); or NULL, the
- * trouble, no lock. */
-struct domain *domains_lock(const char *name, struct trouble *trouble);
+ * problem, no lock. */
+struct domain *domains_lock(const char *name, struct problem *problem);
 void domains_unlock(void);
 
-int domains_destroy(const char *name, struct trouble *trouble);
+int domains_destroy(const char *name, struct problem *problem);
 
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
-int domains_ask(const char *name, const char *what, struct trouble *trouble);
+int domains_ask(const char *name, const char *what, struct problem *problem);
 
 /* The machine ends: asks all guests that can be asked (control/feature-poweroff) to end, and starts
  * none again. */

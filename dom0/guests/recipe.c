@@ -9,26 +9,26 @@
 #include <pvguest/thread.h>
 
 /* Before the sentence. */
-__attribute__((format(printf, 2, 3))) static void put_before(struct trouble *trouble,
+__attribute__((format(printf, 2, 3))) static void put_before(struct problem *problem,
                                                              const char *format, ...)
 {
-    char text[sizeof(trouble->text)];
+    char text[sizeof(problem->text)];
     va_list arguments;
 
-    strlcpy(text, trouble->text, sizeof(text));
+    strlcpy(text, problem->text, sizeof(text));
     va_start(arguments, format);
-    trouble_vset(trouble, 0, format, arguments);
+    problem_vset(problem, 0, format, arguments);
     va_end(arguments);
-    strlcpy(trouble->text + strlen(trouble->text), text,
-            sizeof(trouble->text) - strlen(trouble->text));
+    strlcpy(problem->text + strlen(problem->text), text,
+            sizeof(problem->text) - strlen(problem->text));
 }
 
-void recipe_say_where(const char *file, struct trouble *trouble)
+void recipe_say_where(const char *file, struct problem *problem)
 {
-    if (trouble->at.behind)
-        put_before(trouble, "word %u behind %s: ", trouble->at.line, file);
-    else if (trouble->at.line)
-        put_before(trouble, "%s:%u: ", file, trouble->at.line);
+    if (problem->at.behind)
+        put_before(problem, "word %u behind %s: ", problem->at.line, file);
+    else if (problem->at.line)
+        put_before(problem, "%s:%u: ", file, problem->at.line);
 }
 
 /* A line each. */
@@ -39,7 +39,7 @@ static void show_warnings(const char *file, const struct config_warnings *warnin
 }
 
 int recipe_read(const struct archive *files, const char *file, const char *more,
-                struct config *config, struct trouble *trouble)
+                struct config *config, struct problem *problem)
 {
     static struct config_warnings warnings;     /* Large; used under the toolstack's lock. */
     struct archive_file found = { .size = 0 };
@@ -48,57 +48,57 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
     int error = nothing ? 0 : archive_find(files, file, &found);
 
     if (error)
-        return trouble_set(trouble, error, "no file '%s' in the boot archive (\"files\" lists it)",
+        return problem_set(problem, error, "no file '%s' in the boot archive (\"files\" lists it)",
                            file);
     error = config_parse(nothing ? "" : (const char *)found.data, found.size, more, config,
-                         trouble, &warnings);
+                         problem, &warnings);
     show_warnings(file, &warnings);
     if (!error) return 0;
-    if (!trouble->at.line)
-        put_before(trouble, "%s: ", file);
+    if (!problem->at.line)
+        put_before(problem, "%s: ", file);
     return error;
 }
 
-static int no_file(struct trouble *trouble, const char *key, const char *name)
+static int no_file(struct problem *problem, const char *key, const char *name)
 {
-    return trouble_set(trouble, -ENOENT,
+    return problem_set(problem, -ENOENT,
                        "%s '%s': no such file in the boot archive (\"files\" lists it)", key, name);
 }
 
 static int find_kernel(const struct archive *files, const struct config *config,
-                       struct unpacked *kernel, struct trouble *trouble)
+                       struct unpacked *kernel, struct problem *problem)
 {
     struct archive_file file;
     int error;
 
     if (archive_find(files, config->kernel, &file))
-        return no_file(trouble, "kernel", config->kernel);
+        return no_file(problem, "kernel", config->kernel);
     error = unpack_kernel(file.data, file.size, thread_yield, kernel);
-    return error ? trouble_set(trouble, error, "the kernel cannot be used: %s", kernel->why) : 0;
+    return error ? problem_set(problem, error, "the kernel cannot be used: %s", kernel->why) : 0;
 }
 
 static int find_ramdisk(const struct archive *files, const struct config *config,
-                        struct unpacked *ramdisk, struct trouble *trouble)
+                        struct unpacked *ramdisk, struct problem *problem)
 {
     struct archive_file file;
 
     if (archive_find(files, config->ramdisk, &file))
-        return no_file(trouble, "ramdisk", config->ramdisk);
+        return no_file(problem, "ramdisk", config->ramdisk);
     return unpack_ramdisk(file.data, file.size, thread_yield, ramdisk);
 }
 
 /* Whose fault is it that a domain cannot be built? The kernel's file, or the memory's size, or
  * nobody's. */
-static int blame(const struct config *config, int error, struct trouble *trouble)
+static int blame(const struct config *config, int error, struct problem *problem)
 {
-    if (error == -ENOMEM) return trouble_at(trouble, error, config->at.memory);
+    if (error == -ENOMEM) return problem_at(problem, error, config->at.memory);
     if (error == -ENOEXEC || error == -ERANGE || error == -EADDRINUSE || error == -EADDRNOTAVAIL)
-        return trouble_at(trouble, error, config->at.kernel);
+        return problem_at(problem, error, config->at.kernel);
     return error;
 }
 
 int recipe_build(const struct archive *files, const struct config *config,
-                 struct build_result *built, struct trouble *trouble)
+                 struct build_result *built, struct problem *problem)
 {
     struct build_request request = {
         .command_line = config->extra, .pages = config->memory_mib * 256,
@@ -107,19 +107,19 @@ int recipe_build(const struct archive *files, const struct config *config,
         .uuid = config->has_uuid ? config->uuid : NULL,
     };
     struct unpacked kernel, ramdisk = { .memory = NULL };
-    int error = find_kernel(files, config, &kernel, trouble);
+    int error = find_kernel(files, config, &kernel, problem);
 
-    if (error) return trouble_at(trouble, error, config->at.kernel);
+    if (error) return problem_at(problem, error, config->at.kernel);
     if (config->ramdisk[0])
-        error = trouble_at(trouble, find_ramdisk(files, config, &ramdisk, trouble),
+        error = problem_at(problem, find_ramdisk(files, config, &ramdisk, problem),
                            config->at.ramdisk);
     if (!error) {
         request.kernel = kernel.bytes;
         request.kernel_size = kernel.size;
         request.ramdisk = ramdisk.bytes;
         request.ramdisk_size = ramdisk.size;
-        error = build_domain(&request, built, trouble->text, sizeof(trouble->text));
-        error = blame(config, error, trouble);
+        error = build_domain(&request, built, problem->text, sizeof(problem->text));
+        error = blame(config, error, problem);
     }
     unpack_free(&ramdisk);
     unpack_free(&kernel);

@@ -12,16 +12,16 @@
 
 /*
  * The file of that name ("/dev/null": an empty one) and more lines of the same kind, which have the
- * last word. Warnings are printed. 0, or a negative errno and the trouble.
+ * last word. Warnings are printed. 0, or a negative errno and the problem.
  */
 int recipe_read(const struct archive *files, const char *file, const char *more,
-                struct config *config, struct trouble *trouble);
+                struct config *config, struct problem *problem);
 
-/* 0, or a negative errno and the trouble; then nothing is left. */
+/* 0, or a negative errno and the problem; then nothing is left. */
 int recipe_build(const struct archive *files, const struct config *config,
-                 struct build_result *built, struct trouble *trouble);
+                 struct build_result *built, struct problem *problem);
 
-/* Puts the place before the trouble's sentence: guest.cfg:7, or which word behind the file. */
-void recipe_say_where(const char *file, struct trouble *trouble);
+/* Puts the place before the problem's sentence: guest.cfg:7, or which word behind the file. */
+void recipe_say_where(const char *file, struct problem *problem);
 
 #endif

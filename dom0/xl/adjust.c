@@ -17,9 +17,9 @@
 #define MEMORY_SLACK_KIB 1024ul
 #define LEAST_KIB 1024ul
 
-bool verb_refuse(const struct trouble *trouble)
+bool verb_refuse(const struct problem *problem)
 {
-    printk("Error: %s\n", trouble->text);
+    printk("Error: %s\n", problem->text);
     return false;
 }
 
@@ -35,12 +35,12 @@ bool verb_number(const char *name, const char *text, unsigned long most, unsigne
 
 bool verb_known(int count, char **word)
 {
-    struct trouble trouble;
+    struct problem problem;
 
     for (int i = 0; i < count; i++)
         if (!domains_is_dom0(word[i]) && !domains_find(word[i])) {
-            domains_unknown(word[i], &trouble);
-            return verb_refuse(&trouble);
+            domains_unknown(word[i], &problem);
+            return verb_refuse(&problem);
         }
     return true;
 }
@@ -69,41 +69,41 @@ static int home_text(const struct domain *domain, const char *key, const char *v
 
 /* --- memory --- */
 
-static int set_target(struct domain *domain, unsigned long kib, struct trouble *trouble)
+static int set_target(struct domain *domain, unsigned long kib, struct problem *problem)
 {
     unsigned long most = domain->config.maxmem_mib * 1024;
     int error;
 
     if (kib > most)
-        return trouble_set(trouble, -EINVAL, "'%s' may have %lu MiB at most (maxmem)",
+        return problem_set(problem, -EINVAL, "'%s' may have %lu MiB at most (maxmem)",
                            domain->config.name, most / 1024);
     error = domain_set_max_memory(domain->domid, (kib + MEMORY_SLACK_KIB) / (PAGE_BYTES / 1024));
     if (!error)
         error = home_number(domain, "memory/target", kib);
-    return error ? trouble_set(trouble, error, "cannot set the target: %s", errno_name(error)) : 0;
+    return error ? problem_set(problem, error, "cannot set the target: %s", errno_name(error)) : 0;
 }
 
-static int set_most(struct domain *domain, unsigned long kib, struct trouble *trouble)
+static int set_most(struct domain *domain, unsigned long kib, struct problem *problem)
 {
     struct xen_domctl_getdomaininfo info;
     int error = domain_get_info(domain->domid, &info);
 
     if (!error && kib < info.tot_pages * (PAGE_BYTES / 1024))
-        return trouble_set(trouble, -EINVAL, "'%s' has more than that now; mem-set first",
+        return problem_set(problem, -EINVAL, "'%s' has more than that now; mem-set first",
                            domain->config.name);
     error = error ? error : domain_set_max_memory(domain->domid, kib / (PAGE_BYTES / 1024));
     error = error ? error : home_number(domain, "memory/static-max", kib);
-    if (error) return trouble_set(trouble, error, "cannot set the limit: %s", errno_name(error));
+    if (error) return problem_set(problem, error, "cannot set the limit: %s", errno_name(error));
     domain->config.maxmem_mib = kib / 1024;
     return 0;
 }
 
 static bool set_memory(char **word,
                        int (*set)(struct domain *domain, unsigned long kib,
-                                  struct trouble *trouble),
+                                  struct problem *problem),
                        const char *what)
 {
-    struct trouble trouble;
+    struct problem problem;
     struct domain *domain;
     unsigned long kib;
     int error;
@@ -113,11 +113,11 @@ static bool set_memory(char **word,
                word[1]);
         return false;
     }
-    domain = domains_lock(word[0], &trouble);
-    if (!domain) return verb_refuse(&trouble);
-    error = set(domain, kib, &trouble);
+    domain = domains_lock(word[0], &problem);
+    if (!domain) return verb_refuse(&problem);
+    error = set(domain, kib, &problem);
     domains_unlock();
-    if (error) return verb_refuse(&trouble);
+    if (error) return verb_refuse(&problem);
     printk("Domain '%s': %s %lu KiB\n", word[0], what, kib);
     return true;
 }
@@ -137,14 +137,14 @@ bool verb_mem_max(const struct call *call)
 bool verb_vcpu_set(const struct call *call)
 {
     unsigned long wanted;
-    struct trouble trouble;
+    struct problem problem;
     struct domain *domain;
     unsigned most;
     int error = 0;
 
     if (!verb_number("COUNT", call->word[1], CONFIG_MAX_VCPUS, &wanted)) return false;
-    domain = domains_lock(call->word[0], &trouble);
-    if (!domain) return verb_refuse(&trouble);
+    domain = domains_lock(call->word[0], &problem);
+    if (!domain) return verb_refuse(&problem);
     most = domain->config.vcpus;
     for (unsigned i = 0; i < most && wanted && wanted <= most && !error; i++) {
         char key[32];
@@ -264,19 +264,19 @@ bool verb_uptime(const struct call *call)
 
 /* --- the name --- */
 
-static int rename(struct domain *domain, const char *name, struct trouble *trouble)
+static int rename(struct domain *domain, const char *name, struct problem *problem)
 {
     int error;
 
     if (!config_name_valid(name))
-        return trouble_set(trouble, -EINVAL,
+        return problem_set(problem, -EINVAL,
                            "a name has 1 to %u characters, and no control characters",
                            CONFIG_MAX_NAME);
     if (!strcmp(name, domain->config.name)) return 0;
     if (domains_find(name) || domains_is_dom0(name))
-        return trouble_set(trouble, -EEXIST, "a domain '%s' runs already", name);
+        return problem_set(problem, -EEXIST, "a domain '%s' runs already", name);
     error = home_text(domain, "name", name);
-    if (error) return trouble_set(trouble, error, "XenStore: %s", errno_name(error));
+    if (error) return problem_set(problem, error, "XenStore: %s", errno_name(error));
     strlcpy(domain->config.name, name, sizeof(domain->config.name));
     if (domain->console)                        /* It may have ended while we told XenStore. */
         guest_console_rename(domain->console, name);
@@ -285,14 +285,14 @@ static int rename(struct domain *domain, const char *name, struct trouble *troub
 
 bool verb_rename(const struct call *call)
 {
-    struct trouble trouble;
-    struct domain *domain = domains_lock(call->word[0], &trouble);
+    struct problem problem;
+    struct domain *domain = domains_lock(call->word[0], &problem);
     int error;
 
-    if (!domain) return verb_refuse(&trouble);
-    error = rename(domain, call->word[1], &trouble);
+    if (!domain) return verb_refuse(&problem);
+    error = rename(domain, call->word[1], &problem);
     domains_unlock();
-    if (error) return verb_refuse(&trouble);
+    if (error) return verb_refuse(&problem);
     printk("Domain '%s' is now '%s'\n", call->word[0], call->word[1]);
     return true;
 }
@@ -308,7 +308,7 @@ static const struct { const char *name; unsigned number; } triggers[] = {
 bool verb_trigger(const struct call *call)
 {
     unsigned long vcpu = 0;
-    struct trouble trouble;
+    struct problem problem;
     struct domain *domain;
     size_t i = 0;
     int error;
@@ -321,8 +321,8 @@ bool verb_trigger(const struct call *call)
         printk("Error: invalid trigger '%s': nmi, reset, init, power or sleep\n", call->word[1]);
         return false;
     }
-    domain = domains_lock(call->word[0], &trouble);
-    if (!domain) return verb_refuse(&trouble);
+    domain = domains_lock(call->word[0], &problem);
+    if (!domain) return verb_refuse(&problem);
     error = domain_trigger(domain->domid, triggers[i].number, (unsigned)vcpu);
     domains_unlock();
     if (error == -ENOSYS || error == -EINVAL) {
@@ -339,7 +339,7 @@ bool verb_trigger(const struct call *call)
 
 bool verb_sysrq(const struct call *call)
 {
-    struct trouble trouble;
+    struct problem problem;
     struct domain *domain;
     int error;
 
@@ -347,8 +347,8 @@ bool verb_sysrq(const struct call *call)
         printk("Error: sysrq takes one letter\n");
         return false;
     }
-    domain = domains_lock(call->word[0], &trouble);
-    if (!domain) return verb_refuse(&trouble);
+    domain = domains_lock(call->word[0], &problem);
+    if (!domain) return verb_refuse(&problem);
     error = home_text(domain, "control/sysrq", call->word[1]);
     domains_unlock();
     return error ? refuse("XenStore", error) : true;

@@ -185,19 +185,19 @@ static bool do_cycle(const struct call *call)
         return false;
     for (unsigned long i = 0; i < times; i++) {
         struct domain *domain = NULL;
-        struct trouble trouble;
+        struct problem problem;
         char name[sizeof(domain->config.name)];
 
-        if (domains_create(call->word[0], "", false, &domain, &trouble)) {
+        if (domains_create(call->word[0], "", false, &domain, &problem)) {
             printk("cycle %lu: ", i);
-            return verb_refuse(&trouble);
+            return verb_refuse(&problem);
         }
         strlcpy(name, domain->config.name, sizeof(name));
         if (!terminal_sleep(alive_ms * NS_PER_MS))
             times = i + 1;                              /* Ctrl-C: this is the last. */
         /* It may end by itself while it is being destroyed: then nobody of that name is left. */
-        if (domains_find(name) && domains_destroy(name, &trouble) && domains_find(name))
-            return verb_refuse(&trouble);
+        if (domains_find(name) && domains_destroy(name, &problem) && domains_find(name))
+            return verb_refuse(&problem);
         if (i == 0) {                                   /* The first time fills caches that stay. */
             free_before = machine_free_pages();
             own_before = free_page_count();

@@ -44,15 +44,15 @@ static bool join(char *line, size_t size, int count, char **word)
 }
 
 static int add(struct domain *domain, enum device_kind kind, struct config_device *config,
-               struct trouble *trouble)
+               struct problem *problem)
 {
     struct config_devices *configured = &domain->config.devices[kind];
     int error;
 
     if (configured->count == CONFIG_MAX_DEVICES)
-        return trouble_set(trouble, -ENOSPC, "a guest has at most %u %ss", CONFIG_MAX_DEVICES,
+        return problem_set(problem, -ENOSPC, "a guest has at most %u %ss", CONFIG_MAX_DEVICES,
                            device_classes[kind]->title);
-    error = devices_add(domain->devices, kind, domain->config.name, config, trouble);
+    error = devices_add(domain->devices, kind, domain->config.name, config, problem);
     if (!error)
         configured->device[configured->count++] = *config;
     return error;
@@ -64,21 +64,21 @@ static bool attach(const struct call *call)
     char **word = call->word;
     const struct device_syntax *syntax = device_syntaxes[kind];
     struct config_device config = { .number = 0 };
-    struct trouble trouble;
+    struct problem problem;
     struct domain *domain;
     const char *warning;
     char line[DEVICE_MOST_BYTES];
     int error;
 
     if (!join(line, sizeof(line), call->count - 1, word + 1)) return false;
-    if (syntax->parse(line, &config, &trouble)) return verb_refuse(&trouble);
+    if (syntax->parse(line, &config, &problem)) return verb_refuse(&problem);
     if (syntax->warning && (warning = syntax->warning(&config)))
         printk("Warning: %s\n", warning);
-    domain = domains_lock(word[0], &trouble);
-    if (!domain) return verb_refuse(&trouble);
-    error = add(domain, kind, &config, &trouble);
+    domain = domains_lock(word[0], &problem);
+    if (!domain) return verb_refuse(&problem);
+    error = add(domain, kind, &config, &problem);
     domains_unlock();
-    if (error) return verb_refuse(&trouble);
+    if (error) return verb_refuse(&problem);
     device_classes[kind]->say_attached(&config, word[0]);
     return true;
 }
@@ -111,19 +111,19 @@ static void forget(struct domain *domain, enum device_kind kind, struct config_d
 }
 
 /*
- * Asks for the removal, or with force removes. 0, or a negative errno and the trouble. -EBUSY: its
+ * Asks for the removal, or with force removes. 0, or a negative errno and the problem. -EBUSY: its
  * disk is yet to answer; again.
  */
-static int begin(enum device_kind kind, char **word, bool force, struct trouble *trouble)
+static int begin(enum device_kind kind, char **word, bool force, struct problem *problem)
 {
-    struct domain *domain = domains_lock(word[0], trouble);
+    struct domain *domain = domains_lock(word[0], problem);
     struct config_device *config;
     int error = 0;
 
     if (!domain) return -ESRCH;
     config = called(domain, kind, word[1]);
     if (!config)
-        error = trouble_set(trouble, -ENODEV, "'%s' has no device '%s'", word[0], word[1]);
+        error = problem_set(problem, -ENODEV, "'%s' has no device '%s'", word[0], word[1]);
     else if (!force)
         error = devices_ask_removal(domain->devices, kind, config->number);
     else if (devices_close_one(domain->devices, kind, config->number))
@@ -131,15 +131,15 @@ static int begin(enum device_kind kind, char **word, bool force, struct trouble 
     else
         error = -EBUSY;
     if (error && config)
-        trouble_set(trouble, error, "XenStore: %s", errno_name(error));
+        problem_set(problem, error, "XenStore: %s", errno_name(error));
     domains_unlock();
     return error;
 }
 
-/* 0: removed. -EBUSY: the guest still has it. Else the trouble. */
-static int finish(enum device_kind kind, char **word, struct trouble *trouble)
+/* 0: removed. -EBUSY: the guest still has it. Else the problem. */
+static int finish(enum device_kind kind, char **word, struct problem *problem)
 {
-    struct domain *domain = domains_lock(word[0], trouble);
+    struct domain *domain = domains_lock(word[0], problem);
     struct config_device *config = domain ? called(domain, kind, word[1]) : NULL;
     int error = 0;
 
@@ -153,16 +153,16 @@ static int finish(enum device_kind kind, char **word, struct trouble *trouble)
 }
 
 /* Asks the guest, and waits for as long as one may wait for it. As finish(). */
-static int ask_for(enum device_kind kind, char **word, struct trouble *trouble)
+static int ask_for(enum device_kind kind, char **word, struct problem *problem)
 {
     uint64_t until = now_ns() + PATIENCE_NS;
-    int error = begin(kind, word, false, trouble);
+    int error = begin(kind, word, false, problem);
 
     if (error) return error;
-    while ((error = finish(kind, word, trouble)) == -EBUSY && now_ns() < until)
+    while ((error = finish(kind, word, problem)) == -EBUSY && now_ns() < until)
         thread_sleep(LOOK_NS);
     return error == -EBUSY
-               ? trouble_set(trouble, error, "'%s' does not let go of device %s: it uses it still;"
+               ? problem_set(problem, error, "'%s' does not let go of device %s: it uses it still;"
                              " when it has finished, detach again, or use --force", word[0],
                              word[1])
                : error;
@@ -172,15 +172,15 @@ static bool detach(const struct call *call)
 {
     enum device_kind kind = call->kind;
     char **word = call->word;
-    struct trouble trouble;
+    struct problem problem;
     int error;
 
     if (verb_option(call, 'f'))
-        while ((error = begin(kind, word, true, &trouble)) == -EBUSY)
+        while ((error = begin(kind, word, true, &problem)) == -EBUSY)
             thread_sleep(LOOK_NS);
     else
-        error = ask_for(kind, word, &trouble);
-    if (error) return verb_refuse(&trouble);
+        error = ask_for(kind, word, &problem);
+    if (error) return verb_refuse(&problem);
     printk("Device %s is detached from '%s'\n", word[1], word[0]);
     return true;
 }
@@ -200,13 +200,13 @@ static bool list(const struct call *call)
     if (!verb_known(call->count, call->word)) return false;
     printk("%s %-30s\n", device_classes[kind]->heading, "BE-path");
     for (int i = 0; i < call->count; i++) {
-        struct trouble trouble;
+        struct problem problem;
         struct domain *domain;
 
         if (domains_is_dom0(call->word[i]))           /* It has none, and may be asked. */
             continue;
-        domain = domains_lock(call->word[i], &trouble);
-        if (!domain) return verb_refuse(&trouble);
+        domain = domains_lock(call->word[i], &problem);
+        if (!domain) return verb_refuse(&problem);
         devices_for_each(domain->devices, kind, row);
         domains_unlock();
     }

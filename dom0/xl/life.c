@@ -20,13 +20,13 @@
 static struct domain *find(const char *name)
 {
     struct domain *domain = domains_find(name);
-    struct trouble trouble;
+    struct problem problem;
 
     if (domain && !domain->leaving) return domain;
     if (domain)
         printk("Error: domain '%s' is just ending\n", name);
     else
-        domains_unknown(name, &trouble), verb_refuse(&trouble);
+        domains_unknown(name, &problem), verb_refuse(&problem);
     return NULL;
 }
 
@@ -42,7 +42,7 @@ bool verb_create(const struct call *call)
 {
     bool quiet = verb_option(call, 'q');
     struct domain *domain = NULL;
-    struct trouble trouble;
+    struct problem problem;
     static char more[MORE_BYTES];       /* Large for a stack; only the prompt's thread creates. */
     const char *file = verb_option(call, 'f');
     size_t size = 0;
@@ -63,8 +63,8 @@ bool verb_create(const struct call *call)
     more[size] = '\0';
     if (!quiet)
         printk("Parsing config from %s\n", file);
-    if (domains_create(file, more, verb_option(call, 'p'), &domain, &trouble))
-        return verb_refuse(&trouble);
+    if (domains_create(file, more, verb_option(call, 'p'), &domain, &problem))
+        return verb_refuse(&problem);
     if (!quiet)
         printk("Domain '%s' is created: %u\n", domain->config.name, (unsigned)domain->domid);
     if (verb_option(call, 'c'))
@@ -216,15 +216,15 @@ static bool wait_for(const char *name, unsigned long limit_s)
 
 bool verb_wait(const struct call *call)
 {
-    struct trouble trouble;
+    struct problem problem;
     unsigned long seconds = 60;
 
     if (call->count > 1 &&
         !verb_number("SECONDS", call->word[1], VERB_MOST_SECONDS, &seconds))
         return false;
     if (!domains_find(call->word[0]) && !domains_had(call->word[0])) {
-        domains_unknown(call->word[0], &trouble);
-        return verb_refuse(&trouble);
+        domains_unknown(call->word[0], &problem);
+        return verb_refuse(&problem);
     }
     return wait_for(call->word[0], seconds);
 }
@@ -246,7 +246,7 @@ static bool ask_to_end(const struct call *call, const char *what, const char *do
     struct named named = { .count = 0 };
     struct domain *domain = NULL, *each = NULL;
     bool well = true, waiting = verb_option(call, 'w');
-    struct trouble trouble;
+    struct problem problem;
 
     if ((call->count == 1) == (verb_option(call, 'a') != NULL)) {
         printk("Error: say which domain, or -a for all (the machine: poweroff, restart)\n");
@@ -263,8 +263,8 @@ static bool ask_to_end(const struct call *call, const char *what, const char *do
     }
     for (unsigned i = 0; i < named.count; i++) {
         printk("%s domain %s\n", doing, named.number[i]);
-        if (domains_ask(named.number[i], what, &trouble))
-            well = verb_refuse(&trouble);
+        if (domains_ask(named.number[i], what, &problem))
+            well = verb_refuse(&problem);
     }
     for (unsigned i = 0; i < named.count && waiting; i++)
         waiting = wait_for(named.number[i], PATIENCE_S);
@@ -283,9 +283,9 @@ bool verb_reboot(const struct call *call)
 
 bool verb_destroy(const struct call *call)
 {
-    struct trouble trouble;
+    struct problem problem;
 
-    if (domains_destroy(call->word[0], &trouble)) return verb_refuse(&trouble);
+    if (domains_destroy(call->word[0], &problem)) return verb_refuse(&problem);
     printk("Domain '%s' is destroyed\n", call->word[0]);
     return true;
 }

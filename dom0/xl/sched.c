@@ -18,12 +18,12 @@ struct target {
 
 static bool take_target(const char *name, struct target *target)
 {
-    struct trouble trouble;
+    struct problem problem;
 
     *target = (struct target){ .domid = 0 };
     if (domains_is_dom0(name)) return true;
-    target->domain = domains_lock(name, &trouble);
-    if (!target->domain) return verb_refuse(&trouble);
+    target->domain = domains_lock(name, &problem);
+    if (!target->domain) return verb_refuse(&problem);
     target->domid = target->domain->domid;
     return true;
 }

@@ -32,8 +32,8 @@ struct call {
     int last_status;                    /* Of the command before. */
 };
 
-/* Prints the trouble; false. */
-bool verb_refuse(const struct trouble *trouble);
+/* Prints the problem; false. */
+bool verb_refuse(const struct problem *problem);
 
 /* The argument of that option (of those in the verb's row), or ""; NULL: it did not stand in the
  * line. */

@@ -41,7 +41,7 @@ uint64_t now_ns(void)
 }
 
 int recipe_read(const struct archive *files, const char *file, const char *more,
-                struct config *config, struct trouble *trouble)
+                struct config *config, struct problem *problem)
 {
     memset(config, 0, sizeof(*config));
     strcpy(config->name, file);
@@ -50,7 +50,7 @@ int recipe_read(const struct archive *files, const char *file, const char *more,
 }
 
 int recipe_build(const struct archive *files, const struct config *config,
-                 struct build_result *built, struct trouble *trouble)
+                 struct build_result *built, struct problem *problem)
 {
     now += BUILD_NS;
     if (!lives)
@@ -62,7 +62,7 @@ int recipe_build(const struct archive *files, const struct config *config,
     return 0;
 }
 
-void recipe_say_where(const char *file, struct trouble *trouble)
+void recipe_say_where(const char *file, struct problem *problem)
 {
 }
 
@@ -191,12 +191,12 @@ int home_introduce(const struct build_result *built)
 void home_release(domid_t domid)
 {
 }
-int devices_check(const struct config *config, struct trouble *trouble)
+int devices_check(const struct config *config, struct problem *problem)
 {
     return 0;
 }
 int devices_attach(domid_t domid, struct config *config, struct devices **attached,
-                   struct trouble *trouble)
+                   struct problem *problem)
 {
     *attached = NULL;
     return 0;
@@ -237,7 +237,7 @@ int xs_read_ulong(xs_transaction transaction, const char *directory, const char 
 static int start(void **state)
 {
     struct domain *made;
-    struct trouble trouble;
+    struct problem problem;
     char name[4];
 
     lives = true;
@@ -246,7 +246,7 @@ static int start(void **state)
     assert_int_equal(domains_start(NULL), 0);
     for (unsigned i = 0; i < GUESTS; i++) {
         snprintf(name, sizeof(name), "g%u", i);
-        assert_int_equal(domains_create(name, "", false, &made, &trouble), 0);
+        assert_int_equal(domains_create(name, "", false, &made, &problem), 0);
     }
     memset(guest_builds, 0, sizeof(guest_builds));
     builds = 0;
@@ -287,19 +287,19 @@ static void each_has_its_turn(void **state)
 static void a_number_that_was_is_no_name(void **state)
 {
     struct domain *made;
-    struct trouble trouble;
+    struct problem problem;
     char number[8], later[8];
 
-    assert_int_equal(domains_create("waits", "", false, &made, &trouble), 0);
+    assert_int_equal(domains_create("waits", "", false, &made, &problem), 0);
     snprintf(number, sizeof(number), "%u", made->domid + 2u);
     snprintf(later, sizeof(later), "%u", made->domid + 3u);
-    assert_int_equal(domains_create(number, "", false, &made, &trouble), 0);
+    assert_int_equal(domains_create(number, "", false, &made, &problem), 0);
     assert_ptr_equal(domains_find(number), made);       /* Nobody's, so far: a name. */
-    assert_int_equal(domains_create("other", "", false, &made, &trouble), 0);
+    assert_int_equal(domains_create("other", "", false, &made, &problem), 0);
     assert_ptr_equal(domains_find(number), made);
-    assert_int_equal(domains_destroy("other", &trouble), 0);
+    assert_int_equal(domains_destroy("other", &problem), 0);
     assert_null(domains_find(number));
-    assert_int_equal(domains_destroy(number, &trouble), -ESRCH);
+    assert_int_equal(domains_destroy(number, &problem), -ESRCH);
     assert_null(domains_find(later));
     assert_non_null(domains_find("waits"));
 }
@@ -308,13 +308,13 @@ static void a_number_that_was_is_no_name(void **state)
 static void who_cannot_be_asked_is_not_waited_for(void **state)
 {
     struct domain *made;
-    struct trouble trouble;
+    struct problem problem;
 
-    assert_int_equal(domains_create("deaf", "", false, &made, &trouble), 0);
+    assert_int_equal(domains_create("deaf", "", false, &made, &problem), 0);
     domains_ask_all("poweroff");
     assert_int_equal(asked, 0);
     assert_false(domains_asked_run());
-    assert_int_equal(domains_create("good", "", false, &made, &trouble), 0);
+    assert_int_equal(domains_create("good", "", false, &made, &problem), 0);
     can_be_asked = made->domid;
     domains_ask_all("poweroff");
     assert_int_equal(asked, 1);

@@ -503,9 +503,9 @@ static bool asks;
 
 static void ask_for_the_lock(void *unused)
 {
-    struct trouble trouble;
+    struct problem problem;
 
-    assert_null(domains_lock("nobody at all", &trouble));
+    assert_null(domains_lock("nobody at all", &problem));
     asks = false;
 }
 

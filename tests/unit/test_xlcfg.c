@@ -13,7 +13,7 @@
 #include "dom0/config/vif.h"
 
 static struct config config;
-static struct trouble problem;
+static struct problem problem;
 static struct config_warnings warnings;
 
 #define DISKS config.devices[DEVICE_DISK]

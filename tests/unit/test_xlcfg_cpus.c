@@ -11,7 +11,7 @@
 #include "dom0/config/config.h"
 
 static struct config config;
-static struct trouble problem;
+static struct problem problem;
 static struct config_warnings warnings;
 
 /* Lines to be had in a configuration that is complete otherwise; the first of them is line 2. */

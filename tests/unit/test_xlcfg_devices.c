@@ -11,7 +11,7 @@
 #include "dom0/config/disk.h"
 #include "dom0/config/vif.h"
 
-static struct trouble problem;
+static struct problem problem;
 
 /* What block-attach and network-attach are given. */
 static void single_devices(void **state)
@@ -258,7 +258,7 @@ static void a_card_has_its_words(void **state)
 {
     char text[] = " ip=192.168.1.5  10.0.2.30 ,mac=00:16:3E:AA:BB:CC , rate=1MB/s@20ms,spoof=1",
          plain[] = "spoof=0";
-    struct trouble problem;
+    struct problem problem;
     struct config_vif vif;
 
     assert_int_equal(vif_parse(text, &vif, &problem), 0);

@@ -77,7 +77,7 @@ disks.sources := dom0/storage/disks.c dom0/storage/gpt.c dom0/turns.c drivers/bl
 disks.cflags := -fno-builtin -include tests/unit/drivers_host.h
 domain_life.sources := hypervisor/domain/domain.c
 domain_life.cflags := $(RING0_CFLAGS)
-domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/trouble.c
+domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/problem.c
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
@@ -312,7 +312,7 @@ xenstore_rings.sources := dom0/xenstore/rings.c $(XENSTORE) dom0/turns.c
 xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
-CONFIG_PARTS := dom0/config/settings.c dom0/config/trouble.c dom0/config/disk.c dom0/config/vif.c
+CONFIG_PARTS := dom0/config/settings.c dom0/config/problem.c dom0/config/disk.c dom0/config/vif.c
 xlcfg.sources := dom0/config/config.c dom0/config/cpus.c $(CONFIG_PARTS)
 xlcfg_cpus.sources := $(xlcfg.sources)
 xlcfg_devices.sources := $(CONFIG_PARTS)

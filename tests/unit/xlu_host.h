@@ -41,7 +41,7 @@ struct xen_reading {
 };
 
 static struct settings ours;
-static struct trouble our_problem;
+static struct problem our_problem;
 static unsigned long refused_by_both, numbered, too_large;
 
 /* Begins to listen anew: what was said before is forgotten. */
