@@ -68,6 +68,7 @@ static struct {
 
 static void console_event(evtchn_t port, void *data)
 {
+    event_mask(port);                           /* Until it is served. */
     turns_mark(data);
 }
 
@@ -121,12 +122,15 @@ static void take_byte(struct guest_console *console, char c)
 static bool take(struct guest_console *console, size_t most)
 {
     struct xencons_interface *ring = console->ring;
-    XENCONS_RING_IDX prod = READ_ONCE(ring->out_prod), cons = ring->out_cons;
+    XENCONS_RING_IDX prod, cons = ring->out_cons;
     char taken[sizeof(ring->out)];
     size_t size = 0;
 
+    if (console->broken) return false;
+    event_rearm(console->port);
+    prod = READ_ONCE(ring->out_prod);
     rmb();
-    if (console->broken || prod == cons) return false;
+    if (prod == cons) return false;
     if (prod - cons > sizeof(ring->out)) {
         printk("console: domain %u broke its ring; it has no console any more\n",
                (unsigned)console->domid);

@@ -37,6 +37,7 @@ static struct ring_connection *rings;
 
 static void ring_event(evtchn_t port, void *data)
 {
+    event_mask(port);                           /* Until it is served. */
     turns_mark(data);
 }
 
@@ -179,6 +180,8 @@ static bool serve(void *owner, unsigned budget)
     bool moved = false, whole = false, flushed;
     unsigned spent = 0, messages = MESSAGES;
 
+    if (!ring->broken)
+        event_rearm(ring->port);
     while ((flushed = !ring->broken && flush(ring, &moved, &messages)) && spent < budget) {
         moved |= pull_input(ring, &whole);
         if (!whole)

@@ -329,6 +329,7 @@ bool blkback_serve(struct blkback *back, unsigned int budget)
         blkback_call_next(back->quota);
         return back->finished;
     }
+    event_rearm(back->port);
     if (!budget) return true;
     if (!take_requests(back, budget)) {
         back->broken = true;
@@ -350,6 +351,7 @@ void blkback_event(evtchn_port_t port, void *data)
 {
     struct blkback *back = data;
 
+    event_mask(port);                           /* until it is served */
     if (back->wake)
         back->wake(back->waker);
     else

@@ -42,14 +42,17 @@ static void wake(struct netback *back)
         poll(&back->port);
 }
 
+/* Not again before it is served: a guest on another CPU can send faster than we can listen. */
 static void event(evtchn_port_t number, void *data)
 {
+    event_mask(number);
     wake(data);
 }
 
 /* New receive buffers wake nobody: frames do not wait here for them. */
 static void rx_event(evtchn_port_t number, void *data)
 {
+    event_mask(number);
 }
 
 /* --- connection --- */

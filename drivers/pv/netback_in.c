@@ -254,6 +254,7 @@ bool netback_serve(struct netport *port, unsigned int budget)
         return true;
     }
     if (port->paused) return false;
+    event_rearm(back->tx_event);
     if (take_batch(back, MIN(budget, NETBACK_BATCH)))
         RING_FINAL_CHECK_FOR_REQUESTS(&back->tx, more);
     else

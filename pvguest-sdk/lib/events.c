@@ -166,6 +166,12 @@ void event_clear(evtchn_t port)
     clear_bit(port, shared_info.evtchn_pending);
 }
 
+void event_rearm(evtchn_t port)
+{
+    event_clear(port);
+    event_unmask(port);
+}
+
 int event_send(evtchn_t port)
 {
     struct evtchn_send send = { .port = port };

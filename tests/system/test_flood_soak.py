@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(dom0.ON_XEN or not SECONDS,
 
 SEED = int(os.environ.get("DOMUS_SEED", "1"))
 FLOODS = ["net-small", "net-large", "net-broadcast",
-          "disk", "store", "state", "transactions", "deaf", "held", "console", "balloon", "tables",
-          "vcpus", "timers"]
-ALONE = ("balloon", "tables", "vcpus", "timers")        # what `beside` does, too
+          "disk", "store", "state", "transactions", "deaf", "held", "console", "events", "balloon",
+          "tables", "vcpus", "timers"]
+ALONE = ("balloon", "events", "tables", "vcpus", "timers")        # what `beside` does, too
 NAMES = [f"flood{i}" for i in range(4)]
 PROMPT = 1.0                            # seconds of the machine's for an answer at the prompt
 DESTROY = 10.0                          # and for the end of a guest

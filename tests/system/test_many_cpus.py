@@ -38,6 +38,21 @@ def test_all_cpus_are_used(shape):
         assert system.power_off() == 0
 
 
+def test_a_guest_that_rings_without_pause():
+    """Eight vCPUs, on CPUs of their own, send dom0 events as fast as they can: it hears each
+    channel once a turn, and is not kept from its work by listening."""
+    disk = machine.fresh_disk("cpus-events")
+    with dom0.Dom0("cpus-events", disk=disk, smp=3) as system:
+        system.ask('xl create attack-flood.cfg extra="flood=events" vcpus=8')
+        system.see("attack-flood: events", timeout=60)
+        system.ask("sleep 2")
+        row = re.search(r"^attack +\d+ +[\d.]+ +([\d.]+)((?: +\d+){8})", system.ask("served"), re.M)
+        turns = sum(int(number) for number in row.group(2).split())
+        print(row.group(0), float(row.group(1)) / turns)
+        assert turns > 100 and float(row.group(1)) / turns < 200e-6
+        assert system.power_off() == 0
+
+
 def test_maxcpus():
     hypervisor = machine.Hypervisor("domus", machine.DOMUS.path, ["maxcpus=2"], "max")
     with dom0.Dom0("cpus-max", net=None, smp=4, domus=hypervisor) as system:

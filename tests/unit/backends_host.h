@@ -48,6 +48,11 @@ void event_mask(evtchn_t number)
     port[number].masked = true;
 }
 
+void event_rearm(evtchn_t number)
+{
+    port[number].masked = false;
+}
+
 int event_send(evtchn_t number)
 {
     assert_non_null(port[number].handler);

@@ -24,8 +24,8 @@ static struct guest {
     struct xenstore_domain_interface ring;
     event_handler handler;
     void *data;
-    bool mapped;
-    unsigned notified;
+    bool mapped, port_masked, port_pending;
+    unsigned notified, rung;
     uint32_t request;                   /* numbers its requests */
     struct xsd_sockmsg header;          /* of the last message */
     char payload[XENSTORE_PAYLOAD_MAX + 1];
@@ -73,6 +73,7 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler h
     }
     guest[remote].handler = handler;
     guest[remote].data = data;
+    guest[remote].port_masked = guest[remote].port_pending = false;
     return remote + 10;
 }
 
@@ -83,6 +84,17 @@ void event_unbind(evtchn_t port)
 }
 
 static uint32_t taken_of_others;   /* bytes of guest 3's requests when guest 1 was first notified */
+
+void event_mask(evtchn_t port)
+{
+    guest[port - 10].port_masked = true;
+}
+
+void event_rearm(evtchn_t port)
+{
+    guest[port - 10].port_masked = false;
+    guest[port - 10].port_pending = false;
+}
 
 int event_send(evtchn_t port)
 {
@@ -190,6 +202,9 @@ static int teardown(void **state)
 
 static void ring_bell(struct guest *from)
 {
+    from->port_pending = from->port_masked;
+    if (from->port_masked) return;
+    from->rung++;
     from->handler((evtchn_t)(from - guest) + 10, from->data);
 }
 

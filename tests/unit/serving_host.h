@@ -37,8 +37,14 @@ bool events_save(void)
 void events_restore(bool was_masked)
 {
 }
+static bool port_masked[3];
 void event_mask(evtchn_t port)
 {
+    port_masked[port] = true;
+}
+void event_rearm(evtchn_t port)
+{
+    port_masked[port] = false;
 }
 void event_unbind(evtchn_t port)
 {
@@ -92,6 +98,7 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler f
 {
     handler = function;
     handler_data = data;
+    port_masked[1] = false;
     return 1;
 }
 

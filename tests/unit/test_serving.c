@@ -73,10 +73,12 @@ static void disk_serves_a_budget(void **state)
     refill();
     handler(1, handler_data);
     assert_int_equal(woken, 2);
+    assert_true(port_masked[1]);        /* does not ring again before its turn */
     assert_int_equal(blkback_counters(back)->requests, 0);
     /* a request costs two units: it is begun, and it is answered */
     for (unsigned int turn = 1; turn < 50; turn++) {
         assert_true(blkback_serve(back, 8));
+        assert_false(port_masked[1]);
         assert_int_equal(blkback_counters(back)->requests + block_ring->rsp_prod, turn * 8);
     }
     refill = NULL;                      /* it stops: the rest is served, and an event asked for */
@@ -533,9 +535,11 @@ static void card_serves_a_budget(void **state)
     refill();
     handler(1, handler_data);
     assert_int_equal(woken, 2);
+    assert_true(port_masked[1]);        /* does not ring again before its turn */
     assert_int_equal(frames, 0);
     for (unsigned int turn = 1; turn < 50; turn++) {
         assert_true(port->serve(port, 20));
+        assert_false(port_masked[1]);
         assert_int_equal(frames, turn * 20);
     }
     refill = NULL;

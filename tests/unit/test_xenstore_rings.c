@@ -198,6 +198,20 @@ static void turns_are_bounded(void **state)
     assert_int_equal(answers, 40);
 }
 
+/* A guest on another CPU can ring faster than we can listen: once a turn it is heard. */
+static void a_bell_rings_once_a_turn(void **state)
+{
+    run();
+    guest[1].rung = 0;
+    for (unsigned turn = 1; turn < 4; turn++) {
+        for (unsigned i = 0; i < 5; i++)
+            ring_bell(&guest[1]);
+        assert_int_equal(guest[1].rung, turn);
+        run();
+        assert_false(guest[1].port_masked || guest[1].port_pending);
+    }
+}
+
 /* But all that a turn is for is answered in it, and told with one event. */
 static void a_turn_answers_what_it_takes(void **state)
 {
@@ -421,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(indices_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bell_rings_once_a_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_answers_what_it_takes, setup, teardown),
         cmocka_unit_test_setup_teardown(release_in_the_middle, setup, teardown),
         cmocka_unit_test_setup_teardown(introductions_that_fail, setup, teardown),

@@ -55,6 +55,10 @@ int event_send(evtchn_t port);
 /* One port: a masked one stays pending until unmasked. */
 void event_mask(evtchn_t port);
 void event_unmask(evtchn_t port);
+/* For a handler that masks its port and has the work done elsewhere, which calls this before it
+ * looks what there is to do: what the port told so far is seen then, what it tells from now on
+ * rings. Who sends faster than we can listen, from another CPU, is heard once each time. */
+void event_rearm(evtchn_t port);
 bool event_pending(evtchn_t port);
 void event_clear(evtchn_t port);
 

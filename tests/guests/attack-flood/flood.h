@@ -23,6 +23,8 @@ void flood_held(void);
 /* watches that fire, and nobody who reads what they say */
 void flood_deaf(void);
 void flood_console(void);
+/* events on every channel to dom0, by all vCPUs, with nothing to say */
+void flood_events(void);
 /* pages given back to the hypervisor, and asked for again */
 void flood_balloon(void);
 /* page tables filled, pinned and unpinned */

@@ -49,6 +49,7 @@ static const struct {
     { "held", flood_held },
     { "deaf", flood_deaf },
     { "console", flood_console },
+    { "events", flood_events },
     { "balloon", flood_balloon },
     { "tables", flood_tables },
     { "vcpus", flood_vcpus },

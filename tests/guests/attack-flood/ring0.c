@@ -127,6 +127,39 @@ void flood_timers(void)
         (void)HYPERVISOR_set_timer_op((int64_t)(now_ns() + 10 * NS_PER_US));
 }
 
+/* ---- events ---- */
+
+static evtchn_port_t channel[16];
+static unsigned int channels;
+
+static void send_all(unsigned long id)
+{
+    for (unsigned int i = (unsigned int)id;; i++)
+        CHECK_IS(event_send(channel[i % channels]), 0);
+}
+
+void flood_events(void)
+{
+    static struct blkfront disk;
+    static struct netfront card;
+    int vdev = blkfront_first();
+
+    NEED(vdev >= 0 && blkfront_open(&disk, (unsigned int)vdev) == 0);
+    NEED(netfront_open(&card, 0) == 0);
+    for (evtchn_port_t port = 1; port < 64 && channels < ARRAY_SIZE(channel); port++) {
+        struct evtchn_status status = { .dom = DOMID_SELF, .port = port };
+
+        if (HYPERVISOR_event_channel_op(EVTCHNOP_status, &status) == 0 &&
+            status.status == EVTCHNSTAT_interdomain)
+            channel[channels++] = port;
+    }
+    NEED(channels >= 4);                /* store, console, disk, network */
+    events_mask_all();
+    for (unsigned int i = 1; i < vcpu_count(); i++)
+        bring_up(i, send_all);
+    send_all(0);
+}
+
 void flood_beside(void)
 {
     for (unsigned int i = 1; i < vcpu_count(); i++) {
