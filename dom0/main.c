@@ -17,11 +17,13 @@
 #include "dom0/storage/archive.h"
 #include "dom0/storage/disks.h"
 #include "dom0/worker.h"
+#include "dom0/xc/control.h"
 #include "dom0/xenstore/rings.h"
 #include "dom0/xl/address.h"
 #include "dom0/xl/commands.h"
 #include <drivers/real.h>
 #include <pvguest/console.h>
+#include <pvguest/events.h>
 #include <pvguest/start.h>
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
@@ -107,6 +109,7 @@ void guest_main(void)
     terminal_start();
     printk("dom0: the control domain of Domus, %lu MiB\n", start_info->nr_pages / 256);
     options_parse(command_line(), &options, complain);
+    event_storms = machine_cpus() != 1;
     account_start(memory_left);
     must(workers_start(), "its workers");
     start_xenstore();

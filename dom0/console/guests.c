@@ -68,7 +68,7 @@ static struct {
 
 static void console_event(evtchn_t port, void *data)
 {
-    event_mask(port);                           /* Until it is served. */
+    event_hold(port);
     turns_mark(data);
 }
 

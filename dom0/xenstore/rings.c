@@ -37,7 +37,7 @@ static struct ring_connection *rings;
 
 static void ring_event(evtchn_t port, void *data)
 {
-    event_mask(port);                           /* Until it is served. */
+    event_hold(port);
     turns_mark(data);
 }
 

@@ -351,7 +351,7 @@ void blkback_event(evtchn_port_t port, void *data)
 {
     struct blkback *back = data;
 
-    event_mask(port);                           /* until it is served */
+    event_hold(port);
     if (back->wake)
         back->wake(back->waker);
     else

@@ -42,10 +42,9 @@ static void wake(struct netback *back)
         poll(&back->port);
 }
 
-/* Not again before it is served: a guest on another CPU can send faster than we can listen. */
 static void event(evtchn_port_t number, void *data)
 {
-    event_mask(number);
+    event_hold(number);
     wake(data);
 }
 

@@ -21,6 +21,7 @@
 static struct { event_handler handler; void *data; } handlers[EVENT_PORTS];
 
 uint64_t event_upcalls, event_handled;
+bool event_storms = true;
 const char *sleepless;
 
 void events_init(void)
@@ -166,8 +167,15 @@ void event_clear(evtchn_t port)
     clear_bit(port, shared_info.evtchn_pending);
 }
 
+void event_hold(evtchn_t port)
+{
+    if (event_storms)
+        event_mask(port);
+}
+
 void event_rearm(evtchn_t port)
 {
+    if (!event_storms) return;
     event_clear(port);
     event_unmask(port);
 }

@@ -48,6 +48,10 @@ void event_mask(evtchn_t number)
     port[number].masked = true;
 }
 
+void event_hold(evtchn_t number)
+{
+    event_mask(number);
+}
 void event_rearm(evtchn_t number)
 {
     port[number].masked = false;

@@ -85,7 +85,7 @@ void event_unbind(evtchn_t port)
 
 static uint32_t taken_of_others;   /* bytes of guest 3's requests when guest 1 was first notified */
 
-void event_mask(evtchn_t port)
+void event_hold(evtchn_t port)
 {
     guest[port - 10].port_masked = true;
 }

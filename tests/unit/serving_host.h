@@ -42,6 +42,10 @@ void event_mask(evtchn_t port)
 {
     port_masked[port] = true;
 }
+void event_hold(evtchn_t port)
+{
+    event_mask(port);
+}
 void event_rearm(evtchn_t port)
 {
     port_masked[port] = false;

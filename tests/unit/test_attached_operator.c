@@ -102,7 +102,7 @@ int event_bind_interdomain(domid_t remote, evtchn_t remote_port, event_handler h
     ring_data = data;
     return 9;
 }
-void event_mask(evtchn_t port)
+void event_hold(evtchn_t port)
 {
 }
 void event_rearm(evtchn_t port)

@@ -48,6 +48,10 @@ void event_mask(evtchn_t port)
 {
     masked_port[port - 1] = true;
 }
+void event_hold(evtchn_t port)
+{
+    event_mask(port);
+}
 void event_rearm(evtchn_t port)
 {
     masked_port[port - 1] = false;

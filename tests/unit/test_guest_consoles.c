@@ -127,7 +127,7 @@ void event_unbind(evtchn_t port)
     guest[port - 10].handler = NULL;
 }
 
-void event_mask(evtchn_t port)
+void event_hold(evtchn_t port)
 {
     guest[port - 10].port_masked = true;
 }

@@ -234,12 +234,20 @@ static void one_port_masked(void **state)
     event_unmask(9);
     assert_int_equal(calls[9], 2);
     assert_int_equal(event_upcalls, 1);         /* what unmasking finds it takes itself */
-    event_mask(9);
+    event_hold(9);
     ring(9);
     event_rearm(9);                             /* that is old; this is not */
     assert_int_equal(calls[9], 2);
     ring(9);
     assert_int_equal(calls[9], 3);
+    event_storms = false;
+    event_hold(9);
+    ring(9);
+    assert_int_equal(calls[9], 4);
+    event_mask(9);
+    event_rearm(9);
+    assert_true(test_bit(9, shared_info.evtchn_mask));
+    event_storms = true;
 }
 
 /* A port that is nobody's is masked when it rings: it would ring for ever. */

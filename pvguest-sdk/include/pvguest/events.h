@@ -55,9 +55,12 @@ int event_send(evtchn_t port);
 /* One port: a masked one stays pending until unmasked. */
 void event_mask(evtchn_t port);
 void event_unmask(evtchn_t port);
-/* For a handler that masks its port and has the work done elsewhere, which calls this before it
- * looks what there is to do: what the port told so far is seen then, what it tells from now on
- * rings. Who sends faster than we can listen, from another CPU, is heard once each time. */
+/* Who sends from another CPU can be faster than we can listen. A handler that only has the work done
+ * elsewhere holds its port: it does not ring again before event_rearm, which the worker calls
+ * before it looks what there is to do. So it is heard once each time. Where the machine has one
+ * CPU nobody sends while we listen: event_storms is set to false, and both do nothing. */
+extern bool event_storms;               /* true, until somebody knows better */
+void event_hold(evtchn_t port);
 void event_rearm(evtchn_t port);
 bool event_pending(evtchn_t port);
 void event_clear(evtchn_t port);
