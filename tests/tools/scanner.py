@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("DOMUS_BUILD", "build")
@@ -52,7 +53,7 @@ def step(folder, number):
     tools = {"CC": "gcc", "NASM": "nasm", "LD": "ld", "CFLAGS": flags, "LIBS": libraries,
              "LDFLAGS": "-nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack "
                         f"-T {script}"}
-    port = ("python3", ROOT / "patches/tools/port.py")
+    port = (sys.executable, ROOT / "patches/tools/port.py")
     if number:
         call(*port, "apply", ROOT / "patches/insula", ROOT / "patches/series", tree, number,
              env=os.environ | {"QUIET": "1"})

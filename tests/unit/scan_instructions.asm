@@ -215,3 +215,9 @@ harmless__1:
         lock cmpxchg [eax], ebx
         enter 8, 0
         leave
+harmless_map__2:                        ; no variable, and nothing on the stack, is an entry
+        or ACC, 1
+        mov [abs 0x1000], ACC
+        mov [esp + 8], ACC
+        mov [ebp + 8], ACC
+        mov [ebx], ecx
