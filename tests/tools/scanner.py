@@ -14,7 +14,7 @@ PROGRAM = BUILD / "domus-scan"
 
 def run(*words):
     return subprocess.run([str(word) for word in (PROGRAM, *words)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=100)
+                          text=True, timeout=600)
 
 
 def scan(*words):
