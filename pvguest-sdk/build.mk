@@ -60,3 +60,5 @@ $(foreach e,$(EXAMPLES),$(eval $(call guest,$(e),pvguest-sdk/examples/$(e).c,$(B
 examples: $(EXAMPLES:%=$(B)/guests/%.elf)
 ARCHIVE_GUESTS  += $(EXAMPLES:%=$(B)/guests/%.elf)
 ARCHIVE_CONFIGS += $(wildcard pvguest-sdk/examples/*.cfg)
+
+include pvguest-sdk/tools/scan/build.mk

@@ -187,7 +187,7 @@ guests-test: all peer linux
 system-test: all peer linux rig
 	@$(PYTEST) $(PARALLEL) tests/system $(TESTS)
 # With TESTS only what it chooses, and of foreign systems only what that needs.
-do-test: all $(if $(TESTS),do-chosen,lint unit peer linux rig)
+do-test: all $(if $(TESTS),do-chosen,lint unit peer linux rig do-scanner)
 	@$(PYTEST) $(PARALLEL) tests $(TESTS)
 	@$(PYTHON) tests/tools/refusals.py $(B) $(if $(TESTS),--partial)
 .PHONY: do-chosen
@@ -198,13 +198,16 @@ do-chosen: all peer
 # The long runs: generated configurations and damaged streams; ten minutes of mixed load, a hundred
 # cycles of a Linux guest, 500 lives of a small one, large transfers, half an hour of floods.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_net.py test_cycles.py \
-          test_flood_soak.py)
-do-soak: all peer linux $(B)/unit/xlcfg_fuzz/test $(B)/unit/inflate/test
+          test_flood_soak.py) tests/unit/test_scan.py
+do-soak: all peer linux do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
+         scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
+	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
+	  DOMUS_LONG_SCANS=1 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
 
 lint:

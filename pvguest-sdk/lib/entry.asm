@@ -100,6 +100,14 @@ FRAME_SYSCALL  equ 257
 
 section .text progbits alloc exec nowrite align=16
 
+; domus-scan is told why an instruction is here (<pvguest/kept.h>): its label, the reason.
+%macro kept 2
+        [section .debug_pvguest_kept progbits noalloc noexec nowrite align=1]
+%%entry: dq %1
+        db %2, 0
+        __?SECT?__
+%endmacro
+
 ; ---- exceptions: one stub a vector
 
 %assign vector 0
@@ -217,7 +225,8 @@ return_from_frame:
         restore_registers
         add     rsp, 16
         rflags_and_rip_on_the_target_stack
-        popfq
+.popf:  popfq
+        kept    return_from_frame.popf, "for the other flags: IF stands in the event mask"
         ret                                     ; events stay masked: nothing to look for
 
 ; Unmask, then look: an event that came while we were masked set UPCALL_PENDING and nothing else
@@ -235,6 +244,7 @@ unmask:
         jne     unmask_pending
 unmask_popf:
         popfq
+        kept    unmask_popf, "for the other flags: IF stands in the event mask"
 unmask_ret:
         ret
 unmask_own:

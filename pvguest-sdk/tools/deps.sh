@@ -21,7 +21,8 @@ grub-common          grub-mkimage, which links it
 xorriso              writes ISO images
 libcmocka-dev        unit tests on the host
 zlib1g-dev           packs kernels, which dom0 unpacks by itself
-libzydis-dev         a disassembler, which the instruction decoder is compared with
+libzydis-dev         a disassembler: domus-scan's, and what the instruction decoder is compared with
+libdw-dev            reads ELF files and their lines of source, for domus-scan
 patch                applies the port of the teaching kernel
 python3-pytest       drives the test suite
 python3-pytest-xdist runs two machines at a time in it

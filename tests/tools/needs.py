@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the chosen tests need built beside Domus itself: prints "linux", "linux rig", or nothing.
+"""What the chosen tests need built beside Domus itself: prints some of "linux",
+"rig" and "scanner", or nothing.
 
     needs.py [PYTEST-OPTION...]
 """
@@ -10,7 +11,8 @@ import subprocess
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-FOREIGN = {"linux_box": "linux", "rig_box": "rig"}          # the modules by which a test gets at it
+# the modules by which a test gets at it
+FOREIGN = {"linux_box": "linux", "rig_box": "rig", "scanner": "scanner"}
 
 listing = subprocess.run([sys.executable, "-m", "pytest",
                           "-q", "--collect-only", "-p", "no:cacheprovider", f"--rootdir={TESTS}",

@@ -189,6 +189,9 @@ restart.sources := dom0/guests/restart.c
 ring0.sources := hypervisor/machine/ring0.c
 ring0.cflags := -D_GNU_SOURCE -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 rings.sources := drivers/pv/check.c drivers/block.c
+scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
+scan_fuzz.cflags := -D_GNU_SOURCE
+scan_fuzz.libraries := $(SCAN_LIBRARIES)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)

@@ -6,6 +6,7 @@
 #ifndef PVGUEST_TIME_H
 #define PVGUEST_TIME_H
 
+#include <pvguest/kept.h>
 #include <pvguest/xen.h>
 
 #define NS_PER_S  1000000000UL
@@ -31,7 +32,7 @@ void delay_ns(uint64_t ns);
 static inline uint64_t read_tsc(void)
 {
     uint32_t low, high;
-    asm volatile("rdtsc" : "=a" (low), "=d" (high));
+    asm volatile(PV_KEPT("its scale is read beside it") "rdtsc" : "=a" (low), "=d" (high));
     return (uint64_t)high << 32 | low;
 }
 
