@@ -11,6 +11,7 @@
 #include "dom0/turns.h"
 #include "dom0/xc/control.h"
 #include <pvguest/console.h>
+#include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/time.h>
@@ -269,6 +270,7 @@ int info_machine(bool topology)
     number_line("outstanding_claims", (unsigned long)info->outstanding_pages / 256);
     number_line("free_pages", (unsigned long)info->free_pages);
     number_line("dom0_free_pages", free_page_count());
+    number_line("dom0_events", event_handled);
     number_line("uptime", (unsigned long)(now_ns() / NS_PER_S));
     error = topology ? topology_lines() : 0;
     if (!error)

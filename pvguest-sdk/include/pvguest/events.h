@@ -55,8 +55,8 @@ int event_send(evtchn_t port);
 /* One port: a masked one stays pending until unmasked. */
 void event_mask(evtchn_t port);
 void event_unmask(evtchn_t port);
-/* Who sends from another CPU can be faster than we can listen. A handler that only has the work done
- * elsewhere holds its port: it does not ring again before event_rearm, which the worker calls
+/* Who sends from another CPU can be faster than we can listen. A handler that only has the work
+ * done elsewhere holds its port: it does not ring again before event_rearm, which the worker calls
  * before it looks what there is to do. So it is heard once each time. Where the machine has one
  * CPU nobody sends while we listen: event_storms is set to false, and both do nothing. */
 extern bool event_storms;               /* true, until somebody knows better */
