@@ -48,6 +48,15 @@ static void read_isa_override(const uint8_t *e)
     acpi.isa[irq].level = (flags >> 2 & 3) == 3;
 }
 
+/* Firmware may tell of one CPU in both forms. */
+static void add_cpu(uint32_t apic_id, uint64_t flags)
+{
+    if (!(flags & 1) || acpi.cpu_count == MAX_CPUS) return;     /* it is not there */
+    for (uint32_t i = 0; i < acpi.cpu_count; i++)
+        if (acpi.apic_ids[i] == apic_id) return;
+    acpi.apic_ids[acpi.cpu_count++] = apic_id;
+}
+
 static void read_madt(const struct header *t)
 {
     const uint8_t *e = (const uint8_t *)t + 44, *end = (const uint8_t *)t + t->length;
@@ -55,10 +64,7 @@ static void read_madt(const struct header *t)
     acpi.lapic_address = get(t, 36, 4);
     for (; e + 2 <= end && e[1] >= 2; e += e[1]) {
         switch (e[0]) {
-        case 0:                                         /* local APIC; flag 1: enabled */
-            if (e[4] & 1 && acpi.cpu_count < MAX_CPUS)
-                acpi.apic_ids[acpi.cpu_count++] = e[3];
-            break;
+        case 0: add_cpu(e[3], get(e, 4, 4)); break;     /* local APIC */
         case 1:
             if (acpi.ioapic_count == MAX_IOAPICS)
                 break;
@@ -67,6 +73,7 @@ static void read_madt(const struct header *t)
             break;
         case 2: read_isa_override(e); break;
         case 5: acpi.lapic_address = get(e, 4, 8); break;
+        case 9: add_cpu((uint32_t)get(e, 4, 4), get(e, 8, 4)); break;   /* local x2APIC */
         default: break;
         }
     }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC (Intel SDM vol. 3, chapter 11) in its memory-mapped form, the I/O APICs (82093AA),
- * and an end to the 8259s. Devices' interrupts all go to the boot CPU, by physical destination: who
- * they are for is the control domain, wherever it runs.
+ * The local APIC (Intel SDM vol. 3, chapter 11), the I/O APICs (82093AA), and an end to the 8259s.
+ * Devices' interrupts all go to the boot CPU, by physical destination: who they are for is the
+ * control domain, wherever it runs.
+ *
+ * A local APIC has two forms: its registers are in memory and ids have 8 bits (xAPIC), or the same
+ * registers are MSRs and ids have 32 (x2APIC). All CPUs have the form that the boot CPU chooses:
+ * the second where the firmware has chosen it, from which there is no direct way back, or where an
+ * id needs it; else the first, which asks nothing of a machine's interrupt remapping.
  */
 #include "machine/apic.h"
 #include "lib/fail.h"
@@ -28,28 +33,56 @@
 #define LVT_MASKED          (1u << 16)
 #define LVT_NMI             (4u << 8)
 #define COMMAND_PENDING     (1u << 12)
+#define XAPIC_LAST_ID       254u            /* 255: all of them */
+
+#define BASE_X2APIC         (1u << 10)
+#define BASE_ENABLED        (1u << 11)
+#define CPUID1C_X2APIC      (1u << 21)
 
 static volatile uint8_t *lapic;
+static bool x2apic;
 
+/* Of a register that is at `reg` in memory. */
+static uint32_t x2apic_msr(uint32_t reg)
+{
+    return 0x800 + (reg >> 4);
+}
 static uint32_t lapic_read(uint32_t reg)
 {
-    return *(volatile uint32_t *)(lapic + reg);
+    return unlikely(x2apic) ? (uint32_t)rdmsr(x2apic_msr(reg))
+                            : *(volatile uint32_t *)(lapic + reg);
 }
 static void lapic_write(uint32_t reg, uint32_t v)
 {
-    *(volatile uint32_t *)(lapic + reg) = v;
+    if (unlikely(x2apic))
+        wrmsr(x2apic_msr(reg), v);
+    else
+        *(volatile uint32_t *)(lapic + reg) = v;
+}
+
+static bool x2apic_is_needed(void)
+{
+    if (!(cpuid(1, 0).c & CPUID1C_X2APIC)) return false;
+    for (uint32_t i = 0; i < acpi.cpu_count; i++)
+        if (acpi.apic_ids[i] > XAPIC_LAST_ID) return true;
+    return rdmsr(MSR_APIC_BASE) & BASE_X2APIC;
 }
 
 void lapic_init(volatile void *registers)
 {
     lapic = registers;
+    x2apic = x2apic_is_needed();
+    if (x2apic)
+        log_debug("local APICs in x2APIC mode");
     lapic_init_cpu();
 }
 
 void lapic_init_cpu(void)
 {
-    /* enabled, not x2APIC */
-    wrmsr(MSR_APIC_BASE, (rdmsr(MSR_APIC_BASE) & ~(1ul << 10)) | 1ul << 11);
+    /* one after the other: from off to x2APIC there is no direct way */
+    wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | BASE_ENABLED);
+    if (x2apic)
+        wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | BASE_X2APIC);
     lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
@@ -61,7 +94,7 @@ void lapic_init_cpu(void)
 
 uint32_t lapic_id(void)
 {
-    return lapic_read(LAPIC_ID) >> 24;
+    return lapic_read(LAPIC_ID) >> (x2apic ? 0 : 24);
 }
 void lapic_eoi(void)
 {
@@ -76,8 +109,16 @@ uint32_t lapic_timer_left(void)
     return lapic_read(LAPIC_TIMER_CURRENT);
 }
 
+/* A CPU that a command cannot name does not get it, so it does not start. */
 static void send_command(uint32_t apic_id, uint32_t command)
 {
+    if (unlikely(x2apic)) {
+        /* the MSR's write waits for none before it: who is called shall see what was written */
+        __asm__ volatile("mfence; lfence" : : : "memory");
+        wrmsr(x2apic_msr(LAPIC_COMMAND_LOW), (uint64_t)apic_id << 32 | command);
+        return;
+    }
+    if (apic_id > XAPIC_LAST_ID) return;
     lapic_write(LAPIC_COMMAND_HIGH, apic_id << 24);
     lapic_write(LAPIC_COMMAND_LOW, command);
     while (lapic_read(LAPIC_COMMAND_LOW) & COMMAND_PENDING)

@@ -9,16 +9,19 @@
 
 #define cpuid    machine_cpuid
 #define rdmsr    machine_rdmsr
+#define wrmsr    machine_wrmsr
 #define rdtsc    machine_rdtsc
 #define read_cr0 machine_read_cr0
 #include "machine/io.h"
 #undef cpuid
 #undef rdmsr
+#undef wrmsr
 #undef rdtsc
 #undef read_cr0
 
 struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf);
 uint64_t host_rdmsr(uint32_t msr);
+void host_wrmsr(uint32_t msr, uint64_t value);
 uint64_t host_rdtsc(void);
 uint64_t host_read_cr0(void);
 uint32_t host_in(uint16_t port, unsigned int size);
@@ -30,6 +33,7 @@ static inline uint32_t of_size(uint32_t value, unsigned int size)
 
 #define cpuid            host_cpuid
 #define rdmsr            host_rdmsr
+#define wrmsr            host_wrmsr
 #define rdtsc            host_rdtsc
 #define read_cr0         host_read_cr0
 #define port_read(port, size)     of_size(host_in((port), (size)), (size))
