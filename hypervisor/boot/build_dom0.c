@@ -252,12 +252,8 @@ static void pin(struct domain *d)
 {
     struct vcpu *v;
 
-    for_each_vcpu (v, d) {
-        struct cpumask own = { { 0 } };
-
-        cpumask_add(&own, v->id % cpus_online);
-        policy_set_affinity(v, &own);
-    }
+    for_each_vcpu (v, d)
+        policy_set_affinity(v, cpu_bit(v->id % cpus_online));
 }
 
 void build_dom0(const struct module *kernel, const struct module *archive)

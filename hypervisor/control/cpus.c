@@ -24,24 +24,24 @@ static uint32_t bytes_of(uint32_t bits)
     return (bits + 7) / 8;
 }
 
-int cpu_map_read(const struct xenctl_bitmap *from, uint64_t *map)
+int cpu_map_read(const struct xenctl_bitmap *from, cpumask_t *map)
 {
-    uint64_t bytes = 0;
+    cpumask_t bytes = 0;
     uint32_t bits = MIN(from->nr_bits, MAX_CPUS);
     if (from->nr_bits > MAP_MOST) return fail(-E2BIG, "a map of more than 4096 CPUs");
     if (bits && copy_from_guest(&bytes, VADDR(from->bitmap.p), bytes_of(bits)))
         return fail(-EFAULT, "the map cannot be read");
-    *map = bits < MAX_CPUS ? bytes & ((1ul << bits) - 1) : bytes;
+    *map = bits < MAX_CPUS ? bytes & (cpu_bit(bits) - 1) : bytes;
     return 0;
 }
 
-int cpu_map_write(const struct xenctl_bitmap *to, uint64_t map)
+int cpu_map_write(const struct xenctl_bitmap *to, cpumask_t map)
 {
     uint32_t bytes = bytes_of(to->nr_bits), ours = MIN(bytes, (uint32_t)sizeof(map));
     if (!bytes || !to->bitmap.p) return 0;
     if (to->nr_bits > MAP_MOST) return fail(-E2BIG, "a map for more than 4096 CPUs");
     if (to->nr_bits < MAX_CPUS)
-        map &= (1ul << to->nr_bits) - 1;
+        map &= cpu_bit(to->nr_bits) - 1;
     if (copy_to_guest(VADDR(to->bitmap.p), &map, ours) ||
         clear_guest(VADDR(to->bitmap.p + ours), bytes - ours))
         return fail(-EFAULT, "the map cannot be written");

@@ -8,17 +8,15 @@
 #include "machine/cpu.h"
 #include <xen/domctl.h>
 
-_Static_assert(MAX_CPUS == 64, "a map of CPUs is one word");
-
-static inline uint64_t cpu_map_online(void)
+static inline cpumask_t cpu_map_online(void)
 {
-    return ~0ul >> (MAX_CPUS - cpus_online);
+    return ALL_CPUS >> (MAX_CPUS - cpus_online);
 }
 
 /* A guest's map, of as many bits as it says; and into one, with zeros behind ours. Errors: -E2BIG
  * -EFAULT. */
-int cpu_map_read(const struct xenctl_bitmap *from, uint64_t *map) must_check;
-int cpu_map_write(const struct xenctl_bitmap *to, uint64_t map) must_check;
+int cpu_map_read(const struct xenctl_bitmap *from, cpumask_t *map) must_check;
+int cpu_map_write(const struct xenctl_bitmap *to, cpumask_t map) must_check;
 
 /* Both from 0: the core's number is its socket's. Threads of one core have both in common. */
 struct cpu_place { uint32_t core, socket; };

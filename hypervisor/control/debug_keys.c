@@ -30,7 +30,7 @@ static void for_each_domain(void (*show)(struct domain *d))
  * all is of one moment. */
 static void stop_guests(void)
 {
-    cpus_flush(~0ul);
+    cpus_flush(ALL_CPUS);
 }
 
 static void show_registers(struct domain *d)

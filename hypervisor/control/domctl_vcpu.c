@@ -64,7 +64,7 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op)
 /* Nobody prefers a CPU: soft affinity is all of those that there are. */
 static int check_soft(const struct xenctl_bitmap *from)
 {
-    uint64_t soft;
+    cpumask_t soft;
     int error = cpu_map_read(from, &soft);
 
     if (!error && (cpu_map_online() & ~soft))
@@ -72,7 +72,7 @@ static int check_soft(const struct xenctl_bitmap *from)
     return error;
 }
 
-static int check_hard(const struct xenctl_bitmap *from, uint64_t *hard)
+static int check_hard(const struct xenctl_bitmap *from, cpumask_t *hard)
 {
     int error = cpu_map_read(from, hard);
 
@@ -82,7 +82,8 @@ static int check_hard(const struct xenctl_bitmap *from, uint64_t *hard)
 }
 
 /* Of a map that is asked for; the others are left alone. */
-static int write_maps(const struct xen_domctl_vcpuaffinity *op, uint64_t hard, uint64_t soft)
+static int write_maps(const struct xen_domctl_vcpuaffinity *op, cpumask_t hard,
+                      cpumask_t soft)
 {
     int error = 0;
 
@@ -103,9 +104,9 @@ static int check_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity
 }
 
 /* Without any of those that there are, it is all of them (policy_set_affinity). */
-static uint64_t effective(const struct vcpu *v)
+static cpumask_t effective(const struct vcpu *v)
 {
-    uint64_t map = v->sched.affinity.word[0] & cpu_map_online();
+    cpumask_t map = v->sched.affinity & cpu_map_online();
 
     return map ? map : cpu_map_online();
 }
@@ -114,16 +115,16 @@ static uint64_t effective(const struct vcpu *v)
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
-    struct cpumask hard = { { 0 } };
+    cpumask_t hard = 0;
     int error = check_affinity(d, op);
 
     if (!error && (op->flags & XEN_VCPUAFFINITY_HARD))
-        error = check_hard(&op->cpumap_hard, &hard.word[0]);
+        error = check_hard(&op->cpumap_hard, &hard);
     if (!error && (op->flags & XEN_VCPUAFFINITY_SOFT))
         error = check_soft(&op->cpumap_soft);
     if (error) return error;
     if (op->flags & XEN_VCPUAFFINITY_HARD)
-        policy_set_affinity(v, &hard);
+        policy_set_affinity(v, hard);
     return write_maps(op, effective(v), effective(v));
 }
 

@@ -38,12 +38,12 @@ static int set_time64(struct domain *caller, const struct xenpf_settime64 *op)
 static int idle_times(struct domain *caller, struct xenpf_getidletime *op)
 {
     const struct xenctl_bitmap map = { op->cpumap_bitmap, op->cpumap_nr_cpus };
-    uint64_t wanted = 0;
+    cpumask_t wanted = 0;
     int error = cpu_map_read(&map, &wanted);
     wanted &= cpu_map_online();
     op->now = now_ns();
     for (uint32_t i = 0; i < cpus_online && !error; i++)
-        if (wanted >> i & 1 &&
+        if (wanted & cpu_bit(i) &&
             write_guest_u64((uint64_t)(op->idletime.p + i), cpu_idle_time(cpus[i])))
             return fail(-EFAULT, "the times cannot be written");
     return error ? error : cpu_map_write(&map, wanted);

@@ -13,12 +13,12 @@ static inline bool is_one(const struct vcpu *v, const struct domain *d, uint64_t
 
 static cold __attribute__((noinline)) void flush_others(const struct domain *d, uint64_t mask)
 {
-    uint64_t others = 0;
+    cpumask_t others = 0;
     struct cpu *cpu;
 
     for_each_cpu (cpu)
         if (cpu != this_cpu() && is_one(cpu->running, d, mask))
-            others |= 1ul << cpu->id;
+            others |= cpu_bit(cpu->id);
     if (others)
         tlb_flush_cpus(others);
 }

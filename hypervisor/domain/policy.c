@@ -142,24 +142,6 @@ static void slices_end_by(uint64_t time)
         timer_set(&policy.slices, time);
 }
 
-/* Where t ran last, if that one idles. */
-static struct cpu *idle_cpu(const struct turn *t)
-{
-    uint32_t id = t->last;
-
-    if (!cpumask_has(&policy.idle, id) || !run_may(&policy.queue, t, id)) {
-        if (likely(!t->lane)) {
-            id = cpumask_first_of(&policy.idle, &policy.idle);
-        } else {
-            struct cpumask allowed = policy.idle;
-            while ((id = cpumask_first_of(&allowed, &allowed)) < MAX_CPUS &&
-                   !run_may(&policy.queue, t, id))
-                cpumask_drop(&allowed, id);
-        }
-    }
-    return id < MAX_CPUS ? cpus[id] : NULL;
-}
-
 /* Of some CPUs, from where t ran last on: whose runner had most, and more than t by enough. One who
  * was asked to choose again does so without us. */
 static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
@@ -167,11 +149,12 @@ static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
     uint64_t most = GRANULARITY_NS;
     struct cpu *found = NULL;
     uint32_t id = t->last, looks = 0;
+    cpumask_t may = policy.present & run_cpus(&policy.queue, t);
 
     for (uint32_t i = 0; i < cpus_online && looks < LOOKS; i++, id++) {
         if (id >= cpus_online)
             id = 0;
-        if (!cpumask_has(&policy.present, id) || !run_may(&policy.queue, t, id))
+        if (!(may & cpu_bit(id)))
             continue;
         struct cpu *cpu = cpus[id];
         looks++;
@@ -187,13 +170,16 @@ static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
     return found;
 }
 
+/* Best where it ran last. */
 static bool find_idle_cpu(const struct turn *t)
 {
-    struct cpu *cpu = idle_cpu(t);
+    cpumask_t fit = policy.idle & run_cpus(&policy.queue, t);
+    uint32_t id;
 
-    if (!cpu) return false;
-    cpumask_drop(&policy.idle, cpu->id);
-    cpu_reschedule(cpu);
+    if (!fit) return false;
+    id = fit & cpu_bit(t->last) ? t->last : cpumask_first(fit);
+    policy.idle &= ~cpu_bit(id);
+    cpu_reschedule(cpus[id]);
     return true;
 }
 
@@ -347,17 +333,17 @@ void policy_hurry(struct vcpu *v)
     spin_unlock(&policy.lock);
 }
 
-void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
+void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
 {
     struct turn *t = &v->sched.turn;
     bool waits;
 
     spin_lock(&policy.lock);
-    v->sched.affinity = *allowed;
+    v->sched.affinity = allowed;
     waits = policy_waits(t);
     if (waits)
         run_leave(&policy.queue, t);
-    run_keep(&policy.queue, t, allowed, &policy.present);
+    run_keep(&policy.queue, t, allowed, policy.present);
     if (waits) {
         run_wait(&policy.queue, t);
         find_cpu(t, now_ns());
@@ -423,12 +409,12 @@ static void changes(struct cpu *cpu, struct turn *was, struct turn *next)
     if (was)
         was->on = NULL;
     else
-        cpumask_drop(&policy.idle, cpu->id);
+        policy.idle &= ~cpu_bit(cpu->id);
     if (next) {
         next->on = cpu;
         next->last = cpu->id;
     } else {
-        cpumask_add(&policy.idle, cpu->id);
+        policy.idle |= cpu_bit(cpu->id);
     }
     /* Others idle while he waits only if they might not have run who came instead. */
     if (unlikely(policy.queue.kept) && was && policy_waits(was))
@@ -496,7 +482,7 @@ void policy_cpu_init(struct cpu *cpu)
 {
     if (!policy.slices.fire)
         timer_init(&policy.slices, NULL, slices_ended, NULL);
-    cpumask_add(&policy.present, cpu->id);
+    policy.present |= cpu_bit(cpu->id);
     cpu->since = now_ns();
 }
 
@@ -521,6 +507,6 @@ void policy_vcpu_init(struct vcpu *v)
 void policy_vcpu_end(struct vcpu *v)
 {
     spin_lock(&policy.lock);
-    run_keep(&policy.queue, &v->sched.turn, &policy.present, &policy.present);
+    run_keep(&policy.queue, &v->sched.turn, policy.present, policy.present);
     spin_unlock(&policy.lock);
 }

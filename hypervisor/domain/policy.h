@@ -18,8 +18,8 @@ struct vcpu;
 extern struct policy {
     struct runqueue queue;
     struct timer slices;            /* fires when the first slice ends, of those that do */
-    struct cpumask present;
-    struct cpumask idle;            /* nobody to run, and not asked to look again */
+    cpumask_t present;
+    cpumask_t idle;                 /* nobody to run, and not asked to look again */
     spinlock_t lock;
 } policy;
 
@@ -55,7 +55,7 @@ void vcpu_yield(void);
 
 /* Hard affinity, as of now: on no other CPUs. A set without any CPU that there is, is that of
  * all. */
-void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed);
+void policy_set_affinity(struct vcpu *v, cpumask_t allowed);
 
 /* ---- who pays ---- */
 

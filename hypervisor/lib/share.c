@@ -86,54 +86,45 @@ static bool is_only(const struct runqueue *q, const struct lane *lane)
     return lane >= q->only && lane < q->only + MAX_CPUS;
 }
 
-bool lane_has(const struct runqueue *q, struct lane *lane, uint32_t cpu)
+cpumask_t lane_cpus(const struct runqueue *q, struct lane *lane)
 {
-    return is_only(q, lane) ? lane == &q->only[cpu] : cpumask_has(&mixed(lane)->cpus, cpu);
+    return is_only(q, lane) ? cpu_bit((uint32_t)(lane - q->only)) : mixed(lane)->cpus;
 }
 
 /* The lane of those CPUs, or one that nobody uses. */
-static struct lane *find_mixed(struct runqueue *q, const struct cpumask *cpus)
+static struct lane *find_mixed(struct runqueue *q, cpumask_t cpus)
 {
     struct mixed_lane *found = NULL;
 
     for (struct mixed_lane *m = q->mixed; m < q->mixed + MIXED_LANES; m++) {
-        if (m->users && cpumask_equal(&m->cpus, cpus)) return &m->lane;
+        if (m->users && m->cpus == cpus) return &m->lane;
         if (!m->users && !found)
             found = m;
     }
     if (!found) return NULL;
-    *found = (struct mixed_lane){ .cpus = *cpus };
+    *found = (struct mixed_lane){ .cpus = cpus };
     q->mixed_count = MAX(q->mixed_count, (uint32_t)(found - q->mixed) + 1);
     return &found->lane;
 }
 
-static struct lane *find_lane(struct runqueue *q, const struct cpumask *cpus,
-                              const struct cpumask *present)
+static struct lane *find_lane(struct runqueue *q, cpumask_t set)
 {
-    struct cpumask set;
-    uint32_t count = 0, first = cpumask_first_of(cpus, present);
     struct lane *lane = NULL;
 
-    for (unsigned int i = 0; i < CPUMASK_WORDS; i++) {
-        set.word[i] = cpus->word[i] & present->word[i];
-        for (uint64_t word = set.word[i]; word; word &= word - 1)
-            count++;
-    }
-    if (count == 0 || cpumask_equal(&set, present)) return NULL;
-    if (count > 1)
-        lane = find_mixed(q, &set);
-    return lane ? lane : &q->only[first];
+    if (set & (set - 1))
+        lane = find_mixed(q, set);
+    return lane ? lane : &q->only[cpumask_first(set)];
 }
 
-void run_keep(struct runqueue *q, struct turn *t, const struct cpumask *cpus,
-              const struct cpumask *present)
+void run_keep(struct runqueue *q, struct turn *t, cpumask_t cpus, cpumask_t present)
 {
     if (t->lane) {
         q->kept--;
         if (!is_only(q, t->lane))
             mixed(t->lane)->users--;
     }
-    t->lane = find_lane(q, cpus, present);
+    cpus &= present;
+    t->lane = cpus && cpus != present ? find_lane(q, cpus) : NULL;
     if (t->lane) {
         q->kept++;
         if (!is_only(q, t->lane))
@@ -160,7 +151,7 @@ struct pq_node *run_first_kept(const struct runqueue *q, uint32_t cpu)
     struct pq_node *first = lesser(q->all.waiting.first, &q->only[cpu]);
 
     for (const struct mixed_lane *m = q->mixed; m < q->mixed + q->mixed_count; m++)
-        if (m->users && cpumask_has(&m->cpus, cpu))
+        if (m->users && (m->cpus & cpu_bit(cpu)))
             first = lesser(first, &m->lane);
     return first;
 }

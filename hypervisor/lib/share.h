@@ -79,7 +79,7 @@ struct runqueue {                   /* the machine's; zeroes are an empty one */
     struct lane only[MAX_CPUS];
     struct mixed_lane {
         struct lane lane;
-        struct cpumask cpus;
+        cpumask_t cpus;
         uint32_t users;
     } mixed[MIXED_LANES];
 };
@@ -94,12 +94,15 @@ void share_park(struct runqueue *q, struct share *s, bool parked);
 
 /* Neither waits nor runs: where it may from now on, of the CPUs that there are. The 33rd set of
  * several CPUs is that of its first alone. */
-void run_keep(struct runqueue *q, struct turn *t, const struct cpumask *cpus,
-              const struct cpumask *present);
-bool lane_has(const struct runqueue *q, struct lane *lane, uint32_t cpu);
+void run_keep(struct runqueue *q, struct turn *t, cpumask_t cpus, cpumask_t present);
+cpumask_t lane_cpus(const struct runqueue *q, struct lane *lane);
+static inline cpumask_t run_cpus(const struct runqueue *q, const struct turn *t)
+{
+    return likely(!t->lane) ? ALL_CPUS : lane_cpus(q, t->lane);
+}
 static inline bool run_may(const struct runqueue *q, const struct turn *t, uint32_t cpu)
 {
-    return likely(!t->lane) || lane_has(q, t->lane, cpu);
+    return run_cpus(q, t) & cpu_bit(cpu);
 }
 
 /* neither waits nor runs: waits from now on */

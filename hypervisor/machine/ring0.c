@@ -90,23 +90,23 @@ static void wait_for(const struct cpu *cpu)
 }
 
 /* One that sleeps would not wait at the lock, and has no guest. */
-static bool is_asked(const struct cpu *cpu, uint64_t mask)
+static bool is_asked(const struct cpu *cpu, cpumask_t set)
 {
-    return (mask >> cpu->id & 1) && cpu != this_cpu() && cpu->running != cpu->idle;
+    return (set & cpu_bit(cpu->id)) && cpu != this_cpu() && cpu->running != cpu->idle;
 }
 
-void cpus_flush(uint64_t mask)
+void cpus_flush(cpumask_t set)
 {
     struct cpu *cpu;
 
     for_each_cpu (cpu) {
-        if (!is_asked(cpu, mask))
+        if (!is_asked(cpu, set))
             continue;
         __atomic_store_n(&cpu->flush_wanted, true, __ATOMIC_RELEASE);
         cpu_interrupt(cpu);
         spend(COST_INTERRUPT);
     }
     for_each_cpu (cpu)
-        if (is_asked(cpu, mask))
+        if (is_asked(cpu, set))
             wait_for(cpu);
 }

@@ -48,29 +48,29 @@ void tlb_keep_up(void)
         tlb_flush_local();
 }
 
-void tlb_flush_cpus(uint64_t mask)
+void tlb_flush_cpus(cpumask_t set)
 {
-    uint64_t others = mask & ~(1ul << this_cpu()->id);
+    cpumask_t others = set & ~cpu_bit(this_cpu()->id);
     uint32_t now = __atomic_add_fetch(&tlb_clock, 1, __ATOMIC_SEQ_CST);
     struct cpu *cpu;
 
-    if (mask != others)
+    if (set != others)
         tlb_flush_local();
     if (!others) return;
     cpus_flush(others);
     for_each_cpu (cpu)
-        if (others >> cpu->id & 1)
+        if (others & cpu_bit(cpu->id))
             tlb_flushed_at[cpu->id] = now;
 }
 
 void tlb_flush_stale_slow(uint32_t stamp)
 {
-    uint64_t mask = 0;
+    cpumask_t set = 0;
     struct cpu *cpu;
 
     for_each_cpu (cpu)
         if (cpu->running != cpu->idle && (int32_t)(tlb_flushed_at[cpu->id] - stamp) <= 0)
-            mask |= 1ul << cpu->id;
-    if (mask)
-        tlb_flush_cpus(mask);
+            set |= cpu_bit(cpu->id);
+    if (set)
+        tlb_flush_cpus(set);
 }

@@ -23,8 +23,8 @@ void load_cr3(maddr_t table);           /* and remember it in this_cpu()->loaded
 /* everything but the hypervisor's global entries, on this CPU */
 void tlb_flush_local(void);
 void tlb_flush_page(uint64_t va);       /* one page on this CPU; va is canonical */
-/* the same of each of these CPUs, a bit each; those that run guests come out of them for it */
-void tlb_flush_cpus(uint64_t mask);
+/* the same of each of these CPUs; those that run guests come out of them for it */
+void tlb_flush_cpus(cpumask_t set);
 void tlb_flush_stale_slow(uint32_t stamp);
 /* Once a second or so, by each CPU that may run a guest: its last flush is never so long ago that
  * the clock has gone around it. */

@@ -34,9 +34,9 @@ void cpu_reschedule(struct cpu *cpu)
     cpu_interrupt(cpu);
 }
 
-void cpus_flush(uint64_t mask)
+void cpus_flush(cpumask_t set)
 {
-    cpus_flushed |= mask & ~(1ul << this_cpu()->id);
+    cpus_flushed |= set & ~(1ul << this_cpu()->id);
     if (when_asked)
         when_asked();
 }

@@ -209,12 +209,12 @@ void domain_set_cap(struct domain *d, uint32_t percent)
     assert_ptr_equal(d, &guest);
     did.cap = percent;
 }
-void policy_set_affinity(struct vcpu *v, const struct cpumask *wanted)
+void policy_set_affinity(struct vcpu *v, cpumask_t wanted)
 {
     assert_ptr_equal(v, &guest_vcpus[2]);
     did.affinities++;
-    did.affinity = wanted->word[0];
-    v->sched.affinity = *wanted;
+    did.affinity = wanted;
+    v->sched.affinity = wanted;
 }
 long hypercall_continue_with(unsigned int call, unsigned int count, const uint64_t *arguments)
 {

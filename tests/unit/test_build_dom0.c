@@ -155,9 +155,9 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 
 static uint64_t kept[MAX_VCPUS];
 
-void policy_set_affinity(struct vcpu *v, const struct cpumask *allowed)
+void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
 {
-    kept[v->id] = allowed->word[0];
+    kept[v->id] = allowed;
 }
 
 void vcpu_up(struct vcpu *v)

@@ -282,16 +282,9 @@ static void caps_and_work_for_it(void **state)
 
 /* ---- affinity ---- */
 
-static struct cpumask mask(uint64_t bits)
-{
-    return (struct cpumask){ .word = { bits } };
-}
-
 static void keep(struct domain *d, unsigned int vcpu, uint64_t bits)
 {
-    struct cpumask m = mask(bits);
-
-    policy_set_affinity(d->vcpus[vcpu], &m);
+    policy_set_affinity(d->vcpus[vcpu], bits);
 }
 
 static void kept_to_its_cpus(void **state)

@@ -139,10 +139,10 @@ uint32_t cpus_online = 2;
 bool ring0_shared = true;
 struct ring0_lock ring0_lock = { .held = 1, .uses = 12 };
 static uint64_t stopped_for_registers;
-void cpus_flush(uint64_t mask)
+void cpus_flush(cpumask_t set)
 {
     assert_int_equal(registers, 0);                         /* before they are looked at */
-    stopped_for_registers = mask;
+    stopped_for_registers = set;
 }
 uint64_t tsc_khz(void)
 {
