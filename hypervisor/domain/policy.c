@@ -393,8 +393,9 @@ static struct turn *choose(struct cpu *cpu, bool stays, bool yields, uint64_t no
 }
 
 /* With a cap the budget may be at its end before the slice is. */
-static void begins(const struct cpu *cpu, const struct turn *t, uint64_t now)
+static void begins(struct cpu *cpu, const struct turn *t, uint64_t now)
 {
+    cpu->slice_from = now;
     if (run_first(&policy.queue, cpu->id))
         slices_end_by(now + SLICE_NS);
     if (likely(!t->share->cap)) return;
@@ -446,7 +447,7 @@ static uint64_t slice_end(struct cpu *cpu, uint64_t now)
 
     if (!cpu->runs) return NEVER;
     if (run_first(&policy.queue, cpu->id))
-        end = vcpu_of(cpu->runs)->sched.runstate.state_entry_time + SLICE_NS;
+        end = cpu->slice_from + SLICE_NS;
     if (cpu->runs->share->cap) {
         account(cpu, now);
         end = spent_its_budget(cpu->runs->share) ? now

@@ -220,15 +220,18 @@ void schedule(void)
          leaves = policy_cpu(&was->sched.turn) == cpu && (cpu->yielded || !stays);
 
     cpu->work &= ~WORK_RESCHEDULE;
-    set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);
-    while ((next = policy_pick(cpu, stays, now)) == NULL) {
+    next = policy_pick(cpu, stays, now);
+    if (next != was)
+        set_runstate(was, stays ? RUNSTATE_runnable : waiting_state(was), now);
+    while (!next) {
         if (ring0_shared && was != cpu->idle) {
             vcpu_switch(was, cpu->idle);
             was = cpu->idle;        /* the other may be gone when this CPU wakes up */
         }
         idle_until_work(cpu);
-        leaves = stays = false;
+        leaves = false;
         now = now_ns();
+        next = policy_pick(cpu, false, now);
     }
     set_runstate(next, RUNSTATE_running, now);
     /* paid for by who wanted it: who comes, or who went by itself */

@@ -170,7 +170,6 @@ static void choose_on(struct processor *p)
     choices++;
     if (!next) return;
     has_waited(player_of(next));
-    next->sched.runstate.state_entry_time = now;
 }
 
 static void wakes(struct player *r)

@@ -121,6 +121,24 @@ static void a_large_machine(void **state)
     assert_in_range(most_steps, 10, 1500);
 }
 
+/* Who came in the middle of the others' slices is not asked at their end. */
+static void each_has_a_slice_of_its_own(void **state)
+{
+    machine(2);
+    uint64_t begin = now;
+    struct domain *first = add_domain(256, 1, SPIN),
+                  *leaves = add_domain(256, 1, (struct habit){ .run = 5 * MS, .sleep = S }),
+                  *late = add_domain(256, 1, SPIN);
+    run_until(begin + 6 * MS);
+    add_domain(256, 1, SPIN);
+    run_until(begin + 9 * MS);
+    assert_true(policy_cpu(&late->vcpus[0]->sched.turn) && !leaves->vcpus[0]->sched.turn.on);
+    assert_int_equal(ran(first), 9 * MS - IPI);
+    choices = 0;
+    run_until(begin + 12 * MS);
+    assert_int_equal(choices, 1);
+}
+
 /* ---- nothing is gained ---- */
 
 /* Who could use one CPU of four has no claim to the others later; nor has who used what nobody
@@ -380,6 +398,7 @@ int main(void)
         cmocka_unit_test(more_weight_than_vcpus),
         cmocka_unit_test(eight_against_one),
         cmocka_unit_test(a_large_machine),
+        cmocka_unit_test(each_has_a_slice_of_its_own),
         cmocka_unit_test(for_want_of_vcpus),
         cmocka_unit_test(by_sleeping),
         cmocka_unit_test(who_wakes_runs_soon),
