@@ -51,6 +51,7 @@ void bench_spaces(void);
 void bench_traps(void);
 void bench_user(void);
 void bench_sharing(void);
+void bench_contention(void);        /* with two vCPUs, and nothing else */
 
 /* A zeroed page that is read-only: fit to become a page table. Shared by the table rows. */
 uint64_t *bench_table(void);

@@ -9,7 +9,7 @@ Each hypervisor is measured twice: under `-icount shift=0,sleep=off`, where one 
 instruction of guest and hypervisor together and a run repeats to the digit; and in wall time, where
 a tick is a nanosecond of a busy machine and only ratios within one run mean anything. Raw numbers
 are kept in BUILD/bench.json. Without Debian's Xen package its columns are empty. --fast leaves the
-wall ticks and the teaching kernel out.
+wall ticks, the teaching kernel and the waiting for ring 0 out.
 """
 import argparse
 import json
@@ -35,6 +35,33 @@ def measure(machine_module, build, name, hypervisor, icount):
                 return figures
             group, operation, form, ticks = match.group(2, 3, 4, 5)
             figures[group, operation, form] = int(ticks) if ticks.isdigit() else "refused"
+
+
+def contention(machine_module, build):
+    """Two CPUs that are in ring 0 often: {what they do: (entries, waits, longest wait so far)}."""
+    title, entered = r"BENCH ([^|\r\n]+)\r*\n", r"ring 0 was entered (\d+) times"
+    waited = r"cpu \d: waited for it (\d+) times, at longest (\d+) us"
+    figures, before = {}, (0, 0)
+    print("# domus: two CPUs and one ring 0", file=sys.stderr, flush=True)
+    with machine_module.Machine("bench-contention", modules=[[build / "guests" / "bench.elf"]],
+                                smp=2) as box:
+        while (what := box.expect(title, timeout=120).group(1)) != "END":
+            entries = int(box.expect(entered).group(1))
+            waits, longest = zip(*(map(int, box.expect(waited).groups()) for _ in range(2)))
+            figures[what] = entries - before[0], sum(waits) - before[1], max(longest)
+            before = entries, sum(waits)
+    del figures["before"]
+    return figures
+
+
+def contention_table(figures):
+    lines = ["### Waiting for ring 0: two CPUs, an emulated machine on "
+             f"{os.cpu_count()} real ones (without icount)", "",
+             "| both CPUs make 100,000 calls | entries | waited | of 1,000 | longest so far, µs |",
+             "|---|---:|---:|---:|---:|"]
+    lines += [f"| {title} | {entries} | {waited} | {1000 * waited / entries:.1f} | {longest} |"
+              for title, (entries, waited, longest) in figures.items()]
+    return "\n".join(align(lines)) + "\n"
 
 
 def rows_of(results):
@@ -124,7 +151,8 @@ def main():
                     results, "-wall"))
         kernel = teaching.measure(machine, arguments.build)
         tables.append(teaching.table(kernel, align))
-        print(tables[1])
+        tables.append(contention_table(contention(machine, arguments.build)))
+        print(*tables[1:], sep="\n")
         results["insula"] = kernel
     kept = {who: {"|".join(key): ticks for key, ticks in figures.items()}
             for who, figures in results.items()}

@@ -42,6 +42,10 @@ static void set_timer(void)
 {
     (void)HYPERVISOR_set_timer_op(0x7000000000000000L);
 }
+static void yield(void)
+{
+    vcpu_yield();
+}
 static void update_descriptor(void)
 {
     (void)HYPERVISOR_update_descriptor(virt_to_machine(&gdt[5]), 0x00cff3000000ffffUL);
@@ -129,6 +133,7 @@ void bench_calls(void)
     measure("update_descriptor", CALL, 1, NULL, update_descriptor);
     measure("set_gdt", CALL, 1, NULL, set_gdt);
     measure("stack_switch", CALL, 1, NULL, stack_switch);
+    measure("yield, and nobody else waits", CALL, 1, NULL, yield);
     measure("set_timer_op", CALL, 1, NULL, set_timer);
     set_timer();
 }

@@ -2,6 +2,7 @@
 /* The benchmark guest's frame: the stopwatch, and the rows in the order of the table. See
  * bench.h. */
 #include "bench.h"
+#include <pvguest/smp.h>
 
 static uint64_t empty_cost;
 
@@ -59,7 +60,7 @@ void must(long result, const char *what)
         panic("benchmark failed: %s is %ld\n", what, result);
 }
 
-void guest_main(void)
+static void bench_all(void)
 {
     events_mask_all();
     empty_cost = median_of(NULL, nothing);
@@ -69,6 +70,14 @@ void guest_main(void)
     bench_traps();
     bench_sharing();
     bench_user();
+}
+
+void guest_main(void)
+{
+    if (smp_count() > 1)
+        bench_contention();
+    else
+        bench_all();
     printk("BENCH END\n");
     poweroff();
 }
