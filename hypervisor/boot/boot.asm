@@ -57,9 +57,6 @@ boot_start:
     mov ebx, no_nx
     test edx, 1 << 20
     jz .say
-    mov ebx, no_syscall
-    test edx, 1 << 11
-    jz .say
 
     mov eax, PTE_BIG                ; the first 4 GiB
     mov edi, boot_l2_machine
@@ -99,7 +96,10 @@ boot_start:
     lgdt [boot_gdt_pointer]
     mov edi, esi
     jmp 8:.long
-.say:
+.say:                               ; its code is the same in 64-bit mode
+    mov dx, 0x3fb                   ; whole bytes, whatever the firmware had
+    mov al, 3
+    out dx, al
     mov esi, cannot_run
     call say
     mov esi, ebx
@@ -110,11 +110,16 @@ boot_start:
 
 bits 64
 .long:
+    mov eax, 0x80000001             ; Intel's CPUs say that they have SYSCALL where they have it:
+    cpuid                           ; in 64-bit mode
+    mov ebx, no_syscall
+    test edx, 1 << 11
+    jz .say
     mov rax, high_start
     jmp rax
 
 bits 32
-; The text at esi, up to a zero, to COM1 as the firmware left it; as fast as the line takes it, or
+; The text at esi, up to a zero, to COM1 at the firmware's speed; as fast as the line takes it, or
 ; 65,536 looks a byte.
 say:
     mov ecx, 0x10000
