@@ -7,7 +7,6 @@
 #include "machine/acpi.h"
 #include "machine/io.h"
 #include "machine/ring0.h"
-#include "lib/layout.h"
 #include "memory/paging.h"
 
 extern char text_start[], text_end[], rodata_end[];

@@ -17,7 +17,6 @@
 #include "memory/frame.h"
 #include "memory/mmu.h"
 #include "memory/paging.h"
-#include "memory/tlb.h"
 
 /* Requests are an array in the guest's memory. So many at a time are read, performed and answered;
  * between two batches we look what else is waiting. Unmaps of a batch share one TLB flush. */

@@ -11,7 +11,6 @@
 #include "memory/access.h"
 #include "memory/entry.h"
 #include "calls/foreign.h"
-#include "memory/tlb.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 

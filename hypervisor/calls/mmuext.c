@@ -8,7 +8,6 @@
 #include "domain/tables.h"
 #include "domain/flush.h"
 #include "calls/foreign.h"
-#include "memory/tlb.h"
 #include "memory/window.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"

@@ -5,7 +5,6 @@
 #include "domain/domain.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
-#include "lib/string.h"
 #include "memory/access.h"
 #include "lib/layout.h"
 #include <xen/features.h>

@@ -15,7 +15,6 @@
 #include "machine/acpi.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
-#include "memory/mmu.h"
 
 static void for_each_domain(void (*show)(struct domain *d))
 {

@@ -11,7 +11,6 @@
 #include "entry/hypercall.h"
 #include "lib/string.h"
 #include "memory/access.h"
-#include "memory/mmu.h"
 #include <abi/domus.h>
 
 #define COST_WORDS 8000             /* instructions: a refusal told in a sentence */

@@ -6,7 +6,6 @@
  */
 #include "control/cpus.h"
 #include "domain/domain.h"
-#include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -75,12 +74,5 @@ static const struct operation operations[] = {
 
 long do_platform_op(uint64_t arg)
 {
-    struct xen_platform_op op;
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XENPF_INTERFACE_VERSION)
-        return fail(-EACCES, "another version of the platform interface");
-    bool answers = false;
-    int error = operation_perform(operations, ARRAY_SIZE(operations), op.cmd, current->domain,
-                                  &op.u, &answers);
-    return error || !answers ? error : ANSWER(arg, &op);
+    return operation_versioned(operations, ARRAY_SIZE(operations), XENPF_INTERFACE_VERSION, arg);
 }

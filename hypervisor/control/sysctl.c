@@ -5,7 +5,6 @@
 #include "domain/domain.h"
 #include "control/domctl.h"
 #include "control/cpus.h"
-#include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -168,12 +167,6 @@ static const struct operation operations[] = {
 
 long do_sysctl(uint64_t arg)
 {
-    struct xen_sysctl op;
-    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return fail(-EACCES, "another version of the sysctl interface");
-    bool answers = false;
-    int error = operation_perform(operations, ARRAY_SIZE(operations), op.cmd, current->domain,
-                                  &op.u, &answers);
-    return error || !answers ? error : ANSWER(arg, &op);
+    return operation_versioned(operations, ARRAY_SIZE(operations), XEN_SYSCTL_INTERFACE_VERSION,
+                               arg);
 }

@@ -16,7 +16,6 @@
 #include "domain/domain.h"
 #include "domain/msi.h"
 #include "domain/pirq.h"
-#include "domain/schedule.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"

@@ -9,7 +9,6 @@
 #include "lib/fail.h"
 #include "lib/string.h"
 #include "machine/io.h"
-#include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"

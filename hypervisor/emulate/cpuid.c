@@ -11,7 +11,6 @@
  */
 #include "emulate/privileged.h"
 #include "domain/domain.h"
-#include "domain/time.h"
 #include "machine/cpu.h"
 #include "machine/io.h"
 #include "memory/frame.h"

@@ -15,7 +15,6 @@
 #include "entry/hypercall.h"
 #include "entry/trap.h"
 #include "machine/io.h"
-#include "machine/segments.h"
 #include "memory/access.h"
 #include "memory/mmu.h"
 

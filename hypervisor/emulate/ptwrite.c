@@ -13,7 +13,6 @@
 #include "emulate/privileged.h"
 #include "entry/trap.h"
 #include "machine/io.h"
-#include "memory/access.h"
 #include "memory/entry.h"
 
 #define RFLAGS_PF (1u << 2)

@@ -8,7 +8,6 @@
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "entry/trap.h"
-#include "lib/printk.h"
 
 static void deliver_upcall(struct vcpu *v)
 {

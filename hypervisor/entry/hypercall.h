@@ -79,6 +79,10 @@ long operation_call(const struct operation *table, unsigned int count, unsigned 
 /* The same with an argument that was copied before, and answers that are the caller's business. */
 int operation_perform(const struct operation *table, unsigned int count, unsigned int number,
                       void *subject, void *argument, bool *answers) must_check;
+/* The same, the caller's, with an argument that says its number and its version first: 136 bytes,
+ * as sysctl and platform_op have it. -EACCES: another version. */
+long operation_versioned(const struct operation *table, unsigned int count, uint32_t version,
+                         uint64_t arg) must_check;
 
 #define UNREADABLE fail(-EFAULT, "the argument cannot be read")
 /* The last step of a call: its answer goes to where the argument was, mostly. 0 or -EFAULT. */

@@ -4,8 +4,9 @@
 #include "entry/hypercall.h"
 #include "memory/access.h"
 
-static const struct operation *find(const struct operation *table, unsigned int count,
-                                    unsigned int number, int *error)
+/* In each of its callers: most calls come through here. */
+static inline const struct operation *find(const struct operation *table, unsigned int count,
+                                           unsigned int number, int *error)
 {
     const struct operation *o = &table[index_below(number, count)];
 
@@ -27,6 +28,19 @@ int operation_perform(const struct operation *table, unsigned int count, unsigne
     if (!o) return error;
     *answers = o->answers;
     return (int)o->perform(subject, argument);
+}
+
+long operation_versioned(const struct operation *table, unsigned int count, uint32_t version,
+                         uint64_t arg)
+{
+    struct { uint32_t number, version; uint64_t argument[16]; } op;
+    bool answers = false;
+    int error;
+
+    if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
+    if (op.version != version) return fail(-EACCES, "another version of the interface");
+    error = operation_perform(table, count, op.number, current->domain, op.argument, &answers);
+    return error || !answers ? error : ANSWER(arg, &op);
 }
 
 long operation_call(const struct operation *table, unsigned int count, unsigned int number,

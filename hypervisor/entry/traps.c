@@ -18,7 +18,6 @@
 #include "machine/stop.h"
 #include "machine/vectors.h"
 #include "memory/access.h"
-#include "memory/mmu.h"
 #include "memory/window.h"
 
 #define ERROR_IDT 2u                /* #GP error code: the index is a vector, the cause was INT n */

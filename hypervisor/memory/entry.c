@@ -22,7 +22,6 @@
 #include "memory/entry.h"
 #include "machine/budget.h"
 #include "memory/l1tf.h"
-#include "memory/tlb.h"
 #include "lib/fail.h"
 #include "lib/printk.h"
 #include "machine/io.h"

@@ -8,7 +8,6 @@
  * it is unmapped or the domain ends.
  */
 #include "memory/entry.h"
-#include "memory/tlb.h"
 #include "lib/fail.h"
 #include <xen/grant_table.h>
 

@@ -10,7 +10,6 @@
 #include "memory/window.h"
 #include "memory/access.h"
 #include "memory/entry.h"
-#include "memory/heap.h"
 #include "memory/tlb.h"
 #include "lib/fail.h"
 #include "machine/budget.h"
