@@ -81,7 +81,7 @@ void cpu_relax(void)
 {
     if (running != &contexts[0])
         go_to(&contexts[0]);
-    else if (ap && !(hangs == ap->apic_id && ++looks > 50))
+    else if (ap && !(hangs == ap->apic_id && ++looks > 5))
         go_to(ap);
     else if (called)
         step_ns = 10 * MS;                      /* nobody will come */
