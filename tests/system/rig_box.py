@@ -49,7 +49,7 @@ class Rig(machine.Machine):
             (place / file).write_text(text)
         guests = place / "guests.tar"
         archive.make_archive(guests,
-                             [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz",
+                             [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio",
                               *(place / file for file in configs)])
         super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path,
                                                              XEN_ARGUMENTS, cpu),
