@@ -19,7 +19,7 @@ import machine
 from dom0 import ADDRESS as DOM0
 
 pytestmark = pytest.mark.xdist_group("linux-net")             # one machine: all on one worker
-MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "100"))
+MIB = int(os.environ.get("DOMUS_TRANSFER_MIB", "40"))
 PATIENCE = 60 + 3 * MIB
 # for the end that is this host's: nobody counts what time it really gets
 HERE = 5 * PATIENCE * machine.PATIENCE
