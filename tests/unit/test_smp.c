@@ -6,6 +6,7 @@
  * waits.
  */
 #include "ring0_host.h"
+#include "cpu_alarm.h"
 #include <ucontext.h>
 #include "boot/boot.h"
 #include "domain/domain.h"
@@ -358,6 +359,6 @@ int main(void)
         cmocka_unit_test(clocks_apart),
     };
 
-    alarm(60);                                  /* for ever is a failure */
+    cpu_alarm(60);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
