@@ -13,18 +13,28 @@ UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,unde
                -fno-sanitize-recover=all -MMD -MP -Wall -Wextra -Werror -Wno-unused-parameter \
                -DUNIT_TEST -DCOUNT_REFUSALS -Ihypervisor -Ipvguest-sdk/include -Idrivers/include \
                -Idom0 -I. -I$(B)/gen
+# What several tests compile with the same flags is compiled once, into a folder named by them.
+space := $(subst ,, )
+unit_folder = $(B)/unit/with/$(subst =,-is-,$(subst /,_,$(subst $(space),,$(strip $(1)))))-/
 define unit_rules
+UNIT_FOLDER_$(1) := $(call unit_folder,$($(1).cflags))
+UNIT_CFLAGS_$$(UNIT_FOLDER_$(1)) := $($(1).cflags)
 UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $($(1).sources)
-$$(B)/unit/$(1)/%.o: %.c tests/unit/tests.mk | $$(GENERATED)
-	$$(say) CC 'unit $(1): $$<'
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(UNIT_CFLAGS) $($(1).cflags) -c -o $$@ $$<
-$$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(B)/unit/$(1)/%.o) $$(B)/unit/refusals.o
+$$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(B)/unit/refusals.o
 	$$(say) LD $$@
+	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -fsanitize=address,undefined $($(1).ldflags) -o $$@ $$^ -lcmocka \
 	    $($(1).libraries:%=-l%)
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
+define unit_object_rule
+$(1)%.o: %.c tests/unit/tests.mk | $$(GENERATED)
+	$$(say) CC 'unit: $$<'
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(UNIT_CFLAGS) $$(UNIT_CFLAGS_$(1)) -c -o $$@ $$<
+endef
+$(foreach folder,$(sort $(foreach name,$(UNIT_NAMES),$(UNIT_FOLDER_$(name)))),\
+  $(eval $(call unit_object_rule,$(folder))))
 
 $(B)/unit/refusals.o: tests/unit/refusals.c
 	$(say) CC $<
@@ -44,16 +54,17 @@ $(B)/counted/%.o: %.c | $$(GENERATED)
 # come first and begin with none.
 #: make unit         unit tests on the host (ASan, UBSan)
 REFUSALS := $(abspath $(B)/refusals)
-.PHONY: unit
-unit: $(UNIT_NAMES:%=$(B)/unit/%/test) $(COUNTED)
-	@rm -rf $(REFUSALS); mkdir -p $(REFUSALS); failed=; \
-	for t in $(UNIT_NAMES); do \
-	  log=$(B)/unit/$$t/log; \
-	  if REFUSALS_FILE=$(REFUSALS)/unit-$$t $(B)/unit/$$t/test >$$log 2>&1; \
-	  then printf '  %-8s unit %s (%s)\n' SUCCESS $$t "$$(sed -n 's/.*PASSED  \] //p' $$log)"; \
-	  else printf '  %-8s unit %s\n' FAILURE $$t; cat $$log; failed="$$failed $$t"; fi; \
-	done; \
-	if [ -n "$$failed" ]; then echo "unit tests failed:$$failed"; exit 1; fi
+.PHONY: unit unit-begins $(UNIT_NAMES:%=unit-%)
+unit-begins:
+	@rm -rf $(REFUSALS) $(B)/unit/failed; mkdir -p $(REFUSALS)
+$(UNIT_NAMES:%=unit-%): unit-%: $(B)/unit/%/test | unit-begins
+	@if REFUSALS_FILE=$(REFUSALS)/unit-$* $< >$(<D)/log 2>&1; \
+	then found="$$(sed -n 's/.*PASSED  \] //p' $(<D)/log)"; \
+	  printf '  %-8s unit %s (%s)\n' SUCCESS $* "$$found"; \
+	else printf '  %-8s unit %s\n' FAILURE $*; cat $(<D)/log; echo $* >>$(B)/unit/failed; fi
+unit: $(UNIT_NAMES:%=unit-%) $(COUNTED)
+	@[ ! -e $(B)/unit/failed ] || \
+	  { echo "unit tests failed:" $$(cat $(B)/unit/failed); exit 1; }
 
 # --- micro-guests and benchmark: tests/guests/NAME/main.c, tests/bench/*.c -----------------------
 TEST_GUESTS    := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))

@@ -25,7 +25,8 @@
 #define TRAMPOLINE 0x8000ul
 
 #define START_NS    2000000000ul    /* for a CPU to show itself; a virtual one may come late */
-#define TSC_ROUNDS  1000u
+/* even. Where a host has fewer CPUs free than we are, each waits until the other's turn is over. */
+#define TSC_ROUNDS  20u
 /* TSC ticks that one CPU may seem to be behind another: what a guest whose vCPU moves would see of
  * it is less than the move takes */
 #define TSC_APART   2000u

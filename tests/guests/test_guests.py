@@ -5,8 +5,9 @@ Debian's real Xen, and reads its outcome from the serial line.
 A guest says one of SUCCESS, SKIP, ERROR (the test is broken) and FAILURE (what it tests is). The
 fifth outcome, CRASH, only the runner knows: the guest was ended, the hypervisor stopped, or nothing
 came before the time was up. A guest that says `TYPE word` is sent that word. A header line
-`machine: disk net nvme vcpus vcpus4 intel` asks for a virtio disk, a virtio card, a device with 250
-interrupts, two vCPUs or four (on Xen a CPU for each), a CPU that says it is Intel's. `also on: CPU;
+`machine: disk net nvme vcpus vcpus4 intel large` asks for a virtio disk, a virtio card, a device
+with 250 interrupts, two vCPUs or four (on Xen a CPU for each), a CPU that says it is Intel's, 1 GiB
+of memory (it costs time). `also on: CPU;
 CPU` names CPU models of QEMU's on which Domus must do as well. A header line `on xen: OUTCOME` or
 `on domus: OUTCOME` in main.c names an outcome other than SUCCESS that is right there.
 """
@@ -50,11 +51,12 @@ def on_cpu(hypervisor, wanted):
     return machine.Hypervisor(hypervisor.name, hypervisor.path, args, cpu)
 
 
-def devices(name, wanted, smp=None):
-    """The machine's extra devices, as Machine wants them."""
-    options = {"smp": smp}
+def devices(machine_name, wanted, smp=None):
+    """The machine's extra devices, as Machine wants them: its own, since another may run beside
+    it."""
+    options = {"smp": smp, "memory": 1024 if "large" in wanted else 256}
     if "disk" in wanted:
-        disk = machine.BUILD / "logs" / f"{name}-disk.img"
+        disk = machine.BUILD / "disks" / f"{machine_name}.img"
         disk.parent.mkdir(parents=True, exist_ok=True)
         with disk.open("wb") as image:
             image.truncate(16 << 20)
@@ -80,9 +82,10 @@ def run_guest(name, hypervisor, timeout=120, smp=None):
     where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
     if hypervisor.name == "xen":
         smp = vcpus(wanted)
-    with machine.Machine(f"{where}{smp or ''}-{name}", hypervisor=on_cpu(hypervisor, wanted),
+    machine_name = f"{where}{smp or ''}-{name}"
+    with machine.Machine(machine_name, hypervisor=on_cpu(hypervisor, wanted),
                          modules=[[guest, "test"]],
-                         **devices(name, wanted, smp)) as box:
+                         **devices(machine_name, wanted, smp)) as box:
         try:
             match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)
             while box.which == 1:

@@ -119,7 +119,7 @@ def packets_are_exchanged(system, port):
         must(answer == "hello from the host", "insula1 does not answer this host")
 
 
-def from_host(port, text, tries=10):
+def from_host(port, text, tries=60):
     """This very program sends a datagram to a port that QEMU forwards to insula1, and waits for it
     to come back."""
     answer = udp_echo(port, text, tries)

@@ -188,9 +188,9 @@ class Dom0(machine.Machine):
         return status
 
 
-def udp_echo(port, text, tries=10):
-    """Sends a datagram from this host to a forwarded port until it comes back; what came, or
-    None."""
+def udp_echo(port, text, tries=60):
+    """Sends a datagram from this host to a forwarded port, each second, until it comes back; what
+    came, or None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(machine.PATIENCE)
         for _ in range(tries):

@@ -41,7 +41,7 @@ class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has.
     configs: {"NAME.cfg": text}."""
 
-    def __init__(self, name, configs, *, disk, memory=4096, cpu=CPU, extra=()):
+    def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, extra=()):
         available()
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ class Rig(machine.Machine):
             (place / file).write_text(text)
         guests = place / "guests.tar"
         archive.make_archive(guests,
-                             [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio.gz",
+                             [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio",
                               *(place / file for file in configs)])
         super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path,
                                                              XEN_ARGUMENTS, cpu),

@@ -14,16 +14,16 @@ import pytest
 import dom0
 import linux_box
 import machine
-from linux_box import complaints, config, well
+from linux_box import QUICK, complaints, config, well
 
 # one machine, slowly warmed up: all on one worker
 pytestmark = pytest.mark.xdist_group("linux")
 DEVICES = {"disk": ["phy:scratch,xvda,w"], "vif": ["bridge=br0"]}
 ADDRESS = "ip4=10.0.2.30/24 gw4=10.0.2.2"
-SYSRQ = "sysrq_always_enabled"
+SYSRQ = f"sysrq_always_enabled {QUICK}"
 CONFIGS = {
     "linux.cfg": config("linux", f"earlyprintk=xen {ADDRESS}", **DEVICES),
-    "plain.cfg": config("plain"),
+    "plain.cfg": config("plain", QUICK),
     "two.cfg": config("two", vcpus=2),
     "small.cfg": config("small", SYSRQ, memory=128, on_crash="preserve"),
     "large.cfg": config("large", SYSRQ, memory=1024, on_crash="destroy"),

@@ -92,7 +92,7 @@ def box():
     linux_box.available()
     FOLDER.mkdir(parents=True, exist_ok=True)
     ramdisk = initramfs_with_tools()
-    config = linux_box.config("linux", extra="quiet", ramdisk=ramdisk.name,
+    config = linux_box.config("linux", extra=linux_box.QUICK, ramdisk=ramdisk.name,
                               disk=["phy:empty,xvda,w", "phy:old,xvdb,w", "phy:broken,xvdc,w"])
     # such a path must be short
     monitor = pathlib.Path(f"/tmp/domus-{machine.free_port()}.qmp")

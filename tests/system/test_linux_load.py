@@ -19,7 +19,7 @@ import explained
 import linux_box
 import machine
 from dom0 import udp_echo
-from linux_box import config, well
+from linux_box import QUICK, config, well
 
 # one machine, slowly warmed up: all on one worker
 pytestmark = pytest.mark.xdist_group("linux-load")
@@ -37,7 +37,8 @@ LOOSE_PORT = 5001                               # for traffic that nobody will m
 
 
 def linux(number, **keys):
-    return config(f"linux{number}", f"ip4=10.0.2.4{number}/24 gw4=10.0.2.2 sysrq_always_enabled",
+    extra = f"ip4=10.0.2.4{number}/24 gw4=10.0.2.2 sysrq_always_enabled {QUICK}"
+    return config(f"linux{number}", extra,
                   memory=192,
                   disk=[f"phy:scratch{number},xvda,w"],
                   vif=[f"mac=00:16:3e:00:00:4{number},bridge=br0"], **keys)

@@ -5,6 +5,7 @@ the system goes on.
 A kernel here is 8 KiB: a page of headers and notes, a page that spins. The same files are tried as
 dom0, whose builder is ring 0's.
 """
+import os
 import re
 import struct
 
@@ -14,7 +15,8 @@ import pytest
 import dom0
 import machine
 
-FOLDER = machine.BUILD / "odd-kernels"
+# each worker makes its own
+FOLDER = machine.BUILD / "odd-kernels" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 HIGH = 0xffffffff80000000
 ENTRY, HYPERCALL_PAGE, VIRT_BASE, PADDR_OFFSET, INIT_P2M = 1, 2, 3, 4, 15          # <xen/elfnote.h>
 RANGES = "below 0x800000000000 or from 0xffff880000000000 on"

@@ -8,7 +8,6 @@ DOMUS_SEED=n choose another walk; the same seed makes the same choices.
 """
 import os
 import random
-import time
 
 from conftest import end_all
 
@@ -54,8 +53,8 @@ def walk(system, seed, seconds):
     """Returns the number of steps. Afterwards both workers are made anew and must work; then nobody
     is left."""
     dice, paused, steps = random.Random(seed), set(), 0
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    end = system.clock.now() + seconds
+    while system.clock.now() < end:
         one_step(system, dice, paused)
         steps += 1
     for worker in WORKERS:

@@ -17,9 +17,9 @@ import linux_box
 # one machine, slowly warmed up: all on one worker
 pytestmark = pytest.mark.xdist_group("toolstack")
 CONFIGS = {
-    "guest.cfg": linux_box.config("guest", vcpus=2, memory=192,
+    "guest.cfg": linux_box.config("guest", linux_box.QUICK, vcpus=2, memory=192,
                                   maxmem=256, vif=["bridge=br0"], disk=["phy:scratch,xvda,w"]),
-    "small.cfg": linux_box.config("small", memory=128, maxvcpus=2),
+    "small.cfg": linux_box.config("small", linux_box.QUICK, memory=128, maxvcpus=2),
 }
 
 
@@ -182,10 +182,11 @@ def test_rights_between_two_guests(system):
         # the owner stays the owner
         assert foreign(f"xenstore-chmod $N n{other} 2>/dev/null && echo done || echo refused") == \
             "refused"
-        foreign("(timeout 20 xenstore-watch -n 2 $N >/tmp/heard 2>/dev/null &); until [ -s "
+        foreign("(timeout 200 xenstore-watch -n 2 $N >/tmp/heard 2>/dev/null &); until [ -s "
                 "/tmp/heard ]; do sleep 0.1; done")
         system.shell("guest", "xenstore-write data/shared news")
-        assert foreign("sleep 1; wc -l < /tmp/heard; killall xenstore-watch 2>/dev/null") == \
+        heard = "until [ $(wc -l < /tmp/heard) = 2 ]; do sleep 0.1; done" if may_read else "sleep 1"
+        assert foreign(f"{heard}; wc -l < /tmp/heard; killall xenstore-watch 2>/dev/null") == \
             ("2" if may_read else "1")
         assert foreign("xenstore-rm $N 2>/dev/null && echo done || echo refused") == \
             ("done" if may_write else "refused")

@@ -3,9 +3,9 @@
 """Makes guests of Debian's Linux: the kernel's ELF out of the bzImage, and an initramfs of busybox,
 xenstore-utils and the PV front ends.
 
-    linux.py OUT [PROGRAM...]    OUT gets vmlinux and initramfs.cpio.gz, and OUT/backports those of
-                                 the newest kernel in backports; PROGRAM: static programs that go
-                                 to its /bin
+    linux.py OUT [PROGRAM...]    OUT gets vmlinux, initramfs.cpio and the same packed,
+                                 initramfs.cpio.gz, and OUT/backports those of the newest kernel in
+                                 backports; PROGRAM: static programs that go to its /bin
 
 The packages are fetched into OUT/packages by apt-get, not installed. Where they cannot be had,
 OUT/unavailable says why. Nothing of the kernel is changed: the bytes that boot are Debian's, only
@@ -235,8 +235,9 @@ def make_guest(out, root, packages, programs):
     out.mkdir(parents=True, exist_ok=True)
     kernel = vmlinux_of(next(root.glob("boot/vmlinuz-*")).read_bytes())
     (out / "vmlinux").write_bytes(without_zeros(kernel))
-    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(initramfs(root, packages, programs),
-                                                          6, mtime=0))
+    root_files = initramfs(root, packages, programs)
+    (out / "initramfs.cpio").write_bytes(root_files)
+    (out / "initramfs.cpio.gz").write_bytes(gzip.compress(root_files, 6, mtime=0))
 
 
 def attempt(out, make):

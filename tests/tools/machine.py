@@ -126,6 +126,8 @@ class Machine:
         self.clock = Clock(self.child.pid)
         self.child.logfile_read = self.log
         self.child.delaybeforesend = None
+        # who closes has waited for its end
+        self.child.ptyproc.delayafterclose = 0
 
     # --- talking ----------------------------------------------------------------------------------
     def expect(self, pattern, timeout=60):
@@ -191,6 +193,7 @@ class Machine:
         which = self.wait_for([pexpect.EOF, pexpect.TIMEOUT], timeout * PATIENCE)
         if which == 1:
             raise Failed(f"{self.name}: still running after {timeout} s.\n{self.tail()}")
+        self.child.wait()
         self.child.close()
         return self.child.exitstatus
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "builder/layout.h"
+#include "cpu_alarm.h"
 
 #define CASES 20000u
 #define ROUNDS 6u
@@ -333,10 +334,10 @@ static void round_of_cases(void)
     state = seed * 0x9e3779b97f4a7c15ull | 1;
     for (case_number = 0; case_number < CASES; case_number++) {
         if (case_number % 1000 == 0)
-            alarm(60);
+            cpu_alarm(60);
         one_case();
     }
-    alarm(0);
+    cpu_alarm(0);
 }
 
 static void builders_survive_what_kernels_say(void **unused)
@@ -345,7 +346,7 @@ static void builders_survive_what_kernels_say(void **unused)
     time_t end = time(NULL) + (seconds ? atol(seconds) : 0);
     unsigned rounds = 0;
 
-    signal(SIGALRM, too_long);
+    signal(SIGPROF, too_long);
     seed = first ? strtoul(first, NULL, 0) : 1;
     for (; rounds < ROUNDS || time(NULL) < end; rounds++, seed++)
         round_of_cases();
@@ -364,8 +365,8 @@ static void notes_by_the_million_end(void **unused)
     struct image image;
     const char *why;
 
-    signal(SIGALRM, too_long);
-    alarm(20);
+    signal(SIGPROF, too_long);
+    cpu_alarm(20);
     good_image();
     memcpy(bytes, file, 64);
     memcpy(bytes + 56, &(uint16_t){ (uint16_t)headers }, 2);
@@ -376,7 +377,7 @@ static void notes_by_the_million_end(void **unused)
     }
     assert_int_equal(image_parse(bytes, size, &image, &why), -ENOEXEC);
     assert_non_null(strstr(why, "more than 4096 notes"));
-    alarm(0);
+    cpu_alarm(0);
     free(bytes);
 }
 

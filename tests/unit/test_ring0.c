@@ -20,6 +20,7 @@
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
 #include "machine/apic.h"
+#include "cpu_alarm.h"
 #include "machine/ring0.h"
 #include "machine/system_time.h"
 #include "machine/vectors.h"
@@ -452,6 +453,6 @@ int main(void)
         cmocka_unit_test_setup(one_at_a_time, set_up),
     };
 
-    alarm(60);                                  /* for ever is a failure */
+    cpu_alarm(60);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

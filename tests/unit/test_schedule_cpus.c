@@ -4,6 +4,7 @@
  * is wanted or is to go away, and nothing of it stays where nobody runs. The policy is the test's.
  */
 #include "ring0_host.h"
+#include "cpu_alarm.h"
 #include "domain/domain.h"
 #include "domain/policy.h"
 #include "domain/schedule.h"
@@ -328,6 +329,6 @@ int main(void)
         cmocka_unit_test_setup(one_cpu_does_not, set_up),
     };
 
-    alarm(60);                                  /* for ever is a failure */
+    cpu_alarm(60);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

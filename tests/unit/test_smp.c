@@ -6,6 +6,7 @@
  * waits.
  */
 #include "ring0_host.h"
+#include "cpu_alarm.h"
 #include <ucontext.h>
 #include "boot/boot.h"
 #include "domain/domain.h"
@@ -81,7 +82,7 @@ void cpu_relax(void)
 {
     if (running != &contexts[0])
         go_to(&contexts[0]);
-    else if (ap && !(hangs == ap->apic_id && ++looks > 50))
+    else if (ap && !(hangs == ap->apic_id && ++looks > 5))
         go_to(ap);
     else if (called)
         step_ns = 10 * MS;                      /* nobody will come */
@@ -358,6 +359,6 @@ int main(void)
         cmocka_unit_test(clocks_apart),
     };
 
-    alarm(60);                                  /* for ever is a failure */
+    cpu_alarm(60);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
 #include "machine/acpi.h"
+#include "cpu_alarm.h"
 #include "machine/apic.h"
 #include "machine/cpu.h"
 #include "machine/dump.h"
@@ -187,6 +188,6 @@ int main(void)
         cmocka_unit_test(there_are_no_others),
     };
 
-    alarm(60);                                  /* for ever is a failure */
+    cpu_alarm(60);                              /* for ever is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

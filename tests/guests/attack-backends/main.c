@@ -35,7 +35,7 @@ static unsigned long state_of(const char *backend)
 
 static bool closes(const char *backend)
 {
-    uint64_t until = now_ns() + 5 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     while (state_of(backend) != XenbusStateClosed && now_ns() < until)
         thread_sleep(5 * NS_PER_MS);
@@ -52,7 +52,7 @@ static void disk_serves(void)
 /* Until everything on the ring is answered: the attack is not meant to be one by overflowing it. */
 static void settle(void)
 {
-    uint64_t until = now_ns() + 2 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     while (disk.ring.rsp_cons != disk.ring.req_prod_pvt && now_ns() < until)
         vcpu_yield();

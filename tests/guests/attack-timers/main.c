@@ -83,13 +83,15 @@ static void what_may_be_asked(void)
 
 static void it_ticks_while_the_vcpu_runs(int port)
 {
-    unsigned int seen;
+    unsigned int seen = 0;
+    uint64_t start = now_ns();
 
     CHECK_IS(set_periodic(0, 5 * NS_PER_MS), 0);
     event_clear((evtchn_t)port);
-    seen = ticks(port, 300 * NS_PER_MS);
-    /* fewer, if the machine is busy elsewhere; never more */
-    CHECK(seen >= 10 && seen <= 62);
+    /* fewer than there is time for, if the machine is busy elsewhere; never more */
+    while (seen < 30 && now_ns() < start + 20 * NS_PER_S)
+        seen += ticks(port, 100 * NS_PER_MS);
+    CHECK(seen >= 30 && seen <= (now_ns() - start) / (5 * NS_PER_MS) + 2);
     stop_periodic(0);
     event_clear((evtchn_t)port);
     CHECK_IS(ticks(port, 30 * NS_PER_MS), 0);
@@ -134,9 +136,10 @@ static void a_blocked_vcpu_is_woken(int port)
 
     CHECK_IS(set_periodic(0, 30 * NS_PER_MS), 0);
     event_clear((evtchn_t)port);
-    CHECK_IS(vcpu_poll((evtchn_t[]){ (evtchn_t)port }, 1, start + 3 * NS_PER_S), 0);
+    CHECK_IS(vcpu_poll((evtchn_t[]){ (evtchn_t)port }, 1,
+                       start + (on_domus() ? 30 : 1) * NS_PER_S), 0);
     CHECK(now_ns() >= start + 30 * NS_PER_MS && port_pending(port));
-    CHECK(!on_domus() || now_ns() < start + NS_PER_S);
+    CHECK(!on_domus() || now_ns() < start + 10 * NS_PER_S);
     stop_periodic(0);
     event_clear((evtchn_t)port);
 }
@@ -171,6 +174,14 @@ static void a_vcpu_that_is_down_does_not_tick(void)
     stop_periodic(1);
 }
 
+static bool sleeps(unsigned int vcpu)
+{
+    struct vcpu_runstate_info info = { 0 };
+
+    CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, vcpu, &info), 0);
+    return info.state == RUNSTATE_blocked;
+}
+
 /* It does not wait for the event: the tick that would wake it comes once, and the next when it has
  * run again. */
 static void a_vcpu_that_sleeps_ticks_once(void)
@@ -180,9 +191,9 @@ static void a_vcpu_that_sleeps_ticks_once(void)
     NEED(port > 0 && vcpu_prepare(2, sleep_for_ever) == 0);
     event_clear((evtchn_t)timer_port[0]);
     CHECK_IS(HYPERVISOR_vcpu_op(VCPUOP_up, 2, NULL), 0);
-    /* and now it sleeps */
-    for (uint64_t until = now_ns() + 30 * NS_PER_MS; now_ns() < until;)
+    for (uint64_t until = now_ns() + 20 * NS_PER_S; !sleeps(2) && now_ns() < until;)
         vcpu_yield();
+    CHECK(sleeps(2));
     CHECK_IS(set_periodic(2, NS_PER_MS), 0);
     CHECK_IS(ticks(port, 50 * NS_PER_MS), 1);
     CHECK_IS(spins[2], 0);

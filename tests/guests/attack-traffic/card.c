@@ -103,7 +103,7 @@ static void push(void)
 /* The status of the frame whose slots have been put; 100 when there was no answer. */
 static int status(void)
 {
-    uint64_t until = now_ns() + 5 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
     uint32_t first = card.tx.rsp_cons;
 
     push();

@@ -76,7 +76,7 @@ void disk_at_work(void)
 
 static bool all_answered(void)
 {
-    uint64_t until = now_ns() + 5 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     while (disk.ring.sring->rsp_prod != disk.ring.req_prod_pvt && now_ns() < until)
         vcpu_yield();
@@ -150,7 +150,7 @@ static void ring_overwritten(void)
 /* Its status; 1 when there was no answer. */
 static int status_of(const void *request)
 {
-    uint64_t until = now_ns() + 5 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     memcpy(RING_GET_REQUEST(&disk.ring, disk.ring.req_prod_pvt), request, sizeof(blkif_request_t));
     disk.ring.req_prod_pvt++;

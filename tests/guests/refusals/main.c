@@ -6,7 +6,7 @@
  * with arguments that are right. Runs as dom0, because most of these operations are its own. What
  * Xen answers differently on purpose (it has HVM, more schedulers, more interrupts) is judged on
  * Domus only.
- * machine: nvme (it has MSI-X, and more messages than the CPU has vectors)
+ * machine: nvme large (it has MSI-X, more messages than the CPU has vectors; 256 MiB for a domU)
  * on xen: SKIP
  */
 #include "refusals.h"

@@ -50,7 +50,7 @@ static void want_it_again(void *me)
 
 static void wait_for(unsigned int wanted)
 {
-    for (uint64_t until = now_ns() + 5 * NS_PER_S; done < wanted && now_ns() < until; )
+    for (uint64_t until = now_ns() + 20 * NS_PER_S; done < wanted && now_ns() < until; )
         thread_sleep(NS_PER_MS);
     CHECK_IS(done, wanted);
     done = 0;
@@ -86,7 +86,7 @@ static void sleeping_and_waiting(void)
     thread_sleep(20 * NS_PER_MS);
     slept = now_ns() - start;
     CHECK(slept >= 20 * NS_PER_MS);
-    CHECK(slept < 2 * NS_PER_S);
+    CHECK(slept < 20 * NS_PER_S);
     start = now_ns();
     CHECK(!wait_event_timeout(queue, flag, 10 * NS_PER_MS));
     CHECK(now_ns() - start >= 10 * NS_PER_MS);
@@ -116,7 +116,7 @@ static void timers_fire_in_order(void)
     timer_set(&timers[2], now + 30 * NS_PER_MS, note, &c);
     timer_set(&timers[0], now + 10 * NS_PER_MS, note, &a);      /* moved */
     timer_cancel(&timers[2]);
-    CHECK(wait_event_timeout(queue, flag, 2 * NS_PER_S));
+    CHECK(wait_event_timeout(queue, flag, 20 * NS_PER_S));
     CHECK(!strcmp(fired, "abd"));
     CHECK_IS(timer_next(), 0);
 }
@@ -147,7 +147,7 @@ static void sleeper(void *unused)
 static void no_event_is_lost(void)
 {
     int port = event_bind_ipi(ring, NULL);
-    uint64_t until = now_ns() + 10 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     NEED(port > 0);
     bell = (evtchn_t)port;

@@ -71,7 +71,7 @@ static void card_works(void)
     CHECK_IS(netfront_open(&card, 0), 0);
     replies = 0;
     for (unsigned int i = 1; i <= 100 && command_option("arp", word, sizeof word); i++) {
-        uint64_t until = now_ns() + NS_PER_S;
+        uint64_t until = now_ns() + 20 * NS_PER_S;
         bool masked = events_save();
 
         ask(&card.port);
