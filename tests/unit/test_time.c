@@ -2,7 +2,7 @@
 /*
  * The clock while its rate is corrected: it goes on from where it is, what guests compute from
  * their vcpu_time_info is what now_ns() says, every CPU comes to tell whom it runs at once, and a
- * correction that cannot be is not believed.
+ * correction that cannot be is not believed. And the wall clock beside it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -260,9 +260,56 @@ static void every_cpu_is_told(void **state)
     prctl(PR_SET_TSC, PR_TSC_ENABLE);
 }
 
+/* Seconds since 1970 at the machine's beginning, for all domains, each with its own offset.
+ * Whatever a guest wrote into a version: it ends even, and another than before. */
+static void the_wall_clock(void **state)
+{
+    static struct shared_info page[3];
+    struct domain d[3] = {
+        { .shared = &page[0] },
+        { .shared = &page[1], .time.offset_seconds = (1l << 32) + 5 },
+        { .shared = &page[2], .time.offset_seconds = -2 },
+    };
+    static const struct { uint64_t seconds, ns, now, sec; uint32_t nsec; } rows[] = {
+        { 10, 5, 3000000006, 6, 999999999 },
+        { 10, 5, 3000000005, 7, 0 },
+        { 1700000000, 999999999, 0, 1700000000, 999999999 },
+    };
+
+    start(2000000000);
+    update_domain_wallclock(&d[0]);
+    assert_true(page[0].wc_sec == 1000 && page[0].wc_sec_hi == 0 && page[0].wc_nsec == 0);
+    for (unsigned int i = 0; i < 3; i++)
+        list_add_tail(&d[i].all_domains, &domain_list);
+    for (unsigned int row = 0; row < 3; row++) {
+        for (unsigned int i = 0; i < 3; i++)
+            page[i].wc_version = row ? UINT32_MAX - row : i;
+        wallclock_set(rows[row].seconds, (uint32_t)rows[row].ns, rows[row].now);
+        for (unsigned int i = 0; i < 3; i++) {
+            uint64_t want = rows[row].sec + (uint64_t)d[i].time.offset_seconds;
+
+            assert_int_equal(page[i].wc_sec, (uint32_t)want);
+            assert_int_equal(page[i].wc_sec_hi, want >> 32);
+            assert_int_equal(page[i].wc_nsec, rows[row].nsec);
+            assert_int_equal(page[i].wc_version % 2, 0);
+            assert_true(page[i].wc_version != (row ? UINT32_MAX - row : i));
+        }
+        assert_int_equal(domain_list_lock.held, 0);
+    }
+    list_init(&domain_list);
+    for (uint32_t version = 0; version < 4; version++) {
+        info.time.version = version;
+        update_vcpu_time(&guest);
+        assert_true(info.time.version % 2 == 0 && info.time.version > version);
+        assert_int_equal(info.time.flags, XEN_PVCLOCK_TSC_STABLE_BIT);
+    }
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_wall_clock),
         cmocka_unit_test(guests_and_we_agree),
         cmocka_unit_test(a_correction_goes_on_from_where_it_is),
         cmocka_unit_test(what_changes_nothing),
