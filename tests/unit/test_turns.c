@@ -8,15 +8,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include "dom0/turns.h"
+#include "masked_host.h"
 
-bool events_save(void)
-{
-    return false;
-}
-void events_restore(bool was_masked)
-{
-}
-
+unsigned allocations_until_failure;
 static uint64_t clock_ns;
 static unsigned woken[TURN_LANES];
 
@@ -27,13 +21,17 @@ static uint64_t work_for(uint16_t domid)
 {
     uint64_t ns = clock_ns - told_at;
 
+    assert_false(masked);
     told_at = clock_ns;
     works_for = domid;
     return ns;
 }
 
+static bool in_handler;
+
 static void wake(enum turn_lane lane)
 {
+    assert_true(masked == in_handler);
     woken[lane]++;
 }
 
@@ -44,12 +42,14 @@ struct service {
 };
 
 static unsigned long served;                        /* Turns in all. */
+static bool others_wait;                            /* So it seemed while the last was served. */
 
 static bool serve(void *owner, unsigned budget)
 {
     struct service *service = owner;
     unsigned units = service->work < budget ? service->work : budget;
 
+    assert_false(masked);
     assert_ptr_equal(turns_served(turn_rules[service->turn.kind].lane), &service->turn);
     assert_int_equal(works_for, turn_rules[service->turn.kind].lane == LANE_QUICK
                                     ? service->turn.domain->domid
@@ -59,6 +59,7 @@ static bool serve(void *owner, unsigned budget)
     service->turns++;
     service->served_at = ++served;
     clock_ns += units * service->costs;
+    others_wait = turns_wanted(turn_rules[service->turn.kind].lane);
     return service->work;
 }
 
@@ -77,7 +78,7 @@ static int setup(void **state)
     turns_start(wake, work_for);
     memset(woken, 0, sizeof(woken));
     served = 0;
-    return 0;
+    return masked;                      /* as the test before left it */
 }
 
 /* Who asks for little is next, however much others ask for and however often. */
@@ -256,6 +257,75 @@ static void noise(void **state)
         assert_null(turns_of(domid));
 }
 
+/* What event handlers change, too, is changed while they wait; who has masked events stays so. */
+static void handlers_wait_meanwhile(void **state)
+{
+    struct service one, two;
+    unsigned before = maskings;
+
+    join(&one, TURN_NET, 1, 0);
+    join(&two, TURN_STORE, 1, 0);
+    assert_int_equal(maskings, before);
+    turns_mark(&one.turn);
+    assert_int_equal(maskings, ++before);
+    assert_true(turns_take(LANE_QUICK));                /* to take it, and to note what it had */
+    assert_int_equal(maskings, before += 2);
+    one.work = UINT32_MAX;
+    masked = in_handler = true;
+    turns_wake(&two.turn);
+    turns_wake(&one.turn);
+    turns_leave(&two.turn);
+    assert_true(masked);
+    assert_int_equal(maskings, before += 3);
+    masked = in_handler = false;
+    assert_true(turns_take(LANE_QUICK));
+    assert_int_equal(maskings, before += 3);            /* and to mark it again */
+    assert_int_equal(one.turns, 2);
+    turns_leave(&one.turn);
+    assert_int_equal(maskings, ++before);
+    assert_false(masked);
+    assert_null(turns_of(1));
+}
+
+/* Where serving may sleep, a turn counts as one, whatever it takes; who is served waits no more. */
+static void who_sleeps_counts_turns(void **state)
+{
+    struct service long_there, newcomer;
+
+    join(&long_there, TURN_STATE, 1, UINT32_MAX);
+    long_there.costs = 1000;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_true(turns_take(LANE_SLEEPING));
+        assert_false(others_wait);
+        assert_null(turns_served(LANE_SLEEPING));
+    }
+    join(&newcomer, TURN_STATE, 2, UINT32_MAX);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_true(turns_take(LANE_SLEEPING));
+        assert_true(others_wait);
+    }
+    assert_true(newcomer.turns >= 9 && long_there.turns <= 11);
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(turns_take(LANE_SLEEPING));
+    assert_in_range(newcomer.turns, 14, 15);
+    assert_int_equal(turns_of(1)->nanoseconds, 0);
+    turns_leave(&long_there.turn);
+    turns_leave(&newcomer.turn);
+}
+
+static void without_memory_nobody_joins(void **state)
+{
+    struct service one;
+
+    memset(&one, 0, sizeof(one));
+    allocations_until_failure = 1;
+    assert_int_equal(turns_join(&one.turn, TURN_NET, 1, serve, &one), -ENOMEM);
+    assert_null(turns_of(1));
+    turns_mark(&one.turn);
+    assert_false(turns_wanted(LANE_QUICK));
+    turns_leave(&one.turn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +335,9 @@ int main(void)
         cmocka_unit_test_setup(time_counts_not_turns, setup),
         cmocka_unit_test_setup(nobody_is_woken_for_nothing, setup),
         cmocka_unit_test_setup(noise, setup),
+        cmocka_unit_test_setup(handlers_wait_meanwhile, setup),
+        cmocka_unit_test_setup(who_sleeps_counts_turns, setup),
+        cmocka_unit_test_setup(without_memory_nobody_joins, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

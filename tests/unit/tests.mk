@@ -286,6 +286,7 @@ traps.cflags := -D_GNU_SOURCE -fno-builtin
 tlb.sources := hypervisor/memory/tlb.c hypervisor/domain/flush.c
 tlb.cflags := -D_GNU_SOURCE -fno-builtin -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 turns.sources := dom0/turns.c
+turns.cflags := -include tests/unit/malloc_host.h
 unpack.sources := dom0/xc/unpack.c dom0/xc/inflate.c dom0/account.c
 unpack.cflags := -include tests/unit/malloc_host.h
 unpack.libraries := z
