@@ -58,7 +58,7 @@ static void port_fault(int number, siginfo_t *info, void *context)
 }
 
 /* Each test's first call: cmocka has a handler of its own, which it sets just before. */
-static void take_port_faults(void)
+static inline void take_port_faults(void)
 {
     struct sigaction action = { .sa_sigaction = port_fault, .sa_flags = SA_SIGINFO };
 

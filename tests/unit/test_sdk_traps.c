@@ -362,13 +362,15 @@ static void options(void **state)
     static const struct { const char *name, *value; bool there; } rows[] = {
         { "ip", "10.0.0.1", true }, { "debug", "", true }, { "deb", "", false },
         { "debugger", "", false }, { "last", "", true }, { "x", "a=b", true }, { "y", "", true },
-        { "10.0.0.1", "", false }, { "long", "123456789", true },
+        { "10.0.0.1", "", false }, { "long", "123456789", true }, { "room", "123456789", true },
+        { "less", "12345678", true }, { "lastly", "", false },
     };
     static struct start_info si;
     char value[10];
 
     start_info = &si;
-    strcpy((char *)si.cmd_line, " ip=10.0.0.1  debug x=a=b y= long=12345678901 last");
+    strcpy((char *)si.cmd_line, " ip=10.0.0.1  debug x=a=b y= long=12345678901 room=1234567890 "
+                                "less=12345678 last");
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         strcpy(value, "unset");
         assert_int_equal(command_option(rows[i].name, value, sizeof(value)), rows[i].there);

@@ -94,6 +94,16 @@ static void the_longest_request_and_one_more(void **state)
     assert_int_equal(guest[2].ring.error, XENSTORE_ERROR_PROTO);
 }
 
+/* A message may be a header alone: it is answered at once, and the next one is the next. */
+static void nothing_but_a_header(void **state)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        assert_string_equal(ask_in(&guest[1], XS_READ, "", 0, i % 20 + 1), "EINVAL");
+        assert_string_equal(ASK_OPEN(&guest[1], XS_WRITE, "a\0value"), "OK");
+    }
+    assert_int_equal(guest[1].ring.error, 0);
+}
+
 static void indices_that_lie(void **state)
 {
     uint32_t *const lies[GUESTS] = { &guest[1].ring.req_prod, &guest[2].ring.req_prod,
@@ -438,6 +448,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(indices_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(the_longest_request_and_one_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_but_a_header, setup, teardown),
         cmocka_unit_test_setup_teardown(indices_that_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(a_guest_that_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(turns_are_bounded, setup, teardown),
