@@ -60,7 +60,7 @@ static int unpack(const uint8_t *from, size_t size, void (*breathe)(void), struc
                       "its gzip file is damaged: the size at its end cannot be true");
     out->memory = malloc(room);
     /* Whoever packed the file chose how large it is; others want memory of dom0's meanwhile. */
-    if (out->memory && account_memory_is_low())
+    if (account_memory_is_low())
         unpack_free(out);
     if (!out->memory)
         return refuse(out, refused(-ENOMEM), "dom0 has no room for the %zu KiB that it unpacks to",

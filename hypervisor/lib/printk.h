@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own voice: lines on the console (machine/console.h), prefixed "(domus) ". Never
- * prints guest bytes as a format. Formats: %c %s %d %i %u %x %X %p %% with l, ll, z, width, 0, -.
+ * prints guest bytes as a format. Formats: %c %s %% and, with 0, a width, l, ll, z, %d %u %x.
  */
 #ifndef DOMUS_LIB_PRINTK_H
 #define DOMUS_LIB_PRINTK_H

@@ -19,6 +19,8 @@ XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
 apic.sources := hypervisor/machine/apic.c hypervisor/machine/acpi.c
 apic.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h \
     -include tests/unit/instructions_host.h
+account.sources := dom0/account.c
+account.cflags := -include tests/unit/malloc_host.h
 acpi.sources := hypervisor/machine/acpi.c
 acpi.cflags := -D_GNU_SOURCE -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
 archive.sources := dom0/storage/archive.c
@@ -105,6 +107,8 @@ fail.cflags := -D__XEN_TOOLS__
 far_return.sources := hypervisor/entry/far_return.c
 far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
+format.sources := hypervisor/lib/format.c
+format.cflags := -fno-builtin
 frontend.sources := $(blkfront.sources)
 frontend.cflags := $(blkfront.cflags)
 gpt.sources := dom0/storage/gpt.c
