@@ -65,7 +65,7 @@ struct virtqueue {
 struct virtq_buffer { uint64_t machine; uint32_t length; bool device_writes; };
 
 /* Allocates the queue and hands it to the device; its interrupts go to MSI-X vector `vector` (or
- * VIRTQ_NO_VECTOR). */
+ * VIRTQ_NO_VECTOR), from the first chain on. */
 #define VIRTQ_NO_VECTOR 0xffffu
 int virtqueue_open(struct virtqueue *queue, struct virtio_device *device, uint16_t number,
                    uint16_t vector);

@@ -243,7 +243,6 @@ static int open(struct pci_device *pci, const char *name, void **device)
     if (error) return error;
     describe(disk, name);
     virtio_ready(&disk->virtio);
-    virtqueue_arm(&disk->queue);
     *device = &disk->device;
     return 0;
 }

@@ -192,7 +192,6 @@ static void start(struct virtio_net *card, const char *name)
         card->port.mac[i] = (uint8_t)virtio_config(&card->virtio, i, 1);
     virtqueue_silence(&card->tx);
     virtio_ready(&card->virtio);
-    virtqueue_arm(&card->rx);
     virtqueue_kick(&card->rx);          /* the buffers offered before the device was ready */
 }
 

@@ -106,7 +106,8 @@ enum {
     INFO = 2048,
     GDT = 5000,
     HALF = 6000,
-    SHARED = 6100
+    SHARED = 6100,
+    UNUSED = 6150
 };
 
 static int set_up(void **state)
@@ -117,7 +118,7 @@ static int set_up(void **state)
     list_init(&domain_list);
     list_init(&destroyed_list);
     guest = (struct domain){
-        .id = 3, .vcpu_count = 1, .memory.page_count = 10, .vcpus = { &vcpu }
+        .id = 3, .vcpu_count = 1, .memory.page_count = 11, .vcpus = { &vcpu }
     };
     list_add_tail(&guest.all_domains, &domain_list);
     vcpu = (struct vcpu){ .tables.kernel_cr3 = 1,
@@ -147,6 +148,10 @@ static int set_up(void **state)
     book(SHARED, FRAME_READONLY, 1, 1, FRAME_SHARED | FRAME_VALID);
     book(6200, FRAME_NONE, 0, 0, FRAME_FREE);
     frame(6200)->owner = NULL;
+    book(UNUSED, FRAME_L1, 1, 0, OWN | FRAME_VALID);    /* what it was last, and is no more */
+    table(UNUSED)[0] = ENTRY(READ, 0);
+    for (unsigned int i = 0; i < 3; i++)                /* behind a table is none of it */
+        table((uint64_t[]){ L4, L2, L1 }[i] + 1)[0] |= ENTRY(READ, 0);
     book(6300, FRAME_NONE, 1, 0, OWN);
     frame(5999)->owner = &special_io;
     frame(5999)->state = 5;                             /* nobody looks */
@@ -235,19 +240,40 @@ static void entries_of_tables(void **state)
     table(L1)[2] &= ~PTE_USER;
     all_ways(1, L1, "has an entry without U=1 (I8)");
     table(L1)[2] |= PTE_USER;
-    table(L4)[260] ^= 1 << 12;
-    all_ways(1, L4, "has another entry in our slots (I8)");
-    table(L4)[260] ^= 1 << 12;
-    table(L4)[256] = 0;                                 /* a user table does not show the M2P */
-    all_ways(0, ~0ul, "");
-    table(L4)[257] = 0;
-    all_ways(1, L4, "our slots");
-    table(L4)[257] = hv_l4[257];
+    for (unsigned int i = 256; i < 272; i++) {
+        table(L4)[i] ^= 1 << 12;
+        all_ways(1, L4, "has another entry in our slots (I8)");
+        table(L4)[i] = 0;                               /* a user table does not show the M2P */
+        if (i == 256)
+            all_ways(0, ~0ul, "");
+        else
+            all_ways(1, L4, "our slots");
+        table(L4)[i] = hv_l4[i];
+    }
     table(HALF)[1] = ENTRY(READ, 0);
     assert_true(audit() >= 1);
     table(HALF)[1] = 0;
     frame(HALF)->cursor = 3;                            /* one more has been looked at than holds */
     assert_true(audit() >= 1);
+}
+
+/* Of a table half way, forth or back, only what was looked at counts; our slots are not in it
+ * yet. */
+static void tables_half_way(void **state)
+{
+    static const enum frame_type types[] = { FRAME_L2, FRAME_L4 };
+
+    for (unsigned int i = 0; i < 2; i++)
+        for (unsigned int undoing = 0; undoing < 2; undoing++) {
+            book(HALF, types[i], 2, 1, OWN | (undoing ? FRAME_UNDOING : 0));
+            frame(HALF)->cursor = i ? 400 : 2;
+            table(HALF)[i ? 400 : 2] = ENTRY(READ, 0);
+            table(HALF)[i ? 2 : 400] = 0;
+            all_ways(0, ~0ul, "");
+            table(HALF)[i ? 399 : 1] = ENTRY(READ, 0);
+            assert_true(audit() >= 1);
+            table(HALF)[i ? 399 : 1] = 0;
+        }
 }
 
 static void owners_and_their_books(void **state)
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup(types_that_are_not_there, set_up),
         cmocka_unit_test_setup(a_table_that_is_mapped_writable, set_up),
         cmocka_unit_test_setup(entries_of_tables, set_up),
+        cmocka_unit_test_setup(tables_half_way, set_up),
         cmocka_unit_test_setup(owners_and_their_books, set_up),
         cmocka_unit_test_setup(many_are_counted_and_ten_described, set_up),
     };

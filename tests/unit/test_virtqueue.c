@@ -243,6 +243,8 @@ static void test_what_the_device_is_told(void **state)
     assert_int_equal(written64(0x28), (uintptr_t)queue.available);
     assert_int_equal(written64(0x30), (uintptr_t)queue.used);
     assert_ptr_equal(queue.notify, doorbell + 2);
+    /* it is to interrupt, by its flag or by its index, for the first chain */
+    assert_true(queue.available[0] == 0 && queue.available[2 + queue.size] == 0);
     memset(doorbell, 0xff, sizeof doorbell);
     virtqueue_add(&queue, &(struct virtq_buffer){ 1, 2, false }, 1, &queue);
     virtqueue_kick(&queue);
