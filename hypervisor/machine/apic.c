@@ -198,7 +198,7 @@ uint32_t ioapic_gsi_count(void)
 static int find(uint32_t gsi)
 {
     for (unsigned int i = 0; i < ioapic_count; i++)
-        if (gsi >= ioapics[i].base && gsi - ioapics[i].base < ioapics[i].count) return (int)i;
+        if (gsi - ioapics[i].base < ioapics[i].count) return (int)i;
     return -1;
 }
 
