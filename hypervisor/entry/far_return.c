@@ -23,12 +23,12 @@
  * none, or is in an LDT page that is not there: that faults. */
 static uint32_t access_rights(uint16_t selector)
 {
-    uint32_t rights = 0;
+    uint32_t rights;
 
     if (likely(selector == FLAT_RING3_CS64)) return RIGHTS_CODE | RIGHTS_DPL3 | RIGHTS_LONG;
     __asm__ volatile("1: lar %1, %0; jz 3f; 2: xor %0, %0; 3:\n"
                      ".pushsection .fixups, \"a\"; .quad 1b, 2b; .popsection"
-                     : "+r"(rights)
+                     : "=r"(rights)
                      : "r"((uint32_t)selector)
                      : "cc");
     return rights;
