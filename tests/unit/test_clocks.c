@@ -24,6 +24,7 @@
 struct acpi_facts acpi;
 static double now_s;                                /* of the machine under test */
 static double lapic_from;
+static uint32_t lapic_count;                        /* what it began with; 0: it stands */
 /* it is stopped at each so-many-th look at a clock */
 static unsigned int looks, stop_each;
 static double stop_s;
@@ -37,11 +38,14 @@ static void pass(double s)
 
 void lapic_timer_set(uint32_t ticks)
 {
-    lapic_from = ticks ? now_s : 0;
+    lapic_from = now_s;
+    lapic_count = ticks;
 }
 uint32_t lapic_timer_left(void)
 {
-    return 0xffffffff - (uint32_t)((now_s - lapic_from) * LAPIC_HZ);
+    double gone = (now_s - lapic_from) * LAPIC_HZ;
+
+    return gone < lapic_count ? lapic_count - (uint32_t)gone : 0;
 }
 
 static uint64_t host_tsc(void)
