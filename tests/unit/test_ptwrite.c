@@ -2,8 +2,8 @@
 /*
  * Which stores to a page table are done for a guest: its own valid level-1 table, mapped read-only;
  * 64-bit code that can be read; an operand within one entry, at the address that the CPU reported.
- * All else is the guest's own page fault and changes nothing. What each instruction stores is
- * tests/guests/store-forms.
+ * All else is the guest's own page fault and changes nothing. What each instruction stores, and its
+ * flags, the processor itself says: it does the same beside us, to a word of ours.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/mman.h>
 #undef fail /* the hypervisor has one, too */
 #include "emulate/privileged.h"
 #include "entry/trap.h"
@@ -350,12 +351,116 @@ static void registers_and_flags(void **state)
     assert_int_equal(table()[SLOT], 7);
     assert_true(vcpu.regs.rflags & 0x40);
     begin();
+    memcpy(code, (uint8_t[15]){ 0x48, 0xa3 }, 2);       /* mov %rax, (AT) */
+    memcpy(code + 2, &cr2, 8);
+    assert_true(store());
+    assert_int_equal(table()[SLOT], 0xa1a2a3a4a5a6a7a8);
+    begin();
     update_error = -EBUSY;
     memcpy(code, (uint8_t[15]){ 0x48, 0x0f, 0xc1, 0x07 },
            15); /* xadd, refused: nothing has changed */
     assert_false(store());
     assert_int_equal(vcpu.regs.rax, 0xa1a2a3a4a5a6a7a8);
     assert_int_equal(vcpu.regs.rflags, 0x246);
+}
+
+/* --- beside the processor --- */
+
+static uint64_t dice(void)
+{
+    static uint64_t state = 88172645463325252;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+/* Runs code[] on a word of ours, with the guest's registers. RDI is the word's place, RSI and RAX
+ * are what such instructions have beside it. */
+static void by_the_processor(uint64_t *word, struct cpu_user_regs *r, unsigned int bytes)
+{
+    static uint8_t *page;
+    uint64_t flags = r->rflags;
+
+    if (!page)
+        page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                    0);
+    assert_true(page != MAP_FAILED);
+    memcpy(page, code, bytes);
+    page[bytes] = 0xc3;
+    __asm__ volatile("lea -128(%%rsp), %%rsp; push %0; popfq; call *%3; pushfq; pop %0; "
+                     "lea 128(%%rsp), %%rsp"
+                     : "+r"(flags), "+a"(r->rax), "+S"(r->rsi)
+                     : "r"(page), "D"(word)
+                     : "cc", "memory");
+    r->rflags = flags;
+}
+
+#define ARITH 0x8d5u                    /* OF SF ZF AF PF CF */
+#define AF    0x10u
+
+/* Instructions with RSI and the word; a number's bytes are drawn. undefined: flags that are. */
+static const struct { uint8_t code[3], opcodes, numbers, undefined; bool one_bit; } forms[] = {
+    { { 0x01, 0x37 }, 1, 0, 0, 0 },       { { 0x09, 0x37 }, 1, 0, AF, 0 },
+    { { 0x11, 0x37 }, 1, 0, 0, 0 },       { { 0x19, 0x37 }, 1, 0, 0, 0 },
+    { { 0x21, 0x37 }, 1, 0, AF, 0 },      { { 0x29, 0x37 }, 1, 0, 0, 0 },
+    { { 0x31, 0x37 }, 1, 0, AF, 0 },      { { 0x87, 0x37 }, 1, 0, 0, 0 },
+    { { 0x89, 0x37 }, 1, 0, 0, 0 },       { { 0xf7, 0x17 }, 1, 0, 0, 0 },
+    { { 0xf7, 0x1f }, 1, 0, 0, 0 },       { { 0xff, 0x07 }, 1, 0, 0, 0 },
+    { { 0xff, 0x0f }, 1, 0, 0, 0 },       { { 0x83, 0x07 }, 1, 1, 0, 0 },
+    { { 0x83, 0x0f }, 1, 1, AF, 0 },      { { 0x83, 0x17 }, 1, 1, 0, 0 },
+    { { 0x83, 0x1f }, 1, 1, 0, 0 },       { { 0x83, 0x27 }, 1, 1, AF, 0 },
+    { { 0x83, 0x2f }, 1, 1, 0, 0 },       { { 0x83, 0x37 }, 1, 1, AF, 0 },
+    { { 0x0f, 0xb1, 0x37 }, 2, 0, 0, 0 }, { { 0x0f, 0xc1, 0x37 }, 2, 0, 0, 0 },
+    { { 0x0f, 0xba, 0x2f }, 2, 1, 0, 1 }, { { 0x0f, 0xba, 0x37 }, 2, 1, 0, 1 },
+    { { 0x0f, 0xba, 0x3f }, 2, 1, 0, 1 }, { { 0x0f, 0xab, 0x37 }, 2, 0, 0, 1 },
+    { { 0x0f, 0xb3, 0x37 }, 2, 0, 0, 1 }, { { 0x0f, 0xbb, 0x37 }, 2, 0, 0, 1 },
+};
+
+static void as_the_processor_does(void **state)
+{
+    static const uint64_t edges[] = { 0, 1, 0xff, 0x7fffffff, 0x80000000, ~0ul, 1ul << 63 };
+
+    for (unsigned int form = 0; form < ARRAY_SIZE(forms); form++)
+        for (unsigned int n = 0; n < 600; n++) {
+            unsigned int size = 1u << n % 4, bytes = 0;         /* of the operand */
+            unsigned int opcode = forms[form].opcodes - 1;
+            uint64_t word = n % 3 ? dice() : edges[dice() % 7], compared = ARITH;
+            bool group = forms[form].numbers || forms[form].code[0] >= 0xf7;
+            struct cpu_user_regs regs;
+
+            if (size == 1 && (forms[form].one_bit || forms[form].code[0] == 0x83))
+                continue;                                       /* there is none */
+            begin();
+            if (size == 2)
+                code[bytes++] = 0x66;
+            if (size == 8)                                      /* REX.R says nothing of groups */
+                code[bytes++] = group && n & 4 ? 0x4c : 0x48;
+            if (size == 1)
+                code[bytes++] = 0x40;                           /* RSI's low byte is SIL */
+            memcpy(code + bytes, forms[form].code, 3);
+            code[bytes + opcode] &= size == 1 ? 0xfe : 0xff;
+            bytes += forms[form].opcodes + 1u;
+            for (unsigned int i = 0; i < forms[form].numbers; i++)
+                code[bytes++] = (uint8_t)dice();
+            vcpu.regs.rsi = n % 5 ? dice() : edges[dice() % 7];
+            vcpu.regs.rax = n % 2 ? word : dice();
+            vcpu.regs.rflags = 0x202 | (dice() & ARITH);
+            if (forms[form].one_bit) {
+                vcpu.regs.rsi %= 8 * size;                      /* not beyond the word */
+                compared = 1;                                   /* the others are undefined */
+            }
+            compared &= ~(uint64_t)forms[form].undefined;
+            table()[SLOT] = word;
+            regs = vcpu.regs;
+            by_the_processor(&word, &regs, bytes);
+            assert_true(emulate_pt_write(&vcpu, cr2));
+            assert_int_equal(table()[SLOT], word);
+            assert_int_equal(vcpu.regs.rax, regs.rax);
+            assert_int_equal(vcpu.regs.rsi, regs.rsi);
+            assert_int_equal(vcpu.regs.rflags & compared, regs.rflags & compared);
+            assert_int_equal(finished, bytes);
+        }
 }
 
 int main(void)
@@ -370,6 +475,7 @@ int main(void)
         cmocka_unit_test(at_a_pages_end),
         cmocka_unit_test(updates_that_fail),
         cmocka_unit_test(registers_and_flags),
+        cmocka_unit_test(as_the_processor_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
