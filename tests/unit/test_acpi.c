@@ -121,7 +121,10 @@ static void point(uint8_t revision, uint64_t narrow, uint64_t wide)
 /* A root that has one table. */
 static void root_of(uint64_t only)
 {
-    put(table(ROOT, "RSDT", 40), 36, 4, only);
+    uint8_t *root = table(ROOT, "RSDT", 48);
+
+    put(root, 4, 4, 40);
+    put(root, 36, 4, only);
     point(0, ROOT, 0);
 }
 
