@@ -160,7 +160,7 @@ static bool parse_pins(const struct call *call, struct pins *pins)
     pins->force = verb_option(call, 'f');
     pins->all = !strcmp(call->word[1], "all");
     pins->vcpu = strtoul(call->word[1], &end, 10);
-    if (!pins->all && (*call->word[1] < '0' || *call->word[1] > '9' || *end)) {
+    if (!pins->all && (*call->word[1] < '0' || *end)) {
         printk("Error: Invalid argument %s as VCPU.\n", call->word[1]);
         return false;
     }

@@ -140,7 +140,6 @@ int smp_post(unsigned int id, struct smp_call *call)
     if (!__atomic_compare_exchange_n(&call->state, &idle, QUEUED, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_RELAXED))
         return refused(-EBUSY);
-    call->caller = NULL;
     error = push(to, call);
     if (error)
         __atomic_store_n(&call->state, IDLE, __ATOMIC_RELEASE);

@@ -28,6 +28,8 @@ static void a_burst_and_then_the_rate(void **state)
     assert_int_equal(bucket_level(&b, now + 1000 * SECOND), 25);        /* no more than the burst */
     assert_false(bucket_take(&b, 26, now + 2000 * SECOND));
     assert_true(bucket_take(&b, 25, now + 2000 * SECOND));
+    assert_false(bucket_take(&b, 1, now + 2000 * SECOND + SECOND / 10 - 1));
+    assert_true(bucket_take(&b, 1, now + 2000 * SECOND + SECOND / 10));
 }
 
 /* Whoever asks every 3 ns and whoever asks once a minute get the same, and never more than the
@@ -108,6 +110,10 @@ static void absurd_numbers_do_not_wrap(void **state)
     bucket_init(&b, 1000, 1000, 5 * SECOND);
     bucket_spend(&b, 1000, 5 * SECOND);
     assert_int_equal(bucket_level(&b, 4 * SECOND), 0);
+    /* a nanosecond is worth three, of which it has no use for two */
+    bucket_init(&b, 3 * SECOND, 10, 0);
+    assert_true(bucket_take(&b, 1, 0));
+    assert_int_equal(bucket_level(&b, 1), 10);
     bucket_init(&b, 1, BUCKET_MOST, 0);
     bucket_spend(&b, BUCKET_MOST, 0);
     assert_true(bucket_level(&b, (uint64_t)1 << 61) > 0);

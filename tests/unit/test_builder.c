@@ -82,6 +82,35 @@ static void notes_are_read(void **state)
     assert_true(image.init_p2m == IMAGE_ABSENT);
 }
 
+/* Others number their notes, too: a build id of GNU's is no VIRT_BASE. Wherever it stands. */
+static void notes_of_others(void **state)
+{
+    static const struct { const char *owner; unsigned size; } others[] = {
+        { "GNU", 4 }, { "XEN", 4 }, { "Xenx", 4 }, { "Xen", 3 }, { "Xen\0", 5 }, { "Xen", 2 },
+    };
+    struct image image;
+    const char *why;
+
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        for (unsigned place = 0; place < 2; place++) {
+            setup(NULL);
+            if (place)
+                note(3, 0xffffffff80000000);
+            note(3, 0xffffffff90000000);
+            memcpy(file + 512 + notes_size - 24 + 12, others[i].owner, 4);
+            put(512 + notes_size - 24, others[i].size, 4);
+            if (others[i].size > 4) {                           /* padded: its value is shorter */
+                put(512 + notes_size - 24 + 4, 4, 4);
+                put(512 + notes_size - 24 + 16, 0, 4);
+            }
+            if (!place)
+                note(3, 0xffffffff80000000);
+            note(1, 0xffffffff80100020);
+            assert_int_equal(parse(&image, &why), 0);
+            assert_true(image.virt_base == 0xffffffff80000000);
+        }
+}
+
 static void defaults_without_notes_of_addresses(void **state)
 {
     struct image image;
@@ -285,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(notes_are_read, setup),
+        cmocka_unit_test_setup(notes_of_others, setup),
         cmocka_unit_test_setup(defaults_without_notes_of_addresses, setup),
         cmocka_unit_test_setup(each_fault_has_its_sentence, setup),
         cmocka_unit_test_setup(a_refusal_names_the_number, setup),

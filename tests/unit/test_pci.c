@@ -366,18 +366,26 @@ static void interrupts(void **state)
 {
     uint8_t *space = add(4, 1, 2, 1, 0);
     struct pci_device pci = { .bus = 4, .devfn = 1 << 3 | 2, .msix = 0x60, .msix_vectors = 3,
-                              .bar = { [2] = 0x12e0000000 } };
+                              .bar = { 0 } };
     struct pci_interrupt interrupt;
     unsigned int step = 5;
 
     take_port_faults();
+    for (unsigned int i = 0; i < PCI_BARS; i++) {       /* its table may be in any */
+        pci.bar[i] = 0x1000000 * (i + 1);
+        put32(space, 0x64, 0x1000 | i);
+        assert_int_equal(pci_interrupt_open(&pci, 0, &interrupt, handle, &step), 0);
+        assert_int_equal(asked.table_base, pci.bar[i]);
+        pci_interrupt_close(&interrupt);
+    }
+    unbound = 0;
     put32(space, 0x60, 0x40020011);             /* all masked, not enabled */
     put32(space, 0x64, 0x1002);                 /* its table is in BAR 2 */
     assert_int_equal(pci_interrupt_open(&pci, 3, &interrupt, handle, &step), -ENODEV);
     assert_int_equal(pci_interrupt_open(&pci, 2, &interrupt, handle, &step), 0);
     assert_true(asked.domid == DOMID_SELF && asked.type == MAP_PIRQ_TYPE_MSI && asked.bus == 4);
     assert_true(asked.devfn == (1 << 3 | 2) && asked.entry_nr == 2 && asked.pirq == -1);
-    assert_int_equal(asked.table_base, 0x12e0000000);
+    assert_int_equal(asked.table_base, 0x3000000);
     assert_int_equal(space[0x63], 0x80);        /* enabled, not masked */
     assert_int_equal(eois, 0);
     handler(7, handler_data);

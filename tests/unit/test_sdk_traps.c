@@ -364,6 +364,7 @@ static void options(void **state)
         { "debugger", "", false }, { "last", "", true }, { "x", "a=b", true }, { "y", "", true },
         { "10.0.0.1", "", false }, { "long", "123456789", true }, { "room", "123456789", true },
         { "less", "12345678", true }, { "lastly", "", false },
+        { "x=a=b y", "", false },
     };
     static struct start_info si;
     char value[10];

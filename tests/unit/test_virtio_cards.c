@@ -421,8 +421,10 @@ static void open_card(unsigned int nth)
 {
     offered = 1ull << 5;
     memcpy(config, "\x52\x54\x00\x12\x34\x56", 6);
+    doorbells[0] = 0xffff;
     card = real_card(nth);
     assert_non_null(card);
+    assert_int_equal(doorbells[0], 0);          /* the buffers are offered to a device at work */
     assert_ptr_equal(started, &pci[1 + 2 * nth]);
     assert_true(ready && !masked);
     assert_ptr_equal(real_card(nth), card);
@@ -430,6 +432,8 @@ static void open_card(unsigned int nth)
     assert_true(card->copies_at_once && !card->takes_blank && !card->takes_large);
     learn(rx, &((struct virtio_net_as_it_begins *)(void *)card)->rx);
     learn(tx, &((struct virtio_net_as_it_begins *)(void *)card)->tx);
+    /* it is to interrupt for what comes, not for what has gone */
+    assert_true(rx->available[0] == 0 && tx->available[0] == 1);
     card->receive = receive;
     card->received = received;
     got_count = batches = 0;
