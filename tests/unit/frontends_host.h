@@ -128,6 +128,7 @@ static char states[32];                 /* what the front end went through */
 static const char *refused_node;        /* cannot be written */
 static struct xs_watch *watch;          /* there is one at most, */
 static bool fired, refuse_watch;        /* and it has fired */
+static unsigned int writes_until_refusal;       /* 0: none is refused */
 
 static char *value_of(const char *path)
 {
@@ -187,6 +188,7 @@ int xs_printf(xs_transaction t, const char *directory, const char *name, const c
     va_list arguments;
 
     assert_false(masked);
+    if (writes_until_refusal && --writes_until_refusal == 0) return -28;
     va_start(arguments, format);
     vsnprintf(value, sizeof value, format, arguments);
     va_end(arguments);
@@ -335,6 +337,7 @@ static void forget_all(const char *front, const char *back)
     refused_node = NULL;
     while_reading = NULL;
     refuse_port = refuse_watch = fired = masked = false;
+    writes_until_refusal = 0;
     assert_null(watch);
     clock_ns = 5;
     grants_left = GRANTS;

@@ -83,6 +83,30 @@ static void a_watch_that_is_refused(void **state)
 }
 
 /* What it has not answered has failed; one that wants to close may still answer. */
+/* The store takes no more at any point: it is said at once, and nothing stays behind. */
+static void a_store_that_refuses(void **state)
+{
+    unsigned int writes = 0;
+    int error;
+
+    do {
+        set_up(state);
+        back_end = dutiful;
+        writes_until_refusal = ++writes;
+        error = blkfront_open(&disk, 51712);
+        if (!error)
+            break;
+        assert_int_equal(error, -28);
+        assert_true(clock_ns < NS_PER_S);
+        assert_int_equal(granted, 0);
+        assert_null(handler);
+        assert_null(watch);
+    } while (writes < 50);
+    assert_in_range(writes, 6, 20);
+    writes_until_refusal = 0;
+    blkfront_close(&disk);
+}
+
 static void a_back_end_that_goes_away(void **state)
 {
     static const char ways[] = { '6', '2', 0 };
@@ -142,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup(a_back_end_that_closes_at_once, set_up),
         cmocka_unit_test_setup(a_back_end_that_flaps, set_up),
         cmocka_unit_test_setup(a_watch_that_is_refused, set_up),
+        cmocka_unit_test_setup(a_store_that_refuses, set_up),
         cmocka_unit_test_setup(a_back_end_that_goes_away, set_up),
         cmocka_unit_test_setup(closing_does_not_wait_for_ever, set_up),
     };
