@@ -131,7 +131,7 @@ void clocks_measure(struct clock_rates *rates)
         reference = (typeof(reference)){ pit_read, PIT_HZ, 0xffff };
     if (!acpi.pm_timer_port)
         pit_start();
-    while (n < TRIES && (n < AGREED || spread > AGREEMENT_PPM)) {
+    while (n < TRIES && spread > AGREEMENT_PPM) {
         uint64_t lapic;
 
         try_once(&hz, &lapic);
