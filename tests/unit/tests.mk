@@ -16,13 +16,13 @@ XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
     dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
     dom0/xenstore/watch.c dom0/account.c
 
-apic.sources := hypervisor/machine/apic.c hypervisor/machine/acpi.c
-apic.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h \
-    -include tests/unit/instructions_host.h
 account.sources := dom0/account.c
 account.cflags := -include tests/unit/malloc_host.h
 acpi.sources := hypervisor/machine/acpi.c
 acpi.cflags := -D_GNU_SOURCE -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h
+apic.sources := hypervisor/machine/apic.c hypervisor/machine/acpi.c
+apic.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -include tests/unit/layout_host.h \
+    -include tests/unit/instructions_host.h
 archive.sources := dom0/storage/archive.c
 attached_operator.sources := dom0/console/guests.c dom0/console/limit.c dom0/bucket.c \
     dom0/account.c dom0/turns.c
