@@ -17,6 +17,7 @@
 #include "machine/vectors.h"
 #include "memory/heap.h"
 #include "memory/paging.h"
+#include <abi/version.h>
 
 extern struct cpu_stacks boot_stacks;
 struct cpu_stacks boot_stacks aligned(4096);        /* boot.asm starts on boot_stacks.main */
@@ -30,7 +31,8 @@ static void say_hello(void)
     for (uint32_t i = 0; i < boot_info.region_count; i++)
         if (boot_info.regions[i].type == 1)
             ram += boot_info.regions[i].end - boot_info.regions[i].start;
-    printk("Domus, a paravirtual hypervisor (Xen 4.17 PV ABI), image %lu KiB, machine %lu MiB",
+    printk("Domus " DOMUS_VERSION
+           ", a paravirtual hypervisor (Xen 4.17 PV ABI), image %lu KiB, machine %lu MiB",
            (uint64_t)(image_end - image_start) >> 10, ram >> 20);
 }
 

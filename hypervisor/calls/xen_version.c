@@ -7,6 +7,7 @@
 #include "lib/fail.h"
 #include "memory/access.h"
 #include "lib/layout.h"
+#include <abi/version.h>
 #include <xen/features.h>
 #include <xen/version.h>
 
@@ -56,10 +57,10 @@ static int command_line(struct domain *d, uint64_t arg)
     return answer_guest(arg, d->privileged ? boot_info.command_line : none, sizeof(none));
 }
 
-static const xen_extraversion_t extra_version = ".0-domus";
+static const xen_extraversion_t extra_version = ".0-domus-" DOMUS_VERSION;
 static const xen_compile_info_t compile_info = { "gcc " __VERSION__, "domus", "domus", "" };
 static const xen_capabilities_info_t capabilities = "xen-3.0-x86_64 ";
-static const xen_changeset_info_t changeset = "domus";
+static const xen_changeset_info_t changeset = "domus-" DOMUS_VERSION;
 static const xen_platform_parameters_t parameters = { .virt_start = HV_START };
 
 /* By number: an object that is always the same, or a function that answers. */

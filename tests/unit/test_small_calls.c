@@ -6,6 +6,7 @@
 #include "ring0_host.h"
 #include "boot/boot.h"
 #include "machine/console.h"
+#include <abi/version.h>
 #include <xen/features.h>
 #include <xen/version.h>
 
@@ -86,7 +87,7 @@ static void answers(struct vcpu *who, unsigned int op, const void *want, size_t 
 
 static void texts(void **state)
 {
-    char text[1024] = ".0-domus";
+    char text[1024] = ".0-domus-" DOMUS_VERSION;
     struct xen_compile_info compile = { "gcc " __VERSION__, "domus", "domus", "" };
     struct xen_platform_parameters platform = { .virt_start = 0xffff800000000000 };
 
@@ -96,7 +97,7 @@ static void texts(void **state)
     strcpy(text, "xen-3.0-x86_64 ");
     answers(&guests, XENVER_capabilities, text, sizeof(xen_capabilities_info_t));
     memset(text, 0, sizeof(text));
-    strcpy(text, "domus");
+    strcpy(text, "domus-" DOMUS_VERSION);
     answers(&guests, XENVER_changeset, text, sizeof(xen_changeset_info_t));
     answers(&guests, XENVER_compile_info, &compile, sizeof(compile));
     answers(&guests, XENVER_platform_parameters, &platform, sizeof(platform));
