@@ -3,25 +3,26 @@
 #ifndef PVGUEST_BITS_H
 #define PVGUEST_BITS_H
 
+#include <pvguest/names.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* The compiler may not move memory accesses across; x86 keeps loads and stores in order by itself
- * except store-load. */
-#define barrier()  asm volatile("" ::: "memory")
-#define rmb()      barrier()
-#define wmb()      barrier()
-#define mb()       asm volatile("lock addl $0, -8(%%rsp)" ::: "memory", "cc")
-#define cpu_relax() asm volatile("pause" ::: "memory")
+ * except store-load. The macros of <xen/io/ring.h> call them so. */
+#define xen_mb()   __asm__ volatile("lock addl $0, -8(%%rsp)" ::: "memory", "cc")
+#define xen_rmb()  __asm__ volatile("" ::: "memory")
+#define xen_wmb()  xen_rmb()
 
-/* The macros of <xen/io/ring.h> call them so. */
-#define xen_mb()   mb()
-#define xen_rmb()  rmb()
-#define xen_wmb()  wmb()
+#ifndef PVGUEST_PREFIXED
+#define barrier()  xen_rmb()
+#define rmb()      xen_rmb()
+#define wmb()      xen_wmb()
+#define mb()       xen_mb()
+#define cpu_relax() __asm__ volatile("pause" ::: "memory")
 
 /* One access, as written: for memory that others change. */
-#define READ_ONCE(x)       (*(const volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, v)   (*(volatile typeof(x) *)&(x) = (v))
+#define READ_ONCE(x)       (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)   (*(volatile __typeof__(x) *)&(x) = (v))
 
 /* Bit `bit` of an array of words, with a lock prefix. test_and_* return what it was. */
 static inline void set_bit(unsigned int bit, volatile unsigned long *words)
@@ -55,7 +56,8 @@ static inline bool compare_exchange16(volatile uint16_t *word, uint16_t *expecte
 }
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b) ({ typeof(a) a_ = (a); typeof(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define MIN(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
+#define MAX(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#endif
 
 #endif

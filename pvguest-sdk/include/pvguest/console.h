@@ -22,8 +22,9 @@ void console_init_events(void);
  * lost when nobody is there to read: a domU never hangs on a full ring for more than a second. \n
  * is sent as it is. */
 void console_write(const char *bytes, size_t length);
-void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void vprintk(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+void PVGUEST_NAME(printk)(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void PVGUEST_NAME(vprintk)(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
 
 /* Bytes that have come, at most size; 0 when there are none. Never sleeps. */
 size_t console_read(char *bytes, size_t size);
@@ -38,11 +39,13 @@ size_t console_read_line(char *line, size_t size);
 extern void (*console_output)(const char *bytes, size_t length);
 
 /* Prints file, line and sentence and crashes the domain. */
-void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void PVGUEST_NAME(panic)(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+#ifndef PVGUEST_PREFIXED
 #define ASSERT(condition) \
     do { \
         if (!(condition)) \
             panic("%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
     } while (0)
+#endif
 
 #endif

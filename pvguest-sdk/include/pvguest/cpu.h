@@ -51,7 +51,7 @@ static inline struct cpu *cpu_by_gs(void)
 {
     struct cpu *cpu;
 
-    asm volatile("movq %%gs:%c1, %0" : "=r" (cpu) : "i" (offsetof(struct cpu, self)));
+    __asm__ volatile("movq %%gs:%c1, %0" : "=r" (cpu) : "i" (offsetof(struct cpu, self)));
     return cpu;
 }
 #endif

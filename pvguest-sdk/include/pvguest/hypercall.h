@@ -30,36 +30,36 @@ extern char hypercall_page[];   /* lib/head.asm */
 #define PVGUEST_FORM PVGUEST_BY_PAGE
 #endif
 
-#define PVGUEST_ARG1(a) register unsigned long a1_ asm("rdi") = (a);
-#define PVGUEST_ARG2(a) register unsigned long a2_ asm("rsi") = (a);
-#define PVGUEST_ARG3(a) register unsigned long a3_ asm("rdx") = (a);
-#define PVGUEST_ARG4(a) register unsigned long a4_ asm("r10") = (a);
-#define PVGUEST_ARG5(a) register unsigned long a5_ asm("r8")  = (a);
+#define PVGUEST_ARG1(a) register unsigned long a1_ __asm__("rdi") = (a);
+#define PVGUEST_ARG2(a) register unsigned long a2_ __asm__("rsi") = (a);
+#define PVGUEST_ARG3(a) register unsigned long a3_ __asm__("rdx") = (a);
+#define PVGUEST_ARG4(a) register unsigned long a4_ __asm__("r10") = (a);
+#define PVGUEST_ARG5(a) register unsigned long a5_ __asm__("r8")  = (a);
 
 /* What a call reads, beside its arguments, and what it leaves changed. */
 #define PVGUEST_ENDS(nr) [n] "i" (nr) : "rcx", "r11", "memory"
 
 #define pvguest_call0(nr) ({ long result_; \
-    asm volatile(PVGUEST_FORM : "=a" (result_) : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_) : PVGUEST_ENDS(nr)); result_; })
 #define pvguest_call1(nr, a) ({ long result_; \
     PVGUEST_ARG1(a) \
-    asm volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_) : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_) : PVGUEST_ENDS(nr)); result_; })
 #define pvguest_call2(nr, a, b) ({ long result_; \
     PVGUEST_ARG1(a) PVGUEST_ARG2(b) \
-    asm volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_) \
-                 : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_) \
+                     : PVGUEST_ENDS(nr)); result_; })
 #define pvguest_call3(nr, a, b, c) ({ long result_; \
     PVGUEST_ARG1(a) PVGUEST_ARG2(b) PVGUEST_ARG3(c) \
-    asm volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_) \
-                 : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_) \
+                     : PVGUEST_ENDS(nr)); result_; })
 #define pvguest_call4(nr, a, b, c, d) ({ long result_; \
     PVGUEST_ARG1(a) PVGUEST_ARG2(b) PVGUEST_ARG3(c) PVGUEST_ARG4(d) \
-    asm volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_), "+r" (a4_) \
-                 : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_), "+r" (a4_) \
+                     : PVGUEST_ENDS(nr)); result_; })
 #define pvguest_call5(nr, a, b, c, d, e) ({ long result_; \
     PVGUEST_ARG1(a) PVGUEST_ARG2(b) PVGUEST_ARG3(c) PVGUEST_ARG4(d) PVGUEST_ARG5(e) \
-    asm volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_), "+r" (a4_), \
-                 "+r" (a5_) : PVGUEST_ENDS(nr)); result_; })
+    __asm__ volatile(PVGUEST_FORM : "=a" (result_), "+r" (a1_), "+r" (a2_), "+r" (a3_), \
+                     "+r" (a4_), "+r" (a5_) : PVGUEST_ENDS(nr)); result_; })
 
 /*
  * Any number, any arguments, in the form of your choice: for tests, benchmarks and fuzzers. The

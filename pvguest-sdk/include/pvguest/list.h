@@ -54,12 +54,13 @@ static inline void list_remove(struct list *item)
 
 /* for (each object); the _safe form lets the body remove the current one. */
 #define list_for_each(object, head, member) \
-    for (object = container_of((head)->next, typeof(*object), member); &object->member != (head); \
-         object = container_of(object->member.next, typeof(*object), member))
+    for (object = container_of((head)->next, __typeof__(*object), member); \
+         &object->member != (head); \
+         object = container_of(object->member.next, __typeof__(*object), member))
 #define list_for_each_safe(object, following, head, member) \
-    for (object = container_of((head)->next, typeof(*object), member), \
-        following = container_of(object->member.next, typeof(*object), member); \
+    for (object = container_of((head)->next, __typeof__(*object), member), \
+        following = container_of(object->member.next, __typeof__(*object), member); \
          &object->member != (head); object = following, \
-        following = container_of(object->member.next, typeof(*object), member))
+        following = container_of(object->member.next, __typeof__(*object), member))
 
 #endif

@@ -29,10 +29,12 @@
 #include <abi/pte.h>
 #include <pvguest/xen.h>
 
+#ifndef PVGUEST_PREFIXED
 #define PAGE_SHIFT  12
 #define PAGE_SIZE   4096UL
 #define PAGE_MASK   (~(PAGE_SIZE - 1))
 #define PAGE_UP(x)  (((x) + PAGE_SIZE - 1) & PAGE_MASK)
+#endif
 
 #define IMAGE_BASE  0xffffffff80000000UL
 #define DIRECT_BASE 0xffff880000000000UL
@@ -40,13 +42,13 @@
 
 /* What entries are made of (<abi/pte.h>). A 64-bit PV guest's read back with PTE_USER set by the
  * hypervisor: compare masked. */
-#define PROT_RO      (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
-#define PROT_RW      (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_NX)
-#define PROT_EXEC    (PTE_PRESENT | PTE_ACCESSED)
+#define PROT_RO      (PVGUEST_PTE_PRESENT | PVGUEST_PTE_ACCESSED | PVGUEST_PTE_NX)
+#define PROT_RW      (PROT_RO | PVGUEST_PTE_DIRTY | PVGUEST_PTE_WRITE)
+#define PROT_EXEC    (PVGUEST_PTE_PRESENT | PVGUEST_PTE_ACCESSED)
 /* entries of L2, L3, L4 */
-#define PROT_TABLE   (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_WRITE | PTE_USER)
+#define PROT_TABLE   (PROT_EXEC | PVGUEST_PTE_DIRTY | PVGUEST_PTE_WRITE | PVGUEST_PTE_USER)
 /* or this in for MMIO */
-#define PROT_UNCACHED (PTE_PCD | PTE_PWT)
+#define PROT_UNCACHED (PVGUEST_PTE_PCD | PVGUEST_PTE_PWT)
 
 #define INVALID_MFN  (~0UL)
 
@@ -71,13 +73,13 @@ static inline unsigned long mfn_to_pfn(unsigned long mfn)
 }
 static inline void *pfn_to_virt(unsigned long pfn)
 {
-    return (void *)((pfn < image_pages ? IMAGE_BASE : DIRECT_BASE) + (pfn << PAGE_SHIFT));
+    return (void *)((pfn < image_pages ? IMAGE_BASE : DIRECT_BASE) + pfn * 4096);
 }
 /* Only for addresses in the image or the direct map (not for map_frames() areas). */
 static inline unsigned long virt_to_pfn(const void *va)
 {
     unsigned long address = (unsigned long)va;
-    return (address - (address >= IMAGE_BASE ? IMAGE_BASE : DIRECT_BASE)) >> PAGE_SHIFT;
+    return (address - (address >= IMAGE_BASE ? IMAGE_BASE : DIRECT_BASE)) / 4096;
 }
 static inline unsigned long virt_to_mfn(const void *va)
 {
@@ -91,7 +93,7 @@ static inline void *mfn_to_virt(unsigned long mfn)
  * in the machine. */
 static inline uint64_t virt_to_machine(const void *va)
 {
-    return ((uint64_t)virt_to_mfn(va) << PAGE_SHIFT) | ((unsigned long)va & (PAGE_SIZE - 1));
+    return (uint64_t)virt_to_mfn(va) * 4096 + (unsigned long)va % 4096;
 }
 
 /* ---- pages ---- */
@@ -121,11 +123,11 @@ void *alloc_machine_contiguous(unsigned int order, unsigned int address_bits);
 
 /* ---- small objects ---- */
 
-void *malloc(size_t size);
-void *calloc(size_t count, size_t size);
-void *realloc(void *p, size_t size);
-void free(void *p);
-char *strdup(const char *s);
+void *PVGUEST_NAME(malloc)(size_t size);
+void *PVGUEST_NAME(calloc)(size_t count, size_t size);
+void *PVGUEST_NAME(realloc)(void *p, size_t size);
+void PVGUEST_NAME(free)(void *p);
+char *PVGUEST_NAME(strdup)(const char *s);
 
 /* ---- page tables ---- */
 

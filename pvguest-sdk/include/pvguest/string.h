@@ -7,43 +7,45 @@
 #ifndef PVGUEST_STRING_H
 #define PVGUEST_STRING_H
 
+#include <pvguest/names.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-void *memcpy(void *to, const void *from, size_t n);
-void *memmove(void *to, const void *from, size_t n);
-void *memset(void *to, int byte, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
-void *memchr(const void *p, int byte, size_t n);
+void *PVGUEST_NAME(memcpy)(void *to, const void *from, size_t n);
+void *PVGUEST_NAME(memmove)(void *to, const void *from, size_t n);
+void *PVGUEST_NAME(memset)(void *to, int byte, size_t n);
+int PVGUEST_NAME(memcmp)(const void *a, const void *b, size_t n);
+void *PVGUEST_NAME(memchr)(const void *p, int byte, size_t n);
 
-size_t strlen(const char *s);
-size_t strnlen(const char *s, size_t n);
-int strcmp(const char *a, const char *b);
-int strncmp(const char *a, const char *b, size_t n);
-int strcasecmp(const char *a, const char *b);
-char *strchr(const char *s, int c);
-char *strrchr(const char *s, int c);
-char *strstr(const char *s, const char *needle);
+size_t PVGUEST_NAME(strlen)(const char *s);
+size_t PVGUEST_NAME(strnlen)(const char *s, size_t n);
+int PVGUEST_NAME(strcmp)(const char *a, const char *b);
+int PVGUEST_NAME(strncmp)(const char *a, const char *b, size_t n);
+int PVGUEST_NAME(strcasecmp)(const char *a, const char *b);
+char *PVGUEST_NAME(strchr)(const char *s, int c);
+char *PVGUEST_NAME(strrchr)(const char *s, int c);
+char *PVGUEST_NAME(strstr)(const char *s, const char *needle);
 /* Always terminated, unlike strncpy; returns strlen(from), so a result >= size means it was cut. */
-size_t strlcpy(char *to, const char *from, size_t size);
-size_t strlcat(char *to, const char *from, size_t size);
+size_t PVGUEST_NAME(strlcpy)(char *to, const char *from, size_t size);
+size_t PVGUEST_NAME(strlcat)(char *to, const char *from, size_t size);
 /* The next word separated by any of `separators`; *rest moves on; NULL when none is left. */
-char *strsep(char **rest, const char *separators);
+char *PVGUEST_NAME(strsep)(char **rest, const char *separators);
 
 /* Base 0 understands 0x and 0. *end is where the number stopped. Saturates like the standard's. */
-unsigned long strtoul(const char *s, char **end, int base);
-long strtol(const char *s, char **end, int base);
+unsigned long PVGUEST_NAME(strtoul)(const char *s, char **end, int base);
+long PVGUEST_NAME(strtol)(const char *s, char **end, int base);
 
-int snprintf(char *buffer, size_t size, const char *format, ...)
+int PVGUEST_NAME(snprintf)(char *buffer, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+int PVGUEST_NAME(vsnprintf)(char *buffer, size_t size, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 /* However long it gets: handed to write() in pieces of at most 512 bytes, at least once. */
 void vprintf_through(void (*write)(const char *bytes, size_t length), const char *format,
                      va_list arguments) __attribute__((format(printf, 2, 0)));
 
+#ifndef PVGUEST_PREFIXED
 static inline int isdigit(int c)
 {
     return c >= '0' && c <= '9';
@@ -84,5 +86,6 @@ static inline int toupper(int c)
 {
     return islower(c) ? c - 32 : c;
 }
+#endif
 
 #endif

@@ -32,7 +32,7 @@ void delay_ns(uint64_t ns);
 static inline uint64_t read_tsc(void)
 {
     uint32_t low, high;
-    asm volatile(PV_KEPT("its scale is read beside it") "rdtsc" : "=a" (low), "=d" (high));
+    __asm__ volatile(PV_KEPT("its scale is read beside it") "rdtsc" : "=a" (low), "=d" (high));
     return (uint64_t)high << 32 | low;
 }
 

@@ -89,7 +89,7 @@ bool frame_from_user(const struct trap_frame *frame);
 
 /* Prints all of it on the console; die() ends with SHUTDOWN_crash after it. */
 void dump_frame(const struct trap_frame *frame);
-void die(const struct trap_frame *frame, const char *why) __attribute__((noreturn));
+void PVGUEST_NAME(die)(const struct trap_frame *frame, const char *why) __attribute__((noreturn));
 
 /*
  * Fault-tolerant access: reads or writes that may hit anything. Return 0, or -EFAULT when the CPU

@@ -12,6 +12,7 @@
 #define __XEN_TOOLS__ 1
 #endif
 
+#include <pvguest/names.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
