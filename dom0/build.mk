@@ -36,7 +36,13 @@ $(B)/disk.img: $(B)/native/insula-fs.img $(KIT)/disk.py $(KIT)/host.py
 #: make iso          build/domus.iso: hypervisor, dom0 and the boot archive, for any PC's BIOS
 .PHONY: iso
 iso: $(HYPERVISOR:.elf=.iso)
-all: iso $(B)/dom0.elf $(B)/disk.img
+all: iso $(B)/dom0.elf $(B)/disk.img $(B)/loader.elf
+
+# What boots the hypervisor where no GRUB is wanted, far above it.
+$(B)/loader.elf: $(KIT)/loader.asm
+	$(say) NASM $@
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f elf32 -o $@.o $< && $(LD) -m elf_i386 -Ttext 0x1000000 -o $@ $@.o
 
 # --- running it ----------------------------------------------------------------------------------
 #: make run          the system in QEMU, dom0's prompt on this terminal; `poweroff` there, or
@@ -44,6 +50,7 @@ all: iso $(B)/dom0.elf $(B)/disk.img
 #:   ADD="a.elf a.cfg"   puts files of yours into the boot archive: xl create -c a.cfg
 #:   DISK=FILE QEMU="-smp 2"   another disk, raw or .qcow2; more options for QEMU
 #:   SNAPSHOT=1 XEN=1          the disk stays as it is; Debian's real Xen in Domus's place
+#:   RUN="--cpus 2 --bare my.elf"   more of domus-run's words (pvguest-sdk/tools/domus-run --help)
 #: make gdb          the hypervisor under the debugger, stopped at its first C function
 #: make attach       dom0's prompt of that machine, on another terminal
 INSTALLS_FIRST += run gdb
@@ -53,15 +60,16 @@ DISK ?=
 QEMU ?=
 SNAPSHOT ?=
 XEN ?=
+RUN ?=
 RUN_NEEDS :=
 RUN_OPTIONS :=
 # What is asked for here goes to both.
-RUN_WISHES := $(strip $(if $(DISK),--disk '$(DISK)') $(if $(SNAPSHOT),--snapshot) \
-                $(if $(QEMU),--qemu='$(QEMU)') $(if $(XEN),--xen))
+RUN_WISHES  = $(strip $(RUN_OPTIONS) $(if $(DISK),--disk '$(DISK)') $(if $(SNAPSHOT),--snapshot) \
+                $(if $(QEMU),--qemu='$(QEMU)') $(if $(XEN),--xen) $(RUN) $(ADD))
 .PHONY: do-run do-gdb attach
 do-run: all $$(RUN_NEEDS)
-	@$(PYTHON) $(KIT)/run.py $(strip $(B) $(ADD:%=--add %) $(RUN_OPTIONS) $(RUN_WISHES))
-do-gdb: all
-	@$(PYTHON) $(KIT)/run.py $(B) --gdb $(RUN_WISHES)
+	@$(PYTHON) $(KIT)/domus-run --build $(B) $(RUN_WISHES)
+do-gdb: all $$(RUN_NEEDS)
+	@$(PYTHON) $(KIT)/domus-run --build $(B) --gdb $(RUN_WISHES)
 attach:
-	@$(PYTHON) $(KIT)/run.py $(B) --attach
+	@$(PYTHON) $(KIT)/domus-run --build $(B) --attach

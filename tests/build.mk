@@ -96,13 +96,6 @@ $(B)/count.so $(B)/residence.so $(B)/still.so $(B)/reach.so:
 	$(Q)$(CC) $(HOST_CFLAGS) -Wno-unused-parameter -shared -fPIC -o $@ $<
 all: $(B)/residence.so
 
-# What boots the hypervisor where no GRUB is wanted, far above it.
-$(B)/loader.elf: tests/tools/loader.asm
-	$(say) NASM $@
-	@mkdir -p $(@D)
-	$(Q)$(NASM) -f elf32 -o $@.o $< && $(LD) -m elf_i386 -Ttext 0x1000000 -o $@ $@.o
-all: $(B)/loader.elf
-
 # --- guests of Debian's Linux ---------------------------------------------------------------------
 # Kernel and packages are Debian's, fetched but not installed; without them the tests that want them
 # are skipped, and say so.

@@ -6,23 +6,29 @@ configurations), as a ustar file.
 A file goes in under its own base name, or under NAME; a folder's files go in under their base
 names. The same inputs give the same bytes: no times, no owners.
 """
-import argparse
 import io
 import pathlib
+import re
 import tarfile
 
 import host
 
 
 def named(item):
-    """Yields (name, path) of "PATH" or "PATH=NAME"."""
-    source, _, name = str(item).partition("=")
+    """Yields (name, path) of "PATH" or "PATH=NAME". What is there by its whole name has no NAME."""
+    source, _, name = str(item).rpartition("=")
+    if not source or pathlib.Path(item).exists():
+        source, name = item, ""
     path = pathlib.Path(source)
     if path.is_dir():
         for child in sorted(p for p in path.iterdir() if p.is_file()):
             yield child.name, child
     else:
-        yield name or path.name, host.file(path)
+        name = name or path.name
+        if len(name.encode()) > 99:
+            raise host.Refused(f"{name}: a name in the archive has at most 99 bytes; give it "
+                               f"another, PATH=NAME")
+        yield name, host.file(path)
 
 
 def members(path):
@@ -37,7 +43,7 @@ def make_archive(out, items, base=None):
     out, added = pathlib.Path(out), {}
     for item in items:
         for name, path in named(item):
-            if name in added:
+            if added.get(name, path.read_bytes()) != path.read_bytes():
                 raise host.Refused(f"two files would be {name}: give one of them another name, "
                                    f"PATH=NAME")
             added[name] = path.read_bytes()
@@ -51,9 +57,22 @@ def make_archive(out, items, base=None):
     scratch.replace(out)
 
 
+def boot_archive(out, items, create, base, folder):
+    """An archive for dom0 to boot with. create: the configuration of a guest that it creates when
+    it is up, at its console; folder: for what lies between."""
+    if create:
+        script = pathlib.Path(folder) / "init.rc"
+        name = pathlib.Path(create).name
+        if re.search(r"""["'\s;]""", name):
+            raise host.Refused(f"{create}: to be created it needs a name without blanks and "
+                               "quotes")
+        script.write_text(f"xl create -c {name}\n")
+        items = [*items, host.file(create), script]
+    make_archive(out, items, base)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = host.parser(__doc__)
     parser.add_argument("out", metavar="OUT.tar")
     parser.add_argument("items", nargs="*", metavar="PATH[=NAME]")
     parser.add_argument("--base", metavar="FILE.tar",

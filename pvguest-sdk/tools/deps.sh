@@ -24,6 +24,7 @@ zlib1g-dev           packs kernels, which dom0 unpacks by itself
 libzydis-dev         a disassembler: domus-scan's, and what the instruction decoder is compared with
 libdw-dev            reads ELF files and their lines of source, for domus-scan
 patch                applies the port of the teaching kernel
+pkgconf              compiler flags of the installed kit: a test builds with them
 python3-pytest       drives the test suite
 python3-pytest-xdist runs two machines at a time in it
 python3-pexpect      talks to the machines over their serial lines

@@ -93,8 +93,7 @@ def partition(argument):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = host.parser(__doc__)
     parser.add_argument("out", metavar="OUT.img")
     parser.add_argument("partitions", nargs="+", type=partition, metavar="NAME=SIZE[:FILE]")
     args = parser.parse_args()

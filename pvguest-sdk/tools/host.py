@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""What the tools of this folder have in common: what they want of this host, and how they end.
+"""What the tools of this folder have in common: what they want of this host, where their images
+are, and how they end.
 
 Every one of them has --help. Exit status 0: done; 1: cannot be done, and a line says why and what
 to do; 2: the words on the command line make no sense. As modules they raise Refused instead.
+
+They run in two places: in the tree, with what `make` has built, and installed (`make install-sdk`),
+where this folder is PREFIX/lib/domus/tools and the images lie beside it.
 """
+import argparse
 import os
 import pathlib
+import re
 import shutil
 import sys
 
+HERE = pathlib.Path(__file__).resolve().parent
+KIT = HERE.parent / "images"
+INSTALLED = KIT.is_dir()
+
 # The Debian package that a program comes in (deps.sh has what else is needed, and why).
-PACKAGES = {"gdb": "gdb", "grub-mkimage": "grub-common", "qemu-system-x86_64": "qemu-system-x86",
-            "xorriso": "xorriso"}
+PACKAGES = {"gdb": "gdb", "grub-mkimage": "grub-common", "pkg-config": "pkgconf",
+            "qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso"}
 
 
 class Refused(Exception):
@@ -22,16 +32,61 @@ def program(name):
     """The program, if it is here."""
     if not shutil.which(name):
         raise Refused(f"{name} is not installed; on Debian: apt-get install {PACKAGES[name]} "
-                      "(`make deps` installs all there is)")
+                      "(`make deps` in Domus's tree installs all there is)")
     return name
 
 
 def file(path, make=None):
     """The path of a file that must be there; make: how one gets it."""
     path = pathlib.Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise Refused(f"{path} is a folder; a file is wanted")
+    if not path.exists():
         raise Refused(f"there is no file {path}" + (f": {make}" if make else ""))
     return path
+
+
+def images(build=None):
+    """The folder of domus.elf, dom0.elf and the others: the one that is named, else the installed
+    ones, else the tree's own build."""
+    folder = pathlib.Path(build or (KIT if INSTALLED else HERE.parents[1] / "build"))
+    if not folder.is_dir():
+        raise Refused(f"there is no folder {folder}: `make` builds into one")
+    return folder
+
+
+def image(folder, name):
+    """One of them."""
+    return file(folder / name, "install the kit again, `make install-sdk` in Domus's tree"
+                if folder == KIT else "`make` makes it")
+
+
+def state(folder):
+    """Where this user's tools may keep what outlives them: the build's own folder; of the installed
+    images, which are everybody's, another."""
+    if folder != KIT:
+        return folder
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    (cache / "domus").mkdir(parents=True, exist_ok=True)
+    return cache / "domus"
+
+
+def version():
+    """Which Domus this is, as pvguest-sdk/include/abi/version.h says it."""
+    header = HERE.parents[2] / "include/domus" if INSTALLED else HERE.parent / "include"
+    return "domus-" + re.search(r'DOMUS_VERSION "(.*)"',
+                                (header / "abi/version.h").read_text())[1]
+
+
+def parser(description, **more):
+    """The one of every tool: help of at most 100 columns, and --version."""
+    made = argparse.ArgumentParser(
+        description=description, allow_abbrev=False,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=28, width=min(100, shutil.get_terminal_size().columns)),
+        **more)
+    made.add_argument("--version", action="version", version=f"%(prog)s, {version()}")
+    return made
 
 
 def run(main):

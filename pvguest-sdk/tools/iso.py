@@ -10,7 +10,6 @@ are built into it: no menu, no timeout, no fonts, so that a machine is in the hy
 second after power-on even under emulation. The lines it runs are also in /boot/grub.cfg, to be
 read.
 """
-import argparse
 import pathlib
 import shutil
 import subprocess
@@ -66,8 +65,7 @@ def make_iso(out, hypervisor, modules):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = host.parser(__doc__)
     parser.add_argument("out", metavar="OUT.iso")
     parser.add_argument("--hypervisor", nargs="+", required=True, metavar=("ELF", "ARG"),
                         help="what GRUB boots; any multiboot2 kernel will do")

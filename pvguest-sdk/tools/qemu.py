@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The machine as QEMU makes it: a PC with one serial line, and a virtio disk and card when asked.
 
-Used by run.py and by the tests' machines, so that both are the same one.
+Used by domus-run and by the tests' machines, so that both are the same one.
 """
 import ctypes
 import os
@@ -44,7 +44,8 @@ def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None
     if disk:
         name = str(disk).replace(",", ",,")
         words += ["-drive", f"if=none,id=d0,file={name},format={disk_format(disk)}" +
-                  (",snapshot=on" if snapshot else ""),
+                  # ours are domus-run's: QEMU's would keep a second machine from a look at it
+                  (",snapshot=on,file.locking=off" if snapshot else ""),
                   "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
     if net:
         return words + ["-netdev", net, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
@@ -76,6 +77,11 @@ def from_kernel(kernel, arguments, modules):
     return words
 
 
+def by_loader(loader, hypervisor, arguments, modules):
+    """The same for Domus, which is for multiboot2: loader.elf (loader.asm) is between them."""
+    return from_kernel(loader, [], [[hypervisor, *arguments], *modules])
+
+
 def die_with_parent():
     """Runs in the child: a QEMU whose master was killed must not live on."""
     ctypes.CDLL(None, use_errno=True).prctl(PDEATHSIG, signal.SIGKILL)
@@ -102,15 +108,15 @@ def says(child, word, seconds):
     return True
 
 
-def accelerator(image, kept):
+def accelerator(boot, kept):
     """KVM only where it really runs the hypervisor: some machines have a /dev/kvm that cannot.
-    kept: the file that remembers the answer."""
+    boot: QEMU's options that say from where; kept: the file that remembers the answer."""
     kept = pathlib.Path(kept)
     if kept.exists():
         return kept.read_text().strip()
     accel = "tcg"
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        with subprocess.Popen(command(from_iso(image), line=PIPE, accel="kvm"),
+        with subprocess.Popen(command(boot, line=PIPE, accel="kvm"),
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               preexec_fn=die_with_parent) as child:

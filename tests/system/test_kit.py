@@ -87,10 +87,11 @@ def test_what_needs_the_tests_is_not_there(place):
 
 
 def test_each_tool_says_what_it_does():
-    for name in ("archive", "disk", "iso", "run"):
-        said = subprocess.run([sys.executable, TOOLS / f"{name}.py", "--help"],
-                              capture_output=True, text=True)
-        assert said.returncode == 0 and said.stdout.startswith(f"usage: {name}.py")
+    for name in ("archive.py", "disk.py", "iso.py", "domus-run", "domus-image", "domus-new"):
+        said = subprocess.run([sys.executable, TOOLS / name, "--help"],
+                              capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+        assert said.returncode == 0 and said.stdout.startswith(f"usage: {name}")
+        assert max(map(len, said.stdout.split("\n"))) <= 100, name
 
 
 @pytest.mark.parametrize("words, status, error", (
@@ -105,9 +106,23 @@ def test_each_tool_says_what_it_does():
     ("iso.py OUT --hypervisor README.md --module tests/README.md",
      1, "iso.py: two files of one name"),
     ("iso.py OUT", 2, "--hypervisor"),
-    ("run.py nowhere", 1, "run.py: there is no folder nowhere: `make` builds into one"),
-    ("run.py BUILD --forward tcp:1:2", 2, "'tcp:1:2' is not tcp:PORT:ADDRESS:PORT"),
-    ("run.py BUILD --gdb --attach", 2, "not allowed with argument"),
+    ("domus-run --build nowhere", 1, "domus-run: there is no folder nowhere: `make` builds into"),
+    ("domus-run --forward tcp:1:2", 2, "'tcp:1:2' is not tcp:PORT:ADDRESS:PORT"),
+    ("domus-run --forward tcp:99999:10.0.2.31:80", 2, "is not tcp:PORT:ADDRESS:PORT"),
+    ("domus-run --gdb --attach", 2, "not allowed with argument"),
+    ("domus-run --memory lots", 2, "'lots' is no size: 1024, 1024M or 1G"),
+    ("domus-run --cpus 0", 2, "'0' is no number of CPUs"),
+    ("domus-run --build BUILD nowhere.elf", 1, "domus-run: there is no file nowhere.elf"),
+    ("domus-run --build BUILD --bare tests", 1, "domus-run: tests is a folder; a file is wanted"),
+    ("domus-run --build BUILD --create 'a", 1, "it needs a name without blanks and quotes"),
+    ("domus-image OUT", 2, "is that to be an image (.iso), an archive (.tar) or a disk (.img)?"),
+    ("domus-image OUT.img", 2, "a disk is made of partitions: NAME=SIZE or NAME=SIZE:FILE"),
+    ("domus-image OUT.img a", 2, "'a' is not NAME=SIZE"),
+    ("domus-image OUT.tar --bare x", 2, "are for an .iso"),
+    ("domus-image OUT.iso nowhere --build BUILD", 1, "domus-image: there is no file nowhere"),
+    ("domus-new", 2, "the following arguments are required: NAME"),
+    ("domus-new a+b", 2, "'a+b': a guest's name has letters, digits, - and _"),
+    ("domus-new fresh", 1, "domus-new: this is the tree's own; install the kit first"),
 ), ids=str)
 def test_what_is_wrong_is_said(tmp_path, words, status, error):
     out = tmp_path / "out"
@@ -165,7 +180,7 @@ def test_kvm_is_used_where_it_works(tmp_path, monkeypatch, does, seconds, accele
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(qemu.os, "access", lambda *_: True)
     monkeypatch.setattr(qemu, "PROBE_SECONDS", seconds)
-    assert qemu.accelerator("an.iso", tmp_path / "accel") == accelerator
+    assert qemu.accelerator([], tmp_path / "accel") == accelerator
     machine_here.unlink()
     # which is remembered
-    assert qemu.accelerator("an.iso", tmp_path / "accel") == accelerator
+    assert qemu.accelerator([], tmp_path / "accel") == accelerator

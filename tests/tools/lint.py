@@ -37,7 +37,7 @@ SOURCES = {".c", ".h", ".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds", ".tbl"
 CODE = {".c", ".h", ".asm", ".S", ".lds"}
 # What has lines of at most 100 columns, beside C; and what a text's may have.
 WIDE = {".asm", ".inc", ".S", ".py", ".mk", ".sh", ".lds", ".tbl", ".txt"}
-SHELL = re.compile(r"#! ?/bin/(ba)?sh\b")
+SCRIPT = re.compile(r"#! ?/(bin/(ba)?sh|usr/bin/env python3)\b")
 # Configurations and sessions as they are: what we say of them is a comment.
 SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
@@ -199,7 +199,7 @@ def check_refusals(path, text):
 
 def is_wide(path, text):
     return path.suffix in WIDE or path.name in ("Makefile", "inittab", "gdbinit") \
-        or SHELL.match(text)
+        or SCRIPT.match(text)
 
 
 def check_style(path, text):

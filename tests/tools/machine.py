@@ -76,7 +76,7 @@ SMP = int(os.environ.get("DOMUS_SMP", "1"))
 class Hypervisor:
     """What to boot: an ELF file for multiboot2, its arguments, and the CPU it runs on. QEMU's own
     loader boots it, a second faster than GRUB: real Xen is for multiboot 1, too, all others have
-    tests/tools/loader.asm before them. grub: as it is shipped, an ISO image boots it by GRUB."""
+    the kit's loader.asm before them. grub: as it is shipped, an ISO image boots it by GRUB."""
 
     def __init__(self, name, path, args, cpu, grub=False):
         self.name, self.path, self.args, self.cpu, self.grub = name, path, args, cpu, grub
@@ -89,7 +89,7 @@ class Hypervisor:
             return qemu.from_iso(image)
         if self.name == "xen":
             return qemu.from_kernel(self.path, self.args, modules)
-        return qemu.from_kernel(LOADER, [], [[str(self.path), *self.args], *modules])
+        return qemu.by_loader(LOADER, str(self.path), self.args, modules)
 
 
 LOADER = BUILD / "loader.elf"

@@ -58,10 +58,11 @@ def test_ctrl_c_under_the_debugger_is_none_of_makes_business(tmp_path):
     for name, text in (("gdb", DEBUGGER), ("qemu-system-x86_64", "#!/bin/sh\nexec sleep 60\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    for name in ("domus.iso", "disk.img"):
+    for name in ("domus.elf", "dom0.elf", "loader.elf", "archive.tar", "disk.img"):
         (tmp_path / name).touch()
-    run_py = ROOT / "pvguest-sdk/tools/run.py"
-    (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {run_py} {tmp_path} --gdb\n")
+    tool = ROOT / "pvguest-sdk/tools/domus-run"
+    (tmp_path / "makefile").write_text(f"gdb:\n\t@{sys.executable} {tool} "
+                                       f"--build {tmp_path} --gdb\n")
     make = pexpect.spawn("make", ["-f", f"{tmp_path}/makefile"],
                          encoding="utf-8", echo=False, timeout=120,
                          env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
@@ -127,17 +128,16 @@ def test_to_boot_a_step_is_no_edit(tmp_path):
 
 
 def test_what_run_is_given():
-    """LINUX=1 and ADD=... are options of run.py; Linux comes from Debian's archive, or is missed by
-    name."""
+    """LINUX=1 and ADD=... are options of domus-run; Linux comes from Debian's archive, or is
+    missed by name."""
     said = run("make", "-n", "DEPS=present", "LINUX=1", "ADD=a.elf b.cfg", "do-run").stdout
     command = said.replace("\\\n", " ").splitlines()[-1]
-    assert re.search(r"run\.py build --add a\.elf +--add b\.cfg +--memory 1536 +--forward "
-                     r"tcp:0:10\.0\.2\.30:80"
-                     r" .*--add build/linux/vmlinux .*--add tests/linux/linux\.cfg$",
+    assert re.search(r"domus-run --build build --memory 1536 +--forward tcp:0:10\.0\.2\.30:80 "
+                     r".*--add build/linux/vmlinux .*--add tests/linux/linux\.cfg +a\.elf b\.cfg$",
                      command), command
     assert "Debian's Linux is not here" in said
     assert run("make", "-n", "DEPS=present",
-               "do-run").stdout.splitlines()[-1].strip().endswith("run.py build")
+               "do-run").stdout.splitlines()[-1].strip().endswith("domus-run --build build")
 
 
 def test_the_size_of_the_port_is_todays():

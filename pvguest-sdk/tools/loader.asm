@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; A multiboot2 loader for QEMU's -kernel option, in GRUB's place: most machines of the tests boot by
-; it, because it saves each the making of an ISO image and a second of firmware and GRUB. (How Domus
-; boots by GRUB is tested by those that have dom0's prompt.)
+; A multiboot2 loader for QEMU's -kernel option, in GRUB's place: domus-run and most machines of the
+; tests boot by it, because it saves each the making of an ISO image and a second of firmware and
+; GRUB. (How Domus boots by GRUB is tested by the demo and by odd machines.)
 ;
 ; QEMU loads this as a kernel of multiboot 1 and, as its modules, the hypervisor's ELF file and what
 ; GRUB would give it. The first is put where it wants to be; the second's tables are written anew in

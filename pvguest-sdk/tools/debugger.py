@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""domus-run's machine under gdb: gdb has this terminal, the machine's serial line is a socket, and
+another terminal is its prompt (--attach)."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import tty
+
+import host
+import qemu
+
+GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
+# the serial line of the machine under the debugger: a socket in the folder that keeps our state
+LINE = "gdb-serial"
+
+
+def own(path, refusal):
+    """A lock that lasts as long as this process; or the end, with the owner's number in the
+    refusal."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        raise host.Refused(refusal.format(os.read(lock, 20).decode().strip())) from problem
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+
+
+@contextlib.contextmanager
+def own_keys():
+    """What is typed at the terminal is for us and our children alone: Ctrl-c does not reach make,
+    which waits for us and would call it an error. Nobody would go on after a Ctrl-z, so there is
+    none."""
+    if not os.isatty(0):
+        yield
+        return
+    settings, owner = termios.tcgetattr(0), os.tcgetpgrp(0)
+    keys = termios.tcgetattr(0)
+    keys[6][termios.VSUSP] = b"\0"
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)               # of giving the terminal back
+    if os.getpid() != os.getsid(0):
+        os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    termios.tcsetattr(0, termios.TCSADRAIN, keys)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, settings)
+        os.tcsetpgrp(0, owner)
+
+
+def waiting(port):
+    """QEMU's options to stand still until a debugger comes."""
+    return ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+
+
+def entry(kernel):
+    """The address of an ELF file's first instruction."""
+    with open(kernel, "rb") as file:
+        return struct.unpack_from("<Q", file.read(32), 24)[0]
+
+
+def first_words(hypervisor, kernel, where):
+    """What gdb is told at the start: whose symbols there are, and where it stops first. Every
+    guest's kernel has the same addresses, so beside the hypervisor's symbols there are those of one
+    of them: dom0, or who is in its place. hypervisor: None for real Xen, which has none."""
+    words = [hypervisor] if hypervisor else []
+    words += ["-x", GDBINIT, "-ex", f'add-symbol-file "{kernel}"'] if kernel else ["-x", GDBINIT]
+    if not where:
+        where = f"*{entry(kernel):#x}" if kernel else "boot_main" if hypervisor else None
+    return words + (["-ex", f"hbreak {where}"] if where else [])
+
+
+def debug(state, options, more, first):
+    """first: gdb's words for whose symbols there are, and what it does."""
+    debugger, port, line = host.program("gdb"), qemu.free_port(), state / LINE
+    own(state / "gdb.lock", f"the debugger of {state} is in use: process {{}} has it. End that one "
+                            "first, or use a port of your own: --gdb=PORT")
+    log = state / "logs" / "gdb-serial.log"
+    log.parent.mkdir(exist_ok=True)
+    line.unlink(missing_ok=True)
+    serial = ["-chardev", f"socket,id=line,path={line},server=on,wait=off,logfile={log}",
+              "-serial", "chardev:line", "-monitor", "none"]
+    command = qemu.command(line=serial, **options) + more + waiting(port)
+    prompt = "domus-run --attach" if host.INSTALLED else "make attach"
+    print(f"Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
+          f"prompt:\n`{prompt}` in another terminal. What is said there is also in {log}.",
+          flush=True)
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
+    try:
+        with own_keys():
+            subprocess.run([debugger, "-q", "-ex", f"target remote 127.0.0.1:{port}", *first],
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    finally:
+        child.terminate()
+        line.unlink(missing_ok=True)
+
+
+def attach(state):
+    """This terminal at the serial line of the machine under the debugger, until Ctrl-]."""
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(str(state / LINE))
+    except OSError as problem:
+        start = "`domus-run --gdb ...`" if host.INSTALLED else "`make gdb`"
+        raise host.Refused("no machine is under the debugger. "
+                           f"Start one first: {start} in another terminal.") from problem
+    own(state / "attach.lock",
+        "another terminal is at that prompt already: process {}. Leave it there with Ctrl-].")
+    print("dom0's terminal, as far as the debugger lets it run: Enter shows its prompt. Ctrl-] "
+          "leaves it.",
+          flush=True)
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        while True:
+            ready = select.select([0, line], [], [])[0]
+            said = line.recv(4096) if line in ready else None
+            typed = os.read(0, 4096) if 0 in ready else None
+            if said == b"" or typed == b"" or (typed and b"\x1d" in typed):
+                return
+            os.write(1, said or b"")
+            line.sendall(typed or b"")
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        print()
