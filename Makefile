@@ -77,6 +77,7 @@ ARCHIVE_GUESTS :=
 ARCHIVE_CONFIGS :=
 
 include hypervisor/build.mk pvguest-sdk/build.mk drivers/build.mk patches/build.mk dom0/build.mk
+include pvguest-sdk/install.mk
 include $(wildcard tests/build.mk)
 
 # What `make` alone needs; targets that install packages first have their own list
