@@ -6,6 +6,7 @@
 #: make              builds into build/: domus.elf dom0.elf domus.iso disk.img guests/
 #: make deps         installs missing Debian packages and says why
 #: make clean        throws build/ away
+#: make compdb       compile_commands.json, for editors
 #:   B=build2        builds there instead
 #:   V=1             shows the commands;  make -s: nothing but what is wrong
 #:   DEPS=present    trusts that the packages are there
@@ -69,6 +70,16 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
+# What is needed only here and there is asked for where it is: $(call header,zlib.h) is among the
+# order-only needs of what includes it, $(call need,PROGRAM) begins a recipe. (The tools in Python
+# say themselves what they miss.)
+MISSED = not installed: $(1). `make deps` installs what Domus is built with
+header = $(B)/headers/$(1)
+need   = command -v $(1) >/dev/null || { echo '$(call MISSED,$(1))' >&2; exit 1; }
+$(B)/headers/%.h:
+	@mkdir -p $(@D); echo '#include <$*.h>' | $(CC) -E -x c -o $@ - 2>/dev/null || \
+	  { echo '$(call MISSED,the header <$*.h>)' >&2; exit 1; }
+
 # Each folder adds to these: targets that first install what is missing, words that need no
 # compiler, and what dom0 finds in the boot archive.
 INSTALLS_FIRST :=
@@ -80,15 +91,15 @@ include hypervisor/build.mk pvguest-sdk/build.mk drivers/build.mk patches/build.
 include pvguest-sdk/install.mk
 include $(wildcard tests/build.mk)
 
-# What `make` alone needs; targets that install packages first have their own list
+# What everything is built with. Targets that install packages first have their own list
 # (pvguest-sdk/tools/deps.sh).
-MISSING := $(strip $(foreach tool,$(firstword $(CC)) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON) \
-             xorriso grub-mkimage,$(if $(shell command -v $(tool)),,$(tool))))
+MISSING := $(strip $(foreach tool,$(firstword $(CC)) $(NASM) $(LD) $(AR) $(OBJCOPY) $(PYTHON),\
+             $(if $(shell command -v $(tool)),,$(tool))))
 BUILDING := $(filter-out $(INSTALLS_FIRST) $(BUILDS_NOTHING),$(or $(MAKECMDGOALS),all))
 $(if $(MISSING),$(if $(BUILDING),\
     $(error not installed: $(MISSING). `make deps` installs what Domus is built with)))
 
-$(B)/guest-obj/%.o: %.c | $$(GENERATED)
+$(B)/guest-obj/%.o: %.c | $$(GENERATED) $(call header,xen/xen.h)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) $(CFLAGS_$(subst /,_,$*)) -c -o $@ $<
@@ -102,12 +113,18 @@ all: $$(GUESTS)
 
 # Such targets first install what is missing, then come back here for the work: the packages must be
 # there before make looks at what to build.
-.PHONY: deps $(INSTALLS_FIRST) clean help
+.PHONY: deps $(INSTALLS_FIRST) clean help compdb
 deps:
 	@test '$(DEPS)' = present || pvguest-sdk/tools/deps.sh
 
 $(INSTALLS_FIRST): deps
 	@$(MAKE) --no-print-directory do-$@
+
+# Asked as if nothing were built, make says every command.
+compdb:
+	@$(MAKE) -n --no-print-directory DEPS=present V=1 B=$(B)/none all | \
+	  $(PYTHON) pvguest-sdk/tools/compdb.py $(B)/none $(B) > $@.new
+	@mv $@.new compile_commands.json
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(filter Makefile %.mk,$(MAKEFILE_LIST))

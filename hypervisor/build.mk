@@ -9,7 +9,7 @@ HYPERVISOR_CFLAGS += -I. -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit
 # Where C puts things that assembly touches: offsets.c is compiled to text and its marked lines
 # become %defines. The compiler says which headers it read, so a moved field is seen by the
 # assembly.
-$(HV_OFFSETS): hypervisor/entry/offsets.c | $$(HYPERCALL_LISTS)
+$(HV_OFFSETS): hypervisor/entry/offsets.c | $$(HYPERCALL_LISTS) $(call header,xen/xen.h)
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -g,$(HYPERVISOR_CFLAGS)) -MD -MF $(@:.inc=.d) -MT $@ \
@@ -36,7 +36,7 @@ $(1)_OBJECTS := $(HV_COMPILED:%=$(B)/$(2)/%.o)
 $(1)_LINK     = $$(LD) -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack \
                 --no-warn-rwx-segments --build-id=none -T hypervisor/domus.lds $$($(1)_OBJECTS)
 
-$(B)/$(2)/%.c.o: %.c | $$$$(HYPERCALL_LISTS)
+$(B)/$(2)/%.c.o: %.c | $$$$(HYPERCALL_LISTS) $(call header,xen/xen.h)
 	$$(say) CC '$$<$(if $(3), ($(3:-D%=%)))'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(HYPERVISOR_CFLAGS) $(3) -c -o $$@ $$<

@@ -62,6 +62,7 @@ $(NATIVE)/insula.iso: $(NATIVE)/insula.elf pvguest-sdk/tools/iso.py \
 # `make`.
 .PHONY: insula
 insula: $(NATIVE)/insula.iso $(NATIVE)/insula-fs.img
+	@$(call need,qemu-system-x86_64)
 	@qemu-system-x86_64 -M q35 -accel tcg -cpu max -m 256 -nographic -no-reboot \
 	  -boot d -cdrom $(NATIVE)/insula.iso \
 	  -drive if=none,id=d0,file=$(NATIVE)/insula-fs.img,format=raw \

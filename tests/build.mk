@@ -16,10 +16,17 @@ UNIT_CFLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=address,unde
 # What several tests compile with the same flags is compiled once, into a folder named by them.
 space := $(subst ,, )
 unit_folder = $(B)/unit/with/$(subst =,-is-,$(subst /,_,$(subst $(space),,$(strip $(1)))))-/
+# The headers of the libraries that some want beside cmocka.
+HEADER_z := zlib.h
+HEADER_Zydis := Zydis/Zydis.h
+HEADER_xlutil := libxlutil.h
 define unit_rules
 UNIT_FOLDER_$(1) := $(call unit_folder,$($(1).cflags))
 UNIT_CFLAGS_$$(UNIT_FOLDER_$(1)) := $($(1).cflags)
 UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $($(1).sources)
+$$(UNIT_FOLDER_$(1))tests/unit/test_$(1).o: | \
+  $(foreach name,cmocka.h $(foreach library,$($(1).libraries),$(HEADER_$(library))),\
+    $(call header,$(name)))
 $$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(B)/unit/refusals.o
 	$$(say) LD $$@
 	@mkdir -p $$(@D)
@@ -28,7 +35,7 @@ $$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(B)/un
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 define unit_object_rule
-$(1)%.o: %.c tests/unit/tests.mk | $$(GENERATED)
+$(1)%.o: %.c tests/unit/tests.mk | $$(GENERATED) $(call header,xen/xen.h)
 	$$(say) CC 'unit: $$<'
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(UNIT_CFLAGS) $$(UNIT_CFLAGS_$(1)) -c -o $$@ $$<
@@ -171,7 +178,9 @@ do-linux: linux
 TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
-PYTEST = DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
+PYTEST = $(PYTHON) -c 'import pexpect, pytest, xdist' 2>/dev/null || \
+  { echo '$(call MISSED,python3-pytest, python3-pytest-xdist or python3-pexpect)' >&2; exit 1; }; \
+  DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)
 PARALLEL := -n 2 --dist loadgroup

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What make says to people: of a tool that is missing, of a step that is none, of edits; and what a
 choice of tests needs."""
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -27,6 +29,39 @@ def test_a_missing_tool_is_named():
     assert "not installed: no-nasm-here. `make deps` installs what Domus is built with" \
         in found.stderr
     assert run("make", "-n", "NASM=no-nasm-here", "help").returncode == 0
+
+
+def test_a_package_is_missed_where_it_is_used(tmp_path):
+    """A header by what includes it; the programs that make images by nobody else."""
+    found = run("make", "DEPS=present", f"B={tmp_path}", f"{tmp_path}/headers/no/such.h")
+    assert found.returncode == 2 and "not installed: the header <no/such.h>. `make deps` installs" \
+        in found.stderr
+    assert run("make", "DEPS=present", f"B={tmp_path}", f"{tmp_path}/headers/stdint.h").returncode \
+        == 0
+    with_headers = run("make", "-n", "DEPS=present", f"B={tmp_path}",
+                       f"{tmp_path}/unit/inflate/test").stdout
+    for name in ("cmocka", "zlib", "xen/xen"):
+        assert f"#include <{name}.h>" in with_headers
+    for name in ("sh", "sed", "find", "nproc", "awk", "gcc", "nasm", "ld", "ar", "objcopy", "make"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    here = os.environ | {"PATH": str(tmp_path)}
+    for target, status in ((f"{tmp_path}/domus.elf", 0), ("insula", 2)):
+        done = subprocess.run(["make", *(["-n"] if not status else ["-o", f"{tmp_path}/native/"
+                               "insula.iso", "-o", f"{tmp_path}/native/insula-fs.img"]),
+                               "DEPS=present", f"B={tmp_path}", target], cwd=ROOT,
+                              capture_output=True, text=True, env=here)
+        assert done.returncode == status, done.stderr
+    assert "not installed: qemu-system-x86_64. `make deps`" in done.stderr
+
+
+def test_commands_for_editors(tmp_path):
+    said = "gcc -O2 \\\n  -Ibuild/none/gen '-DA=\"b c\"' -c -o build/none/a/x.o x.c\nld -o y\n" \
+           "gcc -DDEBUG -c -o build/none/b/x.o x.c\n"
+    done = subprocess.run([sys.executable, "pvguest-sdk/tools/compdb.py", "build/none", "build"],
+                          cwd=ROOT, input=said, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [
+        {"directory": str(ROOT), "file": "x.c", "output": "build/a/x.o",
+         "arguments": ["gcc", "-O2", "-Ibuild/gen", '-DA="b c"', "-c", "-o", "build/a/x.o", "x.c"]}]
 
 
 def test_an_unknown_target_is_told_who_knows_them():
