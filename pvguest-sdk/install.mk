@@ -66,6 +66,7 @@ $(SDK)/archive.tar: $(SDK_EXAMPLES) $(KIT)/archive.py $(KIT)/host.py
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) $(KIT)/archive.py $@ $(SDK_EXAMPLES)
 
+TEMPLATE  := pvguest-sdk/template
 SDK_TOOLS := domus-run domus-image domus-new
 $(SDK_TOOLS:%=$(SDK)/%.1): $(SDK)/%.1: $(KIT)/% $(KIT)/manual.py $(KIT)/host.py
 	@mkdir -p $(@D)
@@ -93,14 +94,15 @@ install-sdk: sdk
 	  refuse "$$place is not yours to write: another PREFIX=, or sudo make install-sdk"; \
 	rm -rf "$$place/lib/domus" "$$place/include/domus"; \
 	for folder in bin include/domus/abi include/domus/pvguest include/domus/drivers \
-	    lib/domus/tools lib/domus/template lib/domus/images lib/pkgconfig share/man/man1 \
+	    lib/domus/tools lib/domus/template/port lib/domus/images lib/pkgconfig share/man/man1 \
 	    share/man/man5 share/man/man7 share/doc/domus/examples; do \
 	  install -d "$$place/$$folder"; done; \
 	$(foreach of,abi pvguest drivers,\
 	  $(call put,644,include/domus/$(of),$(call headers,$(of)));) \
 	$(call put,644,lib/domus,$(SDK_LIBRARY)); \
 	$(call put,644,lib/domus/images,$(SDK_IMAGES)); \
-	$(call put,644,lib/domus/template,$(wildcard pvguest-sdk/template/*)); \
+	$(call put,644,lib/domus/template,$(filter-out %/port,$(wildcard $(TEMPLATE)/*))); \
+	$(call put,644,lib/domus/template/port,$(wildcard $(TEMPLATE)/port/*)); \
 	$(call put,644,lib/domus/tools,$(SDK_MODULES)); \
 	$(call put,755,lib/domus/tools,$(SDK_TOOLS:%=$(KIT)/%) $(KIT)/deps.sh); \
 	$(call put,644,lib/pkgconfig,$(SDK)/pvguest.pc); \

@@ -184,7 +184,23 @@ def test_elsewhere_beside_a_kernel_of_its_own(box):
     child.expect(pexpect.EOF)
 
 
+def test_the_first_stone_of_a_port(box):
+    """Laid in the native teaching kernel, whose own files stay as they are."""
+    tree = box / "my kernel"
+    shutil.copytree(ROOT / "patches/insula", tree)
+    assert "my kernel/domus is where the port of my-kernel begins" in \
+        shell("domus/bin/domus-new --port 'my kernel'; make -C 'my kernel/domus'", box, box)
+    assert (tree / "domus/my-kernel.elf").exists()
+    found = (tree / "domus/PORT.md").read_text()
+    steps = re.findall(r"^## (\d+)\. .*?\n\nFound: (\d+)\. ", found, re.M | re.S)
+    assert [int(step) for step, _ in steps] == [1, 2, 3, 4, 5, 6, 8, 9, 10]
+    assert all(int(count) for _, count in steps[1:]), steps
+    assert re.search(r"^    kernel/trap\.c:\d+: .*lidt", found, re.M)
+    subprocess.run(["diff", "-r", "-x", "domus", ROOT / "patches/insula", tree], check=True)
+
+
 @pytest.mark.parametrize("line, status, error", (
+    ("domus/bin/domus-new --port nowhere", 2, "nowhere is no folder: the kernel's tree is wanted"),
     ("domus/bin/domus-new hello", 1, "domus-new: hello is there already, and stays as it is"),
     ("domus/bin/domus-new no/../way!", 2, "a guest's name has letters, digits, - and _"),
     ("domus/bin/domus-run nothing.elf", 1, "domus-run: there is no file nothing.elf"),
