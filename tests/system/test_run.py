@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`make run` and `make gdb`, typed at as the README says: Linux on this terminal, its page in this
 host's hands, and the way out; the debugger, the prompt beside it, and Ctrl-c."""
+import fcntl
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import urllib.request
 import pexpect
 import pytest
 
+import archive
 import linux_box
 import machine
 
@@ -112,6 +114,38 @@ def test_disks_and_more_of_qemu(empty):
     assert options_of(empty, "--disk", "none")[::2] == (1, "domus-run: there is no file none\n")
     status, _, wrong = options_of(empty, "--qemu", "a 'b")
     assert status == 2 and "No closing quotation" in wrong
+
+
+def test_a_disk_is_written_by_one(empty):
+    """Others are told who that is, or have a copy; readers share it."""
+    image = empty / "disk.img"
+    with image.open("rb") as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        status, _, wrong = options_of(empty)
+        assert status == 1 and f"{image} is in use: the machine of process {os.getpid()} has it" \
+            in wrong
+        said = options_of(empty, "--snapshot")[1]
+        assert f"is being written by process {os.getpid()}: this machine has a copy" in said
+        assert re.search(r"file=\S+/disk\.img,format=raw,snapshot=on", said)
+        assert f"file={image}" not in said
+        fcntl.flock(ours, fcntl.LOCK_SH)
+        assert f"file={image},format=raw,snapshot=on" in options_of(empty, "--snapshot")[1]
+        assert options_of(empty)[0] == 1
+    assert options_of(empty)[0] == 0
+
+
+def test_kernels_command_lines_and_cpus(empty):
+    kernel = empty / "my kernel.elf"
+    kernel.touch()
+    said = options_of(empty, "--bare", str(kernel), "--append-dom0", "a b", "--append-dom0=c",
+                      "--append-hypervisor", "loglevel=3", "--cpus", "3", "--memory", "2G")[1]
+    assert "my kernel.elf as the only guest" in said
+    assert re.search(r"^-initrd\n\S+/hypervisor\.elf loglevel=3,\S+/dom0\.elf a b c$", said, re.M)
+    assert "-m\n2048\n-smp\n3\n" in said
+    (empty / "a.cfg").touch()
+    archive.make_archive(empty / "archive.tar", [])
+    said = options_of(empty, str(kernel), "--create", str(empty / "a.cfg"), str(kernel) + "=b")[1]
+    assert re.search(r"dom0\.elf ip=10\.0\.2\.10,\S+/archive\.tar$", said, re.M)
 
 
 def test_real_xen_is_there_or_said_to_be_missing(empty):
