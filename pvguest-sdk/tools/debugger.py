@@ -17,6 +17,7 @@ import host
 import qemu
 
 GDBINIT = pathlib.Path(__file__).with_name("gdbinit")
+COMMANDS = GDBINIT.with_name("gdb_domus.py")
 # the serial line of the machine under the debugger: a socket in the folder that keeps our state
 LINE = "gdb-serial"
 
@@ -71,8 +72,10 @@ def first_words(hypervisor, kernel, where):
     """What gdb is told at the start: whose symbols there are, and where it stops first. Every
     guest's kernel has the same addresses, so beside the hypervisor's symbols there are those of one
     of them: dom0, or who is in its place. hypervisor: None for real Xen, which has none."""
-    words = [hypervisor] if hypervisor else []
-    words += ["-x", GDBINIT, "-ex", f'add-symbol-file "{kernel}"'] if kernel else ["-x", GDBINIT]
+    words = [hypervisor, "-x", GDBINIT, "-x", COMMANDS] if hypervisor else ["-x", GDBINIT]
+    if kernel:
+        words += ["-ex", f'domus symbols "{kernel}"' if hypervisor
+                  else f'add-symbol-file "{kernel}"']
     if not where:
         where = f"*{entry(kernel):#x}" if kernel else "boot_main" if hypervisor else None
     return words + (["-ex", f"hbreak {where}"] if where else [])
@@ -91,8 +94,8 @@ def debug(state, options, more, first):
     command = qemu.command(line=serial, **options) + more + waiting(port)
     prompt = "domus-run --attach" if host.INSTALLED else "make attach"
     print(f"Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
-          f"prompt:\n`{prompt}` in another terminal. What is said there is also in {log}.",
-          flush=True)
+          f"prompt:\n`{prompt}` in another terminal. What is said there is also in {log}.\n"
+          "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
     child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:

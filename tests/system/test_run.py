@@ -56,7 +56,20 @@ def test_the_debugger_stops_the_machine_and_not_itself(request):
         gdb.sendintr()
         gdb.expect(r"SIGINT.*\(gdb\) ")
         gdb.sendline("print/x $cs")
-        gdb.expect(r"= 0x[0-9a-f]+")
+        gdb.expect(r"= 0x[0-9a-f]+.*\(gdb\) ")
+        for line, answer in (("domus domains", r"d0\*  DOMAIN_ALIVE  \d+ pages"),
+                             ("domus current", r"CPU 0: d0v0, "),
+                             ("domus walk 0xffffffff80000000 0",
+                              r"L1\[0\] .* present .*d0's, type writable, .* pfn 0x0"),
+                             ("domus walk 0 9", "there is no domain 9"),
+                             ("domus mfn 0 1", r"mfn 0x[0-9a-f]+: d0's, .* pfn 0x1\r"),
+                             ("domus frame", "domus frame MFN: whose"),
+                             ("domus symbols nowhere", "there is no file"),
+                             (f"domus symbols {machine.BUILD}/guests/hello.elf", "add symbol"),
+                             (f"domus symbols {machine.BUILD}/dom0.elf", "add symbol"),
+                             ("info symbol turns_join", r"turns_join in section \.text")):
+            gdb.sendline(line)
+            gdb.expect(rf"{answer}.*\(gdb\) ")
         gdb.sendline("continue")
         prompt.send("echo  and on\r")
         prompt.expect("\nand on")
