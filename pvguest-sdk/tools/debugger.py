@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """domus-run's machine under gdb: gdb has this terminal, the machine's serial line is a socket, and
-another terminal is its prompt (--attach)."""
+another terminal, or a pane of tmux, is its prompt (--attach)."""
 import contextlib
 import fcntl
 import os
 import pathlib
 import select
+import shlex
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import termios
 import tty
 
@@ -81,6 +84,17 @@ def first_words(hypervisor, kernel, where):
     return words + (["-ex", f"hbreak {where}"] if where else [])
 
 
+def beside(line, state):
+    """Inside tmux the machine's serial line gets a pane of its own, until the machine ends."""
+    if not os.environ.get("TMUX") or not shutil.which("tmux"):
+        return False
+    tool = [sys.executable, str(host.HERE / "domus-run"), "--attach"]
+    tool += [] if host.INSTALLED else ["--build", str(state.resolve())]
+    wait = f"until [ -S {shlex.quote(str(line.resolve()))} ]; do sleep 0.2; done; "
+    return subprocess.run(["tmux", "split-window", "-d", "-h", wait + shlex.join(tool)],
+                          capture_output=True).returncode == 0
+
+
 def debug(state, options, more, first):
     """first: gdb's words for whose symbols there are, and what it does."""
     debugger, port, line = host.program("gdb"), qemu.free_port(), state / LINE
@@ -93,8 +107,9 @@ def debug(state, options, more, first):
               "-serial", "chardev:line", "-monitor", "none"]
     command = qemu.command(line=serial, **options) + more + waiting(port)
     prompt = "domus-run --attach" if host.INSTALLED else "make attach"
-    print(f"Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
-          f"prompt:\n`{prompt}` in another terminal. What is said there is also in {log}.\n"
+    where = "is in the pane beside" if beside(line, state) else f"is `{prompt}` in another terminal"
+    print("Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
+          f"prompt,\n{where}. What is said there is also in {log}.\n"
           "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
     child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger

@@ -100,11 +100,12 @@ def empty(tmp_path):
     return tmp_path
 
 
-def options_of(build, *options):
+def options_of(build, *options, **surroundings):
     """What domus-run makes of its words: exit status, QEMU's options, what is wrong."""
     done = subprocess.run([sys.executable, str(RUN), "--build", str(build), *options],
                           capture_output=True, text=True,
-                          env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"},
+                          env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}",
+                               **surroundings},
                           timeout=30 * machine.PATIENCE)
     return done.returncode, done.stdout, done.stderr
 
@@ -159,6 +160,17 @@ def test_kernels_command_lines_and_cpus(empty):
     archive.make_archive(empty / "archive.tar", [])
     said = options_of(empty, str(kernel), "--create", str(empty / "a.cfg"), str(kernel) + "=b")[1]
     assert re.search(r"dom0\.elf ip=10\.0\.2\.10,\S+/archive\.tar$", said, re.M)
+
+
+def test_the_prompt_has_a_pane_where_there_is_tmux(empty):
+    for name, text in (("gdb", "exit 0"), ("tmux", f'printf "%s\\n" "$@" > {empty}/asked')):
+        (empty / name).write_text(f"#!/bin/sh\n{text}\n")
+        (empty / name).chmod(0o755)
+    assert "is `make attach` in another terminal" in options_of(empty, "--gdb", TMUX="")[1]
+    assert not (empty / "asked").exists()
+    assert "is in the pane beside" in options_of(empty, "--gdb", TMUX="/tmp/tmux,1,0")[1]
+    asked = (empty / "asked").read_text()
+    assert f"-S {empty}/gdb-serial " in asked and f"--attach --build {empty}" in asked
 
 
 def test_real_xen_is_there_or_said_to_be_missing(empty):
