@@ -83,9 +83,9 @@ SDK_MANUALS  += $(SDK_TOOLS:%=$(SDK)/%.1)
 SDK_PLACE = $(DESTDIR)$(PREFIX)
 put = install -m $(1) $(3) "$$place/$(2)/"
 manual = man$(subst .,,$(suffix $(1)))
-.PHONY: sdk install-sdk uninstall-sdk
-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) $(SDK_PROGRAMS) $(SDK_MANUALS) $(SDK_HEADERS)
-install-sdk: sdk
+.PHONY: install-sdk uninstall-sdk
+install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
+             $(SDK_PROGRAMS) $(SDK_MANUALS) $(SDK_HEADERS)
 	$(say) INSTALL '$(SDK_PLACE)'
 	@place='$(SDK_PLACE)'; set -e; \
 	refuse() { echo "install-sdk: $$*" >&2; exit 1; }; \
@@ -95,7 +95,8 @@ install-sdk: sdk
 	rm -rf "$$place/lib/domus" "$$place/include/domus"; \
 	for folder in bin include/domus/abi include/domus/pvguest include/domus/drivers \
 	    lib/domus/tools lib/domus/template/port lib/domus/images lib/pkgconfig share/man/man1 \
-	    share/man/man5 share/man/man7 share/doc/domus/examples; do \
+	    share/man/man5 share/man/man7 share/doc/domus/examples share/doc/domus/lib \
+	    share/doc/domus/include/abi; do \
 	  install -d "$$place/$$folder"; done; \
 	$(foreach of,abi pvguest drivers,\
 	  $(call put,644,include/domus/$(of),$(call headers,$(of)));) \
@@ -108,6 +109,8 @@ install-sdk: sdk
 	$(call put,644,lib/pkgconfig,$(SDK)/pvguest.pc); \
 	$(call put,644,share/doc/domus,LICENSE pvguest-sdk/README.md); \
 	$(call put,644,share/doc/domus/examples,$(wildcard pvguest-sdk/examples/*)); \
+	$(call put,644,share/doc/domus/lib,pvguest-sdk/lib/names); \
+	$(call put,644,share/doc/domus/include/abi,$(HYPERCALL_TABLES)); \
 	$(foreach page,$(SDK_MANUALS),$(call put,644,share/man/$(call manual,$(page)),$(page));) \
 	$(if $(SDK_PROGRAMS),$(call put,755,bin,$(SDK_PROGRAMS));) \
 	for tool in $(SDK_TOOLS); do ln -sf ../lib/domus/tools/$$tool "$$place/bin/$$tool"; done

@@ -14,6 +14,10 @@ import tarfile
 import host
 
 
+# In a configuration, what is wanted of the archive.
+NAMES_FILE = re.compile(r"""^\s*(?:kernel|ramdisk)\s*=\s*["']([^"'/:]+)["']""", re.M)
+
+
 def named(item):
     """Yields (name, path) of "PATH" or "PATH=NAME". What is there by its whole name has no NAME."""
     source, _, name = str(item).rpartition("=")
@@ -66,8 +70,13 @@ def boot_archive(out, items, create, base, folder):
         if re.search(r"""["'\s;]""", name):
             raise host.Refused(f"{create}: to be created it needs a name without blanks and "
                                "quotes")
+        has = {name for item in items for name, _ in named(item)}
+        has |= set(members(base)) if base else set()
+        for wanted in NAMES_FILE.findall(host.file(create).read_text(errors="replace")):
+            if wanted not in has:
+                raise host.Refused(f"{create} names {wanted}, which is not among the files: add it")
         script.write_text(f"xl create -c {name}\n")
-        items = [*items, host.file(create), script]
+        items = [*items, create, script]
     make_archive(out, items, base)
 
 

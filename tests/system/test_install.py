@@ -111,6 +111,12 @@ def test_the_readme_has_them_all():
     assert RUNS == ["make run", "make run-bare", "make run-xen", "make gdb"]
 
 
+def test_the_guide_is_whole(box):
+    guide = box / "domus/share/doc/domus/README.md"
+    for link in re.findall(r"\]\(([^):#]+)\)", guide.read_text()):
+        assert (guide.parent / link).is_file(), link
+
+
 def test_nothing_of_the_tree_is_in_it(box):
     for path in box.rglob("*"):
         if path.is_file() and path.suffix not in (".a", ".elf", ".o") and ".cache" not in str(path):

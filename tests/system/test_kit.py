@@ -120,6 +120,8 @@ def test_each_tool_says_what_it_does():
     ("domus-image OUT.img a", 2, "'a' is not NAME=SIZE"),
     ("domus-image OUT.tar --bare x", 2, "are for an .iso"),
     ("domus-image OUT.iso nowhere --build BUILD", 1, "domus-image: there is no file nowhere"),
+    ("domus-image OUT.tar --create pvguest-sdk/examples/hello.cfg", 1,
+     "hello.cfg names hello.elf, which is not among the files: add it"),
     ("domus-new", 2, "the following arguments are required: NAME"),
     ("domus-new a+b", 2, "'a+b': a guest's name has letters, digits, - and _"),
     ("domus-new fresh", 1, "domus-new: this is the tree's own; install the kit first"),
