@@ -96,7 +96,7 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	for folder in bin include/domus/abi include/domus/pvguest include/domus/drivers \
 	    lib/domus/tools lib/domus/template/port lib/domus/images lib/pkgconfig share/man/man1 \
 	    share/man/man5 share/man/man7 share/doc/domus/examples share/doc/domus/lib \
-	    share/doc/domus/include/abi; do \
+	    share/doc/domus/include/abi share/doc/domus/tools/scan; do \
 	  install -d "$$place/$$folder"; done; \
 	$(foreach of,abi pvguest drivers,\
 	  $(call put,644,include/domus/$(of),$(call headers,$(of)));) \
@@ -110,6 +110,7 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	$(call put,644,share/doc/domus,LICENSE pvguest-sdk/README.md); \
 	$(call put,644,share/doc/domus/examples,$(wildcard pvguest-sdk/examples/*)); \
 	$(call put,644,share/doc/domus/lib,pvguest-sdk/lib/names); \
+	$(call put,644,share/doc/domus/tools/scan,pvguest-sdk/tools/scan/README.md); \
 	$(call put,644,share/doc/domus/include/abi,$(HYPERCALL_TABLES)); \
 	$(foreach page,$(SDK_MANUALS),$(call put,644,share/man/$(call manual,$(page)),$(page));) \
 	$(if $(SDK_PROGRAMS),$(call put,755,bin,$(SDK_PROGRAMS));) \

@@ -10,7 +10,8 @@ SCAN_CFLAGS := -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARNINGS) -MMD -MP
 SDK_PROGRAMS += $(B)/domus-scan
 SDK_MANUALS  += $(B)/domus-scan.1
 
-$(B)/scan/%.o: pvguest-sdk/tools/scan/%.c pvguest-sdk/tools/scan/build.mk | scan-packages
+$(B)/scan/%.o: pvguest-sdk/tools/scan/%.c pvguest-sdk/tools/scan/build.mk \
+  | $(call header,Zydis/Zydis.h) $(call header,elfutils/libdw.h)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SCAN_CFLAGS) -c -o $@ $<
@@ -24,12 +25,6 @@ $(B)/domus-scan: $(SCAN_OBJECTS) $$(call others,$$@,$(SCAN_OBJECTS))
 $(B)/domus-scan.1: pvguest-sdk/tools/scan/domus-scan.1 $(B)/domus-scan
 	$(say) MAN $@
 	$(Q)$(B)/domus-scan --table=man | sed -e '/^@TABLE@$$/{r /dev/stdin' -e 'd}' $< > $@
-
-.PHONY: scan-packages
-scan-packages:
-	@printf '%s\n' '#include <Zydis/Zydis.h>' '#include <elfutils/libdw.h>' | \
-	  $(CC) -E - >/dev/null 2>&1 || { echo "domus-scan wants the Debian packages libzydis-dev" \
-	  "and libdw-dev: \`make deps\` installs them"; exit 1; }
 
 #: make scanner      build/domus-scan and its man page: what a kernel to be ported has to do
 #:                   without
