@@ -39,7 +39,8 @@ def test_a_spoofer_gets_nothing(system):
         assert "10 sent, 10 answered" in system.shell("insula2",
                                                       f"ping {ADDRESS} 10 fast", timeout=120)
         assert stolen(system) == 0
-    seen = ports(system)
+    # it says too much in too short a time as soon as this machine is fast enough for it
+    seen = system.until(lambda: (now := ports(system))[PORTS["attack"]][4] > 100 and now, 120)
     system.ask("destroy attack")
     taken, _, _, spoofed, flood, pauses = seen[PORTS["attack"]]
     assert spoofed > 500 and flood > 100 and taken >= spoofed + flood and not pauses
