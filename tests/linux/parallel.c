@@ -45,9 +45,10 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* However slow the machine is, each job does something. */
 static int going(void)
 {
-    return now() < deadline;
+    return now() < deadline || *rounds == 0;
 }
 
 static uint64_t next_random(uint64_t *state)

@@ -131,9 +131,14 @@ def complaints(dmesg):
     return found
 
 
+def messages(system, name, options="-r"):
+    """Its kernel's; (what stands in) round brackets would look like what a guest of that name
+    says."""
+    return system.shell(name, f"dmesg {options} | tr '()' '[]'")
+
+
 def well(system, name):
-    """The guest answers, and its kernel has nothing to complain about. (Round brackets would look
-    like what a guest of that name says.)"""
+    """The guest answers, and its kernel has nothing to complain about."""
     assert system.shell(name, "echo $((6 * 7))").endswith("42")
-    said = complaints(system.shell(name, "dmesg -r | tr '()' '[]'"))
+    said = complaints(messages(system, name))
     assert not said, said

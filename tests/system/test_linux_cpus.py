@@ -132,7 +132,7 @@ def test_nmis(box):
         box.until(lambda: counts()[cpu] == before[cpu] + 1)         # noqa: B023 (called here)
         assert [b - a for a, b in zip(before, counts(), strict=True)] == \
             [int(each == cpu) for each in range(box.vcpus)]
-    said = linux_box.complaints(box.shell("many", "dmesg -rc"))
+    said = linux_box.complaints(linux_box.messages(box, "many", "-rc"))
     told = re.findall(r"NMI received for unknown reason \w+ on CPU (\d)", "\n".join(said))
     assert told == ["0", str(box.vcpus - 1)]
     others = [line for line in said if not re.search("NMI received|power saving mode|Dazed and "
