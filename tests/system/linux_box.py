@@ -132,8 +132,8 @@ def complaints(dmesg):
 
 
 def messages(system, name, options="-r"):
-    """Its kernel's; (what stands in) round brackets would look like what a guest of that name
-    says."""
+    """Its kernel's. Round brackets would make `(initmem) memory: 2824K` look like something that a
+    guest called initmem says."""
     return system.shell(name, f"dmesg {options} | tr '()' '[]'")
 
 
