@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -467,6 +468,7 @@ static const clockid_t clock_ids[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLO
 enum { CLOCKS = sizeof(clock_ids) / sizeof(clock_ids[0]) };
 static _Atomic uint64_t latest[CLOCKS];
 
+/* By the library, which asks the clock of one vCPU for all, and by the kernel, which asks each. */
 static void *look_at_clocks(void *number)
 {
     uint64_t seed = (uintptr_t)number;
@@ -476,7 +478,10 @@ static void *look_at_clocks(void *number)
         uint64_t before = latest[which], time;
         struct timespec t;
 
-        clock_gettime(clock_ids[which], &t);
+        if (i / CLOCKS % 2)
+            clock_gettime(clock_ids[which], &t);
+        else
+            syscall(SYS_clock_gettime, clock_ids[which], &t);
         time = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
         if (time < before) {
             fprintf(stderr, "parallel: clock %u went back by %lu ns\n", which, before - time);
