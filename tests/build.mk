@@ -110,7 +110,7 @@ all: $(B)/residence.so
 #:                   real Xen, to compare with;  make peer: Debian's Xen itself
 .PHONY: linux
 linux: $(B)/linux/tried
-$(B)/linux/work: tests/linux/work.c
+$(B)/linux/work $(B)/linux/parallel: $(B)/linux/%: tests/linux/%.c
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) -static -pthread -o $@ $< -lm
@@ -118,7 +118,8 @@ $(B)/linux/call32: tests/linux/call32.asm
 	$(say) NASM $@
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f elf32 -o $@.o $< && $(LD) -m elf_i386 -o $@ $@.o
-LINUX_PROGRAMS := $(B)/linux/work $(B)/linux/call32 tests/linux/load tests/linux/survey
+LINUX_PROGRAMS := $(addprefix $(B)/linux/,work parallel call32) \
+                  $(addprefix tests/linux/,load survey)
 LINUX_FILES    := tests/linux/init tests/linux/inittab tests/linux/modprobe
 LINUX_TOOLS    := tests/tools/linux.py tests/tools/foreign.py
 $(B)/linux/tried: $(LINUX_TOOLS) $(LINUX_FILES) $(LINUX_PROGRAMS) | $(B)/peer/tried
@@ -173,8 +174,9 @@ do-linux: linux
 #:                   beside domU; a Linux guest; a neighbour beside four guests that flood
 #:   GUEST_RUNS=5        how often a Linux guest is measured; minutes each
 #: make figures      measures again and puts the tables into README.md
-#: make soak         the long runs (80 minutes): generated configurations, mixed load, a hundred
-#:                   lives of a Linux guest, large transfers, half an hour of floods
+#: make soak         the long runs (3 hours): generated configurations, mixed load, parallel load,
+#:                   shares of two CPUs, a hundred lives of a Linux guest, large transfers, half an
+#:                   hour of floods; then all tests on two CPUs, micro-guests on four and on eight
 TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
@@ -208,11 +210,12 @@ do-chosen: all peer
 	@needed="$$(DOMUS_BUILD=$(B) $(PYTHON) tests/tools/needs.py $(TESTS))"; \
 	  [ -z "$$needed" ] || $(MAKE) --no-print-directory $$needed
 
-# The long runs: generated configurations and damaged streams; ten minutes of mixed load, a hundred
-# cycles of a Linux guest, 500 lives of a small one, large transfers, half an hour of floods.
-SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_net.py test_cycles.py \
-          test_flood_soak.py) tests/unit/test_scan.py
-do-soak: all peer linux do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
+# The long runs: generated configurations and damaged streams; ten minutes of mixed load and of
+# parallel load, shares of two CPUs over 30 s, a hundred cycles of a Linux guest, 500 lives of a
+# small one, large transfers, half an hour of floods. Then what `make test` has on one CPU, on more.
+SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_fair.py \
+          test_linux_net.py test_cycles.py test_flood_soak.py) tests/unit/test_scan.py
+do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
          scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test
@@ -220,8 +223,12 @@ do-soak: all peer linux do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcf
 	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
-	  DOMUS_LONG_SCANS=1 \
+	  DOMUS_LONG_SCANS=1 DOMUS_FAIR_SECONDS=30 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
+	@DOMUS_SMP=2 $(PYTEST) $(PARALLEL) tests/guests tests/system $(TESTS)
+	@for cpus in 4 8; do \
+	  DOMUS_SMP=$$cpus DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} $(PYTEST) $(PARALLEL) \
+	    tests/guests/test_guests.py -k "domus or debug" $(TESTS) || exit 1; done
 
 lint:
 	@$(PYTHON) tests/tools/lint.py $(B)

@@ -260,13 +260,13 @@ static void unpark(struct domain *d, uint64_t now)
             find_cpu(&v->sched.turn, now);
 }
 
-/* What it did not use is lost, what it used too much is missing. Who used nothing needs no more
- * periods until he runs. */
+/* What it did not use is lost, what it used too much is missing; where this comes late, several
+ * periods have ended. Who used nothing needs no more of them until he runs. */
 static void period_ended(void *arg)
 {
     struct domain *d = arg;
     struct share *s = &d->share;
-    uint64_t now = now_ns(), next = d->cap_period.node.key + PERIOD_NS;
+    uint64_t now = now_ns(), due = d->cap_period.node.key, periods = 1 + (now - due) / PERIOD_NS;
     bool used;
     struct vcpu *v;
 
@@ -275,12 +275,12 @@ static void period_ended(void *arg)
         if (v->sched.turn.on)
             account(v->sched.turn.on, now);
     used = s->budget < budget_of(s);
-    s->budget = MIN(s->budget + budget_of(s), budget_of(s));
+    s->budget = MIN(s->budget + (int64_t)periods * budget_of(s), budget_of(s));
     if (s->parked && s->budget > 0)
         unpark(d, now);
     spin_unlock(&policy.lock);
     if (used)
-        timer_set(&d->cap_period, next > now ? next : now + PERIOD_NS);
+        timer_set(&d->cap_period, due + periods * PERIOD_NS);
 }
 
 /* Its vCPUs that run are looked at by its new budget. */

@@ -120,6 +120,13 @@ def test_guest(name, where):
     assert outcome == wanted, words
 
 
+# All of them on more CPUs than two: `make soak`.
+@pytest.mark.parametrize("name,cpus", [("two-vcpus", 8), ("other-events", 4)])
+def test_guest_on_many_cpus(name, cpus):
+    outcome, words = run_guest(name, machine.WATCHED, smp=cpus)
+    assert outcome == "SUCCESS", words
+
+
 @pytest.mark.parametrize("name,cpu", other_cpus())
 def test_guest_on_another_cpu(name, cpu):
     outcome, words = run_guest(name,

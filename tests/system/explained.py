@@ -32,7 +32,7 @@ BRACKETS = str.maketrans("()", "[]")
 
 def alike(line):
     """A line without what differs from boot to boot: time, numbers, addresses. All brackets are the
-    same (see messages)."""
+    same (see linux_box.messages)."""
     line = re.sub(r"^(?:<\d+>)?\[ *(?:\d+\.\d{6}\] |[\d.]*$)", "", line)
     return re.sub(r"\d+", "N", re.sub(r"\b0x[0-9a-f]+", "N", line)).translate(BRACKETS).strip()
 
@@ -63,12 +63,8 @@ def unexplained(text, names, known, more=()):
 
 def unexplained_messages(system, name, known):
     """The same for the messages of a Linux kernel, which are all there, whoever was attached to its
-    console.
-
-    Round brackets would make `(initmem) memory: 2824K` look like something that a guest called
-    initmem says.
-    """
-    dmesg = system.shell(name, "dmesg -r | tr '()' '[]'")
+    console."""
+    dmesg = linux_box.messages(system, name)
     messages = [line for line in dmesg.splitlines() if re.match(r"<\d+>\[", line)]
     assert messages, dmesg                          # or nobody was asked
     patterns = re.compile("|".join(linux_box.ACCEPTED))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The CPU is shared by domain: how many vCPUs a domain has, and what it does with them, takes
-nothing from its neighbours.
+"""One CPU is shared by domain: how many vCPUs a domain has, and what it does with them, takes
+nothing from its neighbours. (Two CPUs: test_fair.py.)
 
 Guests say how much work they have done by when (tests/guests/attack-share). QEMU's clock counts
 instructions here, so the parts are what the hypervisor makes them, however busy this machine is.
@@ -22,7 +22,7 @@ SLOW = 300                      # seconds for a second of a machine that counts
 @pytest.fixture(scope="module")
 def box():
     with dom0.Dom0(f"share-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}",
-                   icount=True) as system:
+                   icount=True, smp=1) as system:
         system.solo = None
         yield system
 

@@ -268,6 +268,18 @@ static void caps(void **state)
     }
 }
 
+/* As where a host runs the CPUs as threads: what was used too long is paid by as many periods as
+ * have passed, not as were seen. */
+static void caps_by_late_timers(void **state)
+{
+    machine(2);
+    late = 70 * MS;
+    struct domain *d = add_domain(256, 2, SPIN);
+    domain_set_cap(d, 30);
+    run_until(now + 30 * S);
+    assert_got(d, 0, 30 * S, .3 * .9, .3 * 1.03);
+}
+
 /* What it leaves is the others'; who sleeps most of the time is not hindered. */
 static void caps_and_others(void **state)
 {
@@ -404,6 +416,7 @@ int main(void)
         cmocka_unit_test(who_wakes_runs_soon),
         cmocka_unit_test(where_it_ran),
         cmocka_unit_test(caps),
+        cmocka_unit_test(caps_by_late_timers),
         cmocka_unit_test(caps_and_others),
         cmocka_unit_test(caps_and_work_for_it),
         cmocka_unit_test(kept_to_its_cpus),

@@ -3,17 +3,17 @@
  * A domain that takes all the CPU it can get, with all its vCPUs, and says how much work it did by
  * when. Beside others of its kind it shows what part each domain gets (tests/system/test_share.py).
  * How it behaves, `how=` says: "spin", the default; "yield", which gives way after each bit of
- * work; or "sleep", which computes for SPELL_NS and sleeps as long. As dom0 it can only count for a
- * moment. Idea: a hypervisor that shares the CPU by vCPU gives most of it to who has most vCPUs.
+ * work; or "sleep", which computes for SPELL_NS and sleeps as long. It says what it did each tenth
+ * of a second, or each `every=` milliseconds. As dom0 it can only count for a moment. Idea: a
+ * hypervisor that shares the CPU by vCPU gives most of it to who has most vCPUs.
  */
 #include "../lib/test.h"
 #include "../lib/vcpus.h"
 
-#define REPORT_NS (100 * NS_PER_MS)
-#define SPELL_NS  (2 * NS_PER_MS)
+#define SPELL_NS (2 * NS_PER_MS)
 
 static struct { volatile uint64_t done; } __attribute__((aligned(64))) work[MOST_VCPUS];
-static char how[8] = "spin", name[16] = "share";
+static char how[8] = "spin", name[16] = "share", every[8] = "100";
 
 static void some_work(unsigned long id)
 {
@@ -57,10 +57,12 @@ static uint64_t all_work(unsigned int vcpus)
 void test_main(void)
 {
     unsigned int vcpus = vcpu_count();
-    uint64_t start = now_ns(), next = start;
+    uint64_t start = now_ns(), next = start, between;
 
     (void)command_option("how", how, sizeof(how));
     (void)command_option("name", name, sizeof(name));
+    (void)command_option("every", every, sizeof(every));
+    between = strtoul(every, NULL, 10) * NS_PER_MS;
     events_mask_all();
     for (unsigned int i = 1; i < vcpus; i++) {
         NEED(vcpu_prepare(i, run) == 0);
@@ -71,7 +73,7 @@ void test_main(void)
 
         if (now < next)
             continue;
-        next = now + REPORT_NS;
+        next = now + between;
         printk("attack-share: %s %lu at %lu us\n", name, all_work(vcpus), now / NS_PER_US);
     }
     CHECK(all_work(vcpus) > 0);
