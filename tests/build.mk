@@ -70,8 +70,12 @@ unit: $(UNIT_NAMES:%=unit-%) $(COUNTED)
 TEST_GUESTS    := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
 TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 test_sources    = $(wildcard tests/guests/$(1)/*.c tests/guests/$(1)/*.asm) $(TEST_GUEST_LIB)
+# One is a debug build, which says what it is refused.
+ARCHIVES_sdk-debug := $(B)/libpvguest-debug.a
+CFLAGS_tests_guests_sdk-debug_main := -DPVGUEST_DEBUG
 $(foreach name,$(TEST_GUESTS),\
-  $(eval $(call guest,test-$(name),$(call test_sources,$(name)),$(B)/libpvdrivers.a)))
+  $(eval $(call guest,test-$(name),$(call test_sources,$(name)),$(ARCHIVES_$(name)) \
+                      $(B)/libpvdrivers.a)))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
 # --- the boot archive: attackers, odd kernels, and the configurations of all that tests create ---
