@@ -76,6 +76,7 @@ CFLAGS_tests_guests_sdk-debug_main := -DPVGUEST_DEBUG
 $(foreach name,$(TEST_GUESTS),\
   $(eval $(call guest,test-$(name),$(call test_sources,$(name)),$(ARCHIVES_$(name)) \
                       $(B)/libpvdrivers.a)))
+$(eval $(call guest,mistakes,tests/mistakes/main.c,$(B)/libpvguest-debug.a))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
 # --- the boot archive: attackers, odd kernels, and the configurations of all that tests create ---
@@ -213,7 +214,7 @@ do-chosen: all peer
 # The long runs: generated configurations and damaged streams; ten minutes of mixed load, a hundred
 # cycles of a Linux guest, 500 lives of a small one, large transfers, half an hour of floods.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_net.py test_cycles.py \
-          test_flood_soak.py) tests/unit/test_scan.py
+          test_flood_soak.py test_mistakes.py) tests/unit/test_scan.py
 do-soak: all peer linux do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
          scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
@@ -221,6 +222,7 @@ do-soak: all peer linux do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcf
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
 	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
+	  DOMUS_MISTAKES=1 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  DOMUS_LONG_SCANS=1 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
