@@ -22,6 +22,7 @@
 #include <pvguest/thread.h>
 
 #define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
+#define HELP_COLUMNS 100
 #define PATIENCE_NS (5 * NS_PER_S)
 
 /* Exit statuses, as xl has them. */
@@ -344,9 +345,25 @@ static bool find_command(const char *name, struct command *command, enum device_
     return false;
 }
 
+/* In lines of at most so many columns; what does not fit goes on below itself. */
 static void help_line(const struct command *command)
 {
-    printk("  %-14s %-31s %s\n", command->name, command->arguments, command->help);
+    size_t start, column;
+
+    printk("  %-14s %-31s", command->name, command->arguments);
+    start = 3 + MAX(strlen(command->name), 14ul) + MAX(strlen(command->arguments), 31ul);
+    column = start;
+    for (const char *word = command->help, *end; *word; word = *end ? end + 1 : end) {
+        for (end = word; *end && *end != ' '; )
+            end++;
+        if (column + 1 + (size_t)(end - word) > HELP_COLUMNS) {
+            printk("\n%*s", (int)start, "");
+            column = start;
+        }
+        printk(" %.*s", (int)(end - word), word);
+        column += 1 + (size_t)(end - word);
+    }
+    printk("\n");
 }
 
 static void help(void)
