@@ -502,10 +502,39 @@ void commands_script(const char *text, size_t size)
     }
 }
 
+/* --- what Tab knows --- */
+
+static struct { size_t left; bool found; char name[128]; } sought_file;
+
+static void look_at_file(const char *name, size_t size)
+{
+    if (sought_file.found || sought_file.left--) return;
+    sought_file.found = true;
+    strlcpy(sought_file.name, name, sizeof(sought_file.name));
+}
+
+/* Commands; behind them guests, and files of the archive. */
+static const char *known_word(size_t n, bool first)
+{
+    static struct command command;
+    const struct domain *domain = domains_next(NULL);
+    enum device_kind kind;
+
+    if (first) return command_at(n, &command, &kind) ? command.name : NULL;
+    for (; domain && n; n--)
+        domain = domains_next(domain);
+    if (domain) return domain->config.name;
+    sought_file.left = n;
+    sought_file.found = false;
+    domains_for_each_file(look_at_file);
+    return sought_file.found ? sought_file.name : NULL;
+}
+
 void commands_prompt(void)
 {
     static char line[LINE_BYTES];
 
+    terminal_words(known_word);
     for (;;) {
         terminal_read_line("dom0> ", line, sizeof(line));
         run_line(line, false);

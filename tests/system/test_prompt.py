@@ -94,8 +94,15 @@ def test_whether_consoles_are_shown(system):
 
 def test_keys_of_a_terminal(system):
     system.ask("echo first")
-    # up and up; what has no meaning leaves nothing behind
-    system.child.send("\x1b[A\x1b[Aecho\tar\x1b[Drows\r")
+    system.child.send("\x1b[A\x1b[A" + 5 * "\x1b[D" + "the \r")  # up, up, into its middle
+    system.see(r"\nthe first")
+    system.child.send("cre\thello.c\t\x01echo \r")              # Tab; to the beginning
+    system.see(r"\ncreate hello\.cfg")
+    system.child.send("the\x12\r")                              # sought
+    system.see(r"\nthe first")
+    # what has no meaning leaves nothing behind
+    system.child.send("echo ar\x1b[15~rows\r")
+    system.see(r"\narrows")
     system.child.send("destroy everything\x03echo  well\r")
     system.see(r"\^C\s+dom0> ")
     system.see(r"\nwell")
