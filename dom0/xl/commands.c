@@ -277,6 +277,7 @@ static const struct command other_commands[] = {
     { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0,
       do_served, "", 0 },
     { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, "", 0 },
+    { "ls", "", "the same", 0, 0, verb_files, "", 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, "", 0 },
     { "consoles", "[on|off]", "show guests' output here, line by line", 0, 1, do_consoles, "", 0 },
     { "wait", "NAME [SECONDS]", "until a guest has ended; Ctrl-C ends it", 1, 2, verb_wait, "", 0 },
@@ -297,7 +298,7 @@ static const struct { const char *names, *hint;
       "this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU under"
       " make run; Ctrl-] leaves make attach)" },
     { " halt ", "poweroff ends the machine, shutdown a guest" },
-    { " ls dir ", "files lists the boot archive" },
+    { " dir ", "files lists the boot archive" },
     { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
     { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },

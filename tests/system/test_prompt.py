@@ -10,7 +10,7 @@ HINTS = [
     ("exit", "no command 'exit'; this prompt lasts as long as the machine: poweroff ends that one. "
              "(Ctrl-a x ends QEMU"),
     ("xl quit", "poweroff ends that one"),
-    ("ls", "files lists the boot archive"),
+    ("dir", "files lists the boot archive"),
     ("xl migrate hello elsewhere", "guests are not saved or moved here"),
     ("xl vm-list", "xl has it, but there is none here"),
     ("'exit quit'", "no command 'exit quit'; \"help\" lists them"),
