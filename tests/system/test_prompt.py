@@ -145,3 +145,16 @@ def test_a_line_that_is_too_long(system):
     system.send("echo " + "x" * 3000)
     assert system.ask("echo  short").endswith("short")
     assert "too many words" in system.refused("echo" + " x" * 40)
+
+
+def test_what_domains_have_the_hypervisor_do(system):
+    def counts():
+        titles, *rows = system.ask("perf").splitlines()
+        assert len(titles) <= 100 and all(len(row) == len(titles) for row in rows)
+        return {row.split()[0]: dict(zip(titles.split()[2:], map(int, row.split()[2:])))
+                for row in rows}
+    before = counts()["Domain-0"]
+    system.ask("perf -r")
+    after = counts()["Domain-0"]
+    assert 0 < after["hypercalls"] < before["hypercalls"]
+    assert after["switches"] < before["switches"]
