@@ -5,6 +5,8 @@
 #: make help         this; each folder's targets in reading order
 #: make              builds into build/: domus.elf dom0.elf domus.iso disk.img guests/
 #: make deps         installs missing Debian packages and says why
+#: make docs         build/docs/: the page of all hypercalls and their refusals (abi.html, abi.md),
+#:                   manual pages (man -l build/docs/xl.1, xl.cfg.5, domus.7)
 #: make clean        throws build/ away
 #: make compdb       compile_commands.json, for editors
 #:   B=build2        builds there instead
@@ -83,7 +85,7 @@ $(B)/headers/%.h:
 # Each folder adds to these: targets that first install what is missing, words that need no
 # compiler, and what dom0 finds in the boot archive.
 INSTALLS_FIRST :=
-BUILDS_NOTHING := deps clean help
+BUILDS_NOTHING := deps clean help docs
 ARCHIVE_GUESTS :=
 ARCHIVE_CONFIGS :=
 
@@ -125,6 +127,19 @@ compdb:
 	@$(MAKE) -n --no-print-directory DEPS=present V=1 B=$(B)/none all | \
 	  $(PYTHON) pvguest-sdk/tools/compdb.py $(B)/none $(B) > $@.new
 	@mv $@.new compile_commands.json
+
+# Made of the tables and the source that the programs themselves are made of.
+MANUALS := $(addprefix $(B)/docs/,xl.1 xl.cfg.5 domus.7)
+.PHONY: docs
+docs: $(B)/docs/abi.html $(B)/docs/abi.md $(MANUALS)
+$(B)/docs/abi.html $(B)/docs/abi.md: $(wildcard pvguest-sdk/tools/*.py pvguest-sdk/include/abi/*) \
+                                     $(wildcard hypervisor/*/*.[ch])
+	$(say) DOC $@
+	$(Q)$(PYTHON) pvguest-sdk/tools/reference.py $@
+$(MANUALS): dom0/manual.py dom0/README.md $(wildcard dom0/*/*.c) hypervisor/lib/params.c
+	$(say) MAN $@
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) dom0/manual.py $(@F) > $@
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(filter Makefile %.mk,$(MAKEFILE_LIST))

@@ -35,6 +35,20 @@ $(1): $(call guest_objects,$(2)) $$$$(call others,$(1),$(call guest_objects,$(2)
 endef
 $(eval $(call guest_library,$(B)/libpvguest.a,$(PVGUEST_SOURCES)))
 
+# The same for debug builds of guests, named before it: <pvguest/debug.h>.
+debug_objects = $(patsubst %.c,$(B)/debug-obj/%.o,$(filter %.c,$(1))) \
+                $(call guest_objects,$(filter %.asm,$(1)))
+$(B)/debug-obj/%.o: %.c | $$(GENERATED)
+	$(say) CC 'debug: $<'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) -DPVGUEST_DEBUG -c -o $@ $<
+DEBUG_OBJECTS := $(call debug_objects,$(PVGUEST_SOURCES))
+$(B)/libpvguest-debug.a: $(DEBUG_OBJECTS) $$(call others,$$@,$$(DEBUG_OBJECTS))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $(DEBUG_OBJECTS)
+	$(call remember,$(DEBUG_OBJECTS))
+all: $(B)/libpvguest-debug.a
+
 GUEST_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --gc-sections \
             --build-id=none -T pvguest-sdk/pvguest.lds
 

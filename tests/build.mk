@@ -77,8 +77,13 @@ unit: $(UNIT_NAMES:%=unit-%) $(COUNTED)
 TEST_GUESTS    := $(patsubst tests/guests/%/main.c,%,$(wildcard tests/guests/*/main.c))
 TEST_GUEST_LIB := $(wildcard tests/guests/lib/*.c tests/guests/lib/*.asm)
 test_sources    = $(wildcard tests/guests/$(1)/*.c tests/guests/$(1)/*.asm) $(TEST_GUEST_LIB)
+# One is a debug build, which says what it is refused.
+ARCHIVES_sdk-debug := $(B)/libpvguest-debug.a
+CFLAGS_tests_guests_sdk-debug_main := -DPVGUEST_DEBUG
 $(foreach name,$(TEST_GUESTS),\
-  $(eval $(call guest,test-$(name),$(call test_sources,$(name)),$(B)/libpvdrivers.a)))
+  $(eval $(call guest,test-$(name),$(call test_sources,$(name)),$(ARCHIVES_$(name)) \
+                      $(B)/libpvdrivers.a)))
+$(eval $(call guest,mistakes,tests/mistakes/main.c,$(B)/libpvguest-debug.a))
 $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 
 # --- the boot archive: attackers, odd kernels, and the configurations of all that tests create ---
@@ -214,7 +219,8 @@ do-chosen: all peer
 # parallel load, shares of two CPUs over 30 s, a hundred cycles of a Linux guest, 500 lives of a
 # small one, large transfers, half an hour of floods. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_fair.py \
-          test_linux_net.py test_cycles.py test_flood_soak.py) tests/unit/test_scan.py
+          test_linux_net.py test_cycles.py test_flood_soak.py test_mistakes.py) \
+        tests/unit/test_scan.py
 do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
          scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
@@ -222,6 +228,7 @@ do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
 	@DOMUS_FUZZ_SECONDS=120 DOMUS_FUZZ_SEED=$$(date +%s) $(B)/unit/scan_fuzz/test
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
+	  DOMUS_MISTAKES=1 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  DOMUS_LONG_SCANS=1 DOMUS_FAIR_SECONDS=30 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)

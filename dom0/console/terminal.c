@@ -12,6 +12,7 @@
  * lines and tabs get through; what an attached guest does to the terminal is between it and him.
  */
 #include "dom0/console/terminal.h"
+#include "dom0/console/line.h"
 #include "dom0/turns.h"
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
@@ -23,22 +24,14 @@
 #define PIECE 512u
 #define SHOWN 256u                      /* At once, of a long line; as a console's turn has. */
 #define AHEAD_BYTES 4096u               /* Typed while nobody read. */
-#define EARLIER 16u                     /* Lines that are kept, */
-#define EARLIER_BYTES 256u              /* if they are not longer. */
 
-enum {
-    CONTROL_C = 3, CONTROL_D = 4, CONTROL_U = 21, CONTROL_W = 23, ESCAPE = 27,
-    KEY_UP = 256, KEY_DOWN              /* More than a byte. */
-};
+enum { CONTROL_C = 3, ESCAPE = 27 };
 
 static struct {
     bool active, echo;              /* The operator edits; what comes now is his own echo. */
     bool interrupted;
-    const char *prompt;
-    char *line;
-    size_t length, room;
-    /* How many lines ago the line was that is shown; 0: it is his own. */
-    unsigned back;
+    struct line line;
+    const char *(*known)(size_t n, bool first);
 } editor;
 
 static struct {
@@ -46,9 +39,6 @@ static struct {
     size_t count;
     bool interrupted;
 } ahead;
-
-static char earlier[EARLIER][EARLIER_BYTES];
-static unsigned earlier_count;      /* In all. */
 
 static void raw_write(const char *bytes, size_t size)
 {
@@ -126,18 +116,6 @@ void terminal_start(void)
     console_output = terminal_write;
 }
 
-static void echo(const char *bytes, size_t size)
-{
-    editor.echo = true;
-    if (editor.interrupted && editor.length) {
-        terminal_pass(editor.prompt, strlen(editor.prompt));
-        terminal_pass(editor.line, editor.length);
-    }
-    editor.interrupted = false;
-    terminal_pass(bytes, size);
-    editor.echo = false;
-}
-
 /* --- keys --- */
 
 size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns)
@@ -202,127 +180,63 @@ static int get_byte(void)
     return (unsigned char)key;
 }
 
-/* Of the keys that a terminal sends as several bytes, the two that are known here; 0 for the
- * others. */
+/* A key that a terminal sends as several bytes: by its last one, or by its number before a ~; 0: it
+ * is none that is known. */
+static int key_of(int last, int number)
+{
+    switch (last == '~' ? number : last) {
+    case 'A': return LINE_UP;
+    case 'B': return LINE_DOWN;
+    case 'C': return LINE_RIGHT;
+    case 'D': return LINE_LEFT;
+    case 'H': case 1: case 7: return LINE_HOME;
+    case 'F': case 4: case 8: return LINE_END;
+    case 3:   return LINE_DELETE;
+    default:  return 0;
+    }
+}
+
 static int get_key(void)
 {
-    int c = get_byte();
+    int c = get_byte(), number = 0;
 
     if (c != ESCAPE) return c;
     c = get_byte();
     if (c == '[' || c == 'O') {
-        do
-            c = get_byte();
-        while (c >= ' ' && c < '@');
-        if (c == 'A' || c == 'B') return c == 'A' ? KEY_UP : KEY_DOWN;
+        for (c = get_byte(); c >= ' ' && c < '@'; c = get_byte())
+            number = c >= '0' && c <= '9' ? number % 100 * 10 + c - '0' : 0;
+        if (c >= ' ') return key_of(c, number);
     }
     return c < ' ' ? c : 0;             /* Escape was all; then Enter is Enter. */
 }
 
 /* --- the operator's line --- */
 
-static void rub_out(size_t count)
+static void echo(const char *bytes, size_t size)
 {
-    for (; count && editor.length; count--, editor.length--)
-        echo("\b \b", 3);
-}
-
-static void add(char byte)
-{
-    if (editor.length + 1 == editor.room) {
-        echo("\a", 1);
-        return;
+    if (editor.interrupted) {
+        editor.interrupted = false;
+        if (editor.line.length)
+            line_show(&editor.line);
     }
-    echo(&byte, 1);
-    editor.line[editor.length++] = byte;
+    editor.echo = true;
+    terminal_pass(bytes, size);
+    editor.echo = false;
 }
 
-static void rub_out_word(void)
+void terminal_read_line(const char *prompt, char *text, size_t size)
 {
-    size_t left = editor.length;
-
-    while (left && editor.line[left - 1] == ' ')
-        left--;
-    while (left && editor.line[left - 1] != ' ')
-        left--;
-    rub_out(editor.length - left);
-}
-
-static void keep_line(void)
-{
-    const char *last = earlier[(earlier_count - 1) % EARLIER];
-
-    if (editor.length && editor.length < EARLIER_BYTES &&
-        (!earlier_count || strcmp(last, editor.line)))
-        strlcpy(earlier[earlier_count++ % EARLIER], editor.line, EARLIER_BYTES);
-}
-
-static void show_earlier(int step)
-{
-    unsigned most = MIN(earlier_count, EARLIER);
-
-    if (step > 0 ? editor.back == most : !editor.back) return;
-    editor.back += (unsigned)step;
-    rub_out(editor.length);
-    for (const char *at = earlier[(earlier_count - editor.back) % EARLIER]; editor.back && *at;
-         at++)
-        add(*at);
-}
-
-/* Nobody can end this prompt; what that word is told is what he wants to know. */
-static bool end_of_input(void)
-{
-    if (editor.length) return false;
-    for (const char *at = "logout"; *at; at++)
-        add(*at);
-    return true;
-}
-
-/* True: the line is whole. */
-static bool take_key(int key)
-{
-    switch (key) {
-    case '\r': case '\n':
-        return true;
-    case 8: case 127:
-        rub_out(1);
-        return false;
-    case CONTROL_U:
-        rub_out(editor.length);
-        return false;
-    case CONTROL_W:
-        rub_out_word();
-        return false;
-    case CONTROL_C:
-        echo("^C", 2);
-        editor.length = 0;
-        return true;
-    case CONTROL_D:
-        return end_of_input();
-    case KEY_UP: case KEY_DOWN:
-        show_earlier(key == KEY_UP ? 1 : -1);
-        return false;
-    default:
-        if (key >= ' ' && key <= '~')
-            add((char)key);
-        return false;
-    }
-}
-
-void terminal_read_line(const char *prompt, char *line, size_t size)
-{
-    editor.prompt = prompt;
-    editor.line = line;
-    editor.length = 0;
-    editor.room = size;
-    editor.back = 0;
+    editor.line = (struct line){ .prompt = prompt, .text = text, .room = size, .write = echo,
+                                 .known = editor.known };
     editor.interrupted = false;
     editor.active = true;
     echo(prompt, strlen(prompt));
-    while (!take_key(get_key()))
+    while (!line_take_key(&editor.line, get_key()))
         ;
-    line[editor.length] = '\0';
-    echo("\n", 1);
     editor.active = false;
-    keep_line();
+}
+
+void terminal_words(const char *(*known)(size_t n, bool first))
+{
+    editor.known = known;
 }

@@ -28,11 +28,13 @@ void terminal_pass(const char *bytes, size_t size);
 void terminal_show(void (*write)(const char *bytes, size_t size), const char *bytes, size_t size);
 
 /*
- * Shows the prompt and edits a line: backspace, Ctrl-W, Ctrl-U; up and down bring back earlier
- * ones; Ctrl-C gives it up, and Ctrl-D where nothing stands is "logout". Output of others meanwhile
- * goes above it. Main thread only, as the next three.
+ * Shows the prompt and edits a line (line.h); Ctrl-C gives it up. Output of others meanwhile goes
+ * above it. Main thread only, as the next four.
  */
-void terminal_read_line(const char *prompt, char *line, size_t size);
+void terminal_read_line(const char *prompt, char *text, size_t size);
+
+/* What Tab completes (line.h). */
+void terminal_words(const char *(*known)(size_t n, bool first));
 
 /* Keys, also those that were typed before anybody asked; 0: none in so long a time. */
 size_t terminal_keys(char *keys, size_t size, uint64_t timeout_ns);

@@ -22,6 +22,7 @@
 #include <pvguest/thread.h>
 
 #define LINE_BYTES 2048                 /* A guest's command line of 1023 characters, and more. */
+#define HELP_COLUMNS 100
 #define PATIENCE_NS (5 * NS_PER_S)
 
 /* Exit statuses, as xl has them. */
@@ -247,6 +248,9 @@ static const struct command guests_commands[] = {
     { "top", "[-bf] [-d SECONDS] [-i COUNT]",
       "who has what of CPUs, memory, disks, cards, now and again (-b: as lines); q ends it", 0, 0,
       verb_top, "b=batch f=full-name d:delay i:iterations", 0 },
+    { "perf", "[-r]",
+      "what domains have the hypervisor do: calls, faults, emulation (-r: count from now on)", 0, 0,
+      verb_perf, "r=reset", 0 },
     { "vcpu-pin", "[-f] NAME VCPU|all CPUS [SOFT]",
       "the CPUs on which a vCPU may run, like 0-3,^1 (- leaves them)", 3, 4, verb_vcpu_pin,
       "f=force", 0 },
@@ -276,6 +280,7 @@ static const struct command other_commands[] = {
     { "served", "", "what dom0 did for whom: its time, turns of each kind, memory held", 0, 0,
       do_served, "", 0 },
     { "files", "", "the boot archive: configurations, kernels, ramdisks", 0, 0, verb_files, "", 0 },
+    { "ls", "", "the same", 0, 0, verb_files, "", 0 },
     { "audit", "", "let the hypervisor recount every frame's references", 0, 0, do_audit, "", 0 },
     { "consoles", "[on|off]", "show guests' output here, line by line", 0, 1, do_consoles, "", 0 },
     { "wait", "NAME [SECONDS]", "until a guest has ended; Ctrl-C ends it", 1, 2, verb_wait, "", 0 },
@@ -296,7 +301,7 @@ static const struct { const char *names, *hint;
       "this prompt lasts as long as the machine: poweroff ends that one. (Ctrl-a x ends QEMU under"
       " make run; Ctrl-] leaves make attach)" },
     { " halt ", "poweroff ends the machine, shutdown a guest" },
-    { " ls dir ", "files lists the boot archive" },
+    { " dir ", "files lists the boot archive" },
     { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
     { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
@@ -344,9 +349,25 @@ static bool find_command(const char *name, struct command *command, enum device_
     return false;
 }
 
+/* In lines of at most so many columns; what does not fit goes on below itself. */
 static void help_line(const struct command *command)
 {
-    printk("  %-14s %-31s %s\n", command->name, command->arguments, command->help);
+    size_t start, column;
+
+    printk("  %-14s %-31s", command->name, command->arguments);
+    start = 3 + MAX(strlen(command->name), 14ul) + MAX(strlen(command->arguments), 31ul);
+    column = start;
+    for (const char *word = command->help, *end; *word; word = *end ? end + 1 : end) {
+        for (end = word; *end && *end != ' '; )
+            end++;
+        if (column + 1 + (size_t)(end - word) > HELP_COLUMNS) {
+            printk("\n%*s", (int)start, "");
+            column = start;
+        }
+        printk(" %.*s", (int)(end - word), word);
+        column += 1 + (size_t)(end - word);
+    }
+    printk("\n");
 }
 
 static void help(void)
@@ -485,10 +506,39 @@ void commands_script(const char *text, size_t size)
     }
 }
 
+/* --- what Tab knows --- */
+
+static struct { size_t left; bool found; char name[128]; } sought_file;
+
+static void look_at_file(const char *name, size_t size)
+{
+    if (sought_file.found || sought_file.left--) return;
+    sought_file.found = true;
+    strlcpy(sought_file.name, name, sizeof(sought_file.name));
+}
+
+/* Commands; behind them guests, and files of the archive. */
+static const char *known_word(size_t n, bool first)
+{
+    static struct command command;
+    const struct domain *domain = domains_next(NULL);
+    enum device_kind kind;
+
+    if (first) return command_at(n, &command, &kind) ? command.name : NULL;
+    for (; domain && n; n--)
+        domain = domains_next(domain);
+    if (domain) return domain->config.name;
+    sought_file.left = n;
+    sought_file.found = false;
+    domains_for_each_file(look_at_file);
+    return sought_file.found ? sought_file.name : NULL;
+}
+
 void commands_prompt(void)
 {
     static char line[LINE_BYTES];
 
+    terminal_words(known_word);
     for (;;) {
         terminal_read_line("dom0> ", line, sizeof(line));
         run_line(line, false);

@@ -96,4 +96,7 @@ bool verb_vcpu_pin(const struct call *call);
 /* top.c */
 bool verb_top(const struct call *call);
 
+/* perf.c */
+bool verb_perf(const struct call *call);
+
 #endif

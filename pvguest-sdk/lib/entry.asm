@@ -28,6 +28,8 @@ default rel
 extern trap_dispatch
 extern event_dispatch
 extern syscall_dispatch
+extern before_user_mode
+extern return_hook
 extern hypercall_page
 extern shared_info
 extern several_cpus
@@ -213,9 +215,13 @@ syscall_entry:
 
 return_to_frame:                                ; void return_to_frame(struct trap_frame *)
         mov     rsp, rdi
+        test    byte [rsp + F_CS], 3
+        jnz     to_user_at_once                 ; below such a frame there need be no stack
+        jmp     return_from_frame.within_kernel
 return_from_frame:
         test    byte [rsp + F_CS], 3
         jnz     to_user
+.within_kernel:
         ; single steps (TF) would stop behind our ret for ever, RF would be lost: for debuggers, the
         ; long way
         test    dword [rsp + F_RFLAGS], 0x10100
@@ -282,6 +288,11 @@ by_hypercall:
 ; To user mode only the hypervisor can go: it changes page tables. Its frame: rax r11 rcx flags,
 ; then the hardware's; the code in the hypercall page pushes the first three.
 to_user:
+        cmp     qword [abs return_hook], 0
+        je      to_user_at_once
+        mov     rdi, rsp
+        call    before_user_mode
+to_user_at_once:
         cmp     dword [rsp + F_VECTOR], FRAME_SYSCALL
         je      .sysret
         restore_registers

@@ -182,6 +182,10 @@ void mm_init(void)
     unmap_spare_room();
     build_direct_map();
     init_allocator();
+    /* A kernel that makes further roots copies the slots of this one. What map_frames() hands out
+     * must be in all of them, so its slot exists before there is a second. */
+    if (pt_populate(MAP_BASE))
+        panic("pvguest: no page tables for mappings\n");
 }
 
 void *alloc_pages(unsigned int order)

@@ -12,6 +12,7 @@
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
+#include <pvguest/debug.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
@@ -66,17 +67,52 @@ static void fill_call(struct pt_queue *queue, struct multicall_entry *call, cons
     call->args[3] = run->is_mmuext ? DOMID_SELF : queue->owner;
 }
 
+/* In a debug build: which of them it was. */
+static void tell_which(const struct pt_queue *queue, const struct run *run, unsigned int done)
+{
+    const struct mmuext_op *op = &queue->ops[run->first + done];
+    const struct mmu_update *update = &queue->updates[run->first + done];
+
+    if (done >= run->count) return;
+    printk("pvguest:   %s %u of %u: ", run->is_mmuext ? "operation" : "update", done + 1,
+           run->count);
+    if (run->is_mmuext)
+        printk("command %u, argument %lx\n", op->cmd, op->arg1.mfn);
+    else
+        printk("the entry at machine address %lx, value %lx\n", update->ptr, update->val);
+}
+
 static long issue_one(struct pt_queue *queue, const struct run *run)
 {
-    if (run->is_mmuext)
-        return HYPERVISOR_mmuext_op(&queue->ops[run->first], run->count, NULL, DOMID_SELF);
-    return HYPERVISOR_mmu_update(&queue->updates[run->first], run->count, NULL, queue->owner);
+    unsigned int done = 0, *count = PVGUEST_DEBUGGED ? &done : NULL;
+    long error = run->is_mmuext
+        ? HYPERVISOR_mmuext_op(&queue->ops[run->first], run->count, count, DOMID_SELF)
+        : HYPERVISOR_mmu_update(&queue->updates[run->first], run->count, count, queue->owner);
+
+    if (PVGUEST_DEBUGGED && error)
+        tell_which(queue, run, done);
+    return error;
+}
+
+/* Call by call, so that each refusal is told by itself. */
+static long issue_one_by_one(struct pt_queue *queue)
+{
+    long first = 0;
+
+    for (unsigned int i = 0; i < queue->nr_runs; i++) {
+        long error = issue_one(queue, &queue->runs[i]);
+
+        if (error && !first)
+            first = error;
+    }
+    return first;
 }
 
 static long issue_many(struct pt_queue *queue)
 {
     long error;
 
+    if (PVGUEST_DEBUGGED) return issue_one_by_one(queue);
     for (unsigned int i = 0; i < queue->nr_runs; i++)
         fill_call(queue, &queue->calls[i], &queue->runs[i]);
     error = HYPERVISOR_multicall(queue->calls, queue->nr_runs);

@@ -11,6 +11,7 @@
  */
 #include <pvguest/bits.h>
 #include <pvguest/console.h>
+#include <pvguest/debug.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
@@ -28,7 +29,8 @@ unsigned int smp_count(void)
 {
     unsigned int count = 0;
 
-    while (count < MOST_CPUS && HYPERVISOR_vcpu_op(VCPUOP_is_up, count, NULL) >= 0)
+    while (count < MOST_CPUS &&
+           may_be_refused(HYPERVISOR_vcpu_op(VCPUOP_is_up, count, NULL)) >= 0)
         count++;
     return count;
 }

@@ -5,6 +5,7 @@
  * calls trap_dispatch with the frame.
  */
 #include <pvguest/console.h>
+#include <pvguest/debug.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/sched.h>
@@ -64,7 +65,7 @@ static struct trap_info gate(unsigned int vector)
     return info;
 }
 
-/* The same of another vCPU, by vector. */
+/* The same of another vCPU, by vector; its system calls are set_syscall_handler's, too. */
 void traps_context(struct vcpu_guest_context *context)
 {
     for (unsigned int vector = 0; vector < 32; vector++)
@@ -72,7 +73,6 @@ void traps_context(struct vcpu_guest_context *context)
             context->trap_ctxt[vector] = gate(vector);
     context->event_callback_eip = (unsigned long)event_entry;
     context->failsafe_callback_eip = (unsigned long)failsafe_entry;
-    context->syscall_callback_eip = (unsigned long)syscall_entry;
 }
 
 void traps_init(void)
@@ -83,9 +83,9 @@ void traps_init(void)
     for (unsigned int vector = 0; vector < 32; vector++)
         if (is_ours(vector))
             table[n++] = gate(vector);
+    /* None for system calls: as long as nobody handles them, `syscall` is an invalid opcode. */
     if (HYPERVISOR_set_trap_table(table) ||
-        HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry,
-                                 (unsigned long)syscall_entry))
+        HYPERVISOR_set_callbacks((unsigned long)event_entry, (unsigned long)failsafe_entry, 0))
         panic("pvguest: trap table refused\n");
 }
 
@@ -165,6 +165,22 @@ static const char *const trap_names[] = {
     "SIMD error",
 };
 
+void print_callers(unsigned long rsp)
+{
+    for (unsigned long slot = rsp & ~7UL, found = 0;
+         found < 12 && slot < (rsp & ~7UL) + 4096; slot += 8) {
+        uint64_t word;
+
+        if (try_read64((void *)slot, &word))
+            break;
+        if (word >= (unsigned long)image_start && word < (unsigned long)image_text_end) {
+            printk(" %lx", word);
+            found++;
+        }
+    }
+    printk("\n");
+}
+
 void dump_frame(const struct trap_frame *frame)
 {
     printk("%s (vector %lu), error %lx, cr2 %lx, %s mode\n",
@@ -180,18 +196,16 @@ void dump_frame(const struct trap_frame *frame)
            frame->r12);
     printk("r13 %016lx r14 %016lx r15 %016lx\n", frame->r13, frame->r14, frame->r15);
     printk("return addresses on the stack:");
-    for (unsigned long slot = frame->rsp & ~7UL, found = 0;
-         found < 12 && slot < (frame->rsp & ~7UL) + 4096; slot += 8) {
-        uint64_t word;
+    print_callers(frame->rsp);
+}
 
-        if (try_read64((void *)slot, &word))
-            break;
-        if (word >= (unsigned long)image_start && word < (unsigned long)image_text_end) {
-            printk(" %lx", word);
-            found++;
-        }
-    }
-    printk("\n");
+/* Perhaps the fault is one: a store to a page table, say. */
+static void tell_last_refusal(void)
+{
+    static char words[260];
+
+    if (!hypercall_reason(words, sizeof(words)))
+        printk("pvguest: what the hypervisor refused last: %s\n", words);
 }
 
 void die(const struct trap_frame *frame, const char *why)
@@ -202,6 +216,8 @@ void die(const struct trap_frame *frame, const char *why)
     if (!__atomic_exchange_n(&dying, true, __ATOMIC_SEQ_CST)) {
         printk("\npvguest: %s\n", why);
         dump_frame(frame);
+        if (PVGUEST_DEBUGGED)
+            tell_last_refusal();
     }
     crash();
 }

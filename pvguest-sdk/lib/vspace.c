@@ -5,6 +5,7 @@
  * and kept. One free page stays behind each area, so that running over its end faults.
  */
 #include <pvguest/bits.h>
+#include <pvguest/debug.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
@@ -104,7 +105,9 @@ static int map_all(const struct mapping *m)
 
         for (unsigned int k = 0; k < count; k++)
             fill_update(m, i + k, &updates[k]);
-        error = HYPERVISOR_mmu_update(updates, count, &done, m->owner);
+        error = m->errors
+            ? may_be_refused(HYPERVISOR_mmu_update(updates, count, &done, m->owner))
+            : HYPERVISOR_mmu_update(updates, count, &done, m->owner);
         if (!error)
             done = count;
         for (unsigned int k = 0; k < done && m->errors; k++)

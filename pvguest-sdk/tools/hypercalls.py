@@ -125,7 +125,7 @@ def made_from(tables):
 def stubs(hypercalls, operations):
     made_from('hypercall.tbl: the meanings are in <xen/xen.h>')
     print('#ifndef PVGUEST_HYPERCALLS_H\n#define PVGUEST_HYPERCALLS_H\n')
-    print('#include <pvguest/hypercall.h>\n')
+    print('#include <pvguest/debug.h>\n#include <pvguest/hypercall.h>\n')
     rows = hypercalls.values()
     arguments = ' '.join(a for row in rows for a in row.arguments)
     for struct in sorted(set(re.findall(r'struct (\w+)', arguments))):
@@ -134,7 +134,8 @@ def stubs(hypercalls, operations):
         values = ''.join(f', (unsigned long)({argument_name(a)})' for a in row.arguments)
         declarations = ', '.join(row.arguments) or 'void'
         print(f'\nstatic inline long HYPERVISOR_{row.name}({declarations})\n{{')
-        print(f'    return pvguest_call{len(row.arguments)}({row.number}{values});\n}}')
+        call = f'pvguest_call{len(row.arguments)}({row.number}{values})'
+        print(f'    return pvguest_told({row.number}, {call});\n}}')
     print('\n#endif')
 
 

@@ -33,7 +33,7 @@ def test_refusals_are_said():
         box.expect(r"Domain 0 crashed: iret with an unreadable frame", timeout=60)
         box.expect(r"What it was refused last: set_debugreg: -19 ENODEV: there is no such debug "
                    r"register hypervisor/", timeout=60)
-    guide = (ROOT / "pvguest-sdk" / "README.md").read_text()
+    guide = (ROOT / "pvguest-sdk" / "PORTING.md").read_text()
     assert said(shown) == said(re.search(SHOWN, guide).group(0))
     lines = [line.strip() for line in re.search(r"(?s)```c\n(  if \(error && hyper.*?)```",
                                                 guide).group(1).splitlines()]

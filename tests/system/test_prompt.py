@@ -10,7 +10,7 @@ HINTS = [
     ("exit", "no command 'exit'; this prompt lasts as long as the machine: poweroff ends that one. "
              "(Ctrl-a x ends QEMU"),
     ("xl quit", "poweroff ends that one"),
-    ("ls", "files lists the boot archive"),
+    ("dir", "files lists the boot archive"),
     ("xl migrate hello elsewhere", "guests are not saved or moved here"),
     ("xl vm-list", "xl has it, but there is none here"),
     ("'exit quit'", "no command 'exit quit'; \"help\" lists them"),
@@ -94,8 +94,15 @@ def test_whether_consoles_are_shown(system):
 
 def test_keys_of_a_terminal(system):
     system.ask("echo first")
-    # up and up; what has no meaning leaves nothing behind
-    system.child.send("\x1b[A\x1b[Aecho\tar\x1b[Drows\r")
+    system.child.send("\x1b[A\x1b[A" + 5 * "\x1b[D" + "the \r")  # up, up, into its middle
+    system.see(r"\nthe first")
+    system.child.send("cre\thello.c\t\x01echo \r")              # Tab; to the beginning
+    system.see(r"\ncreate hello\.cfg")
+    system.child.send("the\x12\r")                              # sought
+    system.see(r"\nthe first")
+    # what has no meaning leaves nothing behind
+    system.child.send("echo ar\x1b[15~rows\r")
+    system.see(r"\narrows")
     system.child.send("destroy everything\x03echo  well\r")
     system.see(r"\^C\s+dom0> ")
     system.see(r"\nwell")
@@ -138,3 +145,16 @@ def test_a_line_that_is_too_long(system):
     system.send("echo " + "x" * 3000)
     assert system.ask("echo  short").endswith("short")
     assert "too many words" in system.refused("echo" + " x" * 40)
+
+
+def test_what_domains_have_the_hypervisor_do(system):
+    def counts():
+        titles, *rows = system.ask("perf").splitlines()
+        assert len(titles) <= 100 and all(len(row) == len(titles) for row in rows)
+        return {row.split()[0]: dict(zip(titles.split()[2:], map(int, row.split()[2:])))
+                for row in rows}
+    before = counts()["Domain-0"]
+    system.ask("perf -r")
+    after = counts()["Domain-0"]
+    assert 0 < after["hypercalls"] < before["hypercalls"]
+    assert after["switches"] < before["switches"]

@@ -99,10 +99,99 @@ static void keys_that_edit(void **state)
     assert_string_equal(read("list \x17\x17" "b\r"), "b");
 }
 
-/* What has no meaning here leaves nothing in the line: no [A of an arrow, no tab. */
+/* What the terminal shows at the end: letters overwrite, a backspace goes back, nothing more. */
+static void screen_is(const char *want)
+{
+    char row[400] = { 0 };
+    size_t at = 0, begin = 0;
+
+    for (size_t i = 0; i < shown_size; i++) {
+        if (shown[i] == '\n' && i + 1 < shown_size)
+            begin = i + 1;
+    }
+    for (size_t i = begin; i < shown_size && shown[i] != '\n'; i++) {
+        if (shown[i] == '\b')
+            assert_true(at-- > 0);
+        else if (shown[i] != '\a')
+            row[at++] = shown[i];
+    }
+    for (at = strlen(row); at && row[at - 1] == ' '; at--)
+        row[at - 1] = '\0';
+    assert_string_equal(row, want);
+}
+
+static void is_edited(const char *keys, const char *want)
+{
+    char row[400];
+
+    assert_string_equal(read(keys), want);
+    snprintf(row, sizeof(row), "> %s", want);
+    for (size_t at = strlen(row); at && row[at - 1] == ' '; at--)
+        row[at - 1] = '\0';
+    screen_is(row);
+}
+
+static void in_the_middle(void **state)
+{
+    is_edited("lst\x1b[D\x1b[Di\r", "list");
+    is_edited("ist\x01l\x05!\r", "list!");
+    is_edited("ist\x1b[Hl\x1b[F!\r", "list!");
+    is_edited("ist\x1b[1~l\x1b[4~!\r", "list!");
+    is_edited("ist\x1bOHl\x1bOF!\r", "list!");
+    is_edited("liist\x1b[D\x1bOD\x7f\r", "list");
+    is_edited("liist\x01\x06\x1b[C\x1b[3~\r", "list");
+    is_edited("liist\x01\x06\x04\r", "list");
+    is_edited("list all\x02\x02\x02\x02\x0b\r", "list");
+    is_edited("list all\x1b[D\x1b[D\x1b[D\x15\r", "all");
+    is_edited("create a.cfg more\x1b[D\x1b[D\x1b[D\x1b[D\x17\x17list \r", "list more");
+    is_edited("a\x1b[D\x1b[D\x1b[Db\x1b[C\x1b[C\x1b[C\x1b[C" "c\r", "bac");
+    is_edited("ab\x01\x7f\x05\x1b[3~\r", "ab");            /* Nothing is there. */
+    is_edited("a\x0b\x0b\x15\x15\x17\r", "");
+    assert_string_equal(read("abc\x1b[D\x03"), "");
+    screen_is("> abc^C");
+}
+
+static const char *const commands[] = { "create", "cycle", "list", "console", "consoles", NULL };
+static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg", NULL };
+static const char *known(size_t n, bool first)
+{
+    return (first ? commands : others)[n];
+}
+
+static void words_that_are_known(void **state)
+{
+    terminal_words(known);
+    is_edited("l\t\r", "list ");
+    is_edited("l\ti\t1.\t\r", "list insula1.cfg ");
+    is_edited("xl  l\th\t\r", "xl  list hello.cfg ");
+    is_edited("list;cr\t\r", "list;create ");
+    is_edited("co\t\r", "console");                     /* As far as it is certain. */
+    is_edited("z\t\r", "z");
+    is_edited("list z\t\r", "list z");
+    is_edited("lz\x1b[D\t\r", "list z");                /* Of the word before the cursor. */
+    assert_string_equal(read("list i\t\t\x15\r"), "");
+    assert_non_null(strstr(shown, "\ninsula1  insula1.cfg  insula2\n> list insula"));
+    terminal_words(NULL);
+    assert_string_equal(read("l\t\r"), "l");
+}
+
+static void earlier_lines_are_sought(void **state)
+{
+    read("create one\r");
+    read("destroy one\r");
+    read("create two\r");
+    is_edited("create\x12\r", "create two");
+    read("create two\r");
+    is_edited("create\x12\x12\r", "create one");
+    is_edited("one\x12\x12\r", "destroy one");          /* That one is the last of them. */
+    is_edited("nowhere\x12\r", "nowhere");
+    is_edited("one\x12!\r", "destroy one!");
+}
+
+/* What has no meaning here leaves nothing in the line: no [E of a key, no tab. */
 static void keys_without_meaning(void **state)
 {
-    assert_string_equal(read("a\x1b[D\x1b[C\x1bOD\x1b[3~\x1b[1;5D\x1b[H\tb\xc3\xa4\r"), "ab");
+    assert_string_equal(read("a\x1b[E\x1b[15~\x1bOP\x1b[2~\x1b[200~\tb\xc3\xa4\r"), "ab");
     assert_string_equal(read("a\x1bxb\r"), "ab");
     assert_string_equal(read("a\x1b\r"), "a");          /* Escape alone, and Enter. */
     assert_string_equal(read("a\x1b[\r"), "a");
@@ -272,7 +361,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_that_edit),
         cmocka_unit_test(keys_without_meaning),
+        cmocka_unit_test(in_the_middle),
+        cmocka_unit_test(words_that_are_known),
         cmocka_unit_test(earlier_lines_come_back),
+        cmocka_unit_test(earlier_lines_are_sought),
         cmocka_unit_test(a_line_that_is_full),
         cmocka_unit_test(the_end_of_a_line_or_of_all),
         cmocka_unit_test(text_commands_no_terminal),

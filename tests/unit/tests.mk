@@ -273,7 +273,7 @@ sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c \
 sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
     -include tests/unit/instructions_host.h
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
-terminal.sources := dom0/console/terminal.c
+terminal.sources := dom0/console/terminal.c dom0/console/line.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h
 time.sources := hypervisor/domain/time.c hypervisor/machine/system_time.c
 time.cflags := -D_GNU_SOURCE -D__XEN_INTERFACE_VERSION__=0x00040d00

@@ -366,6 +366,20 @@ static long domus_op(unsigned long op, unsigned long argument)
     struct domus_audit *audit = (struct domus_audit *)argument;
 
     if (op == DOMUS_work_for) return 1000000;
+    if (op == DOMUS_counters && audit_result >= 0) {
+        struct domus_counters *counters = (struct domus_counters *)argument;
+        static uint64_t asked;                          /* each time there is more */
+
+        counters->hypercalls[1] = ++asked * 100;
+        counters->hypercalls[29] = counters->domid;
+        counters->refused = asked;
+        counters->exceptions = asked * 10;
+        counters->emulated = 7;
+        counters->emulated_pte = 1234567;
+        counters->events = 89;
+        counters->switches = asked * 1000000;
+        return 0;
+    }
     if (op != DOMUS_audit || audit_result < 0) return audit_result;
     *audit = (struct domus_audit){ 1000, 200, 300, 0, audit_result ? 0x123 : ~0ul, "too many" };
     return audit_result;

@@ -53,7 +53,10 @@
 
 #define INVALID_MFN  (~0UL)
 
-/* Builds the direct map and the page allocator from start_info. guest_start calls it. */
+/* Builds the direct map and the page allocator from start_info, and the page tables at MAP_BASE, so
+ * that every slot of the kernel's L4 which the SDK ever uses (those of the three bases above) is
+ * there: a kernel with several L4s copies all that are not the hypervisor's (256 to 271), once.
+ * guest_start calls it. */
 void mm_init(void);
 
 /* ---- translation ---- */

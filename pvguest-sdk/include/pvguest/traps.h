@@ -119,6 +119,20 @@ struct user_context { uint64_t rip, rsp, rflags, rdi, rsi, rdx; };
 void enter_user_mode(const struct user_context *context) __attribute__((noreturn));
 void set_kernel_stack(unsigned long top);
 
+/*
+ * Called each time the kernel is about to go back to user mode from a trap, an event or a system
+ * call, when its handler has returned: the one place where a kernel takes the CPU from a process.
+ * It runs on the kernel stack on which that process came in, with events masked, so nothing comes
+ * between its last look and user mode (the way back restores the frame's mask, and what came
+ * meanwhile is delivered then). It may unmask, sleep, switch to another process's stack and come
+ * back when it is this one's turn again, change the frame, or never return (a process that is
+ * killed). Whose kernel stacks are switched calls set_kernel_stack for the one that goes on. Not
+ * called by enter_user_mode and return_to_frame, nor on the way back into the kernel: the kernel
+ * itself is not preempted. NULL: none. Of all vCPUs; it runs where the process does.
+ */
+typedef void (*user_return_hook)(struct trap_frame *frame);
+void set_return_hook(user_return_hook hook);
+
 /* Returns from a trap frame, to user or kernel mode, restoring every register and the event
  * mask. */
 void return_to_frame(struct trap_frame *frame) __attribute__((noreturn));
@@ -127,7 +141,8 @@ void return_to_frame(struct trap_frame *frame) __attribute__((noreturn));
  * System calls from user mode (the `syscall` instruction). The handler gets the frame: number in
  * rax, arguments in rdi rsi rdx r10 r8 r9; it sets frame->rax. rcx and r11 are the CPU's. Events
  * stay masked in it when mask_events. The handler is that of all vCPUs, the mask this one's: each
- * with user mode calls it.
+ * with user mode calls it. Without one, the instruction is an invalid opcode (TRAP_UD) of the
+ * program that executes it, as on a machine that does not have it on.
  */
 typedef void (*syscall_handler)(struct trap_frame *frame);
 int set_syscall_handler(syscall_handler handler, bool mask_events);
