@@ -31,7 +31,8 @@ CPU = "/sys/devices/system/cpu"
 def box(request):
     vcpus, cpus = request.param
     with linux_box.LinuxBox(f"linux-cpus-{vcpus}-on-{cpus}", smp=cpus, net=None,
-                            configs={"many.cfg": config("many", vcpus=vcpus)}) as system:
+                            configs={"many.cfg": config("many", linux_box.QUICK,
+                                                        vcpus=vcpus)}) as system:
         system.vcpus, system.cpus = vcpus, cpus
         system.boot("many.cfg", 240)
         yield system
@@ -163,7 +164,8 @@ def test_parallel_load_beside_two_others():
     """Four vCPUs on two CPUs have all kinds of work to do together, beside a Linux of two vCPUs
     that calls its kernel, and a teaching kernel that answers."""
     name, port = "linux-parallel", machine.free_port()
-    configs = {"many.cfg": config("many", vcpus=4), "other.cfg": config("other", vcpus=2)}
+    configs = {"many.cfg": config("many", linux_box.QUICK, vcpus=4),
+               "other.cfg": config("other", linux_box.QUICK, vcpus=2)}
     with linux_box.LinuxBox(name, configs, smp=2, disk=machine.fresh_disk(name),
                             usual=[machine.BUILD / "archive/insula.elf",
                                    pathlib.Path("patches/insula1.cfg")],
