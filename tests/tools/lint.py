@@ -44,7 +44,7 @@ PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 1110, "machine": 1860, "memory": 1920,
-         "domain": 2950, "entry": 1460, "emulate": 1160,
+         "domain": 2940, "entry": 1460, "emulate": 1160,
          "calls": 1890, "control": 1320, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
@@ -52,6 +52,8 @@ FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
 # The same files of dom0 and drivers also run on the host, under cmocka (UNIT_TEST): there they may
 # use the C library's.
 HOSTED = {"string.h", "stdio.h", "stdlib.h", "errno.h"}
+# Programs for the host, with its libraries.
+HOST_PROGRAMS = ("pvguest-sdk", "tools")
 # Made by the build: from hypercall.tbl, and from C structures for NASM.
 GENERATED = {"abi/hypercall_list.h", "abi/operation_names.h", "abi/operation_list.h",
              "pvguest/hypercalls.h", "offsets.inc"}
@@ -144,6 +146,8 @@ def check_arrows(path, text):
         if include in GENERATED:
             continue
         target = where(include, path)
+        if target is None and path.parts[:2] == HOST_PROGRAMS:
+            continue
         if target is None:
             complain(path, f"includes <{include}>, which is neither in this tree nor a "
                            f"freestanding header")
