@@ -179,9 +179,10 @@ do-linux: linux
 #:                   beside domU; a Linux guest; a neighbour beside four guests that flood
 #:   GUEST_RUNS=5        how often a Linux guest is measured; minutes each
 #: make figures      measures again and puts the tables into README.md
-#: make soak         the long runs (3 hours): generated configurations, mixed load, parallel load,
+#: make soak         the long runs (4 hours): generated configurations, mixed load, parallel load,
 #:                   shares of two CPUs, a hundred lives of a Linux guest, large transfers, half an
-#:                   hour of floods; then all tests on two CPUs, micro-guests on four and on eight
+#:                   hour of floods, races for 20 minutes each and mistakes that these must find;
+#:                   then all tests on two CPUs, micro-guests on four and on eight
 TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
@@ -217,9 +218,10 @@ do-chosen: all peer
 
 # The long runs: generated configurations and damaged streams; ten minutes of mixed load and of
 # parallel load, shares of two CPUs over 30 s, a hundred cycles of a Linux guest, 500 lives of a
-# small one, large transfers, half an hour of floods. Then what `make test` has on one CPU, on more.
+# small one, large transfers, half an hour of floods, 40 minutes of races and what mistakes these
+# find. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_fair.py \
-          test_linux_net.py test_cycles.py test_flood_soak.py test_mistakes.py) \
+          test_linux_net.py test_cycles.py test_flood_soak.py test_races.py test_mistakes.py) \
         tests/unit/test_scan.py
 do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
          scan_fuzz))
@@ -230,6 +232,7 @@ do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,
 	@DOMUS_LOAD_SECONDS=600 DOMUS_CYCLES=100 DOMUS_LIVES=500 DOMUS_TRANSFER_MIB=500 \
 	  DOMUS_MISTAKES=1 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
+	  DOMUS_RACES_SECONDS=$${DOMUS_RACES_SECONDS:-1200} \
 	  DOMUS_LONG_SCANS=1 DOMUS_FAIR_SECONDS=30 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
 	@DOMUS_SMP=2 $(PYTEST) $(PARALLEL) tests/guests tests/system $(TESTS)

@@ -182,6 +182,7 @@ static void unmap_finish(struct unmapped *batch, uint32_t count)
         flush |= batch[i].by_cpu;
     if (flush)
         tlb_flush_domain(current->domain);
+    race_point();
     for (uint32_t i = 0; i < count; i++) {
         struct unmapped *u = &batch[i];
         if (u->by_cpu)

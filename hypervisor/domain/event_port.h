@@ -25,11 +25,13 @@ _Static_assert(sizeof(struct evtchn) == 16, "a power of two, so that buckets are
 static inline bool event_bit_set(uint64_t *bits, uint32_t n)
 {
     uint64_t bit = 1ul << n % 64;
+    race_point();
     return __atomic_fetch_or(&bits[n / 64], bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 static inline void event_bit_clear(uint64_t *bits, uint32_t n)
 {
+    race_point();
     __atomic_fetch_and(&bits[n / 64], ~(1ul << n % 64), __ATOMIC_SEQ_CST);
 }
 

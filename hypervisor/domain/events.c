@@ -30,6 +30,7 @@ bool event_port_pending(const struct domain *d, uint32_t port)
 
 void vcpu_mark_event_pending(struct vcpu *v)
 {
+    race_point();
     if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         vcpu_wake(v);
 }

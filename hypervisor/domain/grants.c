@@ -184,6 +184,7 @@ static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writ
         if (writable && (old.entry.flags & GTF_readonly))
             return refuse(GNTST_general_error, "the entry grants reading only");
         new.entry.flags |= writable ? GTF_reading | GTF_writing : GTF_reading;
+        race_point();
         if (__atomic_compare_exchange_n(place, &old.word, new.word, false, __ATOMIC_SEQ_CST,
                                         __ATOMIC_RELAXED)) {
             *frame = MFN(old.entry.frame);
@@ -195,6 +196,7 @@ static int16_t mark_entry(struct grant_entry_v1 *shared, domid_t peer, bool writ
 
 static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
 {
+    race_point();
     __atomic_fetch_and(&shared->flags, (uint16_t)~flags, __ATOMIC_SEQ_CST);
 }
 

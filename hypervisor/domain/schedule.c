@@ -122,6 +122,7 @@ void vcpu_down(struct vcpu *v)
 void vcpu_block(struct vcpu *v)
 {
     if (vcpu_event_deliverable(v)) return;
+    race_point();
     v->sched.state = VCPU_BLOCKED;
     this_cpu()->work |= WORK_RESCHEDULE;
 }

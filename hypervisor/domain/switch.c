@@ -177,6 +177,7 @@ void vcpu_switch(struct vcpu *from, struct vcpu *to)
         fpu_save(from);
     }
     cpu->running = to;
+    race_point();
     if (to == cpu->idle) {
         let_go(from, cpu);
         return;

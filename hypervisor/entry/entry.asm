@@ -42,7 +42,7 @@
 %define RFLAGS_RF 0x10000
 
 %ifdef DEBUG
-extern locks_left
+extern locks_left, race_point, ring0_held
 %endif
 extern ring0_lock, ring0_wait
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
@@ -84,7 +84,7 @@ extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_fai
 %endmacro
 
 ; Into and out of the lock; nops on a machine of one CPU (boot/image.c).
-%macro RING0 1                      ; take_ring0 (changes rcx, r11) or drop_ring0 (none)
+%macro RING0 1                      ; take_ring0 or drop_ring0, which change rcx and r11
 %%here:
     call strict near %1
     [section .ring0_sites]
@@ -294,13 +294,7 @@ user_syscall:
 
 ; --------------------------------------------------------------------------------------------------
 ; At once, or after waiting in C; all registers are as they were but rcx and r11.
-take_ring0:
-    mov ecx, 1
-    xchg [ring0_lock + RING0_held], ecx
-    test ecx, ecx
-    jnz .wait
-    ret
-.wait:
+%macro CALL_C 1
     push rdi
     push rsi
     push rdx
@@ -308,7 +302,7 @@ take_ring0:
     push r8
     push r9
     push r10
-    call ring0_wait
+    call %1
     pop r10
     pop r9
     pop r8
@@ -316,11 +310,31 @@ take_ring0:
     pop rdx
     pop rsi
     pop rdi
+%endmacro
+%macro RACE_POINT 0                 ; lib/spinlock.h
+  %ifdef DEBUG
+    CALL_C race_point
+  %endif
+%endmacro
+
+take_ring0:
+    RACE_POINT
+    mov ecx, 1
+    xchg [ring0_lock + RING0_held], ecx
+    test ecx, ecx
+    jnz .wait
+    ret
+.wait:
+    CALL_C ring0_wait
     ret
 
 drop_ring0:
+%ifdef DEBUG
+    CALL_C ring0_held
+%endif
     inc dword [ring0_lock + RING0_uses]
     mov dword [ring0_lock + RING0_held], 0
+    RACE_POINT
     ret
 
 ; --------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ void exit_work(void)
     struct cpu *cpu = this_cpu();
 
     do {
+        race_point();
         if (cpu->work) {
             if (cpu->work & WORK_REFUSAL) {     /* first: it is of who has come in */
                 cpu->work &= ~WORK_REFUSAL;

@@ -49,17 +49,25 @@ struct locks_held {
     const spinlock_t *lock[LOCKS_MAX];
 };
 
-/* lock_needed is for who may be called only with the lock held. */
+/*
+ * lock_needed is for who may be called only with the lock held. At a race_point others may come in:
+ * before the lock around ring 0 is taken and behind where it is dropped, before an exchange of a
+ * word that guests write, too, between a call of other CPUs and what follows from it. What is right
+ * there is right however long it takes: so the debug build takes a random while now and then, on
+ * machines of several CPUs (machine/ring0.c).
+ */
 #ifdef DEBUG
 void lock_wanted(const spinlock_t *l);
 void lock_taken(const spinlock_t *l);
 void lock_dropped(const spinlock_t *l);
 void lock_needed(const spinlock_t *l);
+void race_point(void);
 #else
 #define lock_wanted(l)  ((void)(l))
 #define lock_taken(l)   ((void)(l))
 #define lock_dropped(l) ((void)(l))
 #define lock_needed(l)  ((void)(l))
+#define race_point()    ((void)0)
 #endif
 
 /* For who does not wait, and so needs no order. */

@@ -36,6 +36,12 @@ void ring0_enter(void);
 void ring0_leave(void);
 /* from entry.asm: another has it. It is this CPU's on return */
 void ring0_wait(void);
+/* on the way out; the debug build's stops the machine if another CPU has dropped it */
+#ifdef DEBUG
+void ring0_held(void);
+#else
+#define ring0_held() ((void)0)
+#endif
 
 /* A CPU other than this one is interrupted, if it is in a guest or sleeps: it comes into ring 0,
  * and looks what there is to do on its way out. */

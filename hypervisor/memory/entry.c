@@ -121,6 +121,7 @@ static uint64_t write_slot(uint64_t *slot, uint64_t new, bool preserve)
 {
     uint64_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
 
+    race_point();
     if (!preserve) return __atomic_exchange_n(slot, new, __ATOMIC_ACQ_REL);
     while (!__atomic_compare_exchange_n(slot, &old, new | (old & (PTE_ACCESSED | PTE_DIRTY)), false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {}
@@ -174,6 +175,7 @@ int entry_compare_update(struct walk *w, uint64_t *slot, uint64_t expected, uint
         error = l1_get(w, &new);
     if (error) return error;
     *seen = expected;
+    race_point();
     if (!__atomic_compare_exchange_n(slot, seen, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         error = -EAGAIN;
     if (!same)

@@ -134,6 +134,7 @@ int frame_type_error(enum pt_result r, mfn_t m, unsigned int level)
  * something to look at, commit. */
 static int make_true(struct frame *f, enum frame_type t)
 {
+    race_point();
     tlb_flush_stale(f->flush_stamp);
     if (t == FRAME_SEGDESC)
         spend(COST_DESCRIPTORS);

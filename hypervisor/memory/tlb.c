@@ -25,6 +25,7 @@ void load_cr3(maddr_t table)
     struct cpu *cpu = this_cpu();
 
     note_flush(cpu);
+    race_point();
     cpu->loaded_cr3 = table.a;
     write_cr3(table.a);
 }

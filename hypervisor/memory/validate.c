@@ -94,6 +94,7 @@ int table_get(struct walk *w, mfn_t m, enum frame_type level)
     r = pt_get_type(f, level);
     if (r == PT_OK) return 0;
     if (r != PT_NEW) return frame_type_error(r, mfn_of(f), level);
+    race_point();
     /* after this nobody can write to it by an old translation (I9) */
     if (f->cursor == 0)
         tlb_flush_stale(f->flush_stamp);

@@ -75,8 +75,9 @@ def other_cpus():
             yield name, cpu.strip()
 
 
-def run_guest(name, hypervisor, timeout=120, smp=None):
-    """Boots the guest as dom0; returns (outcome, what it said)."""
+def run_guest(name, hypervisor, timeout=120, smp=None, words=()):
+    """Boots the guest as dom0, with further words on its command line; returns (outcome, what it
+    said)."""
     guest = machine.BUILD / "guests" / f"test-{name}.elf"
     wanted = wishes(name)
     where = hypervisor.path.stem if hypervisor.name == "domus" else hypervisor.name
@@ -84,7 +85,7 @@ def run_guest(name, hypervisor, timeout=120, smp=None):
         smp = vcpus(wanted)
     machine_name = f"{where}{smp or ''}-{name}"
     with machine.Machine(machine_name, hypervisor=on_cpu(hypervisor, wanted),
-                         modules=[[guest, "test"]],
+                         modules=[[guest, "test", *words]],
                          **devices(machine_name, wanted, smp)) as box:
         try:
             match = box.expect([RESULT, TYPE] + CRASHES, timeout=timeout)

@@ -238,13 +238,6 @@ static void one_round(void)
         test_failure(__FILE__, __LINE__, "%lu of 4 calls refused, %lu written down", least, more);
 }
 
-static uint64_t number_option(const char *name, uint64_t otherwise)
-{
-    char value[24];
-
-    return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
-}
-
 static uint64_t mark(unsigned int page, unsigned int word)
 {
     return ((uint64_t)page << 32 | word) * 0x9e3779b97f4a7c15UL;

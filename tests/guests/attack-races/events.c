@@ -80,7 +80,9 @@ static void to_oneself(struct racer *r)
 
     MUST(r, op(EVTCHNOP_send, &send) == 0);
     MUST(r, port_pending((int)own[r->id]));
+    linger(r, 20000);
     event_clear(own[r->id]);
+    linger(r, 20000);
     MUST(r, !port_pending((int)own[r->id]));
     MUST(r, state_of(own[r->id]) == EVTCHNSTAT_ipi);
 }
@@ -88,13 +90,20 @@ static void to_oneself(struct racer *r)
 void events_race(struct racer *r)
 {
     evtchn_port_t port = listed[any(r, LISTED)];
+    unsigned int times = any(r, 50);
     struct evtchn_send send = { .port = port };
     struct evtchn_unmask unmask = { .port = port };
     struct evtchn_bind_vcpu move = { .port = port, .vcpu = any(r, racers) };
 
     switch (any(r, 7)) {
-    case 0: to_oneself(r); break;
-    case 1: note(r, op(EVTCHNOP_send, &send)); break;
+    case 0:
+        while (times--)
+            to_oneself(r);
+        break;
+    case 1:
+        while (times--)
+            note(r, op(EVTCHNOP_send, &send));
+        break;
     case 2: note(r, op(EVTCHNOP_unmask, &unmask)); break;
     case 3: note(r, op(EVTCHNOP_bind_vcpu, &move)); break;
     case 4: note(r, close_port(port)); break;

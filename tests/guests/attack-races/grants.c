@@ -75,10 +75,9 @@ static void give_and_end(struct racer *r, grant_ref_t ref)
     for (int i = 0; i < 100; i++) {
         if (!table[ref].flags)
             note(r, give(r, ref) - 1);
-        for (unsigned int wait = any(r, 300); wait; wait--)
-            cpu_relax();
+        linger(r, 20000);
         if (!end_access(ref)) return;
-        for (unsigned int wait = 300; wait; wait--)
+        for (unsigned int wait = any(r, 20000); wait; wait--)
             MUST(r, table[ref].flags == 0);
     }
     note(r, give(r, ref) - 1);
@@ -156,7 +155,10 @@ void grants_race(struct racer *r)
     switch (any(r, 9)) {
     case 0: case 1: map(r, i); break;
     case 2: case 3: unmap(r, i); break;
-    case 4: copy(r); break;
+    case 4:
+        for (unsigned int times = any(r, 50); times; times--)
+            copy(r);
+        break;
     case 5: look(r, i); break;
     case 6: give_and_end(r, refs[r->id]); break;
     case 7: note(r, give(r, refs[RACERS + any(r, REFS - RACERS)]) - 1); break;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A vCPU that goes up and down, with timers and areas that come and go; and timers of one's own. */
+/* A vCPU that is initialised once, goes up and down, with timers and areas that come and go; timers
+ * of one's own, and an area that says that one runs. */
 #include "races.h"
 
 static struct vcpu_runstate_info runstate[2];
 static struct vcpu_time_info times[2];
 static uint8_t info_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+/* what each racer registers for itself */
+static struct vcpu_runstate_info own[RACERS];
 
 static long of_spare(unsigned int command, void *argument)
 {
@@ -37,6 +40,36 @@ static long timers(struct racer *r)
     }
 }
 
+/* What the spare one does. */
+static void idle(unsigned long id)
+{
+    for (unsigned int turns = 1;; turns++)
+        if (turns % 1000 == 0)
+            (void)vcpu_poll(NULL, 0, now_ns() + 100 * NS_PER_US);
+}
+
+/* Each racer, at first. All of them try to initialise the spare one, and one of them does. */
+void vcpus_join(struct racer *r)
+{
+    static struct vcpu_guest_context context[RACERS];
+    static volatile unsigned int there, initialised, tried;
+    struct vcpu_register_runstate_memory_area area = { .addr.v = &own[r->id] };
+
+    MUST(r, HYPERVISOR_vcpu_op(VCPUOP_register_runstate_memory_area, (unsigned int)r->id, &area) ==
+                0);
+    if (!spare) return;
+    vcpu_context(&context[r->id], (unsigned int)spare, idle);
+    __atomic_add_fetch(&there, 1, __ATOMIC_SEQ_CST);
+    while (there < racers)
+        vcpu_yield();
+    if (of_spare(VCPUOP_initialise, &context[r->id]) == 0)
+        __atomic_add_fetch(&initialised, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&tried, 1, __ATOMIC_SEQ_CST);
+    while (tried < racers)
+        vcpu_yield();
+    MUST(r, initialised == 1);
+}
+
 /* Its time is divided among its states, and no state's goes back (under TCG the clocks of real
  * Xen's CPUs are apart). */
 static void look(struct racer *r)
@@ -50,12 +83,14 @@ static void look(struct racer *r)
     for (unsigned int state = 0; state < 4; state++)
         MUST(r, !on_domus() || then.time[state] >= first.time[state]);
     MUST(r, vcpu != r->id || then.state == RUNSTATE_running);
+    MUST(r, own[r->id].state == RUNSTATE_running);
 }
 
 void vcpus_race(struct racer *r)
 {
-    if (!spare) {
+    if (!spare || !any(r, 4)) {
         look(r);
+        (void)vcpu_poll(NULL, 0, now_ns() + any(r, 100) * NS_PER_US);
         return;
     }
     switch (any(r, 7)) {

@@ -138,8 +138,17 @@ static void write_l2(const struct other *o, uint64_t *page)
     page[OTHER_BASE >> 21] = entry_of(o, OTHER_L1);
 }
 
+static unsigned long shared_info_frame(const struct other *o)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = o->id };
+
+    NEED(domctl(&op) == 0);
+    return op.u.getdomaininfo.shared_info_frame;
+}
+
 static void write_l1(const struct other *o, uint64_t *page)
 {
+    page[o->pages] = (uint64_t)shared_info_frame(o) << PAGE_SHIFT | PROT_RW;
     for (unsigned int i = 0; i < o->pages; i++)
         page[i] = (uint64_t)o->frame[i] << PAGE_SHIFT | (i == OTHER_CODE ? PROT_EXEC
                                                          : i <= OTHER_L1 ? PROT_RO
@@ -148,32 +157,31 @@ static void write_l1(const struct other *o, uint64_t *page)
 
 static void write_code(const struct other *o, uint64_t *page)
 {
-    memcpy(page, other_code, (size_t)(other_code_end - other_code));
+    static const struct other_program calls = { other_code, other_code_end, NULL };
+    const struct other_program *program = o->program ?: &calls;
+
+    memcpy(page, program->start, (size_t)(program->end - program->start));
 }
 
 /* ---- life ---- */
 
 struct shared_info *other_shared_info(const struct other *o)
 {
-    struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = o->id };
-    unsigned long frame;
-    void *va;
+    unsigned long frame = shared_info_frame(o);
+    void *va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
 
-    NEED(domctl(&op) == 0);
-    frame = op.u.getdomaininfo.shared_info_frame;
-    va = map_frames(&frame, 1, PROT_RW, o->id, NULL);
     NEED(!IS_ERR(va));
     return va;
 }
 
-/* Cleared, as toolstacks do. It has no handler of events: they stay pending, for the test to
+/* Cleared, as toolstacks do. If it has no handler of events, they stay pending, for the test to
  * see. */
 static void clear_shared_info(const struct other *o)
 {
     struct shared_info *shared = other_shared_info(o);
 
     memset(shared, 0, PAGE_SIZE);
-    shared->vcpu_info[0].evtchn_upcall_mask = 1;
+    shared->vcpu_info[0].evtchn_upcall_mask = !o->program;
     unmap_frames(shared, 1);
 }
 
@@ -185,6 +193,9 @@ static void set_context(const struct other *o)
     memset(&context, 0, sizeof(context));
     context.flags = VGCF_in_kernel | VGCF_online;
     context.user_regs.rip = OTHER_VA(OTHER_CODE);
+    if (o->program)
+        context.event_callback_eip = OTHER_VA(OTHER_CODE) +
+                                     (uint64_t)(o->program->events - o->program->start);
     context.user_regs.rsp = context.kernel_sp = OTHER_VA(OTHER_STACK) + PAGE_SIZE;
     context.user_regs.rflags = 1 << 9;
     context.user_regs.cs = FLAT_KERNEL_CS;

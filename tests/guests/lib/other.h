@@ -34,7 +34,12 @@ enum {
     OTHER_FREE
 };
 
+/* Another program than the one that makes calls: what is copied into OTHER_CODE, and where in it
+ * events are handled; such a one begins with events unmasked. */
+struct other_program { const char *start, *end, *events; };
+
 struct other {
+    const struct other_program *program;            /* NULL: it makes calls */
     domid_t id;
     unsigned int pages;
     xen_pfn_t frame[OTHER_MAX];
@@ -63,7 +68,8 @@ long domain_populate(domid_t id, xen_pfn_t *frames, unsigned int count, unsigned
 /* Pages owned now, or -errno. */
 long domain_pages(domid_t id);
 
-/* `pages` (at least OTHER_FREE) of memory, all zero, mapped in its own tables; running. */
+/* `pages` (at least OTHER_FREE) of memory, all zero, mapped in its own tables, and behind them its
+ * shared_info; running. */
 void other_begin(struct other *o, unsigned int pages);
 void other_pause(const struct other *o, bool pause);
 void other_end(struct other *o);

@@ -96,5 +96,7 @@ bool is_ours(unsigned long mfn);
 unsigned long foreign_mfn(void);
 /* Deterministic numbers, for fuzzers: the same on every machine. */
 uint64_t next_random(uint64_t *state);
+/* The number in `name=N` on the command line, or another where there is none. */
+uint64_t number_option(const char *name, uint64_t otherwise);
 
 #endif

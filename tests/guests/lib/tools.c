@@ -79,3 +79,10 @@ uint64_t next_random(uint64_t *state)
     x ^= x << 17;
     return *state = x;
 }
+
+uint64_t number_option(const char *name, uint64_t otherwise)
+{
+    char value[24];
+
+    return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
+}

@@ -20,23 +20,29 @@ long vcpu_prepare(unsigned int id, void (*run)(unsigned long id))
     return vcpu_prepare_with(id, run, NULL);
 }
 
+void vcpu_context(struct vcpu_guest_context *context, unsigned int id,
+                  void (*run)(unsigned long id))
+{
+    memset(context, 0, sizeof(*context));
+    context->flags = VGCF_in_kernel;
+    context->user_regs.rip = (unsigned long)run;
+    context->user_regs.rdi = id;
+    /* as if called */
+    context->user_regs.rsp = (unsigned long)stack[id] + sizeof(stack[id]) - 8;
+    context->user_regs.rflags = 1 << 9;
+    context->user_regs.cs = FLAT_KERNEL_CS;
+    context->user_regs.ss = FLAT_KERNEL_SS;
+    context->kernel_ss = FLAT_KERNEL_SS;
+    context->kernel_sp = context->user_regs.rsp;
+    context->ctrlreg[3] = xen_pfn_to_cr3(kernel_root_mfn);
+}
+
 long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
                        void (*more)(struct vcpu_guest_context *context))
 {
     static struct vcpu_guest_context context;
 
-    memset(&context, 0, sizeof(context));
-    context.flags = VGCF_in_kernel;
-    context.user_regs.rip = (unsigned long)run;
-    context.user_regs.rdi = id;
-    /* as if called */
-    context.user_regs.rsp = (unsigned long)stack[id] + sizeof(stack[id]) - 8;
-    context.user_regs.rflags = 1 << 9;
-    context.user_regs.cs = FLAT_KERNEL_CS;
-    context.user_regs.ss = FLAT_KERNEL_SS;
-    context.kernel_ss = FLAT_KERNEL_SS;
-    context.kernel_sp = context.user_regs.rsp;
-    context.ctrlreg[3] = xen_pfn_to_cr3(kernel_root_mfn);
+    vcpu_context(&context, id, run);
     if (more)
         more(&context);
     return HYPERVISOR_vcpu_op(VCPUOP_initialise, id, &context);

@@ -12,6 +12,9 @@
 unsigned int vcpu_count(void);
 /* Gives vCPU id (not 0) what it is to run: 0, or the hypercall's error. Brought up by VCPUOP_up. */
 long vcpu_prepare(unsigned int id, void (*run)(unsigned long id));
+/* What it would be given: for who initialises it himself. */
+void vcpu_context(struct vcpu_guest_context *context, unsigned int id,
+                  void (*run)(unsigned long id));
 /* The same, and more(context) says what else is in its context. */
 long vcpu_prepare_with(unsigned int id, void (*run)(unsigned long id),
                        void (*more)(struct vcpu_guest_context *context));

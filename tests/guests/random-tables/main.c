@@ -227,13 +227,6 @@ static void undo_all(void)
                  0);
 }
 
-static uint64_t number_option(const char *name, uint64_t otherwise)
-{
-    char value[24];
-
-    return command_option(name, value, sizeof(value)) ? strtoul(value, NULL, 0) : otherwise;
-}
-
 void test_main(void)
 {
     uint64_t steps = number_option("steps", 30000);
