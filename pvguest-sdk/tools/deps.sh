@@ -21,7 +21,7 @@ grub-common          grub-mkimage, which links it
 xorriso              writes ISO images
 libcmocka-dev        unit tests on the host
 zlib1g-dev           packs kernels, which dom0 unpacks by itself
-libzydis-dev         a disassembler: domus-scan's, and what the instruction decoder is compared with
+libzydis-dev         a disassembler, for domus-scan, and what the decoder is compared with
 libdw-dev            reads ELF files and their lines of source, for domus-scan
 patch                applies the port of the teaching kernel
 pkgconf              compiler flags of the installed kit: a test builds with them
