@@ -21,7 +21,7 @@ DOMUS_VERSION := $(shell sed -n 's/.*DOMUS_VERSION "\(.*\)"/\1/p' pvguest-sdk/in
 SDK_HEADERS := $(wildcard pvguest-sdk/include/abi/*.h pvguest-sdk/include/pvguest/*.h \
                  drivers/include/drivers/*.h) $(B)/gen/pvguest/hypercalls.h
 headers = $(foreach header,$(SDK_HEADERS),$(if $(filter %/$(1)/,$(dir $(header))),$(header)))
-SDK_ARCHIVES := libpvguest.a libpvdrivers.a
+SDK_ARCHIVES := libpvguest.a libpvguest-debug.a libpvdrivers.a
 names = sed '/^\#/d' pvguest-sdk/lib/names | tr -s ' ' '\n'
 
 $(SDK)/names: $(SDK_ARCHIVES:%=$(B)/%) $(SDK_HEADERS) pvguest-sdk/lib/names pvguest-sdk/pvguest.lds
@@ -77,7 +77,7 @@ SDK_IMAGES   := $(addprefix $(B)/,domus.elf dom0.elf loader.elf) $(SDK)/archive.
 SDK_MODULES  := $(addprefix $(KIT)/,archive.py debugger.py disk.py gdbinit gdb_domus.py host.py \
                   iso.py qemu.py deps.sh)
 SDK_PROGRAMS +=
-SDK_MANUALS  += $(SDK_TOOLS:%=$(SDK)/%.1)
+SDK_MANUALS  += $(SDK_TOOLS:%=$(SDK)/%.1) $(addprefix $(B)/docs/,xl.1 xl.cfg.5 domus.7)
 
 # --- into its place: quoted, because folders have blanks in their names --------------------------
 SDK_PLACE = $(DESTDIR)$(PREFIX)
@@ -107,7 +107,7 @@ install-sdk: $(SDK_LIBRARY) $(SDK)/pvguest.pc $(SDK_IMAGES) \
 	$(call put,644,lib/domus/tools,$(SDK_MODULES)); \
 	$(call put,755,lib/domus/tools,$(SDK_TOOLS:%=$(KIT)/%) $(KIT)/deps.sh); \
 	$(call put,644,lib/pkgconfig,$(SDK)/pvguest.pc); \
-	$(call put,644,share/doc/domus,LICENSE pvguest-sdk/README.md); \
+	$(call put,644,share/doc/domus,LICENSE pvguest-sdk/README.md pvguest-sdk/PORTING.md); \
 	$(call put,644,share/doc/domus/examples,$(wildcard pvguest-sdk/examples/*)); \
 	$(call put,644,share/doc/domus/lib,pvguest-sdk/lib/names); \
 	$(call put,644,share/doc/domus/tools/scan,pvguest-sdk/tools/scan/README.md); \

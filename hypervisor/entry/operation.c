@@ -37,6 +37,7 @@ long operation_versioned(const struct operation *table, unsigned int count, uint
     bool answers = false;
     int error;
 
+    spend(COST_CALL);                       /* its 136 bytes come and go */
     if (read_guest(&op, arg)) return fail(-EFAULT, "the operation cannot be read");
     if (op.version != version) return fail(-EACCES, "another version of the interface");
     error = operation_perform(table, count, op.number, current->domain, op.argument, &answers);

@@ -112,9 +112,9 @@ def test_the_readme_has_them_all():
 
 
 def test_the_guide_is_whole(box):
-    guide = box / "domus/share/doc/domus/README.md"
-    for link in re.findall(r"\]\(([^):#]+)\)", guide.read_text()):
-        assert (guide.parent / link).is_file(), link
+    for guide in [box / f"domus/share/doc/domus/{name}.md" for name in ("README", "PORTING")]:
+        for link in re.findall(r"\]\(([^):#]+)\)", guide.read_text()):
+            assert (guide.parent / link).is_file(), link
 
 
 def test_nothing_of_the_tree_is_in_it(box):

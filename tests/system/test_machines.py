@@ -142,7 +142,7 @@ def test_what_is_typed_during_boot_is_done_at_the_prompt():
     with machine.Machine("machines-early",
                          modules=[[machine.BUILD / "dom0.elf"],
                                   [machine.BUILD / "archive.tar"]]) as box:
-        box.expect(r"\(domus\) Domus, ")
+        box.expect(r"\(domus\) Domus \d")
         box.send("echo  typed  early; xl list")
         box.expect("dom0: ready")
         box.expect(r"\ntyped early")
