@@ -115,7 +115,7 @@ all: $(B)/residence.so
 #:                   real Xen, to compare with;  make peer: Debian's Xen itself
 .PHONY: linux
 linux: $(B)/linux/tried
-$(B)/linux/work $(B)/linux/parallel: $(B)/linux/%: tests/linux/%.c
+$(B)/linux/work $(B)/linux/parallel: $(B)/linux/%: tests/linux/%.c tests/linux/job.h
 	$(say) CC $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) -static -pthread -o $@ $< -lm

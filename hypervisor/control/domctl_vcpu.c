@@ -82,8 +82,7 @@ static int check_hard(const struct xenctl_bitmap *from, cpumask_t *hard)
 }
 
 /* Of a map that is asked for; the others are left alone. */
-static int write_maps(const struct xen_domctl_vcpuaffinity *op, cpumask_t hard,
-                      cpumask_t soft)
+static int write_maps(const struct xen_domctl_vcpuaffinity *op, cpumask_t hard, cpumask_t soft)
 {
     int error = 0;
 

@@ -293,7 +293,7 @@ user_syscall:
     jmp exit_to_guest
 
 ; --------------------------------------------------------------------------------------------------
-; At once, or after waiting in C; all registers are as they were but rcx and r11.
+; All registers are as they were but rcx and r11.
 %macro CALL_C 1
     push rdi
     push rsi
@@ -317,6 +317,7 @@ user_syscall:
   %endif
 %endmacro
 
+; At once, or after waiting in C.
 take_ring0:
     RACE_POINT
     mov ecx, 1

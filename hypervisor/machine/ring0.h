@@ -48,9 +48,9 @@ void ring0_held(void);
 void cpu_interrupt(struct cpu *cpu);
 
 /*
- * Each of these CPUs leaves the guest that it runs, its registers saved, and forgets
- * what its TLB has of it. When this returns they wait for the caller to leave ring 0. The machine
- * stops with a sentence if one does not answer. This CPU and those without a guest are not asked.
+ * Each of these CPUs leaves the guest that it runs, its registers saved, and forgets what its TLB
+ * has of it. When this returns they wait for the caller to leave ring 0. The machine stops with a
+ * sentence if one does not answer. This CPU and those without a guest are not asked.
  */
 void cpus_flush(cpumask_t set);
 

@@ -47,10 +47,10 @@ def make_archive(out, items, base=None):
     out, added = pathlib.Path(out), {}
     for item in items:
         for name, path in named(item):
-            if added.get(name, path.read_bytes()) != path.read_bytes():
+            data = path.read_bytes()
+            if added.setdefault(name, data) != data:
                 raise host.Refused(f"two files would be {name}: give one of them another name, "
                                    f"PATH=NAME")
-            added[name] = path.read_bytes()
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(out.name + ".new")
     with tarfile.open(scratch, "w", format=tarfile.USTAR_FORMAT) as tar:

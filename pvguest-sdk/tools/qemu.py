@@ -19,6 +19,7 @@ PROBE_SECONDS = 10
 # Serial line and QEMU's monitor on this terminal: Ctrl-a x ends it.
 TERMINAL = ["-serial", "mon:stdio"]
 # The serial line alone, for a program at the other end: no key has a meaning for QEMU.
+PIPE = ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none"]
 # Debian's real Xen: a PV dom0 wants SMEP and SMAP off under QEMU's TCG, and its serial output must
 # be asked for.
 XEN_CPU = "max,-smap,-smep"
@@ -28,7 +29,6 @@ XEN_ARGUMENTS = ["console=com1", "com1=115200,8n1", "noreboot"]
 XEN_GUESTS_CPU = XEN_CPU + ",-avx"
 XEN_GUESTS_ARGUMENTS = XEN_ARGUMENTS + ["dom0_mem=300M", "guest_loglvl=all",
                                         "spec-ctrl=eager-fpu"]
-PIPE = ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line", "-monitor", "none"]
 
 
 def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,

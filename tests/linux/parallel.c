@@ -10,20 +10,15 @@
  * Exit status 0 when all went well; what did not is on stderr.
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#include "job.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGE    4096u
@@ -32,30 +27,10 @@
 static double deadline;
 static _Atomic unsigned long *rounds;   /* of this job; the parent's to read */
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "parallel: %s: %s\n", what, errno ? strerror(errno) : "wrong result");
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* However slow the machine is, each job does something. */
 static int going(void)
 {
     return now() < deadline || *rounds == 0;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> 33;
 }
 
 /* To some CPU; one that is not there, or no more, is refused, and that is all right. */

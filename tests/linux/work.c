@@ -18,45 +18,20 @@
  * Rates are of CLOCK_MONOTONIC. Exit status 0 when all went well; what did not is on stderr.
  */
 #define _GNU_SOURCE
+#include "job.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <cpuid.h>
 #include <linux/fs.h>
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "work: %s: %s\n", what, errno ? strerror(errno) : "wrong result");
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state >> 33;
-}
 
 /* ---- disk ---- */
 

@@ -40,7 +40,7 @@ class Shared:
             self.system.create(config)
         for name in ("insula1", "insula2"):
             self.system.shell(name, "ping 10.0.2.2 2 fast")
-        end_all(self.system)
+        self.system.end_all()
 
     def drop(self):
         if self.system:
@@ -53,12 +53,6 @@ def shared(request):
     holder = Shared(f"{request.module.__name__}-{WORKER}", machine.free_port())
     yield holder
     holder.drop()
-
-
-def end_all(system):
-    for name in system.domains():
-        if name != "Domain-0":
-            system.run(f"destroy {name}")
 
 
 XENS_OWN = 16           # pages: real Xen's own pools grow with the guests it has had, and stay
@@ -90,7 +84,7 @@ def system(request, shared):
         shared.drop()
         return
     try:
-        end_all(box)
+        box.end_all()
         check_free(box, box.free_before)
         box.audit()
     except machine.Failed:

@@ -138,6 +138,12 @@ class Dom0(machine.Machine):
         return tuple(int(re.search(rf"^{key} *: (\d+)$", info, re.M).group(1))
                      for key in ("free_pages", "dom0_free_pages"))
 
+    def end_all(self):
+        """Every guest."""
+        for name in self.domains():
+            if name != "Domain-0":
+                self.run(f"destroy {name}")
+
     def audit(self):
         """Lets the hypervisor recount every frame; its sentence. Real Xen cannot: None."""
         answer = self.run("audit", timeout=120)

@@ -27,9 +27,7 @@ def box(request):
 @pytest.fixture
 def system(box):
     yield box
-    for name in box.domains():
-        if name != "Domain-0":
-            box.ask(f"xl destroy {name}")
+    box.end_all()
     box.audit()
 
 

@@ -30,9 +30,7 @@ def box():
 @pytest.fixture
 def system(box):
     yield box
-    for name in box.domains():
-        if name != "Domain-0":
-            box.ask(f"xl destroy {name}")
+    box.end_all()
     box.audit()
 
 

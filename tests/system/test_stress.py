@@ -9,8 +9,6 @@ DOMUS_SEED=n choose another walk; the same seed makes the same choices.
 import os
 import random
 
-from conftest import end_all
-
 SECONDS = float(os.environ.get("DOMUS_STRESS", "25"))
 SEED = int(os.environ.get("DOMUS_SEED", "1"))
 WORKERS = ["insula1", "insula2"]
@@ -61,7 +59,7 @@ def walk(system, seed, seconds):
         system.run(f"xl destroy {worker}")
         system.create(f"{worker}.cfg")
         assert system.shell(worker, "echo alive") == "alive"
-    end_all(system)
+    system.end_all()
     return steps
 
 
