@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spin locks. Ring 0 runs with interrupts off (machine/cpu.h), so a lock need not mask them.
+ * Spin locks. Ring 0 runs with interrupts off (machine/cpu.h), so a lock need not mask them. Today
+ * hardly any is waited for: one lock around all of ring 0 (machine/ring0.h) lets one CPU in at a
+ * time, and what relies on that lock alone is marked RING0_LOCK. These say, and the debug build
+ * checks, what each part needs once that one is taken apart.
  *
  * Each lock has a rank: who holds one takes only locks of a higher rank, or of the same rank at a
  * higher address (two domains' event locks). The debug build (DEBUG=1, machine/lock_check.c) stops

@@ -7,8 +7,8 @@
  *   window + 14 pages   2 pages: ours, the reserved part: selectors 0xe000.., with flat segments
  *                       and this CPU's TSS
  *   window + 16 pages  16 pages: the guest's LDT, mapped lazily by ldt_fault
- * GDTR.base is the window, its limit GDT_LIMIT; LDTR's descriptor is in the reserved part (H1's,
- * written by window_load).
+ * GDTR.base is the window, its limit GDT_LIMIT; LDTR's descriptor is in the reserved part
+ * (written by window_load_ldt).
  */
 #ifndef DOMUS_MEMORY_WINDOW_H
 #define DOMUS_MEMORY_WINDOW_H

@@ -33,10 +33,15 @@ def expected(name, hypervisor):
     return line.group(1) if line else "SUCCESS"
 
 
+WORDS = {"disk", "net", "nvme", "vcpus", "vcpus4", "intel", "large"}
+
+
 def wishes(name):
     text = (HERE / name / "main.c").read_text()
     line = re.search(r"machine:([ \w]*)", text)
-    return line.group(1).split() if line else []
+    wanted = line.group(1).split() if line else []
+    assert set(wanted) <= WORDS, f"{name}: a machine has no {set(wanted) - WORDS}"
+    return wanted
 
 
 def vcpus(wanted):
