@@ -186,12 +186,13 @@ do-linux: linux
 TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
-PYTEST = $(PYTHON) -c 'import pexpect, pytest, xdist' 2>/dev/null || \
-  { echo '$(call MISSED,python3-pytest, python3-pytest-xdist or python3-pexpect)' >&2; exit 1; }; \
+PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
+  { echo '$(call MISSED,python3-pytest, its -xdist or -timeout, or python3-pexpect)' >&2; exit 1; }; \
   DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)
-PARALLEL := -n 2 --dist loadgroup
+# A test that hangs fails after 20 minutes, with the place; none takes five.
+PARALLEL := -n 2 --dist loadgroup --timeout=1200
 .PHONY: do-figures do-demo do-test do-soak do-bench guests-test system-test lint map
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)

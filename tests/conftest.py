@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What every suite under tests/ has: the kit's tools and the shared ones, and an order."""
 import pathlib
+import signal
 import sys
+import time
 
 import pytest
 
@@ -28,3 +30,36 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if MACHINES & set(item.fixturenames) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+class Watch:
+    """Says at once which test failed and, when the run is ended from outside, which were at
+    work."""
+
+    def __init__(self):
+        self.began = {}
+
+    def pytest_runtest_logstart(self, nodeid):
+        self.began[nodeid] = time.monotonic()
+
+    def pytest_runtest_logfinish(self, nodeid):
+        self.began.pop(nodeid, None)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            print(f"\nFAILED in {report.when} after {report.duration:.0f} s: {report.nodeid}",
+                  flush=True)
+
+    def ended(self, number, _frame):
+        for nodeid, began in self.began.items():
+            print(f"\nat work for {time.monotonic() - began:.0f} s: {nodeid}", flush=True)
+        pytest.exit("ended from outside", 128 + number)     # with the failures so far
+
+
+def pytest_configure(config):
+    # what prints, not a worker of xdist
+    if not hasattr(config, "workerinput"):
+        watch = Watch()
+        config.pluginmanager.register(watch)
+        signal.signal(signal.SIGTERM, watch.ended)

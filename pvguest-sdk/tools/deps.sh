@@ -27,6 +27,7 @@ patch                applies the port of the teaching kernel
 pkgconf              compiler flags of the installed kit: a test builds with them
 python3-pytest       drives the test suite
 python3-pytest-xdist runs two machines at a time in it
+python3-pytest-timeout fails a test that hangs, and says where
 python3-pexpect      talks to the machines over their serial lines
 e2fsprogs            file systems for the disks of Linux guests in the tests
 zstd                 unpacks the newer kernel of Debian, a guest in the tests
