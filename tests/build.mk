@@ -187,7 +187,7 @@ TESTS ?=
 DURATIONS ?=
 GUEST_RUNS ?= 5
 PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/null || \
-  { echo '$(call MISSED,python3-pytest, its -xdist or -timeout, or python3-pexpect)' >&2; exit 1; }; \
+  { echo '$(call MISSED,python3-pexpect or python3-pytest{,-xdist,-timeout})' >&2; exit 1; }; \
   DOMUS_BUILD=$(B) DOMUS_REFUSALS=$(REFUSALS) \
   $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider --rootdir=tests -c tests/pytest.ini \
   $(DURATIONS:%=--durations=%)

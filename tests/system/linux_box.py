@@ -61,7 +61,7 @@ class LinuxBox(dom0.Dom0):
     def boot(self, file, timeout=120):
         """`xl create`, and the guest is up when its shell answers. Returns its number."""
         number = self.create(file)
-        self.see(r"LINUX UP: [^\r\n]*", timeout)
+        self.see(r"LINUX UP: [^\r\n]*[\r\n]", timeout)      # all of the line has come
         return number
 
 

@@ -76,7 +76,7 @@ class Rig(machine.Machine):
     def boot(self, file, timeout=240):
         """Attached at once (-c), so that the guest's first words are seen; then detached."""
         self.send(f"xl create -c {file}")
-        self.expect(r"LINUX UP: [^\r\n]*", timeout)
+        self.expect(r"LINUX UP: [^\r\n]*[\r\n]", timeout)
         self.up = time.monotonic()
         self.leave()
 

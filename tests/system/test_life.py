@@ -113,7 +113,7 @@ def test_a_guest_that_ends_again_and_again_waits(system):
                      system.ask("xl list crashed"))
     asked = system.clock.now()
     system.ask("xl reboot crashed")
-    system.see(r"domain 'crashed' is restarted as \d+", timeout=60)
+    system.see(r"domain 'crashed' is restarted as \d+\D", timeout=60)
     assert system.clock.now() - asked < max(5, least)
     system.see(r"domain 'crashed' is started again in", timeout=60)
     assert "runs already" in system.refused("xl create crash-restart.cfg")

@@ -99,15 +99,20 @@ static void end_mayfly(struct racer *r)
     note(r, 0);
 }
 
-/* The first racer's alone: what maps pages in the library is vCPU 0's. */
+/* The first racer's alone: what maps pages in the library is vCPU 0's. Its number is told when it
+ * stands: one that has an old frame's number, which is a page table now, would map that before it
+ * is pinned. */
 static void next_mayfly(struct racer *r)
 {
+    static struct neighbour next;
+
     if (mayfly.life % 2) {
         end_mayfly(r);
         return;
     }
-    mayfly.other.program = any(r, 2) ? &worker_program : NULL;
-    neighbour_begin(&mayfly);
+    next.other.program = any(r, 2) ? &worker_program : NULL;
+    neighbour_begin(&next);
+    mayfly.other = next.other;
     mayfly.asked = 0;
     mayfly.life++;
 }
