@@ -11,6 +11,7 @@
 #include <pvguest/sched.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
+#include <pvguest/time.h>
 #include <pvguest/traps.h>
 #include "entry.h"
 #include "smp.h"
@@ -210,14 +211,19 @@ static void tell_last_refusal(void)
 
 void die(const struct trap_frame *frame, const char *why)
 {
-    static bool dying;
+    static unsigned int dying;              /* 1 + the vCPU that tells why; 0: none does */
+    unsigned int first = 0;
 
-    /* a fault while printing the first one must not go round; nor need two vCPUs tell theirs */
-    if (!__atomic_exchange_n(&dying, true, __ATOMIC_SEQ_CST)) {
+    if (__atomic_compare_exchange_n(&dying, &first, cpu_id() + 1, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST)) {
         printk("\npvguest: %s\n", why);
         dump_frame(frame);
         if (PVGUEST_DEBUGGED)
             tell_last_refusal();
+    } else if (first != cpu_id() + 1) {
+        /* One tells its fault, and ends the domain when it has. */
+        for (uint64_t until = now_ns() + NS_PER_S; now_ns() < until;)
+            vcpu_yield();
     }
-    crash();
+    crash();                                /* at once where the telling itself faults */
 }

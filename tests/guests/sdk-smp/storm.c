@@ -363,6 +363,8 @@ static size_t printed_length;
 
 static void collect(const char *bytes, size_t length)
 {
+    if (length && *bytes != '0' && *bytes != '\n')      /* a fault's last words */
+        HYPERVISOR_console_io(CONSOLEIO_write, (unsigned int)length, (char *)(uintptr_t)bytes);
     for (size_t i = 0; i < length && printed_length < sizeof(printed); i++) {
         printed[printed_length++] = bytes[i];
         if (i % 64 == 0)
@@ -411,8 +413,16 @@ static void piece(struct seen *me, unsigned int which, unsigned int round)
 
 #define PIECES 11U
 
-static unsigned int done;
+static unsigned int begun, done;
 static unsigned int references;
+
+/* Who is down answers no calls: they begin and end together. */
+static void wait_for_all(unsigned int *count)
+{
+    __atomic_fetch_add(count, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < running)
+        vcpu_yield();
+}
 
 void storm(void *data)
 {
@@ -420,13 +430,11 @@ void storm(void *data)
 
     EXPECT(me, cpu_id() == me->id && this_cpu()->id == me->id);
     me->random = me->id + 1;
+    wait_for_all(&begun);
     for (unsigned int round = 0; round < ROUNDS; round++)
         for (unsigned int i = 0; i < PIECES; i++)
             piece(me, (i * (me->id + 1) + round) % PIECES, round);
-    /* Who is down answers no calls. */
-    __atomic_fetch_add(&done, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&done, __ATOMIC_SEQ_CST) < running)
-        vcpu_yield();
+    wait_for_all(&done);
 }
 
 void storm_prepare(void)
