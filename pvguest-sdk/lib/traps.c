@@ -11,7 +11,6 @@
 #include <pvguest/sched.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
-#include <pvguest/time.h>
 #include <pvguest/traps.h>
 #include "entry.h"
 #include "smp.h"
@@ -209,6 +208,8 @@ static void tell_last_refusal(void)
         printk("pvguest: what the hypervisor refused last: %s\n", words);
 }
 
+enum { TELLING = 100000 };              /* yields that it may take */
+
 void die(const struct trap_frame *frame, const char *why)
 {
     static unsigned int dying;              /* 1 + the vCPU that tells why; 0: none does */
@@ -221,8 +222,8 @@ void die(const struct trap_frame *frame, const char *why)
         if (PVGUEST_DEBUGGED)
             tell_last_refusal();
     } else if (first != cpu_id() + 1) {
-        /* One tells its fault, and ends the domain when it has. */
-        for (uint64_t until = now_ns() + NS_PER_S; now_ns() < until;)
+        /* One tells its fault, and then ends the domain; unless it waits for what this one has. */
+        for (unsigned int i = 0; i < TELLING; i++)
             vcpu_yield();
     }
     crash();                                /* at once where the telling itself faults */

@@ -285,6 +285,35 @@ static void who_handles(void **state)
     set_trap_handler(14, NULL);
 }
 
+/* Who faults second waits until the first has told, for a while; who faults in telling does not. */
+static unsigned int calls_until_end;
+static void keep_end(void *argument)
+{
+    if (call.a[0] == SCHEDOP_shutdown && !calls_until_end)
+        calls_until_end = call.count;
+}
+
+_Thread_local struct cpu *host_cpu;
+static void two_fault(void **state)
+{
+    static struct cpu second = { .self = &second, .id = 1 };
+    struct trap_frame frame = { .vector = 13, .cs = 0xe030 };
+
+    on_call = keep_end;
+    for (volatile unsigned int id = 0; id < 2; id++) {
+        several_cpus = id;
+        host_cpu = &second;
+        call.count = calls_until_end = 0;
+        calls_left = 100002;
+        *said = 0;
+        if (setjmp(ended) == 0)
+            die(&frame, "one more");            /* the first was vCPU 0, in a test before */
+        assert_string_equal(said, "");
+        assert_int_equal(calls_until_end, id ? 100001 : 1);
+    }
+    several_cpus = false;
+}
+
 /* --- catching one --- */
 
 static struct trap_frame trapped;
@@ -538,6 +567,7 @@ int main(void)
         cmocka_unit_test_setup(registers, set_up),    cmocka_unit_test_setup(tables, set_up),
         cmocka_unit_test_setup(tables_of_another, set_up),
         cmocka_unit_test_setup(system_calls, set_up), cmocka_unit_test_setup(who_handles, set_up),
+        cmocka_unit_test_setup(two_fault, set_up),
         cmocka_unit_test_setup(before_leaving, set_up),
         cmocka_unit_test_setup(caught, set_up),       cmocka_unit_test_setup(options, set_up),
         cmocka_unit_test_setup(modules, set_up),      cmocka_unit_test_setup(ends, set_up),

@@ -249,7 +249,7 @@ sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
     pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c $(ONE_CPU)
-sdk_traps.cflags := -fno-builtin -include tests/unit/sdk_host.h
+sdk_traps.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
 serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
