@@ -72,6 +72,9 @@ contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h 
 cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
+cpu.sources := hypervisor/machine/cpu.c
+cpu.cflags := -D_GNU_SOURCE -fno-builtin -mno-red-zone -include tests/unit/instructions_host.h
+cpu.ldflags := -no-pie
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 debugreg.sources := hypervisor/emulate/debugreg.c
