@@ -78,6 +78,8 @@ def tests_of(base, chosen, extra, without, units_alone):
     units, files = reach.units_of(base / "build"), {mutant.file for mutant in chosen}
     tests = [f"unit:{name}" for name in sorted(units) if units[name] & files]
     if units_alone:
+        if any(file.startswith("hypervisor/") for file in files):
+            tests += [f"python:{name}" for name in reach.READERS]
         return [test for test in tests if test not in without]
     if any(not file.startswith(("dom0/", "builder/")) for file in files):
         for path in sorted(base.glob("tests/guests/*/main.c")):
