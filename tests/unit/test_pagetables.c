@@ -381,48 +381,6 @@ static void of_other_domains(void **state)
     assert_int_equal(update(SLOT(L1, 9), ENTRY(OTHERS(3), PTE_WRITE), 6 << 16 | 6), 0);
 }
 
-static long pin(uint64_t mfn)
-{
-    return EXT(PIN_L1_TABLE, .arg1.mfn = mfn);
-}
-
-/* Frames that there are not, and those of others: neither pinned nor unpinned. */
-static void pins_of_others(void **state)
-{
-    const uint64_t none[] = { max_frame, max_frame + 1, 1ul << 40, 1ul << 52, ~0ul };
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(none); i++) {
-        assert_int_equal(pin(none[i]), -EINVAL);
-        assert_int_equal(EXT(UNPIN_TABLE, .arg1.mfn = none[i]), -EINVAL);
-    }
-    assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(3)), FRAME_L1), 0);
-    assert_int_equal(pin(OTHERS(3)), -EINVAL);
-    assert_int_equal(EXT(UNPIN_TABLE, .arg1.mfn = OTHERS(3)), -EINVAL);
-    all_is_well();
-    assert_true(frame(OTHERS(3))->state & FRAME_PINNED);
-    assert_int_equal(mmu_unpin(&other.memory, MFN(OTHERS(3))), 0);
-    assert_int_equal(mmu_undo(&other.memory), 0);
-}
-
-/* Who is refused a type hears of what, and why. */
-static void what_is_said_of_types(void **state)
-{
-    static const struct { enum pt_result r; int error; const char *why; } rows[] = {
-        { PT_BUSY, -EBUSY, "the frame is on its way out of being a page table" },
-        { PT_FULL, -EINVAL, "too many references" },
-        { PT_REFUSED, -EINVAL, "the frame is in use as another type, or is nobody's" },
-    };
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
-        assert_int_equal(frame_type_error(rows[i].r, MFN(READ), 3), rows[i].error);
-        assert_string_equal(about.why, rows[i].why);
-        assert_true(about.frame == READ && about.level == 3);
-    }
-    assert_int_equal(frame_get_type(MFN(L1), &guest.memory, FRAME_WRITABLE), -EINVAL);
-    assert_string_equal(about.why, rows[2].why);
-    assert_true(about.frame == L1 && about.level == 0);
-}
-
 /* --- lists --- */
 
 static void lists_that_cannot_be_read_to_the_end(void **state)
@@ -647,8 +605,6 @@ int main(void)
         cmocka_unit_test_setup(entries_that_are_compared, with_tables),
         cmocka_unit_test_setup(requests_that_are_refused, with_tables),
         cmocka_unit_test_setup(of_other_domains, with_tables),
-        cmocka_unit_test_setup(pins_of_others, with_tables),
-        cmocka_unit_test_setup(what_is_said_of_types, with_tables),
         cmocka_unit_test_setup(lists_that_cannot_be_read_to_the_end, with_tables),
         cmocka_unit_test_setup(lists_go_on_where_they_stopped, with_tables),
         cmocka_unit_test_setup(what_an_update_costs, with_tables),
