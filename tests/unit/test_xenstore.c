@@ -405,6 +405,28 @@ static void reset_forgets_watches_and_transactions(void **state)
     assert_int_equal(five.events, 0);
 }
 
+/* What was removed inside of what is removed, too, and made anew. */
+static void removed_within_what_is_removed(void **state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t tx;
+
+        assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0old"));
+        tx = begin(&five);
+        assert_true(ASK(&five, XS_RM, tx, "data/a/b"));
+        assert_true(ASK(&five, XS_RM, tx, "data/a"));
+        assert_true(i ? ASK_OPEN(&five, XS_WRITE, tx, "data/a/b\0new")
+                      : ASK_OPEN(&five, XS_WRITE, tx, "data/a\0new"));
+        assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+        if (i) {
+            assert_true(ASK(&five, XS_READ, 0, "data/a/b"));
+            assert_string_equal(five.payload, "new");
+        } else {
+            assert_refused(ASK(&five, XS_READ, 0, "data/a/b"), &five, "ENOENT");
+        }
+    }
+}
+
 static void touches_in_a_transaction_are_bounded(void **state)
 {
     uint32_t tx = begin(&five);
@@ -519,6 +541,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quotas_bind_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(control_is_not_for_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_forgets_watches_and_transactions, setup, teardown),
+        cmocka_unit_test_setup_teardown(removed_within_what_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(touches_in_a_transaction_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(long_directories_come_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(noise_is_survived, setup, teardown),
