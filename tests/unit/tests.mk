@@ -222,6 +222,9 @@ sdk_console.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/
 sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c $(ONE_CPU)
 sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_pages_host.h
+sdk_debug.sources := pvguest-sdk/lib/debug.c pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
+sdk_debug.cflags := -fno-builtin -Wno-format -DPVGUEST_DEBUG -include tests/unit/sdk_names.h \
+    -include tests/unit/sdk_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c pvguest-sdk/lib/spinlock.c
 sdk_events.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c $(ONE_CPU)
