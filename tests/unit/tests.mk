@@ -326,6 +326,8 @@ words.sources := dom0/xl/words.c
 xenstore.sources := $(XENSTORE)
 xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
+xenstore_local.sources := dom0/xenstore/local.c
+xenstore_local.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
 xenstore_model.sources := $(xenstore.sources)
