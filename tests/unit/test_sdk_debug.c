@@ -20,6 +20,7 @@ static struct domus_last_error last;            /* what the hypervisor answers *
 static long answer;
 static char said[1000];
 static unsigned int asked, traces;
+static unsigned long calls_from;                /* the frame of who is refused */
 
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
@@ -51,7 +52,7 @@ void printk(const char *format, ...)
 
 void print_callers(unsigned long frame_pointer)
 {
-    assert_true(frame_pointer);
+    assert_int_equal(*(unsigned long *)frame_pointer, calls_from);
     traces++;
     strlcpy(said + strlen(said), " HERE\n", 7);
 }
@@ -62,6 +63,7 @@ static void __attribute__((noinline)) is_refused(unsigned int hypercall, long er
     unsigned int had = traces;
 
     *said = '\0';
+    calls_from = (unsigned long)__builtin_frame_address(0);
     pvguest_refused(hypercall, error);
     assert_string_equal(said, want);
     assert_int_equal(traces - had, *want != '\0');
@@ -108,6 +110,7 @@ static void what_is_only_asked(void **state)
 static void by_somebody_else(void **state)
 {
     *said = '\0';
+    calls_from = (unsigned long)__builtin_frame_address(0);
     pvguest_refused(26, -2);
     assert_string_equal(said, SAYS("mmuext_op: -2 E?"));
 }
