@@ -239,6 +239,15 @@ static void whoever_it_looks_for(void **state)
     }
 }
 
+static void sets_of_cpus(void **state)
+{
+    for (uint32_t i = 0; i < MAX_CPUS; i++) {
+        assert_int_equal(cpumask_first(cpu_bit(i)), i);
+        assert_int_equal(cpumask_first(ALL_CPUS << i), i);
+        assert_true(cpu_bit(i) >> i == 1);
+    }
+}
+
 /* It goes back to where it was, if that one idles; to another that idles, if not. */
 static void where_it_ran(void **state)
 {
@@ -435,6 +444,7 @@ int main(void)
         cmocka_unit_test(by_sleeping),
         cmocka_unit_test(who_wakes_runs_soon),
         cmocka_unit_test(whoever_it_looks_for),
+        cmocka_unit_test(sets_of_cpus),
         cmocka_unit_test(where_it_ran),
         cmocka_unit_test(caps),
         cmocka_unit_test(caps_by_late_timers),
