@@ -380,6 +380,15 @@ static struct start_info *info(void)
     return (struct start_info *)(void *)at(context.user_regs.rsi);
 }
 
+static void a_name_that_was_asked_for(void **state)
+{
+    static const uint8_t uuid[16] = "sixteen letters!";
+
+    request.uuid = uuid;
+    assert_int_equal(build(), 0);
+    assert_memory_equal(handle, uuid, 16);
+}
+
 static void what_the_domain_finds(void **state)
 {
     const uint64_t *p2m;
@@ -611,6 +620,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_the_domain_finds, setup),
+        cmocka_unit_test_setup(a_name_that_was_asked_for, setup),
         cmocka_unit_test_setup(what_is_shared, setup),
         cmocka_unit_test_setup(as_linux_wants_it, setup),
         cmocka_unit_test_setup(a_large_kernel, setup),
