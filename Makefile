@@ -155,4 +155,5 @@ clean:
 .PHONY: FORCE
 FORCE:
 
--include $(shell test -d $(B) && find $(B) -type f -name '*.d')
+# (Trees of mutants have their own.)
+-include $(shell test -d $(B) && find $(B) -path $(B)/mutate -prune -o -type f -name '*.d' -print)

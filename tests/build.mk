@@ -32,6 +32,7 @@ $$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(B)/un
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -fsanitize=address,undefined $($(1).ldflags) -o $$@ $$^ -lcmocka \
 	    $($(1).libraries:%=-l%)
+	$$(call remember,$$^)
 endef
 $(foreach name,$(UNIT_NAMES),$(eval $(call unit_rules,$(name))))
 define unit_object_rule
@@ -251,6 +252,7 @@ map:
 #:   N=40                so many mistakes;  SEED=1: which;  JOBS=2: so many at a time
 #:   FILES="PATH..."     in these files;  BUDGET=100: seconds of the CPU for each
 #:   WITH="toolstack"    these tests only;  WITHOUT=guest:NAME: all but these
+#:   UNITS=1             judged by unit tests alone, in seconds: what survives wants all tests, next
 #:   SURVIVED=1          the survivors again;  AGAIN=1: those that were killed, too
 N ?=
 SEED ?=
@@ -260,10 +262,11 @@ BUDGET ?=
 WITH ?=
 WITHOUT ?=
 SURVIVED ?=
+UNITS ?=
 AGAIN ?=
 .PHONY: do-mutate
 do-mutate:
 	@$(PYTHON) tests/mutate/mutate.py $(B) $(if $(FILES),--files $(FILES)) $(N:%=-n %) \
 	  $(SEED:%=--seed %) $(JOBS:%=--jobs %) $(BUDGET:%=--budget %) \
 	  $(if $(WITH),--with $(WITH)) $(if $(WITHOUT),--without $(WITHOUT)) \
-	  $(if $(SURVIVED),--survived) $(if $(AGAIN),--again)
+	  $(if $(SURVIVED),--survived) $(if $(UNITS),--units) $(if $(AGAIN),--again)

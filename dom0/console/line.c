@@ -201,7 +201,7 @@ static bool delete_or_end(struct line *line, bool may_end)
 {
     if (line->at < line->length)
         erase(line, line->at, 1);
-    if (line->length || !may_end) return false;
+    if (!may_end) return false;
     insert(line, "logout", 6);
     return true;
 }

@@ -33,9 +33,10 @@ static bool counted(mfn_t m)
     return m.n >= first && m.n < end;
 }
 
+/* Of a frame of RAM. */
 static int owner_id(struct domain_memory *m)
 {
-    if (m == &special_io || m == &special_xen) return m == &special_io ? DOMID_IO : DOMID_XEN;
+    if (m == &special_xen) return DOMID_XEN;
     return m ? domain_of(m)->id : -1;
 }
 

@@ -200,11 +200,12 @@ static void unmark_entry(struct grant_entry_v1 *shared, uint16_t flags)
     __atomic_fetch_and(&shared->flags, (uint16_t)~flags, __ATOMIC_SEQ_CST);
 }
 
-/* The first user of any kind, or the first writer: take the marks, then the frame. */
+/* The first user of any kind, or the first writer, so there is none yet: take the marks, then the
+ * frame. */
 static int16_t acquire_first(struct domain *owner, struct grant_entry_v1 *shared, struct active *a,
                              domid_t peer, bool writable)
 {
-    bool idle = !a->readers && !a->writers;
+    bool idle = !a->readers;
     mfn_t frame = INVALID_MFN;
     int16_t status = mark_entry(shared, peer, writable, &frame);
     if (status != GNTST_okay) return status;

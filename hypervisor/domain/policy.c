@@ -149,7 +149,7 @@ static struct cpu *richest_cpu(const struct turn *t, uint64_t now)
     uint64_t most = GRANULARITY_NS;
     struct cpu *found = NULL;
     uint32_t id = t->last, looks = 0;
-    cpumask_t may = policy.present & run_cpus(&policy.queue, t);
+    cpumask_t may = run_cpus(&policy.queue, t);
 
     for (uint32_t i = 0; i < cpus_online && looks < LOOKS; i++, id++) {
         if (id >= cpus_online)

@@ -30,9 +30,9 @@ static bool has(uint32_t leaf, char reg, unsigned int bit)
 {
     struct cpuid_regs r;
 
-    if (cpuid(leaf & 0x80000000, 0).a < leaf) return false;
+    if (cpuid(0, 0).a < leaf) return false;
     r = cpuid(leaf, 0);
-    return (reg == 'b' ? r.b : reg == 'c' ? r.c : r.d) >> bit & 1;
+    return (reg == 'b' ? r.b : r.c) >> bit & 1;
 }
 
 bool cpu_has_smap(void)

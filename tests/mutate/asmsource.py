@@ -37,7 +37,9 @@ def edits(text):
         first = max((at for at in labels if at <= i), default=0)
         last = min(at for at in labels if at > i)
         function = None if macro else (lines[first].split(":")[0], first + 1, last)
-        where = (i + 1, i + 1), function, None, 1
+        # what a macro stands for is said to be the macro's lines: who comes there comes behind, too
+        behind = bool(re.match(r"\s*[A-Z_]+\b", code))
+        where = (i + 1, i + 1 + behind), function, None, 1
         define = re.match(r"%define\s+\w+\s+", code)
         found = INSTRUCTION.match(code)
         if define:

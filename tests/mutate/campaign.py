@@ -73,10 +73,14 @@ class Crew:
             process.terminate()
 
 
-def tests_of(base, chosen, extra, without):
+def tests_of(base, chosen, extra, without, units_alone):
     """The set that a campaign runs: all that can notice something there and take seconds."""
     units, files = reach.units_of(base / "build"), {mutant.file for mutant in chosen}
     tests = [f"unit:{name}" for name in sorted(units) if units[name] & files]
+    if units_alone:
+        if any(file.startswith("hypervisor/") for file in files):
+            tests += [f"python:{name}" for name in reach.READERS]
+        return [test for test in tests if test not in without]
     if any(not file.startswith(("dom0/", "builder/")) for file in files):
         for path in sorted(base.glob("tests/guests/*/main.c")):
             name, cpus = path.parent.name, re.search(r"also on: (.*)", path.read_text())
@@ -136,7 +140,7 @@ def run(root, build, chosen, results, args, say):
     scratch.prepare_base(root, build, base)
     crew = Crew(folder, base, args.jobs)
     try:
-        tests = tests_of(base, chosen, args.extra, args.without)
+        tests = tests_of(base, chosen, args.extra, args.without, args.units)
         known = reach.Reach(baseline(crew, base, folder, tests, say),
                             reach.units_of(base / "build"),
                             reach.by_file(scratch.all_refusals(base)))

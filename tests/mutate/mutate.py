@@ -47,6 +47,7 @@ def options():
     add("--with", dest="extra", nargs="*", default=[], metavar="TEST",
         help="further system tests, such as toolstack linux_disk cycles")
     add("--without", nargs="*", default=[], metavar="TEST", help="leave out: guest:NAME unit:NAME")
+    add("--units", action="store_true", help="judge by unit tests alone: seconds for each")
     add("--list", action="store_true", help="say what would be tried, and try nothing")
     return parser.parse_args()
 

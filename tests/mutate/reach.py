@@ -72,9 +72,10 @@ def lines_reached(folder, tree, elves):
 def units_of(build):
     """{unit test: files of the project that it is made of}, by the compiler's word."""
     found = {}
-    for made in pathlib.Path(build, "unit").rglob("*.d"):
-        name = made.relative_to(build).parts[1]
-        found.setdefault(name, set()).update(re.findall(r"[^\s:\\]+", made.read_text()))
+    for parts in pathlib.Path(build, "unit").glob("*/test.parts"):
+        made = (pathlib.Path(build).parent / name for name in parts.read_text().split())
+        found[parts.parent.name] = {file for path in made for file in
+                                    re.findall(r"[^\s:\\]+", path.with_suffix(".d").read_text())}
     return found
 
 

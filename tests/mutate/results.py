@@ -76,7 +76,7 @@ def show(every, results, reasons, say):
         say("no mutant has been tried here yet: make mutate N=40")
         return True
     for identity in reasons:
-        if results.of.get(identity, {}).get("result") == "killed":
+        if identity in every and results.of.get(identity, {}).get("result") == "killed":
             say(f"has a reason, but {results.of[identity]['by']} kills it: {every[identity]}")
     if survivors:
         say("survivors without a reason:")

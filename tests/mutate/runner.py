@@ -133,7 +133,7 @@ class Tree:
         try:
             said = process.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)      # and what it has forked
             said = process.communicate()[0] + "\ntime is up"
         return process.returncode == 0, said
 

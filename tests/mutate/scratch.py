@@ -28,7 +28,7 @@ def die_with_parent():
 def start(command, tree, environment=None):
     return subprocess.Popen(command, cwd=tree, env=environment, text=True, errors="replace",
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            preexec_fn=die_with_parent)
+                            start_new_session=True, preexec_fn=die_with_parent)
 
 
 def make(tree, *targets, jobs=1):

@@ -45,7 +45,7 @@ static struct {
 static struct {
     unsigned int references, put_references, pauses, unpauses, destroys, times, wallclocks, fills,
         type_puts, frame_puts, weights, affinities, contexts, ups, wakes, vcpu_pauses,
-        vcpu_unpauses, continued, made_vcpus;
+        vcpu_unpauses, continued, made_vcpus, answers;
     uint32_t weight, cap, created_id, created_vcpus;
     uint64_t affinity;
     int32_t grant_frames, maptrack_frames;
@@ -89,6 +89,7 @@ int write_guest_u64(uint64_t va, uint64_t value)
 }
 int answer_guest(uint64_t va, const void *object, size_t n)
 {
+    did.answers++;
     return copy_to_guest(VADDR(va), object, n);
 }
 

@@ -5,11 +5,17 @@
 
 #include "lib/fail.h"
 
-static struct { unsigned int level, slot; uint64_t frame, value; bool entry; } about;
+static struct {
+    unsigned int level, slot;
+    uint64_t frame, value;
+    bool entry;
+    const char *why;
+} about;
 
 int fail_at(int error, struct refusal *place)
 {
     place->count++;
+    about.why = place->why;
     return error;
 }
 int fail_frame_at(int error, struct refusal *place, mfn_t m, unsigned int level)

@@ -2,10 +2,11 @@
 /*
  * Privileged instructions fault on the host; here is what they would have done. RDMSR and WRMSR
  * work on msr_of(), CLTS and moves of control and debug registers on hardware_cr and hardware_dr,
- * XSETBV on hardware_xcr0, LGDT on hardware_gdt; a selector that cannot be loaded goes on at its
- * fixup. Each store is told to `stored`, if there is one. catch_faults() begins it; what it needs
- * of the table of fixups is at the beginning of the test's own section of that name, so the test is
- * linked first.
+ * XSETBV on hardware_xcr0, LGDT, LLDT and LTR on hardware_gdt, hardware_ldt and hardware_tr; a
+ * selector that cannot be loaded goes on at its fixup, and so does who asks for an MSR that is not
+ * there (msr_of is NULL). Each store is told to `stored`, if there is one. catch_faults() begins
+ * it; what it needs of the table of fixups is at the beginning of the test's own section of that
+ * name, so the test is linked first.
  */
 #ifndef TESTS_UNIT_FAULTS_HOST_H
 #define TESTS_UNIT_FAULTS_HOST_H
@@ -18,6 +19,7 @@
 
 static uint64_t hardware_cr[8], hardware_dr[8], hardware_xcr0;
 static struct { uint16_t limit; uint64_t base; } __attribute__((packed)) hardware_gdt;
+static uint64_t hardware_ldt, hardware_tr;
 static uint64_t *msr_of(uint32_t number);       /* the test's own */
 static void (*stored)(const char *what, uint64_t number, uint64_t value);
 
@@ -68,14 +70,21 @@ static uint64_t operand_at(greg_t *r, const uint8_t *at, unsigned int rex, unsig
     return address;
 }
 
-/* 0x0f and what follows; how long it is. */
+/* 0x0f and what follows; how long it is. 0: it goes on at its fixup. */
 static unsigned int performed(greg_t *r, const uint8_t *at, unsigned int rex)
 {
     greg_t *operand = register_of(r, (at[1] & 7u) + (rex & 1 ? 8 : 0));
     unsigned int number = at[1] >> 3 & 7, length;
     uint64_t value = (uint64_t)r[REG_RDX] << 32 | (uint32_t)r[REG_RAX];
 
+    if ((at[0] == 0x30 || at[0] == 0x32) && !msr_of((uint32_t)r[REG_RCX])) return 0;
     switch (at[0]) {
+    case 0x00:
+        if (at[1] < 0xd0 || at[1] > 0xdf)
+            abort();
+        store(number == 2 ? "ldt" : "tr", number == 2 ? &hardware_ldt : &hardware_tr, 0,
+              (uint16_t)*operand);
+        return 2;
     case 0x01:
         if (at[1] == 0xd1) {
             store("xcr0", &hardware_xcr0, 0, value);
@@ -103,12 +112,13 @@ static void privileged_faults(int number, siginfo_t *info, void *context)
     greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
     const uint8_t *at = (const uint8_t *)r[REG_RIP];
     unsigned int rex = (*at & 0xf0) == 0x40 ? *at++ : 0;
+    unsigned int length = *at == 0x0f ? performed(r, at + 1, rex) : 0;
 
-    if (*at == 0x0f) {
-        r[REG_RIP] += (rex != 0) + 1 + performed(r, at + 1, rex);
+    if (length) {
+        r[REG_RIP] += (rex != 0) + 1 + length;
         return;
     }
-    for (const struct host_fixup *f = host_fixups; *at == 0x8e; f++)
+    for (const struct host_fixup *f = host_fixups; *at == 0x8e || *at == 0x0f; f++)
         if (f->at == (uint64_t)r[REG_RIP]) {
             r[REG_RIP] = (greg_t)f->to;
             return;

@@ -88,13 +88,14 @@ static void ring_bell(void)
 
 static struct { bool used, readonly, busy; unsigned long mfn; } grant[GRANTS];
 static unsigned int granted, grants_left = GRANTS;
+static unsigned int refused_grant;              /* the how-manieth next one fails, alone */
 
 int grant_access(domid_t domid, unsigned long mfn, bool readonly)
 {
     unsigned int ref = 8;
 
     assert_int_equal(domid, 3);
-    if (grants_left == 0) return -28;
+    if (grants_left == 0 || (refused_grant && --refused_grant == 0)) return -28;
     grants_left--;
     while (grant[ref].used)
         ref++;
@@ -341,6 +342,7 @@ static void forget_all(const char *front, const char *back)
     assert_null(watch);
     clock_ns = 5;
     grants_left = GRANTS;
+    refused_grant = 0;
     assert_int_equal(granted, 0);
     assert_null(handler);
 }

@@ -5,8 +5,11 @@ Ring 0 that goes on with SMAP open does nothing wrong until a bug makes it; so e
 before it touches guest memory, closes it behind, and each instruction between may fault: then the
 same holds from the place where the exception table goes on, and the answer is -EFAULT.
 """
+import ctypes
+import os
 import re
 import subprocess
+import traceback
 
 import pytest
 
@@ -99,3 +102,79 @@ def test_sites_of_smap(code):
     """What boot makes nops of where there is no SMAP: all that open or close it, nothing else."""
     sites = section(".smap_sites")
     assert sorted(sites) == [at for at in code if code[at][0] in ("stac", "clac")]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """The functions themselves, STAC and CLAC aside, which are not for programs: callable here,
+    where a program's own memory is the guest's."""
+    folder = tmp_path_factory.mktemp("access")
+    bare = re.sub(rb"\x0f\x01[\xca\xcb]", b"\x0f\x1f\x00", OBJECT.read_bytes())
+    (folder / "access.o").write_bytes(bare)
+    subprocess.run(["ld", "-shared", "-z", "notext", "-z", "noexecstack", "-o", "access.so",
+                    "access.o"], cwd=folder, check=True)
+    return folder / "access.so"
+
+
+def in_a_process(check, library, *arguments):
+    """A fault ends that one alone."""
+    functions = ctypes.CDLL(str(library))
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            check(lambda name, *words: getattr(functions, name)(*map(ctypes.c_uint64, words)),
+                  *arguments)
+            status = 0
+        except AssertionError:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def every_byte_and_no_other(call):
+    source = ctypes.create_string_buffer(bytes(range(1, 129)), 128)
+    target = ctypes.create_string_buffer(128)
+    at, to = ctypes.addressof(source), ctypes.addressof(target)
+
+    def is_done(size, name, *arguments, what=source.raw):
+        for offset in range(9):
+            ctypes.memset(to, 0xee, 128)
+            assert call(name, *(word + offset * (word == to) for word in arguments)) == 0
+            wanted = b"\xee" * offset + what[:size]
+            assert target.raw == wanted + b"\xee" * (128 - len(wanted)), f"{name} {size} {offset}"
+    for size in range(100):
+        is_done(size, "copy_from_guest", to, at, size)
+        is_done(size, "copy_to_guest", to, at, size)
+        is_done(size, "clear_guest", to, size, what=bytes(128))
+    is_done(8, "read_guest_u64", to, at)
+    is_done(8, "write_guest_u64", to, 0x8877665544332211, what=bytes.fromhex("1122334455667788"))
+    is_done(4, "write_guest_u32", to, 0x8877665544332211, what=bytes.fromhex("11223344"))
+
+
+def test_every_byte_and_no_other(library):
+    in_a_process(every_byte_and_no_other, library)
+
+
+def refused(call, size, places):
+    buffer = ctypes.create_string_buffer(b"\x55" * 128, 128)
+    here = ctypes.addressof(buffer)
+    for va in places:
+        assert call("copy_from_guest", here, va, size) == -14
+        assert call("copy_to_guest", va, here, size) == -14
+        assert call("clear_guest", va, size) == -14
+        if size == 8:
+            assert call("read_guest_u64", here, va) == -14
+            assert call("write_guest_u64", va, 1) == -14
+        if size == 4:
+            assert call("write_guest_u32", va, 1) == -14
+    assert buffer.raw == b"\x55" * 128
+
+
+@pytest.mark.parametrize("size", [4, 8, 100])
+@pytest.mark.parametrize("bad", [1 << 47, 0xffff800000000000, 0xffff87ffffffffff, 1 << 64])
+def test_what_is_not_the_guests(library, bad, size):
+    """In the hole, in ours, around the end: whichever of its bytes is the one that is."""
+    places = [va for va in (bad - size + 1, bad - size // 2, bad - 1, bad) if va < 1 << 64]
+    in_a_process(refused, library, size, places)

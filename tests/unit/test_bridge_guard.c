@@ -140,6 +140,8 @@ static void test_addresses_chosen_to_collide(void **state)
         fake_init(&many[at]);
         memcpy(mac[at], rule.mac, NET_MAC);
         assert_int_equal(bridge_attach_guarded(&bridge, &many[at++].port, &rule), 0);
+        assert_int_equal(send_between(0, rule.mac, (const uint8_t *)"\2\0\0\0\0\x77"),
+                         1ull << (5 + at));     /* found where it is, at once */
     }
     assert_int_equal(at, BRIDGE_PORTS - 6);
     for (unsigned int i = 0; i < at; i++) {

@@ -108,7 +108,9 @@ static void trap_tables(void **state)
     assert_int_equal(pieces, 256 / ((ENTRY_BUDGET + COST_CALL - 1) / COST_CALL));
     memcpy(was.entry.traps, list, sizeof(was.entry.traps));
     assert_memory_equal(&v, &was, sizeof(v));
+    budget_refill();
     assert_int_equal(traps(NULL), 0);
+    assert_int_equal(cpu.budget, ENTRY_BUDGET - COST_CLEAR);
     memset(was.entry.traps, 0, sizeof(was.entry.traps));
 }
 

@@ -219,6 +219,35 @@ static void who_wakes_runs_soon(void **state)
     }
 }
 
+/* Kept to a CPU, wherever it ran before: that one is looked at. */
+static void whoever_it_looks_for(void **state)
+{
+    for (unsigned int at = 0; at < 9; at++) {
+        machine(3);
+        add_domain(256, 4, SPIN);
+        struct domain *d = add_domain(256, 1, (struct habit){ .run = 100 * US, .sleep = 50 * MS });
+        struct player *r = player_of(d->vcpus[0]);
+        run_until(now + 100 * US);
+        while (!r->asleep)
+            step_until(now + 1 * S);
+        policy_set_affinity(&r->v, 1ul << at % 3);
+        r->v.sched.turn.last = at / 3;
+        run_until(r->wakes);
+        r->longest_wait = 0;
+        run_until(now + 20 * MS);
+        assert_true(r->asleep && r->longest_wait < 1 * MS);
+    }
+}
+
+static void sets_of_cpus(void **state)
+{
+    for (uint32_t i = 0; i < MAX_CPUS; i++) {
+        assert_int_equal(cpumask_first(cpu_bit(i)), i);
+        assert_int_equal(cpumask_first(ALL_CPUS << i), i);
+        assert_true(cpu_bit(i) >> i == 1);
+    }
+}
+
 /* It goes back to where it was, if that one idles; to another that idles, if not. */
 static void where_it_ran(void **state)
 {
@@ -414,6 +443,8 @@ int main(void)
         cmocka_unit_test(for_want_of_vcpus),
         cmocka_unit_test(by_sleeping),
         cmocka_unit_test(who_wakes_runs_soon),
+        cmocka_unit_test(whoever_it_looks_for),
+        cmocka_unit_test(sets_of_cpus),
         cmocka_unit_test(where_it_ran),
         cmocka_unit_test(caps),
         cmocka_unit_test(caps_by_late_timers),

@@ -186,6 +186,11 @@ static void one_writer_or_readers(void **state)
     struct blockdev *again;
 
     assert_int_equal(disks_claim("none", true, &device, &why), -ENOENT);
+    disk.sectors = 150;                         /* it has become smaller */
+    assert_int_equal(disks_claim("one", true, &device, &why), -EINVAL);
+    assert_string_equal(why, "it does not lie on the disk");
+    assert_users(0, 0);
+    disk.sectors = SECTORS;
     assert_int_equal(disks_claim("one", true, &device, &why), 0);
     assert_users(1, 0);
     assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
@@ -200,6 +205,11 @@ static void one_writer_or_readers(void **state)
     assert_int_equal(disks_claim("one", false, &again, &why), 0);
     assert_ptr_equal(device, again);
     assert_users(0, 2);
+    device->waker = &device;                    /* what its first user says of it stays */
+    assert_int_equal(disks_claim("one", false, &again, &why), 0);
+    assert_ptr_equal(device->waker, &device);
+    device->waker = NULL;
+    disks_release("one", false);
     assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);
     disks_release("one", false);
     assert_int_equal(disks_claim("one", true, &again, &why), -EBUSY);

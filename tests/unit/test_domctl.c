@@ -187,6 +187,7 @@ static void pausing(void **state)
     assert_int_equal(domctl(XEN_DOMCTL_unpausedomain, GUEST), -EINVAL);
     assert_int_equal(did.times, 1);
     assert_int_equal(guest.pause_count, 0);
+    assert_int_equal(did.answers, 0);           /* what has no answer is not written back */
 }
 
 /* ---- memory ---- */

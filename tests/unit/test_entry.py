@@ -252,6 +252,18 @@ def test_interrupted_ring0(code):
             asks(start)
 
 
+@pytest.mark.parametrize("service, wanted", [
+    ("take_ring0", ["mov ecx,0x1", r"xchg DWORD PTR \[rip\+0x\w+\],ecx", "test ecx,ecx", "jne ",
+                    "ret"]),
+    ("drop_ring0", [r"inc DWORD PTR \[rip", r"mov DWORD PTR \[rip\+0x\w+\],0x0", "ret"])])
+def test_the_lock(code, service, wanted):
+    """Where there is one CPU nobody comes here, and where there are more, two at once seldom."""
+    address = code.symbols[service]
+    for pattern in wanted:
+        assert re.match(pattern, code.at[address]), where(code, address)
+        address = code.next.get(address)
+
+
 def test_smap_sites_are_all_known():
     """STAC and CLAC only by the macros, which tell boot where they stand."""
     for path in (ROOT / "hypervisor").rglob("*.asm"):

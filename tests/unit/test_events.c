@@ -42,6 +42,14 @@ static void a_channel_between_two(void **state)
     status_is(&other, DOMID_SELF, b, EVTCHNSTAT_closed, 0, 67, 0);
     status_is(&guest, DOMID_SELF, a, EVTCHNSTAT_unbound, 1, 2, 0);
     assert_int_equal(sends(&other, b), -EINVAL);
+    for (unsigned int i = 0; i < 3; i++) {              /* ports that there are not */
+        const int none[] = { 4095, 4096, -1 };
+
+        assert_int_equal(sends(&guest, none[i]), -EINVAL);
+        assert_int_equal(closes(&guest, none[i]), -EINVAL);
+        assert_int_equal(moves(&guest, none[i], 0), -EINVAL);
+        assert_int_equal(unmasks(&guest, none[i]), -EINVAL);
+    }
     assert_int_equal(closes(&other, b), -EINVAL);
     assert_int_equal(b = bound(&other, 1, 67), 1);
     only_raised(&other, 1, 0);

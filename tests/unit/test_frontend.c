@@ -159,6 +159,33 @@ static void closing_does_not_wait_for_ever(void **state)
     assert_string_equal(states, "13456");
 }
 
+static void gone_when_asked(void)
+{
+    if (states[strlen(states) - 1] == '4') return;
+    back_end = NULL;
+    if (instead)
+        set_node(BACK "/state", (char[]){ instead, 0 });
+    else
+        remove_node(BACK "/state");
+}
+
+/* One that has closed, or is not there any more, is not waited for, and nothing is said. */
+static void a_back_end_that_is_gone(void **state)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        uint64_t begin;
+
+        set_up(state);
+        open_disk();
+        instead = i ? '6' : 0;
+        back_end = gone_when_asked;
+        begin = clock_ns;
+        blkfront_close(&disk);
+        assert_true(clock_ns - begin < NS_PER_S);
+        assert_true(said == 0 && granted == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup(a_watch_that_is_refused, set_up),
         cmocka_unit_test_setup(a_store_that_refuses, set_up),
         cmocka_unit_test_setup(a_back_end_that_goes_away, set_up),
+        cmocka_unit_test_setup(a_back_end_that_is_gone, set_up),
         cmocka_unit_test_setup(closing_does_not_wait_for_ever, set_up),
     };
 

@@ -79,6 +79,26 @@ static void marks_go_with_the_last(void **state)
     }
 }
 
+/* Whatever the entry says meanwhile, who comes second gets the frame that the first has. */
+static void users_share_a_frame(void **state)
+{
+    for (unsigned int order = 0; order < 4; order++) {
+        bool first = order & 1, second = order >> 1;
+        mfn_t frame;
+
+        grant(300, ACCESS, 2, OWNERS);
+        assert_int_equal(grant_acquire(&owner, 300, 2, first, &frame), GNTST_okay);
+        grant(300, (uint16_t)(ACCESS | R | (first ? W : 0)), 2, OWNERS + 1);
+        assert_int_equal(grant_acquire(&owner, 300, 2, second, &frame), GNTST_okay);
+        assert_int_equal(frame.n, OWNERS);
+        assert_true(refs[OWNERS] == 1 && writers[OWNERS] == (first || second));
+        assert_true(refs[OWNERS + 1] == 0 && writers[OWNERS + 1] == 0);
+        grant_release(&owner, 300, first);
+        grant_release(&owner, 300, second);
+        all_is_given_back();
+    }
+}
+
 static void refused_entries(void **state)
 {
     struct active *a = active_of(owner.grants, 8);
@@ -371,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(which_entries_grant, set_up, tear_down),
         cmocka_unit_test_setup_teardown(marks_go_with_the_last, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(users_share_a_frame, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_of_mappings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_mappings, set_up, tear_down),

@@ -243,6 +243,12 @@ static void bad_lists(void **state)
     assert_int_equal(last->result, results[__HYPERVISOR_sched_op]);
     assert_int_equal(seen.calls, 1);
     munmap(at, 4096);
+    good_list();
+    seen.calls = 0;
+    read_only = &list[1].result;
+    assert_int_equal(call(__HYPERVISOR_multicall, (uint64_t)list, 5), -EFAULT);
+    assert_int_equal(seen.calls, 2);            /* made, but the caller does not learn of it */
+    read_only = NULL;
     assert_int_equal(answer_guest(NOT_THERE, list, 8), -EFAULT);
     list[1].op = 5;
     assert_int_equal(answer_guest((uint64_t)&list[1].op, (uint64_t[]){ 9 }, 8), 0);

@@ -182,6 +182,15 @@ static void sentences(void **unused)
     memset(packed + length - 4, 0xff, 4);
     assert_int_equal(gzip_size(packed, length), 0);             /* More than deflate can do. */
     assert_false(gzip_begins(packed, 17));
+    /* A name or a comment that goes on to the end. */
+    for (unsigned flags = 8; flags < 0x20; flags += 8) {
+        length = pack(100, 6, Z_DEFAULT_STRATEGY, 8, false);
+        packed[3] = (uint8_t)flags;
+        memset(packed + 10, 'n', length - 10);
+        packed[12] = flags == 0x18 ? 0 : 'n';               /* its name has an end */
+        assert_int_equal(unpack(length, 100, &why), -EINVAL);
+        assert_string_equal(why, "its header is damaged");
+    }
     assert_int_equal(gzip_unpack(packed, 5, back, 0, NULL, &why), -EINVAL);
 }
 

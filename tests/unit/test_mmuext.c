@@ -565,6 +565,39 @@ static void the_end_of_a_frame_with_the_most_users(void **state)
     all_is_well();
 }
 
+/* Frames that there are not, and those of others: neither pinned nor unpinned. */
+static void pins_of_others(void **state)
+{
+    const uint64_t none[] = { max_frame, max_frame + 1, 1ul << 40, 1ul << 52, ~0ul };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(none); i++) {
+        assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, none[i], 0, DOMID_SELF), -EINVAL);
+        assert_int_equal(ext(MMUEXT_UNPIN_TABLE, none[i], 0, DOMID_SELF), -EINVAL);
+    }
+    assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(3)), FRAME_L1), 0);
+    assert_int_equal(ext(MMUEXT_PIN_L1_TABLE, OTHERS(3), 0, DOMID_SELF), -EINVAL);
+    assert_int_equal(ext(MMUEXT_UNPIN_TABLE, OTHERS(3), 0, DOMID_SELF), -EINVAL);
+    all_is_well();
+    assert_true(frame(OTHERS(3))->state & FRAME_PINNED);
+}
+
+/* Who is refused a type hears of what, and why. */
+static void what_is_said_of_types(void **state)
+{
+    static const struct { enum pt_result r; int error; const char *why; } rows[] = {
+        { PT_BUSY, -EBUSY, "the frame is on its way out of being a page table" },
+        { PT_FULL, -EINVAL, "too many references" },
+        { PT_REFUSED, -EINVAL, "the frame is in use as another type, or is nobody's" },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(frame_type_error(rows[i].r, MFN(READ), 3), rows[i].error);
+        assert_true(!strcmp(about.why, rows[i].why) && about.frame == READ && about.level == 3);
+    }
+    assert_int_equal(frame_get_type(MFN(L1), &guest.memory, FRAME_WRITABLE), -EINVAL);
+    assert_true(!strcmp(about.why, rows[2].why) && about.frame == L1 && about.level == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +616,8 @@ int main(void)
         cmocka_unit_test_setup(pages_of_ours, with_tables),
         cmocka_unit_test_setup(the_end_of_a_domain, with_tables),
         cmocka_unit_test_setup(the_end_of_a_frame_with_the_most_users, with_tables),
+        cmocka_unit_test_setup(pins_of_others, with_tables),
+        cmocka_unit_test_setup(what_is_said_of_types, with_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,12 @@ static void cards_that_do_not_open(void **state)
         assert_false(card.port.send(&card.port, got[0], 60, 0));
         assert_int_equal(card.port.frames_dropped, 1);
     }
+    for (unsigned int one = 1; one <= 2 + NETFRONT_TX + NETFRONT_RX; one++) {
+        set_up(state);
+        refused_grant = one;
+        assert_int_equal(netfront_open(&card, 0), -28);
+        assert_int_equal(granted, 0);
+    }
     set_up(state);
     refuse_port = true;
     assert_int_equal(netfront_open(&card, 0), -28);
@@ -217,7 +223,7 @@ static void frames_out(void **state)
     assert_false(send(NET_FRAME_MIN - 1, 0));
     assert_false(send(NET_FRAME_MAX + 1, 0));
     assert_int_equal(card.port.frames_dropped, 2);
-    assert_true(send(NET_FRAME_MIN, 0));
+    assert_true(send(NET_FRAME_MIN, NET_CHECKSUM_GOOD));
     assert_true(send(NET_FRAME_MAX, NET_CHECKSUM_BLANK));
     assert_int_equal(tx->req_prod, 0);          /* all at the flush */
     card.port.flush(&card.port);

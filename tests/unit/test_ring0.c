@@ -345,6 +345,19 @@ static void all_but_one_answer(void)
     cpu[0].flush_wanted = cpu[3].flush_wanted = false;
 }
 
+/* One that has no guest would not come, and need not. */
+static void sleepers_are_not_asked(void **state)
+{
+    meanwhile = they_answer;
+    cpu[2].running = cpu[2].idle;
+    asked = 1ul << 0 | 1ul << 3;
+    cpus_flush(~0ul);
+    assert_int_equal(sent_count, 2);
+    is_sent(0, 0);
+    is_sent(1, 30);
+    assert_false(cpu[2].flush_wanted);
+}
+
 static void one_does_not_answer(void **state)
 {
     meanwhile = all_but_one_answer;
@@ -449,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup(patience_ends, set_up),
         cmocka_unit_test_setup(calls, set_up),
         cmocka_unit_test_setup(flushes, set_up),
+        cmocka_unit_test_setup(sleepers_are_not_asked, set_up),
         cmocka_unit_test_setup(one_does_not_answer, set_up),
         cmocka_unit_test_setup(one_at_a_time, set_up),
     };

@@ -66,9 +66,12 @@ void time_goes_to(struct domain *d, uint64_t at)
 
 /* --- what else a switch is --- */
 
+static struct domain *payer_of_switch;
+
 void vcpu_switch(struct vcpu *from, struct vcpu *to)
 {
     assert_ptr_equal(this_cpu()->running, from);
+    payer_of_switch = this_cpu()->payer;
     assert_int_equal(ring0_depth, 1);
     this_cpu()->running = to;
     if (to != this_cpu()->idle)
@@ -95,6 +98,7 @@ static struct vcpu *loaded_asleep;
 void idle_once(void)
 {
     assert_int_equal(ring0_depth, 0);           /* others are in ring 0 meanwhile */
+    assert_int_equal(this_cpu()->budget, ENTRY_BUDGET);     /* whatever was spent before */
     loaded_asleep = this_cpu()->running;
     step("sleep. ");
     this_cpu()->work |= ++sleeps == 1 ? WORK_TIMERS : WORK_RESCHEDULE;
@@ -232,6 +236,27 @@ static void a_domain_ends(void **state)
     done("dequeue a2. ");
 }
 
+/* --- who pays --- */
+
+/* For a switch: who goes by itself, if another domain comes. */
+static void who_pays_for_a_switch(void **state)
+{
+    for (unsigned int i = 0; i < 8; i++) {
+        bool yields = i & 1, blocks = i & 2, within = i & 4;
+
+        set_up(state);
+        cpu.yielded = yields;
+        if (blocks)
+            c0.sched.state = VCPU_BLOCKED;
+        picks[0] = &a2;
+        if (within)
+            a2.domain = &control;
+        schedule();
+        assert_ptr_equal(payer_of_switch, !within && (yields || blocks) ? &control : NULL);
+        assert_null(cpu.payer);
+    }
+}
+
 /* --- who is told --- */
 
 static void who_wakes(void **state)
@@ -323,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(who_was_there_before, set_up),
         cmocka_unit_test_setup(a_domain_is_paused, set_up),
         cmocka_unit_test_setup(a_domain_ends, set_up),
+        cmocka_unit_test_setup(who_pays_for_a_switch, set_up),
         cmocka_unit_test_setup(who_wakes, set_up),
         cmocka_unit_test_setup(who_goes_down, set_up),
         cmocka_unit_test_setup(a_cpu_lets_go, set_up),

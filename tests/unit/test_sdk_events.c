@@ -212,6 +212,14 @@ static void masks_nest(void **state)
  * masked. */
 static void one_port_masked(void **state)
 {
+    for (evtchn_t port = 0; port < EVENT_PORTS; port += 3) {
+        event_mask(port);
+        ring(port);
+        assert_int_equal(calls[port], 0);
+        event_unmask(port);
+        assert_int_equal(calls[port], 1);
+    }
+    set_up(state);
     event_mask(9);
     ring(9);
     assert_true(event_pending(9));
@@ -521,8 +529,11 @@ static void look(evtchn_t port, void *data)
 static void whose_handlers_sleep_not(void **state)
 {
     event_attach(78, look, NULL);
+    sleepless = "what was interrupted";
     ring(78);
-    assert_non_null(seen_sleepless);
+    assert_string_equal(seen_sleepless, "an event handler");
+    assert_string_equal(sleepless, "what was interrupted");
+    sleepless = NULL;
     assert_int_equal(event_move(78, 1), 0);
     run_on(&second_cpu);
     ring(78);

@@ -147,6 +147,25 @@ static void wakes_and_times(void **state)
     assert_int_equal(timer_next(), 0);          /* no timer of a sleep that ended otherwise stays */
 }
 
+/* Whose time was up once is not told so again. */
+static void a_limit_and_none(void *unused)
+{
+    answers[0] = wait_on(&queue, 10);
+    answers[1] = wait_on(&queue, 0);
+    answers[2] = wait_on(&queue, 10);
+}
+
+static void each_wait_has_its_own_end(void **state)
+{
+    thread_create("waiter", a_limit_and_none, NULL);
+    thread_sleep(20);
+    wake_all(&queue);
+    thread_yield();
+    wake_all(&queue);
+    thread_yield();
+    assert_true(!answers[0] && answers[1] && answers[2]);
+}
+
 static void wait_for_one(void *name)
 {
     assert_true(wait_on(&queue, 0));
@@ -368,7 +387,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(turns_in_order), TEST(sleeps_end_in_time), TEST(wakes_and_times), TEST(one_by_one),
-        TEST(woken_twice),
+        TEST(woken_twice), TEST(each_wait_has_its_own_end),
         TEST(woken_by_an_event),
         TEST(one_inside), TEST(many_lives), TEST(without_memory), TEST(a_guard_on_each_stack),
         TEST(only_on_vcpu_0),

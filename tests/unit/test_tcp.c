@@ -117,8 +117,12 @@ static void test_a_peer_that_moves(void **state)
 static void test_without_large_windows(void **state)
 {
     static const uint8_t options[] = { 0, 4, 1, 1, 3, 3, 7, 1 };     /* the list ends at once */
+    static const uint8_t mss_first[] = { 2, 4, 5, 0xb4, 3, 3, 7, 0 };
     uint32_t next;
 
+    ask(frame, segment_with(5001, 9, ISN, 0, SYN, mss_first, 8, 0));
+    came(5001, SYN | ACK, ISN + 1);
+    assert_int_equal(got[0][46] >> 4, 7);
     ask(frame, segment_with(5000, 9, ISN, 0, SYN, options, 8, 0));
     next = came(5000, SYN | ACK, ISN + 1) + 1;
     assert_int_equal(got[0][46] >> 4, 6);               /* MSS alone */

@@ -405,6 +405,50 @@ static void reset_forgets_watches_and_transactions(void **state)
     assert_int_equal(five.events, 0);
 }
 
+/* What was removed inside of what is removed, too, and made anew. */
+static void removed_within_what_is_removed(void **state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t tx;
+
+        assert_true(ASK_OPEN(&five, XS_WRITE, 0, "data/a/b\0old"));
+        tx = begin(&five);
+        assert_true(ASK(&five, XS_RM, tx, "data/a/b"));
+        assert_true(ASK(&five, XS_RM, tx, "data/a"));
+        assert_true(i ? ASK_OPEN(&five, XS_WRITE, tx, "data/a/b\0new")
+                      : ASK_OPEN(&five, XS_WRITE, tx, "data/a\0new"));
+        assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+        if (i) {
+            assert_true(ASK(&five, XS_READ, 0, "data/a/b"));
+            assert_string_equal(five.payload, "new");
+        } else {
+            assert_refused(ASK(&five, XS_READ, 0, "data/a/b"), &five, "ENOENT");
+        }
+    }
+}
+
+/* Who was given more than he may have: no more, but one for another. */
+static void one_for_another(void **state)
+{
+    char path[64];
+    uint32_t tx;
+
+    for (unsigned i = 0; i < XENSTORE_MAX_NODES + 5; i++) {
+        size_t size = (size_t)sprintf(path, "/local/domain/5/data/%u", i) + 1;
+
+        assert_true(ask(&dom0, XS_WRITE, 0, path, size));
+        memcpy(path + size, "n5", 3);
+        assert_true(ask(&dom0, XS_SET_PERMS, 0, path, size + 3));
+    }
+    assert_refused(ASK_OPEN(&five, XS_WRITE, 0, "data/another\0"), &five, "ENOSPC");
+    tx = begin(&five);
+    assert_refused(ASK_OPEN(&five, XS_WRITE, tx, "data/another\0"), &five, "ENOSPC");
+    assert_true(ASK(&five, XS_RM, tx, "data/7"));
+    assert_true(ASK_OPEN(&five, XS_WRITE, tx, "data/another\0"));
+    assert_refused(ASK_OPEN(&five, XS_WRITE, tx, "data/more\0"), &five, "ENOSPC");
+    assert_true(ASK(&five, XS_TRANSACTION_END, tx, "T"));
+}
+
 static void touches_in_a_transaction_are_bounded(void **state)
 {
     uint32_t tx = begin(&five);
@@ -519,6 +563,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(quotas_bind_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(control_is_not_for_guests, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_forgets_watches_and_transactions, setup, teardown),
+        cmocka_unit_test_setup_teardown(removed_within_what_is_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_for_another, setup, teardown),
         cmocka_unit_test_setup_teardown(touches_in_a_transaction_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(long_directories_come_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(noise_is_survived, setup, teardown),

@@ -256,16 +256,16 @@ static void rates_are_xls(void **state)
 
 static void a_card_has_its_words(void **state)
 {
-    char text[] = " ip=192.168.1.5  10.0.2.30 ,mac=00:16:3E:AA:BB:CC , rate=1MB/s@20ms,spoof=1",
+    char text[] = " ip=192.168.1.255  10.0.2.30 ,mac=00:16:3E:AA:BB:CC , rate=1MB/s@20ms,spoof=1",
          plain[] = "spoof=0";
     struct problem problem;
     struct config_vif vif;
 
     assert_int_equal(vif_parse(text, &vif, &problem), 0);
     assert_int_equal(vif.addresses, 2);
-    assert_int_equal(vif.address[0], 0xc0a80105);
+    assert_int_equal(vif.address[0], 0xc0a801ff);
     assert_int_equal(vif.address[1], 0x0a00021e);
-    assert_string_equal(vif.ip, "192.168.1.5  10.0.2.30");
+    assert_string_equal(vif.ip, "192.168.1.255  10.0.2.30");
     assert_int_equal(vif.mac[3], 0xaa);
     assert_int_equal(vif.rate_bytes, 20000);
     assert_int_equal(vif.rate_usecs, 20000);

@@ -72,6 +72,9 @@ contexts.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h 
 cpus.sources := hypervisor/domain/policy.c hypervisor/lib/share.c hypervisor/lib/pqueue.c
 cpus.cflags := -fno-builtin -D__XEN_TOOLS__ -DMAX_CPUS=128
 cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
+cpu.sources := hypervisor/machine/cpu.c
+cpu.cflags := -D_GNU_SOURCE -fno-builtin -mno-red-zone -include tests/unit/instructions_host.h
+cpu.ldflags := -no-pie
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 debugreg.sources := hypervisor/emulate/debugreg.c
@@ -219,6 +222,9 @@ sdk_console.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/
 sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c $(ONE_CPU)
 sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_pages_host.h
+sdk_debug.sources := pvguest-sdk/lib/debug.c pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
+sdk_debug.cflags := -fno-builtin -Wno-format -DPVGUEST_DEBUG -include tests/unit/sdk_names.h \
+    -include tests/unit/sdk_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c pvguest-sdk/lib/spinlock.c
 sdk_events.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_grant.sources := pvguest-sdk/lib/grant.c pvguest-sdk/lib/grant_map.c $(ONE_CPU)
@@ -320,6 +326,8 @@ words.sources := dom0/xl/words.c
 xenstore.sources := $(XENSTORE)
 xenstore_cost.sources := $(XENSTORE)
 xenstore_held.sources := $(XENSTORE)
+xenstore_local.sources := dom0/xenstore/local.c
+xenstore_local.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 xenstore_memory.sources := $(XENSTORE)
 xenstore_memory.cflags := -include tests/unit/malloc_host.h
 xenstore_model.sources := $(xenstore.sources)

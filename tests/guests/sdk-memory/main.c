@@ -70,10 +70,21 @@ static void guarded_access(void)
 {
     uint64_t word = 1;
     char bytes[8] = "";
+    uint8_t byte;
 
     CHECK_IS(try_read64((void *)0x10, &word), -EFAULT);
     CHECK_IS(word, 1);
     CHECK_IS(try_read64((void *)0x8000000000000000UL, &word), -EFAULT);     /* not canonical: #GP */
+    CHECK_IS(try_read64("letters", &word), 0);
+    CHECK(!memcmp(&word, "letters", 8));
+    CHECK_IS(try_read8("letters", &byte), 0);
+    CHECK_IS(byte, 'l');
+    CHECK_IS(try_read8((void *)0x10, &byte), -EFAULT);
+    CHECK_IS(byte, 'l');
+    memset(bytes, 'x', sizeof(bytes));
+    CHECK_IS(try_write8(bytes + 1, 'y'), 0);
+    CHECK(!memcmp(bytes, "xyx", 3));
+    CHECK_IS(try_write8((void *)0x10, 1), -EFAULT);
     CHECK_IS(try_copy(bytes, "domus", 6), 0);
     CHECK(!strcmp(bytes, "domus"));
     CHECK_IS(try_copy((void *)0x10, bytes, 8), -EFAULT);
