@@ -5,14 +5,14 @@
  * refused as Xen refuses them to PV guests.
  */
 #include "calls/reservation.h"
+#include "domain/memory_map.h"
 #include "memory/access.h"
 #include "machine/boot_info.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "memory/heap.h"
 
 #define M2P_CHUNK (1UL << 21)           /* XENMEM_machphys_mfn_list counts in pieces of 2 MiB */
-
-struct e820_entry { uint64_t start, size; uint32_t type; } __attribute__((packed));
 
 static long reservation_size(struct memory_call *c, uint64_t arg)
 {
@@ -46,8 +46,8 @@ static int give_map(struct xen_memory_map *m, const struct e820_entry *entries, 
     return 0;
 }
 
-/* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow
- * into it). Today it may have less than it may ever, and than once. */
+/* What a guest sees as its machine: what was chosen for it, or one piece of RAM, as much as it may
+ * ever have (balloons grow into it). Today it may have less than it may ever, and than once. */
 static int memory_map(struct memory_call *c, struct xen_memory_map *m)
 {
     const struct domain *d = current->domain;
@@ -55,7 +55,37 @@ static int memory_map(struct memory_call *c, struct xen_memory_map *m)
     uint64_t pages = most < max_frame ? MAX(most, d->memory.page_count) : d->memory.page_count;
     struct e820_entry ram = { 0, pages << PAGE_SHIFT, 1 };
 
+    if (d->memory_map) return give_map(m, d->memory_map->entry, d->memory_map->count);
     return give_map(m, &ram, 1);
+}
+
+static int set_memory_map(struct memory_call *c, const struct xen_foreign_memory_map *op)
+{
+    struct memory_map *map;
+    struct domain *d;
+    int error;
+
+    if (op->map.nr_entries > MEMORY_MAP_MOST) return fail(-EINVAL, "a map of more than 128 pieces");
+    d = domain_named(op->domid, RESERVATION_OF, &error);
+    if (!d) return error;
+    map = hv_alloc(sizeof(*map));
+    if (!map)
+        error = fail(-ENOMEM, "no memory for the map");
+    else if (copy_from_guest(map->entry, VADDR(op->map.buffer.p),
+                             op->map.nr_entries * sizeof(map->entry[0])))
+        error = fail(-EFAULT, "the map cannot be read");
+    else
+        error = 0;
+    if (!error) {
+        struct memory_map *before = d->memory_map;
+
+        map->count = op->map.nr_entries;
+        d->memory_map = map;
+        map = before;
+    }
+    hv_free(map, sizeof(*map));
+    domain_put(d);
+    return error;
 }
 
 static int machine_memory_map(struct memory_call *c, struct xen_memory_map *m)
@@ -100,6 +130,29 @@ static int physmap(domid_t id)
     return fail(-EACCES, "a PV guest keeps its own physical map");
 }
 
+/* A toolstack that may not have them like this maps the frames as foreign ones. */
+static int acquire(struct memory_call *c, const struct xen_mem_acquire_resource *op)
+{
+    int error;
+    struct domain *d = domain_named(op->domid, RESERVATION_OF, &error);
+
+    if (!d) return error;
+    domain_put(d);
+    return fail(-EOPNOTSUPP, "its frames are mapped by their numbers");
+}
+
+static int virtual_nodes(struct memory_call *c, const struct xen_vnuma_topology_info *op)
+{
+    int error;
+    struct domain *d;
+
+    if (op->pad) return fail(-EINVAL, "a field that must be zero is not");
+    d = domain_named(op->domid, RESERVATION_OF, &error);
+    if (!d) return error;
+    domain_put(d);
+    return expected(-EOPNOTSUPP, "no domain has virtual nodes");
+}
+
 static int physmap_add(struct memory_call *c, const struct xen_add_to_physmap *op)
 {
     return physmap(op->domid);
@@ -124,12 +177,15 @@ static const struct operation operations[] = {
     ROW_AT(XENMEM_current_reservation, memory_call, reservation_size),
     ROW_AT(XENMEM_maximum_reservation, memory_call, reservation_size),
     ROW(XENMEM_memory_map, memory_call, xen_memory_map, memory_map),
+    ROW(XENMEM_set_memory_map, memory_call, xen_foreign_memory_map, set_memory_map),
     ROW(XENMEM_machine_memory_map, memory_call, xen_memory_map, machine_memory_map),
     ROW(XENMEM_machphys_mapping, memory_call, xen_machphys_mapping, machphys_mapping),
     ROW(XENMEM_machphys_mfn_list, memory_call, xen_machphys_mfn_list, machphys_mfn_list),
     ROW(XENMEM_add_to_physmap, memory_call, xen_add_to_physmap, physmap_add),
     ROW(XENMEM_add_to_physmap_batch, memory_call, xen_add_to_physmap_batch, physmap_add_batch),
     ROW(XENMEM_remove_from_physmap, memory_call, xen_remove_from_physmap, physmap_remove),
+    ROW(XENMEM_acquire_resource, memory_call, xen_mem_acquire_resource, acquire),
+    ROW(XENMEM_get_vnumainfo, memory_call, xen_vnuma_topology_info, virtual_nodes),
 };
 
 long do_memory_op(unsigned long command, uint64_t arg)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl in three files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c), and what a domain looks like from outside (domain_info.c, which sysctl
+/* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
+ * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c), and what a domain looks like from outside (domain_info.c, which sysctl
  * shares). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
@@ -20,5 +20,9 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op);
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op);
+
+/* What of the CPU a domain is told (cpu_policy.c). */
+int domctl_get_policy(struct domain *d, struct xen_domctl_cpu_policy *op);
+int domctl_set_policy(struct domain *d, const struct xen_domctl_cpu_policy *op);
 
 #endif

@@ -10,9 +10,11 @@
 #include "domain/domain.h"
 #include "domain/events.h"
 #include "domain/grants.h"
+#include "domain/memory_map.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "domain/physdev.h"
+#include "emulate/cpu_policy.h"
 #include "machine/budget.h"
 #include "machine/dump.h"
 #include "lib/fail.h"
@@ -247,6 +249,10 @@ static int unpublish(struct domain *d)
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);
     d->shared = NULL;
+    hv_free(d->cpu_policy, sizeof(*d->cpu_policy));
+    hv_free(d->memory_map, sizeof(*d->memory_map));
+    d->cpu_policy = NULL;
+    d->memory_map = NULL;
     d->life = DOMAIN_DESTROYED;
     domain_put(d);
     send_global_virq(VIRQ_DOM_EXC);
