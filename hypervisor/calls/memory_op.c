@@ -120,6 +120,11 @@ static int machphys_mfn_list(struct memory_call *c, struct xen_machphys_mfn_list
     return 0;
 }
 
+static int shared_pages(struct memory_call *c, uint64_t unused)
+{
+    return 0;                       /* no frame is several domains' */
+}
+
 static int physmap(domid_t id)
 {
     int error;
@@ -184,6 +189,8 @@ static const struct operation operations[] = {
     ROW(XENMEM_add_to_physmap, memory_call, xen_add_to_physmap, physmap_add),
     ROW(XENMEM_add_to_physmap_batch, memory_call, xen_add_to_physmap_batch, physmap_add_batch),
     ROW(XENMEM_remove_from_physmap, memory_call, xen_remove_from_physmap, physmap_remove),
+    ROW_AT(XENMEM_get_sharing_freed_pages, memory_call, shared_pages),
+    ROW_AT(XENMEM_get_sharing_shared_pages, memory_call, shared_pages),
     ROW(XENMEM_acquire_resource, memory_call, xen_mem_acquire_resource, acquire),
     ROW(XENMEM_get_vnumainfo, memory_call, xen_vnuma_topology_info, virtual_nodes),
 };

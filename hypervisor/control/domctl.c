@@ -67,14 +67,20 @@ static void abandon(struct domain *d)
         ;
 }
 
-/*
- * Not continued here for as long as it takes, which is long for a large domain: a caller of one
- * vCPU, such as dom0, would do nothing else meanwhile. -EAGAIN: ask again.
- */
+/* -ERESTART: there is more of it. */
 static int destroy(struct domain *d, uint64_t unused)
 {
-    int error = d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+    return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+}
 
+int domctl_destroy_some(domid_t id)
+{
+    int error;
+    struct domain *d = domain_named(id, NAMED_ANY, &error);
+
+    if (!d) return error;
+    error = destroy(d, 0);
+    domain_put(d);
     return error == -ERESTART ? expected(-EAGAIN, "there is more of the domain: ask again") : error;
 }
 

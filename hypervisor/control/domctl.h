@@ -9,6 +9,8 @@
 #include <xen/domctl.h>
 
 void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
+/* DOMUS_destroy: as much of it as there is time for. */
+int domctl_destroy_some(domid_t id);
 /* The domain with the lowest number from `first` up, with a reference; NULL: none. For walks that
  * outlive the list's lock. */
 struct domain *domain_get_from(domid_t first);
