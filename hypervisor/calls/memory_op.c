@@ -5,7 +5,7 @@
  * refused as Xen refuses them to PV guests.
  */
 #include "calls/reservation.h"
-#include "domain/memory_map.h"
+#include "domain/chosen.h"
 #include "memory/access.h"
 #include "machine/boot_info.h"
 #include "entry/hypercall.h"
@@ -63,25 +63,20 @@ static int set_memory_map(struct memory_call *c, const struct xen_foreign_memory
 {
     struct memory_map *map;
     struct domain *d;
-    int error;
+    int error = 0;
 
     if (op->map.nr_entries > MEMORY_MAP_MOST) return fail(-EINVAL, "a map of more than 128 pieces");
     d = domain_named(op->domid, RESERVATION_OF, &error);
     if (!d) return error;
     map = hv_alloc(sizeof(*map));
-    if (!map)
+    if (!map) {
         error = fail(-ENOMEM, "no memory for the map");
-    else if (copy_from_guest(map->entry, VADDR(op->map.buffer.p),
-                             op->map.nr_entries * sizeof(map->entry[0])))
+    } else if (copy_from_guest(map->entry, VADDR(op->map.buffer.p),
+                               op->map.nr_entries * sizeof(map->entry[0]))) {
         error = fail(-EFAULT, "the map cannot be read");
-    else
-        error = 0;
-    if (!error) {
-        struct memory_map *before = d->memory_map;
-
+    } else {
         map->count = op->map.nr_entries;
-        d->memory_map = map;
-        map = before;
+        map = __atomic_exchange_n(&d->memory_map, map, __ATOMIC_RELAXED);
     }
     hv_free(map, sizeof(*map));
     domain_put(d);
@@ -120,6 +115,17 @@ static int machphys_mfn_list(struct memory_call *c, struct xen_machphys_mfn_list
     return 0;
 }
 
+/* Is there one that the caller may name? */
+static int check_named(domid_t id)
+{
+    int error;
+    struct domain *d = domain_named(id, RESERVATION_OF, &error);
+
+    if (!d) return error;
+    domain_put(d);
+    return 0;
+}
+
 static int shared_pages(struct memory_call *c, uint64_t unused)
 {
     return 0;                       /* no frame is several domains' */
@@ -127,35 +133,19 @@ static int shared_pages(struct memory_call *c, uint64_t unused)
 
 static int physmap(domid_t id)
 {
-    int error;
-    struct domain *d = domain_named(id, RESERVATION_OF, &error);
-
-    if (!d) return error;
-    domain_put(d);
-    return fail(-EACCES, "a PV guest keeps its own physical map");
+    return check_named(id) ?: fail(-EACCES, "a PV guest keeps its own physical map");
 }
 
 /* A toolstack that may not have them like this maps the frames as foreign ones. */
 static int acquire(struct memory_call *c, const struct xen_mem_acquire_resource *op)
 {
-    int error;
-    struct domain *d = domain_named(op->domid, RESERVATION_OF, &error);
-
-    if (!d) return error;
-    domain_put(d);
-    return fail(-EOPNOTSUPP, "its frames are mapped by their numbers");
+    return check_named(op->domid) ?: expected(-EOPNOTSUPP, "frames are mapped by their numbers");
 }
 
 static int virtual_nodes(struct memory_call *c, const struct xen_vnuma_topology_info *op)
 {
-    int error;
-    struct domain *d;
-
     if (op->pad) return fail(-EINVAL, "a field that must be zero is not");
-    d = domain_named(op->domid, RESERVATION_OF, &error);
-    if (!d) return error;
-    domain_put(d);
-    return expected(-EOPNOTSUPP, "no domain has virtual nodes");
+    return check_named(op->domid) ?: expected(-EOPNOTSUPP, "no domain has virtual nodes");
 }
 
 static int physmap_add(struct memory_call *c, const struct xen_add_to_physmap *op)

@@ -28,7 +28,8 @@
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSRS                  2u
 
-#define NO_HVM expected(-EOPNOTSUPP, "there are no HVM guests")
+#define HOST_INDEX 1u               /* XEN_SYSCTL_cpu_policy_host, ..._featureset_host */
+#define LAST_INDEX 5u               /* ..._hvm_default, ..._hvm_max */
 
 /* ---- a policy as a list ---- */
 
@@ -69,8 +70,8 @@ static void add_basic(struct list_of *l, uint32_t leaf)
             ;
         break;
     case 7:
-        last = MIN(add(l, leaf, 0).a, LAST_FEATURES);
-        for (uint32_t i = 1; i <= last; i++)
+        last = add(l, leaf, 0).a;
+        for (uint32_t i = 1; i <= MIN(last, LAST_FEATURES); i++)
             add(l, leaf, i);
         break;
     case 0xd:
@@ -121,14 +122,24 @@ static int give_list(struct list_of l, xen_cpuid_leaf_t *buffer, uint32_t *room,
     return error;
 }
 
+/* Policies and feature sets have other names, but are in one order: of them, two are the machine's,
+ * and each other one behind is HVM's. */
+static int check_index(uint32_t index)
+{
+    if (index > LAST_INDEX) return fail(-EINVAL, "no such policy or feature set");
+    if (index > HOST_INDEX && index % 2) return expected(-EOPNOTSUPP, "there are no HVM guests");
+    return 0;
+}
+
 int sysctl_policy(struct domain *caller, struct xen_sysctl_cpu_policy *op)
 {
-    if (op->_rsvd || op->index > XEN_SYSCTL_cpu_policy_hvm_default)
-        return fail(-EINVAL, "no such policy, or a field that must be zero is not");
-    if (op->index == XEN_SYSCTL_cpu_policy_hvm_max || op->index == XEN_SYSCTL_cpu_policy_hvm_default)
-        return NO_HVM;
-    return give_list((struct list_of){ .host = op->index <= XEN_SYSCTL_cpu_policy_host }, op->leaves.p, &op->nr_leaves,
-                     &op->nr_msrs);
+    int error = check_index(op->index);
+
+    if (!error && op->_rsvd)
+        error = fail(-EINVAL, "a field that must be zero is not");
+    if (error) return error;
+    return give_list((struct list_of){ .host = op->index <= HOST_INDEX }, op->leaves.p,
+                     &op->nr_leaves, &op->nr_msrs);
 }
 
 /* ---- features ---- */
@@ -136,25 +147,21 @@ int sysctl_policy(struct domain *caller, struct xen_sysctl_cpu_policy *op)
 int sysctl_featureset(struct domain *caller, struct xen_sysctl_cpu_featureset *op)
 {
     uint32_t words[CPUID_WORDS], given = MIN(op->nr_features, CPUID_WORDS);
-    bool host = op->index <= XEN_SYSCTL_cpu_featureset_host;
+    int error = check_index(op->index);
 
-    if (op->index > XEN_SYSCTL_cpu_featureset_hvm_max) return fail(-EINVAL, "no such features");
-    if (op->index == XEN_SYSCTL_cpu_featureset_hvm ||
-        op->index == XEN_SYSCTL_cpu_featureset_hvm_max)
-        return NO_HVM;
+    if (error) return error;
     spend(CPUID_WORDS * COST_LEAF);
     for (uint32_t i = 0; i < CPUID_WORDS; i++) {
         const struct cpuid_word *w = &cpuid_words[i];
-        struct cpuid_regs r = read(host, NULL, w->leaf, w->subleaf);
+        struct cpuid_regs r = read(op->index <= HOST_INDEX, NULL, w->leaf, w->subleaf);
 
         words[i] = *cpuid_register(&r, w->reg);
     }
-    if (op->features.p && copy_to_guest(VADDR(op->features.p), words, given * sizeof(words[0])))
-        return fail(-EFAULT, "the features cannot be written");
-    if (op->features.p && given < CPUID_WORDS)
-        return fail(-ENOBUFS, "there are more features");
     op->nr_features = CPUID_WORDS;
-    return 0;
+    if (!op->features.p) return 0;
+    if (copy_to_guest(VADDR(op->features.p), words, given * sizeof(words[0])))
+        return fail(-EFAULT, "the features cannot be written");
+    return given < CPUID_WORDS ? fail(-ENOBUFS, "there are more features") : 0;
 }
 
 /* ---- a domain's ---- */

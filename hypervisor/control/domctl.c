@@ -262,8 +262,7 @@ static int set_time_offset(struct domain *d, const struct xen_domctl_settimeoffs
 /* The TSC is the machine's, whatever rate a guest had elsewhere: pvclock tells it ours. */
 static int set_tsc(struct domain *d, const struct xen_domctl_tsc_info *op)
 {
-    if (op->tsc_mode == TSC_EMULATED)
-        return fail(-EOPNOTSUPP, "the TSC is never emulated");
+    if (op->tsc_mode == TSC_EMULATED) return fail(-EOPNOTSUPP, "the TSC is never emulated");
     return op->tsc_mode > TSC_NATIVE ? fail(-EINVAL, "no such mode of the TSC") : 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c), and what a domain looks like from outside (domain_info.c, which sysctl
- * shares). */
+ * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, which sysctl shares), and what a
+ * domain looks like from outside (domain_info.c, likewise). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
 

@@ -8,13 +8,12 @@
  * Lock: domain_list_lock for the list and the table of numbers.
  */
 #include "domain/domain.h"
+#include "domain/chosen.h"
 #include "domain/events.h"
 #include "domain/grants.h"
-#include "domain/memory_map.h"
 #include "domain/schedule.h"
 #include "domain/time.h"
 #include "domain/physdev.h"
-#include "emulate/cpu_policy.h"
 #include "machine/budget.h"
 #include "machine/dump.h"
 #include "lib/fail.h"

@@ -116,10 +116,9 @@ struct domain {
     struct domain_time time;        /* domain/time.h */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
     bool started;                   /* XEN_DOMCTL_unpausedomain let it run once */
-    /* what of the CPU it is told, and of its memory (XENMEM_set_memory_map); NULL: all that there
-     * is */
-    struct cpu_policy *cpu_policy;  /* emulate/cpu_policy.h */
-    struct memory_map *memory_map;  /* domain/memory_map.h */
+    /* domain/chosen.h; NULL: all that there is */
+    struct cpu_policy *cpu_policy;
+    struct memory_map *memory_map;
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */

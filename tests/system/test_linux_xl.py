@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Debian's Linux as dom0 on Domus with Xen's own toolstack, as Debian packages it (rig_box.py, which
-has the same on real Xen): what an operator types, and what comes of it. Guests are Debian's Linux,
+"""Debian's Linux as dom0 on Domus with Xen's own toolstack, as Debian packages it (rig_box.py has
+the same on real Xen): what an operator types, and what comes of it. Guests are Debian's Linux,
 too; their disks and cards are served by that dom0's kernel.
 
 One machine for all tests. After each, no guest is left, and the hypervisor's books are right.

@@ -27,8 +27,8 @@ PACKAGES = ["xen-utils-4.17", "xen-utils-common",
             "xenstore-utils", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
             "libxenforeignmemory1", "libxengnttab1",
             "libxenhypfs1", "libxenmisc4.17", "libxenstore4", "libxentoolcore1",
-            "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200", "busybox-static", "bash",
-            "util-linux"]
+            "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200",
+            "busybox-static", "bash", "util-linux"]
 PROGRAMS = ["usr/lib/xen-4.17/bin/" + name
             for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
             "usr/bin/xenstore-" + name

@@ -376,6 +376,45 @@ TRY(XENMEM_remove_from_physmap)
     return HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &op);
 }
 
+/* Whoever sets its own does not ask for it again. */
+TRY(XENMEM_set_memory_map)
+{
+    static struct { uint64_t start, size; uint32_t type; } __attribute__((packed)) ram = {
+        0, 64 << 20, 1
+    };
+    struct xen_foreign_memory_map op = { .domid = target, .map = { .nr_entries = 1 } };
+
+    set_xen_guest_handle(op.map.buffer, &ram);
+    return HYPERVISOR_memory_op(XENMEM_set_memory_map, &op);
+}
+
+TRY(XENMEM_get_sharing_freed_pages)
+{
+    return HYPERVISOR_memory_op(XENMEM_get_sharing_freed_pages, NULL);
+}
+TRY(XENMEM_get_sharing_shared_pages)
+{
+    return HYPERVISOR_memory_op(XENMEM_get_sharing_shared_pages, NULL);
+}
+
+TRY(XENMEM_acquire_resource)
+{
+    static xen_pfn_t frame;
+    struct xen_mem_acquire_resource op = { .domid = target,
+                                           .type = XENMEM_resource_grant_table,
+                                           .nr_frames = 1 };
+
+    set_xen_guest_handle(op.frame_list, &frame);
+    return HYPERVISOR_memory_op(XENMEM_acquire_resource, &op);
+}
+
+TRY(XENMEM_get_vnumainfo)
+{
+    struct xen_vnuma_topology_info op = { .domid = target };
+
+    return HYPERVISOR_memory_op(XENMEM_get_vnumainfo, &op);
+}
+
 /* ---- descriptors ---- */
 
 TRY(set_gdt)
