@@ -14,6 +14,14 @@
 
 #define M2P_CHUNK (1UL << 21)           /* XENMEM_machphys_mfn_list counts in pieces of 2 MiB */
 
+/* Of what a domain has, may have, and numbers: its last pfn, as it says itself, or 0. */
+static uint64_t size_of(const struct domain *d, unsigned int op)
+{
+    if (op == OP(XENMEM_current_reservation)) return d->memory.page_count;
+    if (op == OP(XENMEM_maximum_reservation)) return d->memory.max_pages;
+    return d->shared && d->shared->arch.max_pfn ? d->shared->arch.max_pfn - 1 : 0;
+}
+
 static long reservation_size(struct memory_call *c, uint64_t arg)
 {
     struct domain *d;
@@ -24,10 +32,7 @@ static long reservation_size(struct memory_call *c, uint64_t arg)
     if (read_guest(&id, arg)) return UNREADABLE;
     d = domain_named(id, RESERVATION_OF, &error);
     if (!d) return error;
-    if (c->op == OP(XENMEM_current_reservation))
-        result = (long)d->memory.page_count;
-    else
-        result = (long)MIN(d->memory.max_pages, ~0UL >> 1);
+    result = (long)MIN(size_of(d, c->op), ~0UL >> 1);
     domain_put(d);
     return result;
 }
@@ -171,6 +176,7 @@ static const struct operation operations[] = {
     ROW_AT(XENMEM_maximum_ram_page, memory_call, maximum_ram_page),
     ROW_AT(XENMEM_current_reservation, memory_call, reservation_size),
     ROW_AT(XENMEM_maximum_reservation, memory_call, reservation_size),
+    ROW_AT(XENMEM_maximum_gpfn, memory_call, reservation_size),
     ROW(XENMEM_memory_map, memory_call, xen_memory_map, memory_map),
     ROW(XENMEM_set_memory_map, memory_call, xen_foreign_memory_map, set_memory_map),
     ROW(XENMEM_machine_memory_map, memory_call, xen_memory_map, machine_memory_map),

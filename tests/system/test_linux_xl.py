@@ -24,12 +24,14 @@ from linux_box import QUICK, config
 pytestmark = pytest.mark.xdist_group("linux-xl")
 CYCLES = int(os.environ.get("DOMUS_CYCLES", "3"))
 ADDRESS, GATEWAY = "10.0.2.30", "10.0.2.2"
+# what xl makes again, when a guest reboots, it makes in another folder
+FILES = {"kernel": "/guests/vmlinux", "ramdisk": "/guests/initramfs.cpio"}
 CONFIGS = {
-    "plain.cfg": config("plain", QUICK, memory=128),
+    "plain.cfg": config("plain", QUICK, memory=128, **FILES),
     "whole.cfg": config("whole", f"{QUICK} ip4={ADDRESS}/24 gw4={GATEWAY}", vcpus=2,
                         disk=["phy:/dev/disk/scratch,xvda,w"],
-                        vif=["bridge=br0,mac=00:16:3e:11:22:33"]),
-    "less.cfg": config("less", QUICK, memory=128, cpuid="host,sse4_2=0,aesni=0"),
+                        vif=["bridge=br0,mac=00:16:3e:11:22:33"], **FILES),
+    "less.cfg": config("less", QUICK, memory=128, cpuid="host,sse4_2=0,aesni=0", **FILES),
 }
 PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"]
 
@@ -149,6 +151,19 @@ def test_what_is_done_to_a_guest_that_runs(box):
     box.done("xl debug-keys q")
     assert f"d{number}: " in box.done("xl dmesg")
     assert box.shell("other", "echo $((6 * 7))") == "42"
+    box.done("xl reboot -w other", 120)
+    again = box.until(lambda: box.listed("other"), 120)
+    assert again[0] > number
+
+
+@pytest.mark.skipif("DOMUS_CYCLES" not in os.environ, reason="minutes: it maps page by page (soak)")
+def test_a_guest_is_dumped(box):
+    box.boot("plain.cfg")
+    box.done("xl dump-core plain /tmp/core", 600)
+    assert box.ask("head -c 4 /tmp/core | tail -c 3") == "ELF"
+    assert int(box.ask("stat -c %s /tmp/core")) > box.listed("plain")[1] << 20
+    box.ask("rm /tmp/core")
+    assert box.shell("plain", "echo $((6 * 7))") == "42"
 
 
 def test_a_guest_is_told_of_the_cpu_what_its_configuration_says(box):

@@ -266,6 +266,23 @@ static void what_there_is_not(void **state)
     assert_int_equal(held, 0);
 }
 
+static void last_numbers(void **state)
+{
+    static struct shared_info shared;
+    static const uint64_t says[][2] = { { 0, 0 }, { 1, 0 }, { 500, 499 }, { ~0ul, ~0ul >> 1 } };
+    domid_t id = 3;
+
+    domain.privileged = true;
+    other.shared = &shared;
+    for (unsigned int i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+        shared.arch.max_pfn = says[i][0];
+        assert_int_equal(do_memory_op(XENMEM_maximum_gpfn, (unsigned long)&id), says[i][1]);
+    }
+    other.shared = NULL;                            /* it is nearly gone */
+    assert_int_equal(do_memory_op(XENMEM_maximum_gpfn, (unsigned long)&id), 0);
+    assert_int_equal(held, 0);
+}
+
 static void small_answers(void **state)
 {
     struct xen_machphys_mapping m;
@@ -286,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup(maps, set_up),
         cmocka_unit_test_setup(a_map_that_was_chosen, set_up),
         cmocka_unit_test_setup(what_there_is_not, set_up),
+        cmocka_unit_test_setup(last_numbers, set_up),
         cmocka_unit_test_setup(small_answers, set_up),
     };
 

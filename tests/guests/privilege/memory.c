@@ -306,6 +306,13 @@ TRY(XENMEM_maximum_reservation)
 {
     return HYPERVISOR_memory_op(XENMEM_maximum_reservation, &target);
 }
+/* A number, or 0 of who said none; which, unit/test_memory_op.c looks at. */
+TRY(XENMEM_maximum_gpfn)
+{
+    long result = HYPERVISOR_memory_op(XENMEM_maximum_gpfn, &target);
+
+    return result > 0 ? 0 : result;
+}
 TRY(XENMEM_maximum_ram_page)
 {
     return HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
