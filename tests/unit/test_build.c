@@ -13,7 +13,6 @@
 #include <pvguest/console.h>
 #include <pvguest/start.h>
 #include <pvguest/time.h>
-#include <abi/domus.h>
 #include <xen/elfnote.h>
 #include "dom0/xc/build.h"
 #include "dom0/xc/control.h"
@@ -120,14 +119,14 @@ void panic(const char *format, ...)
 /* --- the hypervisor --------------------------------------------------------------------------- */
 
 static bool alive, pinned;
-static unsigned destroyed, refuse_call, calls, ports, tell_again;
+static unsigned destroyed, refuse_call, calls, ports;
 static uint64_t free_pages_left, max_kib, most_kib, hypercall_mfn;
 static unsigned max_vcpus, vcpus;
 static xen_domain_handle_t handle;
 static struct vcpu_guest_context context;
 static int16_t setup_status;
 static domid_t who_answers;             /* when domain 9 is asked for */
-static bool memory_is_gone, on_real_xen;
+static bool memory_is_gone;
 
 static struct build_request request;
 
@@ -152,6 +151,7 @@ static long domain_op(struct xen_domctl *op)
         break;
     case XEN_DOMCTL_destroydomain:
         assert_true(alive);
+        work(500);
         alive = false;
         destroyed++;
         break;
@@ -234,16 +234,6 @@ static long pin(struct mmuext_op *op, domid_t owner)
     }
 }
 
-/* By steps. */
-static long destroy(domid_t domain)
-{
-    struct xen_domctl whole = { .cmd = XEN_DOMCTL_destroydomain, .domain = domain,
-                                .interface_version = XEN_DOMCTL_INTERFACE_VERSION };
-
-    work(500);
-    return tell_again && tell_again-- ? -EAGAIN : domain_op(&whole);
-}
-
 long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
                     unsigned long d, unsigned long e)
 {
@@ -252,9 +242,6 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
     switch (nr) {
     case __HYPERVISOR_domctl:
         return domain_op((struct xen_domctl *)a);
-    case __HYPERVISOR_domus_op:
-        assert_int_equal(a, DOMUS_destroy);
-        return on_real_xen ? -ENOSYS : destroy((domid_t)b);
     case __HYPERVISOR_sysctl:
         assert_int_equal(((struct xen_sysctl *)a)->interface_version, XEN_SYSCTL_INTERFACE_VERSION);
         ((struct xen_sysctl *)a)->u.physinfo.free_pages = free_pages_left;
@@ -275,6 +262,7 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
         return 0;
     case __HYPERVISOR_mmuext_op:
         return pin((struct mmuext_op *)a, (domid_t)d);
+    case __HYPERVISOR_domus_op: return -ENOSYS;     /* as on real Xen: at once */
     default:
         fail();
         return 0;
@@ -340,7 +328,7 @@ static int setup(void **state)
                                       .vcpus = 3 };
     alive = pinned = false;
     busy = populated = calls = ports = destroyed = refuse_call = refuse_window =
-        allocations_until_failure = tell_again = 0;
+        allocations_until_failure = 0;
     hypercall_mfn = most_kib = pinned_l1s = 0;
     setup_status = GNTST_okay;
     who_answers = 9;
@@ -568,7 +556,6 @@ static void whatever_fails(void **state)
         setup(state);
         note(XEN_ELFNOTE_HYPERCALL_PAGE, BASE + 0x101000);
         refuse_call = i;
-        tell_again = 3;
         assert_true(build() < 0);
         assert_true(why[0]);
         /* the first asks for free memory, the second makes it */
@@ -596,12 +583,6 @@ static void whatever_fails(void **state)
     setup_status = GNTST_general_error;
     assert_int_equal(build(), -EIO);
     assert_int_equal(destroyed, 1);
-    setup(state);
-    setup_status = GNTST_general_error;
-    on_real_xen = true;
-    assert_int_equal(build(), -EIO);
-    assert_int_equal(destroyed, 1);
-    on_real_xen = false;
     setup(state);
     who_answers = 10;                           /* the next domain: ours is gone */
     assert_int_equal(build(), -ESRCH);
