@@ -13,6 +13,7 @@
 #include <pvguest/console.h>
 #include <pvguest/start.h>
 #include <pvguest/time.h>
+#include <abi/domus.h>
 #include <xen/elfnote.h>
 #include "dom0/xc/build.h"
 #include "dom0/xc/control.h"
