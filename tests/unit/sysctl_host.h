@@ -23,6 +23,7 @@
 #include "control/cpu_policy.h"
 #include <xen/physdev.h>
 #include <xen/platform.h>
+#include <xen/sched.h>
 #include <xen/sysctl.h>
 #include "fail_host.h"
 
@@ -168,6 +169,14 @@ uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
 {
     assert_true(offset == 0 && size == 2);
     return bdf == (2 << 8 | 3 << 3 | 1) ? 0x1af4 : 0xffff;
+}
+
+static unsigned int switched_off;
+
+void domain_shutdown(struct domain *d, uint8_t reason)
+{
+    assert_ptr_equal(d, &domain);
+    switched_off += reason == SHUTDOWN_poweroff;
 }
 
 void wallclock_set(uint64_t seconds, uint32_t nanoseconds, uint64_t system)

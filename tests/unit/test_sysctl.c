@@ -359,6 +359,18 @@ static void each_cpu(void **state)
     }
 }
 
+static void off_and_other_states(void **state)
+{
+    for (platform.u.enter_acpi_sleep.sleep_state = 0; platform.u.enter_acpi_sleep.sleep_state < 8;
+         platform.u.enter_acpi_sleep.sleep_state++) {
+        bool off = platform.u.enter_acpi_sleep.sleep_state == 5;
+
+        switched_off = 0;
+        assert_int_equal(platform_op(XENPF_enter_acpi_sleep), off ? 0 : -EOPNOTSUPP);
+        assert_int_equal(switched_off, off);
+    }
+}
+
 static void what_is_no_platform_op(void **state)
 {
     assert_int_equal(platform_op(XENPF_firmware_info), -ESRCH);
@@ -387,6 +399,7 @@ int main(void)
         cmocka_unit_test_setup(setting_the_clock, set_up),
         cmocka_unit_test_setup(idle_times, set_up),
         cmocka_unit_test_setup(each_cpu, set_up),
+        cmocka_unit_test_setup(off_and_other_states, set_up),
         cmocka_unit_test_setup(what_is_no_platform_op, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

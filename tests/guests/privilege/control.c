@@ -424,6 +424,14 @@ TRY(XENPF_firmware_info)
     return platform(&p, XENPF_firmware_info);
 }
 
+/* To suspend, which is refused; to switch off is not asked for. */
+TRY(XENPF_enter_acpi_sleep)
+{
+    struct xen_platform_op p = { .u.enter_acpi_sleep = { .sleep_state = 3 } };
+
+    return platform(&p, XENPF_enter_acpi_sleep);
+}
+
 /* ---- physdev_op: on interrupts of the I/O APIC that no device has, and the host bridge, 0:0.0
  * ---- */
 
