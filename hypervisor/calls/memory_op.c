@@ -19,7 +19,8 @@ static uint64_t size_of(const struct domain *d, unsigned int op)
 {
     if (op == OP(XENMEM_current_reservation)) return d->memory.page_count;
     if (op == OP(XENMEM_maximum_reservation)) return d->memory.max_pages;
-    return d->shared && d->shared->arch.max_pfn ? d->shared->arch.max_pfn - 1 : 0;
+    uint64_t pages = d->shared ? __atomic_load_n(&d->shared->arch.max_pfn, __ATOMIC_RELAXED) : 0;
+    return pages ? pages - 1 : 0;
 }
 
 static long reservation_size(struct memory_call *c, uint64_t arg)
@@ -73,6 +74,7 @@ static int set_memory_map(struct memory_call *c, const struct xen_foreign_memory
     if (op->map.nr_entries > MEMORY_MAP_MOST) return fail(-EINVAL, "a map of more than 128 pieces");
     d = domain_named(op->domid, RESERVATION_OF, &error);
     if (!d) return error;
+    spend(2 * COST_CLEAR);
     map = hv_alloc(sizeof(*map));
     if (!map) {
         error = fail(-ENOMEM, "no memory for the map");
