@@ -33,7 +33,9 @@ struct elf_note {
     uint32_t owner_size, value_size, type;
 };
 
-enum { SEGMENT_LOAD = 1, SEGMENT_NOTE = 4, SECTION_NOTE = 7, MACHINE_X86_64 = 62 };
+enum { SEGMENT_LOAD = 1, SEGMENT_NOTE = 4, SECTION_NOTE = 7, MACHINE_X86_64 = 62, CLASS_32 = 1 };
+
+#define BZIMAGE_MAGIC_AT 0x202
 
 struct reader {
     const uint8_t *file;
@@ -287,13 +289,25 @@ static int take_segments(struct reader *reader)
 
 /* --- all of it --- */
 
+/* Linux's packed kernel, by its setup header (Documentation/arch/x86/boot.rst). */
+static bool is_bzimage(const struct reader *reader)
+{
+    return inside(reader, BZIMAGE_MAGIC_AT, 4) &&
+           !memcmp(reader->file + BZIMAGE_MAGIC_AT, "HdrS", 4);
+}
+
 static int check_header(struct reader *reader)
 {
     struct elf_header *header = &reader->header;
 
+    if (is_bzimage(reader))
+        return refuse(reader, "it is a bzImage: what is wanted is the ELF file packed in it, which "
+                              "Linux's scripts/extract-vmlinux takes out");
     if (reader->size < sizeof(*header) || memcmp(reader->file, "\177ELF", 4))
         return refuse(reader, "it is no ELF file");
     memcpy(header, reader->file, sizeof(*header));
+    if (header->ident[4] == CLASS_32)
+        return refuse(reader, "it is a kernel for 32 bits: PV guests here are x86-64 ones");
     if (header->ident[4] != 2 || header->ident[5] != 1 || header->machine != MACHINE_X86_64)
         return refuse(reader, "it is no ELF file for x86-64");
     if (header->segment_size != sizeof(struct elf_segment) ||

@@ -4,6 +4,7 @@
  * What takes long is asked for piece by piece, and everybody else in dom0 has his turn in between.
  */
 #include "dom0/xc/control.h"
+#include <abi/domus.h>
 #include <pvguest/bits.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/thread.h>
@@ -58,13 +59,14 @@ static int simple(uint32_t cmd, domid_t domid)
     return control_domain(&op);
 }
 
+/* By steps, for other threads have work to do meanwhile; on real Xen at once. */
 int domain_destroy(domid_t domid)
 {
-    int error;
+    long error;
 
-    while ((error = simple(XEN_DOMCTL_destroydomain, domid)) == -EAGAIN)
+    while ((error = HYPERVISOR_domus_op(DOMUS_destroy, (void *)(uintptr_t)domid)) == -EAGAIN)
         thread_yield();
-    return error;
+    return error == -ENOSYS ? simple(XEN_DOMCTL_destroydomain, domid) : (int)error;
 }
 
 int domain_pause(domid_t domid)

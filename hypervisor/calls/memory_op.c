@@ -5,14 +5,23 @@
  * refused as Xen refuses them to PV guests.
  */
 #include "calls/reservation.h"
+#include "domain/chosen.h"
 #include "memory/access.h"
 #include "machine/boot_info.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
+#include "memory/heap.h"
 
 #define M2P_CHUNK (1UL << 21)           /* XENMEM_machphys_mfn_list counts in pieces of 2 MiB */
 
-struct e820_entry { uint64_t start, size; uint32_t type; } __attribute__((packed));
+/* Of what a domain has, may have, and numbers: its last pfn, as it says itself, or 0. */
+static uint64_t size_of(const struct domain *d, unsigned int op)
+{
+    if (op == OP(XENMEM_current_reservation)) return d->memory.page_count;
+    if (op == OP(XENMEM_maximum_reservation)) return d->memory.max_pages;
+    uint64_t pages = d->shared ? __atomic_load_n(&d->shared->arch.max_pfn, __ATOMIC_RELAXED) : 0;
+    return pages ? pages - 1 : 0;
+}
 
 static long reservation_size(struct memory_call *c, uint64_t arg)
 {
@@ -24,10 +33,7 @@ static long reservation_size(struct memory_call *c, uint64_t arg)
     if (read_guest(&id, arg)) return UNREADABLE;
     d = domain_named(id, RESERVATION_OF, &error);
     if (!d) return error;
-    if (c->op == OP(XENMEM_current_reservation))
-        result = (long)d->memory.page_count;
-    else
-        result = (long)MIN(d->memory.max_pages, ~0UL >> 1);
+    result = (long)MIN(size_of(d, c->op), ~0UL >> 1);
     domain_put(d);
     return result;
 }
@@ -46,8 +52,8 @@ static int give_map(struct xen_memory_map *m, const struct e820_entry *entries, 
     return 0;
 }
 
-/* What a guest sees as its machine: one piece of RAM, as much as it may ever have (balloons grow
- * into it). Today it may have less than it may ever, and than once. */
+/* What a guest sees as its machine: what was chosen for it, or one piece of RAM, as much as it may
+ * ever have (balloons grow into it). Today it may have less than it may ever, and than once. */
 static int memory_map(struct memory_call *c, struct xen_memory_map *m)
 {
     const struct domain *d = current->domain;
@@ -55,7 +61,33 @@ static int memory_map(struct memory_call *c, struct xen_memory_map *m)
     uint64_t pages = most < max_frame ? MAX(most, d->memory.page_count) : d->memory.page_count;
     struct e820_entry ram = { 0, pages << PAGE_SHIFT, 1 };
 
+    if (d->memory_map) return give_map(m, d->memory_map->entry, d->memory_map->count);
     return give_map(m, &ram, 1);
+}
+
+static int set_memory_map(struct memory_call *c, const struct xen_foreign_memory_map *op)
+{
+    struct memory_map *map;
+    struct domain *d;
+    int error = 0;
+
+    if (op->map.nr_entries > MEMORY_MAP_MOST) return fail(-EINVAL, "a map of more than 128 pieces");
+    d = domain_named(op->domid, RESERVATION_OF, &error);
+    if (!d) return error;
+    spend(2 * COST_CLEAR);
+    map = hv_alloc(sizeof(*map));
+    if (!map) {
+        error = fail(-ENOMEM, "no memory for the map");
+    } else if (copy_from_guest(map->entry, VADDR(op->map.buffer.p),
+                               op->map.nr_entries * sizeof(map->entry[0]))) {
+        error = fail(-EFAULT, "the map cannot be read");
+    } else {
+        map->count = op->map.nr_entries;
+        map = __atomic_exchange_n(&d->memory_map, map, __ATOMIC_RELAXED);
+    }
+    hv_free(map, sizeof(*map));
+    domain_put(d);
+    return error;
 }
 
 static int machine_memory_map(struct memory_call *c, struct xen_memory_map *m)
@@ -90,14 +122,37 @@ static int machphys_mfn_list(struct memory_call *c, struct xen_machphys_mfn_list
     return 0;
 }
 
-static int physmap(domid_t id)
+/* Is there one that the caller may name? */
+static int check_named(domid_t id)
 {
     int error;
     struct domain *d = domain_named(id, RESERVATION_OF, &error);
 
     if (!d) return error;
     domain_put(d);
-    return fail(-EACCES, "a PV guest keeps its own physical map");
+    return 0;
+}
+
+static int shared_pages(struct memory_call *c, uint64_t unused)
+{
+    return 0;                       /* no frame is several domains' */
+}
+
+static int physmap(domid_t id)
+{
+    return check_named(id) ?: fail(-EACCES, "a PV guest keeps its own physical map");
+}
+
+/* A toolstack that may not have them like this maps the frames as foreign ones. */
+static int acquire(struct memory_call *c, const struct xen_mem_acquire_resource *op)
+{
+    return check_named(op->domid) ?: expected(-EOPNOTSUPP, "frames are mapped by their numbers");
+}
+
+static int virtual_nodes(struct memory_call *c, const struct xen_vnuma_topology_info *op)
+{
+    if (op->pad) return fail(-EINVAL, "a field that must be zero is not");
+    return check_named(op->domid) ?: expected(-EOPNOTSUPP, "no domain has virtual nodes");
 }
 
 static int physmap_add(struct memory_call *c, const struct xen_add_to_physmap *op)
@@ -123,13 +178,19 @@ static const struct operation operations[] = {
     ROW_AT(XENMEM_maximum_ram_page, memory_call, maximum_ram_page),
     ROW_AT(XENMEM_current_reservation, memory_call, reservation_size),
     ROW_AT(XENMEM_maximum_reservation, memory_call, reservation_size),
+    ROW_AT(XENMEM_maximum_gpfn, memory_call, reservation_size),
     ROW(XENMEM_memory_map, memory_call, xen_memory_map, memory_map),
+    ROW(XENMEM_set_memory_map, memory_call, xen_foreign_memory_map, set_memory_map),
     ROW(XENMEM_machine_memory_map, memory_call, xen_memory_map, machine_memory_map),
     ROW(XENMEM_machphys_mapping, memory_call, xen_machphys_mapping, machphys_mapping),
     ROW(XENMEM_machphys_mfn_list, memory_call, xen_machphys_mfn_list, machphys_mfn_list),
     ROW(XENMEM_add_to_physmap, memory_call, xen_add_to_physmap, physmap_add),
     ROW(XENMEM_add_to_physmap_batch, memory_call, xen_add_to_physmap_batch, physmap_add_batch),
     ROW(XENMEM_remove_from_physmap, memory_call, xen_remove_from_physmap, physmap_remove),
+    ROW_AT(XENMEM_get_sharing_freed_pages, memory_call, shared_pages),
+    ROW_AT(XENMEM_get_sharing_shared_pages, memory_call, shared_pages),
+    ROW(XENMEM_acquire_resource, memory_call, xen_mem_acquire_resource, acquire),
+    ROW(XENMEM_get_vnumainfo, memory_call, xen_vnuma_topology_info, virtual_nodes),
 };
 
 long do_memory_op(unsigned long command, uint64_t arg)

@@ -8,6 +8,7 @@
  */
 #include "control/domctl.h"
 #include "calls/named.h"
+#include "control/cpus.h"
 #include "domain/domain.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
@@ -66,14 +67,20 @@ static void abandon(struct domain *d)
         ;
 }
 
-/*
- * Not continued here for as long as it takes, which is long for a large domain: a caller of one
- * vCPU, such as dom0, would do nothing else meanwhile. -EAGAIN: ask again.
- */
+/* -ERESTART: there is more of it. */
 static int destroy(struct domain *d, uint64_t unused)
 {
-    int error = d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+    return d == current->domain ? fail(-EINVAL, "not the caller itself") : domain_destroy(d);
+}
 
+int domctl_destroy_some(domid_t id)
+{
+    int error;
+    struct domain *d = domain_named(id, NAMED_ANY, &error);
+
+    if (!d) return error;
+    error = destroy(d, 0);
+    domain_put(d);
     return error == -ERESTART ? expected(-EAGAIN, "there is more of the domain: ask again") : error;
 }
 
@@ -125,6 +132,7 @@ static int unpause(struct domain *d, uint64_t unused)
     if (!d->toolstack_pauses) return fail(-EINVAL, "the domain is not paused");
     if (--d->toolstack_pauses == 0)
         update_domain_time(d);
+    d->started |= !d->toolstack_pauses;
     domain_unpause(d);
     return 0;
 }
@@ -245,6 +253,41 @@ static int set_time_offset(struct domain *d, const struct xen_domctl_settimeoffs
     return 0;
 }
 
+/* ---- time and memory that are one and the same for all ---- */
+
+/* Xen's modes; 0 is as the hypervisor likes it */
+#define TSC_EMULATED 1u
+#define TSC_NATIVE   2u
+
+/* The TSC is the machine's, whatever rate a guest had elsewhere: pvclock tells it ours. */
+static int set_tsc(struct domain *d, const struct xen_domctl_tsc_info *op)
+{
+    if (op->tsc_mode == TSC_EMULATED) return fail(-EOPNOTSUPP, "the TSC is never emulated");
+    return op->tsc_mode > TSC_NATIVE ? fail(-EINVAL, "no such mode of the TSC") : 0;
+}
+
+static int get_tsc(struct domain *d, struct xen_domctl_tsc_info *op)
+{
+    *op = (struct xen_domctl_tsc_info){ .tsc_mode = TSC_NATIVE,
+                                        .gtsc_khz = (uint32_t)tsc_khz() };
+    return 0;
+}
+
+#define NODES 1u                    /* a map of them: there is one */
+
+static int set_nodes(struct domain *d, const struct xen_domctl_nodeaffinity *op)
+{
+    cpumask_t nodes = 0;
+    int error = cpu_map_read(&op->nodemap, &nodes);
+
+    return error || (nodes & NODES) ? error : fail(-EINVAL, "none of these nodes is there");
+}
+
+static int get_nodes(struct domain *d, struct xen_domctl_nodeaffinity *op)
+{
+    return cpu_map_write(&op->nodemap, NODES);
+}
+
 static const struct operation operations[] = {
     ROW_AT(XEN_DOMCTL_destroydomain, domain, destroy),
     ROW_AT(XEN_DOMCTL_pausedomain, domain, pause),
@@ -266,6 +309,12 @@ static const struct operation operations[] = {
     ROW(XEN_DOMCTL_getvcpuinfo, domain, xen_domctl_getvcpuinfo, domctl_vcpu_info),
     ROW(XEN_DOMCTL_setvcpuaffinity, domain, xen_domctl_vcpuaffinity, domctl_set_affinity),
     ROW(XEN_DOMCTL_getvcpuaffinity, domain, xen_domctl_vcpuaffinity, domctl_get_affinity),
+    ROW(XEN_DOMCTL_settscinfo, domain, xen_domctl_tsc_info, set_tsc),
+    ROW(XEN_DOMCTL_gettscinfo, domain, xen_domctl_tsc_info, get_tsc),
+    ROW(XEN_DOMCTL_setnodeaffinity, domain, xen_domctl_nodeaffinity, set_nodes),
+    ROW(XEN_DOMCTL_getnodeaffinity, domain, xen_domctl_nodeaffinity, get_nodes),
+    ROW(XEN_DOMCTL_get_cpu_policy, domain, xen_domctl_cpu_policy, domctl_get_policy),
+    ROW(XEN_DOMCTL_set_cpu_policy, domain, xen_domctl_cpu_policy, domctl_set_policy),
     ROW(XEN_DOMCTL_sendtrigger, domain, xen_domctl_sendtrigger, domctl_send_trigger),
 };
 

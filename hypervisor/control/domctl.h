@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl in three files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c), and what a domain looks like from outside (domain_info.c, which sysctl
- * shares). */
+/* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
+ * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, which sysctl shares), and what a
+ * domain looks like from outside (domain_info.c, likewise). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
 
@@ -9,6 +9,8 @@
 #include <xen/domctl.h>
 
 void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
+/* DOMUS_destroy: as much of it as there is time for. */
+int domctl_destroy_some(domid_t id);
 /* The domain with the lowest number from `first` up, with a reference; NULL: none. For walks that
  * outlive the list's lock. */
 struct domain *domain_get_from(domid_t first);
@@ -20,5 +22,9 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op);
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op);
+
+/* What of the CPU a domain is told (cpu_policy.c). */
+int domctl_get_policy(struct domain *d, struct xen_domctl_cpu_policy *op);
+int domctl_set_policy(struct domain *d, const struct xen_domctl_cpu_policy *op);
 
 #endif

@@ -87,11 +87,17 @@ static long work_for(struct vcpu *v, uint64_t id)
     return (long)vcpu_work_for(v, d);
 }
 
+static long destroy_some(struct vcpu *v, uint64_t id)
+{
+    return domctl_destroy_some((domid_t)MIN(id, (uint64_t)DOMID_INVALID));
+}
+
 static const struct operation operations[] = {
     ROW_AT(DOMUS_last_error, vcpu, last_error),
     ROW_AT(DOMUS_audit, vcpu, audit),
     ROW_AT(DOMUS_counters, vcpu, counters),
     ROW_AT(DOMUS_work_for, vcpu, work_for),
+    ROW_AT(DOMUS_destroy, vcpu, destroy_some),
 };
 
 long do_domus_op(unsigned int op, uint64_t arg)

@@ -13,6 +13,9 @@
 #include "machine/io.h"
 #include "memory/access.h"
 #include <xen/platform.h>
+#include <xen/sched.h>
+
+#define ACPI_OFF 5u                 /* S5 (ACPI 6.4, 16.1.5) */
 
 static int set_time(uint64_t seconds, uint32_t nanoseconds, uint64_t system_time)
 {
@@ -64,11 +67,20 @@ static int firmware_info(struct domain *caller, const struct xenpf_firmware_info
     return fail(-ESRCH, "nothing was asked of the BIOS at boot");
 }
 
+/* Off is the only state that there is: the control domain's end is the machine's. */
+static int enter_sleep(struct domain *caller, const struct xenpf_enter_acpi_sleep *op)
+{
+    if (op->sleep_state != ACPI_OFF) return fail(-EOPNOTSUPP, "of ACPI's states there is 5: off");
+    domain_shutdown(caller, SHUTDOWN_poweroff);
+    return 0;
+}
+
 static const struct operation operations[] = {
     ROW(XENPF_settime32, domain, xenpf_settime32, set_time32),
     ROW(XENPF_settime64, domain, xenpf_settime64, set_time64),
     ROW(XENPF_getidletime, domain, xenpf_getidletime, idle_times),
     ROW(XENPF_get_cpuinfo, domain, xenpf_pcpuinfo, cpu_info),
+    ROW(XENPF_enter_acpi_sleep, domain, xenpf_enter_acpi_sleep, enter_sleep),
     ROW(XENPF_firmware_info, domain, xenpf_firmware_info, firmware_info),
 };
 

@@ -5,6 +5,8 @@
 #include "domain/domain.h"
 #include "control/domctl.h"
 #include "control/cpus.h"
+#include "control/cpu_policy.h"
+#include "domain/policy.h"
 #include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
@@ -12,12 +14,16 @@
 #include "lib/string.h"
 #include "machine/console.h"
 #include "machine/io.h"
+#include "machine/pci.h"
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include <xen/physdev.h>
 #include <xen/sysctl.h>
 
 #define LOG_CHUNK 256
+#define COST_DEVICE 600             /* its number read, its place looked at, the answer written */
+#define PCI_NO_DEVICE 0xffff
 #define NODE_ITSELF 10              /* a node's distance from itself (ACPI 6.4, 5.2.17 "SLIT") */
 
 /* How many CPUs sit where CPU 0 does: in its core, or anywhere in its socket. */
@@ -130,6 +136,69 @@ static int numa_nodes(struct domain *caller, struct xen_sysctl_numainfo *op)
     return 0;
 }
 
+/* Which node a device is at: all that there are at the only one. As many as there is time for; the
+ * caller asks for the others again. */
+static int devices_topology(struct domain *caller, struct xen_sysctl_pcitopoinfo *op)
+{
+    uint32_t i = 0;
+
+    for (; i < op->num_devs && !(i && spent()); i++) {
+        struct physdev_pci_device device;
+        uint32_t node = 0;
+
+        spend(COST_DEVICE);
+        if (read_guest(&device, (uint64_t)(op->devs.p + i)))
+            return fail(-EFAULT, "the devices cannot be read");
+        if (device.seg || pci_config_read((uint16_t)(device.bus << 8 | device.devfn), 0, 2) ==
+                              PCI_NO_DEVICE)
+            node = XEN_INVALID_DEV;
+        if (write_guest_u32((uint64_t)(op->nodes.p + i), node))
+            return fail(-EFAULT, "the nodes cannot be written");
+    }
+    op->num_devs = i;
+    return 0;
+}
+
+static uint32_t domain_count(void)
+{
+    uint32_t n = 0;
+
+    spin_lock(&domain_list_lock);
+    list_for_each (l, &domain_list)
+        n++;
+    spin_unlock(&domain_list_lock);
+    return n;
+}
+
+/* All CPUs and all domains are in one pool. */
+static int cpu_pools(struct domain *caller, struct xen_sysctl_cpupool_op *op)
+{
+    switch (op->op) {
+    case XEN_SYSCTL_CPUPOOL_OP_INFO:
+        if (op->cpupool_id) return expected(-ENOENT, "there is no pool from this number on");
+        op->sched_id = XEN_SCHEDULER_CREDIT;
+        op->n_dom = domain_count();
+        return cpu_map_write(&op->cpumap, cpu_map_online());
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+        return cpu_map_write(&op->cpumap, 0);
+    default:
+        return fail(-EOPNOTSUPP, "there is one CPU pool, with all CPUs and domains");
+    }
+}
+
+/* xl sched-credit -s: how long a turn is. */
+static int scheduler_parameters(struct domain *caller, struct xen_sysctl_scheduler_op *op)
+{
+    struct xen_sysctl_credit_schedule *credit = &op->u.sched_credit;
+
+    if (op->sched_id != XEN_SCHEDULER_CREDIT || op->cpupool_id)
+        return fail(-EINVAL, "another scheduler, or no such pool");
+    if (op->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+        return fail(-EOPNOTSUPP, "turns are as long as they are");
+    *credit = (struct xen_sysctl_credit_schedule){ .tslice_ms = SLICE_MS };
+    return 0;
+}
+
 static int idle_times(struct domain *caller, struct xen_sysctl_getcpuinfo *op)
 {
     op->nr_cpus = MIN(op->max_cpus, cpus_online);
@@ -162,6 +231,11 @@ static const struct operation operations[] = {
     ROW(XEN_SYSCTL_numainfo, domain, xen_sysctl_numainfo, numa_nodes),
     ROW(XEN_SYSCTL_getcpuinfo, domain, xen_sysctl_getcpuinfo, idle_times),
     ROW(XEN_SYSCTL_sched_id, domain, xen_sysctl_sched_id, scheduler_id),
+    ROW(XEN_SYSCTL_cpupool_op, domain, xen_sysctl_cpupool_op, cpu_pools),
+    ROW(XEN_SYSCTL_scheduler_op, domain, xen_sysctl_scheduler_op, scheduler_parameters),
+    ROW(XEN_SYSCTL_pcitopoinfo, domain, xen_sysctl_pcitopoinfo, devices_topology),
+    ROW(XEN_SYSCTL_get_cpu_featureset, domain, xen_sysctl_cpu_featureset, sysctl_featureset),
+    ROW(XEN_SYSCTL_get_cpu_policy, domain, xen_sysctl_cpu_policy, sysctl_policy),
     ROW(XEN_SYSCTL_availheap, domain, xen_sysctl_availheap, free_memory),
 };
 

@@ -8,6 +8,7 @@
  * Lock: domain_list_lock for the list and the table of numbers.
  */
 #include "domain/domain.h"
+#include "domain/chosen.h"
 #include "domain/events.h"
 #include "domain/grants.h"
 #include "domain/schedule.h"
@@ -247,6 +248,10 @@ static int unpublish(struct domain *d)
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);
     d->shared = NULL;
+    hv_free(d->cpu_policy, sizeof(*d->cpu_policy));
+    hv_free(d->memory_map, sizeof(*d->memory_map));
+    d->cpu_policy = NULL;
+    d->memory_map = NULL;
     d->life = DOMAIN_DESTROYED;
     domain_put(d);
     send_global_virq(VIRQ_DOM_EXC);

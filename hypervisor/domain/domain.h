@@ -36,6 +36,8 @@
 struct domain;
 struct vcpu;
 struct grant_table;
+struct cpu_policy;
+struct memory_map;
 
 /* How often things happened; DOMUS_counters adds them up. */
 struct vcpu_counters {
@@ -113,6 +115,10 @@ struct domain {
     struct domain_watchdogs watchdog;       /* domain/timers.h */
     struct domain_time time;        /* domain/time.h */
     uint32_t vm_assist;             /* VMASST_TYPE_* bits */
+    bool started;                   /* XEN_DOMCTL_unpausedomain let it run once */
+    /* domain/chosen.h; NULL: all that there is */
+    struct cpu_policy *cpu_policy;
+    struct memory_map *memory_map;
 
     struct grant_table *grants;     /* domain/grants.c; NULL for domains that have none */
     int32_t orphans;                /* its mappings of domains that are gone (grants_retire) */

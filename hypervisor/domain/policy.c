@@ -17,7 +17,7 @@
 #include "domain/schedule.h"
 #include "domain/timers.h"
 
-#define SLICE_NS        10000000ul
+#define SLICE_NS        (SLICE_MS * 1000000ul)
 #define LOOKS           16u
 /* each end of slices is so much later for each CPU: what looking at them costs stays small */
 #define LOOK_NS         10000ul

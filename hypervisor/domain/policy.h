@@ -14,6 +14,8 @@
 struct domain;
 struct vcpu;
 
+#define SLICE_MS 10             /* of a CPU at once, where others want it too */
+
 /* the machine's; each CPU's is in struct cpu */
 extern struct policy {
     struct runqueue queue;

@@ -9,8 +9,9 @@
  * The masks are allow-lists: a feature that a future CPU invents stays hidden until somebody
  * thought about it.
  */
-#include "emulate/privileged.h"
+#include "emulate/cpu_policy.h"
 #include "domain/domain.h"
+#include "emulate/privileged.h"
 #include "machine/cpu.h"
 #include "machine/io.h"
 #include "memory/frame.h"
@@ -145,7 +146,7 @@ static uint32_t last_leaf(uint32_t range, uint32_t limit)
     return MIN(cpuid(range, 0).a, limit);
 }
 
-struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf)
+struct cpuid_regs cpuid_offered(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs none = { 0 };
     if (leaf >> 8 == XEN_CPUID_FIRST_LEAF >> 8) return hypervisor_leaf(leaf, subleaf);
@@ -164,4 +165,69 @@ struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf)
         r.a = last_leaf(0x80000000, MAX_EXT_LEAF);
     hide_features(leaf, &r);
     return r;
+}
+
+/* ---- what the toolstack chose of it ---- */
+
+const struct cpuid_word cpuid_words[CPUID_WORDS] = {
+    { 1, 0, 3 },          { 1, 0, 2 },          { 0x80000001, 0, 3 },   { 0x80000001, 0, 2 },
+    { 0xd, 1, 0 },        { 7, 0, 1 },          { 7, 0, 2 },            { 0x80000007, 0, 3 },
+    { 0x80000008, 0, 1 }, { 7, 0, 3 },          { 7, 1, 0 },            { 0x80000021, 0, 0 },
+    { 7, 1, 1 },          { 7, 2, 3 },          { 7, 1, 2 },            { 7, 1, 3 },
+};
+
+uint32_t *cpuid_register(struct cpuid_regs *r, uint32_t number)
+{
+    uint32_t *const registers[] = { &r->a, &r->b, &r->c, &r->d };
+
+    return registers[number];
+}
+
+const xen_cpuid_leaf_t *cpu_policy_find(const struct cpu_policy *p, uint32_t leaf,
+                                        uint32_t subleaf)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->leaf[i].leaf == leaf && (p->leaf[i].subleaf == subleaf ||
+                                        p->leaf[i].subleaf == XEN_CPUID_NO_SUBLEAF))
+            return &p->leaf[i];
+    return NULL;
+}
+
+/* XSAVE itself may be among what was not chosen, and then nothing is told of it. */
+static bool has_xsave(const struct cpu_policy *p)
+{
+    const xen_cpuid_leaf_t *features = cpu_policy_find(p, 1, 0);
+
+    return features && (features->c & F(XSAVE));
+}
+
+/* Features: those that both have. Limits: the lower one. Names and models, and the caches: as the
+ * toolstack says, so that they stay when a guest moves. All other is the machine's. */
+struct cpuid_regs cpuid_chosen(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_regs r = cpuid_offered(leaf, subleaf), chosen;
+    const xen_cpuid_leaf_t *l;
+
+    if (!p || leaf >> 8 == XEN_CPUID_FIRST_LEAF >> 8) return r;
+    l = cpu_policy_find(p, leaf, subleaf);
+    if (!l || (leaf == 0xd && !has_xsave(p))) return (struct cpuid_regs){ 0 };
+    chosen = (struct cpuid_regs){ l->a, l->b, l->c, l->d };
+    if (leaf == 1) {
+        r.a = chosen.a;
+        chosen.c |= has_xsave(p) ? F(OSXSAVE) : 0;
+    }
+    for (unsigned int i = 0; i < CPUID_WORDS; i++)
+        if (cpuid_words[i].leaf == leaf && cpuid_words[i].subleaf == subleaf)
+            *cpuid_register(&r, cpuid_words[i].reg) &= *cpuid_register(&chosen, cpuid_words[i].reg);
+    if (leaf == 0 || leaf == 0x80000000)
+        chosen.a = MIN(chosen.a, r.a);
+    return leaf == 0 || leaf == 2 || leaf == 4 ||
+                   (leaf >= 0x80000000 && leaf <= 0x80000006 && leaf != 0x80000001)
+               ? chosen
+               : r;
+}
+
+struct cpuid_regs cpuid_policy(uint32_t leaf, uint32_t subleaf)
+{
+    return cpuid_chosen(current->domain->cpu_policy, leaf, subleaf);
 }

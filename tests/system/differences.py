@@ -60,8 +60,8 @@ THEIRS = [
     (r"dmesg\|.*xen_netfront: backend supports XDP headroom", "our back end has no XDP"),
     (r"store\|HOME/device/vif/\d+/(xdp-headroom|multi-queue-num-queues)",
      "what the front end answers to XDP and to queues"),
-    (r"store\|.*/backend/v\w+/.*/(script|hotplug-status|physical-device|specification|bootable"
-     r"|discard-enable) = ", "notes of xl to its hotplug scripts; ours has none"),
+    (r"store\|.*/backend/v\w+/.*/(script|hotplug-status|physical-device(-path)?|specification"
+     r"|bootable|discard-enable) = ", "notes of xl to its hotplug scripts; ours has none"),
     (r"store\|.*/backend/vbd/.*/params = ", "a device file"),
     (r"store\|.*/backend/vbd/.*/(feature-persistent|discard-secure|physical-sector-size"
      r"|max-ring-page-order|multi-queue-max-queues) = ",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The peer rig as a machine: real Xen, Debian's Linux as dom0, Xen's own `xl` at its shell
+"""The rig as a machine: real Xen or Domus, Debian's Linux as dom0, Xen's own `xl` at its shell
 (tests/tools/rig.py makes the image).
 
 The same kernel and initramfs as in linux_box.py are its guests; what is done there at our dom0's
@@ -23,26 +23,26 @@ CPU = machine.XEN.cpu + ",-avx"
 XEN_ARGUMENTS = [*machine.XEN.args, "dom0_mem=1024M", "spec-ctrl=eager-fpu"]
 
 
-def missing():
-    """Why there is no rig here, or None."""
-    if not machine.xen_available():
+def missing(domus=None):
+    """Why there is no rig here, or None; on real Xen, or on Domus."""
+    if not domus and not machine.xen_available():
         return "Debian's Xen could not be fetched"
     reason = FOLDER / "unavailable"
     return None if (FOLDER / "rig.cpio.gz").exists() \
         else reason.read_text().strip() if reason.exists() else "run `make rig`"
 
 
-def available():
-    if missing():
-        pytest.skip(f"the peer rig is not here: {missing()}")
+def available(domus=None):
+    if missing(domus):
+        pytest.skip(f"the rig is not here: {missing(domus)}")
 
 
 class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has.
-    configs: {"NAME.cfg": text}."""
+    configs: {"NAME.cfg": text}; domus: the Hypervisor, if it is not real Xen."""
 
-    def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, extra=()):
-        available()
+    def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, domus=None, extra=()):
+        available(domus)
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
         for file, text in configs.items():
@@ -51,9 +51,10 @@ class Rig(machine.Machine):
         archive.make_archive(guests,
                              [linux_box.FOLDER / "vmlinux", linux_box.FOLDER / "initramfs.cpio",
                               *(place / file for file in configs)])
-        super().__init__(name, hypervisor=machine.Hypervisor("xen", machine.XEN.path,
-                                                             XEN_ARGUMENTS, cpu),
-                         modules=[[FOLDER / "vmlinuz", "console=hvc0", "quiet"],
+        xen = machine.Hypervisor("xen", machine.XEN.path, XEN_ARGUMENTS, cpu)
+        kernel = linux_box.FOLDER / "vmlinux" if domus else FOLDER / "vmlinuz"
+        super().__init__(name, hypervisor=domus or xen,
+                         modules=[[kernel, "console=hvc0", "quiet"],
                                   [FOLDER / "rig.cpio.gz"]], memory=memory,
                          disk=disk, snapshot=True, net="user,id=n0",
                          extra=["-drive", f"if=none,id=d1,file={guests},format=raw,readonly=on",

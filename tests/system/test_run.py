@@ -156,6 +156,11 @@ def test_kernels_command_lines_and_cpus(empty):
     assert "my kernel.elf as the only guest" in said
     assert re.search(r"^-initrd\n\S+/hypervisor\.elf loglevel=3,\S+/dom0\.elf a b c$", said, re.M)
     assert "-m\n2048\n-smp\n3\n" in said
+    (empty / "disk of it").touch()
+    said = options_of(empty, "--bare", str(kernel), "--archive", str(empty / "disk of it"))[1]
+    assert "my kernel.elf as dom0 of Domus" in said
+    assert re.search(r"\S+/dom0\.elf,\S+/ramdisk$", said, re.M)
+    assert options_of(empty, "--archive", str(kernel))[0] == 2
     (empty / "a.cfg").touch()
     archive.make_archive(empty / "archive.tar", [])
     said = options_of(empty, str(kernel), "--create", str(empty / "a.cfg"), str(kernel) + "=b")[1]

@@ -6,6 +6,7 @@ newer kernels; grub() is GRUB's PV image. Each raises Unavailable with the reaso
 archive cannot be reached. A second call fetches nothing.
 """
 import fnmatch
+import hashlib
 import io
 import os
 import pathlib
@@ -19,6 +20,9 @@ APT_OPTIONS = ["-o", "Acquire::Retries=1",
                "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15"]
 if os.geteuid() == 0:
     APT_OPTIONS += ["-o", "APT::Sandbox::User=root"]
+
+
+CHECKSUM = "package.sha256"
 
 
 class Unavailable(Exception):
@@ -46,7 +50,8 @@ def dependency(package, pattern, apt=()):
 
 
 def fetch(folder, package, *wanted, apt=()):
-    """Those of the package's files that match the wanted patterns, below folder/package."""
+    """Those of the package's files that match the wanted patterns, below folder/package; which
+    package that was, and its checksum: checksum()."""
     folder = pathlib.Path(folder).resolve()
     root, scratch = folder / package, folder / f"{package}.new"
     if root.exists():
@@ -61,9 +66,15 @@ def fetch(folder, package, *wanted, apt=()):
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         tar.extractall(scratch, [member for member in tar
                                  if any(fnmatch.fnmatch(member.name, w) for w in wanted)])
+    (scratch / CHECKSUM).write_text(f"{hashlib.sha256(deb.read_bytes()).hexdigest()}  {deb.name}\n")
     deb.unlink()
     scratch.rename(root)
     return root
+
+
+def checksum(root):
+    """The line of sha256sum for the package that fetch() unpacked there."""
+    return (root / CHECKSUM).read_text().strip()
 
 
 def backports(folder):

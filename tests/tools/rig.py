@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The peer rig: real Xen 4.17 with Debian's Linux as its dom0 and Xen's own toolstack, in one
-initramfs, to be measured against.
+"""Debian's Linux as dom0 with Xen's own toolstack, in one initramfs: on real Xen 4.17 the peer rig,
+to be measured against; and on Domus.
 
     rig.py OUT STORE [PROGRAM...]    OUT gets vmlinuz and rig.cpio.gz; STORE: where linux.py keeps
                                      its linux-image, which is dom0's kernel, too; PROGRAM: for its
                                      /bin
 
-The packages below are fetched into OUT/packages. Where they cannot be had, OUT/unavailable says
-why. The image holds busybox, xl, xenstored, xenconsoled and the libraries they need, dom0's back
-ends as modules, and an /init that ends in a shell on the console, where a harness types `xl create`
-as it does at our own prompt. Disks are partitions of a virtio disk, at /dev/disk/NAME; cards join
+The packages below are fetched into OUT/packages, each with its checksum. Where they cannot be had,
+OUT/unavailable says why. The image holds busybox, xl, xenstored, xenconsoled, the scripts that they
+run for disks and cards, and the libraries they need, all as they are packaged; dom0's back ends as
+modules, and an /init that ends in a shell on the console, where a harness types `xl create` as it
+does at our own prompt. Disks are partitions of a virtio disk, at /dev/disk/NAME; cards join
 the bridge br0 with the real one. A second virtio disk is a tar file: the guests, unpacked to
 /guests.
 """
@@ -26,10 +27,13 @@ PACKAGES = ["xen-utils-4.17", "xen-utils-common",
             "xenstore-utils", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
             "libxenforeignmemory1", "libxengnttab1",
             "libxenhypfs1", "libxenmisc4.17", "libxenstore4", "libxentoolcore1",
-            "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200", "busybox-static"]
+            "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200",
+            "busybox-static", "bash", "util-linux"]
 PROGRAMS = ["usr/lib/xen-4.17/bin/" + name
             for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
-            "usr/bin/" + name for name in ("xenstore-ls", "xenstore-read", "xenstore-write")]
+            "usr/bin/xenstore-" + name
+            for name in ("ls", "list", "read", "write", "exists", "rm", "watch", "chmod")] + [
+            "bin/bash", "usr/bin/flock"]
 MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc",
            "xen-privcmd", "xenfs", "xen-netback", "xen-blkback", "bridge", "virtio_pci",
            "virtio_blk", "virtio_net"]
@@ -39,6 +43,7 @@ INIT = """#!/bin/sh
 export PATH=/bin:/sbin:/usr/bin:/usr/lib/xen-4.17/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev; mount -t tmpfs run /run
+ln -s /proc/self/fd /dev/fd; ln -s fd/0 /dev/stdin; ln -s fd/1 /dev/stdout; ln -s fd/2 /dev/stderr
 mkdir -p /var/lock /run/xen /run/xenstored /var/lib/xen /var/lib/xenstored /var/log/xen /dev/pts
 mount -t devpts pts /dev/pts
 while read -r module; do insmod "$module"; done < /lib/order
@@ -60,22 +65,6 @@ echo "RIG UP"
 cd /guests
 exec setsid cttyhack sh
 """
-
-# What libxl runs for each disk: which device number stands behind the name.
-BLOCK = """#!/bin/sh
-[ "$1" = add ] || exit 0
-device=$(stat -L -c %t:%T "$(xenstore-read "$XENBUS_PATH/params")")
-xenstore-write "$XENBUS_PATH/physical-device" "$device" "$XENBUS_PATH/hotplug-status" connected
-"""
-
-VIF = """#!/bin/sh
-case "$1" in online|add)
-    ip link set "$vif" master "$(xenstore-read "$XENBUS_PATH/bridge")" && ip link set "$vif" up
-    xenstore-write "$XENBUS_PATH/hotplug-status" connected;;
-esac
-exit 0
-"""
-
 
 def build(roots, kernel_root, own):
     def find(name):
@@ -99,14 +88,15 @@ def build(roots, kernel_root, own):
     linux.add_libraries(archive, roots, [*programs, *own], [linux.LOADED_LATE])
     linux.add_modules(archive, kernel_root / "lib/modules", MODULES)
     archive.add("etc/xen/xl.conf", b'autoballoon="off"\n')
-    archive.add("etc/xen/scripts/block", BLOCK.encode(), 0o100755)
-    archive.add("etc/xen/scripts/vif-bridge", VIF.encode(), 0o100755)
+    for path in sorted(find("etc/xen/scripts").iterdir()):
+        archive.add(f"etc/xen/scripts/{path.name}", path.read_bytes(), 0o100755)
     archive.add("init", INIT.encode(), 0o100755)
     return archive.finished()
 
 
 def make_rig(out, store, own):
-    roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*")
+    roots = [foreign.fetch(out / "packages", package, "./usr/*", "./bin/*", "./lib/*",
+                           "./etc/xen/*")
              for package in PACKAGES]
     kernel_root = linux.fetch_kernel(store)
     shutil.copy(next(kernel_root.glob("boot/vmlinuz-*")), out / "vmlinuz")

@@ -16,6 +16,7 @@
 #undef fail                                     /* the hypervisor has one, too */
 #include "domain/cr4.h"
 #include "domain/time.h"
+#include "emulate/cpu_policy.h"
 #include "emulate/privileged.h"
 
 #define KHZ    2345678
@@ -23,6 +24,8 @@
 
 static struct cpu cpu;
 static struct vcpu vcpu;
+static struct domain domain;
+static struct cpu_policy chosen;
 static uint32_t host_bits, only_leaf, last_leaf, last_extended_leaf;
 
 uint64_t host_cr4, xsave_mask, max_frame;
@@ -48,7 +51,8 @@ struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
 
 static int set_up(void **state)
 {
-    vcpu = (struct vcpu){ .in_kernel = true };
+    domain.cpu_policy = NULL;
+    vcpu = (struct vcpu){ .in_kernel = true, .domain = &domain };
     cpu.self = &cpu;
     cpu.running = &vcpu;
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);
@@ -201,6 +205,58 @@ static void leaves_of_our_own(void **state)
     IS(0x40000003, 0, 0, 0, KHZ, 0);
 }
 
+/* ---- less of it, as the toolstack chose ---- */
+
+static void choose(uint32_t leaf, uint32_t subleaf, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    domain.cpu_policy = &chosen;
+    chosen.leaf[chosen.count++] = (xen_cpuid_leaf_t){ leaf, subleaf, a, b, c, d };
+}
+#define ALONE XEN_CPUID_NO_SUBLEAF
+#define XSAVE_BIT   (1u << 26)
+#define OSXSAVE_BIT (1u << 27)
+
+static void what_was_chosen(void **state)
+{
+    chosen.count = 0;
+    choose(0, ALONE, 0xa, 11, 12, 13);
+    choose(1, ALONE, 0x12345, ~0u, 3 | XSAVE_BIT, 5);
+    choose(2, ALONE, 21, 22, 23, 24);
+    choose(4, 0, 41, 42, 43, 44);
+    choose(4, 1, 45, 46, 47, 48);
+    choose(7, 0, ~0u, 0x28, 0, 0);
+    choose(0xd, 0, 0, 0, 0, 0);
+    choose(0xd, 1, 1, ~0u, ~0u, ~0u);
+    choose(0x80000000, ALONE, 0x80000020, 81, 82, 83);
+    choose(0x80000001, ALONE, 0, 0, 1, 1u << 29);
+    choose(0x80000002, ALONE, 'A', 'B', 'C', 'D');
+    IS(0, 0, 0xa, 11, 12, 13);                      /* the lower limit; a name */
+    IS(1, 0, 0x12345, 0xff00, 3 | XSAVE_BIT | OSXSAVE_BIT, 5);
+    vcpu.in_kernel = false;                         /* which has not switched it on */
+    IS(1, 0, 0x12345, 0xff00, 3 | XSAVE_BIT, 5);
+    vcpu.in_kernel = true;
+    IS(2, 0, 21, 22, 23, 24);
+    IS(4, 0, 41, 42, 43, 44);
+    IS(4, 1, 45, 46, 47, 48);
+    IS(4, 2, 0);                                    /* nothing was said of it */
+    IS(7, 0, 0, 0x28, 0, 0);
+    IS(0xd, 0, 0xe7, ~0u, 0xa88, 0);                /* the machine's own sizes */
+    IS(0xd, 1, 1, 0, 0, 0);
+    IS(0xd, 2, 0);
+    IS(0x80000000, 0, 0x80000008, 81, 82, 83);
+    IS(0x80000001, 0, ~0u, ~0u, 1, 1u << 29);
+    IS(0x80000002, 0, 'A', 'B', 'C', 'D');
+    IS(0x80000008, 0, 0);
+    IS(0x40000000, 0, 0x40000005, 0x566e6558, 0x65584d4d, 0x4d4d566e);      /* XenVMMXenVMM */
+    chosen.leaf[1].c &= ~XSAVE_BIT;
+    IS(1, 0, 0x12345, 0xff00, 3, 5);
+    IS(0xd, 0, 0);
+    IS(0xd, 1, 0);
+    chosen.count = 1;
+    IS(0xd, 0, 0);
+    IS(1, 0, 0);
+}
+
 static void bits_of_cr4(void **state)
 {
     assert_int_equal(cr4_fixed(), 0x660);
@@ -220,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup(leaves_that_are_none, set_up),
         cmocka_unit_test_setup(xsave_areas, set_up),
         cmocka_unit_test_setup(leaves_of_our_own, set_up),
+        cmocka_unit_test_setup(what_was_chosen, set_up),
         cmocka_unit_test_setup(bits_of_cr4, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

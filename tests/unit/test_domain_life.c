@@ -5,6 +5,7 @@
  * reference. What is done to whom stands in a list of steps.
  */
 #include "ring0_host.h"
+#include "domain/chosen.h"
 #include "domain/domain.h"
 #include "domain/events.h"
 #include "domain/grants.h"
@@ -342,6 +343,8 @@ static void the_end(void **state)
 
         give_vcpu(d, 0);
         give_vcpu(d, 2);
+        d->cpu_policy = hv_alloc(sizeof(*d->cpu_policy));
+        d->memory_map = hv_alloc(sizeof(*d->memory_map));
         d->watchdog.timers[1] = (struct timer){ .fire = free, .arg = (void *)1 };
         d->watchdog.used = 3;
         slow = slow_ones[i];
@@ -355,12 +358,14 @@ static void the_end(void **state)
         assert_int_equal(domain_destroy(d), 0);
         done(want[i]);
         assert_true(d->life == DOMAIN_DESTROYED && !d->shared && d->refs == 1);
+        assert_true(!d->cpu_policy && !d->memory_map);
         assert_int_equal(d->watchdog.used, 0);
         assert_null(domain_get(3));
         assert_ptr_equal(destroyed_list.next, &d->all_domains);
         assert_int_equal(domain_destroy(d), 0);         /* there is no more to do */
         domain_put(d);
         done("grants. ");
+        assert_int_equal(held, 0);
         budget_refill();
     }
 }

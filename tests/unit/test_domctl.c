@@ -162,11 +162,63 @@ static void ending(void **state)
     assert_int_equal(domctl(XEN_DOMCTL_destroydomain, DOMID_SELF), -EINVAL);
     assert_int_equal(did.destroys, 0);
     answers.destroys_left = 1;
-    assert_int_equal(domctl(XEN_DOMCTL_destroydomain, GUEST), -EAGAIN);
+    assert_int_equal(domctl(XEN_DOMCTL_destroydomain, GUEST), CONTINUED);
+    assert_int_equal(did.arguments, (uint64_t)&op);
     assert_int_equal(domctl(XEN_DOMCTL_destroydomain, GUEST), 0);
     answers.destroy = -EINVAL;
     assert_int_equal(domctl(XEN_DOMCTL_destroydomain, GUEST), -EINVAL);
     assert_int_equal(did.destroys, 3);
+}
+
+static void ending_by_steps(void **state)
+{
+    answers.destroys_left = 2;
+    assert_int_equal(domctl_destroy_some(GUEST), -EAGAIN);
+    assert_int_equal(domctl_destroy_some(GUEST), -EAGAIN);
+    assert_int_equal(domctl_destroy_some(GUEST), 0);
+    assert_int_equal(did.destroys, 3);
+    assert_int_equal(domctl_destroy_some(99), -ESRCH);
+    assert_int_equal(domctl_destroy_some(DOMID_SELF), -EINVAL);
+    answers.destroy = -ENOMEM;
+    assert_int_equal(domctl_destroy_some(GUEST), -ENOMEM);
+    assert_int_equal(did.continued, 0);
+}
+
+/* ---- what is one and the same for all ---- */
+
+static void time_stamp_counter(void **state)
+{
+    static const int answer[] = { 0, -EOPNOTSUPP, 0, -EINVAL, -EINVAL };
+
+    for (uint32_t mode = 0; mode < ARRAY_SIZE(answer); mode++) {
+        op.u.tsc_info.tsc_mode = mode;
+        assert_int_equal(domctl(XEN_DOMCTL_settscinfo, GUEST), answer[mode]);
+    }
+    memset(&op, 0xee, sizeof(op));
+    assert_int_equal(domctl(XEN_DOMCTL_gettscinfo, GUEST), 0);
+    assert_int_equal(op.u.tsc_info.tsc_mode, 2);
+    assert_int_equal(op.u.tsc_info.gtsc_khz, 2345678);
+    assert_int_equal(op.u.tsc_info.incarnation, 0);
+    assert_int_equal(op.u.tsc_info.elapsed_nsec, 0);
+}
+
+static void nodes(void **state)
+{
+    uint8_t map[2] = { 0xff, 0xff };
+
+    op.u.nodeaffinity.nodemap.nr_bits = 16;
+    op.u.nodeaffinity.nodemap.bitmap.p = map;
+    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, GUEST), 0);
+    map[0] = 1;
+    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, GUEST), 0);
+    map[0] = 0xfe;
+    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, GUEST), -EINVAL);
+    op.u.nodeaffinity.nodemap.bitmap.p = NOT_THERE;
+    assert_int_equal(domctl(XEN_DOMCTL_setnodeaffinity, GUEST), -EFAULT);
+    assert_int_equal(domctl(XEN_DOMCTL_getnodeaffinity, GUEST), -EFAULT);
+    op.u.nodeaffinity.nodemap.bitmap.p = map;
+    assert_int_equal(domctl(XEN_DOMCTL_getnodeaffinity, GUEST), 0);
+    assert_true(map[0] == 1 && map[1] == 0);
 }
 
 static void pausing(void **state)
@@ -360,6 +412,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_domain_cannot_be, set_up, tear_down),
         cmocka_unit_test_setup_teardown(vcpus_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ending, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ending_by_steps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(time_stamp_counter, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nodes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pausing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(allotment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hypercall_page, set_up, tear_down),

@@ -82,6 +82,13 @@ uint64_t vcpu_work_for(struct vcpu *v, struct domain *d)
     work.client = d;
     return 4711;
 }
+static domid_t destroyed;
+
+int domctl_destroy_some(domid_t id)
+{
+    destroyed = id;
+    return -EAGAIN;
+}
 struct domain *domain_get(domid_t id)
 {
     return id == 5 ? &domains[1] : id == 0 ? &domains[0] : NULL;
@@ -315,14 +322,25 @@ static void on_whose_behalf(void **state)
     }
 }
 
+static void an_end_by_steps(void **state)
+{
+    static const uint64_t ids[][2] = { { 5, 5 }, { 0x10005, DOMID_INVALID }, { ~0ul, 0x7ff4 } };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(ids); i++) {
+        assert_int_equal(domus_op(DOMUS_destroy, (void *)ids[i][0]), -EAGAIN);
+        assert_int_equal(destroyed, ids[i][1]);
+    }
+}
+
 static void what_is_no_domus_op(void **state)
 {
     assert_int_equal(domus_op(0, NULL), -ENOSYS);
-    assert_int_equal(domus_op(5, NULL), -ENOSYS);
+    assert_int_equal(domus_op(6, NULL), -ENOSYS);
     domains[1].privileged = false;              /* dom0's, all but why it was refused itself */
     assert_int_equal(domus_op(DOMUS_audit, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_counters, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_work_for, NULL), -EPERM);
+    assert_int_equal(domus_op(DOMUS_destroy, NULL), -EPERM);
     assert_int_equal(domus_op(DOMUS_last_error, NULL), -ENOENT);
     assert_int_equal(do_xenpmu_op(0, 0), -EOPNOTSUPP);
 }
@@ -391,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(balancing_the_books, set_up, tear_down),
         cmocka_unit_test_setup_teardown(how_often, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_whose_behalf, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_end_by_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_domus_op, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_key, set_up, tear_down),
     };

@@ -426,8 +426,8 @@ static void many_segments(void **state)
 static void headers_of_other_kinds(void **state)
 {
     static const struct { size_t at; uint8_t value; const char *says; } wrong[] = {
-        { 0, 'E', "no ELF file" }, { 4, 1, "x86-64" }, { 5, 2, "x86-64" }, { 18, 3, "x86-64" },
-        { 54, 55, "wrong size" },
+        { 0, 'E', "no ELF file" }, { 4, 1, "32 bits" }, { 5, 2, "x86-64" },
+        { 18, 3, "x86-64" },       { 54, 55, "wrong size" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -437,6 +437,14 @@ static void headers_of_other_kinds(void **state)
         file[wrong[i].at] = wrong[i].value;
         assert_refused(wrong[i].says);
     }
+    setup(state);
+    with_notes();
+    memcpy(file + 0x202, "HdrS", 4);
+    size = 0x206;
+    assert_refused("it is a bzImage");
+    size = 0x205;
+    file[0] = 'E';
+    assert_refused("no ELF file");
 }
 
 static void old_kernels(void **state)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <setjmp.h>
 #include <asm/prctl.h>
@@ -14,19 +15,24 @@
 #include <unistd.h>
 #include <cmocka.h>
 #undef fail                                     /* the hypervisor has one, too */
+#include "domain/chosen.h"
 #include "machine/boot_info.h"
+#include "memory/heap.h"
 #include "entry/hypercall.h"
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "calls/reservation.h"
 #include "fail_host.h"
 
+#define NOT_THERE 0x666000ul
 #define GIB (1ul << 18)                         /* in frames */
 #define WRITE 35                                /* instructions that an element of the list takes */
 
 static struct cpu cpu;
 static struct vcpu vcpu;
-static struct domain domain;
+static struct domain domain, other = { .id = 3 };
+static bool no_memory;
+static long held;
 static unsigned int written, bad_from = ~0u;
 
 struct boot_info boot_info;
@@ -34,6 +40,7 @@ uint64_t max_frame, *m2p_table;
 
 int copy_from_guest(void *to, vaddr_t from, size_t n)
 {
+    if (from.a == NOT_THERE) return -EFAULT;
     memcpy(to, (void *)from.a, n);
     return 0;
 }
@@ -45,10 +52,21 @@ int copy_to_guest(vaddr_t to, const void *from, size_t n)
 
 struct domain *domain_get_self_or(domid_t id)
 {
-    return NULL;
+    if (id != DOMID_SELF && id != domain.id && id != other.id) return NULL;
+    held++;
+    return id == other.id ? &other : &domain;
 }
 void domain_put(struct domain *d)
 {
+    held--;
+}
+void *hv_alloc(size_t size)
+{
+    return no_memory ? NULL : calloc(1, size);
+}
+void hv_free(void *p, size_t size)
+{
+    free(p);
 }
 int answer_guest(uint64_t va, const void *object, size_t n)
 {
@@ -188,6 +206,83 @@ static void maps(void **state)
     }
 }
 
+static long choose(domid_t whose, unsigned int entries, unsigned long buffer)
+{
+    struct xen_foreign_memory_map m = {
+        .domid = whose, .map = { .nr_entries = entries, .buffer.p = (void *)buffer }
+    };
+
+    return do_memory_op(XENMEM_set_memory_map, (unsigned long)&m);
+}
+
+static void a_map_that_was_chosen(void **state)
+{
+    static const struct e820_entry chosen[MEMORY_MAP_MOST] = { { 0, 0x1000, 1 }, { 0x5000, 7, 2 } };
+    unsigned long p = (unsigned long)chosen;
+    unsigned int given;
+
+    domain.privileged = false;
+    assert_int_equal(choose(3, 2, p), -EPERM);
+    assert_int_equal(choose(DOMID_SELF, 129, p), -EINVAL);
+    assert_int_equal(choose(DOMID_SELF, 2, NOT_THERE), -EFAULT);
+    no_memory = true;
+    assert_int_equal(choose(DOMID_SELF, 2, p), -ENOMEM);
+    no_memory = false;
+    assert_null(domain.memory_map);
+    assert_int_equal(choose(DOMID_SELF, 128, p), 0);
+    assert_int_equal(choose(DOMID_SELF, 2, p), 0);
+    for (unsigned int room = 0; room < 4; room++) {
+        assert_int_equal(map(XENMEM_memory_map, room, &given), 0);
+        assert_int_equal(given, room < 2 ? room : 2);
+        assert_memory_equal(entry, chosen, given * sizeof(chosen[0]));
+        assert_int_equal(entry[given].type, 0x55555555);
+    }
+    domain.privileged = true;
+    assert_int_equal(choose(3, 1, p), 0);
+    assert_int_equal(other.memory_map->count, 1);
+    assert_int_equal(choose(99, 1, p), -ESRCH);
+    free(domain.memory_map);
+    free(other.memory_map);
+    domain.memory_map = NULL;
+    assert_int_equal(held, 0);
+}
+
+/* What toolstacks ask, and go on from. */
+static void what_there_is_not(void **state)
+{
+    struct xen_mem_acquire_resource resource = { .domid = 3 };
+    struct xen_vnuma_topology_info nodes = { .domid = 3 };
+
+    domain.privileged = true;
+    assert_int_equal(do_memory_op(XENMEM_acquire_resource, (unsigned long)&resource), -EOPNOTSUPP);
+    assert_int_equal(do_memory_op(XENMEM_get_vnumainfo, (unsigned long)&nodes), -EOPNOTSUPP);
+    resource.domid = nodes.domid = 99;
+    assert_int_equal(do_memory_op(XENMEM_acquire_resource, (unsigned long)&resource), -ESRCH);
+    assert_int_equal(do_memory_op(XENMEM_get_vnumainfo, (unsigned long)&nodes), -ESRCH);
+    nodes.pad = 1;
+    assert_int_equal(do_memory_op(XENMEM_get_vnumainfo, (unsigned long)&nodes), -EINVAL);
+    assert_int_equal(do_memory_op(XENMEM_get_sharing_freed_pages, 0), 0);
+    assert_int_equal(do_memory_op(XENMEM_get_sharing_shared_pages, 0), 0);
+    assert_int_equal(held, 0);
+}
+
+static void last_numbers(void **state)
+{
+    static struct shared_info shared;
+    static const uint64_t says[][2] = { { 0, 0 }, { 1, 0 }, { 500, 499 }, { ~0ul, ~0ul >> 1 } };
+    domid_t id = 3;
+
+    domain.privileged = true;
+    other.shared = &shared;
+    for (unsigned int i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+        shared.arch.max_pfn = says[i][0];
+        assert_int_equal(do_memory_op(XENMEM_maximum_gpfn, (unsigned long)&id), says[i][1]);
+    }
+    other.shared = NULL;                            /* it is nearly gone */
+    assert_int_equal(do_memory_op(XENMEM_maximum_gpfn, (unsigned long)&id), 0);
+    assert_int_equal(held, 0);
+}
+
 static void small_answers(void **state)
 {
     struct xen_machphys_mapping m;
@@ -205,7 +300,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_element_a_gibibyte, set_up),
         cmocka_unit_test_setup(its_length_is_paid_for, set_up),
-        cmocka_unit_test_setup(maps, set_up), cmocka_unit_test_setup(small_answers, set_up),
+        cmocka_unit_test_setup(maps, set_up),
+        cmocka_unit_test_setup(a_map_that_was_chosen, set_up),
+        cmocka_unit_test_setup(what_there_is_not, set_up),
+        cmocka_unit_test_setup(last_numbers, set_up),
+        cmocka_unit_test_setup(small_answers, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

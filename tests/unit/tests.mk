@@ -75,6 +75,9 @@ cpus.ldflags := -Wl,--wrap=pq_join,--wrap=pq_part
 cpu.sources := hypervisor/machine/cpu.c
 cpu.cflags := -D_GNU_SOURCE -fno-builtin -mno-red-zone -include tests/unit/instructions_host.h
 cpu.ldflags := -no-pie
+cpu_policy.sources := hypervisor/control/cpu_policy.c hypervisor/emulate/cpuid.c
+cpu_policy.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
+    -include tests/unit/instructions_host.h
 cpuid.sources := hypervisor/emulate/cpuid.c
 cpuid.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/instructions_host.h
 debugreg.sources := hypervisor/emulate/debugreg.c
@@ -278,6 +281,8 @@ sysctl.sources := hypervisor/control/sysctl.c hypervisor/control/platform.c \
     hypervisor/control/cpus.c hypervisor/entry/operation.c
 sysctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ \
     -include tests/unit/instructions_host.h
+sysctl_pools.sources := $(sysctl.sources)
+sysctl_pools.cflags := $(sysctl.cflags)
 tcp.sources := dom0/network/endpoint.c dom0/network/tcp.c drivers/checksum.c
 terminal.sources := dom0/console/terminal.c dom0/console/line.c
 terminal.cflags := -fno-builtin -include pvguest/string.h -include tests/unit/sdk_host.h

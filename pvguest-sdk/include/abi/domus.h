@@ -94,4 +94,12 @@ struct domus_counters {
  */
 #define DOMUS_work_for 3
 
+/*
+ * DOMUS_destroy: XEN_DOMCTL_destroydomain by steps. That call is made again and again until there
+ * is nothing left of the domain, which is long for a large one, and its caller, a toolstack of one
+ * vCPU, runs no other thread meanwhile. Control domain only (-EPERM). arg is the domain's number.
+ * Returns 0: it is gone; -EAGAIN: ask again; -ESRCH; -EINVAL: the caller's own.
+ */
+#define DOMUS_destroy 5
+
 #endif

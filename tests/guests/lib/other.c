@@ -60,12 +60,8 @@ long domain_pages(domid_t id)
 void domain_unmake(domid_t id)
 {
     uint64_t until = now_ns() + 60 * NS_PER_S;
-    long error;
 
-    do
-        error = with_number(XEN_DOMCTL_destroydomain, id);
-    while (error == -EAGAIN && now_ns() < until);
-    NEED(error == 0);
+    NEED(with_number(XEN_DOMCTL_destroydomain, id) == 0);
     while (domain_pages(id) >= 0 && now_ns() < until)
         vcpu_yield();
     NEED(domain_pages(id) < 0);

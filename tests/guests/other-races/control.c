@@ -89,14 +89,11 @@ static void pause(struct racer *r)
 static void end_mayfly(struct racer *r)
 {
     struct xen_domctl op = { .cmd = XEN_DOMCTL_destroydomain, .domain = mayfly.other.id };
-    unsigned int kept = 0;
 
     mayfly.life++;
     unmap_frames(ADDRESS(mayfly.other.mailbox), 1);
     unmap_frames(mayfly.other.data, 1);
-    while (domctl(&op) == -EAGAIN)
-        kept++;
-    note(r, 0);
+    note(r, domctl(&op));
 }
 
 /* The first racer's alone: what maps pages in the library is vCPU 0's. Its number is told when it

@@ -182,6 +182,65 @@ TRY(XEN_DOMCTL_getvcpucontext)
     return domctl(XEN_DOMCTL_getvcpucontext, target);
 }
 
+TRY(XEN_DOMCTL_gettscinfo)
+{
+    return domctl(XEN_DOMCTL_gettscinfo, target);
+}
+TRY(XEN_DOMCTL_settscinfo)
+{
+    return domctl(XEN_DOMCTL_settscinfo, target);
+}
+
+static long nodes(uint32_t command, domid_t target)
+{
+    static uint8_t map[8];
+
+    map[0] = 1;
+    op.u.nodeaffinity.nodemap.nr_bits = 64;
+    set_xen_guest_handle(op.u.nodeaffinity.nodemap.bitmap, map);
+    return domctl(command, target);
+}
+
+TRY(XEN_DOMCTL_setnodeaffinity)
+{
+    return nodes(XEN_DOMCTL_setnodeaffinity, target);
+}
+TRY(XEN_DOMCTL_getnodeaffinity)
+{
+    return nodes(XEN_DOMCTL_getnodeaffinity, target);
+}
+
+#define LEAVES 256
+
+/* What it has can be given to it; that it has, a domU does not know, and says nothing. */
+static long policy(uint32_t command, domid_t target)
+{
+    static xen_cpuid_leaf_t leaves[LEAVES];
+    static xen_msr_entry_t msrs[8];
+    long result;
+
+    op.u.cpu_policy.nr_leaves = LEAVES;
+    op.u.cpu_policy.nr_msrs = 8;
+    set_xen_guest_handle(op.u.cpu_policy.leaves, leaves);
+    set_xen_guest_handle(op.u.cpu_policy.msrs, msrs);
+    op.cmd = XEN_DOMCTL_get_cpu_policy;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = target;
+    result = HYPERVISOR_domctl(&op);
+    if (result == 0) return domctl(command, target);
+    memset(&op, 0, sizeof(op));
+    return command == XEN_DOMCTL_set_cpu_policy ? domctl(command, target) : result;
+}
+
+TRY(XEN_DOMCTL_get_cpu_policy)
+{
+    return policy(XEN_DOMCTL_get_cpu_policy, target);
+}
+TRY(XEN_DOMCTL_set_cpu_policy)
+{
+    return policy(XEN_DOMCTL_set_cpu_policy, target);
+}
+
 /* ---- sysctl ---- */
 
 static long sysctl(struct xen_sysctl *request, uint32_t command)
@@ -261,6 +320,54 @@ TRY(XEN_SYSCTL_getcpuinfo)
     return sysctl(&s, XEN_SYSCTL_getcpuinfo);
 }
 
+TRY(XEN_SYSCTL_cpupool_op)
+{
+    uint8_t cpus[8];
+    struct xen_sysctl s = { .u.cpupool_op = { .op = XEN_SYSCTL_CPUPOOL_OP_INFO } };
+
+    s.u.cpupool_op.cpumap.nr_bits = 64;
+    set_xen_guest_handle(s.u.cpupool_op.cpumap.bitmap, cpus);
+    return sysctl(&s, XEN_SYSCTL_cpupool_op);
+}
+
+TRY(XEN_SYSCTL_scheduler_op)
+{
+    struct xen_sysctl which = { 0 };
+    struct xen_sysctl s = { .u.scheduler_op = { .cmd = XEN_SYSCTL_SCHEDOP_getinfo } };
+
+    (void)sysctl(&which, XEN_SYSCTL_sched_id);
+    s.u.scheduler_op.sched_id = which.u.sched_id.sched_id;
+    return sysctl(&s, XEN_SYSCTL_scheduler_op);
+}
+
+TRY(XEN_SYSCTL_pcitopoinfo)
+{
+    physdev_pci_device_t device[1] = { { 0 } };
+    uint32_t node[1];
+    struct xen_sysctl s = { .u.pcitopoinfo = { .num_devs = 1 } };
+
+    set_xen_guest_handle(s.u.pcitopoinfo.devs, device);
+    set_xen_guest_handle(s.u.pcitopoinfo.nodes, node);
+    return sysctl(&s, XEN_SYSCTL_pcitopoinfo);
+}
+
+TRY(XEN_SYSCTL_get_cpu_featureset)
+{
+    uint32_t words[64];
+    struct xen_sysctl s = { .u.cpu_featureset = { .index = XEN_SYSCTL_cpu_featureset_pv,
+                                                  .nr_features = 64 } };
+
+    set_xen_guest_handle(s.u.cpu_featureset.features, words);
+    return sysctl(&s, XEN_SYSCTL_get_cpu_featureset);
+}
+
+TRY(XEN_SYSCTL_get_cpu_policy)
+{
+    struct xen_sysctl s = { .u.cpu_policy = { .index = XEN_SYSCTL_cpu_policy_pv_default } };
+
+    return sysctl(&s, XEN_SYSCTL_get_cpu_policy);   /* how many leaves there can be */
+}
+
 /* ---- platform_op ---- */
 
 static long platform(struct xen_platform_op *request, uint32_t command)
@@ -315,6 +422,14 @@ TRY(XENPF_firmware_info)
     struct xen_platform_op p = { .u.firmware_info = { .type = XEN_FW_DISK_INFO } };
 
     return platform(&p, XENPF_firmware_info);
+}
+
+/* To suspend, which is refused; to switch off is not asked for. */
+TRY(XENPF_enter_acpi_sleep)
+{
+    struct xen_platform_op p = { .u.enter_acpi_sleep = { .sleep_state = 3 } };
+
+    return platform(&p, XENPF_enter_acpi_sleep);
 }
 
 /* ---- physdev_op: on interrupts of the I/O APIC that no device has, and the host bridge, 0:0.0

@@ -395,6 +395,11 @@ TRY(DOMUS_counters)
     return HYPERVISOR_domus_op(DOMUS_counters, &counters);
 }
 
+TRY(DOMUS_destroy)
+{
+    return HYPERVISOR_domus_op(DOMUS_destroy, (void *)(unsigned long)disposable(target));
+}
+
 /* On nobody's behalf, in the end: nobody is kept. */
 TRY(DOMUS_work_for)
 {

@@ -78,7 +78,8 @@ static bool not_on_xen(const struct row *row)
                                          "PHYSDEVOP_release_msix",  "XEN_DOMCTL_irq_permission",
                                          "GNTTABOP_transfer",       "GNTTABOP_swap_grant_ref",
                                          "GNTTABOP_cache_flush",    "GNTTABOP_get_status_frames",
-                                         "EVTCHNOP_init_control" };
+                                         "EVTCHNOP_init_control",    "XENMEM_acquire_resource",
+                                         "XENPF_enter_acpi_sleep" };
 
     for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(row->name, names[i]) == 0)

@@ -306,6 +306,13 @@ TRY(XENMEM_maximum_reservation)
 {
     return HYPERVISOR_memory_op(XENMEM_maximum_reservation, &target);
 }
+/* A number, or 0 of who said none; which, unit/test_memory_op.c looks at. */
+TRY(XENMEM_maximum_gpfn)
+{
+    long result = HYPERVISOR_memory_op(XENMEM_maximum_gpfn, &target);
+
+    return result > 0 ? 0 : result;
+}
 TRY(XENMEM_maximum_ram_page)
 {
     return HYPERVISOR_memory_op(XENMEM_maximum_ram_page, NULL);
@@ -374,6 +381,45 @@ TRY(XENMEM_remove_from_physmap)
     struct xen_remove_from_physmap op = { .domid = target, .gpfn = 0 };
 
     return HYPERVISOR_memory_op(XENMEM_remove_from_physmap, &op);
+}
+
+/* Whoever sets its own does not ask for it again. */
+TRY(XENMEM_set_memory_map)
+{
+    static struct { uint64_t start, size; uint32_t type; } __attribute__((packed)) ram = {
+        0, 64 << 20, 1
+    };
+    struct xen_foreign_memory_map op = { .domid = target, .map = { .nr_entries = 1 } };
+
+    set_xen_guest_handle(op.map.buffer, &ram);
+    return HYPERVISOR_memory_op(XENMEM_set_memory_map, &op);
+}
+
+TRY(XENMEM_get_sharing_freed_pages)
+{
+    return HYPERVISOR_memory_op(XENMEM_get_sharing_freed_pages, NULL);
+}
+TRY(XENMEM_get_sharing_shared_pages)
+{
+    return HYPERVISOR_memory_op(XENMEM_get_sharing_shared_pages, NULL);
+}
+
+TRY(XENMEM_acquire_resource)
+{
+    static xen_pfn_t frame;
+    struct xen_mem_acquire_resource op = { .domid = target,
+                                           .type = XENMEM_resource_grant_table,
+                                           .nr_frames = 1 };
+
+    set_xen_guest_handle(op.frame_list, &frame);
+    return HYPERVISOR_memory_op(XENMEM_acquire_resource, &op);
+}
+
+TRY(XENMEM_get_vnumainfo)
+{
+    struct xen_vnuma_topology_info op = { .domid = target };
+
+    return HYPERVISOR_memory_op(XENMEM_get_vnumainfo, &op);
 }
 
 /* ---- descriptors ---- */

@@ -31,12 +31,8 @@ long destroy(domid_t domain)
     struct xen_domctl op = { .cmd = XEN_DOMCTL_destroydomain,
                              .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
                              .domain = domain };
-    long error;
 
-    do
-        error = HYPERVISOR_domctl(&op);
-    while (error == -EAGAIN);
-    return error;
+    return HYPERVISOR_domctl(&op);
 }
 
 domid_t disposable(domid_t target)

@@ -6,6 +6,7 @@
  */
 #include "refusals.h"
 
+#include <abi/domus.h>
 #include <xen/memory.h>
 
 #define PIECES  128u                /* of 2 MiB */
@@ -45,16 +46,15 @@ void refused_to_the_dying(void)
 {
     static xen_pfn_t frames[PIECES];
     struct xen_memory_reservation r = { .nr_extents = PIECES, .extent_order = 9 };
-    struct xen_domctl gone = { .cmd = XEN_DOMCTL_destroydomain };
     int id = domain_make(PIECES * 512);
 
     NEED(id > 0);
-    r.domid = there = gone.domain = (domid_t)id;
+    r.domid = there = (domid_t)id;
     for (unsigned int i = 0; i < PIECES; i++)
         frames[i] = i * 512;
     set_xen_guest_handle(r.extent_start, frames);
     NEED(HYPERVISOR_memory_op(XENMEM_populate_physmap, &r) == PIECES);
-    CHECK_IS(domctl(&gone), -EAGAIN);
+    CHECK_IS(HYPERVISOR_domus_op(DOMUS_destroy, (void *)(unsigned long)id), -EAGAIN);
     try_all();
     NEED(is_dying());
     domain_unmake(there);

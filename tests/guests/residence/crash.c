@@ -61,6 +61,5 @@ void a_crash(unsigned long frame_to_clear)
         HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
         CHECK_IS(control(&op, XEN_DOMCTL_getdomaininfo, domain), 0);
     } while (!(op.u.getdomaininfo.flags & XEN_DOMINF_shutdown));
-    while (control(&op, XEN_DOMCTL_destroydomain, domain) == -EAGAIN)
-        ;
+    CHECK_IS(control(&op, XEN_DOMCTL_destroydomain, domain), 0);
 }

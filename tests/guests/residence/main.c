@@ -479,7 +479,6 @@ static void a_domain(void)
     static struct xen_domctl op;
     struct xen_memory_reservation r = { .nr_extents = 4, .extent_order = 9 };
     domid_t domain;
-    long error;
 
     op.u.createdomain = (struct xen_domctl_createdomain){ .max_vcpus = 32,
                                                           .max_evtchn_port = 4095,
@@ -515,9 +514,7 @@ static void a_domain(void)
     set_xen_guest_handle(setup.frame_list, frames);
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0);
     CHECK_IS(setup.status, GNTST_okay);
-    while ((error = control(&op, XEN_DOMCTL_destroydomain, domain)) == -EAGAIN)
-        ;
-    CHECK_IS(error, 0);
+    CHECK_IS(control(&op, XEN_DOMCTL_destroydomain, domain), 0);
 }
 
 /* --- domains kept in memory by one grant mapping each; all these end at once --- */
@@ -580,8 +577,7 @@ static void dead_domains(void)
         unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = map.host_addr,
                                                      .handle = map.handle };
         unmap_frames(table, 1);
-        while (control(&op, XEN_DOMCTL_destroydomain, domain) == -EAGAIN)
-            ;
+        CHECK_IS(control(&op, XEN_DOMCTL_destroydomain, domain), 0);
     }
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, unmaps, DEAD), 0);
     for (unsigned int i = 0; i < DEAD; i++)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Debian's Linux as dom0 on Domus with Xen's own toolstack, as Debian packages it (rig_box.py has
+the same on real Xen): what an operator types, and what comes of it. Guests are Debian's Linux,
+too; their disks and cards are served by that dom0's kernel.
+
+One machine for all tests. After each, no guest is left, and the hypervisor's books are right.
+DOMUS_CYCLES=n: how often a guest is made and destroyed (`make soak`: 100).
+"""
+import hashlib
+import os
+import re
+import time
+
+import pytest
+
+import foreign
+import linux_box
+import machine
+import rig
+import rig_box
+from linux_box import QUICK, config
+
+# one boot serves all
+pytestmark = pytest.mark.xdist_group("linux-xl")
+CYCLES = int(os.environ.get("DOMUS_CYCLES", "3"))
+ADDRESS, GATEWAY = "10.0.2.30", "10.0.2.2"
+# what xl makes again, when a guest reboots, it makes in another folder
+FILES = {"kernel": "/guests/vmlinux", "ramdisk": "/guests/initramfs.cpio"}
+CONFIGS = {
+    "plain.cfg": config("plain", QUICK, memory=128, **FILES),
+    "whole.cfg": config("whole", f"{QUICK} ip4={ADDRESS}/24 gw4={GATEWAY}", vcpus=2,
+                        disk=["phy:/dev/disk/scratch,xvda,w"],
+                        vif=["bridge=br0,mac=00:16:3e:11:22:33"], **FILES),
+    "less.cfg": config("less", QUICK, memory=128, cpuid="host,sse4_2=0,aesni=0", **FILES),
+}
+PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"]
+
+
+class Box(rig_box.Rig):
+    def __init__(self):
+        hypervisor = machine.Hypervisor("domus", machine.DOMUS.path, ["dom0_mem=768M"],
+                                        machine.DOMUS.cpu)
+        super().__init__("linux-xl", CONFIGS, disk=machine.fresh_disk("linux-xl"),
+                         domus=hypervisor)
+
+    def listed(self, name):
+        """(number, MiB, vCPUs, state) of a domain; None: there is none of that name."""
+        found = re.search(rf"^{name} +(\d+) +(\d+) +(\d+) +(\S+) ", self.ask("xl list"), re.M)
+        return found and (*(int(word) for word in found.groups()[:3]), found[4])
+
+    def done(self, line, timeout=60):
+        """Runs a line that must succeed."""
+        said = self.ask(f"{line}; echo status $?", timeout)
+        assert said.endswith("status 0"), said
+        return said.removesuffix("status 0").strip()
+
+    def violations(self):
+        """What the hypervisor's auditor finds."""
+        self.ask("xl debug-keys A")
+        return int(re.findall(r"audit: (\d+) violations", self.ask("xl dmesg"))[-1])
+
+    def destroy_all(self):
+        self.ask("for n in $(xl list | awk 'NR > 2 { print $2 }'); do xl destroy $n; done", 120)
+        return len(self.ask("xl list").splitlines()) == 2
+
+
+@pytest.fixture(scope="module")
+def machine_of_all():
+    with Box() as it:
+        yield it
+
+
+@pytest.fixture
+def box(machine_of_all):
+    yield machine_of_all
+    assert machine_of_all.until(machine_of_all.destroy_all)
+    assert machine_of_all.violations() == 0
+
+
+def test_the_tools_are_debians(box):
+    packages = rig_box.FOLDER / "packages"
+    for name in rig.PACKAGES:
+        print(foreign.checksum(packages / name))
+    folder = "usr/lib/xen-4.17/bin"
+    said = box.ask(f"cd /{folder} && sha256sum {' '.join(PROGRAMS)}; cd /guests")
+    for name in PROGRAMS:
+        theirs = (packages / "xen-utils-4.17" / folder / name).read_bytes()
+        assert f"{hashlib.sha256(theirs).hexdigest()}  {name}" in said
+
+
+def test_what_xl_says_of_the_machine(box):
+    said = dict(re.findall(r"^(\w+) +: (.*)$", box.done("xl info -n"), re.M))
+    assert said["nr_cpus"] == str(machine.SMP) and said["nr_nodes"] == "1"
+    assert said["xen_version"].startswith("4.17.0-domus") and said["xen_scheduler"] == "credit"
+    assert 1900 < int(said["total_memory"]) <= 2048
+    assert 0 < int(said["free_memory"]) <= int(said["total_memory"]) - 768
+    devices = re.findall(r"^0000:00:[\da-f.]+ +(\d+)$", box.done("xl info -n"), re.M)
+    assert len(devices) == int(box.ask("ls /sys/bus/pci/devices | wc -l")) > 3
+    assert set(devices) == {"0"}
+    assert re.search(rf"^Pool-0 +{machine.SMP} +credit +y +1$", box.done("xl cpupool-list"), re.M)
+    assert "tslice=10ms" in box.done("xl sched-credit")
+    number, size, vcpus, state = box.listed("Domain-0")
+    assert (number, size, vcpus, state) == (0, 768, machine.SMP, "r-----")
+
+
+def test_a_guest_with_disk_and_card(box):
+    box.boot("whole.cfg")
+    number, size, vcpus, _ = box.listed("whole")
+    assert (size, vcpus) == (256, 2)
+    assert len(re.findall(rf"^whole +{number} +[01] ", box.done("xl vcpu-list whole"), re.M)) == 2
+    assert "3 packets received" in box.shell("whole", f"ping -c 3 -i 0.2 {GATEWAY}")
+    box.shell("whole", "echo written by the guest | dd of=/dev/xvda conv=sync oflag=direct "
+                       "bs=4096 2>/dev/null")
+    assert box.ask("dd if=/dev/disk/scratch iflag=direct bs=4096 count=1 2>/dev/null | head -n 1") \
+        == "written by the guest"
+    guests = int(box.shell("whole", "date +%s"))
+    assert abs(guests - int(box.ask("date +%s"))) < 30
+    assert not linux_box.complaints(linux_box.messages(box, "whole"))
+    box.done("xl block-attach whole phy:/dev/disk/insula1,xvdb,r", 120)
+    box.done("xl network-attach whole bridge=br0 mac=00:16:3e:00:00:99", 120)
+    assert box.until(lambda: "xvdb" in box.shell("whole", "cat /proc/partitions"))
+    assert "eth1" in box.shell("whole", "ls /sys/class/net")
+    assert len(box.done("xl block-list whole").splitlines()) == 3
+    assert len(box.done("xl network-list whole").splitlines()) == 3
+    assert "Domain" in box.done("xl shutdown -w whole", 120)
+    assert box.until(lambda: box.listed("whole") is None)
+
+
+def test_what_is_done_to_a_guest_that_runs(box):
+    box.boot("plain.cfg")
+    number = box.listed("plain")[0]
+    box.done("xl pause plain")
+    assert box.listed("plain")[3] == "--p---"
+    stands = box.ask("xl list plain")
+    time.sleep(1)
+    assert box.ask("xl list plain") == stands
+    box.done("xl unpause plain")
+    assert "p" not in box.listed("plain")[3]
+    box.done("xl mem-set plain 100")
+    assert box.until(lambda: box.listed("plain")[1] == 100)
+    assert int(re.search(r"Mem: +(\d+)", box.shell("plain", "free -k"))[1]) < 100 << 10
+    box.done("xl sched-credit -d plain -w 512 -c 90")
+    assert re.search(rf"^plain +{number} +512 +90$", box.done("xl sched-credit"), re.M)
+    box.done("xl vcpu-pin plain 0 0")
+    assert re.search(r"^plain .* 0 / all$|^plain .* all / all$", box.done("xl vcpu-list plain"),
+                     re.M)
+    box.done("xl rename plain other")
+    assert re.search(rf"^other +{number} ", box.done("xl uptime"), re.M)
+    assert f'"domid": {number}' in box.done("xl list -l other")
+    box.done("xl trigger other nmi")
+    box.done("xl debug-keys q")
+    assert f"d{number}: " in box.done("xl dmesg")
+    assert box.shell("other", "echo $((6 * 7))") == "42"
+    box.done("xl reboot -w other", 120)
+    again = box.until(lambda: box.listed("other"), 120)
+    assert again[0] > number
+
+
+@pytest.mark.skipif("DOMUS_CYCLES" not in os.environ, reason="minutes: it maps page by page (soak)")
+def test_a_guest_is_dumped(box):
+    box.boot("plain.cfg")
+    box.done("xl dump-core plain /tmp/core", 600)
+    assert box.ask("head -c 4 /tmp/core | tail -c 3") == "ELF"
+    assert int(box.ask("stat -c %s /tmp/core")) > box.listed("plain")[1] << 20
+    box.ask("rm /tmp/core")
+    assert box.shell("plain", "echo $((6 * 7))") == "42"
+
+
+def test_a_guest_is_told_of_the_cpu_what_its_configuration_says(box):
+    box.boot("less.cfg")
+    less = set(box.shell("less", "grep -m 1 ^flags /proc/cpuinfo").split())
+    ours = set(box.ask("grep -m 1 ^flags /proc/cpuinfo").split())
+    assert {"sse4_2", "aes"} <= ours and not less & {"sse4_2", "aes"}
+    assert {"sse4_1", "ssse3", "hypervisor"} <= less
+
+
+def test_guests_are_made_and_destroyed_and_leave_nothing(box):
+    box.done("xl create plain.cfg", 120)            # the first one makes tables of dom0 grow
+    box.done("xl destroy plain")
+    before = box.free_pages()
+    for _ in range(CYCLES):
+        box.done("xl create plain.cfg", 120)
+        box.done("xl destroy plain")
+        assert box.listed("plain") is None
+    assert box.until(lambda: box.free_pages() == before)
