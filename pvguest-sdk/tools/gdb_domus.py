@@ -179,10 +179,11 @@ All kernels have the same addresses, so there are those of one at a time."""
         if not os.path.isfile(path):
             raise gdb.GdbError(f"there is no file {path}")
         if Symbols.last:
-            gdb.execute(f'remove-symbol-file "{Symbols.last}"', to_string=True)
+            gdb.execute(f"remove-symbol-file {Symbols.last}", to_string=True)
         Symbols.last = None
-        gdb.execute(f'add-symbol-file "{path}"')
-        Symbols.last = path
+        word = '"' + path.replace("\\", r"\\").replace('"', r"\"") + '"'
+        gdb.execute(f"add-symbol-file {word}")
+        Symbols.last = word
 
 
 class Domus(gdb.Command):

@@ -31,6 +31,11 @@ XEN_GUESTS_ARGUMENTS = XEN_ARGUMENTS + ["dom0_mem=300M", "guest_loglvl=all",
                                         "spec-ctrl=eager-fpu"]
 
 
+def in_list(path):
+    """A file's name among QEMU's words with commas between."""
+    return str(path).replace(",", ",,")
+
+
 def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,
             net=None, icount=False):
     """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: an
@@ -42,8 +47,7 @@ def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None
     if icount:
         words += ["-icount", "shift=0,sleep=off"]
     if disk:
-        name = str(disk).replace(",", ",,")
-        words += ["-drive", f"if=none,id=d0,file={name},format={disk_format(disk)}" +
+        words += ["-drive", f"if=none,id=d0,file={in_list(disk)},format={disk_format(disk)}" +
                   # ours are domus-run's: QEMU's would keep a second machine from a look at it
                   (",snapshot=on,file.locking=off" if snapshot else ""),
                   "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
@@ -72,8 +76,7 @@ def from_kernel(kernel, arguments, modules):
     """
     words = ["-kernel", str(kernel), "-append", " ".join(arguments)]
     if modules:
-        words += ["-initrd", ",".join(" ".join(str(word) for word in module).replace(",", ",,")
-                                      for module in modules)]
+        words += ["-initrd", ",".join(in_list(" ".join(map(str, module))) for module in modules)]
     return words
 
 

@@ -152,7 +152,8 @@ static void in_the_middle(void **state)
 }
 
 static const char *const commands[] = { "create", "cycle", "list", "console", "consoles", NULL };
-static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg", NULL };
+static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg",
+    "evil\x1b]2;title\a", "evil two", "evil;poweroff", "evil\xc2\x9b", NULL };
 static const char *known(size_t n, bool first)
 {
     return (first ? commands : others)[n];
@@ -171,6 +172,8 @@ static void words_that_are_known(void **state)
     is_edited("lz\x1b[D\t\r", "list z");                /* Of the word before the cursor. */
     assert_string_equal(read("list i\t\t\x15\r"), "");
     assert_non_null(strstr(shown, "\ninsula1  insula1.cfg  insula2\n> list insula"));
+    is_edited("list e\t\t\r", "list e");               /* Such names are not typed. */
+    assert_null(strstr(shown, "vil"));
     terminal_words(NULL);
     assert_string_equal(read("l\t\r"), "l");
 }
