@@ -118,7 +118,16 @@ def debug(state, options, more, first):
     print("Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
           f"prompt,\n{where}. What is said there is also in {log}.\n"
           "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
-    child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent)
+    try:
+        under(command, debugger, port, first)
+    finally:
+        line.unlink(missing_ok=True)
+
+
+def under(command, debugger, port, first, **more):
+    """The machine, with the debugger at this terminal until it ends."""
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent,
+                             **more)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
         with own_keys():
@@ -126,7 +135,17 @@ def debug(state, options, more, first):
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
-        line.unlink(missing_ok=True)
+
+
+def replay(folder, words, first):
+    """A recording; its line is a file, for nobody types there."""
+    debugger, port = host.program("gdb"), qemu.free_port()
+    print("Type `continue`: the machine does again what it did, as often as you like, and "
+          "reverse-stepi\nand reverse-continue take it backwards. What it says is in "
+          f"{folder / 'said'}.\n`help domus` lists commands for domains, page tables and symbols "
+          "of guests.", flush=True)
+    said = ["-chardev", "file,id=line,path=said", "-serial", "chardev:line", "-monitor", "none"]
+    under(words + said + waiting(port), debugger, port, first, cwd=folder)
 
 
 def attach(state):
