@@ -27,8 +27,9 @@ import qemu
 WORDS, LOG, STATE, DISK = "machine.json", "log", "state.qcow2", "disk.qcow2"
 STATE_BYTES = 1 << 40                   # as far as it may grow: it is empty
 CLUSTER = 1 << 16
-# UARTs have room for 16 bytes, and what comes in a burst is written down as such
-BURST, PAUSE = 8, 0.02
+# While it records, QEMU does not wait until the UART has room for a key: 16 would be lost in a
+# burst. So each waits for the echo of the one before, or so many seconds.
+PAUSE = 0.3
 
 
 def make_qcow2(path, size, backing=None, backing_format=None):
@@ -113,14 +114,15 @@ def read(folder):
 def relay(child):
     """Between this terminal and the machine's line, until it ends, or Ctrl-a x ends it: QEMU's own
     monitor would not replay."""
-    ends, escaped, keys = False, False, b""
+    ends, escaped, keys, free_at = False, False, b"", 0
     sources = [child.stdout, 0]
     while not ends:
-        ready = select.select(sources, [], [], 0 if keys else None)[0]
+        left = max(0, free_at - time.monotonic())
+        ready = select.select(sources, [], [], left if keys else None)[0]
         if child.stdout in ready:
             said = os.read(child.stdout.fileno(), 4096)
             os.write(1, said)
-            ends = not said
+            ends, free_at = not said, 0
         if 0 in ready:
             typed = os.read(0, 4096)
             if not typed:
@@ -131,10 +133,9 @@ def relay(child):
                 elif key != 1 or escaped:
                     keys += bytes([key])
                 escaped = key == 1 and not escaped
-        if keys and not ends:
-            os.write(child.stdin.fileno(), keys[:BURST])
-            keys = keys[BURST:]
-            time.sleep(PAUSE)
+        if keys and not ends and time.monotonic() >= free_at:
+            os.write(child.stdin.fileno(), keys[:1])
+            keys, free_at = keys[1:], time.monotonic() + PAUSE
 
 
 def record(folder, words):
