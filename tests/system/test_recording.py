@@ -121,7 +121,8 @@ def test_under_the_debugger_of_domus_run(hello):
         box.expect(r"\(gdb\) ")
         for line, answer in (("continue", "Breakpoint 1, image_start"),
                              ("hbreak poweroff", "Hardware assisted breakpoint 2"),
-                             ("continue", "Breakpoint 2, poweroff"), ("reverse-stepi", "main_thread")):
+                             ("continue", "Breakpoint 2, poweroff"),
+                             ("reverse-stepi", "main_thread")):
             box.sendline(line)
             box.expect(rf"({answer}).*\(gdb\) ")
         assert "Goodbye." in (hello / "said").read_text()
