@@ -148,6 +148,14 @@ static bool is_first(const struct line *line, size_t from)
     return begin == from;
 }
 
+/* Somebody else gave them their names, which may speak to a terminal, or be no single word here. */
+static bool can_be_typed(const char *word)
+{
+    for (; *word; word++)
+        if (*word <= ' ' || *word > '~' || *word == ';') return false;
+    return true;
+}
+
 /* How many begin so; and what they all begin with. With `show`, says them. */
 static size_t matches(const struct line *line, size_t from, char *common, bool show)
 {
@@ -156,7 +164,7 @@ static size_t matches(const struct line *line, size_t from, char *common, bool s
     const char *word;
 
     for (size_t n = 0; (word = line->known(n, first)) != NULL; n++) {
-        if (strlen(word) < size || memcmp(word, line->text + from, size))
+        if (strlen(word) < size || memcmp(word, line->text + from, size) || !can_be_typed(word))
             continue;
         if (show) {
             line->write(count ? "  " : "\n", count ? 2 : 1);

@@ -47,6 +47,12 @@ static bool do_info(const struct call *call)
     return error ? refuse_errno("info", error) : true;
 }
 
+static bool do_version(const struct call *call)
+{
+    info_version();
+    return true;
+}
+
 static bool do_dmesg(const struct call *call)
 {
     int error = info_log(verb_option(call, 'c'));
@@ -269,6 +275,7 @@ static const struct command other_commands[] = {
       verb_keys, "", 0 },
     { "info", "[-n]", "the machine and its hypervisor (-n: and where its CPUs sit)", 0, 0, do_info,
       "n=numa", 0 },
+    { "version", "", "which Domus this is, and what is below it", 0, 0, do_version, "", 0 },
     { "dmesg", "[-c]", "the hypervisor's log (-c: and clear it)", 0, 0, do_dmesg, "c=clear", 0 },
     { "debug-keys", "KEYS", "press the hypervisor's debug keys; h lists them", 1, 1, do_debug_keys,
       "", 0 },

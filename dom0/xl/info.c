@@ -10,6 +10,7 @@
 #include "dom0/guests/domains.h"
 #include "dom0/turns.h"
 #include "dom0/xc/control.h"
+#include <abi/version.h>
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/hypercalls.h>
@@ -152,6 +153,16 @@ static const char *scheduler_name(void)
         !names[op.u.sched_id.sched_id])
         return "unknown";
     return names[op.u.sched_id.sched_id];
+}
+
+void info_version(void)
+{
+    long version = HYPERVISOR_xen_version(XENVER_version, NULL);
+    xen_extraversion_t extra = "";
+
+    HYPERVISOR_xen_version(XENVER_extraversion, &extra);
+    printk("dom0 of Domus %s; below it Xen %lu.%lu%s\n", DOMUS_VERSION,
+           (unsigned long)version >> 16, (unsigned long)version & 0xffff, extra);
 }
 
 static void version_lines(void)

@@ -28,6 +28,7 @@ void info_uuid(const xen_domain_handle_t handle);
 
 /* 0 or a negative errno of the hypervisor's. `topology`: also where the CPUs sit. */
 int info_machine(bool topology);
+void info_version(void);
 int info_log(bool clear);                       /* `clear`: and forget what was shown. */
 
 #endif

@@ -140,7 +140,7 @@ static void row(const struct top *top, const struct sample *now, uint64_t machin
     if (!before)
         before = now;
     state_of(now->info.flags, state);
-    printk("%*.*s %s %10lu %4lu.%lu %10lu %4lu.%lu %5u", NAME_COLUMNS,
+    printk("%*.*s %s %8lu %4lu.%lu %7lu %4lu.%lu %5u", NAME_COLUMNS,
            top->full ? (int)CONFIG_MAX_NAME : NAME_COLUMNS, now->name, state,
            (unsigned long)(now->info.cpu_time / NS_PER_S), cpu / 10, cpu % 10,
            (unsigned long)now->info.tot_pages * (PAGE_BYTES / 1024), memory / 10, memory % 10,
@@ -192,7 +192,7 @@ static bool show(struct top *top)
     }
     if (!top->batch)
         summary(top, &op.u.physinfo);
-    printk("%*s %6s %10s %6s %10s %6s %5s %10s %10s %11s %11s\n", NAME_COLUMNS, "NAME", "STATE",
+    printk("%*s %6s %8s %6s %7s %6s %5s %10s %10s %11s %11s\n", NAME_COLUMNS, "NAME", "STATE",
            "CPU(sec)", "CPU(%)", "MEM(k)", "MEM(%)", "VCPUS", "NETTX(k/s)", "NETRX(k/s)",
            "VBD_RD(k/s)", "VBD_WR(k/s)");
     for (const struct sample *sample = top->now; sample; sample = sample->next) {

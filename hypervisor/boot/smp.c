@@ -126,7 +126,6 @@ static void start(uint32_t apic_id)
 
 void start_other_cpus(void)
 {
-    boot_cpu.apic_id = lapic_id();
     ring0_enter();                              /* until the first guest is entered */
     /* a guest that changed it would have the next CPU */
     mfn_reserve(maddr_to_mfn(MADDR(TRAMPOLINE)));

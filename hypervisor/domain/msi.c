@@ -93,6 +93,8 @@ int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
     if (read16(bdf, PCI_VENDOR) == 0xffff) return fail(-ENODEV, "there is no such PCI device");
     m->capability = find_capability(bdf, msix ? CAPABILITY_MSIX : CAPABILITY_MSI);
     if (!m->capability) return fail(-ENODEV, "the device has no such capability");
+    if (!lapic_takes_devices())
+        return fail(-ENODEV, "the boot CPU's APIC id has more than 8 bits: no device can call it");
     if (!msix) return 0;
     if (entry > (read16(bdf, (uint16_t)(m->capability + CONTROL)) & MSIX_TABLE_SIZE))
         return fail(-EINVAL, "beyond the device's MSI-X table");

@@ -17,8 +17,8 @@ struct msi {
     volatile uint32_t *table_entry; /* MSI-X: address low, address high, data, control */
 };
 
-/* Find the capability of the device, map its table. -ENODEV no such device or capability, -EINVAL,
- * -ENXIO, -ENOMEM. */
+/* Find the capability of the device, map its table. -ENODEV no such device or capability, or its
+ * messages cannot name the boot CPU; -EINVAL, -ENXIO, -ENOMEM. */
 int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry) must_check;
 /* aims it at a vector, masked, and switches the capability on */
 void msi_program(const struct msi *m, int vector);

@@ -48,10 +48,16 @@ static void read_isa_override(const uint8_t *e)
     acpi.isa[irq].level = (flags >> 2 & 3) == 3;
 }
 
-/* Firmware may tell of one CPU in both forms. */
-static void add_cpu(uint32_t apic_id, uint64_t flags)
+/* Firmware may tell of one CPU in both forms. With the id by which a local APIC means all of them
+ * nobody can be called: the others would be reset with it. */
+static void add_cpu(uint32_t apic_id, uint64_t flags, uint32_t all)
 {
     if (!(flags & 1) || acpi.cpu_count == MAX_CPUS) return;     /* it is not there */
+    if (apic_id == all) {
+        log_warn("the firmware tells of a CPU with APIC id %#x, which means all of them: it is "
+                 "left out", apic_id);
+        return;
+    }
     for (uint32_t i = 0; i < acpi.cpu_count; i++)
         if (acpi.apic_ids[i] == apic_id) return;
     acpi.apic_ids[acpi.cpu_count++] = apic_id;
@@ -64,7 +70,7 @@ static void read_madt(const struct header *t)
     acpi.lapic_address = get(t, 36, 4);
     for (; e + 2 <= end && e[1] >= 2; e += e[1]) {
         switch (e[0]) {
-        case 0: add_cpu(e[3], get(e, 4, 4)); break;     /* local APIC */
+        case 0: add_cpu(e[3], get(e, 4, 4), 0xff); break;   /* local APIC */
         case 1:
             if (acpi.ioapic_count == MAX_IOAPICS)
                 break;
@@ -73,7 +79,9 @@ static void read_madt(const struct header *t)
             break;
         case 2: read_isa_override(e); break;
         case 5: acpi.lapic_address = get(e, 4, 8); break;
-        case 9: add_cpu((uint32_t)get(e, 4, 4), get(e, 8, 4)); break;   /* local x2APIC */
+        case 9:                                     /* local x2APIC */
+            add_cpu((uint32_t)get(e, 4, 4), get(e, 8, 4), UINT32_MAX);
+            break;
         default: break;
         }
     }

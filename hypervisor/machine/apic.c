@@ -68,13 +68,40 @@ static bool x2apic_is_needed(void)
     return rdmsr(MSR_APIC_BASE) & BASE_X2APIC;
 }
 
+/* In memory only ids of 8 bits can be called; cut to them, another CPU would be. */
+static void leave_out_unreachable(void)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < acpi.cpu_count; i++) {
+        uint32_t id = acpi.apic_ids[i];
+        if (id <= XAPIC_LAST_ID)
+            acpi.apic_ids[left++] = id;
+        else
+            log_warn("the CPU with APIC id %u can only be called with x2APIC, which there is not: "
+                     "it is left out", id);
+    }
+    acpi.cpu_count = left;
+}
+
+bool lapic_takes_devices(void)
+{
+    return boot_cpu.apic_id <= XAPIC_LAST_ID;
+}
+
 void lapic_init(volatile void *registers)
 {
     lapic = registers;
     x2apic = x2apic_is_needed();
     if (x2apic)
         log_debug("local APICs in x2APIC mode");
+    else
+        leave_out_unreachable();
     lapic_init_cpu();
+    boot_cpu.apic_id = lapic_id();
+    if (!lapic_takes_devices())
+        log_warn("the boot CPU's APIC id %u has more than the 8 bits of a device's interrupt: "
+                 "devices have none; let the firmware number the CPUs from 0", boot_cpu.apic_id);
 }
 
 void lapic_init_cpu(void)
@@ -109,7 +136,7 @@ uint32_t lapic_timer_left(void)
     return lapic_read(LAPIC_TIMER_CURRENT);
 }
 
-/* A CPU that a command cannot name does not get it, so it does not start. */
+/* A CPU that a command cannot name does not get it. */
 static void send_command(uint32_t apic_id, uint32_t command)
 {
     if (unlikely(x2apic)) {
@@ -207,6 +234,8 @@ int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low)
     int i = find(gsi);
     uint32_t n;
 
+    if (!lapic_takes_devices())
+        return fail(-ENODEV, "the boot CPU's APIC id has more than 8 bits: no device can call it");
     if (i < 0) return fail(-EINVAL, "no I/O APIC has this interrupt");
     n = gsi - ioapics[i].base;
     io_write((unsigned int)i, REDIRECTION(n) + 1, boot_cpu.apic_id << 24);

@@ -21,8 +21,10 @@ void lapic_send(uint32_t apic_id, uint8_t vector);
 void lapic_send_nmi(uint32_t apic_id);
 
 uint32_t ioapic_gsi_count(void);
-/* Route a GSI to a vector of the boot CPU, masked at first. 0 or -EINVAL. A level one must be
- * masked by its handler until served. */
+/* Whether devices' interrupts, whose destinations have 8 bits, can name the boot CPU. */
+bool lapic_takes_devices(void);
+/* Route a GSI to a vector of the boot CPU, masked at first. 0, -EINVAL, or -ENODEV: they cannot. A
+ * level one must be masked by its handler until served. */
 int ioapic_route(uint32_t gsi, int vector, bool level, bool active_low) must_check;
 void ioapic_mask(uint32_t gsi, bool masked);
 

@@ -44,7 +44,8 @@ void pvguest_refused(unsigned int hypercall, long error)
     static const void *caller;
     static char words[sizeof(told)];
 
-    if (pvguest_hush || __atomic_exchange_n(&telling, true, __ATOMIC_ACQUIRE)) return;
+    if (__atomic_load_n(&pvguest_hush, __ATOMIC_RELAXED)) return;
+    if (__atomic_exchange_n(&telling, true, __ATOMIC_ACQUIRE)) return;
     in_words(words, sizeof(words), hypercall, error);
     if (caller != __builtin_return_address(0) || strcmp(words, told)) {
         caller = __builtin_return_address(0);

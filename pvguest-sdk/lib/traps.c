@@ -27,10 +27,7 @@ bool frame_from_user(const struct trap_frame *frame)
 
 trap_handler set_trap_handler(unsigned int vector, trap_handler handler)
 {
-    trap_handler old = handlers[vector];
-
-    handlers[vector] = handler;
-    return old;
+    return __atomic_exchange_n(&handlers[vector], handler, __ATOMIC_ACQ_REL);
 }
 
 int set_trap_gate(unsigned int vector, unsigned int dpl, bool mask_events, void *entry)
@@ -104,6 +101,7 @@ void trap_dispatch(struct trap_frame *frame)
 {
     uint64_t address = fault_address();
     struct cpu *cpu = this_cpu();
+    trap_handler handler = __atomic_load_n(&handlers[frame->vector], __ATOMIC_ACQUIRE);
 
     frame->error = (uint32_t)frame->error;
     if (cpu->caught.active && !frame_from_user(frame)) {
@@ -116,7 +114,7 @@ void trap_dispatch(struct trap_frame *frame)
         frame->rflags &= ~0x100UL;      /* no single-stepping on */
         return;
     }
-    if (handlers[frame->vector] && handlers[frame->vector](frame)) return;
+    if (handler && handler(frame)) return;
     if (!frame_from_user(frame) && apply_fixup(frame)) return;
     die(frame, "unexpected trap");
 }

@@ -18,6 +18,17 @@ import host
 NAMES_FILE = re.compile(r"""^\s*(?:kernel|ramdisk)\s*=\s*["']([^"'/:]+)["']""", re.M)
 
 
+def usable(name):
+    """A file's name in the archive, which is typed at the prompt."""
+    if len(name.encode(errors="replace")) > 99:
+        raise host.Refused(f"{name}: a name in the archive has at most 99 bytes; give it another, "
+                           f"PATH=NAME")
+    if not name.isprintable():
+        raise host.Refused(f"{name!r}: a name in the archive has no such characters; give it "
+                           f"another, PATH=NAME")
+    return name
+
+
 def named(item):
     """Yields (name, path) of "PATH" or "PATH=NAME". What is there by its whole name has no NAME."""
     source, _, name = str(item).rpartition("=")
@@ -26,13 +37,9 @@ def named(item):
     path = pathlib.Path(source)
     if path.is_dir():
         for child in sorted(p for p in path.iterdir() if p.is_file()):
-            yield child.name, child
+            yield usable(child.name), child
     else:
-        name = name or path.name
-        if len(name.encode()) > 99:
-            raise host.Refused(f"{name}: a name in the archive has at most 99 bytes; give it "
-                               f"another, PATH=NAME")
-        yield name, host.file(path)
+        yield usable(name or path.name), host.file(path)
 
 
 def members(path):
@@ -44,21 +51,19 @@ def members(path):
 def make_archive(out, items, base=None):
     """items: "PATH" or "PATH=NAME". base: an archive whose files go in, too, but for those that
     items have a file of the same name for."""
-    out, added = pathlib.Path(out), {}
+    added = {}
     for item in items:
         for name, path in named(item):
             data = path.read_bytes()
             if added.setdefault(name, data) != data:
                 raise host.Refused(f"two files would be {name}: give one of them another name, "
                                    f"PATH=NAME")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = out.with_name(out.name + ".new")
-    with tarfile.open(scratch, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with host.new_file(out) as file, \
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in ((members(base) if base else {}) | added).items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(data), 0o644
             tar.addfile(info, fileobj=io.BytesIO(data))
-    scratch.replace(out)
 
 
 def boot_archive(out, items, create, base, folder):

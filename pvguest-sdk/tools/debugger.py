@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import select
 import shlex
 import shutil
@@ -71,14 +72,19 @@ def entry(kernel):
         return struct.unpack_from("<Q", file.read(32), 24)[0]
 
 
+def for_gdb(path):
+    """A file's name as one of gdb's words, whatever is in it."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", str(path)) + '"'
+
+
 def first_words(hypervisor, kernel, where):
     """What gdb is told at the start: whose symbols there are, and where it stops first. Every
     guest's kernel has the same addresses, so beside the hypervisor's symbols there are those of one
     of them: dom0, or who is in its place. hypervisor: None for real Xen, which has none."""
     words = [hypervisor, "-x", GDBINIT, "-x", COMMANDS] if hypervisor else ["-x", GDBINIT]
     if kernel:
-        words += ["-ex", f'domus symbols "{kernel}"' if hypervisor
-                  else f'add-symbol-file "{kernel}"']
+        words += ["-ex", f"domus symbols {for_gdb(kernel)}" if hypervisor
+                  else f"add-symbol-file {for_gdb(kernel)}"]
     if not where:
         where = f"*{entry(kernel):#x}" if kernel else "boot_main" if hypervisor else None
     return words + (["-ex", f"hbreak {where}"] if where else [])
@@ -103,7 +109,8 @@ def debug(state, options, more, first):
     log = state / "logs" / "gdb-serial.log"
     log.parent.mkdir(exist_ok=True)
     line.unlink(missing_ok=True)
-    serial = ["-chardev", f"socket,id=line,path={line},server=on,wait=off,logfile={log}",
+    serial = ["-chardev", f"socket,id=line,path={qemu.in_list(line)},server=on,wait=off,"
+              f"logfile={qemu.in_list(log)}",
               "-serial", "chardev:line", "-monitor", "none"]
     command = qemu.command(line=serial, **options) + more + waiting(port)
     prompt = "domus-run --attach" if host.INSTALLED else "make attach"
@@ -111,7 +118,16 @@ def debug(state, options, more, first):
     print("Type `continue` to boot; Ctrl-c stops the machine again. Its serial line, with dom0's "
           f"prompt,\n{where}. What is said there is also in {log}.\n"
           "`help domus` lists commands for domains, page tables and symbols of guests.", flush=True)
-    child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent)
+    try:
+        under(command, debugger, port, first)
+    finally:
+        line.unlink(missing_ok=True)
+
+
+def under(command, debugger, port, first, **more):
+    """The machine, with the debugger at this terminal until it ends."""
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=qemu.die_with_parent,
+                             **more)
     signal.signal(signal.SIGINT, signal.SIG_IGN)                # Ctrl-c is for the debugger
     try:
         with own_keys():
@@ -119,7 +135,17 @@ def debug(state, options, more, first):
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     finally:
         child.terminate()
-        line.unlink(missing_ok=True)
+
+
+def replay(folder, words, first):
+    """A recording; its line is a file, for nobody types there."""
+    debugger, port = host.program("gdb"), qemu.free_port()
+    print("Type `continue`: the machine does again what it did, as often as you like, and "
+          "reverse-stepi\nand reverse-continue take it backwards. What it says is in "
+          f"{folder / 'said'}.\n`help domus` lists commands for domains, page tables and symbols "
+          "of guests.", flush=True)
+    said = ["-chardev", "file,id=line,path=said", "-serial", "chardev:line", "-monitor", "none"]
+    under(words + said + waiting(port), debugger, port, first, cwd=folder)
 
 
 def attach(state):

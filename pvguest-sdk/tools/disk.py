@@ -10,7 +10,6 @@ Layout as in the UEFI specification, chapter 5: protective MBR, header at sector
 the same arguments give the same bytes.
 """
 import argparse
-import pathlib
 import struct
 import uuid
 import zlib
@@ -60,10 +59,7 @@ def make_disk(out, partitions):
     table = table.ljust(ENTRIES * ENTRY_SIZE, b"\0")
     sectors = at + ALIGN
     crc = zlib.crc32(table)
-    out = pathlib.Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = out.with_name(out.name + ".new")
-    with scratch.open("wb") as disk:
+    with host.new_file(out) as disk:
         disk.truncate(sectors * SECTOR)
         disk.write(protective_mbr(sectors))
         disk.write(header(sectors, 1, sectors - 1, 2, crc))
@@ -79,7 +75,6 @@ def make_disk(out, partitions):
                 raise host.Refused(f"{path} ({len(data)} bytes) does not fit {name} ({mib} MiB)")
             disk.seek(start * SECTOR)
             disk.write(data)
-    scratch.replace(out)
 
 
 def partition(argument):

@@ -119,7 +119,8 @@ class Current(Command):
 
 class Walk(Command):
     """domus walk ADDRESS [DOMAIN]: a guest's page tables for an address, entry by entry.
-Without a domain those of who runs on CPU 0."""
+Without a domain those of who runs on CPU 0. $pte is where the last entry shown lies:
+`watch *$pte` stops at the next write there, in a replay with `reverse-continue` at the last."""
     def run(self, words):
         address = number(gdb.parse_and_eval(words[0]))
         vcpu = next(running())[1]
@@ -133,6 +134,8 @@ Without a domain those of who runs on CPU 0."""
         for level in (4, 3, 2, 1):
             slot = address >> 12 + 9 * (level - 1) & 511
             value = word(table + slot * 8)
+            gdb.set_convenience_variable("pte", pointer_to(DIRECT_MAP + table + slot * 8,
+                                                           "unsigned long"))
             print(f"L{level}[{slot}] {entry_in_words(value)}")
             if not value & 1:
                 return
@@ -179,10 +182,11 @@ All kernels have the same addresses, so there are those of one at a time."""
         if not os.path.isfile(path):
             raise gdb.GdbError(f"there is no file {path}")
         if Symbols.last:
-            gdb.execute(f'remove-symbol-file "{Symbols.last}"', to_string=True)
+            gdb.execute(f"remove-symbol-file {Symbols.last}", to_string=True)
         Symbols.last = None
-        gdb.execute(f'add-symbol-file "{path}"')
-        Symbols.last = path
+        word = '"' + path.replace("\\", r"\\").replace('"', r"\"") + '"'
+        gdb.execute(f"add-symbol-file {word}")
+        Symbols.last = word
 
 
 class Domus(gdb.Command):

@@ -9,11 +9,13 @@ They run in two places: in the tree, with what `make` has built, and installed (
 where this folder is PREFIX/lib/domus/tools and the images lie beside it.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 KIT = HERE.parent / "images"
@@ -44,6 +46,26 @@ def file(path, make=None):
     if not path.exists():
         raise Refused(f"there is no file {path}" + (f": {make}" if make else ""))
     return path
+
+
+@contextlib.contextmanager
+def new_file(out, mode="wb"):
+    """A file that takes the place of `out` when it is whole, and nobody else's before that: it has
+    a name that nobody knows in advance, so that it is no link that somebody has laid."""
+    out = pathlib.Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(mode, dir=out.parent, prefix=out.name + ".",
+                                     delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(file.fileno(), 0o666 & ~mask)
+            os.replace(file.name, out)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def images(build=None):

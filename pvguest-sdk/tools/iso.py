@@ -11,6 +11,7 @@ second after power-on even under emulation. The lines it runs are also in /boot/
 read.
 """
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,12 +21,27 @@ import host
 GRUB_MODULES = ["biosdisk", "iso9660", "multiboot2", "boot"]
 
 
+def name_on_image(number, path):
+    """Of the hypervisor (0) and its modules: no other's, and nothing that GRUB reads in another way
+    than it is written."""
+    return f"{number}-" + re.sub(r"[^A-Za-z0-9._-]", "_", pathlib.Path(path).name)
+
+
+def for_grub(word):
+    """The same word behind GRUB's parser."""
+    if re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
 def grub_commands(hypervisor, modules):
     """The boot contract of Domus, in GRUB's words. Each item is [path, args...]."""
     lines = []
-    for command, item in [("multiboot2", hypervisor)] + [("module2", m) for m in modules]:
-        path = pathlib.Path(item[0])
-        lines.append(" ".join([command, "/boot/" + path.name] + item[1:]))
+    items = [("multiboot2", hypervisor)] + [("module2", module) for module in modules]
+    for number, (command, item) in enumerate(items):
+        words = " ".join(item[1:]).split()
+        lines.append(" ".join([command, f"/boot/{name_on_image(number, item[0])}",
+                               *map(for_grub, words)]))
     return "\n".join(lines + ["boot", ""])
 
 
@@ -43,15 +59,12 @@ def make_iso(out, hypervisor, modules):
     """hypervisor and each module: [path, argument, ...]. Writes out."""
     out = pathlib.Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    names = [pathlib.Path(item[0]).name for item in [hypervisor] + modules]
-    if len(set(names)) != len(names):
-        raise host.Refused(f"two files of one name: {', '.join(names)}")
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         boot = root / "boot"
         boot.mkdir(parents=True)
-        for item in [hypervisor] + modules:
-            shutil.copy(host.file(item[0]), boot)
+        for number, item in enumerate([hypervisor] + modules):
+            shutil.copy(host.file(item[0]), boot / name_on_image(number, item[0]))
         config = boot / "grub.cfg"
         config.write_text(grub_commands(hypervisor, modules))
         run("grub-mkimage", "-O", "i386-pc-eltorito",

@@ -31,23 +31,37 @@ XEN_GUESTS_ARGUMENTS = XEN_ARGUMENTS + ["dom0_mem=300M", "guest_loglvl=all",
                                         "spec-ctrl=eager-fpu"]
 
 
+# Where the state goes from which a recording is replayed. Without KVM, its APIC has nothing of
+# vapic's; QEMU 7.2, loading that while it goes backwards, waits for a CPU that waits for it.
+RECORDED = ["-global", "apic.vapic=off", "-drive", "if=none,id=state,file=state.qcow2,format=qcow2"]
+
+
+def in_list(path):
+    """A file's name among QEMU's words with commas between."""
+    return str(path).replace(",", ",,")
+
+
 def command(boot, *, line, accel="tcg", cpu="max", memory=1024, smp=1, disk=None, snapshot=False,
-            net=None, icount=False):
+            net=None, icount=False, rr=None):
     """boot: QEMU's options that say from where; line: to whom the serial line goes; disk: an
     image, raw or .qcow2; snapshot: what is written to it is forgotten; net: QEMU's -netdev with the
-    id n0."""
+    id n0; rr: "record" or "replay", within a recording's folder (recording.py)."""
     words = [host.program("qemu-system-x86_64"),
              "-M", "q35", "-accel", accel, "-cpu", cpu, "-m", str(memory),
              "-smp", str(smp), "-display", "none", "-vga", "none", *line, "-no-reboot", *boot]
     if icount:
         words += ["-icount", "shift=0,sleep=off"]
+    if rr:
+        words += RECORDED + ["-icount", f"shift=auto,rr={rr},rrfile=log,rrsnapshot=begin"]
     if disk:
-        name = str(disk).replace(",", ",,")
-        words += ["-drive", f"if=none,id=d0,file={name},format={disk_format(disk)}" +
+        words += ["-drive", f"if=none,id=d0,file={in_list(disk)},format={disk_format(disk)}" +
                   # ours are domus-run's: QEMU's would keep a second machine from a look at it
                   (",snapshot=on,file.locking=off" if snapshot else ""),
-                  "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+                  "-device", f"virtio-blk-pci,drive={'r0' if rr else 'd0'},disable-legacy=on"]
+    if disk and rr:
+        words += ["-drive", "driver=blkreplay,if=none,id=r0,image=d0"]
     if net:
+        words += ["-object", "filter-replay,id=f0,netdev=n0"] if rr else []
         return words + ["-netdev", net, "-device", "virtio-net-pci,netdev=n0,disable-legacy=on"]
     return words + ["-nic", "none"]
 
@@ -72,8 +86,7 @@ def from_kernel(kernel, arguments, modules):
     """
     words = ["-kernel", str(kernel), "-append", " ".join(arguments)]
     if modules:
-        words += ["-initrd", ",".join(" ".join(str(word) for word in module).replace(",", ",,")
-                                      for module in modules)]
+        words += ["-initrd", ",".join(in_list(" ".join(map(str, module))) for module in modules)]
     return words
 
 

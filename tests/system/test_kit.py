@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 import archive
+import debugger
 import disk
 import host
 import iso
@@ -103,8 +104,6 @@ def test_each_tool_says_what_it_does():
     ("disk.py OUT a=1:nowhere", 1, "disk.py: there is no file nowhere"),
     ("disk.py OUT a=1:BUILD/disk.img", 1, "does not fit a (1 MiB)"),
     ("iso.py OUT --hypervisor nowhere.elf", 1, "iso.py: there is no file nowhere.elf"),
-    ("iso.py OUT --hypervisor README.md --module tests/README.md",
-     1, "iso.py: two files of one name"),
     ("iso.py OUT", 2, "--hypervisor"),
     ("domus-run --build nowhere", 1, "domus-run: there is no folder nowhere: `make` builds into"),
     ("domus-run --forward tcp:1:2", 2, "'tcp:1:2' is not tcp:PORT:ADDRESS:PORT"),
@@ -160,6 +159,63 @@ def test_images_are_the_same_again(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     with pytest.raises(host.Refused, match="a disk has room for 128"):
         disk.make_disk(tmp_path / "many", [(f"p{number}", 1, None) for number in range(129)])
+
+
+def test_names_that_an_archive_does_not_have(tmp_path):
+    """From a folder as by themselves."""
+    folder = tmp_path / "folder"
+    for name, why in (("n" * 100, "at most 99 bytes"), ("\x1b[2J", "no such characters")):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        (folder / name).write_text("x")
+        for item in (folder, folder / name, f"{ROOT / 'README.md'}={name}"):
+            with pytest.raises(host.Refused, match=why):
+                archive.make_archive(tmp_path / "out.tar", [item])
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_what_is_being_written_is_nobody_elses(tmp_path):
+    """No link that somebody has laid is written through; the file is everybody's to read at last,
+    as others are."""
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    for out in (tmp_path / "out.tar", tmp_path / "out.img"):
+        out.with_name(out.name + ".new").symlink_to(victim)
+    archive.make_archive(tmp_path / "out.tar", [ROOT / "README.md"])
+    disk.make_disk(tmp_path / "out.img", [("x", 1, None)])
+    (tmp_path / "plain").write_text("")
+    for name in ("out.tar", "out.img"):
+        assert (tmp_path / name).stat().st_mode == (tmp_path / "plain").stat().st_mode
+    with pytest.raises(host.Refused, match="does not fit"):
+        disk.make_disk(tmp_path / "little.img", [("x", 1, ROOT / machine.BUILD / "disk.img")])
+    assert victim.read_text() == "as it was" and not list(tmp_path.glob("little*"))
+
+
+def test_awkward_names_and_words_on_an_image(tmp_path):
+    """A kernel that is called as the hypervisor is, in a folder of blanks, quotes and commas; words
+    with what GRUB would read."""
+    folder = tmp_path / "it's a, \"folder\" $x"
+    folder.mkdir()
+    kernel, image = folder / "domus.elf", folder / "out.iso"
+    shutil.copy(ROOT / machine.BUILD / "guests/hello.elf", kernel)
+    subprocess.run([sys.executable, TOOLS / "domus-image", image, "--build", ROOT / machine.BUILD,
+                    "--bare", kernel, "--append-dom0", "greetings=all it's \"$HOME\""], check=True)
+    box = subprocess.run(qemu.command(qemu.from_iso(image), line=qemu.PIPE), text=True,
+                         stdin=subprocess.DEVNULL, capture_output=True, errors="replace",
+                         timeout=100 * machine.PATIENCE, preexec_fn=machine.die_with_parent)
+    assert "Hello from domain 0" in box.stdout
+
+
+def test_awkward_names_under_gdb(tmp_path):
+    folder = tmp_path / "it's a, \"folder\" \\ $x"
+    folder.mkdir()
+    kernel = folder / "hello.elf"
+    shutil.copy(ROOT / machine.BUILD / "guests/hello.elf", kernel)
+    words = debugger.first_words(ROOT / machine.BUILD / "domus.elf", kernel, "boot_main")
+    done = subprocess.run(["gdb", "-q", "-batch", *words[:-2], "-ex",
+                           f"domus symbols {debugger.for_gdb(kernel)}"],
+                          capture_output=True, text=True)
+    assert done.stdout.count(f'symbol table from file "{kernel}"') == 2 and not done.stderr
 
 
 def test_grub_without_its_modules(tmp_path, monkeypatch):

@@ -158,3 +158,31 @@ def test_what_domains_have_the_hypervisor_do(system):
     after = counts()["Domain-0"]
     assert 0 < after["hypercalls"] < before["hypercalls"]
     assert after["switches"] < before["switches"]
+
+
+def test_which_domus_this_is(system):
+    assert re.fullmatch(r"dom0 of Domus (\d+\.\d+); below it Xen 4\.17\.0(-domus-\1)?",
+                        system.ask("version").strip())
+
+
+def test_no_line_is_wider_than_a_terminal(system):
+    """100 columns, of help and of every table; but for what has Xen's own form (list -v, info),
+    somebody else's words (dmesg, console-log), and served, which has a column for each kind."""
+    system.ask("xl create -q insula1.cfg")
+    try:
+        names = re.findall(r"^ {0,2}([a-z][a-z-]*)", system.ask("help"), re.M)
+        assert {"version", "served", "top"} <= set(names)
+        wide = {}
+        for line in ["help", *(f"help {name}" for name in names), "list", "vcpu-list",
+                     "top -b -i 1",
+                     "perf", "info -n", "disks", "files", "bridge", "ip", "uptime",
+                     "sched-credit", "version", "network-list insula1", "block-list insula1",
+                     "domid insula1", "consoles", "audit", "xl nonsense"]:
+            rows = system.run(line).expandtabs().splitlines()
+            if line == "info -n":
+                rows = [row for row in rows if not re.match("[a-z_]+ *:", row)]
+            if any(len(row) > 100 for row in rows):
+                wide[line] = max(rows, key=len)
+        assert not wide
+    finally:
+        system.ask("xl destroy insula1")

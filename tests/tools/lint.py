@@ -43,7 +43,7 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1110, "machine": 1860, "memory": 1920,
+ROOMS = {"lib": 1110, "machine": 1900, "memory": 1920,
          "domain": 2970, "entry": 1460, "emulate": 1225,
          "calls": 1930, "control": 1610, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.

@@ -223,5 +223,5 @@ def fresh_disk(name):
     """A private copy of build/disk.img, for a test that writes."""
     target = BUILD / "disks" / f"{name}.img"
     target.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["cp", "--sparse=always", str(BUILD / "disk.img"), str(target)], check=True)
+    subprocess.run(["cp", "--sparse=always", "--", BUILD / "disk.img", target], check=True)
     return target

@@ -38,8 +38,10 @@ void nmi_tell(void)
 void console_end(void)
 {
 }
+static unsigned int warnings;
 void printk_at(int level, const char *format, ...)
 {
+    warnings += level == LOG_WARN;
 }
 
 /* --- the machine --- */
@@ -180,6 +182,21 @@ static void test_a_cpu_told_of_twice_is_one(void **state)
     cpus_are(5, (const uint32_t[]){ 0, 2, 4, 6, 8 });
 }
 
+/* INIT to such an id would reset the CPU that sends it, too. */
+static void test_an_id_that_means_all(void **state)
+{
+    warnings = 0;
+    begin_table();
+    add_xapic(0, 1);
+    add_xapic(255, 1);
+    add_x2apic(0xffffffff, 1);
+    add_x2apic(255, 1);                         /* one like others, in this form */
+    add_x2apic(0xffffffff, 2);
+    read_table();
+    cpus_are(2, (const uint32_t[]){ 0, 255 });
+    assert_int_equal(warnings, 2);
+}
+
 static void test_more_cpus_than_we_can_have(void **state)
 {
     begin_table();
@@ -266,8 +283,30 @@ static void test_who_cannot_be_named_in_memory(void **state)
 
     for (unsigned int i = 0; i < ARRAY_SIZE(ids); i++) {
         start(false, XAPIC, ids[i]);
+        assert_int_equal(acpi.cpu_count, 1);
         lapic_send_init(ids[i]);
         assert_true(in_memory(0x300) == NEVER && in_memory(0x310) == NEVER);
+    }
+}
+
+/* Nor may a device's interrupt, whose destination has 8 bits, go to another than was meant. */
+static void test_devices_reach_the_boot_cpu_or_are_refused(void **state)
+{
+    static uint32_t ioapic[8] = { [4] = 23 << 16 };
+    static const struct { uint32_t id; int answer; } rows[] = {
+        { 0, 0 }, { 254, 0 }, { 255, -ENODEV }, { 256, -ENODEV }, { 0x109, -ENODEV },
+    };
+
+    ioapic_add(ioapic, 0);
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+        warnings = 0;
+        base = X2APIC;
+        msr[2] = rows[i].id;
+        lapic_init(page);
+        assert_int_equal(boot_cpu.apic_id, rows[i].id);
+        assert_int_equal(warnings, rows[i].answer != 0);
+        assert_int_equal(lapic_takes_devices(), rows[i].answer == 0);
+        assert_int_equal(ioapic_route(4, 0x40, false, false), rows[i].answer);
     }
 }
 
@@ -303,12 +342,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_kinds_of_cpus),
         cmocka_unit_test(test_a_cpu_told_of_twice_is_one),
+        cmocka_unit_test(test_an_id_that_means_all),
         cmocka_unit_test(test_more_cpus_than_we_can_have),
         cmocka_unit_test(test_which_form),
         cmocka_unit_test(test_another_cpu_takes_the_boot_cpus_form),
         cmocka_unit_test(test_registers_in_memory),
         cmocka_unit_test(test_who_cannot_be_named_in_memory),
         cmocka_unit_test(test_registers_as_msrs),
+        cmocka_unit_test(test_devices_reach_the_boot_cpu_or_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

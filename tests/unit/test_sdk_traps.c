@@ -242,6 +242,9 @@ static void before_leaving(void **state)
     }
     set_return_hook(NULL);
     assert_null(return_hook);
+    masked = false;
+    before_user_mode(&frame);                           /* another vCPU was quicker */
+    assert_true(!masked && hooked == 4);
 }
 
 static bool comes_back(struct trap_frame *frame)
@@ -258,6 +261,27 @@ static bool handler(struct trap_frame *frame)
 {
     handled++;
     return handles;
+}
+
+/* Another vCPU has taken the handler away while the program was on its way in. */
+static void a_system_call_of_nobody(void **state)
+{
+    struct trap_frame frame = { .vector = TRAP_FRAME_SYSCALL, .cs = 0xe033, .rip = 0x401002 };
+    unsigned int before = handled;
+
+    set_syscall_handler(NULL, false);
+    handles = true;
+    set_trap_handler(TRAP_UD, handler);
+    syscall_dispatch(&frame);
+    assert_int_equal(handled, before + 1);
+    assert_true(frame.vector == TRAP_UD && frame.rip == 0x401000 && frame.error == 0);
+    set_trap_handler(TRAP_UD, NULL);
+    frame = (struct trap_frame){ .vector = TRAP_FRAME_SYSCALL, .cs = 0xe033 };
+    calls_left = 1;
+    if (setjmp(ended) == 0) {
+        syscall_dispatch(&frame);
+        assert_true(!"it ends");
+    }
 }
 
 static void who_handles(void **state)
@@ -569,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup(system_calls, set_up), cmocka_unit_test_setup(who_handles, set_up),
         cmocka_unit_test_setup(two_fault, set_up),
         cmocka_unit_test_setup(before_leaving, set_up),
+        cmocka_unit_test_setup(a_system_call_of_nobody, set_up),
         cmocka_unit_test_setup(caught, set_up),       cmocka_unit_test_setup(options, set_up),
         cmocka_unit_test_setup(modules, set_up),      cmocka_unit_test_setup(ends, set_up),
         cmocka_unit_test_setup(reasons, set_up),      cmocka_unit_test_setup(own_number, set_up),

@@ -153,7 +153,8 @@ static void in_the_middle(void **state)
 }
 
 static const char *const commands[] = { "create", "cycle", "list", "console", "consoles", NULL };
-static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg", NULL };
+static const char *const others[] = { "insula1", "insula1.cfg", "insula2", "hello.cfg",
+    "evil\x1b]2;title\a", "evil two", "evil;poweroff", "evil\xc2\x9b", NULL };
 static const char *known(size_t n, bool first)
 {
     return (first ? commands : others)[n];
@@ -176,6 +177,8 @@ static void words_that_are_known(void **state)
     assert_null(strstr(shown, "insula1  "));
     assert_string_equal(read("xl  \x1b[D\t\r"), "xl  ");
     assert_non_null(strstr(shown, "\ncreate  cycle"));
+    is_edited("list e\t\t\r", "list e");               /* Such names are not typed. */
+    assert_null(strstr(shown, "vil"));
     terminal_words(NULL);
     assert_string_equal(read("l\t\r"), "l");
 }

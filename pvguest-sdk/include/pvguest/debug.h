@@ -21,9 +21,9 @@
 #define PVGUEST_DEBUGGED 1
 #define may_be_refused(call) \
     ({ \
-        pvguest_hush++; \
+        __atomic_fetch_add(&pvguest_hush, 1, __ATOMIC_RELAXED); \
         __auto_type answer_ = (call); \
-        pvguest_hush--; \
+        __atomic_fetch_sub(&pvguest_hush, 1, __ATOMIC_RELAXED); \
         answer_; \
     })
 #else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Arrays that grow, and memory that is there or ends the program: what is allocated is bounded by
- * the size of the file that is read. */
+ * the size of the file that is read (limits.h). */
 #ifndef SCAN_GROW_H
 #define SCAN_GROW_H
 

@@ -2,11 +2,14 @@
 /* Opening the file; parts and what surrounds them. The symbols are in symbols.c. */
 #include "image.h"
 #include "grow.h"
+#include "limits.h"
 #include "symbols.h"
 #include <errno.h>
 #include <gelf.h>
 #include <stdarg.h>
 #include <string.h>
+
+#define MOST_BYTES (4ul << 30)
 
 void image_note(struct image *image, const char *format, ...)
 {
@@ -19,6 +22,16 @@ void image_note(struct image *image, const char *format, ...)
     va_end(arguments);
     char **note = GROW(image->notes, image->note_count);
     *note = needed(text);
+}
+
+const char *string_at(const Elf_Data *table, uint64_t at)
+{
+    if (!table || !table->d_buf || at >= table->d_size) return NULL;
+    const char *text = (const char *)table->d_buf + at;
+    size_t left = table->d_size - at, most = left < LONGEST_NAME ? left : LONGEST_NAME;
+
+    if (strnlen(text, most) < most) return text;
+    return left > LONGEST_NAME ? "(a name that is too long)" : NULL;
 }
 
 /* The part's bytes are in the file. libelf knows where sections are, and believes what they say. */
@@ -70,7 +83,7 @@ static void add_section(struct image *image, Elf_Scn *section, struct choice *ch
     GElf_Shdr header;
 
     if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS) return;
-    const char *name = elf_strptr(image->elf, image->names, header.sh_name);
+    const char *name = string_at(image->names, header.sh_name);
     if (!name)
         name = "(section without a name)";
     struct choice *choice = choice_of(choices, name);
@@ -146,12 +159,24 @@ static void drop_overlapping(struct image *image)
     image->part_count = left;
 }
 
-/* How much of the executable segments no part covers: it could run, and is not looked at. */
-static void note_uncovered(struct image *image)
-{
-    size_t count = 0;
-    uint64_t uncovered = 0;
+struct range {
+    uint64_t from, to;
+};
 
+static int by_start(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* The executable segments' bytes in the file, in its order; who calls frees them. */
+static struct range *executable(const struct image *image, size_t *found)
+{
+    struct range *ranges = NULL;
+    size_t count = 0;
+
+    *found = 0;
     if (elf_getphdrnum(image->elf, &count))
         count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -159,18 +184,36 @@ static void note_uncovered(struct image *image)
         if (!gelf_getphdr(image->elf, (int)i, &header) || header.p_type != PT_LOAD ||
             !(header.p_flags & PF_X) || !in_file(image, header.p_offset, header.p_filesz))
             continue;
-        uint64_t at = header.p_offset, end = at + header.p_filesz;
-        for (size_t p = 0; p < image->part_count; p++) {
-            const struct part *part = &image->parts[p];
-            if (part->offset + part->size <= at || part->offset >= end)
-                continue;
-            if (part->offset > at)
-                uncovered += part->offset - at;
-            at = part->offset + part->size;
-        }
-        if (at < end)
-            uncovered += end - at;
+        struct range *range = GROW(ranges, *found);
+        *range = (struct range){ header.p_offset, header.p_offset + header.p_filesz };
     }
+    if (*found)
+        qsort(ranges, *found, sizeof(*ranges), by_start);
+    return ranges;
+}
+
+/* How much of the executable segments no part covers: it could run, and is not looked at. Segments
+ * and parts are walked side by side, in the order of the file. */
+static void note_uncovered(struct image *image)
+{
+    size_t count, p = 0;
+    struct range *ranges = executable(image, &count);
+    uint64_t uncovered = 0, at = 0;                 /* all before `at` has been counted */
+
+    for (size_t i = 0; i < count; i++) {
+        if (at < ranges[i].from)
+            at = ranges[i].from;
+        while (at < ranges[i].to) {
+            while (p < image->part_count && image->parts[p].offset + image->parts[p].size <= at)
+                p++;
+            const struct part *part = p < image->part_count ? &image->parts[p] : NULL;
+            uint64_t next = part && part->offset < ranges[i].to ? part->offset : ranges[i].to;
+            if (next > at)
+                uncovered += next - at;
+            at = next < ranges[i].to ? part->offset + part->size : next;
+        }
+    }
+    free(ranges);
     if (uncovered)
         image_note(image, "%llu bytes of executable segments are in no executable section: not "
                    "scanned", (unsigned long long)uncovered);
@@ -198,6 +241,7 @@ const char *image_from(struct image *image, const char *path, uint8_t *bytes, si
                        struct choice *choices)
 {
     GElf_Ehdr header;
+    size_t names;
     const char *problem;
 
     *image = (struct image){ .path = path, .bytes = bytes, .size = size };
@@ -207,8 +251,8 @@ const char *image_from(struct image *image, const char *path, uint8_t *bytes, si
     if (elf_kind(image->elf) == ELF_K_AR) return "an archive: scan what is linked with it";
     if (!gelf_getehdr(image->elf, &header)) return "an ELF file with a broken header";
     if ((problem = check_header(image, &header))) return problem;
-    if (elf_getshdrstrndx(image->elf, &image->names))
-        image->names = 0;
+    if (elf_getshdrstrndx(image->elf, &names) == 0)
+        image->names = elf_getdata(elf_getscn(image->elf, names), NULL);
     for (Elf_Scn *s = elf_nextscn(image->elf, NULL); s; s = elf_nextscn(image->elf, s))
         add_section(image, s, choices);
     if (!image->part_count)
@@ -235,7 +279,7 @@ const char *image_open(struct image *image, const char *path, struct choice *cho
         bytes = needed(realloc(bytes, size + step));
         n = fread(bytes + size, 1, step, file);
         size += n;
-    } while (n);
+    } while (n && size >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0 && size <= MOST_BYTES);
     bool failed = ferror(file);
     int error = errno;
     fclose(file);
@@ -243,6 +287,11 @@ const char *image_open(struct image *image, const char *path, struct choice *cho
         free(bytes);
         return strerror(error);
     }
+    if (size > MOST_BYTES) {
+        free(bytes);
+        return "larger than any kernel: more than 4 GB";
+    }
+    limits_add(size);
     return image_from(image, path, needed(realloc(bytes, size + 1)), size, choices);
 }
 

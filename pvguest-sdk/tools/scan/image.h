@@ -3,6 +3,9 @@
  * A kernel's file as the scanner sees it: its executable parts, the symbols in them, and what the
  * kernel itself says of some instructions (<pvguest/kept.h>). The file is read whole and never
  * trusted: what does not hold together becomes a note, or the reason why it is not scanned at all.
+ * Parts of a file may lie over each other, so that a small one says as much as a huge one would:
+ * what is taken out of it is never more than its bytes can hold, and no name has more than
+ * LONGEST_NAME of them.
  */
 #ifndef SCAN_IMAGE_H
 #define SCAN_IMAGE_H
@@ -11,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <libelf.h>
+
+#define LONGEST_NAME 2000
 
 struct symbol {
     uint64_t address, size;
@@ -26,7 +31,7 @@ struct part {
     const uint8_t *bytes;
     size_t section;
     int bits;                           /* 32 or 64 */
-    struct symbol *symbols;             /* by address */
+    struct symbol *symbols;             /* by address, one for each */
     size_t symbol_count;
 };
 
@@ -43,7 +48,7 @@ struct image {
     int bits;
     bool relocatable;
     uint64_t entry;
-    size_t names;                       /* index of the sections' string table */
+    const Elf_Data *names;              /* the sections' string table, or NULL */
     struct part *parts;                 /* by place in the file */
     size_t part_count;
     size_t symbol_count;
@@ -51,6 +56,8 @@ struct image {
     size_t kept_count;
     char **notes;                       /* what the reader should know, a sentence each */
     size_t note_count;
+    uint64_t read;                      /* bytes of tables so far: symbols.c */
+    bool overlaid;
 };
 
 /* Somebody says: that section is code of 32 or 64 bits. */
@@ -71,6 +78,10 @@ void image_note(struct image *image, const char *format, ...) __attribute__((for
 
 /* The symbol at or before an address of the part, or NULL. */
 const struct symbol *part_symbol(const struct part *part, uint64_t address);
+
+/* The string at that place of a string table; NULL: there is none. One that is too long for a name
+ * says so in its place. */
+const char *string_at(const Elf_Data *table, uint64_t at);
 
 /* Why the kernel keeps the instruction at that address, or NULL. */
 const char *image_kept(const struct image *image, uint64_t address);

@@ -3,8 +3,9 @@
  * domus-scan: which instructions of a kernel does a paravirtual one have to do without? Reads an
  * ELF file for x86, of 32 or 64 bits, and lists those that Popek and Goldberg's theorem is about.
  *
- * Reading order: table.h table.c (what is looked for), image.c symbols.c (the file), sweep.c (the
- * search), guess.c, lines.c, totals.c, then what prints: text.c json.c difference.c print_table.c.
+ * Reading order: table.h table.c (what is looked for), image.c symbols.c limits.c (the file),
+ * sweep.c (the search), guess.c, lines.c, totals.c, then what prints: text.c json.c difference.c
+ * print_table.c.
  */
 #include "report.h"
 #include <getopt.h>

@@ -204,7 +204,7 @@ static void sweep_hidden(struct sweep *s, const struct jump *jump)
     uint64_t at = jump->to, inside = jump->to;
     struct decoded d;
 
-    while (inside && !is_start(s, inside))
+    while (inside && !is_start(s, inside) && jump->to - inside < ZYDIS_MAX_INSTRUCTION_LENGTH)
         inside--;
     add_doubt(s, JUMP_INSIDE, jump->to, jump->to - inside)->from = s->part->address + jump->from;
     s->doubt = "behind a jump into an instruction";
