@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl in three files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c), and what a domain looks like from outside (domain_info.c, which sysctl
+/* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
+ * (domctl_vcpu.c), what saving and restoring needs beyond them (domctl_save.c), and what a domain looks like from outside (domain_info.c, which sysctl
  * shares). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
@@ -20,5 +20,12 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl_getvcpuinfo *op);
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op);
 int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *op);
+
+/* domctl_save.c */
+int domctl_resume(struct domain *d, uint64_t unused);
+int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op);
+int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op);
+int domctl_get_extended(struct domain *d, struct xen_domctl_ext_vcpucontext *op);
+int domctl_set_extended(struct domain *d, const struct xen_domctl_ext_vcpucontext *op);
 
 #endif

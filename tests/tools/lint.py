@@ -44,8 +44,8 @@ PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
 ROOMS = {"lib": 1110, "machine": 1860, "memory": 1920,
-         "domain": 2940, "entry": 1460, "emulate": 1160,
-         "calls": 1890, "control": 1320, "boot": 770, "": 60}
+         "domain": 2960, "entry": 1460, "emulate": 1160,
+         "calls": 1890, "control": 1440, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}

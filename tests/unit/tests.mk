@@ -88,10 +88,13 @@ domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/probl
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
+    hypervisor/control/domctl_save.c \
     hypervisor/control/cpus.c hypervisor/control/domain_info.c hypervisor/calls/named.c \
     hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
+domctl_save.sources := $(domctl.sources)
+domctl_save.cflags := $(domctl.cflags)
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c \
