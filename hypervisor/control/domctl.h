@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c), what saving and restoring needs beyond them (domctl_save.c), and what a domain looks like from outside (domain_info.c, which sysctl
- * shares). */
+ * (domctl_vcpu.c), what saving and restoring needs beyond them (domctl_save.c), and what a domain
+ * looks like from outside (domain_info.c, which sysctl shares). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
 

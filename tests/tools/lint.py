@@ -43,7 +43,7 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1110, "machine": 1860, "memory": 1920,
+ROOMS = {"lib": 1110, "machine": 1870, "memory": 1920,
          "domain": 2960, "entry": 1460, "emulate": 1160,
          "calls": 1890, "control": 1440, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
@@ -69,7 +69,7 @@ ARROWS = {
 ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 # dom0's rooms from below: each may know those before it, and what lies beside them all of them do.
 DOM0 = ("config", "xc", "xenstore", "console", "storage", "network",
-        "devices", "guests", "xl", "main.c")
+        "save", "devices", "guests", "xl", "main.c")
 OPERATORS = ("dom0/config/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
