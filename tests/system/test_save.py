@@ -20,7 +20,7 @@ def box():
 
 def test_a_counter(box):
     box.create("saved.cfg")
-    box.see(r"saved: counted to 3\n")
+    box.see(r"saved: counted to 3\b")
     print(box.ask(f"xl save saved {SCRATCH}", timeout=120))
     assert "saved" not in box.domains()
     print(box.ask(f"xl restore {SCRATCH}", timeout=120))
