@@ -57,14 +57,14 @@ static void add_uuid(struct out *out, const struct config *config)
 
 static void add_cpus(struct out *out, const struct config *config)
 {
-    bool said = false;
+    unsigned said = config->vcpus;
     char list[CPUS_TEXT];
 
-    for (unsigned i = 0; i < config->vcpus; i++)
-        said |= config->cpus[i];
+    while (said && !config->cpus[said - 1])
+        said--;
     if (!said) return;
     add(out, "cpus = [ ");
-    for (unsigned i = 0; i < config->vcpus; i++) {
+    for (unsigned i = 0; i < said; i++) {
         cpus_print(config->cpus[i] ? config->cpus[i] : CPUS_ALL, CPUS_ALL, list, sizeof(list));
         add(out, "%s\"%s\"", i ? ", " : "", list);
     }

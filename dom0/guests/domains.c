@@ -3,9 +3,9 @@
  * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
  * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
  *
- * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it
- * is in; creating stops at the first error and tears down what there is. So there is one way to
- * make and one way to end.
+ * Everything a domain holds hangs on struct domain and is let go in domains_end(), whatever state
+ * it is in; creating stops at the first error and ends what there is. So there is one way to make
+ * and one way to end.
  *
  * What one domain has to wait for, its disk's last answers or its time to be started again
  * (restart.h), is waited for without the lock, and the thread of those that have ended is with
@@ -55,7 +55,7 @@ static unsigned gone_count;
 
 /* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits
  * for all of it. */
-static void tear_down(struct domain *domain)
+void domains_end(struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
 
@@ -129,7 +129,7 @@ static int set_affinity(const struct domain *domain, struct problem *problem)
 
 /*
  * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
- * this one follows, or NULL. `source` NULL: the archive. `source`: as for domains_bring_up(); NULL: the archive.
+ * this one follows, or NULL. `source` NULL: the archive.
  */
 static int bring_up(struct domain *domain, const struct domain_source *source, bool paused,
                     const struct life *before, struct problem *problem)
@@ -163,7 +163,7 @@ static int bring_up(struct domain *domain, const struct domain_source *source, b
             problem_set(problem, error, "cannot start the domain: %s", errno_name(error));
     }
     if (error) {
-        tear_down(domain);
+        domains_end(domain);
         return error;
     }
     life_begin(&domain->life, before, since, now_ns());
@@ -223,15 +223,11 @@ int domains_bring_up(const struct config *config, const struct domain_source *so
     return error;
 }
 
-int domains_read(const char *file, struct config *config, struct problem *problem)
+int domains_read(const char *file, const char *more, struct config *config,
+                 struct problem *problem)
 {
-    int error;
-
     problem->at = (struct config_place){ .line = 0 };
-    error = recipe_read(files, file, "", config, problem);
-    if (error)
-        recipe_say_where(file, problem);
-    return error;
+    return recipe_read(files, file, more, config, problem);
 }
 
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
@@ -240,9 +236,8 @@ int domains_create(const char *file, const char *more, bool paused, struct domai
     static struct config config;                /* Large; used under the lock. */
     int error;
 
-    problem->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
-    error = recipe_read(files, file, more, &config, problem);
+    error = domains_read(file, more, &config, problem);
     error = error ? error : domains_bring_up(&config, NULL, paused, made, problem);
     mutex_unlock(&lock);
     if (error)
@@ -320,11 +315,6 @@ void domains_unlock(void)
     mutex_unlock(&lock);
 }
 
-void domains_end(struct domain *domain)
-{
-    tear_down(domain);
-}
-
 int domains_destroy(const char *name, struct problem *problem)
 {
     struct domain *domain;
@@ -333,7 +323,7 @@ int domains_destroy(const char *name, struct problem *problem)
     while ((domain = domains_find(name)) && (domain->leaving || domain->saving))
         let_others();
     if (domain)
-        tear_down(domain);
+        domains_end(domain);
     mutex_unlock(&lock);
     return domain ? 0 : domains_unknown(name, problem);
 }
@@ -347,7 +337,7 @@ void domains_destroy_all(void)
         while (domain && (domain->leaving || domain->saving))
             domain = domain->next;
         if (domain)
-            tear_down(domain);
+            domains_end(domain);
         else
             let_others();
     }
@@ -442,7 +432,7 @@ static void restart(struct domain *old)
     struct life before = old->life;
     struct problem problem;
 
-    tear_down(old);
+    domains_end(old);
     if (!domain) {
         printk("dom0: no memory left to restart a domain\n");
         return;
@@ -527,7 +517,8 @@ static struct domain *first_due(uint64_t *next)
     for (struct domain *domain = domains; domain; domain = domain->next) {
         uint64_t ready;
 
-        if (domain->leaving || domain->saving || !has_ended(domain) || domain->action == ACTION_PRESERVE)
+        if (domain->leaving || domain->saving || !has_ended(domain) ||
+            domain->action == ACTION_PRESERVE)
             continue;
         ready = ready_at(domain);
         if (ready < *next) {
@@ -554,7 +545,7 @@ static void life_thread(void *argument)
             if (domain->action == ACTION_RESTART)
                 restart(domain);
             else
-                tear_down(domain);
+                domains_end(domain);
             mutex_unlock(&lock);        /* Whoever waits for it has it between two of them. */
             mutex_lock(&lock);
         }

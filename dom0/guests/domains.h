@@ -85,7 +85,9 @@ struct domain_source {
                  struct build_result *built, struct problem *problem);
 };
 void domains_begin(void);
-int domains_read(const char *file, struct config *config, struct problem *problem);
+/* A configuration of the archive, as domains_create() reads it; recipe_say_where() says where. */
+int domains_read(const char *file, const char *more, struct config *config,
+                 struct problem *problem);
 int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,
                      struct domain **made, struct problem *problem);
 /* Ends one, with the lock held: it is gone. */

@@ -242,9 +242,10 @@ static int read_config(struct medium *medium, const char *file, struct config *c
     bool json;
     int error = restore_config(medium_tape(medium), &text, &json, problem);
 
+    problem->at = (struct config_place){ .line = 0 };
     if (error) return error;
     if (file)
-        error = domains_read(file, config, problem);
+        error = domains_read(file, "", config, problem);
     else if (json)
         error = problem_set(problem, -EOPNOTSUPP, "the configuration that was saved with it is "
                             "libxl's JSON: name one in the boot archive, restore FILE TARGET");
@@ -269,5 +270,7 @@ int saved_restore(const char *file, const char *target, bool paused, struct doma
         medium_close(from.medium, target);
     }
     domains_unlock();
+    if (error)
+        recipe_say_where(file ? file : target, problem);
     return error;
 }

@@ -2,8 +2,8 @@
 /*
  * A saved guest as Xen's tools have it, from outside to inside: xl's file (a header, and the
  * configuration), libxl's stream (version 2), and in its first record libxc's (version 3; we read 2
- * as well). Sources: Xen's docs/specs/libxl-migration-stream and libxc-migration-stream; xl's header
- * has no document. Numbers are little-endian, but for those of the two streams' headers.
+ * as well). Sources: Xen's docs/specs/libxl-migration-stream and libxc-migration-stream; xl's
+ * header has no document. Numbers are little-endian, but for those of the two streams' headers.
  */
 #ifndef DOM0_SAVE_FORMAT_H
 #define DOM0_SAVE_FORMAT_H

@@ -195,7 +195,8 @@ static int look(struct medium *medium, const char *target, bool over, struct pro
     if (is_empty(medium)) return 0;
     if (memcmp(medium->buffer, XL_MAGIC, sizeof(((struct xl_header *)NULL)->magic)))
         return problem_set(problem, -EEXIST, "'%s' holds something that is no saved guest: write "
-                           "zeroes over its first %u KiB, if nobody wants it", target, BUFFER / 1024);
+                           "zeroes over its first %u KiB, if nobody wants it", target,
+                           BUFFER / 1024);
     if (over) return 0;
     return problem_set(problem, -EEXIST, "'%s' holds a saved guest already: save -f writes over it",
                        target);

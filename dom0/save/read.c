@@ -2,8 +2,8 @@
 /*
  * The restorer (save.h). Pages get frames as they come, or as a page table names them; tables are
  * written with the numbers of those frames, while they are ordinary memory. What belongs to the end
- * (the p2m, start_info, the shared page, pins, vCPUs) is done when all is there: the hypervisor then
- * judges the tables as it judges any guest's, and no mapping of ours is left.
+ * (the p2m, start_info, the shared page, pins, vCPUs) is done when all is there: the hypervisor
+ * then judges the tables as it judges any guest's, and no mapping of ours is left.
  */
 #include "dom0/save/save.h"
 
@@ -38,20 +38,12 @@ struct restorer {
 
 /* --- bytes --- */
 
-static int get_from(struct tape *tape, void *bytes, size_t size, struct problem *problem)
-{
-    int error = tape->read(tape, bytes, size);
-
-    if (error == -ENODATA) return problem_set(problem, error, "the saved guest ends too early");
-    return error ? problem_set(problem, error, "cannot be read: %s", errno_name(error)) : 0;
-}
-
 static int get(struct restorer *restorer, void *bytes, size_t size)
 {
-    return get_from(restorer->tape, bytes, size, restorer->problem);
+    return tape_get(restorer->tape, bytes, size, restorer->problem);
 }
 
-/* Bytes that say nothing to us. */
+/* They say nothing to us. */
 static int skip(struct restorer *restorer, size_t size)
 {
     int error = 0;
@@ -331,9 +323,8 @@ static int take_record(struct restorer *restorer, uint32_t type, size_t size)
     case LIBXC_STATIC_END:
     case LIBXC_CPUID:                   /* It sees this CPU. */
     case LIBXC_MSRS: return skip(restorer, size);
-    default:
-        if (type & LIBXC_OPTIONAL) return skip(restorer, size);
-        return bad(restorer, "a record of type %u", type);
+    default: return type & LIBXC_OPTIONAL ? skip(restorer, size)
+                                          : bad(restorer, "a record of type %u", type);
     }
 }
 
@@ -384,7 +375,7 @@ static int write_start_info(struct restorer *restorer, uint64_t pfn)
 {
     struct guest *guest = restorer->guest;
     struct start_info *info;
-    uint64_t store, console;
+    unsigned long store, console;
 
     if (!is_plain(restorer, pfn))
         return bad(restorer, "its start_info is said to be in page %lx", (unsigned long)pfn);
@@ -405,7 +396,7 @@ static int write_start_info(struct restorer *restorer, uint64_t pfn)
     }
     guest->hands->unmap(guest, info, 1);
     return guest->store_mfn ? 0 : bad(restorer, "its rings are said to be in pages %lx and %lx",
-                                      (unsigned long)store, (unsigned long)console);
+                                      store, console);
 }
 
 /* The vCPUs' words and where the p2m is; no event is pending, and all are masked. */
@@ -438,8 +429,7 @@ static int pin_tables(struct restorer *restorer)
         if (restorer->type[pfn] == UNTYPED || !(type & XEN_DOMCTL_PFINFO_LPINTAB) ||
             !page_level(type))
             continue;
-        error = restorer->guest->hands->pin(restorer->guest, page_level(type),
-                                            restorer->p2m[pfn]);
+        error = restorer->guest->hands->pin(restorer->guest, page_level(type), restorer->p2m[pfn]);
         if (error)
             return failed(restorer, error, "the hypervisor refuses its page table in page %lx: %s",
                           (unsigned long)pfn, errno_name(error));
@@ -510,40 +500,12 @@ static int finish(struct restorer *restorer)
 
 /* --- the headers --- */
 
-int restore_config(struct tape *tape, char **config, bool *json, struct problem *problem)
-{
-    struct xl_header header;
-    uint32_t size;
-    int error = get_from(tape, &header, sizeof(header), problem);
-
-    if (!error && memcmp(header.magic, XL_MAGIC, sizeof(header.magic)))
-        return problem_set(problem, -EINVAL, "there is no saved guest");
-    if (!error && (header.byte_order != XL_BYTE_ORDER || !(header.mandatory & XL_STREAM_V2) ||
-                   header.mandatory & ~(XL_JSON | XL_STREAM_V2)))
-        return problem_set(problem, -EINVAL, "its file is of another xl (byte order %x, flags %x)",
-                           header.byte_order, header.mandatory);
-    error = error ? error : get_from(tape, &size, sizeof(size), problem);
-    if (error) return error;
-    if (size > SAVE_MOST_CONFIG || header.optional_size != size + 4)
-        return problem_set(problem, -EINVAL, "its configuration is said to have %u bytes of %u",
-                           size, header.optional_size);
-    *config = calloc(1, size + 1ul);
-    if (!*config) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
-    *json = header.mandatory & XL_JSON;
-    error = get_from(tape, *config, size, problem);
-    if (!error) return 0;
-    free(*config);
-    *config = NULL;
-    return error;
-}
-
 static int check_headers(struct restorer *restorer)
 {
     struct libxl_header libxl;
     struct save_record record;
     struct libxc_header libxc;
     struct libxc_domain domain;
-    uint32_t version;
     int error = get(restorer, &libxl, sizeof(libxl));
 
     error = error ? error : get(restorer, &record, sizeof(record));
@@ -555,11 +517,11 @@ static int check_headers(struct restorer *restorer)
         return bad(restorer, "libxl's stream is of another kind");
     if (record.type != LIBXL_LIBXC || record.size)
         return bad(restorer, "libxl's stream begins with a record of type %u", record.type);
-    version = __builtin_bswap32(libxc.version);
+    libxc.version = __builtin_bswap32(libxc.version);
     if (libxc.marker != ~0ul || libxc.id != __builtin_bswap32(LIBXC_ID) || libxc.options)
         return bad(restorer, "libxc's stream is of another kind");
-    if (version != 2 && version != LIBXC_VERSION)
-        return bad(restorer, "libxc's stream is of version %u", version);
+    if (libxc.version != 2 && libxc.version != LIBXC_VERSION)
+        return bad(restorer, "libxc's stream is of version %u", libxc.version);
     if (domain.type != LIBXC_PV || domain.page_shift != 12)
         return bad(restorer, "it is no PV guest (type %u)", domain.type);
     return 0;

@@ -20,6 +20,9 @@ int save_guest(struct guest *guest, struct tape *tape, const char *config, size_
 int restore_config(struct tape *tape, char **config, bool *json, struct problem *problem);
 #define SAVE_MOST_CONFIG (64u * 1024)
 
+/* Reading, with a sentence. */
+int tape_get(struct tape *tape, void *bytes, size_t size, struct problem *problem);
+
 /* The rest: into a domain without memory, whose vCPUs are made. Its rings' frames are filled in. */
 int restore_guest(struct guest *guest, struct tape *tape, struct problem *problem);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The saver (save.h). Whatever names a frame of the machine is written as a pfn: the p2m says which,
- * and the M2P must agree, or the guest has mapped what is not its own. The p2m is found through the
- * guest's own page tables: it has told their root and the list's address in its shared page.
+ * The saver (save.h). Whatever names a frame of the machine is written as a pfn: the p2m says
+ * which, and the M2P must agree, or the guest has mapped what is not its own. The p2m is found
+ * through the guest's own page tables: it has told their root and the list's address in its shared
+ * page.
  */
 #include "dom0/save/save.h"
 
@@ -225,7 +226,8 @@ static int put_batch(struct saver *saver, struct batch *batch)
     error = guest->hands->types(guest, batch->word, batch->count);
     if (error) return failed(saver, error, "cannot ask for types of pages: %s", errno_name(error));
     for (unsigned i = 0; i < batch->count; i++) {
-        if (batch->word[i] >= XEN_DOMCTL_PFINFO_BROKEN || pfn_of(saver, batch->mfn[i]) == ABSENT)
+        if (batch->word[i] >= XEN_DOMCTL_PFINFO_BROKEN ||
+            pfn_of(saver, batch->mfn[i]) != batch->pfn[i])
             return failed(saver, -EINVAL, "the guest's p2m lies about its page %lx",
                           (unsigned long)batch->pfn[i]);
         batch->word[i] = batch->word[i] << PAGE_TYPE_SHIFT | batch->pfn[i];

@@ -312,7 +312,7 @@ static const struct { const char *names, *hint;
     { " dir ", "files lists the boot archive" },
     { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
-    { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
+    { " migrate-receive remus ", "guests are saved and restored here, but not moved" },
     { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
       "config-update button-press claims"
       " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "

@@ -137,7 +137,8 @@ static void wait_for_request(void *unused)
 {
     static struct xs_watch watch;
 
-    if (xs_watch(&watch, "control/shutdown") || xs_write(XS_NONE, "control/feature-suspend", "1", 1))
+    if (xs_watch(&watch, "control/shutdown") ||
+        xs_write(XS_NONE, "control/feature-suspend", "1", 1))
         return;
     for (;;) {
         free(xs_watch_wait(&watch, 0));

@@ -70,7 +70,7 @@ ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 # dom0's rooms from below: each may know those before it, and what lies beside them all of them do.
 DOM0 = ("config", "xc", "xenstore", "console", "storage", "network",
         "save", "devices", "guests", "xl", "main.c")
-OPERATORS = ("dom0/config/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
+OPERATORS = ("dom0/config/", "dom0/save/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
 WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b"
