@@ -9,6 +9,7 @@
 #include "dom0/save/medium.h"
 #include "dom0/save/save.h"
 #include "dom0/xc/control.h"
+#include <pvguest/console.h>
 #include <pvguest/thread.h>
 #include <pvguest/xenstore.h>
 
@@ -77,6 +78,42 @@ static int suspend(const struct domain *domain, struct problem *problem)
     return 0;
 }
 
+/* --- what it has said of itself: Linux says it once in all its lives --- */
+
+static const char *const features[] = { "feature-suspend", "feature-poweroff", "feature-reboot" };
+
+#define FEATURES "# control:"           /* A comment in the configuration: then their names. */
+
+static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BYTES])
+{
+    size_t size = strlen(text);
+    char path[64];
+
+    size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, FEATURES);
+    for (unsigned i = 0; i < ARRAY_SIZE(features) && size < CONFIG_TEXT_BYTES; i++) {
+        unsigned long can;
+
+        snprintf(path, sizeof(path), "/local/domain/%u/control", (unsigned)domain->domid);
+        if (!xs_read_ulong(XS_NONE, path, features[i], &can) && can)
+            size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, " %s", features[i]);
+    }
+    if (size + 1 < CONFIG_TEXT_BYTES)
+        strlcpy(text + size, "\n", 2);
+}
+
+static int restore_features(const struct domain *domain, const char *said)
+{
+    char path[64];
+    int error = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(features) && !error; i++) {
+        control_path(domain, features[i], path);
+        if (strstr(said, features[i]))
+            error = xs_write(XS_NONE, path, "1", 1);
+    }
+    return error;
+}
+
 /* --- saving --- */
 
 static struct config now;               /* Large; a guest's, with the devices it has now. */
@@ -110,6 +147,7 @@ static char *describe(const struct domain *domain)
         devices_for_each(domain->devices, (enum device_kind)kind, add_device);
     }
     config_write(&now, text);
+    write_features(domain, text);
     return text;
 }
 
@@ -234,16 +272,19 @@ static int build(const struct domain_source *source, const struct config *config
     return error;
 }
 
-static int read_config(struct medium *medium, const char *file, struct config *config,
+/* *said: what the guest has said of itself, or that it could suspend. */
+static int read_config(struct medium *medium, const char *file, struct config *config, char **said,
                        struct problem *problem)
 {
     static struct config_warnings warnings;
-    char *text;
+    char *text, *line;
     bool json;
     int error = restore_config(medium_tape(medium), &text, &json, problem);
 
     problem->at = (struct config_place){ .line = 0 };
     if (error) return error;
+    line = strstr(text, FEATURES);
+    *said = strdup(line ? line : features[0]);
     if (file)
         error = domains_read(file, "", config, problem);
     else if (json)
@@ -252,7 +293,7 @@ static int read_config(struct medium *medium, const char *file, struct config *c
     else
         error = config_parse(text, strlen(text), "", config, problem, &warnings);
     free(text);
-    return error;
+    return error || *said ? error : problem_set(problem, -ENOMEM, "dom0 has no memory left");
 }
 
 int saved_restore(const char *file, const char *target, bool paused, struct domain **made,
@@ -260,15 +301,22 @@ int saved_restore(const char *file, const char *target, bool paused, struct doma
 {
     static struct config config;                /* Large; used under the lock. */
     struct from_medium from = { .source.build = build };
+    char *said = NULL;
     int error;
 
     domains_begin();
     error = medium_to_read(target, &from.medium, problem);
     if (!error) {
-        error = read_config(from.medium, file, &config, problem);
-        error = error ? error : domains_bring_up(&config, &from.source, paused, made, problem);
+        error = read_config(from.medium, file, &config, &said, problem);
+        /* paused, until all that it has said is there again */
+        error = error ? error : domains_bring_up(&config, &from.source, true, made, problem);
         medium_close(from.medium, target);
     }
+    if (!error && restore_features(*made, said))
+        printk("Warning: what '%s' said of itself is lost\n", config.name);
+    if (!error && !paused)
+        error = domain_unpause((*made)->domid);
+    free(said);
     domains_unlock();
     if (error)
         recipe_say_where(file ? file : target, problem);

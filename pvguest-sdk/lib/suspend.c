@@ -133,13 +133,25 @@ static void answer(struct xs_watch *watch)
         printk("pvguest: cannot suspend\n");
 }
 
+static int say_so(void)
+{
+    return xs_write(XS_NONE, "control/feature-suspend", "1", 1);
+}
+
+/* Another store does not know it. */
+static void say_again(struct suspend_hook *hook, bool restored)
+{
+    if (restored && say_so())
+        printk("pvguest: the toolstack cannot be told that we can suspend\n");
+}
+
 static void wait_for_request(void *unused)
 {
+    static struct suspend_hook hook = { .after = say_again };
     static struct xs_watch watch;
 
-    if (xs_watch(&watch, "control/shutdown") ||
-        xs_write(XS_NONE, "control/feature-suspend", "1", 1))
-        return;
+    if (xs_watch(&watch, "control/shutdown") || say_so()) return;
+    suspend_hook(&hook);
     for (;;) {
         free(xs_watch_wait(&watch, 0));
         answer(&watch);

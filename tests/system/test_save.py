@@ -45,83 +45,104 @@ def count(system):
     return int(system.see(r"\(saved\) saved: counted to (\d+)\b", timeout=30).group(1))
 
 
+def create(system):
+    """It has said that it can be suspended, and counts; to what."""
+    system.create("saved.cfg")
+    while count(system) < 3:
+        pass
+    return count(system)
+
+
+def times(system, words):
+    return len(re.findall(words, system.said()))
+
+
+def wait_for(system, words, number):
+    """Until that has been said so often in all."""
+    for _ in range(60):
+        if times(system, words) >= number:
+            return
+        system.ask("sleep 1")
+    raise machine.Failed(f"`{words}` is not said {number} times:\n{system.tail()}")
+
+
 def save(system, words, timeout=120):
     assert "is saved" in system.ask(f"xl save {words}", timeout)
 
 
+def restore(system, words, timeout=120):
+    """Its number."""
+    return int(re.search(r"is restored: (\d+)", system.ask(f"xl restore {words}", timeout)).group(1))
+
+
 def test_it_goes_on_elsewhere(system):
     """Twenty lives, and nothing leaks; it counts on from where it was."""
-    system.create("saved.cfg")
-    before, free = count(system), None
+    before, free = create(system), None
     for life in range(20):
         save(system, ("" if life == 0 else "-f ") + "saved one")
         assert "saved" not in system.domains()
-        system.ask("xl restore one")
-        number = int(system.see(r"saved: restored, as domain (\d+)", timeout=30).group(1))
+        number = restore(system, "one")
         assert system.domains()["saved"][0] == number
+        wait_for(system, f"saved: restored, as domain {number}", 1)
         after = count(system)
-        assert before <= after <= before + 20, (before, after)
+        assert before < after <= before + 20, (before, after)
         before = after
-        if life == 1:
-            free = system.free_pages()
-    assert [now >= then for now, then in zip(system.free_pages(), free)] == [True, True]
+        free = free or system.free_pages()
+    assert all(now >= then for now, then in zip(system.free_pages(), free))
 
 
 def test_a_checkpoint(system):
     """The guest goes on, and can be taken back to what it was."""
-    system.create("saved.cfg")
-    first = count(system)
+    first, went_on = create(system), times(system, "saved: going on")
     save(system, "-cf saved two")
-    system.see(r"saved: going on, as domain \d+", timeout=30)
+    wait_for(system, "saved: going on", went_on + 1)
     number = system.domains()["saved"][0]
-    while count(system) < first + 6:
+    while count(system) < first + 12:
         pass
     assert "a domain named 'saved' runs already" in system.refused("xl restore two")
     assert system.domains()["saved"][0] == number
     system.ask("xl destroy saved")
-    system.ask("xl restore -p two")
+    number = restore(system, "-p two")
     assert "p" in system.domains()["saved"][1]
     system.ask("xl unpause saved")
-    system.see(r"saved: restored, as domain \d+", timeout=30)
-    assert count(system) < first + 4
+    wait_for(system, f"saved: restored, as domain {number}", 1)
+    assert count(system) < first + 12
     assert re.search(r"^saved +\d+ +8 ", system.ask("xl list"), re.M)
 
 
 def test_what_is_refused(system):
     assert "no domain 'saved'" in system.refused("xl save saved one")
-    system.create("saved.cfg")
-    count(system)
+    system.ask("xl create -p saved.cfg")
+    assert "does not say that it can be suspended" in system.refused("xl save -f saved one")
+    system.ask("xl destroy saved")
+    before = create(system)
     assert "the control domain" in system.refused("xl save Domain-0 one")
     assert "no partition of that name" in system.refused("xl save saved nowhere")
-    assert "holds something that is no saved guest" in system.refused("xl save saved foreign")
-    assert "holds something that is no saved guest" in system.refused("xl save -f saved foreign")
+    for option in "", "-f ":
+        assert "holds something that is no saved guest" in \
+            system.refused(f"xl save {option}saved foreign")
     assert "there is no saved guest" in system.refused("xl restore foreign")
+    went_on = times(system, "saved: going on")
     save(system, "-cf saved one")
-    count(system)
     assert "holds a saved guest already: save -f" in system.refused("xl save saved one")
     assert "not there yet" in system.refused("xl migrate saved elsewhere")
     # where there is too little room it goes on, and what is there is nothing
-    before = count(system)
     assert "too little room" in system.refused("xl save saved little")
-    system.see(r"saved: going on, as domain \d+", timeout=30)
-    assert count(system) >= before
+    wait_for(system, "saved: going on", went_on + 2)
+    assert count(system) > before
     assert "there is no saved guest" in system.refused("xl restore little")
 
 
-def test_who_cannot_be_suspended(system):
-    system.create('hello.cfg name="deaf" extra="wait"')
-    answer = system.refused("xl save deaf two")
-    assert "does not say that it can be suspended" in answer or "has ended" in answer
-
-
 def test_disk_and_card(system):
-    """The front ends of drivers/pv open again, and what was asked meanwhile is done."""
+    """Both are at work while the guest is saved, and nothing of what they do is lost."""
     system.create("split-saved.cfg")
-    system.see(r"split-saved: round 3\b", timeout=60)
-    for life in range(3):
+    wait_for(system, r"split-saved: round 3 of life 0", 1)
+    for life in range(1, 4):
         save(system, "-f split-saved two")
-        system.ask("xl restore two")
-        system.see(r"split-saved: restored", timeout=60)
-        system.see(rf"split-saved: round \d+ of life {life + 1}\b", timeout=60)
+        restore(system, "two")
+        wait_for(system, rf"split-saved: round \d+ of life {life}\b", 2)
+    had = times(system, r"split-saved: round \d+ of life 3\b")
     save(system, "-cf split-saved two")
-    system.see(r"split-saved: round \d+ of life 3\b", timeout=60)
+    wait_for(system, r"split-saved: going on", 1)
+    wait_for(system, r"split-saved: round \d+ of life 3\b", had + 3)
+    assert "not true" not in system.said() and "RESULT" not in system.said()
