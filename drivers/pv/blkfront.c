@@ -218,13 +218,14 @@ static void event(evtchn_port_t port, void *data)
 
 /* --- opening and closing --- */
 
-/* A back end that wants to close may answer still; one that has closed does not. */
+/* A back end that wants to close may answer still; one that has closed does not. (Of a guest that
+ * is restored it is another one's that has gone.) */
 static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
 {
     struct blkfront *front = bus->data;
     bool masked;
 
-    if (!front->connected || frontend_serves(state)) return;
+    if (!front->connected || front->saved || frontend_serves(state)) return;
     masked = events_save();
     give_up(front, "the back end has closed");
     events_restore(masked);
@@ -368,7 +369,8 @@ static void after_suspend(struct suspend_hook *hook, bool restored)
     bool masked;
 
     if (!front->saved) return;
-    error = restored ? open_again(front) : 0;
+    error = restored ? open_again(front)
+            : frontend_serves(front->bus.other_state) ? 0 : refused(-ECONNREFUSED);
     masked = events_save();
     for (struct block_request *request = front->waiting; request; request = request->next)
         locate(request);

@@ -170,7 +170,7 @@ static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
 {
     struct netfront *front = bus->data;
 
-    if (front->connected && !frontend_serves(state))
+    if (front->connected && !front->saved && !frontend_serves(state))
         give_up(front, "the back end has closed");
 }
 
@@ -320,11 +320,23 @@ static int open(struct netfront *front)
 
 /* A guest that was restored: frames on their way are lost, as on any wire. The port is nobody's,
  * and its number may be another one's by now; the grants are void, and taken back. */
+static void before_suspend(struct suspend_hook *hook)
+{
+    struct netfront *front = container_of(hook, struct netfront, suspend);
+
+    front->saved = front->connected;
+}
+
 static void after_suspend(struct suspend_hook *hook, bool restored)
 {
     struct netfront *front = container_of(hook, struct netfront, suspend);
 
-    if (!restored || !front->connected) return;
+    if (!front->saved) return;
+    front->saved = false;
+    if (!restored) {
+        other_changed(&front->bus, front->bus.other_state);
+        return;
+    }
     front->connected = false;
     front->event = 0;
     memset(front->tx_busy, 0, sizeof front->tx_busy);
@@ -346,7 +358,8 @@ int netfront_open(struct netfront *front, unsigned int index)
     snprintf(front->node, sizeof front->node, "device/vif/%u", index);
     front->bus.other_changed = other_changed;
     front->bus.data = front;
-    front->suspend = (struct suspend_hook){ .after = after_suspend };
+    front->suspend = (struct suspend_hook){ .before = before_suspend,
+                                              .after = after_suspend };
     describe(front);
     error = open(front);
     if (!error)

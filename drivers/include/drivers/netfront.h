@@ -35,6 +35,7 @@ struct netfront {
     bool tx_busy[NETFRONT_TX];
     unsigned int tx_free_count;
     bool connected;
+    bool saved;                     /* or about to be: <pvguest/suspend.h> */
     struct suspend_hook suspend;
 };
 
