@@ -17,10 +17,10 @@ CONFIGS = {"one.cfg": linux_box.config(
     "one", f"{linux_box.QUICK} ip4=10.0.2.30/24 gw4=10.0.2.2", memory=96,
     disk=["phy:data,xvda,w"], vif=["mac=00:16:3e:00:00:30,bridge=br0"])}
 # writes and reads back for ever, each time another pattern; stops at the first mistake
-WORK = ("(n=0; while :; do n=$((n+1)); yes $n | head -c 262144 > /tmp/out; "
+WORK = ("(n=0; while :; do n=$((n+1)); head -c 65536 /dev/urandom > /tmp/out; "
         "dd if=/tmp/out of=/dev/xvda bs=64k conv=fsync 2>/dev/null; "
         "echo 3 > /proc/sys/vm/drop_caches; "
-        "head -c 262144 /dev/xvda | cmp - /tmp/out || break; echo $n > /tmp/rounds; done; "
+        "head -c 65536 /dev/xvda | cmp - /tmp/out || break; echo $n > /tmp/rounds; done; "
         "echo broken > /tmp/broken) > /tmp/log 2>&1 &")
 
 
