@@ -72,7 +72,8 @@ def save(system, words, timeout=120):
 
 def restore(system, words, timeout=120):
     """Its number."""
-    return int(re.search(r"is restored: (\d+)", system.ask(f"xl restore {words}", timeout)).group(1))
+    answer = system.ask(f"xl restore {words}", timeout)
+    return int(re.search(r"is restored: (\d+)", answer).group(1))
 
 
 def test_it_goes_on_elsewhere(system):
