@@ -3,9 +3,9 @@
  * Guests' lives (domains.h): from a configuration file to a running domain, and to its end, by its
  * own will (poweroff, reboot, crash: VIRQ_DOM_EXC tells) or the operator's.
  *
- * Everything a domain holds hangs on struct domain and is let go in tear_down(), whatever state it
- * is in; creating stops at the first error and tears down what there is. So there is one way to
- * make and one way to end.
+ * Everything a domain holds hangs on struct domain and is let go in domains_end(), whatever state
+ * it is in; creating stops at the first error and ends what there is. So there is one way to make
+ * and one way to end.
  *
  * What one domain has to wait for, its disk's last answers or its time to be started again
  * (restart.h), is waited for without the lock, and the thread of those that have ended is with
@@ -55,7 +55,7 @@ static unsigned gone_count;
 
 /* Stays in the list until all is done: who waits for its end, or wants its name or its disk, waits
  * for all of it. */
-static void tear_down(struct domain *domain)
+void domains_end(struct domain *domain)
 {
     struct xen_domctl_getdomaininfo info;
 
@@ -129,14 +129,15 @@ static int set_affinity(const struct domain *domain, struct problem *problem)
 
 /*
  * With the lock held. On an error nothing is left, and `domain` is freed. `before`: the life that
- * this one follows, or NULL.
+ * this one follows, or NULL. `source` NULL: the archive.
  */
-static int bring_up(struct domain *domain, bool paused, const struct life *before,
-                    struct problem *problem)
+static int bring_up(struct domain *domain, const struct domain_source *source, bool paused,
+                    const struct life *before, struct problem *problem)
 {
     struct build_result built;
     uint64_t since = now_ns();
-    int error = recipe_build(files, &domain->config, &built, problem);
+    int error = source ? source->build(source, &domain->config, &built, problem)
+                       : recipe_build(files, &domain->config, &built, problem);
 
     if (!error) {
         domain->domid = built.domid;
@@ -162,7 +163,7 @@ static int bring_up(struct domain *domain, bool paused, const struct life *befor
             problem_set(problem, error, "cannot start the domain: %s", errno_name(error));
     }
     if (error) {
-        tear_down(domain);
+        domains_end(domain);
         return error;
     }
     life_begin(&domain->life, before, since, now_ns());
@@ -206,27 +207,38 @@ static int check_unique(const struct config *config, struct problem *problem)
     return 0;
 }
 
+int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,
+                     struct domain **made, struct problem *problem)
+{
+    struct domain *domain;
+    int error = check_unique(config, problem);
+
+    /* Before the work of building, not after it. */
+    error = error ? error : devices_check(config, problem);
+    if (error) return error;
+    domain = new_domain(config);
+    error = domain ? bring_up(domain, source, paused, NULL, problem)
+                   : problem_set(problem, -ENOMEM, "dom0 has no memory left");
+    *made = domain;
+    return error;
+}
+
+int domains_read(const char *file, const char *more, struct config *config,
+                 struct problem *problem)
+{
+    problem->at = (struct config_place){ .line = 0 };
+    return recipe_read(files, file, more, config, problem);
+}
+
 int domains_create(const char *file, const char *more, bool paused, struct domain **made,
                    struct problem *problem)
 {
     static struct config config;                /* Large; used under the lock. */
-    struct domain *domain;
     int error;
 
-    problem->at = (struct config_place){ .line = 0 };
     mutex_lock(&lock);
-    error = recipe_read(files, file, more, &config, problem);
-    if (!error)
-        error = check_unique(&config, problem);
-    /* Before the work of building, not after it. */
-    if (!error)
-        error = devices_check(&config, problem);
-    if (!error) {
-        domain = new_domain(&config);
-        error = domain ? bring_up(domain, paused, NULL, problem)
-                       : problem_set(problem, -ENOMEM, "dom0 has no memory left");
-        *made = domain;
-    }
+    error = domains_read(file, more, &config, problem);
+    error = error ? error : domains_bring_up(&config, NULL, paused, made, problem);
     mutex_unlock(&lock);
     if (error)
         recipe_say_where(file, problem);
@@ -283,13 +295,19 @@ struct domain *domains_lock(const char *name, struct problem *problem)
 
     mutex_lock(&lock);
     domain = domains_find(name);
-    if (domain && !domain->ended && !domain->leaving) return domain;
+    if (domain && !domain->ended && !domain->leaving && !domain->saving) return domain;
     if (domain)
-        problem_set(problem, -ESRCH, "domain '%s' has ended", name);
+        problem_set(problem, -ESRCH, "domain '%s' %s", name,
+                    domain->saving ? "is just being saved" : "has ended");
     else
         domains_unknown(name, problem);
     mutex_unlock(&lock);
     return NULL;
+}
+
+void domains_begin(void)
+{
+    mutex_lock(&lock);
 }
 
 void domains_unlock(void)
@@ -302,10 +320,10 @@ int domains_destroy(const char *name, struct problem *problem)
     struct domain *domain;
 
     mutex_lock(&lock);
-    while ((domain = domains_find(name)) && domain->leaving)
+    while ((domain = domains_find(name)) && (domain->leaving || domain->saving))
         let_others();
     if (domain)
-        tear_down(domain);
+        domains_end(domain);
     mutex_unlock(&lock);
     return domain ? 0 : domains_unknown(name, problem);
 }
@@ -316,10 +334,10 @@ void domains_destroy_all(void)
     while (domains) {
         struct domain *domain = domains;
 
-        while (domain && domain->leaving)
+        while (domain && (domain->leaving || domain->saving))
             domain = domain->next;
         if (domain)
-            tear_down(domain);
+            domains_end(domain);
         else
             let_others();
     }
@@ -414,7 +432,7 @@ static void restart(struct domain *old)
     struct life before = old->life;
     struct problem problem;
 
-    tear_down(old);
+    domains_end(old);
     if (!domain) {
         printk("dom0: no memory left to restart a domain\n");
         return;
@@ -425,7 +443,7 @@ static void restart(struct domain *old)
         free(domain);
         return;
     }
-    if (bring_up(domain, false, &before, &problem))
+    if (bring_up(domain, NULL, false, &before, &problem))
         printk("dom0: a domain cannot be restarted: %s\n", problem.text);
     else
         printk("dom0: domain '%s' is restarted as %u\n", domain->config.name,
@@ -499,7 +517,8 @@ static struct domain *first_due(uint64_t *next)
     for (struct domain *domain = domains; domain; domain = domain->next) {
         uint64_t ready;
 
-        if (domain->leaving || !has_ended(domain) || domain->action == ACTION_PRESERVE)
+        if (domain->leaving || domain->saving || !has_ended(domain) ||
+            domain->action == ACTION_PRESERVE)
             continue;
         ready = ready_at(domain);
         if (ready < *next) {
@@ -526,7 +545,7 @@ static void life_thread(void *argument)
             if (domain->action == ACTION_RESTART)
                 restart(domain);
             else
-                tear_down(domain);
+                domains_end(domain);
             mutex_unlock(&lock);        /* Whoever waits for it has it between two of them. */
             mutex_lock(&lock);
         }

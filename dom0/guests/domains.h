@@ -26,6 +26,7 @@ struct domain {
     struct guest_console *console;
     struct devices *devices;
     bool ended;                         /* Shut down or crashed. */
+    bool saving;                        /* Its end, if it suspends itself, is none. */
     bool asked;                         /* To end, with the machine; and it can. */
     enum config_action action;          /* What becomes of it then: "preserve" keeps it so. */
     /* Being torn down: its parts go one by one, look at none of them. */
@@ -73,6 +74,24 @@ struct domain *domains_lock(const char *name, struct problem *problem);
 void domains_unlock(void);
 
 int domains_destroy(const char *name, struct problem *problem);
+
+/*
+ * One that is made from elsewhere than the archive (saved.c): with the lock held, which is taken by
+ * domains_begin() and given back by domains_unlock(). `build` has what it builds from.
+ */
+struct build_result;
+struct domain_source {
+    int (*build)(const struct domain_source *source, const struct config *config,
+                 struct build_result *built, struct problem *problem);
+};
+void domains_begin(void);
+/* A configuration of the archive, as domains_create() reads it; recipe_say_where() says where. */
+int domains_read(const char *file, const char *more, struct config *config,
+                 struct problem *problem);
+int domains_bring_up(const struct config *config, const struct domain_source *source, bool paused,
+                     struct domain **made, struct problem *problem);
+/* Ends one, with the lock held: it is gone. */
+void domains_end(struct domain *domain);
 
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
 int domains_ask(const char *name, const char *what, struct problem *problem);

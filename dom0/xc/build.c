@@ -249,29 +249,35 @@ static int write_start_info(struct build *build)
  * do it: a back end without the right to map any frame can reach them too. We write them into the
  * guest's table on its behalf.
  */
-static int seed_grants(struct build *build)
+int domain_seed_grants(const struct build_result *built, char *why, size_t why_size)
 {
-    struct gnttab_setup_table setup = { .dom = build->domid, .nr_frames = 1 };
+    struct gnttab_setup_table setup = { .dom = built->domid, .nr_frames = 1 };
     xen_pfn_t frame = 0;
     unsigned long mfn;
     struct grant_entry_v1 *table;
+    struct build build = { .why = why, .why_size = why_size };
     int error;
 
     set_xen_guest_handle(setup.frame_list, &frame);
     error = (int)HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1);
     if (error || setup.status != GNTST_okay)
-        return failed(build, error ? error : refused(-EIO),
+        return failed(&build, error ? error : refused(-EIO),
                       "cannot reach the new domain's grant table (status %d)", setup.status);
     mfn = frame;
-    table = map_frames(&mfn, 1, PROT_RW, build->domid, NULL);
+    table = map_frames(&mfn, 1, PROT_RW, built->domid, NULL);
     if (IS_ERR(table))
-        return failed(build, (int)PTR_ERR(table), "cannot map the new domain's grant table");
+        return failed(&build, (int)PTR_ERR(table), "cannot map the new domain's grant table");
     table[GNTTAB_RESERVED_CONSOLE] = (struct grant_entry_v1){
-        .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)build->result->console_mfn };
+        .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)built->console_mfn };
     table[GNTTAB_RESERVED_XENSTORE] = (struct grant_entry_v1){
-        .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)build->result->store_mfn };
+        .flags = GTF_permit_access, .domid = 0, .frame = (uint32_t)built->store_mfn };
     unmap_frames(table, 1);
     return 0;
+}
+
+static int seed_grants(struct build *build)
+{
+    return domain_seed_grants(build->result, build->why, build->why_size);
 }
 
 /* A guest starts with events masked: Linux has no stack for an interrupt yet. The toolstack's part,
@@ -355,7 +361,7 @@ static int plan(struct build *build)
 
 /* A name for this one life of a guest that nothing else has (RFC 4122, version 4); the clock is
  * what differs each time. */
-static void make_uuid(xen_domain_handle_t uuid)
+void domain_make_uuid(xen_domain_handle_t uuid)
 {
     uint64_t state = wall_clock_ns() ^ read_tsc() << 32;
 
@@ -377,7 +383,7 @@ static int make_domain(struct build *build)
     if (request->uuid)
         memcpy(handle, request->uuid, sizeof(handle));
     else
-        make_uuid(handle);
+        domain_make_uuid(handle);
     error = domain_create(request, handle, &build->domid);
     if (error) return failed(build, error, "the hypervisor makes no domain: %s", errno_name(error));
     build->result->domid = build->domid;

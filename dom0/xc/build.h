@@ -29,4 +29,9 @@ struct build_result {
 int build_domain(const struct build_request *request, struct build_result *result, char *why,
                  size_t why_size);
 
+void domain_make_uuid(xen_domain_handle_t uuid);
+
+/* Lets us in to the two rings of a domain that somebody else has filled: as above. */
+int domain_seed_grants(const struct build_result *built, char *why, size_t why_size);
+
 #endif

@@ -242,6 +242,14 @@ static const struct command guests_commands[] = {
     { "reboot", "[-w] -a|NAME", "ask a guest, or all, to reboot; who waits to be started again is",
       0, 1, verb_reboot, "w=wait a=all F", 0 },
     { "destroy", "NAME", "end a guest at once", 1, 1, verb_destroy, "f=force", 0 },
+    { "save", "[-cf] NAME TARGET",
+      "write a guest to a partition or /dev/disk0, and end it (-c: it goes on; -f: over another)",
+      2, 2, verb_save, "c f=force", 0 },
+    { "restore", "[-p] [FILE] TARGET",
+      "a saved guest goes on (paused; with another configuration than was saved)", 1, 2,
+      verb_restore, "p", 0 },
+    { "migrate", "NAME HOST", "not yet: save here, carry the disk, restore there", 0, MAX_WORDS,
+      verb_migrate, NULL, 0 },
     { "rename", "NAME NEW", "give a guest another name", 2, 2, verb_rename, "", 0 },
     { "uptime", "[-s] [NAME...]", "how long guests have been running", 0, MAX_WORDS, verb_uptime,
       "s=short", 0 },
@@ -311,7 +319,7 @@ static const struct { const char *names, *hint;
     { " dir ", "files lists the boot archive" },
     { " ps ", "list, top and vcpu-list show who runs" },
     { " ? man ", "help lists the commands" },
-    { " save restore migrate migrate-receive remus ", "guests are not saved or moved here" },
+    { " migrate-receive remus ", "guests are saved and restored here, but not moved" },
     { " cd-insert cd-eject pci-attach pci-detach pci-list vncviewer vm-list dump-core "
       "config-update button-press claims"
       " sched-credit2 sched-rtds cpupool-create cpupool-list cpupool-destroy cpupool-migrate "

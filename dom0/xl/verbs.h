@@ -66,6 +66,11 @@ bool verb_destroy(const struct call *call);
 bool verb_wait(const struct call *call);
 bool verb_files(const struct call *call);
 
+/* saving.c */
+bool verb_save(const struct call *call);
+bool verb_restore(const struct call *call);
+bool verb_migrate(const struct call *call);
+
 /* keys.c */
 bool verb_keys(const struct call *call);
 

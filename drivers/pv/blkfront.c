@@ -65,7 +65,7 @@ static void fill_transfer(struct blkfront *front, unsigned int number,
 
 static bool try_start(struct blkfront *front, struct block_request *request)
 {
-    if (front->free_count == 0) return false;
+    if (front->free_count == 0 || front->saved) return false;
 
     unsigned int number = front->free[front->free_count - 1];
     bool transfer = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
@@ -98,7 +98,7 @@ static void submit(struct blockdev *device, struct block_request *request)
 {
     struct blkfront *front = device->context;
 
-    if (!front->connected) {
+    if (!front->connected && !front->saved) {
         request->done(request, refused(-EIO));
         return;
     }
@@ -116,6 +116,7 @@ static void kick(struct blockdev *device)
     struct blkfront *front = device->context;
     int notify;
 
+    if (!front->connected) return;
     RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&front->ring, notify);
     if (notify)
         event_send(front->port);
@@ -217,13 +218,14 @@ static void event(evtchn_port_t port, void *data)
 
 /* --- opening and closing --- */
 
-/* A back end that wants to close may answer still; one that has closed does not. */
+/* A back end that wants to close may answer still; one that has closed does not. (Of a guest that
+ * is restored it is another one's that has gone.) */
 static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
 {
     struct blkfront *front = bus->data;
     bool masked;
 
-    if (!front->connected || frontend_serves(state)) return;
+    if (!front->connected || front->saved || frontend_serves(state)) return;
     masked = events_save();
     give_up(front, "the back end has closed");
     events_restore(masked);
@@ -246,18 +248,18 @@ static int share_ring(struct blkfront *front)
 
     int port = event_alloc_unbound(front->bus.other_id, event, front);
 
-    if (port < 0) {
-        grant_end_access(front->ring_grant);
-        return port;
-    }
+    if (port < 0) return port;
     front->port = (evtchn_port_t)port;
     return 0;
 }
 
 static void unshare_ring(struct blkfront *front)
 {
-    event_unbind(front->port);
-    grant_end_access(front->ring_grant);
+    if (front->port)
+        event_unbind(front->port);
+    if (front->ring_grant)
+        grant_end_access(front->ring_grant);
+    front->port = front->ring_grant = 0;
 }
 
 static int publish(struct blkfront *front)
@@ -316,25 +318,83 @@ static int handshake(struct blkfront *front)
     return error;
 }
 
+static int open(struct blkfront *front)
+{
+    int error = frontend_open(&front->bus, front->node);
+
+    if (error) return error;
+    error = share_ring(front);
+    if (!error)
+        error = handshake(front);
+    if (!error) return 0;
+    frontend_close(&front->bus);
+    unshare_ring(front);
+    return error;
+}
+
+/* --- saved and restored --- */
+
+static void finish(struct blkfront *front);
+
+static void before_suspend(struct suspend_hook *hook)
+{
+    struct blkfront *front = container_of(hook, struct blkfront, suspend);
+
+    if (!front->connected) return;
+    front->saved = true;                /* from now on all waits */
+    finish(front);
+}
+
+/* What waits names machine addresses of another life. */
+static void locate(struct block_request *request)
+{
+    for (unsigned int i = 0; i < request->segments; i++)
+        request->segment[i].machine = virt_to_machine(request->segment[i].data);
+}
+
+/* The port is nobody's, and its number may be another one's by now. */
+static int open_again(struct blkfront *front)
+{
+    front->connected = false;
+    front->port = 0;
+    xenbus_detach(&front->bus);
+    unshare_ring(front);
+    return open(front);
+}
+
+static void after_suspend(struct suspend_hook *hook, bool restored)
+{
+    struct blkfront *front = container_of(hook, struct blkfront, suspend);
+    int error;
+    bool masked;
+
+    if (!front->saved) return;
+    error = restored ? open_again(front)
+            : frontend_serves(front->bus.other_state) ? 0 : refused(-ECONNREFUSED);
+    masked = events_save();
+    for (struct block_request *request = front->waiting; request; request = request->next)
+        locate(request);
+    front->saved = false;
+    if (error || !front->connected)
+        give_up(front, "it cannot be opened again");
+    else
+        poll(&front->device);
+    events_restore(masked);
+}
+
 int blkfront_open(struct blkfront *front, unsigned int vdev)
 {
+    int error;
+
     memset(front, 0, sizeof *front);
     front->handle = (uint16_t)vdev;
     snprintf(front->node, sizeof front->node, "device/vbd/%u", vdev);
     front->bus.other_changed = other_changed;
     front->bus.data = front;
-
-    int error = frontend_open(&front->bus, front->node);
-
-    if (error) return error;
-    error = share_ring(front);
-    if (error) {
-        frontend_close(&front->bus);
-        return error;
-    }
-    error = handshake(front);
-    if (error)
-        blkfront_close(front);
+    front->suspend = (struct suspend_hook){ .before = before_suspend, .after = after_suspend };
+    error = open(front);
+    if (!error)
+        suspend_hook(&front->suspend);
     return error;
 }
 
@@ -360,7 +420,8 @@ static void finish(struct blkfront *front)
     uint64_t until = now_ns() + PATIENCE;
     RING_IDX had = front->ring.rsp_cons;
 
-    while (front->connected && (front->free_count < BLKFRONT_RING || front->waiting)) {
+    while (front->connected &&
+           (front->free_count < BLKFRONT_RING || (front->waiting && !front->saved))) {
         bool masked = events_save();
 
         poll(&front->device);
@@ -377,6 +438,7 @@ static void finish(struct blkfront *front)
 
 void blkfront_close(struct blkfront *front)
 {
+    suspend_unhook(&front->suspend);
     finish(front);
     front->connected = false;
     frontend_close(&front->bus);

@@ -69,6 +69,7 @@ int frontend_connect(struct xenbus_device *bus, enum xenbus_state state)
 
 void frontend_close(struct xenbus_device *bus)
 {
+    if (!bus->path) return;
     xenbus_switch_state(bus, XenbusStateClosing);
     wait_for(bus, IS(Closing) | GONE);
     xenbus_switch_state(bus, XenbusStateClosed);

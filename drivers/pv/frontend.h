@@ -23,7 +23,7 @@ int frontend_open(struct xenbus_device *bus, const char *node);
 int frontend_connect(struct xenbus_device *bus, enum xenbus_state state);
 /*
  * Walks to Closed, at the back end's pace (a back end that is gone has none), and detaches: from
- * then on the back end has nothing of ours.
+ * then on the back end has nothing of ours. Nothing, if it is detached.
  */
 void frontend_close(struct xenbus_device *bus);
 

@@ -170,7 +170,7 @@ static void other_changed(struct xenbus_device *bus, enum xenbus_state state)
 {
     struct netfront *front = bus->data;
 
-    if (front->connected && !frontend_serves(state))
+    if (front->connected && !front->saved && !frontend_serves(state))
         give_up(front, "the back end has closed");
 }
 
@@ -196,20 +196,24 @@ static int share_pages(struct netfront *front)
     return error;
 }
 
+static void take_back(grant_ref_t *reference)
+{
+    if (*reference)
+        grant_end_access(*reference);
+    *reference = 0;
+}
+
 static void unshare(struct netfront *front)
 {
     if (front->event)
         event_unbind(front->event);
-    if (front->tx_ring_grant)
-        grant_end_access(front->tx_ring_grant);
-    if (front->rx_ring_grant)
-        grant_end_access(front->rx_ring_grant);
+    front->event = 0;
+    take_back(&front->tx_ring_grant);
+    take_back(&front->rx_ring_grant);
     for (unsigned int i = 0; i < NETFRONT_TX; i++)
-        if (front->tx_grant[i])
-            grant_end_access(front->tx_grant[i]);
+        take_back(&front->tx_grant[i]);
     for (unsigned int i = 0; i < NETFRONT_RX; i++)
-        if (front->rx_grant[i])
-            grant_end_access(front->rx_grant[i]);
+        take_back(&front->rx_grant[i]);
 }
 
 static int share(struct netfront *front)
@@ -287,19 +291,15 @@ static void start(struct netfront *front)
     events_restore(masked);
 }
 
-int netfront_open(struct netfront *front, unsigned int index)
+static void close(struct netfront *front)
 {
-    struct netport port = front->port;  /* the user may have set his part already */
+    front->connected = false;
+    frontend_close(&front->bus);
+    unshare(front);
+}
 
-    memset(front, 0, sizeof *front);
-    front->port.receive = port.receive;
-    front->port.received = port.received;
-    front->port.user = port.user;
-    snprintf(front->node, sizeof front->node, "device/vif/%u", index);
-    front->bus.other_changed = other_changed;
-    front->bus.data = front;
-    describe(front);
-
+static int open(struct netfront *front)
+{
     int error = frontend_open(&front->bus, front->node);
 
     if (error) return error;
@@ -311,16 +311,64 @@ int netfront_open(struct netfront *front, unsigned int index)
     if (!error)
         error = frontend_connect(&front->bus, XenbusStateConnected);
     if (error) {
-        netfront_close(front);
+        close(front);
         return error;
     }
     start(front);
     return 0;
 }
 
+/* A guest that was restored: frames on their way are lost, as on any wire. The port is nobody's,
+ * and its number may be another one's by now; the grants are void, and taken back. */
+static void before_suspend(struct suspend_hook *hook)
+{
+    struct netfront *front = container_of(hook, struct netfront, suspend);
+
+    front->saved = front->connected;
+}
+
+static void after_suspend(struct suspend_hook *hook, bool restored)
+{
+    struct netfront *front = container_of(hook, struct netfront, suspend);
+
+    if (!front->saved) return;
+    front->saved = false;
+    if (!restored) {
+        other_changed(&front->bus, front->bus.other_state);
+        return;
+    }
+    front->connected = false;
+    front->event = 0;
+    memset(front->tx_busy, 0, sizeof front->tx_busy);
+    xenbus_detach(&front->bus);
+    unshare(front);
+    if (open(front))
+        printk("netfront %s: it cannot be opened again\n", front->node);
+}
+
+int netfront_open(struct netfront *front, unsigned int index)
+{
+    struct netport port = front->port;  /* the user may have set his part already */
+    int error;
+
+    memset(front, 0, sizeof *front);
+    front->port.receive = port.receive;
+    front->port.received = port.received;
+    front->port.user = port.user;
+    snprintf(front->node, sizeof front->node, "device/vif/%u", index);
+    front->bus.other_changed = other_changed;
+    front->bus.data = front;
+    front->suspend = (struct suspend_hook){ .before = before_suspend,
+                                              .after = after_suspend };
+    describe(front);
+    error = open(front);
+    if (!error)
+        suspend_hook(&front->suspend);
+    return error;
+}
+
 void netfront_close(struct netfront *front)
 {
-    front->connected = false;
-    frontend_close(&front->bus);
-    unshare(front);
+    suspend_unhook(&front->suspend);
+    close(front);
 }

@@ -316,6 +316,11 @@ static const struct operation operations[] = {
     ROW(XEN_DOMCTL_get_cpu_policy, domain, xen_domctl_cpu_policy, domctl_get_policy),
     ROW(XEN_DOMCTL_set_cpu_policy, domain, xen_domctl_cpu_policy, domctl_set_policy),
     ROW(XEN_DOMCTL_sendtrigger, domain, xen_domctl_sendtrigger, domctl_send_trigger),
+    ROW_AT(XEN_DOMCTL_resumedomain, domain, domctl_resume),
+    ROW(XEN_DOMCTL_getvcpuextstate, domain, xen_domctl_vcpuextstate, domctl_get_xstate),
+    ROW(XEN_DOMCTL_setvcpuextstate, domain, xen_domctl_vcpuextstate, domctl_set_xstate),
+    ROW(XEN_DOMCTL_get_ext_vcpucontext, domain, xen_domctl_ext_vcpucontext, domctl_get_extended),
+    ROW(XEN_DOMCTL_set_ext_vcpucontext, domain, xen_domctl_ext_vcpucontext, domctl_set_extended),
 };
 
 /* Information about a domain: of this number, or of the next higher one there is. */

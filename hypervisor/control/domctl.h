@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl in four files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, which sysctl shares), and what a
- * domain looks like from outside (domain_info.c, likewise). */
+/* domctl in five files: the calls that make and end domains (domctl.c), those about vCPUs
+ * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, which sysctl shares), what saving
+ * and restoring needs beyond them (domctl_save.c), and what a domain looks like from outside
+ * (domain_info.c, likewise). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
 #define DOMUS_CONTROL_DOMCTL_H
 
@@ -26,5 +27,12 @@ int domctl_send_trigger(struct domain *d, const struct xen_domctl_sendtrigger *o
 /* What of the CPU a domain is told (cpu_policy.c). */
 int domctl_get_policy(struct domain *d, struct xen_domctl_cpu_policy *op);
 int domctl_set_policy(struct domain *d, const struct xen_domctl_cpu_policy *op);
+
+/* domctl_save.c */
+int domctl_resume(struct domain *d, uint64_t unused);
+int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op);
+int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op);
+int domctl_get_extended(struct domain *d, struct xen_domctl_ext_vcpucontext *op);
+int domctl_set_extended(struct domain *d, const struct xen_domctl_ext_vcpucontext *op);
 
 #endif

@@ -15,7 +15,6 @@
 #include "memory/window.h"
 
 #define FXSAVE_SIZE 512u
-#define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80u
 #define XSTATE_HEADER 512
 #define COST_BIRTH 4000              /* a vCPU: its window, its FPU state */
@@ -164,21 +163,37 @@ put_kernel:
     return error;
 }
 
+/* One that has a context may get other registers, on the same tables. */
+static int same_frames(const struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    bool same = c->ctrlreg[3] == v->tables.kernel_cr3 && c->ctrlreg[1] == v->tables.user_cr3 &&
+                c->gdt_ents == v->window.gdt_entries && c->ldt_ents == v->window.ldt_entries &&
+                c->ldt_base == v->window.ldt_base;
+
+    for (unsigned int i = 0; same && i < ROUND_UP(v->window.gdt_entries, 512u) / 512; i++)
+        same = c->gdt_frames[i] == v->window.gdt_frames[i].n;
+    return same ? 0 : fail(-EOPNOTSUPP, "the vCPU runs on other tables: they stay");
+}
+
 static void set_fpu(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     uint8_t *area = v->hw.xsave_area;
-    uint64_t present = 3;           /* x87 and SSE are in the legacy part */
+    uint64_t present = 0;
     uint32_t mxcsr;
 
-    fpu_reset(v);
+    /* who has his registers changed keeps what the context has no place for */
+    if (!v->initialised)
+        fpu_reset(v);
     if (!(c->flags & VGCF_i387_valid)) return;
     memcpy(area, &c->fpu_ctxt, FXSAVE_SIZE);
     memcpy(&mxcsr, area + MXCSR_OFFSET, sizeof(mxcsr));
     /* reserved bits would fault the loading (advisories 53, 54); without DAZ on the oldest CPUs */
-    mxcsr &= 0xffbf;
+    mxcsr &= xsave_mask ? MXCSR_VALID : 0xffbf;
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    if (xsave_mask)
-        memcpy(area + XSTATE_HEADER, &present, sizeof(present));
+    if (!xsave_mask) return;
+    memcpy(&present, area + XSTATE_HEADER, sizeof(present));
+    present |= 3;                   /* x87 and SSE are in the legacy part */
+    memcpy(area + XSTATE_HEADER, &present, sizeof(present));
 }
 
 static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
@@ -208,11 +223,10 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     int error;
 
-    if (v->initialised) return fail(-EINVAL, "the vCPU has its context already");
     spend(COST_CONTEXT);
     error = check_addresses(c);
     if (!error)
-        error = take_frames(v, c);
+        error = v->initialised ? same_frames(v, c) : take_frames(v, c);
     if (error) return error;
     set_registers(v, c);
     set_fpu(v, c);
@@ -244,7 +258,10 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     c->user_regs.es = v->hw.es;
     c->user_regs.fs = v->hw.fs;
     c->user_regs.gs = v->hw.gs;
+    c->user_regs.rflags |= (uint64_t)v->ports.iopl << 12;
     memcpy(c->trap_ctxt, v->entry.traps, sizeof(c->trap_ctxt));
+    if (v->entry.nmi.rip)
+        c->trap_ctxt[2] = (struct trap_info){ 2, 4, FLAT_KERNEL_CS, v->entry.nmi.rip };
     c->ldt_base = v->window.ldt_base;
     c->ldt_ents = v->window.ldt_entries;
     for (unsigned int i = 0; i < ROUND_UP(v->window.gdt_entries, 512u) / 512; i++)

@@ -249,14 +249,11 @@ static bool perform_wrmsr(struct vcpu *v)
                      (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax);
 }
 
-/* XCR0, the only extended control register: x87 always on, AVX needs SSE, AVX-512 comes in one
- * piece, all within the host's. */
+/* XCR0 is the only extended control register. */
 static bool perform_xsetbv(struct vcpu *v)
 {
-    uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax,
-             avx512 = value & 0xe0;
-    if ((uint32_t)v->regs.rcx != 0 || !(value & 1) || (value & ~xsave_mask)) return false;
-    if (((value & 4) && !(value & 2)) || (avx512 && (avx512 != 0xe0 || !(value & 4)))) return false;
+    uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax;
+    if ((uint32_t)v->regs.rcx != 0 || !xcr0_valid(value)) return false;
     v->hw.xcr0 = value;
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
     return true;

@@ -108,6 +108,17 @@ extern uint64_t host_cr4;
  * 0: FXSAVE only. */
 extern uint64_t xsave_mask;
 extern uint32_t xsave_size;
+#define MXCSR_OFFSET 24             /* in the area; reserved bits would fault the loading */
+#define MXCSR_VALID 0xffffu
+
+/* XCR0: x87 always on, AVX needs SSE, AVX-512 comes in one piece, all within the host's. */
+static inline bool xcr0_valid(uint64_t value)
+{
+    uint64_t avx512 = value & 0xe0;
+
+    return (value & 1) && !(value & ~xsave_mask) && (!(value & 4) || (value & 2)) &&
+           (!avx512 || (avx512 == 0xe0 && (value & 4)));
+}
 
 static inline struct cpu *this_cpu(void)
 {

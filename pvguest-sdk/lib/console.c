@@ -18,6 +18,7 @@
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
+#include "suspend.h"
 
 void (*console_output)(const char *bytes, size_t length);
 
@@ -55,6 +56,13 @@ void console_init_events(void)
     else
         event_bind_virq(VIRQ_CONSOLE, console_event,
                         NULL); /* refused to all but dom0: then no input */
+}
+
+void console_resume(void)
+{
+    if (!ring) return;
+    port = start_info->console.domU.evtchn;
+    console_init_events();
 }
 
 /* ---- output ---- */

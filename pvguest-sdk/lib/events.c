@@ -17,6 +17,7 @@
 #include <pvguest/start.h>
 #include <pvguest/traps.h>
 #include "entry.h"
+#include "suspend.h"
 
 static struct { event_handler handler; void *data; } handlers[EVENT_PORTS];
 
@@ -29,6 +30,13 @@ void events_init(void)
     events_mask_all();
     for (unsigned int i = 0; i < 64; i++)
         shared_info.evtchn_mask[i] = ~0UL;
+}
+
+void events_resume(void)
+{
+    events_init();
+    for (unsigned int port = 0; port < EVENT_PORTS; port++)
+        handlers[port].handler = NULL;
 }
 
 /* ---- delivery ---- */

@@ -9,18 +9,20 @@
 #include <pvguest/hypercalls.h>
 #include <pvguest/refuse.h>
 #include <pvguest/spinlock.h>
+#include "suspend.h"
 
 #define MAX_FRAMES 8U                           /* 4096 references */
 #define PER_FRAME  (PAGE_SIZE / sizeof(grant_entry_v1_t))
 
 static grant_entry_v1_t *table;
+static unsigned int table_frames;
 static uint16_t next_free[MAX_FRAMES * PER_FRAME];
 static struct spinlock lock;                    /* of what follows, and next_free */
 /* 0: none; the first references are reserved by the ABI */
 static uint16_t first_free;
 static unsigned int in_use;
 
-int grants_init(void)
+static int map_table(void)
 {
     struct gnttab_query_size query = { .dom = DOMID_SELF };
     struct gnttab_setup_table setup = { .dom = DOMID_SELF };
@@ -36,11 +38,31 @@ int grants_init(void)
     va = map_frames(frames, setup.nr_frames, PROT_RW, DOMID_SELF, NULL);
     if (IS_ERR(va)) return (int)PTR_ERR(va);
     table = va;
-    for (unsigned int ref = GNTTAB_NR_RESERVED_ENTRIES; ref + 1 < setup.nr_frames * PER_FRAME;
-         ref++)
+    table_frames = setup.nr_frames;
+    return 0;
+}
+
+int grants_init(void)
+{
+    int error = map_table();
+
+    if (error) return error;
+    for (unsigned int ref = GNTTAB_NR_RESERVED_ENTRIES; ref + 1 < table_frames * PER_FRAME; ref++)
         next_free[ref] = (uint16_t)(ref + 1);
     first_free = GNTTAB_NR_RESERVED_ENTRIES;
     return 0;
+}
+
+void grants_suspend(void)
+{
+    if (table_frames)
+        unmap_frames(table, table_frames);
+}
+
+/* What was given in another life is not in the new table: grant_end_access takes it back, too. */
+int grants_resume(void)
+{
+    return table_frames ? map_table() : 0;
 }
 
 int grant_access(domid_t domid, unsigned long mfn, bool readonly)

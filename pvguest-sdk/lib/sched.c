@@ -3,6 +3,7 @@
 #include <pvguest/bits.h>
 #include <pvguest/hypercalls.h>
 #include <pvguest/sched.h>
+#include <pvguest/time.h>
 
 void shutdown(unsigned int reason)
 {
@@ -41,7 +42,7 @@ void vcpu_block(void)
 
 int vcpu_poll(const uint32_t *ports, unsigned int count, uint64_t timeout_ns)
 {
-    struct sched_poll op = { .nr_ports = count, .timeout = timeout_ns };
+    struct sched_poll op = { .nr_ports = count, .timeout = time_to_system(timeout_ns) };
 
     set_xen_guest_handle(op.ports, (uint32_t *)(uintptr_t)ports);
     return (int)HYPERVISOR_sched_op(SCHEDOP_poll, &op);

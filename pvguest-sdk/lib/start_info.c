@@ -9,17 +9,35 @@
 #include <pvguest/sched.h>
 #include <pvguest/start.h>
 #include <pvguest/string.h>
+#include "suspend.h"
 
 struct start_info *start_info;
+
+static void show_shared_info(uint64_t machine)
+{
+    if (HYPERVISOR_update_va_mapping((unsigned long)&shared_info, machine | PROT_RW, UVMF_INVLPG))
+        crash();        /* there is no console yet to say so */
+}
 
 void start_init(struct start_info *si)
 {
     start_info = si;
     /* shared_info is the machine address of a frame of the hypervisor's; we put it over a page of
      * .bss kept for it. */
-    if (HYPERVISOR_update_va_mapping((unsigned long)&shared_info, si->shared_info | PROT_RW,
-                                     UVMF_INVLPG))
-        crash();        /* there is no console yet to say so */
+    show_shared_info(si->shared_info);
+}
+
+/* The page of .bss itself; who looks there finds events masked. */
+void shared_info_suspend(void)
+{
+    show_shared_info(virt_to_machine(&shared_info));
+    memset(&shared_info, 0, sizeof(shared_info));
+    shared_info.vcpu_info[0].evtchn_upcall_mask = 1;
+}
+
+void shared_info_resume(void)
+{
+    show_shared_info(start_info->shared_info);
 }
 
 const void *boot_module(size_t *size)
@@ -64,9 +82,15 @@ bool command_option(const char *name, char *value, size_t size)
     return false;
 }
 
+static domid_t known = DOMID_INVALID;
+
+void own_domid_forget(void)
+{
+    known = DOMID_INVALID;
+}
+
 domid_t own_domid(void)
 {
-    static domid_t known = DOMID_INVALID;
     struct evtchn_alloc_unbound alloc = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
     struct evtchn_status status = { .dom = DOMID_SELF };
     struct evtchn_close close;

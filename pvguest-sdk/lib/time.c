@@ -13,8 +13,10 @@
 #include <pvguest/start.h>
 #include <pvguest/time.h>
 #include "smp.h"
+#include "suspend.h"
 
 static uint64_t latest;             /* what now_ns last said */
+static uint64_t before;             /* this life's system time began: what now_ns is ahead of it */
 
 /* A new scale may put us some nanoseconds before what the old one said, another vCPU's clock before
  * or behind ours. */
@@ -34,7 +36,7 @@ static uint64_t never_back(uint64_t now)
     return latest;
 }
 
-uint64_t now_ns(void)
+static uint64_t system_time(void)
 {
     const struct vcpu_time_info *info = &cpu_info()->time;
     uint64_t now;
@@ -47,7 +49,12 @@ uint64_t now_ns(void)
                                                 info->tsc_to_system_mul, info->tsc_shift);
         rmb();
     } while ((version & 1) || version != READ_ONCE(info->version));
-    return never_back(now);
+    return now;
+}
+
+uint64_t now_ns(void)
+{
+    return never_back(system_time() + before);
 }
 
 uint64_t wall_clock_ns(void)
@@ -62,7 +69,7 @@ uint64_t wall_clock_ns(void)
                shared_info.wc_nsec;
         rmb();
     } while ((version & 1) || version != READ_ONCE(shared_info.wc_version));
-    return boot + now_ns();
+    return boot + now_ns() - before;
 }
 
 void delay_ns(uint64_t ns)
@@ -71,9 +78,16 @@ void delay_ns(uint64_t ns)
         cpu_relax();
 }
 
-void set_deadline(uint64_t system_time_ns)
+/* A system time that is past is one that there was: 1, for 0 is none. */
+uint64_t time_to_system(uint64_t ns)
 {
-    HYPERVISOR_set_timer_op((int64_t)system_time_ns);
+    if (!ns || !before) return ns;
+    return (int64_t)(ns - before) > 0 ? ns - before : 1;
+}
+
+void set_deadline(uint64_t ns)
+{
+    HYPERVISOR_set_timer_op((int64_t)time_to_system(ns));
 }
 
 /* ---- timers ---- */
@@ -151,6 +165,14 @@ int time_start(unsigned int id)
     /* Xen starts every vCPU with a 100 Hz tick; a kernel that wants one sets a timer. */
     HYPERVISOR_vcpu_op(VCPUOP_stop_periodic_timer, id, NULL);
     return event_bind_virq_on(id, VIRQ_TIMER, timer_event, NULL);
+}
+
+void time_resume(void)
+{
+    before = latest - system_time();
+    if (time_start(0) < 0)
+        panic("pvguest: no timer\n");
+    program_first(&first_cpu);
 }
 
 void time_init(void)

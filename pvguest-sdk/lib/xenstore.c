@@ -18,6 +18,7 @@
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include <pvguest/xenstore.h>
+#include "suspend.h"
 #include "xs.h"
 
 #define SHORT 32U
@@ -38,6 +39,7 @@ static LIST(waiting);                   /* struct pending */
 static MUTEX(writing);
 static WAIT_QUEUE(activity);            /* the transport may go on */
 static WAIT_QUEUE(answered);
+static bool in_message;                 /* the reader has a part of one */
 
 bool xs_available(void)
 {
@@ -126,7 +128,11 @@ static void reader(void *unused)
     struct xsd_sockmsg header;
 
     for (;;) {
-        read_all(&header, sizeof(header));
+        in_message = false;
+        wake_all(&answered);
+        read_all(&header, 1);
+        in_message = true;
+        read_all((char *)&header + 1, sizeof(header) - 1);
         if (header.len > XENSTORE_PAYLOAD_MAX) {
             /* There is no way to find the next message's beginning. */
             printk("pvguest: XenStore sent a message of %u bytes: giving up\n", header.len);
@@ -158,8 +164,8 @@ char *xs_transact(enum xsd_sockmsg_type type, xs_transaction t, const struct xs_
     }
     pending.body = malloc(SHORT);
     if (!pending.body) return ERR_PTR(refused(-ENOMEM));
-    list_append(&waiting, &pending.link);
     mutex_lock(&writing);
+    list_append(&waiting, &pending.link);
     write_all(&header, sizeof(header));
     for (unsigned int i = 0; i < count; i++)
         write_all(parts[i].data, parts[i].length);
@@ -249,4 +255,27 @@ int xs_init(void)
     ring_port = start_info->store_evtchn;
     event_attach(ring_port, ring_event, NULL);
     return xs_set_transport(&ring);
+}
+
+/* ---- in another life ---- */
+
+void xs_suspend(void)
+{
+    if (!connected) return;
+    mutex_lock(&writing);
+    wait_event(answered, list_empty(&waiting) && !in_message);
+}
+
+/* The ring is the same, by another number; what another daemon wrote into it is of no interest. */
+void xs_resume(bool restored)
+{
+    struct xenstore_domain_interface *ring = transport.data;
+
+    if (!connected) return;
+    if (restored) {
+        ring->rsp_cons = ring->rsp_prod;
+        ring_port = start_info->store_evtchn;
+        event_attach(ring_port, ring_event, NULL);
+    }
+    mutex_unlock(&writing);
 }

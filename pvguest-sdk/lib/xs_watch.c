@@ -12,6 +12,7 @@
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
+#include "suspend.h"
 #include "xs.h"
 
 #define MANY 16U
@@ -145,7 +146,7 @@ int xs_watch(struct xs_watch *watch, const char *path)
 
     list_init(&watch->events);
     watch->event_count = 0;
-    watch->whole = false;
+    watch->whole = watch->forgotten = false;
     wait_queue_init(&watch->wait);
     snprintf(watch->token, sizeof(watch->token), "w%u", ++tokens);
     watch->path = strdup(path);
@@ -177,6 +178,30 @@ int xs_unwatch(struct xs_watch *watch)
     free(watch->path);
     watch->path = NULL;
     return error;
+}
+
+static struct xs_watch *first_forgotten(void)
+{
+    struct xs_watch *watch;
+
+    list_for_each(watch, &watches, link) {
+        if (watch->forgotten) return watch;
+    }
+    return NULL;
+}
+
+void xs_watch_again(void)
+{
+    struct xs_watch *watch;
+
+    list_for_each(watch, &watches, link)
+        watch->forgotten = true;
+    /* they come and go while we sleep */
+    while ((watch = first_forgotten())) {
+        watch->forgotten = false;
+        if (watch_request(XS_WATCH, watch))
+            printk("pvguest: the watch of %s is lost\n", watch->path);
+    }
 }
 
 #define LOOK_NS (10 * NS_PER_MS)        /* for memory, when there is none */

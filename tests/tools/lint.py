@@ -43,9 +43,9 @@ SHOWN = {"tests/unit/toolstack.txt", "tests/unit/xlcfg.txt"}
 PROSE = 120
 LARGEST_FILE, LARGEST_TEST = 570, 625
 # Lines of code, at 100 columns.
-ROOMS = {"lib": 1110, "machine": 1900, "memory": 1920,
-         "domain": 2970, "entry": 1460, "emulate": 1225,
-         "calls": 1930, "control": 1610, "boot": 770, "": 60}
+ROOMS = {"lib": 1110, "machine": 1905, "memory": 1920,
+         "domain": 3000, "entry": 1460, "emulate": 1225,
+         "calls": 1930, "control": 1760, "boot": 770, "": 60}
 # What the compiler itself brings; there is no C library in a freestanding program.
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h",
                 "stdarg.h", "stdalign.h", "stdatomic.h", "limits.h", "stdnoreturn.h"}
@@ -69,8 +69,8 @@ ARROWS = {
 ROOTS = ("", "hypervisor", "pvguest-sdk/include", "drivers/include", "dom0")
 # dom0's rooms from below: each may know those before it, and what lies beside them all of them do.
 DOM0 = ("config", "xc", "xenstore", "console", "storage", "network",
-        "devices", "guests", "xl", "main.c")
-OPERATORS = ("dom0/config/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
+        "save", "devices", "guests", "xl", "main.c")
+OPERATORS = ("dom0/config/", "dom0/save/", "dom0/devices/", "dom0/guests/", "dom0/xl/")
 INCLUDE = re.compile(r'^\s*[#%]\s*include\s*[<"]([^">]+)[">]', re.M)
 # Instructions, not words in a comment: first on their line, perhaps after a label.
 WAY_OUT = re.compile(r"^\s*(?:[.\w]+:\s*)?(?:o64\s+)?(swapgs|sysret[ql]?|iretq)\b"

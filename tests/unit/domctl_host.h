@@ -18,6 +18,7 @@
 #include "memory/access.h"
 #include "memory/frame.h"
 #include "memory/heap.h"
+#include <xen/sched.h>
 #include "cpus_host.h"
 #include "fail_host.h"
 
@@ -38,6 +39,9 @@ spinlock_t domain_list_lock;
 static bool taken[MAX_DOMAINS];                 /* numbers in use, beside the guest's */
 
 /* What the stubs answer, and what they were asked. */
+uint64_t xsave_mask;
+uint32_t xsave_size;
+
 static struct {
     int create, grants, destroy, destroys_left, type, context;
     bool no_vcpu, no_memory, frame_is_foreign;
@@ -45,7 +49,7 @@ static struct {
 static struct {
     unsigned int references, put_references, pauses, unpauses, destroys, times, wallclocks, fills,
         type_puts, frame_puts, weights, affinities, contexts, ups, wakes, vcpu_pauses,
-        vcpu_unpauses, continued, made_vcpus, answers;
+        vcpu_unpauses, continued, made_vcpus, answers, reconsidered;
     uint32_t weight, cap, created_id, created_vcpus;
     uint64_t affinity;
     int32_t grant_frames, maptrack_frames;
@@ -160,6 +164,11 @@ void vcpu_pause(struct vcpu *v)
 void vcpu_unpause(struct vcpu *v)
 {
     did.vcpu_unpauses++;
+}
+void domain_reconsider(struct domain *d)
+{
+    assert_ptr_equal(d, &guest);
+    did.reconsidered++;
 }
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {

@@ -14,6 +14,7 @@
 #include <pvguest/console.h>
 #include <pvguest/events.h>
 #include <pvguest/grant.h>
+#include <pvguest/suspend.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
 #include <pvguest/xenbus.h>
@@ -41,6 +42,21 @@ const char *errno_name(long error)
 size_t strlcpy(char *to, const char *from, size_t size)
 {
     return (size_t)snprintf(to, size, "%s", from);
+}
+
+/* Who wants to know when the guest is saved. */
+static struct suspend_hook *hooked;
+
+void suspend_hook(struct suspend_hook *hook)
+{
+    assert_null(hooked);
+    hooked = hook;
+}
+
+void suspend_unhook(struct suspend_hook *hook)
+{
+    assert_true(!hooked || hooked == hook);
+    hooked = NULL;
 }
 
 /* --- one event channel ------------------------------------------------------------------------ */

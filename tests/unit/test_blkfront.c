@@ -391,6 +391,68 @@ static void a_disk_without_a_mode(void **state)
     close_disk();
 }
 
+/* What is asked while the guest is being saved waits, and is done in whichever life comes. */
+static void saved_and_restored(void **state)
+{
+    open_disk();
+    submit(0, BLOCK_READ, 1);
+    answer(next_request()->id, BLKIF_RSP_OKAY);
+    hooked->before(hooked);
+    assert_int_equal(result[0], 0);             /* nothing is left on the ring */
+    submit(1, BLOCK_READ, 1);
+    assert_true(result[1] == 1 && ring->req_prod == taken);
+    set_node(BACK "/state", "4");
+    hooked->after(hooked, false);
+    answer(next_request()->id, BLKIF_RSP_OKAY);
+    ring_bell();
+    assert_int_equal(result[1], 0);
+
+    hooked->before(hooked);
+    submit(2, BLOCK_WRITE, 1);
+    submit(3, BLOCK_FLUSH, 0);
+    request[2].segment[0].machine = 0;          /* of another life */
+    handler = NULL;                             /* and so is the port */
+    set_node(BACK "/state", "2");
+    states[0] = '\0';
+    hooked->after(hooked, true);
+    assert_string_equal(states, "134");
+    taken = 0;
+    assert_int_equal(request[2].segment[0].machine, virt_to_machine(data[0]));
+    assert_int_equal(next_request()->operation, BLKIF_OP_WRITE);
+    assert_int_equal(next_request()->operation, BLKIF_OP_FLUSH_DISKCACHE);
+    assert_int_equal(granted, 2);
+    for (unsigned int i = 0; i < 2; i++)
+        answer(ring->ring[i].req.id, BLKIF_RSP_OKAY);
+    ring_bell();
+    assert_true(result[2] == 0 && result[3] == 0);
+    close_disk();
+    assert_null(hooked);
+}
+
+/* In another life its back end may be gone, or another one does not take it. */
+static void not_there_in_another_life(void **state)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        set_up(state);
+        open_disk();
+        hooked->before(hooked);
+        submit(1, BLOCK_READ, 1);
+        if (i)
+            handler = NULL, stuck_before = '2';
+        else
+            back_end_is('6');
+        assert_int_equal(result[1], 1);
+        hooked->after(hooked, i);
+        assert_int_equal(result[1], -EIO);
+        submit(2, BLOCK_READ, 1);
+        assert_int_equal(result[2], -EIO);
+        stuck_before = 0;
+        blkfront_close(&disk);
+        assert_null(hooked);
+        assert_int_equal(granted, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup(slots_are_used_again, set_up),
         cmocka_unit_test_setup(slots_that_a_liar_wrote, set_up),
         cmocka_unit_test_setup(a_disk_without_a_mode, set_up),
+        cmocka_unit_test_setup(saved_and_restored, set_up),
+        cmocka_unit_test_setup(not_there_in_another_life, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -496,6 +496,10 @@ unsigned long *p2m, nr_pages, image_pages;
 
 static unsigned int reason;
 static struct sched_poll polled;
+uint64_t time_to_system(uint64_t ns)
+{
+    return ns;
+}
 static void keep_op(void *argument)
 {
     if (call.nr == __HYPERVISOR_sched_op && call.a[0] == SCHEDOP_shutdown)

@@ -18,6 +18,7 @@
 #include "dom0/console/guests.h"
 #include "dom0/console/terminal.h"
 #include "dom0/guests/domains.h"
+#include "dom0/guests/saved.h"
 #include "dom0/network/br0.h"
 #include "dom0/storage/disks.h"
 #include "dom0/worker.h"
@@ -32,6 +33,22 @@
 
 #include "toolstack_host.h"
 #include "toolstack_devices_host.h"
+
+/* --- saving: tests/unit/test_save.c ---------------------------------------------------------- */
+
+int saved_save(const char *name, const char *target, bool go_on, bool over,
+               struct problem *problem)
+{
+    return problem_set(problem, -ENODEV, "%s to %s%s%s", name, target, go_on ? ", and go on" : "",
+                       over ? ", over another" : "");
+}
+
+int saved_restore(const char *file, const char *target, bool paused, struct domain **made,
+                  struct problem *problem)
+{
+    return problem_set(problem, -ENODEV, "%s from %s%s", file ? file : "its own", target,
+                       paused ? ", paused" : "");
+}
 
 /* --- the boot archive ------------------------------------------------------------------------- */
 

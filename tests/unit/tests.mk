@@ -94,10 +94,13 @@ domains.sources := dom0/guests/domains.c dom0/guests/restart.c dom0/config/probl
 domains.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h \
     -include pvguest/bits.h
 domctl.sources := hypervisor/control/domctl.c hypervisor/control/domctl_vcpu.c \
+    hypervisor/control/domctl_save.c \
     hypervisor/control/cpus.c hypervisor/control/domain_info.c hypervisor/calls/named.c \
     hypervisor/entry/operation.c
 domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h
+domctl_save.sources := $(domctl.sources)
+domctl_save.cflags := $(domctl.cflags)
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c \
@@ -209,6 +212,8 @@ rings.sources := drivers/pv/check.c drivers/block.c
 scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
 scan_fuzz.cflags := -D_GNU_SOURCE
 scan_fuzz.libraries := $(SCAN_LIBRARIES)
+save.sources := dom0/save/write.c dom0/save/read.c dom0/save/file.c dom0/config/problem.c
+save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
@@ -293,8 +298,8 @@ timer_queue.sources := hypervisor/domain/timers.c hypervisor/calls/set_timer_op.
 timer_queue.cflags := -D_GNU_SOURCE -fno-builtin
 timers.sources := hypervisor/lib/pqueue.c
 # All of dom0 but what is played (tests/unit/toolstack_host.h): builder, disks, main program.
-toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c,\
-    $(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
+toolstack.sources := $(filter-out %/main.c %/options.c %/build.c %/disks.c %/gpt.c %/saved.c \
+    dom0/save/%,$(wildcard dom0/*.c dom0/*/*.c)) drivers/checksum.c drivers/pv/backend.c \
     pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c pvguest-sdk/lib/xs_watch.c \
     pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c \
     pvguest-sdk/lib/time.c $(ONE_CPU)
@@ -341,6 +346,8 @@ xenstore_rings.cflags := -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/drivers_host.h
 xenstore_rules.sources := $(XENSTORE)
 CONFIG_PARTS := dom0/config/settings.c dom0/config/problem.c dom0/config/disk.c dom0/config/vif.c
+config_text.sources := dom0/config/text.c dom0/config/config.c dom0/config/cpus.c \
+    $(CONFIG_PARTS)
 xlcfg.sources := dom0/config/config.c dom0/config/cpus.c $(CONFIG_PARTS)
 xlcfg_cpus.sources := $(xlcfg.sources)
 xlcfg_devices.sources := $(CONFIG_PARTS)

@@ -3,12 +3,14 @@
  * The block front end: a guest's disk. It speaks <xen/io/blkif.h> to a back end in another domain
  * and shows itself as a struct blockdev. Its rings are inside the structure (put it into .bss).
  * Opening and closing are for threads; between them it lives in its event handler, and in a watch
- * that ends its requests with -EIO when the back end goes away.
+ * that ends its requests with -EIO when the back end goes away. A guest that is saved has it
+ * opened again where it is restored; what was asked meanwhile is done there.
  */
 #ifndef DRIVERS_BLKFRONT_H
 #define DRIVERS_BLKFRONT_H
 
 #include <drivers/block.h>
+#include <pvguest/suspend.h>
 #include <pvguest/xenbus.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
@@ -35,6 +37,8 @@ struct blkfront {
     unsigned int free_count;
     unsigned int strays;                                /* answers to nothing we asked */
     bool connected;
+    bool saved;                     /* or about to be: what is asked waits (<pvguest/suspend.h>) */
+    struct suspend_hook suspend;
 };
 
 /* Opens device/vbd/<vdev> (51712 is xvda). 0, or -ENOENT (no such device), -ETIMEDOUT,

@@ -9,6 +9,7 @@
 #define DRIVERS_NETFRONT_H
 
 #include <drivers/net.h>
+#include <pvguest/suspend.h>
 #include <pvguest/xenbus.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
@@ -34,6 +35,8 @@ struct netfront {
     bool tx_busy[NETFRONT_TX];
     unsigned int tx_free_count;
     bool connected;
+    bool saved;                     /* or about to be: <pvguest/suspend.h> */
+    struct suspend_hook suspend;
 };
 
 /* Opens device/vif/<index>. Set front->port.receive first (or later, with events masked). 0 or a

@@ -15,8 +15,8 @@ void PVGUEST_NAME(crash)(void) __attribute__((noreturn));
 void vcpu_yield(void);
 /* Unmask events and sleep until one comes, in one step. Returns with events unmasked. */
 void vcpu_block(void);
-/* Sleep until one of the ports is pending, or the system time timeout_ns (0: none) is past; works
- * with events masked. */
+/* Sleep until one of the ports is pending, or the time timeout_ns (as now_ns() has it; 0: none) is
+ * past; works with events masked. */
 int vcpu_poll(const uint32_t *ports, unsigned int count, uint64_t timeout_ns);
 
 #endif

@@ -17,14 +17,17 @@
  * events_init. */
 void time_init(void);
 
-/* Nanoseconds since the host's boot ("system time"). Never goes back, whichever vCPU asks. */
+/* Nanoseconds since the host's boot ("system time"); a guest that was restored counts on from where
+ * it was saved. Never goes back, whichever vCPU asks. */
 uint64_t now_ns(void);
+/* The hypervisor's name for such a time, in what it is asked for. */
+uint64_t time_to_system(uint64_t ns);
 /* Nanoseconds since 1970. */
 uint64_t wall_clock_ns(void);
 
-/* One timer event at that system time; 0 cancels. The threads' sleep uses it: use timer_* below
+/* One timer event at that time; 0 cancels. The threads' sleep uses it: use timer_* below
  * instead. */
-void set_deadline(uint64_t system_time_ns);
+void set_deadline(uint64_t ns);
 
 /* Busy wait. */
 void delay_ns(uint64_t ns);

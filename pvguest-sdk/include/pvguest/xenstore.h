@@ -84,6 +84,7 @@ struct xs_watch {
     struct list events;             /* queued paths, oldest first */
     unsigned int event_count;
     bool whole;                     /* behind those, an event of the watched path */
+    bool forgotten;                 /* by a store that does not know it yet (<pvguest/suspend.h>) */
     struct wait_queue wait;
     void (*callback)(struct xs_watch *watch, const char *path);
     void *data;                     /* the caller's */

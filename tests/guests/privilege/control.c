@@ -241,6 +241,37 @@ TRY(XEN_DOMCTL_set_cpu_policy)
     return policy(XEN_DOMCTL_set_cpu_policy, target);
 }
 
+TRY(XEN_DOMCTL_getvcpuextstate)
+{
+    return domctl(XEN_DOMCTL_getvcpuextstate, target);
+}
+
+/* Two words alone: there is no state, and none is set. */
+TRY(XEN_DOMCTL_setvcpuextstate)
+{
+    op.u.vcpuextstate.size = 16;
+    return domctl(XEN_DOMCTL_setvcpuextstate, target);
+}
+
+TRY(XEN_DOMCTL_get_ext_vcpucontext)
+{
+    return domctl(XEN_DOMCTL_get_ext_vcpucontext, target);
+}
+
+TRY(XEN_DOMCTL_set_ext_vcpucontext)
+{
+    op.u.ext_vcpucontext.size = sizeof(op.u.ext_vcpucontext);
+    return domctl(XEN_DOMCTL_set_ext_vcpucontext, target);
+}
+
+TRY(XEN_DOMCTL_resumedomain)
+{
+    struct sched_remote_shutdown end = { .domain_id = target, .reason = SHUTDOWN_suspend };
+
+    (void)HYPERVISOR_sched_op(SCHEDOP_remote_shutdown, &end);
+    return domctl(XEN_DOMCTL_resumedomain, target);
+}
+
 /* ---- sysctl ---- */
 
 static long sysctl(struct xen_sysctl *request, uint32_t command)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* See text.h. Whatever was chosen is written, what has a default and was left at it is not. */
+#include "dom0/config/text.h"
+#include "dom0/config/disk.h"
+#include "dom0/config/vif.h"
+#include <stdarg.h>
+
+struct out { char *text; size_t size; };
+
+__attribute__((format(printf, 2, 3))) static void add(struct out *out, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    out->size += (size_t)vsnprintf(out->text + out->size, CONFIG_TEXT_BYTES - out->size, format,
+                                   arguments);
+    va_end(arguments);
+    if (out->size >= CONFIG_TEXT_BYTES)
+        out->size = CONFIG_TEXT_BYTES - 1;
+}
+
+/* In quotes; what would end them, or is a backslash, behind one. */
+static void add_string(struct out *out, const char *key, const char *value)
+{
+    if (!*value) return;
+    add(out, "%s = \"", key);
+    for (; *value; value++) {
+        if (*value == '\n' || *value == '\t')
+            add(out, "\\%c", *value == '\n' ? 'n' : 't');
+        else
+            add(out, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
+    }
+    add(out, "\"\n");
+}
+
+static void add_number(struct out *out, const char *key, unsigned long value)
+{
+    if (value)
+        add(out, "%s = %lu\n", key, value);
+}
+
+static void add_action(struct out *out, const char *key, enum config_action action)
+{
+    static const char *const words[] = { "destroy", "restart", "preserve" };
+
+    add_string(out, key, words[action]);
+}
+
+static void add_uuid(struct out *out, const struct config *config)
+{
+    if (!config->has_uuid) return;
+    add(out, "uuid = \"");
+    for (unsigned i = 0; i < sizeof(config->uuid); i++)
+        add(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", config->uuid[i]);
+    add(out, "\"\n");
+}
+
+static void add_cpus(struct out *out, const struct config *config)
+{
+    unsigned said = config->vcpus;
+    char list[CPUS_TEXT];
+
+    while (said && !config->cpus[said - 1])
+        said--;
+    if (!said) return;
+    add(out, "cpus = [ ");
+    for (unsigned i = 0; i < said; i++) {
+        cpus_print(config->cpus[i] ? config->cpus[i] : CPUS_ALL, CPUS_ALL, list, sizeof(list));
+        add(out, "%s\"%s\"", i ? ", " : "", list);
+    }
+    add(out, " ]\n");
+}
+
+static void add_disk(struct out *out, const struct config_device *device)
+{
+    const struct config_disk *disk = config_of(struct config_disk, device);
+
+    add(out, "vdev=%s, access=%s, %s%s%starget=%s", disk->vdev, disk->writable ? "rw" : "ro",
+        disk->cdrom ? "devtype=cdrom, " : "", disk->untrusted ? "untrusted, " : "",
+        disk->no_discard ? "no-discard, " : "", disk->partition);
+}
+
+static void add_vif(struct out *out, const struct config_device *device)
+{
+    static const uint8_t none[6];
+    const struct config_vif *vif = config_of(struct config_vif, device);
+    const uint8_t *mac = vif->mac;
+
+    add(out, "bridge=%s", vif->bridge);
+    if (memcmp(mac, none, sizeof(none)))
+        add(out, ",mac=%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+            mac[5]);
+    if (vif->name[0])
+        add(out, ",vifname=%s", vif->name);
+    if (vif->ip[0])
+        add(out, ",ip=%s", vif->ip);
+    if (vif->mtu)
+        add(out, ",mtu=%u", vif->mtu);
+    if (vif->rate_bytes)
+        add(out, ",rate=%luB/s@%uus",
+            (unsigned long)((vif->rate_bytes * 1000000 + vif->rate_usecs - 1) / vif->rate_usecs),
+            vif->rate_usecs);
+    add(out, "%s%s", vif->spoof ? ",spoof=1" : "", vif->untrusted ? ",untrusted" : "");
+}
+
+static void add_devices(struct out *out, const struct config *config)
+{
+    static void (*const element[])(struct out *, const struct config_device *) = {
+        [DEVICE_DISK] = add_disk, [DEVICE_VIF] = add_vif,
+    };
+
+    for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
+        const struct config_devices *devices = &config->devices[kind];
+
+        for (unsigned i = 0; i < devices->count; i++) {
+            if (i)
+                add(out, ", '");
+            else
+                add(out, "%s = [ '", device_syntaxes[kind]->key);
+            element[kind](out, &devices->device[i]);
+            add(out, "'");
+        }
+        if (devices->count)
+            add(out, " ]\n");
+    }
+}
+
+size_t config_write(const struct config *config, char text[CONFIG_TEXT_BYTES])
+{
+    struct out out = { .text = text };
+
+    text[0] = '\0';
+    add_string(&out, "name", config->name);
+    add_uuid(&out, config);
+    add_string(&out, "type", "pv");
+    add_string(&out, "kernel", config->kernel);
+    add_string(&out, "ramdisk", config->ramdisk);
+    add_string(&out, "cmdline", config->extra);
+    add_number(&out, "memory", config->memory_mib);
+    add_number(&out, "maxmem", config->maxmem_mib);
+    add_number(&out, "vcpus", config->vcpus_at_start);
+    add_number(&out, "maxvcpus", config->vcpus);
+    add_number(&out, "cpu_weight", config->cpu_weight);
+    add_number(&out, "cap", config->cap);
+    add_cpus(&out, config);
+    add_number(&out, "max_grant_frames", config->grant_frames);
+    add_number(&out, "max_maptrack_frames", config->maptrack_frames);
+    add_devices(&out, config);
+    add_action(&out, "on_poweroff", config->on_poweroff);
+    add_action(&out, "on_reboot", config->on_reboot);
+    add_action(&out, "on_crash", config->on_crash);
+    add_action(&out, "on_watchdog", config->on_watchdog);
+    add_action(&out, "on_soft_reset", config->on_soft_reset);
+    return out.size;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* See saved.h. How a guest is written and read is dom0/save's; here is what it means for its
+ * life. */
+#include "dom0/guests/saved.h"
+#include "dom0/config/text.h"
+#include "dom0/devices/device.h"
+#include "dom0/guests/recipe.h"
+#include "dom0/save/hands.h"
+#include "dom0/save/medium.h"
+#include "dom0/save/save.h"
+#include "dom0/xc/control.h"
+#include <pvguest/console.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+
+#define PATIENCE_NS (60 * NS_PER_S)     /* For a guest to suspend itself. */
+#define LOOK_NS (10 * NS_PER_MS)
+
+/* --- the guest's part --- */
+
+static void control_path(const struct domain *domain, const char *key, char path[64])
+{
+    snprintf(path, 64, "/local/domain/%u/control/%s", (unsigned)domain->domid, key);
+}
+
+/* It must have said that it can. */
+static int ask(const struct domain *domain, struct problem *problem)
+{
+    char path[64], home[32];
+    unsigned long can = 0;
+    int error;
+
+    snprintf(home, sizeof(home), "/local/domain/%u", (unsigned)domain->domid);
+    if (xs_read_ulong(XS_NONE, home, "control/feature-suspend", &can) || !can)
+        return problem_set(problem, -EOPNOTSUPP, "'%s' does not say that it can be suspended "
+                           "(control/feature-suspend): its kernel cannot, or has not come so far",
+                           domain->config.name);
+    control_path(domain, "shutdown", path);
+    error = xs_write(XS_NONE, path, "suspend", strlen("suspend"));
+    return error ? problem_set(problem, error, "cannot ask '%s': XenStore: %s",
+                               domain->config.name, errno_name(error))
+                 : 0;
+}
+
+/* Takes the question back. False: it was heard. */
+static bool take_back(const struct domain *domain)
+{
+    char path[64], *word;
+    bool unheard;
+
+    control_path(domain, "shutdown", path);
+    word = xs_read(XS_NONE, path, NULL);
+    unheard = !IS_ERR(word) && !strcmp(word, "suspend");
+    if (!IS_ERR(word))
+        free(word);
+    return unheard && !xs_write(XS_NONE, path, "", 0);
+}
+
+static int suspend(const struct domain *domain, struct problem *problem)
+{
+    struct xen_domctl_getdomaininfo info = { .flags = 0 };
+    uint64_t until = now_ns() + PATIENCE_NS;
+    int error = ask(domain, problem);
+
+    if (error) return error;
+    while (!(error = domain_get_info(domain->domid, &info)) &&
+           !(info.flags & XEN_DOMINF_shutdown)) {
+        thread_sleep(LOOK_NS);
+        if (now_ns() > until)
+            return problem_set(problem, -ETIMEDOUT, "'%s' does not suspend itself: %s",
+                               domain->config.name,
+                               take_back(domain) ? "it has not listened" : "it has heard, and may");
+    }
+    if (error || (info.flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask) !=
+                     SHUTDOWN_suspend)
+        return problem_set(problem, -ESRCH, "'%s' has ended instead of suspending itself",
+                           domain->config.name);
+    return 0;
+}
+
+/* --- what it has said of itself: Linux says it once in all its lives --- */
+
+static const char *const features[] = { "feature-suspend", "feature-poweroff", "feature-reboot" };
+
+#define FEATURES "# control:"           /* A comment in the configuration: then their names. */
+
+static void write_features(const struct domain *domain, char text[CONFIG_TEXT_BYTES])
+{
+    size_t size = strlen(text);
+    char path[64];
+
+    size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, FEATURES);
+    for (unsigned i = 0; i < ARRAY_SIZE(features) && size < CONFIG_TEXT_BYTES; i++) {
+        unsigned long can;
+
+        snprintf(path, sizeof(path), "/local/domain/%u/control", (unsigned)domain->domid);
+        if (!xs_read_ulong(XS_NONE, path, features[i], &can) && can)
+            size += (size_t)snprintf(text + size, CONFIG_TEXT_BYTES - size, " %s", features[i]);
+    }
+    if (size + 1 < CONFIG_TEXT_BYTES)
+        strlcpy(text + size, "\n", 2);
+}
+
+static int restore_features(const struct domain *domain, const char *said)
+{
+    char path[64];
+    int error = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(features) && !error; i++) {
+        control_path(domain, features[i], path);
+        if (strstr(said, features[i]))
+            error = xs_write(XS_NONE, path, "1", 1);
+    }
+    return error;
+}
+
+/* --- saving --- */
+
+static struct config now;               /* Large; a guest's, with the devices it has now. */
+
+static void add_device(const struct device *device)
+{
+    struct config_devices *devices = &now.devices[device->kind];
+
+    if (devices->count < CONFIG_MAX_DEVICES)
+        devices->device[devices->count++] = device->config;
+}
+
+/* malloc'ed. The memory is what it has, or at least its configuration's: it is what restoring gives
+ * it. */
+static char *describe(const struct domain *domain)
+{
+    struct xen_domctl_getdomaininfo info;
+    char *text = malloc(CONFIG_TEXT_BYTES);
+
+    if (!text || domain_get_info(domain->domid, &info)) {
+        free(text);
+        return NULL;
+    }
+    now = domain->config;
+    now.has_uuid = true;
+    memcpy(now.uuid, info.handle, sizeof(now.uuid));
+    now.memory_mib = MAX(now.memory_mib, (unsigned long)(info.tot_pages + 255) / 256);
+    now.maxmem_mib = MAX(now.maxmem_mib, now.memory_mib);
+    for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
+        now.devices[kind].count = 0;
+        devices_for_each(domain->devices, (enum device_kind)kind, add_device);
+    }
+    config_write(&now, text);
+    write_features(domain, text);
+    return text;
+}
+
+static int write_all(const struct domain *domain, struct guest *guest, struct medium *medium,
+                     struct problem *problem)
+{
+    char *text = describe(domain);
+    int error;
+
+    if (!text) return problem_set(problem, -ENOMEM, "dom0 has no memory left");
+    error = save_guest(guest, medium_tape(medium), text, strlen(text), problem);
+    free(text);
+    return error ? error : medium_finish(medium, problem);
+}
+
+/* Without the lock: nobody else does anything to it while it is `saving`. */
+static int save(struct domain *domain, struct medium *medium, bool go_on, struct problem *problem)
+{
+    struct guest guest;
+    int error = suspend(domain, problem), resumed = 0;
+
+    if (error) return error;
+    error = guest_of(domain->domid, &guest);
+    if (error)
+        return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
+                           errno_name(error));
+    error = write_all(domain, &guest, medium, problem);
+    if (error || go_on)
+        resumed = guest_go_on(&guest);
+    if (resumed && !error)
+        error = problem_set(problem, resumed, "it is saved, but cannot go on: %s",
+                            errno_name(resumed));
+    return error;
+}
+
+int saved_save(const char *name, const char *target, bool go_on, bool over,
+               struct problem *problem)
+{
+    struct domain *domain = domains_lock(name, problem);
+    struct medium *medium = NULL;
+    int error;
+
+    if (!domain) return -ESRCH;
+    error = medium_to_write(target, over, &medium, problem);
+    domain->saving = !error;
+    domains_unlock();
+    if (error) return error;
+    error = save(domain, medium, go_on, problem);
+    medium_close(medium, target);
+    domains_begin();
+    domain->saving = false;
+    if (!error && !go_on)
+        domains_end(domain);
+    domains_unlock();
+    return error;
+}
+
+/* --- restoring --- */
+
+struct from_medium { struct domain_source source; struct medium *medium; };
+
+static int make_domain(const struct config *config, struct build_result *built,
+                       struct problem *problem)
+{
+    struct build_request request = {
+        .vcpus = config->vcpus, .grant_frames = config->grant_frames,
+        .maptrack_frames = config->maptrack_frames, .pages = config->memory_mib * 256,
+        .max_pages = config->maxmem_mib * 256,
+    };
+    uint64_t free_pages = machine_free_pages();
+    xen_domain_handle_t uuid;
+    int error;
+
+    if (config->has_uuid)
+        memcpy(uuid, config->uuid, sizeof(uuid));
+    else
+        domain_make_uuid(uuid);
+    built->domid = DOMID_INVALID;
+    if (request.pages > free_pages)
+        return problem_set(problem, -ENOMEM,
+                           "too little memory: the guest has %lu MiB, %lu MiB are free",
+                           config->memory_mib, (unsigned long)free_pages / 256);
+    error = domain_create(&request, uuid, &built->domid);
+    if (error)
+        return problem_set(problem, error, "the hypervisor makes no domain: %s", errno_name(error));
+    error = domain_set_max_memory(built->domid, request.pages);
+    error = error ? error : domain_alloc_port(built->domid, 0, &built->store_port);
+    error = error ? error : domain_alloc_port(built->domid, 0, &built->console_port);
+    return error ? problem_set(problem, error, "cannot make the new domain's event channels: %s",
+                               errno_name(error))
+                 : 0;
+}
+
+static int fill_domain(struct medium *medium, const struct config *config,
+                       struct build_result *built, struct problem *problem)
+{
+    struct guest guest;
+    int error = guest_of(built->domid, &guest);
+
+    if (error)
+        return problem_set(problem, error, "cannot ask about the new domain: %s",
+                           errno_name(error));
+    guest.pages = config->memory_mib * 256;
+    guest.store_port = built->store_port;
+    guest.console_port = built->console_port;
+    error = restore_guest(&guest, medium_tape(medium), problem);
+    if (error) return error;
+    built->store_mfn = guest.store_mfn;
+    built->console_mfn = guest.console_mfn;
+    return domain_seed_grants(built, problem->text, sizeof(problem->text));
+}
+
+static int build(const struct domain_source *source, const struct config *config,
+                 struct build_result *built, struct problem *problem)
+{
+    const struct from_medium *from = (const struct from_medium *)source;
+    int error = make_domain(config, built, problem);
+
+    error = error ? error : fill_domain(from->medium, config, built, problem);
+    if (error && built->domid != DOMID_INVALID)
+        domain_destroy(built->domid);
+    return error;
+}
+
+/* *said: what the guest has said of itself, or that it could suspend. */
+static int read_config(struct medium *medium, const char *file, struct config *config, char **said,
+                       struct problem *problem)
+{
+    static struct config_warnings warnings;
+    char *text, *line;
+    bool json;
+    int error = restore_config(medium_tape(medium), &text, &json, problem);
+
+    problem->at = (struct config_place){ .line = 0 };
+    if (error) return error;
+    line = strstr(text, FEATURES);
+    *said = strdup(line ? line : features[0]);
+    if (file)
+        error = domains_read(file, "", config, problem);
+    else if (json)
+        error = problem_set(problem, -EOPNOTSUPP, "the configuration that was saved with it is "
+                            "libxl's JSON: name one in the boot archive, restore FILE TARGET");
+    else
+        error = config_parse(text, strlen(text), "", config, problem, &warnings);
+    free(text);
+    return error || *said ? error : problem_set(problem, -ENOMEM, "dom0 has no memory left");
+}
+
+int saved_restore(const char *file, const char *target, bool paused, struct domain **made,
+                  struct problem *problem)
+{
+    static struct config config;                /* Large; used under the lock. */
+    struct from_medium from = { .source.build = build };
+    char *said = NULL;
+    int error;
+
+    domains_begin();
+    error = medium_to_read(target, &from.medium, problem);
+    if (!error) {
+        error = read_config(from.medium, file, &config, &said, problem);
+        /* paused, until all that it has said is there again */
+        error = error ? error : domains_bring_up(&config, &from.source, true, made, problem);
+        medium_close(from.medium, target);
+    }
+    if (!error && restore_features(*made, said))
+        printk("Warning: what '%s' said of itself is lost\n", config.name);
+    if (!error && !paused)
+        error = domain_unpause((*made)->domid);
+    free(said);
+    domains_unlock();
+    if (error)
+        recipe_say_where(file ? file : target, problem);
+    return error;
+}

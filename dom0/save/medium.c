@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* See medium.h. */
+#include "dom0/save/medium.h"
+#include "dom0/save/format.h"
+#include "dom0/storage/disks.h"
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/thread.h>
+
+#define ORDER 4u
+#define BUFFER (SAVE_PAGE << ORDER)     /* Bytes moved at a time; also what must be empty. */
+
+struct medium {
+    struct tape tape;
+    struct blockdev *disk;
+    bool writing;
+    uint8_t *buffer, *head;             /* Pages; the first buffer's, kept until the end. */
+    uint64_t at;                        /* The disk's sector behind the buffer, or of it. */
+    size_t filled, used;
+    struct wait_queue wait;
+    bool done;
+    int status;
+};
+
+/* --- the disk --- */
+
+static void finished(struct block_request *request, int status)
+{
+    struct medium *medium = request->context;
+
+    medium->status = status;
+    medium->done = true;
+    wake_all(&medium->wait);
+}
+
+static int submit(struct medium *medium, struct block_request *request)
+{
+    bool masked = events_save();
+
+    request->done = finished;
+    request->context = medium;
+    medium->done = false;
+    block_submit(medium->disk, request);
+    block_kick(medium->disk);
+    events_restore(masked);
+    wait_event(medium->wait, medium->done);
+    return medium->status;
+}
+
+static int transfer(struct medium *medium, enum block_operation operation, uint64_t sector,
+                    uint8_t *bytes, size_t size)
+{
+    int error = 0;
+
+    if (sector >= medium->disk->sectors || size / BLOCK_SECTOR > medium->disk->sectors - sector)
+        return operation == BLOCK_WRITE ? -ENOSPC : -ENODATA;
+    while (size && !error) {
+        struct block_request request = { .operation = operation, .sector = sector };
+        size_t moved = block_describe(&request, bytes, size, virt_to_machine);
+
+        error = submit(medium, &request);
+        bytes += moved;
+        size -= moved;
+        sector += moved / BLOCK_SECTOR;
+    }
+    return error;
+}
+
+static int flush(struct medium *medium)
+{
+    struct block_request request = { .operation = BLOCK_FLUSH };
+
+    return submit(medium, &request);
+}
+
+/* --- bytes --- */
+
+/* The first buffer stays in memory: in its place there are zeroes until the end. */
+static int write_buffer(struct medium *medium)
+{
+    uint64_t at = medium->at;
+
+    medium->at += BUFFER / BLOCK_SECTOR;
+    medium->filled = 0;
+    if (at) return transfer(medium, BLOCK_WRITE, at, medium->buffer, BUFFER);
+    memcpy(medium->head, medium->buffer, BUFFER);
+    memset(medium->buffer, 0, BUFFER);
+    return transfer(medium, BLOCK_WRITE, 0, medium->buffer, BUFFER);
+}
+
+static int tape_write(struct tape *tape, const void *from, size_t size)
+{
+    struct medium *medium = container_of(tape, struct medium, tape);
+    const uint8_t *bytes = from;
+    int error = 0;
+
+    while (size && !error) {
+        size_t piece = MIN(size, BUFFER - medium->filled);
+
+        memcpy(medium->buffer + medium->filled, bytes, piece);
+        medium->filled += piece;
+        bytes += piece;
+        size -= piece;
+        if (medium->filled == BUFFER)
+            error = write_buffer(medium);
+    }
+    return error;
+}
+
+/* A partition may end within a buffer. */
+static int read_buffer(struct medium *medium)
+{
+    uint64_t left = medium->at < medium->disk->sectors ? medium->disk->sectors - medium->at : 0;
+    size_t size = MIN(left, (uint64_t)(BUFFER / BLOCK_SECTOR)) * BLOCK_SECTOR;
+    int error = size ? transfer(medium, BLOCK_READ, medium->at, medium->buffer, size) : -ENODATA;
+
+    medium->at += size / BLOCK_SECTOR;
+    medium->filled = error ? 0 : size;
+    medium->used = 0;
+    return error;
+}
+
+static int tape_read(struct tape *tape, void *to, size_t size)
+{
+    struct medium *medium = container_of(tape, struct medium, tape);
+    uint8_t *bytes = to;
+    int error = 0;
+
+    while (size && !error) {
+        size_t piece = MIN(size, medium->filled - medium->used);
+
+        memcpy(bytes, medium->buffer + medium->used, piece);
+        medium->used += piece;
+        bytes += piece;
+        size -= piece;
+        if (size)
+            error = read_buffer(medium);
+    }
+    return error;
+}
+
+/* --- from the claim to the end --- */
+
+static void release(struct medium *medium)
+{
+    if (medium->buffer)
+        free_pages(medium->buffer, ORDER);
+    if (medium->head)
+        free_pages(medium->head, ORDER);
+    free(medium);
+}
+
+static int claim(const char *target, bool writing, struct medium **made, struct problem *problem)
+{
+    struct medium *medium = calloc(1, sizeof(*medium));
+    const char *why;
+    int error;
+
+    if (medium) {
+        medium->buffer = alloc_pages(ORDER);
+        medium->head = alloc_pages(ORDER);
+    }
+    if (!medium || !medium->buffer || !medium->head) {
+        if (medium)
+            release(medium);
+        return problem_set(problem, -ENOMEM, "dom0 has no memory left");
+    }
+    medium->tape = (struct tape){ tape_write, tape_read };
+    medium->writing = writing;
+    wait_queue_init(&medium->wait);
+    error = disks_claim(target, writing, &medium->disk, &why);
+    if (error) {
+        release(medium);
+        return problem_set(problem, error, "'%s': %s", target, why);
+    }
+    *made = medium;
+    return 0;
+}
+
+static bool is_empty(const struct medium *medium)
+{
+    for (size_t i = 0; i < medium->filled; i++)
+        if (medium->buffer[i])
+            return false;
+    return true;
+}
+
+/* What is there is somebody's. */
+static int look(struct medium *medium, const char *target, bool over, struct problem *problem)
+{
+    int error = read_buffer(medium);
+
+    if (error)
+        return problem_set(problem, error, "'%s' cannot be read: %s", target, errno_name(error));
+    if (is_empty(medium)) return 0;
+    if (memcmp(medium->buffer, XL_MAGIC, sizeof(((struct xl_header *)NULL)->magic)))
+        return problem_set(problem, -EEXIST, "'%s' holds something that is no saved guest: write "
+                           "zeroes over its first %u KiB, if nobody wants it", target,
+                           BUFFER / 1024);
+    if (over) return 0;
+    return problem_set(problem, -EEXIST, "'%s' holds a saved guest already: save -f writes over it",
+                       target);
+}
+
+int medium_to_write(const char *target, bool over, struct medium **medium, struct problem *problem)
+{
+    int error = claim(target, true, medium, problem);
+
+    if (error) return error;
+    error = look(*medium, target, over, problem);
+    if (!error) {
+        (*medium)->at = 0;
+        (*medium)->filled = 0;
+        return 0;
+    }
+    medium_close(*medium, target);
+    return error;
+}
+
+int medium_to_read(const char *target, struct medium **medium, struct problem *problem)
+{
+    return claim(target, false, medium, problem);
+}
+
+struct tape *medium_tape(struct medium *medium)
+{
+    return &medium->tape;
+}
+
+int medium_finish(struct medium *medium, struct problem *problem)
+{
+    int error = 0;
+
+    /* a saved guest is larger than a buffer, so the first one is away */
+    if (medium->filled) {
+        size_t size = (medium->filled + BLOCK_SECTOR - 1) & ~(size_t)(BLOCK_SECTOR - 1);
+
+        memset(medium->buffer + medium->filled, 0, size - medium->filled);
+        error = transfer(medium, BLOCK_WRITE, medium->at, medium->buffer, size);
+    }
+    error = error ? error : flush(medium);
+    error = error ? error : transfer(medium, BLOCK_WRITE, 0, medium->head, BUFFER);
+    error = error ? error : flush(medium);
+    if (error == -ENOSPC)
+        return problem_set(problem, error, "there is too little room for the guest");
+    return error ? problem_set(problem, error, "cannot be written: %s", errno_name(error)) : 0;
+}
+
+void medium_close(struct medium *medium, const char *target)
+{
+    disks_release(target, medium->writing);
+    release(medium);
+}

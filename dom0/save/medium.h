@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A partition (or the whole disk) as a tape. Whoever waits for the disk sleeps, and dom0 goes on.
+ * What a saved guest begins with is written last: until then there is none.
+ */
+#ifndef DOM0_SAVE_MEDIUM_H
+#define DOM0_SAVE_MEDIUM_H
+
+#include "dom0/config/problem.h"
+#include "dom0/save/tape.h"
+
+struct medium;
+
+/* What may be there already: nothing (its beginning is all zeroes), or, with `over`, a saved
+ * guest. 0 or a negative errno and the problem; then nobody has it. */
+int medium_to_write(const char *target, bool over, struct medium **medium,
+                    struct problem *problem);
+int medium_to_read(const char *target, struct medium **medium, struct problem *problem);
+struct tape *medium_tape(struct medium *medium);
+/* All that was written is on the disk, its beginning last. */
+int medium_finish(struct medium *medium, struct problem *problem);
+/* Gives it back; what was written without medium_finish() is no saved guest. */
+void medium_close(struct medium *medium, const char *target);
+
+#endif

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Saving a guest to a partition of dom0's disk and restoring it, by Domus's own dom0: the example
+that counts (pvguest-sdk/examples/saved.c), and one with disk and card. Linux: test_save_linux.py.
+"""
+import os
+import re
+
+import pytest
+
+import disk
+import dom0
+import machine
+
+pytestmark = pytest.mark.skipif(dom0.ON_XEN, reason="there, saving is Xen's tools' business")
+FOREIGN = b"somebody's file system"
+
+
+def real_disk(name):
+    """Partitions to save to, one that holds something else, one that is too small; and data."""
+    image = machine.BUILD / "disks" / f"{name}.img"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    (image.parent / f"{name}.foreign").write_bytes(FOREIGN)
+    disk.make_disk(image, [("one", 12, None), ("two", 24, None), ("little", 2, None),
+                           ("foreign", 12, image.parent / f"{name}.foreign"),
+                           ("scratch", 16, None)])
+    return image
+
+
+@pytest.fixture(scope="module")
+def box():
+    name = f"save-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    with dom0.Dom0(name, disk=real_disk(name), smp=1) as system:
+        yield system
+
+
+@pytest.fixture
+def system(box):
+    yield box
+    box.end_all()
+    box.audit()
+
+
+def count(system):
+    """What the guest has counted to, when it says so next."""
+    return int(system.see(r"\(saved\) saved: counted to (\d+)\b", timeout=30).group(1))
+
+
+def create(system):
+    """It has said that it can be suspended, and counts; to what."""
+    system.create("saved.cfg")
+    while count(system) < 3:
+        pass
+    return count(system)
+
+
+def times(system, words):
+    return len(re.findall(words, system.said()))
+
+
+def wait_for(system, words, number):
+    """Until that has been said so often in all."""
+    for _ in range(60):
+        if times(system, words) >= number:
+            return
+        system.ask("sleep 1")
+    raise machine.Failed(f"`{words}` is not said {number} times:\n{system.tail()}")
+
+
+def save(system, words, timeout=120):
+    assert "is saved" in system.ask(f"xl save {words}", timeout)
+
+
+def restore(system, words, timeout=120):
+    """Its number."""
+    answer = system.ask(f"xl restore {words}", timeout)
+    return int(re.search(r"is restored: (\d+)", answer).group(1))
+
+
+def test_it_goes_on_elsewhere(system):
+    """Twenty lives, and nothing leaks; it counts on from where it was."""
+    before, free = create(system), None
+    for life in range(20):
+        save(system, ("" if life == 0 else "-f ") + "saved one")
+        assert "saved" not in system.domains()
+        number = restore(system, "one")
+        assert system.domains()["saved"][0] == number
+        wait_for(system, f"saved: restored, as domain {number}", 1)
+        after = count(system)
+        assert before < after <= before + 20, (before, after)
+        before = after
+        free = free or system.free_pages()
+    assert all(now >= then for now, then in zip(system.free_pages(), free))
+
+
+def test_a_checkpoint(system):
+    """The guest goes on, and can be taken back to what it was."""
+    first, went_on = create(system), times(system, "saved: going on")
+    save(system, "-cf saved two")
+    wait_for(system, "saved: going on", went_on + 1)
+    number = system.domains()["saved"][0]
+    while count(system) < first + 12:
+        pass
+    assert "a domain named 'saved' runs already" in system.refused("xl restore two")
+    assert system.domains()["saved"][0] == number
+    system.ask("xl destroy saved")
+    number = restore(system, "-p two")
+    assert "p" in system.domains()["saved"][1]
+    system.ask("xl unpause saved")
+    wait_for(system, f"saved: restored, as domain {number}", 1)
+    assert count(system) < first + 12
+    assert re.search(r"^saved +\d+ +8 ", system.ask("xl list"), re.M)
+
+
+def test_what_is_refused(system):
+    assert "no domain 'saved'" in system.refused("xl save saved one")
+    system.ask("xl create -p saved.cfg")
+    assert "does not say that it can be suspended" in system.refused("xl save -f saved one")
+    system.ask("xl destroy saved")
+    before = create(system)
+    assert "the control domain" in system.refused("xl save Domain-0 one")
+    assert "no partition of that name" in system.refused("xl save saved nowhere")
+    for option in "", "-f ":
+        assert "holds something that is no saved guest" in \
+            system.refused(f"xl save {option}saved foreign")
+    assert "there is no saved guest" in system.refused("xl restore foreign")
+    went_on = times(system, "saved: going on")
+    save(system, "-cf saved one")
+    assert "holds a saved guest already: save -f" in system.refused("xl save saved one")
+    assert "not there yet" in system.refused("xl migrate saved elsewhere")
+    # where there is too little room it goes on, and what is there is nothing
+    assert "too little room" in system.refused("xl save saved little")
+    wait_for(system, "saved: going on", went_on + 2)
+    assert count(system) > before
+    assert "there is no saved guest" in system.refused("xl restore little")
+
+
+def test_disk_and_card(system):
+    """Both are at work while the guest is saved, and nothing of what they do is lost."""
+    system.create("split-saved.cfg")
+    wait_for(system, r"split-saved: round 3 of life 0", 1)
+    for life in range(1, 4):
+        save(system, "-f split-saved two")
+        restore(system, "two")
+        wait_for(system, rf"split-saved: round \d+ of life {life}\b", 2)
+    had = times(system, r"split-saved: round \d+ of life 3\b")
+    save(system, "-cf split-saved two")
+    wait_for(system, r"split-saved: going on", 1)
+    wait_for(system, r"split-saved: round \d+ of life 3\b", had + 3)
+    assert "not true" not in system.said() and "RESULT" not in system.said()

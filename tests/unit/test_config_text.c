@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* A configuration that is written as a text, and read again, is the same. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "dom0/config/disk.h"
+#include "dom0/config/text.h"
+#include "dom0/config/vif.h"
+
+static struct config first, second;
+
+static void read_into(struct config *config, const char *text)
+{
+    static struct config_warnings warnings;
+    struct problem problem = { .text = "" };
+
+    memset(config, 0, sizeof(*config));
+    if (config_parse(text, strlen(text), "", config, &problem, &warnings))
+        fail_msg("%s\n%s", problem.text, text);
+    assert_string_equal(warnings.text, "");
+}
+
+/* But for the lines where things stood. */
+static void forget_places(struct config *config)
+{
+    memset(&config->at, 0, sizeof(config->at));
+    for (unsigned kind = 0; kind < DEVICE_KINDS; kind++)
+        for (unsigned i = 0; i < CONFIG_MAX_DEVICES; i++)
+            memset(&config->devices[kind].device[i].at, 0, sizeof(struct config_place));
+}
+
+static void same(const char *text)
+{
+    char written[CONFIG_TEXT_BYTES];
+
+    size_t size;
+
+    read_into(&first, text);
+    size = config_write(&first, written);
+    assert_int_equal(size, strlen(written));
+    read_into(&second, written);
+    forget_places(&first);
+    forget_places(&second);
+    assert_memory_equal(&first, &second, sizeof(first));
+}
+
+static void configurations(void **state)
+{
+    same("name = 'a'\nkernel = 'k.elf'\n");
+    same("name = \"a \\\"b\\\" \\\\ c'd\"\nkernel = 'k'\nextra = \"one=\\\"1 2\\\"\ttwo\"\n");
+    same("name = 'full'\nkernel = 'vmlinux'\nramdisk = 'initrd'\nroot = '/dev/xvda1'\n"
+         "extra = 'ro quiet'\nmemory = 100\nmaxmem = 200\nvcpus = 2\nmaxvcpus = 4\n"
+         "uuid = '01234567-89ab-cdef-0123-456789abcdef'\n"
+         "cpu_weight = 512\ncap = 150\ncpus = [ '0-2,5', '1', 'all' ]\n"
+         "max_grant_frames = 32\nmax_maptrack_frames = 16\n"
+         "on_poweroff = 'preserve'\non_reboot = 'destroy'\non_crash = 'restart'\n"
+         "on_watchdog = 'restart'\non_soft_reset = 'preserve'\n"
+         "disk = [ 'phy:data,xvda,w', 'phy:/dev/disk0,hdc:cdrom,r', "
+         "'vdev=xvdb,access=ro,untrusted,no-discard,target=a, strange name' ]\n"
+         "vif = [ '', 'mac=00:16:3e:00:00:09,bridge=br0,vifname=v1,mtu=1400,untrusted', "
+         "'ip=10.0.2.30 10.0.2.31,rate=10Mb/s@20ms,spoof=1' ]\n");
+    same("name = 'r'\nkernel = 'k'\nvif = [ 'rate=333B/s@7ms', 'rate=1GB/s', 'rate=77Kb/s' ]\n");
+}
+
+/* No configuration is longer than the place for it. */
+static void the_longest(void **state)
+{
+    char written[CONFIG_TEXT_BYTES];
+
+    read_into(&first, "name = 'a'\nkernel = 'k'\nmaxvcpus = 32\n"
+                      "disk = [ 'phy:data,xvda,w' ]\nvif = [ 'mac=00:16:3e:00:00:09' ]\n");
+    memset(first.extra, '"', CONFIG_MAX_EXTRA);
+    memset(first.kernel, '\\', CONFIG_MAX_FILE);
+    memset(first.ramdisk, '\\', CONFIG_MAX_FILE);
+    for (unsigned i = 0; i < CONFIG_MAX_VCPUS; i++)
+        first.cpus[i] = 0x5555555555555555ul;
+    for (unsigned kind = 0; kind < DEVICE_KINDS; kind++) {
+        for (unsigned i = 1; i < CONFIG_MAX_DEVICES; i++)
+            first.devices[kind].device[i] = first.devices[kind].device[0];
+        first.devices[kind].count = CONFIG_MAX_DEVICES;
+    }
+    assert_true(config_write(&first, written) < CONFIG_TEXT_BYTES - 1);
+    assert_non_null(strstr(written, "on_soft_reset"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configurations), cmocka_unit_test(the_longest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

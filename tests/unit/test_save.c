@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Saving and restoring a guest, on a machine that is played: a small guest with page tables, p2m,
+ * rings and a vCPU is written to a tape in memory and read from it as another domain with other
+ * frames, and is the same by pfns. Then the tape lies: in each field of each structure, by a record
+ * less or twice, by ending anywhere, and at random; whatever it says, there is a sentence or a
+ * guest, nothing stays mapped, and nothing is written beyond what it has (ASan).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "save_host.h"
+
+/* --- a guest goes and comes --- */
+
+static unsigned long new_frame[PAGES];
+
+static void look_for_frames(void)
+{
+    memset(new_frame, 0, sizeof(new_frame));
+    for (unsigned long mfn = 700; mfn < next_frame; mfn++)
+        new_frame[frame[mfn].pfn] = mfn;
+}
+
+static void page_is(const uint8_t (*before)[SAVE_PAGE], unsigned long pfn)
+{
+    const uint64_t *was = (const uint64_t *)(const void *)before[pfn];
+    const uint64_t *is = (const uint64_t *)(const void *)ram[new_frame[pfn]];
+
+    if (pfn >= LIST && pfn <= START) return;
+    if (pfn < ROOT || pfn > L1 + 1) {
+        assert_memory_equal(was, is, SAVE_PAGE);
+        return;
+    }
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t to = (was[i] & ENTRY_FRAME) >> 12, want = was[i];
+
+        if (pfn == ROOT && i == 260)
+            want = 0;
+        else if (was[i] & 1)
+            for (unsigned long p = 0; p < PAGES; p++)
+                if (frame_of_pfn(p) == to)
+                    want = (was[i] & ~ENTRY_FRAME) | new_frame[p] << 12;
+        assert_int_equal(is[i], want);
+    }
+}
+
+static void a_guest_goes_and_comes(void **state)
+{
+    static uint8_t before[PAGES][SAVE_PAGE];
+    const struct start_info *info;
+    const struct shared_info *shared = (void *)ram[SHARED];
+    const uint64_t *list;
+
+    make_guest(PAGES);
+    for (unsigned long pfn = 0; pfn < PAGES; pfn++)
+        memcpy(before[pfn], ram[frame_of_pfn(pfn)], SAVE_PAGE);
+    assert_int_equal(save(), 0);
+    assert_int_equal(restore(), 0);
+    assert_int_equal(at, size);
+    assert_int_equal(populated, PAGES - 10);
+    look_for_frames();
+    for (unsigned long pfn = 0; pfn < PAGES; pfn++)
+        if (!in_hole(pfn))
+            page_is((const void *)before, pfn);
+    for (unsigned long pfn = 0; pfn < PAGES; pfn++) {
+        list = (const uint64_t *)(const void *)ram[new_frame[LIST + pfn / ENTRIES]];
+        assert_int_equal(list[pfn % ENTRIES], in_hole(pfn) ? ABSENT : new_frame[pfn]);
+    }
+    info = (const void *)ram[new_frame[START]];
+    assert_int_equal(info->store_mfn, new_frame[STORE]);
+    assert_int_equal(info->console.domU.mfn, new_frame[CONSOLE]);
+    assert_true(info->nr_pages == 123 && info->shared_info == SHARED << 12 && !info->flags);
+    assert_true(info->store_evtchn == 7 && info->console.domU.evtchn == 8);
+    assert_true(guest.store_mfn == new_frame[STORE] && guest.console_mfn == new_frame[CONSOLE]);
+    assert_true(shared->vcpu_info[0].evtchn_upcall_mask);
+    assert_int_equal(shared->vcpu_info[0].evtchn_pending_sel, 0);
+    assert_true(!shared->evtchn_pending[3] && shared->evtchn_mask[3] == ~0ul);
+    assert_int_equal(shared->arch.pfn_to_mfn_frame_list_list, 0);
+    assert_int_equal(shared->arch.max_pfn, PAGES);
+    assert_int_equal(pins, 5);
+    assert_int_equal(restored_vcpu.ctrlreg[3], xen_pfn_to_cr3(new_frame[ROOT]));
+    assert_int_equal(restored_vcpu.ctrlreg[1], new_frame[ROOT] << 12);
+    assert_int_equal(restored_vcpu.gdt_frames[0], new_frame[GDT]);
+    assert_int_equal(restored_vcpu.user_regs.rdx, new_frame[START]);
+    assert_int_equal(restored_vcpu.user_regs.rip, 0x1234);
+    assert_memory_equal(restored_xsave, xsave, sizeof(xsave));
+}
+
+/* --- guests that cannot be saved --- */
+
+static void not_saved(const char *words)
+{
+    assert_int_not_equal(save(), 0);
+    if (!strstr(problem.text, words))
+        fail_msg("'%s' is not in '%s'", words, problem.text);
+    make_guest(60);
+}
+
+static void guests_that_are_not_saved(void **state)
+{
+    struct shared_info *shared = (void *)ram[SHARED];
+
+    make_guest(60);
+    shared->arch.max_pfn = 0;
+    not_saved("says that it has 0 pages");
+    shared->arch.max_pfn = MOST_PFNS + 1;
+    not_saved("says that it has");
+    shared->arch.p2m_cr3 = 0;
+    not_saved("does not say where");
+    shared->arch.p2m_vaddr++;
+    not_saved("does not say where");
+    shared->arch.p2m_vaddr -= 1ul << 40;
+    not_saved("p2m is not mapped");
+    shared->arch.p2m_cr3 = xen_pfn_to_cr3(1900);
+    not_saved("p2m is not mapped");
+    table(L2)[0] |= ENTRY_LARGE;
+    not_saved("p2m is not mapped");
+    table(L1)[LIST] = 1900ul << 12 | 1;
+    not_saved("not in its own memory");
+    table(LIST)[LIST] = frame_of_pfn(40);
+    not_saved("lies about its own frames");
+    table(L1)[50] = 0;
+    table(LIST)[50] = 1900;
+    not_saved("lies about its page 32");
+    table(L1)[50] = 0;
+    table(LIST)[50] = frame_of_pfn(51);
+    not_saved("lies about its page 32");
+    table(L1)[40] = (uint64_t)SHARED << 12 | 1;
+    not_saved("mapped what is not its own (frame 7d0, in its page 4)");
+    table(L3)[5] = entry_of(L2) | ENTRY_LARGE;
+    not_saved("mapped what is not its own");
+    vcpu.user_regs.rdx = 1900;
+    not_saved("has not suspended as");
+    vcpu.gdt_frames[0] = 1900;
+    not_saved("uses a frame that is not");
+    vcpu.ctrlreg[3] = xen_pfn_to_cr3(1900);
+    not_saved("uses a frame that is not");
+    vcpu.ctrlreg[1] = 1900ul << 12;
+    not_saved("uses a frame that is not");
+    assert_int_equal(save(), 0);
+    for (size_t whole = size, part = 0; part < whole; part += 977) {
+        make_guest(60);
+        room = part;
+        not_saved("too little room");
+    }
+    room = 1u << 23;
+}
+
+/* --- tapes that lie --- */
+
+static void make_tape(void)
+{
+    make_guest(60);
+    assert_int_equal(save(), 0);
+}
+
+/* Any number may come to any other: no answer is right but those that restore() checks. */
+static void each_field(void **state)
+{
+    static const uint32_t values[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+    unsigned refused = 0;
+
+    make_tape();
+    for (unsigned i = 0; i < pieces; i++)
+        for (size_t field = 0; field + 4 <= MIN(piece[i].size, 512ul); field += 4) {
+            uint8_t *place = bytes + piece[i].at + field;
+            uint32_t was, value;
+
+            memcpy(&was, place, 4);
+            for (unsigned v = 0; v < ARRAY_SIZE(values) + 2; v++) {
+                value = v < ARRAY_SIZE(values) ? values[v] : v & 1 ? was + 1 : was ^ 1u << 28;
+                memcpy(place, &value, 4);
+                refused += restore() != 0;
+            }
+            memcpy(place, &was, 4);
+        }
+    assert_true(refused > 500);
+    assert_int_equal(restore(), 0);
+}
+
+static void tapes_that_end(void **state)
+{
+    size_t whole;
+
+    make_tape();
+    whole = size;
+    for (size = 0; size < whole; size += size < 400 || size > whole - 8000 ? 1 : 1999)
+        assert_int_not_equal(restore(), 0);
+    size = whole;
+    assert_int_equal(restore(), 0);
+}
+
+/* Where libxc's records begin; returns their number. */
+static unsigned find_records(size_t where[64])
+{
+    size_t place = 48 + 4 + strlen(config) + 16 + 8 + 24 + 16;
+    struct save_record record;
+    unsigned count = 0;
+
+    do {
+        where[count++] = place;
+        memcpy(&record, bytes + place, sizeof(record));
+        place += sizeof(record) + record.size + RECORD_PADDING(record.size);
+    } while (record.type != LIBXC_END);
+    where[count] = place;
+    return count;
+}
+
+static bool may_be_missing(uint32_t type)
+{
+    return type == LIBXC_STATIC_END || type == LIBXC_TSC || type == LIBXC_VCPU_EXTENDED ||
+           type == LIBXC_VCPU_XSAVE;
+}
+
+static void records_less_or_twice(void **state)
+{
+    static uint8_t whole[1u << 20];
+    size_t where[64], length;
+    struct save_record record;
+    unsigned count;
+
+    make_tape();
+    length = size;
+    memcpy(whole, bytes, length);
+    count = find_records(where);
+    for (unsigned i = 0; i < count; i++) {
+        size_t bytes_of = where[i + 1] - where[i];
+
+        memcpy(&record, whole + where[i], sizeof(record));
+        memcpy(bytes + where[i], whole + where[i + 1], length - where[i + 1]);
+        size = length - bytes_of;
+        assert_int_equal(restore() == 0, may_be_missing(record.type));
+        memcpy(bytes, whole, length);
+        memcpy(bytes + where[i + 1], whole + where[i], length - where[i]);
+        size = length + bytes_of;
+        assert_int_equal(restore() == 0, record.type == LIBXC_PAGES ||
+                                             record.type == LIBXC_STATIC_END ||
+                                             record.type == LIBXC_TSC ||
+                                             record.type == LIBXC_END);     /* libxl's, too */
+        memcpy(bytes, whole, length);
+    }
+}
+
+static void too_little_memory(void **state)
+{
+    char *text;
+    bool json;
+
+    make_tape();
+    assert_int_equal(restore(), 0);
+    memset(frame, 0, sizeof(frame));
+    give(SHARED, ABSENT);
+    populated = at = 0;
+    next_frame = 700;
+    most = 30;
+    assert_int_equal(restore_config(&tape, &text, &json, &problem), 0);
+    assert_string_equal(text, config);
+    assert_false(json);
+    free(text);
+    assert_int_equal(restore_guest(&guest, &tape, &problem), -ENOMEM);
+    assert_non_null(strstr(problem.text, "too little memory"));
+}
+
+static uint64_t random_state = 1;
+
+static uint32_t random_below(uint32_t limit)
+{
+    random_state = random_state * 6364136223846793005ul + 1442695040888963407ul;
+    return (uint32_t)(random_state >> 33) % limit;
+}
+
+static void at_random(void **state)
+{
+    static uint8_t whole[1u << 20];
+    size_t length;
+
+    make_tape();
+    length = size;
+    memcpy(whole, bytes, length);
+    for (unsigned i = 0; i < 4000; i++) {
+        for (unsigned n = random_below(6) + 1; n; n--) {
+            unsigned p = random_below(pieces);
+            size_t place = random_below(4) ? piece[p].at + random_below((uint32_t)piece[p].size)
+                                           : random_below((uint32_t)length);
+
+            bytes[place] = (uint8_t)(random_below(2) ? random_below(256)
+                                                     : bytes[place] ^ 1u << random_below(8));
+        }
+        (void)restore();
+        memcpy(bytes, whole, length);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_goes_and_comes), cmocka_unit_test(guests_that_are_not_saved),
+        cmocka_unit_test(each_field), cmocka_unit_test(tapes_that_end),
+        cmocka_unit_test(records_less_or_twice), cmocka_unit_test(too_little_memory),
+        cmocka_unit_test(at_random),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
