@@ -111,3 +111,21 @@ else
 do-port: $(B)/native/insula.elf $(B)/native/insula-fs.img $(B)/guests/insula.elf $(PORT_MACHINE)
 	@$(PYTHON) patches/tools/boot.py $(B)
 endif
+
+# --- the course ----------------------------------------------------------------------------------
+#: make lab          lists the labs of the course;  make lab N=2 DIR=~/lab2: your own tree of one,
+#:                   with holes to fill
+#: make grade        in such a tree: your points, in words, as JSON and as JUnit;  TESTS=WORD: only
+#:                   tasks and tests with that in their name
+#: make grades       N=2 FROM="DIR...": the points of a class (patches/labs/README.md)
+BUILDS_NOTHING += lab grade grades
+N ?=
+DIR ?=
+FROM ?=
+.PHONY: lab grade grades
+lab:
+	@$(PYTHON) patches/tools/lab.py $(if $(N)$(DIR),make '$(N)' '$(DIR)',list)
+grade:
+	@$(PYTHON) patches/tools/grade.py . '$(TESTS)'
+grades:
+	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades $(FROM)
