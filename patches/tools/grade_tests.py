@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 
-# A sanitizer that names the place must come before cmocka, which would only count it as failed.
-SANITIZER = "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2:handle_abort=2"
-UNIT_SECONDS, GUEST_SECONDS = 20, 25
+# Whose signals the sanitizer takes, to name the place: of a test that hangs; of one that crashed,
+# too, which cmocka only counts as failed (some tests fault on purpose).
+HANGS = "handle_abort=2"
+CRASHES = HANGS + ":handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2"
+UNIT_SECONDS, GUEST_SECONDS = 10, 20
 # Files of the tree in a stack trace or a message, not those of the C library.
 PLACE = r"((?:hypervisor|pvguest-sdk|drivers|dom0|tests|insula|patches|lab)/[\w./-]+:\d+)"
 # What make said when it could not build.
@@ -56,24 +58,31 @@ class Runner:
         return [f"build/unit/{name}/test"]
 
     def run_unit(self, name, function):
+        code, said, hung = self.unit(name, function, HANGS)
+        if code == 0 and f"[       OK ] {function}\n" in said:
+            return None
+        if "Test failed with exception" in said:
+            said = self.unit(name, function, CRASHES)[1]
+        return self.why_unit(said, hung, f"tests/unit/test_{name}.c", function)
+
+    def unit(self, name, function, options):
+        """(exit status, what it said, whether it hung)."""
         program = subprocess.Popen([self.tree / f"build/unit/{name}/test"], cwd=self.tree,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="replace",
-                                   env=os.environ | {"TEST": function, "ASAN_OPTIONS": SANITIZER})
+                                   env=os.environ | {"TEST": function, "ASAN_OPTIONS": options})
         try:
-            said, hung = program.communicate(timeout=UNIT_SECONDS)[0], False
+            said = program.communicate(timeout=UNIT_SECONDS)[0]
+            return program.returncode, said, False
         except subprocess.TimeoutExpired:
             # the sanitizer says where that was
             program.send_signal(signal.SIGABRT)
-            hung = True
-            try:
-                said = program.communicate(timeout=UNIT_SECONDS)[0]
-            except subprocess.TimeoutExpired:
-                program.kill()
-                said = program.communicate()[0]
-        if program.returncode == 0 and f"[       OK ] {function}\n" in said:
-            return None
-        return self.why_unit(said, hung, f"tests/unit/test_{name}.c", function)
+        try:
+            said = program.communicate(timeout=UNIT_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            program.kill()
+            said = program.communicate()[0]
+        return program.returncode, said, True
 
     def why_unit(self, said, hung, file, function):
         frames = re.findall(r"#\d+ \S+ in (\S+) (?:\S*/)??" + PLACE, said)
