@@ -21,6 +21,8 @@ PLACE = r"((?:hypervisor|pvguest-sdk|drivers|dom0|tests|insula|patches|lab)/[\w.
 # What make said when it could not build.
 FAULT = re.compile(r"^[^\s:]+:\d+:.*\b(?:fatal error|error):.*|.*undefined reference to.*|"
                    r"make.*No rule to make.*", re.M)
+# Lines of every boot, and of a dump of registers: no news.
+BOOT = re.compile(r"  (in|called from) |r\w\w? |Domus |memory:|TSC |wall clock|\d+ CPUs?,|dom0: \d")
 
 
 class Runner:
@@ -37,9 +39,11 @@ class Runner:
     def build(self, tests):
         """All that the tests need; what cannot be built is remembered, and why."""
         targets = sorted({target for test in tests for target in self.needs(test)})
-        said = self.make("-k", *targets).stderr
+        if self.make("-k", *targets).returncode == 0:
+            return
         for target in targets:
-            if self.make("-q", target).returncode:
+            said = self.make(target).stderr
+            if said:
                 faults = list(dict.fromkeys(FAULT.findall(said)))[:4]
                 self.unbuilt[target] = "it does not build:\n" + \
                     "\n".join(faults or said.splitlines()[-4:])
@@ -96,8 +100,11 @@ class Runner:
                 "\n".join(places[:3])
         if failed := re.search(r"(?s)(?:\[  ERROR   \] ---|Could not run test:) (.*?)"
                                r"\[   LINE   \] --- (\S+:\d+)", said):
-            what = " ".join(failed.group(1).split())
-            return f"{failed.group(2)}: {self.statement(failed.group(2))}\n{what}"
+            told = re.search(r"ERROR: (?!Addr|Leak)(.*)", said)        # fail_msg()
+            what = told.group(1) if told else " ".join(failed.group(1).split())
+            statement = self.statement(failed.group(2))
+            return f"{failed.group(2)}: {statement}" + (f"\n{what}" if what not in statement
+                                                        else "")
         return f"{file}, {function}: it ends without saying how:\n" + \
             "\n".join(said.splitlines()[-4:])
 
@@ -165,7 +172,7 @@ class Runner:
         trace = [f"{word} {self.place(elf, int(at, 16) - (word != 'in'))}" for word, at in
                  re.findall(r"  (in|called from) \S+\+0x\w+ \((\w+)\)", text)]
         said = [line.strip() for line in re.findall(r"\(domus\) (.*)", text)
-                if not re.match(r"  (in|called from) |r\w\w? ", line)]
+                if not BOOT.match(line)]
         last = next((i for i, line in enumerate(said) if line.startswith("HYPERVISOR PANIC")), -3)
         return "\n".join(dict.fromkeys([what, *said[last:][:3], *trace[:4]]))
 
