@@ -97,7 +97,10 @@ $(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(PORT_LIBS) FORCE
 
 #: make port         applies the port series to the teaching kernel, boots both, compares
 #:   STEP=5          only the kernel after patch 5, and how far it gets
+#:   TREE=~/mine     only the kernel in that folder, which is left as it is; with STEP=5: it is that
+#:                   far in the series (before patch 9 its disk is in memory)
 STEP ?=
+TREE ?=
 INSTALLS_FIRST += port
 PORT_MACHINE = $(HYPERVISOR) $(B)/dom0.elf $(B)/disk.img
 .PHONY: do-port do-check-step
@@ -105,6 +108,16 @@ ifneq ($(STEP),)
 port: do-check-step
 do-check-step:
 	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
+endif
+ifneq ($(TREE),)
+.PHONY: do-build-tree
+do-build-tree: $(PORT_LIBS)
+	$(say) PORT '$(TREE)'
+	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(TREE) $(B)/port/own/insula.elf \
+	  $(B)/port/own/obj
+do-port: do-build-tree $(B)/native/insula-fs.img $(PORT_MACHINE)
+	@$(PYTHON) patches/tools/boot.py $(B) --tree $(STEP)
+else ifneq ($(STEP),)
 do-port: $(B)/port/step-$(STEP)/insula.elf $(PORT_MACHINE)
 	@$(PYTHON) patches/tools/boot.py $(B) --step $(STEP)
 else

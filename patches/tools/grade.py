@@ -114,7 +114,8 @@ def in_words(lab, results, others):
 
 
 def as_junit(lab, results):
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites name={quoteattr(lab['title'])}>"]
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>',
+             f"<testsuites name={quoteattr(lab['title'])}>"]
     for task in results:
         failed = sum(1 for test in task["tests"] if test["why"])
         lines.append(f'<testsuite name={quoteattr(task["name"])} tests="{len(task["tests"])}" '

@@ -15,7 +15,8 @@ import sys
 # too, which cmocka only counts as failed (some tests fault on purpose).
 HANGS = "handle_abort=2"
 CRASHES = HANGS + ":handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2"
-UNIT_SECONDS, GUEST_SECONDS = 10, 20
+# How long one that says nothing more is waited for.
+SECONDS = int(os.environ.get("GRADE_SECONDS", "15"))
 # Files of the tree in a stack trace or a message, not those of the C library.
 PLACE = r"((?:hypervisor|pvguest-sdk|drivers|dom0|tests|insula|patches|lab)/[\w./-]+:\d+)"
 # What make said when it could not build.
@@ -33,8 +34,8 @@ class Runner:
     def make(self, *words):
         quiet = {name: value for name, value in os.environ.items()
                  if not name.startswith(("MAKE", "MFLAGS"))}
-        return subprocess.run(["make", "-s", "DEPS=present", *words], cwd=self.tree, env=quiet,
-                              capture_output=True, text=True)
+        return subprocess.run(["make", "-s", "DEPS=present", "B=build", *words], cwd=self.tree,
+                              env=quiet, capture_output=True, text=True)
 
     def build(self, tests):
         """All that the tests need; what cannot be built is remembered, and why."""
@@ -76,13 +77,13 @@ class Runner:
                                    errors="replace",
                                    env=os.environ | {"TEST": function, "ASAN_OPTIONS": options})
         try:
-            said = program.communicate(timeout=UNIT_SECONDS)[0]
+            said = program.communicate(timeout=SECONDS)[0]
             return program.returncode, said, False
         except subprocess.TimeoutExpired:
             # the sanitizer says where that was
             program.send_signal(signal.SIGABRT)
         try:
-            said = program.communicate(timeout=UNIT_SECONDS)[0]
+            said = program.communicate(timeout=SECONDS)[0]
         except subprocess.TimeoutExpired:
             program.kill()
             said = program.communicate()[0]
@@ -92,7 +93,7 @@ class Runner:
         frames = re.findall(r"#\d+ \S+ in (\S+) (?:\S*/)??" + PLACE, said)
         places = [f"{where} in {name}" for name, where in frames]
         if hung:
-            return f"it hangs: after {UNIT_SECONDS} s it is still at\n" + "\n".join(places[:3])
+            return f"it hangs: after {SECONDS} s it is still at\n" + "\n".join(places[:3])
         if wrong := re.search(PLACE + r"(?::\d+)?: runtime error: (.*)", said):
             return f"{wrong.group(1)}: {wrong.group(2)}"
         if asan := re.search(r"ERROR: (?:Address|Leak)Sanitizer:? (.*)", said):
@@ -140,16 +141,16 @@ class Runner:
         with machine.Machine(f"grade-{name}", modules=[[elf, "test"]],
                              hypervisor=guests.on_cpu(machine.DOMUS, wanted), **options) as box:
             try:
-                match = box.expect([guests.RESULT, *guests.CRASHES], timeout=GUEST_SECONDS)
+                match = box.expect([guests.RESULT, *guests.CRASHES], timeout=SECONDS)
                 if box.which:
                     box.listen(1)
                     return self.stopped(box, match.group(0).strip())
                 outcome, words = match.group(1), match.group(2).strip()
                 if outcome != "SUCCESS":
                     return f"tests/guests/{name}: {outcome} {words}"
-                box.wait_off(timeout=GUEST_SECONDS)
+                box.wait_off(timeout=SECONDS)
             except machine.TooLate:
-                return f"nothing more comes after {GUEST_SECONDS} s: it is " + \
+                return f"nothing more comes after {SECONDS} s: it is " + \
                     self.where(monitor, elf)
             except machine.Failed as problem:
                 return self.stopped(box, str(problem).splitlines()[0])
