@@ -110,12 +110,11 @@ do-check-step:
 	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
 endif
 ifneq ($(TREE),)
-.PHONY: do-build-tree
-do-build-tree: $(PORT_LIBS)
+# As somebody has left it: its own files say what is to be compiled.
+$(B)/port/own/insula.elf: $(PORT_LIBS) FORCE
 	$(say) PORT '$(TREE)'
-	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(TREE) $(B)/port/own/insula.elf \
-	  $(B)/port/own/obj
-do-port: do-build-tree $(B)/native/insula-fs.img $(PORT_MACHINE)
+	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(TREE) $@ $(@D)/obj
+do-port: $(B)/port/own/insula.elf $(B)/native/insula-fs.img $(PORT_MACHINE)
 	@$(PYTHON) patches/tools/boot.py $(B) --tree $(STEP)
 else ifneq ($(STEP),)
 do-port: $(B)/port/step-$(STEP)/insula.elf $(PORT_MACHINE)

@@ -4,6 +4,9 @@ why it failed: what was expected, where, and where it hung or crashed.
 
     unit NAME TEST      the function TEST of tests/unit/test_NAME.c, on this host, under ASan, UBSan
     guest NAME          tests/guests/NAME, booted as dom0 of the student's hypervisor
+    insula TEST         the teaching kernel in the folder insula, booted as dom0: that one of its
+                        own tests (patches/insula/user/tests.c)
+    typed               the same kernel's shell does what is typed
 """
 import os
 import re
@@ -26,6 +29,11 @@ FAULT = re.compile(r"^[^\s:]+:\d+:.*\b(?:fatal error|error):.*|.*undefined refer
 BOOT = re.compile(r"  (in|called from) |r\w\w? |Domus |memory:|TSC |wall clock|\d+ CPUs?,|dom0: \d")
 
 
+def last(box):
+    """What a machine said last."""
+    return "\n".join(line.strip() for line in box.tail(4).splitlines())
+
+
 class Runner:
     def __init__(self, tree):
         self.tree, self.unbuilt = tree, {}
@@ -34,8 +42,8 @@ class Runner:
     def make(self, *words):
         quiet = {name: value for name, value in os.environ.items()
                  if not name.startswith(("MAKE", "MFLAGS"))}
-        return subprocess.run(["make", "-s", "DEPS=present", "B=build", *words], cwd=self.tree,
-                              env=quiet, capture_output=True, text=True)
+        return subprocess.run(["make", "-s", "DEPS=present", "B=build", "TREE=insula", *words],
+                              cwd=self.tree, env=quiet, capture_output=True, text=True)
 
     def build(self, tests):
         """All that the tests need; what cannot be built is remembered, and why."""
@@ -154,6 +162,44 @@ class Runner:
                     self.where(monitor, elf)
             except machine.Failed as problem:
                 return self.stopped(box, str(problem).splitlines()[0])
+        return None
+
+    # --- the teaching kernel ----------------------------------------------------------------------
+    def needs_insula(self, *_):
+        return ["build/domus.elf", "build/loader.elf", "build/native/insula-fs.img",
+                "build/port/own/insula.elf"]
+
+    needs_typed = needs_insula
+
+    def insula(self, name, words):
+        machine, _ = self.machine()
+        return machine, machine.Machine(
+            f"grade-{name}", memory=256, hypervisor=machine.DOMUS, modules=[
+                [self.tree / "build/port/own/insula.elf", *words],
+                [self.tree / "build/native/insula-fs.img"]])
+
+    def run_insula(self, test):
+        machine, box = self.insula(test, [f"run=tests {test};poweroff"])
+        with box:
+            try:
+                box.expect(rf"test {test}: ok", timeout=SECONDS)
+                return None
+            except machine.TooLate:
+                why = f"nothing more comes after {SECONDS} s"
+            except machine.Failed:
+                why = "the machine has ended"
+            return f'"test {test}: ok" does not come: {why}. The last it said:\n' + last(box)
+
+    def run_typed(self):
+        machine, box = self.insula("typed", [])
+        with box:
+            try:
+                box.expect(r"\$ ", timeout=SECONDS)
+                box.send("echo this | wc")
+                box.expect(r"1 1 5", timeout=SECONDS)
+            except machine.Failed:
+                return '"echo this | wc" was typed, and "1 1 5" does not come. The last it ' \
+                    'said:\n' + last(box)
         return None
 
     def place(self, program, address):

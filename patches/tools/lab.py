@@ -123,7 +123,7 @@ def description(lab):
 def make_port(lab, tree):
     """The teaching kernel with the series, as a folder of the tree."""
     shutil.copytree(ROOT / "patches/insula", tree / lab["port"])
-    for patch in port.series(ROOT / "patches/series"):
+    for patch in port.series(ROOT / "patches/series", lab["step"]):
         port.apply_patch(tree / lab["port"], patch)
 
 

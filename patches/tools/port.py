@@ -143,9 +143,8 @@ def compile_one(tree, objects, name):
 def build(tree, elf, objects=None):
     tree = Path(tree)
     if not (tree / "SOURCES").is_file():
-        results = list(pool.map(lambda name: compile_one(tree, objects, name),
-                                names))
-                 f"copy: `make port STEP=5`, then cp -r build/port/step-5 SOMEWHERE")
+        sys.exit(f"TREE={tree}: there is no kernel (it has a file SOURCES). A tree of your own is "
+                 f"a copy: `make port STEP=5`, then cp -r build/port/step-5 SOMEWHERE")
     objects = Path(objects or tree / "obj")
     names = [name for name in sources(tree) if name.endswith((".c", ".asm"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -22,8 +22,9 @@ import lab  # noqa: E402
 # What is built is taken over: a lab's tree compiles what its patch changes.
 BUILT = ["gen", "hv-obj", "guest-obj", "guests", "headers", "unit", "native", "loader.elf",
          "loader.elf.o", "libpvguest.a", "libpvdrivers.a", "domus.elf"]
+# A grader that does not wait long for what hangs, as holes do.
 QUIET = {name: value for name, value in os.environ.items()
-         if not name.startswith(("MAKE", "MFLAGS", "DOMUS_SMP"))}
+         if not name.startswith(("MAKE", "MFLAGS", "DOMUS_SMP"))} | {"GRADE_SECONDS": "8"}
 
 
 def run(*words, cwd=ROOT):
