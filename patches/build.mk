@@ -140,4 +140,4 @@ lab:
 grade:
 	@$(PYTHON) patches/tools/grade.py . '$(TESTS)'
 grades:
-	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades $(FROM)
+	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades.csv $(FROM)

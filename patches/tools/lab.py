@@ -10,9 +10,9 @@
     lab.py diff N TREE
         prints the patch from this source to TREE's files of lab N: what holes.patch and the wrong
         solutions are made by
-    lab.py grades N SCRATCH DIR...
-        for who teaches: points of the files handed in in each DIR, put into a fresh tree at
-        SCRATCH; a table in words, and SCRATCH/grades.csv
+    lab.py grades N TABLE DIR...
+        for who teaches: points of the files handed in in each DIR, put into a fresh tree; in words,
+        and into the file TABLE (CSV)
 
 A lab is a folder of patches/labs: README.md is the student's page; lab.toml says what is the
 student's to edit and which tests give how many points; holes.patch takes out of the source what is
@@ -218,16 +218,23 @@ def graded(tree):
     return json.loads((tree / "build/grade.json").read_text())
 
 
-def grades(number, scratch, *sources):
+def grades(number, table, *sources):
+    folder_of(number)
     if not sources:
         raise Refused('FROM="DIR..." names the trees that were handed in')
-    lab, scratch = read(folder_of(number)), Path(scratch).absolute()
     if bad := [name for name in sources if not Path(name).expanduser().is_dir()]:
         raise Refused(f"FROM={' '.join(bad)}: no such folder")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    lab, tree = make(number, scratch / "tree")
-    rows = []
+    # not below build/, where make would take its dependencies for ours
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = grade_each(*make(number, Path(scratch) / "tree"), sources)
+    Path(table).parent.mkdir(parents=True, exist_ok=True)
+    with Path(table).open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    print(f"  {table}")
+
+
+def grade_each(lab, tree, sources):
+    rows = [["who", *(task["name"] for task in lab["task"]), "points"]]
     for name in sources:
         missing = put_in(lab, Path(name).expanduser(), tree)
         found = graded(tree)
@@ -236,10 +243,7 @@ def grades(number, scratch, *sources):
         print(f"  {row[0]:30} {row[-1]:3} of {found['of']}  " + "  ".join(
             f"{task['name']} {task['has']}/{task['of']}" for task in found["tasks"]) +
             (f"  (not handed in: {', '.join(missing)})" if missing else ""), flush=True)
-    with (scratch / "grades.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["who", *(task["name"] for task in lab["task"]), "points"],
-                                    *rows])
-    print(f"  {scratch / 'grades.csv'}")
+    return rows
 
 
 def main(words):
@@ -253,8 +257,8 @@ def main(words):
             raise Refused(f"where to? make lab N={number} DIR=~/lab{number}")
         case ["diff", number, tree]:
             diff(number, tree)
-        case ["grades", number, scratch, *sources]:
-            grades(number, scratch, *sources)
+        case ["grades", number, table, *sources]:
+            grades(number, table, *sources)
         case _:
             sys.exit(__doc__)
 
