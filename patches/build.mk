@@ -97,7 +97,10 @@ $(B)/port/step-%/insula.elf: $(PORT_INPUTS) $(PORT_LIBS) FORCE
 
 #: make port         applies the port series to the teaching kernel, boots both, compares
 #:   STEP=5          only the kernel after patch 5, and how far it gets
+#:   TREE=~/mine     only the kernel in that folder, which is left as it is; with STEP=5: it is that
+#:                   far in the series (before patch 9 its disk is in memory)
 STEP ?=
+TREE ?=
 INSTALLS_FIRST += port
 PORT_MACHINE = $(HYPERVISOR) $(B)/dom0.elf $(B)/disk.img
 .PHONY: do-port do-check-step
@@ -105,9 +108,36 @@ ifneq ($(STEP),)
 port: do-check-step
 do-check-step:
 	@$(PYTHON) patches/tools/port.py step patches/series '$(STEP)'
+endif
+ifneq ($(TREE),)
+# As somebody has left it: its own files say what is to be compiled.
+$(B)/port/own/insula.elf: $(PORT_LIBS) FORCE
+	$(say) PORT '$(TREE)'
+	$(Q)$(PORT_TOOLS) $(PYTHON) patches/tools/port.py build $(TREE) $@ $(@D)/obj
+do-port: $(B)/port/own/insula.elf $(B)/native/insula-fs.img $(PORT_MACHINE)
+	@$(PYTHON) patches/tools/boot.py $(B) --tree $(STEP)
+else ifneq ($(STEP),)
 do-port: $(B)/port/step-$(STEP)/insula.elf $(PORT_MACHINE)
 	@$(PYTHON) patches/tools/boot.py $(B) --step $(STEP)
 else
 do-port: $(B)/native/insula.elf $(B)/native/insula-fs.img $(B)/guests/insula.elf $(PORT_MACHINE)
 	@$(PYTHON) patches/tools/boot.py $(B)
 endif
+
+# --- the course ----------------------------------------------------------------------------------
+#: make lab          lists the labs of the course;  make lab N=2 DIR=~/lab2: your own tree of one,
+#:                   with holes to fill
+#: make grade        in such a tree: your points, in words, as JSON and as JUnit;  TESTS=WORD: only
+#:                   tasks and tests with that in their name
+#: make grades       N=2 FROM="DIR...": the points of a class (patches/labs/README.md)
+BUILDS_NOTHING += lab grade grades
+N ?=
+DIR ?=
+FROM ?=
+.PHONY: lab grade grades
+lab:
+	@$(PYTHON) patches/tools/lab.py $(if $(N)$(DIR),make '$(N)' '$(DIR)',list)
+grade:
+	@$(PYTHON) patches/tools/grade.py . '$(TESTS)'
+grades:
+	@$(PYTHON) patches/tools/lab.py grades '$(N)' $(B)/grades.csv $(FROM)

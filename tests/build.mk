@@ -20,6 +20,7 @@ unit_folder = $(B)/unit/with/$(subst =,-is-,$(subst /,_,$(subst $(space),,$(stri
 HEADER_z := zlib.h
 HEADER_Zydis := Zydis/Zydis.h
 HEADER_xlutil := libxlutil.h
+UNIT_SHARED := $(B)/unit/refusals.o $(B)/unit/chosen.o
 define unit_rules
 UNIT_FOLDER_$(1) := $(call unit_folder,$($(1).cflags))
 UNIT_CFLAGS_$$(UNIT_FOLDER_$(1)) := $($(1).cflags)
@@ -27,7 +28,7 @@ UNIT_SOURCES_$(1) := tests/unit/test_$(1).c $($(1).sources)
 $$(UNIT_FOLDER_$(1))tests/unit/test_$(1).o: | \
   $(foreach name,cmocka.h $(foreach library,$($(1).libraries),$(HEADER_$(library))),\
     $(call header,$(name)))
-$$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(B)/unit/refusals.o
+$$(B)/unit/$(1)/test: $$(UNIT_SOURCES_$(1):%.c=$$(UNIT_FOLDER_$(1))%.o) $$(UNIT_SHARED)
 	$$(say) LD $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -fsanitize=address,undefined $($(1).ldflags) -o $$@ $$^ -lcmocka \
@@ -44,7 +45,7 @@ endef
 $(foreach folder,$(sort $(foreach name,$(UNIT_NAMES),$(UNIT_FOLDER_$(name)))),\
   $(eval $(call unit_object_rule,$(folder))))
 
-$(B)/unit/refusals.o: tests/unit/refusals.c
+$(UNIT_SHARED): $(B)/unit/%.o: tests/unit/%.c | $(call header,cmocka.h)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(UNIT_CFLAGS) -c -o $@ $<

@@ -5,6 +5,8 @@
     boot.py BUILD              native on QEMU, and the whole series as a domU of Domus: the kernel's
                                tests and bench
     boot.py BUILD --step N     only the kernel after patch N, and how far it gets
+    boot.py BUILD --tree [N]   only build/port/own/insula.elf, a tree of somebody's own; N: it is
+                               that far in the series, else it has all of it
 """
 import os
 import pathlib
@@ -94,10 +96,8 @@ def boot_ported():
         return bench_of(run)
 
 
-def boot_step(step):
-    port.says("patches/series", step)
-    with domu(f"step-{step}", build / f"port/step-{step}/insula.elf",
-              configuration(step), SCRIPT) as run:
+def boot_step(name, step):
+    with domu(name, build / f"port/{name}/insula.elf", configuration(step), SCRIPT) as run:
         try:
             run.wait_off(240)
         except machine.Failed as failure:
@@ -110,8 +110,11 @@ def boot_step(step):
 
 
 def main():
+    if "--tree" in sys.argv:
+        return boot_step("own", int(sys.argv[-1]) if sys.argv[-1].isdigit() else None)
     if "--step" in sys.argv:
-        return boot_step(int(sys.argv[-1]))
+        port.says("patches/series", int(sys.argv[-1]))
+        return boot_step(f"step-{sys.argv[-1]}", int(sys.argv[-1]))
     native = boot_native()
     print("native: ALL TESTS PASSED")
     ported = boot_ported()

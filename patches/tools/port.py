@@ -7,9 +7,9 @@
         somebody has edited a file stays as it is, and says so
     port.py step SERIES STEP
         is there such a patch? If not, says what there is
-    port.py build TREE ELF
-        compiles what TREE/SOURCES lists and links it; the tools and their flags come from the
-        environment: CC CFLAGS NASM LD LDFLAGS LIBS
+    port.py build TREE ELF [OBJECTS]
+        compiles what TREE/SOURCES lists, into TREE/obj or OBJECTS, and links it; the tools and
+        their flags come from the environment: CC CFLAGS NASM LD LDFLAGS LIBS
     port.py says SERIES STEP
         prints the subject of patch STEP, and how far its kernel gets
 
@@ -130,8 +130,8 @@ def sources(tree):
     return [line.split()[0] for line in lines if line and not line.startswith("#")]
 
 
-def compile_one(tree, name):
-    target = tree / "obj" / (name + ".o")
+def compile_one(tree, objects, name):
+    target = objects / (name + ".o")
     target.parent.mkdir(parents=True, exist_ok=True)
     tool = os.environ["CC"] + " -c " if name.endswith(".c") \
         else os.environ["NASM"] + " -f elf64 -g -F dwarf "
@@ -140,11 +140,15 @@ def compile_one(tree, name):
                            "-o", str(target), str(tree / name)]).returncode, str(target)
 
 
-def build(tree, elf):
+def build(tree, elf, objects=None):
     tree = Path(tree)
+    if not (tree / "SOURCES").is_file():
+        sys.exit(f"TREE={tree}: there is no kernel (it has a file SOURCES). A tree of your own is "
+                 f"a copy: `make port STEP=5`, then cp -r build/port/step-5 SOMEWHERE")
+    objects = Path(objects or tree / "obj")
     names = [name for name in sources(tree) if name.endswith((".c", ".asm"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda name: compile_one(tree, name), names))
+        results = list(pool.map(lambda name: compile_one(tree, objects, name), names))
     if any(code for code, _ in results):
         sys.exit(1)
     Path(elf).parent.mkdir(parents=True, exist_ok=True)

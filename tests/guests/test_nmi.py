@@ -28,11 +28,14 @@ class Monitor:
         self.lines.readline()
         self.say("qmp_capabilities")
 
-    def say(self, command):
-        """Nothing, when the machine has just ended: who reads its serial line is told how."""
+    def say(self, command, arguments={}):
+        """The answer; nothing, when the machine has just ended: who reads its serial line is told
+        how."""
         try:
-            self.socket.sendall(json.dumps({"execute": command}).encode())
-            while (line := self.lines.readline()) and "return" not in (answer := json.loads(line)):
+            self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+            while line := self.lines.readline():
+                if "return" in (answer := json.loads(line)):
+                    return answer["return"]
                 assert "error" not in answer, answer
         except (BrokenPipeError, ConnectionResetError):
             pass
