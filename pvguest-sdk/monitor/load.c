@@ -8,7 +8,6 @@
 #include <pvguest/errno.h>
 #include <pvguest/refuse.h>
 #include <pvguest/string.h>
-#include "code.h"
 #include "elf.h"
 #include "interpret.h"
 #include "machine.h"

@@ -9,11 +9,14 @@
 #include <pvguest/events.h>
 #include <pvguest/thread.h>
 #include <pvguest/time.h>
-#include "code.h"
 #include "interpret.h"
 #include "machine.h"
+#include "trap.h"
 
-enum { SLICE = 4000 };                          /* instructions between two looks around */
+enum {
+    SLICE = 4000,               /* instructions between two looks around */
+    TURN = 64,                  /* instructions or exits, where some run directly */
+};
 #define SHORTEST_SLEEP (50 * NS_PER_US)
 
 static WAIT_QUEUE(waiting);
@@ -101,7 +104,23 @@ static void after(struct machine *machine, enum step step)
     }
 }
 
-void run_machine(struct machine *machine, enum mode mode)
+/* The guest for a while, in the way that is right for what is at RIP. */
+static enum step run(struct machine *machine)
+{
+    struct vcpu *vcpu = &machine->vcpu;
+    enum step step = STEP_DONE;
+
+    if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
+    if (!machine->user_direct && !machine->kernel_direct) return interpret(vcpu, SLICE);
+    for (int i = 0; i < TURN && !machine->over; i++) {
+        if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
+        step = runs_directly(machine) ? run_directly(machine) : interpret_one(vcpu);
+        if (step != STEP_DONE && step != STEP_EXCEPTION) return step;
+    }
+    return step;
+}
+
+void run_machine(struct machine *machine)
 {
     struct vcpu *vcpu = &machine->vcpu;
 
@@ -111,7 +130,7 @@ void run_machine(struct machine *machine, enum mode mode)
         if (vcpu->halted && !(vcpu->interrupt_pending && interruptible(vcpu)))
             after(machine, STEP_HALTED);
         else
-            after(machine, interpret(vcpu, SLICE));
+            after(machine, run(machine));
     }
     events_unmask_all();
 }

@@ -27,13 +27,14 @@ struct machine {
     struct vcpu vcpu;
     uint8_t **page;             /* of guest-physical memory, by number; NULL: none there */
     uint64_t pages;             /* how many there may be: up to the end of memory */
-    bool *code;                 /* of each: the trap mode runs a copy of it (code.h) */
+    struct code_page **code;    /* of each, where it is code that runs directly (code.h); or NULL */
     struct pic pic;
     struct pit pit;
     struct serial serial;
     struct pci pci;
     struct virtual_disk disk;
     struct virtual_card card;
+    bool user_direct, kernel_direct;    /* what runs on the CPU itself: trap.h */
     bool over, failed;          /* ended; and not as a kernel ends that is well */
 };
 
@@ -73,8 +74,9 @@ int archive_find(struct image archive, const char *name, struct image *file);
 
 /* --- loop.c: how it runs */
 
-enum mode { MODE_EMULATE, MODE_TRAP };
-void run_machine(struct machine *machine, enum mode mode);
+void run_machine(struct machine *machine);
+/* The guest has changed how an address (or `all`) is translated. */
+void shadow_invalidated(struct machine *machine, uint64_t linear, bool all);
 /* Ends a wait for interrupts: something has happened. Safe in event handlers. */
 void machine_wake(void);
 

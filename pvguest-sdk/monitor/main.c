@@ -3,7 +3,9 @@
  * The monitor: a paravirtual guest that runs another kernel, unmodified, as a PC would. README.md
  * says how and why. Its words on the command line (`extra` of a configuration):
  *
- *   mode=emulate      every instruction is interpreted
+ *   mode=emulate      the guest's kernel is interpreted, its user mode runs directly
+ *   user=emulate      that is interpreted, too
+ *   mode=trap         both run directly, and what traps is emulated
  *   memory=32         of the guest, in MiB; else all that the domain has to spare
  *   kernel=NAME       what to boot, where the ramdisk is an archive (ustar) of several files
  *   module=NAME       a file of the archive that the kernel gets as its module
@@ -17,13 +19,16 @@
 #include <pvguest/start.h>
 #include <pvguest/string.h>
 #include <pvguest/thread.h>
+#include "code.h"
 #include "interpret.h"
 #include "machine.h"
+#include "shadow.h"
+#include "trap.h"
 
 enum { SPARE_PAGES = 1536, LEAST = 4, MOST = 2048 };
 
 static struct options {
-    char text[1024], mode[16], memory[16], kernel[100], module[100];
+    char text[1024], mode[16], user[16], memory[16], kernel[100], module[100];
     const char *arguments;
 } options;
 
@@ -45,6 +50,7 @@ static bool take_word(char *word)
 {
     static const struct { const char *name; char *value; size_t size; } known[] = {
         { "mode=", options.mode, sizeof(options.mode) },
+        { "user=", options.user, sizeof(options.user) },
         { "memory=", options.memory, sizeof(options.memory) },
         { "kernel=", options.kernel, sizeof(options.kernel) },
         { "module=", options.module, sizeof(options.module) },
@@ -71,15 +77,18 @@ static void read_options(void)
     }
     while ((word = strsep(&rest, " ")) != NULL)
         if (*word && !take_word(word))
-            give_up("`%s` is no word of mine: mode=, memory=, kernel=, module=, and args= as the "
-                    "last one", word);
+            give_up("`%s` is no word of mine: mode=, user=, memory=, kernel=, module=, and args= "
+                    "as the last one", word);
 }
 
-static enum mode choose_mode(void)
+static void choose_mode(void)
 {
-    if (!options.mode[0] || !strcmp(options.mode, "emulate")) return MODE_EMULATE;
-    if (!strcmp(options.mode, "trap")) return MODE_TRAP;
-    give_up("mode=%s is not there: emulate or trap", options.mode);
+    machine.kernel_direct = !strcmp(options.mode, "trap");
+    machine.user_direct = strcmp(options.user, "emulate");
+    if (!machine.kernel_direct && options.mode[0] && strcmp(options.mode, "emulate"))
+        give_up("mode=%s is not there: emulate or trap", options.mode);
+    if (options.user[0] && (machine.user_direct || machine.kernel_direct))
+        give_up("user=%s: the word is user=emulate, and for mode=emulate", options.user);
 }
 
 static uint64_t memory_size(void)
@@ -108,6 +117,21 @@ static struct image find(struct image ramdisk, const char *name, const char *opt
     return file;
 }
 
+/* What of the guest runs directly needs its code known, and page tables. */
+static void prepare_directly(struct image kernel)
+{
+    struct code_found found;
+    int error = trap_init();
+
+    if (error)
+        give_up("the guest cannot run directly here: %s", errno_name(error));
+    if (!machine.kernel_direct) return;
+    if (code_scan(&machine, kernel, &found))
+        give_up("no memory for copies of the kernel's code");
+    printk("monitor: %u functions of the kernel run directly, in them %u instructions replaced; %u "
+           "not understood\n", found.functions, found.sites, found.left_out);
+}
+
 static void load(void)
 {
     struct image ramdisk, kernel, module = { NULL, 0 };
@@ -124,6 +148,8 @@ static void load(void)
     error = load_kernel(&machine, kernel, module, options.arguments, &why);
     if (error)
         give_up("cannot load the kernel %s: %s (%s)", options.kernel, why, errno_name(error));
+    if (machine.user_direct || machine.kernel_direct)
+        prepare_directly(kernel);
 }
 
 /* A disk and a card are there if the domain has them. */
@@ -170,14 +196,25 @@ void machine_fail(struct machine *m, const char *format, ...)
     printk("\n");
 }
 
+static void tell_counters(void)
+{
+    const struct trap_counters *c = &trap_counters;
+
+    printk("monitor: %lu exits: %lu page faults, %lu privileged, %lu replaced, %lu system calls, "
+           "%lu events\n", c->exits, c->page_faults, c->privileged, c->patched, c->system_calls,
+           c->events);
+    printk("monitor: %lu exceptions reflected; shadow: %lu entries filled, emptied %lu times, "
+           "pruned %lu\n", c->reflected, shadow_counters.fills, shadow_counters.flushes,
+           shadow_counters.resets);
+}
+
 void guest_main(void)
 {
-    enum mode mode;
     uint64_t size;
     void *decoded;
 
     read_options();
-    mode = choose_mode();
+    choose_mode();
     size = memory_size();
     if (memory_create(&machine, size))
         give_up("no memory for the guest");
@@ -189,12 +226,14 @@ void guest_main(void)
     load();
     attach();
     printk("monitor: mode=%s, %lu MiB, entry %lx, arguments \"%s\"\n",
-           mode == MODE_TRAP ? "trap" : "emulate", size >> 20, machine.vcpu.rip,
+           machine.kernel_direct ? "trap" : "emulate", size >> 20, machine.vcpu.rip,
            options.arguments);
     if (!thread_create("type", type, NULL))
         give_up("no memory for a thread");
-    run_machine(&machine, mode);
+    run_machine(&machine);
     printk("monitor: %lu instructions interpreted\n", machine.vcpu.instructions);
+    if (machine.user_direct)
+        tell_counters();
     if (machine.failed)
         crash();
 }

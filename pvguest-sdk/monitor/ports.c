@@ -4,7 +4,6 @@
  * takes what is written, as on a PC; so does memory that is not there.
  */
 #include <pvguest/time.h>
-#include "code.h"
 #include "machine.h"
 
 enum {
