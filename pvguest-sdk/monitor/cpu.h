@@ -116,11 +116,12 @@ struct tlb_entry {
 /* Instructions decoded lately: interpret.c. */
 enum { DECODED_ENTRIES = 1024 };
 
-/* An exception not yet delivered. */
+/* An exception not yet delivered; a page fault's address goes into CR2 when it is. */
 struct fault {
     uint8_t vector;
     bool has_error;
     uint32_t error;
+    uint64_t address;
 };
 
 struct vcpu {

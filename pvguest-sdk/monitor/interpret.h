@@ -46,9 +46,9 @@ static inline bool interruptible(const struct vcpu *vcpu)
 }
 
 /* Deliver by the guest's IDT, at RIP. STEP_EXCEPTION, or STEP_SHUTDOWN. An interrupt ends `halted`;
- * ask interruptible() first. A page fault's address is to be in CR2 before. */
+ * ask interruptible() first. A page fault's `address` goes to CR2. */
 enum step deliver_interrupt(struct vcpu *vcpu, uint8_t vector);
-enum step deliver_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+enum step deliver_exception(struct vcpu *vcpu, const struct fault *fault);
 
 /* --- decoding alone ------------------------------------------------------------------------- */
 
@@ -91,7 +91,7 @@ enum code_size code_size(const struct vcpu *vcpu);
 uint64_t operand_address(const struct vcpu *vcpu, const struct instruction *instruction);
 
 /* The bytes at RIP: how many of 15 can be read before the first page that cannot. 0: the fault is
- * in vcpu->fault and CR2. */
+ * in vcpu->fault. */
 unsigned int fetch_code(struct vcpu *vcpu, uint8_t bytes[LONGEST_INSTRUCTION]);
 
 /* --- addresses ------------------------------------------------------------------------------ */
@@ -104,8 +104,8 @@ struct translation {
 };
 
 /* Walk the guest's page tables for an access (ACCESS_*), set accessed and dirty bits. False: the
- * page fault (or #GP for an address that is not canonical) is in vcpu->fault, its address in CR2;
- * deliver_exception() it. */
+ * page fault (or #GP for an address that is not canonical) is in vcpu->fault; deliver_exception()
+ * it. */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *result);
 
 /* Forget all addresses translated. */
