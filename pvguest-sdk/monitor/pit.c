@@ -9,12 +9,12 @@
 
 static uint64_t to_ticks(uint64_t ns)
 {
-    return (uint64_t)((unsigned __int128)ns * HZ / NS);
+    return ns / NS * HZ + ns % NS * HZ / NS;            /* by seconds: nothing overflows */
 }
 
 static uint64_t to_ns(uint64_t ticks)           /* rounded up: then the tick has come */
 {
-    return (uint64_t)(((unsigned __int128)ticks * NS + HZ - 1) / HZ);
+    return ticks / HZ * NS + (ticks % HZ * NS + HZ - 1) / HZ;
 }
 
 static bool periodic(const struct pit_channel *c)

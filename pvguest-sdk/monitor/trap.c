@@ -78,10 +78,15 @@ static enum step interpret_unknown(struct machine *machine)
     return step;
 }
 
-static enum step reflect(struct machine *machine, uint8_t vector, bool has_error, uint64_t error)
+static enum step reflect(struct machine *machine, unsigned int vector, bool has_error,
+                         uint64_t error)
 {
+    const struct fault fault = {
+        .vector = (uint8_t)vector, .has_error = has_error, .error = (uint32_t)error,
+    };
+
     trap_counters.reflected++;
-    return deliver_exception(&machine->vcpu, vector, has_error, (uint32_t)error);
+    return deliver_exception(&machine->vcpu, &fault);
 }
 
 /* The bits of the shadow's entry: no more than the guest's tables allow now, and writing only where
@@ -111,8 +116,10 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
 
     trap_counters.page_faults++;
     if (!canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
-    if (!walk(vcpu, exit->address, access, &t))
-        return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
+    if (!walk(vcpu, exit->address, access, &t)) {
+        trap_counters.reflected++;
+        return deliver_exception(vcpu, &vcpu->fault);
+    }
     page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
     if (!page) return interpret_here(machine);          /* a device's registers, or nothing */
     code = access & ACCESS_FETCH && which == SHADOW_KERNEL;
@@ -151,7 +158,7 @@ static enum step privileged(struct machine *machine, const struct direct_exit *e
 
     trap_counters.privileged++;
     if (step != STEP_UNKNOWN) return step;
-    return reflect(machine, (uint8_t)exit->vector, exit->vector != TRAP_UD, 0);
+    return reflect(machine, exit->vector, exit->vector != TRAP_UD, 0);
 }
 
 static enum step deal_with(struct machine *machine, const struct direct_exit *exit)
@@ -175,7 +182,7 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     case TRAP_UD:
         return privileged(machine, exit);
     default:
-        return reflect(machine, (uint8_t)exit->vector, exit->vector == TRAP_AC, exit->error);
+        return reflect(machine, exit->vector, exit->vector == TRAP_AC, exit->error);
     }
 }
 
