@@ -15,7 +15,7 @@
 
 enum {
     SLICE = 4000,               /* instructions between two looks around */
-    TURN = 64,                  /* instructions or exits, where some run directly */
+    EXIT = 100,                 /* of them an exit from running directly counts as */
 };
 #define SHORTEST_SLEEP (50 * NS_PER_US)
 
@@ -112,9 +112,11 @@ static enum step run(struct machine *machine)
 
     if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
     if (!machine->user_direct && !machine->kernel_direct) return interpret(vcpu, SLICE);
-    for (int i = 0; i < TURN && !machine->over; i++) {
+    for (int left = SLICE; left > 0 && !machine->over; ) {
+        bool directly = runs_directly(machine);
         if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
-        step = runs_directly(machine) ? run_directly(machine) : interpret_one(vcpu);
+        step = directly ? run_directly(machine) : interpret_one(vcpu);
+        left -= directly ? EXIT : 1;
         if (step != STEP_DONE && step != STEP_EXCEPTION) return step;
     }
     return step;
