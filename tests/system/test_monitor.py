@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The teaching kernel's native image, byte for byte as a PC boots it, in the monitor: interpreted,
+half and half, and trapped and emulated. All its tests pass, as a domU with a disk and a card of
+dom0's, and alone on Domus and on real Xen with its disk in memory. What the monitor cannot do it
+says."""
+import archive
+import machine
+import pytest
+
+PASSED = r"ALL TESTS PASSED"
+FAILED = r"\d+ TESTS FAILED|PANIC[^\r\n]*|monitor: [^\r\n]*(?:not offered|shut down|refuse)[^\r\n]*"
+MONITOR = machine.BUILD / "guests" / "monitor.elf"
+
+
+def all_passed(box, timeout=240):
+    match = box.expect([PASSED, FAILED], timeout=timeout)
+    assert box.which == 0, match.group(0) + "\n" + box.tail(40)
+
+
+@pytest.mark.parametrize("mode", ["emulate", "half", "trap"])
+def test_as_a_domu(system, mode):
+    """Files on a disk of dom0's; the tests fork, page and run out of memory."""
+    name = {"emulate": "emulated", "half": "half", "trap": "trapped"}[mode]
+    system.create(f"monitor-{mode}.cfg")
+    all_passed(system)
+    system.expect(r"the guest switches the machine off")
+    system.ask(f"wait {name} 30")
+
+
+def alone(name, words, hypervisor=machine.DOMUS, kernel=None):
+    """A machine whose only guest is the monitor: the kernel and its file system in an archive."""
+    tar = machine.BUILD / "monitor" / f"{name}.tar"
+    archive.make_archive(tar, [f"{kernel or machine.BUILD / 'native/insula.elf'}=kernel.elf",
+                               machine.BUILD / "native/insula-fs.img"])
+    return machine.Machine(f"monitor-{name}", hypervisor=hypervisor, memory=256,
+                           modules=[[MONITOR] + words.split(" "), [tar]])
+
+
+WHERE = {"domus": machine.DOMUS, "xen": machine.XEN}
+KERNEL = "memory=32 kernel=kernel.elf module=insula-fs.img"
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("mode", ["mode=emulate user=emulate", "mode=emulate", "mode=trap"])
+def test_alone(where, mode):
+    if where == "xen" and not machine.xen_available():
+        pytest.skip("no real Xen here: make peer")
+    name = mode.replace("mode=", "").replace(" user=", "-") + "-" + where
+    with alone(name, f"{mode} {KERNEL} args=run=tests;poweroff", WHERE[where]) as box:
+        all_passed(box)
+        box.expect("the guest switches the machine off")
+
+
+@pytest.mark.parametrize("mode", ["emulate", "trap"])
+def test_somebody_types(mode):
+    """The serial port's input, by interrupt; the shell waits for it, and the monitor sleeps."""
+    with alone(f"typing-{mode}", f"mode={mode} {KERNEL}") as box:
+        box.expect(r"\$ ")
+        box.send("echo one two | wc")
+        box.expect(r"1\s+2\s+8")
+        box.send("poweroff")
+        box.expect("the guest switches the machine off")
+
+
+@pytest.mark.parametrize("words, says", [
+    ("mode=fly kernel=kernel.elf", "mode=fly is not there"),
+    ("user=emulate mode=trap kernel=kernel.elf", "user=emulate: the word is user=emulate, and for"),
+    ("kernel=other.elf", "kernel=other.elf: no such file in the ramdisk"),
+    ("kernel=insula-fs.img", "cannot load the kernel insula-fs.img: it is not an ELF file"),
+    ("memory=9999 kernel=kernel.elf", "memory=9999 MiB: a guest has 4 to 2048"),
+    ("memory=many kernel=kernel.elf", "memory=many: a number of MiB"),
+    ("module=none kernel=kernel.elf", "module=none: no such file in the ramdisk"),
+    ("quick kernel=kernel.elf", "`quick` is no word of mine"),
+])
+def test_what_cannot_be_done_is_said(words, says):
+    with alone("refused", words) as box:
+        box.expect(f"monitor: {says}".replace("`", "."))
+        assert box.wait_off() == 0
