@@ -60,7 +60,7 @@ __asm__(
 static void on_signal(int number, siginfo_t *information, void *context)
 {
     ucontext_t *machine = context;
-    native_state.vector = number == SIGILL ? VECTOR_UD : number == SIGFPE ? VECTOR_DE : VECTOR_GP;
+    native_state.vector = (uint64_t)machine->uc_mcontext.gregs[REG_TRAPNO];
     machine->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)native_back;
     machine->uc_mcontext.gregs[REG_EFL] = 0x202;
 }
@@ -267,6 +267,8 @@ static bool prepare(struct test_case *c)
         c->general[insn->reg] = random_word() % 2048 - 1024;
     if (insn->memory && opcode != 0x8d && !aim(c)) return false;
     if (bit && insn->memory && (insn->base == insn->reg)) return false;
+    /* as a base it was moved: not so far that a push is elsewhere */
+    if (c->general[RSP] - (uintptr_t)data - 64 > PAGE - 128) return false;
     if (is_string(insn)) {
         c->general[RSI] = (uintptr_t)data + 0x400 + random_word() % 64;
         c->general[RDI] = (uintptr_t)data + 0x400 + random_word() % 64;
