@@ -105,9 +105,11 @@ static enum step shut_down(struct vcpu *vcpu, const char *reason)
 /* An exception on the way to an exception's handler is delivered in its place, or makes a double
  * fault of both; one on the way to that handler shuts down. Each round is worse than the one
  * before: there are at most four. */
-enum step deliver_exception(struct vcpu *vcpu, const struct fault *fault)
+enum step deliver_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-    struct fault now = *fault;
+    struct fault now = {
+        .vector = vector, .has_error = has_error, .error = error, .address = vcpu->fault.address,
+    };
     if (!(vcpu->efer & EFER_LMA)) return shut_down(vcpu, "an exception outside long mode");
     for (;;) {
         if (now.vector == VECTOR_PF)
@@ -129,9 +131,8 @@ enum step deliver_interrupt(struct vcpu *vcpu, uint8_t vector)
     const struct fault interrupt = { .vector = vector };
     if (!(vcpu->efer & EFER_LMA)) return shut_down(vcpu, "an interrupt outside long mode");
     if (enter_handler(vcpu, &interrupt, CAUSE_INTERRUPT, vcpu->rip)) return STEP_EXCEPTION;
-    const struct fault fault = vcpu->fault;
-    return fault.vector == FAULT_UNKNOWN ? shut_down(vcpu, vcpu->reason)
-                                         : deliver_exception(vcpu, &fault);
+    if (vcpu->fault.vector == FAULT_UNKNOWN) return shut_down(vcpu, vcpu->reason);
+    return deliver_exception(vcpu, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
 }
 
 /* INT3, INT: the handler returns to the next instruction. */

@@ -100,10 +100,10 @@ static enum step stop(struct vcpu *vcpu, enum step step)
 
 static enum step take_fault(struct vcpu *vcpu)
 {
-    const struct fault fault = vcpu->fault;
-    if (fault.vector == FAULT_UNKNOWN) return stop(vcpu, STEP_UNKNOWN);
+    const struct fault *fault = &vcpu->fault;
+    if (fault->vector == FAULT_UNKNOWN) return stop(vcpu, STEP_UNKNOWN);
     vcpu->instructions++;                       /* so that faults for ever come to an end, too */
-    enum step step = deliver_exception(vcpu, &fault);
+    enum step step = deliver_exception(vcpu, fault->vector, fault->has_error, fault->error);
     return step == STEP_SHUTDOWN ? stop(vcpu, step) : step;
 }
 
@@ -126,7 +126,7 @@ enum step interpret_one(struct vcpu *vcpu)
     vcpu->instructions++;
     if (flags & FLAG_TF) {
         vcpu->dr[6] |= 1 << 14;                 /* BS: a single step */
-        return deliver_exception(vcpu, &(struct fault){ .vector = VECTOR_DB });
+        return deliver_exception(vcpu, VECTOR_DB, false, 0);
     }
     return vcpu->halted ? STEP_HALTED : STEP_DONE;
 }

@@ -46,9 +46,10 @@ static inline bool interruptible(const struct vcpu *vcpu)
 }
 
 /* Deliver by the guest's IDT, at RIP. STEP_EXCEPTION, or STEP_SHUTDOWN. An interrupt ends `halted`;
- * ask interruptible() first. A page fault's `address` goes to CR2. */
+ * ask interruptible() first. Of a page fault, CR2 becomes the address in vcpu->fault, where walk()
+ * left it. */
 enum step deliver_interrupt(struct vcpu *vcpu, uint8_t vector);
-enum step deliver_exception(struct vcpu *vcpu, const struct fault *fault);
+enum step deliver_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
 
 /* --- decoding alone ------------------------------------------------------------------------- */
 
@@ -104,8 +105,8 @@ struct translation {
 };
 
 /* Walk the guest's page tables for an access (ACCESS_*), set accessed and dirty bits. False: the
- * page fault (or #GP for an address that is not canonical) is in vcpu->fault; deliver_exception()
- * it. */
+ * page fault (or #GP for an address that is not canonical) is in vcpu->fault, for
+ * deliver_exception(). */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct translation *result);
 
 /* Forget all addresses translated. */

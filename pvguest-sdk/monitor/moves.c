@@ -11,7 +11,7 @@ bool do_nop(struct vcpu *vcpu, const struct instruction *insn)
 bool do_mov(struct vcpu *vcpu, const struct instruction *insn)
 {
     uint64_t value;
-    if (insn->map && !insn->memory) return raise(vcpu, VECTOR_UD);
+    if (insn->map && (!insn->memory || insn->operand_prefix)) return raise(vcpu, VECTOR_UD);
     if (insn->map || !(insn->opcode & 2))
         return write_rm(vcpu, insn, insn->size, get_register(vcpu, insn, insn->reg, insn->size));
     if (!read_rm(vcpu, insn, insn->size, &value)) return false;
