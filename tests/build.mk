@@ -90,6 +90,7 @@ $(eval $(call guest,bench,$(wildcard tests/bench/*.c tests/bench/*.asm)))
 ARCHIVE_CONFIGS += $(wildcard tests/system/configs/*.cfg tests/bench/*.cfg)
 ARCHIVE_GUESTS  += $(filter $(B)/guests/test-attack-%.elf $(B)/guests/test-privilege.elf,$(GUESTS))
 ARCHIVE_GUESTS  += $(B)/archive/insula-native.elf
+include tests/monitor/build.mk
 
 $(B)/archive/insula-native.elf: $(B)/native/insula.elf
 	@mkdir -p $(@D)

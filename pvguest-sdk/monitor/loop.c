@@ -90,7 +90,8 @@ static void after(struct machine *machine, enum step step)
         interrupt(machine);
         break;
     case STEP_HALTED:
-        sleep(machine);
+        if (!machine->over)
+            sleep(machine);
         break;
     case STEP_UNKNOWN:
         tell_where(machine, "an instruction that is not offered");

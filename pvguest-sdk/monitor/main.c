@@ -174,11 +174,17 @@ static void type(void *unused)
     }
 }
 
+/* Nothing more is executed: the processor stands still. */
+static void stop(struct machine *m)
+{
+    m->over = m->vcpu.halted = true;
+    serial_flush(&m->serial);
+}
+
 void machine_end(struct machine *m, const char *why)
 {
     if (m->over) return;
-    m->over = true;
-    serial_flush(&m->serial);
+    stop(m);
     printk("monitor: %s\n", why);
 }
 
@@ -187,8 +193,8 @@ void machine_fail(struct machine *m, const char *format, ...)
     va_list values;
 
     if (m->over) return;
-    m->over = m->failed = true;
-    serial_flush(&m->serial);
+    m->failed = true;
+    stop(m);
     printk("monitor: ");
     va_start(values, format);
     vprintk(format, values);

@@ -81,12 +81,8 @@ static enum step interpret_unknown(struct machine *machine)
 static enum step reflect(struct machine *machine, unsigned int vector, bool has_error,
                          uint64_t error)
 {
-    const struct fault fault = {
-        .vector = (uint8_t)vector, .has_error = has_error, .error = (uint32_t)error,
-    };
-
     trap_counters.reflected++;
-    return deliver_exception(&machine->vcpu, &fault);
+    return deliver_exception(&machine->vcpu, (uint8_t)vector, has_error, (uint32_t)error);
 }
 
 /* The bits of the shadow's entry: no more than the guest's tables allow now, and writing only where
@@ -116,10 +112,8 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
 
     trap_counters.page_faults++;
     if (!canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
-    if (!walk(vcpu, exit->address, access, &t)) {
-        trap_counters.reflected++;
-        return deliver_exception(vcpu, &vcpu->fault);
-    }
+    if (!walk(vcpu, exit->address, access, &t))
+        return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
     page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
     if (!page) return interpret_here(machine);          /* a device's registers, or nothing */
     code = access & ACCESS_FETCH && which == SHADOW_KERNEL;

@@ -3,6 +3,8 @@
 half and half, and trapped and emulated. All its tests pass, as a domU with a disk and a card of
 dom0's, and alone on Domus and on real Xen with its disk in memory. What the monitor cannot do it
 says."""
+import re
+
 import archive
 import machine
 import pytest
@@ -37,11 +39,12 @@ def alone(name, words, hypervisor=machine.DOMUS, kernel=None):
 
 
 WHERE = {"domus": machine.DOMUS, "xen": machine.XEN}
+MODES = ["mode=emulate user=emulate", "mode=emulate", "mode=trap"]
 KERNEL = "memory=32 kernel=kernel.elf module=insula-fs.img"
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("mode", ["mode=emulate user=emulate", "mode=emulate", "mode=trap"])
+@pytest.mark.parametrize("mode", MODES)
 def test_alone(where, mode):
     if where == "xen" and not machine.xen_available():
         pytest.skip("no real Xen here: make peer")
@@ -49,6 +52,44 @@ def test_alone(where, mode):
     with alone(name, f"{mode} {KERNEL} args=run=tests;poweroff", WHERE[where]) as box:
         all_passed(box)
         box.expect("the guest switches the machine off")
+
+
+HOSTILE = machine.BUILD / "archive" / "hostile.elf"
+SURVIVED = ["ports", "msrs", "mappings", "writes", "faults"]
+ENDS = {
+    "triple": "the guest has shut down: a triple fault",
+    "unknown": r"an instruction that is not offered: .*0f 58 c0",
+    "halts": "the guest has halted for good",
+    "resets": "the guest resets the machine",
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hostile_kernel(where, mode):
+    """What a PC survives the monitor survives; what ends a PC ends the guest, with a sentence."""
+    if where == "xen" and not machine.xen_available():
+        pytest.skip("no real Xen here: make peer")
+    for trial in SURVIVED + list(ENDS):
+        words = f"{mode} memory=16 args={trial}".split(" ")
+        with machine.Machine(f"monitor-hostile-{where}", hypervisor=WHERE[where], memory=256,
+                             modules=[[MONITOR] + words, [HOSTILE]]) as box:
+            match = box.expect([r"hostile: \w+[^\r\n]*", r"monitor: (?:the guest|an)[^\r\n]*",
+                                r"pvguest: [^\r\n]*"], timeout=60)
+            said = match.group(0)
+            good = "hostile: well" if trial in SURVIVED else f"monitor: {ENDS[trial]}"
+            assert re.match(good, said), f"{trial}: {said}\n{box.tail(40)}"
+
+
+@pytest.mark.parametrize("mode", ["emulate", "trap"])
+def test_a_disk_that_is_lied_to(system, mode):
+    """Queues anywhere, descriptors in circles, all of the device's registers: the guest lives on,
+    and so do its neighbours."""
+    system.create("insula1.cfg")
+    system.create(f"hostile-{mode}.cfg")
+    system.see("hostile: well", timeout=120)
+    system.see("the guest switches the machine off")
+    assert "hello" in system.shell("insula1", "echo hello")
 
 
 @pytest.mark.parametrize("mode", ["emulate", "trap"])
