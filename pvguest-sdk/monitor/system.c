@@ -179,7 +179,8 @@ bool do_invalidate_caches(struct vcpu *vcpu, const struct instruction *insn)
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
 {
     if (value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return general_protection(vcpu);
-    if ((vcpu->cr0 & CR0_PG) && ((value ^ vcpu->efer) & EFER_LME)) return general_protection(vcpu);
+    if ((vcpu->cr0 & CR0_PG) && ((value ^ vcpu->efer) & EFER_LME))
+        return general_protection(vcpu);
     vcpu->efer = (value & ~EFER_LMA) | (vcpu->efer & EFER_LMA);
     invalidated(vcpu, 0, true);
     return true;
