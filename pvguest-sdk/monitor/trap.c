@@ -180,19 +180,34 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     }
 }
 
-static void no_more(void *unused)
+/* --- so that the guest's clock ticks while it runs --- */
+
+static uint64_t alarm_at = ~0ull;               /* ~0: none is set */
+
+static void rings(void *unused)
 {
+    alarm_at = ~0ull;
+}
+
+/* One that is set already for then or before will do: a hypercall less at most exits. */
+static void set_alarm(uint64_t next)
+{
+    static struct timer alarm;
+    uint64_t soonest;
+
+    if (next >= alarm_at) return;
+    soonest = now_ns() + SOONEST;
+    if (alarm_at <= soonest) return;
+    alarm_at = next > soonest ? next : soonest;
+    timer_set(&alarm, alarm_at, rings, NULL);
 }
 
 enum step run_directly(struct machine *machine)
 {
-    static struct timer alarm;
-    uint64_t next = pit_next(&machine->pit), soonest = now_ns() + SOONEST;
     struct direct_exit exit;
     int error;
 
-    if (next != ~0ull)
-        timer_set(&alarm, next > soonest ? next : soonest, no_more, NULL);
+    set_alarm(pit_next(&machine->pit));
     error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
     if (error) {
         machine_fail(machine, "the hypervisor refuses page tables: %s", errno_name(error));
