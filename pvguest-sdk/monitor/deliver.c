@@ -107,23 +107,23 @@ static enum step shut_down(struct vcpu *vcpu, const char *reason)
  * before: there are at most four. */
 enum step deliver_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-    struct fault now = {
-        .vector = vector, .has_error = has_error, .error = error, .address = vcpu->fault.address,
-    };
+    struct fault now = { .vector = vector, .has_error = has_error, .error = error };
     if (!(vcpu->efer & EFER_LMA)) return shut_down(vcpu, "an exception outside long mode");
-    for (;;) {
-        if (now.vector == VECTOR_PF)
-            vcpu->cr2 = now.address;
-        if (enter_handler(vcpu, &now, CAUSE_EXCEPTION, vcpu->rip)) return STEP_EXCEPTION;
-        if (vcpu->fault.vector == FAULT_UNKNOWN) return shut_down(vcpu, vcpu->reason);
+    if (vector == VECTOR_PF)
+        vcpu->cr2 = vcpu->fault.address;
+    while (!enter_handler(vcpu, &now, CAUSE_EXCEPTION, vcpu->rip)) {
+        const struct fault *next = &vcpu->fault;
+        bool page = next->vector == VECTOR_PF, bad = is_contributory(next->vector);
+        if (next->vector == FAULT_UNKNOWN) return shut_down(vcpu, vcpu->reason);
+        if (page)
+            vcpu->cr2 = next->address;
         if (now.vector == VECTOR_DF) return shut_down(vcpu, "a triple fault");
-        bool page = vcpu->fault.vector == VECTOR_PF;
-        if ((is_contributory(now.vector) && is_contributory(vcpu->fault.vector)) ||
-            (now.vector == VECTOR_PF && (page || is_contributory(vcpu->fault.vector))))
+        if ((is_contributory(now.vector) && bad) || (now.vector == VECTOR_PF && (page || bad)))
             now = (struct fault){ .vector = VECTOR_DF, .has_error = true };
         else
-            now = vcpu->fault;
+            now = *next;
     }
+    return STEP_EXCEPTION;
 }
 
 enum step deliver_interrupt(struct vcpu *vcpu, uint8_t vector)

@@ -18,12 +18,12 @@ struct host_machine {
     uint64_t last_store, tsc;
 };
 
-static struct host_machine *machine_of(struct vcpu *vcpu)
+static inline struct host_machine *machine_of(struct vcpu *vcpu)
 {
     return vcpu->context;
 }
 
-static uint8_t *host_memory(struct vcpu *vcpu, uint64_t physical, bool write)
+static inline uint8_t *host_memory(struct vcpu *vcpu, uint64_t physical, bool write)
 {
     const struct host_machine *machine = machine_of(vcpu);
     if (physical >= machine->size || (machine->watched && physical == machine->watched && write))
@@ -31,13 +31,13 @@ static uint8_t *host_memory(struct vcpu *vcpu, uint64_t physical, bool write)
     return machine->memory + physical;
 }
 
-static uint64_t host_load(struct vcpu *vcpu, uint64_t physical, unsigned int size)
+static inline uint64_t host_load(struct vcpu *vcpu, uint64_t physical, unsigned int size)
 {
     machine_of(vcpu)->loads++;
     return ~0ull;
 }
 
-static void host_store(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint64_t value)
+static inline void host_store(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint64_t value)
 {
     struct host_machine *machine = machine_of(vcpu);
     machine->stores++;
@@ -46,39 +46,39 @@ static void host_store(struct vcpu *vcpu, uint64_t physical, unsigned int size, 
         memcpy(machine->memory + physical, &value, size);
 }
 
-static uint32_t host_port_in(struct vcpu *vcpu, uint16_t port, unsigned int size)
+static inline uint32_t host_port_in(struct vcpu *vcpu, uint16_t port, unsigned int size)
 {
     machine_of(vcpu)->ports++;
     return port * 0x01010101u;
 }
 
-static void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t value)
+static inline void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t value)
 {
     machine_of(vcpu)->ports++;
 }
 
-static bool host_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+static inline bool host_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     return false;
 }
 
-static bool host_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+static inline bool host_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     return false;
 }
 
-static void host_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+static inline void host_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     for (unsigned int i = 0; i < 4; i++)
         out[i] = leaf + i;
 }
 
-static uint64_t host_tsc(struct vcpu *vcpu)
+static inline uint64_t host_tsc(struct vcpu *vcpu)
 {
     return machine_of(vcpu)->tsc += 100;
 }
 
-static void host_invalidated(struct vcpu *vcpu, uint64_t address, bool all)
+static inline void host_invalidated(struct vcpu *vcpu, uint64_t address, bool all)
 {
     machine_of(vcpu)->invalidations++;
 }
@@ -91,7 +91,7 @@ static const struct machine_ops host_ops = {
 };
 
 /* With `size` bytes of memory, zeroed. */
-static struct vcpu *machine_start(struct host_machine *machine, const struct machine_ops *ops,
+static inline struct vcpu *machine_start(struct host_machine *machine, const struct machine_ops *ops,
                                   uint64_t size)
 {
     struct vcpu *vcpu = aligned_alloc(64, (sizeof *vcpu + 63) & ~63ul);
@@ -111,12 +111,12 @@ enum {
     HANDLERS = 0x10000,         /* vector n's handler is at HANDLERS + 16 n */
 };
 
-static void put(struct vcpu *vcpu, uint64_t physical, uint64_t value)
+static inline void put(struct vcpu *vcpu, uint64_t physical, uint64_t value)
 {
     memcpy(machine_of(vcpu)->memory + physical, &value, 8);
 }
 
-static uint64_t get(struct vcpu *vcpu, uint64_t physical)
+static inline uint64_t get(struct vcpu *vcpu, uint64_t physical)
 {
     uint64_t value;
     memcpy(&value, machine_of(vcpu)->memory + physical, 8);
@@ -124,7 +124,7 @@ static uint64_t get(struct vcpu *vcpu, uint64_t physical)
 }
 
 /* An interrupt gate of the IDT; `bits` more than a present one with privilege 0. */
-static void put_gate(struct vcpu *vcpu, unsigned int vector, uint64_t target, uint64_t bits)
+static inline void put_gate(struct vcpu *vcpu, unsigned int vector, uint64_t target, uint64_t bits)
 {
     put(vcpu, IDT + 16 * vector, (target & 0xffff) | (uint64_t)KERNEL_CODE << 16 |
         0x8eull << 40 | (target >> 16 & 0xffff) << 48 | bits);
@@ -132,7 +132,7 @@ static void put_gate(struct vcpu *vcpu, unsigned int vector, uint64_t target, ui
 }
 
 /* 64-bit code at level 0 or 3, the first 4 GiB mapped onto themselves for everybody. */
-static void enter_long_mode(struct vcpu *vcpu, unsigned int cpl)
+static inline void enter_long_mode(struct vcpu *vcpu, unsigned int cpl)
 {
     put(vcpu, PML4, PDPT | 7);
     for (uint64_t i = 0; i < 4; i++)
@@ -166,7 +166,7 @@ static void enter_long_mode(struct vcpu *vcpu, unsigned int cpl)
     tlb_flush(vcpu);
 }
 
-static void machine_end(struct vcpu *vcpu)
+static inline void machine_end(struct vcpu *vcpu)
 {
     free(machine_of(vcpu)->memory);
     free(vcpu->decoded);
