@@ -76,6 +76,12 @@ static void reset(struct virtio *device)
 
 /* --- registers ------------------------------------------------------------------------------ */
 
+/* The queue that the driver has selected; NULL: there is no such. */
+static struct virtio_queue *selected(struct virtio *device)
+{
+    return device->selected < device->queues ? &device->queue[device->selected] : NULL;
+}
+
 static uint64_t half(uint64_t features, uint32_t which)
 {
     return which > 1 ? 0 : (uint32_t)(features >> 32 * which);
@@ -89,9 +95,9 @@ static uint64_t *address_of(struct virtio_queue *queue, uint32_t offset)
 
 static uint32_t load_queue(struct virtio *device, uint32_t offset)
 {
-    struct virtio_queue *queue = &device->queue[device->selected];
+    struct virtio_queue *queue = selected(device);
 
-    if (device->selected >= device->queues) return 0;
+    if (!queue) return 0;
     switch (offset) {
     case QUEUE_SIZE: return queue->size ? queue->size : VIRTIO_QUEUE_MAX;
     case QUEUE_MSIX: return NO_VECTOR;
@@ -148,10 +154,10 @@ static void store_status(struct virtio *device, uint8_t value)
 
 static void store_queue(struct virtio *device, uint32_t offset, uint32_t value)
 {
-    struct virtio_queue *queue = &device->queue[device->selected];
+    struct virtio_queue *queue = selected(device);
     uint64_t *address;
 
-    if (device->selected >= device->queues || queue->on) return;
+    if (!queue || queue->on) return;
     if (offset == QUEUE_SIZE) {                 /* a power of two, or it is ignored */
         if (value && value <= VIRTIO_QUEUE_MAX && !(value & (value - 1)))
             queue->size = (uint16_t)value;

@@ -153,6 +153,10 @@ mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H
 monitor_chips.sources := pvguest-sdk/monitor/pic.c pvguest-sdk/monitor/pit.c \
     pvguest-sdk/monitor/serial.c pvguest-sdk/monitor/pci.c
 monitor_chips.cflags := -fno-builtin
+monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decode.c elf.c load.c \
+    memory.c opcodes.c pci.c pic.c virtio.c alu.c deliver.c flow.c interpret.c moves.c multiply.c \
+    operands.c segments.c shift.c string.c system.c walk.c)
+monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
 msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c
