@@ -50,6 +50,25 @@ bool is_silent(const struct instruction *i)
     }
 }
 
+/* Encodings that no CPU has, though they have a length: tables of the kernel's addresses are full
+ * of them (ff ff). */
+static bool is_nothing(const struct instruction *i)
+{
+    unsigned int which = i->reg & 7;
+
+    if (i->map != 0) return false;
+    switch (i->opcode) {
+    case 0xff:
+        return which == 7;
+    case 0xfe:
+        return which > 1;
+    case 0x8f: case 0xc6: case 0xc7:
+        return which != 0;
+    default:
+        return false;
+    }
+}
+
 static bool ends_flow(const struct instruction *i)
 {
     if (i->map == 1) return i->opcode == 0x0b || i->opcode == 0x07;             /* ud2 sysret */
@@ -82,7 +101,8 @@ static bool pass(struct machine *machine, struct range *range, unsigned int *sit
 
     while (at < range->size) {
         uint64_t left = range->size - at;
-        if (decode(&i, range->bytes + at, left < 15 ? (unsigned int)left : 15, CODE_64) != DECODED)
+        if (decode(&i, range->bytes + at, left < 15 ? (unsigned int)left : 15, CODE_64) !=
+            DECODED || is_nothing(&i))
             return false;
         if (sites && is_silent(&i)) {
             uint64_t physical = range->physical + at;

@@ -91,7 +91,7 @@ static void put(unsigned at, uint64_t value, unsigned size)
 }
 
 /* An ELF file of 64 bits: a segment of code at 1 MiB, whose virtual address is in the top 2 GiB, a
- * multiboot2 header, a table of two symbols. */
+ * multiboot2 header, a table of three symbols. */
 enum { CODE_AT = 0x200, SYMBOLS_AT = 0x300, SECTIONS_AT = 0x400, CODE_BYTES = 0x100 };
 #define VIRTUAL 0xffffffff80100000ull
 
@@ -99,7 +99,8 @@ static void make_kernel(void)
 {
     static const uint8_t code[] = {
         0x55, 0x9c, 0x58, 0xfa, 0x75, 0x01, 0xc3, 0x0f, 0xa2, 0xc3,     /* a function: pushf, cpuid */
-        0xcf, 0x9d, 0x9d,                                               /* a label: iret, data */
+        0x58, 0xcf, 0x9d,                                               /* a label: iret, data */
+        0x58, 0x1d, 0x10, 0x80, 0xff, 0xff, 0xff, 0xff, 0x9c, 0xc3,     /* a table of addresses */
     };
     const uint32_t header[] = { 0xe85250d6, 0, 24, -(0xe85250d6u + 24), 0, 8 };
 
@@ -112,10 +113,11 @@ static void make_kernel(void)
     put(96, CODE_BYTES, 8); put(104, 0x3000, 8);
     memcpy(kernel + 0x180, header, sizeof(header));
     memcpy(kernel + CODE_AT, code, sizeof(code));
-    put(SECTIONS_AT + 4, 2, 4); put(SECTIONS_AT + 24, SYMBOLS_AT, 8); put(SECTIONS_AT + 32, 48, 8);
+    put(SECTIONS_AT + 4, 2, 4); put(SECTIONS_AT + 24, SYMBOLS_AT, 8); put(SECTIONS_AT + 32, 72, 8);
     put(SYMBOLS_AT + 4, 2, 1); put(SYMBOLS_AT + 6, 1, 2); put(SYMBOLS_AT + 8, VIRTUAL, 8);
     put(SYMBOLS_AT + 16, 10, 8);
     put(SYMBOLS_AT + 24 + 6, 1, 2); put(SYMBOLS_AT + 24 + 8, VIRTUAL + 10, 8);
+    put(SYMBOLS_AT + 48 + 6, 1, 2); put(SYMBOLS_AT + 48 + 8, VIRTUAL + 13, 8);
 }
 
 static const struct image image = { kernel, sizeof(kernel) };
@@ -211,7 +213,9 @@ static void silent_instructions_are_replaced(void **state)
     assert_int_equal(found.functions, 2);
     assert_int_equal(found.sites, 3);
     copy = machine.code[0x100]->copy;
-    assert_memory_equal(copy, "\x55\xcc\x58\xfa\x75\x01\xc3\xcc\xa2\xc3\xcc\x9d\x9d", 13);
+    assert_memory_equal(copy, "\x55\xcc\x58\xfa\x75\x01\xc3\xcc\xa2\xc3\x58\xcc\x9d", 13);
+    assert_memory_equal(copy + 13, kernel + CODE_AT + 13, 10);
+    assert_int_equal(found.left_out, 1);
     assert_memory_equal(machine.page[0x100], kernel + CODE_AT, 13);     /* which reads as before */
     assert_true(code_patched(&machine, 0x100001));
     assert_false(code_patched(&machine, 0x100000));
