@@ -69,6 +69,8 @@ $(UNIT_NAMES:%=unit-%): unit-%: $(B)/unit/%/test | unit-begins
 	then found="$$(sed -n 's/.*PASSED  \] //p' $(<D)/log)"; \
 	  printf '  %-8s unit %s (%s)\n' SUCCESS $* "$$found"; \
 	else printf '  %-8s unit %s\n' FAILURE $*; cat $(<D)/log; echo $* >>$(B)/unit/failed; fi
+# It boots the teaching kernel's native image.
+unit-interpret_boot: $(B)/native/insula.elf $(B)/native/insula-fs.img
 unit: $(UNIT_NAMES:%=unit-%) $(COUNTED)
 	@[ ! -e $(B)/unit/failed ] || \
 	  { echo "unit tests failed:" $$(cat $(B)/unit/failed); exit 1; }

@@ -112,9 +112,9 @@ bool do_alu_immediate(struct vcpu *vcpu, const struct instruction *insn)
 bool do_test(struct vcpu *vcpu, const struct instruction *insn)
 {
     uint64_t a, b = insn->immediate & size_mask(insn->size);
+    if (insn->has_modrm && !read_rm(vcpu, insn, insn->size, &a)) return false;
     if (!insn->has_modrm)
         a = get_register(vcpu, insn, RAX, insn->size);
-    else if (!read_rm(vcpu, insn, insn->size, &a)) return false;
     if (insn->opcode < 0xa8)
         b = get_register(vcpu, insn, insn->reg, insn->size);
     alu(ALU_AND, a, b, insn->size, &vcpu->rflags);

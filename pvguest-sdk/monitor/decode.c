@@ -7,7 +7,7 @@
  * says which of these follow; the functions below consume them in this order. Nobody reads past
  * `count`: each byte comes through next_byte().
  */
-#include "opcode.h"
+#include "internal.h"
 
 struct cursor {
     const uint8_t *bytes;

@@ -8,9 +8,41 @@
 #define MONITOR_INTERNAL_H
 
 #include <stddef.h>
-#include "opcode.h"
+#include "interpret.h"
 
 #define PAGE_OFFSET 4095ull
+
+/* --- a row of the table of instructions, opcodes.c: what follows the opcode, for decode.c, and who
+ * executes it --- */
+enum {
+    KNOWN = 1,
+    MODRM = 1 << 1,
+    BYTE = 1 << 2,          /* the operand is one byte, whatever the prefixes say */
+    IMM8 = 1 << 3,          /* one byte, sign-extended */
+    IMM16 = 1 << 4,         /* two bytes, before any other immediate: RET's, ENTER's */
+    IMMZ = 1 << 5,          /* operand-sized, at most four bytes, sign-extended */
+    IMMV = 1 << 6,          /* operand-sized, eight bytes, too */
+    MOFFS = 1 << 7,         /* an address-sized absolute offset */
+    FAR = 1 << 8,           /* offset and selector */
+    LOCKABLE = 1 << 9,      /* LOCK is legal when the operand is in memory */
+    STACK = 1 << 10,        /* 64-bit code: eight bytes, two with 66 */
+    NEAR = 1 << 11,         /* 64-bit code: eight bytes, always */
+    NO_REX_W = 1 << 12,     /* at most four bytes: port I/O */
+    REGISTERS = 1 << 13,    /* ModRM's mod is ignored; register-sized (mov cr, mov dr) */
+    NOT_64 = 1 << 14,       /* #UD in 64-bit code */
+    TEST_IMM = 1 << 15,     /* F6, F7: an immediate if ModRM's reg is 0 or 1 */
+};
+
+/* True: done. False: vcpu->fault says why not, and nothing is changed. */
+typedef bool execute(struct vcpu *vcpu, const struct instruction *insn);
+
+struct opcode {
+    execute *execute;
+    uint16_t flags;
+    uint8_t lockable;       /* which of a group's eight members are, as bits; 0: all */
+};
+
+extern const struct opcode one_byte_opcodes[256], two_byte_opcodes[256];
 
 /* --- faults --- */
 /* No exception at all, but something that is not offered: vcpu->reason. */
@@ -221,85 +253,20 @@ uint64_t new_flags(const struct vcpu *vcpu, uint64_t flags, unsigned int size);
 /* --- exceptions: deliver.c --- */
 bool deliver_software(struct vcpu *vcpu, uint8_t vector);
 
-/* --- the instructions, as opcodes.c names them --- */
-#define EXECUTES(name) bool name(struct vcpu *vcpu, const struct instruction *insn)
-/* alu.c */
-EXECUTES(do_alu);
-EXECUTES(do_alu_immediate);
-EXECUTES(do_test);
-EXECUTES(do_inc_dec);
-EXECUTES(do_group3);
-EXECUTES(do_shift);
-EXECUTES(do_double_shift);
-EXECUTES(do_imul);
-EXECUTES(do_bit);
-EXECUTES(do_bit_scan);
-EXECUTES(do_popcnt);
-EXECUTES(do_cmpxchg);
-EXECUTES(do_xadd);
-EXECUTES(do_group9);
-/* moves.c */
-EXECUTES(do_mov);
-EXECUTES(do_mov_immediate);
-EXECUTES(do_mov_offset);
-EXECUTES(do_lea);
-EXECUTES(do_extend);
-EXECUTES(do_movsxd);
-EXECUTES(do_cmov);
-EXECUTES(do_setcc);
-EXECUTES(do_xchg);
-EXECUTES(do_bswap);
-EXECUTES(do_convert);
-EXECUTES(do_push);
-EXECUTES(do_pop);
-EXECUTES(do_push_immediate);
-EXECUTES(do_pop_rm);
-EXECUTES(do_push_segment);
-EXECUTES(do_pop_segment);
-EXECUTES(do_leave);
-EXECUTES(do_enter);
-EXECUTES(do_xlat);
-EXECUTES(do_nop);
-EXECUTES(do_pushf);
-EXECUTES(do_popf);
-EXECUTES(do_flag);
-EXECUTES(do_ahf);
-/* flow.c */
-EXECUTES(do_jcc);
-EXECUTES(do_jmp);
-EXECUTES(do_call);
-EXECUTES(do_ret);
-EXECUTES(do_loop);
-EXECUTES(do_group5);
-EXECUTES(do_far);
-EXECUTES(do_far_return);
-EXECUTES(do_interrupt);
-EXECUTES(do_iret);
-EXECUTES(do_syscall);
-EXECUTES(do_sysret);
-EXECUTES(do_undefined);
-/* string.c */
-EXECUTES(do_string);
-EXECUTES(do_string_port);
-/* segments.c */
-EXECUTES(do_mov_from_segment);
-EXECUTES(do_mov_to_segment);
-EXECUTES(do_load_far_pointer);
-EXECUTES(do_group6);
-EXECUTES(do_lar_lsl);
-/* system.c */
-EXECUTES(do_group7);
-EXECUTES(do_port);
-EXECUTES(do_halt);
-EXECUTES(do_cli_sti);
-EXECUTES(do_mov_control);
-EXECUTES(do_mov_debug);
-EXECUTES(do_clts);
-EXECUTES(do_msr);
-EXECUTES(do_tsc);
-EXECUTES(do_cpuid);
-EXECUTES(do_invalidate_caches);
-EXECUTES(do_group15);
+/* --- the instructions, as opcodes.c names them, by file: alu.c, multiply.c, shift.c; moves.c;
+ * flow.c, deliver.c; string.c; segments.c; system.c --- */
+execute do_alu, do_alu_immediate, do_test, do_inc_dec, do_group3, do_shift, do_double_shift,
+    do_imul, do_bit, do_bit_scan, do_popcnt, do_cmpxchg, do_xadd, do_group9;
+execute do_mov, do_mov_immediate, do_mov_offset, do_lea, do_extend, do_movsxd, do_cmov, do_setcc,
+    do_xchg, do_bswap, do_convert, do_push, do_pop, do_push_immediate, do_pop_rm,
+    do_push_segment, do_pop_segment, do_leave, do_enter, do_xlat, do_nop, do_pushf, do_popf,
+    do_flag, do_ahf;
+execute do_jcc, do_jmp, do_call, do_ret, do_loop, do_group5, do_far, do_far_return, do_interrupt,
+    do_iret, do_syscall, do_sysret, do_undefined;
+execute do_string, do_string_port;
+execute do_mov_from_segment, do_mov_to_segment, do_load_far_pointer, do_group6, do_lar_lsl;
+execute do_group7, do_port, do_halt, do_cli_sti, do_mov_control, do_mov_debug, do_clts, do_msr,
+    do_tsc, do_cpuid, do_invalidate_caches, do_group15;
 
 /* --- system.c --- */
 bool port_allowed(struct vcpu *vcpu, uint16_t port, unsigned int size);

@@ -10,7 +10,7 @@
 struct decoded {
     uint64_t bytes[2], mask[2];         /* the instruction's sixteen bytes, those that count */
     struct instruction insn;
-    enum code_size code;
+    enum code_size code;                /* 0: nothing is kept */
 };
 
 uint64_t vcpu_decoded_size(void)
@@ -80,12 +80,15 @@ static const struct instruction *fetch(struct vcpu *vcpu, struct instruction *sc
     if (kept->code == code && !((low ^ kept->bytes[0]) & kept->mask[0]) &&
         !((high ^ kept->bytes[1]) & kept->mask[1]))
         return &kept->insn;
-    if (!decode_slowly(vcpu, scratch)) return NULL;
-    unsigned int length = scratch->length;
-    *kept = (struct decoded){
-        .bytes = { low, high }, .insn = *scratch, .code = code,
-        .mask = { byte_mask(length), byte_mask(length > 8 ? length - 8 : 0) },
-    };
+    kept->code = 0;
+    if (decode(&kept->insn, place, LONGEST_INSTRUCTION, code) != DECODED)
+        return decode_slowly(vcpu, scratch) ? scratch : NULL;
+    unsigned int length = kept->insn.length;
+    kept->bytes[0] = low;
+    kept->bytes[1] = high;
+    kept->mask[0] = byte_mask(length);
+    kept->mask[1] = byte_mask(length > 8 ? length - 8 : 0);
+    kept->code = code;
     return &kept->insn;
 }
 

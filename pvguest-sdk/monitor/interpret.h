@@ -6,7 +6,7 @@
  *   opcodes.c      the table of all instructions: how each is decoded, and who executes it
  *   walk.c         guest page tables, the TLB, loads and stores by linear address
  *   operands.c     registers, effective addresses, segments, the stack
- *   alu.c string.c flow.c segments.c system.c      the instructions
+ *   moves.c alu.c multiply.c shift.c string.c flow.c segments.c system.c    the instructions
  *   deliver.c      exceptions and interrupts by the guest's IDT, and IRET
  *   interpret.c    one step, and many
  *
@@ -18,7 +18,7 @@
 #include "cpu.h"
 
 enum step {
-    STEP_DONE,          /* executed; or an iteration of a string instruction, with RIP still at it */
+    STEP_DONE,          /* executed; or iterations of a string instruction, RIP still at it */
     STEP_HALTED,        /* HLT, executed: wait for an interrupt */
     STEP_EXCEPTION,     /* not executed, but its exception was delivered: RIP is at the handler */
     STEP_INTERRUPT,     /* of interpret() only: the guest takes an interrupt now; deliver one */

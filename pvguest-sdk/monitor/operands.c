@@ -44,8 +44,7 @@ static bool segment_allows(const struct segment *segment, uint64_t offset, unsig
     if ((access & ACCESS_WRITE) && (code || !(flags & SEGMENT_WRITABLE))) return false;
     if (!(access & ACCESS_WRITE) && code && !(flags & SEGMENT_READABLE)) return false;
     uint64_t last = offset + size - 1;
-    if (down)
-        return offset > segment->limit && last <= (flags & SEGMENT_BIG ? 0xffffffff : 0xffff);
+    if (down) return offset > segment->limit && last <= (flags & SEGMENT_BIG ? 0xffffffff : 0xffff);
     return last <= segment->limit;
 }
 
@@ -97,8 +96,7 @@ bool read_rm_to_write(struct vcpu *vcpu, const struct instruction *insn, unsigne
 bool write_rm(struct vcpu *vcpu, const struct instruction *insn, unsigned int size,
               uint64_t value)
 {
-    if (insn->memory)
-        return store(vcpu, insn->segment, effective_address(vcpu, insn), size, value);
+    if (insn->memory) return store(vcpu, insn->segment, effective_address(vcpu, insn), size, value);
     set_register(vcpu, insn, insn->rm, size, value);
     return true;
 }

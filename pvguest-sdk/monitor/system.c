@@ -7,7 +7,7 @@
 #include "internal.h"
 
 enum {
-    MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_PAT = 0x277, MSR_TSC_AUX = 0xc0000103,
+    MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_PAT = 0x277,
 };
 #define MSR_EFER            0xc0000080u
 #define MSR_STAR            0xc0000081u
@@ -179,8 +179,7 @@ bool do_invalidate_caches(struct vcpu *vcpu, const struct instruction *insn)
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
 {
     if (value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return general_protection(vcpu);
-    if ((vcpu->cr0 & CR0_PG) && ((value ^ vcpu->efer) & EFER_LME))
-        return general_protection(vcpu);
+    if ((vcpu->cr0 & CR0_PG) && ((value ^ vcpu->efer) & EFER_LME)) return general_protection(vcpu);
     vcpu->efer = (value & ~EFER_LMA) | (vcpu->efer & EFER_LMA);
     invalidated(vcpu, 0, true);
     return true;
@@ -352,11 +351,13 @@ static bool move_fpu(struct vcpu *vcpu, const struct instruction *insn, bool res
     uint64_t image[64], at = effective_address(vcpu, insn);
     if (vcpu->cr0 & CR0_TS) return raise(vcpu, VECTOR_NM);
     if (operand_address(vcpu, insn) & 15) return general_protection(vcpu);
-    for (unsigned int i = 0; i < 64; i++)
+    for (unsigned int i = 0; i < 64; i++) {
+        image[i] = load_place(vcpu->fpu + 8 * i, 8);
         if (!(restore ? load(vcpu, insn->segment, at + 8 * i, 8, ACCESS_READ, &image[i])
-                      : store(vcpu, insn->segment, at + 8 * i, 8, load_place(vcpu->fpu + 8 * i, 8))))
+                      : store(vcpu, insn->segment, at + 8 * i, 8, image[i])))
             return false;
-    for (unsigned int i = 0; restore && i < 64; i++)
+    }
+    for (unsigned int i = 0; i < 64; i++)
         store_place(vcpu->fpu + 8 * i, 8, image[i]);
     return true;
 }
@@ -367,11 +368,11 @@ static bool move_base(struct vcpu *vcpu, const struct instruction *insn)
     uint64_t *base = &vcpu->segment[insn->reg & 1 ? GS : FS].base;
     uint64_t value = get_register(vcpu, insn, insn->rm, insn->size);
     if (!is_64(vcpu) || !(vcpu->cr4 & CR4_FSGSBASE)) return raise(vcpu, VECTOR_UD);
-    if (!(insn->reg & 2))
-        put_register(&vcpu->general[insn->rm], insn->size, *base);
-    else if (!is_canonical(value)) return general_protection(vcpu);
-    else
+    if ((insn->reg & 2) && !is_canonical(value)) return general_protection(vcpu);
+    if (insn->reg & 2)
         *base = value;
+    else
+        put_register(&vcpu->general[insn->rm], insn->size, *base);
     return true;
 }
 
@@ -384,7 +385,6 @@ bool do_group15(struct vcpu *vcpu, const struct instruction *insn)
     if (insn->rep || insn->repne) return unknown(vcpu, "0f ae with a prefix");
     if (!insn->memory) return member >= 5 || raise(vcpu, VECTOR_UD);    /* nothing to order */
     if (member < 2) return move_fpu(vcpu, insn, member);
-    if (member == 7) return load(vcpu, insn->segment, effective_address(vcpu, insn), 1,
-                                 ACCESS_READ, &value);
+    if (member == 7) return read_rm(vcpu, insn, 1, &value);
     return unknown(vcpu, "0f ae: MXCSR or XSAVE");
 }

@@ -35,8 +35,8 @@ static bool permitted(const struct vcpu *vcpu, const struct translation *page, u
     if (user && !page->user) return false;
     if (access & ACCESS_FETCH)
         return page->executable && (user || !page->user || !(vcpu->cr4 & CR4_SMEP));
-    if (!user && page->user && (vcpu->cr4 & CR4_SMAP))
-        if (vcpu->cpl == 3 || !(vcpu->rflags & FLAG_AC)) return false;
+    bool guarded = !user && page->user && (vcpu->cr4 & CR4_SMAP);
+    if (guarded && (vcpu->cpl == 3 || !(vcpu->rflags & FLAG_AC))) return false;
     return !(access & ACCESS_WRITE) || page->writable || (!user && !(vcpu->cr0 & CR0_WP));
 }
 
@@ -75,7 +75,8 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct transl
         page->writable &= (entry & ENTRY_WRITABLE) != 0;
         page->user &= (entry & ENTRY_USER) != 0;
         page->executable &= !(entry & ENTRY_NX);
-        if (level == 1 || (entry & ENTRY_LARGE)) break;
+        if (level == 1 || (entry & ENTRY_LARGE))
+            break;
         table = entry & ENTRY_ADDRESS;
     }
     if (!permitted(vcpu, page, access)) return page_fault(vcpu, linear, access, ACCESS_PRESENT);

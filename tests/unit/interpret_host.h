@@ -37,7 +37,8 @@ static inline uint64_t host_load(struct vcpu *vcpu, uint64_t physical, unsigned 
     return ~0ull;
 }
 
-static inline void host_store(struct vcpu *vcpu, uint64_t physical, unsigned int size, uint64_t value)
+static inline void host_store(struct vcpu *vcpu, uint64_t physical, unsigned int size,
+                              uint64_t value)
 {
     struct host_machine *machine = machine_of(vcpu);
     machine->stores++;
@@ -52,7 +53,8 @@ static inline uint32_t host_port_in(struct vcpu *vcpu, uint16_t port, unsigned i
     return port * 0x01010101u;
 }
 
-static inline void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int size, uint32_t value)
+static inline void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int size,
+                                 uint32_t value)
 {
     machine_of(vcpu)->ports++;
 }
@@ -91,8 +93,8 @@ static const struct machine_ops host_ops = {
 };
 
 /* With `size` bytes of memory, zeroed. */
-static inline struct vcpu *machine_start(struct host_machine *machine, const struct machine_ops *ops,
-                                  uint64_t size)
+static inline struct vcpu *machine_start(struct host_machine *machine,
+                                         const struct machine_ops *ops, uint64_t size)
 {
     struct vcpu *vcpu = aligned_alloc(64, (sizeof *vcpu + 63) & ~63ul);
     *machine = (struct host_machine){ .memory = calloc(1, size), .size = size };

@@ -102,7 +102,8 @@ static uint32_t *add_tag(uint32_t *at, uint32_t type, const void *content, uint3
 {
     at[0] = type;
     at[1] = 8 + size;
-    memcpy(at + 2, content, size);
+    if (size)
+        memcpy(at + 2, content, size);
     return at + (8 + size + 7) / 8 * 2;
 }
 

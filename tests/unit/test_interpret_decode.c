@@ -128,7 +128,8 @@ static void agrees_with_zydis(void **state)
             uint8_t bytes[15];
             struct instruction ours;
             random_bytes(bytes);
-            if (decode(&ours, bytes, 15, modes[m].code) != DECODED) continue;
+            if (decode(&ours, bytes, 15, modes[m].code) != DECODED)
+                continue;
             compare(bytes, &ours, &decoder);
             if (i % 16 == 0)
                 cut(bytes, &ours, modes[m].code);

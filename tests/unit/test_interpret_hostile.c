@@ -56,7 +56,8 @@ static void spoil_registers(void)
 {
     for (unsigned int i = 0; i < 16; i++)
         vcpu->general[i] = address();
-    vcpu->rflags = (word() & (FLAGS_STATUS | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_AC)) | FLAG_ALWAYS;
+    vcpu->rflags = FLAG_ALWAYS |
+                   (word() & (FLAGS_STATUS | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_AC));
     if (random() % 16 == 0)
         vcpu->rflags |= FLAG_TF | FLAG_NT;
     if (random() % 8 == 0)
@@ -108,7 +109,8 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void anything(void **state)
 {
-    uint64_t seed = setting("INTERPRET_SEED", 7), cases = setting("INTERPRET_CASES", 20000), done = 0;
+    uint64_t seed = setting("INTERPRET_SEED", 7), cases = setting("INTERPRET_CASES", 20000);
+    uint64_t done = 0;
     print_message("seed %lu, %lu cases\n", seed, cases);
     srandom((unsigned int)seed);
     vcpu = machine_start(&machine, &host_ops, SIZE);

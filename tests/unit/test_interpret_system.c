@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include "interpret_steps.h"
 
-/* --- modes ------------------------------------------------------------------------------------- */
+/* --- modes ------------------------------------------------------------------------------------ */
 
 /* As a kernel does it: 32-bit code turns paging and long mode on and jumps to 64-bit code. */
 static void from_32_bit_code_to_long_mode(void **state)
@@ -117,7 +117,7 @@ static void model_specific_registers(void **state)
     assert_error(STEP(0x0f, 0x31), VECTOR_GP, 0);
 }
 
-/* --- segments ---------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 enum { EXTRA = 0x38 };                          /* a descriptor of each case's own */
 
@@ -314,7 +314,7 @@ static void limits_of_32_bit_segments(void **state)
     assert_error(STEP(0x89, 0x03), VECTOR_GP, 0);
 }
 
-/* --- ports ------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static void ports_by_iopl_and_map(void **state)
 {
@@ -337,7 +337,7 @@ static void ports_by_iopl_and_map(void **state)
     assert_error(STEP(0xec), VECTOR_GP, 0);
 }
 
-/* --- strings ----------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static void repeated_stores_stop_at_a_fault(void **state)
 {

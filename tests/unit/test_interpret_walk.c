@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include "interpret_steps.h"
 
-/* --- page walks -------------------------------------------------------------------------------- */
+/* --- page walks ------------------------------------------------------------------------------- */
 
 enum { DIRECTORY = 0x20000, TABLE = 0x21000, P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80 };
 #define NX (1ull << 63)
@@ -103,7 +103,8 @@ static void walks_refuse(void **state)
         vcpu->efer &= ~cases[i].clear_efer;
         bool allowed = walk(vcpu, AT_4K + 0x3008, cases[i].access, &page);
         assert_int_equal(allowed, !cases[i].error);
-        if (allowed) continue;
+        if (allowed)
+            continue;
         assert_int_equal(vcpu->fault.vector, VECTOR_PF);
         assert_int_equal(vcpu->fault.error, cases[i].error & 0xff);
         assert_int_equal(vcpu->fault.address, AT_4K + 0x3008);
@@ -223,7 +224,7 @@ static void operands_across_pages(void **state)
     assert_int_equal(get(vcpu, DATA + 0xff8) >> 40, 0x667788);
 }
 
-/* --- fetching ---------------------------------------------------------------------------------- */
+/* --- fetching --------------------------------------------------------------------------------- */
 
 static void instructions_across_pages(void **state)
 {

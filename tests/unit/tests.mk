@@ -16,6 +16,10 @@ XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
     dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
     dom0/xenstore/watch.c dom0/account.c
 
+# The monitor's interpreter: what knows nothing of the SDK.
+INTERPRETER := $(addprefix pvguest-sdk/monitor/,alu.c decode.c deliver.c flow.c interpret.c \
+    moves.c multiply.c opcodes.c operands.c segments.c shift.c string.c system.c walk.c)
+
 account.sources := dom0/account.c
 account.cflags := -include tests/unit/malloc_host.h
 acpi.sources := hypervisor/machine/acpi.c
@@ -134,6 +138,16 @@ inflate.libraries := z
 io_ports.sources := hypervisor/emulate/ports.c
 io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
 l1tf.sources := 
+interpret_boot.sources := $(INTERPRETER)
+interpret_boot.cflags := -O2
+interpret_decode.sources := $(INTERPRETER)
+interpret_decode.libraries := Zydis
+interpret_hostile.sources := $(INTERPRETER)
+interpret_native.sources := $(INTERPRETER)
+interpret_native.libraries := Zydis
+interpret_system.sources := $(INTERPRETER)
+interpret_traps.sources := $(INTERPRETER)
+interpret_walk.sources := $(INTERPRETER)
 interrupts.sources := hypervisor/machine/apic.c hypervisor/machine/vectors.c
 interrupts.cflags := -D_GNU_SOURCE
 layout.sources := 
