@@ -28,9 +28,22 @@ void machine_wake(void)
     wake_all(&waiting);
 }
 
+/* What is sent without the end of a line (a prompt, dots) goes out a moment later. */
+static void flush_sometimes(struct machine *machine, uint64_t now)
+{
+    static uint64_t last;
+
+    if (now - last < 20 * NS_PER_MS) return;
+    serial_flush(&machine->serial);
+    last = now;
+}
+
 static void look_around(struct machine *machine)
 {
-    if (pit_ticked(&machine->pit, now_ns())) {
+    uint64_t now = now_ns();
+
+    flush_sometimes(machine, now);
+    if (pit_ticked(&machine->pit, now)) {
         irq_line(machine, IRQ_TIMER, false);
         irq_line(machine, IRQ_TIMER, true);
     }

@@ -93,10 +93,11 @@ static void choose_mode(void)
 
 static uint64_t memory_size(void)
 {
-    uint64_t spare = free_page_count() > SPARE_PAGES ? free_page_count() - SPARE_PAGES : 0,
-             size = spare >> 8;
+    uint64_t spare = free_page_count() > SPARE_PAGES ? free_page_count() - SPARE_PAGES : 0, size;
     char *end = options.memory;
 
+    spare -= spare / 256;                       /* memory.c has 16 bytes for each page */
+    size = spare >> 8;
     if (options.memory[0]) {
         size = strtoul(options.memory, &end, 10);
         if (*end)

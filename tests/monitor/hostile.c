@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A kernel for a PC that means no good, for the monitor (tests/system/test_monitor.py). Its command
- * line is the name of what it tries. Most of it must be survived as a PC survives it: then "hostile:
- * well" is said and the power switched off. The rest ends the machine, with the monitor's sentence.
+ * line is the name of what it tries. Most of it must be survived as a PC survives it: then it says
+ * "hostile: well" and switches the power off. The rest ends the machine, with the monitor's
+ * sentence.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -149,7 +150,7 @@ static void mappings(void)
     const volatile uint64_t *entry;
 
     level4[400] = (uint64_t)level4 | 3;
-    entry = (const uint64_t *)0xffffc86432190000;             /* slot 400 of level 4, three times more */
+    entry = (const uint64_t *)0xffffc86432190000;     /* slot 400 of all levels */
     (void)*entry;                                       /* sets accessed bits, in itself */
     check(entry[400] == level4[400] && entry[0] == level4[0], "the root, seen through itself");
     level4[1] = (uint64_t)tables[0] | 3;
@@ -242,7 +243,9 @@ static void rings(void)
 
     check(REGISTER(uint16_t, 18) == 1, "there is a disk");
     for (uint64_t n = 0; n < 400; n++) {
-        static const uint64_t places[] = { 0, ~0ull, 0xffffffff000, 0xfe004000, 0xa0000, ~0xfffull };
+        static const uint64_t places[] = {
+            0, ~0ull, 0xffffffff000, 0xfe004000, 0xa0000, ~0xfffull
+        };
         uint64_t place = n & 8 ? places[n % 6] : (uint64_t)descriptors;
         REGISTER(uint8_t, 20) = 0;
         REGISTER(uint32_t, 8) = 1;

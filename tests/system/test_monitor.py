@@ -73,8 +73,9 @@ def test_a_hostile_kernel(mode, hypervisor):
         words = f"{mode} memory=16 args={trial}".split(" ")
         with machine.Machine("monitor-hostile", hypervisor=hypervisor, memory=256,
                              modules=[[MONITOR] + words, [HOSTILE]]) as box:
-            match = box.expect([r"hostile: \w+[^\r\n]*", r"monitor: (?:the guest|an)[^\r\n]*",
-                                r"pvguest: [^\r\n]*"], timeout=60)
+            # whole lines
+            match = box.expect([r"hostile: \w+[^\r\n]*\r", r"monitor: (?:the guest|an)[^\r\n]*\r",
+                                r"pvguest: [^\r\n]*\r"], timeout=60)
             said = match.group(0)
             good = "hostile: well" if trial in SURVIVED else f"monitor: {ENDS[trial]}"
             assert re.match(good, said), f"{trial}: {said}\n{box.tail(40)}"
