@@ -164,8 +164,12 @@ int load_kernel(struct machine *machine, struct image kernel, struct image modul
         module_at = 0x100000;
     at = (module_at + module.size + PAGE - 1) & ~(PAGE - 1);
     tell(&info, machine, arguments, module_at, module.size);
+    if (loaded.entry >> 32) {
+        *why = "its entry is not in what is loaded of it";
+        return refused(-ENOEXEC);
+    }
     if (memory_write(machine, module_at, module.bytes, module.size) != module.size ||
-        memory_write(machine, at, info.bytes, info.size) != info.size || loaded.entry >> 32) {
+        memory_write(machine, at, info.bytes, info.size) != info.size) {
         *why = "its module and the boot information do not fit into the memory of the guest";
         return refused(-ENOMEM);
     }

@@ -46,7 +46,7 @@ static size_t copy(struct machine *machine, uint64_t physical, uint8_t *to, cons
         uint64_t offset = (physical + done) % PAGE, n = PAGE - offset;
         uint8_t *page = memory_page(machine, physical + done - offset, from != NULL);
 
-        if (!page || physical + done < physical)
+        if (!page)
             break;
         if (n > size - done)
             n = size - done;

@@ -158,11 +158,13 @@ static void a_kernel_is_loaded(void **state)
 static void what_is_no_kernel_is_refused(void **state)
 {
     static const struct { unsigned at; uint64_t value; unsigned size; const char *why; } wrong[] = {
-        { 0, 0, 1, "ELF" }, { 18, 40, 2, "ELF" }, { 88, 0xfff00000, 8, "fit" },
-        { 88, ~0ull - 10, 8, "fit" }, { 88, 0xa0000, 8, "fit" }, { 104, 0x100000000, 8, "fit" },
-        { 96, 0xffff, 8, "program headers" }, { 72, ~0ull, 8, "program headers" },
-        { 32, 4095, 8, "program headers" }, { 64, 2, 4, "nothing" }, { 0x180, 0, 4, "multiboot2" },
-        { 0x184, 4, 4, "multiboot2" }, { 0x194, 0xfffffff0, 4, NULL }, { 104, 1, 8, "fit" },
+        { 0, 0, 1, "ELF" }, { 18, 40, 2, "ELF" }, { 88, 0xfff00000, 8, "it does not fit" },
+        { 88, ~0ull - 10, 8, "it does not fit" }, { 88, 0xa0000, 8, "it does not fit" },
+        { 104, 0x100000000, 8, "it does not fit" }, { 96, 0xffff, 8, "program headers" },
+        { 72, ~0ull, 8, "program headers" }, { 32, 4095, 8, "program headers" },
+        { 64, 2, 4, "nothing" }, { 0x180, 0, 4, "multiboot2" }, { 0x184, 4, 4, "multiboot2" },
+        { 0x194, 0xfffffff0, 4, NULL }, { 104, 1, 8, "it does not fit" },
+        { 24, VIRTUAL - 1, 8, "entry" },
     };
     const char *why;
 
@@ -354,15 +356,51 @@ static void a_chain_goes_and_comes_back(void **state)
     assert_int_equal(virtio_load(&device, 20, 1), 0xf);
 }
 
-static void without_version_1_there_is_no_service(void **state)
+/* Each is nonsense in its own way: the device asks for a reset, and takes nothing. */
+static void nonsense_is_noticed(void **state)
+{
+    static const struct {
+        struct { uint64_t address; uint32_t length; uint16_t flags, next; } d[2];
+        uint16_t index, head;
+    } cases[] = {
+        { { { 0x4000, 16, 0, 0 } }, 17, 0 },            /* more than the queue has */
+        { { { 0x4000, 16, 0, 0 } }, 1, 16 },            /* a head outside of it */
+        { { { 0x4000, 16, 1, 16 } }, 1, 0 },            /* a next outside of it */
+        { { { 0x4000, 16, 4, 0 } }, 1, 0 },             /* indirect, which is not offered */
+        { { { 0x4000, 16, 3, 1 }, { 0x5000, 16, 0, 0 } }, 1, 0 },       /* to be read, behind */
+    };
+
+    attach_device();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        uint16_t available[3] = { 0, cases[i].index, cases[i].head };
+        set_device_up(16);
+        memory_write(&machine, 0x1000, cases[i].d, sizeof(cases[i].d));
+        memory_write(&machine, 0x1100, cases[i].d, sizeof(cases[i].d[0]));      /* number 16 */
+        memory_write(&machine, 0x2000, available, sizeof(available));
+        virtio_store(&device, 0x3000, 2, 0);
+        assert_int_equal(taken, 0);
+        assert_int_equal(virtio_load(&device, 20, 1), 0x4f);
+    }
+}
+
+static void what_is_not_offered_is_not_agreed_to(void **state)
 {
     attach_device();
     virtio_store(&device, 20, 1, 0xb);
-    assert_int_equal(virtio_load(&device, 20, 1) & 8, 0);
+    assert_int_equal(virtio_load(&device, 20, 1) & 8, 0);       /* version 1 is a must */
+    virtio_store(&device, 8, 4, 1);
+    virtio_store(&device, 12, 4, 1);
     virtio_store(&device, 8, 4, 0);
-    virtio_store(&device, 12, 4, 0x80);                 /* a feature that is not offered */
+    virtio_store(&device, 12, 4, 0x80);
     virtio_store(&device, 20, 1, 0xb);
     assert_int_equal(virtio_load(&device, 20, 1) & 8, 0);
+    virtio_store(&device, 12, 4, 0);
+    virtio_store(&device, 20, 1, 0xb);
+    assert_int_equal(virtio_load(&device, 20, 1) & 8, 8);
+    virtio_store(&device, 24, 2, 512);                          /* no such size of a queue */
+    assert_int_equal(virtio_load(&device, 24, 2), VIRTIO_QUEUE_MAX);
+    virtio_store(&device, 24, 2, 24);
+    assert_int_equal(virtio_load(&device, 24, 2), VIRTIO_QUEUE_MAX);
 }
 
 static void noise_in_rings(void **state)
@@ -401,7 +439,8 @@ int main(void)
         TEST(what_is_no_kernel_is_refused), TEST(any_file_is_read_safely),
         TEST(silent_instructions_are_replaced), TEST(members_are_found),
         TEST(any_archive_is_read_safely), TEST(a_chain_goes_and_comes_back),
-        TEST(without_version_1_there_is_no_service), TEST(noise_in_rings),
+        TEST(nonsense_is_noticed), TEST(what_is_not_offered_is_not_agreed_to),
+        TEST(noise_in_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
