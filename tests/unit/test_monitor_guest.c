@@ -431,8 +431,29 @@ static void noise_in_rings(void **state)
     assert_true(taken > 100);
 }
 
-int main(void)
+/* With a kernel's name: the addresses of what is replaced in it, for test_monitor_sites.py. */
+static int print_sites(const char *name)
 {
+    static uint8_t bytes[4 << 20];
+    FILE *file = fopen(name, "rb");
+    struct image whole = { bytes, file ? fread(bytes, 1, sizeof(bytes), file) : 0 };
+    struct code_found found;
+    const char *why;
+
+    fresh(NULL);
+    if (load_kernel(&machine, whole, (struct image){ NULL, 0 }, "", &why) ||
+        code_scan(&machine, whole, &found))
+        return 1;
+    for (uint64_t at = 0; at < MEMORY; at++)
+        if (code_patched(&machine, at))
+            printf("%lx\n", (unsigned long)at);
+    fclose(file);
+    return gone(NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) return print_sites(argv[1]);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, gone)
     const struct CMUnitTest tests[] = {
         TEST(copies_end_where_memory_does), TEST(a_kernel_is_loaded),
