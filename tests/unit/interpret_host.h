@@ -16,6 +16,7 @@ struct host_machine {
     uint64_t watched;
     unsigned int loads, stores, invalidations, ports;
     uint64_t last_store, tsc;
+    uint32_t last_port, last_out;
 };
 
 static inline struct host_machine *machine_of(struct vcpu *vcpu)
@@ -56,7 +57,10 @@ static inline uint32_t host_port_in(struct vcpu *vcpu, uint16_t port, unsigned i
 static inline void host_port_out(struct vcpu *vcpu, uint16_t port, unsigned int size,
                                  uint32_t value)
 {
-    machine_of(vcpu)->ports++;
+    struct host_machine *machine = machine_of(vcpu);
+    machine->ports++;
+    machine->last_port = port;
+    machine->last_out = value;
 }
 
 static inline bool host_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

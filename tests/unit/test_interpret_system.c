@@ -231,6 +231,7 @@ static void questions_about_selectors(void **state)
         assert_int_equal(zf, cases[i].zf);
     }
     vcpu->general[RBX] = 0x1000;                                        /* outside: no fault */
+    vcpu->rflags |= FLAG_ZF;
     assert_int_equal(STEP(0x0f, 0x03, 0xc3), STEP_DONE);
     assert_false(vcpu->rflags & FLAG_ZF);
 }

@@ -99,6 +99,9 @@ static void bad_gates(void **state)
     put(vcpu, IDT + 16 * VECTOR_UD,
         (get(vcpu, IDT + 16 * VECTOR_UD) & ~0xffff0000ull) | (uint64_t)USER_CODE << 16);
     assert_error(STEP(0x0f, 0x0b), VECTOR_GP, USER_CODE & ~3);
+    start(3);                                           /* a code segment that is not there */
+    put(vcpu, GDT + KERNEL_CODE, 0x00201b0000000000);
+    assert_int_equal(STEP(0x0f, 0x0b), STEP_SHUTDOWN);
     start(3);                                           /* no stack */
     vcpu->tr.limit = 10;
     assert_int_equal(STEP(0x0f, 0x0b), STEP_SHUTDOWN);
@@ -243,6 +246,14 @@ static void flags_a_user_may_change(void **state)
     assert_int_equal(STEP(0xfb), STEP_DONE);
     vcpu->rflags &= ~(uint64_t)FLAG_IOPL;
     assert_error(STEP(0xfa), VECTOR_GP, 0);
+    start(0);
+    vcpu->general[RSP] = DATA;
+    put(vcpu, DATA, ~0ull);
+    assert_int_equal(STEP(0x9d), STEP_DONE);
+    assert_int_equal(vcpu->rflags, 0x247fd7);   /* all but RF and VM, VIF, VIP and what is none */
+    vcpu->rflags = FLAG_ALWAYS | FLAG_AC;
+    assert_int_equal(STEP(0x66, 0x9d), STEP_DONE);
+    assert_int_equal(vcpu->rflags, FLAG_ALWAYS | FLAG_AC);
 }
 
 static void system_calls_come_and_go(void **state)

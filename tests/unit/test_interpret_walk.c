@@ -185,13 +185,13 @@ static void watched_pages_are_stored_to_by_the_platform(void **state)
     start(0);
     map(DATA | P | W);
     machine.watched = DATA;
-    machine.memory[DATA + 8] = 5;
-    vcpu->general[RBX] = AT_4K + 0x3008;
+    machine.memory[DATA + 9] = 5;
+    vcpu->general[RBX] = AT_4K + 0x3009;
     assert_int_equal(STEP(0x80, 0x03, 2), STEP_DONE);                   /* add byte [rbx], 2 */
     assert_int_equal(STEP(0x80, 0x03, 2), STEP_DONE);
     assert_int_equal(machine.stores, 2);
-    assert_int_equal(machine.last_store, DATA + 8);
-    assert_int_equal(machine.memory[DATA + 8], 9);
+    assert_int_equal(machine.last_store, DATA + 9);
+    assert_int_equal(machine.memory[DATA + 9], 9);
     assert_int_equal(machine.loads, 0);
     machine.watched = 0;
     tlb_flush(vcpu);

@@ -145,6 +145,7 @@ interpret_decode.libraries := Zydis
 interpret_hostile.sources := $(INTERPRETER)
 interpret_native.sources := $(INTERPRETER)
 interpret_native.libraries := Zydis
+interpret_registers.sources := $(INTERPRETER)
 interpret_system.sources := $(INTERPRETER)
 interpret_traps.sources := $(INTERPRETER)
 interpret_walk.sources := $(INTERPRETER)
