@@ -42,6 +42,7 @@ static void look_around(struct machine *machine)
 {
     uint64_t now = now_ns();
 
+    machine->attention = false;
     flush_sometimes(machine, now);
     if (pit_ticked(&machine->pit, now)) {
         irq_line(machine, IRQ_TIMER, false);
@@ -126,7 +127,7 @@ static enum step run(struct machine *machine)
 
     if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
     if (!machine->user_direct && !machine->kernel_direct) return interpret(vcpu, SLICE);
-    for (int left = SLICE; left > 0 && !machine->over; ) {
+    for (int left = SLICE; left > 0 && !machine->attention && !machine->over; ) {
         bool directly = runs_directly(machine);
         if (vcpu->interrupt_pending && interruptible(vcpu)) return STEP_INTERRUPT;
         step = directly ? run_directly(machine) : interpret_one(vcpu);

@@ -160,7 +160,8 @@ static enum step deal_with(struct machine *machine, const struct direct_exit *ex
     switch (exit->vector) {
     case EXIT_EVENT:
         trap_counters.events++;
-        return STEP_DONE;                       /* its handlers have run; the loop looks around */
+        machine->attention = true;              /* its handlers have run; the loop looks around */
+        return STEP_DONE;
     case EXIT_SYSCALL:
         trap_counters.system_calls++;
         machine->vcpu.rip -= 2;
