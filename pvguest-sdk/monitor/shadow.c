@@ -11,6 +11,9 @@
 #include "shadow.h"
 
 enum { TABLES = 192, LEAVES = 2048, SLOTS = 512 };
+/* Of an entry, a bit that is ours to use: the guest's page is a large one. */
+#define PART_OF_LARGE 0x200ul
+
 enum { HYPERVISOR_SLOT = 256, HYPERVISOR_SLOTS = 16 };
 
 struct shadow_counters shadow_counters;
@@ -24,6 +27,7 @@ static struct shadow {
 
 static uint64_t *tables[TABLES];
 static unsigned int taken;
+static bool giants;                     /* some are parts of pages larger than 2 MiB */
 static unsigned int in_use = SHADOWS;   /* which one the hypervisor has */
 
 static unsigned int slot_of(uint64_t address, unsigned int level)
@@ -110,11 +114,16 @@ static uint64_t *table_for(const struct shadow *shadow, uint64_t address, bool c
     return table;
 }
 
-int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits)
+int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits,
+               uint64_t size)
 {
     struct shadow *shadow = &shadows[which];
     uint64_t *table, *entry, value = (uint64_t)virt_to_mfn(page) << PAGE_SHIFT | bits;
     int error = 0;
+
+    if (size > PAGE_SIZE)
+        value |= PART_OF_LARGE;
+    giants |= size > PAGE_SIZE * SLOTS;
 
     if (shadow->leaves == LEAVES)
         shadow->stale = true;
@@ -141,14 +150,31 @@ int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t 
     return pt_flush();
 }
 
+/* Of 2 MiB: the entry itself, and the other parts of large pages, which may be the same one. */
+static void forget_in(const uint64_t *table, uint64_t address)
+{
+    bool any = false;
+
+    for (unsigned int slot = 0; slot < SLOTS; slot++) {
+        if (!table[slot] || (slot != slot_of(address, 1) && !(table[slot] & PART_OF_LARGE)))
+            continue;
+        pt_set(virt_to_machine(&table[slot]), 0);
+        any = true;
+    }
+    if (any)
+        pt_flush_tlb();
+}
+
 void shadow_forget(uint64_t address)
 {
-    for (unsigned int i = 0; i < SHADOWS; i++) {
-        uint64_t *table = shadows[i].root ? table_for(&shadows[i], address, false) : NULL;
-        if (!table || !shadow_may(address) || !table[slot_of(address, 1)])
-            continue;
-        pt_set(virt_to_machine(&table[slot_of(address, 1)]), 0);
-        pt_invlpg(address);
+    if (giants) {
+        shadow_forget_all();
+        return;
+    }
+    for (unsigned int i = 0; i < SHADOWS && shadow_may(address); i++) {
+        const uint64_t *table = table_for(&shadows[i], address, false);
+        if (table)
+            forget_in(table, address);
     }
 }
 

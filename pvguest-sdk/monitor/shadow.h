@@ -21,10 +21,13 @@ extern struct shadow_counters shadow_counters;
 int shadow_init(void);
 /* May an address be in one at all? Some are the hypervisor's. */
 bool shadow_may(uint64_t address);
-/* The page at that address is this page of ours, with these PTE_* bits. 0: it is; 1: it was, so a
- * fault there is about something else. A negative errno: the hypervisor refuses it. */
-int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits);
-/* The guest has changed how an address, or all, is translated; at once, or before it runs next. */
+/* The page at that address is this page of ours, with these PTE_* bits; it is part of a page of the
+ * guest's of `size` bytes. 0: it is; 1: it was, so a fault there is about something else. A
+ * negative errno: the hypervisor refuses it. */
+int shadow_map(unsigned int which, uint64_t address, const void *page, uint64_t bits,
+               uint64_t size);
+/* The guest has changed how an address, or all, is translated; at once, or before it runs next.
+ * With an address goes all of the guest's page that it was part of. */
 void shadow_forget(uint64_t address);
 void shadow_forget_all(void);
 /* Makes one the user tables of this domain, empty if it is to be. */

@@ -122,7 +122,7 @@ static enum step page_fault(struct machine *machine, const struct direct_exit *e
         page = machine->code[t.physical / PAGE]->copy;
     }
     error = shadow_map(which, exit->address & ~(PAGE - 1), page,
-                       entry_bits(machine, &t, access, code));
+                       entry_bits(machine, &t, access, code), t.page_size);
     if (error > 0) return interpret_here(machine);      /* the entry was there: it is not that */
     if (error < 0)
         machine_fail(machine, "the hypervisor refuses a mapping: %s", errno_name(error));

@@ -170,12 +170,19 @@ static void mappings(void)
     check(caught_vector == 14, "a page fault");
     check(FAULTS("movq (%%rcx), %%rax", "c"(0x800000000000)), "no address at all");
     check(caught_vector == 13, "a general protection fault");
+    *(volatile uint32_t *)0x8000080000 = 5;
     tables[1][0] = 0x81;                                /* read-only, at once */
     __asm__ volatile("invlpg (%0)" : : "r"(0x8000000000) : "memory");
     check(FAULTS("movb $1, (%%rcx)", "c"(0x8000000000 + 0x80000)), "a page that became read-only");
+    check(*(volatile uint32_t *)0x8000080000 == 5, "and can be read");
     tables[1][0] = 0;
     __asm__ volatile("invlpg (%0)" : : "r"(0x8000000000) : "memory");
     check(FAULTS("movq (%%rcx), %%rax", "c"(0x8000000000 + 0x80000)), "a page that went");
+    tables[0][1] = 0x83;                                /* a GiB at once */
+    check(*(volatile uint32_t *)0x8040080000 == 5, "the same in a larger page");
+    tables[0][1] = 0;
+    __asm__ volatile("invlpg (%0)" : : "r"(0x807fffffff) : "memory");
+    check(FAULTS("movq (%%rcx), %%rax", "c"(0x8040080000)), "a large page that went");
 }
 
 static __attribute__((noinline, noclone)) int changed(void)
@@ -219,8 +226,30 @@ static void writes_code(void)
     check((byte[0] & 0xff) != 0xcc, "no int3 to be seen");
 }
 
+/* The same, by another address of the same page, which was read before: nothing faults there. */
+static void aliases(void)
+{
+    volatile uint8_t *byte = (uint8_t *)(0x8000000000 + (uint64_t)changed);
+
+    level4[1] = (uint64_t)tables[0] | 3;
+    tables[0][0] = (uint64_t)tables[1] | 3;
+    tables[1][0] = 0x83;
+    *(volatile uint8_t *)0x8000080000 = 1;              /* its dirty bit is set */
+    check(changed() == 11, "a function as it was");
+    for (int i = 0; i < 16; i++)
+        if (byte[i] == 11) {
+            byte[i] = 22;
+            break;
+        }
+    check(changed() == 22, "a function written to elsewhere");
+}
+
 static void faults(void)
 {
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    check(!(flags & 0x200), "the interrupt flag, seen by code that runs directly");
     check(FAULTS("ud2", "i"(0)) && caught_vector == 6, "an invalid opcode");
     check(FAULTS("int3", "i"(0)) && caught_vector == 3, "int3");
     check(FAULTS("xorl %%edx, %%edx; xorl %%eax, %%eax; divl %%edx", "i"(0)) && caught_vector == 0,
@@ -303,6 +332,7 @@ static const struct { const char *name; void (*run)(void); bool ends; } trials[]
     { "msrs", msrs, false },
     { "mappings", mappings, false },
     { "writes", writes_code, false },
+    { "aliases", aliases, false },
     { "faults", faults, false },
     { "rings", rings, false },
     { "triple", triple, true },
