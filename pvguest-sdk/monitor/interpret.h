@@ -112,11 +112,6 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned int access, struct transl
 /* Forget all addresses translated. */
 void tlb_flush(struct vcpu *vcpu);
 
-/* Copy by linear addresses, with the rights of the guest's kernel. False: as of walk(); what was
- * before it is copied. */
-bool read_linear(struct vcpu *vcpu, uint64_t linear, void *to, uint64_t size);
-bool write_linear(struct vcpu *vcpu, uint64_t linear, const void *from, uint64_t size);
-
 /* A segment's register and descriptor in the GDT or LDT, as MOV or LTR load it: #GP, #NP, #SS as
  * the CPU has them. (The monitor's start of a guest needs none.) */
 bool load_segment(struct vcpu *vcpu, unsigned int which, uint16_t selector);

@@ -204,21 +204,3 @@ bool store_slowly(struct vcpu *vcpu, uint64_t linear, unsigned int size, unsigne
         store_piece(vcpu, &piece[1], value >> 8 * piece[0].size);
     return true;
 }
-
-bool read_linear(struct vcpu *vcpu, uint64_t linear, void *to, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++) {
-        uint64_t byte;
-        if (!load_linear(vcpu, linear + i, 1, ACCESS_READ, &byte)) return false;
-        ((uint8_t *)to)[i] = (uint8_t)byte;
-    }
-    return true;
-}
-
-bool write_linear(struct vcpu *vcpu, uint64_t linear, const void *from, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++)
-        if (!store_linear(vcpu, linear + i, 1, ACCESS_WRITE, ((const uint8_t *)from)[i]))
-            return false;
-    return true;
-}

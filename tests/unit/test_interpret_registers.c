@@ -195,21 +195,6 @@ static void strings_of_ports(void **state)
     assert_int_equal(machine.ports, 4);
 }
 
-static void copies_by_linear_address(void **state)
-{
-    static const char text[] = "across two pages";
-    char back[sizeof text] = "";
-    start(0);
-    assert_true(write_linear(vcpu, MORE - 7, text, sizeof text));
-    assert_memory_equal(machine.memory + MORE - 7, text, sizeof text);
-    assert_true(read_linear(vcpu, MORE - 7, back, sizeof text));
-    assert_string_equal(back, text);
-    assert_false(write_linear(vcpu, (4ull << 30) - 7, text, sizeof text));
-    assert_int_equal(vcpu->fault.address, 4ull << 30);
-    assert_int_equal(vcpu->fault.error, 2);
-    assert_false(read_linear(vcpu, 4ull << 30, back, 1));
-}
-
 static void identification(void **state)
 {
     start(3);
@@ -276,7 +261,6 @@ int main(void)
         cmocka_unit_test(access_flag_is_the_kernels),
         cmocka_unit_test(ports_have_sizes),
         cmocka_unit_test(strings_of_ports),
-        cmocka_unit_test(copies_by_linear_address),
         cmocka_unit_test(identification),
         cmocka_unit_test(forms_of_32_bit_code),
     };

@@ -197,6 +197,7 @@ static void iret_goes_out(void **state)
     assert_int_equal(vcpu->cpl, 0);
     assert_int_equal(vcpu->general[RSP], 0x5678);
     assert_int_equal(vcpu->segment[DS].selector, KERNEL_DATA);
+    assert_int_equal(vcpu->segment[CS].selector, KERNEL_CODE);
 }
 
 static void iret_refuses(void **state)
