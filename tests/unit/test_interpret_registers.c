@@ -210,7 +210,9 @@ static void identification(void **state)
 
 static void forms_of_32_bit_code(void **state)
 {
+    enum { HIGH = 0x2f000 };                    /* more than 16 bits */
     start(3);
+    vcpu->general[RSP] = HIGH;
     vcpu->segment[CS].flags = 0xcfb;
     for (unsigned int i = 0; i < 6; i++)
         if (i != CS)
@@ -223,9 +225,9 @@ static void forms_of_32_bit_code(void **state)
     assert_int_equal(vcpu->general[RBP], 0xffffffff);
     assert_true(vcpu->rflags & FLAG_CF);
     assert_int_equal(STEP(0x1e), STEP_DONE);                            /* push ds */
-    assert_int_equal(vcpu->general[RSP], STACK - 4);
+    assert_int_equal(vcpu->general[RSP], HIGH - 4);
     assert_int_equal(STEP(0x07), STEP_DONE);                            /* pop es */
-    assert_int_equal(vcpu->general[RSP], STACK);
+    assert_int_equal(vcpu->general[RSP], HIGH);
     vcpu->general[RBX] = DATA - 0x10;
     vcpu->general[RSI] = 0x18;
     machine.memory[DATA + 9] = 0x44;
@@ -237,10 +239,10 @@ static void forms_of_32_bit_code(void **state)
     assert_int_equal(vcpu->general[RAX] & 0xffff, 0x4444);
     assert_int_equal(STEP(0xe8, 0xf6, 0xff, 0xff, 0xff), STEP_DONE);    /* call */
     assert_int_equal(vcpu->rip, CODE - 5);
-    assert_int_equal(get(vcpu, STACK - 4) & 0xffffffff, CODE + 5);
+    assert_int_equal(get(vcpu, HIGH - 4) & 0xffffffff, CODE + 5);
     assert_int_equal(STEP(0xc2, 8, 0), STEP_DONE);                      /* ret 8 */
     assert_int_equal(vcpu->rip, CODE + 5);
-    assert_int_equal(vcpu->general[RSP], STACK + 8);
+    assert_int_equal(vcpu->general[RSP], HIGH + 8);
     assert_int_equal(STEP(0x66, 0xeb, 0x10), STEP_DONE);                /* jmp, of 16 bits */
     assert_int_equal(vcpu->rip, (CODE + 0x13) & 0xffff);
     assert_int_equal(STEP(0x63, 0xc8), STEP_UNKNOWN);                   /* arpl */

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include "interpret_steps.h"
 
+enum { EXTRA = 0x38 };                          /* a descriptor of each case's own */
+
 /* --- modes ------------------------------------------------------------------------------------ */
 
 /* As a kernel does it: 32-bit code turns paging and long mode on and jumps to 64-bit code. */
@@ -59,6 +61,12 @@ static void modes_that_are_not_offered(void **state)
     assert_int_equal(vcpu->cr0, CR0_PE);
     assert_int_equal(STEP(0x0f, 0x0b), STEP_SHUTDOWN);                  /* no IDT of 32 bits */
     assert_int_equal(vcpu->rip, CODE);
+    /* a system descriptor has eight bytes here */
+    put(vcpu, GDT + EXTRA, 0x000082000000000f | (uint64_t)DATA << 16);
+    vcpu->gdtr.limit = EXTRA + 7;
+    vcpu->general[RAX] = EXTRA;
+    assert_int_equal(STEP(0x0f, 0x00, 0xd0), STEP_DONE);                /* lldt */
+    assert_int_equal(vcpu->ldtr.base, DATA);
     vcpu->cr4 = 0;
     vcpu->efer = EFER_LME;
     vcpu->general[RAX] = CR0_PE | CR0_PG;                               /* no PAE: #GP */
@@ -118,8 +126,6 @@ static void model_specific_registers(void **state)
 }
 
 /* --- segments --------------------------------------------------------------------------------- */
-
-enum { EXTRA = 0x38 };                          /* a descriptor of each case's own */
 
 static void data_segments_load(void **state)
 {
@@ -401,15 +407,15 @@ static void overlapping_moves(void **state)
 static void fpu_images_are_kept(void **state)
 {
     start(0);
-    vcpu->general[RBX] = DATA;
+    vcpu->general[RBX] = DATA + 16;
     assert_int_equal(STEP(0x0f, 0xae, 0x03), STEP_DONE);                /* fxsave [rbx] */
-    assert_int_equal(get(vcpu, DATA) & 0xffff, 0x37f);
-    put(vcpu, DATA + 504, 0x77);
+    assert_int_equal(get(vcpu, DATA + 16) & 0xffff, 0x37f);
+    put(vcpu, DATA + 520, 0x77);
     assert_int_equal(STEP(0x0f, 0xae, 0x0b), STEP_DONE);                /* fxrstor */
-    put(vcpu, DATA + 504, 0);
+    put(vcpu, DATA + 520, 0);
     assert_int_equal(STEP(0x0f, 0xae, 0x03), STEP_DONE);
-    assert_int_equal(get(vcpu, DATA + 504), 0x77);
-    vcpu->general[RBX] = DATA + 8;
+    assert_int_equal(get(vcpu, DATA + 520), 0x77);
+    vcpu->general[RBX] = DATA + 24;
     assert_error(STEP(0x0f, 0xae, 0x03), VECTOR_GP, 0);
     vcpu->cr0 |= CR0_TS;
     assert_exception(STEP(0x0f, 0xae, 0x03), VECTOR_NM);

@@ -224,6 +224,54 @@ static void operands_across_pages(void **state)
     assert_int_equal(get(vcpu, DATA + 0xff8) >> 40, 0x667788);
 }
 
+/* Each instruction with an operand in memory that is not there, or only its first byte: it faults,
+ * and that is all. */
+static unsigned int fault_of(const uint8_t *bytes, uint64_t operand)
+{
+    uint64_t before[16];
+    enter_long_mode(vcpu, 0);
+    for (unsigned int i = 0; i < 16; i++)
+        vcpu->general[i] = before[i] = 0x1111 * i;
+    vcpu->general[RSP] = before[RSP] = STACK;
+    vcpu->general[RBX] = before[RBX] = operand;
+    vcpu->rflags = FLAG_ALWAYS | FLAG_CF | FLAG_ZF;
+    vcpu->cr2 = 0;
+    vcpu->halted = false;
+    if (step_bytes(bytes, 8) != STEP_EXCEPTION || vcpu->rip != HANDLERS + 16 * VECTOR_PF) return 0;
+    assert_int_equal(get(vcpu, vcpu->general[RSP] + 8), CODE);
+    assert_int_equal(get(vcpu, vcpu->general[RSP] + 24), FLAG_ALWAYS | FLAG_CF | FLAG_ZF);
+    assert_int_equal(get(vcpu, vcpu->general[RSP] + 32), STACK);
+    assert_in_range(vcpu->cr2, 4ull << 30, 5ull << 30);     /* BT's may be further */
+    vcpu->general[RSP] = STACK;
+    assert_memory_equal(vcpu->general, before, sizeof before);
+    return 1;
+}
+
+static void a_fault_changes_nothing(void **state)
+{
+    static const uint8_t prefixes[] = { 0x3e, 0x66, 0xf3, 0x48, 0xf0 };
+    unsigned int faults = 0;
+    start(0);
+    for (unsigned int i = 0; i < 4096 * sizeof prefixes; i++) {
+        unsigned int opcode = i >> 1 & 0xff, reg = i >> 9 & 7;
+        uint8_t bytes[8] = { prefixes[i >> 12], 0x0f, (uint8_t)opcode };
+        if (i & 1)
+            bytes[1] = 0x3e;
+        if ((i & 1) && bytes[0] == 0x48) {      /* REX comes last */
+            bytes[0] = 0x3e;
+            bytes[1] = 0x48;
+        }
+        bytes[3] = (uint8_t)(reg << 3 | RBX);
+        bytes[4] = 1;
+        struct instruction insn;
+        if (decode(&insn, bytes, 8, CODE_64) != DECODED || insn.base != RBX)
+            continue;
+        faults += fault_of(bytes, 4ull << 30);
+        fault_of(bytes, (4ull << 30) - 1);
+    }
+    assert_in_range(faults, 2500, 4000);
+}
+
 /* --- fetching --------------------------------------------------------------------------------- */
 
 static void instructions_across_pages(void **state)
@@ -257,6 +305,10 @@ static void code_may_change(void **state)
         assert_int_equal(vcpu->general[RAX] & 0xff, 1);
         assert_int_equal(STEP(0xb0, 2), STEP_DONE);
         assert_int_equal(vcpu->general[RAX] & 0xff, 2);
+    }
+    for (uint8_t last = 1; last < 2; last--) {          /* mov rax, imm64: 1, then 0 */
+        assert_int_equal(STEP(0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, last), STEP_DONE);
+        assert_int_equal(vcpu->general[RAX] >> 56, last);
     }
     /* the same bytes, of another size of code */
     assert_int_equal(STEP(0x48, 0x90), STEP_DONE);
@@ -297,6 +349,7 @@ int main(void)
         cmocka_unit_test(translations_are_kept_until_invalidated),
         cmocka_unit_test(watched_pages_are_stored_to_by_the_platform),
         cmocka_unit_test(operands_across_pages),
+        cmocka_unit_test(a_fault_changes_nothing),
         cmocka_unit_test(instructions_across_pages),
         cmocka_unit_test(code_may_change),
         cmocka_unit_test(what_is_unknown_has_a_name),
