@@ -76,3 +76,4 @@ ARCHIVE_GUESTS  += $(EXAMPLES:%=$(B)/guests/%.elf)
 ARCHIVE_CONFIGS += $(wildcard pvguest-sdk/examples/*.cfg)
 
 include pvguest-sdk/tools/scan/build.mk
+include pvguest-sdk/monitor/build.mk

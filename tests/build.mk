@@ -71,6 +71,8 @@ $(UNIT_NAMES:%=unit-%): unit-%: $(B)/unit/%/test | unit-begins
 	then found="$$(sed -n 's/.*PASSED  \] //p' $(<D)/log)"; \
 	  printf '  %-8s unit %s (%s)\n' SUCCESS $* "$$found"; \
 	else printf '  %-8s unit %s\n' FAILURE $*; cat $(<D)/log; echo $* >>$(B)/unit/failed; fi
+# It boots the teaching kernel's native image.
+unit-interpret_boot: $(B)/native/insula.elf $(B)/native/insula-fs.img
 unit: $(UNIT_NAMES:%=unit-%) $(COUNTED)
 	@[ ! -e $(B)/unit/failed ] || \
 	  { echo "unit tests failed:" $$(cat $(B)/unit/failed); exit 1; }
@@ -93,6 +95,7 @@ ARCHIVE_CONFIGS += $(wildcard tests/system/configs/*.cfg tests/bench/*.cfg)
 ARCHIVE_GUESTS  += $(filter $(B)/guests/test-attack-%.elf $(B)/guests/test-privilege.elf \
                             $(B)/guests/test-split-saved.elf,$(GUESTS))
 ARCHIVE_GUESTS  += $(B)/archive/insula-native.elf
+include tests/monitor/build.mk
 
 $(B)/archive/insula-native.elf: $(B)/native/insula.elf
 	@mkdir -p $(@D)

@@ -63,6 +63,7 @@ ARROWS = {
     "hypervisor": ("pvguest-sdk/include/abi", "builder"),
     "pvguest-sdk": (),
     "pvguest-sdk/examples": ("pvguest-sdk/include", "drivers/include"),
+    "pvguest-sdk/monitor": ("pvguest-sdk/include", "pvguest-sdk/monitor", "drivers/include"),
     "drivers": ("pvguest-sdk/include",),
     "dom0": ("pvguest-sdk/include", "drivers/include", "builder"),
 }
@@ -133,8 +134,8 @@ def level(path):
 def check_arrows(path, text):
     component = path.parts[0]
     # guests like any other: they use SDK and drivers
-    if path.parts[:2] == ("pvguest-sdk", "examples"):
-        component = "pvguest-sdk/examples"
+    if path.parts[:2] in (("pvguest-sdk", "examples"), ("pvguest-sdk", "monitor")):
+        component = "/".join(path.parts[:2])
     if component not in ARROWS:
         return
     for include in INCLUDE.findall(text):

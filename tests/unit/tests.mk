@@ -16,6 +16,10 @@ XENSTORE := dom0/xenstore/tree.c dom0/xenstore/path.c dom0/xenstore/server.c \
     dom0/xenstore/shadow.c dom0/xenstore/transaction.c dom0/xenstore/places.c \
     dom0/xenstore/watch.c dom0/account.c
 
+# The monitor's interpreter: what knows nothing of the SDK.
+INTERPRETER := $(addprefix pvguest-sdk/monitor/,alu.c decode.c deliver.c flow.c interpret.c \
+    moves.c multiply.c opcodes.c operands.c segments.c shift.c string.c system.c walk.c)
+
 account.sources := dom0/account.c
 account.cflags := -include tests/unit/malloc_host.h
 acpi.sources := hypervisor/machine/acpi.c
@@ -143,6 +147,17 @@ inflate.libraries := z
 io_ports.sources := hypervisor/emulate/ports.c
 io_ports.cflags := -fno-builtin -include tests/unit/instructions_host.h
 l1tf.sources := 
+interpret_boot.sources := $(INTERPRETER)
+interpret_boot.cflags := -O2
+interpret_decode.sources := $(INTERPRETER)
+interpret_decode.libraries := Zydis
+interpret_hostile.sources := $(INTERPRETER)
+interpret_native.sources := $(INTERPRETER)
+interpret_native.libraries := Zydis
+interpret_registers.sources := $(INTERPRETER)
+interpret_system.sources := $(INTERPRETER)
+interpret_traps.sources := $(INTERPRETER)
+interpret_walk.sources := $(INTERPRETER)
 interrupts.sources := hypervisor/machine/apic.c hypervisor/machine/vectors.c
 interrupts.cflags := -D_GNU_SOURCE
 layout.sources := 
@@ -159,6 +174,13 @@ mmuext.sources := hypervisor/control/audit.c hypervisor/memory/entry.c \
     hypervisor/memory/undo.c hypervisor/memory/validate.c hypervisor/memory/walk.c
 mmuext.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H \
     -include tests/unit/layout_host.h -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
+monitor_chips.sources := pvguest-sdk/monitor/pic.c pvguest-sdk/monitor/pit.c \
+    pvguest-sdk/monitor/serial.c pvguest-sdk/monitor/pci.c
+monitor_chips.cflags := -fno-builtin
+monitor_guest.sources := $(addprefix pvguest-sdk/monitor/,archive.c code.c decode.c elf.c load.c \
+    memory.c opcodes.c pci.c pic.c virtio.c alu.c deliver.c flow.c interpret.c moves.c multiply.c \
+    operands.c segments.c shift.c string.c system.c walk.c)
+monitor_guest.cflags := -fno-builtin -include tests/unit/drivers_host.h
 msi.sources := hypervisor/domain/msi.c hypervisor/machine/pci.c
 msi.cflags := -D_GNU_SOURCE -fno-builtin
 msr.sources := hypervisor/emulate/msr.c

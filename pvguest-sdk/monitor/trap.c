@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One rule for nearly all: what faulted is interpreted, one instruction, at the privilege that the
+ * guest believes to have. If it was a privileged one, that emulates it; if it was a mistake, the
+ * interpreter raises the guest's own exception. The rest are page faults, which mostly say that the
+ * shadow has no entry yet, and exceptions that are the guest's affair alone.
+ */
+#include <pvguest/errno.h>
+#include <pvguest/mm.h>
+#include <pvguest/time.h>
+#include <pvguest/traps.h>
+#include "code.h"
+#include "direct.h"
+#include "machine.h"
+#include "shadow.h"
+#include "trap.h"
+
+struct trap_counters trap_counters;
+static bool ready;
+
+/* instructions interpreted where code is unknown, before it is tried directly again */
+enum { BURST = 64 };
+#define SOONEST (20 * NS_PER_US)
+
+int trap_init(void)
+{
+    int error = shadow_init();
+
+    if (!error)
+        error = direct_init();
+    ready = !error;
+    return error;
+}
+
+void shadow_invalidated(struct machine *machine, uint64_t linear, bool all)
+{
+    if (!ready) return;
+    if (all)
+        shadow_forget_all();
+    else
+        shadow_forget(linear);
+}
+
+static bool canonical(uint64_t linear)
+{
+    return (int64_t)(linear << 16) >> 16 == (int64_t)linear;
+}
+
+bool runs_directly(const struct machine *machine)
+{
+    const struct vcpu *vcpu = &machine->vcpu;
+
+    if (!ready || !(vcpu->efer & EFER_LMA) || !(vcpu->segment[CS].flags & SEGMENT_LONG) ||
+        vcpu->rflags & FLAG_TF || vcpu->shadow || !canonical(vcpu->rip))
+        return false;
+    return vcpu->cpl == 3 ? machine->user_direct : vcpu->cpl == 0 && machine->kernel_direct;
+}
+
+static enum step interpret_here(struct machine *machine)
+{
+    trap_counters.interpreted++;
+    return interpret_one(&machine->vcpu);
+}
+
+/* Code of the kernel that no scan has seen, for a while. */
+static enum step interpret_unknown(struct machine *machine)
+{
+    struct vcpu *vcpu = &machine->vcpu;
+    enum step step = STEP_DONE;
+
+    for (int i = 0; i < BURST && !machine->over && vcpu->cpl == 0; i++) {
+        if (vcpu->interrupt_pending && interruptible(vcpu))
+            break;
+        step = interpret_here(machine);
+        if (step != STEP_DONE && step != STEP_EXCEPTION)
+            break;
+    }
+    return step;
+}
+
+static enum step reflect(struct machine *machine, unsigned int vector, bool has_error,
+                         uint64_t error)
+{
+    trap_counters.reflected++;
+    return deliver_exception(&machine->vcpu, (uint8_t)vector, has_error, (uint32_t)error);
+}
+
+/* The bits of the shadow's entry: no more than the guest's tables allow now, and writing only where
+ * the guest's dirty bit is set already, so that the first write comes here. */
+static uint64_t entry_bits(const struct machine *machine, const struct translation *t,
+                           unsigned int access, bool code)
+{
+    uint64_t bits = PTE_PRESENT | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
+    bool executable = t->executable && (machine->vcpu.cpl == 3 || code);
+
+    if (access & ACCESS_WRITE ||
+        (t->writable && t->dirty && !machine->code[t->physical / PAGE]))
+        bits |= PTE_WRITE;
+    return executable ? bits : bits | PTE_NX;
+}
+
+static enum step page_fault(struct machine *machine, const struct direct_exit *exit)
+{
+    struct vcpu *vcpu = &machine->vcpu;
+    unsigned int user = vcpu->cpl == 3 ? ACCESS_USER : 0,
+                 access = (exit->error & (PF_WRITE | PF_FETCH)) | user,
+                 which = user ? SHADOW_USER : SHADOW_KERNEL;
+    struct translation t;
+    const uint8_t *page;
+    bool code;
+    int error;
+
+    trap_counters.page_faults++;
+    if (!canonical(exit->address) || !shadow_may(exit->address)) return interpret_here(machine);
+    if (!walk(vcpu, exit->address, access, &t))
+        return reflect(machine, vcpu->fault.vector, vcpu->fault.has_error, vcpu->fault.error);
+    page = memory_page(machine, t.physical & ~(PAGE - 1), access & ACCESS_WRITE);
+    if (!page) return interpret_here(machine);          /* a device's registers, or nothing */
+    code = access & ACCESS_FETCH && which == SHADOW_KERNEL;
+    if (code) {
+        if (!machine->code[t.physical / PAGE]) return interpret_unknown(machine);
+        page = machine->code[t.physical / PAGE]->copy;
+    }
+    error = shadow_map(which, exit->address & ~(PAGE - 1), page,
+                       entry_bits(machine, &t, access, code), t.page_size);
+    if (error > 0) return interpret_here(machine);      /* the entry was there: it is not that */
+    if (error < 0)
+        machine_fail(machine, "the hypervisor refuses a mapping: %s", errno_name(error));
+    return STEP_DONE;
+}
+
+/* int3: ours, or the guest's. */
+static enum step breakpoint(struct machine *machine)
+{
+    struct vcpu *vcpu = &machine->vcpu;
+    struct translation t;
+
+    if (vcpu->cpl == 0 && walk(vcpu, vcpu->rip - 1, ACCESS_FETCH, &t) &&
+        code_patched(machine, t.physical)) {
+        trap_counters.patched++;
+        vcpu->rip--;
+        return interpret_here(machine);
+    }
+    return reflect(machine, VECTOR_BP, false, 0);
+}
+
+/* The interpreter knows fewer instructions than the CPU: what it does not know has faulted for the
+ * guest. */
+static enum step privileged(struct machine *machine, const struct direct_exit *exit)
+{
+    enum step step = interpret_here(machine);
+
+    trap_counters.privileged++;
+    if (step != STEP_UNKNOWN) return step;
+    return reflect(machine, exit->vector, exit->vector != TRAP_UD, 0);
+}
+
+static enum step deal_with(struct machine *machine, const struct direct_exit *exit)
+{
+    switch (exit->vector) {
+    case EXIT_EVENT:
+        trap_counters.events++;
+        machine->attention = true;              /* its handlers have run; the loop looks around */
+        return STEP_DONE;
+    case EXIT_SYSCALL:
+        trap_counters.system_calls++;
+        machine->vcpu.rip -= 2;
+        return interpret_here(machine);
+    case TRAP_PF:
+        return page_fault(machine, exit);
+    case TRAP_BP:
+        return breakpoint(machine);
+    case TRAP_TS:
+    case TRAP_NP:
+    case TRAP_SS:
+    case TRAP_GP:
+    case TRAP_UD:
+        return privileged(machine, exit);
+    default:
+        return reflect(machine, exit->vector, exit->vector == TRAP_AC, exit->error);
+    }
+}
+
+/* --- so that the guest's clock ticks while it runs --- */
+
+static uint64_t alarm_at = ~0ull;               /* ~0: none is set */
+
+static void rings(void *unused)
+{
+    alarm_at = ~0ull;
+}
+
+/* One that is set already for then or before will do: a hypercall less at most exits. */
+static void set_alarm(uint64_t next)
+{
+    static struct timer alarm;
+    uint64_t soonest;
+
+    if (next >= alarm_at) return;
+    soonest = now_ns() + SOONEST;
+    if (alarm_at <= soonest) return;
+    alarm_at = next > soonest ? next : soonest;
+    timer_set(&alarm, alarm_at, rings, NULL);
+}
+
+enum step run_directly(struct machine *machine)
+{
+    struct direct_exit exit;
+    int error;
+
+    set_alarm(pit_next(&machine->pit));
+    error = shadow_use(machine->vcpu.cpl == 3 ? SHADOW_USER : SHADOW_KERNEL);
+    if (error) {
+        machine_fail(machine, "the hypervisor refuses page tables: %s", errno_name(error));
+        return STEP_DONE;
+    }
+    exit = direct_run(&machine->vcpu);
+    trap_counters.exits++;
+    return deal_with(machine, &exit);
+}

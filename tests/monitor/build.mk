@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# A kernel for PCs that the monitor has to survive: tests/system/test_monitor.py.
+
+HOSTILE := $(B)/archive/hostile.elf
+HOSTILE_CFLAGS := $(FREESTANDING) $(WARNINGS) -fno-pic -fno-pie -mcmodel=small
+
+$(B)/hostile-obj/%.o: tests/monitor/%.c
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTILE_CFLAGS) -c -o $@ $<
+
+$(B)/hostile-obj/%.o: tests/monitor/%.asm
+	$(say) NASM $<
+	@mkdir -p $(@D)
+	$(Q)$(call assemble)
+
+$(HOSTILE): $(B)/hostile-obj/entry.o $(B)/hostile-obj/hostile.o tests/monitor/kernel.ld
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(LD) -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments \
+	  -T tests/monitor/kernel.ld -o $@ $(filter %.o,$^)
+
+ARCHIVE_GUESTS += $(HOSTILE)

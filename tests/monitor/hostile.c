@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kernel for a PC that means no good, for the monitor (tests/system/test_monitor.py). Its command
+ * line is the name of what it tries. Most of it must be survived as a PC survives it: then it says
+ * "hostile: well" and switches the power off. The rest ends the machine, with the monitor's
+ * sentence.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame { uint64_t vector, error, rip, cs, flags, rsp, ss; };
+struct gate { uint16_t low, selector; uint8_t stack, type; uint16_t middle; uint32_t high, zero; };
+
+extern const uint64_t stubs[32];
+extern volatile uint64_t level4[512];
+static struct gate gates[32];
+static volatile uint64_t caught, caught_vector, resume;
+static uint64_t tables[8][512] __attribute__((aligned(4096)));
+
+void hostile(uint64_t information);
+void exception(struct frame *frame);
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+static inline void outw(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+static inline void outl(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+static inline uint8_t inb(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static void say(const char *text)
+{
+    outb(0x3f9, 0);
+    outb(0x3fb, 3);
+    outb(0x3fc, 0);
+    while (*text)
+        outb(0x3f8, (uint8_t)*text++);
+}
+
+static void off(void)
+{
+    outw(0x604, 0x2000);
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+static void check(bool good, const char *what)
+{
+    if (good) return;
+    say("hostile: WRONG: ");
+    say(what);
+    say("\n");
+    off();
+}
+
+/* What faults goes on where `resume` says; without it, that was not meant. */
+void exception(struct frame *frame)
+{
+    caught++;
+    caught_vector = frame->vector;
+    check(resume != 0, "an exception that nobody expects");
+    frame->rip = resume;
+    resume = 0;
+}
+
+/* Runs an instruction that may fault; whether it did. */
+#define FAULTS(instruction, ...) ({ \
+        uint64_t before_ = caught; \
+        __asm__ volatile("movabsq $1f, %%r11; movq %%r11, %0\n" instruction "\n1:" \
+                         : "=m"(resume) : __VA_ARGS__ : "memory", "r11", "rax", "rdx"); \
+        resume = 0; \
+        caught != before_; })
+
+static void set_gates(void)
+{
+    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idt = {
+        sizeof(gates) - 1, (uint64_t)gates
+    };
+
+    for (int i = 0; i < 32; i++)
+        gates[i] = (struct gate){ (uint16_t)stubs[i], 8, 0, 0x8e, (uint16_t)(stubs[i] >> 16),
+                                  (uint32_t)(stubs[i] >> 32), 0 };
+    __asm__ volatile("lidt %0" : : "m"(idt));
+}
+
+/* --- what is survived ----------------------------------------------------------------------- */
+
+static bool ends(uint32_t port)
+{
+    return port == 0x64 || port == 0xf4 || (port >= 0x601 && port <= 0x605) ||
+           (port >= 0xcf6 && port <= 0xcf9);
+}
+
+static void ports(void)
+{
+    for (uint32_t port = 0; port < 0x10000; port++) {
+        uint8_t value;
+        if (ends(port))
+            continue;
+        value = inb((uint16_t)port);
+        outb((uint16_t)port, value);
+        outb((uint16_t)port, (uint8_t)(port * 7));
+    }
+    for (uint32_t i = 0; i < 0x4000; i++) {             /* all of PCI's bus 0 */
+        uint32_t value;
+        outl(0xcf8, 0x80000000 | i << 2);
+        value = inl(0xcfc);
+        outl(0xcfc, ~value);
+        outl(0xcfc, value);
+    }
+}
+
+static void msrs(void)
+{
+    static const uint32_t from[] = { 0, 0x40000000, 0xc0000000, 0xc0010000 };
+    unsigned int faults = 0;
+
+    for (int block = 0; block < 4; block++)
+        for (uint32_t msr = from[block]; msr < from[block] + 0x200; msr++) {
+            faults += FAULTS("rdmsr", "c"(msr));
+            if (msr == 0xc0000080)                      /* EFER: it is what we run by */
+                continue;
+            faults += FAULTS("movl $0x80008000, %%eax; movl %%eax, %%edx; wrmsr", "c"(msr));
+        }
+    check(faults > 1000, "most MSRs are not there");
+    check(FAULTS("wrmsr", "c"(0xc0000080)), "EFER with bits that are reserved");
+}
+
+/* A table that is its own lower one; the same 2 MiB at 300 places; places nobody may have. */
+static void mappings(void)
+{
+    const volatile uint64_t *entry;
+
+    level4[400] = (uint64_t)level4 | 3;
+    entry = (const uint64_t *)0xffffc86432190000;     /* slot 400 of all levels */
+    (void)*entry;                                       /* sets accessed bits, in itself */
+    check(entry[400] == level4[400] && entry[0] == level4[0], "the root, seen through itself");
+    level4[1] = (uint64_t)tables[0] | 3;
+    tables[0][0] = (uint64_t)tables[1] | 3;
+    for (uint64_t i = 0; i < 300; i++)
+        tables[1][i] = 0x83;
+    for (int turn = 0; turn < 2; turn++)
+        for (uint64_t i = 0; i < 300; i++) {
+            volatile uint32_t *at = (uint32_t *)(0x8000000000 + (i << 21) + 0x80000);
+            *at = (uint32_t)i;
+            check(*(volatile uint32_t *)0x80000 == i, "the same page at many places");
+        }
+    level4[256] = (uint64_t)tables[0] | 3;              /* where a hypervisor lives */
+    *(volatile uint32_t *)0xffff800000080000 = 77;
+    check(*(volatile uint32_t *)0x80000 == 77, "memory in the hypervisor's slot");
+    check(FAULTS("movq (%%rcx), %%rax", "c"(0xffff830000000000)), "nothing there");
+    check(caught_vector == 14, "a page fault");
+    check(FAULTS("movq (%%rcx), %%rax", "c"(0x800000000000)), "no address at all");
+    check(caught_vector == 13, "a general protection fault");
+    *(volatile uint32_t *)0x8000080000 = 5;
+    tables[1][0] = 0x81;                                /* read-only, at once */
+    __asm__ volatile("invlpg (%0)" : : "r"(0x8000000000) : "memory");
+    check(FAULTS("movb $1, (%%rcx)", "c"(0x8000000000 + 0x80000)), "a page that became read-only");
+    check(*(volatile uint32_t *)0x8000080000 == 5, "and can be read");
+    tables[1][0] = 0;
+    __asm__ volatile("invlpg (%0)" : : "r"(0x8000000000) : "memory");
+    check(FAULTS("movq (%%rcx), %%rax", "c"(0x8000000000 + 0x80000)), "a page that went");
+    tables[0][1] = 0x83;                                /* a GiB at once */
+    check(*(volatile uint32_t *)0x8040080000 == 5, "the same in a larger page");
+    tables[0][1] = 0;
+    __asm__ volatile("invlpg (%0)" : : "r"(0x807fffffff) : "memory");
+    check(FAULTS("movq (%%rcx), %%rax", "c"(0x8040080000)), "a large page that went");
+}
+
+static __attribute__((noinline, noclone)) int changed(void)
+{
+    int value;
+
+    __asm__ volatile("movl $11, %0" : "=r"(value));
+    return value;
+}
+
+/* Code that is written to while it is known as code, and written anew, across a page's end. */
+static void writes_code(void)
+{
+    static uint8_t room[2 * 4096] __attribute__((aligned(4096)));
+    uint8_t *at = room + 4096 - 3;
+    volatile uint8_t *byte = (uint8_t *)(uint64_t)changed;
+    int (*made)(void) = (int (*)(void))(uint64_t)at;
+    uint64_t flags;
+
+    check(changed() == 11, "a function as it was");
+    for (int i = 0; i < 16; i++)
+        if (byte[i] == 11) {
+            byte[i] = 22;
+            break;
+        }
+    check(changed() == 22, "a function as it is now");
+    for (uint8_t value = 1; value < 50; value++) {
+        at[0] = 0xb8;                                   /* movl $value, %eax; ret: across pages */
+        at[1] = value;
+        at[2] = at[3] = at[4] = 0;
+        at[5] = 0xc3;
+        check(made() == value, "code made a moment ago");
+    }
+    at[0] = 0x9c;                                       /* pushfq; popq %rax; ret */
+    at[1] = 0x58;
+    at[2] = 0xc3;
+    flags = (uint64_t)((uint64_t (*)(void))(uint64_t)at)();
+    check(!(flags & 0x200), "the interrupt flag, seen by code that no scan has seen");
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    check(!(flags & 0x200), "the interrupt flag");
+    check((byte[0] & 0xff) != 0xcc, "no int3 to be seen");
+}
+
+/* The same, by another address of the same page, which was read before: nothing faults there. */
+static void aliases(void)
+{
+    volatile uint8_t *byte = (uint8_t *)(0x8000000000 + (uint64_t)changed);
+
+    level4[1] = (uint64_t)tables[0] | 3;
+    tables[0][0] = (uint64_t)tables[1] | 3;
+    tables[1][0] = 0x83;
+    *(volatile uint8_t *)0x8000080000 = 1;              /* its dirty bit is set */
+    check(changed() == 11, "a function as it was");
+    for (int i = 0; i < 16; i++)
+        if (byte[i] == 11) {
+            byte[i] = 22;
+            break;
+        }
+    check(changed() == 22, "a function written to elsewhere");
+}
+
+static void faults(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    check(!(flags & 0x200), "the interrupt flag, seen by code that runs directly");
+    check(FAULTS("ud2", "i"(0)) && caught_vector == 6, "an invalid opcode");
+    check(FAULTS("int3", "i"(0)) && caught_vector == 3, "int3");
+    check(FAULTS("xorl %%edx, %%edx; xorl %%eax, %%eax; divl %%edx", "i"(0)) && caught_vector == 0,
+          "a division by zero");
+    check(FAULTS("movl $0x77, %%eax; movw %%ax, %%ds", "i"(0)) && caught_vector == 13,
+          "no such segment");
+    check(FAULTS("movq $-1, %%rax; movq %%rax, %%cr4", "i"(0)) && caught_vector == 13, "CR4");
+    check(FAULTS("int $0x50", "i"(0)) && caught_vector == 13, "a gate that is not there");
+}
+
+/* --- a virtio disk that is lied to ----------------------------------------------------------- */
+
+#define BAR 0xfe004000ull
+#define REGISTER(type, offset) (*(volatile type *)(BAR + (offset)))
+
+static void rings(void)
+{
+    uint64_t *descriptors = tables[2];
+    uint16_t *available = (uint16_t *)(void *)tables[3];
+
+    check(REGISTER(uint16_t, 18) == 1, "there is a disk");
+    for (uint64_t n = 0; n < 400; n++) {
+        static const uint64_t places[] = {
+            0, ~0ull, 0xffffffff000, 0xfe004000, 0xa0000, ~0xfffull
+        };
+        uint64_t place = n & 8 ? places[n % 6] : (uint64_t)descriptors;
+        REGISTER(uint8_t, 20) = 0;
+        REGISTER(uint32_t, 8) = 1;
+        REGISTER(uint32_t, 12) = 1;
+        REGISTER(uint8_t, 20) = 0xb;
+        REGISTER(uint16_t, 24) = n & 1 ? 16 : 7;
+        REGISTER(uint64_t, 32) = place;
+        REGISTER(uint64_t, 40) = n & 16 ? places[n % 5] : (uint64_t)available;
+        REGISTER(uint64_t, 48) = n & 32 ? places[n % 3] : (uint64_t)tables[4];
+        REGISTER(uint16_t, 28) = 1;
+        REGISTER(uint8_t, 20) = 0xf;
+        for (uint64_t i = 0; i < 16; i++) {             /* each goes to the next, and round */
+            descriptors[2 * i] = n & 64 ? places[(n + i) % 6] : (uint64_t)tables[5];
+            descriptors[2 * i + 1] = (n & 2 ? 16 : 0xffffffff) |
+                                     (1 | (i * n & 2)) << 32 | ((i + 1) % (16 + n % 3)) << 48;
+        }
+        available[1] = (uint16_t)(n & 4 ? 0x7777 : 1);
+        available[2] = (uint16_t)(n * 3);
+        REGISTER(uint16_t, 0x3000) = 0;
+    }
+    for (uint64_t at = 0; at < 0x5000; at += 2)         /* all registers, and those of nobody */
+        REGISTER(uint16_t, at) = (uint16_t)(REGISTER(uint16_t, at) + at);
+    REGISTER(uint8_t, 20) = 0;
+    check(REGISTER(uint8_t, 20) == 0, "after all that it can be reset");
+}
+
+/* --- what ends the machine ------------------------------------------------------------------- */
+
+static void triple(void)
+{
+    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 0, 0 };
+
+    __asm__ volatile("lidt %0; ud2" : : "m"(none));
+}
+
+static void unknown(void)
+{
+    __asm__ volatile("fninit; fldpi");
+    writes_code();
+    __asm__ volatile(".byte 0x0f, 0x58, 0xc0");         /* addps: on a page that is interpreted */
+}
+
+static void halts(void)
+{
+    __asm__ volatile("cli; hlt");
+}
+
+static void resets(void)
+{
+    outb(0x64, 0xfe);
+}
+
+static const struct { const char *name; void (*run)(void); bool ends; } trials[] = {
+    { "ports", ports, false },
+    { "msrs", msrs, false },
+    { "mappings", mappings, false },
+    { "writes", writes_code, false },
+    { "aliases", aliases, false },
+    { "faults", faults, false },
+    { "rings", rings, false },
+    { "triple", triple, true },
+    { "unknown", unknown, true },
+    { "halts", halts, true },
+    { "resets", resets, true },
+};
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+void hostile(uint64_t information)
+{
+    const char *name = (const char *)(information + 16);        /* the first tag: its text */
+
+    set_gates();
+    for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++)
+        if (same(trials[i].name, name)) {
+            trials[i].run();
+            check(!trials[i].ends, "this should have been the end");
+            say("hostile: well\n");
+            off();
+        }
+    check(false, "no such trial");
+}
