@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* domctl in five files: the calls that make and end domains (domctl.c), those about vCPUs
- * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, which sysctl shares), what saving
+ * (domctl_vcpu.c) and what they are told of the CPU (cpu_policy.c, sysctl shares it), what saving
  * and restoring needs beyond them (domctl_save.c), and what a domain looks like from outside
  * (domain_info.c, likewise). */
 #ifndef DOMUS_CONTROL_DOMCTL_H
