@@ -12,6 +12,7 @@ read.
 """
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,16 @@ def name_on_image(number, path):
     return f"{number}-" + re.sub(r"[^A-Za-z0-9._-]", "_", pathlib.Path(path).name)
 
 
+def words_of(line):
+    """Of a command line as dom0 reads it: double quotes keep a word together."""
+    words = shlex.shlex(line, posix=True, punctuation_chars="")
+    words.whitespace_split, words.quotes, words.escape, words.commenters = True, '"', "", ""
+    try:
+        return list(words)
+    except ValueError:
+        raise host.Refused(f"the command line `{line}` has a quote without its end") from None
+
+
 def for_grub(word):
     """The same word behind GRUB's parser."""
     if re.fullmatch(r"[A-Za-z0-9@%+=:,./_-]+", word):
@@ -39,7 +50,7 @@ def grub_commands(hypervisor, modules):
     lines = []
     items = [("multiboot2", hypervisor)] + [("module2", module) for module in modules]
     for number, (command, item) in enumerate(items):
-        words = " ".join(item[1:]).split()
+        words = words_of(" ".join(item[1:]))
         lines.append(" ".join([command, f"/boot/{name_on_image(number, item[0])}",
                                *map(for_grub, words)]))
     return "\n".join(lines + ["boot", ""])

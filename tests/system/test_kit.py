@@ -206,6 +206,14 @@ def test_awkward_names_and_words_on_an_image(tmp_path):
     assert "Hello from domain 0" in box.stdout
 
 
+def test_quotes_of_a_command_line():
+    """They keep a word together, as dom0's run="..." does, and come in pairs."""
+    assert iso.grub_commands(["x", "loglevel=3"], [["y", 'ip=10.0.2.10 run="xl list"']]) == \
+        "multiboot2 /boot/0-x loglevel=3\nmodule2 /boot/1-y ip=10.0.2.10 'run=xl list'\nboot\n"
+    with pytest.raises(host.Refused, match="a quote without its end"):
+        iso.grub_commands(["x", 'run="xl list'], [])
+
+
 def test_awkward_names_under_gdb(tmp_path):
     folder = tmp_path / "it's a, \"folder\" \\ $x"
     folder.mkdir()
