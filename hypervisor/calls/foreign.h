@@ -39,7 +39,8 @@ static inline int foreign_undo(struct walk *w)
 /*
  * Performs a list of `count` requests: `run` does those from number *done on, and answers 0, the
  * error of request *done, or -ERESTART before it: then the call is to be made again without those.
- * The guest hears at done_va, if it wants to, how many are done in all.
+ * The guest hears at done_va, if it wants to, how many are done in all; none is an answer, too:
+ * Linux goes on from there after every error.
  */
 static inline __attribute__((always_inline)) int foreign_list(
     int (*run)(struct walk *w, uint64_t list, unsigned int count, unsigned int *done),
@@ -52,9 +53,10 @@ static inline __attribute__((always_inline)) int foreign_list(
     if ((count & PREEMPTED) && done_va && read_guest(&before, done_va))
         return fail(-EFAULT, "the count of what is done");
     error = likely(foreigndom == DOMID_SELF) ? 0 : foreign_begin(&w, foreigndom);
-    if (error) return error;
-    error = run(&w, list, count & ~PREEMPTED, done);
-    foreign_end(&w);
+    if (likely(!error)) {
+        error = run(&w, list, count & ~PREEMPTED, done);
+        foreign_end(&w);
+    }
     if (done_va && write_guest_u32(done_va, before + *done))
         return fail(-EFAULT, "the count of what is done");
     return error;
