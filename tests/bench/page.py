@@ -5,7 +5,7 @@ import math
 
 COLOURS = ["#1b1b1b", "#1f78b4", "#6fb1dc", "#d95f02", "#7b3294", "#c2a5cf"]
 MARKS = ["circle", "square", "square", "diamond", "triangle", "triangle"]
-LEFT, RIGHT, TOP, STEP, WIDTH = 210, 30, 84, 34, 980
+LEFT, RIGHT, TOP, STEP, WIDTH = 210, 50, 84, 34, 980
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 76em; margin: 2em auto; padding: 0 1em; color: #222 }
@@ -42,7 +42,8 @@ def legend(titles):
     parts = []
     for number, title in enumerate(titles):
         x, y = LEFT + 230 * (number % 3), 22 + 22 * (number // 3)
-        parts.append(mark(style_of(number)[0], x, y, style_of(number)[1]) +
+        shape, colour = style_of(number)
+        parts.append(mark(shape, x, y, colour) +
                      f'<text x="{x + 12}" y="{y + 4}">{escape(title)}</text>')
     return parts
 
@@ -76,9 +77,10 @@ def drawing(points, titles):
                      f'<line x1="{place(min(known.values())):.1f}" y1="{y}" y2="{y}" '
                      f'x2="{place(max(known.values())):.1f}" stroke="#aaa"/>')
         for mode, value in known.items():
+            which = modes.index(mode)
+            shape, colour = style_of(which)         # neighbours are not quite on one line
             parts.append(f"<g><title>{escape(title)}, {escape(mode)}: {value:,}</title>" +
-                         mark(style_of(modes.index(mode))[0], place(value), y,
-                              style_of(modes.index(mode))[1]) + "</g>")
+                         mark(shape, place(value), y + (4 if which % 2 else -4), colour) + "</g>")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 16}" '
             f'role="img" aria-label="Instructions for each operation, in each mode">' +
             "\n".join(parts) + "</svg>")
