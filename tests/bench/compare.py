@@ -21,6 +21,7 @@ import os
 import pathlib
 import re
 import sys
+from string import ascii_lowercase
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[2] / name)
                 for name in ("pvguest-sdk/tools", "tests/tools")]
@@ -34,15 +35,14 @@ ROWS = {
     "null_call": ("null call", "lmbench; nano: syscall", "getpid"),
     "fstat": ("fstat", "lmbench", "of the console"),
     "open_close": ("open/close", "lmbench", "/bin/true"),
-    "file_create_delete": ("file create and delete, 0K", "lmbench",
-                           "with the block of the file's inode"),
+    "file_create_delete": ("file create and delete, 0K", "lmbench", "an empty one, both together"),
     "fork_exit_wait": ("fork", "lmbench: fork+exit", "fork, exit, wait"),
     "fork_exec_wait": ("exec", "lmbench: fork+execve", "/bin/true, and wait for it"),
     "fork_shell_wait": ("sh", "lmbench: fork+/bin/sh -c", "the shell starts /bin/true"),
     "pipe_round_trip": ("pipe", "lmbench", "a byte to another process and back"),
     "ring_of_8": ("context switch 8p/0K", "as lmbench, the pipe's cost not taken off",
                   "one step of a byte around 8 processes"),
-    "page_fault": ("pgfault", "nano", "first touch of a page of the heap, which is zeroed"),
+    "page_fault": ("pgfault", "nano", "first touch of a page of the heap, which is then zeroed"),
     "file_write_4k": ("file write, 4 KiB", "", "into the log, in memory"),
     "file_write_sync": ("4 file writes and sync", "", "to a disk in memory"),
 }
@@ -140,10 +140,10 @@ class Notes:
             return number(value)
         if value not in self.reasons:
             self.reasons.append(value)
-        return f"({'abcdefgh'[self.reasons.index(value)]})"
+        return f"({ascii_lowercase[self.reasons.index(value)]})"
 
     def lines(self):
-        return [f"({'abcdefgh'[i]}) {reason}" for i, reason in enumerate(self.reasons)]
+        return [f"({ascii_lowercase[i]}) {reason}" for i, reason in enumerate(self.reasons)]
 
 
 def tables(figures):

@@ -39,7 +39,7 @@ def test_rows_are_those_of_bench():
     text = (ROOT / "patches/insula/user/bench.c").read_text()
     number = dict(re.findall(r"enum \{ (\w+) = (\d+) \};", text))
     rows = {name: int(number.get(per, per)) for name, per in
-            re.findall(r"\{ \"(\w+)\", \w+, \w+, \w+, (\w+) \}", text)}
+            re.findall(r"\{ \"(\w+)\", \w+, \w+, \w+, (\w+), \d+ \}", text)}
     assert rows == {row: compare.per(row) for row in compare.ROWS}
 
 
