@@ -78,9 +78,9 @@ def drawing(points, titles):
                      f'x2="{place(max(known.values())):.1f}" stroke="#aaa"/>')
         for mode, value in known.items():
             which = modes.index(mode)
-            shape, colour = style_of(which)         # neighbours are not quite on one line
+            shape, colour = style_of(which)         # by threes, so that none hides another
             parts.append(f"<g><title>{escape(title)}, {escape(mode)}: {value:,}</title>" +
-                         mark(shape, place(value), y + (4 if which % 2 else -4), colour) + "</g>")
+                         mark(shape, place(value), y + 7 * (which % 3 - 1), colour) + "</g>")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 16}" '
             f'role="img" aria-label="Instructions for each operation, in each mode">' +
             "\n".join(parts) + "</svg>")

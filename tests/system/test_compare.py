@@ -65,7 +65,7 @@ def test_what_is_written(tmp_path):
     assert len(tables) == 4 * (2 + len(compare.ROWS))       # instructions, and three modes' exits
     assert all(cell.strip() for line in tables for cell in line)
     for reason in compare.NOT_THERE.values():
-        assert re.search(rf"^\([a-h]\) {reason}$", text, re.M)
+        assert re.search(rf"^- \([a-h]\) {reason}$", text, re.M)
     with (tmp_path / "compare.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == len(figures) * (1 + len(compare.COUNTERS))
