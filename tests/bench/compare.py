@@ -170,7 +170,8 @@ def markdown(table):
     title, rows, notes = table
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
-    return "\n".join([f"### {title}", "", *align(lines), "", *(f"- {note}" for note in notes)]) + "\n"
+    notes = [""] + [f"- {note}" for note in notes] if notes else []
+    return "\n".join([f"### {title}", "", *align(lines), *notes]) + "\n"
 
 
 def write_csv(path, figures):
