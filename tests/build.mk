@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # tests/: unit tests on the host, micro-guests, whole systems, benchmarks.
 
-INSTALLS_FIRST += demo test soak bench figures mutate
+INSTALLS_FIRST += demo test soak bench compare figures mutate
 BUILDS_NOTHING += lint map
 
 # --- unit tests: tests/unit/test_NAME.c ----------------------------------------------------------
@@ -202,6 +202,8 @@ do-dom0-linux: do-linux rig
 #: make bench        the cost table: hypercall beside trap, Domus beside real Xen, the kernel native
 #:                   beside domU; a Linux guest; a neighbour beside four guests that flood
 #:   GUEST_RUNS=5        how often a Linux guest is measured; minutes each
+#: make compare      one kernel, all the ways to run it here: natively, ported, in the monitor's
+#:                   modes; instructions, exits by cause; a table, CSV, and a page with a drawing
 #: make figures      measures again and puts the tables into README.md
 #: make soak         the long runs (4 hours): generated configurations, mixed load, parallel load,
 #:                   shares of two CPUs, a hundred lives of a Linux guest, large transfers, half an
@@ -217,7 +219,7 @@ PYTEST = $(PYTHON) -c 'import pexpect, pytest, pytest_timeout, xdist' 2>/dev/nul
   $(DURATIONS:%=--durations=%)
 # A test that hangs fails after 20 minutes, with the place; none takes five.
 PARALLEL := -n 2 --dist loadgroup --timeout=1200
-.PHONY: do-figures do-demo do-test do-soak do-bench guests-test system-test lint map
+.PHONY: do-figures do-demo do-test do-soak do-bench do-compare guests-test system-test lint map
 do-demo: all peer linux
 	@$(PYTHON) tests/system/demo.py $(B)
 do-bench: all peer linux rig $(B)/count.so $(B)/still.so
@@ -225,8 +227,11 @@ do-bench: all peer linux rig $(B)/count.so $(B)/still.so
 	@$(PYTHON) tests/bench/guests.py $(B) $(GUEST_RUNS)
 	@$(PYTHON) tests/bench/shares.py $(B)
 	@$(PYTHON) tests/bench/floods.py $(B)
-FIGURES := bench guests shares floods
-do-figures: do-bench
+COMPARED := $(patsubst %,$(B)/port/step-%/insula.elf,7 8)
+do-compare: all $(COMPARED)
+	@$(PYTHON) tests/bench/compare.py $(B)
+FIGURES := bench guests shares floods compare
+do-figures: do-bench do-compare
 	@$(PYTHON) tests/tools/readme.py README.md $(FIGURES:%=$(B)/%.md)
 guests-test: all peer linux
 	@$(PYTEST) $(PARALLEL) tests/guests $(TESTS)
@@ -247,9 +252,9 @@ do-chosen: all peer
 # find. Then what `make test` has on one CPU, on more.
 SOAK := $(addprefix tests/system/,test_linux_load.py test_linux_cpus.py test_linux_xl.py \
           test_fair.py test_linux_net.py test_cycles.py test_flood_soak.py test_races.py \
-          test_mistakes.py) tests/unit/test_scan.py tests/unit/test_scan_hostile.py
-do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate \
-         scan_fuzz))
+          test_mistakes.py test_compare.py) tests/unit/test_scan.py tests/unit/test_scan_hostile.py
+do-soak: all peer linux rig do-scanner $(COMPARED) \
+         $(addprefix $(B)/unit/,$(addsuffix /test,xlcfg_fuzz inflate scan_fuzz))
 	@DOMUS_FUZZ_SECONDS=$${DOMUS_FUZZ_SECONDS:-600} DOMUS_FUZZ_SEED=$$(date +%s) \
 	  $(B)/unit/xlcfg_fuzz/test
 	@DOMUS_FUZZ_SECONDS=120 $(B)/unit/inflate/test
@@ -258,7 +263,7 @@ do-soak: all peer linux rig do-scanner $(addprefix $(B)/unit/,$(addsuffix /test,
 	  DOMUS_MISTAKES=1 \
 	  DOMUS_FLOOD_SECONDS=$${DOMUS_FLOOD_SECONDS:-1800} DOMUS_PATIENCE=$${DOMUS_PATIENCE:-3} \
 	  DOMUS_RACES_SECONDS=$${DOMUS_RACES_SECONDS:-1200} \
-	  DOMUS_LONG_SCANS=1 DOMUS_FAIR_SECONDS=30 \
+	  DOMUS_LONG_SCANS=1 DOMUS_COMPARE_ALL=1 DOMUS_FAIR_SECONDS=30 \
 	  $(PYTEST) -s $(SOAK) $(TESTS)
 	@DOMUS_SMP=2 $(PYTEST) $(PARALLEL) tests/guests tests/system $(TESTS)
 	@for cpus in 4 8; do \

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""`make compare`: its figures are the same on two runs, each has its reason where there is none,
+and its page is whole. In `make soak` (DOMUS_COMPARE_ALL) that is tried with all rows and modes."""
+import csv
+import os
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+import archive
+import machine
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/bench"))
+import compare  # noqa: E402
+
+ALL = "DOMUS_COMPARE_ALL" in os.environ
+# hypercalls batched or not need kernels of their own (make port STEP=7); the slow modes take longer
+MODES = list(compare.MODES) if ALL else ["native", "trap"]
+ROWS = list(compare.ROWS) if ALL else ["null_call"]
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_on_two_runs(mode, row):
+    first, second = (compare.run(machine, archive, mode, row, 3) for _ in range(2))
+    assert first == second
+    ticks, counters = first
+    assert ticks > 0
+    if mode in ("trap", "emulate"):
+        assert set(counters) == set(compare.COUNTERS)
+        assert counters["system calls"] >= 3 and counters["interpreted"] > 0
+
+
+def test_rows_are_those_of_bench():
+    """Names, and how many of what a row is named after one round does."""
+    text = (ROOT / "patches/insula/user/bench.c").read_text()
+    number = dict(re.findall(r"enum \{ (\w+) = (\d+) \};", text))
+    rows = {name: int(number.get(per, per)) for name, per in
+            re.findall(r"\{ \"(\w+)\", \w+, \w+, \w+, (\w+), \d+ \}", text)}
+    assert rows == {row: compare.per(row) for row in compare.ROWS}
+
+
+def made_up():
+    """Figures of all modes, of which each is another."""
+    figures = {}
+    for i, row in enumerate(compare.ROWS):
+        for j, mode in enumerate(compare.MODES):
+            kind = compare.MODES[mode][1]
+            figures[row, mode] = {"instructions": 10 ** (i % 6) * (j + 7)} | {
+                name: i + j + k / 4 if kind == compare.MONITOR else compare.NO_MONITOR[kind]
+                for k, name in enumerate(compare.COUNTERS)}
+        for mode in compare.NOT_THERE:
+            figures[row, mode] = compare.measure(None, None, mode, row)
+    return figures
+
+
+def test_what_is_written(tmp_path):
+    figures = made_up()
+    compare.write(tmp_path, figures)
+    text = (tmp_path / "compare.txt").read_text()
+    tables = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) == 4 * (2 + len(compare.ROWS))       # instructions, and three modes' exits
+    assert all(cell.strip() for line in tables for cell in line)
+    for reason in compare.NOT_THERE.values():
+        assert re.search(rf"^- \([a-h]\) {reason}$", text, re.M)
+    with (tmp_path / "compare.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(figures) * (1 + len(compare.COUNTERS))
+    assert all(bool(line["value"]) != bool(line["why there is none"]) for line in lines)
+
+
+def test_the_page(tmp_path):
+    """One file, well-formed, with nothing to fetch; a mark for each figure, further to the right
+    the larger it is."""
+    figures = made_up()
+    compare.write(tmp_path, figures)
+    text = (tmp_path / "compare.html").read_text()
+    assert not re.search(r"(src|href)=|@import|url\(", text)
+    page = xml.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+    marks = page.findall(".//{*}svg/{*}g")
+    assert len(marks) == len(compare.ROWS) * len(compare.MODES)
+    places = sorted((int(mark.find("{*}title").text.rsplit(" ", 1)[1].replace(",", "")),
+                     float(re.search(r"translate\(([\d.]+)", mark[1].get("transform")).group(1)))
+                    for mark in marks)
+    assert all(a[1] <= b[1] for a, b in zip(places, places[1:])) and places[0][1] < places[-1][1]
