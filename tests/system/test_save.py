@@ -42,7 +42,7 @@ def system(box):
 
 def count(system):
     """What the guest has counted to, when it says so next."""
-    return int(system.see(r"\(saved\) saved: counted to (\d+)\b", timeout=30).group(1))
+    return int(system.see(r"\(saved\) saved: counted to (\d+)[\r\n]", timeout=30).group(1))
 
 
 def create(system):

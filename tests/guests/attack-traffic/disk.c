@@ -76,7 +76,7 @@ void disk_at_work(void)
 
 static bool all_answered(void)
 {
-    uint64_t until = now_ns() + 20 * NS_PER_S;
+    uint64_t until = now_ns() + 60 * NS_PER_S;
 
     while (disk.ring.sring->rsp_prod != disk.ring.req_prod_pvt && now_ns() < until)
         vcpu_yield();

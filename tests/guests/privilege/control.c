@@ -249,7 +249,10 @@ TRY(XEN_DOMCTL_getvcpuextstate)
 /* Two words alone: there is no state, and none is set. */
 TRY(XEN_DOMCTL_setvcpuextstate)
 {
-    op.u.vcpuextstate.size = 16;
+    static uint64_t none[2];
+
+    op.u.vcpuextstate.size = sizeof(none);
+    set_xen_guest_handle(op.u.vcpuextstate.buffer, none);
     return domctl(XEN_DOMCTL_setvcpuextstate, target);
 }
 
