@@ -130,7 +130,7 @@ def test_what_is_done_to_a_guest_that_runs(box):
     box.boot("plain.cfg")
     number = box.listed("plain")[0]
     box.done("xl pause plain")
-    assert box.listed("plain")[3] == "--p---"
+    assert "p" in box.listed("plain")[3]
     stands = box.ask("xl list plain")
     time.sleep(1)
     assert box.ask("xl list plain") == stands
