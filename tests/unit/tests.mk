@@ -164,6 +164,8 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
+medium.sources := dom0/save/medium.c dom0/config/problem.c drivers/block.c
+medium.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/drivers_host.h
 memory_op.sources := hypervisor/calls/memory_op.c hypervisor/calls/named.c \
     hypervisor/entry/operation.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
