@@ -369,6 +369,18 @@ static int ask(struct domain *domain, const char *what)
     return error;
 }
 
+/* VIRQ_DOM_EXC came while it was saved, if it ended meanwhile, and nobody looked at it. */
+void domains_saved(struct domain *domain, bool over)
+{
+    mutex_lock(&lock);
+    domain->saving = false;
+    if (over)
+        domains_end(domain);
+    else
+        look_now();
+    mutex_unlock(&lock);
+}
+
 int domains_ask(const char *name, const char *what, struct problem *problem)
 {
     struct domain *domain;

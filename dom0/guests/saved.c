@@ -197,11 +197,7 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
     if (error) return error;
     error = save(domain, medium, go_on, problem);
     medium_close(medium, target);
-    domains_begin();
-    domain->saving = false;
-    if (!error && !go_on)
-        domains_end(domain);
-    domains_unlock();
+    domains_saved(domain, !error && !go_on);
     return error;
 }
 
