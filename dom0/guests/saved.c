@@ -174,6 +174,7 @@ static int save(struct domain *domain, struct medium *medium, bool go_on, struct
     if (error)
         return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
                            errno_name(error));
+    guest.most = MAX(guest.most, domain->config.maxmem_mib * 256);
     error = write_all(domain, &guest, medium, problem);
     if (error || go_on)
         resumed = guest_go_on(&guest);
@@ -197,7 +198,12 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
     if (error) return error;
     error = save(domain, medium, go_on, problem);
     medium_close(medium, target);
-    domains_saved(domain, !error && !go_on);
+    domains_begin();
+    domain->saving = false;
+    if (!error && !go_on)
+        domains_end(domain);
+    domains_unlock();
+    domains_look();
     return error;
 }
 
@@ -247,6 +253,7 @@ static int fill_domain(struct medium *medium, const struct config *config,
         return problem_set(problem, error, "cannot ask about the new domain: %s",
                            errno_name(error));
     guest.pages = config->memory_mib * 256;
+    guest.most = config->maxmem_mib * 256;
     guest.store_port = built->store_port;
     guest.console_port = built->console_port;
     error = restore_guest(&guest, medium_tape(medium), problem);

@@ -137,7 +137,7 @@ int guest_of(domid_t domid, struct guest *guest)
     *guest = (struct guest){ .hands = &hands, .domid = domid, .vcpus = info.max_vcpu_id + 1,
                              .shared_mfn = info.shared_info_frame,
                              .shared_machine = info.shared_info_frame << 12,
-                             .pages = info.tot_pages };
+                             .pages = info.tot_pages, .most = info.max_pages };
     return 0;
 }
 

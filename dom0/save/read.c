@@ -10,7 +10,7 @@
 #define WINDOW 64u                      /* Pages mapped at a time. */
 #define MOST_VCPUS 32u
 #define MOST_XSAVE 16384u
-#define UNTYPED 0xffu
+#define UNTYPED 0xffu                   /* No table's, either. */
 
 struct vcpu_state {
     struct vcpu_guest_context *context;
@@ -94,17 +94,16 @@ static int populate(struct restorer *restorer, const uint64_t *pfns, unsigned co
                  : 0;
 }
 
-/* A page that came, and no table. */
+/* A page that came, and so has a frame, and no table. */
 static bool is_plain(const struct restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->pages && restorer->p2m[pfn] != ABSENT &&
-           restorer->type[pfn] != UNTYPED && !page_level((uint32_t)restorer->type[pfn] << 24);
+    return pfn < restorer->pages && restorer->type[pfn] != UNTYPED &&
+           !page_level((uint32_t)restorer->type[pfn] << 24);
 }
 
 static bool is_root(const struct restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->pages && restorer->type[pfn] != UNTYPED &&
-           page_level((uint32_t)restorer->type[pfn] << 24) == 4;
+    return pfn < restorer->pages && page_level((uint32_t)restorer->type[pfn] << 24) == 4;
 }
 
 /* --- records of the stream --- */
@@ -146,7 +145,7 @@ static int take_p2m_frames(struct restorer *restorer, size_t size)
     if (size < sizeof(head)) return bad(restorer, "p2m frames of %zu bytes", size);
     error = get(restorer, &head, sizeof(head));
     if (error) return error;
-    if (head.first != 0 || head.last >= MOST_PFNS ||
+    if (head.first != 0 || head.last >= most_pfns(restorer->guest) ||
         size != sizeof(head) + (head.last / ENTRIES + 1) * 8ul)
         return bad(restorer, "its p2m is of pages %u to %u, in %zu bytes", head.first, head.last,
                    size);
@@ -196,9 +195,9 @@ static int get_page(struct restorer *restorer, void *page, unsigned level)
     if (!level) return get(restorer, page, SAVE_PAGE);
     error = get(restorer, restorer->buffer, SAVE_PAGE);
     error = error ? error : localise(restorer, restorer->buffer, level);
-    if (!error)
-        memcpy(page, restorer->buffer, SAVE_PAGE);
-    return error;
+    if (error) return error;
+    memcpy(page, restorer->buffer, SAVE_PAGE);
+    return 0;
 }
 
 /* At most a window of a record's words; all of them need frames. */
@@ -214,6 +213,7 @@ static int take_window(struct restorer *restorer, const uint64_t *words, unsigne
     for (unsigned i = 0; i < count; i++)
         pfns[i] = words[i] & PAGE_PFN;
     error = populate(restorer, pfns, count);
+    restorer->guest->hands->rest();
     if (error) return error;
     for (unsigned i = 0; i < count; i++) {
         uint32_t type = (uint32_t)(words[i] >> PAGE_TYPE_SHIFT) & XEN_DOMCTL_PFINFO_LTAB_MASK;
@@ -230,7 +230,6 @@ static int take_window(struct restorer *restorer, const uint64_t *words, unsigne
     for (unsigned i = 0; i < n && !error; i++)
         error = get_page(restorer, pages + i * (size_t)SAVE_PAGE, levels[i]);
     guest->hands->unmap(guest, pages, n);
-    guest->hands->rest();
     return error;
 }
 
@@ -366,6 +365,7 @@ static int write_p2m(struct restorer *restorer)
         if (!page) return failed(restorer, -ENOMEM, "the new guest's p2m cannot be mapped");
         memcpy(page, restorer->p2m + i * (size_t)ENTRIES, MIN(left, (uint64_t)ENTRIES) * 8);
         restorer->guest->hands->unmap(restorer->guest, page, 1);
+        restorer->guest->hands->rest();
     }
     return 0;
 }
@@ -426,14 +426,14 @@ static int pin_tables(struct restorer *restorer)
         uint32_t type = (uint32_t)restorer->type[pfn] << 24;
         int error;
 
-        if (restorer->type[pfn] == UNTYPED || !(type & XEN_DOMCTL_PFINFO_LPINTAB) ||
-            !page_level(type))
+        if (pfn % ENTRIES == 0 || page_level(type))
+            restorer->guest->hands->rest();
+        if (!(type & XEN_DOMCTL_PFINFO_LPINTAB) || !page_level(type))
             continue;
         error = restorer->guest->hands->pin(restorer->guest, page_level(type), restorer->p2m[pfn]);
         if (error)
             return failed(restorer, error, "the hypervisor refuses its page table in page %lx: %s",
                           (unsigned long)pfn, errno_name(error));
-        restorer->guest->hands->rest();
     }
     return 0;
 }

@@ -155,8 +155,11 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
     return 0;
 }
 
+static unsigned rests;
+
 static void rest(void)
 {
+    rests++;
 }
 
 static const struct guest_hands hands = {
@@ -164,6 +167,7 @@ static const struct guest_hands hands = {
     get_xsave, set_xsave, rest,
 };
 static struct guest guest;
+static uint64_t may_have = 600;
 
 const char *errno_name(long error)
 {
@@ -285,7 +289,8 @@ static void make_guest(unsigned long count)
     vcpu.ctrlreg[3] = xen_pfn_to_cr3(frame_of_pfn(ROOT));
     vcpu.ctrlreg[1] = frame_of_pfn(ROOT) << 12;
     memset(xsave, 0x5a, sizeof(xsave));
-    guest = (struct guest){ .hands = &hands, .domid = 5, .vcpus = 2, .shared_mfn = SHARED };
+    guest = (struct guest){ .hands = &hands, .domid = 5, .vcpus = 2, .shared_mfn = SHARED,
+                            .most = may_have };
 }
 
 static const char config[] = "name = \"tape\"\n";
@@ -314,8 +319,8 @@ static int restore(void)
     has_vcpu = false;
     give(SHARED, ABSENT);
     guest = (struct guest){ .hands = &hands, .domid = 6, .vcpus = 2, .shared_mfn = SHARED,
-                            .shared_machine = SHARED << 12, .pages = 123, .store_port = 7,
-                            .console_port = 8 };
+                            .shared_machine = SHARED << 12, .pages = 123, .most = may_have,
+                            .store_port = 7, .console_port = 8 };
     at = 0;
     problem.text[0] = 0;
     error = restore_config(&tape, &text, &json, &problem);

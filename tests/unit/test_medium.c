@@ -200,8 +200,10 @@ static void over_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(less_than_a_buffer, set_up), cmocka_unit_test_setup(a_buffer, set_up),
-        cmocka_unit_test_setup(several, set_up), cmocka_unit_test_setup(all_of_it, set_up),
+        cmocka_unit_test_setup(less_than_a_buffer, set_up),
+        cmocka_unit_test_setup(a_buffer, set_up),
+        cmocka_unit_test_setup(several, set_up),
+        cmocka_unit_test_setup(all_of_it, set_up),
         cmocka_unit_test_setup(more_than_there_is, set_up),
         cmocka_unit_test_setup(over_another, set_up),
     };
