@@ -337,8 +337,9 @@ static int put_tsc(struct saver *saver)
     const struct vcpu_time_info *time = &saver->shared->vcpu_info[0].time;
     uint64_t mul = time->tsc_to_system_mul ? time->tsc_to_system_mul : 1;
     uint64_t khz = (1000000ul << 32) / mul;
-    int shift = MAX(MIN(time->tsc_shift, 31), -31);
-    struct libxc_tsc tsc = { .khz = (uint32_t)(shift < 0 ? khz << -shift : khz >> shift) };
+    int shift = time->tsc_shift;
+    struct libxc_tsc tsc = { .khz = (uint32_t)(shift < 0 ? khz << MIN(-shift, 31)
+                                                         : khz >> MIN(shift, 31)) };
 
     return put_record(saver, LIBXC_TSC, NULL, 0, &tsc, sizeof(tsc));
 }
