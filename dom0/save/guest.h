@@ -31,6 +31,7 @@ struct guest_hands {
     /* Pfns in, their new frames out. */
     int (*populate)(struct guest *guest, unsigned long *frames, unsigned count);
     int (*pin)(struct guest *guest, unsigned level, unsigned long mfn);
+    int (*unpin)(struct guest *guest, unsigned long mfn);
     /* -ENODATA: the vCPU has never been used. */
     int (*get_vcpu)(struct guest *guest, unsigned id, struct vcpu_guest_context *context);
     int (*set_vcpu)(struct guest *guest, unsigned id, const struct vcpu_guest_context *context);

@@ -5,6 +5,7 @@
  * (the p2m, start_info, the shared page, pins, vCPUs) is done when all is there: the hypervisor
  * then judges the tables as it judges any guest's, and no mapping of ours is left.
  */
+#include "dom0/save/pins.h"
 #include "dom0/save/save.h"
 
 #define WINDOW 64u                      /* Pages mapped at a time. */
@@ -420,24 +421,6 @@ static int write_shared_info(struct restorer *restorer)
     return 0;
 }
 
-static int pin_tables(struct restorer *restorer)
-{
-    for (uint64_t pfn = 0; pfn < restorer->pages; pfn++) {
-        uint32_t type = (uint32_t)restorer->type[pfn] << 24;
-        int error;
-
-        if (pfn % ENTRIES == 0 || page_level(type))
-            restorer->guest->hands->rest();
-        if (!(type & XEN_DOMCTL_PFINFO_LPINTAB) || !page_level(type))
-            continue;
-        error = restorer->guest->hands->pin(restorer->guest, page_level(type), restorer->p2m[pfn]);
-        if (error)
-            return failed(restorer, error, "the hypervisor refuses its page table in page %lx: %s",
-                          (unsigned long)pfn, errno_name(error));
-    }
-    return 0;
-}
-
 static int localise_context(struct restorer *restorer, unsigned id, struct vcpu_guest_context *c)
 {
     uint64_t root = xen_cr3_to_pfn(c->ctrlreg[3]), user = c->ctrlreg[1] >> 12;
@@ -484,6 +467,8 @@ static int set_vcpu(struct restorer *restorer, unsigned id)
 
 static int finish(struct restorer *restorer)
 {
+    struct tables tables = { restorer->pages, restorer->p2m, restorer->type };
+    struct guest *guest = restorer->guest;
     int error;
 
     if (!restorer->p2m || !restorer->shared || !restorer->vcpu[0].context)
@@ -492,10 +477,10 @@ static int finish(struct restorer *restorer)
     error = write_p2m(restorer);
     error = error ? error : write_start_info(restorer, restorer->vcpu[0].context->user_regs.rdx);
     error = error ? error : write_shared_info(restorer);
-    error = error ? error : pin_tables(restorer);
-    for (unsigned id = 0; id < restorer->guest->vcpus && !error; id++)
+    error = error ? error : pin_tables(guest, &tables, restorer->problem);
+    for (unsigned id = 0; id < guest->vcpus && !error; id++)
         error = set_vcpu(restorer, id);
-    return error;
+    return error ? error : unpin_others(guest, &tables, restorer->problem);
 }
 
 /* --- the headers --- */

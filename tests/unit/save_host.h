@@ -98,20 +98,43 @@ static int populate(struct guest *guest, unsigned long *frames, unsigned count)
 }
 
 /* As the hypervisor: all tables below are of the right level, or it is refused. */
-static int pin(struct guest *guest, unsigned level, unsigned long mfn)
+static unsigned looked, most_looked;
+
+static int look_at(unsigned level, unsigned long mfn)
 {
     const uint64_t *entries = (const uint64_t *)(const void *)ram[mfn];
 
     assert_true(mfn < FRAMES && frame[mfn].owned && level >= 1 && level <= 4);
-    pins++;
+    if (frame[mfn].type == level) return 0;     /* it was looked at before */
+    looked++;
     for (unsigned i = 0; i < ENTRIES; i++) {
         unsigned long below = (entries[i] & ENTRY_FRAME) >> 12;
 
         if (!(entries[i] & ENTRY_PRESENT))
             continue;
         if (below >= FRAMES || !frame[below].owned) return -EINVAL;
-        if (level > 1 && pin(guest, level - 1, below)) return -EINVAL;
+        if (level > 1 && look_at(level - 1, below)) return -EINVAL;
     }
+    frame[mfn].type = level;
+    return 0;
+}
+
+static int pin(struct guest *guest, unsigned level, unsigned long mfn)
+{
+    assert_null(mappings);
+    looked = 0;
+    if (look_at(level, mfn)) return -EINVAL;
+    most_looked = MAX(most_looked, looked);
+    frame[mfn].typed = true;
+    pins++;
+    return 0;
+}
+
+static int unpin(struct guest *guest, unsigned long mfn)
+{
+    assert_true(has_vcpu && frame[mfn].typed);
+    frame[mfn].typed = false;
+    pins--;
     return 0;
 }
 
@@ -163,7 +186,7 @@ static void rest(void)
 }
 
 static const struct guest_hands hands = {
-    map, unmap, types, pfn_of, populate, pin, get_vcpu, set_vcpu, get_extended, set_extended,
+    map, unmap, types, pfn_of, populate, pin, unpin, get_vcpu, set_vcpu, get_extended, set_extended,
     get_xsave, set_xsave, rest,
 };
 static struct guest guest;
@@ -314,7 +337,7 @@ static int restore(void)
 
     memset(frame, 0, sizeof(frame));
     next_frame = 700;
-    populated = pins = 0;
+    populated = pins = most_looked = 0;
     most = 1000;
     has_vcpu = false;
     give(SHARED, ABSENT);

@@ -236,7 +236,8 @@ rings.sources := drivers/pv/check.c drivers/block.c
 scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
 scan_fuzz.cflags := -D_GNU_SOURCE
 scan_fuzz.libraries := $(SCAN_LIBRARIES)
-save.sources := dom0/save/write.c dom0/save/read.c dom0/save/file.c dom0/config/problem.c
+save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/file.c \
+    dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
