@@ -31,6 +31,9 @@ struct restorer {
     struct shared_info *shared;
     struct vcpu_state vcpu[MOST_VCPUS];
     bool has_info, ended;
+    /* Bytes that it may still have. Nobody else makes or ends a guest meanwhile, so a tape that
+     * says the same again and again is not heard to its end. */
+    uint64_t left;
     uint64_t buffer[ENTRIES], word[PAGE_MOST];
 };
 
@@ -41,6 +44,10 @@ struct restorer {
 
 static int get(struct restorer *restorer, void *bytes, size_t size)
 {
+    if (size > restorer->left)
+        return bad(restorer, "it is longer than one that may have %lu pages can be",
+                   (unsigned long)restorer->guest->most);
+    restorer->left -= size;
     return tape_get(restorer->tape, bytes, size, restorer->problem);
 }
 
@@ -546,6 +553,7 @@ int restore_guest(struct guest *guest, struct tape *tape, struct problem *proble
     restorer->guest = guest;
     restorer->tape = tape;
     restorer->problem = problem;
+    restorer->left = 2 * most_pfns(guest) * SAVE_PAGE;
     error = check_headers(restorer);
     error = error ? error : take_records(restorer);
     error = error ? error : check_end(restorer);

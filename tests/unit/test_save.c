@@ -260,6 +260,8 @@ static void records_less_or_twice(void **state)
     }
 }
 
+static size_t heard;
+
 /* Most of it is holes, or comes without contents: others have their turn all the same. */
 static void others_have_their_turn(void **state)
 {
@@ -292,6 +294,35 @@ static void others_have_their_turn(void **state)
     assert_int_equal(populated, 4);
     assert_int_equal(rests, 1);
     may_have = 600;
+}
+
+/* For ever a record that nobody need know. */
+static int read_for_ever(struct tape *tape, void *to, size_t count)
+{
+    const struct save_record record = { LIBXC_OPTIONAL | 99, 1u << 20 };
+
+    if (at < size) return tape_read(tape, to, count);
+    if (heard >> 30) return -EIO;               /* long enough to see that nobody minds */
+    memset(to, 0, count);
+    if (count == sizeof(record))
+        memcpy(to, &record, sizeof(record));
+    heard += count;
+    return 0;
+}
+
+static void without_an_end(void **state)
+{
+    size_t where[64];
+
+    make_tape();
+    find_records(where);
+    size = where[0];
+    tape.read = read_for_ever;
+    heard = 0;
+    assert_int_equal(restore(), -EINVAL);
+    assert_non_null(strstr(problem.text, "longer than one that may have 600 pages can be"));
+    assert_in_range(heard, 600 * SAVE_PAGE, 2 * (2 * 600 + FEW_PFNS) * SAVE_PAGE);
+    tape.read = tape_read;
 }
 
 /* Who says that there are more pages than he may have is given no memory of dom0's for them. */
@@ -371,7 +402,7 @@ int main(void)
         cmocka_unit_test(each_field), cmocka_unit_test(tapes_that_end),
         cmocka_unit_test(records_less_or_twice), cmocka_unit_test(too_little_memory),
         cmocka_unit_test(clocks_that_a_guest_made_up), cmocka_unit_test(others_have_their_turn),
-        cmocka_unit_test(more_pages_than_it_may_have),
+        cmocka_unit_test(more_pages_than_it_may_have), cmocka_unit_test(without_an_end),
         cmocka_unit_test(at_random),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
