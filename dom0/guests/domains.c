@@ -344,7 +344,7 @@ void domains_destroy_all(void)
     mutex_unlock(&lock);
 }
 
-static void look_now(void)
+void domains_look(void)
 {
     somebody_ended = true;
     wake_all(&ended_queue);
@@ -360,7 +360,7 @@ static int ask(struct domain *domain, const char *what)
     if (domain->ended && domain->action == ACTION_RESTART) {
         domain->action = reboot ? ACTION_RESTART : ACTION_DESTROY;
         domain->life.asked = true;
-        look_now();
+        domains_look();
         return 0;
     }
     snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", (unsigned)domain->domid);
@@ -555,7 +555,7 @@ static void life_thread(void *argument)
 
 static void on_dom_exc(evtchn_t port, void *data)
 {
-    look_now();
+    domains_look();
 }
 
 int domains_start(const struct archive *archive)

@@ -92,6 +92,8 @@ int domains_bring_up(const struct config *config, const struct domain_source *so
                      struct domain **made, struct problem *problem);
 /* Ends one, with the lock held: it is gone. */
 void domains_end(struct domain *domain);
+/* Has any ended? VIRQ_DOM_EXC does not come again for one that was `saving` then. */
+void domains_look(void);
 
 /* Asks the guest itself, through XenStore: "poweroff" or "reboot". */
 int domains_ask(const char *name, const char *what, struct problem *problem);

@@ -174,6 +174,7 @@ static int save(struct domain *domain, struct medium *medium, bool go_on, struct
     if (error)
         return problem_set(problem, error, "cannot ask about '%s': %s", domain->config.name,
                            errno_name(error));
+    guest.most = MAX(guest.most, domain->config.maxmem_mib * 256);
     error = write_all(domain, &guest, medium, problem);
     if (error || go_on)
         resumed = guest_go_on(&guest);
@@ -202,6 +203,7 @@ int saved_save(const char *name, const char *target, bool go_on, bool over,
     if (!error && !go_on)
         domains_end(domain);
     domains_unlock();
+    domains_look();
     return error;
 }
 
@@ -251,6 +253,7 @@ static int fill_domain(struct medium *medium, const struct config *config,
         return problem_set(problem, error, "cannot ask about the new domain: %s",
                            errno_name(error));
     guest.pages = config->memory_mib * 256;
+    guest.most = config->maxmem_mib * 256;
     guest.store_port = built->store_port;
     guest.console_port = built->console_port;
     error = restore_guest(&guest, medium_tape(medium), problem);

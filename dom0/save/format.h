@@ -104,5 +104,6 @@ static inline bool slot_is_ours(unsigned level, unsigned slot)
 
 /* Pfns of the largest guest (16 GiB). */
 #define MOST_PFNS (1ul << 22)
+#define FEW_PFNS (1ul << 14)            /* That even the smallest may have. */
 
 #endif

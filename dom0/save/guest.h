@@ -14,7 +14,7 @@ struct guest {
     unsigned vcpus;
     unsigned long shared_mfn;           /* Its shared_info. */
     uint64_t shared_machine;            /* The same, as its start_info has it. */
-    uint64_t pages;                     /* It has. */
+    uint64_t pages, most;               /* It has; it may ever have. */
     unsigned long store_port, console_port;     /* To be written into its start_info, */
     unsigned long store_mfn, console_mfn;       /* and what was found there: the restorer's. */
 };
@@ -31,6 +31,7 @@ struct guest_hands {
     /* Pfns in, their new frames out. */
     int (*populate)(struct guest *guest, unsigned long *frames, unsigned count);
     int (*pin)(struct guest *guest, unsigned level, unsigned long mfn);
+    int (*unpin)(struct guest *guest, unsigned long mfn);
     /* -ENODATA: the vCPU has never been used. */
     int (*get_vcpu)(struct guest *guest, unsigned id, struct vcpu_guest_context *context);
     int (*set_vcpu)(struct guest *guest, unsigned id, const struct vcpu_guest_context *context);
@@ -41,5 +42,12 @@ struct guest_hands {
     int (*set_xsave)(struct guest *guest, unsigned id, const void *state, size_t size);
     void (*rest)(void);                 /* Others' turn. */
 };
+
+/* Pfns that it may have: half of them holes, or others' frames that it has mapped. What is kept for
+ * each while it is saved or restored is dom0's memory. */
+static inline uint64_t most_pfns(const struct guest *guest)
+{
+    return guest->most < MOST_PFNS / 4 ? 2 * guest->most + FEW_PFNS : MOST_PFNS;
+}
 
 #endif

@@ -57,6 +57,14 @@ static int pin(struct guest *guest, unsigned level, unsigned long mfn)
     return (int)HYPERVISOR_mmuext_op(&op, 1, NULL, guest->domid);
 }
 
+static int unpin(struct guest *guest, unsigned long mfn)
+{
+    struct mmuext_op op = { .cmd = MMUEXT_UNPIN_TABLE };
+
+    op.arg1.mfn = mfn;
+    return (int)HYPERVISOR_mmuext_op(&op, 1, NULL, guest->domid);
+}
+
 /* --- vCPUs --- */
 
 static int context(struct guest *guest, unsigned id, uint32_t cmd, const void *context)
@@ -124,7 +132,7 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
 }
 
 static const struct guest_hands hands = {
-    map, unmap, types, pfn_of, populate, pin, get_vcpu, set_vcpu, get_extended, set_extended,
+    map, unmap, types, pfn_of, populate, pin, unpin, get_vcpu, set_vcpu, get_extended, set_extended,
     get_xsave, set_xsave, thread_yield,
 };
 
@@ -137,7 +145,7 @@ int guest_of(domid_t domid, struct guest *guest)
     *guest = (struct guest){ .hands = &hands, .domid = domid, .vcpus = info.max_vcpu_id + 1,
                              .shared_mfn = info.shared_info_frame,
                              .shared_machine = info.shared_info_frame << 12,
-                             .pages = info.tot_pages };
+                             .pages = info.tot_pages, .most = info.max_pages };
     return 0;
 }
 

@@ -227,17 +227,21 @@ struct tape *medium_tape(struct medium *medium)
     return &medium->tape;
 }
 
+/* What is in the buffer, to the end of its sector; a guest of less than a buffer, which says itself
+ * what it has, is a whole one, the first. */
+static int write_rest(struct medium *medium)
+{
+    size_t size = (medium->filled + BLOCK_SECTOR - 1) & ~(size_t)(BLOCK_SECTOR - 1);
+
+    memset(medium->buffer + medium->filled, 0, BUFFER - medium->filled);
+    if (!medium->at) return write_buffer(medium);
+    return size ? transfer(medium, BLOCK_WRITE, medium->at, medium->buffer, size) : 0;
+}
+
 int medium_finish(struct medium *medium, struct problem *problem)
 {
-    int error = 0;
+    int error = write_rest(medium);
 
-    /* a saved guest is larger than a buffer, so the first one is away */
-    if (medium->filled) {
-        size_t size = (medium->filled + BLOCK_SECTOR - 1) & ~(size_t)(BLOCK_SECTOR - 1);
-
-        memset(medium->buffer + medium->filled, 0, size - medium->filled);
-        error = transfer(medium, BLOCK_WRITE, medium->at, medium->buffer, size);
-    }
     error = error ? error : flush(medium);
     error = error ? error : transfer(medium, BLOCK_WRITE, 0, medium->head, BUFFER);
     error = error ? error : flush(medium);

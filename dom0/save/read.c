@@ -5,12 +5,13 @@
  * (the p2m, start_info, the shared page, pins, vCPUs) is done when all is there: the hypervisor
  * then judges the tables as it judges any guest's, and no mapping of ours is left.
  */
+#include "dom0/save/pins.h"
 #include "dom0/save/save.h"
 
 #define WINDOW 64u                      /* Pages mapped at a time. */
 #define MOST_VCPUS 32u
 #define MOST_XSAVE 16384u
-#define UNTYPED 0xffu
+#define UNTYPED 0xffu                   /* No table's, either. */
 
 struct vcpu_state {
     struct vcpu_guest_context *context;
@@ -30,6 +31,9 @@ struct restorer {
     struct shared_info *shared;
     struct vcpu_state vcpu[MOST_VCPUS];
     bool has_info, ended;
+    /* Bytes that it may still have. Nobody else makes or ends a guest meanwhile, so a tape that
+     * says the same again and again is not heard to its end. */
+    uint64_t left;
     uint64_t buffer[ENTRIES], word[PAGE_MOST];
 };
 
@@ -40,6 +44,10 @@ struct restorer {
 
 static int get(struct restorer *restorer, void *bytes, size_t size)
 {
+    if (size > restorer->left)
+        return bad(restorer, "it is longer than one that may have %lu pages can be",
+                   (unsigned long)restorer->guest->most);
+    restorer->left -= size;
     return tape_get(restorer->tape, bytes, size, restorer->problem);
 }
 
@@ -94,17 +102,16 @@ static int populate(struct restorer *restorer, const uint64_t *pfns, unsigned co
                  : 0;
 }
 
-/* A page that came, and no table. */
+/* A page that came, and so has a frame, and no table. */
 static bool is_plain(const struct restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->pages && restorer->p2m[pfn] != ABSENT &&
-           restorer->type[pfn] != UNTYPED && !page_level((uint32_t)restorer->type[pfn] << 24);
+    return pfn < restorer->pages && restorer->type[pfn] != UNTYPED &&
+           !page_level((uint32_t)restorer->type[pfn] << 24);
 }
 
 static bool is_root(const struct restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->pages && restorer->type[pfn] != UNTYPED &&
-           page_level((uint32_t)restorer->type[pfn] << 24) == 4;
+    return pfn < restorer->pages && page_level((uint32_t)restorer->type[pfn] << 24) == 4;
 }
 
 /* --- records of the stream --- */
@@ -146,7 +153,7 @@ static int take_p2m_frames(struct restorer *restorer, size_t size)
     if (size < sizeof(head)) return bad(restorer, "p2m frames of %zu bytes", size);
     error = get(restorer, &head, sizeof(head));
     if (error) return error;
-    if (head.first != 0 || head.last >= MOST_PFNS ||
+    if (head.first != 0 || head.last >= most_pfns(restorer->guest) ||
         size != sizeof(head) + (head.last / ENTRIES + 1) * 8ul)
         return bad(restorer, "its p2m is of pages %u to %u, in %zu bytes", head.first, head.last,
                    size);
@@ -196,9 +203,9 @@ static int get_page(struct restorer *restorer, void *page, unsigned level)
     if (!level) return get(restorer, page, SAVE_PAGE);
     error = get(restorer, restorer->buffer, SAVE_PAGE);
     error = error ? error : localise(restorer, restorer->buffer, level);
-    if (!error)
-        memcpy(page, restorer->buffer, SAVE_PAGE);
-    return error;
+    if (error) return error;
+    memcpy(page, restorer->buffer, SAVE_PAGE);
+    return 0;
 }
 
 /* At most a window of a record's words; all of them need frames. */
@@ -214,6 +221,7 @@ static int take_window(struct restorer *restorer, const uint64_t *words, unsigne
     for (unsigned i = 0; i < count; i++)
         pfns[i] = words[i] & PAGE_PFN;
     error = populate(restorer, pfns, count);
+    restorer->guest->hands->rest();
     if (error) return error;
     for (unsigned i = 0; i < count; i++) {
         uint32_t type = (uint32_t)(words[i] >> PAGE_TYPE_SHIFT) & XEN_DOMCTL_PFINFO_LTAB_MASK;
@@ -230,7 +238,6 @@ static int take_window(struct restorer *restorer, const uint64_t *words, unsigne
     for (unsigned i = 0; i < n && !error; i++)
         error = get_page(restorer, pages + i * (size_t)SAVE_PAGE, levels[i]);
     guest->hands->unmap(guest, pages, n);
-    guest->hands->rest();
     return error;
 }
 
@@ -366,6 +373,7 @@ static int write_p2m(struct restorer *restorer)
         if (!page) return failed(restorer, -ENOMEM, "the new guest's p2m cannot be mapped");
         memcpy(page, restorer->p2m + i * (size_t)ENTRIES, MIN(left, (uint64_t)ENTRIES) * 8);
         restorer->guest->hands->unmap(restorer->guest, page, 1);
+        restorer->guest->hands->rest();
     }
     return 0;
 }
@@ -420,24 +428,6 @@ static int write_shared_info(struct restorer *restorer)
     return 0;
 }
 
-static int pin_tables(struct restorer *restorer)
-{
-    for (uint64_t pfn = 0; pfn < restorer->pages; pfn++) {
-        uint32_t type = (uint32_t)restorer->type[pfn] << 24;
-        int error;
-
-        if (restorer->type[pfn] == UNTYPED || !(type & XEN_DOMCTL_PFINFO_LPINTAB) ||
-            !page_level(type))
-            continue;
-        error = restorer->guest->hands->pin(restorer->guest, page_level(type), restorer->p2m[pfn]);
-        if (error)
-            return failed(restorer, error, "the hypervisor refuses its page table in page %lx: %s",
-                          (unsigned long)pfn, errno_name(error));
-        restorer->guest->hands->rest();
-    }
-    return 0;
-}
-
 static int localise_context(struct restorer *restorer, unsigned id, struct vcpu_guest_context *c)
 {
     uint64_t root = xen_cr3_to_pfn(c->ctrlreg[3]), user = c->ctrlreg[1] >> 12;
@@ -484,6 +474,8 @@ static int set_vcpu(struct restorer *restorer, unsigned id)
 
 static int finish(struct restorer *restorer)
 {
+    struct tables tables = { restorer->pages, restorer->p2m, restorer->type };
+    struct guest *guest = restorer->guest;
     int error;
 
     if (!restorer->p2m || !restorer->shared || !restorer->vcpu[0].context)
@@ -492,10 +484,10 @@ static int finish(struct restorer *restorer)
     error = write_p2m(restorer);
     error = error ? error : write_start_info(restorer, restorer->vcpu[0].context->user_regs.rdx);
     error = error ? error : write_shared_info(restorer);
-    error = error ? error : pin_tables(restorer);
-    for (unsigned id = 0; id < restorer->guest->vcpus && !error; id++)
+    error = error ? error : pin_tables(guest, &tables, restorer->problem);
+    for (unsigned id = 0; id < guest->vcpus && !error; id++)
         error = set_vcpu(restorer, id);
-    return error;
+    return error ? error : unpin_others(guest, &tables, restorer->problem);
 }
 
 /* --- the headers --- */
@@ -561,6 +553,7 @@ int restore_guest(struct guest *guest, struct tape *tape, struct problem *proble
     restorer->guest = guest;
     restorer->tape = tape;
     restorer->problem = problem;
+    restorer->left = 2 * most_pfns(guest) * SAVE_PAGE;
     error = check_headers(restorer);
     error = error ? error : take_records(restorer);
     error = error ? error : check_end(restorer);

@@ -246,6 +246,8 @@ static int put_memory(struct saver *saver)
     int error = 0;
 
     for (uint64_t pfn = 0; pfn < saver->pages && !error; pfn++) {
+        if (pfn % ENTRIES == 0)
+            saver->guest->hands->rest();
         if (saver->p2m[pfn] == ABSENT)
             continue;
         batch.pfn[batch.count] = pfn;
@@ -329,14 +331,15 @@ static int put_vcpus(struct saver *saver)
 
 /* --- the order of it all --- */
 
-/* The clock's scale says how fast the CPU counts. */
+/* The clock's scale says how fast the CPU counts, if the guest has not written over it. */
 static int put_tsc(struct saver *saver)
 {
     const struct vcpu_time_info *time = &saver->shared->vcpu_info[0].time;
     uint64_t mul = time->tsc_to_system_mul ? time->tsc_to_system_mul : 1;
     uint64_t khz = (1000000ul << 32) / mul;
-    struct libxc_tsc tsc = { .khz = (uint32_t)(time->tsc_shift < 0 ? khz << -time->tsc_shift
-                                                                 : khz >> time->tsc_shift) };
+    int shift = time->tsc_shift;
+    struct libxc_tsc tsc = { .khz = (uint32_t)(shift < 0 ? khz << MIN(-shift, 31)
+                                                         : khz >> MIN(shift, 31)) };
 
     return put_record(saver, LIBXC_TSC, NULL, 0, &tsc, sizeof(tsc));
 }
@@ -363,9 +366,9 @@ static int save(struct saver *saver, const char *config, size_t size)
     int error;
 
     saver->pages = saver->shared->arch.max_pfn;
-    if (saver->pages == 0 || saver->pages > MOST_PFNS)
-        return failed(saver, -EINVAL, "the guest says that it has %lu pages",
-                      (unsigned long)saver->pages);
+    if (saver->pages == 0 || saver->pages > most_pfns(saver->guest))
+        return failed(saver, -EINVAL, "the guest says that it has %lu pages, and may have %lu",
+                      (unsigned long)saver->pages, (unsigned long)saver->guest->most);
     saver->list_count = (unsigned)((saver->pages + ENTRIES - 1) / ENTRIES);
     saver->p2m = malloc(saver->pages * sizeof(saver->p2m[0]));
     saver->list = malloc(saver->list_count * sizeof(saver->list[0]));

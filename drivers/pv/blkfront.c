@@ -184,6 +184,7 @@ static void give_up(struct blkfront *front, const char *why)
     for (unsigned int i = 0; i < BLKFRONT_RING; i++)
         if ((request = front->slot[i].request)) {
             take_back(front, i);
+            front->slot[i].request = NULL;      /* in no other life, either */
             request->done(request, refused(-EIO));
         }
     while ((request = front->waiting)) {

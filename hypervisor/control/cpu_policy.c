@@ -16,6 +16,7 @@
 #include <xen/arch-x86/cpuid.h>
 
 #define COST_LEAF      150          /* asked for, and written */
+#define COST_CHOSEN    12           /* and each of those that were chosen looked at, twice */
 #define LAST_BASIC     0xdu         /* what libxc's policies have room for, in leaves, */
 #define LAST_EXTENDED  0x80000021u
 #define LAST_TOPOLOGY  1u           /* and in subleaves */
@@ -47,6 +48,7 @@ static struct cpuid_regs read(bool host, const struct cpu_policy *chosen, uint32
 
 static struct cpuid_regs ask(const struct list_of *l, uint32_t leaf, uint32_t subleaf)
 {
+    spend(COST_LEAF + (l->chosen ? (int)l->chosen->count * COST_CHOSEN : 0));
     return read(l->host, l->chosen, leaf, subleaf);
 }
 
@@ -54,10 +56,16 @@ static struct cpuid_regs add(struct list_of *l, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = ask(l, leaf, subleaf == XEN_CPUID_NO_SUBLEAF ? 0 : subleaf);
 
-    spend(COST_LEAF);
     if (l->p->count < CPU_POLICY_LEAVES)
         l->p->leaf[l->p->count++] = (xen_cpuid_leaf_t){ leaf, subleaf, r.a, r.b, r.c, r.d };
     return r;
+}
+
+/* An area of XSAVE's. Those beyond the mask are not asked for one by one: in a long list that takes
+ * longer than an entry may (I11). */
+static bool has_area(const struct list_of *l, uint32_t subleaf)
+{
+    return (l->host || (xsave_mask >> subleaf & 1)) && ask(l, 0xd, subleaf).a;
 }
 
 static void add_basic(struct list_of *l, uint32_t leaf)
@@ -79,7 +87,7 @@ static void add_basic(struct list_of *l, uint32_t leaf)
         __attribute__((fallthrough));
     case 0xb:
         for (uint32_t i = 0; i <= last; i++)
-            if (i <= LAST_TOPOLOGY || ask(l, leaf, i).a)
+            if (i <= LAST_TOPOLOGY || has_area(l, i))
                 add(l, leaf, i);
         break;
     default:

@@ -20,6 +20,7 @@
 #include "memory/frame.h"
 
 #define PAGEINFO_MAX 1024           /* frames asked about at once, as on Xen */
+#define COST_PAGEINFO 120           /* one of them: looked up, and written */
 
 static spinlock_t domctl_lock = SPINLOCK(LOCK_DOMCTL);
 
@@ -173,14 +174,21 @@ static uint64_t page_info(struct domain *d, mfn_t frame)
     return info;
 }
 
-/* Each frame number of the array is replaced by what the frame is. */
-static int get_page_info(struct domain *d, const struct xen_domctl_getpageframeinfo3 *op)
+/* Each frame number of the array is replaced by what the frame is. Those that are done are no
+ * longer in the operation when it is made again for the others. */
+static int get_page_info(struct domain *d, struct xen_domctl_getpageframeinfo3 *op)
 {
     if (op->num > PAGEINFO_MAX) return fail(-E2BIG, "at most 1024 frames at once");
-    for (uint64_t i = 0; i < op->num; i++) {
-        uint64_t va = (uint64_t)op->array.p + i * sizeof(uint64_t), frame;
+    for (; op->num; op->num--, op->array.p++) {
+        uint64_t va = (uint64_t)op->array.p, frame;
         if (read_guest_u64(&frame, va) || write_guest_u64(va, page_info(d, MFN(frame))))
             return fail(-EFAULT, "the array cannot be read and written");
+        spend(COST_PAGEINFO);
+        if (spent() && op->num > 1) {
+            op->num--;
+            op->array.p++;
+            return -ERESTART;
+        }
     }
     return 0;
 }
@@ -359,6 +367,7 @@ long do_domctl(uint64_t arg)
     if (!spin_trylock(&domctl_lock)) return hypercall_continue(domctl, arg);
     int error = domctl(&op, &answers);
     spin_unlock(&domctl_lock);
-    if (error == -ERESTART) return hypercall_continue(domctl, arg);
-    return error || !answers ? error : ANSWER(arg, &op);
+    int answered = answers && (!error || error == -ERESTART) ? ANSWER(arg, &op) : 0;
+    if (answered) return answered;
+    return error == -ERESTART ? hypercall_continue(domctl, arg) : error;
 }

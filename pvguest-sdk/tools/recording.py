@@ -102,13 +102,20 @@ def keep(folder, words, bare):
 
 
 def read(folder):
-    """(words, whether a kernel is in dom0's place) for the replay."""
-    kept = json.loads(host.file(folder / WORDS, "`domus-run --record` makes such a folder")
-                      .read_text())
-    if kept["qemu"] != version():
-        raise host.Refused(f"{folder} was recorded by QEMU {kept['qemu']}, and here is "
+    """(words, whether a kernel is in dom0's place) for the replay. The program is ours, whatever
+    the folder calls it; QEMU's words are as they were written down."""
+    text = host.file(folder / WORDS, "`domus-run --record` makes such a folder").read_text()
+    try:
+        kept = json.loads(text)
+        recorder, bare = kept["qemu"], kept["bare"]
+        words = [word.replace("rr=record", "rr=replay") for word in kept["words"][1:]]
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise host.Refused(f"{folder / WORDS} is not as `domus-run --record` has written it: "
+                           "record anew") from problem
+    if recorder != version():
+        raise host.Refused(f"{folder} was recorded by QEMU {recorder}, and here is "
                            f"{version()}: only the same one can replay it")
-    return [word.replace("rr=record", "rr=replay") for word in kept["words"]], kept["bare"]
+    return [host.program("qemu-system-x86_64"), *words], bare
 
 
 def relay(child):

@@ -2,6 +2,7 @@
 """`domus-run --record` and `--replay`: a machine with dom0, a guest, its disk and the card does the
 same again, to the letter, after it was built anew and moved; and the guide's example, typed at gdb,
 goes back to the store of a page-table entry."""
+import json
 import os
 import pathlib
 import re
@@ -142,6 +143,16 @@ def test_what_is_refused(hello, tmp_path, monkeypatch):
         done = subprocess.run([sys.executable, RUN, *words], capture_output=True, text=True)
         assert done.returncode == 1 and error in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "new").exists() and (hello / "log").exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    kept = json.loads((hello / recording.WORDS).read_text())
+    for text in "no JSON", "[]", "{}", json.dumps(kept | {"words": 1}):
+        (other / recording.WORDS).write_text(text)
+        with pytest.raises(host.Refused, match="is not as `domus-run --record` has written it"):
+            recording.read(other)
+    # who hands a recording on does not choose the program
+    (other / recording.WORDS).write_text(json.dumps(kept | {"words": ["reboot", "-m", "5"]}))
+    assert recording.read(other)[0] == ["qemu-system-x86_64", "-m", "5"]
     monkeypatch.setattr(recording, "version", lambda: "99.0")
     with pytest.raises(host.Refused, match="only the same one can replay it"):
         recording.read(hello)

@@ -98,20 +98,43 @@ static int populate(struct guest *guest, unsigned long *frames, unsigned count)
 }
 
 /* As the hypervisor: all tables below are of the right level, or it is refused. */
-static int pin(struct guest *guest, unsigned level, unsigned long mfn)
+static unsigned looked, most_looked;
+
+static int look_at(unsigned level, unsigned long mfn)
 {
     const uint64_t *entries = (const uint64_t *)(const void *)ram[mfn];
 
     assert_true(mfn < FRAMES && frame[mfn].owned && level >= 1 && level <= 4);
-    pins++;
+    if (frame[mfn].type == level) return 0;     /* it was looked at before */
+    looked++;
     for (unsigned i = 0; i < ENTRIES; i++) {
         unsigned long below = (entries[i] & ENTRY_FRAME) >> 12;
 
         if (!(entries[i] & ENTRY_PRESENT))
             continue;
         if (below >= FRAMES || !frame[below].owned) return -EINVAL;
-        if (level > 1 && pin(guest, level - 1, below)) return -EINVAL;
+        if (level > 1 && look_at(level - 1, below)) return -EINVAL;
     }
+    frame[mfn].type = level;
+    return 0;
+}
+
+static int pin(struct guest *guest, unsigned level, unsigned long mfn)
+{
+    assert_null(mappings);
+    looked = 0;
+    if (look_at(level, mfn)) return -EINVAL;
+    most_looked = MAX(most_looked, looked);
+    frame[mfn].typed = true;
+    pins++;
+    return 0;
+}
+
+static int unpin(struct guest *guest, unsigned long mfn)
+{
+    assert_true(has_vcpu && frame[mfn].typed);
+    frame[mfn].typed = false;
+    pins--;
     return 0;
 }
 
@@ -155,15 +178,19 @@ static int set_xsave(struct guest *guest, unsigned id, const void *state, size_t
     return 0;
 }
 
+static unsigned rests;
+
 static void rest(void)
 {
+    rests++;
 }
 
 static const struct guest_hands hands = {
-    map, unmap, types, pfn_of, populate, pin, get_vcpu, set_vcpu, get_extended, set_extended,
+    map, unmap, types, pfn_of, populate, pin, unpin, get_vcpu, set_vcpu, get_extended, set_extended,
     get_xsave, set_xsave, rest,
 };
 static struct guest guest;
+static uint64_t may_have = 600;
 
 const char *errno_name(long error)
 {
@@ -285,7 +312,8 @@ static void make_guest(unsigned long count)
     vcpu.ctrlreg[3] = xen_pfn_to_cr3(frame_of_pfn(ROOT));
     vcpu.ctrlreg[1] = frame_of_pfn(ROOT) << 12;
     memset(xsave, 0x5a, sizeof(xsave));
-    guest = (struct guest){ .hands = &hands, .domid = 5, .vcpus = 2, .shared_mfn = SHARED };
+    guest = (struct guest){ .hands = &hands, .domid = 5, .vcpus = 2, .shared_mfn = SHARED,
+                            .most = may_have };
 }
 
 static const char config[] = "name = \"tape\"\n";
@@ -309,13 +337,13 @@ static int restore(void)
 
     memset(frame, 0, sizeof(frame));
     next_frame = 700;
-    populated = pins = 0;
+    populated = pins = most_looked = 0;
     most = 1000;
     has_vcpu = false;
     give(SHARED, ABSENT);
     guest = (struct guest){ .hands = &hands, .domid = 6, .vcpus = 2, .shared_mfn = SHARED,
-                            .shared_machine = SHARED << 12, .pages = 123, .store_port = 7,
-                            .console_port = 8 };
+                            .shared_machine = SHARED << 12, .pages = 123, .most = may_have,
+                            .store_port = 7, .console_port = 8 };
     at = 0;
     problem.text[0] = 0;
     error = restore_config(&tape, &text, &json, &problem);

@@ -429,6 +429,37 @@ static void saved_and_restored(void **state)
     assert_null(hooked);
 }
 
+/* Who never answered has nothing more to say of it in another life, either. */
+static void answers_to_another_life(void **state)
+{
+    uint16_t stale, live;
+
+    open_disk();
+    submit(0, BLOCK_READ, 1);
+    submit(1, BLOCK_READ, 1);
+    next_request();
+    stale = (uint16_t)next_request()->id;
+    hooked->before(hooked);
+    assert_true(result[0] == -EIO && result[1] == -EIO);
+    handler = NULL;
+    set_node(BACK "/state", "2");
+    hooked->after(hooked, true);
+    taken = 0;
+    submit(2, BLOCK_READ, 1);
+    live = (uint16_t)next_request()->id;
+    assert_int_not_equal(live, stale);
+    answer(stale, BLKIF_RSP_OKAY);
+    ring_bell();
+    assert_int_equal(result[1], -EIO);          /* it was done once (done) */
+    submit(3, BLOCK_READ, 1);
+    answer(live, BLKIF_RSP_OKAY);
+    ring_bell();
+    assert_int_equal(result[2], 0);
+    answer(next_request()->id, BLKIF_RSP_OKAY);
+    ring_bell();
+    close_disk();
+}
+
 /* In another life its back end may be gone, or another one does not take it. */
 static void not_there_in_another_life(void **state)
 {
@@ -472,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup(slots_that_a_liar_wrote, set_up),
         cmocka_unit_test_setup(a_disk_without_a_mode, set_up),
         cmocka_unit_test_setup(saved_and_restored, set_up),
+        cmocka_unit_test_setup(answers_to_another_life, set_up),
         cmocka_unit_test_setup(not_there_in_another_life, set_up),
     };
 

@@ -41,11 +41,14 @@ uint64_t tsc_khz(void)
     return 1000000;
 }
 
+static unsigned int asked;
+
 /* Three caches, one further subleaf of features, as many extended leaves as AMD's have. */
 struct cpuid_regs host_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = { ~0u, ~0u, ~0u, ~0u };
 
+    asked += leaf == 0xd;
     switch (leaf) {
     case 0: r.a = 0x20; break;
     case 4: r.a = subleaf < 3; break;
@@ -268,6 +271,25 @@ static void of_a_domain(void **state)
     assert_true(get() < count);                     /* without XSAVE there are no areas */
 }
 
+/* Each leaf is looked for in all of them: a full list of nothing is the longest (I11). */
+static void a_long_list(void **state)
+{
+    uint32_t count = get();
+    int32_t before;
+
+    for (; count < CPU_POLICY_LEAVES; count++)
+        leaves[count] = (xen_cpuid_leaf_t){ .leaf = 0xd, .subleaf = 63 };
+    for (uint32_t i = 2; i < count; i++)            /* but how many there are, and XSAVE */
+        if (leaves[i].leaf != 0x80000000)
+            leaves[i] = leaves[CPU_POLICY_LEAVES - 1];
+    assert_int_equal(set(&guest, count, 0), 0);
+    asked = 0;
+    before = cpu.budget;
+    assert_in_range(get(), 20, 40);
+    assert_in_range(asked, 3, 9);                   /* what xsave_mask has, and what is first */
+    assert_true(before - cpu.budget > (int32_t)(20 * 2 * 5 * CPU_POLICY_LEAVES));
+}
+
 static void what_is_no_policy(void **state)
 {
     uint32_t count = get();
@@ -312,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(features, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_a_domain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_policy, set_up, tear_down),
     };
 

@@ -324,12 +324,28 @@ static void who_cannot_be_asked_is_not_waited_for(void **state)
     can_be_asked = 0;
 }
 
+/* Who ends while he is saved is let be until then, and seen to then. */
+static void ended_while_saved(void **state)
+{
+    struct domain *domain = domains_find("g0");
+
+    domain->saving = true;
+    run(GUESTS - 1);
+    assert_int_equal(guest_builds[0], 0);
+    lives = false;
+    domain->saving = false;
+    domains_look();
+    run(1);
+    assert_int_equal(guest_builds[0], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_operator_is_not_kept_waiting, start, stop),
         cmocka_unit_test_setup_teardown(each_has_its_turn, start, stop),
         cmocka_unit_test_setup_teardown(a_number_that_was_is_no_name, start, stop),
+        cmocka_unit_test_setup_teardown(ended_while_saved, start, stop),
         cmocka_unit_test_setup_teardown(who_cannot_be_asked_is_not_waited_for, start, stop),
     };
 

@@ -282,6 +282,8 @@ static void what_frames_are(void **state)
         { (uint64_t)FRAME_SEGDESC << 54 | FRAME_TYPED_ONE, 0 },
     };
     static uint64_t array[1025];
+    unsigned int done = 0;
+    long result;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
         frame_table[i].state = kinds[i].state;
@@ -297,9 +299,22 @@ static void what_frames_are(void **state)
     assert_int_equal(array[ARRAY_SIZE(kinds)], 0xful << 28);
     assert_int_equal(array[ARRAY_SIZE(kinds) + 1], 1);
     assert_int_equal(did.frame_puts, ARRAY_SIZE(kinds));
-    memset(array, 0, sizeof(array));
+    for (unsigned int i = 0; i < 1024; i++)
+        array[i] = 1;
     op.u.getpageframeinfo3.num = 1024;
-    assert_int_equal(domctl(XEN_DOMCTL_getpageframeinfo3, GUEST), 0);
+    op.u.getpageframeinfo3.array.p = array;
+    did.frame_puts = 0;
+    while ((result = domctl(XEN_DOMCTL_getpageframeinfo3, GUEST)) == CONTINUED) {
+        assert_in_range(did.frame_puts - done, 1, 400);     /* 50,000 instructions (I11) */
+        done = did.frame_puts;
+        assert_int_equal(op.u.getpageframeinfo3.num, 1024 - done);
+        budget_refill();
+    }
+    assert_int_equal(result, 0);
+    assert_int_equal(did.frame_puts, 1024);                 /* each once */
+    for (unsigned int i = 0; i < 1024; i++)
+        assert_int_equal(array[i], kinds[1].info);
+    op.u.getpageframeinfo3.array.p = array;
     op.u.getpageframeinfo3.num = 1025;
     assert_int_equal(domctl(XEN_DOMCTL_getpageframeinfo3, GUEST), -E2BIG);
     op.u.getpageframeinfo3.num = 1;

@@ -81,7 +81,9 @@ static void a_guest_goes_and_comes(void **state)
     assert_true(!shared->evtchn_pending[3] && shared->evtchn_mask[3] == ~0ul);
     assert_int_equal(shared->arch.pfn_to_mfn_frame_list_list, 0);
     assert_int_equal(shared->arch.max_pfn, PAGES);
-    assert_int_equal(pins, 5);
+    assert_int_equal(pins, 1);                          /* as it was, */
+    assert_true(frame[new_frame[ROOT]].typed);
+    assert_int_equal(most_looked, 1);                   /* and others had their turn at each */
     assert_int_equal(restored_vcpu.ctrlreg[3], xen_pfn_to_cr3(new_frame[ROOT]));
     assert_int_equal(restored_vcpu.ctrlreg[1], new_frame[ROOT] << 12);
     assert_int_equal(restored_vcpu.gdt_frames[0], new_frame[GDT]);
@@ -107,8 +109,8 @@ static void guests_that_are_not_saved(void **state)
     make_guest(60);
     shared->arch.max_pfn = 0;
     not_saved("says that it has 0 pages");
-    shared->arch.max_pfn = MOST_PFNS + 1;
-    not_saved("says that it has");
+    shared->arch.max_pfn = 2 * may_have + FEW_PFNS + 1;
+    not_saved("says that it has 17585 pages, and may have 600");
     shared->arch.p2m_cr3 = 0;
     not_saved("does not say where");
     shared->arch.p2m_vaddr++;
@@ -148,6 +150,19 @@ static void guests_that_are_not_saved(void **state)
         not_saved("too little room");
     }
     room = 1u << 23;
+}
+
+/* What stands there is the guest's to write: nobody shifts by as much. */
+static void clocks_that_a_guest_made_up(void **state)
+{
+    struct shared_info *shared = (void *)ram[SHARED];
+
+    for (int shift = -128; shift < 128; shift++) {
+        make_guest(60);
+        shared->vcpu_info[0].time.tsc_shift = (int8_t)shift;
+        shared->vcpu_info[0].time.tsc_to_system_mul = (uint32_t)shift;
+        assert_int_equal(save(), 0);
+    }
 }
 
 /* --- tapes that lie --- */
@@ -245,6 +260,91 @@ static void records_less_or_twice(void **state)
     }
 }
 
+static size_t heard;
+
+/* Most of it is holes, or comes without contents: others have their turn all the same. */
+static void others_have_their_turn(void **state)
+{
+    struct shared_info *shared = (void *)ram[SHARED];
+    struct { struct save_record record; struct libxc_pages head; uint64_t word[4]; } allocated = {
+        { LIBXC_PAGES, sizeof(struct libxc_pages) + 4 * 8 }, { 4, 0 }, { 0 } };
+    size_t where[64];
+
+    may_have = 16 * ENTRIES;
+    make_guest(60);
+    for (unsigned i = 0; i < 16; i++)
+        table(L1)[64 + i] = entry_of(LIST + (i > 0));
+    shared->arch.p2m_vaddr = BASE + 64 * SAVE_PAGE;
+    shared->arch.max_pfn = 16 * ENTRIES;
+    rests = 0;
+    assert_int_equal(save(), 0);
+    assert_in_range(rests, 16, 32);
+    rests = 0;
+    assert_int_equal(restore(), 0);
+    assert_in_range(rests, 96, 110);            /* The p2m, and five times the tables. */
+    for (unsigned i = 0; i < 4; i++)
+        allocated.word[i] = i | (uint64_t)XEN_DOMCTL_PFINFO_XALLOC << PAGE_TYPE_SHIFT;
+    find_records(where);
+    for (unsigned i = 0; i < 3; i++)                    /* Info, end of the static part, p2m. */
+        assert_true(where[i + 1] < size);
+    memcpy(bytes + where[3], &allocated, sizeof(allocated));
+    size = where[3] + sizeof(allocated);
+    rests = 0;
+    assert_int_equal(restore(), -ENODATA);
+    assert_int_equal(populated, 4);
+    assert_int_equal(rests, 1);
+    may_have = 600;
+}
+
+/* For ever a record that nobody need know. */
+static int read_for_ever(struct tape *tape, void *to, size_t count)
+{
+    const struct save_record record = { LIBXC_OPTIONAL | 99, 1u << 20 };
+
+    if (at < size) return tape_read(tape, to, count);
+    if (heard >> 30) return -EIO;               /* long enough to see that nobody minds */
+    memset(to, 0, count);
+    if (count == sizeof(record))
+        memcpy(to, &record, sizeof(record));
+    heard += count;
+    return 0;
+}
+
+static void without_an_end(void **state)
+{
+    size_t where[64];
+
+    make_tape();
+    find_records(where);
+    size = where[0];
+    tape.read = read_for_ever;
+    heard = 0;
+    assert_int_equal(restore(), -EINVAL);
+    assert_non_null(strstr(problem.text, "longer than one that may have 600 pages can be"));
+    assert_in_range(heard, 600 * SAVE_PAGE, 2 * (2 * 600 + FEW_PFNS) * SAVE_PAGE);
+    tape.read = tape_read;
+}
+
+/* Who says that there are more pages than he may have is given no memory of dom0's for them. */
+static void more_pages_than_it_may_have(void **state)
+{
+    uint64_t last = 2 * may_have + FEW_PFNS;
+    struct libxc_p2m head = { 0, (uint32_t)last };
+    struct save_record record = { LIBXC_P2M_FRAMES, (uint32_t)(8 + (last / ENTRIES + 1) * 8) };
+    size_t where[64];
+
+    make_tape();
+    find_records(where);
+    memcpy(bytes + where[2], &record, sizeof(record));
+    memcpy(bytes + where[2] + 8, &head, sizeof(head));
+    assert_int_equal(restore(), -EINVAL);
+    assert_non_null(strstr(problem.text, "its p2m is of pages 0 to 17584"));
+    head.last--;
+    memcpy(bytes + where[2] + 8, &head, sizeof(head));
+    assert_int_not_equal(restore(), 0);                 /* There is less behind it. */
+    assert_null(strstr(problem.text, "its p2m is of pages"));
+}
+
 static void too_little_memory(void **state)
 {
     char *text;
@@ -301,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_guest_goes_and_comes), cmocka_unit_test(guests_that_are_not_saved),
         cmocka_unit_test(each_field), cmocka_unit_test(tapes_that_end),
         cmocka_unit_test(records_less_or_twice), cmocka_unit_test(too_little_memory),
+        cmocka_unit_test(clocks_that_a_guest_made_up), cmocka_unit_test(others_have_their_turn),
+        cmocka_unit_test(more_pages_than_it_may_have), cmocka_unit_test(without_an_end),
         cmocka_unit_test(at_random),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

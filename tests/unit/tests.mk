@@ -164,6 +164,8 @@ layout.sources :=
 limit.sources := dom0/console/limit.c dom0/bucket.c
 lock_check.sources := hypervisor/machine/lock_check.c
 lock_check.cflags := -DDEBUG -D__XEN_TOOLS__=1
+medium.sources := dom0/save/medium.c dom0/config/problem.c drivers/block.c
+medium.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/drivers_host.h
 memory_op.sources := hypervisor/calls/memory_op.c hypervisor/calls/named.c \
     hypervisor/entry/operation.c
 memory_op.cflags := -fno-builtin -D__XEN_TOOLS__
@@ -234,7 +236,8 @@ rings.sources := drivers/pv/check.c drivers/block.c
 scan_fuzz.sources := $(filter-out %/main.c %/difference.c %/print_table.c,$(SCAN_SOURCES))
 scan_fuzz.cflags := -D_GNU_SOURCE
 scan_fuzz.libraries := $(SCAN_LIBRARIES)
-save.sources := dom0/save/write.c dom0/save/read.c dom0/save/file.c dom0/config/problem.c
+save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/file.c \
+    dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c

@@ -9,4 +9,7 @@
 void a_crash(unsigned long frame_to_clear);
 long control(struct xen_domctl *op, uint32_t command, domid_t domain);
 
+/* The longest questions about a domain that has never run, and has that frame (told.c). */
+void told(domid_t domain, unsigned long frame);
+
 #endif

@@ -514,6 +514,7 @@ static void a_domain(void)
     set_xen_guest_handle(setup.frame_list, frames);
     CHECK_IS(HYPERVISOR_grant_table_op(GNTTABOP_setup_table, &setup, 1), 0);
     CHECK_IS(setup.status, GNTST_okay);
+    told(domain, extents[0]);
     CHECK_IS(control(&op, XEN_DOMCTL_destroydomain, domain), 0);
 }
 

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A partition as a tape: what is written is read again, whether it is less than a buffer, as many,
+ * or does not fit, its beginning comes last, and never does anything of dom0's memory get there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dom0/save/format.h"
+#include "dom0/save/medium.h"
+#include "dom0/storage/disks.h"
+#include <pvguest/events.h>
+#include <pvguest/mm.h>
+#include <pvguest/thread.h>
+
+#define BUFFER (64u * 1024)
+#define SECTORS (4 * BUFFER / BLOCK_SECTOR)
+#define SECRET 0xa5                     /* What is in pages that nobody has cleared. */
+
+static uint8_t disk_bytes[SECTORS * BLOCK_SECTOR], out[sizeof(disk_bytes)], in[sizeof(disk_bytes)];
+static unsigned claims, flushes;
+
+/* --- the disk --- */
+
+static void submit(struct blockdev *device, struct block_request *request)
+{
+    uint8_t *at = disk_bytes + request->sector * BLOCK_SECTOR;
+
+    flushes += request->operation == BLOCK_FLUSH;
+    for (unsigned i = 0; i < request->segments; i++) {
+        struct block_segment *segment = &request->segment[i];
+
+        assert_true(at + segment->length <= disk_bytes + sizeof(disk_bytes));
+        if (request->operation == BLOCK_WRITE)
+            memcpy(at, segment->data, segment->length);
+        else
+            memcpy(segment->data, at, segment->length);
+        at += segment->length;
+    }
+    request->done(request, 0);
+}
+
+static void kick(struct blockdev *device)
+{
+}
+
+static struct blockdev disk = { .name = "it", .sectors = SECTORS, .flags = BLOCK_CAN_FLUSH,
+                                .max_segments = BLOCK_SEGMENTS_ANY, .submit = submit,
+                                .kick = kick };
+
+int disks_claim(const char *partition, bool writable, struct blockdev **device, const char **why)
+{
+    claims++;
+    *device = &disk;
+    return 0;
+}
+
+void disks_release(const char *partition, bool writable)
+{
+    claims--;
+}
+
+/* --- the SDK --- */
+
+void *alloc_pages(unsigned order)
+{
+    return memset(aligned_alloc(4096, 4096ul << order), SECRET, 4096ul << order);
+}
+
+void free_pages(void *pages, unsigned order)
+{
+    free(pages);
+}
+
+bool events_save(void)
+{
+    return false;
+}
+
+void events_restore(bool masked)
+{
+}
+
+bool wait_on(struct wait_queue *queue, uint64_t timeout)
+{
+    fail();
+    return false;
+}
+
+void wait_queue_init(struct wait_queue *queue)
+{
+}
+
+void wake_all(struct wait_queue *queue)
+{
+}
+
+const char *errno_name(long error)
+{
+    return "an error";
+}
+
+/* --- tests --- */
+
+static int set_up(void **state)
+{
+    memset(disk_bytes, 0, sizeof(disk_bytes));
+    for (size_t i = 0; i < sizeof(out); i++)
+        out[i] = (uint8_t)(1 + i % 151);
+    memcpy(out, XL_MAGIC, 32);
+    flushes = 0;
+    return 0;
+}
+
+static struct medium *open(bool over)
+{
+    struct medium *medium;
+    struct problem problem;
+
+    assert_int_equal(medium_to_write("it", over, &medium, &problem), 0);
+    return medium;
+}
+
+static void written(size_t size)
+{
+    struct tape *tape;
+    struct medium *medium = open(false);
+    struct problem problem;
+
+    tape = medium_tape(medium);
+    assert_int_equal(tape->write(tape, out, size), 0);
+    for (size_t i = 0; i < BUFFER; i++)
+        assert_int_equal(disk_bytes[i], 0);             /* There is none so far. */
+    assert_int_equal(medium_finish(medium, &problem), 0);
+    assert_int_equal(flushes, 2);                       /* All, and then its beginning. */
+    medium_close(medium, "it");
+    assert_int_equal(claims, 0);
+    assert_memory_equal(disk_bytes, out, size);
+    for (size_t i = size; i < sizeof(disk_bytes); i++)
+        assert_int_equal(disk_bytes[i], 0);
+    assert_int_equal(medium_to_read("it", &medium, &problem), 0);
+    tape = medium_tape(medium);
+    assert_int_equal(tape->read(tape, in, size), 0);
+    assert_memory_equal(in, out, size);
+    medium_close(medium, "it");
+}
+
+/* A guest can be as small as that: it says itself which pages it has. */
+static void less_than_a_buffer(void **state)
+{
+    written(BUFFER - 5);
+}
+
+static void a_buffer(void **state)
+{
+    written(BUFFER);
+}
+
+static void several(void **state)
+{
+    written(2 * BUFFER + 700);
+}
+
+static void all_of_it(void **state)
+{
+    written(sizeof(disk_bytes));
+}
+
+static void more_than_there_is(void **state)
+{
+    struct medium *medium = open(false);
+    struct tape *tape = medium_tape(medium);
+
+    assert_int_equal(tape->write(tape, out, sizeof(out)), 0);
+    assert_int_equal(tape->write(tape, out, BUFFER), -ENOSPC);
+    medium_close(medium, "it");
+    for (size_t i = 0; i < BUFFER; i++)
+        assert_int_equal(disk_bytes[i], 0);
+}
+
+/* Who gives up has not written over what was there; a shorter one ends with zeroes. */
+static void over_another(void **state)
+{
+    struct medium *medium;
+    struct problem problem;
+
+    written(BUFFER - 5);
+    assert_int_equal(medium_to_write("it", false, &medium, &problem), -EEXIST);
+    medium_close(open(true), "it");
+    assert_memory_equal(disk_bytes, out, BUFFER - 5);
+    memset(disk_bytes, 7, 32);
+    assert_int_equal(medium_to_write("it", true, &medium, &problem), -EEXIST);
+    assert_int_equal(claims, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(less_than_a_buffer, set_up),
+        cmocka_unit_test_setup(a_buffer, set_up),
+        cmocka_unit_test_setup(several, set_up),
+        cmocka_unit_test_setup(all_of_it, set_up),
+        cmocka_unit_test_setup(more_than_there_is, set_up),
+        cmocka_unit_test_setup(over_another, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
