@@ -48,6 +48,7 @@ def place(tmp_path_factory):
         subprocess.run(["cp", "-a", ROOT / machine.BUILD / name, place / "build"], check=True)
     made = make(place)
     assert made.returncode == 0, made.stdout + made.stderr
+    assert "\nrm " not in made.stdout, "make takes back what it has just made"
     yield place
     shutil.rmtree(place)
 
