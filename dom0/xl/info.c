@@ -111,7 +111,7 @@ void info_list(int count, char **word, bool verbose)
 /* In five characters: 99999, then 100k, 9999k, 10M. */
 static void short_number(int width, uint64_t value)
 {
-    static const char units[] = " kMGTP";
+    static const char units[] = " kMGTPE";          /* all of 64 bits */
     const char *unit = units;
 
     for (; value > (unit == units ? 99999u : 9999u); value /= 1000)

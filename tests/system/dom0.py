@@ -38,7 +38,7 @@ TURNS = ("disk", "card", "vbd", "vif", "store", "console", "pace", "state")
 
 def number_of(word):
     """Of a table's cell: 12, 0.345, 100k."""
-    unit = " kMGTP".find(word[-1])
+    unit = " kMGTPE".find(word[-1])
     return float(word[:-1]) * 1000 ** unit if unit > 0 else float(word)
 
 
