@@ -78,6 +78,7 @@ endif
 MISSED = not installed: $(1). `make deps` installs what Domus is built with
 header = $(B)/headers/$(1)
 need   = command -v $(1) >/dev/null || { echo '$(call MISSED,$(1))' >&2; exit 1; }
+.PRECIOUS: $(B)/headers/%.h
 $(B)/headers/%.h:
 	@mkdir -p $(@D); echo '#include <$*.h>' | $(CC) -E -x c -o $@ - 2>/dev/null || \
 	  { echo '$(call MISSED,the header <$*.h>)' >&2; exit 1; }

@@ -25,29 +25,35 @@ void info_uuid(const xen_domain_handle_t handle)
         printk("%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", handle[i]);
 }
 
-static void list_row(const char *name, const struct xen_domctl_getdomaininfo *info, bool verbose)
+static unsigned why_down(const struct xen_domctl_getdomaininfo *info)
 {
-    unsigned reason = info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+    return info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+}
+
+/* What -v adds, in a line of its own: a terminal has no room for it behind the others. */
+static void verbose_row(const struct xen_domctl_getdomaininfo *info)
+{
+    printk("    ");
+    info_uuid(info->handle);
+    if (info->flags & XEN_DOMINF_shutdown)
+        printk(" %11x %14s\n", why_down(info), "-");
+    else
+        printk(" %11s %14s\n", "-", "-");
+}
+
+static void list_row(const char *name, const struct xen_domctl_getdomaininfo *info)
+{
     bool shutdown = info->flags & XEN_DOMINF_shutdown;
-    bool crashed = shutdown && reason == SHUTDOWN_crash;
+    bool crashed = shutdown && why_down(info) == SHUTDOWN_crash;
     uint64_t tenths = info->cpu_time / (NS_PER_S / 10);
 
-    printk("%-40s %5u %5lu %5u     %c%c%c%c%c%c  %6lu.%lu", name, (unsigned)info->domain,
+    printk("%-40s %5u %5lu %5u     %c%c%c%c%c%c  %6lu.%lu\n", name, (unsigned)info->domain,
            (unsigned long)info->tot_pages / 256, info->nr_online_vcpus,
            info->flags & XEN_DOMINF_running ? 'r' : '-',
            info->flags & XEN_DOMINF_blocked ? 'b' : '-',
            info->flags & XEN_DOMINF_paused ? 'p' : '-', shutdown && !crashed ? 's' : '-',
            crashed ? 'c' : '-', info->flags & XEN_DOMINF_dying ? 'd' : '-',
            (unsigned long)tenths / 10, (unsigned long)tenths % 10);
-    if (verbose) {
-        printk(" ");
-        info_uuid(info->handle);
-        if (shutdown)
-            printk(" %8x %16s", reason, "-");
-        else
-            printk(" %8s %16s", "-", "-");
-    }
-    printk("\n");
 }
 
 const char *info_name(domid_t domid)
@@ -85,17 +91,42 @@ void info_list(int count, char **word, bool verbose)
     struct xen_domctl_getdomaininfo info;
     char why[200];
 
-    printk("Name                                        ID   Mem VCPUs\tState\tTime(s)%s\n",
-           verbose ? "   UUID                            Reason-Code\tSecurity Label" : "");
-    for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
-        if (info_is_named(&info, count, word))
-            list_row(info_name(info.domain), &info, verbose);
+    printk("Name                                        ID   Mem VCPUs\tState\tTime(s)\n");
+    if (verbose)
+        printk("    %-36s %11s %14s\n", "UUID", "Reason-Code", "Security Label");
+    for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1)) {
+        if (!info_is_named(&info, count, word))
+            continue;
+        list_row(info_name(info.domain), &info);
+        if (verbose)
+            verbose_row(&info);
+    }
     for (struct domain *domain = NULL; (domain = domains_next(domain));)
         if (domain_waits(domain, why, sizeof(why)))
             printk("Note: %s\n", why);
 }
 
 /* --- what dom0 does for whom --- */
+
+/* In five characters: 99999, then 100k, 9999k, 10M. */
+static void short_number(int width, uint64_t value)
+{
+    static const char units[] = " kMGTPE";          /* all of 64 bits */
+    const char *unit = units;
+
+    for (; value > (unit == units ? 99999u : 9999u); value /= 1000)
+        unit++;
+    if (unit == units)
+        printk("%*lu", width, (unsigned long)value);
+    else
+        printk("%*lu%c", width - 1, (unsigned long)value, *unit);
+}
+
+/* Room for the number, and for the title above it. */
+static int turns_width(unsigned kind)
+{
+    return 1 + MAX((int)strlen(turn_rules[kind].name), 5);
+}
 
 static void service_row(const struct xen_domctl_getdomaininfo *info)
 {
@@ -104,25 +135,26 @@ static void service_row(const struct xen_domctl_getdomaininfo *info)
              served = domain ? domain->nanoseconds / (NS_PER_S / 1000) : 0;
     size_t bytes = 0;
 
-    printk("%-24s %5u %4lu.%03lu %6lu.%03lu", info_name(info->domain), (unsigned)info->domain,
+    printk("%-13s %4u %5lu.%03lu %5lu.%03lu", info_name(info->domain), (unsigned)info->domain,
            (unsigned long)ran / 1000, (unsigned long)ran % 1000, (unsigned long)served / 1000,
            (unsigned long)served % 1000);
     for (unsigned kind = 0; kind < TURN_KINDS; kind++)
-        printk(" %8lu", domain ? (unsigned long)domain->turns[kind] : 0);
+        short_number(turns_width(kind), domain ? domain->turns[kind] : 0);
     for (unsigned kind = HELD_NODE_BYTES; kind < HELD_KINDS; kind++)
         bytes += account_held(info->domain, (enum held)kind);
-    printk(" %6lu %7lu\n", (unsigned long)account_held(info->domain, HELD_NODES),
-           (unsigned long)(bytes + 1023) / 1024);
+    short_number(6, account_held(info->domain, HELD_NODES));
+    short_number(6, (bytes + 1023) / 1024);
+    printk("\n");
 }
 
 void info_service(void)
 {
     struct xen_domctl_getdomaininfo info;
 
-    printk("Name                        ID  Time(s) Served(s)");
+    printk("%-13s %4s %9s %9s", "Name", "ID", "Time(s)", "Served(s)");
     for (unsigned kind = 0; kind < TURN_KINDS; kind++)
-        printk(" %8s", turn_rules[kind].name);
-    printk("  Nodes Held(K)\n");
+        printk("%*s", turns_width(kind), turn_rules[kind].name);
+    printk(" Nodes   KiB\n");
     for (domid_t next = 0; info_next(next, &info); next = (domid_t)(info.domain + 1))
         service_row(&info);
 }

@@ -102,14 +102,6 @@ static int check_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity
     return 0;
 }
 
-/* Without any of those that there are, it is all of them (policy_set_affinity). */
-static cpumask_t effective(const struct vcpu *v)
-{
-    cpumask_t map = v->sched.affinity & cpu_map_online();
-
-    return map ? map : cpu_map_online();
-}
-
 /* What follows from it is the answer, as on Xen. */
 int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
 {
@@ -124,7 +116,7 @@ int domctl_set_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *
     if (error) return error;
     if (op->flags & XEN_VCPUAFFINITY_HARD)
         policy_set_affinity(v, hard);
-    return write_maps(op, effective(v), effective(v));
+    return write_maps(op, policy_affinity(v), policy_affinity(v));
 }
 
 int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *op)
@@ -132,7 +124,7 @@ int domctl_get_affinity(struct domain *d, const struct xen_domctl_vcpuaffinity *
     int error = check_affinity(d, op);
 
     if (error) return error;
-    return write_maps(op, effective(vcpu_by_id(d, op->vcpu)), cpu_map_online());
+    return write_maps(op, policy_affinity(vcpu_by_id(d, op->vcpu)), cpu_map_online());
 }
 
 /* Of a real machine's wires a PV guest has one: the NMI. It stays pending until the guest has a

@@ -339,7 +339,6 @@ void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
     bool waits;
 
     spin_lock(&policy.lock);
-    v->sched.affinity = allowed;
     waits = policy_waits(t);
     if (waits)
         run_leave(&policy.queue, t);
@@ -351,6 +350,16 @@ void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
     if (t->on && !run_may(&policy.queue, t, t->on->id))
         cpu_reschedule(t->on);
     spin_unlock(&policy.lock);
+}
+
+cpumask_t policy_affinity(const struct vcpu *v)
+{
+    cpumask_t set;
+
+    spin_lock(&policy.lock);
+    set = run_cpus(&policy.queue, &v->sched.turn) & policy.present;
+    spin_unlock(&policy.lock);
+    return set;
 }
 
 /* ---- who runs ---- */

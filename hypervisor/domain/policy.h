@@ -56,8 +56,10 @@ static inline struct cpu *policy_cpu(const struct turn *t)
 void vcpu_yield(void);
 
 /* Hard affinity, as of now: on no other CPUs. A set without any CPU that there is, is that of
- * all. */
+ * all; one too many (run_keep) that of its first. */
 void policy_set_affinity(struct vcpu *v, cpumask_t allowed);
+/* The CPUs on which it may run: not what was asked for, what holds. */
+cpumask_t policy_affinity(const struct vcpu *v);
 
 /* ---- who pays ---- */
 

@@ -17,7 +17,6 @@ struct vcpu_sched {
     enum vcpu_state state;
     uint32_t pause_count;           /* plus the domain's */
     struct turn turn;               /* lib/share.h */
-    cpumask_t affinity;             /* what policy_set_affinity was told; at first nothing */
     /* held: whom it works for, if not for itself (DOMUS_work_for) */
     struct domain *client;
     uint64_t client_since;          /* ns it had run when it said so */

@@ -88,9 +88,11 @@ def latencies(box):
 
 def used(box):
     """{domain: seconds of CPU}, dom0's work for a domain among that domain's."""
-    rows = re.findall(r"^(\S+) +\d+ +([\d.]+) +([\d.]+) +\d", box.ask("served"), re.M)
-    mine = {name: float(ran) + float(served) for name, ran, served in rows if name != "Domain-0"}
-    return mine | {"Domain-0": sum(float(ran) for _, ran, _ in rows) - sum(mine.values())}
+    rows = box.served()
+    mine = {name: row["Time(s)"] + row["Served(s)"] for name, row in rows.items()
+            if name != "Domain-0"}
+    all_of_it = sum(row["Time(s)"] for row in rows.values())
+    return mine | {"Domain-0": all_of_it - sum(mine.values())}
 
 
 def due(parts, name):

@@ -33,6 +33,15 @@ FATAL = [r"Panic on CPU[^\r\n]*", r"Domain 0 (?:crashed|halted)[^\r\n]*",
          r"GUEST PANIC[^\r\n]*"]
 
 
+TURNS = ("disk", "card", "vbd", "vif", "store", "console", "pace", "state")
+
+
+def number_of(word):
+    """Of a table's cell: 12, 0.345, 100k."""
+    unit = " kMGTPE".find(word[-1])
+    return float(word[:-1]) * 1000 ** unit if unit > 0 else float(word)
+
+
 class Dom0(machine.Machine):
     """A booted machine with dom0's prompt before us."""
     OTHER = OTHER                           # what may stand anywhere in what a guest is asked for
@@ -131,6 +140,14 @@ class Dom0(machine.Machine):
         """`xl list` as {name: (number, state)}."""
         rows = re.findall(r"^(\S+) +(\d+) +\d+ +\d+ +(\S+) +[\d.]+$", self.ask("xl list"), re.M)
         return {name: (int(number), state) for name, number, state in rows}
+
+    def served(self):
+        """`served` as {name: {title: number}}; what is short there (100k) is a number here."""
+        titles, *rows = re.findall(r"^(Name|\S+(?= +\d))(.*)$", self.ask("served"), re.M)
+        kinds = titles[1].split()
+        cells = [(name, row.split()) for name, row in rows]
+        return {name: dict(zip(kinds, map(number_of, words))) for name, words in cells
+                if len(words) == len(kinds)}
 
     def free_pages(self):
         """Pages of the machine, and of dom0, that belong to nobody."""

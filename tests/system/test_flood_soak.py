@@ -67,8 +67,8 @@ class Soak:
         """The prompt answers; what of dom0's memory is gone that it does not hold for anybody."""
         info = self.timed("info", self.answers)
         now = int(re.search(r"^dom0_free_pages *: (\d+)$", info, re.M).group(1))
-        held = sum(int(kib) for kib in re.findall(r"^flood\d .* (\d+)$",
-                                                  self.box.ask("served"), re.M))
+        held = sum(row["KiB"] for name, row in self.box.served().items()
+                   if re.match(r"flood\d", name))
         self.held.append((self.age(), free - now - held / 4))
 
     def works(self):

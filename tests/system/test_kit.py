@@ -52,6 +52,13 @@ def place(tmp_path_factory):
     shutil.rmtree(place)
 
 
+def test_make_keeps_what_it_has_looked_for(place):
+    """A header, and says nothing of it."""
+    made = make(place, "build/scan/lines.o")
+    assert made.stdout == "  CC      pvguest-sdk/tools/scan/lines.c\n", made.stdout + made.stderr
+    assert (place / "build/headers/elfutils/libdw.h").exists()
+
+
 def test_an_image_is_made_and_run(place):
     with tarfile.open(place / "build/archive.tar") as tar:
         names = tar.getnames()

@@ -49,8 +49,8 @@ def test_words_options_and_statuses_are_those_of_xl(system):
     assert re.search(r"^little +\d+ +160 +1 +--p---", system.ask("xl list"), re.M)
     number = int(system.answer("xl domid little"))
     assert system.answer(f"xl domname {number}") == "little"
-    assert re.search(rf"^little +{number} +160 .* "
-                     rf"[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} +- +-$",
+    assert re.search(rf"^little +{number} +160 .*\n"
+                     rf"    [0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} +- +-$",
                      system.ask("xl list -v little"), re.M)
     [little] = json.loads(system.ask("xl list --long little"))
     assert little["domid"] == number and little["config"]["c_info"]["name"] == "little"

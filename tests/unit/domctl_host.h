@@ -55,6 +55,7 @@ static struct {
     int32_t grant_frames, maptrack_frames;
     uint64_t arguments;
 } did;
+static uint64_t kept_to;                        /* the CPUs vCPU 2 was told; 0: none */
 static size_t held;
 static struct xen_domctl op;
 static bool recursion;                          /* the next domain_pause makes a domctl itself */
@@ -224,7 +225,14 @@ void policy_set_affinity(struct vcpu *v, cpumask_t wanted)
     assert_ptr_equal(v, &guest_vcpus[2]);
     did.affinities++;
     did.affinity = wanted;
-    v->sched.affinity = wanted;
+    kept_to = wanted;
+}
+cpumask_t policy_affinity(const struct vcpu *v)
+{
+    cpumask_t present = cpus_online < 64 ? (1ul << cpus_online) - 1 : ~0ul;
+
+    assert_ptr_equal(v, &guest_vcpus[2]);
+    return kept_to & present ? kept_to & present : present;
 }
 long hypercall_continue_with(unsigned int call, unsigned int count, const uint64_t *arguments)
 {

@@ -389,8 +389,28 @@ static void late_to_a_crowd(void **state)
     assert_got(late, hads, 10 * S, .9, 1);
 }
 
-/* Sets of several CPUs, more than there are lanes for; changed while they run and wait. Each keeps
- * to its set, and no CPU idles while somebody waits who may run there. */
+/* Sets of several CPUs, one more than there are lanes for: what is said of each is what holds. */
+static void one_set_too_many(void **state)
+{
+    struct domain *d[MIXED_LANES + 1];
+
+    machine(8);
+    for (unsigned int i = 0; i <= MIXED_LANES; i++) {
+        d[i] = add_domain(256, 1, SPIN);
+        assert_int_equal(policy_affinity(d[i]->vcpus[0]), 0xff);
+        keep(d[i], 0, 0x42 + 4 * i);
+    }
+    for (unsigned int i = 0; i < MIXED_LANES; i++)
+        assert_int_equal(policy_affinity(d[i]->vcpus[0]), 0x42 + 4 * i);
+    assert_int_equal(policy_affinity(d[MIXED_LANES]->vcpus[0]), 0x02);
+    keep(d[0], 0, 0xf00);                               /* none of these is there: all */
+    assert_int_equal(policy_affinity(d[0]->vcpus[0]), 0xff);
+    keep(d[MIXED_LANES], 0, 0xfc2);                     /* in its place */
+    assert_int_equal(policy_affinity(d[MIXED_LANES]->vcpus[0]), 0xc2);
+}
+
+/* Sets of several CPUs, changed while they run and wait. Each keeps to its set, and no CPU idles
+ * while somebody waits who may run there. */
 static void a_storm_of_sets(void **state)
 {
     uint64_t sets[32];
@@ -452,6 +472,7 @@ int main(void)
         cmocka_unit_test(caps_and_work_for_it),
         cmocka_unit_test(kept_to_its_cpus),
         cmocka_unit_test(late_to_a_crowd),
+        cmocka_unit_test(one_set_too_many),
         cmocka_unit_test(a_storm_of_sets),
     };
 
