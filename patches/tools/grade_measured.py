@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the measuring guest of lab 8 says (pvguest-sdk/examples/measure.c), beside what the project's
-benchmark (tests/bench) finds on the same hypervisor. Both are booted once, under -icount, where a
-tick is an instruction and every run says the same."""
+"""What the measuring guest of lab 8 says (pvguest-sdk/examples/measure.c), beside what the
+project's benchmark (tests/bench) finds on the same hypervisor. Both are booted once, under -icount,
+where a tick is an instruction and every run says the same."""
 import functools
 import re
 import threading
@@ -61,8 +61,8 @@ class Measured:
             number, right = self.found[row, what], self.should_be(row, what)
         if what == "predicted":
             good = right / FACTOR <= number <= right * FACTOR
-            return None if good else f"{row}: predicted {number}, and it is {right} instructions. " \
-                f"Right is what is not off by more than a factor of {FACTOR}"
+            return None if good else f"{row}: predicted {number}, and it is {right} " \
+                f"instructions. Right is what is not off by more than a factor of {FACTOR}"
         if what == "cheaper-from":
             return None if number == right else f"cheaper from {number} entries on: by what the " \
                 f"benchmark measures it is {right:.0f}"

@@ -157,7 +157,7 @@ static const struct row rows[NR_ROWS] = {
     [PTE_BATCH] = { "pte-list-of-64", 180, BATCH, fill_batch, pte_list },
 };
 
-/* A list of n entries costs fixed + n * each: from how many on is it cheaper than n single calls? */
+/* A list of n entries costs fixed + n * each: when is it cheaper than n single calls? */
 static void tell_lists(uint64_t of_one, uint64_t of_batch, uint64_t single)
 {
     uint64_t each = (of_batch * BATCH - of_one) / (BATCH - 1), fixed = of_one - each;
