@@ -23,11 +23,11 @@ static int reservation(unsigned int command, xen_pfn_t *frame, int none)
 int balloon_give(void *page)
 {
     xen_pfn_t frame = virt_to_mfn(page);
-    /* A frame that is mapped cannot be given away. */
+    /* While it is mapped, it is not free. */
     int error = map_page((unsigned long)page, 0, 0, DOMID_SELF);
 
     if (error) return error;
-    error = reservation(XENMEM_decrease_reservation, &frame, -EBUSY);
+    error = reservation(XENMEM_decrease_reservation, &frame, -EINVAL);
     if (error)
         map_page((unsigned long)page, virt_to_mfn(page), PROT_RW, DOMID_SELF);
     else

@@ -8,9 +8,9 @@
 
 /*
  * Gives away the frame of a page from alloc_page(), whose contents are lost. The page is not mapped
- * and its p2m entry is INVALID_MFN until balloon_take(). -EBUSY when the frame is in use elsewhere
- * (mapped a second time, granted): the page stays as it was, on which its owner can still rely.
- * Other errors are the hypervisor's (XENMEM_decrease_reservation).
+ * and its p2m entry is INVALID_MFN until balloon_take(). A frame that is mapped or granted
+ * elsewhere, too, is free only when that ends. -EINVAL when the hypervisor does not take the frame;
+ * other errors are its own (XENMEM_decrease_reservation). With an error the page is as it was.
  */
 int balloon_give(void *page);
 
