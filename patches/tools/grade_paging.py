@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What the swapping guest of lab 9 says (pvguest-sdk/examples/paging.c), beside a simulation of its
 program, of its two pagers, each of which throws out what came first, and of their disks."""
+import functools
+import re
+import threading
 from collections import Counter, deque
+
+ROW = r"paging: (\S+) (\S+) (\d+)"
 
 PAGES, RAM, HOST, STEPS = 48, 32, 24, 2000
 
@@ -51,13 +56,24 @@ def should_be(how):
     return pagers.counts
 
 
-def why(said, how, what):
-    """None, or what is wrong with one number of what the guest said: {(how, what): number}."""
-    if (how, what) not in said:
-        return f'"paging: {how} {what} NUMBER" does not come. What it says is in ' \
-            "build/logs/grade-paging.log"
-    number, right = said[how, what], should_be(how)[what]
-    return None if number == right else f"{how}: {what} is {number}, and should be {right}"
+class Paging:
+    def __init__(self, boot):
+        """boot(name, last line, patience) is what the guest of that name says."""
+        self.boot, self.lock = boot, threading.Lock()
+
+    @functools.cached_property
+    def found(self):
+        return {(how, what): int(number) for how, what, number
+                in re.findall(ROW, self.boot("paging", "paging: end", 1))}
+
+    def why(self, how, what):
+        """None, or what is wrong with one number of a run."""
+        with self.lock:
+            if (how, what) not in self.found:
+                return f'"paging: {how} {what} NUMBER" does not come. What it says is in ' \
+                    "build/logs/grade-paging.log"
+        number, right = self.found[how, what], should_be(how)[what]
+        return None if number == right else f"{how}: {what} is {number}, and should be {right}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ why it failed: what was expected, where, and where it hung or crashed.
                         own tests (patches/insula/user/tests.c)
     typed               the same kernel's shell does what is typed
     measure ROW WHAT    the measuring guest's number, beside the benchmark's (grade_measured.py)
+    paging HOW WHAT     the swapping guest's number, beside a simulation's (grade_paging.py)
 """
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 import sys
 
 import grade_measured
+import grade_paging
 
 # Whose signals the sanitizer takes, to name the place: of a test that hangs; of one that crashed,
 # too, which cmocka only counts as failed (some tests fault on purpose).
@@ -41,6 +43,7 @@ class Runner:
     def __init__(self, tree):
         self.tree, self.unbuilt = tree, {}
         self.measured = grade_measured.Measured(self.boot_counted)
+        self.paging = grade_paging.Paging(self.boot_counted)
 
     # --- building ---------------------------------------------------------------------------------
     def make(self, *words):
@@ -213,6 +216,12 @@ class Runner:
 
     def run_measure(self, row, what):
         return self.measured.why(row, what)
+
+    def needs_paging(self, *_):
+        return ["build/domus.elf", "build/loader.elf", "build/guests/paging.elf"]
+
+    def run_paging(self, how, what):
+        return self.paging.why(how, what)
 
     def boot_counted(self, name, last_line, more):
         """What a guest has said when it ends, or says nothing more; a tick is an instruction."""

@@ -6,8 +6,8 @@
  * guest knows that it has less, and only one of the two swaps.
  *
  * Both levels are played here by one kernel, with real frames: what the machine takes goes back to
- * the hypervisor (balloon_give), and comes again when a page fault says that it is missing. Contents
- * are checked at the end. Disks are arrays; counted is what would go to them.
+ * the hypervisor (balloon_give), and comes again when a page fault says that it is missing.
+ * Contents are checked at the end. Disks are arrays; counted is what would go to them.
  */
 #include <pvguest/balloon.h>
 #include <pvguest/bits.h>

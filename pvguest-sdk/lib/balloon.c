@@ -9,39 +9,39 @@
 #include <pvguest/mm.h>
 #include <pvguest/refuse.h>
 
-/* One frame, there (its pfn in *frame, which becomes its mfn) or back (its mfn). */
-static int reservation(unsigned int command, xen_pfn_t *frame, int none)
+/* One frame: back (its mfn in *frame) or here (the pfn, which becomes its mfn). How many it was, or
+ * the error. */
+static int reservation(unsigned int command, xen_pfn_t *frame)
 {
     struct xen_memory_reservation op = { .nr_extents = 1, .domid = DOMID_SELF };
-    long done;
 
     set_xen_guest_handle(op.extent_start, frame);
-    done = HYPERVISOR_memory_op(command, &op);
-    return done < 0 ? (int)done : done == 1 ? 0 : refused(none);
+    return (int)HYPERVISOR_memory_op(command, &op);
 }
 
 int balloon_give(void *page)
 {
     xen_pfn_t frame = virt_to_mfn(page);
     /* While it is mapped, it is not free. */
-    int error = map_page((unsigned long)page, 0, 0, DOMID_SELF);
+    int error = map_page((unsigned long)page, 0, 0, DOMID_SELF), given;
 
     if (error) return error;
-    error = reservation(XENMEM_decrease_reservation, &frame, -EINVAL);
-    if (error)
-        map_page((unsigned long)page, virt_to_mfn(page), PROT_RW, DOMID_SELF);
-    else
+    given = reservation(XENMEM_decrease_reservation, &frame);
+    if (given == 1) {
         p2m[virt_to_pfn(page)] = INVALID_MFN;
-    return error;
+        return 0;
+    }
+    map_page((unsigned long)page, virt_to_mfn(page), PROT_RW, DOMID_SELF);
+    return given < 0 ? given : refused(-EINVAL);
 }
 
 int balloon_take(void *page)
 {
     unsigned long pfn = virt_to_pfn(page);
     xen_pfn_t frame = pfn;
-    int error = reservation(XENMEM_populate_physmap, &frame, -ENOMEM);
+    int taken = reservation(XENMEM_populate_physmap, &frame);
 
-    if (error) return error;
+    if (taken != 1) return taken < 0 ? taken : refused(-ENOMEM);
     p2m[pfn] = frame;
     return map_page((unsigned long)page, frame, PROT_RW, DOMID_SELF);
 }
