@@ -32,14 +32,44 @@ def run(*words, cwd=ROOT):
                           env=QUIET)
 
 
+def objects_of(words):
+    """What the unit tests of these names are linked from."""
+    parts = [machine.BUILD / f"unit/{word}/test.parts" for word in words]
+    return {found for path in parts if path.exists()
+            for found in re.findall(r"unit/with/\S+(?=\.o\b)", path.read_text())}
+
+
+def is_wanted(words, objects, name):
+    """Of the unit tests and guests, which are large, those that the lab's tests name."""
+    if name.parts[0] == "guests":
+        return name.stem.removeprefix("test-") in words
+    if name.parts[:2] == ("unit", "with"):
+        return name.with_suffix("").as_posix() in objects
+    return name.parts[0] != "unit" or len(name.parts) == 2 or name.parts[1] in words
+
+
+def files_of(build, words):
+    """{name: (when, how large)} of what is taken over."""
+    parts = [build / name for name in BUILT]
+    parts += [path.with_name(path.name + ".parts") for path in parts]
+    paths = [file for path in parts for file in ([path] if path.is_file() else path.rglob("*"))]
+    names, objects = [path.relative_to(build) for path in paths], objects_of(words)
+    return {name: (stat.st_mtime_ns, stat.st_size) for name in names
+            if (build / name).is_file() and is_wanted(words, objects, name)
+            for stat in [(build / name).stat()]}
+
+
 def take_built(tree):
-    """The tree's build is this one's."""
-    built = [machine.BUILD / name for name in BUILT]
-    built = [path for path in built + [path.with_name(path.name + ".parts") for path in built]
-             if path.exists()]
-    shutil.rmtree(tree / "build", ignore_errors=True)
-    (tree / "build").mkdir()
-    subprocess.run(["cp", "-a", "--reflink=auto", *built, tree / "build"], check=True)
+    """The tree's build is this one's; only what differs is copied."""
+    described = json.loads((tree / "lab/lab.json").read_text())
+    words = {word for task in described["task"] for test in task["tests"] for word in test.split()}
+    ours, its = (files_of(build, words | {"bench"}) for build in (machine.BUILD, tree / "build"))
+    for name in its.keys() - ours.keys():
+        (tree / "build" / name).unlink()
+    for name, stat in ours.items():
+        if its.get(name) != stat:
+            (tree / "build" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(machine.BUILD / name, tree / "build" / name)
 
 
 @pytest.fixture
