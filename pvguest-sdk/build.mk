@@ -66,7 +66,7 @@ endef
 guest = $(call guest_at,$(B)/guests/$(1).elf,$(2),$(3))
 
 #: make examples     the SDK's example guests: build/guests/hello.elf, share.elf,
-#:                   disk.elf, smp.elf
+#:                   disk.elf, smp.elf, saved.elf, measure.elf, paging.elf
 .PHONY: examples
 EXAMPLES := $(basename $(notdir $(wildcard pvguest-sdk/examples/*.c)))
 

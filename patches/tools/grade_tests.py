@@ -7,12 +7,17 @@ why it failed: what was expected, where, and where it hung or crashed.
     insula TEST         the teaching kernel in the folder insula, booted as dom0: that one of its
                         own tests (patches/insula/user/tests.c)
     typed               the same kernel's shell does what is typed
+    measure ROW WHAT    the measuring guest's number, beside the benchmark's (grade_measured.py)
+    paging HOW WHAT     the swapping guest's number, beside a simulation's (grade_paging.py)
 """
 import os
 import re
 import signal
 import subprocess
 import sys
+
+import grade_measured
+import grade_paging
 
 # Whose signals the sanitizer takes, to name the place: of a test that hangs; of one that crashed,
 # too, which cmocka only counts as failed (some tests fault on purpose).
@@ -37,6 +42,8 @@ def last(box):
 class Runner:
     def __init__(self, tree):
         self.tree, self.unbuilt = tree, {}
+        self.measured = grade_measured.Measured(self.boot_counted)
+        self.paging = grade_paging.Paging(self.boot_counted)
 
     # --- building ---------------------------------------------------------------------------------
     def make(self, *words):
@@ -201,6 +208,31 @@ class Runner:
                 return '"echo this | wc" was typed, and "1 1 5" does not come. The last it ' \
                     'said:\n' + last(box)
         return None
+
+    # --- what is measured -------------------------------------------------------------------------
+    def needs_measure(self, *_):
+        return ["build/domus.elf", "build/loader.elf", "build/guests/measure.elf",
+                "build/guests/bench.elf"]
+
+    def run_measure(self, row, what):
+        return self.measured.why(row, what)
+
+    def needs_paging(self, *_):
+        return ["build/domus.elf", "build/loader.elf", "build/guests/paging.elf"]
+
+    def run_paging(self, how, what):
+        return self.paging.why(how, what)
+
+    def boot_counted(self, name, last_line, more):
+        """What a guest has said when it ends, or says nothing more; a tick is an instruction."""
+        machine, _ = self.machine()
+        with machine.Machine(f"grade-{name}", icount=True, hypervisor=machine.DOMUS,
+                             modules=[[self.tree / f"build/guests/{name}.elf"]]) as box:
+            try:
+                box.expect(last_line, timeout=more * SECONDS)
+            except machine.Failed:
+                pass
+            return box.tail(400)
 
     def place(self, program, address):
         """The innermost place in our source at an address, and the function."""

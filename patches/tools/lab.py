@@ -102,7 +102,8 @@ def git(tree, *words):
 
 def apply(tree, patch):
     try:
-        git(tree, "apply", "--whitespace=nowarn", str(patch))
+        # a comment beside a hole may change
+        git(tree, "apply", "-C1", "--whitespace=nowarn", str(patch))
     except Refused as problem:
         raise Refused(f"{patch.relative_to(ROOT)} does not fit today's source: {problem}. "
                       f"Make it anew: patches/tools/lab.py diff (patches/labs/README.md)")

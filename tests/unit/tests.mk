@@ -244,6 +244,8 @@ schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
 schedule.cflags := $(RING0_CFLAGS)
 schedule_cpus.sources := hypervisor/domain/schedule.c
 schedule_cpus.cflags := $(RING0_CFLAGS)
+sdk_balloon.sources := pvguest-sdk/lib/balloon.c
+sdk_balloon.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_pages_host.h
 sdk_buddy.sources := pvguest-sdk/lib/buddy.c
 sdk_client.sources := pvguest-sdk/lib/xenstore.c pvguest-sdk/lib/xs_calls.c \
     pvguest-sdk/lib/xs_watch.c pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/xenbus.c \

@@ -3,9 +3,11 @@
  * The SDK's memory: the allocators give distinct memory and take it back; P2M and M2P are inverse;
  * every page has one mapping and it can be turned read-only; the page-table queue keeps its order,
  * batches, and reports a refusal; frames map elsewhere, one by one with a result each; pages
- * consecutive in the machine can be had; a guarded access survives a fault.
+ * consecutive in the machine can be had; a page's frame can be lent back; a guarded access survives
+ * a fault.
  */
 #include "../lib/test.h"
+#include <pvguest/balloon.h>
 #include <pvguest/bits.h>
 
 static void allocators(void)
@@ -217,6 +219,24 @@ static void consecutive_in_the_machine(void)
     free_pages(block, 1);
 }
 
+static void lent_back(void)
+{
+    domid_t self = DOMID_SELF;
+    long owned = HYPERVISOR_memory_op(XENMEM_current_reservation, &self);
+    uint64_t *page = alloc_zeroed_page(), word;
+    unsigned long pfn = virt_to_pfn(page);
+
+    NEED(balloon_give(page) == 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), owned - 1);
+    CHECK_IS(p2m[pfn], INVALID_MFN);
+    CHECK_IS(try_read64(page, &word), -EFAULT);
+    NEED(balloon_take(page) == 0);
+    CHECK_IS(HYPERVISOR_memory_op(XENMEM_current_reservation, &self), owned);
+    CHECK_IS(mfn_to_pfn(p2m[pfn]), pfn);
+    CHECK_IS(try_write64(page, 8), 0);
+    free_page(page);
+}
+
 void test_main(void)
 {
     allocators();
@@ -226,4 +246,5 @@ void test_main(void)
     tables_by_queue();
     frames_elsewhere();
     consecutive_in_the_machine();
+    lent_back();
 }
