@@ -46,7 +46,7 @@ static int with_tables(void **state)
 
 static void *const nowhere = (void *)UNREADABLE_FROM;
 
-/* One request; -1 done: the call did not come so far. */
+/* One request. */
 static long update(uint64_t ptr, uint64_t value, unsigned int domid)
 {
     long result;
@@ -55,7 +55,7 @@ static long update(uint64_t ptr, uint64_t value, unsigned int domid)
     list[0] = (struct mmu_update){ ptr, value };
     *done = 77;
     result = do_mmu_update((unsigned long)list, 1, (unsigned long)done, domid);
-    assert_int_equal(*done, result == -EPERM || result == -ESRCH ? 77 : result == 0);
+    assert_int_equal(*done, result == 0);               /* whatever the error was */
     all_is_well();
     return result;
 }
