@@ -69,14 +69,14 @@ void disk_at_work(void)
         block_describe(&request[i], data, sizeof data, virt_to_machine);
         block_submit(&disk.device, &request[i]);
     }
-    take_over();
     block_kick(&disk.device);
+    take_over();                        /* before the driver hears of an answer */
     events_restore(masked);
 }
 
 static bool all_answered(void)
 {
-    uint64_t until = now_ns() + 60 * NS_PER_S;
+    uint64_t until = now_ns() + 20 * NS_PER_S;
 
     while (disk.ring.sring->rsp_prod != disk.ring.req_prod_pvt && now_ns() < until)
         vcpu_yield();
