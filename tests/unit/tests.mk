@@ -105,6 +105,9 @@ domctl.cflags := -D_GNU_SOURCE -fno-builtin -D__XEN_TOOLS__ -DDOMUS_LIB_LAYOUT_H
     -include tests/unit/layout_host.h
 domctl_save.sources := $(domctl.sources)
 domctl_save.cflags := $(domctl.cflags)
+save_hands.sources := dom0/save/hands.c
+save_hands.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/malloc_host.h \
+    -include tests/unit/sdk_host.h
 domctl_vcpu.sources := $(domctl.sources)
 domctl_vcpu.cflags := $(domctl.cflags)
 domus_op.sources := hypervisor/control/domus_op.c hypervisor/control/debug_keys.c \
@@ -284,6 +287,8 @@ sdk_start.sources := pvguest-sdk/lib/start.c
 sdk_start.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
 sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
+sdk_suspend.sources := pvguest-sdk/lib/suspend.c $(ONE_CPU)
+sdk_suspend.cflags := -fno-builtin -include tests/unit/sdk_host.h
 sdk_threads.sources := pvguest-sdk/lib/thread.c pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c \
     $(ONE_CPU)
 sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* The SDK's suspend: in which order all is put away and taken out again, in another life and in
+ * the same one; and who cannot. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+#include <pvguest/suspend.h>
+#include <pvguest/console.h>
+#include <pvguest/cpu.h>
+#include <pvguest/errno.h>
+#include <pvguest/events.h>
+#include <pvguest/hypercalls.h>
+#include <pvguest/mm.h>
+#include <pvguest/sched.h>
+#include <pvguest/start.h>
+#include <pvguest/thread.h>
+#include <pvguest/xenstore.h>
+#include "pvguest-sdk/lib/suspend.h"
+
+_Alignas(4096) struct shared_info shared_info;
+static struct start_info info;
+struct start_info *start_info = &info;
+unsigned long *p2m, nr_pages = 100, kernel_root_mfn;
+static char steps[400];
+static long answer;
+static bool store, no_thread, masked;
+
+static void step(const char *word)
+{
+    strcat(steps, word);
+    strcat(steps, " ");
+}
+
+long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned long c,
+                    unsigned long d, unsigned long e)
+{
+    assert_true(nr == __HYPERVISOR_sched_op && a == SCHEDOP_shutdown &&
+                ((struct sched_shutdown *)b)->reason == SHUTDOWN_suspend &&
+                c == virt_to_mfn(&info));
+    /* the frames of the rings as the toolstack reads them */
+    assert_true(info.store_mfn == 1005 && info.console.domU.mfn == 1006 &&
+                shared_info.arch.max_pfn == 100);
+    assert_true(masked);
+    step("leave");
+    if (answer == 0) {                          /* another life: what the restorer writes */
+        info.store_mfn = 7;
+        info.console.domU.mfn = 8;
+    }
+    return answer;
+}
+#define STEP(name) void name(void) { step(#name); }
+STEP(xs_suspend)
+STEP(xs_watch_again)
+STEP(grants_suspend)
+STEP(shared_info_suspend)
+STEP(shared_info_resume)
+STEP(own_domid_forget)
+STEP(events_resume)
+STEP(time_resume)
+STEP(console_resume)
+int pt_flush(void)
+{
+    step("pt_flush");
+    return 0;
+}
+int grants_resume(void)
+{
+    step("grants_resume");
+    return 0;
+}
+void xs_resume(bool restored)
+{
+    step(restored ? "xs_resume:restored" : "xs_resume");
+}
+unsigned long host_pfn(unsigned long mfn)
+{
+    return mfn + 1000;
+}
+bool events_save(void)
+{
+    bool was = masked;
+
+    masked = true;
+    return was;
+}
+void events_restore(bool was)
+{
+    masked = was;
+}
+void printk(const char *format, ...)
+{
+}
+void panic(const char *format, ...)
+{
+    abort();
+}
+bool xs_available(void)
+{
+    return store;
+}
+struct thread *thread_create(const char *name, void (*function)(void *), void *argument)
+{
+    return no_thread ? NULL : (struct thread *)steps;
+}
+char *xs_read(xs_transaction transaction, const char *path, size_t *length)
+{
+    return ERR_PTR(-ENOENT);
+}
+int xs_write(xs_transaction transaction, const char *path, const void *data, size_t length)
+{
+    return 0;
+}
+int xs_watch(struct xs_watch *watch, const char *path)
+{
+    return 0;
+}
+char *xs_watch_wait(struct xs_watch *watch, uint64_t timeout)
+{
+    return NULL;
+}
+
+static void before(struct suspend_hook *hook)
+{
+    assert_false(masked);
+    step("before");
+}
+static void after(struct suspend_hook *hook, bool restored)
+{
+    assert_false(masked);
+    step(restored ? "after:restored" : "after");
+}
+
+static int set_up(void **state)
+{
+    *steps = 0;
+    info = (struct start_info){ .store_mfn = 5, .console.domU.mfn = 6 };
+    several_cpus = store = no_thread = false;
+    answer = 0;
+    return 0;
+}
+
+static void another_life(void **state)
+{
+    struct suspend_hook hook = { .before = before, .after = after };
+
+    suspend_hook(&hook);
+    assert_int_equal(suspend(), 0);
+    assert_string_equal(steps, "before xs_suspend pt_flush grants_suspend shared_info_suspend "
+                        "leave shared_info_resume own_domid_forget events_resume time_resume "
+                        "console_resume grants_resume xs_resume:restored xs_watch_again "
+                        "after:restored ");
+    assert_true(info.store_mfn == 7 && info.console.domU.mfn == 8);
+    suspend_unhook(&hook);
+}
+
+static void the_same_life(void **state)
+{
+    struct suspend_hook hook = { .before = before, .after = after };
+
+    suspend_hook(&hook);
+    answer = 1;
+    assert_int_equal(suspend(), 1);
+    assert_string_equal(steps, "before xs_suspend pt_flush grants_suspend shared_info_suspend "
+                        "leave shared_info_resume grants_resume xs_resume after ");
+    assert_true(info.store_mfn == 5 && info.console.domU.mfn == 6);
+    suspend_unhook(&hook);
+}
+
+static void who_cannot(void **state)
+{
+    info.flags = SIF_INITDOMAIN;
+    assert_int_equal(suspend(), -ENODEV);
+    info.flags = 0;
+    several_cpus = true;
+    assert_int_equal(suspend(), -EBUSY);
+    assert_string_equal(steps, "");
+    assert_int_equal(suspend_when_asked(), -ENODEV);
+    store = true;
+    assert_int_equal(suspend_when_asked(), 0);
+    no_thread = true;
+    assert_int_equal(suspend_when_asked(), -ENOMEM);
+    several_cpus = false;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(another_life, set_up), cmocka_unit_test_setup(the_same_life, set_up),
+        cmocka_unit_test_setup(who_cannot, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
