@@ -8,11 +8,6 @@
 #include "machine/cpu.h"
 #include <xen/domctl.h>
 
-static inline cpumask_t cpu_map_online(void)
-{
-    return ALL_CPUS >> (MAX_CPUS - cpus_online);
-}
-
 /* A guest's map, of as many bits as it says; and into one, with zeros behind ours. Errors: -E2BIG
  * -EFAULT. */
 int cpu_map_read(const struct xenctl_bitmap *from, cpumask_t *map) must_check;

@@ -342,7 +342,7 @@ void policy_set_affinity(struct vcpu *v, cpumask_t allowed)
     waits = policy_waits(t);
     if (waits)
         run_leave(&policy.queue, t);
-    run_keep(&policy.queue, t, allowed, policy.present);
+    run_keep(&policy.queue, t, allowed, cpu_map_online());
     if (waits) {
         run_wait(&policy.queue, t);
         find_cpu(t, now_ns());
@@ -357,7 +357,7 @@ cpumask_t policy_affinity(const struct vcpu *v)
     cpumask_t set;
 
     spin_lock(&policy.lock);
-    set = run_cpus(&policy.queue, &v->sched.turn) & policy.present;
+    set = run_cpus(&policy.queue, &v->sched.turn) & cpu_map_online();
     spin_unlock(&policy.lock);
     return set;
 }
@@ -492,7 +492,6 @@ void policy_cpu_init(struct cpu *cpu)
 {
     if (!policy.slices.fire)
         timer_init(&policy.slices, NULL, slices_ended, NULL);
-    policy.present |= cpu_bit(cpu->id);
     cpu->since = now_ns();
 }
 
@@ -517,6 +516,6 @@ void policy_vcpu_init(struct vcpu *v)
 void policy_vcpu_end(struct vcpu *v)
 {
     spin_lock(&policy.lock);
-    run_keep(&policy.queue, &v->sched.turn, policy.present, policy.present);
+    run_keep(&policy.queue, &v->sched.turn, cpu_map_online(), cpu_map_online());
     spin_unlock(&policy.lock);
 }

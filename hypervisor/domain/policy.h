@@ -20,7 +20,6 @@ struct vcpu;
 extern struct policy {
     struct runqueue queue;
     struct timer slices;            /* fires when the first slice ends, of those that do */
-    cpumask_t present;
     cpumask_t idle;                 /* nobody to run, and not asked to look again */
     spinlock_t lock;
 } policy;

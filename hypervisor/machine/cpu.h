@@ -78,6 +78,10 @@ extern struct cpu boot_cpu;
 /* by id, without holes: cpus[0] is boot_cpu */
 extern struct cpu *cpus[MAX_CPUS];
 extern uint32_t cpus_online;
+static inline cpumask_t cpu_map_online(void)
+{
+    return ALL_CPUS >> (MAX_CPUS - cpus_online);
+}
 #define for_each_cpu(cpu) \
     for (uint32_t cpu_id_ = 0; cpu_id_ < cpus_online && ((cpu) = cpus[cpu_id_]); cpu_id_++)
 
