@@ -22,8 +22,8 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
 
 #define virt_to_mfn(va) ((unsigned long)(uintptr_t)(va) >> PAGE_SHIFT)
 #define virt_to_machine(va) ((uint64_t)(uintptr_t)(va))
-#define mfn_to_pfn(mfn) host_pfn(mfn)           /* the test's, if it comes to that */
-unsigned long host_pfn(unsigned long mfn);
+#define mfn_to_pfn(mfn) host_pfn_of(mfn)        /* the test's, if it comes to that */
+unsigned long host_pfn_of(unsigned long mfn);
 #define mfn_to_virt(mfn) ((void *)(uintptr_t)((mfn) << PAGE_SHIFT))
 
 #endif

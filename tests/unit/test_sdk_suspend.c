@@ -76,7 +76,7 @@ void xs_resume(bool restored)
 {
     step(restored ? "xs_resume:restored" : "xs_resume");
 }
-unsigned long host_pfn(unsigned long mfn)
+unsigned long host_pfn_of(unsigned long mfn)
 {
     return mfn + 1000;
 }
