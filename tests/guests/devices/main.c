@@ -6,6 +6,7 @@
  * came that the hypervisor, not we, routed.
  * machine: disk net
  */
+#include "../lib/arp.h"
 #include "../lib/test.h"
 
 #include <drivers/pci.h>
@@ -118,31 +119,17 @@ static void discard(struct blockdev *disk)
 
 /* --- card --- */
 
-static const uint8_t gateway[4] = { 10, 0, 2, 2 }, ours[4] = { 10, 0, 2, 15 };
 static volatile unsigned int replies;
 
 static void receive(struct netport *port, void *bytes, size_t length, uint32_t flags)
 {
-    const uint8_t *frame = bytes;
-
-    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 &&
-        memcmp(frame + 28, gateway, 4) == 0 && memcmp(frame, port->mac, 6) == 0)
+    if (arp_answers(port, bytes, length))
         replies++;
 }
 
-/* ARP: who has 10.0.2.2? QEMU's user network answers. */
 static void ask(struct netport *port)
 {
-    static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
-    static uint8_t frame[60];
-
-    memset(frame, 0xff, 6);
-    memcpy(frame + 6, port->mac, 6);
-    memcpy(frame + 12, head, sizeof head);
-    memcpy(frame + 22, port->mac, 6);
-    memcpy(frame + 28, ours, 4);
-    memcpy(frame + 38, gateway, 4);
-    CHECK(port->send(port, frame, sizeof frame, 0));
+    CHECK(arp_ask(port, 15));
 }
 
 static void card(struct netport *port)

@@ -5,6 +5,7 @@
  * are closed and opened again. Skips when it runs bare, without a XenStore. Command line: "arp"
  * expects 10.0.2.2 to answer (QEMU's user network).
  */
+#include "../lib/arp.h"
 #include "../lib/test.h"
 
 #include <drivers/blkfront.h>
@@ -39,27 +40,13 @@ static volatile unsigned int replies;
 
 static void receive(struct netport *port, void *bytes, size_t length, uint32_t flags)
 {
-    const uint8_t *frame = bytes;
-
-    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[31] == 2 &&
-        memcmp(frame, port->mac, 6) == 0)
+    if (arp_answers(port, bytes, length))
         replies++;
 }
 
-/* Who has 10.0.2.2? */
 static void ask(struct netport *port)
 {
-    static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, ours[] = { 10, 0, 2, 77 },
-                         theirs[] = { 10, 0, 2, 2 };
-    static uint8_t frame[60];
-
-    memset(frame, 0xff, 6);
-    memcpy(frame + 6, port->mac, 6);
-    memcpy(frame + 12, head, sizeof head);
-    memcpy(frame + 22, port->mac, 6);
-    memcpy(frame + 28, ours, 4);
-    memcpy(frame + 38, theirs, 4);
-    CHECK(port->send(port, frame, sizeof frame, 0));
+    CHECK(arp_ask(port, 77));
     port->flush(port);
 }
 

@@ -5,6 +5,7 @@
  * has 10.0.2.2 and wants an answer. It says each round, and which life it has. Ends only by a
  * failure; without a disk it is bare, and skips. (tests/system/test_save.py)
  */
+#include "../lib/arp.h"
 #include "../lib/test.h"
 
 #include <drivers/blkfront.h>
@@ -70,27 +71,15 @@ static void work(void *argument)
 
 static void receive(struct netport *port, void *bytes, size_t length, uint32_t flags)
 {
-    const uint8_t *frame = bytes;
-
-    if (length >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[31] == 2 &&
-        memcmp(frame, port->mac, 6) == 0)
+    if (arp_answers(port, bytes, length))
         replies++;
 }
 
 static void ask(struct netport *port)
 {
-    static const uint8_t head[] = { 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, ours[] = { 10, 0, 2, 78 },
-                         theirs[] = { 10, 0, 2, 2 };
-    static uint8_t frame[60];
     bool masked = events_save();
 
-    memset(frame, 0xff, 6);
-    memcpy(frame + 6, port->mac, 6);
-    memcpy(frame + 12, head, sizeof head);
-    memcpy(frame + 22, port->mac, 6);
-    memcpy(frame + 28, ours, 4);
-    memcpy(frame + 38, theirs, 4);
-    port->send(port, frame, sizeof frame, 0);
+    arp_ask(port, 78);
     port->flush(port);
     events_restore(masked);
 }
