@@ -143,8 +143,9 @@ class Dom0(machine.Machine):
 
     def served(self):
         """`served` as {name: {title: number}}; what is short there (100k) is a number here."""
-        titles, *rows = re.findall(r"^(Name|\S+(?= +\d))(.*)$", self.ask("served"), re.M)
-        kinds = titles[1].split()
+        table = self.ask("served")                      # and what else is said meanwhile
+        kinds = re.search(r"^Name +(.*)$", table, re.M).group(1).split()
+        rows = re.findall(r"^(\S+)((?: +[\d.]+[kMGTPE]?)+)$", table, re.M)
         cells = [(name, row.split()) for name, row in rows]
         return {name: dict(zip(kinds, map(number_of, words))) for name, words in cells
                 if len(words) == len(kinds)}
