@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The few string functions that ring 0 needs; the compiler calls the first four by itself. */
+/* The few string functions that ring 0 needs, of pvguest-sdk/lib/memory.c; the compiler calls the
+ * first four by itself. */
 #ifndef DOMUS_LIB_STRING_H
 #define DOMUS_LIB_STRING_H
 
