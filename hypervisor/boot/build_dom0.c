@@ -32,7 +32,6 @@ struct builder {
     const uint8_t *kernel, *archive;
     uint64_t kernel_size, archive_size, pages;
     uint64_t *p2m;                  /* ours; frames of the guest's pages */
-    unsigned int p2m_order;
     uint64_t tables_used;
 };
 
@@ -71,9 +70,7 @@ static void allocate(struct builder *b)
 {
     uint64_t have = 0;
 
-    while (PAGE_SIZE << b->p2m_order < b->pages * 8)
-        b->p2m_order++;
-    b->p2m = hv_alloc_pages(b->p2m_order);
+    b->p2m = hv_alloc(b->pages * sizeof(*b->p2m));
     if (!b->p2m)
         give_up("no memory for its frame list");
     for (unsigned int order = 9; have < b->pages;) {
@@ -280,7 +277,7 @@ void build_dom0(const struct module *kernel, const struct module *archive)
     set_first_context(&b, top);
     if (params.dom0_vcpus_pin)
         pin(b.d);
-    hv_free_pages(b.p2m, b.p2m_order);
+    hv_free(b.p2m, b.pages * sizeof(*b.p2m));
     printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.image.low,
            b.image.entry, b.tables_used);
 }

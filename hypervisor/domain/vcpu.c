@@ -39,15 +39,6 @@ static void fpu_reset(struct vcpu *v)
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
-/* XSAVE wants its area on a 64-byte boundary: whole pages have it. */
-static unsigned int fpu_order(void)
-{
-    unsigned int order = 0;
-    while (PAGE_SIZE << order < fpu_size())
-        order++;
-    return order;
-}
-
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {
     struct vcpu *v = hv_alloc(sizeof(*v));
@@ -71,7 +62,7 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->hw.xcr0 = xsave_mask;
     policy_vcpu_init(v);
     vcpu_timers_init(v);
-    v->hw.xsave_area = hv_alloc_pages(fpu_order());
+    v->hw.xsave_area = hv_alloc(fpu_size());
     if (!v->hw.xsave_area || window_create(&v->window) != 0) {
         vcpu_free(v);
         return NULL;
@@ -103,8 +94,7 @@ void vcpu_release(struct vcpu *v)
 void vcpu_free(struct vcpu *v)
 {
     if (!v) return;
-    if (v->hw.xsave_area)
-        hv_free_pages(v->hw.xsave_area, fpu_order());
+    hv_free(v->hw.xsave_area, fpu_size());
     hv_free(v, sizeof(*v));
 }
 
