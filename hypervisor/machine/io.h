@@ -146,7 +146,6 @@ static inline void cpu_relax(void)
 }
 
 #define RFLAGS_CF   (1u << 0)
-#define RFLAGS_FIXED (1u << 1)
 #define RFLAGS_TF   (1u << 8)
 #define RFLAGS_IF   (1u << 9)
 #define RFLAGS_DF   (1u << 10)

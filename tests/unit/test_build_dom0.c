@@ -435,7 +435,7 @@ static void check(const struct expected *e)
     assert_int_equal(context.user_regs.rsi, BASE + info_pfn * 4096);
     assert_int_equal(context.user_regs.cs, FLAT_KERNEL_CS);
     assert_int_equal(context.user_regs.ss, FLAT_KERNEL_SS);
-    assert_int_equal(context.user_regs.rflags, RFLAGS_IF | RFLAGS_FIXED);
+    assert_int_equal(context.user_regs.rflags, RFLAGS_IF);
     assert_int_equal(context.ctrlreg[3], pinned.n << 12);
 }
 
