@@ -197,9 +197,10 @@ enter_guest:
     jmp exit_to_guest
 
 ; --------------------------------------------------------------------------------------------------
-; The frame that the CPU would have pushed for an exception, made by hand, since SYSCALL changes no
-; stack. 1: the guest's CS.
-%macro SYSCALL_FRAME 1
+; Into ring 0 by SYSCALL, which changes no stack: the frame that the CPU would have pushed for an
+; exception is made by hand. 1: the guest's CS; 2: what stands for the vector, 0 or TRAP_SYSCALL. On
+; return rbx is the vCPU.
+%macro ENTER_BY_SYSCALL 2
     swapgs
     mov [gs:CPU_syscall_rsp], rsp
     mov rsp, [gs:CPU_current]
@@ -210,6 +211,13 @@ enter_guest:
     push %1
     push rcx
     push 0
+  %if %2
+    mov dword [rsp + 4], %2
+  %endif
+    SAVE_REGISTERS
+    mov rbx, [gs:CPU_current]
+    mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
 %endmacro
 
 ; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in
@@ -217,12 +225,7 @@ enter_guest:
 ; rcx and RFLAGS in r11, and changed no stack.
 global syscall_entry
 syscall_entry:
-    SYSCALL_FRAME FLAT_CS64
-    mov dword [rsp + 4], TRAP_SYSCALL
-    SAVE_REGISTERS
-    mov rbx, [gs:CPU_current]
-    mov rsp, [gs:CPU_stack_top]
-    RING0 take_ring0
+    ENTER_BY_SYSCALL FLAT_CS64, TRAP_SYSCALL
     cmp byte [rbx + VCPU_in_kernel], 0
     je user_syscall
 
@@ -256,11 +259,7 @@ syscall_entry:
 ; SYSCALL from 32-bit code (CPUs of AMD's kind): always the guest kernel's.
 global syscall32_entry
 syscall32_entry:
-    SYSCALL_FRAME FLAT_CS32         ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
-    SAVE_REGISTERS
-    mov rbx, [gs:CPU_current]
-    mov rsp, [gs:CPU_stack_top]
-    RING0 take_ring0
+    ENTER_BY_SYSCALL FLAT_CS32, 0   ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
 user_syscall:
     mov rdi, rbx
     mov dword [gs:CPU_budget], BUDGET

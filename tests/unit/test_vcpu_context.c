@@ -159,7 +159,7 @@ static void birth(void **state)
         want.domain = &domain;
         want.id = 3;
         want.info = &shared.vcpu_info[3];
-        want.events.info_frame = want.tables.kernel = want.tables.user = INVALID_MFN;
+        want.events.info_frame = INVALID_MFN;
         for (unsigned int j = 0; j < 14; j++)
             want.window.gdt_frames[j] = INVALID_MFN;
         want.window.base = 0xffff818000100000;
@@ -259,9 +259,7 @@ static void becomes(struct vcpu *want, const struct vcpu_guest_context *c)
     want->window.gdt_entries = 14 * 512;
     want->window.ldt_base = 0x440000;
     want->window.ldt_entries = 8192;
-    want->tables.kernel = MFN(4);
     want->tables.kernel_cr3 = 4ul << 12;
-    want->tables.user = c->ctrlreg[1] ? MFN(5) : INVALID_MFN;
     want->tables.user_cr3 = c->ctrlreg[1];
     want->in_kernel = !c->ctrlreg[1] || c->flags & VGCF_in_kernel;
     want->initialised = true;
@@ -485,7 +483,6 @@ static void the_end(void **state)
         assert_int_equal(info_puts, i >> 1);
         assert_ptr_equal(v->info, &shared.vcpu_info[2]);
         assert_true(mfn_eq(v->events.info_frame, INVALID_MFN));
-        assert_true(mfn_eq(v->tables.kernel, INVALID_MFN) && mfn_eq(v->tables.user, INVALID_MFN));
         assert_true(v->tables.kernel_cr3 == 0 && v->tables.user_cr3 == 0);
         assert_true(v->sched.runstate_area == 0 && v->time.area == 0);
         vcpu_free(v);
