@@ -11,7 +11,6 @@ void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
-size_t strnlen(const char *s, size_t max);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 /* always terminated; returns strlen(from) */
