@@ -132,3 +132,41 @@ int layout_make(const struct image *image, uint64_t ramdisk_size, uint64_t pages
     *needed = place_frames(layout, image, own_p2m_range);
     return *needed <= pages ? 0 : refused(-ENOMEM);
 }
+
+/* ---- what the guest is told ---- */
+
+void layout_start_info(const struct layout *layout, const struct image *image,
+                       uint64_t ramdisk_size, const char *command_line, struct start_info *info)
+{
+    snprintf(info->magic, sizeof(info->magic), "xen-3.0-x86_64");
+    info->nr_pages = layout->pages;
+    info->pt_base = layout->tables;
+    info->nr_pt_frames = layout->table_count;
+    info->mfn_list = layout->p2m_va;
+    if (image->init_p2m != IMAGE_ABSENT) {
+        info->first_p2m_pfn = layout->p2m_pfn;
+        info->nr_p2m_frames = layout->p2m_pages;
+    }
+    if (layout->ramdisk_pages) {
+        info->mod_start = image->module_by_pfn ? layout->ramdisk_pfn : layout->ramdisk_va;
+        info->mod_len = ramdisk_size;
+        info->flags |= image->module_by_pfn ? SIF_MOD_START_PFN : 0;
+    }
+    snprintf((char *)info->cmd_line, MAX_GUEST_CMDLINE, "%s", command_line);
+}
+
+void layout_context(const struct layout *layout, const struct image *image, uint64_t root,
+                    struct vcpu_guest_context *context)
+{
+    context->flags = VGCF_in_kernel;
+    context->user_regs.rip = image->entry;
+    context->user_regs.rsp = layout->stack + PAGE_BYTES;
+    context->user_regs.rsi = layout->start_info;
+    /* Interrupts enabled: events are masked in another place. */
+    context->user_regs.rflags = 1 << 9;
+    context->user_regs.cs = FLAT_KERNEL_CS;
+    context->user_regs.ss = FLAT_KERNEL_SS;
+    context->kernel_ss = FLAT_KERNEL_SS;
+    context->kernel_sp = layout->stack + PAGE_BYTES;
+    context->ctrlreg[3] = xen_pfn_to_cr3(root);
+}

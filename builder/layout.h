@@ -16,6 +16,7 @@
 #define BUILDER_LAYOUT_H
 
 #include "builder/image.h"
+#include <xen/xen.h>
 
 struct layout {
     uint64_t base, end;                 /* The region mapped at the start: virtual addresses. */
@@ -42,5 +43,12 @@ static inline uint64_t layout_pfn(const struct layout *layout, uint64_t va)
 {
     return (va - layout->base) / PAGE_BYTES;
 }
+
+/* What the guest is told of it, in a start_info of zeroes; the rest is its builder's. */
+void layout_start_info(const struct layout *layout, const struct image *image,
+                       uint64_t ramdisk_size, const char *command_line, struct start_info *info);
+/* The first registers of its kernel, in a context of zeroes; root: the L4's frame. */
+void layout_context(const struct layout *layout, const struct image *image, uint64_t root,
+                    struct vcpu_guest_context *context);
 
 #endif

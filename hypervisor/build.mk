@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The hypervisor: every .c and .asm below hypervisor/, and builder/, linked into domus.elf, a
-# multiboot2 image.
+# The hypervisor: every .c and .asm below hypervisor/, builder/, and two files of the SDK that know
+# nothing of guests, linked into domus.elf, a multiboot2 image.
 
-HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm builder/*.c))
+HV_SOURCES := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.asm builder/*.c)) \
+              pvguest-sdk/lib/memory.c pvguest-sdk/lib/printf.c
 HV_OFFSETS := $(B)/gen/hypervisor/offsets.inc
 HYPERVISOR_CFLAGS += -I. -I$(B)/gen -D__XEN_TOOLS__=1 -fno-jump-tables -fno-omit-frame-pointer
 

@@ -218,27 +218,13 @@ static int write_start_info(struct build *build)
     int error;
 
     if (!info) return failed(build, refused(-ENOMEM), "dom0 has no memory left");
-    snprintf(info->magic, sizeof(info->magic), "xen-3.0-x86_64");
-    info->nr_pages = layout->pages;
+    layout_start_info(layout, &build->image, build->request->ramdisk_size,
+                      build->request->command_line, info);
     info->shared_info = build->shared_info;
     info->store_mfn = result->store_mfn;
     info->store_evtchn = result->store_port;
     info->console.domU.mfn = result->console_mfn;
     info->console.domU.evtchn = result->console_port;
-    info->pt_base = layout->tables;
-    info->nr_pt_frames = layout->table_count;
-    info->mfn_list = layout->p2m_va;
-    if (build->image.init_p2m != IMAGE_ABSENT) {
-        info->first_p2m_pfn = layout->p2m_pfn;
-        info->nr_p2m_frames = layout->p2m_pages;
-    }
-    if (layout->ramdisk_pages) {
-        info->mod_start = build->image.module_by_pfn ? layout->ramdisk_pfn : layout->ramdisk_va;
-        info->mod_len = build->request->ramdisk_size;
-        if (build->image.module_by_pfn)
-            info->flags |= SIF_MOD_START_PFN;
-    }
-    snprintf((char *)info->cmd_line, MAX_GUEST_CMDLINE, "%s", build->request->command_line);
     error = write_va(build, layout->start_info, info, sizeof(*info));
     free(info);
     return error;
@@ -304,17 +290,8 @@ static int set_registers(struct build *build)
     int error;
 
     if (!context) return failed(build, refused(-ENOMEM), "dom0 has no memory left");
-    context->flags = VGCF_in_kernel | VGCF_online;
-    context->user_regs.rip = build->image.entry;
-    context->user_regs.rsp = layout->stack + PAGE_BYTES;
-    context->user_regs.rsi = layout->start_info;
-    /* Interrupts enabled: events are masked in another place. */
-    context->user_regs.rflags = 1 << 9;
-    context->user_regs.cs = FLAT_KERNEL_CS;
-    context->user_regs.ss = FLAT_KERNEL_SS;
-    context->kernel_ss = FLAT_KERNEL_SS;
-    context->kernel_sp = layout->stack + PAGE_BYTES;
-    context->ctrlreg[3] = xen_pfn_to_cr3(root);
+    layout_context(layout, &build->image, root, context);
+    context->flags |= VGCF_online;
     set_xen_guest_handle(op.u.vcpucontext.ctxt, context);
     error = control_domain(&op);
     free(context);

@@ -32,7 +32,6 @@ struct builder {
     const uint8_t *kernel, *archive;
     uint64_t kernel_size, archive_size, pages;
     uint64_t *p2m;                  /* ours; frames of the guest's pages */
-    unsigned int p2m_order;
     uint64_t tables_used;
 };
 
@@ -71,9 +70,7 @@ static void allocate(struct builder *b)
 {
     uint64_t have = 0;
 
-    while (PAGE_SIZE << b->p2m_order < b->pages * 8)
-        b->p2m_order++;
-    b->p2m = hv_alloc_pages(b->p2m_order);
+    b->p2m = hv_alloc(b->pages * sizeof(*b->p2m));
     if (!b->p2m)
         give_up("no memory for its frame list");
     for (unsigned int order = 9; have < b->pages;) {
@@ -182,23 +179,9 @@ static void fill_start_info(struct builder *b, const char *command_line)
 {
     struct start_info *s = page(b, pfn_of(b, b->at.start_info));
 
-    strlcpy(s->magic, "xen-3.0-x86_64", sizeof(s->magic));
-    s->nr_pages = b->pages;
+    layout_start_info(&b->at, &b->image, b->archive_size, command_line, s);
     s->shared_info = mfn_to_maddr(b->d->shared_frame).a;
-    s->flags = SIF_PRIVILEGED | SIF_INITDOMAIN |
-               (b->image.module_by_pfn && b->archive_size ? SIF_MOD_START_PFN : 0);
-    s->pt_base = b->at.tables;
-    s->nr_pt_frames = b->tables_used;
-    s->mfn_list = b->at.p2m_va;
-    if (b->image.init_p2m != IMAGE_ABSENT) {
-        s->first_p2m_pfn = b->at.p2m_pfn;
-        s->nr_p2m_frames = b->at.p2m_pages;
-    }
-    if (b->archive_size) {
-        s->mod_start = b->image.module_by_pfn ? b->at.ramdisk_pfn : b->at.ramdisk_va;
-        s->mod_len = b->archive_size;
-    }
-    strlcpy((char *)s->cmd_line, command_line, MAX_GUEST_CMDLINE);
+    s->flags |= SIF_PRIVILEGED | SIF_INITDOMAIN;
 }
 
 static void set_first_context(struct builder *b, mfn_t top)
@@ -209,14 +192,7 @@ static void set_first_context(struct builder *b, mfn_t top)
 
     if (!v || !c)
         give_up("no memory for its vCPU");
-    c->flags = VGCF_in_kernel;
-    c->user_regs.rip = b->image.entry;
-    c->user_regs.rsp = b->at.stack + PAGE_SIZE;
-    c->user_regs.rsi = b->at.start_info;
-    c->user_regs.cs = FLAT_KERNEL_CS;
-    c->user_regs.ss = FLAT_KERNEL_SS;
-    c->user_regs.rflags = RFLAGS_IF | RFLAGS_FIXED;
-    c->ctrlreg[3] = xen_pfn_to_cr3(top.n);
+    layout_context(&b->at, &b->image, top.n, c);
     do {
         budget_refill();
         error = vcpu_set_context(v, c);
@@ -280,7 +256,7 @@ void build_dom0(const struct module *kernel, const struct module *archive)
     set_first_context(&b, top);
     if (params.dom0_vcpus_pin)
         pin(b.d);
-    hv_free_pages(b.p2m, b.p2m_order);
+    hv_free(b.p2m, b.pages * sizeof(*b.p2m));
     printk("dom0: %lu MiB, kernel at %lx, entry %lx, %lu page tables", b.pages >> 8, b.image.low,
            b.image.entry, b.tables_used);
 }

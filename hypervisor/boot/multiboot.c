@@ -2,7 +2,6 @@
 /* The boot loader's tables (multiboot2 specification, 3.6 "Boot information"), copied into
  * boot_info. */
 #include "boot/boot.h"
-#include "lib/printk.h"
 #include "lib/string.h"
 #include "lib/layout.h"
 

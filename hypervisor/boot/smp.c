@@ -88,13 +88,9 @@ void ap_main(void)
 
 static struct cpu *make_cpu(uint32_t apic_id)
 {
-    unsigned int order = 0;
     struct cpu *cpu = hv_alloc(sizeof(*cpu));
-    struct cpu_stacks *stacks;
+    struct cpu_stacks *stacks = hv_alloc(sizeof(*stacks));
 
-    while (PAGE_SIZE << order < sizeof(struct cpu_stacks))
-        order++;
-    stacks = hv_alloc_pages(order);
     if (!cpu || !stacks || !cpu_make_idle(cpu)) return NULL;
     cpu->id = cpus_online;
     cpu->apic_id = apic_id;

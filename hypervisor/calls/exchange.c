@@ -60,13 +60,9 @@ static int hold_old_frame(struct domain *d, struct chunk *c, mfn_t m)
 }
 
 /* Everything that may fail. What is held afterwards is in the chunk, whatever the result. */
-static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64_t first_frame,
-                   struct chunk *c)
+static int prepare(struct domain *d, const struct xen_memory_exchange *x, uint64_t in_list,
+                   uint64_t out_list, struct chunk *c)
 {
-    uint64_t in_list = (uint64_t)x->in.extent_start.p +
-                       (first_frame >> x->in.extent_order) * sizeof(xen_pfn_t);
-    uint64_t out_list = (uint64_t)x->out.extent_start.p +
-                        (first_frame >> x->out.extent_order) * sizeof(xen_pfn_t);
     uint64_t *in_first = c->out_frame;          /* which is free until the new ones come */
     int error = 0;
 
@@ -116,14 +112,14 @@ static int exchange_chunk(struct domain *d, const struct xen_memory_exchange *x,
                           struct chunk *c)
 {
     uint64_t first = x->nr_exchanged << x->in.extent_order;
-    uint64_t out_list = (uint64_t)x->out.extent_start.p +
-                        (first >> x->out.extent_order) * sizeof(xen_pfn_t);
+    uint64_t in_list = (uint64_t)(x->in.extent_start.p + x->nr_exchanged);
+    uint64_t out_list = (uint64_t)(x->out.extent_start.p + (first >> x->out.extent_order));
     int error;
 
     c->in_extents = frames >> x->in.extent_order;
     c->out_extents = frames >> x->out.extent_order;
     c->in_held = c->out_held = 0;
-    error = prepare(d, x, first, c);
+    error = prepare(d, x, in_list, out_list, c);
     if (error) {
         take_back(d, x, c);
         return error;

@@ -27,28 +27,24 @@ static int unpin(struct walk *w, const struct mmuext_op *op)
 
 static int new_base(struct walk *w, const struct mmuext_op *op)
 {
-    mfn_t new = MFN(op->arg1.mfn);
+    mfn_t new = MFN(op->arg1.mfn), old = base_table(current->tables.kernel_cr3);
 
-    return mfn_eq(new, current->tables.kernel) ? 0 : vcpu_change_tables(current, new);
+    return mfn_eq(new, old) ? 0 : vcpu_change_tables(current, new);
 }
 
 /* Frame 0: no user tables. The kernel's own table is allowed. */
 static int new_user_base(struct walk *w, const struct mmuext_op *op)
 {
     struct vcpu *v = current;
-    mfn_t new = MFN(op->arg1.mfn), old = v->tables.user;
-    bool had = v->tables.user_cr3;
-    int error;
+    mfn_t new = MFN(op->arg1.mfn);
+    uint64_t old = v->tables.user_cr3;
+    int error = new.n ? mmu_get_table(v->tables.owner, new, FRAME_L4) : 0;
 
-    if (new.n) {
-        error = mmu_get_table(v->tables.owner, new, FRAME_L4);
-        if (error) return error;
-    }
-    v->tables.user = new.n ? new : INVALID_MFN;
-    v->tables.user_cr3 = mfn_to_maddr(new).a;          /* of frame 0: 0 */
+    if (error) return error;
     /* it is not loaded: we came from guest kernel mode */
-    if (had)
-        mmu_put_table(old);
+    v->tables.user_cr3 = mfn_to_maddr(new).a;
+    if (old)
+        mmu_put_table(base_table(old));
     return 0;
 }
 

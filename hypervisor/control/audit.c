@@ -118,9 +118,9 @@ static void grant_seen(mfn_t m, bool writable)
 static void look_at_vcpu(const struct vcpu *v)
 {
     if (v->tables.kernel_cr3)
-        hold(v->tables.kernel, FRAME_L4);
+        hold(base_table(v->tables.kernel_cr3), FRAME_L4);
     if (v->tables.user_cr3)
-        hold(v->tables.user, FRAME_L4);
+        hold(base_table(v->tables.user_cr3), FRAME_L4);
     if (!mfn_eq(v->events.info_frame, INVALID_MFN))
         hold(v->events.info_frame, FRAME_WRITABLE);
     window_for_each_frame(&v->window, segdesc_seen);
@@ -169,11 +169,15 @@ static void compare_domain(const struct domain *d)
 /* What is found of frames first to end - 1. */
 static void look_at_all(void)
 {
+    const struct domain *d;
+
     for (uint64_t n = 0; n < max_frame; n++)
         if (!mfn_is_io(MFN(n)) && frame_total(frame_of(MFN(n))))
             look_at_frame(MFN(n), frame_of(MFN(n)));
-    list_for_each (l, &domain_list) look_at_domain(list_entry(l, struct domain, all_domains));
-    list_for_each (l, &destroyed_list) look_at_domain(list_entry(l, struct domain, all_domains));
+    list_for_each (d, &domain_list, all_domains)
+        look_at_domain(d);
+    list_for_each (d, &destroyed_list, all_domains)
+        look_at_domain(d);
     for (uint64_t n = first; n < end; n++)
         if (!mfn_is_io(MFN(n)) && !(frame_of(MFN(n))->state & FRAME_FREE))
             compare(MFN(n), frame_of(MFN(n)));
@@ -182,6 +186,7 @@ static void look_at_all(void)
 uint64_t memory_audit(struct domus_audit *result)
 {
     static struct count spare[SPARE];
+    const struct domain *d;
     struct count *block = NULL;
     unsigned int order = 0;
     size_t bytes;
@@ -200,7 +205,8 @@ uint64_t memory_audit(struct domus_audit *result)
         memset(counts, 0, bytes);
         look_at_all();
     }
-    list_for_each (l, &domain_list) compare_domain(list_entry(l, struct domain, all_domains));
+    list_for_each (d, &domain_list, all_domains)
+        compare_domain(d);
     if (block)
         hv_free_pages(block, order);
     result->free = heap_free_count();

@@ -13,7 +13,6 @@
 #include "machine/system_time.h"
 #include "lib/printk.h"
 #include "machine/acpi.h"
-#include "memory/frame.h"
 #include "memory/heap.h"
 
 static void for_each_domain(void (*show)(struct domain *d))

@@ -45,15 +45,14 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 
 struct domain *domain_get_from(domid_t first)
 {
-    struct domain *found = NULL;
+    struct domain *d, *found = NULL;
+
     spin_lock(&domain_list_lock);
-    list_for_each(l, &domain_list) {
-        struct domain *d = list_entry(l, struct domain, all_domains);
+    list_for_each (d, &domain_list, all_domains)
         if (d->id >= first) {
             found = domain_hold(d);
             break;
         }
-    }
     spin_unlock(&domain_list_lock);
     return found;
 }

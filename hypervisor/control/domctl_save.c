@@ -6,7 +6,6 @@
  * would not load, and what this machine has not, is refused.
  */
 #include "control/domctl.h"
-#include "domain/cr4.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
 #include "entry/hypercall.h"

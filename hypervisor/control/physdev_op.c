@@ -66,7 +66,7 @@ static int map_msi(struct domain *d, struct physdev_map_pirq *op)
     if ((uint32_t)op->bus > 0xff || (uint32_t)op->devfn > 0xff ||
         (uint32_t)op->entry_nr > (msix ? 0x7ff : 1))
         return fail(-EINVAL, "not a device of segment 0, or not an entry of it");
-    int error = msi_setup(&msi, (uint16_t)(op->bus << 8 | op->devfn), msix, (uint16_t)op->entry_nr);
+    int error = msi_setup(&msi, pci_bdf(op->bus, op->devfn), msix, (uint16_t)op->entry_nr);
     if (error) return error;
     for (int i = GSI_PIRQS; i < NR_PIRQS; i++) {
         const struct pirq *other = d->pirqs->pirq[i];
@@ -163,7 +163,7 @@ static int irq_status(struct domain *d, struct physdev_irq_status_query *op)
 
 static int device_present(struct domain *d, const struct physdev_pci_device *op)
 {
-    if (op->seg != 0 || pci_config_read((uint16_t)(op->bus << 8 | op->devfn), 0, 2) == 0xffff)
+    if (op->seg != 0 || !pci_present(pci_bdf(op->bus, op->devfn)))
         return fail(-ENODEV, "there is no such PCI device");
     return 0;
 }

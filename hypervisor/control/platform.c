@@ -10,7 +10,6 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "machine/acpi.h"
-#include "machine/io.h"
 #include "memory/access.h"
 #include <xen/platform.h>
 #include <xen/sched.h>

@@ -7,11 +7,8 @@
 #include "control/cpus.h"
 #include "control/cpu_policy.h"
 #include "domain/policy.h"
-#include "domain/time.h"
 #include "entry/hypercall.h"
 #include "lib/fail.h"
-#include "lib/printk.h"
-#include "lib/string.h"
 #include "machine/console.h"
 #include "machine/io.h"
 #include "machine/pci.h"
@@ -23,7 +20,6 @@
 
 #define LOG_CHUNK 256
 #define COST_DEVICE 600             /* its number read, its place looked at, the answer written */
-#define PCI_NO_DEVICE 0xffff
 #define NODE_ITSELF 10              /* a node's distance from itself (ACPI 6.4, 5.2.17 "SLIT") */
 
 /* How many CPUs sit where CPU 0 does: in its core, or anywhere in its socket. */
@@ -149,8 +145,7 @@ static int devices_topology(struct domain *caller, struct xen_sysctl_pcitopoinfo
         spend(COST_DEVICE);
         if (read_guest(&device, (uint64_t)(op->devs.p + i)))
             return fail(-EFAULT, "the devices cannot be read");
-        if (device.seg || pci_config_read((uint16_t)(device.bus << 8 | device.devfn), 0, 2) ==
-                              PCI_NO_DEVICE)
+        if (device.seg || !pci_present(pci_bdf(device.bus, device.devfn)))
             node = XEN_INVALID_DEV;
         if (write_guest_u32((uint64_t)(op->nodes.p + i), node))
             return fail(-EFAULT, "the nodes cannot be written");
@@ -161,10 +156,11 @@ static int devices_topology(struct domain *caller, struct xen_sysctl_pcitopoinfo
 
 static uint32_t domain_count(void)
 {
+    const struct domain *d;
     uint32_t n = 0;
 
     spin_lock(&domain_list_lock);
-    list_for_each (l, &domain_list)
+    list_for_each (d, &domain_list, all_domains)
         n++;
     spin_unlock(&domain_list_lock);
     return n;

@@ -22,7 +22,6 @@
 #include "memory/frame.h"
 #include "memory/heap.h"
 #include "memory/mmu.h"
-#include "memory/window.h"
 #include <xen/sched.h>
 
 struct domain *dom0;
@@ -71,22 +70,20 @@ bool cpu_make_idle(struct cpu *cpu)
     return v != NULL;
 }
 
+struct domain *domain_hold(struct domain *d)
+{
+    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
+    return d;
+}
+
 struct domain *domain_get(domid_t id)
 {
     struct domain *d = NULL;
 
     spin_lock(&domain_list_lock);
-    if (id < MAX_DOMAINS && by_id[id]) {
-        d = by_id[id];
-        __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
-    }
+    if (id < MAX_DOMAINS && by_id[id])
+        d = domain_hold(by_id[id]);
     spin_unlock(&domain_list_lock);
-    return d;
-}
-
-struct domain *domain_hold(struct domain *d)
-{
-    __atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
     return d;
 }
 
@@ -122,17 +119,17 @@ void domain_put(struct domain *d)
 /* Into the list, sorted by number. */
 static bool publish(struct domain *d)
 {
-    struct list *at;
+    struct domain *at;
 
     spin_lock(&domain_list_lock);
     if (by_id[d->id]) {
         spin_unlock(&domain_list_lock);
         return false;
     }
-    for (at = domain_list.next;
-         at != &domain_list && list_entry(at, struct domain, all_domains)->id < d->id;)
-        at = at->next;
-    list_insert_before(&d->all_domains, at);
+    list_for_each (at, &domain_list, all_domains)
+        if (at->id > d->id)
+            break;
+    list_append(&at->all_domains, &d->all_domains);
     by_id[d->id] = d;
     spin_unlock(&domain_list_lock);
     return true;
@@ -243,7 +240,7 @@ static int unpublish(struct domain *d)
     physdev_destroy(d);
     spin_lock(&domain_list_lock);
     list_remove(&d->all_domains);
-    list_add_tail(&d->all_domains, &destroyed_list);
+    list_append(&destroyed_list, &d->all_domains);
     by_id[d->id] = NULL;
     spin_unlock(&domain_list_lock);
     unshare_hv_frame(d->shared);

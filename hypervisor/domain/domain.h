@@ -24,10 +24,10 @@
 #include "emulate/ports.h"
 #include "entry/guest_entry.h"
 #include "lib/fail.h"
-#include "lib/list.h"
 #include "machine/cpu.h"
 #include "memory/owned.h"
 #include "memory/window.h"
+#include <abi/list.h>
 
 #define MAX_DOMAINS        1024     /* domids 0..1023 can live at once */
 /* a domain: what the 2-level events' shared_info has room for (XEN_LEGACY_MAX_VCPUS) */

@@ -23,36 +23,19 @@ static cold __attribute__((noinline)) void flush_others(const struct domain *d, 
         tlb_flush_cpus(others);
 }
 
-static inline void flush_here(const struct domain *d, uint64_t mask)
+void tlb_flush_vcpus(struct domain *d, uint64_t mask)
 {
+    if (unlikely(ring0_shared))
+        flush_others(d, mask);
     if (is_one(current, d, mask))
         tlb_flush_local();
 }
 
-static inline void flush_page_here(const struct domain *d, uint64_t mask, uint64_t va)
+void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
 {
+    if (unlikely(ring0_shared))
+        flush_others(d, mask);
     /* advisory 279 */
     if (is_one(current, d, mask) && is_canonical(va))
         tlb_flush_page(va);
-}
-
-/* On a machine of one CPU nothing is kept for later: the last call is a jump. */
-void tlb_flush_vcpus(struct domain *d, uint64_t mask)
-{
-    if (likely(!ring0_shared)) {
-        flush_here(d, mask);
-        return;
-    }
-    flush_others(d, mask);
-    flush_here(d, mask);
-}
-
-void tlb_flush_page_vcpus(struct domain *d, uint64_t mask, uint64_t va)
-{
-    if (likely(!ring0_shared)) {
-        flush_page_here(d, mask, va);
-        return;
-    }
-    flush_others(d, mask);
-    flush_page_here(d, mask, va);
 }

@@ -11,7 +11,6 @@
 #include "machine/pci.h"
 #include "memory/paging.h"
 
-#define PCI_VENDOR          0x00
 #define PCI_COMMAND         0x04
 #define COMMAND_MEMORY      (1u << 1)
 #define PCI_STATUS          0x06
@@ -51,22 +50,22 @@ static void *map_page(uint64_t page)
     return NULL;
 }
 
-static uint32_t read16(uint16_t bdf, uint16_t offset)
+static uint32_t read16(uint16_t bdf, unsigned int offset)
 {
     return pci_config_read(bdf, offset, 2);
 }
-static void write16(uint16_t bdf, uint16_t offset, uint32_t v)
+static void write16(uint16_t bdf, unsigned int offset, uint32_t v)
 {
     pci_config_write(bdf, offset, 2, v);
 }
 
-static uint16_t find_capability(uint16_t bdf, uint8_t id)
+static unsigned int find_capability(uint16_t bdf, uint8_t id)
 {
     if (!(read16(bdf, PCI_STATUS) & STATUS_CAPABILITIES)) return 0;
-    uint16_t at = (uint16_t)(pci_config_read(bdf, PCI_CAPABILITIES, 1) & 0xfc);
+    unsigned int at = pci_config_read(bdf, PCI_CAPABILITIES, 1) & 0xfc;
     for (int n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
         if (pci_config_read(bdf, at, 1) == id) return at;
-        at = (uint16_t)(pci_config_read(bdf, (uint16_t)(at + 1), 1) & 0xfc);
+        at = pci_config_read(bdf, at + 1, 1) & 0xfc;
     }
     return 0;
 }
@@ -75,28 +74,28 @@ static uint16_t find_capability(uint16_t bdf, uint8_t id)
  * not asked. */
 static uint64_t table_address(const struct msi *m)
 {
-    uint32_t table = pci_config_read(m->bdf, (uint16_t)(m->capability + MSIX_TABLE), 4);
-    uint16_t bar = (uint16_t)(PCI_BAR0 + 4 * (table & 7));
+    uint32_t table = pci_config_read(m->bdf, m->capability + MSIX_TABLE, 4);
+    unsigned int bar = PCI_BAR0 + 4 * (table & 7);
     if ((table & 7) > 5) return 0;
     uint32_t low = pci_config_read(m->bdf, bar, 4);
     uint64_t base = low & ~15u;
     if (low & 1)                        /* ports, not memory */
         return 0;
     if ((low & 6) == 4)
-        base |= (uint64_t)pci_config_read(m->bdf, (uint16_t)(bar + 4), 4) << 32;
+        base |= (uint64_t)pci_config_read(m->bdf, bar + 4, 4) << 32;
     return base ? base + (table & ~7u) : 0;
 }
 
 int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
 {
     *m = (struct msi){ .bdf = bdf, .msix = msix, .entry = entry };
-    if (read16(bdf, PCI_VENDOR) == 0xffff) return fail(-ENODEV, "there is no such PCI device");
+    if (!pci_present(bdf)) return fail(-ENODEV, "there is no such PCI device");
     m->capability = find_capability(bdf, msix ? CAPABILITY_MSIX : CAPABILITY_MSI);
     if (!m->capability) return fail(-ENODEV, "the device has no such capability");
     if (!lapic_takes_devices())
         return fail(-ENODEV, "the boot CPU's APIC id has more than 8 bits: no device can call it");
     if (!msix) return 0;
-    if (entry > (read16(bdf, (uint16_t)(m->capability + CONTROL)) & MSIX_TABLE_SIZE))
+    if (entry > (read16(bdf, m->capability + CONTROL) & MSIX_TABLE_SIZE))
         return fail(-EINVAL, "beyond the device's MSI-X table");
     if (!(read16(bdf, PCI_COMMAND) & COMMAND_MEMORY))
         return fail(-ENXIO, "the device's memory is switched off");
@@ -111,16 +110,15 @@ int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
 
 static void program_msi(const struct msi *m, uint64_t address, uint32_t data)
 {
-    uint16_t at = m->capability;
-    uint32_t control = read16(m->bdf, (uint16_t)(at + CONTROL));
-    write16(m->bdf, (uint16_t)(at + CONTROL), control & ~(MSI_ENABLE | MSI_MULTIPLE));
-    pci_config_write(m->bdf, (uint16_t)(at + 4), 4, (uint32_t)address);
+    uint32_t at = m->capability, control = read16(m->bdf, at + CONTROL);
+    write16(m->bdf, at + CONTROL, control & ~(MSI_ENABLE | MSI_MULTIPLE));
+    pci_config_write(m->bdf, at + 4, 4, (uint32_t)address);
     if (control & MSI_64BIT)
-        pci_config_write(m->bdf, (uint16_t)(at + 8), 4, (uint32_t)(address >> 32));
-    write16(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 12 : 8)), data);
+        pci_config_write(m->bdf, at + 8, 4, (uint32_t)(address >> 32));
+    write16(m->bdf, at + (control & MSI_64BIT ? 12 : 8), data);
     msi_mask(m, true);
     if (control & MSI_MASKABLE)         /* others have the enable bit for a mask */
-        write16(m->bdf, (uint16_t)(at + CONTROL), (control | MSI_ENABLE) & ~MSI_MULTIPLE);
+        write16(m->bdf, at + CONTROL, (control | MSI_ENABLE) & ~MSI_MULTIPLE);
 }
 
 void msi_program(const struct msi *m, int vector)
@@ -130,7 +128,7 @@ void msi_program(const struct msi *m, int vector)
         program_msi(m, address, (uint32_t)vector);
         return;
     }
-    uint16_t control = (uint16_t)(m->capability + CONTROL);
+    unsigned int control = m->capability + CONTROL;
     m->table_entry[3] |= ENTRY_MASKED;
     m->table_entry[0] = (uint32_t)address;
     m->table_entry[1] = (uint32_t)(address >> 32);
@@ -146,17 +144,16 @@ void msi_mask(const struct msi *m, bool masked)
         (void)m->table_entry[3];        /* reading back pushes the write out to the device */
         return;
     }
-    uint16_t at = m->capability, control = (uint16_t)read16(m->bdf, (uint16_t)(at + CONTROL));
+    uint32_t at = m->capability, control = read16(m->bdf, at + CONTROL);
     if (control & MSI_MASKABLE)
-        pci_config_write(m->bdf, (uint16_t)(at + (control & MSI_64BIT ? 16 : 12)), 4,
-                         masked ? 1 : 0);
+        pci_config_write(m->bdf, at + (control & MSI_64BIT ? 16 : 12), 4, masked);
     else
-        write16(m->bdf, (uint16_t)(at + CONTROL),
+        write16(m->bdf, at + CONTROL,
                 masked ? control & ~MSI_ENABLE : control | MSI_ENABLE);
 }
 
 void msi_disable(const struct msi *m)
 {
-    uint16_t control = (uint16_t)(m->capability + CONTROL);
+    unsigned int control = m->capability + CONTROL;
     write16(m->bdf, control, read16(m->bdf, control) & ~(m->msix ? MSIX_ENABLE : MSI_ENABLE));
 }

@@ -11,7 +11,7 @@
 
 struct msi {
     uint16_t bdf;                   /* bus << 8 | devfn */
-    uint16_t capability;            /* offset in configuration space */
+    unsigned int capability;        /* offset in configuration space */
     uint16_t entry;                 /* MSI-X: number in the device's table */
     bool msix;
     volatile uint32_t *table_entry; /* MSI-X: address low, address high, data, control */

@@ -6,7 +6,6 @@
  */
 #include "domain/cr4.h"
 #include "domain/domain.h"
-#include "domain/schedule.h"
 #include "machine/entry_asm.h"
 #include "machine/io.h"
 #include "memory/access.h"
@@ -16,21 +15,16 @@
 
 /* ---- FPU and vector registers ---- */
 
-static void set_xcr0(uint64_t mask)
-{
-    if (xsave_mask)
-        __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)));
-}
-
 static void fpu_save(struct vcpu *v)
 {
     __asm__ volatile("clts");
-    /* all of it, also what the guest has hidden from itself by XSETBV */
-    set_xcr0(xsave_mask);
-    if (xsave_mask)
-        __asm__ volatile("xsave64 (%0)" : : "r"(v->hw.xsave_area), "a"(~0u), "d"(~0u) : "memory");
-    else
+    if (!xsave_mask) {
         __asm__ volatile("fxsave64 (%0)" : : "r"(v->hw.xsave_area) : "memory");
+        return;
+    }
+    /* all of it, also what the guest has hidden from itself by XSETBV */
+    write_xcr0(xsave_mask);
+    __asm__ volatile("xsave64 (%0)" : : "r"(v->hw.xsave_area), "a"(~0u), "d"(~0u) : "memory");
 }
 
 /* After fpu_save or cpu_init: TS is clear, and XCR0 has all that we switch. */
@@ -41,7 +35,7 @@ static void fpu_load(const struct vcpu *v)
     else
         __asm__ volatile("fxrstor64 (%0)" : : "r"(v->hw.xsave_area) : "memory");
     if (v->hw.xcr0 != xsave_mask)
-        set_xcr0(v->hw.xcr0);
+        write_xcr0(v->hw.xcr0);
     if (v->hw.guest_cr0 & CR0_TS)
         write_cr0(read_cr0() | CR0_TS);
 }
@@ -71,14 +65,12 @@ void vcpu_load_cr4(const struct vcpu *v)
 
 static void debug_load(const struct vcpu *from, const struct vcpu *to)
 {
-    if (from->hw.debugreg[7] & 0xff)
-        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
-    if (!(to->hw.debugreg[7] & 0xff)) return;
-    __asm__ volatile("mov %0, %%dr0" : : "r"(to->hw.debugreg[0]));
-    __asm__ volatile("mov %0, %%dr1" : : "r"(to->hw.debugreg[1]));
-    __asm__ volatile("mov %0, %%dr2" : : "r"(to->hw.debugreg[2]));
-    __asm__ volatile("mov %0, %%dr3" : : "r"(to->hw.debugreg[3]));
-    __asm__ volatile("mov %0, %%dr7" : : "r"(to->hw.debugreg[7]));
+    if (from->hw.debugreg[7] & DR7_ENABLED)
+        write_dr(7, DR7_FIXED);
+    if (!(to->hw.debugreg[7] & DR7_ENABLED)) return;
+    for (unsigned int n = 0; n < 4; n++)
+        write_dr(n, to->hw.debugreg[n]);
+    write_dr(7, to->hw.debugreg[7]);
 }
 
 /* ---- segments ---- */
@@ -118,10 +110,7 @@ static bool segments_load(struct vcpu *v)
 
 static void descriptor_tables_load(struct vcpu *v, struct cpu *cpu)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) pointer = { GDT_LIMIT, v->window.base };
+    struct table_pointer pointer = { GDT_LIMIT, v->window.base };
 
     if (v->cpu != cpu)
         window_set_cpu_page(&v->window, cpu->gdt_page);
@@ -162,8 +151,7 @@ static void let_go(const struct vcpu *from, struct cpu *cpu)
 {
     load_cr3(hv_cr3);
     cpu_own_descriptors(cpu);
-    if (from->hw.debugreg[7] & 0xff)
-        __asm__ volatile("mov %0, %%dr7" : : "r"(0x400ul));
+    debug_load(from, cpu->idle);
     if (from->hw.tsc_aux)
         wrmsr(MSR_TSC_AUX, 0);
 }

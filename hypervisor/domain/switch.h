@@ -20,7 +20,8 @@ struct vcpu_hardware {
     uint64_t debugreg[8];
     uint32_t tsc_aux;               /* MSR 0xc0000103: what RDTSCP and RDPID give */
     uint64_t xcr0;
-    void *xsave_area;               /* XSAVE area of the size CPUID says, zeroed when it is made */
+    /* of the size CPUID says; on a 64-byte boundary, as all of the heap's that are so large */
+    void *xsave_area;
 };
 
 /* registers, FPU, segments, tables; regs need no copy */

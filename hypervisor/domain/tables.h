@@ -9,11 +9,10 @@
 /* v is current, and in kernel mode. -EINVAL: not an L4 of its; -ERESTART: again. */
 static inline int vcpu_change_tables(struct vcpu *v, mfn_t new)
 {
-    mfn_t old = v->tables.kernel;
+    mfn_t old = base_table(v->tables.kernel_cr3);
     int error = mmu_get_table(v->tables.owner, new, FRAME_L4);
 
     if (error) return error;
-    v->tables.kernel = new;
     v->tables.kernel_cr3 = mfn_to_maddr(new).a;
     hv_show_m2p(new);
     vcpu_load_tables(v);                        /* before the old one may become something else */

@@ -45,12 +45,13 @@ void update_domain_wallclock(struct domain *d)
 void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_ns)
 {
     uint64_t wall = sec * NS_PER_S + nsec - system_ns;      /* good until the year 2554 */
+    struct domain *d;
 
     wall_base_s = wall / NS_PER_S;
     wall_base_ns = (uint32_t)(wall % NS_PER_S);
     spin_lock(&domain_list_lock);
-    list_for_each (l, &domain_list)
-        update_domain_wallclock(list_entry(l, struct domain, all_domains));
+    list_for_each (d, &domain_list, all_domains)
+        update_domain_wallclock(d);
     spin_unlock(&domain_list_lock);
 }
 

@@ -39,15 +39,6 @@ static void fpu_reset(struct vcpu *v)
     memcpy(area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
-/* XSAVE wants its area on a 64-byte boundary: whole pages have it. */
-static unsigned int fpu_order(void)
-{
-    unsigned int order = 0;
-    while (PAGE_SIZE << order < fpu_size())
-        order++;
-    return order;
-}
-
 struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 {
     struct vcpu *v = hv_alloc(sizeof(*v));
@@ -58,7 +49,6 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->info = &d->shared->vcpu_info[id];
     v->events.info_frame = INVALID_MFN;
     v->tables.owner = &d->memory;
-    v->tables.kernel = v->tables.user = INVALID_MFN;
     for (unsigned int i = 0; i < GUEST_GDT_PAGES; i++)
         v->window.gdt_frames[i] = INVALID_MFN;
     v->entry.hypercalls = hypercall_table[d->privileged];
@@ -66,12 +56,12 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
     v->sched.state = VCPU_DOWN;
     v->sched.runstate.state = RUNSTATE_offline;
     v->sched.runstate.state_entry_time = now_ns();
-    v->hw.debugreg[6] = 0xffff0ff0;
-    v->hw.debugreg[7] = 0x400;
+    v->hw.debugreg[6] = DR6_FIXED;
+    v->hw.debugreg[7] = DR7_FIXED;
     v->hw.xcr0 = xsave_mask;
     policy_vcpu_init(v);
     vcpu_timers_init(v);
-    v->hw.xsave_area = hv_alloc_pages(fpu_order());
+    v->hw.xsave_area = hv_alloc(fpu_size());
     if (!v->hw.xsave_area || window_create(&v->window) != 0) {
         vcpu_free(v);
         return NULL;
@@ -85,11 +75,10 @@ struct vcpu *vcpu_create(struct domain *d, uint32_t id)
 
 void vcpu_release(struct vcpu *v)
 {
-    if (!mfn_eq(v->tables.kernel, INVALID_MFN))
-        mmu_put_table(v->tables.kernel);
-    if (!mfn_eq(v->tables.user, INVALID_MFN))
-        mmu_put_table(v->tables.user);
-    v->tables.kernel = v->tables.user = INVALID_MFN;
+    if (v->tables.kernel_cr3)
+        mmu_put_table(base_table(v->tables.kernel_cr3));
+    if (v->tables.user_cr3)
+        mmu_put_table(base_table(v->tables.user_cr3));
     v->tables.kernel_cr3 = v->tables.user_cr3 = 0;
     window_destroy(&v->window);
     extent_end(v);
@@ -103,8 +92,7 @@ void vcpu_release(struct vcpu *v)
 void vcpu_free(struct vcpu *v)
 {
     if (!v) return;
-    if (v->hw.xsave_area)
-        hv_free_pages(v->hw.xsave_area, fpu_order());
+    hv_free(v->hw.xsave_area, fpu_size());
     hv_free(v, sizeof(*v));
 }
 
@@ -148,10 +136,8 @@ static int take_frames(struct vcpu *v, const struct vcpu_guest_context *c)
         error = window_set_ldt(&v->window, c->ldt_base, (uint32_t)c->ldt_ents);
     if (error)
         goto put_user;
-    v->tables.kernel = kernel;
     v->tables.kernel_cr3 = mfn_to_maddr(kernel).a;
     hv_show_m2p(kernel);
-    v->tables.user = has_user ? user : INVALID_MFN;
     v->tables.user_cr3 = has_user ? mfn_to_maddr(user).a : 0;
     return 0;
 

@@ -14,25 +14,11 @@
 #include "machine/io.h"
 #include "memory/access.h"
 
-#define DR6_FIXED        0xffff0ff0ul   /* bits that read as 1 */
 #define DR6_RESERVED_0   0x1000ul       /* the bit that reads as 0 */
-#define DR7_FIXED        0x400ul
 #define DR7_RESERVED_0   0xffff27fful   /* what may be set: the others below bit 32 read as 0 */
 #define DR7_GENERAL_DETECT 0x2000ul
-#define DR7_ENABLED      0xfful
 /* of each breakpoint's two bits of kind: are they 10? */
 #define DR7_ON_IO(dr7)   ((dr7) >> 17 & ~((dr7) >> 16) & 0x1111)
-
-static void load(unsigned int reg, uint64_t v)
-{
-    switch (reg) {
-    case 0: __asm__ volatile("mov %0, %%dr0" : : "r"(v)); break;
-    case 1: __asm__ volatile("mov %0, %%dr1" : : "r"(v)); break;
-    case 2: __asm__ volatile("mov %0, %%dr2" : : "r"(v)); break;
-    case 3: __asm__ volatile("mov %0, %%dr3" : : "r"(v)); break;
-    default: __asm__ volatile("mov %0, %%dr7" : : "r"(v)); break;
-    }
-}
 
 static int set_control(struct vcpu *v, uint64_t value)
 {
@@ -45,9 +31,9 @@ static int set_control(struct vcpu *v, uint64_t value)
     /* The addresses are in the hardware only while a breakpoint is on. */
     if ((value & DR7_ENABLED) && !(v->hw.debugreg[7] & DR7_ENABLED))
         for (unsigned int n = 0; n < 4; n++)
-            load(n, v->hw.debugreg[n]);
+            write_dr(n, v->hw.debugreg[n]);
     if ((value | v->hw.debugreg[7]) & DR7_ENABLED)
-        load(7, value);
+        write_dr(7, value);
     v->hw.debugreg[7] = value;
     return 0;
 }
@@ -68,7 +54,7 @@ long do_set_debugreg(int reg, unsigned long value)
             return fail(-EPERM, "not an address where a guest may have a breakpoint");
         v->hw.debugreg[n] = value;
         if (v->hw.debugreg[7] & DR7_ENABLED)
-            load(n, value);
+            write_dr(n, value);
         return 0;
     case 6:
         if (value >> 32) return fail(-EINVAL, "the upper half of DR6 must be 0");

@@ -255,15 +255,10 @@ too_short:      /* with 15 bytes in hand more cannot help: the instruction is to
 
 uint64_t *regs_register(struct cpu_user_regs *regs, unsigned int number)
 {
+#define AT(name) offsetof(struct cpu_user_regs, name)
     static const uint8_t offset[16] = {
-        offsetof(struct cpu_user_regs, rax), offsetof(struct cpu_user_regs, rcx),
-        offsetof(struct cpu_user_regs, rdx), offsetof(struct cpu_user_regs, rbx),
-        offsetof(struct cpu_user_regs, rsp), offsetof(struct cpu_user_regs, rbp),
-        offsetof(struct cpu_user_regs, rsi), offsetof(struct cpu_user_regs, rdi),
-        offsetof(struct cpu_user_regs, r8),  offsetof(struct cpu_user_regs, r9),
-        offsetof(struct cpu_user_regs, r10), offsetof(struct cpu_user_regs, r11),
-        offsetof(struct cpu_user_regs, r12), offsetof(struct cpu_user_regs, r13),
-        offsetof(struct cpu_user_regs, r14), offsetof(struct cpu_user_regs, r15),
+        AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp), AT(rsi), AT(rdi),
+        AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15),
     };
     return (uint64_t *)(void *)((char *)regs + offset[number & 15]);
 }

@@ -29,12 +29,6 @@
 #define DE_CFG_LFENCE       (1u << 1)
 #define EFER_SVME           (1ul << 12)
 
-/* The first CPU's local APIC is all that a guest may learn from the APIC base; it has no APIC. */
-static uint64_t apic_base(const struct vcpu *v)
-{
-    return APIC_BASE_ENABLED | (v->id == 0 ? APIC_BASE_BOOT_CPU : 0);
-}
-
 static bool is_performance_counter(uint32_t msr)
 {
     return msr >= MSR_K7_EVENTSEL0 && msr <= MSR_K7_LAST;
@@ -47,10 +41,13 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
         return true;                /* there is none: all read 0 */
     switch (msr) {
     case MSR_TSC:            *value = rdtsc(); return true;
-    case MSR_APIC_BASE:      *value = apic_base(v); return true;
+    case MSR_APIC_BASE:             /* it has no APIC, and may learn whose the first one is */
+        *value = APIC_BASE_ENABLED | (v->id == 0 ? APIC_BASE_BOOT_CPU : 0);
+        return true;
     case MSR_EFER:           *value = rdmsr(MSR_EFER) & ~EFER_SVME; return true;
-    case MSR_PAT:            *value = rdmsr(MSR_PAT); return true;
-    case MSR_FS_BASE:        *value = rdmsr(MSR_FS_BASE); return true;
+    case MSR_PAT: case MSR_FS_BASE:
+        *value = rdmsr(msr);
+        return true;
     /* ring 0 swapped it on entry */
     case MSR_GS_BASE:        *value = rdmsr(MSR_KERNEL_GS_BASE); return true;
     case MSR_KERNEL_GS_BASE: *value = v->hw.gs_base_user; return true;

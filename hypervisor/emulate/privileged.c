@@ -255,7 +255,7 @@ static bool perform_xsetbv(struct vcpu *v)
     uint64_t value = (uint64_t)(uint32_t)v->regs.rdx << 32 | (uint32_t)v->regs.rax;
     if ((uint32_t)v->regs.rcx != 0 || !xcr0_valid(value)) return false;
     v->hw.xcr0 = value;
-    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+    write_xcr0(value);
     return true;
 }
 

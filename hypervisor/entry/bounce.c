@@ -16,7 +16,6 @@
  * rcx and r11 are saved because the way into the handler is SYSRET, which needs them.
  */
 #include "entry/trap.h"
-#include "lib/printk.h"
 #include "machine/io.h"
 #include "lib/layout.h"
 

@@ -47,40 +47,30 @@ extern locks_left, race_point, ring0_held
 extern ring0_lock, ring0_wait
 extern guest_trap, guest_syscall, ring0_trap, paranoid_trap, exit_work, exit_failed
 
-%macro SAVE_REGISTERS 0
-    push rdi
-    push rsi
-    push rdx
-    push rcx
-    push rax
-    push r8
-    push r9
-    push r10
-    push r11
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
+; Each of them, from the first to the last; and back, from the last to the first.
+%macro PUSH_ALL 1-*
+  %rep %0
+    push %1
+    %rotate 1
+  %endrep
+%endmacro
+%macro POP_ALL 1-*
+  %rep %0
+    %rotate -1
+    pop %1
+  %endrep
 %endmacro
 
-%macro RESTORE_REGISTERS 0          ; from the stack
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
-    pop r11
-    pop r10
-    pop r9
-    pop r8
-    pop rax
-    pop rcx
-    pop rdx
-    pop rsi
-    pop rdi
+%define REGISTERS rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+%define SAVE_REGISTERS    PUSH_ALL REGISTERS
+%define RESTORE_REGISTERS POP_ALL REGISTERS         ; from the stack
+
+; Registers of the frame at rdi, by what their names have behind the r: LOAD 15, bp
+%macro LOAD 1-*
+  %rep %0
+    mov r%1, [rdi + REGS_%1]
+    %rotate 1
+  %endrep
 %endmacro
 
 ; Into and out of the lock; nops on a machine of one CPU (boot/image.c).
@@ -150,22 +140,14 @@ exit_by_c:
 
 restore_guest:                      ; rbx: the vCPU
     lea rdi, [rbx + VCPU_regs]
-    mov r15, [rdi + REGS_15]
-    mov r14, [rdi + REGS_14]
-    mov r13, [rdi + REGS_13]
-    mov r12, [rdi + REGS_12]
-    mov rbp, [rdi + REGS_bp]
+    LOAD 15, 14, 13, 12, bp
 restore_rest:                       ; rdi: its registers; r12-r15 and rbp are the guest's already
 %ifdef DEBUG
     cmp dword [gs:CPU_locks], 0
     jne locks_left                  ; says which, and stops
 %endif
     RING0 drop_ring0
-    mov r10, [rdi + REGS_10]
-    mov r9, [rdi + REGS_9]
-    mov r8, [rdi + REGS_8]
-    mov rdx, [rdi + REGS_dx]
-    mov rsi, [rdi + REGS_si]
+    LOAD 10, 9, 8, dx, si
     mov r11, [rdi + REGS_flags]
     ; I7: whatever the guest, an emulation or a toolstack put there (advisory 202)
     and r11d, RFLAGS_GUEST
@@ -180,10 +162,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     cmp rax, 1                      ; bits 63 to 47 all alike?
     ; SYSRET to a non-canonical RIP faults in ring 0 on the guest's stack (advisory 7)
     ja .iret
-    mov rbx, [rdi + REGS_bx]
-    mov rax, [rdi + REGS_ax]
-    mov rsp, [rdi + REGS_sp]
-    mov rdi, [rdi + REGS_di]
+    LOAD bx, ax, sp, di
     swapgs
     o64 sysret
 
@@ -197,11 +176,7 @@ restore_rest:                       ; rdi: its registers; r12-r15 and rbp are th
     or eax, 3                       ; never to ring 0, whatever stands there
     push rax
     push rcx
-    mov r11, [rdi + REGS_11]
-    mov rcx, [rdi + REGS_cx]
-    mov rbx, [rdi + REGS_bx]
-    mov rax, [rdi + REGS_ax]
-    mov rdi, [rdi + REGS_di]
+    LOAD 11, cx, bx, ax, di
     swapgs
 global guest_iretq
 guest_iretq:
@@ -222,9 +197,10 @@ enter_guest:
     jmp exit_to_guest
 
 ; --------------------------------------------------------------------------------------------------
-; The frame that the CPU would have pushed for an exception, made by hand, since SYSCALL changes no
-; stack. 1: the guest's CS.
-%macro SYSCALL_FRAME 1
+; Into ring 0 by SYSCALL, which changes no stack: the frame that the CPU would have pushed for an
+; exception is made by hand. 1: the guest's CS; 2: what stands for the vector, 0 or TRAP_SYSCALL. On
+; return rbx is the vCPU.
+%macro ENTER_BY_SYSCALL 2
     swapgs
     mov [gs:CPU_syscall_rsp], rsp
     mov rsp, [gs:CPU_current]
@@ -235,6 +211,13 @@ enter_guest:
     push %1
     push rcx
     push 0
+  %if %2
+    mov dword [rsp + 4], %2
+  %endif
+    SAVE_REGISTERS
+    mov rbx, [gs:CPU_current]
+    mov rsp, [gs:CPU_stack_top]
+    RING0 take_ring0
 %endmacro
 
 ; SYSCALL from 64-bit code. From guest kernel mode it is a hypercall: number in rax, arguments in
@@ -242,12 +225,7 @@ enter_guest:
 ; rcx and RFLAGS in r11, and changed no stack.
 global syscall_entry
 syscall_entry:
-    SYSCALL_FRAME FLAT_CS64
-    mov dword [rsp + 4], TRAP_SYSCALL
-    SAVE_REGISTERS
-    mov rbx, [gs:CPU_current]
-    mov rsp, [gs:CPU_stack_top]
-    RING0 take_ring0
+    ENTER_BY_SYSCALL FLAT_CS64, TRAP_SYSCALL
     cmp byte [rbx + VCPU_in_kernel], 0
     je user_syscall
 
@@ -281,11 +259,7 @@ syscall_entry:
 ; SYSCALL from 32-bit code (CPUs of AMD's kind): always the guest kernel's.
 global syscall32_entry
 syscall32_entry:
-    SYSCALL_FRAME FLAT_CS32         ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
-    SAVE_REGISTERS
-    mov rbx, [gs:CPU_current]
-    mov rsp, [gs:CPU_stack_top]
-    RING0 take_ring0
+    ENTER_BY_SYSCALL FLAT_CS32, 0   ; not TRAP_SYSCALL: back to 32-bit code only by IRETQ
 user_syscall:
     mov rdi, rbx
     mov dword [gs:CPU_budget], BUDGET
@@ -294,22 +268,11 @@ user_syscall:
 
 ; --------------------------------------------------------------------------------------------------
 ; All registers are as they were but rcx and r11.
+%define CALLERS rdi, rsi, rdx, rax, r8, r9, r10
 %macro CALL_C 1
-    push rdi
-    push rsi
-    push rdx
-    push rax
-    push r8
-    push r9
-    push r10
+    PUSH_ALL CALLERS
     call %1
-    pop r10
-    pop r9
-    pop r8
-    pop rax
-    pop rdx
-    pop rsi
-    pop rdi
+    POP_ALL CALLERS
 %endmacro
 %macro RACE_POINT 0                 ; lib/spinlock.h
   %ifdef DEBUG

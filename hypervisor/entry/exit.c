@@ -6,7 +6,6 @@
 #include "entry/exit.h"
 #include "domain/domain.h"
 #include "domain/schedule.h"
-#include "domain/time.h"
 #include "entry/trap.h"
 
 static void deliver_upcall(struct vcpu *v)

@@ -73,23 +73,10 @@ int fail_value_at(int error, struct refusal *place, uint64_t value)
     return about_value(fail_at(error, place), value);
 }
 
-int refuse_at(int status, struct refusal *place)
+int16_t about_status(int status)
 {
-    fail_at(status, place);
     current->last_error.about |= DOMUS_ABOUT_STATUS;
-    return status;
-}
-
-int refuse_frame_at(int status, struct refusal *place, mfn_t m)
-{
-    refuse_at(status, place);
-    about_frame(m, 0);
-    return status;
-}
-
-int refuse_value_at(int status, struct refusal *place, uint64_t value)
-{
-    return about_value(refuse_at(status, place), value);
+    return (int16_t)status;
 }
 
 /* Is this what was written down last? */

@@ -22,9 +22,9 @@
 
 #define ERROR_IDT 2u                /* #GP error code: the index is a vector, the cause was INT n */
 #define OPCODE_INT 0xcd
+#define INT_BYTES 2
 #define LDT_OVERDRAFT (2 * COST_DESCRIPTORS)
 #define DR6_BITS 0xe00f             /* B0-B3, BD, BS, BT */
-#define DR6_FIXED 0xffff0ff0ul
 
 /* A #GP or #UD at an instruction of a guest that ring 0 may perform for it. */
 static bool emulated(struct vcpu *v, bool done)
@@ -34,40 +34,28 @@ static bool emulated(struct vcpu *v, bool done)
     return done;
 }
 
-/*
- * INT n from ring 3 met a gate of DPL 0. The vector is read from the instruction, because QEMU
- * 7.2's error code in long mode is n * 16 + 2 where hardware's is n * 8 + 2. Into the guest's own
- * vector n if its gate's DPL lets it: 0 is nobody, 1 the kernel too.
- */
-static void software_interrupt(struct vcpu *v)
+/* INT n at rip: into the guest's own vector n if its gate's DPL lets it: 0 is nobody, 1 the kernel
+ * too. */
+static void software_interrupt(struct vcpu *v, uint8_t vector, uint64_t rip)
 {
-    uint8_t code[2];
-    const struct trap_info *t;
+    const struct trap_info *t = &v->entry.traps[vector];
+    bool lets = t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3);
 
-    if (copy_from_guest(code, VADDR(v->regs.rip), sizeof(code)) != 0 || code[0] != OPCODE_INT) {
-        inject_trap(v, TRAP_GP, (int)(v->regs.error_code & 0xffff));
-        return;
-    }
-    t = &v->entry.traps[code[1]];
-    if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
-        v->regs.rip += 2;
-        inject_trap(v, code[1], NO_ERROR_CODE);
-    } else {
-        inject_trap(v, TRAP_GP, code[1] * 8 + (int)ERROR_IDT);
-    }
+    v->regs.rip = lets ? rip + INT_BYTES : rip;
+    inject_trap(v, lets ? vector : TRAP_GP,
+                lets ? NO_ERROR_CODE : vector * 8 + (int)ERROR_IDT);
 }
 
-/* INT 0x80 has a gate of its own; RIP is behind the instruction already. */
-static void int80(struct vcpu *v)
+/* It met a gate of DPL 0 of ours. The vector is read from the instruction, because QEMU 7.2's error
+ * code in long mode is n * 16 + 2 where hardware's is n * 8 + 2. */
+static void refused_interrupt(struct vcpu *v)
 {
-    const struct trap_info *t = &v->entry.traps[VECTOR_INT80];
+    uint8_t code[INT_BYTES];
 
-    if (t->address && TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3)) {
-        inject_trap(v, VECTOR_INT80, NO_ERROR_CODE);
-    } else {
-        v->regs.rip -= 2;
-        inject_trap(v, TRAP_GP, VECTOR_INT80 * 8 + (int)ERROR_IDT);
-    }
+    if (copy_from_guest(code, VADDR(v->regs.rip), sizeof(code)) != 0 || code[0] != OPCODE_INT)
+        inject_trap(v, TRAP_GP, (int)(v->regs.error_code & 0xffff));
+    else
+        software_interrupt(v, code[1], v->regs.rip);
 }
 
 static void general_protection(struct vcpu *v)
@@ -75,7 +63,7 @@ static void general_protection(struct vcpu *v)
     uint32_t error = v->regs.error_code;
 
     if (error & ERROR_IDT)
-        software_interrupt(v);
+        refused_interrupt(v);
     else if (error != 0 || !emulated(v, emulate_privileged(v)))
         inject_trap(v, TRAP_GP, (int)(error & 0xffff));
 }
@@ -144,7 +132,8 @@ void guest_trap(struct cpu_user_regs *regs)
         break;
     case TRAP_DEBUG: debug(v); break;
     case TRAP_NO_DEVICE: no_device(v); break;
-    case VECTOR_INT80: int80(v); break;
+    /* it has a gate of its own: RIP is behind the instruction */
+    case VECTOR_INT80: software_interrupt(v, VECTOR_INT80, regs->rip - INT_BYTES); break;
     case TRAP_DIVIDE:
     case TRAP_BREAKPOINT:
     case TRAP_OVERFLOW:

@@ -50,13 +50,10 @@ int fail_value_at(int error, struct refusal *place, uint64_t value) cold;
 int expected_at(int error, struct refusal *place) cold;
 
 /* The GNTST_* status of a request, which is no errno, likewise: where it is not okay it is born. */
-#define refuse(status, why)              REFUSED_WITH(refuse_at, (why), (status))
-#define refuse_frame(status, why, m)     REFUSED_WITH(refuse_frame_at, (why), (status), (m))
-#define refuse_value(status, why, value) REFUSED_WITH(refuse_value_at, (why), (status), (value))
-#define REFUSED_WITH(...) ((int16_t)REFUSED_BY(__VA_ARGS__))
-int refuse_at(int status, struct refusal *place) cold;
-int refuse_frame_at(int status, struct refusal *place, mfn_t m) cold;
-int refuse_value_at(int status, struct refusal *place, uint64_t value) cold;
+#define refuse(status, why)              about_status(fail((status), (why)))
+#define refuse_frame(status, why, m)     about_status(fail_frame((status), (why), (m), 0))
+#define refuse_value(status, why, value) about_status(fail_value((status), (why), (value)))
+int16_t about_status(int status) cold;
 
 /*
  * On the way up: adds to what was written down with `error`, and returns it; what was not (0, "call

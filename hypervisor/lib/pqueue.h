@@ -14,6 +14,7 @@
 #define DOMUS_LIB_PQUEUE_H
 
 #include "lib/types.h"
+#include <abi/list.h>            /* container_of */
 
 struct pq_node {
     struct pq_node *parent, *left, *right;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own voice: lines on the console (machine/console.h), prefixed "(domus) ". Never
- * prints guest bytes as a format. Formats: %c %s %% and, with 0, a width, l, ll, z, %d %u %x.
+ * prints guest bytes as a format. The formatter is the SDK's (pvguest-sdk/lib/printf.c).
  */
 #ifndef DOMUS_LIB_PRINTK_H
 #define DOMUS_LIB_PRINTK_H

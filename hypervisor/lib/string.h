@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The few string functions that ring 0 needs; the compiler calls the first four by itself. */
+/* The few string functions that ring 0 needs, of pvguest-sdk/lib/memory.c; the compiler calls the
+ * first four by itself. */
 #ifndef DOMUS_LIB_STRING_H
 #define DOMUS_LIB_STRING_H
 
@@ -10,7 +11,6 @@ void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
-size_t strnlen(const char *s, size_t max);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 /* always terminated; returns strlen(from) */

@@ -199,7 +199,7 @@ void machine_poweroff(void)
 
 void machine_reset(void)
 {
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none = { 0, 0 };
+    struct table_pointer none = { 0, 0 };
 
     console_end();
     if (acpi.reset.valid && acpi.reset.space == 1)

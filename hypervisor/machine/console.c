@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See console.h. Lock: console_lock, the innermost of all; the serial line is under it, too. */
 #include "machine/console.h"
-#include "lib/printk.h"
 #include "lib/spinlock.h"
 #include "lib/string.h"
 #include "machine/serial.h"

@@ -7,7 +7,6 @@
 #include <xen/xen.h>
 #include "machine/entry_asm.h"
 #include "lib/printk.h"
-#include "lib/string.h"
 #include "machine/io.h"
 #include "machine/segments.h"
 
@@ -58,7 +57,7 @@ static void load_control_registers(struct cpu *cpu)
     if (cr4 & CR4_OSXSAVE) {
         struct cpuid_regs r = cpuid(0xd, 0);
         xsave_mask = r.a & XSTATE_WANTED;
-        __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)xsave_mask), "d"(0));
+        write_xcr0(xsave_mask);
         xsave_size = cpuid(0xd, 0).b;           /* of what XCR0 now enables */
     }
 }
@@ -81,7 +80,7 @@ static void fill_gdt_page(struct cpu *cpu)
  * selector that low. */
 void cpu_own_descriptors(struct cpu *cpu)
 {
-    struct { uint16_t limit; uint64_t base; } __attribute__((packed)) pointer = {
+    struct table_pointer pointer = {
         GDT_BYTES - 1, (uint64_t)cpu->gdt_page - GUEST_GDT_PAGES * PAGE_SIZE };
 
     __asm__ volatile("lgdt %0; lldt %w1" : : "m"(pointer), "r"(0));

@@ -140,13 +140,35 @@ READ_WRITE_CR(2)
 READ_WRITE_CR(3)
 READ_WRITE_CR(4)
 
+static inline void write_xcr0(uint64_t v)
+{
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+}
+
+/* What LGDT and LIDT take. */
+struct table_pointer { uint16_t limit; uint64_t base; } __attribute__((packed));
+
+/* Debug registers 0 to 3, and 7. */
+static inline void write_dr(unsigned int n, uint64_t v)
+{
+    switch (n) {
+    case 0: __asm__ volatile("mov %0, %%dr0" : : "r"(v)); break;
+    case 1: __asm__ volatile("mov %0, %%dr1" : : "r"(v)); break;
+    case 2: __asm__ volatile("mov %0, %%dr2" : : "r"(v)); break;
+    case 3: __asm__ volatile("mov %0, %%dr3" : : "r"(v)); break;
+    default: __asm__ volatile("mov %0, %%dr7" : : "r"(v)); break;
+    }
+}
+#define DR6_FIXED   0xffff0ff0ul    /* bits that read as 1 */
+#define DR7_FIXED   0x400ul
+#define DR7_ENABLED 0xfful          /* of each breakpoint two */
+
 static inline void cpu_relax(void)
 {
     __builtin_ia32_pause();
 }
 
 #define RFLAGS_CF   (1u << 0)
-#define RFLAGS_FIXED (1u << 1)
 #define RFLAGS_TF   (1u << 8)
 #define RFLAGS_IF   (1u << 9)
 #define RFLAGS_DF   (1u << 10)

@@ -14,13 +14,13 @@
 
 static spinlock_t config_lock = SPINLOCK(LOCK_PCI);
 
-static uint16_t select(uint16_t bdf, uint16_t offset)
+static uint16_t select(uint16_t bdf, unsigned int offset)
 {
     port_write(ADDRESS, 4, ENABLE | (uint32_t)bdf << 8 | (offset & 0xfc));
     return (uint16_t)(DATA + (offset & 3));
 }
 
-uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
+uint32_t pci_config_read(uint16_t bdf, unsigned int offset, unsigned int size)
 {
     spin_lock(&config_lock);
     uint32_t value = port_read(select(bdf, offset), size);
@@ -28,7 +28,7 @@ uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
     return value;
 }
 
-void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t value)
+void pci_config_write(uint16_t bdf, unsigned int offset, unsigned int size, uint32_t value)
 {
     spin_lock(&config_lock);
     port_write(select(bdf, offset), size, value);

@@ -4,7 +4,6 @@
  * be debugged.
  */
 #include "machine/serial.h"
-#include "lib/printk.h"
 #include "machine/acpi.h"
 #include "machine/apic.h"
 #include "machine/io.h"

@@ -9,6 +9,7 @@
 #include "machine/entry_asm.h"
 #include "lib/printk.h"
 #include "machine/apic.h"
+#include "machine/io.h"
 #include "machine/segments.h"
 
 struct gate { uint16_t low, selector; uint8_t ist, type; uint16_t middle; uint32_t high, zero; };
@@ -46,10 +47,8 @@ void vectors_init(void)
 
 void idt_load(void)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uint64_t)idt };
+    struct table_pointer pointer = { sizeof(idt) - 1, (uint64_t)idt };
+
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 

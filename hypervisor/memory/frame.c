@@ -78,7 +78,7 @@ static void queue_undo(struct frame *f)
 
     spin_lock(&d->lock);
     list_remove(&f->link);
-    list_add_tail(&f->link, &d->undoing);
+    list_append(&d->undoing, &f->link);
     spin_unlock(&d->lock);
 }
 
@@ -230,7 +230,7 @@ void frames_give(struct domain_memory *d, mfn_t m, unsigned int order)
         struct frame *f = frame_of(MFN(m.n + i));
 
         pt_allocate(f, d);
-        list_add_tail(&f->link, &d->pages);
+        list_append(&d->pages, &f->link);
     }
     spin_unlock(&d->lock);
     spend(COST_ENTRY << order);
@@ -270,7 +270,7 @@ static void join(struct frame *f, struct domain_memory *d)
 {
     spin_lock(&d->lock);
     f->owner = d;
-    list_add_tail(&f->link, &d->pages);
+    list_append(&d->pages, &f->link);
     if (!(f->state & FRAME_SHARED))
         d->page_count++;
     spin_unlock(&d->lock);

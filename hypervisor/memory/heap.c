@@ -44,7 +44,7 @@ static void insert_block(struct frame *f, unsigned int order)
     lock_needed(&heap_lock);
     f->state = FRAME_FREE;
     f->order = (uint8_t)order;
-    list_add_head(&f->link, &free_blocks[zone_of(mfn_of(f).n)][order]);
+    list_push(&free_blocks[zone_of(mfn_of(f).n)][order], &f->link);
 }
 
 static void take_block(struct frame *f)
@@ -81,10 +81,9 @@ void heap_free_frames(mfn_t first, unsigned int order)
 static struct frame *find_block(struct list *blocks, unsigned int order, uint64_t limit)
 {
     unsigned int tries = MAX_LOOKS;
+    struct frame *f;
 
-    list_for_each (l, blocks) {
-        struct frame *f = list_entry(l, struct frame, link);
-
+    list_for_each (f, blocks, link) {
         spend(COST_LOOK);
         if (mfn_of(f).n + (1UL << order) <= limit) return f;
         if (--tries == 0)

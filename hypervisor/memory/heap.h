@@ -25,8 +25,8 @@ void heap_add(uint64_t first, uint64_t end);    /* frames [first, end) */
 void *hv_alloc_pages(unsigned int order);
 void hv_free_pages(void *p, unsigned int order);
 
-/* Small objects (up to a page), zeroed, 16-byte aligned; larger ones are rounded up to whole pages.
- * Free with the same size. */
+/* Objects of any size, zeroed: up to half a page they lie within one, aligned to their size rounded
+ * up to a power of two, from 32 on; larger ones are whole pages. Free with the same size. */
 void *hv_alloc(size_t size);
 void hv_free(void *p, size_t size);
 

@@ -6,9 +6,9 @@
 #ifndef DOMUS_MEMORY_OWNED_H
 #define DOMUS_MEMORY_OWNED_H
 
-#include "lib/list.h"
 #include "lib/spinlock.h"
 #include "lib/types.h"
+#include <abi/list.h>
 
 struct domain_memory {
     spinlock_t lock;                /* for the lists and the counts */
@@ -30,8 +30,13 @@ extern struct domain_memory special_io, special_xen;
 
 struct vcpu_tables {
     struct domain_memory *owner;    /* whose they are */
-    uint64_t kernel_cr3, user_cr3;  /* machine addresses of the two L4s; user 0: none */
-    mfn_t kernel, user;             /* the same as frames, each holding a type reference */
+    /* machine addresses of the two L4s, each with a type reference of its own; 0: none */
+    uint64_t kernel_cr3, user_cr3;
 };
+
+static inline mfn_t base_table(uint64_t cr3)
+{
+    return maddr_to_mfn(MADDR(cr3));
+}
 
 #endif

@@ -8,7 +8,7 @@
 #define DOMUS_MEMORY_PAGETYPE_H
 
 #include "lib/types.h"
-#include "lib/list.h"
+#include <abi/list.h>
 
 struct domain_memory;
 

@@ -29,19 +29,32 @@
 uint64_t *hv_l4;
 maddr_t hv_cr3;
 
-static uint64_t early_start, early_end;         /* machine addresses; 0: the heap is ready */
-static struct gap { uint64_t start, end; } gaps[4];
-static unsigned int gap_count;
+/* machine addresses, of what early memory is left; end 0: the heap is ready */
+static uint64_t early_start, early_end;
+/* Whole pages that the heap does not get: the image, the modules, and early memory, in as few
+ * pieces as alignment lets it be. */
+static struct { uint64_t start, end; } used[1 + BOOT_MAX_MODULES + 4];
+static unsigned int used_count;
 static uint64_t ioremap_next = IOREMAP_VIRT;
 
 /* ---- ranges of RAM that are free at boot ---- */
 
-/* The first free range of RAM at or after *start, page-aligned; false: no more. Used are low
- * memory, our image, the modules. */
+static void use(uint64_t start, uint64_t end)
+{
+    used[used_count].start = start & PAGE_MASK;
+    used[used_count++].end = ROUND_UP(end, PAGE_SIZE);
+}
+
+static void find_used(const struct boot_info *info)
+{
+    use((uint64_t)image_start - IMAGE_VIRT, (uint64_t)image_end - IMAGE_VIRT);
+    for (uint32_t m = 0; m < info->module_count; m++)
+        use(info->modules[m].start, info->modules[m].end);
+}
+
+/* The first range at or after *start, page-aligned and not below 1 MiB; false: no more. */
 static bool next_free(const struct boot_info *info, uint64_t *start, uint64_t *end)
 {
-    uint64_t image_from = (uint64_t)image_start - IMAGE_VIRT,
-             image_to = (uint64_t)image_end - IMAGE_VIRT;
     uint64_t at = MAX(ROUND_UP(*start, PAGE_SIZE), LOW_MEMORY);
 
 again:
@@ -51,22 +64,13 @@ again:
 
         if (ram->type != 1 || from >= to)
             continue;
-        if (from >= image_from && from < image_to) {
-            at = ROUND_UP(image_to, PAGE_SIZE);
-            goto again;
-        }
-        if (image_from >= from)
-            to = MIN(to, image_from);
-        for (uint32_t m = 0; m < info->module_count; m++) {
-            const struct module *mod = &info->modules[m];
-            uint64_t mod_from = mod->start & PAGE_MASK, mod_to = ROUND_UP(mod->end, PAGE_SIZE);
-
-            if (from >= mod_from && from < mod_to) {
-                at = mod_to;
+        for (unsigned int u = 0; u < used_count; u++) {
+            if (from >= used[u].start && from < used[u].end) {
+                at = used[u].end;
                 goto again;
             }
-            if (mod_from >= from)
-                to = MIN(to, mod_from);
+            if (used[u].start >= from)
+                to = MIN(to, used[u].start);
         }
         *start = from;
         *end = to;
@@ -89,15 +93,17 @@ static void find_early_memory(const struct boot_info *info)
     }
 }
 
-/* What alignment leaves over joins the heap later. */
+/* From its end downwards. */
 static void *early_alloc(uint64_t bytes, uint64_t alignment)
 {
-    uint64_t at = (early_end - bytes) & ~(alignment - 1), rest = ROUND_UP(at + bytes, PAGE_SIZE);
+    uint64_t at = (early_end - bytes) & ~(alignment - 1), end = ROUND_UP(at + bytes, PAGE_SIZE);
 
     if (bytes > early_end - early_start || at < early_start)
         panic("too little memory for the frame table");
-    if (rest < early_end && gap_count < ARRAY_SIZE(gaps))
-        gaps[gap_count++] = (struct gap){ rest, early_end };
+    if (used[used_count - 1].start == end)
+        used[used_count - 1].start = at;
+    else
+        use(at, end);
     early_end = at;
     return memset(maddr_to_virt(MADDR(at)), 0, bytes);
 }
@@ -242,11 +248,11 @@ static void make_frame_table(void)
 
 void memory_init(const struct boot_info *info)
 {
-    uint64_t start = 0, end, taken_from, taken_to;
+    uint64_t start = 0, end;
 
     find_top(info);
+    find_used(info);
     find_early_memory(info);
-    taken_to = early_end;
     make_l4();
     map_high_memory(info);
     make_m2p();
@@ -254,7 +260,6 @@ void memory_init(const struct boot_info *info)
     /* the L4 slots exist from now on */
     if (!hv_entry(WINDOW_VIRT, 2) || !hv_entry(IOREMAP_VIRT, 2))
         panic("no tables");
-    taken_from = early_end;
     early_end = 0;
     load_cr3(hv_cr3);
 
@@ -266,17 +271,8 @@ void memory_init(const struct boot_info *info)
                FRAME_SHARED | FRAME_TOTAL_ONE | FRAME_TYPED_ONE | FRAME_VALID |
                    (uint64_t)FRAME_READONLY << FRAME_TYPE_SHIFT);
     heap_init();
-    for (; next_free(info, &start, &end); start = end) {
-        if (start < taken_to && end >= taken_to) {      /* the piece that early memory came from */
-            heap_add(start >> PAGE_SHIFT, taken_from >> PAGE_SHIFT);
-            start = taken_to;
-            if (start == end)
-                continue;
-        }
+    for (; next_free(info, &start, &end); start = end)
         heap_add(start >> PAGE_SHIFT, MIN(end >> PAGE_SHIFT, max_frame));
-    }
-    for (unsigned int i = 0; i < gap_count; i++)
-        heap_add(gaps[i].start >> PAGE_SHIFT, gaps[i].end >> PAGE_SHIFT);
     entry_init();
     printk("memory: %lu MiB free, frame table %lu KiB\n", heap_free_count() >> 8,
            max_frame * sizeof(struct frame) >> 10);

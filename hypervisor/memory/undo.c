@@ -7,7 +7,6 @@
 #include "memory/entry.h"
 #include "memory/tlb.h"
 #include "machine/budget.h"
-#include "lib/fail.h"
 
 /* All entries below the cursor, from the top down, until done or the budget is spent. True:
  * done. */
@@ -36,13 +35,13 @@ static bool undo_entries(struct frame *f)
 int mmu_undo(struct domain_memory *d)
 {
     while (unlikely(!list_empty(&d->undoing))) {
-        struct frame *f = list_entry(d->undoing.next, struct frame, link);
+        struct frame *f = container_of(d->undoing.next, struct frame, link);
 
         spin_lock(&d->pagetable_lock);
         if (undo_entries(f)) {
             spin_lock(&d->lock);
             list_remove(&f->link);
-            list_add_tail(&f->link, &d->pages);
+            list_append(&d->pages, &f->link);
             spin_unlock(&d->lock);
             spend(COST_SCAN);
             frame_finish(f, pt_undone(f, tlb_stamp()));
@@ -82,9 +81,9 @@ static void let_go_next(struct domain_memory *d)
     spin_lock(&d->lock);
     l = d->pages.next;
     list_remove(l);
-    list_add_tail(l, &d->leaving);
+    list_append(&d->leaving, l);
     spin_unlock(&d->lock);
-    let_go(d, list_entry(l, struct frame, link));
+    let_go(d, container_of(l, struct frame, link));
 }
 
 /*
@@ -103,7 +102,7 @@ int domain_relinquish_memory(struct domain_memory *d)
         if (!list_empty(&d->pages))
             let_go_next(d);
         else if (!list_empty(&d->leaving))
-            frame_disown(list_entry(d->leaving.next, struct frame, link));
+            frame_disown(container_of(d->leaving.next, struct frame, link));
         else
             return 0;
         spend(COST_FRAME);

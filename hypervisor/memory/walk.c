@@ -10,7 +10,7 @@
 
 uint64_t *mmu_walk(const struct vcpu_tables *t, uint64_t va)
 {
-    mfn_t table = t->kernel;
+    mfn_t table = base_table(t->kernel_cr3);
 
     if (!guest_range_ok(va, 1) || !t->kernel_cr3) return NULL;
     for (unsigned int level = 4; level > 1; level--) {

@@ -111,7 +111,7 @@ void trap_dispatch(struct trap_frame *frame)
         cpu->caught.address = address;
         frame->rip = (unsigned long)catch_trap_resume;
         frame->rsp = cpu->caught.sp;
-        frame->rflags &= ~0x100UL;      /* no single-stepping on */
+        frame->rflags &= ~0x500UL;      /* no single-stepping on; copies go upwards again */
         return;
     }
     if (handler && handler(frame)) return;

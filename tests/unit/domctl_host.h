@@ -308,8 +308,8 @@ static int set_up(void **state)
     }
     self = (struct vcpu){ .domain = &caller, .initialised = true };
     list_init(&domain_list);
-    list_add_tail(&caller.all_domains, &domain_list);
-    list_add_tail(&guest.all_domains, &domain_list);
+    list_append(&domain_list, &caller.all_domains);
+    list_append(&domain_list, &guest.all_domains);
     cpu.self = &cpu;
     cpu.running = &self;
     cpus_begin(&cpu);

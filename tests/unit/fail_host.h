@@ -33,17 +33,9 @@ int expected_at(int error, struct refusal *place)
 {
     return fail_at(error, place);
 }
-int refuse_at(int status, struct refusal *place)
+int16_t about_status(int status)
 {
-    return fail_at(status, place);
-}
-int refuse_frame_at(int status, struct refusal *place, mfn_t m)
-{
-    return fail_at(status, place);
-}
-int refuse_value_at(int status, struct refusal *place, uint64_t value)
-{
-    return fail_at(status, place);
+    return (int16_t)status;
 }
 int about_value(int error, uint64_t value)
 {

@@ -308,7 +308,7 @@ static void make_domain(struct domain *d, domid_t id, struct vcpu *v, uint64_t f
     *v = (struct vcpu){ .domain = d, .id = 3, .tables.owner = &d->memory,
                          .events.info_frame = INVALID_MFN };
     domain_memory_init(&d->memory);
-    list_add_tail(&d->all_domains, &domain_list);
+    list_append(&domain_list, &d->all_domains);
     d->memory.page_count = count;
     for (uint64_t i = 0; i < count; i++)
         frames_give(&d->memory, MFN(first + i), 0);

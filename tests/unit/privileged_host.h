@@ -226,7 +226,6 @@ static int set_up(void **state)
         .window.base = (uint64_t)gdt,
         .hw.tsc_aux = 0x99,
         .tables.kernel_cr3 = 0x55000,
-        .tables.kernel = { 0x55 },
         .hw.guest_cr4 = CR4_OSXSAVE | 8,
         .ports.bitmap = DATA,
         .regs = { .rip = CODE,

@@ -2,7 +2,7 @@
 /*
  * The SDK's string functions have the C library's names; on the host, where that library is too,
  * they are tested under names of their own. Included before everything else by the tests of
- * lib/string.c and lib/printf.c (their cflags).
+ * lib/memory.c, lib/string.c and lib/printf.c (their cflags).
  */
 #define memcpy    sdk_memcpy
 #define memmove   sdk_memmove

@@ -165,7 +165,7 @@ struct list domain_list = LIST_INIT(domain_list);
 spinlock_t domain_list_lock;
 
 /* There is one device, 2:3.1. */
-uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
+uint32_t pci_config_read(uint16_t bdf, unsigned int offset, unsigned int size)
 {
     assert_true(offset == 0 && size == 2);
     return bdf == (2 << 8 | 3 << 3 | 1) ? 0x1af4 : 0xffff;

@@ -120,9 +120,8 @@ static int set_up(void **state)
     guest = (struct domain){
         .id = 3, .vcpu_count = 1, .memory.page_count = 11, .vcpus = { &vcpu }
     };
-    list_add_tail(&guest.all_domains, &domain_list);
-    vcpu = (struct vcpu){ .tables.kernel_cr3 = 1,
-                          .tables.kernel = MFN(L4),
+    list_append(&domain_list, &guest.all_domains);
+    vcpu = (struct vcpu){ .tables.kernel_cr3 = L4 << 12,
                           .events.info_frame = MFN(INFO) };
     for (unsigned int i = 256; i < 272; i++)
         hv_l4[i] = table(L4)[i] = i << 12 | 1;
@@ -291,7 +290,7 @@ static void owners_and_their_books(void **state)
     guest.memory.page_count--;
     /* destroyed: what it holds counts, its books do not */
     list_remove(&guest.all_domains);
-    list_add_tail(&guest.all_domains, &destroyed_list);
+    list_append(&destroyed_list, &guest.all_domains);
     guest.memory.page_count = 0;
     all_ways(0, ~0ul, "");
 }

@@ -166,32 +166,21 @@ void vcpu_up(struct vcpu *v)
     up++;
 }
 
-void *hv_alloc_pages(unsigned int order)
-{
-    assert_true((4096ul << order) >= wanted_pages * 8 && (2048ul << order) < wanted_pages * 8);
-    if (fails()) return NULL;
-    assert_true(4096ul << order <= sizeof(list_block));
-    held += 4096ul << order;
-    return list_block;
-}
-
-void hv_free_pages(void *p, unsigned int order)
-{
-    assert_ptr_equal(p, list_block);
-    held -= 4096ul << order;
-}
-
+/* The list of frames, and the first context. */
 void *hv_alloc(size_t size)
 {
-    assert_true(size == sizeof(small_block));
+    bool list = size != sizeof(small_block);
+
+    assert_true(!list || size == wanted_pages * 8);
     if (fails()) return NULL;
+    assert_true(size <= sizeof(list_block));
     held += size;
-    return memset(&small_block, 0, size);
+    return memset(list ? (void *)list_block : &small_block, 0, size);
 }
 
 void hv_free(void *p, size_t size)
 {
-    assert_ptr_equal(p, &small_block);
+    assert_ptr_equal(p, size == sizeof(small_block) ? (void *)&small_block : list_block);
     held -= size;
 }
 
@@ -446,7 +435,7 @@ static void check(const struct expected *e)
     assert_int_equal(context.user_regs.rsi, BASE + info_pfn * 4096);
     assert_int_equal(context.user_regs.cs, FLAT_KERNEL_CS);
     assert_int_equal(context.user_regs.ss, FLAT_KERNEL_SS);
-    assert_int_equal(context.user_regs.rflags, RFLAGS_IF | RFLAGS_FIXED);
+    assert_int_equal(context.user_regs.rflags, RFLAGS_IF);
     assert_int_equal(context.ctrlreg[3], pinned.n << 12);
 }
 

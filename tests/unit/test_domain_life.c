@@ -263,7 +263,7 @@ static void by_number(void **state)
         d[i] = create(ids[i], 0, false);
     at = domain_list.next;
     for (unsigned int i = 0; i < 6; i++, at = at->next)
-        assert_int_equal(list_entry(at, struct domain, all_domains)->id, sorted[i]);
+        assert_int_equal(container_of(at, struct domain, all_domains)->id, sorted[i]);
     assert_ptr_equal(at, &domain_list);
     for (unsigned int i = 0; i < 6; i++) {
         assert_ptr_equal(domain_get(ids[i]), d[i]);

@@ -156,14 +156,14 @@ static void what_is_no_refusal_passes_by(void **state)
 static void a_status_is_no_errno(void **state)
 {
     call(__HYPERVISOR_grant_table_op);
-    assert_int_equal(REFUSED_BY(refuse_value_at, "no", GNTST_bad_gntref, 12), GNTST_bad_gntref);
+    assert_int_equal(refuse_value(GNTST_bad_gntref, "no", 12), GNTST_bad_gntref);
     says("grant_table_op: status -3 bad_gntref: no (value 0xc)");
     assert_int_equal(about_value(GNTST_bad_gntref, 13), GNTST_bad_gntref); /* it is known already */
     says("grant_table_op: status -3 bad_gntref: no (value 0xc)");
-    assert_int_equal(about_value(REFUSED_BY(refuse_at, "no", GNTST_bad_gntref), 13),
+    assert_int_equal(about_value(refuse(GNTST_bad_gntref, "no"), 13),
                      GNTST_bad_gntref);
     says("grant_table_op: status -3 bad_gntref: no (value 0xd)");
-    assert_int_equal(REFUSED_BY(refuse_frame_at, "no", GNTST_bad_page, MFN(9)), GNTST_bad_page);
+    assert_int_equal(refuse_frame(GNTST_bad_page, "no", MFN(9)), GNTST_bad_page);
     says("grant_table_op: status -9 bad_page: no (frame 0x9)");
     assert_int_equal(fail(-ESRCH, "no"), -ESRCH);
     says("grant_table_op: -3 ESRCH: no");

@@ -34,7 +34,7 @@ void host_out(uint16_t port, unsigned int size, uint32_t value)
     writes++;
 }
 
-uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
+uint32_t pci_config_read(uint16_t bdf, unsigned int offset, unsigned int size)
 {
     seen.bdf = bdf;
     seen.offset = offset;
@@ -43,7 +43,7 @@ uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
     return 0x12345678;
 }
 
-void pci_config_write(uint16_t bdf, uint16_t offset, unsigned int size, uint32_t value)
+void pci_config_write(uint16_t bdf, unsigned int offset, unsigned int size, uint32_t value)
 {
     seen.bdf = bdf;
     seen.offset = offset;

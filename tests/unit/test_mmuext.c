@@ -37,7 +37,6 @@ static int with_tables(void **state)
     table(L2)[2] = ENTRY(L1, 0);
     table(L1)[1] = ENTRY(DATA, PTE_WRITE);
     assert_int_equal(mmu_get_table(&guest.memory, MFN(L4), FRAME_L4), 0);
-    vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     all_is_well();
     return 0;
@@ -94,7 +93,7 @@ static void operations_that_are_refused(void **state)
         assert_int_equal(ext(rows[i].cmd, rows[i].one, rows[i].two, rows[i].domid), rows[i].error);
         if (rows[i].error == -ENOSYS)
             assert_int_equal(about.value, rows[i].cmd);
-        assert_true(vcpu[0].tables.kernel.n == L4 && loads == 0);
+        assert_true(vcpu[0].tables.kernel_cr3 == L4 << 12 && loads == 0);
         assert_true(flushes == 0 && page_flushes == 0 && ldt.entries == 0);
         all_is_well();
     }
@@ -126,14 +125,14 @@ static void base_pointers(void **state)
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, L4, 0, DOMID_SELF), 0);
     assert_true(loads == 0 && table(L4)[M2P_SLOT] == 0);
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, EMPTY, 0, DOMID_SELF), 0);
-    assert_true(loads == 1 && v->tables.kernel.n == EMPTY && v->tables.kernel_cr3 == EMPTY << 12);
+    assert_true(loads == 1 && v->tables.kernel_cr3 == EMPTY << 12);
     assert_int_equal(table(EMPTY)[M2P_SLOT], hv_l4[M2P_SLOT]);
     assert_int_equal(frame_typed(frame(L4)), 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0, DOMID_SELF), 0);        /* none, still */
     assert_true(v->tables.user_cr3 == 0);
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, USER, 0, DOMID_SELF), 0);
-    assert_true(v->tables.user.n == USER && v->tables.user_cr3 == USER << 12);
+    assert_true(v->tables.user_cr3 == USER << 12);
     assert_int_equal(table(USER)[M2P_SLOT], 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, USER, 0, DOMID_SELF), 0);
@@ -142,7 +141,7 @@ static void base_pointers(void **state)
     assert_int_equal(frame_typed(frame(USER)), 0);
     all_is_well();
     assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0, DOMID_SELF), 0);
-    assert_true(v->tables.user_cr3 == 0 && mfn_eq(v->tables.user, INVALID_MFN) && loads == 1);
+    assert_true(v->tables.user_cr3 == 0 && loads == 1);
     assert_int_equal(frame_typed(frame(L3)), 0);
     all_is_well();
 }
@@ -288,7 +287,6 @@ static void addresses_with_and_without_a_table(void **state)
     /* another's frames in one's own tables: dom0 only */
     assert_int_equal(do_update_va_mapping_otherdomain(HERE, ENTRY(OTHERS(0), 0), 0, 6),
                      -EPERM);
-    dom0_.vcpus[0]->tables.kernel = MFN(DOM0S(0));
     table(DOM0S(0))[0] = ENTRY(DOM0S(1), 0);
     table(DOM0S(1))[3] = ENTRY(DOM0S(2), 0);
     table(DOM0S(2))[2] = ENTRY(DOM0S(3), 0);
@@ -531,8 +529,10 @@ static void the_end_of_a_domain(void **state)
 
 static bool listed(const struct list *list, uint64_t n)
 {
-    list_for_each (l, list)
-        if (l == &frame(n)->link) return true;
+    const struct frame *f;
+
+    list_for_each (f, list, link)
+        if (f == frame(n)) return true;
     return false;
 }
 

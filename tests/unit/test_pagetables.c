@@ -32,7 +32,6 @@ static int with_tables(void **state)
     table(L1)[1] = ENTRY(DATA, PTE_WRITE | PTE_G);
     table(L1)[271] = ENTRY(READ, 0) & ~PTE_USER;
     assert_int_equal(EXT(PIN_L4_TABLE, .arg1.mfn = L4), 0);
-    vcpu[0].tables.kernel = MFN(L4);
     vcpu[0].tables.kernel_cr3 = (uint64_t)L4 << 12;
     assert_int_equal(mmu_get_table(&guest.memory, MFN(L4), FRAME_L4), 0);
     assert_int_equal(EXT(PIN_L3_TABLE, .arg1.mfn = SPARE_L3), 0);

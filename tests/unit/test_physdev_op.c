@@ -54,7 +54,7 @@ int msi_setup(struct msi *m, uint16_t bdf, bool msix, uint16_t entry)
     return setup_error;
 }
 
-uint32_t pci_config_read(uint16_t bdf, uint16_t offset, unsigned int size)
+uint32_t pci_config_read(uint16_t bdf, unsigned int offset, unsigned int size)
 {
     assert_true(offset == 0 && size == 2);
     return bdf == DEVICE || bdf == LAST ? 0x8086 : 0xffff;

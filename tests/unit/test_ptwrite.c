@@ -195,7 +195,7 @@ static void something_more_urgent(void **state)
     struct list undoing;
 
     begin();
-    list_add_tail(&undoing, &guest.memory.undoing);
+    list_append(&guest.memory.undoing, &undoing);
     assert_true(emulate_pt_write(&vcpu, AT) == false || updates == 1);
     assert_int_equal(undone, 1);
 }

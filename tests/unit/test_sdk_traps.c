@@ -371,7 +371,7 @@ static void caught(void **state)
         assert_true(times == (int)was + 1 && masked == was && !error && !address);
         catch_mode = 1;
         trapped = (struct trap_frame){ .vector = 13, .cs = 0xe030, .rip = 5, .rsp = 6, .error = 7,
-                                       .rflags = 0x346 };
+                                       .rflags = 0x746 };
         assert_int_equal(catch_trap(runs, &times, was ? &error : NULL, was ? &address : NULL), 13);
         assert_int_equal(masked, was);
         assert_true(trapped.rip == (unsigned long)catch_trap_resume && trapped.rsp == 0x7000 &&

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ring 0's copies, of every size and at every distance, also onto themselves and backward: what the
- * compiler's code after them relies on too is that the direction flag is clear.
+ * Copies by string instructions, ring 0's and the SDK's, of every size and at every distance, also
+ * onto themselves and backward: what the compiler's code after them relies on too is that the
+ * direction flag is clear.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -280,7 +280,7 @@ static void the_wall_clock(void **state)
     update_domain_wallclock(&d[0]);
     assert_true(page[0].wc_sec == 1000 && page[0].wc_sec_hi == 0 && page[0].wc_nsec == 0);
     for (unsigned int i = 0; i < 3; i++)
-        list_add_tail(&d[i].all_domains, &domain_list);
+        list_append(&domain_list, &d[i].all_domains);
     for (unsigned int row = 0; row < 3; row++) {
         for (unsigned int i = 0; i < 3; i++)
             page[i].wc_version = row ? UINT32_MAX - row : i;

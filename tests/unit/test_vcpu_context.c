@@ -141,27 +141,25 @@ static void fpu_is(struct vcpu *v, const uint8_t *legacy, unsigned int mxcsr, un
 
 static void birth(void **state)
 {
-    static const struct { uint32_t size, pages; } sizes[] = {
-        { 0, 1 }, { 512, 1 }, { 2696, 1 }, { 4096, 1 }, { 4097, 2 }, { 8192, 2 },
-    };
+    static const uint32_t sizes[] = { 0, 512, 2696, 4096, 4097, 8192 };
     static struct vcpu want;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
         int budget = cpu.budget;
         struct vcpu *v;
 
-        xsave_size = sizes[i].size;
+        xsave_size = sizes[i];
         xsave_mask = i * 7;
         domain.privileged = i & 1;
         v = vcpu_create(&domain, 3);
         assert_int_equal(budget - cpu.budget, 4000);    /* COST_BIRTH */
-        assert_int_equal(held, sizeof(*v) + sizes[i].pages * 4096);
+        assert_int_equal(held, sizeof(*v) + MAX(xsave_size, 512));
         assert_true(timers == i + 1 && times == i + 1 && domain.vcpus[3] == v);
         memset(&want, 0, sizeof(want));
         want.domain = &domain;
         want.id = 3;
         want.info = &shared.vcpu_info[3];
-        want.events.info_frame = want.tables.kernel = want.tables.user = INVALID_MFN;
+        want.events.info_frame = INVALID_MFN;
         for (unsigned int j = 0; j < 14; j++)
             want.window.gdt_frames[j] = INVALID_MFN;
         want.window.base = 0xffff818000100000;
@@ -261,9 +259,7 @@ static void becomes(struct vcpu *want, const struct vcpu_guest_context *c)
     want->window.gdt_entries = 14 * 512;
     want->window.ldt_base = 0x440000;
     want->window.ldt_entries = 8192;
-    want->tables.kernel = MFN(4);
     want->tables.kernel_cr3 = 4ul << 12;
-    want->tables.user = c->ctrlreg[1] ? MFN(5) : INVALID_MFN;
     want->tables.user_cr3 = c->ctrlreg[1];
     want->in_kernel = !c->ctrlreg[1] || c->flags & VGCF_in_kernel;
     want->initialised = true;
@@ -487,7 +483,6 @@ static void the_end(void **state)
         assert_int_equal(info_puts, i >> 1);
         assert_ptr_equal(v->info, &shared.vcpu_info[2]);
         assert_true(mfn_eq(v->events.info_frame, INVALID_MFN));
-        assert_true(mfn_eq(v->tables.kernel, INVALID_MFN) && mfn_eq(v->tables.user, INVALID_MFN));
         assert_true(v->tables.kernel_cr3 == 0 && v->tables.user_cr3 == 0);
         assert_true(v->sched.runstate_area == 0 && v->time.area == 0);
         vcpu_free(v);

@@ -24,7 +24,6 @@ static void tables_for(uint64_t va)
         table(0)[i] = 0;
     for (unsigned int i = 0; i < 3; i++)
         table(way[i])[va >> (39 - 9 * i) & 511] = (uint64_t)way[i + 1] << 12 | 0x8000000000000067;
-    t.kernel = MFN(5);
     t.kernel_cr3 = 5 << 12;
 }
 

@@ -123,8 +123,8 @@ fail.cflags := -D__XEN_TOOLS__
 far_return.sources := hypervisor/entry/far_return.c
 far_return.cflags := $(RING0_CFLAGS)
 far_return.ldflags := -no-pie#     its table of fixups has addresses
-format.sources := hypervisor/lib/format.c
-format.cflags := -fno-builtin
+format.sources := pvguest-sdk/lib/printf.c pvguest-sdk/lib/memory.c
+format.cflags := -include tests/unit/sdk_names.h
 frontend.sources := $(blkfront.sources)
 frontend.cflags := $(blkfront.cflags)
 gpt.sources := dom0/storage/gpt.c
@@ -209,7 +209,7 @@ pagetype.sources := hypervisor/memory/pagetype.c
 paging.sources := hypervisor/memory/paging.c
 paging.cflags := -fno-builtin -DDOMUS_LIB_LAYOUT_H -DDIRECTMAP_SIZE=0x101000000 \
     -DHOST_IMAGE=0x200000ul -DM2P_VIRT=0xffff800000000000 -include tests/unit/layout_host.h
-params.sources := hypervisor/lib/params.c hypervisor/lib/string.c hypervisor/lib/format.c
+params.sources := hypervisor/lib/params.c pvguest-sdk/lib/memory.c pvguest-sdk/lib/printf.c
 params.cflags := -include tests/unit/sdk_names.h
 pci.sources := drivers/hw/pci.c drivers/hw/pci_interrupt.c
 pci.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/sdk_host.h
@@ -260,7 +260,8 @@ sdk_console.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/
 sdk_contiguous.sources := pvguest-sdk/lib/contiguous.c $(ONE_CPU)
 sdk_contiguous.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/sdk_pages_host.h
-sdk_debug.sources := pvguest-sdk/lib/debug.c pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
+sdk_debug.sources := pvguest-sdk/lib/debug.c pvguest-sdk/lib/memory.c pvguest-sdk/lib/string.c \
+    pvguest-sdk/lib/printf.c
 sdk_debug.cflags := -fno-builtin -Wno-format -DPVGUEST_DEBUG -include tests/unit/sdk_names.h \
     -include tests/unit/sdk_host.h
 sdk_events.sources := pvguest-sdk/lib/events.c pvguest-sdk/lib/time.c pvguest-sdk/lib/spinlock.c
@@ -285,7 +286,7 @@ sdk_smp.cflags := -D_GNU_SOURCE -fno-builtin -include tests/unit/malloc_host.h \
     -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
 sdk_start.sources := pvguest-sdk/lib/start.c
 sdk_start.cflags := -fno-builtin -include tests/unit/sdk_host.h
-sdk_string.sources := pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
+sdk_string.sources := pvguest-sdk/lib/memory.c pvguest-sdk/lib/string.c pvguest-sdk/lib/printf.c
 sdk_string.cflags := -include tests/unit/sdk_names.h -Wno-format
 sdk_suspend.sources := pvguest-sdk/lib/suspend.c $(ONE_CPU)
 sdk_suspend.cflags := -fno-builtin -include tests/unit/sdk_host.h
@@ -296,7 +297,8 @@ sdk_threads.cflags := -fno-builtin -include tests/unit/malloc_host.h \
 sdk_traps.sources := pvguest-sdk/lib/traps.c pvguest-sdk/lib/start_info.c pvguest-sdk/lib/sched.c \
     pvguest-sdk/lib/syscall.c pvguest-sdk/lib/reason.c $(ONE_CPU)
 sdk_traps.cflags := -fno-builtin -include tests/unit/gs_host.h -include tests/unit/sdk_host.h
-sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/string.c
+sdk_xenstore.sources := pvguest-sdk/lib/xs_message.c pvguest-sdk/lib/memory.c \
+    pvguest-sdk/lib/string.c
 sdk_xenstore.cflags := -include tests/unit/sdk_names.h
 serving.sources := $(BLKBACK) $(NETBACK) drivers/pv/backend.c drivers/pv/check.c drivers/block.c
 serving.cflags := -fno-builtin -include tests/unit/drivers_host.h
@@ -309,7 +311,7 @@ smp.sources := hypervisor/boot/smp.c
 smp.cflags := $(RING0_CFLAGS) -DDOMUS_MACHINE_IO_H -include tests/unit/io_host.h
 stop.sources := hypervisor/machine/stop.c
 stop.cflags := $(ring0.cflags)
-string.sources := hypervisor/lib/string.c
+string.sources := pvguest-sdk/lib/memory.c
 string.cflags := -include tests/unit/sdk_names.h
 switch.sources := hypervisor/domain/switch.c
 switch.cflags := $(RING0_CFLAGS)
