@@ -33,7 +33,7 @@ CONFIGS = {
                         vif=["bridge=br0,mac=00:16:3e:11:22:33"], **FILES),
     "less.cfg": config("less", QUICK, memory=128, cpuid="host,sse4_2=0,aesni=0", **FILES),
 }
-PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"]
+PROGRAMS = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0"]
 
 
 class Box(rig_box.Rig):
