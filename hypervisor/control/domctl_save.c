@@ -102,24 +102,18 @@ int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op
 
 /* ---- MSRs ---- */
 
-/* Of those that Xen carries to another machine a guest has one here, where the CPU has it. */
-static uint32_t msrs_there_are(void)
-{
-    uint64_t value;
-
-    return rdmsr_safe(MSR_TSC_AUX, &value);
-}
-
-/* What is 0 is left out, as on Xen. */
+/* Of those that Xen carries to another machine a guest has one here, where the CPU has it; as on
+ * Xen, what is 0 is left out. */
 int domctl_get_msrs(struct domain *d, struct xen_domctl_vcpu_msrs *op)
 {
-    struct vcpu *v = vcpu_by_id(d, op->vcpu);
-    const uint32_t room = op->msr_count;
+    const struct vcpu *v = vcpu_by_id(d, op->vcpu);
+    uint64_t unused;
 
     if (!v) return fail(-ESRCH, "no such vCPU");
     if (v == current) return fail(-EINVAL, "not the caller's own vCPU");
     const xen_domctl_vcpu_msr_t msr = { .index = MSR_TSC_AUX, .value = v->hw.tsc_aux };
-    op->msr_count = op->msrs.p ? msr.value != 0 : msrs_there_are();
+    const uint32_t room = op->msr_count;
+    op->msr_count = op->msrs.p ? msr.value != 0 : rdmsr_safe(MSR_TSC_AUX, &unused);
     if (!op->msrs.p || !op->msr_count) return 0;
     return room ? ANSWER((uint64_t)op->msrs.p, &msr) : fail(-ENOBUFS, "there are more MSRs");
 }
@@ -128,9 +122,10 @@ int domctl_set_msrs(struct domain *d, const struct xen_domctl_vcpu_msrs *op)
 {
     struct vcpu *v = vcpu_by_id(d, op->vcpu);
     xen_domctl_vcpu_msr_t msr;
+    uint64_t unused;
 
     if (!v) return fail(-ESRCH, "no such vCPU");
-    if (v == current || op->msr_count > msrs_there_are())
+    if (v == current || op->msr_count > rdmsr_safe(MSR_TSC_AUX, &unused))
         return fail(-EINVAL, "the caller's own vCPU, or more MSRs than a guest has here");
     if (!op->msr_count) return 0;
     if (read_guest(&msr, (uint64_t)op->msrs.p)) return fail(-EFAULT, "the MSRs cannot be read");
