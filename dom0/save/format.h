@@ -66,7 +66,7 @@ struct libxc_pages { uint32_t count, reserved; };       /* Then a word for each,
 struct libxc_vcpu { uint32_t id, reserved; };   /* Then what it is about. */
 struct libxc_tsc { uint32_t mode, khz; uint64_t nsec; uint32_t incarnation, reserved; };
 
-#define EXTENDED_SIZE 128u                      /* Of which xen/domctl.h defines less. */
+#define EXTENDED_SIZE 128u                      /* At most; xen/domctl.h defines less. */
 
 /* A page's word: its pfn, and its type above. */
 #define PAGE_TYPE_SHIFT 32u

@@ -65,13 +65,13 @@ static int skip(struct restorer *restorer, size_t size)
     return error;
 }
 
-/* A body of that size, once; malloc'ed. */
-static int keep(struct restorer *restorer, void *place, size_t size, const char *what)
+/* A body of that size, once; malloc'ed, with zeros behind it where there is room for more. */
+static int keep(struct restorer *restorer, void *place, size_t room, size_t size, const char *what)
 {
     void **kept = place;
 
     if (*kept) return bad(restorer, "two records of %s", what);
-    *kept = malloc(size);
+    *kept = calloc(1, room);
     if (!*kept) return failed(restorer, -ENOMEM, "dom0 has no memory left");
     return get(restorer, *kept, size);
 }
@@ -160,7 +160,8 @@ static int take_p2m_frames(struct restorer *restorer, size_t size)
     restorer->pages = head.last + 1ul;
     restorer->list_count = head.last / ENTRIES + 1;
     error = make_lists(restorer);
-    return error ? error : keep(restorer, &restorer->list, restorer->list_count * 8ul, "p2m");
+    return error ? error : keep(restorer, &restorer->list, restorer->list_count * 8ul,
+                                restorer->list_count * 8ul, "p2m");
 }
 
 /* --- pages --- */
@@ -300,12 +301,12 @@ static int take_vcpu(struct restorer *restorer, uint32_t type, size_t size)
     state = &restorer->vcpu[head.id];
     if (type == LIBXC_VCPU_MSRS) return skip(restorer, size);   /* AMD's breakpoints: not had. */
     if (type == LIBXC_VCPU && size == sizeof(*state->context))
-        return keep(restorer, &state->context, size, "a vCPU");
-    if (type == LIBXC_VCPU_EXTENDED && size == EXTENDED_SIZE)
-        return keep(restorer, &state->extended, size, "a vCPU's callbacks");
+        return keep(restorer, &state->context, size, size, "a vCPU");
+    if (type == LIBXC_VCPU_EXTENDED && size <= EXTENDED_SIZE)       /* Xen writes what it has. */
+        return keep(restorer, &state->extended, EXTENDED_SIZE, size, "a vCPU's callbacks");
     if (type == LIBXC_VCPU_XSAVE && size <= MOST_XSAVE) {
         state->xsave_size = size;
-        return keep(restorer, &state->xsave, size, "a vCPU's vector registers");
+        return keep(restorer, &state->xsave, size, size, "a vCPU's vector registers");
     }
     return bad(restorer, "a vCPU's record of type %u and %zu bytes", type, size);
 }
@@ -321,7 +322,7 @@ static int take_record(struct restorer *restorer, uint32_t type, size_t size)
     case LIBXC_P2M_FRAMES: return take_p2m_frames(restorer, size);
     case LIBXC_SHARED_INFO:
         if (size != SAVE_PAGE) return bad(restorer, "a shared page of %zu bytes", size);
-        return keep(restorer, &restorer->shared, size, "the shared page");
+        return keep(restorer, &restorer->shared, size, size, "the shared page");
     case LIBXC_VCPU:
     case LIBXC_VCPU_EXTENDED:
     case LIBXC_VCPU_XSAVE:

@@ -149,6 +149,22 @@ static int acquire(struct memory_call *c, const struct xen_mem_acquire_resource 
     return check_named(op->domid) ?: expected(-EOPNOTSUPP, "frames are mapped by their numbers");
 }
 
+/* What is said besides must be zero. */
+static int claim(struct memory_call *c, const struct xen_memory_reservation *r)
+{
+    if (c->start || r->extent_start.p || r->extent_order || r->mem_flags)
+        return fail(-EINVAL, "a claim is of a number of pages, and no more");
+    struct domain *d = domain_get(r->domid);
+    if (!d) return fail(-EINVAL, "there is no such domain");
+    int error = 0;
+    if (r->nr_extents)
+        error = frames_claim(&d->memory, r->nr_extents);
+    else
+        frames_disclaim(&d->memory);
+    domain_put(d);
+    return error;
+}
+
 static int virtual_nodes(struct memory_call *c, const struct xen_vnuma_topology_info *op)
 {
     if (op->pad) return fail(-EINVAL, "a field that must be zero is not");
@@ -190,6 +206,7 @@ static const struct operation operations[] = {
     ROW_AT(XENMEM_get_sharing_freed_pages, memory_call, shared_pages),
     ROW_AT(XENMEM_get_sharing_shared_pages, memory_call, shared_pages),
     ROW(XENMEM_acquire_resource, memory_call, xen_mem_acquire_resource, acquire),
+    ROW(XENMEM_claim_pages, memory_call, xen_memory_reservation, claim),
     ROW(XENMEM_get_vnumainfo, memory_call, xen_vnuma_topology_info, virtual_nodes),
 };
 

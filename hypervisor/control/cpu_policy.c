@@ -108,12 +108,13 @@ static void make_list(struct list_of *l)
         add(l, leaf, XEN_CPUID_NO_SUBLEAF);
 }
 
-/* Into a buffer for *room leaves; NULL: how many there can be. MSRs: none. */
+/* Into a buffer for *room leaves; NULL: how many there can be. MSRs: none; but libxc writes down
+ * those of its own that it knows, and asks here how many they can be. */
 static int give_list(struct list_of l, xen_cpuid_leaf_t *buffer, uint32_t *room, uint32_t *msrs)
 {
     int error = 0;
 
-    *msrs = 0;
+    *msrs = buffer ? 0 : MSRS;
     if (!buffer) {
         *room = CPU_POLICY_LEAVES;
         return 0;

@@ -329,6 +329,8 @@ static const struct operation operations[] = {
     ROW(XEN_DOMCTL_setvcpuextstate, domain, xen_domctl_vcpuextstate, domctl_set_xstate),
     ROW(XEN_DOMCTL_get_ext_vcpucontext, domain, xen_domctl_ext_vcpucontext, domctl_get_extended),
     ROW(XEN_DOMCTL_set_ext_vcpucontext, domain, xen_domctl_ext_vcpucontext, domctl_set_extended),
+    ROW(XEN_DOMCTL_get_vcpu_msrs, domain, xen_domctl_vcpu_msrs, domctl_get_msrs),
+    ROW(XEN_DOMCTL_set_vcpu_msrs, domain, xen_domctl_vcpu_msrs, domctl_set_msrs),
 };
 
 /* Information about a domain: of this number, or of the next higher one there is. */
@@ -367,7 +369,8 @@ long do_domctl(uint64_t arg)
     if (!spin_trylock(&domctl_lock)) return hypercall_continue(domctl, arg);
     int error = domctl(&op, &answers);
     spin_unlock(&domctl_lock);
-    int answered = answers && (!error || error == -ERESTART) ? ANSWER(arg, &op) : 0;
+    answers &= !error || error == -ERESTART || error == -ENOBUFS;       /* that one says how many */
+    int answered = answers ? ANSWER(arg, &op) : 0;
     if (answered) return answered;
     return error == -ERESTART ? hypercall_continue(domctl, arg) : error;
 }

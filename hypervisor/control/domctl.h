@@ -32,6 +32,8 @@ int domctl_set_policy(struct domain *d, const struct xen_domctl_cpu_policy *op);
 int domctl_resume(struct domain *d, uint64_t unused);
 int domctl_get_xstate(struct domain *d, struct xen_domctl_vcpuextstate *op);
 int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op);
+int domctl_get_msrs(struct domain *d, struct xen_domctl_vcpu_msrs *op);
+int domctl_set_msrs(struct domain *d, const struct xen_domctl_vcpu_msrs *op);
 int domctl_get_extended(struct domain *d, struct xen_domctl_ext_vcpucontext *op);
 int domctl_set_extended(struct domain *d, const struct xen_domctl_ext_vcpucontext *op);
 

@@ -11,6 +11,7 @@
 #include "entry/hypercall.h"
 #include "lib/fail.h"
 #include "lib/string.h"
+#include "machine/io.h"
 #include "memory/access.h"
 #include "memory/heap.h"
 
@@ -96,6 +97,43 @@ int domctl_set_xstate(struct domain *d, const struct xen_domctl_vcpuextstate *op
     }
     hv_free(copy, MASKS_BYTES + xsave_size);
     return error;
+}
+
+/* ---- MSRs ---- */
+
+/* Of those that Xen carries to another machine a guest has one here, where the CPU has it; as on
+ * Xen, what is 0 is left out. */
+int domctl_get_msrs(struct domain *d, struct xen_domctl_vcpu_msrs *op)
+{
+    const struct vcpu *v = vcpu_by_id(d, op->vcpu);
+    uint64_t unused;
+
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (v == current) return fail(-EINVAL, "not the caller's own vCPU");
+    const xen_domctl_vcpu_msr_t msr = { .index = MSR_TSC_AUX, .value = v->hw.tsc_aux };
+    const uint32_t room = op->msr_count;
+    op->msr_count = op->msrs.p ? msr.value != 0 : rdmsr_safe(MSR_TSC_AUX, &unused);
+    if (!op->msrs.p || !op->msr_count) return 0;
+    return room ? ANSWER((uint64_t)op->msrs.p, &msr) : fail(-ENOBUFS, "there are more MSRs");
+}
+
+int domctl_set_msrs(struct domain *d, const struct xen_domctl_vcpu_msrs *op)
+{
+    struct vcpu *v = vcpu_by_id(d, op->vcpu);
+    xen_domctl_vcpu_msr_t msr;
+    uint64_t unused;
+
+    if (!v) return fail(-ESRCH, "no such vCPU");
+    if (v == current || op->msr_count > rdmsr_safe(MSR_TSC_AUX, &unused))
+        return fail(-EINVAL, "the caller's own vCPU, or more MSRs than a guest has here");
+    if (!op->msr_count) return 0;
+    if (read_guest(&msr, (uint64_t)op->msrs.p)) return fail(-EFAULT, "the MSRs cannot be read");
+    if (msr.index != MSR_TSC_AUX || msr.reserved || msr.value > UINT32_MAX)
+        return fail_value(-EINVAL, "no MSR that a guest has here, or no value of it", msr.index);
+    vcpu_pause(v);
+    v->hw.tsc_aux = (uint32_t)msr.value;
+    vcpu_unpause(v);
+    return 0;
 }
 
 /* ---- callbacks that the context has no place for ---- */

@@ -51,6 +51,7 @@ static int physinfo(struct domain *caller, struct xen_sysctl_physinfo *op)
         .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
         .total_pages = heap_total_count(),
         .free_pages = heap_free_count(),
+        .outstanding_pages = heap_kept_count(),
         .max_mfn = max_frame - 1,
         .hw_cap = { basic.d, basic.c, extended.d, extended.c, cpuid(0xd, 1).a, structured.b,
                     structured.c, cpuid(0x80000007, 0).d },

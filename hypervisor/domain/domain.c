@@ -189,6 +189,7 @@ static int stop(struct domain *d)
 
     d->life = DOMAIN_DYING;
     d->memory.closed = true;
+    frames_disclaim(&d->memory);
     domain_reconsider(d);
     watchdogs_stop(d);
     for_each_vcpu (v, d) {

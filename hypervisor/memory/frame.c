@@ -201,13 +201,34 @@ static void unaccount(struct domain_memory *d, uint64_t count)
 mfn_t frames_reserve(struct domain_memory *d, unsigned int order, unsigned int address_bits,
                      bool swapping)
 {
+    uint64_t mine = swapping ? 0 : MIN(d->claimed, 1UL << order);
     mfn_t m;
 
     if (!account(d, 1UL << order, swapping)) return INVALID_MFN;
+    heap_let_go(mine);                          /* to ourselves (RING0_LOCK) */
     m = heap_alloc_frames(order, address_bits);
-    if (mfn_eq(m, INVALID_MFN))
+    if (mfn_eq(m, INVALID_MFN)) {
+        heap_keep(mine);
         unaccount(d, 1UL << order);
+        return m;
+    }
+    d->claimed -= mine;
     return m;
+}
+
+void frames_disclaim(struct domain_memory *d)
+{
+    heap_let_go(d->claimed);
+    d->claimed = 0;
+}
+
+int frames_claim(struct domain_memory *d, uint64_t pages)
+{
+    if (d->claimed || d->closed || pages <= d->page_count || pages > d->max_pages)
+        return fail(-EINVAL, "one claim, of more pages than it has and no more than it may have");
+    if (!heap_keep(pages - d->page_count)) return fail(-ENOMEM, "there is less memory than that");
+    d->claimed = pages - d->page_count;
+    return 0;
 }
 
 void frames_unreserve(struct domain_memory *d, mfn_t m, unsigned int order)

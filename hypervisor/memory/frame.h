@@ -92,6 +92,10 @@ mfn_t domain_alloc_frames(struct domain_memory *d, unsigned int order, unsigned 
  * d's. Or back in the heap. */
 mfn_t frames_reserve(struct domain_memory *d, unsigned int order, unsigned int address_bits,
                      bool swapping);
+/* Of the free frames as many are kept for d as it lacks to have `pages`, until it is given them or
+ * disclaims. -EINVAL: it has a claim, or so many, or may not; -ENOMEM: there are not so many. */
+int frames_claim(struct domain_memory *d, uint64_t pages) must_check;
+void frames_disclaim(struct domain_memory *d);
 void frame_clear(mfn_t m);
 void frames_give(struct domain_memory *d, mfn_t m, unsigned int order);
 void frames_unreserve(struct domain_memory *d, mfn_t m, unsigned int order);

@@ -25,7 +25,7 @@ enum { LOW, HIGH, ZONES };
 
 static spinlock_t heap_lock = SPINLOCK(LOCK_HEAP);
 static struct list free_blocks[ZONES][HEAP_MAX_ORDER + 1];
-static uint64_t free_frames, total_frames;
+static uint64_t free_frames, total_frames, kept_frames;
 
 static unsigned int zone_of(uint64_t frame)
 {
@@ -120,12 +120,15 @@ mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
     uint64_t limit = address_bits && address_bits < 52
                          ? 1UL << (MAX(address_bits, PAGE_SHIFT) - PAGE_SHIFT)
                          : max_frame;
-    struct frame *f;
+    struct frame *f = NULL;
+    bool enough;
 
     if (order > HEAP_MAX_ORDER) return INVALID_MFN;
     spin_lock(&heap_lock);
-    f = limit > LOW_FRAMES ? take_from_zone(HIGH, order, limit) : NULL;
-    if (!f)
+    enough = free_frames - kept_frames >= 1UL << order;
+    if (enough && limit > LOW_FRAMES)
+        f = take_from_zone(HIGH, order, limit);
+    if (enough && !f)
         f = take_from_zone(LOW, order, limit);
     if (f)
         free_frames -= 1UL << order;
@@ -135,6 +138,29 @@ mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits)
     return mfn_of(f);
 }
 
+bool heap_keep(uint64_t frames)
+{
+    bool enough;
+
+    spin_lock(&heap_lock);
+    enough = frames <= free_frames - kept_frames;
+    if (enough)
+        kept_frames += frames;
+    spin_unlock(&heap_lock);
+    return enough;
+}
+
+void heap_let_go(uint64_t frames)
+{
+    spin_lock(&heap_lock);
+    kept_frames -= frames;
+    spin_unlock(&heap_lock);
+}
+
+uint64_t heap_kept_count(void)
+{
+    return kept_frames;
+}
 uint64_t heap_free_count(void)
 {
     return free_frames;

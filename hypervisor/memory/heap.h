@@ -15,6 +15,11 @@
 mfn_t heap_alloc_frames(unsigned int order, unsigned int address_bits);
 void heap_free_frames(mfn_t first, unsigned int order);
 uint64_t heap_free_count(void);         /* frames */
+/* Keeps so many more of the free frames for who has claimed them: nobody is given those, until they
+ * are let go. False: there are not so many. */
+bool heap_keep(uint64_t frames);
+void heap_let_go(uint64_t frames);
+uint64_t heap_kept_count(void);
 uint64_t heap_total_count(void);        /* frames ever given to the heap */
 
 /* Boot (paging.c). */

@@ -19,6 +19,7 @@ struct domain_memory {
     /* frames owned (also those given back but still mapped) and allowed */
     uint64_t page_count, max_pages;
     uint64_t most_pages;            /* that a toolstack has ever allowed */
+    uint64_t claimed;               /* frames that the heap keeps for it (RING0_LOCK) */
     spinlock_t pagetable_lock;      /* serialises page-table updates of one domain */
     bool trusted;                   /* the control domain: may map devices, knows about L1TF */
     bool closed;                    /* it ends, and is given no more frames */

@@ -52,7 +52,8 @@ static void call_after(bool restored)
             hook->after(hook, restored);
 }
 
-/* Where the toolstack finds the p2m. */
+/* Where the toolstack finds the p2m. Xen's looks for it before it asks; and what it writes into the
+ * shared page of another life are the words of the last one, with that one's frame. */
 static void show_p2m(void)
 {
     shared_info.arch.max_pfn = nr_pages;
@@ -86,6 +87,7 @@ static long leave(void)
 static void renew(void)
 {
     kernel_root_mfn = virt_to_mfn((void *)start_info->pt_base);
+    show_p2m();
     own_domid_forget();
     events_resume();
     time_resume();
@@ -161,5 +163,6 @@ static void wait_for_request(void *unused)
 int suspend_when_asked(void)
 {
     if (!xs_available()) return refused(-ENODEV);
+    show_p2m();
     return thread_create("suspend", wait_for_request, NULL) ? 0 : refused(-ENOMEM);
 }

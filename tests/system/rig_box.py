@@ -39,9 +39,11 @@ def available(domus=None):
 
 class Rig(machine.Machine):
     """At the rig's shell, in the folder of the guests. It answers to the names that LinuxBox has.
-    configs: {"NAME.cfg": text}; domus: the Hypervisor, if it is not real Xen."""
+    configs: {"NAME.cfg": text}; domus: the Hypervisor, if it is not real Xen; snapshot: what is
+    written to the disk is forgotten."""
 
-    def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, domus=None, extra=()):
+    def __init__(self, name, configs, *, disk, memory=2048, cpu=CPU, domus=None, snapshot=True,
+                 extra=()):
         available(domus)
         place = machine.BUILD / "linux-boxes" / name
         place.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ class Rig(machine.Machine):
         super().__init__(name, hypervisor=domus or xen,
                          modules=[[kernel, "console=hvc0", "quiet"],
                                   [FOLDER / "rig.cpio.gz"]], memory=memory,
-                         disk=disk, snapshot=True, net="user,id=n0",
+                         disk=disk, snapshot=snapshot, net="user,id=n0",
                          extra=["-drive", f"if=none,id=d1,file={guests},format=raw,readonly=on",
                                 "-device", "virtio-blk-pci,drive=d1", *extra])
         self.up = 0.0                       # when the last guest's shell was there (time.monotonic)

@@ -4,7 +4,8 @@ the same on real Xen): what an operator types, and what comes of it. Guests are 
 too; their disks and cards are served by that dom0's kernel.
 
 One machine for all tests. After each, no guest is left, and the hypervisor's books are right.
-DOMUS_CYCLES=n: how often a guest is made and destroyed (`make soak`: 100).
+DOMUS_CYCLES=n: how often a guest is made and destroyed (`make soak`: 100); then it is saved 40
+times, too.
 """
 import hashlib
 import os
@@ -19,21 +20,23 @@ import machine
 import rig
 import rig_box
 from linux_box import QUICK, config
+from test_save_linux import WORK
 
 # one boot serves all
 pytestmark = pytest.mark.xdist_group("linux-xl")
 CYCLES = int(os.environ.get("DOMUS_CYCLES", "3"))
+LIVES = 20 if "DOMUS_CYCLES" in os.environ else 1
 ADDRESS, GATEWAY = "10.0.2.30", "10.0.2.2"
 # what xl makes again, when a guest reboots, it makes in another folder
 FILES = {"kernel": "/guests/vmlinux", "ramdisk": "/guests/initramfs.cpio"}
 CONFIGS = {
     "plain.cfg": config("plain", QUICK, memory=128, **FILES),
-    "whole.cfg": config("whole", f"{QUICK} ip4={ADDRESS}/24 gw4={GATEWAY}", vcpus=2,
+    "whole.cfg": config("whole", f"{QUICK} ip4={ADDRESS}/24 gw4={GATEWAY}", vcpus=2, memory=160,
                         disk=["phy:/dev/disk/scratch,xvda,w"],
                         vif=["bridge=br0,mac=00:16:3e:11:22:33"], **FILES),
     "less.cfg": config("less", QUICK, memory=128, cpuid="host,sse4_2=0,aesni=0", **FILES),
 }
-PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0"]
+PROGRAMS = ["xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0"]
 
 
 class Box(rig_box.Rig):
@@ -103,10 +106,38 @@ def test_what_xl_says_of_the_machine(box):
     assert (number, size, vcpus, state) == (0, 768, machine.SMP, "r-----")
 
 
+def rounds(box):
+    return int(box.shell("whole", "cat /tmp/rounds"))
+
+
+def it_is_well(box, before, clock):
+    """It knows what it knew, works where it was, the network is there, and its clock is right."""
+    assert box.shell("whole", "cat /tmp/word; ls /tmp/broken 2>/dev/null") == "remembered"
+    assert 0 <= int(box.shell("whole", "date +%s")) - clock < 600
+    assert box.shell("whole", "grep -c ^processor /proc/cpuinfo") == "2"
+    assert "3 packets received" in box.shell("whole", f"ping -c 3 -i 0.2 {GATEWAY}")
+    assert box.until(lambda: rounds(box) > before)
+
+
+def it_is_saved_and_goes_on(box):
+    """As a checkpoint, after which it is the same domain; then in another one."""
+    number, clock = box.listed("whole")[0], int(box.shell("whole", "date +%s"))
+    before = rounds(box)
+    box.done("xl save -c whole /tmp/saved", 240)
+    assert box.listed("whole")[0] == number
+    it_is_well(box, before, clock)
+    before = rounds(box)
+    box.done("xl save whole /tmp/saved", 240)
+    assert box.listed("whole") is None
+    box.done("xl restore /tmp/saved && rm /tmp/saved", 240)
+    assert box.listed("whole")[0] > number
+    it_is_well(box, before, clock)
+
+
 def test_a_guest_with_disk_and_card(box):
     box.boot("whole.cfg")
     number, size, vcpus, _ = box.listed("whole")
-    assert (size, vcpus) == (256, 2)
+    assert (size, vcpus) == (160, 2)
     assert len(re.findall(rf"^whole +{number} +[01] ", box.done("xl vcpu-list whole"), re.M)) == 2
     assert "3 packets received" in box.shell("whole", f"ping -c 3 -i 0.2 {GATEWAY}")
     box.shell("whole", "echo written by the guest | dd of=/dev/xvda conv=sync oflag=direct "
@@ -115,6 +146,10 @@ def test_a_guest_with_disk_and_card(box):
         == "written by the guest"
     guests = int(box.shell("whole", "date +%s"))
     assert abs(guests - int(box.ask("date +%s"))) < 30
+    box.shell("whole", "echo remembered > /tmp/word; echo 0 > /tmp/rounds")
+    box.shell("whole", f"{{ {WORK} }}")
+    for _ in range(LIVES):
+        it_is_saved_and_goes_on(box)
     assert not linux_box.complaints(linux_box.messages(box, "whole"))
     box.done("xl block-attach whole phy:/dev/disk/insula1,xvdb,r", 120)
     box.done("xl network-attach whole bridge=br0 mac=00:16:3e:00:00:99", 120)

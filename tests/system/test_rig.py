@@ -7,14 +7,21 @@ What it compares, for one vCPU and for two: the kernel's messages, /proc/cpuinfo
 and port maps, the guest's own part of XenStore with the permissions and its back ends',
 /sys/hypervisor, Xen devices and drivers, vulnerabilities, clock sources, the disk's queue and the
 card's features (tests/linux/survey).
+
+And a guest made with the SDK lives on both, one after the other, carried as a file on a disk: saved
+by our dom0, restored and saved by Xen's xl on real Xen, restored by our dom0. Linux does that, and
+on Domus with Xen's xl, in test_saved_across.py.
 """
 import base64
 import gzip
+import pathlib
 import re
 
 import pytest
 
 import differences
+import disk
+import dom0
 import linux_box
 import machine
 import rig_box
@@ -45,17 +52,38 @@ def surveys(box):
     return found
 
 
+SAVED = pathlib.Path(__file__).parents[2] / "pvguest-sdk/examples/saved.cfg"
+SAME = machine.Hypervisor("domus", machine.DOMUS.path, machine.DOMUS.args, rig_box.CPU)
+COUNTED = r"saved: counted to (\d+)[\r\n]"
+
+
 @pytest.fixture(scope="module")
-def both():
-    """(surveys on Domus, surveys on real Xen)"""
+def on_domus():
+    """(surveys on Domus, the machine's disk: on it is a saved guest, what that had counted to)"""
     rig_box.available()
-    disk = machine.fresh_disk("rig")
-    same = machine.Hypervisor("domus", machine.DOMUS.path, machine.DOMUS.args, rig_box.CPU)
-    with linux_box.LinuxBox("rig-domus", configs("scratch"),
-                            disk=disk, snapshot=True, on_xen=False, domus=same) as box:
-        domus = surveys(box)
-    with rig_box.Rig("rig-xen", configs("/dev/disk/scratch"), disk=disk) as box:
-        return domus, surveys(box)
+    image = machine.BUILD / "disks/rig.img"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_disk(image, [("scratch", 16, None), ("goes", 12, None), ("comes", 12, None)])
+    with linux_box.LinuxBox("rig-domus", configs("scratch"), disk=image, on_xen=False, domus=SAME,
+                            usual=[machine.BUILD / "guests/saved.elf", SAVED]) as box:
+        found = surveys(box)
+        box.create("saved.cfg")
+        count = int(box.see(rf"\(saved\) {COUNTED}").group(1))
+        box.ask("xl save saved goes")
+        return found, image, count
+
+
+@pytest.fixture(scope="module")
+def on_xen(on_domus):
+    """(surveys on real Xen, the machine)"""
+    with rig_box.Rig("rig-xen", configs("/dev/disk/scratch"), disk=on_domus[1],
+                     snapshot=False) as box:
+        yield surveys(box), box
+
+
+@pytest.fixture(scope="module")
+def both(on_domus, on_xen):
+    return on_domus[0], on_xen[0]
 
 
 @pytest.mark.parametrize("name", VCPUS)
@@ -78,3 +106,21 @@ def test_the_complaints_we_accept_are_those_of_real_xen(both, name):
             zip(("domus", "xen"), (surveys_of[name] for surveys_of in both))}
     assert [line for line in said["domus"] - said["xen"]
             if not re.search("|".join(differences.TIMING), line)] == []
+
+
+def test_a_guest_goes_from_one_to_the_other_and_comes_back(on_domus, on_xen):
+    """The last test: it ends the machine, for the next one has its disk."""
+    (_, image, before), (_, xen) = on_domus, on_xen
+    assert "status 0" in xen.ask("xl restore /dev/disk/goes; echo status $?")
+    xen.send("xl console saved")
+    assert before < int(xen.expect(COUNTED).group(1)) < before + 20
+    count = int(xen.expect(COUNTED).group(1))
+    xen.leave()
+    assert "status 0" in xen.ask("xl save saved /dev/disk/comes; echo status $?")
+    assert "saved" not in xen.ask("sync; xl list")
+    xen.kill()
+    with dom0.Dom0("rig-back", disk=image, on_xen=False, domus=SAME) as domus:
+        domus.ask("xl restore saved.cfg comes")
+        assert count < int(domus.see(rf"\(saved\) {COUNTED}").group(1)) < count + 200
+        domus.end_all()
+        domus.audit()

@@ -30,7 +30,8 @@ PACKAGES = ["xen-utils-4.17", "xen-utils-common",
             "libxentoollog1", "libyajl2", "libnl-3-200", "libnl-route-3-200",
             "busybox-static", "bash", "util-linux"]
 PROGRAMS = ["usr/lib/xen-4.17/bin/" + name
-            for name in ("xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenconsole")] + [
+            for name in ("xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0",
+                         "xenconsole")] + [
             "usr/bin/xenstore-" + name
             for name in ("ls", "list", "read", "write", "exists", "rm", "watch", "chmod")] + [
             "bin/bash", "usr/bin/flock"]

@@ -21,7 +21,8 @@ static struct mapping { struct mapping *next; uint8_t *at; unsigned count; bool 
 static unsigned next_frame, populated, most, pins;
 static struct vcpu_guest_context vcpu, restored_vcpu;
 static bool has_vcpu;
-static uint8_t extended[EXTENDED_SIZE], xsave[700], restored_xsave[700];
+static uint8_t extended[EXTENDED_SIZE], restored_extended[EXTENDED_SIZE];
+static uint8_t xsave[700], restored_xsave[700];
 static struct problem problem;
 
 /* --- the machine --- */
@@ -160,6 +161,7 @@ static int get_extended(struct guest *guest, unsigned id, uint8_t context[EXTEND
 
 static int set_extended(struct guest *guest, unsigned id, const uint8_t context[EXTENDED_SIZE])
 {
+    memcpy(restored_extended, context, EXTENDED_SIZE);
     return 0;
 }
 

@@ -123,6 +123,10 @@ uint64_t heap_free_count(void)
 {
     return 0x2222;
 }
+uint64_t heap_kept_count(void)
+{
+    return 0x333;
+}
 uint64_t now_ns(void)
 {
     return 987654321;

@@ -192,6 +192,7 @@ static void what_is_no_list(void **state)
     op._rsvd = 0;
     assert_int_equal(sysctl_policy(&caller, &op), 0);
     assert_int_equal(op.nr_leaves, CPU_POLICY_LEAVES);
+    assert_int_equal(op.nr_msrs, 2);
     op.leaves.p = (void *)NOT_THERE;
     assert_int_equal(sysctl_policy(&caller, &op), -EFAULT);
 }

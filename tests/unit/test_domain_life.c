@@ -96,9 +96,16 @@ void vcpu_free(struct vcpu *v)
     step("free %u. ", v->id);
     hv_free(v, sizeof(*v));
 }
+#define DISCLAIMED 0xd15cul
+void frames_disclaim(struct domain_memory *d)
+{
+    assert_true(d->closed);                     /* it claims no more */
+    d->claimed = DISCLAIMED;
+}
 void domain_reconsider(struct domain *d)
 {
-    assert_true(d->life == DOMAIN_DYING ? d->memory.closed : d->life == DOMAIN_SHUT_DOWN);
+    assert_true(d->life == DOMAIN_DYING ? d->memory.closed && d->memory.claimed == DISCLAIMED
+                                        : d->life == DOMAIN_SHUT_DOWN);
     step("reconsider. ");
 }
 void domain_leave_cpus(const struct domain *d)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl for saving and restoring: a domain that goes on, vector registers, callbacks. */
+/* domctl for saving and restoring: a domain that goes on, vector registers, MSRs, callbacks. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -177,6 +177,76 @@ static void callbacks(void **state)
     assert_int_equal(guest_vcpus[1].entry.sysenter.rip, 0x2000);
 }
 
+static xen_domctl_vcpu_msr_t msr;
+
+static long msrs(uint32_t command, uint32_t count)
+{
+    op.u.vcpu_msrs.vcpu = 1;
+    op.u.vcpu_msrs.msr_count = count;
+    return domctl(command, GUEST);
+}
+
+static void getting_msrs(void **state)
+{
+    struct xen_domctl_vcpu_msrs *o = &op.u.vcpu_msrs;
+
+    memset(o, 0, sizeof(*o));
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 9), 0);
+    assert_int_equal(o->msr_count, 1);                  /* of them at most */
+    answers.no_msr = true;
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 9), 0);
+    assert_int_equal(o->msr_count, 0);
+    o->msrs.p = &msr;
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 0), 0);
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 1), 0);
+    assert_true(o->msr_count == 0 && msr.index == 0);   /* it is zero */
+    guest_vcpus[1].hw.tsc_aux = 0x1002;
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 0), -ENOBUFS);
+    assert_true(o->msr_count == 1 && msr.index == 0);
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 2), 0);
+    assert_int_equal(o->msr_count, 1);
+    assert_true(msr.index == 0xc0000103 && !msr.reserved && msr.value == 0x1002);
+    o->msrs.p = NOT_THERE;
+    assert_int_equal(msrs(XEN_DOMCTL_get_vcpu_msrs, 1), -EFAULT);
+    o->vcpu = 3;
+    assert_int_equal(domctl(XEN_DOMCTL_get_vcpu_msrs, GUEST), -ESRCH);
+    o->vcpu = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_get_vcpu_msrs, DOMID_SELF), -EINVAL);
+}
+
+static void setting_msrs(void **state)
+{
+    const xen_domctl_vcpu_msr_t good = { .index = 0xc0000103, .value = 0xffffffff };
+    struct xen_domctl_vcpu_msrs *o = &op.u.vcpu_msrs;
+
+    memset(o, 0, sizeof(*o));
+    msr = good;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 0), 0);
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 2), -EINVAL);
+    o->msrs.p = NOT_THERE;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), -EFAULT);
+    o->msrs.p = &msr;
+    msr.index++;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), -EINVAL);
+    msr = good, msr.reserved = 1;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), -EINVAL);
+    msr = good, msr.value++;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), -EINVAL);
+    msr = good;
+    answers.no_msr = true;
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), -EINVAL);
+    answers.no_msr = false;
+    assert_int_equal(guest_vcpus[1].hw.tsc_aux, 0);
+    assert_int_equal(did.vcpu_pauses, 0);
+    assert_int_equal(msrs(XEN_DOMCTL_set_vcpu_msrs, 1), 0);
+    assert_int_equal(guest_vcpus[1].hw.tsc_aux, 0xffffffff);
+    assert_int_equal(did.vcpu_pauses, 1);
+    o->vcpu = 3;
+    assert_int_equal(domctl(XEN_DOMCTL_set_vcpu_msrs, GUEST), -ESRCH);
+    o->vcpu = o->msr_count = 0;
+    assert_int_equal(domctl(XEN_DOMCTL_set_vcpu_msrs, DOMID_SELF), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(getting_state, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(setting_state, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(state_that_cannot_be_set, set_up_state, tear_down),
+        cmocka_unit_test_setup_teardown(getting_msrs, set_up_state, tear_down),
+        cmocka_unit_test_setup_teardown(setting_msrs, set_up_state, tear_down),
         cmocka_unit_test_setup_teardown(callbacks, set_up_state, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

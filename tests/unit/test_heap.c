@@ -90,6 +90,25 @@ static void all_is_given_to_it(void **state)
                      INVALID_MFN.n); /* the largest pieces are 2,048 frames */
 }
 
+/* What is kept is free, and nobody is given it. */
+static void some_is_kept(void **state)
+{
+    mfn_t m;
+
+    assert_false(heap_keep(END - FIRST + 1));
+    assert_true(heap_keep(END - FIRST - 3));
+    assert_false(heap_keep(4));
+    assert_int_equal(heap_kept_count(), END - FIRST - 3);
+    assert_int_equal(heap_free_count(), END - FIRST);
+    assert_int_equal(heap_alloc_frames(2, 0).n, INVALID_MFN.n);
+    m = heap_alloc_frames(1, 0);
+    assert_int_not_equal(m.n, INVALID_MFN.n);
+    assert_int_equal(heap_alloc_frames(1, 0).n, INVALID_MFN.n);
+    heap_let_go(END - FIRST - 3);
+    assert_int_equal(heap_kept_count(), 0);
+    heap_free_frames(m, 1);
+}
+
 static void a_storm(void **state)
 {
     static struct {
@@ -303,7 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE_OF(all_is_given_to_it),
         CASE_OF(buddies_join),
-        CASE_OF(a_storm),
+        CASE_OF(some_is_kept), CASE_OF(a_storm),
         CASE_OF(buddies_join),
         CASE_OF(below_a_limit),
         CASE_OF(looking_is_paid_for),

@@ -56,6 +56,10 @@ struct domain *domain_get_self_or(domid_t id)
     held++;
     return id == other.id ? &other : &domain;
 }
+struct domain *domain_get(domid_t id)
+{
+    return id == DOMID_SELF ? NULL : domain_get_self_or(id);
+}
 void domain_put(struct domain *d)
 {
     held--;
@@ -266,6 +270,55 @@ static void what_there_is_not(void **state)
     assert_int_equal(held, 0);
 }
 
+static uint64_t claimed;
+static unsigned int disclaims;
+
+int frames_claim(struct domain_memory *d, uint64_t pages)
+{
+    assert_ptr_equal(d, &other.memory);
+    claimed = pages;
+    return pages > 100 ? -ENOMEM : 0;
+}
+void frames_disclaim(struct domain_memory *d)
+{
+    assert_ptr_equal(d, &other.memory);
+    disclaims++;
+}
+
+static long claim(struct xen_memory_reservation r)
+{
+    return do_memory_op(XENMEM_claim_pages, (unsigned long)&r);
+}
+
+static void claims(void **state)
+{
+    const struct xen_memory_reservation good = { .domid = 3, .nr_extents = 100 };
+    struct xen_memory_reservation bad = good;
+
+    domain.privileged = false;
+    assert_int_equal(claim(good), -EPERM);
+    domain.privileged = true;
+    bad.domid = 99;
+    assert_int_equal(claim(bad), -EINVAL);
+    bad = good, bad.extent_start.p = frame;
+    assert_int_equal(claim(bad), -EINVAL);
+    bad = good, bad.extent_order = 1;
+    assert_int_equal(claim(bad), -EINVAL);
+    bad = good, bad.mem_flags = 1;
+    assert_int_equal(claim(bad), -EINVAL);
+    assert_int_equal(do_memory_op(XENMEM_claim_pages | 1ul << MEMOP_EXTENT_SHIFT,
+                                  (unsigned long)&good), -EINVAL);
+    assert_true(!claimed && !disclaims);
+    assert_int_equal(claim(good), 0);
+    assert_int_equal(claimed, 100);
+    bad = good, bad.nr_extents = 101;
+    assert_int_equal(claim(bad), -ENOMEM);
+    bad.nr_extents = 0;
+    assert_int_equal(claim(bad), 0);
+    assert_int_equal(disclaims, 1);
+    assert_int_equal(held, 0);
+}
+
 static void last_numbers(void **state)
 {
     static struct shared_info shared;
@@ -303,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup(maps, set_up),
         cmocka_unit_test_setup(a_map_that_was_chosen, set_up),
         cmocka_unit_test_setup(what_there_is_not, set_up),
+        cmocka_unit_test_setup(claims, set_up),
         cmocka_unit_test_setup(last_numbers, set_up),
         cmocka_unit_test_setup(small_answers, set_up),
     };

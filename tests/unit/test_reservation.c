@@ -262,6 +262,34 @@ static void how_many_extents(void **state)
     all_is_well();
 }
 
+/* What is kept for a domain is what it is given first. */
+static void claims(void **state)
+{
+    static const struct { uint64_t pages; int error; } rows[] = {
+        { 48, -EINVAL }, { 1001, -EINVAL }, { 59, -ENOMEM }, { 58, 0 }, { 50, -EINVAL }, };
+    struct domain_memory *m = &guest.memory;
+
+    keeps_at_most = 10;
+    m->closed = true;
+    assert_int_equal(frames_claim(m, 58), -EINVAL);
+    m->closed = false;
+    for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(frames_claim(m, rows[i].pages), rows[i].error);
+    reserve(3, 0, DOMID_SELF);
+    assert_int_equal(op(XENMEM_populate_physmap), 3);
+    next_frame = 0;                             /* the machine is full */
+    assert_int_equal(op(XENMEM_populate_physmap), 0);
+    next_frame = HEAP + 4;                      /* swapped, as many will go */
+    assert_int_equal(frames_reserve(m, 2, 0, true).n, HEAP + 4);
+    assert_true(m->claimed == 7 && kept == 7);
+    reserve(1, 3, DOMID_SELF);
+    assert_int_equal(op(XENMEM_populate_physmap), 1);           /* of eight, one was not claimed */
+    assert_true(m->claimed == 0 && kept == 0);
+    assert_int_equal(frames_claim(m, 64), 0);
+    frames_disclaim(m);
+    assert_true(m->claimed == 0 && kept == 0);
+}
+
 /* An extent in steps: each call goes on where the last one stopped, and only that very call. */
 static void extents_in_steps(void **state)
 {
@@ -584,6 +612,7 @@ int main(void)
         cmocka_unit_test_setup(extents_that_come, with_memory),
         cmocka_unit_test_setup(extents_that_go, with_memory),
         cmocka_unit_test_setup(how_many_extents, with_memory),
+        cmocka_unit_test_setup(claims, with_memory),
         cmocka_unit_test_setup(extents_in_steps, with_memory),
         cmocka_unit_test_setup(extents_that_others_end, with_memory),
         cmocka_unit_test_setup(exchanges, with_memory),

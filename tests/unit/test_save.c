@@ -260,6 +260,34 @@ static void records_less_or_twice(void **state)
     }
 }
 
+/* Xen's libxc writes as much of a vCPU's callbacks as its structure has. */
+static void callbacks_as_xen_writes_them(void **state)
+{
+    const uint32_t xens = sizeof(struct libxc_vcpu) + 64, most = xens - 64 + EXTENDED_SIZE;
+    const uint32_t more = most + 8;
+    struct save_record record = { 0 };
+    size_t where[64];
+    unsigned i = 0;
+
+    memset(extended, 0x5a, sizeof(extended));
+    make_tape();
+    assert_int_equal(restore(), 0);
+    assert_memory_equal(restored_extended, extended, EXTENDED_SIZE);
+    find_records(where);
+    for (; record.type != LIBXC_VCPU_EXTENDED; i++)
+        memcpy(&record, bytes + where[i], sizeof(record));
+    memcpy(bytes + where[--i] + 4, &more, 4);
+    assert_int_equal(restore(), -EINVAL);
+    assert_non_null(strstr(problem.text, "a vCPU's record of type 5 and 136 bytes"));
+    memcpy(bytes + where[i] + 4, &xens, 4);
+    memmove(bytes + where[i + 1] - (most - xens), bytes + where[i + 1], size - where[i + 1]);
+    size -= most - xens;
+    assert_int_equal(restore(), 0);
+    assert_memory_equal(restored_extended, extended, 64);
+    for (i = 64; i < EXTENDED_SIZE; i++)
+        assert_int_equal(restored_extended[i], 0);
+}
+
 static size_t heard;
 
 /* Most of it is holes, or comes without contents: others have their turn all the same. */
@@ -400,7 +428,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_goes_and_comes), cmocka_unit_test(guests_that_are_not_saved),
         cmocka_unit_test(each_field), cmocka_unit_test(tapes_that_end),
-        cmocka_unit_test(records_less_or_twice), cmocka_unit_test(too_little_memory),
+        cmocka_unit_test(records_less_or_twice),
+        cmocka_unit_test(callbacks_as_xen_writes_them), cmocka_unit_test(too_little_memory),
         cmocka_unit_test(clocks_that_a_guest_made_up), cmocka_unit_test(others_have_their_turn),
         cmocka_unit_test(more_pages_than_it_may_have), cmocka_unit_test(without_an_end),
         cmocka_unit_test(at_random),

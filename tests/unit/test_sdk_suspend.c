@@ -28,6 +28,16 @@ unsigned long *p2m, nr_pages = 100, kernel_root_mfn;
 static char steps[400];
 static long answer;
 static bool store, no_thread, masked;
+static unsigned long list[4];
+
+/* The toolstack finds the p2m: as Xen's looks for it, before it asks for anything. */
+static bool is_shown(void)
+{
+    const struct arch_shared_info *a = &shared_info.arch;
+
+    return a->max_pfn == 100 && a->p2m_vaddr == (unsigned long)list && !a->p2m_generation &&
+           a->p2m_cr3 == kernel_root_mfn << PAGE_SHIFT && kernel_root_mfn;
+}
 
 static void step(const char *word)
 {
@@ -42,13 +52,13 @@ long host_hypercall(unsigned long nr, unsigned long a, unsigned long b, unsigned
                 ((struct sched_shutdown *)b)->reason == SHUTDOWN_suspend &&
                 c == virt_to_mfn(&info));
     /* the frames of the rings as the toolstack reads them */
-    assert_true(info.store_mfn == 1005 && info.console.domU.mfn == 1006 &&
-                shared_info.arch.max_pfn == 100);
+    assert_true(info.store_mfn == 1005 && info.console.domU.mfn == 1006 && is_shown());
     assert_true(masked);
     step("leave");
     if (answer == 0) {                          /* another life: what the restorer writes */
         info.store_mfn = 7;
         info.console.domU.mfn = 8;
+        info.pt_base = 0x5000;
     }
     return answer;
 }
@@ -140,6 +150,9 @@ static int set_up(void **state)
     info = (struct start_info){ .store_mfn = 5, .console.domU.mfn = 6 };
     several_cpus = store = no_thread = false;
     answer = 0;
+    p2m = list;
+    kernel_root_mfn = 17;
+    memset(&shared_info, 0, sizeof(shared_info));
     return 0;
 }
 
@@ -153,6 +166,7 @@ static void another_life(void **state)
                         "leave shared_info_resume own_domid_forget events_resume time_resume "
                         "console_resume grants_resume xs_resume:restored xs_watch_again "
                         "after:restored ");
+    assert_true(kernel_root_mfn == virt_to_mfn((void *)0x5000) && is_shown());
     assert_true(info.store_mfn == 7 && info.console.domU.mfn == 8);
     suspend_unhook(&hook);
 }
@@ -180,7 +194,9 @@ static void who_cannot(void **state)
     assert_string_equal(steps, "");
     assert_int_equal(suspend_when_asked(), -ENODEV);
     store = true;
+    assert_false(is_shown());
     assert_int_equal(suspend_when_asked(), 0);
+    assert_true(is_shown());
     no_thread = true;
     assert_int_equal(suspend_when_asked(), -ENOMEM);
     several_cpus = false;

@@ -17,6 +17,7 @@ static void the_machine(void **state)
         .threads_per_core = 1, .cores_per_socket = 2, .nr_cpus = 2, .max_cpu_id = 1,
         .nr_nodes = 1, .cpu_khz = 3000001, .capabilities = 1u << 1 | 1u << 8,
         .total_pages = 0x11111, .free_pages = 0x2222, .max_mfn = 0x12344,
+        .outstanding_pages = 0x333,
         .hw_cap = {
             host_cpuid(1, 0).d, host_cpuid(1, 0).c, host_cpuid(0x80000001, 0).d,
             host_cpuid(0x80000001, 0).c, host_cpuid(0xd, 1).a, host_cpuid(7, 0).b,

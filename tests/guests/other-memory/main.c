@@ -10,6 +10,7 @@
 #include "../lib/other.h"
 
 #include <pvguest/bits.h>
+#include <xen/sysctl.h>
 
 #define SIZE    64u
 
@@ -234,6 +235,73 @@ static void all_there_is(void)
         exchanged_for_what_is_not_there((domid_t)id, frames);
     domain_unmake((domid_t)id);
     CHECK(free_again(before - 512));
+}
+
+/* ---- memory that is kept for a domain ---- */
+
+static long claim(struct xen_memory_reservation r)
+{
+    return HYPERVISOR_memory_op(XENMEM_claim_pages, &r);
+}
+
+static long claim_of(int id, unsigned long pages)
+{
+    return claim((struct xen_memory_reservation){ .domid = (domid_t)id, .nr_extents = pages });
+}
+
+static uint64_t kept_of_machine(void)
+{
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_physinfo,
+                             .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    NEED(HYPERVISOR_sysctl(&op) == 0);
+    return op.u.physinfo.outstanding_pages;
+}
+
+static void wrong_claims(int id)
+{
+    static xen_pfn_t frame;
+    const struct xen_memory_reservation good = { .domid = (domid_t)id, .nr_extents = 16 };
+    struct xen_memory_reservation bad = good;
+
+    bad.extent_order = 1;
+    CHECK_IS(claim(bad), -EINVAL);
+    bad = good, bad.mem_flags = XENMEMF_address_bits(32);
+    CHECK_IS(claim(bad), -EINVAL);
+    bad = good;
+    set_xen_guest_handle(bad.extent_start, &frame);
+    CHECK_IS(claim(bad), -EINVAL);
+    CHECK_IS(claim_of(id + 1, 16), -EINVAL);
+    CHECK_IS(claim_of(DOMID_SELF, 0), -EINVAL);
+    memcpy(other.data, &good, sizeof(good));
+    CHECK_IS(other_call(&other, __HYPERVISOR_memory_op, XENMEM_claim_pages, OTHER_VA(OTHER_DATA),
+                        0, 0), -EPERM);
+}
+
+static void claims(void)
+{
+    static xen_pfn_t frames[16];
+    int id = domain_make(16);
+
+    NEED(id > 0);
+    wrong_claims(id);
+    CHECK_IS(domain_populate((domid_t)id, frames, 4, 0), 4);
+    CHECK_IS(claim_of(id, 4), -EINVAL);                             /* it has them */
+    CHECK_IS(claim_of(id, 17), -EINVAL);                            /* it may not */
+    CHECK_IS(kept_of_machine(), 0);
+    CHECK_IS(claim_of(id, 16), 0);
+    CHECK_IS(claim_of(id, 16), -EINVAL);                            /* one at a time */
+    CHECK_IS(kept_of_machine(), 12);
+    CHECK_IS(domain_populate((domid_t)id, frames, 4, 0), 4);
+    CHECK_IS(kept_of_machine(), 8);
+    CHECK_IS(claim_of(id, 0), 0);
+    CHECK_IS(claim_of(id, 0), 0);
+    CHECK_IS(kept_of_machine(), 0);
+    CHECK_IS(set_limit((domid_t)id, 1u << 22), 0);
+    CHECK_IS(claim_of(id, 1u << 22), -ENOMEM);                      /* there is no such machine */
+    CHECK_IS(claim_of(id, 16), 0);
+    domain_unmake((domid_t)id);
+    CHECK_IS(kept_of_machine(), 0);
 }
 
 /* ---- foreign mappings ---- */
@@ -505,6 +573,7 @@ void test_main(void)
     limits();
     all_there_is();
     other_begin(&other, SIZE);
+    claims();
     id = domain_make(SIZE);
     NEED(id > 0);
     next.id = (domid_t)id;

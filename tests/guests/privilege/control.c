@@ -256,6 +256,17 @@ TRY(XEN_DOMCTL_setvcpuextstate)
     return domctl(XEN_DOMCTL_setvcpuextstate, target);
 }
 
+TRY(XEN_DOMCTL_get_vcpu_msrs)
+{
+    return domctl(XEN_DOMCTL_get_vcpu_msrs, target);
+}
+
+/* None, which all machines have. */
+TRY(XEN_DOMCTL_set_vcpu_msrs)
+{
+    return domctl(XEN_DOMCTL_set_vcpu_msrs, target);
+}
+
 TRY(XEN_DOMCTL_get_ext_vcpucontext)
 {
     return domctl(XEN_DOMCTL_get_ext_vcpucontext, target);

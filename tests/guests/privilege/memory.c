@@ -415,6 +415,14 @@ TRY(XENMEM_acquire_resource)
     return HYPERVISOR_memory_op(XENMEM_acquire_resource, &op);
 }
 
+/* None, which anybody may have. */
+TRY(XENMEM_claim_pages)
+{
+    struct xen_memory_reservation op = { .domid = target };
+
+    return HYPERVISOR_memory_op(XENMEM_claim_pages, &op);
+}
+
 TRY(XENMEM_get_vnumainfo)
 {
     struct xen_vnuma_topology_info op = { .domid = target };
