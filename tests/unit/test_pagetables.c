@@ -291,27 +291,6 @@ static void entries_that_are_compared(void **state)
     }
 }
 
-/* A table of another's: no reference of it is taken, or none is kept. What is only to be read is
- * not asked to be writable, and that is what the refusal says. */
-static void what_is_anothers(void **state)
-{
-    table(OTHERS(4))[0] = ENTRY(OTHERS(5), 0);
-    assert_int_equal(mmu_pin(&other.memory, MFN(OTHERS(4)), FRAME_L1), 0);
-    for (unsigned int i = 0; i < 3; i++) {
-        assert_int_equal(mmu_get_table(&guest.memory, MFN(OTHERS(4)), FRAME_L1), -EINVAL);
-        assert_int_equal(frame_typed(frame(OTHERS(4))), 1);
-        assert_int_equal(frame_total(frame(OTHERS(4))), 2);
-        all_is_well();
-    }
-    assert_int_equal(update(SLOT(SPARE_L1, 0), ENTRY(OTHERS(5), 0), DOMID_SELF), -EINVAL);
-    assert_string_equal(about.why, "the frame belongs to another domain");
-    assert_int_equal(update(SLOT(SPARE_L1, 0), ENTRY(OTHERS(5), PTE_WRITE), DOMID_SELF), -EINVAL);
-    assert_string_equal(about.why, "the frame is not RAM, or another domain's");
-    assert_int_equal(mmu_unpin(&other.memory, MFN(OTHERS(4))), 0);
-    assert_int_equal(mmu_undo(&other.memory), 0);
-    all_is_well();
-}
-
 static void requests_that_are_refused(void **state)
 {
     static const struct { uint64_t ptr, value; unsigned int domid; int error; } rows[] = {
@@ -625,7 +604,6 @@ int main(void)
         cmocka_unit_test_setup(what_an_entry_may_name, with_tables),
         cmocka_unit_test_setup(cpus_and_absent_entries, with_tables),
         cmocka_unit_test_setup(entries_that_are_compared, with_tables),
-        cmocka_unit_test_setup(what_is_anothers, with_tables),
         cmocka_unit_test_setup(requests_that_are_refused, with_tables),
         cmocka_unit_test_setup(of_other_domains, with_tables),
         cmocka_unit_test_setup(lists_that_cannot_be_read_to_the_end, with_tables),
