@@ -28,6 +28,7 @@ READERS = {"unit/test_entry": ("hypervisor/entry/entry.asm", "hypervisor/machine
            "unit/test_speculation": ("hypervisor/entry/operation.c",
                                      "hypervisor/entry/hypercall.c",
                                      "hypervisor/calls/mmuext.c"),
+           "unit/test_sdk_code": ("pvguest-sdk/lib/head.asm", "pvguest-sdk/lib/entry.asm"),
            "unit/test_scan": ("pvguest-sdk/tools/scan/",),
            "unit/test_scan_hostile": ("pvguest-sdk/tools/scan/",)}
 
