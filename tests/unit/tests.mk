@@ -247,6 +247,8 @@ scan_fuzz.libraries := $(SCAN_LIBRARIES)
 save.sources := dom0/save/write.c dom0/save/read.c dom0/save/pins.c dom0/save/file.c \
     dom0/config/problem.c
 save.cflags := -fno-builtin -D__XEN_TOOLS__=1 -include tests/unit/sdk_host.h
+save_lies.sources := $(save.sources)
+save_lies.cflags := -include tests/unit/malloc_host.h $(save.cflags)
 schedule.sources := hypervisor/domain/schedule.c hypervisor/domain/policy.c \
     hypervisor/lib/share.c hypervisor/lib/pqueue.c
 schedule.cflags := $(RING0_CFLAGS)
